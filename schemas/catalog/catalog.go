@@ -1,0 +1,176 @@
+// Package catalog is the plain data that crosses repomill's boundaries: what was uploaded, what it
+// became, where it is published, and why it was refused.
+//
+// Its types have exported fields only, no clients and no behaviour beyond String and validation, so
+// that they can be elements of a pipeline, rows of a database and JSON alike.
+package catalog
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// A Format is a family of packages and of the repositories that serve them.
+type Format string
+
+// The formats that repomill publishes.
+const (
+	DEB Format = "deb"
+	RPM Format = "rpm"
+)
+
+// A Repository is a named set of packages with one origin, label, visibility and signing key.
+type Repository struct {
+	Owner string `json:"owner"`
+	Name  string `json:"name"`
+}
+
+// String returns "owner/name".
+func (r Repository) String() string { return r.Owner + "/" + r.Name }
+
+// A Distribution is an operating system at one version, in the words of the distribution table:
+// "ubuntu/jammy", "el/9".
+type Distribution struct {
+	OS      string `json:"os"`
+	Version string `json:"version"` // the codename for DEB: suite and codename are the same
+}
+
+// String returns "os/version".
+func (d Distribution) String() string { return d.OS + "/" + d.Version }
+
+// A Release is what one pointer file describes: for DEB a codename (InRelease), for RPM one
+// architecture directory of a distribution (repomd.xml).
+type Release struct {
+	Repository   Repository   `json:"repository"`
+	Distribution Distribution `json:"distribution"`
+	Arch         string       `json:"arch,omitempty"` // RPM architecture directory, such as "x86_64" or "SRPMS"; empty for DEB
+}
+
+// String returns "owner/name/os/version" and, for RPM, "/arch".
+func (r Release) String() string {
+	s := r.Repository.String() + "/" + r.Distribution.String()
+	if r.Arch != "" {
+		s += "/" + r.Arch
+	}
+	return s
+}
+
+// ParseRelease is the inverse of [Release.String].
+func ParseRelease(s string) (Release, error) {
+	p := strings.Split(s, "/")
+	if len(p) != 4 && len(p) != 5 {
+		return Release{}, fmt.Errorf("release %q: want owner/name/os/version[/arch]", s)
+	}
+	r := Release{
+		Repository:   Repository{Owner: p[0], Name: p[1]},
+		Distribution: Distribution{OS: p[2], Version: p[3]},
+	}
+	if len(p) == 5 {
+		r.Arch = p[4]
+	}
+	return r, nil
+}
+
+// A Revision numbers the states of a release. The number rises by at least one with every change;
+// the nonce is drawn at random with it, so that a restored database, which counts through the same
+// numbers again, cannot mistake somebody else's state for its own. Together they are the fencing
+// token of a publish. The zero Revision is that of a release which was never published.
+type Revision struct {
+	Number int64  `json:"revision"`
+	Nonce  string `json:"nonce"` // 16 lower-case hexadecimal digits
+}
+
+// String returns "number nonce", the form in which DEB pointers carry it.
+func (r Revision) String() string { return fmt.Sprintf("%d %s", r.Number, r.Nonce) }
+
+// A File is the facts about stored bytes.
+type File struct {
+	Size   int64  `json:"size"` // bytes
+	SHA256 string `json:"sha256"`
+	MD5    string `json:"md5,omitempty"` // DEB packages only, for old tools
+}
+
+// A PackageState says how far a package has come. A claimed package holds its identity and its key
+// but is in no index; its bytes may or may not be complete.
+type PackageState string
+
+// The states of a package row.
+const (
+	Claimed PackageState = "claimed"
+	Active  PackageState = "active"
+	Yanked  PackageState = "yanked"
+)
+
+// A Package is one row of the catalog: one (name, canonical version, architecture) in one
+// distribution of one repository.
+type Package struct {
+	Repository   Repository   `json:"repository"`
+	Distribution Distribution `json:"distribution"`
+	Component    string       `json:"component,omitempty"` // DEB only
+	Format       Format       `json:"format"`
+
+	Name      string `json:"name"`
+	Version   string `json:"version"`   // DEB: as in the control file. RPM: [epoch:]version-release, without an epoch of 0
+	Canonical string `json:"canonical"` // equal for versions that the package manager holds equal
+	Arch      string `json:"arch"`      // as in the package: "amd64", "all", "x86_64", "noarch", "src"
+	SortKey   []byte `json:"-"`         // orders as dpkg and rpm do: name, version, exact version, arch
+
+	Key      string    `json:"key"` // object key; for noarch that of the first architecture directory
+	File     File      `json:"file"`
+	Uploaded time.Time `json:"uploaded"` // when the claim was made, whole seconds, UTC
+
+	// Index fragments, made once, at ingest. An index is made of these alone.
+	Stanza    []byte `json:"-"` // DEB: the stanza of Packages, ending in one newline, without the blank line
+	Primary   []byte `json:"-"` // RPM: the <package> element of primary.xml, ending in a newline
+	Filelists []byte `json:"-"`
+	Other     []byte `json:"-"`
+
+	State PackageState `json:"state"`
+}
+
+// An Upload is one generation of one staged object.
+type Upload struct {
+	Bucket     string `json:"bucket"` // name of the staging bucket; "staging" for a local folder
+	Object     string `json:"object"` // staging key: owner/name/os/version/[component/]file
+	Generation string `json:"generation"`
+	Size       int64  `json:"size"` // bytes, as listed; a hint
+}
+
+// String returns the object with its generation.
+func (u Upload) String() string { return u.Object + "#" + u.Generation }
+
+// A Settings is what a repository was declared with: the object .repomill/<owner>/<name>.json.
+type Settings struct {
+	Repository    Repository             `json:"repository"`
+	Visibility    Visibility             `json:"visibility"`
+	Origin        string                 `json:"origin"` // set once, at creation: apt refuses a change
+	Label         string                 `json:"label"`  // likewise
+	Distributions []DistributionSettings `json:"distributions"`
+}
+
+// A DistributionSettings is what a repository offers for one distribution.
+type DistributionSettings struct {
+	Distribution  Distribution `json:"distribution"`
+	Components    []string     `json:"components,omitempty"` // DEB only, sorted
+	Architectures []string     `json:"architectures"`        // DEB: without "all". RPM: directories. Sorted; never shrinks
+}
+
+// Find returns the settings of distribution d, and whether the repository has it.
+func (s Settings) Find(d Distribution) (DistributionSettings, bool) {
+	for _, ds := range s.Distributions {
+		if ds.Distribution == d {
+			return ds, true
+		}
+	}
+	return DistributionSettings{}, false
+}
+
+// Visibility says who may read a repository. Anything but Public is never served without a token.
+type Visibility string
+
+// The visibilities of a repository.
+const (
+	Public  Visibility = "public"
+	Private Visibility = "private"
+)

@@ -1,0 +1,40 @@
+package catalog
+
+// A Reason is a stable, countable name for why an upload cannot become a package.
+type Reason string
+
+// The reasons of a rejection. Scripts branch on them; they never change their meaning.
+const (
+	BadPath             Reason = "bad-path"             // the staging key has the wrong shape
+	ReservedName        Reason = "reserved-name"        // an owner or os that the server needs for itself
+	UnknownDistribution Reason = "unknown-distribution" // not in the distribution table
+	UnknownRepository   Reason = "unknown-repository"   // not declared
+	UnknownComponent    Reason = "unknown-component"    // not declared
+	UnknownArchitecture Reason = "unknown-architecture" // not declared
+	WrongFormat         Reason = "wrong-format"         // an .rpm for a DEB distribution, or the reverse
+	Empty               Reason = "empty"                // zero bytes
+	Truncated           Reason = "truncated"            // ends before its own sizes say
+	NotAPackage         Reason = "not-a-package"        // wrong magic
+	Malformed           Reason = "malformed"            // a structure that tools would read differently, or not at all
+	MissingField        Reason = "missing-field"        // a field that an index cannot do without
+	BadField            Reason = "bad-field"            // a field whose value is not allowed
+	BadDigest           Reason = "bad-digest"           // a digest inside the package does not match
+	Unsupported         Reason = "unsupported"          // valid, but of a kind that clients here cannot use
+	DecompressionBomb   Reason = "decompression-bomb"   // expands far beyond what a package needs
+	TooLarge            Reason = "too-large"            // over a limit on size or count
+	Conflict            Reason = "conflict"             // this identity has other bytes already
+	OtherComponent      Reason = "other-component"      // this identity is in another component
+	YankedIdentity      Reason = "yanked"               // this identity was withdrawn
+	Replaced            Reason = "replaced"             // the staged object was replaced or removed before it was read
+	ParserPanic         Reason = "parser-panic"         // our own parser failed on it: a bug, but not the queue's problem
+	Poison              Reason = "poison"               // handling it failed too often
+)
+
+// A Rejection says why an upload cannot become a package. It is a verdict: trying again with the
+// same bytes and the same name cannot help.
+type Rejection struct {
+	Reason Reason `json:"reason"`
+	Detail string `json:"detail"` // for people: what is wrong and what to do; printable, never parsed
+}
+
+func (r *Rejection) Error() string { return string(r.Reason) + ": " + r.Detail }

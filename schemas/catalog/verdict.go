@@ -1,0 +1,42 @@
+package catalog
+
+import "time"
+
+// An UploadState says how far an upload has come.
+type UploadState string
+
+// The states of an upload. Published, Duplicate and Rejected are final.
+const (
+	Received  UploadState = "received"  // taken up, being read
+	Stored    UploadState = "stored"    // its package is a row; the releases are not all published yet
+	Published UploadState = "published" // a client can install it
+	Duplicate UploadState = "duplicate" // the same bytes were there already; a client can install them
+	Rejected  UploadState = "rejected"
+)
+
+// Final reports whether an upload in this state stays there.
+func (s UploadState) Final() bool { return s == Published || s == Duplicate || s == Rejected }
+
+// A Verdict answers what became of one generation of a staged object. It is stored beside the
+// uploads as .results/<staging key>.json.
+type Verdict struct {
+	Object     string           `json:"object"`
+	Generation string           `json:"generation"`
+	State      UploadState      `json:"state"`
+	Reason     Reason           `json:"reason,omitempty"`
+	Detail     string           `json:"detail,omitempty"`
+	SHA256     string           `json:"sha256,omitempty"`
+	Size       int64            `json:"size,omitempty"`
+	Package    string           `json:"package,omitempty"` // name version architecture
+	Key        string           `json:"key,omitempty"`     // published object key
+	Releases   []VerdictRelease `json:"releases,omitempty"`
+	Received   time.Time        `json:"received"`
+	Finished   *time.Time       `json:"finished,omitempty"`
+}
+
+// A VerdictRelease is a release in which the package is, or will be, visible.
+type VerdictRelease struct {
+	Release  string `json:"release"`
+	Revision int64  `json:"revision"` // the first revision that has the package
+	Pointer  string `json:"pointer"`  // public URL of its InRelease or repomd.xml
+}

@@ -1,0 +1,135 @@
+package layout
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"repomill/schemas/catalog"
+)
+
+//go:embed distributions.json
+var builtin []byte
+
+// A Distro is one entry of the distribution table.
+type Distro struct {
+	Distribution  catalog.Distribution
+	Format        catalog.Format
+	Architectures []string // base set, sorted: exists in every release from the first publish. Without "all", with "SRPMS"
+	Aliases       []string // other names of it, os/version: quoted in rejections, never accepted
+}
+
+// A Table is the set of distributions that a repository may have.
+type Table struct {
+	distros []Distro
+	byName  map[catalog.Distribution]int
+}
+
+// jsonDistro is a Distro as its file has it.
+type jsonDistro struct {
+	Name          string         `json:"name"` // os/version
+	Format        catalog.Format `json:"format"`
+	Architectures []string       `json:"architectures"` // omitted: the format's default
+	Aliases       []string       `json:"aliases"`
+}
+
+// DefaultTable returns the built-in distributions.
+func DefaultTable() *Table {
+	t := &Table{byName: map[catalog.Distribution]int{}}
+	if err := t.Extend(bytes.NewReader(builtin)); err != nil {
+		panic(err) // the embedded file is ours
+	}
+	return t
+}
+
+// Extend adds the distributions of a JSON file in the form of distributions.json, replacing those of the same name.
+func (t *Table) Extend(r io.Reader) error {
+	dec := json.NewDecoder(r)
+	dec.DisallowUnknownFields()
+	var entries []jsonDistro
+	if err := dec.Decode(&entries); err != nil {
+		return fmt.Errorf("read distributions: %w", err)
+	}
+	for _, e := range entries {
+		d, err := e.distro()
+		if err != nil {
+			return fmt.Errorf("read distributions: %s: %w", e.Name, err)
+		}
+		if i, ok := t.byName[d.Distribution]; ok {
+			t.distros[i] = d
+			continue
+		}
+		t.byName[d.Distribution] = len(t.distros)
+		t.distros = append(t.distros, d)
+	}
+	return nil
+}
+
+func (e jsonDistro) distro() (Distro, error) {
+	os, version, ok := strings.Cut(e.Name, "/")
+	d := Distro{Distribution: catalog.Distribution{OS: os, Version: version}, Format: e.Format, Aliases: e.Aliases}
+	if rej := checkDistributionName(d.Distribution); !ok || rej != nil {
+		return d, fmt.Errorf("name must be os/version in lower case")
+	}
+	d.Architectures = e.Architectures
+	switch {
+	case e.Format != catalog.DEB && e.Format != catalog.RPM:
+		return d, fmt.Errorf("format must be %q or %q", catalog.DEB, catalog.RPM)
+	case len(d.Architectures) == 0 && e.Format == catalog.DEB:
+		d.Architectures = []string{"amd64", "arm64"}
+	case len(d.Architectures) == 0:
+		d.Architectures = []string{"aarch64", "x86_64", SRPMS}
+	}
+	for _, a := range d.Architectures {
+		if !ValidArch(a) || a == "all" || a == Noarch {
+			return d, fmt.Errorf("architecture %q is not allowed", a)
+		}
+	}
+	d.Architectures = slices.Sorted(slices.Values(d.Architectures))
+	return d, nil
+}
+
+// All returns the distributions in the order of their files.
+func (t *Table) All() []Distro { return slices.Clone(t.distros) }
+
+// Lookup returns the distribution of exactly this name, or a rejection that quotes the name to use instead.
+func (t *Table) Lookup(d catalog.Distribution) (Distro, *catalog.Rejection) {
+	if i, ok := t.byName[d]; ok {
+		return t.distros[i], nil
+	}
+	rej := &catalog.Rejection{Reason: catalog.UnknownDistribution}
+	if use, ok := t.alias(d); ok {
+		rej.Detail = fmt.Sprintf("distribution %s goes by another name here: use %s", d, use)
+	} else if near := t.nearest(d); near != "" {
+		rej.Detail = fmt.Sprintf("distribution %s is not in the table; did you mean %s?", d, near)
+	} else {
+		rej.Detail = fmt.Sprintf("distribution %s is not in the table; add it with --distributions FILE", d)
+	}
+	return Distro{}, rej
+}
+
+// alias finds the distribution that lists d, or d at its major version ("rocky/9.4"), among its aliases.
+func (t *Table) alias(d catalog.Distribution) (string, bool) {
+	major, _, _ := strings.Cut(d.Version, ".")
+	for _, name := range []string{d.String(), d.OS + "/" + major} {
+		for _, distro := range t.distros {
+			if slices.Contains(distro.Aliases, name) || name == distro.Distribution.String() {
+				return distro.Distribution.String(), true
+			}
+		}
+	}
+	return "", false
+}
+
+// nearest returns the distribution with the fewest edits from d, or "" if none is at all like it.
+func (t *Table) nearest(d catalog.Distribution) string {
+	names := make([]string, len(t.distros))
+	for i, distro := range t.distros {
+		names[i] = distro.Distribution.String()
+	}
+	return Nearest(d.String(), names)
+}

@@ -1,0 +1,154 @@
+// Package layout knows where everything lies: staging keys, object keys, public paths and their
+// inverses, and the table of distributions. Its functions are pure.
+//
+// Object keys are the public paths, so that a bucket by itself is a complete repository.
+package layout
+
+import (
+	"path"
+	"strings"
+
+	"repomill/schemas/catalog"
+)
+
+// DebDir returns the folder of a DEB release, such as "acme/tools/ubuntu/dists/jammy".
+func DebDir(r catalog.Release) string {
+	return OSDir(r) + "/dists/" + r.Distribution.Version
+}
+
+// OSDir returns the folder that DEB clients use as their base URL, such as "acme/tools/ubuntu".
+// A Filename in an index is relative to it.
+func OSDir(r catalog.Release) string {
+	return r.Repository.String() + "/" + r.Distribution.OS
+}
+
+// RPMDir returns the folder that RPM clients use as their base URL, such as "acme/tools/el/9/x86_64".
+// A location in an index is relative to it.
+func RPMDir(r catalog.Release) string { return r.String() }
+
+// PointerKey returns the key of the one object that commits a release: InRelease or repodata/repomd.xml.
+func PointerKey(r catalog.Release) string {
+	if r.Arch == "" {
+		return DebDir(r) + "/InRelease"
+	}
+	return RPMDir(r) + "/repodata/repomd.xml"
+}
+
+// PoolName returns the name of a DEB package relative to [OSDir], as its Filename field has it, such
+// as "pool/jammy/main/h/hello/hello_2.10-3_amd64.deb". The prefix is the first letter of the package
+// name, or the first four if it starts with "lib". The epoch is left out of file names, as
+// dpkg-name(1) does; if it is not zero, a folder "e1" stands before the file name.
+func PoolName(p catalog.Package) string {
+	prefix := p.Name[:1]
+	if strings.HasPrefix(p.Name, "lib") && len(p.Name) > 3 {
+		prefix = p.Name[:4]
+	}
+	folder, version := epochFolder(p.Version)
+	file := p.Name + "_" + version + "_" + p.Arch + ".deb"
+	return strings.Join([]string{"pool", p.Distribution.Version, p.Component, prefix, p.Name, folder + file}, "/")
+}
+
+// PoolKey returns the object key of a DEB package.
+func PoolKey(p catalog.Package) string {
+	return p.Repository.String() + "/" + p.Distribution.OS + "/" + PoolName(p)
+}
+
+// RPMName returns the name of an RPM package relative to [RPMDir], as its location has it, such as
+// "hello-2.10-3.el9.x86_64.rpm", or "e1/hello-2.10-3.el9.x86_64.rpm" with a non-zero epoch.
+func RPMName(p catalog.Package) string {
+	folder, version := epochFolder(p.Version)
+	return folder + p.Name + "-" + version + "." + p.Arch + ".rpm"
+}
+
+// RPMKey returns the object key of an RPM package in one architecture directory.
+func RPMKey(p catalog.Package, dir string) string {
+	return p.Repository.String() + "/" + p.Distribution.String() + "/" + dir + "/" + RPMName(p)
+}
+
+// epochFolder splits "[epoch:]version" into "e<epoch>/" and version; an absent or zero epoch has no folder.
+func epochFolder(version string) (folder, rest string) {
+	epoch, rest, ok := strings.Cut(version, ":")
+	if !ok {
+		return "", version
+	}
+	if epoch = strings.TrimLeft(epoch, "0"); epoch == "" {
+		return "", rest
+	}
+	return "e" + epoch + "/", rest
+}
+
+// rpmDirs maps an RPM architecture to the $basearch under which dnf asks for it, where they differ
+// (dnf/rpm/__init__.py, _BASEARCH_MAP).
+var rpmDirs = map[string]string{
+	"i386": "i386", "i486": "i386", "i586": "i386", "i686": "i386", "athlon": "i386", "geode": "i386",
+	"armv6hl": "armhfp", "armv7hl": "armhfp", "armv7hnl": "armhfp", "armv8hl": "armhfp",
+	"armv5tel": "arm", "armv5tejl": "arm", "armv5tl": "arm", "armv6l": "arm", "armv7l": "arm", "armv8l": "arm",
+	"amd64": "x86_64", "ia32e": "x86_64", "x86_64_v2": "x86_64", "x86_64_v3": "x86_64", "x86_64_v4": "x86_64",
+	"ppc64iseries": "ppc64", "ppc64p7": "ppc64", "ppc64pseries": "ppc64",
+	"src": SRPMS, "nosrc": SRPMS,
+}
+
+// SRPMS is the directory of source RPMs.
+const SRPMS = "SRPMS"
+
+// Noarch is the architecture of RPM packages that belong to every architecture directory.
+const Noarch = "noarch"
+
+// RPMDirOf returns the architecture directory of an RPM architecture, such as "i386" for "i686".
+// It must not be asked about [Noarch], which has no directory of its own.
+func RPMDirOf(arch string) string {
+	if d, ok := rpmDirs[arch]; ok {
+		return d
+	}
+	return arch
+}
+
+// RPMDirs returns, in order, the directories out of set in which a package of architecture arch
+// appears: its own, or for noarch all but SRPMS.
+func RPMDirs(arch string, set []string) []string {
+	if arch != Noarch {
+		return []string{RPMDirOf(arch)}
+	}
+	var dirs []string
+	for _, d := range set {
+		if d != SRPMS {
+			dirs = append(dirs, d)
+		}
+	}
+	return dirs
+}
+
+// GPGKeyKey returns the key of the repository's armoured public keys.
+func GPGKeyKey(r catalog.Repository) string { return r.String() + "/gpgkey" }
+
+// SourcesKey returns the key of the deb822 client configuration of a DEB distribution.
+func SourcesKey(r catalog.Repository, d catalog.Distribution) string {
+	return r.String() + "/" + d.String() + ".sources"
+}
+
+// RepoKey returns the key of the dnf and zypper client configuration of an RPM distribution.
+func RepoKey(r catalog.Repository, d catalog.Distribution) string {
+	return r.String() + "/" + d.String() + ".repo"
+}
+
+// SettingsKey returns the key of a repository's settings. It is never served.
+func SettingsKey(r catalog.Repository) string { return ".repomill/" + r.String() + ".json" }
+
+// ManifestKey returns the key of the record of one publish. It is never served.
+func ManifestKey(r catalog.Release, revision string, pointerSHA256 string) string {
+	return ".history/" + r.String() + "/" + revision + "-" + pointerSHA256 + ".json"
+}
+
+// VerdictKey returns the staging key of an upload's verdict.
+func VerdictKey(object string) string { return ".results/" + object + ".json" }
+
+// Hidden reports whether a key has a segment that starts with ".": such keys are for repomill
+// alone. They are never served, and in staging they are ignored.
+func Hidden(key string) bool {
+	return strings.HasPrefix(key, ".") || strings.Contains(key, "/.")
+}
+
+// ByHashKey returns the immutable name of a DEB index, given its plain key and lower-case SHA-256.
+func ByHashKey(key, sha256 string) string {
+	return path.Dir(key) + "/by-hash/SHA256/" + sha256
+}

@@ -1,0 +1,56 @@
+package layout
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+
+	"repomill/schemas/catalog"
+)
+
+// namePattern is what owners, repositories, os names, distribution versions and components look
+// like. They stand in URLs, paths, scripts and configuration files without any quoting.
+var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+
+// archPattern is what architectures look like, of both formats.
+var archPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$`)
+
+// reservedOwners are first path segments that a server needs for itself, now or for old clients.
+var reservedOwners = []string{"install", "api", "app", "priv", "gpgkey", "healthz", "readyz", "livez", "statusz", "metrics"}
+
+// reservedOS are third path segments that are no operating systems.
+var reservedOS = []string{"packages", "gpgkey"}
+
+// ValidArch reports whether s can be an architecture.
+func ValidArch(s string) bool { return archPattern.MatchString(s) }
+
+// CheckRepository says what is wrong with a repository's name, or nothing.
+func CheckRepository(r catalog.Repository) *catalog.Rejection {
+	if rej := checkName("owner", r.Owner); rej != nil {
+		return rej
+	}
+	if slices.Contains(reservedOwners, r.Owner) {
+		return &catalog.Rejection{Reason: catalog.ReservedName, Detail: fmt.Sprintf("owner %q is reserved for the server; choose another owner", r.Owner)}
+	}
+	return checkName("repository", r.Name)
+}
+
+func checkDistributionName(d catalog.Distribution) *catalog.Rejection {
+	if rej := checkName("os", d.OS); rej != nil {
+		return rej
+	}
+	if slices.Contains(reservedOS, d.OS) {
+		return &catalog.Rejection{Reason: catalog.ReservedName, Detail: fmt.Sprintf("os %q is reserved; use os/version, such as ubuntu/jammy or el/9", d.OS)}
+	}
+	return checkName("version", d.Version)
+}
+
+func checkName(what, s string) *catalog.Rejection {
+	if namePattern.MatchString(s) {
+		return nil
+	}
+	return &catalog.Rejection{
+		Reason: catalog.BadPath,
+		Detail: fmt.Sprintf("%s %q: use 1 to 63 lower-case letters, digits, '.', '_' and '-', starting with a letter or digit", what, s),
+	}
+}

@@ -1,0 +1,143 @@
+package layout
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"repomill/schemas/catalog"
+)
+
+// A Ref is what a public path refers to.
+type Ref struct {
+	Repository catalog.Repository
+	Key        string // object key
+}
+
+// Parse reads a public path, decoded once and without the leading slash, and returns the object key
+// that it refers to. Besides the keys themselves it accepts GitLab's layout of 2026, which has the
+// codename in the base URL (spec: contract, section 1):
+//
+//	owner/name/os/codename/dists/codename/... is owner/name/os/dists/codename/...
+//	owner/name/os/codename/pool/codename/component/... is owner/name/os/pool/codename/component/...
+//	owner/name/os/codename/pool/component/... is owner/name/os/pool/codename/component/...
+//
+// Parse says nothing about existence. ok is false for a path that no published object can have.
+func Parse(path string) (ref Ref, ok bool) {
+	p := strings.Split(path, "/")
+	if len(p) < 3 || len(path) > maxStagingKey || !plainSegments(p) {
+		return Ref{}, false
+	}
+	repository := catalog.Repository{Owner: p[0], Name: p[1]}
+	if CheckRepository(repository) != nil {
+		return Ref{}, false
+	}
+	rest := canonical(p[2:])
+	if !published(rest) {
+		return Ref{}, false
+	}
+	return Ref{Repository: repository, Key: repository.String() + "/" + strings.Join(rest, "/")}, true
+}
+
+// segmentPattern is what one segment of a published key looks like: no control characters, no
+// separators of any system, no leading dot, and nothing that needs quoting beyond percent-encoding.
+var segmentPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+~^:-]*$`)
+
+func plainSegments(p []string) bool {
+	return !slices.ContainsFunc(p, func(s string) bool { return !segmentPattern.MatchString(s) })
+}
+
+// canonical moves the codename from the base URL to where object keys have it.
+func canonical(p []string) []string {
+	if len(p) < 4 {
+		return p
+	}
+	os, codename := p[0], p[1]
+	switch {
+	case p[2] == "dists":
+		return append([]string{os}, p[2:]...)
+	case p[2] == "pool" && p[3] == codename && len(p) >= 8:
+		return append([]string{os}, p[2:]...)
+	case p[2] == "pool":
+		return append([]string{os, "pool", codename}, p[3:]...)
+	}
+	return p
+}
+
+// published reports whether p, the segments below owner/name, can be those of a published object.
+func published(p []string) bool {
+	if len(p) == 1 {
+		return p[0] == "gpgkey"
+	}
+	if !namePattern.MatchString(p[0]) || slices.Contains(reservedOS, p[0]) {
+		return false
+	}
+	switch {
+	case len(p) == 2:
+		name, ext := cutLast(p[1], ".")
+		return (ext == "sources" || ext == "repo") && namePattern.MatchString(name)
+	case p[1] == "dists":
+		return publishedDist(p[2:])
+	case p[1] == "pool":
+		return publishedPool(p[2:])
+	default:
+		return publishedRPM(p[1:])
+	}
+}
+
+// publishedDist takes the segments below "dists".
+func publishedDist(p []string) bool {
+	if len(p) < 2 || !namePattern.MatchString(p[0]) {
+		return false
+	}
+	switch p = p[1:]; len(p) {
+	case 1:
+		return p[0] == "InRelease" || p[0] == "Release" || p[0] == "Release.gpg"
+	case 2: // component/Contents-amd64.gz
+		return strings.HasPrefix(p[1], "Contents-")
+	case 3: // component/binary-amd64/Packages.gz
+		return indexFolder(p[1])
+	case 5: // component/binary-amd64/by-hash/SHA256/<hex>
+		return indexFolder(p[1]) && p[2] == "by-hash" && p[3] == "SHA256" && sha256Pattern.MatchString(p[4])
+	}
+	return false
+}
+
+var sha256Pattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+func indexFolder(s string) bool {
+	return strings.HasPrefix(s, "binary-") || s == "source" || s == "i18n"
+}
+
+// publishedPool takes the segments below "pool": codename/component/prefix/package/[e<epoch>/]file.
+func publishedPool(p []string) bool {
+	if len(p) == 6 && epochPattern.MatchString(p[4]) {
+		p = append(p[:4:4], p[5])
+	}
+	return len(p) == 5 && namePattern.MatchString(p[0]) && namePattern.MatchString(p[1]) &&
+		strings.HasPrefix(p[3], p[2]) && strings.HasSuffix(p[4], ".deb")
+}
+
+var epochPattern = regexp.MustCompile(`^e[1-9][0-9]*$`)
+
+// publishedRPM takes version/arch/[e<epoch>/]file.rpm or version/arch/repodata/file.
+func publishedRPM(p []string) bool {
+	if len(p) < 3 || !namePattern.MatchString(p[0]) || !ValidArch(p[1]) {
+		return false
+	}
+	switch p = p[2:]; len(p) {
+	case 1:
+		return strings.HasSuffix(p[0], ".rpm")
+	case 2:
+		return p[0] == "repodata" || epochPattern.MatchString(p[0]) && strings.HasSuffix(p[1], ".rpm")
+	}
+	return false
+}
+
+func cutLast(s, sep string) (before, after string) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, ""
+	}
+	return s[:i], s[i+len(sep):]
+}

@@ -1,0 +1,55 @@
+package layout
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"repomill/schemas/catalog"
+)
+
+// DefaultComponent is the component of a DEB package whose staging key names none.
+const DefaultComponent = "main"
+
+// maxStagingKey is the longest staging key in bytes: what object stores take, less room for ".results/" and ".json".
+const maxStagingKey = 1000
+
+// A Staged is what a staging key says.
+type Staged struct {
+	Repository   catalog.Repository
+	Distribution catalog.Distribution // as written; look it up in a [Table]
+	Component    string               // as written; empty if the key names none
+	File         string               // the uploader's name for it: shown, never trusted
+}
+
+// ParseStaging reads a staging key, owner/name/os/version/[component/]file.
+func ParseStaging(key string) (Staged, *catalog.Rejection) {
+	p := strings.Split(key, "/")
+	if len(p) < 5 || len(p) > 6 || len(key) > maxStagingKey || !utf8.ValidString(key) {
+		return Staged{}, &catalog.Rejection{
+			Reason: catalog.BadPath,
+			Detail: fmt.Sprintf("path %q: use owner/name/os/version/[component/]file, such as acme/tools/ubuntu/jammy/hello_1.0_amd64.deb", key),
+		}
+	}
+	s := Staged{
+		Repository:   catalog.Repository{Owner: p[0], Name: p[1]},
+		Distribution: catalog.Distribution{OS: p[2], Version: p[3]},
+		File:         p[len(p)-1],
+	}
+	if rej := CheckRepository(s.Repository); rej != nil {
+		return s, rej
+	}
+	if rej := checkDistributionName(s.Distribution); rej != nil {
+		return s, rej
+	}
+	if len(p) == 6 {
+		s.Component = p[4]
+		if rej := checkName("component", s.Component); rej != nil {
+			return s, rej
+		}
+	}
+	if s.File == "" {
+		return s, &catalog.Rejection{Reason: catalog.BadPath, Detail: fmt.Sprintf("path %q ends in a slash: a file name is missing", key)}
+	}
+	return s, nil
+}
