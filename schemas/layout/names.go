@@ -21,6 +21,9 @@ var reservedOwners = []string{"install", "api", "app", "priv", "gpgkey", "health
 // reservedOS are third path segments that are no operating systems.
 var reservedOS = []string{"packages", "gpgkey"}
 
+// reservedVersions are fourth path segments that are no distribution versions.
+var reservedVersions = []string{"dists", "pool"}
+
 // ValidArch reports whether s can be an architecture.
 func ValidArch(s string) bool { return archPattern.MatchString(s) }
 
@@ -41,6 +44,9 @@ func checkDistributionName(d catalog.Distribution) *catalog.Rejection {
 	}
 	if slices.Contains(reservedOS, d.OS) {
 		return &catalog.Rejection{Reason: catalog.ReservedName, Detail: fmt.Sprintf("os %q is reserved; use os/version, such as ubuntu/jammy or el/9", d.OS)}
+	}
+	if slices.Contains(reservedVersions, d.Version) {
+		return &catalog.Rejection{Reason: catalog.ReservedName, Detail: fmt.Sprintf("version %q is a folder of every DEB repository; use os/version, such as ubuntu/jammy", d.Version)}
 	}
 	return checkName("version", d.Version)
 }

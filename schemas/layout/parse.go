@@ -69,7 +69,7 @@ func published(p []string) bool {
 	if len(p) == 1 {
 		return p[0] == "gpgkey"
 	}
-	if !namePattern.MatchString(p[0]) || slices.Contains(reservedOS, p[0]) {
+	if checkDistributionName(catalog.Distribution{OS: p[0], Version: "x"}) != nil {
 		return false
 	}
 	switch {
@@ -87,7 +87,7 @@ func published(p []string) bool {
 
 // publishedDist takes the segments below "dists".
 func publishedDist(p []string) bool {
-	if len(p) < 2 || !namePattern.MatchString(p[0]) {
+	if len(p) < 2 || !validVersion(p[0]) {
 		return false
 	}
 	switch p = p[1:]; len(p) {
@@ -103,6 +103,10 @@ func publishedDist(p []string) bool {
 	return false
 }
 
+func validVersion(s string) bool {
+	return namePattern.MatchString(s) && !slices.Contains(reservedVersions, s)
+}
+
 var sha256Pattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 func indexFolder(s string) bool {
@@ -114,7 +118,7 @@ func publishedPool(p []string) bool {
 	if len(p) == 6 && epochPattern.MatchString(p[4]) {
 		p = append(p[:4:4], p[5])
 	}
-	return len(p) == 5 && namePattern.MatchString(p[0]) && namePattern.MatchString(p[1]) &&
+	return len(p) == 5 && validVersion(p[0]) && namePattern.MatchString(p[1]) &&
 		strings.HasPrefix(p[3], p[2]) && strings.HasSuffix(p[4], ".deb")
 }
 
@@ -122,7 +126,7 @@ var epochPattern = regexp.MustCompile(`^e[1-9][0-9]*$`)
 
 // publishedRPM takes version/arch/[e<epoch>/]file.rpm or version/arch/repodata/file.
 func publishedRPM(p []string) bool {
-	if len(p) < 3 || !namePattern.MatchString(p[0]) || !ValidArch(p[1]) {
+	if len(p) < 3 || !validVersion(p[0]) || !ValidArch(p[1]) {
 		return false
 	}
 	switch p = p[2:]; len(p) {

@@ -1,0 +1,201 @@
+package catalogdb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"repomill/schemas/catalog"
+)
+
+// MaxAttempts is how often an upload is taken up before it is rejected as poison. An attempt that
+// ends in an orderly fault does not count.
+const MaxAttempts = 5
+
+// A Lease is the right to work on an upload until it expires or is renewed.
+type Lease struct {
+	Owner string        // the process, for people
+	For   time.Duration // from the time given
+}
+
+// Take gives the caller a lease on an upload, recording the upload if it is new. It returns a token
+// if the lease is the caller's, and otherwise the state in which the upload is: [catalog.Received]
+// means that somebody else works on it.
+func (d *DB) Take(ctx context.Context, u catalog.Upload, l Lease, now time.Time) (token string, state catalog.UploadState, err error) {
+	err = d.read.QueryRowContext(ctx, `SELECT state FROM uploads WHERE bucket = ? AND object = ? AND generation = ?`, u.Bucket, u.Object, u.Generation).Scan(&state)
+	if err == nil && state != catalog.Received {
+		return "", state, nil // the sweep meets most uploads so, for days
+	}
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		token = ""
+		var id, until int64
+		var attempts int
+		err := tx.QueryRowContext(ctx, `SELECT id, state, lease_until, attempts FROM uploads WHERE bucket = ? AND object = ? AND generation = ?`,
+			u.Bucket, u.Object, u.Generation).Scan(&id, &state, &until, &attempts)
+		if errors.Is(err, sql.ErrNoRows) {
+			token, state = random(), catalog.Received
+			_, err := tx.ExecContext(ctx, `INSERT INTO uploads (bucket, object, generation, size, state, outcome, reason, detail, lease_owner, lease_token, lease_until, attempts, received_at, told)
+				VALUES (?, ?, ?, ?, ?, '', '', '', ?, ?, ?, 1, ?, 0)`,
+				u.Bucket, u.Object, u.Generation, u.Size, state, l.Owner, token, millis(now.Add(l.For)), millis(now))
+			return err
+		}
+		if err != nil || state != catalog.Received || until > millis(now) {
+			return err
+		}
+		if attempts >= MaxAttempts {
+			state = catalog.Rejected
+			return reject(ctx, tx, id, catalog.Rejection{Reason: catalog.Poison, Detail: fmt.Sprintf("the program stopped %d times while it handled this file; push it again to have it tried once more", attempts)}, now)
+		}
+		token = random()
+		_, err = tx.ExecContext(ctx, `UPDATE uploads SET lease_owner = ?, lease_token = ?, lease_until = ?, attempts = attempts + 1 WHERE id = ?`,
+			l.Owner, token, millis(now.Add(l.For)), id)
+		return err
+	})
+	if err != nil {
+		return "", state, fmt.Errorf("take %s: %w", u, err)
+	}
+	return token, state, nil
+}
+
+// Renew extends the leases that an owner holds.
+func (d *DB) Renew(ctx context.Context, l Lease, now time.Time) error {
+	_, err := d.write.ExecContext(ctx, `UPDATE uploads SET lease_until = ? WHERE lease_owner = ? AND state = ? AND lease_until > ?`,
+		millis(now.Add(l.For)), l.Owner, catalog.Received, millis(now))
+	return err
+}
+
+// Return gives up a lease after a fault, without counting the attempt.
+func (d *DB) Return(ctx context.Context, u catalog.Upload, token string) error {
+	_, err := d.write.ExecContext(ctx, `UPDATE uploads SET lease_until = 0, attempts = attempts - 1
+		WHERE bucket = ? AND object = ? AND generation = ? AND lease_token = ? AND state = ?`,
+		u.Bucket, u.Object, u.Generation, token, catalog.Received)
+	return err
+}
+
+// Reclaim ends every lease. Only a process that knows itself to be the only one may call it, as the
+// embedded mode does under its lock.
+func (d *DB) Reclaim(ctx context.Context) error {
+	_, err := d.write.ExecContext(ctx, `UPDATE uploads SET lease_until = 0 WHERE state = ?`, catalog.Received)
+	return err
+}
+
+// Reject ends an upload with a verdict. It does nothing if the lease has gone to somebody else.
+func (d *DB) Reject(ctx context.Context, u catalog.Upload, token string, r catalog.Rejection, now time.Time) error {
+	err := d.tx(ctx, func(tx *sql.Tx) error {
+		id, err := leased(ctx, tx, u, token)
+		if err != nil || id == 0 {
+			return err
+		}
+		return reject(ctx, tx, id, r, now)
+	})
+	if err != nil {
+		return fmt.Errorf("reject %s: %w", u, err)
+	}
+	return nil
+}
+
+func reject(ctx context.Context, tx *sql.Tx, id int64, r catalog.Rejection, now time.Time) error {
+	_, err := tx.ExecContext(ctx, `UPDATE uploads SET state = ?, reason = ?, detail = ?, finished_at = ? WHERE id = ?`,
+		catalog.Rejected, r.Reason, r.Detail, millis(now), id)
+	return err
+}
+
+// leased returns the row of an upload that is being worked on under this token, or 0.
+func leased(ctx context.Context, tx *sql.Tx, u catalog.Upload, token string) (id int64, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT id FROM uploads WHERE bucket = ? AND object = ? AND generation = ? AND lease_token = ? AND state = ?`,
+		u.Bucket, u.Object, u.Generation, token, catalog.Received).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return id, err
+}
+
+// verdictColumns and scanVerdict read an upload; the tables are u and k.
+const (
+	verdictColumns = `u.id, u.object, u.generation, u.state, u.reason, u.detail, u.size, u.received_at, u.finished_at,
+		COALESCE(k.name, ''), COALESCE(k.version, ''), COALESCE(k.arch, ''), COALESCE(k.sha256, ''), COALESCE(k.object_key, '')`
+	verdictTables = `uploads u LEFT JOIN packages k ON k.id = u.package_id`
+)
+
+type uploadRow struct {
+	id      int64
+	verdict catalog.Verdict
+}
+
+func scanVerdict(scan func(...any) error) (uploadRow, error) {
+	var row uploadRow
+	v := &row.verdict
+	var finished sql.NullInt64
+	var name, version, arch string
+	err := scan(&row.id, &v.Object, &v.Generation, &v.State, &v.Reason, &v.Detail, &v.Size, (*scanTime)(&v.Received), &finished,
+		&name, &version, &arch, &v.SHA256, &v.Key)
+	v.Finished = optional(finished)
+	if name != "" {
+		v.Package = name + " " + version + " " + arch
+	}
+	return row, err
+}
+
+// Verdict returns what became of an upload so far, or [ErrNotFound]. The pointers' URLs are left to the caller.
+func (d *DB) Verdict(ctx context.Context, u catalog.Upload) (catalog.Verdict, error) {
+	row, err := scanVerdict(d.read.QueryRowContext(ctx, `SELECT `+verdictColumns+` FROM `+verdictTables+`
+		WHERE u.bucket = ? AND u.object = ? AND u.generation = ?`, u.Bucket, u.Object, u.Generation).Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNotFound
+	}
+	if err == nil {
+		err = d.addReleases(ctx, &row)
+	}
+	if err != nil {
+		return row.verdict, fmt.Errorf("verdict of %s: %w", u, err)
+	}
+	return row.verdict, nil
+}
+
+func (d *DB) addReleases(ctx context.Context, row *uploadRow) error {
+	var err error
+	row.verdict.Releases, err = collect(ctx, d.read, func(scan func(...any) error) (catalog.VerdictRelease, error) {
+		var r catalog.Release
+		var v catalog.VerdictRelease
+		err := scan(&r.Repository.Owner, &r.Repository.Name, &r.Distribution.OS, &r.Distribution.Version, &r.Arch, &v.Revision)
+		v.Release = r.String()
+		return v, err
+	}, `SELECT p.owner, p.name, d.os, d.version, r.arch, w.revision
+		FROM upload_releases w JOIN `+releaseTables+` ON r.id = w.release_id WHERE w.upload_id = ? ORDER BY r.arch`, row.id)
+	return err
+}
+
+// Recent returns the newest uploads below a staging prefix, newest first.
+func (d *DB) Recent(ctx context.Context, prefix string, limit int) ([]catalog.Verdict, error) {
+	rows, err := collect(ctx, d.read, scanVerdict, `SELECT `+verdictColumns+` FROM `+verdictTables+`
+		WHERE substr(u.object, 1, ?) = ? ORDER BY u.received_at DESC, u.id DESC LIMIT ?`, len(prefix), prefix, limit)
+	verdicts := make([]catalog.Verdict, len(rows))
+	for i, row := range rows {
+		verdicts[i] = row.verdict
+	}
+	return verdicts, err
+}
+
+// Backlog returns how many uploads have no final verdict yet.
+func (d *DB) Backlog(ctx context.Context) (n int, err error) {
+	err = d.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM uploads WHERE state IN (?, ?)`, catalog.Received, catalog.Stored).Scan(&n)
+	return n, err
+}
+
+// Untold returns finished uploads whose verdict object is not known to be written.
+func (d *DB) Untold(ctx context.Context, limit int) ([]catalog.Upload, error) {
+	return collect(ctx, d.read, func(scan func(...any) error) (catalog.Upload, error) {
+		var u catalog.Upload
+		err := scan(&u.Bucket, &u.Object, &u.Generation, &u.Size)
+		return u, err
+	}, `SELECT bucket, object, generation, size FROM uploads WHERE told = 0 AND state IN (?, ?, ?) ORDER BY id LIMIT ?`,
+		catalog.Published, catalog.Duplicate, catalog.Rejected, limit)
+}
+
+// Told records that the verdict object of a finished upload is written.
+func (d *DB) Told(ctx context.Context, u catalog.Upload) error {
+	_, err := d.write.ExecContext(ctx, `UPDATE uploads SET told = 1 WHERE bucket = ? AND object = ? AND generation = ?`, u.Bucket, u.Object, u.Generation)
+	return err
+}

@@ -1,0 +1,95 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"repomill/schemas/layout"
+)
+
+// A Verifier decides whether a signed URL is good. It is called concurrently.
+type Verifier interface {
+	// Verify returns the object key of a signed URL, given as in the request line. An error
+	// says why not, in words fit for a log.
+	Verify(requestURI string, now time.Time) (objectKey string, err error)
+}
+
+// An Objects is where the edge finds what it serves. It is called concurrently.
+type Objects interface {
+	// Open returns an object and what is known of it. The caller closes the body. For an absent
+	// key the error is fs.ErrNotExist.
+	Open(ctx context.Context, key string) (io.ReadSeekCloser, layout.Meta, error)
+}
+
+// An EdgeConfig is what an edge needs, all of it.
+type EdgeConfig struct {
+	Verifier Verifier
+	Objects  Objects
+	Log      *slog.Logger
+	Now      func() time.Time
+}
+
+// NewEdge returns a handler that serves objects by signed URLs as CloudFront would: 403 for
+// whatever is not verified, Range and conditional requests for what is. Only the verifier's word
+// and the key count; Host and X-Forwarded-* are ignored.
+func NewEdge(cfg EdgeConfig) http.Handler { return &edge{cfg} }
+
+type edge struct{ EdgeConfig }
+
+func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !readOnly(r) {
+		methodNotAllowed(w)
+		return
+	}
+	key, err := e.Verifier.Verify(r.RequestURI, e.Now())
+	if err != nil {
+		// The query stays out of the log: its signature may be good at another time.
+		e.Log.Info("refused", "path", forLog(r.URL.EscapedPath()), "reason", err)
+		text(w, http.StatusForbidden, "no-store", "forbidden\n")
+		return
+	}
+	if layout.Hidden(key) {
+		e.Log.Warn("hidden object asked for with a good signature", "path", forLog(r.URL.EscapedPath()))
+		notFound(w)
+		return
+	}
+	e.serve(w, r, key)
+}
+
+func (e *edge) serve(w http.ResponseWriter, r *http.Request, key string) {
+	body, meta, err := e.Objects.Open(r.Context(), key)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		notFound(w)
+		return
+	case err != nil:
+		e.Log.Error("cannot open object", "path", forLog(r.URL.EscapedPath()), "error", err)
+		text(w, http.StatusInternalServerError, "no-store", "internal error\n")
+		return
+	}
+	defer body.Close()
+	o, h := layout.ObjectOf(key), w.Header()
+	h.Set("Content-Type", o.ContentType)
+	h.Set("Cache-Control", o.CacheControl)
+	h.Set("X-Content-Type-Options", "nosniff")
+	if tag := etag(meta.Version); tag != "" {
+		h.Set("ETag", tag)
+	}
+	http.ServeContent(w, r, "", meta.Modified, body)
+}
+
+// etag returns the entity tag of a version, which may have its quotes already, or "" if the version
+// has none (RFC 9110, section 8.8.3).
+func etag(v layout.Version) string {
+	bare := strings.Trim(string(v), `"`)
+	if bare == "" || strings.ContainsFunc(bare, func(r rune) bool { return r <= ' ' || r == '"' || r >= 0x7f }) {
+		return ""
+	}
+	return `"` + bare + `"`
+}

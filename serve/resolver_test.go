@@ -1,0 +1,243 @@
+package serve_test
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"repomill/serve"
+)
+
+func TestOneLocationForAllSpellings(t *testing.T) {
+	s := newSite(t, newBucket())
+	for _, tt := range []struct{ name, target, key string }{
+		{"plain", "/" + debKey, debKey},
+		{"a plus as %2b", "/" + pool + "hello_2.10%2bdfsg~rc1-3_amd64.deb", debKey},
+		{"a plus as %2B", "/" + pool + "hello_2.10%2Bdfsg~rc1-3_amd64.deb", debKey},
+		{"a tilde as %7e", "/" + pool + "hello_2.10+dfsg%7erc1-3_amd64.deb", debKey},
+		{"a tilde as %7E", "/" + pool + "hello_2.10+dfsg%7Erc1-3_amd64.deb", debKey},
+		{"a letter encoded", "/" + pool + "%68ello_2.10+dfsg~rc1-3_amd64.deb", debKey},
+		{"GitLab's base with the codename", "/acme/tools/ubuntu/jammy/pool/jammy/main/h/hello/hello_2.10+dfsg~rc1-3_amd64.deb", debKey},
+		{"GitLab's base, codename once", "/acme/tools/ubuntu/jammy/pool/main/h/hello/hello_2.10%2bdfsg%7erc1-3_amd64.deb", debKey},
+		{"with a query", "/" + debKey + "?Expires=1&x=%0d%0a", debKey},
+		{"with an empty query", "/" + debKey + "?", debKey},
+		{"an absolute URL", "http://evil.example.org/" + debKey, debKey},
+		{"rpm, plain", "/" + rpmKey, rpmKey},
+		{"rpm, a caret as %5e", "/acme/tools/el/9/x86_64/hello++-2~rc1%5egit1-1.x86_64.rpm", rpmKey},
+		{"rpm, as dnf asks", "/acme/tools/el/9/x86_64/hello%2b%2b-2~rc1%5Egit1-1.x86_64.rpm", rpmKey},
+		{"Release of GitLab's base", "/acme/tools/ubuntu/jammy/dists/jammy/InRelease", "acme/tools/ubuntu/dists/jammy/InRelease"},
+		{"by-hash of GitLab's base", "/acme/tools/ubuntu/jammy/dists/jammy/main/binary-amd64/by-hash/SHA256/" + strings.Repeat("a", 64),
+			"acme/tools/ubuntu/dists/jammy/main/binary-amd64/by-hash/SHA256/" + strings.Repeat("a", 64)},
+		{"an object that does not exist", "/" + pool + "hello_9_amd64.deb", pool + "hello_9_amd64.deb"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			want := s.locationOf(t, tt.key)
+			for _, method := range []string{"GET", "HEAD"} {
+				resp, body := raw(t, s.resolver, method, tt.target)
+				if got := resp.Header.Get("Location"); resp.StatusCode != http.StatusFound || got != want {
+					t.Errorf("%s: got %d, %s\nwant %s", method, resp.StatusCode, got, want)
+				}
+				if body != "" {
+					t.Errorf("%s: got a body: %q", method, body)
+				}
+			}
+		})
+	}
+}
+
+func TestRedirectHeaders(t *testing.T) {
+	s := newSite(t, newBucket())
+	resp, _ := raw(t, s.resolver, "GET", "/"+debKey, "Range: bytes=0-1", "If-None-Match: *", "If-Modified-Since: Wed, 01 Jul 2026 12:00:00 GMT")
+	resp.Header.Del("Date")
+	want := http.Header{
+		"Location":        {s.locationOf(t, debKey)},
+		"Cache-Control":   {"private, no-store"},
+		"Referrer-Policy": {"no-referrer"},
+		"Content-Length":  {"0"},
+		"Connection":      {"close"},
+	}
+	if resp.Close {
+		resp.Header.Set("Connection", "close") // which ReadResponse has taken out
+	}
+	if diff := cmp.Diff(want, resp.Header); diff != "" {
+		t.Errorf("headers (-want +got):\n%s", diff)
+	}
+	if !strings.Contains(resp.Header.Get("Location"), "hello_2.10%2Bdfsg~rc1-3_amd64.deb?") {
+		t.Errorf("location %s is not canonical", resp.Header.Get("Location"))
+	}
+}
+
+func TestOnlyConfigurationDecidesTheTarget(t *testing.T) {
+	s := newSite(t, newBucket())
+	want := s.locationOf(t, debKey)
+	for _, header := range []string{
+		"Host: evil.example.org", "X-Forwarded-Host: evil.example.org", "X-Forwarded-Proto: ftp", "X-Forwarded-Prefix: /evil",
+		"Forwarded: host=evil.example.org", "X-Original-URL: /acme/secret/gpgkey", "X-Rewrite-URL: /evil", "X-HTTP-Method-Override: DELETE",
+		"Authorization: Basic YTpi", "Referer: http://evil.example.org/",
+	} {
+		resp, _ := raw(t, s.resolver, "GET", "/"+debKey, header)
+		if got := resp.Header.Get("Location"); got != want {
+			t.Errorf("%s: got %s, want %s", header, got, want)
+		}
+	}
+}
+
+func TestNotFound(t *testing.T) {
+	s := newSite(t, newBucket())
+	for _, tt := range []struct{ name, target string }{
+		{"no such repository", "/acme/nothing/gpgkey"},
+		{"a private repository", "/acme/secret/gpgkey"},
+		{"a repository alone", "/acme/tools"},
+		{"a folder", "/acme/tools/ubuntu/dists/jammy/"},
+		{"no file of ours", "/acme/tools/ubuntu/dists/jammy/evil.sh"},
+		{"an icon", "/favicon.ico"},
+		{"settings", "/.repomill/acme/tools.json"},
+		{"settings, encoded", "/%2erepomill/acme/tools.json"},
+		{"settings by way of a repository", "/acme/tools/../../.repomill/acme/tools.json"},
+		{"history", "/.history/acme/tools/ubuntu/jammy/1-2.json"},
+		{"a hidden segment", "/acme/tools/ubuntu/dists/.jammy/InRelease"},
+		{"dots", "/acme/tools/el/9/x86_64/../../../gpgkey"},
+		{"dots, encoded", "/acme/tools/%2e%2e/tools/gpgkey"},
+		{"dots and slash, encoded", "/acme/tools/%2e%2e%2ftools/gpgkey"},
+		{"dots, half encoded", "/acme/tools/.%2E/tools/gpgkey"},
+		{"dots, encoded twice", "/acme/tools/%252e%252e/gpgkey"},
+		{"dots, encoded with too many bytes", "/acme/tools/%c0%ae%c0%ae/gpgkey"},
+		{"a dot", "/acme/./tools/gpgkey"},
+		{"an encoded slash", "/acme%2Ftools/gpgkey"},
+		{"an encoded slash in lower case", "/acme/tools%2fgpgkey"},
+		{"a slash encoded twice", "/acme/tools%252Fgpgkey"},
+		{"two slashes", "/acme//tools/gpgkey"},
+		{"two slashes at the start", "//acme/tools/gpgkey"},
+		{"another host's name after two slashes", "//evil.example.org/acme/tools/gpgkey"},
+		{"a slash at the end", "/acme/tools/gpgkey/"},
+		{"a backslash", `/acme/tools\gpgkey`},
+		{"a backslash, encoded", "/acme/tools/el/9/x86_64/..%5c..%5ca.rpm"},
+		{"a NUL", "/acme/tools/gpgkey%00"},
+		{"a line end", "/acme/tools/el/9/x86_64/a%0d%0aSet-Cookie:%20a=b.rpm"},
+		{"a blank", "/acme/tools/el/9/x86_64/a%20b.rpm"},
+		{"a semicolon", "/acme/tools/gpgkey;a=b"},
+		{"capitals in the owner", "/ACME/tools/gpgkey"},
+		{"a reserved owner", "/install/tools/gpgkey"},
+		{"encoded twice", "/" + strings.ReplaceAll(debKey, "+", "%252B")},
+		{"a long path", "/acme/tools/el/9/x86_64/" + strings.Repeat("a", 5000) + ".rpm"},
+		{"script", "/<script>alert(1)</script>"},
+		{"healthz, and more", "/healthz/"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			resp, body := raw(t, s.resolver, "GET", tt.target)
+			if resp.StatusCode != http.StatusNotFound || body != "not found\n" || resp.Header.Get("Location") != "" {
+				t.Errorf("got %d, location %q, body %q, want a plain 404", resp.StatusCode, resp.Header.Get("Location"), body)
+			}
+			if got := resp.Header.Get("Cache-Control"); got != "max-age=10" {
+				t.Errorf("got Cache-Control %q, want max-age=10", got)
+			}
+		})
+	}
+	if log := s.log.String(); log != "" {
+		t.Errorf("a 404 is no event, but the log has\n%s", log)
+	}
+}
+
+// TestBadRequest has what net/http refuses for us.
+func TestBadRequest(t *testing.T) {
+	s := newSite(t, newBucket())
+	for _, target := range []string{"/acme/tools/gpgkey\x00", "/acme/tools/%zz", "/acme/tools/%", "/acme/to\tols/gpgkey", "acme/tools/gpgkey"} {
+		if resp, _ := raw(t, s.resolver, "GET", target); resp.StatusCode != http.StatusBadRequest {
+			t.Errorf("%q: got %d, want 400", target, resp.StatusCode)
+		}
+	}
+}
+
+func TestMethods(t *testing.T) {
+	s := newSite(t, newBucket())
+	for _, server := range []*httptest.Server{s.resolver, s.edge} {
+		for _, method := range []string{"POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "get"} {
+			resp, _ := raw(t, server, method, "/"+debKey)
+			if resp.StatusCode != http.StatusMethodNotAllowed || resp.Header.Get("Allow") != "GET, HEAD" {
+				t.Errorf("%s: got %d, Allow %q, want 405, GET and HEAD", method, resp.StatusCode, resp.Header.Get("Allow"))
+			}
+		}
+	}
+}
+
+func TestOwnPages(t *testing.T) {
+	s := newSite(t, bucket{})
+	for _, tt := range []struct{ target, want string }{
+		{"/healthz", "ok\n"},
+		{"/", "/<owner>/<name>/gpgkey"},
+		{"/", "/<owner>/<name>/<os>/<codename>.sources"},
+		{"/", "/<owner>/<name>/<os>/<version>.repo"},
+	} {
+		resp, body := raw(t, s.resolver, "GET", tt.target)
+		if resp.StatusCode != http.StatusOK || !strings.Contains(body, tt.want) {
+			t.Errorf("%s: got %d, %q, want 200 with %q", tt.target, resp.StatusCode, body, tt.want)
+		}
+		if got := resp.Header.Get("Content-Type"); got != "text/plain; charset=utf-8" {
+			t.Errorf("%s: got Content-Type %q", tt.target, got)
+		}
+		resp, body = raw(t, s.resolver, "HEAD", tt.target)
+		if resp.StatusCode != http.StatusOK || body != "" {
+			t.Errorf("HEAD %s: got %d, %q, want 200 without a body", tt.target, resp.StatusCode, body)
+		}
+	}
+}
+
+type brokenSigner struct{}
+
+func (brokenSigner) Sign(string, time.Time) (string, error) { return "", errors.New("no entropy") }
+
+func TestSignerFault(t *testing.T) {
+	var log lockedBuffer
+	now := func() time.Time { return noon }
+	h := serve.NewResolver(serve.ResolverConfig{
+		Signer:   brokenSigner{},
+		Settings: serve.NewSettingsCache(newBucket().open, time.Second, now),
+		Log:      slog.New(slog.NewTextHandler(&log, nil)),
+		Now:      now,
+	})
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/"+debKey, nil))
+	if w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "entropy") {
+		t.Errorf("got %d, %q, want 500 without the cause", w.Code, w.Body)
+	}
+	if !strings.Contains(log.String(), "no entropy") {
+		t.Errorf("the log lacks the cause:\n%s", log.String())
+	}
+}
+
+// FuzzResolver checks that no path leads away from the edge.
+func FuzzResolver(f *testing.F) {
+	s := newSite(f, newBucket())
+	for _, seed := range []string{"/", debKey, rpmKey, "/evil.example.org", "acme/tools/../x", "acme/tools/gpgkey%0d%0a", "acme/tools/ubuntu/jammy/dists/jammy/Release"} {
+		f.Add("/" + seed)
+	}
+	f.Fuzz(func(t *testing.T, target string) {
+		r := httptest.NewRequest("GET", "/", nil)
+		u, err := r.URL.Parse(target)
+		if err != nil {
+			return
+		}
+		r.URL = u
+		w := httptest.NewRecorder()
+		s.resolver.Config.Handler.ServeHTTP(w, r)
+		location := w.Header().Get("Location")
+		switch w.Code {
+		case http.StatusOK, http.StatusNotFound:
+			if location != "" {
+				t.Errorf("%q: %d with location %q", target, w.Code, location)
+			}
+		case http.StatusFound:
+			if !strings.HasPrefix(location, s.edge.URL+"/acme/tools/") || strings.ContainsAny(location, "\r\n \"\\") {
+				t.Errorf("%q leads to %q", target, location)
+			}
+		default:
+			t.Errorf("%q: got %d", target, w.Code)
+		}
+	})
+}

@@ -1,0 +1,162 @@
+package serve_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"repomill/schemas/layout"
+	"repomill/serve"
+	"repomill/serve/cloudfront"
+)
+
+const (
+	keyID   = "K2JCJMDEHXQW5F"
+	pool    = "acme/tools/ubuntu/pool/jammy/main/h/hello/"
+	debKey  = pool + "hello_2.10+dfsg~rc1-3_amd64.deb"
+	rpmKey  = "acme/tools/el/9/x86_64/hello++-2~rc1^git1-1.x86_64.rpm"
+	debText = "0123456789"
+)
+
+var noon = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+
+// A bucket is objects in memory.
+type bucket map[string]string
+
+type body struct{ *strings.Reader }
+
+func (body) Close() error { return nil }
+
+func (b bucket) Open(_ context.Context, key string) (io.ReadSeekCloser, layout.Meta, error) {
+	text, ok := b[key]
+	if !ok {
+		return nil, layout.Meta{}, fmt.Errorf("open %s: %w", key, fs.ErrNotExist)
+	}
+	return body{strings.NewReader(text)}, layout.Meta{Version: "v1", Size: int64(len(text)), Modified: noon.Add(-time.Hour)}, nil
+}
+
+func (b bucket) open(ctx context.Context, key string) (io.ReadCloser, layout.Meta, error) {
+	return b.Open(ctx, key)
+}
+
+func newBucket() bucket {
+	return bucket{
+		".repomill/acme/tools.json":  `{"repository":{"owner":"acme","name":"tools"},"visibility":"public","tokens":[]}`,
+		".repomill/acme/secret.json": `{"repository":{"owner":"acme","name":"secret"},"visibility":"private"}`,
+		debKey:                       debText,
+		rpmKey:                       "rpm",
+		"acme/tools/ubuntu/dists/jammy/InRelease": "signed",
+		"acme/tools/gpgkey":                       "key",
+		"acme/secret/gpgkey":                      "secret",
+	}
+}
+
+// A site is a resolver and an edge on real ports, with everything that they logged.
+type site struct {
+	resolver, edge *httptest.Server
+	signer         *cloudfront.Signer
+	log            *lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func newSite(t testing.TB, objects bucket) *site {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &site{log: &lockedBuffer{}}
+	log := slog.New(slog.NewTextHandler(s.log, nil))
+	now := func() time.Time { return noon }
+
+	s.edge = httptest.NewUnstartedServer(nil)
+	base := &url.URL{Scheme: "http", Host: s.edge.Listener.Addr().String()}
+	verifier := cloudfront.NewVerifier(base, map[string]crypto.PublicKey{keyID: key.Public()})
+	s.edge.Config.Handler = serve.NewEdge(serve.EdgeConfig{Verifier: verifier, Objects: objects, Log: log, Now: now})
+	s.edge.Start()
+	t.Cleanup(s.edge.Close)
+
+	if s.signer, err = cloudfront.NewSigner(base, keyID, key); err != nil {
+		t.Fatal(err)
+	}
+	settings := serve.NewSettingsCache(objects.open, 5*time.Second, now)
+	s.resolver = httptest.NewServer(serve.NewResolver(serve.ResolverConfig{Signer: s.signer, Settings: settings, Log: log, Now: now}))
+	t.Cleanup(s.resolver.Close)
+	return s
+}
+
+// raw sends one request, byte for byte, and returns the answer with its body.
+func raw(t testing.TB, server *httptest.Server, method, target string, headers ...string) (*http.Response, string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(headers, func(h string) bool { return strings.HasPrefix(h, "Host:") }) {
+		headers = append(headers, "Host: packages.example.org")
+	}
+	fmt.Fprintf(conn, "%s %s HTTP/1.1\r\n%s\r\nConnection: close\r\n\r\n", method, target, strings.Join(headers, "\r\n"))
+	resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+	if err != nil {
+		t.Fatalf("%s %q: %v", method, target, err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		t.Fatalf("%s %q: %v", method, target, err)
+	}
+	return resp, string(b)
+}
+
+// locationOf is the signed URL of an object at noon.
+func (s *site) locationOf(t testing.TB, key string) string {
+	t.Helper()
+	location, err := s.signer.Sign(key, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return location
+}
+
+// edgePath is the request target of an object's signed URL.
+func (s *site) edgePath(t testing.TB, key string) string {
+	t.Helper()
+	return strings.TrimPrefix(s.locationOf(t, key), s.edge.URL)
+}
