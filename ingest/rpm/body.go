@@ -1,0 +1,79 @@
+package rpm
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+
+	"repomill/schemas/catalog"
+)
+
+// Body returns the whole file from its first byte. It may be called once.
+//
+// The last Read returns a [*catalog.Rejection] instead of io.EOF if the payload is shorter than the
+// headers say or does not match their digest of it; a payload that is longer is rejected where it
+// exceeds its size. Any other error is a fault, wrapped.
+func (p *Package) Body() io.Reader {
+	if p.raw == nil {
+		return &body{err: errors.New("the body of this package was handed out before")}
+	}
+	b := &body{headers: p.raw, payload: p.rest, claim: p.claim}
+	p.raw, p.rest = nil, nil
+	return b
+}
+
+// A body replays the headers and then checks the payload while it passes.
+type body struct {
+	headers []byte // not yet replayed
+	payload io.Reader
+	claim   payloadClaim
+	passed  int64 // bytes of payload so far
+	err     error // final
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if len(b.headers) > 0 {
+		n := copy(p, b.headers)
+		b.headers = b.headers[n:]
+		return n, nil
+	}
+	b.headers = nil // give up the memory
+	if b.err != nil {
+		return 0, b.err
+	}
+	n, err := b.payload.Read(p)
+	b.passed += int64(n)
+	if b.claim.hash != nil {
+		b.claim.hash.Write(p[:n])
+	}
+	switch {
+	case b.claim.size >= 0 && b.passed > b.claim.size:
+		b.err = reject(catalog.Malformed, "the file goes on after its payload, which has %d bytes by the headers; upload it again", b.claim.size)
+		return 0, b.err
+	case err == io.EOF:
+		b.err = b.verdict()
+	case err != nil:
+		b.err = fmt.Errorf("read package: %w", err)
+	}
+	if n > 0 {
+		return n, nil
+	}
+	return 0, b.err
+}
+
+// verdict returns io.EOF, or what is wrong with the payload that has passed.
+func (b *body) verdict() error {
+	switch {
+	case b.passed < b.claim.size:
+		return reject(catalog.Truncated, "the payload ends after %d of %d bytes; upload the file again", b.passed, b.claim.size)
+	case b.passed == 0:
+		return reject(catalog.Truncated, "the file ends where its payload should start; upload it again")
+	case b.claim.hash == nil:
+		return io.EOF
+	}
+	if got := hex.EncodeToString(b.claim.hash.Sum(nil)); got != b.claim.digest {
+		return reject(catalog.BadDigest, "the payload has the %s %s, not %s as the package says; the file is damaged, upload it again", b.claim.alg, got, quote(b.claim.digest))
+	}
+	return io.EOF
+}

@@ -1,0 +1,91 @@
+package rpm
+
+import (
+	"crypto"
+	_ "crypto/md5"  // packages before rpm 4.14 have no other digest of their payload
+	_ "crypto/sha1" // nor of their header
+	_ "crypto/sha256"
+	_ "crypto/sha512"
+	"encoding/hex"
+	"hash"
+
+	"repomill/schemas/catalog"
+)
+
+// checkDigests checks the digests of the main header that the signature header has: rpm refuses to
+// install what they do not match. Very old packages have none.
+func checkDigests(signature, main *index) error {
+	for _, d := range []struct {
+		tag uint32
+		alg crypto.Hash
+	}{{sigSHA256, crypto.SHA256}, {sigSHA1, crypto.SHA1}} {
+		want := signature.text(d.tag)
+		if want == "" {
+			continue
+		}
+		h := d.alg.New()
+		h.Write(main.raw)
+		if got := hex.EncodeToString(h.Sum(nil)); got != want {
+			return reject(catalog.BadDigest, "the main header has the %s %s, not %s as the package says; the file is damaged, upload it again", d.alg, got, quote(want))
+		}
+	}
+	return nil
+}
+
+// A payloadClaim is what the headers say about the bytes after them.
+type payloadClaim struct {
+	size   int64     // bytes; -1 if they do not say
+	hash   hash.Hash // nil if they do not say; already fed with what stands before the payload, if it covers that
+	digest string    // lower-case hexadecimal
+	alg    crypto.Hash
+}
+
+// digestAlgorithms are OpenPGP's numbers (RFC 9580, section 9.5), as rpm uses them.
+var digestAlgorithms = map[uint64]crypto.Hash{
+	1: crypto.MD5, 2: crypto.SHA1, 8: crypto.SHA256, 9: crypto.SHA384, 10: crypto.SHA512, 11: crypto.SHA224,
+}
+
+const algorithmSHA256 = 8
+
+// claimOf reads the claim: sizes from the signature header, which count the main header too, or from
+// a v6 main header; the digest from the main header or, before rpm 4.14, the MD5 of the signature header.
+func claimOf(signature, main *index) (payloadClaim, error) {
+	c := payloadClaim{size: -1}
+	size, ok := signature.number(sigLongSize)
+	if !ok {
+		size, ok = signature.number(sigSize)
+	}
+	switch plain, v6 := main.number(tagPayloadSize); {
+	case ok && size < uint64(len(main.raw)):
+		return c, reject(catalog.Malformed, "the signature header says that main header and payload have %d bytes, but the main header alone has %d", size, len(main.raw))
+	case ok:
+		size -= uint64(len(main.raw))
+	case v6:
+		size, ok = plain, true
+	}
+	const mostBytes = 1 << 50 // of a package, and of an object in any store: beyond it a size is a lie
+	if ok && size > mostBytes {
+		return c, reject(catalog.TooLarge, "the package says that its payload has %d bytes", size)
+	}
+	if ok {
+		c.size = int64(size)
+	}
+	c.digestOf(signature, main)
+	return c, nil
+}
+
+func (c *payloadClaim) digestOf(signature, main *index) {
+	number, ok := main.number(tagPayloadAlgo)
+	if !ok {
+		number = algorithmSHA256
+	}
+	alg, known := digestAlgorithms[number]
+	if want := main.text(tagPayloadDigest); want != "" && known {
+		c.alg, c.hash, c.digest = alg, alg.New(), want
+		return
+	}
+	if e, ok := signature.entries[sigMD5]; ok {
+		c.alg, c.hash, c.digest = crypto.MD5, crypto.MD5.New(), hex.EncodeToString(signature.data[e.offset:e.end])
+		c.hash.Write(main.raw)
+	}
+}

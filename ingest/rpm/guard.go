@@ -1,0 +1,214 @@
+package rpm
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+
+	"repomill/schemas/catalog"
+)
+
+// A headerKind says which of the two headers of a package is read, and how big it may be.
+type headerKind struct {
+	what    string
+	region  uint32 // tag of the first entry
+	entries uint32 // at most
+	data    uint32 // bytes, at most
+	shapes  map[uint32]shape
+}
+
+// The two headers. librpm itself takes 65,535 entries and 256 MiB of data.
+var (
+	signatureHeader = headerKind{what: "signature header", region: tagSignatureRegion, entries: 32, data: 1 << 20, shapes: signatureShapes}
+	mainHeader      = headerKind{what: "main header", region: tagMainRegion, entries: 4096, data: 64 << 20, shapes: mainShapes}
+)
+
+const (
+	headerMagic = "\x8e\xad\xe8\x01\x00\x00\x00\x00"
+	introSize   = 16 // magic, number of entries, bytes of data
+	entrySize   = 16 // tag, type, offset, count
+	maxCount    = 1<<20 - 1
+)
+
+// An index is a header whose structure is sound: every entry lies within the data, on its own.
+type index struct {
+	kind    headerKind
+	raw     []byte // all of it, without padding: what header digests cover
+	data    []byte
+	entries map[uint32]entry
+}
+
+// An entry is one tag of a header. Its values are data[offset:end].
+type entry struct {
+	tag, typ, offset, count uint32
+	end                     uint32
+}
+
+// readIndex reads one header and checks its structure (rpm, lib/header.c: hdrblobInit). The slices of
+// the result stay valid, but they keep alive what s had read by then.
+func readIndex(s *source, k headerKind) (*index, error) {
+	start := s.len()
+	if err := s.need(introSize, k.what); err != nil {
+		return nil, err
+	}
+	intro := s.from(start)
+	entries, size := binary.BigEndian.Uint32(intro[8:]), binary.BigEndian.Uint32(intro[12:])
+	switch {
+	case !bytes.HasPrefix(intro, []byte(headerMagic)):
+		return nil, reject(catalog.Malformed, "the %s does not start with its magic; the file is damaged", k.what)
+	case entries == 0:
+		return nil, reject(catalog.Malformed, "the %s has no entries", k.what)
+	case entries > k.entries:
+		return nil, reject(catalog.TooLarge, "the %s says it has %d entries; at most %d are accepted", k.what, entries, k.entries)
+	case size > k.data:
+		return nil, reject(catalog.TooLarge, "the %s says it has %d bytes of data; at most %d are accepted; split the package", k.what, size, k.data)
+	}
+	if err := s.need(int64(entries)*entrySize+int64(size), k.what); err != nil {
+		return nil, err
+	}
+	x := &index{kind: k, raw: s.from(start), entries: make(map[uint32]entry, entries)}
+	x.data = x.raw[introSize+entries*entrySize:]
+	if err := x.readEntries(int(entries)); err != nil {
+		return nil, err
+	}
+	if k.region == tagSignatureRegion { // the main header starts at a multiple of 8
+		return x, s.need(-int64(size)&7, k.what)
+	}
+	return x, nil
+}
+
+// readEntries fills x.entries. Values must stand in the order of their entries, without overlap, as
+// rpm writes them and, since 4.14, wants them.
+func (x *index) readEntries(n int) error {
+	region := x.entryAt(0)
+	if err := x.checkRegion(region, n); err != nil {
+		return err
+	}
+	var last uint32 // end of the values so far
+	for i := 1; i < n; i++ {
+		e := x.entryAt(i)
+		if problem := x.measure(&e); problem != "" {
+			return x.malformed(e.tag, problem)
+		}
+		switch _, twice := x.entries[e.tag]; {
+		case e.tag < tagFirstOrdinary:
+			return x.malformed(e.tag, "may only be the first entry")
+		case twice:
+			return x.malformed(e.tag, "is there twice")
+		case e.offset < last:
+			return x.malformed(e.tag, "overlaps the entry before it")
+		case e.end > region.offset && e.offset < region.end:
+			return x.malformed(e.tag, "overlaps the trailer of the region")
+		}
+		if s, known := x.kind.shapes[e.tag]; known && !s.fits(e) {
+			return x.malformed(e.tag, "has values of the wrong type or number")
+		}
+		last = e.end
+		x.entries[e.tag] = e
+	}
+	return nil
+}
+
+func (x *index) entryAt(i int) entry {
+	b := x.raw[introSize+i*entrySize:]
+	e := entry{
+		tag:    binary.BigEndian.Uint32(b),
+		typ:    binary.BigEndian.Uint32(b[4:]),
+		offset: binary.BigEndian.Uint32(b[8:]),
+		count:  binary.BigEndian.Uint32(b[12:]),
+	}
+	e.end = e.offset
+	if e.tag == x.kind.region {
+		e.end += entrySize
+	}
+	return e
+}
+
+// checkRegion checks that all n entries are in one region, which digests and signatures cover. Its
+// trailer is an entry too: the last of the data, with minus the size of all entries as its offset.
+// A signature header may go on after its region, as it does where a signature was added by an old rpm.
+func (x *index) checkRegion(e entry, n int) error {
+	size := uint32(len(x.data))
+	if e.tag != x.kind.region {
+		return reject(catalog.Unsupported, "the %s has no region, so that it is that of a package made before rpm 4.0; build it again", x.kind.what)
+	}
+	if e.typ != typeBinary || e.count != entrySize || size < entrySize || e.offset > size-entrySize {
+		return x.malformed(e.tag, "is no region")
+	}
+	trailer := x.data[e.offset:]
+	tag, length := binary.BigEndian.Uint32(trailer), -int64(int32(binary.BigEndian.Uint32(trailer[8:])))
+	if tag == tagImageRegion && x.kind.region == tagSignatureRegion { // so written by rpm 4.0
+		tag = tagSignatureRegion
+	}
+	switch {
+	case tag != e.tag || binary.BigEndian.Uint32(trailer[4:]) != typeBinary || binary.BigEndian.Uint32(trailer[12:]) != entrySize:
+		return x.malformed(e.tag, "has no proper trailer")
+	case length <= 0 || length%entrySize != 0 || length/entrySize > int64(n):
+		return x.malformed(e.tag, "has an impossible size")
+	case x.kind.region == tagMainRegion && (length/entrySize != int64(n) || e.end != size):
+		return x.malformed(e.tag, "does not cover the whole header: what is outside is not signed")
+	}
+	return nil
+}
+
+// measure sets e.end, or says what is wrong with e.
+func (x *index) measure(e *entry) string {
+	size := uint32(len(x.data))
+	switch {
+	case e.typ < typeChar || e.typ > typeI18N:
+		return fmt.Sprintf("is of the unknown type %d", e.typ)
+	case e.count == 0 || e.count > min(size, maxCount):
+		return fmt.Sprintf("has the impossible count %d", e.count)
+	case e.offset > size:
+		return fmt.Sprintf("has its values at %d, beyond the data", e.offset)
+	case e.typ == typeString && e.count != 1:
+		return fmt.Sprintf("is a single string with the count %d", e.count)
+	}
+	if !isString(e.typ) {
+		width := widths[e.typ]
+		end := uint64(e.offset) + uint64(e.count)*uint64(width)
+		if e.offset%width != 0 {
+			return fmt.Sprintf("has its values at %d, which is not aligned", e.offset)
+		}
+		if end > uint64(size) {
+			return "has values that reach beyond the data"
+		}
+		e.end = uint32(end)
+		return ""
+	}
+	e.end = e.offset
+	for range e.count {
+		n := bytes.IndexByte(x.data[e.end:], 0)
+		if n < 0 {
+			return "has strings that reach beyond the data"
+		}
+		e.end += uint32(n) + 1
+	}
+	return ""
+}
+
+func (x *index) malformed(tag uint32, problem string) error {
+	return reject(catalog.Malformed, "tag %d of the %s %s; the file is damaged, or the tool that made it is", tag, x.kind.what, problem)
+}
+
+// text returns the first string of a tag, or "".
+func (x *index) text(tag uint32) string {
+	e, ok := x.entries[tag]
+	if !ok || !isString(e.typ) {
+		return ""
+	}
+	s, _, _ := bytes.Cut(x.data[e.offset:e.end], []byte{0})
+	return string(s)
+}
+
+// number returns the value of a tag that is one integer of 32 or 64 bits.
+func (x *index) number(tag uint32) (n uint64, ok bool) {
+	e, ok := x.entries[tag]
+	switch {
+	case ok && e.typ == typeInt32:
+		return uint64(binary.BigEndian.Uint32(x.data[e.offset:])), true
+	case ok && e.typ == typeInt64:
+		return binary.BigEndian.Uint64(x.data[e.offset:]), true
+	}
+	return 0, false
+}

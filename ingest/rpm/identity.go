@@ -1,0 +1,38 @@
+package rpm
+
+import (
+	"regexp"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// What names and versions look like: rpmbuild's rules, less '%', '{' and '}', which it lets pass and
+// which mean a macro that nobody defined. A '-' ends a version or release.
+var (
+	namePattern    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+-]*$`)
+	versionPattern = regexp.MustCompile(`^[A-Za-z0-9._+~^]+$`)
+)
+
+// maxFileName is the longest name of a file, in bytes, that file systems take.
+const maxFileName = 255
+
+// checkIdentity checks what a file name, and so a URL, is made of.
+func (t *tags) checkIdentity(h *header) {
+	if t.err != nil {
+		return
+	}
+	const use = "use letters, digits, '.', '_', '+', and %s"
+	switch {
+	case !namePattern.MatchString(h.name):
+		t.fail(reject(catalog.BadField, "the name %s cannot be published: "+use, quote(h.name), "'-', starting with a letter, digit or '_'"))
+	case !versionPattern.MatchString(h.evr.version):
+		t.fail(reject(catalog.BadField, "the version %s cannot be published: "+use, quote(h.evr.version), "'~', '^'"))
+	case !versionPattern.MatchString(h.evr.release):
+		t.fail(reject(catalog.BadField, "the release %s cannot be published: "+use, quote(h.evr.release), "'~', '^'"))
+	case !layout.ValidArch(h.arch):
+		t.fail(reject(catalog.BadField, "the architecture %s cannot be published: use up to 32 letters, digits, '_' and '-'", quote(h.arch)))
+	case len(layout.RPMName(catalog.Package{Name: h.name, Version: h.evr.version + "-" + h.evr.release, Arch: h.arch})) > maxFileName:
+		t.fail(reject(catalog.BadField, "name, version, release and architecture make a file name of more than %d bytes", maxFileName))
+	}
+}

@@ -1,0 +1,68 @@
+// Package rpm reads RPM packages and makes their index fragments: the <package> elements of
+// primary, filelists and other, equal to those of createrepo_c.
+//
+// A package is read once, as a stream: [Peek] reads its headers, which say everything that an index
+// needs, and [Package.Body] hands on the whole file. Memory use depends on the headers alone, and
+// those are bounded: every count and offset in them is checked against librpm's rules and tighter
+// limits before go-rpmutils, which trusts its input, sees a byte. The payload is hashed, never unpacked.
+package rpm
+
+import (
+	"io"
+
+	"repomill/schemas/catalog"
+)
+
+// A Package is an RPM package whose headers have been read and found sound.
+type Package struct {
+	header *header
+	raw    []byte // the file up to its payload; nil once Body was called
+	rest   io.Reader
+	claim  payloadClaim
+}
+
+// Peek reads the lead, the signature header and the main header of a package from r. An error is a
+// [*catalog.Rejection], or a fault of r, wrapped.
+func Peek(r io.Reader) (*Package, error) {
+	s := &source{r: r}
+	if err := readLead(s); err != nil {
+		return nil, err
+	}
+	signature, err := readIndex(s, signatureHeader)
+	if err != nil {
+		return nil, err
+	}
+	main, err := readIndex(s, mainHeader)
+	if err != nil {
+		return nil, err
+	}
+	if err := main.checkArrays(); err != nil {
+		return nil, err
+	}
+	if err := checkDigests(signature, main); err != nil {
+		return nil, err
+	}
+	claim, err := claimOf(signature, main)
+	if err != nil {
+		return nil, err
+	}
+	h, err := parse(s.bytes())
+	if err != nil {
+		return nil, err
+	}
+	return &Package{header: h, raw: s.bytes(), rest: r, claim: claim}, nil
+}
+
+// Identity returns what the headers alone say about the package: its format, name, versions,
+// architecture and sort key. A source package has the architecture "src", also if its file name says "nosrc".
+func (p *Package) Identity() catalog.Package {
+	h := p.header
+	return catalog.Package{
+		Format:    catalog.RPM,
+		Name:      h.name,
+		Version:   h.evr.String(),
+		Canonical: h.evr.canonical(),
+		Arch:      h.arch,
+		SortKey:   sortKey(h.name, h.evr, h.arch),
+	}
+}

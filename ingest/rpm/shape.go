@@ -1,0 +1,112 @@
+package rpm
+
+import "repomill/schemas/catalog"
+
+// A shape says which values an entry may have.
+type shape int
+
+const (
+	oneText  shape = iota // one string, or one for each language
+	texts                 // strings
+	one32                 // one integer
+	one64                 //
+	many16                // integers
+	many32                //
+	anyBytes              //
+)
+
+// fits reports whether entry e has shape s. librpm takes any type of string for any other, and wants
+// integers exact (rpm, lib/header.c: hdrchkTagType).
+func (s shape) fits(e entry) bool {
+	switch s {
+	case oneText:
+		return e.typ == typeI18N || isString(e.typ) && e.count == 1
+	case texts:
+		return isString(e.typ)
+	case one32:
+		return e.typ == typeInt32 && e.count == 1
+	case one64:
+		return e.typ == typeInt64 && e.count == 1
+	case many16:
+		return e.typ == typeInt16
+	case many32:
+		return e.typ == typeInt32
+	}
+	return e.typ == typeBinary
+}
+
+var signatureShapes = map[uint32]shape{
+	sigSHA1: oneText, sigSHA256: oneText, sigMD5: anyBytes,
+	sigSize: one32, sigArchiveSize: one32, sigLongSize: one64, sigLongArchiveSize: one64,
+}
+
+var mainShapes = func() map[uint32]shape {
+	shapes := map[uint32]shape{
+		tagName: oneText, tagVersion: oneText, tagRelease: oneText, tagArch: oneText, tagEpoch: one32,
+		tagSummary: oneText, tagDescription: oneText, tagGroup: oneText, tagBuildHost: oneText, tagVendor: oneText,
+		tagLicense: oneText, tagPackager: oneText, tagURL: oneText, tagSourceRPM: oneText, tagPayloadFormat: oneText,
+		tagBuildTime: one32, tagSize: one32, tagArchiveSize: one32, tagSourcePackage: one32, tagLongSize: one64,
+		tagFileModes: many16, tagFileFlags: many32, tagDirIndexes: many32, tagBaseNames: texts, tagDirNames: texts,
+		tagChangeTime: many32, tagChangeName: texts, tagChangeText: texts,
+		tagPayloadDigest: texts, tagPayloadAlgo: one32, tagPayloadSize: one64, tagPayloadPlain: one64,
+	}
+	for _, r := range relations {
+		shapes[r.name], shapes[r.flags], shapes[r.version] = texts, many32, texts
+	}
+	return shapes
+}()
+
+// Limits on what one package may list. Everything that is listed becomes part of an index that every
+// client loads.
+const (
+	maxFiles        = 500_000
+	maxDependencies = 100_000 // of one kind
+	maxChanges      = 100_000 // stored; an index has the newest ten
+)
+
+// checkArrays checks that the arrays of a main header which belong together do.
+func (x *index) checkArrays() error {
+	if err := x.checkFiles(); err != nil {
+		return err
+	}
+	for _, r := range relations {
+		if err := x.checkParallel("dependencies", maxDependencies, r.name, r.flags, r.version); err != nil {
+			return err
+		}
+	}
+	return x.checkParallel("changelog entries", maxChanges, tagChangeTime, tagChangeName, tagChangeText)
+}
+
+// checkParallel checks that the arrays are all there, with equal lengths, or all absent.
+func (x *index) checkParallel(what string, limit uint32, tags ...uint32) error {
+	n := x.entries[tags[0]].count
+	for _, tag := range tags {
+		if m := x.entries[tag].count; m > limit {
+			return reject(catalog.TooLarge, "the package has %d %s; at most %d are accepted", m, what, limit)
+		}
+		if x.entries[tag].count != n {
+			return reject(catalog.Malformed, "tags %d and %d of the main header list %d and %d %s; they must be equal",
+				tags[0], tag, n, x.entries[tag].count, what)
+		}
+	}
+	return nil
+}
+
+func (x *index) checkFiles() error {
+	_, compressed := x.entries[tagBaseNames]
+	if _, old := x.entries[tagOldFileNames]; old && !compressed {
+		return reject(catalog.Unsupported, "the package lists its files in the way of rpm 3; build it again with rpm 4 or later")
+	}
+	if err := x.checkParallel("files", maxFiles, tagBaseNames, tagDirIndexes, tagFileModes, tagFileFlags); err != nil {
+		return err
+	}
+	for _, tag := range perFile {
+		if _, ok := x.entries[tag]; !ok {
+			continue
+		}
+		if err := x.checkParallel("files", maxFiles, tagBaseNames, tag); err != nil {
+			return err
+		}
+	}
+	return nil
+}

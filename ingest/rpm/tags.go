@@ -1,0 +1,121 @@
+package rpm
+
+// Types of header entries (rpm, rpmtag.h: rpmTagType).
+const (
+	typeChar   = 1
+	typeInt16  = 3
+	typeInt32  = 4
+	typeInt64  = 5
+	typeString = 6
+	typeBinary = 7
+	typeArray  = 8
+	typeI18N   = 9
+)
+
+// widths has the bytes, and the alignment, of one value of each type that is no string.
+var widths = [...]uint32{typeChar: 1, 2: 1, typeInt16: 2, typeInt32: 4, typeInt64: 8, typeBinary: 1}
+
+func isString(typ uint32) bool { return typ == typeString || typ == typeArray || typ == typeI18N }
+
+// Tags of both headers.
+const (
+	tagImageRegion     = 61
+	tagSignatureRegion = 62
+	tagMainRegion      = 63
+	tagFirstOrdinary   = 100 // below are regions
+)
+
+// Tags of the signature header. They are numbers of their own: 1000 is the name in the main header.
+const (
+	sigSHA1            = 269
+	sigLongSize        = 270
+	sigLongArchiveSize = 271
+	sigSHA256          = 273
+	sigSize            = 1000
+	sigMD5             = 1004
+	sigArchiveSize     = 1007
+)
+
+// sigBase is what go-rpmutils adds to tags of the signature header from 1000 on.
+const sigBase = 16384
+
+// Tags of the main header. The weak dependencies have no constants in go-rpmutils.
+const (
+	tagName          = 1000
+	tagVersion       = 1001
+	tagRelease       = 1002
+	tagEpoch         = 1003
+	tagSummary       = 1004
+	tagDescription   = 1005
+	tagBuildTime     = 1006
+	tagBuildHost     = 1007
+	tagSize          = 1009
+	tagVendor        = 1011
+	tagLicense       = 1014
+	tagPackager      = 1015
+	tagGroup         = 1016
+	tagURL           = 1020
+	tagArch          = 1022
+	tagOldFileNames  = 1027
+	tagFileModes     = 1030
+	tagFileFlags     = 1037
+	tagSourceRPM     = 1044
+	tagArchiveSize   = 1046
+	tagChangeTime    = 1080
+	tagChangeName    = 1081
+	tagChangeText    = 1082
+	tagSourcePackage = 1106
+	tagDirIndexes    = 1116
+	tagBaseNames     = 1117
+	tagDirNames      = 1118
+	tagPayloadFormat = 1124
+	tagLongSize      = 5009
+	tagPayloadDigest = 5092
+	tagPayloadAlgo   = 5093
+	tagPayloadSize   = 5112 // v6: bytes of the compressed payload
+	tagPayloadPlain  = 5113 // v6: bytes of the payload, unpacked
+)
+
+// A relation is one kind of dependency: three arrays of equal length.
+type relation struct{ name, flags, version uint32 }
+
+// The kinds of dependencies. The last two are SUSE's, from before rpm had its own.
+var (
+	provides    = relation{1047, 1112, 1113}
+	requires    = relation{1049, 1048, 1050}
+	conflicts   = relation{1054, 1053, 1055}
+	obsoletes   = relation{1090, 1114, 1115}
+	recommends  = relation{5046, 5048, 5047}
+	suggests    = relation{5049, 5051, 5050}
+	supplements = relation{5052, 5054, 5053}
+	enhances    = relation{5055, 5057, 5056}
+	oldSuggests = relation{1156, 1158, 1157}
+	oldEnhances = relation{1159, 1161, 1160}
+)
+
+var relations = []relation{
+	provides, requires, conflicts, obsoletes, recommends, suggests, supplements, enhances, oldSuggests, oldEnhances,
+}
+
+// perFile are the tags of the main header that have one value for each file. librpm refuses a package
+// in which their numbers differ (rpmfilesPopulate).
+var perFile = []uint32{
+	tagBaseNames, tagDirIndexes, tagFileModes, tagFileFlags,
+	1028, // sizes
+	1033, // device numbers
+	1034, // modification times
+	1035, // digests
+	1036, // link targets
+	1039, // users
+	1040, // groups
+	1045, // verify flags
+	1095, // devices
+	1096, // inodes
+	1097, // languages
+	1140, // colors
+	1141, // classes
+	1143, // first dependency
+	1144, // number of dependencies
+	5008, // sizes, 64 bit
+	5010, // capabilities
+}

@@ -1,0 +1,208 @@
+// Package sign makes and verifies the OpenPGP signatures of published releases: cleartext-signed
+// InRelease files, and the detached signatures of Release and repomd.xml.
+//
+// Keys and signatures are of the kind that every client since EL7 and Debian 8 reads: version 4
+// packets, SHA-512, armour with its CRC24 line, and no subpacket marked critical that old rpm or yum
+// does not know. For RSA and Ed25519 a signature is a function of key, bytes and time.
+package sign
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
+)
+
+// MinRSABits is the smallest RSA key that clients accept (apt with sqv, since 2.9.19).
+const MinRSABits = 2048
+
+// backdate is how much older than the moment of its making a key says to be. gpgv refuses keys and
+// signatures from the future, so a clock that lags by less does not lock its machine out.
+const backdate = time.Hour
+
+// config is how every signature is made. The salt notation is off so that equal input gives equal
+// bytes; EL7's yum and SUSE's rpm 4.14 do not know the creation time and the key flags as critical.
+var config = &packet.Config{
+	DefaultHash:                                      crypto.SHA512,
+	NonDeterministicSignaturesViaNotation:            packet.BoolPointer(false),
+	InsecureGenerateNonCriticalKeyFlags:              true,
+	InsecureGenerateNonCriticalSignatureCreationTime: true,
+	InsecureAllowAllKeyFlagsWhenMissing:              true, // as gpg does
+}
+
+// A Signer holds one or more private keys and signs with all of them, as clients need it while one
+// key replaces another. It never changes; its methods may be called concurrently.
+type Signer struct {
+	keys    []signingKey // one of each certificate
+	private []byte       // armoured
+	public  []byte       // armoured
+}
+
+type signingKey struct {
+	certKey
+	private *packet.PrivateKey
+	primary string // fingerprint of its certificate
+}
+
+// Generate makes an RSA key of bits bits that can sign and certify, never expires, and has name as
+// its only user id, such as "acme repomill signing key". It says to be one hour older than now.
+func Generate(name string, bits int, now time.Time) (*Signer, error) {
+	if bits < MinRSABits {
+		return nil, fmt.Errorf("generate signing key: %d bits are too few: clients refuse RSA under %d bits", bits, MinRSABits)
+	}
+	if name == "" || len(name) > 255 || !utf8.ValidString(name) || !printable(name) {
+		return nil, fmt.Errorf("generate signing key: the user id must be 1 to 255 bytes of printable text, not %.300q", name)
+	}
+	raw, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		return nil, fmt.Errorf("generate signing key: %w", err)
+	}
+	e, err := certify(raw, name, now.Add(-backdate).Truncate(time.Second))
+	if err != nil {
+		return nil, fmt.Errorf("generate signing key: %w", err)
+	}
+	return newSigner(openpgp.EntityList{e})
+}
+
+func printable(s string) bool {
+	for _, r := range s {
+		if !unicode.IsPrint(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// certify makes a certificate of raw: one key, one user id, one self-signature, all of time created.
+func certify(raw *rsa.PrivateKey, name string, created time.Time) (*openpgp.Entity, error) {
+	key := packet.NewRSAPrivateKey(created, raw)
+	primary := true
+	self := newSignature(packet.SigTypePositiveCert, key, created)
+	self.IsPrimaryId = &primary
+	self.FlagsValid, self.FlagCertify, self.FlagSign = true, true, true
+	self.PreferredHash = []uint8{10, 8} // SHA-512, SHA-256 (RFC 9580, section 9.5)
+	if err := self.SignUserId(name, &key.PublicKey, key, config); err != nil {
+		return nil, err
+	}
+	e := &openpgp.Entity{PrimaryKey: &key.PublicKey, PrivateKey: key}
+	e.Identities = map[string]*openpgp.Identity{name: {
+		Primary:            e,
+		Name:               name,
+		UserId:             &packet.UserId{Id: name},
+		SelfCertifications: []*packet.VerifiableSignature{packet.NewVerifiableSig(self)},
+	}}
+	return e, nil
+}
+
+// Read reads armoured, unencrypted private keys. Of several keys each makes a signature of its own.
+// It refuses keys that clients refuse or soon will: RSA under 2048 bits, DSA and rarer algorithms,
+// SHA-1 self-signatures, revoked keys, and keys without a part that may sign. A key that expires is
+// taken; it signs until [Signer.Expires].
+func Read(armored []byte) (*Signer, error) {
+	raw, err := dearmorKeys(armored)
+	if err != nil {
+		return nil, fmt.Errorf("read signing key: %w", err)
+	}
+	var list openpgp.EntityList
+	for packets := packet.NewReader(bytes.NewReader(raw)); ; {
+		e, err := openpgp.ReadEntity(packets)
+		if e == nil && len(list) > 0 && isEOF(err) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read signing key: key %d: %w", len(list)+1, noEOF(err))
+		}
+		list = append(list, e)
+	}
+	return newSigner(list)
+}
+
+// newSigner takes the signing key of each certificate.
+func newSigner(list openpgp.EntityList) (*Signer, error) {
+	s := &Signer{}
+	for _, e := range list {
+		k, err := chooseKey(e)
+		if err != nil {
+			return nil, fmt.Errorf("signing key %s: %w", fingerprint(e.PrimaryKey), err)
+		}
+		if slices.ContainsFunc(s.keys, func(o signingKey) bool { return o.primary == k.primary }) {
+			return nil, fmt.Errorf("signing key %s: given twice", k.primary)
+		}
+		s.keys = append(s.keys, k)
+	}
+	var err error
+	if s.private, err = armorKeys(list, true); err != nil {
+		return nil, fmt.Errorf("armour private keys: %w", err)
+	}
+	if s.public, err = armorKeys(list, false); err != nil {
+		return nil, fmt.Errorf("armour public keys: %w", err)
+	}
+	return s, nil
+}
+
+// chooseKey returns the key of a certificate that signs releases: as gpg does, the newest signing
+// subkey that is fit, else the primary key.
+func chooseKey(e *openpgp.Entity) (signingKey, error) {
+	if e.PrivateKey == nil {
+		return signingKey{}, errors.New("this is a public key; export the private key (gpg --armor --export-secret-keys)")
+	}
+	keys := keysOf(e)
+	if keys[0].refused != nil {
+		return signingKey{}, keys[0].refused // as the primary key, so its subkeys
+	}
+	best, why := signingKey{}, errors.New("none of its keys may sign: it needs the signing capability")
+	for i, k := range keys {
+		private := e.PrivateKey
+		if i > 0 {
+			private = e.Subkeys[i-1].PrivateKey
+		}
+		switch {
+		case !k.signs:
+		case k.refused != nil:
+			why = k.refused
+		case private == nil || private.Dummy():
+			why = errors.New("the secret part of its signing key is not in the file")
+		case private.Encrypted:
+			why = errors.New("it is protected by a passphrase; export it without one and keep the file secret")
+		case best.private == nil || best.private == e.PrivateKey || !k.CreationTime.Before(best.CreationTime):
+			best = signingKey{certKey: k, private: private, primary: fingerprint(e.PrimaryKey)}
+		}
+	}
+	if best.private == nil {
+		return signingKey{}, why
+	}
+	return best, nil
+}
+
+// Private returns the armoured private keys, for storing a generated key. Keep them secret.
+func (s *Signer) Private() ([]byte, error) { return slices.Clone(s.private), nil }
+
+// Public returns one armoured block with all public keys, always the same bytes.
+func (s *Signer) Public() []byte { return slices.Clone(s.public) }
+
+// Fingerprints returns the fingerprints of the primary keys in upper-case hexadecimal, in the order of the keys.
+func (s *Signer) Fingerprints() []string {
+	var f []string
+	for _, k := range s.keys {
+		f = append(f, k.primary)
+	}
+	return f
+}
+
+// Expires returns when the first of the keys expires; after that, nothing is signed. The zero time means never.
+func (s *Signer) Expires() time.Time {
+	var first time.Time
+	for _, k := range s.keys {
+		first = earlier(first, k.expires)
+	}
+	return first
+}
