@@ -1,0 +1,100 @@
+package deb
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"repomill/schemas/catalog"
+)
+
+// A body hands out a package and checks the structure of the archive after the control member.
+type body struct {
+	r       io.Reader
+	head    []byte // read already, not yet handed out
+	offset  int64  // bytes read from r, from the start of the file
+	members int
+	name    string // of the current member
+	left    int64  // bytes of the current member that are still to be read, with its padding
+	data    bool   // data.tar was seen
+	err     error  // final
+}
+
+// Read implements [io.Reader].
+func (b *body) Read(p []byte) (int, error) {
+	if len(b.head) == 0 && b.err == nil && b.left == 0 {
+		b.err = b.next()
+	}
+	if len(b.head) > 0 {
+		n := copy(p, b.head)
+		if b.head = b.head[n:]; len(b.head) == 0 {
+			b.head = nil // the control member is not kept while the rest goes by
+		}
+		return n, nil
+	}
+	if b.err != nil {
+		return 0, b.err
+	}
+	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	b.offset += int64(n)
+	switch {
+	case err == io.EOF && b.left > 0:
+		b.err = truncated(b.offset, b.name)
+	case err != nil && err != io.EOF:
+		b.err = fmt.Errorf("read package: %w", err)
+	}
+	return n, b.err
+}
+
+// next reads the header of the next member. At the proper end of the file it returns io.EOF.
+func (b *body) next() error {
+	header := make([]byte, arHeaderSize)
+	n, err := readFull(b.r, header)
+	b.offset += int64(n)
+	b.head = header[:n]
+	switch {
+	case err == io.EOF && b.data && n > 0:
+		return trailing(b.offset - int64(n))
+	case err == io.EOF && !b.data:
+		return truncated(b.offset, "archive, before data.tar")
+	case err != nil:
+		return err
+	}
+	if b.members++; b.members > maxMembers {
+		return tooManyMembers()
+	}
+	m, err := parseMember(header)
+	if err != nil {
+		if b.data {
+			return trailing(b.offset - int64(n))
+		}
+		return err
+	}
+	b.name, b.left = m.name, m.padded()
+	return b.check(m)
+}
+
+func trailing(offset int64) error {
+	return reject(catalog.Malformed, "the file goes on after data.tar, at byte %d, and not with an archive member; rebuild the package with dpkg-deb", offset)
+}
+
+// check decides whether m may follow what was seen before.
+func (b *body) check(m member) error {
+	switch {
+	case m.padded() > MaxSize-b.offset:
+		return reject(catalog.TooLarge, "archive member %s has %d bytes; the limit for a package is %d", quote(m.name), m.size, int64(MaxSize))
+	case m.extra():
+		return nil
+	case !strings.HasPrefix(m.name, "data.tar"):
+		return reject(catalog.Malformed, "the archive has a member %s after control.tar; rebuild the package with dpkg-deb", quote(m.name))
+	case b.data:
+		return reject(catalog.Malformed, "the archive has a second data member %s; rebuild the package with dpkg-deb", quote(m.name))
+	}
+	switch m.name {
+	case "data.tar", "data.tar.gz", "data.tar.bz2", "data.tar.xz", "data.tar.lzma", "data.tar.zst":
+		b.data = true
+		return nil
+	}
+	return reject(catalog.Unsupported, "the compression of %s is not one that dpkg reads; build it with dpkg-deb -Zgzip, -Zxz or -Zzstd", quote(m.name))
+}

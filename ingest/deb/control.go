@@ -1,0 +1,92 @@
+package deb
+
+import (
+	"archive/tar"
+	"bytes"
+	"io"
+	"path"
+	"strings"
+
+	"repomill/schemas/catalog"
+)
+
+// controlFile returns the content of the one control file in control.tar.
+func controlFile(tarball []byte) ([]byte, error) {
+	in := bytes.NewReader(tarball)
+	t := tar.NewReader(in)
+	var control []byte
+	seen := map[string]bool{}
+	for {
+		h, err := t.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, reject(catalog.Malformed, "control.tar is damaged (%s); rebuild the package with dpkg-deb", quote(err.Error()))
+		}
+		name, err := checkTarMember(h)
+		switch {
+		case err != nil:
+			return nil, err
+		case seen[name]:
+			return nil, reject(catalog.Malformed, "control.tar has %s twice; rebuild the package with dpkg-deb", quote(name))
+		case len(seen) == maxTarMembers:
+			return nil, reject(catalog.TooLarge, "control.tar has more than %d members", maxTarMembers)
+		}
+		seen[name] = true
+		if name != "control" {
+			continue
+		}
+		if control, err = readControl(t, h); err != nil {
+			return nil, err
+		}
+	}
+	if rest := tarball[len(tarball)-in.Len():]; !zero(rest) {
+		return nil, reject(catalog.Malformed, "control.tar goes on after its end; rebuild the package with dpkg-deb")
+	}
+	if control == nil {
+		return nil, reject(catalog.Malformed, "control.tar has no file named control; rebuild the package with dpkg-deb")
+	}
+	return control, nil
+}
+
+// readControl reads the member named control.
+func readControl(t *tar.Reader, h *tar.Header) ([]byte, error) {
+	if h.Typeflag != tar.TypeReg {
+		return nil, reject(catalog.Malformed, "control in control.tar is not a regular file; rebuild the package with dpkg-deb")
+	}
+	if h.Size > maxControl {
+		return nil, reject(catalog.TooLarge, "the control file has %d bytes; the limit is %d", h.Size, maxControl)
+	}
+	control := make([]byte, h.Size)
+	if _, err := io.ReadFull(t, control); err != nil {
+		return nil, reject(catalog.Malformed, "control.tar ends inside the control file; rebuild the package with dpkg-deb")
+	}
+	return control, nil
+}
+
+// checkTarMember returns the name of a member of control.tar without "./", or "" for the outermost folder.
+// dpkg unpacks control.tar into an empty folder and refuses any folder in it. Links that a later member
+// could be written through, and extensions that tools read differently, are refused here.
+func checkTarMember(h *tar.Header) (string, error) {
+	if len(h.PAXRecords) > 0 || h.Typeflag == tar.TypeXGlobalHeader {
+		return "", reject(catalog.Unsupported, "control.tar has PAX headers; write it in the ustar or GNU format")
+	}
+	if h.Typeflag == tar.TypeGNUSparse {
+		return "", reject(catalog.Unsupported, "control.tar has a sparse file; write it without --sparse")
+	}
+	name := strings.TrimPrefix(h.Name, "./")
+	switch h.Typeflag {
+	case tar.TypeDir:
+		if path.Clean(h.Name) == "." {
+			return "", nil
+		}
+		return "", reject(catalog.Malformed, "control.tar has a folder %s, and dpkg refuses folders there; remove it", quote(h.Name))
+	case tar.TypeReg, tar.TypeLink:
+		if name == "" || name == "." || name == ".." || strings.Contains(name, "/") {
+			return "", reject(catalog.Malformed, "control.tar has a file %s outside its outermost folder; remove it", quote(h.Name))
+		}
+		return name, nil
+	}
+	return "", reject(catalog.Malformed, "control.tar member %s is not a regular file; replace it by its content", quote(h.Name))
+}

@@ -1,0 +1,119 @@
+// Package deb reads Debian binary packages, as described in deb(5) and deb-control(5), and makes their
+// stanzas of a Packages index. A package is read once, as a stream; memory use does not depend on its size.
+//
+// A package is an attacker's file. What is accepted here, dpkg and apt read, and read alike; whatever
+// else a file may be, it is answered with a [catalog.Rejection]. Every limit below is checked before the
+// memory is taken (spec: deb, section 7). Only the control member is ever unpacked.
+package deb
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// The limits of a package.
+const (
+	MaxSize = 8 << 30 // bytes of the whole file
+
+	maxMembers    = 10              // of the ar archive
+	maxMinor      = 16              // bytes of debian-binary
+	maxExtra      = 1 << 20         // bytes of all members before control.tar, which are held in memory
+	maxPacked     = 10<<20 + 64<<10 // bytes of control.tar as it lies in the file: incompressible data grows a little
+	maxControlTar = 10 << 20        // bytes of control.tar, unpacked
+	freeRatio     = 1 << 20         // bytes that may come out of however few
+	maxRatio      = 200             // beyond freeRatio: bytes out for one byte in
+	maxDictionary = 64 << 20        // bytes, of xz
+	maxWindow     = 128 << 20       // bytes, of zstd
+	maxFrames     = 1000            // gzip members or xz blocks of control.tar
+	maxTarMembers = 1000            // of control.tar
+	maxControl    = 1 << 20         // bytes of the control file
+	maxFields     = 200             // of the control file
+	maxName       = 100             // bytes of the package name
+	maxString     = 1000            // bytes of what apt keeps as one string: it aborts at 64 KiB
+)
+
+// A Package is a Debian package whose control member was read.
+type Package struct {
+	identity catalog.Package
+	fields   fields
+	body     *body
+}
+
+// Peek reads r up to the end of the control member and decides whether this can be a package. The error
+// is a *[catalog.Rejection], or a fault of r.
+func Peek(r io.Reader) (*Package, error) {
+	h := &head{r: r}
+	name, packed, err := h.control()
+	if err != nil {
+		return nil, err
+	}
+	p := &Package{body: &body{r: r, head: h.read, offset: int64(len(h.read)), members: h.members}}
+	if err := guard(func() error { return p.parse(name, packed) }); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// parse reads the control member, of this name and content.
+func (p *Package) parse(name string, packed []byte) error {
+	tarball, err := unpack(name, packed)
+	if err != nil {
+		return err
+	}
+	control, err := controlFile(tarball)
+	if err != nil {
+		return err
+	}
+	if p.fields, err = parseControl(control); err != nil {
+		return err
+	}
+	p.identity, err = p.fields.identity()
+	return err
+}
+
+// guard turns a panic of f into a rejection: our own bug, but not the queue's problem.
+func guard(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = reject(catalog.ParserPanic, "the parser failed on the control member (%s); rebuild the package, and report this", quote(fmt.Sprint(v)))
+		}
+	}()
+	return f()
+}
+
+// Identity returns the Format, Name, Version, Canonical, Arch and SortKey of the package, and nothing else.
+func (p *Package) Identity() catalog.Package { return p.identity }
+
+// Body returns the whole file from its first byte, and may be called once. It checks what Peek has not
+// seen while it goes by. Where the file is faulty, the final Read returns a *[catalog.Rejection] instead of
+// io.EOF; the bytes before are those of the file. A fault of the reader below is returned wrapped.
+func (p *Package) Body() io.Reader { return p.body }
+
+// Describe sets c.Stanza. The caller has set the Identity, Distribution, Component and File of c. The stanza
+// has the fields of the control file, in order and unchanged, but for those that only a repository can
+// know: it ends with the Filename, Size, MD5sum (if c has one) and SHA256 of c (spec: deb, section 4).
+func (p *Package) Describe(c *catalog.Package) error {
+	if c.Name != p.identity.Name || c.Version != p.identity.Version || c.Arch != p.identity.Arch {
+		return fmt.Errorf("describe %s %s %s: it is not %s %s %s", c.Name, c.Version, c.Arch, p.identity.Name, p.identity.Version, p.identity.Arch)
+	}
+	if c.File.SHA256 == "" || c.File.Size <= 0 {
+		return fmt.Errorf("describe %s: size and digest are not set", c.Name)
+	}
+	var b bytes.Buffer
+	for _, f := range p.fields {
+		if !repositoryField(f.name) {
+			b.WriteString(f.text)
+		}
+	}
+	fmt.Fprintf(&b, "Filename: %s\nSize: %d\n", layout.PoolName(*c), c.File.Size)
+	if c.File.MD5 != "" {
+		fmt.Fprintf(&b, "MD5sum: %s\n", c.File.MD5)
+	}
+	fmt.Fprintf(&b, "SHA256: %s\n", c.File.SHA256)
+	c.Stanza = b.Bytes()
+	return nil
+}

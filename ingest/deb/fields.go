@@ -1,0 +1,119 @@
+package deb
+
+import (
+	"regexp"
+	"strings"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// namePattern is what package names look like (Debian Policy 5.6.1).
+var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
+
+// identity checks the fields on which installation depends, and returns the identity of the package.
+func (fs fields) identity() (catalog.Package, error) {
+	p := catalog.Package{Format: catalog.DEB}
+	for _, f := range []struct {
+		name  string
+		value *string
+	}{{"Package", &p.Name}, {"Version", &p.Version}, {"Architecture", &p.Arch}} {
+		if *f.value = fs.get(f.name); *f.value == "" {
+			return catalog.Package{}, reject(catalog.MissingField, "the control file has no %s; add it", f.name)
+		}
+		if !fs.oneLine(f.name) {
+			return catalog.Package{}, reject(catalog.BadField, "%s has more than one line; write %s on the first", f.name, quote(*f.value))
+		}
+	}
+	if len(p.Name) > maxName || !namePattern.MatchString(p.Name) {
+		return catalog.Package{}, reject(catalog.BadField, "Package is %s; use 2 to %d lower-case letters, digits, '+', '-' and '.', starting with a letter or digit", quote(p.Name), maxName)
+	}
+	v, err := ParseVersion(p.Version)
+	if err != nil {
+		return catalog.Package{}, reject(catalog.BadField, "Version is %s: %s", quote(p.Version), err)
+	}
+	if !validArch(p.Arch) {
+		return catalog.Package{}, reject(catalog.BadField, "Architecture is %s; use the one architecture that the package is built for, such as amd64, or all", quote(p.Arch))
+	}
+	p.Canonical, p.SortKey = v.Canonical(), SortKey(p.Name, v, p.Version, p.Arch)
+	return p, fs.check(p.Arch)
+}
+
+// validArch reports whether a binary package can have this architecture: no source, no wildcard, and no
+// underscore, which dpkg refuses and which separates the parts of a file name.
+func validArch(s string) bool {
+	wildcard := s == "any" || strings.HasPrefix(s, "any-") || strings.HasSuffix(s, "-any")
+	return layout.ValidArch(s) && s != "source" && !wildcard && !strings.Contains(s, "_")
+}
+
+// refused are fields that dpkg reads as something else than apt does, or does not allow in a package.
+var refused = map[string]string{
+	"revision":         "dpkg adds it to the version, and apt does not: write it into Version",
+	"package-revision": "dpkg adds it to the version, and apt does not: write it into Version",
+	"package_revision": "dpkg adds it to the version, and apt does not: write it into Version",
+	"recommended":      "its name is obsolete: use Recommends",
+	"optional":         "its name is obsolete: use Suggests",
+	"class":            "its name is obsolete: use Priority",
+	"config-version":   "it belongs to the database of dpkg: remove it",
+}
+
+// choices are fields that dpkg refuses to install with any other value, in any case of letters.
+var choices = map[string]string{
+	"essential":  "yes no",
+	"protected":  "yes no",
+	"multi-arch": "no same foreign allowed",
+}
+
+// digest is what apt insists on in Description-md5: with anything else it refuses the whole index.
+var digest = regexp.MustCompile(`^[0-9A-Fa-f]{32}$`)
+
+// check refuses fields that would keep dpkg from installing the package, or apt from reading the index.
+func (fs fields) check(arch string) error {
+	for _, f := range fs {
+		if err := f.check(); err != nil {
+			return err
+		}
+	}
+	if arch == "all" && strings.EqualFold(fs.get("Multi-Arch"), "same") {
+		return reject(catalog.BadField, "Multi-Arch is same, and dpkg refuses that with Architecture all; use foreign, or none")
+	}
+	if kind := fs.get("Package-Type"); kind != "" && !strings.EqualFold(kind, "deb") {
+		return reject(catalog.Unsupported, "Package-Type is %s; only packages for installed systems are published here, not those of the Debian installer", quote(kind))
+	}
+	return nil
+}
+
+// check is the part of [fields.check] that concerns one field alone.
+func (f field) check() error {
+	key, value := strings.ToLower(f.name), f.value()
+	if why, ok := refused[key]; ok {
+		return reject(catalog.BadField, "the control file has the field %s; %s", f.name, why)
+	}
+	if allowed, ok := choices[key]; ok && value != "" && !oneOf(value, allowed) {
+		return reject(catalog.BadField, "%s is %s; use one of: %s", f.name, quote(value), allowed)
+	}
+	if alternatives, ok := relations[key]; ok {
+		if err := checkRelation(value, alternatives); err != nil {
+			return reject(catalog.BadField, "%s: %s", f.name, err)
+		}
+	}
+	switch {
+	case key == "provides" && value == "":
+		return reject(catalog.BadField, "Provides is empty, and apt refuses an index with that; remove it")
+	case key == "description-md5" && !digest.MatchString(value):
+		return reject(catalog.BadField, "Description-md5 is %s, and not 32 hexadecimal digits; remove it", quote(value))
+	case (key == "section" || key == "source") && len(value) > maxString:
+		return reject(catalog.TooLarge, "%s has %d bytes; the limit is %d", f.name, len(value), maxString)
+	}
+	return nil
+}
+
+// oneOf reports whether value is one of the words, in any case of letters.
+func oneOf(value, words string) bool {
+	for _, w := range strings.Fields(words) {
+		if strings.EqualFold(value, w) {
+			return true
+		}
+	}
+	return false
+}

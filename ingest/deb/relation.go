@@ -1,0 +1,44 @@
+package deb
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// relations are the fields that name other packages, and whether alternatives ("a | b") may stand in them.
+// One package with a relation that apt cannot parse keeps apt from reading the whole index, and so every
+// client of the repository from installing anything.
+var relations = map[string]bool{
+	"depends": true, "pre-depends": true, "recommends": true, "suggests": true, "enhances": true,
+	"breaks": false, "conflicts": false, "replaces": false, "provides": false, "obsoletes": false,
+}
+
+// relation is one package: name, architecture, operator, version. Between the parts may be any white space.
+var relation = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+._-]*(?::[A-Za-z0-9][A-Za-z0-9-]*)?[ \t\n]*(?:\([ \t\n]*(?:<<|<=|<|=|>=|>>|>)[ \t\n]*([^ \t\n()]+)[ \t\n]*\))?$`)
+
+// checkRelation says what dpkg or apt could not read in the value of such a field, or nothing.
+func checkRelation(value string, alternatives bool) error {
+	if value == "" {
+		return nil
+	}
+	for group := range strings.SplitSeq(value, ",") {
+		if !alternatives && strings.Contains(group, "|") {
+			return fmt.Errorf("%s has alternatives, which dpkg refuses here", quote(group))
+		}
+		for one := range strings.SplitSeq(group, "|") {
+			one = strings.Trim(one, " \t\n")
+			m := relation.FindStringSubmatch(one)
+			if m == nil || len(one) > maxString {
+				return fmt.Errorf("%s is not a package, such as libc6 or libc6:any (>= 2.31); dpkg or apt cannot read it", quote(one))
+			}
+			if m[1] == "" {
+				continue
+			}
+			if _, err := ParseVersion(m[1]); err != nil {
+				return fmt.Errorf("%s: %w", quote(one), err)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package deb
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"repomill/schemas/catalog"
+)
+
+// A field is one field of a control file.
+type field struct {
+	name string // as written; names compare without case
+	text string // the whole field as written: name, colon and all its lines, each with its newline
+}
+
+// value returns the value without the white space around it. Inner lines stay as they are.
+func (f field) value() string { return strings.Trim(f.text[len(f.name)+1:], " \t\n") }
+
+// fields are the fields of one control file, in order. No two have the same name.
+type fields []field
+
+// get returns the value of the field of this name, or "" where there is none.
+func (fs fields) get(name string) string {
+	if i := fs.index(name); i >= 0 {
+		return fs[i].value()
+	}
+	return ""
+}
+
+// oneLine reports whether the field of this name is there and has one line.
+func (fs fields) oneLine(name string) bool {
+	i := fs.index(name)
+	return i >= 0 && strings.Count(fs[i].text, "\n") == 1
+}
+
+func (fs fields) index(name string) int {
+	return slices.IndexFunc(fs, func(f field) bool { return strings.EqualFold(f.name, name) })
+}
+
+// parseControl reads a control file: exactly one stanza, as deb-control(5) has it. dpkg accepts empty
+// lines around it and insists on a newline at its end.
+func parseControl(b []byte) (fields, error) {
+	if err := checkText(b); err != nil {
+		return nil, err
+	}
+	if !bytes.HasSuffix(b, []byte("\n")) {
+		return nil, reject(catalog.Malformed, "the last line of the control file has no newline, and dpkg refuses that; add one")
+	}
+	var fs fields
+	names := map[string]bool{}
+	rest := strings.Trim(string(b), "\n") + "\n"
+	for n := 1; rest != ""; n++ {
+		line := rest[:strings.IndexByte(rest, '\n')+1]
+		if strings.Trim(line, " \t\n") == "" {
+			return nil, reject(catalog.Malformed, "control file, line %d of the stanza: the line is blank; write \" .\" for an empty line of a description, and one stanza only", n)
+		}
+		size := len(line) + continuation(rest[len(line):])
+		f, err := parseField(line, rest[:size])
+		if err != nil {
+			return nil, err
+		}
+		n += strings.Count(f.text, "\n") - 1
+		rest = rest[size:]
+		key := strings.ToLower(f.name)
+		switch {
+		case names[key]:
+			return nil, reject(catalog.Malformed, "the control file has the field %s twice; keep one", quote(f.name))
+		case len(fs) == maxFields:
+			return nil, reject(catalog.TooLarge, "the control file has more than %d fields", maxFields)
+		}
+		names[key] = true
+		fs = append(fs, f)
+	}
+	if last := fs[len(fs)-1]; last.value() == "" { // there is a line, and it is not blank: so there is a field
+		return nil, reject(catalog.Malformed, "the control file ends with an empty field %s, and dpkg refuses that; remove it", quote(last.name))
+	}
+	return fs, nil
+}
+
+// continuation returns how many bytes at the start of s are lines that continue a field: they start with
+// white space and are not blank.
+func continuation(s string) int {
+	n := 0
+	for n < len(s) && (s[n] == ' ' || s[n] == '\t') {
+		end := n + strings.IndexByte(s[n:], '\n') + 1
+		if strings.Trim(s[n:end], " \t\n") == "" {
+			break
+		}
+		n = end
+	}
+	return n
+}
+
+// checkText refuses what tools would read differently, or a terminal act upon: anything but UTF-8 (Debian
+// Policy 5.1), and control characters other than newline and tab.
+func checkText(b []byte) error {
+	for i := 0; i < len(b); {
+		r, size := utf8.DecodeRune(b[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			return reject(catalog.BadField, "control file, line %d: the byte 0x%02x is not UTF-8; write the file in UTF-8", lineOf(b, i), b[i])
+		case r == '\r':
+			return reject(catalog.BadField, "control file, line %d: there is a carriage return; write the file with Unix line ends", lineOf(b, i))
+		case unicode.IsControl(r) && r != '\n' && r != '\t':
+			return reject(catalog.BadField, "control file, line %d: there is a control character %U; remove it", lineOf(b, i), r)
+		}
+		i += size
+	}
+	return nil
+}
+
+// lineOf returns the number of the line of b[i].
+func lineOf(b []byte, i int) int { return bytes.Count(b[:i], []byte("\n")) + 1 }
+
+// parseField reads a field, given its first line and its whole text.
+func parseField(line, text string) (field, error) {
+	name, _, ok := strings.Cut(line, ":")
+	switch {
+	case line[0] == ' ' || line[0] == '\t':
+		return field{}, reject(catalog.Malformed, "the control file starts with a continuation line %s; start with a field", quote(line))
+	case line[0] == '#':
+		return field{}, reject(catalog.Malformed, "the control file has a comment %s, which a binary package cannot have; remove it", quote(line))
+	case !ok:
+		return field{}, reject(catalog.Malformed, "the control file has a line without a colon: %s", quote(line))
+	case !validFieldName(name):
+		return field{}, reject(catalog.Malformed, "the control file has a field named %s; use at least two printable ASCII characters without spaces, not starting with a hyphen", quote(name))
+	}
+	return field{name: name, text: text}, nil
+}
+
+func validFieldName(name string) bool {
+	odd := func(r rune) bool { return r <= ' ' || r > '~' }
+	return len(name) >= 2 && name[0] != '-' && !strings.ContainsFunc(name, odd)
+}
+
+// repositoryField reports whether only a repository can know a field, so that one in the package is dropped.
+func repositoryField(name string) bool {
+	switch name = strings.ToLower(name); name {
+	case "filename", "size", "md5sum", "status":
+		return true
+	}
+	digits, ok := strings.CutPrefix(name, "sha")
+	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
+}
