@@ -31,6 +31,7 @@ var ErrNotFound = errors.New("not in the catalog")
 type DB struct {
 	write *sql.DB // SQLite: one connection, so that writers queue here and not in the database
 	read  *sql.DB
+	views *sql.DB // of snapshots alone: whoever holds one can still ask a question
 }
 
 // Open opens the catalog that a URL names: sqlite:///absolute/path or sqlite://relative/path.
@@ -49,7 +50,13 @@ func Open(rawURL string) (*DB, error) {
 		write.Close()
 		return nil, err
 	}
-	return &DB{write: write, read: read}, nil
+	views, err := openSQLite(path, "deferred", 8)
+	if err != nil {
+		write.Close()
+		read.Close()
+		return nil, err
+	}
+	return &DB{write: write, read: read, views: views}, nil
 }
 
 // openSQLite opens one pool. A commit is on disk when it returns (synchronous=FULL); readers see a
@@ -68,7 +75,7 @@ func openSQLite(path, lock string, connections int) (*sql.DB, error) {
 }
 
 // Close closes the catalog.
-func (d *DB) Close() error { return errors.Join(d.write.Close(), d.read.Close()) }
+func (d *DB) Close() error { return errors.Join(d.write.Close(), d.read.Close(), d.views.Close()) }
 
 // Migrate brings the schema up to date. It may be repeated.
 func (d *DB) Migrate(ctx context.Context) error {

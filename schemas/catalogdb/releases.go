@@ -37,6 +37,7 @@ type ReleaseState struct {
 	Release   catalog.Release
 	Revision  catalog.Revision // of the rows
 	Published int64            // the newest revision that clients see; 0 if none
+	Since     *time.Time       // when that was published; only from [DB.Releases]
 }
 
 func scanRelease(scan func(...any) error) (ReleaseState, error) {
@@ -53,8 +54,23 @@ func distributionArgs(r catalog.Release) []any {
 
 // Releases returns all releases, in order.
 func (d *DB) Releases(ctx context.Context) ([]ReleaseState, error) {
-	return collect(ctx, d.read, scanRelease,
-		`SELECT `+releaseColumns+` FROM `+releaseTables+` ORDER BY p.owner, p.name, d.os, d.version, r.arch`)
+	return collect(ctx, d.read, func(scan func(...any) error) (ReleaseState, error) {
+		var since sql.NullInt64
+		s, err := scanRelease(func(dest ...any) error { return scan(append(dest, &since)...) })
+		s.Since = optional(since)
+		return s, err
+	}, `SELECT `+releaseColumns+`, u.published_at FROM `+releaseTables+`
+		LEFT JOIN publications u ON u.release_id = r.id AND u.revision = r.published_revision
+		ORDER BY p.owner, p.name, d.os, d.version, r.arch`)
+}
+
+// Count returns how many packages a release shows.
+func (d *DB) Count(ctx context.Context, r catalog.Release) (int, error) { return count(ctx, d.read, r) }
+
+func count(ctx context.Context, q querier, r catalog.Release) (n int, err error) {
+	where, args := shown(r)
+	err = q.QueryRowContext(ctx, `SELECT COUNT(*) FROM `+packageTables+` WHERE `+where, args...).Scan(&n)
+	return n, err
 }
 
 // Unpublished returns the releases whose rows are ahead of what clients see, in order.
@@ -72,7 +88,7 @@ func (d *DB) Unpublished(ctx context.Context) ([]catalog.Release, error) {
 // published it, or this catalog was restored from an old copy.
 func (d *DB) Drew(ctx context.Context, r catalog.Release, pair catalog.Revision) (bool, error) {
 	var n int
-	err := d.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM publications u JOIN `+releaseTables+` ON r.id = u.release_id
+	err := d.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM `+releaseTables+` JOIN publications u ON u.release_id = r.id
 		WHERE `+releaseKey+` AND r.arch = ? AND u.revision = ? AND u.nonce = ?`,
 		append(distributionArgs(r), r.Arch, pair.Number, pair.Nonce)...).Scan(&n)
 	return n > 0, err
@@ -90,7 +106,7 @@ type Snapshot struct {
 
 // Snapshot opens a view of a release. The caller closes it.
 func (d *DB) Snapshot(ctx context.Context, r catalog.Release) (*Snapshot, error) {
-	tx, err := d.read.BeginTx(ctx, nil)
+	tx, err := d.views.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, fmt.Errorf("snapshot %s: %w", r, err)
 	}
@@ -115,11 +131,7 @@ func (d *DB) Snapshot(ctx context.Context, r catalog.Release) (*Snapshot, error)
 func (s *Snapshot) Close() error { return s.tx.Rollback() }
 
 // Count returns how many packages [Snapshot.Packages] will yield.
-func (s *Snapshot) Count(ctx context.Context) (n int, err error) {
-	where, args := shown(s.Release)
-	err = s.tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM `+packageTables+` WHERE `+where, args...).Scan(&n)
-	return n, err
-}
+func (s *Snapshot) Count(ctx context.Context) (int, error) { return count(ctx, s.tx, s.Release) }
 
 // Packages returns the active rows that the release shows, in sort-key order, with their fragments.
 // A package is valid until the next one is asked for.
@@ -134,6 +146,9 @@ func (d *DB) Publish(ctx context.Context, r catalog.Release, revision int64, now
 		var id int64
 		err := tx.QueryRowContext(ctx, `SELECT r.id FROM `+releaseTables+` WHERE `+releaseKey+` AND r.arch = ?`,
 			append(distributionArgs(r), r.Arch)...).Scan(&id)
+		if errors.Is(err, sql.ErrNoRows) {
+			err = ErrNotFound
+		}
 		if err != nil {
 			return err
 		}

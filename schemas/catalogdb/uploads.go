@@ -163,14 +163,14 @@ func (d *DB) addReleases(ctx context.Context, row *uploadRow) error {
 		v.Release = r.String()
 		return v, err
 	}, `SELECT p.owner, p.name, d.os, d.version, r.arch, w.revision
-		FROM upload_releases w JOIN `+releaseTables+` ON r.id = w.release_id WHERE w.upload_id = ? ORDER BY r.arch`, row.id)
+		FROM `+releaseTables+` JOIN upload_releases w ON w.release_id = r.id WHERE w.upload_id = ? ORDER BY r.arch`, row.id)
 	return err
 }
 
 // Recent returns the newest uploads below a staging prefix, newest first.
 func (d *DB) Recent(ctx context.Context, prefix string, limit int) ([]catalog.Verdict, error) {
 	rows, err := collect(ctx, d.read, scanVerdict, `SELECT `+verdictColumns+` FROM `+verdictTables+`
-		WHERE substr(u.object, 1, ?) = ? ORDER BY u.received_at DESC, u.id DESC LIMIT ?`, len(prefix), prefix, limit)
+		WHERE u.object >= ? AND u.object < ? ORDER BY u.received_at DESC, u.id DESC LIMIT ?`, prefix, prefix+"\xff", limit) // no UTF-8 has this byte
 	verdicts := make([]catalog.Verdict, len(rows))
 	for i, row := range rows {
 		verdicts[i] = row.verdict

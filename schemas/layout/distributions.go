@@ -4,6 +4,7 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -53,6 +54,9 @@ func (t *Table) Extend(r io.Reader) error {
 	var entries []jsonDistro
 	if err := dec.Decode(&entries); err != nil {
 		return fmt.Errorf("read distributions: %w", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read distributions: there is more than one list")
 	}
 	for _, e := range entries {
 		d, err := e.distro()

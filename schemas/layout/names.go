@@ -21,11 +21,14 @@ var reservedOwners = []string{"install", "api", "app", "priv", "gpgkey", "health
 // reservedOS are third path segments that are no operating systems.
 var reservedOS = []string{"packages", "gpgkey"}
 
-// reservedVersions are fourth path segments that are no distribution versions.
+// reservedVersions are fourth path segments that are no distribution versions, and fifth ones that
+// are no architectures.
 var reservedVersions = []string{"dists", "pool"}
 
 // ValidArch reports whether s can be an architecture.
-func ValidArch(s string) bool { return archPattern.MatchString(s) }
+func ValidArch(s string) bool {
+	return archPattern.MatchString(s) && !slices.Contains(reservedVersions, s)
+}
 
 // CheckRepository says what is wrong with a repository's name, or nothing.
 func CheckRepository(r catalog.Repository) *catalog.Rejection {
@@ -57,6 +60,6 @@ func checkName(what, s string) *catalog.Rejection {
 	}
 	return &catalog.Rejection{
 		Reason: catalog.BadPath,
-		Detail: fmt.Sprintf("%s %q: use 1 to 63 lower-case letters, digits, '.', '_' and '-', starting with a letter or digit", what, s),
+		Detail: fmt.Sprintf("%s %.100q: use 1 to 63 lower-case letters, digits, '.', '_' and '-', starting with a letter or digit", what, s),
 	}
 }

@@ -54,7 +54,7 @@ func canonical(p []string) []string {
 	}
 	os, codename := p[0], p[1]
 	switch {
-	case p[2] == "dists":
+	case p[2] == "dists" && p[3] == codename:
 		return append([]string{os}, p[2:]...)
 	case p[2] == "pool" && p[3] == codename && len(p) >= 8:
 		return append([]string{os}, p[2:]...)

@@ -28,7 +28,7 @@ func ParseStaging(key string) (Staged, *catalog.Rejection) {
 	if len(p) < 5 || len(p) > 6 || len(key) > maxStagingKey || !utf8.ValidString(key) {
 		return Staged{}, &catalog.Rejection{
 			Reason: catalog.BadPath,
-			Detail: fmt.Sprintf("path %q: use owner/name/os/version/[component/]file, such as acme/tools/ubuntu/jammy/hello_1.0_amd64.deb", key),
+			Detail: fmt.Sprintf("path %.200q: use owner/name/os/version/[component/]file, such as acme/tools/ubuntu/jammy/hello_1.0_amd64.deb", key),
 		}
 	}
 	s := Staged{
@@ -49,7 +49,7 @@ func ParseStaging(key string) (Staged, *catalog.Rejection) {
 		}
 	}
 	if s.File == "" {
-		return s, &catalog.Rejection{Reason: catalog.BadPath, Detail: fmt.Sprintf("path %q ends in a slash: a file name is missing", key)}
+		return s, &catalog.Rejection{Reason: catalog.BadPath, Detail: fmt.Sprintf("path %.200q ends in a slash: a file name is missing", key)}
 	}
 	return s, nil
 }

@@ -1,0 +1,151 @@
+package catalogdb_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+)
+
+const writers = 16
+
+// race runs f in as many goroutines as there are writers, all at once.
+func race(f func(i int)) {
+	var wg sync.WaitGroup
+	ready := make(chan struct{})
+	for i := range writers {
+		wg.Go(func() {
+			<-ready
+			f(i)
+		})
+	}
+	close(ready)
+	wg.Wait()
+}
+
+func writeConcurrently(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	declare(t, db, el9)
+	const each = 4
+	race(func(i int) {
+		for n := range each {
+			name := fmt.Sprintf("p%d-%d", i, n)
+			if err := push(t, db, deb(jammy, name, "1")); err != nil {
+				t.Error(err)
+			}
+			if err := push(t, db, rpm(el9, name, "1-1", "noarch"), "aarch64", "x86_64"); err != nil {
+				t.Error(err)
+			}
+			if err := db.Publish(t.Context(), jammy, int64(n), start); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for _, r := range []catalog.Release{jammy, el9, in(el9, "aarch64")} {
+		checkPushed(t, db, r, writers*each)
+		publish(t, db, r, writers*each+1, start)
+	}
+	if n, err := db.Backlog(t.Context()); err != nil || n != 0 {
+		t.Errorf("%d uploads are not finished, %v", n, err)
+	}
+	all, err := db.Recent(t.Context(), "", 1000)
+	if err != nil || len(all) != 2*writers*each {
+		t.Errorf("got %d uploads, %v; want %d", len(all), err, 2*writers*each)
+	}
+	for _, v := range all {
+		if v.State != catalog.Published {
+			t.Errorf("%s is %q, want %q", v.Object, v.State, catalog.Published)
+		}
+	}
+}
+
+func claimConcurrently(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	var won atomic.Int64
+	holders := make([]catalog.File, writers)
+	race(func(i int) {
+		k := deb(jammy, "hello", "1")
+		k.File = file(fmt.Sprint(i))
+		holder, claimed, err := db.Claim(t.Context(), k)
+		if err != nil {
+			t.Error(err)
+		}
+		if claimed {
+			won.Add(1)
+		}
+		holders[i] = holder.File
+	})
+	if won.Load() != 1 {
+		t.Errorf("%d claims won, want 1", won.Load())
+	}
+	for _, h := range holders {
+		if h != holders[0] {
+			t.Errorf("one was told that %s holds it, another %s", holders[0].SHA256, h.SHA256)
+		}
+	}
+}
+
+func takeConcurrently(t *testing.T, db *catalogdb.DB) {
+	var won atomic.Int64
+	race(func(int) {
+		token, state, err := db.Take(t.Context(), hello, lease, start)
+		if err != nil || state != catalog.Received {
+			t.Errorf("state %q, %v", state, err)
+		}
+		if token != "" {
+			won.Add(1)
+		}
+	})
+	if won.Load() != 1 {
+		t.Errorf("%d have the lease, want 1", won.Load())
+	}
+}
+
+// Publishers hold a snapshot while they ask and write; more of them than there are connections only wait.
+func publishConcurrently(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	pair := stateOf(t, db, jammy).Revision
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	race(func(int) {
+		s, err := db.Snapshot(ctx, jammy)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer s.Close()
+		time.Sleep(50 * time.Millisecond) // until every connection is in use
+		if known, err := db.Drew(ctx, jammy, pair); err != nil || !known {
+			t.Errorf("drew: %v, %v", known, err)
+		}
+		if err := db.Publish(ctx, jammy, s.Revision.Number, start); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func declareConcurrently(t *testing.T, db *catalogdb.DB) {
+	var made atomic.Int64
+	race(func(i int) {
+		created, err := db.Declare(t.Context(), catalogdb.Declaration{Repository: tools, Distro: distro(jammy), Component: fmt.Sprintf("c%d", i)}, start)
+		if err != nil || len(created) == 0 {
+			t.Errorf("created %q, %v", created, err)
+		}
+		if len(created) > 0 && created[0] == "repository acme/tools" {
+			made.Add(1)
+		}
+	})
+	if made.Load() != 1 {
+		t.Errorf("the repository was made %d times", made.Load())
+	}
+	checkRevision(t, db, jammy, writers)
+	s, err := db.Settings(t.Context(), tools)
+	if err != nil || len(s.Distributions) != 1 || len(s.Distributions[0].Components) != writers+1 {
+		t.Errorf("got %+v, %v; want all components", s, err)
+	}
+}

@@ -1,0 +1,269 @@
+package catalogdb_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+)
+
+var hello = uploadOf(deb(jammy, "hello", "1"))
+
+// checkHeld fails unless somebody has a lease on an upload.
+func checkHeld(t *testing.T, db *catalogdb.DB, u catalog.Upload, now time.Time) {
+	t.Helper()
+	if token, state, err := db.Take(t.Context(), u, lease, now); err != nil || token != "" || state != catalog.Received {
+		t.Errorf("got token %q, state %q, %v; want it to be held", token, state, err)
+	}
+}
+
+func takeHeld(t *testing.T, db *catalogdb.DB) {
+	first := take(t, db, hello, start)
+	checkHeld(t, db, hello, start)
+	checkHeld(t, db, hello, after(lease.For-time.Millisecond))
+	second := take(t, db, hello, after(lease.For))
+	if first == second {
+		t.Errorf("both tokens are %s", first)
+	}
+	// What the first one does now does not count.
+	if err := db.Reject(t.Context(), hello, first, catalog.Rejection{Reason: catalog.Empty}, start); err != nil {
+		t.Error(err)
+	}
+	if err := db.Return(t.Context(), hello, first); err != nil {
+		t.Error(err)
+	}
+	checkHeld(t, db, hello, after(lease.For))
+	checkUpload(t, db, hello, catalog.Received)
+}
+
+func renew(t *testing.T, db *catalogdb.DB) {
+	uploads := map[string]catalog.Upload{}
+	for _, name := range []string{"mine", "other", "ended", "returned"} {
+		uploads[name] = uploadOf(deb(jammy, name, "1"))
+	}
+	long := catalogdb.Lease{Owner: lease.Owner, For: 10 * time.Minute}
+	take(t, db, uploads["mine"], after(30*time.Second))
+	take(t, db, uploads["ended"], start)
+	token := take(t, db, uploads["returned"], after(30*time.Second))
+	if err := db.Return(t.Context(), uploads["returned"], token); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := db.Take(t.Context(), uploads["other"], catalogdb.Lease{Owner: "another", For: time.Minute}, after(30*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Renew(t.Context(), long, after(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	checkHeld(t, db, uploads["mine"], after(11*time.Minute-time.Millisecond))
+	take(t, db, uploads["mine"], after(11*time.Minute))
+	for _, name := range []string{"ended", "returned"} {
+		take(t, db, uploads[name], after(time.Minute))
+	}
+	checkHeld(t, db, uploads["other"], after(time.Minute))
+	take(t, db, uploads["other"], after(90*time.Second))
+}
+
+func giveBack(t *testing.T, db *catalogdb.DB) {
+	for range 3 * catalogdb.MaxAttempts {
+		token := take(t, db, hello, start)
+		if err := db.Return(t.Context(), hello, "wrong"); err != nil {
+			t.Fatal(err)
+		}
+		checkHeld(t, db, hello, start)
+		if err := db.Return(t.Context(), hello, token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	take(t, db, hello, start)
+}
+
+func reclaim(t *testing.T, db *catalogdb.DB) {
+	other := uploadOf(deb(jammy, "other", "1"))
+	take(t, db, hello, start)
+	take(t, db, other, start)
+	if err := db.Reclaim(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	take(t, db, hello, start)
+	take(t, db, other, start)
+}
+
+func poison(t *testing.T, db *catalogdb.DB) {
+	now := start
+	for range catalogdb.MaxAttempts {
+		take(t, db, hello, now)
+		now = now.Add(lease.For)
+	}
+	for range 2 {
+		if token, state, err := db.Take(t.Context(), hello, lease, now); err != nil || token != "" || state != catalog.Rejected {
+			t.Fatalf("got token %q, state %q, %v; want %q", token, state, err, catalog.Rejected)
+		}
+	}
+	v := verdictOf(t, db, hello)
+	if v.Reason != catalog.Poison || v.Detail == "" || v.Finished == nil || !v.Finished.Equal(now) {
+		t.Errorf("got %+v, want %s at %v", v, catalog.Poison, now)
+	}
+	again := hello
+	again.Generation = "2"
+	take(t, db, again, now) // pushing it again gives it another chance
+}
+
+func takeOther(t *testing.T, db *catalogdb.DB) {
+	base := catalog.Upload{Bucket: "staging", Object: "acme/tools/el/9/f.rpm", Generation: "a1"}
+	tokens := map[string]bool{}
+	for i, change := range []func(*catalog.Upload){
+		func(*catalog.Upload) {},
+		func(u *catalog.Upload) { u.Generation = "a2" },
+		func(u *catalog.Upload) { u.Generation = "A1" },
+		func(u *catalog.Upload) { u.Generation = "a1 " },
+		func(u *catalog.Upload) { u.Object = "acme/tools/el/9/F.rpm" },
+		func(u *catalog.Upload) { u.Object = "acme/tools/el/9/f.rpm " },
+		func(u *catalog.Upload) { u.Object = "acme/tools/el/9/é.rpm" },
+		func(u *catalog.Upload) { u.Object = "acme/tools/el/9/e.rpm" },
+		func(u *catalog.Upload) { u.Bucket = "other" },
+	} {
+		u := base
+		change(&u)
+		tokens[take(t, db, u, start)] = true
+		if len(tokens) != i+1 {
+			t.Errorf("%s has the token of another", u)
+		}
+	}
+}
+
+func final(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	k := deb(jammy, "hello", "1")
+	stored := map[catalog.UploadState]catalogdb.Stored{catalog.Published: store(t, db, k, "1")}
+	activate(t, db, stored[catalog.Published])
+	publish(t, db, jammy, 2, start)
+	stored[catalog.Duplicate] = store(t, db, k, "2")
+	activate(t, db, stored[catalog.Duplicate])
+	rejected := store(t, db, deb(jammy, "bad", "1"), "1")
+	stored[catalog.Rejected] = rejected
+	if err := db.Reject(t.Context(), rejected.Upload, rejected.Token, catalog.Rejection{Reason: catalog.Empty, Detail: "no bytes"}, start); err != nil {
+		t.Fatal(err)
+	}
+	for state, s := range stored {
+		before := verdictOf(t, db, s.Upload)
+		err := errors.Join(
+			db.Reject(t.Context(), s.Upload, s.Token, catalog.Rejection{Reason: catalog.Conflict, Detail: "later"}, after(time.Hour)),
+			db.Activate(t.Context(), []catalogdb.Stored{s}, after(time.Hour)),
+			db.Return(t.Context(), s.Upload, s.Token),
+			db.Renew(t.Context(), lease, start),
+			db.Reclaim(t.Context()),
+			db.Publish(t.Context(), jammy, 9, after(time.Hour)),
+		)
+		if err != nil {
+			t.Error(err)
+		}
+		if token, got, err := db.Take(t.Context(), s.Upload, lease, after(24*time.Hour)); err != nil || token != "" || got != state {
+			t.Errorf("taken again: token %q, state %q, %v; want %q", token, got, err, state)
+		}
+		if diff := cmp.Diff(before, verdictOf(t, db, s.Upload)); diff != "" {
+			t.Errorf("%s changed (-before +after):\n%s", state, diff)
+		}
+	}
+	checkPackage(t, db, rejected.Package, catalog.Claimed)
+	checkRevision(t, db, jammy, 2)
+}
+
+func verdict(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	k := deb(jammy, "hello", "1")
+	if _, err := db.Verdict(t.Context(), uploadOf(k)); !errors.Is(err, catalogdb.ErrNotFound) {
+		t.Errorf("before it is taken: got %v, want ErrNotFound", err)
+	}
+	check := func(u catalog.Upload, want catalog.Verdict) {
+		t.Helper()
+		want.Object, want.Generation, want.Size, want.Received = u.Object, u.Generation, u.Size, start
+		if diff := cmp.Diff(want, verdictOf(t, db, u)); diff != "" {
+			t.Errorf("verdict (-want +got):\n%s", diff)
+		}
+	}
+	s := store(t, db, k, "1")
+	check(s.Upload, catalog.Verdict{State: catalog.Received})
+	activate(t, db, s)
+	facts := catalog.Verdict{State: catalog.Stored, Package: "hello 1 amd64", SHA256: k.File.SHA256, Key: k.Key,
+		Releases: []catalog.VerdictRelease{{Release: jammy.String(), Revision: 2}}}
+	check(s.Upload, facts)
+	finished := after(1500 * time.Millisecond)
+	publish(t, db, jammy, 2, finished)
+	facts.State, facts.Finished = catalog.Published, &finished
+	check(s.Upload, facts)
+
+	bad := store(t, db, deb(jammy, "bad", "1"), "1")
+	if err := db.Reject(t.Context(), bad.Upload, bad.Token, catalog.Rejection{Reason: catalog.Conflict, Detail: "é: other bytes"}, finished); err != nil {
+		t.Fatal(err)
+	}
+	check(bad.Upload, catalog.Verdict{State: catalog.Rejected, Reason: catalog.Conflict, Detail: "é: other bytes", Finished: &finished})
+}
+
+func recent(t *testing.T, db *catalogdb.DB) {
+	for i, object := range []string{"acme/tools/a", "acme/tools/b", "acme/toolshed/c", "acme/t_ols/d", "acme/é/e", "acme/é/f", "Acme/tools/g"} {
+		take(t, db, catalog.Upload{Bucket: "staging", Object: object, Generation: "1"}, after(time.Duration(i)*time.Second))
+	}
+	for _, tt := range []struct {
+		name, prefix string
+		limit        int
+		want         []string
+	}{
+		{"everything, newest first", "", 9, []string{"Acme/tools/g", "acme/é/f", "acme/é/e", "acme/t_ols/d", "acme/toolshed/c", "acme/tools/b", "acme/tools/a"}},
+		{"no more than asked for", "", 2, []string{"Acme/tools/g", "acme/é/f"}},
+		{"a folder", "acme/tools/", 9, []string{"acme/tools/b", "acme/tools/a"}},
+		{"a prefix need not be a folder", "acme/tools", 9, []string{"acme/toolshed/c", "acme/tools/b", "acme/tools/a"}},
+		{"a whole key", "acme/tools/a", 9, []string{"acme/tools/a"}},
+		{"an underscore is no wildcard", "acme/t_ols/", 9, []string{"acme/t_ols/d"}},
+		{"a percent sign is no wildcard", "acme/%", 9, nil},
+		{"letters beyond ASCII", "acme/é/", 9, []string{"acme/é/f", "acme/é/e"}},
+		{"case matters", "ACME", 9, nil},
+	} {
+		all, err := db.Recent(t.Context(), tt.prefix, tt.limit)
+		if err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		var got []string
+		for _, v := range all {
+			got = append(got, v.Object)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+func told(t *testing.T, db *catalogdb.DB) {
+	var uploads []catalog.Upload
+	for i := range 3 {
+		u := uploadOf(deb(jammy, fmt.Sprintf("p%d", i), "1"))
+		uploads = append(uploads, u)
+		token := take(t, db, u, start)
+		if i == 2 {
+			continue // still being read
+		}
+		if err := db.Reject(t.Context(), u, token, catalog.Rejection{Reason: catalog.Empty}, start); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(limit int, want ...catalog.Upload) {
+		t.Helper()
+		got, err := db.Untold(t.Context(), limit)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("untold %v (-want +got):\n%s", err, diff)
+		}
+	}
+	check(9, uploads[:2]...)
+	check(1, uploads[0])
+	if err := db.Told(t.Context(), uploads[0]); err != nil {
+		t.Fatal(err)
+	}
+	check(9, uploads[1])
+	if n, err := db.Backlog(t.Context()); err != nil || n != 1 {
+		t.Errorf("got a backlog of %d, %v; want 1", n, err)
+	}
+}

@@ -1,0 +1,165 @@
+package layout_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+func distribution(s string) catalog.Distribution {
+	os, version, _ := strings.Cut(s, "/")
+	return catalog.Distribution{OS: os, Version: version}
+}
+
+func TestLookup(t *testing.T) {
+	table := layout.DefaultTable()
+	for _, tt := range []struct {
+		name string
+		want layout.Distro
+	}{
+		{"ubuntu/jammy", layout.Distro{Format: catalog.DEB, Architectures: []string{"amd64", "arm64"}, Aliases: []string{"ubuntu/22.04"}}},
+		{"raspbian/trixie", layout.Distro{Format: catalog.DEB, Architectures: []string{"arm64", "armhf"}, Aliases: []string{"raspbian/13", "raspberrypi/13"}}},
+		{"opensuse/15.6", layout.Distro{Format: catalog.RPM, Architectures: []string{"SRPMS", "aarch64", "x86_64"}, Aliases: []string{"opensuse-leap/15.6", "leap/15.6"}}},
+		{"any/any", layout.Distro{Format: catalog.DEB, Architectures: []string{"amd64", "arm64"}, Aliases: []string{"deb_any/deb_any", "debian/any", "ubuntu/any"}}},
+		{"rpm_any/rpm_any", layout.Distro{Format: catalog.RPM, Architectures: []string{"SRPMS", "aarch64", "x86_64"}, Aliases: []string{"any/rpm", "rpm/any"}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.want.Distribution = distribution(tt.name)
+			got, rej := table.Lookup(distribution(tt.name))
+			if rej != nil {
+				t.Fatal(rej)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("distribution (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLookupRejects(t *testing.T) {
+	table := layout.DefaultTable()
+	for _, tt := range []struct{ name, distribution, detail string }{
+		{"a clone is named", "rocky/9", "use el/9"},
+		{"a clone at its minor version is named", "rocky/9.4", "use el/9"},
+		{"a minor version is named", "el/9.2", "use el/9"},
+		{"a release number is named", "ubuntu/22.04", "use ubuntu/jammy"},
+		{"a point release is named", "debian/12.5", "use debian/bookworm"},
+		{"another name of openSUSE is named", "leap/15.6", "use opensuse/15.6"},
+		{"a point release of Ubuntu is no minor version", "ubuntu/22.04.3", "--distributions FILE"},
+		{"a slip of the pen is near", "ubuntu/jamy", "did you mean ubuntu/jammy?"},
+		{"a missing letter is near", "debian/bokworm", "did you mean debian/bookworm?"},
+		{"nothing is near", "plan9/4", "--distributions FILE"},
+		{"names are in lower case", "Ubuntu/jammy", "did you mean ubuntu/jammy?"},
+		{"no name", "", "--distributions FILE"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, rej := table.Lookup(distribution(tt.distribution))
+			if rej == nil {
+				t.Fatalf("got %+v", got)
+			}
+			if rej.Reason != catalog.UnknownDistribution || !strings.Contains(rej.Detail, tt.detail) {
+				t.Errorf("got %v, want %s with %q", rej, catalog.UnknownDistribution, tt.detail)
+			}
+		})
+	}
+}
+
+// An alias belongs to one distribution and is none itself, or a rejection would send people astray.
+func TestDefaultTableIsUnambiguous(t *testing.T) {
+	table := layout.DefaultTable()
+	seen := map[string]string{}
+	for _, d := range table.All() {
+		for _, name := range append([]string{d.Distribution.String()}, d.Aliases...) {
+			if other, ok := seen[name]; ok {
+				t.Errorf("%s is %s and %s", name, other, d.Distribution)
+			}
+			seen[name] = d.Distribution.String()
+		}
+		if !slices.IsSorted(d.Architectures) || len(d.Architectures) == 0 {
+			t.Errorf("%s has architectures %q", d.Distribution, d.Architectures)
+		}
+		if _, rej := layout.ParseStaging("acme/tools/" + d.Distribution.String() + "/f"); rej != nil {
+			t.Errorf("%s cannot be pushed to: %v", d.Distribution, rej)
+		}
+	}
+}
+
+func TestExtend(t *testing.T) {
+	table := layout.DefaultTable()
+	before := len(table.All())
+	err := table.Extend(strings.NewReader(`[
+		{"name": "alpha/1", "format": "rpm", "aliases": ["alfa/1"]},
+		{"name": "ubuntu/jammy", "format": "deb", "architectures": ["riscv64", "amd64"]}
+	]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := layout.Distro{Distribution: distribution("alpha/1"), Format: catalog.RPM, Architectures: []string{"SRPMS", "aarch64", "x86_64"}, Aliases: []string{"alfa/1"}}
+	if got, rej := table.Lookup(want.Distribution); rej != nil || !cmp.Equal(got, want) {
+		t.Errorf("got %+v, %v; want %+v", got, rej, want)
+	}
+	want = layout.Distro{Distribution: jammy.Distribution, Format: catalog.DEB, Architectures: []string{"amd64", "riscv64"}}
+	if got, rej := table.Lookup(want.Distribution); rej != nil || !cmp.Equal(got, want) {
+		t.Errorf("got %+v, %v; want %+v", got, rej, want)
+	}
+	if _, rej := table.Lookup(distribution("alfa/1")); rej == nil || !strings.Contains(rej.Detail, "use alpha/1") {
+		t.Errorf("got %v, want alpha/1 to be named", rej)
+	}
+	if got := len(table.All()); got != before+1 {
+		t.Errorf("got %d distributions, want %d", got, before+1)
+	}
+	if _, rej := layout.DefaultTable().Lookup(distribution("alpha/1")); rej == nil {
+		t.Error("one table's extension is in another")
+	}
+}
+
+func TestExtendRefuses(t *testing.T) {
+	for _, tt := range []struct{ name, file, want string }{
+		{"no JSON", `ubuntu/jammy`, "read distributions"},
+		{"an object", `{"name": "a/1", "format": "rpm"}`, "read distributions"},
+		{"nothing", ``, "read distributions"},
+		{"an unknown field", `[{"name": "a/1", "format": "rpm", "arch": ["x86_64"]}]`, `unknown field "arch"`},
+		{"a second list", `[{"name": "a/1", "format": "rpm"}] [{"name": "a/2", "format": "rpm"}]`, "more than one list"},
+		{"an unclosed list", `[{"name": "a/1", "format": "rpm"}`, "read distributions"},
+		{"no name", `[{"format": "rpm"}]`, "name must be os/version"},
+		{"a name without a version", `[{"name": "a", "format": "rpm"}]`, "a: name must be os/version"},
+		{"a name in capitals", `[{"name": "A/1", "format": "rpm"}]`, "name must be os/version"},
+		{"a name of three parts", `[{"name": "a/1/x", "format": "rpm"}]`, "name must be os/version"},
+		{"a reserved os", `[{"name": "packages/1", "format": "rpm"}]`, "name must be os/version"},
+		{"a reserved version", `[{"name": "a/dists", "format": "deb"}]`, "name must be os/version"},
+		{"no format", `[{"name": "a/1"}]`, `format must be "deb" or "rpm"`},
+		{"an unknown format", `[{"name": "a/1", "format": "apk"}]`, `format must be "deb" or "rpm"`},
+		{"all as architecture", `[{"name": "a/1", "format": "deb", "architectures": ["all"]}]`, `architecture "all" is not allowed`},
+		{"noarch as architecture", `[{"name": "a/1", "format": "rpm", "architectures": ["noarch"]}]`, `architecture "noarch" is not allowed`},
+		{"an architecture with a slash", `[{"name": "a/1", "format": "rpm", "architectures": ["x/y"]}]`, `architecture "x/y" is not allowed`},
+		{"a folder of DEB repositories as architecture", `[{"name": "a/1", "format": "rpm", "architectures": ["pool"]}]`, `architecture "pool" is not allowed`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := layout.DefaultTable().Extend(strings.NewReader(tt.file)); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestNearest(t *testing.T) {
+	names := []string{"main", "contrib", "non-free"}
+	for s, want := range map[string]string{
+		"main": "main", "mian": "", "mai": "main", "contirb": "contrib", "nonfree": "non-free", "universe": "", "": "", "mainn": "main",
+	} {
+		if got := layout.Nearest(s, names); got != want {
+			t.Errorf("nearest to %q: got %q, want %q", s, got, want)
+		}
+	}
+	if got := layout.Nearest("ab", []string{"aa", "bb"}); got != "" {
+		t.Errorf("got %q for two letters, one of them wrong", got)
+	}
+	if got := layout.Nearest("jammy", []string{"jamma", "jammo"}); got != "jamma" {
+		t.Errorf("got %q, want the first of equals", got)
+	}
+}

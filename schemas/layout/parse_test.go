@@ -1,0 +1,192 @@
+package layout_test
+
+import (
+	"strings"
+	"testing"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+var sum = strings.Repeat("0123456789abcdef", 4)
+
+func TestParseKeepsPublishedKeys(t *testing.T) {
+	for _, key := range []string{
+		"acme/tools/gpgkey",
+		"acme/tools/ubuntu/jammy.sources",
+		"acme/tools/el/9.repo",
+		"acme/tools/opensuse/15.6.repo",
+		"acme/tools/ubuntu/dists/jammy/InRelease",
+		"acme/tools/ubuntu/dists/jammy/Release",
+		"acme/tools/ubuntu/dists/jammy/Release.gpg",
+		"acme/tools/ubuntu/dists/jammy/main/binary-amd64/Packages.gz",
+		"acme/tools/ubuntu/dists/jammy/main/binary-all/Packages.gz",
+		"acme/tools/ubuntu/dists/jammy/main/binary-amd64/Release",
+		"acme/tools/ubuntu/dists/jammy/main/binary-amd64/by-hash/SHA256/" + sum,
+		"acme/tools/ubuntu/dists/jammy/main/source/Sources.gz",
+		"acme/tools/ubuntu/dists/jammy/main/source/by-hash/SHA256/" + sum,
+		"acme/tools/ubuntu/dists/jammy/main/i18n/Translation-en",
+		"acme/tools/ubuntu/dists/jammy/main/Contents-amd64.gz",
+		"acme/tools/ubuntu/pool/jammy/main/h/hello/hello_2.10-3_amd64.deb",
+		"acme/tools/ubuntu/pool/jammy/main/h/hello/e1/hello_2.10-3_amd64.deb",
+		"acme/tools/ubuntu/pool/jammy/main/libc/libc6/libc6_2.35~rc1+b2_amd64.deb",
+		"acme/tools/ubuntu/pool/jammy/main/h/hello/e1/hello_2:3_amd64.deb",
+		"acme/tools/any/dists/any/InRelease",
+		"acme/tools/any/pool/any/main/h/hello/hello_1_all.deb",
+		"acme/tools/el/9/x86_64/hello-2.10-3.el9.x86_64.rpm",
+		"acme/tools/el/9/x86_64/e1/hello-2.10-3.el9.x86_64.rpm",
+		"acme/tools/el/9/x86_64/hello-1~rc1^git1-1.x86_64.rpm",
+		"acme/tools/el/9/x86_64/_hello-1-1.x86_64.rpm",
+		"acme/tools/el/9/SRPMS/hello-2.10-3.el9.src.rpm",
+		"acme/tools/el/9/x86_64/repodata/repomd.xml",
+		"acme/tools/el/9/x86_64/repodata/repomd.xml.asc",
+		"acme/tools/el/9/x86_64/repodata/" + sum + "-primary.xml.gz",
+		"acme/tools/rpm_any/rpm_any/x86_64/repodata/repomd.xml",
+	} {
+		ref, ok := layout.Parse(key)
+		if want := (layout.Ref{Repository: tools, Key: key}); !ok || ref != want {
+			t.Errorf("%s: got %+v, %v; want %+v", key, ref, ok, want)
+		}
+	}
+}
+
+// GitLab's layout of 2026 has the codename in the base URL (spec: contract, section 1).
+func TestParseAliases(t *testing.T) {
+	for _, tt := range []struct{ name, path, want string }{
+		{"Release files", "acme/tools/ubuntu/jammy/dists/jammy/InRelease", "acme/tools/ubuntu/dists/jammy/InRelease"},
+		{"indexes", "acme/tools/ubuntu/jammy/dists/jammy/main/binary-amd64/Packages.gz", "acme/tools/ubuntu/dists/jammy/main/binary-amd64/Packages.gz"},
+		{"by-hash copies", "acme/tools/ubuntu/jammy/dists/jammy/main/source/by-hash/SHA256/" + sum, "acme/tools/ubuntu/dists/jammy/main/source/by-hash/SHA256/" + sum},
+		{"the pool as our indexes name it", "acme/tools/ubuntu/jammy/pool/jammy/main/h/hello/hello_1_all.deb", "acme/tools/ubuntu/pool/jammy/main/h/hello/hello_1_all.deb"},
+		{"the pool as our indexes name it, with an epoch", "acme/tools/ubuntu/jammy/pool/jammy/main/h/hello/e1/hello_1_all.deb", "acme/tools/ubuntu/pool/jammy/main/h/hello/e1/hello_1_all.deb"},
+		{"the pool as GitLab names it", "acme/tools/ubuntu/jammy/pool/main/h/hello/hello_1_all.deb", "acme/tools/ubuntu/pool/jammy/main/h/hello/hello_1_all.deb"},
+		{"the pool as GitLab names it, with an epoch", "acme/tools/ubuntu/jammy/pool/main/h/hello/e1/hello_1_all.deb", "acme/tools/ubuntu/pool/jammy/main/h/hello/e1/hello_1_all.deb"},
+		{"a component that is called as the codename", "acme/tools/ubuntu/jammy/pool/jammy/h/hello/hello_1_all.deb", "acme/tools/ubuntu/pool/jammy/jammy/h/hello/hello_1_all.deb"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ref, ok := layout.Parse(tt.path)
+			if want := (layout.Ref{Repository: tools, Key: tt.want}); !ok || ref != want {
+				t.Errorf("got %+v, %v; want %+v", ref, ok, want)
+			}
+		})
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, tt := range []struct{ name, path string }{
+		{"nothing", ""},
+		{"an owner", "acme"},
+		{"a repository", "acme/tools"},
+		{"a leading slash", "/acme/tools/gpgkey"},
+		{"a trailing slash", "acme/tools/gpgkey/"},
+		{"a doubled slash", "acme/tools//gpgkey"},
+		{"a folder", "acme/tools/ubuntu/dists/jammy"},
+		{"a folder with its slash", "acme/tools/ubuntu/dists/jammy/"},
+		{"capitals", "Acme/tools/gpgkey"},
+		{"a reserved owner", "api/tools/gpgkey"},
+		{"the install scripts", "install/repositories/acme/tools/script.deb.sh"},
+		{"a reserved os", "acme/tools/packages/jammy/x86_64/hello.rpm"},
+		{"settings", ".repomill/acme/tools.json"},
+		{"a manifest", ".history/acme/tools/ubuntu/jammy/1-" + sum + ".json"},
+		{"a verdict", ".results/acme/tools/ubuntu/jammy/hello.deb.json"},
+		{"a hidden folder", "acme/tools/el/9/x86_64/.tmp/hello.rpm"},
+		{"a hidden file", "acme/tools/el/9/x86_64/.hello.rpm"},
+		{"traversal in front", "../acme/tools/gpgkey"},
+		{"traversal in the middle", "acme/tools/el/../el/9/x86_64/hello.rpm"},
+		{"traversal at the end", "acme/tools/el/9/x86_64/.."},
+		{"traversal for other systems", `acme/tools/el/9/x86_64/..\hello.rpm`},
+		{"a dot", "acme/tools/./gpgkey"},
+		{"a NUL", "acme/tools/gpgkey\x00"},
+		{"a newline", "acme/tools/gpgkey\n"},
+		{"a blank", "acme/tools/el/9/x86_64/hello world.rpm"},
+		{"percent-encoding", "acme/tools/el/9/x86_64/hello%2f.rpm"},
+		{"a query", "acme/tools/gpgkey?x=1"},
+		{"letters beyond ASCII", "acme/tools/el/9/x86_64/héllo.rpm"},
+		{"bytes that are no text", "acme/tools/el/9/x86_64/\xff.rpm"},
+		{"a long path", "acme/tools/el/9/x86_64/" + strings.Repeat("a", 1000) + ".rpm"},
+		{"an unknown file of a release", "acme/tools/ubuntu/dists/jammy/Release.asc"},
+		{"an unknown folder of a component", "acme/tools/ubuntu/dists/jammy/main/udeb/Packages.gz"},
+		{"a digest of another kind", "acme/tools/ubuntu/dists/jammy/main/binary-amd64/by-hash/MD5Sum/" + sum[:32]},
+		{"a digest in capitals", "acme/tools/ubuntu/dists/jammy/main/binary-amd64/by-hash/SHA256/" + strings.ToUpper(sum)},
+		{"a short digest", "acme/tools/ubuntu/dists/jammy/main/binary-amd64/by-hash/SHA256/" + sum[1:]},
+		{"a pool without a codename", "acme/tools/ubuntu/pool/main/h/hello/hello_1_all.deb"},
+		{"a prefix of another package", "acme/tools/ubuntu/pool/jammy/main/x/hello/hello_1_all.deb"},
+		{"an epoch of zero", "acme/tools/ubuntu/pool/jammy/main/h/hello/e0/hello_1_all.deb"},
+		{"an epoch with zeros", "acme/tools/ubuntu/pool/jammy/main/h/hello/e01/hello_1_all.deb"},
+		{"two epochs", "acme/tools/ubuntu/pool/jammy/main/h/hello/e1/e1/hello_1_all.deb"},
+		{"an rpm in the pool", "acme/tools/ubuntu/pool/jammy/main/h/hello/hello.rpm"},
+		{"a deb among rpms", "acme/tools/el/9/x86_64/hello_1_all.deb"},
+		{"an rpm without an architecture", "acme/tools/el/9/hello.rpm"},
+		{"an rpm in a folder", "acme/tools/el/9/x86_64/h/hello.rpm"},
+		{"a configuration of another kind", "acme/tools/el/9.list"},
+		{"a configuration without a version", "acme/tools/el/.repo"},
+		{"the base of one codename with the suite of another", "acme/tools/ubuntu/jammy/dists/noble/InRelease"},
+		{"the base of one codename with the pool of another", "acme/tools/ubuntu/jammy/pool/noble/main/h/hello/hello_1_all.deb"},
+		{"the base of a folder", "acme/tools/ubuntu/dists/dists/jammy/InRelease"},
+		{"a folder of DEB repositories as architecture", "acme/tools/el/9/pool/hello.rpm"},
+		{"the codename twice", "acme/tools/ubuntu/jammy/jammy/dists/jammy/InRelease"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if ref, ok := layout.Parse(tt.path); ok {
+				t.Errorf("got %+v", ref)
+			}
+		})
+	}
+}
+
+// Any package whose parts are valid has a key that Parse keeps, and so has everything beside it.
+func FuzzLayout(f *testing.F) {
+	f.Add("acme", "tools", "ubuntu", "jammy", "main", "hello", "1:2.10-3", "amd64", "acme/tools/ubuntu/jammy/pool/main/h/hello/hello_1_all.deb")
+	f.Add("acme", "tools", "el", "9", "main", "libx", "2.10-3.el9", "noarch", "acme/tools/el/9/x86_64/repodata/repomd.xml")
+	f.Add("a", "b", "dists", "1", "pool", "lib", "0:1", "src", "a/b/dists/dists/1/InRelease")
+	f.Add("a", "b", "pool", "pool", "by-hash", "e1", "e1", "pool", "a/b/pool/jammy/pool/jammy/h/hello/e1/e1.deb")
+	f.Add("a", "b", "os", "e1", "e1", "repodata", "1:1", "repodata", "a/b/os/x/pool/x/main/e1/e1/e1/e1.deb")
+	f.Add("a", "b", "os", "1", "c", "x", "1", "dists", "a/b/os/1/dists/1/x.rpm")
+	f.Fuzz(func(t *testing.T, owner, name, os, version, component, pkg, pkgVersion, arch, path string) {
+		if ref, ok := layout.Parse(path); ok {
+			again, ok := layout.Parse(ref.Key)
+			if !ok || again != ref {
+				t.Errorf("%q is %+v, then %+v, %v", path, ref, again, ok)
+			}
+			if layout.Hidden(ref.Key) || !strings.HasPrefix(ref.Key, ref.Repository.String()+"/") {
+				t.Errorf("%q leads to %+v", path, ref)
+			}
+		}
+		for _, key := range built(owner, name, os, version, component, pkg, pkgVersion, arch) {
+			if ref, ok := layout.Parse(key); !ok || ref.Key != key {
+				t.Errorf("%q: got %+v, %v", key, ref, ok)
+			}
+		}
+	})
+}
+
+// built returns the published keys of a package with these parts, or none if a part is not valid.
+func built(owner, name, os, version, component, pkg, pkgVersion, arch string) []string {
+	staged, rej := layout.ParseStaging(strings.Join([]string{owner, name, os, version, component, "f"}, "/"))
+	if rej != nil || !layout.ValidArch(arch) || !plain(pkg) || !plain(pkgVersion) || len(pkg)+len(pkgVersion) > 200 {
+		return nil
+	}
+	k := catalog.Package{Repository: staged.Repository, Distribution: staged.Distribution, Component: component, Name: pkg, Version: pkgVersion, Arch: arch}
+	deb := catalog.Release{Repository: k.Repository, Distribution: k.Distribution}
+	rpm := deb
+	rpm.Arch = layout.RPMDirOf(arch)
+	packages := layout.DebDir(deb) + "/" + component + "/binary-" + arch + "/Packages.gz"
+	sources := layout.DebDir(deb) + "/" + component + "/source/Sources.gz"
+	return []string{
+		layout.PoolKey(k), layout.RPMKey(k, rpm.Arch), layout.PointerKey(deb), layout.PointerKey(rpm), layout.PointerKey(rpm) + ".asc",
+		packages, sources, layout.ByHashKey(packages, sum), layout.ByHashKey(sources, sum), layout.DebDir(deb) + "/Release.gpg",
+		layout.GPGKeyKey(k.Repository), layout.SourcesKey(k.Repository, k.Distribution), layout.RepoKey(k.Repository, k.Distribution),
+	}
+}
+
+// plain reports whether s is made of what the readers let into names and versions of packages, with
+// at most an epoch of one digit.
+func plain(s string) bool {
+	if epoch, rest, ok := strings.Cut(s, ":"); ok {
+		if len(epoch) != 1 || epoch[0] < '0' || epoch[0] > '9' {
+			return false
+		}
+		s = rest
+	}
+	const first = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	return s != "" && strings.Contains(first, s[:1]) && strings.Trim(s, first+"._+~^-") == ""
+}
