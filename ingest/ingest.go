@@ -1,0 +1,212 @@
+// Package ingest turns one staged object into a package: its bytes in the bucket and its row claimed
+// in the catalog, or a rejection that says why not. It reads the object once, as a stream.
+package ingest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+)
+
+// ErrGone says that a staged object does not have the generation that was asked for.
+var ErrGone = errors.New("the staged object was replaced or removed")
+
+// A Staging is where uploads are read.
+type Staging interface {
+	// Open returns the bytes of exactly this generation. If it is not there any more, the error is
+	// [ErrGone], from Open or, for an object that is replaced while it is read, from the last Read.
+	Open(ctx context.Context, u catalog.Upload) (io.ReadCloser, error)
+}
+
+// A Bucket is where packages are stored. Methods may be called concurrently; a write is durable when
+// it returns nil, and an error other than fs.ErrExist leaves its result unknown.
+type Bucket interface {
+	// Create stores body as object o, visible only once body has ended with io.EOF: if a Read returns
+	// anything else, nothing becomes visible. For an existing key it returns fs.ErrExist, with or
+	// without having read body.
+	Create(ctx context.Context, o layout.Object, body io.Reader) error
+
+	// Copy makes o a copy of the object under key from, or returns fs.ErrExist.
+	Copy(ctx context.Context, from string, o layout.Object) error
+
+	// Get returns the bytes under key, or fs.ErrNotExist.
+	Get(ctx context.Context, key string) (io.ReadCloser, layout.Meta, error)
+}
+
+// A Catalog is what ingest asks and tells the catalog.
+type Catalog interface {
+	Settings(ctx context.Context, r catalog.Repository) (catalog.Settings, error)
+	Declare(ctx context.Context, d catalogdb.Declaration, now time.Time) (created []string, err error)
+	Find(ctx context.Context, identity catalog.Package) (catalog.Package, error)
+	Claim(ctx context.Context, k catalog.Package) (holder catalog.Package, claimed bool, err error)
+}
+
+// An Ingester stores uploads. Its methods may be called concurrently.
+type Ingester struct {
+	Staging Staging
+	Bucket  Bucket
+	Catalog Catalog
+	Table   *layout.Table
+	Create  bool  // create repositories, components and architectures that are not declared
+	MaxSize int64 // of a package, in bytes
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// DefaultMaxSize is the largest package, in bytes, unless configured otherwise.
+const DefaultMaxSize = 8 << 30
+
+// A Stored says where a package is. Its row is claimed or active already; it is in no index on that account.
+type Stored struct {
+	Package catalog.Package // without fragments
+	Dirs    []string        // RPM: the directories that have the file
+}
+
+// Store reads an upload, claims its identity and stores its bytes. The error is a *[catalog.Rejection]
+// or a fault; after a fault the same call goes on where it stopped.
+func (g *Ingester) Store(ctx context.Context, u catalog.Upload) (Stored, error) {
+	at, rej := layout.ParseStaging(u.Object)
+	if rej != nil {
+		return Stored{}, rej
+	}
+	distro, rej := g.Table.Lookup(at.Distribution)
+	if rej != nil {
+		return Stored{}, rej
+	}
+	if distro.Format == catalog.RPM && at.Component != "" {
+		return Stored{}, reject(catalog.BadPath, "%s has no components; use %s/%s/%s", distro.Distribution, at.Repository, distro.Distribution, at.File)
+	}
+	body, err := g.Staging.Open(ctx, u)
+	if err != nil {
+		return Stored{}, staged(u, err)
+	}
+	defer body.Close()
+	k, err := g.read(ctx, u, at, distro, &bounded{body, g.MaxSize})
+	if err != nil {
+		return Stored{}, staged(u, err)
+	}
+	dirs, err := g.Spread(ctx, k)
+	return Stored{Package: k, Dirs: dirs}, err
+}
+
+// staged gives an object that is gone its verdict: what took its place is an upload of its own.
+func staged(u catalog.Upload, err error) error {
+	if errors.Is(err, ErrGone) {
+		return reject(catalog.Replaced, "%s was replaced or removed before it was read; a newer file under the name gets its own answer", u.Object)
+	}
+	return err
+}
+
+// read peeks at the package, makes sure that it is welcome, and transfers it.
+func (g *Ingester) read(ctx context.Context, u catalog.Upload, at layout.Staged, distro layout.Distro, body io.Reader) (catalog.Package, error) {
+	r := bufio.NewReaderSize(body, 64<<10)
+	if rej := checkFormat(r, distro); rej != nil {
+		return catalog.Package{}, rej
+	}
+	pkg, err := peek(distro.Format, r)
+	if err != nil {
+		return catalog.Package{}, err
+	}
+	k := pkg.Identity()
+	k.Repository, k.Distribution, k.Component = at.Repository, at.Distribution, at.Component
+	if k.Format == catalog.DEB && k.Component == "" {
+		k.Component = layout.DefaultComponent
+	}
+	if err := g.admit(ctx, k, distro); err != nil {
+		return k, err
+	}
+	return g.transfer(ctx, k, pkg)
+}
+
+// checkFormat tells a package of the other format from a broken one.
+func checkFormat(r *bufio.Reader, distro layout.Distro) *catalog.Rejection {
+	magic, _ := r.Peek(8) // a fault comes again when the package is read
+	found := catalog.Format("")
+	switch {
+	case bytes.HasPrefix(magic, []byte("!<arch>\n")):
+		found = catalog.DEB
+	case bytes.HasPrefix(magic, []byte("\xed\xab\xee\xdb")):
+		found = catalog.RPM
+	}
+	if found == "" || found == distro.Format {
+		return nil
+	}
+	return reject(catalog.WrongFormat, "this is a %s package, but %s takes %s packages; push it to a distribution of its own format",
+		found, distro.Distribution, distro.Format)
+}
+
+// admit makes sure that the repository takes packages of this distribution, component and architecture.
+func (g *Ingester) admit(ctx context.Context, k catalog.Package, distro layout.Distro) error {
+	s, err := g.Catalog.Settings(ctx, k.Repository)
+	if err != nil && !errors.Is(err, catalogdb.ErrNotFound) {
+		return err
+	}
+	declared := err == nil
+	arch := k.Arch
+	if k.Format == catalog.RPM && arch != layout.Noarch {
+		arch = layout.RPMDirOf(arch)
+	}
+	ds, has := s.Find(k.Distribution)
+	hasComponent := k.Format == catalog.RPM || slices.Contains(ds.Components, k.Component)
+	hasArch := arch == "all" || arch == layout.Noarch || slices.Contains(ds.Architectures, arch)
+	if declared && has && hasComponent && hasArch {
+		return nil
+	}
+	if g.Create {
+		created, err := g.Catalog.Declare(ctx, catalogdb.Declaration{Repository: k.Repository, Distro: distro, Component: k.Component, Arch: arch}, g.Now())
+		if len(created) > 0 {
+			g.Log.Info("created", "repository", k.Repository.String(), "distribution", k.Distribution.String(), "new", strings.Join(created, ", "))
+		}
+		return err
+	}
+	switch {
+	case !declared:
+		return reject(catalog.UnknownRepository, "repository %s is not declared; create it, or correct the path", k.Repository)
+	case !has:
+		return reject(catalog.UnknownDistribution, "repository %s does not have distribution %s; add it to the repository, or correct the path", k.Repository, k.Distribution)
+	case !hasComponent:
+		return reject(catalog.UnknownComponent, "repository %s does not have component %q in %s; it has %s", k.Repository, k.Component, k.Distribution, strings.Join(ds.Components, ", "))
+	default:
+		return reject(catalog.UnknownArchitecture, "repository %s does not have architecture %q in %s; it has %s", k.Repository, arch, k.Distribution, strings.Join(ds.Architectures, ", "))
+	}
+}
+
+// Spread copies a noarch package from the directory where it was stored to all others, and returns
+// the directories that have the package now. It may be repeated.
+func (g *Ingester) Spread(ctx context.Context, k catalog.Package) (dirs []string, err error) {
+	if k.Format == catalog.DEB {
+		return nil, nil
+	}
+	s, err := g.Catalog.Settings(ctx, k.Repository)
+	if err != nil {
+		return nil, err
+	}
+	ds, _ := s.Find(k.Distribution)
+	dirs = layout.RPMDirs(k.Arch, ds.Architectures)
+	for _, dir := range dirs {
+		key := layout.RPMKey(k, dir)
+		if key == k.Key {
+			continue
+		}
+		if err := g.Bucket.Copy(ctx, k.Key, layout.ObjectOf(key)); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+	}
+	return dirs, nil
+}
+
+func reject(reason catalog.Reason, format string, args ...any) *catalog.Rejection {
+	return &catalog.Rejection{Reason: reason, Detail: fmt.Sprintf(format, args...)}
+}

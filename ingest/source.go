@@ -1,0 +1,58 @@
+package ingest
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"repomill/ingest/deb"
+	"repomill/ingest/rpm"
+	"repomill/schemas/catalog"
+)
+
+// timeUnit is the resolution of upload times.
+const timeUnit = time.Second
+
+// A source is a package being read.
+type source interface {
+	Identity() catalog.Package
+	Body() io.Reader
+	Describe(k *catalog.Package) error
+}
+
+// peek reads a package as far as its identity.
+func peek(f catalog.Format, r io.Reader) (pkg source, err error) {
+	err = guard(func() error {
+		if f == catalog.DEB {
+			pkg, err = deb.Peek(r)
+		} else {
+			pkg, err = rpm.Peek(r)
+		}
+		return err
+	})
+	return pkg, err
+}
+
+// guard turns a panic of a parser into a rejection: the next upload must not suffer from this one.
+func guard(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = reject(catalog.ParserPanic, "the package made the reader fail (%.200q); it is kept for inspection: please report it", fmt.Sprint(v))
+		}
+	}()
+	return f()
+}
+
+// bounded is a reader that rejects what is longer than max bytes.
+type bounded struct {
+	io.Reader
+	left int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, reject(catalog.TooLarge, "the file is larger than this repository takes; raise --max-package-size or ship less")
+	}
+	return n, err
+}
