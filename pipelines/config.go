@@ -1,0 +1,156 @@
+// Package pipelines carries staged objects to published releases, as bounded Beam pipelines that are
+// the same on every runner, and dispatches events to them.
+//
+// DoFns are shells: they name resources by URL, open them once per process, and call the plain
+// functions of packages ingest and publish.
+package pipelines
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"repomill/ingest"
+	"repomill/pipelines/objects"
+	"repomill/publish"
+	"repomill/publish/sign"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+)
+
+// A Config names the resources of a pipeline. It travels with the pipeline's DoFns: it holds URLs and
+// never a secret.
+type Config struct {
+	Staging        string // file:// URL of the staging bucket
+	Bucket         string // file:// URL of the published bucket
+	Catalog        string // sqlite:// URL
+	SigningKey     string // file:// URL of the armoured private keys
+	PublicURL      string // where clients find the bucket's keys, without a slash at the end
+	Distributions  string // path of a file that extends the distribution table; empty for none
+	Create         bool   // create what is not declared
+	MaxPackageSize int64  // bytes
+}
+
+// Resources are what a Config names, opened.
+type Resources struct {
+	Config    Config
+	Staging   *objects.FileStaging
+	Bucket    *objects.FileBucket
+	Catalog   *catalogdb.DB
+	Ingester  *ingest.Ingester
+	Publisher *publish.Publisher
+	Signer    *sign.Signer
+	Log       *slog.Logger
+
+	// OnPublish, if set before anything runs, is called after each publish that clients can see.
+	OnPublish func(context.Context, publish.Result)
+
+	telling sync.Mutex
+}
+
+// opened holds the resources of this process by configuration: several instances of a DoFn share them,
+// and they outlive every pipeline.
+var opened = struct {
+	sync.Mutex
+	all map[Config]*Resources
+}{all: map[Config]*Resources{}}
+
+// Open returns the resources of a configuration, opening them if this process has not yet.
+func Open(cfg Config) (*Resources, error) {
+	opened.Lock()
+	defer opened.Unlock()
+	if r, ok := opened.all[cfg]; ok {
+		return r, nil
+	}
+	r := &Resources{Config: cfg, Log: slog.Default()}
+	if err := r.open(); err != nil {
+		r.closeAll()
+		return nil, err
+	}
+	opened.all[cfg] = r
+	return r, nil
+}
+
+// Close closes the resources for the whole process, once nothing runs on them.
+func (r *Resources) Close() {
+	opened.Lock()
+	defer opened.Unlock()
+	delete(opened.all, r.Config)
+	r.closeAll()
+}
+
+func (r *Resources) open() (err error) {
+	cfg := r.Config
+	table, err := ReadTable(cfg.Distributions)
+	if err != nil {
+		return err
+	}
+	if r.Signer, err = ReadSigner(cfg.SigningKey); err != nil {
+		return err
+	}
+	if r.Staging, err = objects.OpenStaging(cfg.Staging); err != nil {
+		return err
+	}
+	if r.Bucket, err = objects.OpenBucket(cfg.Bucket); err != nil {
+		return err
+	}
+	if r.Catalog, err = catalogdb.Open(cfg.Catalog); err != nil {
+		return err
+	}
+	r.Ingester = &ingest.Ingester{
+		Staging: r.Staging, Bucket: r.Bucket, Catalog: r.Catalog, Table: table,
+		Create: cfg.Create, MaxSize: cfg.MaxPackageSize, Now: time.Now, Log: r.Log,
+	}
+	r.Publisher, err = publish.New(r.Bucket, r.Catalog, r.Signer, cfg.PublicURL, r.Log)
+	return err
+}
+
+func (r *Resources) closeAll() {
+	if r.Staging != nil {
+		r.Staging.Close()
+	}
+	if r.Bucket != nil {
+		r.Bucket.Close()
+	}
+	if r.Catalog != nil {
+		r.Catalog.Close()
+	}
+}
+
+// ReadTable returns the distribution table, extended by a file if path is not empty.
+func ReadTable(path string) (*layout.Table, error) {
+	t := layout.DefaultTable()
+	if path == "" {
+		return t, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if err := t.Extend(f); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return t, nil
+}
+
+// ReadSigner reads the signing keys that a file:// URL names.
+func ReadSigner(url string) (*sign.Signer, error) {
+	path, ok := strings.CutPrefix(url, "file://")
+	if !ok {
+		return nil, fmt.Errorf("signing key %q: use file:///path/to/key.asc", url)
+	}
+	armored, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("signing key: %w", err)
+	}
+	s, err := sign.Read(armored)
+	if err != nil {
+		return nil, fmt.Errorf("signing key %s: %w", path, err)
+	}
+	return s, nil
+}

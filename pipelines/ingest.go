@@ -1,0 +1,74 @@
+package pipelines
+
+import (
+	"time"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+
+	"repomill/schemas/catalog"
+)
+
+// A Task is an upload that the dispatcher holds a lease on.
+type Task struct {
+	Bucket, Object, Generation string
+	Size                       int64
+	Token                      string // of the lease
+}
+
+// A Batch is the element of the ingest pipeline: uploads that are published together.
+type Batch struct {
+	Tasks []Task
+}
+
+// A Good upload is in the bucket, and its identity is claimed.
+type Good struct {
+	Task    Task
+	Package []byte   // JSON of the catalog.Package, without fragments
+	Dirs    []string // RPM: the directories that have the file
+}
+
+// A Bad upload is rejected, or its handling met a fault.
+type Bad struct {
+	Task   Task
+	Reason string // of a rejection; empty for a fault
+	Detail string
+}
+
+// A Receipt says what became of a release.
+type Receipt struct {
+	Release  string
+	Revision int64
+	Error    string
+}
+
+func (t Task) upload() catalog.Upload {
+	return catalog.Upload{Bucket: t.Bucket, Object: t.Object, Generation: t.Generation, Size: t.Size}
+}
+
+// publishLimit is how long one publish of one release may take before it is left to the next sweep.
+const publishLimit = 5 * time.Minute
+
+// Ingest builds the pipeline that takes batches of uploads to published releases:
+//
+//	batches -> store -> good     -> rows -> releases -> publish -> receipts -> report
+//	                 -> rejected -> reject
+//	                 -> faulted  -> return the lease
+//
+// A rejection or a fault concerns its own upload alone. A run that ends well proves nothing: the
+// catalog says what became of each upload.
+func Ingest(s beam.Scope, cfg Config, batches beam.PCollection) {
+	s = s.Scope("ingest")
+	good, rejected, faulted := beam.ParDo3(s, &storeFn{Config: cfg}, batches)
+	beam.ParDo0(s, &rejectFn{Config: cfg}, rejected)
+	beam.ParDo0(s, &faultFn{Config: cfg}, faulted)
+	releases := beam.ParDo(s, &rowsFn{Config: cfg}, beam.GroupByKey(s, beam.AddFixedKey(s, good)))
+	Publish(s, cfg, releases)
+}
+
+// Publish builds the pipeline that brings releases, given by name, up to date with their rows. All
+// releases of a run are published at the same time.
+func Publish(s beam.Scope, cfg Config, releases beam.PCollection) {
+	s = s.Scope("publish")
+	receipts := beam.ParDo(s, &publishFn{Config: cfg}, beam.GroupByKey(s, beam.AddFixedKey(s, releases)))
+	beam.ParDo0(s, &reportFn{}, beam.GroupByKey(s, beam.AddFixedKey(s, receipts)))
+}

@@ -1,0 +1,273 @@
+package objects
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"repomill/publish"
+	"repomill/schemas/layout"
+)
+
+// A FileBucket is a published bucket in a folder. The version of an object is the SHA-256 of its
+// bytes, and its headers follow from its key. Several processes may use one folder.
+type FileBucket struct {
+	root *os.Root
+	path string
+
+	mu       sync.Mutex
+	versions map[string]known // what was read or written lately, to hash large objects once
+}
+
+// A known version holds as long as the file under the key is the same one.
+type known struct {
+	info    fs.FileInfo
+	version layout.Version
+}
+
+// maxKnown bounds the memory of a FileBucket's versions: about 300 bytes each.
+const maxKnown = 20_000
+
+// OpenBucket opens the bucket of a file:// URL and removes what crashes left in it more than a day ago.
+func OpenBucket(rawURL string) (*FileBucket, error) {
+	dir, err := folder("bucket", rawURL)
+	if err != nil {
+		return nil, err
+	}
+	root, err := openRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open bucket: %w", err)
+	}
+	if err := openTemp(root); err != nil {
+		root.Close()
+		return nil, fmt.Errorf("open bucket: %w", err)
+	}
+	return &FileBucket{root: root, path: dir, versions: map[string]known{}}, nil
+}
+
+func openTemp(root *os.Root) error {
+	if err := root.Mkdir(tempDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	entries, err := fs.ReadDir(root.FS(), tempDir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
+			root.Remove(tempDir + "/" + e.Name()) //nolint:errcheck // the next start tries again
+		}
+	}
+	return nil
+}
+
+// Close releases the folder.
+func (b *FileBucket) Close() error { return b.root.Close() }
+
+// Get implements [publish.Bucket].
+func (b *FileBucket) Get(_ context.Context, key string) (io.ReadCloser, layout.Meta, error) {
+	f, meta, err := b.open(key)
+	if err != nil {
+		return nil, meta, err
+	}
+	return f, meta, nil
+}
+
+// Stat implements [publish.Bucket].
+func (b *FileBucket) Stat(_ context.Context, key string) (layout.Meta, error) {
+	f, meta, err := b.open(key)
+	if err != nil {
+		return meta, err
+	}
+	return meta, f.Close()
+}
+
+func (b *FileBucket) open(key string) (*os.File, layout.Meta, error) {
+	f, info, meta, err := b.openFile(key)
+	if err != nil {
+		return nil, meta, err
+	}
+	meta.Version, err = b.version(key, f, info)
+	if err != nil {
+		f.Close()
+		return nil, meta, fmt.Errorf("read %s: %w", key, err)
+	}
+	return f, meta, nil
+}
+
+// Open returns an object for serving it. Its version is not the digest of the bytes but a name for
+// the file, so that no large object is hashed for it.
+func (b *FileBucket) Open(_ context.Context, key string) (io.ReadSeekCloser, layout.Meta, error) {
+	f, info, meta, err := b.openFile(key)
+	if err != nil {
+		return nil, meta, err
+	}
+	meta.Version = layout.Version(fmt.Sprintf("%x-%x", info.ModTime().UnixNano(), info.Size()))
+	return f, meta, nil
+}
+
+func (b *FileBucket) openFile(key string) (*os.File, fs.FileInfo, layout.Meta, error) {
+	meta := layout.Meta{Now: time.Now()}
+	if err := checkKey(key); err != nil {
+		return nil, nil, meta, err
+	}
+	f, err := b.root.Open(key)
+	if errors.Is(err, syscall.ENOTDIR) {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		return nil, nil, meta, fmt.Errorf("read %s: %w", key, err)
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, meta, fmt.Errorf("read %s: %w", key, err)
+	}
+	meta.Size, meta.Modified = info.Size(), info.ModTime()
+	return f, info, meta, nil
+}
+
+// version returns the digest of an open file, which it leaves at its start.
+func (b *FileBucket) version(key string, f *os.File, info fs.FileInfo) (layout.Version, error) {
+	b.mu.Lock()
+	k, ok := b.versions[key]
+	b.mu.Unlock()
+	if ok && sameFile(k.info, info) {
+		return k.version, nil
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return "", err
+	}
+	b.remember(key, info, versionOf(h))
+	return versionOf(h), nil
+}
+
+func sameFile(a, b fs.FileInfo) bool {
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}
+
+func (b *FileBucket) remember(key string, info fs.FileInfo, v layout.Version) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.versions) >= maxKnown {
+		clear(b.versions)
+	}
+	b.versions[key] = known{info, v}
+}
+
+// Create implements [publish.Bucket] and the ingest package's.
+func (b *FileBucket) Create(_ context.Context, o layout.Object, body io.Reader) error {
+	if err := b.absent(o.Key); err != nil {
+		return err
+	}
+	t, err := writeTemp(b.root, body, 0o644)
+	if err != nil {
+		return fmt.Errorf("create %s: %w", o.Key, err)
+	}
+	defer t.remove()
+	return b.link(t.name, o.Key, t.info, t.version)
+}
+
+// Copy implements the ingest package's Bucket: the copy is another name of the same file.
+func (b *FileBucket) Copy(_ context.Context, from string, o layout.Object) error {
+	if err := b.absent(o.Key); err != nil {
+		return err
+	}
+	info, err := b.root.Stat(from)
+	if err != nil {
+		return fmt.Errorf("copy %s: %w", from, err)
+	}
+	return b.link(from, o.Key, info, "")
+}
+
+func (b *FileBucket) absent(key string) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	if _, err := b.root.Lstat(key); err == nil {
+		return fmt.Errorf("create %s: %w", key, publish.ErrExists)
+	}
+	return nil
+}
+
+// link gives a durable file its public name, unless that is taken.
+func (b *FileBucket) link(from, key string, info fs.FileInfo, v layout.Version) error {
+	err := makeParent(b.root, key)
+	if err == nil {
+		err = b.root.Link(from, key)
+	}
+	if err == nil {
+		err = syncDir(b.root, path.Dir(key))
+	}
+	if err != nil {
+		return fmt.Errorf("create %s: %w", key, err)
+	}
+	if v != "" {
+		b.remember(key, info, v)
+	}
+	return nil
+}
+
+// Swap implements [publish.Bucket].
+func (b *FileBucket) Swap(_ context.Context, old layout.Version, o layout.Object, body io.Reader) (layout.Version, error) {
+	if err := checkKey(o.Key); err != nil {
+		return "", err
+	}
+	t, err := writeTemp(b.root, body, 0o644)
+	if err != nil {
+		return "", fmt.Errorf("swap %s: %w", o.Key, err)
+	}
+	defer t.remove()
+	if err := makeParent(b.root, o.Key); err != nil {
+		return "", fmt.Errorf("swap %s: %w", o.Key, err)
+	}
+	unlock, err := b.lock()
+	if err != nil {
+		return "", fmt.Errorf("swap %s: %w", o.Key, err)
+	}
+	defer unlock()
+	f, meta, err := b.open(o.Key)
+	switch {
+	case err == nil:
+		f.Close()
+	case !errors.Is(err, fs.ErrNotExist):
+		return "", err
+	}
+	if meta.Version != old {
+		return "", fmt.Errorf("swap %s: %w", o.Key, publish.ErrConflict)
+	}
+	if err := b.root.Rename(t.name, o.Key); err != nil {
+		return "", fmt.Errorf("swap %s: %w", o.Key, err)
+	}
+	b.remember(o.Key, t.info, t.version)
+	return t.version, syncDir(b.root, path.Dir(o.Key))
+}
+
+// lock keeps other swaps of this bucket out, in this process and in others.
+func (b *FileBucket) lock() (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(b.path, ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return func() { f.Close() }, nil
+}

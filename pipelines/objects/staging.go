@@ -1,0 +1,218 @@
+package objects
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+
+	"repomill/ingest"
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// FolderName is the bucket name of uploads that are staged in a folder.
+const FolderName = "staging"
+
+// A FileStaging is a staging bucket in a folder. The generation of a file names its inode, its last
+// change and its size: writing to it or putting another in its place gives a new one.
+type FileStaging struct {
+	root *os.Root
+	path string
+}
+
+// OpenStaging opens the staging bucket of a file:// URL.
+func OpenStaging(rawURL string) (*FileStaging, error) {
+	dir, err := folder("staging", rawURL)
+	if err != nil {
+		return nil, err
+	}
+	root, err := openRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open staging: %w", err)
+	}
+	return &FileStaging{root: root, path: dir}, nil
+}
+
+// Path returns the folder.
+func (s *FileStaging) Path() string { return s.path }
+
+// Close releases the folder.
+func (s *FileStaging) Close() error { return s.root.Close() }
+
+// Stat returns a staged file as the upload that it is now, or fs.ErrNotExist.
+func (s *FileStaging) Stat(object string) (catalog.Upload, error) {
+	if err := checkKey(object); err != nil {
+		return catalog.Upload{}, err
+	}
+	info, err := s.root.Lstat(object)
+	if err != nil {
+		return catalog.Upload{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return catalog.Upload{}, fmt.Errorf("%s is not a regular file: %w", object, fs.ErrNotExist)
+	}
+	return upload(object, info), nil
+}
+
+func upload(object string, info fs.FileInfo) catalog.Upload {
+	return catalog.Upload{Bucket: FolderName, Object: object, Generation: generation(info), Size: info.Size()}
+}
+
+// generation names a state of a file, in letters that need no quoting.
+func generation(info fs.FileInfo) string {
+	return fmt.Sprintf("%x-%x-%x", changed(info).UnixNano(), inode(info), info.Size())
+}
+
+// Open implements the ingest package's Staging.
+func (s *FileStaging) Open(_ context.Context, u catalog.Upload) (io.ReadCloser, error) {
+	if err := checkKey(u.Object); err != nil {
+		return nil, fmt.Errorf("open %s: %w", u, ingest.ErrGone)
+	}
+	f, err := s.root.OpenFile(u.Object, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0) // a FIFO must not block
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, fmt.Errorf("open %s: %w", u, ingest.ErrGone)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", u, err)
+	}
+	g := &generationReader{f: f, u: u}
+	if err := g.check(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return g, nil
+}
+
+// A generationReader ends with io.EOF only if the file is still the one that was asked for.
+type generationReader struct {
+	f *os.File
+	u catalog.Upload
+}
+
+func (g *generationReader) Read(p []byte) (int, error) {
+	n, err := g.f.Read(p)
+	if errors.Is(err, io.EOF) {
+		if changed := g.check(); changed != nil {
+			err = changed
+		}
+	}
+	return n, err
+}
+
+func (g *generationReader) Close() error { return g.f.Close() }
+
+func (g *generationReader) check() error {
+	info, err := g.f.Stat()
+	if err != nil {
+		return fmt.Errorf("read %s: %w", g.u, err)
+	}
+	if !info.Mode().IsRegular() || generation(info) != g.u.Generation {
+		return fmt.Errorf("read %s: %w", g.u, ingest.ErrGone)
+	}
+	return nil
+}
+
+// Put stores a file for ingest, visible only when it is whole, and returns the upload that it is.
+func (s *FileStaging) Put(_ context.Context, object string, body io.Reader) (catalog.Upload, error) {
+	if err := checkKey(object); err != nil {
+		return catalog.Upload{}, err
+	}
+	if err := s.root.MkdirAll(path.Dir(object), 0o755); err != nil {
+		return catalog.Upload{}, fmt.Errorf("stage %s: %w", object, err)
+	}
+	temp := path.Dir(object) + "/." + rand.Text() + ".part"
+	f, err := s.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return catalog.Upload{}, fmt.Errorf("stage %s: %w", object, err)
+	}
+	defer f.Close()
+	_, err = io.Copy(f, body)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = s.root.Rename(temp, object)
+	}
+	if err != nil {
+		s.root.Remove(temp) //nolint:errcheck // hidden from ingest
+		return catalog.Upload{}, fmt.Errorf("stage %s: %w", object, err)
+	}
+	info, err := f.Stat() // of our file, even if another has its name by now
+	if err != nil {
+		return catalog.Upload{}, fmt.Errorf("stage %s: %w", object, err)
+	}
+	return upload(object, info), syncDir(s.root, path.Dir(object))
+}
+
+// settleTime is how long a file must have been left alone to count as whole, where nothing better is known.
+const settleTime = 2 * time.Second
+
+// List calls f for each staged file that is whole. A file that somebody may still be writing is left
+// for later; pending says that there was one.
+func (s *FileStaging) List(ctx context.Context, now time.Time, f func(catalog.Upload)) (pending bool, err error) {
+	err = fs.WalkDir(s.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // gone since its folder was read
+		}
+		if err != nil || ctx.Err() != nil {
+			return errors.Join(err, ctx.Err())
+		}
+		if name != "." && strings.HasPrefix(d.Name(), ".") {
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !d.Type().IsRegular() {
+			return nil
+		}
+		info, err := d.Info()
+		if err != nil {
+			return nil //nolint:nilerr // gone since its folder was read
+		}
+		if now.Sub(changed(info)) < settleTime && !s.closed(name) {
+			pending = true
+			return nil
+		}
+		f(upload(name, info))
+		return nil
+	})
+	return pending, err
+}
+
+// maxVerdict bounds a verdict object in bytes.
+const maxVerdict = 1 << 20
+
+// Verdict returns the verdict object of a staging key, or fs.ErrNotExist.
+func (s *FileStaging) Verdict(_ context.Context, object string) ([]byte, error) {
+	f, err := s.root.Open(layout.VerdictKey(object))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxVerdict))
+}
+
+// PutVerdict replaces the verdict object of a staging key.
+func (s *FileStaging) PutVerdict(_ context.Context, object string, body []byte) error {
+	key := layout.VerdictKey(object)
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	if err := s.root.MkdirAll(path.Dir(key), 0o755); err != nil {
+		return fmt.Errorf("write verdict: %w", err)
+	}
+	temp := path.Dir(key) + "/." + rand.Text() + ".part"
+	if err := s.root.WriteFile(temp, body, 0o644); err != nil {
+		return fmt.Errorf("write verdict: %w", err)
+	}
+	return s.root.Rename(temp, key)
+}

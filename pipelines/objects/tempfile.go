@@ -1,0 +1,93 @@
+package objects
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+
+	"repomill/schemas/layout"
+)
+
+// tempDir holds files that are being written. A crash leaves them there; nothing refers to them.
+const tempDir = ".tmp"
+
+// A tempFile is a complete, durable file under a hidden name, ready to be linked or renamed.
+type tempFile struct {
+	root    *os.Root
+	name    string
+	version layout.Version
+	info    fs.FileInfo
+}
+
+// writeTemp stores body, which ends with io.EOF, and makes it durable. On an error nothing is left.
+func writeTemp(root *os.Root, body io.Reader, mode fs.FileMode) (t tempFile, err error) {
+	t = tempFile{root: root, name: tempDir + "/" + rand.Text()}
+	f, err := root.OpenFile(t.name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if err != nil {
+		return t, err
+	}
+	defer func() {
+		if err = errors.Join(err, f.Close()); err != nil {
+			t.remove()
+		}
+	}()
+	h := sha256.New()
+	if _, err := io.Copy(io.MultiWriter(f, h), body); err != nil {
+		return t, err
+	}
+	if err := f.Chmod(mode); err != nil { // whatever the umask: clients read what we publish
+		return t, err
+	}
+	if err := f.Sync(); err != nil {
+		return t, err
+	}
+	t.version = versionOf(h)
+	t.info, err = f.Stat()
+	return t, err
+}
+
+func (t tempFile) remove() { t.root.Remove(t.name) } //nolint:errcheck // a left-over is harmless
+
+func versionOf(h hash.Hash) layout.Version { return layout.Version(hex.EncodeToString(h.Sum(nil))) }
+
+// makeParent creates the folder of a key, readable by everybody.
+func makeParent(root *os.Root, key string) error {
+	dir := path.Dir(key)
+	if _, err := root.Stat(dir); err == nil {
+		return nil
+	}
+	if err := makeParent(root, dir); err != nil {
+		return err
+	}
+	if err := root.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := root.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	return syncDir(root, path.Dir(dir))
+}
+
+// syncDir makes the names in a folder durable.
+func syncDir(root *os.Root, dir string) error {
+	d, err := root.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// checkKey refuses names that a store of files cannot keep.
+func checkKey(key string) error {
+	if !fs.ValidPath(key) || key == "." || len(path.Base(key)) > 255 {
+		return fmt.Errorf("object key %q is not a plain path: %w", key, fs.ErrInvalid)
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"repomill/pipelines"
+	"repomill/publish/check"
+	"repomill/publish/sign"
+	"repomill/schemas/catalogdb"
+)
+
+// signingKeyBits is the size of a new RSA signing key: the strongest that every client reads, EL7 included.
+const signingKeyBits = 4096
+
+// prepareKeys makes the signing key at the first start, and only then: clients trust the key that
+// signed what they have.
+func (s *site) prepareKeys(ctx context.Context, cfg pipelines.Config) error {
+	path := s.cmd.path("signing-key.asc")
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return unreachable(err)
+	}
+	released, err := anyRelease(ctx, cfg.Catalog, s.cmd.path("bucket"))
+	if err != nil {
+		return err
+	}
+	if released {
+		return fmt.Errorf("the signing key %s is missing, and releases exist that clients trust by it: restore the key from your backup (a new key would lock every client out)", path)
+	}
+	key, err := sign.Generate("repomill signing key", signingKeyBits, time.Now())
+	if err != nil {
+		return err
+	}
+	armored, err := key.Private()
+	if err != nil {
+		return err
+	}
+	if err := writeNew(path, armored); err != nil {
+		return unreachable(fmt.Errorf("store signing key: %w", err))
+	}
+	fmt.Fprintf(s.io.out, "New signing key %s\n  in %s: back this up. Without it, clients must be set up anew.\n", strings.Join(key.Fingerprints(), ", "), path)
+	return nil
+}
+
+// anyRelease reports whether something was published with a key: by the catalog's word or the bucket's.
+func anyRelease(ctx context.Context, catalogURL, bucket string) (bool, error) {
+	db, err := catalogdb.Open(catalogURL)
+	if err != nil {
+		return false, err
+	}
+	defer db.Close()
+	states, err := db.Releases(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, s := range states {
+		if s.Published > 0 {
+			return true, nil
+		}
+	}
+	if _, err := os.Stat(bucket); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	found, err := check.Find(os.DirFS(bucket))
+	return len(found) > 0, err
+}
+
+// urlKey returns the key that signs URLs, made at the first start, and the id that names it.
+func urlKey(path string) (key crypto.Signer, id string, err error) {
+	body, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		body, err = newURLKey(path)
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("URL key: %w", err)
+	}
+	block, _ := pem.Decode(body)
+	if block == nil {
+		return nil, "", fmt.Errorf("URL key %s is not PEM; remove it, and a new one is made", path)
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, "", fmt.Errorf("URL key %s: %w", path, err)
+	}
+	key, ok := parsed.(crypto.Signer)
+	if !ok {
+		return nil, "", fmt.Errorf("URL key %s cannot sign", path)
+	}
+	public, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		return nil, "", err
+	}
+	sum := sha256.Sum256(public)
+	return key, "K" + strings.ToUpper(hex.EncodeToString(sum[:7])), nil
+}
+
+func newURLKey(path string) ([]byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	body := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	return body, writeNew(path, body)
+}
+
+// writeNew stores a secret in a file that only the owner reads, whole or not at all.
+func writeNew(path string, body []byte) error {
+	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
+	f, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(body)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temp, path)
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"repomill/pipelines/objects"
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+type pushCmd struct {
+	Target  string        `arg:"" help:"Where to: owner/name/os/version[/component], such as acme/tools/ubuntu/jammy or acme/tools/el/9."`
+	Files   []string      `arg:"" help:"Packages."`
+	Wait    bool          `help:"Wait for the verdict: until a client can install the packages, or it is known why not."`
+	JSON    bool          `name:"json" help:"Print one JSON verdict a line."`
+	Staging string        `default:"file://./data/staging" help:"URL of the staging bucket."`
+	Timeout time.Duration `default:"5m" help:"How long to wait."`
+}
+
+// Help describes the exit codes.
+func (pushCmd) Help() string {
+	return `Exit codes:
+  0  all published, or duplicates of what is published; without --wait: all are in staging
+  1  at least one was rejected; the reasons are on the standard error
+  2  usage
+  3  timed out; the standard error says at which stage
+  4  staging cannot be reached or written; a retry may help`
+}
+
+// A pushed file is one that is in staging now.
+type pushed struct {
+	file    string
+	upload  catalog.Upload
+	verdict catalog.Verdict
+	settled bool
+}
+
+// Run stages the files and, if asked, waits.
+func (c *pushCmd) Run(ctx context.Context, io stdio) error {
+	objects, err := c.objects()
+	if err != nil {
+		return err
+	}
+	staging, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer staging.Close()
+	ups := make([]*pushed, len(c.Files))
+	for i, file := range c.Files {
+		ups[i] = &pushed{file: file}
+		if ups[i].upload, err = stage(ctx, io, staging, file, objects[i]); err != nil {
+			return err
+		}
+	}
+	if !c.Wait {
+		for _, p := range ups {
+			c.printStaged(io, p)
+		}
+		return nil
+	}
+	return c.wait(ctx, io, staging, ups)
+}
+
+// objects returns the staging keys, after the checks that need no server.
+func (c *pushCmd) objects() ([]string, error) {
+	target := strings.Trim(c.Target, "/")
+	if n := strings.Count(target, "/"); n != 3 && n != 4 || layout.Hidden(target) || strings.Contains(target, "//") {
+		return nil, usage("target %q: use owner/name/os/version[/component], such as acme/tools/ubuntu/jammy", c.Target)
+	}
+	keys, seen := make([]string, len(c.Files)), map[string]string{}
+	for i, file := range c.Files {
+		info, err := os.Stat(file)
+		if err != nil {
+			return nil, usage("%w", err)
+		}
+		name := filepath.Base(file)
+		switch {
+		case !info.Mode().IsRegular():
+			return nil, usage("%s is not a file", file)
+		case strings.HasPrefix(name, "."):
+			return nil, usage("%s: names that start with a dot are ignored in staging; rename the file", file)
+		case seen[name] != "":
+			return nil, usage("%s and %s have the same name; push them one after the other", seen[name], file)
+		}
+		keys[i], seen[name] = target+"/"+name, file
+	}
+	return keys, nil
+}
+
+func (c *pushCmd) open() (*objects.FileStaging, error) {
+	path, ok := strings.CutPrefix(c.Staging, "file://")
+	if !ok {
+		return nil, usage("staging %q: use file:///path/to/staging", c.Staging)
+	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, unreachable(fmt.Errorf("staging: %w: start repomill up, or name its folder with --staging file://DATA/staging", err))
+	}
+	s, err := objects.OpenStaging(c.Staging)
+	if err != nil {
+		return nil, unreachable(err)
+	}
+	return s, nil
+}
+
+// stage puts one file into staging, with a progress bar on a terminal.
+func stage(ctx context.Context, std stdio, s *objects.FileStaging, file, object string) (catalog.Upload, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return catalog.Upload{}, usage("%w", err)
+	}
+	defer f.Close()
+	var body io.Reader = f
+	if info, err := f.Stat(); err == nil && isTerminal(std.err) {
+		bar := progressbar.NewOptions64(info.Size(), progressbar.OptionSetWriter(std.err), progressbar.OptionShowBytes(true),
+			progressbar.OptionSetDescription(filepath.Base(file)), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
+		defer bar.Close()
+		body = io.TeeReader(f, bar)
+	}
+	u, err := s.Put(ctx, object, body)
+	if err != nil {
+		return u, unreachable(err)
+	}
+	return u, nil
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+func (c *pushCmd) printStaged(io stdio, p *pushed) {
+	if c.JSON {
+		printJSON(io, map[string]any{"file": p.file, "object": p.upload.Object, "generation": p.upload.Generation, "state": "staged"})
+		return
+	}
+	fmt.Fprintf(io.out, "%s: stored in staging as %s; add --wait to learn what becomes of it\n", p.file, p.upload.Object)
+}
+
+func printJSON(io stdio, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // our own data
+	}
+	fmt.Fprintf(io.out, "%s\n", b)
+}

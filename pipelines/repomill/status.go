@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+)
+
+// catalogFlags say where the catalog is.
+type catalogFlags struct {
+	Data    string `default:"./data" help:"Folder of repomill up."`
+	Catalog string `help:"URL of the catalog, if it is not in --data."`
+}
+
+// open opens the catalog, which must exist.
+func (f catalogFlags) open() (*catalogdb.DB, error) {
+	url := f.Catalog
+	if url == "" {
+		url = "sqlite://" + f.Data + "/catalog.db"
+	}
+	if path, ok := strings.CutPrefix(url, "sqlite://"); ok {
+		if _, err := os.Stat(path); err != nil {
+			return nil, unreachable(fmt.Errorf("catalog: %w: name the folder of repomill up with --data", err))
+		}
+	}
+	db, err := catalogdb.Open(url)
+	if err != nil {
+		return nil, unreachable(err)
+	}
+	return db, nil
+}
+
+type statusCmd struct {
+	catalogFlags
+	Target string `arg:"" optional:"" help:"Only what is below owner[/name[/os[/version]]]."`
+	JSON   bool   `name:"json" help:"Print JSON."`
+	Limit  int    `default:"20" help:"How many uploads to show."`
+}
+
+// A statusReport is what status prints.
+type statusReport struct {
+	Releases []releaseStatus   `json:"releases"`
+	Uploads  []catalog.Verdict `json:"uploads"` // newest first
+	Backlog  int               `json:"backlog"` // uploads without a verdict, of all repositories
+}
+
+type releaseStatus struct {
+	Release   string     `json:"release"`
+	Revision  int64      `json:"revision"`  // of the rows
+	Published int64      `json:"published"` // what clients see
+	Since     *time.Time `json:"since,omitempty"`
+	Packages  int        `json:"packages"`
+}
+
+// Run prints the report.
+func (c *statusCmd) Run(ctx context.Context, io stdio) error {
+	db, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	report, err := c.report(ctx, db)
+	if err != nil {
+		return unreachable(err)
+	}
+	if c.JSON {
+		printJSON(io, report)
+		return nil
+	}
+	if len(report.Releases) == 0 && c.Target == "" {
+		fmt.Fprintln(io.out, "nothing is published yet")
+	}
+	printReport(io, report, time.Now())
+	return nil
+}
+
+// below reports whether a path is the target or below it.
+func below(path, target string) bool {
+	target = strings.Trim(target, "/")
+	return target == "" || path == target || strings.HasPrefix(path, target+"/")
+}
+
+func (c *statusCmd) report(ctx context.Context, db *catalogdb.DB) (statusReport, error) {
+	report := statusReport{Releases: []releaseStatus{}, Uploads: []catalog.Verdict{}}
+	states, err := db.Releases(ctx)
+	if err != nil {
+		return report, err
+	}
+	for _, s := range states {
+		if !below(s.Release.String(), c.Target) {
+			continue
+		}
+		n, err := db.Count(ctx, s.Release)
+		if err != nil {
+			return report, err
+		}
+		report.Releases = append(report.Releases, releaseStatus{s.Release.String(), s.Revision.Number, s.Published, s.Since, n})
+	}
+	prefix := strings.Trim(c.Target, "/")
+	if prefix != "" {
+		prefix += "/"
+	}
+	uploads, err := db.Recent(ctx, prefix, c.Limit)
+	if err != nil {
+		return report, err
+	}
+	report.Uploads = append(report.Uploads, uploads...)
+	report.Backlog, err = db.Backlog(ctx)
+	return report, err
+}
+
+func printReport(io stdio, r statusReport, now time.Time) {
+	w := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
+	defer w.Flush()
+	if len(r.Releases) > 0 {
+		fmt.Fprintln(w, "RELEASE\tREVISION\tPACKAGES\tPUBLISHED")
+	}
+	for _, s := range r.Releases {
+		since := "not yet"
+		if s.Since != nil {
+			since = age(now.Sub(*s.Since)) + " ago"
+		}
+		if s.Published < s.Revision {
+			since += fmt.Sprintf(", revision %d is waiting", s.Revision)
+		}
+		fmt.Fprintf(w, "%s\t%d\t%d\t%s\n", s.Release, s.Published, s.Packages, since)
+	}
+	if len(r.Uploads) > 0 {
+		fmt.Fprintln(w, "\nUPLOAD\tWHEN\tSTATE\t")
+	}
+	for _, u := range r.Uploads {
+		what := u.Package
+		if u.State == catalog.Rejected {
+			what = string(u.Reason) + ": " + u.Detail
+		}
+		fmt.Fprintf(w, "%s\t%s ago\t%s\t%s\n", printable(u.Object), age(now.Sub(u.Received)), u.State, printable(what))
+	}
+	fmt.Fprintf(w, "\nbacklog: %d\n", r.Backlog)
+}
+
+// printable keeps control characters of uploaded names off the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// age prints a duration in its largest unit.
+func age(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	default:
+		return fmt.Sprintf("%dd", int(d.Hours()/24))
+	}
+}

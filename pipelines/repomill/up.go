@@ -1,0 +1,261 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	beamlog "github.com/apache/beam/sdks/v2/go/pkg/beam/log"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/direct"
+	"golang.org/x/sync/errgroup"
+
+	"repomill/ingest"
+	"repomill/pipelines"
+	"repomill/pipelines/queue"
+	"repomill/schemas/catalogdb"
+)
+
+type upCmd struct {
+	Data           string `default:"./data" help:"Folder of everything: staging, catalog, published bucket, keys."`
+	Listen         string `default:"127.0.0.1:8080" help:"Address of the resolver, where clients go."`
+	EdgeListen     string `default:"127.0.0.1:8081" help:"Address of the edge, which serves the signed URLs."`
+	PublicURL      string `name:"public-url" help:"URL under which clients reach the resolver, if it is not that of --listen."`
+	EdgeURL        string `name:"edge-url" help:"URL under which clients reach the edge, if it is not that of --edge-listen."`
+	Create         string `default:"auto" enum:"auto,declared" help:"Whether an upload creates the repository, component or architecture that it names (auto), or is rejected (declared)."`
+	Distributions  string `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
+	MaxPackageSize int64  `default:"${maxPackageSize}" help:"Largest package, in bytes."`
+	LogFormat      string `default:"text" enum:"text,json" help:"Form of the log, which goes to the standard error."`
+}
+
+// vars are the values in the help of flags.
+var vars = map[string]string{"maxPackageSize": fmt.Sprint(int64(ingest.DefaultMaxSize))}
+
+// grace is how long work in hand may go on after SIGTERM.
+const grace = 30 * time.Second
+
+// A site is the embedded product: what upCmd opened.
+type site struct {
+	cmd       *upCmd
+	io        stdio
+	log       *slog.Logger
+	resolver  net.Listener
+	edge      net.Listener
+	resources *pipelines.Resources
+	unlock    func()
+}
+
+// Run serves until ctx ends.
+func (c *upCmd) Run(ctx context.Context, io stdio) error {
+	s := &site{cmd: c, io: io, log: newLogger(io, c.LogFormat)}
+	defer s.close()
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	handlers, err := s.handlers()
+	if err != nil {
+		return err
+	}
+	return s.serve(ctx, handlers)
+}
+
+// newLogger makes the process's log. Beam's initialisation, which installs a log of its own, goes first.
+func newLogger(io stdio, format string) *slog.Logger {
+	beam.Init()
+	var h slog.Handler = slog.NewTextHandler(io.err, nil)
+	if format == "json" {
+		h = slog.NewJSONHandler(io.err, nil)
+	}
+	l := slog.New(h)
+	slog.SetDefault(l)
+	beamlog.SetLogger(quietBeam{l})
+	return l
+}
+
+// open takes the folder, the addresses and the keys.
+func (s *site) open(ctx context.Context) (err error) {
+	c := s.cmd
+	if c.Data, err = filepath.Abs(c.Data); err != nil {
+		return err
+	}
+	if err := checkAddresses(c); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.Data, 0o755); err != nil {
+		return unreachable(err)
+	}
+	if s.unlock, err = lockFolder(c.Data); err != nil {
+		return err
+	}
+	if s.resolver, err = net.Listen("tcp", c.Listen); err != nil {
+		return unreachable(fmt.Errorf("%w: choose another address with --listen", err))
+	}
+	if s.edge, err = net.Listen("tcp", c.EdgeListen); err != nil {
+		return unreachable(fmt.Errorf("%w: choose another address with --edge-listen", err))
+	}
+	cfg := s.config()
+	if err := prepareCatalog(ctx, cfg.Catalog, c.path("catalog.db")); err != nil {
+		return err
+	}
+	if err := s.prepareKeys(ctx, cfg); err != nil {
+		return err
+	}
+	s.resources, err = pipelines.Open(cfg)
+	if err != nil {
+		return err
+	}
+	return s.resources.Catalog.Reclaim(ctx) // under the folder's lock: whoever held a lease is gone
+}
+
+func (c *upCmd) path(name string) string { return filepath.Join(c.Data, name) }
+
+func (s *site) config() pipelines.Config {
+	c := s.cmd
+	return pipelines.Config{
+		Staging: "file://" + c.path("staging"), Bucket: "file://" + c.path("bucket"),
+		Catalog: "sqlite://" + c.path("catalog.db"), SigningKey: "file://" + c.path("signing-key.asc"),
+		PublicURL: s.publicURL(), Distributions: c.Distributions, Create: c.Create == "auto", MaxPackageSize: c.MaxPackageSize,
+	}
+}
+
+func (s *site) publicURL() string { return urlOr(s.cmd.PublicURL, s.resolver) }
+func (s *site) edgeURL() string   { return urlOr(s.cmd.EdgeURL, s.edge) }
+
+func urlOr(url string, l net.Listener) string {
+	if url == "" {
+		return "http://" + l.Addr().String()
+	}
+	return strings.TrimRight(url, "/")
+}
+
+// checkAddresses refuses addresses that clients could not be told.
+func checkAddresses(c *upCmd) error {
+	for _, a := range []struct{ flag, address, urlFlag, url string }{
+		{"--listen", c.Listen, "--public-url", c.PublicURL}, {"--edge-listen", c.EdgeListen, "--edge-url", c.EdgeURL},
+	} {
+		host, _, err := net.SplitHostPort(a.address)
+		if err != nil {
+			return usage("%s %q: use host:port, such as 127.0.0.1:8080", a.flag, a.address)
+		}
+		if a.url == "" {
+			if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+				return usage("%s %s is every address of this machine, and clients need one: add %s http://NAME:PORT", a.flag, a.address, a.urlFlag)
+			}
+			continue
+		}
+		u, err := url.Parse(a.url)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || !plainURL(a.url) {
+			return usage("%s %q: use http://NAME[:PORT] or https://NAME[:PORT]", a.urlFlag, a.url)
+		}
+	}
+	return nil
+}
+
+// plainURL reports whether a URL can stand in a configuration file or a policy as it is.
+func plainURL(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"'`\\<>$#;%", r) })
+}
+
+// lockFolder keeps a second process off the folder.
+func lockFolder(dir string) (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, unreachable(err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, unreachable(fmt.Errorf("%s is in use by another repomill up: stop that one, or choose another folder with --data", dir))
+	}
+	return func() { f.Close() }, nil
+}
+
+// prepareCatalog brings the database's schema up to date. It is nobody else's to read.
+func prepareCatalog(ctx context.Context, catalogURL, path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return unreachable(fmt.Errorf("catalog: %w", err))
+	}
+	f.Close()
+	db, err := catalogdb.Open(catalogURL)
+	if err != nil {
+		return err
+	}
+	return errors.Join(db.Migrate(ctx), db.Close())
+}
+
+// serve runs the dispatcher and both servers until ctx ends or one of them fails.
+func (s *site) serve(ctx context.Context, h handlers) error {
+	hints := newHints(s)
+	s.resources.OnPublish = hints.published
+	dispatcher := &pipelines.Dispatcher{
+		Resources: s.resources, Source: queue.NewDir(s.resources.Staging), Run: runDirect,
+	}
+	resolver, edge := newServer(h.resolver), newServer(h.edge)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return listen(resolver, s.resolver) })
+	g.Go(func() error { return listen(edge, s.edge) })
+	g.Go(func() error { return dispatcher.Serve(ctx, grace) })
+	g.Go(func() error {
+		<-ctx.Done()
+		s.log.Info("stopping: finishing work in hand")
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		return errors.Join(resolver.Shutdown(last), edge.Shutdown(last))
+	})
+	hints.ready()
+	return g.Wait()
+}
+
+// newServer bounds what a slow or hostile client can hold.
+func newServer(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10}
+}
+
+func listen(srv *http.Server, l net.Listener) error {
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// runDirect runs a pipeline in this process.
+func runDirect(ctx context.Context, p *beam.Pipeline) error {
+	_, err := direct.Execute(ctx, p)
+	return err
+}
+
+func (s *site) close() {
+	for _, l := range []net.Listener{s.resolver, s.edge} {
+		if l != nil {
+			l.Close()
+		}
+	}
+	if s.resources != nil {
+		s.resources.Close()
+	}
+	if s.unlock != nil {
+		s.unlock()
+	}
+}
+
+// quietBeam keeps Beam's progress messages out of the log.
+type quietBeam struct{ log *slog.Logger }
+
+// Log implements Beam's log.Logger.
+func (q quietBeam) Log(ctx context.Context, sev beamlog.Severity, _ int, msg string) {
+	switch {
+	case sev >= beamlog.SevError:
+		q.log.ErrorContext(ctx, msg)
+	case sev >= beamlog.SevWarn:
+		q.log.WarnContext(ctx, msg)
+	}
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"time"
+
+	"repomill/pipelines/objects"
+	"repomill/publish"
+	"repomill/schemas/catalog"
+)
+
+// pollPeriod is how often a waiter looks for its verdict.
+const pollPeriod = 50 * time.Millisecond
+
+// wait waits until every upload has a verdict that a client could confirm, and prints them as they come.
+func (c *pushCmd) wait(ctx context.Context, io stdio, staging *objects.FileStaging, ups []*pushed) error {
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	w := waiter{staging: staging, client: &http.Client{Timeout: 10 * time.Second}, visible: map[catalog.VerdictRelease]bool{}}
+	for left := len(ups); left > 0; {
+		for _, p := range ups {
+			if p.settled {
+				continue
+			}
+			if err := w.look(ctx, p); err != nil {
+				return unreachable(err)
+			}
+			if p.settled {
+				left--
+				c.print(io, p)
+			}
+		}
+		select {
+		case <-time.After(pollPeriod):
+		case <-ctx.Done():
+			if left > 0 {
+				return c.timedOut(io, ups, w.why)
+			}
+		}
+	}
+	for _, p := range ups {
+		if p.verdict.State == catalog.Rejected {
+			return coded{exitRejected, errors.New("")} // the reasons are printed
+		}
+	}
+	return nil
+}
+
+func (c *pushCmd) print(io stdio, p *pushed) {
+	v := p.verdict
+	if c.JSON {
+		printJSON(io, v)
+	}
+	switch {
+	case v.State == catalog.Rejected:
+		fmt.Fprintf(io.err, "%s: rejected: %s: %s\n", p.file, v.Reason, v.Detail)
+	case !c.JSON:
+		fmt.Fprintf(io.out, "%s: %s: %s\n", p.file, v.State, v.Package)
+	}
+}
+
+// timedOut says at which stage each unsettled upload stopped.
+func (c *pushCmd) timedOut(io stdio, ups []*pushed, why error) error {
+	for _, p := range ups {
+		if p.settled {
+			continue
+		}
+		var stage string
+		switch p.verdict.State {
+		case "":
+			stage = "stored, nobody picked it up: is repomill up running on this staging folder?"
+		case catalog.Received:
+			stage = "picked up, still being read"
+		case catalog.Stored:
+			stage = "its row is stored, the release is not published yet; repomill status and the log say more"
+		default:
+			stage = fmt.Sprintf("published, but clients cannot fetch it: %v", why)
+		}
+		fmt.Fprintf(io.err, "%s: timed out after %s: %s\n", p.file, c.Timeout, stage)
+		if c.JSON {
+			p.verdict.Object, p.verdict.Generation = p.upload.Object, p.upload.Generation
+			printJSON(io, p.verdict)
+		}
+	}
+	return coded{exitTimeout, errors.New("")}
+}
+
+// A waiter asks for verdicts and confirms them as a client would.
+type waiter struct {
+	staging *objects.FileStaging
+	client  *http.Client
+	visible map[catalog.VerdictRelease]bool // confirmed
+	why     error                           // why the last one could not be
+}
+
+// look reads the verdict of an upload; it is settled if final and, where something was published, visible.
+func (w *waiter) look(ctx context.Context, p *pushed) error {
+	body, err := w.staging.Verdict(ctx, p.upload.Object)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var v catalog.Verdict
+	if err := json.Unmarshal(body, &v); err != nil {
+		return fmt.Errorf("verdict of %s: %w", p.upload.Object, err)
+	}
+	if v.Generation != p.upload.Generation {
+		w.replaced(p, v)
+		return nil
+	}
+	p.verdict = v
+	p.settled = v.State.Final()
+	for _, r := range v.Releases {
+		if v.State != catalog.Rejected && !w.confirm(ctx, r) {
+			p.settled = false
+		}
+	}
+	return nil
+}
+
+// replaced settles an upload in whose place there is a later one with a verdict of its own.
+func (w *waiter) replaced(p *pushed, other catalog.Verdict) {
+	now, err := w.staging.Stat(p.upload.Object)
+	if err == nil && now.Generation == p.upload.Generation || !other.State.Final() {
+		return // the verdict is an older upload's
+	}
+	p.verdict = catalog.Verdict{Object: p.upload.Object, Generation: p.upload.Generation, State: catalog.Rejected,
+		Reason: catalog.Replaced, Detail: "another file was pushed under the same name meanwhile; its verdict is " + string(other.State)}
+	p.settled = true
+}
+
+// confirm reports whether a release is visible, through the public URL, at the revision that has the package.
+func (w *waiter) confirm(ctx context.Context, r catalog.VerdictRelease) bool {
+	if !w.visible[r] {
+		if w.why = w.fetch(ctx, r); w.why == nil {
+			w.visible[r] = true
+		}
+	}
+	return w.visible[r]
+}
+
+func (w *waiter) fetch(ctx context.Context, r catalog.VerdictRelease) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.Pointer, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := w.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", r.Pointer, resp.Status)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 10_000_000))
+	if err != nil {
+		return err
+	}
+	release, err := catalog.ParseRelease(r.Release)
+	if err != nil {
+		return err
+	}
+	revision, err := publish.RevisionOf(release, body)
+	if err != nil {
+		return err
+	}
+	if revision.Number < r.Revision {
+		return fmt.Errorf("%s has revision %d, not %d yet", r.Pointer, revision.Number, r.Revision)
+	}
+	return nil
+}
