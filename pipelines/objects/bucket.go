@@ -3,8 +3,10 @@ package objects
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -154,15 +156,26 @@ func (b *FileBucket) version(key string, f *os.File, info fs.FileInfo) (layout.V
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return "", err
 	}
-	b.remember(key, info, versionOf(h))
-	return versionOf(h), nil
+	v := versionOf(h)
+	b.remember(key, info, v)
+	return v, nil
 }
+
+func versionOf(h hash.Hash) layout.Version { return layout.Version(hex.EncodeToString(h.Sum(nil))) }
 
 func sameFile(a, b fs.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
+// clockTick is more than the resolution of file systems' clocks, which is 10 ms at worst.
+const clockTick = 100 * time.Millisecond
+
+// remember keeps a file's version, unless the file is so young that another one can still take its
+// place, its inode and its time.
 func (b *FileBucket) remember(key string, info fs.FileInfo, v layout.Version) {
+	if time.Since(info.ModTime()) < clockTick {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.versions) >= maxKnown {
@@ -181,7 +194,7 @@ func (b *FileBucket) Create(_ context.Context, o layout.Object, body io.Reader) 
 		return fmt.Errorf("create %s: %w", o.Key, err)
 	}
 	defer t.remove()
-	return b.link(t.name, o.Key, t.info, t.version)
+	return b.link(t.name, o.Key)
 }
 
 // Copy implements the ingest package's Bucket: the copy is another name of the same file.
@@ -189,11 +202,7 @@ func (b *FileBucket) Copy(_ context.Context, from string, o layout.Object) error
 	if err := b.absent(o.Key); err != nil {
 		return err
 	}
-	info, err := b.root.Stat(from)
-	if err != nil {
-		return fmt.Errorf("copy %s: %w", from, err)
-	}
-	return b.link(from, o.Key, info, "")
+	return b.link(from, o.Key)
 }
 
 func (b *FileBucket) absent(key string) error {
@@ -207,7 +216,7 @@ func (b *FileBucket) absent(key string) error {
 }
 
 // link gives a durable file its public name, unless that is taken.
-func (b *FileBucket) link(from, key string, info fs.FileInfo, v layout.Version) error {
+func (b *FileBucket) link(from, key string) error {
 	err := makeParent(b.root, key)
 	if err == nil {
 		err = b.root.Link(from, key)
@@ -218,9 +227,6 @@ func (b *FileBucket) link(from, key string, info fs.FileInfo, v layout.Version) 
 	if err != nil {
 		return fmt.Errorf("create %s: %w", key, err)
 	}
-	if v != "" {
-		b.remember(key, info, v)
-	}
 	return nil
 }
 
@@ -229,7 +235,8 @@ func (b *FileBucket) Swap(_ context.Context, old layout.Version, o layout.Object
 	if err := checkKey(o.Key); err != nil {
 		return "", err
 	}
-	t, err := writeTemp(b.root, body, 0o644)
+	h := sha256.New()
+	t, err := writeTemp(b.root, io.TeeReader(body, h), 0o644)
 	if err != nil {
 		return "", fmt.Errorf("swap %s: %w", o.Key, err)
 	}
@@ -255,8 +262,9 @@ func (b *FileBucket) Swap(_ context.Context, old layout.Version, o layout.Object
 	if err := b.root.Rename(t.name, o.Key); err != nil {
 		return "", fmt.Errorf("swap %s: %w", o.Key, err)
 	}
-	b.remember(o.Key, t.info, t.version)
-	return t.version, syncDir(b.root, path.Dir(o.Key))
+	v := versionOf(h)
+	b.remember(o.Key, t.info, v)
+	return v, syncDir(b.root, path.Dir(o.Key))
 }
 
 // lock keeps other swaps of this bucket out, in this process and in others.

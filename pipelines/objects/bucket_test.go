@@ -121,6 +121,27 @@ func testBucketsTogether(t *testing.T, a, b *objects.FileBucket, version layout.
 	}
 }
 
+// A file that changes twice within one tick of the file system's clock looks the same as before.
+func TestVersionWithinATick(t *testing.T) {
+	dir := t.TempDir()
+	b := openBucket(t, dir)
+	path := filepath.Join(dir, "pointer")
+	first := swap(t, b, "", "pointer", "first")
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("other"), 0o600); err != nil { // the same inode and size
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(path, time.Time{}, before.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Swap(t.Context(), first, layout.ObjectOf("pointer"), strings.NewReader("late")); !errors.Is(err, publish.ErrConflict) {
+		t.Errorf("got %v, want ErrConflict", err)
+	}
+}
+
 func TestBucketModesUnderAnyUmask(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0o077))
 	dir := filepath.Join(t.TempDir(), "bucket")

@@ -6,7 +6,9 @@
 package objects
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,8 +30,13 @@ func folder(what, rawURL string) (string, error) {
 // openRoot opens a folder, creating it readable by everybody if it is absent. No name below it, and
 // no symbolic link, can lead out of it.
 func openRoot(path string) (*os.Root, error) {
-	if err := os.MkdirAll(path, 0o755); err != nil {
-		return nil, err
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			return nil, err
+		}
+		if err := os.Chmod(path, 0o755); err != nil { // whatever the umask
+			return nil, err
+		}
 	}
 	return os.OpenRoot(path)
 }

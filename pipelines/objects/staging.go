@@ -73,11 +73,12 @@ func generation(info fs.FileInfo) string {
 
 // Open implements the ingest package's Staging.
 func (s *FileStaging) Open(_ context.Context, u catalog.Upload) (io.ReadCloser, error) {
-	if err := checkKey(u.Object); err != nil {
+	_, err := s.Stat(u.Object) // follows no link, while opening a file in a root follows it
+	if gone(err) {
 		return nil, fmt.Errorf("open %s: %w", u, ingest.ErrGone)
 	}
-	f, err := s.root.OpenFile(u.Object, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0) // a FIFO must not block
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENOTDIR) {
+	f, err := s.root.OpenFile(u.Object, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO must not block
+	if gone(err) {
 		return nil, fmt.Errorf("open %s: %w", u, ingest.ErrGone)
 	}
 	if err != nil {
@@ -89,6 +90,11 @@ func (s *FileStaging) Open(_ context.Context, u catalog.Upload) (io.ReadCloser, 
 		return nil, err
 	}
 	return g, nil
+}
+
+// gone reports whether an error says that there is no regular file of that name, nor can be.
+func gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP)
 }
 
 // A generationReader ends with io.EOF only if the file is still the one that was asked for.
@@ -191,28 +197,49 @@ func (s *FileStaging) List(ctx context.Context, now time.Time, f func(catalog.Up
 // maxVerdict bounds a verdict object in bytes.
 const maxVerdict = 1 << 20
 
-// Verdict returns the verdict object of a staging key, or fs.ErrNotExist.
+// Verdict returns the verdict object of a staging key, or fs.ErrNotExist. For a name that cannot have
+// one in a folder the error is fs.ErrInvalid.
 func (s *FileStaging) Verdict(_ context.Context, object string) ([]byte, error) {
-	f, err := s.root.Open(layout.VerdictKey(object))
-	if err != nil {
+	key := layout.VerdictKey(object)
+	if err := checkKey(key); err != nil {
 		return nil, err
 	}
+	f, err := s.root.Open(key)
+	if err != nil {
+		return nil, misplaced(err)
+	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxVerdict))
+	body, err := io.ReadAll(io.LimitReader(f, maxVerdict))
+	return body, misplaced(err)
 }
 
-// PutVerdict replaces the verdict object of a staging key.
+// PutVerdict replaces the verdict object of a staging key. For a name that cannot have one in a folder
+// the error is fs.ErrInvalid.
 func (s *FileStaging) PutVerdict(_ context.Context, object string, body []byte) error {
 	key := layout.VerdictKey(object)
 	if err := checkKey(key); err != nil {
 		return err
 	}
 	if err := s.root.MkdirAll(path.Dir(key), 0o755); err != nil {
-		return fmt.Errorf("write verdict: %w", err)
+		return fmt.Errorf("write verdict: %w", misplaced(err))
 	}
 	temp := path.Dir(key) + "/." + rand.Text() + ".part"
-	if err := s.root.WriteFile(temp, body, 0o644); err != nil {
-		return fmt.Errorf("write verdict: %w", err)
+	err := s.root.WriteFile(temp, body, 0o644)
+	if err == nil {
+		err = s.root.Rename(temp, key)
 	}
-	return s.root.Rename(temp, key)
+	if err != nil {
+		s.root.Remove(temp) //nolint:errcheck // hidden from ingest
+		return fmt.Errorf("write verdict: %w", misplaced(err))
+	}
+	return nil
+}
+
+// misplaced makes errors about a file where a folder should be, and the reverse, fs.ErrInvalid: the
+// verdicts of "f" and of "f.json/g" exclude each other in a folder, and trying again cannot help.
+func misplaced(err error) error {
+	if errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EISDIR) || errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w: %w", fs.ErrInvalid, err)
+	}
+	return err
 }

@@ -2,17 +2,13 @@ package objects
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
 	"path"
-
-	"repomill/schemas/layout"
+	"strings"
 )
 
 // tempDir holds files that are being written. A crash leaves them there; nothing refers to them.
@@ -20,10 +16,9 @@ const tempDir = ".tmp"
 
 // A tempFile is a complete, durable file under a hidden name, ready to be linked or renamed.
 type tempFile struct {
-	root    *os.Root
-	name    string
-	version layout.Version
-	info    fs.FileInfo
+	root *os.Root
+	name string
+	info fs.FileInfo
 }
 
 // writeTemp stores body, which ends with io.EOF, and makes it durable. On an error nothing is left.
@@ -38,8 +33,7 @@ func writeTemp(root *os.Root, body io.Reader, mode fs.FileMode) (t tempFile, err
 			t.remove()
 		}
 	}()
-	h := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(f, h), body); err != nil {
+	if _, err := io.Copy(f, body); err != nil {
 		return t, err
 	}
 	if err := f.Chmod(mode); err != nil { // whatever the umask: clients read what we publish
@@ -48,14 +42,11 @@ func writeTemp(root *os.Root, body io.Reader, mode fs.FileMode) (t tempFile, err
 	if err := f.Sync(); err != nil {
 		return t, err
 	}
-	t.version = versionOf(h)
 	t.info, err = f.Stat()
 	return t, err
 }
 
 func (t tempFile) remove() { t.root.Remove(t.name) } //nolint:errcheck // a left-over is harmless
-
-func versionOf(h hash.Hash) layout.Version { return layout.Version(hex.EncodeToString(h.Sum(nil))) }
 
 // makeParent creates the folder of a key, readable by everybody.
 func makeParent(root *os.Root, key string) error {
@@ -86,7 +77,7 @@ func syncDir(root *os.Root, dir string) error {
 
 // checkKey refuses names that a store of files cannot keep.
 func checkKey(key string) error {
-	if !fs.ValidPath(key) || key == "." || len(path.Base(key)) > 255 {
+	if !fs.ValidPath(key) || key == "." || len(path.Base(key)) > 255 || strings.Contains(key, "\x00") {
 		return fmt.Errorf("object key %q is not a plain path: %w", key, fs.ErrInvalid)
 	}
 	return nil

@@ -33,6 +33,7 @@ const watchEvents = unix.IN_CLOSE_WRITE | unix.IN_MOVED_TO | unix.IN_CREATE | un
 // A watch is the state of one Receive.
 type watch struct {
 	dir     *Dir
+	root    string         // the staging folder, with no link in its path
 	fd      int            // the inotify instance
 	events  *os.File       // the same; its Fd method would make it block
 	folders map[int]string // watch descriptor -> folder below the root, "." for the root
@@ -41,11 +42,15 @@ type watch struct {
 
 // Receive implements [Source]. It begins with the files that are there already.
 func (d *Dir) Receive(ctx context.Context, f func(catalog.Upload)) error {
+	root, err := filepath.EvalSymlinks(d.staging.Path())
+	if err != nil {
+		return fmt.Errorf("watch %s: %w", d.staging.Path(), err)
+	}
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", d.staging.Path(), err)
 	}
-	w := &watch{dir: d, fd: fd, events: os.NewFile(uintptr(fd), "inotify"), folders: map[int]string{}, rescan: true}
+	w := &watch{dir: d, root: root, fd: fd, events: os.NewFile(uintptr(fd), "inotify"), folders: map[int]string{}, rescan: true}
 	defer w.events.Close()
 	stop := context.AfterFunc(ctx, func() { w.events.SetReadDeadline(time.Unix(1, 0)) }) //nolint:errcheck // inotify can be polled
 	defer stop()
@@ -91,8 +96,7 @@ func (w *watch) remind(ctx context.Context, pending bool) {
 
 // add watches a folder and those below it.
 func (w *watch) add(folder string) error {
-	root := w.dir.staging.Path()
-	return filepath.WalkDir(filepath.Join(root, folder), func(path string, e fs.DirEntry, err error) error {
+	return filepath.WalkDir(filepath.Join(w.root, folder), func(path string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -102,7 +106,7 @@ func (w *watch) add(folder string) error {
 		if !e.IsDir() {
 			return nil
 		}
-		if path != root && strings.HasPrefix(e.Name(), ".") {
+		if path != w.root && strings.HasPrefix(e.Name(), ".") {
 			return fs.SkipDir
 		}
 		wd, err := unix.InotifyAddWatch(w.fd, path, watchEvents)
@@ -115,7 +119,7 @@ func (w *watch) add(folder string) error {
 		if err != nil {
 			return err
 		}
-		w.folders[wd], err = filepath.Rel(root, path)
+		w.folders[wd], err = filepath.Rel(w.root, path)
 		return err
 	})
 }
@@ -132,6 +136,9 @@ func (w *watch) handle(buf []byte, f func(catalog.Upload)) error {
 		switch object := filepath.ToSlash(filepath.Join(folder, name)); {
 		case mask&unix.IN_Q_OVERFLOW != 0:
 			w.rescan = true
+			if err := w.add("."); err != nil { // the news of a folder may be lost, too
+				return err
+			}
 		case mask&unix.IN_IGNORED != 0:
 			delete(w.folders, wd)
 		case !watched || strings.HasPrefix(name, "."):
