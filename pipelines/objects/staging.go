@@ -162,36 +162,47 @@ func (s *FileStaging) Put(_ context.Context, object string, body io.Reader) (cat
 const settleTime = 2 * time.Second
 
 // List calls f for each staged file that is whole. A file that somebody may still be writing is left
-// for later; pending says that there was one.
+// for later; pending says that there was one. A folder that cannot be read is left out, and the error,
+// which comes when all the rest was listed, says which.
 func (s *FileStaging) List(ctx context.Context, now time.Time, f func(catalog.Upload)) (pending bool, err error) {
+	var unread []error
 	err = fs.WalkDir(s.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // gone since its folder was read
-		}
-		if err != nil || ctx.Err() != nil {
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // gone since its folder was read
+			return nil
+		case errors.Is(err, fs.ErrPermission):
+			unread = append(unread, err)
+			return nil
+		case err != nil || ctx.Err() != nil:
 			return errors.Join(err, ctx.Err())
-		}
-		if name != "." && strings.HasPrefix(d.Name(), ".") {
+		case name != "." && strings.HasPrefix(d.Name(), "."):
 			if d.IsDir() {
 				return fs.SkipDir
 			}
 			return nil
-		}
-		if !d.Type().IsRegular() {
+		case !d.Type().IsRegular():
 			return nil
 		}
 		info, err := d.Info()
 		if err != nil {
 			return nil //nolint:nilerr // gone since its folder was read
 		}
-		if now.Sub(changed(info)) < settleTime && !s.closed(name) {
+		if s.growing(name, info, now) {
 			pending = true
 			return nil
 		}
 		f(upload(name, info))
 		return nil
 	})
-	return pending, err
+	return pending, errors.Join(append(unread, err)...)
+}
+
+// growing reports whether somebody may still be writing a file.
+func (s *FileStaging) growing(object string, info fs.FileInfo, now time.Time) bool {
+	if open, known := s.written(object); known {
+		return open
+	}
+	return now.Sub(changed(info)) < settleTime
 }
 
 // maxVerdict bounds a verdict object in bytes.

@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"syscall"
@@ -25,17 +26,21 @@ func inode(info fs.FileInfo) uint64 {
 	return 0
 }
 
-// closed reports whether certainly nobody has a file open for writing: only then does the kernel grant
-// a read lease (fcntl(2)). A false answer says nothing.
-func (s *FileStaging) closed(object string) bool {
+// written reports whether somebody has a file open for writing: only if nobody has does the kernel
+// grant a read lease (fcntl(2)). It is not known of other people's files, and on some file systems.
+func (s *FileStaging) written(object string) (open, known bool) {
 	f, err := s.root.OpenFile(object, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
 	if err != nil {
-		return false
+		return false, false
 	}
 	defer f.Close()
-	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_RDLCK); err != nil {
-		return false
+	_, err = unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_RDLCK)
+	if errors.Is(err, unix.EAGAIN) {
+		return true, true
+	}
+	if err != nil {
+		return false, false
 	}
 	_, err = unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
-	return err == nil
+	return false, err == nil
 }

@@ -12,5 +12,5 @@ func changed(info fs.FileInfo) time.Time { return info.ModTime() }
 
 func inode(fs.FileInfo) uint64 { return 0 }
 
-// closed cannot be known here: a file counts as whole when it was left alone for a while.
-func (s *FileStaging) closed(string) bool { return false }
+// written cannot be known here.
+func (s *FileStaging) written(string) (open, known bool) { return false, false }

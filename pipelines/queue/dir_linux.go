@@ -62,10 +62,10 @@ func (d *Dir) Receive(ctx context.Context, f func(catalog.Upload)) error {
 		if w.rescan {
 			w.rescan = false
 			pending, err := d.staging.List(ctx, time.Now(), f)
-			if err != nil && ctx.Err() == nil {
+			if err != nil && ctx.Err() == nil && !errors.Is(err, fs.ErrPermission) {
 				return fmt.Errorf("watch %s: %w", d.staging.Path(), err)
 			}
-			w.remind(ctx, pending)
+			w.remind(ctx, pending) // a folder that cannot be read is the sweep's to report
 		}
 		n, err := w.events.Read(buf)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -97,7 +97,7 @@ func (w *watch) remind(ctx context.Context, pending bool) {
 // add watches a folder and those below it.
 func (w *watch) add(folder string) error {
 	return filepath.WalkDir(filepath.Join(w.root, folder), func(path string, e fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 			return nil
 		}
 		if err != nil {
@@ -110,7 +110,7 @@ func (w *watch) add(folder string) error {
 			return fs.SkipDir
 		}
 		wd, err := unix.InotifyAddWatch(w.fd, path, watchEvents)
-		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.EACCES) {
 			return nil
 		}
 		if errors.Is(err, unix.ENOSPC) {
