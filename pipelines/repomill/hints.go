@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 
@@ -30,9 +31,10 @@ func (h *hints) ready() {
 	fmt.Fprintf(s.io.out, `repomill ready
   clients:  %s
   staging:  %s
-  push:     repomill push --wait --staging file://%s acme/tools/ubuntu/jammy hello_1.0_amd64.deb
+  push:     %s push --wait --staging file://%s acme/tools/ubuntu/jammy hello_1.0_amd64.deb
             or copy packages into %s/<owner>/<name>/<os>/<version>/
-`, s.publicURL(), s.resources.Staging.Path(), s.resources.Staging.Path(), s.resources.Staging.Path())
+  look:     %s status --data %s
+`, s.publicURL(), s.resources.Staging.Path(), os.Args[0], s.resources.Staging.Path(), s.resources.Staging.Path(), os.Args[0], s.cmd.Data)
 	ctx := context.Background()
 	states, err := s.resources.Catalog.Releases(ctx)
 	if err != nil {

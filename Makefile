@@ -1,0 +1,62 @@
+# make run    build, and start the whole product on ./data
+# make test   everything that CI checks
+# make bench  figures, beside those of the peers that are installed
+# make fuzz   every fuzz target for FUZZTIME each
+
+GO ?= go
+FUZZTIME ?= 30s
+# Worker binaries are built without cgo; so is what we test, but for the race detector.
+export CGO_ENABLED = 0
+
+# ./... leaves testdata out.
+PACKAGES = ./... ./testdata/debtest ./testdata/rpmtest
+# Where goroutines meet: what the race detector is worth its time for.
+RACY = ./serve/... ./publish ./pipelines ./pipelines/objects ./pipelines/queue
+
+.PHONY: run build test lint race bench fuzz tools go-version
+
+run: build
+	bin/repomill up --data ./data
+
+build: go-version
+	$(GO) build -o bin/repomill ./pipelines/repomill
+
+# The version that go.mod asks for, checked before the compiler says it in other words.
+go-version:
+	@want=$$(sed -n 's/^go \([0-9.]*\).*/\1/p' go.mod); \
+	have=$$($(GO) env GOVERSION 2>/dev/null | sed 's/^go//'); \
+	if [ -z "$$have" ]; then \
+		echo "Go is not installed: get Go $$want or later from https://go.dev/dl and put its bin folder into PATH" >&2; exit 1; fi; \
+	if [ "$$(printf '%s\n%s\n' "$$want" "$$have" | sort -V | head -n 1)" != "$$want" ]; then \
+		echo "Go $$have is too old: get Go $$want or later from https://go.dev/dl, or run with GOTOOLCHAIN=go$$want" >&2; exit 1; fi
+
+test: go-version tools lint
+	$(GO) test -timeout 15m $(PACKAGES)
+	@$(MAKE) --no-print-directory race
+
+lint: go-version
+	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
+	if [ -n "$$unformatted" ]; then echo "run gofmt -w on: $$unformatted" >&2; exit 1; fi
+	$(GO) vet $(PACKAGES)
+	$(GO) tool staticcheck $(PACKAGES)
+	@deploy/govulncheck
+
+race:
+	@if command -v gcc >/dev/null; then \
+		echo CGO_ENABLED=1 $(GO) test -race $(RACY); CGO_ENABLED=1 $(GO) test -race -timeout 15m $(RACY); \
+	else echo "race detector: skipped, it needs gcc"; fi
+
+# What tests compare with and run against. Without root, the tests that miss something say so and skip.
+tools:
+	@deploy/install-test-tools
+
+bench: build
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./pipelines/repomill
+	$(GO) test -run '^$$' -bench . ./ingest/deb ./ingest/rpm ./serve ./serve/cloudfront
+
+fuzz:
+	@for p in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+		done; \
+	done

@@ -1,0 +1,287 @@
+package main_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"repomill/publish/sign"
+	"repomill/testdata/debtest"
+	"repomill/testdata/rpmtest"
+)
+
+// These benchmarks run the real program and measure its process: make bench.
+
+// benchPackages is the size of the repository that the figures are about.
+const benchPackages = 1000
+
+// A benchSite is a running repomill up whose process is measured.
+type benchSite struct {
+	binary, data string
+	cmd          *exec.Cmd
+}
+
+func startBench(b *testing.B) *benchSite {
+	b.Helper()
+	dir := b.TempDir()
+	s := &benchSite{binary: filepath.Join(dir, "repomill"), data: filepath.Join(dir, "data")}
+	if out, err := exec.Command("go", "build", "-o", s.binary, ".").CombinedOutput(); err != nil {
+		b.Fatalf("build: %v\n%s", err, out)
+	}
+	key, err := sign.Generate("bench", 4096, time.Now())
+	if err != nil {
+		b.Fatal(err)
+	}
+	armored, err := key.Private()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := os.MkdirAll(s.data, 0o755); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.data, "signing-key.asc"), armored, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+// start runs the program until stop; the staging folder may have packages already.
+func (s *benchSite) start(b *testing.B) {
+	b.Helper()
+	s.cmd = exec.Command(s.binary, "up", "--data", s.data, "--listen", "127.0.0.1:0", "--edge-listen", "127.0.0.1:0")
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && !strings.Contains(lines.Text(), "ready") {
+	}
+	go io.Copy(io.Discard, out) //nolint:errcheck // hints
+}
+
+// An expense is what a process used.
+type expense struct {
+	cpu    time.Duration // user and system
+	peakMB float64       // of resident memory
+}
+
+// stop ends the program and returns what its process used.
+func (s *benchSite) stop(b *testing.B) expense {
+	b.Helper()
+	// Not the rusage's figure: that begins with the memory of the process which started this one.
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var e expense
+	_, high, _ := strings.Cut(string(status), "VmHWM:")
+	if _, err := fmt.Sscanf(high, "%f", &e.peakMB); err != nil {
+		b.Fatal(err)
+	}
+	e.peakMB /= 1024
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		b.Fatal(err)
+	}
+	if err := s.cmd.Wait(); err != nil {
+		b.Fatal(err)
+	}
+	e.cpu = cpu(s.cmd.ProcessState)
+	return e
+}
+
+// push pushes files and waits until they can be installed.
+func (s *benchSite) push(b *testing.B, target string, files ...string) {
+	b.Helper()
+	args := append([]string{"push", "--wait", "--timeout", "10m", "--staging", "file://" + s.data + "/staging", target}, files...)
+	if out, err := exec.Command(s.binary, args...).CombinedOutput(); err != nil {
+		b.Fatalf("push: %v\n%.2000s", err, out)
+	}
+}
+
+// drained waits until the backlog is empty and count packages are published.
+func (s *benchSite) drained(b *testing.B, count int) {
+	b.Helper()
+	for {
+		out, err := exec.Command(s.binary, "status", "--json", "--limit", "1", "--data", s.data).Output()
+		if err != nil {
+			b.Fatal(err)
+		}
+		var r struct {
+			Releases []struct{ Revision, Published, Packages int }
+			Backlog  int
+		}
+		if err := json.Unmarshal(out, &r); err != nil {
+			b.Fatal(err)
+		}
+		most := 0
+		for _, rel := range r.Releases {
+			if rel.Revision == rel.Published {
+				most = max(most, rel.Packages)
+			}
+		}
+		if r.Backlog == 0 && most >= count {
+			return
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+func cpu(p *os.ProcessState) time.Duration { return p.UserTime() + p.SystemTime() }
+
+// makeDebs writes small packages into a folder and returns their paths.
+func makeDebs(b *testing.B, dir string, from, to int) (files []string) {
+	b.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		b.Fatal(err)
+	}
+	for i := from; i < to; i++ {
+		s := debtest.Spec{Name: fmt.Sprintf("tool-%05d", i), Version: "1.0-1", Arch: []string{"amd64", "arm64", "all"}[i%3], Control: "gz", Data: "gz", Size: 4096, Seed: uint64(i),
+			Fields: []string{"Depends: libc6 (>= 2.34), libssl3 (>= 3.0.0)", "Section: utils", "Priority: optional", "Homepage: https://example.org/"}}
+		files = append(files, writeFile(b, dir, fmt.Sprintf("%s_1.0-1_%s.deb", s.Name, s.Arch), debtest.Build(b, s)))
+	}
+	return files
+}
+
+// makeRPMs is makeDebs for RPM.
+func makeRPMs(b *testing.B, dir string, from, to int) (files []string) {
+	b.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		b.Fatal(err)
+	}
+	for i := from; i < to; i++ {
+		paths := map[string]string{}
+		for f := range 25 {
+			paths[fmt.Sprintf("/usr/share/tool-%05d/file-%02d", i, f)] = "x"
+		}
+		s := rpmtest.Spec{Name: fmt.Sprintf("tool-%05d", i), Version: "1.0", Release: "1", Arch: "x86_64", Files: paths,
+			Requires: []string{"libc.so.6", "bash >= 5"}}
+		files = append(files, writeFile(b, dir, s.Name+"-1.0-1.x86_64.rpm", rpmtest.Build(b, s)))
+	}
+	return files
+}
+
+func writeFile(b *testing.B, dir, name string, body []byte) string {
+	b.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, body, 0o644); err != nil {
+		b.Fatal(err)
+	}
+	return path
+}
+
+// peer measures the CPU of a peer's cold run over the same packages; 0 if it is not installed.
+func peer(b *testing.B, dir, name string, args ...string) time.Duration {
+	b.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		return 0
+	}
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	if err := cmd.Run(); err != nil {
+		b.Fatalf("%s: %v", name, err)
+	}
+	return cpu(cmd.ProcessState)
+}
+
+// BenchmarkCold takes a staging folder of small packages to a published release, start of the program
+// included, and compares the CPU with a peer's cold indexing of the same files. (The peer hashes and
+// indexes; it does not store, sign or keep a catalog.)
+func BenchmarkCold(b *testing.B) {
+	for _, bb := range []struct {
+		name, target string
+		make         func(*testing.B, string, int, int) []string
+		peer         []string
+	}{
+		{"deb", "acme/tools/ubuntu/jammy", makeDebs, []string{"apt-ftparchive", "packages", "."}},
+		{"rpm", "acme/tools/el/9", makeRPMs, []string{"createrepo_c", "-q", "--workers", "1", "."}},
+	} {
+		b.Run(fmt.Sprintf("%s-%d", bb.name, benchPackages), func(b *testing.B) {
+			for b.Loop() {
+				s := startBench(b)
+				dir := filepath.Join(s.data, "staging", bb.target)
+				bb.make(b, dir, 0, benchPackages)
+				start := time.Now()
+				s.start(b)
+				s.drained(b, benchPackages/2)
+				b.ReportMetric(time.Since(start).Seconds(), "wall-s")
+				used := s.stop(b)
+				b.ReportMetric(float64(used.cpu.Microseconds())/benchPackages/1000, "cpu-ms/package")
+				b.ReportMetric(used.peakMB, "peak-MB")
+				if p := peer(b, dir, bb.peer[0], bb.peer[1:]...); p > 0 {
+					b.ReportMetric(float64(p.Microseconds())/benchPackages/1000, bb.peer[0]+"-cpu-ms/package")
+					b.ReportMetric(float64(used.cpu)/float64(p), "cpu-ratio")
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkPush measures one more package: from the start of repomill push until a client can install
+// it through the public URL, in a release of 1,000 packages.
+func BenchmarkPush(b *testing.B) {
+	for _, bb := range []struct {
+		name, target string
+		make         func(*testing.B, string, int, int) []string
+	}{
+		{"deb", "acme/tools/ubuntu/jammy", makeDebs},
+		{"rpm", "acme/tools/el/9", makeRPMs},
+	} {
+		b.Run(fmt.Sprintf("%s-%d", bb.name, benchPackages), func(b *testing.B) {
+			for b.Loop() {
+				s := startBench(b)
+				bb.make(b, filepath.Join(s.data, "staging", bb.target), 0, benchPackages)
+				s.start(b)
+				s.drained(b, benchPackages/2)
+				more := bb.make(b, b.TempDir(), benchPackages, benchPackages+11)
+				var took []time.Duration
+				for _, file := range more {
+					time.Sleep(1500 * time.Millisecond) // a DEB release changes once a second at most
+					start := time.Now()
+					s.push(b, bb.target, file)
+					took = append(took, time.Since(start))
+				}
+				s.stop(b)
+				slices.Sort(took)
+				b.ReportMetric(float64(took[len(took)/2].Milliseconds()), "p50-ms")
+				b.ReportMetric(float64(took[len(took)-1].Milliseconds()), "max-ms")
+			}
+		})
+	}
+}
+
+// BenchmarkLarge takes one package of 1 GB from staging to published.
+func BenchmarkLarge(b *testing.B) {
+	for b.Loop() {
+		s := startBench(b)
+		path := filepath.Join(b.TempDir(), "big_1.0_amd64.deb")
+		f, err := os.Create(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		body, _ := debtest.Stream(debtest.Spec{Name: "big", Arch: "amd64", Size: 1 << 30})
+		if _, err := io.Copy(f, body); err != nil {
+			b.Fatal(err)
+		}
+		f.Close()
+		s.start(b)
+		start := time.Now()
+		s.push(b, "acme/tools/ubuntu/jammy", path)
+		b.ReportMetric(time.Since(start).Seconds(), "wall-s")
+		used := s.stop(b)
+		b.ReportMetric(used.cpu.Seconds(), "cpu-s")
+		b.ReportMetric(used.peakMB, "peak-MB")
+	}
+}
