@@ -7,6 +7,8 @@ GO ?= go
 FUZZTIME ?= 30s
 # Worker binaries are built without cgo; so is what we test, but for the race detector.
 export CGO_ENABLED = 0
+# Where deploy/install-test-tools unpacks what cannot be installed.
+export PATH := $(PATH):$(CURDIR)/bin/tools/usr/bin
 
 # ./... leaves testdata out.
 PACKAGES = ./... ./testdata/debtest ./testdata/rpmtest

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -108,7 +109,7 @@ func (c *checkCmd) print(io stdio, r checkReport) {
 		return
 	}
 	for _, rel := range r.Releases {
-		fmt.Fprintf(io.out, "%s: revision %d of %s, %d packages, %d indexes\n", rel.Name, rel.Revision.Number, rel.Date.Format(time.RFC3339), rel.Packages, rel.Indexes)
+		fmt.Fprintf(io.out, "%s: revision %d of %s, %d packages, %d indexes\n", cmp.Or(rel.Name, c.Tree), rel.Revision.Number, rel.Date.Format(time.RFC3339), rel.Packages, rel.Indexes)
 	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(io.out, "%s: %s\n", printable(p.Path), p.Detail)

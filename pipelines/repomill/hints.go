@@ -56,10 +56,10 @@ func (h *hints) published(ctx context.Context, res publish.Result) {
 
 func (h *hints) print(ctx context.Context, r catalog.Release) {
 	id := r.Repository.String() + "/" + r.Distribution.String()
-	if h.known[id] || r.Arch == layout.SRPMS {
+	if h.known[id] {
 		return
 	}
-	packages, err := h.site.resources.Catalog.Packages(ctx, r, "")
+	packages, err := list(ctx, h.site.resources.Catalog, id, "")
 	if err != nil {
 		h.site.log.Error("packages not read", "error", err)
 		return

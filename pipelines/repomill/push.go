@@ -71,6 +71,9 @@ func (c *pushCmd) Run(ctx context.Context, io stdio) error {
 	return c.wait(ctx, io, staging, ups)
 }
 
+// maxName is the longest file name for which there can be a verdict, in bytes.
+const maxName = 255 - len(".json")
+
 // objects returns the staging keys, after the checks that need no server.
 func (c *pushCmd) objects() ([]string, error) {
 	target := strings.Trim(c.Target, "/")
@@ -89,6 +92,8 @@ func (c *pushCmd) objects() ([]string, error) {
 			return nil, usage("%s is not a file", file)
 		case strings.HasPrefix(name, "."):
 			return nil, usage("%s: names that start with a dot are ignored in staging; rename the file", file)
+		case len(name) > maxName:
+			return nil, usage("%s: the name is longer than %d bytes, and no verdict could stand beside it; rename the file", file, maxName)
 		case seen[name] != "":
 			return nil, usage("%s and %s have the same name; push them one after the other", seen[name], file)
 		}
@@ -144,7 +149,7 @@ func isTerminal(w io.Writer) bool {
 
 func (c *pushCmd) printStaged(io stdio, p *pushed) {
 	if c.JSON {
-		printJSON(io, map[string]any{"file": p.file, "object": p.upload.Object, "generation": p.upload.Generation, "state": "staged"})
+		printJSON(io, map[string]any{"file": p.file, "object": p.upload.Object, "generation": p.upload.Generation, "state": staged})
 		return
 	}
 	fmt.Fprintf(io.out, "%s: stored in staging as %s; add --wait to learn what becomes of it\n", p.file, p.upload.Object)

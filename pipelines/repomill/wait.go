@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,9 @@ import (
 	"repomill/publish"
 	"repomill/schemas/catalog"
 )
+
+// staged is the state of an upload that nobody has picked up.
+const staged catalog.UploadState = "staged"
 
 // pollPeriod is how often a waiter looks for its verdict.
 const pollPeriod = 50 * time.Millisecond
@@ -85,6 +89,7 @@ func (c *pushCmd) timedOut(io stdio, ups []*pushed, why error) error {
 		fmt.Fprintf(io.err, "%s: timed out after %s: %s\n", p.file, c.Timeout, stage)
 		if c.JSON {
 			p.verdict.Object, p.verdict.Generation = p.upload.Object, p.upload.Generation
+			p.verdict.State = cmp.Or(p.verdict.State, staged)
 			printJSON(io, p.verdict)
 		}
 	}

@@ -1,0 +1,238 @@
+package main_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"repomill/schemas/catalog"
+	"repomill/testdata/debtest"
+	"repomill/testdata/rpmtest"
+)
+
+// A push that waits ends when clients see the packages, and says what became of each.
+func TestPush(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	const jammy = "acme/push/ubuntu/jammy"
+	hello := newDEB(t, debtest.Spec{Arch: "amd64"})
+
+	t.Run("published means fetched through the public URL", func(t *testing.T) {
+		for _, v := range append(s.publish(t, jammy, hello), s.publish(t, "acme/push/el/9", newRPM(t, rpmtest.Spec{}))...) {
+			if v.State != catalog.Published || v.Finished == nil || v.Size == 0 || len(v.Releases) == 0 {
+				t.Errorf("verdict %+v", v)
+			}
+			if got := digest(s.fetch(t, v.Key)); got != v.SHA256 {
+				t.Errorf("%s has sha256 %s, want %s", v.Key, got, v.SHA256)
+			}
+			for _, r := range v.Releases {
+				if status, _ := get(t, r.Pointer); status != http.StatusOK || !strings.HasPrefix(r.Pointer, s.url+"/") {
+					t.Errorf("pointer %s: %d", r.Pointer, status)
+				}
+			}
+		}
+	})
+	t.Run("the same bytes again are a success", func(t *testing.T) {
+		vs := s.publish(t, jammy, hello)
+		if got := vs[0].State; got != catalog.Duplicate {
+			t.Errorf("state %s, want duplicate", got)
+		}
+	})
+	t.Run("one rejection makes the exit code 1 and keeps nothing else back", func(t *testing.T) {
+		other := newDEB(t, debtest.Spec{Arch: "amd64", Seed: 1, Size: 10})
+		good := newDEB(t, debtest.Spec{Name: "good"})
+		a, vs := s.push(t, jammy, other, good)
+		if a.code != 1 || len(vs) != 2 {
+			t.Fatalf("%v", a)
+		}
+		if vs[0].State != catalog.Rejected {
+			vs[0], vs[1] = vs[1], vs[0]
+		}
+		if vs[0].Reason != catalog.Conflict || vs[1].State != catalog.Published || vs[1].Package != "good 1.0 all" {
+			t.Errorf("verdicts %+v", vs)
+		}
+		for _, want := range []string{other.path, "rejected", "conflict", hello.sha256(), other.sha256()} {
+			if !strings.Contains(a.stderr, want) {
+				t.Errorf("no %q in %s", want, a.stderr)
+			}
+		}
+	})
+	t.Run("a component is the end of the target", func(t *testing.T) {
+		a, vs := s.push(t, jammy+"/extra", hello)
+		if a.code != 1 || len(vs) != 1 || vs[0].Reason != catalog.OtherComponent || !strings.Contains(vs[0].Detail, "main") {
+			t.Errorf("hello of main in extra: %v", a)
+		}
+		vs = s.publish(t, jammy+"/extra", newDEB(t, debtest.Spec{Name: "more"}))
+		if want := "acme/push/ubuntu/pool/jammy/extra/m/more/more_1.0_all.deb"; vs[0].Key != want {
+			t.Errorf("key %q, want %q", vs[0].Key, want)
+		}
+	})
+	t.Run("without --json and --wait there are sentences", func(t *testing.T) {
+		a := repomill(t, "push", "--wait", "--staging", s.staging(), jammy, hello.path)
+		if want := hello.path + ": duplicate: hello 1.0 amd64\n"; a.code != 0 || a.stdout != want || a.stderr != "" {
+			t.Errorf("%v, want %q", a, want)
+		}
+		a = repomill(t, "push", "--staging", s.staging(), jammy, hello.path)
+		if a.code != 0 || !strings.Contains(a.stdout, "stored in staging") || a.stderr != "" {
+			t.Errorf("%v", a)
+		}
+	})
+}
+
+// Each way to fail has an exit code, and a sentence on the standard error.
+func TestPushFails(t *testing.T) {
+	t.Parallel()
+	hello := newDEB(t, debtest.Spec{})
+	same := newFile(t, hello.path[strings.LastIndex(hello.path, "/")+1:], hello.body)
+	alone := "file://" + t.TempDir() // where no program is running
+	const jammy = "acme/tools/ubuntu/jammy"
+	for _, tt := range []struct {
+		name string
+		args []string
+		code int
+		says string
+	}{
+		{"nobody picks it up", []string{"--staging", alone, "--wait", "--timeout", "200ms", jammy, hello.path}, 3, "stored, nobody picked it up"},
+		{"stored is enough without --wait", []string{"--staging", alone, jammy, hello.path}, 0, ""},
+		{"no staging folder", []string{"--staging", alone + "/nothing", "--wait", jammy, hello.path}, 4, "--staging"},
+		{"staging is a file", []string{"--staging", "file://" + hello.path, "--wait", jammy, hello.path}, 4, "staging"},
+		{"a target without a distribution", []string{"--staging", alone, "acme/tools", hello.path}, 2, "owner/name/os/version"},
+		{"a target that is too deep", []string{"--staging", alone, jammy + "/main/extra", hello.path}, 2, "owner/name/os/version"},
+		{"a target that is hidden", []string{"--staging", alone, "acme/.tools/ubuntu/jammy", hello.path}, 2, "owner/name/os/version"},
+		{"a target that leaves the folder", []string{"--staging", alone, "acme/../ubuntu/jammy", hello.path}, 2, "owner/name/os/version"},
+		{"an empty name in a target", []string{"--staging", alone, "acme//ubuntu/jammy", hello.path}, 2, "owner/name/os/version"},
+		{"a file that is not there", []string{"--staging", alone, jammy, hello.path + "x"}, 2, "no such file"},
+		{"a folder", []string{"--staging", alone, jammy, t.TempDir()}, 2, "not a file"},
+		{"two files of one name", []string{"--staging", alone, jammy, hello.path, same.path}, 2, "same name"},
+		{"no files", []string{"--staging", alone, jammy}, 2, "files"},
+		{"an unknown flag", []string{"--stage", alone, jammy, hello.path}, 2, "--stage"},
+		{"an unknown kind of staging", []string{"--staging", "ftp://example.org", jammy, hello.path}, 2, "ftp://"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := repomill(t, append([]string{"push"}, tt.args...)...)
+			if a.code != tt.code || !strings.Contains(a.stderr, tt.says) || (a.code == 0) != (a.stderr == "") {
+				t.Errorf("want exit code %d and %q, got %v", tt.code, tt.says, a)
+			}
+		})
+	}
+}
+
+// Published is not enough for --wait: clients must be able to fetch it where they would.
+func TestPushWaitsForThePublicURL(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "--public-url", "http://127.0.0.1:1")
+	hello := newDEB(t, debtest.Spec{})
+	a := repomill(t, "push", "--wait", "--timeout", "1500ms", "--staging", s.staging(), "acme/tools/ubuntu/jammy", hello.path)
+	if a.code != 3 || !strings.Contains(a.stderr, "clients cannot fetch it") || !strings.Contains(a.stderr, "127.0.0.1:1") {
+		t.Errorf("%v", a)
+	}
+}
+
+// Somebody else's staging folder cannot be written, which an administrator may put right.
+func TestPushIsNotPermitted(t *testing.T) {
+	t.Parallel()
+	dir := openDir(t)
+	file := filepath.Join(dir, "hello.deb")
+	if err := os.WriteFile(file, debtest.Build(t, debtest.Spec{}), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(dir+"/staging", 0o555); err != nil {
+		t.Fatal(err)
+	}
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := []string{path, "push", "--wait", "--staging", "file://" + dir + "/staging", "acme/tools/ubuntu/jammy", file}
+	if os.Getuid() == 0 {
+		need(t, "setpriv")
+		command = append([]string{"setpriv", "--reuid=65534", "--clear-groups"}, command...)
+	}
+	if a := run(t, nil, command[0], command[1:]...); a.code != 4 || !strings.Contains(a.stderr, "permission denied") {
+		t.Errorf("%v", a)
+	}
+}
+
+// status and ls show what was published.
+func TestStatusAndLs(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	const noble = "acme/status/ubuntu/noble"
+	for _, v := range []string{"1.0", "1.0~rc1", "1:0.1"} {
+		s.publish(t, noble, newDEB(t, debtest.Spec{Version: v}))
+	}
+	s.publish(t, "acme/status/el/9", newRPM(t, rpmtest.Spec{Arch: "noarch"}))
+	s.push(t, noble, newFile(t, "empty.deb", nil))
+
+	r := s.status(t, "acme/status")
+	var got []string
+	for _, rel := range r.Releases {
+		got = append(got, fmt.Sprintf("%s %d", rel.Release, rel.Packages))
+		if rel.Published != rel.Revision || rel.Since == nil {
+			t.Errorf("release %+v is not up to date", rel)
+		}
+	}
+	want := []string{"acme/status/el/9/SRPMS 0", "acme/status/el/9/aarch64 1", "acme/status/el/9/x86_64 1", noble + " 3"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("releases (-want +got):\n%s", diff)
+	}
+	if len(r.Uploads) != 5 || r.Uploads[0].Reason != catalog.Empty || r.Uploads[1].Package != "hello 1.0-1 noarch" {
+		t.Errorf("uploads, newest first: %+v", r.Uploads)
+	}
+	if r := s.status(t, "acme/stat"); len(r.Releases)+len(r.Uploads) > 0 {
+		t.Errorf("half a name is no target: %+v", r)
+	}
+	a := repomill(t, "status", "--data", s.data, noble)
+	for _, want := range []string{noble, "3", "published", "hello 1:0.1 all", "rejected", "empty: ", "backlog: "} {
+		if a.code != 0 || !strings.Contains(a.stdout, want) {
+			t.Errorf("no %q in %v", want, a)
+		}
+	}
+	versions := lsVersions(t, s, noble)
+	if want := []string{"1.0~rc1", "1.0", "1:0.1"}; !cmp.Equal(versions, want) {
+		t.Errorf("ls shows %q, want %q", versions, want)
+	}
+	if got := lsVersions(t, s, "acme/status/el/9"); !cmp.Equal(got, []string{"1.0-1"}) {
+		t.Errorf("a noarch package is listed as %q", got)
+	}
+	if a := repomill(t, "ls", "--data", s.data, noble, "hello"); a.code != 0 || strings.Count(a.stdout, "hello ") != 3 {
+		t.Errorf("%v", a)
+	}
+	for _, tt := range []struct {
+		args []string
+		code int
+	}{
+		{[]string{"ls", "--data", s.data, "acme/status/ubuntu/focal"}, 1},
+		{[]string{"ls", "--data", s.data, "acme"}, 2},
+		{[]string{"ls", "--data", t.TempDir(), noble}, 4},
+		{[]string{"status", "--data", t.TempDir()}, 4},
+	} {
+		if a := repomill(t, tt.args...); a.code != tt.code || a.stderr == "" {
+			t.Errorf("%q: want exit code %d, got %v", tt.args, tt.code, a)
+		}
+	}
+}
+
+// lsVersions returns the versions that ls shows, in its order.
+func lsVersions(t *testing.T, s *site, target string) (versions []string) {
+	t.Helper()
+	a := repomill(t, "ls", "--data", s.data, "--json", target)
+	if a.code != 0 {
+		t.Fatalf("ls: %v", a)
+	}
+	for line := range bytes.Lines([]byte(a.stdout)) {
+		var k catalog.Package
+		if err := json.Unmarshal(line, &k); err != nil {
+			t.Fatal(err)
+		}
+		versions = append(versions, k.Version)
+	}
+	return versions
+}
