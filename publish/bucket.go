@@ -4,7 +4,10 @@ package publish
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 
@@ -41,8 +44,19 @@ type Bucket interface {
 	Swap(ctx context.Context, old layout.Version, o layout.Object, body io.Reader) (layout.Version, error)
 }
 
-// maxSmall bounds the objects that are read into memory: pointers, settings, client configuration.
-// apt itself reads at most 10,000,000 bytes of a Release file.
+// A Copier copies an object inside the store, without reading it; an existing target is [ErrExists].
+type Copier interface {
+	Copy(ctx context.Context, from string, o layout.Object) error
+}
+
+// A Store is a bucket that can copy.
+type Store interface {
+	Bucket
+	Copier
+}
+
+// maxSmall bounds in bytes the objects that are read into memory: pointers, settings, client
+// configuration. apt itself reads no more of a Release file.
 const maxSmall = 10_000_000
 
 // readSmall returns the bytes of a small object; none and no error for an absent one.
@@ -55,6 +69,38 @@ func readSmall(ctx context.Context, b Bucket, key string) ([]byte, layout.Meta, 
 		return nil, meta, err
 	}
 	defer body.Close()
-	all, err := io.ReadAll(io.LimitReader(body, maxSmall))
-	return all, meta, err
+	all, err := io.ReadAll(io.LimitReader(body, maxSmall+1))
+	if err == nil && len(all) > maxSmall {
+		err = fmt.Errorf("more than %d bytes", maxSmall)
+	}
+	if err != nil {
+		return nil, meta, fmt.Errorf("read %s: %w", key, err)
+	}
+	return all, meta, nil
+}
+
+// versionOf returns the version of an object; the empty one if it is absent.
+func versionOf(ctx context.Context, b Bucket, key string) (layout.Version, error) {
+	meta, err := b.Stat(ctx, key)
+	if errors.Is(err, ErrNotExist) {
+		return "", nil
+	}
+	return meta.Version, err
+}
+
+// sumOf returns the SHA-256 of an object; the empty string if it is absent.
+func sumOf(ctx context.Context, b Bucket, key string) (string, error) {
+	body, _, err := b.Get(ctx, key)
+	if errors.Is(err, ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer body.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, body); err != nil {
+		return "", fmt.Errorf("read %s: %w", key, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }

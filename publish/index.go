@@ -95,11 +95,8 @@ func (x *index) finish(w *gzip.Writer) error {
 	return w.Close()
 }
 
-// body returns the compressed bytes from their start.
-func (x *index) body() (io.Reader, error) {
-	_, err := x.spool.Seek(0, io.SeekStart)
-	return x.spool, err
-}
+// body returns the compressed bytes of a finished index.
+func (x *index) body() io.Reader { return io.NewSectionReader(x.spool, 0, x.packed.size) }
 
 func (x *index) close() { x.spool.Close() }
 

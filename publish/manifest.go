@@ -8,11 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"time"
 
-	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 )
 
@@ -36,10 +34,11 @@ type ManifestObject struct {
 	SHA256 string `json:"sha256"`
 }
 
-func (p *Publisher) writeManifest(ctx context.Context, snap *catalogdb.Snapshot, d draft, pointerBody []byte, old pointer, date time.Time) error {
+// writeManifest records a publish just before its swap.
+func (p *Publisher) writeManifest(ctx context.Context, d draft, pointer []byte, old published) error {
 	m := Manifest{
-		Release: snap.Release.String(), Revision: snap.Revision.Number, Nonce: snap.Revision.Nonce, Date: date, Packages: d.packages,
-		Pointer: ManifestObject{Key: layout.PointerKey(snap.Release), Size: int64(len(pointerBody)), SHA256: hexSum(pointerBody)},
+		Release: d.release.String(), Revision: d.revision.Number, Nonce: d.revision.Nonce, Date: d.date, Packages: d.packages,
+		Pointer: ManifestObject{Key: layout.PointerKey(d.release), Size: int64(len(pointer)), SHA256: hexSum(pointer)},
 	}
 	if old.exists {
 		m.Previous = hexSum(old.body)
@@ -51,35 +50,30 @@ func (p *Publisher) writeManifest(ctx context.Context, snap *catalogdb.Snapshot,
 	if err != nil {
 		return err
 	}
-	key := layout.ManifestKey(snap.Release, strconv.FormatInt(m.Revision, 10), m.Pointer.SHA256)
-	if err := p.bucket.Create(ctx, layout.ObjectOf(key), bytes.NewReader(append(body, '\n'))); err != nil && !errors.Is(err, ErrExists) {
+	body = append(body, '\n')
+	key := layout.ManifestKey(d.release, strconv.FormatInt(m.Revision, 10), m.Pointer.SHA256)
+	err = p.bucket.Create(ctx, layout.ObjectOf(key), bytes.NewReader(body))
+	if errors.Is(err, ErrExists) {
+		err = p.sameManifest(ctx, key, body)
+	}
+	if err != nil {
 		return fmt.Errorf("write manifest: %w", err)
 	}
 	return nil
+}
+
+// sameManifest makes sure that a manifest which is there already tells the same story. An earlier
+// attempt in the same second may have meant to replace another pointer: then a later one has a new
+// date, and so a manifest of its own.
+func (p *Publisher) sameManifest(ctx context.Context, key string, body []byte) error {
+	found, _, err := readSmall(ctx, p.bucket, key)
+	if err == nil && !bytes.Equal(found, body) {
+		err = fmt.Errorf("%s: %w", key, ErrConflict)
+	}
+	return err
 }
 
 func hexSum(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
-
-// sumOf returns the SHA-256 of an object, or "" if it is absent.
-func sumOf(ctx context.Context, b Bucket, key string) (string, error) {
-	body, _, err := b.Get(ctx, key)
-	if isNotExist(err) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	defer body.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, body); err != nil {
-		return "", fmt.Errorf("read %s: %w", key, err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-func isNotExist(err error) bool { return errors.Is(err, ErrNotExist) }
-
-func bytesReader(b []byte) io.Reader { return bytes.NewReader(b) }

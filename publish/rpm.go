@@ -3,8 +3,9 @@ package publish
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
 
 	"repomill/publish/repomd"
 	"repomill/schemas/catalog"
@@ -15,44 +16,37 @@ import (
 // rpmFormat publishes an architecture directory: checksum-named indexes, repomd.xml.asc, repomd.xml.
 type rpmFormat struct{}
 
-func (rpmFormat) parse(pointer []byte) (catalog.Revision, time.Time, error) {
-	r, err := repomd.Parse(pointer)
-	return r.Revision, r.Date, err
+// maxLead is how far the date of a release may be ahead of the clock before the next publish waits.
+const maxLead = 2 * time.Second
+
+// pause lets the clock catch up with the date, which rises by a second with each publish. Otherwise
+// there is no need to wait: dnf and zypper compare the bytes of repomd.xml, not its time.
+func (rpmFormat) pause(old published) time.Duration {
+	return min(old.date.Add(-maxLead).Sub(old.now), time.Second)
 }
-
-func ascKey(r catalog.Release) string { return layout.PointerKey(r) + ".asc" }
-
-func (rpmFormat) pairKeys(r catalog.Release, _ []byte) ([]string, error) {
-	return []string{ascKey(r)}, nil
-}
-
-// pause is none: dnf and zypper compare the bytes of repomd.xml, not its time.
-func (rpmFormat) pause(pointer) time.Duration { return 0 }
 
 // indexTypes are the indexes of a release, in the order of repomd.xml.
 var indexTypes = []string{"primary", "filelists", "other"}
 
 func (rpmFormat) render(ctx context.Context, p *Publisher, snap *catalogdb.Snapshot, date time.Time) (d draft, err error) {
-	d.release = snap.Release
-	if d.packages, err = snap.Count(ctx); err != nil {
-		return d, err
-	}
-	w := newCompressor()
-	var indexes [3]*index
+	d = draft{release: snap.Release, revision: snap.Revision, date: date}
 	defer func() {
 		if err != nil {
 			d.close()
 		}
 	}()
-	for i, t := range indexTypes {
-		if indexes[i], err = newIndex(); err != nil {
+	if d.packages, err = snap.Count(ctx); err != nil {
+		return d, err
+	}
+	w := newCompressor()
+	for _, t := range indexTypes {
+		x, err := newIndex()
+		if err != nil {
 			return d, err
 		}
-		d.indexes = append(d.indexes, indexFile{index: indexes[i]})
-		if err := indexes[i].add(w, false, repomd.Header(t, d.packages)); err != nil {
-			return d, err
-		}
-		if err := indexes[i].flush(w); err != nil { // the count is a member of its own
+		d.indexes = append(d.indexes, indexFile{index: x})
+		// The count is a member of its own.
+		if err := errors.Join(x.add(w, true, repomd.Header(t, d.packages)), x.flush(w)); err != nil {
 			return d, err
 		}
 	}
@@ -65,26 +59,28 @@ func (rpmFormat) render(ctx context.Context, p *Publisher, snap *catalogdb.Snaps
 		}
 		border := startsSegment(k)
 		for i, fragment := range [][]byte{k.Primary, k.Filelists, k.Other} {
-			if err := indexes[i].add(w, border, fragment); err != nil {
+			if err := d.indexes[i].index.add(w, border, fragment); err != nil {
 				return d, err
 			}
 		}
 	}
-	md := repomd.Repomd{Revision: snap.Revision, Date: date}
+	return d, finishRPM(w, &d)
+}
+
+// finishRPM ends the indexes of a draft, names them, and describes them in its pointer.
+func finishRPM(w *gzip.Writer, d *draft) error {
+	md := repomd.Repomd{Revision: d.revision, Date: d.date}
 	for i, t := range indexTypes {
-		x := indexes[i]
-		if err := x.flush(w); err != nil {
-			return d, err
-		}
+		x := d.indexes[i].index
 		if err := errors.Join(x.add(w, true, repomd.Footer(t)), x.finish(w)); err != nil {
-			return d, err
+			return err
 		}
 		data := repomd.Data{Type: t, SHA256: x.packed.sum(), Size: x.packed.size, OpenSHA256: x.plain.sum(), OpenSize: x.plain.size}
 		md.Data = append(md.Data, data)
-		d.indexes[i].key = layout.RPMDir(snap.Release) + "/" + data.Name()
+		d.indexes[i].key = layout.RPMDir(d.release) + "/" + data.Name()
 	}
 	d.pointer = md.Render()
-	return d, nil
+	return nil
 }
 
 // ensureNoarch gives a new directory its copies of the noarch packages that were there before it.
@@ -98,30 +94,4 @@ func (p *Publisher) ensureNoarch(ctx context.Context, snap *catalogdb.Snapshot, 
 		return nil
 	}
 	return err
-}
-
-func (rpmFormat) sign(p *Publisher, d draft, date time.Time) (pointer []byte, pairs pairFiles, err error) {
-	asc, err := p.signer.Detach(d.pointer, date)
-	if err == nil {
-		err = p.keyring.VerifyDetached(d.pointer, asc)
-	}
-	if err != nil {
-		return nil, pairs, fmt.Errorf("sign repomd.xml: %w", err)
-	}
-	pairs.before = []pairFile{{key: ascKey(d.release), body: asc}}
-	return d.pointer, pairs, nil
-}
-
-// repair signs the present repomd.xml again if its signature is missing or another's.
-func (rpmFormat) repair(ctx context.Context, p *Publisher, r catalog.Release, ptr pointer) error {
-	asc, _, err := readSmall(ctx, p.bucket, ascKey(r))
-	if err != nil || p.keyring.VerifyDetached(ptr.body, asc) == nil {
-		return err
-	}
-	if asc, err = p.signer.Detach(ptr.body, ptr.date); err != nil {
-		return fmt.Errorf("sign repomd.xml: %w", err)
-	}
-	p.log.Warn("repair a torn pair", "key", ascKey(r))
-	p.writePairs(ctx, ptr, []pairFile{{key: ascKey(r), body: asc}})
-	return nil
 }

@@ -12,26 +12,10 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A static is an object that follows from settings alone: the settings themselves, the public key, and
-// the configuration that clients install.
-type static struct {
-	key     string
-	body    []byte
-	version layout.Version
-}
-
-// readStatics reads a release's static objects as they are, before the settings are read.
-func readStatics(ctx context.Context, b Bucket, r catalog.Release) ([]static, error) {
-	keys := []string{layout.SettingsKey(r.Repository), layout.GPGKeyKey(r.Repository), configKey(r)}
-	statics := make([]static, len(keys))
-	for i, key := range keys {
-		body, meta, err := readSmall(ctx, b, key)
-		if err != nil {
-			return nil, err
-		}
-		statics[i] = static{key, body, meta.Version}
-	}
-	return statics, nil
+// staticKeys returns the keys of a release's static objects: those that follow from settings alone. They
+// are the settings themselves, the public keys, and the configuration that clients install.
+func staticKeys(r catalog.Release) []string {
+	return []string{layout.SettingsKey(r.Repository), layout.GPGKeyKey(r.Repository), configKey(r)}
 }
 
 func configKey(r catalog.Release) string {
@@ -43,7 +27,7 @@ func configKey(r catalog.Release) string {
 
 // writeStatics replaces the static objects that are not as they should be. They go before the pointer,
 // so that a release which is visible can be used.
-func (p *Publisher) writeStatics(ctx context.Context, snap *catalogdb.Snapshot, old []static) error {
+func (p *Publisher) writeStatics(ctx context.Context, snap *catalogdb.Snapshot, old published) error {
 	settings, err := json.MarshalIndent(snap.Settings, "", "  ")
 	if err != nil {
 		return err
@@ -52,11 +36,12 @@ func (p *Publisher) writeStatics(ctx context.Context, snap *catalogdb.Snapshot, 
 	if snap.Release.Arch != "" {
 		config = p.repo(snap.Release)
 	}
-	for i, body := range [][]byte{append(settings, '\n'), p.signer.Public(), config} {
-		if bytes.Equal(body, old[i].body) && old[i].version != "" {
+	bodies := [][]byte{append(settings, '\n'), p.signer.Public(), config}
+	for i, key := range staticKeys(snap.Release) {
+		if old.versions[key] != "" && bytes.Equal(bodies[i], old.statics[key]) {
 			continue
 		}
-		if _, err := p.bucket.Swap(ctx, old[i].version, layout.ObjectOf(old[i].key), bytes.NewReader(body)); err != nil {
+		if _, err := p.bucket.Swap(ctx, old.versions[key], layout.ObjectOf(key), bytes.NewReader(bodies[i])); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,196 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+)
+
+// ErrForeign says that the published release has a state which this catalog never made.
+var ErrForeign = errors.New("the published release was not made from this catalog: it has lost history, or another catalog publishes to the same bucket")
+
+// attempt is one run of the protocol (spec: publish, section 3). The order of its first steps is what
+// makes the swap safe: the pointer is read before the rows, and replaced only if it is still that one.
+func (p *Publisher) attempt(ctx context.Context, r catalog.Release, repair bool) (Result, error) {
+	f := formatOf(r)
+	old, err := p.read(ctx, f, r)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := wait(ctx, f.pause(old)); err != nil {
+		return Result{}, err
+	}
+	snap, err := p.catalog.Snapshot(ctx, r)
+	if err != nil {
+		return Result{}, err
+	}
+	defer snap.Close() //nolint:errcheck // a read
+	res := Result{Release: r, Revision: snap.Revision, Changed: old.revision != snap.Revision}
+	if err := p.mayPublish(ctx, old, snap); err != nil {
+		return res, err
+	}
+	if err := p.writeStatics(ctx, snap, old); err != nil {
+		return res, err
+	}
+	// A publish that was not recorded may have been interrupted at any point.
+	if repair || snap.Published < snap.Revision.Number {
+		if err := p.repair(ctx, f, old, res.Changed); err != nil {
+			return res, err
+		}
+	}
+	if res.Changed {
+		if res.Packages, err = p.replace(ctx, f, snap, old); err != nil {
+			return res, err
+		}
+	}
+	if snap.Published >= snap.Revision.Number {
+		return res, nil
+	}
+	return res, p.catalog.Publish(ctx, r, snap.Revision.Number, old.now)
+}
+
+// maxAhead is how far a release may be dated in the future. apt refuses 10 seconds.
+const maxAhead = 5 * time.Second
+
+// mayPublish refuses to replace a pointer where that could take something away from clients.
+func (p *Publisher) mayPublish(ctx context.Context, old published, snap *catalogdb.Snapshot) error {
+	if !old.exists || old.revision == snap.Revision {
+		return nil
+	}
+	key := layout.PointerKey(snap.Release)
+	drew, err := p.catalog.Drew(ctx, snap.Release, old.revision)
+	switch {
+	case err != nil:
+		return err
+	case !drew:
+		return fmt.Errorf("%s has revision %s: %w", key, old.revision, ErrForeign)
+	case old.revision.Number > snap.Revision.Number: // rows from a replica that lags behind
+		return fmt.Errorf("read %s at revision %s, rows at %s: %w", key, old.revision, snap.Revision, ErrConflict)
+	case old.date.After(old.now.Add(maxAhead)):
+		return fmt.Errorf("%s is dated %s, ahead of the store's clock %s: set the clock right; clients would ignore anything older",
+			key, old.date.Format(time.RFC3339), old.now.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// repair makes the files beside the pointer fit it. If the pointer is to be replaced, only those count
+// without which no client takes it. The error is [errRepaired] if something was written.
+func (p *Publisher) repair(ctx context.Context, f format, old published, stale bool) error {
+	if !old.exists || stale && !f.inseparable() {
+		return nil
+	}
+	repaired, err := f.repair(ctx, p, old)
+	if err == nil && repaired {
+		p.log.Warn("repaired a torn pair", "pointer", layout.PointerKey(old.release))
+		err = errRepaired
+	}
+	return err
+}
+
+// replace renders a release and swaps its pointer.
+func (p *Publisher) replace(ctx context.Context, f format, snap *catalogdb.Snapshot, old published) (packages int, err error) {
+	date := nextDate(old)
+	d, err := f.render(ctx, p, snap, date)
+	if err != nil {
+		return 0, err
+	}
+	defer d.close()
+	snap.Close() //nolint:errcheck // a read; writing to a distant store may take long
+	// A crash from here on leaves index files that nothing refers to. The next run writes the same ones again.
+	aged, err := p.createIndexes(ctx, d.indexes)
+	if err != nil {
+		return 0, err
+	}
+	s, err := f.sign(p, d, date)
+	if err != nil {
+		return 0, err
+	}
+	if err := p.writeManifest(ctx, d, s.pointer, old); err != nil {
+		return 0, err
+	}
+	if err := p.commit(ctx, f, old, s); err != nil {
+		return d.packages, err
+	}
+	_, err = p.createIndexes(ctx, aged)
+	return d.packages, err
+}
+
+// nextDate is the store's time or, if clients could take that for older, a second after the last date.
+func nextDate(old published) time.Time {
+	date := old.now.UTC().Truncate(time.Second)
+	if earliest := old.date.Add(time.Second); old.exists && date.Before(earliest) {
+		return earliest
+	}
+	return date
+}
+
+// commitLimit bounds the time of a commit, which goes on when its caller gives up.
+const commitLimit = time.Minute
+
+// commit swaps the pointer, and writes the files beside it. After an error that [again] knows the
+// pointer may be the new one or not.
+func (p *Publisher) commit(ctx context.Context, f format, old published, s signed) error {
+	// Nobody's impatience tears a pair.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
+	defer cancel()
+	err := p.swap(ctx, old, s)
+	if err == nil {
+		return nil
+	}
+	if len(s.before) > 0 {
+		p.untear(ctx, f, old.release)
+	}
+	if errors.Is(err, ErrConflict) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errUnknown, err)
+}
+
+func (p *Publisher) swap(ctx context.Context, old published, s signed) error {
+	written := make([]layout.Version, len(s.before))
+	for i, o := range s.before {
+		// A crash between here and the swap leaves a torn pair, which the next run repairs.
+		v, err := p.swapPair(ctx, old, o)
+		if err != nil {
+			return err
+		}
+		written[i] = v
+	}
+	pointer := pairFile{key: layout.PointerKey(old.release), body: s.pointer}
+	if _, err := p.swapPair(ctx, old, pointer); err != nil {
+		return err
+	}
+	for i, o := range s.before {
+		// Somebody may have taken the pair for torn, just before the swap, and "repaired" it.
+		if v, err := versionOf(ctx, p.bucket, o.key); err != nil || v != written[i] {
+			return errors.Join(err, fmt.Errorf("%s: %w", o.key, ErrConflict))
+		}
+	}
+	var errs []error
+	for _, o := range s.after {
+		_, err := p.swapPair(ctx, old, o)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// swapPair writes a pointer or a file beside it, unless somebody did so since old was read.
+func (p *Publisher) swapPair(ctx context.Context, old published, o pairFile) (layout.Version, error) {
+	return p.bucket.Swap(ctx, old.versions[o.key], layout.ObjectOf(o.key), o.reader())
+}
+
+// untear repairs what a lost swap left torn, at once. If that fails, the next attempt tries again.
+func (p *Publisher) untear(ctx context.Context, f format, r catalog.Release) {
+	now, err := p.read(ctx, f, r)
+	if err == nil && now.exists {
+		_, err = f.repair(ctx, p, now)
+	}
+	if err != nil {
+		p.log.Warn("pair not repaired yet", "pointer", layout.PointerKey(r), "error", err)
+	}
+}

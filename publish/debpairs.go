@@ -1,0 +1,144 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"repomill/publish/apt"
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+func (debFormat) pairKeys(r catalog.Release) []string {
+	dir := layout.DebDir(r)
+	return []string{dir + "/Release.gpg", dir + "/Release"}
+}
+
+// inseparable is false: apt asks for the files beside InRelease only if InRelease is absent, or by
+// names that are no digests only if it does not know by-hash.
+func (debFormat) inseparable() bool { return false }
+
+func (debFormat) parse(r catalog.Release, body []byte) (pointer, error) {
+	text, err := clearText(body)
+	if err != nil {
+		return pointer{}, err
+	}
+	rel, err := apt.Parse(text)
+	ptr := pointer{revision: rel.Revision, date: rel.Date}
+	for _, f := range rel.Files {
+		if strings.HasSuffix(f.Path, ".gz") {
+			ptr.plain = append(ptr.plain, path.Join(layout.DebDir(r), f.Path))
+		}
+	}
+	return ptr, err
+}
+
+// clearText returns the text inside a cleartext signature that we made ourselves, without verifying
+// it: no line of a Release file starts with a dash.
+func clearText(signed []byte) ([]byte, error) {
+	_, rest, ok := bytes.Cut(signed, []byte("\n\n"))
+	text, _, ok2 := bytes.Cut(rest, []byte("-----BEGIN PGP SIGNATURE-----"))
+	if !ok || !ok2 {
+		return nil, errors.New("read InRelease: it has no cleartext signature")
+	}
+	return text, nil
+}
+
+func (debFormat) sign(p *Publisher, d draft, date time.Time) (signed, error) {
+	inRelease, err := p.signer.Clear(d.pointer, date)
+	if err != nil {
+		return signed{}, fmt.Errorf("sign InRelease: %w", err)
+	}
+	text, err := p.keyring.VerifyClear(inRelease)
+	if err != nil {
+		return signed{}, fmt.Errorf("verify InRelease: %w", err)
+	}
+	if !bytes.Equal(text, d.pointer) {
+		return signed{}, errors.New("verify InRelease: the signature covers another text")
+	}
+	detached, err := p.detach(d.pointer, date)
+	if err != nil {
+		return signed{}, err
+	}
+	dir := layout.DebDir(d.release)
+	s := signed{pointer: inRelease, after: []pairFile{{key: dir + "/Release.gpg", body: detached}, {key: dir + "/Release", body: d.pointer}}}
+	for _, x := range d.indexes {
+		s.after = append(s.after, pairFile{key: x.plain, index: x.index})
+	}
+	return s, nil
+}
+
+// repair compares the pair files with InRelease. It signs nothing that has not our signature already.
+func (debFormat) repair(ctx context.Context, p *Publisher, old published) (repaired bool, err error) {
+	text, err := p.keyring.VerifyClear(old.body)
+	if err != nil {
+		return false, fmt.Errorf("verify %s: %w", layout.PointerKey(old.release), err)
+	}
+	rel, err := apt.Parse(text)
+	if err != nil {
+		return false, err
+	}
+	torn, err := tornPairs(ctx, p, old, text)
+	if err != nil {
+		return false, err
+	}
+	for _, o := range torn {
+		if _, err := p.swapPair(ctx, old, o); err != nil {
+			return false, err
+		}
+	}
+	repaired = len(torn) > 0
+	for _, f := range rel.Files {
+		if strings.HasSuffix(f.Path, ".gz") {
+			again, err := repairIndex(ctx, p, old, path.Join(layout.DebDir(old.release), f.Path), f.SHA256)
+			if err != nil {
+				return false, err
+			}
+			repaired = repaired || again
+		}
+	}
+	return repaired, nil
+}
+
+// tornPairs returns what must be written of Release.gpg and Release so that they go with text.
+func tornPairs(ctx context.Context, p *Publisher, old published, text []byte) (torn []pairFile, err error) {
+	dir := layout.DebDir(old.release)
+	sig, _, err := readSmall(ctx, p.bucket, dir+"/Release.gpg")
+	if err != nil {
+		return nil, err
+	}
+	if p.keyring.VerifyDetached(text, sig) != nil {
+		if sig, err = p.detach(text, old.date); err != nil {
+			return nil, err
+		}
+		torn = append(torn, pairFile{key: dir + "/Release.gpg", body: sig})
+	}
+	plain, _, err := readSmall(ctx, p.bucket, dir+"/Release")
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(plain, text) {
+		torn = append(torn, pairFile{key: dir + "/Release", body: text})
+	}
+	return torn, nil
+}
+
+// repairIndex makes a plain-named index equal to its by-hash copy.
+func repairIndex(ctx context.Context, p *Publisher, old published, plain, sha256 string) (repaired bool, err error) {
+	sum, err := sumOf(ctx, p.bucket, plain)
+	if err != nil || sum == sha256 {
+		return false, err
+	}
+	body, _, err := p.bucket.Get(ctx, layout.ByHashKey(plain, sha256))
+	if err != nil {
+		return false, err
+	}
+	defer body.Close()
+	_, err = p.bucket.Swap(ctx, old.versions[plain], layout.ObjectOf(plain), body)
+	return err == nil, err
+}

@@ -1,0 +1,283 @@
+package publish_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"repomill/publish"
+	"repomill/publish/publishtest"
+	"repomill/publish/sign"
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// begin makes a world with a release that has a first package and, if it is old, is published with it
+// and has a second one to be published.
+func begin(w *world, r catalog.Release, old bool) {
+	w.push(w.some(r, "first"))
+	if old {
+		w.publish(r)
+		w.push(w.some(r, "second"))
+	}
+	w.bucket.Writes()
+}
+
+// writesOf returns the keys that a publish writes, without what changes from run to run.
+func writesOf(t *testing.T, r catalog.Release, old bool) (patterns []string) {
+	simulate(t, func(t *testing.T, w *world) {
+		begin(w, r, old)
+		w.publish(r)
+		for _, key := range w.bucket.Writes() {
+			if strings.HasPrefix(key, ".history/") {
+				key = ".history/acme/tools/" + r.Distribution.String() + strings.Repeat("/*", strings.Count(key, "/")-4)
+			}
+			patterns = append(patterns, key)
+		}
+	})
+	return patterns
+}
+
+// Every write fails in both ways. Then one more run leaves nothing for a client to stumble over.
+func TestEveryWriteFailsOnce(t *testing.T) {
+	skipUnderRace(t)
+	for _, r := range []catalog.Release{jammy, el9} {
+		for _, old := range []bool{false, true} {
+			for _, key := range writesOf(t, r, old) {
+				for _, fault := range []publishtest.Fault{publishtest.Lost, publishtest.Stored} {
+					t.Run(fmt.Sprintf("%s/old=%v/%v", key, old, fault), func(t *testing.T) {
+						simulate(t, func(t *testing.T, w *world) { failOnce(w, r, old, key, fault) })
+					})
+				}
+			}
+		}
+	}
+}
+
+func failOnce(w *world, r catalog.Release, old bool, key string, fault publishtest.Fault) {
+	begin(w, r, old)
+	w.bucket.FailOnce(key, fault)
+	p := w.publisher()
+	_, err := p.Release(w.t.Context(), r)
+	if committed := key == layout.PointerKey(r) || isPair(key); err != nil && committed {
+		w.t.Errorf("a publish settles the pointer and the files beside it by itself: %v", err)
+	}
+	if old {
+		if _, problems := w.read(r); len(problems) > 0 {
+			w.t.Errorf("after the fault, clients find: %v", problems)
+		}
+	}
+	if _, err := p.Release(w.t.Context(), r); err != nil {
+		w.t.Errorf("run again: %v", err)
+	}
+	w.check(r)
+	w.bucket.Writes()
+	w.repair(r)
+	w.checkSilent("a repair of what is whole")
+}
+
+// isPair reports whether a key is of a file that is written together with a pointer.
+func isPair(key string) bool {
+	for _, end := range []string{"/Release", "/Release.gpg", "/Packages.gz", "/Sources.gz", "/repomd.xml.asc"} {
+		if strings.HasSuffix(key, end) {
+			return true
+		}
+	}
+	return false
+}
+
+// A store that keeps failing keeps the old release, and its pair whole.
+func TestPointerCannotBeWritten(t *testing.T) {
+	for _, r := range []catalog.Release{jammy, el9} {
+		simulate(t, func(t *testing.T, w *world) {
+			begin(w, r, true)
+			before := w.bucket.Bytes(layout.PointerKey(r))
+			for range 4 {
+				w.bucket.FailOnce(layout.PointerKey(r), publishtest.Lost)
+			}
+			if res, err := w.publisher().Release(t.Context(), r); err == nil || !strings.Contains(err.Error(), "injected fault") {
+				t.Errorf("got %+v, %v", res, err)
+			}
+			if string(w.bucket.Bytes(layout.PointerKey(r))) != string(before) {
+				t.Error("the pointer was changed")
+			}
+			if _, problems := w.read(r); len(problems) > 0 {
+				t.Errorf("clients find: %v", problems)
+			}
+			w.publish(r)
+			w.check(r)
+		})
+	}
+}
+
+// Who asked for a publish may lose patience; the pair is written to its end all the same.
+func TestImpatienceTearsNothing(t *testing.T) {
+	for r, key := range map[catalog.Release]string{jammy: layout.DebDir(jammy) + "/Release.gpg", el9: layout.PointerKey(el9)} {
+		simulate(t, func(t *testing.T, w *world) {
+			begin(w, r, true)
+			ctx, cancel := withCancel(t)
+			w.bucket.Before("Swap", key, cancel)
+			if _, err := w.publisher().Release(ctx, r); err != nil && !errors.Is(err, ctx.Err()) {
+				t.Error(err)
+			}
+			if _, problems := w.read(r); len(problems) > 0 {
+				t.Errorf("clients find: %v", problems)
+			}
+			w.publish(r)
+			w.check(r)
+		})
+	}
+}
+
+// A badSigner signs as it was told to, never as it should.
+type badSigner struct {
+	*sign.Signer
+	err    error
+	body   []byte
+	honest bool // but for InRelease
+}
+
+func (s badSigner) Clear([]byte, time.Time) ([]byte, error) { return s.sign(s.Signer.Clear) }
+
+func (s badSigner) Detach(body []byte, now time.Time) ([]byte, error) {
+	if s.honest {
+		return s.Signer.Detach(body, now)
+	}
+	return s.sign(s.Signer.Detach)
+}
+
+func (s badSigner) sign(f func([]byte, time.Time) ([]byte, error)) ([]byte, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	return f(s.body, publishtest.Start)
+}
+
+// Nothing unsigned or wrongly signed is ever a pointer: without a key the old release stays.
+func TestBadSigner(t *testing.T) {
+	for name, s := range map[string]badSigner{
+		"the signer is down":                 {err: errors.New("no key today")},
+		"the signer signs other text":        {body: []byte("another text\n")},
+		"the signer signs another InRelease": {body: []byte("another text\n"), honest: true},
+		"the signer has another key":         {Signer: generate("somebody else"), body: []byte("another text\n")},
+	} {
+		for _, r := range []catalog.Release{jammy, el9} {
+			if s.honest && r == el9 {
+				continue // has no InRelease
+			}
+			t.Run(name, func(t *testing.T) {
+				simulate(t, func(t *testing.T, w *world) {
+					begin(w, r, true)
+					before := w.bucket.Bytes(layout.PointerKey(r))
+					if s.Signer == nil {
+						s.Signer = signer()
+					}
+					if _, err := w.publisherWith(s, publicURL).Release(t.Context(), r); err == nil {
+						t.Error("got no error")
+					}
+					if string(w.bucket.Bytes(layout.PointerKey(r))) != string(before) {
+						t.Error("the pointer was changed")
+					}
+					w.publish(r)
+					w.check(r)
+				})
+			})
+		}
+	}
+}
+
+// What lies under an index's name is not believed to be that index.
+func TestIndexOfAnotherSize(t *testing.T) {
+	simulate(t, func(t *testing.T, w *world) {
+		w.publish(jammy)
+		key := listed(w, jammy)[0]
+		w.bucket.Put(key, append(w.bucket.Bytes(key), 0))
+		w.push(w.deb(jammy, "main", specOf("hello", "arm64")))
+		if _, err := w.publisher().Release(t.Context(), jammy); err == nil || !strings.Contains(err.Error(), key) {
+			t.Errorf("got %v, want an error about %s", err, key)
+		}
+		w.bucket.Put(key, nil)
+		w.publish(jammy)
+		w.check(jammy)
+	})
+}
+
+// An index that is used again after a day gets a new age, so that collection spares it.
+func TestAgedIndexIsWrittenAgain(t *testing.T) {
+	for _, r := range []catalog.Release{jammy, el9} {
+		simulate(t, func(t *testing.T, w *world) {
+			w.publish(r)
+			if r.Arch == "" { // the empty index of arm64 stays as it is
+				key := listed(w, r)[2]
+				for range 2 {
+					time.Sleep(23 * time.Hour)
+					w.push(w.some(r, fmt.Sprintf("p%d", w.uploads.Load())))
+					w.publish(r)
+					meta, err := w.bucket.Stat(t.Context(), key)
+					if err != nil || meta.Now.Sub(meta.Modified) > 24*time.Hour {
+						t.Errorf("%s is %v old (%v)", key, meta.Now.Sub(meta.Modified), err)
+					}
+				}
+			}
+			w.check(r)
+		})
+	}
+}
+
+// A collector may remove an old index just before the swap that names it.
+func TestCollectedIndexIsWrittenAgain(t *testing.T) {
+	simulate(t, func(t *testing.T, w *world) {
+		w.publish(jammy)
+		key := listed(w, jammy)[2]
+		time.Sleep(25 * time.Hour)
+		w.push(w.some(jammy, "hello"))
+		w.bucket.Before("Swap", layout.PointerKey(jammy), func() { w.bucket.Put(key, nil) })
+		w.publish(jammy)
+		w.check(jammy)
+	})
+}
+
+// A release of another catalog, or of this one before it was restored, is never published over.
+func TestForeignPointer(t *testing.T) {
+	for _, r := range []catalog.Release{jammy, el9} {
+		simulate(t, func(t *testing.T, w *world) {
+			w.push(w.some(r, "first"))
+			w.publish(r)
+			other := openCatalog(t)
+			ours := w.db
+			w.db = other
+			w.declare(jammy, "contrib")
+			w.declare(el9, "", "ppc64le")
+			w.push(w.some(r, "restored"))
+			w.bucket.Writes()
+			for name, run := range map[string]func(*publish.Publisher) error{
+				"Release": func(p *publish.Publisher) error { _, err := p.Release(t.Context(), r); return err },
+				"Repair":  func(p *publish.Publisher) error { _, err := p.Repair(t.Context(), r); return err },
+			} {
+				if err := run(w.publisher()); !errors.Is(err, publish.ErrForeign) {
+					t.Errorf("%s: got %v, want ErrForeign", name, err)
+				}
+				w.checkSilent(name)
+			}
+			w.db = ours
+			w.check(r)
+		})
+	}
+}
+
+// What is no pointer of ours is not replaced either.
+func TestUnreadablePointer(t *testing.T) {
+	for r, body := range map[catalog.Release]string{
+		jammy: "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nOrigin: reprepro\nMD5Sum:\n 0 0 x\n-----BEGIN PGP SIGNATURE-----\n",
+		el9:   "<html>not found</html>",
+	} {
+		w := newWorld(t)
+		w.bucket.Put(layout.PointerKey(r), []byte(body))
+		if _, err := w.publisher().Release(t.Context(), r); err == nil || !strings.Contains(err.Error(), layout.PointerKey(r)) {
+			t.Errorf("%s: got %v, want an error that names the pointer", r, err)
+		}
+		w.checkSilent("an unreadable pointer")
+	}
+}

@@ -1,0 +1,93 @@
+package publish_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+
+	"repomill/publish"
+	"repomill/publish/publishtest"
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+)
+
+// A mortal is a process that dies with its n-th write: after that it reads and writes nothing.
+type mortal struct {
+	*publishtest.Bucket
+	*catalogdb.DB
+	left int
+}
+
+var errDead = errors.New("dead")
+
+func (m *mortal) alive() error {
+	if m.left <= 0 {
+		return errDead
+	}
+	return nil
+}
+
+func (m *mortal) Get(ctx context.Context, key string) (io.ReadCloser, layout.Meta, error) {
+	if err := m.alive(); err != nil {
+		return nil, layout.Meta{}, err
+	}
+	return m.Bucket.Get(ctx, key)
+}
+
+func (m *mortal) Stat(ctx context.Context, key string) (layout.Meta, error) {
+	if err := m.alive(); err != nil {
+		return layout.Meta{}, err
+	}
+	return m.Bucket.Stat(ctx, key)
+}
+
+func (m *mortal) Create(ctx context.Context, o layout.Object, body io.Reader) error {
+	if err := m.alive(); err != nil {
+		return err
+	}
+	m.left--
+	return m.Bucket.Create(ctx, o, body)
+}
+
+func (m *mortal) Swap(ctx context.Context, old layout.Version, o layout.Object, body io.Reader) (layout.Version, error) {
+	if err := m.alive(); err != nil {
+		return "", err
+	}
+	m.left--
+	return m.Bucket.Swap(ctx, old, o, body)
+}
+
+// Publish implements [publish.Catalog].
+func (m *mortal) Publish(ctx context.Context, r catalog.Release, revision int64, now time.Time) error {
+	if err := m.alive(); err != nil {
+		return err
+	}
+	return m.DB.Publish(ctx, r, revision, now)
+}
+
+// A process is killed after each of its writes. The next one goes on from there.
+func TestKillAfterEveryWrite(t *testing.T) {
+	skipUnderRace(t)
+	for _, r := range []catalog.Release{jammy, el9} {
+		for _, old := range []bool{false, true} {
+			for n := range writesOf(t, r, old) {
+				simulate(t, func(t *testing.T, w *world) {
+					begin(w, r, old)
+					p, err := publish.New(&mortal{w.bucket, w.db, n + 1}, &mortal{DB: w.db}, signer(), publicURL, slog.New(slog.DiscardHandler))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if res, err := p.Release(t.Context(), r); !errors.Is(err, errDead) {
+						t.Fatalf("%s, write %d: got %+v, %v; want a death", r, n, res, err)
+					}
+					w.publish(r)
+					w.check(r)
+				})
+			}
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package publish_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"repomill/publish"
+	"repomill/publish/publishtest"
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+func sum(b []byte) string {
+	s := sha256.Sum256(b)
+	return hex.EncodeToString(s[:])
+}
+
+// newestManifest returns the manifest of what clients see.
+func newestManifest(w *world, r catalog.Release) publish.Manifest {
+	w.t.Helper()
+	pointer := w.bucket.Bytes(layout.PointerKey(r))
+	return manifestOf(w, r, mustParse(w.t, r, pointer).Number, sum(pointer))
+}
+
+func manifestOf(w *world, r catalog.Release, revision int64, pointer string) (m publish.Manifest) {
+	w.t.Helper()
+	if err := json.Unmarshal(w.bucket.Bytes(layout.ManifestKey(r, fmt.Sprint(revision), pointer)), &m); err != nil {
+		w.t.Fatal(err)
+	}
+	return m
+}
+
+// The chain of manifests leads from the live pointer back to the first one.
+func TestManifests(t *testing.T) {
+	for _, r := range []catalog.Release{jammy, el9} {
+		simulate(t, func(t *testing.T, w *world) {
+			const publishes = 4
+			var pointers [][]byte
+			for i := range publishes {
+				w.push(w.some(r, fmt.Sprintf("p%d", i)))
+				w.publish(r)
+				pointers = append(pointers, w.bucket.Bytes(layout.PointerKey(r)))
+			}
+			m := newestManifest(w, r)
+			for i := publishes - 1; i >= 0; i-- {
+				revision := mustParse(t, r, pointers[i])
+				want := publish.Manifest{
+					Release: r.String(), Revision: revision.Number, Nonce: revision.Nonce, Packages: i + 1, Date: m.Date, Indexes: m.Indexes,
+					Pointer: publish.ManifestObject{Key: layout.PointerKey(r), Size: int64(len(pointers[i])), SHA256: sum(pointers[i])},
+				}
+				if i > 0 {
+					want.Previous = sum(pointers[i-1])
+				}
+				if diff := cmp.Diff(want, m); diff != "" {
+					t.Errorf("%s, publish %d (-want +got):\n%s", r, i, diff)
+				}
+				if want := publishtest.Start.Add(time.Duration(i) * time.Second); !m.Date.Equal(want) {
+					t.Errorf("%s, publish %d: got Date %v, want %v", r, i, m.Date, want)
+				}
+				checkObjects(w, m.Indexes)
+				if i > 0 {
+					m = manifestOf(w, r, revision.Number-1, m.Previous)
+				}
+			}
+		})
+	}
+}
+
+// checkObjects fails unless objects are as a manifest has them.
+func checkObjects(w *world, objects []publish.ManifestObject) {
+	w.t.Helper()
+	for _, o := range objects {
+		if b := w.bucket.Bytes(o.Key); int64(len(b)) != o.Size || sum(b) != o.SHA256 || !strings.Contains(o.Key, o.SHA256) {
+			w.t.Errorf("%s has %d bytes and digest %s, listed with %d and %s", o.Key, len(b), sum(b), o.Size, o.SHA256)
+		}
+	}
+}

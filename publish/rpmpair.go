@@ -1,0 +1,43 @@
+package publish
+
+import (
+	"context"
+	"time"
+
+	"repomill/publish/repomd"
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+func ascKey(r catalog.Release) string { return layout.PointerKey(r) + ".asc" }
+
+func (rpmFormat) pairKeys(r catalog.Release) []string { return []string{ascKey(r)} }
+
+// inseparable is true: to a client, repomd.xml with another's signature has a bad one.
+func (rpmFormat) inseparable() bool { return true }
+
+func (rpmFormat) parse(_ catalog.Release, body []byte) (pointer, error) {
+	md, err := repomd.Parse(body)
+	return pointer{revision: md.Revision, date: md.Date}, err
+}
+
+func (rpmFormat) sign(p *Publisher, d draft, date time.Time) (signed, error) {
+	asc, err := p.detach(d.pointer, date)
+	if err != nil {
+		return signed{}, err
+	}
+	return signed{pointer: d.pointer, before: []pairFile{{key: ascKey(d.release), body: asc}}}, nil
+}
+
+// repair signs the present repomd.xml again if its signature is missing or another's.
+func (rpmFormat) repair(ctx context.Context, p *Publisher, old published) (repaired bool, err error) {
+	asc, _, err := readSmall(ctx, p.bucket, ascKey(old.release))
+	if err != nil || p.keyring.VerifyDetached(old.body, asc) == nil {
+		return false, err
+	}
+	if asc, err = p.detach(old.body, old.date); err != nil {
+		return false, err
+	}
+	_, err = p.swapPair(ctx, old, pairFile{key: ascKey(old.release), body: asc})
+	return err == nil, err
+}
