@@ -93,7 +93,7 @@ func (g *Ingester) Store(ctx context.Context, u catalog.Upload) (Stored, error) 
 		return Stored{}, staged(u, err)
 	}
 	defer body.Close()
-	k, err := g.read(ctx, u, at, distro, &bounded{body, g.MaxSize})
+	k, err := g.read(ctx, u, at, distro, &bounded{body, g.MaxSize, ctx.Err})
 	if err != nil {
 		return Stored{}, staged(u, err)
 	}
@@ -143,7 +143,7 @@ func checkFormat(r *bufio.Reader, distro layout.Distro) *catalog.Rejection {
 	if found == "" || found == distro.Format {
 		return nil
 	}
-	return reject(catalog.WrongFormat, "this is a %s package, but %s takes %s packages; push it to a distribution of its own format",
+	return reject(catalog.WrongFormat, "the package has the format %s, but %s takes %s; push it to a distribution of its own format",
 		found, distro.Distribution, distro.Format)
 }
 
@@ -200,7 +200,14 @@ func (g *Ingester) Spread(ctx context.Context, k catalog.Package) (dirs []string
 		if key == k.Key {
 			continue
 		}
-		if err := g.Bucket.Copy(ctx, k.Key, layout.ObjectOf(key)); err != nil && !errors.Is(err, fs.ErrExist) {
+		err := g.Bucket.Copy(ctx, k.Key, layout.ObjectOf(key))
+		if errors.Is(err, fs.ErrExist) {
+			err = nil
+			if k.State != catalog.Active { // a copy by an earlier attempt, or a stranger
+				err = g.verify(ctx, key, k.File)
+			}
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -43,13 +43,17 @@ func guard(f func() error) (err error) {
 	return f()
 }
 
-// bounded is a reader that rejects what is longer than max bytes.
+// bounded is a reader that rejects what is longer than a number of bytes.
 type bounded struct {
 	io.Reader
-	left int64
+	left    int64
+	stopped func() error // why there is no point in reading on, if there is none
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
+	if err := b.stopped(); err != nil {
+		return 0, err
+	}
 	n, err := b.Reader.Read(p)
 	if b.left -= int64(n); b.left < 0 {
 		return 0, reject(catalog.TooLarge, "the file is larger than this repository takes; raise --max-package-size or ship less")

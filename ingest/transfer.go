@@ -22,10 +22,12 @@ func (g *Ingester) transfer(ctx context.Context, k catalog.Package, pkg source) 
 	switch {
 	case err == nil && holder.State != catalog.Claimed:
 		return g.compare(k, holder, pkg)
-	case err != nil && !errors.Is(err, catalogdb.ErrNotFound):
-		return k, err
+	case err == nil:
+		k.Key = holder.Key // where the attempt that made the claim stored it, or would have
+	case errors.Is(err, catalogdb.ErrNotFound):
+		k.Key, err = g.key(ctx, k)
 	}
-	if k.Key, err = g.key(ctx, k); err != nil {
+	if err != nil {
 		return k, err
 	}
 	body := &claiming{digests: newDigests(k.Format), from: pkg.Body(), claim: func(f catalog.File) (catalog.Package, error) {
@@ -92,7 +94,7 @@ func judge(k, holder catalog.Package, f catalog.File) (catalog.Package, error) {
 // that the indexes will say.
 func (g *Ingester) claim(ctx context.Context, k catalog.Package, f catalog.File, pkg source) (catalog.Package, error) {
 	k.File, k.Uploaded = f, g.Now().UTC().Truncate(timeUnit)
-	if err := pkg.Describe(&k); err != nil {
+	if err := guard(func() error { return pkg.Describe(&k) }); err != nil {
 		return k, err
 	}
 	holder, claimed, err := g.Catalog.Claim(ctx, k)
@@ -100,7 +102,10 @@ func (g *Ingester) claim(ctx context.Context, k catalog.Package, f catalog.File,
 		return k, err
 	}
 	if !claimed {
-		return judge(k, holder, f)
+		if holder, err = judge(k, holder, f); err == nil && holder.Key != k.Key {
+			err = fmt.Errorf("store %s: it was claimed meanwhile, as %s", k.Key, holder.Key)
+		}
+		return holder, err
 	}
 	k.Stanza, k.Primary, k.Filelists, k.Other = nil, nil, nil, nil
 	return k, nil
@@ -111,20 +116,24 @@ func (g *Ingester) found(ctx context.Context, body *claiming) (catalog.Package, 
 	if _, err := io.Copy(io.Discard, body); err != nil {
 		return body.holder, err
 	}
-	k := body.holder
-	stored, _, err := g.Bucket.Get(ctx, k.Key)
+	return body.holder, g.verify(ctx, body.holder.Key, body.holder.File)
+}
+
+// verify makes sure that what the bucket has under a key is file f.
+func (g *Ingester) verify(ctx context.Context, key string, f catalog.File) error {
+	stored, _, err := g.Bucket.Get(ctx, key)
 	if err != nil {
-		return k, fmt.Errorf("read %s again: %w", k.Key, err)
+		return fmt.Errorf("read %s again: %w", key, err)
 	}
 	defer stored.Close()
 	h := sha256.New()
 	if _, err := io.Copy(h, stored); err != nil {
-		return k, fmt.Errorf("read %s again: %w", k.Key, err)
+		return fmt.Errorf("read %s again: %w", key, err)
 	}
-	if sum := hex.EncodeToString(h.Sum(nil)); sum != k.File.SHA256 {
-		return k, reject(catalog.Conflict, "the bucket has other bytes under %s, which no row names: sha256 %s there, %s here; remove that object or raise the version", k.Key, sum, k.File.SHA256)
+	if sum := hex.EncodeToString(h.Sum(nil)); sum != f.SHA256 {
+		return reject(catalog.Conflict, "the bucket has other bytes under %s, which no row names: sha256 %s there, %s here; remove that object or raise the version", key, sum, f.SHA256)
 	}
-	return k, nil
+	return nil
 }
 
 // claiming is a body that makes its claim before it ends. Whoever stores it withholds the object until
@@ -147,11 +156,7 @@ func (c *claiming) Read(p []byte) (n int, err error) {
 	})
 	c.Write(p[:n]) //nolint:errcheck // hashes
 	if errors.Is(err, io.EOF) {
-		err = guard(func() error {
-			c.holder, err = c.claim(c.file())
-			return err
-		})
-		if err == nil {
+		if c.holder, err = c.claim(c.file()); err == nil {
 			err = io.EOF
 		}
 	}

@@ -52,23 +52,30 @@ const publishLimit = 5 * time.Minute
 //
 //	batches -> store -> good     -> rows -> releases -> publish -> receipts -> report
 //	                 -> rejected -> reject
-//	                 -> faulted  -> return the lease
+//	                 -> faulted  -> log
 //
 // A rejection or a fault concerns its own upload alone. A run that ends well proves nothing: the
-// catalog says what became of each upload.
+// catalog says what became of each upload. One that is neither stored nor rejected then met a fault:
+// whoever has its lease gives that back.
 func Ingest(s beam.Scope, cfg Config, batches beam.PCollection) {
 	s = s.Scope("ingest")
-	good, rejected, faulted := beam.ParDo3(s, &storeFn{Config: cfg}, batches)
-	beam.ParDo0(s, &rejectFn{Config: cfg}, rejected)
-	beam.ParDo0(s, &faultFn{Config: cfg}, faulted)
-	releases := beam.ParDo(s, &rowsFn{Config: cfg}, beam.GroupByKey(s, beam.AddFixedKey(s, good)))
-	Publish(s, cfg, releases)
+	Publish(s, cfg, Store(s, cfg, batches))
+}
+
+// Store builds the part of [Ingest] that ends with rows, and returns the names of the releases that
+// have to be published.
+func Store(s beam.Scope, cfg Config, batches beam.PCollection) (releases beam.PCollection) {
+	s = s.Scope("store")
+	good, rejected, faulted := beam.ParDo3(s, &storeFn{opener{Config: cfg}}, batches)
+	beam.ParDo0(s, &rejectFn{opener{Config: cfg}}, rejected)
+	beam.ParDo0(s, &faultFn{}, faulted)
+	return beam.ParDo(s, &rowsFn{opener{Config: cfg}}, beam.GroupByKey(s, beam.AddFixedKey(s, good)))
 }
 
 // Publish builds the pipeline that brings releases, given by name, up to date with their rows. All
 // releases of a run are published at the same time.
 func Publish(s beam.Scope, cfg Config, releases beam.PCollection) {
 	s = s.Scope("publish")
-	receipts := beam.ParDo(s, &publishFn{Config: cfg}, beam.GroupByKey(s, beam.AddFixedKey(s, releases)))
+	receipts := beam.ParDo(s, &publishFn{opener{Config: cfg}}, beam.GroupByKey(s, beam.AddFixedKey(s, releases)))
 	beam.ParDo0(s, &reportFn{}, beam.GroupByKey(s, beam.AddFixedKey(s, receipts)))
 }

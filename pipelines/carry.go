@@ -1,0 +1,134 @@
+package pipelines
+
+import (
+	"context"
+	"crypto/rand"
+	"sync"
+	"time"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+)
+
+// A transform builds what a run does with its batches: [Ingest], or [Store] alone.
+type transform func(beam.Scope, Config, beam.PCollection)
+
+// ingest carries uploads to their published releases, together.
+func (d *Dispatcher) ingest(ctx context.Context, uploads []catalog.Upload) {
+	d.carry(ctx, uploads, Ingest)
+}
+
+// ingestAlone carries uploads that were taken up before and not finished. One of them may be what
+// stopped the program, so each is read by itself, under a lease taken just before: if it does so again,
+// that counts against no other. They are published together.
+func (d *Dispatcher) ingestAlone(ctx context.Context, uploads []catalog.Upload) {
+	carried := false
+	for i := range uploads {
+		if d.carry(ctx, uploads[i:i+1], storeOnly) {
+			carried = true
+		}
+	}
+	if carried {
+		d.publishLeft(ctx)
+	}
+}
+
+func storeOnly(s beam.Scope, cfg Config, batches beam.PCollection) { Store(s, cfg, batches) }
+
+// carry takes leases on uploads and runs a pipeline with those that it got. It reports whether there
+// were any.
+func (d *Dispatcher) carry(ctx context.Context, uploads []catalog.Upload, do transform) bool {
+	// The owner is of this run alone: when it ends, no lease of it is renewed any more.
+	lease := catalogdb.Lease{Owner: d.owner + "-" + rand.Text()[:8], For: leaseTime}
+	tasks := d.take(ctx, uploads, lease)
+	if len(tasks) == 0 {
+		return false
+	}
+	stop := d.attend(ctx, tasks, lease)
+	p, s := beam.NewPipelineWithRoot()
+	do(s, d.Resources.Config, beam.Create(s, Batch{Tasks: tasks}))
+	if err := d.Run(ctx, p); err != nil {
+		d.Resources.Log.Error("pipeline failed; the catalog says what is left to do", "uploads", len(tasks), "error", err)
+	}
+	stop()
+	d.settle(ctx, tasks)
+	return true
+}
+
+// take takes leases on uploads. One that has none to give is finished, or somebody else's.
+func (d *Dispatcher) take(ctx context.Context, uploads []catalog.Upload, lease catalogdb.Lease) (tasks []Task) {
+	for _, u := range uploads {
+		token, state, err := d.Resources.Catalog.Take(ctx, u, lease, time.Now())
+		switch {
+		case token != "":
+			tasks = append(tasks, Task{Bucket: u.Bucket, Object: u.Object, Generation: u.Generation, Size: u.Size, Token: token})
+		case ctx.Err() != nil:
+			return tasks
+		case err != nil:
+			d.Resources.Log.Error("lease not taken; will be tried again", "upload", u.String(), "error", err)
+			d.tryAgain(ctx, u)
+		default:
+			d.inFlight.done(u)
+			if state == catalog.Rejected { // as poison, perhaps just now
+				d.Resources.tell(ctx)
+			}
+		}
+	}
+	return tasks
+}
+
+// settle asks the catalog what became of the uploads of a run; the runner's word proves nothing. What
+// is not finished is given back and tried again: the attempt ended in good order and does not count.
+func (d *Dispatcher) settle(ctx context.Context, tasks []Task) {
+	for _, t := range tasks {
+		u := t.upload()
+		v, err := d.Resources.Catalog.Verdict(ctx, u)
+		if err == nil && v.State != catalog.Received {
+			d.inFlight.done(u) // what is stored but not published is left to catchUp
+			continue
+		}
+		if err := d.Resources.Catalog.Return(context.WithoutCancel(ctx), u, t.Token); err != nil {
+			d.Resources.Log.Error("lease not given up; it expires", "upload", u.String(), "error", err)
+		}
+		d.tryAgain(ctx, u)
+	}
+}
+
+// attend renews the leases of a run until stop is called and, if that takes long, tells the uploaders
+// how far their uploads are.
+func (d *Dispatcher) attend(ctx context.Context, tasks []Task, lease catalogdb.Lease) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() {
+		renew := time.NewTicker(lease.For / 4)
+		defer renew.Stop()
+		progress := time.NewTicker(progressAfter)
+		defer progress.Stop()
+		told := make([]catalog.UploadState, len(tasks))
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-progress.C:
+				d.tellProgress(ctx, tasks, told)
+			case <-renew.C:
+				if err := d.Resources.Catalog.Renew(ctx, lease, time.Now()); err != nil && ctx.Err() == nil {
+					d.Resources.Log.Error("leases not renewed", "error", err)
+				}
+			}
+		}
+	})
+	return func() { cancel(); running.Wait() }
+}
+
+// tellProgress writes the verdict objects of unfinished uploads whose state is not the one told before.
+func (d *Dispatcher) tellProgress(ctx context.Context, tasks []Task, told []catalog.UploadState) {
+	for i, t := range tasks {
+		v, err := d.Resources.Catalog.Verdict(ctx, t.upload())
+		if err == nil && !v.State.Final() && v.State != told[i] && d.Resources.writeVerdict(ctx, t.upload()) == nil {
+			told[i] = v.State
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package pipelines_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"repomill/pipelines"
+	"repomill/pipelines/queue"
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+)
+
+// crashDir is the environment variable that makes this test's program a dispatcher that dies of poison.
+const crashDir = "REPOMILL_TEST_CRASH_DIR"
+
+// innocents is how many uploads there are beside the poison.
+const innocents = 12
+
+// died is the exit status of a program that met the poison.
+const died = 3
+
+// crashingProcess serves a site until everything has its verdict.
+func crashingProcess(dir string) int {
+	r, err := pipelines.Open(configOf(dir))
+	if err != nil {
+		return 1
+	}
+	defer r.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := r.Catalog.Reclaim(ctx); err != nil {
+		return 1
+	}
+	r.Ingester.Bucket = gate{r.Bucket, func(_ context.Context, key string) error {
+		if strings.Contains(key, "poison") {
+			os.Exit(died)
+		}
+		return nil
+	}}
+	go func() {
+		for ctx.Err() == nil {
+			time.Sleep(20 * time.Millisecond)
+			backlog, err := r.Catalog.Backlog(ctx)
+			verdicts, err2 := r.Catalog.Recent(ctx, "", 1000)
+			if err == nil && err2 == nil && backlog == 0 && len(verdicts) == innocents+1 {
+				cancel()
+			}
+		}
+	}()
+	d := pipelines.Dispatcher{Resources: r, Source: queue.NewDir(r.Staging), Run: runDirect}
+	if d.Serve(ctx, time.Second) != nil {
+		return 1
+	}
+	return 0
+}
+
+// A package that kills the program is given up after the fifth time, and takes no other with it.
+func TestPoisonKillsNoOther(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, runDirect)
+	uploads := append(s.putDebs(jammy, "a", innocents/2), s.putDebs(jammy, "z", innocents/2)...)
+	poison := s.put("acme/tools/ubuntu/jammy/m.deb", deb(t, "poison"))
+	deaths := 0
+	for {
+		cmd := exec.CommandContext(t.Context(), os.Args[0])
+		cmd.Env = append(os.Environ(), crashDir+"="+s.dir)
+		out, err := cmd.CombinedOutput()
+		if err == nil {
+			break
+		}
+		if deaths++; cmd.ProcessState.ExitCode() != died || deaths > catalogdb.MaxAttempts {
+			t.Fatalf("end %d: %v\n%s", deaths, err, out)
+		}
+	}
+	if deaths != catalogdb.MaxAttempts {
+		t.Errorf("the program died %d times, want %d", deaths, catalogdb.MaxAttempts)
+	}
+	s.wantStates("rejected poison", poison)
+	s.wantVerdict(poison, catalog.Rejected)
+	s.wantStates("published", uploads...)
+	s.wantRelease(jammy, len(uploads))
+}
+
+// A lease that ran out five times is one crash too many.
+func TestPoisonIsRejectedAndTold(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, runDirect)
+	poison := s.put("acme/tools/ubuntu/jammy/poison.deb", deb(t, "poison"))
+	for i := range catalogdb.MaxAttempts {
+		past := time.Now().Add(time.Duration(i-100) * time.Hour)
+		if token, _, err := s.Catalog.Take(t.Context(), poison, catalogdb.Lease{Owner: "crashed", For: time.Minute}, past); err != nil || token == "" {
+			t.Fatalf("attempt %d: %v", i, err)
+		}
+	}
+	fine := s.put("acme/tools/ubuntu/jammy/fine.deb", deb(t, "fine"))
+	stop := s.serve(mute, grace)
+	eventually(t, "both have their verdict", func() bool {
+		return s.verdict(poison.Object).State == catalog.Rejected && s.verdict(fine.Object).State == catalog.Published
+	})
+	wantStopped(t, stop)
+	s.wantStates("rejected poison", poison)
+}

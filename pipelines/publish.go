@@ -1,0 +1,83 @@
+package pipelines
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"repomill/schemas/catalog"
+)
+
+// publishFn publishes releases at the same time, each limited in time, and tells the uploaders.
+type publishFn struct{ opener }
+
+// maxPublishes bounds how many releases one run publishes at the same time.
+const maxPublishes = 8
+
+// ProcessElement takes all releases of a run.
+func (f *publishFn) ProcessElement(ctx context.Context, _ int, names func(*string) bool, emit func(Receipt)) error {
+	set := map[string]bool{}
+	for name := ""; names(&name); {
+		set[name] = true
+	}
+	receipts := make(chan Receipt, len(set))
+	var g errgroup.Group
+	g.SetLimit(maxPublishes)
+	for name := range set {
+		g.Go(func() error {
+			receipts <- f.publish(ctx, name)
+			return nil
+		})
+	}
+	g.Wait() //nolint:errcheck // receipts have the errors
+	close(receipts)
+	for receipt := range receipts {
+		emit(receipt)
+	}
+	return ctx.Err()
+}
+
+func (f *publishFn) publish(ctx context.Context, name string) Receipt {
+	receipt := Receipt{Release: name}
+	release, err := catalog.ParseRelease(name)
+	if err != nil {
+		receipt.Error = err.Error()
+		return receipt
+	}
+	limited, cancel := context.WithTimeout(ctx, publishLimit)
+	defer cancel()
+	start := time.Now()
+	res, err := f.r.Publisher.Release(limited, release)
+	if err != nil {
+		f.r.Log.Error("not published; the sweep tries again", "release", name, "error", err)
+		receipt.Error = err.Error()
+		return receipt
+	}
+	if res.Changed {
+		f.r.Log.Info("published", "release", name, "revision", res.Revision.Number, "packages", res.Packages, "took", time.Since(start).Round(time.Millisecond).String())
+		if f.r.OnPublish != nil {
+			f.r.OnPublish(ctx, res)
+		}
+	}
+	receipt.Revision = res.Revision.Number
+	f.r.tell(ctx)
+	return receipt
+}
+
+// reportFn closes a run: a sink that waits for all receipts.
+type reportFn struct{}
+
+// ProcessElement logs what a run came to.
+func (*reportFn) ProcessElement(ctx context.Context, _ int, receipts func(*Receipt) bool) {
+	published, failed := 0, 0
+	for r := (Receipt{}); receipts(&r); r = (Receipt{}) {
+		if r.Error == "" {
+			published++
+		} else {
+			failed++
+		}
+	}
+	slog.DebugContext(ctx, "run ended", "published", published, "failed", failed)
+}

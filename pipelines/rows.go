@@ -1,0 +1,83 @@
+package pipelines
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+)
+
+// rowsFn makes the rows of stored packages active and emits the releases that have to be published.
+type rowsFn struct{ opener }
+
+// maxGroup is the number of rows that one transaction activates.
+const maxGroup = 50
+
+// ProcessElement takes all good uploads of a run.
+func (f *rowsFn) ProcessElement(ctx context.Context, _ int, goods func(*Good) bool, emit func(string)) error {
+	var all []catalogdb.Stored
+	for g := (Good{}); goods(&g); g = (Good{}) {
+		s := catalogdb.Stored{Upload: g.Task.upload(), Token: g.Task.Token, Dirs: g.Dirs}
+		if err := json.Unmarshal(g.Package, &s.Package); err != nil {
+			return err
+		}
+		all = append(all, s)
+	}
+	touched := map[catalog.Repository]bool{}
+	for group := range slices.Chunk(all, maxGroup) {
+		f.activate(ctx, group)
+		for _, s := range group {
+			touched[s.Package.Repository] = true
+		}
+	}
+	f.r.tell(ctx) // duplicates of what clients see are finished already
+	releases, err := f.r.Catalog.Unpublished(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range releases {
+		if touched[r.Repository] {
+			emit(r.String())
+		}
+	}
+	return ctx.Err()
+}
+
+// activate makes a group of rows active together or, if that fails, one by one, so that a row that
+// cannot be stored keeps no other one back.
+func (f *rowsFn) activate(ctx context.Context, group []catalogdb.Stored) {
+	err := f.activateGrown(ctx, group)
+	if err != nil && len(group) > 1 && ctx.Err() == nil {
+		for i := range group {
+			f.activate(ctx, group[i:i+1])
+		}
+		return
+	}
+	if err != nil {
+		faultedUploads.Inc(ctx, 1)
+		f.r.Log.Error("fault; will be tried again", "upload", group[0].Upload.String(), "error", err)
+	}
+}
+
+// maxGrown bounds how often a group is stored again because a directory was added meanwhile.
+const maxGrown = 10
+
+// activateGrown copies noarch packages into directories that were added since they were stored.
+func (f *rowsFn) activateGrown(ctx context.Context, group []catalogdb.Stored) (err error) {
+	for range maxGrown {
+		if err = f.r.Catalog.Activate(ctx, group, time.Now()); !errors.Is(err, catalogdb.ErrGrown) {
+			return err
+		}
+		for i, s := range group {
+			if group[i].Dirs, err = f.r.Ingester.Spread(ctx, s.Package); err != nil {
+				return fmt.Errorf("store %s: %w", s.Package.Key, err)
+			}
+		}
+	}
+	return err
+}

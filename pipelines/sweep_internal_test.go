@@ -1,0 +1,61 @@
+package pipelines
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"repomill/schemas/catalog"
+)
+
+// A release that cannot be published is tried less and less often, and holds no other one up.
+func TestLeftReleases(t *testing.T) {
+	stuck, fine := catalog.Release{Arch: "stuck"}, catalog.Release{Arch: "fine"}
+	start := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
+	var l leftReleases
+	var tries []time.Duration
+	for after := time.Duration(0); after < 20*time.Minute; after += catchUpPeriod {
+		due := l.due([]catalog.Release{stuck, fine}, start.Add(after))
+		if !slices.Contains(due, fine) {
+			t.Errorf("after %s a release that does not fail is not due", after)
+		}
+		if slices.Contains(due, stuck) {
+			tries = append(tries, after)
+		}
+		l.tried(due, []catalog.Release{stuck}, start.Add(after))
+	}
+	s := time.Second
+	want := []time.Duration{0, 10 * s, 30 * s, 70 * s, 150 * s, 310 * s, 610 * s, 910 * s}
+	if !slices.Equal(tries, want) {
+		t.Errorf("tried after %v, want %v", tries, want)
+	}
+	l.due(nil, start)
+	if due := l.due([]catalog.Release{stuck}, start); len(due) != 1 || len(l.waits) != 0 {
+		t.Errorf("a release that was published is not forgotten: due %v, %d wait", due, len(l.waits))
+	}
+}
+
+// What is tried again does not pile up: the sweep finds what is forgotten here.
+func TestInFlightIsBounded(t *testing.T) {
+	var f inFlight
+	u := catalog.Upload{Object: "a", Size: 1}
+	if !f.add(u) || f.add(catalog.Upload{Object: "a", Size: 2}) {
+		t.Error("an upload is there once, whatever its size is said to be")
+	}
+	for i := range maxDelayed {
+		if faults, ok := f.delay(u); !ok || faults != i+1 {
+			t.Fatalf("fault %d: got %d, %v", i+1, faults, ok)
+		}
+	}
+	if _, ok := f.delay(u); ok || !f.add(u) {
+		t.Error("one more upload waits than may")
+	}
+	f.resume()
+	if _, ok := f.delay(u); !ok {
+		t.Error("no upload may wait although there is room")
+	}
+	f.done(u)
+	if len(f.faults) != 0 {
+		t.Errorf("%d uploads are remembered", len(f.faults))
+	}
+}
