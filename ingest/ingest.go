@@ -124,10 +124,11 @@ func (g *Ingester) read(ctx context.Context, u catalog.Upload, at layout.Staged,
 	if k.Format == catalog.DEB && k.Component == "" {
 		k.Component = layout.DefaultComponent
 	}
-	if err := g.admit(ctx, k, distro); err != nil {
+	missing, err := g.admit(ctx, k, distro)
+	if err != nil {
 		return k, err
 	}
-	return g.transfer(ctx, k, pkg)
+	return g.transfer(ctx, k, pkg, missing)
 }
 
 // checkFormat tells a package of the other format from a broken one.
@@ -148,39 +149,50 @@ func checkFormat(r *bufio.Reader, distro layout.Distro) *catalog.Rejection {
 }
 
 // admit makes sure that the repository takes packages of this distribution, component and architecture.
-func (g *Ingester) admit(ctx context.Context, k catalog.Package, distro layout.Distro) error {
+// If it does not yet but may be made to, missing is what has to be declared first.
+func (g *Ingester) admit(ctx context.Context, k catalog.Package, distro layout.Distro) (missing *catalogdb.Declaration, err error) {
 	s, err := g.Catalog.Settings(ctx, k.Repository)
 	if err != nil && !errors.Is(err, catalogdb.ErrNotFound) {
-		return err
+		return nil, err
 	}
 	declared := err == nil
 	arch := k.Arch
 	if k.Format == catalog.RPM && arch != layout.Noarch {
-		arch = layout.RPMDirOf(arch)
+		if arch = layout.RPMDirOf(arch); arch == k.Arch && arch == layout.SRPMS || arch == "repodata" {
+			return nil, reject(catalog.BadField, "architecture %q is the name of a folder of every RPM repository; build the package for a real one", k.Arch)
+		}
 	}
 	ds, has := s.Find(k.Distribution)
 	hasComponent := k.Format == catalog.RPM || slices.Contains(ds.Components, k.Component)
 	hasArch := arch == "all" || arch == layout.Noarch || slices.Contains(ds.Architectures, arch)
 	if declared && has && hasComponent && hasArch {
-		return nil
+		return nil, nil
 	}
 	if g.Create {
-		created, err := g.Catalog.Declare(ctx, catalogdb.Declaration{Repository: k.Repository, Distro: distro, Component: k.Component, Arch: arch}, g.Now())
-		if len(created) > 0 {
-			g.Log.Info("created", "repository", k.Repository.String(), "distribution", k.Distribution.String(), "new", strings.Join(created, ", "))
-		}
-		return err
+		return &catalogdb.Declaration{Repository: k.Repository, Distro: distro, Component: k.Component, Arch: arch}, nil
 	}
 	switch {
 	case !declared:
-		return reject(catalog.UnknownRepository, "repository %s is not declared; create it, or correct the path", k.Repository)
+		return nil, reject(catalog.UnknownRepository, "repository %s is not declared; create it, or correct the path", k.Repository)
 	case !has:
-		return reject(catalog.UnknownDistribution, "repository %s does not have distribution %s; add it to the repository, or correct the path", k.Repository, k.Distribution)
+		return nil, reject(catalog.UnknownDistribution, "repository %s does not have distribution %s; add it to the repository, or correct the path", k.Repository, k.Distribution)
 	case !hasComponent:
-		return reject(catalog.UnknownComponent, "repository %s does not have component %q in %s; it has %s", k.Repository, k.Component, k.Distribution, strings.Join(ds.Components, ", "))
+		return nil, reject(catalog.UnknownComponent, "repository %s does not have component %q in %s; it has %s", k.Repository, k.Component, k.Distribution, strings.Join(ds.Components, ", "))
 	default:
-		return reject(catalog.UnknownArchitecture, "repository %s does not have architecture %q in %s; it has %s", k.Repository, arch, k.Distribution, strings.Join(ds.Architectures, ", "))
+		return nil, reject(catalog.UnknownArchitecture, "repository %s does not have architecture %q in %s; it has %s", k.Repository, arch, k.Distribution, strings.Join(ds.Architectures, ", "))
 	}
+}
+
+// declare makes the repository take a package, and says what it created.
+func (g *Ingester) declare(ctx context.Context, missing *catalogdb.Declaration) error {
+	if missing == nil {
+		return nil
+	}
+	created, err := g.Catalog.Declare(ctx, *missing, g.Now())
+	if len(created) > 0 {
+		g.Log.Info("created", "repository", missing.Repository.String(), "distribution", missing.Distro.Distribution.String(), "new", strings.Join(created, ", "))
+	}
+	return err
 }
 
 // Spread copies a noarch package from the directory where it was stored to all others, and returns

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
 	"repomill/testdata/debtest"
 	"repomill/testdata/rpmtest"
 )
@@ -203,6 +204,27 @@ func TestCreateDeclares(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got.Distributions); diff != "" {
 		t.Errorf("distributions (-want +got):\n%s", diff)
+	}
+}
+
+// A repository comes into being with its first good package, not with a bad one.
+func TestRejectedUploadsDeclareNothing(t *testing.T) {
+	s := newSite(t)
+	s.Create = true
+	deb, rpm := hello(t), rpmtest.Build(t, rpmtest.Spec{Arch: "noarch"})
+	for object, body := range map[string][]byte{
+		"acme/new/ubuntu/noble/hello.deb": deb[:len(deb)-1],
+		"acme/new/el/9/hello.rpm":         rpm[:len(rpm)-1],
+	} {
+		_, err := s.Store(t.Context(), s.put(object, body))
+		wantRejection(t, err, catalog.Truncated, "upload")
+	}
+	for _, arch := range []string{"SRPMS", "repodata"} {
+		_, err := s.Store(t.Context(), s.put("acme/new/el/9/hello.rpm", rpmtest.Build(t, rpmtest.Spec{Arch: arch})))
+		wantRejection(t, err, catalog.BadField, arch)
+	}
+	if got, err := s.db.Settings(t.Context(), catalog.Repository{Owner: "acme", Name: "new"}); !errors.Is(err, catalogdb.ErrNotFound) {
+		t.Errorf("the repository is there: %+v, %v", got, err)
 	}
 }
 

@@ -16,8 +16,9 @@ import (
 	"repomill/schemas/layout"
 )
 
-// transfer stores the package's bytes under its key, if nobody has its identity yet.
-func (g *Ingester) transfer(ctx context.Context, k catalog.Package, pkg source) (catalog.Package, error) {
+// transfer stores the package's bytes under its key, if nobody has its identity yet. What is missing is
+// declared only when the package has proved good to its last byte.
+func (g *Ingester) transfer(ctx context.Context, k catalog.Package, pkg source, missing *catalogdb.Declaration) (catalog.Package, error) {
 	holder, err := g.Catalog.Find(ctx, k)
 	switch {
 	case err == nil && holder.State != catalog.Claimed:
@@ -25,12 +26,15 @@ func (g *Ingester) transfer(ctx context.Context, k catalog.Package, pkg source) 
 	case err == nil:
 		k.Key = holder.Key // where the attempt that made the claim stored it, or would have
 	case errors.Is(err, catalogdb.ErrNotFound):
-		k.Key, err = g.key(ctx, k)
+		k.Key, err = g.key(ctx, k, missing)
 	}
 	if err != nil {
 		return k, err
 	}
 	body := &claiming{digests: newDigests(k.Format), from: pkg.Body(), claim: func(f catalog.File) (catalog.Package, error) {
+		if err := g.declare(ctx, missing); err != nil {
+			return k, err
+		}
 		return g.claim(ctx, k, f, pkg)
 	}}
 	err = g.Bucket.Create(ctx, layout.ObjectOf(k.Key), body)
@@ -46,16 +50,20 @@ func (g *Ingester) transfer(ctx context.Context, k catalog.Package, pkg source) 
 }
 
 // key returns where a package is stored: for noarch, in the first of its directories.
-func (g *Ingester) key(ctx context.Context, k catalog.Package) (string, error) {
+func (g *Ingester) key(ctx context.Context, k catalog.Package, missing *catalogdb.Declaration) (string, error) {
 	if k.Format == catalog.DEB {
 		return layout.PoolKey(k), nil
 	}
 	s, err := g.Catalog.Settings(ctx, k.Repository)
-	if err != nil {
+	if err != nil && missing == nil {
 		return "", err
 	}
 	ds, _ := s.Find(k.Distribution)
-	dirs := layout.RPMDirs(k.Arch, ds.Architectures)
+	architectures := ds.Architectures
+	if len(architectures) == 0 && missing != nil {
+		architectures = missing.Distro.Architectures
+	}
+	dirs := layout.RPMDirs(k.Arch, architectures)
 	if len(dirs) == 0 {
 		return "", reject(catalog.UnknownArchitecture, "repository %s has no architecture in %s that could take a noarch package", k.Repository, k.Distribution)
 	}

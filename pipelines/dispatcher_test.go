@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -148,6 +150,23 @@ func TestServeIgnoresHiddenNames(t *testing.T) {
 	eventually(t, "the upload is published", func() bool { return s.state(u) == "published" })
 	wantStopped(t, stop)
 	s.wantStates("", hidden)
+}
+
+// An upload that was taken up, and whose file was then removed, ends with a verdict all the same.
+func TestServeEndsUploadsWhoseFileIsGone(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, runDirect)
+	u := s.put("acme/tools/ubuntu/jammy/hello.deb", deb(t, "hello"))
+	s.task(u)
+	if err := os.Remove(filepath.Join(s.Staging.Path(), u.Object)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Catalog.Reclaim(t.Context()); err != nil { // whoever took it up has crashed
+		t.Fatal(err)
+	}
+	stop := s.serve(mute, grace)
+	eventually(t, "the upload is rejected", func() bool { return s.state(u) == "rejected replaced" })
+	wantStopped(t, stop)
 }
 
 // The uploader of what is there already need not wait for the next round to hear of it.

@@ -19,7 +19,8 @@ const (
 )
 
 // sweep repairs, at the start and then every few minutes, what no event tells of: torn files beside
-// pointers, and staging objects without a verdict.
+// pointers, staging objects without a verdict, and uploads that were taken up and then left, whether
+// their object is still there or not.
 func (d *Dispatcher) sweep(ctx context.Context) {
 	tick := time.NewTicker(sweepPeriod)
 	defer tick.Stop()
@@ -29,10 +30,22 @@ func (d *Dispatcher) sweep(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			d.Resources.Log.Error("sweep: staging not listed", "error", err)
 		}
+		d.resume(ctx)
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
 		}
+	}
+}
+
+// resume queues the uploads that nobody works on any more.
+func (d *Dispatcher) resume(ctx context.Context) {
+	uploads, err := d.Resources.Catalog.Unfinished(ctx, time.Now(), maxWaiting)
+	if err != nil && ctx.Err() == nil {
+		d.Resources.Log.Error("sweep: unfinished uploads not read", "error", err)
+	}
+	for _, u := range uploads {
+		d.enqueue(ctx, u)
 	}
 }
 

@@ -45,9 +45,9 @@ func ParseVersion(s string) (Version, error) {
 	case !digit(v.Upstream[0]):
 		return Version{}, errors.New("the upstream version does not start with a digit")
 	case !only(v.Upstream, ".-+~:"):
-		return Version{}, errors.New("the upstream version has something else than letters, digits and . - + ~ :")
+		return Version{}, errors.New("the upstream version may only have letters, digits and any of .-+~: in it")
 	case !only(v.Revision, ".+~"):
-		return Version{}, errors.New("the revision has something else than letters, digits and . + ~")
+		return Version{}, errors.New("the revision may only have letters, digits and any of .+~ in it")
 	}
 	return v, nil
 }

@@ -106,7 +106,7 @@ func TestNewPublicURL(t *testing.T) {
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
-	s = restart(t, data, "--public-url", "http://packages.example.org")
+	restart(t, data, "--public-url", "http://packages.example.org")
 	for key, want := range map[string]string{
 		"acme/url/ubuntu/jammy.sources": "\nURIs: http://packages.example.org/acme/url/ubuntu/\n",
 		"acme/url/el/9.repo":            "\nbaseurl=http://packages.example.org/acme/url/el/9/$basearch\n",

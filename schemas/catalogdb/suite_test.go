@@ -49,6 +49,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a lease keeps others out until it ends", takeHeld},
 		{"an owner renews what it still holds", renew},
 		{"a returned lease is free and counts no attempt", giveBack},
+		{"what was taken up and left is found", unfinished},
 		{"all leases can be reclaimed", reclaim},
 		{"the attempt after the fifth is poison", poison},
 		{"generations and names are uploads of their own", takeOther},

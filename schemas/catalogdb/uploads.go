@@ -66,9 +66,9 @@ func (d *DB) Renew(ctx context.Context, l Lease, now time.Time) error {
 	return err
 }
 
-// Return gives up a lease after a fault, without counting the attempt.
+// Return gives up a lease after a fault, without counting the attempt. A repeat does nothing.
 func (d *DB) Return(ctx context.Context, u catalog.Upload, token string) error {
-	_, err := d.write.ExecContext(ctx, `UPDATE uploads SET lease_until = 0, attempts = attempts - 1
+	_, err := d.write.ExecContext(ctx, `UPDATE uploads SET lease_until = 0, lease_token = '', attempts = attempts - 1
 		WHERE bucket = ? AND object = ? AND generation = ? AND lease_token = ? AND state = ?`,
 		u.Bucket, u.Object, u.Generation, token, catalog.Received)
 	return err
@@ -184,13 +184,21 @@ func (d *DB) Backlog(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
+// Unfinished returns uploads that were taken up and that nobody works on now, oldest first.
+func (d *DB) Unfinished(ctx context.Context, now time.Time, limit int) ([]catalog.Upload, error) {
+	return collect(ctx, d.read, scanUpload, `SELECT bucket, object, generation, size FROM uploads
+		WHERE state = ? AND lease_until <= ? ORDER BY id LIMIT ?`, catalog.Received, millis(now), limit)
+}
+
+func scanUpload(scan func(...any) error) (catalog.Upload, error) {
+	var u catalog.Upload
+	err := scan(&u.Bucket, &u.Object, &u.Generation, &u.Size)
+	return u, err
+}
+
 // Untold returns finished uploads whose verdict object is not known to be written.
 func (d *DB) Untold(ctx context.Context, limit int) ([]catalog.Upload, error) {
-	return collect(ctx, d.read, func(scan func(...any) error) (catalog.Upload, error) {
-		var u catalog.Upload
-		err := scan(&u.Bucket, &u.Object, &u.Generation, &u.Size)
-		return u, err
-	}, `SELECT bucket, object, generation, size FROM uploads WHERE told = 0 AND state IN (?, ?, ?) ORDER BY id LIMIT ?`,
+	return collect(ctx, d.read, scanUpload, `SELECT bucket, object, generation, size FROM uploads WHERE told = 0 AND state IN (?, ?, ?) ORDER BY id LIMIT ?`,
 		catalog.Published, catalog.Duplicate, catalog.Rejected, limit)
 }
 

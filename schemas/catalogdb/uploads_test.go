@@ -79,7 +79,37 @@ func giveBack(t *testing.T, db *catalogdb.DB) {
 			t.Fatal(err)
 		}
 	}
-	take(t, db, hello, start)
+	token := take(t, db, hello, start)
+	for range 2 * catalogdb.MaxAttempts { // a repeat does not count again
+		if err := db.Return(t.Context(), hello, token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range catalogdb.MaxAttempts { // these end in crashes
+		take(t, db, hello, after(time.Duration(n)*time.Hour))
+	}
+	if token, state, err := db.Take(t.Context(), hello, lease, after(24*time.Hour)); token != "" || state != catalog.Rejected || err != nil {
+		t.Errorf("after %d crashes: token %q, state %q, %v", catalogdb.MaxAttempts, token, state, err)
+	}
+}
+
+// What was taken up and left is found, also when nothing in staging tells of it any more.
+func unfinished(t *testing.T, db *catalogdb.DB) {
+	gone, held, done := hello, hello, hello
+	gone.Object, held.Object, done.Object = "gone", "held", "done"
+	take(t, db, gone, start)
+	if err := db.Reject(t.Context(), done, take(t, db, done, start), catalog.Rejection{Reason: catalog.Empty}, start); err != nil {
+		t.Fatal(err)
+	}
+	later := after(time.Hour)
+	take(t, db, held, later)
+	got, err := db.Unfinished(t.Context(), later, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]catalog.Upload{gone}, got); diff != "" {
+		t.Errorf("unfinished uploads (-want +got):\n%s", diff)
+	}
 }
 
 func reclaim(t *testing.T, db *catalogdb.DB) {
