@@ -89,6 +89,9 @@ func judge(k, holder catalog.Package, f catalog.File) (catalog.Package, error) {
 	switch {
 	case holder.State == catalog.Yanked:
 		return k, reject(catalog.YankedIdentity, "%s was withdrawn from %s %s; no file takes its name again: raise the version", name, k.Repository, k.Distribution)
+	case holder.File.SHA256 != f.SHA256 && holder.State == catalog.Claimed:
+		return k, reject(catalog.Conflict, "%s in %s %s is claimed since %s by an upload with other bytes that did not finish: sha256 %s there, %s here; push that file again, or raise the version",
+			name, k.Repository, k.Distribution, holder.Uploaded.Format("2006-01-02 15:04:05 UTC"), holder.File.SHA256, f.SHA256)
 	case holder.File.SHA256 != f.SHA256:
 		return k, reject(catalog.Conflict, "%s is in %s %s since %s with other bytes: sha256 %s there, %s here; raise the version",
 			name, k.Repository, k.Distribution, holder.Uploaded.Format("2006-01-02 15:04:05 UTC"), holder.File.SHA256, f.SHA256)

@@ -84,8 +84,11 @@ func (d *Dispatcher) take(ctx context.Context, uploads []catalog.Upload, lease c
 func (d *Dispatcher) settle(ctx context.Context, tasks []Task) {
 	for _, t := range tasks {
 		u := t.upload()
-		v, err := d.Resources.Catalog.Verdict(ctx, u)
-		if err == nil && v.State != catalog.Received {
+		state, err := d.Resources.Catalog.State(ctx, u)
+		if err == nil && !state.Final() {
+			d.Resources.writeVerdict(ctx, u) //nolint:errcheck // news only; the verdict itself is written for certain
+		}
+		if err == nil && state != catalog.Received {
 			d.inFlight.done(u) // what is stored but not published is left to catchUp
 			continue
 		}

@@ -82,9 +82,9 @@ func (d *Dispatcher) enqueue(ctx context.Context, u catalog.Upload) {
 	if layout.Hidden(u.Object) || !d.inFlight.add(u) {
 		return
 	}
-	v, err := d.Resources.Catalog.Verdict(ctx, u)
+	state, err := d.Resources.Catalog.State(ctx, u)
 	switch {
-	case err == nil && v.State != catalog.Received: // what is stored but not published is not ours
+	case err == nil && state != catalog.Received: // what is stored but not published is not ours
 		d.inFlight.done(u)
 	case err == nil:
 		d.again.put(ctx, u)

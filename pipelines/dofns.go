@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
@@ -21,7 +21,7 @@ import (
 func init() {
 	register.DoFn5x1[context.Context, Batch, func(Good), func(Bad), func(Bad), error](&storeFn{})
 	register.DoFn2x1[context.Context, Bad, error](&rejectFn{})
-	register.DoFn2x0[context.Context, Bad](&faultFn{})
+	register.DoFn2x1[context.Context, Bad, error](&faultFn{})
 	register.DoFn4x1[context.Context, int, func(*Good) bool, func(string), error](&rowsFn{})
 	register.DoFn4x1[context.Context, int, func(*string) bool, func(Receipt), error](&publishFn{})
 	register.DoFn3x0[context.Context, int, func(*Receipt) bool](&reportFn{})
@@ -129,10 +129,20 @@ func (f *rejectFn) ProcessElement(ctx context.Context, b Bad) error {
 	return ctx.Err()
 }
 
-// faultFn logs uploads that met a fault. Their rows stay as they are.
-type faultFn struct{}
+// faultFn logs and records what uploads met. Their rows stay as they are otherwise.
+type faultFn struct{ opener }
 
-// ProcessElement logs one fault.
-func (*faultFn) ProcessElement(ctx context.Context, b Bad) {
-	slog.ErrorContext(ctx, "fault; will be tried again", "upload", b.Task.upload().String(), "error", b.Detail)
+// ProcessElement records one fault.
+func (f *faultFn) ProcessElement(ctx context.Context, b Bad) error {
+	f.r.fault(ctx, b.Task.upload(), b.Task.Token, b.Detail)
+	return ctx.Err()
+}
+
+// fault says, in the log and in the catalog, why an upload is not done yet.
+func (r *Resources) fault(ctx context.Context, u catalog.Upload, token, why string) {
+	r.Log.Error("fault; will be tried again", "upload", u.String(), "error", why)
+	why, _, _ = strings.Cut(why, "\n") // without a stack
+	if err := r.Catalog.Explain(ctx, u, token, "will be tried again: "+why); err != nil && ctx.Err() == nil {
+		r.Log.Error("fault not recorded", "upload", u.String(), "error", err)
+	}
 }

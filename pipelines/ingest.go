@@ -68,7 +68,7 @@ func Store(s beam.Scope, cfg Config, batches beam.PCollection) (releases beam.PC
 	s = s.Scope("store")
 	good, rejected, faulted := beam.ParDo3(s, &storeFn{opener{Config: cfg}}, batches)
 	beam.ParDo0(s, &rejectFn{opener{Config: cfg}}, rejected)
-	beam.ParDo0(s, &faultFn{}, faulted)
+	beam.ParDo0(s, &faultFn{opener{Config: cfg}}, faulted)
 	return beam.ParDo(s, &rowsFn{opener{Config: cfg}}, beam.GroupByKey(s, beam.AddFixedKey(s, good)))
 }
 

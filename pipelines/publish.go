@@ -53,6 +53,9 @@ func (f *publishFn) publish(ctx context.Context, name string) Receipt {
 	if err != nil {
 		f.r.Log.Error("not published; the sweep tries again", "release", name, "error", err)
 		receipt.Error = err.Error()
+		if err := f.r.Catalog.Fault(ctx, release, receipt.Error); err != nil && ctx.Err() == nil {
+			f.r.Log.Error("fault not recorded", "release", name, "error", err)
+		}
 		return receipt
 	}
 	if res.Changed {

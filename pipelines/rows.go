@@ -60,7 +60,7 @@ func (f *rowsFn) activate(ctx context.Context, group []catalogdb.Stored) {
 	}
 	if err != nil {
 		faultedUploads.Inc(ctx, 1)
-		f.r.Log.Error("fault; will be tried again", "upload", group[0].Upload.String(), "error", err)
+		f.r.fault(ctx, group[0].Upload, group[0].Token, err.Error())
 	}
 }
 

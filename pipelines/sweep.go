@@ -26,7 +26,7 @@ func (d *Dispatcher) sweep(ctx context.Context) {
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		d.repairReleases(ctx)
-		_, err := d.Resources.Staging.List(ctx, time.Now(), func(u catalog.Upload) { d.enqueue(ctx, u) })
+		_, err := d.Resources.Staging.List(ctx, ".", time.Now(), func(u catalog.Upload) { d.enqueue(ctx, u) })
 		if err != nil && ctx.Err() == nil {
 			d.Resources.Log.Error("sweep: staging not listed", "error", err)
 		}

@@ -127,20 +127,23 @@ func (g *generationReader) check() error {
 }
 
 // Put stores a file for ingest, visible only when it is whole, and returns the upload that it is.
-func (s *FileStaging) Put(_ context.Context, object string, body io.Reader) (catalog.Upload, error) {
+func (s *FileStaging) Put(ctx context.Context, object string, body io.Reader) (catalog.Upload, error) {
 	if err := checkKey(object); err != nil {
 		return catalog.Upload{}, err
 	}
-	if err := s.root.MkdirAll(path.Dir(object), 0o755); err != nil {
+	if err := makeParent(s.root, object); err != nil {
 		return catalog.Upload{}, fmt.Errorf("stage %s: %w", object, err)
 	}
-	temp := path.Dir(object) + "/." + rand.Text() + ".part"
+	temp := partName(object)
 	f, err := s.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return catalog.Upload{}, fmt.Errorf("stage %s: %w", object, err)
 	}
 	defer f.Close()
-	_, err = io.Copy(f, body)
+	_, err = io.Copy(f, untilDone{ctx, body})
+	if err == nil {
+		err = f.Chmod(0o644) // whatever the umask: another user may run the program that reads it
+	}
 	if err == nil {
 		err = f.Sync()
 	}
@@ -158,15 +161,34 @@ func (s *FileStaging) Put(_ context.Context, object string, body io.Reader) (cat
 	return upload(object, info), syncDir(s.root, path.Dir(object))
 }
 
+// partSuffix ends the hidden names of files that are being put into staging.
+const partSuffix = ".part"
+
+func partName(key string) string { return path.Dir(key) + "/." + rand.Text() + partSuffix }
+
+// An untilDone is a reader that ends with its context.
+type untilDone struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u untilDone) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.r.Read(p)
+}
+
 // settleTime is how long a file must have been left alone to count as whole, where nothing better is known.
 const settleTime = 2 * time.Second
 
-// List calls f for each staged file that is whole. A file that somebody may still be writing is left
-// for later; pending says that there was one. A folder that cannot be read is left out, and the error,
-// which comes when all the rest was listed, says which.
-func (s *FileStaging) List(ctx context.Context, now time.Time, f func(catalog.Upload)) (pending bool, err error) {
+// List calls f for each staged file in or below a folder ("." for all) that is whole. One that somebody
+// has open is left out: when it is closed, that is news. pending says that there was another one which
+// only time can tell of. A folder that cannot be read is left out, and the error, which comes when all
+// the rest was listed, says which.
+func (s *FileStaging) List(ctx context.Context, folder string, now time.Time, f func(catalog.Upload)) (pending bool, err error) {
 	var unread []error
-	err = fs.WalkDir(s.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+	err = fs.WalkDir(s.root.FS(), folder, func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // gone since its folder was read
 			return nil
@@ -179,6 +201,7 @@ func (s *FileStaging) List(ctx context.Context, now time.Time, f func(catalog.Up
 			if d.IsDir() {
 				return fs.SkipDir
 			}
+			s.removeLeft(name, d, now)
 			return nil
 		case !d.Type().IsRegular():
 			return nil
@@ -187,7 +210,9 @@ func (s *FileStaging) List(ctx context.Context, now time.Time, f func(catalog.Up
 		if err != nil {
 			return nil //nolint:nilerr // gone since its folder was read
 		}
-		if s.growing(name, info, now) {
+		if open, known := s.written(name); open {
+			return nil
+		} else if !known && now.Sub(changed(info)) < settleTime {
 			pending = true
 			return nil
 		}
@@ -197,12 +222,15 @@ func (s *FileStaging) List(ctx context.Context, now time.Time, f func(catalog.Up
 	return pending, errors.Join(append(unread, err)...)
 }
 
-// growing reports whether somebody may still be writing a file.
-func (s *FileStaging) growing(object string, info fs.FileInfo, now time.Time) bool {
-	if open, known := s.written(object); known {
-		return open
+// leftTime is how old a file must be that a crashed push left behind, to be removed.
+const leftTime = 24 * time.Hour
+
+// removeLeft removes what a push that crashed long ago left behind.
+func (s *FileStaging) removeLeft(name string, d fs.DirEntry, now time.Time) {
+	info, err := d.Info()
+	if err == nil && strings.HasSuffix(name, partSuffix) && now.Sub(changed(info)) > leftTime {
+		s.root.Remove(name) //nolint:errcheck // the next sweep tries again
 	}
-	return now.Sub(changed(info)) < settleTime
 }
 
 // maxVerdict bounds a verdict object in bytes.
@@ -231,11 +259,14 @@ func (s *FileStaging) PutVerdict(_ context.Context, object string, body []byte) 
 	if err := checkKey(key); err != nil {
 		return err
 	}
-	if err := s.root.MkdirAll(path.Dir(key), 0o755); err != nil {
+	if err := makeParent(s.root, key); err != nil {
 		return fmt.Errorf("write verdict: %w", misplaced(err))
 	}
-	temp := path.Dir(key) + "/." + rand.Text() + ".part"
+	temp := partName(key)
 	err := s.root.WriteFile(temp, body, 0o644)
+	if err == nil {
+		err = s.root.Chmod(temp, 0o644)
+	}
 	if err == nil {
 		err = s.root.Rename(temp, key)
 	}

@@ -257,7 +257,7 @@ func TestLinkedFolders(t *testing.T) {
 func list(t *testing.T, s *objects.FileStaging) []string {
 	t.Helper()
 	var all []string
-	pending, err := s.List(t.Context(), time.Now().Add(time.Hour), func(u catalog.Upload) {
+	pending, err := s.List(t.Context(), ".", time.Now().Add(time.Hour), func(u catalog.Upload) {
 		if u != stat(t, s, u.Object) {
 			t.Errorf("listed as %+v", u)
 		}
@@ -279,7 +279,7 @@ func TestList(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.List(ctx, time.Now(), func(catalog.Upload) {}); !errors.Is(err, context.Canceled) {
+	if _, err := s.List(ctx, ".", time.Now(), func(catalog.Upload) {}); !errors.Is(err, context.Canceled) {
 		t.Errorf("after the end: got %v, want Canceled", err)
 	}
 }

@@ -33,11 +33,11 @@ const watchEvents = unix.IN_CLOSE_WRITE | unix.IN_MOVED_TO | unix.IN_CREATE | un
 // A watch is the state of one Receive.
 type watch struct {
 	dir     *Dir
-	root    string         // the staging folder, with no link in its path
-	fd      int            // the inotify instance
-	events  *os.File       // the same; its Fd method would make it block
-	folders map[int]string // watch descriptor -> folder below the root, "." for the root
-	rescan  bool           // something may have been missed
+	root    string          // the staging folder, with no link in its path
+	fd      int             // the inotify instance
+	events  *os.File        // the same; its Fd method would make it block
+	folders map[int]string  // watch descriptor -> folder below the root, "." for the root
+	unseen  map[string]bool // folders in or below which something may have been missed
 }
 
 // Receive implements [Source]. It begins with the files that are there already.
@@ -50,7 +50,7 @@ func (d *Dir) Receive(ctx context.Context, f func(catalog.Upload)) error {
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", d.staging.Path(), err)
 	}
-	w := &watch{dir: d, root: root, fd: fd, events: os.NewFile(uintptr(fd), "inotify"), folders: map[int]string{}, rescan: true}
+	w := &watch{dir: d, root: root, fd: fd, events: os.NewFile(uintptr(fd), "inotify"), folders: map[int]string{}, unseen: map[string]bool{".": true}}
 	defer w.events.Close()
 	stop := context.AfterFunc(ctx, func() { w.events.SetReadDeadline(time.Unix(1, 0)) }) //nolint:errcheck // inotify can be polled
 	defer stop()
@@ -59,17 +59,11 @@ func (d *Dir) Receive(ctx context.Context, f func(catalog.Upload)) error {
 	}
 	buf := make([]byte, 64<<10)
 	for ctx.Err() == nil {
-		if w.rescan {
-			w.rescan = false
-			pending, err := d.staging.List(ctx, time.Now(), f)
-			if err != nil && ctx.Err() == nil && !errors.Is(err, fs.ErrPermission) {
-				return fmt.Errorf("watch %s: %w", d.staging.Path(), err)
-			}
-			w.remind(ctx, pending) // a folder that cannot be read is the sweep's to report
+		if err := w.look(ctx, f); err != nil {
+			return fmt.Errorf("watch %s: %w", d.staging.Path(), err)
 		}
 		n, err := w.events.Read(buf)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			w.rescan = true
 			continue
 		}
 		if err != nil {
@@ -82,16 +76,26 @@ func (d *Dir) Receive(ctx context.Context, f func(catalog.Upload)) error {
 	return nil
 }
 
-// remind makes the next read end after a while, if files were found that may still be growing.
-func (w *watch) remind(ctx context.Context, pending bool) {
+// look lists the folders in which something may have been missed. Those with files that only time can
+// tell of are listed again a second later. A folder that cannot be read is the sweep's to report.
+func (w *watch) look(ctx context.Context, f func(catalog.Upload)) error {
 	var deadline time.Time
-	if pending {
-		deadline = time.Now().Add(time.Second)
+	for folder := range w.unseen {
+		pending, err := w.dir.staging.List(ctx, folder, time.Now(), f)
+		if err != nil && ctx.Err() == nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+		if pending {
+			deadline = time.Now().Add(time.Second)
+		} else {
+			delete(w.unseen, folder)
+		}
 	}
 	w.events.SetReadDeadline(deadline) //nolint:errcheck // inotify can be polled
 	if ctx.Err() != nil {
 		w.events.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // as above
 	}
+	return nil
 }
 
 // add watches a folder and those below it.
@@ -135,7 +139,7 @@ func (w *watch) handle(buf []byte, f func(catalog.Upload)) error {
 		folder, watched := w.folders[wd]
 		switch object := filepath.ToSlash(filepath.Join(folder, name)); {
 		case mask&unix.IN_Q_OVERFLOW != 0:
-			w.rescan = true
+			w.unseen["."] = true
 			if err := w.add("."); err != nil { // the news of a folder may be lost, too
 				return err
 			}
@@ -144,7 +148,7 @@ func (w *watch) handle(buf []byte, f func(catalog.Upload)) error {
 		case !watched || strings.HasPrefix(name, "."):
 		case mask&unix.IN_ISDIR != 0:
 			// Files may have been put into it before it was watched.
-			w.rescan = true
+			w.unseen[object] = true
 			if err := w.add(object); err != nil {
 				return err
 			}

@@ -25,7 +25,7 @@ func (d *Dir) Receive(ctx context.Context, f func(catalog.Upload)) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		_, err := d.staging.List(ctx, time.Now(), func(u catalog.Upload) {
+		_, err := d.staging.List(ctx, ".", time.Now(), func(u catalog.Upload) {
 			if seen[u.Object] != u.Generation {
 				seen[u.Object] = u.Generation
 				f(u)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -68,18 +69,40 @@ func (h *hints) print(ctx context.Context, r catalog.Release) {
 	if len(packages) == 0 {
 		return
 	}
+	distro, rej := h.site.resources.Ingester.Table.Lookup(r.Distribution)
+	if rej != nil {
+		return // a distribution that the table does not have any more
+	}
 	h.known[id] = true
-	newest := slices.MaxFunc(packages, func(a, b catalog.Package) int { return a.Uploaded.Compare(b.Uploaded) })
-	fmt.Fprintf(h.site.io.out, "\ninstall from %s on %s:\n  %s\n", r.Repository, r.Distribution, installLine(h.site.publicURL(), r, newest.Name))
+	fmt.Fprintf(h.site.io.out, "\ninstall from %s on %s:\n  %s\n", r.Repository, r.Distribution, installLine(h.site.publicURL(), r.Repository, distro, packages))
 }
 
-// installLine returns the command that sets a client up and installs a package.
-func installLine(publicURL string, r catalog.Release, name string) string {
-	file := r.Repository.Owner + "_" + r.Repository.Name
-	if r.Arch == "" {
-		return fmt.Sprintf("curl -fsSL %s/%s | sudo tee /etc/apt/sources.list.d/%s.sources >/dev/null && sudo apt-get update && sudo apt-get install -y %s",
-			publicURL, layout.SourcesKey(r.Repository, r.Distribution), file, name)
+// installLine returns the command that sets a client up and installs the newest of some packages that
+// most clients can install.
+func installLine(publicURL string, r catalog.Repository, distro layout.Distro, packages []catalog.Package) string {
+	rank := func(k catalog.Package) int {
+		return slices.Index([]string{"amd64", "x86_64", "all", layout.Noarch}, k.Arch) // -1 for others
 	}
-	return fmt.Sprintf("curl -fsSL %s/%s | sudo tee /etc/yum.repos.d/%s.repo >/dev/null && sudo dnf install -y %s",
-		publicURL, layout.RepoKey(r.Repository, r.Distribution), file, name)
+	newest := slices.MaxFunc(packages, func(a, b catalog.Package) int {
+		return cmp.Or(cmp.Compare(min(rank(a), 0), min(rank(b), 0)), a.Uploaded.Compare(b.Uploaded))
+	})
+	file, d := r.Owner+"_"+r.Name, distro.Distribution
+	tee := func(key, path string) string {
+		return fmt.Sprintf("curl -fsSL %s/%s | sudo tee %s >/dev/null && ", publicURL, key, path)
+	}
+	switch distro.Client {
+	case layout.AptList:
+		keyring := "/usr/share/keyrings/" + file + ".asc"
+		return tee(layout.GPGKeyKey(r), keyring) +
+			fmt.Sprintf("echo 'deb [signed-by=%s] %s/%s/%s %s %s' | sudo tee /etc/apt/sources.list.d/%s.list >/dev/null && sudo apt-get update && sudo apt-get install -y %s",
+				keyring, publicURL, r, d.OS, d.Version, newest.Component, file, newest.Name)
+	case layout.Yum:
+		return tee(layout.RepoKey(r, d), "/etc/yum.repos.d/"+file+".repo") + "sudo yum install -y " + newest.Name
+	case layout.Zypper:
+		return tee(layout.RepoKey(r, d), "/etc/zypp/repos.d/"+file+".repo") + "sudo zypper --non-interactive --gpg-auto-import-keys install " + newest.Name
+	case layout.Dnf:
+		return tee(layout.RepoKey(r, d), "/etc/yum.repos.d/"+file+".repo") + "sudo dnf install -y " + newest.Name
+	default:
+		return tee(layout.SourcesKey(r, d), "/etc/apt/sources.list.d/"+file+".sources") + "sudo apt-get update && sudo apt-get install -y " + newest.Name
+	}
 }

@@ -60,6 +60,27 @@ func TestHints(t *testing.T) {
 	}
 }
 
+// Each distribution's line is for the client that its systems have.
+func TestHintsNameTheClient(t *testing.T) {
+	t.Parallel()
+	s := restart(t, openDir(t))
+	for _, tt := range []struct {
+		target string
+		file   packageFile
+		want   string
+	}{
+		{"acme/tools/opensuse/15.6", newRPM(t, rpmtest.Spec{}), `curl -fsSL \S+/opensuse/15.6.repo \| sudo tee /etc/zypp/repos.d/acme_tools.repo .* sudo zypper .* install hello`},
+		{"acme/tools/el/7", newRPM(t, rpmtest.Spec{}), `curl -fsSL \S+/el/7.repo \| sudo tee /etc/yum.repos.d/acme_tools.repo .* sudo yum install -y hello`},
+		{"acme/tools/ubuntu/focal/extra", newDEB(t, debtest.Spec{}), `curl -fsSL \S+/acme/tools/gpgkey \| .* 'deb \[signed-by=/usr/share/keyrings/acme_tools.asc\] \S+/acme/tools/ubuntu focal extra' .* sudo apt-get install -y hello`},
+	} {
+		s.publish(t, tt.target, tt.file)
+		line := s.hint(t, regexp.MustCompile(`(?m)^ *(`+tt.want+`)$`))
+		if strings.Contains(line, "apt-get") {
+			pasteApt(t, line)
+		}
+	}
+}
+
 // paste runs a printed line in a shell, without sudo and in a root of its own.
 func paste(t *testing.T, env []string, line string, places ...string) {
 	t.Helper()
@@ -72,7 +93,7 @@ func paste(t *testing.T, env []string, line string, places ...string) {
 
 func pasteApt(t *testing.T, line string) {
 	a := newApt(t, "amd64") // downloads only
-	paste(t, a.env(), line, "/etc/apt/sources.list.d/", a.dir+"/etc/sources.list.d/")
+	paste(t, a.env(), line, "/etc/apt/sources.list.d/", a.dir+"/etc/sources.list.d/", "/usr/share/keyrings/", a.dir+"/etc/")
 	if got := digests(t, a.dir+"/cache/archives/hello_*.deb"); len(got) != 1 {
 		t.Errorf("%d packages downloaded, want 1", len(got))
 	}

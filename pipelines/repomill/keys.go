@@ -28,11 +28,11 @@ import (
 const signingKeyBits = 4096
 
 // prepareKeys makes the signing key at the first start, and only then: clients trust the key that
-// signed what they have.
+// signed what they have. Nor may another key take its place.
 func (s *site) prepareKeys(ctx context.Context, cfg pipelines.Config) error {
 	path := s.cmd.path("signing-key.asc")
 	if _, err := os.Stat(path); err == nil {
-		return nil
+		return s.checkKey(cfg)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return unreachable(err)
 	}
@@ -55,6 +55,42 @@ func (s *site) prepareKeys(ctx context.Context, cfg pipelines.Config) error {
 		return unreachable(fmt.Errorf("store signing key: %w", err))
 	}
 	fmt.Fprintf(s.io.out, "New signing key %s\n  in %s: back this up. Without it, clients must be set up anew.\n", strings.Join(key.Fingerprints(), ", "), path)
+	return nil
+}
+
+// checkKey refuses a signing key that no client of what is published would trust. For a change of
+// keys, the file has the old one and the new one for a while.
+func (s *site) checkKey(cfg pipelines.Config) error {
+	signer, err := pipelines.ReadSigner(cfg.SigningKey)
+	if err != nil {
+		return err
+	}
+	if end := signer.Expires(); !end.IsZero() {
+		s.log.Warn("the signing key expires; nothing can be published after that", "at", end.Format(time.RFC3339))
+	}
+	probe := []byte("repomill\n")
+	sig, err := signer.Detach(probe, time.Now())
+	if err != nil {
+		return err
+	}
+	published, err := filepath.Glob(s.cmd.path("bucket/*/*/gpgkey"))
+	if err != nil {
+		return err
+	}
+	for _, file := range published {
+		armored, err := os.ReadFile(file)
+		if err != nil {
+			return unreachable(err)
+		}
+		trusted, err := sign.ReadKeyring(armored)
+		if err == nil {
+			err = trusted.VerifyDetached(probe, sig)
+		}
+		if err != nil {
+			return fmt.Errorf("the signing key %s in %s is not one that the clients of %s trust: restore the old key, or put both into the file, the old one first (%w)",
+				strings.Join(signer.Fingerprints(), ", "), s.cmd.path("signing-key.asc"), file, err)
+		}
+	}
 	return nil
 }
 

@@ -132,6 +132,9 @@ func stage(ctx context.Context, std stdio, s *objects.FileStaging, file, object 
 		body = io.TeeReader(f, bar)
 	}
 	u, err := s.Put(ctx, object, body)
+	if ctx.Err() != nil {
+		return u, coded{exitTimeout, fmt.Errorf("interrupted while %s was being stored; nothing of it is in staging", file)}
+	}
 	if err != nil {
 		return u, unreachable(err)
 	}

@@ -199,6 +199,9 @@ func TestStatusAndLs(t *testing.T) {
 	if want := []string{"1.0~rc1", "1.0", "1:0.1"}; !cmp.Equal(versions, want) {
 		t.Errorf("ls shows %q, want %q", versions, want)
 	}
+	if got := lsVersions(t, s, noble+"/main"); len(got) != 3 {
+		t.Errorf("ls of a component shows %q", got)
+	}
 	if got := lsVersions(t, s, "acme/status/el/9"); !cmp.Equal(got, []string{"1.0-1"}) {
 		t.Errorf("a noarch package is listed as %q", got)
 	}
@@ -210,6 +213,9 @@ func TestStatusAndLs(t *testing.T) {
 		code int
 	}{
 		{[]string{"ls", "--data", s.data, "acme/status/ubuntu/focal"}, 1},
+		{[]string{"ls", "--data", s.data, noble + "/contrib"}, 1},
+		{[]string{"ls", "--data", s.data, noble, "helo"}, 1},
+		{[]string{"status", "--data", s.data, "acme/stat"}, 1},
 		{[]string{"ls", "--data", s.data, "acme"}, 2},
 		{[]string{"ls", "--data", t.TempDir(), noble}, 4},
 		{[]string{"status", "--data", t.TempDir()}, 4},

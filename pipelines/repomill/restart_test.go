@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 	"repomill/testdata/debtest"
 	"repomill/testdata/rpmtest"
@@ -135,8 +136,23 @@ func TestRefusesToStart(t *testing.T) {
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(lost + "/signing-key.asc"); err != nil {
+	other, err := sign.Generate("another instance", 2048, time.Now())
+	if err != nil {
 		t.Fatal(err)
+	}
+	armored, err := other.Private()
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := openDir(t)
+	for path, err := range map[string]error{
+		"the bucket": os.CopyFS(foreign+"/bucket", os.DirFS(lost+"/bucket")),
+		"the key":    os.WriteFile(foreign+"/signing-key.asc", armored, 0o600),
+		"the loss":   os.Remove(lost + "/signing-key.asc"),
+	} {
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
 	}
 	taken := strings.TrimPrefix(running.url, "http://")
 	file := newFile(t, "file", nil).path
@@ -148,6 +164,8 @@ func TestRefusesToStart(t *testing.T) {
 	}{
 		{"another process has the folder", []string{"--data", running.data}, 4, "in use"},
 		{"the key is gone, but releases exist", []string{"--data", lost}, 1, "backup"},
+		{"the key is another's", []string{"--data", foreign}, 1, "restore the old key"},
+		{"no package is small enough", []string{"--data", t.TempDir(), "--max-package-size", "0"}, 2, "--max-package-size"},
 		{"the address is taken", []string{"--data", t.TempDir(), "--listen", taken}, 4, "--listen"},
 		{"every address, and no URL", []string{"--data", t.TempDir(), "--listen", "0.0.0.0:0"}, 2, "--public-url"},
 		{"every address of IPv6", []string{"--data", t.TempDir(), "--listen", "[::]:0"}, 2, "--public-url"},

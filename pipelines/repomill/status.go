@@ -56,6 +56,7 @@ type releaseStatus struct {
 	Published int64      `json:"published"` // what clients see
 	Since     *time.Time `json:"since,omitempty"`
 	Packages  int        `json:"packages"`
+	Fault     string     `json:"fault,omitempty"` // why the last publish came to nothing
 }
 
 // Run prints the report.
@@ -73,8 +74,11 @@ func (c *statusCmd) Run(ctx context.Context, io stdio) error {
 		printJSON(io, report)
 		return nil
 	}
-	if len(report.Releases) == 0 && c.Target == "" {
+	switch empty := len(report.Releases) == 0; {
+	case empty && c.Target == "":
 		fmt.Fprintln(io.out, "nothing is published yet")
+	case empty && len(report.Uploads) == 0:
+		return fmt.Errorf("nothing is known of %s", c.Target)
 	}
 	printReport(io, report, time.Now())
 	return nil
@@ -100,7 +104,7 @@ func (c *statusCmd) report(ctx context.Context, db *catalogdb.DB) (statusReport,
 		if err != nil {
 			return report, err
 		}
-		report.Releases = append(report.Releases, releaseStatus{s.Release.String(), s.Revision.Number, s.Published, s.Since, n})
+		report.Releases = append(report.Releases, releaseStatus{s.Release.String(), s.Revision.Number, s.Published, s.Since, n, s.Fault})
 	}
 	prefix := strings.Trim(c.Target, "/")
 	if prefix != "" {
@@ -129,6 +133,9 @@ func printReport(io stdio, r statusReport, now time.Time) {
 		if s.Published < s.Revision {
 			since += fmt.Sprintf(", revision %d is waiting", s.Revision)
 		}
+		if s.Fault != "" {
+			since += ": " + s.Fault
+		}
 		fmt.Fprintf(w, "%s\t%d\t%d\t%s\n", s.Release, s.Published, s.Packages, since)
 	}
 	if len(r.Uploads) > 0 {
@@ -136,12 +143,15 @@ func printReport(io stdio, r statusReport, now time.Time) {
 	}
 	for _, u := range r.Uploads {
 		what := u.Package
-		if u.State == catalog.Rejected {
+		switch {
+		case u.State == catalog.Rejected:
 			what = string(u.Reason) + ": " + u.Detail
+		case u.Detail != "":
+			what = u.Detail
 		}
 		fmt.Fprintf(w, "%s\t%s ago\t%s\t%s\n", printable(u.Object), age(now.Sub(u.Received)), u.State, printable(what))
 	}
-	fmt.Fprintf(w, "\nbacklog: %d\n", r.Backlog)
+	fmt.Fprintf(w, "\nbacklog: %d uploads in all\n", r.Backlog)
 }
 
 // printable keeps control characters of uploaded names off the terminal.

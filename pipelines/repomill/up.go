@@ -91,11 +91,17 @@ func (s *site) open(ctx context.Context) (err error) {
 	if err := checkAddresses(c); err != nil {
 		return err
 	}
+	if c.MaxPackageSize < 1 {
+		return usage("--max-package-size %d: use a number of bytes", c.MaxPackageSize)
+	}
 	if err := os.MkdirAll(c.Data, 0o755); err != nil {
 		return unreachable(err)
 	}
 	if s.unlock, err = lockFolder(c.Data); err != nil {
 		return err
+	}
+	if err := os.RemoveAll(c.path("bucket/.tmp")); err != nil { // what a crash left: under the lock, nobody writes
+		return unreachable(err)
 	}
 	if s.resolver, err = net.Listen("tcp", c.Listen); err != nil {
 		return unreachable(fmt.Errorf("%w: choose another address with --listen", err))
@@ -210,7 +216,7 @@ func (s *site) serve(ctx context.Context, h handlers) error {
 		s.log.Info("stopping: finishing work in hand")
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
-		return errors.Join(resolver.Shutdown(last), edge.Shutdown(last))
+		return errors.Join(shutdown(last, resolver), shutdown(last, edge))
 	})
 	hints.ready()
 	return g.Wait()
@@ -226,6 +232,15 @@ func listen(srv *http.Server, l net.Listener) error {
 		return err
 	}
 	return nil
+}
+
+// shutdown lets a server finish its requests until ctx ends, and then breaks them off.
+func shutdown(ctx context.Context, srv *http.Server) error {
+	err := srv.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return srv.Close()
+	}
+	return err
 }
 
 // runDirect runs a pipeline in this process.

@@ -44,7 +44,7 @@ func (c *pushCmd) wait(ctx context.Context, io stdio, staging *objects.FileStagi
 		case <-time.After(pollPeriod):
 		case <-ctx.Done():
 			if left > 0 {
-				return c.timedOut(io, ups, w.why)
+				return c.unsettled(io, ups, cause(ctx, c.Timeout), w.why)
 			}
 		}
 	}
@@ -69,8 +69,16 @@ func (c *pushCmd) print(io stdio, p *pushed) {
 	}
 }
 
-// timedOut says at which stage each unsettled upload stopped.
-func (c *pushCmd) timedOut(io stdio, ups []*pushed, why error) error {
+// cause says why the wait is over.
+func cause(ctx context.Context, timeout time.Duration) string {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return "interrupted; the upload goes on"
+	}
+	return "timed out after " + timeout.String()
+}
+
+// unsettled says at which stage each unsettled upload stopped.
+func (c *pushCmd) unsettled(io stdio, ups []*pushed, cause string, why error) error {
 	for _, p := range ups {
 		if p.settled {
 			continue
@@ -80,13 +88,16 @@ func (c *pushCmd) timedOut(io stdio, ups []*pushed, why error) error {
 		case "":
 			stage = "stored, nobody picked it up: is repomill up running on this staging folder?"
 		case catalog.Received:
-			stage = "picked up, still being read"
+			stage = "picked up, not read to the end yet"
 		case catalog.Stored:
-			stage = "its row is stored, the release is not published yet; repomill status and the log say more"
+			stage = "its row is stored, the release is not published yet; repomill status says more"
 		default:
 			stage = fmt.Sprintf("published, but clients cannot fetch it: %v", why)
 		}
-		fmt.Fprintf(io.err, "%s: timed out after %s: %s\n", p.file, c.Timeout, stage)
+		if p.verdict.Detail != "" {
+			stage += ": " + p.verdict.Detail
+		}
+		fmt.Fprintf(io.err, "%s: %s: %s\n", p.file, cause, stage)
 		if c.JSON {
 			p.verdict.Object, p.verdict.Generation = p.upload.Object, p.upload.Generation
 			p.verdict.State = cmp.Or(p.verdict.State, staged)

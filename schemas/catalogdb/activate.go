@@ -75,7 +75,7 @@ func activate(ctx context.Context, tx *sql.Tx, s Stored) (upload int64, releases
 			return 0, nil, false, err
 		}
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE uploads SET state = ?, outcome = ?, package_id = ? WHERE id = ?`, catalog.Stored, outcome, id, upload)
+	_, err = tx.ExecContext(ctx, `UPDATE uploads SET state = ?, outcome = ?, detail = '', package_id = ? WHERE id = ?`, catalog.Stored, outcome, id, upload)
 	return upload, releases, changed, err
 }
 

@@ -1,7 +1,6 @@
 package catalogdb_test
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -107,42 +106,6 @@ func declareNeverShrinks(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, noble, "riscv64")
 	checkRevision(t, db, jammy, 1)
 	checkRevision(t, db, noble, 2)
-}
-
-func listRepositories(t *testing.T, db *catalogdb.DB) {
-	if _, err := db.Settings(t.Context(), tools); !errors.Is(err, catalogdb.ErrNotFound) {
-		t.Errorf("got %v before the declaration, want ErrNotFound", err)
-	}
-	if all, err := db.Repositories(t.Context()); err != nil || len(all) != 0 {
-		t.Errorf("got %v, %v; want none", all, err)
-	}
-	want := []catalog.Repository{{Owner: "acme", Name: "lab"}, tools, {Owner: "zoo", Name: "a"}}
-	for _, i := range []int{2, 0, 1} {
-		r := jammy
-		r.Repository = want[i]
-		declare(t, db, r)
-	}
-	declare(t, db, el9)
-	all, err := db.Repositories(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, all); diff != "" {
-		t.Errorf("repositories (-want +got):\n%s", diff)
-	}
-	settings, err := db.Settings(t.Context(), tools)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(catalog.Settings{
-		Repository: tools, Visibility: catalog.Public, Origin: "acme/tools", Label: "tools",
-		Distributions: []catalog.DistributionSettings{
-			{Distribution: el9.Distribution, Components: []string{}, Architectures: []string{"SRPMS", "aarch64", "x86_64"}},
-			{Distribution: jammy.Distribution, Components: []string{"main"}, Architectures: []string{"amd64", "arm64"}},
-		},
-	}, settings); diff != "" {
-		t.Errorf("settings (-want +got):\n%s", diff)
-	}
 }
 
 func drew(t *testing.T, db *catalogdb.DB) {

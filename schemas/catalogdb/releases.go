@@ -38,6 +38,7 @@ type ReleaseState struct {
 	Revision  catalog.Revision // of the rows
 	Published int64            // the newest revision that clients see; 0 if none
 	Since     *time.Time       // when that was published; only from [DB.Releases]
+	Fault     string           // why the last publish came to nothing; likewise
 }
 
 func scanRelease(scan func(...any) error) (ReleaseState, error) {
@@ -56,10 +57,11 @@ func distributionArgs(r catalog.Release) []any {
 func (d *DB) Releases(ctx context.Context) ([]ReleaseState, error) {
 	return collect(ctx, d.read, func(scan func(...any) error) (ReleaseState, error) {
 		var since sql.NullInt64
-		s, err := scanRelease(func(dest ...any) error { return scan(append(dest, &since)...) })
-		s.Since = optional(since)
+		var fault string
+		s, err := scanRelease(func(dest ...any) error { return scan(append(dest, &since, &fault)...) })
+		s.Since, s.Fault = optional(since), fault
 		return s, err
-	}, `SELECT `+releaseColumns+`, u.published_at FROM `+releaseTables+`
+	}, `SELECT `+releaseColumns+`, u.published_at, r.fault FROM `+releaseTables+`
 		LEFT JOIN publications u ON u.release_id = r.id AND u.revision = r.published_revision
 		ORDER BY p.owner, p.name, d.os, d.version, r.arch`)
 }
@@ -152,7 +154,7 @@ func (d *DB) Publish(ctx context.Context, r catalog.Release, revision int64, now
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE releases SET published_revision = ? WHERE id = ? AND published_revision < ?`, revision, id, revision); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE releases SET published_revision = ?, fault = '' WHERE id = ? AND published_revision < ?`, revision, id, revision); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE publications SET published_at = ? WHERE release_id = ? AND revision = ? AND published_at IS NULL`, millis(now), id, revision); err != nil {
@@ -164,6 +166,13 @@ func (d *DB) Publish(ctx context.Context, r catalog.Release, revision int64, now
 		return fmt.Errorf("record publication of %s: %w", r, err)
 	}
 	return nil
+}
+
+// Fault records why a publish of a release came to nothing, for people. The next one that succeeds clears it.
+func (d *DB) Fault(ctx context.Context, r catalog.Release, why string) error {
+	_, err := d.write.ExecContext(ctx, `UPDATE releases SET fault = ? WHERE id IN (SELECT r.id FROM `+releaseTables+` WHERE `+releaseKey+` AND r.arch = ?)`,
+		append(append([]any{why}, distributionArgs(r)...), r.Arch)...)
+	return err
 }
 
 // finish gives their outcome to the stored uploads that waited for a release and now wait for none.

@@ -41,15 +41,6 @@ func settings(ctx context.Context, q querier, r catalog.Repository) (catalog.Set
 	return s, nil
 }
 
-// Repositories returns the declared repositories, in order.
-func (d *DB) Repositories(ctx context.Context) ([]catalog.Repository, error) {
-	return collect(ctx, d.read, func(scan func(...any) error) (catalog.Repository, error) {
-		var r catalog.Repository
-		err := scan(&r.Owner, &r.Name)
-		return r, err
-	}, `SELECT owner, name FROM repositories ORDER BY owner, name`)
-}
-
 // A Declaration is what has to exist before a package can be a row.
 type Declaration struct {
 	Repository catalog.Repository
@@ -167,7 +158,7 @@ func ensureReleases(ctx context.Context, tx *sql.Tx, distribution int64, format 
 		err := tx.QueryRowContext(ctx, `SELECT id FROM releases WHERE distribution_id = ? AND arch = ?`, distribution, arch).Scan(&id)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
-			res, err := tx.ExecContext(ctx, `INSERT INTO releases (distribution_id, arch, revision, nonce, published_revision) VALUES (?, ?, 0, '', 0)`, distribution, arch)
+			res, err := tx.ExecContext(ctx, `INSERT INTO releases (distribution_id, arch, revision, nonce, published_revision, fault) VALUES (?, ?, 0, '', 0, '')`, distribution, arch)
 			if err != nil {
 				return err
 			}

@@ -25,7 +25,6 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a DEB distribution is one release", declareDEB},
 		{"an RPM distribution has a release for each directory", declareRPM},
 		{"a declaration adds and never takes away", declareNeverShrinks},
-		{"repositories are listed in order with their settings", listRepositories},
 		{"every pair that was drawn is known", drew},
 
 		{"a claim finds itself again", claimAgain},

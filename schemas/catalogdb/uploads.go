@@ -24,7 +24,7 @@ type Lease struct {
 // if the lease is the caller's, and otherwise the state in which the upload is: [catalog.Received]
 // means that somebody else works on it.
 func (d *DB) Take(ctx context.Context, u catalog.Upload, l Lease, now time.Time) (token string, state catalog.UploadState, err error) {
-	err = d.read.QueryRowContext(ctx, `SELECT state FROM uploads WHERE bucket = ? AND object = ? AND generation = ?`, u.Bucket, u.Object, u.Generation).Scan(&state)
+	state, err = d.State(ctx, u)
 	if err == nil && state != catalog.Received {
 		return "", state, nil // the sweep meets most uploads so, for days
 	}
@@ -59,10 +59,27 @@ func (d *DB) Take(ctx context.Context, u catalog.Upload, l Lease, now time.Time)
 	return token, state, nil
 }
 
+// State returns the state of an upload, or [ErrNotFound].
+func (d *DB) State(ctx context.Context, u catalog.Upload) (state catalog.UploadState, err error) {
+	err = d.read.QueryRowContext(ctx, `SELECT state FROM uploads WHERE bucket = ? AND object = ? AND generation = ?`, u.Bucket, u.Object, u.Generation).Scan(&state)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNotFound
+	}
+	return state, err
+}
+
 // Renew extends the leases that an owner holds.
 func (d *DB) Renew(ctx context.Context, l Lease, now time.Time) error {
 	_, err := d.write.ExecContext(ctx, `UPDATE uploads SET lease_until = ? WHERE lease_owner = ? AND state = ? AND lease_until > ?`,
 		millis(now.Add(l.For)), l.Owner, catalog.Received, millis(now))
+	return err
+}
+
+// Explain records, for people, the last fault that an unfinished upload met.
+func (d *DB) Explain(ctx context.Context, u catalog.Upload, token, why string) error {
+	_, err := d.write.ExecContext(ctx, `UPDATE uploads SET detail = ?
+		WHERE bucket = ? AND object = ? AND generation = ? AND lease_token = ? AND state = ?`,
+		why, u.Bucket, u.Object, u.Generation, token, catalog.Received)
 	return err
 }
 

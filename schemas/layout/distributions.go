@@ -2,6 +2,7 @@ package layout
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -21,8 +22,21 @@ type Distro struct {
 	Distribution  catalog.Distribution
 	Format        catalog.Format
 	Architectures []string // base set, sorted: exists in every release from the first publish. Without "all", with "SRPMS"
+	Client        Client
 	Aliases       []string // other names of it, os/version: quoted in rejections, never accepted
 }
+
+// A Client is the program with which systems of a distribution install packages.
+type Client string
+
+// The clients that are set up in different ways.
+const (
+	Apt     Client = "apt"      // 2.3.10 or later: reads .sources files with a key in them
+	AptList Client = "apt-list" // older: one-line sources, the key in a file
+	Dnf     Client = "dnf"
+	Yum     Client = "yum"
+	Zypper  Client = "zypper"
+)
 
 // A Table is the set of distributions that a repository may have.
 type Table struct {
@@ -35,6 +49,7 @@ type jsonDistro struct {
 	Name          string         `json:"name"` // os/version
 	Format        catalog.Format `json:"format"`
 	Architectures []string       `json:"architectures"` // omitted: the format's default
+	Client        Client         `json:"client"`        // omitted: "apt" or "dnf"
 	Aliases       []string       `json:"aliases"`
 }
 
@@ -75,7 +90,7 @@ func (t *Table) Extend(r io.Reader) error {
 
 func (e jsonDistro) distro() (Distro, error) {
 	os, version, ok := strings.Cut(e.Name, "/")
-	d := Distro{Distribution: catalog.Distribution{OS: os, Version: version}, Format: e.Format, Aliases: e.Aliases}
+	d := Distro{Distribution: catalog.Distribution{OS: os, Version: version}, Format: e.Format, Client: e.Client, Aliases: e.Aliases}
 	if rej := checkDistributionName(d.Distribution); !ok || rej != nil {
 		return d, fmt.Errorf("name must be os/version in lower case")
 	}
@@ -87,6 +102,13 @@ func (e jsonDistro) distro() (Distro, error) {
 		d.Architectures = []string{"amd64", "arm64"}
 	case len(d.Architectures) == 0:
 		d.Architectures = []string{"aarch64", "x86_64", SRPMS}
+	}
+	clients := []Client{Apt, AptList}
+	if e.Format == catalog.RPM {
+		clients = []Client{Dnf, Yum, Zypper}
+	}
+	if d.Client = cmp.Or(d.Client, clients[0]); !slices.Contains(clients, d.Client) {
+		return d, fmt.Errorf("client of a %s distribution must be one of %q", e.Format, clients)
 	}
 	for _, a := range d.Architectures {
 		if !ValidArch(a) || a == "all" || a == Noarch {

@@ -22,11 +22,11 @@ func TestLookup(t *testing.T) {
 		name string
 		want layout.Distro
 	}{
-		{"ubuntu/jammy", layout.Distro{Format: catalog.DEB, Architectures: []string{"amd64", "arm64"}, Aliases: []string{"ubuntu/22.04"}}},
-		{"raspbian/trixie", layout.Distro{Format: catalog.DEB, Architectures: []string{"arm64", "armhf"}, Aliases: []string{"raspbian/13", "raspberrypi/13"}}},
-		{"opensuse/15.6", layout.Distro{Format: catalog.RPM, Architectures: []string{"SRPMS", "aarch64", "x86_64"}, Aliases: []string{"opensuse-leap/15.6", "leap/15.6"}}},
-		{"any/any", layout.Distro{Format: catalog.DEB, Architectures: []string{"amd64", "arm64"}, Aliases: []string{"deb_any/deb_any", "debian/any", "ubuntu/any"}}},
-		{"rpm_any/rpm_any", layout.Distro{Format: catalog.RPM, Architectures: []string{"SRPMS", "aarch64", "x86_64"}, Aliases: []string{"any/rpm", "rpm/any"}}},
+		{"ubuntu/jammy", layout.Distro{Format: catalog.DEB, Client: layout.Apt, Architectures: []string{"amd64", "arm64"}, Aliases: []string{"ubuntu/22.04"}}},
+		{"raspbian/trixie", layout.Distro{Format: catalog.DEB, Client: layout.Apt, Architectures: []string{"arm64", "armhf"}, Aliases: []string{"raspbian/13", "raspberrypi/13"}}},
+		{"opensuse/15.6", layout.Distro{Format: catalog.RPM, Architectures: []string{"SRPMS", "aarch64", "x86_64"}, Client: layout.Zypper, Aliases: []string{"opensuse-leap/15.6", "leap/15.6"}}},
+		{"any/any", layout.Distro{Format: catalog.DEB, Client: layout.Apt, Architectures: []string{"amd64", "arm64"}, Aliases: []string{"deb_any/deb_any", "debian/any", "ubuntu/any"}}},
+		{"rpm_any/rpm_any", layout.Distro{Format: catalog.RPM, Client: layout.Dnf, Architectures: []string{"SRPMS", "aarch64", "x86_64"}, Aliases: []string{"any/rpm", "rpm/any"}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.want.Distribution = distribution(tt.name)
@@ -93,17 +93,17 @@ func TestExtend(t *testing.T) {
 	table := layout.DefaultTable()
 	before := len(table.All())
 	err := table.Extend(strings.NewReader(`[
-		{"name": "alpha/1", "format": "rpm", "aliases": ["alfa/1"]},
+		{"name": "alpha/1", "format": "rpm", "client": "yum", "aliases": ["alfa/1"]},
 		{"name": "ubuntu/jammy", "format": "deb", "architectures": ["riscv64", "amd64"]}
 	]`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := layout.Distro{Distribution: distribution("alpha/1"), Format: catalog.RPM, Architectures: []string{"SRPMS", "aarch64", "x86_64"}, Aliases: []string{"alfa/1"}}
+	want := layout.Distro{Distribution: distribution("alpha/1"), Format: catalog.RPM, Client: layout.Yum, Architectures: []string{"SRPMS", "aarch64", "x86_64"}, Aliases: []string{"alfa/1"}}
 	if got, rej := table.Lookup(want.Distribution); rej != nil || !cmp.Equal(got, want) {
 		t.Errorf("got %+v, %v; want %+v", got, rej, want)
 	}
-	want = layout.Distro{Distribution: jammy.Distribution, Format: catalog.DEB, Architectures: []string{"amd64", "riscv64"}}
+	want = layout.Distro{Distribution: jammy.Distribution, Format: catalog.DEB, Client: layout.Apt, Architectures: []string{"amd64", "riscv64"}}
 	if got, rej := table.Lookup(want.Distribution); rej != nil || !cmp.Equal(got, want) {
 		t.Errorf("got %+v, %v; want %+v", got, rej, want)
 	}
@@ -134,6 +134,7 @@ func TestExtendRefuses(t *testing.T) {
 		{"a reserved version", `[{"name": "a/dists", "format": "deb"}]`, "name must be os/version"},
 		{"no format", `[{"name": "a/1"}]`, `format must be "deb" or "rpm"`},
 		{"an unknown format", `[{"name": "a/1", "format": "apk"}]`, `format must be "deb" or "rpm"`},
+		{"a client of the other format", `[{"name": "a/1", "format": "rpm", "client": "apt"}]`, "client of a rpm distribution must be one of"},
 		{"all as architecture", `[{"name": "a/1", "format": "deb", "architectures": ["all"]}]`, `architecture "all" is not allowed`},
 		{"noarch as architecture", `[{"name": "a/1", "format": "rpm", "architectures": ["noarch"]}]`, `architecture "noarch" is not allowed`},
 		{"an architecture with a slash", `[{"name": "a/1", "format": "rpm", "architectures": ["x/y"]}]`, `architecture "x/y" is not allowed`},

@@ -23,7 +23,8 @@ CREATE TABLE distributions (
     UNIQUE (repository_id, os, version)
 );
 
--- What one pointer describes. (revision, nonce) is drawn anew with every change.
+-- What one pointer describes. (revision, nonce) is drawn anew with every change. fault says why the
+-- last publish came to nothing.
 CREATE TABLE releases (
     id                 INTEGER PRIMARY KEY,
     distribution_id    INTEGER NOT NULL REFERENCES distributions (id),
@@ -31,6 +32,7 @@ CREATE TABLE releases (
     revision           INTEGER NOT NULL,
     nonce              TEXT    NOT NULL,
     published_revision INTEGER NOT NULL,
+    fault              TEXT    NOT NULL,
     UNIQUE (distribution_id, arch)
 );
 
@@ -70,6 +72,7 @@ CREATE TABLE packages (
 CREATE INDEX packages_in_order ON packages (distribution_id, state, dir, sort_key);
 
 -- One generation of one staged object. outcome is the final state that a stored upload will have.
+-- detail explains a rejection or, before the end, the last fault.
 CREATE TABLE uploads (
     id          INTEGER PRIMARY KEY,
     bucket      TEXT    NOT NULL,
