@@ -279,8 +279,16 @@ func TestServeRetriesFaults(t *testing.T) {
 		stop := s.serve(queue.NewDir(s.Staging), grace)
 		eventually(t, "the fine one is published", func() bool { return s.state(fine) == "published" })
 		s.wantStates("received", uploads...)
+		eventually(t, "the uploader is told of the fault", func() bool {
+			v := s.verdict(uploads[0].Object)
+			return v.State == catalog.Received && strings.Contains(v.Detail, errFault.Error())
+		})
 		broken.Store(false)
 		eventually(t, "all are published", func() bool { return s.allAre("published", uploads) })
+		eventually(t, "the fault is forgotten", func() bool {
+			v := s.verdict(uploads[0].Object)
+			return v.State == catalog.Published && v.Detail == ""
+		})
 		wantStopped(t, stop)
 		s.wantRelease(jammy, 4)
 	})

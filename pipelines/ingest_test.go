@@ -229,6 +229,15 @@ func TestPublishWithOneForeignPointer(t *testing.T) {
 		if got := s.files()[layout.PointerKey(noble)]; got != foreign.files()[layout.PointerKey(noble)] {
 			t.Errorf("the foreign pointer was replaced")
 		}
+		states, err := s.Catalog.Releases(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, state := range states {
+			if isForeign := state.Release == noble; isForeign != strings.Contains(state.Fault, "not made from this catalog") {
+				t.Errorf("%s has the fault %q", state.Release, state.Fault)
+			}
+		}
 		if _, err := s.Publisher.Release(t.Context(), noble); !errors.Is(err, publish.ErrForeign) {
 			t.Errorf("got %v, want ErrForeign", err)
 		}
