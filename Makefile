@@ -45,7 +45,7 @@ lint: go-version
 
 race:
 	@if command -v gcc >/dev/null; then \
-		echo CGO_ENABLED=1 $(GO) test -race $(RACY); CGO_ENABLED=1 $(GO) test -race -timeout 15m $(RACY); \
+		echo CGO_ENABLED=1 $(GO) test -race -short $(RACY); CGO_ENABLED=1 $(GO) test -race -short -timeout 15m $(RACY); \
 	else echo "race detector: skipped, it needs gcc"; fi
 
 # What tests compare with and run against. Without root, the tests that miss something say so and skip.
