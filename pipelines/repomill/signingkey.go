@@ -2,14 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/hex"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -73,12 +65,13 @@ func (s *site) checkKey(cfg pipelines.Config) error {
 	if err != nil {
 		return err
 	}
-	published, err := filepath.Glob(s.cmd.path("bucket/*/*/gpgkey"))
+	bucket := os.DirFS(s.cmd.path("bucket"))
+	published, err := fs.Glob(bucket, "*/*/gpgkey")
 	if err != nil {
 		return err
 	}
 	for _, file := range published {
-		armored, err := os.ReadFile(file)
+		armored, err := fs.ReadFile(bucket, file)
 		if err != nil {
 			return unreachable(err)
 		}
@@ -115,48 +108,6 @@ func anyRelease(ctx context.Context, catalogURL, bucket string) (bool, error) {
 	}
 	found, err := check.Find(os.DirFS(bucket))
 	return len(found) > 0, err
-}
-
-// urlKey returns the key that signs URLs, made at the first start, and the id that names it.
-func urlKey(path string) (key crypto.Signer, id string, err error) {
-	body, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		body, err = newURLKey(path)
-	}
-	if err != nil {
-		return nil, "", fmt.Errorf("URL key: %w", err)
-	}
-	block, _ := pem.Decode(body)
-	if block == nil {
-		return nil, "", fmt.Errorf("URL key %s is not PEM; remove it, and a new one is made", path)
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, "", fmt.Errorf("URL key %s: %w", path, err)
-	}
-	key, ok := parsed.(crypto.Signer)
-	if !ok {
-		return nil, "", fmt.Errorf("URL key %s cannot sign", path)
-	}
-	public, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		return nil, "", err
-	}
-	sum := sha256.Sum256(public)
-	return key, "K" + strings.ToUpper(hex.EncodeToString(sum[:7])), nil
-}
-
-func newURLKey(path string) ([]byte, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, err
-	}
-	body := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	return body, writeNew(path, body)
 }
 
 // writeNew stores a secret in a file that only the owner reads, whole or not at all.
