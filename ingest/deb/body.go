@@ -72,7 +72,34 @@ func (b *body) next() error {
 		return err
 	}
 	b.name, b.left = m.name, m.padded()
-	return b.check(m)
+	if err := b.check(m); err != nil || m.extra() {
+		return err
+	}
+	return b.checkMagic(m)
+}
+
+// dataMagic is how the compressed forms of data.tar begin. A plain one need not have any magic.
+var dataMagic = map[string]string{
+	"data.tar.gz": "\x1f\x8b", "data.tar.bz2": "BZh", "data.tar.xz": "\xfd7zXZ\x00", "data.tar.lzma": "\x5d", "data.tar.zst": "\x28\xb5\x2f\xfd",
+}
+
+// checkMagic reads the start of data.tar: dpkg would refuse to unpack what is not compressed as its name says.
+func (b *body) checkMagic(m member) error {
+	want := dataMagic[m.name]
+	lead := make([]byte, min(int64(len(want)), m.size))
+	n, err := readFull(b.r, lead)
+	b.offset += int64(n)
+	b.left -= int64(n)
+	b.head = append(b.head, lead[:n]...)
+	switch {
+	case err == io.EOF:
+		return truncated(b.offset, b.name)
+	case err != nil:
+		return err
+	case string(lead) != want:
+		return reject(catalog.Malformed, "%s does not begin as its compression does; rebuild the package with dpkg-deb", quote(m.name))
+	}
+	return nil
 }
 
 func trailing(offset int64) error {
