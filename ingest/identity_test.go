@@ -90,7 +90,7 @@ func TestIdentityIsTaken(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				row, objects := s.row(first.Package), s.visible()
+				row, objects, revisions := s.row(first.Package), s.visible(), s.revisions()
 				_, err := s.Store(t.Context(), s.put(tt.object, tt.second))
 				if tt.reason == "" {
 					if err != nil {
@@ -104,6 +104,9 @@ func TestIdentityIsTaken(t *testing.T) {
 				}
 				if diff := cmp.Diff(objects, s.visible()); diff != "" {
 					t.Errorf("bucket (-before +after):\n%s", diff)
+				}
+				if diff := cmp.Diff(revisions, s.revisions()); diff != "" {
+					t.Errorf("revisions, as of new components (-before +after):\n%s", diff)
 				}
 			})
 		}

@@ -25,6 +25,7 @@ func (g *Ingester) transfer(ctx context.Context, k catalog.Package, pkg source, 
 		return g.compare(k, holder, pkg)
 	case err == nil:
 		k.Key = holder.Key // where the attempt that made the claim stored it, or would have
+		missing = nil      // that attempt declared all that its package needs, and another one has no place here
 	case errors.Is(err, catalogdb.ErrNotFound):
 		k.Key, err = g.key(ctx, k, missing)
 	}
