@@ -189,7 +189,7 @@ func (b *FileBucket) Create(_ context.Context, o layout.Object, body io.Reader) 
 	if err := b.absent(o.Key); err != nil {
 		return err
 	}
-	t, err := writeTemp(b.root, body, 0o644)
+	t, err := writeTemp(b.root, body)
 	if err != nil {
 		return fmt.Errorf("create %s: %w", o.Key, err)
 	}
@@ -236,7 +236,7 @@ func (b *FileBucket) Swap(_ context.Context, old layout.Version, o layout.Object
 		return "", err
 	}
 	h := sha256.New()
-	t, err := writeTemp(b.root, io.TeeReader(body, h), 0o644)
+	t, err := writeTemp(b.root, io.TeeReader(body, h))
 	if err != nil {
 		return "", fmt.Errorf("swap %s: %w", o.Key, err)
 	}

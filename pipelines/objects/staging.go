@@ -185,7 +185,7 @@ const settleTime = 2 * time.Second
 // List calls f for each staged file in or below a folder ("." for all) that is whole. One that somebody
 // has open is left out: when it is closed, that is news. pending says that there was another one which
 // only time can tell of. A folder that cannot be read is left out, and the error, which comes when all
-// the rest was listed, says which.
+// the rest was listed, says which. Along the way, what pushes that crashed long ago left is removed.
 func (s *FileStaging) List(ctx context.Context, folder string, now time.Time, f func(catalog.Upload)) (pending bool, err error) {
 	var unread []error
 	err = fs.WalkDir(s.root.FS(), folder, func(name string, d fs.DirEntry, err error) error {

@@ -22,9 +22,9 @@ type tempFile struct {
 }
 
 // writeTemp stores body, which ends with io.EOF, and makes it durable. On an error nothing is left.
-func writeTemp(root *os.Root, body io.Reader, mode fs.FileMode) (t tempFile, err error) {
+func writeTemp(root *os.Root, body io.Reader) (t tempFile, err error) {
 	t = tempFile{root: root, name: tempDir + "/" + rand.Text()}
-	f, err := root.OpenFile(t.name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	f, err := root.OpenFile(t.name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return t, err
 	}
@@ -36,7 +36,7 @@ func writeTemp(root *os.Root, body io.Reader, mode fs.FileMode) (t tempFile, err
 	if _, err := io.Copy(f, body); err != nil {
 		return t, err
 	}
-	if err := f.Chmod(mode); err != nil { // whatever the umask: clients read what we publish
+	if err := f.Chmod(0o644); err != nil { // whatever the umask: clients read what we publish
 		return t, err
 	}
 	if err := f.Sync(); err != nil {

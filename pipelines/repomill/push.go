@@ -32,7 +32,7 @@ func (pushCmd) Help() string {
   0  all published, or duplicates of what is published; without --wait: all are in staging
   1  at least one was rejected; the reasons are on the standard error
   2  usage
-  3  timed out; the standard error says at which stage
+  3  timed out or interrupted; the standard error says at which stage
   4  staging cannot be reached or written; a retry may help`
 }
 

@@ -80,7 +80,7 @@ func (s *site) checkKey(cfg pipelines.Config) error {
 			err = trusted.VerifyDetached(probe, sig)
 		}
 		if err != nil {
-			return fmt.Errorf("the signing key %s in %s is not one that the clients of %s trust: restore the old key, or put both into the file, the old one first (%w)",
+			return fmt.Errorf("the signing key %s in %s is not one that the clients of %s trust: restore the old key, or put both into the file (%w)",
 				strings.Join(signer.Fingerprints(), ", "), s.cmd.path("signing-key.asc"), file, err)
 		}
 	}
