@@ -6,6 +6,7 @@
 package catalog
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -126,8 +127,26 @@ type Package struct {
 	Filelists []byte `json:"-"`
 	Other     []byte `json:"-"`
 
-	State PackageState `json:"state"`
+	State  PackageState `json:"state"`
+	Pusher Pusher       `json:"pusher"`
+	Yank   *Yank        `json:"yank,omitempty"` // of a yanked package
 }
+
+// A Pusher says who pushed an upload: what its object's metadata claims. It is shown, never trusted.
+type Pusher struct {
+	User string `json:"user,omitempty"` // such as "release-bot"
+	Job  string `json:"job,omitempty"`  // URL of the CI job
+}
+
+// A Yank is the record of a withdrawal. It outlives the file: no other bytes ever get the name.
+type Yank struct {
+	Reason string    `json:"reason"`
+	By     string    `json:"by,omitempty"` // whom the command ran as
+	At     time.Time `json:"at"`           // whole seconds, UTC
+}
+
+// ErrGone says that a staged object does not have the generation that was asked for.
+var ErrGone = errors.New("the staged object was replaced or removed")
 
 // An Upload is one generation of one staged object.
 type Upload struct {
@@ -143,10 +162,27 @@ func (u Upload) String() string { return u.Object + "#" + u.Generation }
 // A Settings is what a repository was declared with: the object .repomill/<owner>/<name>.json.
 type Settings struct {
 	Repository    Repository             `json:"repository"`
+	Revision      Revision               `json:"revision"` // drawn anew with every change
 	Visibility    Visibility             `json:"visibility"`
 	Origin        string                 `json:"origin"` // set once, at creation: apt refuses a change
 	Label         string                 `json:"label"`  // likewise
 	Distributions []DistributionSettings `json:"distributions"`
+	PackageKeys   []PackageKey           `json:"package_keys,omitempty"` // of the vendor's own package signatures; sorted by ID
+	Tokens        []Token                `json:"tokens,omitempty"`       // that open a private repository; sorted by name
+}
+
+// A PackageKey is an OpenPGP public key with which the packages themselves are signed.
+type PackageKey struct {
+	ID    string `json:"id"`    // 16 upper-case hexadecimal digits, as in "3D645A26AB9FBD22"
+	Armor string `json:"armor"` // the armoured key
+}
+
+// A Token opens a private repository for reading. Only its digest is kept.
+type Token struct {
+	Name    string     `json:"name"`
+	SHA256  string     `json:"sha256"` // of the secret, lower-case hexadecimal
+	Created time.Time  `json:"created"`
+	Expires *time.Time `json:"expires,omitempty"`
 }
 
 // A DistributionSettings is what a repository offers for one distribution.

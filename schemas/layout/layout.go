@@ -121,6 +121,12 @@ func RPMDirs(arch string, set []string) []string {
 // GPGKeyKey returns the key of the repository's armoured public keys.
 func GPGKeyKey(r catalog.Repository) string { return r.String() + "/gpgkey" }
 
+// PackageKeyKey returns the key of one of the repository's package keys, such as
+// "acme/tools/gpgkeys/acme-tools-3D645A26AB9FBD22.pub.gpg". Clients may ask for it below gpgkey as well.
+func PackageKeyKey(r catalog.Repository, id string) string {
+	return r.String() + "/gpgkeys/" + r.Owner + "-" + r.Name + "-" + id + ".pub.gpg"
+}
+
 // SourcesKey returns the key of the deb822 client configuration of a DEB distribution.
 func SourcesKey(r catalog.Repository, d catalog.Distribution) string {
 	return r.String() + "/" + d.String() + ".sources"
@@ -132,15 +138,21 @@ func RepoKey(r catalog.Repository, d catalog.Distribution) string {
 }
 
 // SettingsKey returns the key of a repository's settings. It is never served.
-func SettingsKey(r catalog.Repository) string { return ".repomill/" + r.String() + ".json" }
+func SettingsKey(r catalog.Repository) string { return SettingsPrefix + r.String() + ".json" }
 
 // ManifestKey returns the key of the record of one publish. It is never served.
 func ManifestKey(r catalog.Release, revision string, pointerSHA256 string) string {
-	return ".history/" + r.String() + "/" + revision + "-" + pointerSHA256 + ".json"
+	return HistoryPrefix(r) + revision + "-" + pointerSHA256 + ".json"
 }
 
 // VerdictKey returns the staging key of an upload's verdict.
 func VerdictKey(object string) string { return ".results/" + object + ".json" }
+
+// SettingsPrefix is what the keys of all settings begin with.
+const SettingsPrefix = ".repomill/"
+
+// HistoryPrefix is what the keys of a release's manifests begin with.
+func HistoryPrefix(r catalog.Release) string { return ".history/" + r.String() + "/" }
 
 // Hidden reports whether a key has a segment that starts with ".": such keys are for repomill
 // alone. They are never served, and in staging they are ignored.

@@ -8,9 +8,30 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// namePattern is what owners, repositories, os names, distribution versions and components look
-// like. They stand in URLs, paths, scripts and configuration files without any quoting.
-var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+// validName reports whether s can be an owner, a repository, an os, a distribution version or a component.
+// They stand in URLs, paths, scripts and configuration files without any quoting: 1 to 63 lower-case
+// letters, digits, '.', '_' and '-', starting with a letter or digit.
+func validName(s string) bool {
+	return len(s) >= 1 && len(s) <= 63 && nameByte(s[0]) && alphanumeric(s[0]) && all(s, nameByte)
+}
+
+func nameByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '-'
+}
+
+func alphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+// all reports whether each byte of s is good.
+func all(s string, good func(byte) bool) bool {
+	for i := range len(s) {
+		if !good(s[i]) {
+			return false
+		}
+	}
+	return true
+}
 
 // archPattern is what architectures look like, of both formats.
 var archPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$`)
@@ -19,7 +40,7 @@ var archPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$`)
 var reservedOwners = []string{"install", "api", "app", "priv", "gpgkey", "healthz", "readyz", "livez", "statusz", "metrics"}
 
 // reservedOS are third path segments that are no operating systems.
-var reservedOS = []string{"packages", "gpgkey"}
+var reservedOS = []string{"packages", "gpgkey", "gpgkeys"}
 
 // reservedVersions are fourth path segments that are no distribution versions, and fifth ones that
 // are no architectures.
@@ -54,8 +75,11 @@ func checkDistributionName(d catalog.Distribution) *catalog.Rejection {
 	return checkName("version", d.Version)
 }
 
+// CheckComponent says what is wrong with a component's name, or nothing.
+func CheckComponent(s string) *catalog.Rejection { return checkName("component", s) }
+
 func checkName(what, s string) *catalog.Rejection {
-	if namePattern.MatchString(s) {
+	if validName(s) {
 		return nil
 	}
 	return &catalog.Rejection{

@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"errors"
 	"path"
 	"strings"
 	"time"
@@ -17,6 +18,9 @@ type Object struct {
 // A Version names one state of the bytes under a key: an ETag, a generation, or a digest, as the
 // store has it. The empty Version is that of an absent key.
 type Version string
+
+// ErrConflict is returned by a conditional write when somebody else was faster.
+var ErrConflict = errors.New("the object has changed meanwhile")
 
 // A Meta is what a store knows about an object.
 type Meta struct {
@@ -66,7 +70,7 @@ func headers(key string) (contentType, cacheControl string) {
 		return "application/pgp-signature", cachePointer
 	case ext == ".gz":
 		return "application/gzip", cachePointer
-	case base == "gpgkey":
+	case base == "gpgkey" || strings.HasSuffix(key, ".pub.gpg"):
 		return "application/pgp-keys", cacheConfig
 	case ext == ".sources" || ext == ".repo":
 		return "text/plain; charset=utf-8", cacheConfig

@@ -22,6 +22,10 @@ type Ref struct {
 //	owner/name/os/codename/pool/codename/component/... is owner/name/os/pool/codename/component/...
 //	owner/name/os/codename/pool/component/... is owner/name/os/pool/codename/component/...
 //
+// and the old place of package keys:
+//
+//	owner/name/gpgkey/owner-name-KEYID.pub.gpg is owner/name/gpgkeys/owner-name-KEYID.pub.gpg
+//
 // Parse says nothing about existence. ok is false for a path that no published object can have.
 func Parse(path string) (ref Ref, ok bool) {
 	p := strings.Split(path, "/")
@@ -33,22 +37,38 @@ func Parse(path string) (ref Ref, ok bool) {
 		return Ref{}, false
 	}
 	rest := canonical(p[2:])
-	if !published(rest) {
+	if !published(rest) && !packageKey(repository, rest) {
 		return Ref{}, false
 	}
 	return Ref{Repository: repository, Key: repository.String() + "/" + strings.Join(rest, "/")}, true
 }
 
-// segmentPattern is what one segment of a published key looks like: no control characters, no
-// separators of any system, no leading dot, and nothing that needs quoting beyond percent-encoding.
-var segmentPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+~^:-]*$`)
-
+// plainSegments reports whether all segments look like those of a published key: no control characters,
+// no separators of any system, no leading dot, and nothing that needs quoting beyond percent-encoding.
+// It is asked for each request of every client, which is why it is no regular expression.
 func plainSegments(p []string) bool {
-	return !slices.ContainsFunc(p, func(s string) bool { return !segmentPattern.MatchString(s) })
+	return !slices.ContainsFunc(p, func(s string) bool { return s == "" || !alphanumeric(s[0]) && s[0] != '_' || !all(s, segmentByte) })
 }
+
+func segmentByte(c byte) bool { return alphanumeric(c) || strings.IndexByte("._+~^:-", c) >= 0 }
+
+// packageKey reports whether p, the segments below owner/name, are those of a package key.
+func packageKey(r catalog.Repository, p []string) bool {
+	if len(p) != 2 || p[0] != "gpgkeys" {
+		return false
+	}
+	id, ok := strings.CutPrefix(p[1], r.Owner+"-"+r.Name+"-")
+	id, ends := strings.CutSuffix(id, ".pub.gpg")
+	return ok && ends && keyIDPattern.MatchString(id)
+}
+
+var keyIDPattern = regexp.MustCompile(`^[0-9A-F]{16}$`)
 
 // canonical moves the codename from the base URL to where object keys have it.
 func canonical(p []string) []string {
+	if len(p) == 2 && p[0] == "gpgkey" {
+		return []string{"gpgkeys", p[1]}
+	}
 	if len(p) < 4 {
 		return p
 	}
@@ -75,7 +95,7 @@ func published(p []string) bool {
 	switch {
 	case len(p) == 2:
 		name, ext := cutLast(p[1], ".")
-		return (ext == "sources" || ext == "repo") && namePattern.MatchString(name)
+		return (ext == "sources" || ext == "repo") && validName(name)
 	case p[1] == "dists":
 		return publishedDist(p[2:])
 	case p[1] == "pool":
@@ -104,7 +124,7 @@ func publishedDist(p []string) bool {
 }
 
 func validVersion(s string) bool {
-	return namePattern.MatchString(s) && !slices.Contains(reservedVersions, s)
+	return validName(s) && !slices.Contains(reservedVersions, s)
 }
 
 var sha256Pattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
@@ -118,7 +138,7 @@ func publishedPool(p []string) bool {
 	if len(p) == 6 && epochPattern.MatchString(p[4]) {
 		p = append(p[:4:4], p[5])
 	}
-	return len(p) == 5 && validVersion(p[0]) && namePattern.MatchString(p[1]) &&
+	return len(p) == 5 && validVersion(p[0]) && validName(p[1]) &&
 		strings.HasPrefix(p[3], p[2]) && strings.HasSuffix(p[4], ".deb")
 }
 

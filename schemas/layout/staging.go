@@ -44,7 +44,7 @@ func ParseStaging(key string) (Staged, *catalog.Rejection) {
 	}
 	if len(p) == 6 {
 		s.Component = p[4]
-		if rej := checkName("component", s.Component); rej != nil {
+		if rej := CheckComponent(s.Component); rej != nil {
 			return s, rej
 		}
 	}
