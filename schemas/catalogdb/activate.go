@@ -2,22 +2,19 @@ package catalogdb
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
 	"repomill/schemas/catalog"
-	"repomill/schemas/layout"
 )
 
 // A Stored is an upload whose package is claimed and whose bytes are complete.
 type Stored struct {
 	Upload  catalog.Upload
 	Token   string          // of the lease
-	Package catalog.Package // identity; fragments are not needed
+	Package catalog.Package // identity and file; fragments are not needed
 	Dirs    []string        // RPM: the directories that have the file
 }
 
@@ -26,28 +23,27 @@ var ErrGrown = errors.New("an architecture directory was added meanwhile")
 
 // Activate makes claimed packages active, in one transaction: every release that changes gets one new
 // revision, and every upload waits for the releases that show its package. An upload whose package
-// was active already is a duplicate. Uploads whose lease has gone to somebody else are left out.
+// was active already is a duplicate. Uploads whose lease has gone to somebody else are left out; one
+// whose package was withdrawn meanwhile, or has other bytes since the catalog was restored, is rejected.
 //
 // If a package belongs to a directory that lacks its file, the error wraps [ErrGrown] and nothing is
 // changed: read the settings, copy, and come again.
 func (d *DB) Activate(ctx context.Context, stored []Stored, now time.Time) error {
-	err := d.tx(ctx, func(tx *sql.Tx) error {
-		touched := map[int64]bool{}
-		waits := map[int64][]int64{} // upload -> releases
+	err := d.tx(ctx, func(tx *transaction) error {
+		if err := lockFor(ctx, tx, stored); err != nil {
+			return err
+		}
+		var effects []effect
 		for _, s := range stored {
-			upload, releases, changed, err := activate(ctx, tx, s)
+			e, err := activate(ctx, tx, s, now)
 			if err != nil {
 				return fmt.Errorf("activate %s: %w", s.Upload, err)
 			}
-			if upload == 0 {
-				continue
-			}
-			waits[upload] = releases
-			for _, r := range releases {
-				touched[r] = touched[r] || changed
+			if e.upload != 0 {
+				effects = append(effects, e)
 			}
 		}
-		return wait(ctx, tx, touched, waits, now)
+		return wait(ctx, tx, effects, now)
 	})
 	if err != nil {
 		return fmt.Errorf("store rows: %w", err)
@@ -55,86 +51,161 @@ func (d *DB) Activate(ctx context.Context, stored []Stored, now time.Time) error
 	return nil
 }
 
-// activate makes one package active. It returns the upload's row, or 0 if its lease is lost, and the
-// releases that show the package; changed is false for a duplicate.
-func activate(ctx context.Context, tx *sql.Tx, s Stored) (upload int64, releases []int64, changed bool, err error) {
-	if upload, err = leased(ctx, tx, s.Upload, s.Token); err != nil || upload == 0 {
-		return 0, nil, false, err
+// lockFor locks the releases that show any of the packages.
+func lockFor(ctx context.Context, tx *transaction, stored []Stored) error {
+	if tx.forUpdate == "" {
+		return nil
+	}
+	type place struct {
+		repository   catalog.Repository
+		distribution catalog.Distribution
+	}
+	seen := map[place][]releaseRow{}
+	var ids []int64
+	for _, s := range stored {
+		at := place{s.Package.Repository, s.Package.Distribution}
+		if _, ok := seen[at]; !ok {
+			rows, err := releasesOf(ctx, tx, at.repository, at.distribution)
+			if err != nil {
+				return err
+			}
+			seen[at] = rows
+		}
+		for _, row := range seen[at] {
+			if shows(row.arch, dirOf(s.Package)) {
+				ids = append(ids, row.id)
+			}
+		}
+	}
+	return tx.lock(ctx, ids)
+}
+
+// An effect is what one upload does to the catalog.
+type effect struct {
+	upload, pkg int64
+	releases    []releaseRow // that show the package
+	changed     bool         // they did not before
+}
+
+// activate makes one package active. The effect of an upload without a lease has no upload.
+func activate(ctx context.Context, tx *transaction, s Stored, now time.Time) (effect, error) {
+	upload, err := leased(ctx, tx, s.Upload, s.Token)
+	if err != nil || upload == 0 {
+		return effect{}, err
 	}
 	holder, id, err := find(ctx, tx, s.Package)
 	if err != nil {
-		return 0, nil, false, err
+		return effect{}, err
 	}
-	if releases, err = releasesOf(ctx, tx, s); err != nil {
-		return 0, nil, false, err
+	if rej := overtaken(s.Package, holder); rej != nil {
+		return effect{}, reject(ctx, tx, upload, *rej, now)
+	}
+	e := effect{upload: upload, pkg: id, changed: holder.State == catalog.Claimed}
+	if e.releases, err = complete(ctx, tx, s); err != nil {
+		return effect{}, err
 	}
 	outcome := catalog.Duplicate
-	if changed = holder.State == catalog.Claimed; changed {
+	if e.changed {
 		outcome = catalog.Published
 		if _, err := tx.ExecContext(ctx, `UPDATE packages SET state = ? WHERE id = ?`, catalog.Active, id); err != nil {
-			return 0, nil, false, err
+			return effect{}, err
 		}
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE uploads SET state = ?, outcome = ?, detail = '', package_id = ? WHERE id = ?`, catalog.Stored, outcome, id, upload)
-	return upload, releases, changed, err
+	return e, err
 }
 
-// releasesOf returns the releases that show a package, in ascending order.
-func releasesOf(ctx context.Context, tx *sql.Tx, s Stored) ([]int64, error) {
+// overtaken says why a package cannot become active any more, although it was claimed or there already
+// when it was read.
+func overtaken(k, holder catalog.Package) *catalog.Rejection {
+	name := holder.Name + " " + holder.Version + " " + holder.Arch
+	switch {
+	case holder.File.SHA256 != k.File.SHA256:
+		return conflict(name, k.File.SHA256, holder.File.SHA256)
+	case holder.State == catalog.Yanked:
+		return &catalog.Rejection{Reason: catalog.YankedIdentity,
+			Detail: fmt.Sprintf("%s was withdrawn while this file was on its way; no file takes its name again: raise the version", name)}
+	}
+	return nil
+}
+
+func conflict(name, pushed, published string) *catalog.Rejection {
+	return &catalog.Rejection{Reason: catalog.Conflict,
+		Detail: fmt.Sprintf("%s is published with other bytes (sha256 %s; this file has %s); raise the version", name, published, pushed)}
+}
+
+// complete returns the releases that show a package, in ascending order, or [ErrGrown] if one of them lacks its file.
+func complete(ctx context.Context, tx *transaction, s Stored) ([]releaseRow, error) {
 	k := s.Package
-	rows, err := tx.QueryContext(ctx, `SELECT r.id, r.arch FROM `+releaseTables+` WHERE `+releaseKey+` ORDER BY r.id`,
-		k.Repository.Owner, k.Repository.Name, k.Distribution.OS, k.Distribution.Version)
+	rows, err := releasesOf(ctx, tx, k.Repository, k.Distribution)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var ids []int64
-	for rows.Next() {
-		var id int64
-		var arch string
-		if err := rows.Scan(&id, &arch); err != nil {
-			return nil, err
+	rows = slices.DeleteFunc(rows, func(r releaseRow) bool { return !shows(r.arch, dirOf(k)) })
+	for _, r := range rows {
+		if k.Format == catalog.RPM && !slices.Contains(s.Dirs, r.arch) {
+			return nil, fmt.Errorf("%s: %w", r.arch, ErrGrown)
 		}
-		if k.Format == catalog.RPM {
-			if !slices.Contains(layout.RPMDirs(k.Arch, []string{arch}), arch) {
-				continue
-			}
-			if !slices.Contains(s.Dirs, arch) {
-				return nil, fmt.Errorf("%s: %w", arch, ErrGrown)
-			}
-		}
-		ids = append(ids, id)
 	}
-	return ids, rows.Err()
+	return rows, nil
 }
 
 // wait draws a revision for each release that changed, and records what each upload waits for.
-func wait(ctx context.Context, tx *sql.Tx, touched map[int64]bool, waits map[int64][]int64, now time.Time) error {
-	revisions := map[int64]int64{}
-	for _, release := range slices.Sorted(maps.Keys(touched)) {
-		var err error
-		if touched[release] {
-			revisions[release], err = advance(ctx, tx, release, 1, now)
-		} else {
-			var revision int64
-			err = tx.QueryRowContext(ctx, `SELECT revision FROM releases WHERE id = ?`, release).Scan(&revision)
-			revisions[release] = revision
-		}
-		if err != nil {
-			return err
-		}
+func wait(ctx context.Context, tx *transaction, effects []effect, now time.Time) error {
+	revisions, err := advanceChanged(ctx, tx, effects, now)
+	if err != nil {
+		return err
 	}
-	for upload, releases := range waits {
-		for _, release := range releases {
-			if _, err := tx.ExecContext(ctx, `INSERT INTO upload_releases (upload_id, release_id, revision) VALUES (?, ?, ?)`, upload, release, revisions[release]); err != nil {
+	var uploads []int64
+	for _, e := range effects {
+		uploads = append(uploads, e.upload)
+		for _, r := range e.releases {
+			revision := max(r.revision, revisions[r.id])
+			if _, err := tx.ExecContext(ctx, `INSERT INTO upload_releases (upload_id, release_id, revision) VALUES (?, ?, ?)`, e.upload, r.id, revision); err != nil {
+				return err
+			}
+			if !e.changed {
+				continue
+			}
+			if err := appear(ctx, tx, e.pkg, r.id, revision); err != nil {
 				return err
 			}
 		}
 	}
-	for release := range touched {
-		if err := finish(ctx, tx, release, now); err != nil { // duplicates of what is visible already
-			return err
+	return finish(ctx, tx, uploads, now) // duplicates of what is visible already
+}
+
+// advanceChanged draws a revision for each release that changed, in ascending order, and returns it.
+func advanceChanged(ctx context.Context, tx *transaction, effects []effect, now time.Time) (map[int64]int64, error) {
+	var ids []int64
+	for _, e := range effects {
+		for _, r := range e.releases {
+			if e.changed {
+				ids = append(ids, r.id)
+			}
 		}
 	}
-	return nil
+	slices.Sort(ids)
+	revisions := map[int64]int64{}
+	for _, id := range slices.Compact(ids) {
+		revision, err := advance(ctx, tx, id, now)
+		if err != nil {
+			return nil, err
+		}
+		revisions[id] = revision
+	}
+	return revisions, nil
+}
+
+// appear records with which revision a package came into a release or, once yanked, went out of it.
+func appear(ctx context.Context, tx *transaction, pkg, release, revision int64) error {
+	res, err := tx.ExecContext(ctx, `UPDATE appearances SET revision = ? WHERE package_id = ? AND release_id = ?`, revision, pkg, release)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n > 0 {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO appearances (package_id, release_id, revision) VALUES (?, ?, ?)`, pkg, release, revision)
+	return err
 }

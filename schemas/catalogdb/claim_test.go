@@ -1,6 +1,7 @@
 package catalogdb_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"testing"
@@ -133,4 +134,30 @@ func claimTooLarge(t *testing.T, db *catalogdb.DB) {
 		}
 	}
 	claim(t, db, rpm(el9, "hello", "1-1", "x86_64")) // the identity is still free
+}
+
+// A row of this size is what servers with default settings refuse: 16 MiB a packet in MariaDB.
+func claimLargest(t *testing.T, db *catalogdb.DB) {
+	if testing.Short() {
+		t.Skip("48 MiB take a second")
+	}
+	declare(t, db, el9)
+	k := rpm(el9, "hello", "1-1", "x86_64")
+	large := noise(catalogdb.MaxFragment - 1024) // a zstd frame is a little larger than noise
+	k.Stanza, k.Primary, k.Filelists, k.Other = large, large, large, large
+	if err := push(t, db, k, "x86_64"); err != nil {
+		t.Fatal(err)
+	}
+	s := snapshot(t, db, el9)
+	defer s.Close()
+	for got, err := range s.Packages(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, f := range [][]byte{got.Stanza, got.Primary, got.Filelists, got.Other} {
+			if !bytes.Equal(f, large) {
+				t.Errorf("fragment %d: got %d bytes, want %d", i, len(f), len(large))
+			}
+		}
+	}
 }

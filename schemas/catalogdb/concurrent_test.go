@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 )
@@ -147,5 +149,58 @@ func declareConcurrently(t *testing.T, db *catalogdb.DB) {
 	s, err := db.Settings(t.Context(), tools)
 	if err != nil || len(s.Distributions) != 1 || len(s.Distributions[0].Components) != writers+1 {
 		t.Errorf("got %+v, %v; want all components", s, err)
+	}
+}
+
+// Many workers bring the same package at once: one of them publishes it, and it is one revision.
+func activateConcurrently(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	all := make([]catalogdb.Stored, writers)
+	for i := range all {
+		all[i] = store(t, db, deb(jammy, "hello", "1"), fmt.Sprint(i))
+	}
+	race(func(i int) {
+		if err := db.Activate(t.Context(), all[i:i+1], start); err != nil {
+			t.Error(err)
+		}
+	})
+	checkRevision(t, db, jammy, 2)
+	publish(t, db, jammy, 2, start)
+	states := map[catalog.UploadState]int{}
+	for _, s := range all {
+		states[verdictOf(t, db, s.Upload).State]++
+	}
+	if diff := cmp.Diff(map[catalog.UploadState]int{catalog.Published: 1, catalog.Duplicate: writers - 1}, states); diff != "" {
+		t.Errorf("states of the uploads (-want +got):\n%s", diff)
+	}
+}
+
+// A yank and uploads of the same package meet: it ends yanked, and nobody is told otherwise.
+func yankConcurrently(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	k := deb(jammy, "hello", "1")
+	pushAll(t, db, k)
+	again := make([]catalogdb.Stored, writers)
+	for i := range again {
+		again[i] = store(t, db, k, fmt.Sprint("again", i))
+	}
+	race(func(i int) {
+		var err error
+		if i%4 == 0 {
+			_, err = db.Yank(t.Context(), whichOf(k), record, start)
+		} else {
+			err = db.Activate(t.Context(), again[i:i+1], start)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	checkRevision(t, db, jammy, 3)
+	publish(t, db, jammy, 3, start)
+	checkPackage(t, db, k, catalog.Yanked)
+	for i, s := range again {
+		if v := verdictOf(t, db, s.Upload); i%4 != 0 && v.State != catalog.Rejected {
+			t.Errorf("%s is %q, want it rejected: nobody can install it", s.Upload, v.State)
+		}
 	}
 }

@@ -1,109 +1,69 @@
 // Package catalogdb keeps the catalog in a database: every SQL statement and migration is here.
 //
 // Methods may be called concurrently and by several processes. A write is durable when it returns
-// nil. Everything is idempotent by key; timestamps come from the caller.
+// nil. Everything is idempotent by key; timestamps come from the caller. What a database asks to have
+// repeated (a deadlock, a fail-over) is repeated here, as a whole transaction, so that an error that
+// comes out was not helped by ten tries. Rows that functions yield are never repeated.
 package catalogdb
 
 import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net/url"
 	"strings"
 	"time"
-
-	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the embedded database
 )
 
-//go:embed migrations
-var migrations embed.FS
-
-// ErrNotFound is returned for a repository, release or upload that the catalog does not have.
-var ErrNotFound = errors.New("not in the catalog")
+var (
+	// ErrNotFound is returned for a repository, release, package or upload that the catalog does not have.
+	ErrNotFound = errors.New("not in the catalog")
+	// ErrExists is returned for a repository that is there already.
+	ErrExists = errors.New("already in the catalog")
+)
 
 // A DB is an open catalog.
 type DB struct {
+	dialect
 	write *sql.DB // SQLite: one connection, so that writers queue here and not in the database
 	read  *sql.DB
 	views *sql.DB // of snapshots alone: whoever holds one can still ask a question
+	admin func() (*sql.DB, error)
 }
 
-// Open opens the catalog that a URL names: sqlite:///absolute/path or sqlite://relative/path.
-// The database is created if it is absent; call [DB.Migrate] before anything else.
+// Open opens the catalog that a URL names:
+//
+//	sqlite:///absolute/path or sqlite://relative/path
+//	mysql://USER@HOST[:PORT]/DATABASE[?password-file=/path&tls=true|skip-verify|false&tls-ca=/path&socket=/path]
+//
+// An SQLite database is created if it is absent. A MySQL database has to exist; nothing is asked of it
+// here. Call [DB.Migrate] or [DB.Ready] before anything else.
+//
+// The password file is read again for each new connection, so that passwords can be rotated. TLS is
+// verified unless the URL says otherwise or the server is on this machine (localhost, a loopback
+// address, a socket). Without tls-ca the system's authorities are trusted.
 func Open(rawURL string) (*DB, error) {
-	scheme, path, ok := strings.Cut(rawURL, "://")
-	if !ok || scheme != "sqlite" || path == "" {
-		return nil, fmt.Errorf("catalog %q: use sqlite:///path/to/catalog.db", rawURL)
+	switch scheme, rest, _ := strings.Cut(rawURL, "://"); {
+	case scheme == "sqlite" && rest != "":
+		return openSQLite(rest)
+	case scheme == "mysql" && rest != "":
+		return openMySQL(rawURL)
+	default: // it may hold a password: say nothing of it
+		return nil, errors.New("--catalog is no catalog's URL: use mysql://USER@HOST/DATABASE?password-file=/path or sqlite:///path/to/catalog.db")
 	}
-	write, err := openSQLite(path, "immediate", 1)
-	if err != nil {
-		return nil, err
-	}
-	read, err := openSQLite(path, "deferred", 8)
-	if err != nil {
-		write.Close()
-		return nil, err
-	}
-	views, err := openSQLite(path, "deferred", 8)
-	if err != nil {
-		write.Close()
-		read.Close()
-		return nil, err
-	}
-	return &DB{write: write, read: read, views: views}, nil
-}
-
-// openSQLite opens one pool. A commit is on disk when it returns (synchronous=FULL); readers see a
-// snapshot and never wait for the writer (WAL).
-func openSQLite(path, lock string, connections int) (*sql.DB, error) {
-	q := url.Values{"_txlock": {lock}, "_pragma": {
-		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
-	}}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
-	if err != nil {
-		return nil, fmt.Errorf("open catalog %s: %w", path, err)
-	}
-	db.SetMaxOpenConns(connections)
-	db.SetMaxIdleConns(connections)
-	return db, nil
 }
 
 // Close closes the catalog.
 func (d *DB) Close() error { return errors.Join(d.write.Close(), d.read.Close(), d.views.Close()) }
 
-// Migrate brings the schema up to date. It may be repeated.
-func (d *DB) Migrate(ctx context.Context) error {
-	dir, err := fs.Sub(migrations, "migrations/sqlite")
-	if err != nil {
-		return err
-	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, d.write, dir)
-	if err != nil {
-		return fmt.Errorf("migrate catalog: %w", err)
-	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("migrate catalog: %w", err)
+// Ping reports whether the database answers.
+func (d *DB) Ping(ctx context.Context) error {
+	if err := d.read.PingContext(ctx); err != nil {
+		return fmt.Errorf("reach the catalog: %w", err)
 	}
 	return nil
-}
-
-// tx runs f in one transaction: committed if f returns nil, else rolled back.
-func (d *DB) tx(ctx context.Context, f func(*sql.Tx) error) error {
-	tx, err := d.write.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
-	if err := f(tx); err != nil {
-		return err
-	}
-	return tx.Commit()
 }
 
 // querier is what *sql.DB and *sql.Tx have in common.
@@ -129,6 +89,25 @@ func collect[T any](ctx context.Context, q querier, scan func(func(...any) error
 		all = append(all, v)
 	}
 	return all, rows.Err()
+}
+
+// notFound turns the absence of a row into [ErrNotFound].
+func notFound(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	return err
+}
+
+// scanID reads a row that is one id.
+func scanID(scan func(...any) error) (id int64, err error) { return id, scan(&id) }
+
+// in returns "column IN (?, ...)" and its arguments. There must be values.
+func in[T any](column string, values []T) (where string, args []any) {
+	for _, v := range values {
+		args = append(args, v)
+	}
+	return column + ` IN (?` + strings.Repeat(`, ?`, len(values)-1) + `)`, args
 }
 
 // millis and instant convert times as the tables have them.

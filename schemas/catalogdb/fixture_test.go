@@ -137,8 +137,8 @@ func push(t *testing.T, db *catalogdb.DB, k catalog.Package, dirs ...string) err
 	if err != nil || token == "" {
 		return fmt.Errorf("take %s: state %q, %w", u, state, err)
 	}
-	if _, claimed, err := db.Claim(t.Context(), k); err != nil || !claimed {
-		return fmt.Errorf("claim %s: claimed %v, %w", u, claimed, err)
+	if holder, _, err := db.Claim(t.Context(), k); err != nil || holder.File != k.File {
+		return fmt.Errorf("claim %s: %s holds it, %w", u, holder.File.SHA256, err)
 	}
 	return db.Activate(t.Context(), []catalogdb.Stored{{Upload: u, Token: token, Package: k, Dirs: dirs}}, start)
 }

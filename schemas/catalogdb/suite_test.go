@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"repomill/schemas/catalogdb"
+	"repomill/testdata/mysqltest"
 )
 
 // run is what every database has to pass. open returns an empty catalog, migrated, that ends with the test.
@@ -51,6 +51,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"what was taken up and left is found", unfinished},
 		{"all leases can be reclaimed", reclaim},
 		{"the attempt after the fifth is poison", poison},
+		{"an attempt that is given up counts", giveUp},
 		{"generations and names are uploads of their own", takeOther},
 		{"a final state stays", final},
 		{"a verdict says what became of an upload", verdict},
@@ -63,7 +64,44 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a release shows what belongs to it", snapshotShows},
 		{"a snapshot needs a release", snapshotUnknown},
 
+		{"a row holds four fragments of the largest size", claimLargest},
+
+		{"a repository is created once", createRepository},
+		{"what cannot be a repository is not created", createRefuses},
+		{"a change of settings draws a revision", changeSettings},
+		{"what a change may not touch stays", changeRefuses},
+		{"settings are unpublished until the bucket has them", publishSettings},
+		{"a catalog without settings takes over the bucket's", adoptAll},
+		{"a catalog with old settings keeps the union", adoptUnion},
+		{"what was made private stays private", adoptKeepsPrivate},
+		{"settings that cannot be are not adopted", adoptRefuses},
+
+		{"a yank takes a package out and keeps its record", yankOne},
+		{"what is unyanked is back as it was", unyank},
+		{"a yank changes the releases that show the package", yankArchitectures},
+		{"what is not published cannot be yanked", yankUnknown},
+		{"what is yanked on its way is rejected", yankOnItsWay},
+		{"files of yanked packages go when no index has them", removal},
+
+		{"an empty catalog recovers what was published", recoverFromNothing},
+		{"an old catalog recovers what it missed and keeps what it has", recoverFromBackup},
+		{"a recovered release is beyond both revisions", recoverBeyondBoth},
+		{"a recovered noarch package is news to other directories", recoverNoarch},
+		{"rows that cannot be recovered change nothing", recoverRefuses},
+
+		{"a package is placed in each release", placements},
+		{"an RPM package is placed in its directories", placementsRPM},
+		{"a recovered package is visible", placementsRecovered},
+
+		{"staged objects expire when all is said", expired},
+		{"the oldest upload is the one that waits longest", oldest},
+
 		{"concurrent writers lose nothing", writeConcurrently},
+		{"of concurrent activations of a package one is news", activateConcurrently},
+		{"a yank wins against concurrent uploads", yankConcurrently},
+		{"of concurrent recoveries one counts", recoverConcurrently},
+		{"concurrent changes of settings are all made", changeConcurrently},
+		{"of concurrent creators one made the repository", createConcurrently},
 		{"of concurrent claims one wins", claimConcurrently},
 		{"of concurrent takers one has the lease", takeConcurrently},
 		{"a publisher with a snapshot can ask and write", publishConcurrently},
@@ -77,9 +115,22 @@ func TestSQLite(t *testing.T) {
 	run(t, func(t *testing.T) *catalogdb.DB { return openSQLite(t, filepath.Join(t.TempDir(), "catalog.db")) })
 }
 
+func TestMySQL(t *testing.T) {
+	e := onMySQL(mysqltest.Start(t))
+	run(t, func(t *testing.T) *catalogdb.DB { return e.cleared(t) })
+}
+
+func TestMain(m *testing.M) { os.Exit(mysqltest.Main(m)) }
+
 func openSQLite(t *testing.T, path string) *catalogdb.DB {
 	t.Helper()
-	db, err := catalogdb.Open("sqlite://" + path)
+	return open(t, "sqlite://"+path)
+}
+
+// open opens a catalog that ends with the test.
+func open(t *testing.T, url string) *catalogdb.DB {
+	t.Helper()
+	db, err := catalogdb.Open(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,17 +153,6 @@ func migrateAgain(t *testing.T, db *catalogdb.DB) {
 	}
 	if diff := cmp.Diff(before, releases(t, db)); diff != "" {
 		t.Errorf("releases (-before +after):\n%s", diff)
-	}
-}
-
-func TestOpenRefuses(t *testing.T) {
-	for _, url := range []string{"", "catalog.db", "/catalog.db", "sqlite://", "sqlite:catalog.db", "file:///catalog.db", "postgres://host/db"} {
-		if db, err := catalogdb.Open(url); err == nil {
-			db.Close()
-			t.Errorf("%q was opened", url)
-		} else if !strings.Contains(err.Error(), "sqlite:///path/to/catalog.db") {
-			t.Errorf("%q: got %v, want the form of a URL", url, err)
-		}
 	}
 }
 
@@ -146,7 +186,10 @@ func TestSQLiteTakesRelativePath(t *testing.T) {
 // Two processes have a pool each; the database queues their writers.
 func TestSQLiteForTwoProcesses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "catalog.db")
-	dbs := []*catalogdb.DB{openSQLite(t, path), openSQLite(t, path)}
+	writeFromTwo(t, openSQLite(t, path), openSQLite(t, path))
+}
+
+func writeFromTwo(t *testing.T, dbs ...*catalogdb.DB) {
 	declare(t, dbs[0], jammy)
 	const each = 20
 	var wg sync.WaitGroup

@@ -3,6 +3,7 @@ package catalogdb_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -141,6 +142,24 @@ func poison(t *testing.T, db *catalogdb.DB) {
 	again := hello
 	again.Generation = "2"
 	take(t, db, again, now) // pushing it again gives it another chance
+}
+
+func giveUp(t *testing.T, db *catalogdb.DB) {
+	for n := range catalogdb.MaxAttempts {
+		token := take(t, db, hello, start)
+		for _, tok := range []string{"wrong", token, token} { // a repeat does not count again
+			if err := db.GiveUp(t.Context(), hello, tok, "it hung", after(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n < catalogdb.MaxAttempts-1 {
+			checkUpload(t, db, hello, catalog.Received)
+		}
+	}
+	v := verdictOf(t, db, hello)
+	if v.State != catalog.Rejected || v.Reason != catalog.Poison || !strings.Contains(v.Detail, "it hung") || !v.Finished.Equal(after(time.Minute)) {
+		t.Errorf("got %+v, want %s", v, catalog.Poison)
+	}
 }
 
 func takeOther(t *testing.T, db *catalogdb.DB) {

@@ -1,0 +1,147 @@
+package catalogdb_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+)
+
+var foreign = catalog.Revision{Number: 41, Nonce: "fedcba9876543210"}
+
+// inBucket is what the bucket holds of a repository whose catalog was lost.
+func inBucket() catalog.Settings {
+	return catalog.Settings{
+		Repository: tools, Revision: foreign, Visibility: catalog.Private, Origin: "old.example.com/acme/tools", Label: "Tools",
+		Distributions: []catalog.DistributionSettings{
+			{Distribution: el9.Distribution, Architectures: []string{"SRPMS", "aarch64", "i386", "x86_64"}},
+			{Distribution: jammy.Distribution, Components: []string{"contrib", "main"}, Architectures: []string{"amd64", "arm64", "riscv64"}},
+		},
+		PackageKeys: []catalog.PackageKey{keyA}, Tokens: []catalog.Token{readers},
+	}
+}
+
+// formats is the table of distributions.
+func formats(d catalog.Distribution) (catalog.Format, bool) {
+	switch d.OS {
+	case "ubuntu":
+		return catalog.DEB, true
+	case "el":
+		return catalog.RPM, true
+	}
+	return "", false
+}
+
+func adopt(t *testing.T, db *catalogdb.DB, s catalog.Settings) {
+	t.Helper()
+	if err := db.AdoptSettings(t.Context(), s, formats, start); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func adoptAll(t *testing.T, db *catalogdb.DB) {
+	adopt(t, db, inBucket())
+	got := settingsOf(t, db, tools)
+	want := inBucket()
+	want.Revision = catalog.Revision{Number: foreign.Number + 1000, Nonce: got.Revision.Nonce}
+	if diff := cmp.Diff(want, got, nothingIsNil); diff != "" {
+		t.Errorf("settings (-want +got):\n%s", diff)
+	}
+	if got.Revision.Nonce == foreign.Nonce {
+		t.Error("the nonce is the foreign one")
+	}
+	var names []string
+	for _, s := range releases(t, db) {
+		names = append(names, s.Release.String())
+	}
+	if diff := cmp.Diff([]string{"acme/tools/el/9/SRPMS", "acme/tools/el/9/aarch64", "acme/tools/el/9/i386", "acme/tools/el/9/x86_64", "acme/tools/ubuntu/jammy"}, names); diff != "" {
+		t.Errorf("releases (-want +got):\n%s", diff)
+	}
+	checkUnpublishedSettings(t, db, tools)
+	for _, pair := range []catalog.Revision{foreign, got.Revision} {
+		if known, err := db.DrewSettings(t.Context(), tools, pair); err != nil || !known {
+			t.Errorf("drew %v: %v, %v", pair, known, err)
+		}
+	}
+	before := releases(t, db)
+	adopt(t, db, inBucket())
+	if diff := cmp.Diff(got, settingsOf(t, db, tools)); diff != "" {
+		t.Errorf("adopting it again changed (-before +after):\n%s", diff)
+	}
+	if diff := cmp.Diff(before, releases(t, db)); diff != "" {
+		t.Errorf("adopting it again changed releases (-before +after):\n%s", diff)
+	}
+}
+
+// A backup has less than the bucket, and what was declared since it was restored.
+func adoptUnion(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy, "armhf")
+	declare(t, db, noble)
+	for range 60 { // climb past the bucket's revision
+		change(t, db, tools, func(s *catalog.Settings) {
+			if s.Tokens = append(s.Tokens, builders); len(s.Tokens) > 1 {
+				s.Tokens = nil
+			}
+		})
+	}
+	own := settingsOf(t, db, tools).Revision
+	adopt(t, db, inBucket())
+	got := settingsOf(t, db, tools)
+	if got.Revision.Number != own.Number+1000 || own.Number < foreign.Number {
+		t.Errorf("got revision %d, want one beyond %d and %d", got.Revision.Number, own.Number, foreign.Number)
+	}
+	if got.Origin != "old.example.com/acme/tools" || got.Label != "Tools" || !cmp.Equal(got.Tokens, []catalog.Token{readers}) {
+		t.Errorf("got %+v, want what the bucket has", got)
+	}
+	want := []catalog.DistributionSettings{
+		{Distribution: el9.Distribution, Architectures: []string{"SRPMS", "aarch64", "i386", "x86_64"}},
+		{Distribution: jammy.Distribution, Components: []string{"contrib", "main"}, Architectures: []string{"amd64", "arm64", "armhf", "riscv64"}},
+		{Distribution: noble.Distribution, Components: []string{"main"}, Architectures: []string{"amd64", "arm64"}},
+	}
+	if diff := cmp.Diff(want, got.Distributions, nothingIsNil); diff != "" {
+		t.Errorf("distributions (-want +got):\n%s", diff)
+	}
+	checkRevision(t, db, jammy, 2)
+	checkRevision(t, db, noble, 1)
+}
+
+func adoptKeepsPrivate(t *testing.T, db *catalogdb.DB) {
+	public := inBucket()
+	public.Visibility = catalog.Public
+	create(t, db, catalog.Settings{Repository: tools, Visibility: catalog.Private})
+	adopt(t, db, public)
+	if got := settingsOf(t, db, tools).Visibility; got != catalog.Private {
+		t.Errorf("what was made private here is %s", got)
+	}
+	if err := db.PublishSettings(t.Context(), tools, settingsOf(t, db, tools).Revision.Number); err != nil {
+		t.Fatal(err)
+	}
+	public.Revision.Number += 5000
+	adopt(t, db, public)
+	if got := settingsOf(t, db, tools).Visibility; got != catalog.Public {
+		t.Errorf("what was private long ago and is public in the bucket is %s", got)
+	}
+}
+
+func adoptRefuses(t *testing.T, db *catalogdb.DB) {
+	for name, f := range map[string]func(*catalog.Settings){
+		"an unknown distribution": func(s *catalog.Settings) { s.Distributions[0].Distribution.OS = "plan9" },
+		"no pair":                 func(s *catalog.Settings) { s.Revision = catalog.Revision{} },
+		"a pair at the end":       func(s *catalog.Settings) { s.Revision.Number = 1<<63 - 1 },
+		"a nonce of any length":   func(s *catalog.Settings) { s.Revision.Nonce = strings.Repeat("f", 65) },
+		"no visibility":           func(s *catalog.Settings) { s.Visibility = "" },
+	} {
+		s := inBucket()
+		f(&s)
+		err := db.AdoptSettings(t.Context(), s, formats, start)
+		if err == nil || name == "an unknown distribution" && !strings.Contains(err.Error(), "--distributions") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if all, err := db.Repositories(t.Context()); err != nil || len(all) != 0 {
+		t.Errorf("got %v, %v; want no repositories", all, err)
+	}
+}

@@ -1,0 +1,42 @@
+package catalogdb
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+)
+
+// A dialect is what differs between the databases. All other SQL is what they share.
+type dialect struct {
+	name         string // of the folder of migrations
+	goose        goose.Dialect
+	forUpdate    string             // ends a SELECT whose rows stay locked; SQLite has one writer at a time
+	missingTable func(error) bool   // whether an error says that a table does not exist
+	remedy       func(error) remedy // what helps against an error
+}
+
+var sqliteDialect = dialect{
+	name:  "sqlite",
+	goose: goose.DialectSQLite3,
+	missingTable: func(err error) bool {
+		return strings.Contains(err.Error(), "no such table")
+	},
+	remedy: func(err error) remedy {
+		const busy, locked, mask = 5, 6, 0xff // SQLITE_BUSY, SQLITE_LOCKED; more bits tell them finer
+		var e *sqlite.Error
+		if errors.As(err, &e) && (e.Code()&mask == busy || e.Code()&mask == locked) {
+			return repeat
+		}
+		return none
+	},
+}
+
+var mysqlDialect = dialect{
+	name:         "mysql",
+	goose:        goose.DialectMySQL,
+	forUpdate:    " FOR UPDATE",
+	missingTable: func(err error) bool { return mysqlError(err) == 1146 }, // ER_NO_SUCH_TABLE
+	remedy:       mysqlRemedy,
+}

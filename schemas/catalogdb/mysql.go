@@ -1,0 +1,138 @@
+package catalogdb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// connections is how many each pool of a MySQL catalog has at most.
+const connections = 8
+
+// Session settings of every connection. Without a strict mode a server cuts values that are too long;
+// with any character set but binary it folds and converts names. MySQL and MariaDB know all of them.
+var session = map[string]string{
+	"sql_mode":                 "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
+	"innodb_lock_wait_timeout": "10",   // seconds; then the transaction is repeated
+	"lock_wait_timeout":        "60",   // for another one's change of the schema
+	"net_write_timeout":        "600",  // a publisher may render for minutes between two rows
+	"wait_timeout":             "1800", // and write objects with its snapshot open
+}
+
+// How long a connection may take, and live: a fail-over moves the name of the server.
+const (
+	dialTimeout = 10 * time.Second
+	ioTimeout   = 2 * time.Minute
+	maxConnLife = 3 * time.Minute
+	maxConnIdle = time.Minute
+)
+
+// openMySQL opens the catalog of a server. Writers see at each statement what is committed; readers see
+// one moment for as long as their transaction lasts.
+func openMySQL(rawURL string) (*DB, error) {
+	target, err := parseMySQL(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	d := &DB{dialect: mysqlDialect}
+	for pool, isolation := range map[**sql.DB]string{&d.write: readCommitted, &d.read: repeatableRead, &d.views: repeatableRead} {
+		if *pool, err = target.pool(isolation, ioTimeout); err != nil {
+			return nil, err // pools without connections hold nothing
+		}
+	}
+	d.admin = func() (*sql.DB, error) { return target.pool(readCommitted, time.Hour) } // a migration may take long
+	return d, nil
+}
+
+// Isolation levels, as in SET SESSION TRANSACTION.
+const (
+	readCommitted  = "READ COMMITTED"
+	repeatableRead = "REPEATABLE READ"
+)
+
+// pool opens a pool of connections whose single answers take at most timeout to begin and to go on.
+func (t *mysqlTarget) pool(isolation string, timeout time.Duration) (*sql.DB, error) {
+	cfg := mysql.NewConfig()
+	cfg.User, cfg.DBName, cfg.TLS = t.user, t.database, t.tls.Clone()
+	cfg.Net, cfg.Addr = t.network, t.address
+	cfg.Timeout, cfg.ReadTimeout, cfg.WriteTimeout = dialTimeout, timeout, timeout
+	cfg.Params = session
+	cfg.ClientFoundRows = true // as SQLite counts
+	cfg.ParseTime = true       // for the table of migrations
+	cfg.Logger = &mysql.NopLogger{}
+	err := cfg.Apply(mysql.Charset("binary", ""), mysql.BeforeConnect(func(_ context.Context, cfg *mysql.Config) (err error) {
+		cfg.Passwd, err = t.password()
+		return err
+	}))
+	if err != nil {
+		return nil, fmt.Errorf("--catalog: %w", err)
+	}
+	inner, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("--catalog: %w", err)
+	}
+	db := sql.OpenDB(&connector{inner, t, isolation})
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	db.SetConnMaxLifetime(maxConnLife)
+	db.SetConnMaxIdleTime(maxConnIdle)
+	return db, nil
+}
+
+// mysqlError returns the number of a server's error, or 0.
+func mysqlError(err error) uint16 {
+	var e *mysql.MySQLError
+	if errors.As(err, &e) {
+		return e.Number
+	}
+	return 0
+}
+
+// errReadOnly says that a server takes no writes: reads from it may be old.
+var errReadOnly = errors.New("the server of --catalog takes no writes: name the primary, not a replica")
+
+func mysqlRemedy(err error) remedy {
+	switch mysqlError(err) {
+	case 1213, 1205, // deadlock, lock wait timeout
+		1062, // duplicate key: somebody else made the row first, and the next try finds it
+		1020: // MariaDB 11.6: the row was changed since it was read
+		return repeat
+	case 1290, 1792, 1836, // read-only, as after a fail-over
+		1053, 1927, 4031, // shutdown, connection killed, closed for having been idle
+		1040, 1047: // too many connections, a Galera node that is not ready
+		return reconnect
+	}
+	var connect *connectError
+	switch {
+	case errors.As(err, &connect):
+		if connect.away {
+			return reconnect
+		}
+		return none
+	case errors.Is(err, errReadOnly), isLost(err):
+		return reconnect
+	}
+	return none
+}
+
+// checkPrimary returns errReadOnly if the server is a replica, or a primary no more. A reader who went on
+// there would see the past.
+func (d *DB) checkPrimary(ctx context.Context, q querier) error {
+	if d.forUpdate == "" {
+		return nil // a file
+	}
+	var server, engine string
+	if err := q.QueryRowContext(ctx, `SELECT @@global.read_only, @@global.innodb_read_only`).Scan(&server, &engine); err != nil {
+		return err
+	}
+	for _, value := range []string{server, engine} {
+		if value != "0" && value != "OFF" {
+			return errReadOnly
+		}
+	}
+	return nil
+}

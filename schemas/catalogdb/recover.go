@@ -1,0 +1,247 @@
+package catalogdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// A Recovered counts what [DB.Recover] found in a published release and not here.
+type Recovered struct {
+	Inserted int // rows that were missing here, or not active
+	Replaced int // rows that had other bytes here: the published ones won
+	Yanked   int // rows that were withdrawn there and not here
+}
+
+// Recover takes over a release that was published under a pair which this catalog never drew: the
+// catalog was restored from an old copy, or failed over to one. rows are what was published (active, with
+// fragments) and what was withdrawn (yanked, with its record); they are read while a transaction is
+// open, one at a time, and may be asked for again from the beginning.
+//
+// What was published wins over what is here, but nothing that is here is lost: active rows that were not
+// published stay, and so does a yank that no published revision had yet. An upload that waits with
+// other bytes than those published is rejected as a conflict. Then the release gets a revision beyond
+// both, with a new nonce, and so do others of its distribution if noarch packages changed. A pair that
+// is known already changes nothing.
+//
+// A release that does not exist is created; its distribution has to exist ([DB.AdoptSettings]), or the
+// error wraps [ErrNotFound].
+func (d *DB) Recover(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], foreign catalog.Revision, now time.Time) (Recovered, error) {
+	if err := checkPair(foreign); err != nil {
+		return Recovered{}, fmt.Errorf("recover %s: %w", r, err)
+	}
+	var counts Recovered // of a try whose commit may have gone through unreported
+	err := d.tx(ctx, func(tx *transaction) error {
+		rec, err := beginRecovery(ctx, tx, r, now)
+		if err != nil {
+			return err
+		}
+		if known, err := drew(ctx, tx, rec.release.id, foreign); err != nil || known {
+			return err
+		}
+		for k, err := range rows {
+			if err == nil {
+				err = rec.take(ctx, k)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		counts = rec.counts
+		return rec.end(ctx, foreign)
+	})
+	if err != nil {
+		return Recovered{}, fmt.Errorf("recover %s: %w", r, err)
+	}
+	return counts, nil
+}
+
+// A recovery is one transaction that takes over a release.
+type recovery struct {
+	tx           *transaction
+	now          time.Time
+	r            catalog.Release
+	distribution int64
+	release      releaseRow
+	others       []releaseRow // of the distribution, that show noarch packages too
+	counts       Recovered
+	shared       bool // something that others show changed
+}
+
+// beginRecovery locks what a release is made of, and creates it if it is absent.
+func beginRecovery(ctx context.Context, tx *transaction, r catalog.Release, now time.Time) (*recovery, error) {
+	repository, err := lockRepository(ctx, tx, r.Repository)
+	if err != nil {
+		return nil, err
+	}
+	rec := &recovery{tx: tx, now: now, r: r}
+	if rec.distribution, err = distributionID(ctx, tx, r.Repository, r.Distribution); err != nil {
+		return nil, err
+	}
+	if _, err = releaseID(ctx, tx, r); errors.Is(err, ErrNotFound) {
+		err = rec.create(ctx, repository)
+	}
+	if err != nil {
+		return nil, err
+	}
+	releases, err := tx.lockedReleases(ctx, r.Repository, r.Distribution)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range releases {
+		switch {
+		case row.arch == r.Arch:
+			rec.release = row
+		case r.Arch != "":
+			rec.others = append(rec.others, row)
+		}
+	}
+	return rec, nil
+}
+
+// create makes the release, and the architecture that it is of.
+func (rec *recovery) create(ctx context.Context, repository repositoryRow) error {
+	var format catalog.Format
+	var has catalog.DistributionSettings
+	err := rec.tx.QueryRowContext(ctx, `SELECT format, architectures FROM distributions WHERE id = ?`, rec.distribution).
+		Scan(&format, jsonList[string]{&has.Architectures})
+	if err != nil {
+		return err
+	}
+	if (format == catalog.DEB) != (rec.r.Arch == "") {
+		return fmt.Errorf("%s is no release of a %s distribution: %w", rec.r, format, ErrNotFound)
+	}
+	want := catalog.DistributionSettings{Distribution: rec.r.Distribution, Architectures: []string{rec.r.Arch}}
+	created, err := ensureDistribution(ctx, rec.tx, repository.id, format, want, rec.now)
+	if err != nil {
+		return err
+	}
+	if len(created) == 0 { // the architecture was there, without its release
+		return ensureReleases(ctx, rec.tx, rec.distribution, format, set(has.Architectures, want.Architectures), rec.now)
+	}
+	return repository.draw(ctx, rec.tx, repository.settings.Revision.Number+1, random(), rec.now)
+}
+
+// pending reports whether a package was yanked here, and no published revision is without it yet.
+func (rec *recovery) pending(ctx context.Context, id int64, holder catalog.Package) (bool, error) {
+	if holder.State != catalog.Yanked {
+		return false, nil
+	}
+	n, err := scanID(rec.tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM appearances WHERE package_id = ? AND release_id = ? AND ABS(revision) > ?`,
+		id, rec.release.id, rec.release.published).Scan)
+	return n > 0, err
+}
+
+// take takes one row over.
+func (rec *recovery) take(ctx context.Context, k catalog.Package) error {
+	if k.Repository != rec.r.Repository || k.Distribution != rec.r.Distribution || !shows(rec.r.Arch, dirOf(k)) ||
+		k.State != catalog.Active && (k.State != catalog.Yanked || k.Yank == nil) {
+		return fmt.Errorf("%s %s %s, %s in %s %s, is not a row of this release", k.Name, k.Version, k.Arch, k.State, k.Repository, k.Distribution)
+	}
+	holder, id, err := find(ctx, rec.tx, k)
+	if errors.Is(err, ErrNotFound) {
+		if id, err = rec.insert(ctx, k); err != nil {
+			return err
+		}
+		rec.counts.Inserted++
+		return rec.appear(ctx, id, k)
+	}
+	pending := false
+	if err == nil {
+		pending, err = rec.pending(ctx, id, holder)
+	}
+	same := holder.File.SHA256 == k.File.SHA256 && holder.Component == k.Component
+	switch {
+	case err != nil:
+		return err
+	case !same:
+		err = rec.replace(ctx, id, holder, k)
+		rec.counts.Replaced++
+	case holder.State == k.State, pending:
+		return nil
+	case k.State == catalog.Active:
+		err = rec.write(ctx, id, k) // with fragments, which the record of a yank has not
+		rec.counts.Inserted++
+	default:
+		err = yank(ctx, rec.tx, id, *k.Yank, rec.now)
+		rec.counts.Yanked++
+	}
+	if err != nil {
+		return err
+	}
+	return rec.appear(ctx, id, k)
+}
+
+func (rec *recovery) insert(ctx context.Context, k catalog.Package) (int64, error) {
+	fragments, err := packAll(k)
+	if err != nil {
+		return 0, err
+	}
+	return insertPackage(ctx, rec.tx, rec.distribution, k, fragments)
+}
+
+// replace makes a row what was published. An upload that waits with other bytes brought what nobody
+// can install.
+func (rec *recovery) replace(ctx context.Context, id int64, holder, k catalog.Package) error {
+	if err := rec.write(ctx, id, k); err != nil || holder.File.SHA256 == k.File.SHA256 {
+		return err
+	}
+	return rejectWaiting(ctx, rec.tx, id, *conflict(k.Name+" "+k.Version+" "+k.Arch, holder.File.SHA256, k.File.SHA256), rec.now)
+}
+
+// write makes a row what was published.
+func (rec *recovery) write(ctx context.Context, id int64, k catalog.Package) error {
+	fragments, err := packAll(k)
+	if err != nil {
+		return err
+	}
+	_, err = rec.tx.ExecContext(ctx, `UPDATE packages SET component = ?, name = ?, version = ?, canonical = ?, arch = ?, dir = ?, sort_key = ?, object_key = ?,
+			size = ?, sha256 = ?, md5 = ?, uploaded_at = ?, state = ?, pushed_by = ?, pushed_job = ?, yanked_at = ?, yank_reason = ?, yanked_by = ?,
+			stanza = ?, primary_xml = ?, filelists_xml = ?, other_xml = ?, removed = 0 WHERE id = ?`, append(facts(k, fragments), id)...)
+	return err
+}
+
+// appear records that clients see, or miss, a row already in this release, and from their next revision
+// on in others.
+func (rec *recovery) appear(ctx context.Context, id int64, k catalog.Package) error {
+	if err := appear(ctx, rec.tx, id, rec.release.id, 0); err != nil {
+		return err
+	}
+	for _, other := range rec.others {
+		if !shows(other.arch, dirOf(k)) {
+			continue
+		}
+		rec.shared = true
+		if err := appear(ctx, rec.tx, id, other.id, other.revision+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end keeps the foreign pair, and draws a revision beyond it.
+func (rec *recovery) end(ctx context.Context, foreign catalog.Revision) error {
+	_, err := rec.tx.ExecContext(ctx, `INSERT INTO foreign_pairs (release_id, revision, nonce, adopted_at) VALUES (?, ?, ?, ?)`,
+		rec.release.id, foreign.Number, foreign.Nonce, millis(rec.now))
+	if err != nil {
+		return err
+	}
+	pair := catalog.Revision{Number: beyond(rec.release.revision, foreign.Number), Nonce: random()}
+	if err := draw(ctx, rec.tx, rec.release.id, pair, rec.now); err != nil || !rec.shared {
+		return err
+	}
+	for _, other := range rec.others {
+		if !shows(other.arch, layout.Noarch) {
+			continue
+		}
+		if _, err := advance(ctx, rec.tx, other.id, rec.now); err != nil {
+			return err
+		}
+	}
+	return nil
+}

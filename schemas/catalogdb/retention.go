@@ -1,0 +1,82 @@
+package catalogdb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"repomill/schemas/catalog"
+)
+
+// Expired returns uploads whose staged objects may be deleted, oldest first: they have a final verdict
+// since before a time, it was told, and no release that they waited for is behind its rows.
+func (d *DB) Expired(ctx context.Context, before time.Time, limit int) ([]catalog.Upload, error) {
+	return list(ctx, d, scanUpload, `SELECT bucket, object, generation, size FROM uploads
+		WHERE staged = 1 AND finished_at < ? AND told = 1 AND state IN (?, ?, ?)
+		AND NOT EXISTS (SELECT 1 FROM upload_releases w JOIN releases r ON r.id = w.release_id
+			WHERE w.upload_id = uploads.id AND r.revision > r.published_revision)
+		ORDER BY finished_at LIMIT ?`, millis(before), catalog.Published, catalog.Duplicate, catalog.Rejected, limit)
+}
+
+// Unstaged records that the staged object of an upload is deleted.
+func (d *DB) Unstaged(ctx context.Context, u catalog.Upload) error {
+	return d.exec(ctx, `UPDATE uploads SET staged = 0 WHERE bucket = ? AND object = ? AND generation = ?`, u.Bucket, u.Object, u.Generation)
+}
+
+// Oldest returns when the oldest upload without a final verdict was taken up; nil if there is none.
+func (d *DB) Oldest(ctx context.Context) (*time.Time, error) {
+	var oldest sql.NullInt64
+	err := d.ask(ctx, func(q querier) error {
+		return q.QueryRowContext(ctx, `SELECT MIN(received_at) FROM uploads WHERE state IN (?, ?)`, catalog.Received, catalog.Stored).Scan(&oldest)
+	})
+	return optional(oldest), err
+}
+
+// The removed column of a yanked row.
+const (
+	fileKept     = 0
+	fileDoomed   = 1
+	fileDeleted  = 2
+	packageTerms = `distribution_id = ? AND name = ? AND canonical = ? AND arch = ? AND state = ?`
+)
+
+// DueForRemoval returns packages yanked before a time whose files are still there, oldest first. All
+// releases that showed them are published without them.
+func (d *DB) DueForRemoval(ctx context.Context, yankedBefore time.Time, limit int) ([]catalog.Package, error) {
+	return list(ctx, d, func(scan func(...any) error) (k catalog.Package, err error) {
+		return k, scanPackage(&k, scan)
+	}, `SELECT `+packageColumns+` FROM `+packageTables+`
+		WHERE k.removed IN (?, ?) AND k.yanked_at < ? AND k.state = ?
+		AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.distribution_id = k.distribution_id
+			AND (r.arch = k.dir OR k.dir = 'noarch' AND r.arch <> 'SRPMS') AND r.revision > r.published_revision)
+		ORDER BY k.yanked_at, k.id LIMIT ?`, fileKept, fileDoomed, millis(yankedBefore), catalog.Yanked, limit)
+}
+
+// Removing records that the files of a yanked package are about to be deleted: it cannot be unyanked any
+// more. If it is not yanked now, the error wraps [ErrNotFound] and the files have to stay. A crash
+// before [DB.Removed] leaves it due for removal.
+func (d *DB) Removing(ctx context.Context, k catalog.Package) error {
+	return d.setRemoved(ctx, k, fileDoomed)
+}
+
+// Removed records that the files of a yanked package are deleted.
+func (d *DB) Removed(ctx context.Context, k catalog.Package) error {
+	return d.setRemoved(ctx, k, fileDeleted)
+}
+
+func (d *DB) setRemoved(ctx context.Context, k catalog.Package, removed int) error {
+	return d.tx(ctx, func(tx *transaction) error {
+		distribution, err := distributionID(ctx, tx, k.Repository, k.Distribution)
+		if err != nil {
+			return err
+		}
+		identity := []any{distribution, k.Name, k.Canonical, k.Arch, catalog.Yanked}
+		id, err := scanID(tx.QueryRowContext(ctx, `SELECT id FROM packages WHERE `+packageTerms+tx.forUpdate, identity...).Scan)
+		if err != nil {
+			return fmt.Errorf("yanked %s %s %s: %w", k.Name, k.Version, k.Arch, notFound(err))
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE packages SET removed = ? WHERE id = ? AND removed < ?`, removed, id, removed)
+		return err
+	})
+}

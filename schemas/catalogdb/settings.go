@@ -1,0 +1,238 @@
+package catalogdb
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// repositoryColumns and scanRepository read a repository without its distributions.
+const repositoryColumns = `id, owner, name, visibility, origin, label, settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, created_at`
+
+// A repositoryRow is a repository as the tables have it, without its distributions.
+type repositoryRow struct {
+	id        int64
+	settings  catalog.Settings
+	published int64 // revision of the settings that the bucket has
+	created   time.Time
+}
+
+func scanRepository(scan func(...any) error) (row repositoryRow, err error) {
+	s := &row.settings
+	err = scan(&row.id, &s.Repository.Owner, &s.Repository.Name, &s.Visibility, &s.Origin, &s.Label,
+		&s.Revision.Number, &s.Revision.Nonce, &row.published, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, (*scanTime)(&row.created))
+	if len(s.PackageKeys) == 0 {
+		s.PackageKeys = nil
+	}
+	if len(s.Tokens) == 0 {
+		s.Tokens = nil
+	}
+	return row, err
+}
+
+// Settings returns what a repository was declared with, or [ErrNotFound].
+func (d *DB) Settings(ctx context.Context, r catalog.Repository) (s catalog.Settings, err error) {
+	err = d.askOnce(ctx, func(q querier) error {
+		s, err = settings(ctx, q, r)
+		return err
+	})
+	return s, err
+}
+
+func settings(ctx context.Context, q querier, r catalog.Repository) (catalog.Settings, error) {
+	row, err := scanRepository(q.QueryRowContext(ctx, `SELECT `+repositoryColumns+` FROM repositories WHERE owner = ? AND name = ?`, r.Owner, r.Name).Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		return catalog.Settings{Repository: r}, fmt.Errorf("repository %s: %w", r, ErrNotFound)
+	}
+	if err == nil {
+		err = row.addDistributions(ctx, q)
+	}
+	if err != nil {
+		return row.settings, fmt.Errorf("read repository %s: %w", r, err)
+	}
+	return row.settings, nil
+}
+
+func (row *repositoryRow) addDistributions(ctx context.Context, q querier) (err error) {
+	row.settings.Distributions, err = collect(ctx, q, func(scan func(...any) error) (ds catalog.DistributionSettings, err error) {
+		return ds, scan(&ds.Distribution.OS, &ds.Distribution.Version, jsonList[string]{&ds.Components}, jsonList[string]{&ds.Architectures})
+	}, `SELECT os, version, components, architectures FROM distributions WHERE repository_id = ? ORDER BY os, version`, row.id)
+	return err
+}
+
+// Repositories returns the settings of all repositories, in order of their names.
+func (d *DB) Repositories(ctx context.Context) (all []catalog.Settings, err error) {
+	err = d.askOnce(ctx, func(q querier) error {
+		all = nil
+		rows, err := collect(ctx, q, scanRepository, `SELECT `+repositoryColumns+` FROM repositories ORDER BY owner, name`)
+		for _, row := range rows {
+			if err := row.addDistributions(ctx, q); err != nil {
+				return err
+			}
+			all = append(all, row.settings)
+		}
+		return err
+	})
+	return all, err
+}
+
+// CreateRepository declares a repository that does not exist yet; otherwise the error wraps [ErrExists].
+// Visibility is public, origin "owner/name" and label "name" unless s says otherwise. Distributions are
+// declared afterwards, and the revision is drawn. A name that cannot be one is a [catalog.Rejection].
+func (d *DB) CreateRepository(ctx context.Context, s catalog.Settings, now time.Time) error {
+	s.Visibility = cmp.Or(s.Visibility, catalog.Public)
+	s.Origin, s.Label = cmp.Or(s.Origin, s.Repository.String()), cmp.Or(s.Label, s.Repository.Name)
+	if err := checkSettings(&s); err != nil {
+		return fmt.Errorf("create repository %s: %w", s.Repository, err)
+	}
+	if len(s.Distributions) > 0 {
+		return fmt.Errorf("create repository %s: its distributions are declared one by one, afterwards", s.Repository)
+	}
+	nonce := random()
+	err := d.tx(ctx, func(tx *transaction) error {
+		row, err := lockRepository(ctx, tx, s.Repository)
+		switch {
+		case err == nil && row.settings.Revision.Nonce == nonce:
+			return nil // an earlier try went through
+		case err == nil:
+			return ErrExists
+		case !errors.Is(err, ErrNotFound):
+			return err
+		}
+		if row.id, err = insertRepository(ctx, tx, s, now); err != nil {
+			return err
+		}
+		return row.draw(ctx, tx, 1, nonce, now)
+	})
+	if err != nil {
+		return fmt.Errorf("create repository %s: %w", s.Repository, err)
+	}
+	return nil
+}
+
+// ChangeSettings lets change have its way with the visibility, package keys and tokens of a repository,
+// and returns the settings as they are then. If nothing is different, no revision is drawn. An error of
+// change leaves everything as it was; change may be called several times, each time with the settings
+// as they are.
+func (d *DB) ChangeSettings(ctx context.Context, r catalog.Repository, now time.Time, change func(*catalog.Settings) error) (after catalog.Settings, err error) {
+	nonce := random()
+	err = d.tx(ctx, func(tx *transaction) error {
+		row, err := lockRepository(ctx, tx, r)
+		if err == nil {
+			err = row.addDistributions(ctx, tx)
+		}
+		if after = row.settings; err != nil || after.Revision.Nonce == nonce {
+			return err // if it is ours, then an earlier try went through
+		}
+		changed, err := applyChange(&after, change)
+		if err != nil || !changed {
+			return err
+		}
+		if err := row.update(ctx, tx, after); err != nil {
+			return err
+		}
+		after.Revision = catalog.Revision{Number: after.Revision.Number + 1, Nonce: nonce}
+		return row.draw(ctx, tx, after.Revision.Number, nonce, now)
+	})
+	if err != nil {
+		return catalog.Settings{}, fmt.Errorf("change settings of %s: %w", r, err)
+	}
+	return after, nil
+}
+
+// applyChange lets change have its way with settings, and reports whether it did anything.
+func applyChange(s *catalog.Settings, change func(*catalog.Settings) error) (changed bool, err error) {
+	before, fixed, err := encode(*s)
+	if err != nil {
+		return false, err
+	}
+	if err := change(s); err != nil {
+		return false, err
+	}
+	if err := checkSettings(s); err != nil {
+		return false, err
+	}
+	after, stillFixed, err := encode(*s)
+	if err == nil && stillFixed != fixed {
+		err = errors.New("only the visibility, package keys and tokens of a repository change: apt refuses another origin or label, and distributions are declared")
+	}
+	return after != before, err
+}
+
+// encode returns settings as JSON, whole and without what may change.
+func encode(s catalog.Settings) (whole, fixed string, err error) {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return "", "", err
+	}
+	whole = string(b)
+	s.Visibility, s.PackageKeys, s.Tokens = "", nil, nil
+	b, err = json.Marshal(s)
+	return whole, string(b), err
+}
+
+// checkSettings sorts keys and tokens, and says what in settings cannot be.
+func checkSettings(s *catalog.Settings) error {
+	if rej := layout.CheckRepository(s.Repository); rej != nil {
+		return rej
+	}
+	if s.Visibility != catalog.Public && s.Visibility != catalog.Private {
+		return fmt.Errorf("visibility %.40q: use %s or %s", s.Visibility, catalog.Public, catalog.Private)
+	}
+	for what, text := range map[string]string{"origin": s.Origin, "label": s.Label} {
+		if text == "" || len(text) > 255 || !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			return fmt.Errorf("%s %.300q: use 1 to 255 bytes of printable text", what, text)
+		}
+	}
+	slices.SortFunc(s.PackageKeys, func(a, b catalog.PackageKey) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(s.Tokens, func(a, b catalog.Token) int { return strings.Compare(a.Name, b.Name) })
+	for i, k := range s.PackageKeys {
+		if i > 0 && k.ID == s.PackageKeys[i-1].ID {
+			return fmt.Errorf("package key %s is there already", k.ID)
+		}
+	}
+	for i, t := range s.Tokens {
+		if i > 0 && t.Name == s.Tokens[i-1].Name {
+			return fmt.Errorf("token %q is there already", t.Name)
+		}
+	}
+	return nil
+}
+
+// lockRepository reads a repository and locks it until the transaction ends, or returns [ErrNotFound].
+func lockRepository(ctx context.Context, tx *transaction, r catalog.Repository) (repositoryRow, error) {
+	row, err := scanRepository(tx.QueryRowContext(ctx, `SELECT `+repositoryColumns+` FROM repositories WHERE owner = ? AND name = ?`+tx.forUpdate, r.Owner, r.Name).Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("repository %s: %w", r, ErrNotFound)
+	}
+	return row, err
+}
+
+func insertRepository(ctx context.Context, tx *transaction, s catalog.Settings, now time.Time) (int64, error) {
+	res, err := tx.ExecContext(ctx, `INSERT INTO repositories (owner, name, visibility, origin, label,
+			settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, created_at)
+		VALUES (?, ?, ?, ?, ?, 0, '', 0, ?, ?, ?)`, s.Repository.Owner, s.Repository.Name, s.Visibility, s.Origin, s.Label,
+		jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, millis(now))
+	if err != nil {
+		return 0, err
+	}
+	return res.LastInsertId()
+}
+
+// update writes everything but the distributions and the revision.
+func (row *repositoryRow) update(ctx context.Context, tx *transaction, s catalog.Settings) error {
+	_, err := tx.ExecContext(ctx, `UPDATE repositories SET visibility = ?, origin = ?, label = ?, package_keys = ?, tokens = ? WHERE id = ?`,
+		s.Visibility, s.Origin, s.Label, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, row.id)
+	return err
+}
