@@ -1,42 +1,104 @@
 // Package objects opens the stores that repomill reads and writes, by URL: the published bucket and
-// the staging bucket. It is the only package that knows a storage system.
-//
-// A file:// bucket is a folder that is, by itself, the published repository. It keeps nothing beside
-// the objects but two hidden names: .tmp for files being written, and .lock.
+// the staging bucket. Below it lie the storage systems, a package each; nothing else knows them.
 package objects
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"io"
 	"strings"
+	"time"
+
+	"repomill/pipelines/objects/file"
+	"repomill/pipelines/objects/gcs"
+	"repomill/pipelines/objects/s3"
+	"repomill/publish"
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 )
 
-// folder returns the path of a file:// URL. Only an absolute path has no host in it.
-func folder(what, rawURL string) (string, error) {
-	path, ok := strings.CutPrefix(rawURL, "file://")
-	if !ok || path == "" {
-		return "", fmt.Errorf("%s %q: use file:///path/to/folder", what, rawURL)
-	}
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", fmt.Errorf("%s %q: %w", what, rawURL, err)
-	}
-	return abs, nil
+// A Bucket is a published bucket. Methods may be called concurrently; a write is durable when it
+// returns nil.
+type Bucket interface {
+	publish.Store
+
+	// List calls f for each object whose key begins with prefix, in any order, with its size and time.
+	// The version is empty where the store cannot list it: [publish.Bucket.Stat] has it.
+	List(ctx context.Context, prefix string, f func(key string, meta layout.Meta) error) error
+
+	// Delete removes version v of key. If it is already gone, that is success; if another version is
+	// there, the error is [layout.ErrConflict].
+	Delete(ctx context.Context, key string, v layout.Version) error
+
+	io.Closer
 }
 
-// openRoot opens a folder, creating it readable by everybody if it is absent. No name below it, and
-// no symbolic link, can lead out of it.
-func openRoot(path string) (*os.Root, error) {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		if err := os.MkdirAll(path, 0o755); err != nil {
-			return nil, err
-		}
-		if err := os.Chmod(path, 0o755); err != nil { // whatever the umask
-			return nil, err
-		}
+// A Staging is a staging bucket. Methods may be called concurrently.
+type Staging interface {
+	// Name returns the bucket name of its uploads.
+	Name() string
+
+	// Open returns the bytes of exactly this generation and who pushed it. If the generation is not there
+	// any more, the error is [catalog.ErrGone], from Open or, for an object that is replaced while it is
+	// read, from the last Read.
+	Open(ctx context.Context, u catalog.Upload) (io.ReadCloser, catalog.Pusher, error)
+
+	// Stat returns a staged object as the upload that it is now, or fs.ErrNotExist.
+	Stat(ctx context.Context, object string) (catalog.Upload, error)
+
+	// List calls f for each staged object that is whole, one after the other. Hidden ones are left out.
+	List(ctx context.Context, now time.Time, f func(catalog.Upload)) error
+
+	// Put stores a file, visible only when it is whole and its checksum was compared, and returns the
+	// upload that it is.
+	Put(ctx context.Context, object string, body io.Reader, by catalog.Pusher) (catalog.Upload, error)
+
+	// Delete removes exactly this generation. If it is already gone, that is success.
+	Delete(ctx context.Context, u catalog.Upload) error
+
+	// Verdict returns the verdict object of a staging key and its version, or fs.ErrNotExist. For a name
+	// that cannot have one in this store the error is fs.ErrInvalid.
+	Verdict(ctx context.Context, object string) ([]byte, layout.Version, error)
+
+	// PutVerdict replaces version old of the verdict object of a staging key, or creates it if old is
+	// empty. At any other version it stores nothing and returns [layout.ErrConflict]; for a name that
+	// cannot have one, fs.ErrInvalid.
+	PutVerdict(ctx context.Context, object string, old layout.Version, body []byte) error
+
+	io.Closer
+}
+
+// OpenBucket opens the published bucket that a URL names: file:///folder or
+// s3://bucket[/prefix]?region=R[&endpoint=URL][&path-style=true][&profile=NAME].
+func OpenBucket(ctx context.Context, rawURL string) (Bucket, error) {
+	switch scheme, _, _ := strings.Cut(rawURL, "://"); scheme {
+	case "file":
+		return opened[Bucket](file.OpenBucket(rawURL))
+	case "s3":
+		return opened[Bucket](s3.OpenBucket(ctx, rawURL))
+	default:
+		return nil, fmt.Errorf("--bucket %q: use s3://bucket?region=R or file:///path/to/folder", rawURL)
 	}
-	return os.OpenRoot(path)
+}
+
+// OpenStaging opens the staging bucket that a URL names: file:///folder or
+// gs://bucket[?endpoint=URL][&anonymous=true].
+func OpenStaging(ctx context.Context, rawURL string) (Staging, error) {
+	switch scheme, _, _ := strings.Cut(rawURL, "://"); scheme {
+	case "file":
+		return opened[Staging](file.OpenStaging(rawURL))
+	case "gs":
+		return opened[Staging](gcs.OpenStaging(ctx, rawURL))
+	default:
+		return nil, fmt.Errorf("--staging %q: use gs://bucket or file:///path/to/folder", rawURL)
+	}
+}
+
+// opened returns a store, or nothing where there is an error: a nil pointer in an interface is not nil.
+func opened[I, T any](store T, err error) (I, error) {
+	if err != nil {
+		var none I
+		return none, err
+	}
+	return any(store).(I), nil
 }

@@ -1,4 +1,4 @@
-package objects
+package file
 
 import (
 	"crypto/rand"

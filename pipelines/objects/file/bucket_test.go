@@ -1,4 +1,4 @@
-package objects_test
+package file_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,22 +18,22 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"repomill/pipelines/objects"
-	"repomill/publish"
+	"repomill/pipelines/objects/file"
+	"repomill/pipelines/objects/objectstest"
 	"repomill/schemas/layout"
 )
 
 func TestFileBucket(t *testing.T) {
-	testBucket(t, func(t *testing.T) bucket {
+	objectstest.TestBucket(t, func(t *testing.T) objectstest.Bucket {
 		dir := t.TempDir()
 		t.Cleanup(func() { checkTemp(t, dir) })
 		return openBucket(t, dir)
 	})
 }
 
-func openBucket(t *testing.T, dir string) *objects.FileBucket {
+func openBucket(t *testing.T, dir string) *file.Bucket {
 	t.Helper()
-	b, err := objects.OpenBucket("file://" + dir)
+	b, err := file.OpenBucket("file://" + dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +41,7 @@ func openBucket(t *testing.T, dir string) *objects.FileBucket {
 	return b
 }
 
-// checkTemp fails if a write left something behind, or the bucket has hidden names besides .tmp and .lock.
+// checkTemp fails if a write left something behind, or the bucket has hidden names besides .tmp, .lock and those of keys.
 func checkTemp(t *testing.T, dir string) {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(dir, ".tmp"))
@@ -48,7 +49,7 @@ func checkTemp(t *testing.T, dir string) {
 		t.Errorf(".tmp has %v, %v; want nothing", entries, err)
 	}
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && path != dir && strings.HasPrefix(d.Name(), ".") && d.Name() != ".tmp" && d.Name() != ".lock" {
+		if err == nil && path != dir && strings.HasPrefix(d.Name(), ".") && !slices.Contains([]string{".tmp", ".lock", ".repomill", ".history"}, d.Name()) {
 			t.Errorf("%s is left", path)
 		}
 		return err
@@ -76,7 +77,7 @@ func TestVersionIsTheDigest(t *testing.T) {
 		t.Fatal(err)
 	}
 	for key, body := range map[string]string{pointer: "first", pool: "deb", "copy.deb": "deb", "by-hand": "hand"} {
-		for _, b := range []publish.Bucket{b, openBucket(t, dir)} { // remembered, and computed
+		for _, b := range []objectstest.Bucket{b, openBucket(t, dir)} { // remembered, and computed
 			if meta, err := b.Stat(t.Context(), key); err != nil || meta.Version != digest(body) {
 				t.Errorf("%s: got %+v, %v; want version %s", key, meta, err, digest(body))
 			}
@@ -90,22 +91,22 @@ func TestTwoBucketsOnOneFolder(t *testing.T) {
 	a, b := openBucket(t, dir), openBucket(t, dir)
 	first := swap(t, a, "", pointer, "first")
 	second := swap(t, b, first, pointer, "2nd..")
-	if _, err := a.Swap(t.Context(), first, layout.ObjectOf(pointer), strings.NewReader("late")); !errors.Is(err, publish.ErrConflict) {
+	if _, err := a.Swap(t.Context(), first, layout.ObjectOf(pointer), strings.NewReader("late")); !errors.Is(err, layout.ErrConflict) {
 		t.Errorf("a swap of what the other replaced: got %v, want ErrConflict", err)
 	}
 	if body, meta := get(t, a, pointer); body != "2nd.." || meta.Version != second {
 		t.Errorf("got %q, %+v; want the other's", body, meta)
 	}
 	create(t, b, pool, "deb")
-	if err := a.Create(t.Context(), layout.ObjectOf(pool), strings.NewReader("other")); !errors.Is(err, publish.ErrExists) {
-		t.Errorf("a key that the other created: got %v, want ErrExists", err)
+	if err := a.Create(t.Context(), layout.ObjectOf(pool), strings.NewReader("other")); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a key that the other created: got %v, want ErrExist", err)
 	}
 	testBucketsTogether(t, a, b, second)
 }
 
 // testBucketsTogether lets two swap in turn, with bodies of one size, as fast as they can: file
 // systems use inodes again, and several changes fall into one tick of their clocks.
-func testBucketsTogether(t *testing.T, a, b *objects.FileBucket, version layout.Version) {
+func testBucketsTogether(t *testing.T, a, b *file.Bucket, version layout.Version) {
 	for i := range 300 {
 		if i%3 == 2 {
 			a, b = b, a
@@ -137,7 +138,7 @@ func TestVersionWithinATick(t *testing.T) {
 	if err := os.Chtimes(path, time.Time{}, before.ModTime()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Swap(t.Context(), first, layout.ObjectOf("pointer"), strings.NewReader("late")); !errors.Is(err, publish.ErrConflict) {
+	if _, err := b.Swap(t.Context(), first, layout.ObjectOf("pointer"), strings.NewReader("late")); !errors.Is(err, layout.ErrConflict) {
 		t.Errorf("got %v, want ErrConflict", err)
 	}
 }
@@ -197,7 +198,7 @@ func TestBucketRefusesKeys(t *testing.T) {
 }
 
 // checkRefused fails if any method does something with a key.
-func checkRefused(t *testing.T, b *objects.FileBucket, key string) {
+func checkRefused(t *testing.T, b *file.Bucket, key string) {
 	t.Helper()
 	o := layout.ObjectOf(key)
 	if _, _, err := b.Get(t.Context(), key); err == nil {
@@ -284,7 +285,7 @@ func TestOpenForServing(t *testing.T) {
 	if changed.Version == meta.Version || changed.Version == "" {
 		t.Errorf("the version is %q, and was %q", changed.Version, meta.Version)
 	}
-	if _, meta, err := b.Open(t.Context(), "absent"); !errors.Is(err, publish.ErrNotExist) || meta.Now.IsZero() {
+	if _, meta, err := b.Open(t.Context(), "absent"); !errors.Is(err, fs.ErrNotExist) || meta.Now.IsZero() {
 		t.Errorf("absent: got %+v, %v; want ErrNotExist", meta, err)
 	}
 }
@@ -316,20 +317,52 @@ func TestOpenBucketRemovesLeftovers(t *testing.T) {
 	}
 }
 
+// What is being written is no object, and neither is the lock.
+func TestListLeavesOutItsOwnFiles(t *testing.T) {
+	dir := t.TempDir()
+	b := openBucket(t, dir)
+	swap(t, b, "", pointer, "first") // makes the lock
+	for _, path := range []string{".tmp/part", ".tmp/dir/part", "acme/.lock"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, path), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("acme", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	for prefix, want := range map[string][]string{"": {"acme/.lock", pointer}, ".": nil, ".tmp/": nil, ".tmp/dir/": nil, ".lock": nil, "link": nil, "acme/.": {"acme/.lock"}} {
+		var got []string
+		err := b.List(t.Context(), prefix, func(key string, _ layout.Meta) error {
+			got = append(got, key)
+			return nil
+		})
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("list %q: %v (-want +got):\n%s", prefix, err, diff)
+		}
+	}
+	if err := b.List(t.Context(), "../x", func(string, layout.Meta) error { return nil }); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("list what is outside: got %v, want ErrInvalid", err)
+	}
+}
+
 func TestOpenRefusesURLs(t *testing.T) {
 	for _, url := range []string{"", "/data/bucket", "file://", "s3://bucket", "file:/data"} {
-		if b, err := objects.OpenBucket(url); err == nil || !strings.Contains(err.Error(), "file:///path/to/folder") {
+		if b, err := file.OpenBucket(url); err == nil || !strings.Contains(err.Error(), "file:///path/to/folder") {
 			t.Errorf("bucket %q: got %v, %v; want the form of a URL", url, b, err)
 		}
-		if s, err := objects.OpenStaging(url); err == nil || !strings.Contains(err.Error(), "file:///path/to/folder") {
+		if s, err := file.OpenStaging(url); err == nil || !strings.Contains(err.Error(), "file:///path/to/folder") {
 			t.Errorf("staging %q: got %v, %v; want the form of a URL", url, s, err)
 		}
 	}
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := objects.OpenBucket("file://" + file); err == nil {
+	if _, err := file.OpenBucket("file://" + path); err == nil {
 		t.Error("a file was opened as a bucket")
 	}
 }

@@ -1,4 +1,4 @@
-package objects
+package file
 
 import (
 	"context"
@@ -16,13 +16,12 @@ import (
 	"syscall"
 	"time"
 
-	"repomill/publish"
 	"repomill/schemas/layout"
 )
 
-// A FileBucket is a published bucket in a folder. The version of an object is the SHA-256 of its
+// A Bucket is a published bucket in a folder. The version of an object is the SHA-256 of its
 // bytes, and its headers follow from its key. Several processes may use one folder.
-type FileBucket struct {
+type Bucket struct {
 	root *os.Root
 	path string
 
@@ -36,11 +35,11 @@ type known struct {
 	version layout.Version
 }
 
-// maxKnown bounds the memory of a FileBucket's versions: about 300 bytes each.
+// maxKnown bounds the memory of a Bucket's versions: about 300 bytes each.
 const maxKnown = 20_000
 
 // OpenBucket opens the bucket of a file:// URL and removes what crashes left in it more than a day ago.
-func OpenBucket(rawURL string) (*FileBucket, error) {
+func OpenBucket(rawURL string) (*Bucket, error) {
 	dir, err := folder("bucket", rawURL)
 	if err != nil {
 		return nil, err
@@ -53,7 +52,7 @@ func OpenBucket(rawURL string) (*FileBucket, error) {
 		root.Close()
 		return nil, fmt.Errorf("open bucket: %w", err)
 	}
-	return &FileBucket{root: root, path: dir, versions: map[string]known{}}, nil
+	return &Bucket{root: root, path: dir, versions: map[string]known{}}, nil
 }
 
 func openTemp(root *os.Root) error {
@@ -73,10 +72,10 @@ func openTemp(root *os.Root) error {
 }
 
 // Close releases the folder.
-func (b *FileBucket) Close() error { return b.root.Close() }
+func (b *Bucket) Close() error { return b.root.Close() }
 
-// Get implements [publish.Bucket].
-func (b *FileBucket) Get(_ context.Context, key string) (io.ReadCloser, layout.Meta, error) {
+// Get implements the publish package's Bucket.
+func (b *Bucket) Get(_ context.Context, key string) (io.ReadCloser, layout.Meta, error) {
 	f, meta, err := b.open(key)
 	if err != nil {
 		return nil, meta, err
@@ -84,8 +83,8 @@ func (b *FileBucket) Get(_ context.Context, key string) (io.ReadCloser, layout.M
 	return f, meta, nil
 }
 
-// Stat implements [publish.Bucket].
-func (b *FileBucket) Stat(_ context.Context, key string) (layout.Meta, error) {
+// Stat implements the publish package's Bucket.
+func (b *Bucket) Stat(_ context.Context, key string) (layout.Meta, error) {
 	f, meta, err := b.open(key)
 	if err != nil {
 		return meta, err
@@ -93,7 +92,7 @@ func (b *FileBucket) Stat(_ context.Context, key string) (layout.Meta, error) {
 	return meta, f.Close()
 }
 
-func (b *FileBucket) open(key string) (*os.File, layout.Meta, error) {
+func (b *Bucket) open(key string) (*os.File, layout.Meta, error) {
 	f, info, meta, err := b.openFile(key)
 	if err != nil {
 		return nil, meta, err
@@ -108,7 +107,7 @@ func (b *FileBucket) open(key string) (*os.File, layout.Meta, error) {
 
 // Open returns an object for serving it. Its version is not the digest of the bytes but a name for
 // the file, so that no large object is hashed for it.
-func (b *FileBucket) Open(_ context.Context, key string) (io.ReadSeekCloser, layout.Meta, error) {
+func (b *Bucket) Open(_ context.Context, key string) (io.ReadSeekCloser, layout.Meta, error) {
 	f, info, meta, err := b.openFile(key)
 	if err != nil {
 		return nil, meta, err
@@ -117,7 +116,7 @@ func (b *FileBucket) Open(_ context.Context, key string) (io.ReadSeekCloser, lay
 	return f, meta, nil
 }
 
-func (b *FileBucket) openFile(key string) (*os.File, fs.FileInfo, layout.Meta, error) {
+func (b *Bucket) openFile(key string) (*os.File, fs.FileInfo, layout.Meta, error) {
 	meta := layout.Meta{Now: time.Now()}
 	if err := checkKey(key); err != nil {
 		return nil, nil, meta, err
@@ -142,7 +141,7 @@ func (b *FileBucket) openFile(key string) (*os.File, fs.FileInfo, layout.Meta, e
 }
 
 // version returns the digest of an open file, which it leaves at its start.
-func (b *FileBucket) version(key string, f *os.File, info fs.FileInfo) (layout.Version, error) {
+func (b *Bucket) version(key string, f *os.File, info fs.FileInfo) (layout.Version, error) {
 	b.mu.Lock()
 	k, ok := b.versions[key]
 	b.mu.Unlock()
@@ -172,7 +171,7 @@ const clockTick = 100 * time.Millisecond
 
 // remember keeps a file's version, unless the file is so young that another one can still take its
 // place, its inode and its time.
-func (b *FileBucket) remember(key string, info fs.FileInfo, v layout.Version) {
+func (b *Bucket) remember(key string, info fs.FileInfo, v layout.Version) {
 	if time.Since(info.ModTime()) < clockTick {
 		return
 	}
@@ -184,8 +183,8 @@ func (b *FileBucket) remember(key string, info fs.FileInfo, v layout.Version) {
 	b.versions[key] = known{info, v}
 }
 
-// Create implements [publish.Bucket] and the ingest package's.
-func (b *FileBucket) Create(_ context.Context, o layout.Object, body io.Reader) error {
+// Create implements the publish package's Bucket and of package ingest.
+func (b *Bucket) Create(_ context.Context, o layout.Object, body io.Reader) error {
 	if err := b.absent(o.Key); err != nil {
 		return err
 	}
@@ -198,25 +197,28 @@ func (b *FileBucket) Create(_ context.Context, o layout.Object, body io.Reader) 
 }
 
 // Copy implements the ingest package's Bucket: the copy is another name of the same file.
-func (b *FileBucket) Copy(_ context.Context, from string, o layout.Object) error {
+func (b *Bucket) Copy(_ context.Context, from string, o layout.Object) error {
+	if err := checkKey(from); err != nil {
+		return err
+	}
 	if err := b.absent(o.Key); err != nil {
 		return err
 	}
 	return b.link(from, o.Key)
 }
 
-func (b *FileBucket) absent(key string) error {
+func (b *Bucket) absent(key string) error {
 	if err := checkKey(key); err != nil {
 		return err
 	}
 	if _, err := b.root.Lstat(key); err == nil {
-		return fmt.Errorf("create %s: %w", key, publish.ErrExists)
+		return fmt.Errorf("create %s: %w", key, fs.ErrExist)
 	}
 	return nil
 }
 
 // link gives a durable file its public name, unless that is taken.
-func (b *FileBucket) link(from, key string) error {
+func (b *Bucket) link(from, key string) error {
 	err := makeParent(b.root, key)
 	if err == nil {
 		err = b.root.Link(from, key)
@@ -230,8 +232,8 @@ func (b *FileBucket) link(from, key string) error {
 	return nil
 }
 
-// Swap implements [publish.Bucket].
-func (b *FileBucket) Swap(_ context.Context, old layout.Version, o layout.Object, body io.Reader) (layout.Version, error) {
+// Swap implements the publish package's Bucket.
+func (b *Bucket) Swap(_ context.Context, old layout.Version, o layout.Object, body io.Reader) (layout.Version, error) {
 	if err := checkKey(o.Key); err != nil {
 		return "", err
 	}
@@ -257,7 +259,7 @@ func (b *FileBucket) Swap(_ context.Context, old layout.Version, o layout.Object
 		return "", err
 	}
 	if meta.Version != old {
-		return "", fmt.Errorf("swap %s: %w", o.Key, publish.ErrConflict)
+		return "", fmt.Errorf("swap %s: %w", o.Key, layout.ErrConflict)
 	}
 	if err := b.root.Rename(t.name, o.Key); err != nil {
 		return "", fmt.Errorf("swap %s: %w", o.Key, err)
@@ -267,9 +269,12 @@ func (b *FileBucket) Swap(_ context.Context, old layout.Version, o layout.Object
 	return v, syncDir(b.root, path.Dir(o.Key))
 }
 
-// lock keeps other swaps of this bucket out, in this process and in others.
-func (b *FileBucket) lock() (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(b.path, ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+// lockFile is held by whoever compares a version and acts on it.
+const lockFile = ".lock"
+
+// lock keeps other swaps and deletes of this bucket out, in this process and in others.
+func (b *Bucket) lock() (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(b.path, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}

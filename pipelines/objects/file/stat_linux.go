@@ -1,4 +1,4 @@
-package objects
+package file
 
 import (
 	"errors"
@@ -28,7 +28,7 @@ func inode(info fs.FileInfo) uint64 {
 
 // written reports whether somebody has a file open for writing: only if nobody has does the kernel
 // grant a read lease (fcntl(2)). It is not known of other people's files, and on some file systems.
-func (s *FileStaging) written(object string) (open, known bool) {
+func (s *Staging) written(object string) (open, known bool) {
 	f, err := s.root.OpenFile(object, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return false, false

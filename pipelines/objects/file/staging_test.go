@@ -1,4 +1,4 @@
-package objects_test
+package file_test
 
 import (
 	"context"
@@ -16,18 +16,24 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"repomill/ingest"
-	"repomill/pipelines/objects"
+	"repomill/pipelines/objects/file"
+	"repomill/pipelines/objects/objectstest"
 	"repomill/schemas/catalog"
 )
 
-var _ ingest.Staging = (*objects.FileStaging)(nil)
+const staged = objectstest.Staged
 
-const staged = "acme/tools/ubuntu/jammy/hello.deb"
+func TestFileStaging(t *testing.T) {
+	objectstest.TestStaging(t, func(t *testing.T) objectstest.Staging {
+		s := openStaging(t)
+		t.Cleanup(func() { checkNoParts(t, s) })
+		return s
+	})
+}
 
-func openStaging(t *testing.T) *objects.FileStaging {
+func openStaging(t *testing.T) *file.Staging {
 	t.Helper()
-	s, err := objects.OpenStaging("file://" + filepath.Join(t.TempDir(), "staging"))
+	s, err := file.OpenStaging("file://" + filepath.Join(t.TempDir(), "staging"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +42,7 @@ func openStaging(t *testing.T) *objects.FileStaging {
 }
 
 // write puts a file into the staging folder as a stranger would: in place, name first.
-func write(t *testing.T, s *objects.FileStaging, object, body string) catalog.Upload {
+func write(t *testing.T, s *file.Staging, object, body string) catalog.Upload {
 	t.Helper()
 	path := filepath.Join(s.Path(), object)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -48,9 +54,9 @@ func write(t *testing.T, s *objects.FileStaging, object, body string) catalog.Up
 	return stat(t, s, object)
 }
 
-func stat(t *testing.T, s *objects.FileStaging, object string) catalog.Upload {
+func stat(t *testing.T, s *file.Staging, object string) catalog.Upload {
 	t.Helper()
-	u, err := s.Stat(object)
+	u, err := s.Stat(t.Context(), object)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,9 +66,9 @@ func stat(t *testing.T, s *objects.FileStaging, object string) catalog.Upload {
 // tick lets the file system's clock go on: what happens within one tick looks like one change.
 func tick() { time.Sleep(20 * time.Millisecond) }
 
-func read(t *testing.T, s *objects.FileStaging, u catalog.Upload) (string, error) {
+func read(t *testing.T, s *file.Staging, u catalog.Upload) (string, error) {
 	t.Helper()
-	r, err := s.Open(t.Context(), u)
+	r, _, err := s.Open(t.Context(), u)
 	if err != nil {
 		return "", err
 	}
@@ -113,7 +119,7 @@ func TestGenerationNamesAState(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := openStaging(t)
 			u := write(t, s, staged, "hello")
-			want := catalog.Upload{Bucket: objects.FolderName, Object: staged, Generation: u.Generation, Size: 5}
+			want := catalog.Upload{Bucket: file.FolderName, Object: staged, Generation: u.Generation, Size: 5}
 			if u != want || !regexp.MustCompile(`^[0-9a-f-]{3,60}$`).MatchString(u.Generation) {
 				t.Errorf("got %+v, want %+v", u, want)
 			}
@@ -125,12 +131,12 @@ func TestGenerationNamesAState(t *testing.T) {
 			}
 			tick()
 			change(t, filepath.Join(s.Path(), staged))
-			if now, err := s.Stat(staged); err == nil && now.Generation == u.Generation {
+			if now, err := s.Stat(t.Context(), staged); err == nil && now.Generation == u.Generation {
 				t.Errorf("it has still generation %s", u.Generation)
 			} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				t.Error(err)
 			}
-			if body, err := read(t, s, u); !errors.Is(err, ingest.ErrGone) {
+			if body, err := read(t, s, u); !errors.Is(err, catalog.ErrGone) {
 				t.Errorf("the old generation: got %q, %v; want ErrGone", body, err)
 			}
 		})
@@ -143,7 +149,7 @@ func TestChangeWhileReading(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := openStaging(t)
 			u := write(t, s, staged, "hello")
-			r, err := s.Open(t.Context(), u)
+			r, _, err := s.Open(t.Context(), u)
 			must(t, err)
 			defer r.Close()
 			if _, err := io.ReadFull(r, make([]byte, 2)); err != nil {
@@ -152,7 +158,7 @@ func TestChangeWhileReading(t *testing.T) {
 			tick()
 			change(t, filepath.Join(s.Path(), staged))
 			for range 2 { // the error stays
-				if rest, err := io.ReadAll(r); !errors.Is(err, ingest.ErrGone) {
+				if rest, err := io.ReadAll(r); !errors.Is(err, catalog.ErrGone) {
 					t.Errorf("got %q, %v; want ErrGone", rest, err)
 				}
 			}
@@ -166,10 +172,10 @@ func TestOpenOfWhatIsNotThere(t *testing.T) {
 	for _, object := range []string{"absent", staged + "/below", "acme/tools", "", ".", "..", "../" + staged, "/etc/passwd", "a\x00b"} {
 		other := u
 		other.Object = object
-		if body, err := read(t, s, other); !errors.Is(err, ingest.ErrGone) {
+		if body, err := read(t, s, other); !errors.Is(err, catalog.ErrGone) {
 			t.Errorf("open %q: got %q, %v; want ErrGone", object, body, err)
 		}
-		if u, err := s.Stat(object); err == nil {
+		if u, err := s.Stat(t.Context(), object); err == nil {
 			t.Errorf("stat %q: got %+v", object, u)
 		}
 	}
@@ -214,12 +220,12 @@ func TestIrregularFiles(t *testing.T) {
 			must(t, os.Remove(path))
 			place(t, path)
 			within(t, "Stat", func() {
-				if u, err := s.Stat(staged); !errors.Is(err, fs.ErrNotExist) {
+				if u, err := s.Stat(t.Context(), staged); !errors.Is(err, fs.ErrNotExist) {
 					t.Errorf("stat: got %+v, %v; want ErrNotExist", u, err)
 				}
 			})
 			within(t, "Open", func() {
-				if r, err := s.Open(t.Context(), u); !errors.Is(err, ingest.ErrGone) {
+				if r, _, err := s.Open(t.Context(), u); !errors.Is(err, catalog.ErrGone) {
 					t.Errorf("open: got %v, %v; want ErrGone", r, err)
 				}
 			})
@@ -245,19 +251,19 @@ func TestLinkedFolders(t *testing.T) {
 	if diff := cmp.Diff([]string{staged}, list(t, s)); diff != "" {
 		t.Errorf("listed (-want +got):\n%s", diff)
 	}
-	if u, err := s.Stat("acme/out/secret"); err == nil {
+	if u, err := s.Stat(t.Context(), "acme/out/secret"); err == nil {
 		t.Errorf("stat through a link out: got %+v", u)
 	}
-	if _, err := s.Put(t.Context(), "acme/out/new", strings.NewReader("x")); err == nil {
+	if _, err := s.Put(t.Context(), "acme/out/new", strings.NewReader("x"), catalog.Pusher{}); err == nil {
 		t.Error("put through a link out")
 	}
 }
 
 // list returns what is whole, as an hour later.
-func list(t *testing.T, s *objects.FileStaging) []string {
+func list(t *testing.T, s *file.Staging) []string {
 	t.Helper()
 	var all []string
-	pending, err := s.List(t.Context(), ".", time.Now().Add(time.Hour), func(u catalog.Upload) {
+	pending, err := s.ListFolder(t.Context(), ".", time.Now().Add(time.Hour), func(u catalog.Upload) {
 		if u != stat(t, s, u.Object) {
 			t.Errorf("listed as %+v", u)
 		}
@@ -279,7 +285,51 @@ func TestList(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.List(ctx, ".", time.Now(), func(catalog.Upload) {}); !errors.Is(err, context.Canceled) {
+	if _, err := s.ListFolder(ctx, ".", time.Now(), func(catalog.Upload) {}); !errors.Is(err, context.Canceled) {
 		t.Errorf("after the end: got %v, want Canceled", err)
+	}
+}
+
+// A file that takes the place of another just before it is deleted is put back.
+func TestDeleteOfWhatWasReplaced(t *testing.T) {
+	for name, change := range changes {
+		t.Run(name, func(t *testing.T) {
+			s := openStaging(t)
+			u := write(t, s, staged, "hello")
+			tick()
+			path := filepath.Join(s.Path(), staged)
+			change(t, path)
+			before, _ := os.ReadFile(path)
+			must(t, s.Delete(t.Context(), u))
+			after, _ := os.ReadFile(path)
+			if diff := cmp.Diff(before, after); diff != "" {
+				t.Errorf("bytes (-before +after):\n%s", diff)
+			}
+			checkNoParts(t, s)
+		})
+	}
+}
+
+// Whoever puts files there all the time loses none to somebody who deletes an old generation.
+func TestDeleteWhilePutting(t *testing.T) {
+	s := openStaging(t)
+	for i := range 200 {
+		old := write(t, s, staged, "old")
+		var put catalog.Upload
+		race(2, func(i int) {
+			var err error
+			if i == 0 {
+				err = s.Delete(t.Context(), old)
+			} else {
+				put, err = s.Put(t.Context(), staged, strings.NewReader("new one"), catalog.Pusher{})
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		now := stat(t, s, staged) // it may have been put back, which changes its generation
+		if body, err := read(t, s, now); body != "new one" || err != nil {
+			t.Fatalf("round %d: %+v has %q, %v; want what was put as %+v", i, now, body, err, put)
+		}
 	}
 }

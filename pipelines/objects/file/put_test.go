@@ -1,4 +1,4 @@
-package objects_test
+package file_test
 
 import (
 	"errors"
@@ -10,14 +10,13 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"repomill/ingest"
-	"repomill/pipelines/objects"
+	"repomill/pipelines/objects/file"
 	"repomill/schemas/catalog"
 )
 
 func TestPut(t *testing.T) {
 	s := openStaging(t)
-	u, err := s.Put(t.Context(), staged, strings.NewReader("hello"))
+	u, err := s.Put(t.Context(), staged, strings.NewReader("hello"), catalog.Pusher{})
 	must(t, err)
 	if now := stat(t, s, staged); u != now || u.Size != 5 {
 		t.Errorf("got %+v, want %+v", u, now)
@@ -26,12 +25,12 @@ func TestPut(t *testing.T) {
 		t.Errorf("got %q, %v", body, err)
 	}
 	for name, body := range map[string]io.Reader{"at once": iotest.ErrReader(errBody), "late": io.MultiReader(strings.NewReader("other"), iotest.ErrReader(errBody))} {
-		if u, err := s.Put(t.Context(), staged, body); !errors.Is(err, errBody) {
+		if u, err := s.Put(t.Context(), staged, body, catalog.Pusher{}); !errors.Is(err, errBody) {
 			t.Errorf("a body that fails %s: got %+v, %v", name, u, err)
 		}
 	}
 	for _, object := range []string{"", ".", "..", "../x", "/x", "a//b", "a/../b", "acme/tools", staged + "/below"} {
-		if u, err := s.Put(t.Context(), object, strings.NewReader("x")); err == nil {
+		if u, err := s.Put(t.Context(), object, strings.NewReader("x"), catalog.Pusher{}); err == nil {
 			t.Errorf("put %q: got %+v", object, u)
 		}
 	}
@@ -40,18 +39,18 @@ func TestPut(t *testing.T) {
 	}
 	checkNoParts(t, s)
 	tick()
-	second, err := s.Put(t.Context(), staged, strings.NewReader("world"))
+	second, err := s.Put(t.Context(), staged, strings.NewReader("world"), catalog.Pusher{})
 	must(t, err)
 	if body, err := read(t, s, second); body != "world" || err != nil || second.Generation == u.Generation {
 		t.Errorf("put again: got %q, %v as %+v", body, err, second)
 	}
-	if _, err := read(t, s, u); !errors.Is(err, ingest.ErrGone) {
+	if _, err := read(t, s, u); !errors.Is(err, catalog.ErrGone) {
 		t.Errorf("the first one: got %v, want ErrGone", err)
 	}
 }
 
 // checkNoParts fails if a write left a temporary file.
-func checkNoParts(t *testing.T, s *objects.FileStaging) {
+func checkNoParts(t *testing.T, s *file.Staging) {
 	t.Helper()
 	must(t, filepath.WalkDir(s.Path(), func(path string, d fs.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(path, ".part") {
@@ -66,12 +65,12 @@ func TestPutIsSeenWhole(t *testing.T) {
 	body, w := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		_, err := s.Put(t.Context(), staged, body)
+		_, err := s.Put(t.Context(), staged, body, catalog.Pusher{})
 		done <- err
 	}()
 	_, err := io.WriteString(w, "hel") // the reader has taken it
 	must(t, err)
-	if u, err := s.Stat(staged); !errors.Is(err, fs.ErrNotExist) {
+	if u, err := s.Stat(t.Context(), staged); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("half of it is there: %+v, %v", u, err)
 	}
 	if got := list(t, s); len(got) != 0 {
@@ -91,7 +90,7 @@ func TestConcurrentPuts(t *testing.T) {
 	uploads := make([]catalog.Upload, puts)
 	race(puts, func(i int) {
 		var err error
-		if uploads[i], err = s.Put(t.Context(), staged, strings.NewReader(body(i))); err != nil {
+		if uploads[i], err = s.Put(t.Context(), staged, strings.NewReader(body(i)), catalog.Pusher{}); err != nil {
 			t.Error(err)
 		}
 	})

@@ -1,4 +1,4 @@
-package objects_test
+package file_test
 
 import (
 	"os"
@@ -22,7 +22,7 @@ func TestListOfUnfinishedFiles(t *testing.T) {
 	check := func(what string, wantPending bool, want ...string) {
 		t.Helper()
 		var got []string
-		pending, err := s.List(t.Context(), ".", time.Now(), func(u catalog.Upload) { got = append(got, u.Object) })
+		pending, err := s.ListFolder(t.Context(), ".", time.Now(), func(u catalog.Upload) { got = append(got, u.Object) })
 		must(t, err)
 		if diff := cmp.Diff(want, got); diff != "" || pending != wantPending {
 			t.Errorf("%s: pending %v, listed (-want +got):\n%s", what, pending, diff)

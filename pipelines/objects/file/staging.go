@@ -1,0 +1,240 @@
+package file
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"syscall"
+
+	"repomill/schemas/catalog"
+)
+
+// FolderName is the bucket name of uploads that are staged in a folder.
+const FolderName = "staging"
+
+// A Staging is a staging bucket in a folder. The generation of a file names its inode, its last
+// change and its size: writing to it or putting another in its place gives a new one. A folder does
+// not know who pushed a file.
+type Staging struct {
+	root *os.Root
+	path string
+}
+
+// OpenStaging opens the staging bucket of a file:// URL.
+func OpenStaging(rawURL string) (*Staging, error) {
+	dir, err := folder("staging", rawURL)
+	if err != nil {
+		return nil, err
+	}
+	root, err := openRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open staging: %w", err)
+	}
+	return &Staging{root: root, path: dir}, nil
+}
+
+// Name returns [FolderName].
+func (s *Staging) Name() string { return FolderName }
+
+// Path returns the folder.
+func (s *Staging) Path() string { return s.path }
+
+// Close releases the folder.
+func (s *Staging) Close() error { return s.root.Close() }
+
+// Stat returns a staged file as the upload that it is now, or fs.ErrNotExist.
+func (s *Staging) Stat(_ context.Context, object string) (catalog.Upload, error) {
+	info, err := s.lstat(object)
+	if err != nil {
+		return catalog.Upload{}, err
+	}
+	return upload(object, info), nil
+}
+
+// lstat follows no link, while opening a file in a root follows it.
+func (s *Staging) lstat(object string) (fs.FileInfo, error) {
+	if err := checkKey(object); err != nil {
+		return nil, err
+	}
+	info, err := s.root.Lstat(object)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file: %w", object, fs.ErrNotExist)
+	}
+	return info, nil
+}
+
+func upload(object string, info fs.FileInfo) catalog.Upload {
+	return catalog.Upload{Bucket: FolderName, Object: object, Generation: generation(info), Size: info.Size()}
+}
+
+// generation names a state of a file, in letters that need no quoting.
+func generation(info fs.FileInfo) string {
+	return fmt.Sprintf("%x-%x-%x", changed(info).UnixNano(), inode(info), info.Size())
+}
+
+// Open returns the bytes of exactly this generation. The pusher is always empty.
+func (s *Staging) Open(_ context.Context, u catalog.Upload) (io.ReadCloser, catalog.Pusher, error) {
+	g, err := s.open(u)
+	if err != nil {
+		return nil, catalog.Pusher{}, err
+	}
+	return g, catalog.Pusher{}, nil
+}
+
+func (s *Staging) open(u catalog.Upload) (*generationReader, error) {
+	_, err := s.lstat(u.Object)
+	if gone(err) {
+		return nil, fmt.Errorf("open %s: %w", u, catalog.ErrGone)
+	}
+	f, err := s.root.OpenFile(u.Object, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO must not block
+	if gone(err) {
+		return nil, fmt.Errorf("open %s: %w", u, catalog.ErrGone)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", u, err)
+	}
+	g := &generationReader{f: f, u: u}
+	if err := g.check(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return g, nil
+}
+
+// gone reports whether an error says that there is no regular file of that name, nor can be.
+func gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP)
+}
+
+// A generationReader ends with io.EOF only if the file is still the one that was asked for.
+type generationReader struct {
+	f *os.File
+	u catalog.Upload
+}
+
+func (g *generationReader) Read(p []byte) (int, error) {
+	n, err := g.f.Read(p)
+	if errors.Is(err, io.EOF) {
+		if changed := g.check(); changed != nil {
+			err = changed
+		}
+	}
+	return n, err
+}
+
+func (g *generationReader) Close() error { return g.f.Close() }
+
+func (g *generationReader) check() error {
+	info, err := g.f.Stat()
+	if err != nil {
+		return fmt.Errorf("read %s: %w", g.u, err)
+	}
+	if !info.Mode().IsRegular() || generation(info) != g.u.Generation {
+		return fmt.Errorf("read %s: %w", g.u, catalog.ErrGone)
+	}
+	return nil
+}
+
+// Put stores a file for ingest, visible only when it is whole, and returns the upload that it is. Who
+// pushed it is not kept.
+func (s *Staging) Put(ctx context.Context, object string, body io.Reader, _ catalog.Pusher) (catalog.Upload, error) {
+	if err := checkKey(object); err != nil {
+		return catalog.Upload{}, err
+	}
+	if err := makeParent(s.root, object); err != nil {
+		return catalog.Upload{}, fmt.Errorf("stage %s: %w", object, err)
+	}
+	temp := partName(object)
+	f, err := s.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return catalog.Upload{}, fmt.Errorf("stage %s: %w", object, err)
+	}
+	defer f.Close()
+	_, err = io.Copy(f, untilDone{ctx, body})
+	if err == nil {
+		err = f.Chmod(0o644) // whatever the umask: another user may run the program that reads it
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = s.root.Rename(temp, object)
+	}
+	if err != nil {
+		s.root.Remove(temp) //nolint:errcheck // hidden from ingest
+		return catalog.Upload{}, fmt.Errorf("stage %s: %w", object, err)
+	}
+	info, err := f.Stat() // of our file, even if another has its name by now
+	if err != nil {
+		return catalog.Upload{}, fmt.Errorf("stage %s: %w", object, err)
+	}
+	return upload(object, info), syncDir(s.root, path.Dir(object))
+}
+
+// partSuffix ends the hidden names of files that are on their way into staging or out of it.
+const partSuffix = ".part"
+
+func partName(key string) string { return path.Dir(key) + "/." + rand.Text() + partSuffix }
+
+// An untilDone is a reader that ends with its context.
+type untilDone struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u untilDone) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.r.Read(p)
+}
+
+// Delete removes exactly this generation. If it is already gone, that is success.
+func (s *Staging) Delete(_ context.Context, u catalog.Upload) error {
+	g, err := s.open(u)
+	if errors.Is(err, catalog.ErrGone) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("delete %s: %w", u, err)
+	}
+	defer g.Close()
+	info, err := g.f.Stat()
+	if err == nil {
+		err = s.remove(u.Object, info)
+	}
+	if err != nil {
+		return fmt.Errorf("delete %s: %w", u, err)
+	}
+	return syncDir(s.root, path.Dir(u.Object))
+}
+
+// remove removes one file by name. The file is first given a hidden name, so that another one which
+// took its place meanwhile is noticed and put back, as a new generation. A crash between leaves
+// a hidden file, which [Staging.List] removes a day later.
+func (s *Staging) remove(object string, file fs.FileInfo) error {
+	temp := partName(object)
+	if err := s.root.Rename(object, temp); gone(err) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if got, err := s.root.Lstat(temp); err == nil && !sameFile(file, got) {
+		// If a third file has the name by now, it is newer.
+		if err := s.root.Link(temp, object); err != nil && !errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("put another file back: %w", err)
+		}
+	}
+	if err := s.root.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package file
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"repomill/schemas/layout"
+)
+
+// maxVerdict bounds a verdict object in bytes.
+const maxVerdict = 1 << 20
+
+// verdictKey returns where the verdict of a staging key lies, or fs.ErrInvalid.
+func verdictKey(object string) (string, error) {
+	key := layout.VerdictKey(object)
+	if err := checkKey(object); err != nil {
+		return "", err
+	}
+	return key, checkKey(key)
+}
+
+// Verdict returns the verdict object of a staging key and the digest of its bytes, or fs.ErrNotExist.
+// For a name that cannot have one in a folder the error is fs.ErrInvalid.
+func (s *Staging) Verdict(_ context.Context, object string) ([]byte, layout.Version, error) {
+	key, err := verdictKey(object)
+	if err != nil {
+		return nil, "", err
+	}
+	f, err := s.root.Open(key)
+	if err != nil {
+		return nil, "", misplaced(err)
+	}
+	defer f.Close()
+	body, err := io.ReadAll(io.LimitReader(f, maxVerdict))
+	if err != nil {
+		return nil, "", misplaced(err)
+	}
+	sum := sha256.Sum256(body)
+	return body, layout.Version(hex.EncodeToString(sum[:])), nil
+}
+
+// PutVerdict replaces version old of the verdict object of a staging key, or creates it if old is
+// empty. At any other version it stores nothing and returns [layout.ErrConflict]; for a name that
+// cannot have one in a folder, fs.ErrInvalid.
+func (s *Staging) PutVerdict(ctx context.Context, object string, old layout.Version, body []byte) error {
+	if len(body) > maxVerdict {
+		return fmt.Errorf("write verdict: %d bytes are too many: %w", len(body), fs.ErrInvalid)
+	}
+	key, err := verdictKey(object)
+	if err != nil {
+		return err
+	}
+	if err := makeParent(s.root, key); err != nil {
+		return fmt.Errorf("write verdict: %w", misplaced(err))
+	}
+	unlock, err := s.lock()
+	if err != nil {
+		return fmt.Errorf("write verdict: %w", err)
+	}
+	defer unlock()
+	_, now, err := s.Verdict(ctx, object)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("write verdict: %w", err)
+	}
+	if now != old {
+		return fmt.Errorf("write verdict: %w", layout.ErrConflict)
+	}
+	return s.replace(key, body)
+}
+
+// replace puts a file in the place of another, whole.
+func (s *Staging) replace(key string, body []byte) error {
+	temp := partName(key)
+	err := s.root.WriteFile(temp, body, 0o644)
+	if err == nil {
+		err = s.root.Chmod(temp, 0o644)
+	}
+	if err == nil {
+		err = s.root.Rename(temp, key)
+	}
+	if err != nil {
+		s.root.Remove(temp) //nolint:errcheck // hidden from ingest
+		return fmt.Errorf("write verdict: %w", misplaced(err))
+	}
+	return nil
+}
+
+// lock keeps other verdicts of this folder from being written, in this process and in others.
+func (s *Staging) lock() (unlock func(), err error) {
+	f, err := s.root.OpenFile(".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return func() { f.Close() }, nil
+}
+
+// misplaced makes errors about a file where a folder should be, and the reverse, fs.ErrInvalid: the
+// verdicts of "f" and of "f.json/g" exclude each other in a folder, and trying again cannot help.
+func misplaced(err error) error {
+	if errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EISDIR) || errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w: %w", fs.ErrInvalid, err)
+	}
+	return err
+}

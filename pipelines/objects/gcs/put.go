@@ -1,0 +1,144 @@
+package gcs
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+
+	"cloud.google.com/go/storage"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// Put stores a file under a name, whatever is there, visible only when it is whole. Its CRC32C goes
+// along: Google refuses a file that arrived with another one. If body can be read twice, the checksum
+// is known before the first byte is sent, and a file that changes meanwhile is refused too. What was
+// lost on the way is sent again; a file that was stored although the answer was lost may so get
+// a second generation, of the same bytes, which is the one that is returned.
+func (s *Staging) Put(ctx context.Context, object string, body io.Reader, by catalog.Pusher) (catalog.Upload, error) {
+	if !validName(object) {
+		return catalog.Upload{}, fmt.Errorf("stage %.200q: no object can have this name: %w", object, fs.ErrInvalid)
+	}
+	sum, known, err := checksum(body)
+	if err != nil {
+		return catalog.Upload{}, fmt.Errorf("stage %s: %w", object, err)
+	}
+	w := watch(ctx, s.stall)
+	defer w.stop()
+	o := s.bucket.Object(object)
+	to := o.Retryer(storage.WithPolicy(storage.RetryAlways)).NewWriter(w)
+	to.ChunkSize = s.chunk
+	to.ContentType = layout.ObjectOf(object).ContentType
+	to.Metadata = metadataOf(by)
+	to.Metadata[writeKey] = rand.Text()
+	to.CRC32C, to.SendCRC32C = sum, known
+	to.ProgressFunc = func(int64) { w.feed() }
+
+	sent := crc32.New(castagnoli)
+	from := &fed{r: body, w: w}
+	size, err := io.Copy(to, io.TeeReader(from, sent))
+	if err != nil {
+		w.cancel(err) // nothing becomes visible, because the upload was not completed
+		to.Close()    //nolint:errcheck // it says that it was cancelled
+		if from.err != nil {
+			return catalog.Upload{}, fmt.Errorf("stage %s: %w", object, from.err)
+		}
+		return catalog.Upload{}, s.explain("stage", object, createOrReplace, w.blame(err))
+	}
+	stored, err := finish(w, o, to)
+	if err != nil {
+		return catalog.Upload{}, s.explain("stage", object, createOrReplace, w.blame(err))
+	}
+	return s.compare(ctx, stored, size, sent.Sum32())
+}
+
+// compare makes sure that what was stored is what was sent, and removes it otherwise.
+func (s *Staging) compare(ctx context.Context, stored *storage.ObjectAttrs, size int64, sum uint32) (catalog.Upload, error) {
+	u := s.upload(stored)
+	if stored.CRC32C == sum && stored.Size == size {
+		return u, nil
+	}
+	err := fmt.Errorf("stage %s: the store has %d bytes with crc32c %08x, but %d with %08x were sent; push it again", u, u.Size, stored.CRC32C, size, sum)
+	if failed := s.Delete(ctx, u); failed != nil {
+		err = fmt.Errorf("%w; it could not be removed either: %w", err, failed)
+	}
+	return catalog.Upload{}, err
+}
+
+const createOrReplace = "storage.objects.create (and, if the name is taken, storage.objects.delete)"
+
+// writeKey is the metadata by which a write recognises its object when the answer was lost.
+const writeKey = "repomill-write"
+
+// finish completes a write and returns what was stored. Whatever the answer says, a write whose object
+// is there has succeeded: the answer may be to the same request, sent again.
+func finish(ctx context.Context, o *storage.ObjectHandle, to *storage.Writer) (*storage.ObjectAttrs, error) {
+	err := to.Close()
+	if err == nil {
+		return to.Attrs(), nil
+	}
+	if found, failed := o.Attrs(ctx); failed == nil && found.Metadata[writeKey] == to.Metadata[writeKey] {
+		return found, nil
+	}
+	return nil, err
+}
+
+// checksum returns the CRC32C of what is left of body, if it can be read twice.
+func checksum(body io.Reader) (sum uint32, known bool, err error) {
+	seeker, ok := body.(io.Seeker)
+	if !ok {
+		return 0, false, nil
+	}
+	start, err := seeker.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0, false, nil //nolint:nilerr // a pipe, perhaps
+	}
+	h := crc32.New(castagnoli)
+	if _, err := io.Copy(h, body); err != nil {
+		return 0, false, err
+	}
+	_, err = seeker.Seek(start, io.SeekStart)
+	return h.Sum32(), true, err
+}
+
+// A fed reader feeds a watchdog, which sleeps while the reader is waited for.
+type fed struct {
+	r   io.Reader
+	w   *watchdog
+	err error // of r, other than io.EOF
+}
+
+func (f *fed) Read(p []byte) (int, error) {
+	f.w.sleep()
+	defer f.w.feed()
+	if err := f.w.Err(); err != nil {
+		return 0, err
+	}
+	n, err := f.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		f.err = err
+	}
+	return n, err
+}
+
+// Delete removes exactly this generation. If it is already gone, that is success.
+func (s *Staging) Delete(ctx context.Context, u catalog.Upload) error {
+	object, err := s.generation(u)
+	if errors.Is(err, catalog.ErrGone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	w := watch(ctx, s.stall)
+	defer w.stop()
+	if err := w.blame(object.Delete(w)); err != nil && !gone(err) {
+		return s.explain("delete", u.Object, "storage.objects.delete", err)
+	}
+	return nil
+}

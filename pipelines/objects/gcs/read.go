@@ -1,0 +1,172 @@
+package gcs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+
+	"cloud.google.com/go/storage"
+	"google.golang.org/api/iterator"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// Open returns the bytes of exactly this generation and who pushed it according to its metadata. Size
+// and checksum are compared when the last byte was read. A connection that breaks is resumed where it
+// stopped; if the object was replaced meanwhile, that ends in [catalog.ErrGone]. An object with
+// Content-Encoding gzip is a *[catalog.Rejection]: what HTTP delivers of it are not the bytes that are stored.
+func (s *Staging) Open(ctx context.Context, u catalog.Upload) (io.ReadCloser, catalog.Pusher, error) {
+	object, err := s.generation(u)
+	if err != nil {
+		return nil, catalog.Pusher{}, err
+	}
+	w := watch(ctx, s.stall)
+	attrs, err := object.Attrs(w)
+	if err == nil && attrs.ContentEncoding == "gzip" {
+		w.stop()
+		return nil, catalog.Pusher{}, &catalog.Rejection{
+			Reason: catalog.Unsupported,
+			Detail: fmt.Sprintf("%q is staged with Content-Encoding gzip, so that not the package is stored but something else; push the file as it is, without compression by the tool (gsutil: no -z, -Z, -j or -J)", u.Object),
+		}
+	}
+	var body *storage.Reader
+	if err == nil {
+		body, err = object.NewReader(w)
+	}
+	if err != nil {
+		err = s.readFault(u, w.blame(err))
+		w.stop()
+		return nil, catalog.Pusher{}, err
+	}
+	w.sleep()
+	return &reader{staging: s, upload: u, watchdog: w, body: body, crc: crc32.New(castagnoli), attrs: attrs}, pusherOf(attrs.Metadata), nil
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// generation returns an upload's object, on condition of its generation.
+func (s *Staging) generation(u catalog.Upload) (*storage.ObjectHandle, error) {
+	if u.Bucket != s.name {
+		return nil, fmt.Errorf("open %s: it lies in bucket %q, but --staging names gs://%s", u, u.Bucket, s.name)
+	}
+	generation, err := strconv.ParseInt(u.Generation, 10, 64)
+	if err != nil || generation <= 0 || !validName(u.Object) {
+		return nil, fmt.Errorf("open %s: %w", u, catalog.ErrGone)
+	}
+	return s.bucket.Object(u.Object).Generation(generation).If(storage.Conditions{GenerationMatch: generation}), nil
+}
+
+func (s *Staging) readFault(u catalog.Upload, err error) error {
+	if gone(err) {
+		return fmt.Errorf("read %s: %w", u, catalog.ErrGone)
+	}
+	return s.explain("read", u.Object, "storage.objects.get", err)
+}
+
+// A reader is the bytes of one generation.
+type reader struct {
+	staging  *Staging
+	upload   catalog.Upload
+	watchdog *watchdog
+	body     *storage.Reader
+	attrs    *storage.ObjectAttrs
+	crc      hash.Hash32
+	size     int64 // bytes read
+	err      error // sticks
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	if r.err != nil || len(p) == 0 {
+		return 0, r.err
+	}
+	r.watchdog.feed()
+	n, err := r.body.Read(p)
+	r.watchdog.sleep()
+	r.crc.Write(p[:n])
+	r.size += int64(n)
+	switch {
+	case errors.Is(err, io.EOF):
+		r.err = r.check()
+	case err != nil:
+		r.err = r.staging.readFault(r.upload, r.watchdog.blame(err))
+	}
+	return n, r.err
+}
+
+// check returns io.EOF if the bytes are those of the generation.
+func (r *reader) check() error {
+	if r.size != r.attrs.Size || r.crc.Sum32() != r.attrs.CRC32C {
+		return fmt.Errorf("read %s: got %d bytes with crc32c %08x, the store has %d with %08x: %w",
+			r.upload, r.size, r.crc.Sum32(), r.attrs.Size, r.attrs.CRC32C, io.ErrUnexpectedEOF)
+	}
+	return io.EOF
+}
+
+func (r *reader) Close() error {
+	err := r.body.Close()
+	r.watchdog.stop()
+	return err
+}
+
+// Stat returns a staged object as the upload that it is now, or fs.ErrNotExist.
+func (s *Staging) Stat(ctx context.Context, object string) (catalog.Upload, error) {
+	if !validName(object) {
+		return catalog.Upload{}, fmt.Errorf("stat %.200q: no object can have this name: %w", object, fs.ErrNotExist)
+	}
+	w := watch(ctx, s.stall)
+	defer w.stop()
+	attrs, err := s.bucket.Object(object).Attrs(w)
+	if err != nil {
+		return catalog.Upload{}, s.explain("stat", object, "storage.objects.get", w.blame(err))
+	}
+	return s.upload(attrs), nil
+}
+
+func (s *Staging) upload(attrs *storage.ObjectAttrs) catalog.Upload {
+	return catalog.Upload{Bucket: s.name, Object: attrs.Name, Generation: strconv.FormatInt(attrs.Generation, 10), Size: attrs.Size}
+}
+
+// List calls f for each staged object. Hidden ones are left out, and so are the empty objects with a
+// name that ends in a slash which Google's console makes of folders. Google lists what is whole only,
+// and everything that was whole before it began.
+func (s *Staging) List(ctx context.Context, _ time.Time, f func(catalog.Upload)) error {
+	// All names that begin with "." are left out by Google itself: verdicts outnumber uploads.
+	for _, q := range []storage.Query{{EndOffset: "."}, {StartOffset: "/"}} {
+		if err := s.list(ctx, q, f); err != nil {
+			return s.explain("list", "", "storage.objects.list", err)
+		}
+	}
+	return nil
+}
+
+func (s *Staging) list(ctx context.Context, q storage.Query, f func(catalog.Upload)) error {
+	q.Projection = storage.ProjectionNoACL
+	if err := q.SetAttrSelection([]string{"Name", "Generation", "Size"}); err != nil {
+		return err
+	}
+	w := watch(ctx, s.stall)
+	defer w.stop()
+	it := s.bucket.Objects(w, &q)
+	for {
+		attrs, err := it.Next()
+		if errors.Is(err, iterator.Done) {
+			return nil
+		}
+		if err != nil {
+			return w.blame(err)
+		}
+		if !layout.Hidden(attrs.Name) && !(strings.HasSuffix(attrs.Name, "/") && attrs.Size == 0) {
+			w.sleep()
+			f(s.upload(attrs))
+		}
+		w.feed()
+	}
+}

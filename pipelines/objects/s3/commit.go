@@ -1,0 +1,62 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/middleware"
+
+	"repomill/schemas/layout"
+)
+
+var (
+	// errRefused says that the condition of a write is not met, and that nothing was stored.
+	errRefused = errors.New("the object is not as the condition of the write has it")
+	// errUnsettled says that the condition is not met now, but may have been when the request was first sent.
+	errUnsettled = errors.New("refused when it was repeated; the first request may have been carried out, and its object replaced since")
+)
+
+// commit sends the request that makes a write visible and returns the new version.
+//
+// The SDK repeats a request whose answer was lost. If the lost answer was a success, the repeat is
+// refused, for the object is not any more as the condition has it. So a refusal that follows a repeat is
+// settled by a look at the object: it may have the name of this very write.
+func (b *Bucket) commit(ctx context.Context, w write, send func(count func(*s3.Options)) (etag *string, err error)) (layout.Version, error) {
+	var sent tally
+	etag, err := send(sent.count)
+	refused := isRefused(err) || isAbsent(err) && w.old != ""
+	switch {
+	case err == nil:
+		return layout.Version(aws.ToString(etag)), nil
+	case refused && sent == 1:
+		return "", errRefused
+	case !refused && !isUploadGone(err):
+		return "", err
+	}
+	meta, name, headErr := b.head(ctx, w.object.Key)
+	switch {
+	case headErr == nil && name == w.name:
+		return meta.Version, nil
+	case refused:
+		return "", fmt.Errorf("%w: %w", errUnsettled, err)
+	default:
+		return "", err
+	}
+}
+
+// A tally counts how often a request was sent.
+type tally int
+
+// count is an option of the request.
+func (n *tally) count(o *s3.Options) {
+	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
+		return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("Tally",
+			func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+				*n++
+				return next.HandleFinalize(ctx, in)
+			}), "Retry", middleware.After)
+	})
+}

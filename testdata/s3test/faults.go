@@ -1,0 +1,97 @@
+package s3test
+
+import (
+	"net/http"
+	"strings"
+)
+
+// A Fault is a way in which a request fails: the connection breaks before there is an answer.
+type Fault int
+
+// The two ways in which a request fails: the server never saw it, or has done what was asked.
+const (
+	Lost Fault = iota + 1
+	Stored
+)
+
+func (f Fault) String() string { return [...]string{"none", "lost", "stored"}[f] }
+
+// The operations that can fail, in S3's words.
+const (
+	PutObject               = "PutObject"
+	UploadPart              = "UploadPart" // and UploadPartCopy
+	CreateMultipartUpload   = "CreateMultipartUpload"
+	CompleteMultipartUpload = "CompleteMultipartUpload"
+	DeleteObject            = "DeleteObject"
+	Read                    = "Read" // of an object: GetObject, HeadObject
+)
+
+// Always makes a fault last until it is healed.
+const Always = -1
+
+type fault struct {
+	operation, suffix string
+	fault             Fault
+	times             int
+	then              func()
+}
+
+// Fail makes the next requests of an operation fail whose path ends in suffix: so many of them, or [Always].
+// The SDK repeats a request that failed: a fault of one time is one that it meets by itself. What is
+// returned ends the fault and says how many requests were still to fail, which is 0 for [Always].
+func (s *Server) Fail(operation, suffix string, f Fault, times int) (heal func() (left int)) {
+	return s.fail(&fault{operation, suffix, f, times, func() {}})
+}
+
+// FailThen makes one request fail, and calls then before the client is told so.
+func (s *Server) FailThen(operation, suffix string, f Fault, then func()) {
+	s.fail(&fault{operation, suffix, f, 1, then})
+}
+
+func (s *Server) fail(f *fault) (heal func() (left int)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, f)
+	return func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		left := max(f.times, 0)
+		f.times = 0
+		return left
+	}
+}
+
+// takeFault returns what is to go wrong with a request, and what is to happen then.
+func (s *Server) takeFault(r *http.Request) (Fault, func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	operation := operationOf(r)
+	for _, f := range s.faults {
+		if f.times != 0 && f.operation == operation && strings.HasSuffix(r.URL.Path, f.suffix) {
+			if f.times > 0 {
+				f.times--
+			}
+			return f.fault, f.then
+		}
+	}
+	return 0, nil
+}
+
+func operationOf(r *http.Request) string {
+	q := r.URL.Query()
+	switch {
+	case r.Method == http.MethodGet || r.Method == http.MethodHead:
+		return Read
+	case r.Method == http.MethodPut && q.Has("partNumber"):
+		return UploadPart
+	case r.Method == http.MethodPut:
+		return PutObject
+	case r.Method == http.MethodDelete && !q.Has("uploadId"):
+		return DeleteObject
+	case r.Method == http.MethodPost && q.Has("uploads"):
+		return CreateMultipartUpload
+	case r.Method == http.MethodPost && q.Has("uploadId"):
+		return CompleteMultipartUpload
+	}
+	return ""
+}

@@ -1,0 +1,197 @@
+// Package s3test runs a real S3 server for tests: versitygw, with signatures, checksums, multipart uploads and
+// conditional writes, behind a proxy that loses answers on demand.
+//
+// The server is another process, made of the test's own binary, for it changes its working directory and
+// can be had once a process only. It ends with the test, whatever the test's end is.
+package s3test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+// What every server takes.
+const (
+	AccessKey = "repomill-test"
+	SecretKey = "repomill-test-secret"
+	Region    = "us-east-1"
+)
+
+// Env returns the environment in which a process finds the server's credentials and none of the user's.
+// [Start] sets it in the test's own process.
+func Env() []string {
+	return []string{
+		"AWS_ACCESS_KEY_ID=" + AccessKey,
+		"AWS_SECRET_ACCESS_KEY=" + SecretKey,
+		"AWS_SESSION_TOKEN=", "AWS_PROFILE=", "AWS_REGION=", "AWS_DEFAULT_REGION=", "AWS_ENDPOINT_URL=", "AWS_ENDPOINT_URL_S3=",
+		"AWS_CONFIG_FILE=" + os.DevNull,
+		"AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
+		"AWS_EC2_METADATA_DISABLED=true",
+		"AWS_MAX_ATTEMPTS=2", // the SDK waits up to a second before the second one, and longer before a third
+	}
+}
+
+// A Server is an S3 server on a loopback port, empty at first. Its methods may be called concurrently.
+type Server struct {
+	t        testing.TB
+	Endpoint string // http://127.0.0.1:port
+	client   *s3.Client
+
+	making  sync.Mutex
+	buckets map[string]bool
+
+	mu     sync.Mutex
+	faults []*fault
+}
+
+// Start starts a server that ends with the test. It sets the environment of the process as [Env] has it,
+// which is the same for all servers, so that parallel tests do not meet.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	for _, v := range Env() {
+		name, value, _ := strings.Cut(v, "=")
+		if err := os.Setenv(name, value); err != nil { //nolint:usetesting // t.Setenv would forbid parallel tests
+			t.Fatal(err)
+		}
+	}
+	socket := startGateway(t)
+	s := &Server{t: t, buckets: map[string]bool{}}
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+		ExpectContinueTimeout: time.Minute, // so that a body is sent only to a server that wants it
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	s.Endpoint = s.serve(t, s.proxy(transport))
+	s.client = s3.New(s3.Options{
+		BaseEndpoint: &s.Endpoint,
+		UsePathStyle: true,
+		Region:       Region,
+		Credentials:  credentials.NewStaticCredentialsProvider(AccessKey, SecretKey, ""),
+	})
+	return s
+}
+
+// Client returns a client of the server.
+func (s *Server) Client() *s3.Client { return s.client }
+
+// URL returns the URL of a bucket, which it makes if it is not there.
+func (s *Server) URL(bucket string) string {
+	s.t.Helper()
+	s.making.Lock()
+	defer s.making.Unlock()
+	if !s.buckets[bucket] {
+		if _, err := s.client.CreateBucket(s.t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err != nil {
+			s.t.Fatal(err)
+		}
+		s.buckets[bucket] = true
+	}
+	q := url.Values{"region": {Region}, "endpoint": {s.Endpoint}, "path-style": {"true"}}
+	return "s3://" + bucket + "?" + q.Encode()
+}
+
+// serve serves a handler on a free loopback port and returns its URL.
+func (s *Server) serve(t testing.TB, h http.Handler) string {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
+	go server.Serve(l) //nolint:errcheck // it ends with Close
+	t.Cleanup(func() { server.Close() })
+	return "http://" + l.Addr().String()
+}
+
+// proxy passes requests on as they are, with the Host that was signed.
+func (s *Server) proxy(transport http.RoundTripper) http.Handler {
+	pass := &httputil.ReverseProxy{
+		Transport: transport,
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host = "http", "gateway"
+			r.Out.Host = r.In.Host
+		},
+		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f, then := s.takeFault(r)
+		if f == 0 {
+			pass.ServeHTTP(w, r)
+			return
+		}
+		if f == Stored {
+			pass.ServeHTTP(discard{http.Header{}}, r)
+		}
+		then()
+		panic(http.ErrAbortHandler) // which closes the connection
+	})
+}
+
+// discard is where an answer goes that nobody gets.
+type discard struct{ header http.Header }
+
+func (d discard) Header() http.Header         { return d.header }
+func (d discard) Write(p []byte) (int, error) { return len(p), nil }
+func (d discard) WriteHeader(int)             {}
+
+// startGateway starts the server's process and returns the path of its socket.
+func startGateway(t testing.TB) string {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "s3test-") //nolint:usetesting // a socket's path is at most 107 bytes long
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	output, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer output.Close()
+	cmd := exec.Command(program) //nolint:noctx // the cleanup ends it
+	cmd.Env = append(os.Environ(), gatewayDir+"="+dir)
+	cmd.Stdout, cmd.Stderr = output, output
+	dieWithParent(cmd)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill() //nolint:errcheck // it may have ended
+		cmd.Wait()         //nolint:errcheck // killed
+	})
+	socket := filepath.Join(dir, socketName)
+	if err := await(socket); err != nil {
+		said, _ := os.ReadFile(output.Name())
+		t.Fatalf("start versitygw: %v\n%s", err, said)
+	}
+	return socket
+}
+
+func await(socket string) (err error) {
+	for begin := time.Now(); time.Since(begin) < 20*time.Second; time.Sleep(5 * time.Millisecond) {
+		var c net.Conn
+		if c, err = net.Dial("unix", socket); err == nil {
+			return c.Close()
+		}
+	}
+	return fmt.Errorf("it does not listen: %w", err)
+}
