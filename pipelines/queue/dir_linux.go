@@ -14,18 +14,18 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"repomill/pipelines/objects"
+	"repomill/pipelines/objects/file"
 	"repomill/schemas/catalog"
 )
 
 // A Dir watches a staging folder: a file is news when a writer closes it or it is moved in
 // (inotify(7)). A half-copied file is none.
 type Dir struct {
-	staging *objects.FileStaging
+	staging *file.Staging
 }
 
 // NewDir returns the source of a staging folder.
-func NewDir(s *objects.FileStaging) *Dir { return &Dir{s} }
+func NewDir(s *file.Staging) *Dir { return &Dir{s} }
 
 // watchEvents are the events of a watched folder. New folders are watched in their turn.
 const watchEvents = unix.IN_CLOSE_WRITE | unix.IN_MOVED_TO | unix.IN_CREATE | unix.IN_ONLYDIR | unix.IN_DONT_FOLLOW
@@ -41,7 +41,7 @@ type watch struct {
 }
 
 // Receive implements [Source]. It begins with the files that are there already.
-func (d *Dir) Receive(ctx context.Context, f func(catalog.Upload)) error {
+func (d *Dir) Receive(ctx context.Context, f func(Event)) error {
 	root, err := filepath.EvalSymlinks(d.staging.Path())
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", d.staging.Path(), err)
@@ -69,7 +69,7 @@ func (d *Dir) Receive(ctx context.Context, f func(catalog.Upload)) error {
 		if err != nil {
 			return fmt.Errorf("watch %s: %w", d.staging.Path(), err)
 		}
-		if err := w.handle(buf[:n], f); err != nil {
+		if err := w.handle(ctx, buf[:n], f); err != nil {
 			return fmt.Errorf("watch %s: %w", d.staging.Path(), err)
 		}
 	}
@@ -78,10 +78,10 @@ func (d *Dir) Receive(ctx context.Context, f func(catalog.Upload)) error {
 
 // look lists the folders in which something may have been missed. Those with files that only time can
 // tell of are listed again a second later. A folder that cannot be read is the sweep's to report.
-func (w *watch) look(ctx context.Context, f func(catalog.Upload)) error {
+func (w *watch) look(ctx context.Context, f func(Event)) error {
 	var deadline time.Time
 	for folder := range w.unseen {
-		pending, err := w.dir.staging.List(ctx, folder, time.Now(), f)
+		pending, err := w.dir.staging.ListFolder(ctx, folder, time.Now(), func(u catalog.Upload) { f(Event{Upload: u}) })
 		if err != nil && ctx.Err() == nil && !errors.Is(err, fs.ErrPermission) {
 			return err
 		}
@@ -129,7 +129,7 @@ func (w *watch) add(folder string) error {
 }
 
 // handle reads a buffer of events (inotify(7), struct inotify_event).
-func (w *watch) handle(buf []byte, f func(catalog.Upload)) error {
+func (w *watch) handle(ctx context.Context, buf []byte, f func(Event)) error {
 	for len(buf) >= unix.SizeofInotifyEvent {
 		wd := int(int32(binary.NativeEndian.Uint32(buf)))
 		mask := binary.NativeEndian.Uint32(buf[4:])
@@ -153,8 +153,8 @@ func (w *watch) handle(buf []byte, f func(catalog.Upload)) error {
 				return err
 			}
 		case mask&(unix.IN_CLOSE_WRITE|unix.IN_MOVED_TO) != 0:
-			if u, err := w.dir.staging.Stat(object); err == nil {
-				f(u)
+			if u, err := w.dir.staging.Stat(ctx, object); err == nil {
+				f(Event{Upload: u})
 			}
 		}
 	}

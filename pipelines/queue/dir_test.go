@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"repomill/pipelines/objects"
+	"repomill/pipelines/objects/file"
 	"repomill/pipelines/queue"
 	"repomill/schemas/catalog"
 )
@@ -51,11 +51,11 @@ func watch(t *testing.T, dir string) *watched {
 
 func (w *watched) receive(f func(catalog.Upload)) {
 	w.Helper()
-	staging, err := objects.OpenStaging("file://" + w.dir)
+	staging, err := file.OpenStaging("file://" + w.dir)
 	must(w.T, err)
 	ctx, cancel := context.WithCancel(w.Context())
 	done := make(chan error, 1)
-	go func() { done <- queue.NewDir(staging).Receive(ctx, f) }()
+	go func() { done <- queue.NewDir(staging).Receive(ctx, func(e queue.Event) { f(e.Upload) }) }()
 	w.stop = sync.OnceValue(func() error {
 		cancel()
 		select {
@@ -107,11 +107,11 @@ func (w *watched) eventually(what string, ok func() bool) {
 // expect waits until each object is reported as what it is now.
 func (w *watched) expect(all ...string) {
 	w.Helper()
-	staging, err := objects.OpenStaging("file://" + w.dir)
+	staging, err := file.OpenStaging("file://" + w.dir)
 	must(w.T, err)
 	defer staging.Close()
 	for _, object := range all {
-		want, err := staging.Stat(object)
+		want, err := staging.Stat(w.Context(), object)
 		must(w.T, err)
 		w.eventually("news of "+object, func() bool {
 			got, ok := w.reported(object)
@@ -242,10 +242,10 @@ func TestIrregularFiles(t *testing.T) {
 
 func TestPut(t *testing.T) {
 	w := watch(t, stagingDir(t))
-	staging, err := objects.OpenStaging("file://" + w.dir)
+	staging, err := file.OpenStaging("file://" + w.dir)
 	must(t, err)
 	defer staging.Close()
-	want, err := staging.Put(t.Context(), "acme/tools/el/9/hello.rpm", strings.NewReader("hello"))
+	want, err := staging.Put(t.Context(), "acme/tools/el/9/hello.rpm", strings.NewReader("hello"), catalog.Pusher{})
 	must(t, err)
 	w.expect(want.Object)
 	if got, _ := w.reported(want.Object); got != want {
