@@ -15,7 +15,7 @@ import (
 	"unicode"
 
 	"repomill/ingest"
-	"repomill/pipelines/objects"
+	"repomill/pipelines/objects/file"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -39,7 +39,7 @@ type site struct {
 	*ingest.Ingester
 	t       *testing.T
 	dir     string // of the bucket
-	staging *objects.FileStaging
+	staging *file.Staging
 	bucket  *bucket
 	db      *database
 }
@@ -47,12 +47,12 @@ type site struct {
 func newSite(t *testing.T) *site {
 	t.Helper()
 	dir := t.TempDir()
-	staging, err := objects.OpenStaging("file://" + filepath.Join(dir, "staging"))
+	staging, err := file.OpenStaging("file://" + filepath.Join(dir, "staging"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { staging.Close() })
-	files, err := objects.OpenBucket("file://" + filepath.Join(dir, "bucket"))
+	files, err := file.OpenBucket("file://" + filepath.Join(dir, "bucket"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func newSite(t *testing.T) *site {
 	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, dir: filepath.Join(dir, "bucket"), staging: staging, bucket: &bucket{FileBucket: files}, db: &database{DB: db}}
+	s := &site{t: t, dir: filepath.Join(dir, "bucket"), staging: staging, bucket: &bucket{Bucket: files}, db: &database{DB: db}}
 	s.Ingester = &ingest.Ingester{
 		Staging: staging, Bucket: s.bucket, Catalog: s.db, Table: layout.DefaultTable(), MaxSize: ingest.DefaultMaxSize,
 		Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler),
@@ -90,7 +90,7 @@ func (s *site) declare(d catalog.Distribution, arch string) {
 // put stages a file.
 func (s *site) put(object string, body []byte) catalog.Upload {
 	s.t.Helper()
-	u, err := s.staging.Put(s.t.Context(), object, bytes.NewReader(body))
+	u, err := s.staging.Put(s.t.Context(), object, bytes.NewReader(body), catalog.Pusher{})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -213,10 +213,10 @@ const (
 
 func (f fault) String() string { return [...]string{"no fault", "lost", "stored"}[f] }
 
-// A bucket is a FileBucket whose next write can be made to fail, and in which a test can look around
+// A bucket is a bucket in a folder whose next write can be made to fail, and in which a test can look around
 // just before an object becomes visible. It is for one caller at a time.
 type bucket struct {
-	*objects.FileBucket
+	*file.Bucket
 	create, copy  fault // of the next such write
 	beforeVisible func(key string)
 }
@@ -232,7 +232,7 @@ func (b *bucket) Create(ctx context.Context, o layout.Object, body io.Reader) er
 		_, err := io.Copy(io.Discard, body)
 		return errors.Join(errFault, err)
 	}
-	err := b.FileBucket.Create(ctx, o, body)
+	err := b.Bucket.Create(ctx, o, body)
 	if f == stored && err == nil {
 		err = errFault
 	}
@@ -246,7 +246,7 @@ func (b *bucket) Copy(ctx context.Context, from string, o layout.Object) error {
 	if f == lost {
 		return errFault
 	}
-	err := b.FileBucket.Copy(ctx, from, o)
+	err := b.Bucket.Copy(ctx, from, o)
 	if f == stored && err == nil {
 		err = errFault
 	}
@@ -299,12 +299,12 @@ type staging struct {
 	along func(read int64) // called before each read, with the number of bytes that were read before
 }
 
-func (s staging) Open(ctx context.Context, u catalog.Upload) (io.ReadCloser, error) {
-	body, err := s.Staging.Open(ctx, u)
+func (s staging) Open(ctx context.Context, u catalog.Upload) (io.ReadCloser, catalog.Pusher, error) {
+	body, by, err := s.Staging.Open(ctx, u)
 	if err != nil {
-		return nil, err
+		return nil, by, err
 	}
-	return &alongReader{ReadCloser: body, along: s.along}, nil
+	return &alongReader{ReadCloser: body, along: s.along}, by, nil
 }
 
 type alongReader struct {
@@ -318,4 +318,15 @@ func (r *alongReader) Read(p []byte) (int, error) {
 	n, err := r.ReadCloser.Read(p)
 	r.read += int64(n)
 	return n, err
+}
+
+// A pushed staging says of every upload that somebody pushed it.
+type pushed struct {
+	ingest.Staging
+	by catalog.Pusher
+}
+
+func (p pushed) Open(ctx context.Context, u catalog.Upload) (io.ReadCloser, catalog.Pusher, error) {
+	body, _, err := p.Staging.Open(ctx, u)
+	return body, p.by, err
 }

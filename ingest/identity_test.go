@@ -113,10 +113,44 @@ func TestIdentityIsTaken(t *testing.T) {
 	}
 }
 
+// Who pushed a package is kept with it, and told to whoever wants its identity for other bytes.
+func TestPusherIsNamed(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		by   catalog.Pusher
+		want string
+	}{
+		{"nobody", catalog.Pusher{}, "with other bytes: sha256"},
+		{"a user in a job", catalog.Pusher{User: "release-bot", Job: "https://ci.example.com/1"}, `(pushed by "release-bot" in job "https://ci.example.com/1")`},
+		{"a user", catalog.Pusher{User: "release-bot"}, `(pushed by "release-bot")`},
+		{"a job", catalog.Pusher{Job: "https://ci.example.com/1"}, `(pushed in job "https://ci.example.com/1")`},
+		{"somebody with a strange name", catalog.Pusher{User: "a\n\x1b\"b"}, `by "a\n\x1b\"b"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSite(t)
+			s.Staging = pushed{s.staging, tt.by}
+			u := s.put(debObject, hello(t))
+			first := s.store(u)
+			if diff := cmp.Diff(tt.by, first.Package.Pusher); diff != "" {
+				t.Errorf("pusher of what was stored (-want +got):\n%s", diff)
+			}
+			if got := s.row(first.Package).Pusher; got != tt.by {
+				t.Errorf("the row has pusher %+v, want %+v", got, tt.by)
+			}
+			if err := s.activate(u, first); err != nil {
+				t.Fatal(err)
+			}
+			s.Staging = pushed{s.staging, catalog.Pusher{User: "the second one"}}
+			_, err := s.Store(t.Context(), s.put(debObject, debtest.Build(t, debtest.Spec{Arch: "amd64", Seed: 1, Size: 10})))
+			wantRejection(t, err, catalog.Conflict, tt.want)
+		})
+	}
+}
+
 // Of several files that want one identity at the same time one gets it, and its bytes are whole.
 func TestRaceForAnIdentity(t *testing.T) {
 	s := newSite(t)
-	s.Bucket, s.Catalog = s.bucket.FileBucket, s.db.DB
+	s.Bucket, s.Catalog = s.bucket.Bucket, s.db.DB
 	const rivals = 6
 	digests, errs := make([]string, rivals), make([]error, rivals)
 	var all sync.WaitGroup

@@ -20,14 +20,12 @@ import (
 	"repomill/schemas/layout"
 )
 
-// ErrGone says that a staged object does not have the generation that was asked for.
-var ErrGone = errors.New("the staged object was replaced or removed")
-
 // A Staging is where uploads are read.
 type Staging interface {
-	// Open returns the bytes of exactly this generation. If it is not there any more, the error is
-	// [ErrGone], from Open or, for an object that is replaced while it is read, from the last Read.
-	Open(ctx context.Context, u catalog.Upload) (io.ReadCloser, error)
+	// Open returns the bytes of exactly this generation and who pushed it. If the generation is not there
+	// any more, the error is [catalog.ErrGone], from Open or, for an object that is replaced while it is
+	// read, from the last Read.
+	Open(ctx context.Context, u catalog.Upload) (io.ReadCloser, catalog.Pusher, error)
 }
 
 // A Bucket is where packages are stored. Methods may be called concurrently; a write is durable when
@@ -48,6 +46,7 @@ type Bucket interface {
 // A Catalog is what ingest asks and tells the catalog.
 type Catalog interface {
 	Settings(ctx context.Context, r catalog.Repository) (catalog.Settings, error)
+	Repositories(ctx context.Context) ([]catalog.Settings, error)
 	Declare(ctx context.Context, d catalogdb.Declaration, now time.Time) (created []string, err error)
 	Find(ctx context.Context, identity catalog.Package) (catalog.Package, error)
 	Claim(ctx context.Context, k catalog.Package) (holder catalog.Package, claimed bool, err error)
@@ -88,12 +87,12 @@ func (g *Ingester) Store(ctx context.Context, u catalog.Upload) (Stored, error) 
 	if distro.Format == catalog.RPM && at.Component != "" {
 		return Stored{}, reject(catalog.BadPath, "%s has no components; use %s/%s/%s", distro.Distribution, at.Repository, distro.Distribution, at.File)
 	}
-	body, err := g.Staging.Open(ctx, u)
+	body, by, err := g.Staging.Open(ctx, u)
 	if err != nil {
 		return Stored{}, staged(u, err)
 	}
 	defer body.Close()
-	k, err := g.read(ctx, u, at, distro, &bounded{body, g.MaxSize, ctx.Err})
+	k, err := g.read(ctx, at, distro, by, &bounded{body, g.MaxSize, ctx.Err})
 	if err != nil {
 		return Stored{}, staged(u, err)
 	}
@@ -103,14 +102,14 @@ func (g *Ingester) Store(ctx context.Context, u catalog.Upload) (Stored, error) 
 
 // staged gives an object that is gone its verdict: what took its place is an upload of its own.
 func staged(u catalog.Upload, err error) error {
-	if errors.Is(err, ErrGone) {
+	if errors.Is(err, catalog.ErrGone) {
 		return reject(catalog.Replaced, "%s was replaced or removed before it was read; a newer file under the name gets its own answer", u.Object)
 	}
 	return err
 }
 
 // read peeks at the package, makes sure that it is welcome, and transfers it.
-func (g *Ingester) read(ctx context.Context, u catalog.Upload, at layout.Staged, distro layout.Distro, body io.Reader) (catalog.Package, error) {
+func (g *Ingester) read(ctx context.Context, at layout.Staged, distro layout.Distro, by catalog.Pusher, body io.Reader) (catalog.Package, error) {
 	r := bufio.NewReaderSize(body, 64<<10)
 	if rej := checkFormat(r, distro); rej != nil {
 		return catalog.Package{}, rej
@@ -120,7 +119,7 @@ func (g *Ingester) read(ctx context.Context, u catalog.Upload, at layout.Staged,
 		return catalog.Package{}, err
 	}
 	k := pkg.Identity()
-	k.Repository, k.Distribution, k.Component = at.Repository, at.Distribution, at.Component
+	k.Repository, k.Distribution, k.Component, k.Pusher = at.Repository, at.Distribution, at.Component, by
 	if k.Format == catalog.DEB && k.Component == "" {
 		k.Component = layout.DefaultComponent
 	}
@@ -173,7 +172,7 @@ func (g *Ingester) admit(ctx context.Context, k catalog.Package, distro layout.D
 	}
 	switch {
 	case !declared:
-		return nil, reject(catalog.UnknownRepository, "repository %s is not declared; create it, or correct the path", k.Repository)
+		return nil, reject(catalog.UnknownRepository, "repository %s is not declared; create it, or correct the path%s", k.Repository, g.nearest(ctx, k.Repository))
 	case !has:
 		return nil, reject(catalog.UnknownDistribution, "repository %s does not have distribution %s; add it to the repository, or correct the path", k.Repository, k.Distribution)
 	case !hasComponent:

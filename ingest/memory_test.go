@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"testing"
 
+	"repomill/schemas/catalog"
 	"repomill/testdata/debtest"
 )
 
@@ -15,7 +16,7 @@ func TestMemory(t *testing.T) {
 	const most = 16 << 20 // bytes, all allocations together
 	s := newSite(t)
 	body, size := debtest.Stream(debtest.Spec{Arch: "amd64", Size: 300 << 20})
-	u, err := s.staging.Put(t.Context(), debObject, body)
+	u, err := s.staging.Put(t.Context(), debObject, body, catalog.Pusher{})
 	if err != nil {
 		t.Fatal(err)
 	}

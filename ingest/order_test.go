@@ -187,7 +187,7 @@ func TestNoarchWhenTheSetGrew(t *testing.T) {
 // plant puts an object into the bucket behind the ingester's back.
 func (s *site) plant(key string, body []byte) {
 	s.t.Helper()
-	if err := s.bucket.FileBucket.Create(s.t.Context(), layout.ObjectOf(key), bytes.NewReader(body)); err != nil {
+	if err := s.bucket.Bucket.Create(s.t.Context(), layout.ObjectOf(key), bytes.NewReader(body)); err != nil {
 		s.t.Fatal(err)
 	}
 }

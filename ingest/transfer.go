@@ -84,24 +84,6 @@ func (g *Ingester) compare(k, holder catalog.Package, pkg source) (catalog.Packa
 	return judge(k, holder, d.file())
 }
 
-// judge says whether file f may be what holder is.
-func judge(k, holder catalog.Package, f catalog.File) (catalog.Package, error) {
-	name := fmt.Sprintf("%s %s %s", holder.Name, holder.Version, holder.Arch)
-	switch {
-	case holder.State == catalog.Yanked:
-		return k, reject(catalog.YankedIdentity, "%s was withdrawn from %s %s; no file takes its name again: raise the version", name, k.Repository, k.Distribution)
-	case holder.File.SHA256 != f.SHA256 && holder.State == catalog.Claimed:
-		return k, reject(catalog.Conflict, "%s in %s %s is claimed since %s by an upload with other bytes that did not finish: sha256 %s there, %s here; push that file again, or raise the version",
-			name, k.Repository, k.Distribution, holder.Uploaded.Format("2006-01-02 15:04:05 UTC"), holder.File.SHA256, f.SHA256)
-	case holder.File.SHA256 != f.SHA256:
-		return k, reject(catalog.Conflict, "%s is in %s %s since %s with other bytes: sha256 %s there, %s here; raise the version",
-			name, k.Repository, k.Distribution, holder.Uploaded.Format("2006-01-02 15:04:05 UTC"), holder.File.SHA256, f.SHA256)
-	case holder.Component != k.Component:
-		return k, reject(catalog.OtherComponent, "%s is in component %q of %s %s already; a package is in one component only", name, holder.Component, k.Repository, k.Distribution)
-	}
-	return holder, nil
-}
-
 // claim is what happens between the last byte and the visible object: the identity is taken, with all
 // that the indexes will say.
 func (g *Ingester) claim(ctx context.Context, k catalog.Package, f catalog.File, pkg source) (catalog.Package, error) {

@@ -1,0 +1,73 @@
+package deb
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// Identity returns what [Package.Identity] does of a package with this name, version and architecture.
+// An error says that no package of ours has them.
+func Identity(name, version, arch string) (catalog.Package, error) {
+	v, err := ParseVersion(version)
+	switch {
+	case err != nil:
+		return catalog.Package{}, fmt.Errorf("version %s: %w", quote(version), err)
+	case len(name) > maxName || !namePattern.MatchString(name):
+		return catalog.Package{}, fmt.Errorf("%s is not a package name", quote(name))
+	case !validArch(arch):
+		return catalog.Package{}, fmt.Errorf("%s is not an architecture", quote(arch))
+	}
+	return catalog.Package{
+		Format: catalog.DEB, Name: name, Version: version, Canonical: v.Canonical(), Arch: arch,
+		SortKey: SortKey(name, v, version, arch),
+	}, nil
+}
+
+// Row reads a stanza that [Package.Describe] made, and returns the columns of its row: the identity, the
+// Component, the File and the codename. The repository, the system and the time of the upload are not in a
+// stanza. What the intake has refused since does not matter: the package was published.
+func Row(stanza []byte) (catalog.Package, error) {
+	fs, err := cutFields(string(stanza))
+	if err != nil {
+		return catalog.Package{}, fmt.Errorf("read stanza: %w", err)
+	}
+	k, err := Identity(fs.get("Package"), fs.get("Version"), fs.get("Architecture"))
+	if err != nil {
+		return k, fmt.Errorf("read stanza: %w", err)
+	}
+	k.File = catalog.File{SHA256: fs.get("SHA256"), MD5: fs.get("MD5sum")}
+	if k.File.Size, err = strconv.ParseInt(fs.get("Size"), 10, 64); err != nil || k.File.Size <= 0 || len(k.File.SHA256) != 64 {
+		return k, fmt.Errorf("read stanza of %s: it has no size or digest", k.Name)
+	}
+	name := fs.get("Filename")
+	p := strings.Split(name, "/") // pool/<codename>/<component>/<prefix>/<name>/...
+	if len(p) < 6 {
+		return k, fmt.Errorf("read stanza of %s: Filename is %s", k.Name, quote(name))
+	}
+	if k.Distribution.Version, k.Component = p[1], p[2]; layout.PoolName(k) != name {
+		return k, fmt.Errorf("read stanza of %s: Filename is %s, and not %s", k.Name, quote(name), quote(layout.PoolName(k)))
+	}
+	return k, nil
+}
+
+// cutFields takes a stanza of ours apart. Nothing in it is judged anew.
+func cutFields(stanza string) (fields, error) {
+	var fs fields
+	for stanza != "" {
+		line, _, ok := strings.Cut(stanza, "\n")
+		name, _, colon := strings.Cut(line, ":")
+		if !ok || !colon {
+			return nil, errors.New("a line has no colon, or no end")
+		}
+		size := len(line) + 1
+		size += continuation(stanza[size:])
+		fs = append(fs, field{name: name, text: stanza[:size]})
+		stanza = stanza[size:]
+	}
+	return fs, nil
+}
