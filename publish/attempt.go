@@ -11,12 +11,9 @@ import (
 	"repomill/schemas/layout"
 )
 
-// ErrForeign says that the published release has a state which this catalog never made.
-var ErrForeign = errors.New("the published release was not made from this catalog: it has lost history, or another catalog publishes to the same bucket")
-
 // attempt is one run of the protocol (spec: publish, section 3). The order of its first steps is what
 // makes the swap safe: the pointer is read before the rows, and replaced only if it is still that one.
-func (p *Publisher) attempt(ctx context.Context, r catalog.Release, repair bool) (Result, error) {
+func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (Result, error) {
 	f := formatOf(r)
 	old, err := p.read(ctx, f, r)
 	if err != nil {
@@ -25,20 +22,20 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, repair bool)
 	if err := wait(ctx, f.pause(old)); err != nil {
 		return Result{}, err
 	}
-	snap, err := p.catalog.Snapshot(ctx, r)
+	snap, err := p.snapshot(ctx, old)
 	if err != nil {
 		return Result{}, err
 	}
 	defer snap.Close() //nolint:errcheck // a read
 	res := Result{Release: r, Revision: snap.Revision, Changed: old.revision != snap.Revision}
-	if err := p.mayPublish(ctx, old, snap); err != nil {
+	if err := p.mayPublish(ctx, old, snap, m); err != nil {
 		return res, err
 	}
-	if err := p.writeStatics(ctx, snap, old); err != nil {
+	if err := p.writeSettings(ctx, old.settings, snap.Settings, r.Distribution); err != nil {
 		return res, err
 	}
 	// A publish that was not recorded may have been interrupted at any point.
-	if repair || snap.Published < snap.Revision.Number {
+	if m.repair || snap.Published < snap.Revision.Number {
 		if err := p.repair(ctx, f, old, res.Changed); err != nil {
 			return res, err
 		}
@@ -54,13 +51,13 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, repair bool)
 	return res, p.catalog.Publish(ctx, r, snap.Revision.Number, old.now)
 }
 
-// maxAhead is how far a release may be dated in the future. apt refuses 10 seconds.
-const maxAhead = 5 * time.Second
-
 // mayPublish refuses to replace a pointer where that could take something away from clients.
-func (p *Publisher) mayPublish(ctx context.Context, old published, snap *catalogdb.Snapshot) error {
-	if !old.exists || old.revision == snap.Revision {
+func (p *Publisher) mayPublish(ctx context.Context, old published, snap *catalogdb.Snapshot, m mode) error {
+	if old.exists && old.revision == snap.Revision {
 		return nil
+	}
+	if err := checkClock(old.skew); err != nil || !old.exists {
+		return err
 	}
 	key := layout.PointerKey(snap.Release)
 	drew, err := p.catalog.Drew(ctx, snap.Release, old.revision)
@@ -68,10 +65,11 @@ func (p *Publisher) mayPublish(ctx context.Context, old published, snap *catalog
 	case err != nil:
 		return err
 	case !drew:
-		return fmt.Errorf("%s has revision %s: %w", key, old.revision, ErrForeign)
+		snap.Close() //nolint:errcheck // a read, and the catalog is about to be written to
+		return p.recover(ctx, old)
 	case old.revision.Number > snap.Revision.Number: // rows from a replica that lags behind
 		return fmt.Errorf("read %s at revision %s, rows at %s: %w", key, old.revision, snap.Revision, ErrConflict)
-	case old.date.After(old.now.Add(maxAhead)):
+	case old.ahead() && !m.redate:
 		return fmt.Errorf("%s is dated %s, ahead of the store's clock %s: set the clock right; clients would ignore anything older",
 			key, old.date.Format(time.RFC3339), old.now.UTC().Format(time.RFC3339))
 	}
@@ -99,10 +97,13 @@ func (p *Publisher) replace(ctx context.Context, f format, snap *catalogdb.Snaps
 	if err != nil {
 		return 0, err
 	}
-	defer d.close()
+	defer func() { d.close() }()
+	if err := d.listYanked(ctx, snap); err != nil {
+		return d.packages, err
+	}
 	snap.Close() //nolint:errcheck // a read; writing to a distant store may take long
 	// A crash from here on leaves index files that nothing refers to. The next run writes the same ones again.
-	aged, err := p.createIndexes(ctx, d.indexes)
+	aged, err := p.createIndexes(ctx, d.stored())
 	if err != nil {
 		return 0, err
 	}
@@ -118,15 +119,6 @@ func (p *Publisher) replace(ctx context.Context, f format, snap *catalogdb.Snaps
 	}
 	_, err = p.createIndexes(ctx, aged)
 	return d.packages, err
-}
-
-// nextDate is the store's time or, if clients could take that for older, a second after the last date.
-func nextDate(old published) time.Time {
-	date := old.now.UTC().Truncate(time.Second)
-	if earliest := old.date.Add(time.Second); old.exists && date.Before(earliest) {
-		return earliest
-	}
-	return date
 }
 
 // commitLimit bounds the time of a commit, which goes on when its caller gives up.

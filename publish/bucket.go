@@ -1,5 +1,6 @@
 // Package publish puts one release onto a bucket: immutable files first, the pointer last, so that a
-// reader never sees a mixture (spec: publish, section 3).
+// reader never sees a mixture (spec: publish, section 3). It reads releases back for a catalog that lost
+// history, and removes what no client needs any more.
 package publish
 
 import (
@@ -20,7 +21,7 @@ var (
 	// ErrExists is returned by Create for a key that is taken.
 	ErrExists = fs.ErrExist
 	// ErrConflict is returned by Swap when somebody else was faster.
-	ErrConflict = errors.New("the object has changed meanwhile")
+	ErrConflict = layout.ErrConflict
 )
 
 // A Bucket is where a release is published. Methods may be called concurrently; a write is durable

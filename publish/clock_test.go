@@ -128,3 +128,77 @@ func TestPauseAbsorbsUploads(t *testing.T) {
 		}
 	})
 }
+
+// Nothing is published by a machine whose clock, or whose store's clock, is wrong.
+func TestSkew(t *testing.T) {
+	skipUnderRace(t)
+	for _, tt := range []struct {
+		name  string
+		ahead time.Duration // this machine's clock, of the store's
+		want  string        // part of the error; empty: it is published
+	}{
+		{"the clocks agree", 0, ""},
+		{"5 seconds ahead", 5 * time.Second, ""},
+		{"5 seconds behind", -5 * time.Second, ""},
+		{"6 seconds ahead", 6 * time.Second, "this machine's clock is 6s ahead of that of the store behind --bucket (2026-08-01T12:00:06Z here, 2026-08-01T12:00:00Z there): set the clock right"},
+		{"an hour behind", -time.Hour, "this machine's clock is 1h0m0s behind that of the store behind --bucket"},
+	} {
+		for _, r := range []catalog.Release{jammy, el9} {
+			t.Run(tt.name, func(t *testing.T) {
+				simulate(t, func(t *testing.T, w *world) {
+					w.bucket.StopClock()
+					w.push(w.some(r, "hello"))
+					w.publish(in(el9, "SRPMS")) // settings are published
+					w.bucket.Writes()
+					c := w.config()
+					c.Now = func() time.Time { return w.bucket.Now().Add(tt.ahead) }
+					_, err := newPublisher(t, c).Release(t.Context(), r)
+					if tt.want == "" {
+						if err != nil {
+							t.Error(err)
+						}
+						w.check(r)
+						return
+					}
+					if err == nil || !strings.Contains(err.Error(), tt.want) {
+						t.Errorf("got %v, want %q", err, tt.want)
+					}
+					w.checkSilent("a clock that is wrong")
+					w.publish(r) // another machine's clock is right
+					if _, err := newPublisher(t, c).Release(t.Context(), r); err != nil {
+						t.Errorf("there was nothing to publish, and got %v", err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A store that answers slowly is no clock that is wrong.
+func TestSlowStoreIsNoSkew(t *testing.T) {
+	simulate(t, func(t *testing.T, w *world) {
+		w.bucket.After("Get", layout.PointerKey(jammy), func() { time.Sleep(time.Minute) })
+		w.publish(jammy)
+		w.check(jammy)
+	})
+}
+
+// An explicit command takes back a Date that a wrong clock put into the future.
+func TestRedate(t *testing.T) {
+	for _, r := range []catalog.Release{jammy, el9} {
+		simulate(t, func(t *testing.T, w *world) {
+			w.bucket.SetClock(publishtest.Start.Add(time.Hour))
+			begin(w, r, true)
+			w.bucket.SetClock(publishtest.Start)
+			w.bucket.StopClock()
+			if _, err := w.publisher().Release(t.Context(), r); err == nil {
+				t.Errorf("%s: got no error", r)
+			}
+			if _, err := w.publisher().Redate(t.Context(), r); err != nil {
+				t.Errorf("%s: %v", r, err)
+			}
+			checkDate(w, r, publishtest.Start)
+			w.check(r)
+		})
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"repomill/publish/apt"
+	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -23,17 +24,39 @@ func (debFormat) pairKeys(r catalog.Release) []string {
 // names that are no digests only if it does not know by-hash.
 func (debFormat) inseparable() bool { return false }
 
-func (debFormat) parse(r catalog.Release, body []byte) (pointer, error) {
+func (f debFormat) parse(r catalog.Release, body []byte) (pointer, error) {
 	text, err := clearText(body)
 	if err != nil {
 		return pointer{}, err
 	}
+	return f.parseText(r, text)
+}
+
+func (f debFormat) open(_ context.Context, _ Bucket, keys sign.Keyring, r catalog.Release, body []byte) (pointer, error) {
+	text, err := keys.VerifyClear(body)
+	if err != nil {
+		return pointer{}, fmt.Errorf("%w: InRelease %w", ErrForeign, err)
+	}
+	return f.parseText(r, text)
+}
+
+func (debFormat) parseText(r catalog.Release, text []byte) (pointer, error) {
 	rel, err := apt.Parse(text)
 	ptr := pointer{revision: rel.Revision, date: rel.Date}
+	open := map[string]apt.File{}
 	for _, f := range rel.Files {
-		if strings.HasSuffix(f.Path, ".gz") {
-			ptr.plain = append(ptr.plain, path.Join(layout.DebDir(r), f.Path))
+		name, ok := strings.CutSuffix(f.Path, ".gz")
+		if !ok {
+			open[f.Path] = f
+			continue
 		}
+		plain := path.Join(layout.DebDir(r), f.Path)
+		ptr.plain = append(ptr.plain, plain)
+		ptr.indexes = append(ptr.indexes, listed{
+			name:   name,
+			packed: ManifestObject{Key: layout.ByHashKey(plain, f.SHA256), Size: f.Size, SHA256: f.SHA256},
+			open:   ManifestObject{Size: open[name].Size, SHA256: open[name].SHA256}, // sorted before the packed one
+		})
 	}
 	return ptr, err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -18,12 +19,16 @@ type draft struct {
 	revision catalog.Revision
 	date     time.Time
 	indexes  []indexFile
-	pointer  []byte // unsigned
+	yanked   []indexFile // the list of withdrawn packages, if there are any
+	pointer  []byte      // unsigned
 	packages int
 }
 
+// stored returns all files that are stored under content names.
+func (d draft) stored() []indexFile { return slices.Concat(d.indexes, d.yanked) }
+
 func (d draft) close() {
-	for _, x := range d.indexes {
+	for _, x := range d.stored() {
 		x.index.close()
 	}
 }
@@ -33,6 +38,11 @@ type indexFile struct {
 	key   string
 	plain string
 	index *index
+}
+
+// object returns a finished index as a manifest has it.
+func (x indexFile) object() ManifestObject {
+	return ManifestObject{Key: x.key, Size: x.index.packed.size, SHA256: x.index.packed.sum()}
 }
 
 // A signed release is a pointer with the files beside it.

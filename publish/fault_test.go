@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"repomill/publish"
 	"repomill/publish/publishtest"
 	"repomill/publish/sign"
@@ -239,30 +241,40 @@ func TestCollectedIndexIsWrittenAgain(t *testing.T) {
 	})
 }
 
-// A release of another catalog, or of this one before it was restored, is never published over.
+// A release that another key signed is never published over, whatever the catalog knows of it.
 func TestForeignPointer(t *testing.T) {
+	theirs := generate("somebody else")
 	for _, r := range []catalog.Release{jammy, el9} {
 		simulate(t, func(t *testing.T, w *world) {
 			w.push(w.some(r, "first"))
-			w.publish(r)
-			other := openCatalog(t)
-			ours := w.db
-			w.db = other
-			w.declare(jammy, "contrib")
-			w.declare(el9, "", "ppc64le")
-			w.push(w.some(r, "restored"))
-			w.bucket.Writes()
-			for name, run := range map[string]func(*publish.Publisher) error{
-				"Release": func(p *publish.Publisher) error { _, err := p.Release(t.Context(), r); return err },
-				"Repair":  func(p *publish.Publisher) error { _, err := p.Repair(t.Context(), r); return err },
-			} {
-				if err := run(w.publisher()); !errors.Is(err, publish.ErrForeign) {
-					t.Errorf("%s: got %v, want ErrForeign", name, err)
-				}
-				w.checkSilent(name)
+			if _, err := w.publisherWith(theirs, publicURL).Release(t.Context(), r); err != nil {
+				t.Fatal(err)
 			}
-			w.db = ours
-			w.check(r)
+			w.restore(empty(t))
+			w.declare(jammy, "contrib")
+			w.declare(el9, "")
+			w.push(w.some(r, "second"))
+			ours := w.settings()
+			w.bucket.Writes()
+			for range 2 {
+				for name, run := range map[string]func(*publish.Publisher) error{
+					"Release":  func(p *publish.Publisher) error { _, err := p.Release(t.Context(), r); return err },
+					"Repair":   func(p *publish.Publisher) error { _, err := p.Repair(t.Context(), r); return err },
+					"Settings": func(p *publish.Publisher) error { return p.Settings(t.Context(), tools) },
+				} {
+					if name == "Settings" && !w.has(layout.SettingsKey(tools)) {
+						continue
+					}
+					if err := run(w.publisher()); !errors.Is(err, publish.ErrForeign) || !strings.Contains(err.Error(), "--signing-key") {
+						t.Errorf("%s: got %v, want ErrForeign", name, err)
+					}
+					w.checkSilent(name)
+				}
+				w.bucket.Put(layout.SettingsKey(tools), nil) // the pointer alone says enough
+			}
+			if diff := cmp.Diff(ours, w.settings()); diff != "" || w.log.alarms() > 0 {
+				t.Errorf("settings (-ours +now):\n%s", diff)
+			}
 		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -51,13 +52,16 @@ func generate(name string) *sign.Signer {
 type world struct {
 	t       *testing.T
 	db      *catalogdb.DB
+	file    string // of db
+	log     logged
 	bucket  *publishtest.Bucket
 	uploads atomic.Int64
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, bucket: publishtest.NewBucket(t), db: openCatalog(t)}
+	w := &world{t: t, bucket: publishtest.NewBucket(t)}
+	w.restore(empty(t))
 	w.declare(jammy, "")
 	w.declare(el9, "")
 	return w
@@ -81,26 +85,66 @@ var emptyCatalog = sync.OnceValues(func() ([]byte, error) {
 	return os.ReadFile(file)
 })
 
-func openCatalog(t *testing.T) *catalogdb.DB {
+func empty(t *testing.T) []byte {
 	t.Helper()
-	empty, err := emptyCatalog()
+	file, err := emptyCatalog()
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "catalog.db")
-	if err := os.WriteFile(file, empty, 0o600); err != nil {
-		t.Fatal(err)
+	return file
+}
+
+// restore replaces the catalog by a backup.
+func (w *world) restore(backup []byte) {
+	w.t.Helper()
+	w.file = filepath.Join(w.t.TempDir(), "catalog.db")
+	if err := os.WriteFile(w.file, backup, 0o600); err != nil {
+		w.t.Fatal(err)
 	}
-	db, err := catalogdb.Open("sqlite://" + file)
+	w.reopen()
+}
+
+// backup returns a copy of the catalog.
+func (w *world) backup() []byte {
+	w.t.Helper()
+	if err := w.db.Close(); err != nil { // so that all of it is in one file
+		w.t.Fatal(err)
+	}
+	backup, err := os.ReadFile(w.file)
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return db
+	w.reopen()
+	return backup
+}
+
+func (w *world) reopen() {
+	w.t.Helper()
+	db, err := catalogdb.Open("sqlite://" + w.file)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { db.Close() })
+	w.db = db
+}
+
+// logged is what publishers have logged.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+// alarms counts the alarms that were raised.
+func (l *logged) alarms() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), "ALARM")
 }
 
 // warm makes what the whole process shares and no bubble may own.
@@ -145,9 +189,24 @@ func (w *world) publisher() *publish.Publisher { return w.publisherWith(signer()
 
 func (w *world) publisherWith(s publish.Signer, url string) *publish.Publisher {
 	w.t.Helper()
-	p, err := publish.New(w.bucket, w.db, s, url, slog.New(slog.DiscardHandler))
+	c := w.config()
+	c.Signer, c.PublicURL = s, url
+	return newPublisher(w.t, c)
+}
+
+// config is what publishers of this world work with.
+func (w *world) config() publish.Config {
+	return publish.Config{
+		Bucket: w.bucket, Catalog: w.db, Signer: signer(), Rows: rowReader{}, PublicURL: publicURL,
+		Now: w.bucket.Now, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
+	}
+}
+
+func newPublisher(t *testing.T, c publish.Config) *publish.Publisher {
+	t.Helper()
+	p, err := publish.New(c)
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return p
 }

@@ -3,8 +3,10 @@ package publish
 import (
 	"context"
 	"fmt"
+	"iter"
 	"time"
 
+	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 )
@@ -13,6 +15,12 @@ import (
 type format interface {
 	// parse reads a pointer.
 	parse(r catalog.Release, body []byte) (pointer, error)
+
+	// open is parse that verifies the signature first. If there is no good one, the error is [ErrForeign].
+	open(ctx context.Context, b Bucket, keys sign.Keyring, r catalog.Release, body []byte) (pointer, error)
+
+	// rows reads the packages that the indexes of a release list.
+	rows(ctx context.Context, rd *reading) iter.Seq2[catalog.Package, error]
 
 	// pairKeys returns the keys of the files that go with any pointer of a release.
 	pairKeys(r catalog.Release) []string

@@ -42,7 +42,7 @@ func TestGoldenReleases(t *testing.T) {
 					w.publish(r)
 					a.Files = append(a.Files, texts(w, r)...)
 				}
-				a.Files = append(a.Files, config(w, tt.releases[0]), objects(w))
+				a.Files = append(a.Files, settings(w), config(w, tt.releases[0]), objects(w))
 				compareGolden(t, filepath.Join("..", "testdata", "releases", tt.file), txtar.Format(&a))
 			})
 		})
@@ -105,6 +105,12 @@ func gunzip(t *testing.T, b []byte) []byte {
 		t.Fatal(err)
 	}
 	return text
+}
+
+// settings returns the settings of the repository.
+func settings(w *world) txtar.File {
+	key := layout.SettingsKey(tools)
+	return txtar.File{Name: key, Data: bytes.ReplaceAll(w.bucket.Bytes(key), []byte(w.settings().Revision.Nonce), []byte("NONCE"))}
 }
 
 var keyBlock = regexp.MustCompile(`(?s) -----BEGIN.*?\n -----END[^\n]*`)

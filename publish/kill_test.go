@@ -5,8 +5,12 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"path"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"repomill/publish"
 	"repomill/publish/publishtest"
@@ -61,6 +65,22 @@ func (m *mortal) Swap(ctx context.Context, old layout.Version, o layout.Object, 
 	return m.Bucket.Swap(ctx, old, o, body)
 }
 
+func (m *mortal) Copy(ctx context.Context, from string, o layout.Object) error {
+	if err := m.alive(); err != nil {
+		return err
+	}
+	m.left--
+	return m.Bucket.Copy(ctx, from, o)
+}
+
+func (m *mortal) Delete(ctx context.Context, key string, v layout.Version) error {
+	if err := m.alive(); err != nil {
+		return err
+	}
+	m.left--
+	return m.Bucket.Delete(ctx, key, v)
+}
+
 // Publish implements [publish.Catalog].
 func (m *mortal) Publish(ctx context.Context, r catalog.Release, revision int64, now time.Time) error {
 	if err := m.alive(); err != nil {
@@ -77,11 +97,9 @@ func TestKillAfterEveryWrite(t *testing.T) {
 			for n := range writesOf(t, r, old) {
 				simulate(t, func(t *testing.T, w *world) {
 					begin(w, r, old)
-					p, err := publish.New(&mortal{w.bucket, w.db, n + 1}, &mortal{DB: w.db}, signer(), publicURL, slog.New(slog.DiscardHandler))
-					if err != nil {
-						t.Fatal(err)
-					}
-					if res, err := p.Release(t.Context(), r); !errors.Is(err, errDead) {
+					c := w.config()
+					c.Bucket, c.Catalog = &mortal{w.bucket, w.db, n + 1}, &mortal{DB: w.db}
+					if res, err := newPublisher(t, c).Release(t.Context(), r); !errors.Is(err, errDead) {
 						t.Fatalf("%s, write %d: got %+v, %v; want a death", r, n, res, err)
 					}
 					w.publish(r)
@@ -89,5 +107,44 @@ func TestKillAfterEveryWrite(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// A sweep is killed after each of its writes. The next ones leave what they would have left without that.
+func TestKillSweepAfterEveryWrite(t *testing.T) {
+	skipUnderRace(t)
+	var want []string
+	for n, died := 0, true; died; n++ {
+		simulate(t, func(t *testing.T, w *world) {
+			grow(w, el9, 4)
+			time.Sleep(15 * day)
+			w.sweep(1)
+			time.Sleep(61 * time.Minute)
+			c, err := publish.NewCollector(publish.CollectorConfig{
+				Bucket: &mortal{w.bucket, w.db, n}, Catalog: w.db, Rows: rowReader{}, Log: slog.New(slog.DiscardHandler),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = c.Sweep(t.Context())
+			if died = errors.Is(err, errDead); err != nil && !died {
+				t.Fatal(err)
+			}
+			w.check(el9)
+			w.sweep(3)
+			w.check(el9)
+			got := w.bucket.Keys()
+			for i, key := range got {
+				if strings.HasPrefix(key, ".history/") {
+					got[i] = path.Dir(key) // its name has the nonce in it
+				}
+			}
+			if want == nil {
+				want = got
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("killed after %d writes: keys (-want +got):\n%s", n, diff)
+			}
+		})
 	}
 }

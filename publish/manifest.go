@@ -11,11 +11,13 @@ import (
 	"strconv"
 	"time"
 
+	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
 
 // A Manifest is the record of one publish, whether its swap won or not. Following Previous from the
-// live pointer's manifest gives the release's history.
+// live pointer's manifest gives the release's history, as far as it is kept: at least three publishes, and
+// all of the retention period.
 type Manifest struct {
 	Release  string           `json:"release"`
 	Revision int64            `json:"revision"`
@@ -25,6 +27,7 @@ type Manifest struct {
 	Previous string           `json:"previous,omitempty"` // SHA-256 of the pointer that was replaced
 	Packages int              `json:"packages"`
 	Indexes  []ManifestObject `json:"indexes"`
+	Yanked   *ManifestObject  `json:"yanked,omitempty"` // the list of withdrawn packages; none if there are none
 }
 
 // A ManifestObject is an object that a publish wrote.
@@ -44,14 +47,18 @@ func (p *Publisher) writeManifest(ctx context.Context, d draft, pointer []byte, 
 		m.Previous = hexSum(old.body)
 	}
 	for _, x := range d.indexes {
-		m.Indexes = append(m.Indexes, ManifestObject{Key: x.key, Size: x.index.packed.size, SHA256: x.index.packed.sum()})
+		m.Indexes = append(m.Indexes, x.object())
+	}
+	for _, x := range d.yanked {
+		o := x.object()
+		m.Yanked = &o
 	}
 	body, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err
 	}
 	body = append(body, '\n')
-	key := layout.ManifestKey(d.release, strconv.FormatInt(m.Revision, 10), m.Pointer.SHA256)
+	key := manifestKey(d.release, d.revision, m.Pointer.SHA256)
 	err = p.bucket.Create(ctx, layout.ObjectOf(key), bytes.NewReader(body))
 	if errors.Is(err, ErrExists) {
 		err = p.sameManifest(ctx, key, body)
@@ -60,6 +67,28 @@ func (p *Publisher) writeManifest(ctx context.Context, d draft, pointer []byte, 
 		return fmt.Errorf("write manifest: %w", err)
 	}
 	return nil
+}
+
+func manifestKey(r catalog.Release, revision catalog.Revision, pointerSHA256 string) string {
+	return layout.ManifestKey(r, strconv.FormatInt(revision.Number, 10), pointerSHA256)
+}
+
+// readManifest reads the manifest under a key of a release.
+func readManifest(ctx context.Context, b Bucket, r catalog.Release, key string) (m Manifest, err error) {
+	body, meta, err := readSmall(ctx, b, key)
+	switch {
+	case err != nil:
+		return m, err
+	case meta.Version == "":
+		return m, fmt.Errorf("read manifest %s: %w", key, ErrNotExist)
+	}
+	if err := json.Unmarshal(body, &m); err != nil {
+		return m, fmt.Errorf("read manifest %s: %w", key, err)
+	}
+	if m.Release != r.String() {
+		return m, fmt.Errorf("read manifest %s: it is of release %.300q", key, m.Release)
+	}
+	return m, nil
 }
 
 // sameManifest makes sure that a manifest which is there already tells the same story. An earlier

@@ -17,16 +17,25 @@ type published struct {
 	exists   bool
 	body     []byte                    // of the pointer
 	now      time.Time                 // the store's clock
-	modified time.Time                 // of the pointer, by that clock
+	skew     skew                      // of this machine's clock
+	modified time.Time                 // of the pointer, by the store's clock
 	versions map[string]layout.Version // of the pointer and all files that may be swapped with it
-	statics  map[string][]byte         // static objects by key
+	settings declared                  // of the repository
 }
 
 // A pointer is what a pointer's bytes say.
 type pointer struct {
 	revision catalog.Revision
 	date     time.Time
+	indexes  []listed
 	plain    []string // DEB: keys of the plain-named indexes
+}
+
+// A listed index is an index as a pointer has it, under its immutable key.
+type listed struct {
+	name   string // DEB: "main/binary-amd64/Packages". RPM: "primary"
+	packed ManifestObject
+	open   ManifestObject // its text, which has no key of its own
 }
 
 // RevisionOf returns the revision in the bytes of a release's pointer. Signatures are not looked at.
@@ -40,22 +49,21 @@ func RevisionOf(r catalog.Release, body []byte) (catalog.Revision, error) {
 // what was seen can succeed. The plain-named indexes, which only the pointer names, come after it but
 // before the rows: whoever sees one that is newer than the pointer will see newer rows as well.
 func (p *Publisher) read(ctx context.Context, f format, r catalog.Release) (published, error) {
-	old := published{release: r, versions: map[string]layout.Version{}, statics: map[string][]byte{}}
-	for _, key := range staticKeys(r) {
-		body, meta, err := readSmall(ctx, p.bucket, key)
-		if err != nil {
-			return old, err
-		}
-		old.statics[key], old.versions[key] = body, meta.Version
+	old := published{release: r, versions: map[string]layout.Version{}}
+	var err error
+	if old.settings, err = readSettings(ctx, p.bucket, r.Repository); err != nil {
+		return old, err
 	}
 	if err := p.readVersions(ctx, old, f.pairKeys(r)); err != nil {
 		return old, err
 	}
 	key := layout.PointerKey(r)
+	before := p.now()
 	body, meta, err := readSmall(ctx, p.bucket, key)
 	if err != nil {
 		return old, err
 	}
+	old.skew = skewOf(before, meta.Now, p.now())
 	old.exists, old.body, old.now, old.modified, old.versions[key] = meta.Version != "", body, meta.Now, meta.Modified, meta.Version
 	if !old.exists {
 		return old, nil

@@ -11,16 +11,7 @@ import (
 
 	"repomill/publish/sign"
 	"repomill/schemas/catalog"
-	"repomill/schemas/catalogdb"
 )
-
-// A Catalog is where a publisher reads rows and records what clients see. Methods may be called
-// concurrently.
-type Catalog interface {
-	Snapshot(ctx context.Context, r catalog.Release) (*catalogdb.Snapshot, error)
-	Publish(ctx context.Context, r catalog.Release, revision int64, now time.Time) error
-	Drew(ctx context.Context, r catalog.Release, pair catalog.Revision) (bool, error)
-}
 
 // A Signer signs with every key of the instance.
 type Signer interface {
@@ -29,26 +20,42 @@ type Signer interface {
 	Public() []byte // armoured; what clients trust
 }
 
-// A Publisher publishes releases. Its methods may be called concurrently, for one release too, and so
-// may those of other publishers to the same bucket, in other processes.
+// A Config is what a publisher works with.
+type Config struct {
+	Bucket    Store
+	Catalog   Catalog
+	Signer    Signer
+	Rows      RowReader
+	PublicURL string           // where clients find the bucket's keys, without a slash at its end
+	Now       func() time.Time // this machine's clock, compared with the store's
+	Log       *slog.Logger
+}
+
+// A Publisher publishes releases and settings. Its methods may be called concurrently, for one release
+// too, and so may those of other publishers to the same bucket, in other processes.
 type Publisher struct {
 	bucket    Store
 	catalog   Catalog
 	signer    Signer
 	keyring   sign.Keyring // of the signer: what we publish must verify
+	rows      RowReader
 	publicURL string
+	now       func() time.Time
 	log       *slog.Logger
 
 	locks sync.Map // catalog.Release -> chan struct{}: one publish of a release at a time in this process
 }
 
-// New returns a publisher. Clients find the bucket's keys below publicURL, which has no slash at its end.
-func New(b Store, c Catalog, s Signer, publicURL string, log *slog.Logger) (*Publisher, error) {
-	keyring, err := sign.ReadKeyring(s.Public())
+// New returns a publisher.
+func New(c Config) (*Publisher, error) {
+	keyring, err := sign.ReadKeyring(c.Signer.Public())
 	if err != nil {
 		return nil, fmt.Errorf("read the signer's public key: %w", err)
 	}
-	return &Publisher{bucket: b, catalog: c, signer: s, keyring: keyring, publicURL: publicURL, log: log}, nil
+	return &Publisher{
+		bucket: c.Bucket, catalog: c.Catalog, signer: c.Signer, keyring: keyring,
+		rows: c.Rows, publicURL: c.PublicURL, now: c.Now, log: c.Log,
+	}, nil
 }
 
 // A Result says what a publish came to.
@@ -62,14 +69,23 @@ type Result struct {
 // Release brings a release up to date with its rows. It returns when clients see them. A repeat
 // changes nothing, not a byte.
 func (p *Publisher) Release(ctx context.Context, r catalog.Release) (Result, error) {
-	return p.run(ctx, r, false)
+	return p.run(ctx, r, mode{})
 }
 
 // Repair is Release that also looks at the files beside the pointer, and puts right those that a crash
 // left torn.
 func (p *Publisher) Repair(ctx context.Context, r catalog.Release) (Result, error) {
-	return p.run(ctx, r, true)
+	return p.run(ctx, r, mode{repair: true})
 }
+
+// Redate is Release that is not held up by a last Date in the future, which a wrong clock left behind: it
+// goes back to the present. Clients that took the old Date see nothing newer until that time has come.
+func (p *Publisher) Redate(ctx context.Context, r catalog.Release) (Result, error) {
+	return p.run(ctx, r, mode{redate: true})
+}
+
+// A mode is what a publish does besides.
+type mode struct{ repair, redate bool }
 
 const (
 	// maxAttempts bounds how often a publish begins again. Each time, somebody else's write went
@@ -84,11 +100,13 @@ var (
 	errUnknown = errors.New("the result of a write is unknown")
 	// errRepaired says that a file beside the pointer was torn, and was written again.
 	errRepaired = errors.New("a torn pair was repaired")
+	// errRecovered says that the catalog took over what others had published.
+	errRecovered = errors.New("lost history was recovered")
 )
 
 // run makes attempts until one of them finds, or leaves, everything as it should be. So each write
 // whose result matters is read back by the attempt after it.
-func (p *Publisher) run(ctx context.Context, r catalog.Release, repair bool) (Result, error) {
+func (p *Publisher) run(ctx context.Context, r catalog.Release, m mode) (Result, error) {
 	unlock, err := p.lock(ctx, r)
 	if err != nil {
 		return Result{}, err
@@ -96,7 +114,7 @@ func (p *Publisher) run(ctx context.Context, r catalog.Release, repair bool) (Re
 	defer unlock()
 	var res Result
 	for n, unknown := 1, 0; ; n++ {
-		next, err := p.attempt(ctx, r, repair)
+		next, err := p.attempt(ctx, r, m)
 		next.Changed = next.Changed || res.Changed
 		next.Packages = max(next.Packages, res.Packages)
 		if res = next; err == nil {
@@ -109,7 +127,7 @@ func (p *Publisher) run(ctx context.Context, r catalog.Release, repair bool) (Re
 			return Result{}, fmt.Errorf("publish %s: %w", r, err)
 		}
 		p.log.Debug("publish again", "release", r.String(), "cause", err)
-		repair = true // somebody's files beside the pointer may be torn now
+		m.repair = true // somebody's files beside the pointer may be torn now
 		if err := wait(ctx, backoff(n)); err != nil {
 			return Result{}, err
 		}
@@ -118,7 +136,7 @@ func (p *Publisher) run(ctx context.Context, r catalog.Release, repair bool) (Re
 
 // again reports whether to begin again after an error. Anything else is the caller's to try again.
 func again(err error) bool {
-	return errors.Is(err, ErrConflict) || errors.Is(err, errUnknown) || errors.Is(err, errRepaired)
+	return errors.Is(err, ErrConflict) || errors.Is(err, errUnknown) || errors.Is(err, errRepaired) || errors.Is(err, errRecovered)
 }
 
 // backoff returns the time before attempt n+1, at random, so that publishers who met do not meet again.

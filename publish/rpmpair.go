@@ -2,9 +2,11 @@ package publish
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"repomill/publish/repomd"
+	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -16,9 +18,28 @@ func (rpmFormat) pairKeys(r catalog.Release) []string { return []string{ascKey(r
 // inseparable is true: to a client, repomd.xml with another's signature has a bad one.
 func (rpmFormat) inseparable() bool { return true }
 
-func (rpmFormat) parse(_ catalog.Release, body []byte) (pointer, error) {
+func (rpmFormat) parse(r catalog.Release, body []byte) (pointer, error) {
 	md, err := repomd.Parse(body)
-	return pointer{revision: md.Revision, date: md.Date}, err
+	ptr := pointer{revision: md.Revision, date: md.Date}
+	for _, d := range md.Data {
+		ptr.indexes = append(ptr.indexes, listed{
+			name:   d.Type,
+			packed: ManifestObject{Key: layout.RPMDir(r) + "/" + d.Name(), Size: d.Size, SHA256: d.SHA256},
+			open:   ManifestObject{Size: d.OpenSize, SHA256: d.OpenSHA256},
+		})
+	}
+	return ptr, err
+}
+
+func (f rpmFormat) open(ctx context.Context, b Bucket, keys sign.Keyring, r catalog.Release, body []byte) (pointer, error) {
+	asc, _, err := readSmall(ctx, b, ascKey(r))
+	if err != nil {
+		return pointer{}, err
+	}
+	if err := keys.VerifyDetached(body, asc); err != nil {
+		return pointer{}, fmt.Errorf("%w: repomd.xml.asc: %w", ErrForeign, err)
+	}
+	return f.parse(r, body)
 }
 
 func (rpmFormat) sign(p *Publisher, d draft, date time.Time) (signed, error) {

@@ -2,60 +2,54 @@ package publish
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 
 	"repomill/schemas/catalog"
-	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 )
 
-// staticKeys returns the keys of a release's static objects: those that follow from settings alone. They
-// are the settings themselves, the public keys, and the configuration that clients install.
-func staticKeys(r catalog.Release) []string {
-	return []string{layout.SettingsKey(r.Repository), layout.GPGKeyKey(r.Repository), configKey(r)}
-}
-
-func configKey(r catalog.Release) string {
-	if r.Arch == "" {
-		return layout.SourcesKey(r.Repository, r.Distribution)
-	}
-	return layout.RepoKey(r.Repository, r.Distribution)
-}
-
-// writeStatics replaces the static objects that are not as they should be. They go before the pointer,
-// so that a release which is visible can be used.
-func (p *Publisher) writeStatics(ctx context.Context, snap *catalogdb.Snapshot, old published) error {
-	settings, err := json.MarshalIndent(snap.Settings, "", "  ")
-	if err != nil {
-		return err
-	}
-	config := p.sources(snap)
-	if snap.Release.Arch != "" {
-		config = p.repo(snap.Release)
-	}
-	bodies := [][]byte{append(settings, '\n'), p.signer.Public(), config}
-	for i, key := range staticKeys(snap.Release) {
-		if old.versions[key] != "" && bytes.Equal(bodies[i], old.statics[key]) {
-			continue
+// statics renders the objects that follow from settings alone, besides the settings themselves: keys
+// first, and then the configuration, of some distributions, that names them.
+func (p *Publisher) statics(s catalog.Settings, of []catalog.Distribution) ([]pairFile, error) {
+	all := []pairFile{{key: layout.GPGKeyKey(s.Repository), body: p.signer.Public()}}
+	for _, k := range s.PackageKeys {
+		if err := checkPublic(k); err != nil {
+			return nil, err
 		}
-		if _, err := p.bucket.Swap(ctx, old.versions[key], layout.ObjectOf(key), bytes.NewReader(bodies[i])); err != nil {
-			return err
+		all = append(all, pairFile{key: layout.PackageKeyKey(s.Repository, k.ID), body: []byte(k.Armor)})
+	}
+	format := formatIn(s)
+	for _, d := range of {
+		switch f, ok := format(d); {
+		case !ok:
+			return nil, fmt.Errorf("repository %s has no distribution %s", s.Repository, d)
+		case f == catalog.DEB:
+			all = append(all, pairFile{key: layout.SourcesKey(s.Repository, d), body: p.sources(s, d)})
+		default:
+			all = append(all, pairFile{key: layout.RepoKey(s.Repository, d), body: p.repo(s, d)})
 		}
 	}
-	return nil
+	return all, nil
+}
+
+// checkPublic makes sure that a package key is one block of armour, of a public key.
+func checkPublic(k catalog.PackageKey) error {
+	const begin = "-----BEGIN PGP "
+	if strings.HasPrefix(k.Armor, begin+"PUBLIC KEY BLOCK-----\n") && strings.Count(k.Armor, begin) == 1 {
+		return nil
+	}
+	return fmt.Errorf("package key %s is not one armoured public key; register it again", k.ID)
 }
 
 // sources renders the deb822 configuration of apt (sources.list(5)), with the key in it.
-func (p *Publisher) sources(snap *catalogdb.Snapshot) []byte {
-	r := snap.Release
-	ds, _ := snap.Settings.Find(r.Distribution)
+func (p *Publisher) sources(s catalog.Settings, d catalog.Distribution) []byte {
+	r := catalog.Release{Repository: s.Repository, Distribution: d}
+	ds, _ := s.Find(d)
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# %s for %s\n", r.Repository, r.Distribution)
+	fmt.Fprintf(&b, "# %s for %s\n", r.Repository, d)
 	fmt.Fprintf(&b, "Types: deb\nURIs: %s/%s/\nSuites: %s\nComponents: %s\nSigned-By:\n",
-		p.publicURL, layout.OSDir(r), r.Distribution.Version, strings.Join(ds.Components, " "))
+		p.publicURL, layout.OSDir(r), d.Version, strings.Join(ds.Components, " "))
 	for line := range strings.Lines(string(p.signer.Public())) {
 		if line = strings.TrimRight(line, "\n"); line == "" {
 			line = "."
@@ -65,12 +59,22 @@ func (p *Publisher) sources(snap *catalogdb.Snapshot) []byte {
 	return b.Bytes()
 }
 
-// repo renders the configuration of dnf, yum and zypper. The signed repomd.xml pins the SHA-256 of
-// every package, so that packages need no signature of their own.
-func (p *Publisher) repo(r catalog.Release) []byte {
-	id := r.Repository.Owner + "_" + r.Repository.Name
-	base := p.publicURL + "/" + r.Repository.String() + "/" + r.Distribution.String()
-	key := p.publicURL + "/" + layout.GPGKeyKey(r.Repository)
+const (
+	// unsigned is for packages without a registered key: the signed repomd.xml pins the SHA-256 of each.
+	unsigned = "# packages need no signature of their own: the signed metadata pins the sha256 of every one\ngpgcheck=0\n"
+	// checked is for repositories that take no package without a signature by a registered key.
+	checked = "gpgcheck=1\n"
+)
+
+// repo renders the configuration of dnf, yum and zypper. Metadata and packages may have different keys.
+func (p *Publisher) repo(s catalog.Settings, d catalog.Distribution) []byte {
+	id := s.Repository.Owner + "_" + s.Repository.Name
+	base := p.publicURL + "/" + s.Repository.String() + "/" + d.String()
+	check, keys := unsigned, p.publicURL+"/"+layout.GPGKeyKey(s.Repository)
+	for _, k := range s.PackageKeys {
+		check = checked
+		keys += "\n       " + p.publicURL + "/" + layout.PackageKeyKey(s.Repository, k.ID)
+	}
 	var b bytes.Buffer
 	section := func(id, name, base string, enabled int) {
 		fmt.Fprintf(&b, `[%s]
@@ -80,15 +84,13 @@ enabled=%d
 type=rpm-md
 autorefresh=1
 repo_gpgcheck=1
-# packages need no signature of their own: the signed metadata pins the sha256 of every one
-gpgcheck=0
-gpgkey=%s
+%sgpgkey=%s
 sslverify=1
 metadata_expire=300
-`, id, name, base, enabled, key)
+`, id, name, base, enabled, check, keys)
 	}
-	section(id, r.Repository.String(), base+"/$basearch", 1)
+	section(id, s.Repository.String(), base+"/$basearch", 1)
 	b.WriteString("\n")
-	section(id+"-source", r.Repository.String()+" sources", base+"/"+layout.SRPMS, 0)
+	section(id+"-source", s.Repository.String()+" sources", base+"/"+layout.SRPMS, 0)
 	return b.Bytes()
 }

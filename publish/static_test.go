@@ -99,3 +99,29 @@ func TestNewDirectoryHasNoarch(t *testing.T) {
 		})
 	}
 }
+
+// Packages are checked against the registered keys, which are named beside the one of the metadata.
+func TestRepoWithPackageKeys(t *testing.T) {
+	simulate(t, func(t *testing.T, w *world) {
+		w.publish(el9)
+		key := layout.RepoKey(tools, el9.Distribution)
+		before := string(w.bucket.Bytes(key))
+		one, two := packageKey(t), packageKey(t)
+		one.ID, two.ID = "0123456789ABCDEF", "3D645A26AB9FBD22"
+		c := w.config()
+		s := &fakeSettings{DB: w.db, settings: w.settings()}
+		s.settings.PackageKeys = []catalog.PackageKey{one, two}
+		c.Catalog = s
+		if err := newPublisher(t, c).Settings(t.Context(), tools); err != nil {
+			t.Fatal(err)
+		}
+		want := strings.ReplaceAll(before, "# packages need no signature of their own: the signed metadata pins the sha256 of every one\ngpgcheck=0\n", "gpgcheck=1\n")
+		want = strings.ReplaceAll(want, "gpgkey=https://packages.example.org/acme/tools/gpgkey\n", `gpgkey=https://packages.example.org/acme/tools/gpgkey
+       https://packages.example.org/acme/tools/gpgkeys/acme-tools-0123456789ABCDEF.pub.gpg
+       https://packages.example.org/acme/tools/gpgkeys/acme-tools-3D645A26AB9FBD22.pub.gpg
+`)
+		if diff := cmp.Diff(want, string(w.bucket.Bytes(key))); diff != "" || strings.Count(want, "gpgcheck=1") != 2+2 {
+			t.Errorf("%s (-want +got):\n%s", key, diff)
+		}
+	})
+}

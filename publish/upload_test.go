@@ -130,3 +130,16 @@ func (w *world) push(uploads ...upload) {
 }
 
 func specOf(name, arch string) debtest.Spec { return debtest.Spec{Name: name, Arch: arch} }
+
+// rowReader reads rows back as ingest made them.
+type rowReader struct{}
+
+func (rowReader) Deb(stanza []byte) (catalog.Package, error)  { return deb.Row(stanza) }
+func (rowReader) RPM(primary []byte) (catalog.Package, error) { return rpm.Row(primary) }
+
+func (rowReader) Identity(f catalog.Format, name, version, arch string) (catalog.Package, error) {
+	if f == catalog.DEB {
+		return deb.Identity(name, version, arch)
+	}
+	return rpm.Identity(name, version, arch)
+}

@@ -1,4 +1,4 @@
-// Package apt writes and reads the Release files of Debian repositories.
+// Package apt writes and reads the Release files of Debian repositories, and reads their indexes.
 package apt
 
 import (

@@ -24,7 +24,7 @@ import (
 // Start is what a bucket's clock shows when the bucket is made.
 var Start = time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 
-// A Bucket is a [publish.Store] in memory. The version of an object is the SHA-256 of its bytes, as in
+// A Bucket is a [publish.Store] and a [publish.CollectorBucket] in memory. The version of an object is the SHA-256 of its bytes, as in
 // the worst of real stores: equal bytes after a rollback have an equal version.
 //
 // It fails the test if a write changes the bytes of an immutable object, or if a demanded fault does
@@ -140,6 +140,39 @@ func (b *Bucket) Swap(ctx context.Context, old layout.Version, o layout.Object, 
 		return nil
 	})
 	return v, err
+}
+
+// List implements [publish.Lister]. It goes through the objects that there are when it is called.
+func (b *Bucket) List(ctx context.Context, prefix string, f func(key string, meta layout.Meta) error) error {
+	found := map[string]layout.Meta{}
+	err := b.do(ctx, Op{"List", prefix}, func() error {
+		for key := range b.objects {
+			if strings.HasPrefix(key, prefix) {
+				found[key], _ = b.meta(key)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for key, meta := range found {
+		if err := f(key, meta); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Delete implements [publish.CollectorBucket].
+func (b *Bucket) Delete(ctx context.Context, key string, v layout.Version) error {
+	return b.do(ctx, Op{"Delete", key}, func() error {
+		if is, ok := b.objects[key]; ok && is.version() != v {
+			return fmt.Errorf("delete %s: %w", key, publish.ErrConflict)
+		}
+		delete(b.objects, key)
+		return nil
+	})
 }
 
 // immutable reports whether an object keeps its bytes for ever.

@@ -13,7 +13,10 @@ import (
 	"repomill/schemas/layout"
 )
 
-var _ publish.Store = (*publishtest.Bucket)(nil)
+var (
+	_ publish.Store           = (*publishtest.Bucket)(nil)
+	_ publish.CollectorBucket = (*publishtest.Bucket)(nil)
+)
 
 // A record is a test that only notes its errors.
 type record struct {
@@ -73,6 +76,49 @@ func TestStore(t *testing.T) {
 	}
 	if err := b.Copy(t.Context(), "nowhere", layout.ObjectOf("x")); !errors.Is(err, publish.ErrNotExist) {
 		t.Errorf("copied what is not there: %v", err)
+	}
+}
+
+func TestListAndDelete(t *testing.T) {
+	b := publishtest.NewBucket(t)
+	b.Put("a/1", []byte("one"))
+	b.Put("a/2", []byte("two"))
+	b.Put("b/1", []byte("three"))
+	sizes := map[string]int64{}
+	list := func(prefix string) error {
+		clear(sizes)
+		return b.List(t.Context(), prefix, func(key string, meta layout.Meta) error {
+			sizes[key] = meta.Size
+			return nil
+		})
+	}
+	if err := list("a/"); err != nil || fmt.Sprint(sizes) != "map[a/1:3 a/2:3]" {
+		t.Errorf("listed %v, %v", sizes, err)
+	}
+	stop := errors.New("stop")
+	if err := b.List(t.Context(), "", func(string, layout.Meta) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("stopped: got %v", err)
+	}
+	old, err := b.Stat(t.Context(), "a/1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Put("a/1", []byte("other"))
+	if err := b.Delete(t.Context(), "a/1", old.Version); !errors.Is(err, publish.ErrConflict) {
+		t.Errorf("deleted another version: %v", err)
+	}
+	b.Put("a/1", []byte("one"))
+	b.FailOnce("a/1", publishtest.Lost)
+	if err := b.Delete(t.Context(), "a/1", old.Version); err == nil {
+		t.Error("the fault did not come about")
+	}
+	for range 2 {
+		if err := b.Delete(t.Context(), "a/1", old.Version); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := list(""); err != nil || fmt.Sprint(sizes) != "map[a/2:3 b/1:5]" {
+		t.Errorf("left is %v, %v", sizes, err)
 	}
 }
 

@@ -23,7 +23,13 @@ type Op struct {
 	Key  string
 }
 
-func (o Op) writes() bool { return o.Name == "Create" || o.Name == "Swap" || o.Name == "Copy" }
+func (o Op) writes() bool {
+	switch o.Name {
+	case "Create", "Swap", "Copy", "Delete":
+		return true
+	}
+	return false
+}
 
 type fault struct {
 	pattern string

@@ -252,6 +252,11 @@ func TestReadRefusesWeakKeys(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want an error about %q", err, tt.want)
 			}
+			// It may have signed packages, long ago.
+			k, err := sign.ReadPackageKey(gpg(t, home, nil, "--export"))
+			if err != nil || !strings.HasSuffix(fingerprint(t, home), k.ID) {
+				t.Errorf("as a package key: got %s, %v", k.ID, err)
+			}
 		})
 	}
 }

@@ -59,6 +59,13 @@ func (k Keyring) At(now time.Time) Keyring {
 	return k
 }
 
+// Shares reports whether the keyrings have a key in common.
+func (k Keyring) Shares(other Keyring) bool {
+	return slices.ContainsFunc(k.keys, func(one certKey) bool {
+		return slices.ContainsFunc(other.keys, func(o certKey) bool { return fingerprint(o.PublicKey) == fingerprint(one.PublicKey) })
+	})
+}
+
 // VerifyClear verifies a cleartext-signed message and returns the text that the signatures cover,
 // with its final newline. It refuses anything before, after and between the parts of the message that
 // is not signed.

@@ -307,3 +307,43 @@ func FuzzRead(f *testing.F) {
 		_, _ = sign.ReadKeyring(b)
 	})
 }
+
+func TestKeyringsShareAKey(t *testing.T) {
+	one, two, all := keyring(t, oldSigner().Public()), keyring(t, newSigner().Public()), keyring(t, both(t).Public())
+	for _, tt := range []struct {
+		name string
+		a, b sign.Keyring
+		want bool
+	}{
+		{"the same", one, one, true}, {"one of two", one, all, true}, {"two of one", all, two, true},
+		{"others", one, two, false}, {"none", one, sign.Keyring{}, false},
+	} {
+		if got := tt.a.Shares(tt.b); got != tt.want {
+			t.Errorf("%s: got %v", tt.name, got)
+		}
+	}
+}
+
+func TestReadPackageKey(t *testing.T) {
+	s := oldSigner()
+	for name, b := range map[string][]byte{"public": s.Public(), "private": private(t, s)} {
+		k, err := sign.ReadPackageKey(b)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if id := s.Fingerprints()[0][24:]; k.ID != id || k.Armor != string(s.Public()) {
+			t.Errorf("%s: got %s, want %s and the public key:\n%s", name, k.ID, id, k.Armor)
+		}
+	}
+	for name, b := range map[string][]byte{
+		"nothing":     nil,
+		"text":        []byte("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nx\n"),
+		"a signature": must(s.Detach([]byte("x"), now)),
+		"two keys":    both(t).Public(),
+		"too much":    bytes.Repeat([]byte("x"), 2<<20),
+	} {
+		if k, err := sign.ReadPackageKey(b); err == nil {
+			t.Errorf("%s: got %+v", name, k)
+		}
+	}
+}

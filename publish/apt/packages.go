@@ -1,0 +1,65 @@
+package apt
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+)
+
+// MaxStanza bounds one stanza in bytes. The intake takes control files of up to 1 MiB.
+const MaxStanza = 4 << 20
+
+// Stanzas reads a Packages index in which each stanza is followed by one blank line, as ours are. A
+// stanza ends in one newline and is valid until the next one is asked for. After an error there is no more.
+func Stanzas(r io.Reader) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		in := bufio.NewReaderSize(r, 64<<10)
+		for stanza := []byte(nil); ; {
+			var err error
+			stanza, err = readStanza(in, stanza[:0])
+			if errors.Is(err, io.EOF) && len(stanza) == 0 {
+				return
+			}
+			if err != nil {
+				yield(nil, fmt.Errorf("read Packages: %w", noEOF(err)))
+				return
+			}
+			if !yield(stanza, nil) {
+				return
+			}
+		}
+	}
+}
+
+// readStanza appends a stanza to buf and reads the blank line after it. At the end of the index it
+// returns io.EOF and nothing.
+func readStanza(in *bufio.Reader, buf []byte) ([]byte, error) {
+	for start := 0; ; {
+		line, err := in.ReadSlice('\n')
+		if len(buf)+len(line) > MaxStanza {
+			return buf, fmt.Errorf("a stanza of more than %d bytes", MaxStanza)
+		}
+		if len(line) == 1 && start == len(buf) && err == nil {
+			if start == 0 {
+				return buf, errors.New("a blank line where a stanza should begin")
+			}
+			return buf, nil
+		}
+		switch buf = append(buf, line...); {
+		case err == nil:
+			start = len(buf)
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return buf, err
+		}
+	}
+}
+
+// noEOF makes the end of the input an error where more must follow.
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

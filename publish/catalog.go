@@ -1,0 +1,49 @@
+package publish
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+)
+
+// A Catalog is where a publisher reads rows and settings, and records what clients see of them. Methods
+// may be called concurrently; all of them may be repeated.
+type Catalog interface {
+	Releases
+	Repositories
+}
+
+// Releases are the rows of a catalog, as releases show them.
+type Releases interface {
+	// Snapshot opens a view of a release, or returns [catalogdb.ErrNotFound].
+	Snapshot(ctx context.Context, r catalog.Release) (*catalogdb.Snapshot, error)
+
+	// Publish records that clients see a revision of a release.
+	Publish(ctx context.Context, r catalog.Release, revision int64, now time.Time) error
+
+	// Drew reports whether this catalog ever drew a pair for a release.
+	Drew(ctx context.Context, r catalog.Release, pair catalog.Revision) (bool, error)
+
+	// Recover takes over the rows of a published release whose pair this catalog never drew, and draws a
+	// pair beyond it. It changes nothing unless rows ends without an error; it may read them more than once.
+	Recover(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], foreign catalog.Revision, now time.Time) (catalogdb.Recovered, error)
+}
+
+// Repositories are the settings in a catalog.
+type Repositories interface {
+	// Settings returns what a repository was declared with, or [catalogdb.ErrNotFound].
+	Settings(ctx context.Context, r catalog.Repository) (catalog.Settings, error)
+
+	// PublishSettings records that the settings of a revision are published.
+	PublishSettings(ctx context.Context, r catalog.Repository, revision int64) error
+
+	// DrewSettings reports whether this catalog ever drew a pair for the settings of a repository.
+	DrewSettings(ctx context.Context, r catalog.Repository, pair catalog.Revision) (bool, error)
+
+	// AdoptSettings takes over published settings whose pair this catalog never drew, and draws a pair
+	// beyond it. The repository need not exist before. format says what a distribution of them has.
+	AdoptSettings(ctx context.Context, published catalog.Settings, format func(catalog.Distribution) (catalog.Format, bool), now time.Time) error
+}

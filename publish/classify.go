@@ -1,0 +1,100 @@
+package publish
+
+import (
+	"regexp"
+	"strings"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// indexName is what the files of repodata are called that have content names.
+var indexName = regexp.MustCompile(`^[0-9a-f]{64}-[a-z]+\.xml\.gz$`)
+
+// indexOf returns the release whose index, manifest or list lies under a key: all that has a content name
+// and is no package.
+func (s *site) indexOf(key string) (r catalog.Release, ok bool) {
+	if layout.Hidden(key) {
+		for r := range s.releases {
+			if _, ok := pointerOf(r, key); ok || strings.HasPrefix(key, yankedPrefix(r)) {
+				return r, true
+			}
+		}
+		return r, false
+	}
+	p := strings.Split(key, "/")
+	if r, ok = s.releaseOf(p); !ok {
+		return r, false
+	}
+	if r.Arch == "" { // owner/name/os/dists/jammy/main/binary-amd64/by-hash/SHA256/<hex>
+		return r, len(p) == 10 && p[3] == "dists" && p[7] == "by-hash"
+	}
+	return r, len(p) == 7 && p[5] == "repodata" && indexName.MatchString(p[6])
+}
+
+// releaseOf returns the release in whose folder the segments of a key lead.
+func (s *site) releaseOf(p []string) (r catalog.Release, ok bool) {
+	if len(p) < 6 {
+		return r, false
+	}
+	r.Repository = catalog.Repository{Owner: p[0], Name: p[1]}
+	r.Distribution = catalog.Distribution{OS: p[2], Version: p[3]}
+	r.Arch = p[4]
+	if p[3] == "dists" || p[3] == "pool" {
+		r.Distribution.Version, r.Arch = p[4], ""
+	}
+	return r, s.releases[r]
+}
+
+// packageOf returns the identity of the package whose file lies under a key, if it is a key that ingest
+// gives to packages.
+func (s *site) packageOf(key string) (k catalog.Package, ok bool) {
+	p := strings.Split(key, "/")
+	r, ok := s.releaseOf(p)
+	if !ok {
+		return k, false
+	}
+	format, name, version, arch := catalog.DEB, "", "", ""
+	file, epoch := p[len(p)-1], ""
+	if e, isEpoch := strings.CutPrefix(p[len(p)-2], "e"); isEpoch && strings.Trim(e, "0123456789") == "" && e != "" {
+		epoch = e + ":"
+	}
+	if r.Arch == "" {
+		name, version, arch = debName(file)
+	} else {
+		format = catalog.RPM
+		name, version, arch = rpmName(file)
+	}
+	k, err := s.collector.rows.Identity(format, name, epoch+version, arch)
+	if err != nil {
+		return k, false
+	}
+	k.Repository, k.Distribution = r.Repository, r.Distribution
+	if format == catalog.DEB {
+		k.Component = p[5]
+	}
+	return k, isKeyOf(key, k)
+}
+
+// debName takes "name_version_arch.deb" apart. None of the parts has an underscore.
+func debName(file string) (name, version, arch string) {
+	p := strings.Split(strings.TrimSuffix(file, ".deb"), "_")
+	if len(p) != 3 {
+		return "", "", ""
+	}
+	return p[0], p[1], p[2]
+}
+
+// rpmName takes "name-version-release.arch.rpm" apart, from its end: a name may have dots and hyphens.
+func rpmName(file string) (name, version, arch string) {
+	rest, arch := cutLast(strings.TrimSuffix(file, ".rpm"), ".")
+	rest, release := cutLast(rest, "-")
+	name, version = cutLast(rest, "-")
+	return name, version + "-" + release, arch
+}
+
+// cutLast cuts s around the last sep; without one, there is nothing before it.
+func cutLast(s, sep string) (before, after string) {
+	i := strings.LastIndex(s, sep)
+	return s[:max(i, 0)], s[i+1:]
+}

@@ -1,0 +1,80 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+
+	"repomill/publish/apt"
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// rows reads every index for the packages of its own architecture: those of "all" are in each of them.
+func (debFormat) rows(ctx context.Context, rd *reading) iter.Seq2[catalog.Package, error] {
+	return func(yield func(catalog.Package, error) bool) {
+		for _, x := range rd.indexes {
+			s, ok := shelfOf(x.name)
+			if !ok {
+				continue
+			}
+			for k, err := range debIndex(ctx, rd, x, s) {
+				if !yield(k, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// shelfOf is the inverse of [shelf.name] for indexes of packages.
+func shelfOf(name string) (shelf, bool) {
+	p := strings.Split(name, "/")
+	if len(p) != 3 || p[2] != "Packages" {
+		return shelf{}, false
+	}
+	arch, ok := strings.CutPrefix(p[1], "binary-")
+	return shelf{p[0], arch}, ok
+}
+
+func debIndex(ctx context.Context, rd *reading, x listed, s shelf) iter.Seq2[catalog.Package, error] {
+	return func(yield func(catalog.Package, error) bool) {
+		in, err := openIndex(ctx, rd.bucket, x)
+		if err != nil {
+			yield(catalog.Package{}, err)
+			return
+		}
+		defer in.Close()
+		for stanza, err := range apt.Stanzas(in) {
+			var k catalog.Package
+			if err == nil {
+				k, err = rd.deb(stanza)
+			}
+			switch {
+			case err != nil:
+			case k.Arch == "all" && s.arch != "all":
+				continue
+			case k.Arch != s.arch || k.Component != s.component:
+				err = fmt.Errorf("%s %s %s of component %s is in %s", k.Name, k.Version, k.Arch, k.Component, x.name)
+			}
+			if !yield(k, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// deb makes a row of a stanza.
+func (rd *reading) deb(stanza []byte) (catalog.Package, error) {
+	k, err := rd.reader.Deb(stanza)
+	if err != nil {
+		return k, err
+	}
+	if k.Distribution.Version != rd.release.Distribution.Version {
+		return k, fmt.Errorf("%s %s %s is of %s", k.Name, k.Version, k.Arch, k.Distribution.Version)
+	}
+	rd.place(&k)
+	k.Key, k.Uploaded, k.Stanza = layout.PoolKey(k), rd.date, stanza
+	return k, nil
+}

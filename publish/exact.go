@@ -1,0 +1,69 @@
+package publish
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+// openIndex returns the text of an index. Only its last Read, which returns io.EOF, says that it is the
+// text that was published.
+func openIndex(ctx context.Context, b Bucket, x listed) (io.ReadCloser, error) {
+	body, err := openPacked(ctx, b, x.packed)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{newExact(body, ManifestObject{Key: x.packed.Key + ", decompressed", Size: x.open.Size, SHA256: x.open.SHA256}), body}, nil
+}
+
+// openPacked returns the decompressed bytes of object o, which has to be as o says.
+func openPacked(ctx context.Context, b Bucket, o ManifestObject) (io.ReadCloser, error) {
+	body, _, err := b.Get(ctx, o.Key)
+	if err != nil {
+		return nil, err
+	}
+	z, err := gzip.NewReader(newExact(body, o))
+	if err != nil {
+		body.Close()
+		return nil, fmt.Errorf("read %s: %w", o.Key, err)
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{z, body}, nil
+}
+
+// exact is a reader of bytes that have a known size and digest: in place of io.EOF, or as soon as there
+// are too many, it returns an error if they do not.
+type exact struct {
+	in   io.Reader
+	want ManifestObject
+	size int64
+	hash hash.Hash
+}
+
+func newExact(in io.Reader, want ManifestObject) *exact {
+	return &exact{in: in, want: want, hash: sha256.New()}
+}
+
+func (e *exact) Read(p []byte) (int, error) {
+	n, err := e.in.Read(p)
+	e.size += int64(n)
+	e.hash.Write(p[:n]) //nolint:errcheck // a hash
+	switch {
+	case e.size > e.want.Size:
+		return 0, fmt.Errorf("read %s: more than the %d bytes that it should have", e.want.Key, e.want.Size)
+	case errors.Is(err, io.EOF) && (e.size < e.want.Size || hex.EncodeToString(e.hash.Sum(nil)) != e.want.SHA256):
+		return n, fmt.Errorf("read %s: it is not the object that was published, of %d bytes with SHA-256 %s", e.want.Key, e.want.Size, e.want.SHA256)
+	}
+	return n, err
+}

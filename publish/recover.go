@@ -1,0 +1,44 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+)
+
+// ErrForeign says that what is published is not ours: this catalog never made it, and it has no
+// signature by our key that would let us take it over.
+var ErrForeign = errors.New("what is published was made by another instance, with another key: set --signing-key to the key that published it, or --bucket to another bucket")
+
+// recover takes over a published release that this catalog never made, because it lost history (a
+// restored backup, a fail-over). What clients can install stays installable, what was withdrawn stays
+// so, and the next attempt publishes beyond the revision that clients have seen.
+func (p *Publisher) recover(ctx context.Context, old published) error {
+	key := layout.PointerKey(old.release)
+	recovered, err := p.takeOver(ctx, old)
+	if errors.Is(err, ErrForeign) {
+		// The signature was read after the pointer, and may be that of a newer one.
+		if v, err := versionOf(ctx, p.bucket, key); err != nil || v != old.versions[key] {
+			return errors.Join(err, fmt.Errorf("%s: %w", key, ErrConflict))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	p.log.Error("ALARM: the catalog had lost history: it takes over the rows of a published release from the bucket",
+		"release", old.release.String(), "revision", old.revision.String(),
+		"inserted", recovered.Inserted, "replaced", recovered.Replaced, "yanked", recovered.Yanked)
+	return errRecovered
+}
+
+// takeOver gives the catalog the rows of a release as it was read.
+func (p *Publisher) takeOver(ctx context.Context, old published) (catalogdb.Recovered, error) {
+	rd, err := openRelease(ctx, p.bucket, p.keyring, p.rows, old.release, old.body)
+	if err != nil {
+		return catalogdb.Recovered{}, err
+	}
+	return p.catalog.Recover(ctx, old.release, rd.all(ctx), rd.revision, old.now)
+}

@@ -1,0 +1,101 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"repomill/publish/sign"
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// A RowReader reads back what ingest put into index fragments, by the same rules. Its methods may be
+// called concurrently.
+type RowReader interface {
+	// Deb returns the identity, codename, component and file that a stanza of ours is about.
+	Deb(stanza []byte) (catalog.Package, error)
+
+	// RPM returns the identity, file and upload time that a <package> element of ours is about.
+	RPM(primary []byte) (catalog.Package, error)
+
+	// Identity returns the columns that follow from a package's name, version and architecture: its
+	// canonical version and sort key.
+	Identity(f catalog.Format, name, version, arch string) (catalog.Package, error)
+}
+
+// Rows reads back the rows of a published release from the bucket alone: the packages that its indexes
+// list, with their fragments byte for byte, and then those that were withdrawn, without any. A row is
+// valid until the next one is asked for. After an error there is no more, and what came before may not
+// be what was published: digests are known at the end. Memory use does not depend on the number of rows.
+//
+// A row is what ingest made but for three things. The time of a DEB upload is in no index: it is the
+// release's Date. Nobody knows who pushed a package that was not withdrawn. And a noarch package lies
+// in the first directory that is published now, where ingest may have had another.
+//
+// Without a good signature by one of keys the error is [ErrForeign]; if there is no release, [ErrNotExist].
+func Rows(ctx context.Context, b Bucket, r catalog.Release, keys sign.Keyring, rows RowReader) iter.Seq2[catalog.Package, error] {
+	return func(yield func(catalog.Package, error) bool) {
+		key := layout.PointerKey(r)
+		body, meta, err := readSmall(ctx, b, key)
+		if err == nil && meta.Version == "" {
+			err = fmt.Errorf("read %s: %w", key, ErrNotExist)
+		}
+		var rd *reading
+		if err == nil {
+			rd, err = openRelease(ctx, b, keys, rows, r, body)
+		}
+		if err != nil {
+			yield(catalog.Package{}, err)
+			return
+		}
+		rd.all(ctx)(yield)
+	}
+}
+
+// A reading is a published release whose rows are read back.
+type reading struct {
+	pointer  // verified
+	bucket   Bucket
+	reader   RowReader
+	release  catalog.Release
+	format   format
+	manifest string // its key
+}
+
+// openRelease verifies a pointer.
+func openRelease(ctx context.Context, b Bucket, keys sign.Keyring, rows RowReader, r catalog.Release, body []byte) (*reading, error) {
+	f := formatOf(r)
+	ptr, err := f.open(ctx, b, keys, r, body)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", layout.PointerKey(r), err)
+	}
+	if ptr.revision.Number <= 0 || ptr.revision.Nonce == "" {
+		return nil, fmt.Errorf("read %s: %w: it has no revision of repomill", layout.PointerKey(r), ErrForeign)
+	}
+	return &reading{
+		pointer: ptr, bucket: b, reader: rows, release: r, format: f,
+		manifest: manifestKey(r, ptr.revision, hexSum(body)),
+	}, nil
+}
+
+// all yields the rows that the indexes list, and then those that were withdrawn.
+func (rd *reading) all(ctx context.Context) iter.Seq2[catalog.Package, error] {
+	return func(yield func(catalog.Package, error) bool) {
+		for _, rows := range []iter.Seq2[catalog.Package, error]{rd.format.rows(ctx, rd), rd.yanked(ctx)} {
+			for k, err := range rows {
+				if err != nil {
+					err = fmt.Errorf("read back %s: %w", rd.release, err)
+				}
+				if !yield(k, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// place completes a row that a reader returned.
+func (rd *reading) place(k *catalog.Package) {
+	k.Repository, k.Distribution, k.State = rd.release.Repository, rd.release.Distribution, catalog.Active
+}

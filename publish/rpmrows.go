@@ -1,0 +1,113 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"repomill/publish/repomd"
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// rows reads the three indexes side by side: each has the same packages in the same order.
+func (rpmFormat) rows(ctx context.Context, rd *reading) iter.Seq2[catalog.Package, error] {
+	return func(yield func(catalog.Package, error) bool) {
+		noarch, err := rd.noarchDir(ctx)
+		if err != nil {
+			yield(catalog.Package{}, err)
+			return
+		}
+		filelists, stop := iter.Pull2(rd.elements(ctx, "filelists"))
+		defer stop()
+		other, stop := iter.Pull2(rd.elements(ctx, "other"))
+		defer stop()
+		for primary, err := range rd.elements(ctx, "primary") {
+			var k catalog.Package
+			if err == nil {
+				k, err = rd.rpm(primary, noarch)
+			}
+			if err == nil {
+				k.Filelists, err = beside(k, filelists)
+			}
+			if err == nil {
+				k.Other, err = beside(k, other)
+			}
+			if !yield(k, err) || err != nil {
+				return
+			}
+		}
+		for _, next := range []func() ([]byte, error, bool){filelists, other} {
+			if _, err, more := next(); more {
+				yield(catalog.Package{}, errors.Join(err, errors.New("primary.xml ends before the other indexes")))
+				return
+			}
+		}
+	}
+}
+
+// elements reads the index of a type.
+func (rd *reading) elements(ctx context.Context, name string) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		i := slices.IndexFunc(rd.indexes, func(x listed) bool { return x.name == name })
+		if i < 0 {
+			yield(nil, fmt.Errorf("repomd.xml lists no %s", name))
+			return
+		}
+		in, err := openIndex(ctx, rd.bucket, rd.indexes[i])
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer in.Close()
+		repomd.Packages(in, name)(yield)
+	}
+}
+
+// beside returns the next element of filelists or other, which has to be of package k.
+func beside(k catalog.Package, next func() ([]byte, error, bool)) ([]byte, error) {
+	element, err, ok := next()
+	if err == nil && (!ok || !bytes.HasPrefix(element, []byte(`<package pkgid="`+k.File.SHA256+`"`))) {
+		err = fmt.Errorf("%s %s %s of primary.xml is not in its place in another index", k.Name, k.Version, k.Arch)
+	}
+	return element, err
+}
+
+// rpm makes a row of an element of primary.
+func (rd *reading) rpm(primary []byte, noarch string) (catalog.Package, error) {
+	k, err := rd.reader.RPM(primary)
+	if err != nil {
+		return k, err
+	}
+	rd.place(&k)
+	dir := noarch
+	if k.Arch != layout.Noarch {
+		dir = layout.RPMDirOf(k.Arch)
+	}
+	if !slices.Contains(layout.RPMDirs(k.Arch, []string{rd.release.Arch}), rd.release.Arch) {
+		return k, fmt.Errorf("%s %s %s is in directory %s", k.Name, k.Version, k.Arch, rd.release.Arch)
+	}
+	k.Key, k.Primary = layout.RPMKey(k, dir), primary
+	return k, nil
+}
+
+// noarchDir returns the directory whose copies rows name: the first one that is published, because that
+// one has them all.
+func (rd *reading) noarchDir(ctx context.Context) (string, error) {
+	s, err := readSettings(ctx, rd.bucket, rd.release.Repository)
+	if err != nil {
+		return "", err
+	}
+	ds, _ := s.Find(rd.release.Distribution)
+	for _, dir := range layout.RPMDirs(layout.Noarch, ds.Architectures) {
+		other := rd.release
+		other.Arch = dir
+		if v, err := versionOf(ctx, rd.bucket, layout.PointerKey(other)); err != nil || v != "" {
+			return dir, err
+		}
+	}
+	return rd.release.Arch, nil
+}

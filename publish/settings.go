@@ -1,0 +1,248 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"repomill/publish/sign"
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+)
+
+// A declared repository is its settings object, as it was before the catalog was asked.
+type declared struct {
+	catalog.Settings
+	version layout.Version // empty: there is none
+	now     time.Time      // the store's clock
+}
+
+func readSettings(ctx context.Context, b Bucket, r catalog.Repository) (declared, error) {
+	key := layout.SettingsKey(r)
+	body, meta, err := readSmall(ctx, b, key)
+	d := declared{version: meta.Version, now: meta.Now}
+	if err != nil || d.version == "" {
+		return d, err
+	}
+	if err := json.Unmarshal(body, &d.Settings); err != nil {
+		return d, fmt.Errorf("read %s: %w", key, err)
+	}
+	if d.Repository != r {
+		return d, fmt.Errorf("read %s: it has the settings of %q", key, d.Repository)
+	}
+	return d, nil
+}
+
+// Settings brings the static objects of a repository up to date: its settings, its public keys, and the
+// configuration that clients install. A repeat changes nothing. Published settings which this catalog
+// never drew show that it lost history: then they are taken over first, so that a token stays revoked
+// and a private repository private.
+func (p *Publisher) Settings(ctx context.Context, r catalog.Repository) error {
+	for n := 1; ; n++ {
+		err := p.settle(ctx, r)
+		if err == nil {
+			return nil
+		}
+		if !again(err) || n == maxAttempts {
+			return fmt.Errorf("publish settings of %s: %w", r, err)
+		}
+		p.log.Debug("publish again", "settings", r.String(), "cause", err)
+		if err := wait(ctx, backoff(n)); err != nil {
+			return err
+		}
+	}
+}
+
+// settle is one attempt of [Publisher.Settings]. The object is read before the catalog, as pointers are.
+func (p *Publisher) settle(ctx context.Context, r catalog.Repository) error {
+	old, err := readSettings(ctx, p.bucket, r)
+	if err != nil {
+		return err
+	}
+	s, err := p.catalog.Settings(ctx, r)
+	if errors.Is(err, catalogdb.ErrNotFound) {
+		err = errors.Join(p.adoptUnknown(ctx, r, old), err)
+	}
+	if err == nil {
+		err = p.checkSettings(ctx, old, s)
+	}
+	if err != nil {
+		return err
+	}
+	var all []catalog.Distribution
+	for _, ds := range s.Distributions {
+		all = append(all, ds.Distribution)
+	}
+	if err := p.writeSettings(ctx, old, s, all...); err != nil {
+		return err
+	}
+	return p.catalog.PublishSettings(ctx, r, s.Revision.Number)
+}
+
+// snapshot opens the rows of a release, which the catalog may have to learn of from the bucket.
+func (p *Publisher) snapshot(ctx context.Context, old published) (*catalogdb.Snapshot, error) {
+	snap, err := p.catalog.Snapshot(ctx, old.release)
+	if errors.Is(err, catalogdb.ErrNotFound) {
+		err = errors.Join(p.adoptUnknown(ctx, old.release.Repository, old.settings), err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := p.checkSettings(ctx, old.settings, snap.Settings); err != nil {
+		snap.Close() //nolint:errcheck // a read
+		return nil, err
+	}
+	return snap, nil
+}
+
+// adoptUnknown takes over the settings of a repository, or of a release in it, that the catalog does not
+// have. It returns nil if the catalog knows of them nevertheless.
+func (p *Publisher) adoptUnknown(ctx context.Context, r catalog.Repository, old declared) error {
+	if old.version == "" {
+		return nil
+	}
+	drew, err := p.catalog.DrewSettings(ctx, r, old.Revision)
+	if err != nil && !errors.Is(err, catalogdb.ErrNotFound) || drew {
+		return err
+	}
+	return p.adopt(ctx, old)
+}
+
+// checkSettings makes sure that published settings are older than those of the catalog, or equal. Those
+// without a revision are of a time before settings had one.
+func (p *Publisher) checkSettings(ctx context.Context, old declared, s catalog.Settings) error {
+	if old.version == "" || old.Revision == s.Revision || old.Revision == (catalog.Revision{}) {
+		return nil
+	}
+	drew, err := p.catalog.DrewSettings(ctx, s.Repository, old.Revision)
+	switch {
+	case err != nil:
+		return err
+	case !drew:
+		return p.adopt(ctx, old)
+	case old.Revision.Number > s.Revision.Number:
+		return fmt.Errorf("read %s at revision %s, the catalog at %s: %w", layout.SettingsKey(s.Repository), old.Revision, s.Revision, ErrConflict)
+	}
+	return nil
+}
+
+// adopt takes over settings that this catalog never drew.
+func (p *Publisher) adopt(ctx context.Context, old declared) error {
+	s := old.Settings
+	if err := p.checkOurs(ctx, s.Repository); err != nil {
+		return err
+	}
+	if s.Revision.Nonce == "" { // of a time before settings had one
+		s.Revision.Nonce = "0000000000000000"
+	}
+	if err := p.catalog.AdoptSettings(ctx, s, formatIn(s), old.now); err != nil {
+		return err
+	}
+	p.log.Error("ALARM: the catalog had lost history: it takes over the settings of a repository from the bucket",
+		"repository", s.Repository.String(), "revision", old.Revision.String())
+	return errRecovered
+}
+
+// checkOurs refuses settings beside which lies a public key that is none of ours: nobody signs settings,
+// and another instance may have the same bucket by mistake.
+func (p *Publisher) checkOurs(ctx context.Context, r catalog.Repository) error {
+	key := layout.GPGKeyKey(r)
+	body, meta, err := readSmall(ctx, p.bucket, key)
+	if err != nil || meta.Version == "" {
+		return err
+	}
+	theirs, err := sign.ReadKeyring(body)
+	if err == nil && theirs.Shares(p.keyring) {
+		return nil
+	}
+	return fmt.Errorf("read %s: %w", key, errors.Join(ErrForeign, err))
+}
+
+// formatIn returns what tells the formats of the distributions in s: every one of DEB has components, and
+// no other.
+func formatIn(s catalog.Settings) func(catalog.Distribution) (catalog.Format, bool) {
+	return func(d catalog.Distribution) (catalog.Format, bool) {
+		ds, ok := s.Find(d)
+		if len(ds.Components) > 0 {
+			return catalog.DEB, ok
+		}
+		return catalog.RPM, ok
+	}
+}
+
+// writeSettings publishes settings and the static objects that follow from them; of the configuration
+// for clients, that of some distributions. The settings go first: their pair is the fence. Whoever loses
+// it, before or after the other objects, begins again.
+func (p *Publisher) writeSettings(ctx context.Context, old declared, s catalog.Settings, of ...catalog.Distribution) error {
+	key, fence := layout.SettingsKey(s.Repository), old.version
+	if fence == "" || old.Revision != s.Revision {
+		body, err := json.MarshalIndent(s, "", "  ")
+		if err != nil {
+			return err
+		}
+		// A crash here leaves static objects of older settings. The next run replaces them.
+		if fence, err = p.bucket.Swap(ctx, fence, layout.ObjectOf(key), bytes.NewReader(append(body, '\n'))); err != nil {
+			return err
+		}
+	}
+	wrote := false
+	statics, err := p.statics(s, of)
+	if err != nil {
+		return err
+	}
+	for _, o := range statics {
+		changed, err := p.writeStatic(ctx, o)
+		if err != nil {
+			return err
+		}
+		wrote = wrote || changed
+	}
+	if !wrote {
+		return nil
+	}
+	// Newer settings may have come meanwhile, and their objects before these.
+	if v, err := versionOf(ctx, p.bucket, key); err != nil || v != fence {
+		return errors.Join(err, fmt.Errorf("%s: %w", key, ErrConflict))
+	}
+	return nil
+}
+
+// writeStatic replaces an object that is not as it should be.
+func (p *Publisher) writeStatic(ctx context.Context, o pairFile) (changed bool, err error) {
+	body, meta, err := readSmall(ctx, p.bucket, o.key)
+	if err != nil || meta.Version != "" && bytes.Equal(body, o.body) {
+		return false, err
+	}
+	_, err = p.bucket.Swap(ctx, meta.Version, layout.ObjectOf(o.key), o.reader())
+	return true, err
+}
+
+// A Lister lists the objects of a bucket.
+type Lister interface {
+	// List calls f for each object whose key begins with prefix, in any order, until f returns an error,
+	// which it returns.
+	List(ctx context.Context, prefix string, f func(key string, meta layout.Meta) error) error
+}
+
+// Declared returns the repositories that have settings in a bucket, in order. An empty catalog under a
+// full bucket learns of them by [Publisher.Settings].
+func Declared(ctx context.Context, b Lister) ([]catalog.Repository, error) {
+	var all []catalog.Repository
+	err := b.List(ctx, layout.SettingsPrefix, func(key string, _ layout.Meta) error {
+		name, ok := strings.CutSuffix(strings.TrimPrefix(key, layout.SettingsPrefix), ".json")
+		r := catalog.Repository{}
+		r.Owner, r.Name, _ = strings.Cut(name, "/")
+		if ok && layout.CheckRepository(r) == nil {
+			all = append(all, r)
+		}
+		return nil
+	})
+	slices.SortFunc(all, func(a, b catalog.Repository) int { return strings.Compare(a.String(), b.String()) })
+	return all, err
+}

@@ -1,0 +1,228 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+)
+
+// A Swept says what a sweep came to.
+type Swept struct {
+	Marked  int // objects that the next sweep may remove
+	Removed int
+}
+
+// Sweep removes superseded indexes, old manifests, and package files that no row names, if they are older
+// than two retention periods and an earlier sweep, an hour ago at least, found them so already. It marks
+// what the next one may remove. A repository that cannot be read does not keep others from being swept.
+func (c *Collector) Sweep(ctx context.Context) (Swept, error) {
+	old, err := c.readTombstones(ctx)
+	if err != nil {
+		return Swept{}, err
+	}
+	repositories, err := Declared(ctx, c.bucket)
+	if err != nil {
+		return Swept{}, err
+	}
+	next := tombstones{version: old.version, now: old.now, objects: map[string]tombstone{}}
+	var res Swept
+	var errs []error
+	for _, r := range repositories {
+		removed, err := c.sweepRepository(ctx, r, old, &next)
+		if res.Removed += removed; err != nil {
+			errs = append(errs, fmt.Errorf("sweep %s: %w", r, err))
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if err := c.writeTombstones(ctx, old, next); err != nil {
+		errs = append(errs, fmt.Errorf("sweep: %w", err))
+	}
+	res.Marked = len(next.objects)
+	return res, errors.Join(errs...)
+}
+
+// A site is a repository being swept.
+type site struct {
+	collector *Collector
+	releases  map[catalog.Release]bool
+	named     map[string]bool // what has to stay, beside package files
+	lost      bool            // the catalog does not know what is published: it cannot say what has no row
+	before    time.Time       // younger objects stay
+}
+
+func (c *Collector) sweepRepository(ctx context.Context, r catalog.Repository, old tombstones, next *tombstones) (removed int, err error) {
+	s, err := c.site(ctx, r, old.now)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.exhume(ctx, r); err != nil {
+		return 0, err
+	}
+	var doomed []tombstone
+	look := func(key string, meta layout.Meta) error {
+		if !meta.Modified.Before(s.before) {
+			return nil
+		}
+		garbage, err := s.garbage(ctx, key)
+		if err != nil || !garbage {
+			return err
+		}
+		version := meta.Version
+		if version == "" { // this store does not list it
+			if version, err = versionOf(ctx, c.bucket, key); err != nil || version == "" {
+				return err
+			}
+		}
+		if t, aged := old.find(key, version); aged {
+			doomed = append(doomed, t)
+		} else {
+			next.add(t)
+		}
+		return nil
+	}
+	for _, prefix := range s.prefixes(r) {
+		if err := c.bucket.List(ctx, prefix, look); err != nil {
+			return 0, err
+		}
+	}
+	for _, t := range doomed {
+		gone, err := s.remove(ctx, t)
+		if err != nil {
+			return removed, fmt.Errorf("remove %s: %w", t.Key, err)
+		}
+		if gone {
+			removed++
+		}
+	}
+	return removed, nil
+}
+
+// prefixes returns what the keys of a repository begin with.
+func (s *site) prefixes(r catalog.Repository) []string {
+	all := []string{r.String() + "/"}
+	for release := range s.releases {
+		all = append(all, layout.HistoryPrefix(release))
+	}
+	return all
+}
+
+// site marks what has to stay of a repository.
+func (c *Collector) site(ctx context.Context, r catalog.Repository, now time.Time) (*site, error) {
+	d, err := readSettings(ctx, c.bucket, r)
+	if err != nil {
+		return nil, err
+	}
+	s := &site{collector: c, releases: map[catalog.Release]bool{}, named: map[string]bool{}, before: now.Add(-2 * c.retention)}
+	format := formatIn(d.Settings)
+	for _, ds := range d.Distributions {
+		release := catalog.Release{Repository: r, Distribution: ds.Distribution}
+		if f, _ := format(ds.Distribution); f == catalog.DEB {
+			s.releases[release] = true
+			continue
+		}
+		for _, release.Arch = range ds.Architectures {
+			s.releases[release] = true
+		}
+	}
+	known, err := c.catalog.DrewSettings(ctx, r, d.Revision)
+	if err != nil {
+		return nil, err
+	}
+	s.lost = !known
+	for release := range s.releases {
+		h, err := c.history(ctx, release)
+		if err == nil {
+			err = c.mark(ctx, h, now.Add(-c.retention-slack), s.named)
+		}
+		if err == nil {
+			err = s.checkKnown(ctx, release, h.revision)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// checkKnown notices a catalog that lost history: it lacks rows whose packages clients see. The next
+// publish gives them back to it.
+func (s *site) checkKnown(ctx context.Context, r catalog.Release, published catalog.Revision) error {
+	if published == (catalog.Revision{}) {
+		return nil
+	}
+	known, err := s.collector.catalog.Drew(ctx, r, published)
+	if err != nil || known {
+		return err
+	}
+	s.lost = true
+	return nil
+}
+
+// garbage reports whether nobody needs an object. What it does not know is no garbage.
+func (s *site) garbage(ctx context.Context, key string) (bool, error) {
+	if _, ok := s.indexOf(key); ok {
+		return !s.named[key], nil
+	}
+	k, ok := s.packageOf(key)
+	if !ok || s.lost {
+		return false, nil
+	}
+	_, err := s.collector.catalog.Find(ctx, k)
+	if errors.Is(err, catalogdb.ErrNotFound) {
+		return true, nil
+	}
+	return false, err
+}
+
+// remove removes an object if it is garbage still, and the same as when it was marked.
+func (s *site) remove(ctx context.Context, t tombstone) (gone bool, err error) {
+	if needed, err := s.needed(ctx, t.Key); err != nil || needed {
+		return false, err
+	}
+	meta, err := s.collector.bucket.Stat(ctx, t.Key)
+	switch {
+	case errors.Is(err, ErrNotExist):
+		return true, nil
+	case err != nil:
+		return false, err
+	case meta.Version != t.Version || !meta.Modified.Before(s.before):
+		return false, nil
+	}
+	return s.bury(ctx, t)
+}
+
+// needed is the opposite of garbage, with the pointer as it is now.
+func (s *site) needed(ctx context.Context, key string) (bool, error) {
+	r, ok := s.indexOf(key)
+	if !ok {
+		r, _ = s.releaseOf(strings.Split(key, "/"))
+	}
+	if err := s.markLive(ctx, r); err != nil {
+		return true, err
+	}
+	garbage, err := s.garbage(ctx, key)
+	return !garbage, err
+}
+
+// markLive marks what the pointer of a release names by now.
+func (s *site) markLive(ctx context.Context, r catalog.Release) error {
+	ptr, sum, err := s.collector.live(ctx, r)
+	if err != nil || sum == "" {
+		return err
+	}
+	for _, x := range ptr.indexes {
+		s.named[x.packed.Key] = true
+	}
+	if key := manifestKey(r, ptr.revision, sum); !s.named[key] {
+		_, err = s.collector.markManifest(ctx, r, key, s.named)
+	}
+	return errors.Join(err, s.checkKnown(ctx, r, ptr.revision))
+}

@@ -1,0 +1,86 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"repomill/schemas/layout"
+)
+
+const (
+	// tombstonesKey is the key of the list of objects that a sweep found to be garbage.
+	tombstonesKey = ".collect/tombstones.json"
+	// maxTombstones bounds the list; what does not fit waits for the next sweep.
+	maxTombstones = 20_000
+	// minWait is the least time between the sweep that marks an object and the one that removes it.
+	minWait = time.Hour
+)
+
+// A tombstone is an object that is to be removed.
+type tombstone struct {
+	Key     string         `json:"key"`
+	Version layout.Version `json:"version"`
+	Since   time.Time      `json:"since"` // when a sweep found it first
+}
+
+// tombstones are those of a bucket.
+type tombstones struct {
+	objects map[string]tombstone // by key
+	version layout.Version       // of the list
+	now     time.Time            // the store's clock
+}
+
+// find returns the tombstone of an object, and whether it is old enough for the object to be removed.
+// An object without one gets one of now.
+func (t tombstones) find(key string, v layout.Version) (_ tombstone, aged bool) {
+	if old, ok := t.objects[key]; ok && old.Version == v {
+		return old, t.now.Sub(old.Since) >= minWait
+	}
+	return tombstone{key, v, t.now.UTC()}, false
+}
+
+func (t tombstones) add(one tombstone) {
+	if len(t.objects) < maxTombstones {
+		t.objects[one.Key] = one
+	}
+}
+
+func (c *Collector) readTombstones(ctx context.Context) (tombstones, error) {
+	t := tombstones{objects: map[string]tombstone{}}
+	body, meta, err := readSmall(ctx, c.bucket, tombstonesKey)
+	t.version, t.now = meta.Version, meta.Now
+	if err != nil || t.version == "" {
+		return t, err
+	}
+	var list []tombstone
+	if err := json.Unmarshal(body, &list); err != nil {
+		return t, fmt.Errorf("read %s: %w; remove it, and sweep again", tombstonesKey, err)
+	}
+	for _, one := range list {
+		t.objects[one.Key] = one
+	}
+	return t, nil
+}
+
+// writeTombstones replaces the list, unless another sweep did so meanwhile.
+func (c *Collector) writeTombstones(ctx context.Context, old, next tombstones) error {
+	if len(old.objects) == 0 && len(next.objects) == 0 {
+		return nil
+	}
+	list := make([]tombstone, 0, len(next.objects))
+	for _, one := range next.objects {
+		list = append(list, one)
+	}
+	slices.SortFunc(list, func(a, b tombstone) int { return strings.Compare(a.Key, b.Key) })
+	body, err := json.Marshal(list)
+	if err != nil {
+		return err
+	}
+	_, err = c.bucket.Swap(ctx, old.version, layout.ObjectOf(tombstonesKey), bytes.NewReader(body))
+	return err
+}

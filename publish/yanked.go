@@ -1,0 +1,123 @@
+package publish
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"strings"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+)
+
+// maxYankedLine bounds one withdrawn package in a list, in bytes.
+const maxYankedLine = 1 << 20
+
+// listYanked makes the list of the packages that were withdrawn from a release. It is an object beside
+// the manifests, which name it: one line of JSON a package, in order, compressed. Any number of publishes
+// that withdraw nothing share one list, so that what a publish writes does not grow with it.
+func (d *draft) listYanked(ctx context.Context, snap *catalogdb.Snapshot) error {
+	yanked, err := snap.Yanked(ctx)
+	if err != nil || len(yanked) == 0 {
+		return err
+	}
+	x, err := newIndex()
+	if err != nil {
+		return err
+	}
+	d.yanked = []indexFile{{index: x}}
+	w := newCompressor()
+	for _, k := range yanked {
+		line, err := json.Marshal(k)
+		if err != nil {
+			return err
+		}
+		if err := x.add(w, startsSegment(k), line, []byte("\n")); err != nil {
+			return err
+		}
+	}
+	if err := x.finish(w); err != nil {
+		return err
+	}
+	d.yanked[0].key = yankedPrefix(snap.Release) + x.packed.sum() + ".json.gz"
+	return nil
+}
+
+// yankedPrefix is what the keys of a release's lists begin with.
+func yankedPrefix(r catalog.Release) string { return layout.HistoryPrefix(r) + "yanked-" }
+
+// yanked yields the packages that were withdrawn when the release was published.
+func (rd *reading) yanked(ctx context.Context) iter.Seq2[catalog.Package, error] {
+	return func(yield func(catalog.Package, error) bool) {
+		m, err := readManifest(ctx, rd.bucket, rd.release, rd.manifest)
+		if err != nil {
+			yield(catalog.Package{}, err)
+			return
+		}
+		for k, err := range yankedIn(ctx, rd.bucket, m) {
+			if err == nil {
+				err = rd.withdrawn(&k)
+			}
+			if !yield(k, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// yankedIn reads the list that a manifest names.
+func yankedIn(ctx context.Context, b Bucket, m Manifest) iter.Seq2[catalog.Package, error] {
+	return func(yield func(catalog.Package, error) bool) {
+		if m.Yanked == nil {
+			return
+		}
+		in, err := openPacked(ctx, b, *m.Yanked)
+		if err != nil {
+			yield(catalog.Package{}, err)
+			return
+		}
+		defer in.Close()
+		lines := bufio.NewScanner(in)
+		lines.Buffer(nil, maxYankedLine)
+		for lines.Scan() {
+			var k catalog.Package
+			err := json.Unmarshal(lines.Bytes(), &k)
+			if !yield(k, err) || err != nil {
+				return
+			}
+		}
+		if err := lines.Err(); err != nil {
+			yield(catalog.Package{}, fmt.Errorf("read %s: %w", m.Yanked.Key, err))
+		}
+	}
+}
+
+// withdrawn checks a row of a list, which nobody has signed, and completes it. It cannot do worse than to
+// withdraw a package.
+func (rd *reading) withdrawn(k *catalog.Package) error {
+	id, err := rd.reader.Identity(k.Format, k.Name, k.Version, k.Arch)
+	if err != nil {
+		return err
+	}
+	r := rd.release
+	switch {
+	case k.Repository != r.Repository || k.Distribution != r.Distribution || (k.Format == catalog.DEB) != (r.Arch == ""),
+		k.Canonical != id.Canonical, k.State != catalog.Yanked || k.Yank == nil, !isKeyOf(k.Key, *k):
+		return fmt.Errorf("%s lists what is no withdrawn package of it: %.300q", rd.manifest, k.Key)
+	}
+	k.SortKey = id.SortKey
+	return nil
+}
+
+// isKeyOf reports whether a package can lie under a key.
+func isKeyOf(key string, k catalog.Package) bool {
+	if k.Format == catalog.DEB {
+		return k.Component != "" && key == layout.PoolKey(k)
+	}
+	dir, _, _ := strings.Cut(strings.TrimPrefix(key, k.Repository.String()+"/"+k.Distribution.String()+"/"), "/")
+	own := k.Arch == layout.Noarch && layout.ValidArch(dir) || dir == layout.RPMDirOf(k.Arch)
+	return own && key == layout.RPMKey(k, dir)
+}
