@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"repomill/schemas/layout"
@@ -70,26 +69,10 @@ func (e *edge) serve(w http.ResponseWriter, r *http.Request, key string) {
 		return
 	case err != nil:
 		e.Log.Error("cannot open object", "path", forLog(r.URL.EscapedPath()), "error", err)
-		text(w, http.StatusInternalServerError, "no-store", "internal error\n")
+		internalError(w)
 		return
 	}
 	defer body.Close()
-	o, h := layout.ObjectOf(key), w.Header()
-	h.Set("Content-Type", o.ContentType)
-	h.Set("Cache-Control", o.CacheControl)
-	h.Set("X-Content-Type-Options", "nosniff")
-	if tag := etag(meta.Version); tag != "" {
-		h.Set("ETag", tag)
-	}
+	describe(w.Header(), key, meta)
 	http.ServeContent(w, r, "", meta.Modified, body)
-}
-
-// etag returns the entity tag of a version, which may have its quotes already, or "" if the version
-// has none (RFC 9110, section 8.8.3).
-func etag(v layout.Version) string {
-	bare := strings.Trim(string(v), `"`)
-	if bare == "" || strings.ContainsFunc(bare, func(r rune) bool { return r <= ' ' || r == '"' || r >= 0x7f }) {
-		return ""
-	}
-	return `"` + bare + `"`
 }

@@ -2,12 +2,14 @@
 // stands in for CloudFront where there is none.
 //
 // Keys are a function of the request path, so no answer needs a lookup, and where a client is sent
-// follows from configuration alone.
+// follows from configuration alone. Who may read a repository is in its settings, an object of the
+// bucket: a repository whose settings cannot be read is not there.
 package serve
 
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -19,37 +21,52 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A Signer makes the URLs that clients are sent to. It is called concurrently.
+// A Signer makes the URLs that clients are sent to. It is called concurrently. URLs are absolute and
+// percent-encoded.
 type Signer interface {
-	// Sign returns an absolute, percent-encoded URL of an object, good from now for an hour or so.
+	// Sign returns a URL that opens one object, for some minutes from now.
 	Sign(objectKey string, now time.Time) (location string, err error)
+
+	// SignBelow returns a URL of an object whose signature opens all that is below prefix, for an hour
+	// or so from now.
+	SignBelow(prefix, objectKey string, now time.Time) (location string, err error)
 }
 
-// A Settings knows what repositories were declared with. It is called concurrently, for each request.
-type Settings interface {
-	// Settings returns the settings of a repository. For one that was never declared the error
-	// is fs.ErrNotExist; with any error the repository is not served.
-	Settings(ctx context.Context, r catalog.Repository) (catalog.Settings, error)
+// A Bucket is where settings are read and, for clients that cannot be redirected, index files. It is
+// called concurrently. For an absent key the error is fs.ErrNotExist.
+type Bucket interface {
+	// Get returns the bytes of an object and what is known of them. The caller closes the body.
+	Get(ctx context.Context, key string) (io.ReadCloser, layout.Meta, error)
+
+	// Stat is Get without the bytes.
+	Stat(ctx context.Context, key string) (layout.Meta, error)
 }
 
-// A ResolverConfig is what a resolver needs, all of it.
+// A ResolverConfig is what a resolver needs.
 type ResolverConfig struct {
 	Signer   Signer
-	Settings Settings
+	Settings *SettingsCache
+	Through  Bucket       // where everything but packages is read and answered from; nil to redirect all
+	Ready    func() error // says why /readyz should not be good; nil for always good
+	Observe  func(Answer) // called after each answer, concurrently; may be nil
 	Log      *slog.Logger
 	Now      func() time.Time
 }
 
 // NewResolver returns the handler of public paths. A GET or HEAD of a path that an object of a
-// public repository may have is answered with 302 to the object's signed URL, whether the object
-// exists or not: that is for the CDN to say. "/" and "/healthz" answer for themselves.
+// repository may have is answered with 302 to the object's signed URL, whether the object exists or
+// not: that is for the CDN to say. A private repository wants a token first. "/", "/healthz",
+// "/livez" and "/readyz" answer for themselves.
 //
-// The path alone decides. Query, Host and X-Forwarded-* are ignored; so are Range and conditional
-// headers, which clients repeat to the target. Mount the handler without an http.ServeMux before
-// it, which would redirect unclean paths by itself.
-func NewResolver(cfg ResolverConfig) http.Handler { return &resolver{cfg} }
+// The path and the token alone decide. Query, Host and X-Forwarded-* are ignored; in redirects so are
+// Range and conditional headers, which clients repeat to the target. Mount the handler without an
+// http.ServeMux before it, which would redirect unclean paths by itself.
+func NewResolver(cfg ResolverConfig) http.Handler { return &resolver{ResolverConfig: cfg} }
 
-type resolver struct{ ResolverConfig }
+type resolver struct {
+	ResolverConfig
+	faults faultLog
+}
 
 const index = `This is a repomill package repository server.
 
@@ -61,39 +78,87 @@ and its public keys are at
 `
 
 func (s *resolver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !readOnly(r) {
-		methodNotAllowed(w)
-		return
-	}
-	switch escaped := r.URL.EscapedPath(); escaped {
-	case "/":
-		text(w, http.StatusOK, "public, max-age=300", index)
-	case "/healthz":
-		text(w, http.StatusOK, "no-store", "ok\n")
-	default:
-		s.redirect(w, r, escaped)
+	began := s.Now()
+	a := s.answer(w, r, began)
+	if s.Observe != nil {
+		a.Took = s.Now().Sub(began)
+		s.Observe(a)
 	}
 }
 
-func (s *resolver) redirect(w http.ResponseWriter, r *http.Request, escaped string) {
-	ref, ok := parse(escaped)
-	if !ok || !s.public(r.Context(), ref.Repository) {
-		notFound(w)
-		return
+func (s *resolver) answer(w http.ResponseWriter, r *http.Request, now time.Time) Answer {
+	if !readOnly(r) {
+		return Answer{Status: methodNotAllowed(w)}
 	}
-	location, err := s.Signer.Sign(ref.Key, s.Now())
+	switch escaped := r.URL.EscapedPath(); escaped {
+	case "/":
+		return Answer{Status: text(w, http.StatusOK, "public, max-age=300", index)}
+	case "/healthz", "/livez":
+		return Answer{Status: text(w, http.StatusOK, "no-store", "ok\n")}
+	case "/readyz":
+		if s.Ready != nil && s.Ready() != nil {
+			return Answer{Status: text(w, http.StatusServiceUnavailable, "no-store", "not ready\n")}
+		}
+		return Answer{Status: text(w, http.StatusOK, "no-store", "ok\n")}
+	default:
+		return s.file(w, r, escaped, now)
+	}
+}
+
+// file answers for a path of a repository, once it is known that the client may read it.
+func (s *resolver) file(w http.ResponseWriter, r *http.Request, escaped string, now time.Time) Answer {
+	path, token := cutToken(escaped)
+	ref, ok := parse(path)
+	if !ok {
+		return Answer{Status: notFound(w)}
+	}
+	access, err := s.Settings.Access(r.Context(), ref.Repository)
+	a := Answer{Visibility: access.Visibility}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		a.Status = notFound(w)
+	case err != nil:
+		a.Status = notFoundNow(w)
+	case access.Visibility != catalog.Public && access.Visibility != catalog.Private:
+		a.Status = notFound(w)
+	case access.Visibility == catalog.Private && !access.Opens(secrets(r, token), now):
+		a.Status = unauthenticated(w)
+	case s.Through != nil && !isPackage(ref.Key):
+		a.Through = true
+		a.Status = s.through(w, r, ref.Key, access.Visibility)
+	default:
+		a.Status = s.redirect(w, ref, access.Visibility, now)
+	}
+	return a
+}
+
+func (s *resolver) redirect(w http.ResponseWriter, ref layout.Ref, v catalog.Visibility, now time.Time) int {
+	var location string
+	var err error
+	if v == catalog.Public {
+		location, err = s.Signer.SignBelow(ref.Repository.String(), ref.Key, now)
+	} else {
+		location, err = s.Signer.Sign(ref.Key, now)
+	}
 	if err != nil {
-		s.Log.Error("cannot sign", "path", forLog(escaped), "error", err)
-		text(w, http.StatusInternalServerError, "no-store", "internal error\n")
-		return
+		s.faults.log(s.Log, now, "cannot sign", "key", ref.Key, "error", err)
+		return internalError(w)
 	}
 	h := w.Header()
 	h["Location"] = []string{location}
-	h["Cache-Control"] = []string{"private, no-store"}
-	h["Referrer-Policy"] = []string{"no-referrer"}
-	h["Content-Length"] = []string{"0"}
+	h["Cache-Control"] = redirectCache
+	h["Referrer-Policy"] = redirectReferrer
+	h["Content-Length"] = redirectLength
 	w.WriteHeader(http.StatusFound)
+	return http.StatusFound
 }
+
+// The headers that all redirects share. Nobody writes to them.
+var (
+	redirectCache    = []string{"private, no-store"}
+	redirectReferrer = []string{"no-referrer"}
+	redirectLength   = []string{"0"}
+)
 
 // parse decodes a path once and finds the object that it names.
 func parse(escaped string) (layout.Ref, bool) {
@@ -111,17 +176,10 @@ func parse(escaped string) (layout.Ref, bool) {
 
 // encodedSlash reports whether a percent-encoded '/' would, decoded, change the segments of a path.
 func encodedSlash(escaped string) bool {
-	return strings.Contains(escaped, "%2F") || strings.Contains(escaped, "%2f")
+	return strings.Contains(escaped, "%") && (strings.Contains(escaped, "%2F") || strings.Contains(escaped, "%2f"))
 }
 
-// public reports whether anybody may read a repository. In doubt, nobody may.
-func (s *resolver) public(ctx context.Context, r catalog.Repository) bool {
-	settings, err := s.Settings.Settings(ctx, r)
-	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) && ctx.Err() == nil {
-			s.Log.Error("cannot read settings", "repository", r.String(), "error", err)
-		}
-		return false
-	}
-	return settings.Visibility == catalog.Public
+// isPackage reports whether an object is a package, which is never served through.
+func isPackage(key string) bool {
+	return strings.HasSuffix(key, ".deb") || strings.HasSuffix(key, ".rpm")
 }

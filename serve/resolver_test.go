@@ -92,7 +92,6 @@ func TestNotFound(t *testing.T) {
 	s := newSite(t, newBucket())
 	for _, tt := range []struct{ name, target string }{
 		{"no such repository", "/acme/nothing/gpgkey"},
-		{"a private repository", "/acme/secret/gpgkey"},
 		{"a repository alone", "/acme/tools"},
 		{"a folder", "/acme/tools/ubuntu/dists/jammy/"},
 		{"no file of ours", "/acme/tools/ubuntu/dists/jammy/evil.sh"},
@@ -191,13 +190,16 @@ func TestOwnPages(t *testing.T) {
 type brokenSigner struct{}
 
 func (brokenSigner) Sign(string, time.Time) (string, error) { return "", errors.New("no entropy") }
+func (brokenSigner) SignBelow(string, string, time.Time) (string, error) {
+	return "", errors.New("no entropy")
+}
 
 func TestSignerFault(t *testing.T) {
 	var log lockedBuffer
 	now := func() time.Time { return noon }
 	h := serve.NewResolver(serve.ResolverConfig{
 		Signer:   brokenSigner{},
-		Settings: serve.NewSettingsCache(newBucket().open, time.Second, now),
+		Settings: newSettings(newBucket(), slog.New(slog.DiscardHandler), now),
 		Log:      slog.New(slog.NewTextHandler(&log, nil)),
 		Now:      now,
 	})
@@ -214,7 +216,7 @@ func TestSignerFault(t *testing.T) {
 // FuzzResolver checks that no path leads away from the edge.
 func FuzzResolver(f *testing.F) {
 	s := newSite(f, newBucket())
-	for _, seed := range []string{"/", debKey, rpmKey, "/evil.example.org", "acme/tools/../x", "acme/tools/gpgkey%0d%0a", "acme/tools/ubuntu/jammy/dists/jammy/Release"} {
+	for _, seed := range []string{"/", debKey, rpmKey, "/evil.example.org", "acme/tools/../x", "acme/tools/gpgkey%0d%0a", "acme/tools/ubuntu/jammy/dists/jammy/Release", secretKey, "priv/x/" + secretKey} {
 		f.Add("/" + seed)
 	}
 	f.Fuzz(func(t *testing.T, target string) {
@@ -228,7 +230,7 @@ func FuzzResolver(f *testing.F) {
 		s.resolver.Config.Handler.ServeHTTP(w, r)
 		location := w.Header().Get("Location")
 		switch w.Code {
-		case http.StatusOK, http.StatusNotFound:
+		case http.StatusOK, http.StatusNotFound, http.StatusUnauthorized:
 			if location != "" {
 				t.Errorf("%q: %d with location %q", target, w.Code, location)
 			}

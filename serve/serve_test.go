@@ -8,6 +8,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
@@ -22,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 	"repomill/serve"
 	"repomill/serve/cloudfront"
@@ -33,6 +35,9 @@ const (
 	debKey  = pool + "hello_2.10+dfsg~rc1-3_amd64.deb"
 	rpmKey  = "acme/tools/el/9/x86_64/hello++-2~rc1^git1-1.x86_64.rpm"
 	debText = "0123456789"
+
+	secretKey = "acme/secret/gpgkey"
+	goodToken = "the token of somebody"
 )
 
 var noon = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
@@ -52,20 +57,41 @@ func (b bucket) Open(_ context.Context, key string) (io.ReadSeekCloser, layout.M
 	return body{strings.NewReader(text)}, layout.Meta{Version: "v1", Size: int64(len(text)), Modified: noon.Add(-time.Hour)}, nil
 }
 
-func (b bucket) open(ctx context.Context, key string) (io.ReadCloser, layout.Meta, error) {
+func (b bucket) Get(ctx context.Context, key string) (io.ReadCloser, layout.Meta, error) {
 	return b.Open(ctx, key)
+}
+
+func (b bucket) Stat(ctx context.Context, key string) (layout.Meta, error) {
+	_, meta, err := b.Open(ctx, key)
+	return meta, err
 }
 
 func newBucket() bucket {
 	return bucket{
 		".repomill/acme/tools.json":  `{"repository":{"owner":"acme","name":"tools"},"visibility":"public","tokens":[]}`,
-		".repomill/acme/secret.json": `{"repository":{"owner":"acme","name":"secret"},"visibility":"private"}`,
+		".repomill/acme/secret.json": privateSettings(catalog.Token{Name: "ci", SHA256: serve.TokenDigest(goodToken)}),
 		debKey:                       debText,
 		rpmKey:                       "rpm",
 		"acme/tools/ubuntu/dists/jammy/InRelease": "signed",
 		"acme/tools/gpgkey":                       "key",
-		"acme/secret/gpgkey":                      "secret",
+		secretKey:                                 "secret",
 	}
+}
+
+// privateSettings is the settings object of acme/secret.
+func privateSettings(tokens ...catalog.Token) string {
+	s, err := json.Marshal(catalog.Settings{
+		Repository: catalog.Repository{Owner: "acme", Name: "secret"}, Visibility: catalog.Private, Tokens: tokens,
+	})
+	if err != nil {
+		panic(err)
+	}
+	return string(s)
+}
+
+// newSettings is a cache of the settings in a bucket.
+func newSettings(b serve.Bucket, log *slog.Logger, now func() time.Time) *serve.SettingsCache {
+	return serve.NewSettingsCache(serve.SettingsConfig{Bucket: b, MaxAge: 10 * time.Second, MaxStale: time.Minute, Log: log, Now: now})
 }
 
 // A site is a resolver and an edge on real ports, with everything that they logged.
@@ -94,10 +120,26 @@ func (l *lockedBuffer) String() string {
 
 func newSite(t testing.TB, objects bucket) *site {
 	t.Helper()
+	return newSiteWith(t, objects, newKey(t), func(*serve.ResolverConfig) {})
+}
+
+func newKey(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	return mustKey()
+}
+
+func mustKey() *ecdsa.PrivateKey {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
+	return key
+}
+
+// newSiteWith is newSite with a key, and a configuration that may be changed.
+func newSiteWith(t testing.TB, objects bucket, key crypto.Signer, change func(*serve.ResolverConfig)) *site {
+	t.Helper()
+	var err error
 	s := &site{log: &lockedBuffer{}}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
 	now := func() time.Time { return noon }
@@ -112,8 +154,9 @@ func newSite(t testing.TB, objects bucket) *site {
 	if s.signer, err = cloudfront.NewSigner(base, keyID, key); err != nil {
 		t.Fatal(err)
 	}
-	settings := serve.NewSettingsCache(objects.open, 5*time.Second, now)
-	s.resolver = httptest.NewServer(serve.NewResolver(serve.ResolverConfig{Signer: s.signer, Settings: settings, Log: log, Now: now}))
+	cfg := serve.ResolverConfig{Signer: s.signer, Settings: newSettings(objects, log, now), Log: log, Now: now}
+	change(&cfg)
+	s.resolver = httptest.NewServer(serve.NewResolver(cfg))
 	t.Cleanup(s.resolver.Close)
 	return s
 }
@@ -145,18 +188,22 @@ func raw(t testing.TB, server *httptest.Server, method, target string, headers .
 	return resp, string(b)
 }
 
-// locationOf is the signed URL of an object at noon.
+// locationOf is where a client of a public repository is sent for an object at noon.
 func (s *site) locationOf(t testing.TB, key string) string {
 	t.Helper()
-	location, err := s.signer.Sign(key, noon)
+	location, err := s.signer.SignBelow(strings.Join(strings.SplitN(key, "/", 3)[:2], "/"), key, noon)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return location
 }
 
-// edgePath is the request target of an object's signed URL.
+// edgePath is the request target of a URL that opens one object.
 func (s *site) edgePath(t testing.TB, key string) string {
 	t.Helper()
-	return strings.TrimPrefix(s.locationOf(t, key), s.edge.URL)
+	location, err := s.signer.Sign(key, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimPrefix(location, s.edge.URL)
 }

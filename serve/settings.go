@@ -2,10 +2,7 @@ package serve
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -14,119 +11,155 @@ import (
 )
 
 const (
-	maxSettingsBytes  = 1 << 20          // of one settings object
-	maxCachedSettings = 4096             // repositories
-	maxAbsence        = time.Second      // how long a repository that was just declared may stay unknown
-	readTimeout       = 10 * time.Second // for one settings object
+	maxCachedSettings = 16 << 10         // repositories, declared or not
+	maxCachedBytes    = 64 << 20         // of the settings objects of those that are declared
+	maxFirstReads     = 64               // at a time, of repositories that nothing is known of
+	retryAfter        = time.Second      // absence and faults are asked about again
+	readTimeout       = 5 * time.Second  // for one settings object
+	clockTrust        = 30 * time.Second // how far a clock may go back before answers are thought old
 )
 
-// An OpenFunc opens an object of the bucket. For an absent key the error is fs.ErrNotExist. The
-// caller closes the body.
-type OpenFunc func(ctx context.Context, key string) (io.ReadCloser, layout.Meta, error)
+// A SettingsConfig is what a cache of settings needs, all of it.
+type SettingsConfig struct {
+	Bucket   Bucket
+	MaxAge   time.Duration // how old an answer may be; halfway it is asked for again
+	MaxStale time.Duration // how old it may be while the bucket cannot be read
+	Log      *slog.Logger
+	Now      func() time.Time
+}
 
-// A SettingsCache reads the settings of repositories from their objects in the bucket. Its methods
-// may be called concurrently; one repository is read once at a time.
+// A SettingsCache knows who may read which repository, from the settings objects in the bucket. Its
+// methods may be called concurrently; one repository is read once at a time, and only if its version
+// has changed.
 //
-// Settings may be maxAge old, absence and faults a second. There is no use of older settings while
-// the bucket cannot be read: a repository that may have become private is not served.
+// While the bucket cannot be read, repositories that were read before are served as they were, for
+// MaxStale; others are not served. So nothing that is private becomes public by a fault.
 type SettingsCache struct {
-	open   OpenFunc
-	maxAge time.Duration
-	now    func() time.Time
+	SettingsConfig
+	slots chan struct{} // one for each first read
 
 	mu      sync.Mutex
 	entries map[catalog.Repository]*settingsEntry
+	bytes   int // of the objects behind the entries
+	health  Health
+	blind   bool // the last first read, or probe, met a fault
 }
 
+// A Health says how a cache gets on with its bucket.
+type Health struct {
+	Contact time.Time     // when the bucket last answered; zero if it never did
+	Skew    time.Duration // how far the bucket's clock was ahead of ours then
+}
+
+// A settingsEntry is what is known of one repository.
 type settingsEntry struct {
-	done     chan struct{} // closed when the fields below are set
-	settings catalog.Settings
-	err      error
-	until    time.Time
+	access  Access
+	version layout.Version // of the object; empty if there is none, or none was read yet
+	size    int            // of the object, in bytes
+	read    time.Time      // since when access is known to hold
+	tried   time.Time      // when the last attempt ended
+	err     error          // of the last attempt: absence or a fault
+	flight  chan struct{}  // closed when the attempt that is under way ends; nil if there is none
 }
 
-var _ Settings = (*SettingsCache)(nil)
-
-// NewSettingsCache returns a cache of the settings that open gives, for maxAge each.
-func NewSettingsCache(open OpenFunc, maxAge time.Duration, now func() time.Time) *SettingsCache {
-	return &SettingsCache{open: open, maxAge: maxAge, now: now, entries: map[catalog.Repository]*settingsEntry{}}
-}
-
-// Settings returns the settings of a repository; fs.ErrNotExist if there are none. An object that
-// cannot be understood, or is another repository's, is an error.
-func (c *SettingsCache) Settings(ctx context.Context, r catalog.Repository) (catalog.Settings, error) {
-	e, ours := c.entry(r)
-	if ours {
-		c.fill(ctx, e, r)
+// NewSettingsCache returns a cache that knows nothing yet.
+func NewSettingsCache(cfg SettingsConfig) *SettingsCache {
+	return &SettingsCache{
+		SettingsConfig: cfg, slots: make(chan struct{}, maxFirstReads), entries: map[catalog.Repository]*settingsEntry{},
 	}
+}
+
+// Access says who may read a repository. If it was never declared the error is fs.ErrNotExist; with any
+// error, and with settings that cannot be understood, nobody may.
+func (c *SettingsCache) Access(ctx context.Context, r catalog.Repository) (Access, error) {
+	now := c.Now()
+	c.mu.Lock()
+	e := c.entry(r)
+	if e.flight == nil && e.due(now, c.MaxAge) {
+		e.flight = make(chan struct{})
+		go c.refresh(context.WithoutCancel(ctx), r, e) // others may wait for it: it does not end with this request
+	}
+	if e.flight == nil || e.answers(now, c.MaxAge, c.MaxStale) {
+		defer c.mu.Unlock()
+		return e.answer(now, c.MaxAge, c.MaxStale)
+	}
+	flight := e.flight
+	c.mu.Unlock()
+
 	select {
-	case <-e.done:
-		return e.settings, e.err
+	case <-flight:
 	case <-ctx.Done():
-		return catalog.Settings{}, ctx.Err()
+		return Access{}, ctx.Err()
 	}
-}
-
-// entry returns the entry of a repository, and whether it is new and the caller's to fill.
-func (c *SettingsCache) entry(r catalog.Repository) (e *settingsEntry, ours bool) {
-	now := c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e, ok := c.entries[r]; ok && e.usable(now) {
-		return e, false
+	return e.answer(c.Now(), c.MaxAge, c.MaxStale)
+}
+
+// due reports whether it is time to ask again.
+func (e *settingsEntry) due(now time.Time, maxAge time.Duration) bool {
+	if e.version != "" && e.err == nil {
+		return !within(now, e.read, maxAge/2)
 	}
-	if len(c.entries) >= maxCachedSettings { // names that nobody declared, most likely
-		clear(c.entries)
+	return !within(now, e.tried, retryAfter)
+}
+
+// answers reports whether an entry is good enough not to wait for the attempt that is under way.
+func (e *settingsEntry) answers(now time.Time, maxAge, maxStale time.Duration) bool {
+	return e.version != "" && (within(now, e.read, maxAge) || e.err != nil && within(now, e.read, maxStale))
+}
+
+func (e *settingsEntry) answer(now time.Time, maxAge, maxStale time.Duration) (Access, error) {
+	if e.err == nil || e.answers(now, maxAge, maxStale) {
+		return e.access, nil
 	}
-	e = &settingsEntry{done: make(chan struct{}), err: errors.New("read settings: interrupted")}
+	return Access{}, e.err
+}
+
+// within reports whether t is less than d ago. What lies far ahead is no time of ours: the clock was
+// set back.
+func within(now, t time.Time, d time.Duration) bool {
+	age := now.Sub(t)
+	return age < d && age > -clockTrust
+}
+
+// entry returns the entry of a repository, a new one if need be. The caller holds the lock.
+func (c *SettingsCache) entry(r catalog.Repository) *settingsEntry {
+	if e, ok := c.entries[r]; ok {
+		return e
+	}
+	if len(c.entries) >= maxCachedSettings {
+		c.forget(func(e *settingsEntry) bool { return e.version == "" }) // names that nobody declared
+	}
+	e := &settingsEntry{}
 	c.entries[r] = e
-	return e, true
+	return e
 }
 
-// usable reports whether an entry is being filled or still fresh.
-func (e *settingsEntry) usable(now time.Time) bool {
-	select {
-	case <-e.done:
-		return now.Before(e.until)
-	default:
-		return true
+// forget drops the entries of one kind and, if there are still too many or too large ones, any others.
+// Who waits for one still gets its answer. The caller holds the lock.
+func (c *SettingsCache) forget(useless func(*settingsEntry) bool) {
+	for r, e := range c.entries {
+		if useless(e) {
+			c.drop(r, e)
+		}
+	}
+	for r, e := range c.entries {
+		if len(c.entries) < maxCachedSettings && c.bytes <= maxCachedBytes {
+			return
+		}
+		c.drop(r, e)
 	}
 }
 
-// fill reads an entry. Others may be waiting for it, so it does not end with the request.
-func (c *SettingsCache) fill(ctx context.Context, e *settingsEntry, r catalog.Repository) {
-	defer close(e.done)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
-	defer cancel()
-	asked := c.now() // the age counts from before the read
-	settings, err := c.read(ctx, r)
-	age := c.maxAge
-	if err != nil {
-		settings, age = catalog.Settings{}, min(age, maxAbsence)
-	}
-	e.settings, e.err, e.until = settings, err, asked.Add(age)
+func (c *SettingsCache) drop(r catalog.Repository, e *settingsEntry) {
+	delete(c.entries, r)
+	c.bytes -= e.size
 }
 
-func (c *SettingsCache) read(ctx context.Context, r catalog.Repository) (catalog.Settings, error) {
-	var s catalog.Settings
-	key := layout.SettingsKey(r)
-	body, _, err := c.open(ctx, key)
-	if err != nil {
-		return s, fmt.Errorf("read settings %s: %w", key, err)
-	}
-	defer body.Close()
-	b, err := io.ReadAll(io.LimitReader(body, maxSettingsBytes+1))
-	if err != nil {
-		return s, fmt.Errorf("read settings %s: %w", key, err)
-	}
-	if len(b) > maxSettingsBytes {
-		return s, fmt.Errorf("read settings %s: more than %d bytes", key, maxSettingsBytes)
-	}
-	if err := json.Unmarshal(b, &s); err != nil {
-		return s, fmt.Errorf("read settings %s: %w", key, err)
-	}
-	if s.Repository != r {
-		return s, fmt.Errorf("read settings %s: they are those of %q", key, s.Repository)
-	}
-	return s, nil
+// Health says how the cache gets on with its bucket.
+func (c *SettingsCache) Health() Health {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.health
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -21,65 +22,84 @@ import (
 var tools = catalog.Repository{Owner: "acme", Name: "tools"}
 
 const (
-	toolsKey    = ".repomill/acme/tools.json"
-	publicTools = `{"repository":{"owner":"acme","name":"tools"},"visibility":"public"}`
+	toolsKey     = ".repomill/acme/tools.json"
+	publicTools  = `{"repository":{"owner":"acme","name":"tools"},"visibility":"public"}`
+	privateTools = `{"repository":{"owner":"acme","name":"tools"},"visibility":"private"}`
 )
 
-func TestOnlyPublicSettingsAreServed(t *testing.T) {
+func TestOnlyGoodSettingsAreServed(t *testing.T) {
 	for _, tt := range []struct {
 		name, settings string
 		want           int
+		told           bool // as a fault, in the log
 	}{
-		{"public", publicTools, 302},
-		{"public, with fields of a later release", strings.Replace(publicTools, "{", `{"later":[1],`, 1), 302},
-		{"private", strings.Replace(publicTools, "public", "private", 1), 404},
-		{"no visibility", `{"repository":{"owner":"acme","name":"tools"}}`, 404},
-		{"an unknown visibility", strings.Replace(publicTools, "public", "Public", 1), 404},
-		{"another repository's", strings.Replace(publicTools, "tools", "other", 1), 404},
-		{"empty", "", 404},
-		{"null", "null", 404},
-		{"a list", "[]", 404},
-		{"no JSON", "<html>public</html>", 404},
-		{"cut off", publicTools[:len(publicTools)-1], 404},
-		{"more than one value", publicTools + publicTools, 404},
-		{"as long as allowed", publicTools + strings.Repeat(" ", 1<<20-len(publicTools)), 302},
-		{"too long", publicTools + strings.Repeat(" ", 1<<20-len(publicTools)+1), 404},
+		{"public", publicTools, 302, false},
+		{"public, with fields of a later release", strings.Replace(publicTools, "{", `{"later":[1],`, 1), 302, false},
+		{"private", privateTools, 401, false},
+		{"no visibility", `{"repository":{"owner":"acme","name":"tools"}}`, 404, false},
+		{"an unknown visibility", strings.Replace(publicTools, "public", "Public", 1), 404, false},
+		{"another repository's", strings.Replace(publicTools, "tools", "other", 1), 404, true},
+		{"empty", "", 404, true},
+		{"null", "null", 404, true},
+		{"a list", "[]", 404, true},
+		{"no JSON", "<html>public</html>", 404, true},
+		{"cut off", publicTools[:len(publicTools)-1], 404, true},
+		{"more than one value", publicTools + publicTools, 404, true},
+		{"as long as allowed", publicTools + strings.Repeat(" ", 1<<20-len(publicTools)), 302, false},
+		{"too long", publicTools + strings.Repeat(" ", 1<<20-len(publicTools)+1), 404, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBucket()
 			b[toolsKey] = tt.settings
 			s := newSite(t, b)
-			if resp, _ := raw(t, s.resolver, "GET", "/"+debKey); resp.StatusCode != tt.want {
-				t.Errorf("got %d, want %d", resp.StatusCode, tt.want)
+			for range 2 {
+				if resp, _ := raw(t, s.resolver, "GET", "/"+debKey); resp.StatusCode != tt.want {
+					t.Errorf("got %d, want %d", resp.StatusCode, tt.want)
+				}
 			}
-			unreadable := tt.want == http.StatusNotFound && !strings.Contains(tt.name, "visib") && tt.name != "private"
-			if log := s.log.String(); unreadable != strings.Contains(log, "cannot read settings") {
-				t.Errorf("log has %q, want a fault: %v", log, unreadable)
+			want := 0
+			if tt.told {
+				want = 1
+			}
+			if log := s.log.String(); strings.Count(log, "cannot read settings") != want {
+				t.Errorf("log has %q, want %d faults", log, want)
 			}
 		})
 	}
 }
 
-// A store counts what is opened; what it answers may change.
+// A store counts what is asked for; what it answers may change.
 type store struct {
-	mu    sync.Mutex
-	text  string // of toolsKey
-	err   error
-	reads int
-	clock time.Time
+	mu          sync.Mutex
+	text        string // of toolsKey
+	err         error
+	gets, stats int
+	clock       time.Time
 }
 
-func (s *store) open(_ context.Context, key string) (io.ReadCloser, layout.Meta, error) {
+func (s *store) Get(_ context.Context, key string) (io.ReadCloser, layout.Meta, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reads++
+	s.gets++
+	meta, err := s.meta(key)
+	return io.NopCloser(strings.NewReader(s.text)), meta, err
+}
+
+func (s *store) Stat(_ context.Context, key string) (layout.Meta, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats++
+	return s.meta(key)
+}
+
+func (s *store) meta(key string) (layout.Meta, error) {
 	if s.err != nil {
-		return nil, layout.Meta{}, s.err
+		return layout.Meta{}, s.err
 	}
 	if key != toolsKey || s.text == "" {
-		return nil, layout.Meta{}, fmt.Errorf("open %s: %w", key, fs.ErrNotExist)
+		return layout.Meta{Now: s.clock.Add(time.Minute)}, fmt.Errorf("open %s: %w", key, fs.ErrNotExist)
 	}
-	return io.NopCloser(strings.NewReader(s.text)), layout.Meta{}, nil
+	return layout.Meta{Version: layout.Version(s.text), Size: int64(len(s.text)), Now: s.clock.Add(time.Minute)}, nil
 }
 
 func (s *store) now() time.Time {
@@ -91,101 +111,261 @@ func (s *store) now() time.Time {
 func (s *store) set(after time.Duration, text string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.clock, s.text, s.err, s.reads = noon.Add(after), text, err, 0
+	s.clock, s.text, s.err, s.gets, s.stats = noon.Add(after), text, err, 0, 0
+}
+
+// asked returns "get", "stat", both or nothing.
+func (s *store) asked() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Repeat("stat ", s.stats) + strings.Repeat("get ", s.gets)
+}
+
+// settled waits until nothing is under way: what is asked for in the background has no other sign.
+func settled(t *testing.T, s *store, want string) {
+	t.Helper()
+	for range 2000 {
+		if s.asked() == want {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Errorf("asked the store for %q, want %q", s.asked(), want)
 }
 
 func TestSettingsAge(t *testing.T) {
 	broken := errors.New("no connection")
 	s := &store{}
-	c := serve.NewSettingsCache(s.open, 5*time.Second, s.now)
+	var log lockedBuffer
+	c := newSettings(s, slog.New(slog.NewTextHandler(&log, nil)), s.now) // 10 s, and a minute if need be
 	for _, step := range []struct {
-		name      string
-		after     time.Duration
-		text      string // what the store has now
-		err       error
-		wantRead  bool
-		wantError error
+		name  string
+		after time.Duration
+		text  string // what the store has now
+		err   error
+		want  catalog.Visibility // empty for an error
+		cause error
+		asked string
 	}{
-		{"absent", 0, "", nil, true, fs.ErrNotExist},
-		{"absence is remembered", 900 * time.Millisecond, publicTools, nil, false, fs.ErrNotExist},
-		{"but for a second only", 1 * time.Second, publicTools, nil, true, nil},
-		{"found is remembered", 5 * time.Second, "", nil, false, nil},
-		{"whatever happens to the store", 5900 * time.Millisecond, "", broken, false, nil},
-		{"then it is read again, and a fault is no leave to go on", 6 * time.Second, publicTools, broken, true, broken},
-		{"a fault is remembered", 6900 * time.Millisecond, publicTools, nil, false, broken},
-		{"for a second too", 7 * time.Second, publicTools, nil, true, nil},
-		{"withdrawn", 12 * time.Second, "", nil, true, fs.ErrNotExist},
+		{"absent", 0, "", nil, "", fs.ErrNotExist, "get "},
+		{"absence is remembered", 900 * time.Millisecond, publicTools, nil, "", fs.ErrNotExist, ""},
+		{"but for a second only", 1 * time.Second, publicTools, nil, "public", nil, "get "},
+		{"what was found is remembered", 5 * time.Second, "", nil, "public", nil, ""},
+		{"halfway it is asked for again, and nobody waits", 6 * time.Second, publicTools, nil, "public", nil, "stat "},
+		{"the age counts from then", 10 * time.Second, privateTools, nil, "public", nil, ""},
+		{"whoever comes too late waits for the news", 16 * time.Second, privateTools, nil, "private", nil, "stat get "},
+		{"the bucket is away: what was read holds on", 30 * time.Second, "", broken, "private", nil, "stat "},
+		{"a fault is remembered", 30900 * time.Millisecond, "", broken, "private", nil, ""},
+		{"and tried again after a second", 31 * time.Second, "", broken, "private", nil, "stat "},
+		{"for a minute", 75 * time.Second, "", broken, "private", nil, "stat "},
+		{"and no longer", 76 * time.Second, "", broken, "", broken, "stat "},
+		{"the bucket is back", 78 * time.Second, privateTools, nil, "private", nil, "stat "},
+		{"the settings are gone", 90 * time.Second, "", nil, "", fs.ErrNotExist, "stat "},
+		{"the bucket is away, and nothing is known", 92 * time.Second, publicTools, broken, "", broken, "get "},
+		{"the bucket is back again", 94 * time.Second, publicTools, nil, "public", nil, "get "},
+		{"the clock was set back", -time.Hour, publicTools, nil, "public", nil, "stat "},
 	} {
 		s.set(step.after, step.text, step.err)
-		got, err := c.Settings(t.Context(), tools)
-		if !errors.Is(err, step.wantError) {
-			t.Errorf("%s: got error %v, want %v", step.name, err, step.wantError)
+		got, err := c.Access(t.Context(), tools)
+		if got.Visibility != step.want || !errors.Is(err, step.cause) || (err == nil) != (step.cause == nil) {
+			t.Errorf("%s: got %q, %v, want %q, %v", step.name, got.Visibility, err, step.want, step.cause)
 		}
-		if public := got.Visibility == catalog.Public; public != (step.wantError == nil) {
-			t.Errorf("%s: got %+v", step.name, got)
-		}
-		if read := s.reads > 0; read != step.wantRead {
-			t.Errorf("%s: read the store: %v, want %v", step.name, read, step.wantRead)
+		settled(t, s, step.asked)
+		time.Sleep(2 * time.Millisecond) // what was asked for in the background is taken in
+	}
+	for line, want := range map[string]int{
+		"msg=\"cannot read settings; those read before hold on for a while\"": 1,
+		"msg=\"cannot read settings\"":                                        1,
+		"msg=\"settings can be read again\"":                                  2,
+		"msg=\"settings have changed\"":                                       1,
+		"msg=\"settings are gone: the repository is not served any more\"":    1,
+		"repository=acme/tools":                                               6,
+	} {
+		if got := strings.Count(log.String(), line); got != want {
+			t.Errorf("the log has %d times %s, want %d:\n%s", got, line, want, log.String())
 		}
 	}
 }
 
-func TestSettingsAreReadOnceAtATime(t *testing.T) {
-	var reads atomic.Int32
-	release := make(chan struct{})
-	c := serve.NewSettingsCache(func(context.Context, string) (io.ReadCloser, layout.Meta, error) {
-		reads.Add(1)
-		<-release
-		return io.NopCloser(strings.NewReader(publicTools)), layout.Meta{}, nil
-	}, time.Second, func() time.Time { return noon })
+// A token that is revoked is of no use ten seconds later, however busy the repository is.
+func TestRevocation(t *testing.T) {
+	with := func(secret string) string {
+		return strings.TrimSuffix(privateTools, "}") + `,"tokens":[{"name":"ci","sha256":"` + serve.TokenDigest(secret) + `"}]}`
+	}
+	s := &store{}
+	c := newSettings(s, slog.New(slog.DiscardHandler), s.now)
+	opens := func(secret serve.Secret) bool {
+		a, err := c.Access(t.Context(), tools)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.Opens([]serve.Secret{secret}, s.now())
+	}
+	s.set(0, with("old"), nil)
+	if !opens("old") || opens("new") {
+		t.Fatal("the token is no good at first")
+	}
+	for after := time.Second; after <= 10*time.Second; after += time.Second {
+		s.set(after, with("new"), nil)
+		opens("old")
+	}
+	if opens("old") || !opens("new") {
+		t.Error("after ten seconds the old token is good, or the new one is not")
+	}
+}
 
+// A gate is a bucket that answers when it is told to.
+type gate struct {
+	store
+	opened chan struct{}
+	waits  atomic.Int32
+}
+
+func (g *gate) Get(ctx context.Context, key string) (io.ReadCloser, layout.Meta, error) {
+	g.waits.Add(1)
+	select {
+	case <-g.opened:
+		return g.store.Get(ctx, key)
+	case <-ctx.Done():
+		return nil, layout.Meta{}, ctx.Err()
+	}
+}
+
+func (g *gate) waitFor(t *testing.T, n int32) {
+	t.Helper()
+	for range 5000 {
+		if g.waits.Load() >= n {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatalf("%d reads, want %d", g.waits.Load(), n)
+}
+
+func TestSettingsAreReadOnceAtATime(t *testing.T) {
+	g := &gate{opened: make(chan struct{})}
+	g.set(0, publicTools, nil)
+	c := newSettings(g, slog.New(slog.DiscardHandler), g.now)
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			if s, err := c.Settings(t.Context(), tools); err != nil || s.Visibility != catalog.Public {
-				t.Errorf("got %+v, %v", s, err)
+			if a, err := c.Access(t.Context(), tools); err != nil || a.Visibility != catalog.Public {
+				t.Errorf("got %+v, %v", a, err)
 			}
 		})
 	}
-	for reads.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	g.waitFor(t, 1)
 	left, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := c.Settings(left, tools); !errors.Is(err, context.Canceled) {
+	if _, err := c.Access(left, tools); !errors.Is(err, context.Canceled) {
 		t.Errorf("a client that left waits on: %v", err)
 	}
-	close(release)
+	close(g.opened)
 	wg.Wait()
-	if got := reads.Load(); got != 1 {
+	if got := g.waits.Load(); got != 1 {
 		t.Errorf("got %d reads, want 1", got)
 	}
 }
 
+// However many names are made up, few are looked for at a time, and what is known is not forgotten.
 func TestManyUnknownNames(t *testing.T) {
-	s := &store{}
-	s.set(0, publicTools, nil)
-	c := serve.NewSettingsCache(s.open, time.Hour, s.now)
-	for i := range 10_000 {
-		if _, err := c.Settings(t.Context(), catalog.Repository{Owner: "acme", Name: fmt.Sprint("x", i)}); !errors.Is(err, fs.ErrNotExist) {
-			t.Fatal(err)
+	g := &gate{opened: make(chan struct{})}
+	g.set(0, publicTools, nil)
+	c := newSettings(g, slog.New(slog.DiscardHandler), g.now)
+	var wg sync.WaitGroup
+	ask := func(i int) {
+		if _, err := c.Access(t.Context(), catalog.Repository{Owner: "acme", Name: fmt.Sprint("x", i)}); !errors.Is(err, fs.ErrNotExist) {
+			t.Error(err)
 		}
 	}
-	if got, err := c.Settings(t.Context(), tools); err != nil || got.Visibility != catalog.Public {
-		t.Errorf("got %+v, %v", got, err)
+	for i := range 500 {
+		wg.Go(func() { ask(i) })
+	}
+	g.waitFor(t, 64)
+	time.Sleep(20 * time.Millisecond)
+	if got := g.waits.Load(); got != 64 {
+		t.Errorf("%d reads at a time, want 64", got)
+	}
+	close(g.opened)
+	wg.Wait()
+	if _, err := c.Access(t.Context(), tools); err != nil {
+		t.Error(err)
+	}
+	for i := range 40_000 {
+		ask(i)
+	}
+	g.set(0, "", errors.New("no connection"))
+	if a, err := c.Access(t.Context(), tools); err != nil || a.Visibility != catalog.Public {
+		t.Errorf("what is known was forgotten: %+v, %v", a, err)
 	}
 }
 
+func TestHealth(t *testing.T) {
+	s := &store{}
+	s.set(0, publicTools, nil)
+	var log lockedBuffer
+	c := newSettings(s, slog.New(slog.NewTextHandler(&log, nil)), s.now)
+	if h := c.Health(); !h.Contact.IsZero() {
+		t.Errorf("at first: %+v", h)
+	}
+	if err := c.Probe(t.Context()); err != nil {
+		t.Error(err)
+	}
+	want := serve.Health{Contact: noon, Skew: time.Minute}
+	if h := c.Health(); h != want {
+		t.Errorf("after a probe: %+v, want %+v", h, want)
+	}
+	broken := errors.New("no connection")
+	s.set(time.Minute, "", broken)
+	for range 3 {
+		if err := c.Probe(t.Context()); !errors.Is(err, broken) {
+			t.Error(err)
+		}
+	}
+	if h := c.Health(); h != want {
+		t.Errorf("after a fault: %+v, want %+v", h, want)
+	}
+	s.set(2*time.Minute, "", nil)
+	if err := c.Probe(t.Context()); err != nil || !c.Health().Contact.Equal(noon.Add(2*time.Minute)) {
+		t.Errorf("afterwards: %+v, %v", c.Health(), err)
+	}
+	if got := strings.Count(log.String(), "\n"); got != 2 {
+		t.Errorf("the log has %d lines, want one when the bucket went and one when it came:\n%s", got, log.String())
+	}
+}
+
+// panicky has a bug.
+type panicky struct{}
+
+func (panicky) Get(context.Context, string) (io.ReadCloser, layout.Meta, error) {
+	panic("a bug in a store")
+}
+func (panicky) Stat(context.Context, string) (layout.Meta, error) { panic("a bug in a store") }
+
 func TestPanicWhileReadingIsNotPublic(t *testing.T) {
-	c := serve.NewSettingsCache(func(context.Context, string) (io.ReadCloser, layout.Meta, error) {
-		panic("a bug in a store")
-	}, time.Second, func() time.Time { return noon })
+	c := newSettings(panicky{}, slog.New(slog.DiscardHandler), time.Now)
 	for range 2 { // the second is not stuck behind the first
-		func() {
-			defer func() { _ = recover() }()
-			if _, err := c.Settings(t.Context(), tools); err == nil {
-				t.Error("got no error")
-			}
-		}()
+		if a, err := c.Access(t.Context(), tools); err == nil || a.Visibility != "" {
+			t.Errorf("got %+v, %v, want an error", a, err)
+		}
+	}
+}
+
+// While the bucket cannot be read, a repository that nothing is known of is not there.
+func TestUnreadableIsNotFound(t *testing.T) {
+	s := &store{}
+	s.set(0, publicTools, errors.New("no connection to 10.0.0.1"))
+	var log lockedBuffer
+	site := newSiteWith(t, newBucket(), newKey(t), func(cfg *serve.ResolverConfig) {
+		cfg.Settings = newSettings(s, slog.New(slog.NewTextHandler(&log, nil)), s.now)
+	})
+	for _, target := range []string{"/" + debKey, "/" + secretKey, "/acme/nothing/gpgkey"} {
+		resp, body := raw(t, site.resolver, "GET", target)
+		if resp.StatusCode != http.StatusNotFound || body != "not found\n" || resp.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: got %d, %q, %v, want a 404 that nobody keeps", target, resp.StatusCode, body, resp.Header)
+		}
+	}
+	if got := strings.Count(log.String(), "\n"); got != 1 || !strings.Contains(log.String(), "no connection") {
+		t.Errorf("want one line about the fault, the log has\n%s", log.String())
 	}
 }

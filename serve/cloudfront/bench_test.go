@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// BenchmarkSign compares URLs that must be signed (another object each time) with those of the
-// current bucket (the same object).
+// BenchmarkSign compares URLs that must be signed (another object each time) with those that share
+// one signature of their repository, and with those of the current bucket (the same object).
 func BenchmarkSign(b *testing.B) {
 	for _, kind := range []struct {
 		name string
@@ -17,6 +17,13 @@ func BenchmarkSign(b *testing.B) {
 		b.Run(kind.name+"/signed", func(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
 				if _, err := s.Sign(fmt.Sprintf("acme/tools/el/9/x86_64/hello-%d-1.x86_64.rpm", i), noon); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(kind.name+"/of a repository", func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				if _, err := s.SignBelow("acme/tools", fmt.Sprintf("acme/tools/el/9/x86_64/hello-%d-1.x86_64.rpm", i), noon); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -2,11 +2,12 @@ package cloudfront
 
 import "sync"
 
-// maxCacheBytes bounds the keys and locations of one generation of a cache.
+// maxCacheBytes bounds the names and signed texts of one generation of a cache.
 const maxCacheBytes = 16 << 20
 
-// A cache remembers locations until their buckets end: a signature without '~' takes some 160 us, a
-// bare redirect 20, and most requests are for few objects. The zero cache is ready for use.
+// A cache remembers what was signed for a name until the name's bucket ends: a signature without '~'
+// takes some 160 us, a bare redirect 20, and most requests are for few objects. The zero cache is
+// ready for use.
 //
 // At any moment the ends of all buckets lie in two neighbouring windows of a bucket's length. Each
 // window has a generation; the third takes the place of the first, in which all has ended.
@@ -18,10 +19,10 @@ type cache struct {
 type generation struct {
 	window    int64
 	sizeBytes int
-	locations map[string]string // by object key, which has one bucket's end in each window
+	signed    map[string]string // by name, which has one bucket's end in each window
 }
 
-func (c *cache) get(objectKey string, end int64) (location string, ok bool) {
+func (c *cache) get(name string, end int64) (signed string, ok bool) {
 	window := end / bucketSeconds
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -29,23 +30,23 @@ func (c *cache) get(objectKey string, end int64) (location string, ok bool) {
 	if g.window != window {
 		return "", false
 	}
-	location, ok = g.locations[objectKey]
-	return location, ok
+	signed, ok = g.signed[name]
+	return signed, ok
 }
 
-// put adds a location. A full generation is emptied: what is in demand comes back at once, and a
+// put adds what was signed. A full generation is emptied: what is in demand comes back at once, and a
 // flood of rare names cannot keep it out for long.
-func (c *cache) put(objectKey string, end int64, location string) {
+func (c *cache) put(name string, end int64, signed string) {
 	window := end / bucketSeconds
-	size := len(objectKey) + len(location)
+	size := len(name) + len(signed)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	g := &c.generations[window&1]
-	if g.locations == nil || g.window != window || g.sizeBytes+size > maxCacheBytes {
-		*g = generation{window: window, locations: map[string]string{}}
+	if g.signed == nil || g.window != window || g.sizeBytes+size > maxCacheBytes {
+		*g = generation{window: window, signed: map[string]string{}}
 	}
-	if _, ok := g.locations[objectKey]; !ok { // another request may have signed it meanwhile
-		g.locations[objectKey] = location
+	if _, ok := g.signed[name]; !ok { // another request may have signed it meanwhile
+		g.signed[name] = signed
 		g.sizeBytes += size
 	}
 }

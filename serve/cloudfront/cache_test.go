@@ -45,7 +45,7 @@ func TestCacheIsBounded(t *testing.T) {
 			t.Fatalf("%s is not there right after put", key)
 		}
 		g := &c.generations[0]
-		if held := len(g.locations) * len(location); g.sizeBytes > maxCacheBytes || held > g.sizeBytes {
+		if held := len(g.signed) * len(location); g.sizeBytes > maxCacheBytes || held > g.sizeBytes {
 			t.Fatalf("after %d puts: %d bytes counted, %d held", i+1, g.sizeBytes, held)
 		}
 	}

@@ -2,8 +2,9 @@
 // embedded edge and for tests.
 //
 // A signed URL carries a policy (which URL, until when) and a signature of it. A canned policy is
-// not sent: both sides build it, byte for byte, from the URL and its Expires parameter. A custom
-// policy is sent and may have wildcards.
+// not sent: both sides build it, byte for byte, from the URL and its Expires parameter; it is for one
+// object of a private repository. A custom policy is sent and may have wildcards; one policy is for
+// all of a public repository.
 package cloudfront
 
 import (
@@ -22,6 +23,9 @@ import (
 // reads a literal one as a blank; '~' is unreserved and stays.
 func Escape(objectKey string) string {
 	const hex = "0123456789ABCDEF"
+	if !strings.ContainsFunc(objectKey, func(r rune) bool { return r >= 0x80 || !unreserved(byte(r)) && r != '/' }) {
+		return objectKey // most need nothing
+	}
 	var b strings.Builder
 	b.Grow(len(objectKey) + 12)
 	for i := range len(objectKey) {

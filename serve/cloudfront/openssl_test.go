@@ -60,6 +60,19 @@ func TestOpenSSL(t *testing.T) {
 	}
 }
 
+// openssl verifies the signature of a wildcard policy, over the very bytes that are sent.
+func TestOpenSSLWildcard(t *testing.T) {
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("openssl is not installed")
+	}
+	for _, key := range []crypto.Signer{ecdsaKey(t), rsaKey(t)} {
+		_, public := writeKey(t, key)
+		q := parseURL(t, signBelow(t, newSigner(t, edge, key), plusKey, noon)).Query()
+		policy, signature := write(t, "policy", decode(t, q.Get("Policy"))), write(t, "signature", decode(t, q.Get("Signature")))
+		openssl(t, "dgst", "-sha1", "-verify", public, "-signature", signature, policy)
+	}
+}
+
 // openssl returns what the command prints.
 func openssl(t *testing.T, args ...string) []byte {
 	t.Helper()

@@ -8,29 +8,38 @@ import (
 	"hash/crc32"
 	"io"
 	"net/url"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/feature/cloudfront/sign"
+	"golang.org/x/sync/singleflight"
 )
 
-// Expiry goes by buckets, so that one object has one URL for a while: a URL made at any moment of a
-// bucket lives until the bucket's end and then as long again as lifetime.
+// Expiry goes by buckets, so that a signature serves for a while: one made at any moment of a bucket
+// is good until the bucket's end and then for its lifetime.
 const (
 	bucketSeconds   = 5 * 60
-	lifetimeSeconds = 60 * 60
-	maxDraws        = 300 // four or five are usual; 300 in vain is one chance in 10^31
+	lifetimeBelow   = 60 * 60 // seconds, of a wildcard policy
+	lifetimeObject  = 10 * 60 // seconds, of a canned policy
+	maxDraws        = 300     // four or five are usual; 300 in vain is one chance in 10^31
+	maxKeyPairIDLen = 128
 )
 
-// A Signer makes canned-policy URLs of objects. Its methods may be called concurrently.
+// A Signer makes signed URLs of objects. Its methods may be called concurrently; what several
+// callers need at once is signed once.
 //
 // It needs no state to agree with other replicas: with the same key, two signers give one object
 // the same URL for the length of a bucket, since ECDSA is used in its deterministic form (RFC 6979).
 type Signer struct {
-	base   string // without a slash at the end
-	sdk    *sign.URLSigner
-	redraw bool // draw signatures until one has no '~'
-	cache  cache
+	base    string // without a slash at the end
+	sdk     *sign.URLSigner
+	redraw  bool  // draw signatures until one has no '~'
+	objects cache // locations, by object key
+	below   cache // queries, by prefix
+	flights singleflight.Group
+	drawn   atomic.Int64
 }
 
 // NewSigner returns a signer of URLs below edge: scheme, host and optionally a path prefix. Key
@@ -44,8 +53,8 @@ func NewSigner(edge *url.URL, keyPairID string, key crypto.Signer) (*Signer, err
 	if err := checkEdge(edge); err != nil {
 		return nil, err
 	}
-	if keyPairID == "" || strings.ContainsFunc(keyPairID, func(r rune) bool { return r >= 0x80 || !unreserved(byte(r)) }) {
-		return nil, fmt.Errorf("key pair id %q: want the id that CloudFront gave the public key, such as K2JCJMDEHXQW5F", keyPairID)
+	if keyPairID == "" || len(keyPairID) > maxKeyPairIDLen || strings.ContainsFunc(keyPairID, func(r rune) bool { return r >= 0x80 || !unreserved(byte(r)) }) {
+		return nil, fmt.Errorf("key pair id %.80q: want the id that CloudFront gave the public key, such as K2JCJMDEHXQW5F", keyPairID)
 	}
 	if key == nil {
 		return nil, errors.New("the signing key is missing")
@@ -61,38 +70,90 @@ func NewSigner(edge *url.URL, keyPairID string, key crypto.Signer) (*Signer, err
 	return &Signer{base: origin + prefix, sdk: sign.NewURLSigner(keyPairID, key), redraw: redraw}, nil
 }
 
-// Sign returns the URL of an object, good for at least an hour from now and for five minutes more
-// at most (and some seconds for redrawn signatures).
+// Sign returns a URL with a canned policy: it opens this object alone, for at least ten minutes from
+// now and for five minutes more at most (and some seconds for redrawn signatures).
 func (s *Signer) Sign(objectKey string, now time.Time) (location string, err error) {
 	end := bucketEnd(objectKey, now.Unix())
-	if location, ok := s.cache.get(objectKey, end); ok {
+	if location, ok := s.objects.get(objectKey, end); ok {
 		return location, nil
 	}
-	if location, err = s.draw(objectKey, end+lifetimeSeconds); err != nil {
-		return "", fmt.Errorf("sign %q: %w", objectKey, err)
-	}
-	s.cache.put(objectKey, end, location)
-	return location, nil
+	return s.once(&s.objects, objectKey, end, func() (string, error) {
+		resource := s.base + "/" + Escape(objectKey)
+		query, err := s.draw(resource, end+lifetimeObject, s.sdk.Sign)
+		return resource + query, err
+	})
 }
 
-func (s *Signer) draw(objectKey string, expires int64) (string, error) {
-	resource := s.base + "/" + Escape(objectKey)
+// SignBelow returns a URL of an object with a wildcard policy: whoever has it can read all that is
+// below prefix, which is without a slash at its end, for at least an hour from now and for five
+// minutes more at most. It is for what anybody may read: there is one signature per prefix and bucket.
+func (s *Signer) SignBelow(prefix, objectKey string, now time.Time) (location string, err error) {
+	if rest, ok := strings.CutPrefix(objectKey, prefix); !ok || prefix == "" || !strings.HasPrefix(rest, "/") {
+		return "", fmt.Errorf("sign %q: it is not below %q", objectKey, prefix)
+	}
+	end := bucketEnd(prefix, now.Unix())
+	query, ok := s.below.get(prefix, end)
+	if !ok {
+		folder := s.base + "/" + Escape(prefix) + "/"
+		query, err = s.once(&s.below, prefix, end, func() (string, error) { return s.draw(folder, end+lifetimeBelow, s.wildcard) })
+	}
+	if err != nil {
+		return "", err
+	}
+	return s.base + "/" + Escape(objectKey) + query, nil
+}
+
+// wildcard signs the policy of everything below a folder, which ends in a slash: without it, "acme/a*"
+// would open "acme/ab" too.
+func (s *Signer) wildcard(folder string, expires time.Time) (signed string, err error) {
+	return s.sdk.SignWithPolicy(folder, &sign.Policy{Statements: []sign.Statement{{
+		Resource:  folder + "*",
+		Condition: sign.Condition{DateLessThan: sign.NewAWSEpochTime(expires)},
+	}}})
+}
+
+// Drawn returns how many signatures were made so far, those with a '~' included.
+func (s *Signer) Drawn() int64 { return s.drawn.Load() }
+
+// once makes what the cache lacks, once for all who wait for it.
+func (s *Signer) once(c *cache, name string, end int64, signed func() (string, error)) (string, error) {
+	v, err, _ := s.flights.Do(strconv.FormatInt(end, 10)+" "+name, func() (any, error) {
+		if text, ok := c.get(name, end); ok { // another flight has just landed
+			return text, nil
+		}
+		text, err := signed()
+		if err != nil {
+			return "", fmt.Errorf("sign %q: %w", name, err)
+		}
+		c.put(name, end, text)
+		return text, nil
+	})
+	if err != nil {
+		return "", err
+	}
+	return v.(string), nil
+}
+
+// draw signs a URL until its query is fit for every client, at expires or some seconds later, and
+// returns the query from its '?' on.
+func (s *Signer) draw(url string, expires int64, signURL func(url string, expires time.Time) (signed string, err error)) (query string, err error) {
 	for i := range int64(maxDraws) {
-		signed, err := s.sdk.Sign(resource, time.Unix(expires+i, 0))
+		s.drawn.Add(1)
+		signed, err := signURL(url, time.Unix(expires+i, 0))
 		if err != nil {
 			return "", err
 		}
-		if !s.redraw || !strings.Contains(signed[len(resource):], "~") {
-			return signed, nil
+		if query = signed[len(url):]; !s.redraw || !strings.Contains(query, "~") {
+			return query, nil
 		}
 	}
 	return "", fmt.Errorf("%d signatures in a row have a '~'", maxDraws)
 }
 
-// bucketEnd returns when the bucket of an object ends, in seconds since 1970. The buckets of
-// different objects are offset, so that not all URLs change at once.
-func bucketEnd(objectKey string, now int64) int64 {
-	offset := int64(crc32.ChecksumIEEE([]byte(objectKey))) % bucketSeconds
+// bucketEnd returns when the bucket of a name ends, in seconds since 1970. The buckets of different
+// names are offset, so that not all URLs change at once.
+func bucketEnd(name string, now int64) int64 {
+	offset := int64(crc32.ChecksumIEEE([]byte(name))) % bucketSeconds
 	return now - (now-offset)%bucketSeconds + bucketSeconds
 }
 

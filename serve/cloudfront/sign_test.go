@@ -7,36 +7,162 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/url"
-	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/feature/cloudfront/sign"
 
 	"repomill/serve/cloudfront"
 )
 
-func TestSignatureIsAFunctionOfObjectAndBucket(t *testing.T) {
+// signings are both ways to sign.
+var signings = []struct {
+	name string
+	sign func(testing.TB, *cloudfront.Signer, string, time.Time) string
+	ends func(t *testing.T, location string) time.Time
+	life time.Duration // at least
+}{
+	{"one object", sign, cannedEnd, 10 * time.Minute},
+	{"a repository", signBelow, customEnd, time.Hour},
+}
+
+// signBelow signs for all of the repository of an object.
+func signBelow(t testing.TB, s *cloudfront.Signer, objectKey string, now time.Time) string {
+	t.Helper()
+	p := strings.SplitN(objectKey, "/", 3)
+	location, err := s.SignBelow(p[0]+"/"+p[1], objectKey, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return location
+}
+
+func cannedEnd(t *testing.T, location string) time.Time {
+	t.Helper()
+	return parseExpires(t, parseURL(t, location).Query().Get("Expires"))
+}
+
+func customEnd(t *testing.T, location string) time.Time {
+	t.Helper()
+	var p sdk.Policy
+	if err := json.Unmarshal(decode(t, parseURL(t, location).Query().Get("Policy")), &p); err != nil {
+		t.Fatal(err)
+	}
+	return p.Statements[0].Condition.DateLessThan.Time
+}
+
+func decode(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := base64.StdEncoding.DecodeString(strings.NewReplacer("-", "+", "_", "=", "~", "/").Replace(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestSignatureIsAFunctionOfNameAndBucket(t *testing.T) {
 	for _, key := range []crypto.Signer{ecdsaKey(t), rsaKey(t)} {
-		t.Run(fmt.Sprintf("%T", key), func(t *testing.T) {
-			one, other := newSigner(t, edge, key), newSigner(t, edge, key) // two replicas, nothing cached in the second
-			changes := 0
-			for last, i := sign(t, one, plusKey, noon), 0; i < 300; i += 10 {
-				now := noon.Add(time.Duration(i) * time.Second)
-				got := sign(t, one, plusKey, now)
-				if want := sign(t, other, plusKey, now); got != want {
-					t.Fatalf("after %d s two replicas disagree:\n%s\n%s", i, got, want)
+		for _, kind := range signings {
+			t.Run(fmt.Sprintf("%T, %s", key, kind.name), func(t *testing.T) {
+				one, other := newSigner(t, edge, key), newSigner(t, edge, key) // two replicas, nothing cached in the second
+				changes := 0
+				for last, i := kind.sign(t, one, plusKey, noon), 0; i < 300; i += 10 {
+					now := noon.Add(time.Duration(i) * time.Second)
+					got := kind.sign(t, one, plusKey, now)
+					if want := kind.sign(t, other, plusKey, now); got != want {
+						t.Fatalf("after %d s two replicas disagree:\n%s\n%s", i, got, want)
+					}
+					if got != last {
+						changes++
+					}
+					last = got
 				}
-				if got != last {
-					changes++
+				if changes > 1 {
+					t.Errorf("the URL changed %d times in five minutes, want once at most", changes)
 				}
-				last = got
-			}
-			if changes > 1 {
-				t.Errorf("the URL changed %d times in five minutes, want once at most", changes)
-			}
-		})
+			})
+		}
+	}
+}
+
+// However many ask at once, one signature is made.
+func TestSignedOnce(t *testing.T) {
+	for _, kind := range signings {
+		s := newSigner(t, edge, rsaKey(t)) // which is not drawn again
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() { kind.sign(t, s, plusKey, noon) })
+		}
+		wg.Wait()
+		if got := s.Drawn(); got != 1 {
+			t.Errorf("%s: %d signatures, want 1", kind.name, got)
+		}
+	}
+}
+
+func TestOneSignaturePerRepository(t *testing.T) {
+	s := newSigner(t, edge, rsaKey(t))
+	queries := map[string]bool{}
+	for _, key := range []string{plusKey, "acme/tools/gpgkey", "acme/tools/el/9/x86_64/a-1-1.x86_64.rpm"} {
+		location := signBelow(t, s, key, noon)
+		path, query, _ := strings.Cut(location, "?")
+		if want := edge + "/" + cloudfront.Escape(key); path != want {
+			t.Errorf("got %s, want %s", path, want)
+		}
+		queries[query] = true
+	}
+	signBelow(t, s, "acme/tool/gpgkey", noon)
+	if len(queries) != 1 || s.Drawn() != 2 {
+		t.Errorf("%d queries of one repository and %d signatures of two, want 1 and 2", len(queries), s.Drawn())
+	}
+}
+
+func TestWildcardPolicy(t *testing.T) {
+	for _, at := range []string{edge, edge + "/packages/"} {
+		location := signBelow(t, newSigner(t, at, ecdsaKey(t)), plusKey, noon)
+		q := parseURL(t, location).Query()
+		got := string(decode(t, q.Get("Policy")))
+		want := fmt.Sprintf(`{"Statement":[{"Resource":"%s/acme/tools/*","Condition":{"DateLessThan":{"AWS:EpochTime":%d}}}]}`,
+			strings.TrimRight(at, "/"), customEnd(t, location).Unix())
+		if got != want || q.Get("Expires") != "" {
+			t.Errorf("got %s\nwant %s", got, want)
+		}
+	}
+}
+
+func TestWildcardOpensItsRepositoryAlone(t *testing.T) {
+	key := ecdsaKey(t)
+	s, v := newSigner(t, edge, key), newVerifier(t, edge, key)
+	_, query, _ := strings.Cut(signBelow(t, s, "acme/tools/gpgkey", noon), "?")
+	for path, good := range map[string]bool{
+		"/acme/tools/gpgkey":                             true,
+		"/acme/tools/el/9/x86_64/g%2B-1-1.x86_64.rpm":    true,
+		"/acme/tools/el/9/x86_64/g%2b-1%7e-1.x86_64.rpm": true, // as old apt would
+		"/acme/tools2/gpgkey":                            false,
+		"/acme/tool/gpgkey":                              false,
+		"/other/tools/gpgkey":                            false,
+		"/acme/tools/../secret/gpgkey":                   false,
+		"/acme/tools/%2e%2e/secret/gpgkey":               false,
+		"/acme/tools//acme/secret/gpgkey":                false,
+	} {
+		if _, err := v.Verify(path+"?"+query, noon); (err == nil) != good {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+func TestSignBelowRefuses(t *testing.T) {
+	s := newSigner(t, edge, ecdsaKey(t))
+	for _, tt := range [][2]string{{"acme/tool", "acme/tools/gpgkey"}, {"", "acme/tools/gpgkey"}, {"acme/tools/gpgkey", "acme/tools/gpgkey"}, {"acme/tools/", "acme/tools/gpgkey"}, {"a", "acme/tools/gpgkey"}} {
+		if location, err := s.SignBelow(tt[0], tt[1], noon); err == nil {
+			t.Errorf("%q below %q: %s", tt[1], tt[0], location)
+		}
 	}
 }
 
@@ -53,30 +179,35 @@ func TestSignedAgainAfterOthers(t *testing.T) {
 
 func TestNoTildeInSignatures(t *testing.T) {
 	s := newSigner(t, edge, ecdsaKey(t))
-	for i := range 1000 {
-		location := sign(t, s, fmt.Sprintf("acme/tools/el/9/x86_64/a~%d-1.x86_64.rpm", i), noon)
-		if _, query, _ := strings.Cut(location, "?"); strings.Contains(query, "~") {
-			t.Fatalf("%s: old apt re-quotes the '~'", location)
+	for i := range 500 {
+		for _, location := range []string{
+			sign(t, s, fmt.Sprintf("acme/tools/el/9/x86_64/a~%d-1.x86_64.rpm", i), noon),
+			signBelow(t, s, fmt.Sprintf("acme/tools%d/gpgkey", i), noon),
+		} {
+			if _, query, _ := strings.Cut(location, "?"); strings.Contains(query, "~") {
+				t.Fatalf("%s: old apt re-quotes the '~'", location)
+			}
 		}
 	}
 }
 
 func TestLifetime(t *testing.T) {
-	s := newSigner(t, edge, ecdsaKey(t))
-	ends := map[int64]bool{}
-	for i := range 50 {
-		u := parseURL(t, sign(t, s, fmt.Sprintf("acme/tools/el/9/x86_64/a-%d-1.x86_64.rpm", i), noon))
-		expires, err := strconv.ParseInt(u.Query().Get("Expires"), 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if left := time.Unix(expires, 0).Sub(noon); left < time.Hour || left > 65*time.Minute+time.Minute {
-			t.Errorf("%s lives %v, want one hour to 65 minutes and some draws", u, left)
-		}
-		ends[expires] = true
-	}
-	if len(ends) < 25 {
-		t.Errorf("50 objects expire at %d moments only: buckets are not offset", len(ends))
+	for _, kind := range signings {
+		t.Run(kind.name, func(t *testing.T) {
+			s := newSigner(t, edge, ecdsaKey(t))
+			ends := map[time.Time]bool{}
+			for i := range 50 {
+				location := kind.sign(t, s, fmt.Sprintf("acme/tools%d/el/9/x86_64/a-%d-1.x86_64.rpm", i, i), noon)
+				end := kind.ends(t, location)
+				if left := end.Sub(noon); left < kind.life || left > kind.life+5*time.Minute+time.Minute {
+					t.Errorf("%s lives %v, want %v to five minutes and some draws more", location, left, kind.life)
+				}
+				ends[end] = true
+			}
+			if len(ends) < 25 {
+				t.Errorf("50 names expire at %d moments only: buckets are not offset", len(ends))
+			}
+		})
 	}
 }
 

@@ -17,7 +17,8 @@ import (
 // maxRequestURI is the longest request that is looked at, in bytes: CloudFront's own limit.
 const maxRequestURI = 8192
 
-// A Refusal says why a URL is not served. It is for the edge's log: the client is told 403, no more.
+// A Refusal says why a URL is not served. It is for the edge's log: the client is told 403, no more. The
+// path, which may have been meant for another server, is not in it.
 type Refusal string
 
 func (r Refusal) Error() string { return "refused: " + string(r) }
@@ -76,22 +77,22 @@ func (v *Verifier) Verify(requestURI string, now time.Time) (objectKey string, e
 func (v *Verifier) objectKey(rawPath string) (string, error) {
 	rest, ok := strings.CutPrefix(rawPath, v.prefix)
 	if !ok {
-		return "", refuse("path %q is not below %s", cut(rawPath), v.prefix)
+		return "", refuse("the path is not below %s", v.prefix)
 	}
 	for i := range len(rest) {
 		if c := rest[i]; !unreserved(c) && !strings.ContainsRune("/%!$&'()*+,;=:@", rune(c)) {
-			return "", refuse("path %q has a byte that must be percent-encoded", cut(rawPath))
+			return "", refuse("the path has a byte that must be percent-encoded")
 		}
 	}
 	if strings.Contains(strings.ToLower(rest), "%2f") {
-		return "", refuse("path %q has an encoded slash", cut(rawPath))
+		return "", refuse("the path has an encoded slash")
 	}
 	key, err := url.PathUnescape(rest)
 	if err != nil {
-		return "", refuse("path %q has a bad percent-encoding", cut(rawPath))
+		return "", refuse("the path has a bad percent-encoding")
 	}
 	if ref, ok := layout.Parse(key); !ok || ref.Key != key || layout.Hidden(key) {
-		return "", refuse("path %q is not that of a published object", cut(rawPath))
+		return "", refuse("the path is not that of a published object")
 	}
 	return key, nil
 }

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"repomill/serve"
+)
+
+const (
+	settingsAge   = 10 * time.Second // a revoked token is good no longer
+	settingsStale = 15 * time.Minute // while the bucket cannot be read
+	maxSkew       = 2 * time.Minute  // between the bucket's clock and ours: signed URLs live ten minutes at least
+)
+
+// A resolver is what run has opened.
+type resolver struct {
+	cfg      Config
+	log      *slog.Logger
+	settings *serve.SettingsCache
+	stopping atomic.Bool
+}
+
+// run serves until ctx ends.
+func run(ctx context.Context, cfg Config, errOut io.Writer) error {
+	if err := cfg.check(); err != nil {
+		return err
+	}
+	signer, err := newSigner(cfg)
+	if err != nil {
+		return err
+	}
+	bucket, err := openBucket(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer bucket.Close()
+	s := &resolver{cfg: cfg, log: newLogger(errOut, cfg.LogFormat)}
+	s.settings = serve.NewSettingsCache(serve.SettingsConfig{Bucket: bucket, MaxAge: settingsAge, MaxStale: settingsStale, Log: s.log, Now: time.Now})
+	if err := s.settings.Probe(ctx); err != nil {
+		return unreachable(fmt.Errorf("--bucket: %w", err))
+	}
+	m := newMetrics(s.settings.Health, signer.Drawn, time.Now)
+	rc := serve.ResolverConfig{Signer: signer, Settings: s.settings, Ready: s.ready, Observe: m.observe, Log: s.log, Now: time.Now}
+	if cfg.ServeThrough == "metadata" {
+		rc.Through = bucket
+	}
+	return s.serve(ctx, serve.NewResolver(rc), m.handler())
+}
+
+func newLogger(w io.Writer, format string) *slog.Logger {
+	if format == "text" {
+		return slog.New(slog.NewTextHandler(w, nil))
+	}
+	return slog.New(slog.NewJSONHandler(w, nil))
+}
+
+// ready says why clients should not be sent here. A key is there, or the program would not run. With the
+// bucket away, the CDN still has much of it: all resolvers would give up at once, so they do only when
+// the settings that they hold are too old.
+func (s *resolver) ready() error {
+	h := s.settings.Health()
+	age := time.Since(h.Contact)
+	switch {
+	case s.stopping.Load():
+		return errors.New("stopping")
+	case age > settingsStale:
+		return fmt.Errorf("the bucket has not answered for %v: check --bucket and its credentials", age.Round(time.Second))
+	case h.Skew.Abs() > maxSkew:
+		return fmt.Errorf("this machine's clock is %v from the bucket's, and signed URLs would end at the wrong time: set the clock", h.Skew.Round(time.Second))
+	}
+	return nil
+}
+
+// serve runs both servers until ctx ends or one of them fails.
+func (s *resolver) serve(ctx context.Context, public, metrics http.Handler) error {
+	listener, err := net.Listen("tcp", s.cfg.Listen)
+	if err != nil {
+		return unreachable(fmt.Errorf("--listen: %w", err))
+	}
+	defer listener.Close()
+	servers := map[*http.Server]net.Listener{s.newServer(public): listener}
+	opsAddress := ""
+	if s.cfg.OpsListen != "" {
+		ops, err := net.Listen("tcp", s.cfg.OpsListen)
+		if err != nil {
+			return unreachable(fmt.Errorf("--ops-listen: %w", err))
+		}
+		defer ops.Close()
+		servers[s.newServer(s.opsHandler(metrics))] = ops
+		opsAddress = ops.Addr().String()
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for srv, l := range servers {
+		g.Go(func() error { return listen(srv, l) })
+		g.Go(func() error { return s.stop(ctx, srv) })
+	}
+	g.Go(func() error { s.settings.Poll(ctx); return nil })
+	g.Go(func() error { s.watch(ctx); return nil })
+	s.log.Info("serving", "listen", listener.Addr().String(), "ops_listen", opsAddress, "public_url", s.cfg.PublicURL, "cdn", s.cfg.CDN,
+		"key_pair_id", s.cfg.KeyPairID, "serve_through", s.cfg.ServeThrough)
+	err = g.Wait()
+	s.log.Info("stopped")
+	return err
+}
+
+// newServer bounds what a slow or hostile client can hold. With index files served through, an answer
+// may be large; ten minutes are 80 kB/s for the largest of them.
+func (s *resolver) newServer(h http.Handler) *http.Server {
+	srv := &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	if s.cfg.ServeThrough == "metadata" {
+		srv.WriteTimeout = 10 * time.Minute
+	}
+	return srv
+}
+
+func listen(srv *http.Server, l net.Listener) error {
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// stop waits for the end of ctx, lets a server finish its requests for --grace, and then breaks them off.
+func (s *resolver) stop(ctx context.Context, srv *http.Server) error {
+	<-ctx.Done()
+	if !s.stopping.Swap(true) {
+		s.log.Info("stopping: finishing requests in hand", "grace", s.cfg.Grace.String())
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Grace)
+	defer cancel()
+	err := srv.Shutdown(last)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return srv.Close()
+	}
+	return err
+}
+
+// watch tells when the resolver becomes ready or ceases to be.
+func (s *resolver) watch(ctx context.Context) {
+	ticker := time.NewTicker(5 * time.Second)
+	defer ticker.Stop()
+	wasReady := true
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		switch err := s.ready(); {
+		case err != nil && wasReady:
+			s.log.Error("not ready", "reason", err)
+			wasReady = false
+		case err == nil && !wasReady:
+			s.log.Info("ready again")
+			wasReady = true
+		}
+	}
+}

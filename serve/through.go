@@ -1,0 +1,169 @@
+package serve
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"strings"
+	"time"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// through answers with the bytes of an object, for clients that cannot follow a redirect to another
+// host. What need not be read is not: a HEAD, or what the client has already, costs a Stat.
+func (s *resolver) through(w http.ResponseWriter, r *http.Request, key string, v catalog.Visibility) int {
+	if r.Method == http.MethodHead || r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Modified-Since") != "" {
+		meta, err := s.Through.Stat(r.Context(), key)
+		if err != nil {
+			return s.throughError(w, r, key, err)
+		}
+		if r.Method == http.MethodHead || unchanged(r.Header, meta) {
+			return s.send(w, r, key, v, meta, nil)
+		}
+	}
+	body, meta, err := s.Through.Get(r.Context(), key)
+	if err != nil {
+		return s.throughError(w, r, key, err)
+	}
+	defer body.Close()
+	return s.send(w, r, key, v, meta, body)
+}
+
+func (s *resolver) throughError(w http.ResponseWriter, r *http.Request, key string, err error) int {
+	if errors.Is(err, fs.ErrNotExist) {
+		return notFound(w)
+	}
+	if r.Context().Err() == nil {
+		s.faults.log(s.Log, s.Now(), "cannot read object", "key", key, "error", err)
+	}
+	w.Header().Set("Retry-After", "5")
+	return text(w, http.StatusServiceUnavailable, "no-store", "the repository cannot be read at the moment\n")
+}
+
+// send lets http.ServeContent answer conditions and ranges. body may be nil if no byte will be asked for.
+func (s *resolver) send(w http.ResponseWriter, r *http.Request, key string, v catalog.Visibility, meta layout.Meta, body io.Reader) int {
+	describe(w.Header(), key, meta)
+	if v != catalog.Public {
+		w.Header().Set("Cache-Control", privately(w.Header().Get("Cache-Control")))
+		w.Header().Set("Vary", "Authorization")
+	}
+	if strings.Contains(r.Header.Get("Range"), ",") { // several ranges may go backwards; all of it is an answer too
+		r = r.Clone(r.Context())
+		r.Header.Del("Range")
+	}
+	content, status := &forward{body: body, size: meta.Size}, &statusWriter{ResponseWriter: w, status: http.StatusOK}
+	http.ServeContent(status, r, "", meta.Modified, content)
+	if content.err != nil && r.Context().Err() == nil {
+		s.faults.log(s.Log, s.Now(), "cannot read object to its end", "key", key, "error", content.err)
+	}
+	return status.status
+}
+
+// describe sets the headers with which an object is served.
+func describe(h http.Header, key string, meta layout.Meta) {
+	o := layout.ObjectOf(key)
+	h.Set("Content-Type", o.ContentType)
+	h.Set("Cache-Control", o.CacheControl)
+	h.Set("X-Content-Type-Options", "nosniff")
+	if tag := etag(meta.Version); tag != "" {
+		h.Set("ETag", tag)
+	}
+}
+
+// privately returns a caching rule for the client's own cache alone.
+func privately(cacheControl string) string {
+	rules := []string{"private"}
+	for rule := range strings.SplitSeq(cacheControl, ", ") {
+		if rule != "public" && !strings.HasPrefix(rule, "s-maxage=") {
+			rules = append(rules, rule)
+		}
+	}
+	return strings.Join(rules, ", ")
+}
+
+// unchanged reports whether a client has an object already (RFC 9110, section 13.2.2).
+func unchanged(h http.Header, meta layout.Meta) bool {
+	if tags := h.Get("If-None-Match"); tags != "" {
+		ours := etag(meta.Version)
+		for tag := range strings.SplitSeq(tags, ",") {
+			if tag = strings.TrimSpace(tag); tag == "*" || ours != "" && strings.TrimPrefix(tag, "W/") == ours {
+				return true
+			}
+		}
+		return false
+	}
+	since, err := http.ParseTime(h.Get("If-Modified-Since"))
+	dated := !meta.Modified.IsZero() && !meta.Modified.Equal(time.Unix(0, 0)) // as http.ServeContent has it
+	return err == nil && dated && !meta.Modified.Truncate(time.Second).After(since)
+}
+
+// etag returns the entity tag of a version, which may have its quotes already, or "" if the version
+// has none (RFC 9110, section 8.8.3).
+func etag(v layout.Version) string {
+	bare := strings.Trim(string(v), `"`)
+	if bare == "" || strings.ContainsFunc(bare, func(r rune) bool { return r <= ' ' || r == '"' || r >= 0x7f }) {
+		return ""
+	}
+	return `"` + bare + `"`
+}
+
+// A forward is a body that can be sought in before it is read, and then only ahead.
+type forward struct {
+	body io.Reader
+	size int64
+	next int64 // where the next Read begins
+	at   int64 // how far body was read
+	err  error // of body; io.EOF before the end is one
+}
+
+// Seek implements io.Seeker.
+func (f *forward) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += f.next
+	case io.SeekEnd:
+		offset += f.size
+	}
+	if offset < f.at {
+		return f.next, errors.New("seek backwards")
+	}
+	f.next = offset
+	return offset, nil
+}
+
+// Read implements io.Reader.
+func (f *forward) Read(p []byte) (n int, err error) {
+	if f.body == nil {
+		f.err = errors.New("there is no body")
+		return 0, f.err
+	}
+	if f.at < f.next {
+		skipped, err := io.CopyN(io.Discard, f.body, f.next-f.at)
+		if f.at += skipped; err != nil {
+			f.err = err
+			return 0, err
+		}
+	}
+	n, err = f.body.Read(p)
+	f.at += int64(n)
+	f.next = f.at
+	if err != nil && (err != io.EOF || f.at < f.size) {
+		f.err = err
+	}
+	return n, err
+}
+
+// A statusWriter remembers the status of an answer.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
