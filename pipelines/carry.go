@@ -12,49 +12,31 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-// A transform builds what a run does with its batches: [Ingest], or [Store] alone.
-type transform func(beam.Scope, Config, beam.PCollection)
-
-// ingest carries uploads to their published releases, together.
-func (d *Dispatcher) ingest(ctx context.Context, uploads []catalog.Upload) {
-	d.carry(ctx, uploads, Ingest)
+// ingest carries uploads to their rows, together, and has their releases published. One that was taken up
+// before and not finished has come alone: it may be what stopped the program, and if it does so again,
+// that counts against no other.
+func (d *Dispatcher) ingest(ctx, work context.Context, uploads []catalog.Upload) {
+	d.publishTouched(ctx, work, d.carry(work, uploads))
 }
 
-// ingestAlone carries uploads that were taken up before and not finished. One of them may be what
-// stopped the program, so each is read by itself, under a lease taken just before: if it does so again,
-// that counts against no other. They are published together.
-func (d *Dispatcher) ingestAlone(ctx context.Context, uploads []catalog.Upload) {
-	carried := false
-	for i := range uploads {
-		if d.carry(ctx, uploads[i:i+1], storeOnly) {
-			carried = true
-		}
-	}
-	if carried {
-		d.publishLeft(ctx)
-	}
-}
-
-func storeOnly(s beam.Scope, cfg Config, batches beam.PCollection) { Store(s, cfg, batches) }
-
-// carry takes leases on uploads and runs a pipeline with those that it got. It reports whether there
-// were any.
-func (d *Dispatcher) carry(ctx context.Context, uploads []catalog.Upload, do transform) bool {
+// carry takes leases on uploads and runs the pipeline that makes rows of those that it got, which it
+// returns.
+func (d *Dispatcher) carry(ctx context.Context, uploads []catalog.Upload) []Task {
 	// The owner is of this run alone: when it ends, no lease of it is renewed any more.
 	lease := catalogdb.Lease{Owner: d.owner + "-" + rand.Text()[:8], For: leaseTime}
 	tasks := d.take(ctx, uploads, lease)
 	if len(tasks) == 0 {
-		return false
+		return nil
 	}
 	stop := d.attend(ctx, tasks, lease)
 	p, s := beam.NewPipelineWithRoot()
-	do(s, d.Resources.Config, beam.Create(s, Batch{Tasks: tasks}))
+	Store(s, d.Resources.Config, beam.Create(s, Batch{Tasks: tasks}))
 	if err := d.Run(ctx, p); err != nil {
 		d.Resources.Log.Error("pipeline failed; the catalog says what is left to do", "uploads", len(tasks), "error", err)
 	}
 	stop()
 	d.settle(ctx, tasks)
-	return true
+	return tasks
 }
 
 // take takes leases on uploads. One that has none to give is finished, or somebody else's.
@@ -69,11 +51,13 @@ func (d *Dispatcher) take(ctx context.Context, uploads []catalog.Upload, lease c
 		case err != nil:
 			d.Resources.Log.Error("lease not taken; will be tried again", "upload", u.String(), "error", err)
 			d.tryAgain(ctx, u)
-		default:
-			d.inFlight.done(u)
+		case state.Final():
 			if state == catalog.Rejected { // as poison, perhaps just now
 				d.Resources.tell(ctx)
 			}
+			d.inFlight.done(u)
+		default:
+			d.inFlight.lay(u)
 		}
 	}
 	return tasks
@@ -88,8 +72,12 @@ func (d *Dispatcher) settle(ctx context.Context, tasks []Task) {
 		if err == nil && !state.Final() {
 			d.Resources.writeVerdict(ctx, u) //nolint:errcheck // news only; the verdict itself is written for certain
 		}
-		if err == nil && state != catalog.Received {
-			d.inFlight.done(u) // what is stored but not published is left to catchUp
+		switch {
+		case err == nil && state.Final():
+			d.inFlight.done(u)
+			continue
+		case err == nil && state == catalog.Stored:
+			d.inFlight.lay(u) // until its releases are published
 			continue
 		}
 		if err := d.Resources.Catalog.Return(context.WithoutCancel(ctx), u, t.Token); err != nil {
@@ -130,7 +118,10 @@ func (d *Dispatcher) attend(ctx context.Context, tasks []Task, lease catalogdb.L
 func (d *Dispatcher) tellProgress(ctx context.Context, tasks []Task, told []catalog.UploadState) {
 	for i, t := range tasks {
 		v, err := d.Resources.Catalog.Verdict(ctx, t.upload())
-		if err == nil && !v.State.Final() && v.State != told[i] && d.Resources.writeVerdict(ctx, t.upload()) == nil {
+		if err != nil || v.State.Final() || v.State == told[i] {
+			continue
+		}
+		if _, err := d.Resources.writeVerdict(ctx, t.upload()); err == nil {
 			told[i] = v.State
 		}
 	}

@@ -6,8 +6,11 @@
 package pipelines
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -25,30 +28,46 @@ import (
 // A Config names the resources of a pipeline. It travels with the pipeline's DoFns: it holds URLs and
 // never a secret.
 type Config struct {
-	Staging        string // file:// URL of the staging bucket
-	Bucket         string // file:// URL of the published bucket
-	Catalog        string // sqlite:// URL
-	SigningKey     string // file:// URL of the armoured private keys
-	PublicURL      string // where clients find the bucket's keys, without a slash at the end
-	Distributions  string // path of a file that extends the distribution table; empty for none
-	Create         bool   // create what is not declared
-	MaxPackageSize int64  // bytes
+	Staging        string        // gs:// or file:// URL of the staging bucket
+	Bucket         string        // s3:// or file:// URL of the published bucket
+	Catalog        string        // mysql:// or sqlite:// URL
+	SigningKey     string        // file:// URL of the armoured private keys
+	PublicURL      string        // where clients find the bucket's keys, without a slash at the end
+	Distributions  string        // path of a file that extends the distribution table; empty for none
+	Create         bool          // create what is not declared
+	MaxPackageSize int64         // bytes
+	UploadLimit    time.Duration // how long one attempt at an upload may take, besides a second for each MiB; 0 for [DefaultUploadLimit]
+}
+
+// DefaultUploadLimit is how long one attempt at a small upload may take, unless configured otherwise.
+const DefaultUploadLimit = 5 * time.Minute
+
+// limit returns how long one attempt at an upload of so many bytes may take. In company it has a small
+// part of that: the others of its batch shall not wait for it.
+func (c Config) limit(size int64, alone bool) time.Duration {
+	limit := cmp.Or(c.UploadLimit, DefaultUploadLimit) + time.Duration(size>>20)*time.Second
+	if !alone {
+		return limit / 15
+	}
+	return limit
 }
 
 // Resources are what a Config names, opened.
 type Resources struct {
 	Config    Config
-	Staging   *objects.FileStaging
-	Bucket    *objects.FileBucket
+	Staging   objects.Staging
+	Bucket    objects.Bucket
 	Catalog   *catalogdb.DB
 	Ingester  *ingest.Ingester
 	Publisher *publish.Publisher
+	Collector *publish.Collector
 	Signer    *sign.Signer
 	Log       *slog.Logger
 
 	// OnPublish, if set before anything runs, is called after each publish that clients can see.
 	OnPublish func(context.Context, publish.Result)
 
+	metrics *metrics
 	telling sync.Mutex
 }
 
@@ -60,14 +79,14 @@ var opened = struct {
 }{all: map[Config]*Resources{}}
 
 // Open returns the resources of a configuration, opening them if this process has not yet.
-func Open(cfg Config) (*Resources, error) {
+func Open(ctx context.Context, cfg Config) (*Resources, error) {
 	opened.Lock()
 	defer opened.Unlock()
 	if r, ok := opened.all[cfg]; ok {
 		return r, nil
 	}
-	r := &Resources{Config: cfg, Log: slog.Default()}
-	if err := r.open(); err != nil {
+	r := &Resources{Config: cfg, Log: slog.Default(), metrics: newMetrics()}
+	if err := r.open(ctx); err != nil {
 		r.closeAll()
 		return nil, err
 	}
@@ -83,7 +102,7 @@ func (r *Resources) Close() {
 	r.closeAll()
 }
 
-func (r *Resources) open() (err error) {
+func (r *Resources) open(ctx context.Context) (err error) {
 	cfg := r.Config
 	table, err := ReadTable(cfg.Distributions)
 	if err != nil {
@@ -92,10 +111,10 @@ func (r *Resources) open() (err error) {
 	if r.Signer, err = ReadSigner(cfg.SigningKey); err != nil {
 		return err
 	}
-	if r.Staging, err = objects.OpenStaging(cfg.Staging); err != nil {
+	if r.Staging, err = objects.OpenStaging(ctx, cfg.Staging); err != nil {
 		return err
 	}
-	if r.Bucket, err = objects.OpenBucket(cfg.Bucket); err != nil {
+	if r.Bucket, err = objects.OpenBucket(ctx, cfg.Bucket); err != nil {
 		return err
 	}
 	if r.Catalog, err = catalogdb.Open(cfg.Catalog); err != nil {
@@ -105,8 +124,25 @@ func (r *Resources) open() (err error) {
 		Staging: r.Staging, Bucket: r.Bucket, Catalog: r.Catalog, Table: table,
 		Create: cfg.Create, MaxSize: cfg.MaxPackageSize, Now: time.Now, Log: r.Log,
 	}
-	r.Publisher, err = publish.New(r.Bucket, r.Catalog, r.Signer, cfg.PublicURL, r.Log)
+	r.Publisher, err = publish.New(publish.Config{
+		Bucket: r.Bucket, Catalog: r.Catalog, Signer: r.Signer, Rows: rowReader{}, PublicURL: cfg.PublicURL, Now: time.Now, Log: r.Log,
+	})
+	if err != nil {
+		return err
+	}
+	r.Collector, err = publish.NewCollector(publish.CollectorConfig{Bucket: r.Bucket, Catalog: r.Catalog, Rows: rowReader{}, Log: r.Log})
 	return err
+}
+
+// Ready reports why nothing can be carried now, if so: the catalog and the bucket are asked.
+func (r *Resources) Ready(ctx context.Context) error {
+	if err := r.Catalog.Ready(ctx); err != nil {
+		return fmt.Errorf("catalog: %w", err)
+	}
+	if _, err := r.Bucket.Stat(ctx, layout.SettingsPrefix+"probe"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("bucket: %w", err)
+	}
+	return nil
 }
 
 func (r *Resources) closeAll() {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-	"golang.org/x/sync/errgroup"
 
 	"repomill/pipelines/queue"
 	"repomill/schemas/catalog"
@@ -21,6 +23,7 @@ const (
 	maxCollect = 250 * time.Millisecond // or after so long
 	large      = 64 << 20               // bytes; a larger upload has a pipeline of its own
 	maxRuns    = 2                      // pipelines at a time, of small uploads and of large ones each
+	maxAgain   = 4                      // pipelines at a time, of uploads that were not finished before
 	maxWaiting = 1000                   // uploads of each lane in memory; then the source is held back
 	maxDelayed = 5000                   // uploads that wait to be tried again; the sweep finds the others
 
@@ -29,63 +32,97 @@ const (
 	maxRetryDelay = time.Minute
 )
 
-// A Dispatcher turns events into runs of the ingest pipeline, and sweeps up what events missed.
-// Several dispatchers may work on the same resources: leases keep them apart.
+// A Dispatcher turns events into runs of the pipelines, and sweeps up what events missed. An event is
+// settled when the catalog says that its upload has its final verdict. Several dispatchers may work on
+// the same resources: leases keep them apart.
 type Dispatcher struct {
 	Resources *Resources
 	Source    queue.Source
 	Run       func(context.Context, *beam.Pipeline) error // on a runner; may be called concurrently
+	Once      bool                                        // end when nothing is left that can be done
 
-	owner    string
-	small    lane
-	large    lane // a lane of their own, so that small ones need not wait for them
-	again    lane // uploads that were taken up before and not finished
-	inFlight inFlight
-	left     leftReleases
+	owner      string
+	small      *lane
+	large      *lane // a lane of their own, so that small ones need not wait for them
+	again      *lane // uploads that were taken up before and not finished, each alone
+	inFlight   inFlight
+	left       leftReleases
+	releases   *schedule
+	lastEvent  atomic.Int64 // nanoseconds since 1970
+	collected  time.Time    // when superseded objects were looked for last
 }
 
-// Serve works until ctx ends and then finishes what is in hand, for as long as grace allows. It may be
-// called once.
+// Serve works until ctx ends, or with Once until nothing is left to do, and then finishes what is in
+// hand, for as long as grace allows. It may be called once.
 func (d *Dispatcher) Serve(ctx context.Context, grace time.Duration) error {
 	d.owner = "dispatcher-" + rand.Text()[:8]
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	work, kill := context.WithCancel(context.WithoutCancel(ctx))
 	defer kill()
-	g, ctx := errgroup.WithContext(ctx)
-	context.AfterFunc(ctx, func() {
-		select {
-		case <-time.After(grace):
-			kill()
-		case <-work.Done():
-		}
-	})
-	d.small = newLane(maxBatch, maxRuns, d.ingest)
-	d.large = newLane(1, maxRuns, d.ingest)
-	d.again = newLane(maxBatch, 1, d.ingestAlone)
-	for _, l := range []lane{d.small, d.large, d.again} {
-		g.Go(func() error { l.work(ctx, work); return nil })
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, kill) })()
+	if err := d.Resources.adoptSettings(ctx); err != nil && ctx.Err() == nil {
+		return err
 	}
-	g.Go(func() error { d.sweep(ctx); return nil })
-	g.Go(func() error { d.catchUp(ctx, work); return nil })
-	g.Go(func() error {
-		err := d.Source.Receive(ctx, func(u catalog.Upload) { d.enqueue(ctx, u) })
-		if err != nil && ctx.Err() == nil {
-			return fmt.Errorf("events: %w", err)
-		}
-		return nil
-	})
-	return g.Wait()
+	lanes := d.openLanes(ctx)
+	d.releases = newSchedule(d.publishRelease, d.small.ahead)
+
+	// The source ends last: until then, what is not settled stays ours.
+	ended := make(chan error, 1)
+	go func() { ended <- d.receive(ctx); stop() }()
+	var working sync.WaitGroup
+	for _, l := range lanes {
+		working.Go(func() { l.work(ctx, work) })
+	}
+	working.Go(func() { d.sweep(ctx, work, stop) })
+	working.Go(func() { d.catchUp(ctx, work) })
+	working.Wait()
+	d.releases.running.Wait()
+	d.Resources.tell(work)
+	d.settleLaid(work, catalog.Repository{})
+	d.inFlight.giveUp()
+	return <-ended
+}
+
+func (d *Dispatcher) openLanes(ctx context.Context) []*lane {
+	ingest := func(work context.Context, us []catalog.Upload) { d.ingest(ctx, work, us) }
+	d.small = newLane(maxBatch, maxRuns, ingest)
+	d.large = newLane(1, maxRuns, ingest)
+	d.again = newLane(1, maxAgain, ingest)
+	return []*lane{d.small, d.large, d.again}
+}
+
+func (d *Dispatcher) receive(ctx context.Context) error {
+	err := d.Source.Receive(ctx, func(e queue.Event) { d.enqueue(ctx, e) })
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("events: %w", err)
+	}
+	return nil
 }
 
 // enqueue puts an upload on its lane, unless it is in hand or finished already. It returns when there
 // is room, or ctx ends.
-func (d *Dispatcher) enqueue(ctx context.Context, u catalog.Upload) {
-	if layout.Hidden(u.Object) || !d.inFlight.add(u) {
+func (d *Dispatcher) enqueue(ctx context.Context, e queue.Event) {
+	d.lastEvent.Store(time.Now().UnixNano())
+	if layout.Hidden(e.Upload.Object) {
+		if e.Settle != nil {
+			e.Settle(true)
+		}
 		return
 	}
+	if d.inFlight.add(e.Upload, e.Settle, time.Now()) {
+		d.route(ctx, e.Upload)
+	}
+}
+
+// route puts an upload in hand on its lane.
+func (d *Dispatcher) route(ctx context.Context, u catalog.Upload) {
 	state, err := d.Resources.Catalog.State(ctx, u)
 	switch {
-	case err == nil && state != catalog.Received: // what is stored but not published is not ours
+	case err == nil && state.Final():
 		d.inFlight.done(u)
+	case err == nil && state == catalog.Stored: // until its releases are published
+		d.inFlight.lay(u)
 	case err == nil:
 		d.again.put(ctx, u)
 	case u.Size > large:
@@ -105,4 +142,24 @@ func (d *Dispatcher) tryAgain(ctx context.Context, u catalog.Upload) {
 		d.again.put(ctx, u)
 		d.inFlight.resume()
 	})
+}
+
+// settleLaid settles the events of uploads that got their final verdict since they were laid down; of
+// one repository, or of all if it is empty.
+func (d *Dispatcher) settleLaid(ctx context.Context, of catalog.Repository) {
+	for _, u := range d.inFlight.laid() {
+		if of != (catalog.Repository{}) && repositoryOf(u.Object) != of {
+			continue
+		}
+		if state, err := d.Resources.Catalog.State(ctx, u); err == nil && state.Final() {
+			d.inFlight.done(u)
+		}
+	}
+}
+
+// repositoryOf returns the repository in a staging key, whatever it may be.
+func repositoryOf(object string) catalog.Repository {
+	owner, rest, _ := strings.Cut(object, "/")
+	name, _, _ := strings.Cut(rest, "/")
+	return catalog.Repository{Owner: owner, Name: name}
 }

@@ -25,18 +25,18 @@ import (
 )
 
 // A source is a queue.Source that is a function.
-type source func(ctx context.Context, f func(catalog.Upload)) error
+type source func(ctx context.Context, f func(queue.Event)) error
 
-func (s source) Receive(ctx context.Context, f func(catalog.Upload)) error { return s(ctx, f) }
+func (s source) Receive(ctx context.Context, f func(queue.Event)) error { return s(ctx, f) }
 
 // mute is a source that loses every event.
-var mute = source(func(ctx context.Context, _ func(catalog.Upload)) error { <-ctx.Done(); return nil })
+var mute = source(func(ctx context.Context, _ func(queue.Event)) error { <-ctx.Done(); return nil })
 
 // saying returns a source of these events, once each.
 func saying(uploads ...catalog.Upload) source {
-	return func(ctx context.Context, f func(catalog.Upload)) error {
+	return func(ctx context.Context, f func(queue.Event)) error {
 		for _, u := range uploads {
-			f(u)
+			f(queue.Event{Upload: u})
 		}
 		return mute(ctx, f)
 	}
@@ -68,6 +68,16 @@ func (s *site) serve(events queue.Source, grace time.Duration) (stop func() erro
 	return stop
 }
 
+// watch returns the source that watches a site's folder.
+func (s *site) watch() queue.Source {
+	s.t.Helper()
+	source, err := queue.Open(s.t.Context(), "dir://", s.Staging)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return source
+}
+
 const grace = 30 * time.Second
 
 // wantStopped ends a dispatcher that nothing is wrong with.
@@ -90,7 +100,7 @@ func TestServeBacklog(t *testing.T) {
 		rpm := s.put("acme/tools/el/9/hello.rpm", rpmtest.Build(t, rpmtest.Spec{}))
 		garbage := s.put("acme/tools/el/9/garbage.rpm", []byte("garbage"))
 		start := time.Now()
-		stop := s.serve(queue.NewDir(s.Staging), grace)
+		stop := s.serve(s.watch(), grace)
 		eventually(t, "all are published", func() bool { return s.allAre("published", append(uploads, rpm)) })
 		t.Logf("%d packages in %s, %d publishes", len(uploads), time.Since(start).Round(time.Millisecond), s.publishes(jammy))
 		s.wantStates("rejected not-a-package", garbage)
@@ -158,7 +168,7 @@ func TestServeEndsUploadsWhoseFileIsGone(t *testing.T) {
 	s := newSite(t, runDirect)
 	u := s.put("acme/tools/ubuntu/jammy/hello.deb", deb(t, "hello"))
 	s.task(u)
-	if err := os.Remove(filepath.Join(s.Staging.Path(), u.Object)); err != nil {
+	if err := os.Remove(filepath.Join(s.dir+"/staging", u.Object)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Catalog.Reclaim(t.Context()); err != nil { // whoever took it up has crashed
@@ -198,11 +208,11 @@ func TestServeFinishesWorkInHand(t *testing.T) {
 		return nil
 	})
 	events := make(chan catalog.Upload)
-	stop := s.serve(source(func(ctx context.Context, f func(catalog.Upload)) error {
+	stop := s.serve(source(func(ctx context.Context, f func(queue.Event)) error {
 		for {
 			select {
 			case u := <-events:
-				f(u)
+				f(queue.Event{Upload: u})
 			case <-ctx.Done():
 				return nil
 			}
@@ -276,7 +286,7 @@ func TestServeRetriesFaults(t *testing.T) {
 		})
 		fine := s.put("acme/tools/ubuntu/jammy/fine.deb", deb(t, "fine"))
 		uploads := s.putDebs(jammy, "hello", 3)
-		stop := s.serve(queue.NewDir(s.Staging), grace)
+		stop := s.serve(s.watch(), grace)
 		eventually(t, "the fine one is published", func() bool { return s.state(fine) == "published" })
 		s.wantStates("received", uploads...)
 		eventually(t, "the uploader is told of the fault", func() bool {
@@ -359,9 +369,9 @@ func TestServeHoldsTheSourceBack(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, func(ctx context.Context, _ *beam.Pipeline) error { <-ctx.Done(); return ctx.Err() })
 	var said atomic.Int32
-	stop := s.serve(source(func(ctx context.Context, f func(catalog.Upload)) error {
+	stop := s.serve(source(func(ctx context.Context, f func(queue.Event)) error {
 		for i := 0; ctx.Err() == nil; i++ {
-			f(catalog.Upload{Bucket: "staging", Object: fmt.Sprintf("acme/tools/ubuntu/jammy/%d.deb", i), Generation: "1"})
+			f(queue.Event{Upload: catalog.Upload{Bucket: "staging", Object: fmt.Sprintf("acme/tools/ubuntu/jammy/%d.deb", i), Generation: "1"}})
 			said.Add(1)
 		}
 		return nil
@@ -385,7 +395,7 @@ func TestServeEndsWithItsSource(t *testing.T) {
 	s := newSite(t, runDirect)
 	err := (&pipelines.Dispatcher{
 		Resources: s.Resources, Run: runDirect,
-		Source: source(func(context.Context, func(catalog.Upload)) error { return errFault }),
+		Source: source(func(context.Context, func(queue.Event)) error { return errFault }),
 	}).Serve(t.Context(), grace)
 	if !errors.Is(err, errFault) {
 		t.Errorf("got %v, want the source's fault", err)
@@ -403,7 +413,7 @@ func TestTwoDispatchers(t *testing.T) {
 		t.Fatal("both have the same resources")
 	}
 	uploads := append(a.putDebs(jammy, "hello", 100), a.put("acme/tools/el/9/noarch.rpm", rpmtest.Build(t, rpmtest.Spec{Arch: "noarch"})))
-	stopA, stopB := a.serve(queue.NewDir(a.Staging), grace), b.serve(queue.NewDir(b.Staging), grace)
+	stopA, stopB := a.serve(a.watch(), grace), b.serve(b.watch(), grace)
 	more := b.putDebs(jammy, "more", 30)
 	uploads = append(uploads, more...)
 	eventually(t, "all are published", func() bool { return a.allAre("published", uploads) })
@@ -422,7 +432,7 @@ func TestServeLeavesNothing(t *testing.T) {
 	serve := func(name string) {
 		u := s.put("acme/tools/ubuntu/jammy/"+name+".deb", deb(t, name))
 		faulty := s.put("acme/tools/ubuntu/jammy/fault-"+name+".deb", deb(t, "fault-"+name))
-		stop := s.serve(queue.NewDir(s.Staging), grace)
+		stop := s.serve(s.watch(), grace)
 		eventually(t, "it is published", func() bool { return s.state(u) == "published" && s.state(faulty) == "received" })
 		wantStopped(t, stop)
 	}

@@ -49,8 +49,8 @@ type opener struct {
 }
 
 // Setup opens the resources.
-func (o *opener) Setup() (err error) {
-	o.r, err = Open(o.Config)
+func (o *opener) Setup(ctx context.Context) (err error) {
+	o.r, err = Open(context.WithoutCancel(ctx), o.Config)
 	return err
 }
 
@@ -68,7 +68,7 @@ func (f *storeFn) ProcessElement(ctx context.Context, batch Batch, good func(Goo
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, t := range batch.Tasks {
 		g.Go(func() error {
-			outcomes[i].stored, outcomes[i].err = f.store(ctx, t.upload())
+			outcomes[i].stored, outcomes[i].err = f.store(ctx, t.upload(), len(batch.Tasks) == 1)
 			return nil
 		})
 	}
@@ -83,7 +83,7 @@ func (f *storeFn) ProcessElement(ctx context.Context, batch Batch, good func(Goo
 		k, err := json.Marshal(o.stored.Package)
 		if err = errors.Join(o.err, err); err != nil {
 			faultedUploads.Inc(ctx, 1)
-			faulted(Bad{Task: task, Detail: err.Error()})
+			faulted(Bad{Task: task, Detail: err.Error(), Counts: errors.Is(err, errBlamed)})
 			continue
 		}
 		goodUploads.Inc(ctx, 1)
@@ -92,14 +92,33 @@ func (f *storeFn) ProcessElement(ctx context.Context, batch Batch, good func(Goo
 	return ctx.Err()
 }
 
-// store tries a fault again, twice, before it is passed on. A panic of ours is a fault too: the other
-// uploads must not suffer from it.
-func (f *storeFn) store(ctx context.Context, u catalog.Upload) (stored ingest.Stored, err error) {
+// errBlamed marks a fault that is to be blamed on the upload if it comes again and again.
+var errBlamed = errors.New("the upload may be to blame")
+
+// store makes an attempt at an upload, limited in time. One that takes too long for its batch is only put
+// off: it will be read alone. A panic of ours is a fault too: the other uploads must not suffer from it.
+func (f *storeFn) store(ctx context.Context, u catalog.Upload, alone bool) (stored ingest.Stored, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+			err = fmt.Errorf("%w: panic: %v\n%s", errBlamed, v, debug.Stack())
 		}
 	}()
+	limit := f.Config.limit(u.Size, alone)
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	stored, err = f.storeAgain(limited, u)
+	switch {
+	case err == nil || limited.Err() == nil || ctx.Err() != nil:
+		return stored, err
+	case alone:
+		return stored, fmt.Errorf("%w: not read and stored within %s: %w", errBlamed, limit, err)
+	default:
+		return stored, fmt.Errorf("not read and stored within %s, while others waited: %w", limit, err)
+	}
+}
+
+// storeAgain tries a fault again, twice, before it is passed on.
+func (f *storeFn) storeAgain(ctx context.Context, u catalog.Upload) (stored ingest.Stored, err error) {
 	for wait := 50 * time.Millisecond; ; wait *= 4 {
 		stored, err = f.r.Ingester.Store(ctx, u)
 		_, rejected := errors.AsType[*catalog.Rejection](err)
@@ -135,11 +154,19 @@ type faultFn struct{ opener }
 // ProcessElement records one fault.
 func (f *faultFn) ProcessElement(ctx context.Context, b Bad) error {
 	f.r.fault(ctx, b.Task.upload(), b.Task.Token, b.Detail)
+	if b.Counts {
+		why, _, _ := strings.Cut(b.Detail, "\n") // without a stack
+		if err := f.r.Catalog.GiveUp(ctx, b.Task.upload(), b.Task.Token, why, time.Now()); err != nil && ctx.Err() == nil {
+			f.r.Log.Error("attempt not counted", "upload", b.Task.upload().String(), "error", err)
+		}
+		f.r.tell(ctx) // if that was the last one
+	}
 	return ctx.Err()
 }
 
 // fault says, in the log and in the catalog, why an upload is not done yet.
 func (r *Resources) fault(ctx context.Context, u catalog.Upload, token, why string) {
+	r.metrics.faults.Inc()
 	r.Log.Error("fault; will be tried again", "upload", u.String(), "error", why)
 	why, _, _ = strings.Cut(why, "\n") // without a stack
 	if err := r.Catalog.Explain(ctx, u, token, "will be tried again: "+why); err != nil && ctx.Err() == nil {

@@ -154,7 +154,7 @@ func configOf(dir string) pipelines.Config {
 // openSite opens the resources that a configuration names: those that are open, if it is the same.
 func openSite(t *testing.T, dir string, cfg pipelines.Config, run runner) *site {
 	t.Helper()
-	r, err := pipelines.Open(cfg)
+	r, err := pipelines.Open(context.WithoutCancel(t.Context()), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func openSite(t *testing.T, dir string, cfg pipelines.Config, run runner) *site 
 // put stages a file.
 func (s *site) put(object string, body []byte) catalog.Upload {
 	s.t.Helper()
-	u, err := s.Staging.Put(s.t.Context(), object, bytes.NewReader(body))
+	u, err := s.Staging.Put(s.t.Context(), object, bytes.NewReader(body), catalog.Pusher{})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -240,7 +240,7 @@ func (s *site) wantStates(want string, uploads ...catalog.Upload) {
 // verdict returns the verdict object of a staging key; the zero verdict if there is none.
 func (s *site) verdict(object string) (v catalog.Verdict) {
 	s.t.Helper()
-	body, err := s.Staging.Verdict(s.t.Context(), object)
+	body, _, err := s.Staging.Verdict(s.t.Context(), object)
 	if errors.Is(err, fs.ErrNotExist) {
 		return v
 	}

@@ -2,16 +2,27 @@ package pipelines
 
 import (
 	"sync"
+	"time"
 
 	"repomill/schemas/catalog"
 )
 
-// inFlight is the set of uploads that wait or are being worked on, so that an event that comes twice
-// costs nothing. Its size is bounded by the lanes and by maxDelayed. The zero value is ready.
+// inFlight knows the uploads that wait, are being worked on, or whose event is not settled yet, so that
+// an event which comes twice costs nothing and is settled with the first. Its size is bounded by the
+// lanes, by maxDelayed, and by how many events a source has out. The zero value is ready.
 type inFlight struct {
 	mu      sync.Mutex
-	faults  map[catalog.Upload]int // how many each met in a row
-	delayed int                    // uploads that wait to be tried again
+	entries map[catalog.Upload]*entry
+	busy    int // entries that are in hand
+	delayed int // of these, the ones that wait to be tried again
+}
+
+// An entry is an upload that is in hand or has events to be settled.
+type entry struct {
+	inHand bool // in a lane, in a run, or waiting to be tried again
+	faults int  // in a row
+	since  time.Time
+	settle []func(final bool)
 }
 
 // keyOf leaves out what two events may say differently about one upload.
@@ -20,44 +31,139 @@ func keyOf(u catalog.Upload) catalog.Upload {
 	return u
 }
 
-// add puts an upload into the set, and reports whether it was not there.
-func (f *inFlight) add(u catalog.Upload) bool {
+// add takes an upload in hand, unless it is already, and reports whether it did. settle may be nil.
+func (f *inFlight) add(u catalog.Upload, settle func(bool), now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.faults == nil {
-		f.faults = map[catalog.Upload]int{}
+	if f.entries == nil {
+		f.entries = map[catalog.Upload]*entry{}
 	}
-	if _, there := f.faults[keyOf(u)]; there {
+	e, there := f.entries[keyOf(u)]
+	if !there {
+		e = &entry{since: now}
+		f.entries[keyOf(u)] = e
+	}
+	if settle != nil {
+		e.settle = append(e.settle, settle)
+	}
+	if e.inHand {
 		return false
 	}
-	f.faults[keyOf(u)] = 0
+	e.inHand = true
+	f.busy++
 	return true
 }
 
-// done forgets an upload.
-func (f *inFlight) done(u catalog.Upload) {
+// lay lays an upload down that has no final verdict yet: somebody else works on it, or its releases are
+// to be published. Its events stay unsettled.
+func (f *inFlight) lay(u catalog.Upload) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.faults, keyOf(u))
+	e, there := f.entries[keyOf(u)]
+	if !there {
+		return
+	}
+	f.release(e)
+	e.faults = 0
+	if len(e.settle) == 0 {
+		delete(f.entries, keyOf(u))
+	}
+}
+
+// done forgets an upload that has its final verdict, and settles its events.
+func (f *inFlight) done(u catalog.Upload) {
+	f.mu.Lock()
+	e, there := f.entries[keyOf(u)]
+	if there {
+		f.release(e)
+		delete(f.entries, keyOf(u))
+	}
+	f.mu.Unlock()
+	if there {
+		e.settled(true)
+	}
+}
+
+// release notes that an entry is not in hand any more. The caller holds the lock.
+func (f *inFlight) release(e *entry) {
+	if e.inHand {
+		e.inHand = false
+		f.busy--
+	}
+}
+
+func (e *entry) settled(final bool) {
+	for _, settle := range e.settle {
+		settle(final)
+	}
+}
+
+// laid returns the uploads that are not in hand and have events to be settled.
+func (f *inFlight) laid() (uploads []catalog.Upload) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for u, e := range f.entries {
+		if !e.inHand {
+			uploads = append(uploads, u)
+		}
+	}
+	return uploads
+}
+
+// giveUp leaves all that is not settled to other processes, or to the next start.
+func (f *inFlight) giveUp() {
+	f.mu.Lock()
+	entries := f.entries
+	f.entries, f.busy, f.delayed = nil, 0, 0
+	f.mu.Unlock()
+	for _, e := range entries {
+		e.settled(false)
+	}
 }
 
 // delay counts a fault of an upload that is to be tried again later, and returns how many it met in a
-// row. If too many uploads wait for that already, it forgets this one instead.
+// row. If too many uploads wait for that already, it lays this one down instead, for the sweep to find.
 func (f *inFlight) delay(u catalog.Upload) (faults int, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	e, there := f.entries[keyOf(u)]
+	if !there { // given up
+		return 0, false
+	}
 	if f.delayed >= maxDelayed {
-		delete(f.faults, keyOf(u))
+		f.release(e)
+		if len(e.settle) == 0 {
+			delete(f.entries, keyOf(u))
+		}
 		return 0, false
 	}
 	f.delayed++
-	f.faults[keyOf(u)]++
-	return f.faults[keyOf(u)], true
+	e.faults++
+	return e.faults, true
 }
 
 // resume ends what delay began.
 func (f *inFlight) resume() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.delayed--
+	f.delayed = max(f.delayed-1, 0)
+}
+
+// idle reports whether nothing is in hand but what waits to be tried again.
+func (f *inFlight) idle() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.busy <= f.delayed
+}
+
+// oldest returns since when the oldest upload is known here, and how many there are.
+func (f *inFlight) oldest() (since time.Time, n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range f.entries {
+		if since.IsZero() || e.since.Before(since) {
+			since = e.since
+		}
+	}
+	return since, len(f.entries)
 }

@@ -32,6 +32,7 @@ type Bad struct {
 	Task   Task
 	Reason string // of a rejection; empty for a fault
 	Detail string
+	Counts bool // a fault that, met too often, is the upload's own: it hung, or made us panic
 }
 
 // A Receipt says what became of a release.

@@ -14,23 +14,64 @@ type lane struct {
 	batch   int // most uploads in one
 	runs    int // most batches at a time
 	carry   func(context.Context, []catalog.Upload)
+
+	mu       sync.Mutex
+	queued   int64          // uploads that were ever put
+	gathered int64          // uploads that were ever taken, in the same order
+	running  map[int64]bool // batches that are being carried, by what was gathered before them
 }
 
-func newLane(batch, runs int, carry func(context.Context, []catalog.Upload)) lane {
-	return lane{uploads: make(chan catalog.Upload, maxWaiting), batch: batch, runs: runs, carry: carry}
+func newLane(batch, runs int, carry func(context.Context, []catalog.Upload)) *lane {
+	return &lane{uploads: make(chan catalog.Upload, maxWaiting), batch: batch, runs: runs, carry: carry, running: map[int64]bool{}}
 }
 
 // put queues an upload. It returns when there is room, or ctx ends.
-func (l lane) put(ctx context.Context, u catalog.Upload) {
+func (l *lane) put(ctx context.Context, u catalog.Upload) {
 	select {
 	case l.uploads <- u:
+		l.mu.Lock()
+		l.queued++
+		l.mu.Unlock()
 	case <-ctx.Done():
+	}
+}
+
+// ahead returns a function that reports whether all that is queued now has been carried.
+func (l *lane) ahead() (reached func() bool) {
+	l.mu.Lock()
+	mark := l.queued
+	l.mu.Unlock()
+	return func() bool { return l.carried() >= mark }
+}
+
+// carried returns how many uploads were carried, up to the first that was not.
+func (l *lane) carried() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := l.gathered
+	for before := range l.running {
+		n = min(n, before)
+	}
+	return n
+}
+
+// begin notes that a batch is gathered, and returns what ends it.
+func (l *lane) begin(batch []catalog.Upload) (end func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := l.gathered
+	l.gathered += int64(len(batch))
+	l.running[before] = true
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.running, before)
 	}
 }
 
 // work carries batches until ctx ends, and returns when those in hand are through. What waits then is
 // in staging still: the next start finds it.
-func (l lane) work(ctx, work context.Context) {
+func (l *lane) work(ctx, work context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	places := make(chan struct{}, l.runs)
@@ -44,15 +85,17 @@ func (l lane) work(ctx, work context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		end := l.begin(batch)
 		running.Go(func() {
 			l.carry(work, batch)
+			end()
 			<-places
 		})
 	}
 }
 
 // gather waits for an upload and returns it with those that follow it closely, or until ctx ends.
-func (l lane) gather(ctx context.Context) (batch []catalog.Upload) {
+func (l *lane) gather(ctx context.Context) (batch []catalog.Upload) {
 	select {
 	case u := <-l.uploads:
 		batch = append(batch, u)

@@ -25,7 +25,7 @@ const died = 3
 
 // crashingProcess serves a site until everything has its verdict.
 func crashingProcess(dir string) int {
-	r, err := pipelines.Open(configOf(dir))
+	r, err := pipelines.Open(context.Background(), configOf(dir))
 	if err != nil {
 		return 1
 	}
@@ -51,7 +51,11 @@ func crashingProcess(dir string) int {
 			}
 		}
 	}()
-	d := pipelines.Dispatcher{Resources: r, Source: queue.NewDir(r.Staging), Run: runDirect}
+	source, err := queue.Open(ctx, "dir://", r.Staging)
+	if err != nil {
+		return 1
+	}
+	d := pipelines.Dispatcher{Resources: r, Source: source, Run: runDirect}
 	if d.Serve(ctx, time.Second) != nil {
 		return 1
 	}
@@ -103,4 +107,37 @@ func TestPoisonIsRejectedAndTold(t *testing.T) {
 	})
 	wantStopped(t, stop)
 	s.wantStates("rejected poison", poison)
+}
+
+// What panics in us, or hangs, is given up after the fifth time as well, with the reason, while all others
+// go through.
+func TestPoisonThatDoesNotKill(t *testing.T) {
+	t.Parallel()
+	for name, poison := range map[string]func(context.Context) error{
+		"it panics": func(context.Context) error { panic("a mistake of our own") },
+		"it hangs":  func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, runDirect)
+			cfg := s.Config
+			cfg.UploadLimit = 50 * time.Millisecond
+			s = openSite(t, s.dir, cfg, runDirect)
+			s.guard(func(ctx context.Context, key string) error {
+				if strings.Contains(key, "poison") {
+					return poison(ctx)
+				}
+				return nil
+			})
+			bad := s.put("acme/tools/ubuntu/jammy/poison.deb", deb(t, "poison"))
+			good := s.putDebs(jammy, "good", 3)
+			start := time.Now()
+			stop := s.serve(mute, grace)
+			eventually(t, "the good ones are published", func() bool { return s.allAre("published", good) })
+			eventually(t, "the bad one is given up", func() bool { return s.state(bad) == "rejected poison" })
+			t.Logf("given up after %s", time.Since(start).Round(time.Millisecond))
+			eventually(t, "its uploader is told", func() bool { return s.verdict(bad.Object).State == catalog.Rejected })
+			wantStopped(t, stop)
+		})
+	}
 }

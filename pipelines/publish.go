@@ -13,9 +13,6 @@ import (
 // publishFn publishes releases at the same time, each limited in time, and tells the uploaders.
 type publishFn struct{ opener }
 
-// maxPublishes bounds how many releases one run publishes at the same time.
-const maxPublishes = 8
-
 // ProcessElement takes all releases of a run.
 func (f *publishFn) ProcessElement(ctx context.Context, _ int, names func(*string) bool, emit func(Receipt)) error {
 	set := map[string]bool{}
@@ -51,6 +48,7 @@ func (f *publishFn) publish(ctx context.Context, name string) Receipt {
 	start := time.Now()
 	res, err := f.r.Publisher.Release(limited, release)
 	if err != nil {
+		f.r.metrics.publishes.WithLabelValues("failed").Observe(time.Since(start).Seconds())
 		f.r.Log.Error("not published; the sweep tries again", "release", name, "error", err)
 		receipt.Error = err.Error()
 		if err := f.r.Catalog.Fault(ctx, release, receipt.Error); err != nil && ctx.Err() == nil {
@@ -59,6 +57,7 @@ func (f *publishFn) publish(ctx context.Context, name string) Receipt {
 		return receipt
 	}
 	if res.Changed {
+		f.r.metrics.publishes.WithLabelValues("published").Observe(time.Since(start).Seconds())
 		f.r.Log.Info("published", "release", name, "revision", res.Revision.Number, "packages", res.Packages, "took", time.Since(start).Round(time.Millisecond).String())
 		if f.r.OnPublish != nil {
 			f.r.OnPublish(ctx, res)

@@ -2,12 +2,10 @@ package pipelines
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
-	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-
+	"repomill/pipelines/queue"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 )
@@ -15,22 +13,32 @@ import (
 // The sweep's periods.
 const (
 	sweepPeriod   = 5 * time.Minute  // everything
-	catchUpPeriod = 10 * time.Second // releases and verdicts that a fault left behind
+	catchUpPeriod = 2 * time.Second  // what a fault, a crash or a command left behind
+	minRetryDelay = 10 * time.Second // of a release whose publish failed
+	collectPeriod = 6 * time.Hour    // superseded objects; it takes two passes, an hour or more apart
+	keepStaged    = 7 * 24 * time.Hour
 )
 
 // sweep repairs, at the start and then every few minutes, what no event tells of: torn files beside
-// pointers, staging objects without a verdict, and uploads that were taken up and then left, whether
-// their object is still there or not.
-func (d *Dispatcher) sweep(ctx context.Context) {
+// pointers, and staging objects without a verdict. With Once it watches, after the first time, for the
+// moment when nothing is left to do, and stops the dispatcher.
+func (d *Dispatcher) sweep(ctx, work context.Context, stop func()) {
 	tick := time.NewTicker(sweepPeriod)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		d.repairReleases(ctx)
-		_, err := d.Resources.Staging.List(ctx, ".", time.Now(), func(u catalog.Upload) { d.enqueue(ctx, u) })
+		err := d.Resources.Staging.List(ctx, time.Now(), func(u catalog.Upload) { d.enqueue(ctx, queue.Event{Upload: u}) })
 		if err != nil && ctx.Err() == nil {
 			d.Resources.Log.Error("sweep: staging not listed", "error", err)
 		}
 		d.resume(ctx)
+		d.clean(ctx)
+		d.collect(ctx)
+		if d.Once {
+			d.drain(ctx, work)
+			stop()
+			return
+		}
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
@@ -38,14 +46,79 @@ func (d *Dispatcher) sweep(ctx context.Context) {
 	}
 }
 
-// resume queues the uploads that nobody works on any more.
+// quietOnce is how long no event may have come before a dispatcher that runs once has seen them all.
+const quietOnce = 3 * time.Second
+
+// drain returns when nothing is left to do but what met a fault, or ctx ends.
+func (d *Dispatcher) drain(ctx, work context.Context) {
+	d.lastEvent.Store(time.Now().UnixNano())
+	for ctx.Err() == nil {
+		quiet := time.Since(time.Unix(0, d.lastEvent.Load())) > quietOnce
+		if quiet && d.inFlight.idle() && d.releases.idle() {
+			d.publishLeft(ctx, work) // what failed is tried once more
+			d.releases.running.Wait()
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// resume queues the uploads that nobody works on any more, whether their object is still there or not.
 func (d *Dispatcher) resume(ctx context.Context) {
 	uploads, err := d.Resources.Catalog.Unfinished(ctx, time.Now(), maxWaiting)
 	if err != nil && ctx.Err() == nil {
-		d.Resources.Log.Error("sweep: unfinished uploads not read", "error", err)
+		d.Resources.Log.Error("unfinished uploads not read", "error", err)
 	}
 	for _, u := range uploads {
-		d.enqueue(ctx, u)
+		if d.inFlight.add(u, nil, time.Now()) {
+			d.route(ctx, u)
+		}
+	}
+}
+
+// collect removes from the bucket what clients have not needed for long.
+func (d *Dispatcher) collect(ctx context.Context) {
+	r := d.Resources
+	if _, err := r.Collector.RemoveYanked(ctx); err != nil && ctx.Err() == nil {
+		r.Log.Error("yanked files not removed; the next sweep tries again", "error", err)
+	}
+	if now := time.Now(); now.Sub(d.collected) > collectPeriod {
+		if _, err := r.Collector.Sweep(ctx); err != nil && ctx.Err() == nil {
+			r.Log.Error("superseded objects not removed; the next sweep tries again", "error", err)
+			return
+		}
+		d.collected = now
+	}
+}
+
+// clean removes from staging what has had its verdict for long.
+func (d *Dispatcher) clean(ctx context.Context) {
+	const page = 500
+	r := d.Resources
+	for ctx.Err() == nil {
+		uploads, err := r.Catalog.Expired(ctx, time.Now().Add(-keepStaged), page)
+		if err != nil {
+			r.Log.Error("finished uploads not read", "error", err)
+			return
+		}
+		removed := 0
+		for _, u := range uploads {
+			err := r.Staging.Delete(ctx, u)
+			if err == nil {
+				err = r.Catalog.Unstaged(ctx, u)
+			}
+			if err != nil {
+				r.Log.Error("finished upload not removed from staging; the next sweep tries again", "upload", u.String(), "error", err)
+				continue
+			}
+			removed++
+		}
+		if len(uploads) < page || removed == 0 {
+			return
+		}
 	}
 }
 
@@ -73,14 +146,18 @@ func (d *Dispatcher) repair(ctx context.Context, s catalogdb.ReleaseState) error
 	return err
 }
 
-// catchUp publishes, at the start and then again and again, the releases whose rows are ahead of what
-// clients see, and writes the verdicts that are still owed.
+// catchUp does, at the start and then again and again, what a fault, a crash or a command left behind: it
+// publishes the settings and the releases whose rows are ahead of what clients see, takes up uploads
+// that nobody works on any more, and writes the verdicts that are still owed.
 func (d *Dispatcher) catchUp(ctx, work context.Context) {
 	tick := time.NewTicker(catchUpPeriod)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		d.publishLeft(work)
+		d.publishSettings(work)
+		d.publishLeft(ctx, work)
+		d.resume(ctx)
 		d.Resources.tell(work)
+		d.settleLaid(work, catalog.Repository{})
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
@@ -88,34 +165,34 @@ func (d *Dispatcher) catchUp(ctx, work context.Context) {
 	}
 }
 
-// publishLeft publishes the releases whose rows are ahead of what clients see, except those that
-// failed too lately.
-func (d *Dispatcher) publishLeft(ctx context.Context) {
+// publishSettings publishes the settings that are ahead of their objects.
+func (d *Dispatcher) publishSettings(ctx context.Context) {
 	r := d.Resources
-	releases, err := r.Catalog.Unpublished(ctx)
+	repositories, err := r.Catalog.UnpublishedSettings(ctx)
+	if err != nil && ctx.Err() == nil {
+		r.Log.Error("settings that are behind not read", "error", err)
+	}
+	for _, repository := range repositories {
+		limited, cancel := context.WithTimeout(ctx, publishLimit)
+		err := r.Publisher.Settings(limited, repository)
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			r.Log.Error("settings not published; tried again soon", "repository", repository.String(), "error", err)
+		}
+	}
+}
+
+// publishLeft schedules the releases whose rows are ahead of what clients see, except those that failed
+// too lately.
+func (d *Dispatcher) publishLeft(ctx, work context.Context) {
+	releases, err := d.Resources.Catalog.Unpublished(work)
 	if err != nil {
-		if ctx.Err() == nil {
-			r.Log.Error("releases that are behind not read", "error", err)
+		if work.Err() == nil {
+			d.Resources.Log.Error("releases that are behind not read", "error", err)
 		}
 		return
 	}
-	due := d.left.due(releases, time.Now())
-	if len(due) == 0 {
-		return
-	}
-	names := make([]string, len(due))
-	for i, release := range due {
-		names[i] = release.String()
-	}
-	p, s := beam.NewPipelineWithRoot()
-	Publish(s, r.Config, beam.CreateList(s, names))
-	if err := d.Run(ctx, p); err != nil {
-		r.Log.Error("pipeline failed; the releases are tried again", "releases", len(due), "error", err)
-	}
-	if releases, err = r.Catalog.Unpublished(ctx); err != nil {
-		releases = due
-	}
-	d.left.tried(due, releases, time.Now())
+	d.releases.add(ctx, work, d.left.due(releases, time.Now()))
 }
 
 // leftReleases spaces the attempts at releases that stay behind. The zero value is ready.
@@ -148,16 +225,17 @@ func (l *leftReleases) due(behind []catalog.Release, now time.Time) (due []catal
 	return due
 }
 
-// tried notes which releases are behind although their publication was tried.
-func (l *leftReleases) tried(tried, behind []catalog.Release, now time.Time) {
+// tried notes whether a release is still behind although its publication was tried.
+func (l *leftReleases) tried(r catalog.Release, behind bool, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, r := range tried {
-		if !slices.Contains(behind, r) {
-			delete(l.waits, r)
-			continue
-		}
-		delay := min(max(2*l.waits[r].delay, catchUpPeriod), sweepPeriod)
-		l.waits[r] = wait{delay: delay, until: now.Add(delay)}
+	if !behind {
+		delete(l.waits, r)
+		return
 	}
+	if l.waits == nil {
+		l.waits = map[catalog.Release]wait{}
+	}
+	delay := min(max(2*l.waits[r].delay, minRetryDelay), sweepPeriod)
+	l.waits[r] = wait{delay: delay, until: now.Add(delay)}
 }

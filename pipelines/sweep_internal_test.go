@@ -14,15 +14,16 @@ func TestLeftReleases(t *testing.T) {
 	start := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 	var l leftReleases
 	var tries []time.Duration
-	for after := time.Duration(0); after < 20*time.Minute; after += catchUpPeriod {
+	for after := time.Duration(0); after < 20*time.Minute; after += minRetryDelay {
 		due := l.due([]catalog.Release{stuck, fine}, start.Add(after))
 		if !slices.Contains(due, fine) {
 			t.Errorf("after %s a release that does not fail is not due", after)
 		}
 		if slices.Contains(due, stuck) {
 			tries = append(tries, after)
+			l.tried(stuck, true, start.Add(after))
 		}
-		l.tried(due, []catalog.Release{stuck}, start.Add(after))
+		l.tried(fine, false, start.Add(after))
 	}
 	s := time.Second
 	want := []time.Duration{0, 10 * s, 30 * s, 70 * s, 150 * s, 310 * s, 610 * s, 910 * s}
@@ -35,11 +36,12 @@ func TestLeftReleases(t *testing.T) {
 	}
 }
 
-// What is tried again does not pile up: the sweep finds what is forgotten here.
+// What is tried again does not pile up: the sweep finds what is laid down here.
 func TestInFlightIsBounded(t *testing.T) {
 	var f inFlight
+	now := time.Unix(0, 0)
 	u := catalog.Upload{Object: "a", Size: 1}
-	if !f.add(u) || f.add(catalog.Upload{Object: "a", Size: 2}) {
+	if !f.add(u, nil, now) || f.add(catalog.Upload{Object: "a", Size: 2}, nil, now) {
 		t.Error("an upload is there once, whatever its size is said to be")
 	}
 	for i := range maxDelayed {
@@ -47,7 +49,7 @@ func TestInFlightIsBounded(t *testing.T) {
 			t.Fatalf("fault %d: got %d, %v", i+1, faults, ok)
 		}
 	}
-	if _, ok := f.delay(u); ok || !f.add(u) {
+	if _, ok := f.delay(u); ok || !f.add(u, nil, now) {
 		t.Error("one more upload waits than may")
 	}
 	f.resume()
@@ -55,7 +57,41 @@ func TestInFlightIsBounded(t *testing.T) {
 		t.Error("no upload may wait although there is room")
 	}
 	f.done(u)
-	if len(f.faults) != 0 {
-		t.Errorf("%d uploads are remembered", len(f.faults))
+	if len(f.entries) != 0 {
+		t.Errorf("%d uploads are remembered", len(f.entries))
+	}
+}
+
+// Events are settled once each: with the first final verdict, or when the process gives up.
+func TestInFlightSettlesEvents(t *testing.T) {
+	now := time.Unix(0, 0)
+	u, other := catalog.Upload{Object: "a"}, catalog.Upload{Object: "b"}
+	var f inFlight
+	var settled []bool
+	settle := func(final bool) { settled = append(settled, final) }
+	f.add(u, settle, now)
+	f.add(u, settle, now) // delivered twice
+	f.lay(u)              // stored, not published yet
+	if len(settled) != 0 || !slices.Equal(f.laid(), []catalog.Upload{u}) {
+		t.Errorf("settled %v, laid %v", settled, f.laid())
+	}
+	if !f.add(u, nil, now) {
+		t.Error("what is laid down cannot be taken in hand")
+	}
+	f.done(u)
+	f.done(u)
+	if !slices.Equal(settled, []bool{true, true}) || !f.idle() {
+		t.Errorf("settled %v, idle %v; want both, final", settled, f.idle())
+	}
+	f.add(other, settle, now)
+	f.giveUp()
+	f.done(other)
+	if !slices.Equal(settled, []bool{true, true, false}) {
+		t.Errorf("settled %v; want the last to be somebody else's", settled)
+	}
+	f.add(other, nil, now)
+	f.lay(other)
+	if len(f.entries) != 0 {
+		t.Errorf("%d uploads without an event are remembered", len(f.entries))
 	}
 }

@@ -25,7 +25,7 @@ func (r *Resources) tell(ctx context.Context) {
 		}
 		told := 0
 		for _, u := range uploads {
-			err := r.writeVerdict(ctx, u)
+			v, err := r.writeVerdict(ctx, u)
 			if err == nil || errors.Is(err, fs.ErrInvalid) { // a name that cannot have a verdict beside it
 				err = r.Catalog.Told(ctx, u)
 			}
@@ -33,6 +33,7 @@ func (r *Resources) tell(ctx context.Context) {
 				r.Log.Error("verdict not written; will be tried again", "upload", u.String(), "error", err)
 				continue
 			}
+			r.metrics.told(v)
 			told++
 		}
 		if len(uploads) < page || told == 0 {
@@ -43,47 +44,52 @@ func (r *Resources) tell(ctx context.Context) {
 
 // writeVerdict stores what the catalog says of an upload, unless a later upload of the same name has
 // its verdict there. A verdict that came to its end meanwhile is written again, so that no other writer's
-// end is lost under our beginning.
-func (r *Resources) writeVerdict(ctx context.Context, u catalog.Upload) error {
+// end is lost under our beginning. It returns the verdict, even if it is not written.
+func (r *Resources) writeVerdict(ctx context.Context, u catalog.Upload) (v catalog.Verdict, err error) {
 	for {
-		v, err := r.Catalog.Verdict(ctx, u)
-		if err != nil {
-			return err
+		if v, err = r.Catalog.Verdict(ctx, u); err != nil {
+			return v, err
 		}
-		if later, err := r.hasLater(ctx, u, v); later || err != nil {
-			return err
+		later, version, err := r.hasLater(ctx, u, v)
+		if later || err != nil {
+			return v, err
 		}
-		if err := r.putVerdict(ctx, u, v); err != nil || v.State.Final() {
-			return err
+		err = r.putVerdict(ctx, u, version, v)
+		if errors.Is(err, layout.ErrConflict) {
+			continue // another process wrote one just now: look again whose is later
+		}
+		if err != nil || v.State.Final() {
+			return v, err
 		}
 		again, err := r.Catalog.Verdict(ctx, u)
 		if err != nil || again.State == v.State {
-			return err
+			return v, err
 		}
 	}
 }
 
 // hasLater reports whether the verdict object is that of a later upload than u, whose verdict is v. An
 // upload that was overtaken may well be received later, so what is in staging now counts more than times.
-func (r *Resources) hasLater(ctx context.Context, u catalog.Upload, v catalog.Verdict) (bool, error) {
-	body, err := r.Staging.Verdict(ctx, u.Object)
+// version is that of the verdict object.
+func (r *Resources) hasLater(ctx context.Context, u catalog.Upload, v catalog.Verdict) (later bool, version layout.Version, err error) {
+	body, version, err := r.Staging.Verdict(ctx, u.Object)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return false, "", nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("read verdict: %w", err)
+		return false, "", fmt.Errorf("read verdict: %w", err)
 	}
 	var there catalog.Verdict
 	if json.Unmarshal(body, &there) != nil || there.Generation == v.Generation {
-		return false, nil
+		return false, version, nil
 	}
-	if now, err := r.Staging.Stat(u.Object); err == nil && (now.Generation == there.Generation || now.Generation == v.Generation) {
-		return now.Generation == there.Generation, nil
+	if now, err := r.Staging.Stat(ctx, u.Object); err == nil && (now.Generation == there.Generation || now.Generation == v.Generation) {
+		return now.Generation == there.Generation, version, nil
 	}
-	return there.Received.After(v.Received), nil
+	return there.Received.After(v.Received), version, nil
 }
 
-func (r *Resources) putVerdict(ctx context.Context, u catalog.Upload, v catalog.Verdict) error {
+func (r *Resources) putVerdict(ctx context.Context, u catalog.Upload, old layout.Version, v catalog.Verdict) error {
 	for i, w := range v.Releases {
 		release, err := catalog.ParseRelease(w.Release)
 		if err != nil {
@@ -95,5 +101,5 @@ func (r *Resources) putVerdict(ctx context.Context, u catalog.Upload, v catalog.
 	if err != nil {
 		return err
 	}
-	return r.Staging.PutVerdict(ctx, u.Object, append(body, '\n'))
+	return r.Staging.PutVerdict(ctx, u.Object, old, append(body, '\n'))
 }

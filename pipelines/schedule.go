@@ -1,0 +1,159 @@
+package pipelines
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+
+	"repomill/schemas/catalog"
+)
+
+// The schedule's bounds.
+const (
+	minSpacing   = time.Second      // between the starts of two publishes of one release
+	maxHold      = 30 * time.Second // how long a publish waits for uploads that came before it
+	maxPublishes = 32               // releases published at the same time
+)
+
+// A schedule publishes releases, each in a run of its own: none waits for another. A release that
+// changes while it is published, or waits to be, is published once more and not more often. Before a
+// publish, the small uploads that are queued already get their rows, so that one publish shows them all.
+type schedule struct {
+	publish func(context.Context, catalog.Release)
+	ahead   func() (reached func() bool) // of the uploads queued now: reports whether all have their rows
+	places  chan struct{}
+	running sync.WaitGroup
+
+	mu      sync.Mutex
+	due     map[catalog.Release]*due
+	started map[catalog.Release]time.Time // within the last minSpacing
+}
+
+// A due release is waiting or being published.
+type due struct {
+	again bool // something changed since the publish began
+}
+
+func newSchedule(publish func(context.Context, catalog.Release), ahead func() func() bool) *schedule {
+	return &schedule{
+		publish: publish, ahead: ahead, places: make(chan struct{}, maxPublishes),
+		due: map[catalog.Release]*due{}, started: map[catalog.Release]time.Time{},
+	}
+}
+
+// add has releases published soon. When ctx ends, they are published at once; work bounds that.
+func (q *schedule) add(ctx, work context.Context, releases []catalog.Release) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, r := range releases {
+		if d, there := q.due[r]; there {
+			d.again = true
+			continue
+		}
+		d := &due{}
+		q.due[r] = d
+		q.running.Go(func() { q.run(ctx, work, r, d) })
+	}
+}
+
+// run publishes a release until nothing changed meanwhile.
+func (q *schedule) run(ctx, work context.Context, r catalog.Release, d *due) {
+	for {
+		q.hold(ctx, q.spacing(r))
+		q.places <- struct{}{}
+		q.begin(r, d)
+		q.publish(work, r)
+		<-q.places
+		if q.end(r, d, work.Err() != nil) {
+			return
+		}
+	}
+}
+
+// begin notes that a publish starts: what changes from here on needs another one.
+func (q *schedule) begin(r catalog.Release, d *due) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	d.again = false
+	now := time.Now()
+	for old, at := range q.started {
+		if now.Sub(at) > minSpacing {
+			delete(q.started, old)
+		}
+	}
+	q.started[r] = now
+}
+
+// end forgets a release, unless it has to be published again.
+func (q *schedule) end(r catalog.Release, d *due, stop bool) (ended bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if d.again && !stop {
+		return false
+	}
+	delete(q.due, r)
+	return true
+}
+
+// spacing returns how long the next publish of a release has to wait.
+func (q *schedule) spacing(r catalog.Release) time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return time.Until(q.started[r].Add(minSpacing))
+}
+
+// hold waits for a while, and for the uploads that are ahead; not for long, and not once ctx has ended.
+func (q *schedule) hold(ctx context.Context, spacing time.Duration) {
+	if spacing > 0 {
+		select {
+		case <-time.After(spacing):
+		case <-ctx.Done():
+		}
+	}
+	reached := q.ahead()
+	for end := time.Now().Add(maxHold); !reached() && time.Now().Before(end) && ctx.Err() == nil; {
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// idle reports whether no release waits or is being published.
+func (q *schedule) idle() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.due) == 0
+}
+
+// publishRelease runs the pipeline that publishes one release, and settles what waited for it.
+func (d *Dispatcher) publishRelease(ctx context.Context, r catalog.Release) {
+	p, s := beam.NewPipelineWithRoot()
+	Publish(s, d.Resources.Config, beam.Create(s, r.String()))
+	if err := d.Run(ctx, p); err != nil {
+		d.Resources.Log.Error("pipeline failed; the release is tried again", "release", r.String(), "error", err)
+	}
+	behind, err := d.Resources.Catalog.Unpublished(ctx)
+	d.left.tried(r, err != nil || slices.Contains(behind, r), time.Now())
+	d.settleLaid(ctx, r.Repository)
+}
+
+// publishTouched schedules the releases of some uploads' repositories whose rows are ahead of what
+// clients see.
+func (d *Dispatcher) publishTouched(ctx, work context.Context, tasks []Task) {
+	behind, err := d.Resources.Catalog.Unpublished(work)
+	if err != nil {
+		if work.Err() == nil {
+			d.Resources.Log.Error("releases that are behind not read; the next round does", "error", err)
+		}
+		return
+	}
+	touched := map[catalog.Repository]bool{}
+	for _, t := range tasks {
+		touched[repositoryOf(t.Object)] = true
+	}
+	d.releases.add(ctx, work, slices.DeleteFunc(behind, func(r catalog.Release) bool { return !touched[r.Repository] }))
+}

@@ -1,0 +1,126 @@
+package pipelines
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"repomill/schemas/catalog"
+)
+
+func at(i int) catalog.Release { return catalog.Release{Arch: fmt.Sprint(i)} }
+
+// reached says that nothing is ahead of a publish.
+func reached() func() bool { return func() bool { return true } }
+
+// A release that hangs holds up no other, and changes while it is published make one more publish.
+func TestScheduleKeepsReleasesApart(t *testing.T) {
+	begun, stuck, free := make(chan struct{}, 2), make(chan struct{}), make(chan catalog.Release, 10)
+	var publishes atomic.Int32
+	q := newSchedule(func(_ context.Context, r catalog.Release) {
+		if r == at(0) {
+			publishes.Add(1)
+			begun <- struct{}{}
+			<-stuck
+			return
+		}
+		free <- r
+	}, reached)
+	q.add(t.Context(), t.Context(), []catalog.Release{at(0)})
+	<-begun
+	for i := range 5 {
+		q.add(t.Context(), t.Context(), []catalog.Release{at(0), at(i + 1)})
+	}
+	var got []catalog.Release
+	for range 5 {
+		got = append(got, <-free)
+	}
+	for i := range 5 {
+		if !slices.Contains(got, at(i+1)) {
+			t.Errorf("release %d is not published", i+1)
+		}
+	}
+	if q.idle() {
+		t.Error("a schedule with a release at work is idle")
+	}
+	close(stuck)
+	q.running.Wait()
+	if n := publishes.Load(); n != 2 || !q.idle() {
+		t.Errorf("%d publishes, idle %v; want 2 and idle", n, q.idle())
+	}
+}
+
+// However often a release changes, it is published at most once a second.
+func TestScheduleSpacesPublishes(t *testing.T) {
+	var mu sync.Mutex
+	var starts []time.Time
+	q := newSchedule(func(context.Context, catalog.Release) {
+		mu.Lock()
+		defer mu.Unlock()
+		starts = append(starts, time.Now())
+	}, reached)
+	begin := time.Now()
+	for time.Since(begin) < 1500*time.Millisecond {
+		q.add(t.Context(), t.Context(), []catalog.Release{at(0)})
+		time.Sleep(5 * time.Millisecond)
+	}
+	q.running.Wait()
+	if len(starts) < 2 || len(starts) > 3 {
+		t.Errorf("%d publishes of what changed for 1.5 s", len(starts))
+	}
+	for i := 1; i < len(starts); i++ {
+		if d := starts[i].Sub(starts[i-1]); d < minSpacing {
+			t.Errorf("publish %d began %s after the one before", i, d)
+		}
+	}
+}
+
+// A publish waits for the uploads that are queued before it, and at the end for none.
+func TestScheduleHolds(t *testing.T) {
+	var ready atomic.Bool
+	published := make(chan bool, 2)
+	q := newSchedule(func(context.Context, catalog.Release) { published <- ready.Load() }, func() func() bool { return ready.Load })
+	q.add(t.Context(), t.Context(), []catalog.Release{at(0)})
+	select {
+	case <-published:
+		t.Fatal("published before what is ahead")
+	case <-time.After(50 * time.Millisecond):
+	}
+	ready.Store(true)
+	if !<-published {
+		t.Error("published before what is ahead")
+	}
+	ready.Store(false)
+	ctx, stop := context.WithCancel(t.Context())
+	q.add(ctx, t.Context(), []catalog.Release{at(1)})
+	stop()
+	<-published // although something is ahead
+	q.running.Wait()
+}
+
+// What is queued behind a mark does not count, and what is carried out of order does not either.
+func TestLaneAhead(t *testing.T) {
+	l := newLane(1, 2, nil)
+	a, b, c := catalog.Upload{Object: "a"}, catalog.Upload{Object: "b"}, catalog.Upload{Object: "c"}
+	l.put(t.Context(), a)
+	l.put(t.Context(), b)
+	reached := l.ahead()
+	l.put(t.Context(), c)
+	endA := l.begin([]catalog.Upload{a})
+	endB := l.begin([]catalog.Upload{b})
+	endB()
+	if reached() {
+		t.Error("reached while the first is being carried")
+	}
+	endA()
+	if !reached() {
+		t.Error("not reached although only a later one waits")
+	}
+	if l.ahead()() {
+		t.Error("nothing is ahead although one waits")
+	}
+}
