@@ -57,7 +57,7 @@ func startBench(b *testing.B) *benchSite {
 // start runs the program until stop; the staging folder may have packages already.
 func (s *benchSite) start(b *testing.B) {
 	b.Helper()
-	s.cmd = exec.Command(s.binary, "up", "--data", s.data, "--listen", "127.0.0.1:0", "--edge-listen", "127.0.0.1:0")
+	s.cmd = exec.Command(s.binary, "up", "--data", s.data, "--listen", "127.0.0.1:0", "--edge-listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0")
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto"
+	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -15,8 +16,12 @@ type handlers struct {
 	resolver, edge http.Handler
 }
 
-// settingsAge is how long the resolver goes by the settings that it has read.
-const settingsAge = 2 * time.Second
+// The resolver goes by settings that it has read for settingsAge, and for settingsStale if it cannot
+// read them again.
+const (
+	settingsAge   = 2 * time.Second
+	settingsStale = time.Minute
+)
 
 func (s *site) handlers() (handlers, error) {
 	key, id, err := urlKey(s.cmd.path("url-key.pem"))
@@ -32,12 +37,17 @@ func (s *site) handlers() (handlers, error) {
 		return handlers{}, err
 	}
 	bucket := s.resources.Bucket
+	files, ok := bucket.(serve.Objects) // a folder's is
+	if !ok {
+		return handlers{}, fmt.Errorf("the edge cannot serve a %T", bucket)
+	}
 	return handlers{
 		resolver: serve.NewResolver(serve.ResolverConfig{
-			Signer: signer, Settings: serve.NewSettingsCache(bucket.Get, settingsAge, time.Now), Log: s.log, Now: time.Now,
+			Signer: signer, Log: s.log, Now: time.Now,
+			Settings: serve.NewSettingsCache(serve.SettingsConfig{Bucket: bucket, MaxAge: settingsAge, MaxStale: settingsStale, Log: s.log, Now: time.Now}),
 		}),
 		edge: serve.NewEdge(serve.EdgeConfig{
-			Verifier: cloudfront.NewVerifier(edge, map[string]crypto.PublicKey{id: key.Public()}), Objects: bucket, Log: s.log, Now: time.Now,
+			Verifier: cloudfront.NewVerifier(edge, map[string]crypto.PublicKey{id: key.Public()}), Objects: files, Log: s.log, Now: time.Now,
 		}),
 	}, nil
 }

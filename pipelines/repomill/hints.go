@@ -28,14 +28,14 @@ func newHints(s *site) *hints { return &hints{site: s, known: map[string]bool{}}
 func (h *hints) ready() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := h.site
+	s, staging := h.site, h.site.cmd.path("staging")
 	fmt.Fprintf(s.io.out, `repomill ready
   clients:  %s
   staging:  %s
   push:     %s push --wait --staging file://%s acme/tools/ubuntu/jammy hello_1.0_amd64.deb
             or copy packages into %s/<owner>/<name>/<os>/<version>/
   look:     %s status --data %s
-`, s.publicURL(), s.resources.Staging.Path(), os.Args[0], s.resources.Staging.Path(), s.resources.Staging.Path(), os.Args[0], s.cmd.Data)
+`, s.publicURL(), staging, os.Args[0], staging, staging, os.Args[0], s.cmd.Data)
 	ctx := context.Background()
 	states, err := s.resources.Catalog.Releases(ctx)
 	if err != nil {

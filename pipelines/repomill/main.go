@@ -38,9 +38,17 @@ func unreachable(err error) error { return coded{exitUnreachable, err} }
 type commands struct {
 	Up     upCmd     `cmd:"" help:"Run everything in one process, on files below one folder."`
 	Push   pushCmd   `cmd:"" help:"Put packages into staging and, with --wait, say what became of them."`
-	Status statusCmd `cmd:"" help:"Show releases, recent uploads, rejections and the backlog."`
+	Status statusCmd `cmd:"" help:"Show releases, recent uploads, rejections and the backlog; or whether a package is out."`
 	Ls     lsCmd     `cmd:"" help:"List the packages of a distribution."`
 	Check  checkCmd  `cmd:"" help:"Read a published tree as a client would, and list all that is wrong."`
+
+	Yank   yankCmd   `cmd:"" help:"Withdraw a package from its releases."`
+	Unyank unyankCmd `cmd:"" help:"Take a withdrawal back."`
+	Repo   repoCmd   `cmd:"" help:"Declare repositories, change them, list them."`
+	Token  tokenCmd  `cmd:"" help:"Make, list and revoke the tokens that open private repositories."`
+
+	Worker  workerCmd  `cmd:"" help:"Carry what CI stages to clients, on the resources of a company."`
+	Migrate migrateCmd `cmd:"" help:"Bring the catalog's schema up to date."`
 }
 
 // stdio is where a command reads and writes.

@@ -22,7 +22,9 @@ type pushCmd struct {
 	Files   []string      `arg:"" help:"Packages."`
 	Wait    bool          `help:"Wait for the verdict: until a client can install the packages, or it is known why not."`
 	JSON    bool          `name:"json" help:"Print one JSON verdict a line."`
-	Staging string        `default:"file://./data/staging" help:"URL of the staging bucket."`
+	Staging string        `default:"file://./data/staging" help:"URL of the staging bucket: gs://BUCKET, or file:///FOLDER."`
+	User    string        `env:"REPOMILL_USER,GITLAB_USER_LOGIN,GITHUB_ACTOR" help:"Who pushes, for whoever meets a conflict later. Kept in gs:// staging only."`
+	Job     string        `env:"REPOMILL_JOB,CI_JOB_URL,BUILD_URL" help:"URL of the CI job, likewise."`
 	Timeout time.Duration `default:"5m" help:"How long to wait."`
 }
 
@@ -50,7 +52,7 @@ func (c *pushCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	staging, err := c.open()
+	staging, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -58,7 +60,7 @@ func (c *pushCmd) Run(ctx context.Context, io stdio) error {
 	ups := make([]*pushed, len(c.Files))
 	for i, file := range c.Files {
 		ups[i] = &pushed{file: file}
-		if ups[i].upload, err = stage(ctx, io, staging, file, objects[i]); err != nil {
+		if ups[i].upload, err = c.stage(ctx, io, staging, file, objects[i]); err != nil {
 			return err
 		}
 	}
@@ -102,15 +104,18 @@ func (c *pushCmd) objects() ([]string, error) {
 	return keys, nil
 }
 
-func (c *pushCmd) open() (*objects.FileStaging, error) {
-	path, ok := strings.CutPrefix(c.Staging, "file://")
-	if !ok {
-		return nil, usage("staging %q: use file:///path/to/staging", c.Staging)
+func (c *pushCmd) open(ctx context.Context) (objects.Staging, error) {
+	scheme, path, _ := strings.Cut(c.Staging, "://")
+	switch scheme {
+	case "file":
+		if _, err := os.Stat(path); err != nil {
+			return nil, unreachable(fmt.Errorf("staging: %w: start repomill up, or name its folder with --staging file://DATA/staging", err))
+		}
+	case "gs":
+	default:
+		return nil, usage("--staging %q: use gs://BUCKET or file:///path/to/staging", c.Staging)
 	}
-	if _, err := os.Stat(path); err != nil {
-		return nil, unreachable(fmt.Errorf("staging: %w: start repomill up, or name its folder with --staging file://DATA/staging", err))
-	}
-	s, err := objects.OpenStaging(c.Staging)
+	s, err := objects.OpenStaging(ctx, c.Staging)
 	if err != nil {
 		return nil, unreachable(err)
 	}
@@ -118,7 +123,7 @@ func (c *pushCmd) open() (*objects.FileStaging, error) {
 }
 
 // stage puts one file into staging, with a progress bar on a terminal.
-func stage(ctx context.Context, std stdio, s *objects.FileStaging, file, object string) (catalog.Upload, error) {
+func (c *pushCmd) stage(ctx context.Context, std stdio, s objects.Staging, file, object string) (catalog.Upload, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return catalog.Upload{}, usage("%w", err)
@@ -131,7 +136,7 @@ func stage(ctx context.Context, std stdio, s *objects.FileStaging, file, object 
 		defer bar.Close()
 		body = io.TeeReader(f, bar)
 	}
-	u, err := s.Put(ctx, object, body)
+	u, err := s.Put(ctx, object, body, catalog.Pusher{User: c.User, Job: c.Job})
 	if ctx.Err() != nil {
 		return u, coded{exitTimeout, fmt.Errorf("interrupted while %s was being stored; nothing of it is in staging", file)}
 	}

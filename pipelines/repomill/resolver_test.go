@@ -75,7 +75,7 @@ func TestEdge(t *testing.T) {
 	deb := s.publish(t, "acme/edge/ubuntu/jammy", newDEB(t, debtest.Spec{}))[0]
 	location := ask(t, http.MethodGet, s.url+"/"+deb.Key).Header.Get("Location")
 	u, err := url.Parse(location)
-	if err != nil || u.Query().Get("Expires") == "" {
+	if err != nil || u.Query().Get("Policy") == "" {
 		t.Fatalf("location %q: %v", location, err)
 	}
 	key := u.Path
@@ -85,9 +85,10 @@ func TestEdge(t *testing.T) {
 	}{
 		{"as signed", location, 200},
 		{"unsigned", u.Scheme + "://" + u.Host + key, 403},
-		{"of another path", strings.Replace(location, key, "/acme/edge/gpgkey", 1), 403},
-		{"with a later end", strings.Replace(location, "Expires=", "Expires=9", 1), 403},
-		{"with an earlier end", strings.Replace(location, "Expires=1", "Expires=", 1), 403},
+		{"of another file of the repository, which is public", strings.Replace(location, key, "/acme/edge/gpgkey", 1), 200},
+		{"of another repository", strings.Replace(location, key, "/acme/other/gpgkey", 1), 403},
+		{"with another policy", strings.Replace(location, "Policy=e", "Policy=f", 1), 403},
+		{"with an end of its own", location + "&Expires=9999999999", 403},
 		{"of another key pair", strings.Replace(location, "Key-Pair-Id=K", "Key-Pair-Id=L", 1), 403},
 		{"with more in the query", location + "&x=1", 403},
 		{"the database", u.Scheme + "://" + u.Host + "/../catalog.db", 403},

@@ -4,27 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"repomill/pipelines"
+	"repomill/pipelines/objects"
 	"repomill/publish/check"
 	"repomill/publish/sign"
+	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
 )
 
 // signingKeyBits is the size of a new RSA signing key: the strongest that every client reads, EL7 included.
 const signingKeyBits = 4096
 
 // prepareKeys makes the signing key at the first start, and only then: clients trust the key that
-// signed what they have. Nor may another key take its place.
+// signed what they have.
 func (s *site) prepareKeys(ctx context.Context, cfg pipelines.Config) error {
 	path := s.cmd.path("signing-key.asc")
 	if _, err := os.Stat(path); err == nil {
-		return s.checkKey(cfg)
+		return nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return unreachable(err)
 	}
@@ -52,39 +57,62 @@ func (s *site) prepareKeys(ctx context.Context, cfg pipelines.Config) error {
 
 // checkKey refuses a signing key that no client of what is published would trust. For a change of
 // keys, the file has the old one and the new one for a while.
-func (s *site) checkKey(cfg pipelines.Config) error {
-	signer, err := pipelines.ReadSigner(cfg.SigningKey)
-	if err != nil {
-		return err
-	}
+func checkKey(ctx context.Context, log *slog.Logger, bucket objects.Bucket, signer *sign.Signer, keyURL string) error {
 	if end := signer.Expires(); !end.IsZero() {
-		s.log.Warn("the signing key expires; nothing can be published after that", "at", end.Format(time.RFC3339))
+		log.Warn("the signing key expires; nothing can be published after that", "at", end.Format(time.RFC3339))
 	}
 	probe := []byte("repomill\n")
 	sig, err := signer.Detach(probe, time.Now())
 	if err != nil {
 		return err
 	}
-	bucket := os.DirFS(s.cmd.path("bucket"))
-	published, err := fs.Glob(bucket, "*/*/gpgkey")
+	published, err := publishedKeys(ctx, bucket)
 	if err != nil {
-		return err
+		return unreachable(err)
 	}
-	for _, file := range published {
-		armored, err := fs.ReadFile(bucket, file)
-		if err != nil {
-			return unreachable(err)
+	for _, key := range published {
+		trusted, err := readKeyring(ctx, bucket, key)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
 		}
-		trusted, err := sign.ReadKeyring(armored)
 		if err == nil {
 			err = trusted.VerifyDetached(probe, sig)
 		}
 		if err != nil {
 			return fmt.Errorf("the signing key %s in %s is not one that the clients of %s trust: restore the old key, or put both into the file (%w)",
-				strings.Join(signer.Fingerprints(), ", "), s.cmd.path("signing-key.asc"), file, err)
+				strings.Join(signer.Fingerprints(), ", "), keyURL, key, err)
 		}
 	}
 	return nil
+}
+
+// publishedKeys returns the keys of the published gpgkey objects, one of each repository.
+func publishedKeys(ctx context.Context, bucket objects.Bucket) (keys []string, err error) {
+	err = bucket.List(ctx, layout.SettingsPrefix, func(key string, _ layout.Meta) error {
+		name := strings.TrimSuffix(strings.TrimPrefix(key, layout.SettingsPrefix), ".json")
+		if owner, repository, ok := strings.Cut(name, "/"); ok {
+			keys = append(keys, layout.GPGKeyKey(catalog.Repository{Owner: owner, Name: repository}))
+		}
+		return nil
+	})
+	return keys, err
+}
+
+// maxKeyring bounds a file of public keys, in bytes.
+const maxKeyring = 1 << 20
+
+// readKeyring reads published public keys.
+func readKeyring(ctx context.Context, bucket objects.Bucket, key string) (trusted sign.Keyring, err error) {
+	body, _, err := bucket.Get(ctx, key)
+	if err != nil {
+		return trusted, err
+	}
+	defer body.Close()
+	armored, err := io.ReadAll(io.LimitReader(body, maxKeyring))
+	if err != nil {
+		return trusted, err
+	}
+	return sign.ReadKeyring(armored)
 }
 
 // anyRelease reports whether something was published with a key: by the catalog's word or the bucket's.

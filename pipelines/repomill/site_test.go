@@ -56,7 +56,7 @@ func startSite(data string, args ...string) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, flag := range []string{"--listen", "--edge-listen"} {
+	for _, flag := range []string{"--listen", "--edge-listen", "--ops-listen"} {
 		if !slices.Contains(args, flag) {
 			args = append(args, flag, "127.0.0.1:0")
 		}

@@ -38,9 +38,10 @@ func (f catalogFlags) open() (*catalogdb.DB, error) {
 
 type statusCmd struct {
 	catalogFlags
-	Target string `arg:"" optional:"" help:"Only what is below owner[/name[/os[/version]]]."`
-	JSON   bool   `name:"json" help:"Print JSON."`
-	Limit  int    `default:"20" help:"How many uploads to show."`
+	Target  string `arg:"" optional:"" help:"Only what is below owner[/name[/os[/version]]]."`
+	Package string `arg:"" optional:"" help:"NAME[=VERSION]: whether this package is out below the target, and where not."`
+	JSON    bool   `name:"json" help:"Print JSON."`
+	Limit   int    `default:"20" help:"How many uploads to show."`
 }
 
 // A statusReport is what status prints.
@@ -66,6 +67,9 @@ func (c *statusCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer db.Close()
+	if c.Package != "" {
+		return c.placements(ctx, io, db)
+	}
 	report, err := c.report(ctx, db)
 	if err != nil {
 		return unreachable(err)

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,6 +30,7 @@ type upCmd struct {
 	Listen         string `default:"127.0.0.1:8080" help:"Address of the resolver, where clients go."`
 	EdgeListen     string `default:"127.0.0.1:8081" help:"Address of the edge, which serves the signed URLs."`
 	PublicURL      string `name:"public-url" help:"URL under which clients reach the resolver, if it is not that of --listen."`
+	OpsListen      string `default:"127.0.0.1:8082" help:"Address of /metrics, /healthz and /readyz; empty for none."`
 	EdgeURL        string `name:"edge-url" help:"URL under which clients reach the edge, if it is not that of --edge-listen."`
 	Create         string `default:"auto" enum:"auto,declared" help:"Whether an upload creates the repository, component or architecture that it names (auto), or is rejected (declared)."`
 	Distributions  string `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
@@ -51,7 +51,9 @@ type site struct {
 	log       *slog.Logger
 	resolver  net.Listener
 	edge      net.Listener
+	ops       net.Listener // nil if there is none
 	resources *pipelines.Resources
+	source    queue.Source
 	unlock    func()
 }
 
@@ -109,6 +111,11 @@ func (s *site) open(ctx context.Context) (err error) {
 	if s.edge, err = net.Listen("tcp", c.EdgeListen); err != nil {
 		return unreachable(fmt.Errorf("%w: choose another address with --edge-listen", err))
 	}
+	if c.OpsListen != "" {
+		if s.ops, err = net.Listen("tcp", c.OpsListen); err != nil {
+			return unreachable(fmt.Errorf("%w: choose another address with --ops-listen", err))
+		}
+	}
 	cfg := s.config()
 	if err := prepareCatalog(ctx, cfg.Catalog, c.path("catalog.db")); err != nil {
 		return err
@@ -116,8 +123,14 @@ func (s *site) open(ctx context.Context) (err error) {
 	if err := s.prepareKeys(ctx, cfg); err != nil {
 		return err
 	}
-	s.resources, err = pipelines.Open(cfg)
+	s.resources, err = pipelines.Open(ctx, cfg)
 	if err != nil {
+		return err
+	}
+	if err := checkKey(ctx, s.log, s.resources.Bucket, s.resources.Signer, cfg.SigningKey); err != nil {
+		return err
+	}
+	if s.source, err = queue.Open(ctx, "dir://", s.resources.Staging); err != nil {
 		return err
 	}
 	return s.resources.Catalog.Reclaim(ctx) // under the folder's lock: whoever held a lease is gone
@@ -159,9 +172,8 @@ func checkAddresses(c *upCmd) error {
 			}
 			continue
 		}
-		u, err := url.Parse(a.url)
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || !plainURL(a.url) {
-			return usage("%s %q: use http://NAME[:PORT] or https://NAME[:PORT]", a.urlFlag, a.url)
+		if err := checkURL(a.urlFlag, a.url); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -204,12 +216,15 @@ func (s *site) serve(ctx context.Context, h handlers) error {
 	hints := newHints(s)
 	s.resources.OnPublish = hints.published
 	dispatcher := &pipelines.Dispatcher{
-		Resources: s.resources, Source: queue.NewDir(s.resources.Staging), Run: runDirect,
+		Resources: s.resources, Source: s.source, Run: runDirect,
 	}
 	resolver, edge := newServer(h.resolver), newServer(h.edge)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return listen(resolver, s.resolver) })
 	g.Go(func() error { return listen(edge, s.edge) })
+	if s.ops != nil {
+		g.Go(func() error { return serveOps(ctx, s.ops, s.resources, dispatcher) })
+	}
 	g.Go(func() error { return dispatcher.Serve(ctx, grace) })
 	g.Go(func() error {
 		<-ctx.Done()
@@ -250,7 +265,7 @@ func runDirect(ctx context.Context, p *beam.Pipeline) error {
 }
 
 func (s *site) close() {
-	for _, l := range []net.Listener{s.resolver, s.edge} {
+	for _, l := range []net.Listener{s.resolver, s.edge, s.ops} {
 		if l != nil {
 			l.Close()
 		}

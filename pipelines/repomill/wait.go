@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"strings"
 	"time"
 
 	"repomill/pipelines/objects"
@@ -19,14 +20,21 @@ import (
 // staged is the state of an upload that nobody has picked up.
 const staged catalog.UploadState = "staged"
 
-// pollPeriod is how often a waiter looks for its verdict.
-const pollPeriod = 50 * time.Millisecond
+// How often a waiter looks for its verdict: in a folder, and in a bucket.
+const (
+	pollPeriod       = 50 * time.Millisecond
+	bucketPollPeriod = time.Second
+)
 
 // wait waits until every upload has a verdict that a client could confirm, and prints them as they come.
-func (c *pushCmd) wait(ctx context.Context, io stdio, staging *objects.FileStaging, ups []*pushed) error {
+func (c *pushCmd) wait(ctx context.Context, io stdio, staging objects.Staging, ups []*pushed) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	w := waiter{staging: staging, client: &http.Client{Timeout: 10 * time.Second}, visible: map[catalog.VerdictRelease]bool{}}
+	period := pollPeriod
+	if !strings.HasPrefix(c.Staging, "file://") {
+		period = bucketPollPeriod
+	}
 	for left := len(ups); left > 0; {
 		for _, p := range ups {
 			if p.settled {
@@ -41,7 +49,7 @@ func (c *pushCmd) wait(ctx context.Context, io stdio, staging *objects.FileStagi
 			}
 		}
 		select {
-		case <-time.After(pollPeriod):
+		case <-time.After(period):
 		case <-ctx.Done():
 			if left > 0 {
 				return c.unsettled(io, ups, cause(ctx, c.Timeout), w.why)
@@ -86,7 +94,7 @@ func (c *pushCmd) unsettled(io stdio, ups []*pushed, cause string, why error) er
 		var stage string
 		switch p.verdict.State {
 		case "":
-			stage = "stored, nobody picked it up: is repomill up running on this staging folder?"
+			stage = "stored, nobody picked it up: is a worker (or repomill up) running on this staging bucket?"
 		case catalog.Received:
 			stage = "picked up, not read to the end yet"
 		case catalog.Stored:
@@ -109,7 +117,7 @@ func (c *pushCmd) unsettled(io stdio, ups []*pushed, cause string, why error) er
 
 // A waiter asks for verdicts and confirms them as a client would.
 type waiter struct {
-	staging *objects.FileStaging
+	staging objects.Staging
 	client  *http.Client
 	visible map[catalog.VerdictRelease]bool // confirmed
 	why     error                           // why the last one could not be
@@ -117,7 +125,7 @@ type waiter struct {
 
 // look reads the verdict of an upload; it is settled if final and, where something was published, visible.
 func (w *waiter) look(ctx context.Context, p *pushed) error {
-	body, err := w.staging.Verdict(ctx, p.upload.Object)
+	body, _, err := w.staging.Verdict(ctx, p.upload.Object)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -129,7 +137,7 @@ func (w *waiter) look(ctx context.Context, p *pushed) error {
 		return fmt.Errorf("verdict of %s: %w", p.upload.Object, err)
 	}
 	if v.Generation != p.upload.Generation {
-		w.replaced(p, v)
+		w.replaced(ctx, p, v)
 		return nil
 	}
 	p.verdict = v
@@ -143,8 +151,8 @@ func (w *waiter) look(ctx context.Context, p *pushed) error {
 }
 
 // replaced settles an upload in whose place there is a later one with a verdict of its own.
-func (w *waiter) replaced(p *pushed, other catalog.Verdict) {
-	now, err := w.staging.Stat(p.upload.Object)
+func (w *waiter) replaced(ctx context.Context, p *pushed, other catalog.Verdict) {
+	now, err := w.staging.Stat(ctx, p.upload.Object)
 	if err == nil && now.Generation == p.upload.Generation || !other.State.Final() {
 		return // the verdict is an older upload's
 	}
@@ -173,6 +181,9 @@ func (w *waiter) fetch(ctx context.Context, r catalog.VerdictRelease) error {
 		return err
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusUnauthorized {
+		return nil // a private repository: the verdict, written after the pointer was replaced, has to do
+	}
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s: %s", r.Pointer, resp.Status)
 	}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"repomill/pipelines"
+)
+
+// serveOps serves what operators and their machines ask of a long-running process, until ctx ends.
+func serveOps(ctx context.Context, l net.Listener, r *pipelines.Resources, d *pipelines.Dispatcher) error {
+	srv := newServer(opsHandler(r, d))
+	context.AfterFunc(ctx, func() { srv.Close() }) //nolint:errcheck // nobody waits for an answer
+	return listen(srv, l)
+}
+
+func opsHandler(r *pipelines.Resources, d *pipelines.Dispatcher) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(r.Registry(d), promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
+	mux.HandleFunc("GET /livez", alive)
+	mux.HandleFunc("GET /healthz", alive)
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, req *http.Request) {
+		ctx, cancel := context.WithTimeout(req.Context(), 5*time.Second)
+		defer cancel()
+		if err := r.Ready(ctx); err != nil {
+			r.Log.Warn("not ready", "error", err)
+			http.Error(w, "not ready; the log says why", http.StatusServiceUnavailable)
+			return
+		}
+		alive(w, req)
+	})
+	return mux
+}
+
+// alive says that the process runs, and nothing else: a fault of the database must not restart a fleet.
+func alive(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Write([]byte("ok\n")) //nolint:errcheck // the asker may have left
+}

@@ -1,0 +1,283 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"repomill/pipelines"
+	"repomill/publish/sign"
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+)
+
+type repoCmd struct {
+	Create repoCreateCmd `cmd:"" help:"Declare a repository."`
+	Set    repoSetCmd    `cmd:"" help:"Change what a repository was declared with, or add to it."`
+	List   repoListCmd   `cmd:"" help:"List repositories."`
+}
+
+// An offer is what a repository is declared with, or gets more of. Nothing of it is ever taken away:
+// clients may be using it.
+type offer struct {
+	Distribution  []string `placeholder:"OS/VERSION" help:"Distribution, such as ubuntu/jammy or el/9. May be repeated."`
+	Component     []string `help:"Component of the DEB distributions, besides main. May be repeated."`
+	Arch          []string `help:"Architecture of the distributions, besides the usual ones. May be repeated."`
+	PackageKey    []string `type:"existingfile" help:"File with the public key that the packages themselves are signed with. May be repeated."`
+	Distributions string   `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
+}
+
+type repoCreateCmd struct {
+	catalogFlags
+	offer
+	Repository string `arg:"" help:"owner/name."`
+	Visibility string `default:"public" enum:"public,private" help:"Who may read it: everybody, or who has a token."`
+	Origin     string `help:"Origin of the Release files; owner/name if it is not given. It never changes: apt refuses that."`
+	Label      string `help:"Label of the Release files; the name if it is not given. Likewise."`
+}
+
+// Run declares a repository. The same declaration again is refused, with the settings unchanged.
+func (c *repoCreateCmd) Run(ctx context.Context, io stdio) error {
+	r, err := parseRepository(c.Repository)
+	if err != nil {
+		return err
+	}
+	s := catalog.Settings{Repository: r, Visibility: catalog.Visibility(c.Visibility), Origin: cmp.Or(c.Origin, r.String()), Label: cmp.Or(c.Label, r.Name)}
+	for flag, v := range map[string]string{"--origin": s.Origin, "--label": s.Label} {
+		if !plainText(v) {
+			return usage("%s %q: use printable characters on one line, at most 200", flag, v)
+		}
+	}
+	declarations, err := c.declarations(r)
+	if err != nil {
+		return err
+	}
+	if s.PackageKeys, err = c.packageKeys(); err != nil {
+		return err
+	}
+	db, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	err = db.CreateRepository(ctx, s, time.Now())
+	if errors.Is(err, catalogdb.ErrExists) {
+		return fmt.Errorf("repository %s exists already; change it with repomill repo set", r)
+	}
+	if err != nil {
+		return unreachable(err)
+	}
+	return declare(ctx, io, db, r, declarations)
+}
+
+type repoSetCmd struct {
+	catalogFlags
+	offer
+	Repository       string   `arg:"" help:"owner/name."`
+	Visibility       string   `enum:"public,private," default:"" help:"public or private."`
+	RemovePackageKey []string `placeholder:"KEYID" help:"Package key that clients need not trust any more. May be repeated."`
+}
+
+// Run changes a repository. A repeat changes nothing.
+func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
+	r, err := parseRepository(c.Repository)
+	if err != nil {
+		return err
+	}
+	declarations, err := c.declarations(r)
+	if err != nil {
+		return err
+	}
+	keys, err := c.packageKeys()
+	if err != nil {
+		return err
+	}
+	db, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	_, err = db.ChangeSettings(ctx, r, time.Now(), func(s *catalog.Settings) error {
+		s.Visibility = cmp.Or(catalog.Visibility(c.Visibility), s.Visibility)
+		s.PackageKeys = mergeKeys(s.PackageKeys, keys, c.RemovePackageKey)
+		return nil
+	})
+	if err != nil {
+		return notDeclared(ctx, db, r, err)
+	}
+	return declare(ctx, io, db, r, declarations)
+}
+
+// mergeKeys adds package keys, in the place of older ones of the same id, and removes others.
+func mergeKeys(keys, add []catalog.PackageKey, remove []string) []catalog.PackageKey {
+	keys = slices.DeleteFunc(slices.Clone(keys), func(k catalog.PackageKey) bool {
+		same := func(o catalog.PackageKey) bool { return o.ID == k.ID }
+		return slices.ContainsFunc(remove, func(id string) bool { return strings.EqualFold(id, k.ID) }) || slices.ContainsFunc(add, same)
+	})
+	keys = append(keys, add...)
+	slices.SortFunc(keys, func(a, b catalog.PackageKey) int { return cmp.Compare(a.ID, b.ID) })
+	return keys
+}
+
+// declare declares distributions and says what is new.
+func declare(ctx context.Context, io stdio, db *catalogdb.DB, r catalog.Repository, declarations []catalogdb.Declaration) error {
+	for _, d := range declarations {
+		if _, err := db.Declare(ctx, d, time.Now()); err != nil {
+			return unreachable(err)
+		}
+	}
+	s, err := db.Settings(ctx, r)
+	if err != nil {
+		return unreachable(err)
+	}
+	printRepository(io, s)
+	return nil
+}
+
+func printRepository(io stdio, s catalog.Settings) {
+	fmt.Fprintf(io.out, "%s: %s, origin %q, label %q, %d package keys, %d tokens\n", s.Repository, s.Visibility, s.Origin, s.Label, len(s.PackageKeys), len(s.Tokens))
+	for _, d := range s.Distributions {
+		fmt.Fprintf(io.out, "  %s: %s\n", d.Distribution, strings.TrimSpace(strings.Join(d.Components, " ")+"  "+strings.Join(d.Architectures, " ")))
+	}
+}
+
+// declarations returns what has to be declared: each distribution with each component and architecture.
+func (o offer) declarations(r catalog.Repository) (all []catalogdb.Declaration, err error) {
+	table, err := pipelines.ReadTable(o.Distributions)
+	if err != nil {
+		return nil, usage("--distributions: %w", err)
+	}
+	if len(o.Distribution) == 0 && len(o.Component)+len(o.Arch) > 0 {
+		return nil, usage("--component and --arch are of distributions: name those with --distribution")
+	}
+	for _, name := range o.Distribution {
+		system, version, _ := strings.Cut(name, "/")
+		distro, rej := table.Lookup(catalog.Distribution{OS: system, Version: version})
+		if rej != nil {
+			return nil, usage("--distribution %s: %s", name, rej.Detail)
+		}
+		add := func(component, arch string) {
+			all = append(all, catalogdb.Declaration{Repository: r, Distro: distro, Component: component, Arch: arch})
+		}
+		add("", "")
+		for _, component := range o.Component {
+			if rej := layout.CheckComponent(component); rej != nil {
+				return nil, usage("--component: %s", rej.Detail)
+			}
+			if distro.Format == catalog.DEB {
+				add(component, "")
+			}
+		}
+		for _, arch := range o.Arch {
+			if !layout.ValidArch(arch) {
+				return nil, usage("--arch %q is no architecture, such as riscv64", arch)
+			}
+			add("", arch)
+		}
+	}
+	return all, nil
+}
+
+// packageKeys reads the public keys in the files given.
+func (o offer) packageKeys() (all []catalog.PackageKey, err error) {
+	for _, path := range o.PackageKey {
+		armored, err := os.ReadFile(path)
+		if err != nil {
+			return nil, usage("--package-key: %w", err)
+		}
+		key, err := sign.ReadPackageKey(armored)
+		if err != nil {
+			return nil, usage("--package-key %s: %w", path, err)
+		}
+		all = append(all, key)
+	}
+	return all, nil
+}
+
+type repoListCmd struct {
+	catalogFlags
+	Repository string `arg:"" optional:"" help:"Only this one: owner/name."`
+	JSON       bool   `name:"json" help:"Print one JSON object a line."`
+}
+
+// Run prints the repositories, in order.
+func (c *repoListCmd) Run(ctx context.Context, io stdio) error {
+	db, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	all, err := db.Repositories(ctx)
+	if err != nil {
+		return unreachable(err)
+	}
+	if c.Repository != "" {
+		all = slices.DeleteFunc(all, func(s catalog.Settings) bool { return s.Repository.String() != c.Repository })
+		if len(all) == 0 {
+			return fmt.Errorf("repository %s is not declared; repomill repo list shows those that are", c.Repository)
+		}
+	}
+	w := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
+	defer w.Flush()
+	for i, s := range all {
+		switch {
+		case c.JSON:
+			printJSON(io, s)
+		case c.Repository != "":
+			printRepository(io, s)
+		default:
+			if i == 0 {
+				fmt.Fprintln(w, "REPOSITORY\tVISIBILITY\tTOKENS\tDISTRIBUTIONS")
+			}
+			var names []string
+			for _, d := range s.Distributions {
+				names = append(names, d.Distribution.String())
+			}
+			fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", s.Repository, s.Visibility, len(s.Tokens), strings.Join(names, " "))
+		}
+	}
+	return nil
+}
+
+func parseRepository(s string) (catalog.Repository, error) {
+	owner, name, ok := strings.Cut(s, "/")
+	r := catalog.Repository{Owner: owner, Name: name}
+	if !ok {
+		return r, usage("repository %q: use owner/name, such as acme/tools", s)
+	}
+	if rej := layout.CheckRepository(r); rej != nil {
+		return r, usage("repository %q: %s", s, rej.Detail)
+	}
+	return r, nil
+}
+
+// notDeclared makes an error about an absent repository name the nearest one.
+func notDeclared(ctx context.Context, db *catalogdb.DB, r catalog.Repository, err error) error {
+	if !errors.Is(err, catalogdb.ErrNotFound) {
+		return unreachable(err)
+	}
+	all, listed := db.Repositories(ctx)
+	if listed != nil {
+		return unreachable(listed)
+	}
+	var names []string
+	for _, s := range all {
+		names = append(names, s.Repository.String())
+	}
+	if near := layout.Nearest(r.String(), names); near != "" {
+		return fmt.Errorf("repository %s is not declared; did you mean %s?", r, near)
+	}
+	return fmt.Errorf("repository %s is not declared; declare it with repomill repo create", r)
+}
+
+// plainText reports whether a value can stand in a Release file.
+func plainText(s string) bool {
+	return s != "" && len(s) <= 200 && s == strings.TrimSpace(s) && s == printable(s) && !strings.ContainsRune(s, '\ufffd')
+}

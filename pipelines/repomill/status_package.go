@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+)
+
+// A placement is what status prints of a package in one release.
+type placement struct {
+	Release string     `json:"release"`
+	Package string     `json:"package,omitempty"` // name version architecture
+	State   string     `json:"state"`             // out, waiting, yanked, absent
+	Since   *time.Time `json:"since,omitempty"`   // when it came out
+	Detail  string     `json:"detail,omitempty"`
+}
+
+// placements answers whether a package is out, and where not: a line for each release below the target.
+func (c *statusCmd) placements(ctx context.Context, io stdio, db *catalogdb.DB) error {
+	target := strings.Trim(c.Target, "/")
+	owner, rest, ok := strings.Cut(target, "/")
+	name, _, _ := strings.Cut(rest, "/")
+	if !ok || name == "" {
+		return usage("target %q: name at least the repository, owner/name", c.Target)
+	}
+	pkg, version, _ := strings.Cut(c.Package, "=")
+	found, err := db.Placements(ctx, catalog.Repository{Owner: owner, Name: name}, pkg, version)
+	if err != nil {
+		return notDeclared(ctx, db, catalog.Repository{Owner: owner, Name: name}, err)
+	}
+	found = slices.DeleteFunc(found, func(p catalogdb.Placement) bool { return !below(p.Release.String(), target) })
+	rows := make([]placement, len(found))
+	out := false
+	for i, p := range found {
+		rows[i] = describePlacement(p)
+		out = out || p.Visible
+	}
+	c.printPlacements(io, rows)
+	if !out {
+		return coded{exitRejected, fmt.Errorf("%s is out nowhere below %s", c.Package, target)}
+	}
+	return nil
+}
+
+func describePlacement(p catalogdb.Placement) placement {
+	row := placement{Release: p.Release.String(), State: "absent", Since: p.Since}
+	if p.Package == nil {
+		return row
+	}
+	row.Package = p.Package.Name + " " + p.Package.Version + " " + p.Package.Arch
+	switch {
+	case p.Package.State == catalog.Yanked && p.Package.Yank != nil:
+		row.State, row.Detail = "yanked", p.Package.Yank.At.Format(time.DateOnly)+": "+p.Package.Yank.Reason
+	case p.Package.State == catalog.Yanked:
+		row.State = "yanked"
+	case p.Visible:
+		row.State = "out"
+	default:
+		row.State, row.Detail = "waiting", "its release is not published yet"
+	}
+	return row
+}
+
+func (c *statusCmd) printPlacements(io stdio, rows []placement) {
+	if c.JSON {
+		printJSON(io, rows)
+		return
+	}
+	w := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
+	defer w.Flush()
+	fmt.Fprintln(w, "RELEASE\tPACKAGE\tSTATE\tSINCE\t")
+	for _, r := range rows {
+		since := "-"
+		if r.Since != nil {
+			since = r.Since.Format("2006-01-02 15:04:05 UTC")
+		}
+		pkg := r.Package
+		if pkg == "" {
+			pkg = "-"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Release, pkg, r.State, since, printable(r.Detail))
+	}
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"repomill/schemas/catalog"
+	"repomill/serve"
+)
+
+type tokenCmd struct {
+	Create tokenCreateCmd `cmd:"" help:"Make a token. It is printed once, and nowhere kept."`
+	List   tokenListCmd   `cmd:"" help:"List the tokens of a repository, without their secrets."`
+	Revoke tokenRevokeCmd `cmd:"" help:"Revoke a token."`
+}
+
+type tokenCreateCmd struct {
+	catalogFlags
+	Repository string `arg:"" help:"owner/name."`
+	Name       string `arg:"" help:"What it is for, such as ci or customer-42."`
+	Expires    period `help:"For how long it is good, such as 90d or 12h. For ever, if it is not given."`
+}
+
+// Run prints the new token on the standard output, alone.
+func (c *tokenCreateCmd) Run(ctx context.Context, io stdio) error {
+	r, err := parseRepository(c.Repository)
+	if err != nil {
+		return err
+	}
+	if !tokenName.MatchString(c.Name) {
+		return usage("token name %q: use 1 to 63 letters, digits, '.', '_' and '-'", c.Name)
+	}
+	db, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	secret, digest := serve.NewToken()
+	now := time.Now().UTC().Truncate(time.Second)
+	t := catalog.Token{Name: c.Name, SHA256: digest, Created: now}
+	if c.Expires > 0 {
+		end := now.Add(time.Duration(c.Expires))
+		t.Expires = &end
+	}
+	s, err := db.ChangeSettings(ctx, r, now, func(s *catalog.Settings) error {
+		if slices.ContainsFunc(s.Tokens, func(o catalog.Token) bool { return o.Name == c.Name }) {
+			return errTaken
+		}
+		s.Tokens = append(s.Tokens, t)
+		slices.SortFunc(s.Tokens, func(a, b catalog.Token) int { return cmp.Compare(a.Name, b.Name) })
+		return nil
+	})
+	if errors.Is(err, errTaken) {
+		return fmt.Errorf("repository %s has a token %q already; revoke it first, or choose another name", r, c.Name)
+	}
+	if err != nil {
+		return notDeclared(ctx, db, r, err)
+	}
+	fmt.Fprintln(io.out, secret)
+	fmt.Fprintf(io.err, "This token is shown once. It opens %s for reading, within seconds, as user name (with any password) or as password.\n", r)
+	if s.Visibility == catalog.Public {
+		fmt.Fprintf(io.err, "%s is public, however: everybody reads it without a token, until repomill repo set --visibility private.\n", r)
+	}
+	return nil
+}
+
+var (
+	tokenName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+	errTaken  = errors.New("taken")
+	errAbsent = errors.New("absent")
+)
+
+type tokenListCmd struct {
+	catalogFlags
+	Repository string `arg:"" help:"owner/name."`
+	JSON       bool   `name:"json" help:"Print one JSON object a line."`
+}
+
+// Run prints the tokens, in order.
+func (c *tokenListCmd) Run(ctx context.Context, io stdio) error {
+	r, err := parseRepository(c.Repository)
+	if err != nil {
+		return err
+	}
+	db, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	s, err := db.Settings(ctx, r)
+	if err != nil {
+		return notDeclared(ctx, db, r, err)
+	}
+	w := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
+	defer w.Flush()
+	for i, t := range s.Tokens {
+		if c.JSON {
+			printJSON(io, t)
+			continue
+		}
+		if i == 0 {
+			fmt.Fprintln(w, "NAME\tCREATED\tEXPIRES")
+		}
+		expires := "never"
+		if t.Expires != nil {
+			expires = t.Expires.Format(time.DateTime)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", t.Name, t.Created.Format(time.DateTime), expires)
+	}
+	return nil
+}
+
+type tokenRevokeCmd struct {
+	catalogFlags
+	Repository string `arg:"" help:"owner/name."`
+	Name       string `arg:"" help:"The token's name."`
+}
+
+// Run revokes a token: resolvers know within seconds.
+func (c *tokenRevokeCmd) Run(ctx context.Context, io stdio) error {
+	r, err := parseRepository(c.Repository)
+	if err != nil {
+		return err
+	}
+	db, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	_, err = db.ChangeSettings(ctx, r, time.Now(), func(s *catalog.Settings) error {
+		n := len(s.Tokens)
+		s.Tokens = slices.DeleteFunc(s.Tokens, func(t catalog.Token) bool { return t.Name == c.Name })
+		if len(s.Tokens) == n {
+			return errAbsent
+		}
+		return nil
+	})
+	if errors.Is(err, errAbsent) {
+		return fmt.Errorf("repository %s has no token %q; repomill token list %s shows what it has", r, c.Name, r)
+	}
+	if err != nil {
+		return notDeclared(ctx, db, r, err)
+	}
+	fmt.Fprintf(io.out, "revoked: resolvers refuse token %q of %s within seconds, once a worker has published the settings\n", c.Name, r)
+	return nil
+}
+
+// A period is a duration that may also be given in days, as "90d".
+type period time.Duration
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *period) UnmarshalText(text []byte) error {
+	s := string(text)
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, err := strconv.Atoi(days)
+		if err != nil || n < 1 || n > 36500 {
+			return fmt.Errorf("%q: use a number of days such as 90d", s)
+		}
+		*p = period(time.Duration(n) * 24 * time.Hour)
+		return nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		return fmt.Errorf("%q: use a duration such as 90d or 12h", s)
+	}
+	*p = period(d)
+	return nil
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"repomill/pipelines"
+	"repomill/pipelines/queue"
+)
+
+type workerCmd struct {
+	Staging        string        `required:"" placeholder:"gs://BUCKET" help:"URL of the staging bucket."`
+	Events         string        `required:"" placeholder:"pubsub://PROJECT/SUBSCRIPTION" help:"URL of the news of staged objects; dir:// watches a staging folder."`
+	Catalog        string        `required:"" placeholder:"mysql://USER@HOST/DB" help:"URL of the catalog. A password is named by ?password-file=PATH."`
+	Bucket         string        `required:"" placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket."`
+	SigningKey     string        `required:"" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases; several while keys change."`
+	PublicURL      string        `name:"public-url" required:"" placeholder:"https://NAME" help:"URL under which clients reach the resolver."`
+	Create         string        `default:"declared" enum:"auto,declared" help:"Whether an upload creates the repository, component or architecture that it names (auto), or is rejected (declared)."`
+	Distributions  string        `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
+	MaxPackageSize int64         `default:"${maxPackageSize}" help:"Largest package, in bytes."`
+	Once           bool          `help:"End when nothing is left to do, for cron and CI."`
+	Grace          time.Duration `default:"30s" help:"How long work in hand may go on after SIGTERM."`
+	OpsListen      string        `default:"127.0.0.1:9101" help:"Address of /metrics, /healthz and /readyz; empty for none."`
+	LogFormat      string        `default:"json" enum:"text,json" help:"Form of the log, which goes to the standard error."`
+}
+
+// Help describes the exit codes.
+func (workerCmd) Help() string {
+	return `Takes up what CI puts into staging, publishes it, and sweeps up what events missed. Any number of workers may run.
+
+Exit codes:
+  0  ended by a signal; with --once: nothing is left to do
+  1  cannot go on; the standard error says why
+  2  usage
+  4  a resource cannot be reached; with --once: something is left that met a fault`
+}
+
+// Run works until ctx ends.
+func (c *workerCmd) Run(ctx context.Context, io stdio) error {
+	log := newLogger(io, c.LogFormat)
+	if err := c.check(); err != nil {
+		return err
+	}
+	r, err := pipelines.Open(ctx, c.config())
+	if err != nil {
+		return unreachable(err)
+	}
+	defer r.Close()
+	if err := r.Catalog.Ready(ctx); err != nil {
+		return unreachable(fmt.Errorf("--catalog: %w", err))
+	}
+	if err := checkKey(ctx, log, r.Bucket, r.Signer, c.SigningKey); err != nil {
+		return err
+	}
+	source, err := queue.Open(ctx, c.Events, r.Staging)
+	if err != nil {
+		return unreachable(err)
+	}
+	d := &pipelines.Dispatcher{Resources: r, Source: source, Run: runDirect, Once: c.Once}
+	if err := c.serve(ctx, r, d); err != nil {
+		return unreachable(err)
+	}
+	if c.Once {
+		return left(ctx, r)
+	}
+	return nil
+}
+
+// serve runs the dispatcher, and tells how it is doing.
+func (c *workerCmd) serve(ctx context.Context, r *pipelines.Resources, d *pipelines.Dispatcher) error {
+	var ops net.Listener
+	if c.OpsListen != "" && !c.Once {
+		var err error
+		if ops, err = net.Listen("tcp", c.OpsListen); err != nil {
+			return fmt.Errorf("%w: choose another address with --ops-listen", err)
+		}
+	}
+	r.Log.Info("worker started", "staging", c.Staging, "events", c.Events, "bucket", c.Bucket, "ops", addressOf(ops))
+	g, ctx := errgroup.WithContext(ctx)
+	ctx, stop := context.WithCancel(ctx)
+	if ops != nil {
+		g.Go(func() error { return serveOps(ctx, ops, r, d) })
+	}
+	g.Go(func() error { defer stop(); return d.Serve(ctx, c.Grace) })
+	g.Go(func() error { <-ctx.Done(); r.Log.Info("stopping: finishing work in hand"); return nil })
+	err := g.Wait()
+	r.Log.Info("worker stopped")
+	return err
+}
+
+func addressOf(l net.Listener) string {
+	if l == nil {
+		return ""
+	}
+	return l.Addr().String()
+}
+
+func (c *workerCmd) config() pipelines.Config {
+	return pipelines.Config{
+		Staging: c.Staging, Bucket: c.Bucket, Catalog: c.Catalog, SigningKey: c.SigningKey,
+		PublicURL: strings.TrimRight(c.PublicURL, "/"), Distributions: c.Distributions, Create: c.Create == "auto", MaxPackageSize: c.MaxPackageSize,
+	}
+}
+
+func (c *workerCmd) check() error {
+	if c.MaxPackageSize < 1 {
+		return usage("--max-package-size %d: use a number of bytes", c.MaxPackageSize)
+	}
+	return checkURL("--public-url", c.PublicURL)
+}
+
+// checkURL refuses what cannot be the beginning of clients' URLs.
+func checkURL(flag, raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || !plainURL(raw) {
+		return usage("%s %q: use http://NAME[:PORT] or https://NAME[:PORT]", flag, raw)
+	}
+	return nil
+}
+
+// left says what a worker that ran once could not finish.
+func left(ctx context.Context, r *pipelines.Resources) error {
+	backlog, err := r.Catalog.Backlog(ctx)
+	if err != nil {
+		return unreachable(err)
+	}
+	behind, err := r.Catalog.Unpublished(ctx)
+	if err != nil {
+		return unreachable(err)
+	}
+	if backlog > 0 || len(behind) > 0 {
+		return unreachable(fmt.Errorf("%d uploads have no verdict yet and %d releases are not up to date; repomill status says why: run again", backlog, len(behind)))
+	}
+	if ctx.Err() != nil {
+		return coded{exitTimeout, errors.New("interrupted")}
+	}
+	return nil
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"repomill/pipelines/objects"
+	"repomill/pipelines/objects/cdn"
+	"repomill/publish"
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+)
+
+// A yankTarget names what to withdraw.
+type yankTarget struct {
+	Target  string        `arg:"" help:"Distribution: owner/name/os/version, such as acme/tools/ubuntu/jammy."`
+	Package string        `arg:"" help:"NAME=VERSION, the version as repomill ls prints it."`
+	Arch    string        `help:"Only this architecture."`
+	Timeout time.Duration `default:"2m" help:"How long to wait until clients see it."`
+}
+
+func (t yankTarget) which() (w catalogdb.Which, err error) {
+	target := strings.Trim(t.Target, "/")
+	release, err := catalog.ParseRelease(target)
+	if err != nil || release.Arch != "" {
+		return w, usage("target %q: use owner/name/os/version, such as acme/tools/el/9", t.Target)
+	}
+	name, version, ok := strings.Cut(t.Package, "=")
+	if !ok || name == "" || version == "" {
+		return w, usage("package %q: use NAME=VERSION, such as hello=1.0", t.Package)
+	}
+	return catalogdb.Which{Repository: release.Repository, Distribution: release.Distribution, Name: name, Version: version, Arch: t.Arch}, nil
+}
+
+type yankCmd struct {
+	catalogFlags
+	yankTarget
+	Reason     string `required:"" help:"Why: kept with the withdrawal, and told to whoever pushes the package again."`
+	By         string `env:"REPOMILL_BY,GITLAB_USER_LOGIN,GITHUB_ACTOR,USER" help:"Who does it, for the record."`
+	Now        bool   `help:"Remove the file at once, too, and not after the retention period. Downloads that go on may break."`
+	Bucket     string `help:"With --now: URL of the published bucket, if it is not in --data."`
+	Invalidate string `placeholder:"cloudfront://DISTRIBUTION" help:"With --now: the CDN that is asked to forget the file."`
+}
+
+// Help describes the exit codes.
+func (yankCmd) Help() string {
+	return `The package leaves the indexes now; its file stays for the retention period, for clients that have the old index.
+No other bytes ever take the name. Installed packages stay installed.
+
+Exit codes:
+  0  clients do not see it any more
+  1  there is no such package
+  2  usage
+  3  recorded, but not published in time: is a worker running?
+  4  the catalog, bucket or CDN cannot be reached; a repeat does what is left`
+}
+
+// Run withdraws, waits until clients see it, and then removes the file if asked.
+func (c *yankCmd) Run(ctx context.Context, io stdio) error {
+	w, err := c.which()
+	if err != nil {
+		return err
+	}
+	if !plainText(c.Reason) {
+		return usage("--reason %q: use printable characters on one line, at most 200", c.Reason)
+	}
+	db, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	now := time.Now().UTC().Truncate(time.Second)
+	packages, err := db.Yank(ctx, w, catalog.Yank{Reason: c.Reason, By: c.By, At: now}, now)
+	if err != nil {
+		return noPackage(w, err)
+	}
+	if err := published(ctx, db, w, c.Timeout); err != nil {
+		return err
+	}
+	for _, k := range packages {
+		fmt.Fprintf(io.out, "yanked: %s %s %s from %s %s\n", k.Name, k.Version, k.Arch, w.Repository, w.Distribution)
+	}
+	if c.Now {
+		return c.remove(ctx, io, db, packages)
+	}
+	return nil
+}
+
+// remove deletes the files, and has the CDN forget them.
+func (c *yankCmd) remove(ctx context.Context, io stdio, db *catalogdb.DB, packages []catalog.Package) error {
+	url := c.Bucket
+	if url == "" {
+		url = "file://" + c.Data + "/bucket"
+	}
+	bucket, err := objects.OpenBucket(ctx, url)
+	if err != nil {
+		return unreachable(err)
+	}
+	defer bucket.Close()
+	collector, err := publish.NewCollector(publish.CollectorConfig{Bucket: bucket, Catalog: db, Log: slog.Default()})
+	if err != nil {
+		return err
+	}
+	keys, err := collector.RemoveNow(ctx, packages)
+	if err != nil {
+		return unreachable(err)
+	}
+	for _, key := range keys {
+		fmt.Fprintf(io.out, "removed: %s\n", key)
+	}
+	if c.Invalidate == "" {
+		if !strings.HasPrefix(url, "file://") {
+			fmt.Fprintln(io.err, "caches may serve the file for up to a day more: name the CDN with --invalidate to have it forget")
+		}
+		return nil
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	edge, err := cdn.Open(ctx, c.Invalidate)
+	if err != nil {
+		return unreachable(err)
+	}
+	if err := edge.Invalidate(ctx, keys); err != nil {
+		return unreachable(err)
+	}
+	fmt.Fprintf(io.out, "invalidated: %d paths\n", len(keys))
+	return nil
+}
+
+type unyankCmd struct {
+	catalogFlags
+	yankTarget
+}
+
+// Help describes the exit codes.
+func (unyankCmd) Help() string {
+	return `Exit codes: 0 clients see it again, 1 there is no such package or its file is gone, 2 usage, 3 not published in time, 4 the catalog cannot be reached.`
+}
+
+// Run takes a withdrawal back and waits until clients see the package.
+func (c *unyankCmd) Run(ctx context.Context, io stdio) error {
+	w, err := c.which()
+	if err != nil {
+		return err
+	}
+	db, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	packages, err := db.Unyank(ctx, w, time.Now())
+	if errors.Is(err, catalogdb.ErrRemoved) {
+		return fmt.Errorf("%s %s cannot come back: its file was removed; push it under a new version", w.Name, w.Version)
+	}
+	if err != nil {
+		return noPackage(w, err)
+	}
+	if err := published(ctx, db, w, c.Timeout); err != nil {
+		return err
+	}
+	for _, k := range packages {
+		fmt.Fprintf(io.out, "unyanked: %s %s %s in %s %s\n", k.Name, k.Version, k.Arch, w.Repository, w.Distribution)
+	}
+	return nil
+}
+
+func noPackage(w catalogdb.Which, err error) error {
+	if errors.Is(err, catalogdb.ErrNotFound) {
+		return fmt.Errorf("there is no %s %s in %s %s; repomill ls lists what is", w.Name, w.Version, w.Repository, w.Distribution)
+	}
+	return unreachable(err)
+}
+
+// published waits until no release of a distribution is behind its rows.
+func published(ctx context.Context, db *catalogdb.DB, w catalogdb.Which, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	for {
+		states, err := db.Releases(ctx)
+		if err != nil && ctx.Err() == nil {
+			return unreachable(err)
+		}
+		behind := ""
+		for _, s := range states {
+			if s.Release.Repository == w.Repository && s.Release.Distribution == w.Distribution && s.Published < s.Revision.Number {
+				behind = strings.TrimSpace(s.Release.String() + " " + s.Fault)
+			}
+		}
+		if behind == "" && err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return coded{exitTimeout, fmt.Errorf("recorded, but clients do not see it yet: is a worker (or repomill up) running? %s", behind)}
+		case <-time.After(pollPeriod):
+		}
+	}
+}
