@@ -1,0 +1,338 @@
+// Package deploy_test runs the deployment of deploy/systemd as it is written, on real protocol servers:
+// Cloud Storage, Pub/Sub, MySQL (MariaDB), S3, and a CDN that checks signed URLs.
+package deploy_test
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"repomill/pipelines/objects/s3"
+	"repomill/publish/sign"
+	"repomill/schemas/layout"
+	"repomill/serve"
+	"repomill/serve/cloudfront"
+	"repomill/testdata/gcstest"
+	"repomill/testdata/mysqltest"
+	"repomill/testdata/pubsubtest"
+	"repomill/testdata/s3test"
+)
+
+func TestMain(m *testing.M) { os.Exit(mysqltest.Main(m)) }
+
+// programs builds the two binaries into a folder that lasts as long as the tests.
+var programs = sync.OnceValues(func() (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "repomill-deploy-"); err != nil {
+		return "", err
+	}
+	for name, pkg := range map[string]string{"repomill": "../pipelines/repomill", "repomill-resolver": "../serve/resolver"} {
+		if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, name), pkg).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("build %s: %w\n%s", pkg, err, out)
+		}
+	}
+	return dir, nil
+})
+
+const keyPairID = "K2JCJMDEHXQW5F"
+
+// A company is what a deployment stands on.
+type company struct {
+	t      *testing.T
+	bin    string
+	gcs    *gcstest.Server
+	pubsub *pubsubtest.Server
+	s3     *s3test.Server
+
+	staging, events, catalog, bucket, public, cdn string
+
+	signing []byte // private keys
+	trusted string // file with the public ones
+	urlKey  []byte
+}
+
+func newCompany(t *testing.T) *company {
+	t.Helper()
+	bin, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &company{t: t, bin: bin, catalog: mysqltest.Start(t), gcs: gcstest.Start(t), pubsub: pubsubtest.Start(t), s3: s3test.Start(t)}
+	c.gcs.Notify = func(payload []byte, attrs map[string]string) { c.pubsub.Publish(payload, attrs) }
+	c.staging, c.events, c.bucket = c.gcs.URL("acme-staging"), c.pubsub.URL("repomill"), c.s3.URL("acme-packages")
+	c.makeKeys()
+	c.public = "http://" + freeAddress(t)
+	c.serveCDN()
+	return c
+}
+
+func (c *company) makeKeys() {
+	c.t.Helper()
+	signer, err := sign.Generate("test signing key", sign.MinRSABits, time.Now())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if c.signing, err = signer.Private(); err != nil {
+		c.t.Fatal(err)
+	}
+	c.trusted = filepath.Join(c.t.TempDir(), "gpgkey")
+	if err := os.WriteFile(c.trusted, signer.Public(), 0o644); err != nil {
+		c.t.Fatal(err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.urlKey = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
+// serveCDN starts what stands for CloudFront: it checks signed URLs and reads the bucket.
+func (c *company) serveCDN() {
+	c.t.Helper()
+	bucket, err := s3.OpenBucket(c.t.Context(), c.bucket)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	key, err := cloudfront.ParseKey(c.urlKey)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	c.cdn = "http://localhost:" + port // another host than the resolver's
+	edge, err := url.Parse(c.cdn)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	srv := httptest.NewUnstartedServer(serve.NewEdge(serve.EdgeConfig{
+		Verifier: cloudfront.NewVerifier(edge, map[string]crypto.PublicKey{keyPairID: key.Public()}),
+		Objects:  origin{bucket}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+	}))
+	srv.Listener.Close()
+	srv.Listener = l
+	srv.Start()
+	c.t.Cleanup(srv.Close)
+}
+
+// An origin lets the CDN read small objects of S3.
+type origin struct{ *s3.Bucket }
+
+// Open implements serve.Objects.
+func (o origin) Open(ctx context.Context, key string) (io.ReadSeekCloser, layout.Meta, error) {
+	body, meta, err := o.Get(ctx, key)
+	if err != nil {
+		return nil, meta, err
+	}
+	defer body.Close()
+	all, err := io.ReadAll(io.LimitReader(body, 64<<20))
+	return nopCloser{bytes.NewReader(all)}, meta, err
+}
+
+type nopCloser struct{ io.ReadSeeker }
+
+func (nopCloser) Close() error { return nil }
+
+// freeAddress returns an address that nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// A process is a program of ours that runs.
+type process struct {
+	t    *testing.T
+	name string
+	cmd  *exec.Cmd
+	log  *output
+	done chan struct{}
+}
+
+// An output collects what a process prints.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// start runs a command until the test ends, or it does.
+func (c *company) start(name string, env, command []string) *process {
+	c.t.Helper()
+	p := &process{t: c.t, name: name, cmd: exec.Command(command[0], command[1:]...), log: new(output), done: make(chan struct{})}
+	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = env, p.log, p.log
+	p.cmd.SysProcAttr = dieWithUs()
+	if err := p.cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	go func() { p.cmd.Wait(); close(p.done) }() //nolint:errcheck // the exit code says it
+	c.t.Cleanup(func() {
+		p.cmd.Process.Kill() //nolint:errcheck // it may have ended
+		<-p.done
+		if c.t.Failed() {
+			log := p.log.String()
+			c.t.Logf("%s said\n%s", name, log[max(0, len(log)-6000):])
+		}
+	})
+	return p
+}
+
+// stop sends SIGTERM and returns the exit code.
+func (p *process) stop() int {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		p.t.Fatal(err)
+	}
+	select {
+	case <-p.done:
+	case <-time.After(40 * time.Second):
+		p.t.Fatalf("%s goes on 40 s after a signal", p.name)
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// worker starts a worker as the unit has it, after its migration. Flags are added.
+func (c *company) worker(flags ...string) (p *process, ops string) {
+	c.t.Helper()
+	u := readUnit(c.t, "repomill-worker")
+	credentials := u.install(c.t, map[string][]byte{"signing-key": c.signing, "catalog-password": []byte("unused\n")})
+	env := append(u.environmentOf(c.t, "worker.env.example", credentials, map[string]string{
+		"REPOMILL_STAGING": c.staging, "REPOMILL_EVENTS": c.events, "REPOMILL_CATALOG": c.catalog,
+		"REPOMILL_BUCKET": c.bucket, "REPOMILL_PUBLIC_URL": c.public,
+	}), s3test.Env()...)
+	pre := exec.Command(command(c.t, u.pre, c.bin)[0], command(c.t, u.pre, c.bin)[1:]...)
+	pre.Env = env
+	if out, err := pre.CombinedOutput(); err != nil {
+		c.t.Fatalf("%s: %v\n%s", u.pre, err, out)
+	}
+	ops = freeAddress(c.t)
+	p = c.start("worker", env, append(command(c.t, u.start, c.bin), append(flags, "--ops-listen", ops)...))
+	return p, ops
+}
+
+// resolver starts a resolver as the unit has it, and waits until it is ready.
+func (c *company) resolver(flags ...string) *process {
+	c.t.Helper()
+	u := readUnit(c.t, "repomill-resolver")
+	credentials := u.install(c.t, map[string][]byte{"url-key": c.urlKey})
+	env := append(u.environmentOf(c.t, "resolver.env.example", credentials, map[string]string{
+		"REPOMILL_BUCKET": c.bucket, "REPOMILL_PUBLIC_URL": c.public, "REPOMILL_CDN": c.cdn,
+		"REPOMILL_KEY_PAIR_ID": keyPairID, "REPOMILL_LISTEN": strings.TrimPrefix(c.public, "http://"),
+	}), s3test.Env()...)
+	p := c.start("resolver", env, append(command(c.t, u.start, c.bin), append(flags, "--ops-listen", freeAddress(c.t))...))
+	c.eventually("the resolver is ready", func() bool {
+		status, _ := c.get(c.public + "/readyz")
+		return status == http.StatusOK
+	})
+	return p
+}
+
+// An answer is what a program printed, and how it ended.
+type answer struct {
+	code           int
+	stdout, stderr string
+}
+
+func (a answer) String() string {
+	return fmt.Sprintf("exit %d\n%s%s", a.code, a.stdout, a.stderr)
+}
+
+// run runs repomill as an operator or CI does, with the company's URLs in the environment.
+func (c *company) run(args ...string) answer {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, c.bin+"/repomill", args...)
+	cmd.Env = append(s3test.Env(), "PATH="+os.Getenv("PATH"), "REPOMILL_CATALOG="+c.catalog, "REPOMILL_STAGING="+c.staging,
+		"REPOMILL_BUCKET="+c.bucket, "GITLAB_USER_LOGIN=release-bot", "CI_JOB_URL=https://ci.example/42")
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	if cmd.ProcessState == nil {
+		c.t.Fatal(err)
+	}
+	return answer{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+}
+
+// ok runs a command that must end well.
+func (c *company) ok(args ...string) answer {
+	c.t.Helper()
+	out := c.run(args...)
+	if out.code != 0 {
+		c.t.Fatalf("repomill %s: %s", strings.Join(args, " "), out)
+	}
+	return out
+}
+
+func (c *company) get(url string) (status int, body string) {
+	c.t.Helper()
+	client := http.Client{Timeout: 30 * time.Second}
+	resp, err := client.Get(url)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	all, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return resp.StatusCode, string(all)
+}
+
+func (c *company) eventually(what string, holds func() bool) {
+	c.t.Helper()
+	for deadline := time.Now().Add(time.Minute); !holds(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			c.t.Fatalf("not within a minute: %s", what)
+		}
+	}
+}
+
+// file stores a package for a push.
+func (c *company) file(name string, body []byte) string {
+	c.t.Helper()
+	path := filepath.Join(c.t.TempDir(), name)
+	if err := os.WriteFile(path, body, 0o644); err != nil {
+		c.t.Fatal(err)
+	}
+	return path
+}

@@ -1,0 +1,343 @@
+package deploy_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"repomill/testdata/debtest"
+	"repomill/testdata/rpmtest"
+)
+
+// From an empty machine to a package that apt installs, and out again: what deploy/README.md describes.
+func TestSingleMachine(t *testing.T) {
+	c := newCompany(t)
+	worker, ops := c.worker()
+	c.ok("repo", "create", "acme/tools", "--distribution", "ubuntu/jammy", "--distribution", "el/9", "--component", "extra")
+	c.resolver()
+	hello := c.file("hello.deb", debtest.Build(t, debtest.Spec{Name: "hello", Version: "1.0", Arch: "amd64"}))
+	jammy := "acme/tools/ubuntu/jammy"
+
+	t.Run("a push waits until clients can install it", func(t *testing.T) {
+		out := c.ok("push", "--wait", "--timeout", "1m", jammy, hello)
+		if !strings.Contains(out.stdout, "published: hello 1.0 amd64") {
+			t.Error(out)
+		}
+		out = c.ok("push", "--wait", "--timeout", "1m", "acme/tools/el/9", c.file("noarch.rpm", rpmtest.Build(t, rpmtest.Spec{Arch: "noarch"})))
+		if !strings.Contains(out.stdout, "published: ") {
+			t.Error(out)
+		}
+		aptInstalls(t, c, "hello")
+	})
+	t.Run("a conflict says who pushed what is there", func(t *testing.T) {
+		other := c.file("hello.deb", debtest.Build(t, debtest.Spec{Name: "hello", Version: "1.0", Arch: "amd64", Size: 10}))
+		out := c.run("push", "--wait", "--timeout", "1m", jammy, other)
+		if out.code != 1 || !strings.Contains(out.stderr, "conflict") || !strings.Contains(out.stderr, "release-bot") || !strings.Contains(out.stderr, "https://ci.example/42") {
+			t.Error(out)
+		}
+	})
+	t.Run("what is not declared is rejected", func(t *testing.T) {
+		out := c.run("push", "--wait", "--timeout", "1m", "acme/tolls/ubuntu/jammy", hello)
+		if out.code != 1 || !strings.Contains(out.stderr, "unknown-repository") || !strings.Contains(out.stderr, "acme/tools") {
+			t.Error(out)
+		}
+		out = c.run("push", "--wait", "--timeout", "1m", jammy+"/exrta", hello)
+		if out.code != 1 || !strings.Contains(out.stderr, "unknown-component") || !strings.Contains(out.stderr, "extra") {
+			t.Error(out)
+		}
+	})
+	t.Run("status says where a package is out", func(t *testing.T) {
+		out := c.ok("status", "acme/tools", "hello=1.0")
+		if !regexp.MustCompile(`acme/tools/ubuntu/jammy +hello 1.0 amd64 +out `).MatchString(out.stdout) {
+			t.Error(out)
+		}
+		if out := c.run("status", "acme/tools", "hello=2.0"); out.code != 1 {
+			t.Error(out)
+		}
+	})
+	t.Run("a package is withdrawn and comes back", func(t *testing.T) { yankAndBack(t, c, jammy) })
+	t.Run("a private repository opens to a token", func(t *testing.T) { privateRepository(t, c) })
+	t.Run("it can be watched", func(t *testing.T) {
+		for path, want := range map[string]string{
+			"/metrics": `repomill_uploads_total{outcome="published",reason=""}`, "/healthz": "ok", "/readyz": "ok",
+		} {
+			if status, body := c.get("http://" + ops + path); status != http.StatusOK || !strings.Contains(body, want) {
+				t.Errorf("%s: %d, without %q", path, status, want)
+			}
+		}
+		log := worker.log.String()
+		for _, line := range strings.Split(strings.TrimSpace(log), "\n") {
+			if !strings.HasPrefix(line, "{") {
+				t.Errorf("a line of the log is no JSON: %s", line)
+			}
+		}
+	})
+	if code := worker.stop(); code != 0 {
+		t.Errorf("the worker ended with %d", code)
+	}
+	t.Run("reads go on without database, queue and workers", func(t *testing.T) { aptInstalls(t, c, "hello") })
+}
+
+func yankAndBack(t *testing.T, c *company, jammy string) {
+	out := c.ok("yank", jammy, "hello=1.0", "--reason", "broken build")
+	if !strings.Contains(out.stdout, "yanked: hello 1.0 amd64") {
+		t.Error(out)
+	}
+	if packages := c.index(t); strings.Contains(packages, "Package: hello\n") {
+		t.Errorf("the index still has it:\n%s", packages)
+	}
+	const file = "/acme/tools/ubuntu/pool/jammy/main/h/hello/hello_1.0_amd64.deb"
+	if status, _ := c.get(c.public + file); status != http.StatusOK {
+		t.Errorf("its file answers %d within the retention period", status)
+	}
+	again := c.file("again.deb", debtest.Build(t, debtest.Spec{Name: "hello", Version: "1.0", Arch: "amd64"}))
+	if out := c.run("push", "--wait", "--timeout", "1m", jammy, again); out.code != 1 || !strings.Contains(out.stderr, "yanked") || !strings.Contains(out.stderr, "broken build") {
+		t.Error(out)
+	}
+	c.ok("unyank", jammy, "hello=1.0")
+	if packages := c.index(t); !strings.Contains(packages, "Package: hello\n") {
+		t.Errorf("the index does not have it back:\n%s", packages)
+	}
+	doomed := c.file("doomed.deb", debtest.Build(t, debtest.Spec{Name: "doomed", Version: "1.0", Arch: "amd64"}))
+	c.ok("push", "--wait", "--timeout", "1m", jammy, doomed)
+	out = c.ok("yank", "--now", jammy, "doomed=1.0", "--reason", "leaked a key")
+	const gone = "/acme/tools/ubuntu/pool/jammy/main/d/doomed/doomed_1.0_amd64.deb"
+	if status, _ := c.get(c.public + gone); status != http.StatusNotFound || !strings.Contains(out.stdout, "removed: "+gone[1:]) {
+		t.Errorf("the file of a package that was removed at once answers %d\n%s", status, out)
+	}
+	if out := c.run("unyank", jammy, "doomed=1.0"); out.code != 1 || !strings.Contains(out.stderr, "new version") {
+		t.Error(out)
+	}
+}
+
+// index returns the index of what clients see now.
+func (c *company) index(t *testing.T) string {
+	t.Helper()
+	apt := newApt(t, c)
+	apt.update(t)
+	return apt.run(t, "apt-cache", "dumpavail").stdout
+}
+
+func privateRepository(t *testing.T, c *company) {
+	c.ok("repo", "create", "acme/secret", "--visibility", "private", "--distribution", "ubuntu/jammy")
+	token := strings.TrimSpace(c.ok("token", "create", "acme/secret", "ci", "--expires", "90d").stdout)
+	c.ok("push", "--wait", "--timeout", "1m", "acme/secret/ubuntu/jammy", c.file("s.deb", debtest.Build(t, debtest.Spec{Name: "hush", Arch: "amd64"})))
+	pointer := "/acme/secret/ubuntu/dists/jammy/InRelease"
+	withToken := strings.Replace(c.public, "http://", "http://"+token+":@", 1)
+	c.eventually("the token opens it", func() bool { status, _ := c.get(withToken + pointer); return status == http.StatusOK })
+	for what, path := range map[string]string{"what is there": pointer, "what is not": "/acme/secret/ubuntu/dists/jammy/Release.nothing"} {
+		if status, _ := c.get(c.public + path); status != http.StatusUnauthorized && !(what == "what is not" && status == http.StatusNotFound) {
+			t.Errorf("%s answers %d without a token", what, status)
+		}
+	}
+	c.ok("token", "revoke", "acme/secret", "ci")
+	c.eventually("the token is dead", func() bool { status, _ := c.get(withToken + pointer); return status == http.StatusUnauthorized })
+	if out := c.ok("token", "list", "acme/secret"); strings.Contains(out.stdout, "ci") || strings.Contains(out.stdout+out.stderr, token) {
+		t.Error(out)
+	}
+}
+
+// Workers that are killed at any moment lose nothing, whoever goes on.
+func TestWorkersAreKilled(t *testing.T) {
+	c := newCompany(t)
+	first, _ := c.worker()
+	c.ok("repo", "create", "acme/tools", "--distribution", "ubuntu/jammy")
+	var files []string
+	for i := range 30 {
+		files = append(files, c.file(fmt.Sprintf("p%02d.deb", i), debtest.Build(t, debtest.Spec{Name: fmt.Sprintf("p%02d", i), Version: "1.0", Arch: "amd64"})))
+	}
+	c.resolver()
+	second, _ := c.worker()
+	c.ok(append([]string{"push", "acme/tools/ubuntu/jammy"}, files[:15]...)...)
+	kill(t, first)
+	c.ok(append([]string{"push", "acme/tools/ubuntu/jammy"}, files[15:]...)...)
+	time.Sleep(300 * time.Millisecond)
+	kill(t, second)
+	third, _ := c.worker()
+	var last answer
+	deadline := time.Now().Add(3 * time.Minute) // leases run out after one
+	for {
+		if last = c.run("status", "acme/tools"); strings.Contains(last.stdout, "backlog: 0 ") && strings.Count(last.stdout, "published") >= 20 && strings.Count(c.index(t), "\nPackage: ")+1 >= 30 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not all is published: %s", last)
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
+	if got := strings.Count("\n"+c.index(t), "\nPackage: p"); got != 30 {
+		t.Errorf("clients see %d packages, want 30", got)
+	}
+	if out := c.ok("check", c.public+"/acme/tools/ubuntu/dists/jammy", "--keyring", c.trusted); !strings.Contains(out.stdout, "30 packages") {
+		t.Error(out)
+	}
+	if code := third.stop(); code != 0 {
+		t.Errorf("the worker ended with %d", code)
+	}
+}
+
+func kill(t *testing.T, p *process) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-p.done
+}
+
+// A worker that runs once publishes what waits, and ends.
+func TestOnce(t *testing.T) {
+	c := newCompany(t)
+	c.ok("migrate")
+	c.ok("repo", "create", "acme/tools", "--distribution", "ubuntu/jammy")
+	for i := range 3 {
+		c.ok("push", "acme/tools/ubuntu/jammy", c.file(fmt.Sprintf("%d.deb", i), debtest.Build(t, debtest.Spec{Name: fmt.Sprintf("once%d", i), Arch: "amd64"})))
+	}
+	p, _ := c.worker("--once")
+	select {
+	case <-p.done:
+	case <-time.After(time.Minute):
+		t.Fatal("it goes on for a minute")
+	}
+	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	c.resolver()
+	if out := c.ok("check", c.public+"/acme/tools/ubuntu/dists/jammy", "--keyring", c.trusted); !strings.Contains(out.stdout, "3 packages") {
+		t.Error(out)
+	}
+}
+
+// Each wrong setting is named, in one sentence, and the worker ends.
+func TestWrongSettings(t *testing.T) {
+	c := newCompany(t)
+	c.ok("migrate")
+	missing := filepath.Join(t.TempDir(), "missing.asc")
+	key := filepath.Join(t.TempDir(), "key.asc")
+	if err := os.WriteFile(key, c.signing, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	good := map[string]string{
+		"--staging": c.staging, "--events": c.events, "--catalog": c.catalog, "--bucket": c.bucket,
+		"--signing-key": "file://" + key, "--public-url": c.public, "--ops-listen": "",
+	}
+	dead := freeAddress(t)
+	for _, tt := range []struct {
+		name, flag, value string
+		code              int
+		says              []string
+	}{
+		{"a staging bucket that is not there", "--staging", c.gcs.URLOf("nowhere"), 4, []string{"--staging", "nowhere"}},
+		{"no URL of a staging bucket", "--staging", "ftp://x", 4, []string{"staging", "gs://"}},
+		{"a subscription that is not there", "--events", c.pubsub.URLOf("nowhere"), 4, []string{"--events", "nowhere"}},
+		{"a bucket that is not there", "--bucket", strings.Replace(c.bucket, "acme-packages", "nowhere", 1), 4, []string{"--bucket", "nowhere"}},
+		{"an S3 that does not answer", "--bucket", "s3://b?region=us-east-1&path-style=true&endpoint=http://" + dead, 4, []string{"--bucket", dead}},
+		{"a database that does not answer", "--catalog", "mysql://u@" + dead + "/db", 4, []string{"--catalog", dead}},
+		{"a password in the URL", "--catalog", "mysql://u:geheim@localhost/db", 4, []string{"password-file"}},
+		{"a signing key that is not there", "--signing-key", "file://" + missing, 4, []string{"signing key", missing}},
+		{"a public URL that is none", "--public-url", "packages", 2, []string{"--public-url"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			args := []string{"worker"}
+			for flag, value := range good {
+				if flag == tt.flag {
+					value = tt.value
+				}
+				args = append(args, flag, value)
+			}
+			out := c.run(args...)
+			var message []string
+			for line := range strings.Lines(out.stderr) {
+				if strings.HasPrefix(line, "repomill: ") {
+					message = append(message, line)
+				}
+			}
+			if out.code != tt.code || len(message) != 1 {
+				t.Fatalf("%d messages, want one and exit %d: %s", len(message), tt.code, out)
+			}
+			for _, s := range tt.says {
+				if !strings.Contains(message[0], s) {
+					t.Errorf("it does not say %q: %s", s, message[0])
+				}
+			}
+			if strings.Contains(out.stderr, "geheim") {
+				t.Error("a secret is printed")
+			}
+		})
+	}
+}
+
+// An apt is one of its own: nothing of this machine's is read or written.
+type apt struct {
+	dir string
+	c   *company
+}
+
+// newApt returns an apt whose one source is the public repository.
+func newApt(t *testing.T, c *company) apt {
+	t.Helper()
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		t.Skip("apt-get is not installed")
+	}
+	dir, err := os.MkdirTemp("", "repomill-apt-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) }) //nolint:errcheck // best effort
+	os.Chmod(dir, 0o755)                    //nolint:errcheck // apt's sandbox user
+	for _, d := range []string{"etc/sources.list.d", "etc/preferences.d", "etc/trusted.gpg.d", "etc/apt.conf.d", "state/lists/partial", "cache/archives/partial", "log"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	status, sources := c.get(c.public + "/acme/tools/ubuntu/jammy.sources")
+	if status != http.StatusOK {
+		t.Fatalf("the configuration of apt answers %d", status)
+	}
+	config := fmt.Sprintf(`Dir %[1]q; Dir::Etc "%[1]s/etc"; Dir::State "%[1]s/state"; Dir::State::status "%[1]s/status"; Dir::Cache "%[1]s/cache"; Dir::Log "%[1]s/log";
+APT::Architecture "amd64"; APT::Architectures { "amd64"; }; APT::Sandbox::User "root"; Acquire::Languages "none"; Acquire::Retries "0";`, dir)
+	for name, text := range map[string]string{"apt.conf": config, "status": "", "etc/sources.list.d/test.sources": sources} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return apt{dir, c}
+}
+
+func (a apt) run(t *testing.T, program string, args ...string) answer {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd.Env = []string{"APT_CONFIG=" + a.dir + "/apt.conf", "PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8"}
+	cmd.Dir = a.dir
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Run() //nolint:errcheck // the exit code says it
+	return answer{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+}
+
+// update must go without an error or a warning.
+func (a apt) update(t *testing.T) {
+	t.Helper()
+	if out := a.run(t, "apt-get", "update"); out.code != 0 || strings.Contains("\n"+out.stdout+out.stderr, "\nW:") || strings.Contains("\n"+out.stdout+out.stderr, "\nE:") {
+		t.Fatalf("apt-get update: %s", out)
+	}
+}
+
+// aptInstalls downloads a package as apt-get install would.
+func aptInstalls(t *testing.T, c *company, name string) {
+	t.Helper()
+	a := newApt(t, c)
+	a.update(t)
+	if out := a.run(t, "apt-get", "download", name); out.code != 0 {
+		t.Fatalf("apt-get download: %s", out)
+	}
+	if found, err := filepath.Glob(a.dir + "/" + name + "_*.deb"); err != nil || len(found) != 1 {
+		t.Errorf("downloaded %q, %v", found, err)
+	}
+}
