@@ -22,6 +22,7 @@ run: build
 
 build: go-version
 	$(GO) build -o bin/repomill ./pipelines/repomill
+	$(GO) build -o bin/repomill-resolver ./serve/resolver
 
 # The version that go.mod asks for, checked before the compiler says it in other words.
 go-version:
