@@ -8,12 +8,12 @@ FUZZTIME ?= 30s
 # Worker binaries are built without cgo; so is what we test, but for the race detector.
 export CGO_ENABLED = 0
 # Where deploy/install-test-tools unpacks what cannot be installed.
-export PATH := $(PATH):$(CURDIR)/bin/tools/usr/bin
+export PATH := $(PATH):$(CURDIR)/bin/tools/usr/bin:$(CURDIR)/bin/tools/usr/sbin
 
 # ./... leaves testdata out.
-PACKAGES = ./... ./testdata/debtest ./testdata/rpmtest
+PACKAGES = ./... ./testdata/debtest ./testdata/rpmtest ./testdata/gcstest ./testdata/mysqltest ./testdata/pubsubtest ./testdata/s3test
 # Where goroutines meet: what the race detector is worth its time for.
-RACY = ./serve/... ./publish ./pipelines ./pipelines/objects ./pipelines/queue
+RACY = ./serve/... ./publish ./schemas/catalogdb ./pipelines ./pipelines/objects/... ./pipelines/queue
 
 .PHONY: run build test lint race bench fuzz tools go-version
 

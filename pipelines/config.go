@@ -36,8 +36,12 @@ type Config struct {
 	Distributions  string        // path of a file that extends the distribution table; empty for none
 	Create         bool          // create what is not declared
 	MaxPackageSize int64         // bytes
+	Retention      time.Duration // of what was superseded or withdrawn, and of finished uploads in staging; 0 for [DefaultRetention]
 	UploadLimit    time.Duration // how long one attempt at an upload may take, besides a second for each MiB; 0 for [DefaultUploadLimit]
 }
+
+// DefaultRetention is how long what clients may still ask for is kept, unless configured otherwise.
+const DefaultRetention = publish.DefaultRetention
 
 // DefaultUploadLimit is how long one attempt at a small upload may take, unless configured otherwise.
 const DefaultUploadLimit = 5 * time.Minute
@@ -130,7 +134,7 @@ func (r *Resources) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	r.Collector, err = publish.NewCollector(publish.CollectorConfig{Bucket: r.Bucket, Catalog: r.Catalog, Rows: rowReader{}, Log: r.Log})
+	r.Collector, err = publish.NewCollector(publish.CollectorConfig{Bucket: r.Bucket, Catalog: r.Catalog, Rows: rowReader{}, Retention: cfg.Retention, Log: r.Log})
 	return err
 }
 

@@ -41,15 +41,15 @@ type Dispatcher struct {
 	Run       func(context.Context, *beam.Pipeline) error // on a runner; may be called concurrently
 	Once      bool                                        // end when nothing is left that can be done
 
-	owner      string
-	small      *lane
-	large      *lane // a lane of their own, so that small ones need not wait for them
-	again      *lane // uploads that were taken up before and not finished, each alone
-	inFlight   inFlight
-	left       leftReleases
-	releases   *schedule
-	lastEvent  atomic.Int64 // nanoseconds since 1970
-	collected  time.Time    // when superseded objects were looked for last
+	owner     string
+	small     *lane
+	large     *lane // a lane of their own, so that small ones need not wait for them
+	again     *lane // uploads that were taken up before and not finished, each alone
+	inFlight  inFlight
+	left      leftReleases
+	releases  *schedule
+	lastEvent atomic.Int64 // nanoseconds since 1970
+	collected time.Time    // when superseded objects were looked for last
 }
 
 // Serve works until ctx ends, or with Once until nothing is left to do, and then finishes what is in

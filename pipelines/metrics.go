@@ -56,6 +56,14 @@ func (r *Resources) Registry(d *Dispatcher) *prometheus.Registry {
 	reg, m := prometheus.NewRegistry(), r.metrics
 	reg.MustRegister(m.uploads, m.visible, m.publishes, m.conflicts, m.faults, &state{r: r, d: d},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if d == nil {
+		return reg
+	}
+	if source, ok := d.Source.(interface{ Foreign() int64 }); ok {
+		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "repomill_foreign_events_total", Help: "Messages of the subscription that are no news of the staging bucket. They are not acknowledged.",
+		}, func() float64 { return float64(source.Foreign()) }))
+	}
 	return reg
 }
 

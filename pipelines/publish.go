@@ -47,6 +47,7 @@ func (f *publishFn) publish(ctx context.Context, name string) Receipt {
 	defer cancel()
 	start := time.Now()
 	res, err := f.r.Publisher.Release(limited, release)
+	f.r.metrics.conflicts.Add(float64(res.Again))
 	if err != nil {
 		f.r.metrics.publishes.WithLabelValues("failed").Observe(time.Since(start).Seconds())
 		f.r.Log.Error("not published; the sweep tries again", "release", name, "error", err)

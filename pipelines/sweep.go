@@ -1,6 +1,7 @@
 package pipelines
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -16,7 +17,6 @@ const (
 	catchUpPeriod = 2 * time.Second  // what a fault, a crash or a command left behind
 	minRetryDelay = 10 * time.Second // of a release whose publish failed
 	collectPeriod = 6 * time.Hour    // superseded objects; it takes two passes, an hour or more apart
-	keepStaged    = 7 * 24 * time.Hour
 )
 
 // sweep repairs, at the start and then every few minutes, what no event tells of: torn files beside
@@ -99,7 +99,7 @@ func (d *Dispatcher) clean(ctx context.Context) {
 	const page = 500
 	r := d.Resources
 	for ctx.Err() == nil {
-		uploads, err := r.Catalog.Expired(ctx, time.Now().Add(-keepStaged), page)
+		uploads, err := r.Catalog.Expired(ctx, time.Now().Add(-cmp.Or(r.Config.Retention, DefaultRetention)), page)
 		if err != nil {
 			r.Log.Error("finished uploads not read", "error", err)
 			return

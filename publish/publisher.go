@@ -64,6 +64,7 @@ type Result struct {
 	Revision catalog.Revision // what clients see now
 	Changed  bool             // whether they saw another one before
 	Packages int              // in the release, if it was rendered
+	Again    int              // how often the publish began again: somebody was faster, or a result was unknown
 }
 
 // Release brings a release up to date with its rows. It returns when clients see them. A repeat
@@ -117,6 +118,7 @@ func (p *Publisher) run(ctx context.Context, r catalog.Release, m mode) (Result,
 		next, err := p.attempt(ctx, r, m)
 		next.Changed = next.Changed || res.Changed
 		next.Packages = max(next.Packages, res.Packages)
+		next.Again = n - 1
 		if res = next; err == nil {
 			return res, nil
 		}
@@ -124,7 +126,7 @@ func (p *Publisher) run(ctx context.Context, r catalog.Release, m mode) (Result,
 			unknown++
 		}
 		if !again(err) || unknown > maxUnknown || n == maxAttempts {
-			return Result{}, fmt.Errorf("publish %s: %w", r, err)
+			return Result{Again: res.Again}, fmt.Errorf("publish %s: %w", r, err)
 		}
 		p.log.Debug("publish again", "release", r.String(), "cause", err)
 		m.repair = true // somebody's files beside the pointer may be torn now

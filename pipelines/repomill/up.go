@@ -26,16 +26,17 @@ import (
 )
 
 type upCmd struct {
-	Data           string `default:"./data" help:"Folder of everything: staging, catalog, published bucket, keys."`
-	Listen         string `default:"127.0.0.1:8080" help:"Address of the resolver, where clients go."`
-	EdgeListen     string `default:"127.0.0.1:8081" help:"Address of the edge, which serves the signed URLs."`
-	PublicURL      string `name:"public-url" help:"URL under which clients reach the resolver, if it is not that of --listen."`
-	OpsListen      string `default:"127.0.0.1:8082" help:"Address of /metrics, /healthz and /readyz; empty for none."`
-	EdgeURL        string `name:"edge-url" help:"URL under which clients reach the edge, if it is not that of --edge-listen."`
-	Create         string `default:"auto" enum:"auto,declared" help:"Whether an upload creates the repository, component or architecture that it names (auto), or is rejected (declared)."`
-	Distributions  string `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
-	MaxPackageSize int64  `default:"${maxPackageSize}" help:"Largest package, in bytes."`
-	LogFormat      string `default:"text" enum:"text,json" help:"Form of the log, which goes to the standard error."`
+	Data           string        `default:"./data" help:"Folder of everything: staging, catalog, published bucket, keys."`
+	Listen         string        `default:"127.0.0.1:8080" help:"Address of the resolver, where clients go."`
+	EdgeListen     string        `default:"127.0.0.1:8081" help:"Address of the edge, which serves the signed URLs."`
+	PublicURL      string        `name:"public-url" help:"URL under which clients reach the resolver, if it is not that of --listen."`
+	OpsListen      string        `default:"127.0.0.1:8082" help:"Address of /metrics, /healthz and /readyz; empty for none."`
+	EdgeURL        string        `name:"edge-url" help:"URL under which clients reach the edge, if it is not that of --edge-listen."`
+	Create         string        `default:"auto" enum:"auto,declared" help:"Whether an upload creates the repository, component or architecture that it names (auto), or is rejected (declared)."`
+	Distributions  string        `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
+	MaxPackageSize int64         `default:"${maxPackageSize}" help:"Largest package, in bytes."`
+	Retention      time.Duration `default:"168h" help:"How long superseded indexes, withdrawn packages and finished uploads in staging are kept; at least 24h."`
+	LogFormat      string        `default:"text" enum:"text,json" help:"Form of the log, which goes to the standard error."`
 }
 
 // vars are the values in the help of flags.
@@ -144,6 +145,7 @@ func (s *site) config() pipelines.Config {
 		Staging: "file://" + c.path("staging"), Bucket: "file://" + c.path("bucket"),
 		Catalog: "sqlite://" + c.path("catalog.db"), SigningKey: "file://" + c.path("signing-key.asc"),
 		PublicURL: s.publicURL(), Distributions: c.Distributions, Create: c.Create == "auto", MaxPackageSize: c.MaxPackageSize,
+		Retention: c.Retention,
 	}
 }
 

@@ -25,6 +25,8 @@ type workerCmd struct {
 	Create         string        `default:"declared" enum:"auto,declared" help:"Whether an upload creates the repository, component or architecture that it names (auto), or is rejected (declared)."`
 	Distributions  string        `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
 	MaxPackageSize int64         `default:"${maxPackageSize}" help:"Largest package, in bytes."`
+	Retention      time.Duration `default:"168h" help:"How long superseded indexes, withdrawn packages and finished uploads in staging are kept; at least 24h."`
+	UploadTimeout  time.Duration `default:"5m" help:"How long one attempt at an upload may take, besides a second for each MiB. After five it is given up as poison."`
 	Once           bool          `help:"End when nothing is left to do, for cron and CI."`
 	Grace          time.Duration `default:"30s" help:"How long work in hand may go on after SIGTERM."`
 	OpsListen      string        `default:"127.0.0.1:9101" help:"Address of /metrics, /healthz and /readyz; empty for none."`
@@ -62,6 +64,9 @@ func (c *workerCmd) Run(ctx context.Context, io stdio) error {
 	source, err := queue.Open(ctx, c.Events, r.Staging)
 	if err != nil {
 		return unreachable(err)
+	}
+	if c, ok := source.(interface{ Close() error }); ok {
+		defer c.Close() //nolint:errcheck // at the end
 	}
 	d := &pipelines.Dispatcher{Resources: r, Source: source, Run: runDirect, Once: c.Once}
 	if err := c.serve(ctx, r, d); err != nil {
@@ -106,6 +111,7 @@ func (c *workerCmd) config() pipelines.Config {
 	return pipelines.Config{
 		Staging: c.Staging, Bucket: c.Bucket, Catalog: c.Catalog, SigningKey: c.SigningKey,
 		PublicURL: strings.TrimRight(c.PublicURL, "/"), Distributions: c.Distributions, Create: c.Create == "auto", MaxPackageSize: c.MaxPackageSize,
+		Retention: c.Retention, UploadLimit: c.UploadTimeout,
 	}
 }
 

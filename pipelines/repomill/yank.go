@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"repomill/publish"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
 )
 
 // A yankTarget names what to withdraw.
@@ -118,8 +120,8 @@ func (c *yankCmd) remove(ctx context.Context, io stdio, db *catalogdb.DB, packag
 		}
 		return nil
 	}
-	if len(keys) == 0 {
-		return nil
+	if keys, err = copies(ctx, db, packages); err != nil {
+		return unreachable(err)
 	}
 	edge, err := cdn.Open(ctx, c.Invalidate)
 	if err != nil {
@@ -130,6 +132,26 @@ func (c *yankCmd) remove(ctx context.Context, io stdio, db *catalogdb.DB, packag
 	}
 	fmt.Fprintf(io.out, "invalidated: %d paths\n", len(keys))
 	return nil
+}
+
+// copies returns all keys under which a CDN may have packages, whether this run removed them or one before.
+func copies(ctx context.Context, db *catalogdb.DB, packages []catalog.Package) (keys []string, err error) {
+	for _, k := range packages {
+		keys = append(keys, k.Key)
+		if k.Arch != layout.Noarch {
+			continue
+		}
+		s, err := db.Settings(ctx, k.Repository)
+		if err != nil {
+			return nil, err
+		}
+		ds, _ := s.Find(k.Distribution)
+		for _, dir := range layout.RPMDirs(k.Arch, ds.Architectures) {
+			keys = append(keys, layout.RPMKey(k, dir))
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys), nil
 }
 
 type unyankCmd struct {

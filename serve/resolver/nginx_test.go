@@ -19,9 +19,12 @@ import (
 // and returns its URL. It believes no client that asks for a fresh copy, as shared caches may.
 func cachingProxy(t *testing.T, site, rules string) string {
 	t.Helper()
-	const nginx = "/usr/sbin/nginx" // which is not in the path of a user
-	if _, err := os.Stat(nginx); err != nil {
-		t.Skip("nginx-light is not installed")
+	nginx, err := exec.LookPath("nginx")
+	if err != nil {
+		nginx, err = exec.LookPath("/usr/sbin/nginx") // which is not in the path of a user
+	}
+	if err != nil {
+		t.Skip("nginx is not installed")
 	}
 	dir, address := openDir(t), freeAddress(t)
 	user := ""
