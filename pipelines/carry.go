@@ -3,6 +3,7 @@ package pipelines
 import (
 	"context"
 	"crypto/rand"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -45,6 +46,7 @@ func (d *Dispatcher) take(ctx context.Context, uploads []catalog.Upload, lease c
 		token, state, err := d.Resources.Catalog.Take(ctx, u, lease, time.Now())
 		switch {
 		case token != "":
+			d.Resources.logUpload(slog.LevelDebug, u, string(catalog.Received), "worker", lease.Owner)
 			tasks = append(tasks, Task{Bucket: u.Bucket, Object: u.Object, Generation: u.Generation, Size: u.Size, Token: token})
 		case ctx.Err() != nil:
 			return tasks

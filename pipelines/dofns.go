@@ -143,7 +143,6 @@ func (f *rejectFn) ProcessElement(ctx context.Context, b Bad) error {
 		f.r.Log.Error("rejection not recorded; the sweep tries again", "upload", b.Task.upload().String(), "error", err)
 		return ctx.Err()
 	}
-	f.r.Log.Warn("rejected", "upload", b.Task.upload().String(), "reason", b.Reason, "detail", b.Detail)
 	f.r.tell(ctx)
 	return ctx.Err()
 }

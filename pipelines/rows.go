@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -61,6 +62,10 @@ func (f *rowsFn) activate(ctx context.Context, group []catalogdb.Stored) {
 	if err != nil {
 		faultedUploads.Inc(ctx, 1)
 		f.r.fault(ctx, group[0].Upload, group[0].Token, err.Error())
+		return
+	}
+	for _, s := range group {
+		f.r.logUpload(slog.LevelDebug, s.Upload, string(catalog.Stored), "sha256", s.Package.File.SHA256, "key", s.Package.Key)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
@@ -34,12 +35,22 @@ func (r *Resources) tell(ctx context.Context) {
 				continue
 			}
 			r.metrics.told(v)
+			level := slog.LevelInfo
+			if v.State == catalog.Rejected {
+				level = slog.LevelWarn
+			}
+			r.logUpload(level, u, string(v.State), "sha256", v.SHA256, "package", v.Package, "reason", string(v.Reason), "detail", v.Detail)
 			told++
 		}
 		if len(uploads) < page || told == 0 {
 			return
 		}
 	}
+}
+
+// logUpload writes the one line that a state change of an upload has in the log.
+func (r *Resources) logUpload(level slog.Level, u catalog.Upload, state string, args ...any) {
+	r.Log.Log(context.Background(), level, "upload "+state, append([]any{"bucket", u.Bucket, "object", u.Object, "generation", u.Generation}, args...)...)
 }
 
 // writeVerdict stores what the catalog says of an upload, unless a later upload of the same name has

@@ -58,13 +58,13 @@ func (s *site) prepareKeys(ctx context.Context, cfg pipelines.Config) error {
 // checkKey refuses a signing key that no client of what is published would trust. For a change of
 // keys, the file has the old one and the new one for a while.
 func checkKey(ctx context.Context, log *slog.Logger, bucket objects.Bucket, signer *sign.Signer, keyURL string) error {
-	if end := signer.Expires(); !end.IsZero() {
+	if end := signer.Expires(); end.After(time.Now()) {
 		log.Warn("the signing key expires; nothing can be published after that", "at", end.Format(time.RFC3339))
 	}
 	probe := []byte("repomill\n")
 	sig, err := signer.Detach(probe, time.Now())
 	if err != nil {
-		return err
+		return fmt.Errorf("the signing key in %s is no good: %w; extend its life, or put another one beside it that clients trust", keyURL, err)
 	}
 	published, err := publishedKeys(ctx, bucket)
 	if err != nil {

@@ -77,7 +77,7 @@ func newLogger(io stdio, format string) *slog.Logger {
 	beam.Init()
 	var h slog.Handler = slog.NewTextHandler(io.err, nil)
 	if format == "json" {
-		h = slog.NewJSONHandler(io.err, nil)
+		h = slog.NewJSONHandler(io.err, &slog.HandlerOptions{Level: slog.LevelDebug}) // a line for each state change
 	}
 	l := slog.New(h)
 	slog.SetDefault(l)
