@@ -110,13 +110,13 @@ func (c *Collector) clock(ctx context.Context) (time.Time, error) {
 const (
 	// dueBatch is how many withdrawn packages are asked for at a time.
 	dueBatch = 1000
-	// maxFaults is how many of them may fail before a run gives up.
+	// maxFaults is how many packages of one distribution may fail before the others of it have to wait.
 	maxFaults = 10
 )
 
 // RemoveYanked removes the files of packages that were withdrawn, and that no pointer of the last
 // retention period names. It returns how many packages that were. One that cannot be removed does not keep
-// others from it.
+// others from it, unless there are many of its distribution.
 func (c *Collector) RemoveYanked(ctx context.Context) (removed int, err error) {
 	now, err := c.clock(ctx)
 	if err != nil {
@@ -137,8 +137,16 @@ func (c *Collector) RemoveYanked(ctx context.Context) (removed int, err error) {
 }
 
 func (c *Collector) removeDue(ctx context.Context, due []catalog.Package, now time.Time, seen pasts) (removed int, err error) {
-	var faults []error
+	type place struct {
+		catalog.Repository
+		catalog.Distribution
+	}
+	faults, count := []error{}, map[place]int{}
 	for _, k := range due {
+		at := place{k.Repository, k.Distribution}
+		if count[at] == maxFaults || ctx.Err() != nil {
+			continue
+		}
 		out, err := c.isOut(ctx, k, now, seen)
 		if err == nil && out {
 			var keys []string
@@ -147,12 +155,10 @@ func (c *Collector) removeDue(ctx context.Context, due []catalog.Package, now ti
 		}
 		if err != nil {
 			faults = append(faults, fmt.Errorf("remove %s: %w", k.Key, err))
-		}
-		if len(faults) == maxFaults || ctx.Err() != nil {
-			break
+			count[at]++
 		}
 	}
-	return removed, errors.Join(faults...)
+	return removed, errors.Join(append(faults, ctx.Err())...)
 }
 
 // RemoveNow removes the files of withdrawn packages at once, and returns their keys, those included that

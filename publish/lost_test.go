@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -254,4 +255,18 @@ func TestRecoveryInBadWeather(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A worker that died between the two halves of a pair, on a machine whose catalog was lost with it.
+func TestTornPairUnderLostHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		backup, _ := w.age(el9)
+		pointer := layout.PointerKey(el9)
+		w.bucket.Put(pointer+".asc", w.bucket.Bytes(pointer)) // no signature of this pointer
+		w.restore(backup)
+		if _, err := w.publisher().Repair(t.Context(), el9); err != nil {
+			t.Errorf("nothing repairs the pair, and nothing is published any more: %v", err)
+		}
+	})
 }

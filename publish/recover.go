@@ -24,6 +24,10 @@ func (p *Publisher) recover(ctx context.Context, old published) error {
 		if v, err := versionOf(ctx, p.bucket, key); err != nil || v != old.versions[key] {
 			return errors.Join(err, fmt.Errorf("%s: %w", key, ErrConflict))
 		}
+		// A publish of ours died between the two halves of a pair: there is the record of this very pointer.
+		if f := formatOf(old.release); f.inseparable() && p.recorded(ctx, old) {
+			return errors.Join(p.repair(ctx, f, old, false), err)
+		}
 	}
 	if err != nil {
 		return err
@@ -41,4 +45,11 @@ func (p *Publisher) takeOver(ctx context.Context, old published) (catalogdb.Reco
 		return catalogdb.Recovered{}, err
 	}
 	return p.catalog.Recover(ctx, old.release, rd.all(ctx), rd.revision, old.now)
+}
+
+// recorded reports whether the manifest of a pointer is there, beside a public key of ours.
+func (p *Publisher) recorded(ctx context.Context, old published) bool {
+	_, err := readManifest(ctx, p.bucket, old.release, manifestKey(old.release, old.revision, hexSum(old.body)))
+	v, keyErr := versionOf(ctx, p.bucket, layout.GPGKeyKey(old.release.Repository))
+	return err == nil && keyErr == nil && v != "" && p.checkOurs(ctx, old.release.Repository) == nil
 }

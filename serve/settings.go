@@ -106,7 +106,7 @@ func (e *settingsEntry) due(now time.Time, maxAge time.Duration) bool {
 
 // answers reports whether an entry is good enough not to wait for the attempt that is under way.
 func (e *settingsEntry) answers(now time.Time, maxAge, maxStale time.Duration) bool {
-	return e.version != "" && (within(now, e.read, maxAge) || e.err != nil && within(now, e.read, maxStale))
+	return e.version != "" && (within(now, e.read, maxAge) || e.err != nil && within(now, e.tried, maxAge) && within(now, e.read, maxStale))
 }
 
 func (e *settingsEntry) answer(now time.Time, maxAge, maxStale time.Duration) (Access, error) {

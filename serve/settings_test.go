@@ -369,3 +369,30 @@ func TestUnreadableIsNotFound(t *testing.T) {
 		t.Errorf("want one line about the fault, the log has\n%s", log.String())
 	}
 }
+
+// One refresh failed; minutes later, with the bucket well again, a token that was revoked long ago is asked about.
+func TestOneFaultKeepsNoRevokedToken(t *testing.T) {
+	secret, digest := serve.NewToken()
+	with := strings.Replace(privateTools, `"private"`, `"private","tokens":[{"name":"x","sha256":"`+digest+`"}]`, 1)
+	s := &store{}
+	c := newSettings(s, slog.New(slog.DiscardHandler), s.now)
+	opens := func() bool {
+		a, err := c.Access(t.Context(), tools)
+		if err != nil {
+			t.Log(err)
+		}
+		return a.Visibility == catalog.Private && a.Opens([]serve.Secret{serve.Secret(secret)}, s.now())
+	}
+	s.set(0, with, nil)
+	if !opens() {
+		t.Fatal("token does not open")
+	}
+	s.set(6*time.Second, with, errors.New("503 slow down"))
+	opens()
+	settled(t, s, "stat ")
+	time.Sleep(20 * time.Millisecond)
+	s.set(50*time.Second, privateTools, nil) // revoked 40 s ago; the bucket answered all the time but once. (MaxStale is a minute here, 15 in the resolver)
+	if opens() {
+		t.Error("a token that was revoked 40 s ago is good, although the bucket answers")
+	}
+}

@@ -18,22 +18,30 @@ func (s *resolver) through(w http.ResponseWriter, r *http.Request, key string, v
 	if r.Method == http.MethodHead || r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Modified-Since") != "" {
 		meta, err := s.Through.Stat(r.Context(), key)
 		if err != nil {
-			return s.throughError(w, r, key, err)
+			return s.throughError(w, r, key, v, err)
 		}
-		if r.Method == http.MethodHead || unchanged(r.Header, meta) {
+		same := unchanged(r.Header, meta)
+		if same && r.Header.Get("If-None-Match") != "" { // http.ServeContent reads no list with a bad tag in it
+			r = r.Clone(r.Context())
+			r.Header.Set("If-None-Match", "*")
+		}
+		if r.Method == http.MethodHead || same {
 			return s.send(w, r, key, v, meta, nil)
 		}
 	}
 	body, meta, err := s.Through.Get(r.Context(), key)
 	if err != nil {
-		return s.throughError(w, r, key, err)
+		return s.throughError(w, r, key, v, err)
 	}
 	defer body.Close()
 	return s.send(w, r, key, v, meta, body)
 }
 
-func (s *resolver) throughError(w http.ResponseWriter, r *http.Request, key string, err error) int {
+func (s *resolver) throughError(w http.ResponseWriter, r *http.Request, key string, v catalog.Visibility, err error) int {
 	if errors.Is(err, fs.ErrNotExist) {
+		if v != catalog.Public {
+			return text(w, http.StatusNotFound, "private, max-age=10", "not found\n")
+		}
 		return notFound(w)
 	}
 	if r.Context().Err() == nil {

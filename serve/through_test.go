@@ -160,3 +160,22 @@ func TestServeThroughTruncated(t *testing.T) {
 		t.Errorf("the log has\n%s", s.log.String())
 	}
 }
+
+// What a private repository does not have is nobody else's to know.
+func TestAbsentPrivateIndexIsNotForCaches(t *testing.T) {
+	s, _ := newThroughSite(t)
+	resp, _ := raw(t, s.resolver, "GET", "/acme/secret/ubuntu/dists/jammy/InRelease", basic(goodToken, ""))
+	if cache := resp.Header.Get("Cache-Control"); resp.StatusCode != 404 || !strings.HasPrefix(cache, "private") {
+		t.Errorf("got %d, Cache-Control %q", resp.StatusCode, cache)
+	}
+}
+
+// A list of tags with a malformed one in it is answered as a whole answer or as none.
+func TestThroughWithMalformedTags(t *testing.T) {
+	s, _ := newThroughSite(t)
+	for _, header := range []string{`If-None-Match: abc, "v1"`, `If-None-Match: "v0" "x", "v1"`, `If-None-Match: x, *`} {
+		if resp, body := raw(t, s.resolver, "GET", "/"+inRelease, header); resp.StatusCode == 200 && body == "" {
+			t.Errorf("%s: 200 without a body", header)
+		}
+	}
+}

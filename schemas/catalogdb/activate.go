@@ -65,6 +65,9 @@ func lockFor(ctx context.Context, tx *transaction, stored []Stored) error {
 	for _, s := range stored {
 		at := place{s.Package.Repository, s.Package.Distribution}
 		if _, ok := seen[at]; !ok {
+			if err := tx.lockDistribution(ctx, at.repository, at.distribution); err != nil {
+				return err
+			}
 			rows, err := releasesOf(ctx, tx, at.repository, at.distribution)
 			if err != nil {
 				return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -60,6 +61,9 @@ func adoptSettings(ctx context.Context, tx *transaction, from catalog.Settings, 
 	if has.Visibility == catalog.Private && has.Revision.Number > row.published {
 		from.Visibility = catalog.Private
 	}
+	if from.Tokens, err = row.withoutRevoked(ctx, tx, from.Tokens); err != nil {
+		return err
+	}
 	if err := row.update(ctx, tx, from); err != nil {
 		return err
 	}
@@ -89,4 +93,18 @@ func formatOf(ctx context.Context, tx *transaction, repository int64, dist catal
 		return f, fmt.Errorf("distribution %s is in the bucket's settings and not in the table: add it with --distributions FILE", dist)
 	}
 	return f, nil
+}
+
+// withoutRevoked leaves out the tokens that were revoked here, and not published so yet: those that this
+// catalog does not have although they are older than the newest settings that it published.
+func (row *repositoryRow) withoutRevoked(ctx context.Context, tx *transaction, tokens []catalog.Token) ([]catalog.Token, error) {
+	if row.settings.Revision.Number <= row.published {
+		return tokens, nil
+	}
+	var known sql.NullInt64
+	err := tx.QueryRowContext(ctx, `SELECT MAX(drawn_at) FROM settings_pairs WHERE repository_id = ? AND revision <= ?`, row.id, row.published).Scan(&known)
+	return slices.DeleteFunc(slices.Clone(tokens), func(t catalog.Token) bool {
+		has := slices.ContainsFunc(row.settings.Tokens, func(o catalog.Token) bool { return o.SHA256 == t.SHA256 })
+		return !has && known.Valid && millis(t.Created) <= known.Int64
+	}), err
 }

@@ -1,13 +1,16 @@
 package catalogdb_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/testdata/mysqltest"
 )
 
 var foreign = catalog.Revision{Number: 41, Nonce: "fedcba9876543210"}
@@ -143,5 +146,37 @@ func adoptRefuses(t *testing.T, db *catalogdb.DB) {
 	}
 	if all, err := db.Repositories(t.Context()); err != nil || len(all) != 0 {
 		t.Errorf("got %v, %v; want no repositories", all, err)
+	}
+}
+
+// A token that was revoked here stays so, although the bucket has settings of another history in which it is good.
+func TestAdoptBringsBackNoRevokedToken(t *testing.T) {
+	for name, db := range map[string]*catalogdb.DB{"mysql": onMySQL(mysqltest.Start(t)).cleared(t), "sqlite": openSQLite(t, t.TempDir()+"/c.db")} {
+		if err := db.CreateRepository(t.Context(), catalog.Settings{Repository: tools, Visibility: catalog.Private}, start); err != nil {
+			t.Fatal(err)
+		}
+		leaked := catalog.Token{Name: "leaked", SHA256: file("x").SHA256, Created: start}
+		s, err := db.ChangeSettings(t.Context(), tools, start, func(s *catalog.Settings) error { s.Tokens = append(s.Tokens, leaked); return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := db.PublishSettings(t.Context(), tools, s.Revision.Number); err != nil { // here the backup is made
+			t.Fatal(err)
+		}
+		bucket := s // what was published after the backup: a pair that this catalog does not know
+		bucket.Revision = catalog.Revision{Number: s.Revision.Number + 1, Nonce: "aaaaaaaaaaaaaaaa"}
+		// repomill token revoke, after the restore
+		_, err = db.ChangeSettings(t.Context(), tools, after(time.Hour), func(s *catalog.Settings) error { s.Tokens = nil; return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		// the worker publishes the settings
+		if err := db.AdoptSettings(t.Context(), bucket, func(catalog.Distribution) (catalog.Format, bool) { return catalog.DEB, true }, after(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := db.Settings(t.Context(), tools)
+		if err != nil || slices.ContainsFunc(got.Tokens, func(t catalog.Token) bool { return t.Name == "leaked" }) {
+			t.Errorf("%s: %v: the token that was revoked is good again: %v", name, err, got.Tokens)
+		}
 	}
 }

@@ -20,8 +20,9 @@ type Recovered struct {
 
 // Recover takes over a release that was published under a pair which this catalog never drew: the
 // catalog was restored from an old copy, or failed over to one. rows are what was published (active, with
-// fragments) and what was withdrawn (yanked, with its record); they are read while a transaction is
-// open, one at a time, and may be asked for again from the beginning.
+// fragments) and what was withdrawn (yanked, with its record); they are read while one transaction is
+// open, one at a time, and may be asked for again from the beginning. Other changes of the repository wait
+// for it, about a millisecond for each row.
 //
 // What was published wins over what is here, but nothing that is here is lost: active rows that were not
 // published stay, and so does a yank that no published revision had yet. An upload that waits with
@@ -36,6 +37,7 @@ func (d *DB) Recover(ctx context.Context, r catalog.Release, rows iter.Seq2[cata
 		return Recovered{}, fmt.Errorf("recover %s: %w", r, err)
 	}
 	var counts Recovered // of a try whose commit may have gone through unreported
+	var unread error
 	err := d.tx(ctx, func(tx *transaction) error {
 		rec, err := beginRecovery(ctx, tx, r, now)
 		if err != nil {
@@ -45,21 +47,29 @@ func (d *DB) Recover(ctx context.Context, r catalog.Release, rows iter.Seq2[cata
 			return err
 		}
 		for k, err := range rows {
-			if err == nil {
-				err = rec.take(ctx, k)
-			}
 			if err != nil {
+				unread = err
+				return errUnread
+			}
+			if err := rec.take(ctx, k); err != nil {
 				return err
 			}
 		}
 		counts = rec.counts
 		return rec.end(ctx, foreign)
 	})
+	if errors.Is(err, errUnread) {
+		err = unread
+	}
 	if err != nil {
 		return Recovered{}, fmt.Errorf("recover %s: %w", r, err)
 	}
 	return counts, nil
 }
+
+// errUnread stands for an error of whoever reads the rows: a lost connection of theirs is none of the
+// database's, and not to be repeated here.
+var errUnread = errors.New("the published rows cannot be read")
 
 // A recovery is one transaction that takes over a release.
 type recovery struct {

@@ -140,8 +140,27 @@ func (tx *transaction) lock(ctx context.Context, releases []int64) error {
 	return err
 }
 
+// lockDistribution keeps a distribution from getting more releases until the transaction ends: who
+// declares one changes this row first.
+func (tx *transaction) lockDistribution(ctx context.Context, r catalog.Repository, dist catalog.Distribution) error {
+	if tx.forUpdate == "" {
+		return nil
+	}
+	id, err := distributionID(ctx, tx, r, dist)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err == nil { // by its primary key: a lock in another index would not keep an UPDATE out
+		_, err = scanID(tx.QueryRowContext(ctx, `SELECT id FROM distributions WHERE id = ? LOCK IN SHARE MODE`, id).Scan)
+	}
+	return err
+}
+
 // lockedReleases is releasesOf, locked.
 func (tx *transaction) lockedReleases(ctx context.Context, r catalog.Repository, dist catalog.Distribution) ([]releaseRow, error) {
+	if err := tx.lockDistribution(ctx, r, dist); err != nil {
+		return nil, err
+	}
 	rows, err := releasesOf(ctx, tx, r, dist)
 	if err != nil || tx.forUpdate == "" || len(rows) == 0 {
 		return rows, err

@@ -54,7 +54,7 @@ func (d *DB) DueForRemoval(ctx context.Context, yankedBefore time.Time, limit in
 }
 
 // Removing records that the files of a yanked package are about to be deleted: it cannot be unyanked any
-// more. If it is not yanked now, the error wraps [ErrNotFound] and the files have to stay. A crash
+// more. If it is not yanked now, or yanked anew, the error wraps [ErrNotFound] and the files have to stay. A crash
 // before [DB.Removed] leaves it due for removal.
 func (d *DB) Removing(ctx context.Context, k catalog.Package) error {
 	return d.setRemoved(ctx, k, fileDoomed)
@@ -71,8 +71,11 @@ func (d *DB) setRemoved(ctx context.Context, k catalog.Package, removed int) err
 		if err != nil {
 			return err
 		}
-		identity := []any{distribution, k.Name, k.Canonical, k.Arch, catalog.Yanked}
-		id, err := scanID(tx.QueryRowContext(ctx, `SELECT id FROM packages WHERE `+packageTerms+tx.forUpdate, identity...).Scan)
+		terms, identity := packageTerms, []any{distribution, k.Name, k.Canonical, k.Arch, catalog.Yanked}
+		if k.Yank != nil { // this withdrawal, and not a later one
+			terms, identity = terms+` AND yanked_at = ?`, append(identity, millis(k.Yank.At))
+		}
+		id, err := scanID(tx.QueryRowContext(ctx, `SELECT id FROM packages WHERE `+terms+tx.forUpdate, identity...).Scan)
 		if err != nil {
 			return fmt.Errorf("yanked %s %s %s: %w", k.Name, k.Version, k.Arch, notFound(err))
 		}

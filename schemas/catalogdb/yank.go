@@ -69,11 +69,11 @@ func (d *DB) Unyank(ctx context.Context, w Which, now time.Time) ([]catalog.Pack
 // unyank makes a yanked row active. One that was recovered from the record of a withdrawal has no index
 // entry and cannot be.
 func unyank(ctx context.Context, tx *transaction, row packageRow) error {
-	lost, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM packages WHERE id = ? AND stanza IS NULL AND primary_xml IS NULL`, row.id).Scan)
+	lost, err := scanID(tx.QueryRowContext(ctx, `SELECT removed <> 0 OR (stanza IS NULL AND primary_xml IS NULL) FROM packages WHERE id = ?`+tx.forUpdate, row.id).Scan)
 	if err != nil {
 		return err
 	}
-	if row.removed || lost > 0 {
+	if lost != 0 {
 		return fmt.Errorf("%s: %w", row.pkg.Arch, ErrRemoved)
 	}
 	return activateYanked(ctx, tx, row.id)
