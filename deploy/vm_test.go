@@ -18,6 +18,7 @@ import (
 
 // From an empty machine to a package that apt installs, and out again: what deploy/README.md describes.
 func TestSingleMachine(t *testing.T) {
+	t.Parallel()
 	c := newCompany(t)
 	worker, ops := c.worker()
 	c.ok("repo", "create", "acme/tools", "--distribution", "ubuntu/jammy", "--distribution", "el/9", "--component", "extra")
@@ -146,6 +147,7 @@ func privateRepository(t *testing.T, c *company) {
 
 // Workers that are killed at any moment lose nothing, whoever goes on.
 func TestWorkersAreKilled(t *testing.T) {
+	t.Parallel()
 	c := newCompany(t)
 	first, _ := c.worker()
 	c.ok("repo", "create", "acme/tools", "--distribution", "ubuntu/jammy")
@@ -193,6 +195,7 @@ func kill(t *testing.T, p *process) {
 
 // A worker that runs once publishes what waits, and ends.
 func TestOnce(t *testing.T) {
+	t.Parallel()
 	c := newCompany(t)
 	c.ok("migrate")
 	c.ok("repo", "create", "acme/tools", "--distribution", "ubuntu/jammy")
@@ -216,6 +219,7 @@ func TestOnce(t *testing.T) {
 
 // Each wrong setting is named, in one sentence, and the worker ends.
 func TestWrongSettings(t *testing.T) {
+	t.Parallel()
 	c := newCompany(t)
 	c.ok("migrate")
 	missing := filepath.Join(t.TempDir(), "missing.asc")

@@ -16,13 +16,13 @@ import (
 // ingest carries uploads to their rows, together, and has their releases published. One that was taken up
 // before and not finished has come alone: it may be what stopped the program, and if it does so again,
 // that counts against no other.
-func (d *Dispatcher) ingest(ctx, work context.Context, uploads []catalog.Upload) {
-	d.publishTouched(ctx, work, d.carry(work, uploads))
+func (d *Dispatcher) ingest(ctx, work context.Context, uploads []catalog.Upload, alone bool) {
+	d.publishTouched(ctx, work, d.carry(work, uploads, alone))
 }
 
 // carry takes leases on uploads and runs the pipeline that makes rows of those that it got, which it
 // returns.
-func (d *Dispatcher) carry(ctx context.Context, uploads []catalog.Upload) []Task {
+func (d *Dispatcher) carry(ctx context.Context, uploads []catalog.Upload, alone bool) []Task {
 	// The owner is of this run alone: when it ends, no lease of it is renewed any more.
 	lease := catalogdb.Lease{Owner: d.owner + "-" + rand.Text()[:8], For: leaseTime}
 	tasks := d.take(ctx, uploads, lease)
@@ -31,7 +31,7 @@ func (d *Dispatcher) carry(ctx context.Context, uploads []catalog.Upload) []Task
 	}
 	stop := d.attend(ctx, tasks, lease)
 	p, s := beam.NewPipelineWithRoot()
-	Store(s, d.Resources.Config, beam.Create(s, Batch{Tasks: tasks}))
+	Store(s, d.Resources.Config, beam.Create(s, Batch{Tasks: tasks, Alone: alone}))
 	if err := d.Run(ctx, p); err != nil {
 		d.Resources.Log.Error("pipeline failed; the catalog says what is left to do", "uploads", len(tasks), "error", err)
 	}
@@ -59,7 +59,7 @@ func (d *Dispatcher) take(ctx context.Context, uploads []catalog.Upload, lease c
 			}
 			d.inFlight.done(u)
 		default:
-			d.inFlight.lay(u)
+			d.inFlight.lay(u, state == catalog.Stored)
 		}
 	}
 	return tasks
@@ -68,6 +68,8 @@ func (d *Dispatcher) take(ctx context.Context, uploads []catalog.Upload, lease c
 // settle asks the catalog what became of the uploads of a run; the runner's word proves nothing. What
 // is not finished is given back and tried again: the attempt ended in good order and does not count.
 func (d *Dispatcher) settle(ctx context.Context, tasks []Task) {
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnLimit)
+	defer cancel()
 	for _, t := range tasks {
 		u := t.upload()
 		state, err := d.Resources.Catalog.State(ctx, u)
@@ -79,10 +81,10 @@ func (d *Dispatcher) settle(ctx context.Context, tasks []Task) {
 			d.inFlight.done(u)
 			continue
 		case err == nil && state == catalog.Stored:
-			d.inFlight.lay(u) // until its releases are published
+			d.inFlight.lay(u, true) // until its releases are published
 			continue
 		}
-		if err := d.Resources.Catalog.Return(context.WithoutCancel(ctx), u, t.Token); err != nil {
+		if err := d.Resources.Catalog.Return(last, u, t.Token); err != nil {
 			d.Resources.Log.Error("lease not given up; it expires", "upload", u.String(), "error", err)
 		}
 		d.tryAgain(ctx, u)

@@ -71,8 +71,10 @@ type Resources struct {
 	// OnPublish, if set before anything runs, is called after each publish that clients can see.
 	OnPublish func(context.Context, publish.Result)
 
-	metrics *metrics
-	telling sync.Mutex
+	unadopted sync.Map // catalog.Repository: its settings here may be older than the published ones
+	failed    sync.Map // catalog.Release: its last publish in this process came to nothing
+	metrics   *metrics
+	telling   sync.Mutex
 }
 
 // opened holds the resources of this process by configuration: several instances of a DoFn share them,

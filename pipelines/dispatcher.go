@@ -1,6 +1,7 @@
 package pipelines
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -25,9 +26,11 @@ const (
 	maxRuns    = 2                      // pipelines at a time, of small uploads and of large ones each
 	maxAgain   = 4                      // pipelines at a time, of uploads that were not finished before
 	maxWaiting = 1000                   // uploads of each lane in memory; then the source is held back
+	maxLaid    = 500                    // events of stored uploads that wait for a publish; half of what a source has out
 	maxDelayed = 5000                   // uploads that wait to be tried again; the sweep finds the others
 
 	leaseTime     = time.Minute
+	returnLimit   = 5 * time.Second // for giving back the leases of a run, also when work has to end
 	progressAfter = 2 * time.Second // when the uploader is told that work is going on
 	maxRetryDelay = time.Minute
 )
@@ -45,10 +48,12 @@ type Dispatcher struct {
 	small     *lane
 	large     *lane // a lane of their own, so that small ones need not wait for them
 	again     *lane // uploads that were taken up before and not finished, each alone
+	suspect   *lane // uploads whose last attempt did not end in good order, one at a time
 	inFlight  inFlight
 	left      leftReleases
 	releases  *schedule
 	lastEvent atomic.Int64 // nanoseconds since 1970
+	unlisted  error        // with Once: why staging was not listed
 	collected time.Time    // when superseded objects were looked for last
 }
 
@@ -76,20 +81,24 @@ func (d *Dispatcher) Serve(ctx context.Context, grace time.Duration) error {
 	}
 	working.Go(func() { d.sweep(ctx, work, stop) })
 	working.Go(func() { d.catchUp(ctx, work) })
+	working.Go(func() { d.catchUpSettings(ctx, work) })
 	working.Wait()
 	d.releases.running.Wait()
 	d.Resources.tell(work)
 	d.settleLaid(work, catalog.Repository{})
 	d.inFlight.giveUp()
-	return <-ended
+	return cmp.Or(<-ended, d.unlisted)
 }
 
 func (d *Dispatcher) openLanes(ctx context.Context) []*lane {
-	ingest := func(work context.Context, us []catalog.Upload) { d.ingest(ctx, work, us) }
-	d.small = newLane(maxBatch, maxRuns, ingest)
-	d.large = newLane(1, maxRuns, ingest)
-	d.again = newLane(1, maxAgain, ingest)
-	return []*lane{d.small, d.large, d.again}
+	ingest := func(alone bool) func(context.Context, []catalog.Upload) {
+		return func(work context.Context, us []catalog.Upload) { d.ingest(ctx, work, us, alone) }
+	}
+	d.small = newLane(maxBatch, maxRuns, ingest(false))
+	d.large = newLane(1, maxRuns, ingest(true))
+	d.again = newLane(1, maxAgain, ingest(true))
+	d.suspect = newLane(1, 1, ingest(true))
+	return []*lane{d.small, d.large, d.again, d.suspect}
 }
 
 func (d *Dispatcher) receive(ctx context.Context) error {
@@ -103,12 +112,16 @@ func (d *Dispatcher) receive(ctx context.Context) error {
 // enqueue puts an upload on its lane, unless it is in hand or finished already. It returns when there
 // is room, or ctx ends.
 func (d *Dispatcher) enqueue(ctx context.Context, e queue.Event) {
-	d.lastEvent.Store(time.Now().UnixNano())
 	if layout.Hidden(e.Upload.Object) {
 		if e.Settle != nil {
 			e.Settle(true)
 		}
 		return
+	}
+	if e.Upload.Size == 0 { // not said: how long it may take depends on it
+		if now, err := d.Resources.Staging.Stat(ctx, e.Upload.Object); err == nil && now.Generation == e.Upload.Generation {
+			e.Upload.Size = now.Size
+		}
 	}
 	if d.inFlight.add(e.Upload, e.Settle, time.Now()) {
 		d.route(ctx, e.Upload)
@@ -121,15 +134,17 @@ func (d *Dispatcher) route(ctx context.Context, u catalog.Upload) {
 	switch {
 	case err == nil && state.Final():
 		d.inFlight.done(u)
+		return // no news
 	case err == nil && state == catalog.Stored: // until its releases are published
-		d.inFlight.lay(u)
+		d.inFlight.lay(u, true)
 	case err == nil:
-		d.again.put(ctx, u)
+		d.suspect.put(ctx, u)
 	case u.Size > large:
 		d.large.put(ctx, u)
 	default: // new; or the catalog cannot say, and will not give a lease either
 		d.small.put(ctx, u)
 	}
+	d.lastEvent.Store(time.Now().UnixNano())
 }
 
 // tryAgain queues an upload in hand once more, later each time.

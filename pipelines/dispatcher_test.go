@@ -68,6 +68,20 @@ func (s *site) serve(events queue.Source, grace time.Duration) (stop func() erro
 	return stop
 }
 
+// onDemand returns a source of the events that come through a channel.
+func onDemand(events <-chan catalog.Upload) source {
+	return func(ctx context.Context, f func(queue.Event)) error {
+		for {
+			select {
+			case u := <-events:
+				f(queue.Event{Upload: u})
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+}
+
 // watch returns the source that watches a site's folder.
 func (s *site) watch() queue.Source {
 	s.t.Helper()
@@ -208,16 +222,7 @@ func TestServeFinishesWorkInHand(t *testing.T) {
 		return nil
 	})
 	events := make(chan catalog.Upload)
-	stop := s.serve(source(func(ctx context.Context, f func(queue.Event)) error {
-		for {
-			select {
-			case u := <-events:
-				f(queue.Event{Upload: u})
-			case <-ctx.Done():
-				return nil
-			}
-		}
-	}), grace)
+	stop := s.serve(onDemand(events), grace)
 	var inHand []catalog.Upload
 	for _, prefix := range []string{"first", "second"} { // as many runs as there may be
 		u := s.putDebs(jammy, prefix, 1)[0]

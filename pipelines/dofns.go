@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -54,6 +55,9 @@ func (o *opener) Setup(ctx context.Context) (err error) {
 	return err
 }
 
+// minStores is how many packages are stored at a time at least: distant stores are waited for.
+const minStores = 8
+
 // storeFn stores the packages of a batch, several at a time.
 type storeFn struct{ opener }
 
@@ -65,10 +69,10 @@ func (f *storeFn) ProcessElement(ctx context.Context, batch Batch, good func(Goo
 	}
 	outcomes := make([]outcome, len(batch.Tasks))
 	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
+	g.SetLimit(max(minStores, runtime.GOMAXPROCS(0)))
 	for i, t := range batch.Tasks {
 		g.Go(func() error {
-			outcomes[i].stored, outcomes[i].err = f.store(ctx, t.upload(), len(batch.Tasks) == 1)
+			outcomes[i].stored, outcomes[i].err = f.store(ctx, t.upload(), batch.Alone)
 			return nil
 		})
 	}
@@ -110,15 +114,32 @@ func (f *storeFn) store(ctx context.Context, u catalog.Upload, alone bool) (stor
 	switch {
 	case err == nil || limited.Err() == nil || ctx.Err() != nil:
 		return stored, err
-	case alone:
+	case alone && f.r.answers(ctx, u):
 		return stored, fmt.Errorf("%w: not read and stored within %s: %w", errBlamed, limit, err)
+	case alone:
+		return stored, fmt.Errorf("not read and stored within %s, and the stores do not answer: %w", limit, err)
 	default:
 		return stored, fmt.Errorf("not read and stored within %s, while others waited: %w", limit, err)
 	}
 }
 
+// answerLimit is how long a store may take to say something at all.
+const answerLimit = 10 * time.Second
+
+// answers reports whether catalog, bucket and staging answer: if they do, an upload that took too long
+// has itself to blame.
+func (r *Resources) answers(ctx context.Context, u catalog.Upload) bool {
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	_, err := r.Staging.Stat(ctx, u.Object)
+	return (err == nil || errors.Is(err, fs.ErrNotExist)) && r.Ready(ctx) == nil
+}
+
 // storeAgain tries a fault again, twice, before it is passed on.
 func (f *storeFn) storeAgain(ctx context.Context, u catalog.Upload) (stored ingest.Stored, err error) {
+	if err := f.r.checkAdopted(u.Object); err != nil {
+		return stored, err
+	}
 	for wait := 50 * time.Millisecond; ; wait *= 4 {
 		stored, err = f.r.Ingester.Store(ctx, u)
 		_, rejected := errors.AsType[*catalog.Rejection](err)

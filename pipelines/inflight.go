@@ -54,19 +54,26 @@ func (f *inFlight) add(u catalog.Upload, settle func(bool), now time.Time) bool 
 	return true
 }
 
-// lay lays an upload down that has no final verdict yet: somebody else works on it, or its releases are
-// to be published. Its events stay unsettled.
-func (f *inFlight) lay(u catalog.Upload) {
+// lay lays an upload down that has no final verdict yet: somebody else works on it, or it is stored and
+// its releases are to be published. Its events stay unsettled, unless that would keep all others away: a
+// release that cannot be published must not hold a whole subscription. What is stored is in the catalog,
+// and needs no event any more.
+func (f *inFlight) lay(u catalog.Upload, stored bool) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	e, there := f.entries[keyOf(u)]
 	if !there {
+		f.mu.Unlock()
 		return
 	}
 	f.release(e)
 	e.faults = 0
-	if len(e.settle) == 0 {
+	excess := stored && len(f.entries)-f.busy > maxLaid
+	if excess || len(e.settle) == 0 {
 		delete(f.entries, keyOf(u))
+	}
+	f.mu.Unlock()
+	if excess {
+		e.settled(true)
 	}
 }
 

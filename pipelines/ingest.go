@@ -18,6 +18,7 @@ type Task struct {
 // A Batch is the element of the ingest pipeline: uploads that are published together.
 type Batch struct {
 	Tasks []Task
+	Alone bool // nobody waits for it: it may take its time
 }
 
 // A Good upload is in the bucket, and its identity is claimed.

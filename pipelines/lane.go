@@ -8,6 +8,9 @@ import (
 	"repomill/schemas/catalog"
 )
 
+// maxAwaited is how long publishes wait for a batch: one that takes longer has an upload that hangs.
+const maxAwaited = 5 * time.Second
+
 // A lane is a queue of uploads that are carried in batches, several at a time.
 type lane struct {
 	uploads chan catalog.Upload
@@ -16,13 +19,13 @@ type lane struct {
 	carry   func(context.Context, []catalog.Upload)
 
 	mu       sync.Mutex
-	queued   int64          // uploads that were ever put
-	gathered int64          // uploads that were ever taken, in the same order
-	running  map[int64]bool // batches that are being carried, by what was gathered before them
+	queued   int64               // uploads that were ever put
+	gathered int64               // uploads that were ever taken, in the same order
+	running  map[int64]time.Time // since when batches are carried, by what was gathered before them
 }
 
 func newLane(batch, runs int, carry func(context.Context, []catalog.Upload)) *lane {
-	return &lane{uploads: make(chan catalog.Upload, maxWaiting), batch: batch, runs: runs, carry: carry, running: map[int64]bool{}}
+	return &lane{uploads: make(chan catalog.Upload, maxWaiting), batch: batch, runs: runs, carry: carry, running: map[int64]time.Time{}}
 }
 
 // put queues an upload. It returns when there is room, or ctx ends.
@@ -49,8 +52,10 @@ func (l *lane) carried() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := l.gathered
-	for before := range l.running {
-		n = min(n, before)
+	for before, since := range l.running {
+		if time.Since(since) < maxAwaited {
+			n = min(n, before)
+		}
 	}
 	return n
 }
@@ -61,7 +66,7 @@ func (l *lane) begin(batch []catalog.Upload) (end func()) {
 	defer l.mu.Unlock()
 	before := l.gathered
 	l.gathered += int64(len(batch))
-	l.running[before] = true
+	l.running[before] = time.Now()
 	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()

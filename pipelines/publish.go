@@ -51,6 +51,7 @@ func (f *publishFn) publish(ctx context.Context, name string) Receipt {
 	if err != nil {
 		f.r.metrics.publishes.WithLabelValues("failed").Observe(time.Since(start).Seconds())
 		f.r.Log.Error("not published; the sweep tries again", "release", name, "error", err)
+		f.r.failed.Store(release, true)
 		receipt.Error = err.Error()
 		if err := f.r.Catalog.Fault(ctx, release, receipt.Error); err != nil && ctx.Err() == nil {
 			f.r.Log.Error("fault not recorded", "release", name, "error", err)

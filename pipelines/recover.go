@@ -2,6 +2,7 @@ package pipelines
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
@@ -10,6 +11,7 @@ import (
 	"repomill/ingest/rpm"
 	"repomill/publish"
 	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
 )
 
 // rowReader makes rows of published index entries, with the readers that made the entries.
@@ -33,16 +35,49 @@ func (rowReader) Identity(f catalog.Format, name, version, arch string) (catalog
 const maxAdopted = 8
 
 // adoptSettings makes sure, before an upload is judged by them, that the catalog's settings are no older
-// than the published ones: a catalog that was restored or lost takes over what the bucket has.
+// than the published ones: a catalog that was restored or lost takes over what the bucket has. Where that
+// cannot be said of a repository, its uploads wait, and no other's.
 func (r *Resources) adoptSettings(ctx context.Context) error {
 	declared, err := publish.Declared(ctx, r.Bucket)
 	if err != nil {
 		return fmt.Errorf("read the published settings: %w", err)
 	}
-	g, ctx := errgroup.WithContext(ctx)
+	var g errgroup.Group
 	g.SetLimit(maxAdopted)
 	for _, repository := range declared {
-		g.Go(func() error { return r.Publisher.Settings(ctx, repository) })
+		r.unadopted.Store(repository, true)
+		g.Go(func() error { r.adopt(ctx, repository); return nil })
 	}
 	return g.Wait()
+}
+
+// adoptLeft tries the repositories again whose settings could not be compared.
+func (r *Resources) adoptLeft(ctx context.Context) {
+	var g errgroup.Group
+	g.SetLimit(maxAdopted)
+	r.unadopted.Range(func(repository, _ any) bool {
+		g.Go(func() error { r.adopt(ctx, repository.(catalog.Repository)); return nil })
+		return ctx.Err() == nil
+	})
+	g.Wait() //nolint:errcheck // they are logged
+}
+
+func (r *Resources) adopt(ctx context.Context, repository catalog.Repository) {
+	ctx, cancel := context.WithTimeout(ctx, settingsLimit)
+	defer cancel()
+	err := r.Publisher.Settings(ctx, repository)
+	if err != nil && !errors.Is(err, catalogdb.ErrNotFound) { // gone from the bucket, and never here
+		r.Log.Error("settings not compared with the published ones: uploads of the repository wait", "repository", repository.String(), "error", err)
+		return
+	}
+	r.unadopted.Delete(repository)
+}
+
+// checkAdopted returns a fault while the settings by which an upload would be judged may be too old.
+func (r *Resources) checkAdopted(object string) error {
+	repository := repositoryOf(object)
+	if _, left := r.unadopted.Load(repository); left {
+		return fmt.Errorf("the settings of %s could not be compared with the published ones yet", repository)
+	}
+	return nil
 }

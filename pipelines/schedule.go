@@ -133,11 +133,12 @@ func (q *schedule) idle() bool {
 func (d *Dispatcher) publishRelease(ctx context.Context, r catalog.Release) {
 	p, s := beam.NewPipelineWithRoot()
 	Publish(s, d.Resources.Config, beam.Create(s, r.String()))
-	if err := d.Run(ctx, p); err != nil {
+	err := d.Run(ctx, p)
+	if err != nil {
 		d.Resources.Log.Error("pipeline failed; the release is tried again", "release", r.String(), "error", err)
 	}
-	behind, err := d.Resources.Catalog.Unpublished(ctx)
-	d.left.tried(r, err != nil || slices.Contains(behind, r), time.Now())
+	_, failed := d.Resources.failed.LoadAndDelete(r)
+	d.left.tried(r, failed || err != nil, time.Now())
 	d.settleLaid(ctx, r.Repository)
 }
 

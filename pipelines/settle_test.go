@@ -2,6 +2,8 @@ package pipelines_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"repomill/pipelines"
 	"repomill/pipelines/queue"
 	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 )
 
 // A ledger is a source that remembers how its events were settled.
@@ -170,4 +173,22 @@ func TestServeQueuedBeforeStart(t *testing.T) {
 			t.Errorf("%s was published %d times", r, n)
 		}
 	}
+}
+
+// A repository whose published settings cannot be read has its uploads wait, and nobody else's.
+func TestUnreadableSettings(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, runDirect)
+	key := layout.SettingsKey(catalog.Repository{Owner: "acme", Name: "broken"})
+	s.plant(key, "no JSON")
+	good := s.putDebs(jammy, "good", 1)[0]
+	waits := s.put("acme/broken/ubuntu/jammy/hello.deb", deb(t, "hello"))
+	stop := s.serve(mute, grace)
+	eventually(t, "the good one is published", func() bool { return s.state(good) == "published" })
+	s.wantStates("received", waits)
+	if err := os.Remove(filepath.Join(s.dir, "bucket", key)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the other one is published", func() bool { return s.state(waits) == "published" })
+	wantStopped(t, stop)
 }

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"repomill/pipelines/queue"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -16,6 +18,7 @@ const (
 	sweepPeriod   = 5 * time.Minute  // everything
 	catchUpPeriod = 2 * time.Second  // what a fault, a crash or a command left behind
 	minRetryDelay = 10 * time.Second // of a release whose publish failed
+	settingsLimit = 20 * time.Second // of one repository's settings: the others wait for it
 	collectPeriod = 6 * time.Hour    // superseded objects; it takes two passes, an hour or more apart
 )
 
@@ -26,7 +29,8 @@ func (d *Dispatcher) sweep(ctx, work context.Context, stop func()) {
 	tick := time.NewTicker(sweepPeriod)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		d.repairReleases(ctx)
+		var repairs sync.WaitGroup
+		repairs.Go(func() { d.repairReleases(ctx) }) // a slow one keeps no lost event waiting
 		err := d.Resources.Staging.List(ctx, time.Now(), func(u catalog.Upload) { d.enqueue(ctx, queue.Event{Upload: u}) })
 		if err != nil && ctx.Err() == nil {
 			d.Resources.Log.Error("sweep: staging not listed", "error", err)
@@ -34,8 +38,10 @@ func (d *Dispatcher) sweep(ctx, work context.Context, stop func()) {
 		d.resume(ctx)
 		d.clean(ctx)
 		d.collect(ctx)
+		repairs.Wait()
 		if d.Once {
 			d.drain(ctx, work)
+			d.unlisted = err
 			stop()
 			return
 		}
@@ -56,7 +62,9 @@ func (d *Dispatcher) drain(ctx, work context.Context) {
 		quiet := time.Since(time.Unix(0, d.lastEvent.Load())) > quietOnce
 		if quiet && d.inFlight.idle() && d.releases.idle() {
 			d.publishLeft(ctx, work) // what failed is tried once more
-			d.releases.running.Wait()
+			for !d.releases.idle() && work.Err() == nil {
+				time.Sleep(50 * time.Millisecond)
+			}
 			return
 		}
 		select {
@@ -68,7 +76,7 @@ func (d *Dispatcher) drain(ctx, work context.Context) {
 
 // resume queues the uploads that nobody works on any more, whether their object is still there or not.
 func (d *Dispatcher) resume(ctx context.Context) {
-	uploads, err := d.Resources.Catalog.Unfinished(ctx, time.Now(), maxWaiting)
+	uploads, err := d.Resources.Catalog.Unfinished(ctx, d.Resources.Staging.Name(), time.Now(), maxWaiting)
 	if err != nil && ctx.Err() == nil {
 		d.Resources.Log.Error("unfinished uploads not read", "error", err)
 	}
@@ -99,7 +107,7 @@ func (d *Dispatcher) clean(ctx context.Context) {
 	const page = 500
 	r := d.Resources
 	for ctx.Err() == nil {
-		uploads, err := r.Catalog.Expired(ctx, time.Now().Add(-cmp.Or(r.Config.Retention, DefaultRetention)), page)
+		uploads, err := r.Catalog.Expired(ctx, r.Staging.Name(), time.Now().Add(-cmp.Or(r.Config.Retention, DefaultRetention)), page)
 		if err != nil {
 			r.Log.Error("finished uploads not read", "error", err)
 			return
@@ -122,6 +130,9 @@ func (d *Dispatcher) clean(ctx context.Context) {
 	}
 }
 
+// maxRepairs bounds how many releases, or settings, are looked after at the same time.
+const maxRepairs = 8
+
 // repairReleases puts right what a crash left torn beside the pointers.
 func (d *Dispatcher) repairReleases(ctx context.Context) {
 	r := d.Resources
@@ -129,14 +140,20 @@ func (d *Dispatcher) repairReleases(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		r.Log.Error("sweep: releases not read", "error", err)
 	}
+	var g errgroup.Group
+	g.SetLimit(maxRepairs)
 	for _, s := range states {
 		if s.Published == 0 || ctx.Err() != nil {
 			continue // has no files yet
 		}
-		if err := d.repair(ctx, s); err != nil && ctx.Err() == nil {
-			r.Log.Error("sweep: release not repaired", "release", s.Release.String(), "error", err)
-		}
+		g.Go(func() error {
+			if err := d.repair(ctx, s); err != nil && ctx.Err() == nil {
+				r.Log.Error("sweep: release not repaired", "release", s.Release.String(), "error", err)
+			}
+			return nil
+		})
 	}
+	g.Wait() //nolint:errcheck // they are logged
 }
 
 func (d *Dispatcher) repair(ctx context.Context, s catalogdb.ReleaseState) error {
@@ -147,13 +164,12 @@ func (d *Dispatcher) repair(ctx context.Context, s catalogdb.ReleaseState) error
 }
 
 // catchUp does, at the start and then again and again, what a fault, a crash or a command left behind: it
-// publishes the settings and the releases whose rows are ahead of what clients see, takes up uploads
-// that nobody works on any more, and writes the verdicts that are still owed.
+// publishes the releases whose rows are ahead of what clients see, takes up uploads that nobody works on
+// any more, and writes the verdicts that are still owed.
 func (d *Dispatcher) catchUp(ctx, work context.Context) {
 	tick := time.NewTicker(catchUpPeriod)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		d.publishSettings(work)
 		d.publishLeft(ctx, work)
 		d.resume(ctx)
 		d.Resources.tell(work)
@@ -165,21 +181,39 @@ func (d *Dispatcher) catchUp(ctx, work context.Context) {
 	}
 }
 
-// publishSettings publishes the settings that are ahead of their objects.
+// catchUpSettings publishes, again and again, the settings that are ahead of their objects.
+func (d *Dispatcher) catchUpSettings(ctx, work context.Context) {
+	tick := time.NewTicker(catchUpPeriod)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		d.Resources.adoptLeft(work)
+		d.publishSettings(work)
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+}
+
 func (d *Dispatcher) publishSettings(ctx context.Context) {
 	r := d.Resources
 	repositories, err := r.Catalog.UnpublishedSettings(ctx)
 	if err != nil && ctx.Err() == nil {
 		r.Log.Error("settings that are behind not read", "error", err)
 	}
+	var g errgroup.Group
+	g.SetLimit(maxRepairs)
 	for _, repository := range repositories {
-		limited, cancel := context.WithTimeout(ctx, publishLimit)
-		err := r.Publisher.Settings(limited, repository)
-		cancel()
-		if err != nil && ctx.Err() == nil {
-			r.Log.Error("settings not published; tried again soon", "repository", repository.String(), "error", err)
-		}
+		g.Go(func() error {
+			limited, cancel := context.WithTimeout(ctx, settingsLimit)
+			defer cancel()
+			if err := r.Publisher.Settings(limited, repository); err != nil && ctx.Err() == nil {
+				r.Log.Error("settings not published; tried again soon", "repository", repository.String(), "error", err)
+			}
+			return nil
+		})
 	}
+	g.Wait() //nolint:errcheck // they are logged
 }
 
 // publishLeft schedules the releases whose rows are ahead of what clients see, except those that failed

@@ -62,6 +62,23 @@ func TestInFlightIsBounded(t *testing.T) {
 	}
 }
 
+// A release that cannot be published does not keep all events from others: what is stored needs none.
+func TestInFlightLaysDownSoManyEvents(t *testing.T) {
+	var f inFlight
+	settled := 0
+	for i := range 2 * maxLaid {
+		u := catalog.Upload{Object: string(rune('a' + i))}
+		f.add(u, func(bool) { settled++ }, time.Unix(0, 0))
+		f.lay(u, i != 0) // somebody else works on the first
+	}
+	if len(f.entries) != maxLaid || settled != maxLaid {
+		t.Errorf("%d events are laid down and %d settled", len(f.entries), settled)
+	}
+	if f.add(catalog.Upload{Object: "a"}, nil, time.Unix(0, 0)); settled != maxLaid {
+		t.Error("the event of an upload that is not stored is settled")
+	}
+}
+
 // Events are settled once each: with the first final verdict, or when the process gives up.
 func TestInFlightSettlesEvents(t *testing.T) {
 	now := time.Unix(0, 0)
@@ -71,7 +88,7 @@ func TestInFlightSettlesEvents(t *testing.T) {
 	settle := func(final bool) { settled = append(settled, final) }
 	f.add(u, settle, now)
 	f.add(u, settle, now) // delivered twice
-	f.lay(u)              // stored, not published yet
+	f.lay(u, true)        // stored, not published yet
 	if len(settled) != 0 || !slices.Equal(f.laid(), []catalog.Upload{u}) {
 		t.Errorf("settled %v, laid %v", settled, f.laid())
 	}
@@ -90,7 +107,7 @@ func TestInFlightSettlesEvents(t *testing.T) {
 		t.Errorf("settled %v; want the last to be somebody else's", settled)
 	}
 	f.add(other, nil, now)
-	f.lay(other)
+	f.lay(other, false)
 	if len(f.entries) != 0 {
 		t.Errorf("%d uploads without an event are remembered", len(f.entries))
 	}

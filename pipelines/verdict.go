@@ -27,11 +27,16 @@ func (r *Resources) tell(ctx context.Context) {
 		told := 0
 		for _, u := range uploads {
 			v, err := r.writeVerdict(ctx, u)
+			first := false
 			if err == nil || errors.Is(err, fs.ErrInvalid) { // a name that cannot have a verdict beside it
-				err = r.Catalog.Told(ctx, u)
+				first, err = r.Catalog.Told(ctx, u)
 			}
 			if err != nil {
 				r.Log.Error("verdict not written; will be tried again", "upload", u.String(), "error", err)
+				continue
+			}
+			told++
+			if !first { // another process was faster, and counts it
 				continue
 			}
 			r.metrics.told(v)
@@ -40,7 +45,6 @@ func (r *Resources) tell(ctx context.Context) {
 				level = slog.LevelWarn
 			}
 			r.logUpload(level, u, string(v.State), "sha256", v.SHA256, "package", v.Package, "reason", string(v.Reason), "detail", v.Detail)
-			told++
 		}
 		if len(uploads) < page || told == 0 {
 			return

@@ -77,7 +77,7 @@ func OpenBucket(ctx context.Context, rawURL string) (Bucket, error) {
 	case "s3":
 		return opened[Bucket](s3.OpenBucket(ctx, rawURL))
 	default:
-		return nil, fmt.Errorf("--bucket %q: use s3://bucket?region=R or file:///path/to/folder", rawURL)
+		return nil, fmt.Errorf("--bucket %q: use s3://bucket?region=R or file:///path/to/folder", layout.Shown(rawURL))
 	}
 }
 
@@ -90,7 +90,7 @@ func OpenStaging(ctx context.Context, rawURL string) (Staging, error) {
 	case "gs":
 		return opened[Staging](gcs.OpenStaging(ctx, rawURL))
 	default:
-		return nil, fmt.Errorf("--staging %q: use gs://bucket or file:///path/to/folder", rawURL)
+		return nil, fmt.Errorf("--staging %q: use gs://bucket or file:///path/to/folder", layout.Shown(rawURL))
 	}
 }
 

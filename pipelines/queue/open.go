@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"repomill/pipelines/objects/file"
+	"repomill/schemas/layout"
 )
 
 // A Staging is the staging bucket that events are about: file.Staging or gcs.Staging.
@@ -21,15 +22,15 @@ func Open(ctx context.Context, rawURL string, staging Staging) (Source, error) {
 	case "dir":
 		folder, ok := staging.(*file.Staging)
 		if !ok {
-			return nil, fmt.Errorf("--events %q watches a folder, but --staging is bucket %q; use pubsub://project/subscription", rawURL, staging.Name())
+			return nil, fmt.Errorf("--events %q watches a folder, but --staging is bucket %q; use pubsub://project/subscription", layout.Shown(rawURL), staging.Name())
 		}
 		if rest != "" {
-			return nil, fmt.Errorf("--events %q: the folder is that of --staging; use dir:// alone", rawURL)
+			return nil, fmt.Errorf("--events %q: the folder is that of --staging; use dir:// alone", layout.Shown(rawURL))
 		}
 		return NewDir(folder), nil
 	case "pubsub":
 		return openPubSub(ctx, rawURL, staging.Name())
 	default:
-		return nil, fmt.Errorf("--events %q: use pubsub://project/subscription, or dir:// for a staging folder", rawURL)
+		return nil, fmt.Errorf("--events %q: use pubsub://project/subscription, or dir:// for a staging folder", layout.Shown(rawURL))
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+
+	"repomill/schemas/layout"
 )
 
 const (
@@ -53,7 +55,7 @@ type PubSub struct {
 func openPubSub(ctx context.Context, rawURL, bucket string) (*PubSub, error) {
 	project, subscription, opts, err := parsePubSub(rawURL)
 	if err != nil {
-		return nil, fmt.Errorf("--events %q: %w", rawURL, err)
+		return nil, fmt.Errorf("--events %q: %w", layout.Shown(rawURL), err)
 	}
 	client, err := pubsub.NewClient(ctx, project, opts...)
 	if err != nil {

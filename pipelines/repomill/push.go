@@ -137,7 +137,7 @@ func (c *pushCmd) stage(ctx context.Context, std stdio, s objects.Staging, file,
 		body = io.TeeReader(f, bar)
 	}
 	u, err := s.Put(ctx, object, body, catalog.Pusher{User: c.User, Job: c.Job})
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return u, coded{exitTimeout, fmt.Errorf("interrupted while %s was being stored; nothing of it is in staging", file)}
 	}
 	if err != nil {

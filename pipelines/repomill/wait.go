@@ -40,7 +40,9 @@ func (c *pushCmd) wait(ctx context.Context, io stdio, staging objects.Staging, u
 			if p.settled {
 				continue
 			}
-			if err := w.look(ctx, p); err != nil {
+			if err := w.look(ctx, p); ctx.Err() != nil && !p.settled {
+				return c.unsettled(io, ups, cause(ctx, c.Timeout), w.why)
+			} else if err != nil {
 				return unreachable(err)
 			}
 			if p.settled {
@@ -153,6 +155,9 @@ func (w *waiter) look(ctx context.Context, p *pushed) error {
 // replaced settles an upload in whose place there is a later one with a verdict of its own.
 func (w *waiter) replaced(ctx context.Context, p *pushed, other catalog.Verdict) {
 	now, err := w.staging.Stat(ctx, p.upload.Object)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return // the next look tells
+	}
 	if err == nil && now.Generation == p.upload.Generation || !other.State.Final() {
 		return // the verdict is an older upload's
 	}

@@ -13,6 +13,8 @@ import (
 
 	"repomill/pipelines"
 	"repomill/pipelines/queue"
+	"repomill/publish"
+	"repomill/schemas/layout"
 )
 
 type workerCmd struct {
@@ -33,6 +35,9 @@ type workerCmd struct {
 	LogFormat      string        `default:"json" enum:"text,json" help:"Form of the log, which goes to the standard error."`
 }
 
+// minUploadTimeout is the least time that an upload needs on a bad day.
+const minUploadTimeout = 30 * time.Second
+
 // Help describes the exit codes.
 func (workerCmd) Help() string {
 	return `Takes up what CI puts into staging, publishes it, and sweeps up what events missed. Any number of workers may run.
@@ -41,6 +46,7 @@ Exit codes:
   0  ended by a signal; with --once: nothing is left to do
   1  cannot go on; the standard error says why
   2  usage
+  3  with --once: interrupted
   4  a resource cannot be reached; with --once: something is left that met a fault`
 }
 
@@ -87,17 +93,19 @@ func (c *workerCmd) serve(ctx context.Context, r *pipelines.Resources, d *pipeli
 			return fmt.Errorf("%w: choose another address with --ops-listen", err)
 		}
 	}
-	r.Log.Info("worker started", "staging", c.Staging, "events", c.Events, "bucket", c.Bucket, "ops", addressOf(ops))
-	g, ctx := errgroup.WithContext(ctx)
-	ctx, stop := context.WithCancel(ctx)
+	r.Log.Info("worker started", "staging", layout.Shown(c.Staging), "events", layout.Shown(c.Events), "bucket", layout.Shown(c.Bucket), "ops", addressOf(ops))
+	// It can be watched until its work is over, however it ends.
+	watched, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var g errgroup.Group
 	if ops != nil {
-		g.Go(func() error { return serveOps(ctx, ops, r, d) })
+		g.Go(func() error { return serveOps(watched, ops, r, d) })
 	}
-	g.Go(func() error { defer stop(); return d.Serve(ctx, c.Grace) })
-	g.Go(func() error { <-ctx.Done(); r.Log.Info("stopping: finishing work in hand"); return nil })
-	err := g.Wait()
+	defer context.AfterFunc(ctx, func() { r.Log.Info("stopping: finishing work in hand") })()
+	err := d.Serve(ctx, c.Grace)
+	stop()
 	r.Log.Info("worker stopped")
-	return err
+	return errors.Join(err, g.Wait())
 }
 
 func addressOf(l net.Listener) string {
@@ -119,6 +127,12 @@ func (c *workerCmd) check() error {
 	if c.MaxPackageSize < 1 {
 		return usage("--max-package-size %d: use a number of bytes", c.MaxPackageSize)
 	}
+	if c.Retention < publish.MinRetention {
+		return usage("--retention %s: clients may need what was superseded for %s; use that or more", c.Retention, publish.MinRetention)
+	}
+	if c.UploadTimeout < minUploadTimeout {
+		return usage("--upload-timeout %s: use %s or more, or good uploads are given up", c.UploadTimeout, minUploadTimeout)
+	}
 	return checkURL("--public-url", c.PublicURL)
 }
 
@@ -133,6 +147,9 @@ func checkURL(flag, raw string) error {
 
 // left says what a worker that ran once could not finish.
 func left(ctx context.Context, r *pipelines.Resources) error {
+	if ctx.Err() != nil {
+		return coded{exitTimeout, errors.New("interrupted")}
+	}
 	backlog, err := r.Catalog.Backlog(ctx)
 	if err != nil {
 		return unreachable(err)
@@ -143,9 +160,6 @@ func left(ctx context.Context, r *pipelines.Resources) error {
 	}
 	if backlog > 0 || len(behind) > 0 {
 		return unreachable(fmt.Errorf("%d uploads have no verdict yet and %d releases are not up to date; repomill status says why: run again", backlog, len(behind)))
-	}
-	if ctx.Err() != nil {
-		return coded{exitTimeout, errors.New("interrupted")}
 	}
 	return nil
 }

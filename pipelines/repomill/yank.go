@@ -70,6 +70,9 @@ func (c *yankCmd) Run(ctx context.Context, io stdio) error {
 	if !plainText(c.Reason) {
 		return usage("--reason %q: use printable characters on one line, at most 200", c.Reason)
 	}
+	if c.Now && c.Bucket == "" && c.Catalog != "" {
+		return usage("--now: name the published bucket with --bucket: a catalog that is not in --data has no bucket there")
+	}
 	db, err := c.open()
 	if err != nil {
 		return err
@@ -198,18 +201,25 @@ func noPackage(w catalogdb.Which, err error) error {
 	return unreachable(err)
 }
 
-// published waits until no release of a distribution is behind its rows.
+// published waits until clients see what the rows of a distribution are now.
 func published(ctx context.Context, db *catalogdb.DB, w catalogdb.Which, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	var target map[catalog.Release]int64
 	for {
 		states, err := db.Releases(ctx)
 		if err != nil && ctx.Err() == nil {
 			return unreachable(err)
 		}
+		if target == nil && err == nil {
+			target = map[catalog.Release]int64{}
+			for _, s := range states {
+				target[s.Release] = s.Revision.Number
+			}
+		}
 		behind := ""
 		for _, s := range states {
-			if s.Release.Repository == w.Repository && s.Release.Distribution == w.Distribution && s.Published < s.Revision.Number {
+			if s.Release.Repository == w.Repository && s.Release.Distribution == w.Distribution && s.Published < target[s.Release] {
 				behind = strings.TrimSpace(s.Release.String() + " " + s.Fault)
 			}
 		}

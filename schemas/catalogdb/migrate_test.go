@@ -163,11 +163,11 @@ func TestTheFirstReleaseGoesOn(t *testing.T) {
 	}
 	yankAll(t, db, whichOf(deb(jammy, "hello", "1")))
 	checkPackage(t, db, deb(jammy, "bye", "1"), catalog.Active)
-	if uploads, err := db.Expired(t.Context(), after(time.Second), 9); err != nil || len(uploads) != 0 { // the yank is not published
+	if uploads, err := db.Expired(t.Context(), "staging", after(time.Second), 9); err != nil || len(uploads) != 0 { // the yank is not published
 		t.Errorf("expired: %v, %v", uploads, err)
 	}
 	publish(t, db, jammy, 2, start)
-	if uploads, err := db.Expired(t.Context(), after(time.Second), 9); err != nil || len(uploads) != 2 {
+	if uploads, err := db.Expired(t.Context(), "staging", after(time.Second), 9); err != nil || len(uploads) != 2 {
 		t.Errorf("expired: %v, %v; want both", uploads, err)
 	}
 }

@@ -9,14 +9,14 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// Expired returns uploads whose staged objects may be deleted, oldest first: they have a final verdict
+// Expired returns uploads of a staging bucket whose staged objects may be deleted, oldest first: they have a final verdict
 // since before a time, it was told, and no release that they waited for is behind its rows.
-func (d *DB) Expired(ctx context.Context, before time.Time, limit int) ([]catalog.Upload, error) {
+func (d *DB) Expired(ctx context.Context, bucket string, before time.Time, limit int) ([]catalog.Upload, error) {
 	return list(ctx, d, scanUpload, `SELECT bucket, object, generation, size FROM uploads
-		WHERE staged = 1 AND finished_at < ? AND told = 1 AND state IN (?, ?, ?)
+		WHERE bucket = ? AND staged = 1 AND finished_at < ? AND told = 1 AND state IN (?, ?, ?)
 		AND NOT EXISTS (SELECT 1 FROM upload_releases w JOIN releases r ON r.id = w.release_id
 			WHERE w.upload_id = uploads.id AND r.revision > r.published_revision)
-		ORDER BY finished_at LIMIT ?`, millis(before), catalog.Published, catalog.Duplicate, catalog.Rejected, limit)
+		ORDER BY finished_at LIMIT ?`, bucket, millis(before), catalog.Published, catalog.Duplicate, catalog.Rejected, limit)
 }
 
 // Unstaged records that the staged object of an upload is deleted.

@@ -23,7 +23,7 @@ func expired(t *testing.T, db *catalogdb.DB) {
 	}
 	tell := func(uploads ...catalogdb.Stored) {
 		for _, s := range uploads {
-			if err := db.Told(t.Context(), s.Upload); err != nil {
+			if _, err := db.Told(t.Context(), s.Upload); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -34,7 +34,7 @@ func expired(t *testing.T, db *catalogdb.DB) {
 		for _, s := range want {
 			uploads = append(uploads, s.Upload)
 		}
-		got, err := db.Expired(t.Context(), before, limit)
+		got, err := db.Expired(t.Context(), "staging", before, limit)
 		if diff := cmp.Diff(uploads, got); diff != "" || err != nil {
 			t.Errorf("%s: %v (-want +got):\n%s", fact, err, diff)
 		}

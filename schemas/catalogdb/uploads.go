@@ -211,10 +211,10 @@ func (d *DB) Backlog(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// Unfinished returns uploads that were taken up and that nobody works on now, oldest first.
-func (d *DB) Unfinished(ctx context.Context, now time.Time, limit int) ([]catalog.Upload, error) {
+// Unfinished returns uploads of a staging bucket that were taken up and that nobody works on now, oldest first.
+func (d *DB) Unfinished(ctx context.Context, bucket string, now time.Time, limit int) ([]catalog.Upload, error) {
 	return list(ctx, d, scanUpload, `SELECT bucket, object, generation, size FROM uploads
-		WHERE state = ? AND lease_until <= ? ORDER BY id LIMIT ?`, catalog.Received, millis(now), limit)
+		WHERE bucket = ? AND state = ? AND lease_until <= ? ORDER BY id LIMIT ?`, bucket, catalog.Received, millis(now), limit)
 }
 
 func scanUpload(scan func(...any) error) (catalog.Upload, error) {
@@ -229,7 +229,16 @@ func (d *DB) Untold(ctx context.Context, limit int) ([]catalog.Upload, error) {
 		catalog.Published, catalog.Duplicate, catalog.Rejected, limit)
 }
 
-// Told records that the verdict object of a finished upload is written.
-func (d *DB) Told(ctx context.Context, u catalog.Upload) error {
-	return d.exec(ctx, `UPDATE uploads SET told = 1 WHERE bucket = ? AND object = ? AND generation = ?`, u.Bucket, u.Object, u.Generation)
+// Told records that the verdict object of a finished upload is written, and reports whether that is news.
+func (d *DB) Told(ctx context.Context, u catalog.Upload) (first bool, err error) {
+	err = d.tx(ctx, func(tx *transaction) error {
+		res, err := tx.ExecContext(ctx, `UPDATE uploads SET told = 1 WHERE bucket = ? AND object = ? AND generation = ? AND told = 0`, u.Bucket, u.Object, u.Generation)
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		first = n > 0
+		return err
+	})
+	return first, err
 }

@@ -104,7 +104,7 @@ func unfinished(t *testing.T, db *catalogdb.DB) {
 	}
 	later := after(time.Hour)
 	take(t, db, held, later)
-	got, err := db.Unfinished(t.Context(), later, 10)
+	got, err := db.Unfinished(t.Context(), "staging", later, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +308,7 @@ func told(t *testing.T, db *catalogdb.DB) {
 	}
 	check(9, uploads[:2]...)
 	check(1, uploads[0])
-	if err := db.Told(t.Context(), uploads[0]); err != nil {
+	if _, err := db.Told(t.Context(), uploads[0]); err != nil {
 		t.Fatal(err)
 	}
 	check(9, uploads[1])

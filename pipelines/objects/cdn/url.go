@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+
+	"repomill/schemas/layout"
 )
 
 const urlForm = "cloudfront://DISTRIBUTIONID[?region=R][&endpoint=URL]"
@@ -26,7 +28,7 @@ func parseURL(rawURL string) (place, error) {
 		return place{}, errors.New("--invalidate: use " + urlForm + ", without credentials")
 	}
 	if u.Scheme != "cloudfront" || !distributionPattern.MatchString(u.Host) || u.Path != "" && u.Path != "/" {
-		return place{}, fmt.Errorf("--invalidate %q: use %s", rawURL, urlForm)
+		return place{}, fmt.Errorf("--invalidate %q: use %s", layout.Shown(rawURL), urlForm)
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {

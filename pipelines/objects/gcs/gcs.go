@@ -28,6 +28,8 @@ import (
 	"cloud.google.com/go/storage"
 	"github.com/googleapis/gax-go/v2"
 	"google.golang.org/api/option"
+
+	"repomill/schemas/layout"
 )
 
 // A Staging is a staging bucket in Google Cloud Storage.
@@ -55,7 +57,7 @@ const probeTime = 20 * time.Second
 func OpenStaging(ctx context.Context, rawURL string) (*Staging, error) {
 	name, opts, err := parse(rawURL)
 	if err != nil {
-		return nil, fmt.Errorf("--staging %q: %w", rawURL, err)
+		return nil, fmt.Errorf("--staging %q: %w", layout.Shown(rawURL), err)
 	}
 	client, err := storage.NewClient(ctx, opts...)
 	if err != nil {
@@ -97,8 +99,8 @@ func parse(rawURL string) (name string, opts []option.ClientOption, err error) {
 	}
 	if endpoint := query.Get("endpoint"); endpoint != "" {
 		e, err := url.Parse(endpoint)
-		if err != nil || e.Host == "" || e.Scheme != "http" && e.Scheme != "https" {
-			return "", nil, fmt.Errorf("endpoint %q is no URL such as https://storage.example.com", endpoint)
+		if err != nil || e.Host == "" || e.User != nil || e.Scheme != "http" && e.Scheme != "https" {
+			return "", nil, errors.New("endpoint is no URL such as https://storage.example.com, without credentials")
 		}
 		if e.Scheme == "http" && anonymous != "true" {
 			return "", nil, fmt.Errorf("endpoint %q would carry credentials unencrypted; use https, or add anonymous=true", endpoint)

@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"repomill/schemas/layout"
 )
 
 // A place is what a bucket's URL says.
@@ -35,7 +37,7 @@ func parseURL(rawURL string) (place, error) {
 		return place{}, errors.New("--bucket: credentials do not belong into the URL; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile")
 	}
 	if u.Scheme != "s3" || u.Host == "" || u.Port() != "" || u.Fragment != "" {
-		return place{}, fmt.Errorf("--bucket %q: use %s", rawURL, urlForm)
+		return place{}, fmt.Errorf("--bucket %q: use %s", layout.Shown(rawURL), urlForm)
 	}
 	at := place{bucket: u.Host}
 	if prefix := strings.Trim(u.Path, "/"); prefix != "" {
