@@ -12,7 +12,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -26,12 +28,14 @@ import (
 
 	"repomill/ingest"
 	"repomill/pipelines"
+	"repomill/pipelines/objects"
 	"repomill/publish/check"
 	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 	"repomill/testdata/debtest"
+	"repomill/testdata/mysqltest"
 )
 
 func TestMain(m *testing.M) {
@@ -42,7 +46,21 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashDir); dir != "" {
 		os.Exit(crashingProcess(dir))
 	}
-	os.Exit(inOwnTemp(m.Run))
+	if cfg := os.Getenv(mortalConfig); cfg != "" {
+		os.Exit(mortalProcess(cfg))
+	}
+	waitTogether()
+	os.Exit(inOwnTemp(func() int { return mysqltest.Main(m) }))
+}
+
+// waitTogether lets more tests run at a time than there are processors, unless a flag says how many: most
+// of their time they wait.
+func waitTogether() {
+	set := false
+	flag.Visit(func(f *flag.Flag) { set = set || f.Name == "test.parallel" })
+	if !set {
+		flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0))) //nolint:errcheck // it is a number
+	}
 }
 
 // inOwnTemp runs the tests with a folder for temporary files that goes with them: Prism leaves one for
@@ -121,6 +139,15 @@ type site struct {
 func newSite(t *testing.T, run runner) *site {
 	t.Helper()
 	dir := t.TempDir()
+	writeKey(t, dir)
+	cfg := configOf(dir)
+	migrate(t, cfg.Catalog)
+	return openSite(t, dir, cfg, run)
+}
+
+// writeKey writes the signing key into a folder, and returns its path.
+func writeKey(t *testing.T, dir string) (path string) {
+	t.Helper()
 	key, err := signingKey()
 	if err != nil {
 		t.Fatal(err)
@@ -129,18 +156,23 @@ func newSite(t *testing.T, run runner) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "key.asc"), armored, 0o600); err != nil {
+	path = filepath.Join(dir, "key.asc")
+	if err := os.WriteFile(path, armored, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg := configOf(dir)
-	db, err := catalogdb.Open(cfg.Catalog)
+	return path
+}
+
+// migrate makes the tables of a catalog.
+func migrate(t *testing.T, url string) {
+	t.Helper()
+	db, err := catalogdb.Open(url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := errors.Join(db.Migrate(t.Context()), db.Close()); err != nil {
 		t.Fatal(err)
 	}
-	return openSite(t, dir, cfg, run)
 }
 
 // configOf returns the configuration of a site in a folder.
@@ -262,31 +294,41 @@ func (s *site) wantVerdict(u catalog.Upload, want catalog.UploadState) {
 }
 
 // publishes returns how often a release was published, by its manifests.
-func (s *site) publishes(r catalog.Release) int {
+func (s *site) publishes(r catalog.Release) (n int) {
 	s.t.Helper()
-	manifests, err := filepath.Glob(filepath.Join(s.dir, "bucket/.history", r.String(), "*.json"))
+	err := s.Bucket.List(s.t.Context(), layout.HistoryPrefix(r), func(string, layout.Meta) error { n++; return nil })
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return len(manifests)
+	return n
 }
 
-// wantRelease reads a release as a client does, every package with all its bytes, and checks how many it has.
-func (s *site) wantRelease(r catalog.Release, packages int) {
-	s.t.Helper()
+// A tree reads a bucket as clients do.
+type tree struct{ objects.Bucket }
+
+// Open implements check.Tree.
+func (t tree) Open(ctx context.Context, name string) (io.ReadCloser, error) {
+	body, _, err := t.Get(ctx, name)
+	return body, err
+}
+
+// read reads a release as a client does, every package with all its bytes.
+func (s *site) read(r catalog.Release) (check.Release, []check.Problem, error) {
 	keyring, err := sign.ReadKeyring(s.Signer.Public())
 	if err != nil {
-		s.t.Fatal(err)
+		return check.Release{}, nil, err
 	}
-	tree, opt := check.Dir(filepath.Join(s.dir, "bucket")), check.Options{Content: true, Now: time.Now()}
-	ctx := context.WithoutCancel(s.t.Context())
-	var got check.Release
-	var problems []check.Problem
+	ctx, opt := context.WithoutCancel(s.t.Context()), check.Options{Content: true, Now: time.Now()}
 	if r.Arch == "" {
-		got, problems, err = check.Apt(ctx, tree, layout.OSDir(r), r.Distribution.Version, keyring, opt)
-	} else {
-		got, problems, err = check.RPM(ctx, tree, layout.RPMDir(r), keyring, opt)
+		return check.Apt(ctx, tree{s.Bucket}, layout.OSDir(r), r.Distribution.Version, keyring, opt)
 	}
+	return check.RPM(ctx, tree{s.Bucket}, layout.RPMDir(r), keyring, opt)
+}
+
+// wantRelease reads a release, and checks how many packages it has.
+func (s *site) wantRelease(r catalog.Release, packages int) {
+	s.t.Helper()
+	got, problems, err := s.read(r)
 	if err != nil {
 		s.t.Fatal(err)
 	}
