@@ -13,7 +13,7 @@ export PATH := $(PATH):$(CURDIR)/bin/tools/usr/bin:$(CURDIR)/bin/tools/usr/sbin
 # ./... leaves testdata out.
 PACKAGES = ./... ./testdata/debtest ./testdata/rpmtest ./testdata/gcstest ./testdata/mysqltest ./testdata/pubsubtest ./testdata/s3test
 # Where goroutines meet: what the race detector is worth its time for.
-RACY = ./serve/... ./publish ./schemas/catalogdb ./pipelines ./pipelines/objects/... ./pipelines/queue
+RACY = ./serve/... ./publish ./pipelines ./pipelines/objects/file ./pipelines/queue
 
 .PHONY: run build test lint race bench fuzz tools go-version
 
@@ -55,6 +55,7 @@ tools:
 
 bench: build
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./pipelines/repomill
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./deploy
 	$(GO) test -run '^$$' -bench . ./ingest/deb ./ingest/rpm ./serve ./serve/cloudfront
 
 fuzz:

@@ -56,7 +56,7 @@ const keyPairID = "K2JCJMDEHXQW5F"
 
 // A company is what a deployment stands on.
 type company struct {
-	t      *testing.T
+	t      testing.TB
 	bin    string
 	gcs    *gcstest.Server
 	pubsub *pubsubtest.Server
@@ -69,7 +69,7 @@ type company struct {
 	urlKey  []byte
 }
 
-func newCompany(t *testing.T) *company {
+func newCompany(t testing.TB) *company {
 	t.Helper()
 	bin, err := programs()
 	if err != nil {
@@ -158,7 +158,7 @@ type nopCloser struct{ io.ReadSeeker }
 func (nopCloser) Close() error { return nil }
 
 // freeAddress returns an address that nobody listens on.
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -170,7 +170,7 @@ func freeAddress(t *testing.T) string {
 
 // A process is a program of ours that runs.
 type process struct {
-	t    *testing.T
+	t    testing.TB
 	name string
 	cmd  *exec.Cmd
 	log  *output

@@ -20,7 +20,7 @@ type unit struct {
 }
 
 // readUnit reads deploy/systemd/<name>.service.
-func readUnit(t *testing.T, name string) unit {
+func readUnit(t testing.TB, name string) unit {
 	t.Helper()
 	u := unit{environment: map[string]string{}, credentials: map[string]string{}}
 	for _, line := range lines(t, "systemd/"+name+".service") {
@@ -44,7 +44,7 @@ func readUnit(t *testing.T, name string) unit {
 }
 
 // lines returns the lines of a file that are neither empty nor comments.
-func lines(t *testing.T, path string) (all []string) {
+func lines(t testing.TB, path string) (all []string) {
 	t.Helper()
 	body, err := os.ReadFile(path)
 	if err != nil {
@@ -60,7 +60,7 @@ func lines(t *testing.T, path string) (all []string) {
 
 // environmentOf returns the environment in which systemd would run a unit, with the example of its
 // environment file, in which each value is replaced by that of this test.
-func (u unit) environmentOf(t *testing.T, example, credentials string, values map[string]string) []string {
+func (u unit) environmentOf(t testing.TB, example, credentials string, values map[string]string) []string {
 	t.Helper()
 	env := maps.Clone(u.environment)
 	var named []string
@@ -108,7 +108,7 @@ func TestUnits(t *testing.T) {
 }
 
 // install puts credentials where systemd would, and returns the folder.
-func (u unit) install(t *testing.T, files map[string][]byte) (credentials string) {
+func (u unit) install(t testing.TB, files map[string][]byte) (credentials string) {
 	t.Helper()
 	dir := t.TempDir()
 	for id, file := range u.credentials {
@@ -124,7 +124,7 @@ func (u unit) install(t *testing.T, files map[string][]byte) (credentials string
 }
 
 // command returns a command line of a unit with the program that was built for the test.
-func command(t *testing.T, line, bin string) []string {
+func command(t testing.TB, line, bin string) []string {
 	t.Helper()
 	args := strings.Fields(line)
 	name, ok := strings.CutPrefix(args[0], "/usr/local/bin/")

@@ -1,0 +1,125 @@
+package deploy_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"repomill/pipelines/objects"
+	"repomill/schemas/catalog"
+	"repomill/testdata/debtest"
+)
+
+// corpus is how many small packages a run takes to clients.
+const corpus = 2000
+
+// BenchmarkIngest takes a corpus of small packages from staging to clients with `worker --once`, on all the
+// servers of a company on this machine, and with one after the other of them replaced by files: what a
+// part takes of our own CPU is the difference. Events are left out, for the test server of Pub/Sub streams
+// some 90 messages a second: the sweep finds the packages.
+func BenchmarkIngest(b *testing.B) {
+	for _, bm := range []struct {
+		name                   string
+		staging, catalog, back bool // on GCS, MySQL, S3; else on files
+	}{
+		{"GCS, MySQL, S3", true, true, true},
+		{"files, MySQL, S3", false, true, true},
+		{"GCS, SQLite, S3", true, false, true},
+		{"GCS, MySQL, files", true, true, false},
+		{"files, SQLite, files", false, false, false},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			for range b.N {
+				c := newCompany(b)
+				dir := b.TempDir()
+				if !bm.staging {
+					c.staging, c.events = "file://"+dir+"/staging", "dir://"
+				} else {
+					c.gcs.Notify = nil
+				}
+				if !bm.catalog {
+					c.catalog = "sqlite://" + dir + "/catalog.db"
+				}
+				if !bm.back {
+					c.bucket = "file://" + dir + "/bucket"
+				}
+				c.ingest(b)
+			}
+		})
+	}
+}
+
+// ingest stages the corpus and measures the worker that publishes it.
+func (c *company) ingest(b *testing.B) {
+	c.ok("migrate")
+	c.ok("repo", "create", "acme/tools", "--distribution", "ubuntu/jammy")
+	stage(b, c.staging)
+	key := c.file("key.asc", c.signing)
+	cmd := exec.Command(c.bin+"/repomill", "worker", "--once", "--staging", c.staging, "--events", c.events, "--catalog", c.catalog,
+		"--bucket", c.bucket, "--signing-key", "file://"+key, "--public-url", c.public, "--log-format", "text")
+	cmd.Stderr = new(output)
+	cmd.SysProcAttr = dieWithUs()
+	start := time.Now()
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	ended := make(chan int64, 1)
+	go func() { ended <- peakMemory(cmd.Process.Pid) }()
+	if err := cmd.Wait(); err != nil {
+		b.Fatalf("%v\n%s", err, cmd.Stderr)
+	}
+	wall := time.Since(start)
+	if out := c.ok("status", "acme/tools"); !strings.Contains(out.stdout, strconv.Itoa(corpus)+" ") {
+		b.Fatalf("not all are published: %s", out)
+	}
+	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	b.ReportMetric(corpus/cpu.Seconds(), "packages/cpu-s")
+	b.ReportMetric(cpu.Seconds()*1000/corpus, "cpu-ms/package")
+	b.ReportMetric(wall.Seconds(), "wall-s")
+	b.ReportMetric(float64(<-ended)/1e6, "peak-MB")
+	b.ReportMetric(0, "ns/op")
+}
+
+func stage(b *testing.B, url string) {
+	b.Helper()
+	staging, err := objects.OpenStaging(b.Context(), url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer staging.Close()
+	var g errgroup.Group
+	g.SetLimit(8)
+	for i := range corpus {
+		g.Go(func() error {
+			name := fmt.Sprintf("pkg%04d", i)
+			body := debtest.Build(b, debtest.Spec{Name: name, Version: "1.0", Arch: "amd64"})
+			_, err := staging.Put(b.Context(), "acme/tools/ubuntu/jammy/"+name+".deb", strings.NewReader(string(body)), catalog.Pusher{})
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// peakMemory returns the most bytes that a process had resident, by its own count, when it has ended.
+func peakMemory(pid int) (peak int64) {
+	for {
+		status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+		_, rest, ok := strings.Cut(string(status), "VmHWM:")
+		if err != nil || !ok {
+			return peak
+		}
+		if kb, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64); err == nil {
+			peak = max(peak, kb<<10)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
