@@ -13,25 +13,21 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-// ingest carries uploads to their rows, together, and has their releases published. One that was taken up
-// before and not finished has come alone: it may be what stopped the program, and if it does so again,
-// that counts against no other.
-func (d *Dispatcher) ingest(ctx, work context.Context, uploads []catalog.Upload, alone bool) {
-	d.publishTouched(ctx, work, d.carry(work, uploads, alone))
-}
-
 // carry takes leases on uploads and runs the pipeline that makes rows of those that it got, which it
-// returns.
-func (d *Dispatcher) carry(ctx context.Context, uploads []catalog.Upload, alone bool) []Task {
+// returns. One that was taken up before and not finished comes alone: it may be what stopped the program,
+// and if it does so again, that counts against no other.
+func (d *Dispatcher) carry(ctx context.Context, uploads []catalog.Upload, alone bool, progress func()) []Task {
 	// The owner is of this run alone: when it ends, no lease of it is renewed any more.
 	lease := catalogdb.Lease{Owner: d.owner + "-" + rand.Text()[:8], For: leaseTime}
+	d.Resources.progress.Store(lease.Owner, progress)
+	defer d.Resources.progress.Delete(lease.Owner)
 	tasks := d.take(ctx, uploads, lease)
 	if len(tasks) == 0 {
 		return nil
 	}
 	stop := d.attend(ctx, tasks, lease)
 	p, s := beam.NewPipelineWithRoot()
-	Store(s, d.Resources.Config, beam.Create(s, Batch{Tasks: tasks, Alone: alone}))
+	Store(s, d.Resources.Config, beam.Create(s, Batch{Run: lease.Owner, Tasks: tasks, Alone: alone}))
 	if err := d.Run(ctx, p); err != nil {
 		d.Resources.Log.Error("pipeline failed; the catalog says what is left to do", "uploads", len(tasks), "error", err)
 	}

@@ -72,6 +72,7 @@ type Resources struct {
 	OnPublish func(context.Context, publish.Result)
 
 	unadopted sync.Map // catalog.Repository: its settings here may be older than the published ones
+	progress  sync.Map // name of a run: func(), to be called for each upload that it is through with
 	failed    sync.Map // catalog.Release: its last publish in this process came to nothing
 	metrics   *metrics
 	telling   sync.Mutex

@@ -91,8 +91,10 @@ func (d *Dispatcher) Serve(ctx context.Context, grace time.Duration) error {
 }
 
 func (d *Dispatcher) openLanes(ctx context.Context) []*lane {
-	ingest := func(alone bool) func(context.Context, []catalog.Upload) {
-		return func(work context.Context, us []catalog.Upload) { d.ingest(ctx, work, us, alone) }
+	ingest := func(alone bool) carrier {
+		return func(work context.Context, us []catalog.Upload, progress func()) {
+			d.publishTouched(ctx, work, d.carry(work, us, alone, progress))
+		}
 	}
 	d.small = newLane(maxBatch, maxRuns, ingest(false))
 	d.large = newLane(1, maxRuns, ingest(true))

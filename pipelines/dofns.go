@@ -73,6 +73,9 @@ func (f *storeFn) ProcessElement(ctx context.Context, batch Batch, good func(Goo
 	for i, t := range batch.Tasks {
 		g.Go(func() error {
 			outcomes[i].stored, outcomes[i].err = f.store(ctx, t.upload(), batch.Alone)
+			if progress, ok := f.r.progress.Load(batch.Run); ok {
+				progress.(func())()
+			}
 			return nil
 		})
 	}

@@ -17,6 +17,7 @@ type Task struct {
 
 // A Batch is the element of the ingest pipeline: uploads that are published together.
 type Batch struct {
+	Run   string // names the run, for who waits for it; may be empty
 	Tasks []Task
 	Alone bool // nobody waits for it: it may take its time
 }

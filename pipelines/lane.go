@@ -8,23 +8,26 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// maxAwaited is how long publishes wait for a batch: one that takes longer has an upload that hangs.
+// maxAwaited is how long publishes wait for a batch in which nothing goes on: it has an upload that hangs.
 const maxAwaited = 5 * time.Second
+
+// A carrier carries a batch. It calls progress for each upload that it is through with.
+type carrier func(ctx context.Context, batch []catalog.Upload, progress func())
 
 // A lane is a queue of uploads that are carried in batches, several at a time.
 type lane struct {
 	uploads chan catalog.Upload
 	batch   int // most uploads in one
 	runs    int // most batches at a time
-	carry   func(context.Context, []catalog.Upload)
+	carry   carrier
 
 	mu       sync.Mutex
 	queued   int64               // uploads that were ever put
 	gathered int64               // uploads that were ever taken, in the same order
-	running  map[int64]time.Time // since when batches are carried, by what was gathered before them
+	running  map[int64]time.Time // when something went on last in a batch, by what was gathered before it
 }
 
-func newLane(batch, runs int, carry func(context.Context, []catalog.Upload)) *lane {
+func newLane(batch, runs int, carry carrier) *lane {
 	return &lane{uploads: make(chan catalog.Upload, maxWaiting), batch: batch, runs: runs, carry: carry, running: map[int64]time.Time{}}
 }
 
@@ -52,26 +55,34 @@ func (l *lane) carried() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := l.gathered
-	for before, since := range l.running {
-		if time.Since(since) < maxAwaited {
+	for before, last := range l.running {
+		if time.Since(last) < maxAwaited {
 			n = min(n, before)
 		}
 	}
 	return n
 }
 
-// begin notes that a batch is gathered, and returns what ends it.
-func (l *lane) begin(batch []catalog.Upload) (end func()) {
+// begin notes that a batch is gathered, and returns what tells that something goes on in it, and what ends it.
+func (l *lane) begin(batch []catalog.Upload) (progress, end func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	before := l.gathered
 	l.gathered += int64(len(batch))
 	l.running[before] = time.Now()
-	return func() {
+	progress = func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if _, there := l.running[before]; there {
+			l.running[before] = time.Now()
+		}
+	}
+	end = func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		delete(l.running, before)
 	}
+	return progress, end
 }
 
 // work carries batches until ctx ends, and returns when those in hand are through. What waits then is
@@ -90,9 +101,9 @@ func (l *lane) work(ctx, work context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		end := l.begin(batch)
+		progress, end := l.begin(batch)
 		running.Go(func() {
-			l.carry(work, batch)
+			l.carry(work, batch, progress)
 			end()
 			<-places
 		})

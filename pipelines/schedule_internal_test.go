@@ -110,8 +110,8 @@ func TestLaneAhead(t *testing.T) {
 	l.put(t.Context(), b)
 	reached := l.ahead()
 	l.put(t.Context(), c)
-	endA := l.begin([]catalog.Upload{a})
-	endB := l.begin([]catalog.Upload{b})
+	_, endA := l.begin([]catalog.Upload{a})
+	_, endB := l.begin([]catalog.Upload{b})
 	endB()
 	if reached() {
 		t.Error("reached while the first is being carried")
