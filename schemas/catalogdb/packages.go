@@ -101,7 +101,7 @@ func packages(ctx context.Context, q querier, r catalog.Release, state catalog.P
 			return
 		}
 		defer rows.Close()
-		var buffers [4][]byte
+		var buffers [4]Fragment
 		for rows.Next() {
 			k, err := scanRow(rows, &buffers, fragments)
 			if !yield(k, err) || err != nil {
@@ -115,7 +115,7 @@ func packages(ctx context.Context, q querier, r catalog.Release, state catalog.P
 }
 
 // scanRow reads one row; its fragments lie in buffers.
-func scanRow(rows *sql.Rows, buffers *[4][]byte, fragments bool) (k catalog.Package, err error) {
+func scanRow(rows *sql.Rows, buffers *[4]Fragment, fragments bool) (k catalog.Package, err error) {
 	if !fragments {
 		return k, scanPackage(&k, rows.Scan)
 	}
@@ -124,11 +124,11 @@ func scanRow(rows *sql.Rows, buffers *[4][]byte, fragments bool) (k catalog.Pack
 		return k, err
 	}
 	for i, f := range []*[]byte{&k.Stanza, &k.Primary, &k.Filelists, &k.Other} {
-		if *f, err = unpack(buffers[i][:0], columns[i]); err != nil {
+		if err := buffers[i].unpack(columns[i]); err != nil {
 			return k, fmt.Errorf("row %s %s %s: %w", k.Name, k.Version, k.Arch, err)
 		}
-		if *f != nil {
-			buffers[i] = *f
+		if len(buffers[i].Text) > 0 {
+			*f = buffers[i].Text
 		}
 	}
 	return k, nil

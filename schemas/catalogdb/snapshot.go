@@ -12,12 +12,16 @@ import (
 
 // A Snapshot is one consistent view of a release: its revision, its repository's settings and its rows.
 type Snapshot struct {
-	Release   catalog.Release
-	Revision  catalog.Revision
-	Published int64 // the newest revision that the catalog knows to be visible
-	Settings  catalog.Settings
+	Release    catalog.Release
+	Revision   catalog.Revision
+	Published  int64 // the newest revision that the catalog knows to be visible
+	Recoveries int   // how often rows were taken over from the bucket, which [Snapshot.Changes] does not tell
+	Hold       Hold
+	Settings   catalog.Settings
 
-	tx *sql.Tx
+	tx           *sql.Tx
+	distribution int64
+	release      int64
 }
 
 // Snapshot opens a view of a release, on the primary. The caller closes it.
@@ -49,15 +53,19 @@ func (d *DB) snapshot(ctx context.Context, r catalog.Release) (*Snapshot, error)
 }
 
 func (s *Snapshot) begin(ctx context.Context) error {
-	state, err := scanRelease(s.tx.QueryRowContext(ctx, `SELECT `+releaseColumns+` FROM `+releaseTables+` WHERE `+releaseKey+` AND r.arch = ?`,
-		append(distributionArgs(s.Release), s.Release.Arch)...).Scan)
+	err := s.tx.QueryRowContext(ctx, `SELECT r.id, d.id, r.revision, r.nonce, r.published_revision,
+			(SELECT COUNT(*) FROM foreign_pairs f WHERE f.release_id = r.id)
+		FROM `+releaseTables+` WHERE `+releaseKey+` AND r.arch = ?`, append(distributionArgs(s.Release), s.Release.Arch)...).
+		Scan(&s.release, &s.distribution, &s.Revision.Number, &s.Revision.Nonce, &s.Published, &s.Recoveries)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
 	if err != nil {
 		return err
 	}
-	s.Revision, s.Published = state.Revision, state.Published
+	if s.Hold, err = hold(ctx, s.tx, s.release); err != nil {
+		return err
+	}
 	s.Settings, err = settings(ctx, s.tx, s.Release.Repository)
 	return err
 }
@@ -65,7 +73,7 @@ func (s *Snapshot) begin(ctx context.Context) error {
 // Close ends the view.
 func (s *Snapshot) Close() error { return s.tx.Rollback() }
 
-// Count returns how many packages [Snapshot.Packages] will yield.
+// Count returns how many packages the release shows.
 func (s *Snapshot) Count(ctx context.Context) (int, error) { return count(ctx, s.tx, s.Release) }
 
 // Packages returns the active rows that the release shows, in sort-key order, with their fragments.

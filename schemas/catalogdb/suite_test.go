@@ -64,6 +64,14 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a release shows what belongs to it", snapshotShows},
 		{"a snapshot needs a release", snapshotUnknown},
 
+		{"entries of two directories come as one row", entriesMerge},
+		{"entries of one index of a DEB release", entriesOfShelf},
+		{"a large text is kept as it will be published", entriesLarge},
+		{"what changed since a revision is told", changesSince},
+		{"too many changes are not told", changesTooMany},
+		{"a revision is redrawn once", redraw},
+		{"a hold keeps others waiting until it ends", holdRelease},
+
 		{"a row holds four fragments of the largest size", claimLargest},
 
 		{"a repository is created once", createRepository},
