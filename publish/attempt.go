@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -13,21 +14,24 @@ import (
 
 // attempt is one run of the protocol (spec: publish, section 3). The order of its first steps is what
 // makes the swap safe: the pointer is read before the rows, and replaced only if it is still that one.
-func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (Result, error) {
+func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (outcome, error) {
 	f := formatOf(r)
 	old, err := p.read(ctx, f, r)
 	if err != nil {
-		return Result{}, err
+		return outcome{}, err
 	}
 	if err := wait(ctx, f.pause(old)); err != nil {
-		return Result{}, err
+		return outcome{}, err
 	}
 	snap, err := p.snapshot(ctx, old)
 	if err != nil {
-		return Result{}, err
+		return outcome{}, err
 	}
 	defer snap.Close() //nolint:errcheck // a read
-	res := Result{Release: r, Revision: snap.Revision, Changed: old.revision != snap.Revision}
+	if snap.Hold.By(p.name, p.now()) {
+		return outcome{}, errHeld
+	}
+	res := outcome{Result: Result{Release: r, Revision: snap.Revision, Changed: old.revision != snap.Revision}}
 	if err := p.mayPublish(ctx, old, snap, m); err != nil {
 		return res, err
 	}
@@ -44,6 +48,7 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (Res
 		if res.Packages, err = p.replace(ctx, f, snap, old); err != nil {
 			return res, err
 		}
+		res.own = true
 	}
 	if snap.Published >= snap.Revision.Number {
 		return res, nil
@@ -92,18 +97,21 @@ func (p *Publisher) repair(ctx context.Context, f format, old published, stale b
 
 // replace renders a release and swaps its pointer.
 func (p *Publisher) replace(ctx context.Context, f format, snap *catalogdb.Snapshot, old published) (packages int, err error) {
-	date := nextDate(old)
-	d, err := f.render(ctx, p, snap, date)
+	rd, err := p.render(ctx, f, snap)
 	if err != nil {
 		return 0, err
 	}
+	defer p.renderings.put(snap.Release, rd)
+	date := nextDate(old)
+	d := draw(f, snap, rd, date)
 	defer func() { d.close() }()
-	if err := d.listYanked(ctx, snap); err != nil {
+	if err := d.listYanked(ctx, p.renderings.dir, snap); err != nil {
 		return d.packages, err
 	}
 	snap.Close() //nolint:errcheck // a read; writing to a distant store may take long
 	// A crash from here on leaves index files that nothing refers to. The next run writes the same ones again.
-	aged, err := p.createIndexes(ctx, d.stored())
+	live := old.live()
+	aged, err := p.createIndexes(ctx, d.stored(), live)
 	if err != nil {
 		return 0, err
 	}
@@ -114,11 +122,23 @@ func (p *Publisher) replace(ctx context.Context, f format, snap *catalogdb.Snaps
 	if err := p.writeManifest(ctx, d, s.pointer, old); err != nil {
 		return 0, err
 	}
+	if old.exists && snap.Published >= old.revision.Number { // everything beside the old pointer was written
+		s.after = slices.DeleteFunc(s.after, func(o pairFile) bool { return o.index != nil && live[o.immutable] })
+	}
 	if err := p.commit(ctx, f, old, s); err != nil {
 		return d.packages, err
 	}
-	_, err = p.createIndexes(ctx, aged)
+	_, err = p.createIndexes(ctx, aged, nil)
 	return d.packages, err
+}
+
+// render makes the indexes of a snapshot. The caller gives the rendering back.
+func (p *Publisher) render(ctx context.Context, f format, snap *catalogdb.Snapshot) (*rendering, error) {
+	plan, err := f.plan(snap)
+	if err != nil {
+		return nil, err
+	}
+	return p.renderings.render(ctx, plan, snap, p.ensureNoarch(ctx, snap))
 }
 
 // commitLimit bounds the time of a commit, which goes on when its caller gives up.

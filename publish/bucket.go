@@ -50,10 +50,11 @@ type Copier interface {
 	Copy(ctx context.Context, from string, o layout.Object) error
 }
 
-// A Store is a bucket that can copy.
+// A Store is a bucket that can copy and list.
 type Store interface {
 	Bucket
 	Copier
+	Lister
 }
 
 // maxSmall bounds in bytes the objects that are read into memory: pointers, settings, client

@@ -21,6 +21,13 @@ type Releases interface {
 	// Snapshot opens a view of a release, or returns [catalogdb.ErrNotFound].
 	Snapshot(ctx context.Context, r catalog.Release) (*catalogdb.Snapshot, error)
 
+	// Redraw draws the next revision of a release that is at one, although its rows are as they were.
+	Redraw(ctx context.Context, r catalog.Release, at catalog.Revision, now time.Time) error
+
+	// Hold asks other publishers to leave a release to holder for a while, and LetGo ends that.
+	Hold(ctx context.Context, r catalog.Release, holder string, length time.Duration, now time.Time) (held bool, err error)
+	LetGo(ctx context.Context, r catalog.Release, holder string) error
+
 	// Publish records that clients see a revision of a release.
 	Publish(ctx context.Context, r catalog.Release, revision int64, now time.Time) error
 
@@ -30,6 +37,9 @@ type Releases interface {
 	// Recover takes over the rows of a published release whose pair this catalog never drew, and draws a
 	// pair beyond it. It changes nothing unless rows ends without an error; it may read them more than once.
 	Recover(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], foreign catalog.Revision, now time.Time) (catalogdb.Recovered, error)
+
+	// Rebuild is Recover that takes over the rows of a pair which this catalog drew, too.
+	Rebuild(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], published catalog.Revision, now time.Time) (catalogdb.Recovered, error)
 }
 
 // Repositories are the settings in a catalog.

@@ -204,7 +204,7 @@ func TestZombieBesideThePointer(t *testing.T) {
 		{"somebody repairs while Release.gpg is to come", jammy, dist + "/Release.gpg", func(w *world) { w.repairOrFail(jammy) }},
 		{"somebody publishes while Release.gpg is to come", jammy, dist + "/Release.gpg", func(w *world) { w.pushAndPublish(jammy) }},
 		{"somebody publishes while Release is to come", jammy, dist + "/Release", func(w *world) { w.pushAndPublish(jammy) }},
-		{"somebody publishes while an index is to come", jammy, dist + "/main/binary-arm64/Packages.gz", func(w *world) { w.pushAndPublish(jammy) }},
+		{"somebody publishes while an index is to come", jammy, dist + "/main/binary-amd64/Packages.gz", func(w *world) { w.pushAndPublish(jammy) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, w *world) {

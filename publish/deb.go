@@ -1,12 +1,9 @@
 package publish
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/klauspost/compress/gzip"
 
 	"repomill/publish/apt"
 	"repomill/schemas/catalog"
@@ -32,100 +29,88 @@ type shelf struct{ component, arch string }
 
 // name returns the index's uncompressed name below the release's folder.
 func (s shelf) name() string {
-	if s.arch == "source" {
+	if s.arch == source {
 		return s.component + "/source/Sources"
 	}
 	return s.component + "/binary-" + s.arch + "/Packages"
 }
 
+// In place of an architecture: source packages, and packages that belong to every one.
+const (
+	source = "source"
+	all    = "all"
+)
+
 // shelves returns the shelves of a distribution, in the order in which Release lists them.
 func shelves(ds catalog.DistributionSettings) []shelf {
-	var all []shelf
+	var shelves []shelf
 	for _, c := range ds.Components {
 		for _, a := range architectures(ds) {
-			all = append(all, shelf{c, a})
+			shelves = append(shelves, shelf{c, a})
 		}
-		all = append(all, shelf{c, "source"})
+		shelves = append(shelves, shelf{c, source})
 	}
-	return all
+	return shelves
 }
 
 // architectures returns what Release lists: "all" has indexes of its own.
 func architectures(ds catalog.DistributionSettings) []string {
-	return slices.Sorted(slices.Values(append([]string{"all"}, ds.Architectures...)))
+	return slices.Sorted(slices.Values(append([]string{all}, ds.Architectures...)))
 }
 
-func (debFormat) render(ctx context.Context, p *Publisher, snap *catalogdb.Snapshot, date time.Time) (d draft, err error) {
-	d = draft{release: snap.Release, revision: snap.Revision, date: date}
+// plan puts a package into the index of its architecture or, for "all", into every one.
+func (debFormat) plan(snap *catalogdb.Snapshot) (plan, error) {
 	ds, ok := snap.Settings.Find(snap.Release.Distribution)
 	if !ok {
-		return d, fmt.Errorf("repository %s has no distribution %s", snap.Release.Repository, snap.Release.Distribution)
+		return plan{}, fmt.Errorf("repository %s has no distribution %s", snap.Release.Repository, snap.Release.Distribution)
 	}
-	defer func() {
-		if err != nil {
-			d.close()
-		}
-	}()
-	indexes := map[shelf]*index{}
-	for _, s := range shelves(ds) {
-		x, err := newIndex()
-		if err != nil {
-			return d, err
-		}
-		indexes[s] = x
-		d.indexes = append(d.indexes, indexFile{plain: layout.DebDir(snap.Release) + "/" + s.name() + ".gz", index: x})
+	p := plan{
+		ending: "\n",
+		head:   func(int, int) []byte { return nil },
+		tail:   func(int) []byte { return nil },
 	}
-	w := newCompressor()
-	for k, err := range snap.Packages(ctx) {
-		if err != nil {
-			return d, err
+	places := shelves(ds)
+	for _, s := range places {
+		x := planned{name: s.name(), component: s.component, arches: []string{s.arch}}
+		if s.arch != all && s.arch != source {
+			x.arches = append(x.arches, all)
 		}
-		if err := addStanza(w, indexes, ds, k); err != nil {
-			return d, err
-		}
-		d.packages++
+		p.indexes = append(p.indexes, x)
 	}
-	for i, x := range d.indexes {
-		if err := x.index.finish(w); err != nil {
-			return d, err
+	p.total = func(counts []int) (n int) {
+		everywhere := map[string]int{} // packages of "all", by component
+		for i, s := range places {
+			if s.arch == all {
+				everywhere[s.component] = counts[i]
+				n += counts[i]
+			}
 		}
-		d.indexes[i].key = layout.ByHashKey(x.plain, x.index.packed.sum())
+		for i, s := range places {
+			if s.arch != all && s.arch != source {
+				n += counts[i] - everywhere[s.component]
+			}
+		}
+		return n
 	}
-	d.pointer = debRelease(snap, ds, indexes, date).Render()
-	return d, nil
+	return p, nil
 }
 
-// addStanza puts a package into the index of its architecture or, for "all", of every one.
-func addStanza(w *gzip.Writer, indexes map[shelf]*index, ds catalog.DistributionSettings, k catalog.Package) error {
-	arches := []string{k.Arch}
-	if k.Arch == "all" {
-		arches = architectures(ds)
-	}
-	border := startsSegment(k)
-	for _, a := range arches {
-		x, ok := indexes[shelf{k.Component, a}]
-		if !ok {
-			return fmt.Errorf("row %s %s %s is in component %q, which the repository does not have for that architecture", k.Name, k.Version, k.Arch, k.Component)
-		}
-		if err := x.add(w, border, k.Stanza, []byte("\n")); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// debRelease describes finished indexes. The uncompressed ones are listed for apt, which verifies what
-// it has decompressed, and not stored.
-func debRelease(snap *catalogdb.Snapshot, ds catalog.DistributionSettings, indexes map[shelf]*index, date time.Time) apt.Release {
+func (debFormat) pointer(snap *catalogdb.Snapshot, rd *rendering, revision catalog.Revision, date time.Time) []byte {
+	ds, _ := snap.Settings.Find(snap.Release.Distribution)
 	rel := apt.Release{
 		Origin: snap.Settings.Origin, Label: snap.Settings.Label, Codename: snap.Release.Distribution.Version,
-		Date: date, Revision: snap.Revision, Architectures: architectures(ds), Components: ds.Components,
+		Date: date, Revision: revision, Architectures: architectures(ds), Components: ds.Components,
 	}
-	for _, s := range shelves(ds) {
-		x := indexes[s]
+	// The uncompressed indexes are listed for apt, which verifies what it has decompressed, and not stored.
+	for _, x := range rd.indexes {
 		rel.Files = append(rel.Files,
-			apt.File{Path: s.name(), Size: x.plain.size, SHA256: x.plain.sum()},
-			apt.File{Path: s.name() + ".gz", Size: x.packed.size, SHA256: x.packed.sum()})
+			apt.File{Path: x.name, Size: x.plain.size, SHA256: x.plain.sha256},
+			apt.File{Path: x.name + ".gz", Size: x.packed.size, SHA256: x.packed.sha256})
 	}
-	return rel
+	return rel.Render()
+}
+
+func (debFormat) file(r catalog.Release, x *index) indexFile {
+	plain := layout.DebDir(r) + "/" + x.name + ".gz"
+	return indexFile{key: layout.ByHashKey(plain, x.packed.sha256), plain: plain, index: x}
 }

@@ -61,6 +61,14 @@ func (debFormat) parseText(r catalog.Release, text []byte) (pointer, error) {
 	return ptr, err
 }
 
+func (debFormat) text(body []byte) []byte {
+	text, err := clearText(body)
+	if err != nil {
+		return nil
+	}
+	return text
+}
+
 // clearText returns the text inside a cleartext signature that we made ourselves, without verifying
 // it: no line of a Release file starts with a dash.
 func clearText(signed []byte) ([]byte, error) {
@@ -91,7 +99,7 @@ func (debFormat) sign(p *Publisher, d draft, date time.Time) (signed, error) {
 	dir := layout.DebDir(d.release)
 	s := signed{pointer: inRelease, after: []pairFile{{key: dir + "/Release.gpg", body: detached}, {key: dir + "/Release", body: d.pointer}}}
 	for _, x := range d.indexes {
-		s.after = append(s.after, pairFile{key: x.plain, index: x.index})
+		s.after = append(s.after, pairFile{key: x.plain, index: x.index, immutable: x.key})
 	}
 	return s, nil
 }

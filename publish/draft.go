@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 )
 
@@ -24,12 +25,23 @@ type draft struct {
 	packages int
 }
 
+// draw makes a draft of a rendering.
+func draw(f format, snap *catalogdb.Snapshot, rd *rendering, date time.Time) draft {
+	d := draft{release: snap.Release, revision: snap.Revision, date: date, packages: rd.packages}
+	for _, x := range rd.indexes {
+		d.indexes = append(d.indexes, f.file(snap.Release, x))
+	}
+	d.pointer = f.pointer(snap, rd, snap.Revision, date)
+	return d
+}
+
 // stored returns all files that are stored under content names.
 func (d draft) stored() []indexFile { return slices.Concat(d.indexes, d.yanked) }
 
+// close gives up what a draft has beside the rendering that it was made of.
 func (d draft) close() {
-	for _, x := range d.stored() {
-		x.index.close()
+	for _, x := range d.yanked {
+		x.index.spool.close()
 	}
 }
 
@@ -42,7 +54,7 @@ type indexFile struct {
 
 // object returns a finished index as a manifest has it.
 func (x indexFile) object() ManifestObject {
-	return ManifestObject{Key: x.key, Size: x.index.packed.size, SHA256: x.index.packed.sum()}
+	return ManifestObject{Key: x.key, Size: x.index.packed.size, SHA256: x.index.packed.sha256}
 }
 
 // A signed release is a pointer with the files beside it.
@@ -54,9 +66,10 @@ type signed struct {
 
 // A pairFile is a file beside a pointer.
 type pairFile struct {
-	key   string
-	body  []byte
-	index *index // instead of body
+	key       string
+	body      []byte
+	index     *index // instead of body
+	immutable string // key of the index's copy under its content name
 }
 
 func (o pairFile) reader() io.Reader {
@@ -70,10 +83,19 @@ func (o pairFile) reader() io.Reader {
 // so that collection does not take it for superseded.
 const maxAge = 24 * time.Hour
 
-// createIndexes stores indexes under their content names and checks their sizes. It returns those that
-// it found older than maxAge; after the swap they are to be created once more.
-func (p *Publisher) createIndexes(ctx context.Context, indexes []indexFile) (aged []indexFile, err error) {
+// createIndexes stores indexes under their content names and checks their sizes. Those that clients see
+// already are there. It returns those that it found older than maxAge; after the swap they are to be
+// created once more.
+func (p *Publisher) createIndexes(ctx context.Context, indexes []indexFile, live map[string]bool) (aged []indexFile, err error) {
 	for _, x := range indexes {
+		if live[x.key] {
+			if there, err := p.stored(ctx, x); err != nil || there {
+				if err != nil {
+					return nil, err
+				}
+				continue
+			}
+		}
 		old, err := p.createIndex(ctx, x)
 		if err != nil {
 			return nil, err
@@ -83,6 +105,15 @@ func (p *Publisher) createIndexes(ctx context.Context, indexes []indexFile) (age
 		}
 	}
 	return aged, nil
+}
+
+// stored reports whether an index is there, in its full size.
+func (p *Publisher) stored(ctx context.Context, x indexFile) (bool, error) {
+	meta, err := p.bucket.Stat(ctx, x.key)
+	if errors.Is(err, ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && meta.Size == x.index.packed.size, err
 }
 
 func (p *Publisher) createIndex(ctx context.Context, x indexFile) (aged bool, err error) {

@@ -16,6 +16,9 @@ type format interface {
 	// parse reads a pointer.
 	parse(r catalog.Release, body []byte) (pointer, error)
 
+	// text returns what the signature of a pointer covers, unverified.
+	text(body []byte) []byte
+
 	// open is parse that verifies the signature first. If there is no good one, the error is [ErrForeign].
 	open(ctx context.Context, b Bucket, keys sign.Keyring, r catalog.Release, body []byte) (pointer, error)
 
@@ -31,8 +34,14 @@ type format interface {
 	// pause returns how long to wait before the next swap.
 	pause(old published) time.Duration
 
-	// render makes the indexes of a snapshot, and its unsigned pointer.
-	render(ctx context.Context, p *Publisher, snap *catalogdb.Snapshot, date time.Time) (draft, error)
+	// plan says which indexes a release has.
+	plan(snap *catalogdb.Snapshot) (plan, error)
+
+	// pointer describes the indexes of a rendering, unsigned.
+	pointer(snap *catalogdb.Snapshot, rd *rendering, revision catalog.Revision, date time.Time) []byte
+
+	// file returns where an index is stored.
+	file(r catalog.Release, x *index) indexFile
 
 	// sign makes the pointer's bytes and the files beside it.
 	sign(p *Publisher, d draft, date time.Time) (signed, error)

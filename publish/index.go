@@ -1,110 +1,109 @@
 package publish
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
-	"fmt"
-	"hash"
 	"io"
-	"os"
+	"slices"
 
-	"github.com/klauspost/compress/gzip"
-
-	"repomill/schemas/catalog"
+	"golang.org/x/sync/errgroup"
 )
 
-// An index is an index file being made: fragments go in, in order, and compressed bytes pile up in a
-// temporary file. It is a row of gzip members, one a segment (RFC 1952, section 2.2: a concatenation of
-// members is a gzip file). Where a segment ends depends on the set of rows alone, so that equal rows
-// give equal bytes.
+// An index is an index file: a row of segments, each of which is one gzip member of the file. Where one
+// ends depends on the set of rows alone, so that equal rows give equal bytes, whatever was there before.
 type index struct {
-	segment bytes.Buffer // plain bytes of the segment at hand
-	spool   *os.File     // compressed bytes; has no name, so a crash leaves nothing
-	plain   digest
-	packed  digest
+	name   string // DEB: "main/binary-amd64/Packages". RPM: "primary"
+	head   *segment
+	rows   []*segment // of rows, in order
+	tail   *segment
+	spool  *spool // has their bytes
+	plain  digest // of the text
+	packed digest // of the file
 }
 
-// A digest is the size and SHA-256 of what was written to it.
+// A segment is one gzip member of an index, with the rows that are in it.
+type segment struct {
+	start        []byte // sort key of the first row; nil for head and tail
+	hard         bool   // the first row starts a segment whatever comes before it
+	alone        bool   // it is one row, whose text is large
+	rows         int
+	text, member extent
+}
+
+// A digest is the size and SHA-256 of some bytes.
 type digest struct {
-	hash hash.Hash
-	size int64
+	size   int64
+	sha256 string
 }
 
-func (d *digest) Write(p []byte) (int, error) {
-	d.size += int64(len(p))
-	return d.hash.Write(p)
+func digestOf(r io.Reader) (digest, error) {
+	h := sha256.New()
+	n, err := io.CopyBuffer(struct{ io.Writer }{h}, r, make([]byte, 256<<10))
+	return digest{n, hex.EncodeToString(h.Sum(nil))}, err
 }
 
-func (d *digest) sum() string { return hex.EncodeToString(d.hash.Sum(nil)) }
+// segments returns all segments of an index, in order.
+func (x *index) segments() []*segment {
+	all := slices.Concat([]*segment{x.head}, x.rows, []*segment{x.tail})
+	return slices.DeleteFunc(all, func(s *segment) bool { return s == nil })
+}
 
-func newIndex() (*index, error) {
-	spool, err := os.CreateTemp("", "repomill-index-")
-	if err != nil {
-		return nil, fmt.Errorf("make index: %w", err)
+// count returns how many rows an index shows.
+func (x *index) count() (n int) {
+	for _, s := range x.rows {
+		n += s.rows
 	}
-	if err := os.Remove(spool.Name()); err != nil {
-		spool.Close()
-		return nil, fmt.Errorf("make index: %w", err)
+	return n
+}
+
+// live returns how many bytes of its spool an index needs.
+func (x *index) live() (n int64) {
+	for _, s := range x.segments() {
+		n += s.text.size + s.member.size
 	}
-	return &index{spool: spool, plain: digest{hash: sha256.New()}, packed: digest{hash: sha256.New()}}, nil
+	return n
 }
 
-// startsSegment reports whether a row is the first of its segment: one identity in 128 is.
-func startsSegment(p catalog.Package) bool {
-	sum := sha256.Sum256([]byte(p.Name + "\x00" + p.Canonical + "\x00" + p.Arch))
-	return sum[0]&127 == 0
+func (x *index) extents(of func(*segment) extent) []extent {
+	var all []extent
+	for _, s := range x.segments() {
+		all = append(all, of(s))
+	}
+	return all
 }
 
-// add appends text; if border is set, as the start of a segment.
-func (x *index) add(w *gzip.Writer, border bool, text ...[]byte) error {
-	if border {
-		if err := x.flush(w); err != nil {
-			return err
+// body returns the bytes of the file.
+func (x *index) body() io.Reader {
+	return x.spool.read(x.extents(func(s *segment) extent { return s.member }))
+}
+
+// digest takes the digests of a finished index: everything is read once, and nothing is made again.
+func (x *index) digest(g *errgroup.Group) {
+	g.Go(func() (err error) {
+		x.plain, err = digestOf(x.spool.read(x.extents(func(s *segment) extent { return s.text })))
+		return err
+	})
+	g.Go(func() (err error) {
+		x.packed, err = digestOf(x.body())
+		return err
+	})
+}
+
+// moveTo copies what is live of an index to another spool.
+func (x *index) moveTo(to *spool) error {
+	for _, s := range x.segments() {
+		for _, e := range []*extent{&s.text, &s.member} {
+			b := make([]byte, e.size)
+			if _, err := io.ReadFull(x.spool.read([]extent{*e}), b); err != nil {
+				return err
+			}
+			moved, err := to.append(b)
+			if err != nil {
+				return err
+			}
+			*e = moved
 		}
 	}
-	for _, t := range text {
-		x.segment.Write(t)
-	}
+	x.spool = to
 	return nil
-}
-
-// flush ends the segment at hand. A segment without bytes leaves none. w is the caller's, so that one
-// compressor serves many indexes.
-func (x *index) flush(w *gzip.Writer) error {
-	if x.segment.Len() == 0 {
-		return nil
-	}
-	w.Reset(io.MultiWriter(x.spool, &x.packed))
-	x.plain.Write(x.segment.Bytes()) //nolint:errcheck // a hash
-	_, err := w.Write(x.segment.Bytes())
-	x.segment.Reset()
-	if err = errors.Join(err, w.Close()); err != nil {
-		return fmt.Errorf("make index: %w", err)
-	}
-	return nil
-}
-
-// finish ends the index. An index without any text is one empty member.
-func (x *index) finish(w *gzip.Writer) error {
-	if err := x.flush(w); err != nil || x.packed.size > 0 {
-		return err
-	}
-	w.Reset(io.MultiWriter(x.spool, &x.packed))
-	return w.Close()
-}
-
-// body returns the compressed bytes of a finished index.
-func (x *index) body() io.Reader { return io.NewSectionReader(x.spool, 0, x.packed.size) }
-
-func (x *index) close() { x.spool.Close() }
-
-// newCompressor returns the one compressor whose output is published. Its level is part of the bytes.
-func newCompressor() *gzip.Writer {
-	w, err := gzip.NewWriterLevel(nil, 6)
-	if err != nil {
-		panic(err) // the level is a constant
-	}
-	return w
 }

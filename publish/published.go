@@ -38,6 +38,15 @@ type listed struct {
 	open   ManifestObject // its text, which has no key of its own
 }
 
+// live returns the keys of the indexes that a pointer names.
+func (ptr pointer) live() map[string]bool {
+	keys := map[string]bool{}
+	for _, x := range ptr.indexes {
+		keys[x.packed.Key] = true
+	}
+	return keys
+}
+
 // RevisionOf returns the revision in the bytes of a release's pointer. Signatures are not looked at.
 func RevisionOf(r catalog.Release, body []byte) (catalog.Revision, error) {
 	ptr, err := formatOf(r).parse(r, body)

@@ -1,11 +1,13 @@
 package publish
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"sync"
 	"time"
 
@@ -29,6 +31,8 @@ type Config struct {
 	PublicURL string           // where clients find the bucket's keys, without a slash at its end
 	Now       func() time.Time // this machine's clock, compared with the store's
 	Log       *slog.Logger
+	CacheDir  string // where rendered indexes are kept for the next revision; empty for the system's temporary folder
+	CacheSize int64  // how many bytes of them; 0 for [DefaultCache]
 }
 
 // A Publisher publishes releases and settings. Its methods may be called concurrently, for one release
@@ -42,8 +46,10 @@ type Publisher struct {
 	publicURL string
 	now       func() time.Time
 	log       *slog.Logger
+	name      string // of this publisher alone
 
-	locks sync.Map // catalog.Release -> chan struct{}: one publish of a release at a time in this process
+	renderings renderings
+	locks      sync.Map // catalog.Release -> chan struct{}: one publish of a release at a time in this process
 }
 
 // New returns a publisher.
@@ -54,7 +60,8 @@ func New(c Config) (*Publisher, error) {
 	}
 	return &Publisher{
 		bucket: c.Bucket, catalog: c.Catalog, signer: c.Signer, keyring: keyring,
-		rows: c.Rows, publicURL: c.PublicURL, now: c.Now, log: c.Log,
+		rows: c.Rows, publicURL: c.PublicURL, now: c.Now, log: c.Log, name: "publisher-" + rand.Text(),
+		renderings: renderings{dir: c.CacheDir, limit: cmp.Or(c.CacheSize, DefaultCache), kept: map[catalog.Release]*rendering{}},
 	}, nil
 }
 
@@ -65,6 +72,12 @@ type Result struct {
 	Changed  bool             // whether they saw another one before
 	Packages int              // in the release, if it was rendered
 	Again    int              // how often the publish began again: somebody was faster, or a result was unknown
+}
+
+// An outcome is a result, and whether this publisher made what clients see now, for certain.
+type outcome struct {
+	Result
+	own bool
 }
 
 // Release brings a release up to date with its rows. It returns when clients see them. A repeat
@@ -94,6 +107,10 @@ const (
 	maxAttempts = 20
 	// maxUnknown bounds how often it begins again because it does not know what became of a write.
 	maxUnknown = 3
+	// holdLength is how long somebody has a release for himself.
+	holdLength = 20 * time.Second
+	// holdPause is how often others look whether they may go on.
+	holdPause = 100 * time.Millisecond
 )
 
 var (
@@ -103,37 +120,58 @@ var (
 	errRepaired = errors.New("a torn pair was repaired")
 	// errRecovered says that the catalog took over what others had published.
 	errRecovered = errors.New("lost history was recovered")
+	// errHeld says that another publisher has the release for himself.
+	errHeld = errors.New("another publisher has the release for itself")
 )
 
-// run makes attempts until one of them finds, or leaves, everything as it should be. So each write
-// whose result matters is read back by the attempt after it.
 func (p *Publisher) run(ctx context.Context, r catalog.Release, m mode) (Result, error) {
 	unlock, err := p.lock(ctx, r)
 	if err != nil {
 		return Result{}, err
 	}
 	defer unlock()
-	var res Result
-	for n, unknown := 1, 0; ; n++ {
+	done, err := p.settleRelease(ctx, r, m)
+	return done.Result, err
+}
+
+// settleRelease makes attempts until one of them finds, or leaves, everything as it should be. So each
+// write whose result matters is read back by the attempt after it. The caller has the release's lock.
+func (p *Publisher) settleRelease(ctx context.Context, r catalog.Release, m mode) (outcome, error) {
+	var res outcome
+	var past tries
+	for {
 		next, err := p.attempt(ctx, r, m)
 		next.Changed = next.Changed || res.Changed
 		next.Packages = max(next.Packages, res.Packages)
-		next.Again = n - 1
+		next.Again = past.made
 		if res = next; err == nil {
 			return res, nil
 		}
-		if errors.Is(err, errUnknown) {
-			unknown++
-		}
-		if !again(err) || unknown > maxUnknown || n == maxAttempts {
-			return Result{Again: res.Again}, fmt.Errorf("publish %s: %w", r, err)
+		pause, ok := past.count(err)
+		if !ok {
+			return outcome{Result: Result{Again: res.Again}}, fmt.Errorf("publish %s: %w", r, err)
 		}
 		p.log.Debug("publish again", "release", r.String(), "cause", err)
 		m.repair = true // somebody's files beside the pointer may be torn now
-		if err := wait(ctx, backoff(n)); err != nil {
-			return Result{}, err
+		if err := wait(ctx, pause); err != nil {
+			return outcome{}, err
 		}
 	}
+}
+
+// tries are the attempts at a publish that came to nothing.
+type tries struct{ made, unknown int }
+
+// count counts one, and returns how long to wait before the next, if there is to be one.
+func (t *tries) count(err error) (pause time.Duration, ok bool) {
+	switch {
+	case errors.Is(err, errHeld):
+		return holdPause, true
+	case errors.Is(err, errUnknown):
+		t.unknown++
+	}
+	t.made++
+	return backoff(t.made), again(err) && t.unknown <= maxUnknown && t.made < maxAttempts
 }
 
 // again reports whether to begin again after an error. Anything else is the caller's to try again.
@@ -142,7 +180,7 @@ func again(err error) bool {
 }
 
 // backoff returns the time before attempt n+1, at random, so that publishers who met do not meet again.
-func backoff(n int) time.Duration { return rand.N(time.Duration(n) * 20 * time.Millisecond) }
+func backoff(n int) time.Duration { return mathrand.N(time.Duration(n) * 20 * time.Millisecond) }
 
 // lock keeps other publishes of a release out, in this process.
 func (p *Publisher) lock(ctx context.Context, r catalog.Release) (unlock func(), err error) {

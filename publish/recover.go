@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"time"
 
+	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 )
@@ -18,7 +21,7 @@ var ErrForeign = errors.New("what is published was made by another instance, wit
 // so, and the next attempt publishes beyond the revision that clients have seen.
 func (p *Publisher) recover(ctx context.Context, old published) error {
 	key := layout.PointerKey(old.release)
-	recovered, err := p.takeOver(ctx, old)
+	recovered, err := p.takeOver(ctx, old, p.catalog.Recover)
 	if errors.Is(err, ErrForeign) {
 		// The signature was read after the pointer, and may be that of a newer one.
 		if v, err := versionOf(ctx, p.bucket, key); err != nil || v != old.versions[key] {
@@ -38,13 +41,16 @@ func (p *Publisher) recover(ctx context.Context, old published) error {
 	return errRecovered
 }
 
+// A recoverer is a method of a catalog that takes over rows.
+type recoverer func(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], published catalog.Revision, now time.Time) (catalogdb.Recovered, error)
+
 // takeOver gives the catalog the rows of a release as it was read.
-func (p *Publisher) takeOver(ctx context.Context, old published) (catalogdb.Recovered, error) {
+func (p *Publisher) takeOver(ctx context.Context, old published, take recoverer) (catalogdb.Recovered, error) {
 	rd, err := openRelease(ctx, p.bucket, p.keyring, p.rows, old.release, old.body)
 	if err != nil {
 		return catalogdb.Recovered{}, err
 	}
-	return p.catalog.Recover(ctx, old.release, rd.all(ctx), rd.revision, old.now)
+	return take(ctx, old.release, rd.all(ctx), rd.revision, old.now)
 }
 
 // recorded reports whether the manifest of a pointer is there, beside a public key of ours.

@@ -81,6 +81,16 @@ func (w *world) yank(uploads ...upload) {
 	}
 }
 
+// unyank brings a package back.
+func (w *world) unyank(u upload) {
+	w.t.Helper()
+	k := u.row
+	which := catalogdb.Which{Repository: k.Repository, Distribution: k.Distribution, Name: k.Name, Version: k.Version, Arch: k.Arch}
+	if _, err := w.db.Unyank(w.t.Context(), which, w.bucket.Now()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // What is published holds what the catalog holds.
 func TestRowsAreReadBack(t *testing.T) {
 	skipUnderRace(t)
@@ -114,7 +124,7 @@ func TestRowsOutOfStep(t *testing.T) {
 		"filelists":    func(k, other *catalog.Package) { k.Filelists = other.Filelists },
 		"other":        func(k, other *catalog.Package) { k.Other = other.Other },
 		"primary":      func(k, other *catalog.Package) { k.Primary = other.Primary },
-		"one too few":  func(k, other *catalog.Package) { k.Filelists = nil },
+		"one too few":  func(k, other *catalog.Package) { k.Filelists = []byte("\n") },
 		"one too many": func(k, other *catalog.Package) { k.Other = append(bytes.Clone(k.Other), k.Other...) },
 		"another directory": func(k, other *catalog.Package) {
 			k.Primary = bytes.ReplaceAll(k.Primary, []byte("x86_64"), []byte("i686"))

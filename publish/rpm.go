@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-
 	"repomill/publish/repomd"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -25,73 +23,64 @@ func (rpmFormat) pause(old published) time.Duration {
 	return min(old.date.Add(-maxLead).Sub(old.now), time.Second)
 }
 
-// indexTypes are the indexes of a release, in the order of repomd.xml.
+// indexTypes are the indexes of a release, in the order of repomd.xml and of a row's fragments.
 var indexTypes = []string{"primary", "filelists", "other"}
 
-func (rpmFormat) render(ctx context.Context, p *Publisher, snap *catalogdb.Snapshot, date time.Time) (d draft, err error) {
-	d = draft{release: snap.Release, revision: snap.Revision, date: date}
-	defer func() {
-		if err != nil {
-			d.close()
-		}
-	}()
-	if d.packages, err = snap.Count(ctx); err != nil {
-		return d, err
+// plan puts every package into every index. The count of packages, which changes most often, is a
+// member of its own.
+func (rpmFormat) plan(*catalogdb.Snapshot) (plan, error) {
+	p := plan{
+		head:  func(i, packages int) []byte { return repomd.Header(indexTypes[i], packages) },
+		tail:  func(i int) []byte { return repomd.Footer(indexTypes[i]) },
+		total: func(counts []int) int { return counts[0] },
 	}
-	w := newCompressor()
-	for _, t := range indexTypes {
-		x, err := newIndex()
-		if err != nil {
-			return d, err
-		}
-		d.indexes = append(d.indexes, indexFile{index: x})
-		// The count is a member of its own.
-		if err := errors.Join(x.add(w, true, repomd.Header(t, d.packages)), x.flush(w)); err != nil {
-			return d, err
-		}
+	for i, t := range indexTypes {
+		p.indexes = append(p.indexes, planned{name: t, fragment: i})
 	}
-	for k, err := range snap.Packages(ctx) {
-		if err != nil {
-			return d, err
-		}
-		if err := p.ensureNoarch(ctx, snap, k); err != nil {
-			return d, err
-		}
-		border := startsSegment(k)
-		for i, fragment := range [][]byte{k.Primary, k.Filelists, k.Other} {
-			if err := d.indexes[i].index.add(w, border, fragment); err != nil {
-				return d, err
-			}
-		}
-	}
-	return d, finishRPM(w, &d)
+	return p, nil
 }
 
-// finishRPM ends the indexes of a draft, names them, and describes them in its pointer.
-func finishRPM(w *gzip.Writer, d *draft) error {
-	md := repomd.Repomd{Revision: d.revision, Date: d.date}
-	for i, t := range indexTypes {
-		x := d.indexes[i].index
-		if err := errors.Join(x.add(w, true, repomd.Footer(t)), x.finish(w)); err != nil {
-			return err
-		}
-		data := repomd.Data{Type: t, SHA256: x.packed.sum(), Size: x.packed.size, OpenSHA256: x.plain.sum(), OpenSize: x.plain.size}
-		md.Data = append(md.Data, data)
-		d.indexes[i].key = layout.RPMDir(d.release) + "/" + data.Name()
+func (rpmFormat) pointer(_ *catalogdb.Snapshot, rd *rendering, revision catalog.Revision, date time.Time) []byte {
+	md := repomd.Repomd{Revision: revision, Date: date}
+	for _, x := range rd.indexes {
+		md.Data = append(md.Data, dataOf(x))
 	}
-	d.pointer = md.Render()
-	return nil
+	return md.Render()
+}
+
+// dataOf describes an index as repomd.xml does.
+func dataOf(x *index) repomd.Data {
+	return repomd.Data{Type: x.name, SHA256: x.packed.sha256, Size: x.packed.size, OpenSHA256: x.plain.sha256, OpenSize: x.plain.size}
+}
+
+func (rpmFormat) file(r catalog.Release, x *index) indexFile {
+	return indexFile{key: layout.RPMDir(r) + "/" + dataOf(x).Name(), index: x}
 }
 
 // ensureNoarch gives a new directory its copies of the noarch packages that were there before it.
 // Later ones are copied at ingest, to every directory that exists by then.
-func (p *Publisher) ensureNoarch(ctx context.Context, snap *catalogdb.Snapshot, k catalog.Package) error {
-	if snap.Published > 0 || k.Arch != layout.Noarch {
+func (p *Publisher) ensureNoarch(ctx context.Context, snap *catalogdb.Snapshot) func(*catalogdb.Entry) error {
+	if snap.Published > 0 || snap.Release.Arch == "" {
 		return nil
 	}
-	err := p.bucket.Copy(ctx, k.Key, layout.ObjectOf(layout.RPMKey(k, snap.Release.Arch)))
-	if errors.Is(err, ErrExists) {
-		return nil
+	return func(e *catalogdb.Entry) error {
+		if string(e.Arch) != layout.Noarch {
+			return nil
+		}
+		from := string(e.Key)
+		err := p.bucket.Copy(ctx, from, layout.ObjectOf(fileKey(snap.Release, e)))
+		if errors.Is(err, ErrExists) {
+			return nil
+		}
+		return err
 	}
-	return err
+}
+
+// fileKey returns the key under which a release has the file of an entry.
+func fileKey(r catalog.Release, e *catalogdb.Entry) string {
+	if r.Arch == "" {
+		return string(e.Key)
+	}
+	k := catalog.Package{Repository: r.Repository, Distribution: r.Distribution, Name: string(e.Name), Version: string(e.Version), Arch: string(e.Arch)}
+	return layout.RPMKey(k, r.Arch)
 }

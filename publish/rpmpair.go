@@ -31,6 +31,8 @@ func (rpmFormat) parse(r catalog.Release, body []byte) (pointer, error) {
 	return ptr, err
 }
 
+func (rpmFormat) text(body []byte) []byte { return body }
+
 func (f rpmFormat) open(ctx context.Context, b Bucket, keys sign.Keyring, r catalog.Release, body []byte) (pointer, error) {
 	asc, _, err := readSmall(ctx, b, ascKey(r))
 	if err != nil {

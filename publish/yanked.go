@@ -8,9 +8,12 @@ import (
 	"iter"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
+	"repomill/schemas/member"
 )
 
 // maxYankedLine bounds one withdrawn package in a list, in bytes.
@@ -19,30 +22,38 @@ const maxYankedLine = 1 << 20
 // listYanked makes the list of the packages that were withdrawn from a release. It is an object beside
 // the manifests, which name it: one line of JSON a package, in order, compressed. Any number of publishes
 // that withdraw nothing share one list, so that what a publish writes does not grow with it.
-func (d *draft) listYanked(ctx context.Context, snap *catalogdb.Snapshot) error {
+func (d *draft) listYanked(ctx context.Context, dir string, snap *catalogdb.Snapshot) error {
 	yanked, err := snap.Yanked(ctx)
 	if err != nil || len(yanked) == 0 {
 		return err
 	}
-	x, err := newIndex()
+	to, err := newSpool(dir)
 	if err != nil {
 		return err
 	}
+	x := &index{spool: to}
 	d.yanked = []indexFile{{index: x}}
-	w := newCompressor()
+	work := newPress(to)
+	c := &cutter{press: work}
 	for _, k := range yanked {
 		line, err := json.Marshal(k)
 		if err != nil {
 			return err
 		}
-		if err := x.add(w, startsSegment(k), line, []byte("\n")); err != nil {
-			return err
-		}
+		border := member.Border([]byte(k.Name), []byte(k.Canonical), []byte(k.Arch))
+		c.add(row{key: k.SortKey, border: border, text: line, ending: "\n"})
 	}
-	if err := x.finish(w); err != nil {
+	c.close()
+	if err := work.wait(); err != nil {
 		return err
 	}
-	d.yanked[0].key = yankedPrefix(snap.Release) + x.packed.sum() + ".json.gz"
+	x.rows = c.segments
+	var g errgroup.Group
+	x.digest(&g)
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	d.yanked[0].key = yankedPrefix(snap.Release) + x.packed.sha256 + ".json.gz"
 	return nil
 }
 

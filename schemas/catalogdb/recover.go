@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -33,6 +34,17 @@ type Recovered struct {
 // A release that does not exist is created; its distribution has to exist ([DB.AdoptSettings]), or the
 // error wraps [ErrNotFound].
 func (d *DB) Recover(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], foreign catalog.Revision, now time.Time) (Recovered, error) {
+	return d.recover(ctx, r, rows, foreign, false, now)
+}
+
+// Rebuild is [DB.Recover] for whoever does not trust the rows that are here: each of those that were
+// published is written anew, with its fragments, under a pair that this catalog drew, too. If that made
+// rows other ones, the release gets the next revision.
+func (d *DB) Rebuild(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], published catalog.Revision, now time.Time) (Recovered, error) {
+	return d.recover(ctx, r, rows, published, true, now)
+}
+
+func (d *DB) recover(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], foreign catalog.Revision, rebuild bool, now time.Time) (Recovered, error) {
 	if err := checkPair(foreign); err != nil {
 		return Recovered{}, fmt.Errorf("recover %s: %w", r, err)
 	}
@@ -43,8 +55,12 @@ func (d *DB) Recover(ctx context.Context, r catalog.Release, rows iter.Seq2[cata
 		if err != nil {
 			return err
 		}
-		if known, err := drew(ctx, tx, rec.release.id, foreign); err != nil || known {
+		known, err := drew(ctx, tx, rec.release.id, foreign)
+		if err != nil || known && !rebuild {
 			return err
+		}
+		if rec.rebuild = rebuild; known {
+			rec.next = rec.release.revision + 1
 		}
 		for k, err := range rows {
 			if err != nil {
@@ -55,7 +71,9 @@ func (d *DB) Recover(ctx context.Context, r catalog.Release, rows iter.Seq2[cata
 				return err
 			}
 		}
-		counts = rec.counts
+		if counts = rec.counts; known {
+			return rec.endRebuild(ctx)
+		}
 		return rec.end(ctx, foreign)
 	})
 	if errors.Is(err, errUnread) {
@@ -80,7 +98,9 @@ type recovery struct {
 	release      releaseRow
 	others       []releaseRow // of the distribution, that show noarch packages too
 	counts       Recovered
-	shared       bool // something that others show changed
+	shared       bool  // something that others show changed
+	rebuild      bool  // write every row
+	next         int64 // the revision with which changes come into the release; 0: clients see them already
 }
 
 // beginRecovery locks what a release is made of, and creates it if it is absent.
@@ -172,7 +192,15 @@ func (rec *recovery) take(ctx context.Context, k catalog.Package) error {
 	case !same:
 		err = rec.replace(ctx, id, holder, k)
 		rec.counts.Replaced++
-	case holder.State == k.State, pending:
+	case pending:
+		return nil
+	case holder.State == k.State && rec.rebuild && k.State == catalog.Active:
+		restored, err := rec.restore(ctx, id, k)
+		if err != nil || !restored {
+			return err
+		}
+		rec.counts.Replaced++
+	case holder.State == k.State:
 		return nil
 	case k.State == catalog.Active:
 		err = rec.write(ctx, id, k) // with fragments, which the record of a yank has not
@@ -216,10 +244,32 @@ func (rec *recovery) write(ctx context.Context, id int64, k catalog.Package) err
 	return err
 }
 
+// restore gives a row the fragments that were published, and reports whether it had others.
+func (rec *recovery) restore(ctx context.Context, id int64, k catalog.Package) (restored bool, err error) {
+	fragments, err := packAll(k)
+	if err != nil {
+		return false, err
+	}
+	args := append(slices.Clone(fragments), id)
+	for _, f := range fragments {
+		if f == nil {
+			f = []byte{}
+		}
+		args = append(args, f)
+	}
+	res, err := rec.tx.ExecContext(ctx, `UPDATE packages SET stanza = ?, primary_xml = ?, filelists_xml = ?, other_xml = ? WHERE id = ?
+		AND (COALESCE(stanza, x'') <> ? OR COALESCE(primary_xml, x'') <> ? OR COALESCE(filelists_xml, x'') <> ? OR COALESCE(other_xml, x'') <> ?)`, args...)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
+}
+
 // appear records that clients see, or miss, a row already in this release, and from their next revision
 // on in others.
 func (rec *recovery) appear(ctx context.Context, id int64, k catalog.Package) error {
-	if err := appear(ctx, rec.tx, id, rec.release.id, 0); err != nil {
+	if err := appear(ctx, rec.tx, id, rec.release.id, rec.next); err != nil {
 		return err
 	}
 	for _, other := range rec.others {
@@ -242,11 +292,27 @@ func (rec *recovery) end(ctx context.Context, foreign catalog.Revision) error {
 		return err
 	}
 	pair := catalog.Revision{Number: beyond(rec.release.revision, foreign.Number), Nonce: random()}
-	if err := draw(ctx, rec.tx, rec.release.id, pair, rec.now); err != nil || !rec.shared {
+	if err := draw(ctx, rec.tx, rec.release.id, pair, rec.now); err != nil {
 		return err
 	}
+	return rec.advanceOthers(ctx)
+}
+
+// endRebuild draws the next revision if rows became other ones, so that everybody looks at them again.
+func (rec *recovery) endRebuild(ctx context.Context) error {
+	if rec.counts == (Recovered{}) {
+		return nil
+	}
+	if _, err := advance(ctx, rec.tx, rec.release.id, rec.now); err != nil {
+		return err
+	}
+	return rec.advanceOthers(ctx)
+}
+
+// advanceOthers draws a revision for the other releases that show what changed.
+func (rec *recovery) advanceOthers(ctx context.Context) error {
 	for _, other := range rec.others {
-		if !shows(other.arch, layout.Noarch) {
+		if !rec.shared || !shows(other.arch, layout.Noarch) {
 			continue
 		}
 		if _, err := advance(ctx, rec.tx, other.id, rec.now); err != nil {

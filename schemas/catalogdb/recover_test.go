@@ -270,3 +270,42 @@ func recoverConcurrently(t *testing.T, db *catalogdb.DB) {
 	}
 	checkRevision(t, db, jammy, foreign.Number+1000)
 }
+
+// Rows that nobody trusts become what was published, under a pair that was drawn here.
+func rebuild(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	same, spoilt, gone, newer := deb(jammy, "a-same", "1"), deb(jammy, "b-spoilt", "1"), deb(jammy, "c-gone", "1"), deb(jammy, "d-newer", "1")
+	pair := stateOf(t, db, jammy).Revision
+	bad := spoilt
+	bad.Stanza = []byte("Package: something else\n")
+	pushAll(t, db, same, bad, newer)
+	state := stateOf(t, db, jammy).Revision
+	before := state.Number
+	rows := func(yield func(catalog.Package, error) bool) {
+		for _, k := range []catalog.Package{same, spoilt, gone} {
+			k.State = catalog.Active
+			if !yield(k, nil) {
+				return
+			}
+		}
+	}
+	for _, want := range []catalogdb.Recovered{{Inserted: 1, Replaced: 1}, {}} {
+		got, err := db.Rebuild(t.Context(), jammy, rows, pair, start)
+		if err != nil || got != want {
+			t.Errorf("got %+v, %v; want %+v", got, err, want)
+		}
+		checkRevision(t, db, jammy, before+1)
+	}
+	want := []string{"a-same 1 amd64", "b-spoilt 1 amd64", "c-gone 1 amd64", "d-newer 1 amd64"}
+	if diff := cmp.Diff(want, names(t, db, jammy)); diff != "" {
+		t.Errorf("%s shows (-want +got):\n%s", jammy, diff)
+	}
+	if got := changes(t, db, jammy, state); got != "b-spoilt c-gone" {
+		t.Errorf("changes: %q", got)
+	}
+	for _, line := range content(t, db, jammy) {
+		if strings.Contains(line, "something else") {
+			t.Errorf("%s is what was here", line)
+		}
+	}
+}

@@ -12,12 +12,12 @@ import (
 
 // A Snapshot is one consistent view of a release: its revision, its repository's settings and its rows.
 type Snapshot struct {
-	Release    catalog.Release
-	Revision   catalog.Revision
-	Published  int64 // the newest revision that the catalog knows to be visible
-	Recoveries int   // how often rows were taken over from the bucket, which [Snapshot.Changes] does not tell
-	Hold       Hold
-	Settings   catalog.Settings
+	Release   catalog.Release
+	Revision  catalog.Revision
+	Published int64 // the newest revision that the catalog knows to be visible
+	Epoch     int   // another one if [Snapshot.Changes] does not tell all: rows were taken over, or are to be rendered anew
+	Hold      Hold
+	Settings  catalog.Settings
 
 	tx           *sql.Tx
 	distribution int64
@@ -56,7 +56,7 @@ func (s *Snapshot) begin(ctx context.Context) error {
 	err := s.tx.QueryRowContext(ctx, `SELECT r.id, d.id, r.revision, r.nonce, r.published_revision,
 			(SELECT COUNT(*) FROM foreign_pairs f WHERE f.release_id = r.id)
 		FROM `+releaseTables+` WHERE `+releaseKey+` AND r.arch = ?`, append(distributionArgs(s.Release), s.Release.Arch)...).
-		Scan(&s.release, &s.distribution, &s.Revision.Number, &s.Revision.Nonce, &s.Published, &s.Recoveries)
+		Scan(&s.release, &s.distribution, &s.Revision.Number, &s.Revision.Nonce, &s.Published, &s.Epoch)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}

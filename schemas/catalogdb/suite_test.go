@@ -74,6 +74,14 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 
 		{"a row holds four fragments of the largest size", claimLargest},
 
+		{"a reindex ends as its releases do", reindexEnds},
+		{"the same reindex does not go on twice", reindexRefused},
+		{"an interrupted reindex is continued", reindexContinued},
+		{"a reindex of yesterday is not continued", reindexTooOld},
+		{"a reindex of which nothing is left is not continued", reindexNothingLeft},
+		{"a cancelled reindex stays so", reindexCancelled},
+		{"a reindex has any number of releases", reindexMany},
+
 		{"a repository is created once", createRepository},
 		{"what cannot be a repository is not created", createRefuses},
 		{"a change of settings draws a revision", changeSettings},
@@ -95,6 +103,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"an old catalog recovers what it missed and keeps what it has", recoverFromBackup},
 		{"a recovered release is beyond both revisions", recoverBeyondBoth},
 		{"a recovered noarch package is news to other directories", recoverNoarch},
+		{"a rebuilt release has the rows that were published", rebuild},
 		{"rows that cannot be recovered change nothing", recoverRefuses},
 
 		{"a package is placed in each release", placements},
@@ -114,6 +123,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"of concurrent takers one has the lease", takeConcurrently},
 		{"a publisher with a snapshot can ask and write", publishConcurrently},
 		{"concurrent declarations make one repository", declareConcurrently},
+		{"of concurrent reindexes one starts", reindexConcurrently},
 	} {
 		t.Run(tt.fact, func(t *testing.T) { tt.test(t, open(t)) })
 	}

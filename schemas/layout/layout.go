@@ -65,6 +65,14 @@ func RPMKey(p catalog.Package, dir string) string {
 	return p.Repository.String() + "/" + p.Distribution.String() + "/" + dir + "/" + RPMName(p)
 }
 
+// PackagesPrefix is what the keys of a release's package files begin with.
+func PackagesPrefix(r catalog.Release) string {
+	if r.Arch == "" {
+		return OSDir(r) + "/pool/" + r.Distribution.Version + "/"
+	}
+	return RPMDir(r) + "/"
+}
+
 // epochFolder splits "[epoch:]version" into "e<epoch>/" and version; an absent or zero epoch has no folder.
 func epochFolder(version string) (folder, rest string) {
 	epoch, rest, ok := strings.Cut(version, ":")
