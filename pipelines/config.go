@@ -28,10 +28,12 @@ import (
 // A Config names the resources of a pipeline. It travels with the pipeline's DoFns: it holds URLs and
 // never a secret.
 type Config struct {
-	Staging        string        // gs:// or file:// URL of the staging bucket
+	Staging        string        // gs:// or file:// URL of the staging bucket; empty for a process that takes up no uploads
 	Bucket         string        // s3:// or file:// URL of the published bucket
 	Catalog        string        // mysql:// or sqlite:// URL
-	SigningKey     string        // file:// URL of the armoured private keys
+	SigningKey     string        // file:// URL of the armoured private keys; empty for a worker, who only prepares
+	CacheDir       string        // where rendered indexes are kept for the next revision; empty for the system's temporary folder
+	CacheSize      int64         // how many bytes of them; 0 for [publish.DefaultCache]
 	PublicURL      string        // where clients find the bucket's keys, without a slash at the end
 	Distributions  string        // path of a file that extends the distribution table; empty for none
 	Create         bool          // create what is not declared
@@ -74,6 +76,7 @@ type Resources struct {
 	unadopted sync.Map // catalog.Repository: its settings here may be older than the published ones
 	progress  sync.Map // name of a run: func(), to be called for each upload that it is through with
 	failed    sync.Map // catalog.Release: its last publish in this process came to nothing
+	watchers  sync.Map // name of a reindex: its ReindexWatcher
 	metrics   *metrics
 	telling   sync.Mutex
 }
@@ -115,11 +118,17 @@ func (r *Resources) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if r.Signer, err = ReadSigner(cfg.SigningKey); err != nil {
-		return err
+	var signer publish.Signer // none, and no typed nil
+	if cfg.SigningKey != "" {
+		if r.Signer, err = ReadSigner(cfg.SigningKey); err != nil {
+			return err
+		}
+		signer = r.Signer
 	}
-	if r.Staging, err = objects.OpenStaging(ctx, cfg.Staging); err != nil {
-		return err
+	if cfg.Staging != "" {
+		if r.Staging, err = objects.OpenStaging(ctx, cfg.Staging); err != nil {
+			return err
+		}
 	}
 	if r.Bucket, err = objects.OpenBucket(ctx, cfg.Bucket); err != nil {
 		return err
@@ -132,7 +141,8 @@ func (r *Resources) open(ctx context.Context) (err error) {
 		Create: cfg.Create, MaxSize: cfg.MaxPackageSize, Now: time.Now, Log: r.Log,
 	}
 	r.Publisher, err = publish.New(publish.Config{
-		Bucket: r.Bucket, Catalog: r.Catalog, Signer: r.Signer, Rows: rowReader{}, PublicURL: cfg.PublicURL, Now: time.Now, Log: r.Log,
+		Bucket: r.Bucket, Catalog: r.Catalog, Signer: signer, Rows: rowReader{}, PublicURL: cfg.PublicURL, Now: time.Now, Log: r.Log,
+		CacheDir: cfg.CacheDir, CacheSize: cfg.CacheSize,
 	})
 	if err != nil {
 		return err

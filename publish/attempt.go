@@ -45,7 +45,7 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (out
 		}
 	}
 	if res.Changed {
-		if res.Packages, err = p.replace(ctx, f, snap, old); err != nil {
+		if res.Packages, err = p.replace(ctx, f, snap, old, m); err != nil {
 			return res, err
 		}
 		res.own = true
@@ -96,12 +96,16 @@ func (p *Publisher) repair(ctx context.Context, f format, old published, stale b
 }
 
 // replace renders a release and swaps its pointer.
-func (p *Publisher) replace(ctx context.Context, f format, snap *catalogdb.Snapshot, old published) (packages int, err error) {
-	rd, err := p.render(ctx, f, snap)
+func (p *Publisher) replace(ctx context.Context, f format, snap *catalogdb.Snapshot, old published, m mode) (packages int, err error) {
+	rd, err := p.prepared(ctx, f, snap, m.prepared)
+	if rd == nil && err == nil {
+		if rd, err = p.render(ctx, f, snap); err == nil {
+			defer p.renderings.put(snap.Release, rd)
+		}
+	}
 	if err != nil {
 		return 0, err
 	}
-	defer p.renderings.put(snap.Release, rd)
 	date := nextDate(old)
 	d := draw(f, snap, rd, date)
 	defer func() { d.close() }()
@@ -111,7 +115,11 @@ func (p *Publisher) replace(ctx context.Context, f format, snap *catalogdb.Snaps
 	snap.Close() //nolint:errcheck // a read; writing to a distant store may take long
 	// A crash from here on leaves index files that nothing refers to. The next run writes the same ones again.
 	live := old.live()
-	aged, err := p.createIndexes(ctx, d.stored(), live)
+	there := live
+	if rd.spool == nil { // stored, and checked, by whoever prepared them
+		there = d.keys()
+	}
+	aged, err := p.createIndexes(ctx, d.stored(), there)
 	if err != nil {
 		return 0, err
 	}

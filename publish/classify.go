@@ -11,12 +11,12 @@ import (
 // indexName is what the files of repodata are called that have content names.
 var indexName = regexp.MustCompile(`^[0-9a-f]{64}-[a-z]+\.xml\.gz$`)
 
-// indexOf returns the release whose index, manifest or list lies under a key: all that has a content name
-// and is no package.
+// indexOf returns the release whose index, manifest or list lies under a key, or a part of a future index:
+// all that has a content name and is no package.
 func (s *site) indexOf(key string) (r catalog.Release, ok bool) {
 	if layout.Hidden(key) {
 		for r := range s.releases {
-			if _, ok := pointerOf(r, key); ok || strings.HasPrefix(key, yankedPrefix(r)) {
+			if _, ok := pointerOf(r, key); ok || strings.HasPrefix(key, yankedPrefix(r)) || strings.HasPrefix(key, layout.PreparedPrefix(r)) {
 				return r, true
 			}
 		}

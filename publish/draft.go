@@ -38,6 +38,15 @@ func draw(f format, snap *catalogdb.Snapshot, rd *rendering, date time.Time) dra
 // stored returns all files that are stored under content names.
 func (d draft) stored() []indexFile { return slices.Concat(d.indexes, d.yanked) }
 
+// keys returns the keys of the indexes.
+func (d draft) keys() map[string]bool {
+	keys := map[string]bool{}
+	for _, x := range d.indexes {
+		keys[x.key] = true
+	}
+	return keys
+}
+
 // close gives up what a draft has beside the rendering that it was made of.
 func (d draft) close() {
 	for _, x := range d.yanked {

@@ -16,9 +16,10 @@ type index struct {
 	head   *segment
 	rows   []*segment // of rows, in order
 	tail   *segment
-	spool  *spool // has their bytes
-	plain  digest // of the text
-	packed digest // of the file
+	spool  *spool           // has their bytes
+	stored func() io.Reader // instead of all these: the file as the bucket has it
+	plain  digest           // of the text
+	packed digest           // of the file
 }
 
 // A segment is one gzip member of an index, with the rows that are in it.
@@ -74,6 +75,9 @@ func (x *index) extents(of func(*segment) extent) []extent {
 
 // body returns the bytes of the file.
 func (x *index) body() io.Reader {
+	if x.stored != nil {
+		return x.stored()
+	}
 	return x.spool.read(x.extents(func(s *segment) extent { return s.member }))
 }
 

@@ -26,7 +26,7 @@ type Signer interface {
 type Config struct {
 	Bucket    Store
 	Catalog   Catalog
-	Signer    Signer
+	Signer    Signer // nil for a publisher that only prepares
 	Rows      RowReader
 	PublicURL string           // where clients find the bucket's keys, without a slash at its end
 	Now       func() time.Time // this machine's clock, compared with the store's
@@ -54,9 +54,12 @@ type Publisher struct {
 
 // New returns a publisher.
 func New(c Config) (*Publisher, error) {
-	keyring, err := sign.ReadKeyring(c.Signer.Public())
-	if err != nil {
-		return nil, fmt.Errorf("read the signer's public key: %w", err)
+	var keyring sign.Keyring
+	if c.Signer != nil {
+		var err error
+		if keyring, err = sign.ReadKeyring(c.Signer.Public()); err != nil {
+			return nil, fmt.Errorf("read the signer's public key: %w", err)
+		}
 	}
 	return &Publisher{
 		bucket: c.Bucket, catalog: c.Catalog, signer: c.Signer, keyring: keyring,
@@ -99,7 +102,10 @@ func (p *Publisher) Redate(ctx context.Context, r catalog.Release) (Result, erro
 }
 
 // A mode is what a publish does besides.
-type mode struct{ repair, redate bool }
+type mode struct {
+	repair, redate bool
+	prepared       *Prepared
+}
 
 const (
 	// maxAttempts bounds how often a publish begins again. Each time, somebody else's write went
@@ -120,6 +126,8 @@ var (
 	errRepaired = errors.New("a torn pair was repaired")
 	// errRecovered says that the catalog took over what others had published.
 	errRecovered = errors.New("lost history was recovered")
+	// errNoKey says that a publisher can only prepare.
+	errNoKey = errors.New("no signing key is here: workers prepare releases, and the process that submitted the job publishes them")
 	// errHeld says that another publisher has the release for himself.
 	errHeld = errors.New("another publisher has the release for itself")
 )
@@ -130,6 +138,9 @@ func (p *Publisher) run(ctx context.Context, r catalog.Release, m mode) (Result,
 		return Result{}, err
 	}
 	defer unlock()
+	if p.signer == nil {
+		return Result{}, fmt.Errorf("publish %s: %w", r, errNoKey)
+	}
 	done, err := p.settleRelease(ctx, r, m)
 	return done.Result, err
 }

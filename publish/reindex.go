@@ -17,6 +17,7 @@ type Reindexing struct {
 	DryRun   bool                  // write nothing, and say what would change
 	Repair   bool                  // write published index files that are missing or damaged anew, instead of refusing
 	Progress func(done, total int) // packages rendered; may be nil; called for each of them, by one goroutine
+	Prepared *Prepared             // the index files, if others made them; of no use once the rows have changed
 }
 
 // Reindexed is what a reindex of one release came to.
@@ -46,6 +47,9 @@ func (p *Publisher) Reindex(ctx context.Context, r catalog.Release, how Reindexi
 		return Reindexed{Release: r}, err
 	}
 	defer unlock()
+	if p.signer == nil {
+		return Reindexed{Release: r}, errNoKey
+	}
 	var res Reindexed
 	for n := 1; ; n++ {
 		res, err = p.reindex(ctx, r, how)
@@ -73,6 +77,9 @@ func (p *Publisher) reindex(ctx context.Context, r catalog.Release, how Reindexi
 	if err != nil {
 		return res, err
 	}
+	if damaged { // what others made may be what is damaged
+		how.Prepared = nil
+	}
 	open := p.snapshot // which takes over settings that the catalog lacks
 	if how.DryRun {
 		open = func(ctx context.Context, old published) (*catalogdb.Snapshot, error) {
@@ -87,21 +94,22 @@ func (p *Publisher) reindex(ctx context.Context, r catalog.Release, how Reindexi
 	if err := p.mayReindex(ctx, old, snap, how); err != nil {
 		return res, err
 	}
-	seen, err := p.renderAnew(ctx, f, snap, how)
+	rd, seen, err := p.renderAnew(ctx, f, snap, how)
 	if err != nil {
 		return res, err
 	}
-	p.compare(ctx, f, old, snap, seen, &res)
+	p.compare(ctx, f, old, snap, rd, seen, &res)
+	p.renderings.put(r, rd)
 	if how.DryRun {
 		return res, nil
 	}
 	snap.Close() //nolint:errcheck // the catalog is about to be written to
 	if damaged {
-		if err := p.restore(ctx, r); err != nil {
+		if err := p.restore(ctx, r, rd); err != nil {
 			return res, err
 		}
 	}
-	return res, p.bringUp(ctx, f, old, snap.Revision, &res)
+	return res, p.bringUp(ctx, f, old, snap.Revision, mode{repair: true, prepared: how.Prepared}, &res)
 }
 
 // mayReindex has lost history recovered first. A dry run cannot.
@@ -124,7 +132,7 @@ const maxLost = 2
 
 // bringUp publishes what is rendered, unless it is published already. If others publish meanwhile, they may
 // do so with segments that they keep from before, and their indexes are compared, too.
-func (p *Publisher) bringUp(ctx context.Context, f format, old published, revision catalog.Revision, res *Reindexed) error {
+func (p *Publisher) bringUp(ctx context.Context, f format, old published, revision catalog.Revision, m mode, res *Reindexed) error {
 	before := old.revision
 	for different := res.Different; ; {
 		if different && old.exists && revision == old.revision {
@@ -135,7 +143,7 @@ func (p *Publisher) bringUp(ctx context.Context, f format, old published, revisi
 		if res.Lost >= maxLost {
 			defer p.hold(ctx, old.release)()
 		}
-		done, err := p.settleRelease(ctx, old.release, mode{repair: true})
+		done, err := p.settleRelease(ctx, old.release, m)
 		if err != nil {
 			return err
 		}
@@ -235,9 +243,7 @@ func (p *Publisher) problemOf(ctx context.Context, o ManifestObject) (string, er
 }
 
 // restore writes those index files anew that are missing or damaged, as far as the rows make them still.
-func (p *Publisher) restore(ctx context.Context, r catalog.Release) error {
-	rd := p.renderings.take(r)
-	defer p.renderings.put(r, rd)
+func (p *Publisher) restore(ctx context.Context, r catalog.Release, rd *rendering) error {
 	for _, x := range rd.indexes {
 		file := formatOf(r).file(r, x)
 		problem, err := p.problemOf(ctx, file.object())
@@ -259,10 +265,8 @@ func (p *Publisher) restore(ctx context.Context, r catalog.Release) error {
 	return nil
 }
 
-// compare says how the rendering that is kept differs from what is published.
-func (p *Publisher) compare(ctx context.Context, f format, old published, snap *catalogdb.Snapshot, seen identities, res *Reindexed) {
-	rd := p.renderings.take(snap.Release)
-	defer p.renderings.put(snap.Release, rd)
+// compare says how a rendering differs from what is published.
+func (p *Publisher) compare(ctx context.Context, f format, old published, snap *catalogdb.Snapshot, rd *rendering, seen identities, res *Reindexed) {
 	res.Packages, res.Revision = rd.packages, old.revision
 	published := map[string]ManifestObject{}
 	for _, x := range old.indexes {
@@ -304,27 +308,26 @@ func (p *Publisher) difference(ctx context.Context, old published, seen identiti
 	return len(seen.set), removed, nil
 }
 
-// renderAnew puts a rendering of a snapshot's rows alone into the cache, and makes sure that the file of
-// each package is there.
-func (p *Publisher) renderAnew(ctx context.Context, f format, snap *catalogdb.Snapshot, how Reindexing) (identities, error) {
+// renderAnew makes a rendering of a snapshot's rows alone, and makes sure that the file of each package is there.
+func (p *Publisher) renderAnew(ctx context.Context, f format, snap *catalogdb.Snapshot, how Reindexing) (*rendering, identities, error) {
 	seen := newIdentities()
 	plan, err := f.plan(snap)
 	if err != nil {
-		return seen, err
+		return nil, seen, err
 	}
 	total, err := snap.Count(ctx)
 	if err != nil {
-		return seen, err
+		return nil, seen, err
 	}
 	files, err := p.files(ctx, snap.Release)
 	if err != nil {
-		return seen, err
+		return nil, seen, err
 	}
 	if old := p.renderings.take(snap.Release); old != nil {
 		old.close()
 	}
 	spread := p.ensureNoarch(ctx, snap)
-	rd, err := renderWhole(ctx, p.renderings.dir, plan, snap, func(e *catalogdb.Entry) error {
+	see := func(e *catalogdb.Entry) error {
 		seen.add(string(e.Component), string(e.Name), string(e.Version), string(e.Arch))
 		if how.Progress != nil {
 			how.Progress(len(seen.set), total)
@@ -336,17 +339,38 @@ func (p *Publisher) renderAnew(ctx context.Context, f format, snap *catalogdb.Sn
 			return spread(e)
 		}
 		return nil
-	})
+	}
+	rd, err := p.prepared(ctx, f, snap, how.Prepared)
+	switch {
+	case err != nil:
+	case rd != nil:
+		err = seeAll(ctx, snap, see)
+	default:
+		rd, err = renderWhole(ctx, p.renderings.dir, plan, snap, see)
+	}
 	if err == nil {
-		if err = files.problem(); err != nil {
-			rd.close()
-		}
+		err = files.problem()
 	}
 	if err != nil {
-		return seen, err
+		if rd != nil {
+			rd.close()
+		}
+		return nil, seen, err
 	}
-	p.renderings.put(snap.Release, rd)
-	return seen, nil
+	return rd, seen, nil
+}
+
+// seeAll shows every entry to see.
+func seeAll(ctx context.Context, snap *catalogdb.Snapshot, see func(*catalogdb.Entry) error) error {
+	for e, err := range snap.Entries(ctx, catalogdb.Range{Bare: true}) {
+		if err == nil {
+			err = see(e)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Rebuild takes the rows of a release over from its published indexes and their manifest, also if the catalog

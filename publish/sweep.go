@@ -109,7 +109,7 @@ func (c *Collector) sweepRepository(ctx context.Context, r catalog.Repository, o
 func (s *site) prefixes(r catalog.Repository) []string {
 	all := []string{r.String() + "/"}
 	for release := range s.releases {
-		all = append(all, layout.HistoryPrefix(release))
+		all = append(all, layout.HistoryPrefix(release), layout.PreparedPrefix(release))
 	}
 	return all
 }

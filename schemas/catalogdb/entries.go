@@ -27,15 +27,16 @@ func (e *Entry) String() string { return fmt.Sprintf("%s %s %s", e.Name, e.Versi
 
 // A Range says which entries to read.
 type Range struct {
-	From, To  []byte   // sort keys: From is in it and To is not; nil for no bound
+	From, To  []byte   // sort keys: From is in it and To is not; empty for no bound
 	Component string   // DEB: of this component; empty for all
 	Arches    []string // DEB: of these architectures; none for all
+	Bare      bool     // without fragments
 }
 
 // Entries returns the entries of a release in a range, in sort-key order.
 func (s *Snapshot) Entries(ctx context.Context, in Range) iter.Seq2[*Entry, error] {
 	return func(yield func(*Entry, error) bool) {
-		e := &Entry{Fragments: make([]Fragment, len(s.fragmentColumns()))}
+		e := &Entry{Fragments: make([]Fragment, len(s.fragmentColumns(in)))}
 		for {
 			part, err := s.part(ctx, in)
 			if err == nil && !s.entries(ctx, part, e, yield) {
@@ -93,10 +94,10 @@ func (s *Snapshot) where(in Range, dirs ...any) (where string, args []any) {
 		where, args = where+`, ?`, append(args, dir)
 	}
 	where += `)`
-	if in.From != nil {
+	if len(in.From) > 0 {
 		where, args = where+` AND k.sort_key >= ?`, append(args, in.From)
 	}
-	if in.To != nil {
+	if len(in.To) > 0 {
 		where, args = where+` AND k.sort_key < ?`, append(args, in.To)
 	}
 	if in.Component != "" {
@@ -111,17 +112,21 @@ func (s *Snapshot) where(in Range, dirs ...any) (where string, args []any) {
 	return where, args
 }
 
-func (s *Snapshot) fragmentColumns() []string {
-	if s.Release.Arch == "" {
+func (s *Snapshot) fragmentColumns(in Range) []string {
+	switch {
+	case in.Bare:
+		return nil
+	case s.Release.Arch == "":
 		return []string{"k.stanza"}
+	default:
+		return []string{"k.primary_xml", "k.filelists_xml", "k.other_xml"}
 	}
-	return []string{"k.primary_xml", "k.filelists_xml", "k.other_xml"}
 }
 
 // entries yields the entries of a part, through e.
 func (s *Snapshot) entries(ctx context.Context, in Range, e *Entry, yield func(*Entry, error) bool) (more bool) {
 	columns := `SELECT k.sort_key, k.name, k.version, k.canonical, k.arch, k.component, k.object_key, k.size`
-	for _, c := range s.fragmentColumns() {
+	for _, c := range s.fragmentColumns(in) {
 		columns += `, ` + c
 	}
 	where, args := s.where(in, s.dirs()...)

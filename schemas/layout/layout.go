@@ -162,6 +162,9 @@ const SettingsPrefix = ".repomill/"
 // HistoryPrefix is what the keys of a release's manifests begin with.
 func HistoryPrefix(r catalog.Release) string { return ".history/" + r.String() + "/" }
 
+// PreparedPrefix is what the keys of parts of a release's future indexes begin with. They are never served.
+func PreparedPrefix(r catalog.Release) string { return ".prepared/" + r.String() + "/" }
+
 // Hidden reports whether a key has a segment that starts with ".": such keys are for repomill
 // alone. They are never served, and in staging they are ignored.
 func Hidden(key string) bool {

@@ -1,0 +1,174 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+)
+
+// A Prepared release has its index files in the bucket and wants a pointer: workers, who have no signing
+// key, prepare, and the process that has the key publishes. Its fields are data for a pipeline.
+type Prepared struct {
+	Release  string // as [catalog.Release.String] has it
+	Revision int64  // of the rows
+	Nonce    string
+	Packages int
+	Indexes  []PreparedIndex // as the pointer lists them; none if clients see this revision already
+}
+
+// A PreparedIndex is an index file under its content name.
+type PreparedIndex struct {
+	Name       string // DEB: "main/binary-amd64/Packages". RPM: "primary"
+	Size       int64  // of the file, in bytes
+	SHA256     string
+	OpenSize   int64 // of its text
+	OpenSHA256 string
+}
+
+func (x *index) prepared() PreparedIndex {
+	return PreparedIndex{Name: x.name, Size: x.packed.size, SHA256: x.packed.sha256, OpenSize: x.plain.size, OpenSHA256: x.plain.sha256}
+}
+
+// Prepare renders a release and stores its index files, but no pointer. It needs no signing key. A repeat
+// writes the same files.
+func (p *Publisher) Prepare(ctx context.Context, r catalog.Release) (Prepared, error) {
+	unlock, err := p.lock(ctx, r)
+	if err != nil {
+		return Prepared{}, err
+	}
+	defer unlock()
+	done, err := p.prepare(ctx, formatOf(r), r)
+	if err != nil {
+		return Prepared{}, fmt.Errorf("prepare %s: %w", r, err)
+	}
+	return done, nil
+}
+
+// preparedKey is where workers tell the process that publishes what they have prepared.
+func preparedKey(r catalog.Release, revision int64, nonce string) string {
+	return fmt.Sprintf("%s%d-%s/prepared.json", layout.PreparedPrefix(r), revision, nonce)
+}
+
+// RecordPrepared stores what is prepared, for [Publisher.FindPrepared].
+func (p *Publisher) RecordPrepared(ctx context.Context, done Prepared) error {
+	r, err := catalog.ParseRelease(done.Release)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(done)
+	if err != nil {
+		return err
+	}
+	err = p.bucket.Create(ctx, layout.ObjectOf(preparedKey(r, done.Revision, done.Nonce)), bytes.NewReader(body))
+	if errors.Is(err, ErrExists) { // by another attempt, which made the same
+		return nil
+	}
+	return err
+}
+
+// FindPrepared returns what was prepared of a release at its present revision, or nil.
+func (p *Publisher) FindPrepared(ctx context.Context, r catalog.Release) (*Prepared, error) {
+	snap, err := p.catalog.Snapshot(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	snap.Close() //nolint:errcheck // a read
+	key := preparedKey(r, snap.Revision.Number, snap.Revision.Nonce)
+	body, meta, err := readSmall(ctx, p.bucket, key)
+	if err != nil || meta.Version == "" {
+		return nil, err
+	}
+	var done Prepared
+	if err := json.Unmarshal(body, &done); err != nil {
+		return nil, fmt.Errorf("read %s: %w", key, err)
+	}
+	return &done, nil
+}
+
+func (p *Publisher) prepare(ctx context.Context, f format, r catalog.Release) (Prepared, error) {
+	old, err := p.read(ctx, f, r)
+	if err != nil {
+		return Prepared{}, err
+	}
+	snap, err := p.catalog.Snapshot(ctx, r)
+	if err != nil {
+		return Prepared{}, err
+	}
+	defer snap.Close() //nolint:errcheck // a read
+	done := Prepared{Release: r.String(), Revision: snap.Revision.Number, Nonce: snap.Revision.Nonce}
+	if old.exists && old.revision == snap.Revision {
+		return done, nil
+	}
+	rd, err := p.render(ctx, f, snap)
+	if err != nil {
+		return done, err
+	}
+	defer p.renderings.put(r, rd)
+	snap.Close() //nolint:errcheck // a read
+	d := draw(f, snap, rd, old.date)
+	// A crash here leaves index files that nothing refers to. The next run writes the same ones again.
+	if _, err := p.createIndexes(ctx, d.indexes, old.live()); err != nil {
+		return done, err
+	}
+	done.Packages = rd.packages
+	for _, x := range rd.indexes {
+		done.Indexes = append(done.Indexes, x.prepared())
+	}
+	return done, nil
+}
+
+// ReleasePrepared is [Publisher.Release] with index files that others made. If the rows have changed since,
+// it makes them itself.
+func (p *Publisher) ReleasePrepared(ctx context.Context, r catalog.Release, done Prepared) (Result, error) {
+	return p.run(ctx, r, mode{prepared: &done})
+}
+
+// prepared returns the rendering that others made of a snapshot, or nil if what they made is of other rows,
+// or not there.
+func (p *Publisher) prepared(ctx context.Context, f format, snap *catalogdb.Snapshot, done *Prepared) (*rendering, error) {
+	if done == nil || done.Release != snap.Release.String() || snap.Revision != (catalog.Revision{Number: done.Revision, Nonce: done.Nonce}) {
+		return nil, nil
+	}
+	plan, err := f.plan(snap)
+	if err != nil || len(plan.indexes) != len(done.Indexes) {
+		return nil, err
+	}
+	rd := &rendering{revision: snap.Revision, epoch: snap.Epoch, shape: plan.shape(), packages: done.Packages}
+	for i, made := range done.Indexes {
+		x := &index{name: made.Name, packed: digest{made.Size, made.SHA256}, plain: digest{made.OpenSize, made.OpenSHA256}}
+		file := f.file(snap.Release, x)
+		x.stored = func() io.Reader { return late(ctx, p.bucket, file.key) }
+		if there, err := p.stored(ctx, file); err != nil || !there || made.Name != plan.indexes[i].name {
+			return nil, err
+		}
+		rd.indexes = append(rd.indexes, x)
+	}
+	return rd, nil
+}
+
+// late returns a reader of an object that is opened when it is first asked, and closed at its end.
+func late(ctx context.Context, b Bucket, key string) io.Reader {
+	var body io.ReadCloser
+	return readerFunc(func(p []byte) (n int, err error) {
+		if body == nil {
+			if body, _, err = b.Get(ctx, key); err != nil {
+				return 0, err
+			}
+		}
+		if n, err = body.Read(p); err != nil {
+			body.Close()
+		}
+		return n, err
+	})
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
