@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -62,6 +63,8 @@ type Ingester struct {
 	MaxSize int64 // of a package, in bytes
 	Now     func() time.Time
 	Log     *slog.Logger
+
+	offers offers
 }
 
 // DefaultMaxSize is the largest package, in bytes, unless configured otherwise.
@@ -108,9 +111,22 @@ func staged(u catalog.Upload, err error) error {
 	return err
 }
 
+// readers hold buffered readers that have come to the end of a package and are not used any more.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 64<<10) }}
+
 // read peeks at the package, makes sure that it is welcome, and transfers it.
 func (g *Ingester) read(ctx context.Context, at layout.Staged, distro layout.Distro, by catalog.Pusher, body io.Reader) (catalog.Package, error) {
-	r := bufio.NewReaderSize(body, 64<<10)
+	r := readers.Get().(*bufio.Reader)
+	r.Reset(body)
+	k, err := g.readFrom(ctx, at, distro, by, r)
+	if err == nil { // otherwise a store may be reading still
+		r.Reset(nil)
+		readers.Put(r)
+	}
+	return k, err
+}
+
+func (g *Ingester) readFrom(ctx context.Context, at layout.Staged, distro layout.Distro, by catalog.Pusher, r *bufio.Reader) (catalog.Package, error) {
 	if rej := checkFormat(r, distro); rej != nil {
 		return catalog.Package{}, rej
 	}
@@ -150,21 +166,26 @@ func checkFormat(r *bufio.Reader, distro layout.Distro) *catalog.Rejection {
 // admit makes sure that the repository takes packages of this distribution, component and architecture.
 // If it does not yet but may be made to, missing is what has to be declared first.
 func (g *Ingester) admit(ctx context.Context, k catalog.Package, distro layout.Distro) (missing *catalogdb.Declaration, err error) {
-	s, err := g.Catalog.Settings(ctx, k.Repository)
-	if err != nil && !errors.Is(err, catalogdb.ErrNotFound) {
-		return nil, err
-	}
-	declared := err == nil
 	arch := k.Arch
 	if k.Format == catalog.RPM && arch != layout.Noarch {
 		if arch = layout.RPMDirOf(arch); arch == k.Arch && arch == layout.SRPMS || arch == "repodata" {
 			return nil, reject(catalog.BadField, "architecture %q is the name of a folder of every RPM repository; build the package for a real one", k.Arch)
 		}
 	}
+	now := g.Now()
+	if g.offers.has(k, arch, now) {
+		return nil, nil
+	}
+	s, err := g.Catalog.Settings(ctx, k.Repository)
+	if err != nil && !errors.Is(err, catalogdb.ErrNotFound) {
+		return nil, err
+	}
+	declared := err == nil
 	ds, has := s.Find(k.Distribution)
 	hasComponent := k.Format == catalog.RPM || slices.Contains(ds.Components, k.Component)
 	hasArch := arch == "all" || arch == layout.Noarch || slices.Contains(ds.Architectures, arch)
 	if declared && has && hasComponent && hasArch {
+		g.offers.note(k, arch, now)
 		return nil, nil
 	}
 	if g.Create {
@@ -200,12 +221,9 @@ func (g *Ingester) Spread(ctx context.Context, k catalog.Package) (dirs []string
 	if k.Format == catalog.DEB {
 		return nil, nil
 	}
-	s, err := g.Catalog.Settings(ctx, k.Repository)
-	if err != nil {
+	if dirs, err = g.dirs(ctx, k); err != nil {
 		return nil, err
 	}
-	ds, _ := s.Find(k.Distribution)
-	dirs = layout.RPMDirs(k.Arch, ds.Architectures)
 	for _, dir := range dirs {
 		key := layout.RPMKey(k, dir)
 		if key == k.Key {
@@ -223,6 +241,19 @@ func (g *Ingester) Spread(ctx context.Context, k catalog.Package) (dirs []string
 		}
 	}
 	return dirs, nil
+}
+
+// dirs returns the directories of an RPM package: for noarch, all that its repository has now.
+func (g *Ingester) dirs(ctx context.Context, k catalog.Package) ([]string, error) {
+	if k.Arch != layout.Noarch {
+		return layout.RPMDirs(k.Arch, nil), nil
+	}
+	s, err := g.Catalog.Settings(ctx, k.Repository)
+	if err != nil {
+		return nil, err
+	}
+	ds, _ := s.Find(k.Distribution)
+	return layout.RPMDirs(k.Arch, ds.Architectures), nil
 }
 
 func reject(reason catalog.Reason, format string, args ...any) *catalog.Rejection {

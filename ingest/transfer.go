@@ -55,6 +55,9 @@ func (g *Ingester) key(ctx context.Context, k catalog.Package, missing *catalogd
 	if k.Format == catalog.DEB {
 		return layout.PoolKey(k), nil
 	}
+	if k.Arch != layout.Noarch {
+		return layout.RPMKey(k, layout.RPMDirOf(k.Arch)), nil
+	}
 	s, err := g.Catalog.Settings(ctx, k.Repository)
 	if err != nil && missing == nil {
 		return "", err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,17 +39,34 @@ func (d *Dispatcher) carry(ctx context.Context, uploads []catalog.Upload, alone 
 
 // take takes leases on uploads. One that has none to give is finished, or somebody else's.
 func (d *Dispatcher) take(ctx context.Context, uploads []catalog.Upload, lease catalogdb.Lease) (tasks []Task) {
-	for _, u := range uploads {
-		token, state, err := d.Resources.Catalog.Take(ctx, u, lease, time.Now())
-		switch {
+	for group := range slices.Chunk(uploads, maxGroup) {
+		tasks = append(tasks, d.takeGroup(ctx, group, lease)...)
+	}
+	return tasks
+}
+
+// takeGroup takes leases together or, if that fails, one by one, so that an upload that the catalog cannot
+// take keeps no other one back.
+func (d *Dispatcher) takeGroup(ctx context.Context, group []catalog.Upload, lease catalogdb.Lease) (tasks []Task) {
+	taken, err := d.Resources.Catalog.TakeAll(ctx, group, lease, time.Now())
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil && len(group) > 1:
+		for i := range group {
+			tasks = append(tasks, d.takeGroup(ctx, group[i:i+1], lease)...)
+		}
+		return tasks
+	case err != nil:
+		d.Resources.Log.Error("lease not taken; will be tried again", "upload", group[0].String(), "error", err)
+		d.tryAgain(ctx, group[0])
+		return nil
+	}
+	for i, u := range group {
+		switch token, state := taken[i].Token, taken[i].State; {
 		case token != "":
 			d.Resources.logUpload(slog.LevelDebug, u, string(catalog.Received), "worker", lease.Owner)
 			tasks = append(tasks, Task{Bucket: u.Bucket, Object: u.Object, Generation: u.Generation, Size: u.Size, Token: token})
-		case ctx.Err() != nil:
-			return tasks
-		case err != nil:
-			d.Resources.Log.Error("lease not taken; will be tried again", "upload", u.String(), "error", err)
-			d.tryAgain(ctx, u)
 		case state.Final():
 			if state == catalog.Rejected { // as poison, perhaps just now
 				d.Resources.tell(ctx)
@@ -66,25 +84,34 @@ func (d *Dispatcher) take(ctx context.Context, uploads []catalog.Upload, lease c
 func (d *Dispatcher) settle(ctx context.Context, tasks []Task) {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnLimit)
 	defer cancel()
-	for _, t := range tasks {
-		u := t.upload()
-		state, err := d.Resources.Catalog.State(ctx, u)
-		if err == nil && !state.Final() {
-			d.Resources.writeVerdict(ctx, u) //nolint:errcheck // news only; the verdict itself is written for certain
-		}
-		switch {
-		case err == nil && state.Final():
+	uploads := uploadsOf(tasks)
+	defer d.tellLater(ctx, uploads)
+	states, err := d.Resources.Catalog.States(ctx, uploads)
+	if err != nil && ctx.Err() == nil {
+		d.Resources.Log.Error("states not read; the uploads will be tried again", "uploads", len(uploads), "error", err)
+	}
+	for i, u := range uploads {
+		switch state := states[u]; {
+		case state.Final():
 			d.inFlight.done(u)
 			continue
-		case err == nil && state == catalog.Stored:
+		case state == catalog.Stored:
 			d.inFlight.lay(u, true) // until its releases are published
 			continue
 		}
-		if err := d.Resources.Catalog.Return(last, u, t.Token); err != nil {
+		if err := d.Resources.Catalog.Return(last, u, tasks[i].Token); err != nil {
 			d.Resources.Log.Error("lease not given up; it expires", "upload", u.String(), "error", err)
 		}
 		d.tryAgain(ctx, u)
 	}
+}
+
+func uploadsOf(tasks []Task) []catalog.Upload {
+	uploads := make([]catalog.Upload, len(tasks))
+	for i, t := range tasks {
+		uploads[i] = t.upload()
+	}
+	return uploads
 }
 
 // attend renews the leases of a run until stop is called and, if that takes long, tells the uploaders
@@ -95,15 +122,15 @@ func (d *Dispatcher) attend(ctx context.Context, tasks []Task, lease catalogdb.L
 	running.Go(func() {
 		renew := time.NewTicker(lease.For / 4)
 		defer renew.Stop()
-		progress := time.NewTicker(progressAfter)
+		progress := time.NewTicker(newsAfter(len(tasks)))
 		defer progress.Stop()
-		told := make([]catalog.UploadState, len(tasks))
+		uploads, told := uploadsOf(tasks), make([]catalog.UploadState, len(tasks))
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-progress.C:
-				d.tellProgress(ctx, tasks, told)
+				d.tellProgress(ctx, uploads, told)
 			case <-renew.C:
 				if err := d.Resources.Catalog.Renew(ctx, lease, time.Now()); err != nil && ctx.Err() == nil {
 					d.Resources.Log.Error("leases not renewed", "error", err)
@@ -115,14 +142,36 @@ func (d *Dispatcher) attend(ctx context.Context, tasks []Task, lease catalogdb.L
 }
 
 // tellProgress writes the verdict objects of unfinished uploads whose state is not the one told before.
-func (d *Dispatcher) tellProgress(ctx context.Context, tasks []Task, told []catalog.UploadState) {
-	for i, t := range tasks {
-		v, err := d.Resources.Catalog.Verdict(ctx, t.upload())
-		if err != nil || v.State.Final() || v.State == told[i] {
+func (d *Dispatcher) tellProgress(ctx context.Context, uploads []catalog.Upload, told []catalog.UploadState) {
+	verdicts, err := d.Resources.Catalog.Verdicts(ctx, uploads)
+	if err != nil {
+		return // news only: the final verdicts are written for certain
+	}
+	for i, u := range uploads {
+		v, ok := verdicts[u]
+		if !ok || v.State.Final() || v.State == told[i] {
 			continue
 		}
-		if _, err := d.Resources.writeVerdict(ctx, t.upload()); err == nil {
+		if err := d.Resources.writeVerdict(ctx, u, v); err == nil {
 			told[i] = v.State
 		}
 	}
+}
+
+// tellLater tells the uploaders how far their uploads are if, after a while or when the dispatcher ends,
+// these are not finished.
+func (d *Dispatcher) tellLater(ctx context.Context, uploads []catalog.Upload) {
+	d.news.Go(func() {
+		select {
+		case <-time.After(newsAfter(len(uploads))):
+		case <-d.ending:
+		}
+		d.tellProgress(ctx, uploads, make([]catalog.UploadState, len(uploads)))
+	})
+}
+
+// newsAfter is how long so many uploads have to be unfinished for their uploaders to be told how far they
+// are: many are no news, and each costs what a verdict does.
+func newsAfter(uploads int) time.Duration {
+	return progressAfter + time.Duration(uploads)*progressAfter/20
 }

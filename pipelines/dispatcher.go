@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -51,6 +52,8 @@ type Dispatcher struct {
 	suspect   *lane // uploads whose last attempt did not end in good order, one at a time
 	inFlight  inFlight
 	left      leftReleases
+	ending    <-chan struct{} // closed when no more work is begun
+	news      sync.WaitGroup  // about to tell uploaders that their uploads are not finished
 	releases  *schedule
 	lastEvent atomic.Int64 // nanoseconds since 1970
 	unlisted  error        // with Once: why staging was not listed
@@ -69,6 +72,7 @@ func (d *Dispatcher) Serve(ctx context.Context, grace time.Duration) error {
 	if err := d.Resources.adoptSettings(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
+	d.ending = ctx.Done()
 	lanes := d.openLanes(ctx)
 	d.releases = newSchedule(d.publishRelease, d.small.ahead)
 
@@ -84,6 +88,7 @@ func (d *Dispatcher) Serve(ctx context.Context, grace time.Duration) error {
 	working.Go(func() { d.catchUpSettings(ctx, work) })
 	working.Wait()
 	d.releases.running.Wait()
+	d.news.Wait()
 	d.Resources.tell(work)
 	d.settleLaid(work, catalog.Repository{})
 	d.inFlight.giveUp()
@@ -164,11 +169,15 @@ func (d *Dispatcher) tryAgain(ctx context.Context, u catalog.Upload) {
 // settleLaid settles the events of uploads that got their final verdict since they were laid down; of
 // one repository, or of all if it is empty.
 func (d *Dispatcher) settleLaid(ctx context.Context, of catalog.Repository) {
-	for _, u := range d.inFlight.laid() {
-		if of != (catalog.Repository{}) && repositoryOf(u.Object) != of {
-			continue
-		}
-		if state, err := d.Resources.Catalog.State(ctx, u); err == nil && state.Final() {
+	laid := slices.DeleteFunc(d.inFlight.laid(), func(u catalog.Upload) bool {
+		return of != (catalog.Repository{}) && repositoryOf(u.Object) != of
+	})
+	states, err := d.Resources.Catalog.States(ctx, laid)
+	if err != nil {
+		return // the next round asks again
+	}
+	for u, state := range states {
+		if state.Final() {
 			d.inFlight.done(u)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"log/slog"
 
+	"golang.org/x/sync/errgroup"
+
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -20,31 +22,13 @@ func (r *Resources) tell(ctx context.Context) {
 	const page = 200
 	for ctx.Err() == nil {
 		uploads, err := r.Catalog.Untold(ctx, page)
+		told := 0
+		if err == nil {
+			told, err = r.tellOf(ctx, uploads)
+		}
 		if err != nil {
 			r.Log.Error("verdicts not written; will be tried again", "error", err)
 			return
-		}
-		told := 0
-		for _, u := range uploads {
-			v, err := r.writeVerdict(ctx, u)
-			first := false
-			if err == nil || errors.Is(err, fs.ErrInvalid) { // a name that cannot have a verdict beside it
-				first, err = r.Catalog.Told(ctx, u)
-			}
-			if err != nil {
-				r.Log.Error("verdict not written; will be tried again", "upload", u.String(), "error", err)
-				continue
-			}
-			told++
-			if !first { // another process was faster, and counts it
-				continue
-			}
-			r.metrics.told(v)
-			level := slog.LevelInfo
-			if v.State == catalog.Rejected {
-				level = slog.LevelWarn
-			}
-			r.logUpload(level, u, string(v.State), "sha256", v.SHA256, "package", v.Package, "reason", string(v.Reason), "detail", v.Detail)
 		}
 		if len(uploads) < page || told == 0 {
 			return
@@ -52,34 +36,80 @@ func (r *Resources) tell(ctx context.Context) {
 	}
 }
 
+// tellOf writes the verdict objects of some finished uploads, several at a time, then notes that they are
+// written, and returns how many were. A crash between has them written again.
+func (r *Resources) tellOf(ctx context.Context, uploads []catalog.Upload) (told int, err error) {
+	verdicts, err := r.Catalog.Verdicts(ctx, uploads)
+	if err != nil {
+		return 0, err
+	}
+	failed := make([]error, len(uploads))
+	var g errgroup.Group
+	g.SetLimit(minStores)
+	for i, u := range uploads {
+		g.Go(func() error {
+			failed[i] = r.writeVerdict(ctx, u, verdicts[u])
+			return nil
+		})
+	}
+	g.Wait() //nolint:errcheck // failed has the errors
+	var written []catalog.Upload
+	for i, u := range uploads {
+		if err := failed[i]; err != nil && !errors.Is(err, fs.ErrInvalid) { // that is a name which cannot have a verdict beside it
+			r.Log.Error("verdict not written; will be tried again", "upload", u.String(), "error", err)
+			continue
+		}
+		written = append(written, u)
+	}
+	first, err := r.Catalog.Told(ctx, written...)
+	if err != nil {
+		return 0, err
+	}
+	for i, u := range written {
+		if first[i] { // or else another process was faster, and counts it
+			r.report(u, verdicts[u])
+		}
+	}
+	return len(written), nil
+}
+
+// report counts and logs an upload that has its final verdict.
+func (r *Resources) report(u catalog.Upload, v catalog.Verdict) {
+	r.metrics.told(v)
+	level := slog.LevelInfo
+	if v.State == catalog.Rejected {
+		level = slog.LevelWarn
+	}
+	r.logUpload(level, u, string(v.State), "sha256", v.SHA256, "package", v.Package, "reason", string(v.Reason), "detail", v.Detail)
+}
+
 // logUpload writes the one line that a state change of an upload has in the log.
 func (r *Resources) logUpload(level slog.Level, u catalog.Upload, state string, args ...any) {
 	r.Log.Log(context.Background(), level, "upload "+state, append([]any{"bucket", u.Bucket, "object", u.Object, "generation", u.Generation}, args...)...)
 }
 
-// writeVerdict stores what the catalog says of an upload, unless a later upload of the same name has
-// its verdict there. A verdict that came to its end meanwhile is written again, so that no other writer's
-// end is lost under our beginning. It returns the verdict, even if it is not written.
-func (r *Resources) writeVerdict(ctx context.Context, u catalog.Upload) (v catalog.Verdict, err error) {
+// writeVerdict stores v, which is what the catalog says of an upload, unless a later upload of the same
+// name has its verdict there. A verdict that came to its end meanwhile is written again, so that no other
+// writer's end is lost under our beginning.
+func (r *Resources) writeVerdict(ctx context.Context, u catalog.Upload, v catalog.Verdict) error {
+	var version layout.Version // most uploads are the first of their name: see it only when it is in the way
 	for {
-		if v, err = r.Catalog.Verdict(ctx, u); err != nil {
-			return v, err
-		}
-		later, version, err := r.hasLater(ctx, u, v)
-		if later || err != nil {
-			return v, err
-		}
-		err = r.putVerdict(ctx, u, version, v)
+		err := r.putVerdict(ctx, u, version, v)
 		if errors.Is(err, layout.ErrConflict) {
-			continue // another process wrote one just now: look again whose is later
-		}
-		if err != nil || v.State.Final() {
-			return v, err
+			var later bool
+			if later, version, err = r.hasLater(ctx, u, v); later || err != nil {
+				return err
+			}
+		} else if err != nil || v.State.Final() {
+			return err
+		} else {
+			version = ""
 		}
 		again, err := r.Catalog.Verdict(ctx, u)
-		if err != nil || again.State == v.State {
-			return v, err
+		if err != nil || version == "" && again.State == v.State {
+			return err
 		}
+		v = again
 	}
 }
 

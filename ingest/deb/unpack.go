@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"sync"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -42,15 +43,20 @@ func unpackNone(name string, packed []byte, _ int) ([]byte, error) {
 	return packed, nil
 }
 
+// gunzips hold readers between two packages: each has a window of 32 KiB.
+var gunzips = sync.Pool{New: func() any { return new(gzip.Reader) }}
+
 // unpackGzip reads one or several gzip members, as dpkg and apt do. Both ignore other bytes at the end; here
 // they are refused.
 func unpackGzip(name string, packed []byte, limit int) ([]byte, error) {
 	in := bytes.NewReader(packed)
-	z, err := gzip.NewReader(in)
-	if err != nil {
+	z := gunzips.Get().(*gzip.Reader)
+	defer gunzips.Put(z)
+	if err := z.Reset(in); err != nil {
 		return nil, damaged(name, err)
 	}
 	var out []byte
+	var err error
 	for n := 1; ; n++ {
 		z.Multistream(false)
 		if out, err = appendAll(out, z, limit+1); err != nil {
@@ -75,7 +81,7 @@ func unpackGzip(name string, packed []byte, limit int) ([]byte, error) {
 func appendAll(b []byte, r io.Reader, most int) ([]byte, error) {
 	for len(b) < most {
 		if len(b) == cap(b) {
-			b = append(make([]byte, 0, min(2*cap(b)+64<<10, most)), b...)
+			b = append(make([]byte, 0, min(2*cap(b)+16<<10, most)), b...)
 		}
 		n, err := r.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]

@@ -30,12 +30,13 @@ var ErrGrown = errors.New("an architecture directory was added meanwhile")
 // changed: read the settings, copy, and come again.
 func (d *DB) Activate(ctx context.Context, stored []Stored, now time.Time) error {
 	err := d.tx(ctx, func(tx *transaction) error {
-		if err := lockFor(ctx, tx, stored); err != nil {
+		releases, err := lockFor(ctx, tx, stored)
+		if err != nil {
 			return err
 		}
 		var effects []effect
 		for _, s := range stored {
-			e, err := activate(ctx, tx, s, now)
+			e, err := activate(ctx, tx, s, releases[placeOf(s)], now)
 			if err != nil {
 				return fmt.Errorf("activate %s: %w", s.Upload, err)
 			}
@@ -51,36 +52,44 @@ func (d *DB) Activate(ctx context.Context, stored []Stored, now time.Time) error
 	return nil
 }
 
-// lockFor locks the releases that show any of the packages.
-func lockFor(ctx context.Context, tx *transaction, stored []Stored) error {
-	if tx.forUpdate == "" {
-		return nil
-	}
-	type place struct {
-		repository   catalog.Repository
-		distribution catalog.Distribution
-	}
-	seen := map[place][]releaseRow{}
+// A place is a distribution of a repository.
+type place struct {
+	repository   catalog.Repository
+	distribution catalog.Distribution
+}
+
+func placeOf(s Stored) place { return place{s.Package.Repository, s.Package.Distribution} }
+
+// lockFor locks the releases that show any of the packages, and returns all releases of their places, in
+// ascending order.
+func lockFor(ctx context.Context, tx *transaction, stored []Stored) (releases map[place][]releaseRow, err error) {
+	releases = map[place][]releaseRow{}
 	var ids []int64
 	for _, s := range stored {
-		at := place{s.Package.Repository, s.Package.Distribution}
-		if _, ok := seen[at]; !ok {
+		at := placeOf(s)
+		if _, ok := releases[at]; !ok {
 			if err := tx.lockDistribution(ctx, at.repository, at.distribution); err != nil {
-				return err
+				return nil, err
 			}
-			rows, err := releasesOf(ctx, tx, at.repository, at.distribution)
-			if err != nil {
-				return err
+			if releases[at], err = releasesOf(ctx, tx, at.repository, at.distribution); err != nil {
+				return nil, err
 			}
-			seen[at] = rows
 		}
-		for _, row := range seen[at] {
+		for _, row := range releases[at] {
 			if shows(row.arch, dirOf(s.Package)) {
 				ids = append(ids, row.id)
 			}
 		}
 	}
-	return tx.lock(ctx, ids)
+	if err := tx.lock(ctx, ids); err != nil || tx.forUpdate == "" {
+		return releases, err
+	}
+	for at := range releases { // as they are now
+		if releases[at], err = releasesOf(ctx, tx, at.repository, at.distribution); err != nil {
+			return nil, err
+		}
+	}
+	return releases, nil
 }
 
 // An effect is what one upload does to the catalog.
@@ -90,8 +99,9 @@ type effect struct {
 	changed     bool         // they did not before
 }
 
-// activate makes one package active. The effect of an upload without a lease has no upload.
-func activate(ctx context.Context, tx *transaction, s Stored, now time.Time) (effect, error) {
+// activate makes one package active; releases are those of its place. The effect of an upload without a
+// lease has no upload.
+func activate(ctx context.Context, tx *transaction, s Stored, releases []releaseRow, now time.Time) (effect, error) {
 	upload, err := leased(ctx, tx, s.Upload, s.Token)
 	if err != nil || upload == 0 {
 		return effect{}, err
@@ -104,7 +114,7 @@ func activate(ctx context.Context, tx *transaction, s Stored, now time.Time) (ef
 		return effect{}, reject(ctx, tx, upload, *rej, now)
 	}
 	e := effect{upload: upload, pkg: id, changed: holder.State == catalog.Claimed}
-	if e.releases, err = complete(ctx, tx, s); err != nil {
+	if e.releases, err = complete(s, releases); err != nil {
 		return effect{}, err
 	}
 	outcome := catalog.Duplicate
@@ -137,20 +147,19 @@ func conflict(name, pushed, published string) *catalog.Rejection {
 		Detail: fmt.Sprintf("%s is published with other bytes (sha256 %s; this file has %s); raise the version", name, published, pushed)}
 }
 
-// complete returns the releases that show a package, in ascending order, or [ErrGrown] if one of them lacks its file.
-func complete(ctx context.Context, tx *transaction, s Stored) ([]releaseRow, error) {
-	k := s.Package
-	rows, err := releasesOf(ctx, tx, k.Repository, k.Distribution)
-	if err != nil {
-		return nil, err
-	}
-	rows = slices.DeleteFunc(rows, func(r releaseRow) bool { return !shows(r.arch, dirOf(k)) })
-	for _, r := range rows {
-		if k.Format == catalog.RPM && !slices.Contains(s.Dirs, r.arch) {
+// complete returns those of its place's releases that show a package, or [ErrGrown] if one of them lacks
+// its file.
+func complete(s Stored, releases []releaseRow) (showing []releaseRow, err error) {
+	for _, r := range releases {
+		if !shows(r.arch, dirOf(s.Package)) {
+			continue
+		}
+		if s.Package.Format == catalog.RPM && !slices.Contains(s.Dirs, r.arch) {
 			return nil, fmt.Errorf("%s: %w", r.arch, ErrGrown)
 		}
+		showing = append(showing, r)
 	}
-	return rows, nil
+	return showing, nil
 }
 
 // wait draws a revision for each release that changed, and records what each upload waits for.

@@ -31,6 +31,8 @@ type DB struct {
 	read  *sql.DB
 	views *sql.DB // of snapshots alone: whoever holds one can still ask a question
 	admin func() (*sql.DB, error)
+
+	together *group // SQLite: of the transactions that write
 }
 
 // Open opens the catalog that a URL names:

@@ -26,7 +26,7 @@ var sqliteDialect = dialect{
 	remedy: func(err error) remedy {
 		const busy, locked, mask = 5, 6, 0xff // SQLITE_BUSY, SQLITE_LOCKED; more bits tell them finer
 		var e *sqlite.Error
-		if errors.As(err, &e) && (e.Code()&mask == busy || e.Code()&mask == locked) {
+		if errors.Is(err, errBroken) || errors.As(err, &e) && (e.Code()&mask == busy || e.Code()&mask == locked) {
 			return repeat
 		}
 		return none

@@ -4,11 +4,33 @@ import (
 	"context"
 	"crypto/tls"
 	"database/sql"
+	"time"
 )
 
-// Tx runs f in a transaction that is repeated as every other.
+// Tx runs f, on MySQL, in a transaction that is repeated as every other.
 func (d *DB) Tx(ctx context.Context, f func(*sql.Tx) error) error {
-	return d.tx(ctx, func(tx *transaction) error { return f(tx.Tx) })
+	return d.tx(ctx, func(tx *transaction) error { return f(tx.querier.(*sql.Tx)) })
+}
+
+// A Querier is what a transaction runs statements on.
+type Querier = querier
+
+// Member runs f in a transaction that is repeated and grouped as every other.
+func (d *DB) Member(ctx context.Context, f func(Querier) error) error {
+	return d.tx(ctx, func(tx *transaction) error { return f(tx.querier) })
+}
+
+// Gather keeps transactions of an SQLite catalog waiting until n of them do, and then lets them go together.
+func (d *DB) Gather(n int) {
+	d.together.turn <- struct{}{}
+	go func() {
+		defer func() { <-d.together.turn }()
+		for waiting := 0; waiting < n; time.Sleep(time.Millisecond) {
+			d.together.mu.Lock()
+			waiting = len(d.together.waiting)
+			d.together.mu.Unlock()
+		}
+	}()
 }
 
 // TLSOf returns how a catalog's connections speak TLS, or nil for not at all.

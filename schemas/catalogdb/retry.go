@@ -72,7 +72,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 // it, so whoever reads to decide locks first: the repository, then releases in ascending order, then
 // uploads, then packages.
 type transaction struct {
-	*sql.Tx
+	querier
 	forUpdate string // ends a SELECT whose rows stay locked until the transaction ends
 }
 
@@ -83,6 +83,9 @@ func (d *DB) tx(ctx context.Context, f func(*transaction) error) error {
 }
 
 func (d *DB) once(ctx context.Context, f func(*transaction) error) error {
+	if d.together != nil {
+		return d.together.do(ctx, f)
+	}
 	tx, err := d.write.BeginTx(ctx, nil)
 	if err != nil {
 		return err

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+
+	"modernc.org/sqlite"
 )
 
 // openSQLite opens the catalog in a file: one connection that writes, so that writers queue here and not
@@ -14,7 +16,7 @@ func openSQLite(path string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &DB{dialect: sqliteDialect, write: write}
+	d := &DB{dialect: sqliteDialect, write: write, together: newGroup(write)}
 	for _, pool := range []**sql.DB{&d.read, &d.views} {
 		if *pool, err = sqlitePool(path, "deferred", 8); err != nil {
 			return nil, errors.Join(err, write.Close())
@@ -30,10 +32,11 @@ func sqlitePool(path, lock string, connections int) (*sql.DB, error) {
 	q := url.Values{"_txlock": {lock}, "_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 	}}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+	inner, err := sqlite.NewConnector("file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode())
 	if err != nil {
 		return nil, fmt.Errorf("open catalog %s: %w", path, err)
 	}
+	db := sql.OpenDB(compiling{inner})
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	return db, nil

@@ -46,6 +46,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"publishing an unknown release is an error", publishUnknown},
 
 		{"a lease keeps others out until it ends", takeHeld},
+		{"several uploads are taken and asked for at once", takeTogether},
 		{"an owner renews what it still holds", renew},
 		{"a returned lease is free and counts no attempt", giveBack},
 		{"what was taken up and left is found", unfinished},

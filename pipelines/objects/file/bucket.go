@@ -211,7 +211,12 @@ func (b *Bucket) absent(key string) error {
 	if err := checkKey(key); err != nil {
 		return err
 	}
-	if _, err := b.root.Lstat(key); err == nil {
+	d, err := openDir(b.root, key)
+	if err != nil {
+		return nil //nolint:nilerr // there is no such folder yet; if it is something else, link says it
+	}
+	defer d.f.Close()
+	if d.has(path.Base(key)) {
 		return fmt.Errorf("create %s: %w", key, fs.ErrExist)
 	}
 	return nil
@@ -219,17 +224,24 @@ func (b *Bucket) absent(key string) error {
 
 // link gives a durable file its public name, unless that is taken.
 func (b *Bucket) link(from, key string) error {
-	err := makeParent(b.root, key)
-	if err == nil {
-		err = b.root.Link(from, key)
-	}
-	if err == nil {
-		err = syncDir(b.root, path.Dir(key))
-	}
-	if err != nil {
+	if err := b.linkIn(from, key); err != nil {
 		return fmt.Errorf("create %s: %w", key, err)
 	}
 	return nil
+}
+
+func (b *Bucket) linkIn(from, key string) error {
+	source, err := openDir(b.root, from)
+	if err != nil {
+		return err
+	}
+	defer source.f.Close()
+	d, parents, err := makeDir(b.root, key)
+	if err != nil {
+		return err
+	}
+	err = d.link(source, path.Base(from), path.Base(key))
+	return errors.Join(err, finish(append(parents, d)))
 }
 
 // Swap implements the publish package's Bucket.

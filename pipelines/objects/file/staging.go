@@ -90,11 +90,7 @@ func (s *Staging) Open(_ context.Context, u catalog.Upload) (io.ReadCloser, cata
 }
 
 func (s *Staging) open(u catalog.Upload) (*generationReader, error) {
-	_, err := s.lstat(u.Object)
-	if gone(err) {
-		return nil, fmt.Errorf("open %s: %w", u, catalog.ErrGone)
-	}
-	f, err := s.root.OpenFile(u.Object, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO must not block
+	f, err := s.openFile(u.Object)
 	if gone(err) {
 		return nil, fmt.Errorf("open %s: %w", u, catalog.ErrGone)
 	}
@@ -107,6 +103,18 @@ func (s *Staging) open(u catalog.Upload) (*generationReader, error) {
 		return nil, err
 	}
 	return g, nil
+}
+
+func (s *Staging) openFile(object string) (*os.File, error) {
+	if err := checkKey(object); err != nil {
+		return nil, err
+	}
+	d, err := openDir(s.root, object)
+	if err != nil {
+		return nil, err
+	}
+	defer d.f.Close()
+	return d.open(path.Base(object))
 }
 
 // gone reports whether an error says that there is no regular file of that name, nor can be.

@@ -9,6 +9,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
+	"strings"
 	"syscall"
 
 	"repomill/schemas/layout"
@@ -57,8 +59,8 @@ func (s *Staging) PutVerdict(ctx context.Context, object string, old layout.Vers
 	if err != nil {
 		return err
 	}
-	if err := makeParent(s.root, key); err != nil {
-		return fmt.Errorf("write verdict: %w", misplaced(err))
+	if old == "" {
+		return s.create(key, body)
 	}
 	unlock, err := s.lock()
 	if err != nil {
@@ -75,21 +77,70 @@ func (s *Staging) PutVerdict(ctx context.Context, object string, old layout.Vers
 	return s.replace(key, body)
 }
 
-// replace puts a file in the place of another, whole.
-func (s *Staging) replace(key string, body []byte) error {
-	temp := partName(key)
-	err := s.root.WriteFile(temp, body, 0o644)
-	if err == nil {
-		err = s.root.Chmod(temp, 0o644)
-	}
-	if err == nil {
-		err = s.root.Rename(temp, key)
+// create stores a verdict, whole, if there is none under its key. No lock is needed: whoever replaces one
+// finds one there.
+func (s *Staging) create(key string, body []byte) error {
+	err := s.createIn(key, body)
+	if errors.Is(err, fs.ErrExist) {
+		if info, failed := s.root.Lstat(key); failed == nil && info.Mode().IsRegular() {
+			err = layout.ErrConflict
+		}
 	}
 	if err != nil {
+		return fmt.Errorf("write verdict: %w", misplaced(err))
+	}
+	return nil
+}
+
+func (s *Staging) createIn(key string, body []byte) error {
+	d, parents, err := makeDir(s.root, key)
+	if err != nil {
+		return err
+	}
+	defer d.f.Close()
+	if err := finish(parents); err != nil {
+		return err
+	}
+	temp, err := s.writePart(key, body)
+	if err != nil {
+		return err
+	}
+	defer s.root.Remove(temp) //nolint:errcheck // hidden from ingest
+	top, err := openDir(s.root, temp)
+	if err != nil {
+		return err
+	}
+	defer top.f.Close()
+	return d.link(top, path.Base(temp), path.Base(key))
+}
+
+// replace puts a verdict in the place of another, whole.
+func (s *Staging) replace(key string, body []byte) error {
+	temp, err := s.writePart(key, body)
+	if err != nil {
+		return fmt.Errorf("write verdict: %w", misplaced(err))
+	}
+	if err := s.root.Rename(temp, key); err != nil {
 		s.root.Remove(temp) //nolint:errcheck // hidden from ingest
 		return fmt.Errorf("write verdict: %w", misplaced(err))
 	}
 	return nil
+}
+
+// writePart writes a verdict under a hidden name, in the first folder of its key: the way is short. It is
+// not made durable: after a crash of the machine, the catalog still says what became of an upload.
+func (s *Staging) writePart(key string, body []byte) (temp string, err error) {
+	top, _, _ := strings.Cut(key, "/")
+	temp = partName(top + "/part")
+	f, err := s.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(body)
+	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+		s.root.Remove(temp) //nolint:errcheck // hidden from ingest
+	}
+	return temp, err
 }
 
 // lock keeps other verdicts of this folder from being written, in this process and in others.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync"
 )
 
 // tempDir holds files that are being written. A crash leaves them there; nothing refers to them.
@@ -33,7 +34,7 @@ func writeTemp(root *os.Root, body io.Reader) (t tempFile, err error) {
 			t.remove()
 		}
 	}()
-	if _, err := io.Copy(f, body); err != nil {
+	if err := fill(f, body); err != nil {
 		return t, err
 	}
 	if err := f.Chmod(0o644); err != nil { // whatever the umask: clients read what we publish
@@ -46,33 +47,35 @@ func writeTemp(root *os.Root, body io.Reader) (t tempFile, err error) {
 	return t, err
 }
 
+// buffers are for copying: small packages are many.
+var buffers = sync.Pool{New: func() any { return new([128 << 10]byte) }}
+
+// fill copies body into a file.
+func fill(f *os.File, body io.Reader) error {
+	buffer := buffers.Get().(*[128 << 10]byte)
+	defer buffers.Put(buffer)
+	_, err := io.CopyBuffer(struct{ io.Writer }{f}, struct{ io.Reader }{body}, buffer[:]) // a file would take a buffer of its own
+	return err
+}
+
 func (t tempFile) remove() { t.root.Remove(t.name) } //nolint:errcheck // a left-over is harmless
 
 // makeParent creates the folder of a key, readable by everybody.
 func makeParent(root *os.Root, key string) error {
-	dir := path.Dir(key)
-	if _, err := root.Stat(dir); err == nil {
-		return nil
-	}
-	if err := makeParent(root, dir); err != nil {
-		return err
-	}
-	if err := root.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	if err := root.Chmod(dir, 0o755); err != nil {
-		return err
-	}
-	return syncDir(root, path.Dir(dir))
-}
-
-// syncDir makes the names in a folder durable.
-func syncDir(root *os.Root, dir string) error {
-	d, err := root.Open(dir)
+	d, parents, err := makeDir(root, key)
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return errors.Join(d.f.Close(), finish(parents))
+}
+
+// syncDir makes the names in a folder durable.
+func syncDir(root *os.Root, name string) error {
+	d, err := root.Open(name)
+	if err != nil {
+		return err
+	}
+	return finish([]dir{{d}})
 }
 
 // checkKey refuses names that a store of files cannot keep.

@@ -1,0 +1,99 @@
+package file
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+
+	"golang.org/x/sys/unix"
+)
+
+// A dir is an open folder. Below a root each name is looked up folder by folder, so that no link leads
+// out; in a dir, only the last step is left to take.
+type dir struct{ f *os.File }
+
+// openDir opens the folder of a key.
+func openDir(root *os.Root, key string) (dir, error) {
+	f, err := root.Open(path.Dir(key))
+	return dir{f}, err
+}
+
+// makeDir opens the folder of a key and creates it, readable by everybody, if it is absent. The names of
+// new folders are durable once parents are given to [finish], as the caller has to do.
+func makeDir(root *os.Root, key string) (d dir, parents []dir, err error) {
+	name := path.Dir(key)
+	parent, err := openDir(root, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		parent, parents, err = makeDir(root, name)
+	}
+	if err != nil {
+		return d, nil, err
+	}
+	d, made, err := parent.makeDir(path.Base(name))
+	if made {
+		parents = append(parents, parent)
+	} else {
+		parent.f.Close()
+	}
+	if err != nil && !made { // perhaps a link, to another folder below the root
+		d, err = openDir(root, key)
+	}
+	if err != nil {
+		return d, nil, errors.Join(err, finish(parents))
+	}
+	return d, parents, nil
+}
+
+// makeDir opens a folder in this one, and reports whether it made it.
+func (d dir) makeDir(name string) (sub dir, made bool, err error) {
+	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	fd, err := unix.Openat(d.fd(), name, flags, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = unix.Mkdirat(d.fd(), name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+			return sub, false, err
+		}
+		made = true
+		fd, err = unix.Openat(d.fd(), name, flags, 0)
+	}
+	if err != nil {
+		return sub, made, err
+	}
+	sub = dir{os.NewFile(uintptr(fd), name)}
+	if made {
+		err = sub.f.Chmod(0o755) // whatever the umask
+	}
+	return sub, made, err
+}
+
+func (d dir) fd() int { return int(d.f.Fd()) }
+
+// link gives a file in another folder one more name here, or returns fs.ErrExist.
+func (d dir) link(from dir, old, name string) error {
+	return unix.Linkat(from.fd(), old, d.fd(), name, 0)
+}
+
+// has reports whether a name is taken, whatever it names.
+func (d dir) has(name string) bool {
+	var st unix.Stat_t
+	return unix.Fstatat(d.fd(), name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil
+}
+
+// open opens a file for reading, without waiting for anything and without following a link.
+func (d dir) open(name string) (*os.File, error) {
+	fd, err := unix.Openat(d.fd(), name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// finish makes the names in folders durable and closes them, the last one first.
+func finish(dirs []dir) (err error) {
+	for len(dirs) > 0 {
+		d := dirs[len(dirs)-1]
+		err = errors.Join(err, d.f.Sync(), d.f.Close())
+		dirs = dirs[:len(dirs)-1]
+	}
+	return err
+}

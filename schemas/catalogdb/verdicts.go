@@ -1,0 +1,148 @@
+package catalogdb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"repomill/schemas/catalog"
+)
+
+// verdictColumns and scanVerdict read an upload; the tables are u and k.
+const (
+	verdictColumns = `u.id, u.object, u.generation, u.state, u.reason, u.detail, u.size, u.received_at, u.finished_at,
+		COALESCE(k.name, ''), COALESCE(k.version, ''), COALESCE(k.arch, ''), COALESCE(k.sha256, ''), COALESCE(k.object_key, '')`
+	verdictTables = `uploads u LEFT JOIN packages k ON k.id = u.package_id`
+)
+
+type uploadRow struct {
+	id      int64
+	verdict catalog.Verdict
+}
+
+func scanVerdict(scan func(...any) error) (uploadRow, error) {
+	var row uploadRow
+	v := &row.verdict
+	var finished sql.NullInt64
+	var name, version, arch string
+	err := scan(&row.id, &v.Object, &v.Generation, &v.State, &v.Reason, &v.Detail, &v.Size, (*scanTime)(&v.Received), &finished,
+		&name, &version, &arch, &v.SHA256, &v.Key)
+	v.Finished = optional(finished)
+	if name != "" {
+		v.Package = name + " " + version + " " + arch
+	}
+	return row, err
+}
+
+// Verdict returns what became of an upload so far, or [ErrNotFound]. The pointers' URLs are left to the caller.
+func (d *DB) Verdict(ctx context.Context, u catalog.Upload) (catalog.Verdict, error) {
+	verdicts, err := d.Verdicts(ctx, []catalog.Upload{u})
+	if err != nil {
+		return catalog.Verdict{}, fmt.Errorf("verdict of %s: %w", u, err)
+	}
+	v, ok := verdicts[u]
+	if !ok {
+		return v, fmt.Errorf("verdict of %s: %w", u, ErrNotFound)
+	}
+	return v, nil
+}
+
+// Verdicts is [DB.Verdict] for several uploads; one that the catalog does not know has none.
+func (d *DB) Verdicts(ctx context.Context, uploads []catalog.Upload) (map[catalog.Upload]catalog.Verdict, error) {
+	verdicts := map[catalog.Upload]catalog.Verdict{}
+	for some := range together(uploads) {
+		err := d.askOnce(ctx, func(q querier) error {
+			found, err := verdictsOf(ctx, q, some)
+			for _, u := range some {
+				if v, ok := found[catalog.Upload{Object: u.Object, Generation: u.Generation}]; ok {
+					verdicts[u] = v
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return verdicts, nil
+}
+
+// verdictsOf returns the verdicts on all generations of uploads of one bucket, by object and generation.
+func verdictsOf(ctx context.Context, q querier, uploads []catalog.Upload) (map[catalog.Upload]catalog.Verdict, error) {
+	where, args := named(uploads)
+	rows, err := collect(ctx, q, scanVerdict, `SELECT `+verdictColumns+` FROM `+verdictTables+` WHERE `+where, args...)
+	if err != nil {
+		return nil, err
+	}
+	verdicts := map[catalog.Upload]catalog.Verdict{}
+	for some := range slices.Chunk(rows, maxNamed) {
+		releases, err := awaited(ctx, q, some)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range some {
+			row.verdict.Releases = releases[row.id]
+			verdicts[catalog.Upload{Object: row.verdict.Object, Generation: row.verdict.Generation}] = row.verdict
+		}
+	}
+	return verdicts, nil
+}
+
+// awaited returns the releases that uploads wait for, or waited, by upload. There must be uploads.
+func awaited(ctx context.Context, q querier, uploads []uploadRow) (map[int64][]catalog.VerdictRelease, error) {
+	ids := make([]int64, len(uploads))
+	for i, row := range uploads {
+		ids[i] = row.id
+	}
+	where, args := in("w.upload_id", padded(ids))
+	awaited := map[int64][]catalog.VerdictRelease{}
+	_, err := collect(ctx, q, func(scan func(...any) error) (id int64, err error) {
+		var r catalog.Release
+		var v catalog.VerdictRelease
+		err = scan(&id, &r.Repository.Owner, &r.Repository.Name, &r.Distribution.OS, &r.Distribution.Version, &r.Arch, &v.Revision)
+		v.Release = r.String()
+		awaited[id] = append(awaited[id], v)
+		return id, err
+	}, `SELECT w.upload_id, p.owner, p.name, d.os, d.version, r.arch, w.revision
+		FROM `+releaseTables+` JOIN upload_releases w ON w.release_id = r.id WHERE `+where+` ORDER BY w.upload_id, r.arch`, args...)
+	return awaited, err
+}
+
+// Recent returns the newest uploads below a staging prefix, newest first.
+func (d *DB) Recent(ctx context.Context, prefix string, limit int) ([]catalog.Verdict, error) {
+	rows, err := list(ctx, d, scanVerdict, `SELECT `+verdictColumns+` FROM `+verdictTables+`
+		WHERE u.object >= ? AND u.object < ? ORDER BY u.received_at DESC, u.id DESC LIMIT ?`, prefix, prefix+"\xff", limit) // no UTF-8 has this byte
+	verdicts := make([]catalog.Verdict, len(rows))
+	for i, row := range rows {
+		verdicts[i] = row.verdict
+	}
+	return verdicts, err
+}
+
+// Untold returns finished uploads whose verdict object is not known to be written.
+func (d *DB) Untold(ctx context.Context, limit int) ([]catalog.Upload, error) {
+	return list(ctx, d, scanUpload, `SELECT bucket, object, generation, size FROM uploads WHERE told = 0 AND state IN (?, ?, ?) ORDER BY id LIMIT ?`,
+		catalog.Published, catalog.Duplicate, catalog.Rejected, limit)
+}
+
+// Told records that the verdict objects of finished uploads are written, and reports of which that is news.
+func (d *DB) Told(ctx context.Context, uploads ...catalog.Upload) (first []bool, err error) {
+	err = d.tx(ctx, func(tx *transaction) error {
+		first = make([]bool, len(uploads))
+		for i, u := range uploads {
+			res, err := tx.ExecContext(ctx, `UPDATE uploads SET told = 1 WHERE bucket = ? AND object = ? AND generation = ? AND told = 0`,
+				u.Bucket, u.Object, u.Generation)
+			if err != nil {
+				return err
+			}
+			n, err := res.RowsAffected()
+			if err != nil {
+				return err
+			}
+			first[i] = n > 0
+		}
+		return nil
+	})
+	return first, err
+}
