@@ -22,6 +22,7 @@ import (
 	"repomill/ingest"
 	"repomill/pipelines"
 	"repomill/pipelines/queue"
+	"repomill/publish"
 	"repomill/schemas/catalogdb"
 )
 
@@ -36,11 +37,12 @@ type upCmd struct {
 	Distributions  string        `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
 	MaxPackageSize int64         `default:"${maxPackageSize}" help:"Largest package, in bytes."`
 	Retention      time.Duration `default:"168h" help:"How long superseded indexes, withdrawn packages and finished uploads in staging are kept; at least 24h."`
+	CacheSize      int64         `default:"${cacheSize}" help:"How many bytes of rendered indexes are kept, below --data, for the next package; losing them costs time only."`
 	LogFormat      string        `default:"text" enum:"text,json" help:"Form of the log, which goes to the standard error."`
 }
 
 // vars are the values in the help of flags.
-var vars = map[string]string{"maxPackageSize": fmt.Sprint(int64(ingest.DefaultMaxSize))}
+var vars = map[string]string{"maxPackageSize": fmt.Sprint(int64(ingest.DefaultMaxSize)), "cacheSize": fmt.Sprint(int64(publish.DefaultCache))}
 
 // grace is how long work in hand may go on after SIGTERM.
 const grace = 30 * time.Second
@@ -97,7 +99,7 @@ func (s *site) open(ctx context.Context) (err error) {
 	if c.MaxPackageSize < 1 {
 		return usage("--max-package-size %d: use a number of bytes", c.MaxPackageSize)
 	}
-	if err := os.MkdirAll(c.Data, 0o755); err != nil {
+	if err := errors.Join(os.MkdirAll(c.Data, 0o755), os.MkdirAll(c.path("cache"), 0o700)); err != nil {
 		return unreachable(err)
 	}
 	if s.unlock, err = lockFolder(c.Data); err != nil {
@@ -145,7 +147,7 @@ func (s *site) config() pipelines.Config {
 		Staging: "file://" + c.path("staging"), Bucket: "file://" + c.path("bucket"),
 		Catalog: "sqlite://" + c.path("catalog.db"), SigningKey: "file://" + c.path("signing-key.asc"),
 		PublicURL: s.publicURL(), Distributions: c.Distributions, Create: c.Create == "auto", MaxPackageSize: c.MaxPackageSize,
-		Retention: c.Retention,
+		Retention: c.Retention, CacheDir: c.path("cache"), CacheSize: c.CacheSize,
 	}
 }
 

@@ -29,6 +29,8 @@ type workerCmd struct {
 	MaxPackageSize int64         `default:"${maxPackageSize}" help:"Largest package, in bytes."`
 	Retention      time.Duration `default:"168h" help:"How long superseded indexes, withdrawn packages and finished uploads in staging are kept; at least 24h."`
 	UploadTimeout  time.Duration `default:"5m" help:"How long one attempt at an upload may take, besides a second for each MiB. After five it is given up as poison."`
+	Cache          string        `type:"path" help:"Folder where rendered indexes are kept for the next package, on a local disk with room for them; default: the system's temporary folder."`
+	CacheSize      int64         `default:"${cacheSize}" help:"How many bytes of them; losing them costs time only."`
 	Once           bool          `help:"End when nothing is left to do, for cron and CI."`
 	Grace          time.Duration `default:"30s" help:"How long work in hand may go on after SIGTERM."`
 	OpsListen      string        `default:"127.0.0.1:9101" help:"Address of /metrics, /healthz and /readyz; empty for none."`
@@ -119,7 +121,7 @@ func (c *workerCmd) config() pipelines.Config {
 	return pipelines.Config{
 		Staging: c.Staging, Bucket: c.Bucket, Catalog: c.Catalog, SigningKey: c.SigningKey,
 		PublicURL: strings.TrimRight(c.PublicURL, "/"), Distributions: c.Distributions, Create: c.Create == "auto", MaxPackageSize: c.MaxPackageSize,
-		Retention: c.Retention, UploadLimit: c.UploadTimeout,
+		Retention: c.Retention, UploadLimit: c.UploadTimeout, CacheDir: c.Cache, CacheSize: c.CacheSize,
 	}
 }
 

@@ -1,0 +1,178 @@
+package pipelines
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+)
+
+// The sources of a reindex.
+const (
+	FromRows      = "rows"
+	FromPublished = "published"
+)
+
+// A ReindexRequest is what somebody wants to have reindexed.
+type ReindexRequest struct {
+	Selection []string // targets; none for everything
+	Source    string   // [FromRows] or [FromPublished]
+	Releases  []catalog.Release
+	By        string // who asks
+	DryRun    bool
+	Repair    bool
+	Parallel  int
+}
+
+// A ReindexRunner carries reindexes through.
+type ReindexRunner struct {
+	Resources *Resources
+	Run       func(context.Context, *beam.Pipeline) error // on a runner
+	Watcher   ReindexWatcher
+
+	// Began, if set, is called before the first release, with the run and the releases that are left in it. A
+	// dry run has the zero run.
+	Began func(catalogdb.ReindexRun, []catalog.Release)
+}
+
+const (
+	touchPeriod = 2 * time.Second  // of the sign of life, and of looking whether the run was cancelled
+	touchLimit  = 10 * time.Second // for one of them
+)
+
+var (
+	errCancelled = errors.New("the run was cancelled")
+	errTakenOver = errors.New("another process has continued the run, which was silent here for too long")
+)
+
+// Reindex reindexes what is asked for, or what an earlier run of the same request left, and returns how the
+// run stands then: done, failed for some releases, cancelled or interrupted. An error says that there was
+// no run, or that it came to no proper end: then it can be continued.
+func (x *ReindexRunner) Reindex(ctx context.Context, want ReindexRequest) (catalogdb.ReindexState, error) {
+	var run catalogdb.ReindexRun
+	left := want.Releases
+	if !want.DryRun {
+		var err error
+		run, left, err = x.Resources.Catalog.StartReindex(ctx, want.Selection, want.Source, want.By, left, time.Now())
+		if err != nil {
+			return "", err
+		}
+	}
+	if x.Began != nil {
+		x.Began(run, left)
+	}
+	job := ReindexJob{
+		Run: run.ID, Watch: watchName(run), DryRun: want.DryRun, Repair: want.Repair,
+		Published: want.Source == FromPublished, Parallel: want.Parallel,
+	}
+	working, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	touched := make(chan catalogdb.ReindexRun, 1)
+	go func() { touched <- x.touch(working, run, stop) }()
+	failed, err := x.execute(working, job, left)
+	cause := context.Cause(working)
+	stop(nil)
+	return x.end(ctx, <-touched, failed, cause, err)
+}
+
+// jobs counts the jobs of this process, to name them.
+var jobs atomic.Int64
+
+func watchName(run catalogdb.ReindexRun) string {
+	return strconv.FormatInt(run.ID, 10) + "-" + strconv.FormatInt(jobs.Add(1), 10)
+}
+
+// execute runs the pipeline, and returns how many releases failed.
+func (x *ReindexRunner) execute(ctx context.Context, job ReindexJob, releases []catalog.Release) (failed int64, err error) {
+	if len(releases) == 0 {
+		return 0, nil
+	}
+	tally := &tally{ReindexWatcher: x.Watcher}
+	defer x.Resources.Watch(job.Watch, tally)()
+	names := make([]string, len(releases))
+	for i, r := range releases {
+		names[i] = r.String()
+	}
+	p, root := beam.NewPipelineWithRoot()
+	Reindex(root, x.Resources.Config, job, beam.CreateList(root, names))
+	err = x.Run(ctx, p)
+	if n := tally.finished.Load(); err == nil && n < int64(len(releases)) {
+		err = fmt.Errorf("%d of %d releases came to nothing", int64(len(releases))-n, len(releases))
+	}
+	return tally.failed.Load(), err
+}
+
+// A tally counts what a watcher is told.
+type tally struct {
+	ReindexWatcher
+	finished, failed atomic.Int64
+}
+
+func (t *tally) Finished(res ReindexResult) {
+	t.finished.Add(1)
+	if res.Outcome == catalogdb.OutcomeFailed {
+		t.failed.Add(1)
+	}
+	t.ReindexWatcher.Finished(res)
+}
+
+// touch says in the catalog that a run is being worked on, until ctx ends, and stops it when it was
+// cancelled there. It returns the run as it was last seen.
+func (x *ReindexRunner) touch(ctx context.Context, run catalogdb.ReindexRun, stop context.CancelCauseFunc) catalogdb.ReindexRun {
+	if run.ID == 0 {
+		return run
+	}
+	tick := time.NewTicker(touchPeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return run
+		case <-tick.C:
+		}
+		// One that has begun ends: whoever ends the run has to know when it was last seen.
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), touchLimit)
+		is, err := x.Resources.Catalog.TouchReindex(limited, run, time.Now())
+		cancel()
+		switch {
+		case err != nil:
+			x.Resources.Log.Warn("the run's sign of life is not recorded", "run", run.ID, "error", err)
+			continue
+		case is.State == catalogdb.ReindexCancelled:
+			stop(errCancelled)
+		case is.State != catalogdb.ReindexRunning:
+			stop(errTakenOver)
+		}
+		run = is
+	}
+}
+
+// end records how a run ended.
+func (x *ReindexRunner) end(ctx context.Context, run catalogdb.ReindexRun, failed int64, cause, err error) (catalogdb.ReindexState, error) {
+	state := catalogdb.ReindexDone
+	switch {
+	case errors.Is(cause, errCancelled):
+		return catalogdb.ReindexCancelled, nil
+	case errors.Is(cause, errTakenOver):
+		return catalogdb.ReindexInterrupted, errTakenOver
+	case ctx.Err() != nil:
+		state, err = catalogdb.ReindexInterrupted, nil
+	case err != nil:
+		state = catalogdb.ReindexInterrupted
+	case failed > 0:
+		state = catalogdb.ReindexFailed
+	}
+	if run.ID == 0 {
+		return state, err
+	}
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
+	defer cancel()
+	return state, errors.Join(err, x.Resources.Catalog.FinishReindex(limited, run, state, time.Now()))
+}

@@ -1,0 +1,130 @@
+package pipelines
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"repomill/publish"
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// An UnknownTarget is a target that names nothing.
+type UnknownTarget struct {
+	Target string
+	Near   string // a target that it may have meant; may be empty
+}
+
+// Error implements error.
+func (e *UnknownTarget) Error() string {
+	if e.Near != "" {
+		return fmt.Sprintf("there is no %s; did you mean %s?", e.Target, e.Near)
+	}
+	return fmt.Sprintf("there is no %s; use owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch", e.Target)
+}
+
+// Select returns the releases at or below targets, or all if there are none, in order. A target is
+// owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch; one that names nothing is an
+// [UnknownTarget].
+func (r *Resources) Select(ctx context.Context, targets []string) ([]catalog.Release, error) {
+	states, err := r.Catalog.Releases(ctx)
+	if err != nil {
+		return nil, err
+	}
+	repositories, err := r.Catalog.Repositories(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var releases []catalog.Release
+	for _, s := range states {
+		releases = append(releases, s.Release)
+	}
+	var names []catalog.Repository
+	for _, s := range repositories {
+		names = append(names, s.Repository)
+	}
+	return selectFrom(targets, names, releases)
+}
+
+// SelectPublished is [Resources.Select] in the bucket, of which the catalog need not know anything: the
+// settings of the selected repositories are taken over first.
+func (r *Resources) SelectPublished(ctx context.Context, targets []string) ([]catalog.Release, error) {
+	declared, err := publish.Declared(ctx, r.Bucket)
+	if err != nil {
+		return nil, fmt.Errorf("read the published settings: %w", err)
+	}
+	var releases []catalog.Release
+	for _, repository := range declared {
+		if len(targets) > 0 && !slices.ContainsFunc(targets, func(t string) bool { return t == repository.String() || strings.HasPrefix(t, repository.String()+"/") }) {
+			continue
+		}
+		if err := r.Publisher.Settings(ctx, repository); err != nil {
+			return nil, err
+		}
+		s, err := r.Catalog.Settings(ctx, repository)
+		if err != nil {
+			return nil, err
+		}
+		releases = append(releases, releasesOf(s)...)
+	}
+	return selectFrom(targets, declared, releases)
+}
+
+// releasesOf returns the releases that a repository was declared with. Every DEB distribution has
+// components, and no other.
+func releasesOf(s catalog.Settings) (all []catalog.Release) {
+	for _, d := range s.Distributions {
+		arches := d.Architectures
+		if len(d.Components) > 0 {
+			arches = []string{""}
+		}
+		for _, arch := range arches {
+			all = append(all, catalog.Release{Repository: s.Repository, Distribution: d.Distribution, Arch: arch})
+		}
+	}
+	return all
+}
+
+// selectFrom returns those of releases that targets name. A repository may have none.
+func selectFrom(targets []string, repositories []catalog.Repository, releases []catalog.Release) ([]catalog.Release, error) {
+	known := map[string]bool{}
+	for _, r := range repositories {
+		known[r.String()] = true
+	}
+	for _, r := range releases {
+		known[r.Repository.String()+"/"+r.Distribution.String()] = true
+		known[r.String()] = true
+	}
+	for _, t := range targets {
+		if !known[t] {
+			names := make([]string, 0, len(known))
+			for name := range known {
+				names = append(names, name)
+			}
+			slices.Sort(names)
+			return nil, &UnknownTarget{Target: t, Near: layout.Nearest(t, names)}
+		}
+	}
+	var all []catalog.Release
+	for _, r := range releases {
+		below := func(t string) bool { return r.String() == t || strings.HasPrefix(r.String(), t+"/") }
+		if len(targets) == 0 || slices.ContainsFunc(targets, below) {
+			all = append(all, r)
+		}
+	}
+	slices.SortFunc(all, func(a, b catalog.Release) int { return strings.Compare(a.String(), b.String()) })
+	return all, nil
+}
+
+// has reports whether the bucket has a key.
+func (r *Resources) has(ctx context.Context, key string) (bool, error) {
+	_, err := r.Bucket.Stat(ctx, key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	beamlog "github.com/apache/beam/sdks/v2/go/pkg/beam/log"
+
+	"repomill/pipelines"
+	"repomill/pipelines/objects"
+	"repomill/schemas/catalogdb"
+)
+
+// exitDifferent is a dry run's: something would change.
+const exitDifferent = 5
+
+type reindexCmd struct {
+	Run    reindexRunCmd    `cmd:"" default:"withargs" help:"Regenerate whole indexes, from the rows of the catalog."`
+	List   reindexListCmd   `cmd:"" help:"List the latest runs, or the releases of one."`
+	Cancel reindexCancelCmd `cmd:"" help:"End a run, wherever its process is."`
+}
+
+// siteFlags say where everything is that a publish needs.
+type siteFlags struct {
+	catalogFlags
+	Bucket     string `placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket, if it is not in --data."`
+	SigningKey string `placeholder:"file:///PATH" help:"URL of the file with the keys that sign releases, if it is not in --data."`
+	PublicURL  string `name:"public-url" placeholder:"https://NAME" help:"URL under which clients reach the resolver, if it is not the one in the published configuration."`
+}
+
+type reindexRunCmd struct {
+	siteFlags
+	Targets  []string `arg:"" optional:"" name:"target" help:"owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch."`
+	All      bool     `help:"Every release of every repository."`
+	DryRun   bool     `help:"Write nothing, say what would change."`
+	From     string   `default:"rows" enum:"rows,published" help:"What is taken for true: the rows of the catalog; or what is published, from which the rows are made anew."`
+	Repair   bool     `help:"Write published index files anew that are missing or damaged, instead of refusing."`
+	Parallel int      `default:"2" help:"Releases at a time, 1 to 64."`
+	JSON     bool     `name:"json" help:"Print one JSON object for each release, and one for the run."`
+	By       string   `env:"REPOMILL_BY,GITLAB_USER_LOGIN,GITHUB_ACTOR,USER" help:"Who does it, for the record."`
+}
+
+// Help describes the exit codes.
+func (reindexRunCmd) Help() string {
+	return `Clients see the old indexes until the new ones are complete, and uploads go on. A release whose indexes
+would be the same is identical: nothing of it is written. An interrupted run is continued by the same command.
+
+With --from published the catalog may be empty: after a loss, migrate it, and run this with --all.
+
+Exit codes:
+  0  every release is identical, or published
+  1  some release failed, or the same reindex is going on already; the standard error says why
+  2  usage, or a target that does not exist
+  3  interrupted: the same command again continues; or cancelled
+  4  the catalog or the bucket cannot be reached
+  5  with --dry-run: something would change`
+}
+
+const maxParallel = 64
+
+// check refuses what cannot be meant, and returns the targets.
+func (c *reindexRunCmd) check() (targets []string, err error) {
+	for _, t := range c.Targets {
+		t = strings.Trim(t, "/")
+		if n := strings.Count(t, "/"); n != 1 && n != 3 && n != 4 {
+			return nil, usage("target %q: use owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch", t)
+		}
+		targets = append(targets, t)
+	}
+	slices.Sort(targets)
+	switch {
+	case c.All && len(targets) > 0:
+		return nil, usage("--all is every release: leave the targets out, or --all")
+	case !c.All && len(targets) == 0:
+		return nil, usage("name what to reindex, such as acme/tools or acme/tools/ubuntu/jammy, or use --all")
+	case c.DryRun && c.From == pipelines.FromPublished:
+		return nil, usage("--dry-run compares the rows with what is published; --from published makes the rows anew: leave one of them out")
+	case c.Repair && c.DryRun:
+		return nil, usage("--repair writes, and --dry-run does not: leave one of them out")
+	case c.Parallel < 1 || c.Parallel > maxParallel:
+		return nil, usage("--parallel %d: use 1 to %d", c.Parallel, maxParallel)
+	}
+	return slices.Compact(targets), nil
+}
+
+// Run reindexes.
+func (c *reindexRunCmd) Run(ctx context.Context, io stdio) error {
+	targets, err := c.check()
+	if err != nil {
+		return err
+	}
+	r, err := c.siteFlags.open(ctx, quietLogger(io))
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	find := r.Select
+	if c.From == pipelines.FromPublished {
+		find = r.SelectPublished
+	}
+	releases, err := find(ctx, targets)
+	if unknown, ok := errors.AsType[*pipelines.UnknownTarget](err); ok {
+		return usage("%w", unknown)
+	}
+	if err != nil {
+		return c.stopped(ctx, err)
+	}
+	report := newReindexReport(io, c.JSON)
+	if err := report.count(ctx, r.Catalog, releases); err != nil {
+		return c.stopped(ctx, err)
+	}
+	runner := &pipelines.ReindexRunner{Resources: r, Run: runDirect, Watcher: report, Began: report.began}
+	stop := report.start()
+	state, err := runner.Reindex(ctx, pipelines.ReindexRequest{
+		Selection: targets, Source: c.From, Releases: releases, By: c.By, DryRun: c.DryRun, Repair: c.Repair, Parallel: c.Parallel,
+	})
+	stop()
+	if errors.Is(err, catalogdb.ErrReindexing) {
+		return err
+	}
+	if err != nil {
+		return c.stopped(ctx, err)
+	}
+	report.summary(state)
+	return verdictOf(ctx, r, state, report)
+}
+
+// stopped is the error of a command that came to no proper end.
+func (c *reindexRunCmd) stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return coded{exitTimeout, errors.New("interrupted before anything was begun: run the same command again")}
+	}
+	return unreachable(fmt.Errorf("%w; run the same command again to continue", err))
+}
+
+// verdictOf returns the error, with its exit code, that a run ends in.
+func verdictOf(ctx context.Context, r *pipelines.Resources, state catalogdb.ReindexState, report *reindexReport) error {
+	switch {
+	case state == catalogdb.ReindexCancelled:
+		return coded{exitTimeout, errors.New("the run was cancelled; what it had not finished is as it was")}
+	case state == catalogdb.ReindexInterrupted:
+		return coded{exitTimeout, errors.New("interrupted; what was not finished is as it was: run the same command again to continue")}
+	case report.failed > 0:
+		if err := r.Ready(ctx); err != nil {
+			return unreachable(fmt.Errorf("%d of %d releases failed, and a resource cannot be reached: %w", report.failed, report.finished, err))
+		}
+		return coded{exitRejected, fmt.Errorf("%d of %d releases failed; clients see of them what they saw before", report.failed, report.finished)}
+	case report.different > 0:
+		return coded{exitDifferent, errors.New("")} // the report says it
+	}
+	return nil
+}
+
+// open opens what the flags name: everything in --data, or everything by URL.
+func (f siteFlags) open(ctx context.Context, log *slog.Logger) (*pipelines.Resources, error) {
+	cfg, err := f.config()
+	if err != nil {
+		return nil, err
+	}
+	db, err := f.catalogFlags.open() // which does not make one
+	if err != nil {
+		return nil, err
+	}
+	err = db.Ready(ctx)
+	if err = errors.Join(err, db.Close()); err != nil {
+		return nil, unreachable(fmt.Errorf("--catalog: %w", err))
+	}
+	if cfg.PublicURL, err = f.publicURL(ctx, cfg.Bucket); err != nil {
+		return nil, err
+	}
+	r, err := pipelines.Open(ctx, cfg)
+	if err != nil {
+		return nil, unreachable(err)
+	}
+	if err := checkKey(ctx, log, r.Bucket, r.Signer, cfg.SigningKey); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (f siteFlags) config() (pipelines.Config, error) {
+	given := 0
+	for _, url := range []string{f.Catalog, f.Bucket, f.SigningKey} {
+		if url != "" {
+			given++
+		}
+	}
+	if given != 0 && given != 3 {
+		return pipelines.Config{}, usage("name --catalog, --bucket and --signing-key, or none of them and the folder of repomill up with --data")
+	}
+	return pipelines.Config{
+		Catalog:    cmp.Or(f.Catalog, "sqlite://"+f.Data+"/catalog.db"),
+		Bucket:     cmp.Or(f.Bucket, "file://"+f.Data+"/bucket"),
+		SigningKey: cmp.Or(f.SigningKey, "file://"+f.Data+"/signing-key.asc"),
+	}, nil
+}
+
+// publicURL returns the URL under which clients reach the resolver.
+func (f siteFlags) publicURL(ctx context.Context, bucketURL string) (string, error) {
+	if f.PublicURL != "" {
+		return strings.TrimRight(f.PublicURL, "/"), checkURL("--public-url", f.PublicURL)
+	}
+	bucket, err := objects.OpenBucket(ctx, bucketURL)
+	if err != nil {
+		return "", unreachable(err)
+	}
+	defer bucket.Close()
+	url, err := publishedURL(ctx, bucket)
+	if err != nil {
+		return "", unreachable(fmt.Errorf("--bucket: %w", err))
+	}
+	if url == "" {
+		return "", usage("no published configuration says under which URL clients reach the resolver: name it with --public-url")
+	}
+	return url, nil
+}
+
+// quietLogger makes a log that has warnings and errors alone: the report says the rest.
+func quietLogger(io stdio) *slog.Logger {
+	beam.Init() // which installs a log of its own
+	l := slog.New(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	slog.SetDefault(l)
+	beamlog.SetLogger(quietBeam{l})
+	return l
+}

@@ -1,0 +1,446 @@
+package main_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"repomill/testdata/debtest"
+	"repomill/testdata/rpmtest"
+)
+
+// A reindexed release is what `repomill reindex --json` prints of one, and reindexedRun of all.
+type reindexed struct {
+	Release, Outcome, Error  string
+	Revision                 int64
+	Packages, Added, Removed int
+	Files                    []string
+	Bytes                    int64
+}
+type reindexedRun struct {
+	Run                                                         int64
+	State                                                       string
+	Releases, Identical, Different, Published, Failed, Packages int
+}
+
+// reindex reindexes with --json, and reads the answer.
+func reindex(t *testing.T, data string, args ...string) (a answer, releases map[string]reindexed, run reindexedRun) {
+	t.Helper()
+	a = repomill(t, append([]string{"reindex", "--data", data, "--json"}, args...)...)
+	releases = map[string]reindexed{}
+	lines := strings.Split(strings.TrimSpace(a.stdout), "\n")
+	for i, line := range lines {
+		var r reindexed
+		var err error
+		if i == len(lines)-1 {
+			err = json.Unmarshal([]byte(line), &run)
+		} else {
+			err = json.Unmarshal([]byte(line), &r)
+		}
+		if err != nil {
+			t.Fatalf("%v in %v", err, a)
+		}
+		if r.Release != "" {
+			releases[r.Release] = r
+		}
+	}
+	return a, releases, run
+}
+
+// tree returns the bytes of all files of a bucket but its lock.
+func tree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Name() == ".lock" {
+			return err
+		}
+		body, err := os.ReadFile(path)
+		found[strings.TrimPrefix(path, dir+"/")] = string(body)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// indexes returns those of a tree's files that are indexes.
+func indexes(files map[string]string) map[string]string {
+	found := map[string]string{}
+	for key, body := range files {
+		if strings.Contains(key, "/by-hash/") || strings.HasSuffix(key, ".gz") {
+			found[key] = body
+		}
+	}
+	return found
+}
+
+func wantSame(t *testing.T, what string, before, after map[string]string) {
+	t.Helper()
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("%s changed (-before +after):\n%.3000s", what, diff)
+	}
+}
+
+// sitePublished makes a site with a DEB and an RPM release of a repository: hello 1.0 and 2.0 each. It is stopped.
+func sitePublished(t *testing.T, repository string) *site {
+	t.Helper()
+	s := newSite(t)
+	for _, v := range []string{"1.0", "2.0"} {
+		s.publish(t, repository+"/ubuntu/jammy", newDEB(t, debtest.Spec{Version: v}))
+		s.publish(t, repository+"/el/9", newRPM(t, rpmtest.Spec{Version: v, Arch: "x86_64"}))
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// yank withdraws a version from the rows of a stopped site: nobody publishes that.
+func yank(t *testing.T, s *site, target, which string) {
+	t.Helper()
+	if a := repomill(t, "yank", "--data", s.data, "--timeout", "1ms", "--reason", "test", target, which); a.code != 3 {
+		t.Fatalf("yank: %v", a)
+	}
+}
+
+// Beside a running program, a reindex of what is as it should be writes nothing.
+func TestReindexIdentical(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.publish(t, "acme/tools/ubuntu/jammy", newDEB(t, debtest.Spec{}), newDEB(t, debtest.Spec{Name: "more"}))
+	s.publish(t, "acme/tools/el/9", newRPM(t, rpmtest.Spec{}))
+	s.publish(t, "acme/other/ubuntu/noble", newDEB(t, debtest.Spec{}))
+	for _, args := range [][]string{{"acme/none"}, {"--distribution", "debian/bookworm", "acme/empty"}} {
+		if a := repomill(t, append([]string{"repo", "create", "--data", s.data}, args...)...); a.code != 0 {
+			t.Fatal(a)
+		}
+	}
+	for range 500 { // until the empty distribution is published
+		if rel := s.status(t, "acme/empty").Releases; len(rel) == 1 && rel[0].Published > 0 {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	before := tree(t, s.data+"/bucket")
+	for _, tt := range []struct {
+		args     []string
+		releases int
+		packages int
+	}{
+		{[]string{"--all"}, 6, 4},
+		{[]string{"--all", "--dry-run"}, 6, 4},
+		{[]string{"--all", "--parallel", "8"}, 6, 4},
+		{[]string{"acme/tools"}, 4, 3},
+		{[]string{"/acme/tools/ubuntu/jammy/"}, 1, 2},
+		{[]string{"acme/tools/el/9"}, 3, 1},
+		{[]string{"acme/tools/el/9/x86_64"}, 1, 1},
+		{[]string{"acme/tools/el/9/x86_64", "acme/tools/el/9", "acme/other"}, 4, 2},
+		{[]string{"acme/none"}, 0, 0},
+		{[]string{"acme/empty"}, 1, 0},
+	} {
+		a, releases, run := reindex(t, s.data, tt.args...)
+		want := reindexedRun{Run: run.Run, State: "done", Releases: tt.releases, Identical: tt.releases, Packages: tt.packages}
+		if a.code != 0 || len(releases) != tt.releases || run != want || slices.Contains(tt.args, "--dry-run") != (run.Run == 0) {
+			t.Errorf("%q: want %+v, got %v", tt.args, want, a)
+		}
+	}
+	wantSame(t, "the bucket", before, tree(t, s.data+"/bucket"))
+	a := repomill(t, "reindex", "--data", s.data, "acme/tools/ubuntu/jammy")
+	if a.code != 0 || !strings.Contains(a.stdout, "acme/tools/ubuntu/jammy: identical: revision ") || !strings.Contains(a.stdout, "1 releases are identical; nothing was written; 2 packages in ") {
+		t.Errorf("in words: %v", a)
+	}
+	list := repomill(t, "reindex", "list", "--data", s.data)
+	if n := strings.Count(list.stdout, " rows "); list.code != 0 || n != 10 || strings.Contains(list.stdout, "running") || !strings.Contains(list.stdout, " --all ") {
+		t.Errorf("%d runs are listed, want 10 (dry runs are none): %v", n, list)
+	}
+}
+
+// Rows that are ahead of what is published are found by a dry run, and published by the next.
+func TestReindexDifferent(t *testing.T) {
+	t.Parallel()
+	s := sitePublished(t, "acme/tools")
+	yank(t, s, "acme/tools/el/9", "hello=1.0-1")
+	before := tree(t, s.data+"/bucket")
+	a, releases, run := reindex(t, s.data, "--all", "--dry-run")
+	got := releases["acme/tools/el/9/x86_64"]
+	if a.code != 5 || run.Different != 1 || run.Identical != 3 || run.Published+run.Failed > 0 || got.Outcome != "different" || got.Added != 0 || got.Removed != 1 || len(got.Files) != 3 || got.Bytes == 0 {
+		t.Errorf("dry run: %v", a)
+	}
+	if a := repomill(t, "reindex", "--data", s.data, "--dry-run", "acme/tools"); a.code != 5 || !strings.Contains(a.stdout, "0 packages added, 1 removed, 3 index files") || a.stderr != "" {
+		t.Errorf("dry run in words: %v", a)
+	}
+	wantSame(t, "the bucket, in a dry run,", before, tree(t, s.data+"/bucket"))
+	if a := repomill(t, "reindex", "list", "--data", s.data); a.stdout != "nothing was reindexed yet\n" {
+		t.Errorf("a dry run is in the catalog: %v", a)
+	}
+	a, releases, run = reindex(t, s.data, "--all", "--by", "release-bot")
+	if a.code != 0 || run.Published != 1 || run.Identical != 3 || run.State != "done" || releases["acme/tools/el/9/x86_64"].Outcome != "published" {
+		t.Errorf("reindex: %v", a)
+	}
+	if err := s.checkBucket(); err != nil {
+		t.Error(err)
+	}
+	if a, _, run := reindex(t, s.data, "--all"); a.code != 0 || run.Identical != 4 {
+		t.Errorf("reindex again: %v", a)
+	}
+	shown := repomill(t, "reindex", "list", "--data", s.data, fmt.Sprint(run.Run))
+	if shown.code != 0 || !regexp.MustCompile(`(?m)^acme/tools/el/9/x86_64 +published +revision \d+, 1 packages, 0 added, 1 removed$`).MatchString(shown.stdout) {
+		t.Errorf("the run's releases: %v", shown)
+	}
+	if a := repomill(t, "reindex", "list", "--data", s.data, "--json"); !strings.Contains(a.stdout, `"by":"release-bot"`) || strings.Count(a.stdout, "\n") != 2 {
+		t.Errorf("the runs: %v", a)
+	}
+}
+
+func TestReindexUsage(t *testing.T) {
+	t.Parallel()
+	s := sitePublished(t, "acme/tools")
+	for _, tt := range []struct {
+		fact string
+		args []string
+		code int
+		says string
+	}{
+		{"nothing is named", nil, 2, "--all"},
+		{"all and one", []string{"--all", "acme/tools"}, 2, "--all"},
+		{"an unknown repository", []string{"acme/tool"}, 2, "did you mean acme/tools?"},
+		{"an unknown distribution", []string{"acme/tools/ubuntu/jamy"}, 2, "did you mean acme/tools/ubuntu/jammy?"},
+		{"an unknown architecture", []string{"acme/tools/el/9/x86-64"}, 2, "did you mean acme/tools/el/9/x86_64?"},
+		{"a component is no target", []string{"acme/tools/ubuntu/jammy/main"}, 2, "did you mean acme/tools/ubuntu/jammy?"},
+		{"one of two is unknown", []string{"acme/tools", "nobody/nothing"}, 2, "nobody/nothing"},
+		{"an unknown repository in the bucket", []string{"--from", "published", "acme/tool"}, 2, "did you mean acme/tools?"},
+		{"a target of one word", []string{"acme"}, 2, "owner/name"},
+		{"a target of three words", []string{"acme/tools/ubuntu"}, 2, "owner/name"},
+		{"an unknown source", []string{"--all", "--from", "nowhere"}, 2, "--from"},
+		{"a dry run from what is published", []string{"--all", "--from", "published", "--dry-run"}, 2, "--dry-run"},
+		{"a dry run that repairs", []string{"--all", "--repair", "--dry-run"}, 2, "--repair"},
+		{"no release at a time", []string{"--all", "--parallel", "0"}, 2, "--parallel"},
+		{"a catalog without a bucket", []string{"--all", "--catalog", "sqlite://" + s.data + "/catalog.db"}, 2, "--bucket"},
+		{"a public URL without a scheme", []string{"--all", "--public-url", "example.org"}, 2, "--public-url"},
+		{"there is no catalog", []string{"--all", "--data", t.TempDir()}, 4, "--data"},
+		{"there is no key", []string{"--all", "--catalog", "sqlite://" + s.data + "/catalog.db", "--bucket", "file://" + s.data + "/bucket", "--signing-key", "file:///nonexistent/key"}, 4, "signing key"},
+		{"a run that never was is cancelled", []string{"cancel", "4711"}, 1, "there is no run 4711"},
+		{"a run that never was is listed", []string{"list", "4711"}, 1, "there is no run 4711"},
+		{"a run is a number", []string{"cancel", "last"}, 2, "run"},
+	} {
+		t.Run(tt.fact, func(t *testing.T) {
+			args := tt.args
+			if !slices.Contains(args, "--data") && !slices.Contains(args, "--catalog") {
+				args = append(slices.Clone(args), "--data", s.data)
+			}
+			if a := repomill(t, append([]string{"reindex"}, args...)...); a.code != tt.code || !strings.Contains(a.stderr, tt.says) {
+				t.Errorf("want exit code %d and %q, got %v", tt.code, tt.says, a)
+			}
+		})
+	}
+	if a := repomill(t, "reindex", "list", "--data", s.data); a.stdout != "nothing was reindexed yet\n" {
+		t.Errorf("something began: %v", a)
+	}
+}
+
+// lockBucket keeps everybody from swapping a pointer in a site's bucket until unlock is called.
+func lockBucket(t *testing.T, s *site) (unlock func()) {
+	t.Helper()
+	f, err := os.OpenFile(s.data+"/bucket/.lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err == nil {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return func() { f.Close() }
+}
+
+// awaitAnswer waits until a command prints something.
+func awaitAnswer(t *testing.T, want string, args ...string) answer {
+	t.Helper()
+	var a answer
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if a = repomill(t, args...); strings.Contains(a.stdout, want) {
+			return a
+		}
+	}
+	t.Fatalf("no %q after 20 s: %v", want, a)
+	return a
+}
+
+// began starts a reindex that stays at its first release, and returns when it is there.
+func began(t *testing.T, s *site, args ...string) *process {
+	t.Helper()
+	p := start(t, append([]string{"reindex", "--data", s.data, "--by", "jo", "--parallel", "1"}, args...)...)
+	awaitAnswer(t, " running ", "reindex", "list", "--data", s.data)
+	time.Sleep(200 * time.Millisecond) // until it waits for the lock; if it does not yet, nothing is to be seen
+	return p
+}
+
+// An interrupted run leaves nothing half-way, and the same command goes on with it. While it is at work,
+// the same reindex is refused, and others are not.
+func TestReindexInterrupted(t *testing.T) {
+	t.Parallel()
+	s := sitePublished(t, "acme/tools")
+	yank(t, s, "acme/tools/ubuntu/jammy", "hello=1.0")
+	yank(t, s, "acme/tools/el/9", "hello=1.0-1")
+	unlock := lockBucket(t, s)
+	p := began(t, s, "--all")
+	if a := repomill(t, "reindex", "--data", s.data, "--all"); a.code != 1 || !strings.Contains(a.stderr, "started by jo at ") {
+		t.Errorf("the second: %v", a)
+	}
+	if a := repomill(t, "reindex", "--data", s.data, "--all", "--dry-run"); a.code != 5 {
+		t.Errorf("a dry run meanwhile: %v", a)
+	}
+	p.signal(t, syscall.SIGINT)
+	time.Sleep(50 * time.Millisecond)
+	unlock()
+	if a := p.wait(t); a.code != 3 || !strings.Contains(a.stderr, "run the same command again") {
+		t.Errorf("interrupted: %v", a)
+	}
+	if err := s.checkBucket(); err != nil {
+		t.Errorf("after SIGINT: %v", err)
+	}
+	list := repomill(t, "reindex", "list", "--data", s.data)
+	if !strings.Contains(list.stdout, " interrupted ") {
+		t.Errorf("it is not listed as interrupted: %v", list)
+	}
+	if a := repomill(t, "reindex", "--data", s.data, "--all"); a.code != 0 {
+		t.Errorf("continued: %v", a)
+	}
+	list = repomill(t, "reindex", "list", "--data", s.data)
+	if strings.Count(list.stdout, "\n") != 2 || !strings.Contains(list.stdout, " done ") || !strings.Contains(list.stdout, " 0 failed, 0 left") {
+		t.Errorf("it is not the same run: %v", list)
+	}
+	if a, _, run := reindex(t, s.data, "--all"); a.code != 0 || run.Identical != 4 {
+		t.Errorf("after all that: %v", a)
+	}
+}
+
+// A run is cancelled from another process, within seconds; the same reindex begins anew then.
+func TestReindexCancelled(t *testing.T) {
+	t.Parallel()
+	s := sitePublished(t, "acme/tools")
+	yank(t, s, "acme/tools/el/9", "hello=1.0-1")
+	unlock := lockBucket(t, s)
+	p := began(t, s, "acme/tools/el/9")
+	if a := repomill(t, "reindex", "cancel", "--data", s.data, "1"); a.code != 0 || !strings.HasPrefix(a.stdout, "cancelled: run 1, acme/tools/el/9, of ") {
+		t.Errorf("cancel: %v", a)
+	}
+	time.Sleep(2500 * time.Millisecond) // until it looks
+	unlock()
+	if a := p.wait(t); a.code != 3 || !strings.Contains(a.stderr, "cancelled") {
+		t.Errorf("cancelled: %v", a)
+	}
+	if a := repomill(t, "reindex", "cancel", "--data", s.data, "1"); a.code != 1 || !strings.Contains(a.stderr, "cancelled already") {
+		t.Errorf("cancel again: %v", a)
+	}
+	if a, _, run := reindex(t, s.data, "acme/tools/el/9"); a.code != 0 || run.Run == 1 || run.Releases != 3 {
+		t.Errorf("the next: %v", a)
+	}
+}
+
+// On a terminal, one line is drawn again and again.
+func TestReindexOnATerminal(t *testing.T) {
+	t.Parallel()
+	need(t, "script")
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := sitePublished(t, "acme/tools")
+	yank(t, s, "acme/tools/ubuntu/jammy", "hello=1.0")
+	unlock := lockBucket(t, s)
+	time.AfterFunc(2*time.Second, unlock)
+	a := run(t, nil, "script", "-qec", path+" reindex --data "+s.data+" acme/tools/ubuntu/jammy", "/dev/null")
+	if a.code != 0 || !strings.Contains(a.stdout, "\r\x1b[Krelease 1 of 1, 1 of 1 packages, ") || !strings.Contains(a.stdout, "\x1b[Kacme/tools/ubuntu/jammy: published: ") {
+		t.Errorf("got %q", a)
+	}
+}
+
+// The drill: the database is lost. The bucket alone is enough to make the rows anew, and no index byte changes.
+func TestReindexAfterLoss(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for _, v := range []string{"1.0", "2.0"} {
+		s.publish(t, "acme/tools/ubuntu/jammy", newDEB(t, debtest.Spec{Version: v}))
+		s.publish(t, "acme/tools/el/9", newRPM(t, rpmtest.Spec{Version: v, Arch: "noarch"}))
+	}
+	s.publish(t, "acme/other/debian/bookworm/extra", newDEB(t, debtest.Spec{Arch: "all"}))
+	if a := repomill(t, "yank", "--data", s.data, "--reason", "bad", "acme/tools/ubuntu/jammy", "hello=1.0"); a.code != 0 {
+		t.Fatal(a)
+	}
+	if a := repomill(t, "repo", "set", "--data", s.data, "--visibility", "private", "acme/other"); a.code != 0 {
+		t.Fatal(a)
+	}
+	targets := []string{"acme/tools/ubuntu/jammy", "acme/tools/el/9", "acme/other/debian/bookworm"}
+	listed := func() (all []string) {
+		for _, target := range targets {
+			all = append(all, target+" "+strings.Join(lsVersions(t, s, target), " "))
+		}
+		return all
+	}
+	was := listed()
+	for range 500 { // until the settings are published
+		if body, err := os.ReadFile(s.data + "/bucket/.repomill/acme/other.json"); err == nil && bytes.Contains(body, []byte(`"private"`)) {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	before := tree(t, s.data+"/bucket")
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Remove(s.data + "/catalog.db" + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	writeEmpty(t, s.data+"/catalog.db")
+	if a := repomill(t, "reindex", "--data", s.data, "--all", "--from", "published"); a.code != 4 || !strings.Contains(a.stderr, "migrate") {
+		t.Errorf("without migrations: %v", a)
+	}
+	if a := repomill(t, "migrate", "--catalog", "sqlite://"+s.data+"/catalog.db"); a.code != 0 {
+		t.Fatal(a)
+	}
+	if a, releases, run := reindex(t, s.data, "--all", "--from", "published"); a.code != 0 || run.Failed > 0 || run.Releases != 5 || releases["acme/tools/el/9/aarch64"].Packages != 2 {
+		t.Errorf("from what is published: %v", a)
+	}
+	a, _, run := reindex(t, s.data, "--all")
+	if a.code != 0 || run.Identical != run.Releases || run.Releases != 5 {
+		t.Errorf("from the rows: %v", a)
+	}
+	wantSame(t, "an index", indexes(before), indexes(tree(t, s.data+"/bucket")))
+	if err := s.checkBucket(); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff(was, listed()); diff != "" {
+		t.Errorf("packages (-before +after):\n%s", diff)
+	}
+	again := restart(t, s.data)
+	if a, vs := again.push(t, "acme/tools/ubuntu/jammy", newDEB(t, debtest.Spec{Version: "1.0", Size: 9})); a.code != 1 || len(vs) != 1 || vs[0].Reason != "yanked" {
+		t.Errorf("what was withdrawn comes back: %v", a)
+	}
+	again.publish(t, "acme/tools/ubuntu/jammy", newDEB(t, debtest.Spec{Version: "3.0"}))
+	if status, _ := get(t, again.url+"/acme/other/debian/dists/bookworm/InRelease"); status != 401 {
+		t.Errorf("a private repository answers %d, want 401", status)
+	}
+}
+
+func writeEmpty(t *testing.T, path string) {
+	t.Helper()
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"strings"
+
+	"repomill/pipelines/objects"
+	"repomill/publish"
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// publishedURL returns the URL under which clients reach the resolver, by the word of the configuration
+// that is published for them; empty if there is none. So a command says the same as the process whose
+// flag it is.
+func publishedURL(ctx context.Context, bucket objects.Bucket) (string, error) {
+	declared, err := publish.Declared(ctx, bucket)
+	if err != nil {
+		return "", err
+	}
+	for _, r := range declared {
+		body, err := small(ctx, bucket, layout.SettingsKey(r))
+		if err != nil {
+			return "", err
+		}
+		var s catalog.Settings
+		if json.Unmarshal(body, &s) != nil {
+			continue // whoever publishes says what is wrong with it
+		}
+		for _, d := range s.Distributions {
+			url, err := configuredURL(ctx, bucket, r, d.Distribution)
+			if err != nil || url != "" {
+				return url, err
+			}
+		}
+	}
+	return "", nil
+}
+
+// configuredURL reads the configuration that clients of a distribution install, apt's or dnf's.
+func configuredURL(ctx context.Context, bucket objects.Bucket, r catalog.Repository, d catalog.Distribution) (string, error) {
+	for key, form := range map[string]struct{ begin, end string }{
+		layout.SourcesKey(r, d): {"URIs: ", "/" + r.String() + "/" + d.OS + "/"},
+		layout.RepoKey(r, d):    {"baseurl=", "/" + r.String() + "/" + d.String() + "/$basearch"},
+	} {
+		body, err := small(ctx, bucket, key)
+		if err != nil {
+			return "", err
+		}
+		for lines := bufio.NewScanner(strings.NewReader(string(body))); lines.Scan(); {
+			url, begins := strings.CutPrefix(lines.Text(), form.begin)
+			url, ends := strings.CutSuffix(url, form.end)
+			if begins && ends && checkURL("", url) == nil {
+				return url, nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// maxConfiguration bounds a published configuration, or settings, in bytes.
+const maxConfiguration = 4 << 20
+
+// small reads a small object; nothing if it is not there.
+func small(ctx context.Context, bucket objects.Bucket, key string) ([]byte, error) {
+	body, _, err := bucket.Get(ctx, key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return io.ReadAll(io.LimitReader(body, maxConfiguration))
+}
