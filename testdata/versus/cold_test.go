@@ -1,0 +1,75 @@
+package versus_test
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"repomill/schemas/catalog"
+)
+
+// BenchmarkCold takes a staging folder of small packages to published releases, start and end of the program
+// included. The peers read the same files; createrepo_c both in one folder, and as repomill publishes them: a
+// repository for each architecture, with the noarch packages in both.
+func BenchmarkCold(b *testing.B) {
+	for _, bb := range []struct {
+		format catalog.Format
+		r      catalog.Release
+		peers  []peer
+		bar    float64
+	}{
+		{catalog.DEB, jammy, debPeers, 0.5},
+		{catalog.RPM, el9, append(rpmPeers, createrepoEach), 1},
+	} {
+		b.Run(fmt.Sprintf("%ss=%d", bb.format, sizes.packages), func(b *testing.B) {
+			for b.Loop() {
+				var es []expense
+				for run := range *runs {
+					es = append(es, cold(b, fmt.Sprintf("cold-%s-%d", bb.format, run), bb.format, bb.r))
+				}
+				e := median(es)
+				record(b, figure{who: ours, e: e, note: fmt.Sprintf("%.1f of %d CPUs busy", e.cpu.Seconds()/e.wall.Seconds(), runtime.NumCPU())})
+				for _, p := range bb.peers {
+					if installed(p.needs...) {
+						record(b, figure{who: p.name, e: p.publish(b, bb.format, *runs).expense, bar: bb.bar})
+					}
+				}
+			}
+		})
+	}
+}
+
+// cold measures one run of repomill up over the corpus.
+func cold(b *testing.B, name string, format catalog.Format, r catalog.Release) expense {
+	b.Helper()
+	s := newSite(b, name)
+	defer remove(b, s.data)
+	all := files(b, format, sizes.packages)
+	link(b, s.staging(r), all...)
+	start := time.Now()
+	s.start(b)
+	s.drained(b, coldCounts(r, len(all)))
+	wall := time.Since(start)
+	e := s.stop(b)
+	e.wall = wall
+	return e
+}
+
+// coldCounts returns how many of the first packages of the corpus each release shows.
+func coldCounts(r catalog.Release, count int) map[string]int {
+	if r.Arch == "" {
+		return map[string]int{r.String(): count}
+	}
+	want := map[string]int{}
+	for i := range count {
+		arch := packages.RPMArch(i)
+		for _, dir := range []string{"x86_64", "aarch64"} {
+			if arch == dir || arch == "noarch" {
+				r.Arch = dir
+				want[r.String()]++
+			}
+		}
+	}
+	return want
+}

@@ -1,0 +1,92 @@
+package versus_test
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"repomill/testdata/corpus"
+)
+
+var (
+	full   = flag.Bool("versus.full", false, "measure at the sizes that README tells")
+	runs   = flag.Int("versus.runs", 3, "take the median of so many")
+	n      = flag.Int("versus.n", 0, "packages in a repository; default 1,000, or 20,000 with -versus.full")
+	rows   = flag.String("versus.rows", "", "packages in repositories that are rows only, such as 100000,1000000; default 5000, or 100000 with -versus.full")
+	binary = flag.String("versus.binary", "", "the repomill to measure; built if empty")
+	dir    = flag.String("versus.dir", "", "where to put everything; default a new temporary folder")
+)
+
+// sizes are what is measured.
+var sizes struct {
+	packages int   // in a repository of files
+	rows     []int // packages in repositories of rows
+	big      int   // packages with 100,000 files
+	queued   int   // packages in each of six releases
+	pushes   int   // of one package each, for one figure of a running process, whose CPU is counted in steps of 10 ms
+	bytes    int64 // of one large package
+	large    int   // times that package is measured
+}
+
+// work is the folder of everything, the benchmark's own and removed at its end.
+var work string
+
+// packages is what everybody publishes.
+var packages = corpus.Corpus{Seed: 4}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "versus:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	if flag.Lookup("test.bench").Value.String() == "" {
+		return m.Run(), nil
+	}
+	if err := setSizes(); err != nil {
+		return 0, err
+	}
+	if work, err = os.MkdirTemp(*dir, "versus"); err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(work)
+	defer endGPG()
+	if *binary == "" {
+		*binary = filepath.Join(work, "repomill")
+		if out, err := exec.Command("go", "build", "-o", *binary, "repomill/pipelines/repomill").CombinedOutput(); err != nil {
+			return 0, fmt.Errorf("build: %w\n%s", err, out)
+		}
+	}
+	code = m.Run()
+	printTable(os.Stdout)
+	return code, nil
+}
+
+func setSizes() error {
+	s := &sizes
+	s.packages, s.big, s.queued, s.pushes, s.bytes, s.large = cmp.Or(*n, 1000), 3, 1000, 4, 256<<20, 3
+	list := cmp.Or(*rows, "5000")
+	if *full {
+		s.packages, s.big, s.queued, s.pushes, s.bytes, s.large = cmp.Or(*n, 20_000), 100, 14_000, 10, 1<<30, 5
+		list = cmp.Or(*rows, "100000")
+	}
+	for text := range strings.SplitSeq(list, ",") {
+		size, err := strconv.Atoi(text)
+		if err != nil || size < 1 {
+			return fmt.Errorf("-versus.rows %s: use numbers, such as 100000,1000000", list)
+		}
+		s.rows = append(s.rows, size)
+	}
+	return nil
+}

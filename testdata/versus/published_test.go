@@ -1,0 +1,135 @@
+package versus_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"repomill/schemas/catalog"
+)
+
+// files returns the first packages of the corpus in one format, written once for all benchmarks.
+func files(b *testing.B, format catalog.Format, count int) []string {
+	b.Helper()
+	if len(written[format]) < count {
+		from := len(written[format])
+		dir := filepath.Join(work, string(format)+"s")
+		b.Logf("writing packages %d to %d of format %s", from, count-1, format)
+		if format == catalog.DEB {
+			written[format] = append(written[format], packages.Debs(b, dir, from, count)...)
+		} else {
+			written[format] = append(written[format], packages.RPMs(b, dir, from, count)...)
+		}
+	}
+	return written[format][:count]
+}
+
+var written = map[catalog.Format][]string{}
+
+// more returns the file of package i, alone in a folder.
+func more(b *testing.B, format catalog.Format, i int) string {
+	b.Helper()
+	dir := filepath.Join(work, string(format)+"s-more")
+	if format == catalog.DEB {
+		return packages.Debs(b, dir, i, i+1)[0]
+	}
+	return packages.RPMs(b, dir, i, i+1)[0]
+}
+
+// A published peer has a repository.
+type published struct {
+	dir     string
+	expense expense // of one run from nothing
+	next    int     // the package that it gets next
+}
+
+var repositories = map[string]*published{}
+
+// publish makes a peer's repository of the corpus, once for all benchmarks, as often as it is measured.
+func (p peer) publish(b *testing.B, format catalog.Format, times int) *published {
+	b.Helper()
+	if r := repositories[p.name]; r != nil {
+		return r
+	}
+	key(b)
+	r := &published{next: sizes.packages}
+	all := files(b, format, sizes.packages)
+	var es []expense
+	for range times {
+		if r.dir != "" {
+			remove(b, r.dir)
+		}
+		r.dir = filepath.Join(work, p.name)
+		p.begin(b, r.dir, all)
+		es = append(es, measure(b, p.cold(r.dir, all)...))
+		p.check(b, r.dir, all)
+	}
+	r.expense = median(es)
+	repositories[p.name] = r
+	return r
+}
+
+// check makes sure that an index has the packages: all of them or, of reprepro, one version of each name.
+func (p peer) check(b *testing.B, dir string, files []string) {
+	b.Helper()
+	want := 0
+	for _, f := range files {
+		if p.lacks == "" || !strings.HasSuffix(f, p.lacks) {
+			want++
+		}
+	}
+	names, err := filepath.Glob(filepath.Join(dir, p.index))
+	if err != nil || len(names) != 1 {
+		b.Fatalf("%s wrote %d indexes %s, %v", p.name, len(names), p.index, err)
+	}
+	plain := filepath.Join(work, "plain")
+	unpack(b, names[0], plain)
+	defer os.Remove(plain)
+	body, err := os.ReadFile(plain)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if got := bytes.Count(body, []byte("\nFilename: ")) + bytes.Count(body, []byte("<package type=")); got < want*8/10 || got > want {
+		b.Fatalf("%s indexed %d packages of %d", p.name, got, want)
+	}
+}
+
+// begin makes a folder of a peer's own, with its packages where it wants them.
+func (p peer) begin(b *testing.B, dir string, files []string) {
+	b.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		b.Fatal(err)
+	}
+	if p.prepare != nil {
+		p.prepare(b, dir)
+	}
+	if p.own != nil {
+		p.own(b, dir, files...)
+	}
+}
+
+// oneMore measures one more package.
+func (p peer) oneMore(b *testing.B, format catalog.Format) expense {
+	b.Helper()
+	r := p.publish(b, format, 1)
+	var es []expense
+	for range *runs {
+		file := more(b, format, r.next)
+		r.next++
+		if p.own != nil {
+			p.own(b, r.dir, file)
+		}
+		es = append(es, measure(b, p.more(r.dir, file)...))
+		remove(b, file)
+	}
+	return median(es)
+}
+
+func remove(b *testing.B, path string) {
+	b.Helper()
+	if err := os.RemoveAll(path); err != nil {
+		b.Fatal(err)
+	}
+}
