@@ -1,21 +1,25 @@
 # make run    build, and start the whole product on ./data
 # make test   everything that CI checks
 # make bench  figures, beside those of the peers that are installed
+# make test-flink  ingest and reindex on a Flink cluster that the tests start; fetches it from Maven
 # make fuzz   every fuzz target for FUZZTIME each
 
 GO ?= go
 FUZZTIME ?= 30s
+# -versus.full measures at the sizes that README tells, in about an hour; without it, in minutes.
+VERSUS ?=
 # Worker binaries are built without cgo; so is what we test, but for the race detector.
 export CGO_ENABLED = 0
 # Where deploy/install-test-tools unpacks what cannot be installed.
 export PATH := $(PATH):$(CURDIR)/bin/tools/usr/bin:$(CURDIR)/bin/tools/usr/sbin
 
 # ./... leaves testdata out.
-PACKAGES = ./... ./testdata/debtest ./testdata/rpmtest ./testdata/gcstest ./testdata/mysqltest ./testdata/pubsubtest ./testdata/s3test
+PACKAGES = ./... ./testdata/debtest ./testdata/rpmtest ./testdata/gcstest ./testdata/mysqltest ./testdata/pubsubtest ./testdata/s3test \
+	./testdata/corpus ./testdata/flinktest ./testdata/versus
 # Where goroutines meet: what the race detector is worth its time for.
 RACY = ./serve/... ./publish ./pipelines ./pipelines/objects/file ./pipelines/queue
 
-.PHONY: run build test lint race bench fuzz tools go-version
+.PHONY: bin/repomill-beam run build test test-flink lint race bench fuzz tools go-version
 
 run: build
 	bin/repomill up --data ./data
@@ -23,6 +27,10 @@ run: build
 build: go-version
 	$(GO) build -o bin/repomill ./pipelines/repomill
 	$(GO) build -o bin/repomill-resolver ./serve/resolver
+
+# The command that submits jobs to Flink and Dataflow links their runners: building it takes longer.
+bin/repomill-beam: go-version
+	$(GO) build -o $@ ./pipelines/repomill-beam
 
 # The version that go.mod asks for, checked before the compiler says it in other words.
 go-version:
@@ -36,6 +44,10 @@ go-version:
 test: go-version tools lint
 	$(GO) test -timeout 15m $(PACKAGES)
 	@$(MAKE) --no-print-directory race
+
+test-flink: go-version
+	@deploy/install-test-tools mvn:maven java:default-jre-headless
+	REPOMILL_TEST_FLINK=1 $(GO) test -count=1 -timeout 20m ./testdata/flinktest ./pipelines/repomill-beam
 
 lint: go-version
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
@@ -56,6 +68,7 @@ tools:
 bench: build
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./pipelines/repomill
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./deploy
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 120m ./testdata/versus $(VERSUS)
 	$(GO) test -run '^$$' -bench . ./ingest/deb ./ingest/rpm ./serve ./serve/cloudfront
 
 fuzz:

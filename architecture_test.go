@@ -31,7 +31,8 @@ const module = "repomill/"
 var house = []place{
 	{"catalog is plain data and imports nothing of ours", []string{"schemas/catalog"}, nil},
 	{"layout imports the data alone", []string{"schemas/layout"}, []string{"schemas/catalog"}},
-	{"the database imports data and paths", []string{"schemas/catalogdb"}, []string{"schemas/catalog", "schemas/layout"}},
+	{"member is of bytes alone", []string{"schemas/member"}, nil},
+	{"the database imports data, paths and the form of its texts", []string{"schemas/catalogdb"}, []string{"schemas/catalog", "schemas/layout", "schemas/member"}},
 	{"a format imports data and paths, and no other format",
 		[]string{"ingest/deb", "ingest/rpm", "publish/apt", "publish/repomd", "publish/sign", "serve/cloudfront"},
 		[]string{"schemas/catalog", "schemas/layout"}},

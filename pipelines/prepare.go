@@ -26,29 +26,32 @@ func init() {
 	register.Iter1[Made]()
 }
 
-// Prepare builds the pipeline that makes the index files of releases, given by name, and stores them. It
-// needs no signing key: what it prepared is published with [Resources.PublishPrepared], by the process that has
-// the key. It returns the names of the releases that are prepared. A fault concerns its release alone, which
+// Prepare builds the pipeline of a job that makes the index files of releases, given by name, and stores
+// them. It needs no signing key: what it prepared is published with [Resources.PublishPrepared], by the process
+// that has the key. The job's name is a plain word that no other job has. It returns the names of the releases that are prepared. A fault concerns its release alone, which
 // is then rendered by whoever publishes it.
-func Prepare(s beam.Scope, cfg Config, releases beam.PCollection) (prepared beam.PCollection) {
+func Prepare(s beam.Scope, cfg Config, job string, releases beam.PCollection) (prepared beam.PCollection) {
 	s = s.Scope("prepare")
-	return beam.ParDo(s, &prepareFn{opener{Config: cfg}}, beam.GroupByKey(s, beam.AddFixedKey(s, releases)))
+	return beam.ParDo(s, &prepareFn{opener{Config: cfg}, job}, beam.GroupByKey(s, beam.AddFixedKey(s, releases)))
 }
 
 // PrepareWhole is [Prepare] for whole releases, whatever their size: each is cut into shards that many
 // workers render.
 //
 //	releases -> plan -> shards -> render -> parts, by index -> assemble -> indexes, by release -> gather
-func PrepareWhole(s beam.Scope, cfg Config, releases beam.PCollection) (prepared beam.PCollection) {
+func PrepareWhole(s beam.Scope, cfg Config, job string, releases beam.PCollection) (prepared beam.PCollection) {
 	s = s.Scope("prepare-whole")
-	shards := beam.Reshuffle(s, beam.ParDo(s, &planFn{opener{Config: cfg}}, releases))
+	shards := beam.Reshuffle(s, beam.ParDo(s, &planFn{opener{Config: cfg}, job}, releases))
 	parts := beam.ParDo(s, &renderFn{opener{Config: cfg}}, shards)
 	indexes := beam.ParDo(s, &assembleFn{opener{Config: cfg}}, beam.GroupByKey(s, parts))
 	return beam.ParDo(s, &gatherFn{opener{Config: cfg}}, beam.GroupByKey(s, indexes))
 }
 
 // prepareFn prepares releases at the same time, each rendered as a whole.
-type prepareFn struct{ opener }
+type prepareFn struct {
+	opener
+	Job string
+}
 
 // ProcessElement takes all releases of a run.
 func (f *prepareFn) ProcessElement(ctx context.Context, _ int, names func(*string) bool, emit func(string)) error {
@@ -89,18 +92,21 @@ func (f *prepareFn) prepare(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return f.r.Publisher.RecordPrepared(ctx, prepared)
+	return f.r.Publisher.RecordPrepared(ctx, f.Job, prepared)
 }
 
 // planFn cuts a release into shards.
-type planFn struct{ opener }
+type planFn struct {
+	opener
+	Job string
+}
 
 // ProcessElement plans one release.
 func (f *planFn) ProcessElement(ctx context.Context, name string, emit func(publish.Shard)) error {
 	r, err := catalog.ParseRelease(name)
 	var shards []publish.Shard
 	if err == nil {
-		shards, err = f.r.Publisher.Shards(ctx, r, publish.DefaultShard)
+		shards, err = f.r.Publisher.Shards(ctx, r, f.Job, publish.DefaultShard)
 	}
 	if err != nil {
 		f.r.Log.Error("not planned; whoever publishes it does it all", "release", name, "error", err)
@@ -169,7 +175,7 @@ func (f *gatherFn) ProcessElement(ctx context.Context, name string, next func(*M
 	for i := range len(indexes) {
 		prepared.Indexes = append(prepared.Indexes, indexes[i])
 	}
-	if err := f.r.Publisher.RecordPrepared(ctx, prepared); err != nil {
+	if err := f.r.Publisher.RecordPrepared(ctx, s.Job, prepared); err != nil {
 		f.r.Log.Error("not recorded; whoever publishes it does it all", "release", name, "error", err)
 		return ctx.Err()
 	}
@@ -177,10 +183,10 @@ func (f *gatherFn) ProcessElement(ctx context.Context, name string, next func(*M
 	return nil
 }
 
-// PublishPrepared publishes a release with the index files that workers made, as far as these are of its
-// present rows.
-func (r *Resources) PublishPrepared(ctx context.Context, release catalog.Release) (publish.Result, error) {
-	prepared, err := r.Publisher.FindPrepared(ctx, release)
+// PublishPrepared publishes a release with the index files that the workers of a job made, as far as these
+// are of its present rows.
+func (r *Resources) PublishPrepared(ctx context.Context, release catalog.Release, job string) (publish.Result, error) {
+	prepared, err := r.Publisher.FindPrepared(ctx, release, job)
 	if err != nil || prepared == nil {
 		return r.Publisher.Release(ctx, release)
 	}

@@ -30,6 +30,7 @@ type ReindexJob struct {
 	DryRun    bool   // write nothing, say what would change
 	Repair    bool   // write missing or damaged published index files anew
 	Published bool   // make the rows anew, from the published indexes, before they are published
+	Prepared  string // the job that has made the index files ([PrepareWhole]); empty if none has
 	Parallel  int    // releases at a time; 0 for [DefaultParallel]
 }
 
@@ -157,6 +158,11 @@ func (f *reindexFn) try(ctx context.Context, name string) (ReindexResult, error)
 	how := publish.Reindexing{DryRun: f.Job.DryRun, Repair: f.Job.Repair}
 	if w, ok := f.r.watcher(f.Job); ok {
 		how.Progress = func(done, total int) { w.Rendered(name, done, total) }
+	}
+	if f.Job.Prepared != "" {
+		if how.Prepared, err = f.r.Publisher.FindPrepared(ctx, release, f.Job.Prepared); err != nil {
+			return ReindexResult{}, err
+		}
 	}
 	got, err := f.r.Publisher.Reindex(ctx, release, how)
 	res := ReindexResult{

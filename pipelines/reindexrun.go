@@ -36,6 +36,7 @@ type ReindexRunner struct {
 	Resources *Resources
 	Run       func(context.Context, *beam.Pipeline) error // on a runner
 	Watcher   ReindexWatcher
+	Prepared  string // the job that makes the index files before Run publishes them; empty if none does
 
 	// Began, if set, is called before the first release, with the run and the releases that are left in it. A
 	// dry run has the zero run.
@@ -70,7 +71,7 @@ func (x *ReindexRunner) Reindex(ctx context.Context, want ReindexRequest) (catal
 	}
 	job := ReindexJob{
 		Run: run.ID, Watch: watchName(run), DryRun: want.DryRun, Repair: want.Repair,
-		Published: want.Source == FromPublished, Parallel: want.Parallel,
+		Published: want.Source == FromPublished, Prepared: x.Prepared, Parallel: want.Parallel,
 	}
 	working, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

@@ -2,7 +2,9 @@ package publish
 
 import (
 	"crypto/sha256"
+	"encoding"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"slices"
 
@@ -20,6 +22,7 @@ type index struct {
 	stored func() io.Reader // instead of all these: the file as the bucket has it
 	plain  digest           // of the text
 	packed digest           // of the file
+	summed []*segment       // the segments of which these are the digests
 }
 
 // A segment is one gzip member of an index, with the rows that are in it.
@@ -29,6 +32,9 @@ type segment struct {
 	alone        bool   // it is one row, whose text is large
 	rows         int
 	text, member extent
+
+	// The state of the digests behind it, from which one goes on after a change further down.
+	textState, memberState []byte
 }
 
 // A digest is the size and SHA-256 of some bytes.
@@ -81,16 +87,49 @@ func (x *index) body() io.Reader {
 	return x.spool.read(x.extents(func(s *segment) extent { return s.member }))
 }
 
-// digest takes the digests of a finished index: everything is read once, and nothing is made again.
+// digest takes the digests of a finished index. What stands before the first segment that is new since the
+// last time need not be read again.
 func (x *index) digest(g *errgroup.Group) {
+	segments := x.segments()
+	same := 0
+	for same < min(len(segments), len(x.summed)) && segments[same] == x.summed[same] {
+		same++
+	}
+	x.summed = segments
 	g.Go(func() (err error) {
-		x.plain, err = digestOf(x.spool.read(x.extents(func(s *segment) extent { return s.text })))
+		x.plain, err = x.sum(segments, same, func(s *segment) (extent, *[]byte) { return s.text, &s.textState })
 		return err
 	})
 	g.Go(func() (err error) {
-		x.packed, err = digestOf(x.body())
+		x.packed, err = x.sum(segments, same, func(s *segment) (extent, *[]byte) { return s.member, &s.memberState })
 		return err
 	})
+}
+
+// sum returns the digest of a piece of each segment, of which the first ones were summed before.
+func (x *index) sum(segments []*segment, same int, of func(*segment) (extent, *[]byte)) (d digest, err error) {
+	h := sha256.New()
+	if same > 0 {
+		_, state := of(segments[same-1])
+		if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(*state); err != nil {
+			return d, fmt.Errorf("take up a digest: %w", err)
+		}
+	}
+	buf := make([]byte, 256<<10)
+	for i, s := range segments {
+		e, state := of(s)
+		if d.size += e.size; i < same {
+			continue
+		}
+		if _, err := io.CopyBuffer(struct{ io.Writer }{h}, x.spool.read([]extent{e}), buf); err != nil {
+			return d, err
+		}
+		if *state, err = h.(encoding.BinaryAppender).AppendBinary((*state)[:0]); err != nil {
+			return d, fmt.Errorf("keep a digest: %w", err)
+		}
+	}
+	d.sha256 = hex.EncodeToString(h.Sum(nil))
+	return d, nil
 }
 
 // moveTo copies what is live of an index to another spool.

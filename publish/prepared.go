@@ -51,13 +51,19 @@ func (p *Publisher) Prepare(ctx context.Context, r catalog.Release) (Prepared, e
 	return done, nil
 }
 
-// preparedKey is where workers tell the process that publishes what they have prepared.
-func preparedKey(r catalog.Release, revision int64, nonce string) string {
-	return fmt.Sprintf("%s%d-%s/prepared.json", layout.PreparedPrefix(r), revision, nonce)
+// jobPrefix is what the keys of all begin with that a job prepares of a release at a revision. The name of
+// the job is in them, because another one may be of a program that renders the same rows in other words.
+func jobPrefix(r catalog.Release, job string, revision int64, nonce string) string {
+	return fmt.Sprintf("%s%d-%s/%s/", layout.PreparedPrefix(r), revision, nonce, job)
 }
 
-// RecordPrepared stores what is prepared, for [Publisher.FindPrepared].
-func (p *Publisher) RecordPrepared(ctx context.Context, done Prepared) error {
+// preparedKey is where workers tell the process that publishes what they have prepared.
+func preparedKey(r catalog.Release, job string, revision int64, nonce string) string {
+	return jobPrefix(r, job, revision, nonce) + "prepared.json"
+}
+
+// RecordPrepared stores what a job has prepared, for [Publisher.FindPrepared].
+func (p *Publisher) RecordPrepared(ctx context.Context, job string, done Prepared) error {
 	r, err := catalog.ParseRelease(done.Release)
 	if err != nil {
 		return err
@@ -66,21 +72,21 @@ func (p *Publisher) RecordPrepared(ctx context.Context, done Prepared) error {
 	if err != nil {
 		return err
 	}
-	err = p.bucket.Create(ctx, layout.ObjectOf(preparedKey(r, done.Revision, done.Nonce)), bytes.NewReader(body))
+	err = p.bucket.Create(ctx, layout.ObjectOf(preparedKey(r, job, done.Revision, done.Nonce)), bytes.NewReader(body))
 	if errors.Is(err, ErrExists) { // by another attempt, which made the same
 		return nil
 	}
 	return err
 }
 
-// FindPrepared returns what was prepared of a release at its present revision, or nil.
-func (p *Publisher) FindPrepared(ctx context.Context, r catalog.Release) (*Prepared, error) {
+// FindPrepared returns what a job has prepared of a release at its present revision, or nil.
+func (p *Publisher) FindPrepared(ctx context.Context, r catalog.Release, job string) (*Prepared, error) {
 	snap, err := p.catalog.Snapshot(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	snap.Close() //nolint:errcheck // a read
-	key := preparedKey(r, snap.Revision.Number, snap.Revision.Nonce)
+	key := preparedKey(r, job, snap.Revision.Number, snap.Revision.Nonce)
 	body, meta, err := readSmall(ctx, p.bucket, key)
 	if err != nil || meta.Version == "" {
 		return nil, err

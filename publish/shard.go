@@ -22,8 +22,10 @@ import (
 const DefaultShard = 5000
 
 // A Shard is a part of what is to be rendered of a release: some of its indexes, of the rows between two
-// borders of segments. Any worker can render it. Its fields are data for a pipeline.
+// borders of segments. Any worker can render it. Its fields are data for a pipeline, whose slices are never
+// nil: Java's row coder refuses what Go makes of a nil one.
 type Shard struct {
+	Job      string // that renders it; a plain word
 	Release  string // as [catalog.Release.String] has it
 	Revision int64  // of the rows, at which all shards have to find them
 	Nonce    string
@@ -42,8 +44,8 @@ type Part struct {
 	Stale bool   // the rows have changed since the shards were planned: nothing was made
 }
 
-// Shards plans how to render a release in parts of about size rows.
-func (p *Publisher) Shards(ctx context.Context, r catalog.Release, size int) ([]Shard, error) {
+// Shards plans how a job is to render a release, in parts of about size rows.
+func (p *Publisher) Shards(ctx context.Context, r catalog.Release, job string, size int) ([]Shard, error) {
 	snap, err := p.catalog.Snapshot(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("plan %s: %w", r, err)
@@ -52,7 +54,7 @@ func (p *Publisher) Shards(ctx context.Context, r catalog.Release, size int) ([]
 	plan, err := formatOf(r).plan(snap)
 	if err == nil {
 		var shards []Shard
-		if shards, err = plan.shards(ctx, snap, size); err == nil {
+		if shards, err = plan.shards(ctx, snap, job, size); err == nil {
 			return shards, nil
 		}
 	}
@@ -80,11 +82,11 @@ func (p plan) lanes() []*lane {
 	return all
 }
 
-func (p plan) shards(ctx context.Context, snap *catalogdb.Snapshot, size int) ([]Shard, error) {
+func (p plan) shards(ctx context.Context, snap *catalogdb.Snapshot, job string, size int) ([]Shard, error) {
 	lanes := p.lanes()
 	packages := 0
 	for _, l := range lanes {
-		l.begin(snap, nil)
+		l.begin(snap, []byte{})
 	}
 	for e, err := range snap.Entries(ctx, catalogdb.Range{Bare: true}) {
 		if err != nil {
@@ -105,7 +107,7 @@ func (p plan) shards(ctx context.Context, snap *catalogdb.Snapshot, size int) ([
 	var all []Shard
 	for _, l := range lanes {
 		for _, s := range l.shards {
-			s.Packages, s.Of = packages, len(l.shards)
+			s.Job, s.Packages, s.Of = job, packages, len(l.shards)
 			all = append(all, s)
 		}
 	}
@@ -120,7 +122,7 @@ func (l *lane) begin(snap *catalogdb.Snapshot, at []byte) {
 	l.rows = 0
 	l.shards = append(l.shards, Shard{
 		Release: snap.Release.String(), Revision: snap.Revision.Number, Nonce: snap.Revision.Nonce,
-		Indexes: l.indexes, Number: len(l.shards), From: at,
+		Indexes: l.indexes, Number: len(l.shards), From: at, To: []byte{},
 	})
 }
 
@@ -149,7 +151,7 @@ func (p *Publisher) renderShard(ctx context.Context, s Shard) (parts []Part, err
 		return nil, err
 	}
 	of := s
-	of.From, of.To = nil, nil
+	of.From, of.To = []byte{}, []byte{}
 	stale := snap.Revision != catalog.Revision{Number: s.Revision, Nonce: s.Nonce} || slices.Max(s.Indexes) >= len(plan.indexes)
 	for _, i := range s.Indexes {
 		parts = append(parts, Part{Shard: of, Index: i, Stale: stale})
@@ -182,7 +184,7 @@ func (p *Publisher) renderShard(ctx context.Context, s Shard) (parts []Part, err
 // key returns where a part lies. It follows from the rows, so that a repeat finds the same bytes there.
 func (s Shard) key(r catalog.Release, index int) string {
 	rows := hexSum(fmt.Appendf(nil, "%q %q", s.From, s.To))
-	return fmt.Sprintf("%s%d-%s/%d-%s.gz", layout.PreparedPrefix(r), s.Revision, s.Nonce, index, rows[:32])
+	return fmt.Sprintf("%s%d-%s.gz", jobPrefix(r, s.Job, s.Revision, s.Nonce), index, rows[:32])
 }
 
 // some renders the rows of a shard into a spool.

@@ -12,7 +12,7 @@ import (
 // prepareInShards does what workers do, in an order of its own, and some of it twice.
 func (w *world) prepareInShards(p *publish.Publisher, r catalog.Release, size int, random *rand.Rand) (done publish.Prepared, ok bool) {
 	w.t.Helper()
-	shards, err := p.Shards(w.t.Context(), r, size)
+	shards, err := p.Shards(w.t.Context(), r, "job", size)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -103,19 +103,22 @@ func TestStalePreparationsAreLeftAside(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := worker.RecordPrepared(t.Context(), prepared); err != nil {
+			if err := worker.RecordPrepared(t.Context(), "job", prepared); err != nil {
 				t.Fatal(err)
 			}
-			shards, err := worker.Shards(t.Context(), r, 100)
+			shards, err := worker.Shards(t.Context(), r, "job", 100)
 			if err != nil {
 				t.Fatal(err)
 			}
-			found, err := w.publisher().FindPrepared(t.Context(), r)
+			found, err := w.publisher().FindPrepared(t.Context(), r, "job")
 			if err != nil || found == nil || found.Nonce != prepared.Nonce {
 				t.Errorf("found %+v, %v", found, err)
 			}
+			if found, err := w.publisher().FindPrepared(t.Context(), r, "other"); found != nil || err != nil {
+				t.Errorf("found %+v, %v; want nothing of another job", found, err)
+			}
 			w.push(w.some(r, "two"))
-			if found, err := w.publisher().FindPrepared(t.Context(), r); found != nil || err != nil {
+			if found, err := w.publisher().FindPrepared(t.Context(), r, "job"); found != nil || err != nil {
 				t.Errorf("found %+v, %v; want nothing for the new revision", found, err)
 			}
 			for _, s := range shards {

@@ -19,12 +19,13 @@ import (
 	"repomill/testdata/rpmtest"
 )
 
-// These benchmarks run the real program and measure its process: make bench.
+// This benchmark runs the real program, and measures how long its user waits; package testdata/versus measures
+// what it costs.
 
 // benchPackages is the size of the repository that the figures are about.
 const benchPackages = 1000
 
-// A benchSite is a running repomill up whose process is measured.
+// A benchSite is a running repomill up.
 type benchSite struct {
 	binary, data string
 	cmd          *exec.Cmd
@@ -72,34 +73,15 @@ func (s *benchSite) start(b *testing.B) {
 	go io.Copy(io.Discard, out) //nolint:errcheck // hints
 }
 
-// An expense is what a process used.
-type expense struct {
-	cpu    time.Duration // user and system
-	peakMB float64       // of resident memory
-}
-
-// stop ends the program and returns what its process used.
-func (s *benchSite) stop(b *testing.B) expense {
+// stop ends the program.
+func (s *benchSite) stop(b *testing.B) {
 	b.Helper()
-	// Not the rusage's figure: that begins with the memory of the process which started this one.
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
-	if err != nil {
-		b.Fatal(err)
-	}
-	var e expense
-	_, high, _ := strings.Cut(string(status), "VmHWM:")
-	if _, err := fmt.Sscanf(high, "%f", &e.peakMB); err != nil {
-		b.Fatal(err)
-	}
-	e.peakMB /= 1024
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		b.Fatal(err)
 	}
 	if err := s.cmd.Wait(); err != nil {
 		b.Fatal(err)
 	}
-	e.cpu = cpu(s.cmd.ProcessState)
-	return e
 }
 
 // push pushes files and waits until they can be installed.
@@ -138,8 +120,6 @@ func (s *benchSite) drained(b *testing.B, count int) {
 		time.Sleep(200 * time.Millisecond)
 	}
 }
-
-func cpu(p *os.ProcessState) time.Duration { return p.UserTime() + p.SystemTime() }
 
 // makeDebs writes small packages into a folder and returns their paths.
 func makeDebs(b *testing.B, dir string, from, to int) (files []string) {
@@ -182,53 +162,6 @@ func writeFile(b *testing.B, dir, name string, body []byte) string {
 	return path
 }
 
-// peer measures the CPU of a peer's cold run over the same packages; 0 if it is not installed.
-func peer(b *testing.B, dir, name string, args ...string) time.Duration {
-	b.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		return 0
-	}
-	cmd := exec.Command(name, args...)
-	cmd.Dir = dir
-	if err := cmd.Run(); err != nil {
-		b.Fatalf("%s: %v", name, err)
-	}
-	return cpu(cmd.ProcessState)
-}
-
-// BenchmarkCold takes a staging folder of small packages to a published release, start of the program
-// included, and compares the CPU with a peer's cold indexing of the same files. (The peer hashes and
-// indexes; it does not store, sign or keep a catalog.)
-func BenchmarkCold(b *testing.B) {
-	for _, bb := range []struct {
-		name, target string
-		make         func(*testing.B, string, int, int) []string
-		peer         []string
-	}{
-		{"deb", "acme/tools/ubuntu/jammy", makeDebs, []string{"apt-ftparchive", "packages", "."}},
-		{"rpm", "acme/tools/el/9", makeRPMs, []string{"createrepo_c", "-q", "--workers", "1", "."}},
-	} {
-		b.Run(fmt.Sprintf("%s-%d", bb.name, benchPackages), func(b *testing.B) {
-			for b.Loop() {
-				s := startBench(b)
-				dir := filepath.Join(s.data, "staging", bb.target)
-				bb.make(b, dir, 0, benchPackages)
-				start := time.Now()
-				s.start(b)
-				s.drained(b, benchPackages/2)
-				b.ReportMetric(time.Since(start).Seconds(), "wall-s")
-				used := s.stop(b)
-				b.ReportMetric(float64(used.cpu.Microseconds())/benchPackages/1000, "cpu-ms/package")
-				b.ReportMetric(used.peakMB, "peak-MB")
-				if p := peer(b, dir, bb.peer[0], bb.peer[1:]...); p > 0 {
-					b.ReportMetric(float64(p.Microseconds())/benchPackages/1000, bb.peer[0]+"-cpu-ms/package")
-					b.ReportMetric(float64(used.cpu)/float64(p), "cpu-ratio")
-				}
-			}
-		})
-	}
-}
-
 // BenchmarkPush measures one more package: from the start of repomill push until a client can install
 // it through the public URL, in a release of 1,000 packages.
 func BenchmarkPush(b *testing.B) {
@@ -259,29 +192,5 @@ func BenchmarkPush(b *testing.B) {
 				b.ReportMetric(float64(took[len(took)-1].Milliseconds()), "max-ms")
 			}
 		})
-	}
-}
-
-// BenchmarkLarge takes one package of 1 GB from staging to published.
-func BenchmarkLarge(b *testing.B) {
-	for b.Loop() {
-		s := startBench(b)
-		path := filepath.Join(b.TempDir(), "big_1.0_amd64.deb")
-		f, err := os.Create(path)
-		if err != nil {
-			b.Fatal(err)
-		}
-		body, _ := debtest.Stream(debtest.Spec{Name: "big", Arch: "amd64", Size: 1 << 30})
-		if _, err := io.Copy(f, body); err != nil {
-			b.Fatal(err)
-		}
-		f.Close()
-		s.start(b)
-		start := time.Now()
-		s.push(b, "acme/tools/ubuntu/jammy", path)
-		b.ReportMetric(time.Since(start).Seconds(), "wall-s")
-		used := s.stop(b)
-		b.ReportMetric(used.cpu.Seconds(), "cpu-s")
-		b.ReportMetric(used.peakMB, "peak-MB")
 	}
 }

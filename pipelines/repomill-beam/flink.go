@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	jobpb "github.com/apache/beam/sdks/v2/go/pkg/beam/model/jobmanagement_v1"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/flink"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/util/grpcx"
+)
+
+// How long a job server may take to cancel a job, and the job then to end, before it is left alone.
+const (
+	cancelLimit = 20 * time.Second
+	endLimit    = 5 * time.Second
+)
+
+// runFlink runs a job and, when ctx ends, cancels it: Flink would go on, and Beam only stops listening.
+func runFlink(ctx context.Context, endpoint, name string, p *beam.Pipeline) error {
+	listening, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
+	defer context.AfterFunc(ctx, func() {
+		if err := cancelFlink(listening, endpoint, name); err != nil {
+			slog.Error("job not cancelled: cancel it in Flink", "job", name, "error", err)
+			leave()
+			return
+		}
+		time.AfterFunc(endLimit, leave) // an element that hangs keeps it from its end
+	})()
+	_, err := flink.Execute(listening, p)
+	if ctx.Err() != nil {
+		return ctx.Err() // the end of a cancelled job is not an error of Beam's
+	}
+	return err
+}
+
+// reachLimit is how long a job server may take to answer at all.
+const reachLimit = 5 * time.Second
+
+// reachFlink asks a job server for a sign of life, before uploads are taken up for it.
+func reachFlink(ctx context.Context, endpoint string) error {
+	ctx, cancel := context.WithTimeout(ctx, reachLimit)
+	defer cancel()
+	conn, err := grpcx.Dial(ctx, endpoint, reachLimit)
+	if err != nil {
+		return fmt.Errorf("--endpoint %s: no job server of Beam answers: %w", endpoint, err)
+	}
+	return conn.Close()
+}
+
+// cancelFlink cancels the jobs of a name.
+func cancelFlink(ctx context.Context, endpoint, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, cancelLimit)
+	defer cancel()
+	conn, err := grpcx.Dial(ctx, endpoint, cancelLimit)
+	if err != nil {
+		return fmt.Errorf("--endpoint %s: %w", endpoint, err)
+	}
+	defer conn.Close()
+	client := jobpb.NewJobServiceClient(conn)
+	jobs, err := client.GetJobs(ctx, &jobpb.GetJobsRequest{})
+	if err != nil {
+		return fmt.Errorf("list jobs of %s: %w", endpoint, err)
+	}
+	for _, job := range jobs.GetJobInfo() {
+		if job.GetJobName() != name {
+			continue
+		}
+		if _, err := client.Cancel(ctx, &jobpb.CancelJobRequest{JobId: job.GetJobId()}); err != nil {
+			return fmt.Errorf("cancel %s: %w", job.GetJobId(), err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+// Command repomill-beam runs the pipelines of repomill on an engine of many machines: Flink or Dataflow.
+// Its workers read, store and index packages; the process that submits a job, which alone has the signing
+// key, publishes. An engine's workers are this program too, started with Beam's flags.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+
+	"repomill/ingest"
+)
+
+// The exit codes that scripts rely on; they are those of repomill.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 3
+	exitUnreachable = 4 // a retry may help
+)
+
+// A coded error ends the program with an exit code.
+type coded struct {
+	code int
+	error
+}
+
+func (c coded) Unwrap() error { return c.error }
+
+func usage(format string, args ...any) error { return coded{exitUsage, fmt.Errorf(format, args...)} }
+
+func unreachable(err error) error { return coded{exitUnreachable, err} }
+
+// commands is the command line; the help of each field is its manual.
+type commands struct {
+	Ingest ingestCmd `cmd:"" default:"withargs" help:"Carry all that is in staging to clients, in jobs on an engine, and end."`
+
+	Reindex reindexCmd `cmd:"" help:"Regenerate whole indexes from the rows of the catalog, rendered by many workers."`
+}
+
+func main() {
+	if isWorker(os.Args[1:]) {
+		flag.Parse() // Beam's flags
+		go endWithParent(os.Getppid())
+	}
+	beam.Init() // in a worker it does not return
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// isWorker reports whether an engine started the program, and not a person.
+func isWorker(args []string) bool {
+	return slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "--worker=") })
+}
+
+// endWithParent ends a worker with the program that started it. Beam's boot, which an engine ends, leaves
+// its child alone: workers of Flink's PROCESS environment would stay for ever, one of each job.
+func endWithParent(parent int) {
+	for range time.Tick(time.Second) {
+		if os.Getppid() != parent {
+			os.Exit(exitOK)
+		}
+	}
+}
+
+// run executes one command line and returns its exit code. Beam is initialized.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
+	var cli commands
+	exited := false
+	parser, err := kong.New(&cli,
+		kong.Name("repomill-beam"),
+		kong.Description("The pipelines of repomill on Flink and Dataflow. Every flag can also be set in the environment, as REPOMILL_ and its name in capitals."),
+		kong.DefaultEnvars("REPOMILL"),
+		kong.Vars{"maxPackageSize": fmt.Sprint(int64(ingest.DefaultMaxSize))},
+		kong.Writers(stdout, stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Exit(func(c int) { code, exited = c, true }),
+	)
+	if err != nil {
+		panic(err) // the struct above is wrong
+	}
+	parsed, err := parser.Parse(hyphened(args))
+	if exited { // --help
+		return code
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "repomill-beam: %v; see repomill-beam --help\n", err)
+		return exitUsage
+	}
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	parsed.BindTo(stderr, (*io.Writer)(nil))
+	if err = parsed.Run(); err == nil {
+		return exitOK
+	}
+	fmt.Fprintf(stderr, "repomill-beam: %v\n", err)
+	if c, ok := errors.AsType[coded](err); ok {
+		return c.code
+	}
+	return exitFailed
+}
+
+// hyphened spells the names of flags as ours are, with hyphens: Beam and the launcher of Dataflow's flex
+// templates say --temp_location.
+func hyphened(args []string) []string {
+	spelt := slices.Clone(args)
+	for i, a := range spelt {
+		name, value, hasValue := strings.Cut(a, "=")
+		if !strings.HasPrefix(name, "--") {
+			continue
+		}
+		spelt[i] = strings.ReplaceAll(name, "_", "-")
+		if hasValue {
+			spelt[i] += "=" + value
+		}
+	}
+	return spelt
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	//lint:ignore SA1019 it is the embedded default: what runs in this process runs on it
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/direct"
+
+	"repomill/pipelines"
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+)
+
+type reindexCmd struct {
+	Targets    []string `arg:"" optional:"" name:"target" help:"owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch."`
+	All        bool     `help:"Every release of every repository."`
+	Catalog    string   `required:"" placeholder:"mysql://USER@HOST/DB" help:"URL of the catalog. A password is named by ?password-file=PATH, a file that workers have too."`
+	Bucket     string   `required:"" placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket."`
+	SigningKey string   `required:"" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases. Workers never see it."`
+	PublicURL  string   `name:"public-url" required:"" placeholder:"https://NAME" help:"URL under which clients reach the resolver."`
+	Parallel   int      `default:"2" help:"Releases that are published at a time, 1 to 64."`
+	By         string   `env:"REPOMILL_BY,GITLAB_USER_LOGIN,GITHUB_ACTOR,USER" help:"Who does it, for the record."`
+	LogFormat  string   `default:"json" enum:"text,json" help:"Form of the log, which goes to the standard error."`
+
+	Engine engineCfg `embed:"" group:"Engine:"`
+}
+
+const maxParallel = 64
+
+// Help describes the exit codes.
+func (reindexCmd) Help() string {
+	return `As repomill reindex, but workers render. It is recorded as that is: repomill reindex list and cancel know of it, and an
+interrupted run is continued by the same command.
+
+Exit codes:
+  0  every release is identical, or published
+  1  some release failed, or the same reindex is going on already; the standard error says why
+  2  usage, or a target that does not exist
+  3  interrupted or cancelled
+  4  a resource cannot be reached`
+}
+
+// Run reindexes.
+func (c *reindexCmd) Run(ctx context.Context, stderr io.Writer) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	newLogger(stderr, c.LogFormat)
+	e, err := newEngine(c.Engine)
+	if err != nil {
+		return err
+	}
+	if err := e.Reach(ctx); err != nil {
+		return unreachable(err)
+	}
+	cfg := c.workers()
+	cfg.SigningKey = c.SigningKey
+	r, err := pipelines.Open(ctx, cfg)
+	if err != nil {
+		return unreachable(err)
+	}
+	defer r.Close()
+	if err := r.Catalog.Ready(ctx); err != nil {
+		return unreachable(fmt.Errorf("--catalog: %w", err))
+	}
+	if err := checkKey(ctx, r); err != nil {
+		return err
+	}
+	releases, err := r.Select(ctx, c.Targets)
+	if unknown, ok := errors.AsType[*pipelines.UnknownTarget](err); ok {
+		return usage("%w", unknown)
+	}
+	if err != nil {
+		return unreachable(err)
+	}
+	return c.reindex(ctx, r, e, releases)
+}
+
+// reindex has workers make the index files, and then publishes them here.
+func (c *reindexCmd) reindex(ctx context.Context, r *pipelines.Resources, e *engine, releases []catalog.Release) error {
+	name := jobName()
+	runner := &pipelines.ReindexRunner{Resources: r, Watcher: reindexLog{}, Prepared: name}
+	left := releases
+	runner.Began = func(_ catalogdb.ReindexRun, unfinished []catalog.Release) { left = unfinished }
+	runner.Run = func(ctx context.Context, publish *beam.Pipeline) error {
+		slog.Info("job submitted", "job", name, "releases", len(left))
+		if err := e.Run(ctx, name, prepareJob(c.workers(), name, left), false); err != nil {
+			slog.Error("job failed; this process renders what it left", "job", name, "error", err)
+		}
+		_, err := direct.Execute(ctx, publish)
+		return err
+	}
+	state, err := runner.Reindex(ctx, pipelines.ReindexRequest{
+		Selection: c.Targets, Source: pipelines.FromRows, Releases: releases, By: c.By, Parallel: c.Parallel,
+	})
+	switch {
+	case errors.Is(err, catalogdb.ErrReindexing):
+		return err
+	case ctx.Err() != nil || err == nil && state == catalogdb.ReindexInterrupted:
+		return coded{exitInterrupted, errors.New("interrupted; run the same command again to continue")}
+	case err != nil:
+		return unreachable(fmt.Errorf("%w; run the same command again to continue", err))
+	case state == catalogdb.ReindexCancelled:
+		return coded{exitInterrupted, errors.New("the run was cancelled; what it had not finished is as it was")}
+	case state == catalogdb.ReindexFailed:
+		return errors.New("some releases failed; clients see of them what they saw before: the log says why")
+	}
+	return nil
+}
+
+// prepareJob builds the job that makes the index files of whole releases.
+func prepareJob(workers pipelines.Config, job string, releases []catalog.Release) *beam.Pipeline {
+	names := make([]string, len(releases))
+	for i, r := range releases {
+		names[i] = r.String()
+	}
+	p, s := beam.NewPipelineWithRoot()
+	pipelines.PrepareWhole(s, workers, job, beam.Reshuffle(s, beam.CreateList(s, names)))
+	return p
+}
+
+func (c *reindexCmd) check() error {
+	if err := c.Engine.check(); err != nil {
+		return err
+	}
+	for flag, value := range map[string]string{"--catalog": c.Catalog, "--bucket": c.Bucket} {
+		if err := c.Engine.checkURL(flag, value); err != nil {
+			return err
+		}
+	}
+	for i, t := range c.Targets {
+		c.Targets[i] = strings.Trim(t, "/")
+	}
+	slices.Sort(c.Targets)
+	c.Targets = slices.Compact(c.Targets)
+	switch {
+	case c.Engine.Dataflow.DryRun || c.Engine.Dataflow.TemplateLocation != "":
+		return usage("--dry-run and --template-location are for ingest")
+	case c.All == (len(c.Targets) > 0):
+		return usage("name what to reindex, such as acme/tools or acme/tools/ubuntu/jammy, or use --all")
+	case c.Parallel < 1 || c.Parallel > maxParallel:
+		return usage("--parallel %d: use 1 to %d", c.Parallel, maxParallel)
+	}
+	return checkPublicURL(c.PublicURL)
+}
+
+// workers returns the resources of workers, as they travel with a job: without the signing key.
+func (c *reindexCmd) workers() pipelines.Config {
+	return pipelines.Config{Catalog: c.Catalog, Bucket: c.Bucket, PublicURL: strings.TrimRight(c.PublicURL, "/")}
+}
+
+// reindexLog logs how a reindex goes on.
+type reindexLog struct{}
+
+// Rendered implements pipelines.ReindexWatcher.
+func (reindexLog) Rendered(string, int, int) {}
+
+// Finished implements pipelines.ReindexWatcher.
+func (reindexLog) Finished(res pipelines.ReindexResult) {
+	level := slog.LevelInfo
+	if res.Error != "" {
+		level = slog.LevelError
+	}
+	slog.Log(context.Background(), level, "reindexed", "release", res.Release, "outcome", string(res.Outcome), "revision", res.Revision, "packages", res.Packages, "error", res.Error)
+}

@@ -1,0 +1,50 @@
+package clients_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// pythonGunzip prints the digests of what Python makes of gzip files.
+const pythonGunzip = `
+import gzip, hashlib, sys
+for path in sys.argv[1:]:
+    h = hashlib.sha256()
+    with gzip.open(path) as f:
+        for block in iter(lambda: f.read(1 << 20), b""):
+            h.update(block)
+    print(h.hexdigest())`
+
+// What anybody has at hand makes the texts of which the pointer has the digests.
+func readGunzip(t *testing.T, s *site) func(*testing.T, realPackage) {
+	var paths, want []string
+	for _, x := range s.indexes(t) {
+		paths, want = append(paths, x.path), append(want, x.sha256)
+	}
+	t.Run("zcat", func(t *testing.T) {
+		need(t, "zcat")
+		for i, path := range paths {
+			if got := sha256Of(must(t, nil, "zcat", path)); got != want[i] {
+				t.Errorf("the text of %s has the digest %s, want %s", path, got, want[i])
+			}
+		}
+	})
+	t.Run("python3", func(t *testing.T) {
+		need(t, "python3")
+		got := strings.Fields(must(t, nil, "python3", append([]string{"-c", pythonGunzip}, paths...)...))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("digests (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("file", func(t *testing.T) {
+		need(t, "file")
+		for line := range strings.Lines(must(t, nil, "file", append([]string{"--brief"}, paths...)...)) {
+			if !strings.HasPrefix(line, "gzip compressed data") {
+				t.Errorf("an index is %s", line)
+			}
+		}
+	})
+	return nil
+}
