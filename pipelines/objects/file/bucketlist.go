@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -24,30 +25,68 @@ func (b *Bucket) List(ctx context.Context, prefix string, f func(key string, met
 	if !fs.ValidPath(top) {
 		return fmt.Errorf("list %q: not the beginning of a plain path: %w", prefix, fs.ErrInvalid)
 	}
-	return fs.WalkDir(b.root.FS(), top, func(key string, d fs.DirEntry, err error) error {
-		switch {
-		case ctx.Err() != nil:
+	if top == tempDir || strings.HasPrefix(top, tempDir+"/") {
+		return nil
+	}
+	at, err := b.root.Open(top)
+	if isAbsent(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("list %s: %w", prefix, err)
+	}
+	return listing{prefix, f}.walk(ctx, dir{at}, top)
+}
+
+// A listing calls f for the objects whose keys begin with prefix.
+type listing struct {
+	prefix string
+	f      func(key string, meta layout.Meta) error
+}
+
+// walk lists an open folder, and closes it. Each name is looked up in its folder, and no link is followed.
+func (l listing) walk(ctx context.Context, d dir, name string) error {
+	defer d.f.Close()
+	entries, err := d.f.ReadDir(-1)
+	if err != nil && !isAbsent(err) {
+		return fmt.Errorf("list %s: %w", name, err)
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	for _, e := range entries {
+		if ctx.Err() != nil {
 			return ctx.Err()
-		case isAbsent(err): // removed meanwhile, or never there
-			return nil
-		case err != nil:
-			return fmt.Errorf("list %s: %w", key, err)
-		case key == tempDir || strings.HasPrefix(key, tempDir+"/"):
-			return fs.SkipDir
-		case d.IsDir() && !reaches(key, prefix):
-			return fs.SkipDir
-		case !d.Type().IsRegular() || key == lockFile || !strings.HasPrefix(key, prefix):
-			return nil
 		}
-		info, err := d.Info()
-		if isAbsent(err) {
+		if err := l.entry(ctx, d, path.Join(name, e.Name()), e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l listing) entry(ctx context.Context, d dir, key string, e fs.DirEntry) error {
+	switch {
+	case key == tempDir || key == lockFile:
+		return nil
+	case e.IsDir() && reaches(key, l.prefix):
+		sub, err := d.openDir(e.Name())
+		if isAbsent(err) { // removed meanwhile
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("list %s: %w", key, err)
 		}
-		return f(key, layout.Meta{Size: info.Size(), Modified: info.ModTime(), Now: time.Now()})
-	})
+		return l.walk(ctx, sub, key)
+	case !e.Type().IsRegular() || !strings.HasPrefix(key, l.prefix):
+		return nil
+	}
+	size, modified, err := d.stat(e.Name())
+	if isAbsent(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("list %s: %w", key, err)
+	}
+	return l.f(key, layout.Meta{Size: size, Modified: modified, Now: time.Now()})
 }
 
 // reaches reports whether a folder can have keys that begin with prefix.

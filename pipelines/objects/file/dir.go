@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,16 +46,35 @@ func makeDir(root *os.Root, key string) (d dir, parents []dir, err error) {
 	return d, parents, nil
 }
 
+const dirFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+
+// openDir opens a folder in this one, which is no link.
+func (d dir) openDir(name string) (dir, error) {
+	fd, err := unix.Openat(d.fd(), name, dirFlags, 0)
+	if err != nil {
+		return dir{}, err
+	}
+	return dir{os.NewFile(uintptr(fd), name)}, nil
+}
+
+// stat returns the size of a file in this folder, and when its bytes changed last.
+func (d dir) stat(name string) (size int64, modified time.Time, err error) {
+	var st unix.Stat_t
+	if err := unix.Fstatat(d.fd(), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return 0, time.Time{}, err
+	}
+	return st.Size, time.Unix(st.Mtim.Unix()), nil
+}
+
 // makeDir opens a folder in this one, and reports whether it made it.
 func (d dir) makeDir(name string) (sub dir, made bool, err error) {
-	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
-	fd, err := unix.Openat(d.fd(), name, flags, 0)
+	fd, err := unix.Openat(d.fd(), name, dirFlags, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = unix.Mkdirat(d.fd(), name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return sub, false, err
 		}
 		made = true
-		fd, err = unix.Openat(d.fd(), name, flags, 0)
+		fd, err = unix.Openat(d.fd(), name, dirFlags, 0)
 	}
 	if err != nil {
 		return sub, made, err
