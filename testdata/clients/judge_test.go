@@ -124,6 +124,7 @@ func readMembers(t *testing.T, s *site) func(*testing.T, realPackage) {
 			members = append(members, ns)
 		}
 	}
+	t.Logf("%s has %d members with packages", name, len(members))
 	if least := size() / 300; len(members) < least {
 		t.Fatalf("%d members have packages, want %d or more", len(members), least)
 	}
