@@ -79,7 +79,7 @@ func (u unit) environmentOf(t testing.TB, example, credentials string, values ma
 	}
 	all := []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8"}
 	for key, value := range env {
-		all = append(all, key+"="+strings.ReplaceAll(value, "%d", credentials))
+		all = append(all, key+"="+strings.NewReplacer("%d", credentials, "%C", filepath.Dir(credentials)).Replace(value))
 	}
 	return all
 }

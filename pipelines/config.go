@@ -118,6 +118,11 @@ func (r *Resources) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if cfg.CacheDir != "" {
+		if err := os.MkdirAll(cfg.CacheDir, 0o700); err != nil {
+			return fmt.Errorf("--cache: %w", err)
+		}
+	}
 	var signer publish.Signer // none, and no typed nil
 	if cfg.SigningKey != "" {
 		if r.Signer, err = ReadSigner(cfg.SigningKey); err != nil {

@@ -201,7 +201,10 @@ func (p *Publisher) verify(ctx context.Context, f format, old published, repair 
 		if errors.Is(err, ErrForeign) && p.recorded(ctx, old) { // a torn pair of ours, which is repaired as any
 			err = nil
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrForeign):
+			return false, fmt.Errorf("what is published does not verify: %s has no good signature by a key of --signing-key: it was changed or damaged, or another instance published it", key)
+		case err != nil:
 			return false, fmt.Errorf("what is published does not verify: %s: %w", key, err)
 		}
 	}

@@ -31,6 +31,7 @@ type siteFlags struct {
 	catalogFlags
 	Bucket     string `placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket, if it is not in --data."`
 	SigningKey string `placeholder:"file:///PATH" help:"URL of the file with the keys that sign releases, if it is not in --data."`
+	Cache      string `type:"path" help:"Folder with room for the indexes of a release, on a local disk; default: the system's temporary folder."`
 	PublicURL  string `name:"public-url" placeholder:"https://NAME" help:"URL under which clients reach the resolver, if it is not the one in the published configuration."`
 }
 
@@ -198,6 +199,7 @@ func (f siteFlags) config() (pipelines.Config, error) {
 	return pipelines.Config{
 		Catalog:    cmp.Or(f.Catalog, "sqlite://"+f.Data+"/catalog.db"),
 		Bucket:     cmp.Or(f.Bucket, "file://"+f.Data+"/bucket"),
+		CacheDir:   f.Cache,
 		SigningKey: cmp.Or(f.SigningKey, "file://"+f.Data+"/signing-key.asc"),
 	}, nil
 }

@@ -99,7 +99,7 @@ func (s *site) open(ctx context.Context) (err error) {
 	if c.MaxPackageSize < 1 {
 		return usage("--max-package-size %d: use a number of bytes", c.MaxPackageSize)
 	}
-	if err := errors.Join(os.MkdirAll(c.Data, 0o755), os.MkdirAll(c.path("cache"), 0o700)); err != nil {
+	if err := os.MkdirAll(c.Data, 0o755); err != nil {
 		return unreachable(err)
 	}
 	if s.unlock, err = lockFolder(c.Data); err != nil {
