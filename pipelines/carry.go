@@ -173,5 +173,5 @@ func (d *Dispatcher) tellLater(ctx context.Context, uploads []catalog.Upload) {
 // newsAfter is how long so many uploads have to be unfinished for their uploaders to be told how far they
 // are: many are no news, and each costs what a verdict does.
 func newsAfter(uploads int) time.Duration {
-	return progressAfter + time.Duration(uploads)*progressAfter/20
+	return min(progressAfter+time.Duration(uploads)*progressAfter/20, maxNewsAfter)
 }

@@ -48,7 +48,10 @@ func (r *Resources) tellOf(ctx context.Context, uploads []catalog.Upload) (told 
 	g.SetLimit(minStores)
 	for i, u := range uploads {
 		g.Go(func() error {
-			failed[i] = r.writeVerdict(ctx, u, verdicts[u])
+			v, ok := verdicts[u]
+			if failed[i] = errNoVerdict; ok {
+				failed[i] = r.writeVerdict(ctx, u, v)
+			}
 			return nil
 		})
 	}
@@ -73,6 +76,9 @@ func (r *Resources) tellOf(ctx context.Context, uploads []catalog.Upload) (told 
 	return len(written), nil
 }
 
+// errNoVerdict says that the catalog lost an upload which it had just listed.
+var errNoVerdict = errors.New("the catalog does not know the upload any more")
+
 // report counts and logs an upload that has its final verdict.
 func (r *Resources) report(u catalog.Upload, v catalog.Verdict) {
 	r.metrics.told(v)
@@ -95,21 +101,23 @@ func (r *Resources) writeVerdict(ctx context.Context, u catalog.Upload, v catalo
 	var version layout.Version // most uploads are the first of their name: see it only when it is in the way
 	for {
 		err := r.putVerdict(ctx, u, version, v)
-		if errors.Is(err, layout.ErrConflict) {
+		written := err == nil
+		switch {
+		case errors.Is(err, layout.ErrConflict):
 			var later bool
 			if later, version, err = r.hasLater(ctx, u, v); later || err != nil {
 				return err
 			}
-		} else if err != nil || v.State.Final() {
+		case err != nil || v.State.Final():
 			return err
-		} else {
-			version = ""
 		}
 		again, err := r.Catalog.Verdict(ctx, u)
-		if err != nil || version == "" && again.State == v.State {
+		if err != nil || written && again.State == v.State {
 			return err
 		}
-		v = again
+		if v = again; written {
+			version = ""
+		}
 	}
 }
 

@@ -27,8 +27,8 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (out
 	if err != nil {
 		return outcome{}, err
 	}
-	defer snap.Close() //nolint:errcheck // a read
-	if snap.Hold.By(p.name, p.now()) {
+	defer snap.Close()                                                                //nolint:errcheck // a read
+	if snap.Hold.By(p.name, old.now) && snap.Hold.Until.Sub(old.now) < 2*holdLength { // or else its holder's clock was wrong
 		return outcome{}, errHeld
 	}
 	res := outcome{Result: Result{Release: r, Revision: snap.Revision, Changed: old.revision != snap.Revision}}
@@ -99,13 +99,12 @@ func (p *Publisher) repair(ctx context.Context, f format, old published, stale b
 func (p *Publisher) replace(ctx context.Context, f format, snap *catalogdb.Snapshot, old published, m mode) (packages int, err error) {
 	rd, err := p.prepared(ctx, f, snap, m.prepared)
 	if rd == nil && err == nil {
-		if rd, err = p.render(ctx, f, snap); err == nil {
-			defer p.renderings.put(snap.Release, rd)
-		}
+		rd, err = p.render(ctx, f, snap)
 	}
 	if err != nil {
 		return 0, err
 	}
+	defer p.renderings.put(snap.Release, rd)
 	date := nextDate(old)
 	d := draw(f, snap, rd, date)
 	defer func() { d.close() }()
@@ -115,11 +114,7 @@ func (p *Publisher) replace(ctx context.Context, f format, snap *catalogdb.Snaps
 	snap.Close() //nolint:errcheck // a read; writing to a distant store may take long
 	// A crash from here on leaves index files that nothing refers to. The next run writes the same ones again.
 	live := old.live()
-	there := live
-	if rd.spool == nil { // stored, and checked, by whoever prepared them
-		there = d.keys()
-	}
-	aged, err := p.createIndexes(ctx, d.stored(), there)
+	aged, err := p.createIndexes(ctx, d.stored(), live, rd.closed)
 	if err != nil {
 		return 0, err
 	}
@@ -136,7 +131,7 @@ func (p *Publisher) replace(ctx context.Context, f format, snap *catalogdb.Snaps
 	if err := p.commit(ctx, f, old, s); err != nil {
 		return d.packages, err
 	}
-	_, err = p.createIndexes(ctx, aged, nil)
+	_, err = p.createIndexes(ctx, aged, nil, false)
 	return d.packages, err
 }
 

@@ -22,7 +22,7 @@ type Releases interface {
 	Snapshot(ctx context.Context, r catalog.Release) (*catalogdb.Snapshot, error)
 
 	// Redraw draws the next revision of a release that is at one, although its rows are as they were.
-	Redraw(ctx context.Context, r catalog.Release, at catalog.Revision, now time.Time) error
+	Redraw(ctx context.Context, r catalog.Release, at catalog.Revision, now time.Time) (pair catalog.Revision, drawn bool, err error)
 
 	// Hold asks other publishers to leave a release to holder for a while, and LetGo ends that.
 	Hold(ctx context.Context, r catalog.Release, holder string, length time.Duration, now time.Time) (held bool, err error)

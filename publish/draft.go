@@ -38,15 +38,6 @@ func draw(f format, snap *catalogdb.Snapshot, rd *rendering, date time.Time) dra
 // stored returns all files that are stored under content names.
 func (d draft) stored() []indexFile { return slices.Concat(d.indexes, d.yanked) }
 
-// keys returns the keys of the indexes.
-func (d draft) keys() map[string]bool {
-	keys := map[string]bool{}
-	for _, x := range d.indexes {
-		keys[x.key] = true
-	}
-	return keys
-}
-
 // close gives up what a draft has beside the rendering that it was made of.
 func (d draft) close() {
 	for _, x := range d.yanked {
@@ -93,15 +84,16 @@ func (o pairFile) reader() io.Reader {
 const maxAge = 24 * time.Hour
 
 // createIndexes stores indexes under their content names and checks their sizes. Those that clients see
-// already are there. It returns those that it found older than maxAge; after the swap they are to be
-// created once more.
-func (p *Publisher) createIndexes(ctx context.Context, indexes []indexFile, live map[string]bool) (aged []indexFile, err error) {
+// already are there, however old; others that were made before, if made says so. It returns those that it
+// found older than maxAge; after the swap they are to be created once more.
+func (p *Publisher) createIndexes(ctx context.Context, indexes []indexFile, live map[string]bool, made bool) (aged []indexFile, err error) {
 	for _, x := range indexes {
-		if live[x.key] {
-			if there, err := p.stored(ctx, x); err != nil || there {
-				if err != nil {
-					return nil, err
-				}
+		if live[x.key] || made {
+			there, err := p.stored(ctx, x, live[x.key])
+			if err != nil {
+				return nil, err
+			}
+			if there {
 				continue
 			}
 		}
@@ -116,13 +108,14 @@ func (p *Publisher) createIndexes(ctx context.Context, indexes []indexFile, live
 	return aged, nil
 }
 
-// stored reports whether an index is there, in its full size.
-func (p *Publisher) stored(ctx context.Context, x indexFile) (bool, error) {
+// stored reports whether an index is there, in its full size, and not so old that it may be removed unless
+// it is live.
+func (p *Publisher) stored(ctx context.Context, x indexFile, live bool) (bool, error) {
 	meta, err := p.bucket.Stat(ctx, x.key)
 	if errors.Is(err, ErrNotExist) {
 		return false, nil
 	}
-	return err == nil && meta.Size == x.index.packed.size, err
+	return err == nil && meta.Size == x.index.packed.size && (live || meta.Now.Sub(meta.Modified) < maxAge), err
 }
 
 func (p *Publisher) createIndex(ctx context.Context, x indexFile) (aged bool, err error) {

@@ -101,7 +101,9 @@ func TestFollowingReachesTheBytesOfAWholeRendering(t *testing.T) {
 				w.push(h.live...)
 				p := w.publisher()
 				for range steps {
-					h.step()
+					for range 1 + h.random.IntN(4) {
+						h.step()
+					}
 					if _, err := p.Release(t.Context(), r); err != nil {
 						t.Fatal(err)
 					}

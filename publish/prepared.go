@@ -120,7 +120,7 @@ func (p *Publisher) prepare(ctx context.Context, f format, r catalog.Release) (P
 	snap.Close() //nolint:errcheck // a read
 	d := draw(f, snap, rd, old.date)
 	// A crash here leaves index files that nothing refers to. The next run writes the same ones again.
-	if _, err := p.createIndexes(ctx, d.indexes, old.live()); err != nil {
+	if _, err := p.createIndexes(ctx, d.indexes, old.live(), false); err != nil {
 		return done, err
 	}
 	done.Packages = rd.packages
@@ -137,7 +137,7 @@ func (p *Publisher) ReleasePrepared(ctx context.Context, r catalog.Release, done
 }
 
 // prepared returns the rendering that others made of a snapshot, or nil if what they made is of other rows,
-// or not there.
+// or not there. Its files are read whole: what is signed is what was read here, and not what a worker says.
 func (p *Publisher) prepared(ctx context.Context, f format, snap *catalogdb.Snapshot, done *Prepared) (*rendering, error) {
 	if done == nil || done.Release != snap.Release.String() || snap.Revision != (catalog.Revision{Number: done.Revision, Nonce: done.Nonce}) {
 		return nil, nil
@@ -146,17 +146,39 @@ func (p *Publisher) prepared(ctx context.Context, f format, snap *catalogdb.Snap
 	if err != nil || len(plan.indexes) != len(done.Indexes) {
 		return nil, err
 	}
-	rd := &rendering{revision: snap.Revision, epoch: snap.Epoch, shape: plan.shape(), packages: done.Packages}
+	to, err := newSpool(p.renderings.dir)
+	if err != nil {
+		return nil, err
+	}
+	rd := &rendering{revision: snap.Revision, epoch: snap.Epoch, shape: plan.shape(), packages: done.Packages, spool: to, closed: true}
 	for i, made := range done.Indexes {
-		x := &index{name: made.Name, packed: digest{made.Size, made.SHA256}, plain: digest{made.OpenSize, made.OpenSHA256}}
-		file := f.file(snap.Release, x)
-		x.stored = func() io.Reader { return late(ctx, p.bucket, file.key) }
-		if there, err := p.stored(ctx, file); err != nil || !there || made.Name != plan.indexes[i].name {
-			return nil, err
+		x := &index{name: made.Name, spool: to, packed: digest{made.Size, made.SHA256}, plain: digest{made.OpenSize, made.OpenSHA256}}
+		if err = x.fetch(late(ctx, p.bucket, f.file(snap.Release, x).key)); err == nil && made.Name != plan.indexes[i].name {
+			err = errors.New("it is another index")
+		}
+		if err != nil {
+			rd.close()
+			p.log.Warn("a prepared index is not as it was told; the release is rendered here", "release", done.Release, "index", made.Name, "error", err)
+			return nil, ctx.Err()
 		}
 		rd.indexes = append(rd.indexes, x)
 	}
 	return rd, nil
+}
+
+// fetch reads an index file into the spool. It has to be as its digests say.
+func (x *index) fetch(file io.Reader) error {
+	e, all := extent{offset: x.spool.size.Load()}, spoolWriter{x.spool}
+	packed, plain, err := digestsOf(io.TeeReader(file, all))
+	if err != nil {
+		return err
+	}
+	if packed != x.packed || plain != x.plain {
+		return errors.New("it has other digests")
+	}
+	e.size = x.spool.size.Load() - e.offset
+	x.head = &segment{member: e}
+	return nil
 }
 
 // late returns a reader of an object that is opened when it is first asked, and closed at its end.

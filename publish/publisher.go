@@ -104,6 +104,7 @@ func (p *Publisher) Redate(ctx context.Context, r catalog.Release) (Result, erro
 // A mode is what a publish does besides.
 type mode struct {
 	repair, redate bool
+	once           bool // come back after a lost swap
 	prepared       *Prepared
 }
 
@@ -159,7 +160,7 @@ func (p *Publisher) settleRelease(ctx context.Context, r catalog.Release, m mode
 			return res, nil
 		}
 		pause, ok := past.count(err)
-		if !ok {
+		if !ok || m.once && errors.Is(err, ErrConflict) {
 			return outcome{Result: Result{Again: res.Again}}, fmt.Errorf("publish %s: %w", r, err)
 		}
 		p.log.Debug("publish again", "release", r.String(), "cause", err)

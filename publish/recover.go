@@ -59,3 +59,37 @@ func (p *Publisher) recorded(ctx context.Context, old published) bool {
 	v, keyErr := versionOf(ctx, p.bucket, layout.GPGKeyKey(old.release.Repository))
 	return err == nil && keyErr == nil && v != "" && p.checkOurs(ctx, old.release.Repository) == nil
 }
+
+// maxRebuilds bounds how often a rebuild begins again because somebody published meanwhile.
+const maxRebuilds = 5
+
+// Rebuild takes the rows of a release over from its published indexes and their manifest, also if the catalog
+// believes to have them: what it has beyond, such as uploads that are not published yet, stays. Publishing
+// is left to [Publisher.Reindex] or [Publisher.Release]. The release's settings have to be known
+// ([Publisher.Settings]). If nothing is published, the error is [ErrNotExist].
+func (p *Publisher) Rebuild(ctx context.Context, r catalog.Release) (catalogdb.Recovered, error) {
+	unlock, err := p.lock(ctx, r)
+	if err != nil {
+		return catalogdb.Recovered{}, err
+	}
+	defer unlock()
+	for n := 1; ; n++ {
+		old, err := p.read(ctx, formatOf(r), r)
+		if err == nil && !old.exists {
+			err = fmt.Errorf("read %s: %w", layout.PointerKey(r), ErrNotExist)
+		}
+		var done catalogdb.Recovered
+		if err == nil {
+			done, err = p.takeOver(ctx, old, p.catalog.Rebuild)
+		}
+		switch {
+		case err == nil:
+			return done, nil
+		case !errors.Is(err, catalogdb.ErrOutdated) || n == maxRebuilds: // somebody has just published, or the bucket was restored from an old copy
+			return catalogdb.Recovered{}, fmt.Errorf("rebuild %s: %w", r, err)
+		}
+		if err := wait(ctx, backoff(n)); err != nil {
+			return catalogdb.Recovered{}, err
+		}
+	}
+}

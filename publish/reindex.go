@@ -1,11 +1,9 @@
 package publish
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -31,6 +29,7 @@ type Reindexed struct {
 	Removed   int      // and those that they had beyond; likewise
 	Files     []string // names of the index files that are other ones
 	Bytes     int64    // of these, compressed
+	Repaired  int      // published index files that were missing or damaged, and were written anew
 	Lost      int      // swaps that other publishers won meanwhile
 }
 
@@ -73,7 +72,7 @@ func (p *Publisher) reindex(ctx context.Context, r catalog.Release, how Reindexi
 	if err != nil {
 		return res, err
 	}
-	damaged, err := p.verify(ctx, f, old, how.Repair)
+	damaged, err := p.verify(ctx, f, old, how.Repair && !how.DryRun)
 	if err != nil {
 		return res, err
 	}
@@ -99,17 +98,18 @@ func (p *Publisher) reindex(ctx context.Context, r catalog.Release, how Reindexi
 		return res, err
 	}
 	p.compare(ctx, f, old, snap, rd, seen, &res)
-	p.renderings.put(r, rd)
-	if how.DryRun {
+	if how.DryRun { // which has not given a new directory its files
+		rd.close()
 		return res, nil
 	}
 	snap.Close() //nolint:errcheck // the catalog is about to be written to
 	if damaged {
-		if err := p.restore(ctx, r, rd); err != nil {
-			return res, err
-		}
+		res.Repaired, err = p.restore(ctx, r, rd)
 	}
-	return res, p.bringUp(ctx, f, old, snap.Revision, mode{repair: true, prepared: how.Prepared}, &res)
+	if p.renderings.put(r, rd); err != nil {
+		return res, err
+	}
+	return res, p.bringUp(ctx, f, old, snap.Revision, how.Prepared, &res)
 }
 
 // mayReindex has lost history recovered first. A dry run cannot.
@@ -125,190 +125,6 @@ func (p *Publisher) mayReindex(ctx context.Context, old published, snap *catalog
 		return nil
 	}
 	return p.mayPublish(ctx, old, snap, mode{})
-}
-
-// maxLost is how many swaps a reindex loses before it has the release for itself.
-const maxLost = 2
-
-// bringUp publishes what is rendered, unless it is published already. If others publish meanwhile, they may
-// do so with segments that they keep from before, and their indexes are compared, too.
-func (p *Publisher) bringUp(ctx context.Context, f format, old published, revision catalog.Revision, m mode, res *Reindexed) error {
-	before := old.revision
-	for different := res.Different; ; {
-		if different && old.exists && revision == old.revision {
-			if err := p.catalog.Redraw(ctx, old.release, revision, old.now); err != nil {
-				return err
-			}
-		}
-		if res.Lost >= maxLost {
-			defer p.hold(ctx, old.release)()
-		}
-		done, err := p.settleRelease(ctx, old.release, m)
-		if err != nil {
-			return err
-		}
-		res.Revision, res.Changed, res.Packages = done.Revision, done.Revision != before, max(done.Packages, res.Packages)
-		res.Lost += done.Again
-		if done.own || !different && !done.Changed {
-			return nil
-		}
-		if old, revision, different, err = p.compareAgain(ctx, f, old.release); err != nil || !different {
-			return err
-		}
-	}
-}
-
-// compareAgain reports whether what others published is not what the rows make.
-func (p *Publisher) compareAgain(ctx context.Context, f format, r catalog.Release) (old published, revision catalog.Revision, different bool, err error) {
-	if old, err = p.read(ctx, f, r); err != nil {
-		return old, revision, false, err
-	}
-	snap, err := p.snapshot(ctx, old)
-	if err != nil {
-		return old, revision, false, err
-	}
-	defer snap.Close() //nolint:errcheck // a read
-	rd, err := p.render(ctx, f, snap)
-	if err != nil {
-		return old, revision, false, err
-	}
-	defer p.renderings.put(r, rd)
-	return old, snap.Revision, !bytes.Equal(f.text(old.body), f.pointer(snap, rd, old.revision, old.date)), nil
-}
-
-// hold asks other publishers to wait, and returns what lets them go on. Without it, swaps may be lost again.
-func (p *Publisher) hold(ctx context.Context, r catalog.Release) (letGo func()) {
-	if _, err := p.catalog.Hold(ctx, r, p.name, holdLength, p.now()); err != nil {
-		p.log.Warn("release not held", "release", r.String(), "error", err)
-	}
-	return func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
-		defer cancel()
-		if err := p.catalog.LetGo(ctx, r, p.name); err != nil {
-			p.log.Warn("hold not given up; it ends by itself", "release", r.String(), "error", err)
-		}
-	}
-}
-
-// verify checks what is published as a client would: the signature of the pointer, and the digests of all
-// index files. It reports whether index files are missing or damaged, if that is to be repaired.
-func (p *Publisher) verify(ctx context.Context, f format, old published, repair bool) (damaged bool, err error) {
-	if !old.exists {
-		return false, nil
-	}
-	key := layout.PointerKey(old.release)
-	if _, err := f.open(ctx, p.bucket, p.keyring, old.release, old.body); err != nil {
-		if errors.Is(err, ErrForeign) && p.recorded(ctx, old) { // a torn pair of ours, which is repaired as any
-			err = nil
-		}
-		switch {
-		case errors.Is(err, ErrForeign):
-			return false, fmt.Errorf("what is published does not verify: %s has no good signature by a key of --signing-key: it was changed or damaged, or another instance published it", key)
-		case err != nil:
-			return false, fmt.Errorf("what is published does not verify: %s: %w", key, err)
-		}
-	}
-	for _, x := range old.indexes {
-		problem, err := p.problemOf(ctx, x.packed)
-		switch {
-		case err != nil:
-			return false, err
-		case problem == "":
-		case !repair:
-			return false, fmt.Errorf("what is published does not verify: %s, which %s names, %s: look what happened to it; --repair writes it anew from the rows", x.packed.Key, key, problem)
-		default:
-			damaged = true
-		}
-	}
-	return damaged, nil
-}
-
-// problemOf says what is wrong with a stored object, if anything.
-func (p *Publisher) problemOf(ctx context.Context, o ManifestObject) (string, error) {
-	body, _, err := p.bucket.Get(ctx, o.Key)
-	if errors.Is(err, ErrNotExist) {
-		return "is missing", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	defer body.Close()
-	d, err := digestOf(io.LimitReader(body, o.Size+1))
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("read %s: %w", o.Key, err)
-	case d.size != o.Size:
-		return fmt.Sprintf("has not its %d bytes", o.Size), nil
-	case d.sha256 != o.SHA256:
-		return fmt.Sprintf("has other bytes than its SHA-256 %s", o.SHA256), nil
-	}
-	return "", nil
-}
-
-// restore writes those index files anew that are missing or damaged, as far as the rows make them still.
-func (p *Publisher) restore(ctx context.Context, r catalog.Release, rd *rendering) error {
-	for _, x := range rd.indexes {
-		file := formatOf(r).file(r, x)
-		problem, err := p.problemOf(ctx, file.object())
-		if err != nil {
-			return err
-		}
-		if problem == "" {
-			continue
-		}
-		v, err := versionOf(ctx, p.bucket, file.key)
-		if err != nil {
-			return err
-		}
-		if _, err = p.bucket.Swap(ctx, v, layout.ObjectOf(file.key), x.body()); err != nil {
-			return err
-		}
-		p.log.Warn("wrote an index file anew", "key", file.key, "problem", problem)
-	}
-	return nil
-}
-
-// compare says how a rendering differs from what is published.
-func (p *Publisher) compare(ctx context.Context, f format, old published, snap *catalogdb.Snapshot, rd *rendering, seen identities, res *Reindexed) {
-	res.Packages, res.Revision = rd.packages, old.revision
-	published := map[string]ManifestObject{}
-	for _, x := range old.indexes {
-		published[x.name] = x.packed
-	}
-	for _, x := range rd.indexes {
-		if was := published[x.name]; was.SHA256 != x.packed.sha256 || was.Size != x.packed.size {
-			res.Files = append(res.Files, x.name)
-			res.Bytes += x.packed.size
-		}
-	}
-	res.Different = !old.exists || !bytes.Equal(f.text(old.body), f.pointer(snap, rd, old.revision, old.date))
-	switch {
-	case !old.exists:
-		res.Added = rd.packages
-	case len(res.Files) > 0:
-		var err error
-		if res.Added, res.Removed, err = p.difference(ctx, old, seen); err != nil {
-			res.Added, res.Removed = -1, -1 // the published indexes cannot be read back, for which there is --repair
-			p.log.Warn("packages not compared with the published ones", "release", snap.Release.String(), "error", err)
-		}
-	}
-}
-
-// difference compares packages with those in the published indexes.
-func (p *Publisher) difference(ctx context.Context, old published, seen identities) (added, removed int, err error) {
-	rd, err := openRelease(ctx, p.bucket, p.keyring, p.rows, old.release, old.body)
-	if err != nil {
-		return 0, 0, err
-	}
-	for k, err := range rd.format.rows(ctx, rd) {
-		if err != nil {
-			return 0, 0, err
-		}
-		if !seen.remove(k.Component, k.Name, k.Version, k.Arch) {
-			removed++
-		}
-	}
-	return len(seen.set), removed, nil
 }
 
 // renderAnew makes a rendering of a snapshot's rows alone, and makes sure that the file of each package is there.
@@ -336,9 +152,11 @@ func (p *Publisher) renderAnew(ctx context.Context, f format, snap *catalogdb.Sn
 			how.Progress(len(seen.set), total)
 		}
 		switch {
-		case spread == nil:
+		case !plan.shows(string(e.Component), string(e.Arch)):
+			return unshown(snap, e)
+		case spread == nil || string(e.Arch) != layout.Noarch:
 			files.check(fileKey(snap.Release, e), e)
-		case !how.DryRun:
+		case !how.DryRun: // the directory is new, and gets its copy
 			return spread(e)
 		}
 		return nil
@@ -374,28 +192,4 @@ func seeAll(ctx context.Context, snap *catalogdb.Snapshot, see func(*catalogdb.E
 		}
 	}
 	return nil
-}
-
-// Rebuild takes the rows of a release over from its published indexes and their manifest, also if the catalog
-// believes to have them: what it has beyond, such as uploads that are not published yet, stays. Publishing
-// is left to [Publisher.Reindex] or [Publisher.Release]. The release's settings have to be known
-// ([Publisher.Settings]). If nothing is published, the error is [ErrNotExist].
-func (p *Publisher) Rebuild(ctx context.Context, r catalog.Release) (catalogdb.Recovered, error) {
-	unlock, err := p.lock(ctx, r)
-	if err != nil {
-		return catalogdb.Recovered{}, err
-	}
-	defer unlock()
-	old, err := p.read(ctx, formatOf(r), r)
-	if err == nil && !old.exists {
-		err = fmt.Errorf("read %s: %w", layout.PointerKey(r), ErrNotExist)
-	}
-	var done catalogdb.Recovered
-	if err == nil {
-		done, err = p.takeOver(ctx, old, p.catalog.Rebuild)
-	}
-	if err != nil {
-		return catalogdb.Recovered{}, fmt.Errorf("rebuild %s: %w", r, err)
-	}
-	return done, nil
 }

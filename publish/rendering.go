@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -21,6 +22,7 @@ type rendering struct {
 	packages int
 	indexes  []*index // as planned
 	spool    *spool
+	closed   bool // it has no segments that could be of use again
 }
 
 func (rd *rendering) close() { rd.spool.close() }
@@ -31,16 +33,6 @@ func (rd *rendering) live() (n int64) {
 		n += x.live()
 	}
 	return n
-}
-
-// find returns the index of a name, which must be planned.
-func (rd *rendering) find(name string) *index {
-	for _, x := range rd.indexes {
-		if x.name == name {
-			return x
-		}
-	}
-	panic("no index " + name) // of our own making
 }
 
 // renderWhole makes the indexes of a snapshot from its rows alone. Each entry is shown to see first, if
@@ -96,13 +88,23 @@ func cut(ctx context.Context, p plan, snap *catalogdb.Snapshot, cutters []*cutte
 			}
 		}
 		if !shown {
-			return fmt.Errorf("row %s of %s is in component %q, which the repository does not have for that architecture", e, snap.Release, component)
+			return unshown(snap, e)
 		}
 	}
 	for _, c := range cutters {
 		c.close()
 	}
 	return nil
+}
+
+// unshown says that no index takes an entry.
+func unshown(snap *catalogdb.Snapshot, e *catalogdb.Entry) error {
+	return fmt.Errorf("row %s of %s is in component %q, which the repository does not have for that architecture", e, snap.Release, e.Component)
+}
+
+// shows reports whether any index shows the rows of a component and an architecture.
+func (p plan) shows(component, arch string) bool {
+	return slices.ContainsFunc(p.indexes, func(x planned) bool { return x.shows(component, arch) })
 }
 
 // row returns what an index has of an entry.
@@ -137,10 +139,12 @@ func (rd *rendering) finish(p plan, changed []*index) error {
 	return g.Wait()
 }
 
+// spoolSlack is how much garbage a spool may have beyond what is alive. It is a variable for tests.
+var spoolSlack = int64(16 << 20)
+
 // compact moves a rendering to a new spool when most of the old one is garbage.
 func (rd *rendering) compact(dir string) error {
-	const slack = 16 << 20
-	if live := rd.live(); rd.spool.size.Load() <= 2*live+slack {
+	if live := rd.live(); rd.spool.size.Load() <= 2*live+spoolSlack {
 		return nil
 	}
 	to, err := newSpool(dir)

@@ -33,8 +33,9 @@ func (k *renderings) take(r catalog.Release) *rendering {
 
 // put keeps a rendering, and closes others that there is no room for beside it.
 func (k *renderings) put(r catalog.Release, rd *rendering) {
-	if rd.spool == nil {
-		return // it is in the bucket
+	if rd.closed || rd.spool.broken.Load() {
+		rd.close()
+		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()

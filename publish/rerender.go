@@ -23,6 +23,11 @@ func (rd *rendering) follow(ctx context.Context, dir string, p plan, snap *catal
 	if err != nil || !known {
 		return false, err
 	}
+	for _, c := range changes {
+		if !p.shows(c.Component, c.Arch) { // a whole rendering says what is wrong with it
+			return false, nil
+		}
+	}
 	work := newPress(rd.spool)
 	var changed []*index
 	for i, x := range rd.indexes {
@@ -98,9 +103,10 @@ func (x *index) spans(keys [][]byte) (all []span) {
 	return all
 }
 
-// meets reports whether a span has segments, or room for rows, in common with a later one.
+// meets reports whether a span has segments, or room for rows, in common with a later one, or ends where
+// that begins: if the border between them goes, they become one.
 func (s span) meets(later span) bool {
-	return later.first < s.after || s.to == nil || later.from == nil || bytes.Compare(later.from, s.to) < 0
+	return later.first <= s.after || s.to == nil || later.from == nil || bytes.Compare(later.from, s.to) < 0
 }
 
 func (s span) join(later span) span {

@@ -92,6 +92,9 @@ func (p plan) shards(ctx context.Context, snap *catalogdb.Snapshot, job string, 
 		if err != nil {
 			return nil, err
 		}
+		if !p.shows(string(e.Component), string(e.Arch)) {
+			return nil, unshown(snap, e)
+		}
 		packages++
 		component, arch, border := string(e.Component), string(e.Arch), member.Border(e.Name, e.Canonical, e.Arch)
 		for _, l := range lanes {
@@ -240,11 +243,18 @@ func (p *Publisher) Assemble(ctx context.Context, parts []Part) (made PreparedIn
 	if len(parts) != s.Of {
 		return made, false, fmt.Errorf("assemble %s: %d of %d parts", s.Release, len(parts), s.Of)
 	}
-	if made, err = p.assemble(ctx, s, parts); err != nil {
+	made, err = p.assemble(ctx, s, parts)
+	if errors.Is(err, errStale) {
+		return made, false, nil
+	}
+	if err != nil {
 		return made, false, fmt.Errorf("assemble %s: %w", s.Release, err)
 	}
 	return made, true, nil
 }
+
+// errStale says that the rows have changed since the shards were planned.
+var errStale = errors.New("the rows have changed")
 
 func (p *Publisher) assemble(ctx context.Context, s Shard, parts []Part) (PreparedIndex, error) {
 	r, err := catalog.ParseRelease(s.Release)
@@ -256,6 +266,9 @@ func (p *Publisher) assemble(ctx context.Context, s Shard, parts []Part) (Prepar
 		return PreparedIndex{}, err
 	}
 	snap.Close() //nolint:errcheck // a read; it is only asked for its settings
+	if snap.Revision != (catalog.Revision{Number: s.Revision, Nonce: s.Nonce}) {
+		return PreparedIndex{}, errStale
+	}
 	f := formatOf(r)
 	plan, err := f.plan(snap)
 	if err != nil {
@@ -266,7 +279,7 @@ func (p *Publisher) assemble(ctx context.Context, s Shard, parts []Part) (Prepar
 	if x.packed, x.plain, err = digestsOf(x.body()); err != nil {
 		return PreparedIndex{}, err
 	}
-	_, err = p.createIndexes(ctx, []indexFile{f.file(r, x)}, nil)
+	_, err = p.createIndexes(ctx, []indexFile{f.file(r, x)}, nil, false)
 	return x.prepared(), err
 }
 

@@ -10,8 +10,9 @@ import (
 // A spool is a nameless temporary file to which pieces are appended and which are read back in any order.
 // A crash leaves nothing of it. Methods may be called concurrently.
 type spool struct {
-	file *os.File
-	size atomic.Int64
+	file   *os.File
+	size   atomic.Int64
+	broken atomic.Bool // it could not be read or written
 }
 
 // An extent is a piece of a spool.
@@ -33,6 +34,7 @@ func newSpool(dir string) (*spool, error) {
 func (s *spool) append(b []byte) (extent, error) {
 	e := extent{s.size.Add(int64(len(b))) - int64(len(b)), int64(len(b))}
 	if _, err := s.file.WriteAt(b, e.offset); err != nil {
+		s.broken.Store(true)
 		return extent{}, fmt.Errorf("make index: %w: --cache names a folder with more room", err)
 	}
 	return e, nil
@@ -54,6 +56,7 @@ func (r *spoolReader) Read(p []byte) (n int, err error) {
 		e := r.rest[0]
 		part := p[n:min(int64(len(p)), int64(n)+e.size-r.at)]
 		if _, err := r.spool.file.ReadAt(part, e.offset+r.at); err != nil {
+			r.spool.broken.Store(true)
 			return n, fmt.Errorf("read index back: %w", err)
 		}
 		n += len(part)
@@ -65,4 +68,12 @@ func (r *spoolReader) Read(p []byte) (n int, err error) {
 		return 0, io.EOF
 	}
 	return n, nil
+}
+
+// A spoolWriter appends to a spool that nobody else appends to.
+type spoolWriter struct{ spool *spool }
+
+func (w spoolWriter) Write(b []byte) (int, error) {
+	_, err := w.spool.append(b)
+	return len(b), err
 }

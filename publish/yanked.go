@@ -36,15 +36,18 @@ func (d *draft) listYanked(ctx context.Context, dir string, snap *catalogdb.Snap
 	work := newPress(to)
 	c := &cutter{press: work}
 	for _, k := range yanked {
-		line, err := json.Marshal(k)
-		if err != nil {
-			return err
+		var line []byte
+		if line, err = json.Marshal(k); err != nil {
+			break
 		}
 		border := member.Border([]byte(k.Name), []byte(k.Canonical), []byte(k.Arch))
 		c.add(row{key: k.SortKey, border: border, text: line, ending: "\n"})
 	}
 	c.close()
-	if err := work.wait(); err != nil {
+	if waitErr := work.wait(); err == nil {
+		err = waitErr
+	}
+	if err != nil {
 		return err
 	}
 	x.rows = c.segments

@@ -75,6 +75,10 @@ func checkTarMember(h *tar.Header) (string, error) {
 	if h.Typeflag == tar.TypeGNUSparse {
 		return "", reject(catalog.Unsupported, "control.tar has a sparse file; write it without --sparse")
 	}
+	if h.Size != 0 && h.Typeflag != tar.TypeReg {
+		// GNU tar skips the content that such a member claims, and others read it as the next member.
+		return "", reject(catalog.Malformed, "control.tar member %s has no content, but a size of %d; rebuild the package with dpkg-deb", quote(h.Name), h.Size)
+	}
 	name := strings.TrimPrefix(h.Name, "./")
 	switch h.Typeflag {
 	case tar.TypeDir:

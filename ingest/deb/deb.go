@@ -29,9 +29,11 @@ const (
 	maxDictionary = 64 << 20        // bytes, of xz
 	maxWindow     = 128 << 20       // bytes, of zstd
 	maxFrames     = 1000            // gzip members or xz blocks of control.tar
+	maxChunks     = 2000            // of xz or zstd, each of which may bring its own tables: real ones have up to 64 KiB and more
 	maxTarMembers = 1000            // of control.tar
 	maxControl    = 1 << 20         // bytes of the control file
 	maxFields     = 200             // of the control file
+	maxFieldName  = 256             // bytes of the name of a field
 	maxName       = 100             // bytes of the package name
 	maxString     = 1000            // bytes of what apt keeps as one string: it aborts at 64 KiB
 )

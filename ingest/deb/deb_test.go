@@ -77,7 +77,7 @@ func TestIdentity(t *testing.T) {
 }
 
 func TestStanzaIsTheControlFileAndWhatARepositoryKnows(t *testing.T) {
-	own := []string{"Filename: evil", "SIZE: 1", "md5sum: 2", "Sha1: 3", "SHA256: 4\n 5", "sha512: 6", "Status: install ok installed", "Share: kept"}
+	own := []string{"Filename: evil", "SIZE: 1", "md5sum: 2", "Sha1: 3", "SHA256: 4\n 5", "sha512: 6", "MSDOS-Filename: 7", "Share: kept"}
 	file := debtest.Build(t, debtest.Spec{Version: "1:2.0", Fields: append(own, fields...)})
 	c := describe(t, file)
 	want := "Package: hello\nVersion: 1:2.0\nArchitecture: all\nShare: kept\n" + strings.Join(fields, "\n") + "\n" +

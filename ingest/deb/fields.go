@@ -46,6 +46,8 @@ func validArch(s string) bool {
 	return layout.ValidArch(s) && s != "source" && !wildcard && !strings.Contains(s, "_")
 }
 
+const inDatabase = "it belongs to the database of dpkg, which refuses to install a package with it: remove it"
+
 // refused are fields that dpkg reads as something else than apt does, or does not allow in a package.
 var refused = map[string]string{
 	"revision":         "dpkg adds it to the version, and apt does not: write it into Version",
@@ -54,7 +56,11 @@ var refused = map[string]string{
 	"recommended":      "its name is obsolete: use Recommends",
 	"optional":         "its name is obsolete: use Suggests",
 	"class":            "its name is obsolete: use Priority",
-	"config-version":   "it belongs to the database of dpkg: remove it",
+	"config-version":   inDatabase,
+	"status":           inDatabase,
+	"conffiles":        inDatabase,
+	"triggers-pending": inDatabase,
+	"triggers-awaited": inDatabase,
 }
 
 // choices are fields that dpkg refuses to install with any other value, in any case of letters.
@@ -100,6 +106,8 @@ func (f field) check() error {
 	switch {
 	case key == "provides" && value == "":
 		return reject(catalog.BadField, "Provides is empty, and apt refuses an index with that; remove it")
+	case (key == "filename" || key == "msdos-filename" || key == "size" || key == "md5sum") && len(strings.Fields(value)) != 1:
+		return reject(catalog.BadField, "%s is %s, and dpkg takes one word there; remove it: only a repository knows it", f.name, quote(value))
 	case key == "description-md5" && !digest.MatchString(value):
 		return reject(catalog.BadField, "Description-md5 is %s, and not 32 hexadecimal digits; remove it", quote(value))
 	case (key == "section" || key == "source") && len(value) > maxString:

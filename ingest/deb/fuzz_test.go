@@ -16,17 +16,20 @@ import (
 	"repomill/testdata/debtest"
 )
 
-func FuzzPeek(f *testing.F) {
+func FuzzDeb(f *testing.F) {
 	f.Add(small())
 	for _, ext := range []string{"", "gz", "xz", "zst"} {
 		f.Add(debtest.Build(f, debtest.Spec{Control: ext, Fields: fields}))
 	}
 	f.Add(archive("control.tar.zst", zstdRLE(0x58, 100)))
+	for _, file := range twoReadings() {
+		f.Add(file)
+	}
 	f.Add(debtest.Ar(debianBinary, debtest.Member{Name: "_x"}, controlTar, dataTar, debtest.Member{Name: "_y"}))
 	f.Fuzz(checkFile)
 }
 
-// FuzzControl reaches what a wrong checksum of tar hides from FuzzPeek.
+// FuzzControl reaches what a wrong checksum of tar hides from FuzzDeb.
 func FuzzControl(f *testing.F) {
 	f.Add(control)
 	f.Add(control + strings.Join(fields, "\n") + "\n")

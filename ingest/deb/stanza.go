@@ -104,6 +104,8 @@ func checkText(b []byte) error {
 			return reject(catalog.BadField, "control file, line %d: the byte 0x%02x is not UTF-8; write the file in UTF-8", lineOf(b, i), b[i])
 		case r == '\r':
 			return reject(catalog.BadField, "control file, line %d: there is a carriage return; write the file with Unix line ends", lineOf(b, i))
+		case r == '\u2028' || r == '\u2029':
+			return reject(catalog.BadField, "control file, line %d: there is a line separator %U, at which some tools start a new line; remove it", lineOf(b, i), r)
 		case unicode.IsControl(r) && r != '\n' && r != '\t':
 			return reject(catalog.BadField, "control file, line %d: there is a control character %U; remove it", lineOf(b, i), r)
 		}
@@ -125,6 +127,8 @@ func parseField(line, text string) (field, error) {
 		return field{}, reject(catalog.Malformed, "the control file has a comment %s, which a binary package cannot have; remove it", quote(line))
 	case !ok:
 		return field{}, reject(catalog.Malformed, "the control file has a line without a colon: %s", quote(line))
+	case len(name) > maxFieldName:
+		return field{}, reject(catalog.TooLarge, "the control file has a field name of %d bytes, %s; the limit is %d", len(name), quote(name), maxFieldName)
 	case !validFieldName(name):
 		return field{}, reject(catalog.Malformed, "the control file has a field named %s; use at least two printable ASCII characters without spaces, not starting with a hyphen", quote(name))
 	}
@@ -139,7 +143,7 @@ func validFieldName(name string) bool {
 // repositoryField reports whether only a repository can know a field, so that one in the package is dropped.
 func repositoryField(name string) bool {
 	switch name = strings.ToLower(name); name {
-	case "filename", "size", "md5sum", "status":
+	case "filename", "msdos-filename", "size", "md5sum":
 		return true
 	}
 	digits, ok := strings.CutPrefix(name, "sha")

@@ -137,27 +137,41 @@ func checkZstd(name string, packed []byte, limit int) (int, error) {
 	case h.HasFCS:
 		limit = int(h.FrameContentSize)
 	}
-	rest := packed[h.HeaderSize:]
-	for last := false; !last; {
+	return limit, checkBlocks(name, packed[h.HeaderSize:], h.HasCheckSum, limit)
+}
+
+// checkBlocks walks the blocks of a zstd frame, which must take all of rest. A block says how much it unpacks to,
+// unless it is compressed.
+func checkBlocks(name string, rest []byte, checksum bool, limit int) error {
+	known := 0 // bytes that come out
+	for n, last := 1, false; !last; n++ {
 		if len(rest) < 3 {
-			return 0, damaged(name, io.ErrUnexpectedEOF)
+			return damaged(name, io.ErrUnexpectedEOF)
 		}
 		// Block header, RFC 8878 section 3.1.1.2: last block, type, size; an RLE block (type 1) holds one byte.
 		header := uint32(binary.LittleEndian.Uint16(rest)) | uint32(rest[2])<<16
-		size := int(header >> 3)
-		if header>>1&3 == 1 {
+		size, kind := int(header>>3), header>>1&3
+		if kind <= 1 {
+			known += size
+		}
+		if kind == 1 {
 			size = 1
 		}
-		if last = header&1 == 1; last && h.HasCheckSum {
+		if last = header&1 == 1; last && checksum {
 			size += 4
 		}
-		if len(rest) < 3+size {
-			return 0, damaged(name, io.ErrUnexpectedEOF)
+		switch {
+		case known > limit:
+			return bomb(name, limit)
+		case n > maxChunks:
+			return reject(catalog.TooLarge, "%s has more than %d zstd blocks; rebuild the package with dpkg-deb", name, maxChunks)
+		case len(rest) < 3+size:
+			return damaged(name, io.ErrUnexpectedEOF)
 		}
 		rest = rest[3+size:]
 	}
 	if len(rest) > 0 {
-		return 0, reject(catalog.Malformed, "%s goes on after its first zstd frame, where dpkg stops reading; rebuild the package with dpkg-deb", name)
+		return reject(catalog.Malformed, "%s goes on after its first zstd frame, where dpkg stops reading; rebuild the package with dpkg-deb", name)
 	}
-	return limit, nil
+	return nil
 }

@@ -76,6 +76,7 @@ type xzStream struct {
 	rest   []byte // not yet parsed
 	check  byte   // id of the integrity check
 	blocks []xzBlock
+	chunks int // of all blocks
 }
 
 // xzChecks are the sizes of integrity checks in bytes, by id.
@@ -195,6 +196,9 @@ func (s *xzStream) lzma2() (size int64, err error) {
 		control := s.take(1)
 		if control == nil {
 			return 0, damaged(s.name, io.ErrUnexpectedEOF)
+		}
+		if s.chunks++; s.chunks > maxChunks+maxFrames {
+			return 0, reject(catalog.TooLarge, "%s has more than %d LZMA2 chunks; rebuild the package with dpkg-deb", s.name, maxChunks)
 		}
 		c := control[0]
 		sizes, packed := []byte(nil), 0

@@ -38,7 +38,6 @@ func (b *body) Read(p []byte) (int, error) {
 		b.headers = b.headers[n:]
 		return n, nil
 	}
-	b.headers = nil // give up the memory
 	if b.err != nil {
 		return 0, b.err
 	}

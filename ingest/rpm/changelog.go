@@ -11,8 +11,9 @@ type change struct {
 // maxIndexed is the number of changes in an index: createrepo_c's default.
 const maxIndexed = 10
 
-// changes returns the newest changes, oldest first. rpm stores them newest first. Those of one day
-// have one time, by which clients could not order them: each is moved one second beyond the one before.
+// changes returns the newest changes, oldest first. rpm stores them newest first, and [leanPackage] has cut the
+// others off. Those of one day have one time, by which clients could not order them: each is moved one second
+// beyond the one before.
 func (t *tags) changes() []change {
 	times, authors, texts := t.numbers(tagChangeTime), t.texts(tagChangeName), t.texts(tagChangeText)
 	if t.err != nil {
@@ -21,7 +22,7 @@ func (t *tags) changes() []change {
 	n := min(len(times), maxIndexed)
 	changes := make([]change, n)
 	for i := range n {
-		changes[n-1-i] = change{int64(times[i]), clean(trimAuthor(authors[i])), clean(strings.Clone(texts[i]))}
+		changes[n-1-i] = change{int64(times[i]), t.text(tagChangeName, trimAuthor(authors[i])), t.text(tagChangeText, strings.Clone(texts[i]))}
 		if i > 0 && times[i] == times[i-1] {
 			makeRoom(changes[n-1-i:])
 		}

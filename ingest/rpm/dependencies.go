@@ -12,6 +12,9 @@ type dependency struct {
 	sense         uint32 // flags: comparison, and when it must hold
 }
 
+// maxDependency is the longest name of a dependency, and its longest version, in bytes. Rich ones are sentences.
+const maxDependency = 16 << 10
+
 // Bits of a dependency's flags (rpm, rpmds.h).
 const (
 	senseCompare    = 0xF
@@ -83,6 +86,9 @@ func (t *tags) relation(r relation) []dependency {
 		name, ok := strict(names[i])
 		version, ok2 := strict(versions[i])
 		switch {
+		case len(names[i]) > maxDependency || len(versions[i]) > maxDependency:
+			t.fail(reject(catalog.TooLarge, "the dependency %s has more than %d bytes; shorten it", quote(name), maxDependency))
+			return nil
 		case !ok || !ok2 || name == "":
 			t.fail(reject(catalog.BadField, "the dependency %s %s is empty or has a control character in it; correct the spec file", quote(name), quote(version)))
 			return nil

@@ -7,27 +7,38 @@ import (
 	"repomill/schemas/layout"
 )
 
+// The most bytes of the index fragments of one package, together: freeFragments and twice its main header, up
+// to maxFragments. A header within its limits can ask for far more: one long directory name, half a million
+// files in it.
+const (
+	freeFragments = 8 << 20
+	maxFragments  = 36 << 20
+)
+
 // Describe sets the index fragments of c: Primary, Filelists and Other. The identity of c, its File
 // and the time of its upload are set already. An error is a [*catalog.Rejection]: the package would
 // make an index too large.
 func (p *Package) Describe(c *catalog.Package) error {
-	var err error
-	if c.Primary, err = render(p.header.primary, c); err != nil {
-		return err
+	h := p.header
+	left := min(maxFragments, freeFragments+2*(h.end-h.start))
+	for _, part := range []struct {
+		fragment *[]byte
+		write    func(*fragment, *catalog.Package)
+		size     int // of the files in it
+	}{
+		{&c.Primary, h.primary, h.files.size(true)},
+		{&c.Filelists, h.filelists, h.files.size(false)},
+		{&c.Other, h.other, 0},
+	} {
+		f := fragment{left: left}
+		f.grow(part.size)
+		if part.write(&f, c); f.over {
+			return reject(catalog.TooLarge, "the package needs more room in the indexes of its repository than a header of its size may ask for; split it, or shorten its paths and texts")
+		}
+		*part.fragment = f.b
+		left -= len(f.b)
 	}
-	if c.Filelists, err = render(p.header.filelists, c); err != nil {
-		return err
-	}
-	c.Other, err = render(p.header.other, c)
-	return err
-}
-
-func render(write func(*fragment, *catalog.Package), c *catalog.Package) ([]byte, error) {
-	var f fragment
-	if write(&f, c); f.over {
-		return nil, reject(catalog.TooLarge, "the package needs more than %d bytes in an index of its repository; split it", maxFragment)
-	}
-	return f.b, nil
+	return nil
 }
 
 // primary writes the element of primary.xml: everything by which clients choose a package.
@@ -66,9 +77,9 @@ func (h *header) format(f *fragment) {
 	entries(f, "rpm:enhances", h.enhances)
 	entries(f, "rpm:recommends", h.recommends)
 	entries(f, "rpm:supplements", h.supplements)
-	for _, file := range h.files {
-		if path := file.path(); primary(path) {
-			writeFile(f, path, file.kind)
+	for file := range h.files.all() {
+		if file.primary {
+			f.file(file)
 		}
 	}
 }
@@ -111,8 +122,8 @@ func versionAttributes(s string) []string {
 // filelists writes the element of filelists.xml: all paths.
 func (h *header) filelists(f *fragment, c *catalog.Package) {
 	h.startPackage(f, c)
-	for _, file := range h.files {
-		writeFile(f, file.path(), file.kind)
+	for file := range h.files.all() {
+		f.file(file)
 	}
 	f.end("package")
 }
@@ -134,14 +145,6 @@ func (h *header) startPackage(f *fragment, c *catalog.Package) {
 
 func (h *header) version(f *fragment) {
 	f.empty("version", "epoch", decimal(h.evr.epoch), "ver", h.evr.version, "rel", h.evr.release)
-}
-
-func writeFile(f *fragment, path, kind string) {
-	if kind == "" {
-		f.element("file", path)
-	} else {
-		f.element("file", path, "type", kind)
-	}
 }
 
 // decimal writes numbers of 2^63 and more, which no honest package has, as createrepo_c does: negative.

@@ -98,6 +98,7 @@ func TestDescribeDiffersFromCreaterepo(t *testing.T) {
 	}{
 		{"a control character becomes U+FFFD", forge().set(str(1004, "a\x01b\x1fc")).bytes(), "<summary>a\uFFFDb\uFFFDc</summary>"},
 		{"U+FFFE and U+FFFF become U+FFFD", forge().set(str(1004, "a\uFFFEb\uFFFF")).bytes(), "<summary>a\uFFFDb\uFFFD</summary>"},
+		{"DEL and C1 control characters become U+FFFD", forge().set(str(1004, "a\x7fb\u009bc")).bytes(), "<summary>a\uFFFDb\uFFFDc</summary>"},
 		{"a control character in Latin-1 becomes U+FFFD", forge().set(str(1004, "\xe9\x01")).bytes(), "<summary>é\uFFFD</summary>"},
 		{"overlong UTF-8 is Latin-1", forge().set(str(1004, "\xc0\xaf")).bytes(), "<summary>À</summary>"},
 		{"a package without SOURCERPM has none", forge().drop(1044).bytes(), "<rpm:sourcerpm></rpm:sourcerpm>"},

@@ -1,6 +1,9 @@
 package rpm
 
 import (
+	"bytes"
+	"encoding/binary"
+	"iter"
 	"strings"
 
 	"repomill/schemas/catalog"
@@ -13,41 +16,65 @@ const (
 	flagGhost = 1 << 6
 )
 
-// files returns the paths of the package in its order. The guard has seen that the arrays have equal
-// lengths.
-func (t *tags) files() []file {
-	bases, dirs := t.texts(tagBaseNames), t.texts(tagDirNames)
-	indexes, modes, flags := t.numbers(tagDirIndexes), t.numbers(tagFileModes), t.numbers(tagFileFlags)
-	if t.err != nil || len(bases) == 0 {
-		return nil
-	}
-	for i, dir := range dirs {
-		dirs[i] = t.path("directory", dir)
-	}
-	files := make([]file, len(bases))
-	for i, base := range bases {
-		if int64(indexes[i]) >= int64(len(dirs)) {
-			t.fail(reject(catalog.Malformed, "file %d is in directory %d of %d; the tool that made the package is broken", i, indexes[i], len(dirs)))
-			return nil
-		}
-		if strings.Contains(base, "/") {
-			t.fail(reject(catalog.BadField, "the file name %s has a '/' in it", quote(base)))
-		}
-		files[i] = file{dir: dirs[indexes[i]], base: t.path("file", base), kind: kindOf(modes[i], flags[i])}
-	}
-	return files
+// The longest names that a file system takes, in bytes. A package with others cannot be installed.
+const (
+	maxBase = 255
+	maxDir  = 4095
+)
+
+// A fileList is the files of a package, as they lie in its header: half a million of them need no memory of
+// their own.
+type fileList struct {
+	dirs                  []string // each is joined with a base name as bytes
+	inPrimary             []bool   // for each of dirs: primary.xml lists its files
+	bases                 []byte   // each ends with a zero byte
+	indexes, modes, flags []byte   // 4, 2 and 4 bytes for each file, big endian
 }
 
-func (t *tags) path(what, s string) string {
-	s, ok := strict(s)
-	if !ok {
-		t.fail(reject(catalog.BadField, "the %s name %s has a control character in it; rename it", what, quote(s)))
+// A file is one path of the package: dir and base are joined as bytes.
+type file struct {
+	dir     string
+	base    []byte // as in the header: perhaps Latin-1
+	kind    string // "dir", "ghost" or ""
+	primary bool   // primary.xml lists it
+}
+
+// all yields the files in the order of the package.
+func (l *fileList) all() iter.Seq[file] {
+	return func(yield func(file) bool) {
+		rest := l.bases
+		for i := 0; len(rest) > 0; i++ {
+			n := bytes.IndexByte(rest, 0)
+			d := binary.BigEndian.Uint32(l.indexes[4*i:])
+			f := file{dir: l.dirs[d], base: rest[:n], kind: kindOf(binary.BigEndian.Uint16(l.modes[2*i:]), binary.BigEndian.Uint32(l.flags[4*i:]))}
+			f.primary = l.inPrimary[d] || f.dir == "/usr/lib/" && string(f.base) == "sendmail"
+			if !yield(f) {
+				return
+			}
+			rest = rest[n+1:]
+		}
 	}
-	return s
+}
+
+// size returns how many bytes of an index [fragment.file] makes of all files, or of those of primary.xml, if
+// nothing in them is escaped. It stops beyond maxFragments.
+func (l *fileList) size(primary bool) (n int) {
+	for f := range l.all() {
+		if f.primary || !primary {
+			n += len("    <file></file>\n") + len(f.dir) + len(f.base)
+		}
+		if f.kind != "" {
+			n += len(` type=""`) + len(f.kind)
+		}
+		if n > maxFragments {
+			break
+		}
+	}
+	return n
 }
 
 // kindOf returns the type that an index gives a file: a %ghost %dir is a directory.
-func kindOf(mode, flags uint32) string {
+func kindOf(mode uint16, flags uint32) string {
 	switch {
 	case mode&modeType == modeDir:
 		return "dir"
@@ -57,8 +84,83 @@ func kindOf(mode, flags uint32) string {
 	return ""
 }
 
-// primary reports whether a path is one of those by which most packages require files, and which
-// primary.xml therefore lists. "bin/" counts anywhere: clients expect exactly that.
-func primary(path string) bool {
-	return strings.HasPrefix(path, "/etc/") || strings.Contains(path, "bin/") || path == "/usr/lib/sendmail"
+// primaryDir reports whether the files of a directory are among those by which most packages require files,
+// and which primary.xml therefore lists, as it does /usr/lib/sendmail. "bin/" counts anywhere: clients expect exactly that.
+func primaryDir(dir string) bool {
+	return strings.HasPrefix(dir, "/etc/") || strings.Contains(dir, "bin/")
+}
+
+// fileList returns the files. [index.checkArrays] has seen that the arrays have equal lengths and the right types.
+func (x *index) fileList() (*fileList, error) {
+	bases, ok := x.entries[tagBaseNames]
+	if !ok {
+		return x.onlyDirs()
+	}
+	l, err := x.onlyDirs()
+	if err != nil {
+		return nil, err
+	}
+	l.bases = x.data[bases.offset:bases.end]
+	l.indexes, l.modes, l.flags = x.values(tagDirIndexes), x.values(tagFileModes), x.values(tagFileFlags)
+	for i := range int(bases.count) {
+		if d := binary.BigEndian.Uint32(l.indexes[4*i:]); int64(d) >= int64(len(l.dirs)) {
+			return nil, reject(catalog.Malformed, "file %d is in directory %d of %d; the tool that made the package is broken", i, d, len(l.dirs))
+		}
+	}
+	return l, l.checkBases()
+}
+
+// onlyDirs returns a list of no files.
+func (x *index) onlyDirs() (*fileList, error) {
+	e := x.entries[tagDirNames]
+	if e.count > maxFiles {
+		return nil, reject(catalog.TooLarge, "the package has %d directories; at most %d are accepted", e.count, maxFiles)
+	}
+	l := &fileList{dirs: make([]string, 0, e.count), inPrimary: make([]bool, 0, e.count)}
+	for rest := x.data[e.offset:e.end]; len(rest) > 0; {
+		n := bytes.IndexByte(rest, 0)
+		dir, err := pathOf("directory", rest[:n], maxDir)
+		if err != nil {
+			return nil, err
+		}
+		l.dirs, l.inPrimary = append(l.dirs, dir), append(l.inPrimary, primaryDir(dir))
+		rest = rest[n+1:]
+	}
+	return l, nil
+}
+
+func (l *fileList) checkBases() error {
+	for rest := l.bases; len(rest) > 0; {
+		n := bytes.IndexByte(rest, 0)
+		base := rest[:n]
+		rest = rest[n+1:]
+		if bytes.IndexByte(base, '/') >= 0 {
+			return reject(catalog.BadField, "the file name %s has a '/' in it", quote(string(base)))
+		}
+		if n <= maxBase && plain(base) {
+			continue
+		}
+		if _, err := pathOf("file", base, maxBase); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pathOf returns a name of a directory or a file in UTF-8.
+func pathOf(what string, name []byte, most int) (string, error) {
+	s, ok := strict(string(name))
+	switch {
+	case len(name) > most:
+		return "", reject(catalog.BadField, "the %s name %s has %d bytes, and no file system takes more than %d; shorten it", what, quote(s), len(name), most)
+	case !ok:
+		return "", reject(catalog.BadField, "the %s name %s has a control character in it; rename it", what, quote(s))
+	}
+	return s, nil
+}
+
+// values returns the bytes of all values of a tag.
+func (x *index) values(tag uint32) []byte {
+	e := x.entries[tag]
+	return x.data[e.offset:e.end]
 }

@@ -12,13 +12,15 @@ import (
 	"repomill/testdata/rpmtest"
 )
 
-// FuzzPeek reads anything as a package: the answer is a rejection, or three well-formed fragments.
-func FuzzPeek(f *testing.F) {
+// FuzzRpmHeader reads anything as a package: the answer is a rejection, or three well-formed fragments.
+func FuzzRpmHeader(f *testing.F) {
 	open := unsealed()
 	source := forge().drop(1044).set(int32s(1106, 1))
 	source.noDigests = true
+	gap := unsealed() // that rpm refuses
+	gap.headed = func(h *forgedHeader) { h.entry(1124).offset += 2 }
 	for _, b := range [][]byte{
-		open.bytes(), source.bytes(), v6().bytes(), forge().bytes(),
+		gap.bytes(), open.bytes(), source.bytes(), v6().bytes(), forge().bytes(),
 		forge().set(str(1004, "\xff\x01\uFFFE")).bytes(),
 		rpmtest.Build(f, rpmtest.Spec{Files: map[string]string{"/etc/x": "x"}}),
 		{}, []byte("drpm"), open.bytes()[:200],

@@ -81,7 +81,8 @@ func readIndex(s *source, k headerKind) (*index, error) {
 // rpm writes them and, since 4.14, wants them.
 func (x *index) readEntries(n int) error {
 	region := x.entryAt(0)
-	if err := x.checkRegion(region, n); err != nil {
+	inside, err := x.checkRegion(region, n)
+	if err != nil {
 		return err
 	}
 	var last uint32 // end of the values so far
@@ -97,6 +98,8 @@ func (x *index) readEntries(n int) error {
 			return x.malformed(e.tag, "is there twice")
 		case e.offset < last:
 			return x.malformed(e.tag, "overlaps the entry before it")
+		case i < inside && e.offset != last+-last&(e.alignment()-1):
+			return x.malformed(e.tag, "does not follow the entry before it: rpm takes no gaps in a region")
 		case e.end > region.offset && e.offset < region.end:
 			return x.malformed(e.tag, "overlaps the trailer of the region")
 		}
@@ -105,8 +108,19 @@ func (x *index) readEntries(n int) error {
 		}
 		last = e.end
 		x.entries[e.tag] = e
+		if i == inside-1 && last != region.offset {
+			return x.malformed(region.tag, "has a gap before its trailer")
+		}
 	}
 	return nil
+}
+
+// alignment returns what the offset of e must be a multiple of: a power of 2.
+func (e entry) alignment() uint32 {
+	if isString(e.typ) {
+		return 1
+	}
+	return widths[e.typ]
 }
 
 func (x *index) entryAt(i int) entry {
@@ -127,13 +141,14 @@ func (x *index) entryAt(i int) entry {
 // checkRegion checks that all n entries are in one region, which digests and signatures cover. Its
 // trailer is an entry too: the last of the data, with minus the size of all entries as its offset.
 // A signature header may go on after its region, as it does where a signature was added by an old rpm.
-func (x *index) checkRegion(e entry, n int) error {
+// The first entries are inside.
+func (x *index) checkRegion(e entry, n int) (inside int, err error) {
 	size := uint32(len(x.data))
 	if e.tag != x.kind.region {
-		return reject(catalog.Unsupported, "the %s has no region, so that it is that of a package made before rpm 4.0; build it again", x.kind.what)
+		return 0, reject(catalog.Unsupported, "the %s has no region, so that it is that of a package made before rpm 4.0; build it again", x.kind.what)
 	}
 	if e.typ != typeBinary || e.count != entrySize || size < entrySize || e.offset > size-entrySize {
-		return x.malformed(e.tag, "is no region")
+		return 0, x.malformed(e.tag, "is no region")
 	}
 	trailer := x.data[e.offset:]
 	tag, length := binary.BigEndian.Uint32(trailer), -int64(int32(binary.BigEndian.Uint32(trailer[8:])))
@@ -142,13 +157,13 @@ func (x *index) checkRegion(e entry, n int) error {
 	}
 	switch {
 	case tag != e.tag || binary.BigEndian.Uint32(trailer[4:]) != typeBinary || binary.BigEndian.Uint32(trailer[12:]) != entrySize:
-		return x.malformed(e.tag, "has no proper trailer")
+		return 0, x.malformed(e.tag, "has no proper trailer")
 	case length <= 0 || length%entrySize != 0 || length/entrySize > int64(n):
-		return x.malformed(e.tag, "has an impossible size")
+		return 0, x.malformed(e.tag, "has an impossible size")
 	case x.kind.region == tagMainRegion && (length/entrySize != int64(n) || e.end != size):
-		return x.malformed(e.tag, "does not cover the whole header: what is outside is not signed")
+		return 0, x.malformed(e.tag, "does not cover the whole header: what is outside is not signed")
 	}
-	return nil
+	return int(length / entrySize), nil
 }
 
 // measure sets e.end, or says what is wrong with e.

@@ -10,8 +10,8 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// A header is what an index says about a package, apart from the facts about its file. Free text is
-// clean, and every string is a copy: the header's own bytes can be dropped.
+// A header is what an index says about a package, apart from the facts about its file. Free text is clean.
+// Only files refers to the bytes of the package.
 type header struct {
 	name string
 	evr  evr
@@ -21,32 +21,36 @@ type header struct {
 	license, vendor, group, buildHost, sourceRPM string
 	built, installed, archive                    uint64 // a time, and bytes
 	start, end                                   int    // range of the main header in the file
-	files                                        []file
+	files                                        *fileList
 	provides, requires, conflicts, obsoletes     []dependency
 	suggests, enhances, recommends, supplements  []dependency
 	changes                                      []change // oldest first
 }
 
-// A file is one path of the package: dir and base are joined as bytes.
-type file struct {
-	dir, base string
-	kind      string // "dir", "ghost" or ""
-}
-
-func (f file) path() string { return f.dir + f.base }
-
-// parse reads the headers, which have passed the guard, with go-rpmutils.
-func parse(raw []byte) (*header, error) {
+// parse reads both headers, which have passed the guard, with go-rpmutils. The main header starts at byte
+// start of the file.
+func parse(signature, main *index, start int) (*header, error) {
+	files, err := main.fileList()
+	if err != nil {
+		return nil, err
+	}
+	lean, err := leanPackage(signature, main)
+	if err != nil {
+		return nil, err
+	}
 	var h *header
-	err := recovered(func() error {
-		lib, err := rpmutils.ReadHeader(bytes.NewReader(raw))
+	err = recovered(func() error {
+		lib, err := rpmutils.ReadHeader(bytes.NewReader(lean))
 		if err != nil {
 			return reject(catalog.Malformed, "the headers cannot be read: %s", quote(err.Error()))
 		}
 		t := &tags{lib: lib}
-		h = t.header()
+		h = t.header(files)
 		return t.err
 	})
+	if err == nil {
+		h.start, h.end = start, start+len(main.raw)
+	}
 	return h, err
 }
 
@@ -57,7 +61,7 @@ type tags struct {
 	err error
 }
 
-func (t *tags) header() *header {
+func (t *tags) header(files *fileList) *header {
 	h := &header{
 		name:        t.id(tagName, "name"),
 		evr:         evr{version: t.id(tagVersion, "version"), release: t.id(tagRelease, "release")},
@@ -74,29 +78,26 @@ func (t *tags) header() *header {
 		built:       t.number(tagBuildTime),
 		installed:   t.number(tagLongSize, tagSize),
 		archive:     t.number(sigLongArchiveSize, sigBase+sigArchiveSize, tagArchiveSize, tagPayloadPlain),
-		files:       t.files(),
+		files:       files,
 		changes:     t.changes(),
 	}
 	h.evr.epoch = uint32(t.number(tagEpoch))
-	if t.isSource() {
+	if t.isSource(files) {
 		h.arch = "src"
 	}
 	t.checkPayloadFormat()
 	t.checkIdentity(h)
 	t.dependencies(h)
-	r := t.lib.GetRange()
-	h.start, h.end = r.Start, r.End
 	return h
 }
 
 // isSource follows librpm: the tag says so or, where neither it nor the name of a source package is
 // there, all files lie in one directory without a name.
-func (t *tags) isSource() bool {
+func (t *tags) isSource(files *fileList) bool {
 	if t.lib.HasTag(tagSourcePackage) || t.lib.HasTag(tagSourceRPM) {
 		return t.number(tagSourcePackage) != 0
 	}
-	dirs := t.texts(tagDirNames)
-	return len(dirs) == 1 && dirs[0] == ""
+	return len(files.dirs) == 1 && files.dirs[0] == ""
 }
 
 // checkPayloadFormat keeps out delta RPMs, which are packages in all but their payload.
@@ -138,8 +139,20 @@ func (t *tags) first(tag int) string {
 	return ""
 }
 
+// maxText is the longest text, in bytes. XML parsers give up at 10 MB.
+const maxText = 512 << 10
+
 // free returns free text, clean.
-func (t *tags) free(tag int) string { return clean(t.first(tag)) }
+func (t *tags) free(tag int) string { return t.text(tag, t.first(tag)) }
+
+// text returns s, a text of a tag, clean.
+func (t *tags) text(tag int, s string) string {
+	if len(s) > maxText {
+		t.fail(reject(catalog.TooLarge, "a text of the package (tag %d) has %d bytes; at most %d are accepted", tag, len(s), maxText))
+		return ""
+	}
+	return clean(s)
+}
 
 // id returns a string that a package cannot do without.
 func (t *tags) id(tag int, what string) string {

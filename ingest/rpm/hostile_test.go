@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -19,7 +20,7 @@ import (
 // that can be printed.
 func rejects(t *testing.T, b []byte, want catalog.Reason) {
 	t.Helper()
-	_, err := read(bytes.NewReader(b))
+	_, err := measured(t, b)
 	var rej *catalog.Rejection
 	if !errors.As(err, &rej) {
 		t.Errorf("got error %v, want a rejection %s", err, want)
@@ -146,6 +147,11 @@ func TestHostileIndex(t *testing.T) {
 		{"a string without an end", main(func(h *forgedHeader) { h.entry(1124).offset = uint32(len(h.data)) }), catalog.Malformed},
 		{"integers that are not aligned", main(entry(1116, func(e *forgedEntry) { e.offset++ })), catalog.Malformed},
 		{"values that overlap", main(func(h *forgedHeader) { h.entry(1001).offset = h.entry(1000).offset + 1 }), catalog.Malformed},
+		{"bytes between values, which rpm refuses", main(func(h *forgedHeader) { h.entry(1124).offset += 2 }), catalog.Malformed},
+		{"bytes before the trailer, which rpm refuses", main(func(h *forgedHeader) {
+			h.data = slices.Insert(h.data, len(h.data)-16, make([]byte, 16)...)
+			h.entries[0].offset += 16
+		}), catalog.Malformed},
 		{"values in another order", main(func(h *forgedHeader) {
 			a, b := h.entry(1000), h.entry(1001)
 			a.offset, b.offset = b.offset, a.offset
@@ -181,7 +187,7 @@ func TestHostileArrays(t *testing.T) {
 		{"a directory index of -1", forge().set(int32s(1116, 0, 1<<32-1)).bytes(), catalog.Malformed},
 		{"files as rpm 3 lists them", forge().drop(1030, 1035, 1037, 1116, 1117, 1118).set(strs(1027, "/etc/x")).bytes(), catalog.Unsupported},
 		{"a changelog without authors", forge().set(int32s(1080, 1), strs(1082, "x")).bytes(), catalog.Malformed},
-		{"100,001 dependencies", forge().set(strs(1049, names...), int32s(1048, flags...), strs(1050, versions...)).bytes(), catalog.TooLarge},
+		{"65,537 dependencies", forge().set(strs(1049, names[:65_537]...), int32s(1048, flags[:65_537]...), strs(1050, versions[:65_537]...)).bytes(), catalog.TooLarge},
 		{"100,001 changes", forge().set(strs(1081, names...), int32s(1080, flags...), strs(1082, versions...)).bytes(), catalog.TooLarge},
 		{"500,001 files", forge().set(strs(1117, bases...), int32s(1116, zeros...)).bytes(), catalog.TooLarge},
 	})
@@ -211,6 +217,12 @@ func TestHostileValues(t *testing.T) {
 		{"a '/' in a base name", forge().set(strs(1117, "a/b", "c")).bytes(), catalog.BadField},
 		{"a line end in a base name", forge().set(strs(1117, "a\nb", "c")).bytes(), catalog.BadField},
 		{"U+FFFF in a base name", forge().set(strs(1117, "a\uFFFF", "c")).bytes(), catalog.BadField},
+		{"a C1 control character in a base name", forge().set(strs(1117, "a\u009bb", "c")).bytes(), catalog.BadField},
+		{"a base name of 256 bytes", forge().set(strs(1117, long[:256], "c")).bytes(), catalog.BadField},
+		{"a directory name of 4,096 bytes", forge().set(strs(1118, "/"+strings.Repeat("x", 4094)+"/", "/b/")).bytes(), catalog.BadField},
+		{"a dependency of 16 KiB and more", forge().set(strs(1047, strings.Repeat("x", 16<<10+1))).bytes(), catalog.TooLarge},
+		{"a summary of 512 KiB and more", forge().set(str(1004, strings.Repeat("x", 512<<10+1))).bytes(), catalog.TooLarge},
+		{"a change of 512 KiB and more", forge().set(strs(1081, "a"), int32s(1080, 1), strs(1082, strings.Repeat("x", 512<<10+1))).bytes(), catalog.TooLarge},
 		{"DEL in a directory name", forge().set(strs(1118, "/a\x7f/", "/b/")).bytes(), catalog.BadField},
 		{"a tab in a dependency", forge().set(strs(1047, "a\tb")).bytes(), catalog.BadField},
 		{"a control character in the version of a dependency", forge().set(strs(1113, "1\x1b")).bytes(), catalog.BadField},
@@ -259,12 +271,14 @@ func TestHostileDigestsAndSizes(t *testing.T) {
 }
 
 // A header within its limits may not make an index without limits.
-func TestLongDirectoryOfManyFiles(t *testing.T) {
-	const n = 300
-	f := forge().set(
+func TestLongDirectoryOfManyFiles(t *testing.T) { rejects(t, longPaths("/"), catalog.TooLarge) }
+
+// longPaths returns a package of 12,000 files in one directory with a long name: 330 KB that ask for 49 MB of index.
+func longPaths(dir string) []byte {
+	const n = 12_000
+	return forge().set(
 		strs(1117, make([]string, n)...), int32s(1116, make([]uint32, n)...), int16s(1030, make([]uint16, n)...),
-		int32s(1037, make([]uint32, n)...), strs(1035, make([]string, n)...), strs(1118, "/"+strings.Repeat("x", 1<<20)+"/"))
-	rejects(t, f.bytes(), catalog.TooLarge)
+		int32s(1037, make([]uint32, n)...), strs(1035, make([]string, n)...), strs(1118, dir+strings.Repeat("x", 4000)+"/")).bytes()
 }
 
 func TestForgedSizesAllocateNothing(t *testing.T) {

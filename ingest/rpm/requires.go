@@ -9,15 +9,14 @@ import (
 // brings itself, nothing twice in the same way, and of all versions of libc.so.6 the highest alone,
 // at the end. Requires that may be missing are recommendations.
 func filterRequires(h *header, deps []dependency) (required, recommended []dependency) {
-	own := ownNames(h)
-	last := map[string]dependency{} // by name
+	provided, paths := ownNames(h, deps)
+	last := make(map[string]dependency, len(deps)) // by name
 	var libc libcPick
 	for _, d := range deps {
 		prior, again := last[d.name]
 		switch {
-		case strings.HasPrefix(d.name, "rpmlib("), own[d.key()]:
+		case strings.HasPrefix(d.name, "rpmlib("), provided[d.key()], paths[d.name]:
 		case again && prior.key() == d.key() && prior.pre() == d.pre():
-		case strings.HasPrefix(d.name, "/") && own[d.name] && primary(d.name):
 		case d.sense&senseMissingOK != 0:
 			recommended = append(recommended, d)
 		case strings.HasPrefix(d.name, "libc.so.6"):
@@ -33,23 +32,37 @@ func filterRequires(h *header, deps []dependency) (required, recommended []depen
 	return required, recommended
 }
 
-// key is equal for dependencies with the same name, comparison and version. It has a byte that no name has.
-func (d dependency) key() string {
-	return "\x00" + d.name + "\x00" + d.comparison() + "\x00" + d.version
-}
+// A depKey is equal for dependencies with the same name, comparison and version.
+type depKey struct{ name, comparison, version string }
 
-// ownNames returns the keys of what h provides and the paths of its files.
-func ownNames(h *header) map[string]bool {
-	own := make(map[string]bool, len(h.provides))
+func (d dependency) key() depKey { return depKey{d.name, d.comparison(), d.version} }
+
+// ownNames returns what h provides, and those paths of its files in primary.xml that deps name.
+func ownNames(h *header, deps []dependency) (provided map[depKey]bool, paths map[string]bool) {
+	provided = make(map[depKey]bool, len(h.provides))
 	for _, d := range h.provides {
-		own[d.key()] = true
+		provided[d.key()] = true
 	}
-	for _, f := range h.files {
-		if path := f.path(); primary(path) {
-			own[path] = true
+	paths = map[string]bool{}
+	for _, d := range deps {
+		if strings.HasPrefix(d.name, "/") {
+			paths[d.name] = false
 		}
 	}
-	return own
+	if len(paths) == 0 {
+		return provided, paths
+	}
+	var path []byte
+	for f := range h.files.all() {
+		if !f.primary {
+			continue
+		}
+		path = append(append(path[:0], f.dir...), decodeBytes(f.base)...)
+		if _, named := paths[string(path)]; named {
+			paths[string(path)] = true
+		}
+	}
+	return provided, paths
 }
 
 // A libcPick finds the highest of "libc.so.6()(64bit)", "libc.so.6(GLIBC_2.4)(64bit)" and the like.

@@ -2,9 +2,10 @@
 // primary, filelists and other, equal to those of createrepo_c.
 //
 // A package is read once, as a stream: [Peek] reads its headers, which say everything that an index
-// needs, and [Package.Body] hands on the whole file. Memory use depends on the headers alone, and
-// those are bounded: every count and offset in them is checked against librpm's rules and tighter
-// limits before go-rpmutils, which trusts its input, sees a byte. The payload is hashed, never unpacked.
+// needs, and [Package.Body] hands on the whole file. Memory use depends on the headers alone: no package
+// takes more than 64 MiB beyond its own size. Every count and offset is checked against librpm's rules and
+// tighter limits; go-rpmutils, which trusts its input, gets a small package of our own, made of the values
+// that it is asked for. The payload is hashed, never unpacked.
 package rpm
 
 import (
@@ -46,7 +47,7 @@ func Peek(r io.Reader) (*Package, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := parse(s.bytes())
+	h, err := parse(signature, main, s.len()-len(main.raw))
 	if err != nil {
 		return nil, err
 	}

@@ -60,7 +60,7 @@ var mainShapes = func() map[uint32]shape {
 // client loads.
 const (
 	maxFiles        = 500_000
-	maxDependencies = 100_000 // of one kind
+	maxDependencies = 65_536  // of all kinds together
 	maxChanges      = 100_000 // stored; an index has the newest ten
 )
 
@@ -69,10 +69,12 @@ func (x *index) checkArrays() error {
 	if err := x.checkFiles(); err != nil {
 		return err
 	}
+	left := uint32(maxDependencies)
 	for _, r := range relations {
-		if err := x.checkParallel("dependencies", maxDependencies, r.name, r.flags, r.version); err != nil {
+		if err := x.checkParallel("dependencies", left, r.name, r.flags, r.version); err != nil {
 			return err
 		}
+		left -= x.entries[r.name].count
 	}
 	return x.checkParallel("changelog entries", maxChanges, tagChangeTime, tagChangeName, tagChangeText)
 }
@@ -82,7 +84,7 @@ func (x *index) checkParallel(what string, limit uint32, tags ...uint32) error {
 	n := x.entries[tags[0]].count
 	for _, tag := range tags {
 		if m := x.entries[tag].count; m > limit {
-			return reject(catalog.TooLarge, "the package has %d %s; at most %d are accepted", m, what, limit)
+			return reject(catalog.TooLarge, "the package has %d %s too many; split it", m-limit, what)
 		}
 		if x.entries[tag].count != n {
 			return reject(catalog.Malformed, "tags %d and %d of the main header list %d and %d %s; they must be equal",

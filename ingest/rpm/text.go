@@ -2,13 +2,14 @@ package rpm
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
 // clean returns free text as an index, a database and a page can all carry it. Text that is not UTF-8
 // is taken as Latin-1, whose control characters are dropped, as createrepo_c does. What XML cannot
-// have (control characters other than tab and line ends, U+FFFE, U+FFFF) becomes U+FFFD, where
-// createrepo_c drops the package or writes XML that no parser accepts.
+// have or a terminal acts upon (control characters other than tab and line ends, U+FFFE, U+FFFF) becomes
+// U+FFFD, where createrepo_c keeps it, drops the package or writes XML that no parser accepts.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if forbidden(r) && r != '\t' && r != '\n' && r != '\r' {
@@ -18,15 +19,19 @@ func clean(s string) string {
 	}, decode(s))
 }
 
-// forbidden reports whether r is a control character of ASCII, or no character.
-func forbidden(r rune) bool { return r < 0x20 || r == 0xFFFE || r == 0xFFFF }
+// forbidden reports whether r is a control character or no character.
+func forbidden(r rune) bool { return unicode.IsControl(r) || r == 0xFFFE || r == 0xFFFF }
 
 // decode returns s in UTF-8.
 func decode(s string) string {
 	if utf8.ValidString(s) {
 		return s
 	}
-	b := make([]byte, 0, len(s)+len(s)/2)
+	size := 0
+	for i := range len(s) {
+		size += 1 + int(s[i]>>7)
+	}
+	b := make([]byte, 0, size)
 	for i := range len(s) {
 		if c := s[i]; c < 0x80 || c >= 0xC0 {
 			b = utf8.AppendRune(b, rune(c))
@@ -39,5 +44,23 @@ func decode(s string) string {
 // compared, so that no character of theirs may be replaced.
 func strict(s string) (string, bool) {
 	s = decode(s)
-	return s, !strings.ContainsFunc(s, func(r rune) bool { return forbidden(r) || r == 0x7F })
+	return s, !strings.ContainsFunc(s, forbidden)
+}
+
+// plain reports whether b is printable ASCII, which needs no decoding.
+func plain(b []byte) bool {
+	for _, c := range b {
+		if c < 0x20 || c >= 0x7F {
+			return false
+		}
+	}
+	return true
+}
+
+// decodeBytes is decode without an allocation where there is nothing to do.
+func decodeBytes(b []byte) []byte {
+	if utf8.Valid(b) {
+		return b
+	}
+	return []byte(decode(string(b)))
 }

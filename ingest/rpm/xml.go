@@ -6,16 +6,21 @@ import (
 	"unicode/utf8"
 )
 
-// maxFragment is the most bytes of one index fragment. A header within its limits can ask for far
-// more: one long directory name, half a million files in it.
-const maxFragment = 64 << 20
-
 // A fragment is XML in the making, spelled as libxml2 spells it for createrepo_c: two blanks for each
-// level, and one element a line. Beyond maxFragment it takes nothing more.
+// level, and one element a line. Beyond left bytes it takes nothing more.
 type fragment struct {
 	b      []byte
+	left   int
 	indent int
 	over   bool
+}
+
+// grow makes room for n bytes of files and what stands around them, or is over.
+func (f *fragment) grow(n int) {
+	const around = 2 << 10
+	if f.over = n > f.left; !f.over {
+		f.b = make([]byte, 0, n+around)
+	}
 }
 
 // start opens an element with attributes, given as names and values in turn.
@@ -27,7 +32,7 @@ func (f *fragment) start(name string, attributes ...string) {
 // end closes an element that start opened.
 func (f *fragment) end(name string) {
 	f.indent--
-	f.add(strings.Repeat("  ", f.indent), "</", name, ">\n")
+	f.add(blanks(f.indent), "</", name, ">\n")
 }
 
 // empty writes an element that has attributes alone.
@@ -36,11 +41,12 @@ func (f *fragment) empty(name string, attributes ...string) { f.tag(name, attrib
 // element writes an element that has text. It has an end tag even if the text is empty.
 func (f *fragment) element(name, text string, attributes ...string) {
 	f.tag(name, attributes, ">")
-	f.add(textEscaper.Replace(text), "</", name, ">\n")
+	f.text(text)
+	f.add("</", name, ">\n")
 }
 
 func (f *fragment) tag(name string, attributes []string, close string) {
-	f.add(strings.Repeat("  ", f.indent), "<", name)
+	f.add(blanks(f.indent), "<", name)
 	for i := 0; i+1 < len(attributes); i += 2 {
 		f.add(" ", attributes[i], `="`, escapeAttribute(attributes[i+1]), `"`)
 	}
@@ -49,14 +55,70 @@ func (f *fragment) tag(name string, attributes []string, close string) {
 
 func (f *fragment) add(parts ...string) {
 	for _, s := range parts {
-		if f.over = f.over || len(f.b)+len(s) > maxFragment; f.over {
+		if !f.take(len(s)) {
 			return
 		}
 		f.b = append(f.b, s...)
 	}
 }
 
-var textEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\r", "&#13;")
+// take makes room for n bytes and reports whether they are still allowed. What is held doubles, but for what
+// is not allowed anyway.
+func (f *fragment) take(n int) bool {
+	if f.over = f.over || n > f.left; f.over {
+		return false
+	}
+	if n > cap(f.b)-len(f.b) {
+		f.b = append(make([]byte, 0, len(f.b)+max(n, min(len(f.b)+512, f.left))), f.b...)
+	}
+	f.left -= n
+	return true
+}
+
+// file writes a path of the package, with its kind if it has one.
+func (f *fragment) file(file file) {
+	f.add(blanks(f.indent), "<file")
+	if file.kind != "" {
+		f.add(` type="`, file.kind, `"`)
+	}
+	f.add(">")
+	f.text(file.dir)
+	if utf8.Valid(file.base) {
+		escape(f, file.base)
+	} else {
+		f.text(decode(string(file.base)))
+	}
+	f.add("</file>\n")
+}
+
+// blanks returns the blanks before an element of a level.
+func blanks(level int) string { return "        "[:2*level] }
+
+// text writes the text of an element.
+func (f *fragment) text(s string) { escape(f, s) }
+
+// escape writes s as the text of an element.
+func escape[T string | []byte](f *fragment, s T) {
+	for len(s) > 0 {
+		n := 0
+		for n < len(s) && entities[s[n]] == "" {
+			n++
+		}
+		if n > 0 && f.take(n) {
+			f.b = append(f.b, s[:n]...)
+		}
+		if n < len(s) {
+			f.add(entities[s[n]])
+			n++
+		}
+		if s = s[n:]; f.over {
+			return
+		}
+	}
+}
+
+// entities are the bytes that cannot stand for themselves in text.
+var entities = [256]string{'&': "&amp;", '<': "&lt;", '>': "&gt;", '\r': "&#13;"}
 
 // escapeAttribute writes all that is not ASCII as a number: createrepo_c's attributes belong to no
 // document that could have an encoding.

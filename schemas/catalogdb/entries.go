@@ -54,8 +54,9 @@ func (s *Snapshot) Entries(ctx context.Context, in Range) iter.Seq2[*Entry, erro
 	}
 }
 
-// partSize is how many rows of one directory are sorted together with those of another.
-const partSize = 1000
+// partSize is how many rows of one directory are sorted together with those of another. It is a variable for
+// tests.
+var partSize = 1000
 
 // part returns the beginning of a range. The index has the rows of one directory in order, so that
 // those of an RPM release, which shows two, have to be merged; a part is small enough for any database.

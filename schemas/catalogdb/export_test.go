@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"database/sql"
+	"testing"
 	"time"
 )
 
@@ -40,4 +41,11 @@ func TLSOf(rawURL string) (*tls.Config, error) {
 		return nil, err
 	}
 	return t.tls, nil
+}
+
+// SetPartSize makes parts smaller for a test.
+func SetPartSize(t *testing.T, rows int) {
+	was := partSize
+	partSize = rows
+	t.Cleanup(func() { partSize = was })
 }

@@ -46,8 +46,10 @@ func (g *group) do(ctx context.Context, f func(*transaction) error) error {
 	case <-m.done:
 		return m.err
 	case g.turn <- struct{}{}:
-		g.lead(ctx)
-		<-g.turn
+		func() {
+			defer func() { <-g.turn }()
+			g.lead(ctx)
+		}()
 	case <-ctx.Done():
 		if g.leave(m) {
 			return ctx.Err()
@@ -80,12 +82,18 @@ func (g *group) lead(ctx context.Context) {
 	if len(joiners) == 0 {
 		return
 	}
-	err := g.run(ctx, joiners)
-	for _, m := range joiners {
-		if m.err == nil {
-			m.err = err
+	err := errBroken // unless run returns: a closure may end its goroutine, as tests do
+	defer func() {
+		for _, m := range joiners {
+			if m.err == nil {
+				m.err = err
+			}
+			close(m.done)
 		}
-		close(m.done)
+	}()
+	err = g.run(ctx, joiners)
+	if ended := ctx.Err(); ended != nil && errors.Is(err, ended) { // the caller's end is nobody else's
+		err = errBroken
 	}
 }
 
@@ -96,7 +104,13 @@ func (g *group) run(ctx context.Context, joiners []*joiner) error {
 	if err != nil {
 		return blame(joiners, err)
 	}
-	defer conn.Close() //nolint:errcheck // it goes back into the pool
+	returned := false
+	defer func() {
+		if !returned { // a closure ended its goroutine: the transaction ends with the connection
+			conn.Raw(func(any) error { return driver.ErrBadConn }) //nolint:errcheck // see above
+		}
+		conn.Close() //nolint:errcheck // it goes back into the pool
+	}()
 	if _, err = conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		err = blame(joiners, err) // perhaps another process has the database
 	} else if err = runAll(conn, joiners); err == nil {
@@ -107,6 +121,7 @@ func (g *group) run(ctx context.Context, joiners []*joiner) error {
 			conn.Raw(func(any) error { return driver.ErrBadConn }) //nolint:errcheck // the next group gets a new connection
 		}
 	}
+	returned = true
 	return err
 }
 

@@ -1,6 +1,7 @@
 package catalogdb
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -37,9 +38,9 @@ func (d *DB) Recover(ctx context.Context, r catalog.Release, rows iter.Seq2[cata
 	return d.recover(ctx, r, rows, foreign, false, now)
 }
 
-// Rebuild is [DB.Recover] for whoever does not trust the rows that are here: each of those that were
-// published is written anew, with its fragments, under a pair that this catalog drew, too. If that made
-// rows other ones, the release gets the next revision.
+// Rebuild is [DB.Recover] for whoever does not trust the rows that are here: each becomes what was
+// published, also under a pair that this catalog drew. If that made rows other ones, the release gets the
+// next revision. If this catalog has published a later pair, the error wraps [ErrOutdated].
 func (d *DB) Rebuild(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], published catalog.Revision, now time.Time) (Recovered, error) {
 	return d.recover(ctx, r, rows, published, true, now)
 }
@@ -58,6 +59,9 @@ func (d *DB) recover(ctx context.Context, r catalog.Release, rows iter.Seq2[cata
 		known, err := drew(ctx, tx, rec.release.id, foreign)
 		if err != nil || known && !rebuild {
 			return err
+		}
+		if known && foreign.Number < rec.release.published {
+			return ErrOutdated
 		}
 		if rec.rebuild = rebuild; known {
 			rec.next = rec.release.revision + 1
@@ -84,6 +88,9 @@ func (d *DB) recover(ctx context.Context, r catalog.Release, rows iter.Seq2[cata
 	}
 	return counts, nil
 }
+
+// ErrOutdated says that what was read back is older than what this catalog has published since.
+var ErrOutdated = errors.New("a newer revision was published meanwhile")
 
 // errUnread stands for an error of whoever reads the rows: a lost connection of theirs is none of the
 // database's, and not to be repeated here.
@@ -186,6 +193,9 @@ func (rec *recovery) take(ctx context.Context, k catalog.Package) error {
 		pending, err = rec.pending(ctx, id, holder)
 	}
 	same := holder.File.SHA256 == k.File.SHA256 && holder.Component == k.Component
+	if rec.rebuild { // nothing of the row is trusted
+		same = same && holder.File == k.File && bytes.Equal(holder.SortKey, k.SortKey)
+	}
 	switch {
 	case err != nil:
 		return err
@@ -306,6 +316,9 @@ func (rec *recovery) endRebuild(ctx context.Context) error {
 	if _, err := advance(ctx, rec.tx, rec.release.id, rec.now); err != nil {
 		return err
 	}
+	if err := renderAnew(ctx, rec.tx, rec.release.id, rec.now); err != nil {
+		return err
+	}
 	return rec.advanceOthers(ctx)
 }
 
@@ -316,6 +329,9 @@ func (rec *recovery) advanceOthers(ctx context.Context) error {
 			continue
 		}
 		if _, err := advance(ctx, rec.tx, other.id, rec.now); err != nil {
+			return err
+		}
+		if err := renderAnew(ctx, rec.tx, other.id, rec.now); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,102 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"repomill/schemas/catalog"
+)
+
+// maxLost is how many swaps a reindex loses before it has the release for itself.
+const maxLost = 2
+
+// bringUp publishes what is rendered, unless it is published already. If others publish meanwhile, they may
+// do so with segments that they keep from before, and their indexes are compared, too.
+func (p *Publisher) bringUp(ctx context.Context, f format, old published, revision catalog.Revision, prepared *Prepared, res *Reindexed) error {
+	before, r := old.revision, old.release
+	m := mode{repair: true, once: true, prepared: prepared}
+	for different, n := res.Different, 1; ; n++ {
+		if different && old.exists && revision == old.revision {
+			if err := p.redraw(ctx, r, revision, old, &m); err != nil {
+				return err
+			}
+		}
+		done, err := p.settleRelease(ctx, r, m)
+		switch {
+		case errors.Is(err, ErrConflict) && n < maxAttempts:
+			if res.Lost++; res.Lost == maxLost {
+				defer p.hold(ctx, r)()
+			}
+			if err := wait(ctx, backoff(n)); err != nil {
+				return err
+			}
+		case err != nil:
+			return err
+		default:
+			res.Revision, res.Changed, res.Packages = done.Revision, done.Revision != before, max(done.Packages, res.Packages)
+			if done.own || !different && !done.Changed {
+				return nil
+			}
+		}
+		if old, revision, different, err = p.compareAgain(ctx, f, r); err != nil {
+			return err
+		}
+		if old.revision == revision && !different {
+			res.Revision, res.Changed = revision, revision != before
+			return nil
+		}
+	}
+}
+
+// redraw draws the next revision of a release. What is rendered, or prepared, is of the same rows.
+func (p *Publisher) redraw(ctx context.Context, r catalog.Release, at catalog.Revision, old published, m *mode) error {
+	pair, drawn, err := p.catalog.Redraw(ctx, r, at, old.now)
+	if err != nil || !drawn {
+		return err
+	}
+	if rd := p.renderings.take(r); rd != nil {
+		if rd.revision == at {
+			rd.revision, rd.epoch = pair, rd.epoch+1
+		}
+		p.renderings.put(r, rd)
+	}
+	if m.prepared != nil {
+		again := *m.prepared
+		again.Revision, again.Nonce = pair.Number, pair.Nonce
+		m.prepared = &again
+	}
+	return nil
+}
+
+// compareAgain reports whether what others published is not what the rows make.
+func (p *Publisher) compareAgain(ctx context.Context, f format, r catalog.Release) (old published, revision catalog.Revision, different bool, err error) {
+	if old, err = p.read(ctx, f, r); err != nil {
+		return old, revision, false, err
+	}
+	snap, err := p.snapshot(ctx, old)
+	if err != nil {
+		return old, revision, false, err
+	}
+	defer snap.Close() //nolint:errcheck // a read
+	rd, err := p.render(ctx, f, snap)
+	if err != nil {
+		return old, revision, false, err
+	}
+	defer p.renderings.put(r, rd)
+	return old, snap.Revision, !bytes.Equal(f.text(old.body), f.pointer(snap, rd, old.revision, old.date)), nil
+}
+
+// hold asks other publishers to wait, and returns what lets them go on. Without it, swaps may be lost again.
+func (p *Publisher) hold(ctx context.Context, r catalog.Release) (letGo func()) {
+	if _, err := p.catalog.Hold(ctx, r, p.name, holdLength, p.now()); err != nil {
+		p.log.Warn("release not held", "release", r.String(), "error", err)
+	}
+	return func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
+		defer cancel()
+		if err := p.catalog.LetGo(ctx, r, p.name); err != nil {
+			p.log.Warn("hold not given up; it ends by itself", "release", r.String(), "error", err)
+		}
+	}
+}

@@ -1,0 +1,51 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+
+	"repomill/schemas/catalogdb"
+)
+
+// compare says how a rendering differs from what is published.
+func (p *Publisher) compare(ctx context.Context, f format, old published, snap *catalogdb.Snapshot, rd *rendering, seen identities, res *Reindexed) {
+	res.Packages, res.Revision = rd.packages, old.revision
+	published := map[string]ManifestObject{}
+	for _, x := range old.indexes {
+		published[x.name] = x.packed
+	}
+	for _, x := range rd.indexes {
+		if was := published[x.name]; was.SHA256 != x.packed.sha256 || was.Size != x.packed.size {
+			res.Files = append(res.Files, x.name)
+			res.Bytes += x.packed.size
+		}
+	}
+	res.Different = !old.exists || !bytes.Equal(f.text(old.body), f.pointer(snap, rd, old.revision, old.date))
+	switch {
+	case !old.exists:
+		res.Added = rd.packages
+	case len(res.Files) > 0:
+		var err error
+		if res.Added, res.Removed, err = p.difference(ctx, old, seen); err != nil {
+			res.Added, res.Removed = -1, -1 // the published indexes cannot be read back, for which there is --repair
+			p.log.Warn("packages not compared with the published ones", "release", snap.Release.String(), "error", err)
+		}
+	}
+}
+
+// difference compares packages with those in the published indexes.
+func (p *Publisher) difference(ctx context.Context, old published, seen identities) (added, removed int, err error) {
+	rd, err := openRelease(ctx, p.bucket, p.keyring, p.rows, old.release, old.body)
+	if err != nil {
+		return 0, 0, err
+	}
+	for k, err := range rd.format.rows(ctx, rd) {
+		if err != nil {
+			return 0, 0, err
+		}
+		if !seen.remove(k.Component, k.Name, k.Version, k.Arch) {
+			removed++
+		}
+	}
+	return len(seen.set), removed, nil
+}

@@ -1,0 +1,90 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// verify checks what is published as a client would: the signature of the pointer, and the digests of all
+// index files. It reports whether index files are missing or damaged, if that is to be repaired.
+func (p *Publisher) verify(ctx context.Context, f format, old published, repair bool) (damaged bool, err error) {
+	if !old.exists {
+		return false, nil
+	}
+	key := layout.PointerKey(old.release)
+	if _, err := f.open(ctx, p.bucket, p.keyring, old.release, old.body); err != nil {
+		if errors.Is(err, ErrForeign) && p.recorded(ctx, old) { // a torn pair of ours, which is repaired as any
+			err = nil
+		}
+		switch {
+		case errors.Is(err, ErrForeign):
+			return false, fmt.Errorf("what is published does not verify: %s has no good signature by a key of --signing-key: it was changed or damaged, or another instance published it", key)
+		case err != nil:
+			return false, fmt.Errorf("what is published does not verify: %s: %w", key, err)
+		}
+	}
+	for _, x := range old.indexes {
+		problem, err := p.problemOf(ctx, x.packed)
+		switch {
+		case err != nil:
+			return false, err
+		case problem == "":
+		case !repair:
+			return false, fmt.Errorf("what is published does not verify: %s, which %s names, %s: look what happened to it; --repair writes it anew from the rows", x.packed.Key, key, problem)
+		default:
+			damaged = true
+		}
+	}
+	return damaged, nil
+}
+
+// problemOf says what is wrong with a stored object, if anything.
+func (p *Publisher) problemOf(ctx context.Context, o ManifestObject) (string, error) {
+	body, _, err := p.bucket.Get(ctx, o.Key)
+	if errors.Is(err, ErrNotExist) {
+		return "is missing", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer body.Close()
+	d, err := digestOf(io.LimitReader(body, o.Size+1))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("read %s: %w", o.Key, err)
+	case d.size != o.Size:
+		return fmt.Sprintf("has not its %d bytes", o.Size), nil
+	case d.sha256 != o.SHA256:
+		return fmt.Sprintf("has other bytes than its SHA-256 %s", o.SHA256), nil
+	}
+	return "", nil
+}
+
+// restore writes those index files anew that are missing or damaged, as far as the rows make them still.
+func (p *Publisher) restore(ctx context.Context, r catalog.Release, rd *rendering) (repaired int, err error) {
+	for _, x := range rd.indexes {
+		file := formatOf(r).file(r, x)
+		problem, err := p.problemOf(ctx, file.object())
+		if err != nil {
+			return repaired, err
+		}
+		if problem == "" {
+			continue
+		}
+		v, err := versionOf(ctx, p.bucket, file.key)
+		if err != nil {
+			return repaired, err
+		}
+		if _, err = p.bucket.Swap(ctx, v, layout.ObjectOf(file.key), x.body()); err != nil {
+			return repaired, err
+		}
+		repaired++
+		p.log.Info("wrote an index file anew", "key", file.key, "problem", problem)
+	}
+	return repaired, nil
+}
