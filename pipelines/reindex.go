@@ -37,22 +37,6 @@ type ReindexJob struct {
 // DefaultParallel is how many releases are reindexed at a time, unless a job says otherwise.
 const DefaultParallel = 2
 
-// A ReindexResult is what a reindex of one release came to.
-type ReindexResult struct {
-	Release  string                   `json:"release"`
-	Outcome  catalogdb.ReindexOutcome `json:"outcome"`
-	Revision int64                    `json:"revision,omitempty"` // what clients see now
-	Packages int                      `json:"packages"`
-	Added    int                      `json:"added"`           // packages that the published indexes lack, or lacked
-	Removed  int                      `json:"removed"`         // packages that they have, or had, beyond the rows
-	Files    []string                 `json:"files,omitempty"` // names of the index files that differ
-	Bytes    int64                    `json:"bytes,omitempty"` // of these, compressed
-	Lost     int                      `json:"lost,omitempty"`  // swaps that other publishers won
-	Rows     *catalogdb.Recovered     `json:"rows,omitempty"`  // what the published indexes taught the catalog
-	Seconds  float64                  `json:"seconds"`
-	Error    string                   `json:"error,omitempty"` // what is wrong, and where; nothing was changed then
-}
-
 // OutcomeDifferent is the outcome of a dry run that found something to change.
 const OutcomeDifferent catalogdb.ReindexOutcome = "different"
 
@@ -165,9 +149,15 @@ func (f *reindexFn) try(ctx context.Context, name string) (ReindexResult, error)
 		}
 	}
 	got, err := f.r.Publisher.Reindex(ctx, release, how)
+	if err != nil {
+		return ReindexResult{}, err
+	}
 	res := ReindexResult{
-		Revision: got.Revision.Number, Packages: got.Packages, Added: got.Added, Removed: got.Removed,
-		Files: got.Files, Bytes: got.Bytes, Lost: got.Lost, Outcome: catalogdb.OutcomeIdentical,
+		Revision: got.Revision.Number, Packages: got.Packages, Files: got.Files, Bytes: got.Bytes,
+		Repaired: got.Repaired, Lost: got.Lost, Outcome: catalogdb.OutcomeIdentical,
+	}
+	if got.Added >= 0 {
+		res.Added, res.Removed = &got.Added, &got.Removed
 	}
 	switch {
 	case got.Changed:
@@ -175,7 +165,7 @@ func (f *reindexFn) try(ctx context.Context, name string) (ReindexResult, error)
 	case got.Different:
 		res.Outcome = OutcomeDifferent
 	}
-	return res, err
+	return res, nil
 }
 
 // rebuild makes the rows of a release anew, from what is published of it, and publishes it under the
@@ -231,15 +221,4 @@ func (f *recordFn) ProcessElement(ctx context.Context, res ReindexResult) error 
 		f.r.Log.Error("outcome of a reindex not recorded; the next run repeats it", "release", res.Release, "error", err)
 	}
 	return nil
-}
-
-// Detail says in one line what a release came to.
-func (res ReindexResult) Detail() string {
-	switch res.Outcome {
-	case catalogdb.OutcomeFailed:
-		return res.Error
-	case catalogdb.OutcomeIdentical:
-		return fmt.Sprintf("revision %d, %d packages", res.Revision, res.Packages)
-	}
-	return fmt.Sprintf("revision %d, %d packages, %d added, %d removed", res.Revision, res.Packages, res.Added, res.Removed)
 }

@@ -116,7 +116,7 @@ func TestReindex(t *testing.T) {
 		}
 		s.yank(jammy, "p0001", "1.0")
 		w = s.wantReindex(pipelines.FromRows, true, counts{catalogdb.OutcomeIdentical: 1, pipelines.OutcomeDifferent: 1})
-		if got := w.results[jammy.String()]; got.Added != 0 || got.Removed != 1 || len(got.Files) == 0 {
+		if got := w.results[jammy.String()]; got.Added == nil || *got.Added != 0 || *got.Removed != 1 || len(got.Files) == 0 {
 			t.Errorf("a dry run says %+v", got)
 		}
 		if diff := cmp.Diff(before, s.files()); diff != "" {

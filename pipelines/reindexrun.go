@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/schemas/member"
 )
 
 // The sources of a reindex.
@@ -20,6 +23,25 @@ const (
 	FromPublished = "published"
 )
 
+// recordedSource is what the catalog has for the source of a request. A run is continued by a request with the
+// same one: what an earlier one without Repair, or of a program that makes other indexes, did is not what is
+// asked for.
+func recordedSource(want ReindexRequest) string {
+	source := want.Source
+	if want.Repair {
+		source += "+repair"
+	}
+	return source + "/" + strconv.Itoa(member.Version)
+}
+
+// SourceOf returns the source of a recorded run, [FromRows] or [FromPublished].
+func SourceOf(run catalogdb.ReindexRun) string {
+	if i := strings.IndexAny(run.Source, "+/"); i >= 0 {
+		return run.Source[:i]
+	}
+	return run.Source
+}
+
 // A ReindexRequest is what somebody wants to have reindexed.
 type ReindexRequest struct {
 	Selection []string // targets; none for everything
@@ -27,7 +49,7 @@ type ReindexRequest struct {
 	Releases  []catalog.Release
 	By        string // who asks
 	DryRun    bool
-	Repair    bool
+	Repair    bool // with [FromRows]
 	Parallel  int
 }
 
@@ -48,10 +70,10 @@ const (
 	touchLimit  = 10 * time.Second // for one of them
 )
 
-var (
-	errCancelled = errors.New("the run was cancelled")
-	errTakenOver = errors.New("another process has continued the run, which was silent here for too long")
-)
+// ErrTakenOver is returned for a run that goes on elsewhere.
+var ErrTakenOver = errors.New("another process has continued the run, which was silent here for too long")
+
+var errCancelled = errors.New("the run was cancelled")
 
 // Reindex reindexes what is asked for, or what an earlier run of the same request left, and returns how the
 // run stands then: done, failed for some releases, cancelled or interrupted. An error says that there was
@@ -61,7 +83,7 @@ func (x *ReindexRunner) Reindex(ctx context.Context, want ReindexRequest) (catal
 	left := want.Releases
 	if !want.DryRun {
 		var err error
-		run, left, err = x.Resources.Catalog.StartReindex(ctx, want.Selection, want.Source, want.By, left, time.Now())
+		run, left, err = x.Resources.Catalog.StartReindex(ctx, want.Selection, recordedSource(want), want.By, left, time.Now())
 		if err != nil {
 			return "", err
 		}
@@ -75,12 +97,13 @@ func (x *ReindexRunner) Reindex(ctx context.Context, want ReindexRequest) (catal
 	}
 	working, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	touched := make(chan catalogdb.ReindexRun, 1)
-	go func() { touched <- x.touch(working, run, stop) }()
+	var touching sync.WaitGroup
+	touching.Go(func() { x.touch(working, run, stop) })
 	failed, err := x.execute(working, job, left)
 	cause := context.Cause(working)
 	stop(nil)
-	return x.end(ctx, <-touched, failed, cause, err)
+	touching.Wait()
+	return x.end(ctx, run, failed, cause, err)
 }
 
 // jobs counts the jobs of this process, to name them.
@@ -125,48 +148,48 @@ func (t *tally) Finished(res ReindexResult) {
 }
 
 // touch says in the catalog that a run is being worked on, until ctx ends, and stops it when it was
-// cancelled there. It returns the run as it was last seen.
-func (x *ReindexRunner) touch(ctx context.Context, run catalogdb.ReindexRun, stop context.CancelCauseFunc) catalogdb.ReindexRun {
+// cancelled there, or is somebody else's.
+func (x *ReindexRunner) touch(ctx context.Context, run catalogdb.ReindexRun, stop context.CancelCauseFunc) {
 	if run.ID == 0 {
-		return run
+		return
 	}
 	tick := time.NewTicker(touchPeriod)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return run
+			return
 		case <-tick.C:
 		}
-		// One that has begun ends: whoever ends the run has to know when it was last seen.
-		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), touchLimit)
+		limited, cancel := context.WithTimeout(ctx, touchLimit)
 		is, err := x.Resources.Catalog.TouchReindex(limited, run, time.Now())
 		cancel()
 		switch {
+		case ctx.Err() != nil:
 		case err != nil:
 			x.Resources.Log.Warn("the run's sign of life is not recorded", "run", run.ID, "error", err)
-			continue
 		case is.State == catalogdb.ReindexCancelled:
 			stop(errCancelled)
 		case is.State != catalogdb.ReindexRunning:
-			stop(errTakenOver)
+			stop(ErrTakenOver)
 		}
-		run = is
 	}
 }
 
-// end records how a run ended.
+// end records how a run ended, and returns that. A run that was cancelled stays so, however late this process
+// sees it.
 func (x *ReindexRunner) end(ctx context.Context, run catalogdb.ReindexRun, failed int64, cause, err error) (catalogdb.ReindexState, error) {
 	state := catalogdb.ReindexDone
 	switch {
 	case errors.Is(cause, errCancelled):
 		return catalogdb.ReindexCancelled, nil
-	case errors.Is(cause, errTakenOver):
-		return catalogdb.ReindexInterrupted, errTakenOver
-	case ctx.Err() != nil:
-		state, err = catalogdb.ReindexInterrupted, nil
+	case errors.Is(cause, ErrTakenOver):
+		return catalogdb.ReindexInterrupted, ErrTakenOver
 	case err != nil:
 		state = catalogdb.ReindexInterrupted
+		if ctx.Err() != nil {
+			err = nil
+		}
 	case failed > 0:
 		state = catalogdb.ReindexFailed
 	}
@@ -175,5 +198,14 @@ func (x *ReindexRunner) end(ctx context.Context, run catalogdb.ReindexRun, faile
 	}
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
 	defer cancel()
-	return state, errors.Join(err, x.Resources.Catalog.FinishReindex(limited, run, state, time.Now()))
+	is, unrecorded := x.Resources.Catalog.FinishReindex(limited, run, state, time.Now())
+	switch {
+	case unrecorded != nil:
+		return state, errors.Join(err, unrecorded)
+	case is.State == catalogdb.ReindexCancelled:
+		return is.State, nil
+	case is.Holder != run.Holder:
+		return catalogdb.ReindexInterrupted, ErrTakenOver
+	}
+	return state, err
 }

@@ -41,5 +41,5 @@ func (x planned) shows(component, arch string) bool {
 
 // in returns what to ask the catalog for, to get the rows of an index.
 func (x planned) in(from, to []byte) catalogdb.Range {
-	return catalogdb.Range{From: from, To: to, Component: x.component, Arches: x.arches}
+	return catalogdb.Range{From: from, To: to, Component: x.component, Arches: x.arches, Fragments: []int{x.fragment}}
 }

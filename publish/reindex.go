@@ -50,8 +50,10 @@ func (p *Publisher) Reindex(ctx context.Context, r catalog.Release, how Reindexi
 		return Reindexed{Release: r}, errNoKey
 	}
 	var res Reindexed
+	repaired := 0
 	for n := 1; ; n++ {
 		res, err = p.reindex(ctx, r, how)
+		repaired += res.Repaired
 		if err == nil || !again(err) || how.DryRun || n == maxAttempts {
 			break
 		}
@@ -62,6 +64,7 @@ func (p *Publisher) Reindex(ctx context.Context, r catalog.Release, how Reindexi
 	if err != nil {
 		return Reindexed{Release: r}, fmt.Errorf("reindex %s: %w", r, err)
 	}
+	res.Repaired = repaired
 	return res, nil
 }
 

@@ -209,7 +209,9 @@ func (p plan) some(ctx context.Context, snap *catalogdb.Snapshot, s Shard, to *s
 }
 
 func (p plan) cutSome(ctx context.Context, snap *catalogdb.Snapshot, s Shard, cutters []*cutter, see func(*catalogdb.Entry) error) error {
-	for e, err := range snap.Entries(ctx, p.indexes[s.Indexes[0]].in(s.From, s.To)) {
+	rows := p.indexes[s.Indexes[0]].in(s.From, s.To)
+	rows.Fragments = s.Indexes // an RPM release has one for each index
+	for e, err := range snap.Entries(ctx, rows) {
 		if err == nil && see != nil {
 			err = see(e)
 		}

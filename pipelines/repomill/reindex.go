@@ -26,6 +26,23 @@ type reindexCmd struct {
 	Cancel reindexCancelCmd `cmd:"" help:"End a run, wherever its process is."`
 }
 
+// reindexExitCodes are those of reindex and reindex run.
+const reindexExitCodes = `Exit codes:
+  0  every release is identical, or published
+  1  some release failed, or the same reindex is going on already; the standard error says why
+  2  usage, or a target that does not exist
+  3  interrupted: the same command again continues; or cancelled, or continued by another process
+  4  the catalog or the bucket cannot be reached
+  5  with --dry-run: something would change`
+
+// Help says what the help of run has to itself.
+func (reindexCmd) Help() string {
+	return `repomill reindex TARGET ..., or --all, is repomill reindex run TARGET ...: repomill reindex run --help has targets
+and flags. A target is owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch.
+
+` + reindexExitCodes
+}
+
 // siteFlags say where everything is that a publish needs.
 type siteFlags struct {
 	catalogFlags
@@ -50,17 +67,14 @@ type reindexRunCmd struct {
 // Help describes the exit codes.
 func (reindexRunCmd) Help() string {
 	return `Clients see the old indexes until the new ones are complete, and uploads go on. A release whose indexes
-would be the same is identical: nothing of it is written. An interrupted run is continued by the same command.
+would be the same is identical: nothing of it is written.
+
+An interrupted run is continued by the same command within a day. If its process was killed, that is not known
+for a minute, in which the same command is refused; one with other targets, --from or --repair is not.
 
 With --from published the catalog may be empty: after a loss, migrate it, and run this with --all.
 
-Exit codes:
-  0  every release is identical, or published
-  1  some release failed, or the same reindex is going on already; the standard error says why
-  2  usage, or a target that does not exist
-  3  interrupted: the same command again continues; or cancelled
-  4  the catalog or the bucket cannot be reached
-  5  with --dry-run: something would change`
+` + reindexExitCodes
 }
 
 const maxParallel = 64
@@ -84,6 +98,8 @@ func (c *reindexRunCmd) check() (targets []string, err error) {
 		return nil, usage("--dry-run compares the rows with what is published; --from published makes the rows anew: leave one of them out")
 	case c.Repair && c.DryRun:
 		return nil, usage("--repair writes, and --dry-run does not: leave one of them out")
+	case c.Repair && c.From == pipelines.FromPublished:
+		return nil, usage("--repair writes published index files anew from the rows; --from published makes the rows anew from them: leave one of them out")
 	case c.Parallel < 1 || c.Parallel > maxParallel:
 		return nil, usage("--parallel %d: use 1 to %d", c.Parallel, maxParallel)
 	}
@@ -107,14 +123,14 @@ func (c *reindexRunCmd) Run(ctx context.Context, io stdio) error {
 	}
 	releases, err := find(ctx, targets)
 	if unknown, ok := errors.AsType[*pipelines.UnknownTarget](err); ok {
-		return usage("%w", unknown)
-	}
-	if err != nil {
-		return c.stopped(ctx, err)
+		return usage("%s", printable(unknown.Error()))
 	}
 	report := newReindexReport(io, c.JSON)
-	if err := report.count(ctx, r.Catalog, releases); err != nil {
-		return c.stopped(ctx, err)
+	if err == nil {
+		err = report.count(ctx, r.Catalog, releases)
+	}
+	if err != nil {
+		return stopped(ctx, err, report)
 	}
 	runner := &pipelines.ReindexRunner{Resources: r, Run: runDirect, Watcher: report, Began: report.began}
 	stop := report.start()
@@ -122,36 +138,46 @@ func (c *reindexRunCmd) Run(ctx context.Context, io stdio) error {
 		Selection: targets, Source: c.From, Releases: releases, By: c.By, DryRun: c.DryRun, Repair: c.Repair, Parallel: c.Parallel,
 	})
 	stop()
-	if errors.Is(err, catalogdb.ErrReindexing) {
-		return err
-	}
 	if err != nil {
-		return c.stopped(ctx, err)
+		return stopped(ctx, err, report)
 	}
-	report.summary(state)
+	report.summary(state, targets)
 	return verdictOf(ctx, r, state, report)
 }
 
 // stopped is the error of a command that came to no proper end.
-func (c *reindexRunCmd) stopped(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return coded{exitTimeout, errors.New("interrupted before anything was begun: run the same command again")}
+func stopped(ctx context.Context, err error, report *reindexReport) error {
+	again := "run the same command again"
+	if report.run != 0 {
+		again += " to continue"
 	}
-	return unreachable(fmt.Errorf("%w; run the same command again to continue", err))
+	switch {
+	case errors.Is(err, catalogdb.ErrReindexing):
+		return errors.New(printable(err.Error()))
+	case errors.Is(err, pipelines.ErrTakenOver):
+		return coded{exitTimeout, fmt.Errorf("%w: repomill reindex list %d shows how it goes on", err, report.run)}
+	case ctx.Err() != nil && report.run == 0:
+		return coded{exitTimeout, errors.New("interrupted before anything was begun: " + again)}
+	}
+	return unreachable(fmt.Errorf("%w; %s", err, again))
 }
 
 // verdictOf returns the error, with its exit code, that a run ends in.
 func verdictOf(ctx context.Context, r *pipelines.Resources, state catalogdb.ReindexState, report *reindexReport) error {
 	switch {
+	case state == catalogdb.ReindexCancelled && report.finished == report.releases:
+		return coded{exitTimeout, errors.New("the run was cancelled, but too late: all its releases were finished")}
 	case state == catalogdb.ReindexCancelled:
 		return coded{exitTimeout, errors.New("the run was cancelled; what it had not finished is as it was")}
+	case state == catalogdb.ReindexInterrupted && report.run == 0:
+		return coded{exitTimeout, errors.New("interrupted; nothing was written")}
 	case state == catalogdb.ReindexInterrupted:
 		return coded{exitTimeout, errors.New("interrupted; what was not finished is as it was: run the same command again to continue")}
 	case report.failed > 0:
 		if err := r.Ready(ctx); err != nil {
-			return unreachable(fmt.Errorf("%d of %d releases failed, and a resource cannot be reached: %w", report.failed, report.finished, err))
+			return unreachable(fmt.Errorf("%d of %s failed, and a resource cannot be reached: %w", report.failed, pipelines.Counted(report.finished, "release"), err))
 		}
-		return coded{exitRejected, fmt.Errorf("%d of %d releases failed; clients see of them what they saw before", report.failed, report.finished)}
+		return coded{exitRejected, fmt.Errorf("%d of %s failed; clients see there what they saw before", report.failed, pipelines.Counted(report.finished, "release"))}
 	case report.different > 0:
 		return coded{exitDifferent, errors.New("")} // the report says it
 	}

@@ -141,7 +141,7 @@ func TestReindexBadInput(t *testing.T) {
 			if tt.helps == "" {
 				return
 			}
-			if a, _, run := reindex(t, data, "--all", tt.helps); a.code != 0 || run.Failed > 0 {
+			if a, _, run := reindex(t, data, "--all", tt.helps); a.code != 0 || run.Failed > 0 || (run.Repaired > 0) != (tt.helps == "--repair") {
 				t.Errorf("%s: %v", tt.helps, a)
 			}
 			if a, _, run := reindex(t, data, "--all"); a.code != 0 || run.Identical != 4 {

@@ -28,11 +28,13 @@ type reindexed struct {
 	Packages, Added, Removed int
 	Files                    []string
 	Bytes                    int64
+	Repaired                 int
 }
 type reindexedRun struct {
 	Run                                                         int64
 	State                                                       string
 	Releases, Identical, Different, Published, Failed, Packages int
+	Repaired                                                    int
 }
 
 // reindex reindexes with --json, and reads the answer.
@@ -160,12 +162,15 @@ func TestReindexIdentical(t *testing.T) {
 	}
 	wantSame(t, "the bucket", before, tree(t, s.data+"/bucket"))
 	a := repomill(t, "reindex", "--data", s.data, "acme/tools/ubuntu/jammy")
-	if a.code != 0 || !strings.Contains(a.stdout, "acme/tools/ubuntu/jammy: identical: revision ") || !strings.Contains(a.stdout, "1 releases are identical; nothing was written; 2 packages in ") {
+	if a.code != 0 || !strings.Contains(a.stdout, "acme/tools/ubuntu/jammy: identical: revision ") || !strings.Contains(a.stdout, "\n1 release identical; nothing was written; 2 packages in ") {
 		t.Errorf("in words: %v", a)
 	}
+	if a := repomill(t, "reindex", "--data", s.data, "acme/none"); a.code != 0 || a.stdout != "acme/none has no distributions yet, so nothing to reindex\n" {
+		t.Errorf("without distributions: %v", a)
+	}
 	list := repomill(t, "reindex", "list", "--data", s.data)
-	if n := strings.Count(list.stdout, " rows "); list.code != 0 || n != 10 || strings.Contains(list.stdout, "running") || !strings.Contains(list.stdout, " --all ") {
-		t.Errorf("%d runs are listed, want 10 (dry runs are none): %v", n, list)
+	if n := strings.Count(list.stdout, " rows "); list.code != 0 || n != 11 || strings.Contains(list.stdout, "running") || !strings.Contains(list.stdout, " --all ") {
+		t.Errorf("%d runs are listed, want 11 (dry runs are none): %v", n, list)
 	}
 }
 
@@ -180,7 +185,7 @@ func TestReindexDifferent(t *testing.T) {
 	if a.code != 5 || run.Different != 1 || run.Identical != 3 || run.Published+run.Failed > 0 || got.Outcome != "different" || got.Added != 0 || got.Removed != 1 || len(got.Files) != 3 || got.Bytes == 0 {
 		t.Errorf("dry run: %v", a)
 	}
-	if a := repomill(t, "reindex", "--data", s.data, "--dry-run", "acme/tools"); a.code != 5 || !strings.Contains(a.stdout, "0 packages added, 1 removed, 3 index files") || a.stderr != "" {
+	if a := repomill(t, "reindex", "--data", s.data, "--dry-run", "acme/tools"); a.code != 5 || !strings.Contains(a.stdout, "0 packages added, 1 removed, 3 index files, ") || a.stderr != "" {
 		t.Errorf("dry run in words: %v", a)
 	}
 	wantSame(t, "the bucket, in a dry run,", before, tree(t, s.data+"/bucket"))
@@ -198,7 +203,7 @@ func TestReindexDifferent(t *testing.T) {
 		t.Errorf("reindex again: %v", a)
 	}
 	shown := repomill(t, "reindex", "list", "--data", s.data, fmt.Sprint(run.Run))
-	if shown.code != 0 || !regexp.MustCompile(`(?m)^acme/tools/el/9/x86_64 +published +revision \d+, 1 packages, 0 added, 1 removed$`).MatchString(shown.stdout) {
+	if shown.code != 0 || !regexp.MustCompile(`(?m)^acme/tools/el/9/x86_64 +published +revision \d+, 1 package, 0 added, 1 removed$`).MatchString(shown.stdout) {
 		t.Errorf("the run's releases: %v", shown)
 	}
 	if a := repomill(t, "reindex", "list", "--data", s.data, "--json"); !strings.Contains(a.stdout, `"by":"release-bot"`) || strings.Count(a.stdout, "\n") != 2 {
@@ -223,6 +228,9 @@ func TestReindexUsage(t *testing.T) {
 		{"a component is no target", []string{"acme/tools/ubuntu/jammy/main"}, 2, "did you mean acme/tools/ubuntu/jammy?"},
 		{"one of two is unknown", []string{"acme/tools", "nobody/nothing"}, 2, "nobody/nothing"},
 		{"an unknown repository in the bucket", []string{"--from", "published", "acme/tool"}, 2, "did you mean acme/tools?"},
+		{"a target with an escape sequence", []string{"acme/\x1b[31mtools"}, 2, "there is no acme/?[31mtools"},
+		{"a repair from what is published", []string{"--all", "--repair", "--from", "published"}, 2, "--repair"},
+		{"no run is listed", []string{"list", "--limit", "0"}, 2, "--limit 0: use 1 or more"},
 		{"a target of one word", []string{"acme"}, 2, "owner/name"},
 		{"a target of three words", []string{"acme/tools/ubuntu"}, 2, "owner/name"},
 		{"an unknown source", []string{"--all", "--from", "nowhere"}, 2, "--from"},
@@ -297,7 +305,7 @@ func TestReindexInterrupted(t *testing.T) {
 	yank(t, s, "acme/tools/el/9", "hello=1.0-1")
 	unlock := lockBucket(t, s)
 	p := began(t, s, "--all")
-	if a := repomill(t, "reindex", "--data", s.data, "--all"); a.code != 1 || !strings.Contains(a.stderr, "started by jo at ") {
+	if a := repomill(t, "reindex", "--data", s.data, "--all"); a.code != 1 || !strings.Contains(a.stderr, "repomill: the same reindex is going on already: run 1, started by jo at ") || !strings.Contains(a.stderr, "continues it after ") {
 		t.Errorf("the second: %v", a)
 	}
 	if a := repomill(t, "reindex", "--data", s.data, "--all", "--dry-run"); a.code != 5 {
@@ -351,6 +359,39 @@ func TestReindexCancelled(t *testing.T) {
 	}
 }
 
+// A run that is cancelled while it finishes its last release was cancelled: its process says so.
+func TestReindexCancelledTooLate(t *testing.T) {
+	t.Parallel()
+	s := sitePublished(t, "acme/tools")
+	yank(t, s, "acme/tools/ubuntu/jammy", "hello=1.0")
+	unlock := lockBucket(t, s)
+	p := began(t, s, "acme/tools/ubuntu/jammy")
+	spoil(t, s.data, `UPDATE reindex_runs SET state = 'cancelled'`) // at once
+	unlock()
+	if a := p.wait(t); a.code != 3 || !strings.Contains(a.stderr, "the run was cancelled") {
+		t.Errorf("got %v", a)
+	}
+	if a := repomill(t, "reindex", "list", "--data", s.data); !strings.Contains(a.stdout, " cancelled ") {
+		t.Errorf("it is listed as %v", a)
+	}
+}
+
+// The help of the command leads to its flags, and has the exit codes.
+func TestReindexHelp(t *testing.T) {
+	t.Parallel()
+	for args, says := range map[string][]string{
+		"":    {"repomill reindex run --help", "owner/name/os/version/arch", "Exit codes:", "5  with --dry-run"},
+		"run": {"--from", "--repair", "within a day", "for a minute", "Exit codes:"},
+	} {
+		a := repomill(t, append(append([]string{"reindex"}, strings.Fields(args)...), "--help")...)
+		for _, want := range says {
+			if a.code != 0 || !strings.Contains(a.stdout, want) {
+				t.Errorf("%q: no %q in %v", args, want, a)
+			}
+		}
+	}
+}
+
 // On a terminal, one line is drawn again and again.
 func TestReindexOnATerminal(t *testing.T) {
 	t.Parallel()
@@ -364,7 +405,7 @@ func TestReindexOnATerminal(t *testing.T) {
 	unlock := lockBucket(t, s)
 	time.AfterFunc(2*time.Second, unlock)
 	a := run(t, nil, "script", "-qec", path+" reindex --data "+s.data+" acme/tools/ubuntu/jammy", "/dev/null")
-	if a.code != 0 || !strings.Contains(a.stdout, "\r\x1b[Krelease 1 of 1, 1 of 1 packages, ") || !strings.Contains(a.stdout, "\x1b[Kacme/tools/ubuntu/jammy: published: ") {
+	if a.code != 0 || !strings.Contains(a.stdout, "\r\x1b[Krelease 1 of 1, 1 of 1 package, ") || !strings.Contains(a.stdout, "\x1b[Kacme/tools/ubuntu/jammy: published: ") {
 		t.Errorf("got %q", a)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"repomill/pipelines"
 	"repomill/schemas/catalogdb"
 )
 
@@ -15,11 +16,14 @@ type reindexListCmd struct {
 	catalogFlags
 	Which int64 `arg:"" optional:"" name:"run" help:"Only this run, with its releases."`
 	JSON  bool  `name:"json" help:"Print one JSON object a line."`
-	Limit int   `default:"20" help:"How many runs to show."`
+	Limit int   `default:"20" help:"How many runs to show, at least 1."`
 }
 
 // Run prints the runs, newest first, or the releases of one, in order.
 func (c *reindexListCmd) Run(ctx context.Context, io stdio) error {
+	if c.Limit < 1 {
+		return usage("--limit %d: use 1 or more", c.Limit)
+	}
 	db, err := c.open()
 	if err != nil {
 		return err
@@ -35,6 +39,7 @@ func (c *reindexListCmd) Run(ctx context.Context, io stdio) error {
 	w := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
 	defer w.Flush()
 	for i, run := range runs {
+		run.Source = pipelines.SourceOf(run)
 		if c.JSON {
 			printJSON(io, run)
 			continue

@@ -36,6 +36,7 @@ type reindexReport struct {
 	published int
 	different int
 	failed    int
+	repaired  int // index files that were written anew
 	packages  int // of the releases that are finished
 	drawn     bool
 }
@@ -66,8 +67,8 @@ func (p *reindexReport) began(run catalogdb.ReindexRun, left []catalog.Release) 
 	}
 	p.run, p.totals, p.releases = run.ID, totals, len(left)
 	if c := run.Counts; c.Identical+c.Published > 0 {
-		fmt.Fprintf(p.io.err, "continuing run %d: %d releases are done, %d are left; to begin anew, repomill reindex cancel %d first\n",
-			run.ID, c.Identical+c.Published, len(left), run.ID)
+		fmt.Fprintf(p.io.err, "continuing run %d: %s done, %d left; to begin anew, repomill reindex cancel %d first\n",
+			run.ID, pipelines.Counted(c.Identical+c.Published, "release"), len(left), run.ID)
 	}
 }
 
@@ -127,7 +128,7 @@ func (p *reindexReport) progress(since time.Duration) string {
 		total += n
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "release %d of %d, %d of %d packages", min(p.finished+1, p.releases), p.releases, done, total)
+	fmt.Fprintf(&b, "release %d of %d, %d of %s", min(p.finished+1, p.releases), p.releases, done, pipelines.Counted(total, "package"))
 	if seconds := since.Seconds(); done > 0 && seconds > 0 {
 		fmt.Fprintf(&b, ", %.0f/s", float64(done)/seconds)
 	}
@@ -158,6 +159,7 @@ func (p *reindexReport) Finished(res pipelines.ReindexResult) {
 	defer p.mu.Unlock()
 	p.finished++
 	p.packages += res.Packages
+	p.repaired += res.Repaired
 	p.totals[res.Release] = max(p.totals[res.Release], res.Packages)
 	p.done[res.Release] = p.totals[res.Release]
 	switch res.Outcome {
@@ -180,20 +182,21 @@ func (p *reindexReport) Finished(res pipelines.ReindexResult) {
 
 // print writes what became of a release.
 func (p *reindexReport) print(res pipelines.ReindexResult) {
-	change := fmt.Sprintf("%d packages added, %d removed, %d index files, %d bytes", res.Added, res.Removed, len(res.Files), res.Bytes)
-	if res.Added < 0 { // what was published cannot be read
-		change = fmt.Sprintf("%d index files, %d bytes", len(res.Files), res.Bytes)
-	}
+	files := fmt.Sprintf("%s, %d bytes", pipelines.Counted(len(res.Files), "index file"), res.Bytes)
 	switch res.Outcome {
 	case catalogdb.OutcomeIdentical:
-		fmt.Fprintf(p.io.out, "%s: identical: revision %d, %d packages\n", res.Release, res.Revision, res.Packages)
+		fmt.Fprintf(p.io.out, "%s: identical: %s\n", res.Release, res.Detail())
 	case catalogdb.OutcomePublished:
-		if res.Rows != nil {
-			change = fmt.Sprintf("%d rows taken over, %d replaced, %d yanked", res.Rows.Inserted, res.Rows.Replaced, res.Rows.Yanked)
+		what := res.Detail()
+		if res.Rows == nil {
+			what += ", " + files
 		}
-		fmt.Fprintf(p.io.out, "%s: published: revision %d, %d packages; %s\n", res.Release, res.Revision, res.Packages, change)
+		fmt.Fprintf(p.io.out, "%s: published: %s\n", res.Release, what)
 	case pipelines.OutcomeDifferent:
-		fmt.Fprintf(p.io.out, "%s: different: %s\n", res.Release, change)
+		if res.Added != nil { // else what is published cannot be read
+			files = fmt.Sprintf("%s added, %d removed, %s", pipelines.Counted(*res.Added, "package"), *res.Removed, files)
+		}
+		fmt.Fprintf(p.io.out, "%s: different: %s\n", res.Release, files)
 		for _, name := range res.Files {
 			fmt.Fprintf(p.io.out, "  %s\n", printable(name))
 		}
@@ -212,25 +215,56 @@ type reindexSummary struct {
 	Different int                    `json:"different"`
 	Published int                    `json:"published"`
 	Failed    int                    `json:"failed"`
+	Repaired  int                    `json:"repaired"` // index files
 	Packages  int                    `json:"packages"`
 	Seconds   float64                `json:"seconds"`
 }
 
-// summary writes what the run came to.
-func (p *reindexReport) summary(state catalogdb.ReindexState) {
+// summary writes what the run of some targets came to.
+func (p *reindexReport) summary(state catalogdb.ReindexState, targets []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	took := time.Since(p.begun)
 	if p.json {
-		printJSON(p.io, reindexSummary{p.run, state, p.releases, p.identical, p.different, p.published, p.failed, p.packages, took.Seconds()})
+		printJSON(p.io, reindexSummary{p.run, state, p.releases, p.identical, p.different, p.published, p.failed, p.repaired, p.packages, took.Seconds()})
 		return
 	}
-	what := fmt.Sprintf("%d of %d releases: %d identical, %d published, %d failed", p.finished, p.releases, p.identical, p.published, p.failed)
+	if p.releases == 0 {
+		fmt.Fprintln(p.io.out, nothing(targets))
+		return
+	}
+	fmt.Fprintf(p.io.out, "%s; %s in %s\n", p.verdict(), pipelines.Counted(p.packages, "package"), took.Round(time.Millisecond))
+}
+
+// nothing says that targets, all if there are none, have no releases.
+func nothing(targets []string) string {
+	who := "the catalog has"
+	switch len(targets) {
+	case 0:
+	case 1:
+		who = targets[0] + " has"
+	default:
+		who = strings.Join(targets, ", ") + " have"
+	}
+	return who + " no distributions yet, so nothing to reindex"
+}
+
+// verdict says what the run came to.
+func (p *reindexReport) verdict() string {
+	all := pipelines.Counted(p.releases, "release")
+	written := "nothing was written"
+	if p.repaired > 0 {
+		written = pipelines.Counted(p.repaired, "index file") + " written anew"
+	}
 	switch {
 	case p.releases == p.identical:
-		what = fmt.Sprintf("%d releases are identical; nothing was written", p.releases)
+		return fmt.Sprintf("%s identical; %s", all, written)
 	case p.different > 0:
-		what = fmt.Sprintf("%d of %d releases: %d identical, %d different, %d failed; nothing was written", p.finished, p.releases, p.identical, p.different, p.failed)
+		return fmt.Sprintf("%d of %s: %d identical, %d different, %d failed; %s", p.finished, all, p.identical, p.different, p.failed, written)
 	}
-	fmt.Fprintf(p.io.out, "%s; %d packages in %s\n", what, p.packages, took.Round(time.Millisecond))
+	counts := fmt.Sprintf("%d of %s: %d identical, %d published, %d failed", p.finished, all, p.identical, p.published, p.failed)
+	if p.repaired > 0 {
+		counts += "; " + written
+	}
+	return counts
 }

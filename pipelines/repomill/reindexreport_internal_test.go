@@ -36,8 +36,41 @@ func TestProgress(t *testing.T) {
 	if got := log.String(); got != noble.String()+": failed: bad?\n" {
 		t.Errorf("the failure is told as %q", got)
 	}
-	p.summary(catalogdb.ReindexFailed)
+	p.summary(catalogdb.ReindexFailed, nil)
 	if !strings.Contains(out.String(), "\n2 of 2 releases: 1 identical, 0 published, 1 failed; 1000 packages in ") {
 		t.Errorf("the summary is %q", out.String())
+	}
+}
+
+func TestReindexSummary(t *testing.T) {
+	identical := pipelines.ReindexResult{Outcome: catalogdb.OutcomeIdentical, Packages: 1}
+	repaired := identical
+	repaired.Repaired = 1
+	for _, tt := range []struct {
+		fact    string
+		results []pipelines.ReindexResult
+		targets []string
+		want    string
+	}{
+		{"nothing was written", []pipelines.ReindexResult{identical}, nil, "1 release identical; nothing was written; 1 package in "},
+		{"a file was written anew", []pipelines.ReindexResult{identical, repaired}, nil, "2 releases identical; 1 index file written anew; 2 packages in "},
+		{"a file beside a failure", []pipelines.ReindexResult{repaired, {Outcome: catalogdb.OutcomeFailed}}, nil,
+			"2 of 2 releases: 1 identical, 0 published, 1 failed; 1 index file written anew; 1 package in "},
+		{"no release at all", nil, nil, "the catalog has no distributions yet, so nothing to reindex\n"},
+		{"no release of one", nil, []string{"acme/a"}, "acme/a has no distributions yet, so nothing to reindex\n"},
+		{"no release of two", nil, []string{"acme/a", "acme/b"}, "acme/a, acme/b have no distributions yet, so nothing to reindex\n"},
+	} {
+		t.Run(tt.fact, func(t *testing.T) {
+			var out, log bytes.Buffer
+			p := newReindexReport(stdio{&out, &log}, false)
+			p.releases = len(tt.results)
+			for _, res := range tt.results {
+				p.Finished(res)
+			}
+			p.summary(catalogdb.ReindexDone, tt.targets)
+			if !strings.Contains("\n"+out.String(), "\n"+tt.want) {
+				t.Errorf("got %q, want %q", out.String(), tt.want)
+			}
+		})
 	}
 }

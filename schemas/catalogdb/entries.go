@@ -30,13 +30,14 @@ type Range struct {
 	From, To  []byte   // sort keys: From is in it and To is not; empty for no bound
 	Component string   // DEB: of this component; empty for all
 	Arches    []string // DEB: of these architectures; none for all
+	Fragments []int    // RPM: only these (0: primary, 1: filelists, 2: other); none for all. The others are empty
 	Bare      bool     // without fragments
 }
 
 // Entries returns the entries of a release in a range, in sort-key order.
 func (s *Snapshot) Entries(ctx context.Context, in Range) iter.Seq2[*Entry, error] {
 	return func(yield func(*Entry, error) bool) {
-		e := &Entry{Fragments: make([]Fragment, len(s.fragmentColumns(in)))}
+		e := &Entry{Fragments: make([]Fragment, len(s.fragmentColumns()))}
 		for {
 			part, err := s.part(ctx, in)
 			if err == nil && !s.entries(ctx, part, e, yield) {
@@ -113,22 +114,32 @@ func (s *Snapshot) where(in Range, dirs ...any) (where string, args []any) {
 	return where, args
 }
 
-func (s *Snapshot) fragmentColumns(in Range) []string {
+func (s *Snapshot) fragmentColumns() []string {
+	if s.Release.Arch == "" {
+		return []string{"k.stanza"}
+	}
+	return []string{"k.primary_xml", "k.filelists_xml", "k.other_xml"}
+}
+
+// wanted returns which fragments to read of a range.
+func (s *Snapshot) wanted(in Range) []int {
+	all := []int{0, 1, 2}[:len(s.fragmentColumns())]
 	switch {
 	case in.Bare:
 		return nil
-	case s.Release.Arch == "":
-		return []string{"k.stanza"}
+	case len(in.Fragments) > 0 && len(all) > 1:
+		return in.Fragments
 	default:
-		return []string{"k.primary_xml", "k.filelists_xml", "k.other_xml"}
+		return all
 	}
 }
 
 // entries yields the entries of a part, through e.
 func (s *Snapshot) entries(ctx context.Context, in Range, e *Entry, yield func(*Entry, error) bool) (more bool) {
 	columns := `SELECT k.sort_key, k.name, k.version, k.canonical, k.arch, k.component, k.object_key, k.size`
-	for _, c := range s.fragmentColumns(in) {
-		columns += `, ` + c
+	names, wanted := s.fragmentColumns(), s.wanted(in)
+	for _, i := range wanted {
+		columns += `, ` + names[i]
 	}
 	where, args := s.where(in, s.dirs()...)
 	rows, err := s.tx.QueryContext(ctx, columns+` FROM packages k WHERE `+where+` ORDER BY k.sort_key`, args...)
@@ -137,7 +148,7 @@ func (s *Snapshot) entries(ctx context.Context, in Range, e *Entry, yield func(*
 	}
 	defer rows.Close()
 	var raw [7]sql.RawBytes
-	fragments := make([]sql.RawBytes, len(e.Fragments))
+	fragments := make([]sql.RawBytes, len(wanted))
 	dest := []any{&raw[0], &raw[1], &raw[2], &raw[3], &raw[4], &raw[5], &raw[6], &e.Size}
 	for i := range fragments {
 		dest = append(dest, &fragments[i])
@@ -147,9 +158,9 @@ func (s *Snapshot) entries(ctx context.Context, in Range, e *Entry, yield func(*
 			return yield(nil, err) && false
 		}
 		e.SortKey, e.Name, e.Version, e.Canonical, e.Arch, e.Component, e.Key = raw[0], raw[1], raw[2], raw[3], raw[4], raw[5], raw[6]
-		for i := range fragments {
-			err := e.Fragments[i].unpack(fragments[i])
-			if err == nil && len(fragments[i]) == 0 {
+		for n, i := range wanted {
+			err := e.Fragments[i].unpack(fragments[n])
+			if err == nil && len(fragments[n]) == 0 {
 				err = errors.New("it has no index entry")
 			}
 			if err != nil {

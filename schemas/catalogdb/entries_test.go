@@ -93,6 +93,23 @@ func entriesLarge(t *testing.T, db *catalogdb.DB) {
 	}
 }
 
+// Only what is asked for is read: the list of files of a neighbour may be large.
+func entriesFragments(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, el9)
+	k := rpm(el9, "some", "1", "x86_64")
+	activate(t, db, store(t, db, k, "1", "x86_64"))
+	s := snapshot(t, db, el9)
+	defer s.Close()
+	for e, err := range s.Entries(t.Context(), catalogdb.Range{Fragments: []int{0, 2}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(e.Fragments[0].Text, k.Primary) || len(e.Fragments[1].Text) > 0 || !bytes.Equal(e.Fragments[2].Text, k.Other) {
+			t.Errorf("got %q", e.Fragments)
+		}
+	}
+}
+
 // changes returns the names of the rows that changed since a revision.
 func changes(t *testing.T, db *catalogdb.DB, r catalog.Release, since catalog.Revision) string {
 	t.Helper()

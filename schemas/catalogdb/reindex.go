@@ -36,11 +36,12 @@ const (
 type ReindexRun struct {
 	ID        int64        `json:"run"`
 	Selection []string     `json:"selection"` // targets, sorted; none for everything
-	Source    string       `json:"source"`    // of the rows
+	Source    string       `json:"source"`    // of the rows, and how indexes are made of them; at most 16 bytes
 	State     ReindexState `json:"state"`
 	By        string       `json:"by"` // whom the command ran as
 	Started   time.Time    `json:"started"`
-	Seen      time.Time    `json:"seen"` // when its process was last at work; the fence of whoever runs it
+	Holder    string       `json:"-"`    // names who runs it: the fence of a process that somebody else has replaced
+	Seen      time.Time    `json:"seen"` // when its process was last at work
 	Finished  *time.Time   `json:"finished,omitempty"`
 	Counts    OutcomeCount `json:"releases"`
 }
@@ -56,32 +57,44 @@ type OutcomeCount struct {
 // ReindexSilence is how long the process of a run may be silent before it is taken for dead.
 const ReindexSilence = time.Minute
 
-const runColumns = `id, selection, source, state, started_by, started_at, seen_at, finished_at`
+const runColumns = `id, selection, source, state, started_by, holder, started_at, seen_at, finished_at`
 
 func scanRun(scan func(...any) error) (run ReindexRun, err error) {
 	var finished sql.NullInt64
-	err = scan(&run.ID, jsonList[string]{&run.Selection}, &run.Source, &run.State, &run.By,
+	err = scan(&run.ID, jsonList[string]{&run.Selection}, &run.Source, &run.State, &run.By, &run.Holder,
 		(*scanTime)(&run.Started), (*scanTime)(&run.Seen), &finished)
 	run.Finished = optional(finished)
 	return run, err
 }
 
-// silent reports whether the process of a run that does not say so itself was interrupted.
-func (run ReindexRun) silent(now time.Time) bool {
-	return run.State == ReindexRunning && now.Sub(run.Seen) > ReindexSilence
+// assess counts the outcomes of a run, and makes its state what it is although no process says so: one whose
+// process is silent was interrupted; and one that was interrupted when no release was waiting any more is over.
+func (run *ReindexRun) assess(ctx context.Context, q querier, now time.Time) (err error) {
+	if run.Counts, err = countOutcomes(ctx, q, run.ID); err != nil {
+		return err
+	}
+	if run.State == ReindexRunning && now.Sub(run.Seen) > ReindexSilence {
+		run.State = ReindexInterrupted
+	}
+	if run.State == ReindexInterrupted && run.Counts.Waiting == 0 {
+		last := run.Seen
+		run.State, run.Finished = ReindexDone, &last
+		if run.Counts.Failed > 0 {
+			run.State = ReindexFailed
+		}
+	}
+	return nil
 }
 
-// ReindexRuns returns the newest runs, newest first. A run whose process is silent is interrupted.
+// ReindexRuns returns the newest runs, newest first. One whose process is silent is interrupted, or is over if
+// no release was waiting any more.
 func (d *DB) ReindexRuns(ctx context.Context, limit int, now time.Time) (runs []ReindexRun, err error) {
 	err = d.askOnce(ctx, func(q querier) error {
 		if runs, err = collect(ctx, q, scanRun, `SELECT `+runColumns+` FROM reindex_runs ORDER BY id DESC LIMIT ?`, limit); err != nil {
 			return err
 		}
 		for i := range runs {
-			if runs[i].silent(now) {
-				runs[i].State = ReindexInterrupted
-			}
-			if runs[i].Counts, err = countOutcomes(ctx, q, runs[i].ID); err != nil {
+			if err := runs[i].assess(ctx, q, now); err != nil {
 				return err
 			}
 		}
@@ -108,28 +121,22 @@ func countOutcomes(ctx context.Context, q querier, run int64) (c OutcomeCount, e
 // TouchReindex records that the process of a run is at work, and returns the run as it is now. If that is
 // not running, it was cancelled, or somebody else has continued it: then the process has to stop.
 func (d *DB) TouchReindex(ctx context.Context, run ReindexRun, now time.Time) (is ReindexRun, err error) {
-	next := later(run.Seen, now)
 	err = d.tx(ctx, func(tx *transaction) error {
 		if is, err = lockRun(ctx, tx, run.ID); err != nil || is.State != ReindexRunning {
 			return err
 		}
-		if !is.Seen.Equal(run.Seen) && !is.Seen.Equal(next) { // next: a commit that went through unreported
+		if is.Holder != run.Holder {
 			is.State = ReindexInterrupted
 			return nil
 		}
-		is.Seen = next
-		_, err = tx.ExecContext(ctx, `UPDATE reindex_runs SET seen_at = ? WHERE id = ?`, millis(next), run.ID)
+		is.Seen = instant(millis(now))
+		_, err = tx.ExecContext(ctx, `UPDATE reindex_runs SET seen_at = ? WHERE id = ?`, millis(now), run.ID)
 		return err
 	})
 	if err != nil {
 		return run, fmt.Errorf("keep reindex run %d: %w", run.ID, err)
 	}
 	return is, nil
-}
-
-// later returns now as the tables have it, or, if that is no later than a time before, just after that.
-func later(before, now time.Time) time.Time {
-	return instant(max(millis(now), millis(before)+1))
 }
 
 // lockRun reads a run, which stays as it is until the transaction ends.
@@ -151,15 +158,21 @@ func (d *DB) RecordReindexed(ctx context.Context, run int64, r catalog.Release, 
 // maxOutcomeDetail bounds the text of an outcome, in bytes.
 const maxOutcomeDetail = 4 << 10
 
-// FinishReindex ends a run, or leaves it interrupted. One that was cancelled, or that somebody else has
-// continued, stays as it is.
-func (d *DB) FinishReindex(ctx context.Context, run ReindexRun, state ReindexState, now time.Time) error {
-	err := d.exec(ctx, `UPDATE reindex_runs SET state = ?, finished_at = ? WHERE id = ? AND state = ? AND seen_at = ?`,
-		state, finishedAt(state, now), run.ID, ReindexRunning, millis(run.Seen))
+// FinishReindex ends a run, or leaves it interrupted, and returns it as it is then. One that was cancelled, or
+// that somebody else has continued, stays as it is. A repeat changes nothing.
+func (d *DB) FinishReindex(ctx context.Context, run ReindexRun, state ReindexState, now time.Time) (is ReindexRun, err error) {
+	err = d.tx(ctx, func(tx *transaction) error {
+		if is, err = lockRun(ctx, tx, run.ID); err != nil || is.State != ReindexRunning || is.Holder != run.Holder {
+			return err
+		}
+		is.State = state
+		_, err = tx.ExecContext(ctx, `UPDATE reindex_runs SET state = ?, finished_at = ? WHERE id = ?`, state, finishedAt(state, now), run.ID)
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("end reindex run %d: %w", run.ID, err)
+		return run, fmt.Errorf("end reindex run %d: %w", run.ID, err)
 	}
-	return nil
+	return is, nil
 }
 
 func finishedAt(state ReindexState, now time.Time) sql.NullInt64 {
@@ -174,8 +187,8 @@ func (d *DB) CancelReindex(ctx context.Context, id int64, now time.Time) (was Re
 		if was, err = lockRun(ctx, tx, id); err != nil {
 			return err
 		}
-		if was.silent(now) {
-			was.State = ReindexInterrupted
+		if err := was.assess(ctx, tx, now); err != nil {
+			return err
 		}
 		if was.State != ReindexRunning && was.State != ReindexInterrupted {
 			return nil

@@ -2,6 +2,7 @@ package catalogdb_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,14 @@ func startReindex(t *testing.T, db *catalogdb.DB, at time.Time, selection []stri
 		t.Fatal(err)
 	}
 	return run, left
+}
+
+// endReindex ends a run, and checks what it is then.
+func endReindex(t *testing.T, db *catalogdb.DB, run catalogdb.ReindexRun, state catalogdb.ReindexState, at time.Time, want catalogdb.ReindexState) {
+	t.Helper()
+	if is, err := db.FinishReindex(t.Context(), run, state, at); err != nil || is.State != want {
+		t.Errorf("ended as %q, run %d is %q, %v, want %q", state, run.ID, is.State, err, want)
+	}
 }
 
 func outcome(t *testing.T, db *catalogdb.DB, run catalogdb.ReindexRun, r catalog.Release, o catalogdb.ReindexOutcome) {
@@ -60,13 +69,12 @@ func reindexEnds(t *testing.T, db *catalogdb.DB) {
 	}
 	outcome(t, db, run, jammy, catalogdb.OutcomeIdentical)
 	outcome(t, db, run, noble, catalogdb.OutcomeFailed)
-	if err := db.FinishReindex(t.Context(), run, catalogdb.ReindexFailed, after(time.Second)); err != nil {
-		t.Fatal(err)
-	}
+	endReindex(t, db, run, catalogdb.ReindexFailed, after(time.Second), catalogdb.ReindexFailed)
+	endReindex(t, db, run, catalogdb.ReindexFailed, after(time.Minute), catalogdb.ReindexFailed)
 	finished := after(time.Second)
 	want := catalogdb.ReindexRun{
 		ID: run.ID, Selection: []string{"acme/tools/ubuntu/jammy", "acme/tools/ubuntu/noble"}, Source: "rows", State: catalogdb.ReindexFailed, By: "release-bot",
-		Started: start, Seen: start, Finished: &finished, Counts: catalogdb.OutcomeCount{Identical: 1, Failed: 1},
+		Holder: run.Holder, Started: start, Seen: start, Finished: &finished, Counts: catalogdb.OutcomeCount{Identical: 1, Failed: 1},
 	}
 	if diff := cmp.Diff(want, reindexRun(t, db, run.ID, after(time.Hour))); diff != "" {
 		t.Errorf("run (-want +got):\n%s", diff)
@@ -83,8 +91,10 @@ func reindexEnds(t *testing.T, db *catalogdb.DB) {
 func reindexRefused(t *testing.T, db *catalogdb.DB) {
 	run, _ := startReindex(t, db, start, nil, jammy)
 	_, _, err := db.StartReindex(t.Context(), nil, "rows", "other", []catalog.Release{jammy}, after(50*time.Second))
-	if !errors.Is(err, catalogdb.ErrReindexing) || !strings.Contains(err.Error(), "release-bot at 2026-08-01T12:00:00Z") || !strings.Contains(err.Error(), "cancel ") {
-		t.Errorf("the second is told %v", err)
+	want := fmt.Sprintf("the same reindex is going on already: run %d, started by release-bot at 2026-08-01T12:00:00Z; wait for it, or end it with repomill reindex cancel %[1]d; "+
+		"if its process was killed, the same command continues it after 2026-08-01T12:01:00Z", run.ID)
+	if !errors.Is(err, catalogdb.ErrReindexing) || err.Error() != want {
+		t.Errorf("the second is told %v, want %s", err, want)
 	}
 	if _, _, err := db.StartReindex(t.Context(), nil, "published", "other", []catalog.Release{jammy}, start); err != nil {
 		t.Errorf("another source: %v", err)
@@ -109,9 +119,7 @@ func reindexContinued(t *testing.T, db *catalogdb.DB) {
 		outcome(t, db, run, noble, catalogdb.OutcomeFailed)
 		later := after(2 * time.Minute)
 		if said {
-			if err := db.FinishReindex(t.Context(), run, catalogdb.ReindexInterrupted, start); err != nil {
-				t.Fatal(err)
-			}
+			endReindex(t, db, run, catalogdb.ReindexInterrupted, start, catalogdb.ReindexInterrupted)
 			later = after(time.Second)
 		}
 		checkReindexState(t, db, run, later, catalogdb.ReindexInterrupted)
@@ -126,13 +134,9 @@ func reindexContinued(t *testing.T, db *catalogdb.DB) {
 		if is, err := db.TouchReindex(t.Context(), run, later.Add(time.Second)); err != nil || is.State != catalogdb.ReindexInterrupted {
 			t.Errorf("said %t: the old process may go on: %+v, %v", said, is, err)
 		}
-		if err := db.FinishReindex(t.Context(), run, catalogdb.ReindexFailed, later); err != nil {
-			t.Error(err)
-		}
+		endReindex(t, db, run, catalogdb.ReindexFailed, later, catalogdb.ReindexRunning)
 		checkReindexState(t, db, run, later, catalogdb.ReindexRunning)
-		if err := db.FinishReindex(t.Context(), again, catalogdb.ReindexDone, later); err != nil {
-			t.Error(err)
-		}
+		endReindex(t, db, again, catalogdb.ReindexDone, later, catalogdb.ReindexDone)
 		checkReindexState(t, db, run, later, catalogdb.ReindexDone)
 	}
 }
@@ -146,14 +150,40 @@ func reindexTooOld(t *testing.T, db *catalogdb.DB) {
 	}
 }
 
-// A process that ended between its last release and the end of the run leaves nothing to be continued.
+// A process that ended between its last release and the end of the run leaves nothing to be continued: the
+// run is over, before another begins and after.
 func reindexNothingLeft(t *testing.T, db *catalogdb.DB) {
-	old, _ := startReindex(t, db, start, nil, jammy)
-	outcome(t, db, old, jammy, catalogdb.OutcomeIdentical)
-	run, left := startReindex(t, db, after(2*time.Minute), nil, jammy)
-	if run.ID == old.ID || len(left) != 1 {
-		t.Errorf("run %d, of which nothing is left, goes on as %d with %v", old.ID, run.ID, left)
+	for last, want := range map[catalogdb.ReindexOutcome]catalogdb.ReindexState{
+		catalogdb.OutcomeIdentical: catalogdb.ReindexDone, catalogdb.OutcomeFailed: catalogdb.ReindexFailed,
+	} {
+		selection := []string{"acme/" + string(last)}
+		old, _ := startReindex(t, db, start, selection, jammy)
+		outcome(t, db, old, jammy, last)
+		later := after(2 * time.Minute)
+		checkReindexState(t, db, old, after(time.Second), catalogdb.ReindexRunning)
+		checkReindexState(t, db, old, later, want)
+		run, left := startReindex(t, db, later, selection, jammy)
+		if run.ID == old.ID || len(left) != 1 {
+			t.Errorf("%s: run %d, of which nothing is left, goes on as %d with %v", last, old.ID, run.ID, left)
+		}
+		if got := reindexRun(t, db, old.ID, start); got.State != want || got.Finished == nil || !got.Finished.Equal(start) {
+			t.Errorf("%s: the old run is %+v, want it %s since %s", last, got, want, start)
+		}
+		if was, err := db.CancelReindex(t.Context(), old.ID, later); err != nil || was.State != want {
+			t.Errorf("%s: cancelled, it was %+v, %v", last, was, err)
+		}
 	}
+}
+
+// The answer to a sign of life does not come: the process knows of an older one than the catalog.
+func reindexTouchedUnheard(t *testing.T, db *catalogdb.DB) {
+	run, _ := startReindex(t, db, start, nil, jammy)
+	for _, at := range []time.Duration{2 * time.Second, 14 * time.Second, time.Hour} {
+		if is, err := db.TouchReindex(t.Context(), run, after(at)); err != nil || is.State != catalogdb.ReindexRunning || !is.Seen.Equal(after(at)) {
+			t.Errorf("after %s, with nobody else: %+v, %v", at, is, err)
+		}
+	}
+	endReindex(t, db, run, catalogdb.ReindexDone, after(time.Hour), catalogdb.ReindexDone)
 }
 
 func reindexCancelled(t *testing.T, db *catalogdb.DB) {
@@ -165,9 +195,7 @@ func reindexCancelled(t *testing.T, db *catalogdb.DB) {
 	if is, err := db.TouchReindex(t.Context(), run, after(time.Second)); err != nil || is.State != catalogdb.ReindexCancelled {
 		t.Errorf("its process sees %+v, %v", is, err)
 	}
-	if err := db.FinishReindex(t.Context(), run, catalogdb.ReindexDone, after(time.Second)); err != nil {
-		t.Error(err)
-	}
+	endReindex(t, db, run, catalogdb.ReindexDone, after(time.Second), catalogdb.ReindexCancelled)
 	checkReindexState(t, db, run, after(time.Second), catalogdb.ReindexCancelled)
 	if was, err := db.CancelReindex(t.Context(), run.ID, after(time.Hour)); err != nil || was.State != catalogdb.ReindexCancelled {
 		t.Errorf("cancelled again: %+v, %v", was, err)

@@ -2,6 +2,7 @@ package catalogdb
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,11 +21,12 @@ const maxReindexPause = 24 * time.Hour
 
 // StartReindex begins a run over releases. If a run of the same selection and source was interrupted
 // lately, that one is continued: left are its releases that have no outcome or failed, and those that are
-// new since. While another process is at such a run, the error wraps [ErrReindexing] and says whose it is.
+// new since. While another process is at such a run, the error wraps [ErrReindexing], and says whose it is
+// and when it is taken for dead.
 func (d *DB) StartReindex(ctx context.Context, selection []string, source, by string, releases []catalog.Release, now time.Time) (run ReindexRun, left []catalog.Release, err error) {
-	selection = slices.Compact(slices.Sorted(slices.Values(selection)))
+	want := ReindexRun{Selection: slices.Compact(slices.Sorted(slices.Values(selection))), Source: source, By: cut(by, 255), Holder: rand.Text()}
 	err = d.tx(ctx, func(tx *transaction) error {
-		if run, err = beginRun(ctx, tx, selection, source, by, now); err != nil {
+		if run, err = beginRun(ctx, tx, want, now); err != nil {
 			return err
 		}
 		if err := addReleases(ctx, tx, run.ID, releases); err != nil {
@@ -35,63 +37,88 @@ func (d *DB) StartReindex(ctx context.Context, selection []string, source, by st
 		}
 		return err
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrReindexing): // says it all
+		return ReindexRun{}, nil, err
+	case err != nil:
 		return ReindexRun{}, nil, fmt.Errorf("start a reindex: %w", err)
 	}
 	return run, left, nil
 }
 
-// beginRun makes a run, or takes up one that was interrupted.
-func beginRun(ctx context.Context, tx *transaction, selection []string, source, by string, now time.Time) (ReindexRun, error) {
+// beginRun makes a run of what is wanted, or takes up one that was interrupted. One that its holder has
+// already was begun by a commit that went through unreported.
+func beginRun(ctx context.Context, tx *transaction, want ReindexRun, now time.Time) (ReindexRun, error) {
 	// Its own row first: of two that begin together, one waits for the other's here or is made to repeat.
-	res, err := tx.ExecContext(ctx, `INSERT INTO reindex_runs (selection, source, state, started_by, started_at, seen_at) VALUES (?, ?, ?, ?, ?, ?)`,
-		jsonList[string]{&selection}, source, ReindexRunning, cut(by, 255), millis(now), millis(now))
+	res, err := tx.ExecContext(ctx, `INSERT INTO reindex_runs (selection, source, state, started_by, holder, started_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		jsonList[string]{&want.Selection}, want.Source, ReindexRunning, want.By, want.Holder, millis(now), millis(now))
 	if err != nil {
-		return ReindexRun{}, err
+		return want, err
 	}
 	id, err := res.LastInsertId()
 	if err != nil {
-		return ReindexRun{}, err
+		return want, err
 	}
-	others, err := collect(ctx, tx, scanRun, `SELECT `+runColumns+` FROM reindex_runs
-		WHERE selection = ? AND source = ? AND state IN (?, ?) AND id <> ? ORDER BY id DESC`+tx.forUpdate,
-		jsonList[string]{&selection}, source, ReindexRunning, ReindexInterrupted, id)
+	others, err := unfinished(ctx, tx, want, id, now)
 	if err != nil {
-		return ReindexRun{}, err
+		return want, err
 	}
 	for _, run := range others {
-		if run.State == ReindexRunning && !run.silent(now) {
-			return run, fmt.Errorf("%w: run %d, started by %s at %s; wait for it, or end it with repomill reindex cancel %d",
-				ErrReindexing, run.ID, orNobody(run.By), run.Started.Format(time.RFC3339), run.ID)
+		if run.Holder == want.Holder {
+			return resume(ctx, tx, run, id, want.Holder, now)
+		}
+		if run.State == ReindexRunning {
+			return run, going(run)
 		}
 	}
-	for _, run := range others {
-		if now.Sub(run.Seen) > maxReindexPause {
-			break // the others are older still
-		}
-		if left, err := leftReleases(ctx, tx, run.ID); err != nil {
-			return run, err
-		} else if len(left) > 0 {
-			return resume(ctx, tx, run, id, now)
-		}
+	if len(others) > 0 && now.Sub(others[0].Seen) <= maxReindexPause { // the others are older still
+		return resume(ctx, tx, others[0], id, want.Holder, now)
 	}
 	return scanRun(tx.QueryRowContext(ctx, `SELECT `+runColumns+` FROM reindex_runs WHERE id = ?`, id).Scan)
 }
 
-func orNobody(by string) string {
-	if by == "" {
-		return "somebody"
+// unfinished returns the runs of the same beside run id that are going on or interrupted, newest first, and
+// ends those that ended without saying so.
+func unfinished(ctx context.Context, tx *transaction, want ReindexRun, id int64, now time.Time) (left []ReindexRun, err error) {
+	runs, err := collect(ctx, tx, scanRun, `SELECT `+runColumns+` FROM reindex_runs
+		WHERE selection = ? AND source = ? AND state IN (?, ?) AND id <> ? ORDER BY id DESC`+tx.forUpdate,
+		jsonList[string]{&want.Selection}, want.Source, ReindexRunning, ReindexInterrupted, id)
+	if err != nil {
+		return nil, err
 	}
-	return by
+	for _, run := range runs {
+		if err := run.assess(ctx, tx, now); err != nil {
+			return nil, err
+		}
+		if run.State == ReindexRunning || run.State == ReindexInterrupted {
+			left = append(left, run)
+			continue
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE reindex_runs SET state = ?, finished_at = ? WHERE id = ?`, run.State, millis(*run.Finished), run.ID)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return left, nil
+}
+
+// going says who is at a run, and what can be done about it.
+func going(run ReindexRun) error {
+	by := run.By
+	if by == "" {
+		by = "somebody"
+	}
+	return fmt.Errorf("%w: run %d, started by %s at %s; wait for it, or end it with repomill reindex cancel %d; if its process was killed, the same command continues it after %s",
+		ErrReindexing, run.ID, by, run.Started.Format(time.RFC3339), run.ID, run.Seen.Add(ReindexSilence).Format(time.RFC3339))
 }
 
 // resume takes a run up, in the place of a new one.
-func resume(ctx context.Context, tx *transaction, run ReindexRun, instead int64, now time.Time) (ReindexRun, error) {
+func resume(ctx context.Context, tx *transaction, run ReindexRun, instead int64, holder string, now time.Time) (ReindexRun, error) {
 	if _, err := tx.ExecContext(ctx, `DELETE FROM reindex_runs WHERE id = ?`, instead); err != nil {
 		return run, err
 	}
-	run.State, run.Seen = ReindexRunning, later(run.Seen, now)
-	_, err := tx.ExecContext(ctx, `UPDATE reindex_runs SET state = ?, seen_at = ? WHERE id = ?`, run.State, millis(run.Seen), run.ID)
+	run.State, run.Holder, run.Seen = ReindexRunning, holder, instant(millis(now))
+	_, err := tx.ExecContext(ctx, `UPDATE reindex_runs SET state = ?, holder = ?, seen_at = ? WHERE id = ?`, run.State, run.Holder, millis(run.Seen), run.ID)
 	return run, err
 }
 

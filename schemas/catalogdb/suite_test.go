@@ -68,6 +68,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"entries of two directories come as one row", entriesMerge},
 		{"entries of one index of a DEB release", entriesOfShelf},
 		{"a large text is kept as it will be published", entriesLarge},
+		{"only the fragments asked for are read", entriesFragments},
 		{"what changed since a revision is told", changesSince},
 		{"too many changes are not told", changesTooMany},
 		{"a revision is redrawn once", redraw},
@@ -80,6 +81,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"an interrupted reindex is continued", reindexContinued},
 		{"a reindex of yesterday is not continued", reindexTooOld},
 		{"a reindex of which nothing is left is not continued", reindexNothingLeft},
+		{"a sign of life that nobody heard of is one", reindexTouchedUnheard},
 		{"a cancelled reindex stays so", reindexCancelled},
 		{"a reindex has any number of releases", reindexMany},
 

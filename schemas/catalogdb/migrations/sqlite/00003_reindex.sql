@@ -10,13 +10,14 @@ CREATE TABLE release_holds (
 );
 
 -- What somebody asked to have reindexed, and how far that is. selection is a JSON array of targets; seen_at
--- says when its process was last at work.
+-- says when its process was last at work, and holder which process that is.
 CREATE TABLE reindex_runs (
     id          INTEGER PRIMARY KEY,
     selection   TEXT    NOT NULL,
     source      TEXT    NOT NULL,
     state       TEXT    NOT NULL,
     started_by  TEXT    NOT NULL,
+    holder      TEXT    NOT NULL,
     started_at  INTEGER NOT NULL,
     seen_at     INTEGER NOT NULL,
     finished_at INTEGER
