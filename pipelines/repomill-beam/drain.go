@@ -19,53 +19,66 @@ import (
 	"repomill/publish"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
 )
 
 // The bounds of a job, and of what goes before and after it.
 const (
 	maxJob       = 10_000   // uploads; the job's description names them all
+	maxLeft      = 1 << 20  // uploads that earlier runs did not finish
+	maxAsked     = 1_000    // uploads whose states are asked for at a time
 	maxBatch     = 50       // uploads in one element
 	large        = 64 << 20 // bytes; a larger upload is an element of its own
 	maxAdopted   = 8        // settings that are compared at the same time
 	maxPublishes = 8        // releases that are published at the same time
 )
 
-// A drain carries all that is in staging to clients: workers of an engine store it, and this process
+// A drain carries what is in staging to clients: workers of an engine store it, and this process
 // publishes it.
 type drain struct {
 	resources *pipelines.Resources
-	workers   pipelines.Config // what travels: without the signing key
-	engine    *engine
+	run       jobRunner
 	name      string // of what its jobs prepare
-	detach    bool   // submit one job, and leave the rest to a running worker
+	maxJob    int    // uploads in one job
 }
 
-// run returns an error if a resource cannot be reached; of what met a fault the catalog tells. What a job
-// could not finish is tried once more, each upload by itself, so that none suffers from another.
-func (d *drain) run(ctx context.Context) error {
-	held := map[catalog.Repository]bool{}
-	if !d.detach { // a worker that publishes has done it
-		var err error
-		if held, err = d.adopt(ctx); err != nil {
-			return err
-		}
+// work carries all that it can, and returns an error if it cannot know what there is. That a job or a
+// publish fails is logged: the catalog tells what is left to do.
+func (d *drain) work(ctx context.Context) error {
+	held, err := d.adopt(ctx)
+	if err != nil {
+		return err
 	}
 	fresh, suspect, err := d.staged(ctx, held)
 	if err != nil {
 		return err
 	}
-	if d.detach {
-		all := slices.Concat(fresh, suspect)
-		return d.submit(ctx, all[:min(len(all), maxJob)])
-	}
-	var again []catalog.Upload
-	for chunk := range slices.Chunk(fresh, maxJob) {
-		again = append(again, d.carry(ctx, chunk, isLarge)...)
-	}
-	for chunk := range slices.Chunk(append(suspect, again...), maxJob) {
-		d.carry(ctx, chunk, func(catalog.Upload) bool { return true })
-	}
+	d.store(ctx, fresh, suspect)
 	return d.publish(ctx)
+}
+
+// submit has one job store what it can take of staging, and does not wait for it: the rest is left to
+// running workers, or to the next job. It returns [errDetached] if there is a job. The settings are not
+// adopted here: a worker that publishes has done it.
+func (d *drain) submit(ctx context.Context) error {
+	fresh, suspect, err := d.staged(ctx, nil)
+	if err != nil {
+		return err
+	}
+	all := slices.Concat(fresh, suspect)
+	lease := catalogdb.Lease{Owner: jobName(), For: detachedLease}
+	tasks := take(ctx, d.resources.Catalog, all[:min(len(all), d.maxJob)], lease)
+	if len(tasks) == 0 {
+		slog.Info("nothing to do")
+		return nil
+	}
+	err = d.run(ctx, lease.Owner, batches(lease.Owner, tasks, isLarge), true)
+	if !errors.Is(err, errDetached) {
+		giveBack(ctx, d.resources.Catalog, tasks)
+		return err
+	}
+	slog.Info("job submitted: a running worker publishes what it stores", "job", lease.Owner, "uploads", len(tasks), "left", len(all)-len(tasks))
+	return err
 }
 
 func isLarge(u catalog.Upload) bool { return u.Size > large }
@@ -87,72 +100,62 @@ func (d *drain) adopt(ctx context.Context) (held map[catalog.Repository]bool, er
 	held = map[catalog.Repository]bool{}
 	for i, repository := range declared {
 		if err := failed[i]; err != nil && !errors.Is(err, catalogdb.ErrNotFound) { // gone from the bucket, and never here
-			slog.Error("settings not compared with the published ones: uploads of the repository wait", "repository", repository.String(), "error", err)
+			slog.Error("settings not compared with the published ones: uploads of the repository wait",
+				"repository", repository.String(), "error", err)
 			held[repository] = true
 		}
 	}
 	return held, nil
 }
 
-// staged returns the uploads to be taken up: those that are new, as far as is known, and those that were
-// taken up before and not finished, which may be the reason why.
+// staged returns the uploads to be taken up: those that the catalog does not know, and those that were
+// taken up before, not finished, and that nobody works on: they may be the reason why. Uploads of held
+// repositories wait, and so do those that only a worker of repomill may judge.
 func (d *drain) staged(ctx context.Context, held map[catalog.Repository]bool) (fresh, suspect []catalog.Upload, err error) {
 	r, now := d.resources, time.Now()
-	suspect, err = r.Catalog.Unfinished(ctx, r.Staging.Name(), now, maxJob)
+	suspect, err = r.Catalog.Unfinished(ctx, r.Staging.Name(), now, maxLeft)
 	if err != nil {
 		return nil, nil, fmt.Errorf("unfinished uploads: %w", err)
 	}
-	known := map[string]bool{}
-	for _, u := range suspect {
-		known[u.Object+" "+u.Generation] = true
-	}
-	err = r.Staging.List(ctx, now, func(u catalog.Upload) {
-		if !known[u.Object+" "+u.Generation] {
-			fresh = append(fresh, u)
-		}
-	})
-	if err != nil {
+	var listed []catalog.Upload
+	if err := r.Staging.List(ctx, now, func(u catalog.Upload) { listed = append(listed, u) }); err != nil {
 		return nil, nil, fmt.Errorf("staging: %w", err)
 	}
-	waits := func(u catalog.Upload) bool { return held[repositoryOf(u.Object)] }
-	return slices.DeleteFunc(fresh, waits), slices.DeleteFunc(suspect, waits), nil
+	for some := range slices.Chunk(listed, maxAsked) {
+		states, err := r.Catalog.States(ctx, some)
+		if err != nil {
+			return nil, nil, fmt.Errorf("states of uploads: %w", err)
+		}
+		for _, u := range some {
+			if _, known := states[u]; !known {
+				fresh = append(fresh, u)
+			}
+		}
+	}
+	table, others := layout.DefaultTable(), 0
+	waits := func(u catalog.Upload) bool {
+		other := isOthers(table, u.Object)
+		if other {
+			others++
+		}
+		return other || held[repositoryOf(u.Object)]
+	}
+	fresh, suspect = slices.DeleteFunc(fresh, waits), slices.DeleteFunc(suspect, waits)
+	if others > 0 {
+		slog.Warn("uploads to distributions that are not in the built-in table are left alone: repomill worker takes them", "uploads", others)
+	}
+	return fresh, suspect, nil
 }
 
-// carry has a job store uploads, each that is alone in an element of its own, and returns those that are
-// not finished although the job ended.
-func (d *drain) carry(ctx context.Context, uploads []catalog.Upload, alone func(catalog.Upload) bool) (again []catalog.Upload) {
-	lease := catalogdb.Lease{Owner: jobName(), For: leaseTime}
-	tasks := take(ctx, d.resources.Catalog, uploads, lease)
-	if len(tasks) == 0 || ctx.Err() != nil {
-		return giveBack(ctx, d.resources.Catalog, tasks)
+// isOthers reports whether an upload is to a distribution that the built-in table does not have: an
+// engine's workers, which have no --distributions file, would reject it.
+func isOthers(table *layout.Table, object string) bool {
+	staged, rej := layout.ParseStaging(object)
+	if rej != nil {
+		return false // rejected by whoever reads it
 	}
-	stop := keep(ctx, d.resources.Catalog, lease)
-	slog.Info("job submitted", "job", lease.Owner, "uploads", len(tasks))
-	begin := time.Now()
-	if err := d.engine.Run(ctx, lease.Owner, storeJob(d.workers, d.name, batches(lease.Owner, tasks, alone)), false); err != nil {
-		slog.Error("job failed; the catalog says what is left to do", "job", lease.Owner, "uploads", len(tasks), "error", err)
-	}
-	stop()
-	again = giveBack(ctx, d.resources.Catalog, tasks)
-	slog.Info("job ended", "job", lease.Owner, "uploads", len(tasks), "unfinished", len(again), "took", time.Since(begin).Round(time.Millisecond).String())
-	return again
-}
-
-// submit has a job store uploads, and does not wait for it.
-func (d *drain) submit(ctx context.Context, uploads []catalog.Upload) error {
-	lease := catalogdb.Lease{Owner: jobName(), For: detachedLease}
-	tasks := take(ctx, d.resources.Catalog, uploads, lease)
-	if len(tasks) == 0 {
-		slog.Info("nothing to do")
-		return nil
-	}
-	err := d.engine.Run(ctx, lease.Owner, storeJob(d.workers, d.name, batches(lease.Owner, tasks, isLarge)), true)
-	if !errors.Is(err, errDetached) {
-		giveBack(ctx, d.resources.Catalog, tasks)
-		return err
-	}
-	slog.Info("job submitted: a running worker publishes what it stores", "job", lease.Owner, "uploads", len(tasks))
-	return err
+	_, rej = table.Lookup(staged.Distribution)
+	return rej != nil
 }
 
 // jobName returns a name that Flink and Dataflow accept, and that no other job has.
@@ -182,7 +185,8 @@ func storeJob(workers pipelines.Config, name string, batches []pipelines.Batch) 
 	return p
 }
 
-// publish publishes, in this process, the releases and the settings that are behind.
+// publish publishes, in this process, the settings and the releases that are behind. One that cannot be
+// published keeps no other back.
 func (d *drain) publish(ctx context.Context) error {
 	r := d.resources
 	repositories, err := r.Catalog.UnpublishedSettings(ctx)
@@ -190,8 +194,8 @@ func (d *drain) publish(ctx context.Context) error {
 		return fmt.Errorf("settings that are behind: %w", err)
 	}
 	for _, repository := range repositories {
-		if err := r.Publisher.Settings(ctx, repository); err != nil {
-			return fmt.Errorf("publish the settings of %s: %w", repository, err)
+		if err := r.Publisher.Settings(ctx, repository); err != nil && ctx.Err() == nil {
+			slog.Error("settings not published; the next run tries again", "repository", repository.String(), "error", err)
 		}
 	}
 	releases, err := r.Catalog.Unpublished(ctx)
@@ -205,7 +209,8 @@ func (d *drain) publish(ctx context.Context) error {
 		names = append(names, release.String())
 		g.Go(func() error {
 			if _, err := r.PublishPrepared(ctx, release, d.name); err != nil && ctx.Err() == nil {
-				slog.Error("not published as it was prepared; it is tried once more", "release", release.String(), "error", err)
+				slog.Error("not published as it was prepared; it is tried once more",
+					"release", release.String(), "error", err)
 			}
 			return nil
 		})

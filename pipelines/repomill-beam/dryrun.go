@@ -4,9 +4,19 @@ import (
 	"context"
 
 	"repomill/pipelines"
+	"repomill/schemas/catalogdb"
 )
 
-// dryRun translates a job without uploads. It opens no resource.
+// dryRun translates a job without uploads. It asks no resource anything; but a URL of a catalog that could
+// not be used, or that would show a password, is refused as always.
 func dryRun(ctx context.Context, e *engine, workers pipelines.Config) error {
-	return e.Run(ctx, "repomill-dry-run", storeJob(workers, "repomill-dry-run", []pipelines.Batch{{Run: "repomill-dry-run", Tasks: []pipelines.Task{}}}), false)
+	db, err := catalogdb.Open(workers.Catalog)
+	if err != nil {
+		return usage("%w", err)
+	}
+	if err := db.Close(); err != nil {
+		return err
+	}
+	const name = "repomill-dry-run"
+	return e.storer(workers, name)(ctx, name, []pipelines.Batch{{Run: name, Tasks: []pipelines.Task{}}}, false)
 }

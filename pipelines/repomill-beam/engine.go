@@ -8,10 +8,11 @@ import (
 	"os"
 	"runtime"
 	"strings"
-	"sync"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/options/jobopts"
+
+	"repomill/pipelines"
 )
 
 // An engineCfg says where jobs run and what their workers are.
@@ -41,6 +42,10 @@ func (c *engineCfg) check() error {
 		return usage("--runner flink needs --endpoint HOST:PORT of Beam's job server")
 	case c.Runner == onFlink && (c.EnvironmentType == "PROCESS" || c.EnvironmentType == "EXTERNAL") && c.EnvironmentConfig == "":
 		return usage("--environment-type %s needs --environment-config", c.EnvironmentType)
+	case c.Runner == onFlink && c.Dataflow.JobName != "": // an interrupted run finds its job by a name that no other job has
+		return usage("--job-name is for --runner dataflow: every job of Flink has a name of its own")
+	case c.Runner == onFlink && c.Dataflow.DryRun:
+		return usage("--dry-run is for --runner dataflow: a job of Flink would run")
 	case c.Runner == onDataflow && c.EnvironmentType != "DOCKER":
 		return usage("--environment-type %s is for Flink: workers of Dataflow are containers", c.EnvironmentType)
 	case c.Runner == onDataflow:
@@ -66,12 +71,10 @@ func (c *engineCfg) checkURL(flag, url string) error {
 	return nil
 }
 
-// An engine runs jobs, one at a time: Beam's options are the process's.
+// An engine runs jobs, one after the other: Beam's options are the process's.
 type engine struct {
 	cfg    engineCfg
-	binary string
-
-	mu sync.Mutex
+	binary string // this program as workers run it; empty if they are in this process
 }
 
 func newEngine(cfg engineCfg) (*engine, error) {
@@ -98,11 +101,10 @@ func (e *engine) Reach(ctx context.Context) error {
 // errDetached says that a job was submitted, and that nobody here waits for it.
 var errDetached = errors.New("submitted")
 
-// Run runs a pipeline as a job of that name, unless the operator gave jobs a name, and returns when the job has ended or ctx has. With
-// detach it returns [errDetached] once the job is submitted.
+// Run runs a pipeline as a job of that name, unless the operator gave jobs of Dataflow one, and returns
+// when the job has ended or ctx has. With detach it returns [errDetached] once the job is submitted. It
+// must not be called again before it has returned.
 func (e *engine) Run(ctx context.Context, name string, p *beam.Pipeline, detach bool) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	*jobopts.JobName = cmp.Or(e.cfg.Dataflow.JobName, name)
 	*jobopts.Experiments = e.cfg.Experiments
 	*jobopts.WorkerBinary = e.binary
@@ -121,4 +123,11 @@ func (e *engine) Run(ctx context.Context, name string, p *beam.Pipeline, detach 
 		return errDetached
 	}
 	return err
+}
+
+// storer returns what runs jobs that store batches, and that prepare releases under a name.
+func (e *engine) storer(workers pipelines.Config, prepared string) jobRunner {
+	return func(ctx context.Context, name string, batches []pipelines.Batch, detach bool) error {
+		return e.Run(ctx, name, storeJob(workers, prepared, batches), detach)
+	}
 }

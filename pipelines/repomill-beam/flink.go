@@ -15,6 +15,7 @@ import (
 // How long a job server may take to cancel a job, and the job then to end, before it is left alone.
 const (
 	cancelLimit = 20 * time.Second
+	cancelEvery = 500 * time.Millisecond // how often a job that is not there yet is looked for
 	endLimit    = 5 * time.Second
 )
 
@@ -23,7 +24,11 @@ func runFlink(ctx context.Context, endpoint, name string, p *beam.Pipeline) erro
 	listening, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
 	defer context.AfterFunc(ctx, func() {
-		if err := cancelFlink(listening, endpoint, name); err != nil {
+		err := cancelFlink(listening, endpoint, name)
+		if listening.Err() != nil {
+			return // the job has ended
+		}
+		if err != nil {
 			slog.Error("job not cancelled: cancel it in Flink", "job", name, "error", err)
 			leave()
 			return
@@ -51,7 +56,7 @@ func reachFlink(ctx context.Context, endpoint string) error {
 	return conn.Close()
 }
 
-// cancelFlink cancels the jobs of a name.
+// cancelFlink cancels the job of a name, which may not be submitted yet: it is waited for.
 func cancelFlink(ctx context.Context, endpoint, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, cancelLimit)
 	defer cancel()
@@ -61,17 +66,33 @@ func cancelFlink(ctx context.Context, endpoint, name string) error {
 	}
 	defer conn.Close()
 	client := jobpb.NewJobServiceClient(conn)
+	for {
+		found, err := cancelNamed(ctx, client, name)
+		if found || err != nil {
+			return err
+		}
+		select {
+		case <-time.After(cancelEvery):
+		case <-ctx.Done():
+			return fmt.Errorf("no job %s on %s within %s", name, endpoint, cancelLimit)
+		}
+	}
+}
+
+// cancelNamed cancels the jobs of a name, and reports whether there is one.
+func cancelNamed(ctx context.Context, client jobpb.JobServiceClient, name string) (found bool, err error) {
 	jobs, err := client.GetJobs(ctx, &jobpb.GetJobsRequest{})
 	if err != nil {
-		return fmt.Errorf("list jobs of %s: %w", endpoint, err)
+		return false, fmt.Errorf("list jobs: %w", err)
 	}
 	for _, job := range jobs.GetJobInfo() {
 		if job.GetJobName() != name {
 			continue
 		}
 		if _, err := client.Cancel(ctx, &jobpb.CancelJobRequest{JobId: job.GetJobId()}); err != nil {
-			return fmt.Errorf("cancel %s: %w", job.GetJobId(), err)
+			return true, fmt.Errorf("cancel %s: %w", job.GetJobId(), err)
 		}
+		found = true
 	}
-	return nil
+	return found, nil
 }

@@ -33,7 +33,8 @@ type ingestCmd struct {
 func (ingestCmd) Help() string {
 	return `Takes up all that is in staging, as repomill worker --once does, but reads and stores it in jobs on an engine. Worth it for
 thousands of packages or very large ones; a job takes seconds to begin on Flink, and minutes on Dataflow. It may run
-beside workers: leases keep them apart.
+beside workers: leases keep them apart. Uploads to distributions that are not in the built-in table are left to
+repomill worker, which may have more.
 
 Exit codes:
   0  nothing is left to do; with --detach: submitted
@@ -71,9 +72,14 @@ func (c *ingestCmd) Run(ctx context.Context, stderr io.Writer) error {
 	if err := checkKey(ctx, r); err != nil {
 		return err
 	}
-	log.Info("ingest started", "staging", layout.Shown(c.Staging), "bucket", layout.Shown(c.Bucket), "runner", c.Engine.Runner)
-	d := &drain{resources: r, workers: c.workers(), engine: e, name: jobName(), detach: c.Detach}
-	err = d.run(ctx)
+	log.Info("ingest started", "runner", c.Engine.Runner, "staging", layout.Shown(c.Staging), "bucket", layout.Shown(c.Bucket))
+	name := jobName()
+	d := &drain{resources: r, run: e.storer(c.workers(), name), name: name, maxJob: maxJob}
+	if c.Detach {
+		err = d.submit(ctx)
+	} else {
+		err = d.work(ctx)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return coded{exitInterrupted, errors.New("interrupted; run again")}
@@ -157,8 +163,13 @@ func left(ctx context.Context, r *pipelines.Resources) error {
 	if err != nil {
 		return unreachable(err)
 	}
-	if backlog > 0 || len(behind) > 0 {
-		return unreachable(fmt.Errorf("%d uploads have no verdict yet and %d releases are not up to date; the log and repomill status say why: run again", backlog, len(behind)))
+	settings, err := r.Catalog.UnpublishedSettings(ctx)
+	if err != nil {
+		return unreachable(err)
+	}
+	if backlog > 0 || len(behind) > 0 || len(settings) > 0 {
+		return unreachable(fmt.Errorf("%d uploads have no verdict yet, and %d releases and the settings of %d repositories are not up to date; "+
+			"the log and repomill status say why: run again", backlog, len(behind), len(settings)))
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,32 +19,40 @@ const (
 	leaseTime     = time.Minute     // of a job that is waited for: its leases are renewed
 	detachedLease = 2 * time.Hour   // of one that is not; then a worker takes up what it did not finish
 	returnLimit   = 5 * time.Second // for giving back the leases of a job, besides a millisecond for each
-	maxTakes      = 8               // leases taken, or given back, at the same time
+	maxTaken      = 200             // leases taken in one transaction
+	maxReturns    = 8               // leases given back at the same time
 )
 
 // take takes leases on uploads. One that has none to give is finished, or somebody else's.
-func take(ctx context.Context, db *catalogdb.DB, uploads []catalog.Upload, lease catalogdb.Lease) []pipelines.Task {
-	tokens := make([]string, len(uploads))
-	var g errgroup.Group
-	g.SetLimit(maxTakes)
-	for i, u := range uploads {
-		if ctx.Err() != nil {
-			break
-		}
-		g.Go(func() error {
-			token, _, err := db.Take(ctx, u, lease, time.Now())
-			if err != nil && ctx.Err() == nil {
-				slog.Error("lease not taken; the next run tries again", "upload", u.String(), "error", err)
-			}
-			tokens[i] = token
-			return nil
-		})
+func take(ctx context.Context, db *catalogdb.DB, uploads []catalog.Upload, lease catalogdb.Lease) (tasks []pipelines.Task) {
+	for some := range slices.Chunk(uploads, maxTaken) {
+		tasks = append(tasks, takeSome(ctx, db, some, lease)...)
 	}
-	g.Wait() //nolint:errcheck // they are logged
-	var tasks []pipelines.Task
+	return tasks
+}
+
+// takeSome takes leases together or, if that fails, one by one, so that an upload that the catalog cannot
+// take keeps no other one back.
+func takeSome(ctx context.Context, db *catalogdb.DB, uploads []catalog.Upload, lease catalogdb.Lease) (tasks []pipelines.Task) {
+	if ctx.Err() != nil {
+		return nil
+	}
+	taken, err := db.TakeAll(ctx, uploads, lease, time.Now())
+	if err != nil && len(uploads) > 1 {
+		for i := range uploads {
+			tasks = append(tasks, takeSome(ctx, db, uploads[i:i+1], lease)...)
+		}
+		return tasks
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			slog.Error("lease not taken; the next run tries again", "upload", uploads[0].String(), "error", err)
+		}
+		return nil
+	}
 	for i, u := range uploads {
-		if tokens[i] != "" {
-			tasks = append(tasks, pipelines.Task{Bucket: u.Bucket, Object: u.Object, Generation: u.Generation, Size: u.Size, Token: tokens[i]})
+		if token := taken[i].Token; token != "" {
+			tasks = append(tasks, pipelines.Task{Bucket: u.Bucket, Object: u.Object, Generation: u.Generation, Size: u.Size, Token: token})
 		}
 	}
 	return tasks
@@ -75,31 +84,40 @@ func keep(ctx context.Context, db *catalogdb.DB, lease catalogdb.Lease) (stop fu
 func giveBack(ctx context.Context, db *catalogdb.DB, tasks []pipelines.Task) (unfinished []catalog.Upload) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnLimit+time.Duration(len(tasks))*time.Millisecond)
 	defer cancel()
-	finished := make([]bool, len(tasks))
-	var g errgroup.Group
-	g.SetLimit(maxTakes)
+	uploads := make([]catalog.Upload, len(tasks))
 	for i, t := range tasks {
+		uploads[i] = uploadOf(t)
+	}
+	states, err := db.States(ctx, uploads)
+	if err != nil {
+		slog.Error("states not read; what is finished is not affected by giving it back", "uploads", len(uploads), "error", err)
+	}
+	var g errgroup.Group
+	g.SetLimit(maxReturns)
+	for i, u := range uploads {
+		if states[u] == catalog.Stored || states[u].Final() {
+			continue
+		}
+		unfinished = append(unfinished, u)
 		g.Go(func() error {
-			u := uploadOf(t)
-			if state, err := db.State(ctx, u); err == nil && state != catalog.Received {
-				finished[i] = true
-			} else if err := db.Return(ctx, u, t.Token); err != nil {
+			if err := db.Return(ctx, u, tasks[i].Token); err != nil {
 				slog.Error("lease not given up; it expires", "upload", u.String(), "error", err)
 			}
 			return nil
 		})
 	}
 	g.Wait() //nolint:errcheck // they are logged
-	for i, t := range tasks {
-		if !finished[i] {
-			unfinished = append(unfinished, uploadOf(t))
-		}
-	}
 	return unfinished
 }
 
 func uploadOf(t pipelines.Task) catalog.Upload {
 	return catalog.Upload{Bucket: t.Bucket, Object: t.Object, Generation: t.Generation, Size: t.Size}
+}
+
+// firstLine returns an error without the stack or the log that may follow it.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
 }
 
 // repositoryOf returns the repository in a staging key, whatever it may be.

@@ -136,6 +136,8 @@ func TestUsage(t *testing.T) {
 		{"processes need a command", with(onFlink, "--environment-type=PROCESS"), 2, "--environment-config"},
 		{"files are out of reach of other machines", with(onFlink, "--staging=file:///in"), 2, "--staging"},
 		{"so is SQLite", with(onFlink, "--catalog=sqlite:///c.db"), 2, "--catalog"},
+		{"a job of Flink has a name of its own", with(onFlink, "--job-name=nightly"), 2, "--job-name"},
+		{"a dry run refuses a password too", with(onDataflow, "--dry-run", "--staging-location=gs://b", "--catalog=mysql://u:hidden@h/d"), 2, "password"},
 		{"nobody answers", onFlink, 4, "--endpoint 127.0.0.1:1"},
 		{"Dataflow needs a project", with(company, "--runner=dataflow"), 2, "--project"},
 		{"Dataflow needs a place for the program", onDataflow, 2, "--staging-location"},
@@ -149,7 +151,7 @@ func TestUsage(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			code, stderr := repomillBeam(t, tt.args...)
-			if code != tt.code || !strings.Contains(stderr, tt.says) {
+			if code != tt.code || !strings.Contains(stderr, tt.says) || strings.Contains(stderr, "hidden") {
 				t.Errorf("exit code %d, want %d and %q:\n%s", code, tt.code, tt.says, stderr)
 			}
 		})

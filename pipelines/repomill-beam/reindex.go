@@ -168,5 +168,6 @@ func (reindexLog) Finished(res pipelines.ReindexResult) {
 	if res.Error != "" {
 		level = slog.LevelError
 	}
-	slog.Log(context.Background(), level, "reindexed", "release", res.Release, "outcome", string(res.Outcome), "revision", res.Revision, "packages", res.Packages, "error", res.Error)
+	slog.Log(context.Background(), level, "reindexed", "release", res.Release,
+		"outcome", string(res.Outcome), "revision", res.Revision, "packages", res.Packages, "error", res.Error)
 }
