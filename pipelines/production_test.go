@@ -260,8 +260,12 @@ func (s *site) wantCorpus(uploads []catalog.Upload, twin *site) {
 		}
 	}
 	for _, u := range uploads {
-		eventually(s.t, "its uploader is told", func() bool { return s.verdict(u.Object).State.Final() })
-		if v := s.verdict(u.Object); v.Generation != u.Generation {
+		// The verdict of an earlier generation may be there for a moment.
+		eventually(s.t, "the uploader of "+u.String()+" is told", func() bool {
+			v := s.verdict(u.Object)
+			return v.State.Final() && v.Generation == u.Generation
+		})
+		if v := s.verdict(u.Object); v.Generation != u.Generation { // nor does it come back
 			s.t.Errorf("the verdict of %s is of generation %s", u, v.Generation)
 		}
 	}

@@ -38,7 +38,9 @@ func makeDir(root *os.Root, key string) (d dir, parents []dir, err error) {
 		parent.f.Close()
 	}
 	if err != nil && !made { // perhaps a link, to another folder below the root
-		d, err = openDir(root, key)
+		if linked, linkErr := openDir(root, key); linkErr == nil {
+			d, err = linked, nil
+		}
 	}
 	if err != nil {
 		return d, nil, errors.Join(err, finish(parents))
