@@ -50,14 +50,15 @@ func (d *Dispatcher) take(ctx context.Context, uploads []catalog.Upload, lease c
 func (d *Dispatcher) takeGroup(ctx context.Context, group []catalog.Upload, lease catalogdb.Lease) (tasks []Task) {
 	taken, err := d.Resources.Catalog.TakeAll(ctx, group, lease, time.Now())
 	switch {
+	case err == nil: // also at the end: who has a lease gives it back
 	case ctx.Err() != nil:
 		return nil
-	case err != nil && len(group) > 1:
+	case len(group) > 1:
 		for i := range group {
 			tasks = append(tasks, d.takeGroup(ctx, group[i:i+1], lease)...)
 		}
 		return tasks
-	case err != nil:
+	default:
 		d.Resources.Log.Error("lease not taken; will be tried again", "upload", group[0].String(), "error", err)
 		d.tryAgain(ctx, group[0])
 		return nil

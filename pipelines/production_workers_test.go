@@ -204,13 +204,12 @@ func TestProductionShutdownWhileS3Hangs(t *testing.T) {
 		t.Errorf("it took %s to end", took)
 	}
 	p.wantStates("received", uploads[0])
+	if free, err := p.Catalog.Unfinished(t.Context(), p.Staging.Name(), time.Now(), 10); err != nil || len(free) == 0 {
+		t.Errorf("no lease was given back, %v", err)
+	}
 	letGo()
 	stop = p.serve(p.source(), grace)
-	start = time.Now()
 	eventually(t, "the next one publishes all", func() bool { return p.allAre("published", uploads) })
-	if took := time.Since(start); took > 20*time.Second { // a lease lasts for a minute
-		t.Errorf("the next one took %s to publish", took)
-	}
 	p.pubsub.Advance(2 * time.Minute) // what was delivered to the dying worker comes again a minute later
 	p.wantAcked(ids)
 	wantStopped(t, stop)
