@@ -186,7 +186,9 @@ func openSite(t *testing.T, dir string, cfg pipelines.Config, run runner) *site 
 		t.Fatal(err)
 	}
 	t.Cleanup(r.Close)
-	return &site{Resources: r, t: t, dir: dir, run: run}
+	s := &site{Resources: r, t: t, dir: dir, run: run}
+	s.keepJournal()
+	return s
 }
 
 // put stages a file.

@@ -65,6 +65,11 @@ func newProduction(t *testing.T, s3 *s3test.Server) *production {
 	migrate(t, cfg.Catalog)
 	p.site = openSite(t, "", cfg, runDirect)
 	p.Ingester.Now = uploadTime
+	t.Cleanup(func() {
+		if t.Failed() {
+			p.pubsub.LogUnacked()
+		}
+	})
 	return p
 }
 

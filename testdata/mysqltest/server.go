@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync/atomic"
 	"syscall"
@@ -83,20 +82,14 @@ func (s *Server) start() error {
 	s.output = &bytes.Buffer{}
 	cmd.Stdout, cmd.Stderr = s.output, s.output
 	cmd.SysProcAttr = dieWithUs()
-	started := make(chan error)
-	s.ended = make(chan struct{})
-	go func() {
-		runtime.LockOSThread() // a child dies with the thread that started it
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			cmd.Wait() //nolint:errcheck // it is killed
-		}
-		close(s.ended)
-	}()
-	if err := <-started; err != nil {
+	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start mariadbd: %w", err)
 	}
+	s.ended = make(chan struct{})
+	go func() {
+		cmd.Wait() //nolint:errcheck // it is killed
+		close(s.ended)
+	}()
 	s.process = cmd.Process
 	return s.await()
 }

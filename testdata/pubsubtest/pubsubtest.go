@@ -145,3 +145,15 @@ func (s *Server) history(id string) history {
 	}
 	return h
 }
+
+// LogUnacked logs the messages that nobody has acknowledged.
+func (s *Server) LogUnacked() {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.Messages() {
+		if m.Acks == 0 {
+			s.t.Logf("not acknowledged: %s, delivered %d times, %d deadlines: %v", m.ID, m.Deliveries, len(m.Modacks), m.Attributes)
+		}
+	}
+}

@@ -174,9 +174,17 @@ func startGateway(t testing.TB) string {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() {
-		cmd.Process.Kill() //nolint:errcheck // it may have ended
-		cmd.Wait()         //nolint:errcheck // killed
+		select {
+		case err := <-ended:
+			said, _ := os.ReadFile(output.Name())
+			t.Errorf("versitygw ended in the middle of the test: %v\n%s", err, said)
+		default:
+			cmd.Process.Kill() //nolint:errcheck // it may be ending
+			<-ended
+		}
 	})
 	socket := filepath.Join(dir, socketName)
 	if err := await(socket); err != nil {
