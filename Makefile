@@ -15,7 +15,7 @@ export PATH := $(PATH):$(CURDIR)/bin/tools/usr/bin:$(CURDIR)/bin/tools/usr/sbin
 
 # ./... leaves testdata out.
 PACKAGES = ./... ./testdata/debtest ./testdata/rpmtest ./testdata/gcstest ./testdata/mysqltest ./testdata/pubsubtest ./testdata/s3test \
-	./testdata/clients ./testdata/corpus ./testdata/flinktest ./testdata/versus
+	./testdata/intaketest ./testdata/clients ./testdata/corpus ./testdata/flinktest ./testdata/versus
 # Where goroutines meet: what the race detector is worth its time for.
 RACY = ./serve/... ./publish ./pipelines ./pipelines/objects/file ./pipelines/queue
 

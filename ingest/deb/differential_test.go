@@ -16,11 +16,12 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/testdata/debtest"
+	"repomill/testdata/intaketest"
 )
 
 // onPurpose lists what dpkg would install and we refuse, by what the rejection says. A package that dpkg takes and
 // we refuse for another reason fails the test, and so does one that we take and dpkg refuses.
-var onPurpose = []struct{ detail, why string }{
+var onPurpose = []intaketest.Difference{
 	{`^the file goes on after data\.tar`, "dpkg stops reading at data.tar; other readers see members behind it"},
 	{`^the archive has more than 10 members`, "dpkg counts none; no package has more than a signature or two"},
 	{`^the archive has a (second data )?member|^archive member .* comes before`, "dpkg stops at data.tar; other readers take another member of the name"},
@@ -83,8 +84,7 @@ func TestVerdictsAndFieldsAreThoseOfDpkgAndApt(t *testing.T) {
 		verdicts[i] = measured(t, p)
 	}
 	shown := showAll(t, dir, verdicts)
-	why := map[string]int{} // how often each difference was seen
-	accepted := 0
+	comparison := intaketest.NewComparison(onPurpose)
 	for i, p := range packages {
 		name := fmt.Sprintf("%04d.deb", i)
 		err, complaint := verdicts[i], refused[name]
@@ -96,36 +96,15 @@ func TestVerdictsAndFieldsAreThoseOfDpkgAndApt(t *testing.T) {
 		case err == nil && complaint != "":
 			t.Errorf("%s is accepted, but dpkg says %s\n%s", name, complaint, tail(p))
 		case err == nil:
-			accepted++
+			comparison.Accepted()
 			sameReading(t, name, p, shown[i], listed[name])
 		case !errors.As(err, &rej):
 			t.Errorf("%s: %v", name, err)
 		case complaint == "":
-			explain(t, name, rej, why)
+			comparison.Refused(t, name, rej)
 		}
 	}
-	for _, d := range onPurpose {
-		t.Logf("%4d %s: %s", why[d.detail], d.detail, d.why)
-		if why[d.detail] == 0 {
-			t.Errorf("no package differs in that %s", d.detail)
-		}
-	}
-	t.Logf("%d packages, %d accepted", len(packages), accepted)
-	if accepted < len(packages)/10 {
-		t.Error("too few packages are accepted for a comparison")
-	}
-}
-
-// explain finds the reason for which we refuse what dpkg takes.
-func explain(t *testing.T, name string, rej *catalog.Rejection, why map[string]int) {
-	t.Helper()
-	for _, d := range onPurpose {
-		if regexp.MustCompile(d.detail).MatchString(rej.Detail) {
-			why[d.detail]++
-			return
-		}
-	}
-	t.Errorf("%s: dpkg takes it, and we say %v", name, rej)
+	comparison.End(t, len(packages))
 }
 
 // sameReading holds our stanza against what two other programs read in the same file.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -14,6 +13,7 @@ import (
 	"repomill/ingest/deb"
 	"repomill/schemas/catalog"
 	"repomill/testdata/debtest"
+	"repomill/testdata/intaketest"
 )
 
 func FuzzDeb(f *testing.F) {
@@ -72,11 +72,10 @@ func FuzzXZ(f *testing.F) {
 
 // checkFile reads any file whole: no panic, bounded memory, a verdict, and a stanza that is exactly one.
 func checkFile(t *testing.T, file []byte) {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	p, err := deb.Peek(bytes.NewReader(file))
-	runtime.ReadMemStats(&after)
-	if used := after.TotalAlloc - before.TotalAlloc; used > allowance+uint64(len(file)) {
+	var p *deb.Package
+	var err error
+	used := intaketest.Allocated(func() { p, err = deb.Peek(bytes.NewReader(file)) })
+	if used > intaketest.Allowance+int64(len(file)) {
 		t.Errorf("%d bytes were allocated for a file of %d", used, len(file))
 	}
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"repomill/ingest/rpm"
 	"repomill/schemas/catalog"
+	"repomill/testdata/intaketest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -69,7 +70,7 @@ func TestMemoryDoesNotGrowWithThePayload(t *testing.T) {
 	r := io.MultiReader(bytes.NewReader(f.bytes()), zeros(size))
 	var n int64
 	var err error
-	got := allocated(func() {
+	got := intaketest.Allocated(func() {
 		var p *rpm.Package
 		if p, err = rpm.Peek(r); err == nil {
 			n, err = io.Copy(io.Discard, p.Body())

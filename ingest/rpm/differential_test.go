@@ -18,12 +18,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"repomill/schemas/catalog"
+	"repomill/testdata/intaketest"
 	"repomill/testdata/rpmtest"
 )
 
 // onPurpose lists what rpm reads and we refuse, by what the rejection says. A package that rpm reads and we refuse for
 // another reason fails the test, and so does one that we take and rpm cannot read.
-var onPurpose = []struct{ detail, why string }{
+var onPurpose = []intaketest.Difference{
 	{`list \d+ and \d+ (dependencies|files|changelog entries)`, "rpm cuts arrays of unequal length, or reads beyond the shorter one as nothing"},
 	{`^the package has no (name|version|release|arch)`, "rpm prints (none)"},
 	{`^the (name|version|release|architecture) .* cannot be published`, "rpm takes any text: a file name, and so a URL, is made of this one"},
@@ -50,8 +51,7 @@ func TestVerdictsAndFieldsAreThoseOfRPMAndCreaterepo(t *testing.T) {
 		}
 	}
 	rpm, listed := askRPM(t, dir, len(packages)), askCreaterepo(t, dir)
-	why := map[string]int{}
-	accepted := 0
+	comparison := intaketest.NewComparison(onPurpose)
 	for i, b := range packages {
 		c, err := measured(t, b)
 		var rej *catalog.Rejection
@@ -59,36 +59,16 @@ func TestVerdictsAndFieldsAreThoseOfRPMAndCreaterepo(t *testing.T) {
 		case err == nil && rpm[i] == "":
 			t.Errorf("package %d is accepted, but rpm cannot read it", i)
 		case err == nil:
-			accepted++
+			comparison.Accepted()
 			sameIdentity(t, i, c, rpm[i])
 			sameElement(t, i, c, listed)
 		case !errors.As(err, &rej):
 			t.Errorf("package %d: %v", i, err)
 		case rpm[i] != "":
-			explain(t, i, rej, why)
+			comparison.Refused(t, fmt.Sprint("package ", i), rej)
 		}
 	}
-	for _, d := range onPurpose {
-		t.Logf("%4d %s: %s", why[d.detail], d.detail, d.why)
-		if why[d.detail] == 0 {
-			t.Errorf("no package differs in that %s", d.detail)
-		}
-	}
-	t.Logf("%d packages, %d accepted", len(packages), accepted)
-	if accepted < len(packages)/10 {
-		t.Error("too few packages are accepted for a comparison")
-	}
-}
-
-func explain(t *testing.T, i int, rej *catalog.Rejection, why map[string]int) {
-	t.Helper()
-	for _, d := range onPurpose {
-		if regexp.MustCompile(d.detail).MatchString(rej.Detail) {
-			why[d.detail]++
-			return
-		}
-	}
-	t.Errorf("package %d: rpm reads it, and we say %v", i, rej)
+	comparison.End(t, len(packages))
 }
 
 // sameIdentity compares what rpm prints with the row.

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 
 	"repomill/ingest/rpm"
 	"repomill/schemas/catalog"
+	"repomill/testdata/intaketest"
 )
 
 // rejects fails the test unless reading b ends with a rejection for the given reason, with a detail
@@ -291,19 +291,10 @@ func TestForgedSizesAllocateNothing(t *testing.T) {
 		f := forge()
 		f.headed = func(h *forgedHeader) { h.counts = counts }
 		b := f.bytes()
-		if got := allocated(func() { rpm.Peek(bytes.NewReader(b)) }); got > most {
+		if got := intaketest.Allocated(func() { rpm.Peek(bytes.NewReader(b)) }); got > most {
 			t.Errorf("forged %s: %d bytes allocated, want at most %d", name, got, most)
 		}
 	}
-}
-
-// allocated returns the bytes that f allocates.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
 }
 
 func TestPanicIsARejection(t *testing.T) {
