@@ -60,12 +60,11 @@ func (h *hints) print(ctx context.Context, r catalog.Release) {
 	if h.known[id] {
 		return
 	}
-	packages, err := list(ctx, h.site.resources.Catalog, id, "")
+	packages, err := h.installable(ctx, id)
 	if err != nil {
 		h.site.log.Error("packages not read", "error", err)
 		return
 	}
-	packages = slices.DeleteFunc(packages, func(k catalog.Package) bool { return k.Arch == "src" })
 	if len(packages) == 0 {
 		return
 	}
@@ -75,6 +74,34 @@ func (h *hints) print(ctx context.Context, r catalog.Release) {
 	}
 	h.known[id] = true
 	fmt.Fprintf(h.site.io.out, "\ninstall from %s on %s:\n  %s\n", r.Repository, r.Distribution, installLine(h.site.publicURL(), r.Repository, distro, packages))
+}
+
+// maxCandidates is how many packages of a release are looked at for one to name.
+const maxCandidates = 1000
+
+// installable returns packages of a distribution that a client can install: some, if there are many.
+func (h *hints) installable(ctx context.Context, distribution string) (some []catalog.Package, err error) {
+	db := h.site.resources.Catalog
+	states, err := db.Releases(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range states {
+		if s.Release.Arch == layout.SRPMS || !below(s.Release.String(), distribution) {
+			continue
+		}
+		seen := 0
+		for k, err := range db.List(ctx, s.Release, "") {
+			if err != nil {
+				return nil, err
+			}
+			some = append(some, k)
+			if seen++; seen == maxCandidates {
+				break
+			}
+		}
+	}
+	return some, nil
 }
 
 // installLine returns the command that sets a client up and installs the newest of some packages that

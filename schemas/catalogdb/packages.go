@@ -134,24 +134,43 @@ func scanRow(rows *sql.Rows, buffers *[4]Fragment, fragments bool) (k catalog.Pa
 	return k, nil
 }
 
-// Packages returns the active rows that a release shows, in order, without fragments; all versions of
-// the given name, or of every name if it is empty.
-func (d *DB) Packages(ctx context.Context, r catalog.Release, name string) (all []catalog.Package, err error) {
-	err = d.ask(ctx, func(q querier) error {
-		all = nil
-		for k, err := range packages(ctx, q, r, catalog.Active, false) {
-			if err != nil {
-				return err
+// List yields the active rows that a release shows, in order, without fragments; all versions of the given
+// name, or of every name if it is empty. What is yielded once is not read again: a fault after that ends it.
+func (d *DB) List(ctx context.Context, r catalog.Release, name string) iter.Seq2[catalog.Package, error] {
+	return func(yield func(catalog.Package, error) bool) {
+		var begun bool
+		var fault error
+		err := d.ask(ctx, func(q querier) error {
+			for k, err := range packages(ctx, q, r, catalog.Active, false) {
+				switch {
+				case err != nil && !begun:
+					return err
+				case err != nil:
+					fault = err
+					return nil
+				case name != "" && k.Name != name:
+					continue
+				}
+				k.SortKey, begun = nil, true
+				if !yield(k, nil) {
+					return nil
+				}
 			}
-			if name == "" || k.Name == name {
-				k.SortKey = nil
-				all = append(all, k)
-			}
+			return nil
+		})
+		if err = errors.Join(err, fault); err != nil {
+			yield(catalog.Package{}, fmt.Errorf("list %s: %w", r, err))
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", r, err)
+	}
+}
+
+// Packages returns all that [DB.List] yields.
+func (d *DB) Packages(ctx context.Context, r catalog.Release, name string) (all []catalog.Package, err error) {
+	for k, err := range d.List(ctx, r, name) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, k)
 	}
 	return all, nil
 }
