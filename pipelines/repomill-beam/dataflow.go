@@ -9,6 +9,8 @@ import (
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/dataflow"
+
+	"repomill/pipelines/command"
 )
 
 // A dataflowCfg is what Dataflow is told of a job. Every value is shown in its console: none is a secret.
@@ -37,16 +39,16 @@ type dataflowCfg struct {
 func (c *dataflowCfg) check() error {
 	for name, value := range map[string]string{"--staging-location": c.StagingLocation, "--temp-location": c.TempLocation, "--template-location": c.TemplateLocation} {
 		if value != "" && !strings.HasPrefix(value, "gs://") {
-			return usage("%s %q: use gs://BUCKET/PATH", name, value)
+			return command.Usage("%s %q: use gs://BUCKET/PATH", name, value)
 		}
 	}
 	switch {
 	case c.Project == "":
-		return usage("--runner dataflow needs --project")
+		return command.Usage("--runner dataflow needs --project")
 	case c.Region == "":
-		return usage("--runner dataflow needs --region")
+		return command.Usage("--runner dataflow needs --region")
 	case c.StagingLocation == "":
-		return usage("--runner dataflow needs --staging-location gs://BUCKET/PATH")
+		return command.Usage("--runner dataflow needs --staging-location gs://BUCKET/PATH")
 	}
 	return nil
 }

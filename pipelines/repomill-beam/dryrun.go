@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"repomill/pipelines"
+	"repomill/pipelines/command"
 	"repomill/schemas/catalogdb"
 )
 
@@ -12,7 +13,7 @@ import (
 func dryRun(ctx context.Context, e *engine, workers pipelines.Config) error {
 	db, err := catalogdb.Open(workers.Catalog)
 	if err != nil {
-		return usage("%w", err)
+		return command.Usage("%w", err)
 	}
 	if err := db.Close(); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/options/jobopts"
 
 	"repomill/pipelines"
+	"repomill/pipelines/command"
 )
 
 // An engineCfg says where jobs run and what their workers are.
@@ -39,22 +40,22 @@ func (c *engineCfg) check() error {
 	c.Runner = strings.ToLower(strings.TrimSuffix(c.Runner, "Runner")) // Beam knows both names
 	switch {
 	case c.Runner == onFlink && c.Endpoint == "":
-		return usage("--runner flink needs --endpoint HOST:PORT of Beam's job server")
+		return command.Usage("--runner flink needs --endpoint HOST:PORT of Beam's job server")
 	case c.Runner == onFlink && (c.EnvironmentType == "PROCESS" || c.EnvironmentType == "EXTERNAL") && c.EnvironmentConfig == "":
-		return usage("--environment-type %s needs --environment-config", c.EnvironmentType)
+		return command.Usage("--environment-type %s needs --environment-config", c.EnvironmentType)
 	case c.Runner == onFlink && c.Dataflow.JobName != "": // an interrupted run finds its job by a name that no other job has
-		return usage("--job-name is for --runner dataflow: every job of Flink has a name of its own")
+		return command.Usage("--job-name is for --runner dataflow: every job of Flink has a name of its own")
 	case c.Runner == onFlink && c.Dataflow.DryRun:
-		return usage("--dry-run is for --runner dataflow: a job of Flink would run")
+		return command.Usage("--dry-run is for --runner dataflow: a job of Flink would run")
 	case c.Runner == onDataflow && c.EnvironmentType != "DOCKER":
-		return usage("--environment-type %s is for Flink: workers of Dataflow are containers", c.EnvironmentType)
+		return command.Usage("--environment-type %s is for Flink: workers of Dataflow are containers", c.EnvironmentType)
 	case c.Runner == onDataflow:
 		if err := c.Dataflow.check(); err != nil {
 			return err
 		}
 	}
 	if c.WorkerBinary == "" && !c.here() && (runtime.GOOS != "linux" || runtime.GOARCH != "amd64") {
-		return usage("workers need another binary than this one (%s/%s): build it with CGO_ENABLED=0 GOOS=linux GOARCH=amd64 and name it with --worker-binary", runtime.GOOS, runtime.GOARCH)
+		return command.Usage("workers need another binary than this one (%s/%s): build it with CGO_ENABLED=0 GOOS=linux GOARCH=amd64 and name it with --worker-binary", runtime.GOOS, runtime.GOARCH)
 	}
 	return nil
 }
@@ -66,7 +67,7 @@ func (c *engineCfg) here() bool { return c.Runner == onFlink && c.EnvironmentTyp
 func (c *engineCfg) checkURL(flag, url string) error {
 	scheme, _, _ := strings.Cut(url, "://")
 	if local := scheme == "file" || scheme == "sqlite" || scheme == "dir"; local && !c.here() {
-		return usage("%s: workers on other machines cannot reach %s:// (only --runner flink --environment-type LOOPBACK can)", flag, scheme)
+		return command.Usage("%s: workers on other machines cannot reach %s:// (only --runner flink --environment-type LOOPBACK can)", flag, scheme)
 	}
 	return nil
 }

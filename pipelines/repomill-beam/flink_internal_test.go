@@ -11,6 +11,8 @@ import (
 
 	jobpb "github.com/apache/beam/sdks/v2/go/pkg/beam/model/jobmanagement_v1"
 	"google.golang.org/grpc"
+
+	"repomill/pipelines/command"
 )
 
 // A jobServer lists a job of a name from its second answer on.
@@ -74,8 +76,8 @@ func TestCancelSaysThatThereIsNoJob(t *testing.T) {
 func TestJobsOfFlinkHaveNamesOfTheirOwn(t *testing.T) {
 	for _, d := range []dataflowCfg{{JobName: "nightly"}, {DryRun: true}} {
 		c := engineCfg{Runner: onFlink, EnvironmentType: loopback, Endpoint: "127.0.0.1:1", Dataflow: d}
-		if e, ok := errors.AsType[coded](c.check()); !ok || e.code != exitUsage {
-			t.Errorf("%+v: got %v", d, e.error)
+		if e, ok := errors.AsType[command.Error](c.check()); !ok || e.Code != command.Misused {
+			t.Errorf("%+v: got %v", d, e.Err)
 		}
 	}
 }

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/url"
 	"strings"
 	"time"
 
 	"repomill/pipelines"
+	"repomill/pipelines/command"
 	"repomill/schemas/layout"
 )
 
@@ -59,18 +59,18 @@ func (c *ingestCmd) Run(ctx context.Context, stderr io.Writer) error {
 		return dryRun(ctx, e, c.workers())
 	}
 	if err := e.Reach(ctx); err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	r, err := pipelines.Open(ctx, c.config())
 	if err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	defer r.Close()
 	if err := r.Catalog.Ready(ctx); err != nil {
-		return unreachable(fmt.Errorf("--catalog: %w", err))
+		return command.Fault(fmt.Errorf("--catalog: %w", err))
 	}
-	if err := checkKey(ctx, r); err != nil {
-		return err
+	if err := r.CheckKey(ctx); err != nil {
+		return command.Fault(err)
 	}
 	log.Info("ingest started", "runner", c.Engine.Runner, "staging", layout.Shown(c.Staging), "bucket", layout.Shown(c.Bucket))
 	name := jobName()
@@ -82,13 +82,16 @@ func (c *ingestCmd) Run(ctx context.Context, stderr io.Writer) error {
 	}
 	switch {
 	case ctx.Err() != nil:
-		return coded{exitInterrupted, errors.New("interrupted; run again")}
+		return command.Interrupt("interrupted; run again")
 	case errors.Is(err, errDetached):
 		return nil
 	case err != nil:
-		return unreachable(err)
+		return command.Fault(err)
 	}
-	return left(ctx, r)
+	if err := r.CheckFinished(ctx); err != nil {
+		return command.Fault(err)
+	}
+	return nil
 }
 
 func (c *ingestCmd) check() error {
@@ -102,24 +105,15 @@ func (c *ingestCmd) check() error {
 	}
 	switch {
 	case c.SigningKey == "" && !c.Detach && !c.Engine.Dataflow.DryRun:
-		return usage("--signing-key is missing: this process publishes what workers stored")
+		return command.Usage("--signing-key is missing: this process publishes what workers stored")
 	case c.Detach && c.Engine.here():
-		return usage("--detach: workers in this process end with it; use another --environment-type")
+		return command.Usage("--detach: workers in this process end with it; use another --environment-type")
 	case c.MaxPackageSize < 1:
-		return usage("--max-package-size %d: use a number of bytes", c.MaxPackageSize)
+		return command.Usage("--max-package-size %d: use a number of bytes", c.MaxPackageSize)
 	case c.UploadTimeout < minUploadTimeout:
-		return usage("--upload-timeout %s: use %s or more, or good uploads are given up", c.UploadTimeout, minUploadTimeout)
+		return command.Usage("--upload-timeout %s: use %s or more, or good uploads are given up", c.UploadTimeout, minUploadTimeout)
 	}
-	return checkPublicURL(c.PublicURL)
-}
-
-// checkPublicURL refuses what cannot be the beginning of clients' URLs.
-func checkPublicURL(raw string) error {
-	u, err := url.Parse(raw)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.User != nil {
-		return usage("--public-url %q: use https://NAME[:PORT]", raw)
-	}
-	return nil
+	return command.CheckURL("--public-url", c.PublicURL)
 }
 
 // minUploadTimeout is the least time that an upload needs on a bad day.
@@ -151,25 +145,4 @@ func newLogger(stderr io.Writer, format string) *slog.Logger {
 	}
 	slog.SetDefault(slog.New(h)) // after Beam's own
 	return slog.Default()
-}
-
-// left says what could not be finished.
-func left(ctx context.Context, r *pipelines.Resources) error {
-	backlog, err := r.Catalog.Backlog(ctx)
-	if err != nil {
-		return unreachable(err)
-	}
-	behind, err := r.Catalog.Unpublished(ctx)
-	if err != nil {
-		return unreachable(err)
-	}
-	settings, err := r.Catalog.UnpublishedSettings(ctx)
-	if err != nil {
-		return unreachable(err)
-	}
-	if backlog > 0 || len(behind) > 0 || len(settings) > 0 {
-		return unreachable(fmt.Errorf("%d uploads have no verdict yet, and %d releases and the settings of %d repositories are not up to date; "+
-			"the log and repomill status say why: run again", backlog, len(behind), len(settings)))
-	}
-	return nil
 }

@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -20,28 +19,8 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 
 	"repomill/ingest"
+	"repomill/pipelines/command"
 )
-
-// The exit codes that scripts rely on; they are those of repomill.
-const (
-	exitOK          = 0
-	exitFailed      = 1
-	exitUsage       = 2
-	exitInterrupted = 3
-	exitUnreachable = 4 // a retry may help
-)
-
-// A coded error ends the program with an exit code.
-type coded struct {
-	code int
-	error
-}
-
-func (c coded) Unwrap() error { return c.error }
-
-func usage(format string, args ...any) error { return coded{exitUsage, fmt.Errorf(format, args...)} }
-
-func unreachable(err error) error { return coded{exitUnreachable, err} }
 
 // commands is the command line; the help of each field is its manual.
 type commands struct {
@@ -71,45 +50,21 @@ func isWorker(args []string) bool {
 func endWithParent(parent int) {
 	for range time.Tick(time.Second) {
 		if os.Getppid() != parent {
-			os.Exit(exitOK)
+			os.Exit(command.OK)
 		}
 	}
 }
 
 // run executes one command line and returns its exit code. Beam is initialized.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
-	var cli commands
-	exited := false
-	parser, err := kong.New(&cli,
-		kong.Name("repomill-beam"),
-		kong.Description("The pipelines of repomill on Flink and Dataflow. Every flag can also be set in the environment, as REPOMILL_ and its name in capitals."),
-		kong.DefaultEnvars("REPOMILL"),
-		kong.Vars{"maxPackageSize": fmt.Sprint(int64(ingest.DefaultMaxSize))},
-		kong.Writers(stdout, stderr),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Exit(func(c int) { code, exited = c, true }),
-	)
-	if err != nil {
-		panic(err) // the struct above is wrong
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	line := command.Line{
+		Name: "repomill-beam", Description: "The pipelines of repomill on Flink and Dataflow.",
+		Out: stdout, Err: stderr, Options: []kong.Option{kong.Vars{"maxPackageSize": fmt.Sprint(int64(ingest.DefaultMaxSize))}},
 	}
-	parsed, err := parser.Parse(hyphened(args))
-	if exited { // --help
-		return code
-	}
-	if err != nil {
-		fmt.Fprintf(stderr, "repomill-beam: %v; see repomill-beam --help\n", err)
-		return exitUsage
-	}
-	parsed.BindTo(ctx, (*context.Context)(nil))
-	parsed.BindTo(stderr, (*io.Writer)(nil))
-	if err = parsed.Run(); err == nil {
-		return exitOK
-	}
-	fmt.Fprintf(stderr, "repomill-beam: %v\n", err)
-	if c, ok := errors.AsType[coded](err); ok {
-		return c.code
-	}
-	return exitFailed
+	return line.Run(ctx, &commands{}, hyphened(args), func(c *kong.Context) error {
+		c.BindTo(stderr, (*io.Writer)(nil))
+		return c.Run()
+	})
 }
 
 // hyphened spells the names of flags as ours are, with hyphens: Beam and the launcher of Dataflow's flex

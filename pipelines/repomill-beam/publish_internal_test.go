@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"repomill/pipelines"
+	"repomill/pipelines/command"
 	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -54,8 +55,8 @@ func TestOneBadRepositoryStopsNoPublish(t *testing.T) {
 	if err != nil || !strings.Contains(log.String(), "repository=acme/broken") {
 		t.Errorf("%v; the log does not name the repository:\n%s", err, log)
 	}
-	if c, ok := errors.AsType[coded](left(t.Context(), r)); !ok || c.code != exitUnreachable || !strings.Contains(c.Error(), "settings of 1 repositories") {
-		t.Errorf("the run ends with %v, want exit code %d", c.error, exitUnreachable)
+	if c, ok := errors.AsType[command.Error](command.Fault(r.CheckFinished(t.Context()))); !ok || c.Code != command.Unreachable || !strings.Contains(c.Error(), "settings of 1 repositories") {
+		t.Errorf("the run ends with %v, want exit code %d", c.Err, command.Unreachable)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/direct"
 
 	"repomill/pipelines"
+	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 )
@@ -58,27 +59,27 @@ func (c *reindexCmd) Run(ctx context.Context, stderr io.Writer) error {
 		return err
 	}
 	if err := e.Reach(ctx); err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	cfg := c.workers()
 	cfg.SigningKey = c.SigningKey
 	r, err := pipelines.Open(ctx, cfg)
 	if err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	defer r.Close()
 	if err := r.Catalog.Ready(ctx); err != nil {
-		return unreachable(fmt.Errorf("--catalog: %w", err))
+		return command.Fault(fmt.Errorf("--catalog: %w", err))
 	}
-	if err := checkKey(ctx, r); err != nil {
-		return err
+	if err := r.CheckKey(ctx); err != nil {
+		return command.Fault(err)
 	}
 	releases, err := r.Select(ctx, c.Targets)
 	if unknown, ok := errors.AsType[*pipelines.UnknownTarget](err); ok {
-		return usage("%w", unknown)
+		return command.Usage("%w", unknown)
 	}
 	if err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	return c.reindex(ctx, r, e, releases)
 }
@@ -104,11 +105,11 @@ func (c *reindexCmd) reindex(ctx context.Context, r *pipelines.Resources, e *eng
 	case errors.Is(err, catalogdb.ErrReindexing):
 		return err
 	case ctx.Err() != nil || err == nil && state == catalogdb.ReindexInterrupted:
-		return coded{exitInterrupted, errors.New("interrupted; run the same command again to continue")}
+		return command.Interrupt("interrupted; run the same command again to continue")
 	case err != nil:
-		return unreachable(fmt.Errorf("%w; run the same command again to continue", err))
+		return command.Fault(fmt.Errorf("%w; run the same command again to continue", err))
 	case state == catalogdb.ReindexCancelled:
-		return coded{exitInterrupted, errors.New("the run was cancelled; what it had not finished is as it was")}
+		return command.Interrupt("the run was cancelled; what it had not finished is as it was")
 	case state == catalogdb.ReindexFailed:
 		return errors.New("some releases failed; clients see of them what they saw before: the log says why")
 	}
@@ -142,13 +143,13 @@ func (c *reindexCmd) check() error {
 	c.Targets = slices.Compact(c.Targets)
 	switch {
 	case c.Engine.Dataflow.DryRun || c.Engine.Dataflow.TemplateLocation != "":
-		return usage("--dry-run and --template-location are for ingest")
+		return command.Usage("--dry-run and --template-location are for ingest")
 	case c.All == (len(c.Targets) > 0):
-		return usage("name what to reindex, such as acme/tools or acme/tools/ubuntu/jammy, or use --all")
+		return command.Usage("name what to reindex, such as acme/tools or acme/tools/ubuntu/jammy, or use --all")
 	case c.Parallel < 1 || c.Parallel > maxParallel:
-		return usage("--parallel %d: use 1 to %d", c.Parallel, maxParallel)
+		return command.Usage("--parallel %d: use 1 to %d", c.Parallel, maxParallel)
 	}
-	return checkPublicURL(c.PublicURL)
+	return command.CheckURL("--public-url", c.PublicURL)
 }
 
 // workers returns the resources of workers, as they travel with a job: without the signing key.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"repomill/pipelines/command"
 	"repomill/publish/check"
 	"repomill/publish/sign"
 	"repomill/schemas/catalog"
@@ -37,11 +38,11 @@ type checkReport struct {
 func (c *checkCmd) Run(ctx context.Context, io stdio) error {
 	armored, err := os.ReadFile(c.Keyring)
 	if err != nil {
-		return usage("--keyring: %w", err)
+		return command.Usage("--keyring: %w", err)
 	}
 	keyring, err := sign.ReadKeyring(armored)
 	if err != nil {
-		return usage("--keyring %s: %w", c.Keyring, err)
+		return command.Usage("--keyring %s: %w", c.Keyring, err)
 	}
 	tree, found, err := c.find()
 	if err != nil {
@@ -58,14 +59,14 @@ func (c *checkCmd) Run(ctx context.Context, io stdio) error {
 			rel, problems, err = check.RPM(ctx, tree, f.Base, keyring, opt)
 		}
 		if err != nil {
-			return unreachable(err)
+			return command.Fault(err)
 		}
 		report.Releases = append(report.Releases, rel)
 		report.Problems = append(report.Problems, problems...)
 	}
 	c.print(io, report)
 	if len(report.Problems) > 0 {
-		return coded{exitRejected, fmt.Errorf("%d problems", len(report.Problems))}
+		return fmt.Errorf("%d problems", len(report.Problems))
 	}
 	return nil
 }
@@ -77,18 +78,18 @@ func (c *checkCmd) find() (check.Tree, []check.Found, error) {
 		return check.URL(&http.Client{}, root), []check.Found{f}, nil
 	}
 	if info, err := os.Stat(c.Tree); err != nil || !info.IsDir() {
-		return nil, nil, unreachable(fmt.Errorf("%s is not a folder that can be read", c.Tree))
+		return nil, nil, command.Fault(fmt.Errorf("%s is not a folder that can be read", c.Tree))
 	}
 	found, err := check.Find(os.DirFS(c.Tree))
 	if err != nil {
-		return nil, nil, unreachable(err)
+		return nil, nil, command.Fault(err)
 	}
 	if len(found) > 0 {
 		return check.Dir(c.Tree), found, nil
 	}
 	root, f := releaseAt(c.Tree) // of one release: it has its pointer here, or it is not one
 	if _, err := os.Stat(path.Join(c.Tree, "InRelease")); f.Format != catalog.DEB || err != nil {
-		return nil, nil, unreachable(fmt.Errorf("there is no release below %s", c.Tree))
+		return nil, nil, command.Fault(fmt.Errorf("there is no release below %s", c.Tree))
 	}
 	return check.Dir(root), []check.Found{f}, nil
 }

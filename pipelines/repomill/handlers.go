@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"repomill/pipelines/command"
 	"repomill/serve"
 	"repomill/serve/cloudfront"
 )
@@ -30,7 +31,7 @@ func (s *site) handlers() (handlers, error) {
 	}
 	edge, err := url.Parse(s.edgeURL())
 	if err != nil {
-		return handlers{}, usage("--edge-url: %w", err)
+		return handlers{}, command.Usage("--edge-url: %w", err)
 	}
 	signer, err := cloudfront.NewSigner(edge, id, key)
 	if err != nil {

@@ -3,36 +3,15 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"repomill/pipelines/command"
 )
-
-// The exit codes that scripts rely on. Each command says which it uses, and for what.
-const (
-	exitOK          = 0
-	exitRejected    = 1 // the work was done, and the answer is no
-	exitUsage       = 2
-	exitTimeout     = 3
-	exitUnreachable = 4 // a retry may help
-)
-
-// A coded error ends the program with an exit code.
-type coded struct {
-	code int
-	error
-}
-
-func (c coded) Unwrap() error { return c.error }
-
-func usage(format string, args ...any) error { return coded{exitUsage, fmt.Errorf(format, args...)} }
-
-func unreachable(err error) error { return coded{exitUnreachable, err} }
 
 // commands is the command line; the help of each field is its manual.
 type commands struct {
@@ -64,39 +43,10 @@ func main() {
 }
 
 // run executes one command line and returns its exit code.
-func run(ctx context.Context, args []string, io stdio) (code int) {
-	var cli commands
-	exited := false
-	parser, err := kong.New(&cli,
-		kong.Name("repomill"),
-		kong.Description("Signed DEB and RPM repositories from packages that CI pushes. Every flag can also be set in the environment, as REPOMILL_ and its name in capitals."),
-		kong.DefaultEnvars("REPOMILL"),
-		kong.Vars(vars),
-		kong.Writers(io.out, io.err),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Exit(func(c int) { code, exited = c, true }),
-	)
-	if err != nil {
-		panic(err) // the struct above is wrong
+func run(ctx context.Context, args []string, io stdio) int {
+	line := command.Line{
+		Name: "repomill", Description: "Signed DEB and RPM repositories from packages that CI pushes.",
+		Out: io.out, Err: io.err, Options: []kong.Option{kong.Vars(vars)},
 	}
-	parsed, err := parser.Parse(args)
-	if exited { // --help
-		return code
-	}
-	if err != nil {
-		fmt.Fprintf(io.err, "repomill: %v; see repomill --help\n", err)
-		return exitUsage
-	}
-	parsed.BindTo(ctx, (*context.Context)(nil))
-	err = parsed.Run(io)
-	if err == nil {
-		return exitOK
-	}
-	if err.Error() != "" {
-		fmt.Fprintf(io.err, "repomill: %v\n", err)
-	}
-	if c, ok := errors.AsType[coded](err); ok {
-		return c.code
-	}
-	return exitRejected
+	return line.Run(ctx, &commands{}, args, func(c *kong.Context) error { return c.Run(io) })
 }

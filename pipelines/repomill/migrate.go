@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"repomill/pipelines/command"
 	"repomill/schemas/catalogdb"
 )
 
@@ -22,11 +23,11 @@ Exit codes: 0 up to date, 2 usage, 4 the catalog cannot be reached.`
 func (c *migrateCmd) Run(ctx context.Context, io stdio) error {
 	db, err := catalogdb.Open(c.Catalog)
 	if err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	defer db.Close()
 	if err := db.Migrate(ctx); err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	fmt.Fprintln(io.out, "the catalog's schema is up to date")
 	return nil

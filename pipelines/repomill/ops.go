@@ -13,7 +13,7 @@ import (
 
 // serveOps serves what operators and their machines ask of a long-running process, until ctx ends.
 func serveOps(ctx context.Context, l net.Listener, r *pipelines.Resources, d *pipelines.Dispatcher) error {
-	srv := newServer(opsHandler(r, d))
+	srv := newServer(opsHandler(r, d), r.Log)
 	context.AfterFunc(ctx, func() { srv.Close() }) //nolint:errcheck // nobody waits for an answer
 	return listen(srv, l)
 }

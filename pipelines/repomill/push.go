@@ -12,6 +12,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"repomill/pipelines/command"
 	"repomill/pipelines/objects"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
@@ -80,24 +81,24 @@ const maxName = 255 - len(".json")
 func (c *pushCmd) objects() ([]string, error) {
 	target := strings.Trim(c.Target, "/")
 	if n := strings.Count(target, "/"); n != 3 && n != 4 || layout.Hidden(target) || strings.Contains(target, "//") {
-		return nil, usage("target %q: use owner/name/os/version[/component], such as acme/tools/ubuntu/jammy", c.Target)
+		return nil, command.Usage("target %q: use owner/name/os/version[/component], such as acme/tools/ubuntu/jammy", c.Target)
 	}
 	keys, seen := make([]string, len(c.Files)), map[string]string{}
 	for i, file := range c.Files {
 		info, err := os.Stat(file)
 		if err != nil {
-			return nil, usage("%w", err)
+			return nil, command.Usage("%w", err)
 		}
 		name := filepath.Base(file)
 		switch {
 		case !info.Mode().IsRegular():
-			return nil, usage("%s is not a file", file)
+			return nil, command.Usage("%s is not a file", file)
 		case strings.HasPrefix(name, "."):
-			return nil, usage("%s: names that start with a dot are ignored in staging; rename the file", file)
+			return nil, command.Usage("%s: names that start with a dot are ignored in staging; rename the file", file)
 		case len(name) > maxName:
-			return nil, usage("%s: the name is longer than %d bytes, and no verdict could stand beside it; rename the file", file, maxName)
+			return nil, command.Usage("%s: the name is longer than %d bytes, and no verdict could stand beside it; rename the file", file, maxName)
 		case seen[name] != "":
-			return nil, usage("%s and %s have the same name; push them one after the other", seen[name], file)
+			return nil, command.Usage("%s and %s have the same name; push them one after the other", seen[name], file)
 		}
 		keys[i], seen[name] = target+"/"+name, file
 	}
@@ -109,15 +110,15 @@ func (c *pushCmd) open(ctx context.Context) (objects.Staging, error) {
 	switch scheme {
 	case "file":
 		if _, err := os.Stat(path); err != nil {
-			return nil, unreachable(fmt.Errorf("staging: %w: start repomill up, or name its folder with --staging file://DATA/staging", err))
+			return nil, command.Fault(fmt.Errorf("staging: %w: start repomill up, or name its folder with --staging file://DATA/staging", err))
 		}
 	case "gs":
 	default:
-		return nil, usage("--staging %q: use gs://BUCKET or file:///path/to/staging", c.Staging)
+		return nil, command.Usage("--staging %q: use gs://BUCKET or file:///path/to/staging", c.Staging)
 	}
 	s, err := objects.OpenStaging(ctx, c.Staging)
 	if err != nil {
-		return nil, unreachable(err)
+		return nil, command.Fault(err)
 	}
 	return s, nil
 }
@@ -126,7 +127,7 @@ func (c *pushCmd) open(ctx context.Context) (objects.Staging, error) {
 func (c *pushCmd) stage(ctx context.Context, std stdio, s objects.Staging, file, object string) (catalog.Upload, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return catalog.Upload{}, usage("%w", err)
+		return catalog.Upload{}, command.Usage("%w", err)
 	}
 	defer f.Close()
 	var body io.Reader = f
@@ -138,10 +139,10 @@ func (c *pushCmd) stage(ctx context.Context, std stdio, s objects.Staging, file,
 	}
 	u, err := s.Put(ctx, object, body, catalog.Pusher{User: c.User, Job: c.Job})
 	if err != nil && ctx.Err() != nil {
-		return u, coded{exitTimeout, fmt.Errorf("interrupted while %s was being stored; nothing of it is in staging", file)}
+		return u, command.Interrupt("interrupted while %s was being stored; nothing of it is in staging", file)
 	}
 	if err != nil {
-		return u, unreachable(err)
+		return u, command.Fault(err)
 	}
 	return u, nil
 }

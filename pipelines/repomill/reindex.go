@@ -9,10 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-	beamlog "github.com/apache/beam/sdks/v2/go/pkg/beam/log"
-
 	"repomill/pipelines"
+	"repomill/pipelines/command"
 	"repomill/pipelines/objects"
 	"repomill/schemas/catalogdb"
 )
@@ -84,24 +82,24 @@ func (c *reindexRunCmd) check() (targets []string, err error) {
 	for _, t := range c.Targets {
 		t = strings.Trim(t, "/")
 		if n := strings.Count(t, "/"); n != 1 && n != 3 && n != 4 {
-			return nil, usage("target %q: use owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch", t)
+			return nil, command.Usage("target %q: use owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch", t)
 		}
 		targets = append(targets, t)
 	}
 	slices.Sort(targets)
 	switch {
 	case c.All && len(targets) > 0:
-		return nil, usage("--all is every release: leave the targets out, or --all")
+		return nil, command.Usage("--all is every release: leave the targets out, or --all")
 	case !c.All && len(targets) == 0:
-		return nil, usage("name what to reindex, such as acme/tools or acme/tools/ubuntu/jammy, or use --all")
+		return nil, command.Usage("name what to reindex, such as acme/tools or acme/tools/ubuntu/jammy, or use --all")
 	case c.DryRun && c.From == pipelines.FromPublished:
-		return nil, usage("--dry-run compares the rows with what is published; --from published makes the rows anew: leave one of them out")
+		return nil, command.Usage("--dry-run compares the rows with what is published; --from published makes the rows anew: leave one of them out")
 	case c.Repair && c.DryRun:
-		return nil, usage("--repair writes, and --dry-run does not: leave one of them out")
+		return nil, command.Usage("--repair writes, and --dry-run does not: leave one of them out")
 	case c.Repair && c.From == pipelines.FromPublished:
-		return nil, usage("--repair writes published index files anew from the rows; --from published makes the rows anew from them: leave one of them out")
+		return nil, command.Usage("--repair writes published index files anew from the rows; --from published makes the rows anew from them: leave one of them out")
 	case c.Parallel < 1 || c.Parallel > maxParallel:
-		return nil, usage("--parallel %d: use 1 to %d", c.Parallel, maxParallel)
+		return nil, command.Usage("--parallel %d: use 1 to %d", c.Parallel, maxParallel)
 	}
 	return slices.Compact(targets), nil
 }
@@ -112,7 +110,8 @@ func (c *reindexRunCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	r, err := c.siteFlags.open(ctx, quietLogger(io))
+	quietLogger(io)
+	r, err := c.siteFlags.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -123,7 +122,7 @@ func (c *reindexRunCmd) Run(ctx context.Context, io stdio) error {
 	}
 	releases, err := find(ctx, targets)
 	if unknown, ok := errors.AsType[*pipelines.UnknownTarget](err); ok {
-		return usage("%s", printable(unknown.Error()))
+		return command.Usage("%s", printable(unknown.Error()))
 	}
 	report := newReindexReport(io, c.JSON)
 	if err == nil {
@@ -155,37 +154,37 @@ func stopped(ctx context.Context, err error, report *reindexReport) error {
 	case errors.Is(err, catalogdb.ErrReindexing):
 		return errors.New(printable(err.Error()))
 	case errors.Is(err, pipelines.ErrTakenOver):
-		return coded{exitTimeout, fmt.Errorf("%w: repomill reindex list %d shows how it goes on", err, report.run)}
+		return command.Interrupt("%w: repomill reindex list %d shows how it goes on", err, report.run)
 	case ctx.Err() != nil && report.run == 0:
-		return coded{exitTimeout, errors.New("interrupted before anything was begun: " + again)}
+		return command.Interrupt("interrupted before anything was begun: %s", again)
 	}
-	return unreachable(fmt.Errorf("%w; %s", err, again))
+	return command.Fault(fmt.Errorf("%w; %s", err, again))
 }
 
 // verdictOf returns the error, with its exit code, that a run ends in.
 func verdictOf(ctx context.Context, r *pipelines.Resources, state catalogdb.ReindexState, report *reindexReport) error {
 	switch {
 	case state == catalogdb.ReindexCancelled && report.finished == report.releases:
-		return coded{exitTimeout, errors.New("the run was cancelled, but too late: all its releases were finished")}
+		return command.Interrupt("the run was cancelled, but too late: all its releases were finished")
 	case state == catalogdb.ReindexCancelled:
-		return coded{exitTimeout, errors.New("the run was cancelled; what it had not finished is as it was")}
+		return command.Interrupt("the run was cancelled; what it had not finished is as it was")
 	case state == catalogdb.ReindexInterrupted && report.run == 0:
-		return coded{exitTimeout, errors.New("interrupted; nothing was written")}
+		return command.Interrupt("interrupted; nothing was written")
 	case state == catalogdb.ReindexInterrupted:
-		return coded{exitTimeout, errors.New("interrupted; what was not finished is as it was: run the same command again to continue")}
+		return command.Interrupt("interrupted; what was not finished is as it was: run the same command again to continue")
 	case report.failed > 0:
 		if err := r.Ready(ctx); err != nil {
-			return unreachable(fmt.Errorf("%d of %s failed, and a resource cannot be reached: %w", report.failed, pipelines.Counted(report.finished, "release"), err))
+			return command.Fault(fmt.Errorf("%d of %s failed, and a resource cannot be reached: %w", report.failed, pipelines.Counted(report.finished, "release"), err))
 		}
-		return coded{exitRejected, fmt.Errorf("%d of %s failed; clients see there what they saw before", report.failed, pipelines.Counted(report.finished, "release"))}
+		return fmt.Errorf("%d of %s failed; clients see there what they saw before", report.failed, pipelines.Counted(report.finished, "release"))
 	case report.different > 0:
-		return coded{exitDifferent, errors.New("")} // the report says it
+		return command.Exit(exitDifferent) // the report says it
 	}
 	return nil
 }
 
 // open opens what the flags name: everything in --data, or everything by URL.
-func (f siteFlags) open(ctx context.Context, log *slog.Logger) (*pipelines.Resources, error) {
+func (f siteFlags) open(ctx context.Context) (*pipelines.Resources, error) {
 	cfg, err := f.config()
 	if err != nil {
 		return nil, err
@@ -196,18 +195,18 @@ func (f siteFlags) open(ctx context.Context, log *slog.Logger) (*pipelines.Resou
 	}
 	err = db.Ready(ctx)
 	if err = errors.Join(err, db.Close()); err != nil {
-		return nil, unreachable(fmt.Errorf("--catalog: %w", err))
+		return nil, command.Fault(fmt.Errorf("--catalog: %w", err))
 	}
 	if cfg.PublicURL, err = f.publicURL(ctx, cfg.Bucket); err != nil {
 		return nil, err
 	}
 	r, err := pipelines.Open(ctx, cfg)
 	if err != nil {
-		return nil, unreachable(err)
+		return nil, command.Fault(err)
 	}
-	if err := checkKey(ctx, log, r.Bucket, r.Signer, cfg.SigningKey); err != nil {
+	if err := r.CheckKey(ctx); err != nil {
 		r.Close()
-		return nil, err
+		return nil, command.Fault(err)
 	}
 	return r, nil
 }
@@ -220,7 +219,7 @@ func (f siteFlags) config() (pipelines.Config, error) {
 		}
 	}
 	if given != 0 && given != 3 {
-		return pipelines.Config{}, usage("name --catalog, --bucket and --signing-key, or none of them and the folder of repomill up with --data")
+		return pipelines.Config{}, command.Usage("name --catalog, --bucket and --signing-key, or none of them and the folder of repomill up with --data")
 	}
 	return pipelines.Config{
 		Catalog:    cmp.Or(f.Catalog, "sqlite://"+f.Data+"/catalog.db"),
@@ -233,28 +232,24 @@ func (f siteFlags) config() (pipelines.Config, error) {
 // publicURL returns the URL under which clients reach the resolver.
 func (f siteFlags) publicURL(ctx context.Context, bucketURL string) (string, error) {
 	if f.PublicURL != "" {
-		return strings.TrimRight(f.PublicURL, "/"), checkURL("--public-url", f.PublicURL)
+		return strings.TrimRight(f.PublicURL, "/"), command.CheckURL("--public-url", f.PublicURL)
 	}
 	bucket, err := objects.OpenBucket(ctx, bucketURL)
 	if err != nil {
-		return "", unreachable(err)
+		return "", command.Fault(err)
 	}
 	defer bucket.Close()
 	url, err := publishedURL(ctx, bucket)
 	if err != nil {
-		return "", unreachable(fmt.Errorf("--bucket: %w", err))
+		return "", command.Fault(fmt.Errorf("--bucket: %w", err))
 	}
 	if url == "" {
-		return "", usage("no published configuration says under which URL clients reach the resolver: name it with --public-url")
+		return "", command.Usage("no published configuration says under which URL clients reach the resolver: name it with --public-url")
 	}
 	return url, nil
 }
 
 // quietLogger makes a log that has warnings and errors alone: the report says the rest.
-func quietLogger(io stdio) *slog.Logger {
-	beam.Init() // which installs a log of its own
-	l := slog.New(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	slog.SetDefault(l)
-	beamlog.SetLogger(quietBeam{l})
-	return l
+func quietLogger(io stdio) {
+	setLogger(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"repomill/pipelines"
+	"repomill/pipelines/command"
 	"repomill/schemas/catalogdb"
 )
 
@@ -22,7 +23,7 @@ type reindexListCmd struct {
 // Run prints the runs, newest first, or the releases of one, in order.
 func (c *reindexListCmd) Run(ctx context.Context, io stdio) error {
 	if c.Limit < 1 {
-		return usage("--limit %d: use 1 or more", c.Limit)
+		return command.Usage("--limit %d: use 1 or more", c.Limit)
 	}
 	db, err := c.open()
 	if err != nil {
@@ -34,7 +35,7 @@ func (c *reindexListCmd) Run(ctx context.Context, io stdio) error {
 	}
 	runs, err := db.ReindexRuns(ctx, c.Limit, time.Now())
 	if err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	w := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
 	defer w.Flush()
@@ -71,7 +72,7 @@ func (c *reindexListCmd) releases(ctx context.Context, io stdio, db *catalogdb.D
 		return fmt.Errorf("there is no run %d; repomill reindex list shows those that are", c.Which)
 	}
 	if err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	w := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
 	defer w.Flush()
@@ -112,7 +113,7 @@ func (c *reindexCancelCmd) Run(ctx context.Context, io stdio) error {
 		return fmt.Errorf("there is no run %d; repomill reindex list shows those that are", c.Which)
 	}
 	if err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	if was.State != catalogdb.ReindexRunning && was.State != catalogdb.ReindexInterrupted {
 		return fmt.Errorf("run %d is %s already", c.Which, was.State)

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"repomill/pipelines/command"
 	"repomill/pipelines/objects"
 	"repomill/publish"
 	"repomill/schemas/catalog"
@@ -55,7 +56,7 @@ func configuredURL(ctx context.Context, bucket objects.Bucket, r catalog.Reposit
 		for lines := bufio.NewScanner(strings.NewReader(string(body))); lines.Scan(); {
 			url, begins := strings.CutPrefix(lines.Text(), form.begin)
 			url, ends := strings.CutSuffix(url, form.end)
-			if begins && ends && checkURL("", url) == nil {
+			if begins && ends && command.CheckURL("", url) == nil {
 				return url, nil
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"repomill/pipelines"
+	"repomill/pipelines/command"
 	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -52,7 +53,7 @@ func (c *repoCreateCmd) Run(ctx context.Context, io stdio) error {
 	s := catalog.Settings{Repository: r, Visibility: catalog.Visibility(c.Visibility), Origin: cmp.Or(c.Origin, r.String()), Label: cmp.Or(c.Label, r.Name)}
 	for flag, v := range map[string]string{"--origin": s.Origin, "--label": s.Label} {
 		if !plainText(v) {
-			return usage("%s %q: use printable characters on one line, at most 200", flag, v)
+			return command.Usage("%s %q: use printable characters on one line, at most 200", flag, v)
 		}
 	}
 	declarations, err := c.declarations(r)
@@ -72,7 +73,7 @@ func (c *repoCreateCmd) Run(ctx context.Context, io stdio) error {
 		return fmt.Errorf("repository %s exists already; change it with repomill repo set", r)
 	}
 	if err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	return declare(ctx, io, db, r, declarations)
 }
@@ -130,12 +131,12 @@ func mergeKeys(keys, add []catalog.PackageKey, remove []string) []catalog.Packag
 func declare(ctx context.Context, io stdio, db *catalogdb.DB, r catalog.Repository, declarations []catalogdb.Declaration) error {
 	for _, d := range declarations {
 		if _, err := db.Declare(ctx, d, time.Now()); err != nil {
-			return unreachable(err)
+			return command.Fault(err)
 		}
 	}
 	s, err := db.Settings(ctx, r)
 	if err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	printRepository(io, s)
 	return nil
@@ -152,16 +153,16 @@ func printRepository(io stdio, s catalog.Settings) {
 func (o offer) declarations(r catalog.Repository) (all []catalogdb.Declaration, err error) {
 	table, err := pipelines.ReadTable(o.Distributions)
 	if err != nil {
-		return nil, usage("--distributions: %w", err)
+		return nil, command.Usage("--distributions: %w", err)
 	}
 	if len(o.Distribution) == 0 && len(o.Component)+len(o.Arch) > 0 {
-		return nil, usage("--component and --arch are of distributions: name those with --distribution")
+		return nil, command.Usage("--component and --arch are of distributions: name those with --distribution")
 	}
 	for _, name := range o.Distribution {
 		system, version, _ := strings.Cut(name, "/")
 		distro, rej := table.Lookup(catalog.Distribution{OS: system, Version: version})
 		if rej != nil {
-			return nil, usage("--distribution %s: %s", name, rej.Detail)
+			return nil, command.Usage("--distribution %s: %s", name, rej.Detail)
 		}
 		add := func(component, arch string) {
 			all = append(all, catalogdb.Declaration{Repository: r, Distro: distro, Component: component, Arch: arch})
@@ -169,7 +170,7 @@ func (o offer) declarations(r catalog.Repository) (all []catalogdb.Declaration, 
 		add("", "")
 		for _, component := range o.Component {
 			if rej := layout.CheckComponent(component); rej != nil {
-				return nil, usage("--component: %s", rej.Detail)
+				return nil, command.Usage("--component: %s", rej.Detail)
 			}
 			if distro.Format == catalog.DEB {
 				add(component, "")
@@ -177,7 +178,7 @@ func (o offer) declarations(r catalog.Repository) (all []catalogdb.Declaration, 
 		}
 		for _, arch := range o.Arch {
 			if !layout.ValidArch(arch) {
-				return nil, usage("--arch %q is no architecture, such as riscv64", arch)
+				return nil, command.Usage("--arch %q is no architecture, such as riscv64", arch)
 			}
 			add("", arch)
 		}
@@ -190,11 +191,11 @@ func (o offer) packageKeys() (all []catalog.PackageKey, err error) {
 	for _, path := range o.PackageKey {
 		armored, err := os.ReadFile(path)
 		if err != nil {
-			return nil, usage("--package-key: %w", err)
+			return nil, command.Usage("--package-key: %w", err)
 		}
 		key, err := sign.ReadPackageKey(armored)
 		if err != nil {
-			return nil, usage("--package-key %s: %w", path, err)
+			return nil, command.Usage("--package-key %s: %w", path, err)
 		}
 		all = append(all, key)
 	}
@@ -216,7 +217,7 @@ func (c *repoListCmd) Run(ctx context.Context, io stdio) error {
 	defer db.Close()
 	all, err := db.Repositories(ctx)
 	if err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	if c.Repository != "" {
 		all = slices.DeleteFunc(all, func(s catalog.Settings) bool { return s.Repository.String() != c.Repository })
@@ -250,10 +251,10 @@ func parseRepository(s string) (catalog.Repository, error) {
 	owner, name, ok := strings.Cut(s, "/")
 	r := catalog.Repository{Owner: owner, Name: name}
 	if !ok {
-		return r, usage("repository %q: use owner/name, such as acme/tools", s)
+		return r, command.Usage("repository %q: use owner/name, such as acme/tools", s)
 	}
 	if rej := layout.CheckRepository(r); rej != nil {
-		return r, usage("repository %q: %s", s, rej.Detail)
+		return r, command.Usage("repository %q: %s", s, rej.Detail)
 	}
 	return r, nil
 }
@@ -261,11 +262,11 @@ func parseRepository(s string) (catalog.Repository, error) {
 // notDeclared makes an error about an absent repository name the nearest one.
 func notDeclared(ctx context.Context, db *catalogdb.DB, r catalog.Repository, err error) error {
 	if !errors.Is(err, catalogdb.ErrNotFound) {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	all, listed := db.Repositories(ctx)
 	if listed != nil {
-		return unreachable(listed)
+		return command.Fault(listed)
 	}
 	var names []string
 	for _, s := range all {

@@ -4,21 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"repomill/pipelines"
-	"repomill/pipelines/objects"
+	"repomill/pipelines/command"
 	"repomill/publish/check"
 	"repomill/publish/sign"
-	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
-	"repomill/schemas/layout"
 )
 
 // signingKeyBits is the size of a new RSA signing key: the strongest that every client reads, EL7 included.
@@ -31,7 +27,7 @@ func (s *site) prepareKeys(ctx context.Context, cfg pipelines.Config) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	released, err := anyRelease(ctx, cfg.Catalog, s.cmd.path("bucket"))
 	if err != nil {
@@ -49,70 +45,10 @@ func (s *site) prepareKeys(ctx context.Context, cfg pipelines.Config) error {
 		return err
 	}
 	if err := writeNew(path, armored); err != nil {
-		return unreachable(fmt.Errorf("store signing key: %w", err))
+		return command.Fault(fmt.Errorf("store signing key: %w", err))
 	}
 	fmt.Fprintf(s.io.out, "New signing key %s\n  in %s: back this up. Without it, clients must be set up anew.\n", strings.Join(key.Fingerprints(), ", "), path)
 	return nil
-}
-
-// checkKey refuses a signing key that no client of what is published would trust. For a change of
-// keys, the file has the old one and the new one for a while.
-func checkKey(ctx context.Context, log *slog.Logger, bucket objects.Bucket, signer *sign.Signer, keyURL string) error {
-	if end := signer.Expires(); end.After(time.Now()) {
-		log.Warn("the signing key expires; nothing can be published after that", "at", end.Format(time.RFC3339))
-	}
-	probe := []byte("repomill\n")
-	sig, err := signer.Detach(probe, time.Now())
-	if err != nil {
-		return fmt.Errorf("the signing key in %s is no good: %w; extend its life, or put another one beside it that clients trust", keyURL, err)
-	}
-	published, err := publishedKeys(ctx, bucket)
-	if err != nil {
-		return unreachable(err)
-	}
-	for _, key := range published {
-		trusted, err := readKeyring(ctx, bucket, key)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			err = trusted.VerifyDetached(probe, sig)
-		}
-		if err != nil {
-			return fmt.Errorf("the signing key %s in %s is not one that the clients of %s trust: restore the old key, or put both into the file (%w)",
-				strings.Join(signer.Fingerprints(), ", "), keyURL, key, err)
-		}
-	}
-	return nil
-}
-
-// publishedKeys returns the keys of the published gpgkey objects, one of each repository.
-func publishedKeys(ctx context.Context, bucket objects.Bucket) (keys []string, err error) {
-	err = bucket.List(ctx, layout.SettingsPrefix, func(key string, _ layout.Meta) error {
-		name := strings.TrimSuffix(strings.TrimPrefix(key, layout.SettingsPrefix), ".json")
-		if owner, repository, ok := strings.Cut(name, "/"); ok {
-			keys = append(keys, layout.GPGKeyKey(catalog.Repository{Owner: owner, Name: repository}))
-		}
-		return nil
-	})
-	return keys, err
-}
-
-// maxKeyring bounds a file of public keys, in bytes.
-const maxKeyring = 1 << 20
-
-// readKeyring reads published public keys.
-func readKeyring(ctx context.Context, bucket objects.Bucket, key string) (trusted sign.Keyring, err error) {
-	body, _, err := bucket.Get(ctx, key)
-	if err != nil {
-		return trusted, err
-	}
-	defer body.Close()
-	armored, err := io.ReadAll(io.LimitReader(body, maxKeyring))
-	if err != nil {
-		return trusted, err
-	}
-	return sign.ReadKeyring(armored)
 }
 
 // anyRelease reports whether something was published with a key: by the catalog's word or the bucket's.

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 )
@@ -26,12 +27,12 @@ func (f catalogFlags) open() (*catalogdb.DB, error) {
 	}
 	if path, ok := strings.CutPrefix(url, "sqlite://"); ok {
 		if _, err := os.Stat(path); err != nil {
-			return nil, unreachable(fmt.Errorf("catalog: %w: name the folder of repomill up with --data", err))
+			return nil, command.Fault(fmt.Errorf("catalog: %w: name the folder of repomill up with --data", err))
 		}
 	}
 	db, err := catalogdb.Open(url)
 	if err != nil {
-		return nil, unreachable(err)
+		return nil, command.Fault(err)
 	}
 	return db, nil
 }
@@ -72,7 +73,7 @@ func (c *statusCmd) Run(ctx context.Context, io stdio) error {
 	}
 	report, err := c.report(ctx, db)
 	if err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	if c.JSON {
 		printJSON(io, report)

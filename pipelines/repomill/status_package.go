@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 )
@@ -27,7 +28,7 @@ func (c *statusCmd) placements(ctx context.Context, io stdio, db *catalogdb.DB) 
 	owner, rest, ok := strings.Cut(target, "/")
 	name, _, _ := strings.Cut(rest, "/")
 	if !ok || name == "" {
-		return usage("target %q: name at least the repository, owner/name", c.Target)
+		return command.Usage("target %q: name at least the repository, owner/name", c.Target)
 	}
 	pkg, version, _ := strings.Cut(c.Package, "=")
 	found, err := db.Placements(ctx, catalog.Repository{Owner: owner, Name: name}, pkg, version)
@@ -43,7 +44,7 @@ func (c *statusCmd) placements(ctx context.Context, io stdio, db *catalogdb.DB) 
 	}
 	c.printPlacements(io, rows)
 	if !out {
-		return coded{exitRejected, fmt.Errorf("%s is out nowhere below %s", c.Package, target)}
+		return fmt.Errorf("%s is out nowhere below %s", c.Package, target)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/serve"
 )
@@ -36,7 +37,7 @@ func (c *tokenCreateCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	if !tokenName.MatchString(c.Name) {
-		return usage("token name %q: use 1 to 63 letters, digits, '.', '_' and '-'", c.Name)
+		return command.Usage("token name %q: use 1 to 63 letters, digits, '.', '_' and '-'", c.Name)
 	}
 	db, err := c.open()
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 
 	"repomill/ingest"
 	"repomill/pipelines"
+	"repomill/pipelines/command"
 	"repomill/pipelines/queue"
 	"repomill/publish"
 	"repomill/schemas/catalogdb"
@@ -74,13 +75,17 @@ func (c *upCmd) Run(ctx context.Context, io stdio) error {
 	return s.serve(ctx, handlers)
 }
 
-// newLogger makes the process's log. Beam's initialisation, which installs a log of its own, goes first.
+// newLogger makes the process's log.
 func newLogger(io stdio, format string) *slog.Logger {
-	beam.Init()
-	var h slog.Handler = slog.NewTextHandler(io.err, nil)
-	if format == "json" {
-		h = slog.NewJSONHandler(io.err, &slog.HandlerOptions{Level: slog.LevelDebug}) // a line for each state change
+	if format == "json" { // a line for each state change
+		return setLogger(slog.NewJSONHandler(io.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
+	return setLogger(slog.NewTextHandler(io.err, nil))
+}
+
+// setLogger makes a log the process's. Beam's initialisation, which installs a log of its own, goes first.
+func setLogger(h slog.Handler) *slog.Logger {
+	beam.Init()
 	l := slog.New(h)
 	slog.SetDefault(l)
 	beamlog.SetLogger(quietBeam{l})
@@ -97,26 +102,26 @@ func (s *site) open(ctx context.Context) (err error) {
 		return err
 	}
 	if c.MaxPackageSize < 1 {
-		return usage("--max-package-size %d: use a number of bytes", c.MaxPackageSize)
+		return command.Usage("--max-package-size %d: use a number of bytes", c.MaxPackageSize)
 	}
 	if err := os.MkdirAll(c.Data, 0o755); err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	if s.unlock, err = lockFolder(c.Data); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(c.path("bucket/.tmp")); err != nil { // what a crash left: under the lock, nobody writes
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	if s.resolver, err = net.Listen("tcp", c.Listen); err != nil {
-		return unreachable(fmt.Errorf("%w: choose another address with --listen", err))
+		return command.Fault(fmt.Errorf("%w: choose another address with --listen", err))
 	}
 	if s.edge, err = net.Listen("tcp", c.EdgeListen); err != nil {
-		return unreachable(fmt.Errorf("%w: choose another address with --edge-listen", err))
+		return command.Fault(fmt.Errorf("%w: choose another address with --edge-listen", err))
 	}
 	if c.OpsListen != "" {
 		if s.ops, err = net.Listen("tcp", c.OpsListen); err != nil {
-			return unreachable(fmt.Errorf("%w: choose another address with --ops-listen", err))
+			return command.Fault(fmt.Errorf("%w: choose another address with --ops-listen", err))
 		}
 	}
 	cfg := s.config()
@@ -130,8 +135,8 @@ func (s *site) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := checkKey(ctx, s.log, s.resources.Bucket, s.resources.Signer, cfg.SigningKey); err != nil {
-		return err
+	if err := s.resources.CheckKey(ctx); err != nil {
+		return command.Fault(err)
 	}
 	if s.source, err = queue.Open(ctx, "dir://", s.resources.Staging); err != nil {
 		return err
@@ -168,35 +173,30 @@ func checkAddresses(c *upCmd) error {
 	} {
 		host, _, err := net.SplitHostPort(a.address)
 		if err != nil {
-			return usage("%s %q: use host:port, such as 127.0.0.1:8080", a.flag, a.address)
+			return command.Usage("%s %q: use host:port, such as 127.0.0.1:8080", a.flag, a.address)
 		}
 		if a.url == "" {
 			if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-				return usage("%s %s is every address of this machine, and clients need one: add %s http://NAME:PORT", a.flag, a.address, a.urlFlag)
+				return command.Usage("%s %s is every address of this machine, and clients need one: add %s http://NAME:PORT", a.flag, a.address, a.urlFlag)
 			}
 			continue
 		}
-		if err := checkURL(a.urlFlag, a.url); err != nil {
+		if err := command.CheckURL(a.urlFlag, a.url); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// plainURL reports whether a URL can stand in a configuration file or a policy as it is.
-func plainURL(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"'`\\<>$#;%", r) })
-}
-
 // lockFolder keeps a second process off the folder.
 func lockFolder(dir string) (unlock func(), err error) {
 	f, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, unreachable(err)
+		return nil, command.Fault(err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
-		return nil, unreachable(fmt.Errorf("%s is in use by another repomill up: stop that one, or choose another folder with --data", dir))
+		return nil, command.Fault(fmt.Errorf("%s is in use by another repomill up: stop that one, or choose another folder with --data", dir))
 	}
 	return func() { f.Close() }, nil
 }
@@ -205,7 +205,7 @@ func lockFolder(dir string) (unlock func(), err error) {
 func prepareCatalog(ctx context.Context, catalogURL, path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return unreachable(fmt.Errorf("catalog: %w", err))
+		return command.Fault(fmt.Errorf("catalog: %w", err))
 	}
 	f.Close()
 	db, err := catalogdb.Open(catalogURL)
@@ -222,7 +222,7 @@ func (s *site) serve(ctx context.Context, h handlers) error {
 	dispatcher := &pipelines.Dispatcher{
 		Resources: s.resources, Source: s.source, Run: runDirect,
 	}
-	resolver, edge := newServer(h.resolver), newServer(h.edge)
+	resolver, edge := newServer(h.resolver, s.log), newServer(h.edge, s.log)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return listen(resolver, s.resolver) })
 	g.Go(func() error { return listen(edge, s.edge) })
@@ -241,9 +241,12 @@ func (s *site) serve(ctx context.Context, h handlers) error {
 	return g.Wait()
 }
 
-// newServer bounds what a slow or hostile client can hold.
-func newServer(h http.Handler) *http.Server {
-	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10}
+// newServer bounds what a slow or hostile client can hold. An answer may take long: the edge sends packages.
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+		DisableGeneralOptionsHandler: true, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
 }
 
 func listen(srv *http.Server, l net.Listener) error {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"repomill/pipelines/command"
 	"repomill/pipelines/objects"
 	"repomill/publish"
 	"repomill/schemas/catalog"
@@ -43,7 +44,7 @@ func (c *pushCmd) wait(ctx context.Context, io stdio, staging objects.Staging, u
 			if err := w.look(ctx, p); ctx.Err() != nil && !p.settled {
 				return c.unsettled(io, ups, cause(ctx, c.Timeout), w.why)
 			} else if err != nil {
-				return unreachable(err)
+				return command.Fault(err)
 			}
 			if p.settled {
 				left--
@@ -60,7 +61,7 @@ func (c *pushCmd) wait(ctx context.Context, io stdio, staging objects.Staging, u
 	}
 	for _, p := range ups {
 		if p.verdict.State == catalog.Rejected {
-			return coded{exitRejected, errors.New("")} // the reasons are printed
+			return command.Exit(command.Failed) // the reasons are printed
 		}
 	}
 	return nil
@@ -114,7 +115,7 @@ func (c *pushCmd) unsettled(io stdio, ups []*pushed, cause string, why error) er
 			printJSON(io, p.verdict)
 		}
 	}
-	return coded{exitTimeout, errors.New("")}
+	return command.Exit(command.Interrupted)
 }
 
 // A waiter asks for verdicts and confirms them as a client would.

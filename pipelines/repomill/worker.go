@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"repomill/pipelines"
+	"repomill/pipelines/command"
 	"repomill/pipelines/queue"
 	"repomill/publish"
 	"repomill/schemas/layout"
@@ -54,34 +54,40 @@ Exit codes:
 
 // Run works until ctx ends.
 func (c *workerCmd) Run(ctx context.Context, io stdio) error {
-	log := newLogger(io, c.LogFormat)
+	newLogger(io, c.LogFormat)
 	if err := c.check(); err != nil {
 		return err
 	}
 	r, err := pipelines.Open(ctx, c.config())
 	if err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	defer r.Close()
 	if err := r.Catalog.Ready(ctx); err != nil {
-		return unreachable(fmt.Errorf("--catalog: %w", err))
+		return command.Fault(fmt.Errorf("--catalog: %w", err))
 	}
-	if err := checkKey(ctx, log, r.Bucket, r.Signer, c.SigningKey); err != nil {
-		return err
+	if err := r.CheckKey(ctx); err != nil {
+		return command.Fault(err)
 	}
 	source, err := queue.Open(ctx, c.Events, r.Staging)
 	if err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	if c, ok := source.(interface{ Close() error }); ok {
 		defer c.Close() //nolint:errcheck // at the end
 	}
 	d := &pipelines.Dispatcher{Resources: r, Source: source, Run: runDirect, Once: c.Once}
 	if err := c.serve(ctx, r, d); err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
-	if c.Once {
-		return left(ctx, r)
+	switch {
+	case !c.Once:
+		return nil
+	case ctx.Err() != nil:
+		return command.Interrupt("interrupted")
+	}
+	if err := r.CheckFinished(ctx); err != nil {
+		return command.Fault(err)
 	}
 	return nil
 }
@@ -127,41 +133,13 @@ func (c *workerCmd) config() pipelines.Config {
 
 func (c *workerCmd) check() error {
 	if c.MaxPackageSize < 1 {
-		return usage("--max-package-size %d: use a number of bytes", c.MaxPackageSize)
+		return command.Usage("--max-package-size %d: use a number of bytes", c.MaxPackageSize)
 	}
 	if c.Retention < publish.MinRetention {
-		return usage("--retention %s: clients may need what was superseded for %s; use that or more", c.Retention, publish.MinRetention)
+		return command.Usage("--retention %s: clients may need what was superseded for %s; use that or more", c.Retention, publish.MinRetention)
 	}
 	if c.UploadTimeout < minUploadTimeout {
-		return usage("--upload-timeout %s: use %s or more, or good uploads are given up", c.UploadTimeout, minUploadTimeout)
+		return command.Usage("--upload-timeout %s: use %s or more, or good uploads are given up", c.UploadTimeout, minUploadTimeout)
 	}
-	return checkURL("--public-url", c.PublicURL)
-}
-
-// checkURL refuses what cannot be the beginning of clients' URLs.
-func checkURL(flag, raw string) error {
-	u, err := url.Parse(raw)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || !plainURL(raw) {
-		return usage("%s %q: use http://NAME[:PORT] or https://NAME[:PORT]", flag, raw)
-	}
-	return nil
-}
-
-// left says what a worker that ran once could not finish.
-func left(ctx context.Context, r *pipelines.Resources) error {
-	if ctx.Err() != nil {
-		return coded{exitTimeout, errors.New("interrupted")}
-	}
-	backlog, err := r.Catalog.Backlog(ctx)
-	if err != nil {
-		return unreachable(err)
-	}
-	behind, err := r.Catalog.Unpublished(ctx)
-	if err != nil {
-		return unreachable(err)
-	}
-	if backlog > 0 || len(behind) > 0 {
-		return unreachable(fmt.Errorf("%d uploads have no verdict yet and %d releases are not up to date; repomill status says why: run again", backlog, len(behind)))
-	}
-	return nil
+	return command.CheckURL("--public-url", c.PublicURL)
 }

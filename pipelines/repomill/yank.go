@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"repomill/pipelines/command"
 	"repomill/pipelines/objects"
 	"repomill/pipelines/objects/cdn"
 	"repomill/publish"
@@ -29,11 +30,11 @@ func (t yankTarget) which() (w catalogdb.Which, err error) {
 	target := strings.Trim(t.Target, "/")
 	release, err := catalog.ParseRelease(target)
 	if err != nil || release.Arch != "" {
-		return w, usage("target %q: use owner/name/os/version, such as acme/tools/el/9", t.Target)
+		return w, command.Usage("target %q: use owner/name/os/version, such as acme/tools/el/9", t.Target)
 	}
 	name, version, ok := strings.Cut(t.Package, "=")
 	if !ok || name == "" || version == "" {
-		return w, usage("package %q: use NAME=VERSION, such as hello=1.0", t.Package)
+		return w, command.Usage("package %q: use NAME=VERSION, such as hello=1.0", t.Package)
 	}
 	return catalogdb.Which{Repository: release.Repository, Distribution: release.Distribution, Name: name, Version: version, Arch: t.Arch}, nil
 }
@@ -68,10 +69,10 @@ func (c *yankCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	if !plainText(c.Reason) {
-		return usage("--reason %q: use printable characters on one line, at most 200", c.Reason)
+		return command.Usage("--reason %q: use printable characters on one line, at most 200", c.Reason)
 	}
 	if c.Now && c.Bucket == "" && c.Catalog != "" {
-		return usage("--now: name the published bucket with --bucket: a catalog that is not in --data has no bucket there")
+		return command.Usage("--now: name the published bucket with --bucket: a catalog that is not in --data has no bucket there")
 	}
 	db, err := c.open()
 	if err != nil {
@@ -103,7 +104,7 @@ func (c *yankCmd) remove(ctx context.Context, io stdio, db *catalogdb.DB, packag
 	}
 	bucket, err := objects.OpenBucket(ctx, url)
 	if err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	defer bucket.Close()
 	collector, err := publish.NewCollector(publish.CollectorConfig{Bucket: bucket, Catalog: db, Log: slog.Default()})
@@ -112,7 +113,7 @@ func (c *yankCmd) remove(ctx context.Context, io stdio, db *catalogdb.DB, packag
 	}
 	keys, err := collector.RemoveNow(ctx, packages)
 	if err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	for _, key := range keys {
 		fmt.Fprintf(io.out, "removed: %s\n", key)
@@ -124,14 +125,14 @@ func (c *yankCmd) remove(ctx context.Context, io stdio, db *catalogdb.DB, packag
 		return nil
 	}
 	if keys, err = copies(ctx, db, packages); err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	edge, err := cdn.Open(ctx, c.Invalidate)
 	if err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	if err := edge.Invalidate(ctx, keys); err != nil {
-		return unreachable(err)
+		return command.Fault(err)
 	}
 	fmt.Fprintf(io.out, "invalidated: %d paths\n", len(keys))
 	return nil
@@ -198,7 +199,7 @@ func noPackage(w catalogdb.Which, err error) error {
 	if errors.Is(err, catalogdb.ErrNotFound) {
 		return fmt.Errorf("there is no %s %s in %s %s; repomill ls lists what is", w.Name, w.Version, w.Repository, w.Distribution)
 	}
-	return unreachable(err)
+	return command.Fault(err)
 }
 
 // published waits until clients see what the rows of a distribution are now.
@@ -209,7 +210,7 @@ func published(ctx context.Context, db *catalogdb.DB, w catalogdb.Which, timeout
 	for {
 		states, err := db.Releases(ctx)
 		if err != nil && ctx.Err() == nil {
-			return unreachable(err)
+			return command.Fault(err)
 		}
 		if target == nil && err == nil {
 			target = map[catalog.Release]int64{}
@@ -228,7 +229,7 @@ func published(ctx context.Context, db *catalogdb.DB, w catalogdb.Which, timeout
 		}
 		select {
 		case <-ctx.Done():
-			return coded{exitTimeout, fmt.Errorf("recorded, but clients do not see it yet: is a worker (or repomill up) running? %s", behind)}
+			return command.Interrupt("recorded, but clients do not see it yet: is a worker (or repomill up) running? %s", behind)
 		case <-time.After(pollPeriod):
 		}
 	}

@@ -4,25 +4,17 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
-)
 
-// The exit codes that scripts rely on, the same as those of repomill.
-const (
-	exitOK          = 0
-	exitFault       = 1
-	exitUsage       = 2
-	exitUnreachable = 4 // a retry may help
+	"repomill/pipelines/command"
 )
 
 // A Config is the command line; the help of each field is its manual.
@@ -39,55 +31,27 @@ type Config struct {
 	LogFormat    string        `name:"log-format" default:"json" enum:"json,text" help:"Form of the log, which goes to the standard error."`
 }
 
-// A coded error ends the program with an exit code.
-type coded struct {
-	code int
-	error
-}
-
-func (c coded) Unwrap() error { return c.error }
-
-func usage(format string, args ...any) error { return coded{exitUsage, fmt.Errorf(format, args...)} }
-
-func unreachable(err error) error { return coded{exitUnreachable, err} }
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(resolve(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// command executes one command line and returns its exit code.
-func command(ctx context.Context, args []string, out, errOut io.Writer) (code int) {
-	var cfg Config
-	exited := false
-	parser, err := kong.New(&cfg,
-		kong.Name("resolver"),
-		kong.Description("Redirects clients of package repositories to signed URLs. Every flag can also be set in the environment, as REPOMILL_ and its name in capitals."),
-		kong.DefaultEnvars("REPOMILL"),
-		kong.Writers(out, errOut),
-		kong.Exit(func(c int) { code, exited = c, true }),
-	)
-	if err != nil {
-		panic(err) // the struct above is wrong
+// resolve executes one command line and returns its exit code.
+func resolve(ctx context.Context, args []string, out, errOut io.Writer) int {
+	line := command.Line{Name: "resolver", Description: "Redirects clients of package repositories to signed URLs.", Out: out, Err: hideKeys{errOut}}
+	cfg := &Config{}
+	return line.Run(ctx, cfg, args, func(*kong.Context) error { return run(ctx, *cfg, errOut) })
+}
+
+// hideKeys passes on what kong says, which shows what it does not understand, but for a private key that was given
+// instead of its file.
+type hideKeys struct{ io.Writer }
+
+func (h hideKeys) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("-----BEGIN")) {
+		_, err := io.WriteString(h.Writer, "resolver: --key: use file:///path/to/key.pem, not the key itself; see resolver --help\n")
+		return len(p), err
 	}
-	_, err = parser.Parse(args)
-	if exited { // --help
-		return code
-	}
-	if err != nil && strings.Contains(err.Error(), "-----BEGIN") { // kong shows what it does not understand
-		err = errors.New("--key: use file:///path/to/key.pem, not the key itself")
-	}
-	if err != nil {
-		fmt.Fprintf(errOut, "resolver: %v; see resolver --help\n", err)
-		return exitUsage
-	}
-	if err := run(ctx, cfg, errOut); err != nil {
-		fmt.Fprintf(errOut, "resolver: %v\n", err)
-		if c, ok := errors.AsType[coded](err); ok {
-			return c.code
-		}
-		return exitFault
-	}
-	return exitOK
+	return h.Writer.Write(p)
 }

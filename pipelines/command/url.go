@@ -1,0 +1,20 @@
+package command
+
+import (
+	"net/url"
+	"strings"
+)
+
+// CheckURL refuses what cannot be the beginning of clients' URLs, as a usage error that names the flag.
+func CheckURL(flag, raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || !plain(raw) {
+		return Usage("%s %q: use http://NAME[:PORT] or https://NAME[:PORT]", flag, raw)
+	}
+	return nil
+}
+
+// plain reports whether a URL can stand in a configuration file or a policy as it is.
+func plain(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"'`\\<>$#;%", r) })
+}

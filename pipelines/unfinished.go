@@ -1,0 +1,28 @@
+package pipelines
+
+import (
+	"context"
+	"fmt"
+)
+
+// CheckFinished returns an error that says how much is unfinished: uploads without a verdict, releases and settings
+// that are not up to date.
+func (r *Resources) CheckFinished(ctx context.Context) error {
+	backlog, err := r.Catalog.Backlog(ctx)
+	if err != nil {
+		return err
+	}
+	behind, err := r.Catalog.Unpublished(ctx)
+	if err != nil {
+		return err
+	}
+	settings, err := r.Catalog.UnpublishedSettings(ctx)
+	if err != nil {
+		return err
+	}
+	if backlog == 0 && len(behind) == 0 && len(settings) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d uploads have no verdict yet, and %d releases and the settings of %d repositories are not up to date; "+
+		"the log and repomill status say why: run again", backlog, len(behind), len(settings))
+}
