@@ -144,40 +144,6 @@ func TestPrivateRepository(t *testing.T) {
 	}
 }
 
-// Whoever has no token cannot tell what is there from what is not.
-func TestNoOracle(t *testing.T) {
-	s := newSite(t, newBucket())
-	answer := func(target string, headers ...string) string {
-		resp, body := raw(t, s.resolver, "GET", target, headers...)
-		resp.Header.Del("Date")
-		return fmt.Sprint(resp.StatusCode, resp.Header, body)
-	}
-	want := answer("/" + secretKey)
-	for _, target := range []string{
-		"/acme/secret/ubuntu/dists/jammy/InRelease", "/acme/secret/el/9.repo", "/acme/secret/el/9/x86_64/repodata/repomd.xml",
-		"/acme/secret/el/9/x86_64/nothing-1-1.x86_64.rpm", "/acme/secret/ubuntu/pool/jammy/main/h/hello/hello_1_amd64.deb",
-		"/priv/wrong/" + secretKey, "/" + secretKey + "?Expires=1&Signature=x&Key-Pair-Id=" + keyID,
-	} {
-		if got := answer(target); got != want {
-			t.Errorf("%s: got %s, want %s", target, got, want)
-		}
-		if got := answer(target, basic("wrong", "wrong")); got != want {
-			t.Errorf("%s with a wrong token: got %s, want %s", target, got, want)
-		}
-	}
-	for _, part := range []string{"401 ", `Www-Authenticate:[Basic realm="repomill"]`, `{"error":"Unauthenticated"}`, "no-store"} {
-		if !strings.Contains(want, part) {
-			t.Errorf("%s lacks %s", want, part)
-		}
-	}
-	unknown := answer("/nothing/of/ours")
-	for _, target := range []string{"/acme/nothing/gpgkey", "/acme/secret/nothing", "/acme/secret", "/priv/wrong/acme/nothing/gpgkey"} {
-		if got := answer(target); got != unknown {
-			t.Errorf("%s: got %s, want %s", target, got, unknown)
-		}
-	}
-}
-
 func TestTokenInThePath(t *testing.T) {
 	b := newBucket()
 	b[".repomill/acme/secret.json"] = privateSettings(catalog.Token{Name: "ci", SHA256: serve.TokenDigest("rmt_x")})
@@ -209,45 +175,6 @@ func TestTokenInThePath(t *testing.T) {
 	raw(t, s.edge, "GET", "/priv/rmt_x/"+secretKey) // a client of the wrong server
 	if strings.Contains(s.log.String(), "rmt_x") {
 		t.Errorf("the token is in the log:\n%s", s.log.String())
-	}
-}
-
-// A private URL opens one object; a public one opens its repository and nothing beside it.
-func TestWhatASignatureOpens(t *testing.T) {
-	b := newBucket()
-	b["acme/tools-more/gpgkey"] = "a neighbour's"
-	b["acme/secret/el/9.repo"] = "also secret"
-	s := newSite(t, b)
-	query := func(target string, headers ...string) string {
-		resp, _ := raw(t, s.resolver, "GET", target, headers...)
-		location, ok := strings.CutPrefix(resp.Header.Get("Location"), s.edge.URL)
-		if !ok {
-			t.Fatalf("%s: got %d", target, resp.StatusCode)
-		}
-		_, query, _ := strings.Cut(location, "?")
-		return "?" + query
-	}
-	public, private := query("/"+debKey), query("/"+secretKey, basic(goodToken, ""))
-	for _, tt := range []struct {
-		name, target string
-		want         int
-	}{
-		{"the package", "/" + strings.ReplaceAll(debKey, "+", "%2B") + public, 200},
-		{"the package, as old apt spells it", "/" + strings.NewReplacer("+", "%2b", "~", "%7e").Replace(debKey) + public, 200},
-		{"another file of the public repository", "/acme/tools/gpgkey" + public, 200},
-		{"a neighbour that begins alike", "/acme/tools-more/gpgkey" + public, 403},
-		{"a private repository", "/" + secretKey + public, 403},
-		{"dots", "/acme/tools/../secret/gpgkey" + public, 403},
-		{"encoded dots", "/acme/tools/%2e%2e/secret/gpgkey" + public, 403},
-		{"the private object", "/" + secretKey + private, 200},
-		{"another private object", "/acme/secret/el/9.repo" + private, 403},
-	} {
-		if resp, _ := raw(t, s.edge, "GET", tt.target); resp.StatusCode != tt.want {
-			t.Errorf("%s: got %d, want %d", tt.name, resp.StatusCode, tt.want)
-		}
-	}
-	if strings.Contains(private, "Policy=") || !strings.Contains(public, "Policy=") {
-		t.Errorf("private: %s\npublic: %s", private, public)
 	}
 }
 

@@ -1,7 +1,10 @@
 package serve
 
 import (
+	"fmt"
 	"net/http"
+	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +22,15 @@ type Answer struct {
 
 func readOnly(r *http.Request) bool {
 	return r.Method == http.MethodGet || r.Method == http.MethodHead
+}
+
+// hangUp has the connection end with the answer where a proxy before us may see the end of the request
+// elsewhere than we do: no request of ours needs a body, and HTTP/1.0 knows no chunks. What follows would
+// be answered as if it were the next client's (RFC 9112, section 6.1).
+func hangUp(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 || !r.ProtoAtLeast(1, 1) {
+		w.Header().Set("Connection", "close")
+	}
 }
 
 // text answers with a constant, which no part of a request may be in, and returns the status.
@@ -63,10 +75,14 @@ func internalError(w http.ResponseWriter) int {
 	return text(w, http.StatusInternalServerError, "no-store", "internal error\n")
 }
 
-// forLog shortens a percent-encoded path, which has printable ASCII only, and leaves out a token in it.
+// forLog shortens a percent-encoded path, which has printable ASCII only, and leaves out one that may have
+// a token in it, however it is spelled.
 func forLog(escaped string) string {
-	if strings.HasPrefix(escaped, privPrefix) {
-		return privPrefix + stars
+	decoded, err := url.PathUnescape(escaped)
+	if err != nil || strings.Contains(strings.ToLower(decoded), privPrefix) || tokenPattern.MatchString(decoded) {
+		return "/" + stars
 	}
 	return escaped[:min(len(escaped), 256)]
 }
+
+var tokenPattern = regexp.MustCompile(fmt.Sprintf("%s[0-9A-Za-z]{%d}", tokenPrefix, tokenDigits+checkDigits))

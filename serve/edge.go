@@ -42,6 +42,7 @@ func NewEdge(cfg EdgeConfig) http.Handler { return &edge{cfg} }
 type edge struct{ EdgeConfig }
 
 func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	hangUp(w, r)
 	if !readOnly(r) {
 		methodNotAllowed(w)
 		return

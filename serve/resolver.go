@@ -79,6 +79,7 @@ and its public keys are at
 
 func (s *resolver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := s.Now()
+	hangUp(w, r)
 	a := s.answer(w, r, began)
 	if s.Observe != nil {
 		a.Took = s.Now().Sub(began)
@@ -90,7 +91,7 @@ func (s *resolver) answer(w http.ResponseWriter, r *http.Request, now time.Time)
 	if !readOnly(r) {
 		return Answer{Status: methodNotAllowed(w)}
 	}
-	switch escaped := r.URL.EscapedPath(); escaped {
+	switch escaped := asSent(r.URL); escaped {
 	case "/":
 		return Answer{Status: text(w, http.StatusOK, "public, max-age=300", index)}
 	case "/healthz", "/livez":
@@ -159,6 +160,15 @@ var (
 	redirectReferrer = []string{"no-referrer"}
 	redirectLength   = []string{"0"}
 )
+
+// asSent returns the path of a URL in the client's own spelling. URL.EscapedPath spells a path anew if one
+// byte of it should have been encoded, such as a '^', and its "%2F" would then be a slash like any other.
+func asSent(u *url.URL) string {
+	if u.RawPath != "" {
+		return u.RawPath
+	}
+	return u.EscapedPath()
+}
 
 // parse decodes a path once and finds the object that it names.
 func parse(escaped string) (layout.Ref, bool) {

@@ -1,16 +1,20 @@
 package serve_test
 
 import (
+	"bufio"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"repomill/schemas/catalog"
 	"repomill/serve"
 )
 
@@ -213,33 +217,46 @@ func TestSignerFault(t *testing.T) {
 	}
 }
 
-// FuzzResolver checks that no path leads away from the edge.
+// FuzzResolver sends a request line and a header as they are: no path leads away from the edge, nobody
+// guesses a token, and nothing of a request is in the answer or in the log.
 func FuzzResolver(f *testing.F) {
-	s := newSite(f, newBucket())
-	for _, seed := range []string{"/", debKey, rpmKey, "/evil.example.org", "acme/tools/../x", "acme/tools/gpgkey%0d%0a", "acme/tools/ubuntu/jammy/dists/jammy/Release", secretKey, "priv/x/" + secretKey} {
-		f.Add("/" + seed)
+	secret, digest := serve.NewToken() // another one each time: no seed has it
+	b := newBucket()
+	b[".repomill/acme/secret.json"] = privateSettings(catalog.Token{Name: "ci", SHA256: digest})
+	s := newSite(f, b)
+	for _, path := range []string{"", debKey, rpmKey, "/evil.example.org", "acme/tools/../x", "acme/tools/gpgkey%0d%0a", "acme/tools/ubuntu/jammy/dists/jammy/Release", secretKey,
+		"priv/x/" + secretKey, "acme%2ftools/el/9/x86_64/a^1.rpm", `\evil.example.org/`, "%2e%2e/%252e", "acme/tools/gpgkey?Policy=x&Expires=1#y"} {
+		f.Add("/"+path, "Basic eDp5")
+		f.Add("http://evil.example.org/"+path, "Bearer x")
 	}
-	f.Fuzz(func(t *testing.T, target string) {
-		r := httptest.NewRequest("GET", "/", nil)
-		u, err := r.URL.Parse(target)
-		if err != nil {
+	f.Fuzz(func(t *testing.T, target, authorization string) {
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + target + " HTTP/1.1\r\nHost: x\r\nAuthorization: " + authorization + "\r\n\r\n")))
+		if err != nil || r.Method != http.MethodGet {
 			return
 		}
-		r.URL = u
 		w := httptest.NewRecorder()
 		s.resolver.Config.Handler.ServeHTTP(w, r)
-		location := w.Header().Get("Location")
+		location, body := w.Header().Get("Location"), w.Body.String()
 		switch w.Code {
 		case http.StatusOK, http.StatusNotFound, http.StatusUnauthorized:
-			if location != "" {
-				t.Errorf("%q: %d with location %q", target, w.Code, location)
+			if location != "" || !slices.Contains(pages, body) && !strings.HasPrefix(body, "This is a repomill") {
+				t.Errorf("%q: %d with location %q, body %q", target, w.Code, location, body)
 			}
 		case http.StatusFound:
-			if !strings.HasPrefix(location, s.edge.URL+"/acme/tools/") || strings.ContainsAny(location, "\r\n \"\\") {
+			if !strings.HasPrefix(location, s.edge.URL+"/acme/tools/") || strings.ContainsAny(location, "\r\n \"\\") || body != "" {
 				t.Errorf("%q leads to %q", target, location)
+			}
+			if path, _, _ := strings.Cut(r.RequestURI, "?"); strings.Contains(strings.ToLower(path), "%2f") && !strings.Contains(path, "/priv/") {
+				t.Errorf("%q leads to %q: an encoded slash is taken for one", target, location)
 			}
 		default:
 			t.Errorf("%q: got %d", target, w.Code)
 		}
+		if log := s.log.String(); log != "" || strings.Contains(fmt.Sprint(w.Header()), secret) {
+			t.Errorf("%q: the log has %q", target, log)
+		}
 	})
 }
+
+// pages are all bodies of short answers.
+var pages = []string{"ok\n", "not found\n", `{"error":"Unauthenticated"}` + "\n"}

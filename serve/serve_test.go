@@ -128,6 +128,11 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 	return mustKey()
 }
 
+// verifying is the public half of a key, as a verifier wants it.
+func verifying(key crypto.Signer) map[string]crypto.PublicKey {
+	return map[string]crypto.PublicKey{keyID: key.Public()}
+}
+
 func mustKey() *ecdsa.PrivateKey {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -146,7 +151,7 @@ func newSiteWith(t testing.TB, objects bucket, key crypto.Signer, change func(*s
 
 	s.edge = httptest.NewUnstartedServer(nil)
 	base := &url.URL{Scheme: "http", Host: s.edge.Listener.Addr().String()}
-	verifier := cloudfront.NewVerifier(base, map[string]crypto.PublicKey{keyID: key.Public()})
+	verifier := cloudfront.NewVerifier(base, verifying(key))
 	s.edge.Config.Handler = serve.NewEdge(serve.EdgeConfig{Verifier: verifier, Objects: objects, Log: log, Now: now})
 	s.edge.Start()
 	t.Cleanup(s.edge.Close)

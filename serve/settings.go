@@ -14,6 +14,7 @@ const (
 	maxCachedSettings = 16 << 10         // repositories, declared or not
 	maxCachedBytes    = 64 << 20         // of the settings objects of those that are declared
 	maxFirstReads     = 64               // at a time, of repositories that nothing is known of
+	maxWaiting        = 1024             // for a first read, those that are read included
 	retryAfter        = time.Second      // absence and faults are asked about again
 	readTimeout       = 5 * time.Second  // for one settings object
 	clockTrust        = 30 * time.Second // how far a clock may go back before answers are thought old
@@ -36,7 +37,9 @@ type SettingsConfig struct {
 // MaxStale; others are not served. So nothing that is private becomes public by a fault.
 type SettingsCache struct {
 	SettingsConfig
-	slots chan struct{} // one for each first read
+	queue  chan struct{} // one for each first read that is wanted
+	slots  chan struct{} // one for each that is under way
+	floods faultLog
 
 	mu      sync.Mutex
 	entries map[catalog.Repository]*settingsEntry
@@ -65,7 +68,8 @@ type settingsEntry struct {
 // NewSettingsCache returns a cache that knows nothing yet.
 func NewSettingsCache(cfg SettingsConfig) *SettingsCache {
 	return &SettingsCache{
-		SettingsConfig: cfg, slots: make(chan struct{}, maxFirstReads), entries: map[catalog.Repository]*settingsEntry{},
+		SettingsConfig: cfg, queue: make(chan struct{}, maxWaiting), slots: make(chan struct{}, maxFirstReads),
+		entries: map[catalog.Repository]*settingsEntry{},
 	}
 }
 

@@ -22,6 +22,10 @@ type change struct {
 // tell writes one line for each change of state, and none while nothing changes: a fault that all
 // requests for unknown repositories meet is one.
 func (c *SettingsCache) tell(ch change) {
+	if errors.Is(ch.err, errFlood) {
+		c.floods.log(c.Log, c.Now(), errFlood.Error())
+		return
+	}
 	log, fault := c.Log.With("repository", ch.repository.String()), isFault(ch.err)
 	switch {
 	case fault && !ch.faulty && ch.known:

@@ -49,14 +49,33 @@ func (c *SettingsCache) find(ctx context.Context, r catalog.Repository, known la
 		}
 	}()
 	if known == "" {
-		select {
-		case c.slots <- struct{}{}:
-			defer func() { <-c.slots }()
-		case <-ctx.Done():
-			return finding{}, errors.New("too many unknown repositories are asked for")
+		leave, err := c.enter(ctx)
+		if err != nil {
+			return finding{}, err
 		}
+		defer leave()
 	}
 	return c.read(ctx, r, known)
+}
+
+// errFlood says nothing of the bucket.
+var errFlood = errors.New("too many unknown repositories are asked for")
+
+// enter waits for a turn to read of a repository that nothing is known of. Names are made up faster than
+// they are looked for: beyond a queue nobody waits.
+func (c *SettingsCache) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case c.queue <- struct{}{}:
+	default:
+		return nil, errFlood
+	}
+	select {
+	case c.slots <- struct{}{}:
+		return func() { <-c.slots; <-c.queue }, nil
+	case <-ctx.Done():
+		<-c.queue
+		return nil, errFlood
+	}
 }
 
 func (c *SettingsCache) read(ctx context.Context, r catalog.Repository, known layout.Version) (finding, error) {
@@ -105,7 +124,7 @@ func (c *SettingsCache) settle(r catalog.Repository, e *settingsEntry, f finding
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ch := change{repository: r, known: e.version != "", faulty: isFault(e.err), found: f, err: err}
-	if !ch.known {
+	if !ch.known && !errors.Is(err, errFlood) {
 		ch.faulty, c.blind = c.blind, isFault(err)
 	}
 	e.tried, e.err = now, err

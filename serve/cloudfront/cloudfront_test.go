@@ -106,3 +106,20 @@ func TestEscape(t *testing.T) {
 		})
 	}
 }
+
+// FuzzEscape checks that a path leads back to its key, with nothing in it that a client, a proxy or a
+// policy might read as syntax.
+func FuzzEscape(f *testing.F) {
+	for _, seed := range []string{plusKey, "", "/", "a b", "\x00\r\n\xff", "é%2F%", "a?b#c;d\\e\"<>*", "\u202e\u2028"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, key string) {
+		path := cloudfront.Escape(key)
+		if back, err := url.PathUnescape(path); err != nil || back != key {
+			t.Errorf("%q is %q, which is %q, %v", key, path, back, err)
+		}
+		if strings.Trim(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/%") != "" || cloudfront.Escape(path) != strings.ReplaceAll(path, "%", "%25") {
+			t.Errorf("%q is %q", key, path)
+		}
+	})
+}

@@ -31,7 +31,7 @@ func parseParameters(query string) (parameters, error) {
 	for pair := range strings.SplitSeq(query, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		if !slices.Contains(parameterNames, name) {
-			return nil, refuse("parameter %q is unknown", cut(name))
+			return nil, refuse("a parameter is unknown") // and may be a secret of another server
 		}
 		if _, ok := p[name]; ok {
 			return nil, refuse("parameter %s stands twice", name)

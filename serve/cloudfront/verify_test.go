@@ -175,8 +175,8 @@ func TestTwoKeys(t *testing.T) {
 	}
 }
 
-// FuzzVerify checks that nothing but what was signed is good.
-func FuzzVerify(f *testing.F) {
+// FuzzCloudFrontVerify checks that nothing but what was signed is good.
+func FuzzCloudFrontVerify(f *testing.F) {
 	key := ecdsaKey(f)
 	v := newVerifier(f, edge, key)
 	signed := requestURI(f, sign(f, newSigner(f, edge, key), plusKey, noon))

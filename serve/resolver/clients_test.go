@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"repomill/pipelines/command"
 )
 
 // An apt is an apt-get of its own: nothing of this machine's apt is read or written.
@@ -98,7 +100,7 @@ func TestApt(t *testing.T) {
 				t.Errorf("got %d\n%s", res.code, res.out)
 			}
 		})
-		if r.stop() != exitOK || strings.Contains(r.log.String(), goodToken) {
+		if r.stop() != command.OK || strings.Contains(r.log.String(), goodToken) {
 			t.Errorf("the log has the token, or the end was not clean:\n%s", r.log)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"repomill/pipelines/command"
 	"repomill/pipelines/objects/file"
 	"repomill/pipelines/objects/s3"
 	"repomill/serve"
@@ -32,20 +33,20 @@ func openBucket(ctx context.Context, cfg Config) (bucket, error) {
 	case "s3":
 		b, err := s3.OpenBucket(ctx, cfg.Bucket)
 		if err != nil {
-			return nil, unreachable(err)
+			return nil, command.Fault(err)
 		}
 		return b, nil
 	case "file":
 		if info, err := os.Stat(path); err != nil || !info.IsDir() { // it would be made
-			return nil, unreachable(fmt.Errorf("--bucket file://%s: there is no such folder", path))
+			return nil, command.Fault(fmt.Errorf("--bucket file://%s: there is no such folder", path))
 		}
 		b, err := file.OpenBucket(cfg.Bucket)
 		if err != nil {
-			return nil, unreachable(fmt.Errorf("--bucket: %w", err))
+			return nil, command.Fault(fmt.Errorf("--bucket: %w", err))
 		}
 		return b, nil
 	default:
-		return nil, usage("--bucket: use s3://bucket?region=R or file:///path/to/folder")
+		return nil, command.Usage("--bucket: use s3://bucket?region=R or file:///path/to/folder")
 	}
 }
 
@@ -57,7 +58,7 @@ func newSigner(cfg Config) (*cloudfront.Signer, error) {
 	}
 	key, err := cloudfront.ParseKey(text)
 	if err != nil {
-		return nil, usage("--key %s: %w", cfg.Key, err)
+		return nil, command.Usage("--key %s: %w", cfg.Key, err)
 	}
 	cdn, err := siteURL("--cdn", cfg.CDN)
 	if err != nil {
@@ -65,7 +66,7 @@ func newSigner(cfg Config) (*cloudfront.Signer, error) {
 	}
 	signer, err := cloudfront.NewSigner(cdn, cfg.KeyPairID, key)
 	if err != nil {
-		return nil, usage("--cdn or --key-pair-id: %w", err)
+		return nil, command.Usage("--cdn or --key-pair-id: %w", err)
 	}
 	return signer, nil
 }
@@ -73,11 +74,11 @@ func newSigner(cfg Config) (*cloudfront.Signer, error) {
 func readKey(rawURL string) ([]byte, error) {
 	path, ok := strings.CutPrefix(rawURL, "file://")
 	if !ok || !strings.HasPrefix(path, "/") { // the value is not shown: it may be the key itself
-		return nil, usage("--key: use file:///path/to/key.pem")
+		return nil, command.Usage("--key: use file:///path/to/key.pem")
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, usage("--key: %w", err)
+		return nil, command.Usage("--key: %w", err)
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
@@ -85,7 +86,7 @@ func readKey(rawURL string) ([]byte, error) {
 		err = fmt.Errorf("more than %d bytes", maxKeyFile)
 	}
 	if err != nil {
-		return nil, usage("--key %s: %w", rawURL, err)
+		return nil, command.Usage("--key %s: %w", rawURL, err)
 	}
 	return text, nil
 }
@@ -101,34 +102,43 @@ func (cfg Config) check() error {
 		return err
 	}
 	if public.Scheme == "https" && cdn.Scheme == "http" {
-		return usage("--cdn %s: apt refuses a redirect from https to http; use https://%s", cfg.CDN, cdn.Host)
+		return command.Usage("--cdn %s: apt refuses a redirect from https to http; use https://%s", cfg.CDN, cdn.Host)
 	}
-	if strings.EqualFold(public.Host, cdn.Host) {
-		return usage("--cdn %s has the host of --public-url: clients would come back here, or send their token to the bucket; use the distribution's own name", cfg.CDN)
+	if strings.EqualFold(public.Host, cdn.Host) || address(public) == address(cdn) {
+		return command.Usage("--cdn %s has the host of --public-url: clients would come back here, or send their token to the bucket; use the distribution's own name", cfg.CDN)
 	}
 	addresses := []struct{ flag, value string }{{"--listen", cfg.Listen}, {"--ops-listen", cfg.OpsListen}}
 	for _, a := range addresses {
 		if _, _, err := net.SplitHostPort(a.value); err != nil && (a.flag == "--listen" || a.value != "") {
-			return usage("%s %q: use host:port, such as 127.0.0.1:8080", a.flag, a.value)
+			return command.Usage("%s %q: use host:port, such as 127.0.0.1:8080", a.flag, a.value)
 		}
 	}
 	if cfg.Grace < 0 {
-		return usage("--grace %v: use a duration such as 10s", cfg.Grace)
+		return command.Usage("--grace %v: use a duration such as 10s", cfg.Grace)
 	}
 	return nil
+}
+
+// address is where a site is reached: its host in one spelling, and its port.
+func address(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")) + ":" + port
 }
 
 // siteURL reads the URL of a site: http or https, a host, and perhaps a path.
 func siteURL(flag, raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err == nil && u.User != nil { // not shown: it may have a password
-		return nil, usage("%s: want no user or password in the URL", flag)
+		return nil, command.Usage("%s: want no user or password in the URL", flag)
 	}
 	if err == nil && (u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "") {
 		err = errors.New("not a site")
 	}
 	if err != nil {
-		return nil, usage("%s %q: use https://NAME[:PORT]", flag, raw)
+		return nil, command.Usage("%s %q: use https://NAME[:PORT]", flag, raw)
 	}
 	return u, nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -18,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"repomill/pipelines/command"
 	"repomill/schemas/layout"
 	"repomill/serve"
 )
@@ -71,7 +71,7 @@ func TestCommand(t *testing.T) {
 			t.Errorf("metrics have %q", secret)
 		}
 	}
-	if code := r.stop(); code != exitOK {
+	if code := r.stop(); code != command.OK {
 		t.Errorf("exit code %d", code)
 	}
 	var messages []string
@@ -129,45 +129,6 @@ func TestReady(t *testing.T) {
 	}
 }
 
-// What a client can send is bounded, and an odd request is no way around anything.
-func TestHostileRequests(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.put("acme/public/gpgkey", []byte("a key"))
-	r := w.start()
-	for _, tt := range []struct {
-		name, request string
-		want          string // of the answer's first line
-	}{
-		{"a huge header", "GET /acme/public/gpgkey HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("a", 64<<10) + "\r\n\r\n", "HTTP/1.1 431 "},
-		{"many headers", "GET /acme/public/gpgkey HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("A: b\r\n", 10_000) + "\r\n", "HTTP/1.1 431 "},
-		{"a huge target", "GET /" + strings.Repeat("a", 64<<10) + " HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 431 "},
-		{"two hosts", "GET /acme/public/gpgkey HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", "HTTP/1.1 400 "},
-		{"no host", "GET /acme/public/gpgkey HTTP/1.1\r\n\r\n", "HTTP/1.1 400 "},
-		{"two lengths", "GET /acme/public/gpgkey HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", "HTTP/1.1 400 "},
-		{"not HTTP", "hello\r\n\r\n", "HTTP/1.1 400 "},
-		{"a body", "GET /acme/public/gpgkey HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello", "HTTP/1.1 302 "},
-		{"a tunnel", "CONNECT evil.example.org:443 HTTP/1.1\r\nHost: evil.example.org:443\r\n\r\n", "HTTP/1.1 405 "},
-		{"another site through us", "GET http://evil.example.org/ HTTP/1.1\r\nHost: evil.example.org\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 "},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
-			if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-				t.Fatal(err)
-			}
-			go io.WriteString(conn, tt.request) //nolint:errcheck // refused before its end
-			line, err := bufio.NewReader(conn).ReadString('\n')
-			if err != nil || !strings.HasPrefix(line, tt.want) {
-				t.Errorf("got %q, %v, want %s", line, err, tt.want)
-			}
-		})
-	}
-}
-
 // What is wrong with a setting is told in one line that names it.
 func TestBadSettings(t *testing.T) {
 	t.Parallel()
@@ -200,6 +161,8 @@ func TestBadSettings(t *testing.T) {
 		{"a CDN with a query", []string{"--cdn", "https://d111.cloudfront.net/?x=1"}, 2, "--cdn"},
 		{"a CDN that apt refuses", []string{"--public-url", "https://packages.example.org", "--cdn", "http://d111.cloudfront.net"}, 2, "--cdn http://d111.cloudfront.net: apt refuses"},
 		{"a CDN that is ourselves", []string{"--public-url", "https://packages.example.org", "--cdn", "https://Packages.example.org/"}, 2, "the host of --public-url"},
+		{"a CDN that is ourselves, with the port", []string{"--public-url", "https://packages.example.org", "--cdn", "https://packages.example.org:443"}, 2, "the host of --public-url"},
+		{"a CDN that is ourselves, with a dot", []string{"--public-url", "https://packages.example.org", "--cdn", "https://packages.example.org."}, 2, "the host of --public-url"},
 		{"no public URL", []string{"--public-url", "packages"}, 2, "--public-url"},
 		{"an address that is taken", []string{"--listen", busy.Addr().String()}, 4, "--listen"},
 		{"an address for operators that is taken", []string{"--ops-listen", busy.Addr().String()}, 4, "--ops-listen"},
@@ -212,7 +175,7 @@ func TestBadSettings(t *testing.T) {
 			var log bytes.Buffer
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
-			if code := command(ctx, w.flags(tt.args...), io.Discard, &log); code != tt.code {
+			if code := resolve(ctx, w.flags(tt.args...), io.Discard, &log); code != tt.code {
 				t.Errorf("exit code %d, want %d", code, tt.code)
 			}
 			if got := log.String(); !strings.Contains(got, tt.want) || strings.Count(got, "\n") != 1 || strings.Contains(got, "hunter2") || strings.Contains(got, "AKIA") {
@@ -224,7 +187,7 @@ func TestBadSettings(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	var out bytes.Buffer
-	if code := command(t.Context(), []string{"--help"}, &out, io.Discard); code != 0 || !strings.Contains(out.String(), "$REPOMILL_KEY_PAIR_ID") {
+	if code := resolve(t.Context(), []string{"--help"}, &out, io.Discard); code != 0 || !strings.Contains(out.String(), "$REPOMILL_KEY_PAIR_ID") {
 		t.Errorf("got %d\n%s", code, out.String())
 	}
 }

@@ -68,20 +68,28 @@ func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 }
 
-// opsHandler answers operators and their machines. Unlike the public one, its /readyz says why not.
+// opsHandler answers operators and their machines. Unlike the public one, its /readyz says why not. It is
+// no http.ServeMux, which sends who asks for an unclean path to a clean one.
 func (s *resolver) opsHandler(metrics http.Handler) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics)
-	mux.HandleFunc("GET /healthz", alive)
-	mux.HandleFunc("GET /livez", alive)
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := s.ready(); err != nil {
-			http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
-			return
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.Path; {
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, "only GET and HEAD are allowed", http.StatusMethodNotAllowed)
+		case path == "/metrics":
+			metrics.ServeHTTP(w, r)
+		case path == "/healthz", path == "/livez":
+			alive(w, r)
+		case path == "/readyz":
+			if err := s.ready(); err != nil {
+				http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
+				return
+			}
+			alive(w, r)
+		default:
+			http.Error(w, "not found", http.StatusNotFound)
 		}
-		alive(w, r)
 	})
-	return mux
 }
 
 // alive says that the process runs, and nothing else: a fault of the bucket must not restart the fleet.

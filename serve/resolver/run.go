@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"repomill/pipelines/command"
 	"repomill/serve"
 )
 
@@ -47,7 +48,7 @@ func run(ctx context.Context, cfg Config, errOut io.Writer) error {
 	s := &resolver{cfg: cfg, log: newLogger(errOut, cfg.LogFormat)}
 	s.settings = serve.NewSettingsCache(serve.SettingsConfig{Bucket: bucket, MaxAge: settingsAge, MaxStale: settingsStale, Log: s.log, Now: time.Now})
 	if err := s.settings.Probe(ctx); err != nil {
-		return unreachable(fmt.Errorf("--bucket: %w", err))
+		return command.Fault(fmt.Errorf("--bucket: %w", err))
 	}
 	m := newMetrics(s.settings.Health, signer.Drawn, time.Now)
 	rc := serve.ResolverConfig{Signer: signer, Settings: s.settings, Ready: s.ready, Observe: m.observe, Log: s.log, Now: time.Now}
@@ -85,7 +86,7 @@ func (s *resolver) ready() error {
 func (s *resolver) serve(ctx context.Context, public, metrics http.Handler) error {
 	listener, err := net.Listen("tcp", s.cfg.Listen)
 	if err != nil {
-		return unreachable(fmt.Errorf("--listen: %w", err))
+		return command.Fault(fmt.Errorf("--listen: %w", err))
 	}
 	defer listener.Close()
 	servers := map[*http.Server]net.Listener{s.newServer(public): listener}
@@ -93,7 +94,7 @@ func (s *resolver) serve(ctx context.Context, public, metrics http.Handler) erro
 	if s.cfg.OpsListen != "" {
 		ops, err := net.Listen("tcp", s.cfg.OpsListen)
 		if err != nil {
-			return unreachable(fmt.Errorf("--ops-listen: %w", err))
+			return command.Fault(fmt.Errorf("--ops-listen: %w", err))
 		}
 		defer ops.Close()
 		servers[s.newServer(s.opsHandler(metrics))] = ops
@@ -118,7 +119,7 @@ func (s *resolver) serve(ctx context.Context, public, metrics http.Handler) erro
 func (s *resolver) newServer(h http.Handler) *http.Server {
 	srv := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		MaxHeaderBytes: 32 << 10, DisableGeneralOptionsHandler: true, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	if s.cfg.ServeThrough == "metadata" {
 		srv.WriteTimeout = 10 * time.Minute

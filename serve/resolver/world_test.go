@@ -168,7 +168,7 @@ func (w *world) start(more ...string) *running {
 	ctx, cancel := contextOf(w.t)
 	r := &running{log: &output{}}
 	code := make(chan int, 1)
-	go func() { code <- command(ctx, w.flags(more...), io.Discard, r.log) }()
+	go func() { code <- resolve(ctx, w.flags(more...), io.Discard, r.log) }()
 	r.stop = sync.OnceValue(func() int { cancel(); return <-code })
 	w.t.Cleanup(func() { r.stop() })
 	for range 1000 {

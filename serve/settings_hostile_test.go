@@ -1,0 +1,88 @@
+package serve_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"repomill/schemas/catalog"
+	"repomill/serve"
+)
+
+// Names are made up faster than they are looked for. Beyond a queue nobody waits and holds memory, the log
+// has one line, and what is known is served as before.
+func TestAFloodOfUnknownNamesIsRefused(t *testing.T) {
+	const queue, more = 1024, 500
+	g := &gate{opened: make(chan struct{})}
+	g.set(0, publicTools, nil)
+	var log lockedBuffer
+	c := newSettings(g, slog.New(slog.NewTextHandler(&log, nil)), g.now)
+	go func() { g.opened <- struct{}{} }()
+	if _, err := c.Access(t.Context(), tools); err != nil {
+		t.Fatal(err)
+	}
+	refused, queued := make(chan struct{}, queue+more), sync.WaitGroup{}
+	for i := range queue + more {
+		queued.Go(func() {
+			if _, err := c.Access(t.Context(), catalog.Repository{Owner: "acme", Name: fmt.Sprint("x", i)}); err == nil {
+				t.Error("an unknown name is known")
+			} else if !errors.Is(err, fs.ErrNotExist) {
+				refused <- struct{}{}
+			}
+		})
+	}
+	for range more {
+		select {
+		case <-refused:
+		case <-time.After(4 * time.Second): // who waits is refused after five
+			t.Fatal("they wait")
+		}
+	}
+	if a, err := c.Access(t.Context(), tools); err != nil || a.Visibility != catalog.Public {
+		t.Errorf("what is known is not served: %+v, %v", a, err)
+	}
+	close(g.opened)
+	queued.Wait()
+	if len(refused) != 0 || strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), "too many unknown") {
+		t.Errorf("%d more are refused, and the log has\n%s", len(refused), log.String())
+	}
+}
+
+// FuzzSettings checks that a settings object that is no JSON serves nothing, that a token which it does not
+// have opens nothing, and that nothing of it breaks a line of the log.
+func FuzzSettings(f *testing.F) {
+	secret, digest := serve.NewToken()
+	for _, seed := range []string{publicTools, privateTools, "", "null", "[]", publicTools + "{}", strings.Replace(publicTools, "tools", "other", 1), strings.Replace(publicTools, "public", "Public", 1),
+		strings.Replace(privateTools, `"private"`, `"private","tokens":[{"name":"x","sha256":"`+serve.TokenDigest("x")+`","expires":"2026-01-01T00:00:00Z"},{"sha256":"zz"}]`, 1)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if strings.Contains(strings.ToLower(text), digest) {
+			return
+		}
+		s := &store{}
+		s.set(0, text, nil)
+		var log lockedBuffer
+		a, err := newSettings(s, slog.New(slog.NewJSONHandler(&log, nil)), s.now).Access(t.Context(), tools)
+		if err != nil && a.Visibility != "" {
+			t.Errorf("%q: got %q with %v", text, a.Visibility, err)
+		}
+		if a.Opens([]serve.Secret{serve.Secret(secret), "", "x\x00"}, noon) {
+			t.Errorf("%q opens to anybody", text)
+		}
+		if served := a.Visibility == catalog.Public || a.Visibility == catalog.Private; served && !json.Valid([]byte(text)) {
+			t.Errorf("%q is %s", text, a.Visibility)
+		}
+		for line := range strings.Lines(log.String()) {
+			if !json.Valid([]byte(line)) {
+				t.Errorf("%q: the log has %q", text, line)
+			}
+		}
+	})
+}
