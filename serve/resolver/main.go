@@ -39,17 +39,24 @@ func main() {
 
 // resolve executes one command line and returns its exit code.
 func resolve(ctx context.Context, args []string, out, errOut io.Writer) int {
-	line := command.Line{Name: "resolver", Description: "Redirects clients of package repositories to signed URLs.", Out: out, Err: hideKeys{errOut}}
+	said := &hidingKeys{Writer: errOut}
+	line := command.Line{Name: "resolver", Description: "Redirects clients of package repositories to signed URLs.", Out: out, Err: said}
 	cfg := &Config{}
-	return line.Run(ctx, cfg, args, func(*kong.Context) error { return run(ctx, *cfg, errOut) })
+	return line.Run(ctx, cfg, args, func(*kong.Context) error {
+		said.understood = true
+		return run(ctx, *cfg, errOut)
+	})
 }
 
-// hideKeys passes on what kong says, which shows what it does not understand, but for a private key that was given
-// instead of its file.
-type hideKeys struct{ io.Writer }
+// hidingKeys passes on what is said, but for a private key that stands where its file should: what kong does not
+// understand, it shows.
+type hidingKeys struct {
+	io.Writer
+	understood bool // what is said from here on is our own
+}
 
-func (h hideKeys) Write(p []byte) (int, error) {
-	if bytes.Contains(p, []byte("-----BEGIN")) {
+func (h *hidingKeys) Write(p []byte) (int, error) {
+	if !h.understood && bytes.Contains(p, []byte("-----BEGIN")) {
 		_, err := io.WriteString(h.Writer, "resolver: --key: use file:///path/to/key.pem, not the key itself; see resolver --help\n")
 		return len(p), err
 	}
