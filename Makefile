@@ -3,9 +3,11 @@
 # make bench  figures, beside those of the peers that are installed
 # make test-flink  ingest and reindex on a Flink cluster that the tests start; fetches it from Maven
 # make fuzz   every fuzz target for FUZZTIME each
+# make soak   the real program under KILLS random kills, on files and on servers, while packages keep coming
 
 GO ?= go
 FUZZTIME ?= 30s
+KILLS ?= 500
 # -versus.full measures at the sizes that README tells, in about an hour; without it, in minutes.
 VERSUS ?=
 # Worker binaries are built without cgo; so is what we test, but for the race detector.
@@ -15,11 +17,11 @@ export PATH := $(PATH):$(CURDIR)/bin/tools/usr/bin:$(CURDIR)/bin/tools/usr/sbin
 
 # ./... leaves testdata out.
 PACKAGES = ./... ./testdata/debtest ./testdata/rpmtest ./testdata/gcstest ./testdata/mysqltest ./testdata/pubsubtest ./testdata/s3test \
-	./testdata/intaketest ./testdata/clients ./testdata/corpus ./testdata/flinktest ./testdata/versus
+	./testdata/intaketest ./testdata/clients ./testdata/corpus ./testdata/faults ./testdata/flinktest ./testdata/soak ./testdata/versus
 # Where goroutines meet: what the race detector is worth its time for.
 RACY = ./serve/... ./publish ./pipelines ./pipelines/objects/file ./pipelines/queue
 
-.PHONY: bin/repomill-beam run build test test-flink lint race bench fuzz tools go-version
+.PHONY: bin/repomill-beam run build test test-flink lint race bench fuzz soak tools go-version
 
 run: build
 	bin/repomill up --data ./data
@@ -44,6 +46,7 @@ go-version:
 test: go-version tools lint
 	$(GO) test -timeout 15m $(PACKAGES)
 	@$(MAKE) --no-print-directory race
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=10s
 
 test-flink: go-version
 	@deploy/install-test-tools mvn:maven java:default-jre-headless
@@ -71,9 +74,8 @@ bench: build
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 120m ./testdata/versus $(VERSUS)
 	$(GO) test -run '^$$' -bench . ./ingest/deb ./ingest/rpm ./serve ./serve/cloudfront
 
-fuzz:
-	@for p in $$($(GO) list ./...); do \
-		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
-			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x $$p || exit 1; \
-		done; \
-	done
+fuzz: go-version
+	GO="$(GO)" deploy/fuzz $(FUZZTIME)
+
+soak: go-version
+	$(GO) test -count=1 -v -timeout 90m ./testdata/soak -args -soak.kills $(KILLS)
