@@ -110,9 +110,6 @@ func (s *site) open(ctx context.Context) (err error) {
 	if s.unlock, err = lockFolder(c.Data); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(c.path("bucket/.tmp")); err != nil { // what a crash left: under the lock, nobody writes
-		return command.Fault(err)
-	}
 	if s.resolver, err = net.Listen("tcp", c.Listen); err != nil {
 		return command.Fault(fmt.Errorf("%w: choose another address with --listen", err))
 	}

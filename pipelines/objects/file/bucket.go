@@ -38,7 +38,8 @@ type known struct {
 // maxKnown bounds the memory of a Bucket's versions: about 300 bytes each.
 const maxKnown = 20_000
 
-// OpenBucket opens the bucket of a file:// URL and removes what crashes left in it more than a day ago.
+// OpenBucket opens the bucket of a file:// URL and removes what crashes left in it. What other processes are
+// writing stays.
 func OpenBucket(rawURL string) (*Bucket, error) {
 	dir, err := folder("bucket", rawURL)
 	if err != nil {
@@ -53,22 +54,6 @@ func OpenBucket(rawURL string) (*Bucket, error) {
 		return nil, fmt.Errorf("open bucket: %w", err)
 	}
 	return &Bucket{root: root, path: dir, versions: map[string]known{}}, nil
-}
-
-func openTemp(root *os.Root) error {
-	if err := root.Mkdir(tempDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	entries, err := fs.ReadDir(root.FS(), tempDir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
-			root.Remove(tempDir + "/" + e.Name()) //nolint:errcheck // the next start tries again
-		}
-	}
-	return nil
 }
 
 // Close releases the folder.

@@ -290,21 +290,33 @@ func TestOpenForServing(t *testing.T) {
 	}
 }
 
-// What a crash left is removed a day later; before that, another process may be writing it.
+// What a crash left is removed soon after; what another process is writing is not, however long it takes.
 func TestOpenBucketRemovesLeftovers(t *testing.T) {
 	dir := t.TempDir()
-	openBucket(t, dir)
-	for name, age := range map[string]time.Duration{"old": 25 * time.Hour, "young": 23 * time.Hour} {
-		path := filepath.Join(dir, ".tmp", name)
-		if err := os.WriteFile(path, nil, 0o600); err != nil {
-			t.Fatal(err)
+	writer := openBucket(t, dir)
+	body, rest := io.Pipe()
+	written := make(chan error, 1)
+	go func() { written <- writer.Create(t.Context(), layout.ObjectOf(pool), body) }()
+	if _, err := rest.Write([]byte("begun")); err != nil { // returns when the file is there
+		t.Fatal(err)
+	}
+	temp := filepath.Join(dir, ".tmp")
+	begun, err := os.ReadDir(temp)
+	if err != nil || len(begun) != 1 {
+		t.Fatalf(".tmp has %v, %v; want the file that is being written", begun, err)
+	}
+	for name, age := range map[string]time.Duration{"old": 2 * time.Minute, "young": 30 * time.Second, begun[0].Name(): time.Hour} {
+		path := filepath.Join(temp, name)
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+		if err == nil {
+			err = errors.Join(f.Close(), os.Chtimes(path, time.Time{}, time.Now().Add(-age)))
 		}
-		if err := os.Chtimes(path, time.Time{}, time.Now().Add(-age)); err != nil {
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	openBucket(t, dir)
-	entries, err := os.ReadDir(filepath.Join(dir, ".tmp"))
+	entries, err := os.ReadDir(temp)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -312,8 +324,14 @@ func TestOpenBucketRemovesLeftovers(t *testing.T) {
 	for _, e := range entries {
 		left = append(left, e.Name())
 	}
-	if diff := cmp.Diff([]string{"young"}, left); diff != "" {
+	want := []string{begun[0].Name(), "young"}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, left); diff != "" {
 		t.Errorf("left (-want +got):\n%s", diff)
+	}
+	rest.Close()
+	if err := <-written; err != nil {
+		t.Errorf("the slow writer: %v", err)
 	}
 }
 

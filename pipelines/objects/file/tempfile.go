@@ -10,15 +10,51 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"syscall"
+	"time"
 )
 
-// tempDir holds files that are being written. A crash leaves them there; nothing refers to them.
+// tempDir holds files that are being written, by several processes perhaps. Each is locked by its writer. A
+// crash leaves them there without a lock; nothing refers to them.
 const tempDir = ".tmp"
 
-// A tempFile is a complete, durable file under a hidden name, ready to be linked or renamed.
+// minAbandoned is how old a file without a writer must be to count as left: a new one is not locked yet.
+const minAbandoned = time.Minute
+
+// openTemp makes the folder of temporary files, and removes what crashes left in it.
+func openTemp(root *os.Root) error {
+	if err := root.Mkdir(tempDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	entries, err := fs.ReadDir(root.FS(), tempDir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name := tempDir + "/" + e.Name()
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > minAbandoned && abandoned(root, name) {
+			root.Remove(name) //nolint:errcheck // the next start tries again
+		}
+	}
+	return nil
+}
+
+// abandoned reports whether nobody writes a temporary file any more.
+func abandoned(root *os.Root, name string) bool {
+	f, err := root.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
+}
+
+// A tempFile is a complete, durable file under a hidden name, ready to be linked or renamed. It is locked
+// until it is removed.
 type tempFile struct {
 	root *os.Root
 	name string
+	file *os.File
 	info fs.FileInfo
 }
 
@@ -29,11 +65,15 @@ func writeTemp(root *os.Root, body io.Reader) (t tempFile, err error) {
 	if err != nil {
 		return t, err
 	}
+	t.file = f
 	defer func() {
-		if err = errors.Join(err, f.Close()); err != nil {
+		if err != nil {
 			t.remove()
 		}
 	}()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		return t, err
+	}
 	if err := fill(f, body); err != nil {
 		return t, err
 	}
@@ -58,7 +98,11 @@ func fill(f *os.File, body io.Reader) error {
 	return err
 }
 
-func (t tempFile) remove() { t.root.Remove(t.name) } //nolint:errcheck // a left-over is harmless
+// remove removes the hidden name, and whatever has no other one.
+func (t tempFile) remove() {
+	t.root.Remove(t.name) //nolint:errcheck // a left-over is harmless
+	t.file.Close()        //nolint:errcheck // it is durable
+}
 
 // makeParent creates the folder of a key, readable by everybody.
 func makeParent(root *os.Root, key string) error {
