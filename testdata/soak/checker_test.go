@@ -1,0 +1,89 @@
+package soak_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"time"
+
+	"repomill/publish/check"
+	"repomill/schemas/catalog"
+)
+
+// A checker has repomill check, and the package beneath it, read everything in a loop.
+type checker struct{ *soaking }
+
+// run reads one release after the other until ctx ends.
+func (c *checker) run(ctx context.Context) error {
+	for n := 0; ctx.Err() == nil; n++ {
+		c.release(context.WithoutCancel(ctx), allReleases[n%len(allReleases)], n%7 == 6)
+		pause(ctx, 400*time.Millisecond)
+		if n%3 == 2 && ctx.Err() == nil {
+			if err := c.command(c.site.trees[n/3%len(c.site.trees)], n%9 != 8); err != nil {
+				return err
+			}
+		}
+		pause(ctx, 400*time.Millisecond)
+	}
+	return nil
+}
+
+// checkOf reads a release with package check, and returns what is wrong.
+func (k *soaking) checkOf(ctx context.Context, release catalog.Release, content bool) (problems []check.Problem, err error) {
+	opt := check.Options{Content: content, Now: time.Now(), Settle: 500 * time.Millisecond}
+	if release.Arch == "" {
+		_, problems, err = check.Apt(ctx, k.site.tree, baseOf(release), release.Distribution.Version, k.site.trusted, opt)
+	} else {
+		_, problems, err = check.RPM(ctx, k.site.tree, baseOf(release), k.site.trusted, opt)
+	}
+	k.checks.Add(1)
+	return problems, err
+}
+
+func (c *checker) release(ctx context.Context, release catalog.Release, content bool) {
+	problems, err := c.checkOf(ctx, release, content)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !c.isShown(release): // not published yet
+	case err != nil:
+		c.judge.violated("check", "%s: %v", release, err)
+	default:
+		c.judgeProblems(release.String(), problems)
+	}
+}
+
+// judgeProblems judges what a check found: files beside a pointer have their time to follow it, nothing else has.
+func (k *soaking) judgeProblems(what string, problems []check.Problem) {
+	var pairs []string
+	for _, p := range problems {
+		if isPair(p.Path) {
+			pairs = append(pairs, p.String())
+		} else {
+			k.judge.violated("check", "%s: %s", what, p)
+		}
+	}
+	k.judge.pairs(byCheck, what, pairs, k.site.calm())
+}
+
+// command has repomill check read a tree.
+func (c *checker) command(tree string, quick bool) error {
+	args := []string{"check", tree, "--keyring", c.site.keyring, "--json"}
+	if quick {
+		args = append(args, "--quick")
+	}
+	a, err := c.site.ask(0, args...)
+	if err != nil {
+		return err
+	}
+	c.commands.Add(1)
+	if a.code == 4 && !c.isShown(allReleases...) {
+		return nil // not published yet
+	}
+	var report struct{ Problems []check.Problem }
+	if err := json.Unmarshal([]byte(a.stdout), &report); err != nil || a.code > 1 {
+		c.judge.violated("command", "%v: %v", a, err)
+		return nil
+	}
+	c.judgeProblems(tree, report.Problems)
+	return nil
+}

@@ -1,0 +1,180 @@
+package soak_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A daemon is a long-running command of repomill that is killed and started again.
+type daemon struct {
+	t     testing.TB
+	name  string
+	args  []string
+	ready string // what it prints when it is
+	log   *os.File
+
+	mu    sync.Mutex
+	life  *life         // nil while it is down
+	up    time.Time     // since when it has been ready, undisturbed; zero if it is not
+	spent time.Duration // CPU time of all lives that are over
+}
+
+// A life is one process of a daemon.
+type life struct {
+	cmd   *exec.Cmd
+	ready chan struct{} // closed when it has said so
+	ended chan struct{} // closed when it has ended,
+	err   error         // with this
+}
+
+// newDaemon returns a daemon that is not started yet, and is down when the test has ended.
+func newDaemon(t testing.TB, name, ready string, args ...string) *daemon {
+	t.Helper()
+	log, err := os.Create(work + "/" + name + ".log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &daemon{t: t, name: name, args: args, ready: ready, log: log}
+	t.Cleanup(func() {
+		d.kill() //nolint:errcheck // it may be down
+		if t.Failed() {
+			said, _ := os.ReadFile(log.Name())
+			t.Logf("%s said at last\n%s", name, said[max(0, len(said)-6000):])
+		}
+		log.Close()
+	})
+	return d
+}
+
+// start starts the daemon. It returns before that is ready.
+func (d *daemon) start() error {
+	path, err := program()
+	if err != nil {
+		return err
+	}
+	l := &life{cmd: exec.Command(path, d.args...), ready: make(chan struct{}), ended: make(chan struct{})}
+	said := &watcher{out: d.log, want: []byte(d.ready), found: func() { d.isUp(l); close(l.ready) }}
+	l.cmd.Stdout, l.cmd.Stderr = said, said
+	l.cmd.SysProcAttr = dieWithUs()
+	fmt.Fprintf(d.log, "--- start %s\n", time.Now().Format(time.StampMilli))
+	if err := l.cmd.Start(); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.life = l
+	d.mu.Unlock()
+	go func() { l.err = l.cmd.Wait(); close(l.ended) }()
+	return nil
+}
+
+func (d *daemon) isUp(l *life) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.life == l || d.life == nil {
+		d.up = time.Now()
+	}
+}
+
+// disturbed notes that it is not ready any more.
+func (d *daemon) disturbed() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.up = time.Time{}
+}
+
+// calm returns since when the daemon has been ready; zero if it is not.
+func (d *daemon) calm() time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.up
+}
+
+// maxStart is how long a start may take, also on a busy machine.
+const maxStart = 40 * time.Second
+
+// awaitReady waits until the daemon is ready.
+func (d *daemon) awaitReady() error {
+	select {
+	case <-d.life.ready:
+		return nil
+	case <-d.life.ended:
+		return fmt.Errorf("%s ended by itself: %w", d.name, d.life.err)
+	case <-time.After(maxStart):
+		return fmt.Errorf("%s is not ready after %s", d.name, maxStart)
+	}
+}
+
+// kill ends the daemon with SIGKILL. It is an error if it had ended by itself.
+func (d *daemon) kill() error { return d.end(syscall.SIGKILL) }
+
+// stop ends it with SIGTERM. It is an error if it does not end well.
+func (d *daemon) stop() error { return d.end(syscall.SIGTERM) }
+
+func (d *daemon) end(sig syscall.Signal) error {
+	d.disturbed()
+	d.mu.Lock()
+	l := d.life
+	d.life = nil
+	d.mu.Unlock()
+	if l == nil {
+		return nil
+	}
+	failed := l.cmd.Process.Signal(sig)
+	select {
+	case <-l.ended:
+	case <-time.After(maxStart):
+		l.cmd.Process.Kill() //nolint:errcheck // it may be ending
+		<-l.ended
+		failed = fmt.Errorf("%s goes on %s after %s", d.name, maxStart, sig)
+	}
+	d.mu.Lock()
+	d.up = time.Time{} // it may have become ready at the last moment
+	d.spent += l.cmd.ProcessState.UserTime() + l.cmd.ProcessState.SystemTime()
+	d.mu.Unlock()
+	switch status, _ := l.cmd.ProcessState.Sys().(syscall.WaitStatus); {
+	case failed != nil:
+		return fmt.Errorf("%s: %s: %w, %w", d.name, sig, failed, l.err)
+	case sig == syscall.SIGKILL && !status.Signaled(), sig != syscall.SIGKILL && l.err != nil:
+		return fmt.Errorf("%s, by %s: %s", d.name, sig, l.cmd.ProcessState)
+	}
+	return nil
+}
+
+// freeze stops the daemon for a while, as a machine does that swaps or is moved.
+func (d *daemon) freeze(length time.Duration) error {
+	d.disturbed()
+	if err := d.life.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	time.Sleep(length)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.up = time.Now()
+	return d.life.cmd.Process.Signal(syscall.SIGCONT)
+}
+
+// A watcher passes on what a process prints, and calls found once when want was in it.
+type watcher struct {
+	out   io.Writer
+	want  []byte
+	found func()
+	last  []byte
+}
+
+func (w *watcher) Write(p []byte) (int, error) {
+	if w.found != nil {
+		w.last = append(w.last, p...)
+		if bytes.Contains(w.last, w.want) {
+			w.found()
+			w.found, w.last = nil, nil
+		}
+	}
+	return w.out.Write(p)
+}

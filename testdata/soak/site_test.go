@@ -1,0 +1,199 @@
+package soak_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"repomill/pipelines/objects"
+	"repomill/publish/check"
+	"repomill/publish/sign"
+	"repomill/schemas/catalogdb"
+	"repomill/testdata/gcstest"
+	"repomill/testdata/mysqltest"
+	"repomill/testdata/pubsubtest"
+	"repomill/testdata/s3test"
+)
+
+// A site is an installation of repomill.
+type site struct {
+	t          *testing.T
+	name       string
+	staging    objects.Staging
+	catalog    *catalogdb.DB
+	tree       check.Tree // what clients can read
+	bucket     objects.Bucket
+	daemons    []*daemon
+	catalogs   []string // flags of commands that need the catalog alone
+	everything []string // flags of commands that need all
+	trees      []string // arguments of repomill check: what to read, one after the other
+	keyring    string   // file
+	trusted    sign.Keyring
+	backlog    int          // how many uploads without a verdict keep new ones from being pushed
+	spent      atomic.Int64 // CPU time of commands, as a time.Duration
+	reclaim    bool         // leases of the dead keep others away for a minute
+}
+
+// newEmbedded makes the site of repomill up.
+func newEmbedded(t *testing.T) *site {
+	t.Helper()
+	data := filepath.Join(work, "embedded")
+	s := newSite(t, "files and SQLite", data)
+	s.daemons = []*daemon{newDaemon(t, "embedded-up", "repomill ready", "up", "--data", data, "--listen", "127.0.0.1:0", "--edge-listen", "127.0.0.1:0",
+		"--ops-listen", "127.0.0.1:0", "--public-url", "http://packages.example.org", "--edge-url", "http://edge.example.org", "--log-format", "json")}
+	if err := errors.Join(s.daemons[0].start(), s.daemons[0].awaitReady(), s.daemons[0].stop()); err != nil { // makes everything
+		t.Fatal(err)
+	}
+	s.open("file://"+data+"/staging", "file://"+data+"/bucket", "sqlite://"+data+"/catalog.db")
+	s.tree, s.trees = check.Dir(data+"/bucket"), []string{data + "/bucket"}
+	s.catalogs, s.everything = []string{"--data", data}, []string{"--data", data, "--public-url", "http://packages.example.org"}
+	s.backlog = 60
+	return s
+}
+
+// newProduction makes the site of two workers.
+func newProduction(t *testing.T) *site {
+	t.Helper()
+	data := filepath.Join(work, "production")
+	s := newSite(t, "S3 and MySQL", data)
+	catalog, gcs, pubsub, s3 := mysqltest.Start(t), gcstest.Start(t), pubsubtest.Start(t), s3test.Start(t)
+	gcs.Notify = func(payload []byte, attrs map[string]string) { pubsub.Publish(payload, attrs) }
+	staging, events, bucket, key := gcs.URL("acme-staging"), pubsub.URL("repomill"), s3.URL("acme-packages"), "file://"+data+"/signing-key.asc"
+	s.catalogs = []string{"--catalog", catalog}
+	s.everything = []string{"--catalog", catalog, "--bucket", bucket, "--signing-key", key, "--public-url", "http://packages.example.org"}
+	s.must("migrate", "--catalog", catalog)
+	s.must("repo", "create", "--catalog", catalog, "acme/tools", "--distribution", "ubuntu/jammy", "--distribution", "ubuntu/noble", "--distribution", "el/9", "--component", "extra")
+	for _, name := range []string{"production-worker-1", "production-worker-2"} {
+		s.daemons = append(s.daemons, newDaemon(t, name, "worker started", "worker", "--staging", staging, "--events", events, "--catalog", catalog, "--bucket", bucket,
+			"--signing-key", key, "--public-url", "http://packages.example.org", "--cache", filepath.Join(data, name), "--ops-listen", "127.0.0.1:0"))
+	}
+	s.open(staging, bucket, catalog)
+	s.tree = objectTree{s3.Client(), "acme-packages"}
+	web := httptest.NewServer(s.serveTree())
+	t.Cleanup(web.Close)
+	for _, place := range []string{"ubuntu/dists/jammy", "ubuntu/dists/noble", "el/9/x86_64", "el/9/aarch64", "el/9/SRPMS"} {
+		s.trees = append(s.trees, web.URL+"/acme/tools/"+place)
+	}
+	s.backlog, s.reclaim = 300, true
+	return s
+}
+
+// newSite makes what both have: a folder with the keys.
+func newSite(t *testing.T, name, data string) *site {
+	t.Helper()
+	s := &site{t: t, name: name, keyring: filepath.Join(data, "trusted.asc")}
+	signer, err := signingKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := signer.Private()
+	if err == nil {
+		s.trusted, err = sign.ReadKeyring(signer.Public())
+	}
+	err = errors.Join(err, os.MkdirAll(data, 0o755), os.WriteFile(s.keyring, signer.Public(), 0o644), os.WriteFile(filepath.Join(data, "signing-key.asc"), private, 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// open opens what the test itself writes and reads.
+func (s *site) open(staging, bucket, catalog string) {
+	s.t.Helper()
+	var err, failed error
+	s.staging, err = objects.OpenStaging(s.t.Context(), staging)
+	failed = errors.Join(failed, err)
+	s.bucket, err = objects.OpenBucket(s.t.Context(), bucket)
+	failed = errors.Join(failed, err)
+	s.catalog, err = catalogdb.Open(catalog)
+	if failed = errors.Join(failed, err); failed != nil {
+		s.t.Fatal(failed)
+	}
+	s.t.Cleanup(func() {
+		s.staging.Close() //nolint:errcheck // nothing is lost
+		s.bucket.Close()  //nolint:errcheck // likewise
+		s.catalog.Close() //nolint:errcheck // likewise
+	})
+}
+
+// must runs a command that must succeed.
+func (s *site) must(args ...string) answer {
+	s.t.Helper()
+	a, err := s.ask(0, args...)
+	if err != nil || a.code != 0 {
+		s.t.Fatalf("%v, %v", err, a)
+	}
+	return a
+}
+
+// calm returns for how long all daemons have been at work undisturbed.
+func (s *site) calm() time.Duration {
+	least := time.Duration(1<<63 - 1)
+	for _, d := range s.daemons {
+		up := d.calm()
+		if up.IsZero() {
+			return 0
+		}
+		least = min(least, time.Since(up))
+	}
+	return least
+}
+
+// An objectTree is what S3 gives to clients, read with nothing of ours in between.
+type objectTree struct {
+	client *awss3.Client
+	bucket string
+}
+
+// Open implements check.Tree.
+func (o objectTree) Open(ctx context.Context, name string) (io.ReadCloser, error) {
+	out, err := o.client.GetObject(ctx, &awss3.GetObjectInput{Bucket: aws.String(o.bucket), Key: aws.String(name)})
+	if _, ok := errors.AsType[*types.NoSuchKey](err); ok {
+		return nil, fs.ErrNotExist
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out.Body, nil
+}
+
+// serveTree serves what clients can read, as a web server in front of the bucket does.
+func (s *site) serveTree() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := read(r.Context(), s.tree, strings.TrimPrefix(r.URL.Path, "/"))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			http.NotFound(w, r)
+		case err != nil:
+			http.Error(w, err.Error(), http.StatusBadGateway)
+		default:
+			http.ServeContent(w, r, "", time.Time{}, strings.NewReader(string(body)))
+		}
+	})
+}
+
+// maxObject bounds what is read of an object, in bytes.
+const maxObject = 64 << 20
+
+// read returns the bytes of an object.
+func read(ctx context.Context, t check.Tree, key string) ([]byte, error) {
+	body, err := t.Open(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return io.ReadAll(io.LimitReader(body, maxObject))
+}

@@ -1,0 +1,114 @@
+package soak_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"repomill/schemas/catalog"
+)
+
+// A soaking is one configuration under fire.
+type soaking struct {
+	site   *site
+	ledger *ledger
+	judge  *judge
+	pusher *pusher
+
+	kills, commandKills, freezes     atomic.Int64 // what was done to programs
+	reads, pointers, objects, rounds atomic.Int64 // of the reader
+	gpgvs, checks, commands          atomic.Int64 // of the other judges
+	yanks, unyanks, reindexes        atomic.Int64 // of the operator, that came to their end
+	given                            atomic.Int64 // uploads that were given up as poison, and pushed again
+	shown                            sync.Map     // releases that have a pointer
+	quiet                            atomic.Bool  // nothing new is begun
+
+	mu     sync.Mutex
+	phases map[string]int  // what kills interrupted
+	left   map[string]bool // uploads that a kill interrupted
+}
+
+// isShown reports whether all of these releases have a pointer.
+func (k *soaking) isShown(releases ...catalog.Release) bool {
+	for _, r := range releases {
+		if _, ok := k.shown.Load(r); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// source returns random numbers for one of those who act on a site.
+func (k *soaking) source(actor uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(*seed, actor*1000+uint64(len(k.site.name))))
+}
+
+// soak kills the daemons of a site n times, and judges.
+func soak(t *testing.T, s *site, n int, all *results) {
+	j := newJudge(t.Errorf)
+	k := &soaking{site: s, judge: j, ledger: newLedger(j), phases: map[string]int{}, left: map[string]bool{}}
+	k.pusher = &pusher{soaking: k, rand: k.source(1), moved: make(chan struct{})}
+	g, err := newGPGV(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &reader{soaking: k, rand: k.source(2), seen: map[catalog.Release]*view{}, kept: map[string]fact{}, gpgv: g}
+	begin := time.Now()
+	stopReading := k.background(t, r.run, (&checker{k}).run, k.verdicts, k.progress)
+	k.kill(t, n)
+	killed := time.Since(begin)
+	lost := k.await(t)
+	stopReading()
+	k.final(t, r)
+	all.add(k, killed, time.Since(begin), lost)
+}
+
+// kill kills while packages are pushed and withdrawn, and returns when no more of that goes on.
+func (k *soaking) kill(t *testing.T, n int) {
+	t.Helper()
+	stopWork := k.background(t, k.pusher.run, (&operator{k, k.source(3)}).run)
+	var killing errgroup.Group
+	for i, d := range k.site.daemons {
+		share := n / len(k.site.daemons)
+		if i == 0 {
+			share += n % len(k.site.daemons)
+		}
+		killing.Go(func() error {
+			return (&killer{k, d, i * perLongFreeze / 2, k.source(10 + uint64(i))}).run(t.Context(), share)
+		})
+	}
+	err := killing.Wait()
+	stopWork()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// background starts what goes on until stop is called, which returns when all of it has ended.
+func (k *soaking) background(t *testing.T, what ...func(context.Context) error) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	for _, f := range what {
+		running.Go(func() {
+			if err := f(ctx); err != nil {
+				t.Errorf("the soak itself: %v", err)
+			}
+		})
+	}
+	stop = sync.OnceFunc(func() { cancel(); running.Wait() })
+	t.Cleanup(stop)
+	return stop
+}
+
+// progress tells how far a long soak is.
+func (k *soaking) progress(ctx context.Context) error {
+	for pause(ctx, time.Minute); ctx.Err() == nil; pause(ctx, time.Minute) {
+		k.site.t.Logf("%d kills, %d pointers, %d uploads without a verdict, %d violations", k.kills.Load(), k.pointers.Load(), len(k.ledger.waiting()), k.judge.total())
+	}
+	return nil
+}
