@@ -130,7 +130,7 @@ func TestPauseAbsorbsUploads(t *testing.T) {
 }
 
 // Nothing is published by a machine whose clock, or whose store's clock, is wrong.
-func TestSkew(t *testing.T) {
+func TestI14Skew(t *testing.T) {
 	skipUnderRace(t)
 	for _, tt := range []struct {
 		name  string
@@ -141,6 +141,7 @@ func TestSkew(t *testing.T) {
 		{"5 seconds ahead", 5 * time.Second, ""},
 		{"5 seconds behind", -5 * time.Second, ""},
 		{"6 seconds ahead", 6 * time.Second, "this machine's clock is 6s ahead of that of the store behind --bucket (2026-08-01T12:00:06Z here, 2026-08-01T12:00:00Z there): set the clock right"},
+		{"an hour ahead", time.Hour, "this machine's clock is 1h0m0s ahead of that of the store behind --bucket"},
 		{"an hour behind", -time.Hour, "this machine's clock is 1h0m0s behind that of the store behind --bucket"},
 	} {
 		for _, r := range []catalog.Release{jammy, el9} {

@@ -496,7 +496,7 @@ func TestSweepSparesTheYoung(t *testing.T) {
 }
 
 // While a sweep goes on, and fails at times, releases are published, back and forth, and clients read them.
-func TestSweepInBadWeather(t *testing.T) {
+func TestI13SweepInBadWeather(t *testing.T) {
 	for _, r := range []catalog.Release{jammy, el9} {
 		simulate(t, func(t *testing.T, w *world) {
 			grow(w, r, 4)
@@ -532,7 +532,7 @@ func TestSweepInBadWeather(t *testing.T) {
 }
 
 // A publish takes up an old index again at the very moment when a sweep removes it.
-func TestSweepMeetsAPublish(t *testing.T) {
+func TestI13SweepMeetsAPublish(t *testing.T) {
 	for _, op := range []string{"Delete", "Stat"} {
 		simulate(t, func(t *testing.T, w *world) {
 			p := w.some(el9, "back-and-forth")

@@ -50,7 +50,7 @@ func watch(w *world, r catalog.Release) *witness {
 
 // Several processes push and publish to one release. Whoever returns without an error has its package
 // visible, and nobody's is lost.
-func TestConcurrentPublishers(t *testing.T) {
+func TestI06ConcurrentPublishers(t *testing.T) {
 	for _, r := range []catalog.Release{jammy, el9} {
 		simulate(t, func(t *testing.T, w *world) {
 			const processes, pushes = 4, 6
@@ -129,7 +129,7 @@ func badWeather(t *testing.T, w *world, r catalog.Release) {
 }
 
 // A zombie falls asleep at some step of its publish. What others published meanwhile stays.
-func TestZombie(t *testing.T) {
+func TestI06Zombie(t *testing.T) {
 	for _, tt := range []struct {
 		release catalog.Release
 		op, key string

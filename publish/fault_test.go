@@ -159,7 +159,7 @@ func (s badSigner) sign(f func([]byte, time.Time) ([]byte, error)) ([]byte, erro
 }
 
 // Nothing unsigned or wrongly signed is ever a pointer: without a key the old release stays.
-func TestBadSigner(t *testing.T) {
+func TestI08BadSigner(t *testing.T) {
 	for name, s := range map[string]badSigner{
 		"the signer is down":                 {err: errors.New("no key today")},
 		"the signer signs other text":        {body: []byte("another text\n")},

@@ -81,6 +81,11 @@ func (m *mortal) Delete(ctx context.Context, key string, v layout.Version) error
 	return m.Bucket.Delete(ctx, key, v)
 }
 
+// List lists the bucket: a catalog lists, too.
+func (m *mortal) List(ctx context.Context, prefix string, f func(string, layout.Meta) error) error {
+	return m.Bucket.List(ctx, prefix, f)
+}
+
 // Publish implements [publish.Catalog].
 func (m *mortal) Publish(ctx context.Context, r catalog.Release, revision int64, now time.Time) error {
 	if err := m.alive(); err != nil {
@@ -90,7 +95,7 @@ func (m *mortal) Publish(ctx context.Context, r catalog.Release, revision int64,
 }
 
 // A process is killed after each of its writes. The next one goes on from there.
-func TestKillAfterEveryWrite(t *testing.T) {
+func TestI01KillAfterEveryWrite(t *testing.T) {
 	skipUnderRace(t)
 	for _, r := range []catalog.Release{jammy, el9} {
 		for _, old := range []bool{false, true} {

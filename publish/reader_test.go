@@ -162,7 +162,7 @@ func (c *client) readPair(ctx context.Context, r catalog.Release) ([]byte, error
 }
 
 // Each push adds one package and one revision, so that whoever sees another sum of them sees a mixture.
-func TestReadersNeverSeeAMixture(t *testing.T) {
+func TestI02ReadersNeverSeeAMixture(t *testing.T) {
 	for _, r := range []catalog.Release{jammy, el9} {
 		simulate(t, func(t *testing.T, w *world) {
 			const publishes, readers = 30, 3

@@ -357,7 +357,7 @@ func TestOthersFollowAReindex(t *testing.T) {
 }
 
 // The drill: rows from the bucket alone, and from them the same index bytes.
-func TestRebuildFromThePublishedIndexes(t *testing.T) {
+func TestI15RebuildFromThePublishedIndexes(t *testing.T) {
 	for _, r := range []catalog.Release{jammy, el9} {
 		simulate(t, func(t *testing.T, w *world) {
 			gone := w.some(r, "gone")

@@ -1,0 +1,196 @@
+package faults_test
+
+import (
+	"errors"
+	"time"
+
+	"repomill/pipelines"
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+)
+
+const (
+	jammy   = "acme/tools/ubuntu/jammy"
+	el9     = "acme/tools/el/9/x86_64"
+	aarch64 = "acme/tools/el/9/aarch64"
+)
+
+var tools = catalog.Repository{Owner: "acme", Name: "tools"}
+
+// old publishes a package of each format.
+func old(s *site) error {
+	s.putDEB("old")
+	s.putRPM("old", "noarch")
+	return s.ingest()
+}
+
+// which names a package of one of the distributions.
+func which(os, version, name, packageVersion string) catalogdb.Which {
+	return catalogdb.Which{Repository: tools, Distribution: catalog.Distribution{OS: os, Version: version}, Name: name, Version: packageVersion}
+}
+
+var (
+	oldDEB = which("ubuntu", "jammy", "old", "1.0")
+	oldRPM = which("el", "9", "old", "1.0-1")
+)
+
+// yank withdraws the old packages and publishes.
+func yank(s *site) error {
+	for _, w := range []catalogdb.Which{oldDEB, oldRPM} {
+		if _, err := s.Catalog.Yank(s.t.Context(), w, catalog.Yank{Reason: "bad", By: "test", At: noon}, noon); err != nil {
+			return err
+		}
+	}
+	return s.publish()
+}
+
+// unyank takes that back and publishes.
+func unyank(s *site) error {
+	for _, w := range []catalogdb.Which{oldDEB, oldRPM} {
+		if _, err := s.Catalog.Unyank(s.t.Context(), w, noon); err != nil {
+			return err
+		}
+	}
+	return s.publish()
+}
+
+// more stages another package of each format.
+func more(s *site) {
+	s.putDEB("more")
+	s.putRPM("more", "noarch")
+}
+
+// scenarios are all that writes to stores and catalog.
+var scenarios = []scenario{
+	{
+		name:   "a first DEB",
+		staged: func(s *site) { s.putDEB("new") },
+		do:     (*site).ingest,
+		want:   map[string]string{jammy: "new 1.0 amd64"},
+	},
+	{
+		name:   "a first noarch RPM, and garbage",
+		staged: func(s *site) { s.putRPM("new", "noarch"); s.put("acme/tools/el/9/garbage.rpm", []byte("garbage")) },
+		do:     (*site).ingest,
+		want:   map[string]string{el9: "new 1.0-1 noarch", aarch64: "new 1.0-1 noarch"},
+	},
+	{
+		name:   "one more of each",
+		before: old,
+		staged: more,
+		do:     (*site).ingest,
+		want:   map[string]string{jammy: "more 1.0 amd64, old 1.0 amd64", el9: "more 1.0-1 noarch, old 1.0-1 noarch", aarch64: "more 1.0-1 noarch, old 1.0-1 noarch"},
+	},
+	{
+		name:   "several at once, and one that is there",
+		before: old,
+		staged: func(s *site) { s.putDEB("one"); s.putDEB("two"); s.putDEB("old") },
+		do:     (*site).ingest,
+		want:   map[string]string{jammy: "old 1.0 amd64, one 1.0 amd64, two 1.0 amd64"},
+	},
+	{
+		name:   "a yank",
+		before: old,
+		do:     yank,
+		want:   map[string]string{jammy: "", el9: "", aarch64: ""},
+	},
+	{
+		name:   "an unyank",
+		before: func(s *site) error { return errors.Join(old(s), yank(s)) },
+		do:     unyank,
+		want:   map[string]string{jammy: "old 1.0 amd64", el9: "old 1.0-1 noarch", aarch64: "old 1.0-1 noarch"},
+	},
+	{
+		name:   "settings",
+		before: old,
+		do:     settings,
+	},
+	{
+		name:   "a reindex that finds something to publish",
+		before: func(s *site) error { return errors.Join(old(s), unpublished(s)) },
+		do:     func(s *site) error { return reindex(s, false) },
+		want:   map[string]string{jammy: "", el9: "", aarch64: ""},
+	},
+	{
+		name:   "a collection",
+		before: func(s *site) error { return errors.Join(old(s), grow(s), yank(s)) },
+		do:     collect,
+		later:  15 * 24 * time.Hour,
+		want:   map[string]string{jammy: "g1 1.0 amd64, g2 1.0 amd64, g3 1.0 amd64, g4 1.0 amd64"},
+	},
+}
+
+// settings makes the repository private and has the change published.
+func settings(s *site) error {
+	_, err := s.Catalog.ChangeSettings(s.t.Context(), tools, noon, func(c *catalog.Settings) error {
+		c.Visibility = catalog.Private
+		c.Tokens = []catalog.Token{{Name: "readers", SHA256: sum([]byte("secret")), Created: noon}}
+		return nil
+	})
+	return errors.Join(err, s.publish())
+}
+
+// unpublished withdraws the old packages and leaves it to others to publish that.
+func unpublished(s *site) error {
+	for _, w := range []catalogdb.Which{oldDEB, oldRPM} {
+		if _, err := s.Catalog.Yank(s.t.Context(), w, catalog.Yank{Reason: "bad", At: noon}, noon); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reindex regenerates all indexes. A run of which nobody knows any more is ended first, as the operator is told to.
+func reindex(s *site, repair bool) error {
+	ctx := s.t.Context()
+	releases, err := s.Select(ctx, nil)
+	if err != nil {
+		return err
+	}
+	runs, err := s.Catalog.ReindexRuns(ctx, 10, time.Now())
+	if err != nil {
+		return err
+	}
+	for _, run := range runs {
+		if run.State == catalogdb.ReindexRunning {
+			if _, err := s.Catalog.CancelReindex(ctx, run.ID, time.Now()); err != nil {
+				return err
+			}
+		}
+	}
+	x := pipelines.ReindexRunner{Resources: s.Resources, Run: runDirect, Watcher: nobody{}}
+	state, err := x.Reindex(ctx, pipelines.ReindexRequest{Source: pipelines.FromRows, Releases: releases, By: "test", Repair: repair, Parallel: 1})
+	if err == nil && state != catalogdb.ReindexDone {
+		err = errors.New(string(state))
+	}
+	return err
+}
+
+// nobody watches a reindex.
+type nobody struct{}
+
+func (nobody) Rendered(string, int, int)        {}
+func (nobody) Finished(pipelines.ReindexResult) {}
+
+// grow publishes a few times, so that indexes are superseded.
+func grow(s *site) error {
+	for _, name := range []string{"g1", "g2", "g3", "g4"} {
+		s.putDEB(name)
+		s.clock.advance(2 * time.Second)
+		if err := s.ingest(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// collect removes what was withdrawn and superseded. It takes two sweeps, an hour or more apart.
+func collect(s *site) error {
+	_, err := s.Collector.RemoveYanked(s.t.Context())
+	for range 2 {
+		_, swept := s.Collector.Sweep(s.t.Context())
+		err = errors.Join(err, swept)
+		s.clock.advance(61 * time.Minute)
+	}
+	return err
+}
