@@ -54,7 +54,7 @@ func TestSameBytes(t *testing.T) {
 }
 
 // An identity keeps its bytes and its component, from the claim on. It may have others elsewhere.
-func TestIdentityIsTaken(t *testing.T) {
+func TestI04IdentityIsTaken(t *testing.T) {
 	deb, otherDeb := hello(t), debtest.Build(t, debtest.Spec{Arch: "amd64", Seed: 1, Size: 10})
 	rpm, otherRPM := rpmtest.Build(t, rpmtest.Spec{}), rpmtest.Build(t, rpmtest.Spec{Summary: "Another"})
 	for _, tt := range []struct {

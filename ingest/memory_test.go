@@ -9,7 +9,7 @@ import (
 )
 
 // A large package is never in memory, neither when it is stored nor when it turns out a duplicate.
-func TestMemory(t *testing.T) {
+func TestI12Memory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes 600 MB")
 	}

@@ -109,7 +109,7 @@ func TestVerdict(t *testing.T) {
 }
 
 // Each element processed twice, in one run and in two, is the same as once.
-func TestIngestTwice(t *testing.T) {
+func TestI05IngestTwice(t *testing.T) {
 	onEachRunner(t, func(t *testing.T, run runner) {
 		s := newSite(t, run)
 		uploads := append(s.putDebs(jammy, "good", 3), s.put("acme/tools/el/9/noarch.rpm", rpmtest.Build(t, rpmtest.Spec{Arch: "noarch"})))

@@ -64,7 +64,7 @@ func crashingProcess(dir string) int {
 }
 
 // A package that kills the program is given up after the fifth time, and takes no other with it.
-func TestPoisonKillsNoOther(t *testing.T) {
+func TestI07PoisonKillsNoOther(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, runDirect)
 	uploads := append(s.putDebs(jammy, "a", innocents/2), s.putDebs(jammy, "z", innocents/2)...)

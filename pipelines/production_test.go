@@ -290,7 +290,7 @@ func (s *site) wantCorpus(uploads []catalog.Upload, twin *site) {
 
 // Whatever becomes of the notifications of Cloud Storage, the rows and the index bytes are those that the
 // embedded site makes of the same files in order. All releases are published once.
-func TestProductionEvents(t *testing.T) {
+func TestI03ProductionEvents(t *testing.T) {
 	t.Parallel()
 	s3, twin := s3test.Start(t), newTwin(t)
 	none := func([]notice) []notice { return nil }

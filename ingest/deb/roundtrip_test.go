@@ -51,7 +51,7 @@ func nastyPackage(i int, value string) (file []byte, want map[string]string) {
 
 // Every field of every nasty package comes back from an index as it went in, through the parsers of dpkg and of
 // apt, and both find as many packages as went in.
-func TestDpkgAndAptReadWhatWentIn(t *testing.T) {
+func TestI09DpkgAndAptReadWhatWentIn(t *testing.T) {
 	var index bytes.Buffer
 	want := map[string]map[string]string{}
 	for i, value := range nastyValues {

@@ -80,7 +80,7 @@ func nasty(i int, text string) (*forgery, found) {
 }
 
 // Every field of every nasty package comes back from the indexes as it went in, through two XML parsers that are not Go's.
-func TestTwoParsersReadWhatWentIn(t *testing.T) {
+func TestI09TwoParsersReadWhatWentIn(t *testing.T) {
 	for _, program := range []string{"python3", "sqliterepo_c"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skip(program + " is not installed")
