@@ -14,8 +14,7 @@ var meter = intaketest.Meter{Limit: 10 * time.Second}
 func TestMain(m *testing.M) { meter.Main(m) }
 
 // measured reads a package whole and fails the test if that took more than is allowed.
-func measured(t *testing.T, file []byte) (err error) {
+func measured(t *testing.T, file []byte) error {
 	t.Helper()
-	meter.Measure(t, len(file), func() { err = verdict(bytes.NewReader(file)) })
-	return err
+	return meter.Measure(t, len(file), func() error { return verdict(bytes.NewReader(file)) })
 }

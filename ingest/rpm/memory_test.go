@@ -17,6 +17,9 @@ func TestMain(m *testing.M) { meter.Main(m) }
 // measured reads a package whole and fails the test if that took more than is allowed.
 func measured(t *testing.T, b []byte) (c catalog.Package, err error) {
 	t.Helper()
-	meter.Measure(t, len(b), func() { c, err = read(bytes.NewReader(b)) })
+	err = meter.Measure(t, len(b), func() error {
+		c, err = read(bytes.NewReader(b))
+		return err
+	})
 	return c, err
 }
