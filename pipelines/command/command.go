@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -90,12 +91,12 @@ func (l Line) Run(ctx context.Context, grammar any, args []string, run func(*kon
 		return code
 	}
 	if err != nil {
-		fmt.Fprintf(l.Err, "%s: %v; see %s --help\n", l.Name, err, l.Name)
+		fmt.Fprintf(l.Err, "%s: %s; see %s --help\n", l.Name, Printable(err.Error()), l.Name)
 		return Misused
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	if err = run(parsed); err != nil && err.Error() != "" {
-		fmt.Fprintf(l.Err, "%s: %v\n", l.Name, err)
+		fmt.Fprintf(l.Err, "%s: %s\n", l.Name, Printable(strings.ReplaceAll(err.Error(), "\n", "; ")))
 	}
 	return CodeOf(err)
 }

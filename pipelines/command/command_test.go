@@ -33,6 +33,8 @@ func TestRun(t *testing.T) {
 		{"a fault", nil, fmt.Errorf("--bucket: %w", command.Fault(errors.New("refused"))), 4, "mill: --bucket: refused\n"},
 		{"a fault that may go away", nil, command.Fault(hopeless(false)), 4, "mill: distrusted\n"},
 		{"a fault that stays", nil, command.Fault(fmt.Errorf("key: %w", hopeless(true))), 1, "mill: key: distrusted\n"},
+		{"several failures", nil, errors.Join(errors.New("a"), errors.New("b")), 1, "mill: a; b\n"},
+		{"a name with a control character", nil, errors.New("there is no \x1b[2J\u009b"), 1, "mill: there is no ?[2J?\n"},
 		{"what is said already", nil, command.Exit(5), 5, ""},
 		{"an unknown flag", []string{"--what"}, nil, 2, "mill: unknown flag --what; see mill --help\n"},
 		{"help", []string{"--help"}, errors.New("not run"), 0, ""},

@@ -104,6 +104,8 @@ func (c *reindexCmd) reindex(ctx context.Context, r *pipelines.Resources, e *eng
 	switch {
 	case errors.Is(err, catalogdb.ErrReindexing):
 		return err
+	case errors.Is(err, pipelines.ErrTakenOver):
+		return command.Interrupt("%w: repomill reindex list shows how it goes on", err)
 	case ctx.Err() != nil || err == nil && state == catalogdb.ReindexInterrupted:
 		return command.Interrupt("interrupted; run the same command again to continue")
 	case err != nil:
@@ -170,5 +172,5 @@ func (reindexLog) Finished(res pipelines.ReindexResult) {
 		level = slog.LevelError
 	}
 	slog.Log(context.Background(), level, "reindexed", "release", res.Release,
-		"outcome", string(res.Outcome), "revision", res.Revision, "packages", res.Packages, "error", res.Error)
+		"outcome", string(res.Outcome), "revision", res.Revision, "packages", res.Packages, "repaired", res.Repaired, "error", res.Error)
 }

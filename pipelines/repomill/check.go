@@ -113,6 +113,6 @@ func (c *checkCmd) print(io stdio, r checkReport) {
 		fmt.Fprintf(io.out, "%s: revision %d of %s, %d packages, %d indexes\n", cmp.Or(rel.Name, c.Tree), rel.Revision.Number, rel.Date.Format(time.RFC3339), rel.Packages, rel.Indexes)
 	}
 	for _, p := range r.Problems {
-		fmt.Fprintf(io.out, "%s: %s\n", printable(p.Path), p.Detail)
+		fmt.Fprintf(io.out, "%s: %s\n", command.Printable(p.Path), p.Detail)
 	}
 }

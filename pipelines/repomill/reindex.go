@@ -122,7 +122,7 @@ func (c *reindexRunCmd) Run(ctx context.Context, io stdio) error {
 	}
 	releases, err := find(ctx, targets)
 	if unknown, ok := errors.AsType[*pipelines.UnknownTarget](err); ok {
-		return command.Usage("%s", printable(unknown.Error()))
+		return command.Usage("%w", unknown)
 	}
 	report := newReindexReport(io, c.JSON)
 	if err == nil {
@@ -152,7 +152,7 @@ func stopped(ctx context.Context, err error, report *reindexReport) error {
 	}
 	switch {
 	case errors.Is(err, catalogdb.ErrReindexing):
-		return errors.New(printable(err.Error()))
+		return err
 	case errors.Is(err, pipelines.ErrTakenOver):
 		return command.Interrupt("%w: repomill reindex list %d shows how it goes on", err, report.run)
 	case ctx.Err() != nil && report.run == 0:

@@ -50,7 +50,7 @@ func (c *reindexListCmd) Run(ctx context.Context, io stdio) error {
 		}
 		n := run.Counts
 		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%d identical, %d published, %d failed, %d left\n", run.ID, run.Started.Format("2006-01-02 15:04:05"),
-			printable(run.By), selection(run), run.Source, run.State, n.Identical, n.Published, n.Failed, n.Waiting)
+			command.Printable(run.By), selection(run), run.Source, run.State, n.Identical, n.Published, n.Failed, n.Waiting)
 	}
 	if len(runs) == 0 && !c.JSON {
 		fmt.Fprintln(io.out, "nothing was reindexed yet")
@@ -84,7 +84,7 @@ func (c *reindexListCmd) releases(ctx context.Context, io stdio, db *catalogdb.D
 		if i == 0 {
 			fmt.Fprintln(w, "RELEASE\tOUTCOME\tDETAIL")
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", r.Release, r.Outcome, printable(r.Detail))
+		fmt.Fprintf(w, "%s\t%s\t%s\n", r.Release, r.Outcome, command.Printable(r.Detail))
 	}
 	return nil
 }

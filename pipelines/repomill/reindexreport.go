@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"repomill/pipelines"
+	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 )
@@ -198,11 +199,11 @@ func (p *reindexReport) print(res pipelines.ReindexResult) {
 		}
 		fmt.Fprintf(p.io.out, "%s: different: %s\n", res.Release, files)
 		for _, name := range res.Files {
-			fmt.Fprintf(p.io.out, "  %s\n", printable(name))
+			fmt.Fprintf(p.io.out, "  %s\n", command.Printable(name))
 		}
 	default:
 		why := strings.TrimPrefix(res.Error, "reindex "+res.Release+": ")
-		fmt.Fprintf(p.io.err, "%s: failed: %s\n", res.Release, printable(why))
+		fmt.Fprintf(p.io.err, "%s: failed: %s\n", res.Release, command.Printable(why))
 	}
 }
 

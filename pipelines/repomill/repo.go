@@ -280,5 +280,5 @@ func notDeclared(ctx context.Context, db *catalogdb.DB, r catalog.Repository, er
 
 // plainText reports whether a value can stand in a Release file.
 func plainText(s string) bool {
-	return s != "" && len(s) <= 200 && s == strings.TrimSpace(s) && s == printable(s) && !strings.ContainsRune(s, '\ufffd')
+	return s != "" && len(s) <= 200 && s == strings.TrimSpace(s) && s == command.Printable(s) && !strings.ContainsRune(s, '\ufffd')
 }

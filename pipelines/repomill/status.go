@@ -154,19 +154,9 @@ func printReport(io stdio, r statusReport, now time.Time) {
 		case u.Detail != "":
 			what = u.Detail
 		}
-		fmt.Fprintf(w, "%s\t%s ago\t%s\t%s\n", printable(u.Object), age(now.Sub(u.Received)), u.State, printable(what))
+		fmt.Fprintf(w, "%s\t%s ago\t%s\t%s\n", command.Printable(u.Object), age(now.Sub(u.Received)), u.State, command.Printable(what))
 	}
 	fmt.Fprintf(w, "\nbacklog: %d uploads in all\n", r.Backlog)
-}
-
-// printable keeps control characters of uploaded names off the terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return '?'
-		}
-		return r
-	}, s)
 }
 
 // age prints a duration in its largest unit.

@@ -85,6 +85,6 @@ func (c *statusCmd) printPlacements(io stdio, rows []placement) {
 		if pkg == "" {
 			pkg = "-"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Release, pkg, r.State, since, printable(r.Detail))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Release, pkg, r.State, since, command.Printable(r.Detail))
 	}
 }
