@@ -48,7 +48,7 @@ func (d *Dispatcher) take(ctx context.Context, uploads []catalog.Upload, lease c
 // takeGroup takes leases together or, if that fails, one by one, so that an upload that the catalog cannot
 // take keeps no other one back.
 func (d *Dispatcher) takeGroup(ctx context.Context, group []catalog.Upload, lease catalogdb.Lease) (tasks []Task) {
-	taken, err := d.Resources.Catalog.TakeAll(ctx, group, lease, time.Now())
+	taken, err := d.Resources.Catalog.TakeAll(ctx, group, lease, d.Resources.Now(ctx))
 	switch {
 	case err == nil: // also at the end: who has a lease gives it back
 	case ctx.Err() != nil:
@@ -133,7 +133,7 @@ func (d *Dispatcher) attend(ctx context.Context, tasks []Task, lease catalogdb.L
 			case <-progress.C:
 				d.tellProgress(ctx, uploads, told)
 			case <-renew.C:
-				if err := d.Resources.Catalog.Renew(ctx, lease, time.Now()); err != nil && ctx.Err() == nil {
+				if err := d.Resources.Catalog.Renew(ctx, lease, d.Resources.Now(ctx)); err != nil && ctx.Err() == nil {
 					d.Resources.Log.Error("leases not renewed", "error", err)
 				}
 			}

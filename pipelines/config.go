@@ -79,6 +79,7 @@ type Resources struct {
 	watchers  sync.Map // name of a reindex: its ReindexWatcher
 	metrics   *metrics
 	telling   sync.Mutex
+	clock     sharedClock
 }
 
 // opened holds the resources of this process by configuration: several instances of a DoFn share them,

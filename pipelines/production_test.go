@@ -181,9 +181,12 @@ func (s *site) indexes(r catalog.Release) map[string]string {
 // rows returns what a release shows.
 func (s *site) rows(r catalog.Release) []catalog.Package {
 	s.t.Helper()
-	rows, err := s.Catalog.Packages(s.t.Context(), r, "")
-	if err != nil {
-		s.t.Fatal(err)
+	var rows []catalog.Package
+	for k, err := range s.Catalog.List(s.t.Context(), r, "") {
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		rows = append(rows, k)
 	}
 	return rows
 }

@@ -83,7 +83,7 @@ func (x *ReindexRunner) Reindex(ctx context.Context, want ReindexRequest) (catal
 	left := want.Releases
 	if !want.DryRun {
 		var err error
-		run, left, err = x.Resources.Catalog.StartReindex(ctx, want.Selection, recordedSource(want), want.By, left, time.Now())
+		run, left, err = x.Resources.Catalog.StartReindex(ctx, want.Selection, recordedSource(want), want.By, left, x.Resources.Now(ctx))
 		if err != nil {
 			return "", err
 		}
@@ -162,7 +162,7 @@ func (x *ReindexRunner) touch(ctx context.Context, run catalogdb.ReindexRun, sto
 		case <-tick.C:
 		}
 		limited, cancel := context.WithTimeout(ctx, touchLimit)
-		is, err := x.Resources.Catalog.TouchReindex(limited, run, time.Now())
+		is, err := x.Resources.Catalog.TouchReindex(limited, run, x.Resources.Now(limited))
 		cancel()
 		switch {
 		case ctx.Err() != nil:
@@ -198,7 +198,7 @@ func (x *ReindexRunner) end(ctx context.Context, run catalogdb.ReindexRun, faile
 	}
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
 	defer cancel()
-	is, unrecorded := x.Resources.Catalog.FinishReindex(limited, run, state, time.Now())
+	is, unrecorded := x.Resources.Catalog.FinishReindex(limited, run, state, x.Resources.Now(limited))
 	switch {
 	case unrecorded != nil:
 		return state, errors.Join(err, unrecorded)

@@ -76,7 +76,7 @@ func (d *Dispatcher) drain(ctx, work context.Context) {
 
 // resume queues the uploads that nobody works on any more, whether their object is still there or not.
 func (d *Dispatcher) resume(ctx context.Context) {
-	uploads, err := d.Resources.Catalog.Unfinished(ctx, d.Resources.Staging.Name(), time.Now(), maxWaiting)
+	uploads, err := d.Resources.Catalog.Unfinished(ctx, d.Resources.Staging.Name(), d.Resources.Now(ctx), maxWaiting)
 	if err != nil && ctx.Err() == nil {
 		d.Resources.Log.Error("unfinished uploads not read", "error", err)
 	}

@@ -67,7 +67,7 @@ func (d *drain) submit(ctx context.Context) error {
 	}
 	all := slices.Concat(fresh, suspect)
 	lease := catalogdb.Lease{Owner: jobName(), For: detachedLease}
-	tasks := take(ctx, d.resources.Catalog, all[:min(len(all), d.maxJob)], lease)
+	tasks := take(ctx, d.resources, all[:min(len(all), d.maxJob)], lease)
 	if len(tasks) == 0 {
 		slog.Info("nothing to do")
 		return nil
@@ -112,13 +112,13 @@ func (d *drain) adopt(ctx context.Context) (held map[catalog.Repository]bool, er
 // taken up before, not finished, and that nobody works on: they may be the reason why. Uploads of held
 // repositories wait, and so do those that only a worker of repomill may judge.
 func (d *drain) staged(ctx context.Context, held map[catalog.Repository]bool) (fresh, suspect []catalog.Upload, err error) {
-	r, now := d.resources, time.Now()
-	suspect, err = r.Catalog.Unfinished(ctx, r.Staging.Name(), now, maxLeft)
+	r := d.resources
+	suspect, err = r.Catalog.Unfinished(ctx, r.Staging.Name(), r.Now(ctx), maxLeft)
 	if err != nil {
 		return nil, nil, fmt.Errorf("unfinished uploads: %w", err)
 	}
 	var listed []catalog.Upload
-	if err := r.Staging.List(ctx, now, func(u catalog.Upload) { listed = append(listed, u) }); err != nil {
+	if err := r.Staging.List(ctx, time.Now(), func(u catalog.Upload) { listed = append(listed, u) }); err != nil {
 		return nil, nil, fmt.Errorf("staging: %w", err)
 	}
 	for some := range slices.Chunk(listed, maxAsked) {

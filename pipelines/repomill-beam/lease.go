@@ -24,23 +24,23 @@ const (
 )
 
 // take takes leases on uploads. One that has none to give is finished, or somebody else's.
-func take(ctx context.Context, db *catalogdb.DB, uploads []catalog.Upload, lease catalogdb.Lease) (tasks []pipelines.Task) {
+func take(ctx context.Context, r *pipelines.Resources, uploads []catalog.Upload, lease catalogdb.Lease) (tasks []pipelines.Task) {
 	for some := range slices.Chunk(uploads, maxTaken) {
-		tasks = append(tasks, takeSome(ctx, db, some, lease)...)
+		tasks = append(tasks, takeSome(ctx, r, some, lease)...)
 	}
 	return tasks
 }
 
 // takeSome takes leases together or, if that fails, one by one, so that an upload that the catalog cannot
 // take keeps no other one back.
-func takeSome(ctx context.Context, db *catalogdb.DB, uploads []catalog.Upload, lease catalogdb.Lease) (tasks []pipelines.Task) {
+func takeSome(ctx context.Context, r *pipelines.Resources, uploads []catalog.Upload, lease catalogdb.Lease) (tasks []pipelines.Task) {
 	if ctx.Err() != nil {
 		return nil
 	}
-	taken, err := db.TakeAll(ctx, uploads, lease, time.Now())
+	taken, err := r.Catalog.TakeAll(ctx, uploads, lease, r.Now(ctx))
 	if err != nil && len(uploads) > 1 {
 		for i := range uploads {
-			tasks = append(tasks, takeSome(ctx, db, uploads[i:i+1], lease)...)
+			tasks = append(tasks, takeSome(ctx, r, uploads[i:i+1], lease)...)
 		}
 		return tasks
 	}
@@ -59,7 +59,7 @@ func takeSome(ctx context.Context, db *catalogdb.DB, uploads []catalog.Upload, l
 }
 
 // keep renews leases until stop is called.
-func keep(ctx context.Context, db *catalogdb.DB, lease catalogdb.Lease) (stop func()) {
+func keep(ctx context.Context, r *pipelines.Resources, lease catalogdb.Lease) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -70,7 +70,7 @@ func keep(ctx context.Context, db *catalogdb.DB, lease catalogdb.Lease) (stop fu
 			case <-ctx.Done():
 				return
 			case <-renew.C:
-				if err := db.Renew(ctx, lease, time.Now()); err != nil && ctx.Err() == nil {
+				if err := r.Catalog.Renew(ctx, lease, r.Now(ctx)); err != nil && ctx.Err() == nil {
 					slog.Error("leases not renewed", "error", err)
 				}
 			}

@@ -97,17 +97,17 @@ func TestKeepRenewsWhatIsTakenLater(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop := keep(t.Context(), db, lease)
-	tasks := take(t.Context(), db, uploads, lease)
+	stop := keep(t.Context(), d.resources, lease)
+	tasks := take(t.Context(), d.resources, uploads, lease)
 	time.Sleep(3 * lease.For)
-	if got := take(t.Context(), db, uploads, catalogdb.Lease{Owner: "other", For: time.Minute}); len(tasks) != 3 || len(got) != 0 {
+	if got := take(t.Context(), d.resources, uploads, catalogdb.Lease{Owner: "other", For: time.Minute}); len(tasks) != 3 || len(got) != 0 {
 		t.Errorf("%d leases, and somebody else has %d of them", len(tasks), len(got))
 	}
 	stop()
 	if got := giveBack(t.Context(), db, tasks); len(got) != 3 {
 		t.Errorf("given back %v", got)
 	}
-	if got := take(t.Context(), db, uploads, catalogdb.Lease{Owner: "other", For: time.Minute}); len(got) != 3 {
+	if got := take(t.Context(), d.resources, uploads, catalogdb.Lease{Owner: "other", For: time.Minute}); len(got) != 3 {
 		t.Errorf("free again: %v", got)
 	}
 }

@@ -202,11 +202,10 @@ func taken(t *testing.T, r *pipelines.Resources) map[string]time.Time {
 	t.Helper()
 	at := map[string]time.Time{}
 	for name := range corpusReleases {
-		rows, err := r.Catalog.Packages(t.Context(), release(t, name), "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, k := range rows {
+		for k, err := range r.Catalog.List(t.Context(), release(t, name), "") {
+			if err != nil {
+				t.Fatal(err)
+			}
 			at[k.File.SHA256] = k.Uploaded
 		}
 	}

@@ -71,9 +71,9 @@ func (s *storing) next() (p portion, ok bool) {
 // carry has a job store a portion, and reports whether another job makes sense.
 func (s *storing) carry(ctx context.Context, p portion) (goOn bool) {
 	db, lease := s.resources.Catalog, catalogdb.Lease{Owner: jobName(), For: leaseTime}
-	stop := keep(ctx, db, lease) // before there is any: the last ones may be taken long after the first
+	stop := keep(ctx, s.resources, lease) // before there is any: the last ones may be taken long after the first
 	defer stop()
-	tasks := take(ctx, db, p.uploads, lease)
+	tasks := take(ctx, s.resources, p.uploads, lease)
 	if len(tasks) == 0 || ctx.Err() != nil {
 		giveBack(ctx, db, tasks)
 		return true

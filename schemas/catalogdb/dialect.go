@@ -13,6 +13,7 @@ type dialect struct {
 	name         string // of the folder of migrations
 	goose        goose.Dialect
 	forUpdate    string             // ends a SELECT whose rows stay locked; SQLite has one writer at a time
+	clock        string             // asks for the time, in milliseconds since 1970
 	missingTable func(error) bool   // whether an error says that a table does not exist
 	remedy       func(error) remedy // what helps against an error
 }
@@ -20,6 +21,7 @@ type dialect struct {
 var sqliteDialect = dialect{
 	name:  "sqlite",
 	goose: goose.DialectSQLite3,
+	clock: `SELECT CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)`,
 	missingTable: func(err error) bool {
 		return strings.Contains(err.Error(), "no such table")
 	},
@@ -37,6 +39,7 @@ var mysqlDialect = dialect{
 	name:         "mysql",
 	goose:        goose.DialectMySQL,
 	forUpdate:    " FOR UPDATE",
+	clock:        `SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)`,
 	missingTable: func(err error) bool { return mysqlError(err) == 1146 }, // ER_NO_SUCH_TABLE
 	remedy:       mysqlRemedy,
 }

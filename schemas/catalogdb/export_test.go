@@ -49,3 +49,10 @@ func SetPartSize(t *testing.T, rows int) {
 	partSize = rows
 	t.Cleanup(func() { partSize = was })
 }
+
+// SetListPage makes pages smaller for a test.
+func SetListPage(t *testing.T, rows int) {
+	was := listPage
+	listPage = rows
+	t.Cleanup(func() { listPage = was })
+}

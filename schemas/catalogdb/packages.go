@@ -134,43 +134,43 @@ func scanRow(rows *sql.Rows, buffers *[4]Fragment, fragments bool) (k catalog.Pa
 	return k, nil
 }
 
+// listPage is how many rows are asked for at a time. It is a variable for tests.
+var listPage = 10_000
+
 // List yields the active rows that a release shows, in order, without fragments; all versions of the given
-// name, or of every name if it is empty. What is yielded once is not read again: a fault after that ends it.
+// name, or of every name if it is empty. It reads in pages, so that whoever is slow with one holds no connection:
+// what changes meanwhile is seen or not.
 func (d *DB) List(ctx context.Context, r catalog.Release, name string) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
-		var begun bool
-		var fault error
-		err := d.ask(ctx, func(q querier) error {
-			for k, err := range packages(ctx, q, r, catalog.Active, false) {
-				switch {
-				case err != nil && !begun:
-					return err
-				case err != nil:
-					fault = err
-					return nil
-				case name != "" && k.Name != name:
-					continue
-				}
-				k.SortKey, begun = nil, true
+		for after := []byte(nil); ; {
+			page, err := d.page(ctx, r, name, after)
+			if err != nil {
+				yield(catalog.Package{}, fmt.Errorf("list %s: %w", r, err))
+				return
+			}
+			for _, k := range page {
+				after, k.SortKey = k.SortKey, nil
 				if !yield(k, nil) {
-					return nil
+					return
 				}
 			}
-			return nil
-		})
-		if err = errors.Join(err, fault); err != nil {
-			yield(catalog.Package{}, fmt.Errorf("list %s: %w", r, err))
+			if len(page) < listPage {
+				return
+			}
 		}
 	}
 }
 
-// Packages returns all that [DB.List] yields.
-func (d *DB) Packages(ctx context.Context, r catalog.Release, name string) (all []catalog.Package, err error) {
-	for k, err := range d.List(ctx, r, name) {
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, k)
+// page returns the next rows of a release behind a sort key.
+func (d *DB) page(ctx context.Context, r catalog.Release, name string, after []byte) ([]catalog.Package, error) {
+	where, args := shown(r, catalog.Active)
+	if len(after) > 0 {
+		where, args = where+` AND k.sort_key > ?`, append(args, after)
 	}
-	return all, nil
+	if name != "" {
+		where, args = where+` AND k.name = ?`, append(args, name)
+	}
+	return list(ctx, d, func(scan func(...any) error) (k catalog.Package, err error) {
+		return k, scanPackage(&k, scan)
+	}, `SELECT `+packageColumns+` FROM `+packageTables+` WHERE `+where+` ORDER BY k.sort_key LIMIT ?`, append(args, listPage)...)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -160,12 +161,48 @@ func snapshotShows(t *testing.T, db *catalogdb.DB) {
 			t.Errorf("%s shows (-want +got):\n%s", tt.release, diff)
 		}
 	}
-	all, err := db.Packages(t.Context(), el9, "")
-	if err != nil || len(all) != 2 || all[1].Arch != "x86_64" || all[1].Primary != nil {
-		t.Errorf("listed %+v, %v", all, err)
+}
+
+// List reads pages of one row, of two, and one that is not full.
+func lists(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, el9)
+	for _, arch := range []string{"x86_64", "noarch", "aarch64"} {
+		for _, name := range []string{"hello", "world"} {
+			if err := push(t, db, rpm(el9, name, "1-1", arch), "x86_64", "aarch64", "SRPMS"); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
-	if some, err := db.Packages(t.Context(), el9, "hell"); err != nil || len(some) != 0 {
-		t.Errorf("listed %+v, %v for another name", some, err)
+	for _, page := range []int{1, 2, 100} {
+		catalogdb.SetListPage(t, page)
+		for name, want := range map[string][]string{
+			"":      {"hello noarch", "hello x86_64", "world noarch", "world x86_64"},
+			"world": {"world noarch", "world x86_64"},
+			"worl":  nil,
+		} {
+			var got []string
+			for k, err := range db.List(t.Context(), el9, name) {
+				if err != nil || k.Primary != nil || k.SortKey != nil {
+					t.Fatal(k, err)
+				}
+				got = append(got, k.Name+" "+k.Arch)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%q in pages of %d (-want +got):\n%s", name, page, diff)
+			}
+		}
+	}
+}
+
+// The clock of a database runs. Ours and that of the tests' servers are the same.
+func clock(t *testing.T, db *catalogdb.DB) {
+	first, err := db.Clock(t.Context())
+	if err != nil || time.Since(first).Abs() > 5*time.Second {
+		t.Fatalf("the clock is at %s, %v", first, err)
+	}
+	time.Sleep(5 * time.Millisecond)
+	if second, err := db.Clock(t.Context()); err != nil || !second.After(first) {
+		t.Errorf("the clock went from %s to %s, %v", first, second, err)
 	}
 }
 

@@ -63,6 +63,8 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"rows come in the order of their sort keys", snapshotOrder},
 		{"fragments come back as they were", snapshotFragments},
 		{"a release shows what belongs to it", snapshotShows},
+		{"what a release shows is listed in pages", lists},
+		{"the time is the database's", clock},
 		{"a snapshot needs a release", snapshotUnknown},
 
 		{"entries of two directories come as one row", entriesMerge},

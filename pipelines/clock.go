@@ -1,0 +1,37 @@
+package pipelines
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// maxClockAge is how long an answer of the catalog's clock is good: meanwhile this machine counts on.
+const maxClockAge = time.Minute
+
+// A sharedClock is one that all processes have in common. It is asked now and then, and counted on in between
+// by the machine's monotonic clock, which no jump of the wall clock moves. The zero value has not been asked.
+type sharedClock struct {
+	mu    sync.Mutex
+	told  time.Time
+	asked time.Time // of this machine
+}
+
+// now returns the time. While ask fails, it goes on from the last answer; without any, it is this machine's.
+func (c *sharedClock) now(ctx context.Context, ask func(context.Context) (time.Time, error)) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.asked.IsZero() || time.Since(c.asked) > maxClockAge {
+		if told, err := ask(ctx); err == nil {
+			c.told, c.asked = told, time.Now()
+		}
+	}
+	if c.asked.IsZero() {
+		return time.Now()
+	}
+	return c.told.Add(time.Since(c.asked))
+}
+
+// Now returns the catalog's time. Leases begin and end by it: a process whose own clock is an hour off would take
+// those of the living, and count that against their uploads, or hold its own for nobody.
+func (r *Resources) Now(ctx context.Context) time.Time { return r.clock.now(ctx, r.Catalog.Clock) }
