@@ -54,14 +54,18 @@ func (r *Resources) CheckKey(ctx context.Context) error {
 		return fmt.Errorf("--bucket: %w", err)
 	}
 	for _, repository := range declared {
-		trusted, err := publishedKeyring(ctx, r.Bucket, repository)
+		armored, err := publishedKeys(ctx, r.Bucket, repository)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return fmt.Errorf("--bucket: the keys of %s: %w", repository, err)
 		}
-		if err := trusted.VerifyDetached(probe, signature); err != nil {
+		trusted, err := sign.ReadKeyring(armored)
+		if err == nil {
+			err = trusted.VerifyDetached(probe, signature)
+		}
+		if err != nil {
 			return &BadKey{fmt.Errorf("--signing-key: the key %s in %s is not one that the clients of %s trust: restore the old key, or put both into the file (%w)",
 				strings.Join(r.Signer.Fingerprints(), ", "), r.Config.SigningKey, repository, err)}
 		}
@@ -69,16 +73,12 @@ func (r *Resources) CheckKey(ctx context.Context) error {
 	return nil
 }
 
-// publishedKeyring returns the keys that clients of a repository trust, or fs.ErrNotExist.
-func publishedKeyring(ctx context.Context, bucket objects.Bucket, repository catalog.Repository) (trusted sign.Keyring, err error) {
+// publishedKeys returns the file of the keys that clients of a repository trust, or fs.ErrNotExist.
+func publishedKeys(ctx context.Context, bucket objects.Bucket, repository catalog.Repository) ([]byte, error) {
 	body, _, err := bucket.Get(ctx, layout.GPGKeyKey(repository))
 	if err != nil {
-		return trusted, err
+		return nil, err
 	}
 	defer body.Close()
-	armored, err := io.ReadAll(io.LimitReader(body, maxKeyring))
-	if err != nil {
-		return trusted, err
-	}
-	return sign.ReadKeyring(armored)
+	return io.ReadAll(io.LimitReader(body, maxKeyring))
 }

@@ -21,6 +21,7 @@ func checkDate(w *world, r catalog.Release, want time.Time) {
 
 // Date is the store's time in whole seconds, and always later than the last one.
 func TestDate(t *testing.T) {
+	skipUnderRace(t)
 	start := publishtest.Start
 	for _, tt := range []struct {
 		name string

@@ -119,6 +119,7 @@ func TestFollowingReachesTheBytesOfAWholeRendering(t *testing.T) {
 
 // One more package makes one segment of each index that has it anew, and no other object.
 func TestOneMorePackageMakesOneSegment(t *testing.T) {
+	skipUnderRace(t)
 	simulate(t, func(t *testing.T, w *world) {
 		h := &history{w: w, r: jammy, random: rand.New(rand.NewPCG(1, 2)), arches: []string{"amd64", "arm64", "all"}}
 		w.declare(jammy, "contrib")

@@ -264,6 +264,7 @@ func TestPreparedIndexesSurviveARedraw(t *testing.T) {
 
 // A spool in which little is alive any more is left for another one, with the same bytes.
 func TestCompactionKeepsTheBytes(t *testing.T) {
+	skipUnderRace(t)
 	publish.SetSlack(t, 0)
 	simulate(t, func(t *testing.T, w *world) {
 		h := &history{w: w, r: jammy, random: rand.New(rand.NewPCG(3, 3)), arches: []string{"amd64", "all"}}

@@ -51,6 +51,7 @@ func (w *world) worker() *publish.Publisher {
 
 // What workers make in shards, and what one of them prepares whole, has the bytes of any other rendering.
 func TestPreparedReleasesHaveTheSameBytes(t *testing.T) {
+	skipUnderRace(t)
 	for seed, r := range []catalog.Release{jammy, el9} {
 		simulate(t, func(t *testing.T, w *world) {
 			w.declare(jammy, "contrib")

@@ -1,14 +1,17 @@
 package command
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
-// Printable returns a text with a question mark for each control character: what somebody called a file must not move
-// the cursor of a terminal, nor look like another line.
+// Printable returns a text with a question mark for each character that is not to be seen: what somebody called a
+// file must not move the cursor of a terminal, change the order of what stands there, nor look like another line.
 func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return '?'
+		if unicode.IsPrint(r) {
+			return r
 		}
-		return r
+		return '?'
 	}, s)
 }

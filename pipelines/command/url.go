@@ -8,7 +8,10 @@ import (
 // CheckURL refuses what cannot be the beginning of clients' URLs, as a usage error that names the flag.
 func CheckURL(flag, raw string) error {
 	u, err := url.Parse(raw)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || !plain(raw) {
+	if err == nil && u.User != nil { // not shown: it may have a password
+		return Usage("%s: use a URL without user and password", flag)
+	}
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || !plain(raw) {
 		return Usage("%s %q: use http://NAME[:PORT] or https://NAME[:PORT]", flag, raw)
 	}
 	return nil

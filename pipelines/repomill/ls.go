@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,7 +38,7 @@ func (c *lsCmd) Run(ctx context.Context, io stdio) error {
 	}
 	t := &packageTable{out: tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)}
 	if err := list(ctx, db, target, c.Name, t.add); err != nil {
-		return err
+		return errors.Join(err, t.out.Flush())
 	}
 	return t.end()
 }

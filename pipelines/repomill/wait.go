@@ -74,9 +74,9 @@ func (c *pushCmd) print(io stdio, p *pushed) {
 	}
 	switch {
 	case v.State == catalog.Rejected:
-		fmt.Fprintf(io.err, "%s: rejected: %s: %s\n", p.file, v.Reason, v.Detail)
+		fmt.Fprintf(io.err, "%s: rejected: %s: %s\n", p.file, command.Printable(string(v.Reason)), command.Printable(v.Detail))
 	case !c.JSON:
-		fmt.Fprintf(io.out, "%s: %s: %s\n", p.file, v.State, v.Package)
+		fmt.Fprintf(io.out, "%s: %s: %s\n", p.file, command.Printable(string(v.State)), command.Printable(v.Package))
 	}
 }
 
@@ -106,7 +106,7 @@ func (c *pushCmd) unsettled(io stdio, ups []*pushed, cause string, why error) er
 			stage = fmt.Sprintf("published, but clients cannot fetch it: %v", why)
 		}
 		if p.verdict.Detail != "" {
-			stage += ": " + p.verdict.Detail
+			stage += ": " + command.Printable(p.verdict.Detail)
 		}
 		fmt.Fprintf(io.err, "%s: %s: %s\n", p.file, cause, stage)
 		if c.JSON {
