@@ -197,21 +197,24 @@ type file struct {
 	body   []byte
 }
 
+// statement is a text that ends a careless statement.
+const statement = `'; DROP TABLE packages; -- " \' % _ ? \`
+
 // corpus is a little of everything: packages of both formats and of all kinds of architectures, the same
-// one under another name, and garbage.
+// one under another name, a text that a database could take for its own, and garbage.
 func corpus(t *testing.T) []file {
 	const jammy, el9 = "acme/tools/ubuntu/jammy/", "acme/tools/el/9/"
 	a := deb(t, "alpha")
 	return []file{
 		{jammy + "a.deb", a},
-		{jammy + "b.deb", deb(t, "beta")},
+		{jammy + "b.deb", debtest.Build(t, debtest.Spec{Name: "beta", Arch: "amd64", Fields: []string{"X-Note: " + statement}})},
 		{jammy + "arm.deb", debtest.Build(t, debtest.Spec{Name: "alpha", Arch: "arm64"})},
 		{jammy + "all.deb", debtest.Build(t, debtest.Spec{Name: "doc", Version: "1:2.0-1"})},
 		{jammy + "extra/c.deb", deb(t, "gamma")},
 		{jammy + "copy-of-a.deb", a},
 		{jammy + "garbage.deb", []byte("garbage")},
 		{"acme/tools/ubuntu/noble/a.deb", a},
-		{el9 + "hello.rpm", rpmtest.Build(t, rpmtest.Spec{Files: map[string]string{"/usr/bin/hello": "x"}})},
+		{el9 + "hello.rpm", rpmtest.Build(t, rpmtest.Spec{Summary: statement, Files: map[string]string{"/usr/bin/hello": "x"}})},
 		{el9 + "noarch.rpm", rpmtest.Build(t, rpmtest.Spec{Name: "everywhere", Arch: "noarch"})},
 		{el9 + "source.rpm", rpmtest.Build(t, rpmtest.Spec{Name: "source", Source: true})},
 	}
