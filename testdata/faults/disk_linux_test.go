@@ -80,7 +80,7 @@ func TestDiskIsFull(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := s.outcome()
-			for release, want := range scenarios[2].want {
+			for release, want := range oldAndMore {
 				if names := strings.Join(got.Packages[release], ", "); names != want {
 					t.Errorf("%s has %q, want %q", release, names, want)
 				}

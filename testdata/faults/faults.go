@@ -1,6 +1,6 @@
 // Package faults makes every write of a store and every commit of a database fail, in both ways, and reads
 // afterwards what clients see. Its tests drive the real pipelines. What others need of it is here: the
-// two faults, and a proxy that loses the commits of a MySQL server.
+// two faults, which the S3 server of package s3test knows too, and a proxy that loses the commits of a MySQL server.
 package faults
 
 // A Fault is a way in which a write fails.

@@ -29,6 +29,7 @@ type outcome struct {
 	Objects  map[string]string            // digests of what is never replaced, by key; "" of what is
 	Uploads  map[string]string            // state and reason, by object
 	Verdicts map[string]string            // likewise, as the uploader is told
+	Staged   []string                     // what lies in staging
 	Settings []catalog.Settings           // that are published
 }
 
@@ -45,6 +46,12 @@ func (s *site) outcome() outcome {
 	s.readObjects(&got)
 	for _, u := range s.uploads {
 		got.Uploads[u.Object], got.Verdicts[u.Object] = s.state(u), s.verdict(u)
+		_, err := s.Staging.Stat(s.t.Context(), u.Object)
+		if err == nil {
+			got.Staged = append(got.Staged, u.Object)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			s.t.Error(err)
+		}
 	}
 	return got
 }
@@ -62,11 +69,7 @@ func (s *site) releases() []catalogdb.ReleaseState {
 // readRelease reads a release as clients do, and compares it with its rows.
 func (s *site) readRelease(r catalogdb.ReleaseState, got *outcome) {
 	s.t.Helper()
-	rows, err := s.Catalog.Packages(s.t.Context(), r.Release, "")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	name := r.Release.String()
+	rows, name := s.rows(r.Release), r.Release.String()
 	got.Rows[name] = rows
 	for _, k := range rows {
 		if k.State == catalog.Active {
@@ -88,6 +91,18 @@ func (s *site) readRelease(r catalogdb.ReleaseState, got *outcome) {
 	for _, x := range s.manifest(r.Release).Indexes {
 		got.Indexes[x.Key] = x.SHA256
 	}
+}
+
+// rows returns the packages that a release shows, in order.
+func (s *site) rows(r catalog.Release) (all []catalog.Package) {
+	s.t.Helper()
+	for k, err := range s.Catalog.List(s.t.Context(), r, "") {
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		all = append(all, k)
+	}
+	return all
 }
 
 // A tree reads a bucket as clients do.

@@ -1,10 +1,14 @@
 package faults_test
 
 import (
+	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"time"
 
 	"repomill/pipelines"
+	"repomill/pipelines/queue"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 )
@@ -21,6 +25,20 @@ var tools = catalog.Repository{Owner: "acme", Name: "tools"}
 func old(s *site) error {
 	s.putDEB("old")
 	s.putRPM("old", "noarch")
+	return s.ingest()
+}
+
+// What clients see of the old packages, and of them and more.
+var (
+	onlyOld    = map[string]string{jammy: "old 1.0 amd64", el9: "old 1.0-1 noarch", aarch64: "old 1.0-1 noarch"}
+	onlyTwo    = map[string]string{jammy: "old 1.0 amd64", el9: "old 1.0-1 x86_64"}
+	oldAndMore = map[string]string{jammy: "more 1.0 amd64, old 1.0 amd64", el9: "more 1.0-1 noarch, old 1.0-1 noarch", aarch64: "more 1.0-1 noarch, old 1.0-1 noarch"}
+)
+
+// two publishes a package of each format in one release each.
+func two(s *site) error {
+	s.putDEB("old")
+	s.putRPM("old", "x86_64")
 	return s.ingest()
 }
 
@@ -79,7 +97,7 @@ var scenarios = []scenario{
 		before: old,
 		staged: more,
 		do:     (*site).ingest,
-		want:   map[string]string{jammy: "more 1.0 amd64, old 1.0 amd64", el9: "more 1.0-1 noarch, old 1.0-1 noarch", aarch64: "more 1.0-1 noarch, old 1.0-1 noarch"},
+		want:   oldAndMore,
 	},
 	{
 		name:   "several at once, and one that is there",
@@ -98,7 +116,7 @@ var scenarios = []scenario{
 		name:   "an unyank",
 		before: func(s *site) error { return errors.Join(old(s), yank(s)) },
 		do:     unyank,
-		want:   map[string]string{jammy: "old 1.0 amd64", el9: "old 1.0-1 noarch", aarch64: "old 1.0-1 noarch"},
+		want:   onlyOld,
 	},
 	{
 		name:   "settings",
@@ -108,8 +126,29 @@ var scenarios = []scenario{
 	{
 		name:   "a reindex that finds something to publish",
 		before: func(s *site) error { return errors.Join(old(s), unpublished(s)) },
-		do:     func(s *site) error { return reindex(s, false) },
+		do:     func(s *site) error { return reindex(s, pipelines.ReindexRequest{Source: pipelines.FromRows}) },
 		want:   map[string]string{jammy: "", el9: "", aarch64: ""},
+	},
+	{
+		name:   "a reindex that repairs",
+		before: func(s *site) error { return errors.Join(two(s), damage(s)) },
+		do: func(s *site) error {
+			return reindex(s, pipelines.ReindexRequest{Source: pipelines.FromRows, Repair: true})
+		},
+		want:    onlyTwo,
+		damaged: true,
+	},
+	{
+		name:   "a reindex of what is published, after the catalog was lost",
+		before: func(s *site) error { return errors.Join(two(s), lose(s)) },
+		do:     rebuild,
+		want:   onlyTwo,
+	},
+	{
+		name:   "a sweep of staging",
+		staged: finished,
+		do:     clean,
+		want:   map[string]string{jammy: "new 1.0 amd64"},
 	},
 	{
 		name:   "a collection",
@@ -140,11 +179,58 @@ func unpublished(s *site) error {
 	return nil
 }
 
+// damage changes an index file of each release.
+func damage(s *site) error {
+	for _, r := range s.releases() {
+		index := filepath.Join(s.dir, "bucket", s.manifest(r.Release).Indexes[0].Key)
+		if err := os.WriteFile(index, []byte("damaged"), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lose puts an empty catalog in the place of the one that there is.
+func lose(s *site) error {
+	s.Close()
+	files, err := filepath.Glob(filepath.Join(s.dir, "catalog.db*"))
+	for _, file := range files {
+		err = errors.Join(err, os.Remove(file))
+	}
+	migrate(s.t, s.Config.Catalog)
+	return err
+}
+
+// finished stages a package and garbage that have their verdicts.
+func finished(s *site) {
+	s.putDEB("new")
+	s.put("acme/tools/ubuntu/jammy/garbage.deb", []byte("garbage"))
+	if err := s.ingest(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// clean runs a dispatcher until it has nothing to do. Retention is over for what was finished, by a clock that is ahead.
+func clean(s *site) error {
+	s.Config.Retention = -time.Hour
+	d := pipelines.Dispatcher{Resources: s.Resources, Source: mute{}, Run: runDirect, Once: true}
+	return d.Serve(s.t.Context(), time.Minute)
+}
+
+// mute is a source without events.
+type mute struct{}
+
+// Receive implements queue.Source.
+func (mute) Receive(ctx context.Context, _ func(queue.Event)) error { <-ctx.Done(); return nil }
+
 // reindex regenerates all indexes. A run of which nobody knows any more is ended first, as the operator is told to.
-func reindex(s *site, repair bool) error {
+func reindex(s *site, want pipelines.ReindexRequest) (err error) {
 	ctx := s.t.Context()
-	releases, err := s.Select(ctx, nil)
-	if err != nil {
+	find := s.Select
+	if want.Source == pipelines.FromPublished {
+		find = s.SelectPublished
+	}
+	if want.Releases, err = find(ctx, nil); err != nil {
 		return err
 	}
 	runs, err := s.Catalog.ReindexRuns(ctx, 10, time.Now())
@@ -159,11 +245,21 @@ func reindex(s *site, repair bool) error {
 		}
 	}
 	x := pipelines.ReindexRunner{Resources: s.Resources, Run: runDirect, Watcher: nobody{}}
-	state, err := x.Reindex(ctx, pipelines.ReindexRequest{Source: pipelines.FromRows, Releases: releases, By: "test", Repair: repair, Parallel: 1})
+	want.By, want.Parallel = "test", 1
+	state, err := x.Reindex(ctx, want)
 	if err == nil && state != catalogdb.ReindexDone {
 		err = errors.New(string(state))
 	}
 	return err
+}
+
+// rebuild makes rows anew from what is published. What a run that ended early has rows of is published first, as any worker
+// does: a reindex does not take the rows of an RPM pair that is torn.
+func rebuild(s *site) error {
+	if err := s.publish(); err != nil {
+		return err
+	}
+	return reindex(s, pipelines.ReindexRequest{Source: pipelines.FromPublished})
 }
 
 // nobody watches a reindex.

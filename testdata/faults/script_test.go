@@ -72,6 +72,13 @@ func (s *script) next(what string) faults.Fault {
 	return faults.None
 }
 
+// miss says that the store did not meet the fault that it was given.
+func (s *script) miss() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.met = false
+}
+
 // changing is what differs in a key from run to run: digests, revisions, and the numbers of packages.
 var changing = regexp.MustCompile(`[0-9a-f]{64}|/[0-9]+-|pkg[0-9]{4}`)
 

@@ -56,6 +56,12 @@ func newSite(t *testing.T, from string) *site {
 
 func newSiteIn(t *testing.T, dir, from string) *site {
 	t.Helper()
+	return newSiteOn(t, dir, from, "file://"+dir+"/staging")
+}
+
+// newSiteOn is newSiteIn with a staging bucket.
+func newSiteOn(t *testing.T, dir, from, staging string) *site {
+	t.Helper()
 	s := &site{t: t, dir: dir, script: &script{}, clock: &clock{}}
 	catalogFile := filepath.Join(dir, "catalog.db")
 	if from == "" {
@@ -66,7 +72,7 @@ func newSiteIn(t *testing.T, dir, from string) *site {
 	}
 	scripts.Store(catalogFile, s.script)
 	t.Cleanup(func() { scripts.Delete(catalogFile) })
-	s.open(pipelines.Config{Staging: "file://" + dir + "/staging", Bucket: "file://" + dir + "/bucket", Catalog: "sqlite://" + catalogFile, SigningKey: "file://" + dir + "/key.asc"})
+	s.open(pipelines.Config{Staging: staging, Bucket: "file://" + dir + "/bucket", Catalog: "sqlite://" + catalogFile, SigningKey: "file://" + dir + "/key.asc"})
 	return s
 }
 

@@ -24,8 +24,9 @@ type bucket struct {
 	objects.Bucket
 	script *script
 	clock  *clock
-	// inject, if set, has the store itself fail a write; else the bucket does as if it had.
-	inject func(op, key string, f faults.Fault) (heal func())
+	// inject, if set, has the store itself fail a write until it is healed, and then says how many requests it broke; else
+	// the bucket does as if it had.
+	inject func(op, key string, f faults.Fault) (heal func() (broke int))
 }
 
 func (b *bucket) Get(ctx context.Context, key string) (io.ReadCloser, layout.Meta, error) {
@@ -64,8 +65,12 @@ func (b *bucket) write(op, key string, body io.Reader, do func() error) error {
 	case f == faults.None:
 		return do()
 	case b.inject != nil:
-		defer b.inject(op, key, f)()
-		return do()
+		heal := b.inject(op, key, f)
+		err := do()
+		if heal() == 0 {
+			b.script.miss()
+		}
+		return err
 	case f == faults.Lost:
 		var err error
 		if body != nil {

@@ -3,18 +3,18 @@ package s3test
 import (
 	"net/http"
 	"strings"
+
+	"repomill/testdata/faults"
 )
 
 // A Fault is a way in which a request fails: the connection breaks before there is an answer.
-type Fault int
+type Fault = faults.Fault
 
 // The two ways in which a request fails: the server never saw it, or has done what was asked.
 const (
-	Lost Fault = iota + 1
-	Stored
+	Lost   = faults.Lost
+	Stored = faults.Stored
 )
-
-func (f Fault) String() string { return [...]string{"none", "lost", "stored"}[f] }
 
 // The operations that can fail, in S3's words.
 const (
@@ -33,6 +33,7 @@ type fault struct {
 	operation, suffix string
 	fault             Fault
 	times             int
+	broke             int // requests so far
 	then              func()
 }
 
@@ -40,25 +41,42 @@ type fault struct {
 // The SDK repeats a request that failed: a fault of one time is one that it meets by itself. What is
 // returned ends the fault and says how many requests were still to fail, which is 0 for [Always].
 func (s *Server) Fail(operation, suffix string, f Fault, times int) (heal func() (left int)) {
-	return s.fail(&fault{operation, suffix, f, times, func() {}})
+	planned := s.fail(operation, suffix, f, times, func() {})
+	return func() (left int) {
+		left, _ = s.heal(planned)
+		return left
+	}
+}
+
+// Break makes all requests of an operation fail whose path ends in suffix. What is returned ends that and says
+// how many it broke.
+func (s *Server) Break(operation, suffix string, f Fault) (heal func() (broke int)) {
+	planned := s.fail(operation, suffix, f, Always, func() {})
+	return func() (broke int) {
+		_, broke = s.heal(planned)
+		return broke
+	}
 }
 
 // FailThen makes one request fail, and calls then before the client is told so.
 func (s *Server) FailThen(operation, suffix string, f Fault, then func()) {
-	s.fail(&fault{operation, suffix, f, 1, then})
+	s.fail(operation, suffix, f, 1, then)
 }
 
-func (s *Server) fail(f *fault) (heal func() (left int)) {
+func (s *Server) fail(operation, suffix string, f Fault, times int, then func()) *fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults = append(s.faults, f)
-	return func() int {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		left := max(f.times, 0)
-		f.times = 0
-		return left
-	}
+	planned := &fault{operation: operation, suffix: suffix, fault: f, times: times, then: then}
+	s.faults = append(s.faults, planned)
+	return planned
+}
+
+// heal ends a fault and returns how many requests were still to fail and how many it broke.
+func (s *Server) heal(f *fault) (left, broke int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left, f.times = max(f.times, 0), 0
+	return left, f.broke
 }
 
 // takeFault returns what is to go wrong with a request, and what is to happen then.
@@ -71,10 +89,11 @@ func (s *Server) takeFault(r *http.Request) (Fault, func()) {
 			if f.times > 0 {
 				f.times--
 			}
+			f.broke++
 			return f.fault, f.then
 		}
 	}
-	return 0, nil
+	return faults.None, nil
 }
 
 func operationOf(r *http.Request) string {

@@ -23,6 +23,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"repomill/testdata/faults"
 )
 
 // What every server takes.
@@ -131,7 +133,7 @@ func (s *Server) proxy(transport http.RoundTripper) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f, then := s.takeFault(r)
-		if f == 0 {
+		if f == faults.None {
 			pass.ServeHTTP(w, r)
 			return
 		}

@@ -18,12 +18,9 @@ type killer struct {
 	rand   *rand.Rand
 }
 
-// run kills the daemon n times, and leaves it running.
+// run kills the daemon, which runs, n times, and starts it again.
 func (k *killer) run(ctx context.Context, n int) error {
 	for i := range n {
-		if err := k.daemon.start(); err != nil {
-			return err
-		}
 		early, err := k.wait(ctx, k.first+i)
 		if err != nil {
 			return err
@@ -36,8 +33,11 @@ func (k *killer) run(ctx context.Context, n int) error {
 		}
 		k.kills.Add(1)
 		k.phase(ctx, early)
+		if err := k.daemon.start(); err != nil {
+			return err
+		}
 	}
-	return k.daemon.start()
+	return nil
 }
 
 // How many kills lie between two that come after a long calm, or a freeze. A worker that is frozen for longer than

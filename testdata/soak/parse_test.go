@@ -64,15 +64,16 @@ func parseInRelease(dir, text string) (p pointer, err error) {
 	return p, nil
 }
 
-// parseRepomd reads a repomd.xml.
+// parseRepomd reads a repomd.xml. Its indexes have one timestamp: that of the pointer.
 func parseRepomd(base string, body []byte) (p pointer, err error) {
 	var md struct {
 		Revision string `xml:"revision"`
 		Data     []struct {
-			Type     string `xml:"type,attr"`
-			Checksum string `xml:"checksum"`
-			Size     int64  `xml:"size"`
-			Location struct {
+			Type      string `xml:"type,attr"`
+			Checksum  string `xml:"checksum"`
+			Timestamp int64  `xml:"timestamp"`
+			Size      int64  `xml:"size"`
+			Location  struct {
 				Href string `xml:"href,attr"`
 			} `xml:"location"`
 		} `xml:"data"`
@@ -93,6 +94,12 @@ func parseRepomd(base string, body []byte) (p pointer, err error) {
 	}
 	if len(p.listings) != 1 || len(p.indexes) != 3 {
 		return p, fmt.Errorf("it lists %d indexes, %d of them primary", len(p.indexes), len(p.listings))
+	}
+	p.date = time.Unix(md.Data[0].Timestamp, 0).UTC()
+	for _, d := range md.Data {
+		if d.Timestamp <= 0 || d.Timestamp != md.Data[0].Timestamp {
+			return p, fmt.Errorf("%s has the timestamp %d, %s has %d", d.Type, d.Timestamp, md.Data[0].Type, md.Data[0].Timestamp)
+		}
 	}
 	return p, nil
 }

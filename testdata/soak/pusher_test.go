@@ -3,17 +3,13 @@ package soak_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"time"
 
 	"repomill/schemas/catalog"
-	"repomill/schemas/layout"
 	"repomill/testdata/debtest"
-	"repomill/testdata/rpmtest"
 )
 
 // A pusher pushes packages, and what is none, at random.
@@ -85,67 +81,15 @@ func (p *pusher) push(ctx context.Context) error {
 	}
 }
 
-// make returns a new identity with its bytes, and a staging key for it.
-func (p *pusher) make() (k *pkg, object string) {
-	p.n++
-	version := fmt.Sprintf("%d.%d", p.rand.IntN(3), p.n)
-	k = &pkg{name: fmt.Sprintf("%s%d", pick(p.rand, "alpha", "beta", "libgamma", "delta"), p.rand.IntN(40)), version: version, busy: true, bytes: map[string][]byte{}}
-	if p.rand.IntN(5) < 3 {
-		k.dist, k.arch = "ubuntu/"+pick(p.rand, "jammy", "jammy", "jammy", "noble"), pick(p.rand, "amd64", "amd64", "arm64", "all")
-		k.component = pick(p.rand, "", "", "", "extra/")
-		object = "acme/tools/" + k.dist + "/" + k.component + k.name + "-" + version + ".deb"
-	} else {
-		k.dist, k.arch, k.version = "el/9", pick(p.rand, "x86_64", "noarch", "noarch", "aarch64", "src"), version+"-1"
-		object = "acme/tools/el/9/" + k.name + "-" + version + ".rpm"
-	}
-	k.releases = releasesOf(k)
-	p.ledger.declare(k)
-	return k, object
-}
-
-// releasesOf returns where clients see a package.
-func releasesOf(k *pkg) (all []catalog.Release) {
-	r, err := catalog.ParseRelease("acme/tools/" + k.dist)
-	if err != nil {
-		panic(err) // the names above are wrong
-	}
-	if !strings.HasPrefix(k.dist, "el/") {
-		return []catalog.Release{r}
-	}
-	for _, dir := range layout.RPMDirs(k.arch, []string{"SRPMS", "aarch64", "x86_64"}) {
-		r.Arch = dir
-		all = append(all, r)
-	}
-	return all
-}
-
-// pick returns one of list.
-func pick(r *rand.Rand, list ...string) string { return list[r.IntN(len(list))] }
-
-// build returns bytes for an identity, each time others.
-func (p *pusher) build(k *pkg) []byte {
-	size := 1000 + p.rand.IntN(30_000)
-	if p.rand.IntN(12) == 0 {
-		size += 3 << 20 // so that it takes a while to read
-	}
-	var body []byte
-	if strings.HasPrefix(k.dist, "el/") {
-		version, _, _ := strings.Cut(k.version, "-")
-		s := rpmtest.Spec{Name: k.name, Version: version, Arch: k.arch, PayloadSize: size, Description: fmt.Sprint("Seed ", p.rand.Uint64())}
-		if k.arch == "src" {
-			s.Arch, s.Source = "x86_64", true
+// first pushes one package to each release.
+func (p *pusher) first(ctx context.Context) error {
+	for _, at := range [][2]string{{"ubuntu/jammy", "amd64"}, {"ubuntu/noble", "amd64"}, {"el/9", "x86_64"}, {"el/9", "aarch64"}, {"el/9", "src"}} {
+		k, object := p.identity(at[0], "", at[1])
+		if err := p.put(ctx, &upload{kind: "first", pkg: k, body: p.build(k), want: []string{published}}, object); err != nil {
+			return err
 		}
-		body = rpmtest.Build(p.site.t, s)
-	} else {
-		body = debtest.Build(p.site.t, debtest.Spec{Name: k.name, Version: k.version, Arch: k.arch, Size: int64(size), Seed: p.rand.Uint64()})
 	}
-	p.ledger.change(func() { k.bytes[digest(body)] = body })
-	return body
-}
-
-func digest(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
+	return nil
 }
 
 // put stages one upload.

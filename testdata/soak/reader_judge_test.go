@@ -106,9 +106,7 @@ func TestReader(t *testing.T) {
 			r := &reader{soaking: k, rand: rand.New(rand.NewPCG(1, 1)), seen: map[catalog.Release]*view{}, kept: map[string]fact{}, gpgv: &gpgv{}}
 			index := tree.publish(t, signer, 7, day, "deb")
 			for run := range 2 {
-				for _, release := range allReleases {
-					r.read(t.Context(), release)
-				}
+				r.read(t.Context(), allReleases[0])
 				r.lookAtAll(t.Context())
 				if run == 0 {
 					if j.total() > 0 {

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
@@ -36,14 +34,14 @@ type fact struct {
 type view struct {
 	digest   string // of the pointer
 	revision int64
-	date     time.Time // DEB only
+	date     time.Time
 	rows     map[string]row
 }
 
 // A pointer is what a pointer file says.
 type pointer struct {
 	revision int64
-	date     time.Time
+	date     time.Time       // the Date of InRelease, the timestamp of repomd.xml
 	indexes  map[string]fact // by key
 	listings []string        // keys of the indexes that list packages
 }
@@ -85,9 +83,6 @@ func (r *reader) read(ctx context.Context, release catalog.Release) {
 	begin, last := time.Now(), r.seen[release]
 	calm := r.site.calm()
 	body, err := read(ctx, r.site.tree, layout.PointerKey(release))
-	if errors.Is(err, fs.ErrNotExist) && last == nil {
-		return // not published yet
-	}
 	end := time.Now()
 	if err != nil {
 		r.judge.violated("I1", "%s: pointer: %v", release, err)
@@ -104,7 +99,6 @@ func (r *reader) read(ctx context.Context, release catalog.Release) {
 		r.compare(release, last, next)
 		r.seen[release], last = next, next
 		r.pointers.Add(1)
-		r.shown.Store(release, true)
 	}
 	r.ledger.saw(release, last.rows, begin, end)
 }
@@ -162,14 +156,14 @@ func (r *reader) newView(ctx context.Context, release catalog.Release, body []by
 	return v, nil
 }
 
-// compare judges how one pointer follows another.
+// compare judges how one pointer follows another: revision and date rise strictly (publish.md sections 2 and 7).
 func (r *reader) compare(release catalog.Release, last, next *view) {
 	switch {
 	case last == nil:
 	case next.revision <= last.revision:
 		r.judge.violated("I2", "%s: revision %d follows %d", release, next.revision, last.revision)
-	case !next.date.IsZero() && !next.date.After(last.date):
-		r.judge.violated("I2", "%s: revision %d has the Date %s, after %s", release, next.revision, next.date, last.date)
+	case !next.date.After(last.date):
+		r.judge.violated("I2", "%s: revision %d has the date %s, after %s", release, next.revision, next.date, last.date)
 	}
 }
 

@@ -25,22 +25,11 @@ type soaking struct {
 	gpgvs, checks, commands          atomic.Int64 // of the other judges
 	yanks, unyanks, reindexes        atomic.Int64 // of the operator, that came to their end
 	given                            atomic.Int64 // uploads that were given up as poison, and pushed again
-	shown                            sync.Map     // releases that have a pointer
 	quiet                            atomic.Bool  // nothing new is begun
 
 	mu     sync.Mutex
 	phases map[string]int  // what kills interrupted
 	left   map[string]bool // uploads that a kill interrupted
-}
-
-// isShown reports whether all of these releases have a pointer.
-func (k *soaking) isShown(releases ...catalog.Release) bool {
-	for _, r := range releases {
-		if _, ok := k.shown.Load(r); !ok {
-			return false
-		}
-	}
-	return true
 }
 
 // source returns random numbers for one of those who act on a site.
@@ -58,6 +47,7 @@ func soak(t *testing.T, s *site, n int, all *results) {
 		t.Fatal(err)
 	}
 	r := &reader{soaking: k, rand: k.source(2), seen: map[catalog.Release]*view{}, kept: map[string]fact{}, gpgv: g}
+	k.begin(t)
 	begin := time.Now()
 	stopReading := k.background(t, r.run, (&checker{k}).run, k.verdicts, k.progress)
 	k.kill(t, n)
@@ -66,6 +56,28 @@ func soak(t *testing.T, s *site, n int, all *results) {
 	stopReading()
 	k.final(t, r)
 	all.add(k, killed, time.Since(begin), lost)
+}
+
+// begin starts the daemons, and publishes a package in each release, undisturbed. From here on all releases can be
+// read, so that what cannot be read is missing.
+func (k *soaking) begin(t *testing.T) {
+	t.Helper()
+	for _, d := range k.site.daemons {
+		if err := d.start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := k.pusher.first(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(time.Minute); len(k.ledger.waiting()) > 0; pause(t.Context(), 100*time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the first packages have no verdicts: %v", k.ledger.waiting())
+		}
+		if err := k.askAll(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // kill kills while packages are pushed and withdrawn, and returns when no more of that goes on.
