@@ -27,10 +27,7 @@ func (p *Publisher) recover(ctx context.Context, old published) error {
 		if v, err := versionOf(ctx, p.bucket, key); err != nil || v != old.versions[key] {
 			return errors.Join(err, fmt.Errorf("%s: %w", key, ErrConflict))
 		}
-		// A publish of ours died between the two halves of a pair: there is the record of this very pointer.
-		if f := formatOf(old.release); f.inseparable() && p.recorded(ctx, old) {
-			return errors.Join(p.repair(ctx, f, old, false), err)
-		}
+		err = p.mend(ctx, old, err)
 	}
 	if err != nil {
 		return err
@@ -51,6 +48,16 @@ func (p *Publisher) takeOver(ctx context.Context, old published, take recoverer)
 		return catalogdb.Recovered{}, err
 	}
 	return take(ctx, old.release, rd.all(ctx), rd.revision, old.now)
+}
+
+// mend puts right the pair of a pointer that is foreign for the want of a signature, if a publish of ours died between
+// its two halves: there is the record of this very pointer. The error is [errRepaired] then, among others, and why otherwise.
+func (p *Publisher) mend(ctx context.Context, old published, why error) error {
+	f := formatOf(old.release)
+	if !f.inseparable() || !p.recorded(ctx, old) {
+		return why
+	}
+	return errors.Join(p.repair(ctx, f, old, false), why)
 }
 
 // recorded reports whether the manifest of a pointer is there, beside a public key of ours.
@@ -82,10 +89,13 @@ func (p *Publisher) Rebuild(ctx context.Context, r catalog.Release) (catalogdb.R
 		if err == nil {
 			done, err = p.takeOver(ctx, old, p.catalog.Rebuild)
 		}
+		if errors.Is(err, ErrForeign) {
+			err = p.mend(ctx, old, err)
+		}
 		switch {
 		case err == nil:
 			return done, nil
-		case !errors.Is(err, catalogdb.ErrOutdated) || n == maxRebuilds: // somebody has just published, or the bucket was restored from an old copy
+		case n == maxRebuilds || !errors.Is(err, errRepaired) && !errors.Is(err, catalogdb.ErrOutdated): // somebody has just published, or the bucket was restored from an old copy
 			return catalogdb.Recovered{}, fmt.Errorf("rebuild %s: %w", r, err)
 		}
 		if err := wait(ctx, backoff(n)); err != nil {

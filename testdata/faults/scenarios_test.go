@@ -253,12 +253,8 @@ func reindex(s *site, want pipelines.ReindexRequest) (err error) {
 	return err
 }
 
-// rebuild makes rows anew from what is published. What a run that ended early has rows of is published first, as any worker
-// does: a reindex does not take the rows of an RPM pair that is torn.
+// rebuild makes rows anew from what is published, be it a pair that is torn.
 func rebuild(s *site) error {
-	if err := s.publish(); err != nil {
-		return err
-	}
 	return reindex(s, pipelines.ReindexRequest{Source: pipelines.FromPublished})
 }
 
