@@ -41,7 +41,10 @@ func run(m *testing.M) (code int, err error) {
 		}
 		defer os.RemoveAll(work)
 	}
-	return mysqltest.Main(m), os.MkdirAll(work, 0o755)
+	if err := os.MkdirAll(work, 0o755); err != nil {
+		return 0, err
+	}
+	return mysqltest.Main(m), nil
 }
 
 // program returns the path of the binary.
