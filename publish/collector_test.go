@@ -497,6 +497,7 @@ func TestSweepSparesTheYoung(t *testing.T) {
 
 // While a sweep goes on, and fails at times, releases are published, back and forth, and clients read them.
 func TestI13SweepInBadWeather(t *testing.T) {
+	skipUnderRace(t)
 	for _, r := range []catalog.Release{jammy, el9} {
 		simulate(t, func(t *testing.T, w *world) {
 			grow(w, r, 4)

@@ -154,6 +154,7 @@ func (w *world) rewrite(u upload) {
 
 // Each of these is told with what and where, and leaves everything as it was.
 func TestReindexRefuses(t *testing.T) {
+	skipUnderRace(t)
 	for name, tt := range map[string]struct {
 		spoil func(w *world, u upload, r catalog.Release)
 		says  func(w *world, u upload, r catalog.Release) []string
@@ -274,6 +275,7 @@ func TestReindexRepairs(t *testing.T) {
 // A reindex that loses two swaps to others has the release for itself after that; the others wait, and
 // none of their packages is missing.
 func TestReindexInsists(t *testing.T) {
+	skipUnderRace(t)
 	for _, r := range []catalog.Release{jammy, el9} {
 		simulate(t, func(t *testing.T, w *world) {
 			w.declare(jammy, "contrib")
