@@ -6,8 +6,10 @@ import (
 	"time"
 )
 
-// maxClockAge is how long an answer of the catalog's clock is good: meanwhile this machine counts on.
-const maxClockAge = time.Minute
+const (
+	maxClockAge = time.Minute     // how long an answer of the catalog's clock is good: meanwhile this machine counts on
+	clockLimit  = 2 * time.Second // how long another answer is waited for, with everybody who asks what time it is
+)
 
 // A sharedClock is one that all processes have in common. It is asked now and then, and counted on in between
 // by the machine's monotonic clock, which no jump of the wall clock moves. The zero value has not been asked.
@@ -21,8 +23,14 @@ type sharedClock struct {
 func (c *sharedClock) now(ctx context.Context, ask func(context.Context) (time.Time, error)) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	limit := clockLimit
+	if c.asked.IsZero() {
+		limit = time.Minute // there is nothing to count on from
+	}
 	if c.asked.IsZero() || time.Since(c.asked) > maxClockAge {
-		if told, err := ask(ctx); err == nil {
+		limited, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		if told, err := ask(limited); err == nil {
 			c.told, c.asked = told, time.Now()
 		}
 	}
