@@ -2,6 +2,7 @@
 # make test   everything that CI checks
 # make bench  figures, beside those of the peers that are installed
 # make test-flink  ingest and reindex on a Flink cluster that the tests start; fetches it from Maven
+# make real   some 380 packages of Debian, pushed, compared with apt-ftparchive and Debian, and a system made from them; as root
 # make race   the race detector on all that is concurrent
 # make fuzz   every fuzz target for FUZZTIME each
 # make soak   the real program under KILLS random kills, on files and on servers, while packages keep coming
@@ -18,7 +19,7 @@ export PATH := $(PATH):$(CURDIR)/bin/tools/usr/bin:$(CURDIR)/bin/tools/usr/sbin
 
 # ./... leaves testdata out.
 PACKAGES = ./... ./testdata/debtest ./testdata/rpmtest ./testdata/gcstest ./testdata/mysqltest ./testdata/pubsubtest ./testdata/s3test \
-	./testdata/intaketest ./testdata/clients ./testdata/corpus ./testdata/faults ./testdata/flinktest ./testdata/soak ./testdata/versus
+	./testdata/intaketest ./testdata/clients ./testdata/corpus ./testdata/faults ./testdata/flinktest ./testdata/real ./testdata/soak ./testdata/versus
 # These test programs that they build: Go, which keeps the results of tests, does not see when those change.
 BUILDERS = ./deploy ./testdata/clients ./testdata/soak
 # Where goroutines meet: what the race detector is worth its time for. make test leaves the pipelines out, for which it
@@ -26,7 +27,7 @@ BUILDERS = ./deploy ./testdata/clients ./testdata/soak
 RACY = ./serve/... ./publish ./pipelines/objects/file
 RACY_PIPELINES = ./pipelines ./pipelines/queue
 
-.PHONY: bin/repomill-beam run build test test-flink lint race bench fuzz soak tools go-version
+.PHONY: bin/repomill-beam run build test test-flink lint race real bench fuzz soak tools go-version
 
 run: build
 	bin/repomill up --data ./data
@@ -70,6 +71,10 @@ race:
 		echo CGO_ENABLED=1 $(GO) test -race -short $(RACY) $(RACY_PIPELINES); \
 		CGO_ENABLED=1 $(GO) test -race -short -timeout 15m $(RACY) $(RACY_PIPELINES); \
 	else echo "race detector: skipped, it needs gcc"; fi
+
+real: go-version
+	@deploy/install-test-tools debootstrap:debootstrap
+	REPOMILL_TEST_REAL=1 $(GO) test -count=1 -v -timeout 30m ./testdata/real
 
 # What tests compare with and run against. Without root, the tests that miss something say so and skip.
 tools:
