@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"repomill/schemas/catalog"
 )
@@ -15,17 +16,17 @@ import (
 // headers say or does not match their digest of it; a payload that is longer is rejected where it
 // exceeds its size. Any other error is a fault, wrapped.
 func (p *Package) Body() io.Reader {
-	if p.raw == nil {
+	if p.head == nil {
 		return &body{err: errors.New("the body of this package was handed out before")}
 	}
-	b := &body{headers: p.raw, payload: p.rest, claim: p.claim}
-	p.raw, p.rest = nil, nil
+	b := &body{head: p.head, payload: p.rest, claim: p.claim}
+	p.head, p.rest = nil, nil
 	return b
 }
 
 // A body replays the headers and then checks the payload while it passes.
 type body struct {
-	headers []byte // not yet replayed
+	head    [][]byte // not yet replayed
 	payload io.Reader
 	claim   payloadClaim
 	passed  int64 // bytes of payload so far
@@ -33,9 +34,11 @@ type body struct {
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	if len(b.headers) > 0 {
-		n := copy(p, b.headers)
-		b.headers = b.headers[n:]
+	if len(b.head) > 0 {
+		n := copy(p, b.head[0])
+		if b.head[0] = b.head[0][n:]; len(b.head[0]) == 0 {
+			b.head = slices.Delete(b.head, 0, 1) // and lets go of it
+		}
 		return n, nil
 	}
 	if b.err != nil {

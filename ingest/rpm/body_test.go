@@ -66,6 +66,7 @@ func TestMemoryDoesNotGrowWithThePayload(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := forge().set(strs(5092, fmt.Sprintf("%x", h.Sum(nil))), int32s(5093, 8), int64s(5112, size))
+	f.signature = []value{str(279, "a SHA-3")}
 	f.payload, f.noDigests = nil, true
 	r := io.MultiReader(bytes.NewReader(f.bytes()), zeros(size))
 	var n int64

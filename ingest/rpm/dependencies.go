@@ -74,8 +74,8 @@ func split(deps []dependency, strong, weak *[]dependency) {
 	}
 }
 
-// relation returns one kind of dependencies, without those whose epoch is no number: createrepo_c
-// leaves them out, and no client could satisfy them.
+// relation returns one kind of dependencies, without those that have no name or whose epoch is no number:
+// createrepo_c leaves them out, rpm takes the first for nothing, and no client could satisfy the second.
 func (t *tags) relation(r relation) []dependency {
 	names, senses, versions := t.texts(int(r.name)), t.numbers(int(r.flags)), t.texts(int(r.version))
 	if t.err != nil || len(names) == 0 {
@@ -89,10 +89,10 @@ func (t *tags) relation(r relation) []dependency {
 		case len(names[i]) > maxDependency || len(versions[i]) > maxDependency:
 			t.fail(reject(catalog.TooLarge, "the dependency %s has more than %d bytes; shorten it", quote(name), maxDependency))
 			return nil
-		case !ok || !ok2 || name == "":
-			t.fail(reject(catalog.BadField, "the dependency %s %s is empty or has a control character in it; correct the spec file", quote(name), quote(version)))
+		case !ok || !ok2:
+			t.fail(reject(catalog.BadField, "the dependency %s %s has a control character in it, which no index can have; correct the spec file", quote(name), quote(version)))
 			return nil
-		case badEpoch(version):
+		case name == "" || badEpoch(version):
 			continue
 		}
 		deps = append(deps, dependency{name, version, senses[i]})

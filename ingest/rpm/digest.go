@@ -13,7 +13,7 @@ import (
 )
 
 // checkDigests checks the digests of the main header that the signature header has: rpm refuses to
-// install what they do not match. Very old packages have none.
+// install what they do not match.
 func checkDigests(signature, main *index) error {
 	for _, d := range []struct {
 		tag uint32
@@ -30,6 +30,35 @@ func checkDigests(signature, main *index) error {
 		}
 	}
 	return nil
+}
+
+// checkVouched checks that digests cover both the main header and the payload, as rpm asks since 4.14 ("no digest"),
+// dnf with it. A digest of the unpacked payload is no help: rpm compares it with the packed one.
+func checkVouched(signature, main *index) error {
+	_, all := signature.entries[sigMD5] // of both
+	header := all || signature.text(sigSHA256) != "" || signature.text(sigSHA1) != "" || signature.text(sigSHA3) != ""
+	payload := main.text(tagPayloadDigest) != ""
+	const build = "build it again with rpm 4.14 or later"
+	switch {
+	case !payload && main.text(tagUnpackedHash) != "":
+		return reject(catalog.BadDigest, "the package has a digest of its unpacked payload (tag %d) and none of the packed one (tag %d), so that rpm refuses it; %s", tagUnpackedHash, tagPayloadDigest, build)
+	case !header:
+		return reject(catalog.BadDigest, "the package has no digest of its main header, so that rpm and dnf refuse to install it (no digest); %s", build)
+	case !payload && !all:
+		return reject(catalog.BadDigest, "the package has no digest of its payload, so that rpm and dnf refuse to install it (no digest); %s", build)
+	}
+	return nil
+}
+
+// strong reports whether digests other than MD5 and SHA-1 cover both the main header and the payload.
+func strong(signature, main *index) bool {
+	number, ok := main.number(tagPayloadAlgo)
+	if !ok {
+		number = algorithmSHA256
+	}
+	alg := digestAlgorithms[number]
+	header := signature.text(sigSHA256) != "" || signature.text(sigSHA3) != ""
+	return header && main.text(tagPayloadDigest) != "" && alg != crypto.MD5 && alg != crypto.SHA1
 }
 
 // A payloadClaim is what the headers say about the bytes after them.

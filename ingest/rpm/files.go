@@ -28,7 +28,7 @@ type fileList struct {
 	dirs                  []string // each is joined with a base name as bytes
 	inPrimary             []bool   // for each of dirs: primary.xml lists its files
 	bases                 []byte   // each ends with a zero byte
-	indexes, modes, flags []byte   // 4, 2 and 4 bytes for each file, big endian
+	indexes, modes, flags []byte   // 4, 2 and 4 bytes for each file, big endian; no flags are all 0
 }
 
 // A file is one path of the package: dir and base are joined as bytes.
@@ -46,7 +46,7 @@ func (l *fileList) all() iter.Seq[file] {
 		for i := 0; len(rest) > 0; i++ {
 			n := bytes.IndexByte(rest, 0)
 			d := binary.BigEndian.Uint32(l.indexes[4*i:])
-			f := file{dir: l.dirs[d], base: rest[:n], kind: kindOf(binary.BigEndian.Uint16(l.modes[2*i:]), binary.BigEndian.Uint32(l.flags[4*i:]))}
+			f := file{dir: l.dirs[d], base: rest[:n], kind: kindOf(binary.BigEndian.Uint16(l.modes[2*i:]), l.flagsOf(i))}
 			f.primary = l.inPrimary[d] || f.dir == "/usr/lib/" && string(f.base) == "sendmail"
 			if !yield(f) {
 				return
@@ -54,6 +54,13 @@ func (l *fileList) all() iter.Seq[file] {
 			rest = rest[n+1:]
 		}
 	}
+}
+
+func (l *fileList) flagsOf(i int) uint32 {
+	if len(l.flags) == 0 {
+		return 0
+	}
+	return binary.BigEndian.Uint32(l.flags[4*i:])
 }
 
 // size returns how many bytes of an index [fragment.file] makes of all files, or of those of primary.xml, if

@@ -3,6 +3,7 @@ package rpm_test
 import (
 	"bytes"
 	"cmp"
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -115,6 +116,7 @@ type forgery struct {
 	signature []value
 	main      []value
 	payload   []byte
+	v6        bool // the signature header has no sizes
 	noDigests bool // else the signature header gets SHA-256 and size
 	signed    func(*forgedHeader)
 	headed    func(*forgedHeader) // the same for the main header
@@ -127,9 +129,9 @@ func forge() *forgery {
 		payload: []byte("not a payload that anybody unpacks"),
 		main: []value{
 			str(1000, "forged"), str(1001, "1.0"), str(1002, "1"), str(1004, "A forgery"), str(1005, "Made by a test."),
-			int32s(1006, 1_700_000_000), int32s(1009, 5), str(1014, "MIT"), str(1022, "x86_64"), str(1044, "forged-1.0-1.src.rpm"),
+			int32s(1006, 1_700_000_000), int32s(1009, 5), str(1014, "MIT"), str(1021, "linux"), str(1022, "x86_64"), str(1044, "forged-1.0-1.src.rpm"),
 			str(1124, "cpio"),
-			int16s(1030, 0o100644, 0o040755), strs(1035, "", ""), int32s(1037, 0, 0), int32s(1116, 0, 1),
+			int16s(1030, 0o100644, 0o040755), strs(1035, "", ""), int32s(1028, 0, 0), int32s(1037, 0, 0), strs(1039, "root", "root"), strs(1040, "root", "root"), int32s(1116, 0, 1),
 			strs(1117, "forged.conf", "forged"), strs(1118, "/etc/", "/usr/share/"),
 			strs(1047, "forged"), int32s(1112, 8), strs(1113, "1.0-1"),
 			strs(1049, "/bin/sh", "libc.so.6"), int32s(1048, 0, 0), strs(1050, "", ""),
@@ -158,9 +160,13 @@ func (f *forgery) bytes() []byte {
 		f.headed(main)
 	}
 	body := main.bytes()
+	if f.v6 {
+		f.signature = []value{str(273, fmt.Sprintf("%x", sha256.Sum256(body))), bin(278, []byte("signature"))}
+	}
 	values := slices.Clone(f.signature)
 	if !f.noDigests {
-		values = append(values, str(273, fmt.Sprintf("%x", sha256.Sum256(body))), int32s(1000, uint32(len(body)+len(f.payload))))
+		whole := md5.Sum(slices.Concat(body, f.payload))
+		values = append(values, str(273, fmt.Sprintf("%x", sha256.Sum256(body))), int32s(1000, uint32(len(body)+len(f.payload))), bin(1004, whole[:]))
 	}
 	signature := layOut(62, values...)
 	if f.signed != nil {
@@ -171,11 +177,18 @@ func (f *forgery) bytes() []byte {
 	return bytes.Join([][]byte{f.lead, s, body, f.payload}, nil)
 }
 
+// unchecked leaves digests that vouch for the package, and of which that of the payload alone is checked.
+func (f *forgery) unchecked() {
+	f.noDigests = true
+	f.signature = []value{str(279, "a SHA-3")}
+	f.set(strs(5092, fmt.Sprintf("%x", sha256.Sum256(f.payload))), int32s(5093, 8))
+}
+
 // v6 returns a package as rpm 6 makes it: no sizes in the signature header.
 func v6() *forgery {
 	f := forge()
 	f.noDigests = true
-	f.signature = []value{bin(278, []byte("signature"))}
+	f.v6 = true
 	f.set(
 		int64s(5112, uint64(len(f.payload))), int64s(5113, 99),
 		strs(5092, fmt.Sprintf("%x", sha256.Sum256(f.payload))), int32s(5093, 8), int32s(5114, 6),

@@ -17,10 +17,11 @@ type headerKind struct {
 	shapes  map[uint32]shape
 }
 
-// The two headers. librpm itself takes 65,535 entries and 256 MiB of data.
+// The two headers, with librpm's own limits (lib/header.c: hdrblobRead), but for the data of the main header, of which
+// it takes 256 MiB. A signature header has a signature for each file where IMA is in use: megabytes.
 var (
-	signatureHeader = headerKind{what: "signature header", region: tagSignatureRegion, entries: 32, data: 1 << 20, shapes: signatureShapes}
-	mainHeader      = headerKind{what: "main header", region: tagMainRegion, entries: 4096, data: 64 << 20, shapes: mainShapes}
+	signatureHeader = headerKind{what: "signature header", region: tagSignatureRegion, entries: 32, data: 64 << 20, shapes: signatureShapes}
+	mainHeader      = headerKind{what: "main header", region: tagMainRegion, entries: 65_535, data: 64 << 20, shapes: mainShapes}
 )
 
 const (
@@ -92,8 +93,8 @@ func (x *index) readEntries(n int) error {
 			return x.malformed(e.tag, problem)
 		}
 		switch _, twice := x.entries[e.tag]; {
-		case e.tag < tagFirstOrdinary:
-			return x.malformed(e.tag, "may only be the first entry")
+		case int32(e.tag) < tagFirstOrdinary: // rpm's tags are signed
+			return x.malformed(e.tag, "may only be the first entry, or is no tag")
 		case twice:
 			return x.malformed(e.tag, "is there twice")
 		case e.offset < last:

@@ -52,7 +52,7 @@ func TestForgeryIsSound(t *testing.T) {
 		mustRead(t, f.bytes())
 	}
 	f := forge()
-	f.noDigests = true // as very old packages are
+	f.unchecked()
 	mustRead(t, f.bytes())
 }
 
@@ -110,12 +110,12 @@ func TestHostileIndex(t *testing.T) {
 		{"no entries", main(func(h *forgedHeader) { h.entries = nil }), catalog.Malformed},
 		{"33 signature entries", signature(count(33, 0)), catalog.TooLarge},
 		{"2^32-1 signature entries", signature(count(1<<32-1, 0)), catalog.TooLarge},
-		{"a signature header over 1 MiB", signature(count(0, 1<<20+1)), catalog.TooLarge},
-		{"4097 entries", main(count(4097, 0)), catalog.TooLarge},
+		{"a signature header over 64 MiB", signature(count(0, 64<<20+1)), catalog.TooLarge},
+		{"65,536 entries", main(count(65_536, 0)), catalog.TooLarge},
 		{"2^28 entries, whose size is 0 in 32 bits", main(count(1<<28, 0)), catalog.TooLarge},
 		{"a main header over 64 MiB", main(count(0, 64<<20+1)), catalog.TooLarge},
 		{"a main header of 64 MiB that is not there", main(count(0, 64<<20)), catalog.Truncated},
-		{"a signature header of 1 MiB that is not there", signature(count(0, 1<<20)), catalog.Truncated},
+		{"a signature header of 64 MiB that is not there", signature(count(0, 64<<20)), catalog.Truncated},
 
 		{"no region", main(func(h *forgedHeader) { h.entries = h.entries[1:] }), catalog.Unsupported},
 		{"no signature region", signature(entry(62, func(e *forgedEntry) { e.tag = 63 })), catalog.Unsupported},
@@ -157,6 +157,7 @@ func TestHostileIndex(t *testing.T) {
 			a.offset, b.offset = b.offset, a.offset
 		}), catalog.Malformed},
 		{"values in the trailer", main(func(h *forgedHeader) { h.entry(1124).offset = uint32(len(h.data) - 1) }), catalog.Malformed},
+		{"a tag below 0", main(entry(1124, func(e *forgedEntry) { e.tag = 1<<32 - 100 })), catalog.Malformed},
 		{"a tag twice", main(entry(1001, func(e *forgedEntry) { e.tag = 1000 })), catalog.Malformed},
 		{"a signature tag twice", signature(entry(1000, func(e *forgedEntry) { e.tag = 273 })), catalog.Malformed},
 	})
@@ -179,7 +180,14 @@ func TestHostileArrays(t *testing.T) {
 		{"more versions than names", forge().set(strs(1050, "", "", "1")).bytes(), catalog.Malformed},
 		{"more weak names than versions", forge().set(strs(5046, "a", "b"), strs(5047, "1"), int32s(5048, 0, 0)).bytes(), catalog.Malformed},
 		{"files without modes", forge().drop(1030).bytes(), catalog.Malformed},
-		{"files without flags", forge().drop(1037).bytes(), catalog.Malformed},
+		{"files without owners", forge().drop(1039).bytes(), catalog.Malformed},
+		{"files without groups", forge().drop(1040).bytes(), catalog.Malformed},
+		{"contents without sizes", forge().drop(1028).bytes(), catalog.Malformed},
+		{"contents without digests", forge().drop(1035).bytes(), catalog.Malformed},
+		{"more owners than files", forge().set(strs(1039, "a", "b", "c")).bytes(), catalog.Malformed},
+		{"more capabilities than files", forge().set(strs(5010, "a", "b", "c")).bytes(), catalog.Malformed},
+		{"files that may be hard links, without inodes", linked(1095).bytes(), catalog.Malformed},
+		{"files that may be hard links, without devices", linked(1096).bytes(), catalog.Malformed},
 		{"files without directories", forge().drop(1118).bytes(), catalog.Malformed},
 		{"fewer modes than files", forge().set(int16s(1030, 0)).bytes(), catalog.Malformed},
 		{"fewer sizes than files", forge().set(int32s(1028, 0)).bytes(), catalog.Malformed},
@@ -226,7 +234,8 @@ func TestHostileValues(t *testing.T) {
 		{"DEL in a directory name", forge().set(strs(1118, "/a\x7f/", "/b/")).bytes(), catalog.BadField},
 		{"a tab in a dependency", forge().set(strs(1047, "a\tb")).bytes(), catalog.BadField},
 		{"a control character in the version of a dependency", forge().set(strs(1113, "1\x1b")).bytes(), catalog.BadField},
-		{"a dependency on nothing", forge().set(strs(1047, "")).bytes(), catalog.BadField},
+		{"no operating system", forge().drop(1021).bytes(), catalog.MissingField},
+		{"another operating system", forge().set(str(1021, "windows")).bytes(), catalog.Unsupported},
 		{"a delta RPM", forge().set(str(1124, "drpm")).bytes(), catalog.Unsupported},
 		{"a payload that is a tar file", forge().set(str(1124, "ustar\n")).bytes(), catalog.Unsupported},
 		{"a value of many lines", forge().set(str(1000, strings.Repeat("\n\x1b[2J", 1000))).bytes(), catalog.BadField},
@@ -252,6 +261,10 @@ func TestHostileDigestsAndSizes(t *testing.T) {
 	zeros := strings.Repeat("0", 64)
 	sha1OfNothing := fmt.Sprintf("%x", sha1.Sum(nil))
 	runHostile(t, []hostile{
+		{"no digest", signed(int32s(1000, uint32(len(layOut(63, forge().main...).bytes())+len(forge().payload)))), catalog.BadDigest},
+		{"a digest of the header alone", signed(str(279, "a SHA-3")), catalog.BadDigest},
+		{"a digest of the payload alone", with(func(f *forgery) { f.unchecked(); f.signature = []value{bin(1005, []byte("signature"))} }), catalog.BadDigest},
+		{"a digest of the unpacked payload beside the MD5 of all", forge().set(strs(5097, zeros)).bytes(), catalog.BadDigest},
 		{"a wrong SHA-256 of the header", signed(str(273, zeros)), catalog.BadDigest},
 		{"a SHA-256 that is text", signed(str(273, "<b>\n")), catalog.BadDigest},
 		{"a wrong SHA-1 of the header", signed(str(269, sha1OfNothing)), catalog.BadDigest},
@@ -263,10 +276,10 @@ func TestHostileDigestsAndSizes(t *testing.T) {
 		{"a size below that of the header", signed(int32s(1000, 16)), catalog.Malformed},
 		{"a size beyond 2^63", signed(int64s(270, 1<<64-1)), catalog.TooLarge},
 		{"a v6 size beyond 2^63", v6().set(int64s(5112, 1<<63)).bytes(), catalog.TooLarge},
-		{"a size beyond the file", signed(int64s(270, 1<<40)), catalog.Truncated},
+		{"a size beyond the file", with(func(f *forgery) { f.unchecked(); f.signature = append(f.signature, int64s(270, 1<<40)) }), catalog.Truncated},
 		{"bytes after the payload", append(forge().bytes(), 0), catalog.Malformed},
 		{"no payload", with(func(f *forgery) { f.payload = nil }), catalog.Truncated},
-		{"no payload, and no size", with(func(f *forgery) { f.payload, f.noDigests = nil, true }), catalog.Truncated},
+		{"no payload, and no size", with(func(f *forgery) { f.payload = nil; f.unchecked() }), catalog.Truncated},
 	})
 }
 
@@ -278,7 +291,7 @@ func longPaths(dir string) []byte {
 	const n = 12_000
 	return forge().set(
 		strs(1117, make([]string, n)...), int32s(1116, make([]uint32, n)...), int16s(1030, make([]uint16, n)...),
-		int32s(1037, make([]uint32, n)...), strs(1035, make([]string, n)...), strs(1118, dir+strings.Repeat("x", 4000)+"/")).bytes()
+		int32s(1037, make([]uint32, n)...), strs(1035, make([]string, n)...), int32s(1028, make([]uint32, n)...), strs(1039, make([]string, n)...), strs(1040, make([]string, n)...), strs(1118, dir+strings.Repeat("x", 4000)+"/")).bytes()
 }
 
 func TestForgedSizesAllocateNothing(t *testing.T) {
@@ -303,4 +316,10 @@ func TestPanicIsARejection(t *testing.T) {
 	if !errors.As(err, &rej) || rej.Reason != catalog.ParserPanic {
 		t.Errorf("got %v, want a rejection %s", err, catalog.ParserPanic)
 	}
+}
+
+// linked returns a package of two files that are alike, with one of the tags that say which are one file.
+func linked(tag uint32) *forgery {
+	f := forge().set(int16s(1030, 0o100644, 0o100644), strs(1035, "abc", "abc"), int32s(1028, 3, 3))
+	return f.set(int32s(tag, 1, 1))
 }

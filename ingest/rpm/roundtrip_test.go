@@ -66,6 +66,7 @@ func nasty(i int, text string) (*forgery, found) {
 		str(1000, want.Name), int32s(1003, uint32(i)), str(1001, want.Version["ver"]), str(1002, want.Version["rel"]), str(1044, "x.src.rpm"),
 		str(1004, text), str(1005, text), str(1015, text), str(1020, text), str(1014, text), str(1011, text), str(1016, text), str(1007, text),
 		strs(1117, "x"+line, "d", "g"), strs(1118, "/etc/", "/usr"+line+"/"), int32s(1116, 0, 1, 1), int16s(1030, 0o100644, 0o040755, 0o100644), int32s(1037, 0, 0, 64), strs(1035, "", "", ""),
+		int32s(1028, 0, 0, 0), strs(1039, "", "", ""), strs(1040, "", "", ""),
 		strs(1081, "author"+text), int32s(1080, 7), strs(1082, text),
 	)
 	for kind, tags := range map[string][3]uint32{

@@ -2,8 +2,8 @@
 // primary, filelists and other, equal to those of createrepo_c.
 //
 // A package is read once, as a stream: [Peek] reads its headers, which say everything that an index
-// needs, and [Package.Body] hands on the whole file. Memory use depends on the headers alone: no package
-// takes more than 64 MiB beyond its own size. Every count and offset is checked against librpm's rules and
+// needs, and [Package.Body] hands on the whole file. Memory use depends on the headers alone, which are held until
+// they are handed on (at most 64 MiB each): no package takes more than 64 MiB beyond its own size. Every count and offset is checked against librpm's rules and
 // tighter limits; go-rpmutils, which trusts its input, gets a small package of our own, made of the values
 // that it is asked for. The payload is hashed, never unpacked.
 package rpm
@@ -17,22 +17,24 @@ import (
 // A Package is an RPM package whose headers have been read and found sound.
 type Package struct {
 	header *header
-	raw    []byte // the file up to its payload; nil once Body was called
+	head   [][]byte // the file up to its payload, in two parts, so that the second need not grow behind the first; nil once Body was called
 	rest   io.Reader
 	claim  payloadClaim
+	weak   bool
 }
 
 // Peek reads the lead, the signature header and the main header of a package from r. An error is a
 // [*catalog.Rejection], or a fault of r, wrapped.
 func Peek(r io.Reader) (*Package, error) {
-	s := &source{r: r}
-	if err := readLead(s); err != nil {
+	head := &source{r: r}
+	if err := readLead(head); err != nil {
 		return nil, err
 	}
-	signature, err := readIndex(s, signatureHeader)
+	signature, err := readIndex(head, signatureHeader)
 	if err != nil {
 		return nil, err
 	}
+	s := &source{r: r, before: head.len()}
 	main, err := readIndex(s, mainHeader)
 	if err != nil {
 		return nil, err
@@ -47,12 +49,21 @@ func Peek(r io.Reader) (*Package, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := parse(signature, main, s.len()-len(main.raw))
+	h, err := parse(signature, main, head.len())
 	if err != nil {
 		return nil, err
 	}
-	return &Package{header: h, raw: s.bytes(), rest: r, claim: claim}, nil
+	if err := main.checkInstallable(); err != nil {
+		return nil, err
+	}
+	if err := checkVouched(signature, main); err != nil {
+		return nil, err
+	}
+	return &Package{header: h, head: [][]byte{head.bytes(), s.bytes()}, rest: r, claim: claim, weak: !strong(signature, main)}, nil
 }
+
+// WeakDigests reports that MD5 or SHA-1 alone vouch for the main header or the payload: rpm 6 refuses to install that.
+func (p *Package) WeakDigests() bool { return p.weak }
 
 // Identity returns what the headers alone say about the package: its format, name, versions,
 // architecture and sort key. A source package has the architecture "src", also if its file name says "nosrc".

@@ -36,7 +36,7 @@ func (s shape) fits(e entry) bool {
 }
 
 var signatureShapes = map[uint32]shape{
-	sigSHA1: oneText, sigSHA256: oneText, sigMD5: anyBytes,
+	sigSHA1: oneText, sigSHA256: oneText, sigSHA3: oneText, sigMD5: anyBytes,
 	sigSize: one32, sigArchiveSize: one32, sigLongSize: one64, sigLongArchiveSize: one64,
 }
 
@@ -45,9 +45,10 @@ var mainShapes = func() map[uint32]shape {
 		tagName: oneText, tagVersion: oneText, tagRelease: oneText, tagArch: oneText, tagEpoch: one32,
 		tagSummary: oneText, tagDescription: oneText, tagGroup: oneText, tagBuildHost: oneText, tagVendor: oneText,
 		tagLicense: oneText, tagPackager: oneText, tagURL: oneText, tagSourceRPM: oneText, tagPayloadFormat: oneText,
-		tagBuildTime: one32, tagSize: one32, tagArchiveSize: one32, tagSourcePackage: one32, tagLongSize: one64,
+		tagBuildTime: one32, tagSize: one32, tagArchiveSize: one32, tagSourcePackage: one32, tagOS: oneText, tagLongSize: one64,
 		tagFileModes: many16, tagFileFlags: many32, tagDirIndexes: many32, tagBaseNames: texts, tagDirNames: texts,
 		tagChangeTime: many32, tagChangeName: texts, tagChangeText: texts,
+		tagFileDigests: texts, tagFileUsers: texts, tagFileGroups: texts, tagFileSizes: many32, tagUnpackedHash: texts,
 		tagPayloadDigest: texts, tagPayloadAlgo: one32, tagPayloadSize: one64, tagPayloadPlain: one64,
 	}
 	for _, r := range relations {
@@ -99,10 +100,10 @@ func (x *index) checkFiles() error {
 	if _, old := x.entries[tagOldFileNames]; old && !compressed {
 		return reject(catalog.Unsupported, "the package lists its files in the way of rpm 3; build it again with rpm 4 or later")
 	}
-	if err := x.checkParallel("files", maxFiles, tagBaseNames, tagDirIndexes, tagFileModes, tagFileFlags); err != nil {
+	if err := x.checkParallel("files", maxFiles, tagBaseNames, tagDirIndexes, tagFileModes); err != nil {
 		return err
 	}
-	for _, tag := range perFile {
+	for _, tag := range counted {
 		if _, ok := x.entries[tag]; !ok {
 			continue
 		}

@@ -10,8 +10,9 @@ import (
 
 // A source reads the first part of a package and keeps it, so that it can be read again.
 type source struct {
-	r    io.Reader
-	kept []byte
+	r      io.Reader
+	before int // bytes of the file that another source read
+	kept   []byte
 }
 
 // errShort says that r ended early. It never leaves this package.
@@ -69,7 +70,7 @@ func readFull(r io.Reader, p []byte) (n int, err error) {
 func (s *source) need(n int64, what string) error {
 	err := s.more(n)
 	if err == errShort {
-		return reject(catalog.Truncated, "the file ends within its %s, after %d bytes; upload it again", what, s.len())
+		return reject(catalog.Truncated, "the file ends within its %s, after %d bytes; upload it again", what, s.before+s.len())
 	}
 	return err
 }

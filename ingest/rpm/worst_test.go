@@ -15,7 +15,8 @@ func worst() map[string][]byte {
 	files := func(bases []string, dirs ...string) *forgery {
 		n := len(bases)
 		return forge().set(strs(1117, bases...), strs(1118, dirs...), int32s(1116, make([]uint32, n)...), int16s(1030, make([]uint16, n)...),
-			int32s(1037, slices.Repeat([]uint32{64}, n)...), strs(1035, make([]string, n)...))
+			int32s(1037, slices.Repeat([]uint32{64}, n)...), strs(1035, make([]string, n)...), int32s(1028, make([]uint32, n)...),
+			strs(1039, make([]string, n)...), strs(1040, make([]string, n)...))
 	}
 	long := func(n, size int) []string { return slices.Repeat([]string{strings.Repeat("x", size)}, n) }
 	deps := func(f *forgery, n int, name string, version string) *forgery {

@@ -1,0 +1,110 @@
+package rpm
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"repomill/schemas/catalog"
+)
+
+// modeRegular is the type of an ordinary file.
+const modeRegular = 0o100000
+
+// checkInstallable checks what rpm finds out only when it installs: exit 0 would mean nothing otherwise. Each rule
+// was tried with rpm --root.
+func (x *index) checkInstallable() error {
+	if err := x.checkOS(); err != nil {
+		return err
+	}
+	n := x.entries[tagBaseNames].count
+	if n == 0 {
+		return nil
+	}
+	for _, tag := range []struct {
+		tag  uint32
+		what string
+	}{{tagFileUsers, "owners"}, {tagFileGroups, "groups"}} {
+		if _, ok := x.entries[tag.tag]; !ok {
+			return reject(catalog.Malformed, "the package does not name the %s of its files (tag %d), so that rpm cannot read it; the tool that made it is broken", tag.what, tag.tag)
+		}
+	}
+	return x.checkContents(n)
+}
+
+// checkOS refuses a package of another system than Linux. rpm cannot even read one without that tag. It does not
+// ask a source package, which is not installed in that sense.
+func (x *index) checkOS() error {
+	if _, source := x.entries[tagSourcePackage]; source {
+		return nil
+	}
+	switch os := x.text(tagOS); {
+	case os == "":
+		return reject(catalog.MissingField, "the package does not say for which operating system it is (tag %d), so that rpm cannot install it; build it with rpmbuild, or set linux", tagOS)
+	case !strings.EqualFold(os, "linux"):
+		return reject(catalog.Unsupported, "the package is for the operating system %s; rpm installs it on no Linux system", quote(os))
+	}
+	return nil
+}
+
+// checkContents checks what rpm needs to unpack n files.
+func (x *index) checkContents(n uint32) error {
+	regular := x.regularFiles(n)
+	if len(regular) == 0 {
+		return nil
+	}
+	_, sizes := x.entries[tagFileSizes]
+	_, long := x.entries[tagLongFileSizes]
+	digests, ok := x.entries[tagFileDigests]
+	switch {
+	case !sizes && !long:
+		return reject(catalog.Malformed, "the package does not say the sizes of its files, so that rpm cannot unpack it; the tool that made it is broken")
+	case !ok:
+		return reject(catalog.Malformed, "the package has no digests of its files, so that rpm does not unpack it; the tool that made it is broken")
+	case x.entries[tagFileInodes].count == n && x.entries[tagFileDevices].count == n:
+		return nil
+	}
+	if x.alike(regular, digests) {
+		return reject(catalog.Malformed, "files of the package are alike, and it does not say by inodes and devices (tags %d, %d) which are one file of several names, so that rpm cannot unpack it; the tool that made it is broken",
+			tagFileInodes, tagFileDevices)
+	}
+	return nil
+}
+
+// regularFiles returns which of n files have contents in the payload.
+func (x *index) regularFiles(n uint32) (regular []uint32) {
+	modes, flags := x.values(tagFileModes), x.values(tagFileFlags)
+	for i := range n {
+		ghost := len(flags) > 0 && binary.BigEndian.Uint32(flags[4*i:])&flagGhost != 0
+		if !ghost && binary.BigEndian.Uint16(modes[2*i:])&modeType == modeRegular {
+			regular = append(regular, i)
+		}
+	}
+	return regular
+}
+
+// alike reports whether two of the files have equal digests, as those that are hard links of each other have. Files
+// without contents need no links.
+func (x *index) alike(files []uint32, digests entry) bool {
+	starts := make([]uint32, 0, digests.count)
+	for at := digests.offset; at < digests.end; at += uint32(bytes.IndexByte(x.data[at:], 0)) + 1 {
+		starts = append(starts, at)
+	}
+	sizes := x.values(tagFileSizes)
+	digest := func(i uint32) []byte {
+		s, _, _ := bytes.Cut(x.data[starts[i]:], []byte{0})
+		return s
+	}
+	empty := func(i uint32) bool {
+		return len(sizes) > 0 && binary.BigEndian.Uint32(sizes[4*i:]) == 0 || len(digest(i)) == 0
+	}
+	files = slices.DeleteFunc(files, empty)
+	slices.SortFunc(files, func(a, b uint32) int { return bytes.Compare(digest(a), digest(b)) })
+	for i := 1; i < len(files); i++ {
+		if bytes.Equal(digest(files[i-1]), digest(files[i])) {
+			return true
+		}
+	}
+	return false
+}
