@@ -139,6 +139,9 @@ func (g *Ingester) readFrom(ctx context.Context, at layout.Staged, distro layout
 	if k.Format == catalog.DEB && k.Component == "" {
 		k.Component = layout.DefaultComponent
 	}
+	if err := installable(k, pkg, distro); err != nil {
+		return k, err
+	}
 	missing, err := g.admit(ctx, k, distro)
 	if err != nil {
 		return k, err
@@ -187,6 +190,9 @@ func (g *Ingester) admit(ctx context.Context, k catalog.Package, distro layout.D
 	if declared && has && hasComponent && hasArch {
 		g.offers.note(k, arch, now)
 		return nil, nil
+	}
+	if g.Create && k.Format == catalog.RPM && !hasArch && !layout.KnownRPMArch(k.Arch) {
+		return nil, reject(catalog.UnknownArchitecture, "neither rpm nor dnf knows the architecture %q, and an architecture stays in a repository; if systems of yours have it, add it with repomill repo set --arch, and push again", k.Arch)
 	}
 	if g.Create {
 		return &catalogdb.Declaration{Repository: k.Repository, Distro: distro, Component: k.Component, Arch: arch}, nil

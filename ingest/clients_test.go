@@ -1,0 +1,50 @@
+package ingest_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"repomill/schemas/catalog"
+	"repomill/testdata/rpmtest"
+)
+
+func TestWhatNoClientInstallsIsRejected(t *testing.T) {
+	arch := func(a string) []byte { return rpmtest.Build(t, rpmtest.Spec{Arch: a}) }
+	weak := rpmtest.Edit(t, arch("x86_64"), nil, func(s map[uint32]rpmtest.Entry) { delete(s, 273) })
+	for _, tt := range []struct {
+		name, distribution string
+		pkg                []byte
+		want               catalog.Reason // "": published
+		detail             string
+	}{
+		{"Debian's name of x86_64", "el/9", arch("amd64"), catalog.UnknownArchitecture, "build the package for x86_64"},
+		{"Go's name of aarch64", "el/9", arch("arm64"), catalog.UnknownArchitecture, "build the package for aarch64"},
+		{"Debian's name of noarch", "el/9", arch("all"), catalog.UnknownArchitecture, "build the package for noarch"},
+		{"any", "el/9", arch("any"), catalog.UnknownArchitecture, "build the package for noarch"},
+		{"an architecture that nothing knows", "el/9", arch("vax"), catalog.UnknownArchitecture, `knows the architecture "vax"`},
+		{"an architecture that few have", "el/9", arch("riscv64"), "", ""},
+		{"a level of x86_64", "el/9", arch("x86_64_v3"), "", ""},
+		{"32-bit x86 beside x86_64", "el/9", arch("i686"), "", ""},
+		{"32-bit x86 where there are systems of it", "opensuse/tumbleweed", arch("i586"), "", ""},
+		{"32-bit x86 where there are none", "el/10", arch("i686"), catalog.UnknownArchitecture, "no system of el/10 takes packages for 32-bit x86 (i686)"},
+		{"32-bit x86 in Leap 16", "opensuse/16.0", arch("i586"), catalog.UnknownArchitecture, "no system of opensuse/16.0"},
+		{"SHA-1 alone, before rpm 6", "fedora/42", weak, "", ""},
+		{"SHA-1 alone, for rpm 6", "fedora/43", weak, catalog.BadDigest, "fedora/43 has rpm 6"},
+		{"SHA-256, for rpm 6", "fedora/43", arch("x86_64"), "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSite(t)
+			s.Create = true
+			u := s.put("acme/new/"+tt.distribution+"/hello.rpm", tt.pkg)
+			got, err := s.Store(t.Context(), u)
+			var rej *catalog.Rejection
+			switch {
+			case tt.want == "" && err != nil:
+				t.Errorf("got %v", err)
+			case tt.want != "" && (!errors.As(err, &rej) || rej.Reason != tt.want || !strings.Contains(rej.Detail, tt.detail)):
+				t.Errorf("got %+v, %v; want %s with %q", got, err, tt.want, tt.detail)
+			}
+		})
+	}
+}
