@@ -66,7 +66,9 @@ const (
 	checked = "gpgcheck=1\n"
 )
 
-// repo renders the configuration of dnf, yum and zypper. Metadata and packages may have different keys.
+// repo renders the configuration of dnf, yum and zypper. Metadata and packages may have different keys. A repository
+// has no modules: without module_hotfixes dnf refuses each package that was built from one (MODULARITYLABEL), and hides
+// what a module of the system has under the same name. The others do not know the option, and pass it over.
 func (p *Publisher) repo(s catalog.Settings, d catalog.Distribution) []byte {
 	id := s.Repository.Owner + "_" + s.Repository.Name
 	base := p.publicURL + "/" + s.Repository.String() + "/" + d.String()
@@ -86,6 +88,7 @@ autorefresh=1
 repo_gpgcheck=1
 %sgpgkey=%s
 sslverify=1
+module_hotfixes=1
 metadata_expire=300
 `, id, name, base, enabled, check, keys)
 	}

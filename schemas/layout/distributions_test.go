@@ -26,7 +26,7 @@ func TestLookup(t *testing.T) {
 		{"raspbian/trixie", layout.Distro{Format: catalog.DEB, Client: layout.Apt, Architectures: []string{"arm64", "armhf"}, Aliases: []string{"raspbian/13", "raspberrypi/13"}}},
 		{"opensuse/15.6", layout.Distro{Format: catalog.RPM, Architectures: []string{"SRPMS", "aarch64", "x86_64"}, Client: layout.Zypper, Aliases: []string{"opensuse-leap/15.6", "leap/15.6"}, Multilib: true}},
 		{"any/any", layout.Distro{Format: catalog.DEB, Client: layout.Apt, Architectures: []string{"amd64", "arm64"}, Aliases: []string{"deb_any/deb_any", "debian/any", "ubuntu/any"}}},
-		{"rpm_any/rpm_any", layout.Distro{Format: catalog.RPM, Client: layout.Dnf, Architectures: []string{"SRPMS", "aarch64", "x86_64"}, Aliases: []string{"any/rpm", "rpm/any"}, Multilib: true, I386: true, ModuleHotfixes: true}},
+		{"rpm_any/rpm_any", layout.Distro{Format: catalog.RPM, Client: layout.Dnf, Architectures: []string{"SRPMS", "aarch64", "x86_64"}, Aliases: []string{"any/rpm", "rpm/any"}, Multilib: true, I386: true}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.want.Distribution = distribution(tt.name)
@@ -44,13 +44,13 @@ func TestLookup(t *testing.T) {
 // What the clients of a distribution do, by distributions that differ.
 func TestClientsOfRPMDistributions(t *testing.T) {
 	table := layout.DefaultTable()
-	type facts struct{ multilib, i386, moduleHotfixes, strongDigests bool }
+	type facts struct{ multilib, i386, strongDigests bool }
 	for name, want := range map[string]facts{
 		"el/7":                {multilib: true, i386: true},
-		"el/8":                {multilib: true, moduleHotfixes: true},
-		"el/9":                {multilib: true, moduleHotfixes: true},
+		"el/8":                {multilib: true},
+		"el/9":                {multilib: true},
 		"el/10":               {},
-		"fedora/40":           {multilib: true, moduleHotfixes: true},
+		"fedora/40":           {multilib: true},
 		"fedora/42":           {multilib: true},
 		"fedora/43":           {multilib: true, strongDigests: true},
 		"amazon/2":            {multilib: true},
@@ -58,13 +58,13 @@ func TestClientsOfRPMDistributions(t *testing.T) {
 		"opensuse/15.6":       {multilib: true},
 		"opensuse/16.0":       {},
 		"opensuse/tumbleweed": {multilib: true, i386: true},
-		"rpm_any/rpm_any":     {multilib: true, i386: true, moduleHotfixes: true},
+		"rpm_any/rpm_any":     {multilib: true, i386: true},
 	} {
 		d, rej := table.Lookup(distribution(name))
 		if rej != nil {
 			t.Fatal(rej)
 		}
-		if got := (facts{d.Multilib, d.I386, d.ModuleHotfixes, d.StrongDigests}); got != want {
+		if got := (facts{d.Multilib, d.I386, d.StrongDigests}); got != want {
 			t.Errorf("%s: got %+v, want %+v", name, got, want)
 		}
 	}
