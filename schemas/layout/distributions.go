@@ -139,21 +139,14 @@ func (t *Table) Lookup(d catalog.Distribution) (Distro, *catalog.Rejection) {
 	if i, ok := t.byName[d]; ok {
 		return t.distros[i], nil
 	}
-	rej := &catalog.Rejection{Reason: catalog.UnknownDistribution}
-	if use, ok := t.alias(d); ok {
-		rej.Detail = fmt.Sprintf("distribution %s goes by another name here: use %s", d, use)
-	} else if near := t.nearest(d); near != "" {
-		rej.Detail = fmt.Sprintf("distribution %s is not in the table; did you mean %s?", d, near)
-	} else {
-		rej.Detail = fmt.Sprintf("distribution %s is not in the table; add it with --distributions FILE", d)
-	}
-	return Distro{}, rej
+	return Distro{}, &catalog.Rejection{Reason: catalog.UnknownDistribution, Detail: t.hint(d)}
 }
 
-// alias finds the distribution that lists d, or d at its major version ("rocky/9.4"), among its aliases.
+// alias finds the distribution that lists d, or d with fewer numbers ("rocky/9.4", "ubuntu/22.04.3"), among its aliases.
 func (t *Table) alias(d catalog.Distribution) (string, bool) {
 	major, _, _ := strings.Cut(d.Version, ".")
-	for _, name := range []string{d.String(), d.OS + "/" + major} {
+	minor, _ := cutLast(d.Version, ".")
+	for _, name := range []string{d.String(), d.OS + "/" + minor, d.OS + "/" + major} {
 		for _, distro := range t.distros {
 			if slices.Contains(distro.Aliases, name) || name == distro.Distribution.String() {
 				return distro.Distribution.String(), true
@@ -161,13 +154,4 @@ func (t *Table) alias(d catalog.Distribution) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// nearest returns the distribution with the fewest edits from d, or "" if none is at all like it.
-func (t *Table) nearest(d catalog.Distribution) string {
-	names := make([]string, len(t.distros))
-	for i, distro := range t.distros {
-		names[i] = distro.Distribution.String()
-	}
-	return Nearest(d.String(), names)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"repomill/schemas/catalog"
 )
@@ -76,7 +77,13 @@ func checkDistributionName(d catalog.Distribution) *catalog.Rejection {
 }
 
 // CheckComponent says what is wrong with a component's name, or nothing.
-func CheckComponent(s string) *catalog.Rejection { return checkName("component", s) }
+func CheckComponent(s string) *catalog.Rejection {
+	rej := checkName("component", s)
+	if rej != nil && strings.Contains(s, "/") {
+		rej.Detail += "; a component is one path segment, without a slash"
+	}
+	return rej
+}
 
 func checkName(what, s string) *catalog.Rejection {
 	if validName(s) {

@@ -25,6 +25,12 @@ type Staged struct {
 // ParseStaging reads a staging key, owner/name/os/version/[component/]file.
 func ParseStaging(key string) (Staged, *catalog.Rejection) {
 	p := strings.Split(key, "/")
+	if len(p) > 6 && len(key) <= maxStagingKey && utf8.ValidString(key) {
+		return Staged{}, &catalog.Rejection{
+			Reason: catalog.BadPath,
+			Detail: fmt.Sprintf("path %.200q: use owner/name/os/version/[component/]file; a component is one path segment, without a slash, such as %q", key, strings.Join(p[4:len(p)-1], "-")),
+		}
+	}
 	if len(p) < 5 || len(p) > 6 || len(key) > maxStagingKey || !utf8.ValidString(key) {
 		return Staged{}, &catalog.Rejection{
 			Reason: catalog.BadPath,
@@ -40,6 +46,7 @@ func ParseStaging(key string) (Staged, *catalog.Rejection) {
 		return s, rej
 	}
 	if rej := checkDistributionName(s.Distribution); rej != nil {
+		rej.Detail += lowerCase(s.Distribution)
 		return s, rej
 	}
 	if len(p) == 6 {
