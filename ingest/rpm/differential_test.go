@@ -27,7 +27,7 @@ import (
 var onPurpose = []intaketest.Difference{
 	{`list \d+ and \d+ (dependencies|files|changelog entries)`, "rpm cuts arrays of unequal length, or reads beyond the shorter one as nothing"},
 	{`^the package has no (name|version|release|arch)`, "rpm prints (none)"},
-	{`^the (name|version|release|architecture) .* cannot be published`, "rpm takes any text: a file name, and so a URL, is made of this one"},
+	{`^the (name|version|release|architecture) .* cannot be published, because`, "rpm takes any text: a file name, and so a URL, is made of this one"},
 	{`^the (file|directory) name .* has|^file \d+ is in directory`, "rpm reads what is there, with its control characters"},
 	{`^the dependency .* has a control character`, "rpm reads it; createrepo_c drops the whole package"},
 	{`^the payload (has the|ends after)|^the file goes on after its payload|^the file ends where its payload`, "rpm -q does not read the payload"},

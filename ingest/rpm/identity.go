@@ -7,8 +7,9 @@ import (
 	"repomill/schemas/layout"
 )
 
-// What names and versions look like: rpmbuild's rules, less '%', '{' and '}', which it lets pass and
-// which mean a macro that nobody defined. A '-' ends a version or release.
+// What names and versions look like: rpmbuild's rules (build/parsePreamble.c: rpmCharCheck), less '%', '{' and '}',
+// which it lets pass: they mean a macro that was not defined, and a '%' in a URL starts an escape. A '-' ends a version
+// or release.
 var (
 	namePattern    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+-]*$`)
 	versionPattern = regexp.MustCompile(`^[A-Za-z0-9._+~^]+$`)
@@ -25,13 +26,13 @@ func (t *tags) checkIdentity(h *header) {
 	const use = "use letters, digits, '.', '_', '+', and %s"
 	switch {
 	case !namePattern.MatchString(h.name):
-		t.fail(reject(catalog.BadField, "the name %s cannot be published: "+use, quote(h.name), "'-', starting with a letter, digit or '_'"))
+		t.fail(reject(catalog.BadField, "the name %s cannot be published, because a file name and a URL are made of it: "+use, quote(h.name), "'-', starting with a letter, digit or '_'"))
 	case !versionPattern.MatchString(h.evr.version):
-		t.fail(reject(catalog.BadField, "the version %s cannot be published: "+use, quote(h.evr.version), "'~', '^'"))
+		t.fail(reject(catalog.BadField, "the version %s cannot be published, because a file name and a URL are made of it: "+use, quote(h.evr.version), "'~', '^'"))
 	case !versionPattern.MatchString(h.evr.release):
-		t.fail(reject(catalog.BadField, "the release %s cannot be published: "+use, quote(h.evr.release), "'~', '^'"))
+		t.fail(reject(catalog.BadField, "the release %s cannot be published, because a file name and a URL are made of it: "+use, quote(h.evr.release), "'~', '^'"))
 	case !layout.ValidArch(h.arch):
-		t.fail(reject(catalog.BadField, "the architecture %s cannot be published: use up to 32 letters, digits, '_' and '-'", quote(h.arch)))
+		t.fail(reject(catalog.BadField, "the architecture %s cannot be published, because a folder is named after it: use up to 32 letters, digits, '_' and '-'", quote(h.arch)))
 	case len(layout.RPMName(catalog.Package{Name: h.name, Version: h.evr.version + "-" + h.evr.release, Arch: h.arch})) > maxFileName:
 		t.fail(reject(catalog.BadField, "name, version, release and architecture make a file name of more than %d bytes", maxFileName))
 	}
