@@ -74,16 +74,14 @@ func (c *pushCmd) Run(ctx context.Context, io stdio) error {
 	return c.wait(ctx, io, staging, ups)
 }
 
-// maxName is the longest file name for which there can be a verdict, in bytes.
-const maxName = 255 - len(".json")
-
-// objects returns the staging keys, after the checks that need no server.
+// objects returns the staging keys, after the checks that need no server. Each has an ID of its own, so that
+// pushes of one name, at the same time or one after the other, are uploads of their own.
 func (c *pushCmd) objects() ([]string, error) {
 	target := strings.Trim(c.Target, "/")
 	if n := strings.Count(target, "/"); n != 3 && n != 4 || layout.Hidden(target) || strings.Contains(target, "//") {
 		return nil, command.Usage("target %q: use owner/name/os/version[/component], such as acme/tools/ubuntu/jammy", c.Target)
 	}
-	keys, seen := make([]string, len(c.Files)), map[string]string{}
+	keys := make([]string, len(c.Files))
 	for i, file := range c.Files {
 		info, err := os.Stat(file)
 		if err != nil {
@@ -95,12 +93,10 @@ func (c *pushCmd) objects() ([]string, error) {
 			return nil, command.Usage("%s is not a file", file)
 		case strings.HasPrefix(name, "."):
 			return nil, command.Usage("%s: names that start with a dot are ignored in staging; rename the file", file)
-		case len(name) > maxName:
-			return nil, command.Usage("%s: the name is longer than %d bytes, and no verdict could stand beside it; rename the file", file, maxName)
-		case seen[name] != "":
-			return nil, command.Usage("%s and %s have the same name; push them one after the other", seen[name], file)
+		case len(name) > layout.MaxFileName:
+			return nil, command.Usage("%s: the name has %d bytes, and staging takes %d; rename the file", file, len(name), layout.MaxFileName)
 		}
-		keys[i], seen[name] = target+"/"+name, file
+		keys[i] = target + "/" + layout.StagedName(layout.NewID(), name)
 	}
 	return keys, nil
 }

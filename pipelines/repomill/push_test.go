@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 	"repomill/testdata/debtest"
 	"repomill/testdata/rpmtest"
 )
@@ -110,7 +111,9 @@ func TestPushFails(t *testing.T) {
 		{"an empty name in a target", []string{"--staging", alone, "acme//ubuntu/jammy", hello.path}, 2, "owner/name/os/version"},
 		{"a file that is not there", []string{"--staging", alone, jammy, hello.path + "x"}, 2, "no such file"},
 		{"a folder", []string{"--staging", alone, jammy, t.TempDir()}, 2, "not a file"},
-		{"two files of one name", []string{"--staging", alone, jammy, hello.path, same.path}, 2, "same name"},
+		{"two files of one name", []string{"--staging", alone, jammy, hello.path, same.path}, 0, ""},
+		{"as long a name as staging takes", []string{"--staging", alone, jammy, newFile(t, strings.Repeat("f", layout.MaxFileName), nil).path}, 0, ""},
+		{"too long a name", []string{"--staging", alone, jammy, newFile(t, strings.Repeat("f", layout.MaxFileName+1), nil).path}, 2, "223 bytes, and staging takes 222"},
 		{"no files", []string{"--staging", alone, jammy}, 2, "files"},
 		{"an unknown flag", []string{"--stage", alone, jammy, hello.path}, 2, "--stage"},
 		{"an unknown kind of staging", []string{"--staging", "ftp://example.org", jammy, hello.path}, 2, "ftp://"},

@@ -19,10 +19,11 @@ type Staged struct {
 	Repository   catalog.Repository
 	Distribution catalog.Distribution // as written; look it up in a [Table]
 	Component    string               // as written; empty if the key names none
+	ID           string               // of the push; empty for a file that was copied into staging
 	File         string               // the uploader's name for it: shown, never trusted
 }
 
-// ParseStaging reads a staging key, owner/name/os/version/[component/]file.
+// ParseStaging reads a staging key, owner/name/os/version/[component/]file, whose last part may be a [StagedName].
 func ParseStaging(key string) (Staged, *catalog.Rejection) {
 	p := strings.Split(key, "/")
 	if len(p) > 6 && len(key) <= maxStagingKey && utf8.ValidString(key) {
@@ -40,8 +41,8 @@ func ParseStaging(key string) (Staged, *catalog.Rejection) {
 	s := Staged{
 		Repository:   catalog.Repository{Owner: p[0], Name: p[1]},
 		Distribution: catalog.Distribution{OS: p[2], Version: p[3]},
-		File:         p[len(p)-1],
 	}
+	s.ID, s.File = CutID(p[len(p)-1])
 	if rej := CheckRepository(s.Repository); rej != nil {
 		return s, rej
 	}

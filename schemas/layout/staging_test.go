@@ -25,6 +25,9 @@ func TestParseStaging(t *testing.T) {
 			layout.Staged{Repository: tools, Distribution: catalog.Distribution{OS: "plan9", Version: "4"}, File: "hello.rpm"}},
 		{"names with all that is allowed", "a0._-/b/c/15.6/d-._/f",
 			layout.Staged{Repository: catalog.Repository{Owner: "a0._-", Name: "b"}, Distribution: catalog.Distribution{OS: "c", Version: "15.6"}, Component: "d-._", File: "f"}},
+		{"pushed", "acme/tools/ubuntu/jammy/@abcdefghijklmnopqrstuvwx27~hello.deb",
+			layout.Staged{Repository: tools, Distribution: jammy.Distribution, ID: "abcdefghijklmnopqrstuvwx27", File: "hello.deb"}},
+		{"a file name that begins with an at sign", "acme/tools/el/9/@x~hello.rpm", layout.Staged{Repository: tools, Distribution: el9.Distribution, File: "@x~hello.rpm"}},
 		{"any file name", "acme/tools/el/9/é \x01\u202e\"$(rm).rpm", layout.Staged{Repository: tools, Distribution: el9.Distribution, File: "é \x01\u202e\"$(rm).rpm"}},
 		{"as long as a name may be", strings.Repeat("a", 63) + "/tools/el/9/f",
 			layout.Staged{Repository: catalog.Repository{Owner: strings.Repeat("a", 63), Name: "tools"}, Distribution: el9.Distribution, File: "f"}},
@@ -108,6 +111,7 @@ func FuzzParseStaging(f *testing.F) {
 	f.Add("acme/tools/ubuntu/jammy/main/hello.deb")
 	f.Add("acme/tools/el/9/\xff")
 	f.Add("/////")
+	f.Add("acme/tools/el/9/@abcdefghijklmnopqrstuvwx27~hello.rpm")
 	f.Fuzz(func(t *testing.T, key string) {
 		s, rej := layout.ParseStaging(key)
 		if rej != nil {
@@ -118,7 +122,11 @@ func FuzzParseStaging(f *testing.F) {
 		if s.Component != "" {
 			folder += "/" + s.Component
 		}
-		if got := folder + "/" + s.File; got != key {
+		name := s.File
+		if s.ID != "" {
+			name = layout.StagedName(s.ID, s.File)
+		}
+		if got := folder + "/" + name; got != key {
 			t.Errorf("%q is %+v, which is %q", key, s, got)
 		}
 		if strings.ContainsAny(folder, "\x00\n\\ %\"'$`") || strings.Contains(folder, "..") && layout.Hidden(folder) {

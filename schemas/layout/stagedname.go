@@ -1,0 +1,42 @@
+package layout
+
+import (
+	"crypto/rand"
+	"path"
+	"strings"
+)
+
+// idLength is the length of a push's ID: 26 letters of base32, some 130 bits.
+const idLength = 26
+
+// MaxFileName is the longest file name that [StagedName] takes, in bytes: a folder's limit for the verdict
+// beside the staged object, whose name is that of the object and ".json".
+const MaxFileName = 255 - len("@~.json") - idLength
+
+// NewID draws the ID of a push.
+func NewID() string { return strings.ToLower(rand.Text()) }
+
+// StagedName returns the last part of a staging key: "@ID~FILE". Each push of a file has an ID of its own,
+// so that no push stands in the place of another. Who copies a file into staging uses its plain name.
+func StagedName(id, file string) string { return "@" + id + "~" + file }
+
+// CutID splits a staged name into the ID that its push drew and the file's own name. Whatever is not
+// exactly "@", an ID, "~" and a name is a plain name, without an ID.
+func CutID(name string) (id, file string) {
+	rest, ok := strings.CutPrefix(name, "@")
+	if !ok || len(rest) <= idLength+1 || rest[idLength] != '~' || !isID(rest[:idLength]) {
+		return "", name
+	}
+	return rest[:idLength], rest[idLength+1:]
+}
+
+func isID(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '2' || r > '7') })
+}
+
+// ShownStaging returns a staging key as people know it: without the ID of the push.
+func ShownStaging(key string) string {
+	dir, name := path.Split(key)
+	_, file := CutID(name)
+	return dir + file
+}

@@ -1,0 +1,63 @@
+package layout_test
+
+import (
+	"strings"
+	"testing"
+
+	"repomill/schemas/layout"
+)
+
+func TestCutID(t *testing.T) {
+	const id = "abcdefghijklmnopqrstuvwx27"
+	for _, tt := range []struct{ fact, name, id, file string }{
+		{"a pushed file", "@" + id + "~hello.deb", id, "hello.deb"},
+		{"a pushed file whose own name begins with an ID", "@" + id + "~@" + id + "~hello.deb", id, "@" + id + "~hello.deb"},
+		{"a pushed file of one letter", "@" + id + "~f", id, "f"},
+		{"a plain name", "hello.deb", "", "hello.deb"},
+		{"a name that begins with an at sign", "@hello~1.deb", "", "@hello~1.deb"},
+		{"an ID that is a letter short", "@" + id[1:] + "~hello.deb", "", "@" + id[1:] + "~hello.deb"},
+		{"an ID that is a letter too long", "@a" + id + "~hello.deb", "", "@a" + id + "~hello.deb"},
+		{"an ID in capitals", "@" + strings.ToUpper(id) + "~hello.deb", "", "@" + strings.ToUpper(id) + "~hello.deb"},
+		{"a digit that no ID has", "@" + id[1:] + "1~hello.deb", "", "@" + id[1:] + "1~hello.deb"},
+		{"an ID with nothing behind it", "@" + id + "~", "", "@" + id + "~"},
+		{"an ID without a tilde", "@" + id + "-hello.deb", "", "@" + id + "-hello.deb"},
+		{"nothing", "", "", ""},
+	} {
+		t.Run(tt.fact, func(t *testing.T) {
+			if id, file := layout.CutID(tt.name); id != tt.id || file != tt.file {
+				t.Errorf("%q is %q and %q, want %q and %q", tt.name, id, file, tt.id, tt.file)
+			}
+		})
+	}
+}
+
+func TestStagedName(t *testing.T) {
+	seen := map[string]bool{}
+	for range 1000 {
+		id := layout.NewID()
+		name := layout.StagedName(id, "hello.deb")
+		if got, file := layout.CutID(name); got != id || file != "hello.deb" || seen[id] {
+			t.Fatalf("%q is %q and %q; drawn before: %v", name, got, file, seen[id])
+		}
+		seen[id] = true
+	}
+	longest := layout.StagedName(layout.NewID(), strings.Repeat("f", layout.MaxFileName)) + ".json"
+	if len(longest) != 255 {
+		t.Errorf("the longest verdict's name has %d bytes, a folder takes 255", len(longest))
+	}
+}
+
+func TestShownStaging(t *testing.T) {
+	const dir = "acme/tools/ubuntu/jammy/"
+	for key, want := range map[string]string{
+		dir + layout.StagedName(layout.NewID(), "hello.deb"): dir + "hello.deb",
+		dir + "hello.deb": dir + "hello.deb",
+		dir + "@hello":    dir + "@hello",
+		layout.StagedName(layout.NewID(), "hello.deb"): "hello.deb",
+		"": "",
+	} {
+		if got := layout.ShownStaging(key); got != want {
+			t.Errorf("%q is shown as %q, want %q", key, got, want)
+		}
+	}
+}
