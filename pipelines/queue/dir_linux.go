@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,17 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"repomill/pipelines/objects/file"
-	"repomill/schemas/catalog"
 )
-
-// A Dir watches a staging folder: a file is news when a writer closes it or it is moved in
-// (inotify(7)). A half-copied file is none.
-type Dir struct {
-	staging *file.Staging
-}
-
-// NewDir returns the source of a staging folder.
-func NewDir(s *file.Staging) *Dir { return &Dir{s} }
 
 // watchEvents are the events of a watched folder. New folders are watched in their turn.
 const watchEvents = unix.IN_CLOSE_WRITE | unix.IN_MOVED_TO | unix.IN_CREATE | unix.IN_ONLYDIR | unix.IN_DONT_FOLLOW
@@ -33,11 +22,13 @@ const watchEvents = unix.IN_CLOSE_WRITE | unix.IN_MOVED_TO | unix.IN_CREATE | un
 // A watch is the state of one Receive.
 type watch struct {
 	dir     *Dir
-	root    string          // the staging folder, with no link in its path
-	fd      int             // the inotify instance
-	events  *os.File        // the same; its Fd method would make it block
-	folders map[int]string  // watch descriptor -> folder below the root, "." for the root
-	unseen  map[string]bool // folders in or below which something may have been missed
+	root    string               // the staging folder, with no link in its path
+	fd      int                  // the inotify instance
+	events  *os.File             // the same; its Fd method would make it block
+	folders map[int]string       // watch descriptor -> folder below the root, "." for the root
+	unseen  map[string]bool      // folders in or below which something may have been missed
+	due     map[string]time.Time // files that only time can tell of
+	blind   blind
 }
 
 // Receive implements [Source]. It begins with the files that are there already.
@@ -48,20 +39,17 @@ func (d *Dir) Receive(ctx context.Context, f func(Event)) error {
 	}
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
-		return fmt.Errorf("watch %s: %w", d.staging.Path(), err)
+		d.Log.Error("the staging folder cannot be watched and is looked through instead: raise fs.inotify.max_user_instances", "error", err)
+		return d.poll(ctx, blindPeriod, f)
 	}
-	w := &watch{dir: d, root: root, fd: fd, events: os.NewFile(uintptr(fd), "inotify"), folders: map[int]string{}, unseen: map[string]bool{".": true}}
+	w := &watch{dir: d, root: root, fd: fd, events: os.NewFile(uintptr(fd), "inotify"),
+		folders: map[int]string{}, unseen: map[string]bool{".": true}, due: map[string]time.Time{}}
 	defer w.events.Close()
 	stop := context.AfterFunc(ctx, func() { w.events.SetReadDeadline(time.Unix(1, 0)) }) //nolint:errcheck // inotify can be polled
 	defer stop()
-	if err := w.add("."); err != nil {
-		return fmt.Errorf("watch %s: %w", d.staging.Path(), err)
-	}
 	buf := make([]byte, 64<<10)
 	for ctx.Err() == nil {
-		if err := w.look(ctx, f); err != nil {
-			return fmt.Errorf("watch %s: %w", d.staging.Path(), err)
-		}
+		w.look(ctx, f)
 		n, err := w.events.Read(buf)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			continue
@@ -69,67 +57,103 @@ func (d *Dir) Receive(ctx context.Context, f func(Event)) error {
 		if err != nil {
 			return fmt.Errorf("watch %s: %w", d.staging.Path(), err)
 		}
-		if err := w.handle(ctx, buf[:n], f); err != nil {
-			return fmt.Errorf("watch %s: %w", d.staging.Path(), err)
-		}
+		w.handle(buf[:n], f)
 	}
 	return nil
 }
 
-// look lists the folders in which something may have been missed. Those with files that only time can
-// tell of are listed again a second later. A folder that cannot be read is the sweep's to report.
-func (w *watch) look(ctx context.Context, f func(Event)) error {
-	var deadline time.Time
+// look lists the folders in which something may have been missed, each after it is watched, so that what
+// changes in it from then on is an event. Then it looks once more at the files whose time has come.
+func (w *watch) look(ctx context.Context, f func(Event)) {
+	if w.unseen["."] {
+		w.blind.begin(false)
+	}
 	for folder := range w.unseen {
-		pending, err := w.dir.staging.ListFolder(ctx, folder, time.Now(), func(u catalog.Upload) { f(Event{Upload: u}) })
-		if err != nil && ctx.Err() == nil && !errors.Is(err, fs.ErrPermission) {
-			return err
-		}
-		if pending {
-			deadline = time.Now().Add(time.Second)
-		} else {
-			delete(w.unseen, folder)
+		w.list(ctx, folder, f)
+		delete(w.unseen, folder)
+	}
+	if w.blind.due(time.Now()) {
+		w.blind.begin(true)
+		w.list(ctx, ".", f)
+	}
+	w.dir.unwatched.Store(int64(w.blind.end(time.Now())))
+	for object, due := range w.due {
+		if !time.Now().Before(due) {
+			w.lookAt(object, f)
 		}
 	}
-	w.events.SetReadDeadline(deadline) //nolint:errcheck // inotify can be polled
+	w.events.SetReadDeadline(w.next()) //nolint:errcheck // inotify can be polled
 	if ctx.Err() != nil {
 		w.events.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // as above
 	}
-	return nil
 }
 
-// add watches a folder and those below it.
-func (w *watch) add(folder string) error {
-	return filepath.WalkDir(filepath.Join(w.root, folder), func(path string, e fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-			return nil
+func (w *watch) list(ctx context.Context, folder string, f func(Event)) {
+	err := w.dir.staging.ListFolder(ctx, folder, time.Now(), w.add, func(v file.Sight) { w.see(v, f) })
+	if err != nil && ctx.Err() == nil {
+		w.dir.Log.Error("the staging folder cannot be listed; this is tried again", "folder", w.dir.staging.Path(), "error", err)
+		w.blind.add(folder)
+	}
+}
+
+// next returns when there is something to do without an event; zero for never.
+func (w *watch) next() time.Time {
+	next := w.blind.next
+	for _, due := range w.due {
+		if next.IsZero() || due.Before(next) {
+			next = due
 		}
-		if err != nil {
-			return err
+	}
+	return next
+}
+
+// maxDue is how many files are looked at again in time. The sweep finds the others.
+const maxDue = 10_000
+
+// see hands on a file that is whole, and remembers one that may be later.
+func (w *watch) see(v file.Sight, f func(Event)) {
+	object := v.Upload.Object
+	delete(w.due, object)
+	if !v.Whole {
+		if !v.Due.IsZero() && len(w.due) < maxDue {
+			w.due[object] = v.Due
 		}
-		if !e.IsDir() {
-			return nil
+		return
+	}
+	if w.blind.fresh(v.Upload) {
+		f(Event{Upload: v.Upload})
+	}
+}
+
+func (w *watch) lookAt(object string, f func(Event)) {
+	v, err := w.dir.staging.Look(object, time.Now())
+	if err != nil {
+		delete(w.due, object)
+		return
+	}
+	w.see(v, f)
+}
+
+// add watches a folder.
+func (w *watch) add(folder string) {
+	wd, err := unix.InotifyAddWatch(w.fd, filepath.Join(w.root, folder), watchEvents)
+	switch {
+	case err == nil:
+		if w.folders[wd] != folder {
+			w.blind.watched(folder)
 		}
-		if path != w.root && strings.HasPrefix(e.Name(), ".") {
-			return fs.SkipDir
+		w.folders[wd] = folder
+	case errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP): // gone
+	default:
+		if w.blind.add(folder) {
+			w.dir.Log.Warn("folders of staging cannot be watched and are looked through instead; if they are too many, raise fs.inotify.max_user_watches",
+				"first", folder, "every", blindPeriod.String(), "error", err)
 		}
-		wd, err := unix.InotifyAddWatch(w.fd, path, watchEvents)
-		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.EACCES) {
-			return nil
-		}
-		if errors.Is(err, unix.ENOSPC) {
-			return fmt.Errorf("too many folders to watch; raise fs.inotify.max_user_watches: %w", err)
-		}
-		if err != nil {
-			return err
-		}
-		w.folders[wd], err = filepath.Rel(w.root, path)
-		return err
-	})
+	}
 }
 
 // handle reads a buffer of events (inotify(7), struct inotify_event).
-func (w *watch) handle(ctx context.Context, buf []byte, f func(Event)) error {
+func (w *watch) handle(buf []byte, f func(Event)) {
 	for len(buf) >= unix.SizeofInotifyEvent {
 		wd := int(int32(binary.NativeEndian.Uint32(buf)))
 		mask := binary.NativeEndian.Uint32(buf[4:])
@@ -138,25 +162,29 @@ func (w *watch) handle(ctx context.Context, buf []byte, f func(Event)) error {
 		buf = buf[unix.SizeofInotifyEvent+length:]
 		folder, watched := w.folders[wd]
 		switch object := filepath.ToSlash(filepath.Join(folder, name)); {
-		case mask&unix.IN_Q_OVERFLOW != 0:
+		case mask&unix.IN_Q_OVERFLOW != 0: // also the events of new folders may be lost
 			w.unseen["."] = true
-			if err := w.add("."); err != nil { // the news of a folder may be lost, too
-				return err
-			}
 		case mask&unix.IN_IGNORED != 0:
 			delete(w.folders, wd)
 		case !watched || strings.HasPrefix(name, "."):
+		case !w.dir.staging.Fits(object):
 		case mask&unix.IN_ISDIR != 0:
-			// Files may have been put into it before it was watched.
-			w.unseen[object] = true
-			if err := w.add(object); err != nil {
-				return err
-			}
+			w.unseen[object] = true // files may have been put into it before it was watched
 		case mask&(unix.IN_CLOSE_WRITE|unix.IN_MOVED_TO) != 0:
-			if u, err := w.dir.staging.Stat(ctx, object); err == nil {
-				f(Event{Upload: u})
-			}
+			w.closed(object, mask&unix.IN_MOVED_TO != 0, f)
 		}
 	}
-	return nil
+}
+
+// closed hands on a file that was closed or moved in, unless somebody else writes it: that one's closing is an
+// event, too. Who moves a file in has written it.
+func (w *watch) closed(object string, moved bool, f func(Event)) {
+	v, err := w.dir.staging.Look(object, time.Now())
+	if err != nil {
+		return
+	}
+	if waits := !v.Due.IsZero(); waits && (moved || v.Upload.Size > 0) {
+		v.Whole = true
+	}
+	w.see(v, f)
 }

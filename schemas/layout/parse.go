@@ -29,7 +29,7 @@ type Ref struct {
 // Parse says nothing about existence. ok is false for a path that no published object can have.
 func Parse(path string) (ref Ref, ok bool) {
 	p := strings.Split(path, "/")
-	if len(p) < 3 || len(path) > maxStagingKey || !plainSegments(p) {
+	if len(p) < 3 || len(path) > MaxStagingKey || !plainSegments(p) {
 		return Ref{}, false
 	}
 	repository := catalog.Repository{Owner: p[0], Name: p[1]}

@@ -11,8 +11,8 @@ import (
 // DefaultComponent is the component of a DEB package whose staging key names none.
 const DefaultComponent = "main"
 
-// maxStagingKey is the longest staging key in bytes: what object stores take, less room for ".results/" and ".json".
-const maxStagingKey = 1000
+// MaxStagingKey is the longest staging key in bytes: what object stores take, less room for ".results/" and ".json".
+const MaxStagingKey = 1000
 
 // A Staged is what a staging key says.
 type Staged struct {
@@ -26,13 +26,13 @@ type Staged struct {
 // ParseStaging reads a staging key, owner/name/os/version/[component/]file, whose last part may be a [StagedName].
 func ParseStaging(key string) (Staged, *catalog.Rejection) {
 	p := strings.Split(key, "/")
-	if len(p) > 6 && len(key) <= maxStagingKey && utf8.ValidString(key) {
+	if len(p) > 6 && len(key) <= MaxStagingKey && utf8.ValidString(key) {
 		return Staged{}, &catalog.Rejection{
 			Reason: catalog.BadPath,
 			Detail: fmt.Sprintf("path %.200q: use owner/name/os/version/[component/]file; a component is one path segment, without a slash, such as %q", key, strings.Join(p[4:len(p)-1], "-")),
 		}
 	}
-	if len(p) < 5 || len(p) > 6 || len(key) > maxStagingKey || !utf8.ValidString(key) {
+	if len(p) < 5 || len(p) > 6 || len(key) > MaxStagingKey || !utf8.ValidString(key) {
 		return Staged{}, &catalog.Rejection{
 			Reason: catalog.BadPath,
 			Detail: fmt.Sprintf("path %.200q: use owner/name/os/version/[component/]file, such as acme/tools/ubuntu/jammy/hello_1.0_amd64.deb", key),

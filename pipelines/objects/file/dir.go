@@ -16,7 +16,7 @@ type dir struct{ f *os.File }
 
 // openDir opens the folder of a key.
 func openDir(root *os.Root, key string) (dir, error) {
-	f, err := root.Open(path.Dir(key))
+	f, err := root.OpenFile(path.Dir(key), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0) // a FIFO in its place would be waited for
 	return dir{f}, err
 }
 
@@ -56,7 +56,7 @@ func (d dir) openDir(name string) (dir, error) {
 	if err != nil {
 		return dir{}, err
 	}
-	return dir{os.NewFile(uintptr(fd), name)}, nil
+	return dir{os.NewFile(uintptr(fd), path.Join(d.f.Name(), name))}, nil // where file systems do not say what an entry is, Go asks for it by this name
 }
 
 // stat returns the size of a file in this folder, and when its bytes changed last.

@@ -21,8 +21,9 @@ const FolderName = "staging"
 // change and its size: writing to it or putting another in its place gives a new one. A folder does
 // not know who pushed a file.
 type Staging struct {
-	root *os.Root
-	path string
+	root    *os.Root
+	path    string
+	skipped skipSet
 }
 
 // OpenStaging opens the staging bucket of a file:// URL.

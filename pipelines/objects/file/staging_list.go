@@ -4,59 +4,175 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"path"
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 )
 
-// settleTime is how long a file must have been left alone to count as whole, where nothing better is known.
-const settleTime = 2 * time.Second
+// How long a file must have been left alone to count as whole.
+const (
+	// quietTime is for a file of which it is not known whether somebody writes it: on a network file system,
+	// or another user's. A writer over a network may well pause for seconds.
+	quietTime = time.Minute
+	// emptyTime is for an empty file. A new file can be seen before its writer counts as one, and some
+	// programs make a file first and open it again to fill it.
+	emptyTime = 5 * time.Second
+)
 
-// List calls f for each staged file that is whole, as [Staging.ListFolder] does.
-func (s *Staging) List(ctx context.Context, now time.Time, f func(catalog.Upload)) error {
-	_, err := s.ListFolder(ctx, ".", now, f)
-	return err
+// A Sight is what can be said of a staged file now. It is Whole, or it is worth another look when it is Due;
+// if Due is zero, somebody has it open for writing, and closing it is an event.
+type Sight struct {
+	Upload catalog.Upload
+	Whole  bool
+	Due    time.Time
 }
 
-// ListFolder calls f for each staged file in or below a folder ("." for all) that is whole. One that
-// somebody has open is left out: when it is closed, that is news. pending says that there was another
-// one which only time can tell of. A folder that cannot be read is left out, and the error, which comes
-// when all the rest was listed, says which. Along the way, what pushes that crashed long ago left is removed.
-func (s *Staging) ListFolder(ctx context.Context, folder string, now time.Time, f func(catalog.Upload)) (pending bool, err error) {
-	var unread []error
-	err = fs.WalkDir(s.root.FS(), folder, func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case errors.Is(err, fs.ErrNotExist): // gone since its folder was read
-			return nil
-		case errors.Is(err, fs.ErrPermission):
-			unread = append(unread, err)
-			return nil
-		case err != nil || ctx.Err() != nil:
-			return errors.Join(err, ctx.Err())
-		case name != "." && strings.HasPrefix(d.Name(), "."):
-			if d.IsDir() {
-				return fs.SkipDir
-			}
-			s.removeLeft(name, d, now)
-			return nil
-		case !d.Type().IsRegular():
-			return nil
+// Look returns a staged file as it is now, or fs.ErrNotExist.
+func (s *Staging) Look(object string, now time.Time) (Sight, error) {
+	if err := checkKey(object); err != nil {
+		return Sight{}, err
+	}
+	d, err := openDir(s.root, object)
+	if err != nil {
+		return Sight{}, err
+	}
+	defer d.f.Close()
+	info, err := s.lstat(object)
+	if err != nil {
+		return Sight{}, err
+	}
+	return sight(d, object, info, now), nil
+}
+
+// sight judges a regular file in d. Its state is read before its writers are asked for: what changes it
+// after that makes another generation of it.
+func sight(d dir, object string, info fs.FileInfo, now time.Time) Sight {
+	v, quiet := Sight{Upload: upload(object, info)}, time.Duration(0)
+	open, known := d.written(path.Base(object))
+	pushed, _ := layout.CutID(path.Base(object)) // gets its name when it is whole
+	switch {
+	case open:
+		return v
+	case pushed != "":
+	case !known:
+		quiet = quietTime
+	case info.Size() == 0:
+		quiet = emptyTime
+	}
+	if since := changed(info); now.Sub(since) < quiet {
+		v.Due = since.Add(quiet)
+		return v
+	}
+	v.Whole = true
+	return v
+}
+
+// List calls f for each staged file that is whole. What cannot be read is left out (see [Staging.OnSkip]); the
+// error is that of the whole folder.
+func (s *Staging) List(ctx context.Context, now time.Time, f func(catalog.Upload)) error {
+	return s.ListFolder(ctx, ".", now, nil, func(v Sight) {
+		if v.Whole {
+			f(v.Upload)
 		}
-		info, err := d.Info()
-		if err != nil {
-			return nil //nolint:nilerr // gone since its folder was read
-		}
-		if open, known := s.written(name); open {
-			return nil
-		} else if !known && now.Sub(changed(info)) < settleTime {
-			pending = true
-			return nil
-		}
-		f(upload(name, info))
-		return nil
 	})
-	return pending, errors.Join(append(unread, err)...)
+}
+
+// ListFolder calls f for each staged file in or below a folder ("." for all), in order, and enter, unless it
+// is nil, for each folder before it is read. A folder or name that cannot be an upload's, or cannot be read,
+// is left out and keeps nothing else from being listed. Along the way, what pushes that crashed long ago
+// left is removed.
+func (s *Staging) ListFolder(ctx context.Context, folder string, now time.Time, enter func(folder string), f func(Sight)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	d, err := openDir(s.root, folder+"/x")
+	if folder == "." && err != nil {
+		return err
+	}
+	if err != nil {
+		s.skipUnlessGone(folder, err)
+		return nil
+	}
+	l := &walk{s: s, ctx: ctx, now: now, enter: enter, file: f}
+	if folder == "." {
+		defer s.skipped.begin()(ctx)
+	}
+	return l.folder(d, folder)
+}
+
+// maxDepth is how deep folders are looked into: twice as deep as an upload lies, and more.
+const maxDepth = 16
+
+// A walk is one way through staging.
+type walk struct {
+	s     *Staging
+	ctx   context.Context
+	now   time.Time
+	enter func(string)
+	file  func(Sight)
+}
+
+// folder lists a folder that is open as d, and closes it. The error is that of the context.
+func (l *walk) folder(d dir, name string) error {
+	defer d.f.Close()
+	if l.enter != nil {
+		l.enter(name)
+	}
+	entries, err := d.f.ReadDir(-1)
+	if err != nil {
+		l.s.skipUnlessGone(name, err)
+	}
+	sortNames(entries)
+	for _, e := range entries {
+		if err := l.ctx.Err(); err != nil {
+			return err
+		}
+		if err := l.entry(d, path.Join(name, e.Name()), e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *walk) entry(d dir, object string, e fs.DirEntry) error {
+	hidden := strings.HasPrefix(e.Name(), ".")
+	switch why := unfit(object); {
+	case hidden && !e.IsDir():
+		l.s.removeLeft(object, e, l.now)
+	case hidden, !e.IsDir() && !e.Type().IsRegular():
+	case why != nil:
+		l.s.skipped.add(object, why)
+	case e.IsDir():
+		sub, err := d.openDir(e.Name())
+		if err != nil {
+			l.s.skipUnlessGone(object, err)
+			return nil
+		}
+		return l.folder(sub, object)
+	default:
+		info, err := e.Info()
+		if err != nil {
+			l.s.skipUnlessGone(object, err)
+			return nil
+		}
+		if info.Mode().IsRegular() { // it may be another by now
+			l.file(sight(d, object, info, l.now))
+		}
+	}
+	return nil
+}
+
+// skipUnlessGone notes a place that could not be read. One that was removed or replaced since its folder was
+// read needs no mention.
+func (s *Staging) skipUnlessGone(place string, err error) {
+	if !gone(err) && !errors.Is(err, unix.ESTALE) {
+		s.skipped.add(place, err)
+	}
 }
 
 // leftTime is how old a file must be that a crash left behind, to be removed.

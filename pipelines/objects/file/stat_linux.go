@@ -26,14 +26,18 @@ func inode(info fs.FileInfo) uint64 {
 	return 0
 }
 
-// written reports whether somebody has a file open for writing: only if nobody has does the kernel
-// grant a read lease (fcntl(2)). It is not known of other people's files, and on some file systems.
-func (s *Staging) written(object string) (open, known bool) {
-	f, err := s.root.OpenFile(object, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
+// written reports whether somebody has a file in this folder open for writing: only if nobody has does the
+// kernel grant a read lease (fcntl(2)). It is not known of other people's files, and on file systems that
+// other machines write to.
+func (d dir) written(name string) (open, known bool) {
+	f, err := d.open(name)
 	if err != nil {
 		return false, false
 	}
 	defer f.Close()
+	if remote(f) {
+		return false, false
+	}
 	_, err = unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_RDLCK)
 	if errors.Is(err, unix.EAGAIN) {
 		return true, true
@@ -43,4 +47,18 @@ func (s *Staging) written(object string) (open, known bool) {
 	}
 	_, err = unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
 	return false, err == nil
+}
+
+// remote reports whether a file lies on a file system whose writers this kernel need not know of.
+func remote(f *os.File) bool {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil {
+		return true
+	}
+	switch uint32(st.Type) { //nolint:gosec // the magic numbers have 32 bits
+	case unix.NFS_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC,
+		unix.FUSE_SUPER_MAGIC, unix.V9FS_MAGIC, unix.CEPH_SUPER_MAGIC, unix.AFS_SUPER_MAGIC, unix.CODA_SUPER_MAGIC, unix.OCFS2_SUPER_MAGIC:
+		return true
+	}
+	return false
 }

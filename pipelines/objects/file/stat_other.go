@@ -13,4 +13,4 @@ func changed(info fs.FileInfo) time.Time { return info.ModTime() }
 func inode(fs.FileInfo) uint64 { return 0 }
 
 // written cannot be known here.
-func (s *Staging) written(string) (open, known bool) { return false, false }
+func (dir) written(string) (open, known bool) { return false, false }
