@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -87,6 +88,9 @@ func (g *Ingester) Store(ctx context.Context, u catalog.Upload) (Stored, error) 
 	if rej != nil {
 		return Stored{}, rej
 	}
+	if rej := checkName(at.File, distro.Format); rej != nil {
+		return Stored{}, rej
+	}
 	if distro.Format == catalog.RPM && at.Component != "" {
 		return Stored{}, reject(catalog.BadPath, "%s has no components; use %s/%s/%s", distro.Distribution, at.Repository, distro.Distribution, at.File)
 	}
@@ -101,6 +105,21 @@ func (g *Ingester) Store(ctx context.Context, u catalog.Upload) (Stored, error) 
 	}
 	dirs, err := g.Spread(ctx, k)
 	return Stored{Package: k, Dirs: dirs}, err
+}
+
+// checkName refuses files whose name says that they are what a DEB repository does not have. Otherwise the name says
+// nothing.
+func checkName(file string, f catalog.Format) *catalog.Rejection {
+	if f != catalog.DEB {
+		return nil
+	}
+	switch ext := path.Ext(file); ext {
+	case ".dsc", ".changes", ".buildinfo":
+		return reject(catalog.Unsupported, "%.100q belongs to a source package; source packages of Debian are not taken, only .deb files", file)
+	case ".udeb":
+		return reject(catalog.Unsupported, "%.100q is a package of the Debian installer, not for installed systems; it cannot be published here", file)
+	}
+	return nil
 }
 
 // staged gives an object that is gone its verdict: what took its place is an upload of its own.

@@ -33,6 +33,7 @@ func (m member) extra() bool { return strings.HasPrefix(m.name, "_") }
 var (
 	arName   = regexp.MustCompile(`^([!-.0-~]{1,16})/? *$`)
 	arNumber = regexp.MustCompile(`^[0-9]* *$`)
+	arTime   = regexp.MustCompile(`^[0-9]*(\.[0-9]*)? *$`) // some tools write fractions of a second, which dpkg does not read
 )
 
 // parseMember reads one ar header of 60 bytes: name, time, owner, group, mode, size, and two closing bytes.
@@ -44,7 +45,10 @@ func parseMember(h []byte) (member, error) {
 	if name == nil {
 		return member{}, reject(catalog.Malformed, "the archive has a member named %s; rebuild the package with dpkg-deb", quote(h[:16]))
 	}
-	for _, number := range [][]byte{h[16:28], h[28:34], h[34:40], h[40:48], h[48:58]} {
+	if time := h[16:28]; !arTime.Match(time) {
+		return member{}, reject(catalog.Malformed, "archive member %s has %s where a time should be; rebuild the package with dpkg-deb", quote(name[1]), quote(time))
+	}
+	for _, number := range [][]byte{h[28:34], h[34:40], h[40:48], h[48:58]} {
 		if !arNumber.Match(number) {
 			return member{}, reject(catalog.Malformed, "archive member %s has %s where a number should be; rebuild the package with dpkg-deb", quote(name[1]), quote(number))
 		}
@@ -106,7 +110,7 @@ func (h *head) magic() error {
 	return nil
 }
 
-var debianBinary = regexp.MustCompile(`^([0-9]+)\.[0-9]+\n$`)
+var debianBinary = regexp.MustCompile(`^([0-9]+)\.[0-9]{1,10}\n(?s:.*)$`) // deb(5): more lines may follow, and are ignored
 
 // debianBinary reads the first member, which has the version of the format: "2.0\n".
 func (h *head) debianBinary() error {

@@ -54,7 +54,9 @@ func (b *body) next() error {
 	b.offset += int64(n)
 	b.head = header[:n]
 	switch {
-	case err == io.EOF && b.data && n > 0:
+	case err == io.EOF && b.data && strings.Trim(string(header[:n]), "\n") == "": // some tools pad with newlines
+		return io.EOF
+	case err == io.EOF && b.data:
 		return trailing(b.offset - int64(n))
 	case err == io.EOF && !b.data:
 		return truncated(b.offset, "archive, before data.tar")
@@ -72,8 +74,9 @@ func (b *body) next() error {
 		return err
 	}
 	b.name, b.left = m.name, m.padded()
-	if err := b.check(m); err != nil || m.extra() {
-		return err
+	first := !b.data
+	if err := b.check(m); err != nil || b.data != first {
+		return err // it is not data.tar
 	}
 	return b.checkMagic(m)
 }
@@ -113,6 +116,8 @@ func (b *body) check(m member) error {
 		return reject(catalog.TooLarge, "archive member %s has %d bytes; the limit for a package is %d", quote(m.name), m.size, int64(MaxSize))
 	case m.extra():
 		return nil
+	case b.data && !known(m.name):
+		return nil // deb(5): ignored behind data.tar
 	case !strings.HasPrefix(m.name, "data.tar"):
 		return reject(catalog.Malformed, "the archive has a member %s after control.tar; rebuild the package with dpkg-deb", quote(m.name))
 	case b.data:
@@ -124,4 +129,10 @@ func (b *body) check(m member) error {
 		return nil
 	}
 	return reject(catalog.Unsupported, "the compression of %s is not one that dpkg reads; build it with dpkg-deb -Zgzip, -Zxz or -Zzstd", quote(m.name))
+}
+
+// known reports whether a member has the name of one that every package has: a second one, which one program might
+// read instead of the first, is refused.
+func known(name string) bool {
+	return name == "debian-binary" || strings.HasPrefix(name, "control.tar") || strings.HasPrefix(name, "data.tar")
 }

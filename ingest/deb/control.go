@@ -2,7 +2,7 @@ package deb
 
 import (
 	"archive/tar"
-	"bytes"
+	"errors"
 	"io"
 	"path"
 	"strings"
@@ -10,10 +10,9 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// controlFile returns the content of the one control file in control.tar.
-func controlFile(tarball []byte) ([]byte, error) {
-	in := bytes.NewReader(tarball)
-	t := tar.NewReader(in)
+// controlFile returns the content of the one control file in control.tar. It reads the archive to its end.
+func controlFile(tarball io.Reader) ([]byte, error) {
+	t := tar.NewReader(tarball)
 	var control []byte
 	seen := map[string]bool{}
 	for {
@@ -22,7 +21,7 @@ func controlFile(tarball []byte) ([]byte, error) {
 			break
 		}
 		if err != nil {
-			return nil, reject(catalog.Malformed, "control.tar is damaged (%s); rebuild the package with dpkg-deb", quote(err.Error()))
+			return nil, tarFault(err, "control.tar is damaged (%s); rebuild the package with dpkg-deb", quote(err.Error()))
 		}
 		name, err := checkTarMember(h)
 		switch {
@@ -41,8 +40,8 @@ func controlFile(tarball []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if rest := tarball[len(tarball)-in.Len():]; !zero(rest) {
-		return nil, reject(catalog.Malformed, "control.tar goes on after its end; rebuild the package with dpkg-deb")
+	if err := checkRest(tarball); err != nil {
+		return nil, err
 	}
 	if control == nil {
 		return nil, reject(catalog.Malformed, "control.tar has no file named control; rebuild the package with dpkg-deb")
@@ -60,17 +59,44 @@ func readControl(t *tar.Reader, h *tar.Header) ([]byte, error) {
 	}
 	control := make([]byte, h.Size)
 	if _, err := io.ReadFull(t, control); err != nil {
-		return nil, reject(catalog.Malformed, "control.tar ends inside the control file; rebuild the package with dpkg-deb")
+		return nil, tarFault(err, "control.tar ends inside the control file; rebuild the package with dpkg-deb")
 	}
 	return control, nil
+}
+
+// tarFault is err if that is a rejection by what unpacks the archive, or else one that says so and so.
+func tarFault(err error, format string, args ...any) error {
+	if rej := (*catalog.Rejection)(nil); errors.As(err, &rej) {
+		return rej
+	}
+	return reject(catalog.Malformed, format, args...)
+}
+
+// checkRest reads what follows the end of the archive: zeros only.
+func checkRest(r io.Reader) error {
+	for b := make([]byte, 4096); ; {
+		n, err := r.Read(b)
+		if !zero(b[:n]) {
+			return reject(catalog.Malformed, "control.tar goes on after its end; rebuild the package with dpkg-deb")
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return tarFault(err, "control.tar is damaged (%s); rebuild the package with dpkg-deb", quote(err.Error()))
+		}
+	}
 }
 
 // checkTarMember returns the name of a member of control.tar without "./", or "" for the outermost folder.
 // dpkg unpacks control.tar into an empty folder and refuses any folder in it. Links that a later member
 // could be written through, and extensions that tools read differently, are refused here.
 func checkTarMember(h *tar.Header) (string, error) {
-	if len(h.PAXRecords) > 0 || h.Typeflag == tar.TypeXGlobalHeader {
-		return "", reject(catalog.Unsupported, "control.tar has PAX headers; write it in the ustar or GNU format")
+	if record := oddPAX(h); record != "" {
+		return "", reject(catalog.Unsupported, "control.tar has the PAX header %s, which programs read differently; write it in the ustar or GNU format", quote(record))
+	}
+	if h.Typeflag == tar.TypeXGlobalHeader {
+		return "", nil
 	}
 	if h.Typeflag == tar.TypeGNUSparse {
 		return "", reject(catalog.Unsupported, "control.tar has a sparse file; write it without --sparse")
@@ -93,4 +119,17 @@ func checkTarMember(h *tar.Header) (string, error) {
 		return name, nil
 	}
 	return "", reject(catalog.Malformed, "control.tar member %s is not a regular file; replace it by its content", quote(h.Name))
+}
+
+// oddPAX names a PAX record of a member that GNU tar, with which dpkg unpacks, and others may read differently: sizes,
+// names and sparse files in global headers, which hold for all members behind. Times, owners and the path of the
+// member itself are read alike, and records that a program does not know are ignored.
+func oddPAX(h *tar.Header) string {
+	for key := range h.PAXRecords {
+		odd := key == "size" || key == "hdrcharset" || strings.HasPrefix(key, "GNU.sparse.")
+		if odd || h.Typeflag == tar.TypeXGlobalHeader && key != "comment" {
+			return key
+		}
+	}
+	return ""
 }

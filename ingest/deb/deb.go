@@ -3,13 +3,14 @@
 //
 // A package is an attacker's file. What is accepted here, dpkg and apt read, and read alike; whatever
 // else a file may be, it is answered with a [catalog.Rejection]. Every limit below is checked before the
-// memory is taken (spec: deb, section 7). Only the control member is ever unpacked.
+// memory is taken. Only the control member is ever unpacked, as a stream of which the control file is kept.
 package deb
 
 import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
@@ -19,23 +20,24 @@ import (
 const (
 	MaxSize = 8 << 30 // bytes of the whole file
 
-	maxMembers    = 10              // of the ar archive
-	maxMinor      = 16              // bytes of debian-binary
-	maxExtra      = 1 << 20         // bytes of all members before control.tar, which are held in memory
-	maxPacked     = 10<<20 + 64<<10 // bytes of control.tar as it lies in the file: incompressible data grows a little
-	maxControlTar = 10 << 20        // bytes of control.tar, unpacked
-	freeRatio     = 1 << 20         // bytes that may come out of however few
-	maxRatio      = 200             // beyond freeRatio: bytes out for one byte in
-	maxDictionary = 64 << 20        // bytes, of xz
-	maxWindow     = 128 << 20       // bytes, of zstd
-	maxFrames     = 1000            // gzip members or xz blocks of control.tar
-	maxChunks     = 2000            // of xz or zstd, each of which may bring its own tables: real ones have up to 64 KiB and more
-	maxTarMembers = 1000            // of control.tar
-	maxControl    = 1 << 20         // bytes of the control file
-	maxFields     = 200             // of the control file
-	maxFieldName  = 256             // bytes of the name of a field
-	maxName       = 100             // bytes of the package name
-	maxString     = 1000            // bytes of what apt keeps as one string: it aborts at 64 KiB
+	maxMembers    = 10        // of the ar archive
+	maxMinor      = 1 << 10   // bytes of debian-binary
+	maxExtra      = 1 << 20   // bytes of all members before control.tar, which are held in memory
+	maxPacked     = 32 << 20  // bytes of control.tar as it lies in the file, where it is held
+	maxUnpacked   = 256 << 20 // bytes of control.tar, unpacked: it is read as a stream
+	maxWhole      = 16 << 20  // bytes of control.tar.zst, unpacked, that are not read as a stream
+	freeRatio     = 1 << 20   // bytes that may come out of however few
+	maxRatio      = 200       // beyond freeRatio: bytes out for one byte in
+	maxDictionary = 64 << 20  // bytes, of xz
+	maxWindow     = 128 << 20 // bytes, of zstd; of what is read as a stream, a quarter
+	maxFrames     = 1000      // gzip members or xz blocks of control.tar
+	maxChunks     = 4500      // of xz or zstd, each of which may bring its own tables: real ones have up to 64 KiB and more
+	maxTarMembers = 1000      // of control.tar
+	maxControl    = 1 << 20   // bytes of the control file
+	maxFieldName  = 256       // bytes of the name of a field
+	maxName       = 255       // bytes of the package name
+	maxFileName   = 255       // bytes of NAME_VERSION_ARCH.deb, which file systems and the caches of clients take
+	maxString     = 1000      // bytes of what apt keeps as one string: it aborts at 64 KiB
 )
 
 // A Package is a Debian package whose control member was read.
@@ -62,10 +64,11 @@ func Peek(r io.Reader) (*Package, error) {
 
 // parse reads the control member, of this name and content.
 func (p *Package) parse(name string, packed []byte) error {
-	tarball, err := unpack(name, packed)
+	tarball, done, err := unpack(name, packed)
 	if err != nil {
 		return err
 	}
+	defer done()
 	control, err := controlFile(tarball)
 	if err != nil {
 		return err
@@ -107,7 +110,8 @@ func (p *Package) Describe(c *catalog.Package) error {
 	}
 	var b bytes.Buffer
 	for _, f := range p.fields {
-		if !repositoryField(f.name) {
+		ddeb := strings.EqualFold(f.name, "Package-Type") && strings.EqualFold(f.value(), "ddeb") // apt takes it as any other
+		if !repositoryField(f.name) && !ddeb {
 			b.WriteString(f.text)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -28,33 +29,28 @@ var onPurpose = []intaketest.Difference{
 	{`^the file ends after \d+ bytes, in the`, "dpkg looks at data.tar only when it unpacks it, and never at the padding of the last member"},
 	{`^the compression of "data\.tar|^archive member "data\.tar\S*" has \d+ bytes`, "dpkg looks at data.tar only when it unpacks it"},
 	{`^data\.tar\S* does not begin as|^"data\.tar\S*" does not begin as`, "dpkg looks at data.tar only when it unpacks it"},
-	{`^archive member .* where a number should be`, "dpkg reads the size alone; other readers stop at a time or mode that is no number"},
+	{`^archive member .* where a (number|time) should be`, "dpkg reads the size alone; other readers stop at a time or mode that is no number"},
 	{`^archive member .* before control\.tar`, "members before control.tar are held in memory: 1 MiB of them is enough"},
 	{`^debian-binary is|^debian-binary has`, "dpkg reads no more than the first line of debian-binary"},
 	{`^control\.tar has \S+ twice`, "of two members tar keeps the last, apt-ftparchive the first"},
-	{`^control\.tar has PAX headers`, "dpkg's tar reads them, apt-ftparchive does not"},
+	{`^control\.tar has the PAX header`, "of sizes, sparse files and names of all members: GNU tar reads them, others do or do not"},
 	{`^control\.tar has a folder|^control\.tar has a file \S+ outside`, "dpkg refuses it, too, but only when it copies the control files away"},
 	{`^control\.tar member \S+ has no content, but a size`, "GNU tar skips that content, other readers take it for members"},
 	{`^control\.tar is damaged|^control\.tar goes on after its end`, "GNU tar reads over damage with a warning; other readers stop there"},
 	{`^control\.tar has more than 1000 members|has more than 1000 gzip members`, "GNU tar has no limit, nor has zlib"},
 	{`^control\.tar\S* cannot be unpacked|^control\.tar\S* goes on after`, "dpkg reads no further than the end of the archive inside; other readers check all"},
 	{`unpacks to more than|^the control file has \d+ bytes|^control\.tar\S* has \d+ bytes`, "dpkg has no limits: 1 GiB of control is fine with it"},
-	{`^the control file has more than 200 fields|has a field name of \d+ bytes`, "dpkg has no limits"},
-	{`there is a carriage return`, "dpkg keeps it in the value; other readers end a line there"},
-	{`there is a control character`, "dpkg passes it on to every terminal and index"},
-	{`there is a line separator`, "Python's readers of stanzas start a new line there"},
-	{`is not UTF-8`, "Debian Policy 5.1; dpkg passes any bytes on, and some readers of an index stop there"},
 	{`^the control file has a comment`, "dpkg takes comments in a control file, apt does not know them in an index"},
 	{`^the control file has a field named`, "dpkg takes names of one letter and with control characters"},
 	{`^the control file has the field (?i:Revision|Package.Revision|Recommended|Optional|Class)`, "obsolete names: dpkg adds Revision to the version and maps the others, apt does neither"},
 	{`^the control file has the field (?i:Conffiles|Config-Version|Status)`, "of dpkg's database: dpkg takes some values of them"},
 	{`^the control file has no (Package|Version|Architecture); add it`, "dpkg warns of a package without Architecture"},
-	{`^(?i:Filename|MSDOS-Filename|Size|MD5sum) is`, "dpkg takes several words if all of these fields have as many: parts of a package on floppy disks"},
-	{`^Package is `, "Debian Policy 5.6.1: dpkg takes upper case and underscores, which make other file names and URLs"},
+	{`^Package is `, "Debian Policy 5.6.1: dpkg takes upper case, and apt does not find the package"},
 	{`^(Package|Version|Architecture) has more than one line`, "dpkg joins the lines, apt takes the first"},
-	{`^Version is .* limit is 128`, "dpkg has no limit; file names have"},
+	{`^Version is .* limit is 255|^the file name .* would have`, "dpkg has no limit; file names have"},
+	{`there is a NUL byte`, "dpkg reads on; programs written in C do not, apt among them"},
 	{`^Architecture is `, "dpkg warns of names that it does not know, and takes source and wildcards"},
-	{`^Package-Type is `, "packages of the installer have an index of their own"},
+	{`^Package-Type is |^Section is `, "packages of the installer have an index of their own"},
 	{`^(?i:Description-md5) is`, "apt refuses the whole index with it; dpkg does not look"},
 	{`^(?i:Provides) is empty`, "apt refuses the whole index with it; dpkg does not look"},
 	{`^(?i:Section|Source) has \d+ bytes`, "apt aborts on long strings"},
@@ -112,25 +108,52 @@ func sameReading(t *testing.T, name string, file []byte, shown, listed opinion) 
 	t.Helper()
 	ours := parse(string(describe(t, file).Stanza))
 	for field, want := range shown {
-		if got := ours[field]; likeDpkg(field, got) != likeDpkg(field, want) {
+		if got := ours[field]; likeDpkg(field, got) != likeDpkg(field, indexed(want)) {
 			t.Errorf("%s: dpkg-deb reads %s as %q, we as %q", name, field, want, got)
 		}
+	}
+	if listed == nil && (bytes.Contains(file, []byte("PaxHeaders")) || bytes.HasSuffix(file, []byte("\x00\n"))) {
+		return // PAX headers, and newlines behind the last member: apt-ftparchive does not read them, dpkg does
 	}
 	if listed == nil {
 		t.Errorf("%s: apt-ftparchive does not list it\n%s", name, tail(file))
 		return
 	}
-	for _, field := range []string{"filename", "sha1", "sha512"} { // of the repository; we have one digest
+	for _, field := range []string{"filename", "msdos-filename", "sha1", "sha512"} { // of the repository; we have one digest
 		delete(listed, field)
 		delete(ours, field)
 	}
+	if listed["package-type"] == "ddeb" {
+		delete(listed, "package-type") // which apt takes as any other package
+		delete(ours, "package-type")
+	}
 	for field, value := range listed {
-		listed[field], ours[field] = strings.TrimSpace(value), strings.TrimSpace(ours[field])
+		listed[field], ours[field] = strings.TrimSpace(indexed(value)), strings.TrimSpace(ours[field])
 	}
 	if d := cmp.Diff(map[string]string(listed), ours); d != "" {
 		t.Errorf("%s (-apt-ftparchive +ours):\n%s", name, d)
 	}
 }
+
+// indexed returns a value as an index has it: in UTF-8, without carriage returns at line ends, and with U+FFFD for
+// what would start a new line or act upon a terminal.
+func indexed(value string) string {
+	lines := strings.Split(value, "\n")
+	for i, line := range lines {
+		line = strings.TrimRight(line, "\r")
+		if !utf8.ValidString(line) {
+			var b strings.Builder
+			for _, c := range []byte(line) {
+				b.WriteRune(rune(c))
+			}
+			line = b.String()
+		}
+		lines[i] = regexp.MustCompile(`[\x00-\x08\x0b-\x1f\x7f-\x{9f}\x{2028}\x{2029}]`).ReplaceAllString(line, "\uFFFD")
+	}
+	return strings.Join(lines, "\n")
+}
+
+var noOperator = regexp.MustCompile(`\(([^<>=()])`)
 
 var oldOperator = regexp.MustCompile(`\(([<>])([^<>=])`)
 
@@ -139,7 +162,7 @@ var oldOperator = regexp.MustCompile(`\(([<>])([^<>=])`)
 func likeDpkg(field, value string) string {
 	if field == "depends" || field == "provides" {
 		value = strings.ToLower(strings.Join(strings.Fields(value), ""))
-		return oldOperator.ReplaceAllString(value, "($1=$2")
+		return noOperator.ReplaceAllString(oldOperator.ReplaceAllString(value, "($1=$2"), "(=$1")
 	}
 	lines := strings.Split(strings.TrimSpace(value), "\n")
 	for i := range lines {

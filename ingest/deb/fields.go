@@ -8,8 +8,9 @@ import (
 	"repomill/schemas/layout"
 )
 
-// namePattern is what package names look like (Debian Policy 5.6.1).
-var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
+// namePattern is what package names look like: Debian Policy 5.6.1 and what dpkg and apt take besides, underscores
+// and names of one letter. apt cannot find a package whose name has capital letters.
+var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9+._-]*$`)
 
 // identity checks the fields on which installation depends, and returns the identity of the package.
 func (fs fields) identity() (catalog.Package, error) {
@@ -26,17 +27,33 @@ func (fs fields) identity() (catalog.Package, error) {
 		}
 	}
 	if len(p.Name) > maxName || !namePattern.MatchString(p.Name) {
-		return catalog.Package{}, reject(catalog.BadField, "Package is %s; use 2 to %d lower-case letters, digits, '+', '-' and '.', starting with a letter or digit", quote(p.Name), maxName)
+		return catalog.Package{}, reject(catalog.BadField, "Package is %s; use 1 to %d lower-case letters, digits, '+', '-', '.' and '_', starting with a letter or digit", quote(p.Name), maxName)
 	}
 	v, err := ParseVersion(p.Version)
 	if err != nil {
 		return catalog.Package{}, reject(catalog.BadField, "Version is %s: %s", quote(p.Version), err)
 	}
+	if right, wrong := otherArchitectures[p.Arch]; wrong {
+		return catalog.Package{}, reject(catalog.BadField, "Architecture is %s, which no system of Debian or Ubuntu has; use %s", quote(p.Arch), right)
+	}
 	if !validArch(p.Arch) {
 		return catalog.Package{}, reject(catalog.BadField, "Architecture is %s; use the one architecture that the package is built for, such as amd64, or all", quote(p.Arch))
 	}
+	if n := len(layout.DebFile(p)); n > maxFileName {
+		return catalog.Package{}, reject(catalog.TooLarge, "the file name NAME_VERSION_ARCHITECTURE.deb would have %d bytes, and file systems, apt's cache among them, take %d; shorten the name or the version", n, maxFileName)
+	}
 	p.Canonical, p.SortKey = v.Canonical(), SortKey(p.Name, v, p.Version, p.Arch)
 	return p, fs.check(p.Arch)
+}
+
+// otherArchitectures are names that other systems have for architectures of Debian, which apt would never ask for.
+var otherArchitectures = map[string]string{
+	"x86_64": "amd64", "x86-64": "amd64", "x64": "amd64",
+	"aarch64": "arm64", "armv8": "arm64",
+	"x86": "i386", "i486": "i386", "i586": "i386", "i686": "i386",
+	"arm": "armhf or armel", "armv5": "armel", "armv6": "armhf", "armv6l": "armhf", "armv6hf": "armhf", "armv7": "armhf", "armv7l": "armhf", "armv7hl": "armhf",
+	"ppc64le": "ppc64el", "powerpc64le": "ppc64el", "mips64le": "mips64el", "mipsle": "mipsel", "loongarch64": "loong64",
+	"noarch": "all", "any": "all, or the one architecture that the package is built for",
 }
 
 // validArch reports whether a binary package can have this architecture: no source, no wildcard, and no
@@ -83,10 +100,24 @@ func (fs fields) check(arch string) error {
 	if arch == "all" && strings.EqualFold(fs.get("Multi-Arch"), "same") {
 		return reject(catalog.BadField, "Multi-Arch is same, and dpkg refuses that with Architecture all; use foreign, or none")
 	}
-	if kind := fs.get("Package-Type"); kind != "" && !strings.EqualFold(kind, "deb") {
-		return reject(catalog.Unsupported, "Package-Type is %s; only packages for installed systems are published here, not those of the Debian installer", quote(kind))
+	return fs.checkKind()
+}
+
+// checkKind refuses packages of the Debian installer, with which dpkg does not work: they have no maintainer scripts
+// for an installed system, and apt would offer them to every client. Ubuntu's packages of debug symbols are of the
+// type ddeb, and are installed like any other.
+func (fs fields) checkKind() error {
+	kind, section := fs.get("Package-Type"), fs.get("Section")
+	if i := strings.LastIndexByte(section, '/'); strings.EqualFold(section[i+1:], "debian-installer") {
+		return reject(catalog.Unsupported, "Section is %s: a package of the Debian installer (udeb) is not for installed systems; it cannot be published here", quote(section))
 	}
-	return nil
+	if kind == "" || strings.EqualFold(kind, "deb") || strings.EqualFold(kind, "ddeb") {
+		return nil
+	}
+	if strings.EqualFold(kind, "udeb") {
+		return reject(catalog.Unsupported, "Package-Type is %s: a package of the Debian installer is not for installed systems; it cannot be published here", quote(kind))
+	}
+	return reject(catalog.Unsupported, "Package-Type is %s, which repomill does not know; use deb, or leave the field out", quote(kind))
 }
 
 // check is the part of [fields.check] that concerns one field alone.
@@ -106,8 +137,8 @@ func (f field) check() error {
 	switch {
 	case key == "provides" && value == "":
 		return reject(catalog.BadField, "Provides is empty, and apt refuses an index with that; remove it")
-	case (key == "filename" || key == "msdos-filename" || key == "size" || key == "md5sum") && len(strings.Fields(value)) != 1:
-		return reject(catalog.BadField, "%s is %s, and dpkg takes one word there; remove it: only a repository knows it", f.name, quote(value))
+	case (key == "filename" || key == "msdos-filename" || key == "size" || key == "md5sum") && value == "":
+		return reject(catalog.BadField, "%s is empty, and dpkg refuses that; remove it: only a repository knows it", f.name)
 	case key == "description-md5" && !digest.MatchString(value):
 		return reject(catalog.BadField, "Description-md5 is %s, and not 32 hexadecimal digits; remove it", quote(value))
 	case (key == "section" || key == "source") && len(value) > maxString:

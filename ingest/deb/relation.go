@@ -14,13 +14,20 @@ var relations = map[string]bool{
 	"breaks": false, "conflicts": false, "replaces": false, "provides": false, "obsoletes": false,
 }
 
-// relation is one package: name, architecture, operator, version. Between the parts may be any white space.
-var relation = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+._-]*(?::[A-Za-z0-9][A-Za-z0-9-]*)?[ \t\n]*(?:\([ \t\n]*(?:<<|<=|<|=|>=|>>|>)[ \t\n]*([^ \t\n()]+)[ \t\n]*\))?$`)
+// relation is one package: name, architecture, operator, version. Between the parts may be any white space. Without an
+// operator, dpkg and apt take the version as the one that is meant.
+var relation = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+._-]*(?::[A-Za-z0-9][A-Za-z0-9-]*)?[ \t\n]*(?:\([ \t\n]*(?:<<|<=|<|=|>=|>>|>)?[ \t\n]*([^ \t\n()]+)[ \t\n]*\))?$`)
 
 // checkRelation says what dpkg or apt could not read in the value of such a field, or nothing.
 func checkRelation(value string, alternatives bool) error {
 	if value == "" {
 		return nil
+	}
+	if i := strings.LastIndexByte(value, '('); i >= 0 {
+		// apt-pkg/deb/deblistparser.cc, ParseDepends: less is an error, and then the whole index is.
+		if end := strings.TrimLeft(value[i+1:], " \t\n"); len(end) <= 3 {
+			return fmt.Errorf("%s at the end is too short for apt; write an operator and a space, as in (= 1)", quote(value[i:]))
+		}
 	}
 	for group := range strings.SplitSeq(value, ",") {
 		if !alternatives && strings.Contains(group, "|") {

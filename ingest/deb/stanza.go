@@ -1,11 +1,8 @@
 package deb
 
 import (
-	"bytes"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"repomill/schemas/catalog"
 )
@@ -43,15 +40,16 @@ func (fs fields) index(name string) int {
 // parseControl reads a control file: exactly one stanza, as deb-control(5) has it. dpkg accepts empty
 // lines around it and insists on a newline at its end.
 func parseControl(b []byte) (fields, error) {
-	if err := checkText(b); err != nil {
+	text, err := clean(b)
+	if err != nil {
 		return nil, err
 	}
-	if !bytes.HasSuffix(b, []byte("\n")) {
+	if !strings.HasSuffix(text, "\n") {
 		return nil, reject(catalog.Malformed, "the last line of the control file has no newline, and dpkg refuses that; add one")
 	}
 	var fs fields
 	names := map[string]bool{}
-	rest := strings.Trim(string(b), "\n") + "\n"
+	rest := strings.Trim(text, "\n") + "\n"
 	for n := 1; rest != ""; n++ {
 		line := rest[:strings.IndexByte(rest, '\n')+1]
 		if strings.Trim(line, " \t\n") == "" {
@@ -65,17 +63,14 @@ func parseControl(b []byte) (fields, error) {
 		n += strings.Count(f.text, "\n") - 1
 		rest = rest[size:]
 		key := strings.ToLower(f.name)
-		switch {
-		case names[key]:
+		if names[key] {
 			return nil, reject(catalog.Malformed, "the control file has the field %s twice; keep one", quote(f.name))
-		case len(fs) == maxFields:
-			return nil, reject(catalog.TooLarge, "the control file has more than %d fields", maxFields)
 		}
 		names[key] = true
 		fs = append(fs, f)
 	}
-	if last := fs[len(fs)-1]; last.value() == "" { // there is a line, and it is not blank: so there is a field
-		return nil, reject(catalog.Malformed, "the control file ends with an empty field %s, and dpkg refuses that; remove it", quote(last.name))
+	if last := fs[len(fs)-1]; last.value() == "" && !strings.HasSuffix(text, "\n\n") { // there is a line, and it is not blank: so there is a field
+		return nil, reject(catalog.Malformed, "the control file ends with an empty field %s, and dpkg refuses that without a blank line behind it; remove the field", quote(last.name))
 	}
 	return fs, nil
 }
@@ -93,29 +88,6 @@ func continuation(s string) int {
 	}
 	return n
 }
-
-// checkText refuses what tools would read differently, or a terminal act upon: anything but UTF-8 (Debian
-// Policy 5.1), and control characters other than newline and tab.
-func checkText(b []byte) error {
-	for i := 0; i < len(b); {
-		r, size := utf8.DecodeRune(b[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			return reject(catalog.BadField, "control file, line %d: the byte 0x%02x is not UTF-8; write the file in UTF-8", lineOf(b, i), b[i])
-		case r == '\r':
-			return reject(catalog.BadField, "control file, line %d: there is a carriage return; write the file with Unix line ends", lineOf(b, i))
-		case r == '\u2028' || r == '\u2029':
-			return reject(catalog.BadField, "control file, line %d: there is a line separator %U, at which some tools start a new line; remove it", lineOf(b, i), r)
-		case unicode.IsControl(r) && r != '\n' && r != '\t':
-			return reject(catalog.BadField, "control file, line %d: there is a control character %U; remove it", lineOf(b, i), r)
-		}
-		i += size
-	}
-	return nil
-}
-
-// lineOf returns the number of the line of b[i].
-func lineOf(b []byte, i int) int { return bytes.Count(b[:i], []byte("\n")) + 1 }
 
 // parseField reads a field, given its first line and its whole text.
 func parseField(line, text string) (field, error) {

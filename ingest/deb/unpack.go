@@ -13,9 +13,9 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// unpackers are the forms of control.tar that dpkg reads, by member name. Each unpacks the whole member
-// into at most limit bytes.
-var unpackers = map[string]func(name string, packed []byte, limit int) ([]byte, error){
+// unpackers are the forms of control.tar that dpkg reads, by member name. Each reads the whole member as a
+// stream of at most limit bytes; beyond, the error is a rejection. done gives up what the stream holds.
+var unpackers = map[string]func(name string, packed []byte, limit int64) (tarball io.Reader, done func(), err error){
 	"control.tar":     unpackNone,
 	"control.tar.gz":  unpackGzip,
 	"control.tar.xz":  unpackXZ,
@@ -23,136 +23,176 @@ var unpackers = map[string]func(name string, packed []byte, limit int) ([]byte, 
 }
 
 // unpack returns the tar archive in a control member.
-func unpack(name string, packed []byte) ([]byte, error) {
-	limit := min(maxControlTar, max(freeRatio, maxRatio*len(packed)))
-	return unpackers[name](name, packed, limit)
+func unpack(name string, packed []byte) (tarball io.Reader, done func(), err error) {
+	limit := int64(min(maxUnpacked, max(freeRatio, maxRatio*len(packed))))
+	r, done, err := unpackers[name](name, packed, limit)
+	return &limited{r: r, name: name, limit: limit}, done, err
 }
 
-func bomb(name string, limit int) error {
-	return reject(catalog.DecompressionBomb, "%s unpacks to more than %d bytes; no package needs that much control information", name, limit)
+// A limited reader makes a bomb of what is longer than limit, and errors of the decompressor rejections.
+type limited struct {
+	r           io.Reader
+	name        string
+	read, limit int64
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	if l.read += int64(n); l.read > l.limit {
+		return 0, bomb(l.name, l.limit)
+	}
+	if rej := (*catalog.Rejection)(nil); err != nil && err != io.EOF && !errors.As(err, &rej) {
+		err = damaged(l.name, err)
+	}
+	return n, err
+}
+
+func bomb(name string, limit int64) error {
+	return reject(catalog.DecompressionBomb, "%s unpacks to more than %d bytes, for its size or in all; no package needs that much control information", name, limit)
 }
 
 func damaged(name string, err error) error {
 	return reject(catalog.Malformed, "%s cannot be unpacked (%s); rebuild the package with dpkg-deb", name, quote(err.Error()))
 }
 
-func unpackNone(name string, packed []byte, _ int) ([]byte, error) {
-	if len(packed) > maxControlTar {
-		return nil, reject(catalog.TooLarge, "%s has %d bytes; the limit is %d", name, len(packed), maxControlTar)
-	}
-	return packed, nil
+func unpackNone(_ string, packed []byte, _ int64) (io.Reader, func(), error) {
+	return bytes.NewReader(packed), func() {}, nil
 }
 
 // gunzips hold readers between two packages: each has a window of 32 KiB.
 var gunzips = sync.Pool{New: func() any { return new(gzip.Reader) }}
 
-// unpackGzip reads one or several gzip members, as dpkg and apt do. Both ignore other bytes at the end; here
-// they are refused.
-func unpackGzip(name string, packed []byte, limit int) ([]byte, error) {
-	in := bytes.NewReader(packed)
-	z := gunzips.Get().(*gzip.Reader)
-	defer gunzips.Put(z)
-	if err := z.Reset(in); err != nil {
-		return nil, damaged(name, err)
+// unpackGzip reads one or several gzip members, and zeros behind them, as dpkg and apt do. Both ignore other bytes
+// at the end; here they are refused.
+func unpackGzip(name string, packed []byte, _ int64) (io.Reader, func(), error) {
+	m := &gzipMembers{name: name, in: bytes.NewReader(packed), z: gunzips.Get().(*gzip.Reader)}
+	done := func() { gunzips.Put(m.z) }
+	return m, done, m.next()
+}
+
+// gzipMembers reads them one after the other.
+type gzipMembers struct {
+	name string
+	in   *bytes.Reader
+	z    *gzip.Reader
+	n    int // members so far
+}
+
+func (m *gzipMembers) next() error {
+	if m.n++; m.n > maxFrames {
+		return reject(catalog.TooLarge, "%s has more than %d gzip members; rebuild the package with dpkg-deb", m.name, maxFrames)
 	}
-	var out []byte
-	var err error
-	for n := 1; ; n++ {
-		z.Multistream(false)
-		if out, err = appendAll(out, z, limit+1); err != nil {
-			return nil, damaged(name, err)
+	if err := m.z.Reset(m.in); err != nil {
+		return damaged(m.name, err)
+	}
+	m.z.Multistream(false)
+	return nil
+}
+
+func (m *gzipMembers) Read(p []byte) (int, error) {
+	for {
+		n, err := m.z.Read(p)
+		if err != io.EOF || n > 0 {
+			if err == io.EOF {
+				err = nil // said again
+			}
+			return n, err
 		}
-		if len(out) > limit {
-			return nil, bomb(name, limit)
+		if m.padding() {
+			return 0, io.EOF
 		}
-		if in.Len() == 0 {
-			return out, nil
-		}
-		if n == maxFrames {
-			return nil, reject(catalog.TooLarge, "%s has more than %d gzip members; rebuild the package with dpkg-deb", name, maxFrames)
-		}
-		if err := z.Reset(in); err != nil {
-			return nil, damaged(name, err)
+		if err := m.next(); err != nil {
+			return 0, err
 		}
 	}
 }
 
-// appendAll appends what r has left to b, which becomes no longer than most bytes.
-func appendAll(b []byte, r io.Reader, most int) ([]byte, error) {
-	for len(b) < most {
-		if len(b) == cap(b) {
-			b = append(make([]byte, 0, min(2*cap(b)+16<<10, most)), b...)
-		}
-		n, err := r.Read(b[len(b):cap(b)])
-		b = b[:len(b)+n]
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return nil, err
+// padding reports whether only zeros are left, if anything is.
+func (m *gzipMembers) padding() bool {
+	for m.in.Len() > 0 {
+		if b, err := m.in.ReadByte(); err != nil || b != 0 {
+			m.in.UnreadByte() //nolint:errcheck // a byte was read
+			return false
 		}
 	}
-	return b, nil
+	return true
 }
 
 // unpackZstd reads one zstd frame: dpkg stops after the first, and apt does not.
-func unpackZstd(name string, packed []byte, limit int) ([]byte, error) {
-	size, err := checkZstd(name, packed, limit)
+func unpackZstd(name string, packed []byte, limit int64) (io.Reader, func(), error) {
+	size, window, err := checkZstd(name, packed, limit)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	z, err := zstd.NewReader(nil,
-		zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecodeAllCapLimit(true),
-		zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(maxWindow))
+	options := []zstd.DOption{zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true)}
+	if size > maxWhole {
+		if window > maxWindow/4 {
+			return nil, nil, reject(catalog.TooLarge, "%s needs a zstd window of %d bytes; the limit for one of its size is %d: use a lower compression level", name, window, maxWindow/4)
+		}
+		z, err := zstd.NewReader(bytes.NewReader(packed), append(options, zstd.WithDecoderMaxWindow(maxWindow/4))...)
+		if err != nil {
+			return nil, nil, err
+		}
+		return z, z.Close, nil
+	}
+	z, err := zstd.NewReader(nil, append(options, zstd.WithDecodeAllCapLimit(true),
+		zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(maxWindow))...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer z.Close()
 	out, err := z.DecodeAll(packed, make([]byte, 0, size))
 	switch {
 	case errors.Is(err, zstd.ErrDecoderSizeExceeded):
-		return nil, bomb(name, limit)
+		return nil, nil, bomb(name, limit)
 	case err != nil:
-		return nil, damaged(name, err)
+		return nil, nil, damaged(name, err)
 	}
-	return out, nil
+	return bytes.NewReader(out), func() {}, nil
 }
 
 // checkZstd walks the blocks of the one frame without unpacking them. It returns how many bytes can come
-// out: the size that the frame states, or limit.
-func checkZstd(name string, packed []byte, limit int) (int, error) {
+// out, and the window in bytes.
+func checkZstd(name string, packed []byte, limit int64) (size, window int64, err error) {
 	var h zstd.Header
 	if err := h.Decode(packed); err != nil {
-		return 0, damaged(name, err)
+		return 0, 0, damaged(name, err)
 	}
 	switch {
 	case h.Skippable:
-		return 0, reject(catalog.Malformed, "%s starts with a skippable zstd frame, which dpkg cannot read; rebuild the package with dpkg-deb", name)
+		return 0, 0, reject(catalog.Malformed, "%s starts with a skippable zstd frame, which dpkg cannot read; rebuild the package with dpkg-deb", name)
 	case h.DictionaryID != 0:
-		return 0, reject(catalog.Unsupported, "%s needs a zstd dictionary, which dpkg does not have; rebuild the package with dpkg-deb", name)
+		return 0, 0, reject(catalog.Unsupported, "%s needs a zstd dictionary, which dpkg does not have; rebuild the package with dpkg-deb", name)
 	case h.WindowSize > maxWindow:
-		return 0, reject(catalog.TooLarge, "%s needs a zstd window of %d bytes; the limit is %d: use a lower compression level", name, h.WindowSize, maxWindow)
+		return 0, 0, reject(catalog.TooLarge, "%s needs a zstd window of %d bytes; the limit is %d: use a lower compression level", name, h.WindowSize, maxWindow)
 	case h.HasFCS && h.FrameContentSize > uint64(limit):
-		return 0, bomb(name, limit)
+		return 0, 0, bomb(name, limit)
 	case h.HasFCS:
-		limit = int(h.FrameContentSize)
+		limit = int64(h.FrameContentSize)
 	}
-	return limit, checkBlocks(name, packed[h.HeaderSize:], h.HasCheckSum, limit)
+	most, err := checkBlocks(name, packed[h.HeaderSize:], h.HasCheckSum, limit)
+	return min(most, limit), int64(h.WindowSize), err
 }
 
-// checkBlocks walks the blocks of a zstd frame, which must take all of rest. A block says how much it unpacks to,
-// unless it is compressed.
-func checkBlocks(name string, rest []byte, checksum bool, limit int) error {
-	known := 0 // bytes that come out
+// maxBlock is how many bytes a compressed zstd block unpacks to at most (RFC 8878, section 3.1.1.2.4).
+const maxBlock = 128 << 10
+
+// checkBlocks walks the blocks of a zstd frame, which must take all of rest, and returns how many bytes they unpack
+// to at most. A block says how much that is, unless it is compressed.
+func checkBlocks(name string, rest []byte, checksum bool, limit int64) (most int64, err error) {
+	known := int64(0) // bytes that come out
 	for n, last := 1, false; !last; n++ {
 		if len(rest) < 3 {
-			return damaged(name, io.ErrUnexpectedEOF)
+			return 0, damaged(name, io.ErrUnexpectedEOF)
 		}
 		// Block header, RFC 8878 section 3.1.1.2: last block, type, size; an RLE block (type 1) holds one byte.
 		header := uint32(binary.LittleEndian.Uint16(rest)) | uint32(rest[2])<<16
 		size, kind := int(header>>3), header>>1&3
 		if kind <= 1 {
-			known += size
+			known += int64(size)
+			most += int64(size)
+		} else {
+			most += maxBlock
 		}
 		if kind == 1 {
 			size = 1
@@ -162,16 +202,16 @@ func checkBlocks(name string, rest []byte, checksum bool, limit int) error {
 		}
 		switch {
 		case known > limit:
-			return bomb(name, limit)
+			return 0, bomb(name, limit)
 		case n > maxChunks:
-			return reject(catalog.TooLarge, "%s has more than %d zstd blocks; rebuild the package with dpkg-deb", name, maxChunks)
+			return 0, reject(catalog.TooLarge, "%s has more than %d zstd blocks; rebuild the package with dpkg-deb", name, maxChunks)
 		case len(rest) < 3+size:
-			return damaged(name, io.ErrUnexpectedEOF)
+			return 0, damaged(name, io.ErrUnexpectedEOF)
 		}
 		rest = rest[3+size:]
 	}
 	if len(rest) > 0 {
-		return reject(catalog.Malformed, "%s goes on after its first zstd frame, where dpkg stops reading; rebuild the package with dpkg-deb", name)
+		return 0, reject(catalog.Malformed, "%s goes on after its first zstd frame, where dpkg stops reading; rebuild the package with dpkg-deb", name)
 	}
-	return nil
+	return most, nil
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-const maxVersion = 128 // bytes
+const maxVersion = 255 // bytes: as long as a file name
 
 // A Version is a parsed version, as deb-version(7) describes it.
 type Version struct {
@@ -19,7 +19,7 @@ type Version struct {
 }
 
 // ParseVersion reads "[epoch:]upstream[-revision]". It refuses what dpkg refuses to install, and more than
-// 128 bytes. The error says what is wrong, for people, without the version itself.
+// 255 bytes. The error says what is wrong, for people, without the version itself.
 func ParseVersion(s string) (Version, error) {
 	if len(s) > maxVersion {
 		return Version{}, fmt.Errorf("it has %d bytes; the limit is %d", len(s), maxVersion)

@@ -15,7 +15,7 @@ import (
 // Streams that unpack to little or nothing but take long, because each of their parts brings tables of its own,
 // and control files that take as long as their limits allow.
 func TestWorstControls(t *testing.T) {
-	stored := append(bytes.Repeat([]byte{2, 0, 0, 'x'}, 4000), 0)
+	stored := append(bytes.Repeat([]byte{2, 0, 0, 'x'}, 6000), 0)
 	stored[0] = 1 // the first chunk resets the dictionary
 	// LZMA chunks that reset everything, each of one byte.
 	reset := append(bytes.Repeat([]byte{0xe0, 0, 0, 0, 5, 0x5d, 0, 0, 0, 0, 0, 0}, 100_000), 0)
@@ -27,12 +27,12 @@ func TestWorstControls(t *testing.T) {
 		want catalog.Reason
 	}{
 		{"gzip of a million empty blocks", archive("control.tar.gz", emptyBlocks(4<<20)), catalog.Malformed},
-		{"4,000 stored LZMA2 chunks", archive("control.tar.xz", xzStream(stored, 4000)), catalog.TooLarge},
+		{"6,000 stored LZMA2 chunks", archive("control.tar.xz", xzStream(stored, 6000)), catalog.TooLarge},
 		{"100,000 LZMA2 chunks with a state each", archive("control.tar.xz", xzStream(reset, 100_000)), catalog.TooLarge},
 		{"3,000,000 empty zstd blocks", archive("control.tar.zst", append([]byte("\x28\xb5\x2f\xfd\x00\x58"), make([]byte, 9_000_000)...)), catalog.TooLarge},
 		{"10 MiB of control.tar", archive("control.tar", make([]byte, 10<<20)), catalog.Malformed},
-		{"a control.tar of 10 MiB and more", archive("control.tar", make([]byte, 10<<20+1)), catalog.TooLarge},
-		{"a control.tar.gz of 10 MiB and more", archive("control.tar.gz", make([]byte, 10<<20+64<<10+1)), catalog.TooLarge},
+		{"a control.tar of 32 MiB and more", archive("control.tar", make([]byte, 32<<20+1)), catalog.TooLarge},
+		{"a control.tar.gz of 32 MiB and more", archive("control.tar.gz", make([]byte, 32<<20+1)), catalog.TooLarge},
 		{"a field of 1 MiB", withControl(control + "X-Long: " + filler + "\n"), ""},
 		{"a field of half a million lines", withControl(control + "X-Long: x\n" + strings.Repeat(" x\n", len(filler)/3)), ""},
 		{"350,000 dependencies", withControl("Depends: " + lines + "b\n" + control), ""},

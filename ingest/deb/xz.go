@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"hash/crc64"
 	"io"
+	"slices"
 
 	"github.com/ulikunitz/xz/lzma"
 
@@ -18,29 +19,74 @@ import (
 // unpackXZ reads one xz stream (The .xz File Format, version 1.0.4). It walks the whole container first:
 // LZMA2 chunks state their sizes, so what will come out is known before any memory is taken. The dictionary
 // is then no larger than the data, whatever the stream asks for.
-func unpackXZ(name string, packed []byte, limit int) ([]byte, error) {
-	s := xzStream{name: name, rest: packed}
+func unpackXZ(name string, packed []byte, limit int64) (io.Reader, func(), error) {
+	s := &xzStream{name: name, rest: packed}
 	if err := s.parse(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	total := int64(0)
 	for _, b := range s.blocks {
-		if total += b.size; total > int64(limit) {
-			return nil, bomb(name, limit)
+		if total += b.size; total > limit {
+			return nil, nil, bomb(name, limit)
 		}
 	}
-	out := make([]byte, total)
-	at := out
-	for _, b := range s.blocks {
-		if err := b.unpack(at[:b.size]); err != nil {
-			return nil, damaged(name, err)
+	return &xzReader{stream: s}, func() {}, nil
+}
+
+// An xzReader unpacks the blocks of a stream that was parsed.
+type xzReader struct {
+	stream *xzStream
+	r      io.Reader // of the current block; nil before it
+	left   int64     // bytes of the current block
+	sum    hash.Hash // its integrity check; nil if it has none that is known
+}
+
+func (x *xzReader) Read(p []byte) (int, error) {
+	for x.left == 0 {
+		if err := x.end(); err != nil {
+			return 0, err
 		}
-		if !s.checks(at[:b.size], b.check) {
-			return nil, damaged(name, errXZ)
+		if len(x.stream.blocks) == 0 {
+			return 0, io.EOF
 		}
-		at = at[b.size:]
+		if err := x.begin(x.stream.blocks[0]); err != nil {
+			return 0, err
+		}
 	}
-	return out, nil
+	n, err := x.r.Read(p[:min(int64(len(p)), x.left)])
+	x.left -= int64(n)
+	if x.sum != nil {
+		x.sum.Write(p[:n])
+	}
+	if err == io.EOF {
+		if err = nil; x.left > 0 {
+			err = errXZ
+		}
+	}
+	return n, err
+}
+
+// begin starts to read a block.
+func (x *xzReader) begin(b xzBlock) (err error) {
+	dictionary := max(lzma.MinDictCap, min(b.dictionary, b.size))
+	x.r, err = lzma.Reader2Config{DictCap: int(dictionary)}.NewReader2(bytes.NewReader(b.chunks))
+	x.left, x.sum = b.size, x.stream.hash()
+	return err
+}
+
+// end makes sure that the block before, if there is one, ends where it says, with the check that it has.
+func (x *xzReader) end() error {
+	if x.r == nil {
+		return nil
+	}
+	if n, err := x.r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		return errXZ
+	}
+	if x.sum != nil && !bytes.Equal(x.stream.stored(x.sum), x.stream.blocks[0].check) {
+		return errXZ
+	}
+	x.r, x.stream.blocks = nil, x.stream.blocks[1:]
+	return nil
 }
 
 // An xzBlock is one block of a stream.
@@ -50,22 +96,6 @@ type xzBlock struct {
 	dictionary int64  // bytes that the block asks for
 	check      []byte
 	unpadded   int64 // bytes of header, chunks and check, as the index has it
-}
-
-// unpack fills out, which has the size of the block.
-func (b xzBlock) unpack(out []byte) error {
-	dictionary := max(lzma.MinDictCap, min(b.dictionary, b.size))
-	r, err := lzma.Reader2Config{DictCap: int(dictionary)}.NewReader2(bytes.NewReader(b.chunks))
-	if err != nil {
-		return err
-	}
-	if _, err := io.ReadFull(r, out); err != nil {
-		return err
-	}
-	if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-		return errXZ
-	}
-	return nil
 }
 
 var errXZ = errors.New("the xz stream is damaged")
@@ -84,20 +114,26 @@ var xzChecks = map[byte]int{0: 0, 1: 4, 4: 8, 10: 32}
 
 var crc64Table = crc64.MakeTable(crc64.ECMA)
 
-// checks reports whether sum is the integrity check of b.
-func (s *xzStream) checks(b, sum []byte) bool {
-	var h hash.Hash
+// hash returns the integrity check that the stream uses, or nil if it has none.
+func (s *xzStream) hash() hash.Hash {
 	switch s.check {
 	case 1:
-		return binary.LittleEndian.Uint32(sum) == crc32.ChecksumIEEE(b)
+		return crc32.NewIEEE()
 	case 4:
-		return binary.LittleEndian.Uint64(sum) == crc64.Checksum(b, crc64Table)
+		return crc64.New(crc64Table)
 	case 10:
-		h = sha256.New()
-		h.Write(b)
-		return bytes.Equal(sum, h.Sum(nil))
+		return sha256.New()
 	}
-	return true
+	return nil
+}
+
+// stored returns the value of h as a stream has it: CRCs are little endian.
+func (s *xzStream) stored(h hash.Hash) []byte {
+	b := h.Sum(nil)
+	if s.check != 10 {
+		slices.Reverse(b)
+	}
+	return b
 }
 
 // take returns the next n bytes, or nil if there are fewer.

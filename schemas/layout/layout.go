@@ -43,9 +43,14 @@ func PoolName(p catalog.Package) string {
 	if strings.HasPrefix(p.Name, "lib") && len(p.Name) > 3 {
 		prefix = p.Name[:4]
 	}
-	folder, version := epochFolder(p.Version)
-	file := p.Name + "_" + version + "_" + p.Arch + ".deb"
-	return strings.Join([]string{"pool", p.Distribution.Version, p.Component, prefix, p.Name, folder + file}, "/")
+	folder, _ := epochFolder(p.Version)
+	return strings.Join([]string{"pool", p.Distribution.Version, p.Component, prefix, p.Name, folder + DebFile(p)}, "/")
+}
+
+// DebFile returns the last element of [PoolName], such as "hello_2.10-3_amd64.deb".
+func DebFile(p catalog.Package) string {
+	_, version := epochFolder(p.Version)
+	return p.Name + "_" + version + "_" + p.Arch + ".deb"
 }
 
 // PoolKey returns the object key of a DEB package.
