@@ -27,8 +27,8 @@ type Recovered struct {
 // for it, about a millisecond for each row.
 //
 // What was published wins over what is here, but nothing that is here is lost: active rows that were not
-// published stay, and so does a yank that no published revision had yet. An upload that waits with
-// other bytes than those published is rejected as a conflict. Then the release gets a revision beyond
+// published stay, and so does a yank, or an unyank, that no published revision had yet. An upload that waits
+// with other bytes than those published is rejected as a conflict. Then the release gets a revision beyond
 // both, with a new nonce, and so do others of its distribution if noarch packages changed. A pair that
 // is known already changes nothing.
 //
@@ -63,8 +63,8 @@ func (d *DB) recover(ctx context.Context, r catalog.Release, rows iter.Seq2[cata
 		if known && foreign.Number < rec.release.published {
 			return ErrOutdated
 		}
-		if rec.rebuild = rebuild; known {
-			rec.next = rec.release.revision + 1
+		if err := rec.begin(ctx, foreign, known, rebuild); err != nil {
+			return err
 		}
 		for k, err := range rows {
 			if err != nil {
@@ -107,7 +107,8 @@ type recovery struct {
 	counts       Recovered
 	shared       bool  // something that others show changed
 	rebuild      bool  // write every row
-	next         int64 // the revision with which changes come into the release; 0: clients see them already
+	read         int64 // the newest own revision that may be part of what was read
+	next         int64 // the revision with which changes come into the release; 0: clients see them already, and the pair is foreign
 }
 
 // beginRecovery locks what a release is made of, and creates it if it is absent.
@@ -164,16 +165,6 @@ func (rec *recovery) create(ctx context.Context, repository repositoryRow) error
 	return repository.draw(ctx, rec.tx, repository.settings.Revision.Number+1, random(), rec.now)
 }
 
-// pending reports whether a package was yanked here, and no published revision is without it yet.
-func (rec *recovery) pending(ctx context.Context, id int64, holder catalog.Package) (bool, error) {
-	if holder.State != catalog.Yanked {
-		return false, nil
-	}
-	n, err := scanID(rec.tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM appearances WHERE package_id = ? AND release_id = ? AND ABS(revision) > ?`,
-		id, rec.release.id, rec.release.published).Scan)
-	return n > 0, err
-}
-
 // take takes one row over.
 func (rec *recovery) take(ctx context.Context, k catalog.Package) error {
 	if k.Repository != rec.r.Repository || k.Distribution != rec.r.Distribution || !shows(rec.r.Arch, dirOf(k)) ||
@@ -190,7 +181,7 @@ func (rec *recovery) take(ctx context.Context, k catalog.Package) error {
 	}
 	pending := false
 	if err == nil {
-		pending, err = rec.pending(ctx, id, holder)
+		pending, err = rec.pending(ctx, id, holder, k)
 	}
 	same := holder.File.SHA256 == k.File.SHA256 && holder.Component == k.Component
 	if rec.rebuild { // nothing of the row is trusted
@@ -200,6 +191,9 @@ func (rec *recovery) take(ctx context.Context, k catalog.Package) error {
 	case err != nil:
 		return err
 	case !same:
+		if pending && holder.State == catalog.Yanked {
+			k = keepYank(holder, k)
+		}
 		err = rec.replace(ctx, id, holder, k)
 		rec.counts.Replaced++
 	case pending:

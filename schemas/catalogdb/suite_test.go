@@ -108,6 +108,8 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"an old catalog recovers what it missed and keeps what it has", recoverFromBackup},
 		{"a recovered release is beyond both revisions", recoverBeyondBoth},
 		{"a recovered noarch package is news to other directories", recoverNoarch},
+		{"what is newer here than in a recovered release stays", recoverPending},
+		{"what is published counts though that was not recorded", rebuildUnrecorded},
 		{"a rebuilt release has the rows that were published", rebuild},
 		{"rows that cannot be recovered change nothing", recoverRefuses},
 

@@ -37,6 +37,9 @@ func (d *DB) Yank(ctx context.Context, w Which, y catalog.Yank, now time.Time) (
 func yank(ctx context.Context, tx *transaction, pkg int64, y catalog.Yank, now time.Time) error {
 	_, err := tx.ExecContext(ctx, `UPDATE packages SET state = ?, yanked_at = ?, yank_reason = ?, yanked_by = ?, removed = 0 WHERE id = ?`,
 		catalog.Yanked, millis(y.At), y.Reason, cut(y.By, maxUser), pkg)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `DELETE FROM unyanks WHERE package_id = ?`, pkg)
+	}
 	if err != nil {
 		return err
 	}
@@ -58,7 +61,7 @@ func (d *DB) Unyank(ctx context.Context, w Which, now time.Time) ([]catalog.Pack
 		if row.pkg.State != catalog.Yanked {
 			return false, nil
 		}
-		return true, unyank(ctx, tx, row)
+		return true, unyank(ctx, tx, row, now)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("unyank %s: %w", w, err)
@@ -68,7 +71,7 @@ func (d *DB) Unyank(ctx context.Context, w Which, now time.Time) ([]catalog.Pack
 
 // unyank makes a yanked row active. One that was recovered from the record of a withdrawal has no index
 // entry and cannot be.
-func unyank(ctx context.Context, tx *transaction, row packageRow) error {
+func unyank(ctx context.Context, tx *transaction, row packageRow, now time.Time) error {
 	lost, err := scanID(tx.QueryRowContext(ctx, `SELECT removed <> 0 OR (stanza IS NULL AND primary_xml IS NULL) FROM packages WHERE id = ?`+tx.forUpdate, row.id).Scan)
 	if err != nil {
 		return err
@@ -76,11 +79,10 @@ func unyank(ctx context.Context, tx *transaction, row packageRow) error {
 	if lost != 0 {
 		return fmt.Errorf("%s: %w", row.pkg.Arch, ErrRemoved)
 	}
-	return activateYanked(ctx, tx, row.id)
-}
-
-func activateYanked(ctx context.Context, tx *transaction, pkg int64) error {
-	_, err := tx.ExecContext(ctx, `UPDATE packages SET state = ?, yanked_at = NULL, yank_reason = '', yanked_by = '', removed = 0 WHERE id = ?`, catalog.Active, pkg)
+	_, err = tx.ExecContext(ctx, `UPDATE packages SET state = ?, yanked_at = NULL, yank_reason = '', yanked_by = '', removed = 0 WHERE id = ?`, catalog.Active, row.id)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `REPLACE INTO unyanks (package_id, at) VALUES (?, ?)`, row.id, millis(now))
+	}
 	return err
 }
 
