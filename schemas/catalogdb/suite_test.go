@@ -115,6 +115,8 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 
 		{"a package is placed in each release", placements},
 		{"an RPM package is placed in its directories", placementsRPM},
+		{"a package appears in each of its releases", appearances},
+		{"workers are seen until they end", workers},
 		{"a recovered package is visible", placementsRecovered},
 
 		{"staged objects expire when all is said", expired},
