@@ -55,7 +55,7 @@ func badUploads(t *testing.T) []badUpload {
 		{"no Version", jammy + "no-version.deb", debWith("Package: a\nArchitecture: all\n"), catalog.MissingField, "Version"},
 		{"no Architecture", jammy + "no-arch.deb", debWith("Package: a\nVersion: 1\n"), catalog.MissingField, "Architecture"},
 		{"a name with a slash", jammy + "slash.deb", debWith("Package: a/../b\nVersion: 1\nArchitecture: all\n"), catalog.BadField, "Package"},
-		{"a name with a bell", jammy + "bell.deb", debWith("Package: a\ab\nVersion: 1\nArchitecture: all\n"), catalog.BadField, "control character"},
+		{"a name with a bell", jammy + "bell.deb", debWith("Package: a\ab\nVersion: 1\nArchitecture: all\n"), catalog.BadField, "lower-case letters"},
 		{"a name of two lines", jammy + "lines.deb", debWith("Package: aa\n bb\nVersion: 1\nArchitecture: all\n"), catalog.BadField, "Package"},
 		{"a version with a slash", jammy + "version.deb", debWith("Package: aa\nVersion: 1/2\nArchitecture: all\n"), catalog.BadField, "Version"},
 		{"a version with a blank", jammy + "blank.deb", debWith("Package: aa\nVersion: 1 2\nArchitecture: all\n"), catalog.BadField, "Version"},

@@ -35,7 +35,8 @@ func TestDebian(t *testing.T) {
 	s := startSite(t)
 	begin := time.Now()
 	target := "real/debian/debian/" + a.suite
-	t.Logf("pushed in %s: %v", time.Since(begin).Round(time.Millisecond), s.push(t, target, files))
+	states := s.push(t, target, files)
+	t.Logf("pushed in %s: %v", time.Since(begin).Round(time.Millisecond), states)
 	ours := map[string]paragraph{}
 	for _, p := range paragraphs(gunzip(t, s.fetch(t, "real/debian/debian/dists/"+a.suite+"/main/binary-"+a.arch+"/Packages.gz"))) {
 		ours[p.id()] = p
