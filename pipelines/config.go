@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -134,6 +135,11 @@ func (r *Resources) open(ctx context.Context) (err error) {
 	if cfg.Staging != "" {
 		if r.Staging, err = objects.OpenStaging(ctx, cfg.Staging); err != nil {
 			return err
+		}
+		if s, ok := r.Staging.(interface{ OnSkip(func(string, error)) }); ok {
+			s.OnSkip(func(place string, why error) {
+				r.Log.Warn("left out of staging", "place", strconv.Quote(place), "why", why)
+			})
 		}
 	}
 	if r.Bucket, err = objects.OpenBucket(ctx, cfg.Bucket); err != nil {
