@@ -76,13 +76,11 @@ func (s *site) packageOf(key string) (k catalog.Package, ok bool) {
 	return k, isKeyOf(key, k)
 }
 
-// debName takes "name_version_arch.deb" apart. None of the parts has an underscore.
+// debName takes "name_version_arch.deb" apart, from its end: a name may have underscores.
 func debName(file string) (name, version, arch string) {
-	p := strings.Split(strings.TrimSuffix(file, ".deb"), "_")
-	if len(p) != 3 {
-		return "", "", ""
-	}
-	return p[0], p[1], p[2]
+	rest, arch := cutLast(strings.TrimSuffix(file, ".deb"), "_")
+	name, version = cutLast(rest, "_")
+	return name, version, arch
 }
 
 // rpmName takes "name-version-release.arch.rpm" apart, from its end: a name may have dots and hyphens.
