@@ -1,5 +1,5 @@
-// Package command is what the commands of repomill have in common: a command line whose flags can be set in the
-// environment, the exit codes that scripts rely on, and the errors that choose one.
+// Package command is what the commands of repomill have in common: a command line with the habits that
+// people expect of a tool, the exit codes that scripts rely on, the errors that choose one, and the log.
 package command
 
 import (
@@ -72,26 +72,16 @@ type Line struct {
 }
 
 // Run parses args into grammar, a pointer to a struct in kong's form, calls run, and returns the exit code. What run
-// is given has ctx bound.
+// is given has ctx bound. Besides the grammar's own words every program knows --version, version and help.
 func (l Line) Run(ctx context.Context, grammar any, args []string, run func(*kong.Context) error) (code int) {
 	exited := false
-	parser, err := kong.New(grammar, append([]kong.Option{
-		kong.Name(l.Name),
-		kong.Description(l.Description + " Every flag can also be set in the environment, as REPOMILL_ and its name in capitals."),
-		kong.DefaultEnvars("REPOMILL"),
-		kong.Writers(l.Out, l.Err),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Exit(func(c int) { code, exited = c, true }),
-	}, l.Options...)...)
-	if err != nil {
-		panic(err) // the grammar is wrong
-	}
-	parsed, err := parser.Parse(args)
-	if exited { // --help
+	parser := l.parser(grammar, kong.Exit(func(c int) { code, exited = c, true }))
+	parsed, err := parser.Parse(asFlags(args))
+	if exited { // --help or --version
 		return code
 	}
 	if err != nil {
-		fmt.Fprintf(l.Err, "%s: %s; see %s --help\n", l.Name, Printable(err.Error()), l.Name)
+		fmt.Fprintf(l.Err, "%s: %s; see %s --help\n", l.Name, Printable(sentence(err)), misread(parser, err).FullPath())
 		return Misused
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
@@ -99,4 +89,23 @@ func (l Line) Run(ctx context.Context, grammar any, args []string, run func(*kon
 		fmt.Fprintf(l.Err, "%s: %s\n", l.Name, Printable(strings.ReplaceAll(err.Error(), "\n", "; ")))
 	}
 	return CodeOf(err)
+}
+
+func (l Line) parser(grammar any, more ...kong.Option) *kong.Kong {
+	options := append([]kong.Option{
+		kong.Name(l.Name),
+		kong.Description(fmt.Sprintf("%s A flag with a $VARIABLE in its help can also be set in the environment. See also %[2]s help [COMMAND] and %[2]s version.", l.Description, l.Name)),
+		kong.Embed(&struct {
+			Version kong.VersionFlag `help:"Print which build this is, and end."`
+		}{}),
+		kong.Vars{"version": l.Name + " " + Version()},
+		kong.Writers(l.Out, l.Err),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		environment(),
+	}, l.Options...)
+	parser, err := kong.New(grammar, append(options, more...)...)
+	if err != nil {
+		panic(err) // the grammar is wrong
+	}
+	return parser
 }

@@ -1,0 +1,48 @@
+package command
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// fromEnvironment are the flags that can also be set in the environment: where things are, who acts, and how a process
+// that goes on is set up. What a command does, to what, and for how long is not among them: a variable that leaked into
+// a profile would act in every command.
+var fromEnvironment = []string{
+	"data", "staging", "events", "catalog", "bucket", "signing-key", "key", "key-pair-id", "cdn", "invalidate", "public-url", "edge-url",
+	"listen", "edge-listen", "ops-listen", "distributions", "cache", "cache-size", "log-format", "log-level",
+	"create", "max-package-size", "retention", "upload-timeout", "grace", "serve-through",
+	"runner", "endpoint", "environment-type", "environment-config", "worker-binary",
+	"project", "region", "staging-location", "temp-location", "service-account-email", "worker-machine-type", "worker-region", "worker-zone",
+	"network", "subnetwork", "sdk-container-image",
+}
+
+// environment gives the flags that may have them their variables, such as REPOMILL_PUBLIC_URL. A flag whose variables
+// are in its tag keeps those.
+func environment() kong.Option {
+	return kong.PostBuild(func(k *kong.Kong) error {
+		return kong.Visit(k.Model, func(v kong.Visitable, next kong.Next) error {
+			f, ok := v.(*kong.Flag)
+			if ok && len(f.Envs) == 0 && slices.Contains(fromEnvironment, f.Name) {
+				name := "REPOMILL_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+				f.Envs = []string{name}
+				f.Value.Tag.Envs = f.Envs
+			}
+			return next(nil)
+		})
+	})
+}
+
+// Environment returns the variables of each flag of a grammar, by the flag's name: none for those without.
+func (l Line) Environment(grammar any) map[string][]string {
+	all := map[string][]string{}
+	kong.Visit(l.parser(grammar).Model, func(v kong.Visitable, next kong.Next) error { //nolint:errcheck // there is none
+		if f, ok := v.(*kong.Flag); ok {
+			all[f.Name] = slices.Compact(slices.Sorted(slices.Values(slices.Concat(all[f.Name], f.Envs))))
+		}
+		return next(nil)
+	})
+	return all
+}

@@ -1,0 +1,119 @@
+package command_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+
+	"repomill/pipelines/command"
+)
+
+// pushes is a command that needs arguments.
+type pushes struct {
+	Target string   `arg:""`
+	Files  []string `arg:""`
+	Now    bool
+	Data   string
+	User   string `env:"MILL_USER"`
+}
+
+func (pushes) Run() error { return nil }
+
+type mills struct {
+	Push pushes   `cmd:"" help:"Push packages."`
+	Repo struct { // a group of commands
+		List struct{} `cmd:""`
+	} `cmd:""`
+}
+
+func runMill(ctx context.Context, args ...string) (code int, out, said string) {
+	var o, e bytes.Buffer
+	line := command.Line{Name: "mill", Description: "Mills.", Out: &o, Err: &e}
+	code = line.Run(ctx, &mills{}, args, func(c *kong.Context) error { return c.Run() })
+	return code, o.String(), e.String()
+}
+
+func TestHabits(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		args      []string
+		code      int
+		out, said string
+	}{
+		{"a flag asks for the version", []string{"--version"}, 0, "mill " + command.Version() + "\n", ""},
+		{"so does a word", []string{"version"}, 0, "mill " + command.Version() + "\n", ""},
+		{"a command is missing", nil, 2, "", "mill: name a command: push, repo; see mill --help\n"},
+		{"a command of a group is missing", []string{"repo"}, 2, "", "mill: name a command: list; see mill repo --help\n"},
+		{"arguments are missing", []string{"push", "a"}, 2, "", "mill: missing: <files> ...; see mill push --help\n"},
+		{"all arguments are missing", []string{"push"}, 2, "", "mill: missing: <target> <files> ...; see mill push --help\n"},
+		{"a flag is unknown to a command", []string{"push", "--what", "a", "b"}, 2, "", "mill: unknown flag --what; see mill push --help\n"},
+		{"a command is unknown", []string{"pull"}, 2, "", "mill: unexpected argument pull, did you mean \"push\"?; see mill --help\n"},
+		{"help for an unknown command", []string{"help", "pull"}, 2, "", "mill: unexpected argument pull, did you mean \"push\"?; see mill --help\n"},
+		{"a file may be called version", []string{"push", "a", "version"}, 0, "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if code, out, said := runMill(t.Context(), tt.args...); code != tt.code || out != tt.out || said != tt.said {
+				t.Errorf("got %d, %q, %q; want %d, %q, %q", code, out, said, tt.code, tt.out, tt.said)
+			}
+		})
+	}
+}
+
+func TestHelpIsACommandToo(t *testing.T) {
+	for _, args := range [][]string{{}, {"push"}, {"repo", "list"}} {
+		_, want, _ := runMill(t.Context(), append(args, "--help")...)
+		code, got, said := runMill(t.Context(), append([]string{"help"}, args...)...)
+		if code != 0 || got != want || said != "" || !strings.HasPrefix(got, strings.TrimSpace("Usage: mill "+strings.Join(args, " "))) {
+			t.Errorf("help %q: got %d, %q, %q; want %q", args, code, got, said, want)
+		}
+	}
+}
+
+func TestOnlySettingsAreReadFromTheEnvironment(t *testing.T) {
+	line := command.Line{Name: "mill", Out: &bytes.Buffer{}, Err: &bytes.Buffer{}}
+	got := line.Environment(&mills{})
+	for flag, want := range map[string]string{"data": "REPOMILL_DATA", "now": "", "user": "MILL_USER", "version": "", "help": ""} {
+		if vars, ok := got[flag]; !ok || strings.Join(vars, " ") != want {
+			t.Errorf("--%s has %q, want %q", flag, vars, want)
+		}
+	}
+	t.Setenv("REPOMILL_DATA", "/srv/mill")
+	t.Setenv("REPOMILL_NOW", "1")
+	var m mills
+	code := line.Run(t.Context(), &m, []string{"push", "a", "b"}, func(*kong.Context) error { return nil })
+	if code != 0 || m.Push.Data != "/srv/mill" || m.Push.Now {
+		t.Errorf("got %d, %+v", code, m.Push)
+	}
+}
+
+func TestLogHandler(t *testing.T) {
+	for _, tt := range []struct{ form, level, want string }{
+		{"text", "warn", "level=WARN msg=w\n"},
+		{"text", "info", "level=INFO msg=i\nlevel=WARN msg=w\n"},
+		{"json", "error", ""},
+		{"json", "debug", `{"level":"DEBUG","msg":"d"}` + "\n" + `{"level":"INFO","msg":"i"}` + "\n" + `{"level":"WARN","msg":"w"}` + "\n"},
+	} {
+		var b bytes.Buffer
+		log := slog.New(command.LogHandler(&b, tt.form, tt.level))
+		log.Debug("d")
+		log.Info("i")
+		log.Warn("w")
+		var got strings.Builder
+		for line := range strings.Lines(b.String()) { // without its time
+			if tt.form == "json" {
+				_, rest, _ := strings.Cut(line, ",")
+				got.WriteString("{" + rest)
+			} else {
+				_, rest, _ := strings.Cut(line, " ")
+				got.WriteString(rest)
+			}
+		}
+		if got.String() != tt.want {
+			t.Errorf("%s from %s: got %q, want %q", tt.form, tt.level, got.String(), tt.want)
+		}
+	}
+}
