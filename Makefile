@@ -33,12 +33,13 @@ run: build
 	bin/repomill up --data ./data
 
 build: go-version
-	$(GO) build -o bin/repomill ./pipelines/repomill
-	$(GO) build -o bin/repomill-resolver ./serve/resolver
+	$(GO) build -buildvcs=auto -o bin/repomill ./pipelines/repomill
+	$(GO) build -buildvcs=auto -o bin/repomill-resolver ./serve/resolver
 
+# -buildvcs: a program says which revision it is. Without a repository or git there is none to say.
 # The command that submits jobs to Flink and Dataflow links their runners: building it takes longer.
 bin/repomill-beam: go-version
-	$(GO) build -o $@ ./pipelines/repomill-beam
+	$(GO) build -buildvcs=auto -o $@ ./pipelines/repomill-beam
 
 # The version that go.mod asks for, checked before the compiler says it in other words.
 go-version:

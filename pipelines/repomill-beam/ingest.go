@@ -24,6 +24,7 @@ type ingestCmd struct {
 	MaxPackageSize int64         `default:"${maxPackageSize}" help:"Largest package, in bytes."`
 	UploadTimeout  time.Duration `default:"5m" help:"How long one attempt at an upload may take, besides a second for each MiB."`
 	Detach         bool          `help:"Submit one job, and end: what it stores is published by a running repomill worker."`
+	LogLevel       string        `default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
 	LogFormat      string        `default:"json" enum:"text,json" help:"Form of the log, which goes to the standard error."`
 
 	Engine engineCfg `embed:"" group:"Engine:"`
@@ -50,7 +51,7 @@ func (c *ingestCmd) Run(ctx context.Context, stderr io.Writer) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	log := newLogger(stderr, c.LogFormat)
+	log := newLogger(stderr, c.LogFormat, c.LogLevel)
 	e, err := newEngine(c.Engine)
 	if err != nil {
 		return err
@@ -138,11 +139,8 @@ func (c *ingestCmd) workers() pipelines.Config {
 }
 
 // newLogger makes the log of this process, Beam's lines among it.
-func newLogger(stderr io.Writer, format string) *slog.Logger {
-	var h slog.Handler = slog.NewTextHandler(stderr, nil)
-	if format == "json" {
-		h = slog.NewJSONHandler(stderr, nil)
-	}
-	slog.SetDefault(slog.New(h)) // after Beam's own
+func newLogger(stderr io.Writer, format, level string) *slog.Logger {
+	slog.SetDefault(slog.New(command.LogHandler(stderr, format, level))) // after Beam's own
+	slog.Info("starting", "version", command.Version())
 	return slog.Default()
 }

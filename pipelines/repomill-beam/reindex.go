@@ -28,6 +28,7 @@ type reindexCmd struct {
 	PublicURL  string   `name:"public-url" required:"" placeholder:"https://NAME" help:"URL under which clients reach the resolver."`
 	Parallel   int      `default:"2" help:"Releases that are published at a time, 1 to 64."`
 	By         string   `env:"REPOMILL_BY,GITLAB_USER_LOGIN,GITHUB_ACTOR,USER" help:"Who does it, for the record."`
+	LogLevel   string   `default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
 	LogFormat  string   `default:"json" enum:"text,json" help:"Form of the log, which goes to the standard error."`
 
 	Engine engineCfg `embed:"" group:"Engine:"`
@@ -53,7 +54,7 @@ func (c *reindexCmd) Run(ctx context.Context, stderr io.Writer) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	newLogger(stderr, c.LogFormat)
+	newLogger(stderr, c.LogFormat, c.LogLevel)
 	e, err := newEngine(c.Engine)
 	if err != nil {
 		return err

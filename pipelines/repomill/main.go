@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -44,6 +45,8 @@ func main() {
 
 // run executes one command line and returns its exit code.
 func run(ctx context.Context, args []string, io stdio) int {
+	// Of packages that log: a command which goes on installs a log of its own.
+	slog.SetDefault(slog.New(command.LogHandler(io.err, "text", "warn")))
 	line := command.Line{
 		Name: "repomill", Description: "Signed DEB and RPM repositories from packages that CI pushes.",
 		Out: io.out, Err: io.err, Options: []kong.Option{kong.Vars(vars)},

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"repomill/pipelines"
+	"repomill/pipelines/command"
 )
 
 // serveOps serves what operators and their machines ask of a long-running process, until ctx ends.
@@ -19,8 +20,10 @@ func serveOps(ctx context.Context, l net.Listener, r *pipelines.Resources, d *pi
 }
 
 func opsHandler(r *pipelines.Resources, d *pipelines.Dispatcher) http.Handler {
+	registry := r.Registry(d)
+	registry.MustRegister(command.BuildInfo())
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(r.Registry(d), promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
 	mux.HandleFunc("GET /livez", alive)
 	mux.HandleFunc("GET /healthz", alive)
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, req *http.Request) {

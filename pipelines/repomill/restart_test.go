@@ -178,7 +178,7 @@ func TestRefusesToStart(t *testing.T) {
 	} {
 		t.Run(tt.fact, func(t *testing.T) {
 			args := []string{"up"}
-			for _, flag := range []string{"--listen", "--edge-listen"} {
+			for _, flag := range []string{"--listen", "--edge-listen", "--ops-listen"} {
 				if !strings.Contains(strings.Join(tt.args, " ")+" ", " "+flag+" ") {
 					args = append(args, flag, "127.0.0.1:0")
 				}

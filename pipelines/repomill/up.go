@@ -39,6 +39,7 @@ type upCmd struct {
 	MaxPackageSize int64         `default:"${maxPackageSize}" help:"Largest package, in bytes."`
 	Retention      time.Duration `default:"168h" help:"How long superseded indexes, withdrawn packages and finished uploads in staging are kept; at least 24h."`
 	CacheSize      int64         `default:"${cacheSize}" help:"How many bytes of rendered indexes are kept, below --data, for the next package; losing them costs time only."`
+	LogLevel       string        `default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
 	LogFormat      string        `default:"text" enum:"text,json" help:"Form of the log, which goes to the standard error."`
 }
 
@@ -63,8 +64,9 @@ type site struct {
 
 // Run serves until ctx ends.
 func (c *upCmd) Run(ctx context.Context, io stdio) error {
-	s := &site{cmd: c, io: io, log: newLogger(io, c.LogFormat)}
+	s := &site{cmd: c, io: io, log: newLogger(io, c.LogFormat, c.LogLevel)}
 	defer s.close()
+	s.log.Info("starting", "version", command.Version())
 	if err := s.open(ctx); err != nil {
 		return err
 	}
@@ -76,11 +78,8 @@ func (c *upCmd) Run(ctx context.Context, io stdio) error {
 }
 
 // newLogger makes the process's log.
-func newLogger(io stdio, format string) *slog.Logger {
-	if format == "json" { // a line for each state change
-		return setLogger(slog.NewJSONHandler(io.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	}
-	return setLogger(slog.NewTextHandler(io.err, nil))
+func newLogger(io stdio, format, level string) *slog.Logger {
+	return setLogger(command.LogHandler(io.err, format, level))
 }
 
 // setLogger makes a log the process's. Beam's initialisation, which installs a log of its own, goes first.

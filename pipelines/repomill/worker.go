@@ -34,6 +34,7 @@ type workerCmd struct {
 	Once           bool          `help:"End when nothing is left to do, for cron and CI."`
 	Grace          time.Duration `default:"30s" help:"How long work in hand may go on after SIGTERM."`
 	OpsListen      string        `default:"127.0.0.1:9101" help:"Address of /metrics, /healthz and /readyz; empty for none."`
+	LogLevel       string        `default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
 	LogFormat      string        `default:"json" enum:"text,json" help:"Form of the log, which goes to the standard error."`
 }
 
@@ -43,6 +44,10 @@ const minUploadTimeout = 30 * time.Second
 // Help describes the exit codes.
 func (workerCmd) Help() string {
 	return `Takes up what CI puts into staging, publishes it, and sweeps up what events missed. Any number of workers may run.
+
+Example:
+  repomill worker --staging gs://in --events pubsub://project/uploads --catalog mysql://mill@db/mill?password-file=/etc/mill/password \
+    --bucket s3://out?region=eu-west-1 --signing-key file:///etc/mill/signing-key.asc --public-url https://packages.example.org
 
 Exit codes:
   0  ended by a signal; with --once: nothing is left to do
@@ -54,10 +59,11 @@ Exit codes:
 
 // Run works until ctx ends.
 func (c *workerCmd) Run(ctx context.Context, io stdio) error {
-	newLogger(io, c.LogFormat)
+	log := newLogger(io, c.LogFormat, c.LogLevel)
 	if err := c.check(); err != nil {
 		return err
 	}
+	log.Info("starting", "version", command.Version())
 	r, err := pipelines.Open(ctx, c.config())
 	if err != nil {
 		return command.Fault(err)

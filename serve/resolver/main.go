@@ -28,6 +28,7 @@ type Config struct {
 	OpsListen    string        `name:"ops-listen" default:"127.0.0.1:9102" help:"Address of /metrics, and of /healthz, /livez and /readyz, which are at --listen too; empty for none."`
 	ServeThrough string        `name:"serve-through" default:"none" enum:"none,metadata" help:"What is answered with its bytes instead of a redirect: none, or metadata, which is all but packages, for clients that cannot follow a redirect to another host."`
 	Grace        time.Duration `default:"10s" help:"How long requests in hand may go on after SIGTERM."`
+	LogLevel     string        `name:"log-level" default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
 	LogFormat    string        `name:"log-format" default:"json" enum:"json,text" help:"Form of the log, which goes to the standard error."`
 }
 
@@ -40,7 +41,7 @@ func main() {
 // resolve executes one command line and returns its exit code.
 func resolve(ctx context.Context, args []string, out, errOut io.Writer) int {
 	said := &hidingKeys{Writer: errOut}
-	line := command.Line{Name: "resolver", Description: "Redirects clients of package repositories to signed URLs.", Out: out, Err: said}
+	line := command.Line{Name: "repomill-resolver", Description: "Redirects clients of package repositories to signed URLs.", Out: out, Err: said}
 	cfg := &Config{}
 	return line.Run(ctx, cfg, args, func(*kong.Context) error {
 		said.understood = true
@@ -57,7 +58,7 @@ type hidingKeys struct {
 
 func (h *hidingKeys) Write(p []byte) (int, error) {
 	if !h.understood && bytes.Contains(p, []byte("-----BEGIN")) {
-		_, err := io.WriteString(h.Writer, "resolver: --key: use file:///path/to/key.pem, not the key itself; see resolver --help\n")
+		_, err := io.WriteString(h.Writer, "repomill-resolver: --key: use file:///path/to/key.pem, not the key itself; see repomill-resolver --help\n")
 		return len(p), err
 	}
 	return h.Writer.Write(p)

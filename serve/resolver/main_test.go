@@ -187,7 +187,7 @@ func TestBadSettings(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	var out bytes.Buffer
-	if code := resolve(t.Context(), []string{"--help"}, &out, io.Discard); code != 0 || !strings.Contains(out.String(), "$REPOMILL_KEY_PAIR_ID") {
+	if code := resolve(t.Context(), []string{"--help"}, &out, io.Discard); code != 0 || !strings.Contains(out.String(), "$REPOMILL_KEY_PAIR_ID") || !strings.HasPrefix(out.String(), "Usage: repomill-resolver ") {
 		t.Errorf("got %d\n%s", code, out.String())
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/serve"
 )
@@ -32,7 +33,7 @@ func newMetrics(health func() serve.Health, signatures func() int64, now func() 
 			Buckets: []float64{.0001, .0005, .001, .005, .01, .02, .05, .1, .5, 1, 5, 30},
 		}, []string{"kind"}),
 	}
-	m.registry.MustRegister(m.requests, m.duration,
+	m.registry.MustRegister(m.requests, m.duration, command.BuildInfo(),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "repomill_resolver_signatures_total", Help: "Signatures made, those that were drawn again included."},
 			func() float64 { return float64(signatures()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "repomill_resolver_settings_age_seconds", Help: "Time since the bucket last answered."},

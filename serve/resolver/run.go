@@ -45,7 +45,7 @@ func run(ctx context.Context, cfg Config, errOut io.Writer) error {
 		return err
 	}
 	defer bucket.Close()
-	s := &resolver{cfg: cfg, log: newLogger(errOut, cfg.LogFormat)}
+	s := &resolver{cfg: cfg, log: slog.New(command.LogHandler(errOut, cfg.LogFormat, cfg.LogLevel))}
 	s.settings = serve.NewSettingsCache(serve.SettingsConfig{Bucket: bucket, MaxAge: settingsAge, MaxStale: settingsStale, Log: s.log, Now: time.Now})
 	if err := s.settings.Probe(ctx); err != nil {
 		return command.Fault(fmt.Errorf("--bucket: %w", err))
@@ -56,13 +56,6 @@ func run(ctx context.Context, cfg Config, errOut io.Writer) error {
 		rc.Through = bucket
 	}
 	return s.serve(ctx, serve.NewResolver(rc), m.handler())
-}
-
-func newLogger(w io.Writer, format string) *slog.Logger {
-	if format == "text" {
-		return slog.New(slog.NewTextHandler(w, nil))
-	}
-	return slog.New(slog.NewJSONHandler(w, nil))
 }
 
 // ready says why clients should not be sent here. A key is there, or the program would not run. With the
@@ -107,7 +100,7 @@ func (s *resolver) serve(ctx context.Context, public, metrics http.Handler) erro
 	}
 	g.Go(func() error { s.settings.Poll(ctx); return nil })
 	g.Go(func() error { s.watch(ctx); return nil })
-	s.log.Info("serving", "listen", listener.Addr().String(), "ops_listen", opsAddress, "public_url", s.cfg.PublicURL, "cdn", s.cfg.CDN,
+	s.log.Info("serving", "version", command.Version(), "listen", listener.Addr().String(), "ops_listen", opsAddress, "public_url", s.cfg.PublicURL, "cdn", s.cfg.CDN,
 		"key_pair_id", s.cfg.KeyPairID, "serve_through", s.cfg.ServeThrough)
 	err = g.Wait()
 	s.log.Info("stopped")

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"io"
+	"testing"
+
+	"github.com/alecthomas/kong"
+	"github.com/google/go-cmp/cmp"
+
+	"repomill/pipelines/command"
+)
+
+// What a variable in some profile could do to every command is set on the command line only.
+func TestEnvironment(t *testing.T) {
+	line := command.Line{Name: "repomill", Out: io.Discard, Err: io.Discard, Options: []kong.Option{kong.Vars(vars)}}
+	got := line.Environment(&commands{})
+	for flag, variables := range got {
+		if len(variables) == 0 {
+			delete(got, flag)
+		}
+	}
+	actor := []string{"GITHUB_ACTOR", "GITLAB_USER_LOGIN"}
+	want := map[string][]string{
+		"user": append(actor, "REPOMILL_USER"), "job": {"BUILD_URL", "CI_JOB_URL", "REPOMILL_JOB"}, "by": append(actor, "REPOMILL_BY", "USER"),
+		"data": {"REPOMILL_DATA"}, "staging": {"REPOMILL_STAGING"}, "events": {"REPOMILL_EVENTS"}, "catalog": {"REPOMILL_CATALOG"},
+		"bucket": {"REPOMILL_BUCKET"}, "signing-key": {"REPOMILL_SIGNING_KEY"}, "public-url": {"REPOMILL_PUBLIC_URL"}, "edge-url": {"REPOMILL_EDGE_URL"},
+		"listen": {"REPOMILL_LISTEN"}, "edge-listen": {"REPOMILL_EDGE_LISTEN"}, "ops-listen": {"REPOMILL_OPS_LISTEN"},
+		"distributions": {"REPOMILL_DISTRIBUTIONS"}, "invalidate": {"REPOMILL_INVALIDATE"}, "cache": {"REPOMILL_CACHE"}, "cache-size": {"REPOMILL_CACHE_SIZE"},
+		"log-format": {"REPOMILL_LOG_FORMAT"}, "log-level": {"REPOMILL_LOG_LEVEL"}, "create": {"REPOMILL_CREATE"},
+		"max-package-size": {"REPOMILL_MAX_PACKAGE_SIZE"}, "retention": {"REPOMILL_RETENTION"}, "upload-timeout": {"REPOMILL_UPLOAD_TIMEOUT"}, "grace": {"REPOMILL_GRACE"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("flags with variables (-want +got):\n%s", diff)
+	}
+}
