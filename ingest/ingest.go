@@ -88,11 +88,8 @@ func (g *Ingester) Store(ctx context.Context, u catalog.Upload) (Stored, error) 
 	if rej != nil {
 		return Stored{}, rej
 	}
-	if rej := checkName(at.File, distro.Format); rej != nil {
+	if rej := checkPlace(at, distro); rej != nil {
 		return Stored{}, rej
-	}
-	if distro.Format == catalog.RPM && at.Component != "" {
-		return Stored{}, reject(catalog.BadPath, "%s has no components; use %s/%s/%s", distro.Distribution, at.Repository, distro.Distribution, at.File)
 	}
 	body, by, err := g.Staging.Open(ctx, u)
 	if err != nil {
@@ -146,21 +143,11 @@ func (g *Ingester) read(ctx context.Context, at layout.Staged, distro layout.Dis
 }
 
 func (g *Ingester) readFrom(ctx context.Context, at layout.Staged, distro layout.Distro, by catalog.Pusher, r *bufio.Reader) (catalog.Package, error) {
-	if rej := checkFormat(r, distro); rej != nil {
-		return catalog.Package{}, rej
-	}
-	pkg, err := peek(distro.Format, r)
+	k, pkg, err := identify(at, distro, r)
 	if err != nil {
-		return catalog.Package{}, err
-	}
-	k := pkg.Identity()
-	k.Repository, k.Distribution, k.Component, k.Pusher = at.Repository, at.Distribution, at.Component, by
-	if k.Format == catalog.DEB && k.Component == "" {
-		k.Component = layout.DefaultComponent
-	}
-	if err := installable(k, pkg, distro); err != nil {
 		return k, err
 	}
+	k.Pusher = by
 	missing, err := g.admit(ctx, k, distro)
 	if err != nil {
 		return k, err

@@ -30,7 +30,7 @@ type Verdict struct {
 	Package    string           `json:"package,omitempty"` // name version architecture
 	Key        string           `json:"key,omitempty"`     // published object key
 	Releases   []VerdictRelease `json:"releases,omitempty"`
-	Received   time.Time        `json:"received"`
+	Received   time.Time        `json:"received,omitzero"`
 	Finished   *time.Time       `json:"finished,omitempty"`
 }
 

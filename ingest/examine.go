@@ -1,0 +1,64 @@
+package ingest
+
+import (
+	"bufio"
+	"context"
+	"io"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// Examine reads a package to its end as [Ingester.Store] does, and says what it would be in a place. Whether the
+// repository takes it, and whether the name is free, only the catalog knows. The error is a *[catalog.Rejection], or a
+// fault of r or of ctx.
+func Examine(ctx context.Context, r io.Reader, at layout.Staged, distro layout.Distro, maxSize int64) (catalog.Package, error) {
+	if rej := checkPlace(at, distro); rej != nil {
+		return catalog.Package{}, rej
+	}
+	b := bufio.NewReaderSize(&bounded{r, maxSize, ctx.Err}, 64<<10)
+	k, pkg, err := identify(at, distro, b)
+	if err != nil {
+		return k, err
+	}
+	d := newDigests(k.Format)
+	err = guard(func() error {
+		_, err := io.Copy(&d, pkg.Body())
+		return err
+	})
+	if err != nil {
+		return k, err
+	}
+	k.File = d.file()
+	err = guard(func() error { return pkg.Describe(&k) })
+	k.Stanza, k.Primary, k.Filelists, k.Other = nil, nil, nil, nil
+	return k, err
+}
+
+// checkPlace refuses what a distribution does not take, whatever is in it.
+func checkPlace(at layout.Staged, distro layout.Distro) *catalog.Rejection {
+	if rej := checkName(at.File, distro.Format); rej != nil {
+		return rej
+	}
+	if distro.Format == catalog.RPM && at.Component != "" {
+		return reject(catalog.BadPath, "%s has no components; use %s/%s/%s", distro.Distribution, at.Repository, distro.Distribution, at.File)
+	}
+	return nil
+}
+
+// identify reads a package as far as its identity, and makes sure that clients of the distribution can install it.
+func identify(at layout.Staged, distro layout.Distro, r *bufio.Reader) (catalog.Package, source, error) {
+	if rej := checkFormat(r, distro); rej != nil {
+		return catalog.Package{}, nil, rej
+	}
+	pkg, err := peek(distro.Format, r)
+	if err != nil {
+		return catalog.Package{}, nil, err
+	}
+	k := pkg.Identity()
+	k.Repository, k.Distribution, k.Component = at.Repository, at.Distribution, at.Component
+	if k.Format == catalog.DEB && k.Component == "" {
+		k.Component = layout.DefaultComponent
+	}
+	return k, pkg, installable(k, pkg, distro)
+}
