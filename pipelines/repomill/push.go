@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,18 +17,21 @@ import (
 	"repomill/pipelines/command"
 	"repomill/pipelines/objects"
 	"repomill/schemas/catalog"
-	"repomill/schemas/layout"
 )
 
 type pushCmd struct {
-	Target  string        `arg:"" help:"Where to: owner/name/os/version[/component], such as acme/tools/ubuntu/jammy or acme/tools/el/9."`
-	Files   []string      `arg:"" help:"Packages."`
-	Wait    bool          `help:"Wait for the verdict: until a client can install the packages, or it is known why not."`
-	JSON    bool          `name:"json" help:"Print one JSON verdict a line."`
-	Staging string        `default:"file://./data/staging" help:"URL of the staging bucket: gs://BUCKET, or file:///FOLDER."`
-	User    string        `env:"REPOMILL_USER,GITLAB_USER_LOGIN,GITHUB_ACTOR" help:"Who pushes, for whoever meets a conflict later. Kept in gs:// staging only."`
-	Job     string        `env:"REPOMILL_JOB,CI_JOB_URL,BUILD_URL" help:"URL of the CI job, likewise."`
-	Timeout time.Duration `default:"5m" help:"How long to wait."`
+	Target        string        `arg:"" help:"Where to: owner/name/os/version[/component], such as acme/tools/ubuntu/jammy or acme/tools/el/9; several with commas between them."`
+	Files         []string      `arg:"" help:"Packages; folders, of which all packages are taken; or quoted patterns such as 'dist/*.deb'."`
+	Wait          bool          `help:"Wait for the verdict: until a client can install the packages, or it is known why not."`
+	Timeout       time.Duration `default:"5m" help:"How long to wait."`
+	DryRun        bool          `help:"Read the packages as the server does, say what it would answer, and stage nothing. What needs the catalog (whether the repository takes them, and the names are free) is not checked."`
+	NoVerify      bool          `help:"Do not read the packages as the server does before they are staged: leave it to the server to find faults."`
+	Retries       int           `default:"2" help:"How often to try again if staging meets a fault."`
+	JSON          bool          `name:"json" help:"Print one JSON verdict a line."`
+	Staging       string        `default:"file://./data/staging" help:"URL of the staging bucket: gs://BUCKET, or file:///FOLDER."`
+	Distributions string        `type:"path" help:"JSON file with more distributions, if the server has one."`
+	User          string        `env:"REPOMILL_USER,GITLAB_USER_LOGIN,GITHUB_ACTOR" help:"Who pushes, for whoever meets a conflict later. Kept in gs:// staging only."`
+	Job           string        `env:"REPOMILL_JOB,CI_JOB_URL,BUILD_URL" help:"URL of the CI job, likewise."`
 }
 
 // Help describes the exit codes.
@@ -36,69 +41,91 @@ func (pushCmd) Help() string {
   1  at least one was rejected; the reasons are on the standard error
   2  usage
   3  timed out or interrupted; the standard error says at which stage
-  4  staging cannot be reached or written; a retry may help`
+  4  staging cannot be reached or written; a retry may help
+
+Examples:
+  repomill push --wait acme/tools/ubuntu/jammy hello_1.0_amd64.deb
+  repomill push --wait acme/tools/ubuntu/jammy,acme/tools/debian/bookworm dist/
+  repomill push --dry-run acme/tools/el/9 'dist/*.rpm'`
 }
 
-// A pushed file is one that is in staging now.
+// A pushed file is one on its way to a target.
 type pushed struct {
 	file    string
+	target  string
+	object  string // staging key
 	upload  catalog.Upload
 	verdict catalog.Verdict
 	settled bool
 }
 
+// reject settles a file that the server would reject.
+func (p *pushed) reject(rej *catalog.Rejection) {
+	p.settled = true
+	p.verdict = catalog.Verdict{Object: p.object, State: catalog.Rejected, Reason: rej.Reason, Detail: rej.Detail}
+}
+
 // Run stages the files and, if asked, waits.
 func (c *pushCmd) Run(ctx context.Context, io stdio) error {
-	objects, err := c.objects()
+	plan, err := c.plan(io)
 	if err != nil {
 		return err
+	}
+	if c.DryRun {
+		return c.dryRun(ctx, io, plan)
 	}
 	staging, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer staging.Close()
-	ups := make([]*pushed, len(c.Files))
-	for i, file := range c.Files {
-		ups[i] = &pushed{file: file}
-		if ups[i].upload, err = c.stage(ctx, io, staging, file, objects[i]); err != nil {
+	if err := c.stageAll(ctx, io, staging, plan); err != nil {
+		return err
+	}
+	if c.Wait {
+		return c.wait(ctx, io, staging, plan.ups)
+	}
+	for _, p := range plan.ups {
+		if !p.settled {
+			c.printStaged(io, p)
+		}
+	}
+	c.summarize(io, plan.ups)
+	return exitOf(plan.ups)
+}
+
+// stageAll verifies files and puts them into staging. What the server would reject is rejected here, and keeps nothing
+// else back.
+func (c *pushCmd) stageAll(ctx context.Context, io stdio, staging objects.Staging, plan plan) error {
+	v := verifier{table: plan.table, seen: map[string]verified{}}
+	for _, p := range plan.ups {
+		if !c.NoVerify {
+			rej, err := v.verify(ctx, p)
+			if err != nil {
+				return err
+			}
+			if rej != nil {
+				p.reject(rej)
+				c.print(io, p)
+				continue
+			}
+		}
+		var err error
+		if p.upload, err = c.stage(ctx, io, staging, p); err != nil {
 			return err
 		}
 	}
-	if !c.Wait {
-		for _, p := range ups {
-			c.printStaged(io, p)
-		}
-		return nil
-	}
-	return c.wait(ctx, io, staging, ups)
+	return nil
 }
 
-// objects returns the staging keys, after the checks that need no server. Each has an ID of its own, so that
-// pushes of one name, at the same time or one after the other, are uploads of their own.
-func (c *pushCmd) objects() ([]string, error) {
-	target := strings.Trim(c.Target, "/")
-	if n := strings.Count(target, "/"); n != 3 && n != 4 || layout.Hidden(target) || strings.Contains(target, "//") {
-		return nil, command.Usage("target %q: use owner/name/os/version[/component], such as acme/tools/ubuntu/jammy", c.Target)
-	}
-	keys := make([]string, len(c.Files))
-	for i, file := range c.Files {
-		info, err := os.Stat(file)
-		if err != nil {
-			return nil, command.Usage("%w", err)
+// exitOf says whether all went well; the reasons are printed.
+func exitOf(ups []*pushed) error {
+	for _, p := range ups {
+		if p.verdict.State == catalog.Rejected {
+			return command.Exit(command.Failed)
 		}
-		name := filepath.Base(file)
-		switch {
-		case !info.Mode().IsRegular():
-			return nil, command.Usage("%s is not a file", file)
-		case strings.HasPrefix(name, "."):
-			return nil, command.Usage("%s: names that start with a dot are ignored in staging; rename the file", file)
-		case len(name) > layout.MaxFileName:
-			return nil, command.Usage("%s: the name has %d bytes, and staging takes %d; rename the file", file, len(name), layout.MaxFileName)
-		}
-		keys[i] = target + "/" + layout.StagedName(layout.NewID(), name)
 	}
-	return keys, nil
+	return nil
 }
 
 func (c *pushCmd) open(ctx context.Context) (objects.Staging, error) {
@@ -119,23 +146,44 @@ func (c *pushCmd) open(ctx context.Context) (objects.Staging, error) {
 	return s, nil
 }
 
-// stage puts one file into staging, with a progress bar on a terminal.
-func (c *pushCmd) stage(ctx context.Context, std stdio, s objects.Staging, file, object string) (catalog.Upload, error) {
-	f, err := os.Open(file)
+// firstPause is how long stage waits before it tries again; each time twice as long.
+const firstPause = time.Second
+
+// stage puts one file into staging, and tries again after faults that may go away.
+func (c *pushCmd) stage(ctx context.Context, std stdio, s objects.Staging, p *pushed) (catalog.Upload, error) {
+	pause := firstPause
+	for left := c.Retries; ; left-- {
+		u, err := c.stageOnce(ctx, std, s, p)
+		if command.CodeOf(err) != command.Unreachable || errors.Is(err, fs.ErrPermission) || left <= 0 {
+			return u, err
+		}
+		fmt.Fprintf(std.err, "%s: %s; trying again in %s\n", p.file, command.Printable(err.Error()), pause)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return u, command.Interrupt("interrupted; %s is not in staging: %w", p.file, err)
+		}
+		pause *= 2
+	}
+}
+
+// stageOnce puts one file into staging, with a progress bar on a terminal.
+func (c *pushCmd) stageOnce(ctx context.Context, std stdio, s objects.Staging, p *pushed) (catalog.Upload, error) {
+	f, err := os.Open(p.file)
 	if err != nil {
 		return catalog.Upload{}, command.Usage("%w", err)
 	}
 	defer f.Close()
 	var body io.Reader = f
-	if info, err := f.Stat(); err == nil && isTerminal(std.err) {
+	if info, err := f.Stat(); err == nil && canRedraw(std.err) {
 		bar := progressbar.NewOptions64(info.Size(), progressbar.OptionSetWriter(std.err), progressbar.OptionShowBytes(true),
-			progressbar.OptionSetDescription(filepath.Base(file)), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
+			progressbar.OptionSetDescription(command.Printable(filepath.Base(p.file))), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
 		defer bar.Close()
 		body = io.TeeReader(f, bar)
 	}
-	u, err := s.Put(ctx, object, body, catalog.Pusher{User: c.User, Job: c.Job})
+	u, err := s.Put(ctx, p.object, body, catalog.Pusher{User: c.User, Job: c.Job})
 	if err != nil && ctx.Err() != nil {
-		return u, command.Interrupt("interrupted while %s was being stored; nothing of it is in staging", file)
+		return u, command.Interrupt("interrupted while %s was being stored; nothing of it is in staging", p.file)
 	}
 	if err != nil {
 		return u, command.Fault(err)
@@ -143,21 +191,12 @@ func (c *pushCmd) stage(ctx context.Context, std stdio, s objects.Staging, file,
 	return u, nil
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
 func (c *pushCmd) printStaged(io stdio, p *pushed) {
 	if c.JSON {
 		printJSON(io, map[string]any{"file": p.file, "object": p.upload.Object, "generation": p.upload.Generation, "state": staged})
 		return
 	}
-	fmt.Fprintf(io.out, "%s: stored in staging as %s; add --wait to learn what becomes of it\n", p.file, p.upload.Object)
+	fmt.Fprintf(io.out, "%s: stored in staging as %s; add --wait to learn what becomes of it\n", command.Printable(p.file), p.upload.Object)
 }
 
 func printJSON(io stdio, v any) {

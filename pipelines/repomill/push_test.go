@@ -100,7 +100,7 @@ func TestPushFails(t *testing.T) {
 		code int
 		says string
 	}{
-		{"nobody picks it up", []string{"--staging", alone, "--wait", "--timeout", "200ms", jammy, hello.path}, 3, "stored, nobody picked it up"},
+		{"nobody picks it up", []string{"--staging", alone, "--wait", "--timeout", "200ms", jammy, hello.path}, 3, "stored in staging, without a verdict so far"},
 		{"stored is enough without --wait", []string{"--staging", alone, jammy, hello.path}, 0, ""},
 		{"no staging folder", []string{"--staging", alone + "/nothing", "--wait", jammy, hello.path}, 4, "--staging"},
 		{"staging is a file", []string{"--staging", "file://" + hello.path, "--wait", jammy, hello.path}, 4, "staging"},
@@ -110,11 +110,17 @@ func TestPushFails(t *testing.T) {
 		{"a target that leaves the folder", []string{"--staging", alone, "acme/../ubuntu/jammy", hello.path}, 2, "owner/name/os/version"},
 		{"an empty name in a target", []string{"--staging", alone, "acme//ubuntu/jammy", hello.path}, 2, "owner/name/os/version"},
 		{"a file that is not there", []string{"--staging", alone, jammy, hello.path + "x"}, 2, "no such file"},
-		{"a folder", []string{"--staging", alone, jammy, t.TempDir()}, 2, "not a file"},
+		{"a folder without packages", []string{"--staging", alone, jammy, t.TempDir()}, 2, "no .deb, .ddeb or .rpm in this folder"},
+		{"a pattern that matches nothing", []string{"--staging", alone, jammy, t.TempDir() + "/*.deb"}, 2, "matches no file"},
+		{"a pattern that is none", []string{"--staging", alone, jammy, t.TempDir() + "/[.deb"}, 2, "syntax error in pattern"},
+		{"a package of another format", []string{"--staging", alone, "acme/tools/el/9", hello.path}, 2, "el/9 takes rpm"},
+		{"one target of two has another format", []string{"--staging", alone, jammy + ",acme/tools/el/9", hello.path}, 2, "el/9 takes rpm"},
+		{"one target of two is none", []string{"--staging", alone, jammy + ",acme/tools", hello.path}, 2, "owner/name/os/version"},
+		{"a negative number of retries", []string{"--staging", alone, "--retries=-1", jammy, hello.path}, 2, "--retries"},
 		{"two files of one name", []string{"--staging", alone, jammy, hello.path, same.path}, 0, ""},
-		{"as long a name as staging takes", []string{"--staging", alone, jammy, newFile(t, strings.Repeat("f", layout.MaxFileName), nil).path}, 0, ""},
+		{"as long a name as staging takes", []string{"--staging", alone, jammy, newFile(t, strings.Repeat("f", layout.MaxFileName), hello.body).path}, 0, ""},
 		{"too long a name", []string{"--staging", alone, jammy, newFile(t, strings.Repeat("f", layout.MaxFileName+1), nil).path}, 2, "223 bytes, and staging takes 222"},
-		{"no files", []string{"--staging", alone, jammy}, 2, "files"},
+		{"no files", []string{"--staging", alone, jammy}, 2, "missing: <files> ...; see repomill push --help"},
 		{"an unknown flag", []string{"--stage", alone, jammy, hello.path}, 2, "--stage"},
 		{"an unknown kind of staging", []string{"--staging", "ftp://example.org", jammy, hello.path}, 2, "ftp://"},
 	} {
@@ -172,7 +178,7 @@ func TestStatusAndLs(t *testing.T) {
 		s.publish(t, noble, newDEB(t, debtest.Spec{Version: v}))
 	}
 	s.publish(t, "acme/status/el/9", newRPM(t, rpmtest.Spec{Arch: "noarch"}))
-	s.push(t, noble, newFile(t, "empty.deb", nil))
+	s.await(t, s.drop(t, noble+"/empty.deb", nil))
 
 	r := s.status(t, "acme/status")
 	var got []string

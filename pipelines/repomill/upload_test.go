@@ -72,7 +72,10 @@ func verdicts(t *testing.T, lines string) (all []catalog.Verdict) {
 	d := json.NewDecoder(strings.NewReader(lines))
 	d.DisallowUnknownFields()
 	for {
-		var v catalog.Verdict
+		var v struct {
+			File string
+			catalog.Verdict
+		}
 		err := d.Decode(&v)
 		if errors.Is(err, io.EOF) {
 			return all
@@ -80,7 +83,10 @@ func verdicts(t *testing.T, lines string) (all []catalog.Verdict) {
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, lines)
 		}
-		all = append(all, v)
+		if v.File == "" || strings.Contains(lines, "0001-01-01") {
+			t.Errorf("a verdict without its file, or with a time that is none:\n%s", lines)
+		}
+		all = append(all, v.Verdict)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -31,23 +32,28 @@ const (
 func (c *pushCmd) wait(ctx context.Context, io stdio, staging objects.Staging, ups []*pushed) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	w := waiter{staging: staging, client: &http.Client{Timeout: 10 * time.Second}, visible: map[catalog.VerdictRelease]bool{}}
+	w := waiter{staging: staging, client: &http.Client{Timeout: 10 * time.Second}, visible: map[catalog.VerdictRelease]bool{}, private: map[string]bool{}}
 	period := pollPeriod
 	if !strings.HasPrefix(c.Staging, "file://") {
 		period = bucketPollPeriod
 	}
-	for left := len(ups); left > 0; {
+	line := newProgressLine(io.err, time.Now())
+	defer line.clear()
+	for left := unsettledOf(ups); left > 0; {
+		line.show(ups, time.Now())
 		for _, p := range ups {
 			if p.settled {
 				continue
 			}
 			if err := w.look(ctx, p); ctx.Err() != nil && !p.settled {
+				line.clear()
 				return c.unsettled(io, ups, cause(ctx, c.Timeout), w.why)
 			} else if err != nil {
 				return command.Fault(err)
 			}
 			if p.settled {
 				left--
+				line.clear()
 				c.print(io, p)
 			}
 		}
@@ -55,28 +61,42 @@ func (c *pushCmd) wait(ctx context.Context, io stdio, staging objects.Staging, u
 		case <-time.After(period):
 		case <-ctx.Done():
 			if left > 0 {
+				line.clear()
 				return c.unsettled(io, ups, cause(ctx, c.Timeout), w.why)
 			}
 		}
 	}
+	line.clear()
+	c.summarize(io, ups)
+	c.installLines(io, ups, w.private)
+	return exitOf(ups)
+}
+
+func unsettledOf(ups []*pushed) (n int) {
 	for _, p := range ups {
-		if p.verdict.State == catalog.Rejected {
-			return command.Exit(command.Failed) // the reasons are printed
+		if !p.settled {
+			n++
 		}
 	}
-	return nil
+	return n
+}
+
+// A fileVerdict is the verdict on a file of the command line.
+type fileVerdict struct {
+	File string `json:"file"`
+	catalog.Verdict
 }
 
 func (c *pushCmd) print(io stdio, p *pushed) {
 	v := p.verdict
 	if c.JSON {
-		printJSON(io, v)
+		printJSON(io, fileVerdict{p.file, v})
 	}
 	switch {
 	case v.State == catalog.Rejected:
-		fmt.Fprintf(io.err, "%s: rejected: %s: %s\n", p.file, command.Printable(string(v.Reason)), command.Printable(v.Detail))
+		fmt.Fprintf(io.err, "%s: rejected: %s: %s\n", c.nameOf(p), command.Printable(string(v.Reason)), command.Printable(v.Detail))
 	case !c.JSON:
-		fmt.Fprintf(io.out, "%s: %s: %s\n", p.file, command.Printable(string(v.State)), command.Printable(v.Package))
+		fmt.Fprintf(io.out, "%s: %s: %s\n", c.nameOf(p), command.Printable(string(v.State)), command.Printable(v.Package))
 	}
 }
 
@@ -97,7 +117,7 @@ func (c *pushCmd) unsettled(io stdio, ups []*pushed, cause string, why error) er
 		var stage string
 		switch p.verdict.State {
 		case "":
-			stage = "stored, nobody picked it up: is a worker (or repomill up) running on this staging bucket?"
+			stage = "stored in staging, without a verdict so far: does a worker (or repomill up) run on it? repomill status shows it if one has received it"
 		case catalog.Received:
 			stage = "picked up, not read to the end yet"
 		case catalog.Stored:
@@ -108,13 +128,14 @@ func (c *pushCmd) unsettled(io stdio, ups []*pushed, cause string, why error) er
 		if p.verdict.Detail != "" {
 			stage += ": " + command.Printable(p.verdict.Detail)
 		}
-		fmt.Fprintf(io.err, "%s: %s: %s\n", p.file, cause, stage)
+		fmt.Fprintf(io.err, "%s: %s: %s\n", c.nameOf(p), cause, stage)
 		if c.JSON {
 			p.verdict.Object, p.verdict.Generation = p.upload.Object, p.upload.Generation
 			p.verdict.State = cmp.Or(p.verdict.State, staged)
-			printJSON(io, p.verdict)
+			printJSON(io, fileVerdict{p.file, p.verdict})
 		}
 	}
+	c.summarize(io, ups)
 	return command.Exit(command.Interrupted)
 }
 
@@ -123,6 +144,7 @@ type waiter struct {
 	staging objects.Staging
 	client  *http.Client
 	visible map[catalog.VerdictRelease]bool // confirmed
+	private map[string]bool                 // repositories that want a token
 	why     error                           // why the last one could not be
 }
 
@@ -182,12 +204,16 @@ func (w *waiter) fetch(ctx context.Context, r catalog.VerdictRelease) error {
 	if err != nil {
 		return err
 	}
+	req.Header.Set("User-Agent", command.UserAgent("repomill"))
 	resp, err := w.client.Do(req)
 	if err != nil {
-		return err
+		return withoutQuery(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusUnauthorized {
+		if release, err := catalog.ParseRelease(r.Release); err == nil {
+			w.private[release.Repository.String()] = true
+		}
 		return nil // a private repository: the verdict, written after the pointer was replaced, has to do
 	}
 	if resp.StatusCode != http.StatusOK {
@@ -209,4 +235,15 @@ func (w *waiter) fetch(ctx context.Context, r catalog.VerdictRelease) error {
 		return fmt.Errorf("%s has revision %d, not %d yet", r.Pointer, revision.Number, r.Revision)
 	}
 	return nil
+}
+
+// withoutQuery returns an error of an HTTP client without the query of its URL: of a redirect's, that is a signature
+// of some 400 characters, which opens the file to who reads the log.
+func withoutQuery(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		shown := *e
+		shown.URL, _, _ = strings.Cut(e.URL, "?")
+		return &shown
+	}
+	return err
 }

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"repomill/pipelines"
+	"repomill/pipelines/command"
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// A plan is what a push does: each file to each target.
+type plan struct {
+	table *layout.Table
+	ups   []*pushed
+}
+
+// A pushTarget is one place of the command line.
+type pushTarget struct {
+	path   string
+	format catalog.Format // empty if the table here does not know the distribution: the server's may
+	name   string         // of the distribution
+}
+
+// plan reads the arguments, with the checks that need no server. Each upload has an ID of its own, so that pushes of
+// one name, at the same time or one after the other, are uploads of their own.
+func (c *pushCmd) plan(io stdio) (plan, error) {
+	if c.Retries < 0 {
+		return plan{}, command.Usage("--retries %d: use 0 or more", c.Retries)
+	}
+	table, err := pipelines.ReadTable(c.Distributions)
+	if err != nil {
+		return plan{}, command.Usage("--distributions: %w", err)
+	}
+	targets, err := parseTargets(c.Target, table)
+	if err != nil {
+		return plan{}, err
+	}
+	files, err := c.expand(io, targets)
+	if err != nil {
+		return plan{}, err
+	}
+	p := plan{table: table}
+	for _, f := range files {
+		n := len(p.ups)
+		for _, t := range targets {
+			if f.format != "" && t.format != "" && f.format != t.format {
+				if f.named {
+					return p, command.Usage("%s is a package of the format %s, but %s takes %s; push it to a distribution of its own format", f.path, f.format, t.name, t.format)
+				}
+				continue // of a folder: for another target
+			}
+			object := t.path + "/" + layout.StagedName(layout.NewID(), filepath.Base(f.path))
+			p.ups = append(p.ups, &pushed{file: f.path, target: t.path, object: object})
+		}
+		if len(p.ups) == n {
+			fmt.Fprintf(io.err, "skipped: %s: no target takes packages of the format %s\n", command.Printable(f.path), f.format)
+		}
+	}
+	if len(p.ups) == 0 {
+		return p, command.Usage("%s: there is no package for %s", strings.Join(c.Files, " "), c.Target)
+	}
+	return p, nil
+}
+
+func parseTargets(list string, table *layout.Table) (targets []pushTarget, err error) {
+	for _, one := range strings.Split(list, ",") {
+		path := strings.Trim(one, "/")
+		if n := strings.Count(path, "/"); n != 3 && n != 4 || layout.Hidden(path) || strings.Contains(path, "//") {
+			return nil, command.Usage("target %q: use owner/name/os/version[/component], such as acme/tools/ubuntu/jammy", one)
+		}
+		if slices.ContainsFunc(targets, func(t pushTarget) bool { return t.path == path }) {
+			continue
+		}
+		part := strings.Split(path, "/")
+		t := pushTarget{path: path, name: part[2] + "/" + part[3]}
+		if distro, rej := table.Lookup(catalog.Distribution{OS: part[2], Version: part[3]}); rej == nil {
+			t.format = distro.Format
+		}
+		targets = append(targets, t)
+	}
+	return targets, nil
+}
+
+// A foundFile is a file that the arguments name.
+type foundFile struct {
+	path   string
+	format catalog.Format // empty if neither its first bytes nor its name say it
+	named  bool           // by itself, and not by its folder
+}
+
+// expand returns the files that the arguments name: themselves, by a pattern, or by their folder. No file comes twice.
+func (c *pushCmd) expand(io stdio, targets []pushTarget) (files []foundFile, err error) {
+	add := func(path string, named bool) error {
+		if slices.ContainsFunc(files, func(f foundFile) bool { return filepath.Clean(f.path) == filepath.Clean(path) }) {
+			return nil
+		}
+		if err := checkFile(path); err != nil {
+			return err
+		}
+		files = append(files, foundFile{path, formatOf(path), named})
+		return nil
+	}
+	for _, arg := range c.Files {
+		paths, err := matches(arg)
+		if err != nil {
+			return nil, err
+		}
+		for _, path := range paths {
+			if info, err := os.Stat(path); err == nil && info.IsDir() {
+				if err := walk(io, path, func(p string) error { return add(p, false) }); err != nil {
+					return nil, err
+				}
+				continue
+			}
+			if err := add(path, true); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return files, nil
+}
+
+// matches returns what an argument means: a pattern that is no file's name, the files that match.
+func matches(arg string) ([]string, error) {
+	if _, err := os.Lstat(arg); err == nil || !strings.ContainsAny(arg, "*?[") {
+		return []string{arg}, nil
+	}
+	paths, err := filepath.Glob(arg)
+	if err != nil {
+		return nil, command.Usage("%s: %w", arg, err)
+	}
+	if len(paths) == 0 {
+		return nil, command.Usage("%s matches no file", arg)
+	}
+	return paths, nil
+}
+
+// walk calls add for each package below a folder, in the order of their names, and says what else is there.
+func walk(io stdio, dir string, add func(path string) error) error {
+	found, others := 0, []string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		hidden := path != dir && strings.HasPrefix(d.Name(), ".")
+		switch {
+		case err != nil:
+			return command.Usage("%w", err)
+		case hidden && d.IsDir():
+			return fs.SkipDir
+		case hidden || d.IsDir():
+			return nil
+		case !slices.Contains([]string{".deb", ".ddeb", ".rpm"}, filepath.Ext(path)):
+			others = append(others, path)
+			return nil
+		}
+		found++
+		return add(path)
+	})
+	if err != nil {
+		return err
+	}
+	for i, path := range others {
+		if i == 10 {
+			fmt.Fprintf(io.err, "skipped: %d more in %s\n", len(others)-i, command.Printable(dir))
+			break
+		}
+		fmt.Fprintf(io.err, "skipped: %s: its name ends in none of .deb, .ddeb and .rpm\n", command.Printable(path))
+	}
+	if found == 0 {
+		return command.Usage("%s: there is no .deb, .ddeb or .rpm in this folder", dir)
+	}
+	return nil
+}
+
+// checkFile refuses what cannot be staged.
+func checkFile(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return command.Usage("%w", err)
+	}
+	switch name := filepath.Base(path); {
+	case !info.Mode().IsRegular():
+		return command.Usage("%s is not a file", path)
+	case strings.HasPrefix(name, "."):
+		return command.Usage("%s: names that start with a dot are ignored in staging; rename the file", path)
+	case len(name) > layout.MaxFileName:
+		return command.Usage("%s: the name has %d bytes, and staging takes %d; rename the file", path, len(name), layout.MaxFileName)
+	}
+	return nil
+}

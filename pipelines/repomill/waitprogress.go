@@ -1,0 +1,138 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"repomill/pipelines/command"
+	"repomill/schemas/catalog"
+)
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// canRedraw reports whether a line can be written over: on a terminal that has a cursor.
+func canRedraw(w io.Writer) bool { return isTerminal(w) && os.Getenv("TERM") != "dumb" }
+
+// A progressLine says, on the last line of a terminal, what a push waits for. Elsewhere it says nothing. It has no
+// colours, and fits into 80 columns.
+type progressLine struct {
+	w     io.Writer // nil for none
+	begun time.Time
+	last  time.Time // when it was drawn
+}
+
+const (
+	redraw    = 200 * time.Millisecond
+	impatient = 5 * time.Second // after which it is worth asking whether something runs at all
+)
+
+func newProgressLine(w io.Writer, now time.Time) *progressLine {
+	l := &progressLine{begun: now}
+	if canRedraw(w) {
+		l.w = w
+	}
+	return l
+}
+
+// show draws the line, if it is time to.
+func (l *progressLine) show(ups []*pushed, now time.Time) {
+	if l.w == nil || now.Sub(l.last) < redraw {
+		return
+	}
+	l.last = now
+	fmt.Fprintf(l.w, "\r\x1b[K%s", progressText(ups, now.Sub(l.begun)))
+}
+
+// clear makes room for a line that stays.
+func (l *progressLine) clear() {
+	if l.w != nil && !l.last.IsZero() {
+		fmt.Fprint(l.w, "\r\x1b[K")
+		l.last = time.Time{}
+	}
+}
+
+// progressText says how far uploads are.
+func progressText(ups []*pushed, waited time.Duration) string {
+	settled, stages := 0, map[string]int{}
+	for _, p := range ups {
+		if p.settled {
+			settled++
+			continue
+		}
+		stages[stageOf(p.verdict.State)]++
+	}
+	var text string
+	if len(ups) == 1 {
+		text = shortName(ups[0].file) + ": " + stageOf(ups[0].verdict.State)
+	} else {
+		var parts []string
+		for _, stage := range []string{"stored", "received", "publishing"} {
+			if n := stages[stage]; n > 0 {
+				parts = append(parts, fmt.Sprintf("%d %s", n, stage))
+			}
+		}
+		text = fmt.Sprintf("%d/%d: %s", settled, len(ups), strings.Join(parts, ", "))
+	}
+	if stages["stored"] > 0 && len(stages) == 1 && waited > impatient {
+		text += "; does a worker (or up) run?"
+	}
+	return fmt.Sprintf("%s (%s)", text, waited.Truncate(time.Second))
+}
+
+// stageOf names a state for people who wait for an upload that is not settled.
+func stageOf(s catalog.UploadState) string {
+	switch s {
+	case "":
+		return "stored"
+	case catalog.Received:
+		return "received"
+	default:
+		return "publishing"
+	}
+}
+
+// shortName returns a file's name, cut to what a line has room for.
+func shortName(file string) string {
+	name := []rune(command.Printable(filepath.Base(file)))
+	if len(name) > 32 {
+		return string(name[:30]) + ".."
+	}
+	return string(name)
+}
+
+// summarize ends a push of several files.
+func (c *pushCmd) summarize(io stdio, ups []*pushed) {
+	if c.JSON || len(ups) < 2 {
+		return
+	}
+	count := map[catalog.UploadState]int{}
+	for _, p := range ups {
+		state := p.verdict.State
+		if !p.settled && !c.DryRun {
+			state = "waiting"
+			if !c.Wait {
+				state = staged
+			}
+		}
+		count[cmp.Or(state, staged)]++
+	}
+	var parts []string
+	for _, s := range []catalog.UploadState{catalog.Published, catalog.Duplicate, acceptable, staged, catalog.Rejected, "waiting"} {
+		if count[s] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", count[s], s))
+		}
+	}
+	fmt.Fprintf(io.out, "%d packages: %s\n", len(ups), strings.Join(parts, ", "))
+}
