@@ -70,6 +70,7 @@ func (d *Dispatcher) Serve(ctx context.Context, grace time.Duration) error {
 	work, kill := context.WithCancel(context.WithoutCancel(ctx))
 	defer kill()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, kill) })()
+	defer d.Resources.announce(ctx, d.owner)()
 	if err := d.Resources.adoptSettings(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}

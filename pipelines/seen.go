@@ -1,0 +1,54 @@
+package pipelines
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"repomill/schemas/catalogdb"
+)
+
+const (
+	seenPeriod = 10 * time.Second // between two signs of life of a worker
+	seenLimit  = 5 * time.Second  // for one of them
+	endLimit   = time.Second      // for the last one, which holds up the end of the process
+
+	// Unseen is after how long without a sign of life no worker is taken to run: two signs may get lost.
+	Unseen = 30 * time.Second
+)
+
+// announce lets commands that wait for a worker know that one runs, until the function that it returns is called.
+// That a sign of life gets lost does no harm.
+func (r *Resources) announce(ctx context.Context, name string) (end func()) {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx)) // work goes on for a while after ctx ends
+	see := func(ctx context.Context, ended bool, limit time.Duration) {
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		if err := r.Catalog.SeeWorker(ctx, name, ended, r.Now(ctx)); err != nil && ctx.Err() == nil {
+			r.Log.Debug("sign of life not noted; the next one is soon", "error", err)
+		}
+	}
+	var announcing sync.WaitGroup
+	announcing.Go(func() {
+		tick := time.NewTicker(seenPeriod)
+		defer tick.Stop()
+		for ctx.Err() == nil {
+			see(ctx, false, seenLimit)
+			select {
+			case <-ctx.Done():
+			case <-tick.C:
+			}
+		}
+	})
+	return func() {
+		stop()
+		announcing.Wait()
+		see(context.WithoutCancel(ctx), true, endLimit)
+	}
+}
+
+// WorkerRuns reports whether a worker runs, as far as its signs of life tell, and when the last one was seen:
+// never, if that is zero. now is the time of the catalog's clock.
+func WorkerRuns(s catalogdb.Sighting, now time.Time) (runs bool, seen time.Time) {
+	return !s.Live.IsZero() && now.Sub(s.Live) <= Unseen, s.Seen
+}
