@@ -59,7 +59,7 @@ func BenchmarkIngest(b *testing.B) {
 // ingest stages the corpus and measures the worker that publishes it.
 func (c *company) ingest(b *testing.B) {
 	c.ok("migrate")
-	c.ok("repo", "create", "acme/tools", "--distribution", "ubuntu/jammy")
+	c.ok("repo", "create", "--no-wait", "acme/tools", "--distribution", "ubuntu/jammy")
 	stage(b, c.staging)
 	key := c.file("key.asc", c.signing)
 	cmd := exec.Command(c.bin+"/repomill", "worker", "--once", "--staging", c.staging, "--events", c.events, "--catalog", c.catalog,

@@ -198,7 +198,7 @@ func TestOnce(t *testing.T) {
 	t.Parallel()
 	c := newCompany(t)
 	c.ok("migrate")
-	c.ok("repo", "create", "acme/tools", "--distribution", "ubuntu/jammy")
+	c.ok("repo", "create", "--no-wait", "acme/tools", "--distribution", "ubuntu/jammy")
 	for i := range 3 {
 		c.ok("push", "acme/tools/ubuntu/jammy", c.file(fmt.Sprintf("%d.deb", i), debtest.Build(t, debtest.Spec{Name: fmt.Sprintf("once%d", i), Arch: "amd64"})))
 	}

@@ -37,12 +37,16 @@ type offer struct {
 
 type repoCreateCmd struct {
 	catalogFlags
+	awaitFlags
 	offer
 	Repository string `arg:"" help:"owner/name."`
 	Visibility string `default:"public" enum:"public,private" help:"Who may read it: everybody, or who has a token."`
 	Origin     string `help:"Origin of the Release files; owner/name if it is not given. It never changes: apt refuses that."`
 	Label      string `help:"Label of the Release files; the name if it is not given. Likewise."`
 }
+
+// Help describes what is waited for, and the exit codes.
+func (repoCreateCmd) Help() string { return settingsHelp }
 
 // Run declares a repository. The same declaration again is refused, with the settings unchanged.
 func (c *repoCreateCmd) Run(ctx context.Context, io stdio) error {
@@ -63,7 +67,7 @@ func (c *repoCreateCmd) Run(ctx context.Context, io stdio) error {
 	if s.PackageKeys, err = c.packageKeys(); err != nil {
 		return err
 	}
-	db, err := c.open()
+	db, err := c.openToChange(ctx)
 	if err != nil {
 		return err
 	}
@@ -75,16 +79,20 @@ func (c *repoCreateCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return command.Fault(err)
 	}
-	return declare(ctx, io, db, r, declarations)
+	return c.declare(ctx, io, db, r, declarations, unknownAge)
 }
 
 type repoSetCmd struct {
 	catalogFlags
+	awaitFlags
 	offer
 	Repository       string   `arg:"" help:"owner/name."`
 	Visibility       string   `enum:"public,private," default:"" help:"public or private."`
 	RemovePackageKey []string `placeholder:"KEYID" help:"Package key that clients need not trust any more. May be repeated."`
 }
+
+// Help describes what is waited for, and the exit codes.
+func (repoSetCmd) Help() string { return settingsHelp }
 
 // Run changes a repository. A repeat changes nothing.
 func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
@@ -100,7 +108,7 @@ func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	db, err := c.open()
+	db, err := c.openToChange(ctx)
 	if err != nil {
 		return err
 	}
@@ -113,7 +121,11 @@ func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return notDeclared(ctx, db, r, err)
 	}
-	return declare(ctx, io, db, r, declarations)
+	age := time.Duration(0)
+	if c.Visibility != "" {
+		age = c.accessAge()
+	}
+	return c.declare(ctx, io, db, r, declarations, age)
 }
 
 // mergeKeys adds package keys, in the place of older ones of the same id, and removes others.
@@ -127,19 +139,36 @@ func mergeKeys(keys, add []catalog.PackageKey, remove []string) []catalog.Packag
 	return keys
 }
 
-// declare declares distributions and says what is new.
-func declare(ctx context.Context, io stdio, db *catalogdb.DB, r catalog.Repository, declarations []catalogdb.Declaration) error {
+// declare declares distributions, waits until clients see that and what was changed before, and says how the repository
+// is then. age is how long resolvers may go by what was before.
+func (f awaitFlags) declare(ctx context.Context, io stdio, db *catalogdb.DB, r catalog.Repository, declarations []catalogdb.Declaration, age time.Duration) error {
+	var declared []catalog.Distribution
 	for _, d := range declarations {
 		if _, err := db.Declare(ctx, d, time.Now()); err != nil {
 			return command.Fault(err)
 		}
+		declared = append(declared, d.Distro.Distribution)
 	}
 	s, err := db.Settings(ctx, r)
 	if err != nil {
 		return command.Fault(err)
 	}
-	printRepository(io, s)
-	return nil
+	if f.NoWait {
+		err = recorded(io)
+	} else {
+		err = f.settings(ctx, db, settingsChange{after: s, holds: func(now catalog.Settings) bool { return includes(now, s) }, age: age, releases: declared})
+	}
+	if err == nil {
+		printRepository(io, s)
+	}
+	return err
+}
+
+// includes reports whether settings have the visibility, package keys and distributions of others.
+func includes(s, of catalog.Settings) bool {
+	sameKey := func(a, b catalog.PackageKey) bool { return a.ID == b.ID }
+	missing := func(d catalog.DistributionSettings) bool { _, ok := s.Find(d.Distribution); return !ok }
+	return s.Visibility == of.Visibility && slices.EqualFunc(s.PackageKeys, of.PackageKeys, sameKey) && !slices.ContainsFunc(of.Distributions, missing)
 }
 
 func printRepository(io stdio, s catalog.Settings) {

@@ -25,12 +25,16 @@ type tokenCmd struct {
 
 type tokenCreateCmd struct {
 	catalogFlags
+	awaitFlags
 	Repository string `arg:"" help:"owner/name."`
 	Name       string `arg:"" help:"What it is for, such as ci or customer-42."`
 	Expires    period `help:"For how long it is good, such as 90d or 12h. For ever, if it is not given."`
 }
 
-// Run prints the new token on the standard output, alone.
+// Help describes what is waited for, and the exit codes.
+func (tokenCreateCmd) Help() string { return settingsHelp }
+
+// Run prints the new token on the standard output, alone, and waits until it opens the repository.
 func (c *tokenCreateCmd) Run(ctx context.Context, io stdio) error {
 	r, err := parseRepository(c.Repository)
 	if err != nil {
@@ -39,7 +43,7 @@ func (c *tokenCreateCmd) Run(ctx context.Context, io stdio) error {
 	if !tokenName.MatchString(c.Name) {
 		return command.Usage("token name %q: use 1 to 63 letters, digits, '.', '_' and '-'", c.Name)
 	}
-	db, err := c.open()
+	db, err := c.openToChange(ctx)
 	if err != nil {
 		return err
 	}
@@ -66,11 +70,18 @@ func (c *tokenCreateCmd) Run(ctx context.Context, io stdio) error {
 		return notDeclared(ctx, db, r, err)
 	}
 	fmt.Fprintln(io.out, secret)
-	fmt.Fprintf(io.err, "This token is shown once. It opens %s for reading, within seconds, as user name (with any password) or as password.\n", r)
+	fmt.Fprintf(io.err, "This token is shown once. It opens %s for reading, as user name (with any password) or as password.\n", r)
 	if s.Visibility == catalog.Public {
 		fmt.Fprintf(io.err, "%s is public, however: everybody reads it without a token, until repomill repo set --visibility private.\n", r)
 	}
-	return nil
+	if c.NoWait {
+		return recorded(io)
+	}
+	return c.settings(ctx, db, settingsChange{after: s, age: c.accessAge(), holds: func(s catalog.Settings) bool { return hasToken(s, digest) }})
+}
+
+func hasToken(s catalog.Settings, digest string) bool {
+	return slices.ContainsFunc(s.Tokens, func(t catalog.Token) bool { return t.SHA256 == digest })
 }
 
 var (
@@ -121,27 +132,33 @@ func (c *tokenListCmd) Run(ctx context.Context, io stdio) error {
 
 type tokenRevokeCmd struct {
 	catalogFlags
+	awaitFlags
 	Repository string `arg:"" help:"owner/name."`
 	Name       string `arg:"" help:"The token's name."`
 }
 
-// Run revokes a token: resolvers know within seconds.
+// Help describes what is waited for, and the exit codes.
+func (tokenRevokeCmd) Help() string { return settingsHelp }
+
+// Run revokes a token, and waits until resolvers know.
 func (c *tokenRevokeCmd) Run(ctx context.Context, io stdio) error {
 	r, err := parseRepository(c.Repository)
 	if err != nil {
 		return err
 	}
-	db, err := c.open()
+	db, err := c.openToChange(ctx)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	_, err = db.ChangeSettings(ctx, r, time.Now(), func(s *catalog.Settings) error {
-		n := len(s.Tokens)
-		s.Tokens = slices.DeleteFunc(s.Tokens, func(t catalog.Token) bool { return t.Name == c.Name })
-		if len(s.Tokens) == n {
+	var digest string
+	s, err := db.ChangeSettings(ctx, r, time.Now(), func(s *catalog.Settings) error {
+		n := slices.IndexFunc(s.Tokens, func(t catalog.Token) bool { return t.Name == c.Name })
+		if n < 0 {
 			return errAbsent
 		}
+		digest = s.Tokens[n].SHA256
+		s.Tokens = slices.Delete(s.Tokens, n, n+1)
 		return nil
 	})
 	if errors.Is(err, errAbsent) {
@@ -150,8 +167,14 @@ func (c *tokenRevokeCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return notDeclared(ctx, db, r, err)
 	}
-	fmt.Fprintf(io.out, "revoked: resolvers refuse token %q of %s within seconds, once a worker has published the settings\n", c.Name, r)
-	return nil
+	if c.NoWait {
+		return recorded(io)
+	}
+	err = c.settings(ctx, db, settingsChange{after: s, age: c.accessAge(), holds: func(s catalog.Settings) bool { return !hasToken(s, digest) }})
+	if err == nil {
+		fmt.Fprintf(io.out, "revoked: resolvers refuse token %q of %s\n", c.Name, r)
+	}
+	return err
 }
 
 // A period is a duration that may also be given in days, as "90d".

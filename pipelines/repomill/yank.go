@@ -20,10 +20,10 @@ import (
 
 // A yankTarget names what to withdraw.
 type yankTarget struct {
-	Target  string        `arg:"" help:"Distribution: owner/name/os/version, such as acme/tools/ubuntu/jammy."`
-	Package string        `arg:"" help:"NAME=VERSION, the version as repomill ls prints it."`
-	Arch    string        `help:"Only this architecture."`
-	Timeout time.Duration `default:"2m" help:"How long to wait until clients see it."`
+	awaitFlags
+	Target  string `arg:"" help:"Distribution: owner/name/os/version, such as acme/tools/ubuntu/jammy."`
+	Package string `arg:"" help:"NAME=VERSION, the version as repomill ls prints it."`
+	Arch    string `help:"Only this architecture."`
 }
 
 func (t yankTarget) which() (w catalogdb.Which, err error) {
@@ -58,7 +58,7 @@ Exit codes:
   0  clients do not see it any more
   1  there is no such package
   2  usage
-  3  recorded, but not published in time: is a worker running?
+  3  recorded, but not published in time, or no worker runs
   4  the catalog, bucket or CDN cannot be reached; a repeat does what is left`
 }
 
@@ -74,17 +74,23 @@ func (c *yankCmd) Run(ctx context.Context, io stdio) error {
 	if c.Now && c.Bucket == "" && c.Catalog != "" {
 		return command.Usage("--now: name the published bucket with --bucket: a catalog that is not in --data has no bucket there")
 	}
-	db, err := c.open()
+	if c.Now && c.NoWait {
+		return command.Usage("--now removes the file once clients do not see it any more: leave out --no-wait")
+	}
+	db, err := c.openToChange(ctx)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	now := time.Now().UTC().Truncate(time.Second)
-	packages, err := db.Yank(ctx, w, catalog.Yank{Reason: c.Reason, By: c.By, At: now}, now)
+	now, err := db.Clock(ctx) // which unyank goes by, too: the later one counts
+	if err != nil {
+		return command.Fault(err)
+	}
+	packages, err := db.Yank(ctx, w, catalog.Yank{Reason: c.Reason, By: c.By, At: now.UTC().Truncate(time.Second)}, now)
 	if err != nil {
 		return noPackage(w, err)
 	}
-	if err := published(ctx, db, w, c.Timeout); err != nil {
+	if err := c.seen(ctx, io, db, w, catalog.Yanked); err != nil {
 		return err
 	}
 	for _, k := range packages {
@@ -165,7 +171,8 @@ type unyankCmd struct {
 
 // Help describes the exit codes.
 func (unyankCmd) Help() string {
-	return `Exit codes: 0 clients see it again, 1 there is no such package or its file is gone, 2 usage, 3 not published in time, 4 the catalog cannot be reached.`
+	return `Exit codes: 0 clients see it again, 1 there is no such package or its file is gone, 2 usage,
+3 recorded, but not published in time, or no worker runs, 4 the catalog cannot be reached.`
 }
 
 // Run takes a withdrawal back and waits until clients see the package.
@@ -174,19 +181,23 @@ func (c *unyankCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	db, err := c.open()
+	db, err := c.openToChange(ctx)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	packages, err := db.Unyank(ctx, w, time.Now())
+	now, err := db.Clock(ctx)
+	if err != nil {
+		return command.Fault(err)
+	}
+	packages, err := db.Unyank(ctx, w, now)
 	if errors.Is(err, catalogdb.ErrRemoved) {
 		return fmt.Errorf("%s %s cannot come back: its file was removed; push it under a new version", w.Name, w.Version)
 	}
 	if err != nil {
 		return noPackage(w, err)
 	}
-	if err := published(ctx, db, w, c.Timeout); err != nil {
+	if err := c.seen(ctx, io, db, w, catalog.Active); err != nil {
 		return err
 	}
 	for _, k := range packages {
@@ -195,42 +206,17 @@ func (c *unyankCmd) Run(ctx context.Context, io stdio) error {
 	return nil
 }
 
+// seen waits until clients see packages in a state, unless that is not asked for.
+func (t yankTarget) seen(ctx context.Context, io stdio, db *catalogdb.DB, w catalogdb.Which, state catalog.PackageState) error {
+	if t.NoWait {
+		return recorded(io)
+	}
+	return t.packages(ctx, db, w, state)
+}
+
 func noPackage(w catalogdb.Which, err error) error {
 	if errors.Is(err, catalogdb.ErrNotFound) {
 		return fmt.Errorf("there is no %s %s in %s %s; repomill ls lists what is", w.Name, w.Version, w.Repository, w.Distribution)
 	}
 	return command.Fault(err)
-}
-
-// published waits until clients see what the rows of a distribution are now.
-func published(ctx context.Context, db *catalogdb.DB, w catalogdb.Which, timeout time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	var target map[catalog.Release]int64
-	for {
-		states, err := db.Releases(ctx)
-		if err != nil && ctx.Err() == nil {
-			return command.Fault(err)
-		}
-		if target == nil && err == nil {
-			target = map[catalog.Release]int64{}
-			for _, s := range states {
-				target[s.Release] = s.Revision.Number
-			}
-		}
-		behind := ""
-		for _, s := range states {
-			if s.Release.Repository == w.Repository && s.Release.Distribution == w.Distribution && s.Published < target[s.Release] {
-				behind = strings.TrimSpace(s.Release.String() + " " + s.Fault)
-			}
-		}
-		if behind == "" && err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return command.Interrupt("recorded, but clients do not see it yet: is a worker (or repomill up) running? %s", behind)
-		case <-time.After(pollPeriod):
-		}
-	}
 }

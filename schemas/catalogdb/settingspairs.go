@@ -77,3 +77,16 @@ func (d *DB) DrewSettings(ctx context.Context, r catalog.Repository, pair catalo
 	})
 	return known, err
 }
+
+// PublishedSettings returns the settings of a repository as they are here, and the revision of those that the
+// bucket has, or [ErrNotFound].
+func (d *DB) PublishedSettings(ctx context.Context, r catalog.Repository) (s catalog.Settings, published int64, err error) {
+	err = d.askOnce(ctx, func(q querier) error {
+		if s, err = settings(ctx, q, r); err != nil {
+			return err
+		}
+		published, err = scanID(q.QueryRowContext(ctx, `SELECT published_settings_revision FROM repositories WHERE owner = ? AND name = ?`, r.Owner, r.Name).Scan)
+		return err
+	})
+	return s, published, err
+}

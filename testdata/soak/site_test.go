@@ -75,7 +75,7 @@ func newProduction(t *testing.T) *site {
 	s.catalogs = []string{"--catalog", catalog}
 	s.everything = []string{"--catalog", catalog, "--bucket", bucket, "--signing-key", key, "--public-url", "http://packages.example.org"}
 	s.must("migrate", "--catalog", catalog)
-	s.must("repo", "create", "--catalog", catalog, "acme/tools", "--distribution", "ubuntu/jammy", "--distribution", "ubuntu/noble", "--distribution", "el/9", "--component", "extra")
+	s.must("repo", "create", "--no-wait", "--catalog", catalog, "acme/tools", "--distribution", "ubuntu/jammy", "--distribution", "ubuntu/noble", "--distribution", "el/9", "--component", "extra")
 	for _, name := range []string{"production-worker-1", "production-worker-2"} {
 		s.daemons = append(s.daemons, newDaemon(t, name, "worker started", "worker", "--staging", staging, "--events", events, "--catalog", catalog, "--bucket", bucket,
 			"--signing-key", key, "--public-url", "http://packages.example.org", "--cache", filepath.Join(data, name), "--ops-listen", "127.0.0.1:0"))

@@ -1,0 +1,191 @@
+package main_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"repomill/schemas/catalogdb"
+	"repomill/testdata/debtest"
+)
+
+// loseCatalog deletes the catalog of a site that has ended.
+func loseCatalog(t *testing.T, data string) {
+	t.Helper()
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Remove(data + "/catalog.db" + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// lists reports whether clients see a version of hello in acme/tools.
+func (s *site) lists(t *testing.T, version string) bool {
+	t.Helper()
+	z, err := gzip.NewReader(bytes.NewReader(s.fetch(t, "acme/tools/ubuntu/dists/jammy/main/binary-amd64/Packages.gz")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Contains(index, []byte("Version: "+version+"\n"))
+}
+
+// does runs a command on the site's folder, which has to end with a code and say something on the standard error.
+func (s *site) does(t *testing.T, code int, says string, args ...string) answer {
+	t.Helper()
+	a := repomill(t, append(args, "--data", s.data)...)
+	if a.code != code || !strings.Contains(a.stderr, says) {
+		t.Errorf("%q: got %v, want code %d and %q", args, a, code, says)
+	}
+	return a
+}
+
+// What was asked for while no worker ran is not undone by rebuilding the rows from what is published.
+func TestUnyankOutlivesRebuild(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.publish(t, "acme/tools/ubuntu/jammy", newDEB(t, debtest.Spec{Version: "1.0"}), newDEB(t, debtest.Spec{Version: "2.0"}))
+	s.does(t, 0, "", "yank", "acme/tools/ubuntu/jammy", "hello=1.0", "--reason", "bad")
+	if s.lists(t, "1.0") {
+		t.Error("yank has returned, and clients see the package")
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	s.does(t, 3, "recorded; no worker runs (none has been seen since 20", "unyank", "acme/tools/ubuntu/jammy", "hello=1.0")
+	s.does(t, 0, "recorded: ", "yank", "acme/tools/ubuntu/jammy", "hello=2.0", "--reason", "bad", "--no-wait")
+	// It publishes, too: the rows as they are.
+	s.does(t, 0, "", "reindex", "acme/tools", "--from", "published")
+	s = restart(t, s.data)
+	s.does(t, 0, "", "unyank", "acme/tools/ubuntu/jammy", "hello=1.0")
+	s.does(t, 0, "", "yank", "acme/tools/ubuntu/jammy", "hello=2.0", "--reason", "bad")
+	if !s.lists(t, "1.0") || s.lists(t, "2.0") {
+		t.Errorf("clients see 1.0: %v, 2.0: %v; want the first alone", s.lists(t, "1.0"), s.lists(t, "2.0"))
+	}
+}
+
+// An unyank that says that clients see the package is right, whatever rebuilds the rows at the same time.
+// REPOMILL_RACE_ROUNDS in the environment sets how often that is tried.
+func TestUnyankRacesRebuild(t *testing.T) {
+	t.Parallel()
+	rounds := 3
+	if n, err := strconv.Atoi(os.Getenv("REPOMILL_RACE_ROUNDS")); err == nil {
+		rounds = n
+	}
+	s := newSite(t)
+	s.publish(t, "acme/tools/ubuntu/jammy", newDEB(t, debtest.Spec{Version: "1.0"}), newDEB(t, debtest.Spec{Version: "2.0"}))
+	wrong, seen := 0, 0
+	for range rounds {
+		s.does(t, 0, "", "yank", "acme/tools/ubuntu/jammy", "hello=1.0", "--reason", "bad")
+		if s.lists(t, "1.0") {
+			t.Error("yank has returned, and clients see the package")
+		}
+		var both sync.WaitGroup
+		var back, rebuilt answer
+		both.Go(func() { back = repomill(t, "unyank", "--data", s.data, "acme/tools/ubuntu/jammy", "hello=1.0") })
+		both.Go(func() { rebuilt = repomill(t, "reindex", "--data", s.data, "acme/tools", "--from", "published") })
+		both.Wait()
+		if there := s.lists(t, "1.0"); back.code == 0 && !there {
+			wrong++
+			t.Errorf("unyank said %v; clients do not see the package; reindex said %v", back, rebuilt)
+		} else if there {
+			seen++
+		}
+		if back.code != 0 || rebuilt.code != 0 {
+			t.Errorf("unyank said %v, reindex %v", back, rebuilt)
+		}
+	}
+	t.Logf("%d rounds: %d wrong, %d times the package was seen", rounds, wrong, seen)
+}
+
+// Once a command that changes settings has returned, the loss of the catalog does not undo it.
+func TestSettingsOutliveTheCatalog(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.does(t, 0, "", "repo", "create", "acme/secret", "--distribution", "ubuntu/jammy")
+	pointer := "/acme/secret/ubuntu/dists/jammy/InRelease"
+	if status := ask(t, http.MethodGet, s.url+pointer).StatusCode; status != http.StatusFound {
+		t.Errorf("repo create has returned, and the empty release answers %d", status)
+	}
+	as := func(token string) int {
+		return ask(t, http.MethodGet, strings.Replace(s.url, "http://", "http://"+strings.TrimSpace(token)+":@", 1)+pointer).StatusCode
+	}
+	kept := s.does(t, 0, "", "token", "create", "acme/secret", "kept").stdout
+	revoked := s.does(t, 0, "", "token", "create", "acme/secret", "revoked").stdout
+	s.does(t, 0, "", "repo", "set", "acme/secret", "--visibility", "private")
+	if got := [3]int{ask(t, http.MethodGet, s.url+pointer).StatusCode, as(kept), as(revoked)}; got != [3]int{401, 302, 302} {
+		t.Errorf("repo set has returned, and clients get %v", got)
+	}
+	s.does(t, 0, "", "token", "revoke", "acme/secret", "revoked")
+	if got := as(revoked); got != 401 {
+		t.Errorf("token revoke has returned, and the token is good for %d", got)
+	}
+	if err := s.kill(); err != nil {
+		t.Fatal(err)
+	}
+	loseCatalog(t, s.data)
+	s = restart(t, s.data)
+	if got := [3]int{ask(t, http.MethodGet, s.url+pointer).StatusCode, as(kept), as(revoked)}; got != [3]int{401, 302, 401} {
+		t.Errorf("after the loss of the catalog clients get %v", got)
+	}
+	if a := s.does(t, 0, "", "token", "list", "acme/secret"); !strings.Contains(a.stdout, "kept") || strings.Contains(a.stdout, "revoked") {
+		t.Error(a)
+	}
+}
+
+// Without a worker a command says so soon: what it recorded is published when one is started.
+func TestNoWorker(t *testing.T) {
+	t.Parallel()
+	s := &site{data: openDir(t)}
+	if err := seedKey(s.data); err != nil {
+		t.Fatal(err)
+	}
+	writeEmpty(t, s.data+"/catalog.db")
+	s.does(t, 4, "run repomill migrate", "repo", "create", "acme/tools", "--distribution", "ubuntu/jammy")
+	catalogURL := "sqlite://" + s.data + "/catalog.db"
+	if a := repomill(t, "migrate", "--catalog", catalogURL); a.code != 0 {
+		t.Fatal(a)
+	}
+	start := time.Now()
+	s.does(t, 3, "recorded; no worker runs (none has ever been seen)", "repo", "create", "acme/tools", "--distribution", "ubuntu/jammy")
+	if d := time.Since(start); d > 15*time.Second {
+		t.Errorf("that took %v", d)
+	}
+	s.does(t, 0, "recorded: ", "token", "create", "acme/tools", "ci", "--no-wait")
+	s.does(t, 3, "recorded; no worker runs", "repo", "set", "acme/tools", "--visibility", "private")
+
+	db, err := catalogdb.Open(catalogURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	now, err := db.Clock(t.Context())
+	if err == nil {
+		err = db.SeeWorker(t.Context(), "killed", false, now.Add(-25*time.Second))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	start = time.Now()
+	a := s.does(t, 3, "recorded; no worker runs (none has been seen since "+now.Add(-25*time.Second).UTC().Format(time.DateTime), "token", "revoke", "acme/tools", "ci")
+	if d := time.Since(start); d < 3*time.Second || d > 20*time.Second || a.stdout != "" {
+		t.Errorf("after a worker was seen 25 s ago, that took %v: %v", d, a)
+	}
+	s = restart(t, s.data)
+	s.does(t, 0, "", "repo", "set", "acme/tools", "--visibility", "private") // a repeat waits for what is recorded
+	if status := ask(t, http.MethodGet, s.url+"/acme/tools/ubuntu/dists/jammy/InRelease").StatusCode; status != http.StatusUnauthorized {
+		t.Errorf("what is private answers %d", status)
+	}
+}
