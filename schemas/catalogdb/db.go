@@ -62,7 +62,8 @@ func (d *DB) Close() error { return errors.Join(d.write.Close(), d.read.Close(),
 
 // Ping reports whether the database answers.
 func (d *DB) Ping(ctx context.Context) error {
-	if err := d.read.PingContext(ctx); err != nil {
+	// On a new SQLite file, another process may just switch it to WAL, for which no connection waits.
+	if err := d.retry(ctx, func() error { return d.read.PingContext(ctx) }); err != nil {
 		return fmt.Errorf("reach the catalog: %w", err)
 	}
 	return nil

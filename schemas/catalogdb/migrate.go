@@ -28,8 +28,8 @@ func (d *DB) Migrate(ctx context.Context) error {
 		return fmt.Errorf("migrate catalog: %w", err)
 	}
 	var err error
-	for range 3 { // SQLite: the first one may find that another process just did the same
-		if err = d.migrate(ctx); err == nil || ctx.Err() != nil {
+	for n := 1; n <= maxTries; n++ { // SQLite: the first ones may find that another process just does the same
+		if err = d.migrate(ctx); err == nil || !pause(ctx, backoff(repeat, n)) {
 			break
 		}
 	}

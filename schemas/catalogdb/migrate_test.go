@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -187,4 +188,39 @@ func pushOld(t *testing.T, e database, id int, name string) {
 	e.exec(t, `INSERT INTO uploads (bucket, object, generation, size, state, outcome, reason, detail, package_id, lease_owner, lease_token, lease_until, attempts, received_at, finished_at, told)
 		VALUES ('staging', ?, '1', 1, 'published', 'published', '', '', ?, '', '', 0, 1, ?, ?, 1)`, name, id, start.UnixMilli(), start.UnixMilli())
 	e.exec(t, `INSERT INTO upload_releases (upload_id, release_id, revision) VALUES (?, 1, 1)`, id)
+}
+
+// While somebody is at work on a new file, it cannot be switched to WAL, and SQLite does not wait for that.
+func TestMigrateWaitsForOthers(t *testing.T) {
+	for _, begin := range []string{"BEGIN", "BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"} {
+		t.Run(begin, func(t *testing.T) {
+			t.Parallel()
+			e := onSQLite(filepath.Join(t.TempDir(), "catalog.db"))
+			e.exec(t, `CREATE TABLE other (n INTEGER)`)
+			e.do(t, func(other *sql.DB) {
+				other.SetMaxOpenConns(1)
+				for _, query := range []string{begin, `SELECT COUNT(*) FROM other`} {
+					if _, err := other.Exec(query); err != nil {
+						t.Fatal(err)
+					}
+				}
+				var ended sync.WaitGroup
+				ended.Go(func() {
+					time.Sleep(300 * time.Millisecond)
+					if _, err := other.Exec("COMMIT"); err != nil {
+						t.Error(err)
+					}
+				})
+				defer ended.Wait()
+				db, err := catalogdb.Open(e.url)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer db.Close()
+				if err := errors.Join(db.Migrate(t.Context()), db.Ready(t.Context())); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
 }

@@ -1,0 +1,35 @@
+package main_test
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+)
+
+// Two processes that migrate the same new catalog at once both succeed. REPOMILL_RACE_ROUNDS in the environment sets
+// how often that is tried.
+func TestMigrateTogether(t *testing.T) {
+	t.Parallel()
+	rounds := 20
+	if n, err := strconv.Atoi(os.Getenv("REPOMILL_RACE_ROUNDS")); err == nil {
+		rounds = n
+	}
+	dir, failed := openDir(t), 0
+	for i := range rounds {
+		var both sync.WaitGroup
+		var got [2]answer
+		for n := range got {
+			both.Go(func() { got[n] = repomill(t, "migrate", "--catalog", fmt.Sprintf("sqlite://%s/%d.db", dir, i)) })
+		}
+		both.Wait()
+		for _, a := range got {
+			if a.code != 0 {
+				failed++
+				t.Errorf("pair %d: %v", i, a)
+			}
+		}
+	}
+	t.Logf("%d pairs, %d failures", rounds, failed)
+}
