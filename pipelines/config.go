@@ -163,7 +163,8 @@ func (r *Resources) open(ctx context.Context) (err error) {
 	return err
 }
 
-// Ready reports why nothing can be carried now, if so: the catalog and the bucket are asked.
+// Ready reports why nothing can be carried now, if so: the catalog and the bucket are asked, and folders of this
+// machine have room.
 func (r *Resources) Ready(ctx context.Context) error {
 	if err := r.Catalog.Ready(ctx); err != nil {
 		return fmt.Errorf("catalog: %w", err)
@@ -171,7 +172,7 @@ func (r *Resources) Ready(ctx context.Context) error {
 	if _, err := r.Bucket.Stat(ctx, layout.SettingsPrefix+"probe"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("bucket: %w", err)
 	}
-	return nil
+	return r.room()
 }
 
 func (r *Resources) closeAll() {

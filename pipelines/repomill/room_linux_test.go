@@ -1,0 +1,50 @@
+package main_test
+
+import (
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// A full disk is told by /readyz, and the log says which.
+func TestFullDiskIsNotReady(t *testing.T) {
+	t.Parallel()
+	data := openDir(t)
+	if err := syscall.Mount("none", data, "tmpfs", 0, "size=72m,mode=755"); err != nil {
+		t.Skipf("mount: %v", err)
+	}
+	t.Cleanup(func() { syscall.Unmount(data, syscall.MNT_DETACH) }) //nolint:errcheck // best effort
+	listen := freeAddress(t)
+	s := restart(t, data, "--ops-listen", listen)
+	ready := func(want int) {
+		t.Helper()
+		if status, body := get(t, "http://"+listen+"/readyz"); status != want {
+			t.Errorf("/readyz answers %d %s, want %d", status, body, want)
+		}
+	}
+	ready(200)
+	if err := os.WriteFile(data+"/bulk", make([]byte, 16<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ready(503)
+	if log := s.log.String(); !strings.Contains(log, "the file system of "+data+"/staging is full") {
+		t.Error("the log does not say what is full")
+	}
+	if err := os.Remove(data + "/bulk"); err != nil {
+		t.Fatal(err)
+	}
+	ready(200)
+}
+
+// freeAddress returns an address of this machine that nobody listened on a moment ago.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
