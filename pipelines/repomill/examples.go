@@ -20,12 +20,16 @@ func (lsCmd) Help() string {
 }
 
 func (repoCreateCmd) Help() string {
-	return `Example:
+	return settingsHelp + `
+
+Example:
   repomill repo create acme/tools --distribution ubuntu/jammy --distribution el/9`
 }
 
 func (repoSetCmd) Help() string {
-	return `Example:
+	return settingsHelp + `
+
+Example:
   repomill repo set acme/tools --visibility private`
 }
 
@@ -35,7 +39,9 @@ func (repoListCmd) Help() string {
 }
 
 func (tokenCreateCmd) Help() string {
-	return `Example:
+	return settingsHelp + `
+
+Example:
   repomill token create acme/tools customer-42 --expires 90d`
 }
 
@@ -45,6 +51,8 @@ func (tokenListCmd) Help() string {
 }
 
 func (tokenRevokeCmd) Help() string {
-	return `Example:
+	return settingsHelp + `
+
+Example:
   repomill token revoke acme/tools customer-42`
 }

@@ -45,9 +45,6 @@ type repoCreateCmd struct {
 	Label      string `help:"Label of the Release files; the name if it is not given. Likewise."`
 }
 
-// Help describes what is waited for, and the exit codes.
-func (repoCreateCmd) Help() string { return settingsHelp }
-
 // Run declares a repository. The same declaration again is refused, with the settings unchanged.
 func (c *repoCreateCmd) Run(ctx context.Context, io stdio) error {
 	r, err := parseRepository(c.Repository)
@@ -90,9 +87,6 @@ type repoSetCmd struct {
 	Visibility       string   `enum:"public,private," default:"" help:"public or private."`
 	RemovePackageKey []string `placeholder:"KEYID" help:"Package key that clients need not trust any more. May be repeated."`
 }
-
-// Help describes what is waited for, and the exit codes.
-func (repoSetCmd) Help() string { return settingsHelp }
 
 // Run changes a repository. A repeat changes nothing.
 func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {

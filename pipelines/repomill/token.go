@@ -31,9 +31,6 @@ type tokenCreateCmd struct {
 	Expires    period `help:"For how long it is good, such as 90d or 12h. For ever, if it is not given."`
 }
 
-// Help describes what is waited for, and the exit codes.
-func (tokenCreateCmd) Help() string { return settingsHelp }
-
 // Run prints the new token on the standard output, alone, and waits until it opens the repository.
 func (c *tokenCreateCmd) Run(ctx context.Context, io stdio) error {
 	r, err := parseRepository(c.Repository)
@@ -136,9 +133,6 @@ type tokenRevokeCmd struct {
 	Repository string `arg:"" help:"owner/name."`
 	Name       string `arg:"" help:"The token's name."`
 }
-
-// Help describes what is waited for, and the exit codes.
-func (tokenRevokeCmd) Help() string { return settingsHelp }
 
 // Run revokes a token, and waits until resolvers know.
 func (c *tokenRevokeCmd) Run(ctx context.Context, io stdio) error {
