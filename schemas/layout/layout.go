@@ -140,6 +140,22 @@ func PackageKeyKey(r catalog.Repository, id string) string {
 	return r.String() + "/gpgkeys/" + r.Owner + "-" + r.Name + "-" + id + ".pub.gpg"
 }
 
+// InstanceKeyKey is the key of the armoured public keys with which an instance signs all its repositories. It
+// lies outside of every repository, so that who reads it learns of none.
+const InstanceKeyKey = "gpg.key"
+
+// SharedKeyKey returns the key of a package key outside of every repository, such as "gpgkey/3D645A26AB9FBD22".
+func SharedKeyKey(id string) string { return sharedKeys + "/" + id }
+
+// IsSharedKey reports whether a key is one that [SharedKeyKey] returns.
+func IsSharedKey(key string) bool { return strings.HasPrefix(key, sharedKeys+"/") }
+
+const sharedKeys = "gpgkey"
+
+// MetadataKeyKey returns the key of the public keys beside the pointer of an RPM release: where zypper looks for
+// the key of a signature.
+func MetadataKeyKey(r catalog.Release) string { return PointerKey(r) + ".key" }
+
 // SourcesKey returns the key of the deb822 client configuration of a DEB distribution.
 func SourcesKey(r catalog.Repository, d catalog.Distribution) string {
 	return r.String() + "/" + d.String() + ".sources"

@@ -38,7 +38,7 @@ func all(s string, good func(byte) bool) bool {
 var archPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$`)
 
 // reservedOwners are first path segments that a server needs for itself, now or for old clients.
-var reservedOwners = []string{"install", "api", "app", "priv", "gpgkey", "healthz", "readyz", "livez", "statusz", "metrics"}
+var reservedOwners = []string{"install", "api", "app", "priv", InstanceKeyKey, sharedKeys, "healthz", "readyz", "livez", "statusz", "metrics"}
 
 // reservedOS are third path segments that are no operating systems.
 var reservedOS = []string{"packages", "gpgkey", "gpgkeys"}

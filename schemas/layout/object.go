@@ -60,6 +60,8 @@ func headers(key string) (contentType, cacheControl string) {
 		return "application/octet-stream", cacheImmutable
 	case base == "repomd.xml":
 		return "text/xml; charset=utf-8", cacheNever
+	case base == "repomd.xml.key":
+		return "application/pgp-keys", cacheNever
 	case base == "repomd.xml.asc":
 		return "application/pgp-signature", cacheNever
 	case path.Base(path.Dir(key)) == "repodata":
@@ -70,7 +72,7 @@ func headers(key string) (contentType, cacheControl string) {
 		return "application/pgp-signature", cachePointer
 	case ext == ".gz":
 		return "application/gzip", cachePointer
-	case base == "gpgkey" || strings.HasSuffix(key, ".pub.gpg"):
+	case base == "gpgkey" || key == InstanceKeyKey || strings.HasPrefix(key, sharedKeys+"/") || strings.HasSuffix(key, ".pub.gpg"):
 		return "application/pgp-keys", cacheConfig
 	case ext == ".sources" || ext == ".repo":
 		return "text/plain; charset=utf-8", cacheConfig

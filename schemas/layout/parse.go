@@ -10,8 +10,8 @@ import (
 
 // A Ref is what a public path refers to.
 type Ref struct {
-	Repository catalog.Repository
-	Key        string // object key
+	Repository catalog.Repository // none, for the keys outside of every repository: everybody may read those
+	Key        string             // object key
 }
 
 // Parse reads a public path, decoded once and without the leading slash, and returns the object key
@@ -26,9 +26,16 @@ type Ref struct {
 //
 //	owner/name/gpgkey/owner-name-KEYID.pub.gpg is owner/name/gpgkeys/owner-name-KEYID.pub.gpg
 //
+// and another place of the instance's keys:
+//
+//	gpgkey/gpg.key is gpg.key
+//
 // Parse says nothing about existence. ok is false for a path that no published object can have.
 func Parse(path string) (ref Ref, ok bool) {
 	p := strings.Split(path, "/")
+	if key, ok := sharedKey(p); ok {
+		return Ref{Key: key}, true
+	}
 	if len(p) < 3 || len(path) > MaxStagingKey || !plainSegments(p) {
 		return Ref{}, false
 	}
@@ -41,6 +48,25 @@ func Parse(path string) (ref Ref, ok bool) {
 		return Ref{}, false
 	}
 	return Ref{Repository: repository, Key: repository.String() + "/" + strings.Join(rest, "/")}, true
+}
+
+// sharedKey returns the key of an object outside of every repository.
+func sharedKey(p []string) (key string, ok bool) {
+	switch {
+	case len(p) == 1 && p[0] == InstanceKeyKey:
+		return InstanceKeyKey, true
+	case len(p) != 2 || p[0] != sharedKeys:
+		return "", false
+	case p[1] == InstanceKeyKey:
+		return InstanceKeyKey, true
+	}
+	return SharedKeyKey(p[1]), keyIDPattern.MatchString(p[1])
+}
+
+// IsKey reports whether the object of a reference is a public key of a repository, or all of them.
+func (r Ref) IsKey() bool {
+	rest, ok := strings.CutPrefix(r.Key, r.Repository.String()+"/gpgkey")
+	return ok && (rest == "" || strings.HasPrefix(rest, "s/"))
 }
 
 // plainSegments reports whether all segments look like those of a published key: no control characters,

@@ -40,6 +40,7 @@ func TestParseKeepsPublishedKeys(t *testing.T) {
 		"acme/tools/el/9/SRPMS/hello-2.10-3.el9.src.rpm",
 		"acme/tools/el/9/x86_64/repodata/repomd.xml",
 		"acme/tools/el/9/x86_64/repodata/repomd.xml.asc",
+		"acme/tools/el/9/x86_64/repodata/repomd.xml.key",
 		"acme/tools/el/9/x86_64/repodata/" + sum + "-primary.xml.gz",
 		"acme/tools/rpm_any/rpm_any/x86_64/repodata/repomd.xml",
 	} {
@@ -71,6 +72,35 @@ func TestParseAliases(t *testing.T) {
 	}
 }
 
+// Keys lie outside of every repository, where a reader learns of none.
+func TestParseSharedKeys(t *testing.T) {
+	for path, want := range map[string]string{
+		"gpg.key":                 layout.InstanceKeyKey,
+		"gpgkey/gpg.key":          layout.InstanceKeyKey,
+		"gpgkey/3D645A26AB9FBD22": layout.SharedKeyKey("3D645A26AB9FBD22"),
+	} {
+		if ref, ok := layout.Parse(path); !ok || ref != (layout.Ref{Key: want}) {
+			t.Errorf("%s: got %+v, %v; want the key %s of no repository", path, ref, ok, want)
+		}
+	}
+}
+
+func TestRefIsKey(t *testing.T) {
+	for path, want := range map[string]bool{
+		"acme/tools/gpgkey": true,
+		"acme/tools/gpgkey/acme-tools-3D645A26AB9FBD22.pub.gpg":  true,
+		"acme/tools/gpgkeys/acme-tools-3D645A26AB9FBD22.pub.gpg": true,
+		"acme/tools/el/9.repo":                           false,
+		"acme/tools/el/9/x86_64/repodata/repomd.xml.key": false,
+		"acme/tools/ubuntu/dists/jammy/InRelease":        false,
+	} {
+		ref, ok := layout.Parse(path)
+		if !ok || ref.IsKey() != want {
+			t.Errorf("%s: got %v, %v; want %v", path, ref.IsKey(), ok, want)
+		}
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	for _, tt := range []struct{ name, path string }{
 		{"nothing", ""},
@@ -84,6 +114,13 @@ func TestParseRefuses(t *testing.T) {
 		{"capitals", "Acme/tools/gpgkey"},
 		{"a reserved owner", "api/tools/gpgkey"},
 		{"the install scripts", "install/repositories/acme/tools/script.deb.sh"},
+		{"the instance's key as owner", "gpg.key/tools/gpgkey"},
+		{"a folder of keys", "gpgkey"},
+		{"the name of a key", "gpgkey/acme"},
+		{"a short key ID", "gpgkey/AB9FBD22"},
+		{"a key ID in small letters", "gpgkey/3d645a26ab9fbd22"},
+		{"something below a key", "gpgkey/3D645A26AB9FBD22/gpgkey"},
+		{"something below the instance's key", "gpg.key/gpgkey"},
 		{"a reserved os", "acme/tools/packages/jammy/x86_64/hello.rpm"},
 		{"settings", ".repomill/acme/tools.json"},
 		{"a manifest", ".history/acme/tools/ubuntu/jammy/1-" + sum + ".json"},

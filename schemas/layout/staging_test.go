@@ -81,6 +81,8 @@ func TestParseStagingRejects(t *testing.T) {
 		{"a very long key", "acme/tools/el/9/" + strings.Repeat("\x01", 1<<20), catalog.BadPath, "owner/name/os/version"},
 		{"a reserved owner", "api/tools/ubuntu/jammy/hello.deb", catalog.ReservedName, `owner "api"`},
 		{"an owner of the probes", "healthz/tools/ubuntu/jammy/hello.deb", catalog.ReservedName, `owner "healthz"`},
+		{"the instance's key", "gpg.key/tools/ubuntu/jammy/hello.deb", catalog.ReservedName, `owner "gpg.key"`},
+		{"the folder of keys", "gpgkey/tools/ubuntu/jammy/hello.deb", catalog.ReservedName, `owner "gpgkey"`},
 		{"a reserved os", "acme/tools/packages/jammy/hello.deb", catalog.ReservedName, `os "packages"`},
 		{"the keys as os", "acme/tools/gpgkey/jammy/hello.deb", catalog.ReservedName, `os "gpgkey"`},
 		{"a folder of DEB repositories as version", "acme/tools/ubuntu/dists/hello.deb", catalog.ReservedName, `version "dists"`},
