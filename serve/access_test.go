@@ -184,7 +184,7 @@ func TestAnswersAreObserved(t *testing.T) {
 		cfg.Observe = func(a serve.Answer) { got = append(got, a) }
 		cfg.Ready = func() error { return fmt.Errorf("no") }
 	})
-	for _, target := range []string{"/" + debKey, "/" + secretKey, "/acme/nothing/gpgkey", "/x", "/livez", "/readyz"} {
+	for _, target := range []string{"/" + debKey, "/" + secretKey, "/acme/nothing/el/9.repo", "/x", "/livez", "/readyz"} {
 		raw(t, s.resolver, "GET", target)
 	}
 	want := []serve.Answer{

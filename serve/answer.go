@@ -59,7 +59,7 @@ func notFoundNow(w http.ResponseWriter) int {
 }
 
 // unauthenticated is the same for every path of a private repository, whatever is there and whatever is
-// wrong with the token. zypper sends credentials only when it was asked for them.
+// wrong with the token, and for the keys of a repository that is not there. zypper sends credentials only when it was asked for them.
 func unauthenticated(w http.ResponseWriter) int {
 	w.Header().Set("WWW-Authenticate", `Basic realm="repomill"`)
 	w.Header().Set("Content-Type", "application/json")

@@ -76,7 +76,7 @@ func plainBasic(s string) string {
 }
 
 // Without a token, whatever is there and whatever is not has one answer, to the byte, and nothing is read.
-// What is no object of ours at all, and every repository that was not declared, has another.
+// What cannot be an object at all, and every repository that was not declared, has another; but for its keys.
 func TestI10NoHintWithoutAToken(t *testing.T) {
 	there := []string{
 		secretKey, "acme/secret/ubuntu/dists/jammy/InRelease", "acme/secret/el/9.repo", "acme/secret/el/9/x86_64/repodata/repomd.xml", "acme/secret/el/9/x86_64/a-1-1.x86_64.rpm",
@@ -85,8 +85,10 @@ func TestI10NoHintWithoutAToken(t *testing.T) {
 	absent := []string{
 		"acme/secret/ubuntu/dists/noble/InRelease", "acme/secret/el/10.repo", "acme/secret/el/10/x86_64/repodata/repomd.xml", "acme/secret/el/9/x86_64/b-1-1.x86_64.rpm",
 		"acme/secret/ubuntu/pool/jammy/main/h/hello/hello_2_amd64.deb", "acme/secret/os/dists/x/InRelease",
+		"acme/secret/gpgkey/acme-secret-3D645A26AB9FBD22.pub.gpg",
+		"acme/nothing/gpgkey", "priv/wrong/acme/nothing/gpgkey", "nobody/nothing/gpgkey/nobody-nothing-3D645A26AB9FBD22.pub.gpg",
 	}
-	nowhere := []string{"acme/nothing/gpgkey", "nobody/nothing/el/9.repo", "priv/wrong/acme/nothing/gpgkey", "acme/secret/nothing", "acme/secret", ".repomill/acme/secret.json", "acme/secret/.repomill", "acme"}
+	nowhere := []string{"acme/nothing/el/9.repo", "nobody/nothing/el/9.repo", "priv/wrong/acme/nothing/el/9.repo", "acme/secret/nothing", "acme/secret", ".repomill/acme/secret.json", "acme/secret/.repomill", "acme"}
 	for _, through := range []bool{false, true} {
 		s, b := newPrivateSite(t, through)
 		for _, key := range there {

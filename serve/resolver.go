@@ -7,6 +7,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -74,7 +75,9 @@ The configuration of a repository for clients is at
   /<owner>/<name>/<os>/<codename>.sources   for apt
   /<owner>/<name>/<os>/<version>.repo       for dnf, yum and zypper
 and its public keys are at
-  /<owner>/<name>/gpgkey
+  /<owner>/<name>/gpgkey, or, without a token, at
+  /gpg.key                                  for metadata
+  /gpgkey/<key id>                          for packages
 `
 
 func (s *resolver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -113,30 +116,46 @@ func (s *resolver) file(w http.ResponseWriter, r *http.Request, escaped string, 
 	if !ok {
 		return Answer{Status: notFound(w)}
 	}
+	if ref.Repository == (catalog.Repository{}) {
+		return s.object(w, r, ref, Answer{}, now)
+	}
 	access, err := s.Settings.Access(r.Context(), ref.Repository)
 	a := Answer{Visibility: access.Visibility}
+	known := err == nil && (access.Visibility == catalog.Public || access.Visibility == catalog.Private)
 	switch {
+	case !known && ref.IsKey():
+		a.Status = unauthenticated(w) // as for a private repository: who asks for keys does not learn what there is
 	case errors.Is(err, fs.ErrNotExist):
 		a.Status = notFound(w)
 	case err != nil:
 		a.Status = notFoundNow(w)
-	case access.Visibility != catalog.Public && access.Visibility != catalog.Private:
+	case !known:
 		a.Status = notFound(w)
 	case access.Visibility == catalog.Private && !access.Opens(secrets(r, token), now):
 		a.Status = unauthenticated(w)
-	case s.Through != nil && !isPackage(ref.Key):
-		a.Through = true
-		a.Status = s.through(w, r, ref.Key, access.Visibility)
 	default:
-		a.Status = s.redirect(w, ref, access.Visibility, now)
+		return s.object(w, r, ref, a, now)
 	}
+	return a
+}
+
+// object answers with an object, or where it is, for a client that may read it. Keys outside of every
+// repository are everybody's.
+func (s *resolver) object(w http.ResponseWriter, r *http.Request, ref layout.Ref, a Answer, now time.Time) Answer {
+	visibility := cmp.Or(a.Visibility, catalog.Public)
+	if s.Through != nil && !isPackage(ref.Key) {
+		a.Through = true
+		a.Status = s.through(w, r, ref.Key, visibility)
+		return a
+	}
+	a.Status = s.redirect(w, ref, visibility, now)
 	return a
 }
 
 func (s *resolver) redirect(w http.ResponseWriter, ref layout.Ref, v catalog.Visibility, now time.Time) int {
 	var location string
 	var err error
-	if v == catalog.Public {
+	if v == catalog.Public && ref.Repository != (catalog.Repository{}) {
 		location, err = s.Signer.SignBelow(ref.Repository.String(), ref.Key, now)
 	} else {
 		location, err = s.Signer.Sign(ref.Key, now)

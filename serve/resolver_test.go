@@ -95,7 +95,10 @@ func TestOnlyConfigurationDecidesTheTarget(t *testing.T) {
 func TestNotFound(t *testing.T) {
 	s := newSite(t, newBucket())
 	for _, tt := range []struct{ name, target string }{
-		{"no such repository", "/acme/nothing/gpgkey"},
+		{"no such repository", "/acme/nothing/el/9.repo"},
+		{"a short key ID", "/gpgkey/AB9FBD22"},
+		{"something below a key", "/gpgkey/3D645A26AB9FBD22/x"},
+		{"the folder of keys", "/gpgkey/"},
 		{"a repository alone", "/acme/tools"},
 		{"a folder", "/acme/tools/ubuntu/dists/jammy/"},
 		{"no file of ours", "/acme/tools/ubuntu/dists/jammy/evil.sh"},
@@ -260,3 +263,34 @@ func FuzzResolver(f *testing.F) {
 
 // pages are all bodies of short answers.
 var pages = []string{"ok\n", "not found\n", `{"error":"Unauthenticated"}` + "\n"}
+
+// Keys are everybody's: no token is asked for, no settings are read, and a key that is not there is 404.
+func TestSharedKeys(t *testing.T) {
+	const id = "3D645A26AB9FBD22"
+	for _, through := range []bool{false, true} {
+		s, b := newPrivateSite(t, through)
+		b.bucket["gpg.key"], b.bucket["gpgkey/"+id] = "the instance's", "a vendor's"
+		for target, want := range map[string]string{
+			"/gpg.key": "the instance's", "/gpgkey/gpg.key": "the instance's", "/gpgkey/" + id: "a vendor's",
+			"/priv/wrong/gpg.key": "the instance's", "/gpgkey/0123456789ABCDEF": "not found\n",
+		} {
+			for _, header := range []string{"X: y", basic(goodToken, ""), basic("wrong", "")} {
+				resp, body := raw(t, s.resolver, "GET", target, header)
+				if !through {
+					if resp.StatusCode != http.StatusFound {
+						t.Fatalf("%s: got %d, want a redirect", target, resp.StatusCode)
+					}
+					_, signed, _ := strings.Cut(resp.Header.Get("Location"), "://")
+					resp, body = raw(t, s.edge, "GET", signed[strings.Index(signed, "/"):])
+				}
+				status := http.StatusOK
+				if want == "not found\n" {
+					status = http.StatusNotFound
+				}
+				if resp.StatusCode != status || body != want {
+					t.Errorf("%s: got %d, %q, want %q", target, resp.StatusCode, body, want)
+				}
+			}
+		}
+	}
+}

@@ -359,7 +359,7 @@ func TestUnreadableIsNotFound(t *testing.T) {
 	site := newSiteWith(t, newBucket(), newKey(t), func(cfg *serve.ResolverConfig) {
 		cfg.Settings = newSettings(s, slog.New(slog.NewTextHandler(&log, nil)), s.now)
 	})
-	for _, target := range []string{"/" + debKey, "/" + secretKey, "/acme/nothing/gpgkey"} {
+	for _, target := range []string{"/" + debKey, "/acme/secret/el/9.repo", "/acme/nothing/el/9.repo"} {
 		resp, body := raw(t, site.resolver, "GET", target)
 		if resp.StatusCode != http.StatusNotFound || body != "not found\n" || resp.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: got %d, %q, %v, want a 404 that nobody keeps", target, resp.StatusCode, body, resp.Header)

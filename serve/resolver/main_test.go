@@ -48,7 +48,7 @@ func TestCommand(t *testing.T) {
 		{r.url + "/acme/public/gpgkey", "X: y", 302, ""},
 		{r.url + "/acme/private/gpgkey", "X: y", 401, "Unauthenticated"},
 		{r.url + "/acme/private/gpgkey", bearer(goodToken), 302, ""},
-		{r.url + "/acme/nothing/gpgkey", "X: y", 404, "not found"},
+		{r.url + "/acme/nothing/el/9.repo", "X: y", 404, "not found"},
 		{r.ops + "/acme/public/gpgkey", "X: y", 404, ""},
 		{r.ops + "/metrics", "X: y", 200, `repomill_resolver_requests_total{status="302",visibility="private"} 1`},
 	} {

@@ -19,7 +19,7 @@ func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
 	w := newWorld(t)
 	p := w.spawn(t, "127.0.0.1:0", nil)
 	conn := p.dial(t)
-	targets := []string{"/acme/public/gpgkey", "/acme/private/gpgkey", "/acme/nothing/gpgkey", "/healthz"}
+	targets := []string{"/acme/public/gpgkey", "/acme/private/gpgkey", "/acme/nothing/el/9.repo", "/healthz"}
 	want := []int{302, 401, 404, 200}
 	const rounds = 100
 	go func() {
