@@ -75,9 +75,9 @@ func (p *Publisher) settle(ctx context.Context, r catalog.Repository) error {
 	if err != nil {
 		return err
 	}
-	var all []catalog.Distribution
+	var all []catalog.Release
 	for _, ds := range s.Distributions {
-		all = append(all, ds.Distribution)
+		all = append(all, catalog.Release{Repository: r, Distribution: ds.Distribution})
 	}
 	if err := p.writeSettings(ctx, old, s, all...); err != nil {
 		return err
@@ -177,9 +177,9 @@ func formatIn(s catalog.Settings) func(catalog.Distribution) (catalog.Format, bo
 }
 
 // writeSettings publishes settings and the static objects that follow from them; of the configuration
-// for clients, that of some distributions. The settings go first: their pair is the fence. Whoever loses
+// for clients, that of some releases. The settings go first: their pair is the fence. Whoever loses
 // it, before or after the other objects, begins again.
-func (p *Publisher) writeSettings(ctx context.Context, old declared, s catalog.Settings, of ...catalog.Distribution) error {
+func (p *Publisher) writeSettings(ctx context.Context, old declared, s catalog.Settings, of ...catalog.Release) error {
 	key, fence := layout.SettingsKey(s.Repository), old.version
 	if fence == "" || old.Revision != s.Revision {
 		body, err := json.MarshalIndent(s, "", "  ")
@@ -213,10 +213,11 @@ func (p *Publisher) writeSettings(ctx context.Context, old declared, s catalog.S
 	return nil
 }
 
-// writeStatic replaces an object that is not as it should be.
+// writeStatic replaces an object that is not as it should be. Several repositories may have one package key in
+// different states, of which the latest is kept: with any other rule they would replace each other's for good.
 func (p *Publisher) writeStatic(ctx context.Context, o pairFile) (changed bool, err error) {
 	body, meta, err := readSmall(ctx, p.bucket, o.key)
-	if err != nil || meta.Version != "" && bytes.Equal(body, o.body) {
+	if err != nil || meta.Version != "" && (bytes.Equal(body, o.body) || layout.IsSharedKey(o.key) && !sign.Later(o.body, body)) {
 		return false, err
 	}
 	_, err = p.bucket.Swap(ctx, meta.Version, layout.ObjectOf(o.key), o.reader())

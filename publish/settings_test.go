@@ -99,7 +99,8 @@ func TestSettingsAreWrittenInOrder(t *testing.T) {
 		w.change(func(s *catalog.Settings) { s.PackageKeys = []catalog.PackageKey{key} })
 		w.publishSettings()
 		want := []string{
-			layout.SettingsKey(tools), layout.GPGKeyKey(tools), layout.PackageKeyKey(tools, key.ID),
+			layout.SettingsKey(tools), layout.InstanceKeyKey, layout.GPGKeyKey(tools), layout.SharedKeyKey(key.ID), layout.PackageKeyKey(tools, key.ID),
+			layout.MetadataKeyKey(in(el9, "SRPMS")), layout.MetadataKeyKey(in(el9, "aarch64")), layout.MetadataKeyKey(el9),
 			layout.RepoKey(tools, el9.Distribution), layout.SourcesKey(tools, jammy.Distribution),
 		}
 		if diff := cmp.Diff(want, w.bucket.Writes()); diff != "" {
@@ -152,8 +153,8 @@ func TestEveryWriteOfSettingsFailsOnce(t *testing.T) {
 	skipUnderRace(t)
 	key := packageKey(t)
 	for _, object := range []string{
-		layout.SettingsKey(tools), layout.GPGKeyKey(tools), layout.PackageKeyKey(tools, key.ID),
-		layout.RepoKey(tools, el9.Distribution), layout.SourcesKey(tools, jammy.Distribution),
+		layout.SettingsKey(tools), layout.InstanceKeyKey, layout.GPGKeyKey(tools), layout.SharedKeyKey(key.ID), layout.PackageKeyKey(tools, key.ID),
+		layout.MetadataKeyKey(el9), layout.RepoKey(tools, el9.Distribution), layout.SourcesKey(tools, jammy.Distribution),
 	} {
 		for _, fault := range []publishtest.Fault{publishtest.Lost, publishtest.Stored} {
 			simulate(t, func(t *testing.T, w *world) {

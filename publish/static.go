@@ -10,27 +10,43 @@ import (
 )
 
 // statics renders the objects that follow from settings alone, besides the settings themselves: keys
-// first, and then the configuration, of some distributions, that names them.
-func (p *Publisher) statics(s catalog.Settings, of []catalog.Distribution) ([]pairFile, error) {
-	all := []pairFile{{key: layout.GPGKeyKey(s.Repository), body: p.signer.Public()}}
+// first, and then what names them or lies beside what they signed, of some releases. An RPM release without
+// an architecture is all of its distribution.
+func (p *Publisher) statics(s catalog.Settings, of []catalog.Release) ([]pairFile, error) {
+	public := p.signer.Public()
+	all := []pairFile{{key: layout.InstanceKeyKey, body: public}, {key: layout.GPGKeyKey(s.Repository), body: public}}
 	for _, k := range s.PackageKeys {
 		if err := checkPublic(k); err != nil {
 			return nil, err
 		}
-		all = append(all, pairFile{key: layout.PackageKeyKey(s.Repository, k.ID), body: []byte(k.Armor)})
+		all = append(all, pairFile{key: layout.SharedKeyKey(k.ID), body: []byte(k.Armor)},
+			pairFile{key: layout.PackageKeyKey(s.Repository, k.ID), body: []byte(k.Armor)})
 	}
 	format := formatIn(s)
-	for _, d := range of {
+	for _, r := range of {
+		d := r.Distribution
 		switch f, ok := format(d); {
 		case !ok:
 			return nil, fmt.Errorf("repository %s has no distribution %s", s.Repository, d)
 		case f == catalog.DEB:
 			all = append(all, pairFile{key: layout.SourcesKey(s.Repository, d), body: p.sources(s, d)})
 		default:
+			for _, arch := range archesOf(s, r) {
+				r.Arch = arch
+				all = append(all, pairFile{key: layout.MetadataKeyKey(r), body: public})
+			}
 			all = append(all, pairFile{key: layout.RepoKey(s.Repository, d), body: p.repo(s, d)})
 		}
 	}
 	return all, nil
+}
+
+func archesOf(s catalog.Settings, r catalog.Release) []string {
+	if r.Arch != "" {
+		return []string{r.Arch}
+	}
+	ds, _ := s.Find(r.Distribution)
+	return ds.Architectures
 }
 
 // checkPublic makes sure that a package key is one block of armour, of a public key.
@@ -66,16 +82,30 @@ const (
 	checked = "gpgcheck=1\n"
 )
 
+// keyURLs returns where clients of RPM distributions find the keys. dnf5 asks for them without the credentials of
+// a private repository (librepo's issue 351), so that those have to lie outside of it.
+func (p *Publisher) keyURLs(s catalog.Settings) []string {
+	metadata := layout.GPGKeyKey(s.Repository)
+	key := func(id string) string { return layout.PackageKeyKey(s.Repository, id) }
+	if s.Visibility == catalog.Private {
+		metadata, key = layout.InstanceKeyKey, layout.SharedKeyKey
+	}
+	urls := []string{p.publicURL + "/" + metadata}
+	for _, k := range s.PackageKeys {
+		urls = append(urls, p.publicURL+"/"+key(k.ID))
+	}
+	return urls
+}
+
 // repo renders the configuration of dnf, yum and zypper. Metadata and packages may have different keys. A repository
 // has no modules: without module_hotfixes dnf refuses each package that was built from one (MODULARITYLABEL), and hides
 // what a module of the system has under the same name. The others do not know the option, and pass it over.
 func (p *Publisher) repo(s catalog.Settings, d catalog.Distribution) []byte {
 	id := s.Repository.Owner + "_" + s.Repository.Name
 	base := p.publicURL + "/" + s.Repository.String() + "/" + d.String()
-	check, keys := unsigned, p.publicURL+"/"+layout.GPGKeyKey(s.Repository)
-	for _, k := range s.PackageKeys {
+	check, keys := unsigned, strings.Join(p.keyURLs(s), "\n       ")
+	if len(s.PackageKeys) > 0 {
 		check = checked
-		keys += "\n       " + p.publicURL + "/" + layout.PackageKeyKey(s.Repository, k.ID)
 	}
 	var b bytes.Buffer
 	section := func(id, name, base string, enabled int) {

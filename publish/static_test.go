@@ -1,15 +1,20 @@
 package publish_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"repomill/publish/publishtest"
+	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 	"repomill/testdata/rpmtest"
@@ -124,4 +129,122 @@ func TestRepoWithPackageKeys(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", key, diff)
 		}
 	})
+}
+
+// Clients of a private repository find its keys outside of it, where they need no token.
+func TestPrivateRepoNamesSharedKeys(t *testing.T) {
+	simulate(t, func(t *testing.T, w *world) {
+		key := packageKey(t)
+		w.change(func(s *catalog.Settings) {
+			s.Visibility = catalog.Private
+			s.PackageKeys = []catalog.PackageKey{key}
+		})
+		w.publish(el9)
+		config := string(w.bucket.Bytes(layout.RepoKey(tools, el9.Distribution)))
+		want := "gpgkey=" + publicURL + "/gpg.key\n       " + publicURL + "/gpgkey/" + key.ID + "\n"
+		if strings.Count(config, want) != 2 || strings.Count(config, "gpgkey") != 2*2 {
+			t.Errorf("want %q for packages and for sources, got\n%s", want, config)
+		}
+		if got := w.bucket.Bytes("gpg.key"); !bytes.Equal(got, signer().Public()) {
+			t.Errorf("gpg.key is %q", got)
+		}
+		if got := w.bucket.Bytes("gpgkey/" + key.ID); string(got) != key.Armor {
+			t.Errorf("the package key is %q", got)
+		}
+	})
+}
+
+// The key beside repomd.xml is there with the first release, and becomes another one when the keys do.
+func TestMetadataKeyFollowsTheKeys(t *testing.T) {
+	simulate(t, func(t *testing.T, w *world) {
+		w.publish(el9)
+		aarch64 := in(el9, "aarch64")
+		if key := layout.MetadataKeyKey(aarch64); slices.Contains(w.bucket.Keys(), key) {
+			t.Errorf("%s is there, its release is not", key)
+		}
+		w.publish(aarch64)
+		both := bothSigners(t, signer(), generate("more"))
+		for _, s := range []*sign.Signer{signer(), both} {
+			if err := w.publisherWith(s, publicURL).Settings(t.Context(), tools); err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range []catalog.Release{el9, aarch64} {
+				if got := w.bucket.Bytes(r.String() + "/repodata/repomd.xml.key"); !bytes.Equal(got, s.Public()) {
+					t.Errorf("the key of %s is %q", r, got)
+				}
+			}
+		}
+		w.bucket.Writes()
+		if err := w.publisherWith(both, publicURL).Settings(t.Context(), tools); err != nil {
+			t.Fatal(err)
+		}
+		w.checkSilent("keys that did not change")
+	})
+}
+
+// Two repositories have one package key in different states: the later one is served, whoever comes last.
+func TestSharedKeyIsTheLatest(t *testing.T) {
+	simulate(t, func(t *testing.T, w *world) {
+		first, later := extendedKey(t)
+		for range 2 {
+			for _, k := range []catalog.PackageKey{first, later} {
+				w.change(func(s *catalog.Settings) { s.PackageKeys = []catalog.PackageKey{k} })
+				w.publishSettings()
+				if got := string(w.bucket.Bytes(layout.PackageKeyKey(tools, k.ID))); got != k.Armor {
+					t.Errorf("the repository's own is %q", got)
+				}
+			}
+			w.change(func(s *catalog.Settings) { s.PackageKeys = []catalog.PackageKey{first} })
+			w.publishSettings()
+			if got := string(w.bucket.Bytes(layout.SharedKeyKey(first.ID))); got != later.Armor {
+				t.Errorf("the shared one is %q", got)
+			}
+		}
+	})
+}
+
+// bothSigners returns a signer with the keys of two.
+func bothSigners(t *testing.T, a, b *sign.Signer) *sign.Signer {
+	t.Helper()
+	one, err := a.Private()
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := b.Private()
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, err := sign.Read(slices.Concat(one, two))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return both
+}
+
+// extendedKey returns a package key, and the same one after its owner had added a name to it.
+func extendedKey(t *testing.T) (first, later catalog.PackageKey) {
+	t.Helper()
+	at := func(day int) *packet.Config {
+		return &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, Time: func() time.Time { return time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC) }}
+	}
+	e, err := openpgp.NewEntity("first", "", "", at(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func() catalog.PackageKey {
+		var b bytes.Buffer
+		if err := e.Serialize(&b); err != nil {
+			t.Fatal(err)
+		}
+		k, err := sign.ReadPackageKey(b.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	first = read()
+	if err := e.AddUserId("second", "", "", at(2)); err != nil {
+		t.Fatal(err)
+	}
+	return first, read()
 }

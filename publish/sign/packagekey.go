@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 
@@ -38,4 +40,53 @@ func ReadPackageKey(b []byte) (catalog.PackageKey, error) {
 		return catalog.PackageKey{}, fmt.Errorf("armour package key: %w", err)
 	}
 	return catalog.PackageKey{ID: fmt.Sprintf("%016X", list[0].PrimaryKey.KeyId), Armor: string(public)}, nil
+}
+
+// Later reports whether a package key is to replace another of the same ID: its owner has signed it later, to extend
+// its life or to revoke it, or the other one cannot be read. Of two that were signed at the same time, either the one
+// or the other is later. A key with another fingerprint, which has the same ID by chance or by force, never is.
+func Later(armored, than []byte) bool {
+	a, err := readOne(armored)
+	if err != nil {
+		return false
+	}
+	b, err := readOne(than)
+	if err != nil {
+		return true
+	}
+	if !bytes.Equal(a.PrimaryKey.Fingerprint, b.PrimaryKey.Fingerprint) {
+		return false
+	}
+	if c := lastSigned(a).Compare(lastSigned(b)); c != 0 {
+		return c > 0
+	}
+	return bytes.Compare(armored, than) > 0
+}
+
+func readOne(armored []byte) (*openpgp.Entity, error) {
+	list, err := openpgp.ReadArmoredKeyRing(bytes.NewReader(armored))
+	if err == nil && len(list) != 1 {
+		err = fmt.Errorf("%d keys", len(list))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return list[0], nil
+}
+
+// lastSigned returns when a certificate was signed for the last time.
+func lastSigned(e *openpgp.Entity) (last time.Time) {
+	all := slices.Concat(e.Revocations, e.DirectSignatures)
+	for _, id := range e.Identities {
+		all = slices.Concat(all, id.SelfCertifications, id.Revocations)
+	}
+	for _, k := range e.Subkeys {
+		all = slices.Concat(all, k.Bindings, k.Revocations)
+	}
+	for _, sig := range all {
+		if t := sig.Packet.CreationTime; t.After(last) {
+			last = t
+		}
+	}
+	return last
 }
