@@ -17,6 +17,7 @@ import (
 	"repomill/pipelines/objects"
 	"repomill/publish"
 	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 )
 
 // staged is the state of an upload that nobody has picked up.
@@ -206,6 +207,9 @@ func (w *waiter) fetch(ctx context.Context, r catalog.VerdictRelease) error {
 	}
 	req.Header.Set("User-Agent", command.UserAgent("repomill"))
 	resp, err := w.client.Do(req)
+	if failed, ok := errors.AsType[*url.Error](err); ok { // of the signed URL that the resolver redirects to
+		return fmt.Errorf("%s %s: %w", failed.Op, layout.Shown(failed.URL), failed.Err)
+	}
 	if err != nil {
 		return withoutQuery(err)
 	}
