@@ -39,7 +39,10 @@ func (repoListCmd) Help() string {
 }
 
 func (tokenCreateCmd) Help() string {
-	return settingsHelp + `
+	return `The token is printed on the standard output, alone; how clients use it, on the standard error. repomill hint prints the
+same at any time.
+
+` + settingsHelp + `
 
 Example:
   repomill token create acme/tools customer-42 --expires 90d`

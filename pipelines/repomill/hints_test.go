@@ -1,50 +1,53 @@
 package main_test
 
 import (
+	"os"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"repomill/testdata/debtest"
 	"repomill/testdata/rpmtest"
 )
 
-var (
-	aptLine = regexp.MustCompile(`(?m)^ *(curl .*apt-get .*)$`)
-	dnfLine = regexp.MustCompile(`(?m)^ *(curl .*dnf .*)$`)
-)
-
-// hint waits for a line on the standard output.
-func (s *site) hint(t *testing.T, line *regexp.Regexp) string {
+// hint waits for the lines of a distribution on the standard output.
+func (s *site) hint(t *testing.T, repository, distribution string) string {
 	t.Helper()
+	block := regexp.MustCompile(`(?m)^install from ` + repository + ` on ` + distribution + `.*:\n((?:  .*\n)+)`)
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if m := line.FindStringSubmatch(s.out.String()); m != nil {
+		if m := block.FindStringSubmatch(s.out.String()); m != nil {
 			return m[1]
 		}
 	}
-	t.Fatalf("no line %v in\n%s", line, s.out)
+	t.Fatalf("no lines for %s on %s in\n%s", repository, distribution, s.out)
 	return ""
 }
 
-// What the program prints can be pasted, after the first publish and after a restart.
+// What the program prints can be pasted. It is printed at the first publish of a distribution, and not at each start;
+// repomill hint prints it at any time.
 func TestHints(t *testing.T) {
 	t.Parallel()
 	data := openDir(t)
 	s := restart(t, data)
-	if out := s.out.String(); strings.Contains(out, "curl") || !strings.Contains(out, "repomill push --wait --staging file://"+data+"/staging") {
+	if out := s.out.String(); strings.Contains(out, "curl") || !strings.Contains(out, "repomill push --wait --staging file://"+data+"/staging") || !strings.Contains(out, " hint --data "+data+" ") {
 		t.Errorf("before the first publish:\n%s", out)
 	}
 	s.publish(t, "acme/tools/ubuntu/jammy", newDEB(t, debtest.Spec{Arch: "amd64"}))
 	s.publish(t, "acme/tools/el/9", newRPM(t, rpmtest.Spec{}))
-	apt, dnf := s.hint(t, aptLine), s.hint(t, dnfLine)
+	apt, dnf := s.hint(t, "acme/tools", "ubuntu/jammy"), s.hint(t, "acme/tools", "el/9")
 	s.publish(t, "acme/tools/ubuntu/jammy", newDEB(t, debtest.Spec{Arch: "amd64", Version: "2"}))
 	if out := s.out.String(); strings.Count(out, apt) != 1 || strings.Count(out, dnf) != 1 {
-		t.Errorf("want each line once:\n%s", out)
+		t.Errorf("want all lines once:\n%s", out)
 	}
-	for _, line := range []string{apt, dnf} {
-		if strings.Contains(line, data) || !strings.Contains(line, "curl -fsSL "+s.url+"/") || !strings.Contains(line, "install -y hello") {
-			t.Errorf("cannot be pasted: %s", line)
+	for target, lines := range map[string]string{"acme/tools/ubuntu/jammy": apt, "acme/tools/el/9": dnf} {
+		if strings.Contains(lines, data) || !strings.Contains(lines, s.url+"/") || !strings.Contains(lines, "install -y hello\n") {
+			t.Errorf("cannot be pasted: %s", lines)
+		}
+		if a := repomill(t, "hint", "--data", data, target); a.code != 0 || !strings.HasSuffix(a.stdout, ":\n"+lines) {
+			t.Errorf("hint %s: %v\nwant %s", target, a, lines)
 		}
 	}
 	t.Run("apt", func(t *testing.T) { pasteApt(t, apt) })
@@ -53,56 +56,143 @@ func TestHints(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = restart(t, data)
-	for _, line := range []*regexp.Regexp{aptLine, dnfLine} {
-		if got := s.hint(t, line); !strings.Contains(got, s.url) {
-			t.Errorf("after a restart: %s", got)
+	s.publish(t, "acme/tools/ubuntu/jammy", newDEB(t, debtest.Spec{Arch: "amd64", Version: "3"}))
+	s.publish(t, "acme/tools/ubuntu/noble", newDEB(t, debtest.Spec{Arch: "amd64", Version: "3"}))
+	s.hint(t, "acme/tools", "ubuntu/noble")
+	if out := s.out.String(); strings.Contains(out, "on ubuntu/jammy") || strings.Contains(out, "on el/9") {
+		t.Errorf("after a restart, what was published before is printed again:\n%s", out)
+	}
+}
+
+// A file that cannot be fetched is not written, and nothing is installed after that.
+func TestHintsStopAtAFailure(t *testing.T) {
+	t.Parallel()
+	need(t, "sh", "curl")
+	s := shared(t)
+	for _, target := range []string{"acme/failing/ubuntu/jammy", "acme/failing/ubuntu/focal"} {
+		s.publish(t, target, newDEB(t, debtest.Spec{}))
+	}
+	s.publish(t, "acme/failing/el/9", newRPM(t, rpmtest.Spec{}))
+	for _, distribution := range []string{"ubuntu/jammy", "ubuntu/focal", "el/9"} {
+		dir := openDir(t)
+		lines := strings.ReplaceAll(s.hint(t, "acme/failing", distribution), "acme/failing", "acme/nothing")
+		lines = strings.NewReplacer("sudo ", "", " /etc/apt/sources.list.d/", " "+dir+"/", " /usr/share/keyrings/", " "+dir+"/", " /etc/yum.repos.d/", " "+dir+"/",
+			"apt-get", "ran", "dnf", "ran").Replace(lines)
+		a := run(t, nil, "sh", "-c", "ran() { touch "+dir+"/ran; }\n"+lines)
+		if left := entries(t, dir); a.code == 0 || len(left) > 0 {
+			t.Errorf("%s: %v, left behind is %q", distribution, a, left)
 		}
 	}
 }
 
-// Each distribution's line is for the client that its systems have.
+// Each distribution's lines are for the client that its systems have.
 func TestHintsNameTheClient(t *testing.T) {
 	t.Parallel()
 	s := restart(t, openDir(t))
 	for _, tt := range []struct {
-		target string
-		file   packageFile
-		want   string
+		target, distribution string
+		file                 packageFile
+		want                 []string
 	}{
-		{"acme/tools/opensuse/15.6", newRPM(t, rpmtest.Spec{}), `curl -fsSL \S+/opensuse/15.6.repo \| sudo tee /etc/zypp/repos.d/acme_tools.repo .* sudo zypper .* install hello`},
-		{"acme/tools/el/7", newRPM(t, rpmtest.Spec{}), `curl -fsSL \S+/el/7.repo \| sudo tee /etc/yum.repos.d/acme_tools.repo .* sudo yum install -y hello`},
-		{"acme/tools/ubuntu/focal/extra", newDEB(t, debtest.Spec{}), `curl -fsSL \S+/acme/tools/gpgkey \| .* 'deb \[signed-by=/usr/share/keyrings/acme_tools.asc\] \S+/acme/tools/ubuntu focal extra' .* sudo apt-get install -y hello`},
+		{"acme/tools/opensuse/15.6", "opensuse/15.6", newRPM(t, rpmtest.Spec{}), []string{
+			"sudo curl -fsSLo /etc/zypp/repos.d/acme_tools.repo " + s.url + "/acme/tools/opensuse/15.6.repo &&",
+			"sudo zypper --non-interactive --gpg-auto-import-keys install hello",
+		}},
+		{"acme/tools/el/7", "el/7", newRPM(t, rpmtest.Spec{}), []string{
+			"sudo curl -fsSLo /etc/yum.repos.d/acme_tools.repo " + s.url + "/acme/tools/el/7.repo &&", "sudo yum install -y hello",
+		}},
+		{"acme/tools/ubuntu/focal/extra", "ubuntu/focal", newDEB(t, debtest.Spec{}), []string{
+			"sudo curl -fsSLo /usr/share/keyrings/acme_tools.asc " + s.url + "/acme/tools/gpgkey &&",
+			`echo "deb [arch=$(dpkg --print-architecture) signed-by=/usr/share/keyrings/acme_tools.asc] ` + s.url +
+				`/acme/tools/ubuntu focal extra main" | sudo tee /etc/apt/sources.list.d/acme_tools.list >/dev/null &&`,
+			"sudo apt-get update &&", "sudo apt-get install -y hello",
+		}},
 	} {
 		s.publish(t, tt.target, tt.file)
-		line := s.hint(t, regexp.MustCompile(`(?m)^ *(`+tt.want+`)$`))
-		if strings.Contains(line, "apt-get") {
-			pasteApt(t, line)
+		lines := s.hint(t, "acme/tools", tt.distribution)
+		if diff := cmp.Diff("  "+strings.Join(tt.want, "\n  ")+"\n", lines); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.target, diff)
+		}
+		if tt.distribution == "ubuntu/focal" {
+			pasteApt(t, lines)
 		}
 	}
 }
 
-// paste runs a printed line in a shell, without sudo and in a root of its own.
-func paste(t *testing.T, env []string, line string, places ...string) {
+// paste runs printed lines in a shell, without sudo and in a root of its own.
+func paste(t *testing.T, env []string, lines string, places ...string) {
 	t.Helper()
-	need(t, "sh", "curl", "tee")
-	line = strings.NewReplacer(append(places, "sudo ", "")...).Replace(line)
-	if a := run(t, env, "sh", "-c", "set -e; "+line); a.code != 0 {
-		t.Errorf("%s\n%v", line, a)
+	need(t, "sh", "curl", "sed", "tee")
+	lines = strings.NewReplacer(append(places, "sudo ", "")...).Replace(lines)
+	if a := run(t, env, "sh", "-c", lines); a.code != 0 {
+		t.Errorf("%s\n%v", lines, a)
 	}
 }
 
-func pasteApt(t *testing.T, line string) {
+func pasteApt(t *testing.T, lines string) {
 	a := newApt(t, "amd64") // downloads only
-	paste(t, a.env(), line, "/etc/apt/sources.list.d/", a.dir+"/etc/sources.list.d/", "/usr/share/keyrings/", a.dir+"/etc/")
+	paste(t, a.env(), lines, "/etc/apt/sources.list.d/", a.dir+"/etc/sources.list.d/", "/usr/share/keyrings/", a.dir+"/etc/")
 	if got := digests(t, a.dir+"/cache/archives/hello_*.deb"); len(got) != 1 {
 		t.Errorf("%d packages downloaded, want 1", len(got))
 	}
 }
 
-func pasteDnf(t *testing.T, line string) {
+func pasteDnf(t *testing.T, lines string) {
 	d := newDnf(t, "")
-	paste(t, nil, line, "/etc/yum.repos.d/", d.dir+"/repos/", "dnf install ", "dnf "+strings.Join(d.options(), " ")+" install --downloadonly --destdir="+d.dir+"/got ")
+	paste(t, nil, lines, "/etc/yum.repos.d/", d.dir+"/repos/", "dnf install ", "dnf "+strings.Join(d.options(), " ")+" install --downloadonly --destdir="+d.dir+"/got ")
 	if got := digests(t, d.dir+"/got/hello-*.rpm"); len(got) != 1 {
 		t.Errorf("%d packages downloaded, want 1", len(got))
+	}
+}
+
+// entries returns the names in a folder.
+func entries(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	all, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range all {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// A new token comes with the lines that use it, on the standard error; hint has the same ones.
+func TestTokenCreatePrintsLines(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	if a := repomill(t, "repo", "create", "--data", s.data, "acme/secret", "--visibility", "private", "--distribution", "ubuntu/jammy", "--distribution", "el/9"); a.code != 0 {
+		t.Fatal(a)
+	}
+	s.publish(t, "acme/secret/ubuntu/jammy", newDEB(t, debtest.Spec{}))
+	created := repomill(t, "token", "create", "--data", s.data, "acme/secret", "ci")
+	token := strings.TrimSpace(created.stdout)
+	file := newFile(t, "token", []byte(created.stdout)).path
+	hint := repomill(t, "hint", "--data", s.data, "acme/secret", "--token-file", file)
+	if created.code != 0 || hint.code != 0 || !strings.HasSuffix(created.stderr, "\n"+hint.stdout) || strings.Count(hint.stdout, "token="+token+" &&\n") != 2 {
+		t.Errorf("token create: %v\nhint: %v", created, hint)
+	}
+	for _, line := range []string{"  sudo apt-get install -y hello\n", "  sudo dnf makecache\n"} { // nothing was pushed to el/9
+		if !strings.Contains(hint.stdout, line) {
+			t.Errorf("want %q in %v", line, hint)
+		}
+	}
+	if a := repomill(t, "hint", "--data", s.data, "acme/secret/ubuntu/jammy"); a.code != 0 || !strings.Contains(a.stdout, "\n  token=TOKEN &&\n") || strings.Contains(a.stdout, token) {
+		t.Errorf("without a token: %v", a)
+	}
+	if a := repomill(t, "hint", "--data", s.data, "--public-url", "https://p.example.org/", "acme/secret/ubuntu/jammy"); !strings.Contains(a.stdout, " https://p.example.org/acme/secret/ubuntu/jammy.sources &&\n") {
+		t.Errorf("with a URL: %v", a)
+	}
+	for target, want := range map[string]string{
+		"acme/secret/ubuntu/jammi":          "did you mean acme/secret/ubuntu/jammy?",
+		"acme/secret/ubuntu/jammy/contrib":  `no component "contrib"; it has main`,
+		"acme/secre/ubuntu/jammy":           "did you mean acme/secret?",
+		"acme/secret/ubuntu":                "use owner/name/os/version",
+		"acme/secret/ubuntu/jammy/main/all": "use owner/name/os/version",
+	} {
+		if a := repomill(t, "hint", "--data", s.data, target); a.code == 0 || !strings.Contains(a.stderr, want) || a.stdout != "" {
+			t.Errorf("hint %s: %v, want %q", target, a, want)
+		}
 	}
 }

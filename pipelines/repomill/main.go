@@ -20,6 +20,7 @@ type commands struct {
 	Push   pushCmd   `cmd:"" help:"Put packages into staging and, with --wait, say what became of them."`
 	Status statusCmd `cmd:"" help:"Show releases, recent uploads, rejections and the backlog; or whether a package is out."`
 	Ls     lsCmd     `cmd:"" help:"List the packages of a distribution."`
+	Hint   hintCmd   `cmd:"" help:"Print the commands that set up a client of a distribution and install a package."`
 	Check  checkCmd  `cmd:"" help:"Read a published tree as a client would, and list all that is wrong."`
 
 	Yank   yankCmd   `cmd:"" help:"Withdraw a package from its releases."`

@@ -19,8 +19,8 @@ func (c *pushCmd) nameOf(p *pushed) string {
 	return name
 }
 
-// installLines ends a push on a terminal with the line, for each target, that installs what was pushed. A private
-// repository wants a token, which is not known here.
+// installLines ends a push on a terminal with the lines, for each target, that install what was pushed. Those of a
+// private repository have a placeholder for the token, which is not known here.
 func (c *pushCmd) installLines(io stdio, ups []*pushed, private map[string]bool) {
 	if c.JSON || !isTerminal(io.out) {
 		return
@@ -34,34 +34,37 @@ func (c *pushCmd) installLines(io stdio, ups []*pushed, private map[string]bool)
 		if said[p.target] || p.verdict.State == catalog.Rejected {
 			continue
 		}
-		line, release := installLineOf(p, table)
-		if line == "" || private[release.Repository.String()] {
-			continue
+		if text := installTextOf(p, table, private); text != "" {
+			said[p.target] = true
+			fmt.Fprintf(io.out, "\n%s", text)
 		}
-		said[p.target] = true
-		fmt.Fprintf(io.out, "\ninstall from %s on %s:\n  %s\n", release.Repository, release.Distribution, line)
 	}
 }
 
-// installLineOf returns the line that installs one package, as its verdict describes it.
-func installLineOf(p *pushed, table *layout.Table) (line string, release catalog.Release) {
+// installTextOf returns the lines that install one package, as its verdict describes it.
+func installTextOf(p *pushed, table *layout.Table, private map[string]bool) string {
 	part := strings.Fields(p.verdict.Package) // name version architecture
 	if len(part) != 3 || len(p.verdict.Releases) == 0 {
-		return "", release
+		return ""
 	}
 	r := p.verdict.Releases[0]
 	release, err := catalog.ParseRelease(r.Release)
 	if err != nil || release.Arch == layout.SRPMS {
-		return "", release
+		return ""
 	}
 	distro, rej := table.Lookup(release.Distribution)
 	publicURL, ok := strings.CutSuffix(r.Pointer, "/"+layout.PointerKey(release))
 	if rej != nil || !ok {
-		return "", release
+		return ""
 	}
-	k := catalog.Package{Name: part[0], Version: part[1], Arch: part[2], Component: layout.DefaultComponent}
+	s := catalog.Settings{Repository: release.Repository, Visibility: catalog.Public}
+	if private[release.Repository.String()] {
+		s.Visibility = catalog.Private
+	}
+	component := layout.DefaultComponent
 	if at, rej := layout.ParseStaging(p.object); rej == nil && at.Component != "" {
-		k.Component = at.Component
+		component = at.Component
 	}
-	return installLine(publicURL, release.Repository, distro, []catalog.Package{k}), release
+	s.Distributions = []catalog.DistributionSettings{{Distribution: release.Distribution, Components: []string{component}}}
+	return installText(publicURL, s, distro, part[0], placeholder)
 }

@@ -162,7 +162,7 @@ func TestPushOnATerminal(t *testing.T) {
 	})
 	t.Run("the end is the line that installs", func(t *testing.T) {
 		a := onTerminal(t, []string{"TERM=xterm"}, "push", "--wait", "--staging", s.staging(), jammy, hello.path)
-		if a.code != 0 || !strings.Contains(a.stdout, "install from acme/terminal on ubuntu/jammy:\r\n  curl ") || !strings.Contains(a.stdout, s.url+"/acme/terminal/") || !strings.Contains(a.stdout, "apt-get install -y hello") {
+		if a.code != 0 || !strings.Contains(a.stdout, "install from acme/terminal on ubuntu/jammy:\r\n  sudo curl ") || !strings.Contains(a.stdout, s.url+"/acme/terminal/") || !strings.Contains(a.stdout, "apt-get install -y hello") {
 			t.Errorf("%d %q", a.code, a.stdout)
 		}
 	})

@@ -26,6 +26,7 @@ type tokenCmd struct {
 type tokenCreateCmd struct {
 	catalogFlags
 	awaitFlags
+	clientFlags
 	Repository string `arg:"" help:"owner/name."`
 	Name       string `arg:"" help:"What it is for, such as ci or customer-42."`
 	Expires    period `help:"For how long it is good, such as 90d or 12h. For ever, if it is not given."`
@@ -68,6 +69,7 @@ func (c *tokenCreateCmd) Run(ctx context.Context, io stdio) error {
 	}
 	fmt.Fprintln(io.out, secret)
 	fmt.Fprintf(io.err, "This token is shown once. It opens %s for reading, as user name (with any password) or as password.\n", r)
+	defer c.printSetup(ctx, io, db, s, secret)
 	if s.Visibility == catalog.Public {
 		fmt.Fprintf(io.err, "%s is public, however: everybody reads it without a token, until repomill repo set --visibility private.\n", r)
 	}

@@ -127,6 +127,9 @@ func (s *site) open(ctx context.Context) (err error) {
 	if err := s.prepareKeys(ctx, cfg); err != nil {
 		return err
 	}
+	if err := writePublicURL(c.Data, s.publicURL()); err != nil {
+		return command.Fault(err)
+	}
 	s.resources, err = pipelines.Open(ctx, cfg)
 	if err != nil {
 		return err
@@ -214,6 +217,9 @@ func prepareCatalog(ctx context.Context, catalogURL, path string) error {
 // serve runs the dispatcher and both servers until ctx ends or one of them fails.
 func (s *site) serve(ctx context.Context, h handlers) error {
 	hints := newHints(s)
+	if err := hints.learn(ctx); err != nil {
+		return err
+	}
 	s.resources.OnPublish = hints.published
 	dispatcher := &pipelines.Dispatcher{
 		Resources: s.resources, Source: s.source, Run: runDirect,

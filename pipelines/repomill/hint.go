@@ -1,0 +1,216 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"repomill/pipelines"
+	"repomill/pipelines/command"
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+)
+
+type hintCmd struct {
+	catalogFlags
+	clientFlags
+	Target    string `arg:"" help:"Distribution: owner/name/os/version, for DEB also /component; or a repository, owner/name, for all of its distributions."`
+	Name      string `arg:"" optional:"" help:"Package to install; the newest, if it is not given."`
+	Token     string `default:"TOKEN" help:"What stands in the place of the token of a private repository. Other users of this machine can see it while the command runs: for a real token use --token-file."`
+	TokenFile string `type:"path" help:"File with the token."`
+}
+
+// clientFlags say how clients reach the repositories.
+type clientFlags struct {
+	PublicURL     string `name:"public-url" help:"URL under which clients reach the resolver; that of the last repomill up on --data, if it is not given."`
+	Distributions string `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
+}
+
+// Help has an example.
+func (hintCmd) Help() string {
+	return `Example: repomill hint acme/tools/ubuntu/jammy
+
+The commands are for a POSIX shell. The first that fails ends them, with its exit code.`
+}
+
+// Run prints the lines of each distribution at or below the target.
+func (c *hintCmd) Run(ctx context.Context, io stdio) error {
+	target := strings.Trim(c.Target, "/")
+	if n := strings.Count(target, "/"); n != 1 && n != 3 && n != 4 {
+		return command.Usage("target %q: use owner/name/os/version[/component], such as acme/tools/ubuntu/jammy, or owner/name", c.Target)
+	}
+	p := strings.Split(target, "/")
+	r, err := parseRepository(p[0] + "/" + p[1])
+	if err != nil {
+		return err
+	}
+	token, err := c.token()
+	if err != nil {
+		return err
+	}
+	db, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	s, err := db.Settings(ctx, r)
+	if err != nil {
+		return notDeclared(ctx, db, r, err)
+	}
+	targets, err := targetsIn(s, target)
+	if err != nil {
+		return err
+	}
+	url, table, err := c.client(c.catalogFlags)
+	if err != nil {
+		return err
+	}
+	for i, t := range targets {
+		text, err := hintText(ctx, db, url, table, s, t, c.Name, token)
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			text = "\n" + text
+		}
+		fmt.Fprint(io.out, text)
+	}
+	return nil
+}
+
+func (c *hintCmd) token() (string, error) {
+	if c.TokenFile == "" {
+		return c.Token, nil
+	}
+	text, err := os.ReadFile(c.TokenFile)
+	if err != nil {
+		return "", command.Usage("--token-file: %w", err)
+	}
+	token := strings.TrimSpace(string(text))
+	if token == "" || strings.ContainsAny(token, " \t\r\n\"\\") {
+		return "", command.Usage("--token-file %s: want one token in it, and nothing else", c.TokenFile)
+	}
+	return token, nil
+}
+
+// A hintTarget is a distribution that is declared, or one component of it.
+type hintTarget struct {
+	distribution catalog.Distribution
+	below        string // what [installable] takes
+}
+
+// targetsIn returns the distributions of a repository that a target names.
+func targetsIn(s catalog.Settings, target string) (all []hintTarget, err error) {
+	var known []string
+	for _, ds := range s.Distributions {
+		id := s.Repository.String() + "/" + ds.Distribution.String()
+		known = append(known, id)
+		component, inComponent := strings.CutPrefix(target, id+"/")
+		switch {
+		case inComponent && !slices.Contains(ds.Components, component):
+			return nil, fmt.Errorf("%s has no component %q; it has %s", id, component, cmp.Or(strings.Join(ds.Components, ", "), "none"))
+		case inComponent:
+			all = append(all, hintTarget{ds.Distribution, target})
+		case below(id, target):
+			all = append(all, hintTarget{ds.Distribution, id})
+		}
+	}
+	if len(all) > 0 {
+		return all, nil
+	}
+	if near := layout.Nearest(target, known); near != "" {
+		return nil, fmt.Errorf("there is no %s; did you mean %s?", target, near)
+	}
+	return nil, fmt.Errorf("there is no %s; repomill repo list %s shows what there is", target, s.Repository)
+}
+
+// hintText returns what a hint says of one distribution: how to install a package, or the newest if name is empty.
+func hintText(ctx context.Context, db *catalogdb.DB, url string, table *layout.Table, s catalog.Settings, t hintTarget, name, token string) (string, error) {
+	distro, rej := table.Lookup(t.distribution)
+	if rej != nil {
+		return "", command.Usage("%s: %s", t.distribution, rej.Detail)
+	}
+	packages, err := installable(ctx, db, t.below)
+	if err != nil {
+		return "", command.Fault(err)
+	}
+	pkg := newest(packages)
+	if name != "" {
+		found := false
+		err := list(ctx, db, t.below, name, func(k catalog.Package) { found = found || k.Arch != "src" && k.Arch != "nosrc" })
+		if err != nil {
+			return "", err
+		}
+		if !found {
+			return "", fmt.Errorf("%s in %s is a source package: clients do not install it", name, t.below)
+		}
+		pkg = name
+	}
+	return installText(url, s, distro, pkg, token), nil
+}
+
+// client returns what the flags say, or the defaults for them.
+func (f clientFlags) client(at catalogFlags) (url string, table *layout.Table, err error) {
+	if table, err = pipelines.ReadTable(f.Distributions); err != nil {
+		return "", nil, command.Usage("--distributions: %w", err)
+	}
+	if f.PublicURL != "" {
+		return strings.TrimRight(f.PublicURL, "/"), table, command.CheckURL("--public-url", f.PublicURL)
+	}
+	if at.Catalog != "" {
+		return "", nil, command.Usage("--public-url: name the URL under which clients reach the resolver, such as https://packages.example.org")
+	}
+	url, err = readPublicURL(at.Data)
+	return url, table, err
+}
+
+// publicURLFile is the file of a data folder that has the URL under which clients reach it.
+const publicURLFile = "public-url"
+
+// writePublicURL notes, for commands that print it, the URL under which clients reach a site.
+func writePublicURL(data, url string) error {
+	return os.WriteFile(filepath.Join(data, publicURLFile), []byte(url+"\n"), 0o644)
+}
+
+func readPublicURL(data string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(data, publicURLFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", command.Usage("--public-url: no repomill up has run on %s yet; name the URL under which clients reach the resolver", data)
+	}
+	if err != nil {
+		return "", command.Fault(err)
+	}
+	url := strings.TrimSpace(string(text))
+	return url, command.CheckURL(publicURLFile, url)
+}
+
+// maxShown is how many distributions a new token's lines are printed of.
+const maxShown = 3
+
+// printSetup says how clients use a new token, as far as that is known.
+func (c *tokenCreateCmd) printSetup(ctx context.Context, io stdio, db *catalogdb.DB, s catalog.Settings, token string) {
+	if s.Visibility != catalog.Private {
+		return
+	}
+	url, table, err := c.client(c.catalogFlags)
+	targets, none := targetsIn(s, s.Repository.String())
+	for i, t := range targets {
+		if err != nil || i == maxShown {
+			break
+		}
+		text := ""
+		if text, err = hintText(ctx, db, url, table, s, t, "", token); err == nil {
+			fmt.Fprintf(io.err, "\n%s", text)
+		}
+	}
+	if err != nil || none != nil || len(targets) > maxShown {
+		fmt.Fprintf(io.err, "\nrepomill hint %s/OS/VERSION --token-file FILE prints how clients of a distribution use it.\n", s.Repository)
+	}
+}

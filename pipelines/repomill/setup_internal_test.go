@@ -1,0 +1,79 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// make test-clients runs these lines in real systems.
+func TestSetupLinesOfPrivateRepositories(t *testing.T) {
+	const url = "https://p.example.org"
+	for distribution, want := range map[string]string{
+		"ubuntu/jammy": `token=T &&
+printf 'user = "%s:x"\n' "$token" | sudo curl -K - -fsSLo /etc/apt/sources.list.d/acme_secret.sources https://p.example.org/acme/secret/ubuntu/jammy.sources &&
+sudo sed -i "/^Suites:/a Architectures: $(dpkg --print-architecture)" /etc/apt/sources.list.d/acme_secret.sources &&
+printf 'machine p.example.org/acme/secret/ login %s password x\n' "$token" | sudo install -D -m 600 /dev/stdin /etc/apt/auth.conf.d/acme_secret.conf &&
+sudo apt-get update &&
+sudo apt-get install -y hello`,
+		"ubuntu/focal": `token=T &&
+printf 'user = "%s:x"\n' "$token" | sudo curl -K - -fsSLo /usr/share/keyrings/acme_secret.asc https://p.example.org/acme/secret/gpgkey &&
+echo "deb [arch=$(dpkg --print-architecture) signed-by=/usr/share/keyrings/acme_secret.asc] https://p.example.org/acme/secret/ubuntu focal main" | sudo tee /etc/apt/sources.list.d/acme_secret.list >/dev/null &&
+printf 'machine p.example.org/acme/secret/ login %s password x\n' "$token" | sudo install -D -m 600 /dev/stdin /etc/apt/auth.conf.d/acme_secret.conf &&
+sudo apt-get update &&
+sudo apt-get install -y hello`,
+		"el/9": `token=T &&
+printf 'user = "%s:x"\n' "$token" | sudo curl -K - -fsSLo /etc/yum.repos.d/acme_secret.repo https://p.example.org/acme/secret/el/9.repo &&
+sudo chmod 600 /etc/yum.repos.d/acme_secret.repo &&
+printf '/^baseurl=/a %s\n' "username=$token" password=x | sudo sed -i -f - /etc/yum.repos.d/acme_secret.repo &&
+sudo dnf install -y hello`,
+		"el/7": `token=T &&
+printf 'user = "%s:x"\n' "$token" | sudo curl -K - -fsSLo /etc/yum.repos.d/acme_secret.repo https://p.example.org/acme/secret/el/7.repo &&
+sudo chmod 600 /etc/yum.repos.d/acme_secret.repo &&
+printf '/^baseurl=/a %s\n' "username=$token" password=x | sudo sed -i -f - /etc/yum.repos.d/acme_secret.repo &&
+sudo yum install -y hello`,
+		"opensuse/15.6": `token=T &&
+printf 'user = "%s:x"\n' "$token" | sudo curl -K - -fsSLo /etc/zypp/repos.d/acme_secret.repo https://p.example.org/acme/secret/opensuse/15.6.repo &&
+printf 'username=%s\npassword=x\n' "$token" | sudo install -D -m 600 /dev/stdin /etc/zypp/credentials.d/acme_secret &&
+sudo sed -i '/^baseurl=/s/$/?credentials=acme_secret/' /etc/zypp/repos.d/acme_secret.repo &&
+sudo zypper --non-interactive --gpg-auto-import-keys install hello`,
+	} {
+		system, version, _ := strings.Cut(distribution, "/")
+		distro, rej := layout.DefaultTable().Lookup(catalog.Distribution{OS: system, Version: version})
+		if rej != nil {
+			t.Fatal(rej)
+		}
+		s := catalog.Settings{Repository: catalog.Repository{Owner: "acme", Name: "secret"}, Visibility: catalog.Private}
+		if diff := cmp.Diff(want, strings.Join(setupLines(url, s, distro, "hello", "T"), "\n")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", distribution, diff)
+		}
+	}
+}
+
+// The words of a plain http URL have its scheme: without, apt keeps the token for https (apt_auth.conf(5)).
+func TestAptGetsTheTokenOverHTTP(t *testing.T) {
+	distro, rej := layout.DefaultTable().Lookup(catalog.Distribution{OS: "ubuntu", Version: "jammy"})
+	if rej != nil {
+		t.Fatal(rej)
+	}
+	s := catalog.Settings{Repository: catalog.Repository{Owner: "acme", Name: "secret"}, Visibility: catalog.Private}
+	lines := strings.Join(setupLines("http://127.0.0.1:8080", s, distro, "", "T"), "\n")
+	if want := "'machine http://127.0.0.1:8080/acme/secret/ login"; !strings.Contains(lines, want) || !strings.HasSuffix(lines, "\nsudo apt-get update") {
+		t.Errorf("want %q and no package in\n%s", want, lines)
+	}
+}
+
+// Whatever stands in the place of a token is one word of a shell.
+func TestTokensInLinesAreWords(t *testing.T) {
+	for _, token := range []string{"TOKEN", "<your token>", "it's", "$(id)", "a b", "`id`", "x;y", "é", "\n"} {
+		out, err := exec.Command("sh", "-c", "token="+shellWord(token)+` && printf '%s.' "$token"`).CombinedOutput()
+		if err != nil || string(out) != token+"." {
+			t.Errorf("a shell reads %s as %q, %v", shellWord(token), out, err)
+		}
+	}
+}
