@@ -3,6 +3,7 @@
 # make bench  figures, beside those of the peers that are installed
 # make test-flink  ingest and reindex on a Flink cluster that the tests start; fetches it from Maven
 # make real   some 380 packages of Debian, pushed, compared with apt-ftparchive and Debian, and a system made from them; as root
+# make test-clients  real systems, in roots that it makes of Debian, install by the lines that repomill hint prints
 # make race   the race detector on all that is concurrent
 # make fuzz   every fuzz target for FUZZTIME each
 # make soak   the real program under KILLS random kills, on files and on servers, while packages keep coming
@@ -27,7 +28,7 @@ BUILDERS = ./deploy ./testdata/clients ./testdata/soak
 RACY = ./serve/... ./publish ./pipelines/objects/file
 RACY_PIPELINES = ./pipelines ./pipelines/queue
 
-.PHONY: bin/repomill-beam run build test test-flink lint race real bench fuzz soak tools go-version
+.PHONY: bin/repomill-beam run build test test-clients test-flink lint race real bench fuzz soak tools go-version
 
 run: build
 	bin/repomill up --data ./data
@@ -59,6 +60,11 @@ test: go-version tools lint
 test-flink: go-version
 	@deploy/install-test-tools mvn:maven java:default-jre-headless
 	REPOMILL_TEST_FLINK=1 $(GO) test -count=1 -timeout 20m ./testdata/flinktest ./pipelines/repomill-beam
+
+test-clients: go-version
+	@deploy/install-test-tools debootstrap:debootstrap
+	deploy/client-roots bin/roots
+	$(GO) test -count=1 -v -timeout 20m ./testdata/clients -run TestSystems -args -clients.roots $(CURDIR)/bin/roots
 
 lint: go-version
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \

@@ -11,4 +11,7 @@
 // of each index (two where a count stands in front), and clients that have the old indexes see it.
 //
 // A test that lacks its judge is skipped and says which.
+//
+// With -clients.roots, which make test-clients gives, whole systems in roots of their own are set up by the lines that
+// repomill hint prints, and install from public and private repositories.
 package clients
