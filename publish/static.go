@@ -59,6 +59,13 @@ func checkPublic(k catalog.PackageKey) error {
 }
 
 // sources renders the deb822 configuration of apt (sources.list(5)), with the key in it.
+//
+// It names no architectures. A host with a foreign one that the release lacks (i386) prints "Skipping acquire" at each
+// update, but with "Architectures: amd64 arm64" every host fetches both. Only the host knows its own: the lines that
+// repomill prints add it. Empty indexes are no remedy. One of i386 silences apt 2.6 and 3.3 for 200 bytes more in
+// each InRelease and a request more on such hosts; but a host of that architecture alone would then not learn that
+// there is nothing for it. One of amd64v3 does harm: apt 3.3 with that variant takes it instead of that of amd64, whose
+// packages are gone then; without it, apt takes amd64's and says nothing.
 func (p *Publisher) sources(s catalog.Settings, d catalog.Distribution) []byte {
 	r := catalog.Release{Repository: s.Repository, Distribution: d}
 	ds, _ := s.Find(d)

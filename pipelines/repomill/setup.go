@@ -79,7 +79,7 @@ func secret(format, path string) string {
 }
 
 // apt writes the host's own architecture into the file: a host with a foreign one that the repository lacks would
-// print a notice at each update. See [publish.Publisher] for why the file itself does not name any.
+// print a notice at each update. The file itself names none, because it is for hosts of all architectures.
 func (c clientSetup) apt() []string {
 	path := "/etc/apt/sources.list.d/" + c.name + ".sources"
 	return append([]string{
