@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // A full disk is told by /readyz, and the log says which.
@@ -29,8 +30,10 @@ func TestFullDiskIsNotReady(t *testing.T) {
 		t.Fatal(err)
 	}
 	ready(503)
-	if log := s.log.String(); !strings.Contains(log, "the file system of "+data+"/staging is full") {
-		t.Error("the log does not say what is full")
+	for end := time.Now().Add(10 * time.Second); !strings.Contains(s.log.String(), "the file system of "+data+"/staging is full"); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the log does not say what is full")
+		}
 	}
 	if err := os.Remove(data + "/bulk"); err != nil {
 		t.Fatal(err)
