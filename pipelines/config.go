@@ -167,7 +167,7 @@ func (r *Resources) open(ctx context.Context) (err error) {
 // machine have room.
 func (r *Resources) Ready(ctx context.Context) error {
 	if err := r.Catalog.Ready(ctx); err != nil {
-		return fmt.Errorf("catalog: %w", err)
+		return err
 	}
 	if _, err := r.Bucket.Stat(ctx, layout.SettingsPrefix+"probe"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("bucket: %w", err)

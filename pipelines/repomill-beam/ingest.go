@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -68,7 +67,7 @@ func (c *ingestCmd) Run(ctx context.Context, stderr io.Writer) error {
 	}
 	defer r.Close()
 	if err := r.Catalog.Ready(ctx); err != nil {
-		return command.Fault(fmt.Errorf("--catalog: %w", err))
+		return command.Fault(err)
 	}
 	if err := r.CheckKey(ctx); err != nil {
 		return command.Fault(err)

@@ -14,7 +14,7 @@ type migrateCmd struct {
 
 // Help says when to run it.
 func (migrateCmd) Help() string {
-	return `Brings the catalog's schema up to date. It may be repeated, and it may run while workers of the previous release run.
+	return `It may be repeated, and it may run while workers of the previous release run.
 
 Exit codes: 0 up to date, 2 usage, 4 the catalog cannot be reached.`
 }

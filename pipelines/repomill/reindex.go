@@ -195,7 +195,7 @@ func (f siteFlags) open(ctx context.Context) (*pipelines.Resources, error) {
 	}
 	err = db.Ready(ctx)
 	if err = errors.Join(err, db.Close()); err != nil {
-		return nil, command.Fault(fmt.Errorf("--catalog: %w", err))
+		return nil, command.Fault(err)
 	}
 	if cfg.PublicURL, err = f.publicURL(ctx, cfg.Bucket); err != nil {
 		return nil, err

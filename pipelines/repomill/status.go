@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -26,7 +28,9 @@ func (f catalogFlags) open() (*catalogdb.DB, error) {
 		url = "sqlite://" + f.Data + "/catalog.db"
 	}
 	if path, ok := strings.CutPrefix(url, "sqlite://"); ok {
-		if _, err := os.Stat(path); err != nil {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrPermission) {
+			return nil, command.Fault(fmt.Errorf("catalog: %w: run the command as the user of repomill up or the worker (sudo -u)", err))
+		} else if err != nil {
 			return nil, command.Fault(fmt.Errorf("catalog: %w: name the folder of repomill up with --data", err))
 		}
 	}

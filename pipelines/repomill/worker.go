@@ -70,7 +70,7 @@ func (c *workerCmd) Run(ctx context.Context, io stdio) error {
 	}
 	defer r.Close()
 	if err := r.Catalog.Ready(ctx); err != nil {
-		return command.Fault(fmt.Errorf("--catalog: %w", err))
+		return command.Fault(err)
 	}
 	if err := r.CheckKey(ctx); err != nil {
 		return command.Fault(err)

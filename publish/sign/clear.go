@@ -18,11 +18,11 @@ const clearStart = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n"
 // signature does not cover anything else.
 func (s *Signer) Clear(body []byte, now time.Time) ([]byte, error) {
 	if err := checkText(body); err != nil {
-		return nil, fmt.Errorf("clear-sign: %w", err)
+		return nil, err
 	}
 	sig, err := s.sign(packet.SigTypeText, canonicalText(body), now)
 	if err != nil {
-		return nil, fmt.Errorf("clear-sign: %w", err)
+		return nil, err
 	}
 	var b bytes.Buffer
 	b.WriteString(clearStart)
@@ -57,11 +57,7 @@ func canonicalText(body []byte) []byte {
 
 // Detach returns the armoured signature of body, made at time now.
 func (s *Signer) Detach(body []byte, now time.Time) ([]byte, error) {
-	sig, err := s.sign(packet.SigTypeBinary, body, now)
-	if err != nil {
-		return nil, fmt.Errorf("sign: %w", err)
-	}
-	return sig, nil
+	return s.sign(packet.SigTypeBinary, body, now)
 }
 
 // sign returns one armoured block with a signature over content by each key.

@@ -31,12 +31,12 @@ func ReadKeyring(b []byte) (Keyring, error) {
 	if bytes.Contains(b, []byte("-----BEGIN PGP ")) {
 		var err error
 		if raw, err = dearmorKeys(b); err != nil {
-			return Keyring{}, fmt.Errorf("read keyring: %w", err)
+			return Keyring{}, err
 		}
 	}
 	list, err := openpgp.ReadKeyRing(bytes.NewReader(raw))
 	if err != nil {
-		return Keyring{}, fmt.Errorf("read keyring: %w", err)
+		return Keyring{}, err
 	}
 	var k Keyring
 	for _, e := range list {
@@ -47,7 +47,7 @@ func ReadKeyring(b []byte) (Keyring, error) {
 		}
 	}
 	if len(k.keys) == 0 {
-		return Keyring{}, errors.New("read keyring: no key that may sign")
+		return Keyring{}, errors.New("it has no key that may sign")
 	}
 	return k, nil
 }

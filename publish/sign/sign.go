@@ -110,7 +110,7 @@ func certify(raw *rsa.PrivateKey, name string, created time.Time) (*openpgp.Enti
 func Read(armored []byte) (*Signer, error) {
 	raw, err := dearmorKeys(armored)
 	if err != nil {
-		return nil, fmt.Errorf("read signing key: %w", err)
+		return nil, err
 	}
 	var list openpgp.EntityList
 	for packets := packet.NewReader(bytes.NewReader(raw)); ; {
@@ -119,7 +119,7 @@ func Read(armored []byte) (*Signer, error) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read signing key: key %d: %w", len(list)+1, noEOF(err))
+			return nil, fmt.Errorf("key %d: %w", len(list)+1, noEOF(err))
 		}
 		list = append(list, e)
 	}
@@ -132,10 +132,10 @@ func newSigner(list openpgp.EntityList) (*Signer, error) {
 	for _, e := range list {
 		k, err := chooseKey(e)
 		if err != nil {
-			return nil, fmt.Errorf("signing key %s: %w", fingerprint(e.PrimaryKey), err)
+			return nil, fmt.Errorf("key %s: %w", fingerprint(e.PrimaryKey), err)
 		}
 		if slices.ContainsFunc(s.keys, func(o signingKey) bool { return o.primary == k.primary }) {
-			return nil, fmt.Errorf("signing key %s: given twice", k.primary)
+			return nil, fmt.Errorf("key %s is there twice", k.primary)
 		}
 		s.keys = append(s.keys, k)
 	}

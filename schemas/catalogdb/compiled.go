@@ -8,15 +8,18 @@ import (
 
 // A compiling connector makes connections to SQLite that compile each statement once: the compiler costs
 // several times what most of our statements do.
-type compiling struct{ driver.Connector }
+type compiling struct {
+	driver.Connector
+	path string // of the file
+}
 
 // Connect implements [driver.Connector].
 func (c compiling) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := c.Connector.Connect(ctx)
 	if err != nil {
-		return nil, err
+		return nil, explainOpen(c.path, err)
 	}
-	return &compiledConn{conn.(sqliteConn), map[string]statement{}}, nil
+	return &compiledConn{conn.(sqliteConn), c.path, map[string]statement{}}, nil
 }
 
 // A sqliteConn is what the driver's connections can do.
@@ -43,6 +46,7 @@ const maxCompiled = 200
 // when the schema has changed. A connection is used by one goroutine at a time, as database/sql promises.
 type compiledConn struct {
 	sqliteConn
+	path string
 	idle map[string]statement
 }
 
@@ -67,6 +71,15 @@ func (c *compiledConn) QueryContext(ctx context.Context, query string, args []dr
 		return nil, errors.Join(err, c.put(query, s, err))
 	}
 	return &compiledRows{rows, func(err error) error { return c.put(query, s, err) }}, nil
+}
+
+// BeginTx implements [driver.ConnBeginTx].
+func (c *compiledConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	tx, err := c.sqliteConn.BeginTx(ctx, opts)
+	if err != nil {
+		return nil, explainOpen(c.path, err)
+	}
+	return tx, nil
 }
 
 // take returns a compiled statement that nobody uses: the rows of an outer loop keep theirs.

@@ -43,6 +43,7 @@ type connectError struct {
 
 func (e *connectError) Error() string { return "--catalog: " + e.detail }
 func (e *connectError) Unwrap() error { return e.cause }
+func (e *connectError) aboutCatalog() {}
 
 // explain makes one clear sentence of an error that a new connection met.
 func (t *mysqlTarget) explain(err error) error {

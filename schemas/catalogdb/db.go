@@ -63,10 +63,17 @@ func (d *DB) Close() error { return errors.Join(d.write.Close(), d.read.Close(),
 // Ping reports whether the database answers.
 func (d *DB) Ping(ctx context.Context) error {
 	// On a new SQLite file, another process may just switch it to WAL, for which no connection waits.
-	if err := d.retry(ctx, func() error { return d.read.PingContext(ctx) }); err != nil {
-		return fmt.Errorf("reach the catalog: %w", err)
+	err := d.retry(ctx, func() error { return d.read.PingContext(ctx) })
+	return inCatalog("reach the catalog", err)
+}
+
+// inCatalog says what was done when an error came, unless the error is a sentence about the catalog itself.
+func inCatalog(doing string, err error) error {
+	var sentence interface{ aboutCatalog() }
+	if err == nil || errors.As(err, &sentence) {
+		return err
 	}
-	return nil
+	return fmt.Errorf("%s: %w", doing, err)
 }
 
 // querier is what *sql.DB and *sql.Tx have in common.

@@ -25,7 +25,7 @@ var migrations embed.FS
 // stays as it is.
 func (d *DB) Migrate(ctx context.Context) error {
 	if err := d.checkServer(ctx); err != nil {
-		return fmt.Errorf("migrate catalog: %w", err)
+		return err
 	}
 	var err error
 	for n := 1; n <= maxTries; n++ { // SQLite: the first ones may find that another process just does the same
@@ -33,10 +33,7 @@ func (d *DB) Migrate(ctx context.Context) error {
 			break
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("migrate catalog: %w", err)
-	}
-	return nil
+	return inCatalog("migrate the catalog", err)
 }
 
 func (d *DB) migrate(ctx context.Context) error {
@@ -81,7 +78,7 @@ func (d *DB) gooseOptions() ([]goose.ProviderOption, error) {
 // and its schema is at least as new as this program.
 func (d *DB) Ready(ctx context.Context) error {
 	if err := d.checkServer(ctx); err != nil {
-		return fmt.Errorf("catalog: %w", err)
+		return err
 	}
 	_, want, err := d.migrations()
 	if err != nil {
@@ -89,7 +86,7 @@ func (d *DB) Ready(ctx context.Context) error {
 	}
 	version, err := d.schema(ctx)
 	if err != nil {
-		return fmt.Errorf("catalog: %w", err)
+		return inCatalog("read the catalog's schema", err)
 	}
 	if version < want {
 		return fmt.Errorf("the catalog's schema is at version %d and this program needs %d: run repomill migrate with the same --catalog", version, want)
@@ -137,7 +134,7 @@ func (d *DB) checkServer(ctx context.Context) error {
 		return q.QueryRowContext(ctx, `SELECT @@global.max_allowed_packet`).Scan(&size)
 	})
 	if err != nil {
-		return err
+		return inCatalog("ask the catalog", err)
 	}
 	if size < want {
 		return errors.New("the server of --catalog takes packets of at most " + strconv.FormatInt(size, 10) +

@@ -36,7 +36,7 @@ func sqlitePool(path, lock string, connections int) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open catalog %s: %w", path, err)
 	}
-	db := sql.OpenDB(compiling{inner})
+	db := sql.OpenDB(compiling{inner, path})
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	return db, nil
