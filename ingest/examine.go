@@ -60,5 +60,6 @@ func identify(at layout.Staged, distro layout.Distro, r *bufio.Reader) (catalog.
 	if k.Format == catalog.DEB && k.Component == "" {
 		k.Component = layout.DefaultComponent
 	}
+	k.Multilib = k.Format == catalog.RPM && distro.Multilib && layout.RPMDirOf(k.Arch) == layout.I386
 	return k, pkg, installable(k, pkg, distro)
 }

@@ -276,7 +276,7 @@ type database struct {
 	beforeClaim func(catalog.Package)
 }
 
-func (d *database) Claim(ctx context.Context, k catalog.Package) (catalog.Package, bool, error) {
+func (d *database) Claim(ctx context.Context, k catalog.Package, by catalog.Upload) (catalog.Package, bool, error) {
 	if d.beforeClaim != nil {
 		d.beforeClaim(k)
 	}
@@ -286,7 +286,7 @@ func (d *database) Claim(ctx context.Context, k catalog.Package) (catalog.Packag
 	if f == lost {
 		return k, false, errFault
 	}
-	holder, claimed, err := d.DB.Claim(ctx, k)
+	holder, claimed, err := d.DB.Claim(ctx, k, by)
 	if f == stored && err == nil {
 		err = errFault
 	}

@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"path"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -51,7 +50,9 @@ type Catalog interface {
 	Repositories(ctx context.Context) ([]catalog.Settings, error)
 	Declare(ctx context.Context, d catalogdb.Declaration, now time.Time) (created []string, err error)
 	Find(ctx context.Context, identity catalog.Package) (catalog.Package, error)
-	Claim(ctx context.Context, k catalog.Package) (holder catalog.Package, claimed bool, err error)
+	Claim(ctx context.Context, k catalog.Package, by catalog.Upload) (holder catalog.Package, claimed bool, err error)
+	Blocked(ctx context.Context, k catalog.Package) (holder catalog.Package, blocked bool, err error)
+	AtWork(ctx context.Context, k catalog.Package, now time.Time) (bool, error)
 }
 
 // An Ingester stores uploads. Its methods may be called concurrently.
@@ -75,6 +76,7 @@ const DefaultMaxSize = 8 << 30
 type Stored struct {
 	Package catalog.Package // without fragments
 	Dirs    []string        // RPM: the directories that have the file
+	Checked catalog.Checked // what was looked at of the payload
 }
 
 // Store reads an upload, claims its identity and stores its bytes. The error is a *[catalog.Rejection]
@@ -96,12 +98,12 @@ func (g *Ingester) Store(ctx context.Context, u catalog.Upload) (Stored, error) 
 		return Stored{}, staged(u, err)
 	}
 	defer body.Close()
-	k, err := g.read(ctx, at, distro, by, &bounded{body, g.MaxSize, ctx.Err})
+	k, checked, err := g.read(ctx, u, at, distro, by, &bounded{body, g.MaxSize, ctx.Err})
 	if err != nil {
 		return Stored{}, staged(u, err)
 	}
 	dirs, err := g.Spread(ctx, k)
-	return Stored{Package: k, Dirs: dirs}, err
+	return Stored{Package: k, Dirs: dirs, Checked: checked}, err
 }
 
 // checkName refuses files whose name says that they are what a DEB repository does not have. Otherwise the name says
@@ -131,28 +133,30 @@ func staged(u catalog.Upload, err error) error {
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 64<<10) }}
 
 // read peeks at the package, makes sure that it is welcome, and transfers it.
-func (g *Ingester) read(ctx context.Context, at layout.Staged, distro layout.Distro, by catalog.Pusher, body io.Reader) (catalog.Package, error) {
+func (g *Ingester) read(ctx context.Context, u catalog.Upload, at layout.Staged, distro layout.Distro, by catalog.Pusher, body io.Reader) (catalog.Package, catalog.Checked, error) {
 	r := readers.Get().(*bufio.Reader)
 	r.Reset(body)
-	k, err := g.readFrom(ctx, at, distro, by, r)
+	k, checked, err := g.readFrom(ctx, u, at, distro, by, r)
 	if err == nil { // otherwise a store may be reading still
 		r.Reset(nil)
 		readers.Put(r)
 	}
-	return k, err
+	return k, checked, err
 }
 
-func (g *Ingester) readFrom(ctx context.Context, at layout.Staged, distro layout.Distro, by catalog.Pusher, r *bufio.Reader) (catalog.Package, error) {
+func (g *Ingester) readFrom(ctx context.Context, u catalog.Upload, at layout.Staged, distro layout.Distro, by catalog.Pusher, r *bufio.Reader) (catalog.Package, catalog.Checked, error) {
 	k, pkg, err := identify(at, distro, r)
 	if err != nil {
-		return k, err
+		return k, "", err
 	}
 	k.Pusher = by
-	missing, err := g.admit(ctx, k, distro)
+	adm, err := g.admit(ctx, k, distro)
 	if err != nil {
-		return k, err
+		return k, "", err
 	}
-	return g.transfer(ctx, k, pkg, missing)
+	checked := check(pkg, adm.verify)
+	k, err = g.transfer(ctx, u, k, pkg, adm.missing)
+	return k, checked, err
 }
 
 // checkFormat tells a package of the other format from a broken one.
@@ -172,53 +176,19 @@ func checkFormat(r *bufio.Reader, distro layout.Distro) *catalog.Rejection {
 		found, distro.Distribution, distro.Format)
 }
 
-// admit makes sure that the repository takes packages of this distribution, component and architecture.
-// If it does not yet but may be made to, missing is what has to be declared first.
-func (g *Ingester) admit(ctx context.Context, k catalog.Package, distro layout.Distro) (missing *catalogdb.Declaration, err error) {
-	arch := k.Arch
-	if k.Format == catalog.RPM && arch != layout.Noarch {
-		if arch = layout.RPMDirOf(arch); arch == k.Arch && arch == layout.SRPMS || arch == "repodata" {
-			return nil, reject(catalog.BadField, "architecture %q is the name of a folder of every RPM repository; build the package for a real one", k.Arch)
-		}
-	}
-	now := g.Now()
-	if g.offers.has(k, arch, now) {
-		return nil, nil
-	}
-	s, err := g.Catalog.Settings(ctx, k.Repository)
-	if err != nil && !errors.Is(err, catalogdb.ErrNotFound) {
-		return nil, err
-	}
-	declared := err == nil
-	ds, has := s.Find(k.Distribution)
-	hasComponent := k.Format == catalog.RPM || slices.Contains(ds.Components, k.Component)
-	hasArch := arch == "all" || arch == layout.Noarch || slices.Contains(ds.Architectures, arch)
-	if declared && has && hasComponent && hasArch {
-		g.offers.note(k, arch, now)
-		return nil, nil
-	}
-	if g.Create && k.Format == catalog.RPM && !hasArch && !layout.KnownRPMArch(k.Arch) {
-		return nil, reject(catalog.UnknownArchitecture, "neither rpm nor dnf knows the architecture %q, and an architecture stays in a repository; if systems of yours have it, add it with repomill repo set --arch, and push again", k.Arch)
-	}
-	if g.Create {
-		return &catalogdb.Declaration{Repository: k.Repository, Distro: distro, Component: k.Component, Arch: arch}, nil
-	}
-	switch {
-	case !declared:
-		return nil, reject(catalog.UnknownRepository, "repository %s is not declared; create it, or correct the path%s", k.Repository, g.nearest(ctx, k.Repository))
-	case !has:
-		return nil, reject(catalog.UnknownDistribution, "repository %s does not have distribution %s; add it to the repository, or correct the path", k.Repository, k.Distribution)
-	case !hasComponent:
-		return nil, reject(catalog.UnknownComponent, "repository %s does not have component %q in %s; it has %s", k.Repository, k.Component, k.Distribution, strings.Join(ds.Components, ", "))
-	default:
-		return nil, reject(catalog.UnknownArchitecture, "repository %s does not have architecture %q in %s; it has %s", k.Repository, arch, k.Distribution, strings.Join(ds.Architectures, ", "))
-	}
-}
-
-// declare makes the repository take a package, and says what it created.
-func (g *Ingester) declare(ctx context.Context, missing *catalogdb.Declaration) error {
+// declare makes the repository take package k with file f, and says what it created. A package that another component
+// keeps out creates nothing.
+func (g *Ingester) declare(ctx context.Context, k catalog.Package, f catalog.File, missing *catalogdb.Declaration) error {
 	if missing == nil {
 		return nil
+	}
+	k.File = f
+	holder, blocked, err := g.Catalog.Blocked(ctx, k)
+	if blocked {
+		_, err = g.judge(ctx, k, holder, f)
+	}
+	if err != nil {
+		return err
 	}
 	created, err := g.Catalog.Declare(ctx, *missing, g.Now())
 	if len(created) > 0 {
@@ -227,7 +197,7 @@ func (g *Ingester) declare(ctx context.Context, missing *catalogdb.Declaration) 
 	return err
 }
 
-// Spread copies a noarch package from the directory where it was stored to all others, and returns
+// Spread copies a package of several directories from the one where it was stored to all others, and returns
 // the directories that have the package now. It may be repeated.
 func (g *Ingester) Spread(ctx context.Context, k catalog.Package) (dirs []string, err error) {
 	if k.Format == catalog.DEB {
@@ -255,17 +225,17 @@ func (g *Ingester) Spread(ctx context.Context, k catalog.Package) (dirs []string
 	return dirs, nil
 }
 
-// dirs returns the directories of an RPM package: for noarch, all that its repository has now.
+// dirs returns the directories of an RPM package: for one that belongs to several, those that its repository has now.
 func (g *Ingester) dirs(ctx context.Context, k catalog.Package) ([]string, error) {
-	if k.Arch != layout.Noarch {
-		return layout.RPMDirs(k.Arch, nil), nil
+	if k.Arch != layout.Noarch && !k.Multilib {
+		return layout.RPMDirs(k, nil), nil
 	}
 	s, err := g.Catalog.Settings(ctx, k.Repository)
 	if err != nil {
 		return nil, err
 	}
 	ds, _ := s.Find(k.Distribution)
-	return layout.RPMDirs(k.Arch, ds.Architectures), nil
+	return layout.RPMDirs(k, ds.Architectures), nil
 }
 
 func reject(reason catalog.Reason, format string, args ...any) *catalog.Rejection {

@@ -196,13 +196,14 @@ func TestCreateDeclares(t *testing.T) {
 	s := newSite(t)
 	s.Create = true
 	s.accept(s.put("acme/new/ubuntu/noble/contrib/hello.deb", debtest.Build(t, debtest.Spec{Arch: "riscv64"})))
-	s.accept(s.put("acme/new/el/9/hello.rpm", rpmtest.Build(t, rpmtest.Spec{Arch: "i686"})))
+	s.accept(s.put("acme/new/el/9/hello.rpm", rpmtest.Build(t, rpmtest.Spec{Arch: "ppc64le"})))
+	s.accept(s.put("acme/new/el/9/multilib.rpm", rpmtest.Build(t, rpmtest.Spec{Arch: "i686"})))
 	got, err := s.db.Settings(t.Context(), catalog.Repository{Owner: "acme", Name: "new"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []catalog.DistributionSettings{
-		{Distribution: el9, Components: []string{}, Architectures: []string{"SRPMS", "aarch64", "i386", "x86_64"}},
+		{Distribution: el9, Components: []string{}, Architectures: []string{"SRPMS", "aarch64", "ppc64le", "x86_64"}},
 		{Distribution: catalog.Distribution{OS: "ubuntu", Version: "noble"}, Components: []string{"contrib", "main"}, Architectures: []string{"amd64", "arm64", "riscv64"}},
 	}
 	if diff := cmp.Diff(want, got.Distributions); diff != "" {

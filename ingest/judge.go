@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -10,21 +11,32 @@ import (
 )
 
 // judge says whether file f may be what holder is.
-func judge(k, holder catalog.Package, f catalog.File) (catalog.Package, error) {
+func (g *Ingester) judge(ctx context.Context, k, holder catalog.Package, f catalog.File) (catalog.Package, error) {
 	name := fmt.Sprintf("%s %s %s", holder.Name, holder.Version, holder.Arch)
+	at := fmt.Sprintf("%s %s", k.Repository, k.Distribution)
+	if holder.Component != k.Component {
+		at += fmt.Sprintf(", component %s,", holder.Component)
+	}
+	since, sums := holder.Uploaded.Format("2006-01-02 15:04:05 UTC"), fmt.Sprintf("sha256 %s there, %s here", holder.File.SHA256, f.SHA256)
 	switch {
 	case holder.State == catalog.Yanked:
-		return k, reject(catalog.YankedIdentity, "%s was withdrawn from %s %s%s; no other file takes its name: raise the version, or take the withdrawal back with repomill unyank", name, k.Repository, k.Distribution, withdrawn(holder.Yank))
-	case holder.File.SHA256 != f.SHA256 && holder.State == catalog.Claimed:
-		return k, reject(catalog.Conflict, "%s in %s %s is claimed since %s by an upload with other bytes%s that did not finish: sha256 %s there, %s here; push that file again, or raise the version",
-			name, k.Repository, k.Distribution, holder.Uploaded.Format("2006-01-02 15:04:05 UTC"), pushed(holder.Pusher), holder.File.SHA256, f.SHA256)
-	case holder.File.SHA256 != f.SHA256:
-		return k, reject(catalog.Conflict, "%s is in %s %s since %s with other bytes%s: sha256 %s there, %s here; raise the version",
-			name, k.Repository, k.Distribution, holder.Uploaded.Format("2006-01-02 15:04:05 UTC"), pushed(holder.Pusher), holder.File.SHA256, f.SHA256)
-	case holder.Component != k.Component:
-		return k, reject(catalog.OtherComponent, "%s is in component %q of %s %s already; a package is in one component only", name, holder.Component, k.Repository, k.Distribution)
+		return k, reject(catalog.YankedIdentity, "%s was withdrawn from %s%s; no other file takes its name: raise the version, or take the withdrawal back with repomill unyank", name, strings.TrimSuffix(at, ","), withdrawn(holder.Yank))
+	case holder.File.SHA256 == f.SHA256:
+		return holder, nil
+	case holder.State == catalog.Claimed:
+		working, err := g.Catalog.AtWork(ctx, holder, g.Now())
+		if err != nil {
+			return k, err
+		}
+		if working {
+			return k, reject(catalog.Conflict, "another file of the name %s is being published in %s right now, since %s%s: %s; raise the version of one of them",
+				name, strings.TrimSuffix(at, ","), since, pushed(holder.Pusher), sums)
+		}
+		return k, reject(catalog.Conflict, "%s in %s is claimed since %s by an upload of another file%s that did not finish: %s; push that file again, or raise the version",
+			name, at, since, pushed(holder.Pusher), sums)
+	default:
+		return k, reject(catalog.Conflict, "%s is in %s since %s with other bytes%s: %s; raise the version", name, at, since, pushed(holder.Pusher), sums)
 	}
-	return holder, nil
 }
 
 // pushed says who pushed a package, as far as its upload claimed it.

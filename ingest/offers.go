@@ -7,12 +7,18 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// offers remembers what repositories were seen to take, so that a batch of packages asks once. What a
-// repository takes it takes for ever, unless its catalog is restored from an older copy: so it is asked
-// again soon. What it does not take is never remembered. The zero value is ready.
+// offers remembers what repositories were seen to take, so that a batch of packages asks once. A repository seldom
+// takes less than before, and the claim of a package finds out; it is asked again soon. What it does not take is never
+// remembered. The zero value is ready.
 type offers struct {
 	mu   sync.Mutex
-	seen map[offer]time.Time
+	seen map[offer]sight
+}
+
+// A sight is when an offer was seen, and what else the repository's settings say.
+type sight struct {
+	at     time.Time
+	verify catalog.VerifyPayload
 }
 
 // An offer is what a repository takes.
@@ -28,19 +34,19 @@ const (
 	maxOffers = 1000
 )
 
-// has reports whether a repository took packages like k, of an architecture, a moment ago.
-func (o *offers) has(k catalog.Package, arch string, now time.Time) bool {
+// has reports whether a repository took packages like k, of an architecture, a moment ago, and how it verified them.
+func (o *offers) has(k catalog.Package, arch string, now time.Time) (catalog.VerifyPayload, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	at, ok := o.seen[offer{k.Repository, k.Distribution, k.Component, arch}]
-	return ok && now.Sub(at) < offerTime
+	s, ok := o.seen[offer{k.Repository, k.Distribution, k.Component, arch}]
+	return s.verify, ok && now.Sub(s.at) < offerTime
 }
 
-func (o *offers) note(k catalog.Package, arch string, now time.Time) {
+func (o *offers) note(k catalog.Package, arch string, verify catalog.VerifyPayload, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.seen == nil || len(o.seen) >= maxOffers {
-		o.seen = map[offer]time.Time{}
+		o.seen = map[offer]sight{}
 	}
-	o.seen[offer{k.Repository, k.Distribution, k.Component, arch}] = now
+	o.seen[offer{k.Repository, k.Distribution, k.Component, arch}] = sight{now, verify}
 }

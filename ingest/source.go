@@ -20,6 +20,18 @@ type source interface {
 	Describe(k *catalog.Package) error
 }
 
+// A verifier is a source that can read its payload whole while its bytes go by, and rejects one that is damaged.
+type verifier interface{ VerifyWhole() }
+
+// check has a source verify what a repository asks for, and returns what that is.
+func check(pkg source, verify catalog.VerifyPayload) catalog.Checked {
+	if v, ok := pkg.(verifier); ok && verify == catalog.VerifyAlways {
+		v.VerifyWhole()
+		return catalog.CheckedWhole
+	}
+	return catalog.CheckedStructure
+}
+
 // peek reads a package as far as its identity.
 func peek(f catalog.Format, r io.Reader) (pkg source, err error) {
 	err = guard(func() error {

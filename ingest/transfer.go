@@ -18,11 +18,11 @@ import (
 
 // transfer stores the package's bytes under its key, if nobody has its identity yet. What is missing is
 // declared only when the package has proved good to its last byte.
-func (g *Ingester) transfer(ctx context.Context, k catalog.Package, pkg source, missing *catalogdb.Declaration) (catalog.Package, error) {
+func (g *Ingester) transfer(ctx context.Context, u catalog.Upload, k catalog.Package, pkg source, missing *catalogdb.Declaration) (catalog.Package, error) {
 	holder, err := g.Catalog.Find(ctx, k)
 	switch {
 	case err == nil && holder.State != catalog.Claimed:
-		return g.compare(k, holder, pkg)
+		return g.compare(ctx, k, holder, pkg)
 	case err == nil:
 		k.Key = holder.Key // where the attempt that made the claim stored it, or would have
 		missing = nil      // that attempt declared all that its package needs, and another one has no place here
@@ -33,10 +33,10 @@ func (g *Ingester) transfer(ctx context.Context, k catalog.Package, pkg source, 
 		return k, err
 	}
 	body := &claiming{digests: newDigests(k.Format), from: pkg.Body(), claim: func(f catalog.File) (catalog.Package, error) {
-		if err := g.declare(ctx, missing); err != nil {
+		if err := g.declare(ctx, k, f, missing); err != nil {
 			return k, err
 		}
-		return g.claim(ctx, k, f, pkg)
+		return g.claim(ctx, u, k, f, pkg)
 	}}
 	err = g.Bucket.Create(ctx, layout.ObjectOf(k.Key), body)
 	switch {
@@ -50,13 +50,13 @@ func (g *Ingester) transfer(ctx context.Context, k catalog.Package, pkg source, 
 	return body.holder, nil
 }
 
-// key returns where a package is stored: for noarch, in the first of its directories.
+// key returns where a package is stored: for noarch, in the first of its directories; for multilib, in x86_64's.
 func (g *Ingester) key(ctx context.Context, k catalog.Package, missing *catalogdb.Declaration) (string, error) {
 	if k.Format == catalog.DEB {
 		return layout.PoolKey(k), nil
 	}
 	if k.Arch != layout.Noarch {
-		return layout.RPMKey(k, layout.RPMDirOf(k.Arch)), nil
+		return layout.RPMKey(k, layout.OfferedArch(k)), nil
 	}
 	s, err := g.Catalog.Settings(ctx, k.Repository)
 	if err != nil && missing == nil {
@@ -67,7 +67,7 @@ func (g *Ingester) key(ctx context.Context, k catalog.Package, missing *catalogd
 	if len(architectures) == 0 && missing != nil {
 		architectures = missing.Distro.Architectures
 	}
-	dirs := layout.RPMDirs(k.Arch, architectures)
+	dirs := layout.RPMDirs(k, architectures)
 	if len(dirs) == 0 {
 		return "", reject(catalog.UnknownArchitecture, "repository %s has no architecture in %s that could take a noarch package", k.Repository, k.Distribution)
 	}
@@ -75,7 +75,7 @@ func (g *Ingester) key(ctx context.Context, k catalog.Package, missing *catalogd
 }
 
 // compare judges a package whose identity is taken: it reads the bytes, but stores none.
-func (g *Ingester) compare(k, holder catalog.Package, pkg source) (catalog.Package, error) {
+func (g *Ingester) compare(ctx context.Context, k, holder catalog.Package, pkg source) (catalog.Package, error) {
 	d := newDigests(k.Format)
 	err := guard(func() error {
 		_, err := io.Copy(&d, pkg.Body())
@@ -84,22 +84,22 @@ func (g *Ingester) compare(k, holder catalog.Package, pkg source) (catalog.Packa
 	if err != nil {
 		return k, err
 	}
-	return judge(k, holder, d.file())
+	return g.judge(ctx, k, holder, d.file())
 }
 
 // claim is what happens between the last byte and the visible object: the identity is taken, with all
 // that the indexes will say.
-func (g *Ingester) claim(ctx context.Context, k catalog.Package, f catalog.File, pkg source) (catalog.Package, error) {
+func (g *Ingester) claim(ctx context.Context, u catalog.Upload, k catalog.Package, f catalog.File, pkg source) (catalog.Package, error) {
 	k.File, k.Uploaded = f, g.Now().UTC().Truncate(timeUnit)
 	if err := guard(func() error { return pkg.Describe(&k) }); err != nil {
 		return k, err
 	}
-	holder, claimed, err := g.Catalog.Claim(ctx, k)
+	holder, claimed, err := g.Catalog.Claim(ctx, k, u)
 	if err != nil {
 		return k, err
 	}
 	if !claimed {
-		if holder, err = judge(k, holder, f); err == nil && holder.Key != k.Key {
+		if holder, err = g.judge(ctx, k, holder, f); err == nil && holder.Key != k.Key {
 			err = fmt.Errorf("store %s: it was claimed meanwhile, as %s", k.Key, holder.Key)
 		}
 		return holder, err

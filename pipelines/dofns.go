@@ -94,7 +94,7 @@ func (f *storeFn) ProcessElement(ctx context.Context, batch Batch, good func(Goo
 			continue
 		}
 		goodUploads.Inc(ctx, 1)
-		good(Good{Task: task, Package: k, Dirs: append([]string{}, o.stored.Dirs...)}) // not nil: Java's row coder refuses what Go makes of that
+		good(Good{Task: task, Package: k, Dirs: append([]string{}, o.stored.Dirs...), Checked: string(o.stored.Checked)}) // not nil: Java's row coder refuses what Go makes of that
 	}
 	return ctx.Err()
 }

@@ -27,6 +27,7 @@ type Good struct {
 	Task    Task
 	Package []byte   // JSON of the catalog.Package, without fragments
 	Dirs    []string // RPM: the directories that have the file
+	Checked string   // as catalog.Checked
 }
 
 // A Bad upload is rejected, or its handling met a fault.

@@ -95,7 +95,7 @@ func TestVerdict(t *testing.T) {
 		got := s.verdict(u.Object)
 		want := catalog.Verdict{
 			Object: u.Object, Generation: u.Generation, State: catalog.Published, Size: u.Size, Package: "hello 1.0 amd64",
-			Key:      "acme/tools/ubuntu/pool/jammy/main/h/hello/hello_1.0_amd64.deb",
+			Key: "acme/tools/ubuntu/pool/jammy/main/h/hello/hello_1.0_amd64.deb", Checked: catalog.CheckedStructure,
 			Releases: []catalog.VerdictRelease{{Release: jammy.String(), Revision: 2, Pointer: "http://packages.example.org/acme/tools/ubuntu/dists/jammy/InRelease"}},
 			SHA256:   got.SHA256, Received: got.Received, Finished: got.Finished,
 		}

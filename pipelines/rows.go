@@ -23,7 +23,7 @@ const maxGroup = 50
 func (f *rowsFn) ProcessElement(ctx context.Context, _ int, goods func(*Good) bool, emit func(string)) error {
 	var all []catalogdb.Stored
 	for g := (Good{}); goods(&g); g = (Good{}) {
-		s := catalogdb.Stored{Upload: g.Task.upload(), Token: g.Task.Token, Dirs: g.Dirs}
+		s := catalogdb.Stored{Upload: g.Task.upload(), Token: g.Task.Token, Dirs: g.Dirs, Checked: catalog.Checked(g.Checked)}
 		if err := json.Unmarshal(g.Package, &s.Package); err != nil {
 			return err
 		}

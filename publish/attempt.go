@@ -141,7 +141,7 @@ func (p *Publisher) render(ctx context.Context, f format, snap *catalogdb.Snapsh
 	if err != nil {
 		return nil, err
 	}
-	return p.renderings.render(ctx, plan, snap, p.ensureNoarch(ctx, snap))
+	return p.renderings.render(ctx, plan, snap, p.ensureCopies(ctx, snap))
 }
 
 // commitLimit bounds the time of a commit, which goes on when its caller gives up.

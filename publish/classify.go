@@ -73,6 +73,7 @@ func (s *site) packageOf(key string) (k catalog.Package, ok bool) {
 	if format == catalog.DEB {
 		k.Component = p[5]
 	}
+	k.Multilib = format == catalog.RPM && r.Arch == layout.X86 && layout.RPMDirOf(arch) == layout.I386
 	return k, isKeyOf(key, k)
 }
 

@@ -186,8 +186,8 @@ func (c *Collector) removeFiles(ctx context.Context, k catalog.Package) (keys []
 		return nil, err
 	}
 	keys = []string{k.Key}
-	if k.Arch == layout.Noarch {
-		for _, dir := range layout.RPMDirs(k.Arch, ds.Architectures) {
+	if k.Format == catalog.RPM {
+		for _, dir := range layout.RPMDirs(k, ds.Architectures) {
 			keys = append(keys, layout.RPMKey(k, dir))
 		}
 	}
@@ -232,7 +232,7 @@ func releasesOf(k catalog.Package, ds catalog.DistributionSettings) []catalog.Re
 		return []catalog.Release{r}
 	}
 	var all []catalog.Release
-	for _, r.Arch = range layout.RPMDirs(k.Arch, ds.Architectures) {
+	for _, r.Arch = range layout.RPMDirs(k, ds.Architectures) {
 		all = append(all, r)
 	}
 	return all

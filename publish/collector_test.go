@@ -360,7 +360,7 @@ func TestSweepOfPackageFiles(t *testing.T) {
 		noarch, source := w.rpm(el9, rpmtest.Spec{Name: "data", Epoch: 1, Arch: "noarch"}), w.rpm(el9, rpmtest.Spec{Name: "src-1.x-y", Source: true})
 		w.push(active, yanked, noarch, source)
 		w.yank(yanked)
-		if _, _, err := w.db.Claim(t.Context(), claimed.row); err != nil {
+		if _, _, err := w.db.Claim(t.Context(), claimed.row, catalog.Upload{}); err != nil {
 			t.Fatal(err)
 		}
 		w.bucket.Put(claimed.row.Key, claimed.body)

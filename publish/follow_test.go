@@ -29,7 +29,7 @@ func entry(r catalog.Release, name, component, arch string, size int) upload {
 	k.Primary = fmt.Appendf(nil, "<package type=\"rpm\">%s</package>\n", name)
 	k.Filelists = fmt.Appendf(nil, "<package pkgid=\"%s\">%s</package>\n", name, padding)
 	k.Other = fmt.Appendf(nil, "<package pkgid=\"%s\"></package>\n", name)
-	k.Key = layout.RPMKey(*k, layout.RPMDirs(arch, []string{"aarch64"})[0])
+	k.Key = layout.RPMKey(*k, layout.RPMDirs(*k, []string{"aarch64"})[0])
 	return u
 }
 

@@ -131,7 +131,9 @@ type past struct {
 	withdrawn   map[string]bool // by identity
 }
 
-func identityOf(k catalog.Package) string { return k.Name + "\x00" + k.Canonical + "\x00" + k.Arch }
+func identityOf(k catalog.Package) string {
+	return k.Component + "\x00" + k.Name + "\x00" + k.Canonical + "\x00" + k.Arch + "\x00" + k.Variant
+}
 
 // isOut reports whether no pointer of the last retention period names a withdrawn package. The catalog's
 // word is not enough: a withdrawal may have been published long after it was asked for, or taken back by

@@ -7,7 +7,6 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
-	"repomill/schemas/layout"
 )
 
 // Reindexing is how to reindex a release.
@@ -148,7 +147,7 @@ func (p *Publisher) renderAnew(ctx context.Context, f format, snap *catalogdb.Sn
 	if old := p.renderings.take(snap.Release); old != nil {
 		old.close()
 	}
-	spread := p.ensureNoarch(ctx, snap)
+	spread := p.ensureCopies(ctx, snap)
 	see := func(e *catalogdb.Entry) error {
 		seen.add(string(e.Component), string(e.Name), string(e.Version), string(e.Arch))
 		if how.Progress != nil {
@@ -157,7 +156,7 @@ func (p *Publisher) renderAnew(ctx context.Context, f format, snap *catalogdb.Sn
 		switch {
 		case !plan.shows(string(e.Component), string(e.Arch)):
 			return unshown(snap, e)
-		case spread == nil || string(e.Arch) != layout.Noarch:
+		case spread == nil || string(e.Key) == fileKey(snap.Release, e):
 			files.check(fileKey(snap.Release, e), e)
 		case !how.DryRun: // the directory is new, and gets its copy
 			return spread(e)

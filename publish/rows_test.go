@@ -127,7 +127,7 @@ func TestRowsOutOfStep(t *testing.T) {
 		"one too few":  func(k, other *catalog.Package) { k.Filelists = []byte("\n") },
 		"one too many": func(k, other *catalog.Package) { k.Other = append(bytes.Clone(k.Other), k.Other...) },
 		"another directory": func(k, other *catalog.Package) {
-			k.Primary = bytes.ReplaceAll(k.Primary, []byte("x86_64"), []byte("i686"))
+			k.Primary = bytes.ReplaceAll(k.Primary, []byte("x86_64"), []byte("ppc64le"))
 		},
 	} {
 		w := newWorld(t)

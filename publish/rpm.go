@@ -57,18 +57,18 @@ func (rpmFormat) file(r catalog.Release, x *index) indexFile {
 	return indexFile{key: layout.RPMDir(r) + "/" + dataOf(x).Name(), index: x}
 }
 
-// ensureNoarch gives a new directory its copies of the noarch packages that were there before it.
-// Later ones are copied at ingest, to every directory that exists by then.
-func (p *Publisher) ensureNoarch(ctx context.Context, snap *catalogdb.Snapshot) func(*catalogdb.Entry) error {
+// ensureCopies gives a new directory its copies of packages that were in others before it: of noarch, and for 32-bit
+// x86. Later ones are copied at ingest, to every directory that exists by then.
+func (p *Publisher) ensureCopies(ctx context.Context, snap *catalogdb.Snapshot) func(*catalogdb.Entry) error {
 	if snap.Published > 0 || snap.Release.Arch == "" {
 		return nil
 	}
 	return func(e *catalogdb.Entry) error {
-		if string(e.Arch) != layout.Noarch {
+		from, to := string(e.Key), fileKey(snap.Release, e)
+		if from == to {
 			return nil
 		}
-		from := string(e.Key)
-		err := p.bucket.Copy(ctx, from, layout.ObjectOf(fileKey(snap.Release, e)))
+		err := p.bucket.Copy(ctx, from, layout.ObjectOf(to))
 		if errors.Is(err, ErrExists) {
 			return nil
 		}

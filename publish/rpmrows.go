@@ -87,7 +87,12 @@ func (rd *reading) rpm(primary []byte, noarch string) (catalog.Package, error) {
 	if k.Arch != layout.Noarch {
 		dir = layout.RPMDirOf(k.Arch)
 	}
-	if !slices.Contains(layout.RPMDirs(k.Arch, []string{rd.release.Arch}), rd.release.Arch) {
+	// Whether a package in i386 is in x86_64, too, is to be seen there alone.
+	k.Multilib = layout.RPMDirOf(k.Arch) == layout.I386 && rd.release.Arch == layout.X86
+	if k.Multilib {
+		dir = layout.X86
+	}
+	if !slices.Contains(layout.RPMDirs(k, []string{rd.release.Arch}), rd.release.Arch) {
 		return k, fmt.Errorf("%s %s %s is in directory %s", k.Name, k.Version, k.Arch, rd.release.Arch)
 	}
 	k.Key, k.Primary = layout.RPMKey(k, dir), primary
@@ -102,7 +107,7 @@ func (rd *reading) noarchDir(ctx context.Context) (string, error) {
 		return "", err
 	}
 	ds, _ := s.Find(rd.release.Distribution)
-	for _, dir := range layout.RPMDirs(layout.Noarch, ds.Architectures) {
+	for _, dir := range layout.RPMDirs(catalog.Package{Arch: layout.Noarch}, ds.Architectures) {
 		other := rd.release
 		other.Arch = dir
 		if v, err := versionOf(ctx, rd.bucket, layout.PointerKey(other)); err != nil || v != "" {

@@ -167,7 +167,7 @@ func (p *Publisher) renderShard(ctx context.Context, s Shard) (parts []Part, err
 		return nil, err
 	}
 	defer to.close()
-	indexes, err := plan.some(ctx, snap, s, to, p.ensureNoarch(ctx, snap))
+	indexes, err := plan.some(ctx, snap, s, to, p.ensureCopies(ctx, snap))
 	if err != nil {
 		return nil, err
 	}

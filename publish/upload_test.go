@@ -97,7 +97,7 @@ func (w *world) dirs(k catalog.Package) []string {
 		w.t.Fatal(err)
 	}
 	ds, _ := s.Find(k.Distribution)
-	return layout.RPMDirs(k.Arch, ds.Architectures)
+	return layout.RPMDirs(k, ds.Architectures)
 }
 
 // push does for uploads all that comes before a publish, and makes their rows active together.
@@ -112,7 +112,7 @@ func (w *world) push(uploads ...upload) {
 		if s.Token, state, err = w.db.Take(ctx, s.Upload, catalogdb.Lease{Owner: "test", For: time.Hour}, w.bucket.Now()); err != nil || s.Token == "" {
 			w.t.Fatalf("take %s: state %s, %v", s.Upload, state, err)
 		}
-		if _, claimed, err := w.db.Claim(ctx, u.row); err != nil || !claimed {
+		if _, claimed, err := w.db.Claim(ctx, u.row, catalog.Upload{}); err != nil || !claimed {
 			w.t.Fatalf("claim %s: claimed %v, %v", s.Upload, claimed, err)
 		}
 		w.bucket.Put(u.row.Key, u.body)

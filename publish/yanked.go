@@ -132,6 +132,6 @@ func isKeyOf(key string, k catalog.Package) bool {
 		return k.Component != "" && key == layout.PoolKey(k)
 	}
 	dir, _, _ := strings.Cut(strings.TrimPrefix(key, k.Repository.String()+"/"+k.Distribution.String()+"/"), "/")
-	own := k.Arch == layout.Noarch && layout.ValidArch(dir) || dir == layout.RPMDirOf(k.Arch)
+	own := k.Arch == layout.Noarch && layout.ValidArch(dir) || dir == layout.RPMDirOf(k.Arch) || k.Multilib && dir == layout.X86
 	return own && key == layout.RPMKey(k, dir)
 }

@@ -21,7 +21,7 @@ import (
 // A yankTarget names what to withdraw.
 type yankTarget struct {
 	awaitFlags
-	Target  string `arg:"" help:"Distribution: owner/name/os/version, such as acme/tools/ubuntu/jammy."`
+	Target  string `arg:"" help:"Distribution: owner/name/os/version, such as acme/tools/ubuntu/jammy; for DEB also /component, or else all that have the package."`
 	Package string `arg:"" help:"NAME=VERSION, the version as repomill ls prints it."`
 	Arch    string `help:"Only this architecture."`
 }
@@ -29,14 +29,15 @@ type yankTarget struct {
 func (t yankTarget) which() (w catalogdb.Which, err error) {
 	target := strings.Trim(t.Target, "/")
 	release, err := catalog.ParseRelease(target)
-	if err != nil || release.Arch != "" {
-		return w, command.Usage("target %q: use owner/name/os/version, such as acme/tools/el/9", t.Target)
+	component := release.Arch // what the fifth name is for DEB; RPM has none
+	if err != nil || component != "" && layout.CheckComponent(component) != nil {
+		return w, command.Usage("target %q: use owner/name/os/version[/component], such as acme/tools/el/9", t.Target)
 	}
 	name, version, ok := strings.Cut(t.Package, "=")
 	if !ok || name == "" || version == "" {
 		return w, command.Usage("package %q: use NAME=VERSION, such as hello=1.0", t.Package)
 	}
-	return catalogdb.Which{Repository: release.Repository, Distribution: release.Distribution, Name: name, Version: version, Arch: t.Arch}, nil
+	return catalogdb.Which{Repository: release.Repository, Distribution: release.Distribution, Name: name, Version: version, Component: component, Arch: t.Arch}, nil
 }
 
 type yankCmd struct {
@@ -94,7 +95,7 @@ func (c *yankCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	for _, k := range packages {
-		fmt.Fprintf(io.out, "yanked: %s %s %s from %s %s\n", k.Name, k.Version, k.Arch, w.Repository, w.Distribution)
+		fmt.Fprintf(io.out, "yanked: %s %s %s from %s %s\n", k.Name, k.Version, k.Arch, w.Repository, within(k.Distribution, k.Component))
 	}
 	if c.Now {
 		return c.remove(ctx, io, db, packages)
@@ -148,7 +149,7 @@ func (c *yankCmd) remove(ctx context.Context, io stdio, db *catalogdb.DB, packag
 func copies(ctx context.Context, db *catalogdb.DB, packages []catalog.Package) (keys []string, err error) {
 	for _, k := range packages {
 		keys = append(keys, k.Key)
-		if k.Arch != layout.Noarch {
+		if k.Format == catalog.DEB {
 			continue
 		}
 		s, err := db.Settings(ctx, k.Repository)
@@ -156,7 +157,7 @@ func copies(ctx context.Context, db *catalogdb.DB, packages []catalog.Package) (
 			return nil, err
 		}
 		ds, _ := s.Find(k.Distribution)
-		for _, dir := range layout.RPMDirs(k.Arch, ds.Architectures) {
+		for _, dir := range layout.RPMDirs(k, ds.Architectures) {
 			keys = append(keys, layout.RPMKey(k, dir))
 		}
 	}
@@ -201,7 +202,7 @@ func (c *unyankCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	for _, k := range packages {
-		fmt.Fprintf(io.out, "unyanked: %s %s %s in %s %s\n", k.Name, k.Version, k.Arch, w.Repository, w.Distribution)
+		fmt.Fprintf(io.out, "unyanked: %s %s %s in %s %s\n", k.Name, k.Version, k.Arch, w.Repository, within(k.Distribution, k.Component))
 	}
 	return nil
 }
@@ -214,9 +215,17 @@ func (t yankTarget) seen(ctx context.Context, io stdio, db *catalogdb.DB, w cata
 	return t.packages(ctx, db, w, state)
 }
 
+// within names a distribution and, if it is not that which every DEB distribution has, a component of it.
+func within(d catalog.Distribution, component string) string {
+	if component == "" || component == layout.DefaultComponent {
+		return d.String()
+	}
+	return d.String() + "/" + component
+}
+
 func noPackage(w catalogdb.Which, err error) error {
 	if errors.Is(err, catalogdb.ErrNotFound) {
-		return fmt.Errorf("there is no %s %s in %s %s; repomill ls lists what is", w.Name, w.Version, w.Repository, w.Distribution)
+		return fmt.Errorf("there is no %s %s in %s %s; repomill ls lists what is", w.Name, w.Version, w.Repository, within(w.Distribution, w.Component))
 	}
 	return command.Fault(err)
 }

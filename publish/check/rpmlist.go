@@ -192,7 +192,8 @@ func fits(arch, folder string) bool {
 	if arch == layout.Noarch {
 		return folder != layout.SRPMS
 	}
-	return layout.RPMDirOf(arch) == folder
+	own := layout.RPMDirOf(arch)
+	return own == folder || own == layout.I386 && folder == layout.X86 // of which some systems install both
 }
 
 // secondary reads one package element of filelists or other.

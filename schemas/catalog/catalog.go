@@ -103,8 +103,9 @@ const (
 	Yanked  PackageState = "yanked"
 )
 
-// A Package is one row of the catalog: one (name, canonical version, architecture) in one
-// distribution of one repository.
+// A Package is one row of the catalog. Its identity is its name, canonical version, architecture and variant in
+// one component of one distribution of one repository. Several components of a distribution may have the same
+// bytes under one name, version and architecture, and never different ones.
 type Package struct {
 	Repository   Repository   `json:"repository"`
 	Distribution Distribution `json:"distribution"`
@@ -112,10 +113,12 @@ type Package struct {
 	Format       Format       `json:"format"`
 
 	Name      string `json:"name"`
-	Version   string `json:"version"`   // DEB: as in the control file. RPM: [epoch:]version-release, without an epoch of 0
-	Canonical string `json:"canonical"` // equal for versions that the package manager holds equal
-	Arch      string `json:"arch"`      // as in the package: "amd64", "all", "x86_64", "noarch", "src"
-	SortKey   []byte `json:"-"`         // orders as dpkg and rpm do: name, version, exact version, arch
+	Version   string `json:"version"`            // DEB: as in the control file. RPM: [epoch:]version-release, without an epoch of 0
+	Canonical string `json:"canonical"`          // equal for versions that the package manager holds equal
+	Arch      string `json:"arch"`               // as in the package: "amd64", "all", "x86_64", "noarch", "src"
+	Multilib  bool   `json:"multilib,omitempty"` // RPM for 32-bit x86: x86_64 systems install it, too
+	Variant   string `json:"variant,omitempty"`  // always empty: no repository has two packages of one name yet
+	SortKey   []byte `json:"-"`                  // orders as dpkg and rpm do: name, version, exact version, arch
 
 	Key      string    `json:"key"` // object key; for noarch that of the first architecture directory
 	File     File      `json:"file"`
@@ -167,6 +170,7 @@ type Settings struct {
 	Origin        string                 `json:"origin"` // set once, at creation: apt refuses a change
 	Label         string                 `json:"label"`  // likewise
 	Distributions []DistributionSettings `json:"distributions"`
+	VerifyPayload VerifyPayload          `json:"verify_payload,omitempty"`
 	PackageKeys   []PackageKey           `json:"package_keys,omitempty"` // of the vendor's own package signatures; sorted by ID
 	Tokens        []Token                `json:"tokens,omitempty"`       // that open a private repository; sorted by name
 }
@@ -189,7 +193,7 @@ type Token struct {
 type DistributionSettings struct {
 	Distribution  Distribution `json:"distribution"`
 	Components    []string     `json:"components,omitempty"` // DEB only, sorted
-	Architectures []string     `json:"architectures"`        // DEB: without "all". RPM: directories. Sorted; never shrinks
+	Architectures []string     `json:"architectures"`        // DEB: without "all". RPM: directories. Sorted
 }
 
 // Find returns the settings of distribution d, and whether the repository has it.
@@ -204,6 +208,13 @@ func (s Settings) Find(d Distribution) (DistributionSettings, bool) {
 
 // Visibility says who may read a repository. Anything but Public is never served without a token.
 type Visibility string
+
+// VerifyPayload says when the payload of an upload is unpacked to see whether that can be done, and not only looked
+// through. Empty: never; pushing commands do it.
+type VerifyPayload string
+
+// VerifyAlways has every payload unpacked, at the cost of the worker's time.
+const VerifyAlways VerifyPayload = "always"
 
 // The visibilities of a repository.
 const (

@@ -23,7 +23,6 @@ const (
 	DecompressionBomb   Reason = "decompression-bomb"   // expands far beyond what a package needs
 	TooLarge            Reason = "too-large"            // over a limit on size or count
 	Conflict            Reason = "conflict"             // this identity has other bytes already
-	OtherComponent      Reason = "other-component"      // this identity is in another component
 	YankedIdentity      Reason = "yanked"               // this identity was withdrawn
 	Replaced            Reason = "replaced"             // the staged object was replaced or removed before it was read
 	ParserPanic         Reason = "parser-panic"         // our own parser failed on it: a bug, but not the queue's problem

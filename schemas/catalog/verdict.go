@@ -29,10 +29,21 @@ type Verdict struct {
 	Size       int64            `json:"size,omitempty"`
 	Package    string           `json:"package,omitempty"` // name version architecture
 	Key        string           `json:"key,omitempty"`     // published object key
+	Checked    Checked          `json:"checked,omitempty"` // of one that was not rejected
 	Releases   []VerdictRelease `json:"releases,omitempty"`
 	Received   time.Time        `json:"received,omitzero"`
 	Finished   *time.Time       `json:"finished,omitempty"`
 }
+
+// Checked says what was looked at of a package's payload before it was taken.
+type Checked string
+
+// What is looked at of a payload. Structure is what the format's own tools check before they unpack anything; Whole is
+// all of it, unpacked.
+const (
+	CheckedStructure Checked = "structure"
+	CheckedWhole     Checked = "whole"
+)
 
 // A VerdictRelease is a release in which the package is, or will be, visible.
 type VerdictRelease struct {

@@ -16,6 +16,7 @@ type Stored struct {
 	Token   string          // of the lease
 	Package catalog.Package // identity and file; fragments are not needed
 	Dirs    []string        // RPM: the directories that have the file
+	Checked catalog.Checked // what was looked at of the payload
 }
 
 // ErrGrown says that a noarch package is missing from an architecture directory that is newer than its copies.
@@ -124,7 +125,7 @@ func activate(ctx context.Context, tx *transaction, s Stored, releases []release
 			return effect{}, err
 		}
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE uploads SET state = ?, outcome = ?, detail = '', package_id = ? WHERE id = ?`, catalog.Stored, outcome, id, upload)
+	_, err = tx.ExecContext(ctx, `UPDATE uploads SET state = ?, outcome = ?, detail = '', package_id = ?, checked = ? WHERE id = ?`, catalog.Stored, outcome, id, s.Checked, upload)
 	return e, err
 }
 

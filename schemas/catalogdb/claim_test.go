@@ -19,12 +19,12 @@ func claimAgain(t *testing.T, db *catalogdb.DB) {
 	if _, err := db.Find(t.Context(), k); !errors.Is(err, catalogdb.ErrNotFound) {
 		t.Errorf("before the claim: got %v, want ErrNotFound", err)
 	}
-	if _, claimed, err := db.Claim(t.Context(), k); err != nil || !claimed {
+	if _, claimed, err := db.Claim(t.Context(), k, catalog.Upload{}); err != nil || !claimed {
 		t.Fatalf("the first claim: %v, %v", claimed, err)
 	}
 	want := k
 	want.State, want.Stanza = catalog.Claimed, nil // rows are found without fragments
-	holder, claimed, err := db.Claim(t.Context(), k)
+	holder, claimed, err := db.Claim(t.Context(), k, catalog.Upload{})
 	if err != nil || claimed {
 		t.Errorf("the second claim: %v, %v; want the holder", claimed, err)
 	}
@@ -42,25 +42,24 @@ func claimAgain(t *testing.T, db *catalogdb.DB) {
 }
 
 func claimTaken(t *testing.T, db *catalogdb.DB) {
-	declare(t, db, jammy)
+	declareComponent(t, db, jammy, "contrib")
 	first := deb(jammy, "hello", "1.0")
 	s := store(t, db, first, "1")
 	others := map[string]catalog.Package{}
-	for _, what := range []string{"other bytes", "another component", "another spelling of the version"} {
+	for _, what := range []string{"other bytes", "other bytes in another component", "another spelling of the version"} {
 		others[what] = deb(jammy, "hello", "1.0")
 	}
 	k := others["other bytes"]
 	k.File = file("other")
 	others["other bytes"] = k
-	k = others["another component"]
 	k.Component = "contrib"
-	others["another component"] = k
+	others["other bytes in another component"] = k
 	k = others["another spelling of the version"]
 	k.Version = "1.0-0" // dpkg holds it equal, so the canonical version is
 	others["another spelling of the version"] = k
 	for _, state := range []catalog.PackageState{catalog.Claimed, catalog.Active} {
 		for what, k := range others {
-			holder, claimed, err := db.Claim(t.Context(), k)
+			holder, claimed, err := db.Claim(t.Context(), k, catalog.Upload{})
 			if err != nil || claimed || holder.State != state || holder.File != first.File || holder.Component != "main" || holder.Version != "1.0" {
 				t.Errorf("%s: got %+v, %v, %v; want the %s row", what, holder, claimed, err, state)
 			}
@@ -91,7 +90,7 @@ func claimBytes(t *testing.T, db *catalogdb.DB) {
 		other, deb(noble, "foo", "1.0"), deb(lab, "foo", "1.0"),
 	} {
 		k.File = file(fmt.Sprint(len(all)))
-		if _, claimed, err := db.Claim(t.Context(), k); err != nil || !claimed {
+		if _, claimed, err := db.Claim(t.Context(), k, catalog.Upload{}); err != nil || !claimed {
 			t.Errorf("%q %q %q in %s %s: claimed %v, %v", k.Name, k.Canonical, k.Arch, k.Repository, k.Distribution, claimed, err)
 		}
 		all = append(all, k)
@@ -105,7 +104,7 @@ func claimBytes(t *testing.T, db *catalogdb.DB) {
 
 func claimUndeclared(t *testing.T, db *catalogdb.DB) {
 	for _, what := range []string{"repository", "distribution"} {
-		_, claimed, err := db.Claim(t.Context(), deb(jammy, "hello", "1.0"))
+		_, claimed, err := db.Claim(t.Context(), deb(jammy, "hello", "1.0"), catalog.Upload{})
 		if !errors.Is(err, catalogdb.ErrNotFound) || claimed {
 			t.Errorf("without the %s: got %v, %v; want ErrNotFound", what, claimed, err)
 		}
@@ -124,7 +123,7 @@ func claimTooLarge(t *testing.T, db *catalogdb.DB) {
 	} {
 		k := rpm(el9, "hello", "1-1", "x86_64")
 		set(&k)
-		_, claimed, err := db.Claim(t.Context(), k)
+		_, claimed, err := db.Claim(t.Context(), k, catalog.Upload{})
 		var rej *catalog.Rejection
 		if !errors.As(err, &rej) || rej.Reason != catalog.TooLarge || claimed {
 			t.Errorf("%s: got %v, %v; want a rejection as %s", name, claimed, err, catalog.TooLarge)

@@ -57,7 +57,7 @@ var writings = []writing{
 	}},
 	{"claim", func(ctx context.Context, db *catalogdb.DB, s catalogdb.Stored) error {
 		k := deb(jammy, "hello", "1")
-		holder, _, err := db.Claim(ctx, k)
+		holder, _, err := db.Claim(ctx, k, catalog.Upload{})
 		if holder.File != k.File {
 			err = errors.Join(err, errors.New("somebody else has it"))
 		}

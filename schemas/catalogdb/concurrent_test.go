@@ -73,7 +73,7 @@ func claimConcurrently(t *testing.T, db *catalogdb.DB) {
 	race(func(i int) {
 		k := deb(jammy, "hello", "1")
 		k.File = file(fmt.Sprint(i))
-		holder, claimed, err := db.Claim(t.Context(), k)
+		holder, claimed, err := db.Claim(t.Context(), k, catalog.Upload{})
 		if err != nil {
 			t.Error(err)
 		}

@@ -9,7 +9,6 @@ import (
 	"iter"
 
 	"repomill/schemas/catalog"
-	"repomill/schemas/layout"
 )
 
 // An Entry is what the indexes of a release say of one active row, as bytes that are valid until the next
@@ -60,9 +59,9 @@ func (s *Snapshot) Entries(ctx context.Context, in Range) iter.Seq2[*Entry, erro
 var partSize = 1000
 
 // part returns the beginning of a range. The index has the rows of one directory in order, so that
-// those of an RPM release, which shows two, have to be merged; a part is small enough for any database.
+// those of an RPM release, which shows several, have to be merged; a part is small enough for any database.
 func (s *Snapshot) part(ctx context.Context, in Range) (Range, error) {
-	dirs := s.dirs()
+	dirs := dirsOf(s.Release.Arch)
 	if len(dirs) == 1 {
 		return in, nil
 	}
@@ -81,16 +80,8 @@ func (s *Snapshot) part(ctx context.Context, in Range) (Range, error) {
 	return in, nil
 }
 
-// dirs returns the dir columns of the rows that the release shows.
-func (s *Snapshot) dirs() []any {
-	if arch := s.Release.Arch; arch != "" && arch != layout.SRPMS {
-		return []any{arch, layout.Noarch}
-	}
-	return []any{s.Release.Arch}
-}
-
 // where returns the condition on the active rows of some directories in a range.
-func (s *Snapshot) where(in Range, dirs ...any) (where string, args []any) {
+func (s *Snapshot) where(in Range, dirs ...string) (where string, args []any) {
 	where, args = `k.distribution_id = ? AND k.state = ? AND k.dir IN (?`, []any{s.distribution, catalog.Active, dirs[0]}
 	for _, dir := range dirs[1:] {
 		where, args = where+`, ?`, append(args, dir)
@@ -141,8 +132,8 @@ func (s *Snapshot) entries(ctx context.Context, in Range, e *Entry, yield func(*
 	for _, i := range wanted {
 		columns += `, ` + names[i]
 	}
-	where, args := s.where(in, s.dirs()...)
-	rows, err := s.tx.QueryContext(ctx, columns+` FROM packages k WHERE `+where+` ORDER BY k.sort_key`, args...)
+	where, args := s.where(in, dirsOf(s.Release.Arch)...)
+	rows, err := s.tx.QueryContext(ctx, columns+` FROM packages k WHERE `+where+inOrder, args...)
 	if err != nil {
 		return yield(nil, err) && false
 	}

@@ -55,7 +55,7 @@ func entriesMerge(t *testing.T, db *catalogdb.DB) {
 }
 
 func entriesOfShelf(t *testing.T, db *catalogdb.DB) {
-	declare(t, db, jammy)
+	declareComponent(t, db, jammy, "contrib")
 	for i, arch := range []string{"amd64", "arm64", "all"} {
 		for _, component := range []string{"main", "contrib"} {
 			k := deb(jammy, fmt.Sprintf("p%d-%s", i, component), "1")

@@ -68,7 +68,7 @@ func rpm(r catalog.Release, name, version, arch string) catalog.Package {
 		File: file(name + version + arch), Uploaded: start,
 		Primary: []byte("<package>" + name + "</package>\n"), Filelists: []byte("<package/>\n"), Other: []byte("<package></package>\n"),
 	}
-	k.Key = layout.RPMKey(k, layout.RPMDirs(arch, []string{"aarch64"})[0])
+	k.Key = layout.RPMKey(k, layout.RPMDirs(k, []string{"aarch64"})[0])
 	return k
 }
 
@@ -102,7 +102,7 @@ func take(t *testing.T, db *catalogdb.DB, u catalog.Upload, now time.Time) (toke
 
 func claim(t *testing.T, db *catalogdb.DB, k catalog.Package) {
 	t.Helper()
-	if _, _, err := db.Claim(t.Context(), k); err != nil {
+	if _, _, err := db.Claim(t.Context(), k, catalog.Upload{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -137,7 +137,7 @@ func push(t *testing.T, db *catalogdb.DB, k catalog.Package, dirs ...string) err
 	if err != nil || token == "" {
 		return fmt.Errorf("take %s: state %q, %w", u, state, err)
 	}
-	if holder, _, err := db.Claim(t.Context(), k); err != nil || holder.File != k.File {
+	if holder, _, err := db.Claim(t.Context(), k, catalog.Upload{}); err != nil || holder.File != k.File {
 		return fmt.Errorf("claim %s: %s holds it, %w", u, holder.File.SHA256, err)
 	}
 	return db.Activate(t.Context(), []catalogdb.Stored{{Upload: u, Token: token, Package: k, Dirs: dirs}}, start)

@@ -97,7 +97,7 @@ func TestACommitThatFailsFailsAll(t *testing.T) {
 				if name != "" {
 					return insert(t.Context(), q, name)
 				}
-				for _, statement := range []string{"PRAGMA defer_foreign_keys = 1", "INSERT INTO releases VALUES (1, 99, '', 1, '', 0, '')"} {
+				for _, statement := range []string{"PRAGMA defer_foreign_keys = 1", "INSERT INTO releases (id, distribution_id, arch, revision, nonce, published_revision, fault) VALUES (1, 99, '', 1, '', 0, '')"} {
 					if _, err := q.ExecContext(t.Context(), statement); err != nil {
 						return err
 					}

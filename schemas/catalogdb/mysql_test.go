@@ -151,7 +151,7 @@ func TestMySQLCutsNothing(t *testing.T) {
 	db := open(t, mysqltest.Start(t))
 	declare(t, db, jammy)
 	k := deb(jammy, strings.Repeat("x", 300), "1")
-	if _, claimed, err := db.Claim(t.Context(), k); err == nil || claimed {
+	if _, claimed, err := db.Claim(t.Context(), k, uploadOf(k)); err == nil || claimed {
 		t.Errorf("a name of 300 bytes was claimed: %v, %v", claimed, err)
 	}
 	k = deb(jammy, "hello", "1")

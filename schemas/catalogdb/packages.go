@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
@@ -13,7 +14,7 @@ import (
 
 // packageColumns and scanPackage read a row without its fragments; the tables are k, d and p.
 const (
-	packageColumns = `p.owner, p.name, d.os, d.version, d.format, k.component, k.name, k.version, k.canonical, k.arch,
+	packageColumns = `p.owner, p.name, d.os, d.version, d.format, k.component, k.name, k.version, k.canonical, k.arch, k.variant, k.dir,
 		k.sort_key, k.object_key, k.size, k.sha256, k.md5, k.uploaded_at, k.state,
 		k.pushed_by, k.pushed_job, k.yanked_at, COALESCE(k.yank_reason, ''), k.yanked_by`
 	packageTables = `packages k JOIN distributions d ON d.id = k.distribution_id JOIN repositories p ON p.id = d.repository_id`
@@ -27,13 +28,15 @@ func scanPackage(k *catalog.Package, scan func(...any) error, more ...any) error
 func scanPackageAnd(k *catalog.Package, after []any, scan func(...any) error, before ...any) error {
 	var yankedAt sql.NullInt64
 	var yank catalog.Yank
+	var dir string
 	dest := append(before, &k.Repository.Owner, &k.Repository.Name, &k.Distribution.OS, &k.Distribution.Version, &k.Format,
-		&k.Component, &k.Name, &k.Version, &k.Canonical, &k.Arch,
+		&k.Component, &k.Name, &k.Version, &k.Canonical, &k.Arch, &k.Variant, &dir,
 		&k.SortKey, &k.Key, &k.File.Size, &k.File.SHA256, &k.File.MD5, (*scanTime)(&k.Uploaded), &k.State,
 		&k.Pusher.User, &k.Pusher.Job, &yankedAt, &yank.Reason, &yank.By)
 	if err := scan(append(dest, after...)...); err != nil {
 		return err
 	}
+	k.Multilib = dir == multilib
 	if yankedAt.Valid {
 		yank.At = instant(yankedAt.Int64)
 		k.Yank = &yank
@@ -41,8 +44,8 @@ func scanPackageAnd(k *catalog.Package, after []any, scan func(...any) error, be
 	return nil
 }
 
-// Find returns the row that holds the identity of k (its repository, distribution, name, canonical
-// version and architecture), without fragments, or [ErrNotFound].
+// Find returns the row that holds the identity of k (its repository, distribution, component, name, canonical
+// version, architecture and variant), without fragments, or [ErrNotFound].
 func (d *DB) Find(ctx context.Context, k catalog.Package) (found catalog.Package, err error) {
 	err = d.ask(ctx, func(q querier) error {
 		found, _, err = find(ctx, q, k)
@@ -53,8 +56,8 @@ func (d *DB) Find(ctx context.Context, k catalog.Package) (found catalog.Package
 
 func find(ctx context.Context, q querier, k catalog.Package) (found catalog.Package, id int64, err error) {
 	err = scanPackage(&found, q.QueryRowContext(ctx, `SELECT k.id, `+packageColumns+` FROM `+packageTables+`
-		WHERE p.owner = ? AND p.name = ? AND d.os = ? AND d.version = ? AND k.name = ? AND k.canonical = ? AND k.arch = ?`,
-		k.Repository.Owner, k.Repository.Name, k.Distribution.OS, k.Distribution.Version, k.Name, k.Canonical, k.Arch).Scan, &id)
+		WHERE p.owner = ? AND p.name = ? AND d.os = ? AND d.version = ? AND k.name = ? AND k.canonical = ? AND k.arch = ? AND k.component = ? AND k.variant = ?`,
+		k.Repository.Owner, k.Repository.Name, k.Distribution.OS, k.Distribution.Version, k.Name, k.Canonical, k.Arch, k.Component, k.Variant).Scan, &id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return found, 0, ErrNotFound
 	}
@@ -63,12 +66,12 @@ func find(ctx context.Context, q querier, k catalog.Package) (found catalog.Pack
 
 // shown is the condition on the rows in a state that a release shows, or did.
 func shown(r catalog.Release, state catalog.PackageState) (where string, args []any) {
-	where, args = releaseKey+` AND k.state = ? AND k.dir `, append(distributionArgs(r), state, r.Arch)
-	if r.Arch == "" || r.Arch == layout.SRPMS {
-		return where + `= ?`, args
-	}
-	return where + `IN (?, ?)`, append(args, layout.Noarch)
+	where, args = in("k.dir", dirsOf(r.Arch))
+	return releaseKey + ` AND k.state = ? AND ` + where, append(append(distributionArgs(r), state), args...)
 }
+
+// multilib is the dir column of a package for 32-bit x86 that x86_64 systems install, too. It is the name of no directory.
+const multilib = "i386+x86_64"
 
 // dirOf returns the dir column of a row.
 func dirOf(k catalog.Package) string {
@@ -77,15 +80,30 @@ func dirOf(k catalog.Package) string {
 		return ""
 	case k.Arch == layout.Noarch:
 		return layout.Noarch
+	case k.Multilib:
+		return multilib
 	default:
 		return layout.RPMDirOf(k.Arch)
 	}
 }
 
-// shows reports whether the release of an architecture shows the rows of a dir.
-func shows(arch, dir string) bool {
-	return dir == arch || dir == layout.Noarch && arch != layout.SRPMS
+// dirsOf returns the dir columns of the rows that the release of an architecture shows.
+func dirsOf(arch string) []string {
+	switch arch {
+	case "", layout.SRPMS:
+		return []string{arch}
+	case layout.I386, layout.X86:
+		return []string{arch, layout.Noarch, multilib}
+	default:
+		return []string{arch, layout.Noarch}
+	}
 }
+
+// shows reports whether the release of an architecture shows the rows of a dir.
+func shows(arch, dir string) bool { return slices.Contains(dirsOf(arch), dir) }
+
+// inOrder is the order of rows: that of their sort keys, which rows of several components share.
+const inOrder = ` ORDER BY k.sort_key, k.component, k.variant`
 
 // packages streams the rows of a release that are in a state, in sort-key order.
 func packages(ctx context.Context, q querier, r catalog.Release, state catalog.PackageState, fragments bool) iter.Seq2[catalog.Package, error] {
@@ -95,7 +113,7 @@ func packages(ctx context.Context, q querier, r catalog.Release, state catalog.P
 	}
 	return func(yield func(catalog.Package, error) bool) {
 		where, args := shown(r, state)
-		rows, err := q.QueryContext(ctx, `SELECT `+columns+` FROM `+packageTables+` WHERE `+where+` ORDER BY k.sort_key`, args...)
+		rows, err := q.QueryContext(ctx, `SELECT `+columns+` FROM `+packageTables+` WHERE `+where+inOrder, args...)
 		if err != nil {
 			yield(catalog.Package{}, err)
 			return
@@ -142,14 +160,14 @@ var listPage = 10_000
 // what changes meanwhile is seen or not.
 func (d *DB) List(ctx context.Context, r catalog.Release, name string) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
-		for after := []byte(nil); ; {
+		for after := (catalog.Package{}); ; {
 			page, err := d.page(ctx, r, name, after)
 			if err != nil {
 				yield(catalog.Package{}, fmt.Errorf("list %s: %w", r, err))
 				return
 			}
 			for _, k := range page {
-				after, k.SortKey = k.SortKey, nil
+				after, k.SortKey = k, nil
 				if !yield(k, nil) {
 					return
 				}
@@ -161,16 +179,17 @@ func (d *DB) List(ctx context.Context, r catalog.Release, name string) iter.Seq2
 	}
 }
 
-// page returns the next rows of a release behind a sort key.
-func (d *DB) page(ctx context.Context, r catalog.Release, name string, after []byte) ([]catalog.Package, error) {
+// page returns the next rows of a release behind one, or the first if that has no sort key.
+func (d *DB) page(ctx context.Context, r catalog.Release, name string, after catalog.Package) ([]catalog.Package, error) {
 	where, args := shown(r, catalog.Active)
-	if len(after) > 0 {
-		where, args = where+` AND k.sort_key > ?`, append(args, after)
+	if len(after.SortKey) > 0 {
+		where += ` AND k.sort_key >= ? AND (k.sort_key > ? OR k.component > ? OR k.component = ? AND k.variant > ?)`
+		args = append(args, after.SortKey, after.SortKey, after.Component, after.Component, after.Variant)
 	}
 	if name != "" {
 		where, args = where+` AND k.name = ?`, append(args, name)
 	}
 	return list(ctx, d, func(scan func(...any) error) (k catalog.Package, err error) {
 		return k, scanPackage(&k, scan)
-	}, `SELECT `+packageColumns+` FROM `+packageTables+` WHERE `+where+` ORDER BY k.sort_key LIMIT ?`, append(args, listPage)...)
+	}, `SELECT `+packageColumns+` FROM `+packageTables+` WHERE `+where+inOrder+` LIMIT ?`, append(args, listPage)...)
 }

@@ -57,7 +57,8 @@ func scanReleaseID(scan func(...any) error) (row stateRow, err error) {
 func (row stateRow) placements(ctx context.Context, q querier, name, version string) ([]Placement, error) {
 	r := row.state.Release
 	args := append([]any{row.id, row.id}, distributionArgs(r)...)
-	args = append(args, r.Arch, r.Arch, name, version, version)
+	dirs, dirArgs := in("k.dir", dirsOf(r.Arch))
+	args = append(append(args, dirArgs...), name, version, version)
 	found, err := collect(ctx, q, func(scan func(...any) error) (Placement, error) {
 		p := Placement{Release: r, Package: &catalog.Package{}}
 		var revision int64
@@ -70,8 +71,8 @@ func (row stateRow) placements(ctx context.Context, q querier, name, version str
 	}, `SELECT COALESCE(a.revision, 1), (SELECT MIN(u.published_at) FROM publications u
 			WHERE u.release_id = ? AND u.revision >= COALESCE(a.revision, 1)), `+packageColumns+` FROM `+packageTables+`
 		LEFT JOIN appearances a ON a.package_id = k.id AND a.release_id = ?
-		WHERE `+releaseKey+` AND (k.dir = ? OR k.dir = 'noarch' AND ? <> 'SRPMS') AND k.name = ? AND (k.version = ? OR ? = '')
-		ORDER BY k.sort_key`, args...)
+		WHERE `+releaseKey+` AND `+dirs+` AND k.name = ? AND (k.version = ? OR ? = '')
+		`+inOrder, args...)
 	if err != nil || len(found) == 0 {
 		return []Placement{{Release: r}}, err
 	}

@@ -171,7 +171,15 @@ func (rec *recovery) take(ctx context.Context, k catalog.Package) error {
 		k.State != catalog.Active && (k.State != catalog.Yanked || k.Yank == nil) {
 		return fmt.Errorf("%s %s %s, %s in %s %s, is not a row of this release", k.Name, k.Version, k.Arch, k.State, k.Repository, k.Distribution)
 	}
+	evicted, err := rec.evict(ctx, k)
+	if err != nil {
+		return err
+	}
+	rec.counts.Replaced += evicted
 	holder, id, err := find(ctx, rec.tx, k)
+	if err == nil && k.Multilib != holder.Multilib {
+		k, err = rec.widen(ctx, id, k)
+	}
 	if errors.Is(err, ErrNotFound) {
 		if id, err = rec.insert(ctx, k); err != nil {
 			return err
@@ -183,7 +191,7 @@ func (rec *recovery) take(ctx context.Context, k catalog.Package) error {
 	if err == nil {
 		pending, err = rec.pending(ctx, id, holder, k)
 	}
-	same := holder.File.SHA256 == k.File.SHA256 && holder.Component == k.Component
+	same := holder.File.SHA256 == k.File.SHA256
 	if rec.rebuild { // nothing of the row is trusted
 		same = same && holder.File == k.File && bytes.Equal(holder.SortKey, k.SortKey)
 	}
@@ -242,7 +250,7 @@ func (rec *recovery) write(ctx context.Context, id int64, k catalog.Package) err
 	if err != nil {
 		return err
 	}
-	_, err = rec.tx.ExecContext(ctx, `UPDATE packages SET component = ?, name = ?, version = ?, canonical = ?, arch = ?, dir = ?, sort_key = ?, object_key = ?,
+	_, err = rec.tx.ExecContext(ctx, `UPDATE packages SET component = ?, name = ?, version = ?, canonical = ?, arch = ?, variant = ?, dir = ?, sort_key = ?, object_key = ?,
 			size = ?, sha256 = ?, md5 = ?, uploaded_at = ?, state = ?, pushed_by = ?, pushed_job = ?, yanked_at = ?, yank_reason = ?, yanked_by = ?,
 			stanza = ?, primary_xml = ?, filelists_xml = ?, other_xml = ?, removed = 0 WHERE id = ?`, append(facts(k, fragments), id)...)
 	return err

@@ -38,7 +38,7 @@ const (
 	fileKept     = 0
 	fileDoomed   = 1
 	fileDeleted  = 2
-	packageTerms = `distribution_id = ? AND name = ? AND canonical = ? AND arch = ? AND state = ?`
+	packageTerms = `distribution_id = ? AND component = ? AND name = ? AND canonical = ? AND arch = ? AND variant = ? AND state = ?`
 )
 
 // DueForRemoval returns packages yanked before a time whose files are still there, oldest first. All
@@ -49,7 +49,8 @@ func (d *DB) DueForRemoval(ctx context.Context, yankedBefore time.Time, limit in
 	}, `SELECT `+packageColumns+` FROM `+packageTables+`
 		WHERE k.removed IN (?, ?) AND k.yanked_at < ? AND k.state = ?
 		AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.distribution_id = k.distribution_id
-			AND (r.arch = k.dir OR k.dir = 'noarch' AND r.arch <> 'SRPMS') AND r.revision > r.published_revision)
+			AND (r.arch = k.dir OR k.dir = 'noarch' AND r.arch <> 'SRPMS' OR k.dir = '`+multilib+`' AND r.arch IN ('i386', 'x86_64'))
+			AND r.revision > r.published_revision AND r.retired = 0)
 		ORDER BY k.yanked_at, k.id LIMIT ?`, fileKept, fileDoomed, millis(yankedBefore), catalog.Yanked, limit)
 }
 
@@ -71,7 +72,7 @@ func (d *DB) setRemoved(ctx context.Context, k catalog.Package, removed int) err
 		if err != nil {
 			return err
 		}
-		terms, identity := packageTerms, []any{distribution, k.Name, k.Canonical, k.Arch, catalog.Yanked}
+		terms, identity := packageTerms, []any{distribution, k.Component, k.Name, k.Canonical, k.Arch, k.Variant, catalog.Yanked}
 		if k.Yank != nil { // this withdrawal, and not a later one
 			terms, identity = terms+` AND yanked_at = ?`, append(identity, millis(k.Yank.At))
 		}

@@ -18,7 +18,7 @@ import (
 )
 
 // repositoryColumns and scanRepository read a repository without its distributions.
-const repositoryColumns = `id, owner, name, visibility, origin, label, settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, created_at`
+const repositoryColumns = `id, owner, name, visibility, origin, label, settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, verify_payload, created_at`
 
 // A repositoryRow is a repository as the tables have it, without its distributions.
 type repositoryRow struct {
@@ -31,7 +31,7 @@ type repositoryRow struct {
 func scanRepository(scan func(...any) error) (row repositoryRow, err error) {
 	s := &row.settings
 	err = scan(&row.id, &s.Repository.Owner, &s.Repository.Name, &s.Visibility, &s.Origin, &s.Label,
-		&s.Revision.Number, &s.Revision.Nonce, &row.published, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, (*scanTime)(&row.created))
+		&s.Revision.Number, &s.Revision.Nonce, &row.published, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, &s.VerifyPayload, (*scanTime)(&row.created))
 	if len(s.PackageKeys) == 0 {
 		s.PackageKeys = nil
 	}
@@ -165,7 +165,7 @@ func applyChange(s *catalog.Settings, change func(*catalog.Settings) error) (cha
 	}
 	after, stillFixed, err := encode(*s)
 	if err == nil && stillFixed != fixed {
-		err = errors.New("only the visibility, package keys and tokens of a repository change: apt refuses another origin or label, and distributions are declared")
+		err = errors.New("only the visibility, package keys, tokens and verification of a repository change: apt refuses another origin or label, and distributions are declared")
 	}
 	return after != before, err
 }
@@ -177,7 +177,7 @@ func encode(s catalog.Settings) (whole, fixed string, err error) {
 		return "", "", err
 	}
 	whole = string(b)
-	s.Visibility, s.PackageKeys, s.Tokens = "", nil, nil
+	s.Visibility, s.VerifyPayload, s.PackageKeys, s.Tokens = "", "", nil, nil
 	b, err = json.Marshal(s)
 	return whole, string(b), err
 }
@@ -189,6 +189,9 @@ func checkSettings(s *catalog.Settings) error {
 	}
 	if s.Visibility != catalog.Public && s.Visibility != catalog.Private {
 		return fmt.Errorf("visibility %.40q: use %s or %s", s.Visibility, catalog.Public, catalog.Private)
+	}
+	if s.VerifyPayload != "" && s.VerifyPayload != catalog.VerifyAlways {
+		return fmt.Errorf("verification of payloads %.40q: use %q, or nothing", s.VerifyPayload, catalog.VerifyAlways)
 	}
 	for what, text := range map[string]string{"origin": s.Origin, "label": s.Label} {
 		if text == "" || len(text) > 255 || !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
@@ -221,9 +224,9 @@ func lockRepository(ctx context.Context, tx *transaction, r catalog.Repository) 
 
 func insertRepository(ctx context.Context, tx *transaction, s catalog.Settings, now time.Time) (int64, error) {
 	res, err := tx.ExecContext(ctx, `INSERT INTO repositories (owner, name, visibility, origin, label,
-			settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, created_at)
-		VALUES (?, ?, ?, ?, ?, 0, '', 0, ?, ?, ?)`, s.Repository.Owner, s.Repository.Name, s.Visibility, s.Origin, s.Label,
-		jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, millis(now))
+			settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, verify_payload, created_at)
+		VALUES (?, ?, ?, ?, ?, 0, '', 0, ?, ?, ?, ?)`, s.Repository.Owner, s.Repository.Name, s.Visibility, s.Origin, s.Label,
+		jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, s.VerifyPayload, millis(now))
 	if err != nil {
 		return 0, err
 	}
@@ -232,7 +235,7 @@ func insertRepository(ctx context.Context, tx *transaction, s catalog.Settings, 
 
 // update writes everything but the distributions and the revision.
 func (row *repositoryRow) update(ctx context.Context, tx *transaction, s catalog.Settings) error {
-	_, err := tx.ExecContext(ctx, `UPDATE repositories SET visibility = ?, origin = ?, label = ?, package_keys = ?, tokens = ? WHERE id = ?`,
-		s.Visibility, s.Origin, s.Label, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, row.id)
+	_, err := tx.ExecContext(ctx, `UPDATE repositories SET visibility = ?, origin = ?, label = ?, package_keys = ?, tokens = ?, verify_payload = ? WHERE id = ?`,
+		s.Visibility, s.Origin, s.Label, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, s.VerifyPayload, row.id)
 	return err
 }

@@ -13,16 +13,21 @@ type Which struct {
 	Distribution catalog.Distribution
 	Name         string
 	Version      string // as listed, with its epoch
+	Component    string // DEB only; empty: all that have it
 	Arch         string // empty: all of that version
 }
 
-// String returns "name version [arch] of owner/name os/version".
+// String returns "name version [arch] of owner/name os/version[/component]".
 func (w Which) String() string {
 	s := w.Name + " " + w.Version
 	if w.Arch != "" {
 		s += " " + w.Arch
 	}
-	return s + " of " + w.Repository.String() + " " + w.Distribution.String()
+	s += " of " + w.Repository.String() + " " + w.Distribution.String()
+	if w.Component != "" {
+		s += "/" + w.Component
+	}
+	return s
 }
 
 // A packageRow is a row with its id and whether its file is gone, or going.
@@ -32,16 +37,19 @@ type packageRow struct {
 	pkg     catalog.Package
 }
 
-// which returns the published and withdrawn rows that w names, in order of their architectures, or [ErrNotFound].
+// which returns the published and withdrawn rows that w names, in order of their architectures and components, or [ErrNotFound].
 func which(ctx context.Context, q querier, w Which) ([]packageRow, error) {
 	args := []any{w.Repository.Owner, w.Repository.Name, w.Distribution.OS, w.Distribution.Version, w.Name, w.Version, catalog.Active, catalog.Yanked}
 	where := releaseKey + ` AND k.name = ? AND k.version = ? AND k.state IN (?, ?)`
 	if w.Arch != "" {
 		where, args = where+` AND k.arch = ?`, append(args, w.Arch)
 	}
+	if w.Component != "" {
+		where, args = where+` AND k.component = ?`, append(args, w.Component)
+	}
 	rows, err := collect(ctx, q, func(scan func(...any) error) (row packageRow, err error) {
 		return row, scanPackage(&row.pkg, scan, &row.id, &row.removed)
-	}, `SELECT k.id, k.removed <> 0, `+packageColumns+` FROM `+packageTables+` WHERE `+where+` ORDER BY k.arch`, args...)
+	}, `SELECT k.id, k.removed <> 0, `+packageColumns+` FROM `+packageTables+` WHERE `+where+` ORDER BY k.arch, k.component`, args...)
 	if err == nil && len(rows) == 0 {
 		err = fmt.Errorf("%s: %w", w, ErrNotFound)
 	}

@@ -86,7 +86,7 @@ func yankOne(t *testing.T, db *catalogdb.DB) {
 	if diff := cmp.Diff(want, found); diff != "" || err != nil {
 		t.Errorf("found %v (-want +got):\n%s", err, diff)
 	}
-	if holder, claimed, err := db.Claim(t.Context(), hello); err != nil || claimed || holder.State != catalog.Yanked {
+	if holder, claimed, err := db.Claim(t.Context(), hello, catalog.Upload{}); err != nil || claimed || holder.State != catalog.Yanked {
 		t.Errorf("the name was given away: %+v, %v, %v", holder, claimed, err)
 	}
 }

@@ -104,6 +104,12 @@ var rpmDirs = map[string]string{
 // SRPMS is the directory of source RPMs.
 const SRPMS = "SRPMS"
 
+// The directories of x86 systems. Packages for 32-bit x86 may be in both.
+const (
+	I386 = "i386"
+	X86  = "x86_64"
+)
+
 // Noarch is the architecture of RPM packages that belong to every architecture directory.
 const Noarch = "noarch"
 
@@ -116,19 +122,38 @@ func RPMDirOf(arch string) string {
 	return arch
 }
 
-// RPMDirs returns, in order, the directories out of set in which a package of architecture arch
-// appears: its own, or for noarch all but SRPMS.
-func RPMDirs(arch string, set []string) []string {
-	if arch != Noarch {
-		return []string{RPMDirOf(arch)}
+// RPMDirs returns, in order, the directories in which an RPM package appears: that of its architecture or, out of set,
+// for noarch all but SRPMS, and for multilib those of x86.
+func RPMDirs(k catalog.Package, set []string) []string {
+	belongs := func(dir string) bool { return dir == I386 || dir == X86 }
+	switch {
+	case k.Arch == Noarch:
+		belongs = func(dir string) bool { return dir != SRPMS }
+	case !k.Multilib:
+		return []string{RPMDirOf(k.Arch)}
 	}
 	var dirs []string
 	for _, d := range set {
-		if d != SRPMS {
+		if belongs(d) {
 			dirs = append(dirs, d)
 		}
 	}
 	return dirs
+}
+
+// OfferedArch returns the architecture (DEB) or directory (RPM) that a repository has to offer for a package; "" for
+// one that belongs to every architecture.
+func OfferedArch(k catalog.Package) string {
+	switch {
+	case k.Arch == "all" && k.Format == catalog.DEB, k.Arch == Noarch && k.Format == catalog.RPM:
+		return ""
+	case k.Format == catalog.DEB:
+		return k.Arch
+	case k.Multilib:
+		return X86
+	default:
+		return RPMDirOf(k.Arch)
+	}
 }
 
 // GPGKeyKey returns the key of the repository's armoured public keys.

@@ -78,32 +78,37 @@ func TestRPMKey(t *testing.T) {
 func TestRPMDirs(t *testing.T) {
 	set := []string{"SRPMS", "aarch64", "x86_64"}
 	for _, tt := range []struct {
-		arch string
-		want []string
+		arch     string
+		multilib bool
+		set      []string
+		want     []string
 	}{
-		{"x86_64", []string{"x86_64"}},
-		{"x86_64_v3", []string{"x86_64"}},
-		{"amd64", []string{"x86_64"}},
-		{"i386", []string{"i386"}},
-		{"i586", []string{"i386"}},
-		{"i686", []string{"i386"}},
-		{"athlon", []string{"i386"}},
-		{"armv7hl", []string{"armhfp"}},
-		{"armv7l", []string{"arm"}},
-		{"ppc64le", []string{"ppc64le"}},
-		{"ppc64p7", []string{"ppc64"}},
-		{"riscv64", []string{"riscv64"}},
-		{"src", []string{"SRPMS"}},
-		{"nosrc", []string{"SRPMS"}},
-		{"noarch", []string{"aarch64", "x86_64"}},
+		{"x86_64", false, set, []string{"x86_64"}},
+		{"i686", true, set, []string{"x86_64"}},
+		{"i686", true, []string{"SRPMS", "aarch64", "i386", "x86_64"}, []string{"i386", "x86_64"}},
+		{"noarch", false, []string{"i386", "x86_64"}, []string{"i386", "x86_64"}},
+		{"x86_64_v3", false, set, []string{"x86_64"}},
+		{"amd64", false, set, []string{"x86_64"}},
+		{"i386", false, set, []string{"i386"}},
+		{"i586", false, set, []string{"i386"}},
+		{"i686", false, set, []string{"i386"}},
+		{"athlon", false, set, []string{"i386"}},
+		{"armv7hl", false, set, []string{"armhfp"}},
+		{"armv7l", false, set, []string{"arm"}},
+		{"ppc64le", false, set, []string{"ppc64le"}},
+		{"ppc64p7", false, set, []string{"ppc64"}},
+		{"riscv64", false, set, []string{"riscv64"}},
+		{"src", false, set, []string{"SRPMS"}},
+		{"nosrc", false, set, []string{"SRPMS"}},
+		{"noarch", false, set, []string{"aarch64", "x86_64"}},
 	} {
 		t.Run(tt.arch, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, layout.RPMDirs(tt.arch, set)); diff != "" {
+			if diff := cmp.Diff(tt.want, layout.RPMDirs(catalog.Package{Arch: tt.arch, Multilib: tt.multilib}, tt.set)); diff != "" {
 				t.Errorf("directories (-want +got):\n%s", diff)
 			}
 		})
 	}
-	if got := layout.RPMDirs("noarch", []string{"SRPMS"}); len(got) != 0 {
+	if got := layout.RPMDirs(catalog.Package{Arch: "noarch"}, []string{"SRPMS"}); len(got) != 0 {
 		t.Errorf("noarch is in %q though there is no architecture", got)
 	}
 }

@@ -45,7 +45,7 @@ func releasesOf(k *pkg) (all []catalog.Release) {
 	if !strings.HasPrefix(k.dist, "el/") {
 		return []catalog.Release{r}
 	}
-	for _, dir := range layout.RPMDirs(k.arch, []string{"SRPMS", "aarch64", "x86_64"}) {
+	for _, dir := range layout.RPMDirs(catalog.Package{Arch: k.arch}, []string{"SRPMS", "aarch64", "x86_64"}) {
 		r.Arch = dir
 		all = append(all, r)
 	}

@@ -128,7 +128,7 @@ func (p *pusher) old(withdrawn bool) (k *pkg, object string, body []byte) {
 	if strings.HasPrefix(k.dist, "el/") {
 		ext = ".rpm"
 	}
-	return k, fmt.Sprintf("acme/tools/%s/again-%d%s", k.dist, p.n, ext), body
+	return k, fmt.Sprintf("acme/tools/%s/%sagain-%d%s", k.dist, k.component, p.n, ext), body
 }
 
 // again pushes the bytes of a package that is out once more, sometimes under the same staging key.
@@ -145,11 +145,7 @@ func (p *pusher) again(ctx context.Context) error {
 		}
 		p.ledger.change(func() { was.overwritten = true })
 	}
-	want := []string{duplicate}
-	if k.component != "" && !strings.Contains(object, "/"+k.component) {
-		want = []string{rejected + "other-component"}
-	}
-	return p.put(ctx, &upload{kind: kind, pkg: k, body: body, want: want}, object)
+	return p.put(ctx, &upload{kind: kind, pkg: k, body: body, want: []string{duplicate}}, object)
 }
 
 // uploadOf returns the upload with which a package was published.
