@@ -119,3 +119,45 @@ func TestMultilib(t *testing.T) {
 		}
 	})
 }
+
+// A directory that is taken out stays as it was. When it comes again, it gets what came meanwhile.
+func TestDirectoryComesAgain(t *testing.T) {
+	skipUnderRace(t)
+	simulate(t, func(t *testing.T, w *world) {
+		i386 := in(el9, "i386")
+		w.declare(el9, "", "i386")
+		noarch := func(name string) upload { return w.rpm(el9, rpmtest.Spec{Name: name, Arch: "noarch"}) }
+		one, two := noarch("one"), noarch("two")
+		w.push(one, two)
+		w.publish(i386)
+		distro, _ := layout.DefaultTable().Lookup(el9.Distribution)
+		if removed, err := w.db.RemoveArch(t.Context(), el9.Repository, distro, "i386", w.bucket.Now()); err != nil || !removed {
+			t.Fatal(removed, err)
+		}
+		three := noarch("three")
+		w.push(three)
+		w.yank(two)
+		if w.has(layout.RPMKey(three.row, "i386")) {
+			t.Error("a directory that was taken out got a package")
+		}
+		if got, problems := w.read(i386); got.Packages != 2 || len(problems) > 0 {
+			t.Errorf("it has %d packages, want the 2 that it had; %v", got.Packages, problems)
+		}
+		w.declare(el9, "", "i386")
+		w.publish(i386)
+		if got := w.check(i386); got.Packages != 2 || !w.has(layout.RPMKey(three.row, "i386")) {
+			t.Errorf("it has %d packages, want one and three", got.Packages)
+		}
+		checkPackageState(w, two, catalog.Yanked)
+		if n := w.log.alarms(); n != 0 {
+			t.Errorf("%d alarms, though nothing was lost", n)
+		}
+	})
+}
+
+func checkPackageState(w *world, u upload, want catalog.PackageState) {
+	w.t.Helper()
+	if k, err := w.db.Find(w.t.Context(), u.row); err != nil || k.State != want {
+		w.t.Errorf("%s is %s, %v; want %s", u.row.Name, k.State, err, want)
+	}
+}

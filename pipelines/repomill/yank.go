@@ -195,6 +195,9 @@ func (c *unyankCmd) Run(ctx context.Context, io stdio) error {
 	if errors.Is(err, catalogdb.ErrRemoved) {
 		return fmt.Errorf("%s %s cannot come back: its file was removed; push it under a new version", w.Name, w.Version)
 	}
+	if errors.Is(err, catalogdb.ErrRetired) {
+		return err
+	}
 	if err != nil {
 		return noPackage(w, err)
 	}

@@ -155,6 +155,11 @@ func TestTheFirstReleaseGoesOn(t *testing.T) {
 	if diff := cmp.Diff([]string{"bye 1 amd64", "hello 1 amd64"}, names(t, db, jammy)); diff != "" {
 		t.Errorf("%s shows (-want +got):\n%s", jammy, diff)
 	}
+	e.do(t, func(db *sql.DB) {
+		if err := db.QueryRow(`PRAGMA foreign_key_check`).Scan(new(any), new(any), new(any), new(any)); !errors.Is(err, sql.ErrNoRows) {
+			t.Errorf("rows refer to none: %v", err)
+		}
+	})
 	checkPlaced(t, db, "what the first release published", "", "ubuntu/jammy: 1 amd64 active since 12:00:00")
 	for range 2 {
 		checkUnpublishedSettings(t, db, tools)
@@ -170,6 +175,10 @@ func TestTheFirstReleaseGoesOn(t *testing.T) {
 	publish(t, db, jammy, 2, start)
 	if uploads, err := db.Expired(t.Context(), "staging", after(time.Second), 9); err != nil || len(uploads) != 2 {
 		t.Errorf("expired: %v, %v; want both", uploads, err)
+	}
+	declareComponent(t, db, jammy, "testing")
+	if holder, claimed, err := db.Claim(t.Context(), inComponent(deb(jammy, "bye", "1"), "testing"), catalog.Upload{}); err != nil || !claimed {
+		t.Errorf("a package of another component: %+v, %v", holder, err)
 	}
 }
 

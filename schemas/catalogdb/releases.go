@@ -14,7 +14,7 @@ import (
 // releaseColumns and scanRelease read a release with its revision; the tables are r, d and p.
 const (
 	releaseColumns = `p.owner, p.name, d.os, d.version, r.arch, r.revision, r.nonce, r.published_revision`
-	releaseTables  = `releases r JOIN distributions d ON d.id = r.distribution_id JOIN repositories p ON p.id = d.repository_id`
+	releaseTables  = `releases r JOIN distributions d ON d.id = r.distribution_id AND r.retired = 0 JOIN repositories p ON p.id = d.repository_id`
 	releaseKey     = `p.owner = ? AND p.name = ? AND d.os = ? AND d.version = ?`
 	releaseOrder   = ` ORDER BY p.owner, p.name, d.os, d.version, r.arch`
 )

@@ -132,7 +132,8 @@ func ensureReleases(ctx context.Context, tx *transaction, distribution int64, fo
 	}
 	for _, arch := range arches {
 		var id int64
-		err := tx.QueryRowContext(ctx, `SELECT id FROM releases WHERE distribution_id = ? AND arch = ?`, distribution, arch).Scan(&id)
+		var retired bool
+		err := tx.QueryRowContext(ctx, `SELECT id, retired <> 0 FROM releases WHERE distribution_id = ? AND arch = ?`, distribution, arch).Scan(&id, &retired)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			if id, err = insertRelease(ctx, tx, distribution, arch); err != nil {
@@ -140,6 +141,10 @@ func ensureReleases(ctx context.Context, tx *transaction, distribution int64, fo
 			}
 		case err != nil:
 			return err
+		case retired:
+			if err := revive(ctx, tx, id, now); err != nil {
+				return err
+			}
 		case format == catalog.RPM:
 			continue
 		}

@@ -95,6 +95,11 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a cancelled reindex stays so", reindexCancelled},
 		{"a reindex has any number of releases", reindexMany},
 
+		{"an architecture without packages can go", retireDEB},
+		{"a directory that went and comes again is whole", retireRPM},
+		{"an architecture goes, or gets a package", retireRace},
+		{"settings say how payloads are verified", verifyPayload},
+
 		{"a repository is created once", createRepository},
 		{"what cannot be a repository is not created", createRefuses},
 		{"a change of settings draws a revision", changeSettings},

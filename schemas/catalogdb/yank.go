@@ -55,7 +55,8 @@ func rejectWaiting(ctx context.Context, tx *transaction, pkg int64, r catalog.Re
 }
 
 // Unyank brings packages back, and returns them all, also those that were not yanked. A repeat draws no
-// new revision. If the file of one is removed, or about to be, the error wraps [ErrRemoved] and nothing is changed.
+// new revision. If the file of one is removed, or about to be, the error wraps [ErrRemoved], and if the repository does not
+// have its architecture any more, [ErrRetired]: then nothing is changed.
 func (d *DB) Unyank(ctx context.Context, w Which, now time.Time) ([]catalog.Package, error) {
 	found, err := d.withdraw(ctx, w, now, func(tx *transaction, row packageRow) (bool, error) {
 		if row.pkg.State != catalog.Yanked {
@@ -78,6 +79,9 @@ func unyank(ctx context.Context, tx *transaction, row packageRow, now time.Time)
 	}
 	if lost != 0 {
 		return fmt.Errorf("%s: %w", row.pkg.Arch, ErrRemoved)
+	}
+	if err := checkOffered(ctx, tx, row.pkg); err != nil {
+		return err
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE packages SET state = ?, yanked_at = NULL, yank_reason = '', yanked_by = '', removed = 0 WHERE id = ?`, catalog.Active, row.id)
 	if err == nil {
