@@ -78,13 +78,19 @@ func newSite(t *testing.T) *site {
 // declare adds a distribution, or one more architecture of it, to acme/tools.
 func (s *site) declare(d catalog.Distribution, arch string) {
 	s.t.Helper()
+	if _, err := s.db.Declare(s.t.Context(), catalogdb.Declaration{Repository: tools, Distro: s.distro(d), Arch: arch}, noon); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// distro returns the entry of the distribution table.
+func (s *site) distro(d catalog.Distribution) layout.Distro {
+	s.t.Helper()
 	distro, rej := s.Table.Lookup(d)
 	if rej != nil {
 		s.t.Fatal(rej)
 	}
-	if _, err := s.db.Declare(s.t.Context(), catalogdb.Declaration{Repository: tools, Distro: distro, Arch: arch}, noon); err != nil {
-		s.t.Fatal(err)
-	}
+	return distro
 }
 
 // put stages a file.
