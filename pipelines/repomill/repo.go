@@ -25,8 +25,7 @@ type repoCmd struct {
 	List   repoListCmd   `cmd:"" help:"List repositories."`
 }
 
-// An offer is what a repository is declared with, or gets more of. Nothing of it is ever taken away:
-// clients may be using it.
+// An offer is what a repository is declared with, or gets more of.
 type offer struct {
 	Distribution  []string `placeholder:"OS/VERSION" help:"Distribution, such as ubuntu/jammy or el/9. May be repeated."`
 	Component     []string `help:"Component of the DEB distributions, besides main. May be repeated."`
@@ -86,6 +85,8 @@ type repoSetCmd struct {
 	Repository       string   `arg:"" help:"owner/name."`
 	Visibility       string   `enum:"public,private," default:"" help:"public or private."`
 	RemovePackageKey []string `placeholder:"KEYID" help:"Package key that clients need not trust any more. May be repeated."`
+	RemoveArch       []string `placeholder:"ARCH" help:"Architecture to take out of the distributions, if it has no packages and is not a usual one. May be repeated."`
+	VerifyPayload    string   `enum:"always,default," default:"" help:"always: the worker unpacks every payload to see that clients can, at the cost of its time. default: it looks through its structure."`
 }
 
 // Run changes a repository. A repeat changes nothing.
@@ -102,6 +103,9 @@ func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
+	if err := c.checkRemoved(); err != nil {
+		return err
+	}
 	db, err := c.openToChange(ctx)
 	if err != nil {
 		return err
@@ -110,16 +114,57 @@ func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
 	_, err = db.ChangeSettings(ctx, r, time.Now(), func(s *catalog.Settings) error {
 		s.Visibility = cmp.Or(catalog.Visibility(c.Visibility), s.Visibility)
 		s.PackageKeys = mergeKeys(s.PackageKeys, keys, c.RemovePackageKey)
+		if c.VerifyPayload != "" {
+			s.VerifyPayload = catalog.VerifyPayload(strings.TrimPrefix(c.VerifyPayload, "default"))
+		}
 		return nil
 	})
 	if err != nil {
 		return notDeclared(ctx, db, r, err)
+	}
+	if err := c.removeArches(ctx, db, r, declarations); err != nil {
+		return err
 	}
 	age := time.Duration(0)
 	if c.Visibility != "" {
 		age = c.accessAge()
 	}
 	return c.declare(ctx, io, db, r, declarations, age)
+}
+
+// checkRemoved says what is wrong with the architectures to remove.
+func (c *repoSetCmd) checkRemoved() error {
+	if len(c.RemoveArch) > 0 && len(c.Distribution) == 0 {
+		return command.Usage("--remove-arch is of distributions: name those with --distribution")
+	}
+	for _, arch := range c.RemoveArch {
+		if slices.Contains(c.Arch, arch) {
+			return command.Usage("--arch and --remove-arch both name %s", arch)
+		}
+	}
+	return nil
+}
+
+// removeArches takes architectures out of the distributions of declarations.
+func (c *repoSetCmd) removeArches(ctx context.Context, db *catalogdb.DB, r catalog.Repository, declarations []catalogdb.Declaration) error {
+	for _, d := range declarations {
+		if d.Component != "" || d.Arch != "" { // one more of the same distribution
+			continue
+		}
+		for _, arch := range c.RemoveArch {
+			_, err := db.RemoveArch(ctx, r, d.Distro, arch, time.Now())
+			if errors.Is(err, catalogdb.ErrInUse) {
+				return fmt.Errorf("%w; withdraw the packages first (repomill ls lists them), or leave it", err)
+			}
+			if errors.Is(err, catalogdb.ErrNotFound) {
+				return fmt.Errorf("repository %s does not have distribution %s; repomill repo list shows those it has", r, d.Distro.Distribution)
+			}
+			if err != nil {
+				return command.Fault(err)
+			}
+		}
+	}
+	return nil
 }
 
 // mergeKeys adds package keys, in the place of older ones of the same id, and removes others.
@@ -166,7 +211,11 @@ func includes(s, of catalog.Settings) bool {
 }
 
 func printRepository(io stdio, s catalog.Settings) {
-	fmt.Fprintf(io.out, "%s: %s, origin %q, label %q, %d package keys, %d tokens\n", s.Repository, s.Visibility, s.Origin, s.Label, len(s.PackageKeys), len(s.Tokens))
+	verified := ""
+	if s.VerifyPayload == catalog.VerifyAlways {
+		verified = ", payloads verified"
+	}
+	fmt.Fprintf(io.out, "%s: %s, origin %q, label %q, %d package keys, %d tokens%s\n", s.Repository, s.Visibility, s.Origin, s.Label, len(s.PackageKeys), len(s.Tokens), verified)
 	for _, d := range s.Distributions {
 		fmt.Fprintf(io.out, "  %s: %s\n", d.Distribution, strings.TrimSpace(strings.Join(d.Components, " ")+"  "+strings.Join(d.Architectures, " ")))
 	}

@@ -1,0 +1,66 @@
+package main_test
+
+import (
+	"strings"
+	"testing"
+
+	"repomill/testdata/debtest"
+	"repomill/testdata/rpmtest"
+)
+
+// An architecture that a repository has for nothing can be taken out of it again, and apt does not hear of it any more.
+func TestRepoSetTakesArchitecturesOut(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	const jammy = "acme/arches/ubuntu/jammy"
+	hello := newDEB(t, debtest.Spec{Arch: "riscv64"})
+	s.publish(t, jammy, hello, newDEB(t, debtest.Spec{Name: "more"}))
+	s.publish(t, "acme/arches/el/9", newRPM(t, rpmtest.Spec{}))
+	set := func(args ...string) answer {
+		return repomill(t, append([]string{"repo", "set", "--data", s.data, "acme/arches"}, args...)...)
+	}
+	for _, tt := range []struct {
+		name string
+		args []string
+		code int
+		says string
+	}{
+		{"of what", []string{"--remove-arch", "riscv64"}, 2, "--distribution"},
+		{"added and removed", []string{"--distribution", "ubuntu/jammy", "--arch", "ppc64el", "--remove-arch", "ppc64el"}, 2, "both name ppc64el"},
+		{"with packages", []string{"--distribution", "ubuntu/jammy", "--remove-arch", "riscv64"}, 1, "1 packages have it"},
+		{"one of the distribution's own", []string{"--distribution", "el/9", "--remove-arch", "aarch64"}, 1, "every repository has it in el/9"},
+		{"one that it does not have", []string{"--distribution", "ubuntu/jammy", "--remove-arch", "armhf"}, 0, ""},
+		{"of a distribution that it does not have", []string{"--distribution", "debian/bookworm", "--remove-arch", "armhf"}, 1, "does not have distribution debian/bookworm"},
+		{"another way to verify", []string{"--verify-payload", "often"}, 2, "--verify-payload"},
+	} {
+		if a := set(tt.args...); a.code != tt.code || !strings.Contains(a.stderr, tt.says) {
+			t.Errorf("%s: %v, want code %d and %q", tt.name, a, tt.code, tt.says)
+		}
+	}
+	if a := repomill(t, "yank", "--data", s.data, "--reason", "nobody has one", jammy, "hello=1.0"); a.code != 0 {
+		t.Fatal(a)
+	}
+	if a := set("--distribution", "ubuntu/jammy", "--remove-arch", "riscv64"); a.code != 0 || strings.Contains(a.stdout, "riscv64") {
+		t.Errorf("without packages: %v", a)
+	}
+	s.publish(t, jammy, newDEB(t, debtest.Spec{Name: "next"}))
+	if release := string(s.fetch(t, "acme/arches/ubuntu/dists/jammy/Release")); !strings.Contains(release, "\nArchitectures: all amd64 arm64\n") || strings.Contains(release, "riscv64") {
+		t.Errorf("Release is\n%s", release)
+	}
+	if a := repomill(t, "unyank", "--data", s.data, jammy, "hello=1.0"); a.code != 1 || !strings.Contains(a.stderr, "repo set --arch") {
+		t.Errorf("unyank: %v", a)
+	}
+}
+
+// What a repository asks for is in its settings, and in the bucket's.
+func TestRepoSetVerifiesPayloads(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	const jammy = "acme/verified/ubuntu/jammy"
+	s.publish(t, jammy, newDEB(t, debtest.Spec{}))
+	for _, tt := range []struct{ value, says string }{{"always", "payloads verified"}, {"default", "0 tokens\n"}} {
+		if a := repomill(t, "repo", "set", "--data", s.data, "acme/verified", "--verify-payload", tt.value); a.code != 0 || !strings.Contains(a.stdout, tt.says) {
+			t.Errorf("%s: %v", tt.value, a)
+		}
+	}
+}
