@@ -12,9 +12,9 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/util/grpcx"
 )
 
-// How long a job server may take to cancel a job, and the job then to end, before it is left alone.
+// How long it may take until a job can be cancelled, and until it has ended then, before it is left alone.
 const (
-	cancelLimit = 20 * time.Second
+	cancelLimit = 20 * time.Second       // for the job to be there, and for each answer of the job server
 	cancelEvery = 500 * time.Millisecond // how often a job that is not there yet is looked for
 	endLimit    = 5 * time.Second
 )
@@ -24,7 +24,7 @@ func runFlink(ctx context.Context, endpoint, name string, p *beam.Pipeline) erro
 	listening, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
 	defer context.AfterFunc(ctx, func() {
-		err := cancelFlink(listening, endpoint, name)
+		err := cancelFlink(listening, endpoint, name, cancelLimit)
 		if listening.Err() != nil {
 			return // the job has ended
 		}
@@ -56,31 +56,34 @@ func reachFlink(ctx context.Context, endpoint string) error {
 	return conn.Close()
 }
 
-// cancelFlink cancels the job of a name, which may not be submitted yet: it is waited for.
-func cancelFlink(ctx context.Context, endpoint, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, cancelLimit)
-	defer cancel()
+// cancelFlink cancels the job of a name, which may not be submitted yet: it is looked for until wait is over. Each
+// answer of the job server has a limit of its own, so that a slow one is not taken for one without the job.
+func cancelFlink(ctx context.Context, endpoint, name string, wait time.Duration) error {
 	conn, err := grpcx.Dial(ctx, endpoint, cancelLimit)
 	if err != nil {
 		return fmt.Errorf("--endpoint %s: %w", endpoint, err)
 	}
 	defer conn.Close()
 	client := jobpb.NewJobServiceClient(conn)
-	for {
+	for over := time.After(wait); ; {
 		found, err := cancelNamed(ctx, client, name)
 		if found || err != nil {
 			return err
 		}
 		select {
 		case <-time.After(cancelEvery):
+		case <-over:
+			return fmt.Errorf("no job %s on %s within %s", name, endpoint, wait)
 		case <-ctx.Done():
-			return fmt.Errorf("no job %s on %s within %s", name, endpoint, cancelLimit)
+			return ctx.Err()
 		}
 	}
 }
 
 // cancelNamed cancels the jobs of a name, and reports whether there is one.
 func cancelNamed(ctx context.Context, client jobpb.JobServiceClient, name string) (found bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, cancelLimit)
+	defer cancel()
 	jobs, err := client.GetJobs(ctx, &jobpb.GetJobsRequest{})
 	if err != nil {
 		return false, fmt.Errorf("list jobs: %w", err)

@@ -54,7 +54,7 @@ func startJobServer(t *testing.T, name string) (*jobServer, string) {
 func TestCancelWaitsForTheJob(t *testing.T) {
 	t.Parallel()
 	s, endpoint := startJobServer(t, "repomill-x")
-	if err := cancelFlink(t.Context(), endpoint, "repomill-x"); err != nil {
+	if err := cancelFlink(t.Context(), endpoint, "repomill-x", cancelLimit); err != nil {
 		t.Fatal(err)
 	}
 	if got := <-s.cancelled; got != "1" || len(s.cancelled) > 0 {
@@ -65,9 +65,8 @@ func TestCancelWaitsForTheJob(t *testing.T) {
 func TestCancelSaysThatThereIsNoJob(t *testing.T) {
 	t.Parallel()
 	s, endpoint := startJobServer(t, "repomill-x")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	if err := cancelFlink(ctx, endpoint, "repomill-y"); err == nil || !strings.Contains(err.Error(), "repomill-y") || len(s.cancelled) > 0 {
+	err := cancelFlink(t.Context(), endpoint, "repomill-y", time.Nanosecond)
+	if err == nil || !strings.Contains(err.Error(), "no job repomill-y") || len(s.cancelled) > 0 {
 		t.Errorf("got %v, and %d jobs are cancelled", err, len(s.cancelled))
 	}
 }
