@@ -22,12 +22,12 @@ const watchEvents = unix.IN_CLOSE_WRITE | unix.IN_MOVED_TO | unix.IN_CREATE | un
 // A watch is the state of one Receive.
 type watch struct {
 	dir     *Dir
-	root    string               // the staging folder, with no link in its path
-	fd      int                  // the inotify instance
-	events  *os.File             // the same; its Fd method would make it block
-	folders map[int]string       // watch descriptor -> folder below the root, "." for the root
-	unseen  map[string]bool      // folders in or below which something may have been missed
-	due     map[string]time.Time // files that only time can tell of
+	root    string              // the staging folder, with no link in its path
+	fd      int                 // the inotify instance
+	events  *os.File            // the same; its Fd method would make it block
+	folders map[int]string      // watch descriptor -> folder below the root, "." for the root
+	unseen  map[string]bool     // folders in or below which something may have been missed
+	due     map[string]reminder // files of which there may be no more events
 	blind   blind
 }
 
@@ -43,7 +43,7 @@ func (d *Dir) Receive(ctx context.Context, f func(Event)) error {
 		return d.poll(ctx, blindPeriod, f)
 	}
 	w := &watch{dir: d, root: root, fd: fd, events: os.NewFile(uintptr(fd), "inotify"),
-		folders: map[int]string{}, unseen: map[string]bool{".": true}, due: map[string]time.Time{}}
+		folders: map[int]string{}, unseen: map[string]bool{".": true}, due: map[string]reminder{}}
 	defer w.events.Close()
 	stop := context.AfterFunc(ctx, func() { w.events.SetReadDeadline(time.Unix(1, 0)) }) //nolint:errcheck // inotify can be polled
 	defer stop()
@@ -77,9 +77,9 @@ func (w *watch) look(ctx context.Context, f func(Event)) {
 		w.list(ctx, ".", f)
 	}
 	w.dir.unwatched.Store(int64(w.blind.end(time.Now())))
-	for object, due := range w.due {
-		if !time.Now().Before(due) {
-			w.lookAt(object, f)
+	for object, r := range w.due {
+		if !time.Now().Before(r.at) {
+			w.lookAt(object, r.pause, f)
 		}
 	}
 	w.events.SetReadDeadline(w.next()) //nolint:errcheck // inotify can be polled
@@ -99,24 +99,36 @@ func (w *watch) list(ctx context.Context, folder string, f func(Event)) {
 // next returns when there is something to do without an event; zero for never.
 func (w *watch) next() time.Time {
 	next := w.blind.next
-	for _, due := range w.due {
-		if next.IsZero() || due.Before(next) {
-			next = due
+	for _, r := range w.due {
+		if next.IsZero() || r.at.Before(next) {
+			next = r.at
 		}
 	}
 	return next
 }
 
-// maxDue is how many files are looked at again in time. The sweep finds the others.
-const maxDue = 10_000
+// A reminder is the time when a file is looked at again.
+type reminder struct {
+	at    time.Time
+	pause time.Duration // until then, if the closing of the file was an event; else 0
+}
+
+const (
+	// maxDue is how many files are looked at again in time. The sweep finds the others.
+	maxDue = 10_000
+	// A writer's closing is an event before it is over: the kernel may still write the file, and counts the writer
+	// as one until then. After firstPause the file is looked at again, then after ever longer ones.
+	firstPause = 10 * time.Millisecond
+	maxPause   = 20 * time.Second
+)
 
 // see hands on a file that is whole, and remembers one that may be later.
 func (w *watch) see(v file.Sight, f func(Event)) {
 	object := v.Upload.Object
 	delete(w.due, object)
 	if !v.Whole {
-		if !v.Due.IsZero() && len(w.due) < maxDue {
-			w.due[object] = v.Due
+		if !v.Due.IsZero() {
+			w.remind(object, reminder{at: v.Due})
 		}
 		return
 	}
@@ -125,13 +137,30 @@ func (w *watch) see(v file.Sight, f func(Event)) {
 	}
 }
 
-func (w *watch) lookAt(object string, f func(Event)) {
+func (w *watch) remind(object string, r reminder) {
+	if len(w.due) < maxDue {
+		w.due[object] = r
+	}
+}
+
+// lookAt looks at a file again, pause after its closing was an event.
+func (w *watch) lookAt(object string, pause time.Duration, f func(Event)) {
 	v, err := w.dir.staging.Look(object, time.Now())
 	if err != nil {
 		delete(w.due, object)
 		return
 	}
 	w.see(v, f)
+	if pause > 0 && v.Written() {
+		w.awaitClosed(object, 2*pause)
+	}
+}
+
+// awaitClosed looks at a file again whose closing was an event, and is not over.
+func (w *watch) awaitClosed(object string, pause time.Duration) {
+	if pause < maxPause {
+		w.remind(object, reminder{at: time.Now().Add(pause), pause: pause})
+	}
 }
 
 // add watches a folder.
@@ -176,8 +205,8 @@ func (w *watch) handle(buf []byte, f func(Event)) {
 	}
 }
 
-// closed hands on a file that was closed or moved in, unless somebody else writes it: that one's closing is an
-// event, too. Who moves a file in has written it.
+// closed hands on a file that was closed or moved in, unless it is still being written: by another writer, whose
+// closing is an event too, or by this one, whose closing is not over. Who moves a file in has written it.
 func (w *watch) closed(object string, moved bool, f func(Event)) {
 	v, err := w.dir.staging.Look(object, time.Now())
 	if err != nil {
@@ -187,4 +216,7 @@ func (w *watch) closed(object string, moved bool, f func(Event)) {
 		v.Whole = true
 	}
 	w.see(v, f)
+	if v.Written() {
+		w.awaitClosed(object, firstPause)
+	}
 }

@@ -160,6 +160,22 @@ func TestFileWrittenAgain(t *testing.T) {
 	}
 }
 
+// The closing of a file is an event while its writer still counts as one. Here that lasts longer: the last writer came
+// by a link in a folder that is not watched, so that its closing is no event.
+func TestFileWhoseClosingIsNotOver(t *testing.T) {
+	w := watch(t, stagingDir(t))
+	outside := filepath.Join(filepath.Dir(w.dir), "link")
+	must(t, os.WriteFile(outside, []byte("x"), 0o600))
+	last, err := os.OpenFile(outside, os.O_WRONLY, 0)
+	must(t, err)
+	defer last.Close()
+	must(t, os.Link(outside, w.path("acme/file")))
+	w.write("acme/file", "xx")
+	w.expectNone()
+	must(t, last.Close())
+	w.expect("acme/file")
+}
+
 // A file is news when its writer closes it, in a folder that is watched already and in one that is not yet.
 func TestFileCopiedSlowly(t *testing.T) {
 	for name, object := range map[string]string{"in a watched folder": "acme/slow", "in a new folder": "acme/new/folder/slow"} {

@@ -25,12 +25,15 @@ const (
 )
 
 // A Sight is what can be said of a staged file now. It is Whole, or it is worth another look when it is Due;
-// if Due is zero, somebody has it open for writing, and closing it is an event.
+// if Due is zero, it is open for writing, and closing it is an event.
 type Sight struct {
 	Upload catalog.Upload
 	Whole  bool
 	Due    time.Time
 }
+
+// Written reports whether the file is open for writing. It may be for a moment after its closing was an event.
+func (v Sight) Written() bool { return !v.Whole && v.Due.IsZero() }
 
 // Look returns a staged file as it is now, or fs.ErrNotExist.
 func (s *Staging) Look(object string, now time.Time) (Sight, error) {
