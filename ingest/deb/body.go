@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 
 	"repomill/schemas/catalog"
 )
@@ -14,10 +15,13 @@ type body struct {
 	head    []byte // read already, not yet handed out
 	offset  int64  // bytes read from r, from the start of the file
 	members int
-	name    string // of the current member
-	left    int64  // bytes of the current member that are still to be read, with its padding
-	data    bool   // data.tar was seen
-	err     error  // final
+	name    string                       // of the current member
+	left    int64                        // bytes of the current member that are still to be read, with its padding
+	data    bool                         // data.tar was seen
+	whole   bool                         // data.tar is unpacked whole
+	payload *payload                     // data.tar, while it goes by; nil before and behind it
+	running atomic.Pointer[verification] // of the payload, if it is unpacked whole
+	err     error                        // final
 }
 
 // Read implements [io.Reader].
@@ -43,8 +47,33 @@ func (b *body) Read(p []byte) (int, error) {
 		b.err = truncated(b.offset, b.name)
 	case err != nil && err != io.EOF:
 		b.err = fmt.Errorf("read package: %w", err)
+	default:
+		b.err = b.look(p[:n])
 	}
 	return n, b.err
+}
+
+// look has the payload take bytes of the current member.
+func (b *body) look(p []byte) error {
+	if b.payload == nil {
+		return nil
+	}
+	err := b.payload.write(p)
+	if err == nil && b.left == 0 {
+		err = b.payload.end()
+	}
+	if err != nil || b.left == 0 {
+		b.close()
+		b.payload = nil
+	}
+	return err
+}
+
+// close ends a verification that runs. It may be called at any time, and again.
+func (b *body) close() {
+	if v := b.running.Load(); v != nil {
+		v.close()
+	}
 }
 
 // next reads the header of the next member. At the proper end of the file it returns io.EOF.
@@ -78,6 +107,8 @@ func (b *body) next() error {
 	if err := b.check(m); err != nil || b.data != first {
 		return err // it is not data.tar
 	}
+	b.payload = newPayload(m, b.whole)
+	b.running.Store(b.payload.whole)
 	return b.checkMagic(m)
 }
 
@@ -102,7 +133,7 @@ func (b *body) checkMagic(m member) error {
 	case string(lead) != want:
 		return reject(catalog.Malformed, "%s does not begin as its compression does; rebuild the package with dpkg-deb", quote(m.name))
 	}
-	return nil
+	return b.look(lead[:n])
 }
 
 func trailing(offset int64) error {

@@ -98,6 +98,16 @@ func (p *Package) Identity() catalog.Package { return p.identity }
 // io.EOF; the bytes before are those of the file. A fault of the reader below is returned wrapped.
 func (p *Package) Body() io.Reader { return p.body }
 
+// VerifyWhole has the body unpack data.tar to its end and reject what dpkg could not. It is called before Body is read.
+func (p *Package) VerifyWhole() { p.body.whole = true }
+
+// Close ends what a body runs beside itself that was not read to its end. It may be called while Body is read, and
+// is called for every Package.
+func (p *Package) Close() error {
+	p.body.close()
+	return nil
+}
+
 // Describe sets c.Stanza. The caller has set the Identity, Distribution, Component and File of c. The stanza
 // has the fields of the control file, in order and unchanged, but for those that only a repository can
 // know: it ends with the Filename, Size, MD5sum (if c has one) and SHA256 of c (spec: deb, section 4).

@@ -1,0 +1,238 @@
+package deb_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ulikunitz/xz/lzma"
+
+	"repomill/ingest/deb"
+	"repomill/testdata/debtest"
+)
+
+// A payloadCase is a data member, whether an intake takes it that looks at its structure, and whether dpkg unpacks it.
+type payloadCase struct {
+	name             string
+	member           debtest.Member
+	structure, whole bool
+}
+
+func dataMember(ext string, tarball []byte) debtest.Member {
+	return debtest.Member{Name: strings.TrimSuffix("data.tar."+ext, "."), Body: pack(ext, tarball)}
+}
+
+// pack compresses as debtest.Compress does, and as old tools did.
+func pack(ext string, b []byte) []byte {
+	if ext != "lzma" {
+		return debtest.Compress(ext, b)
+	}
+	var out bytes.Buffer
+	w, err := lzma.NewWriter(&out)
+	if err == nil {
+		_, err = w.Write(b)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		panic(err)
+	}
+	return out.Bytes()
+}
+
+// noise is a file of n bytes that hardly compress, so that it reaches beyond what is looked at.
+func noise(n int) debtest.TarFile {
+	r := rand.New(rand.NewPCG(1, 2026))
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	return debtest.TarFile{Name: "./usr/noise", Body: string(b)}
+}
+
+// paxTar is an archive with PAX headers, as Python and Bazel write it, behind other files.
+func paxTar(before ...debtest.TarFile) []byte {
+	files := debtest.Tar(append([]debtest.TarFile{{Name: "./"}, {Name: "./usr/"}}, before...)...)
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	h := &tar.Header{Name: "./usr/zz", Typeflag: tar.TypeReg, Mode: 0o644, Size: 1, ModTime: time.Unix(1700000000, 5e8), Format: tar.FormatPAX}
+	if err := w.WriteHeader(h); err != nil {
+		panic(err)
+	}
+	io.WriteString(w, "x") //nolint:errcheck // into memory
+	w.Close()              //nolint:errcheck // likewise
+	return append(files[:len(files)-1024], b.Bytes()...)
+}
+
+func payloadCases() (all []payloadCase) {
+	small := debtest.Tar(debtest.TarFile{Name: "./"}, debtest.TarFile{Name: "./usr/"}, debtest.TarFile{Name: "./usr/a", Body: "a"})
+	large := debtest.Tar(debtest.TarFile{Name: "./"}, debtest.TarFile{Name: "./usr/"}, noise(5<<19))
+	typed := bytes.Clone(small)
+	typed[2*512+156] = 'V' // a volume's name, of GNU tar
+	copy(typed[2*512:], resum(typed[2*512:3*512]))
+	summed := bytes.Clone(small)
+	summed[2*512] = '!'
+	add := func(name string, m debtest.Member, structure, whole bool) {
+		all = append(all, payloadCase{name, m, structure, whole})
+	}
+	for _, c := range []string{"", "gz", "xz", "zst", "lzma"} {
+		plain := c == "" // is read whole in any case
+		add("small "+c, dataMember(c, small), true, true)
+		add("PAX headers "+c, dataMember(c, paxTar()), false, false)
+		add("a member of an unknown type "+c, dataMember(c, typed), false, false)
+		add("a wrong checksum "+c, dataMember(c, summed), false, false)
+		add("no end blocks "+c, dataMember(c, small[:len(small)-1024]), true, true)
+		add("an archive cut in a file "+c, dataMember(c, small[:3*512+100]), false, false)
+		if c == "lzma" {
+			continue // it takes long to write
+		}
+		add("large "+c, dataMember(c, large), true, true)
+		add("PAX headers far behind "+c, dataMember(c, paxTar(noise(5<<19))), !plain, false)
+	}
+	for _, c := range []string{"gz", "xz", "zst"} {
+		damaged := dataMember(c, large)
+		damaged.Body = bytes.Clone(damaged.Body)
+		damaged.Body[2<<20] ^= 0x55
+		add("damage in the middle "+c, damaged, true, false)
+	}
+	for _, c := range []string{"xz", "zst"} {
+		whole := dataMember(c, large)
+		for _, lost := range []int{1, 7, 100, 70_000} {
+			add(fmt.Sprintf("%s without its last %d bytes", c, lost), debtest.Member{Name: whole.Name, Body: whole.Body[:len(whole.Body)-lost]}, false, false)
+		}
+	}
+	return all
+}
+
+// resum returns a header with the checksum that it should have.
+func resum(h []byte) []byte {
+	copy(h[148:], "        ")
+	sum := 0
+	for _, c := range h {
+		sum += int(c)
+	}
+	copy(h[148:], fmt.Sprintf("%06o\x00 ", sum))
+	return h
+}
+
+func TestPayloadVerdictIsThatOfDpkg(t *testing.T) {
+	asked := os.Getuid() == 0
+	if _, err := exec.LookPath("dpkg"); err != nil || !asked {
+		asked = false
+		t.Log("dpkg is not asked: it is not here, or we are not root")
+	}
+	for _, test := range payloadCases() {
+		t.Run(test.name, func(t *testing.T) {
+			file := debtest.Ar(debianBinary, controlTar, test.member)
+			if err := readPayload(file, false); (err == nil) != test.structure {
+				t.Errorf("a look at the structure says %v, want it accepted: %v", err, test.structure)
+			}
+			err := readPayload(file, true)
+			if (err == nil) != test.whole {
+				t.Errorf("unpacking says %v, want it accepted: %v", err, test.whole)
+			}
+			if complaint := dpkgUnpack(t, file, asked); asked && (complaint == "") != test.whole {
+				t.Errorf("dpkg says %q, we %v", complaint, err)
+			}
+		})
+	}
+}
+
+// readPayload reads a package to its end.
+func readPayload(file []byte, whole bool) error {
+	p, err := deb.Peek(bytes.NewReader(file))
+	if err != nil {
+		return err
+	}
+	defer p.Close() //nolint:errcheck // never fails
+	if whole {
+		p.VerifyWhole()
+	}
+	got, err := io.ReadAll(p.Body())
+	if err == nil && !bytes.Equal(got, file) {
+		err = fmt.Errorf("the body has other bytes")
+	}
+	return err
+}
+
+// dpkgUnpack unpacks a package into an empty root, if asked, and returns what dpkg has against it.
+func dpkgUnpack(t *testing.T, file []byte, asked bool) string {
+	t.Helper()
+	if !asked {
+		return ""
+	}
+	root := t.TempDir()
+	for _, dir := range []string{"info", "updates"} {
+		if err := os.MkdirAll(filepath.Join(root, "var/lib/dpkg", dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"status", "available"} {
+		if err := os.WriteFile(filepath.Join(root, "var/lib/dpkg", name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(root, "x.deb")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("dpkg", "--root", root, "--force-depends", "--log=/dev/null", "--unpack", path).CombinedOutput()
+	if err != nil {
+		return string(out) + err.Error()
+	}
+	return ""
+}
+
+// A body that is dropped while it unpacks leaves nothing running: Close returns.
+func TestCloseEndsAVerification(t *testing.T) {
+	file := debtest.Ar(debianBinary, controlTar, dataMember("xz", debtest.Tar(debtest.TarFile{Name: "./"}, noise(3<<20))))
+	p, err := deb.Peek(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.VerifyWhole()
+	if _, err := io.CopyN(io.Discard, p.Body(), 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// What it costs to look at the structure of a payload, and to unpack it, in bytes as they lie in the file.
+func BenchmarkPayload(b *testing.B) {
+	r := rand.New(rand.NewPCG(2, 2026))
+	words := make([]string, 5000)
+	for i := range words {
+		words[i] = fmt.Sprintf("%x ", r.Uint32N(1<<(8+r.Uint32N(24))))
+	}
+	var text strings.Builder
+	for text.Len() < 64<<20 { // of which a third is left
+		text.WriteString(words[r.IntN(1+r.IntN(len(words)))])
+	}
+	tarball := debtest.Tar(debtest.TarFile{Name: "./"}, debtest.TarFile{Name: "./text", Body: text.String()})
+	for _, c := range []string{"gz", "xz", "zst"} {
+		file := debtest.Ar(debianBinary, controlTar, dataMember(c, tarball))
+		for name, whole := range map[string]bool{"structure": false, "whole": true} {
+			b.Run(c+"/"+name, func(b *testing.B) {
+				b.SetBytes(int64(len(file)))
+				for b.Loop() {
+					if err := readPayload(file, whole); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,175 @@
+package deb
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+)
+
+// maxTail is how much of the end of data.tar is kept: the index of some thousand xz blocks.
+const maxTail = 64 << 10
+
+var errEnd = errors.New("it ends before its compressed stream does")
+
+// checkTail looks at the last bytes of a data member of size bytes for the end of its compressed stream. Where the
+// end says too little, as that of lzma, it finds nothing.
+func checkTail(name string, tail []byte, size int64) error {
+	switch name {
+	case "data.tar.gz":
+		// RFC 1952, section 2.3.1: the length of what comes out. A tar archive is made of blocks; zeros may be padding.
+		// A member that follows another may begin anywhere.
+		if len(tail) < 8 || binary.LittleEndian.Uint32(tail[len(tail)-4:])%tarBlock != 0 && !bytes.Contains(tail, []byte("\x1f\x8b\x08")) {
+			return errEnd
+		}
+	case "data.tar.xz":
+		return checkXZTail(tail, size)
+	case "data.tar.bz2":
+		return checkBzip2Tail(tail)
+	}
+	return nil
+}
+
+// checkXZTail reads the footer and the index (The .xz File Format, sections 2.1.2 and 4), which must describe no more
+// than is there.
+func checkXZTail(tail []byte, size int64) error {
+	const footerSize, headerSize = 12, 12
+	for len(tail) >= 4 && len(tail)%4 == 0 && zero(tail[len(tail)-4:]) { // stream padding
+		tail, size = tail[:len(tail)-4], size-4
+	}
+	if len(tail) < footerSize {
+		return errEnd
+	}
+	footer := tail[len(tail)-footerSize:]
+	if string(footer[10:]) != "YZ" || !crcOf(footer[4:10], footer[:4]) {
+		return errEnd
+	}
+	indexSize := (int64(binary.LittleEndian.Uint32(footer[4:])) + 1) * 4
+	if indexSize > size-footerSize-headerSize {
+		return errXZ
+	}
+	if indexSize > int64(len(tail)-footerSize) {
+		return nil // more blocks than are looked at
+	}
+	index := tail[int64(len(tail)-footerSize)-indexSize : len(tail)-footerSize]
+	if index[0] != 0 || !crcOf(index[:indexSize-4], index[indexSize-4:]) {
+		return errXZ
+	}
+	s := xzStream{rest: index[1 : indexSize-4]}
+	total := int64(footerSize + headerSize + indexSize)
+	for n := s.number(); n > 0; n-- {
+		unpadded, unpacked := s.number(), s.number()
+		if unpadded <= 0 || unpacked < 0 || unpadded > size {
+			return errXZ
+		}
+		total += unpadded + -unpadded&3
+	}
+	if total > size {
+		return errEnd
+	}
+	return nil
+}
+
+// checkBzip2Tail looks for the mark of the end and the four bytes of the check behind it, which begin at any bit.
+func checkBzip2Tail(tail []byte) error {
+	const mark = 0x177245385090 // the square root of pi
+	if len(tail) < 11 {
+		return nil // shorter than any stream: what unpacks it says so
+	}
+	last := tail[len(tail)-11:]
+	for shift := range 8 {
+		bits := uint64(0)
+		for i := range 7 { // 56 bits, of which 48 count
+			bits = bits<<8 | uint64(last[i])
+		}
+		if bits>>(8-shift)&(1<<48-1) == mark {
+			return nil
+		}
+	}
+	if bytes.Contains(last, []byte("\x17\x72\x45\x38\x50\x90")) {
+		return nil
+	}
+	return errEnd
+}
+
+// A zstdWalker follows the frames and blocks of a stream that is written to it in pieces, without unpacking them
+// (RFC 8878, section 3.1).
+type zstdWalker struct {
+	part     []byte // of a header that is not there whole
+	skip     int64  // bytes until the next header
+	in       bool   // in a frame
+	checksum bool
+	err      error
+}
+
+func (w *zstdWalker) write(p []byte) {
+	for len(p) > 0 && w.err == nil {
+		if w.skip > 0 {
+			n := min(w.skip, int64(len(p)))
+			p, w.skip = p[n:], w.skip-n
+			continue
+		}
+		w.part, p = append(w.part, p[0]), p[1:]
+		w.header()
+	}
+}
+
+// header acts upon the header in w.part if it is whole.
+func (w *zstdWalker) header() {
+	if w.in {
+		if len(w.part) < 3 {
+			return
+		}
+		h := uint32(binary.LittleEndian.Uint16(w.part)) | uint32(w.part[2])<<16
+		w.skip = int64(h >> 3)
+		switch h >> 1 & 3 {
+		case 1:
+			w.skip = 1
+		case 3:
+			w.err = errors.New("a zstd block is of the reserved type")
+		}
+		if h&1 == 1 {
+			if w.in = false; w.checksum {
+				w.skip += 4
+			}
+		}
+		w.part = w.part[:0]
+		return
+	}
+	w.frame()
+}
+
+// frame reads the header of a frame, skippable ones included.
+func (w *zstdWalker) frame() {
+	if len(w.part) < 5 {
+		return
+	}
+	magic := binary.LittleEndian.Uint32(w.part)
+	if magic&^0xf == 0x184d2a50 {
+		if len(w.part) == 8 {
+			w.skip, w.part = int64(binary.LittleEndian.Uint32(w.part[4:])), w.part[:0]
+		}
+		return
+	}
+	if magic != 0xfd2fb528 {
+		w.err = errors.New("something else than a zstd frame follows the last one")
+		return
+	}
+	d := w.part[4]
+	size := 5 + [4]int{0, 1, 2, 4}[d&3] + [4]int{0, 2, 4, 8}[d>>6]
+	if d&0x20 == 0 {
+		size++ // the window
+	} else if d>>6 == 0 {
+		size++ // of a single segment the size is there, in a byte at least
+	}
+	if len(w.part) == size {
+		w.in, w.checksum, w.part = true, d&4 != 0, w.part[:0]
+	}
+}
+
+// end says whether the stream may end here.
+func (w *zstdWalker) end() error {
+	if w.err == nil && (w.in || w.skip > 0 || len(w.part) > 0) {
+		return errEnd
+	}
+	return w.err
+}
