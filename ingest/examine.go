@@ -9,9 +9,9 @@ import (
 	"repomill/schemas/layout"
 )
 
-// Examine reads a package to its end as [Ingester.Store] does, and says what it would be in a place. Whether the
-// repository takes it, and whether the name is free, only the catalog knows. The error is a *[catalog.Rejection], or a
-// fault of r or of ctx.
+// Examine reads a package to its end as [Ingester.Store] does, unpacks its payload whole, and says what it would be in a
+// place. Whether the repository takes it, and whether the name is free, only the catalog knows. The error is a
+// *[catalog.Rejection], or a fault of r or of ctx.
 func Examine(ctx context.Context, r io.Reader, at layout.Staged, distro layout.Distro, maxSize int64) (catalog.Package, error) {
 	if rej := checkPlace(at, distro); rej != nil {
 		return catalog.Package{}, rej
@@ -21,6 +21,8 @@ func Examine(ctx context.Context, r io.Reader, at layout.Staged, distro layout.D
 	if err != nil {
 		return k, err
 	}
+	_, done := check(pkg, catalog.VerifyAlways)
+	defer done()
 	d := newDigests(k.Format)
 	err = guard(func() error {
 		_, err := io.Copy(&d, pkg.Body())

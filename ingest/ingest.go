@@ -154,7 +154,8 @@ func (g *Ingester) readFrom(ctx context.Context, u catalog.Upload, at layout.Sta
 	if err != nil {
 		return k, "", err
 	}
-	checked := check(pkg, adm.verify)
+	checked, done := check(pkg, adm.verify)
+	defer done()
 	k, err = g.transfer(ctx, u, k, pkg, adm.missing)
 	return k, checked, err
 }

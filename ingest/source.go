@@ -20,16 +20,24 @@ type source interface {
 	Describe(k *catalog.Package) error
 }
 
-// A verifier is a source that can read its payload whole while its bytes go by, and rejects one that is damaged.
-type verifier interface{ VerifyWhole() }
+// A verifier is a source that can unpack its payload while its bytes go by, and rejects one that is damaged.
+type verifier interface {
+	VerifyWhole()
+	Close() error
+}
 
-// check has a source verify what a repository asks for, and returns what that is.
-func check(pkg source, verify catalog.VerifyPayload) catalog.Checked {
-	if v, ok := pkg.(verifier); ok && verify == catalog.VerifyAlways {
-		v.VerifyWhole()
-		return catalog.CheckedWhole
+// check has a source verify what a repository asks for, and returns what that is. The payload of an RPM package has a
+// digest in the header, and is compared with it in any case. done is called when the source is not read any more.
+func check(pkg source, verify catalog.VerifyPayload) (checked catalog.Checked, done func()) {
+	v, ok := pkg.(verifier)
+	if !ok {
+		return catalog.CheckedWhole, func() {}
 	}
-	return catalog.CheckedStructure
+	if checked = catalog.CheckedStructure; verify == catalog.VerifyAlways {
+		v.VerifyWhole()
+		checked = catalog.CheckedWhole
+	}
+	return checked, func() { v.Close() } //nolint:errcheck // never fails
 }
 
 // peek reads a package as far as its identity.

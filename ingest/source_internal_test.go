@@ -16,10 +16,11 @@ func (plainSource) Describe(*catalog.Package) error { return nil }
 
 type thoroughSource struct {
 	plainSource
-	asked *bool
+	asked, closed *bool
 }
 
 func (s thoroughSource) VerifyWhole() { *s.asked = true }
+func (s thoroughSource) Close() error { *s.closed = true; return nil }
 
 func TestPayloadsAreVerifiedWhereSettingsSaySo(t *testing.T) {
 	for _, tt := range []struct {
@@ -30,15 +31,19 @@ func TestPayloadsAreVerifiedWhereSettingsSaySo(t *testing.T) {
 	}{
 		{"nobody asks for it", true, "", catalog.CheckedStructure},
 		{"the repository asks for it", true, catalog.VerifyAlways, catalog.CheckedWhole},
-		{"the format cannot", false, catalog.VerifyAlways, catalog.CheckedStructure},
+		{"a digest covers the payload", false, "", catalog.CheckedWhole},
 	} {
-		asked := false
+		asked, closed := false, false
 		var pkg source = plainSource{}
 		if tt.thorough {
-			pkg = thoroughSource{asked: &asked}
+			pkg = thoroughSource{asked: &asked, closed: &closed}
 		}
-		if got := check(pkg, tt.verify); got != tt.want || asked != (tt.want == catalog.CheckedWhole) {
+		got, done := check(pkg, tt.verify)
+		if got != tt.want || asked != (tt.verify == catalog.VerifyAlways) {
 			t.Errorf("%s: %s, asked %v; want %s", tt.name, got, asked, tt.want)
+		}
+		if done(); closed != tt.thorough {
+			t.Errorf("%s: closed %v, want %v", tt.name, closed, tt.thorough)
 		}
 	}
 }
