@@ -1,6 +1,7 @@
 package deb
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -17,6 +18,7 @@ type body struct {
 	members int
 	name    string                       // of the current member
 	left    int64                        // bytes of the current member that are still to be read, with its padding
+	odd     bool                         // the current member has padding: one byte
 	data    bool                         // data.tar was seen
 	whole   bool                         // data.tar is unpacked whole
 	payload *payload                     // data.tar, while it goes by; nil before and behind it
@@ -43,6 +45,9 @@ func (b *body) Read(p []byte) (int, error) {
 	b.left -= int64(n)
 	b.offset += int64(n)
 	switch {
+	case err == io.EOF && b.left == 1 && b.data && b.odd: // the padding is not there, and dpkg does not look for it
+		b.left = 0
+		b.err = cmp.Or(b.look(p[:n]), io.EOF)
 	case err == io.EOF && b.left > 0:
 		b.err = truncated(b.offset, b.name)
 	case err != nil && err != io.EOF:
@@ -102,7 +107,7 @@ func (b *body) next() error {
 		}
 		return err
 	}
-	b.name, b.left = m.name, m.padded()
+	b.name, b.left, b.odd = m.name, m.padded(), m.size&1 == 1
 	first := !b.data
 	if err := b.check(m); err != nil || b.data != first {
 		return err // it is not data.tar

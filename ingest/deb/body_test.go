@@ -20,7 +20,7 @@ func small() []byte {
 
 func TestAPackageCutAnywhereIsTruncated(t *testing.T) {
 	file := small()
-	for n := 1; n < len(file); n++ {
+	for n := 1; n < len(file)-1; n++ { // the last byte is padding, which dpkg does not miss
 		err := verdict(bytes.NewReader(file[:n]))
 		var rej *catalog.Rejection
 		if !errors.As(err, &rej) || rej.Reason != catalog.Truncated {

@@ -26,7 +26,7 @@ var onPurpose = []intaketest.Difference{
 	{`^the file goes on after data\.tar`, "dpkg stops reading at data.tar; other readers see members behind it"},
 	{`^the archive has more than 10 members`, "dpkg counts none; no package has more than a signature or two"},
 	{`^the archive has a (second data )?member|^archive member .* comes before`, "dpkg stops at data.tar; other readers take another member of the name"},
-	{`^the file ends after \d+ bytes, in the`, "dpkg looks at data.tar only when it unpacks it, and never at the padding of the last member"},
+	{`^the file ends after \d+ bytes, in the`, "dpkg looks at data.tar only when it unpacks it"},
 	{`^the compression of "data\.tar|^archive member "data\.tar\S*" has \d+ bytes`, "dpkg looks at data.tar only when it unpacks it"},
 	{`^data\.tar\S* does not begin as|^"data\.tar\S*" does not begin as`, "dpkg looks at data.tar only when it unpacks it"},
 	{`^dpkg cannot unpack data\.tar`, "dpkg looks at data.tar only when it unpacks it: TestPayloadVerdictIsThatOfDpkg does"},
@@ -114,7 +114,7 @@ func sameReading(t *testing.T, name string, file []byte, shown, listed opinion) 
 		}
 	}
 	if listed == nil && (bytes.Contains(file, []byte("PaxHeaders")) || bytes.HasSuffix(file, []byte("\x00\n"))) {
-		return // PAX headers, and newlines behind the last member: apt-ftparchive does not read them, dpkg does
+		return // PAX headers, and newlines or nothing behind the last member: apt-ftparchive does not read them, dpkg does
 	}
 	if listed == nil {
 		t.Errorf("%s: apt-ftparchive does not list it\n%s", name, tail(file))

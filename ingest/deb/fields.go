@@ -39,11 +39,18 @@ func (fs fields) identity() (catalog.Package, error) {
 	if !validArch(p.Arch) {
 		return catalog.Package{}, reject(catalog.BadField, "Architecture is %s; use the one architecture that the package is built for, such as amd64, or all", quote(p.Arch))
 	}
-	if n := len(layout.DebFile(p)); n > maxFileName {
-		return catalog.Package{}, reject(catalog.TooLarge, "the file name NAME_VERSION_ARCHITECTURE.deb would have %d bytes, and file systems, apt's cache among them, take %d; shorten the name or the version", n, maxFileName)
+	if n := max(len(layout.DebFile(p)), cacheFileSize(p)); n > maxFileName {
+		return catalog.Package{}, reject(catalog.TooLarge, "the file name NAME_VERSION_ARCHITECTURE.deb would have %d bytes, as apt's cache writes it, and file systems take %d; shorten the name or the version", n, maxFileName)
 	}
 	p.Canonical, p.SortKey = v.Canonical(), SortKey(p.Name, v, p.Version, p.Arch)
 	return p, fs.check(p.Arch)
+}
+
+// cacheFileSize returns how many bytes the name has under which apt keeps a package: '_' and ':' are written as "%5f" and
+// "%3a" there (apt-pkg/acquire-item.cc, pkgAcqArchive), and the epoch is kept.
+func cacheFileSize(p catalog.Package) int {
+	quoted := strings.Count(p.Name, "_") + strings.Count(p.Version, ":")
+	return len(p.Name+"_"+p.Version+"_"+p.Arch+".deb") + 2*quoted
 }
 
 // otherArchitectures are names that other systems have for architectures of Debian, which apt would never ask for.

@@ -69,11 +69,16 @@ func TestArchivesOfOtherTools(t *testing.T) {
 	good := debtest.Ar(debianBinary, controlTar, dataTar)
 	time := bytes.Clone(good)
 	copy(time[8+60+4+16:], "1700000000.5")
+	odd := debtest.Ar(debianBinary, controlTar, debtest.Member{Name: "data.tar.gz", Body: debtest.Compress("gz", debtest.Tar(debtest.TarFile{Name: "./x", Body: "odd"}))})
+	if odd[len(odd)-1] != '\n' {
+		t.Fatal("the last member has an even size")
+	}
 	for name, file := range map[string][]byte{
 		"a time with a fraction":         time,
 		"newlines behind the end":        append(bytes.Clone(good), "\n\n"...),
 		"zeros behind gzip":              archive("control.tar.gz", append(debtest.Compress("gz", controlTar.Body), make([]byte, 9)...)),
 		"more lines in debian-binary":    debtest.Ar(debtest.Member{Name: "debian-binary", Body: []byte("2.0\nmade by a tool\n")}, controlTar, dataTar),
+		"no padding at the end":          odd[:len(odd)-1],
 		"a member of a tool behind data": debtest.Ar(debianBinary, controlTar, dataTar, debtest.Member{Name: "sign.sig", Body: []byte("x")}),
 	} {
 		if err := measured(t, file); err != nil {
