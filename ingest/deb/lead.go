@@ -5,13 +5,14 @@ import (
 	"compress/bzip2"
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"io"
+	"sync"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"github.com/mikelolasagasti/xz"
 	"github.com/ulikunitz/xz/lzma"
-
-	"repomill/schemas/catalog"
 )
 
 // How much of the start of data.tar is looked at.
@@ -33,7 +34,7 @@ func checkLead(name string, lead []byte, whole bool) error {
 		done()
 	}
 	switch {
-	case errors.Is(err, errCut), errors.Is(err, errUnknown), errors.Is(err, io.ErrUnexpectedEOF) && !whole:
+	case errors.Is(err, errCut), errors.Is(err, errUnknown), errors.Is(err, xz.ErrUnsupportedCheck), errors.Is(err, io.ErrUnexpectedEOF) && !whole:
 		return nil
 	default:
 		return dataFault(name, err)
@@ -59,9 +60,14 @@ func leadReader(name string, lead []byte, whole bool) (r io.Reader, done func(),
 		}
 		small := bytes.Clone(lead)
 		binary.LittleEndian.PutUint32(small[1:], leadWindow) // the dictionary (LZMA SDK, lzma.txt)
-		r, err = lzma.NewReader(leadOf(small, whole))
+		if r, err = lzma.NewReader(leadOf(small, whole)); err == nil {
+			r = &ahead{r: r}
+		}
 	case "data.tar.xz":
-		r, err = xzLead(lead, whole)
+		var free func()
+		if r, free, err = xzLead(lead, whole); err == nil {
+			done = free
+		}
 	case "data.tar.zst":
 		var z *zstd.Decoder
 		if z, err = zstdLead(lead, whole); err == nil {
@@ -85,6 +91,22 @@ type cutReader struct{}
 
 func (cutReader) Read([]byte) (int, error) { return 0, errCut }
 
+// An ahead reader is one that unpacks more than it is asked for, a window ahead of it, where distances may be longer
+// than the window: its errors behind the first bytes say nothing.
+type ahead struct {
+	r     io.Reader
+	begun bool
+}
+
+func (a *ahead) Read(p []byte) (int, error) {
+	n, err := a.r.Read(p)
+	if err != nil && err != io.EOF && a.begun {
+		err = errCut
+	}
+	a.begun = a.begun || n > 0
+	return n, err
+}
+
 // A cut reader ends with errCut.
 type cut struct {
 	r    io.Reader
@@ -100,39 +122,67 @@ func (c *cut) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// xzLead reads the first block of a longer stream without its integrity check (The .xz File Format, sections 2 and 3).
-func xzLead(lead []byte, whole bool) (io.Reader, error) {
+// xzLead reads a stream whose first block asks for a small dictionary: the header of the block is written again (The
+// .xz File Format, sections 2.1.1 and 3.1). The reader unpacks no more than it is asked for, so that no distance is
+// longer than the dictionary.
+func xzLead(lead []byte, whole bool) (r io.Reader, done func(), err error) {
 	const streamHeader = 12
 	if len(lead) <= streamHeader {
-		return nil, io.ErrUnexpectedEOF
-	}
-	if whole { // with its checks, if not too much comes out
-		r, _, err := unpackXZ("data.tar.xz", lead, maxLead)
-		rej := (*catalog.Rejection)(nil)
-		if err == nil || errors.As(err, &rej) && rej.Reason == catalog.Malformed {
-			return r, err
-		}
-	}
-	if lead[streamHeader] == 0 {
-		return bytes.NewReader(nil), nil // the index: there is no block
+		return nil, nil, io.ErrUnexpectedEOF
 	}
 	size := 4 * (int(lead[streamHeader]) + 1)
+	if lead[streamHeader] == 0 { // the index: there is no block
+		size = 0
+	}
 	if len(lead) < streamHeader+size {
-		return nil, io.ErrUnexpectedEOF
+		return nil, nil, io.ErrUnexpectedEOF
 	}
-	header := lead[streamHeader : streamHeader+size]
-	if !crcOf(header[:size-4], header[size-4:]) {
-		return nil, errXZ
+	start := bytes.Clone(lead[:streamHeader+size])
+	if err := shrinkDictionary(start[streamHeader:]); err != nil {
+		return nil, nil, err
 	}
-	if header[1]&0x3f != 0 { // several filters, of which one is for machine code
-		return nil, errUnknown
+	z := xzReaders.Get().(*xz.Reader)
+	done = func() { xzReaders.Put(z) }
+	if err := z.Reset(io.MultiReader(bytes.NewReader(start), leadOf(lead[len(start):], whole))); err != nil {
+		done()
+		return nil, nil, err
 	}
-	r, err := lzma.Reader2Config{DictCap: leadWindow}.NewReader2(leadOf(lead[streamHeader+size:], whole))
-	if err != nil {
-		return nil, err
-	}
-	return io.MultiReader(r, cutReader{}), nil // another block may follow
+	z.Multistream(false) // as dpkg
+	return z, done, nil
 }
+
+// shrinkDictionary writes a block header again, for a dictionary of no more than leadWindow.
+func shrinkDictionary(header []byte) error {
+	const lzma2, properties = 0x21, 18 // of lzma2: a dictionary of 2 MiB
+	if len(header) == 0 {
+		return nil
+	}
+	body := header[:len(header)-4]
+	if !crcOf(body, header[len(body):]) {
+		return errXZ
+	}
+	flags := body[1]
+	if flags&0x3f != 0 { // several filters, of which one is for machine code
+		return errUnknown
+	}
+	s := xzStream{rest: body[2:]}
+	for _, there := range []byte{0x40, 0x80} { // the sizes of the block
+		if flags&there != 0 {
+			s.number()
+		}
+	}
+	if len(s.rest) < 3 || s.rest[0] != lzma2 || s.rest[1] != 1 {
+		return errUnknown
+	}
+	s.rest[2] = min(s.rest[2], properties)
+	binary.LittleEndian.PutUint32(header[len(body):], crc32.ChecksumIEEE(body))
+	return nil
+}
+
+var xzReaders = sync.Pool{New: func() any {
+	z, _ := xz.NewReader(nil, leadWindow) //nolint:errcheck // there is nothing to read
+	return z
+}}
 
 // zstdLead reads frames of which the first has a small window: its header is written again (RFC 8878, section 3.1.1.1).
 func zstdLead(lead []byte, whole bool) (*zstd.Decoder, error) {

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
 	"github.com/ulikunitz/xz/lzma"
 
 	"repomill/ingest/deb"
@@ -49,6 +51,38 @@ func pack(ext string, b []byte) []byte {
 	return out.Bytes()
 }
 
+// packFar compresses with the windows of "xz -9" and "zstd --long".
+func packFar(ext string, b []byte) (out []byte) {
+	var packed bytes.Buffer
+	var w io.WriteCloser
+	var err error
+	switch ext {
+	case "xz":
+		w, err = xz.WriterConfig{DictCap: 64 << 20}.NewWriter(&packed)
+	case "lzma":
+		w, err = lzma.WriterConfig{DictCap: 64 << 20}.NewWriter(&packed)
+	case "zst":
+		w, err = zstd.NewWriter(&packed, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(64<<20))
+	}
+	if err == nil {
+		_, err = w.Write(b)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		panic(err)
+	}
+	return packed.Bytes()
+}
+
+// echo is an archive in which a file refers to another one, 2.4 MB before it. What lies in between is short when compressed,
+// so that it is in what is looked at.
+func echo() []byte {
+	first, gap := noise(900<<10), debtest.TarFile{Name: "./zeros", Body: strings.Repeat("\x00", 3<<19)}
+	return debtest.Tar(debtest.TarFile{Name: "./"}, first, gap, debtest.TarFile{Name: "./again", Body: first.Body}, noise(5<<19))
+}
+
 // noise is a file of n bytes that hardly compress, so that it reaches beyond what is looked at.
 func noise(n int) debtest.TarFile {
 	r := rand.New(rand.NewPCG(1, 2026))
@@ -56,7 +90,7 @@ func noise(n int) debtest.TarFile {
 	for i := range b {
 		b[i] = byte(r.Uint32())
 	}
-	return debtest.TarFile{Name: "./usr/noise", Body: string(b)}
+	return debtest.TarFile{Name: "./noise", Body: string(b)}
 }
 
 // paxTar is an archive with PAX headers, as Python and Bazel write it, behind other files.
@@ -97,6 +131,9 @@ func payloadCases() (all []payloadCase) {
 		}
 		add("large "+c, dataMember(c, large), true, true)
 		add("PAX headers far behind "+c, dataMember(c, paxTar(noise(5<<19))), !plain, false)
+	}
+	for _, c := range []string{"xz", "zst", "lzma"} {
+		add("a reference far back "+c, debtest.Member{Name: "data.tar." + c, Body: packFar(c, echo())}, true, true)
 	}
 	for _, c := range []string{"gz", "xz", "zst"} {
 		damaged := dataMember(c, large)
