@@ -129,7 +129,7 @@ func TestRejections(t *testing.T) {
 		{"a changes file", "acme/tools/ubuntu/jammy/hello_1.0_amd64.changes", []byte("Format: 1.8\n"), catalog.Unsupported, "source packages of Debian are not taken"},
 		{"a package of the installer by its name", "acme/tools/ubuntu/jammy/hello_1.0_amd64.udeb", []byte("!<arch>\n"), catalog.Unsupported, "Debian installer"},
 		{"an RPM of garbage", rpmObject, bytes.Repeat([]byte("garbage\x00\xff"), 1000), catalog.NotAPackage, ""},
-		{"a DEB without its last byte", debObject, deb[:len(deb)-1], catalog.Truncated, "upload"},
+		{"a DEB without its last bytes", debObject, deb[:len(deb)-2], catalog.Truncated, "upload"},
 		{"an RPM without its last byte", rpmObject, rpm[:len(rpm)-1], catalog.Truncated, "upload"},
 		{"a DEB that ends in its control member", debObject, deb[:150], catalog.Truncated, "upload"},
 		{"an RPM that ends in its header", rpmObject, rpm[:300], catalog.Truncated, "upload"},
@@ -217,7 +217,7 @@ func TestRejectedUploadsDeclareNothing(t *testing.T) {
 	s.Create = true
 	deb, rpm := hello(t), rpmtest.Build(t, rpmtest.Spec{Arch: "noarch"})
 	for object, body := range map[string][]byte{
-		"acme/new/ubuntu/noble/hello.deb": deb[:len(deb)-1],
+		"acme/new/ubuntu/noble/hello.deb": deb[:len(deb)-2],
 		"acme/new/el/9/hello.rpm":         rpm[:len(rpm)-1],
 	} {
 		_, err := s.Store(t.Context(), s.put(object, body))
