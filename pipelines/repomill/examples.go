@@ -16,7 +16,8 @@ func (statusCmd) Help() string {
 func (lsCmd) Help() string {
 	return `Examples:
   repomill ls acme/tools/ubuntu/jammy
-  repomill ls acme/tools/el/9/x86_64 hello`
+  repomill ls acme/tools/el/9/x86_64 hello
+  repomill ls acme/tools/el/9 hello=1.0-1`
 }
 
 func (repoCreateCmd) Help() string {

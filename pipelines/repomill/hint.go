@@ -144,7 +144,7 @@ func hintText(ctx context.Context, db *catalogdb.DB, url string, table *layout.T
 	pkg := newest(packages)
 	if name != "" {
 		found := false
-		err := list(ctx, db, t.below, name, func(k catalog.Package) { found = found || k.Arch != "src" && k.Arch != "nosrc" })
+		err := listing{target: t.below, name: name}.show(ctx, db, func(k catalog.Package) { found = found || k.Arch != "src" && k.Arch != "nosrc" })
 		if err != nil {
 			return "", err
 		}

@@ -213,20 +213,30 @@ func TestStatusAndLs(t *testing.T) {
 	if a := repomill(t, "ls", "--data", s.data, noble, "hello"); a.code != 0 || strings.Count(a.stdout, "hello ") != 3 {
 		t.Errorf("%v", a)
 	}
+	if a := repomill(t, "ls", "--data", s.data, noble, "hello=1:0.1"); a.code != 0 || strings.Count(a.stdout, "hello ") != 1 || !strings.Contains(a.stdout, " 1:0.1 ") {
+		t.Errorf("one version: %v", a)
+	}
 	for _, tt := range []struct {
 		args []string
 		code int
+		says string
 	}{
-		{[]string{"ls", "--data", s.data, "acme/status/ubuntu/focal"}, 1},
-		{[]string{"ls", "--data", s.data, noble + "/contrib"}, 1},
-		{[]string{"ls", "--data", s.data, noble, "helo"}, 1},
-		{[]string{"status", "--data", s.data, "acme/stat"}, 1},
-		{[]string{"ls", "--data", s.data, "acme"}, 2},
-		{[]string{"ls", "--data", t.TempDir(), noble}, 4},
-		{[]string{"status", "--data", t.TempDir()}, 4},
+		{[]string{"ls", "--data", s.data, "acme/status/ubuntu/focal"}, 1, "there is no acme/status/ubuntu/focal; did you mean acme/status/ubuntu/noble?"},
+		{[]string{"ls", "--data", s.data, noble + "/contrib"}, 1, "there is nothing in " + noble + "/contrib; repomill ls " + noble + " lists what is beside it"},
+		{[]string{"ls", "--data", s.data, "acme/status/el/8"}, 1, "there is no acme/status/el/8; did you mean acme/status/el/9?"},
+		{[]string{"ls", "--data", s.data, "acme/status/el/9/SRPMS", "hello"}, 1, "there is no hello in acme/status/el/9/SRPMS, which is empty"},
+		{[]string{"ls", "--data", s.data, noble, "helo"}, 1, "there is no helo in " + noble + "; did you mean hello?"},
+		{[]string{"ls", "--data", s.data, noble, "nope"}, 1, "there is no nope in " + noble + "; repomill ls " + noble + " lists what is"},
+		{[]string{"ls", "--data", s.data, "acme/status/el/9", "helo"}, 1, "there is no helo in acme/status/el/9; did you mean hello?"},
+		{[]string{"ls", "--data", s.data, noble, "hello=2.0"}, 1, "there is no hello 2.0 in " + noble + "; it is there as 1.0~rc1, 1.0, 1:0.1"},
+		{[]string{"ls", "--data", s.data, noble, "hello="}, 2, "use NAME or NAME=VERSION"},
+		{[]string{"status", "--data", s.data, "acme/stat"}, 1, "acme/stat"},
+		{[]string{"ls", "--data", s.data, "acme"}, 2, "use owner/name/os/version"},
+		{[]string{"ls", "--data", t.TempDir(), noble}, 4, "--data"},
+		{[]string{"status", "--data", t.TempDir()}, 4, "--data"},
 	} {
-		if a := repomill(t, tt.args...); a.code != tt.code || a.stderr == "" {
-			t.Errorf("%q: want exit code %d, got %v", tt.args, tt.code, a)
+		if a := repomill(t, tt.args...); a.code != tt.code || !strings.Contains(a.stderr, tt.says) {
+			t.Errorf("%q: want exit code %d and %q, got %v", tt.args, tt.code, tt.says, a)
 		}
 	}
 }

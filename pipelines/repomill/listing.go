@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"path"
+	"slices"
+	"strings"
+
+	"repomill/pipelines/command"
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+)
+
+// A listing is what is asked for: the packages of the releases at or below a target, or of one component of a DEB
+// release.
+type listing struct {
+	target        string
+	name, version string // empty: all
+}
+
+// show calls f for the packages, in order; one that several releases have comes once. Nothing is an error that says
+// what there is instead, unless all packages of a release were asked for.
+func (l listing) show(ctx context.Context, db *catalogdb.DB, f func(catalog.Package)) error {
+	states, err := db.Releases(ctx)
+	if err != nil {
+		return command.Fault(err)
+	}
+	shown := false
+	var versions []string // of the name
+	for k, err := range l.packages(ctx, db, states, l.name) {
+		if err != nil {
+			return command.Fault(err)
+		}
+		if l.version == "" || k.Version == l.version {
+			shown = true
+			f(k)
+		} else if !slices.Contains(versions, k.Version) {
+			versions = append(versions, k.Version)
+		}
+	}
+	switch {
+	case shown:
+		return nil
+	case len(versions) > 0:
+		return fmt.Errorf("there is no %s %s in %s; it is there as %s", l.name, l.version, l.target, newestOf(versions))
+	}
+	return l.nothing(ctx, db, states)
+}
+
+// newestOf lists the last versions.
+func newestOf(versions []string) string {
+	const most = 10
+	if n := len(versions) - most; n > 0 {
+		return fmt.Sprintf("%s, and %d more", strings.Join(versions[n:], ", "), n)
+	}
+	return strings.Join(versions, ", ")
+}
+
+// packages yields the packages of a name, or of all, in the releases that the target names.
+func (l listing) packages(ctx context.Context, db *catalogdb.DB, states []catalogdb.ReleaseState, name string) iter.Seq2[catalog.Package, error] {
+	return func(yield func(catalog.Package, error) bool) {
+		seen := map[string]bool{} // of packages that several releases show
+		for _, s := range states {
+			component, covered := l.covers(s.Release)
+			if !covered {
+				continue
+			}
+			for k, err := range db.List(ctx, s.Release, name) {
+				if err == nil && (component != "" && k.Component != component || seen[k.Key]) {
+					continue
+				}
+				if k.Arch == layout.Noarch {
+					seen[k.Key] = true
+				}
+				if !yield(k, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// covers reports whether a release is at or below the target, or has the component that the target names.
+func (l listing) covers(r catalog.Release) (component string, covered bool) {
+	component, covered = strings.CutPrefix(l.target, r.String()+"/")
+	if covered && r.Arch == "" {
+		return component, true
+	}
+	return "", below(r.String(), l.target)
+}
+
+// nothing says what there is instead of a target or a name.
+func (l listing) nothing(ctx context.Context, db *catalogdb.DB, states []catalogdb.ReleaseState) error {
+	var known []string
+	covered, whole := false, false
+	for _, s := range states {
+		r := s.Release
+		component, is := l.covers(r)
+		covered, whole = covered || is, whole || is && component == ""
+		known = append(known, catalog.Release{Repository: r.Repository, Distribution: r.Distribution}.String(), r.String())
+	}
+	switch near := layout.Nearest(l.target, known); {
+	case !covered && near != "":
+		return fmt.Errorf("there is no %s; did you mean %s?", l.target, near)
+	case !covered:
+		return fmt.Errorf("there is no %s; repomill status lists what is", l.target)
+	case l.name == "" && whole:
+		return nil // it is there, and empty
+	}
+	names, err := l.names(ctx, db, states)
+	near := layout.Nearest(l.name, names)
+	switch {
+	case err != nil:
+		return command.Fault(err)
+	case len(names) == 0 && !whole:
+		return fmt.Errorf("there is nothing in %s; repomill ls %s lists what is beside it", l.target, path.Dir(l.target))
+	case len(names) == 0:
+		return fmt.Errorf("there is no %s in %s, which is empty", l.name, l.target)
+	case near != "":
+		return fmt.Errorf("there is no %s in %s; did you mean %s?", l.name, l.target, near)
+	}
+	return fmt.Errorf("there is no %s in %s; repomill ls %s lists what is", l.name, l.target, l.target)
+}
+
+// maxNames bounds how many packages are looked through for a name that may have been meant.
+const maxNames = 50_000
+
+func (l listing) names(ctx context.Context, db *catalogdb.DB, states []catalogdb.ReleaseState) (names []string, err error) {
+	for k, err := range l.packages(ctx, db, states, "") {
+		if err != nil {
+			return nil, err
+		}
+		if names = append(names, k.Name); len(names) == maxNames {
+			break
+		}
+	}
+	return names, nil
+}
