@@ -1,15 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"net/http"
 	"os"
-	"path"
-	"strings"
 	"time"
 
+	"repomill/pipelines"
 	"repomill/pipelines/command"
 	"repomill/publish/check"
 	"repomill/publish/sign"
@@ -17,15 +14,30 @@ import (
 )
 
 type checkCmd struct {
-	Tree    string `arg:"" help:"Folder with published repositories (such as DATA/bucket or a mirror), or the URL of one release: .../dists/<codename> or the baseurl of an RPM repository."`
-	Keyring string `required:"" type:"path" help:"File with the public keys that clients trust, such as the repository's gpgkey."`
-	Quick   bool   `help:"Do not read the package files, only look whether they are there in the right size."`
-	JSON    bool   `name:"json" help:"Print JSON."`
+	Tree          string `arg:"" help:"Folder with published repositories (such as DATA/bucket or a mirror); or the URL of a repository, http://HOST/owner/name[/os[/version]], or of one release: .../dists/CODENAME, or the baseurl of an RPM repository."`
+	Keyring       string `required:"" type:"path" help:"File with the public keys that clients trust, such as the repository's gpgkey."`
+	Quick         bool   `help:"Do not read the package files, only look whether they are there in the right size."`
+	Distributions string `type:"path" help:"JSON file with more distributions to look for below the URL of a repository, in the form of the built-in table."`
+	JSON          bool   `name:"json" help:"Print JSON."`
 }
 
 // Help describes the exit codes.
 func (checkCmd) Help() string {
-	return `Exit codes: 0 sound, 1 faulty, 2 usage, 4 cannot be read.`
+	return `The last line is the verdict. A folder is searched for releases. A server has no list of them: below the URL of a
+repository each distribution is tried, of RPM in its usual architectures; name the baseurl of others. The URL of a
+private repository has a token in it: https://TOKEN@HOST/owner/name.
+
+Examples:
+  repomill check ./data/bucket --keyring gpgkey
+  repomill check https://packages.example.org/acme/tools --keyring gpgkey
+  repomill check https://packages.example.org/acme/tools/ubuntu/dists/jammy --keyring gpgkey
+
+Exit codes:
+  0  sound
+  1  faulty
+  2  usage
+  3  interrupted
+  4  cannot be read`
 }
 
 // A checkReport is what check prints.
@@ -36,83 +48,94 @@ type checkReport struct {
 
 // Run reads the tree and prints what it found.
 func (c *checkCmd) Run(ctx context.Context, io stdio) error {
-	armored, err := os.ReadFile(c.Keyring)
-	if err != nil {
-		return command.Usage("--keyring: %w", err)
-	}
-	keyring, err := sign.ReadKeyring(armored)
-	if err != nil {
-		return command.Usage("--keyring %s: %w", c.Keyring, err)
-	}
-	tree, found, err := c.find()
+	keyring, err := c.keyring()
 	if err != nil {
 		return err
 	}
+	table, err := pipelines.ReadTable(c.Distributions)
+	if err != nil {
+		return command.Usage("--distributions: %w", err)
+	}
+	p, err := findPlace(ctx, c.Tree, table)
+	if err != nil {
+		return checkError(ctx, err)
+	}
 	report := checkReport{Releases: []check.Release{}, Problems: []check.Problem{}}
 	opt := check.Options{Content: !c.Quick, Now: time.Now()}
-	for _, f := range found {
-		var rel check.Release
-		var problems []check.Problem
+	for _, f := range p.found {
+		read := check.RPM
 		if f.Format == catalog.DEB {
-			rel, problems, err = check.Apt(ctx, tree, f.Base, f.Codename, keyring, opt)
-		} else {
-			rel, problems, err = check.RPM(ctx, tree, f.Base, keyring, opt)
+			read = func(ctx context.Context, t check.Tree, base string, k sign.Keyring, o check.Options) (check.Release, []check.Problem, error) {
+				return check.Apt(ctx, t, base, f.Codename, k, o)
+			}
 		}
+		rel, problems, err := read(ctx, p.tree, f.Base, keyring, opt)
 		if err != nil {
-			return command.Fault(err)
+			return checkError(ctx, command.Fault(err))
 		}
 		report.Releases = append(report.Releases, rel)
 		report.Problems = append(report.Problems, problems...)
+		if !c.JSON {
+			printRelease(io, p.nameOf(f, rel), rel, problems)
+		}
 	}
-	c.print(io, report)
+	if c.JSON {
+		printJSON(io, report)
+	} else {
+		fmt.Fprintln(io.out, report.verdict())
+	}
 	if len(report.Problems) > 0 {
-		return fmt.Errorf("%d problems", len(report.Problems))
+		return command.Exit(command.Failed)
 	}
 	return nil
 }
 
-// find returns the tree and the releases to read in it.
-func (c *checkCmd) find() (check.Tree, []check.Found, error) {
-	if strings.HasPrefix(c.Tree, "http://") || strings.HasPrefix(c.Tree, "https://") {
-		root, f := releaseAt(c.Tree)
-		return check.URL(&http.Client{}, root), []check.Found{f}, nil
+func checkError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return command.Interrupt("interrupted: not all of it was read")
 	}
-	if info, err := os.Stat(c.Tree); err != nil || !info.IsDir() {
-		return nil, nil, command.Fault(fmt.Errorf("%s is not a folder that can be read", c.Tree))
-	}
-	found, err := check.Find(os.DirFS(c.Tree))
+	return err
+}
+
+func (c *checkCmd) keyring() (sign.Keyring, error) {
+	text, err := os.ReadFile(c.Keyring)
 	if err != nil {
-		return nil, nil, command.Fault(err)
+		return sign.Keyring{}, command.Usage("--keyring: %w", err)
 	}
-	if len(found) > 0 {
-		return check.Dir(c.Tree), found, nil
+	keyring, err := sign.ReadKeyring(text)
+	if err != nil {
+		return keyring, command.Usage("--keyring %s: %w", c.Keyring, err)
 	}
-	root, f := releaseAt(c.Tree) // of one release: it has its pointer here, or it is not one
-	if _, err := os.Stat(path.Join(c.Tree, "InRelease")); f.Format != catalog.DEB || err != nil {
-		return nil, nil, command.Fault(fmt.Errorf("there is no release below %s", c.Tree))
-	}
-	return check.Dir(root), []check.Found{f}, nil
+	return keyring, nil
 }
 
-// releaseAt splits the place of one release into a root and what is below it.
-func releaseAt(place string) (root string, f check.Found) {
-	place = strings.TrimRight(place, "/")
-	place = strings.TrimSuffix(strings.TrimSuffix(place, "/InRelease"), "/repodata/repomd.xml")
-	if i := strings.LastIndex(place, "/dists/"); i >= 0 {
-		return place[:i], check.Found{Format: catalog.DEB, Codename: place[i+len("/dists/"):]}
-	}
-	return place, check.Found{Format: catalog.RPM}
-}
-
-func (c *checkCmd) print(io stdio, r checkReport) {
-	if c.JSON {
-		printJSON(io, r)
-		return
-	}
-	for _, rel := range r.Releases {
-		fmt.Fprintf(io.out, "%s: revision %d of %s, %d packages, %d indexes\n", cmp.Or(rel.Name, c.Tree), rel.Revision.Number, rel.Date.Format(time.RFC3339), rel.Packages, rel.Indexes)
-	}
-	for _, p := range r.Problems {
+func printRelease(io stdio, name string, r check.Release, problems []check.Problem) {
+	fmt.Fprintf(io.out, "%s: revision %d of %s, %s, %s\n", name, r.Revision.Number, r.Date.Format(time.RFC3339),
+		pipelines.Counted(r.Packages, "package"), countedIndexes(r.Indexes))
+	for _, p := range problems {
 		fmt.Fprintf(io.out, "%s: %s\n", command.Printable(p.Path), p.Detail)
 	}
+}
+
+// verdict is the last line.
+func (r checkReport) verdict() string {
+	packages, indexes := 0, 0
+	for _, rel := range r.Releases {
+		packages, indexes = packages+rel.Packages, indexes+rel.Indexes
+	}
+	releases := ""
+	if n := len(r.Releases); n > 1 {
+		releases = pipelines.Counted(n, "release") + ", "
+	}
+	if n := len(r.Problems); n > 0 {
+		return pipelines.Counted(n, "fault") + " in " + releases + pipelines.Counted(packages, "package") + ", " + countedIndexes(indexes)
+	}
+	return "sound: " + releases + pipelines.Counted(packages, "package") + ", " + countedIndexes(indexes)
+}
+
+func countedIndexes(n int) string {
+	if n == 1 {
+		return "1 index"
+	}
+	return fmt.Sprintf("%d indexes", n)
 }

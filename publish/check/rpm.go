@@ -35,7 +35,10 @@ func RPM(ctx context.Context, t Tree, base string, k sign.Keyring, opt Options) 
 		if err != nil {
 			return nil, nil, fmt.Errorf("read %s: %w", pointer, err)
 		}
-		if bad != nil {
+		switch {
+		case errors.Is(bad, errMissing):
+			r.add(pointer+".asc", "is missing: repomd.xml is not signed")
+		case bad != nil:
 			r.add(pointer+".asc", "bad GPG signature of repomd.xml: %v", bad)
 		}
 		r.read(ctx, body)

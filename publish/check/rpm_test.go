@@ -234,7 +234,7 @@ func TestRPMTree(t *testing.T) {
 		edit                       func(m memTree, t *testing.T, name string)
 	}{
 		{"repomd.xml flipped", md, md + ".asc", "bad GPG signature", func(m memTree, t *testing.T, _ string) { m[md] = append(m[md], '\n') }},
-		{"signature missing", md + ".asc", "", "missing", memTree.remove},
+		{"signature missing", md + ".asc", "", "is missing: repomd.xml is not signed", memTree.remove},
 		{"signature flipped", md + ".asc", "", "bad GPG signature", memTree.flip},
 		{"index missing", primary, "", "missing", memTree.remove},
 		{"index flipped", primary, "", "hash sum mismatch", memTree.flip},

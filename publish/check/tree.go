@@ -108,7 +108,7 @@ func (w *web) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	}
 	if resp.StatusCode != http.StatusOK {
 		_ = resp.Body.Close()
-		return nil, statusError(resp)
+		return nil, &StatusError{resp.StatusCode}
 	}
 	return resp.Body, nil
 }
@@ -131,7 +131,7 @@ func (w *web) size(ctx context.Context, name string) (int64, error) {
 		}
 		return n, nil
 	}
-	return 0, statusError(resp)
+	return 0, &StatusError{resp.StatusCode}
 }
 
 func (w *web) get(ctx context.Context, name, byteRange string) (*http.Response, error) {
@@ -159,12 +159,18 @@ func escape(name string) string {
 	return strings.Join(segments, "/")
 }
 
-func statusError(resp *http.Response) error {
-	status := strconv.Itoa(resp.StatusCode) + " " + http.StatusText(resp.StatusCode)
-	if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusGone {
-		return fmt.Errorf("%s: %w", status, fs.ErrNotExist)
-	}
-	return errors.New(status)
+// A StatusError is an answer of a server that has no object in it. One that says there is none is an [fs.ErrNotExist].
+type StatusError struct {
+	Code int // of HTTP
+}
+
+func (e *StatusError) Error() string {
+	return strings.TrimSpace(strconv.Itoa(e.Code) + " " + http.StatusText(e.Code))
+}
+
+// Is makes 404 and 410 an [fs.ErrNotExist].
+func (e *StatusError) Is(target error) bool {
+	return target == fs.ErrNotExist && (e.Code == http.StatusNotFound || e.Code == http.StatusGone)
 }
 
 // withoutURL removes the URL, and with it any secret, from a client's error.
