@@ -102,6 +102,7 @@ func (l Line) parser(grammar any, more ...kong.Option) *kong.Kong {
 		kong.Writers(l.Out, l.Err),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		environment(),
+		placeholders(),
 	}, l.Options...)
 	parser, err := kong.New(grammar, append(options, more...)...)
 	if err != nil {

@@ -20,6 +20,12 @@ func (lsCmd) Help() string {
   repomill ls acme/tools/el/9 hello=1.0-1`
 }
 
+func (reindexListCmd) Help() string {
+	return `Examples:
+  repomill reindex list
+  repomill reindex list 7`
+}
+
 func (repoCreateCmd) Help() string {
 	return settingsHelp + `
 

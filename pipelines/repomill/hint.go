@@ -35,9 +35,11 @@ type clientFlags struct {
 
 // Help has an example.
 func (hintCmd) Help() string {
-	return `Example: repomill hint acme/tools/ubuntu/jammy
+	return `The commands are for a POSIX shell. The first that fails ends them, with its exit code.
 
-The commands are for a POSIX shell. The first that fails ends them, with its exit code.`
+Examples:
+  repomill hint acme/tools/ubuntu/jammy
+  repomill hint acme/tools --token-file token`
 }
 
 // Run prints the lines of each distribution at or below the target.

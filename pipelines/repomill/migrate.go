@@ -16,7 +16,11 @@ type migrateCmd struct {
 func (migrateCmd) Help() string {
 	return `It may be repeated, and it may run while workers of the previous release run.
 
-Exit codes: 0 up to date, 2 usage, 4 the catalog cannot be reached.`
+Exit codes: 0 up to date, 2 usage, 4 the catalog cannot be reached.
+
+Examples:
+  repomill migrate --catalog 'mysql://mill@db/mill?password-file=/etc/mill/password'
+  repomill migrate --catalog sqlite:///srv/repomill/catalog.db`
 }
 
 // Run migrates.

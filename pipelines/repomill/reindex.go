@@ -72,7 +72,12 @@ for a minute, in which the same command is refused; one with other targets, --fr
 
 With --from published the catalog may be empty: after a loss, migrate it, and run this with --all.
 
-` + reindexExitCodes
+` + reindexExitCodes + `
+
+Examples:
+  repomill reindex acme/tools/ubuntu/jammy
+  repomill reindex --all --dry-run
+  repomill reindex --all --from published`
 }
 
 const maxParallel = 64

@@ -98,7 +98,10 @@ type reindexCancelCmd struct {
 func (reindexCancelCmd) Help() string {
 	return `The process of the run stops within seconds and leaves nothing half-way. The same reindex begins anew then.
 
-Exit codes: 0 cancelled, 1 there is no such run or it is over, 2 usage, 4 the catalog cannot be reached.`
+Exit codes: 0 cancelled, 1 there is no such run or it is over, 2 usage, 4 the catalog cannot be reached.
+
+Example:
+  repomill reindex cancel 7`
 }
 
 // Run cancels a run.

@@ -83,7 +83,7 @@ type repoSetCmd struct {
 	awaitFlags
 	offer
 	Repository       string   `arg:"" help:"owner/name."`
-	Visibility       string   `enum:"public,private," default:"" help:"public or private."`
+	Visibility       string   `enum:"public,private," default:"" help:"Who may read it: everybody, or who has a token."`
 	RemovePackageKey []string `placeholder:"KEYID" help:"Package key that clients need not trust any more. May be repeated."`
 	RemoveArch       []string `placeholder:"ARCH" help:"Architecture to take out of the distributions, if it has no packages and is not a usual one. May be repeated."`
 	VerifyPayload    string   `enum:"always,default," default:"" help:"always: the worker unpacks every payload to see that clients can, at the cost of its time. default: it looks through its structure."`

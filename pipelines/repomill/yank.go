@@ -60,7 +60,11 @@ Exit codes:
   1  there is no such package
   2  usage
   3  recorded, but not published in time, or no worker runs
-  4  the catalog, bucket or CDN cannot be reached; a repeat does what is left`
+  4  the catalog, bucket or CDN cannot be reached; a repeat does what is left
+
+Examples:
+  repomill yank acme/tools/ubuntu/jammy hello=1.0 --reason "breaks the login"
+  repomill yank acme/tools/el/9 hello=1.0-1 --arch x86_64 --now --reason "has a password in it"`
 }
 
 // Run withdraws, waits until clients see it, and then removes the file if asked.
@@ -173,7 +177,10 @@ type unyankCmd struct {
 // Help describes the exit codes.
 func (unyankCmd) Help() string {
 	return `Exit codes: 0 clients see it again, 1 there is no such package or its file is gone, 2 usage,
-3 recorded, but not published in time, or no worker runs, 4 the catalog cannot be reached.`
+3 recorded, but not published in time, or no worker runs, 4 the catalog cannot be reached.
+
+Example:
+  repomill unyank acme/tools/ubuntu/jammy hello=1.0`
 }
 
 // Run takes a withdrawal back and waits until clients see the package.
