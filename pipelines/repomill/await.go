@@ -207,7 +207,7 @@ func (f catalogFlags) accessAge() time.Duration {
 
 // openToChange opens the catalog for a command that changes something, and needs the newest tables.
 func (f catalogFlags) openToChange(ctx context.Context) (*catalogdb.DB, error) {
-	db, err := f.open()
+	db, err := f.open(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ func TestErrorsSayItOnce(t *testing.T) {
 	t.Parallel()
 	dir := openDir(t)
 	junk := newFile(t, "junk", []byte(strings.Repeat("junk", 100))).path
+	empty := newFile(t, "empty.db", nil).path
 	away := "mysql://u@127.0.0.1:1/d"
 	worker := []string{"--staging", "file://" + dir + "/s", "--events", "dir://", "--bucket", "file://" + dir + "/b", "--public-url", "http://x"}
 	key, err := signingKey()
@@ -33,6 +35,11 @@ func TestErrorsSayItOnce(t *testing.T) {
 		{"worker", append([]string{"worker", "--signing-key", "file://" + dir + "/key.asc", "--catalog", away}, worker...), 4, "--catalog: cannot reach 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused"},
 		{"reindex", []string{"reindex", "--all", "--catalog", away, "--bucket", "file://" + dir + "/b", "--signing-key", "file://" + dir + "/key.asc", "--public-url", "http://x"}, 4, "--catalog: cannot reach 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused"},
 		{"a key that is none", append([]string{"worker", "--signing-key", "file://" + junk, "--catalog", away}, worker...), 4, "signing key " + junk + ": no armoured key found"},
+		{"no folder of repomill up", []string{"status", "--data", dir + "/no"}, 4, "there is no catalog " + dir + "/no/catalog.db: name the folder of repomill up with --data"},
+		{"no catalog", []string{"ls", "acme/tools/el/9", "--catalog", "sqlite://" + dir + "/c.db"}, 4, "there is no catalog " + dir + "/c.db: make one with repomill migrate --catalog, or name another"},
+		{"no catalog's path", []string{"status", "--catalog", "sqlite://"}, 4, "--catalog is no catalog's URL: use mysql://USER@HOST/DATABASE?password-file=/path or sqlite:///path/to/catalog.db"},
+		{"a folder for a catalog", []string{"repo", "list", "--catalog", "sqlite://" + dir}, 4, dir + " is a folder, and a catalog is a file: name another with --catalog or --data"},
+		{"a catalog without tables", []string{"status", "--catalog", "sqlite://" + empty}, 4, "the catalog's schema is older than this program, or there is none yet (SQL logic error: no such table: releases (1)): run repomill migrate with the same --catalog; repomill up does that at its start"},
 		{"a catalog in no folder", []string{"migrate", "--catalog", "sqlite://" + dir + "/no/c.db"}, 4, "there is no folder for the catalog " + dir + "/no/c.db: make it, or name another with --catalog or --data"},
 		{"a catalog that is none", []string{"status", "--catalog", "sqlite://" + junk}, 4, junk + " is no SQLite database, or damaged: name another with --catalog or --data, or restore it (without a catalog, repomill up takes over what is published)"},
 	} {
@@ -64,13 +71,26 @@ func TestCatalogOfAnotherUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for fact, mode := range map[string]os.FileMode{"a folder that cannot be entered": 0o700, "a folder that cannot be written to": 0o755} {
-		if err := os.Chmod(data, mode); err != nil {
+	const owner = ": run the command as the user of repomill up or the worker (sudo -u)\n"
+	catalog := data + "/catalog.db"
+	for _, tt := range []struct {
+		fact         string
+		folder, file os.FileMode
+		says         string
+	}{
+		{"a folder that cannot be entered", 0o700, 0o644, "this user may not enter the folder of the catalog " + catalog},
+		{"a file that cannot be read", 0o755, 0o600, "this user may not read and write the catalog " + catalog + ", which is written to even by who only reads it"},
+		{"a file that cannot be written to", 0o755, 0o644, "this user may not read and write the catalog " + catalog + ", which is written to even by who only reads it"},
+		{"a folder that cannot be written to", 0o755, 0o666, "this user may not write to the folder of the catalog " + catalog + ", where SQLite keeps a log even for who only reads"},
+	} {
+		if err := errors.Join(os.Chmod(data, tt.folder), os.Chmod(catalog, tt.file)); err != nil {
 			t.Fatal(err)
 		}
-		a := run(t, nil, "setpriv", "--reuid=65534", "--clear-groups", path, "status", "--data", data)
-		if a.code != 4 || !strings.Contains(a.stderr, "run the command as the user of repomill up or the worker") || strings.Contains(a.stderr, "(14)") {
-			t.Errorf("%s: %v", fact, a)
+		for _, command := range [][]string{{"status"}, {"ls", "acme/tools/el/9"}, {"reindex", "list"}, {"repo", "create", "acme/tools"}} {
+			args := append(append([]string{"--reuid=65534", "--clear-groups", path}, command...), "--data", data)
+			if a := run(t, nil, "setpriv", args...); a.code != 4 || a.stderr != "repomill: "+tt.says+owner {
+				t.Errorf("%s, %s: got %v, want %q", tt.fact, command, a, tt.says+owner)
+			}
 		}
 	}
 }

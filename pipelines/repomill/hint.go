@@ -57,7 +57,7 @@ func (c *hintCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	db, err := c.open()
+	db, err := c.open(ctx)
 	if err != nil {
 		return err
 	}

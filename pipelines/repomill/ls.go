@@ -29,7 +29,7 @@ func (c *lsCmd) Run(ctx context.Context, io stdio) error {
 	if c.Name != "" && (name == "" || versioned && version == "") {
 		return command.Usage("package %q: use NAME or NAME=VERSION, such as hello=1.0", c.Name)
 	}
-	db, err := c.open()
+	db, err := c.open(ctx)
 	if err != nil {
 		return err
 	}

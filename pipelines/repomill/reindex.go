@@ -194,7 +194,7 @@ func (f siteFlags) open(ctx context.Context) (*pipelines.Resources, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := f.catalogFlags.open() // which does not make one
+	db, err := f.catalogFlags.open(ctx) // which does not make one
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ func (c *reindexListCmd) Run(ctx context.Context, io stdio) error {
 	if c.Limit < 1 {
 		return command.Usage("--limit %d: use 1 or more", c.Limit)
 	}
-	db, err := c.open()
+	db, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ Example:
 
 // Run cancels a run.
 func (c *reindexCancelCmd) Run(ctx context.Context, io stdio) error {
-	db, err := c.open()
+	db, err := c.open(ctx)
 	if err != nil {
 		return err
 	}

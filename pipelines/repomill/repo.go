@@ -282,7 +282,7 @@ type repoListCmd struct {
 
 // Run prints the repositories, in order.
 func (c *repoListCmd) Run(ctx context.Context, io stdio) error {
-	db, err := c.open()
+	db, err := c.open(ctx)
 	if err != nil {
 		return err
 	}

@@ -21,21 +21,25 @@ type catalogFlags struct {
 	Catalog string `help:"URL of the catalog, if it is not in --data."`
 }
 
-// open opens the catalog, which must exist.
-func (f catalogFlags) open() (*catalogdb.DB, error) {
+// open opens the catalog, which must exist and answer.
+func (f catalogFlags) open(ctx context.Context) (*catalogdb.DB, error) {
 	url := f.Catalog
 	if url == "" {
 		url = "sqlite://" + f.Data + "/catalog.db"
 	}
-	if path, ok := strings.CutPrefix(url, "sqlite://"); ok {
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrPermission) {
-			return nil, command.Fault(fmt.Errorf("catalog: %w: run the command as the user of repomill up or the worker (sudo -u)", err))
-		} else if err != nil {
-			return nil, command.Fault(fmt.Errorf("catalog: %w: name the folder of repomill up with --data", err))
+	if path, ok := strings.CutPrefix(url, "sqlite://"); ok && path != "" {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && f.Catalog == "" {
+			return nil, command.Fault(fmt.Errorf("there is no catalog %s: name the folder of repomill up with --data", path))
+		} else if errors.Is(err, fs.ErrNotExist) {
+			return nil, command.Fault(fmt.Errorf("there is no catalog %s: make one with repomill migrate --catalog, or name another", path))
 		}
 	}
 	db, err := catalogdb.Open(url)
 	if err != nil {
+		return nil, command.Fault(err)
+	}
+	if err := db.Ping(ctx); err != nil { // which says better what is wrong than the first question does
+		db.Close() //nolint:errcheck // nothing was done
 		return nil, command.Fault(err)
 	}
 	return db, nil
@@ -67,7 +71,7 @@ type releaseStatus struct {
 
 // Run prints the report.
 func (c *statusCmd) Run(ctx context.Context, io stdio) error {
-	db, err := c.open()
+	db, err := c.open(ctx)
 	if err != nil {
 		return err
 	}

@@ -101,7 +101,7 @@ func (c *tokenListCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	db, err := c.open()
+	db, err := c.open(ctx)
 	if err != nil {
 		return err
 	}

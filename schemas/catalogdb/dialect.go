@@ -15,6 +15,7 @@ type dialect struct {
 	forUpdate    string             // ends a SELECT whose rows stay locked; SQLite has one writer at a time
 	clock        string             // asks for the time, in milliseconds since 1970
 	missingTable func(error) bool   // whether an error says that a table does not exist
+	missingField func(error) bool   // the same of a column
 	remedy       func(error) remedy // what helps against an error
 }
 
@@ -24,6 +25,9 @@ var sqliteDialect = dialect{
 	clock: `SELECT CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)`,
 	missingTable: func(err error) bool {
 		return strings.Contains(err.Error(), "no such table")
+	},
+	missingField: func(err error) bool {
+		return strings.Contains(err.Error(), "no such column") || strings.Contains(err.Error(), "has no column named")
 	},
 	remedy: func(err error) remedy {
 		const busy, locked, mask = 5, 6, 0xff // SQLITE_BUSY, SQLITE_LOCKED; more bits tell them finer
@@ -41,5 +45,6 @@ var mysqlDialect = dialect{
 	forUpdate:    " FOR UPDATE",
 	clock:        `SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)`,
 	missingTable: func(err error) bool { return mysqlError(err) == 1146 }, // ER_NO_SUCH_TABLE
+	missingField: func(err error) bool { return mysqlError(err) == 1054 }, // ER_BAD_FIELD_ERROR
 	remedy:       mysqlRemedy,
 }

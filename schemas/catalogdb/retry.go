@@ -32,6 +32,9 @@ func (d *DB) retry(ctx context.Context, try func() error) error {
 		if err == nil || n == maxTries || ctx.Err() != nil {
 			return err
 		}
+		if d.missingTable(err) || d.missingField(err) {
+			return &schemaError{err}
+		}
 		r := d.remedy(err)
 		if r == none || !pause(ctx, backoff(r, n)) {
 			return err
