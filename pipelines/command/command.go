@@ -85,7 +85,10 @@ func (l Line) Run(ctx context.Context, grammar any, args []string, run func(*kon
 		return Misused
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
-	if err = run(parsed); err != nil && err.Error() != "" {
+	if err = negative(parsed); err == nil {
+		err = run(parsed)
+	}
+	if err != nil && err.Error() != "" {
 		fmt.Fprintf(l.Err, "%s: %s\n", l.Name, Printable(strings.ReplaceAll(err.Error(), "\n", "; ")))
 	}
 	return CodeOf(err)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -19,6 +20,9 @@ type pushes struct {
 	Now    bool
 	Data   string
 	User   string `env:"MILL_USER"`
+	Limit  int
+	Age    time.Duration
+	Form   string `enum:"text,json," default:""`
 }
 
 func (pushes) Run() error { return nil }
@@ -26,7 +30,11 @@ func (pushes) Run() error { return nil }
 type mills struct {
 	Push pushes   `cmd:"" help:"Push packages."`
 	Repo struct { // a group of commands
-		List struct{} `cmd:""`
+		List   struct{} `cmd:""`
+		Cancel struct {
+			Run int64  `arg:""`
+			By  string `required:""`
+		} `cmd:""`
 	} `cmd:""`
 }
 
@@ -47,12 +55,20 @@ func TestHabits(t *testing.T) {
 		{"a flag asks for the version", []string{"--version"}, 0, "mill " + command.Version() + "\n", ""},
 		{"so does a word", []string{"version"}, 0, "mill " + command.Version() + "\n", ""},
 		{"a command is missing", nil, 2, "", "mill: name a command: push, repo; see mill --help\n"},
-		{"a command of a group is missing", []string{"repo"}, 2, "", "mill: name a command: list; see mill repo --help\n"},
+		{"a command of a group is missing", []string{"repo"}, 2, "", "mill: name a command: list, cancel; see mill repo --help\n"},
 		{"arguments are missing", []string{"push", "a"}, 2, "", "mill: missing: <files> ...; see mill push --help\n"},
 		{"all arguments are missing", []string{"push"}, 2, "", "mill: missing: <target> <files> ...; see mill push --help\n"},
 		{"a flag is unknown to a command", []string{"push", "--what", "a", "b"}, 2, "", "mill: unknown flag --what; see mill push --help\n"},
 		{"a command is unknown", []string{"pull"}, 2, "", "mill: unexpected argument pull, did you mean \"push\"?; see mill --help\n"},
 		{"help for an unknown command", []string{"help", "pull"}, 2, "", "mill: unexpected argument pull, did you mean \"push\"?; see mill --help\n"},
+		{"a number is none", []string{"push", "--limit", "x", "a", "b"}, 2, "", "mill: --limit \"x\": use a whole number; see mill push --help\n"},
+		{"a number looks like a flag", []string{"push", "--limit", "-1", "a", "b"}, 2, "", "mill: --limit \"-1\": use a whole number; see mill push --help\n"},
+		{"an argument is no number", []string{"repo", "cancel", "x"}, 2, "", "mill: run \"x\": use a whole number; see mill repo cancel --help\n"},
+		{"a duration is none", []string{"push", "--age", "5", "a", "b"}, 2, "", "mill: --age \"5\": use a duration such as 30s, 5m or 2h; see mill push --help\n"},
+		{"a duration is negative", []string{"push", "--age=-5s", "a", "b"}, 2, "", "mill: --age -5s: use 0s or more\n"},
+		{"a choice is none", []string{"push", "--form", "xml", "a", "b"}, 2, "", "mill: --form \"xml\": use text or json; see mill push --help\n"},
+		{"a flag is missing", []string{"repo", "cancel", "7"}, 2, "", "mill: missing: --by=BY; see mill repo cancel --help\n"},
+		{"the version has no more to it", []string{"version", "push"}, 0, "mill " + command.Version() + "\n", ""},
 		{"a file may be called version", []string{"push", "a", "version"}, 0, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

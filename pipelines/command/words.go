@@ -2,9 +2,12 @@ package command
 
 import (
 	"errors"
+	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 )
@@ -14,7 +17,7 @@ func asFlags(args []string) []string {
 	switch {
 	case len(args) > 0 && args[0] == "help":
 		return append(slices.Clone(args[1:]), "--help")
-	case len(args) == 1 && args[0] == "version":
+	case len(args) > 0 && args[0] == "version":
 		return []string{"--version"}
 	}
 	return args
@@ -34,13 +37,13 @@ func sentence(err error) string {
 	e, ok := errors.AsType[*kong.ParseError](err)
 	what, expected := strings.CutPrefix(err.Error(), "expected ")
 	if !ok || !expected || e.Context == nil {
-		return err.Error()
+		return valueSentence(err.Error())
 	}
 	if missing, unquoted := strconv.Unquote(what); unquoted == nil && strings.HasPrefix(missing, "<") {
 		return "missing: " + missing
 	}
 	if !strings.HasPrefix(what, "one of ") && !strings.HasPrefix(what, `"`) {
-		return err.Error() // a flag's value
+		return valueSentence(err.Error())
 	}
 	node := e.Context.Selected()
 	if node == nil {
@@ -53,4 +56,38 @@ func sentence(err error) string {
 		}
 	}
 	return "name a command: " + strings.Join(names, ", ")
+}
+
+var (
+	badNumber   = regexp.MustCompile(`^\[?<?(--)?([^:>]+)>?\]?: expected (?:a valid 64 bit \w+|\w+ value) but got "(.*?)"`)
+	badDuration = regexp.MustCompile(`^(--[^:]+): expected duration but got "(.*?)"`)
+	badChoice   = regexp.MustCompile(`^(--\S+) must be one of (\S+) but got "(.*)"$`)
+)
+
+// valueSentence says in a user's words what kong says of a value.
+func valueSentence(s string) string {
+	if m := badNumber.FindStringSubmatch(s); m != nil {
+		return fmt.Sprintf("%s%s %q: use a whole number", m[1], m[2], m[3])
+	}
+	if m := badDuration.FindStringSubmatch(s); m != nil {
+		return fmt.Sprintf("%s %q: use a duration such as 30s, 5m or 2h", m[1], m[2])
+	}
+	if m := badChoice.FindStringSubmatch(s); m != nil {
+		choices := slices.DeleteFunc(strings.Split(strings.ReplaceAll(m[2], `"`, ""), ","), func(c string) bool { return c == "" })
+		return fmt.Sprintf("%s %q: use %s", m[1], m[3], strings.Join(choices, " or "))
+	}
+	if missing, ok := strings.CutPrefix(s, "missing flags: "); ok {
+		return "missing: " + missing
+	}
+	return s
+}
+
+// negative returns an error for a time to wait, or to keep something, that is less than none.
+func negative(parsed *kong.Context) error {
+	for _, f := range parsed.Flags() {
+		if d, ok := f.Target.Interface().(time.Duration); ok && d < 0 {
+			return Usage("--%s %s: use 0s or more", f.Name, d)
+		}
+	}
+	return nil
 }

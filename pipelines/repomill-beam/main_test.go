@@ -131,7 +131,7 @@ func TestUsage(t *testing.T) {
 	}{
 		{"help is no error", []string{"--help"}, 0, ""},
 		{"a runner is needed", company, 2, "--runner"},
-		{"an embedded runner is not an engine", with(company, "--runner=direct"), 2, "must be one of"},
+		{"an embedded runner is not an engine", with(company, "--runner=direct"), 2, "use flink or dataflow"},
 		{"Flink needs an endpoint", with(company, "--runner=flink"), 2, "--endpoint"},
 		{"processes need a command", with(onFlink, "--environment-type=PROCESS"), 2, "--environment-config"},
 		{"files are out of reach of other machines", with(onFlink, "--staging=file:///in"), 2, "--staging"},
