@@ -25,9 +25,9 @@ func (c *lsCmd) Run(ctx context.Context, io stdio) error {
 	if n := strings.Count(target, "/"); n != 3 && n != 4 {
 		return command.Usage("target %q: use owner/name/os/version[/component or /arch], such as acme/tools/el/9", c.Target)
 	}
-	name, version, versioned := strings.Cut(c.Name, "=")
-	if c.Name != "" && (name == "" || versioned && version == "") {
-		return command.Usage("package %q: use NAME or NAME=VERSION, such as hello=1.0", c.Name)
+	name, version, err := parsePackage(c.Name)
+	if err != nil {
+		return err
 	}
 	db, err := c.open(ctx)
 	if err != nil {

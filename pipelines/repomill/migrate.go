@@ -25,9 +25,9 @@ Examples:
 
 // Run migrates.
 func (c *migrateCmd) Run(ctx context.Context, io stdio) error {
-	db, err := catalogdb.Open(c.Catalog)
+	db, err := catalogdb.Open(c.Catalog) // which asks no server
 	if err != nil {
-		return command.Fault(err)
+		return command.Usage("%w", err)
 	}
 	defer db.Close()
 	if err := db.Migrate(ctx); err != nil {

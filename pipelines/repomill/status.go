@@ -7,12 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
 )
 
 // catalogFlags say where the catalog is.
@@ -24,19 +26,24 @@ type catalogFlags struct {
 // open opens the catalog, which must exist and answer.
 func (f catalogFlags) open(ctx context.Context) (*catalogdb.DB, error) {
 	url := f.Catalog
+	if url == "" && f.Data == "" {
+		return nil, command.Usage("--data: name the folder of repomill up")
+	}
 	if url == "" {
 		url = "sqlite://" + f.Data + "/catalog.db"
 	}
 	if path, ok := strings.CutPrefix(url, "sqlite://"); ok && path != "" {
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && f.Catalog == "" {
+		_, err := os.Stat(path)
+		absent := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+		if absent && f.Catalog == "" {
 			return nil, command.Fault(fmt.Errorf("there is no catalog %s: name the folder of repomill up with --data", path))
-		} else if errors.Is(err, fs.ErrNotExist) {
+		} else if absent {
 			return nil, command.Fault(fmt.Errorf("there is no catalog %s: make one with repomill migrate --catalog, or name another", path))
 		}
 	}
-	db, err := catalogdb.Open(url)
+	db, err := catalogdb.Open(url) // which asks no server
 	if err != nil {
-		return nil, command.Fault(err)
+		return nil, command.Usage("%w", err)
 	}
 	if err := db.Ping(ctx); err != nil { // which says better what is wrong than the first question does
 		db.Close() //nolint:errcheck // nothing was done
@@ -71,13 +78,20 @@ type releaseStatus struct {
 
 // Run prints the report.
 func (c *statusCmd) Run(ctx context.Context, io stdio) error {
+	if c.Limit < 0 {
+		return command.Usage("--limit %d: use 0 or more", c.Limit)
+	}
+	pkg, version, err := parsePackage(c.Package)
+	if err != nil {
+		return err
+	}
 	db, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	if c.Package != "" {
-		return c.placements(ctx, io, db)
+	if pkg != "" {
+		return c.placements(ctx, io, db, pkg, version)
 	}
 	report, err := c.report(ctx, db)
 	if err != nil {
@@ -91,10 +105,42 @@ func (c *statusCmd) Run(ctx context.Context, io stdio) error {
 	case empty && c.Target == "":
 		fmt.Fprintln(io.out, "nothing is published yet")
 	case empty && len(report.Uploads) == 0:
-		return fmt.Errorf("nothing is known of %s", c.Target)
+		return c.unknown(ctx, db)
 	}
 	printReport(io, report, time.Now())
 	return nil
+}
+
+// parsePackage takes NAME or NAME=VERSION apart; nothing stands for all packages.
+func parsePackage(s string) (name, version string, err error) {
+	name, version, versioned := strings.Cut(s, "=")
+	if s != "" && name == "" || versioned && version == "" {
+		return "", "", command.Usage("package %q: use NAME or NAME=VERSION, such as hello=1.0", s)
+	}
+	return name, version, nil
+}
+
+// unknown returns an error for a target that has nothing, which names the nearest that has.
+func (c *statusCmd) unknown(ctx context.Context, db *catalogdb.DB) error {
+	all, err := db.Repositories(ctx)
+	if err != nil {
+		return command.Fault(err)
+	}
+	var known []string
+	for _, s := range all {
+		r := s.Repository.String()
+		if below(r, c.Target) {
+			return fmt.Errorf("nothing was pushed to %s yet", c.Target)
+		}
+		known = append(known, s.Repository.Owner, r)
+		for _, d := range s.Distributions {
+			known = append(known, r+"/"+d.Distribution.OS, r+"/"+d.Distribution.String())
+		}
+	}
+	if near := layout.Nearest(strings.Trim(c.Target, "/"), known); near != "" {
+		return fmt.Errorf("nothing is known of %s; did you mean %s?", c.Target, near)
+	}
+	return fmt.Errorf("nothing is known of %s; repomill repo list shows the repositories", c.Target)
 }
 
 // below reports whether a path is the target or below it.

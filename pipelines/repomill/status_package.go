@@ -23,19 +23,24 @@ type placement struct {
 }
 
 // placements answers whether a package is out, and where not: a line for each release below the target.
-func (c *statusCmd) placements(ctx context.Context, io stdio, db *catalogdb.DB) error {
+func (c *statusCmd) placements(ctx context.Context, io stdio, db *catalogdb.DB, pkg, version string) error {
 	target := strings.Trim(c.Target, "/")
 	owner, rest, ok := strings.Cut(target, "/")
 	name, _, _ := strings.Cut(rest, "/")
 	if !ok || name == "" {
 		return command.Usage("target %q: name at least the repository, owner/name", c.Target)
 	}
-	pkg, version, _ := strings.Cut(c.Package, "=")
 	found, err := db.Placements(ctx, catalog.Repository{Owner: owner, Name: name}, pkg, version)
 	if err != nil {
 		return notDeclared(ctx, db, catalog.Repository{Owner: owner, Name: name}, err)
 	}
 	found = slices.DeleteFunc(found, func(p catalogdb.Placement) bool { return !below(p.Release.String(), target) })
+	if len(found) == 0 {
+		if c.JSON {
+			printJSON(io, []placement{})
+		}
+		return c.unknown(ctx, db)
+	}
 	rows := make([]placement, len(found))
 	out := false
 	for i, p := range found {
@@ -44,7 +49,7 @@ func (c *statusCmd) placements(ctx context.Context, io stdio, db *catalogdb.DB) 
 	}
 	c.printPlacements(io, rows)
 	if !out {
-		return fmt.Errorf("%s is out nowhere below %s", c.Package, target)
+		return fmt.Errorf("%s is out nowhere below %s; repomill ls OWNER/NAME/OS/VERSION lists what is", c.Package, target)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -49,7 +50,7 @@ type DB struct {
 func Open(rawURL string) (*DB, error) {
 	switch scheme, rest, _ := strings.Cut(rawURL, "://"); {
 	case scheme == "sqlite" && rest != "":
-		return openSQLite(rest)
+		return openSQLite(filepath.Clean(rest)) // a URL of SQLite has a server after two slashes
 	case scheme == "mysql" && rest != "":
 		return openMySQL(rawURL)
 	default: // it may hold a password: say nothing of it

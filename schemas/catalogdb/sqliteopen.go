@@ -31,9 +31,7 @@ func explainOpen(path string, err error) error {
 	}
 	switch e.Code() & mask {
 	case perm, readOnly, cannotOpen:
-		if detail := whyClosed(path); detail != "" {
-			return &openError{detail, err}
-		}
+		return &openError{whyClosed(path), err}
 	case noDatabase, corrupt:
 		return &openError{fmt.Sprintf("%s is no SQLite database, or damaged: name another with --catalog or --data, or restore it (without a catalog, repomill up takes over what is published)", path), err}
 	case full:
@@ -45,14 +43,16 @@ func explainOpen(path string, err error) error {
 // asOwner is what helps a user who may not use the catalog.
 const asOwner = "run the command as the user of repomill up or the worker (sudo -u)"
 
-// whyClosed says why the file of a catalog cannot be opened, and what to do, or nothing if it can be.
+// whyClosed says why the file of a catalog cannot be opened, and what to do.
 func whyClosed(path string) string {
 	dir := filepath.Dir(path)
-	_, noDir := os.Stat(dir)
+	folder, noDir := os.Stat(dir)
 	info, noFile := os.Stat(path)
 	switch {
 	case errors.Is(noDir, fs.ErrNotExist):
 		return fmt.Sprintf("there is no folder for the catalog %s: make it, or name another with --catalog or --data", path)
+	case noDir == nil && !folder.IsDir():
+		return fmt.Sprintf("%s, the folder of the catalog, is a file: name another with --catalog or --data", dir)
 	case errors.Is(noFile, fs.ErrPermission):
 		return fmt.Sprintf("this user may not enter the folder of the catalog %s: %s", path, asOwner)
 	case noFile == nil && info.IsDir():
@@ -68,7 +68,7 @@ func whyClosed(path string) string {
 		return fmt.Sprintf("this user may not read and write the catalog %s, which is written to even by who only reads it: %s", path, asOwner)
 	}
 	if unix.Access(dir, unix.W_OK) == nil {
-		return ""
+		return fmt.Sprintf("no catalog can be opened or made at %s: name another file with --catalog or --data", path)
 	}
 	return fmt.Sprintf("this user may not write to the folder of the catalog %s, where SQLite keeps a log even for who only reads: %s", path, asOwner)
 }
