@@ -104,7 +104,7 @@ func (c *checkCmd) keyring() (sign.Keyring, error) {
 	}
 	keyring, err := sign.ReadKeyring(text)
 	if err != nil {
-		return keyring, command.Usage("--keyring %s: %w", c.Keyring, err)
+		return keyring, command.Usage("--keyring %s: %w: fetch one with curl -fsSLo FILE https://HOST/owner/name/gpgkey", c.Keyring, err)
 	}
 	return keyring, nil
 }

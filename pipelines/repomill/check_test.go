@@ -103,7 +103,10 @@ func TestCheckOfWhatIsNoRelease(t *testing.T) {
 		says        string // all of it
 	}{
 		{"a private repository", s.url + "/acme/secret", 4, s.url + "/acme/secret: 401 Unauthorized: the repository is private or there is none; put a token into the URL, as http://TOKEN@" + strings.TrimPrefix(s.url, "http://") + "/acme/secret"},
-		{"a host", store.URL, 4, store.URL + " is no repository (404 Not Found): add its name, as " + store.URL + "/owner/name"},
+		{"a host", store.URL, 4, store.URL + " is no repository (404 Not Found): name one, as in " + store.URL + "/owner/name"},
+		{"an owner", store.URL + "/acme", 4, store.URL + "/acme is no repository (404 Not Found): name one, as in " + store.URL + "/owner/name"},
+		{"a URL without its scheme", "127.0.0.1:8080/acme/tools", 4, "there is no folder 127.0.0.1:8080/acme/tools; a URL begins with http:// or https://"},
+		{"a scheme in capitals", "HTTP://127.0.0.1:1/acme/tools", 4, "cannot reach http://127.0.0.1:1/acme/tools: dial tcp 127.0.0.1:1: connect: connection refused"},
 		{"a repository that is not there", store.URL + "/acme/nothing", 4, "there is no release at or below " + store.URL + "/acme/nothing (404 Not Found): name a repository, .../owner/name[/os[/version]]; a release of apt, .../dists/CODENAME; or the baseurl of an RPM repository"},
 		{"one in a store that lists nothing", store.URL + "/s3/tools/ubuntu", 4, "there is no release at or below " + store.URL + "/s3/tools/ubuntu (403 Forbidden): name a repository, .../owner/name[/os[/version]]; a release of apt, .../dists/CODENAME; or the baseurl of an RPM repository"},
 		{"a server that is broken", store.URL + "/broken/tools", 4, store.URL + "/broken/tools: the server answers 500 Internal Server Error"},
@@ -119,6 +122,25 @@ func TestCheckOfWhatIsNoRelease(t *testing.T) {
 	} {
 		if a := repomill(t, "check", tt.place, "--keyring", ring); a.code != tt.code || a.stderr != "repomill: "+tt.says+"\n" || a.stdout != "" {
 			t.Errorf("%s: got %v, want code %d and %q", tt.fact, a, tt.code, tt.says)
+		}
+	}
+}
+
+// A keyring that is none says how to get one.
+func TestCheckKeyring(t *testing.T) {
+	t.Parallel()
+	for fact, tt := range map[string]struct{ text, says string }{
+		"an empty file, as curl without -L writes": {"", "it is empty"},
+		"a page":                       {"<html>\n", "it is no OpenPGP key, neither armoured nor binary"},
+		"a signature in a key's place": {"-----BEGIN PGP SIGNATURE-----\n\nwsE=\n=aaaa\n-----END PGP SIGNATURE-----\n", `the block is a "PGP SIGNATURE", not a key`},
+	} {
+		file := newFile(t, "key", []byte(tt.text)).path
+		want := "repomill: --keyring " + file + ": " + tt.says + ": fetch one with curl -fsSLo FILE https://HOST/owner/name/gpgkey\n"
+		if a := repomill(t, "check", ".", "--keyring", file); a.code != 2 || a.stderr != want {
+			t.Errorf("%s: got %v, want %q", fact, a, want)
+		}
+		if a := repomill(t, "repo", "create", "acme/tools", "--package-key", file); a.code != 2 || a.stderr != "repomill: --package-key "+file+": "+tt.says+"\n" {
+			t.Errorf("%s, as a package key: got %v", fact, a)
 		}
 	}
 }

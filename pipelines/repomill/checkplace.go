@@ -35,7 +35,7 @@ func (p checkPlace) nameOf(f check.Found, r check.Release) string {
 // findPlace finds the releases at a place or below it.
 func findPlace(ctx context.Context, place string, table *layout.Table) (checkPlace, error) {
 	scheme, rest, is := strings.Cut(place, "://")
-	switch {
+	switch scheme = strings.ToLower(scheme); {
 	case !is && place == "":
 		return checkPlace{}, command.Usage("name what to check: a folder such as ./data/bucket, or a URL")
 	case !is:
@@ -66,7 +66,11 @@ func findInFolder(place string) (checkPlace, error) {
 	dir = trimPlace(dir)
 	switch info, err := os.Stat(dir); {
 	case errors.Is(err, fs.ErrNotExist):
-		return checkPlace{}, command.Fault(fmt.Errorf("there is no folder %s", place))
+		advice := ""
+		if first, _, _ := strings.Cut(place, "/"); strings.Contains(first, ":") || strings.Contains(strings.Trim(first, "."), ".") {
+			advice = "; a URL begins with http:// or https://"
+		}
+		return checkPlace{}, command.Fault(fmt.Errorf("there is no folder %s%s", place, advice))
 	case err != nil:
 		return checkPlace{}, command.Fault(err)
 	case !info.IsDir():

@@ -179,9 +179,9 @@ func noRelease(ctx context.Context, client *http.Client, place, shown string, re
 	if refused != nil {
 		why = refused.Error()
 	}
-	_, path, _ := strings.Cut(shown, "://")
-	if strings.Count(path, "/") < 2 {
-		return command.Fault(fmt.Errorf("%s is no repository (%s): add its name, as %s/owner/name", shown, why, shown))
+	scheme, path, _ := strings.Cut(shown, "://")
+	if host, _, _ := strings.Cut(path, "/"); strings.Count(path, "/") < 2 {
+		return command.Fault(fmt.Errorf("%s is no repository (%s): name one, as in %s://%s/owner/name", shown, why, scheme, host))
 	}
 	return command.Fault(fmt.Errorf("there is no release at or below %s (%s): name a repository, .../owner/name[/os[/version]]; a release of apt, .../dists/CODENAME; or the baseurl of an RPM repository", shown, why))
 }

@@ -27,14 +27,7 @@ type Keyring struct {
 
 // ReadKeyring reads public keys, armoured (any number of blocks) or binary.
 func ReadKeyring(b []byte) (Keyring, error) {
-	raw := b
-	if bytes.Contains(b, []byte("-----BEGIN PGP ")) {
-		var err error
-		if raw, err = dearmorKeys(b); err != nil {
-			return Keyring{}, err
-		}
-	}
-	list, err := openpgp.ReadKeyRing(bytes.NewReader(raw))
+	list, err := readCertificates(b)
 	if err != nil {
 		return Keyring{}, err
 	}
@@ -50,6 +43,23 @@ func ReadKeyring(b []byte) (Keyring, error) {
 		return Keyring{}, errors.New("it has no key that may sign")
 	}
 	return k, nil
+}
+
+// readCertificates reads keys, armoured (any number of blocks) or binary.
+func readCertificates(b []byte) (openpgp.EntityList, error) {
+	if len(bytes.TrimSpace(b)) == 0 {
+		return nil, errors.New("it is empty")
+	}
+	if bytes.Contains(b, []byte("-----BEGIN PGP ")) {
+		var err error
+		if b, err = dearmorKeys(b); err != nil {
+			return nil, err
+		}
+	}
+	if len(b) > 0 && b[0]&0x80 == 0 { // no packet begins so (RFC 9580, section 4.2)
+		return nil, errors.New("it is no OpenPGP key, neither armoured nor binary")
+	}
+	return openpgp.ReadKeyRing(bytes.NewReader(b))
 }
 
 // At returns the keyring as a client at time now has it: keys that have expired by then are no good.

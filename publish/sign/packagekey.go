@@ -20,20 +20,14 @@ const maxPackageKey = 1 << 20
 // refuse by now are taken: packages that they signed may be as old.
 func ReadPackageKey(b []byte) (catalog.PackageKey, error) {
 	if len(b) > maxPackageKey {
-		return catalog.PackageKey{}, fmt.Errorf("read package key: more than %d bytes; export it without signatures by others (gpg --export-options export-minimal)", maxPackageKey)
+		return catalog.PackageKey{}, fmt.Errorf("more than %d bytes; export it without signatures by others (gpg --export-options export-minimal)", maxPackageKey)
 	}
-	if bytes.Contains(b, []byte("-----BEGIN PGP ")) {
-		var err error
-		if b, err = dearmorKeys(b); err != nil {
-			return catalog.PackageKey{}, fmt.Errorf("read package key: %w", err)
-		}
-	}
-	list, err := openpgp.ReadKeyRing(bytes.NewReader(b))
+	list, err := readCertificates(b)
 	if err != nil {
-		return catalog.PackageKey{}, fmt.Errorf("read package key: %w", err)
+		return catalog.PackageKey{}, err
 	}
 	if len(list) != 1 {
-		return catalog.PackageKey{}, errors.New("read package key: there is more than one key; register each by itself")
+		return catalog.PackageKey{}, errors.New("there is more than one key; register each by itself")
 	}
 	public, err := armorKeys(list, false)
 	if err != nil {
