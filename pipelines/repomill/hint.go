@@ -158,6 +158,17 @@ func hintText(ctx context.Context, db *catalogdb.DB, url string, table *layout.T
 	return installText(url, s, distro, pkg, token), nil
 }
 
+// check refuses what cannot be meant.
+func (f clientFlags) check() error {
+	if _, err := pipelines.ReadTable(f.Distributions); err != nil {
+		return command.Usage("--distributions: %w", err)
+	}
+	if f.PublicURL != "" {
+		return command.CheckURL("--public-url", f.PublicURL)
+	}
+	return nil
+}
+
 // client returns what the flags say, or the defaults for them.
 func (f clientFlags) client(at catalogFlags) (url string, table *layout.Table, err error) {
 	if table, err = pipelines.ReadTable(f.Distributions); err != nil {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"repomill/pipelines"
@@ -154,7 +153,7 @@ func (c *repoSetCmd) removeArches(ctx context.Context, db *catalogdb.DB, r catal
 		for _, arch := range c.RemoveArch {
 			_, err := db.RemoveArch(ctx, r, d.Distro, arch, time.Now())
 			if errors.Is(err, catalogdb.ErrInUse) {
-				return fmt.Errorf("%w; withdraw the packages first (repomill ls lists them), or leave it", err)
+				return err
 			}
 			if errors.Is(err, catalogdb.ErrNotFound) {
 				return fmt.Errorf("repository %s does not have distribution %s; repomill repo list shows those it has", r, d.Distro.Distribution)
@@ -215,7 +214,8 @@ func printRepository(io stdio, s catalog.Settings) {
 	if s.VerifyPayload == catalog.VerifyAlways {
 		verified = ", payloads verified"
 	}
-	fmt.Fprintf(io.out, "%s: %s, origin %q, label %q, %d package keys, %d tokens%s\n", s.Repository, s.Visibility, s.Origin, s.Label, len(s.PackageKeys), len(s.Tokens), verified)
+	fmt.Fprintf(io.out, "%s: %s, origin %q, label %q, %s, %s%s\n", s.Repository, s.Visibility, s.Origin, s.Label,
+		pipelines.Counted(len(s.PackageKeys), "package key"), pipelines.Counted(len(s.Tokens), "token"), verified)
 	for _, d := range s.Distributions {
 		fmt.Fprintf(io.out, "  %s: %s\n", d.Distribution, strings.TrimSpace(strings.Join(d.Components, " ")+"  "+strings.Join(d.Architectures, " ")))
 	}
@@ -231,10 +231,13 @@ func (o offer) declarations(r catalog.Repository) (all []catalogdb.Declaration, 
 		return nil, command.Usage("--component and --arch are of distributions: name those with --distribution")
 	}
 	for _, name := range o.Distribution {
-		system, version, _ := strings.Cut(name, "/")
+		system, version, is := strings.Cut(name, "/")
+		if !is || system == "" || version == "" {
+			return nil, command.Usage("--distribution %q: use OS/VERSION, such as ubuntu/jammy or el/9", name)
+		}
 		distro, rej := table.Lookup(catalog.Distribution{OS: system, Version: version})
 		if rej != nil {
-			return nil, command.Usage("--distribution %s: %s", name, rej.Detail)
+			return nil, command.Usage("--distribution: %s", rej.Detail)
 		}
 		add := func(component, arch string) {
 			all = append(all, catalogdb.Declaration{Repository: r, Distro: distro, Component: component, Arch: arch})
@@ -274,53 +277,8 @@ func (o offer) packageKeys() (all []catalog.PackageKey, err error) {
 	return all, nil
 }
 
-type repoListCmd struct {
-	catalogFlags
-	Repository string `arg:"" optional:"" help:"Only this one: owner/name."`
-	JSON       bool   `name:"json" help:"Print one JSON object a line."`
-}
-
-// Run prints the repositories, in order.
-func (c *repoListCmd) Run(ctx context.Context, io stdio) error {
-	db, err := c.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	all, err := db.Repositories(ctx)
-	if err != nil {
-		return command.Fault(err)
-	}
-	if c.Repository != "" {
-		all = slices.DeleteFunc(all, func(s catalog.Settings) bool { return s.Repository.String() != c.Repository })
-		if len(all) == 0 {
-			return fmt.Errorf("repository %s is not declared; repomill repo list shows those that are", c.Repository)
-		}
-	}
-	w := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
-	defer w.Flush()
-	for i, s := range all {
-		switch {
-		case c.JSON:
-			printJSON(io, s)
-		case c.Repository != "":
-			printRepository(io, s)
-		default:
-			if i == 0 {
-				fmt.Fprintln(w, "REPOSITORY\tVISIBILITY\tTOKENS\tDISTRIBUTIONS")
-			}
-			var names []string
-			for _, d := range s.Distributions {
-				names = append(names, d.Distribution.String())
-			}
-			fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", s.Repository, s.Visibility, len(s.Tokens), strings.Join(names, " "))
-		}
-	}
-	return nil
-}
-
 func parseRepository(s string) (catalog.Repository, error) {
-	owner, name, ok := strings.Cut(s, "/")
+	owner, name, ok := strings.Cut(strings.Trim(s, "/"), "/")
 	r := catalog.Repository{Owner: owner, Name: name}
 	if !ok {
 		return r, command.Usage("repository %q: use owner/name, such as acme/tools", s)

@@ -27,7 +27,7 @@ func TestRepoSetTakesArchitecturesOut(t *testing.T) {
 	}{
 		{"of what", []string{"--remove-arch", "riscv64"}, 2, "--distribution"},
 		{"added and removed", []string{"--distribution", "ubuntu/jammy", "--arch", "ppc64el", "--remove-arch", "ppc64el"}, 2, "both name ppc64el"},
-		{"with packages", []string{"--distribution", "ubuntu/jammy", "--remove-arch", "riscv64"}, 1, "1 packages have it"},
+		{"with packages", []string{"--distribution", "ubuntu/jammy", "--remove-arch", "riscv64"}, 1, "it is in use: 1 package has it; withdraw what repomill ls lists of it first"},
 		{"one of the distribution's own", []string{"--distribution", "el/9", "--remove-arch", "aarch64"}, 1, "every repository has it in el/9"},
 		{"one that it does not have", []string{"--distribution", "ubuntu/jammy", "--remove-arch", "armhf"}, 0, ""},
 		{"of a distribution that it does not have", []string{"--distribution", "debian/bookworm", "--remove-arch", "armhf"}, 1, "does not have distribution debian/bookworm"},

@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"repomill/pipelines"
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -210,7 +211,7 @@ func printReport(io stdio, r statusReport, now time.Time) {
 		}
 		fmt.Fprintf(w, "%s\t%s ago\t%s\t%s\n", command.Printable(u.Object), age(now.Sub(u.Received)), u.State, command.Printable(what))
 	}
-	fmt.Fprintf(w, "\nbacklog: %d uploads in all\n", r.Backlog)
+	fmt.Fprintf(w, "\nbacklog: %s in all\n", pipelines.Counted(r.Backlog, "upload"))
 }
 
 // age prints a duration in its largest unit.

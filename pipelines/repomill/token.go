@@ -41,6 +41,9 @@ func (c *tokenCreateCmd) Run(ctx context.Context, io stdio) error {
 	if !tokenName.MatchString(c.Name) {
 		return command.Usage("token name %q: use 1 to 63 letters, digits, '.', '_' and '-'", c.Name)
 	}
+	if err := c.clientFlags.check(); err != nil { // before there is a token
+		return err
+	}
 	db, err := c.openToChange(ctx)
 	if err != nil {
 		return err
@@ -109,6 +112,9 @@ func (c *tokenListCmd) Run(ctx context.Context, io stdio) error {
 	s, err := db.Settings(ctx, r)
 	if err != nil {
 		return notDeclared(ctx, db, r, err)
+	}
+	if len(s.Tokens) == 0 && !c.JSON {
+		fmt.Fprintf(io.out, "%s has no tokens\n", r)
 	}
 	w := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
 	defer w.Flush()

@@ -94,17 +94,14 @@ func setLogger(h slog.Handler) *slog.Logger {
 // open takes the folder, the addresses and the keys.
 func (s *site) open(ctx context.Context) (err error) {
 	c := s.cmd
+	if err := c.check(); err != nil {
+		return err
+	}
 	if c.Data, err = filepath.Abs(c.Data); err != nil {
 		return err
 	}
-	if err := checkAddresses(c); err != nil {
-		return err
-	}
-	if c.MaxPackageSize < 1 {
-		return command.Usage("--max-package-size %d: use a number of bytes", c.MaxPackageSize)
-	}
 	if err := os.MkdirAll(c.Data, 0o755); err != nil {
-		return command.Fault(err)
+		return command.Fault(fmt.Errorf("--data: %w: name a folder that this user may make or write to", err))
 	}
 	if s.unlock, err = lockFolder(c.Data); err != nil {
 		return err
@@ -163,28 +160,6 @@ func urlOr(url string, l net.Listener) string {
 		return "http://" + l.Addr().String()
 	}
 	return strings.TrimRight(url, "/")
-}
-
-// checkAddresses refuses addresses that clients could not be told.
-func checkAddresses(c *upCmd) error {
-	for _, a := range []struct{ flag, address, urlFlag, url string }{
-		{"--listen", c.Listen, "--public-url", c.PublicURL}, {"--edge-listen", c.EdgeListen, "--edge-url", c.EdgeURL},
-	} {
-		host, _, err := net.SplitHostPort(a.address)
-		if err != nil {
-			return command.Usage("%s %q: use host:port, such as 127.0.0.1:8080", a.flag, a.address)
-		}
-		if a.url == "" {
-			if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-				return command.Usage("%s %s is every address of this machine, and clients need one: add %s http://NAME:PORT", a.flag, a.address, a.urlFlag)
-			}
-			continue
-		}
-		if err := command.CheckURL(a.urlFlag, a.url); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // lockFolder keeps a second process off the folder.

@@ -13,7 +13,6 @@ import (
 	"repomill/pipelines"
 	"repomill/pipelines/command"
 	"repomill/pipelines/queue"
-	"repomill/publish"
 	"repomill/schemas/layout"
 )
 
@@ -138,11 +137,16 @@ func (c *workerCmd) config() pipelines.Config {
 }
 
 func (c *workerCmd) check() error {
-	if c.MaxPackageSize < 1 {
-		return command.Usage("--max-package-size %d: use a number of bytes", c.MaxPackageSize)
+	if err := checkSizes(c.MaxPackageSize, c.CacheSize, c.Retention); err != nil {
+		return err
 	}
-	if c.Retention < publish.MinRetention {
-		return command.Usage("--retention %s: clients may need what was superseded for %s; use that or more", c.Retention, publish.MinRetention)
+	if c.OpsListen != "" {
+		if err := checkAddress("--ops-listen", c.OpsListen); err != nil {
+			return err
+		}
+	}
+	if _, err := pipelines.ReadTable(c.Distributions); err != nil {
+		return command.Usage("--distributions: %w", err)
 	}
 	if c.UploadTimeout < minUploadTimeout {
 		return command.Usage("--upload-timeout %s: use %s or more, or good uploads are given up", c.UploadTimeout, minUploadTimeout)

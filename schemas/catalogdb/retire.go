@@ -13,7 +13,7 @@ import (
 
 var (
 	// ErrInUse is returned for an architecture that cannot be taken out of a repository.
-	ErrInUse = errors.New("the architecture is in use")
+	ErrInUse = errors.New("it is in use")
 	// ErrRetired is returned for a package whose architecture was taken out of its repository.
 	ErrRetired = errors.New("the repository does not have its architecture any more: add that with repomill repo set --arch first")
 )
@@ -40,7 +40,7 @@ func (d *DB) RemoveArch(ctx context.Context, r catalog.Repository, distro layout
 			return err
 		}
 		if slices.Contains(distro.Architectures, arch) {
-			return fmt.Errorf("every repository has it in %s: %w", distro.Distribution, ErrInUse)
+			return fmt.Errorf("%w: every repository has it in %s", ErrInUse, distro.Distribution)
 		}
 		if err := checkUnused(ctx, tx, id, distro.Format, arch); err != nil {
 			return err
@@ -75,7 +75,11 @@ func checkUnused(ctx context.Context, tx *transaction, distribution int64, forma
 	n, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM packages WHERE distribution_id = ? AND state IN (?, ?) AND `+where,
 		append([]any{distribution, catalog.Active, catalog.Claimed}, args...)...).Scan)
 	if err == nil && n > 0 {
-		err = fmt.Errorf("%d packages have it: %w", n, ErrInUse)
+		packages := "1 package has it"
+		if n > 1 {
+			packages = fmt.Sprintf("%d packages have it", n)
+		}
+		err = fmt.Errorf("%w: %s; withdraw what repomill ls lists of it first", ErrInUse, packages)
 	}
 	return err
 }

@@ -77,15 +77,15 @@ func (t *Table) Extend(r io.Reader) error {
 	dec.DisallowUnknownFields()
 	var entries []jsonDistro
 	if err := dec.Decode(&entries); err != nil {
-		return fmt.Errorf("read distributions: %w", err)
+		return fmt.Errorf("it is no list of distributions in JSON: %w", err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read distributions: there is more than one list")
+		return errors.New("it has more than one list of distributions")
 	}
 	for _, e := range entries {
 		d, err := e.distro()
 		if err != nil {
-			return fmt.Errorf("read distributions: %s: %w", e.Name, err)
+			return fmt.Errorf("distribution %q: %w", e.Name, err)
 		}
 		if i, ok := t.byName[d.Distribution]; ok {
 			t.distros[i] = d

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"net"
+	"time"
+
+	"repomill/pipelines"
+	"repomill/pipelines/command"
+	"repomill/publish"
+)
+
+// check refuses what cannot be meant, before anything is made.
+func (c *upCmd) check() error {
+	if c.Data == "" {
+		return command.Usage("--data: name a folder, such as ./data")
+	}
+	if err := checkSizes(c.MaxPackageSize, c.CacheSize, c.Retention); err != nil {
+		return err
+	}
+	if _, err := pipelines.ReadTable(c.Distributions); err != nil {
+		return command.Usage("--distributions: %w", err)
+	}
+	if c.OpsListen != "" {
+		if err := checkAddress("--ops-listen", c.OpsListen); err != nil {
+			return err
+		}
+	}
+	return checkAddresses(c)
+}
+
+// checkSizes refuses sizes and times that up and the worker cannot go by.
+func checkSizes(maxPackage, cache int64, retention time.Duration) error {
+	switch {
+	case maxPackage < 1:
+		return command.Usage("--max-package-size %d: use a number of bytes", maxPackage)
+	case cache < 0:
+		return command.Usage("--cache-size %d: use a number of bytes", cache)
+	case retention < publish.MinRetention:
+		return command.Usage("--retention %s: clients may need what was superseded for %s; use that or more", retention, publish.MinRetention)
+	}
+	return nil
+}
+
+// checkAddress refuses what cannot be an address of this machine.
+func checkAddress(flag, address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return command.Usage("%s %q: use host:port, such as 127.0.0.1:8080", flag, address)
+	}
+	return nil
+}
+
+// checkAddresses refuses addresses that clients could not be told.
+func checkAddresses(c *upCmd) error {
+	for _, a := range []struct{ flag, address, urlFlag, url string }{
+		{"--listen", c.Listen, "--public-url", c.PublicURL}, {"--edge-listen", c.EdgeListen, "--edge-url", c.EdgeURL},
+	} {
+		if err := checkAddress(a.flag, a.address); err != nil {
+			return err
+		}
+		host, _, _ := net.SplitHostPort(a.address)
+		if a.url == "" {
+			if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+				return command.Usage("%s %s is every address of this machine, and clients need one: add %s http://NAME:PORT", a.flag, a.address, a.urlFlag)
+			}
+			continue
+		}
+		if err := command.CheckURL(a.urlFlag, a.url); err != nil {
+			return err
+		}
+	}
+	return nil
+}
