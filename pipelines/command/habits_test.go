@@ -63,7 +63,7 @@ func TestHabits(t *testing.T) {
 		{"help for an unknown command", []string{"help", "pull"}, 2, "", "mill: unexpected argument pull, did you mean \"push\"?; see mill --help\n"},
 		{"a number is none", []string{"push", "--limit", "x", "a", "b"}, 2, "", "mill: --limit \"x\": use a whole number; see mill push --help\n"},
 		{"a number looks like a flag", []string{"push", "--limit", "-1", "a", "b"}, 2, "", "mill: --limit \"-1\": use a whole number; see mill push --help\n"},
-		{"an argument is no number", []string{"repo", "cancel", "x"}, 2, "", "mill: run \"x\": use a whole number; see mill repo cancel --help\n"},
+		{"an argument is not a number", []string{"repo", "cancel", "x"}, 2, "", "mill: run \"x\": use a whole number; see mill repo cancel --help\n"},
 		{"a duration is none", []string{"push", "--age", "5", "a", "b"}, 2, "", "mill: --age \"5\": use a duration such as 30s, 5m or 2h; see mill push --help\n"},
 		{"a duration is negative", []string{"push", "--age=-5s", "a", "b"}, 2, "", "mill: --age -5s: use 0s or more\n"},
 		{"a choice is none", []string{"push", "--form", "xml", "a", "b"}, 2, "", "mill: --form \"xml\": use text or json; see mill push --help\n"},

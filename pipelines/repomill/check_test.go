@@ -103,8 +103,8 @@ func TestCheckOfWhatIsNoRelease(t *testing.T) {
 		says        string // all of it
 	}{
 		{"a private repository", s.url + "/acme/secret", 4, s.url + "/acme/secret: 401 Unauthorized: the repository is private or there is none; put a token into the URL, as http://TOKEN@" + strings.TrimPrefix(s.url, "http://") + "/acme/secret"},
-		{"a host", store.URL, 4, store.URL + " is no repository (404 Not Found): name one, as in " + store.URL + "/owner/name"},
-		{"an owner", store.URL + "/acme", 4, store.URL + "/acme is no repository (404 Not Found): name one, as in " + store.URL + "/owner/name"},
+		{"a host", store.URL, 4, store.URL + " is not a repository (404 Not Found): name one, as in " + store.URL + "/owner/name"},
+		{"an owner", store.URL + "/acme", 4, store.URL + "/acme is not a repository (404 Not Found): name one, as in " + store.URL + "/owner/name"},
 		{"a URL without its scheme", "127.0.0.1:8080/acme/tools", 4, "there is no folder 127.0.0.1:8080/acme/tools; a URL begins with http:// or https://"},
 		{"a scheme in capitals", "HTTP://127.0.0.1:1/acme/tools", 4, "cannot reach http://127.0.0.1:1/acme/tools: dial tcp 127.0.0.1:1: connect: connection refused"},
 		{"a repository that is not there", store.URL + "/acme/nothing", 4, "there is no release at or below " + store.URL + "/acme/nothing (404 Not Found): name a repository, .../owner/name[/os[/version]]; a release of apt, .../dists/CODENAME; or the baseurl of an RPM repository"},
@@ -131,7 +131,7 @@ func TestCheckKeyring(t *testing.T) {
 	t.Parallel()
 	for fact, tt := range map[string]struct{ text, says string }{
 		"an empty file, as curl without -L writes": {"", "it is empty"},
-		"a page":                       {"<html>\n", "it is no OpenPGP key, neither armoured nor binary"},
+		"a page":                       {"<html>\n", "it is not an OpenPGP key, armoured or binary"},
 		"a signature in a key's place": {"-----BEGIN PGP SIGNATURE-----\n\nwsE=\n=aaaa\n-----END PGP SIGNATURE-----\n", `the block is a "PGP SIGNATURE", not a key`},
 	} {
 		file := newFile(t, "key", []byte(tt.text)).path

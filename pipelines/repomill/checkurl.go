@@ -51,7 +51,7 @@ func findAtURL(ctx context.Context, place string, table *layout.Table) (checkPla
 	return checkPlace{}, noRelease(ctx, client, place, shown, refused)
 }
 
-// patientTransport waits long for a server, and not for ever.
+// patientTransport waits long for a server, and ends.
 func patientTransport() http.RoundTripper {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.ResponseHeaderTimeout = time.Minute
@@ -181,7 +181,7 @@ func noRelease(ctx context.Context, client *http.Client, place, shown string, re
 	}
 	scheme, path, _ := strings.Cut(shown, "://")
 	if host, _, _ := strings.Cut(path, "/"); strings.Count(path, "/") < 2 {
-		return command.Fault(fmt.Errorf("%s is no repository (%s): name one, as in %s://%s/owner/name", shown, why, scheme, host))
+		return command.Fault(fmt.Errorf("%s is not a repository (%s): name one, as in %s://%s/owner/name", shown, why, scheme, host))
 	}
 	return command.Fault(fmt.Errorf("there is no release at or below %s (%s): name a repository, .../owner/name[/os[/version]]; a release of apt, .../dists/CODENAME; or the baseurl of an RPM repository", shown, why))
 }

@@ -112,7 +112,7 @@ func (c *statusCmd) Run(ctx context.Context, io stdio) error {
 	return nil
 }
 
-// parsePackage takes NAME or NAME=VERSION apart; nothing stands for all packages.
+// parsePackage takes NAME or NAME=VERSION apart; both are empty for all packages.
 func parsePackage(s string) (name, version string, err error) {
 	name, version, versioned := strings.Cut(s, "=")
 	if s != "" && name == "" || versioned && version == "" {

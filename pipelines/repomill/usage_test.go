@@ -15,7 +15,7 @@ func TestUsage(t *testing.T) {
 		return append([]string{"worker", "--staging", "file://" + dir + "/data", "--events", "dir://", "--bucket", "file://" + dir + "/data",
 			"--catalog", "sqlite://" + dir + "/data", "--signing-key", "file://" + dir + "/data", "--public-url", "http://x"}, more...)
 	}
-	const table = ": it is no list of distributions in JSON: invalid character 'j' looking for beginning of value"
+	const table = ": it is not a list of distributions in JSON: invalid character 'j' looking for beginning of value"
 	const retention = "--retention 1h0m0s: clients may need what was superseded for 24h0m0s; use that or more"
 	const address = `: use host:port, such as 127.0.0.1:8080`
 	for _, tt := range []struct {
@@ -42,7 +42,7 @@ func TestUsage(t *testing.T) {
 		{"a repository without a name", at("repo", "list", "acme"), `repository "acme": use owner/name, such as acme/tools`},
 		{"a token for no URL", at("token", "create", "acme/tools", "ci", "--public-url", "x"), `--public-url "x": use http://NAME[:PORT] or https://NAME[:PORT]`},
 		{"a token with a table that is none", at("token", "create", "acme/tools", "ci", "--distributions", junk), "--distributions: " + junk + table},
-		{"a run that is no number", at("reindex", "list", "x"), `run "x": use a whole number; see repomill reindex list --help`},
+		{"a run that is not a number", at("reindex", "list", "x"), `run "x": use a whole number; see repomill reindex list --help`},
 		{"a time that is none", at("repo", "create", "acme/tools", "--timeout", "5"), `--timeout "5": use a duration such as 30s, 5m or 2h; see repomill repo create --help`},
 		{"a flag that is missing", []string{"check", "."}, "missing: --keyring=PATH; see repomill check --help"},
 	} {

@@ -57,7 +57,7 @@ func readCertificates(b []byte) (openpgp.EntityList, error) {
 		}
 	}
 	if len(b) > 0 && b[0]&0x80 == 0 { // no packet begins so (RFC 9580, section 4.2)
-		return nil, errors.New("it is no OpenPGP key, neither armoured nor binary")
+		return nil, errors.New("it is not an OpenPGP key, armoured or binary")
 	}
 	return openpgp.ReadKeyRing(bytes.NewReader(b))
 }

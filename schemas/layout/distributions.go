@@ -77,7 +77,7 @@ func (t *Table) Extend(r io.Reader) error {
 	dec.DisallowUnknownFields()
 	var entries []jsonDistro
 	if err := dec.Decode(&entries); err != nil {
-		return fmt.Errorf("it is no list of distributions in JSON: %w", err)
+		return fmt.Errorf("it is not a list of distributions in JSON: %w", err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("it has more than one list of distributions")

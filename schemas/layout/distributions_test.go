@@ -163,12 +163,12 @@ func TestExtend(t *testing.T) {
 
 func TestExtendRefuses(t *testing.T) {
 	for _, tt := range []struct{ name, file, want string }{
-		{"no JSON", `ubuntu/jammy`, "it is no list of distributions in JSON"},
-		{"an object", `{"name": "a/1", "format": "rpm"}`, "it is no list of distributions in JSON"},
-		{"nothing", ``, "it is no list of distributions in JSON"},
+		{"no JSON", `ubuntu/jammy`, "it is not a list of distributions in JSON"},
+		{"an object", `{"name": "a/1", "format": "rpm"}`, "it is not a list of distributions in JSON"},
+		{"nothing", ``, "it is not a list of distributions in JSON"},
 		{"an unknown field", `[{"name": "a/1", "format": "rpm", "arch": ["x86_64"]}]`, `unknown field "arch"`},
 		{"a second list", `[{"name": "a/1", "format": "rpm"}] [{"name": "a/2", "format": "rpm"}]`, "more than one list"},
-		{"an unclosed list", `[{"name": "a/1", "format": "rpm"}`, "it is no list of distributions in JSON"},
+		{"an unclosed list", `[{"name": "a/1", "format": "rpm"}`, "it is not a list of distributions in JSON"},
 		{"no name", `[{"format": "rpm"}]`, "name must be os/version"},
 		{"a name without a version", `[{"name": "a", "format": "rpm"}]`, `distribution "a": name must be os/version`},
 		{"a name in capitals", `[{"name": "A/1", "format": "rpm"}]`, "name must be os/version"},
