@@ -133,6 +133,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a recovered package is visible", placementsRecovered},
 
 		{"staged objects expire when all is said", expired},
+		{"what was staged of a package goes with its file", doomed},
 		{"the oldest upload is the one that waits longest", oldest},
 
 		{"concurrent writers lose nothing", writeConcurrently},
