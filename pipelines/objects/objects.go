@@ -65,6 +65,10 @@ type Staging interface {
 	// cannot have one, fs.ErrInvalid.
 	PutVerdict(ctx context.Context, object string, old layout.Version, body []byte) error
 
+	// DeleteVerdict removes version old of the verdict object of a staging key. If there is none, that is success;
+	// at any other version it removes nothing and returns [layout.ErrConflict].
+	DeleteVerdict(ctx context.Context, object string, old layout.Version) error
+
 	io.Closer
 }
 

@@ -109,3 +109,13 @@ func (s *staging) Delete(ctx context.Context, u catalog.Upload) error {
 	}
 	return s.Staging.Delete(ctx, u)
 }
+
+func (s *staging) DeleteVerdict(ctx context.Context, object string, old layout.Version) error {
+	switch s.script.next("delete " + shape(layout.VerdictKey(object))) {
+	case faults.Lost:
+		return errFault
+	case faults.Stored:
+		return errors.Join(s.Staging.DeleteVerdict(ctx, object, old), errFault)
+	}
+	return s.Staging.DeleteVerdict(ctx, object, old)
+}

@@ -77,6 +77,31 @@ func (s *Staging) PutVerdict(ctx context.Context, object string, old layout.Vers
 	return s.replace(key, body)
 }
 
+// DeleteVerdict removes version old of the verdict object of a staging key. If there is none, that is success; at any
+// other version it removes nothing and returns [layout.ErrConflict].
+func (s *Staging) DeleteVerdict(ctx context.Context, object string, old layout.Version) error {
+	key, err := verdictKey(object)
+	if err != nil {
+		return err
+	}
+	unlock, err := s.lock()
+	if err != nil {
+		return fmt.Errorf("remove verdict: %w", err)
+	}
+	defer unlock()
+	_, now, err := s.Verdict(ctx, object)
+	if err == nil && now != old {
+		err = layout.ErrConflict
+	}
+	if err == nil {
+		err = s.root.Remove(key)
+	}
+	if err != nil && !gone(err) {
+		return fmt.Errorf("remove verdict: %w", err)
+	}
+	return nil
+}
+
 // create stores a verdict, whole, if there is none under its key. No lock is needed: whoever replaces one
 // finds one there.
 func (s *Staging) create(key string, body []byte) error {

@@ -3,6 +3,7 @@ package gcs
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -61,8 +62,8 @@ func (s *Staging) PutVerdict(ctx context.Context, object string, old layout.Vers
 	}
 	conditions := storage.Conditions{DoesNotExist: old == ""}
 	if old != "" {
-		if conditions.GenerationMatch, err = strconv.ParseInt(string(old), 10, 64); err != nil || conditions.GenerationMatch <= 0 {
-			return fmt.Errorf("write gs://%s/%q: version %.40q is no generation: %w", s.name, o.ObjectName(), old, layout.ErrConflict)
+		if conditions, err = s.at(old, o); err != nil {
+			return err
 		}
 	}
 	w := watch(ctx, s.stall)
@@ -80,4 +81,39 @@ func (s *Staging) PutVerdict(ctx context.Context, object string, old layout.Vers
 		return fmt.Errorf("write gs://%s/%q: %w", s.name, o.ObjectName(), layout.ErrConflict)
 	}
 	return s.explain("write", o.ObjectName(), createOrReplace, w.blame(err))
+}
+
+// at returns the condition that a verdict object has a version.
+func (s *Staging) at(v layout.Version, o *storage.ObjectHandle) (storage.Conditions, error) {
+	generation, err := strconv.ParseInt(string(v), 10, 64)
+	if err != nil || generation <= 0 {
+		return storage.Conditions{}, fmt.Errorf("gs://%s/%q: version %.40q is not a generation: %w", s.name, o.ObjectName(), v, layout.ErrConflict)
+	}
+	return storage.Conditions{GenerationMatch: generation}, nil
+}
+
+// DeleteVerdict removes version old of the verdict object of a staging key. If there is none, that is success; at any
+// other version it removes nothing and returns [layout.ErrConflict].
+func (s *Staging) DeleteVerdict(ctx context.Context, object string, old layout.Version) error {
+	o, err := s.verdict(object)
+	if err != nil {
+		return err
+	}
+	w := watch(ctx, s.stall)
+	defer w.stop()
+	condition, err := s.at(old, o)
+	if err == nil {
+		err = w.blame(o.If(condition).Delete(w))
+	}
+	if err == nil || absent(err) && !noBucket(err) {
+		return nil
+	}
+	if !hasCode(err, http.StatusPreconditionFailed) && !errors.Is(err, layout.ErrConflict) {
+		return s.explain("delete", o.ObjectName(), "storage.objects.delete", err)
+	}
+	// An absent object and one of another generation may get the same answer, and a version that cannot be a generation none.
+	if _, failed := o.Attrs(w); absent(failed) && !noBucket(failed) {
+		return nil
+	}
+	return fmt.Errorf("delete gs://%s/%q: %w", s.name, o.ObjectName(), layout.ErrConflict)
 }

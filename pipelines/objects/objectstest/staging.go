@@ -29,6 +29,7 @@ type Staging interface {
 	Delete(ctx context.Context, u catalog.Upload) error
 	Verdict(ctx context.Context, object string) ([]byte, layout.Version, error)
 	PutVerdict(ctx context.Context, object string, old layout.Version, body []byte) error
+	DeleteVerdict(ctx context.Context, object string, old layout.Version) error
 	io.Closer
 }
 
@@ -57,6 +58,7 @@ func TestStaging(t *testing.T, open func(*testing.T) Staging) {
 		{"a deletion is of one generation", stagedDelete},
 		{"a verdict is replaced by version", verdictVersions},
 		{"of concurrent verdicts one wins each version", verdictConcurrently},
+		{"a verdict is removed by version", verdictDeleted},
 		{"what cannot have a verdict says so", verdictInvalid},
 	} {
 		t.Run(tt.fact, func(t *testing.T) { tt.test(t, open(t)) })

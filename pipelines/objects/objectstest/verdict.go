@@ -67,6 +67,52 @@ func verdictConcurrently(t *testing.T, s Staging) {
 	}
 }
 
+func verdictDeleted(t *testing.T, s Staging) {
+	version := func() layout.Version {
+		t.Helper()
+		_, v, err := s.Verdict(t.Context(), Staged)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	remove := func(v layout.Version, want error) {
+		t.Helper()
+		if err := s.DeleteVerdict(t.Context(), Staged, v); !errors.Is(err, want) {
+			t.Errorf("delete version %q: got %v, want %v", v, err, want)
+		}
+	}
+	for _, v := range []layout.Version{"", "1", "other"} {
+		remove(v, nil) // there is none
+	}
+	neighbour := Staged + ".asc"
+	for _, object := range []string{Staged, neighbour} {
+		if err := s.PutVerdict(t.Context(), object, "", []byte("first")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := version()
+	if err := s.PutVerdict(t.Context(), Staged, first, []byte("second")); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []layout.Version{first, "", "1", "other"} {
+		remove(v, layout.ErrConflict)
+	}
+	second := version()
+	for range 2 {
+		remove(second, nil)
+		if body, _, err := s.Verdict(t.Context(), Staged); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("it is removed, and reads %q, %v", body, err)
+		}
+	}
+	if err := s.PutVerdict(t.Context(), Staged, "", []byte("third")); err != nil {
+		t.Errorf("there is none, and none can be written: %v", err)
+	}
+	if body, _, err := s.Verdict(t.Context(), neighbour); string(body) != "first" || err != nil {
+		t.Errorf("its neighbour reads %q, %v", body, err)
+	}
+}
+
 func verdictInvalid(t *testing.T, s Staging) {
 	for _, object := range []string{"", "acme/a\x00b", strings.Repeat("x", 1100)} {
 		if body, _, err := s.Verdict(t.Context(), object); !errors.Is(err, fs.ErrInvalid) {
@@ -74,6 +120,9 @@ func verdictInvalid(t *testing.T, s Staging) {
 		}
 		if err := s.PutVerdict(t.Context(), object, "", []byte("{}")); !errors.Is(err, fs.ErrInvalid) {
 			t.Errorf("write the verdict of %.20q: got %v, want ErrInvalid", object, err)
+		}
+		if err := s.DeleteVerdict(t.Context(), object, "1"); !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("delete the verdict of %.20q: got %v, want ErrInvalid", object, err)
 		}
 	}
 	if err := s.PutVerdict(t.Context(), Staged, "", make([]byte, 2<<20)); !errors.Is(err, fs.ErrInvalid) {
