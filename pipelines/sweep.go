@@ -1,7 +1,6 @@
 package pipelines
 
 import (
-	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -102,34 +101,6 @@ func (d *Dispatcher) collect(ctx context.Context) {
 	}
 }
 
-// clean removes from staging what has had its verdict for long.
-func (d *Dispatcher) clean(ctx context.Context) {
-	const page = 500
-	r := d.Resources
-	for ctx.Err() == nil {
-		uploads, err := r.Catalog.Expired(ctx, r.Staging.Name(), time.Now().Add(-cmp.Or(r.Config.Retention, DefaultRetention)), page)
-		if err != nil {
-			r.Log.Error("finished uploads not read", "error", err)
-			return
-		}
-		removed := 0
-		for _, u := range uploads {
-			err := r.Staging.Delete(ctx, u)
-			if err == nil {
-				err = r.Catalog.Unstaged(ctx, u)
-			}
-			if err != nil {
-				r.Log.Error("finished upload not removed from staging; the next sweep tries again", "upload", u.String(), "error", err)
-				continue
-			}
-			removed++
-		}
-		if len(uploads) < page || removed == 0 {
-			return
-		}
-	}
-}
-
 // maxRepairs bounds how many releases, or settings, are looked after at the same time.
 const maxRepairs = 8
 
@@ -164,14 +135,15 @@ func (d *Dispatcher) repair(ctx context.Context, s catalogdb.ReleaseState) error
 }
 
 // catchUp does, at the start and then again and again, what a fault, a crash or a command left behind: it
-// publishes the releases whose rows are ahead of what clients see, takes up uploads that nobody works on
-// any more, and writes the verdicts that are still owed.
+// publishes the releases whose rows are ahead of what clients see, resumes uploads without a worker, removes from
+// staging what a withdrawal removed, and writes the verdicts that are still owed.
 func (d *Dispatcher) catchUp(ctx, work context.Context) {
 	tick := time.NewTicker(catchUpPeriod)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		d.publishLeft(ctx, work)
 		d.resume(ctx)
+		d.cleanDoomed(ctx)
 		d.Resources.tell(work)
 		d.settleLaid(work, catalog.Repository{})
 		select {

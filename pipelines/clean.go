@@ -1,0 +1,104 @@
+package pipelines
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+const (
+	// maxRemovals bounds how many objects are removed from staging at the same time.
+	maxRemovals = 8
+	// verdictTime is how long a verdict lies in staging at least, so that who waits for it reads it.
+	verdictTime = 5 * time.Second
+	// cleanPage is how many finished uploads are asked for at a time.
+	cleanPage = 500
+)
+
+// clean removes from staging what has had its verdict for long, and what may not stay.
+func (d *Dispatcher) clean(ctx context.Context) {
+	r := d.Resources
+	d.cleanDoomed(ctx)
+	r.removeAll(ctx, func() ([]catalog.Upload, error) {
+		return r.Catalog.Expired(ctx, r.Staging.Name(), time.Now().Add(-cmp.Or(r.Config.Retention, DefaultRetention)), cleanPage)
+	})
+}
+
+// cleanDoomed removes from staging the packages whose published files are removed.
+func (d *Dispatcher) cleanDoomed(ctx context.Context) {
+	r := d.Resources
+	r.removeAll(ctx, func() ([]catalog.Upload, error) {
+		return r.Catalog.Doomed(ctx, r.Staging.Name(), r.Now(ctx).Add(-verdictTime), cleanPage)
+	})
+}
+
+// removeAll removes finished uploads from staging, until next returns no more. One that cannot be removed keeps no other
+// one there.
+func (r *Resources) removeAll(ctx context.Context, next func() ([]catalog.Upload, error)) {
+	for ctx.Err() == nil {
+		uploads, err := next()
+		if err != nil && ctx.Err() == nil {
+			r.Log.Error("finished uploads not read", "error", err)
+		}
+		var removed atomic.Int64
+		var g errgroup.Group
+		g.SetLimit(maxRemovals)
+		for _, u := range uploads {
+			g.Go(func() error {
+				err := r.removeStaged(ctx, u)
+				if err == nil {
+					removed.Add(1)
+				} else if ctx.Err() == nil {
+					r.Log.Error("finished upload not removed from staging; the next sweep tries again", "upload", u.String(), "error", err)
+				}
+				return nil
+			})
+		}
+		g.Wait() //nolint:errcheck // they are logged
+		if len(uploads) < cleanPage || removed.Load() == 0 {
+			return
+		}
+	}
+}
+
+// removeStaged removes the staged object of a finished upload, then its verdict object. A crash before the end leaves the
+// upload as one that is to be removed: all of it is repeated, and what is gone already is not a fault.
+func (r *Resources) removeStaged(ctx context.Context, u catalog.Upload) error {
+	if err := r.Staging.Delete(ctx, u); err != nil {
+		return err
+	}
+	if err := r.removeVerdict(ctx, u); err != nil {
+		return err
+	}
+	return r.Catalog.Unstaged(ctx, u)
+}
+
+// removeVerdict removes the verdict object of an upload, unless it is that of another generation of its name.
+func (r *Resources) removeVerdict(ctx context.Context, u catalog.Upload) error {
+	for {
+		body, version, err := r.Staging.Verdict(ctx, u.Object)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read verdict: %w", err)
+		}
+		var there catalog.Verdict
+		if json.Unmarshal(body, &there) != nil || there.Generation != u.Generation {
+			return nil
+		}
+		if err := r.Staging.DeleteVerdict(ctx, u.Object, version); !errors.Is(err, layout.ErrConflict) {
+			return err
+		}
+	}
+}
