@@ -113,6 +113,9 @@ func yankAndBack(t *testing.T, c *company, jammy string) {
 	if status, _ := c.get(c.public + gone); status != http.StatusNotFound || !strings.Contains(out.stdout, "removed: "+gone[1:]) {
 		t.Errorf("the file of a package that was removed at once answers %d\n%s", status, out)
 	}
+	if staged := "removed from staging: " + jammy + "/doomed.deb\n"; !strings.Contains(out.stdout, staged) {
+		t.Errorf("it does not say %q: %s", staged, out)
+	}
 	if out := c.run("unyank", jammy, "doomed=1.0"); out.code != 1 || !strings.Contains(out.stderr, "new version") {
 		t.Error(out)
 	}

@@ -10,6 +10,7 @@ import (
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
 )
 
 // awaitFlags say how long a command waits until clients see what it changed.
@@ -31,8 +32,16 @@ const (
 	unknownAge         = time.Second
 )
 
+// An awaited is what a command waits for, in words: what is so until then, and what is so from then on.
+type awaited struct{ notYet, then string }
+
+var (
+	seenByClients = awaited{"clients do not see it", "clients see it"}
+	goneStaging   = awaited{"its copy in staging is not removed", "the copy in staging is removed"}
+)
+
 // until waits until look finds nothing missing. An error of look ends the wait, as does the absence of a worker.
-func (f awaitFlags) until(ctx context.Context, db *catalogdb.DB, look func(context.Context) (missing string, err error)) error {
+func (f awaitFlags) until(ctx context.Context, db *catalogdb.DB, what awaited, look func(context.Context) (missing string, err error)) error {
 	outer := ctx
 	ctx, cancel := context.WithTimeout(ctx, f.Timeout)
 	defer cancel()
@@ -50,7 +59,7 @@ func (f awaitFlags) until(ctx context.Context, db *catalogdb.DB, look func(conte
 		}
 		if time.Since(start) > awaitWorker && time.Since(asked) > workerPeriod {
 			if asked = time.Now(); ctx.Err() == nil {
-				if err := workerRuns(ctx, db); err != nil && ctx.Err() == nil {
+				if err := workerRuns(ctx, db, what); err != nil && ctx.Err() == nil {
 					return err
 				}
 			}
@@ -58,16 +67,16 @@ func (f awaitFlags) until(ctx context.Context, db *catalogdb.DB, look func(conte
 		select {
 		case <-ctx.Done():
 			if outer.Err() != nil {
-				return command.Interrupt("interrupted: it is recorded, but clients do not see it yet: %s", missing)
+				return command.Interrupt("interrupted: it is recorded, but %s yet: %s", what.notYet, missing)
 			}
-			return command.Interrupt("recorded, but clients do not see it after %s: %s", f.Timeout, missing)
+			return command.Interrupt("recorded, but %s after %s: %s", what.notYet, f.Timeout, missing)
 		case <-time.After(awaitPeriod):
 		}
 	}
 }
 
 // workerRuns returns an error that ends the wait if no worker runs.
-func workerRuns(ctx context.Context, db *catalogdb.DB) error {
+func workerRuns(ctx context.Context, db *catalogdb.DB, what awaited) error {
 	sighting, err := db.Workers(ctx)
 	if err != nil {
 		return command.Fault(err)
@@ -81,14 +90,14 @@ func workerRuns(ctx context.Context, db *catalogdb.DB) error {
 	case runs:
 		return nil
 	case seen.IsZero():
-		return command.Interrupt("recorded; no worker runs (none has ever been seen): clients see it once one (or repomill up) is started")
+		return command.Interrupt("recorded; no worker runs (none has ever been seen): %s once one (or repomill up) is started", what.then)
 	}
-	return command.Interrupt("recorded; no worker runs (none has been seen since %s): clients see it once one (or repomill up) is started", seen.Format(time.DateTime+" MST"))
+	return command.Interrupt("recorded; no worker runs (none has been seen since %s): %s once one (or repomill up) is started", seen.Format(time.DateTime+" MST"), what.then)
 }
 
 // packages waits until clients see packages come or go: it is their own state that counts, in each release.
 func (f awaitFlags) packages(ctx context.Context, db *catalogdb.DB, w catalogdb.Which, want catalog.PackageState) error {
-	return f.until(ctx, db, func(ctx context.Context) (missing string, err error) {
+	return f.until(ctx, db, seenByClients, func(ctx context.Context) (missing string, err error) {
 		all, err := db.Appearances(ctx, w)
 		if err != nil {
 			return "", command.Fault(err)
@@ -103,6 +112,29 @@ func (f awaitFlags) packages(ctx context.Context, db *catalogdb.DB, w catalogdb.
 		}
 		return missing, nil
 	})
+}
+
+// unstaged waits until a worker has removed what was staged of packages.
+func (f awaitFlags) unstaged(ctx context.Context, db *catalogdb.DB, packages []catalog.Package) error {
+	return f.until(ctx, db, goneStaging, func(ctx context.Context) (missing string, err error) {
+		left, err := stagedOf(ctx, db, packages)
+		if err != nil || len(left) == 0 {
+			return "", err
+		}
+		return fmt.Sprintf("%s (%d in all) waits for the worker of staging bucket %q", command.Printable(layout.ShownStaging(left[0].Object)), len(left), left[0].Bucket), nil
+	})
+}
+
+// stagedOf returns the uploads of removed packages that still lie in staging.
+func stagedOf(ctx context.Context, db *catalogdb.DB, packages []catalog.Package) (uploads []catalog.Upload, err error) {
+	for _, k := range packages {
+		some, err := db.DoomedOf(ctx, k)
+		if err != nil {
+			return nil, command.Fault(err)
+		}
+		uploads = append(uploads, some...)
+	}
+	return uploads, nil
 }
 
 func notPublished(r catalog.Release, fault string) string {
@@ -124,7 +156,7 @@ type settingsChange struct {
 func (f awaitFlags) settings(ctx context.Context, db *catalogdb.DB, c settingsChange) error {
 	r := c.after.Repository
 	var targets map[catalog.Release]int64
-	err := f.until(ctx, db, func(ctx context.Context) (string, error) {
+	err := f.until(ctx, db, seenByClients, func(ctx context.Context) (string, error) {
 		s, published, err := db.PublishedSettings(ctx, r)
 		if err != nil {
 			return "", command.Fault(err)

@@ -101,8 +101,27 @@ func (c *yankCmd) Run(ctx context.Context, io stdio) error {
 	for _, k := range packages {
 		fmt.Fprintf(io.out, "yanked: %s %s %s from %s %s\n", k.Name, k.Version, k.Arch, w.Repository, within(k.Distribution, k.Component))
 	}
-	if c.Now {
-		return c.remove(ctx, io, db, packages)
+	if !c.Now {
+		return nil
+	}
+	if err := c.remove(ctx, io, db, packages); err != nil {
+		return err
+	}
+	return c.removeStaged(ctx, io, db, packages)
+}
+
+// removeStaged waits until a worker has removed what was staged of packages whose files are removed: it can write to
+// staging, and this command perhaps cannot.
+func (c *yankCmd) removeStaged(ctx context.Context, io stdio, db *catalogdb.DB, packages []catalog.Package) error {
+	uploads, err := stagedOf(ctx, db, packages)
+	if err != nil {
+		return err
+	}
+	if err := c.unstaged(ctx, db, packages); err != nil {
+		return err
+	}
+	for _, u := range uploads {
+		fmt.Fprintf(io.out, "removed from staging: %s\n", command.Printable(layout.ShownStaging(u.Object)))
 	}
 	return nil
 }

@@ -1,0 +1,67 @@
+package main_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+
+	"repomill/testdata/debtest"
+)
+
+// lies reports whether there is a file below the site's folder.
+func (s *site) lies(t *testing.T, path string) bool {
+	t.Helper()
+	_, err := os.Lstat(s.data + "/" + path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+// When yank --now has returned, no file of the package is left: neither the published one nor what was pushed or copied into
+// staging, nor the verdicts on that.
+func TestYankNowLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	const jammy = "acme/now/ubuntu/jammy"
+	hello, kept := newDEB(t, debtest.Spec{}), newDEB(t, debtest.Spec{Name: "kept"})
+	vs := s.publish(t, jammy, hello, kept)
+	if strings.Contains(vs[0].Package, "kept") {
+		vs[0], vs[1] = vs[1], vs[0]
+	}
+	copied := s.drop(t, jammy+"/copied.deb", hello.body)
+	s.await(t, copied)
+	gone := []string{"bucket/" + vs[0].Key, "staging/" + vs[0].Object, "staging/" + copied, "staging/.results/" + vs[0].Object + ".json", "staging/.results/" + copied + ".json"}
+	stay := []string{"bucket/" + vs[1].Key, "staging/" + vs[1].Object, "staging/.results/" + vs[1].Object + ".json"}
+	check := func(when string, there bool, paths []string) {
+		t.Helper()
+		for _, path := range paths {
+			if got := s.lies(t, path); got != there {
+				t.Errorf("%s: %s is there: %v, want %v", when, path, got, there)
+			}
+		}
+	}
+	check("before", true, gone)
+	a := s.does(t, 0, "", "yank", "--now", jammy, "hello=1.0", "--reason", "leaked a key")
+	check("after", false, gone)
+	check("after", true, stay)
+	name := strings.TrimPrefix(hello.path, hello.path[:strings.LastIndex(hello.path, "/")+1])
+	for _, line := range []string{"removed: " + vs[0].Key + "\n", "removed from staging: " + jammy + "/" + name + "\n", "removed from staging: " + copied + "\n"} {
+		if !strings.Contains(a.stdout, line) {
+			t.Errorf("it does not say %q:\n%s", line, a.stdout)
+		}
+	}
+	if a := s.does(t, 0, "", "yank", "--now", jammy, "hello=1.0", "--reason", "leaked a key"); strings.Contains(a.stdout, "from staging") {
+		t.Errorf("a repeat says %s", a.stdout)
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	s.does(t, 3, "recorded; no worker runs", "yank", "--now", jammy, "kept=1.0", "--reason", "leaked")
+	check("without a worker", true, stay)
+	s = restart(t, s.data)
+	s.does(t, 0, "", "yank", "--now", jammy, "kept=1.0", "--reason", "leaked")
+	check("with one", false, stay)
+}
