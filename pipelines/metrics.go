@@ -56,8 +56,18 @@ func (r *Resources) Registry(d *Dispatcher) *prometheus.Registry {
 	reg, m := prometheus.NewRegistry(), r.metrics
 	reg.MustRegister(m.uploads, m.visible, m.publishes, m.conflicts, m.faults, &state{r: r, d: d},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if staging, ok := r.Staging.(interface{ Skipped() int }); ok {
+		reg.MustRegister(gaugeOf("repomill_staging_skipped",
+			"Files and folders that the last look through the staging folder left out, because they cannot be uploads or cannot be read. The log names each.",
+			func() float64 { return float64(staging.Skipped()) }))
+	}
 	if d == nil {
 		return reg
+	}
+	if source, ok := d.Source.(interface{ Unwatched() int64 }); ok {
+		reg.MustRegister(gaugeOf("repomill_staging_unwatched_folders",
+			"Folders of staging that the kernel does not watch, so that they are looked through every ten seconds; if there are any, raise fs.inotify.max_user_watches.",
+			func() float64 { return float64(source.Unwatched()) }))
 	}
 	if source, ok := d.Source.(interface{ Foreign() int64 }); ok {
 		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
@@ -65,6 +75,10 @@ func (r *Resources) Registry(d *Dispatcher) *prometheus.Registry {
 		}, func() float64 { return float64(source.Foreign()) }))
 	}
 	return reg
+}
+
+func gaugeOf(name, help string, value func() float64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 }
 
 // A state reads, when it is asked, how things stand: in the catalog and in the dispatcher.

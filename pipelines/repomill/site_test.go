@@ -49,6 +49,11 @@ func (o *output) String() string {
 
 // startSite starts the program on a folder, with the tests' signing key if it has none, and returns when it is ready.
 func startSite(data string, args ...string) (*site, error) {
+	return startSiteUnder(nil, data, args...)
+}
+
+// startSiteUnder does so by a command that runs the program as its last arguments.
+func startSiteUnder(wrapper []string, data string, args ...string) (*site, error) {
 	if err := seedKey(data); err != nil {
 		return nil, err
 	}
@@ -62,7 +67,8 @@ func startSite(data string, args ...string) (*site, error) {
 		}
 	}
 	s := &site{data: data, out: new(output), log: new(output), done: make(chan struct{})}
-	s.cmd = exec.Command(path, append([]string{"up", "--data", data}, args...)...)
+	line := append(append(slices.Clone(wrapper), path, "up", "--data", data), args...)
+	s.cmd = exec.Command(line[0], line[1:]...)
 	s.cmd.Env = []string{"LC_ALL=C.UTF-8"}
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.log
 	s.cmd.SysProcAttr = dieWithUs()
@@ -111,7 +117,12 @@ func newSite(t *testing.T, args ...string) *site {
 // restart starts a site on a folder that may have been used before.
 func restart(t *testing.T, data string, args ...string) *site {
 	t.Helper()
-	s, err := startSite(data, args...)
+	return restartUnder(t, nil, data, args...)
+}
+
+func restartUnder(t *testing.T, wrapper []string, data string, args ...string) *site {
+	t.Helper()
+	s, err := startSiteUnder(wrapper, data, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
