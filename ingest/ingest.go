@@ -124,7 +124,7 @@ func checkName(file string, f catalog.Format) *catalog.Rejection {
 // staged gives an object that is gone its verdict: what took its place is an upload of its own.
 func staged(u catalog.Upload, err error) error {
 	if errors.Is(err, catalog.ErrGone) {
-		return reject(catalog.Replaced, "%s was replaced or removed before it was read; a newer file under the name gets its own answer", u.Object)
+		return reject(catalog.Replaced, "%s was replaced or removed before it was read; a newer file under the name gets its own answer", layout.ShownStaging(u.Object))
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
 	"repomill/testdata/debtest"
 	"repomill/testdata/rpmtest"
 )
@@ -247,6 +249,12 @@ func TestReplaced(t *testing.T) {
 		s := newSite(t)
 		_, err := s.Store(t.Context(), catalog.Upload{Bucket: "staging", Object: debObject, Generation: "1"})
 		wantRejection(t, err, catalog.Replaced, debObject)
+	})
+	t.Run("the name is that of the file which was pushed", func(t *testing.T) {
+		s := newSite(t)
+		dir := path.Dir(debObject) + "/"
+		_, err := s.Store(t.Context(), catalog.Upload{Bucket: "staging", Object: dir + layout.StagedName(layout.NewID(), "hello.deb"), Generation: "1"})
+		wantRejection(t, err, catalog.Replaced, dir+"hello.deb was replaced")
 	})
 	t.Run("while it is read", func(t *testing.T) {
 		s := newSite(t)

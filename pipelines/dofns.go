@@ -17,6 +17,7 @@ import (
 
 	"repomill/ingest"
 	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 )
 
 func init() {
@@ -178,7 +179,7 @@ type faultFn struct{ opener }
 func (f *faultFn) ProcessElement(ctx context.Context, b Bad) error {
 	f.r.fault(ctx, b.Task.upload(), b.Task.Token, b.Detail)
 	if b.Counts {
-		why, _, _ := strings.Cut(b.Detail, "\n") // without a stack
+		why := shownFault(b.Task.upload(), b.Detail)
 		if err := f.r.Catalog.GiveUp(ctx, b.Task.upload(), b.Task.Token, why, time.Now()); err != nil && ctx.Err() == nil {
 			f.r.Log.Error("attempt not counted", "upload", b.Task.upload().String(), "error", err)
 		}
@@ -191,8 +192,13 @@ func (f *faultFn) ProcessElement(ctx context.Context, b Bad) error {
 func (r *Resources) fault(ctx context.Context, u catalog.Upload, token, why string) {
 	r.metrics.faults.Inc()
 	r.Log.Error("fault; will be tried again", "upload", u.String(), "error", why)
-	why, _, _ = strings.Cut(why, "\n") // without a stack
-	if err := r.Catalog.Explain(ctx, u, token, "will be tried again: "+why); err != nil && ctx.Err() == nil {
+	if err := r.Catalog.Explain(ctx, u, token, "will be tried again: "+shownFault(u, why)); err != nil && ctx.Err() == nil {
 		r.Log.Error("fault not recorded", "upload", u.String(), "error", err)
 	}
+}
+
+// shownFault returns what people read of a fault: without a stack, and with the name of the file that they pushed.
+func shownFault(u catalog.Upload, why string) string {
+	why, _, _ = strings.Cut(why, "\n")
+	return layout.ShownIn(why, u.Object)
 }

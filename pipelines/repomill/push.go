@@ -17,6 +17,7 @@ import (
 	"repomill/pipelines/command"
 	"repomill/pipelines/objects"
 	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 )
 
 type pushCmd struct {
@@ -186,17 +187,29 @@ func (c *pushCmd) stageOnce(ctx context.Context, std stdio, s objects.Staging, p
 		return u, command.Interrupt("interrupted while %s was being stored; nothing of it is in staging", p.file)
 	}
 	if err != nil {
-		return u, command.Fault(err)
+		return u, command.Fault(shownError{err, p.object})
 	}
 	return u, nil
 }
+
+// A shownError is an error about a staging key, with the key as people know it.
+type shownError struct {
+	error
+	object string
+}
+
+// Error implements error.
+func (e shownError) Error() string { return layout.ShownIn(e.error.Error(), e.object) }
+
+// Unwrap returns the error as it was.
+func (e shownError) Unwrap() error { return e.error }
 
 func (c *pushCmd) printStaged(io stdio, p *pushed) {
 	if c.JSON {
 		printJSON(io, map[string]any{"file": p.file, "object": p.upload.Object, "generation": p.upload.Generation, "state": staged})
 		return
 	}
-	fmt.Fprintf(io.out, "%s: stored in staging as %s; add --wait to learn what becomes of it\n", command.Printable(p.file), p.upload.Object)
+	fmt.Fprintf(io.out, "%s: stored in staging as %s; add --wait to learn what becomes of it\n", command.Printable(p.file), command.Printable(layout.ShownStaging(p.upload.Object)))
 }
 
 func printJSON(io stdio, v any) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -63,9 +64,15 @@ type statusCmd struct {
 
 // A statusReport is what status prints.
 type statusReport struct {
-	Releases []releaseStatus   `json:"releases"`
-	Uploads  []catalog.Verdict `json:"uploads"` // newest first
-	Backlog  int               `json:"backlog"` // uploads without a verdict, of all repositories
+	Releases []releaseStatus `json:"releases"`
+	Uploads  []uploadStatus  `json:"uploads"` // newest first
+	Backlog  int             `json:"backlog"` // uploads without a verdict, of all repositories
+}
+
+// An uploadStatus is the verdict on an upload so far. File is its name as it was pushed; the object's may have an ID before it.
+type uploadStatus struct {
+	File string `json:"file"`
+	catalog.Verdict
 }
 
 type releaseStatus struct {
@@ -151,7 +158,7 @@ func below(path, target string) bool {
 }
 
 func (c *statusCmd) report(ctx context.Context, db *catalogdb.DB) (statusReport, error) {
-	report := statusReport{Releases: []releaseStatus{}, Uploads: []catalog.Verdict{}}
+	report := statusReport{Releases: []releaseStatus{}, Uploads: []uploadStatus{}}
 	states, err := db.Releases(ctx)
 	if err != nil {
 		return report, err
@@ -174,7 +181,9 @@ func (c *statusCmd) report(ctx context.Context, db *catalogdb.DB) (statusReport,
 	if err != nil {
 		return report, err
 	}
-	report.Uploads = append(report.Uploads, uploads...)
+	for _, v := range uploads {
+		report.Uploads = append(report.Uploads, uploadStatus{path.Base(layout.ShownStaging(v.Object)), v})
+	}
 	report.Backlog, err = db.Backlog(ctx)
 	return report, err
 }
@@ -209,7 +218,7 @@ func printReport(io stdio, r statusReport, now time.Time) {
 		case u.Detail != "":
 			what = u.Detail
 		}
-		fmt.Fprintf(w, "%s\t%s ago\t%s\t%s\n", command.Printable(u.Object), age(now.Sub(u.Received)), u.State, command.Printable(what))
+		fmt.Fprintf(w, "%s\t%s ago\t%s\t%s\n", command.Printable(layout.ShownStaging(u.Object)), age(now.Sub(u.Received)), u.State, command.Printable(what))
 	}
 	fmt.Fprintf(w, "\nbacklog: %s in all\n", pipelines.Counted(r.Backlog, "upload"))
 }

@@ -50,7 +50,7 @@ func (c *pushCmd) wait(ctx context.Context, io stdio, staging objects.Staging, u
 				line.clear()
 				return c.unsettled(io, ups, cause(ctx, c.Timeout), w.why)
 			} else if err != nil {
-				return command.Fault(err)
+				return command.Fault(shownError{err, p.object})
 			}
 			if p.settled {
 				left--

@@ -34,6 +34,14 @@ func isID(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '2' || r > '7') })
 }
 
+// ShownIn returns a text in which a staging key occurs, or a part of it, as people know the key: without the ID of the push.
+func ShownIn(text, key string) string {
+	if id, _ := CutID(path.Base(key)); id != "" {
+		return strings.ReplaceAll(text, "@"+id+"~", "")
+	}
+	return text
+}
+
 // ShownStaging returns a staging key as people know it: without the ID of the push.
 func ShownStaging(key string) string {
 	dir, name := path.Split(key)

@@ -61,3 +61,19 @@ func TestShownStaging(t *testing.T) {
 		}
 	}
 }
+
+func TestShownIn(t *testing.T) {
+	id := layout.NewID()
+	other := layout.StagedName(layout.NewID(), "hello.deb")
+	key := "acme/tools/ubuntu/jammy/" + layout.StagedName(id, "hello.deb")
+	for _, tt := range []struct{ fact, text, key, want string }{
+		{"each occurrence is shown", "rename x " + key + ": " + `"` + key + `"`, key, `rename x acme/tools/ubuntu/jammy/hello.deb: "acme/tools/ubuntu/jammy/hello.deb"`},
+		{"a part of it is", "open @" + id + "~hello.deb#1", key, "open hello.deb#1"},
+		{"another push's stays", "open " + other, key, "open " + other},
+		{"a plain name changes nothing", "open " + key, "acme/tools/ubuntu/jammy/hello.deb", "open " + key},
+	} {
+		if got := layout.ShownIn(tt.text, tt.key); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.fact, got, tt.want)
+		}
+	}
+}

@@ -29,13 +29,13 @@ func ParseStaging(key string) (Staged, *catalog.Rejection) {
 	if len(p) > 6 && len(key) <= MaxStagingKey && utf8.ValidString(key) {
 		return Staged{}, &catalog.Rejection{
 			Reason: catalog.BadPath,
-			Detail: fmt.Sprintf("path %.200q: use owner/name/os/version/[component/]file; a component is one path segment, without a slash, such as %q", key, strings.Join(p[4:len(p)-1], "-")),
+			Detail: fmt.Sprintf("path %.200q: use owner/name/os/version/[component/]file; a component is one path segment, without a slash, such as %q", ShownStaging(key), strings.Join(p[4:len(p)-1], "-")),
 		}
 	}
 	if len(p) < 5 || len(p) > 6 || len(key) > MaxStagingKey || !utf8.ValidString(key) {
 		return Staged{}, &catalog.Rejection{
 			Reason: catalog.BadPath,
-			Detail: fmt.Sprintf("path %.200q: use owner/name/os/version/[component/]file, such as acme/tools/ubuntu/jammy/hello_1.0_amd64.deb", key),
+			Detail: fmt.Sprintf("path %.200q: use owner/name/os/version/[component/]file, such as acme/tools/ubuntu/jammy/hello_1.0_amd64.deb", ShownStaging(key)),
 		}
 	}
 	s := Staged{

@@ -34,7 +34,7 @@ func (s *Staging) Open(ctx context.Context, u catalog.Upload) (io.ReadCloser, ca
 		w.stop()
 		return nil, catalog.Pusher{}, &catalog.Rejection{
 			Reason: catalog.Unsupported,
-			Detail: fmt.Sprintf("%q is staged with Content-Encoding gzip, so that not the package is stored but something else; push the file as it is, without compression by the tool (gsutil: no -z, -Z, -j or -J)", u.Object),
+			Detail: fmt.Sprintf("%q is staged with Content-Encoding gzip, so that not the package is stored but something else; push the file as it is, without compression by the tool (gsutil: no -z, -Z, -j or -J)", layout.ShownStaging(u.Object)),
 		}
 	}
 	var body *storage.Reader

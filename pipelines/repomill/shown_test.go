@@ -1,0 +1,50 @@
+package main_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"repomill/testdata/debtest"
+)
+
+// A push gives its file a name with an ID in staging. People see the name that they know; JSON has both.
+func TestTheIDOfAPushIsNotShown(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	const jammy = "acme/shown/ubuntu/jammy"
+	hello := newDEB(t, debtest.Spec{})
+	name := filepath.Base(hello.path)
+	want := hello.path + ": stored in staging as " + jammy + "/" + name + "; add --wait to learn what becomes of it\n"
+	if a := repomill(t, "push", "--staging", s.staging(), jammy, hello.path); a.code != 0 || a.stdout != want {
+		t.Errorf("got %v, want %q", a, want)
+	}
+	s.publish(t, jammy, hello)
+	a := repomill(t, "status", "--data", s.data, jammy)
+	if a.code != 0 || strings.Contains(a.stdout, "@") || strings.Count(a.stdout, "\n"+jammy+"/"+name+" ") != 2 {
+		t.Errorf("%v", a)
+	}
+	var report struct {
+		Uploads []struct{ File, Object string }
+	}
+	a = repomill(t, "status", "--data", s.data, "--json", jammy)
+	if err := json.Unmarshal([]byte(a.stdout), &report); err != nil || len(report.Uploads) != 2 {
+		t.Fatalf("%v, %v", err, a)
+	}
+	for _, u := range report.Uploads {
+		if _, there := s.verdict(t, u.Object); u.File != name || !there {
+			t.Errorf("%+v is not of %s, or has no verdict of this name", u, name)
+		}
+	}
+
+	blocked := t.TempDir()
+	if err := os.WriteFile(blocked+"/acme", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	a = repomill(t, "push", "--retries", "0", "--staging", "file://"+blocked, jammy, hello.path)
+	if a.code != 4 || strings.Contains(a.stderr, "@") || !strings.Contains(a.stderr, "stage "+jammy+"/"+name+": ") {
+		t.Errorf("%v", a)
+	}
+}
