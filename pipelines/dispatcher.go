@@ -32,7 +32,7 @@ const (
 
 	leaseTime     = time.Minute
 	returnLimit   = 5 * time.Second // for giving back the leases of a run, also when work has to end
-	progressAfter = 2 * time.Second // when the uploader is told that work is going on,
+	progressAfter = time.Second     // when the uploader is told that work is going on,
 	maxNewsAfter  = 6 * time.Second // of many in one batch a little later
 	maxRetryDelay = time.Minute
 )

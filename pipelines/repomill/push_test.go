@@ -96,7 +96,7 @@ func TestPushFails(t *testing.T) {
 		code int
 		says string
 	}{
-		{"nobody picks it up", []string{"--staging", alone, "--wait", "--timeout", "200ms", jammy, hello.path}, 3, "stored in staging, without a verdict so far"},
+		{"nobody picks it up", []string{"--staging", alone, "--wait", "--timeout", "200ms", jammy, hello.path}, 3, "staged: no worker has reported on it so far; does one (or repomill up) run?"},
 		{"stored is enough without --wait", []string{"--staging", alone, jammy, hello.path}, 0, ""},
 		{"no staging folder", []string{"--staging", alone + "/nothing", "--wait", jammy, hello.path}, 4, "--staging"},
 		{"staging is a file", []string{"--staging", "file://" + hello.path, "--wait", jammy, hello.path}, 4, "staging"},

@@ -109,7 +109,7 @@ func cause(ctx context.Context, timeout time.Duration) string {
 	return "timed out after " + timeout.String()
 }
 
-// unsettled says at which stage each unsettled upload stopped.
+// unsettled says at which stage each unsettled upload stopped, in the word that status has for it.
 func (c *pushCmd) unsettled(io stdio, ups []*pushed, cause string, why error) error {
 	for _, p := range ups {
 		if p.settled {
@@ -118,13 +118,13 @@ func (c *pushCmd) unsettled(io stdio, ups []*pushed, cause string, why error) er
 		var stage string
 		switch p.verdict.State {
 		case "":
-			stage = "stored in staging, without a verdict so far: does a worker (or repomill up) run on it? repomill status shows it if one has received it"
+			stage = "staged: no worker has reported on it so far; does one (or repomill up) run?"
 		case catalog.Received:
-			stage = "picked up, not read to the end yet"
+			stage = "received: a worker has it in progress"
 		case catalog.Stored:
-			stage = "its row is stored, the release is not published yet; repomill status says more"
+			stage = "stored: its release is not published yet; repomill status says more"
 		default:
-			stage = fmt.Sprintf("published, but clients cannot fetch it: %v", why)
+			stage = fmt.Sprintf("%s: but clients cannot fetch it: %v", p.verdict.State, why)
 		}
 		if p.verdict.Detail != "" {
 			stage += ": " + command.Printable(p.verdict.Detail)
