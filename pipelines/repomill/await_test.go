@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -80,10 +79,7 @@ func TestUnyankOutlivesRebuild(t *testing.T) {
 // REPOMILL_RACE_ROUNDS in the environment sets how often that is tried.
 func TestUnyankRacesRebuild(t *testing.T) {
 	t.Parallel()
-	rounds := 3
-	if n, err := strconv.Atoi(os.Getenv("REPOMILL_RACE_ROUNDS")); err == nil {
-		rounds = n
-	}
+	rounds := raceRounds(3)
 	s := newSite(t)
 	s.publish(t, "acme/tools/ubuntu/jammy", newDEB(t, debtest.Spec{Version: "1.0"}), newDEB(t, debtest.Spec{Version: "2.0"}))
 	wrong, seen := 0, 0

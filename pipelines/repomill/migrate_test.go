@@ -2,8 +2,6 @@ package main_test
 
 import (
 	"fmt"
-	"os"
-	"strconv"
 	"sync"
 	"testing"
 )
@@ -12,10 +10,7 @@ import (
 // how often that is tried.
 func TestMigrateTogether(t *testing.T) {
 	t.Parallel()
-	rounds := 20
-	if n, err := strconv.Atoi(os.Getenv("REPOMILL_RACE_ROUNDS")); err == nil {
-		rounds = n
-	}
+	rounds := raceRounds(20)
 	dir, failed := openDir(t), 0
 	for i := range rounds {
 		var both sync.WaitGroup
