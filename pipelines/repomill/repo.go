@@ -202,11 +202,11 @@ func (f awaitFlags) declare(ctx context.Context, io stdio, db *catalogdb.DB, r c
 	return err
 }
 
-// includes reports whether settings have the visibility, package keys and distributions of others.
+// includes reports whether settings have the visibility, payload check, package keys and distributions of others.
 func includes(s, of catalog.Settings) bool {
 	sameKey := func(a, b catalog.PackageKey) bool { return a.ID == b.ID }
 	missing := func(d catalog.DistributionSettings) bool { _, ok := s.Find(d.Distribution); return !ok }
-	return s.Visibility == of.Visibility && slices.EqualFunc(s.PackageKeys, of.PackageKeys, sameKey) && !slices.ContainsFunc(of.Distributions, missing)
+	return s.Visibility == of.Visibility && s.VerifyPayload == of.VerifyPayload && slices.EqualFunc(s.PackageKeys, of.PackageKeys, sameKey) && !slices.ContainsFunc(of.Distributions, missing)
 }
 
 func printRepository(io stdio, s catalog.Settings) {

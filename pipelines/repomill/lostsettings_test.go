@@ -1,0 +1,67 @@
+package main_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"repomill/publish/sign"
+	"repomill/schemas/catalog"
+)
+
+// settings returns what a repository was declared with, as repo list says.
+func (s *site) settings(t *testing.T, repository string) (got catalog.Settings) {
+	t.Helper()
+	a := s.does(t, 0, "", "repo", "list", "--json", repository)
+	if err := json.Unmarshal([]byte(a.stdout), &got); err != nil {
+		t.Fatalf("%v in %v", err, a)
+	}
+	return got
+}
+
+// All that a command changes in a repository's settings is in the bucket when it returns: the catalog that is lost then comes
+// back with it.
+func TestEachSettingOutlivesTheCatalog(t *testing.T) {
+	t.Parallel()
+	key, err := sign.Generate("package key", sign.MinRSABits, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := newFile(t, "key.asc", key.Public()).path
+	s := newSite(t)
+	const repository = "acme/kept"
+	var before catalog.Settings
+	for _, change := range [][]string{
+		{"repo", "create", repository, "--distribution", "ubuntu/jammy", "--distribution", "el/9", "--origin", "Acme Inc", "--label", "kept"},
+		{"repo", "set", repository, "--visibility", "private"},
+		{"token", "create", repository, "ci"},
+		{"token", "create", repository, "short", "--expires", "30d"},
+		{"repo", "set", repository, "--package-key", file},
+		{"repo", "set", repository, "--verify-payload", "always"},
+		{"repo", "set", repository, "--distribution", "ubuntu/jammy", "--component", "extra", "--arch", "riscv64"},
+		{"token", "revoke", repository, "ci"},
+		{"repo", "set", repository, "--remove-package-key", ""},
+		{"repo", "set", repository, "--distribution", "ubuntu/jammy", "--remove-arch", "riscv64"},
+		{"repo", "set", repository, "--verify-payload", "default", "--visibility", "public"},
+	} {
+		if change[len(change)-1] == "" {
+			change[len(change)-1] = before.PackageKeys[0].ID
+		}
+		s.does(t, 0, "", change...)
+		want := s.settings(t, repository)
+		if cmp.Equal(before, want) {
+			t.Fatalf("%q changed nothing", change)
+		}
+		if err := s.kill(); err != nil {
+			t.Fatal(err)
+		}
+		loseCatalog(t, s.data)
+		s = restart(t, s.data)
+		if before = s.settings(t, repository); !cmp.Equal(want, before, cmpopts.IgnoreFields(catalog.Settings{}, "Revision")) {
+			t.Errorf("after %q and the loss of the catalog (-want +got):\n%s", change, cmp.Diff(want, before))
+		}
+	}
+}
