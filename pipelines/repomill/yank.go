@@ -45,7 +45,7 @@ type yankCmd struct {
 	yankTarget
 	Reason     string `required:"" help:"Why: kept with the withdrawal, and told to whoever pushes the package again."`
 	By         string `env:"REPOMILL_BY,GITLAB_USER_LOGIN,GITHUB_ACTOR,USER" help:"Who does it, for the record."`
-	Now        bool   `help:"Remove the file at once, too, and not after the retention period. Downloads that go on may break."`
+	Now        bool   `help:"Remove the file and its copy in staging at once, too, and not after the retention period. Downloads that go on may break."`
 	Bucket     string `help:"With --now: URL of the published bucket, if it is not in --data."`
 	Invalidate string `placeholder:"cloudfront://DISTRIBUTION" help:"With --now: the CDN that is asked to forget the file."`
 }
@@ -59,7 +59,7 @@ Exit codes:
   0  clients do not see it any more
   1  there is no such package
   2  usage
-  3  recorded, but not published in time, or no worker runs
+  3  recorded, but not published in time, or no worker runs; with --now: or its copy in staging is not removed yet
   4  the catalog, bucket or CDN cannot be reached; a repeat does what is left
 
 Examples:
@@ -81,6 +81,11 @@ func (c *yankCmd) Run(ctx context.Context, io stdio) error {
 	}
 	if c.Now && c.NoWait {
 		return command.Usage("--now removes the file once clients do not see it any more: leave out --no-wait")
+	}
+	if c.Invalidate != "" { // before anything is done
+		if _, err := cdn.Open(ctx, c.Invalidate); err != nil {
+			return command.Usage("--invalidate: %w", err)
+		}
 	}
 	db, err := c.openToChange(ctx)
 	if err != nil {
