@@ -130,6 +130,7 @@ type Package struct {
 	Filelists []byte `json:"-"`
 	Other     []byte `json:"-"`
 
+	Signer string       `json:"signer,omitempty"` // fingerprint or ID of the key that the package says it was signed with; shown, and only trusted where the repository requires it
 	State  PackageState `json:"state"`
 	Pusher Pusher       `json:"pusher"`
 	Yank   *Yank        `json:"yank,omitempty"` // of a yanked package
@@ -171,8 +172,9 @@ type Settings struct {
 	Label         string                 `json:"label"`  // likewise
 	Distributions []DistributionSettings `json:"distributions"`
 	VerifyPayload VerifyPayload          `json:"verify_payload,omitempty"`
-	PackageKeys   []PackageKey           `json:"package_keys,omitempty"` // of the vendor's own package signatures; sorted by ID
-	Tokens        []Token                `json:"tokens,omitempty"`       // that open a private repository; sorted by name
+	RequireSigned []Format               `json:"require_signed,omitempty"` // whose packages need a signature by a package key; sorted
+	PackageKeys   []PackageKey           `json:"package_keys,omitempty"`   // of the vendor's own package signatures; sorted by ID
+	Tokens        []Token                `json:"tokens,omitempty"`         // that open a private repository; sorted by name
 }
 
 // A PackageKey is an OpenPGP public key with which the packages themselves are signed.

@@ -22,6 +22,10 @@ const (
 	Unsupported         Reason = "unsupported"          // valid, but of a kind that clients here cannot use
 	DecompressionBomb   Reason = "decompression-bomb"   // expands far beyond what a package needs
 	TooLarge            Reason = "too-large"            // over a limit on size or count
+	Unsigned            Reason = "unsigned"             // the repository takes signed packages only
+	UnknownSigner       Reason = "unknown-signer"       // signed by a key that the repository does not have
+	BadSignature        Reason = "bad-signature"        // a signature by a key of the repository that is wrong, or that clients refuse
+	ExpiredSigner       Reason = "expired-signer"       // signed by a key of the repository that has expired or is revoked
 	Conflict            Reason = "conflict"             // this identity has other bytes already
 	YankedIdentity      Reason = "yanked"               // this identity was withdrawn
 	Replaced            Reason = "replaced"             // the staged object was replaced or removed before it was read

@@ -23,7 +23,7 @@ func inBucket() catalog.Settings {
 			{Distribution: el9.Distribution, Architectures: []string{"SRPMS", "aarch64", "i386", "x86_64"}},
 			{Distribution: jammy.Distribution, Components: []string{"contrib", "main"}, Architectures: []string{"amd64", "arm64", "riscv64"}},
 		},
-		PackageKeys: []catalog.PackageKey{keyA}, Tokens: []catalog.Token{readers},
+		RequireSigned: []catalog.Format{catalog.DEB, catalog.RPM}, PackageKeys: []catalog.PackageKey{keyA}, Tokens: []catalog.Token{readers},
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 const (
 	packageColumns = `p.owner, p.name, d.os, d.version, d.format, k.component, k.name, k.version, k.canonical, k.arch, k.variant, k.dir,
 		k.sort_key, k.object_key, k.size, k.sha256, k.md5, k.uploaded_at, k.state,
-		k.pushed_by, k.pushed_job, k.yanked_at, COALESCE(k.yank_reason, ''), k.yanked_by`
+		k.pushed_by, k.pushed_job, k.yanked_at, COALESCE(k.yank_reason, ''), k.yanked_by, k.signer`
 	packageTables = `packages k JOIN distributions d ON d.id = k.distribution_id JOIN repositories p ON p.id = d.repository_id`
 )
 
@@ -32,7 +32,7 @@ func scanPackageAnd(k *catalog.Package, after []any, scan func(...any) error, be
 	dest := append(before, &k.Repository.Owner, &k.Repository.Name, &k.Distribution.OS, &k.Distribution.Version, &k.Format,
 		&k.Component, &k.Name, &k.Version, &k.Canonical, &k.Arch, &k.Variant, &dir,
 		&k.SortKey, &k.Key, &k.File.Size, &k.File.SHA256, &k.File.MD5, (*scanTime)(&k.Uploaded), &k.State,
-		&k.Pusher.User, &k.Pusher.Job, &yankedAt, &yank.Reason, &yank.By)
+		&k.Pusher.User, &k.Pusher.Job, &yankedAt, &yank.Reason, &yank.By, &k.Signer)
 	if err := scan(append(dest, after...)...); err != nil {
 		return err
 	}

@@ -238,6 +238,9 @@ func (rec *recovery) insert(ctx context.Context, k catalog.Package) (int64, erro
 // replace makes a row what was published. An upload that waits with other bytes brought what nobody
 // can install.
 func (rec *recovery) replace(ctx context.Context, id int64, holder, k catalog.Package) error {
+	if holder.File.SHA256 == k.File.SHA256 {
+		k.Signer = holder.Signer // no index has it
+	}
 	if err := rec.write(ctx, id, k); err != nil || holder.File.SHA256 == k.File.SHA256 {
 		return err
 	}
@@ -251,7 +254,7 @@ func (rec *recovery) write(ctx context.Context, id int64, k catalog.Package) err
 		return err
 	}
 	_, err = rec.tx.ExecContext(ctx, `UPDATE packages SET component = ?, name = ?, version = ?, canonical = ?, arch = ?, variant = ?, dir = ?, sort_key = ?, object_key = ?,
-			size = ?, sha256 = ?, md5 = ?, uploaded_at = ?, state = ?, pushed_by = ?, pushed_job = ?, yanked_at = ?, yank_reason = ?, yanked_by = ?,
+			size = ?, sha256 = ?, md5 = ?, uploaded_at = ?, state = ?, pushed_by = ?, pushed_job = ?, yanked_at = ?, yank_reason = ?, yanked_by = ?, signer = ?,
 			stanza = ?, primary_xml = ?, filelists_xml = ?, other_xml = ?, removed = 0 WHERE id = ?`, append(facts(k, fragments), id)...)
 	return err
 }

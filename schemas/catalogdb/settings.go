@@ -18,7 +18,7 @@ import (
 )
 
 // repositoryColumns and scanRepository read a repository without its distributions.
-const repositoryColumns = `id, owner, name, visibility, origin, label, settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, verify_payload, created_at`
+const repositoryColumns = `id, owner, name, visibility, origin, label, settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, verify_payload, require_signed, created_at`
 
 // A repositoryRow is a repository as the tables have it, without its distributions.
 type repositoryRow struct {
@@ -31,12 +31,15 @@ type repositoryRow struct {
 func scanRepository(scan func(...any) error) (row repositoryRow, err error) {
 	s := &row.settings
 	err = scan(&row.id, &s.Repository.Owner, &s.Repository.Name, &s.Visibility, &s.Origin, &s.Label,
-		&s.Revision.Number, &s.Revision.Nonce, &row.published, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, &s.VerifyPayload, (*scanTime)(&row.created))
+		&s.Revision.Number, &s.Revision.Nonce, &row.published, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, &s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, (*scanTime)(&row.created))
 	if len(s.PackageKeys) == 0 {
 		s.PackageKeys = nil
 	}
 	if len(s.Tokens) == 0 {
 		s.Tokens = nil
+	}
+	if len(s.RequireSigned) == 0 {
+		s.RequireSigned = nil
 	}
 	return row, err
 }
@@ -165,7 +168,7 @@ func applyChange(s *catalog.Settings, change func(*catalog.Settings) error) (cha
 	}
 	after, stillFixed, err := encode(*s)
 	if err == nil && stillFixed != fixed {
-		err = errors.New("only the visibility, package keys, tokens and verification of a repository change: apt refuses another origin or label, and distributions are declared")
+		err = errors.New("only the visibility, package keys, tokens, verification and signing of a repository change: apt refuses another origin or label, and distributions are declared")
 	}
 	return after != before, err
 }
@@ -177,7 +180,7 @@ func encode(s catalog.Settings) (whole, fixed string, err error) {
 		return "", "", err
 	}
 	whole = string(b)
-	s.Visibility, s.VerifyPayload, s.PackageKeys, s.Tokens = "", "", nil, nil
+	s.Visibility, s.VerifyPayload, s.RequireSigned, s.PackageKeys, s.Tokens = "", "", nil, nil, nil
 	b, err = json.Marshal(s)
 	return whole, string(b), err
 }
@@ -198,6 +201,9 @@ func checkSettings(s *catalog.Settings) error {
 			return fmt.Errorf("%s %.300q: use 1 to 255 bytes of printable text", what, text)
 		}
 	}
+	if err := checkSigned(s); err != nil {
+		return err
+	}
 	slices.SortFunc(s.PackageKeys, func(a, b catalog.PackageKey) int { return strings.Compare(a.ID, b.ID) })
 	slices.SortFunc(s.Tokens, func(a, b catalog.Token) int { return strings.Compare(a.Name, b.Name) })
 	for i, k := range s.PackageKeys {
@@ -213,6 +219,22 @@ func checkSettings(s *catalog.Settings) error {
 	return nil
 }
 
+// checkSigned sorts the formats whose packages need a signature, and makes sure that there is a key for it: without one
+// every package would be refused.
+func checkSigned(s *catalog.Settings) error {
+	slices.Sort(s.RequireSigned)
+	s.RequireSigned = slices.Compact(s.RequireSigned)
+	for _, f := range s.RequireSigned {
+		if f != catalog.DEB && f != catalog.RPM {
+			return fmt.Errorf("signatures are required of the format %.40q: use %q or %q", f, catalog.RPM, catalog.DEB)
+		}
+	}
+	if len(s.RequireSigned) > 0 && len(s.PackageKeys) == 0 {
+		return errors.New("signatures are required, and there is no package key to check them with: register one with --package-key, or use --require-signed none")
+	}
+	return nil
+}
+
 // lockRepository reads a repository and locks it until the transaction ends, or returns [ErrNotFound].
 func lockRepository(ctx context.Context, tx *transaction, r catalog.Repository) (repositoryRow, error) {
 	row, err := scanRepository(tx.QueryRowContext(ctx, `SELECT `+repositoryColumns+` FROM repositories WHERE owner = ? AND name = ?`+tx.forUpdate, r.Owner, r.Name).Scan)
@@ -224,9 +246,9 @@ func lockRepository(ctx context.Context, tx *transaction, r catalog.Repository) 
 
 func insertRepository(ctx context.Context, tx *transaction, s catalog.Settings, now time.Time) (int64, error) {
 	res, err := tx.ExecContext(ctx, `INSERT INTO repositories (owner, name, visibility, origin, label,
-			settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, verify_payload, created_at)
-		VALUES (?, ?, ?, ?, ?, 0, '', 0, ?, ?, ?, ?)`, s.Repository.Owner, s.Repository.Name, s.Visibility, s.Origin, s.Label,
-		jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, s.VerifyPayload, millis(now))
+			settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, verify_payload, require_signed, created_at)
+		VALUES (?, ?, ?, ?, ?, 0, '', 0, ?, ?, ?, ?, ?)`, s.Repository.Owner, s.Repository.Name, s.Visibility, s.Origin, s.Label,
+		jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, millis(now))
 	if err != nil {
 		return 0, err
 	}
@@ -235,7 +257,7 @@ func insertRepository(ctx context.Context, tx *transaction, s catalog.Settings, 
 
 // update writes everything but the distributions and the revision.
 func (row *repositoryRow) update(ctx context.Context, tx *transaction, s catalog.Settings) error {
-	_, err := tx.ExecContext(ctx, `UPDATE repositories SET visibility = ?, origin = ?, label = ?, package_keys = ?, tokens = ?, verify_payload = ? WHERE id = ?`,
-		s.Visibility, s.Origin, s.Label, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, s.VerifyPayload, row.id)
+	_, err := tx.ExecContext(ctx, `UPDATE repositories SET visibility = ?, origin = ?, label = ?, package_keys = ?, tokens = ?, verify_payload = ?, require_signed = ? WHERE id = ?`,
+		s.Visibility, s.Origin, s.Label, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, row.id)
 	return err
 }

@@ -99,6 +99,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a directory that went and comes again is whole", retireRPM},
 		{"an architecture goes, or gets a package", retireRace},
 		{"settings say how payloads are verified", verifyPayload},
+		{"settings say which packages need a signature", requireSigned},
 
 		{"a repository is created once", createRepository},
 		{"what cannot be a repository is not created", createRefuses},
