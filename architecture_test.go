@@ -36,6 +36,7 @@ var house = []place{
 	{"a format imports data and paths, and no other format",
 		[]string{"ingest/deb", "ingest/rpm", "publish/apt", "publish/repomd", "publish/sign", "serve/cloudfront"},
 		[]string{"schemas/catalog", "schemas/layout"}},
+	{"what judges signatures in packages is of no format", []string{"ingest/pgp"}, []string{"schemas/catalog"}},
 	{"check imports sign besides data and paths", []string{"publish/check"}, []string{"publish/sign", "schemas/catalog", "schemas/layout"}},
 	{"ingest imports its readers and schemas", []string{"ingest"}, []string{"ingest/...", "schemas/..."}},
 	{"publish imports its renderers and schemas", []string{"publish"}, []string{"publish/...", "schemas/..."}},

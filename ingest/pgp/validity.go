@@ -1,0 +1,108 @@
+package pgp
+
+import (
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+)
+
+// errEnded is wrapped where a key was not valid any more when it signed, or is revoked.
+var errEnded = errors.New("the key has ended")
+
+// validAt says why clients do not trust a signature that k made at time t, or nothing. They judge a key by what its
+// owner had said by then and, where that was replaced by something later, by what he says now.
+func (k *key) validAt(t, now time.Time) error {
+	if err := k.weak(); err != nil {
+		return err
+	}
+	if t.Before(k.CreationTime) {
+		return fmt.Errorf("the signature is of %s, before the key was made, at %s", stamp(t), stamp(k.CreationTime))
+	}
+	at := t
+	if k.primary.bindingAt(at) == nil || k.bindingAt(at) == nil {
+		at = now
+	}
+	primary, own := k.primary.bindingAt(at), k.bindingAt(at)
+	if (primary == nil || own == nil) && (k.primary.weakly || k.weakly) {
+		return errors.New("what its owner has signed about the key is of SHA-1, and clients do not import it. Sign that once more (gpg --cert-digest-algo SHA512 --quick-set-expire) and register the key as it is then")
+	}
+	if primary == nil || own == nil {
+		return errors.New("the key has no valid signature of its owner upon itself")
+	}
+	for _, check := range []struct {
+		key     *key
+		binding *packet.Signature
+	}{{k.primary, primary}, {k, own}} {
+		if err := check.key.revokedAt(check.binding, at); err != nil {
+			return err
+		}
+		if end := check.key.end(check.binding); !end.IsZero() && !at.Before(end) {
+			return fmt.Errorf("%w: it expired at %s, and the signature is of %s", errEnded, stamp(end), stamp(t))
+		}
+	}
+	if own.FlagsValid && !own.FlagSign || !own.FlagsValid && k.isSubkey() {
+		return errors.New("the key is not one for signing")
+	}
+	return nil
+}
+
+// bindingAt returns the newest binding that was there at time t.
+func (k *key) bindingAt(t time.Time) (newest *packet.Signature) {
+	for _, b := range k.bindings {
+		if !b.CreationTime.After(t) && !b.SigExpired(t) {
+			newest = b
+		}
+	}
+	return newest
+}
+
+// end returns when k expires by a binding, or the zero time.
+func (k *key) end(binding *packet.Signature) time.Time {
+	if s := binding.KeyLifetimeSecs; s != nil && *s != 0 {
+		return k.CreationTime.Add(time.Duration(*s) * time.Second)
+	}
+	return time.Time{}
+}
+
+// revokedAt says that k was revoked at time t. Whoever revokes it because it leaked, or without a reason, revokes all that
+// it ever signed; one that was retired or replaced by another was good until then.
+func (k *key) revokedAt(binding *packet.Signature, t time.Time) error {
+	for _, r := range k.revocations {
+		soft := r.RevocationReason != nil && (*r.RevocationReason == packet.KeySuperseded || *r.RevocationReason == packet.KeyRetired)
+		if !soft || !r.CreationTime.After(t) && !binding.CreationTime.After(r.CreationTime) {
+			return fmt.Errorf("%w: it was revoked at %s", errEnded, stamp(r.CreationTime))
+		}
+	}
+	return nil
+}
+
+// minRSABits is the smallest RSA key that clients accept.
+const minRSABits = 2048
+
+// weak says why clients refuse whatever k signs, or nothing.
+func (k *key) weak() error {
+	switch byte(k.PubKeyAlgo) {
+	case algRSA, algRSASign:
+		if n, ok := k.PublicKey.PublicKey.(*rsa.PublicKey); ok && n.N.BitLen() < minRSABits {
+			return fmt.Errorf("the key is RSA with %d bits, and clients ask for %d", n.N.BitLen(), minRSABits)
+		}
+		return nil
+	case algECDSA, algEdDSA:
+		switch curve, _ := k.Curve(); curve {
+		case packet.Curve25519, packet.CurveNistP256, packet.CurveNistP384, packet.CurveNistP521:
+			return nil
+		default:
+			return fmt.Errorf("the key is of the curve %s, which not all clients know", curve)
+		}
+	case algEd25519:
+		return nil
+	case algDSA:
+		return errors.New("the key is DSA, which clients refuse by now")
+	}
+	return fmt.Errorf("the key has the algorithm with the number %d, which not all clients know", k.PubKeyAlgo)
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
