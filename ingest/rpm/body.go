@@ -19,7 +19,7 @@ func (p *Package) Body() io.Reader {
 	if p.head == nil {
 		return &body{err: errors.New("the body of this package was handed out before")}
 	}
-	b := &body{head: p.head, payload: p.rest, claim: p.claim}
+	b := &body{head: p.head, payload: p.rest, claim: p.claim, signed: p.pending}
 	p.head, p.rest = nil, nil
 	return b
 }
@@ -29,6 +29,7 @@ type body struct {
 	head    [][]byte // not yet replayed
 	payload io.Reader
 	claim   payloadClaim
+	signed  []pendingSignature
 	passed  int64 // bytes of payload so far
 	err     error // final
 }
@@ -48,6 +49,9 @@ func (b *body) Read(p []byte) (int, error) {
 	b.passed += int64(n)
 	if b.claim.hash != nil {
 		b.claim.hash.Write(p[:n])
+	}
+	for _, s := range b.signed {
+		s.Write(p[:n])
 	}
 	switch {
 	case b.claim.size >= 0 && b.passed > b.claim.size:
@@ -71,11 +75,16 @@ func (b *body) verdict() error {
 		return reject(catalog.Truncated, "the payload ends after %d of %d bytes; upload the file again", b.passed, b.claim.size)
 	case b.passed == 0:
 		return reject(catalog.Truncated, "the file ends where its payload should start; upload it again")
-	case b.claim.hash == nil:
-		return io.EOF
 	}
-	if got := hex.EncodeToString(b.claim.hash.Sum(nil)); got != b.claim.digest {
-		return reject(catalog.BadDigest, "the payload has the %s %s, not %s as the package says; the file is damaged, upload it again", b.claim.alg, got, quote(b.claim.digest))
+	if b.claim.hash != nil {
+		if got := hex.EncodeToString(b.claim.hash.Sum(nil)); got != b.claim.digest {
+			return reject(catalog.BadDigest, "the payload has the %s %s, not %s as the package says; the file is damaged, upload it again", b.claim.alg, got, quote(b.claim.digest))
+		}
+	}
+	for _, s := range b.signed {
+		if err := s.sig.Verify(s.Hash); err != nil {
+			return err
+		}
 	}
 	return io.EOF
 }

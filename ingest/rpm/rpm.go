@@ -21,6 +21,9 @@ type Package struct {
 	rest   io.Reader
 	claim  payloadClaim
 	weak   bool
+
+	signings signings
+	pending  []pendingSignature // that Body judges
 }
 
 // Peek reads the lead, the signature header and the main header of a package from r. An error is a
@@ -59,7 +62,8 @@ func Peek(r io.Reader) (*Package, error) {
 	if err := checkVouched(signature, main); err != nil {
 		return nil, err
 	}
-	return &Package{header: h, head: [][]byte{head.bytes(), s.bytes()}, rest: r, claim: claim, weak: !strong(signature, main)}, nil
+	return &Package{header: h, head: [][]byte{head.bytes(), s.bytes()}, rest: r, claim: claim, weak: !strong(signature, main),
+		signings: readSignings(signature, main)}, nil
 }
 
 // WeakDigests reports that MD5 or SHA-1 alone vouch for the main header or the payload: rpm 6 refuses to install that.

@@ -27,13 +27,18 @@ const (
 
 // Tags of the signature header. They are numbers of their own: 1000 is the name in the main header.
 const (
+	sigDSA             = 267 // of the main header, by a key of any kind but RSA
+	sigRSA             = 268 // of the main header, by RSA
 	sigSHA1            = 269
 	sigLongSize        = 270
 	sigLongArchiveSize = 271
 	sigSHA256          = 273
+	sigOpenPGP         = 278 // rpm 6: signatures of the main header, in base64
 	sigSHA3            = 279
 	sigSize            = 1000
+	sigPGP             = 1002 // of the main header and the payload, by RSA
 	sigMD5             = 1004
+	sigGPG             = 1005 // likewise, by a key of another kind
 	sigArchiveSize     = 1007
 )
 
