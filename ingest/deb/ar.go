@@ -65,6 +65,8 @@ type head struct {
 	r       io.Reader
 	read    []byte // everything so far
 	members int
+	version []byte // the content of debian-binary
+	origin  []byte // the signature, if it stands here
 }
 
 // control reads up to the end of the control member and returns its name and content.
@@ -84,9 +86,11 @@ func (h *head) control() (name string, packed []byte, err error) {
 			if extra += m.padded(); extra > maxExtra {
 				return "", nil, reject(catalog.TooLarge, "archive member %s makes more than %d bytes before control.tar; move it behind data.tar", quote(m.name), maxExtra)
 			}
-			if _, err := h.take(m.padded(), m.name); err != nil {
+			b, err := h.take(m.padded(), m.name)
+			if err != nil {
 				return "", nil, err
 			}
+			h.keepOrigin(m, b)
 		default:
 			packed, err := h.controlMember(m)
 			return m.name, packed, err
@@ -135,6 +139,7 @@ func (h *head) debianBinary() error {
 	case string(version[1]) != "2":
 		return reject(catalog.Unsupported, "the package has format version %s; dpkg reads version 2", quote(b))
 	}
+	h.version = bytes.Clone(b)
 	return nil
 }
 

@@ -23,13 +23,17 @@ type body struct {
 	whole   bool                         // data.tar is unpacked whole
 	payload *payload                     // data.tar, while it goes by; nil before and behind it
 	running atomic.Pointer[verification] // of the payload, if it is unpacked whole
-	err     error                        // final
+	content int64                        // bytes of the current member that are still to be read, without its padding
+	take    io.Writer                    // takes them; nil before the first member
+	sealed  sealed
+	origin  []byte // the signature; nil if none was seen
+	err     error  // final
 }
 
 // Read implements [io.Reader].
 func (b *body) Read(p []byte) (int, error) {
 	if len(b.head) == 0 && b.err == nil && b.left == 0 {
-		b.err = b.next()
+		b.err = b.end(b.next())
 	}
 	if len(b.head) > 0 {
 		n := copy(p, b.head)
@@ -44,10 +48,11 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
 	b.offset += int64(n)
+	b.pass(p[:n])
 	switch {
 	case err == io.EOF && b.left == 1 && b.data && b.odd: // the padding is not there, and dpkg does not look for it
 		b.left = 0
-		b.err = cmp.Or(b.look(p[:n]), io.EOF)
+		b.err = b.end(cmp.Or(b.look(p[:n]), io.EOF))
 	case err == io.EOF && b.left > 0:
 		b.err = truncated(b.offset, b.name)
 	case err != nil && err != io.EOF:
@@ -109,8 +114,12 @@ func (b *body) next() error {
 	}
 	b.name, b.left, b.odd = m.name, m.padded(), m.size&1 == 1
 	first := !b.data
-	if err := b.check(m); err != nil || b.data != first {
-		return err // it is not data.tar
+	if err := b.check(m); err != nil {
+		return err
+	}
+	b.take, b.content = b.taker(m), m.size
+	if b.data != first {
+		return nil // it is not data.tar
 	}
 	b.payload = newPayload(m, b.whole)
 	b.running.Store(b.payload.whole)
@@ -135,7 +144,9 @@ func (b *body) checkMagic(m member) error {
 		return truncated(b.offset, b.name)
 	case err != nil:
 		return err
-	case string(lead) != want:
+	}
+	b.pass(lead)
+	if string(lead) != want {
 		return reject(catalog.Malformed, "%s does not begin as its compression does; rebuild the package with dpkg-deb", quote(m.name))
 	}
 	return b.look(lead[:n])

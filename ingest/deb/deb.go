@@ -45,6 +45,7 @@ type Package struct {
 	identity catalog.Package
 	fields   fields
 	body     *body
+	signed   [][]byte // the contents of the first members, of which a signature is; nil once Body was called
 }
 
 // Peek reads r up to the end of the control member and decides whether this can be a package. The error
@@ -55,7 +56,7 @@ func Peek(r io.Reader) (*Package, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Package{body: &body{r: r, head: h.read, offset: int64(len(h.read)), members: h.members}}
+	p := &Package{body: &body{r: r, head: h.read, offset: int64(len(h.read)), members: h.members, origin: h.origin}, signed: [][]byte{h.version, packed}}
 	if err := guard(func() error { return p.parse(name, packed) }); err != nil {
 		return nil, err
 	}
@@ -96,7 +97,10 @@ func (p *Package) Identity() catalog.Package { return p.identity }
 // Body returns the whole file from its first byte, and may be called once. It checks what Peek has not
 // seen while it goes by. Where the file is faulty, the final Read returns a *[catalog.Rejection] instead of
 // io.EOF; the bytes before are those of the file. A fault of the reader below is returned wrapped.
-func (p *Package) Body() io.Reader { return p.body }
+func (p *Package) Body() io.Reader {
+	p.signed = nil
+	return p.body
+}
 
 // VerifyWhole has the body unpack data.tar to its end and reject what dpkg could not. It is called before Body is read.
 func (p *Package) VerifyWhole() { p.body.whole = true }

@@ -1,0 +1,129 @@
+package deb
+
+import (
+	"bytes"
+	"crypto"
+	_ "crypto/sha256" // what signatures are of
+	_ "crypto/sha512"
+	"hash"
+	"io"
+)
+
+// A Signature is one whose signer counts. Verify says that it is not of what was written to a hash of its kind.
+type Signature = interface {
+	Hash() crypto.Hash
+	Verify(h hash.Hash) error
+}
+
+// Keys are those whose signatures count. Errors are rejections.
+type Keys interface {
+	// Signature reads one OpenPGP signature, armoured or not.
+	Signature(packet []byte) (Signature, error)
+
+	// Unsigned rejects a package without a signature of what it says, such as "has no signature".
+	Unsigned(what string) error
+}
+
+// origin is the member with the signature of debsigs, which debsig-verify asks for: a detached one of the contents of
+// debian-binary, control.tar and data.tar, one after the other. It may stand anywhere; debsigs puts it at the end.
+const origin = "_gpgorigin"
+
+// maxOrigin bounds what is kept of a signature, in bytes.
+const maxOrigin = 64 << 10
+
+// A sealed is what a signature is of, and the signature, as the package goes by.
+type sealed struct {
+	keys   Keys
+	hashes map[crypto.Hash]hash.Hash // nil if no signature is asked for: it comes behind what it is of
+}
+
+// RequireSigned has the body reject a package that has no signature by one of the keys. It is called before Body.
+func (p *Package) RequireSigned(keys Keys) {
+	s := sealed{keys: keys, hashes: map[crypto.Hash]hash.Hash{}}
+	for _, h := range []crypto.Hash{crypto.SHA224, crypto.SHA256, crypto.SHA384, crypto.SHA512} {
+		s.hashes[h] = h.New()
+	}
+	for _, b := range p.signed {
+		s.Write(b)
+	}
+	p.body.sealed = s
+}
+
+// SignaturePackets returns the signature, in a form that is not judged, once the body was read.
+func (p *Package) SignaturePackets() [][]byte {
+	if p.body.origin == nil {
+		return nil
+	}
+	return [][]byte{p.body.origin}
+}
+
+// Write takes what a signature is of.
+func (s sealed) Write(b []byte) (int, error) {
+	for _, h := range s.hashes {
+		h.Write(b)
+	}
+	return len(b), nil
+}
+
+// verdict says what is wrong with the signature of a package that has gone by, if one was asked for.
+func (s sealed) verdict(signature []byte) error {
+	if s.keys == nil {
+		return nil
+	}
+	if signature == nil {
+		return s.keys.Unsigned("has no signature (a member _gpgorigin, which debsigs --sign=origin makes)")
+	}
+	sig, err := s.keys.Signature(signature)
+	if err != nil {
+		return err
+	}
+	return sig.Verify(s.hashes[sig.Hash()])
+}
+
+// taker returns what takes the content of a member: the signature, or what it is of.
+func (b *body) taker(m member) io.Writer {
+	switch {
+	case m.name == origin && b.origin == nil:
+		b.origin = []byte{}
+		return originWriter{b}
+	case !m.extra() && known(m.name) && b.sealed.keys != nil:
+		return b.sealed
+	}
+	return io.Discard
+}
+
+// An originWriter keeps the signature, or as much of it as shows that it is none.
+type originWriter struct{ b *body }
+
+func (w originWriter) Write(p []byte) (int, error) {
+	room := max(0, maxOrigin+1-len(w.b.origin))
+	w.b.origin = append(w.b.origin, p[:min(room, len(p))]...)
+	return len(p), nil
+}
+
+// pass hands the next bytes of the current member, without its padding, to what takes them.
+func (b *body) pass(p []byte) {
+	p = p[:min(b.content, int64(len(p)))]
+	b.content -= int64(len(p))
+	if b.take != nil {
+		b.take.Write(p) //nolint:errcheck // never fails
+	}
+}
+
+// end makes the proper end of the file a verdict on its signature.
+func (b *body) end(err error) error {
+	if err != io.EOF {
+		return err
+	}
+	if rej := b.sealed.verdict(b.origin); rej != nil {
+		return rej
+	}
+	return io.EOF
+}
+
+// keepOrigin keeps the signature of a member that stands before control.tar.
+func (h *head) keepOrigin(m member, content []byte) {
+	if m.name == origin && h.origin == nil {
+		h.origin = bytes.Clone(content[:min(m.size, maxOrigin+1)])
+	}
+}
