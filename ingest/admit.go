@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"repomill/ingest/pgp"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -14,7 +15,13 @@ import (
 // An admission is how a repository takes a package.
 type admission struct {
 	missing *catalogdb.Declaration // what has to be declared first; nil for nothing
+	terms
+}
+
+// terms are what the settings of a repository ask of a package.
+type terms struct {
 	verify  catalog.VerifyPayload
+	signers *pgp.Ring // one of these has signed it; nil: it need not be signed
 }
 
 // admit makes sure that the repository takes packages of this distribution, component and architecture, or
@@ -25,8 +32,8 @@ func (g *Ingester) admit(ctx context.Context, k catalog.Package, distro layout.D
 		return adm, reject(catalog.BadField, "architecture %q is the name of a folder of every RPM repository; build the package for a real one", k.Arch)
 	}
 	now := g.Now()
-	if verify, ok := g.offers.has(k, arch, now); ok {
-		return admission{verify: verify}, nil
+	if t, ok := g.offers.has(k, arch, now); ok {
+		return admission{terms: t}, nil
 	}
 	s, err := g.Catalog.Settings(ctx, k.Repository)
 	if err != nil && !errors.Is(err, catalogdb.ErrNotFound) {
@@ -34,6 +41,9 @@ func (g *Ingester) admit(ctx context.Context, k catalog.Package, distro layout.D
 	}
 	declared := err == nil
 	adm.verify = s.VerifyPayload
+	if adm.signers, err = signersOf(s, k.Format); err != nil {
+		return adm, err
+	}
 	ds, has := s.Find(k.Distribution)
 	hasComponent := k.Format == catalog.RPM || slices.Contains(ds.Components, k.Component)
 	hasArch := arch == "" || slices.Contains(ds.Architectures, arch)
@@ -41,7 +51,7 @@ func (g *Ingester) admit(ctx context.Context, k catalog.Package, distro layout.D
 		arch, hasArch = layout.I386, false // systems of 32-bit x86 want it, too
 	}
 	if declared && has && hasComponent && hasArch {
-		g.offers.note(k, arch, s.VerifyPayload, now)
+		g.offers.note(k, arch, adm.terms, now)
 		return adm, nil
 	}
 	if g.Create && k.Format == catalog.RPM && !hasArch && !layout.KnownRPMArch(k.Arch) {

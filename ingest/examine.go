@@ -33,6 +33,7 @@ func Examine(ctx context.Context, r io.Reader, at layout.Staged, distro layout.D
 	}
 	k.File = d.file()
 	err = guard(func() error { return pkg.Describe(&k) })
+	k.Signer = signerOf(pkg)
 	k.Stanza, k.Primary, k.Filelists, k.Other = nil, nil, nil, nil
 	return k, err
 }

@@ -154,6 +154,9 @@ func (g *Ingester) readFrom(ctx context.Context, u catalog.Upload, at layout.Sta
 	if err != nil {
 		return k, "", err
 	}
+	if err := requireSigned(pkg, adm.signers, distro, g.Now()); err != nil {
+		return k, "", err
+	}
 	checked, done := check(pkg, adm.verify)
 	defer done()
 	k, err = g.transfer(ctx, u, k, pkg, adm.missing)

@@ -17,8 +17,8 @@ type offers struct {
 
 // A sight is when an offer was seen, and what else the repository's settings say.
 type sight struct {
-	at     time.Time
-	verify catalog.VerifyPayload
+	at time.Time
+	terms
 }
 
 // An offer is what a repository takes.
@@ -34,19 +34,19 @@ const (
 	maxOffers = 1000
 )
 
-// has reports whether a repository took packages like k, of an architecture, a moment ago, and how it verified them.
-func (o *offers) has(k catalog.Package, arch string, now time.Time) (catalog.VerifyPayload, bool) {
+// has reports whether a repository took packages like k, of an architecture, a moment ago, and on what terms.
+func (o *offers) has(k catalog.Package, arch string, now time.Time) (terms, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s, ok := o.seen[offer{k.Repository, k.Distribution, k.Component, arch}]
-	return s.verify, ok && now.Sub(s.at) < offerTime
+	return s.terms, ok && now.Sub(s.at) < offerTime
 }
 
-func (o *offers) note(k catalog.Package, arch string, verify catalog.VerifyPayload, now time.Time) {
+func (o *offers) note(k catalog.Package, arch string, t terms, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.seen == nil || len(o.seen) >= maxOffers {
 		o.seen = map[offer]sight{}
 	}
-	o.seen[offer{k.Repository, k.Distribution, k.Component, arch}] = sight{now, verify}
+	o.seen[offer{k.Repository, k.Distribution, k.Component, arch}] = sight{now, t}
 }

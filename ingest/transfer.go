@@ -94,6 +94,7 @@ func (g *Ingester) claim(ctx context.Context, u catalog.Upload, k catalog.Packag
 	if err := guard(func() error { return pkg.Describe(&k) }); err != nil {
 		return k, err
 	}
+	k.Signer = signerOf(pkg)
 	holder, claimed, err := g.Catalog.Claim(ctx, k, u)
 	if err != nil {
 		return k, err

@@ -1,0 +1,87 @@
+package ingest
+
+import (
+	"slices"
+	"time"
+
+	"repomill/ingest/deb"
+	"repomill/ingest/pgp"
+	"repomill/ingest/rpm"
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// signersOf returns the keys that packages of a format need a signature by, or nil if they need none.
+func signersOf(s catalog.Settings, f catalog.Format) (*pgp.Ring, error) {
+	if !slices.Contains(s.RequireSigned, f) {
+		return nil, nil
+	}
+	return pgp.Read(s.Repository, s.PackageKeys)
+}
+
+// requireSigned has a source make sure that clients with the keys in ring take it for signed.
+func requireSigned(pkg source, ring *pgp.Ring, distro layout.Distro, now time.Time) error {
+	if ring == nil {
+		return nil
+	}
+	switch p := pkg.(type) {
+	case *rpm.Package:
+		return guard(func() error { return p.RequireSigned(rpmKeys{ring, now, distro.StrongDigests}, distro.StrongDigests) })
+	case *deb.Package:
+		p.RequireSigned(debKeys{ring, now})
+	}
+	return nil
+}
+
+// rpmKeys judge as rpm does.
+type rpmKeys struct {
+	ring *pgp.Ring
+	now  time.Time
+	six  bool // clients have rpm 6
+}
+
+func (k rpmKeys) Signature(packet []byte) (rpm.Signature, error) {
+	s, err := k.ring.Signature(packet, k.now)
+	if err == nil && !k.six {
+		err = s.CheckOld("rpm before 6")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (k rpmKeys) Unsigned(what string) error { return k.ring.Unsigned(catalog.RPM, what) }
+
+// debKeys judge as debsig-verify does, with gpg.
+type debKeys struct {
+	ring *pgp.Ring
+	now  time.Time
+}
+
+func (k debKeys) Signature(packet []byte) (deb.Signature, error) {
+	s, err := k.ring.Signature(pgp.Dearmor(packet), k.now)
+	if err == nil {
+		err = s.CheckOld("gpg")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (k debKeys) Unsigned(what string) error { return k.ring.Unsigned(catalog.DEB, what) }
+
+// signerOf returns the key that a package, which was read to its end, says it was signed with, or "".
+func signerOf(pkg source) string {
+	p, ok := pkg.(interface{ SignaturePackets() [][]byte })
+	if !ok {
+		return ""
+	}
+	for _, packet := range p.SignaturePackets() {
+		if s := pgp.Signer(pgp.Dearmor(packet)); s != "" {
+			return s
+		}
+	}
+	return ""
+}
