@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
@@ -122,3 +123,28 @@ func (k *key) name() string {
 }
 
 func (k *key) isSubkey() bool { return k.primary.PublicKey != k.PublicKey }
+
+// Unusable names the certificates of which no key signs at time now what clients trust, each with the reason.
+func (r *Ring) Unusable(now time.Time) (problems []string) {
+	for _, fingerprint := range r.certs {
+		last := error(nil)
+		for i := range r.keys {
+			k := &r.keys[i]
+			if fmt.Sprintf("%X", k.primary.Fingerprint) != fingerprint {
+				continue
+			}
+			err := k.validAt(now, now)
+			if err == nil {
+				last = nil
+				break
+			}
+			if last == nil || !k.isSubkey() {
+				last = err
+			}
+		}
+		if last != nil {
+			problems = append(problems, fmt.Sprintf("%s: %s", fingerprint, last))
+		}
+	}
+	return problems
+}

@@ -30,6 +30,7 @@ type offer struct {
 	Component     []string `help:"Component of the DEB distributions, besides main. May be repeated."`
 	Arch          []string `help:"Architecture of the distributions, besides the usual ones. May be repeated."`
 	PackageKey    []string `type:"existingfile" help:"File with the public key that the packages themselves are signed with. May be repeated."`
+	RequireSigned []string `enum:"rpm,deb,none" placeholder:"rpm|deb|none" help:"Formats of which only packages with a signature by a package key are taken. With the first package key it is rpm, unless given. May be repeated."`
 	Distributions string   `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
 }
 
@@ -62,6 +63,9 @@ func (c *repoCreateCmd) Run(ctx context.Context, io stdio) error {
 	if s.PackageKeys, err = c.packageKeys(); err != nil {
 		return err
 	}
+	if err := c.requireSigned(&s, nil); err != nil {
+		return err
+	}
 	db, err := c.openToChange(ctx)
 	if err != nil {
 		return err
@@ -74,6 +78,7 @@ func (c *repoCreateCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return command.Fault(err)
 	}
+	c.warnOfKeys(io, s)
 	return c.declare(ctx, io, db, r, declarations, unknownAge)
 }
 
@@ -110,17 +115,26 @@ func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer db.Close()
-	_, err = db.ChangeSettings(ctx, r, time.Now(), func(s *catalog.Settings) error {
+	var misused error
+	after, err := db.ChangeSettings(ctx, r, time.Now(), func(s *catalog.Settings) error {
 		s.Visibility = cmp.Or(catalog.Visibility(c.Visibility), s.Visibility)
-		s.PackageKeys = mergeKeys(s.PackageKeys, keys, c.RemovePackageKey)
+		had := s.PackageKeys
+		s.PackageKeys = mergeKeys(had, keys, c.RemovePackageKey)
+		if misused = c.requireSigned(s, had); misused != nil {
+			return misused
+		}
 		if c.VerifyPayload != "" {
 			s.VerifyPayload = catalog.VerifyPayload(strings.TrimPrefix(c.VerifyPayload, "default"))
 		}
 		return nil
 	})
+	if misused != nil {
+		return misused
+	}
 	if err != nil {
 		return notDeclared(ctx, db, r, err)
 	}
+	c.warnOfKeys(io, after)
 	if err := c.removeArches(ctx, db, r, declarations); err != nil {
 		return err
 	}
@@ -202,11 +216,13 @@ func (f awaitFlags) declare(ctx context.Context, io stdio, db *catalogdb.DB, r c
 	return err
 }
 
-// includes reports whether settings have the visibility, payload check, package keys and distributions of others.
+// includes reports whether settings have the visibility, payload check, package keys, required signatures and distributions of
+// others.
 func includes(s, of catalog.Settings) bool {
 	sameKey := func(a, b catalog.PackageKey) bool { return a.ID == b.ID }
 	missing := func(d catalog.DistributionSettings) bool { _, ok := s.Find(d.Distribution); return !ok }
-	return s.Visibility == of.Visibility && s.VerifyPayload == of.VerifyPayload && slices.EqualFunc(s.PackageKeys, of.PackageKeys, sameKey) && !slices.ContainsFunc(of.Distributions, missing)
+	return s.Visibility == of.Visibility && s.VerifyPayload == of.VerifyPayload && slices.Equal(s.RequireSigned, of.RequireSigned) &&
+		slices.EqualFunc(s.PackageKeys, of.PackageKeys, sameKey) && !slices.ContainsFunc(of.Distributions, missing)
 }
 
 func printRepository(io stdio, s catalog.Settings) {
@@ -215,7 +231,7 @@ func printRepository(io stdio, s catalog.Settings) {
 		verified = ", payloads verified"
 	}
 	fmt.Fprintf(io.out, "%s: %s, origin %q, label %q, %s, %s%s\n", s.Repository, s.Visibility, s.Origin, s.Label,
-		pipelines.Counted(len(s.PackageKeys), "package key"), pipelines.Counted(len(s.Tokens), "token"), verified)
+		pipelines.Counted(len(s.PackageKeys), "package key"), pipelines.Counted(len(s.Tokens), "token"), verified+signedText(s))
 	for _, d := range s.Distributions {
 		fmt.Fprintf(io.out, "  %s: %s\n", d.Distribution, strings.TrimSpace(strings.Join(d.Components, " ")+"  "+strings.Join(d.Architectures, " ")))
 	}
@@ -263,6 +279,9 @@ func (o offer) declarations(r catalog.Repository) (all []catalogdb.Declaration, 
 
 // packageKeys reads the public keys in the files given.
 func (o offer) packageKeys() (all []catalog.PackageKey, err error) {
+	if err := o.checkRequireSigned(); err != nil {
+		return nil, err
+	}
 	for _, path := range o.PackageKey {
 		armored, err := os.ReadFile(path)
 		if err != nil {
