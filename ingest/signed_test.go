@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"repomill/schemas/catalog"
+	"repomill/testdata/debtest"
 	"repomill/testdata/pgptest"
 	"repomill/testdata/rpmtest"
 )
@@ -142,5 +143,85 @@ func checkSignedVerdict(t *testing.T, s *site, err error, want catalog.Reason, k
 	}
 	if left := s.visible(); len(left) > 0 {
 		t.Errorf("the bucket has %d objects", len(left))
+	}
+}
+
+// A signature of the header is one of the payload only if the header has a digest of that.
+func TestTheSignatureCoversThePayload(t *testing.T) {
+	all := judges(t)
+	bare := rpmtest.Edit(t, rpmtest.Build(t, rpmtest.Spec{}), func(main map[uint32]rpmtest.Entry) {
+		for _, tag := range []uint32{5092, 5093, 5097} { // MD5 is there for both
+			delete(main, tag)
+		}
+	}, nil)
+	for _, tt := range []struct {
+		name string
+		tag  uint32
+		want catalog.Reason
+	}{{"of the header", rpmtest.SigRSA, catalog.Unsigned}, {"of both", rpmtest.SigPGP, ""}} {
+		b := rpmtest.Sign(t, bare, map[uint32][]rpmtest.Signer{tt.tag: {by(t, "rsa", 3, crypto.SHA256)}})
+		s := newSite(t)
+		s.Now = time.Now
+		s.require([]catalog.Format{catalog.RPM}, "rsa")
+		_, err := s.Store(t.Context(), s.put(rpmObject, b))
+		checkSignedVerdict(t, s, err, tt.want, "rsa")
+		for _, j := range all {
+			if refused, _ := j.refuses(t, b, "rsa"); refused != (tt.want != "") && !j.six {
+				t.Errorf("%s: %s refuses it: %v", tt.name, j, refused)
+			}
+		}
+	}
+}
+
+// What a repository asks for counts for its own format, from the next package on.
+func TestSignaturesAreRequiredOfAFormat(t *testing.T) {
+	s := newSite(t)
+	now := time.Now()
+	s.Now = func() time.Time { return now }
+	store := func(object string, b []byte) error {
+		now = now.Add(2 * time.Second)
+		_, err := s.Store(t.Context(), s.put(object, b))
+		return err
+	}
+	unsigned := rpmtest.Build(t, rpmtest.Spec{})
+	for _, tt := range []struct {
+		formats  []catalog.Format
+		rpm, deb catalog.Reason
+	}{
+		{[]catalog.Format{catalog.RPM}, catalog.Unsigned, ""},
+		{[]catalog.Format{catalog.RPM, catalog.DEB}, catalog.Unsigned, catalog.Unsigned},
+		{[]catalog.Format{catalog.DEB}, "", catalog.Unsigned},
+		{nil, "", ""},
+		{[]catalog.Format{catalog.RPM}, catalog.Unsigned, ""}, // it is there already, and clients refuse it nevertheless
+	} {
+		s.require(tt.formats, "rsa")
+		for _, got := range []struct {
+			err  error
+			want catalog.Reason
+		}{{store(rpmObject, unsigned), tt.rpm}, {store(debObject, hello(t)), tt.deb}} {
+			rej, _ := errors.AsType[*catalog.Rejection](got.err)
+			if got.want == "" && got.err != nil || got.want != "" && (rej == nil || rej.Reason != got.want) {
+				t.Errorf("with %v: got %v, want %q", tt.formats, got.err, got.want)
+			}
+		}
+	}
+}
+
+// Who signed a package is recorded, whether that is asked for or not.
+func TestSignersAreRecorded(t *testing.T) {
+	s := newSite(t)
+	signed := rpmtest.Sign(t, rpmtest.Build(t, rpmtest.Spec{}), map[uint32][]rpmtest.Signer{rpmtest.SigDSA: {by(t, "stranger", 4, crypto.SHA256)}})
+	deb := debtest.Sign(t, hello(t), by(t, "eddsa", 4, crypto.SHA256))
+	for object, tt := range map[string]struct {
+		b    []byte
+		want string
+	}{
+		rpmObject:                 {signed, signers()["stranger"].Fingerprint()},
+		debObject:                 {deb, signers()["eddsa"].Fingerprint()},
+		"acme/tools/el/9/two.rpm": {rpmtest.Build(t, rpmtest.Spec{Name: "two"}), ""},
+	} {
+		if got := s.row(s.accept(s.put(object, tt.b)).Package).Signer; got != tt.want {
+			t.Errorf("%s is signed by %q, want %q", object, got, tt.want)
+		}
 	}
 }

@@ -66,7 +66,7 @@ type head struct {
 	read    []byte // everything so far
 	members int
 	version []byte // the content of debian-binary
-	origin  []byte // the signature, if it stands here
+	origin  []byte // the signature, if it is in this part
 }
 
 // control reads up to the end of the control member and returns its name and content.

@@ -25,7 +25,7 @@ type Keys interface {
 }
 
 // origin is the member with the signature of debsigs, which debsig-verify asks for: a detached one of the contents of
-// debian-binary, control.tar and data.tar, one after the other. It may stand anywhere; debsigs puts it at the end.
+// debian-binary, control.tar and data.tar, one after the other. It may be anywhere; debsigs puts it at the end.
 const origin = "_gpgorigin"
 
 // maxOrigin bounds what is kept of a signature, in bytes.
@@ -121,7 +121,7 @@ func (b *body) end(err error) error {
 	return io.EOF
 }
 
-// keepOrigin keeps the signature of a member that stands before control.tar.
+// keepOrigin keeps the signature of a member before control.tar.
 func (h *head) keepOrigin(m member, content []byte) {
 	if m.name == origin && h.origin == nil {
 		h.origin = bytes.Clone(content[:min(m.size, maxOrigin+1)])

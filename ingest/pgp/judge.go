@@ -14,7 +14,7 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// skew is how far ahead the clock of whoever signs may be: clients allow as much.
+// skew is how far ahead the clock of a signer may be: clients allow as much.
 const skew = 5 * time.Minute
 
 // A Signature is one by a registered key. Whether it is one of the package, [Signature.Verify] says.
@@ -70,7 +70,7 @@ func (s signature) packet() (*packet.Signature, error) {
 		return nil, fmt.Errorf("it is one of type %#x and not of a file", s.kind)
 	}
 	if _, ok := digests[s.hash]; !ok {
-		return nil, fmt.Errorf("it uses %s, which clients refuse; sign with SHA-256 or SHA-512", digestName(s.hash))
+		return nil, fmt.Errorf("it uses %s, which can be forged; sign with SHA-256 or SHA-512 (gpg: digest-algo SHA512 in gpg.conf)", digestName(s.hash))
 	}
 	body := s.body
 	if s.version == 3 {

@@ -61,7 +61,7 @@ func unwrap(raw []byte) ([]byte, error) {
 	return raw[1+n:], nil
 }
 
-// length reads the length of a packet or a subpacket, and returns how many bytes it has: none if it is no length.
+// length reads the length of a packet or a subpacket, and returns how many bytes it has: none if there is no length.
 func length(b []byte) (size, n int) {
 	switch {
 	case len(b) > 0 && b[0] < 192:
@@ -135,8 +135,8 @@ const (
 	subFingerprint = 33
 )
 
-// subpackets reads who made a signature, and when. What is not hashed anybody may have added: it counts only for whom to
-// ask.
+// subpackets reads who made a signature, and when. What is not hashed anyone may have added: it says only which key to
+// try.
 func (s *signature) subpackets(b []byte, hashed bool) error {
 	for len(b) > 0 {
 		size, n := length(b)

@@ -67,8 +67,8 @@ func (k *key) end(binding *packet.Signature) time.Time {
 	return time.Time{}
 }
 
-// revokedAt says that k was revoked at time t. Whoever revokes it because it leaked, or without a reason, revokes all that
-// it ever signed; one that was retired or replaced by another was good until then.
+// revokedAt says that k was revoked at time t. A revocation because it leaked, or without a reason, is one of all that
+// it ever signed; a key that was retired or replaced by another was good until then.
 func (k *key) revokedAt(binding *packet.Signature, t time.Time) error {
 	for _, r := range k.revocations {
 		soft := r.RevocationReason != nil && (*r.RevocationReason == packet.KeySuperseded || *r.RevocationReason == packet.KeyRetired)
@@ -82,7 +82,7 @@ func (k *key) revokedAt(binding *packet.Signature, t time.Time) error {
 // minRSABits is the smallest RSA key that clients accept.
 const minRSABits = 2048
 
-// weak says why clients refuse whatever k signs, or nothing.
+// weak says why clients refuse all that k signs, or nothing.
 func (k *key) weak() error {
 	switch byte(k.PubKeyAlgo) {
 	case algRSA, algRSASign:

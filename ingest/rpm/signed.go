@@ -107,7 +107,7 @@ func (p *Package) RequireSigned(keys Keys, six bool) error {
 		signed = signed || s.whole || p.signings.digested
 	}
 	if !signed {
-		return keys.Unsigned("has a signature of its header alone, and the header has no digest of the payload, so that nobody signed that")
+		return keys.Unsigned("has a signature of its header alone, and the header has no digest of the payload, so that the payload is not signed")
 	}
 	return nil
 }

@@ -116,6 +116,7 @@ func (c *pushCmd) stageAll(ctx context.Context, io stdio, staging objects.Stagin
 			return err
 		}
 	}
+	v.warnOfUnsigned(io)
 	return nil
 }
 

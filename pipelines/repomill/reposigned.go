@@ -31,7 +31,7 @@ func (o offer) requireSigned(s *catalog.Settings, had []catalog.PackageKey) erro
 	case len(had) > 0:
 		return command.Usage("without the last package key no package could be published, since signatures are required: give --require-signed none, too")
 	default:
-		return command.Usage("--require-signed %s: there is no package key to check signatures with; register one with --package-key", strings.Join(o.RequireSigned, ","))
+		return command.Usage("--require-signed %s: no package key is there to check signatures with; register one with --package-key", strings.Join(o.RequireSigned, ","))
 	}
 }
 

@@ -137,3 +137,32 @@ func TestSignedDEBs(t *testing.T) {
 	b := debtest.Sign(t, debtest.Build(t, debtest.Spec{Size: 1000}), func(b []byte) []byte { return key.Sign(t, 4, crypto.SHA512, time.Now(), b) })
 	s.publish(t, jammy, newFile(t, "signed.deb", b))
 }
+
+// Who pushes unsigned packages to systems that refuse them is warned once, and no one else.
+func TestPushWarnsOfUnsignedPackages(t *testing.T) {
+	t.Parallel()
+	key, _ := packageKey(t)
+	unsigned := []packageFile{newRPM(t, rpmtest.Spec{Name: "one", Arch: "noarch"}), newRPM(t, rpmtest.Spec{Name: "two", Arch: "noarch"})}
+	signed := signedRPM(t, rpmtest.Spec{Name: "three", Arch: "noarch"}, key)
+	for _, tt := range []struct {
+		target string
+		files  []packageFile
+		says   string
+	}{
+		{"opensuse/tumbleweed", append(unsigned, signed), "warning: RPM packages without a signature: 2. "},
+		{"sles/16.0", unsigned[:1], "warning: RPM packages without a signature: 1. "},
+		{"fedora/43", unsigned, "warning: RPM packages without a signature: 2. "},
+		{"fedora/43", []packageFile{signed}, ""},
+		{"sles/15.6", unsigned, ""},
+		{"el/9", unsigned, ""},
+		{"ubuntu/jammy", []packageFile{newDEB(t, debtest.Spec{})}, ""},
+	} {
+		args := []string{"push", "--staging", "file://" + t.TempDir(), "acme/warned/" + tt.target}
+		for _, f := range tt.files {
+			args = append(args, f.path)
+		}
+		if a := repomill(t, args...); a.code != 0 || strings.Count(a.stderr, "warning:") != min(1, len(tt.says)) || !strings.Contains(a.stderr, tt.says) {
+			t.Errorf("%s: %v, want %q", tt.target, a, tt.says)
+		}
+	}
+}

@@ -35,6 +35,8 @@ func formatOf(path string) catalog.Format {
 type verifier struct {
 	table *layout.Table
 	seen  map[string]verified // by file, and by distribution where that matters
+
+	unsigned int // RPM packages without a signature, for systems that refuse them
 }
 
 // verified is what the reader said of a file.
@@ -57,6 +59,9 @@ func (v *verifier) verify(ctx context.Context, p *pushed) (*catalog.Rejection, e
 		}
 	}
 	got, err := v.examine(ctx, p.file, at, distro)
+	if err == nil && got.rej == nil {
+		v.noteUnsigned(got.pkg, distro)
+	}
 	return got.rej, err
 }
 

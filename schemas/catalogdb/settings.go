@@ -230,7 +230,7 @@ func checkSigned(s *catalog.Settings) error {
 		}
 	}
 	if len(s.RequireSigned) > 0 && len(s.PackageKeys) == 0 {
-		return errors.New("signatures are required, and there is no package key to check them with: register one with --package-key, or use --require-signed none")
+		return errors.New("signatures are required, and the repository has no package key to check them with: register one with --package-key, or use --require-signed none")
 	}
 	return nil
 }

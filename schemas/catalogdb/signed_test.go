@@ -37,7 +37,7 @@ func requireSigned(t *testing.T, db *catalogdb.DB) {
 		want   string
 	}{
 		"a format that is none": {keys, "msi", `"msi": use "rpm" or "deb"`},
-		"no key to check with":  {nil, catalog.RPM, "no package key"},
+		"no key to check with":  {nil, catalog.RPM, "has no package key"},
 	} {
 		if err := set(tt.keys, tt.format); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: got %v, want %s", name, err, tt.want)

@@ -15,7 +15,7 @@ func Members(t testing.TB, b []byte) (all []Member) {
 	for ok && len(b) >= headerSize {
 		size, err := strconv.Atoi(strings.TrimSpace(string(b[48:58])))
 		if err != nil || headerSize+size > len(b) {
-			t.Fatal("this is no archive")
+			t.Fatal("this is not an archive")
 		}
 		all = append(all, Member{strings.TrimRight(string(b[:16]), " "), b[headerSize : headerSize+size]})
 		b = b[min(len(b), headerSize+size+size&1):]
