@@ -65,6 +65,7 @@ test-clients: go-version
 	@deploy/install-test-tools debootstrap:debootstrap
 	deploy/client-roots bin/roots
 	$(GO) test -count=1 -v -timeout 20m ./testdata/clients -run TestSystems -args -clients.roots $(CURDIR)/bin/roots
+	$(GO) test -count=1 ./ingest -run TestSigned -args -ingest.roots $(CURDIR)/bin/roots
 
 lint: go-version
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \

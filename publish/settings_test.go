@@ -75,7 +75,10 @@ func TestSettings(t *testing.T) {
 			"private":          func(s *catalog.Settings) { s.Visibility = catalog.Private },
 			"with a token":     func(s *catalog.Settings) { s.Tokens = []catalog.Token{keptToken} },
 			"with package key": func(s *catalog.Settings) { s.PackageKeys = []catalog.PackageKey{key} },
-			"without":          func(s *catalog.Settings) { s.PackageKeys = nil },
+			"signed": func(s *catalog.Settings) {
+				s.PackageKeys, s.RequireSigned = []catalog.PackageKey{key}, []catalog.Format{catalog.RPM}
+			},
+			"without": func(s *catalog.Settings) { s.PackageKeys, s.RequireSigned = nil, nil },
 		} {
 			w.change(change)
 			w.publishSettings()
@@ -232,6 +235,9 @@ func TestLostSettings(t *testing.T) {
 		backup := w.backup()
 		w.declare(jammy, "contrib", "riscv64")
 		w.change(func(s *catalog.Settings) { s.Visibility, s.Tokens = catalog.Private, []catalog.Token{keptToken} })
+		w.change(func(s *catalog.Settings) {
+			s.PackageKeys, s.RequireSigned = []catalog.PackageKey{packageKey(t)}, []catalog.Format{catalog.RPM}
+		})
 		w.publishSettings()
 		was := w.settings()
 		w.restore(backup)
@@ -241,7 +247,7 @@ func TestLostSettings(t *testing.T) {
 		got := w.settings()
 		ds, _ := got.Find(jammy.Distribution)
 		rpm, _ := got.Find(el9.Distribution)
-		if got.Visibility != catalog.Private || !cmp.Equal(got.Tokens, was.Tokens) || got.Revision.Number <= was.Revision.Number ||
+		if got.Visibility != catalog.Private || !cmp.Equal(got.Tokens, was.Tokens) || !cmp.Equal(got.PackageKeys, was.PackageKeys) || !slices.Contains(got.RequireSigned, catalog.RPM) || got.Revision.Number <= was.Revision.Number ||
 			!slices.Contains(ds.Components, "contrib") || !slices.Contains(ds.Architectures, "riscv64") || !slices.Contains(rpm.Architectures, "ppc64le") {
 			t.Errorf("settings are %+v", got)
 		}

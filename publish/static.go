@@ -85,7 +85,8 @@ func (p *Publisher) sources(s catalog.Settings, d catalog.Distribution) []byte {
 const (
 	// unsigned is for packages without a registered key: the signed repomd.xml pins the SHA-256 of each.
 	unsigned = "# packages need no signature of their own: the signed metadata pins the sha256 of every one\ngpgcheck=0\n"
-	// checked is for repositories that take no package without a signature by a registered key.
+	// checked is for repositories with package keys. Their intake refuses what clients would then refuse, unless
+	// --require-signed none was given: clients go on checking even so, since who registers a key wants that.
 	checked = "gpgcheck=1\n"
 )
 
