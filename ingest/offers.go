@@ -28,18 +28,18 @@ type offer struct {
 	component, arch string
 }
 
-// The bounds of what is remembered.
-const (
-	offerTime = time.Second
-	maxOffers = 1000
-)
+// TermsAge is how long packages are taken on the terms of settings that were replaced.
+const TermsAge = time.Second
+
+// maxOffers bounds what is remembered.
+const maxOffers = 1000
 
 // has reports whether a repository took packages like k, of an architecture, a moment ago, and on what terms.
 func (o *offers) has(k catalog.Package, arch string, now time.Time) (terms, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s, ok := o.seen[offer{k.Repository, k.Distribution, k.Component, arch}]
-	return s.terms, ok && now.Sub(s.at) < offerTime
+	return s.terms, ok && now.Sub(s.at) < TermsAge
 }
 
 func (o *offers) note(k catalog.Package, arch string, t terms, now time.Time) {

@@ -148,7 +148,7 @@ func notPublished(r catalog.Release, fault string) string {
 type settingsChange struct {
 	after    catalog.Settings            // as they were then
 	holds    func(catalog.Settings) bool // whether settings still have the change
-	age      time.Duration               // how long resolvers may go by what was before
+	age      time.Duration               // how long resolvers or workers may go by what was before
 	releases []catalog.Distribution      // whose releases have to be published, too
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"repomill/ingest"
 	"repomill/pipelines"
 	"repomill/pipelines/command"
 	"repomill/publish/sign"
@@ -142,6 +143,9 @@ func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
 	if c.Visibility != "" {
 		age = c.accessAge()
 	}
+	if len(c.PackageKey)+len(c.RemovePackageKey)+len(c.RequireSigned) > 0 { // what is pushed from now on is judged by them
+		age = max(age, ingest.TermsAge)
+	}
 	return c.declare(ctx, io, db, r, declarations, age)
 }
 
@@ -192,7 +196,7 @@ func mergeKeys(keys, add []catalog.PackageKey, remove []string) []catalog.Packag
 }
 
 // declare declares distributions, waits until clients see that and what was changed before, and says how the repository
-// is then. age is how long resolvers may go by what was before.
+// is then. age is how long resolvers or workers may go by what was before.
 func (f awaitFlags) declare(ctx context.Context, io stdio, db *catalogdb.DB, r catalog.Repository, declarations []catalogdb.Declaration, age time.Duration) error {
 	var declared []catalog.Distribution
 	for _, d := range declarations {
