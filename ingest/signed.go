@@ -26,7 +26,7 @@ func requireSigned(pkg source, ring *pgp.Ring, distro layout.Distro, now time.Ti
 	}
 	switch p := pkg.(type) {
 	case *rpm.Package:
-		return guard(func() error { return p.RequireSigned(rpmKeys{ring, now, distro.StrongDigests}, distro.StrongDigests) })
+		return guard(func() error { return p.RequireSigned(rpmKeys{ring, now, distro}, distro.StrongDigests) })
 	case *deb.Package:
 		p.RequireSigned(debKeys{ring, now})
 	}
@@ -35,15 +35,18 @@ func requireSigned(pkg source, ring *pgp.Ring, distro layout.Distro, now time.Ti
 
 // rpmKeys judge as rpm does.
 type rpmKeys struct {
-	ring *pgp.Ring
-	now  time.Time
-	six  bool // clients have rpm 6
+	ring   *pgp.Ring
+	now    time.Time
+	distro layout.Distro
 }
 
 func (k rpmKeys) Signature(packet []byte) (rpm.Signature, error) {
 	s, err := k.ring.Signature(packet, k.now)
-	if err == nil && !k.six {
+	if err == nil && !k.distro.StrongDigests {
 		err = s.CheckOld("rpm before 6")
+	}
+	if err == nil && k.distro.RSAOnly {
+		err = s.CheckRSA("the rpm of " + k.distro.Distribution.String())
 	}
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	_ "crypto/sha1"
 	"errors"
 	"flag"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,109 +21,124 @@ var rpmRoots = flag.String("ingest.roots", "", "folder with the roots that deplo
 
 var fedora43 = catalog.Distribution{OS: "fedora", Version: "43"}
 
+// A signedCase is a package with some signatures, and what becomes of it.
+type signedCase struct {
+	name     string
+	sigs     signatures
+	key      string         // the one that is registered
+	old, six catalog.Reason // for clients with rpm 4 and with rpm 6
+	policy   bool           // what Sequoia's policy refuses, earlier rpm takes
+}
+
+// signatures are those of a package, by tag.
+type signatures map[uint32][]rpmtest.Signer
+
+const withSHA1, withSHA256, withSHA384, withSHA512 = crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512
+
+// one returns one signature.
+func one(t *testing.T, tag uint32, key string, version int, hash crypto.Hash) signatures {
+	return signatures{tag: {by(t, key, version, hash)}}
+}
+
 // The verdict on signatures is that of rpm, as dnf asks it: of rpm 4 for el/9, of rpm 6 for fedora/43.
 func TestSignedPackagesAreJudgedAsRpmkeysDoes(t *testing.T) {
-	const (
-		sha1, sha256, sha384, sha512 = crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512
-		none                         = catalog.Reason("")
-	)
-	type sigs = map[uint32][]rpmtest.Signer
-	one := func(tag uint32, key string, version int, hash crypto.Hash) sigs {
-		return sigs{tag: {by(t, key, version, hash)}}
-	}
-	changed := func(change func([]byte) []byte) sigs {
-		return sigs{rpmtest.SigRSA: {then(by(t, "rsa", 4, sha256), change)}}
-	}
-	at := func(moment time.Time) sigs {
-		return sigs{rpmtest.SigRSA: {func(b []byte) []byte { return signers()["rsa"].Sign(t, 4, sha256, moment, b) }}}
-	}
-	good, damaged := by(t, "rsa", 4, sha256), then(by(t, "rsa", 4, sha256), pgptest.Damaged)
 	all := judges(t)
-	for _, tt := range []struct {
-		name     string
-		sigs     sigs
-		key      string         // the one that is registered
-		old, six catalog.Reason // for clients with rpm 4 and with rpm 6
-		policy   bool           // what Sequoia's policy refuses, earlier rpm takes
-	}{
+	for _, tt := range slices.Concat(goodSignatures(t), wrongSignatures(t), endedSigners(t)) {
+		t.Run(tt.name, func(t *testing.T) {
+			b := rpmtest.Sign(t, rpmtest.Build(t, rpmtest.Spec{}), tt.sigs)
+			tt.check(t, b, el9, tt.old, all)
+			tt.check(t, b, fedora43, tt.six, all)
+		})
+	}
+}
+
+// check stores package b in a distribution, and asks the judges that its clients have.
+func (tt signedCase) check(t *testing.T, b []byte, d catalog.Distribution, want catalog.Reason, all []judge) {
+	t.Helper()
+	s := newSite(t)
+	s.Now = time.Now
+	s.declare(fedora43, "")
+	s.require([]catalog.Format{catalog.RPM}, tt.key)
+	_, err := s.Store(t.Context(), s.put("acme/tools/"+d.String()+"/hello.rpm", b))
+	checkSignedVerdict(t, s, err, want, tt.key)
+	for _, j := range all {
+		if j.six != (d == fedora43) || tt.policy && !j.policy {
+			continue
+		}
+		refused, imported := j.refuses(t, b, tt.key)
+		if imported && refused != (want != "") || !imported && j.policy && want == "" {
+			t.Errorf("%s refuses it: %v (imported the key: %v); we say %q", j, refused, imported, want)
+		}
+	}
+}
+
+func goodSignatures(t *testing.T) []signedCase {
+	good := by(t, "rsa", 4, withSHA256)
+	return []signedCase{
+		{name: "version 3, RSA", sigs: one(t, rpmtest.SigRSA, "rsa", 3, withSHA256), key: "rsa"},
+		{name: "version 3, RSA, SHA-512", sigs: one(t, rpmtest.SigRSA, "rsa", 3, withSHA512), key: "rsa"},
+		{name: "version 3, ECDSA", sigs: one(t, rpmtest.SigDSA, "ecdsa", 3, withSHA256), key: "ecdsa"},
+		{name: "version 3, EdDSA", sigs: one(t, rpmtest.SigDSA, "eddsa", 3, withSHA512), key: "eddsa"},
+		{name: "version 3, by a subkey", sigs: one(t, rpmtest.SigDSA, "subkey", 3, withSHA256), key: "subkey"},
+		{name: "version 4, RSA", sigs: one(t, rpmtest.SigRSA, "rsa", 4, withSHA256), key: "rsa"},
+		{name: "version 4, RSA, SHA-384", sigs: one(t, rpmtest.SigRSA, "rsa", 4, withSHA384), key: "rsa"},
+		{name: "version 4, RSA, SHA-224", sigs: one(t, rpmtest.SigRSA, "rsa", 4, crypto.SHA224), key: "rsa"},
+		{name: "version 4, RSA, under the tag of others", sigs: one(t, rpmtest.SigDSA, "rsa", 4, withSHA256), key: "rsa"},
+		{name: "version 4, ECDSA", sigs: one(t, rpmtest.SigDSA, "ecdsa", 4, withSHA256), key: "ecdsa"},
+		{name: "version 4, EdDSA", sigs: one(t, rpmtest.SigDSA, "eddsa", 4, withSHA256), key: "eddsa"},
+		{name: "version 4, by a subkey", sigs: one(t, rpmtest.SigDSA, "subkey", 4, withSHA256), key: "subkey"},
+		{name: "of header and payload, version 3", sigs: one(t, rpmtest.SigPGP, "rsa", 3, withSHA256), key: "rsa"},
+		{name: "of header and payload, version 4, EdDSA", sigs: one(t, rpmtest.SigGPG, "eddsa", 4, withSHA256), key: "eddsa"},
+		{name: "of the header, and of both", sigs: signatures{rpmtest.SigRSA: {good}, rpmtest.SigPGP: {by(t, "rsa", 3, withSHA256)}}, key: "rsa"},
+		{name: "version 4, for rpm 6", sigs: one(t, rpmtest.SigOpenPGP, "rsa", 4, withSHA256), key: "rsa", old: catalog.Unsigned},
+		{name: "version 6, for rpm 6", sigs: one(t, rpmtest.SigOpenPGP, "version 6", 6, withSHA256), key: "version 6", old: catalog.Unsigned},
+		{name: "version 6, SHA-512, for rpm 6", sigs: one(t, rpmtest.SigOpenPGP, "version 6", 6, withSHA512), key: "version 6", old: catalog.Unsigned},
+		{name: "version 6, for all", sigs: one(t, rpmtest.SigRSA, "version 6", 6, withSHA256), key: "version 6", old: catalog.BadSignature},
+	}
+}
+
+func wrongSignatures(t *testing.T) []signedCase {
+	good, damaged := by(t, "rsa", 4, withSHA256), then(by(t, "rsa", 4, withSHA256), pgptest.Damaged)
+	changed := func(change func([]byte) []byte) signatures { return signatures{rpmtest.SigRSA: {then(good, change)}} }
+	at := func(moment time.Time) signatures {
+		return signatures{rpmtest.SigRSA: {func(b []byte) []byte { return signers()["rsa"].Sign(t, 4, withSHA256, moment, b) }}}
+	}
+	return []signedCase{
 		{name: "no signature", key: "rsa", old: catalog.Unsigned, six: catalog.Unsigned},
-		{name: "version 3, RSA", sigs: one(rpmtest.SigRSA, "rsa", 3, sha256), key: "rsa"},
-		{name: "version 3, RSA, SHA-512", sigs: one(rpmtest.SigRSA, "rsa", 3, sha512), key: "rsa"},
-		{name: "version 3, ECDSA", sigs: one(rpmtest.SigDSA, "ecdsa", 3, sha256), key: "ecdsa"},
-		{name: "version 3, EdDSA", sigs: one(rpmtest.SigDSA, "eddsa", 3, sha512), key: "eddsa"},
-		{name: "version 3, by a subkey", sigs: one(rpmtest.SigDSA, "subkey", 3, sha256), key: "subkey"},
-		{name: "version 4, RSA", sigs: one(rpmtest.SigRSA, "rsa", 4, sha256), key: "rsa"},
-		{name: "version 4, RSA, SHA-384", sigs: one(rpmtest.SigRSA, "rsa", 4, sha384), key: "rsa"},
-		{name: "version 4, RSA, SHA-224", sigs: one(rpmtest.SigRSA, "rsa", 4, crypto.SHA224), key: "rsa"},
-		{name: "version 4, RSA, under the tag of others", sigs: one(rpmtest.SigDSA, "rsa", 4, sha256), key: "rsa"},
-		{name: "version 4, ECDSA", sigs: one(rpmtest.SigDSA, "ecdsa", 4, sha256), key: "ecdsa"},
-		{name: "version 4, EdDSA", sigs: one(rpmtest.SigDSA, "eddsa", 4, sha256), key: "eddsa"},
-		{name: "version 4, by a subkey", sigs: one(rpmtest.SigDSA, "subkey", 4, sha256), key: "subkey"},
-		{name: "of header and payload, version 3", sigs: one(rpmtest.SigPGP, "rsa", 3, sha256), key: "rsa"},
-		{name: "of header and payload, version 4, EdDSA", sigs: one(rpmtest.SigGPG, "eddsa", 4, sha256), key: "eddsa"},
-		{name: "of the header, and of both", sigs: sigs{rpmtest.SigRSA: {good}, rpmtest.SigPGP: {by(t, "rsa", 3, sha256)}}, key: "rsa"},
-		{name: "version 4, for rpm 6", sigs: one(rpmtest.SigOpenPGP, "rsa", 4, sha256), key: "rsa", old: catalog.Unsigned},
-		{name: "version 6, for rpm 6", sigs: one(rpmtest.SigOpenPGP, "version 6", 6, sha256), key: "version 6", old: catalog.Unsigned},
-		{name: "version 6, SHA-512, for rpm 6", sigs: one(rpmtest.SigOpenPGP, "version 6", 6, sha512), key: "version 6", old: catalog.Unsigned},
-		{name: "version 6, for all", sigs: one(rpmtest.SigRSA, "version 6", 6, sha256), key: "version 6", old: catalog.BadSignature},
-
-		{name: "a stranger's", sigs: one(rpmtest.SigDSA, "stranger", 4, sha256), key: "rsa", old: catalog.UnknownSigner, six: catalog.UnknownSigner},
-		{name: "a stranger's, version 3", sigs: one(rpmtest.SigDSA, "stranger", 3, sha256), key: "rsa", old: catalog.UnknownSigner, six: catalog.UnknownSigner},
-		{name: "a stranger's beside a good one", sigs: sigs{rpmtest.SigRSA: {good}, rpmtest.SigDSA: {by(t, "stranger", 4, sha256)}}, key: "rsa", old: catalog.UnknownSigner, six: catalog.UnknownSigner},
-		{name: "a stranger's of both beside a good one", sigs: sigs{rpmtest.SigRSA: {good}, rpmtest.SigPGP: {by(t, "stranger", 4, sha256)}}, key: "rsa", old: catalog.UnknownSigner, six: catalog.UnknownSigner},
-		{name: "a stranger's beside a good one, for rpm 6", sigs: sigs{rpmtest.SigRSA: {good}, rpmtest.SigOpenPGP: {good, by(t, "stranger", 4, sha256)}}, key: "rsa", six: catalog.UnknownSigner},
-
+		{name: "a stranger's", sigs: one(t, rpmtest.SigDSA, "stranger", 4, withSHA256), key: "rsa", old: catalog.UnknownSigner, six: catalog.UnknownSigner},
+		{name: "a stranger's, version 3", sigs: one(t, rpmtest.SigDSA, "stranger", 3, withSHA256), key: "rsa", old: catalog.UnknownSigner, six: catalog.UnknownSigner},
+		{name: "a stranger's beside a good one", sigs: signatures{rpmtest.SigRSA: {good}, rpmtest.SigDSA: {by(t, "stranger", 4, withSHA256)}}, key: "rsa", old: catalog.UnknownSigner, six: catalog.UnknownSigner},
+		{name: "a stranger's of both beside a good one", sigs: signatures{rpmtest.SigRSA: {good}, rpmtest.SigPGP: {by(t, "stranger", 4, withSHA256)}}, key: "rsa", old: catalog.UnknownSigner, six: catalog.UnknownSigner},
+		{name: "a stranger's beside a good one, for rpm 6", sigs: signatures{rpmtest.SigRSA: {good}, rpmtest.SigOpenPGP: {good, by(t, "stranger", 4, withSHA256)}}, key: "rsa", six: catalog.UnknownSigner},
 		{name: "damaged", sigs: changed(pgptest.Damaged), key: "rsa", old: catalog.BadSignature, six: catalog.BadSignature},
-		{name: "of another header", sigs: sigs{rpmtest.SigRSA: {func(b []byte) []byte { return good(b[1:]) }}}, key: "rsa", old: catalog.BadSignature, six: catalog.BadSignature},
-		{name: "of another payload", sigs: sigs{rpmtest.SigPGP: {func(b []byte) []byte { return good(b[:len(b)-1]) }}}, key: "rsa", old: catalog.BadSignature, six: catalog.BadSignature},
+		{name: "of another header", sigs: signatures{rpmtest.SigRSA: {func(b []byte) []byte { return good(b[1:]) }}}, key: "rsa", old: catalog.BadSignature, six: catalog.BadSignature},
+		{name: "of another payload", sigs: signatures{rpmtest.SigPGP: {func(b []byte) []byte { return good(b[:len(b)-1]) }}}, key: "rsa", old: catalog.BadSignature, six: catalog.BadSignature},
 		{name: "cut", sigs: changed(func(b []byte) []byte { return b[:len(b)-3] }), key: "rsa", old: catalog.BadSignature, six: catalog.BadSignature},
 		{name: "with a byte behind it", sigs: changed(func(b []byte) []byte { return append(b, 0) }), key: "rsa", old: catalog.BadSignature, six: catalog.BadSignature},
 		{name: "twice in one tag", sigs: changed(func(b []byte) []byte { return append(b, b...) }), key: "rsa", old: catalog.BadSignature, six: catalog.BadSignature},
 		{name: "nothing of the kind", sigs: changed(func([]byte) []byte { return []byte("no signature at all") }), key: "rsa", old: catalog.BadSignature, six: catalog.BadSignature},
-		{name: "good for rpm 6, damaged for others", sigs: sigs{rpmtest.SigRSA: {damaged}, rpmtest.SigOpenPGP: {good}}, key: "rsa", old: catalog.BadSignature},
-		{name: "damaged for rpm 6, good for others", sigs: sigs{rpmtest.SigRSA: {good}, rpmtest.SigOpenPGP: {damaged}}, key: "rsa", six: catalog.BadSignature},
-		{name: "of the header, and a damaged one of both", sigs: sigs{rpmtest.SigRSA: {good}, rpmtest.SigPGP: {damaged}}, key: "rsa", old: catalog.BadSignature, six: catalog.BadSignature},
-
-		{name: "SHA-1", sigs: one(rpmtest.SigRSA, "rsa", 4, sha1), key: "rsa", old: catalog.BadSignature, six: catalog.BadSignature, policy: true},
-		{name: "SHA-1, version 3", sigs: one(rpmtest.SigRSA, "rsa", 3, sha1), key: "rsa", old: catalog.BadSignature, six: catalog.BadSignature, policy: true},
-		{name: "MD5, version 3", sigs: one(rpmtest.SigRSA, "rsa", 3, crypto.MD5), key: "rsa", old: catalog.BadSignature, six: catalog.BadSignature, policy: true},
-		{name: "RSA with 1024 bits", sigs: one(rpmtest.SigRSA, "rsa1024", 4, sha256), key: "rsa1024", old: catalog.BadSignature, six: catalog.BadSignature, policy: true},
+		{name: "good for rpm 6, damaged for others", sigs: signatures{rpmtest.SigRSA: {damaged}, rpmtest.SigOpenPGP: {good}}, key: "rsa", old: catalog.BadSignature},
+		{name: "damaged for rpm 6, good for others", sigs: signatures{rpmtest.SigRSA: {good}, rpmtest.SigOpenPGP: {damaged}}, key: "rsa", six: catalog.BadSignature},
+		{name: "of the header, and a damaged one of both", sigs: signatures{rpmtest.SigRSA: {good}, rpmtest.SigPGP: {damaged}}, key: "rsa", old: catalog.BadSignature, six: catalog.BadSignature},
+		{name: "SHA-1", sigs: one(t, rpmtest.SigRSA, "rsa", 4, withSHA1), key: "rsa", old: catalog.BadSignature, six: catalog.BadSignature, policy: true},
+		{name: "SHA-1, version 3", sigs: one(t, rpmtest.SigRSA, "rsa", 3, withSHA1), key: "rsa", old: catalog.BadSignature, six: catalog.BadSignature, policy: true},
+		{name: "MD5, version 3", sigs: one(t, rpmtest.SigRSA, "rsa", 3, crypto.MD5), key: "rsa", old: catalog.BadSignature, six: catalog.BadSignature, policy: true},
+		{name: "RSA with 1024 bits", sigs: one(t, rpmtest.SigRSA, "rsa1024", 4, withSHA256), key: "rsa1024", old: catalog.BadSignature, six: catalog.BadSignature, policy: true},
 		{name: "from the future", sigs: at(time.Now().Add(time.Hour)), key: "rsa", old: catalog.BadSignature, six: catalog.BadSignature, policy: true},
 		{name: "from before its key", sigs: at(keysMade.Add(-time.Hour)), key: "rsa", old: catalog.BadSignature, six: catalog.BadSignature, policy: true},
-		{name: "by a key that was made later", sigs: one(rpmtest.SigDSA, "cannot sign yet", 4, sha256), key: "cannot sign yet", old: catalog.BadSignature, six: catalog.BadSignature, policy: true},
+		{name: "by a key that was made later", sigs: one(t, rpmtest.SigDSA, "cannot sign yet", 4, withSHA256), key: "cannot sign yet", old: catalog.BadSignature, six: catalog.BadSignature, policy: true},
+	}
+}
 
-		{name: "by a key that had expired", sigs: one(rpmtest.SigDSA, "had expired", 4, sha256), key: "had expired", old: catalog.ExpiredSigner, six: catalog.ExpiredSigner, policy: true},
-		{name: "by a key that had expired, version 3", sigs: one(rpmtest.SigDSA, "had expired", 3, sha256), key: "had expired", old: catalog.ExpiredSigner, six: catalog.ExpiredSigner, policy: true},
-		{name: "by a key that expired since", sigs: one(rpmtest.SigDSA, "expired since", 4, sha256), key: "expired since"},
-		{name: "by a key that leaked later", sigs: one(rpmtest.SigDSA, "leaked", 4, sha256), key: "leaked", old: catalog.ExpiredSigner, six: catalog.ExpiredSigner, policy: true},
-		{name: "by a subkey that leaked later", sigs: one(rpmtest.SigDSA, "leaked subkey", 4, sha256), key: "leaked subkey", old: catalog.ExpiredSigner, six: catalog.ExpiredSigner, policy: true},
-		{name: "by a key that had been retired", sigs: one(rpmtest.SigDSA, "was retired", 4, sha256), key: "was retired", old: catalog.ExpiredSigner, six: catalog.ExpiredSigner, policy: true},
-		{name: "by a key that was retired since", sigs: one(rpmtest.SigDSA, "retired since", 4, sha256), key: "retired since"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			b := rpmtest.Sign(t, rpmtest.Build(t, rpmtest.Spec{}), tt.sigs)
-			for _, d := range []struct {
-				distribution catalog.Distribution
-				want         catalog.Reason
-			}{{el9, tt.old}, {fedora43, tt.six}} {
-				six := d.distribution == fedora43
-				s := newSite(t)
-				s.Now = time.Now
-				s.declare(fedora43, "")
-				s.require([]catalog.Format{catalog.RPM}, tt.key)
-				_, err := s.Store(t.Context(), s.put("acme/tools/"+d.distribution.String()+"/hello.rpm", b))
-				checkSignedVerdict(t, s, err, d.want, tt.key)
-				for _, j := range all {
-					if j.six != six || tt.policy && !j.policy {
-						continue
-					}
-					refused, imported := j.refuses(t, b, tt.key)
-					if imported && refused != (d.want != none) || !imported && j.policy && d.want == none {
-						t.Errorf("%s refuses it: %v (imported the key: %v); we say %q", j, refused, imported, d.want)
-					}
-				}
-			}
-		})
+func endedSigners(t *testing.T) []signedCase {
+	return []signedCase{
+		{name: "by a key that had expired", sigs: one(t, rpmtest.SigDSA, "had expired", 4, withSHA256), key: "had expired", old: catalog.ExpiredSigner, six: catalog.ExpiredSigner, policy: true},
+		{name: "by a key that had expired, version 3", sigs: one(t, rpmtest.SigDSA, "had expired", 3, withSHA256), key: "had expired", old: catalog.ExpiredSigner, six: catalog.ExpiredSigner, policy: true},
+		{name: "by a key that expired since", sigs: one(t, rpmtest.SigDSA, "expired since", 4, withSHA256), key: "expired since"},
+		{name: "by a key that leaked later", sigs: one(t, rpmtest.SigDSA, "leaked", 4, withSHA256), key: "leaked", old: catalog.ExpiredSigner, six: catalog.ExpiredSigner, policy: true},
+		{name: "by a subkey that leaked later", sigs: one(t, rpmtest.SigDSA, "leaked subkey", 4, withSHA256), key: "leaked subkey", old: catalog.ExpiredSigner, six: catalog.ExpiredSigner, policy: true},
+		{name: "by a key that had been retired", sigs: one(t, rpmtest.SigDSA, "was retired", 4, withSHA256), key: "was retired", old: catalog.ExpiredSigner, six: catalog.ExpiredSigner, policy: true},
+		{name: "by a key that was retired since", sigs: one(t, rpmtest.SigDSA, "retired since", 4, withSHA256), key: "retired since"},
 	}
 }
 
@@ -222,6 +238,23 @@ func TestSignersAreRecorded(t *testing.T) {
 	} {
 		if got := s.row(s.accept(s.put(object, tt.b)).Package).Signer; got != tt.want {
 			t.Errorf("%s is signed by %q, want %q", object, got, tt.want)
+		}
+	}
+}
+
+// rpm 4.11 knows RSA alone.
+func TestSomeClientsKnowRSAAlone(t *testing.T) {
+	el7 := catalog.Distribution{OS: "el", Version: "7"}
+	s := newSite(t)
+	s.Now = time.Now
+	s.declare(el7, "")
+	s.require([]catalog.Format{catalog.RPM}, "rsa", "eddsa")
+	for key, want := range map[string]catalog.Reason{"rsa": "", "eddsa": catalog.BadSignature} {
+		b := rpmtest.Sign(t, rpmtest.Build(t, rpmtest.Spec{}), map[uint32][]rpmtest.Signer{rpmtest.SigDSA: {by(t, key, 3, crypto.SHA256)}})
+		_, err := s.Store(t.Context(), s.put("acme/tools/el/7/"+key+".rpm", b))
+		rej, _ := errors.AsType[*catalog.Rejection](err)
+		if want == "" && err != nil || want != "" && (rej == nil || rej.Reason != want || !strings.Contains(rej.Detail, "the rpm of el/7 knows RSA alone")) {
+			t.Errorf("%s: got %v, want %q", key, err, want)
 		}
 	}
 }

@@ -114,6 +114,14 @@ func (s *Signature) CheckOld(client string) error {
 	return nil
 }
 
+// CheckRSA makes sure that the signature is one that clients know which know RSA alone.
+func (s *Signature) CheckRSA(client string) error {
+	if a := byte(s.packet.PubKeyAlgo); a != algRSA && a != algRSASign {
+		return s.ring.bad(s.keys[0], "%s knows RSA alone; sign with a key of that kind", client)
+	}
+	return nil
+}
+
 // Hash returns the digest that the signature is of.
 func (s *Signature) Hash() crypto.Hash { return s.packet.Hash }
 

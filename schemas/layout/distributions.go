@@ -29,6 +29,7 @@ type Distro struct {
 	Multilib      bool // its x86_64 systems install packages for 32-bit x86 too, and want them in their own directory
 	I386          bool // it has systems of 32-bit x86, which read the directory i386
 	StrongDigests bool // its rpm, 6 or later, installs no package that has digests of MD5 and SHA-1 alone
+	RSAOnly       bool // its rpm, 4.11, knows no signatures but those of RSA, and of DSA
 }
 
 // A Client is the program with which systems of a distribution install packages.
@@ -60,6 +61,7 @@ type jsonDistro struct {
 	Multilib      bool `json:"multilib"` // these have the meaning that Distro says, and are for RPM
 	I386          bool `json:"i386"`
 	StrongDigests bool `json:"strong_digests"`
+	RSAOnly       bool `json:"rsa_only"`
 }
 
 // DefaultTable returns the built-in distributions.
@@ -100,7 +102,7 @@ func (t *Table) Extend(r io.Reader) error {
 func (e jsonDistro) distro() (Distro, error) {
 	os, version, ok := strings.Cut(e.Name, "/")
 	d := Distro{Distribution: catalog.Distribution{OS: os, Version: version}, Format: e.Format, Client: e.Client, Aliases: e.Aliases,
-		Multilib: e.Multilib, I386: e.I386, StrongDigests: e.StrongDigests}
+		Multilib: e.Multilib, I386: e.I386, StrongDigests: e.StrongDigests, RSAOnly: e.RSAOnly}
 	if rej := checkDistributionName(d.Distribution); !ok || rej != nil {
 		return d, fmt.Errorf("name must be os/version in lower case")
 	}
@@ -108,8 +110,8 @@ func (e jsonDistro) distro() (Distro, error) {
 	switch {
 	case e.Format != catalog.DEB && e.Format != catalog.RPM:
 		return d, fmt.Errorf("format must be %q or %q", catalog.DEB, catalog.RPM)
-	case e.Format == catalog.DEB && (e.Multilib || e.I386 || e.StrongDigests):
-		return d, fmt.Errorf("multilib, i386 and strong_digests are for rpm distributions only")
+	case e.Format == catalog.DEB && (e.Multilib || e.I386 || e.StrongDigests || e.RSAOnly):
+		return d, fmt.Errorf("multilib, i386, strong_digests and rsa_only are for rpm distributions only")
 	case len(d.Architectures) == 0 && e.Format == catalog.DEB:
 		d.Architectures = []string{"amd64", "arm64"}
 	case len(d.Architectures) == 0:

@@ -45,9 +45,9 @@ func TestLookup(t *testing.T) {
 // What the clients of a distribution do, by distributions that differ.
 func TestClientsOfRPMDistributions(t *testing.T) {
 	table := layout.DefaultTable()
-	type facts struct{ multilib, i386, strongDigests bool }
+	type facts struct{ multilib, i386, strongDigests, rsaOnly bool }
 	for name, want := range map[string]facts{
-		"el/7":                {multilib: true, i386: true},
+		"el/7":                {multilib: true, i386: true, rsaOnly: true},
 		"el/8":                {multilib: true},
 		"el/9":                {multilib: true},
 		"el/10":               {},
@@ -55,18 +55,20 @@ func TestClientsOfRPMDistributions(t *testing.T) {
 		"fedora/42":           {multilib: true},
 		"fedora/43":           {multilib: true, strongDigests: true},
 		"fedora/rawhide":      {multilib: true, strongDigests: true},
-		"amazon/2":            {multilib: true},
+		"amazon/2":            {multilib: true, rsaOnly: true},
 		"amazon/2023":         {},
 		"opensuse/15.6":       {multilib: true},
 		"opensuse/16.0":       {},
 		"opensuse/tumbleweed": {multilib: true, i386: true},
+		"sles/12.5":           {multilib: true, rsaOnly: true},
+		"sles/15.6":           {multilib: true},
 		"rpm_any/rpm_any":     {multilib: true, i386: true},
 	} {
 		d, rej := table.Lookup(distribution(name))
 		if rej != nil {
 			t.Fatal(rej)
 		}
-		if got := (facts{d.Multilib, d.I386, d.StrongDigests}); got != want {
+		if got := (facts{d.Multilib, d.I386, d.StrongDigests, d.RSAOnly}); got != want {
 			t.Errorf("%s: got %+v, want %+v", name, got, want)
 		}
 	}
