@@ -37,7 +37,7 @@ var house = []place{
 		[]string{"ingest/deb", "ingest/rpm", "publish/apt", "publish/repomd", "publish/sign", "serve/cloudfront"},
 		[]string{"schemas/catalog", "schemas/layout"}},
 	{"what judges signatures in packages is of no format", []string{"ingest/pgp"}, []string{"schemas/catalog"}},
-	{"check imports sign besides data and paths", []string{"publish/check"}, []string{"publish/sign", "schemas/catalog", "schemas/layout"}},
+	{"check and keys import sign besides data and paths", []string{"publish/check", "publish/keys"}, []string{"publish/sign", "schemas/catalog", "schemas/layout"}},
 	{"ingest imports its readers and schemas", []string{"ingest"}, []string{"ingest/...", "schemas/..."}},
 	{"publish imports its renderers and schemas", []string{"publish"}, []string{"publish/...", "schemas/..."}},
 	{"serve imports its signer, data and paths, and no database", []string{"serve"}, []string{"serve/cloudfront", "schemas/catalog", "schemas/layout"}},

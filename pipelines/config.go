@@ -68,7 +68,6 @@ type Resources struct {
 	Ingester  *ingest.Ingester
 	Publisher *publish.Publisher
 	Collector *publish.Collector
-	Signer    *sign.Signer
 	Log       *slog.Logger
 
 	// OnPublish, if set before anything runs, is called after each publish that clients can see.
@@ -79,6 +78,7 @@ type Resources struct {
 	failed    sync.Map // catalog.Release: its last publish in this process came to nothing
 	watchers  sync.Map // name of a reindex: its ReindexWatcher
 	metrics   *metrics
+	keys      keyring
 	telling   sync.Mutex
 	clock     sharedClock
 }
@@ -127,10 +127,10 @@ func (r *Resources) open(ctx context.Context) (err error) {
 	}
 	var signer publish.Signer // none, and no typed nil
 	if cfg.SigningKey != "" {
-		if r.Signer, err = ReadSigner(cfg.SigningKey); err != nil {
+		if err := r.keys.readFile(cfg.SigningKey); err != nil {
 			return err
 		}
-		signer = r.Signer
+		signer = r.keys.signer
 	}
 	if cfg.Staging != "" {
 		if r.Staging, err = objects.OpenStaging(ctx, cfg.Staging); err != nil {

@@ -52,7 +52,8 @@ type Dispatcher struct {
 	again     *lane // uploads that were taken up before and not finished, each alone
 	suspect   *lane // uploads whose last attempt did not end in good order, one at a time
 	inFlight  inFlight
-	left      leftReleases
+	left      leftReleases    // whose rows are ahead of what clients see
+	unsigned  leftReleases    // that should be signed by other keys
 	ending    <-chan struct{} // closed when no more work is begun
 	news      sync.WaitGroup  // about to tell uploaders that their uploads are not finished
 	releases  *schedule
@@ -88,6 +89,7 @@ func (d *Dispatcher) Serve(ctx context.Context, grace time.Duration) error {
 	working.Go(func() { d.sweep(ctx, work, stop) })
 	working.Go(func() { d.catchUp(ctx, work) })
 	working.Go(func() { d.catchUpSettings(ctx, work) })
+	working.Go(func() { d.catchUpKeys(ctx, work) })
 	working.Wait()
 	d.releases.running.Wait()
 	d.news.Wait()

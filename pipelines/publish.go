@@ -65,6 +65,9 @@ func (f *publishFn) publish(ctx context.Context, name string) Receipt {
 			f.r.OnPublish(ctx, res)
 		}
 	}
+	if res.Signed {
+		f.r.Log.Info("signed again", "release", name, "revision", res.Revision.Number)
+	}
 	receipt.Revision = res.Revision.Number
 	f.r.tell(ctx)
 	return receipt

@@ -163,7 +163,7 @@ func TestReindexFails(t *testing.T) {
 		s.yank(noble, "p0001", "1.0")
 		whole := s.Publisher
 		full, err := publish.New(publish.Config{
-			Bucket: fullBucket{s.Bucket, "acme/tools/ubuntu/dists/jammy/"}, Catalog: s.Catalog, Signer: s.Signer, Rows: debRows{}, PublicURL: s.Config.PublicURL, Now: time.Now, Log: s.Log,
+			Bucket: fullBucket{s.Bucket, "acme/tools/ubuntu/dists/jammy/"}, Catalog: s.Catalog, Signer: s.Signer(), Rows: debRows{}, PublicURL: s.Config.PublicURL, Now: time.Now, Log: s.Log,
 		})
 		if err != nil {
 			t.Fatal(err)

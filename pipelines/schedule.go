@@ -139,6 +139,7 @@ func (d *Dispatcher) publishRelease(ctx context.Context, r catalog.Release) {
 	}
 	_, failed := d.Resources.failed.LoadAndDelete(r)
 	d.left.tried(r, failed || err != nil, time.Now())
+	d.unsigned.tried(r, failed || err != nil, time.Now())
 	d.settleLaid(ctx, r.Repository)
 }
 

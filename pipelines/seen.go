@@ -24,7 +24,7 @@ func (r *Resources) announce(ctx context.Context, name string) (end func()) {
 	see := func(ctx context.Context, ended bool, limit time.Duration) {
 		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
-		if err := r.Catalog.SeeWorker(ctx, name, ended, r.Now(ctx)); err != nil && ctx.Err() == nil {
+		if err := r.Catalog.SeeWorker(ctx, catalogdb.Worker{Name: name, Keys: r.keys.held()}, ended, r.Now(ctx)); err != nil && ctx.Err() == nil {
 			r.Log.Debug("sign of life not noted; the next one is soon", "error", err)
 		}
 	}

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
 	"repomill/pipelines/objects"
 	"repomill/publish"
+	"repomill/publish/keys"
 	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
@@ -32,53 +34,123 @@ func (b *BadKey) Unwrap() error { return b.err }
 // Permanent reports that no retry helps.
 func (b *BadKey) Permanent() bool { return true }
 
-// CheckKey returns a [BadKey] if the clients of what is published would not trust what the signing key signs now,
-// and other errors if the bucket does not say. For a change of keys, the file has the old one and the new one for a
-// while. A key that will expire is logged. Without a key there is nothing to check.
+// CheckKey has the publisher sign with the keys that should. It returns a [BadKey] if none of the private keys here is
+// one that clients of what is published trust, and other errors if the bucket does not say. Without private keys there is
+// nothing to check. The first time, it makes the list of keys.
 func (r *Resources) CheckKey(ctx context.Context) error {
-	if r.Signer == nil {
+	if r.Config.SigningKey == "" {
 		return nil
 	}
-	now := time.Now()
-	if end := r.Signer.Expires(); end.After(now) {
-		r.Log.Warn("the signing key expires; nothing can be published after that", "at", end.Format(time.RFC3339))
+	for _, u := range r.keys.signer.Unfit() {
+		r.Log.Warn("a signing key is left out", "key", u.Fingerprint, "why", u.Why)
 	}
-	probe := []byte("repomill\n")
-	signature, err := r.Signer.Detach(probe, now)
+	here, err := r.keys.signer.Keys()
 	if err != nil {
-		return &BadKey{fmt.Errorf("--signing-key: the key in %s is no good: %w; extend its life, or put another one beside it that clients trust",
-			r.Config.SigningKey, err)}
+		return err
 	}
+	for _, k := range here {
+		if k.Subkey {
+			r.Log.Warn("a subkey signs, which dnf5 of Fedora 43 and zypper with rpm 4.20 refuse; use a key whose primary key may sign", "key", k.Fingerprint)
+		}
+	}
+	if err := r.checkUsable(here); err != nil {
+		return err
+	}
+	set, err := keys.Read(ctx, r.Bucket)
+	if err == nil && set.Revision == 0 {
+		set, err = r.firstSet(ctx, here)
+	}
+	if err == nil {
+		err = r.checkMember(set, here)
+	}
+	if err == nil {
+		err = r.RefreshKeys(ctx)
+	}
+	return err
+}
+
+// checkUsable returns a [BadKey] if no private key here can sign now.
+func (r *Resources) checkUsable(here []sign.Key) error {
+	var why []error
+	for _, k := range here {
+		err := k.ValidAt(time.Now())
+		if err == nil {
+			return nil
+		}
+		why = append(why, fmt.Errorf("key %s: %w", k.Fingerprint, err))
+	}
+	return &BadKey{fmt.Errorf("--signing-key: no key in %s can sign: %w; extend its life, or put another one beside it that clients trust",
+		r.Config.SigningKey, errors.Join(why...))}
+}
+
+// checkMember returns a [BadKey] if none of the private keys here is one that clients were given.
+func (r *Resources) checkMember(set keys.Set, here []sign.Key) error {
+	out := keys.Fingerprints(set.Out())
+	if slices.ContainsFunc(here, func(k sign.Key) bool { return slices.Contains(out, k.Fingerprint) }) {
+		return nil
+	}
+	return r.stranger(here, "what is published", fmt.Errorf("they were given %s", strings.Join(out, ", ")))
+}
+
+func (r *Resources) stranger(here []sign.Key, of string, why error) error {
+	var names []string
+	for _, k := range here {
+		names = append(names, k.Fingerprint)
+	}
+	return &BadKey{fmt.Errorf("--signing-key: the key %s in %s is not one that the clients of %s trust: restore the old key, or put both into the file (%w)",
+		strings.Join(names, ", "), r.Config.SigningKey, of, why)}
+}
+
+// firstSet makes the list of keys of a bucket that has none. Keys that the clients of everything published were given sign,
+// and where nothing is published, the first key; the others stand by.
+func (r *Resources) firstSet(ctx context.Context, here []sign.Key) (keys.Set, error) {
+	signing := here[:1]
 	declared, err := publish.Declared(ctx, r.Bucket)
 	if err != nil {
-		return fmt.Errorf("--bucket: %w", err)
+		return keys.Set{}, fmt.Errorf("--bucket: %w", err)
 	}
+	published := false
 	for _, repository := range declared {
-		armored, err := publishedKeys(ctx, r.Bucket, repository)
+		given, err := publishedKeys(ctx, r.Bucket, repository)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("--bucket: the keys of %s: %w", repository, err)
+			return keys.Set{}, fmt.Errorf("--bucket: the keys of %s: %w", repository, err)
 		}
-		trusted, err := sign.ReadKeyring(armored)
-		if err == nil {
-			err = trusted.VerifyDetached(probe, signature)
+		if !published {
+			published, signing = true, here
 		}
-		if err != nil {
-			return &BadKey{fmt.Errorf("--signing-key: the key %s in %s is not one that the clients of %s trust: restore the old key, or put both into the file (%w)",
-				strings.Join(r.Signer.Fingerprints(), ", "), r.Config.SigningKey, repository, err)}
+		signing = slices.DeleteFunc(slices.Clone(signing), func(k sign.Key) bool { return !given[k.Fingerprint] })
+		if len(signing) == 0 {
+			return keys.Set{}, r.stranger(here, repository.String(), errors.New("it signed nothing of theirs"))
 		}
 	}
-	return nil
+	return keys.Change(ctx, r.Bucket, func(s *keys.Set) error {
+		if s.Revision == 0 {
+			now := time.Now().UTC()
+			s.Add(now, keys.Signing, signing...)
+			s.Add(now, keys.Standby, here...)
+		}
+		return nil
+	})
 }
 
-// publishedKeys returns the file of the keys that clients of a repository trust, or fs.ErrNotExist.
-func publishedKeys(ctx context.Context, bucket objects.Bucket, repository catalog.Repository) ([]byte, error) {
+// publishedKeys returns the fingerprints of the keys that clients of a repository were given, or fs.ErrNotExist.
+func publishedKeys(ctx context.Context, bucket objects.Bucket, repository catalog.Repository) (map[string]bool, error) {
 	body, _, err := bucket.Get(ctx, layout.GPGKeyKey(repository))
 	if err != nil {
 		return nil, err
 	}
 	defer body.Close()
-	return io.ReadAll(io.LimitReader(body, maxKeyring))
+	armored, err := io.ReadAll(io.LimitReader(body, maxKeyring))
+	if err != nil {
+		return nil, err
+	}
+	all, err := sign.ReadPublic(armored)
+	given := map[string]bool{}
+	for _, k := range all {
+		given[k.Fingerprint] = true
+	}
+	return given, err
 }

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -44,16 +45,27 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (out
 			return res, err
 		}
 	}
+	by := snap.SignedBy
 	if res.Changed {
+		by = p.keys.Load().SignedBy(r)
 		if res.Packages, err = p.replace(ctx, f, snap, old, m); err != nil {
 			return res, err
 		}
 		res.own = true
+	} else if old.exists {
+		if by, res.Signed, err = p.resign(ctx, f, snap, old, m); err != nil {
+			return res, err
+		}
 	}
-	if snap.Published >= snap.Revision.Number {
+	if snap.Published < snap.Revision.Number {
+		if err := p.catalog.Publish(ctx, r, snap.Revision.Number, old.now); err != nil {
+			return res, err
+		}
+	}
+	if by == snap.SignedBy {
 		return res, nil
 	}
-	return res, p.catalog.Publish(ctx, r, snap.Revision.Number, old.now)
+	return res, p.catalog.Signed(ctx, r, by)
 }
 
 // mayPublish refuses to replace a pointer where that could take something away from clients.
@@ -106,7 +118,7 @@ func (p *Publisher) replace(ctx context.Context, f format, snap *catalogdb.Snaps
 	}
 	defer p.renderings.put(snap.Release, rd)
 	date := nextDate(old)
-	d := draw(f, snap, rd, date)
+	d := draw(f, snap, rd, date, p.keys.Load().hints())
 	defer func() { d.close() }()
 	if err := d.listYanked(ctx, p.renderings.dir, snap); err != nil {
 		return d.packages, err
@@ -176,9 +188,11 @@ func (p *Publisher) swap(ctx context.Context, old published, s signed) error {
 		}
 		written[i] = v
 	}
-	pointer := pairFile{key: layout.PointerKey(old.release), body: s.pointer}
-	if _, err := p.swapPair(ctx, old, pointer); err != nil {
-		return err
+	// Where only the signature beside it is another, the pointer stays. Who replaces it swaps that one, too.
+	if pointer := (pairFile{key: layout.PointerKey(old.release), body: s.pointer}); !bytes.Equal(s.pointer, old.body) {
+		if _, err := p.swapPair(ctx, old, pointer); err != nil {
+			return err
+		}
 	}
 	for i, o := range s.before {
 		// Somebody may have taken the pair for torn, just before the swap, and "repaired" it.

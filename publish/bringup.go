@@ -84,7 +84,7 @@ func (p *Publisher) compareAgain(ctx context.Context, f format, r catalog.Releas
 		return old, revision, false, err
 	}
 	defer p.renderings.put(r, rd)
-	return old, snap.Revision, !bytes.Equal(f.text(old.body), f.pointer(snap, rd, old.revision, old.date)), nil
+	return old, snap.Revision, !bytes.Equal(f.text(old.body), f.pointer(snap, rd, old.revision, old.date, old.hints)), nil
 }
 
 // hold asks other publishers to wait, and returns what lets them go on. Without it, swaps may be lost again.

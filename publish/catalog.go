@@ -31,6 +31,9 @@ type Releases interface {
 	// Publish records that clients see a revision of a release.
 	Publish(ctx context.Context, r catalog.Release, revision int64, now time.Time) error
 
+	// Signed records how a release is signed ([Keys.SignedBy]).
+	Signed(ctx context.Context, r catalog.Release, by string) error
+
 	// Drew reports whether this catalog ever drew a pair for a release.
 	Drew(ctx context.Context, r catalog.Release, pair catalog.Revision) (bool, error)
 
@@ -49,6 +52,9 @@ type Repositories interface {
 
 	// PublishSettings records that the settings of a revision are published.
 	PublishSettings(ctx context.Context, r catalog.Repository, revision int64) error
+
+	// Gave records which keys the published objects of a repository give to clients ([Keys.Given]).
+	Gave(ctx context.Context, r catalog.Repository, keys string) error
 
 	// DrewSettings reports whether this catalog ever drew a pair for the settings of a repository.
 	DrewSettings(ctx context.Context, r catalog.Repository, pair catalog.Revision) (bool, error)

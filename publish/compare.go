@@ -20,7 +20,7 @@ func (p *Publisher) compare(ctx context.Context, f format, old published, snap *
 			res.Bytes += x.packed.size
 		}
 	}
-	res.Different = !old.exists || !bytes.Equal(f.text(old.body), f.pointer(snap, rd, old.revision, old.date))
+	res.Different = !old.exists || !bytes.Equal(f.text(old.body), f.pointer(snap, rd, old.revision, old.date, old.hints))
 	switch {
 	case !old.exists:
 		res.Added = rd.packages
@@ -35,7 +35,7 @@ func (p *Publisher) compare(ctx context.Context, f format, old published, snap *
 
 // difference compares packages with those in the published indexes.
 func (p *Publisher) difference(ctx context.Context, old published, seen identities) (added, removed int, err error) {
-	rd, err := openRelease(ctx, p.bucket, p.keyring, p.rows, old.release, old.body)
+	rd, err := openRelease(ctx, p.bucket, p.keys.Load().trusted, p.rows, old.release, old.body)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -95,7 +95,7 @@ func (debFormat) plan(snap *catalogdb.Snapshot) (plan, error) {
 	return p, nil
 }
 
-func (debFormat) pointer(snap *catalogdb.Snapshot, rd *rendering, revision catalog.Revision, date time.Time) []byte {
+func (debFormat) pointer(snap *catalogdb.Snapshot, rd *rendering, revision catalog.Revision, date time.Time, _ []string) []byte {
 	ds, _ := snap.Settings.Find(snap.Release.Distribution)
 	rel := apt.Release{
 		Origin: snap.Settings.Origin, Label: snap.Settings.Label, Codename: snap.Release.Distribution.Version,

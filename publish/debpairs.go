@@ -81,32 +81,63 @@ func clearText(signed []byte) ([]byte, error) {
 }
 
 func (debFormat) sign(p *Publisher, d draft, date time.Time) (signed, error) {
-	inRelease, err := p.signer.Clear(d.pointer, date)
-	if err != nil {
-		return signed{}, fmt.Errorf("sign InRelease: %w", err)
-	}
-	text, err := p.keyring.VerifyClear(inRelease)
-	if err != nil {
-		return signed{}, fmt.Errorf("verify InRelease: %w", err)
-	}
-	if !bytes.Equal(text, d.pointer) {
-		return signed{}, errors.New("verify InRelease: the signature covers another text")
-	}
-	detached, err := p.detach(d.pointer, date)
+	s, err := signRelease(p, d.release, d.pointer, date)
 	if err != nil {
 		return signed{}, err
 	}
-	dir := layout.DebDir(d.release)
-	s := signed{pointer: inRelease, after: []pairFile{{key: dir + "/Release.gpg", body: detached}, {key: dir + "/Release", body: d.pointer}}}
 	for _, x := range d.indexes {
 		s.after = append(s.after, pairFile{key: x.plain, index: x.index, immutable: x.key})
 	}
 	return s, nil
 }
 
+// signRelease makes InRelease, and Release.gpg and Release beside it, of a text.
+func signRelease(p *Publisher, r catalog.Release, text []byte, date time.Time) (signed, error) {
+	k := p.keys.Load()
+	inRelease, err := k.signer.Clear(text, date)
+	if err != nil {
+		return signed{}, fmt.Errorf("sign InRelease: %w", err)
+	}
+	covered, err := k.trusted.VerifyClear(inRelease)
+	if err != nil {
+		return signed{}, fmt.Errorf("verify InRelease: %w", err)
+	}
+	if !bytes.Equal(covered, text) {
+		return signed{}, errors.New("verify InRelease: the signature covers another text")
+	}
+	detached, err := p.detach(k.signer.Detach, text, date)
+	if err != nil {
+		return signed{}, err
+	}
+	dir := layout.DebDir(r)
+	return signed{pointer: inRelease, after: []pairFile{{key: dir + "/Release.gpg", body: detached}, {key: dir + "/Release", body: text}}}, nil
+}
+
+func (debFormat) signedBy(_ context.Context, p *Publisher, old published) (string, error) {
+	signers, err := p.keys.Load().trusted.SignersClear(old.body)
+	if err != nil {
+		return "", fmt.Errorf("%w: InRelease %w", ErrForeign, err)
+	}
+	return signedBy(signers, nil), nil
+}
+
+// resign gives the text a later Date, as apt takes nothing else for newer.
+func (debFormat) resign(p *Publisher, old published) (signed, time.Time, error) {
+	text, err := clearText(old.body)
+	date := nextDate(old)
+	if err == nil {
+		text, err = apt.Redate(text, date)
+	}
+	if err != nil {
+		return signed{}, date, err
+	}
+	s, err := signRelease(p, old.release, text, date)
+	return s, date, err
+}
+
 // repair compares the pair files with InRelease. It signs nothing that has not our signature already.
 func (debFormat) repair(ctx context.Context, p *Publisher, old published) (repaired bool, err error) {
-	text, err := p.keyring.VerifyClear(old.body)
+	text, err := p.keys.Load().trusted.VerifyClear(old.body)
 	if err != nil {
 		return false, fmt.Errorf("verify %s: %w", layout.PointerKey(old.release), err)
 	}
@@ -143,8 +174,8 @@ func tornPairs(ctx context.Context, p *Publisher, old published, text []byte) (t
 	if err != nil {
 		return nil, err
 	}
-	if p.keyring.VerifyDetached(text, sig) != nil {
-		if sig, err = p.detach(text, old.date); err != nil {
+	if k := p.keys.Load(); k.trusted.VerifyDetached(text, sig) != nil {
+		if sig, err = p.detach(k.signer.Detach, text, p.signTime(old)); err != nil {
 			return nil, err
 		}
 		torn = append(torn, pairFile{key: dir + "/Release.gpg", body: sig})

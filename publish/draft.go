@@ -26,12 +26,12 @@ type draft struct {
 }
 
 // draw makes a draft of a rendering.
-func draw(f format, snap *catalogdb.Snapshot, rd *rendering, date time.Time) draft {
+func draw(f format, snap *catalogdb.Snapshot, rd *rendering, date time.Time, hints []string) draft {
 	d := draft{release: snap.Release, revision: snap.Revision, date: date, packages: rd.packages}
 	for _, x := range rd.indexes {
 		d.indexes = append(d.indexes, f.file(snap.Release, x))
 	}
-	d.pointer = f.pointer(snap, rd, snap.Revision, date)
+	d.pointer = f.pointer(snap, rd, snap.Revision, date, hints)
 	return d
 }
 

@@ -151,6 +151,8 @@ func (s badSigner) Detach(body []byte, now time.Time) ([]byte, error) {
 	return s.sign(s.Signer.Detach)
 }
 
+func (s badSigner) DetachRPM([]byte, time.Time) ([]byte, error) { return s.sign(s.Signer.DetachRPM) }
+
 func (s badSigner) sign(f func([]byte, time.Time) ([]byte, error)) ([]byte, error) {
 	if s.err != nil {
 		return nil, s.err

@@ -37,14 +37,21 @@ type format interface {
 	// plan says which indexes a release has.
 	plan(snap *catalogdb.Snapshot) (plan, error)
 
-	// pointer describes the indexes of a rendering, unsigned.
-	pointer(snap *catalogdb.Snapshot, rd *rendering, revision catalog.Revision, date time.Time) []byte
+	// pointer describes the indexes of a rendering, and hints at keys, unsigned.
+	pointer(snap *catalogdb.Snapshot, rd *rendering, revision catalog.Revision, date time.Time, hints []string) []byte
 
 	// file returns where an index is stored.
 	file(r catalog.Release, x *index) indexFile
 
 	// sign makes the pointer's bytes and the files beside it.
 	sign(p *Publisher, d draft, date time.Time) (signed, error)
+
+	// signedBy verifies what is published, and returns how it is signed ([Keys.SignedBy]).
+	signedBy(ctx context.Context, p *Publisher, old published) (string, error)
+
+	// resign signs a pointer that was verified again, with all that it says but for its date and its hints of keys. The
+	// files beside it that do not depend on signatures are left out.
+	resign(p *Publisher, old published) (signed, time.Time, error)
 
 	// repair writes those files beside the pointer again that do not fit it, and reports whether there
 	// were any.
@@ -58,11 +65,11 @@ func formatOf(r catalog.Release) format {
 	return rpmFormat{}
 }
 
-// detach returns a detached signature of body that clients accept.
-func (p *Publisher) detach(body []byte, date time.Time) ([]byte, error) {
-	sig, err := p.signer.Detach(body, date)
+// detach returns a detached signature of body that clients accept, made by one of the signer's methods.
+func (p *Publisher) detach(make func(body []byte, now time.Time) ([]byte, error), body []byte, date time.Time) ([]byte, error) {
+	sig, err := make(body, date)
 	if err == nil {
-		err = p.keyring.VerifyDetached(body, sig)
+		err = p.keys.Load().trusted.VerifyDetached(body, sig)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)

@@ -53,12 +53,16 @@ func (p *Publisher) writeManifest(ctx context.Context, d draft, pointer []byte, 
 		o := x.object()
 		m.Yanked = &o
 	}
+	return p.createManifest(ctx, d.release, d.revision, m)
+}
+
+func (p *Publisher) createManifest(ctx context.Context, r catalog.Release, revision catalog.Revision, m Manifest) error {
 	body, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err
 	}
 	body = append(body, '\n')
-	key := manifestKey(d.release, d.revision, m.Pointer.SHA256)
+	key := manifestKey(r, revision, m.Pointer.SHA256)
 	err = p.bucket.Create(ctx, layout.ObjectOf(key), bytes.NewReader(body))
 	if errors.Is(err, ErrExists) {
 		err = p.sameManifest(ctx, key, body)

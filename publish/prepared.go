@@ -118,7 +118,7 @@ func (p *Publisher) prepare(ctx context.Context, f format, r catalog.Release) (P
 	}
 	defer p.renderings.put(r, rd)
 	snap.Close() //nolint:errcheck // a read
-	d := draw(f, snap, rd, old.date)
+	d := draw(f, snap, rd, old.date, nil)
 	// A crash here leaves index files that nothing refers to. The next run writes the same ones again.
 	if _, err := p.createIndexes(ctx, d.indexes, old.live(), false); err != nil {
 		return done, err

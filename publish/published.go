@@ -28,6 +28,7 @@ type pointer struct {
 	revision catalog.Revision
 	date     time.Time
 	indexes  []listed
+	hints    []string // RPM: of keys
 	plain    []string // DEB: keys of the plain-named indexes
 }
 

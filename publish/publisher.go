@@ -9,24 +9,17 @@ import (
 	"log/slog"
 	mathrand "math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 )
-
-// A Signer signs with every key of the instance.
-type Signer interface {
-	Clear(body []byte, now time.Time) ([]byte, error)
-	Detach(body []byte, now time.Time) ([]byte, error)
-	Public() []byte // armoured; what clients trust
-}
 
 // A Config is what a publisher works with.
 type Config struct {
 	Bucket    Store
 	Catalog   Catalog
-	Signer    Signer // nil for a publisher that only prepares
+	Signer    Signer // whose keys all sign, until [Publisher.SetKeys]; nil for a publisher that only prepares
 	Rows      RowReader
 	PublicURL string           // where clients find the bucket's keys, without a slash at its end
 	Now       func() time.Time // this machine's clock, compared with the store's
@@ -40,8 +33,7 @@ type Config struct {
 type Publisher struct {
 	bucket    Store
 	catalog   Catalog
-	signer    Signer
-	keyring   sign.Keyring // of the signer: what we publish must verify
+	keys      atomic.Pointer[Keys]
 	rows      RowReader
 	publicURL string
 	now       func() time.Time
@@ -54,19 +46,25 @@ type Publisher struct {
 
 // New returns a publisher.
 func New(c Config) (*Publisher, error) {
-	var keyring sign.Keyring
-	if c.Signer != nil {
-		var err error
-		if keyring, err = sign.ReadKeyring(c.Signer.Public()); err != nil {
-			return nil, fmt.Errorf("read the signer's public key: %w", err)
-		}
-	}
-	return &Publisher{
-		bucket: c.Bucket, catalog: c.Catalog, signer: c.Signer, keyring: keyring,
+	p := &Publisher{
+		bucket: c.Bucket, catalog: c.Catalog,
 		rows: c.Rows, publicURL: c.PublicURL, now: c.Now, log: c.Log, name: "publisher-" + rand.Text(),
 		renderings: renderings{dir: c.CacheDir, limit: cmp.Or(c.CacheSize, DefaultCache), kept: map[catalog.Release]*rendering{}},
-	}, nil
+	}
+	p.SetKeys(Keys{})
+	if c.Signer == nil {
+		return p, nil
+	}
+	k, err := KeysOf(c.Signer)
+	if err == nil {
+		p.SetKeys(k)
+	}
+	return p, err
 }
+
+// SetKeys has the next publishes sign with other keys. What is published is signed again as it comes up, by
+// [Publisher.Release] and [Publisher.Settings].
+func (p *Publisher) SetKeys(k Keys) { p.keys.Store(&k) }
 
 // A Result says what a publish came to.
 type Result struct {
@@ -74,6 +72,7 @@ type Result struct {
 	Revision catalog.Revision // what clients see now
 	Changed  bool             // whether they saw another one before
 	Packages int              // in the release, if it was rendered
+	Signed   bool             // whether it was signed again, with other keys than before
 	Again    int              // how often the publish began again: somebody was faster, or a result was unknown
 }
 
@@ -139,7 +138,7 @@ func (p *Publisher) run(ctx context.Context, r catalog.Release, m mode) (Result,
 		return Result{}, err
 	}
 	defer unlock()
-	if p.signer == nil {
+	if p.keys.Load().signer == nil {
 		return Result{}, fmt.Errorf("publish %s: %w", r, errNoKey)
 	}
 	done, err := p.settleRelease(ctx, r, m)
@@ -153,7 +152,7 @@ func (p *Publisher) settleRelease(ctx context.Context, r catalog.Release, m mode
 	var past tries
 	for {
 		next, err := p.attempt(ctx, r, m)
-		next.Changed = next.Changed || res.Changed
+		next.Changed, next.Signed = next.Changed || res.Changed, next.Signed || res.Signed
 		next.Packages = max(next.Packages, res.Packages)
 		next.Again = past.made
 		if res = next; err == nil {

@@ -43,7 +43,7 @@ type recoverer func(ctx context.Context, r catalog.Release, rows iter.Seq2[catal
 
 // takeOver gives the catalog the rows of a release as it was read.
 func (p *Publisher) takeOver(ctx context.Context, old published, take recoverer) (catalogdb.Recovered, error) {
-	rd, err := openRelease(ctx, p.bucket, p.keyring, p.rows, old.release, old.body)
+	rd, err := openRelease(ctx, p.bucket, p.keys.Load().trusted, p.rows, old.release, old.body)
 	if err != nil {
 		return catalogdb.Recovered{}, err
 	}

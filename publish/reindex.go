@@ -45,7 +45,7 @@ func (p *Publisher) Reindex(ctx context.Context, r catalog.Release, how Reindexi
 		return Reindexed{Release: r}, err
 	}
 	defer unlock()
-	if p.signer == nil {
+	if p.keys.Load().signer == nil {
 		return Reindexed{Release: r}, errNoKey
 	}
 	var res Reindexed

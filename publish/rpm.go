@@ -40,8 +40,8 @@ func (rpmFormat) plan(*catalogdb.Snapshot) (plan, error) {
 	return p, nil
 }
 
-func (rpmFormat) pointer(_ *catalogdb.Snapshot, rd *rendering, revision catalog.Revision, date time.Time) []byte {
-	md := repomd.Repomd{Revision: revision, Date: date}
+func (rpmFormat) pointer(_ *catalogdb.Snapshot, rd *rendering, revision catalog.Revision, date time.Time, hints []string) []byte {
+	md := repomd.Repomd{Revision: revision, Date: date, Hints: hints}
 	for _, x := range rd.indexes {
 		md.Data = append(md.Data, dataOf(x))
 	}

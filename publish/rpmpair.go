@@ -20,7 +20,7 @@ func (rpmFormat) inseparable() bool { return true }
 
 func (rpmFormat) parse(r catalog.Release, body []byte) (pointer, error) {
 	md, err := repomd.Parse(body)
-	ptr := pointer{revision: md.Revision, date: md.Date}
+	ptr := pointer{revision: md.Revision, date: md.Date, hints: md.Hints}
 	for _, d := range md.Data {
 		ptr.indexes = append(ptr.indexes, listed{
 			name:   d.Type,
@@ -45,20 +45,51 @@ func (f rpmFormat) open(ctx context.Context, b Bucket, keys sign.Keyring, r cata
 }
 
 func (rpmFormat) sign(p *Publisher, d draft, date time.Time) (signed, error) {
-	asc, err := p.detach(d.pointer, date)
+	asc, err := p.detach(p.keys.Load().signer.DetachRPM, d.pointer, date)
 	if err != nil {
 		return signed{}, err
 	}
 	return signed{pointer: d.pointer, before: []pairFile{{key: ascKey(d.release), body: asc}}}, nil
 }
 
+func (rpmFormat) signedBy(ctx context.Context, p *Publisher, old published) (string, error) {
+	asc, _, err := readSmall(ctx, p.bucket, ascKey(old.release))
+	if err != nil {
+		return "", err
+	}
+	signers, err := p.keys.Load().trusted.SignersDetached(old.body, asc)
+	if err != nil {
+		return "", fmt.Errorf("%w: repomd.xml.asc: %w", ErrForeign, err)
+	}
+	md, err := repomd.Parse(old.body)
+	return signedBy(signers, md.Hints), err
+}
+
+// resign leaves repomd.xml as it is unless its hints of keys change: with another revision or other times, dnf would
+// fetch all indexes again.
+func (rpmFormat) resign(p *Publisher, old published) (signed, time.Time, error) {
+	k := p.keys.Load()
+	md, err := repomd.Parse(old.body)
+	if err != nil {
+		return signed{}, old.date, err
+	}
+	md.Hints = k.hints()
+	body := md.Render()
+	asc, err := p.detach(k.signer.DetachRPM, body, old.now)
+	if err != nil {
+		return signed{}, old.date, err
+	}
+	return signed{pointer: body, before: []pairFile{{key: ascKey(old.release), body: asc}}}, old.date, nil
+}
+
 // repair signs the present repomd.xml again if its signature is missing or another's.
 func (rpmFormat) repair(ctx context.Context, p *Publisher, old published) (repaired bool, err error) {
 	asc, _, err := readSmall(ctx, p.bucket, ascKey(old.release))
-	if err != nil || p.keyring.VerifyDetached(old.body, asc) == nil {
+	k := p.keys.Load()
+	if err != nil || k.trusted.VerifyDetached(old.body, asc) == nil {
 		return false, err
 	}
-	if asc, err = p.detach(old.body, old.date); err != nil {
+	if asc, err = p.detach(k.signer.DetachRPM, old.body, p.signTime(old)); err != nil {
 		return false, err
 	}
 	_, err = p.swapPair(ctx, old, pairFile{key: ascKey(old.release), body: asc})

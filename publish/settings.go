@@ -75,6 +75,7 @@ func (p *Publisher) settle(ctx context.Context, r catalog.Repository) error {
 	if err != nil {
 		return err
 	}
+	given := p.keys.Load().Given() // as it was when the objects were written, or before that
 	var all []catalog.Release
 	for _, ds := range s.Distributions {
 		all = append(all, catalog.Release{Repository: r, Distribution: ds.Distribution})
@@ -82,7 +83,10 @@ func (p *Publisher) settle(ctx context.Context, r catalog.Repository) error {
 	if err := p.writeSettings(ctx, old, s, all...); err != nil {
 		return err
 	}
-	return p.catalog.PublishSettings(ctx, r, s.Revision.Number)
+	if err := p.catalog.PublishSettings(ctx, r, s.Revision.Number); err != nil {
+		return err
+	}
+	return p.catalog.Gave(ctx, r, given)
 }
 
 // snapshot opens the rows of a release, which the catalog may have to learn of from the bucket.
@@ -158,7 +162,7 @@ func (p *Publisher) checkOurs(ctx context.Context, r catalog.Repository) error {
 		return err
 	}
 	theirs, err := sign.ReadKeyring(body)
-	if err == nil && theirs.Shares(p.keyring) {
+	if err == nil && theirs.Shares(p.keys.Load().trusted) {
 		return nil
 	}
 	return fmt.Errorf("read %s: %w", key, errors.Join(ErrForeign, err))

@@ -13,14 +13,15 @@ import (
 // first, and then what names them or lies beside what they signed, of some releases. An RPM release without
 // an architecture is all of its distribution.
 func (p *Publisher) statics(s catalog.Settings, of []catalog.Release) ([]pairFile, error) {
-	public := p.signer.Public()
+	k := p.keys.Load()
+	public := k.public
 	all := []pairFile{{key: layout.InstanceKeyKey, body: public}, {key: layout.GPGKeyKey(s.Repository), body: public}}
-	for _, k := range s.PackageKeys {
-		if err := checkPublic(k); err != nil {
+	for _, vendor := range s.PackageKeys {
+		if err := checkPublic(vendor); err != nil {
 			return nil, err
 		}
-		all = append(all, pairFile{key: layout.SharedKeyKey(k.ID), body: []byte(k.Armor)},
-			pairFile{key: layout.PackageKeyKey(s.Repository, k.ID), body: []byte(k.Armor)})
+		all = append(all, pairFile{key: layout.SharedKeyKey(vendor.ID), body: []byte(vendor.Armor)},
+			pairFile{key: layout.PackageKeyKey(s.Repository, vendor.ID), body: []byte(vendor.Armor)})
 	}
 	format := formatIn(s)
 	for _, r := range of {
@@ -34,6 +35,7 @@ func (p *Publisher) statics(s catalog.Settings, of []catalog.Release) ([]pairFil
 			for _, arch := range archesOf(s, r) {
 				r.Arch = arch
 				all = append(all, pairFile{key: layout.MetadataKeyKey(r), body: public})
+				all = append(all, k.hintFiles(r)...)
 			}
 			all = append(all, pairFile{key: layout.RepoKey(s.Repository, d), body: p.repo(s, d)})
 		}
@@ -73,7 +75,7 @@ func (p *Publisher) sources(s catalog.Settings, d catalog.Distribution) []byte {
 	fmt.Fprintf(&b, "# %s for %s\n", r.Repository, d)
 	fmt.Fprintf(&b, "Types: deb\nURIs: %s/%s/\nSuites: %s\nComponents: %s\nSigned-By:\n",
 		p.publicURL, layout.OSDir(r), d.Version, strings.Join(ds.Components, " "))
-	for line := range strings.Lines(string(p.signer.Public())) {
+	for line := range strings.Lines(string(p.keys.Load().public)) {
 		if line = strings.TrimRight(line, "\n"); line == "" {
 			line = "."
 		}

@@ -271,7 +271,7 @@ func (t tree) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 // wantReleases reads the releases of a corpus as clients do, every package with all its bytes.
 func (c *company) wantReleases() {
 	c.t.Helper()
-	keyring, err := sign.ReadKeyring(c.Signer.Public())
+	keyring, err := sign.ReadKeyring(c.Signer().Public())
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -169,7 +169,7 @@ func TestNoWorker(t *testing.T) {
 	defer db.Close()
 	now, err := db.Clock(t.Context())
 	if err == nil {
-		err = db.SeeWorker(t.Context(), "killed", false, now.Add(-25*time.Second))
+		err = db.SeeWorker(t.Context(), catalogdb.Worker{Name: "killed"}, false, now.Add(-25*time.Second))
 	}
 	if err != nil {
 		t.Fatal(err)

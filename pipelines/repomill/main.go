@@ -28,6 +28,8 @@ type commands struct {
 	Repo   repoCmd   `cmd:"" help:"Declare repositories, change them, list them."`
 	Token  tokenCmd  `cmd:"" help:"Make, list and revoke the tokens that open private repositories."`
 
+	Key keyCmd `cmd:"" help:"Replace the keys that sign releases, and watch over them."`
+
 	Worker  workerCmd  `cmd:"" help:"Carry what CI stages to clients, on the resources of a company."`
 	Reindex reindexCmd `cmd:"" help:"Regenerate whole indexes, list and cancel such runs."`
 	Migrate migrateCmd `cmd:"" help:"Bring the catalog's schema up to date."`

@@ -40,7 +40,7 @@ func TestPackageKeysKeepOutWhatClientsRefuse(t *testing.T) {
 	key, file := packageKey(t)
 	stranger, _ := packageKey(t)
 	const el9 = "acme/signed/el/9"
-	if a := repomill(t, "repo", "create", "--data", s.data, "acme/signed", "--distribution", "el/9", "--package-key", file); a.code != 0 || !strings.Contains(a.stdout, "1 package keys, 0 tokens, signatures required of rpm\n") {
+	if a := repomill(t, "repo", "create", "--data", s.data, "acme/signed", "--distribution", "el/9", "--package-key", file); a.code != 0 || !strings.Contains(a.stdout, "1 package key, 0 tokens, signatures required of rpm\n") {
 		t.Fatal(a)
 	}
 	for _, tt := range []struct {
@@ -94,7 +94,7 @@ func TestRepoSetRequiresSignatures(t *testing.T) {
 		{"of nothing, besides", []string{"--package-key", file, "--require-signed", "rpm,none"}, 2, "none goes with nothing else"},
 		{"of a format that is none", []string{"--package-key", file, "--require-signed", "msi"}, 2, "--require-signed"},
 		{"the first key", []string{"--package-key", file}, 0, "signatures required of rpm\n"},
-		{"none", []string{"--require-signed", "none"}, 0, "1 package keys, 0 tokens\n"},
+		{"none", []string{"--require-signed", "none"}, 0, "1 package key, 0 tokens\n"},
 		{"a second key", []string{"--package-key", otherFile}, 0, "2 package keys, 0 tokens\n"},
 		{"both", []string{"--require-signed", "rpm,deb"}, 0, "signatures required of deb and rpm\n"},
 		{"something else", []string{"--verify-payload", "always"}, 0, "signatures required of deb and rpm\n"},
@@ -102,7 +102,7 @@ func TestRepoSetRequiresSignatures(t *testing.T) {
 		{"a key fewer", []string{"--remove-package-key", other.Package(t).ID}, 0, "signatures required of deb and rpm\n"},
 		{"no key any more", []string{"--remove-package-key", key.Package(t).ID}, 2, "give --require-signed none, too"},
 		{"no key, and none", []string{"--remove-package-key", key.Package(t).ID, "--require-signed", "none"}, 0, "0 package keys, 0 tokens, payloads verified\n"},
-		{"the first key, and none", []string{"--package-key", file, "--require-signed", "none"}, 0, "1 package keys, 0 tokens, payloads verified\n"},
+		{"the first key, and none", []string{"--package-key", file, "--require-signed", "none"}, 0, "1 package key, 0 tokens, payloads verified\n"},
 	} {
 		a := repomill(t, append([]string{"repo", "set", "--data", s.data, "acme/changing"}, tt.args...)...)
 		if a.code != tt.code || !strings.Contains(a.stdout+a.stderr, tt.says) {

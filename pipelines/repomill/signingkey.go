@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"repomill/pipelines"
@@ -20,8 +19,8 @@ import (
 // signingKeyBits is the size of a new RSA signing key: the strongest that every client reads, EL7 included.
 const signingKeyBits = 4096
 
-// prepareKeys makes the signing key at the first start, and only then: clients trust the key that
-// signed what they have.
+// prepareKeys makes the signing key at the first start, and a standby key that clients are given with it; and only then:
+// clients trust the key that signed what they have.
 func (s *site) prepareKeys(ctx context.Context, cfg pipelines.Config) error {
 	path := s.cmd.path("signing-key.asc")
 	if _, err := os.Stat(path); err == nil {
@@ -36,18 +35,24 @@ func (s *site) prepareKeys(ctx context.Context, cfg pipelines.Config) error {
 	if released {
 		return fmt.Errorf("the signing key %s is missing, and releases exist that clients trust by it: restore the key from your backup (a new key would lock every client out)", path)
 	}
-	key, err := sign.Generate("repomill signing key", signingKeyBits, time.Now())
-	if err != nil {
-		return err
-	}
-	armored, err := key.Private()
-	if err != nil {
-		return err
+	var armored []byte
+	var names []string
+	for _, name := range []string{"repomill signing key", "repomill standby signing key"} {
+		key, err := sign.Generate(name, signingKeyBits, time.Now())
+		if err != nil {
+			return err
+		}
+		private, err := key.Private()
+		if err != nil {
+			return err
+		}
+		armored, names = append(armored, private...), append(names, key.Fingerprints()...)
 	}
 	if err := writeNew(path, armored); err != nil {
 		return command.Fault(fmt.Errorf("store signing key: %w", err))
 	}
-	fmt.Fprintf(s.io.out, "New signing key %s\n  in %s: back this up. Without it, clients must be set up anew.\n", strings.Join(key.Fingerprints(), ", "), path)
+	fmt.Fprintf(s.io.out, "New signing key %s\n  and a standby key %s, which clients are given with it,\n  in %s: back this up. Without it, clients must be set up anew.\n",
+		names[0], names[1], path)
 	return nil
 }
 

@@ -81,8 +81,10 @@ func startSiteUnder(wrapper []string, data string, args ...string) (*site, error
 
 // seedKey puts the tests' key in a folder that no program was started on yet.
 func seedKey(data string) error {
-	if _, err := os.Stat(data + "/catalog.db"); err == nil {
-		return nil
+	for _, name := range []string{"/catalog.db", "/signing-key.asc"} {
+		if _, err := os.Stat(data + name); err == nil {
+			return nil
+		}
 	}
 	key, err := signingKey()
 	if err != nil {
@@ -190,13 +192,9 @@ func (s *site) logIfFailed(t *testing.T) {
 
 func (s *site) staging() string { return "file://" + s.data + "/staging" }
 
-// keyring returns a file with the key that the tests' sites sign with, armoured.
-func keyring() (string, error) {
-	dir, err := workshop()
-	if err != nil {
-		return "", err
-	}
-	private, err := signingKey()
+// ownKeyring writes a file with the public keys that a site signs with, armoured, and returns its path.
+func (s *site) ownKeyring() (string, error) {
+	private, err := os.ReadFile(s.data + "/signing-key.asc")
 	if err != nil {
 		return "", err
 	}
@@ -204,10 +202,7 @@ func keyring() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := dir + "/gpgkey"
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return path, err
-	}
+	path := s.data + "/.test-keyring.asc"
 	return path, os.WriteFile(path, key.Public(), 0o644)
 }
 
@@ -217,7 +212,7 @@ func (s *site) checkBucket() error {
 	if err != nil {
 		return err
 	}
-	ring, err := keyring()
+	ring, err := s.ownKeyring()
 	if err != nil {
 		return err
 	}

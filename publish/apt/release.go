@@ -3,7 +3,9 @@ package apt
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -80,6 +82,17 @@ func Parse(body []byte) (Release, error) {
 		}
 	}
 	return r, nil
+}
+
+// Redate returns the body of a Release file with another Date, and else as it was.
+func Redate(body []byte, date time.Time) ([]byte, error) {
+	before, rest, ok := bytes.Cut(body, []byte("\nDate: "))
+	_, after, ends := bytes.Cut(rest, []byte("\n"))
+	if !ok || !ends || bytes.Contains(before, []byte("\nSHA256:")) {
+		return nil, errors.New("read Release: it has no Date")
+	}
+	text := date.UTC().Format(dateFormat)
+	return slices.Concat(before, []byte("\nDate: "), []byte(text), []byte("\n"), after), nil
 }
 
 func (r *Release) set(name, value string) (err error) {

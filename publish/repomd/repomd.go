@@ -17,7 +17,8 @@ import (
 type Repomd struct {
 	Revision catalog.Revision
 	Date     time.Time
-	Data     []Data // primary, filelists, other
+	Data     []Data   // primary, filelists, other
+	Hints    []string // of keys that zypper imports, such as "gpg-pubkey-3dbdc284-5847eb1f.asc?fpr=22C0…" (libzypp, Repomd keyhints)
 }
 
 // A Data is an index file.
@@ -42,7 +43,11 @@ func (r Repomd) Render() []byte {
 <repomd xmlns="http://linux.duke.edu/metadata/repo" xmlns:rpm="http://linux.duke.edu/metadata/rpm">
 `)
 	fmt.Fprintf(&b, "  <revision>%d</revision>\n", r.Revision.Number)
-	fmt.Fprintf(&b, "  <tags>\n    <repo>%s%s</repo>\n  </tags>\n", nonceTag, r.Revision.Nonce)
+	fmt.Fprintf(&b, "  <tags>\n    <repo>%s%s</repo>\n", nonceTag, r.Revision.Nonce)
+	for _, h := range r.Hints {
+		fmt.Fprintf(&b, "    <content>%s</content>\n", h)
+	}
+	b.WriteString("  </tags>\n")
 	for _, d := range r.Data {
 		fmt.Fprintf(&b, "  <data type=\"%s\">\n", d.Type)
 		fmt.Fprintf(&b, "    <checksum type=\"sha256\">%s</checksum>\n", d.SHA256)
@@ -62,6 +67,7 @@ func Parse(body []byte) (Repomd, error) {
 	var x struct {
 		Revision string   `xml:"revision"`
 		Tags     []string `xml:"tags>repo"`
+		Hints    []string `xml:"tags>content"`
 		Data     []struct {
 			Type         string `xml:"type,attr"`
 			Checksum     string `xml:"checksum"`
@@ -74,7 +80,7 @@ func Parse(body []byte) (Repomd, error) {
 	if err := xml.Unmarshal(body, &x); err != nil {
 		return Repomd{}, fmt.Errorf("read repomd.xml: %w", err)
 	}
-	var r Repomd
+	r := Repomd{Hints: x.Hints}
 	var err error
 	if r.Revision.Number, err = strconv.ParseInt(x.Revision, 10, 64); err != nil {
 		return r, fmt.Errorf("read repomd.xml: revision: %w", err)

@@ -2,6 +2,7 @@ package sign
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -55,26 +56,57 @@ func canonicalText(body []byte) []byte {
 	return bytes.ReplaceAll(bytes.TrimSuffix(body, []byte("\n")), []byte("\n"), []byte("\r\n"))
 }
 
-// Detach returns the armoured signature of body, made at time now.
+// Detach returns the armoured signatures of body, made at time now.
 func (s *Signer) Detach(body []byte, now time.Time) ([]byte, error) {
 	return s.sign(packet.SigTypeBinary, body, now)
 }
 
+// DetachRPM returns the armoured signatures of a repomd.xml, made at time now: that of the first key once more behind
+// the others. yum of EL7 judges a file by its first signature and libzypp by its last one, and both shall find the
+// key that is out for the longest time.
+func (s *Signer) DetachRPM(body []byte, now time.Time) ([]byte, error) {
+	signatures, err := s.signatures(packet.SigTypeBinary, body, now)
+	if len(signatures) > 1 {
+		signatures = append(signatures, signatures[0])
+	}
+	return armorSignatures(signatures, err)
+}
+
 // sign returns one armoured block with a signature over content by each key.
 func (s *Signer) sign(t packet.SignatureType, content []byte, now time.Time) ([]byte, error) {
+	return armorSignatures(s.signatures(t, content, now))
+}
+
+// signatures returns those by the keys that are valid now. That there is none is an error.
+func (s *Signer) signatures(t packet.SignatureType, content []byte, now time.Time) (all []*packet.Signature, err error) {
+	var unfit error
+	for _, k := range s.keys {
+		if err := k.validAt(now); err != nil {
+			unfit = cmp.Or(unfit, fmt.Errorf("key %s cannot sign: %w", k.certificate, err))
+			continue
+		}
+		sig := newSignature(t, k.private, now)
+		h := sig.Hash.New()
+		h.Write(content)
+		if err := sig.Sign(h, k.private, config); err != nil {
+			return nil, fmt.Errorf("key %s: %w", k.certificate, err)
+		}
+		all = append(all, sig)
+	}
+	if len(all) == 0 {
+		return nil, unfit
+	}
+	return all, nil
+}
+
+func armorSignatures(all []*packet.Signature, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
 	return enarmor(signatureType, func(w io.Writer) error {
-		for _, k := range s.keys {
-			if err := k.validAt(now); err != nil {
-				return fmt.Errorf("key %s cannot sign: %w", k.primary, err)
-			}
-			sig := newSignature(t, k.private, now)
-			h := sig.Hash.New()
-			h.Write(content)
-			if err := sig.Sign(h, k.private, config); err != nil {
-				return fmt.Errorf("key %s: %w", k.primary, err)
-			}
+		for _, sig := range all {
 			if err := sig.Serialize(w); err != nil {
-				return fmt.Errorf("key %s: %w", k.primary, err)
+				return err
 			}
 		}
 		return nil

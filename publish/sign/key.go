@@ -13,17 +13,20 @@ import (
 // A certKey is one key of a certificate, with what its self-signatures say about it.
 type certKey struct {
 	*packet.PublicKey
-	signs   bool      // its flags, or the lack of them, allow signing
-	expires time.Time // zero: never
-	refused error     // why no client should trust it, or nil
+	certificate string    // fingerprint of its primary key
+	signs       bool      // its flags, or the lack of them, allow signing
+	expires     time.Time // zero: never
+	refused     error     // why no client should trust it, or nil
 }
 
 // keysOf returns the primary key of e and then its subkeys, in order.
 // Every self-signature is verified here and never again, so that the result can be shared.
 func keysOf(e *openpgp.Entity) []certKey {
 	keys := []certKey{primaryKey(e)}
+	keys[0].certificate = fingerprint(e.PrimaryKey)
 	for i := range e.Subkeys {
 		k := subkey(&e.Subkeys[i])
+		k.certificate = keys[0].certificate
 		k.expires = earlier(k.expires, keys[0].expires)
 		if k.refused == nil {
 			k.refused = keys[0].refused

@@ -84,14 +84,33 @@ func (k Keyring) VerifyClear(signed []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := k.verify(armored, body, true); err != nil {
+	if _, err := k.verify(armored, body, true); err != nil {
 		return nil, err
 	}
 	return body, nil
 }
 
 // VerifyDetached verifies the armoured detached signature sig of body.
-func (k Keyring) VerifyDetached(body, sig []byte) error { return k.verify(sig, body, false) }
+func (k Keyring) VerifyDetached(body, sig []byte) error {
+	_, err := k.verify(sig, body, false)
+	return err
+}
+
+// SignersClear verifies a message as [Keyring.VerifyClear] does, and returns the fingerprints of the known
+// certificates that signed it, one for each signature, in order.
+func (k Keyring) SignersClear(signed []byte) ([]string, error) {
+	body, armored, err := splitClear(signed)
+	if err != nil {
+		return nil, err
+	}
+	return k.verify(armored, body, true)
+}
+
+// SignersDetached verifies a signature as [Keyring.VerifyDetached] does, and returns the fingerprints of the known
+// certificates that made it, one for each signature, in order.
+func (k Keyring) SignersDetached(body, sig []byte) ([]string, error) {
+	return k.verify(sig, body, false)
+}
 
 // splitClear takes a cleartext-signed message apart.
 func splitClear(signed []byte) (body, armored []byte, err error) {
@@ -132,12 +151,11 @@ func splitClear(signed []byte) (body, armored []byte, err error) {
 }
 
 // verify judges the signatures in armored over body; clear says whether they are cleartext signatures.
-func (k Keyring) verify(armored, body []byte, clear bool) error {
+func (k Keyring) verify(armored, body []byte, clear bool) (signers []string, err error) {
 	raw, err := dearmorSignature(armored)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var good int
 	var unknown []string
 	packets := packet.NewReader(bytes.NewReader(raw))
 	for n := 0; ; n++ {
@@ -146,10 +164,10 @@ func (k Keyring) verify(armored, body []byte, clear bool) error {
 			break
 		}
 		if err != nil {
-			return fmt.Errorf("bad signature packet: %w", noEOF(err))
+			return nil, fmt.Errorf("bad signature packet: %w", noEOF(err))
 		}
 		if n == maxSignatures {
-			return fmt.Errorf("more than %d signatures", maxSignatures)
+			return nil, fmt.Errorf("more than %d signatures", maxSignatures)
 		}
 		if _, ok := p.(*packet.UnsupportedPacket); ok {
 			unknown = append(unknown, "an unsupported key")
@@ -157,7 +175,7 @@ func (k Keyring) verify(armored, body []byte, clear bool) error {
 		}
 		sig, ok := p.(*packet.Signature)
 		if !ok {
-			return errors.New("the signature block holds something that is no signature")
+			return nil, errors.New("the signature block holds something that is no signature")
 		}
 		i := slices.IndexFunc(k.keys, func(key certKey) bool { return sig.CheckKeyIdOrFingerprint(key.PublicKey) })
 		if i < 0 {
@@ -165,14 +183,14 @@ func (k Keyring) verify(armored, body []byte, clear bool) error {
 			continue
 		}
 		if err := k.verifyOne(k.keys[i], sig, body, clear); err != nil {
-			return fmt.Errorf("signature by key %s: %w", fingerprint(k.keys[i].PublicKey), err)
+			return nil, fmt.Errorf("signature by key %s: %w", fingerprint(k.keys[i].PublicKey), err)
 		}
-		good++
+		signers = append(signers, k.keys[i].certificate)
 	}
-	if good == 0 {
-		return fmt.Errorf("no signature by a known key; signed by: %s", strings.Join(unknown, ", "))
+	if len(signers) == 0 {
+		return nil, fmt.Errorf("no signature by a known key; signed by: %s", strings.Join(unknown, ", "))
 	}
-	return nil
+	return signers, nil
 }
 
 func issuer(sig *packet.Signature) string {

@@ -43,6 +43,7 @@ var config = &packet.Config{
 // key replaces another. It never changes; its methods may be called concurrently.
 type Signer struct {
 	keys    []signingKey // one of each certificate
+	unfit   []Unfit      // certificates without one
 	private []byte       // armoured
 	public  []byte       // armoured
 }
@@ -50,7 +51,13 @@ type Signer struct {
 type signingKey struct {
 	certKey
 	private *packet.PrivateKey
-	primary string // fingerprint of its certificate
+	entity  *openpgp.Entity
+}
+
+// An Unfit key cannot sign. It stops nothing while another one can.
+type Unfit struct {
+	Fingerprint string // of the certificate
+	Why         error
 }
 
 // Generate makes an RSA key of bits bits that can sign and certify, never expires, and has name as
@@ -105,8 +112,8 @@ func certify(raw *rsa.PrivateKey, name string, created time.Time) (*openpgp.Enti
 
 // Read reads armoured, unencrypted private keys. Of several keys each makes a signature of its own.
 // It refuses keys that clients refuse or soon will: RSA under 2048 bits, DSA and rarer algorithms,
-// SHA-1 self-signatures, revoked keys, and keys without a part that may sign. A key that expires is
-// taken; it signs until [Signer.Expires].
+// SHA-1 self-signatures, revoked keys, and keys without a part that may sign; while another key is left, they are
+// [Signer.Unfit]. A key that expires is taken; it signs until then.
 func Read(armored []byte) (*Signer, error) {
 	raw, err := dearmorKeys(armored)
 	if err != nil {
@@ -128,29 +135,39 @@ func Read(armored []byte) (*Signer, error) {
 
 // newSigner takes the signing key of each certificate.
 func newSigner(list openpgp.EntityList) (*Signer, error) {
-	s := &Signer{}
+	s, all := &Signer{}, map[string]bool{}
+	var fit openpgp.EntityList
 	for _, e := range list {
+		name := fingerprint(e.PrimaryKey)
+		if all[name] {
+			return nil, fmt.Errorf("key %s is there twice", name)
+		}
+		all[name] = true
 		k, err := chooseKey(e)
 		if err != nil {
-			return nil, fmt.Errorf("key %s: %w", fingerprint(e.PrimaryKey), err)
+			s.unfit = append(s.unfit, Unfit{name, err})
+			continue
 		}
-		if slices.ContainsFunc(s.keys, func(o signingKey) bool { return o.primary == k.primary }) {
-			return nil, fmt.Errorf("key %s is there twice", k.primary)
-		}
-		s.keys = append(s.keys, k)
+		s.keys, fit = append(s.keys, k), append(fit, e)
 	}
-	var err error
-	if s.private, err = armorKeys(list, true); err != nil {
-		return nil, fmt.Errorf("armour private keys: %w", err)
+	if len(fit) == 0 {
+		return nil, fmt.Errorf("key %s: %w", s.unfit[0].Fingerprint, s.unfit[0].Why)
 	}
-	if s.public, err = armorKeys(list, false); err != nil {
-		return nil, fmt.Errorf("armour public keys: %w", err)
-	}
-	return s, nil
+	return s, s.armor(fit)
 }
 
-// chooseKey returns the key of a certificate that signs releases: as gpg does, the newest signing
-// subkey that is fit, else the primary key.
+func (s *Signer) armor(list openpgp.EntityList) (err error) {
+	if s.private, err = armorKeys(list, true); err != nil {
+		return fmt.Errorf("armour private keys: %w", err)
+	}
+	if s.public, err = armorKeys(list, false); err != nil {
+		return fmt.Errorf("armour public keys: %w", err)
+	}
+	return nil
+}
+
+// chooseKey returns the key of a certificate that signs releases: the primary key if it may, since dnf5 of Fedora 43
+// and zypper with rpm 4.20 take no signatures by subkeys; else, as gpg does, the newest subkey that is fit.
 func chooseKey(e *openpgp.Entity) (signingKey, error) {
 	if e.PrivateKey == nil {
 		return signingKey{}, errors.New("this is a public key; export the private key (gpg --armor --export-secret-keys)")
@@ -167,14 +184,22 @@ func chooseKey(e *openpgp.Entity) (signingKey, error) {
 		}
 		switch {
 		case !k.signs:
+			continue
 		case k.refused != nil:
 			why = k.refused
+			continue
 		case private == nil || private.Dummy():
 			why = errors.New("the secret part of its signing key is not in the file")
+			continue
 		case private.Encrypted:
 			why = errors.New("it is protected by a passphrase; export it without one and keep the file secret")
-		case best.private == nil || best.private == e.PrivateKey || !k.CreationTime.Before(best.CreationTime):
-			best = signingKey{certKey: k, private: private, primary: fingerprint(e.PrimaryKey)}
+			continue
+		}
+		if best.private == nil || !k.CreationTime.Before(best.CreationTime) {
+			best = signingKey{certKey: k, private: private, entity: e}
+		}
+		if i == 0 {
+			return best, nil
 		}
 	}
 	if best.private == nil {
@@ -193,16 +218,7 @@ func (s *Signer) Public() []byte { return slices.Clone(s.public) }
 func (s *Signer) Fingerprints() []string {
 	var f []string
 	for _, k := range s.keys {
-		f = append(f, k.primary)
+		f = append(f, k.certificate)
 	}
 	return f
-}
-
-// Expires returns when the first of the keys expires; after that, nothing is signed. The zero time means never.
-func (s *Signer) Expires() time.Time {
-	var first time.Time
-	for _, k := range s.keys {
-		first = earlier(first, k.expires)
-	}
-	return first
 }

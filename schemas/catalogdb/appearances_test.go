@@ -75,7 +75,7 @@ func workers(t *testing.T, db *catalogdb.DB) {
 	}
 	see := func(name string, ended bool, now time.Time) {
 		t.Helper()
-		if err := db.SeeWorker(t.Context(), name, ended, now); err != nil {
+		if err := db.SeeWorker(t.Context(), catalogdb.Worker{Name: name}, ended, now); err != nil {
 			t.Error(err)
 		}
 	}

@@ -14,8 +14,9 @@ import (
 type Snapshot struct {
 	Release   catalog.Release
 	Revision  catalog.Revision
-	Published int64 // the newest revision that the catalog knows to be visible
-	Epoch     int   // another one if [Snapshot.Changes] does not tell all: rows were taken over, or are to be rendered anew
+	Published int64  // the newest revision that the catalog knows to be visible
+	Epoch     int    // another one if [Snapshot.Changes] does not tell all: rows were taken over, or are to be rendered anew
+	SignedBy  string // how what is published is signed ([DB.Signed]); empty if that is not known
 	Hold      Hold
 	Settings  catalog.Settings
 
@@ -54,9 +55,9 @@ func (d *DB) snapshot(ctx context.Context, r catalog.Release) (*Snapshot, error)
 
 func (s *Snapshot) begin(ctx context.Context) error {
 	err := s.tx.QueryRowContext(ctx, `SELECT r.id, d.id, r.revision, r.nonce, r.published_revision,
-			(SELECT COUNT(*) FROM foreign_pairs f WHERE f.release_id = r.id)
+			(SELECT COUNT(*) FROM foreign_pairs f WHERE f.release_id = r.id), r.signed_by
 		FROM `+releaseTables+` WHERE `+releaseKey+` AND r.arch = ?`, append(distributionArgs(s.Release), s.Release.Arch)...).
-		Scan(&s.release, &s.distribution, &s.Revision.Number, &s.Revision.Nonce, &s.Published, &s.Epoch)
+		Scan(&s.release, &s.distribution, &s.Revision.Number, &s.Revision.Nonce, &s.Published, &s.Epoch, &s.SignedBy)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}

@@ -41,6 +41,9 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a claim needs a declared distribution", claimUndeclared},
 		{"a fragment that is too large is a rejection", claimTooLarge},
 
+		{"what is signed by other keys is to be signed again", signed},
+		{"a key is there that a worker had", heldKeys},
+
 		{"a call of Activate draws one revision for each release", activateOnce},
 		{"a duplicate of a visible package is final at once", activateVisible},
 		{"a duplicate waits until its package is visible", activateWaiting},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -16,10 +17,17 @@ type Sighting struct {
 	Live time.Time // one that has not ended in good order; zero if there is none
 }
 
+// A Worker is a process that carries uploads or publishes, as it says of itself.
+type Worker struct {
+	Name string
+	Keys []string // fingerprints of the keys that it can sign with
+}
+
 // SeeWorker notes that a worker is at work, or has ended in good order. now is the time of the catalog's clock.
-func (d *DB) SeeWorker(ctx context.Context, name string, ended bool, now time.Time) error {
+func (d *DB) SeeWorker(ctx context.Context, w Worker, ended bool, now time.Time) error {
 	err := d.tx(ctx, func(tx *transaction) error {
-		_, err := tx.ExecContext(ctx, `REPLACE INTO workers (name, seen_at, ended) VALUES (?, ?, ?)`, name, millis(now), ended)
+		_, err := tx.ExecContext(ctx, `REPLACE INTO workers (name, seen_at, ended, held_keys) VALUES (?, ?, ?, ?)`,
+			w.Name, millis(now), ended, strings.Join(w.Keys, "+"))
 		if err == nil {
 			_, err = tx.ExecContext(ctx, `DELETE FROM workers WHERE seen_at < ?`, millis(now.Add(-workerMemory)))
 		}
@@ -47,4 +55,21 @@ func (d *DB) Workers(ctx context.Context) (s Sighting, err error) {
 		s.Live = instant(live.Int64)
 	}
 	return s, nil
+}
+
+// HeldKeys returns the fingerprints of all keys with which workers can sign that were seen since a time.
+func (d *DB) HeldKeys(ctx context.Context, since time.Time) (map[string]bool, error) {
+	all, err := list(ctx, d, func(scan func(...any) error) (keys string, err error) { return keys, scan(&keys) },
+		`SELECT held_keys FROM workers WHERE seen_at >= ?`, millis(since))
+	if err != nil {
+		return nil, fmt.Errorf("read which keys workers have: %w", err)
+	}
+	held := map[string]bool{}
+	for _, keys := range all {
+		for _, k := range strings.Split(keys, "+") {
+			held[k] = true
+		}
+	}
+	delete(held, "")
+	return held, nil
 }

@@ -194,6 +194,15 @@ func RepoKey(r catalog.Repository, d catalog.Distribution) string {
 // SettingsKey returns the key of a repository's settings. It is never served.
 func SettingsKey(r catalog.Repository) string { return SettingsPrefix + r.String() + ".json" }
 
+// KeysKey is the key of the list of the keys that sign, and of those that will and did. It is never served.
+const KeysKey = SettingsPrefix + "keys.json"
+
+// HintKeyKey returns the key of a public key beside the pointer of an RPM release, under the name that rpm has for it:
+// repomd.xml names it, and zypper imports it from there.
+func HintKeyKey(r catalog.Release, rpmName string) string {
+	return RPMDir(r) + "/repodata/" + rpmName + ".asc"
+}
+
 // ManifestKey returns the key of the record of one publish. It is never served.
 func ManifestKey(r catalog.Release, revision string, pointerSHA256 string) string {
 	return HistoryPrefix(r) + revision + "-" + pointerSHA256 + ".json"

@@ -116,7 +116,7 @@ func (t tree) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 
 // read reads a release as a client does, every package with all its bytes.
 func (s *site) read(r catalog.Release) (check.Release, []check.Problem, error) {
-	keyring, err := sign.ReadKeyring(s.Signer.Public())
+	keyring, err := sign.ReadKeyring(s.Signer().Public())
 	if err != nil {
 		return check.Release{}, nil, err
 	}

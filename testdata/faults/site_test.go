@@ -120,7 +120,7 @@ func (s *site) restart() {
 	s.t.Helper()
 	var err error
 	s.Publisher, err = publish.New(publish.Config{
-		Bucket: s.bucket, Catalog: s.Catalog, Signer: s.Signer, Rows: rowReader{}, PublicURL: s.Config.PublicURL,
+		Bucket: s.bucket, Catalog: s.Catalog, Signer: s.Signer(), Rows: rowReader{}, PublicURL: s.Config.PublicURL,
 		Now: s.clock.now, Log: s.Log, CacheDir: s.Config.CacheDir,
 	})
 	if err == nil {

@@ -1,0 +1,153 @@
+package pipelines
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"repomill/publish"
+	"repomill/publish/keys"
+	"repomill/publish/sign"
+	"repomill/schemas/catalogdb"
+)
+
+// A keyring is the private keys of this process, and which keys should sign. Its zero value has none.
+type keyring struct {
+	mu      sync.Mutex
+	stamp   string       // of the file of private keys, as it was read
+	signer  *sign.Signer // all that the file has
+	set     keys.Set     // as it was read last
+	signing []string     // fingerprints of those that should sign now
+	used    *sign.Signer // of which the publisher has what it needs
+	current *publish.Keys
+}
+
+// readFile reads the file of private keys if it has changed since.
+func (k *keyring) readFile(url string) error {
+	path, _ := strings.CutPrefix(url, "file://")
+	stamp := ""
+	if info, err := os.Stat(path); err == nil {
+		stamp = fmt.Sprint(info.ModTime().UnixNano(), " ", info.Size())
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.signer != nil && stamp != "" && stamp == k.stamp {
+		return nil
+	}
+	signer, err := ReadSigner(url)
+	if err == nil {
+		k.signer, k.stamp = signer, stamp
+	}
+	return err
+}
+
+// held returns the fingerprints of the private keys that are here.
+func (k *keyring) held() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.signer == nil {
+		return nil
+	}
+	return k.signer.Fingerprints()
+}
+
+// Signer returns the private keys that are here, or nil.
+func (r *Resources) Signer() *sign.Signer {
+	r.keys.mu.Lock()
+	defer r.keys.mu.Unlock()
+	return r.keys.signer
+}
+
+// Keys returns the keys of the instance as this process knows them, and the fingerprints of those that should sign now.
+func (r *Resources) Keys() (set keys.Set, signing []string) {
+	r.keys.mu.Lock()
+	defer r.keys.mu.Unlock()
+	return r.keys.set, slices.Clone(r.keys.signing)
+}
+
+// KeyState returns how everything published should be signed, or nothing before that is known.
+func (r *Resources) KeyState() (want catalogdb.KeyState, known bool) {
+	r.keys.mu.Lock()
+	defer r.keys.mu.Unlock()
+	if r.keys.current == nil {
+		return catalogdb.KeyState{}, false
+	}
+	return r.keys.current.State(), true
+}
+
+// RefreshKeys reads the private keys and the list of keys again, adds those that are new as standby keys, and has the
+// publisher sign with those that should.
+func (r *Resources) RefreshKeys(ctx context.Context) error {
+	if r.Config.SigningKey == "" {
+		return nil
+	}
+	if err := r.keys.readFile(r.Config.SigningKey); err != nil {
+		return err
+	}
+	here, err := r.keys.signer.Keys()
+	if err != nil {
+		return err
+	}
+	set, err := keys.Read(ctx, r.Bucket)
+	if err == nil && set.Revision > 0 && slices.ContainsFunc(here, func(k sign.Key) bool { return isNew(set, k) }) {
+		set, err = keys.Change(ctx, r.Bucket, func(s *keys.Set) error { s.Add(time.Now().UTC(), keys.Standby, here...); return nil })
+	}
+	if err != nil {
+		return err
+	}
+	if set.Revision == 0 {
+		return errNoSet
+	}
+	return r.useKeys(ctx, set)
+}
+
+// errNoSet says that the bucket has no list of keys: [Resources.CheckKey] makes it.
+var errNoSet = errors.New("the bucket has no list of its signing keys any more: start the worker again")
+
+// isNew reports whether a set lacks a key, or has another public part of it.
+func isNew(s keys.Set, k sign.Key) bool {
+	i := slices.IndexFunc(s.Keys, func(o keys.Key) bool { return o.Fingerprint == k.Fingerprint })
+	return i < 0 || s.Keys[i].Public != string(k.Public)
+}
+
+// useKeys has the publisher sign with those keys of a set that should.
+func (r *Resources) useKeys(ctx context.Context, set keys.Set) error {
+	known, err := readKnown(ctx, r.Catalog, r.Now(ctx))
+	if err != nil {
+		return err
+	}
+	for _, f := range r.keys.held() {
+		known.held[f] = true
+	}
+	signing, why, err := effective(set, known, time.Now())
+	if err != nil {
+		return err
+	}
+	r.keys.mu.Lock()
+	defer r.keys.mu.Unlock()
+	if r.keys.current != nil && slices.Equal(signing, r.keys.signing) && set.Revision == r.keys.set.Revision && r.keys.used == r.keys.signer {
+		return nil
+	}
+	var signer publish.Signer
+	if only := r.keys.signer.Only(signing); only != nil {
+		signer = only
+	}
+	current, err := publish.NewKeys(set, signing, signer)
+	if err != nil {
+		return err
+	}
+	for _, w := range why {
+		r.Log.Warn("a signing key does not sign", "key", w.Fingerprint, "why", w.Why)
+	}
+	if r.keys.current != nil {
+		r.Log.Info("keys changed: what is published is signed again", "signing", strings.Join(signing, " "))
+	}
+	r.keys.set, r.keys.signing, r.keys.used, r.keys.current = set, signing, r.keys.signer, &current
+	r.Publisher.SetKeys(current)
+	return nil
+}

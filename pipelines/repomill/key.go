@@ -1,0 +1,165 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"repomill/pipelines"
+	"repomill/pipelines/command"
+	"repomill/pipelines/objects"
+	"repomill/publish/keys"
+	"repomill/publish/sign"
+	"repomill/schemas/catalogdb"
+)
+
+type keyCmd struct {
+	List    keyListCmd    `cmd:"" help:"List the keys that sign releases, will or did."`
+	Status  keyStatusCmd  `cmd:"" help:"Say whether a key expires soon, cannot sign, or has not signed everything yet."`
+	Plan    keyPlanCmd    `cmd:"" help:"Say what to do next, from when it is safe, and for which clients."`
+	Add     keyAddCmd     `cmd:"" help:"Make a standby key, which clients are given before it signs."`
+	Promote keyPromoteCmd `cmd:"" help:"Have a standby key sign everything, beside the others."`
+	Retire  keyRetireCmd  `cmd:"" help:"Have a key sign nothing any more."`
+}
+
+// Help is the order of the steps.
+func (keyCmd) Help() string {
+	return `To replace a key:
+  repomill key add              makes a standby key; clients get it with what they fetch from now on
+  repomill key promote NEW      30 days later: it signs everything, beside the old key
+  repomill key retire OLD       once clients know the new one: repomill key plan says from when
+Releases are signed again without a push. Nothing is rendered, and clients download no index again.`
+}
+
+// keyFlags say where the list of keys is, and what it signs.
+type keyFlags struct {
+	catalogFlags
+	Bucket string `placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket, if it is not in --data."`
+}
+
+// A keySite is what commands about keys work with.
+type keySite struct {
+	db     *catalogdb.DB
+	bucket objects.Bucket
+}
+
+func (f keyFlags) open(ctx context.Context) (*keySite, error) {
+	if (f.Catalog == "") != (f.Bucket == "") {
+		return nil, command.Usage("name --catalog and --bucket, or none of them and the folder of repomill up with --data")
+	}
+	db, err := f.openToChange(ctx)
+	if err != nil {
+		return nil, err
+	}
+	bucket, err := objects.OpenBucket(ctx, cmp.Or(f.Bucket, "file://"+f.Data+"/bucket"))
+	if err != nil {
+		db.Close() //nolint:errcheck // nothing was done
+		return nil, command.Fault(err)
+	}
+	return &keySite{db, bucket}, nil
+}
+
+func (s *keySite) close() {
+	s.bucket.Close() //nolint:errcheck // at the end
+	s.db.Close()     //nolint:errcheck // likewise
+}
+
+// signers returns the keys, and how everything should be signed now.
+func (s *keySite) signers(ctx context.Context) (pipelines.Signers, error) {
+	all, err := pipelines.ReadSigners(ctx, s.bucket, s.db)
+	if err == nil && all.Set.Revision == 0 {
+		return all, fmt.Errorf("there is no list of keys yet: a worker, or repomill up, makes it when it starts")
+	}
+	if err != nil {
+		return all, command.Fault(err)
+	}
+	return all, nil
+}
+
+type keyListCmd struct {
+	keyFlags
+	JSON bool `name:"json" help:"Print one JSON object a line."`
+}
+
+// A keyLine is what key list says of a key.
+type keyLine struct {
+	Fingerprint string     `json:"fingerprint"`
+	Role        keys.Role  `json:"role"`
+	Algorithm   string     `json:"algorithm"`
+	Created     time.Time  `json:"created"`
+	Expires     *time.Time `json:"expires,omitempty"`
+	Since       time.Time  `json:"since"`
+	Releases    int        `json:"releases"` // that it has signed, as they are published
+	Problem     string     `json:"problem,omitempty"`
+}
+
+// Run prints the keys that sign, those that will, and those that did.
+func (c *keyListCmd) Run(ctx context.Context, io stdio) error {
+	s, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	lines, err := s.lines(ctx)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
+	for i, l := range lines {
+		if c.JSON {
+			printJSON(io, l)
+			continue
+		}
+		if i == 0 {
+			fmt.Fprintln(w, "KEY\tROLE\tALGORITHM\tEXPIRES\tSINCE\tRELEASES\tPROBLEM")
+		}
+		expires := "never"
+		if l.Expires != nil {
+			expires = l.Expires.Format(time.DateOnly)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", l.Fingerprint, l.Role, l.Algorithm, expires, l.Since.Format(time.DateOnly), l.Releases, l.Problem)
+	}
+	return w.Flush()
+}
+
+func (s *keySite) lines(ctx context.Context) ([]keyLine, error) {
+	all, err := s.signers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	signatures, err := s.db.Signatures(ctx)
+	if err != nil {
+		return nil, command.Fault(err)
+	}
+	var lines []keyLine
+	for _, k := range all.Set.With(keys.Signing, keys.Standby, keys.Retired) {
+		l := keyLine{Fingerprint: k.Fingerprint, Role: k.Role, Since: since(k), Problem: all.Problem(k)}
+		if public, err := sign.ReadPublic([]byte(k.Public)); err == nil {
+			l.Algorithm, l.Created = public[0].Algorithm, public[0].Created
+			if end := public[0].Expires; !end.IsZero() {
+				l.Expires = &end
+			}
+		}
+		for _, g := range signatures {
+			if signers, _, _ := strings.Cut(g.By, " "); strings.Contains(signers, k.Fingerprint) {
+				l.Releases += g.Releases
+			}
+		}
+		lines = append(lines, l)
+	}
+	return lines, nil
+}
+
+// since returns when a key got its role.
+func since(k keys.Key) time.Time {
+	switch {
+	case k.Role == keys.Retired && k.Retired != nil:
+		return *k.Retired
+	case k.Role == keys.Signing && k.Promoted != nil:
+		return *k.Promoted
+	}
+	return k.Added
+}

@@ -1,0 +1,175 @@
+package main_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"repomill/publish/sign"
+	"repomill/testdata/debtest"
+	"repomill/testdata/rpmtest"
+)
+
+// newKeySite starts a site with the tests' key, which signs, and a standby key, and returns their fingerprints.
+func newKeySite(t *testing.T) (s *site, old, next string) {
+	t.Helper()
+	data := openDir(t)
+	first, err := signingKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	standby, err := sign.Generate("test standby key", sign.MinRSABits, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := standby.Private()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(data+"/signing-key.asc", slices.Concat(first, second), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	signer, err := sign.Read(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return restart(t, data), signer.Fingerprints()[0], standby.Fingerprints()[0]
+}
+
+// key runs a command about the keys of a site.
+func (s *site) key(t *testing.T, code int, args ...string) answer {
+	t.Helper()
+	a := repomill(t, append([]string{"key", args[0], "--data", s.data}, args[1:]...)...)
+	if a.code != code {
+		t.Errorf("key %q: %v, want exit %d", args, a, code)
+	}
+	return a
+}
+
+// A rotation has clients of every kind that were set up before it, and repositories that are quiet and busy while it goes on.
+type rotation struct {
+	*site
+	apt      map[string]aptRoot // repository: a client of it
+	dnf      map[string]dnfRoot
+	zypper   map[string]zypperRoot
+	versions []string // of the busy repository, the newest first
+}
+
+// check fails unless each client sees, in its own cache, all that was pushed. Nobody answers a question.
+func (r *rotation) check(t *testing.T, step string) {
+	t.Helper()
+	for name, want := range map[string][]string{"busy": r.versions, "quiet": {"1.0"}} {
+		a := r.apt[name]
+		a.update(t)
+		if diff := cmp.Diff(want, a.versions(t, "hello")); diff != "" {
+			t.Errorf("%s, %s: apt (-want +got):\n%s", step, name, diff)
+		}
+		if d, ok := r.dnf[name]; ok {
+			out := run(t, nil, "dnf", append(slices.Concat([]string{"--assumeno"}, d.options()[1:]), "--refresh", "--quiet", "--forcearch=x86_64", "repoquery", "--qf", "%{version}")...)
+			got := strings.Fields(out.stdout)
+			slices.Sort(got)
+			slices.Reverse(got)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s, %s: dnf (-want +got):\n%s%v", step, name, diff, out)
+			}
+		}
+		if z, ok := r.zypper[name]; ok {
+			refresh, search := z.run(t, "refresh", "--force"), z.run(t, "search", "--details")
+			var got []string
+			for line := range strings.Lines(search.stdout) {
+				if f := strings.Split(line, "|"); len(f) == 6 && strings.TrimSpace(f[2]) == "package" {
+					got = append(got, strings.TrimSuffix(strings.TrimSpace(f[3]), "-1"))
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" || refresh.code != 0 {
+				log, _ := os.ReadFile(z.dir + "/log") //nolint:errcheck // it says more, if it is there
+				t.Errorf("%s, %s: zypper (-want +got):\n%s%v\n%s", step, name, diff, refresh, log)
+			}
+		}
+	}
+}
+
+// push publishes another version into the busy repository.
+func (r *rotation) push(t *testing.T, version string) {
+	t.Helper()
+	r.versions = append([]string{version}, r.versions...)
+	r.publish(t, "busy/keys/ubuntu/jammy", newDEB(t, debtest.Spec{Version: version, Arch: "amd64"}))
+	r.publish(t, "busy/keys/opensuse/15.6", newRPM(t, rpmtest.Spec{Version: version, Arch: "noarch"}))
+}
+
+// there reports whether a program is installed.
+func there(program string) bool {
+	_, err := exec.LookPath(program)
+	return err == nil
+}
+
+// newRotation sets clients up for two repositories.
+func newRotation(t *testing.T, s *site) *rotation {
+	t.Helper()
+	r := &rotation{site: s, apt: map[string]aptRoot{}, dnf: map[string]dnfRoot{}, zypper: map[string]zypperRoot{}}
+	r.push(t, "1.0")
+	s.publish(t, "quiet/keys/ubuntu/jammy", newDEB(t, debtest.Spec{Version: "1.0", Arch: "amd64"}))
+	s.publish(t, "quiet/keys/opensuse/15.6", newRPM(t, rpmtest.Spec{Version: "1.0", Arch: "noarch"}))
+	for _, name := range []string{"busy", "quiet"} {
+		r.apt[name] = newApt(t, "amd64")
+		r.apt[name].source(t, "sources", string(s.fetch(t, name+"/keys/ubuntu/jammy.sources")))
+		repo := string(s.fetch(t, name+"/keys/opensuse/15.6.repo"))
+		if there("dnf") {
+			r.dnf[name] = newDnf(t, repo)
+			r.dnf[name].ok(t, "--forcearch=x86_64", "makecache") // which imports the keys, for the first time
+		}
+		if there("zypper") && os.Getenv("REPOMILL_TEST_CLIENTS") != "" { // of which each step takes gpg and seconds
+			r.zypper[name] = newZypper(t, repo)
+			if a := r.zypper[name].run(t, "--gpg-auto-import-keys", "refresh"); a.code != 0 {
+				t.Fatalf("%v", a)
+			}
+		}
+	}
+	r.check(t, "set up")
+	return r
+}
+
+// A key is replaced while real clients go on, and nobody has to do anything on them.
+func TestReplacingAKeyIsNoEvent(t *testing.T) {
+	t.Parallel()
+	need(t, "apt-get")
+	s, old, next := newKeySite(t)
+	r := newRotation(t, s)
+
+	if a := s.key(t, 1, "promote", next); !strings.Contains(a.stderr, "promote it from") {
+		t.Errorf("promote too early: %v", a)
+	}
+	if a := s.key(t, 1, "retire", old); !strings.Contains(a.stderr, "no other key signs") {
+		t.Errorf("retire too early: %v", a)
+	}
+	s.key(t, 0, "status")
+	index := s.fetch(t, "quiet/keys/opensuse/15.6/x86_64/repodata/repomd.xml")
+	s.key(t, 0, "promote", next, "--force")
+	if !bytes.Equal(index, s.fetch(t, "quiet/keys/opensuse/15.6/x86_64/repodata/repomd.xml")) {
+		t.Error("repomd.xml has changed: dnf fetches all indexes again")
+	}
+	r.check(t, "promoted")
+	r.push(t, "2.0")
+	r.check(t, "pushed with both keys")
+
+	if a := s.key(t, 0, "plan"); !strings.Contains(a.stdout, "repomill key retire "+old) {
+		t.Errorf("plan: %v", a)
+	}
+	s.key(t, 0, "retire", old)
+	r.check(t, "retired")
+	r.push(t, "3.0")
+	r.check(t, "pushed with the new key")
+	if a := s.key(t, 1, "status"); !strings.Contains(a.stdout, "no standby key") {
+		t.Errorf("status without a standby key: %v", a)
+	}
+	a := s.key(t, 0, "list")
+	if got := strings.Count(a.stdout, "\n"); got != 3 || !strings.Contains(a.stdout, "retired") {
+		t.Errorf("list: %v", a)
+	}
+}

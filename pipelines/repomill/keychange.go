@@ -1,0 +1,259 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"repomill/pipelines"
+	"repomill/pipelines/command"
+	"repomill/publish/keys"
+	"repomill/publish/sign"
+)
+
+// keyHelp is of the commands that change keys.
+const keyHelp = `
+
+Exit codes:
+  0  clients see it; with --no-wait: it is recorded
+  1  it would break clients, or cannot be done; the standard error says why
+  2  usage
+  3  recorded, but not published everywhere in time, or no worker runs: then it goes on when one is started
+  4  the catalog or the bucket cannot be reached`
+
+type keyAddCmd struct {
+	keyFlags
+	awaitFlags
+	SigningKey string `placeholder:"file:///PATH" help:"URL of the file with the keys that sign releases, if it is not in --data. The new one is put behind them."`
+	Name       string `default:"repomill signing key" help:"User ID of the new key, which clients show."`
+}
+
+// Help says what is left to do.
+func (keyAddCmd) Help() string {
+	return `Makes an RSA key of 4096 bits, which every client reads, in the file of signing keys: put the file where every worker reads it, and
+back it up. Workers notice a changed file by themselves. A key that was made elsewhere (gpg --export-secret-keys --armor) is put into
+the file by hand.
+
+Example: repomill key add` + keyHelp
+}
+
+// Run adds a key to the file and to the list.
+func (c *keyAddCmd) Run(ctx context.Context, io stdio) error {
+	s, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if _, err := s.signers(ctx); err != nil {
+		return err
+	}
+	path, ok := strings.CutPrefix(cmp.Or(c.SigningKey, "file://"+c.Data+"/signing-key.asc"), "file://")
+	if !ok {
+		return command.Usage("--signing-key %s: name the file as file:///PATH", c.SigningKey)
+	}
+	key, err := addToFile(path, c.Name)
+	if err != nil {
+		return err
+	}
+	now := time.Now().UTC()
+	if _, err := keys.Change(ctx, s.bucket, func(set *keys.Set) error { set.Add(now, keys.Standby, key); return nil }); err != nil {
+		return command.Fault(err)
+	}
+	fmt.Fprintf(io.out, "%s\n", key.Fingerprint)
+	fmt.Fprintf(io.err, "It is in %s: back that up, and put it where every worker reads it. It signs once it is promoted: repomill key plan says from when.\n", path)
+	return c.keys(ctx, s, io)
+}
+
+// addToFile makes a key, and puts it behind those of a file.
+func addToFile(path, name string) (sign.Key, error) {
+	old, err := os.ReadFile(path)
+	if err == nil {
+		_, err = sign.Read(old) // or it would be lost among others
+	}
+	if err != nil {
+		return sign.Key{}, fmt.Errorf("signing key: %w", err)
+	}
+	signer, err := sign.Generate(name, signingKeyBits, time.Now())
+	if err != nil {
+		return sign.Key{}, err
+	}
+	armored, err := signer.Private()
+	if err != nil {
+		return sign.Key{}, err
+	}
+	all, err := signer.Keys()
+	if err != nil {
+		return sign.Key{}, err
+	}
+	if err := writeNew(path, bytes.Join([][]byte{bytes.TrimRight(old, "\n"), armored}, []byte("\n"))); err != nil {
+		return sign.Key{}, command.Fault(fmt.Errorf("store signing key: %w", err))
+	}
+	return all[0], nil
+}
+
+type keyPromoteCmd struct {
+	keyFlags
+	awaitFlags
+	Key     string `arg:"" help:"Fingerprint of a standby key, or the end of it."`
+	Overlap period `default:"30d" help:"For how long clients must have been given the key."`
+	Force   bool   `env:"" help:"Do it although clients may not know the key yet. While the old key signs beside it, only zypper's clients notice."`
+}
+
+// Help has an example.
+func (keyPromoteCmd) Help() string {
+	return `The key signs everything from then on, behind the keys that sign already. No client is asked anything, as long as it trusts one of them.
+
+Example: repomill key promote 3DBDC284` + keyHelp
+}
+
+// Run promotes a key.
+func (c *keyPromoteCmd) Run(ctx context.Context, io stdio) error {
+	s, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	all, err := s.signers(ctx)
+	if err != nil {
+		return err
+	}
+	k, err := all.Set.Find(c.Key)
+	if err == nil && k.Role == keys.Standby && !c.Force {
+		err = s.mayPromote(ctx, all, k, time.Duration(c.Overlap))
+	}
+	if err != nil {
+		return err
+	}
+	if problem := all.Problem(k); problem != "" && k.Role == keys.Standby {
+		return fmt.Errorf("key %s cannot sign: %s", k.Fingerprint, problem)
+	}
+	return c.change(ctx, s, io, func(set *keys.Set) error { return set.Promote(k.Fingerprint, time.Now().UTC()) })
+}
+
+// mayPromote refuses a key that clients were not given for long enough.
+func (s *keySite) mayPromote(ctx context.Context, all pipelines.Signers, k keys.Key, overlap time.Duration) error {
+	if from := k.Added.Add(overlap); time.Now().Before(from) {
+		return fmt.Errorf("clients were given key %s %s ago, and many fetch keys seldom: promote it from %s on, or with --force now",
+			k.Fingerprint, time.Since(k.Added).Round(time.Minute), from.Format(time.DateOnly))
+	}
+	releases, repositories, err := s.db.CountUnsigned(ctx, all.Want)
+	if err != nil {
+		return command.Fault(err)
+	}
+	if releases+repositories > 0 {
+		return fmt.Errorf("key %s is not given to all clients yet: %d releases and %d repositories are left; wait for repomill key status", k.Fingerprint, releases, repositories)
+	}
+	return nil
+}
+
+type keyRetireCmd struct {
+	keyFlags
+	awaitFlags
+	Key    string `arg:"" help:"Fingerprint of the key, or the end of it."`
+	Leaked bool   `env:"" help:"Others may have its private part: what it signed counts for nothing any more."`
+}
+
+// Help has examples.
+func (keyRetireCmd) Help() string {
+	return `Refuses while a release has no other signature. Then the key signs nothing, and is not given to clients any more. Take it out of the file of
+private keys afterwards. If it has leaked, retire it before you publish its revocation: zypper refuses what a revoked key has signed,
+whatever other signature it has.
+
+Examples:
+  repomill key retire 3DBDC284
+  repomill key retire --leaked 3DBDC284` + keyHelp
+}
+
+// Run retires a key.
+func (c *keyRetireCmd) Run(ctx context.Context, io stdio) error {
+	s, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	all, err := s.signers(ctx)
+	if err != nil {
+		return err
+	}
+	k, err := all.Set.Find(c.Key)
+	if err == nil {
+		err = s.mayRetire(ctx, all, k)
+	}
+	if err != nil {
+		return err
+	}
+	return c.change(ctx, s, io, func(set *keys.Set) error { return set.Retire(k.Fingerprint, c.Leaked, time.Now().UTC()) })
+}
+
+// mayRetire refuses a key without which a release would have no signature, or nothing could be signed.
+func (s *keySite) mayRetire(ctx context.Context, all pipelines.Signers, k keys.Key) error {
+	if k.Role != keys.Signing {
+		return nil
+	}
+	others := false
+	for _, f := range all.Signing {
+		others = others || f != k.Fingerprint
+	}
+	if !others {
+		return fmt.Errorf("key %s: %w", k.Fingerprint, keys.ErrLast)
+	}
+	signatures, err := s.db.Signatures(ctx)
+	if err != nil {
+		return command.Fault(err)
+	}
+	alone := 0
+	for _, g := range signatures {
+		if signers, _, _ := strings.Cut(g.By, " "); signers == k.Fingerprint || signers == "" {
+			alone += g.Releases
+		}
+	}
+	if alone > 0 {
+		return fmt.Errorf("%d releases have no other signature than that of key %s yet: wait until repomill key status says that all are signed", alone, k.Fingerprint)
+	}
+	return nil
+}
+
+// change changes the list of keys, and waits until everything is signed by it.
+func (f awaitFlags) change(ctx context.Context, s *keySite, io stdio, change func(*keys.Set) error) error {
+	var refused error
+	_, err := keys.Change(ctx, s.bucket, func(set *keys.Set) error {
+		refused = change(set)
+		return refused
+	})
+	if refused != nil {
+		return refused
+	}
+	if err != nil {
+		return command.Fault(err)
+	}
+	return f.keys(ctx, s, io)
+}
+
+var signedAgain = awaited{"not everything is signed and given to clients", "everything is signed again"}
+
+// keys waits until everything is signed, and given to clients, as it should be.
+func (f awaitFlags) keys(ctx context.Context, s *keySite, io stdio) error {
+	if f.NoWait {
+		return recorded(io)
+	}
+	return f.until(ctx, s.db, signedAgain, func(ctx context.Context) (string, error) {
+		all, err := s.signers(ctx)
+		if err != nil {
+			return "", err
+		}
+		releases, repositories, err := s.db.CountUnsigned(ctx, all.Want)
+		switch {
+		case err != nil:
+			return "", command.Fault(err)
+		case repositories > 0:
+			return fmt.Sprintf("the keys of %d repositories are not published yet", repositories), nil
+		case releases > 0:
+			return fmt.Sprintf("%d releases are not signed again yet", releases), nil
+		}
+		return "", nil
+	})
+}

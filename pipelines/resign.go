@@ -1,0 +1,86 @@
+package pipelines
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	keysPeriod = 10 * time.Second // between two looks at the keys
+	// A change of keys is spread out: some releases with each round. 10,000 of them take a quarter of an hour, in which
+	// packages are published as ever.
+	resignPeriod = 2 * time.Second
+	maxResigned  = 20   // releases a round
+	maxUnsigned  = 1000 // that are looked at for them: some may fail again and again
+)
+
+// catchUpKeys follows the keys: it notices that the list of them, or the file of private keys, has changed or one has expired,
+// and then has everything signed again that is signed otherwise. Whatever ended before it was done is gone on with.
+func (d *Dispatcher) catchUpKeys(ctx, work context.Context) {
+	tick := time.NewTicker(resignPeriod)
+	defer tick.Stop()
+	var looked time.Time
+	for ctx.Err() == nil {
+		if time.Since(looked) >= keysPeriod {
+			looked = time.Now()
+			if err := d.Resources.RefreshKeys(ctx); err != nil && ctx.Err() == nil {
+				d.Resources.Log.Error("keys not read again; those that were read before go on signing", "error", err)
+			}
+		}
+		d.resign(ctx, work)
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+}
+
+// resign has some of what is signed otherwise than it should be signed again: first clients are given the keys.
+func (d *Dispatcher) resign(ctx, work context.Context) {
+	r := d.Resources
+	want, known := r.KeyState()
+	if !known {
+		return
+	}
+	repositories, err := r.Catalog.Ungiven(ctx, want, maxResigned)
+	if err == nil && len(repositories) > 0 {
+		var g errgroup.Group
+		g.SetLimit(maxRepairs)
+		for _, repository := range repositories {
+			g.Go(func() error {
+				limited, cancel := context.WithTimeout(work, settingsLimit)
+				defer cancel()
+				if err := r.Publisher.Settings(limited, repository); err != nil && ctx.Err() == nil {
+					r.Log.Error("keys not given to clients; tried again soon", "repository", repository.String(), "error", err)
+				}
+				return nil
+			})
+		}
+		g.Wait() //nolint:errcheck // they are logged
+	}
+	if err == nil && !r.lacksKeys() {
+		releases, listErr := r.Catalog.Unsigned(ctx, want, maxUnsigned)
+		releases = d.unsigned.due(releases, time.Now())
+		d.releases.add(ctx, work, releases[:min(len(releases), maxResigned)])
+		err = listErr
+	}
+	if err != nil && ctx.Err() == nil {
+		r.Log.Error("what is to be signed again not read", "error", err)
+	}
+}
+
+// lacksKeys reports whether this process has not all the keys that should sign: then others sign again.
+func (r *Resources) lacksKeys() bool {
+	r.keys.mu.Lock()
+	defer r.keys.mu.Unlock()
+	have := strings.Join(r.keys.signer.Fingerprints(), " ")
+	for _, f := range r.keys.signing {
+		if !strings.Contains(have, f) {
+			return true
+		}
+	}
+	return false
+}

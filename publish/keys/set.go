@@ -1,0 +1,160 @@
+// Package keys says which keys sign what an instance publishes, and which are given to clients beforehand: a list in
+// the bucket, beside what they sign. A key stands by before it signs, so that clients know it when it does, and is
+// retired when another one signs everything. No private key is in it.
+package keys
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"repomill/publish/sign"
+)
+
+// A Role is what a key is for.
+type Role string
+
+// The roles, in the order in which a key has them.
+const (
+	Standby Role = "standby" // given to clients, and signs nothing yet
+	Signing Role = "signing"
+	Retired Role = "retired" // signs nothing any more, and is not given to clients
+)
+
+// A Key is a certificate of the instance.
+type Key struct {
+	Fingerprint string     `json:"fingerprint"` // of the primary key, in upper-case hexadecimal
+	Role        Role       `json:"role"`
+	Public      string     `json:"public"` // armoured
+	Added       time.Time  `json:"added"`
+	Promoted    *time.Time `json:"promoted,omitempty"`
+	Retired     *time.Time `json:"retired,omitempty"`
+	Distrusted  bool       `json:"distrusted,omitempty"` // retired, since others may have its private part: what it signed counts for nothing
+}
+
+// A Set is the keys of an instance: those that sign in the order in which they came to it, which is that of their
+// signatures.
+type Set struct {
+	Revision int64 `json:"revision"` // one more with each change
+	Keys     []Key `json:"keys"`
+}
+
+// With returns the keys of some roles, in order.
+func (s Set) With(roles ...Role) (some []Key) {
+	for _, r := range roles {
+		for _, k := range s.Keys {
+			if k.Role == r {
+				some = append(some, k)
+			}
+		}
+	}
+	return some
+}
+
+// Out returns the keys that clients are given: those that sign, and then those that will.
+func (s Set) Out() []Key { return s.With(Signing, Standby) }
+
+// Find returns a key by its fingerprint or by the end of it, at least eight digits.
+func (s Set) Find(fingerprint string) (Key, error) {
+	i, err := s.index(fingerprint)
+	if err != nil {
+		return Key{}, err
+	}
+	return s.Keys[i], nil
+}
+
+func (s Set) index(fingerprint string) (int, error) {
+	name := strings.ToUpper(strings.TrimPrefix(strings.ReplaceAll(fingerprint, " ", ""), "0x"))
+	found := -1
+	for i, k := range s.Keys {
+		switch {
+		case len(name) < 8 || !strings.HasSuffix(k.Fingerprint, name):
+		case found >= 0:
+			return 0, fmt.Errorf("%s is the end of two keys: use the whole fingerprint", fingerprint)
+		default:
+			found = i
+		}
+	}
+	if found < 0 {
+		return 0, fmt.Errorf("there is no key %s: use one of %s", fingerprint, strings.Join(Fingerprints(s.Keys), ", "))
+	}
+	return found, nil
+}
+
+// Fingerprints returns those of some keys, in their order.
+func Fingerprints(some []Key) []string {
+	all := make([]string, len(some))
+	for i, k := range some {
+		all[i] = k.Fingerprint
+	}
+	return all
+}
+
+// Public returns one armoured block with some keys, always the same bytes for the same keys.
+func Public(some []Key) ([]byte, error) {
+	all := make([][]byte, len(some))
+	for i, k := range some {
+		all[i] = []byte(k.Public)
+	}
+	return sign.JoinPublic(all...)
+}
+
+// Add adds keys that are not there yet: as the first that sign, in a set without any, and else as standby keys. A key that
+// is there gets its new public part, as when its life was extended. It reports whether anything changed.
+func (s *Set) Add(now time.Time, role Role, some ...sign.Key) (changed bool) {
+	for _, k := range some {
+		i := slices.IndexFunc(s.Keys, func(o Key) bool { return o.Fingerprint == k.Fingerprint })
+		if i >= 0 {
+			if public := string(k.Public); s.Keys[i].Public != public {
+				s.Keys[i].Public, changed = public, true
+			}
+			continue
+		}
+		key := Key{Fingerprint: k.Fingerprint, Role: role, Public: string(k.Public), Added: now}
+		if role == Signing {
+			key.Promoted = &now
+		}
+		s.Keys, changed = append(s.Keys, key), true
+	}
+	return changed
+}
+
+// Promote makes a standby key sign, behind those that do.
+func (s *Set) Promote(fingerprint string, now time.Time) error {
+	i, err := s.index(fingerprint)
+	if err != nil {
+		return err
+	}
+	k := s.Keys[i]
+	switch k.Role {
+	case Signing:
+		return nil
+	case Retired:
+		return fmt.Errorf("key %s is retired: make a new one with repomill key add", k.Fingerprint)
+	}
+	k.Role, k.Promoted = Signing, &now
+	s.Keys = append(slices.Delete(s.Keys, i, i+1), k)
+	return nil
+}
+
+// ErrLast says that a key cannot be retired, since no other one signs.
+var ErrLast = errors.New("no other key signs: promote one before (repomill key promote)")
+
+// Retire makes a key sign no more, and with distrust, count for nothing that it signed.
+func (s *Set) Retire(fingerprint string, distrust bool, now time.Time) error {
+	i, err := s.index(fingerprint)
+	if err != nil {
+		return err
+	}
+	k := &s.Keys[i]
+	if k.Role == Signing && len(s.With(Signing)) == 1 {
+		return fmt.Errorf("key %s: %w", k.Fingerprint, ErrLast)
+	}
+	if k.Role != Retired {
+		k.Role, k.Retired = Retired, &now
+	}
+	k.Distrusted = k.Distrusted || distrust
+	return nil
+}

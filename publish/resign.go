@@ -1,0 +1,68 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+)
+
+// resign signs what is published again if other keys should have signed it. Nothing is rendered, and the revision is the
+// same: it costs a read and a few small writes. It returns how the release is signed then. A publisher that has not
+// all of the keys leaves it to others, or they would sign each other's releases again for ever.
+func (p *Publisher) resign(ctx context.Context, f format, snap *catalogdb.Snapshot, old published, m mode) (by string, signed bool, err error) {
+	k := p.keys.Load()
+	want := k.SignedBy(old.release)
+	if snap.SignedBy == want && !m.repair || k.lacking {
+		return snap.SignedBy, false, nil
+	}
+	if by, err = f.signedBy(ctx, p, old); err != nil || by == want {
+		return by, false, err
+	}
+	s, date, err := f.resign(p, old)
+	if err != nil {
+		return by, false, fmt.Errorf("sign again: %w", err)
+	}
+	snap.Close() //nolint:errcheck // a read; writing to a distant store may take long
+	if err := p.copyManifest(ctx, s.pointer, date, old); err != nil {
+		return by, false, err
+	}
+	if err := p.commit(ctx, f, old, s); err != nil {
+		return by, false, err
+	}
+	return want, true, nil
+}
+
+// copyManifest records that a pointer is replaced by one that says the same.
+func (p *Publisher) copyManifest(ctx context.Context, pointer []byte, date time.Time, old published) error {
+	was := hexSum(old.body)
+	if hexSum(pointer) == was {
+		return nil
+	}
+	m, err := readManifest(ctx, p.bucket, old.release, manifestKey(old.release, old.revision, was))
+	if errors.Is(err, ErrNotExist) { // lost; what the pointer itself names is known
+		m = Manifest{Release: old.release.String(), Revision: old.revision.Number, Nonce: old.revision.Nonce}
+		for _, x := range old.indexes {
+			m.Indexes = append(m.Indexes, x.packed)
+		}
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	m.Date, m.Previous = date, was
+	m.Pointer = ManifestObject{Key: layout.PointerKey(old.release), Size: int64(len(pointer)), SHA256: hexSum(pointer)}
+	return p.createManifest(ctx, old.release, old.revision, m)
+}
+
+// signTime returns the time of a signature that belongs to what is published: its date, so that two publishers make the
+// same one, unless one of the keys is younger.
+func (p *Publisher) signTime(old published) time.Time {
+	if p.keys.Load().newest.After(old.date) {
+		return old.now
+	}
+	return old.date
+}

@@ -1,0 +1,259 @@
+package publish_test
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"repomill/publish"
+	"repomill/publish/keys"
+	"repomill/publish/sign"
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// nextSigner is the key that comes after that of signer.
+var nextSigner = sync.OnceValue(func() *sign.Signer { return generate("acme repomill next signing key") })
+
+// twoSigners has the keys of both.
+func twoSigners(t *testing.T) *sign.Signer { return bothSigners(t, signer(), nextSigner()) }
+
+func name(s *sign.Signer) string { return s.Fingerprints()[0] }
+
+// keySet has the key of signer, which signs, and that of nextSigner in a role.
+func keySet(t *testing.T, role keys.Role) keys.Set {
+	t.Helper()
+	set := keys.Set{}
+	for role, s := range map[keys.Role]*sign.Signer{keys.Signing: signer()} {
+		set.Add(time.Time{}, role, described(t, s))
+	}
+	set.Add(time.Time{}, keys.Standby, described(t, nextSigner()))
+	if role == keys.Signing {
+		if err := set.Promote(name(nextSigner()), time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return set
+}
+
+func described(t *testing.T, s *sign.Signer) sign.Key {
+	t.Helper()
+	all, err := s.Keys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all[0]
+}
+
+// withKeys is a publisher with keys of a set: those that sign in it should, and have has them.
+func (w *world) withKeys(set keys.Set, have *sign.Signer) *publish.Publisher {
+	w.t.Helper()
+	signing := keys.Fingerprints(set.With(keys.Signing))
+	k, err := publish.NewKeys(set, signing, have.Only(signing))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p := w.publisher()
+	p.SetKeys(k)
+	return p
+}
+
+// signersOf returns who signed what clients see, as the keyring of both keys tells.
+func (w *world) signersOf(r catalog.Release) []string {
+	w.t.Helper()
+	ring, err := sign.ReadKeyring(twoSigners(w.t).Public())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var signers []string
+	pointer := w.bucket.Bytes(layout.PointerKey(r))
+	if r.Arch == "" {
+		signers, err = ring.SignersClear(pointer)
+		if err == nil {
+			_, err = ring.SignersDetached(w.bucket.Bytes(layout.DebDir(r)+"/Release"), w.bucket.Bytes(layout.DebDir(r)+"/Release.gpg"))
+		}
+	} else {
+		signers, err = ring.SignersDetached(pointer, w.bucket.Bytes(layout.PointerKey(r)+".asc"))
+	}
+	if err != nil {
+		w.t.Fatalf("%s: %v", r, err)
+	}
+	return signers
+}
+
+func (w *world) release(p *publish.Publisher, r catalog.Release) publish.Result {
+	w.t.Helper()
+	res, err := p.Release(w.t.Context(), r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return res
+}
+
+// A key that was promoted signs what is published, without a push, at the same revision; a key that was retired does not.
+func TestWhatIsPublishedIsSignedAgain(t *testing.T) {
+	old, next := name(signer()), name(nextSigner())
+	for _, r := range []catalog.Release{jammy, el9} {
+		simulate(t, func(t *testing.T, w *world) {
+			w.push(w.some(r, "hello"))
+			first := w.release(w.withKeys(keySet(t, keys.Standby), signer()), r)
+			pointer := w.bucket.Bytes(layout.PointerKey(r))
+			if diff := cmp.Diff([]string{old}, w.signersOf(r)); diff != "" {
+				t.Errorf("%s with a standby key (-want +got):\n%s", r, diff)
+			}
+
+			set := keySet(t, keys.Signing)
+			p := w.withKeys(set, twoSigners(t))
+			res := w.release(p, r)
+			if !res.Signed || res.Changed || res.Revision != first.Revision {
+				t.Errorf("%s: got %+v, want it signed again and not changed", r, res)
+			}
+			want := map[bool][]string{true: {old, next}, false: {old, next, old}}[r == jammy]
+			if diff := cmp.Diff(want, w.signersOf(r)); diff != "" {
+				t.Errorf("%s with both keys (-want +got):\n%s", r, diff)
+			}
+			if same := bytes.Equal(pointer, w.bucket.Bytes(layout.PointerKey(r))); same != (r == el9) {
+				t.Errorf("%s: its pointer is the same is %v", r, same)
+			}
+			w.check(r)
+			w.bucket.Writes()
+			if res := w.release(p, r); res.Signed {
+				t.Errorf("%s is signed again once more", r)
+			}
+			w.checkSilent("all is signed")
+
+			if err := set.Retire(old, false, time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+			w.release(w.withKeys(set, twoSigners(t)), r)
+			if diff := cmp.Diff([]string{next}, w.signersOf(r)); diff != "" {
+				t.Errorf("%s with the next key (-want +got):\n%s", r, diff)
+			}
+
+			w.push(w.some(r, "world"))
+			w.release(w.withKeys(set, nextSigner()), r)
+			if diff := cmp.Diff([]string{next}, w.signersOf(r)); diff != "" {
+				t.Errorf("%s after a push (-want +got):\n%s", r, diff)
+			}
+		})
+	}
+}
+
+// repomd.xml names the keys that zypper is to import, and they lie where it looks. A hint alone leaves the revision, so that
+// dnf fetches no index again.
+func TestHintsOfKeys(t *testing.T) {
+	simulate(t, func(t *testing.T, w *world) {
+		w.push(w.some(el9, "hello"))
+		w.publish(el9)
+		before := w.bucket.Bytes(layout.PointerKey(el9))
+		if strings.Contains(string(before), "<content>") {
+			t.Errorf("a hint of the only key:\n%s", before)
+		}
+		w.release(w.withKeys(keySet(t, keys.Standby), signer()), el9)
+		after := string(w.bucket.Bytes(layout.PointerKey(el9)))
+		tags := ""
+		for _, s := range []*sign.Signer{signer(), nextSigner()} {
+			k := described(t, s)
+			tags += "    <content>" + k.RPMName() + ".asc?fpr=" + k.Fingerprint + "</content>\n"
+			if body := w.bucket.Bytes(layout.HintKeyKey(el9, k.RPMName())); !bytes.Equal(body, k.Public) {
+				t.Errorf("the file of key %s is another", k.Fingerprint)
+			}
+		}
+		if want := strings.Replace(string(before), "  </tags>", tags+"  </tags>", 1); after != want {
+			t.Errorf("repomd.xml (-want +got):\n%s", cmp.Diff(want, after))
+		}
+		if ref, ok := layout.Parse(layout.HintKeyKey(el9, described(t, signer()).RPMName())); !ok || ref.IsKey() {
+			t.Errorf("the file is not served as the metadata beside it is: %+v", ref)
+		}
+		w.check(el9)
+	})
+}
+
+// Two workers with different files would sign each other's releases again for ever.
+func TestWhoLacksAKeySignsNothingAgain(t *testing.T) {
+	for _, r := range []catalog.Release{jammy, el9} {
+		simulate(t, func(t *testing.T, w *world) {
+			w.push(w.some(r, "hello"))
+			w.release(w.withKeys(keySet(t, keys.Standby), signer()), r)
+			set := keySet(t, keys.Signing)
+			lacking := w.withKeys(set, signer())
+			w.bucket.Writes()
+			if res := w.release(lacking, r); res.Signed {
+				t.Errorf("%s is signed again", r)
+			}
+			for _, key := range w.bucket.Writes() {
+				if key == layout.PointerKey(r) || strings.HasSuffix(key, ".asc") && strings.Contains(key, "repomd") {
+					t.Errorf("%s was written", key)
+				}
+			}
+			w.release(w.withKeys(set, twoSigners(t)), r)
+			if !slices.Contains(w.signersOf(r), name(nextSigner())) {
+				t.Errorf("%s is not signed again by a worker that has all keys", r)
+			}
+			w.push(w.some(r, "world"))
+			w.release(lacking, r) // a push does not wait for the other worker
+			if diff := cmp.Diff([]string{name(signer())}, w.signersOf(r)); diff != "" {
+				t.Errorf("%s after a push to the worker that lacks a key (-want +got):\n%s", r, diff)
+			}
+			w.check(r)
+		})
+	}
+}
+
+// A process that signs again is killed after each of its writes. The next one goes on from there.
+func TestKillResignAfterEveryWrite(t *testing.T) {
+	skipUnderRace(t)
+	for _, r := range []catalog.Release{jammy, el9} {
+		for n, died := 0, true; died; n++ {
+			simulate(t, func(t *testing.T, w *world) {
+				w.push(w.some(r, "hello"))
+				w.release(w.withKeys(keySet(t, keys.Standby), signer()), r)
+				set := keySet(t, keys.Signing)
+				signing := keys.Fingerprints(set.With(keys.Signing))
+				k, err := publish.NewKeys(set, signing, twoSigners(t))
+				if err != nil {
+					t.Fatal(err)
+				}
+				c := w.config()
+				c.Bucket = &mortal{w.bucket, w.db, n + 1}
+				p := newPublisher(t, c)
+				p.SetKeys(k)
+				_, err = p.Release(t.Context(), r)
+				if died = errors.Is(err, errDead); !died && err != nil {
+					t.Fatal(err)
+				}
+				next := w.withKeys(set, twoSigners(t))
+				if _, err := next.Repair(t.Context(), r); err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Contains(w.signersOf(r), name(nextSigner())) {
+					t.Errorf("%s, killed at write %d: it is not signed again", r, n)
+				}
+				w.check(r)
+			})
+		}
+	}
+}
+
+// What somebody else wrote into the bucket is not signed because the keys change.
+func TestNothingForeignIsSignedAgain(t *testing.T) {
+	for _, r := range []catalog.Release{jammy, el9} {
+		simulate(t, func(t *testing.T, w *world) {
+			w.push(w.some(r, "hello"))
+			w.release(w.withKeys(keySet(t, keys.Standby), signer()), r)
+			changed := bytes.Replace(w.bucket.Bytes(layout.PointerKey(r)), []byte("acme"), []byte("ACME"), 1)
+			changed = bytes.Replace(changed, []byte("<timestamp>1"), []byte("<timestamp>2"), 1)
+			w.bucket.Put(layout.PointerKey(r), changed)
+			res, err := w.withKeys(keySet(t, keys.Signing), twoSigners(t)).Release(t.Context(), r)
+			if err == nil && res.Signed {
+				t.Errorf("%s is signed again", r)
+			}
+		})
+	}
+}

@@ -1,0 +1,141 @@
+package sign
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
+)
+
+// A Key describes a certificate that signs releases.
+type Key struct {
+	Fingerprint string // of the primary key, in upper-case hexadecimal
+	Algorithm   string // of the key that signs, such as "RSA 4096" or "Ed25519"
+	Subkey      bool   // a subkey signs, which some clients do not take
+	Created     time.Time
+	Expires     time.Time // zero: never
+	Public      []byte    // armoured, this certificate alone
+	Refused     error     // why no client should trust it, or nil
+}
+
+// ValidAt says why nothing can be signed with a key at a time, or nothing.
+func (k Key) ValidAt(t time.Time) error {
+	switch {
+	case k.Refused != nil:
+		return k.Refused
+	case t.Before(k.Created):
+		return fmt.Errorf("it is not valid before %s", stamp(k.Created))
+	case !k.Expires.IsZero() && t.After(k.Expires):
+		return fmt.Errorf("it expired at %s", stamp(k.Expires))
+	}
+	return nil
+}
+
+// Keys describes the keys that can sign, in their order.
+func (s *Signer) Keys() ([]Key, error) {
+	var all []Key
+	for _, k := range s.keys {
+		d, err := describe(k.entity, k.certKey)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+// Unfit returns the keys that were read and can never sign, in their order.
+func (s *Signer) Unfit() []Unfit { return slices.Clone(s.unfit) }
+
+// Only returns a signer with the keys of some fingerprints, in the order of those. Fingerprints of others are passed
+// over. It returns nil if no key is left.
+func (s *Signer) Only(fingerprints []string) *Signer {
+	only := &Signer{}
+	var list openpgp.EntityList
+	for _, f := range fingerprints {
+		if i := slices.IndexFunc(s.keys, func(k signingKey) bool { return k.certificate == f }); i >= 0 {
+			only.keys, list = append(only.keys, s.keys[i]), append(list, s.keys[i].entity)
+		}
+	}
+	if len(list) == 0 || only.armor(list) != nil { // they were armoured before
+		return nil
+	}
+	return only
+}
+
+// ReadPublic describes public keys, armoured. A key that no client takes is an error.
+func ReadPublic(armored []byte) ([]Key, error) {
+	raw, err := dearmorKeys(armored)
+	if err != nil {
+		return nil, err
+	}
+	list, err := openpgp.ReadKeyRing(bytes.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	var all []Key
+	for _, e := range list {
+		keys := keysOf(e)
+		i := slices.IndexFunc(keys, func(k certKey) bool { return k.signs })
+		if i < 0 {
+			return nil, fmt.Errorf("key %s: none of its keys may sign", keys[0].certificate)
+		}
+		d, err := describe(e, keys[i])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+// JoinPublic returns one armoured block with the keys of others, always the same bytes for the same keys.
+func JoinPublic(armored ...[]byte) ([]byte, error) {
+	var all openpgp.EntityList
+	for _, a := range armored {
+		raw, err := dearmorKeys(a)
+		if err != nil {
+			return nil, err
+		}
+		list, err := openpgp.ReadKeyRing(bytes.NewReader(raw))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, list...)
+	}
+	return armorKeys(all, false)
+}
+
+func describe(e *openpgp.Entity, k certKey) (Key, error) {
+	public, err := armorKeys(openpgp.EntityList{e}, false)
+	if err != nil {
+		return Key{}, fmt.Errorf("armour key %s: %w", k.certificate, err)
+	}
+	return Key{
+		Fingerprint: k.certificate, Algorithm: algorithm(k.PublicKey), Subkey: k.IsSubkey,
+		Created: e.PrimaryKey.CreationTime.UTC(), Expires: k.expires, Public: public, Refused: k.refused,
+	}, nil
+}
+
+func algorithm(k *packet.PublicKey) string {
+	switch k.PubKeyAlgo {
+	case packet.PubKeyAlgoRSA, packet.PubKeyAlgoRSASignOnly:
+		bits, _ := k.BitLength() //nolint:errcheck // 0 then
+		return fmt.Sprintf("RSA %d", bits)
+	case packet.PubKeyAlgoEdDSA, packet.PubKeyAlgoEd25519:
+		return "Ed25519"
+	}
+	curve, _ := k.Curve() //nolint:errcheck // empty then
+	return strings.TrimSpace("ECDSA " + string(curve))
+}
+
+// RPMName returns how rpm names a key that it has imported, such as "gpg-pubkey-3dbdc284-5847eb1f": the last eight digits
+// of the key ID, and when it was made.
+func (k Key) RPMName() string {
+	id := strings.ToLower(k.Fingerprint)
+	return fmt.Sprintf("gpg-pubkey-%s-%x", id[max(0, len(id)-8):], k.Created.Unix())
+}

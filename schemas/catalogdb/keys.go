@@ -1,0 +1,112 @@
+package catalogdb
+
+import (
+	"context"
+	"fmt"
+
+	"repomill/schemas/catalog"
+)
+
+// Signed records how what is published of a release is signed.
+func (d *DB) Signed(ctx context.Context, r catalog.Release, by string) error {
+	err := d.tx(ctx, func(tx *transaction) error {
+		id, err := releaseID(ctx, tx, r)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE releases SET signed_by = ? WHERE id = ?`, by, id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("record how %s is signed: %w", r, err)
+	}
+	return nil
+}
+
+// Gave records which keys the published objects of a repository give to clients.
+func (d *DB) Gave(ctx context.Context, r catalog.Repository, keys string) error {
+	err := d.exec(ctx, `UPDATE repositories SET given_keys = ? WHERE owner = ? AND name = ?`, keys, r.Owner, r.Name)
+	if err != nil {
+		return fmt.Errorf("record the keys of %s: %w", r, err)
+	}
+	return nil
+}
+
+// GivenKeys returns in which ways published repositories give keys to clients; an empty text, if that is not known of one.
+func (d *DB) GivenKeys(ctx context.Context) ([]string, error) {
+	all, err := list(ctx, d, func(scan func(...any) error) (keys string, err error) { return keys, scan(&keys) },
+		`SELECT DISTINCT given_keys FROM repositories WHERE published_settings_revision > 0`)
+	if err != nil {
+		return nil, fmt.Errorf("read which keys clients were given: %w", err)
+	}
+	return all, nil
+}
+
+// A KeyState is how all releases of a format, and what clients are given, should be.
+type KeyState struct {
+	DEB, RPM string // how releases are signed
+	Given    string // keys
+}
+
+// notSigned is the condition of published releases that are signed otherwise.
+const notSigned = `r.published_revision > 0 AND r.signed_by <> CASE WHEN r.arch = '' THEN ? ELSE ? END`
+
+// Unsigned returns some of the published releases that are signed in another way than they should be, in order.
+func (d *DB) Unsigned(ctx context.Context, want KeyState, limit int) ([]catalog.Release, error) {
+	states, err := list(ctx, d, scanRelease, `SELECT `+releaseColumns+` FROM `+releaseTables+` WHERE `+notSigned+releaseOrder+` LIMIT ?`,
+		want.DEB, want.RPM, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list releases to be signed again: %w", err)
+	}
+	releases := make([]catalog.Release, len(states))
+	for i, s := range states {
+		releases[i] = s.Release
+	}
+	return releases, nil
+}
+
+// Ungiven returns some of the repositories whose published objects give other keys to clients than they should, in order.
+// The first publish of settings gives them in any case.
+func (d *DB) Ungiven(ctx context.Context, want KeyState, limit int) ([]catalog.Repository, error) {
+	all, err := list(ctx, d, func(scan func(...any) error) (r catalog.Repository, err error) {
+		return r, scan(&r.Owner, &r.Name)
+	}, `SELECT owner, name FROM repositories WHERE published_settings_revision > 0 AND given_keys <> ? ORDER BY owner, name LIMIT ?`, want.Given, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list repositories whose keys are to be published again: %w", err)
+	}
+	return all, nil
+}
+
+// CountUnsigned returns how many published releases are signed in another way than they should be, and of how many
+// repositories the published objects give other keys.
+func (d *DB) CountUnsigned(ctx context.Context, want KeyState) (releases, repositories int, err error) {
+	err = d.ask(ctx, func(q querier) error {
+		err := q.QueryRowContext(ctx, `SELECT COUNT(*) FROM `+releaseTables+` WHERE `+notSigned, want.DEB, want.RPM).Scan(&releases)
+		if err == nil {
+			err = q.QueryRowContext(ctx, `SELECT COUNT(*) FROM repositories WHERE published_settings_revision > 0 AND given_keys <> ?`, want.Given).Scan(&repositories)
+		}
+		return err
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("count what is to be signed again: %w", err)
+	}
+	return releases, repositories, nil
+}
+
+// A Signature is a way in which releases are signed, and how many there are of it.
+type Signature struct {
+	RPM      bool
+	By       string // empty if it is not known
+	Releases int
+}
+
+// Signatures returns in which ways published releases are signed.
+func (d *DB) Signatures(ctx context.Context) ([]Signature, error) {
+	all, err := list(ctx, d, func(scan func(...any) error) (s Signature, err error) {
+		return s, scan(&s.RPM, &s.By, &s.Releases)
+	}, `SELECT r.arch <> '', r.signed_by, COUNT(*) FROM `+releaseTables+` WHERE r.published_revision > 0 GROUP BY 1, 2 ORDER BY 1, 2`)
+	if err != nil {
+		return nil, fmt.Errorf("read how releases are signed: %w", err)
+	}
+	return all, nil
+}
