@@ -1,0 +1,59 @@
+package kmstest
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// Emulator runs ministack (on PyPI, with cryptography beside it) until the test ends, or skips the test if there is none.
+// It makes nothing go wrong.
+func Emulator(t testing.TB) *AWS {
+	t.Helper()
+	program, err := exec.LookPath("ministack")
+	if err != nil {
+		t.Skip("SKIPPED: there is no ministack on this machine; deploy/install-test-tools gets it, or pip install ministack cryptography")
+	}
+	address := freeAddress(t)
+	_, port, _ := net.SplitHostPort(address)
+	var output bytes.Buffer
+	cmd := exec.Command(program) //nolint:noctx // the cleanup ends it
+	cmd.Env = append(os.Environ(), "BIND_HOST=127.0.0.1", "GATEWAY_PORT="+port, "SERVICES=kms", "HOME="+t.TempDir())
+	cmd.Stdout, cmd.Stderr = &output, &output
+	dieWithParent(cmd)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill() //nolint:errcheck // it may have ended
+		cmd.Wait()         //nolint:errcheck // it was killed
+		if t.Failed() {
+			t.Logf("ministack: %s", output.Bytes())
+		}
+	})
+	a := &AWS{t: t}
+	a.connect("http://" + address)
+	for begin := time.Now(); time.Since(begin) < time.Minute; time.Sleep(50 * time.Millisecond) {
+		if r, err := http.Get(a.Endpoint + "/_ministack/health"); err == nil { //nolint:noctx // it is near
+			r.Body.Close()
+			return a
+		}
+	}
+	t.Fatal("ministack does not start")
+	return nil
+}
+
+// freeAddress returns a loopback address on which nothing listens now.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
