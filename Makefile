@@ -16,11 +16,11 @@ VERSUS ?=
 # Worker binaries are built without cgo; so is what we test, but for the race detector.
 export CGO_ENABLED = 0
 # Where deploy/install-test-tools unpacks what cannot be installed.
-export PATH := $(PATH):$(CURDIR)/bin/tools/usr/bin:$(CURDIR)/bin/tools/usr/sbin
+export PATH := $(PATH):$(CURDIR)/bin/tools/usr/bin:$(CURDIR)/bin/tools/usr/sbin:$(CURDIR)/bin/tools/ministack/bin
 
 # ./... leaves testdata out.
 PACKAGES = ./... ./testdata/debtest ./testdata/rpmtest ./testdata/gcstest ./testdata/mysqltest ./testdata/pubsubtest ./testdata/s3test \
-	./testdata/intaketest ./testdata/clients ./testdata/corpus ./testdata/faults ./testdata/flinktest ./testdata/real ./testdata/soak ./testdata/versus
+	./testdata/intaketest ./testdata/kmstest ./testdata/clients ./testdata/corpus ./testdata/faults ./testdata/flinktest ./testdata/real ./testdata/soak ./testdata/versus
 # These test programs that they build: Go, which keeps the results of tests, does not see when those change.
 BUILDERS = ./deploy ./testdata/clients ./testdata/soak
 # Where goroutines meet: what the race detector is worth its time for. make test leaves the pipelines out, for which it
@@ -66,6 +66,7 @@ test-clients: go-version
 	deploy/client-roots bin/roots
 	$(GO) test -count=1 -v -timeout 20m ./testdata/clients -run TestSystems -args -clients.roots $(CURDIR)/bin/roots
 	$(GO) test -count=1 ./ingest -run TestSigned -args -ingest.roots $(CURDIR)/bin/roots
+	REPOMILL_TEST_CLIENTS=1 $(GO) test -count=1 ./pipelines/repomill -run TestReplacingAKey
 
 lint: go-version
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \

@@ -14,14 +14,12 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"repomill/ingest"
 	"repomill/pipelines/objects"
 	"repomill/publish"
-	"repomill/publish/sign"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 )
@@ -32,7 +30,7 @@ type Config struct {
 	Staging        string        // gs:// or file:// URL of the staging bucket; empty for a process that takes up no uploads
 	Bucket         string        // s3:// or file:// URL of the published bucket
 	Catalog        string        // mysql:// or sqlite:// URL
-	SigningKey     string        // file:// URL of the armoured private keys; empty for a worker, who only prepares
+	SigningKey     string        // URLs of the signing keys, see [JoinKeys]: file:// with armoured private keys, gcpkms:// or awskms://; empty for a worker, who only prepares
 	CacheDir       string        // where rendered indexes are kept for the next revision; empty for the system's temporary folder
 	CacheSize      int64         // how many bytes of them; 0 for [publish.DefaultCache]
 	PublicURL      string        // where clients find the bucket's keys, without a slash at the end
@@ -125,12 +123,8 @@ func (r *Resources) open(ctx context.Context) (err error) {
 			return fmt.Errorf("--cache: %w", err)
 		}
 	}
-	var signer publish.Signer // none, and no typed nil
-	if cfg.SigningKey != "" {
-		if err := r.keys.readFile(cfg.SigningKey); err != nil {
-			return err
-		}
-		signer = r.keys.signer
+	if err := checkKeyFiles(cfg.SigningKey); err != nil { // before anything is asked that is far away
+		return err
 	}
 	if cfg.Staging != "" {
 		if r.Staging, err = objects.OpenStaging(ctx, cfg.Staging); err != nil {
@@ -144,6 +138,13 @@ func (r *Resources) open(ctx context.Context) (err error) {
 	}
 	if r.Bucket, err = objects.OpenBucket(ctx, cfg.Bucket); err != nil {
 		return err
+	}
+	var signer publish.Signer // none, and no typed nil
+	if cfg.SigningKey != "" {
+		if err := r.keys.read(ctx, r.Bucket, cfg.SigningKey); err != nil {
+			return err
+		}
+		signer = r.keys.signer
 	}
 	if r.Catalog, err = catalogdb.Open(cfg.Catalog); err != nil {
 		return err
@@ -176,6 +177,7 @@ func (r *Resources) Ready(ctx context.Context) error {
 }
 
 func (r *Resources) closeAll() {
+	r.keys.close()
 	if r.Staging != nil {
 		r.Staging.Close()
 	}
@@ -202,21 +204,4 @@ func ReadTable(path string) (*layout.Table, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return t, nil
-}
-
-// ReadSigner reads the signing keys that a file:// URL names.
-func ReadSigner(url string) (*sign.Signer, error) {
-	path, ok := strings.CutPrefix(url, "file://")
-	if !ok {
-		return nil, fmt.Errorf("signing key %q: use file:///path/to/key.asc", url)
-	}
-	armored, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("signing key: %w", err)
-	}
-	s, err := sign.Read(armored)
-	if err != nil {
-		return nil, fmt.Errorf("signing key %s: %w", path, err)
-	}
-	return s, nil
 }

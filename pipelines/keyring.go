@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"repomill/pipelines/kms"
+	"repomill/pipelines/objects"
 	"repomill/publish"
 	"repomill/publish/keys"
 	"repomill/publish/sign"
@@ -19,31 +22,81 @@ import (
 // A keyring is the private keys of this process, and which keys should sign. Its zero value has none.
 type keyring struct {
 	mu      sync.Mutex
-	stamp   string       // of the file of private keys, as it was read
-	signer  *sign.Signer // all that the file has
-	set     keys.Set     // as it was read last
-	signing []string     // fingerprints of those that should sign now
-	used    *sign.Signer // of which the publisher has what it needs
+	stamp   string                  // of the files of private keys, as they were read
+	remote  map[string]*sign.Signer // by URL: keys in a KMS, which are opened once
+	opened  []io.Closer             // of a KMS
+	signer  *sign.Signer            // all that the files and the KMS have
+	set     keys.Set                // as it was read last
+	signing []string                // fingerprints of those that should sign now
+	used    *sign.Signer            // of which the publisher has what it needs
 	current *publish.Keys
 }
 
-// readFile reads the file of private keys if it has changed since.
-func (k *keyring) readFile(url string) error {
-	path, _ := strings.CutPrefix(url, "file://")
-	stamp := ""
-	if info, err := os.Stat(path); err == nil {
-		stamp = fmt.Sprint(info.ModTime().UnixNano(), " ", info.Size())
-	}
+// read reads the files of private keys, if they have changed since, and opens the keys in a KMS, whose public halves are
+// in the bucket.
+func (k *keyring) read(ctx context.Context, bucket objects.Bucket, list string) error {
+	urls := splitKeys(list)
+	stamp := stampOf(urls)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.signer != nil && stamp != "" && stamp == k.stamp {
+	if k.signer != nil && stamp == k.stamp {
 		return nil
 	}
-	signer, err := ReadSigner(url)
-	if err == nil {
-		k.signer, k.stamp = signer, stamp
+	var signers []*sign.Signer
+	for _, url := range urls {
+		s, err := k.open(ctx, bucket, url)
+		if err != nil {
+			return err
+		}
+		signers = append(signers, s)
 	}
-	return err
+	signer, err := sign.Join(signers...)
+	if err != nil {
+		return &BadKey{fmt.Errorf("--signing-key: %w", err)}
+	}
+	k.signer, k.stamp = signer, stamp
+	return nil
+}
+
+// stampOf changes with the files that URLs name.
+func stampOf(urls []string) (stamp string) {
+	for _, url := range urls {
+		path, _ := strings.CutPrefix(url, "file://")
+		if info, err := os.Stat(path); err == nil {
+			stamp += fmt.Sprintln(path, info.ModTime().UnixNano(), info.Size())
+		}
+	}
+	return stamp
+}
+
+// open returns the keys that a URL names.
+func (k *keyring) open(ctx context.Context, bucket objects.Bucket, url string) (*sign.Signer, error) {
+	if !kms.IsURL(url) {
+		return ReadSigner(url)
+	}
+	if s, ok := k.remote[url]; ok {
+		return s, nil
+	}
+	key, err := kms.Open(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	k.opened = append(k.opened, key)
+	s, err := attach(ctx, bucket, key, url)
+	if err != nil {
+		return nil, err
+	}
+	if k.remote == nil {
+		k.remote = map[string]*sign.Signer{}
+	}
+	k.remote[url] = s
+	return s, nil
+}
+
+func (k *keyring) close() {
+	for _, c := range k.opened {
+		c.Close() //nolint:errcheck // at the end
+	}
 }
 
 // held returns the fingerprints of the private keys that are here.
@@ -86,7 +139,7 @@ func (r *Resources) RefreshKeys(ctx context.Context) error {
 	if r.Config.SigningKey == "" {
 		return nil
 	}
-	if err := r.keys.readFile(r.Config.SigningKey); err != nil {
+	if err := r.keys.read(ctx, r.Bucket, r.Config.SigningKey); err != nil {
 		return err
 	}
 	here, err := r.keys.signer.Keys()

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"repomill/pipelines/kms"
 	"repomill/pipelines/objects"
 	"repomill/publish"
 	"repomill/publish/keys"
@@ -53,7 +54,11 @@ func (r *Resources) CheckKey(ctx context.Context) error {
 			r.Log.Warn("a subkey signs, which dnf5 of Fedora 43 and zypper with rpm 4.20 refuse; use a key whose primary key may sign", "key", k.Fingerprint)
 		}
 	}
-	if err := r.checkUsable(here); err != nil {
+	err = r.checkUsable(here)
+	if err == nil {
+		err = r.probe()
+	}
+	if err != nil {
 		return err
 	}
 	set, err := keys.Read(ctx, r.Bucket)
@@ -80,7 +85,22 @@ func (r *Resources) checkUsable(here []sign.Key) error {
 		why = append(why, fmt.Errorf("key %s: %w", k.Fingerprint, err))
 	}
 	return &BadKey{fmt.Errorf("--signing-key: no key in %s can sign: %w; extend its life, or put another one beside it that clients trust",
-		r.Config.SigningKey, errors.Join(why...))}
+		shownKeys(r.Config.SigningKey), errors.Join(why...))}
+}
+
+// probe has the keys in a KMS sign something, since permission to look at them is not permission to sign.
+func (r *Resources) probe() error {
+	if len(r.keys.opened) == 0 {
+		return nil
+	}
+	_, err := r.keys.signer.Detach([]byte("repomill\n"), time.Now())
+	switch {
+	case err == nil:
+		return nil
+	case kms.Unavailable(err):
+		return fmt.Errorf("--signing-key: %w", err)
+	}
+	return &BadKey{fmt.Errorf("--signing-key: %w", err)}
 }
 
 // checkMember returns a [BadKey] if none of the private keys here is one that clients were given.
@@ -98,7 +118,7 @@ func (r *Resources) stranger(here []sign.Key, of string, why error) error {
 		names = append(names, k.Fingerprint)
 	}
 	return &BadKey{fmt.Errorf("--signing-key: the key %s in %s is not one that the clients of %s trust: restore the old key, or put both into the file (%w)",
-		strings.Join(names, ", "), r.Config.SigningKey, of, why)}
+		strings.Join(names, ", "), shownKeys(r.Config.SigningKey), of, why)}
 }
 
 // firstSet makes the list of keys of a bucket that has none. Keys that the clients of everything published were given sign,

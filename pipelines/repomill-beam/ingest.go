@@ -17,7 +17,7 @@ type ingestCmd struct {
 	Staging        string        `required:"" placeholder:"gs://BUCKET" help:"URL of the staging bucket."`
 	Catalog        string        `required:"" placeholder:"mysql://USER@HOST/DB" help:"URL of the catalog. A password is named by ?password-file=PATH, a file that workers have too."`
 	Bucket         string        `required:"" placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket."`
-	SigningKey     string        `placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases. Workers never see it. Not needed with --detach."`
+	SigningKey     []string      `sep:"none" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases, or of a key in a KMS (gcpkms://, awskms://). May be repeated. Workers never see it. Not needed with --detach."`
 	PublicURL      string        `name:"public-url" required:"" placeholder:"https://NAME" help:"URL under which clients reach the resolver."`
 	Create         string        `default:"declared" enum:"auto,declared" help:"Whether an upload creates the repository, component or architecture that it names (auto), or is rejected (declared)."`
 	MaxPackageSize int64         `default:"${maxPackageSize}" help:"Largest package, in bytes."`
@@ -104,7 +104,7 @@ func (c *ingestCmd) check() error {
 		}
 	}
 	switch {
-	case c.SigningKey == "" && !c.Detach && !c.Engine.Dataflow.DryRun:
+	case len(c.SigningKey) == 0 && !c.Detach && !c.Engine.Dataflow.DryRun:
 		return command.Usage("--signing-key is missing: this process publishes what workers stored")
 	case c.Detach && c.Engine.here():
 		return command.Usage("--detach: workers in this process end with it; use another --environment-type")
@@ -123,7 +123,7 @@ const minUploadTimeout = 30 * time.Second
 func (c *ingestCmd) config() pipelines.Config {
 	cfg := c.workers()
 	if !c.Detach {
-		cfg.SigningKey = c.SigningKey
+		cfg.SigningKey = pipelines.JoinKeys(c.SigningKey)
 	}
 	return cfg
 }

@@ -24,7 +24,7 @@ type reindexCmd struct {
 	All        bool     `help:"Every release of every repository."`
 	Catalog    string   `required:"" placeholder:"mysql://USER@HOST/DB" help:"URL of the catalog. A password is named by ?password-file=PATH, a file that workers have too."`
 	Bucket     string   `required:"" placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket."`
-	SigningKey string   `required:"" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases. Workers never see it."`
+	SigningKey []string `required:"" sep:"none" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases, or of a key in a KMS (gcpkms://, awskms://). May be repeated. Workers never see it."`
 	PublicURL  string   `name:"public-url" required:"" placeholder:"https://NAME" help:"URL under which clients reach the resolver."`
 	Parallel   int      `default:"2" help:"Releases that are published at a time, 1 to 64."`
 	By         string   `env:"REPOMILL_BY,GITLAB_USER_LOGIN,GITHUB_ACTOR,USER" help:"Who does it, for the record."`
@@ -63,7 +63,7 @@ func (c *reindexCmd) Run(ctx context.Context, stderr io.Writer) error {
 		return command.Fault(err)
 	}
 	cfg := c.workers()
-	cfg.SigningKey = c.SigningKey
+	cfg.SigningKey = pipelines.JoinKeys(c.SigningKey)
 	r, err := pipelines.Open(ctx, cfg)
 	if err != nil {
 		return command.Fault(err)

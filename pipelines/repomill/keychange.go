@@ -1,18 +1,14 @@
 package main
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
 	"repomill/pipelines"
 	"repomill/pipelines/command"
 	"repomill/publish/keys"
-	"repomill/publish/sign"
 )
 
 // keyHelp is of the commands that change keys.
@@ -24,76 +20,6 @@ Exit codes:
   2  usage
   3  recorded, but not published everywhere in time, or no worker runs: then it goes on when one is started
   4  the catalog or the bucket cannot be reached`
-
-type keyAddCmd struct {
-	keyFlags
-	awaitFlags
-	SigningKey string `placeholder:"file:///PATH" help:"URL of the file with the keys that sign releases, if it is not in --data. The new one is put behind them."`
-	Name       string `default:"repomill signing key" help:"User ID of the new key, which clients show."`
-}
-
-// Help says what is left to do.
-func (keyAddCmd) Help() string {
-	return `Makes an RSA key of 4096 bits, which every client reads, in the file of signing keys: put the file where every worker reads it, and
-back it up. Workers notice a changed file by themselves. A key that was made elsewhere (gpg --export-secret-keys --armor) is put into
-the file by hand.
-
-Example: repomill key add` + keyHelp
-}
-
-// Run adds a key to the file and to the list.
-func (c *keyAddCmd) Run(ctx context.Context, io stdio) error {
-	s, err := c.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	if _, err := s.signers(ctx); err != nil {
-		return err
-	}
-	path, ok := strings.CutPrefix(cmp.Or(c.SigningKey, "file://"+c.Data+"/signing-key.asc"), "file://")
-	if !ok {
-		return command.Usage("--signing-key %s: name the file as file:///PATH", c.SigningKey)
-	}
-	key, err := addToFile(path, c.Name)
-	if err != nil {
-		return err
-	}
-	now := time.Now().UTC()
-	if _, err := keys.Change(ctx, s.bucket, func(set *keys.Set) error { set.Add(now, keys.Standby, key); return nil }); err != nil {
-		return command.Fault(err)
-	}
-	fmt.Fprintf(io.out, "%s\n", key.Fingerprint)
-	fmt.Fprintf(io.err, "It is in %s: back that up, and put it where every worker reads it. It signs once it is promoted: repomill key plan says from when.\n", path)
-	return c.keys(ctx, s, io)
-}
-
-// addToFile makes a key, and puts it behind those of a file.
-func addToFile(path, name string) (sign.Key, error) {
-	old, err := os.ReadFile(path)
-	if err == nil {
-		_, err = sign.Read(old) // or it would be lost among others
-	}
-	if err != nil {
-		return sign.Key{}, fmt.Errorf("signing key: %w", err)
-	}
-	signer, err := sign.Generate(name, signingKeyBits, time.Now())
-	if err != nil {
-		return sign.Key{}, err
-	}
-	armored, err := signer.Private()
-	if err != nil {
-		return sign.Key{}, err
-	}
-	all, err := signer.Keys()
-	if err != nil {
-		return sign.Key{}, err
-	}
-	if err := writeNew(path, bytes.Join([][]byte{bytes.TrimRight(old, "\n"), armored}, []byte("\n"))); err != nil {
-		return sign.Key{}, command.Fault(fmt.Errorf("store signing key: %w", err))
-	}
-	return all[0], nil
-}
 
 type keyPromoteCmd struct {
 	keyFlags

@@ -26,9 +26,8 @@ type commands struct {
 	Yank   yankCmd   `cmd:"" help:"Withdraw a package from its releases."`
 	Unyank unyankCmd `cmd:"" help:"Take a withdrawal back."`
 	Repo   repoCmd   `cmd:"" help:"Declare repositories, change them, list them."`
+	Key    keyCmd    `cmd:"" help:"Replace the keys that sign releases, and watch over them."`
 	Token  tokenCmd  `cmd:"" help:"Make, list and revoke the tokens that open private repositories."`
-
-	Key keyCmd `cmd:"" help:"Replace the keys that sign releases, and watch over them."`
 
 	Worker  workerCmd  `cmd:"" help:"Carry what CI stages to clients, on the resources of a company."`
 	Reindex reindexCmd `cmd:"" help:"Regenerate whole indexes, list and cancel such runs."`

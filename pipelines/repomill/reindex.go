@@ -44,10 +44,10 @@ and flags. A target is owner/name, owner/name/os/version or, for RPM, owner/name
 // siteFlags say where everything is that a publish needs.
 type siteFlags struct {
 	catalogFlags
-	Bucket     string `placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket, if it is not in --data."`
-	SigningKey string `placeholder:"file:///PATH" help:"URL of the file with the keys that sign releases, if it is not in --data."`
-	Cache      string `type:"path" help:"Folder with room for the indexes of a release, on a local disk; default: the system's temporary folder."`
-	PublicURL  string `name:"public-url" placeholder:"https://NAME" help:"URL under which clients reach the resolver, if it is not the one in the published configuration."`
+	Bucket     string   `placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket, if it is not in --data."`
+	SigningKey []string `sep:"none" placeholder:"file:///PATH" help:"URL of the file with the keys that sign releases, if it is not in --data, or of a key in a KMS (gcpkms://, awskms://). May be repeated."`
+	Cache      string   `type:"path" help:"Folder with room for the indexes of a release, on a local disk; default: the system's temporary folder."`
+	PublicURL  string   `name:"public-url" placeholder:"https://NAME" help:"URL under which clients reach the resolver, if it is not the one in the published configuration."`
 }
 
 type reindexRunCmd struct {
@@ -218,7 +218,7 @@ func (f siteFlags) open(ctx context.Context) (*pipelines.Resources, error) {
 
 func (f siteFlags) config() (pipelines.Config, error) {
 	given := 0
-	for _, url := range []string{f.Catalog, f.Bucket, f.SigningKey} {
+	for _, url := range []string{f.Catalog, f.Bucket, pipelines.JoinKeys(f.SigningKey)} {
 		if url != "" {
 			given++
 		}
@@ -230,7 +230,7 @@ func (f siteFlags) config() (pipelines.Config, error) {
 		Catalog:    cmp.Or(f.Catalog, "sqlite://"+f.Data+"/catalog.db"),
 		Bucket:     cmp.Or(f.Bucket, "file://"+f.Data+"/bucket"),
 		CacheDir:   f.Cache,
-		SigningKey: cmp.Or(f.SigningKey, "file://"+f.Data+"/signing-key.asc"),
+		SigningKey: cmp.Or(pipelines.JoinKeys(f.SigningKey), "file://"+f.Data+"/signing-key.asc"),
 	}, nil
 }
 

@@ -21,7 +21,7 @@ type workerCmd struct {
 	Events         string        `required:"" placeholder:"pubsub://PROJECT/SUBSCRIPTION" help:"URL of the news of staged objects; dir:// watches a staging folder."`
 	Catalog        string        `required:"" placeholder:"mysql://USER@HOST/DB" help:"URL of the catalog. A password is named by ?password-file=PATH."`
 	Bucket         string        `required:"" placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket."`
-	SigningKey     string        `required:"" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases; several while keys change."`
+	SigningKey     []string      `required:"" sep:"none" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases, or of a key in a KMS: gcpkms://projects/P/… or awskms://KEY?region=R. Several sign side by side. May be repeated."`
 	PublicURL      string        `name:"public-url" required:"" placeholder:"https://NAME" help:"URL under which clients reach the resolver."`
 	Create         string        `default:"declared" enum:"auto,declared" help:"Whether an upload creates the repository, component or architecture that it names (auto), or is rejected (declared)."`
 	Distributions  string        `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
@@ -130,7 +130,7 @@ func addressOf(l net.Listener) string {
 
 func (c *workerCmd) config() pipelines.Config {
 	return pipelines.Config{
-		Staging: c.Staging, Bucket: c.Bucket, Catalog: c.Catalog, SigningKey: c.SigningKey,
+		Staging: c.Staging, Bucket: c.Bucket, Catalog: c.Catalog, SigningKey: pipelines.JoinKeys(c.SigningKey),
 		PublicURL: strings.TrimRight(c.PublicURL, "/"), Distributions: c.Distributions, Create: c.Create == "auto", MaxPackageSize: c.MaxPackageSize,
 		Retention: c.Retention, UploadLimit: c.UploadTimeout, CacheDir: c.Cache, CacheSize: c.CacheSize,
 	}

@@ -32,6 +32,14 @@ func enarmor(blockType string, write func(io.Writer) error) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// enarmorBytes wraps packets.
+func enarmorBytes(blockType string, packets []byte) ([]byte, error) {
+	return enarmor(blockType, func(w io.Writer) error {
+		_, err := w.Write(packets)
+		return err
+	})
+}
+
 // armorKeys puts certificates into one block.
 func armorKeys(list openpgp.EntityList, private bool) ([]byte, error) {
 	blockType := openpgp.PublicKeyType

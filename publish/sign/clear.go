@@ -5,14 +5,15 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// clearStart begins a cleartext-signed message whose signatures all use SHA-512.
-const clearStart = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n"
+// clearStart begins a cleartext-signed message; the digests of its signatures follow.
+const clearStart = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: "
 
 // Clear returns body with a cleartext signature around it (RFC 9580, section 7), made at time now.
 // Body must be lines of text that each end in a newline and none in white space: a cleartext
@@ -21,12 +22,12 @@ func (s *Signer) Clear(body []byte, now time.Time) ([]byte, error) {
 	if err := checkText(body); err != nil {
 		return nil, err
 	}
-	sig, err := s.sign(packet.SigTypeText, canonicalText(body), now)
+	sig, hashes, err := s.sign(packet.SigTypeText, canonicalText(body), now)
 	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
-	b.WriteString(clearStart)
+	b.WriteString(clearStart + strings.Join(hashes, ",") + "\n\n") // as gpg lists them
 	for line := range bytes.Lines(body) {
 		if line[0] == '-' {
 			b.WriteString("- ")
@@ -58,59 +59,56 @@ func canonicalText(body []byte) []byte {
 
 // Detach returns the armoured signatures of body, made at time now.
 func (s *Signer) Detach(body []byte, now time.Time) ([]byte, error) {
-	return s.sign(packet.SigTypeBinary, body, now)
+	sig, _, err := s.sign(packet.SigTypeBinary, body, now)
+	return sig, err
 }
 
 // DetachRPM returns the armoured signatures of a repomd.xml, made at time now: that of the first key once more behind
 // the others. yum of EL7 judges a file by its first signature and libzypp by its last one, and both shall find the
 // key that is out for the longest time.
 func (s *Signer) DetachRPM(body []byte, now time.Time) ([]byte, error) {
-	signatures, err := s.signatures(packet.SigTypeBinary, body, now)
+	signatures, _, err := s.signatures(packet.SigTypeBinary, body, now)
+	if err != nil {
+		return nil, err
+	}
 	if len(signatures) > 1 {
 		signatures = append(signatures, signatures[0])
 	}
-	return armorSignatures(signatures, err)
+	return enarmorBytes(signatureType, bytes.Join(signatures, nil))
 }
 
-// sign returns one armoured block with a signature over content by each key.
-func (s *Signer) sign(t packet.SignatureType, content []byte, now time.Time) ([]byte, error) {
-	return armorSignatures(s.signatures(t, content, now))
+// sign returns one armoured block with a signature over content by each key, and the names of the digests that
+// these signatures have.
+func (s *Signer) sign(t packet.SignatureType, content []byte, now time.Time) (armored []byte, hashes []string, err error) {
+	signatures, hashes, err := s.signatures(t, content, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	armored, err = enarmorBytes(signatureType, bytes.Join(signatures, nil))
+	return armored, hashes, err
 }
 
-// signatures returns those by the keys that are valid now. That there is none is an error.
-func (s *Signer) signatures(t packet.SignatureType, content []byte, now time.Time) (all []*packet.Signature, err error) {
+// signatures returns those by the keys that are valid now, serialised. That there is none is an error.
+func (s *Signer) signatures(t packet.SignatureType, content []byte, now time.Time) (all [][]byte, hashes []string, err error) {
 	var unfit error
 	for _, k := range s.keys {
 		if err := k.validAt(now); err != nil {
 			unfit = cmp.Or(unfit, fmt.Errorf("key %s cannot sign: %w", k.certificate, err))
 			continue
 		}
-		sig := newSignature(t, k.private, now)
-		h := sig.Hash.New()
-		h.Write(content)
-		if err := sig.Sign(h, k.private, config); err != nil {
-			return nil, fmt.Errorf("key %s: %w", k.certificate, err)
+		sig, err := k.signOne(t, content, now)
+		if err != nil {
+			return nil, nil, fmt.Errorf("key %s: %w", k.certificate, err)
 		}
 		all = append(all, sig)
+		if h := strings.ReplaceAll(k.hash().String(), "-", ""); !slices.Contains(hashes, h) {
+			hashes = append(hashes, h)
+		}
 	}
 	if len(all) == 0 {
-		return nil, unfit
+		return nil, nil, unfit
 	}
-	return all, nil
-}
-
-func armorSignatures(all []*packet.Signature, err error) ([]byte, error) {
-	if err != nil {
-		return nil, err
-	}
-	return enarmor(signatureType, func(w io.Writer) error {
-		for _, sig := range all {
-			if err := sig.Serialize(w); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return all, hashes, nil
 }
 
 // newSignature returns an unsigned signature packet by key k at time t.

@@ -52,7 +52,7 @@ func (s *Signer) Keys() ([]Key, error) {
 func (s *Signer) Unfit() []Unfit { return slices.Clone(s.unfit) }
 
 // Only returns a signer with the keys of some fingerprints, in the order of those. Fingerprints of others are passed
-// over. It returns nil if no key is left.
+// over. It returns nil if no key is left. It gives no private keys away.
 func (s *Signer) Only(fingerprints []string) *Signer {
 	only := &Signer{}
 	var list openpgp.EntityList
@@ -61,9 +61,10 @@ func (s *Signer) Only(fingerprints []string) *Signer {
 			only.keys, list = append(only.keys, s.keys[i]), append(list, s.keys[i].entity)
 		}
 	}
-	if len(list) == 0 || only.armor(list) != nil { // they were armoured before
+	if len(list) == 0 {
 		return nil
 	}
+	only.public, _ = armorKeys(list, false) //nolint:errcheck // they were armoured before
 	return only
 }
 

@@ -52,6 +52,7 @@ type signingKey struct {
 	certKey
 	private *packet.PrivateKey
 	entity  *openpgp.Entity
+	remote  Remote // who has the private key, if it is not here
 }
 
 // An Unfit key cannot sign. It stops nothing while another one can.
@@ -66,18 +67,27 @@ func Generate(name string, bits int, now time.Time) (*Signer, error) {
 	if bits < MinRSABits {
 		return nil, fmt.Errorf("generate signing key: %d bits are too few: clients refuse RSA under %d bits", bits, MinRSABits)
 	}
-	if name == "" || len(name) > 255 || !utf8.ValidString(name) || !printable(name) {
-		return nil, fmt.Errorf("generate signing key: the user id must be 1 to 255 bytes of printable text, not %.300q", name)
+	if err := checkName(name); err != nil {
+		return nil, fmt.Errorf("generate signing key: %w", err)
 	}
 	raw, err := rsa.GenerateKey(rand.Reader, bits)
 	if err != nil {
 		return nil, fmt.Errorf("generate signing key: %w", err)
 	}
-	e, err := certify(raw, name, now.Add(-backdate).Truncate(time.Second))
+	created := now.Add(-backdate).Truncate(time.Second)
+	e, err := selfSigned(packet.NewRSAPrivateKey(created, raw), config.DefaultHash, name, created)
 	if err != nil {
 		return nil, fmt.Errorf("generate signing key: %w", err)
 	}
 	return newSigner(openpgp.EntityList{e})
+}
+
+// checkName refuses what cannot be a user id.
+func checkName(name string) error {
+	if name == "" || len(name) > 255 || !utf8.ValidString(name) || !printable(name) {
+		return fmt.Errorf("the user id must be 1 to 255 bytes of printable text, not %.300q", name)
+	}
+	return nil
 }
 
 func printable(s string) bool {
@@ -89,11 +99,11 @@ func printable(s string) bool {
 	return true
 }
 
-// certify makes a certificate of raw: one key, one user id, one self-signature, all of time created.
-func certify(raw *rsa.PrivateKey, name string, created time.Time) (*openpgp.Entity, error) {
-	key := packet.NewRSAPrivateKey(created, raw)
+// selfSigned makes a certificate of a key: one user id, one self-signature with digest h, all of time created.
+func selfSigned(key *packet.PrivateKey, h crypto.Hash, name string, created time.Time) (*openpgp.Entity, error) {
 	primary := true
 	self := newSignature(packet.SigTypePositiveCert, key, created)
+	self.Hash = h
 	self.IsPrimaryId = &primary
 	self.FlagsValid, self.FlagCertify, self.FlagSign = true, true, true
 	self.PreferredHash = []uint8{10, 8} // SHA-512, SHA-256 (RFC 9580, section 9.5)
@@ -208,8 +218,15 @@ func chooseKey(e *openpgp.Entity) (signingKey, error) {
 	return best, nil
 }
 
-// Private returns the armoured private keys, for storing a generated key. Keep them secret.
-func (s *Signer) Private() ([]byte, error) { return slices.Clone(s.private), nil }
+// Private returns the armoured private keys, for storing a generated key. Keep them secret. A remote key has none.
+func (s *Signer) Private() ([]byte, error) {
+	for _, k := range s.keys {
+		if k.remote != nil {
+			return nil, fmt.Errorf("key %s: %w", k.certificate, errRemote)
+		}
+	}
+	return slices.Clone(s.private), nil
+}
 
 // Public returns one armoured block with all public keys, always the same bytes.
 func (s *Signer) Public() []byte { return slices.Clone(s.public) }

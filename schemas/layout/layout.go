@@ -203,6 +203,12 @@ func HintKeyKey(r catalog.Release, rpmName string) string {
 	return RPMDir(r) + "/repodata/" + rpmName + ".asc"
 }
 
+// SigningKeyKey returns the key of the public half of a signing key that a KMS keeps, by the SHA-256 of its public key
+// (the DER of its SubjectPublicKeyInfo): so one key has one public half. It is never served.
+func SigningKeyKey(publicKeySHA256 string) string {
+	return SettingsPrefix + "signing-keys/" + publicKeySHA256 + ".asc"
+}
+
 // ManifestKey returns the key of the record of one publish. It is never served.
 func ManifestKey(r catalog.Release, revision string, pointerSHA256 string) string {
 	return HistoryPrefix(r) + revision + "-" + pointerSHA256 + ".json"

@@ -127,6 +127,7 @@ func TestKeys(t *testing.T) {
 		{"a by-hash copy lies beside the index", layout.ByHashKey("acme/tools/ubuntu/dists/jammy/main/binary-amd64/Packages.gz", sum),
 			"acme/tools/ubuntu/dists/jammy/main/binary-amd64/by-hash/SHA256/" + sum},
 		{"settings", layout.SettingsKey(tools), ".repomill/acme/tools.json"},
+		{"the public half of a key in a KMS", layout.SigningKeyKey(sum), ".repomill/signing-keys/" + sum + ".asc"},
 		{"a manifest", layout.ManifestKey(jammy, "7", sum), ".history/acme/tools/ubuntu/jammy/7-" + sum + ".json"},
 		{"a verdict", layout.VerdictKey("acme/tools/ubuntu/jammy/hello.deb"), ".results/acme/tools/ubuntu/jammy/hello.deb.json"},
 	} {

@@ -50,6 +50,8 @@ func ObjectOf(key string) Object {
 func headers(key string) (contentType, cacheControl string) {
 	base, ext := path.Base(key), path.Ext(key)
 	switch {
+	case Hidden(key) && ext == ".asc":
+		return "application/pgp-keys", cachePrivate
 	case Hidden(key):
 		return "application/json", cachePrivate
 	case ext == ".deb":

@@ -38,6 +38,7 @@ func TestObjectOf(t *testing.T) {
 		{"dnf's configuration is asked for again", "acme/tools/el/9.repo", "text/plain; charset=utf-8", config},
 		{"settings are nobody's", ".repomill/acme/tools.json", "application/json", "private, no-store"},
 		{"a manifest is nobody's", layout.ManifestKey(el9, "1", sum), "application/json", "private, no-store"},
+		{"a public half in the bucket is never served", layout.SigningKeyKey(sum), "application/pgp-keys", "private, no-store"},
 		{"anything else is asked for again", "acme/tools/unknown", "application/octet-stream", pointer},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
