@@ -84,6 +84,13 @@ type keyListCmd struct {
 	JSON bool `name:"json" help:"Print one JSON object a line."`
 }
 
+// Help has examples.
+func (keyListCmd) Help() string {
+	return `Examples:
+  repomill key list
+  repomill key list --catalog mysql://mill@db/mill?password-file=/etc/mill/password --bucket s3://out?region=eu-west-1`
+}
+
 // A keyLine is what key list says of a key.
 type keyLine struct {
 	Fingerprint string     `json:"fingerprint"`

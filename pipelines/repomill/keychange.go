@@ -33,7 +33,8 @@ type keyPromoteCmd struct {
 func (keyPromoteCmd) Help() string {
 	return `The key signs everything from then on, behind the keys that sign already. No client is asked anything, as long as it trusts one of them.
 
-Example: repomill key promote 3DBDC284` + keyHelp
+Example:
+  repomill key promote 3DBDC284` + keyHelp
 }
 
 // Run promotes a key.

@@ -19,7 +19,10 @@ func (keyStatusCmd) Help() string {
   0  all is well
   1  a key expires within 30 days, cannot sign, or has not signed everything yet; or there is no standby key
   2  usage
-  4  the catalog or the bucket cannot be reached`
+  4  the catalog or the bucket cannot be reached
+
+Example:
+  repomill key status || mail -s 'signing keys' ops@example.org </dev/null`
 }
 
 // soon is from when on an expiry is a fault.
@@ -79,6 +82,12 @@ func problems(all pipelines.Signers, now time.Time) (found []string) {
 type keyPlanCmd struct {
 	keyFlags
 	Overlap period `default:"30d" help:"For how long clients are given a key before it signs, or signs alone."`
+}
+
+// Help has an example.
+func (keyPlanCmd) Help() string {
+	return `Example:
+  repomill key plan`
 }
 
 // Run prints the next step, and what each kind of client does.

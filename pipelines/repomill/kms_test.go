@@ -75,6 +75,21 @@ func (c *company) addKeys() {
 	}
 }
 
+// signWithBoth publishes with both keys: the first one signs, and the second stands by until it is promoted.
+func (c *company) signWithBoth() {
+	c.t.Helper()
+	keys := []string{"--signing-key", c.awsURL, "--signing-key", c.gcpURL}
+	if a := c.work(keys...); a.code != 0 {
+		c.t.Fatal(a)
+	}
+	if a := c.run(append([]string{"key", "promote", c.gcpKey, "--force", "--no-wait"}, c.catalog...)...); a.code != 0 {
+		c.t.Fatal(a)
+	}
+	if a := c.work(keys...); a.code != 0 {
+		c.t.Fatal(a)
+	}
+}
+
 // work runs a worker until nothing is left to do.
 func (c *company) work(flags ...string) answer {
 	c.t.Helper()
@@ -106,17 +121,7 @@ func TestReleasesSignedByAKMS(t *testing.T) {
 		t.Errorf("a worker before the public half was made: %v", a)
 	}
 	c.addKeys()
-	// The first key signs, and the second stands by until it is promoted.
-	keys := []string{"--signing-key", c.awsURL, "--signing-key", c.gcpURL}
-	if a := c.work(keys...); a.code != 0 {
-		t.Fatal(a)
-	}
-	if a := c.run(append([]string{"key", "promote", c.gcpKey, "--force", "--no-wait"}, c.catalog...)...); a.code != 0 {
-		t.Fatal(a)
-	}
-	if a := c.work(keys...); a.code != 0 {
-		t.Fatal(a)
-	}
+	c.signWithBoth()
 	c.clients(t, hello, greet)
 	t.Run("the variable takes a list", func(t *testing.T) {
 		c.push("acme/kms/ubuntu/jammy", newDEB(t, debtest.Spec{Arch: "amd64", Version: "2.0"}))
@@ -170,9 +175,7 @@ func TestReleasesSignedByMinistack(t *testing.T) {
 	c.push("acme/kms/ubuntu/jammy", hello)
 	c.push("acme/kms/el/9", greet)
 	c.addKeys()
-	if a := c.work("--signing-key", c.awsURL, "--signing-key", c.gcpURL); a.code != 0 {
-		t.Fatal(a)
-	}
+	c.signWithBoth()
 	c.clients(t, hello, greet)
 }
 

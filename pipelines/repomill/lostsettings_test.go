@@ -43,7 +43,7 @@ func TestEachSettingOutlivesTheCatalog(t *testing.T) {
 		{"repo", "set", repository, "--verify-payload", "always"},
 		{"repo", "set", repository, "--distribution", "ubuntu/jammy", "--component", "extra", "--arch", "riscv64"},
 		{"token", "revoke", repository, "ci"},
-		{"repo", "set", repository, "--remove-package-key", ""},
+		{"repo", "set", repository, "--require-signed", "none", "--remove-package-key", ""},
 		{"repo", "set", repository, "--distribution", "ubuntu/jammy", "--remove-arch", "riscv64"},
 		{"repo", "set", repository, "--verify-payload", "default", "--visibility", "public"},
 	} {
