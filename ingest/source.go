@@ -26,12 +26,12 @@ type verifier interface {
 	Close() error
 }
 
-// check has a source verify what a repository asks for, and returns what that is. The payload of an RPM package has a
-// digest in the header, and is compared with it in any case. done is called when the source is not read any more.
+// check has a source verify what a repository asks for, and returns what that is. The payload of an RPM package
+// is compared with the digest in the header, and never unpacked. done is called when the source is not read any more.
 func check(pkg source, verify catalog.VerifyPayload) (checked catalog.Checked, done func()) {
 	v, ok := pkg.(verifier)
 	if !ok {
-		return catalog.CheckedWhole, func() {}
+		return catalog.CheckedStructure, func() {}
 	}
 	if checked = catalog.CheckedStructure; verify == catalog.VerifyAlways {
 		v.VerifyWhole()

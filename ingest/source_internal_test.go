@@ -31,7 +31,7 @@ func TestPayloadsAreVerifiedWhereSettingsSaySo(t *testing.T) {
 	}{
 		{"nobody asks for it", true, "", catalog.CheckedStructure},
 		{"the repository asks for it", true, catalog.VerifyAlways, catalog.CheckedWhole},
-		{"a digest covers the payload", false, "", catalog.CheckedWhole},
+		{"a digest covers a payload that is not unpacked", false, "", catalog.CheckedStructure},
 	} {
 		asked, closed := false, false
 		var pkg source = plainSource{}

@@ -1,6 +1,7 @@
 package deb
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,7 @@ type payload struct {
 	ahead bool // the lead was not looked at yet
 	tail  []byte
 	zstd  zstdWalker
+	bzip2 bzip2Walker
 	whole *verification // nil unless that was asked for, or costs nothing
 }
 
@@ -39,12 +41,15 @@ func (p *payload) write(b []byte) error {
 	}
 	begin := p.seen
 	p.seen += int64(len(b))
+	switch p.name {
+	case "data.tar.zst":
+		p.zstd.write(b)
+	case "data.tar.bz2":
+		p.bzip2.write(b)
+	}
 	if p.whole != nil {
 		p.whole.write(b)
 		return nil
-	}
-	if p.name == "data.tar.zst" {
-		p.zstd.write(b)
 	}
 	if from := max(0, p.size-maxTail-begin); from < int64(len(b)) {
 		p.tail = append(p.tail, b[from:]...)
@@ -64,10 +69,15 @@ func (p *payload) write(b []byte) error {
 // end says what is wrong with the member, all of whose bytes were written.
 func (p *payload) end() error {
 	if p.whole != nil {
-		return p.whole.end()
+		if err := p.whole.end(); err != nil {
+			return err
+		}
 	}
-	if err := p.zstd.end(); err != nil {
+	if err := cmp.Or(p.zstd.end(), p.bzip2.err); err != nil {
 		return dataFault(p.name, err)
+	}
+	if p.whole != nil {
+		return nil
 	}
 	if err := checkTail(p.name, p.tail, p.size); err != nil {
 		return dataFault(p.name, err)

@@ -3,6 +3,7 @@ package deb_test
 import (
 	"archive/tar"
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -113,6 +114,12 @@ func payloadCases() (all []payloadCase) {
 	typed := bytes.Clone(small)
 	typed[2*512+156] = 'V' // a volume's name, of GNU tar
 	copy(typed[2*512:], resum(typed[2*512:3*512]))
+	field := func(at int, text string) []byte { // of the header of ./usr/a
+		changed := bytes.Clone(small)
+		copy(changed[2*512+at:], text)
+		copy(changed[2*512:], resum(changed[2*512:3*512]))
+		return changed
+	}
 	summed := bytes.Clone(small)
 	summed[2*512] = '!'
 	add := func(name string, m debtest.Member, structure, whole bool) {
@@ -124,6 +131,9 @@ func payloadCases() (all []payloadCase) {
 		add("PAX headers "+c, dataMember(c, paxTar()), false, false)
 		add("a member of an unknown type "+c, dataMember(c, typed), false, false)
 		add("a wrong checksum "+c, dataMember(c, summed), false, false)
+		add("a contiguous file "+c, dataMember(c, field(156, "7")), false, false)
+		add("an owner that is no number "+c, dataMember(c, field(108, "zz")), false, false)
+		add("a time that is no number "+c, dataMember(c, field(136, "zz")), false, false)
 		add("no end blocks "+c, dataMember(c, small[:len(small)-1024]), true, true)
 		add("an archive cut in a file "+c, dataMember(c, small[:3*512+100]), false, false)
 		if c == "lzma" {
@@ -134,6 +144,17 @@ func payloadCases() (all []payloadCase) {
 	}
 	for _, c := range []string{"xz", "zst", "lzma"} {
 		add("a reference far back "+c, debtest.Member{Name: "data.tar." + c, Body: packFar(c, echo())}, true, true)
+	}
+	for _, c := range []string{"zst", "xz"} { // as pzstd and pixz write them; of gzip dpkg reads all members
+		half := len(small) / 1024 * 512
+		add("several streams "+c, debtest.Member{Name: "data.tar." + c, Body: append(pack(c, small[:half]), pack(c, small[half:])...)}, false, false)
+	}
+	for text, fit := range map[string]bool{oneBzip2: true, twoBzip2: false} {
+		body, err := hex.DecodeString(text)
+		if err != nil {
+			panic(err)
+		}
+		add(fmt.Sprintf("bzip2 in one stream is %v", fit), debtest.Member{Name: "data.tar.bz2", Body: body}, fit, fit)
 	}
 	for _, c := range []string{"gz", "xz", "zst"} {
 		damaged := dataMember(c, large)
@@ -149,6 +170,12 @@ func payloadCases() (all []payloadCase) {
 	}
 	return all
 }
+
+// A small archive as bzip2 and pbzip2 write it, in one stream and in two: nothing here can.
+const (
+	oneBzip2 = "425a68393141592653599ed4027d000035db80e9804001ff80003160001e0004082000750944d2640d0f507a8024a4d3d40f534d01a325bccc98fa264360801a5b4e238a44e09d6401004ea8a2b4f867552ea2088731180242a45021dd5a789298d51aad2240536aaa2a9644131658a0fc5dc914e142427b5009f4"
+	twoBzip2 = "425a6839314159265359ebaf2ee8000027db80c9c04001ff80003160001e0004002000750924d26400d0f500492988da83d400694eaa3c1328905d9e9121c5910c9d540604cebb5728b12d998ba8848e6230050ca28116b33cf12531ea3d5e4480ebd5e2f8b2194cb2bcfc5dc914e14243aebcbba0425a68393141592653595e645a06000000c101e000200000400008200021126419a0dd12d41d17c5dc914e14241799168180"
+)
 
 // resum returns a header with the checksum that it should have.
 func resum(h []byte) []byte {

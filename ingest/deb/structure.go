@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
 )
 
 // maxTail is how much of the end of data.tar is kept: the index of some thousand xz blocks.
 const maxTail = 64 << 10
 
-var errEnd = errors.New("it ends before its compressed stream does")
+var errEnd = errors.New("it ends before its compressed stream does, or goes on behind it")
 
 // checkTail looks at the last bytes of a data member of size bytes for the end of its compressed stream. Where the
 // end says too little, as that of lzma, it finds nothing.
@@ -97,6 +98,7 @@ type zstdWalker struct {
 	part     []byte // of a header that is not there whole
 	skip     int64  // bytes until the next header
 	in       bool   // in a frame
+	frames   int    // that began; skippable ones do not count
 	checksum bool
 	err      error
 }
@@ -162,6 +164,10 @@ func (w *zstdWalker) frame() {
 		size++ // of a single segment the size is there, in a byte at least
 	}
 	if len(w.part) == size {
+		if w.frames++; w.frames > 1 {
+			w.err = errors.New("it has several zstd frames, of which dpkg reads the first")
+			return
+		}
 		w.in, w.checksum, w.part = true, d&4 != 0, w.part[:0]
 	}
 }
@@ -172,4 +178,32 @@ func (w *zstdWalker) end() error {
 		return errEnd
 	}
 	return w.err
+}
+
+// bzip2Start is how each stream begins behind its level: with a block (pi) at a byte of its own.
+var bzip2Start = []byte("\x31\x41\x59\x26\x53\x59")
+
+// A bzip2Walker looks for a second stream in what is written to it in pieces: dpkg reads the first one.
+type bzip2Walker struct {
+	last    []byte // of what was written before
+	streams int
+	err     error
+}
+
+func (w *bzip2Walker) write(p []byte) {
+	const header = 4 + 6 // "BZh9" and bzip2Start
+	all := slices.Concat(w.last, p)
+	for rest := all; w.err == nil; {
+		i := bytes.Index(rest, []byte("BZh"))
+		if i < 0 || len(rest) < i+header {
+			break
+		}
+		if c := rest[i+3]; '1' <= c && c <= '9' && bytes.Equal(rest[i+4:i+header], bzip2Start) {
+			if w.streams++; w.streams > 1 {
+				w.err = errors.New("it has several bzip2 streams, of which dpkg reads the first")
+			}
+		}
+		rest = rest[i+3:]
+	}
+	w.last = bytes.Clone(all[max(0, len(all)-header+1):])
 }

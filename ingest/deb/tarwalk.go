@@ -32,6 +32,9 @@ func walkTar(r io.Reader) error {
 		if header[0] == 0 {
 			return nil
 		}
+		if problem := badNumber(header); problem != "" {
+			return tarProblem(fmt.Sprintf("has a header whose %s is no number, of member %d", problem, n))
+		}
 		size, err := contentSize(header)
 		if err == nil {
 			err = skip(r, size)
@@ -42,6 +45,25 @@ func walkTar(r io.Reader) error {
 	}
 }
 
+// tarNumbers are the fields, besides sum and size, that dpkg reads as numbers of any member (lib/dpkg/tarfn.c,
+// tar_header_decode).
+var tarNumbers = []struct {
+	name       string
+	begin, end int
+}{{"mode", 100, 108}, {"owner", 108, 116}, {"group", 116, 124}, {"time", 136, 148}}
+
+// badNumber names a field of a header that should be a number and is none, or nothing.
+func badNumber(header []byte) string {
+	for _, f := range tarNumbers {
+		if b := header[f.begin:f.end]; b[0]&0x80 == 0 {
+			if _, ok := tarNumber(b); !ok {
+				return f.name
+			}
+		}
+	}
+	return ""
+}
+
 // A tarProblem is what stops dpkg.
 type tarProblem string
 
@@ -50,7 +72,7 @@ func (p tarProblem) Error() string { return string(p) }
 // contentSize returns how many bytes of content follow a header, with their padding.
 func contentSize(header []byte) (int64, error) {
 	switch kind := header[156]; kind {
-	case 0, '0', '7', 'L', 'K': // files, and the long names of GNU tar
+	case 0, '0', 'L', 'K': // files, and the long names of GNU tar
 		size, ok := tarNumber(header[124:136])
 		if !ok || size > MaxSize*maxRatio {
 			return 0, tarProblem("has a member with an impossible size")

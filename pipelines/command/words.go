@@ -66,6 +66,9 @@ var (
 
 // valueSentence says in a user's words what kong says of a value.
 func valueSentence(s string) string {
+	if flag, _, missing := strings.Cut(s, ": expected "); missing && strings.Contains(s, `got "EOL" (<EOL>)`) {
+		return flag + " needs a value"
+	}
 	if m := badNumber.FindStringSubmatch(s); m != nil {
 		return fmt.Sprintf("%s%s %q: use a whole number", m[1], m[2], m[3])
 	}
