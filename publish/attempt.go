@@ -47,7 +47,7 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (out
 	}
 	by := snap.SignedBy
 	if res.Changed {
-		by = p.keys.Load().SignedBy(r)
+		by = p.keys.Load().signsAs(r)
 		if res.Packages, err = p.replace(ctx, f, snap, old, m); err != nil {
 			return res, err
 		}

@@ -114,9 +114,13 @@ func signRelease(p *Publisher, r catalog.Release, text []byte, date time.Time) (
 }
 
 func (debFormat) signedBy(_ context.Context, p *Publisher, old published) (string, error) {
-	signers, err := p.keys.Load().trusted.SignersClear(old.body)
-	if err != nil {
+	k := p.keys.Load()
+	if _, err := k.trusted.SignersClear(old.body); err != nil {
 		return "", fmt.Errorf("%w: InRelease %w", ErrForeign, err)
+	}
+	signers, err := k.known.SignersClear(old.body)
+	if err != nil {
+		return "", nil //nolint:nilerr // a bad signature by a key that leaked goes, too
 	}
 	return signedBy(signers, nil), nil
 }

@@ -98,51 +98,56 @@ func (w *world) release(p *publish.Publisher, r catalog.Release) publish.Result 
 
 // A key that was promoted signs what is published, without a push, at the same revision; a key that was retired does not.
 func TestWhatIsPublishedIsSignedAgain(t *testing.T) {
-	old, next := name(signer()), name(nextSigner())
 	for _, r := range []catalog.Release{jammy, el9} {
-		simulate(t, func(t *testing.T, w *world) {
-			w.push(w.some(r, "hello"))
-			first := w.release(w.withKeys(keySet(t, keys.Standby), signer()), r)
-			pointer := w.bucket.Bytes(layout.PointerKey(r))
-			if diff := cmp.Diff([]string{old}, w.signersOf(r)); diff != "" {
-				t.Errorf("%s with a standby key (-want +got):\n%s", r, diff)
-			}
-
-			set := keySet(t, keys.Signing)
-			p := w.withKeys(set, twoSigners(t))
-			res := w.release(p, r)
-			if !res.Signed || res.Changed || res.Revision != first.Revision {
-				t.Errorf("%s: got %+v, want it signed again and not changed", r, res)
-			}
-			want := map[bool][]string{true: {old, next}, false: {old, next, old}}[r == jammy]
-			if diff := cmp.Diff(want, w.signersOf(r)); diff != "" {
-				t.Errorf("%s with both keys (-want +got):\n%s", r, diff)
-			}
-			if same := bytes.Equal(pointer, w.bucket.Bytes(layout.PointerKey(r))); same != (r == el9) {
-				t.Errorf("%s: its pointer is the same is %v", r, same)
-			}
-			w.check(r)
-			w.bucket.Writes()
-			if res := w.release(p, r); res.Signed {
-				t.Errorf("%s is signed again once more", r)
-			}
-			w.checkSilent("all is signed")
-
-			if err := set.Retire(old, false, time.Time{}); err != nil {
-				t.Fatal(err)
-			}
-			w.release(w.withKeys(set, twoSigners(t)), r)
-			if diff := cmp.Diff([]string{next}, w.signersOf(r)); diff != "" {
-				t.Errorf("%s with the next key (-want +got):\n%s", r, diff)
-			}
-
-			w.push(w.some(r, "world"))
-			w.release(w.withKeys(set, nextSigner()), r)
-			if diff := cmp.Diff([]string{next}, w.signersOf(r)); diff != "" {
-				t.Errorf("%s after a push (-want +got):\n%s", r, diff)
-			}
-		})
+		replaceKey(t, r, false)
+		replaceKey(t, r, true)
 	}
+}
+
+func replaceKey(t *testing.T, r catalog.Release, leaked bool) {
+	old, next := name(signer()), name(nextSigner())
+	simulate(t, func(t *testing.T, w *world) {
+		w.push(w.some(r, "hello"))
+		first := w.release(w.withKeys(keySet(t, keys.Standby), signer()), r)
+		pointer := w.bucket.Bytes(layout.PointerKey(r))
+		if diff := cmp.Diff([]string{old}, w.signersOf(r)); diff != "" {
+			t.Errorf("%s with a standby key (-want +got):\n%s", r, diff)
+		}
+
+		set := keySet(t, keys.Signing)
+		p := w.withKeys(set, twoSigners(t))
+		res := w.release(p, r)
+		if !res.Signed || res.Changed || res.Revision != first.Revision {
+			t.Errorf("%s: got %+v, want it signed again and not changed", r, res)
+		}
+		want := map[bool][]string{true: {old, next}, false: {old, next, old}}[r == jammy]
+		if diff := cmp.Diff(want, w.signersOf(r)); diff != "" {
+			t.Errorf("%s with both keys (-want +got):\n%s", r, diff)
+		}
+		if same := bytes.Equal(pointer, w.bucket.Bytes(layout.PointerKey(r))); same != (r == el9) {
+			t.Errorf("%s: its pointer is the same is %v", r, same)
+		}
+		w.check(r)
+		w.bucket.Writes()
+		if res := w.release(p, r); res.Signed {
+			t.Errorf("%s is signed again once more", r)
+		}
+		w.checkSilent("all is signed")
+
+		if err := set.Retire(old, leaked, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		w.release(w.withKeys(set, twoSigners(t)), r)
+		if diff := cmp.Diff([]string{next}, w.signersOf(r)); diff != "" {
+			t.Errorf("%s with the next key (-want +got):\n%s", r, diff)
+		}
+
+		w.push(w.some(r, "world"))
+		w.release(w.withKeys(set, nextSigner()), r)
+		if diff := cmp.Diff([]string{next}, w.signersOf(r)); diff != "" {
+			t.Errorf("%s after a push (-want +got):\n%s", r, diff)
+		}
+	})
 }
 
 // repomd.xml names the keys that zypper is to import, and they lie where it looks. A hint alone leaves the revision, so that
@@ -197,11 +202,14 @@ func TestWhoLacksAKeySignsNothingAgain(t *testing.T) {
 				t.Errorf("%s is not signed again by a worker that has all keys", r)
 			}
 			w.push(w.some(r, "world"))
-			w.release(lacking, r) // a push does not wait for the other worker
+			w.release(lacking, r) // a push does not wait for the other worker, which signs it again
 			if diff := cmp.Diff([]string{name(signer())}, w.signersOf(r)); diff != "" {
 				t.Errorf("%s after a push to the worker that lacks a key (-want +got):\n%s", r, diff)
 			}
 			w.check(r)
+			if res := w.release(w.withKeys(set, twoSigners(t)), r); !res.Signed || !slices.Contains(w.signersOf(r), name(nextSigner())) {
+				t.Errorf("%s is not signed again after a push to the worker that lacks a key: %+v", r, res)
+			}
 		})
 	}
 }
@@ -250,9 +258,15 @@ func TestNothingForeignIsSignedAgain(t *testing.T) {
 			changed := bytes.Replace(w.bucket.Bytes(layout.PointerKey(r)), []byte("acme"), []byte("ACME"), 1)
 			changed = bytes.Replace(changed, []byte("<timestamp>1"), []byte("<timestamp>2"), 1)
 			w.bucket.Put(layout.PointerKey(r), changed)
-			res, err := w.withKeys(keySet(t, keys.Signing), twoSigners(t)).Release(t.Context(), r)
-			if err == nil && res.Signed {
-				t.Errorf("%s is signed again", r)
+			w.bucket.Writes()
+			_, err := w.withKeys(keySet(t, keys.Signing), twoSigners(t)).Release(t.Context(), r)
+			if !errors.Is(err, publish.ErrForeign) {
+				t.Errorf("%s: got %v, want that it is another's", r, err)
+			}
+			for _, key := range w.bucket.Writes() {
+				if key == layout.PointerKey(r) || key == layout.PointerKey(r)+".asc" {
+					t.Errorf("%s was written", key)
+				}
 			}
 		})
 	}

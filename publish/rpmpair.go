@@ -57,9 +57,13 @@ func (rpmFormat) signedBy(ctx context.Context, p *Publisher, old published) (str
 	if err != nil {
 		return "", err
 	}
-	signers, err := p.keys.Load().trusted.SignersDetached(old.body, asc)
-	if err != nil {
+	k := p.keys.Load()
+	if _, err := k.trusted.SignersDetached(old.body, asc); err != nil {
 		return "", fmt.Errorf("%w: repomd.xml.asc: %w", ErrForeign, err)
+	}
+	signers, err := k.known.SignersDetached(old.body, asc)
+	if err != nil {
+		return "", nil //nolint:nilerr // a bad signature by a key that leaked goes, too
 	}
 	md, err := repomd.Parse(old.body)
 	return signedBy(signers, md.Hints), err

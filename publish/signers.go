@@ -28,6 +28,7 @@ type Keys struct {
 	out     []sign.Key   // given to clients
 	public  []byte       // the same, armoured
 	trusted sign.Keyring // of all keys that may have signed what is published
+	known   sign.Keyring // the same, and those that leaked: whose signatures are to go
 	newest  time.Time    // when the last of the keys that sign was made
 }
 
@@ -58,14 +59,21 @@ func NewKeys(set keys.Set, signing []string, signer Signer) (k Keys, err error) 
 			trusted = append(trusted, one)
 		}
 	}
-	armored, err := keys.Public(trusted)
-	if err == nil {
-		k.trusted, err = sign.ReadKeyring(armored)
+	if k.trusted, err = keyringOf(trusted); err == nil {
+		k.known, err = keyringOf(set.Keys)
 	}
 	if err != nil {
 		return Keys{}, fmt.Errorf("read the public keys: %w", err)
 	}
 	return k, k.compare()
+}
+
+func keyringOf(some []keys.Key) (sign.Keyring, error) {
+	armored, err := keys.Public(some)
+	if err != nil {
+		return sign.Keyring{}, err
+	}
+	return sign.ReadKeyring(armored)
 }
 
 // compare notes whether the signer has all the keys that should sign.
@@ -109,6 +117,15 @@ func (k Keys) SignedBy(r catalog.Release) string {
 		return signedBy(k.signing, nil)
 	}
 	return signedBy(k.signing, k.hints())
+}
+
+// signsAs returns how a release is signed that this publisher signs, or nothing if it has not all the keys: then another
+// one is to sign it again.
+func (k Keys) signsAs(r catalog.Release) string {
+	if k.lacking {
+		return ""
+	}
+	return k.SignedBy(r)
 }
 
 // signedBy returns how a release is signed. Of a file that has a signature twice it counts once.

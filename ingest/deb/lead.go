@@ -18,7 +18,7 @@ import (
 // How much of the start of data.tar is looked at.
 const (
 	maxLead    = 1 << 20 // bytes, as they lie in the file and unpacked
-	leadWindow = 2 << 20 // bytes: no distance within the first MiB is longer, whatever window a stream asks for
+	leadWindow = 2 << 20 // bytes: no distance within the first MiB is longer, even where a stream asks for a longer window
 )
 
 var (

@@ -9,8 +9,8 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// A payload looks at data.tar while its bytes go by: what would stop dpkg there makes a package that nobody can
-// install. It unpacks the first MiB, where the headers of other tools and forms of tar are, and looks for the
+// A payload looks at data.tar while its bytes go by: what would stop dpkg there makes a package that cannot be
+// installed. It unpacks the first MiB, where the headers of other tools and forms of tar are, and looks for the
 // end of the compressed stream at the end; a plain archive, and a small one, it reads whole. Damage in between is found
 // only by a [verification], which unpacks everything and costs more than all else of an intake.
 type payload struct {

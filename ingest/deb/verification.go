@@ -28,7 +28,7 @@ type verification struct {
 	err  error         // is known
 }
 
-var errAbandoned = errors.New("nobody waits for this")
+var errAbandoned = errors.New("the package is not read any more")
 
 // verify starts one for a member of name and size.
 func verify(name string, size int64) *verification {

@@ -101,8 +101,8 @@ func Public(some []Key) ([]byte, error) {
 	return sign.JoinPublic(all...)
 }
 
-// Add adds keys that are not there yet: as the first that sign, in a set without any, and else as standby keys. A key that
-// is there gets its new public part, as when its life was extended. It reports whether anything changed.
+// Add adds keys that are not there yet, in a role. A key that is there keeps its role, and gets its new public part, as
+// when its life was extended. It reports whether anything changed.
 func (s *Set) Add(now time.Time, role Role, some ...sign.Key) (changed bool) {
 	for _, k := range some {
 		i := slices.IndexFunc(s.Keys, func(o Key) bool { return o.Fingerprint == k.Fingerprint })
