@@ -44,8 +44,10 @@ type keyFlags struct {
 type keySite struct {
 	db     *catalogdb.DB
 	bucket objects.Bucket
+	all    pipelines.Signers // as it was when the command began
 }
 
+// open opens what the flags name, and reads the keys.
 func (f keyFlags) open(ctx context.Context) (*keySite, error) {
 	if (f.Catalog == "") != (f.Bucket == "") {
 		return nil, command.Usage("name --catalog and --bucket, or none of them and the folder of repomill up with --data")
@@ -59,7 +61,12 @@ func (f keyFlags) open(ctx context.Context) (*keySite, error) {
 		db.Close() //nolint:errcheck // nothing was done
 		return nil, command.Fault(err)
 	}
-	return &keySite{db, bucket}, nil
+	s := &keySite{db: db, bucket: bucket}
+	if s.all, err = s.signers(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
 }
 
 func (s *keySite) close() {
@@ -133,17 +140,13 @@ func (c *keyListCmd) Run(ctx context.Context, io stdio) error {
 }
 
 func (s *keySite) lines(ctx context.Context) ([]keyLine, error) {
-	all, err := s.signers(ctx)
-	if err != nil {
-		return nil, err
-	}
 	signatures, err := s.db.Signatures(ctx)
 	if err != nil {
 		return nil, command.Fault(err)
 	}
 	var lines []keyLine
-	for _, k := range all.Set.With(keys.Signing, keys.Standby, keys.Retired) {
-		l := keyLine{Fingerprint: k.Fingerprint, Role: k.Role, Since: since(k), Problem: all.Problem(k)}
+	for _, k := range s.all.Set.With(keys.Signing, keys.Standby, keys.Retired) {
+		l := keyLine{Fingerprint: k.Fingerprint, Role: k.Role, Since: since(k), Problem: s.all.Problem(k)}
 		if public, err := sign.ReadPublic([]byte(k.Public)); err == nil {
 			l.Algorithm, l.Created = public[0].Algorithm, public[0].Created
 			if end := public[0].Expires; !end.IsZero() {

@@ -55,9 +55,6 @@ func (c *keyAddCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer s.close()
-	if _, err := s.signers(ctx); err != nil {
-		return err
-	}
 	path, ok := strings.CutPrefix(cmp.Or(c.SigningKey, "file://"+c.Data+"/signing-key.asc"), "file://")
 	if !ok {
 		return command.Usage("--signing-key %s: name the file as file:///PATH", c.SigningKey)

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"repomill/pipelines"
 	"repomill/pipelines/command"
 	"repomill/publish/keys"
 )
@@ -44,30 +43,26 @@ func (c *keyPromoteCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer s.close()
-	all, err := s.signers(ctx)
-	if err != nil {
-		return err
-	}
-	k, err := all.Set.Find(c.Key)
+	k, err := s.all.Set.Find(c.Key)
 	if err == nil && k.Role == keys.Standby && !c.Force {
-		err = s.mayPromote(ctx, all, k, time.Duration(c.Overlap))
+		err = s.mayPromote(ctx, k, time.Duration(c.Overlap))
 	}
 	if err != nil {
 		return err
 	}
-	if problem := all.Problem(k); problem != "" && k.Role == keys.Standby {
+	if problem := s.all.Problem(k); problem != "" && k.Role == keys.Standby {
 		return fmt.Errorf("key %s cannot sign: %s", k.Fingerprint, problem)
 	}
 	return c.change(ctx, s, io, func(set *keys.Set) error { return set.Promote(k.Fingerprint, time.Now().UTC()) })
 }
 
 // mayPromote refuses a key that clients were not given for long enough.
-func (s *keySite) mayPromote(ctx context.Context, all pipelines.Signers, k keys.Key, overlap time.Duration) error {
+func (s *keySite) mayPromote(ctx context.Context, k keys.Key, overlap time.Duration) error {
 	if from := k.Added.Add(overlap); time.Now().Before(from) {
 		return fmt.Errorf("clients were given key %s %s ago, and many fetch keys seldom: promote it from %s on, or with --force now",
 			k.Fingerprint, time.Since(k.Added).Round(time.Minute), from.Format(time.DateOnly))
 	}
-	releases, repositories, err := s.db.CountUnsigned(ctx, all.Want)
+	releases, repositories, err := s.db.CountUnsigned(ctx, s.all.Want)
 	if err != nil {
 		return command.Fault(err)
 	}
@@ -102,13 +97,9 @@ func (c *keyRetireCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer s.close()
-	all, err := s.signers(ctx)
-	if err != nil {
-		return err
-	}
-	k, err := all.Set.Find(c.Key)
+	k, err := s.all.Set.Find(c.Key)
 	if err == nil {
-		err = s.mayRetire(ctx, all, k)
+		err = s.mayRetire(ctx, k)
 	}
 	if err != nil {
 		return err
@@ -117,12 +108,12 @@ func (c *keyRetireCmd) Run(ctx context.Context, io stdio) error {
 }
 
 // mayRetire refuses a key without which a release would have no signature, or nothing could be signed.
-func (s *keySite) mayRetire(ctx context.Context, all pipelines.Signers, k keys.Key) error {
+func (s *keySite) mayRetire(ctx context.Context, k keys.Key) error {
 	if k.Role != keys.Signing {
 		return nil
 	}
 	others := false
-	for _, f := range all.Signing {
+	for _, f := range s.all.Signing {
 		others = others || f != k.Fingerprint
 	}
 	if !others {

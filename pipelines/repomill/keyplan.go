@@ -35,12 +35,8 @@ func (c *keyStatusCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer s.close()
-	all, err := s.signers(ctx)
-	if err != nil {
-		return err
-	}
-	problems := problems(all, time.Now())
-	releases, repositories, err := s.db.CountUnsigned(ctx, all.Want)
+	problems := problems(s.all, time.Now())
+	releases, repositories, err := s.db.CountUnsigned(ctx, s.all.Want)
 	if err != nil {
 		return command.Fault(err)
 	}
@@ -53,7 +49,7 @@ func (c *keyStatusCmd) Run(ctx context.Context, io stdio) error {
 	if len(problems) > 0 {
 		return command.Exit(command.Failed)
 	}
-	fmt.Fprintf(io.out, "all is well: everything is signed by %d of %d keys\n", len(all.Signing), len(all.Set.Out()))
+	fmt.Fprintf(io.out, "all is well: everything is signed by %d of %d keys\n", len(s.all.Signing), len(s.all.Set.Out()))
 	return nil
 }
 
@@ -97,12 +93,8 @@ func (c *keyPlanCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer s.close()
-	all, err := s.signers(ctx)
-	if err != nil {
-		return err
-	}
 	overlap := time.Duration(c.Overlap)
-	signing, standby := all.Set.With(keys.Signing), all.Set.With(keys.Standby)
+	signing, standby := s.all.Set.With(keys.Signing), s.all.Set.With(keys.Standby)
 	for _, k := range signing {
 		fmt.Fprintf(io.out, "%s signs since %s\n", k.Fingerprint, since(k).Format(time.DateOnly))
 	}
