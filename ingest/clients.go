@@ -3,16 +3,27 @@ package ingest
 import (
 	"slices"
 
+	"repomill/ingest/deb"
+	"repomill/ingest/rpm"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
 
-// installable makes sure that clients of the distribution could install an RPM package: what none of them takes would
+// installable makes sure that clients of the distribution could install a package: what none of them takes would
 // be published for nobody. What a package itself must have for that is its reader's to check.
 func installable(k catalog.Package, pkg source, distro layout.Distro) error {
-	if k.Format != catalog.RPM {
-		return nil
+	switch p := pkg.(type) {
+	case *deb.Package:
+		if distro.NoZstd {
+			return p.RefuseZstd(distro.Distribution.String())
+		}
+	case *rpm.Package:
+		return installableRPM(k, p, distro)
 	}
+	return nil
+}
+
+func installableRPM(k catalog.Package, p *rpm.Package, distro layout.Distro) error {
 	if use := layout.RPMArchOf(k.Arch); use != "" {
 		return reject(catalog.UnknownArchitecture, "no RPM client takes packages of the architecture %q; build the package for %s, as RPM calls it", k.Arch, use)
 	}
@@ -20,8 +31,8 @@ func installable(k catalog.Package, pkg source, distro layout.Distro) error {
 	if layout.RPMDirOf(k.Arch) == "i386" && !i386 {
 		return reject(catalog.UnknownArchitecture, "no system of %s takes packages for 32-bit x86 (%s): it has none of that architecture, and its x86_64 systems have no libraries of it; build the package for x86_64", distro.Distribution, k.Arch)
 	}
-	if p, ok := pkg.(interface{ WeakDigests() bool }); ok && distro.StrongDigests && p.WeakDigests() {
+	if distro.StrongDigests && p.WeakDigests() {
 		return reject(catalog.BadDigest, "%s has rpm 6, which does not install this package: MD5 or SHA-1 alone vouch for its header or its payload; build it again with rpm 4.14 or later", distro.Distribution)
 	}
-	return nil
+	return p.CheckFeatures(distro.Distribution.String(), distro.RPMLacks)
 }

@@ -21,6 +21,7 @@ type body struct {
 	odd     bool                         // the current member has padding: one byte
 	data    bool                         // data.tar was seen
 	whole   bool                         // data.tar is unpacked whole
+	noZstd  string                       // the system whose dpkg does not know zstd; "" if it does
 	payload *payload                     // data.tar, while it goes by; nil before and behind it
 	running atomic.Pointer[verification] // of the payload, if it is unpacked whole
 	content int64                        // bytes of the current member that are still to be read, without its padding
@@ -169,6 +170,9 @@ func (b *body) check(m member) error {
 		return reject(catalog.Malformed, "the archive has a member %s after control.tar; rebuild the package with dpkg-deb", quote(m.name))
 	case b.data:
 		return reject(catalog.Malformed, "the archive has a second data member %s; rebuild the package with dpkg-deb", quote(m.name))
+	}
+	if m.name == "data.tar.zst" && b.noZstd != "" {
+		return noZstd(m.name, b.noZstd)
 	}
 	switch m.name {
 	case "data.tar", "data.tar.gz", "data.tar.bz2", "data.tar.xz", "data.tar.lzma", "data.tar.zst":

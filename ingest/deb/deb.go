@@ -44,6 +44,7 @@ const (
 type Package struct {
 	identity catalog.Package
 	fields   fields
+	control  string // name of the control member
 	body     *body
 	signed   [][]byte // the contents of the first members, of which a signature is; nil once Body was called
 }
@@ -56,7 +57,7 @@ func Peek(r io.Reader) (*Package, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Package{body: &body{r: r, head: h.read, offset: int64(len(h.read)), members: h.members, origin: h.origin}, signed: [][]byte{h.version, packed}}
+	p := &Package{control: name, body: &body{r: r, head: h.read, offset: int64(len(h.read)), members: h.members, origin: h.origin}, signed: [][]byte{h.version, packed}}
 	if err := guard(func() error { return p.parse(name, packed) }); err != nil {
 		return nil, err
 	}
@@ -104,6 +105,20 @@ func (p *Package) Body() io.Reader {
 
 // VerifyWhole has the body unpack data.tar to its end and reject what dpkg could not. It is called before Body is read.
 func (p *Package) VerifyWhole() { p.body.whole = true }
+
+// RefuseZstd rejects a package that is compressed with zstd, for a system whose dpkg does not know it: at once if its
+// control member is, or while the body is read. It is called before.
+func (p *Package) RefuseZstd(system string) error {
+	p.body.noZstd = system
+	if strings.HasSuffix(p.control, ".zst") {
+		return noZstd(p.control, system)
+	}
+	return nil
+}
+
+func noZstd(member, system string) error {
+	return reject(catalog.Unsupported, "%s is compressed with zstd, which the dpkg of %s cannot unpack; build the package with dpkg-deb -Zxz", member, system)
+}
 
 // Close ends what a body runs beside itself that was not read to its end. It may be called while Body is read, and
 // is called for every Package.

@@ -24,6 +24,7 @@ type header struct {
 	files                                        *fileList
 	provides, requires, conflicts, obsoletes     []dependency
 	suggests, enhances, recommends, supplements  []dependency
+	features                                     []string // of rpm, that the package requires: NAME of rpmlib(NAME)
 	changes                                      []change // oldest first
 }
 

@@ -15,7 +15,7 @@ func filterRequires(h *header, deps []dependency) (required, recommended []depen
 	for _, d := range deps {
 		prior, again := last[d.name]
 		switch {
-		case strings.HasPrefix(d.name, "rpmlib("), provided[d.key()], paths[d.name]:
+		case strings.HasPrefix(d.name, featurePrefix), provided[d.key()], paths[d.name]:
 		case again && prior.key() == d.key() && prior.pre() == d.pre():
 		case d.sense&senseMissingOK != 0:
 			recommended = append(recommended, d)

@@ -22,6 +22,8 @@ type Package struct {
 	claim  payloadClaim
 	weak   bool
 
+	compressor string // of the payload, as its tag has it; "" if there is none
+
 	signings signings
 	pending  []pendingSignature // that Body judges
 }
@@ -62,7 +64,7 @@ func Peek(r io.Reader) (*Package, error) {
 	if err := checkVouched(signature, main); err != nil {
 		return nil, err
 	}
-	return &Package{header: h, head: [][]byte{head.bytes(), s.bytes()}, rest: r, claim: claim, weak: !strong(signature, main),
+	return &Package{header: h, head: [][]byte{head.bytes(), s.bytes()}, rest: r, claim: claim, weak: !strong(signature, main), compressor: main.text(tagPayloadCompressor),
 		signings: readSignings(signature, main)}, nil
 }
 

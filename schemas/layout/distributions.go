@@ -25,11 +25,16 @@ type Distro struct {
 	Client        Client
 	Aliases       []string // other names of it, os/version: quoted in rejections, never accepted
 
+	// DEB only.
+	NoZstd bool // its dpkg, before 1.21.18, cannot unpack zstd. Ubuntu's can, from xenial on
+
 	// RPM only.
-	Multilib      bool // its x86_64 systems install packages for 32-bit x86 too, and want them in their own directory
-	I386          bool // it has systems of 32-bit x86, which read the directory i386
-	StrongDigests bool // its rpm, 6 or later, installs no package that has digests of MD5 and SHA-1 alone
-	RSAOnly       bool // its rpm, 4.11, knows no signatures but those of RSA, and of DSA
+	Multilib bool // its x86_64 systems install packages for 32-bit x86 too, and want them in their own directory
+	I386     bool // it has systems of 32-bit x86, which read the directory i386
+
+	RPM           string // version of its rpm, as "4.11", where that decides what it reads
+	StrongDigests bool   // its rpm, 6 or later, installs no package that has digests of MD5 and SHA-1 alone
+	RSAOnly       bool   // its rpm, 4.11, knows no signatures but those of RSA, and of DSA
 }
 
 // A Client is the program with which systems of a distribution install packages.
@@ -58,10 +63,10 @@ type jsonDistro struct {
 	Client        Client         `json:"client"`        // omitted: "apt" or "dnf"
 	Aliases       []string       `json:"aliases"`
 
-	Multilib      bool `json:"multilib"` // these have the meaning that Distro says, and are for RPM
-	I386          bool `json:"i386"`
-	StrongDigests bool `json:"strong_digests"`
-	RSAOnly       bool `json:"rsa_only"`
+	NoZstd   bool   `json:"no_zstd"`  // for DEB, with the meaning that Distro says
+	Multilib bool   `json:"multilib"` // these are for RPM
+	I386     bool   `json:"i386"`
+	RPM      string `json:"rpm"` // version of its rpm, as "4.11"; may be omitted from 4.14 on, before 6
 }
 
 // DefaultTable returns the built-in distributions.
@@ -101,8 +106,12 @@ func (t *Table) Extend(r io.Reader) error {
 
 func (e jsonDistro) distro() (Distro, error) {
 	os, version, ok := strings.Cut(e.Name, "/")
+	rpm, err := parseRPMVersion(e.RPM)
+	if err != nil {
+		return Distro{}, err
+	}
 	d := Distro{Distribution: catalog.Distribution{OS: os, Version: version}, Format: e.Format, Client: e.Client, Aliases: e.Aliases,
-		Multilib: e.Multilib, I386: e.I386, StrongDigests: e.StrongDigests, RSAOnly: e.RSAOnly}
+		NoZstd: e.NoZstd, Multilib: e.Multilib, I386: e.I386, RPM: e.RPM, StrongDigests: rpm.major >= 6, RSAOnly: rpm.before(rpmVersion{4, 12})}
 	if rej := checkDistributionName(d.Distribution); !ok || rej != nil {
 		return d, fmt.Errorf("name must be os/version in lower case")
 	}
@@ -110,8 +119,10 @@ func (e jsonDistro) distro() (Distro, error) {
 	switch {
 	case e.Format != catalog.DEB && e.Format != catalog.RPM:
 		return d, fmt.Errorf("format must be %q or %q", catalog.DEB, catalog.RPM)
-	case e.Format == catalog.DEB && (e.Multilib || e.I386 || e.StrongDigests || e.RSAOnly):
-		return d, fmt.Errorf("multilib, i386, strong_digests and rsa_only are for rpm distributions only")
+	case e.Format == catalog.DEB && (e.Multilib || e.I386 || e.RPM != ""):
+		return d, fmt.Errorf("multilib, i386 and rpm are for rpm distributions only")
+	case e.Format == catalog.RPM && e.NoZstd:
+		return d, fmt.Errorf("no_zstd is for deb distributions only; the version of rpm says that of rpm")
 	case len(d.Architectures) == 0 && e.Format == catalog.DEB:
 		d.Architectures = []string{"amd64", "arm64"}
 	case len(d.Architectures) == 0:

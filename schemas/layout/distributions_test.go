@@ -45,9 +45,9 @@ func TestLookup(t *testing.T) {
 // What the clients of a distribution do, by distributions that differ.
 func TestClientsOfRPMDistributions(t *testing.T) {
 	table := layout.DefaultTable()
-	type facts struct{ multilib, i386, strongDigests, rsaOnly bool }
+	type facts struct{ multilib, i386, strongDigests, rsaOnly, noZstd, noRich bool }
 	for name, want := range map[string]facts{
-		"el/7":                {multilib: true, i386: true, rsaOnly: true},
+		"el/7":                {multilib: true, i386: true, rsaOnly: true, noZstd: true, noRich: true},
 		"el/8":                {multilib: true},
 		"el/9":                {multilib: true},
 		"el/10":               {},
@@ -55,12 +55,12 @@ func TestClientsOfRPMDistributions(t *testing.T) {
 		"fedora/42":           {multilib: true},
 		"fedora/43":           {multilib: true, strongDigests: true},
 		"fedora/rawhide":      {multilib: true, strongDigests: true},
-		"amazon/2":            {multilib: true, rsaOnly: true},
+		"amazon/2":            {multilib: true, rsaOnly: true, noZstd: true, noRich: true},
 		"amazon/2023":         {},
 		"opensuse/15.6":       {multilib: true},
 		"opensuse/16.0":       {},
 		"opensuse/tumbleweed": {multilib: true, i386: true},
-		"sles/12.5":           {multilib: true, rsaOnly: true},
+		"sles/12.5":           {multilib: true, rsaOnly: true, noZstd: true, noRich: true},
 		"sles/15.6":           {multilib: true},
 		"rpm_any/rpm_any":     {multilib: true, i386: true},
 	} {
@@ -68,7 +68,7 @@ func TestClientsOfRPMDistributions(t *testing.T) {
 		if rej != nil {
 			t.Fatal(rej)
 		}
-		if got := (facts{d.Multilib, d.I386, d.StrongDigests, d.RSAOnly}); got != want {
+		if got := (facts{d.Multilib, d.I386, d.StrongDigests, d.RSAOnly, d.RPMLacks("PayloadIsZstd"), d.RPMLacks("RichDependencies")}); got != want {
 			t.Errorf("%s: got %+v, want %+v", name, got, want)
 		}
 	}
@@ -181,6 +181,10 @@ func TestExtendRefuses(t *testing.T) {
 		{"an unknown format", `[{"name": "a/1", "format": "apk"}]`, `format must be "deb" or "rpm"`},
 		{"a client of the other format", `[{"name": "a/1", "format": "rpm", "client": "apt"}]`, "client of a rpm distribution must be one of"},
 		{"what only rpm distributions have", `[{"name": "a/1", "format": "deb", "multilib": true}]`, "for rpm distributions only"},
+		{"zstd for an rpm distribution", `[{"name": "a/1", "format": "rpm", "no_zstd": true}]`, "no_zstd is for deb distributions only"},
+		{"the rpm of a deb distribution", `[{"name": "a/1", "format": "deb", "rpm": "4.11"}]`, "for rpm distributions only"},
+		{"a version of rpm in three parts", `[{"name": "a/1", "format": "rpm", "rpm": "4.11.3"}]`, "should be its version as MAJOR.MINOR"},
+		{"a version of rpm in one part", `[{"name": "a/1", "format": "rpm", "rpm": "6"}]`, "should be its version as MAJOR.MINOR"},
 		{"all as architecture", `[{"name": "a/1", "format": "deb", "architectures": ["all"]}]`, `architecture "all" is not allowed`},
 		{"noarch as architecture", `[{"name": "a/1", "format": "rpm", "architectures": ["noarch"]}]`, `architecture "noarch" is not allowed`},
 		{"an architecture with a slash", `[{"name": "a/1", "format": "rpm", "architectures": ["x/y"]}]`, `architecture "x/y" is not allowed`},
