@@ -1,4 +1,4 @@
-// Package repomill_test checks that imports point down (design.md section 2, style.md section 1).
+// Package repomill_test checks that imports point down, and that the documents that comments cite exist.
 package repomill_test
 
 import (

@@ -13,7 +13,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// attempt is one run of the protocol (spec: publish, section 3). The order of its first steps is what
+// attempt is one run of the protocol (PROTOCOL.md, "One release"). The order of its first steps is what
 // makes the swap safe: the pointer is read before the rows, and replaced only if it is still that one.
 func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (outcome, error) {
 	f := formatOf(r)

@@ -1,5 +1,5 @@
 // Package publish puts one release onto a bucket: immutable files first, the pointer last, so that a
-// reader never sees a mixture (spec: publish, section 3). It reads releases back for a catalog that lost
+// reader never sees a mixture (PROTOCOL.md, "One release"). It reads releases back for a catalog that lost
 // history, and removes what no client needs any more.
 package publish
 

@@ -75,7 +75,7 @@ type CollectorConfig struct {
 	Log       *slog.Logger
 }
 
-// A Collector removes what nobody needs any more (spec: publish, section 4). Whatever a pointer named in
+// A Collector removes what nobody needs any more (PROTOCOL.md, "Collection"). Whatever a pointer named in
 // the last retention period stays, and so does every package file that a row names. Time is the store's.
 //
 // Its methods may be called concurrently, and by several processes. A crash in the middle of any is harmless.

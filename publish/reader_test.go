@@ -23,7 +23,7 @@ import (
 // signature, the indexes by their digests, the package files.
 //
 // It does not read plain-named Debian indexes. A client without by-hash has a window between InRelease
-// and these, in which they do not match (spec: publish, section 3).
+// and these, in which they do not match (PROTOCOL.md, "Pair files").
 type client struct {
 	w    *world
 	keys sign.Keyring

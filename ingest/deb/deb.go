@@ -129,7 +129,8 @@ func (p *Package) Close() error {
 
 // Describe sets c.Stanza. The caller has set the Identity, Distribution, Component and File of c. The stanza
 // has the fields of the control file, in order and unchanged, but for those that only a repository can
-// know: it ends with the Filename, Size, MD5sum (if c has one) and SHA256 of c (spec: deb, section 4).
+// know: it ends with the Filename, Size, MD5sum (if c has one) and SHA256 of c
+// (DebianRepository/Format, "Packages" indices).
 func (p *Package) Describe(c *catalog.Package) error {
 	if c.Name != p.identity.Name || c.Version != p.identity.Version || c.Arch != p.identity.Arch {
 		return fmt.Errorf("describe %s %s %s: it is not %s %s %s", c.Name, c.Version, c.Arch, p.identity.Name, p.identity.Version, p.identity.Arch)

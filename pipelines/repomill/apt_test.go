@@ -149,7 +149,7 @@ func otherKey(t *testing.T) string {
 	return string(key.Public())
 }
 
-// apt compares times of whole seconds: two publishes within one would hide the second (deb.md, section 5).
+// apt compares times of whole seconds: two publishes within one would hide the second (publish/PROTOCOL.md, "Clocks").
 func TestAptSeesEveryPublish(t *testing.T) {
 	t.Parallel()
 	s := shared(t)

@@ -13,7 +13,7 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// A Release is the content of a Release file (spec: deb, section 2).
+// A Release is the content of a Release file (Debian's DebianRepository/Format, "Release" files).
 type Release struct {
 	Origin, Label string // immutable: apt refuses a change
 	Codename      string // the suite, too

@@ -13,7 +13,7 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// A Repomd is the content of repomd.xml (spec: rpm, section 1).
+// A Repomd is the content of repomd.xml (as createrepo_c writes it).
 type Repomd struct {
 	Revision catalog.Revision
 	Date     time.Time

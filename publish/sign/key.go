@@ -79,7 +79,7 @@ func subkey(s *openpgp.Subkey) certKey {
 // endOfTime is after every revocation: a key that was ever revoked stays so.
 var endOfTime = time.Unix(1<<40, 0)
 
-// weakKey says why clients refuse keys of this kind, or nothing (deb.md, section 6).
+// weakKey says why clients refuse keys of this kind, or nothing.
 func weakKey(k *packet.PublicKey) error {
 	if k.Version != 4 {
 		return fmt.Errorf("it is an OpenPGP key of version %d; gpgv and rpm read version 4", k.Version)

@@ -9,7 +9,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// spec: publish, section 5
+// serve/CONTRACT.md, "Caching of objects"
 func TestObjectOf(t *testing.T) {
 	const (
 		pointer   = "public, max-age=30, s-maxage=30, must-revalidate"

@@ -16,7 +16,7 @@ type Ref struct {
 
 // Parse reads a public path, decoded once and without the leading slash, and returns the object key
 // that it refers to. Besides the keys themselves it accepts GitLab's layout of 2026, which has the
-// codename in the base URL (spec: contract, section 1):
+// codename in the base URL (serve/CONTRACT.md, "Paths"):
 //
 //	owner/name/os/codename/dists/codename/... is owner/name/os/dists/codename/...
 //	owner/name/os/codename/pool/codename/component/... is owner/name/os/pool/codename/component/...

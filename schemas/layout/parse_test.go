@@ -51,7 +51,7 @@ func TestParseKeepsPublishedKeys(t *testing.T) {
 	}
 }
 
-// GitLab's layout of 2026 has the codename in the base URL (spec: contract, section 1).
+// GitLab's layout of 2026 has the codename in the base URL (serve/CONTRACT.md, "Paths").
 func TestParseAliases(t *testing.T) {
 	for _, tt := range []struct{ name, path, want string }{
 		{"Release files", "acme/tools/ubuntu/jammy/dists/jammy/InRelease", "acme/tools/ubuntu/dists/jammy/InRelease"},

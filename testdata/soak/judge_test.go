@@ -57,7 +57,7 @@ func (j *judge) total() (n int) {
 	return n
 }
 
-// pairWindow is how long after a restart files beside a pointer may not fit it (publish.md section 3).
+// pairWindow is how long after a restart files beside a pointer may not fit it (publish/PROTOCOL.md, "Pair files").
 const pairWindow = 5 * time.Second
 
 // pairs judges the files beside a pointer, or beside several, that somebody reads again and again: which are torn now,

@@ -156,7 +156,7 @@ func (r *reader) newView(ctx context.Context, release catalog.Release, body []by
 	return v, nil
 }
 
-// compare judges how one pointer follows another: revision and date rise strictly (publish.md sections 2 and 7).
+// compare judges how one pointer follows another: revision and date rise strictly (I2 of publish/PROTOCOL.md, "Invariants").
 func (r *reader) compare(release catalog.Release, last, next *view) {
 	switch {
 	case last == nil:
