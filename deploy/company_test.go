@@ -37,14 +37,24 @@ import (
 	"repomill/testdata/s3test"
 )
 
-func TestMain(m *testing.M) { os.Exit(mysqltest.Main(m)) }
+func TestMain(m *testing.M) {
+	code := mysqltest.Main(m)
+	os.RemoveAll(programsDir) //nolint:errcheck // a temporary folder
+	os.Exit(code)
+}
 
-// programs builds the two binaries into a folder that lasts as long as the tests.
+// programsDir is where programs builds.
+var programsDir string
+
+// programs builds the programs into a folder that lasts as long as the tests.
 var programs = sync.OnceValues(func() (dir string, err error) {
 	if dir, err = os.MkdirTemp("", "repomill-deploy-"); err != nil {
 		return "", err
 	}
-	for name, pkg := range map[string]string{"repomill": "../pipelines/repomill", "repomill-resolver": "../serve/resolver"} {
+	programsDir = dir
+	for name, pkg := range map[string]string{
+		"repomill": "../pipelines/repomill", "repomill-resolver": "../serve/resolver", "repomill-beam": "../pipelines/repomill-beam",
+	} {
 		if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, name), pkg).CombinedOutput(); err != nil {
 			return "", fmt.Errorf("build %s: %w\n%s", pkg, err, out)
 		}

@@ -1,0 +1,79 @@
+package deploy_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "rewrite commands.md")
+
+const aboutCommands = `# Commands
+
+The pages of --help of the three programs. This file is generated: ` + "`go test ./deploy -run CommandsDocument -update`" + ` writes it.
+`
+
+// commands.md is what the programs print.
+func TestCommandsDocument(t *testing.T) {
+	t.Parallel()
+	bin, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc bytes.Buffer
+	doc.WriteString(aboutCommands)
+	for _, program := range []string{"repomill", "repomill-resolver", "repomill-beam"} {
+		overview := help(t, bin, program)
+		fmt.Fprintf(&doc, "\n## %s\n\n```\n%s```\n", program, overview)
+		for _, name := range commandsOf(overview) {
+			fmt.Fprintf(&doc, "\n### %s %s\n\n```\n%s```\n", program, name, help(t, bin, program, strings.Fields(name)...))
+		}
+	}
+	const file = "commands.md"
+	if *update {
+		if err := os.WriteFile(file, doc.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(doc.String(), string(got)); diff != "" {
+		t.Errorf("%s is not what the programs say; write it with -update (-programs +file):\n%s", file, diff)
+	}
+}
+
+// help returns a page of help, 80 columns wide.
+func help(t *testing.T, bin, program string, command ...string) string {
+	t.Helper()
+	cmd := exec.Command(filepath.Join(bin, program), append(command, "--help")...)
+	cmd.Env = append(os.Environ(), "COLUMNS=80")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %v --help: %v\n%s", program, command, err, out)
+	}
+	return string(out)
+}
+
+// commandLine is a line of an overview that names a command, not one that goes on with its description.
+var commandLine = regexp.MustCompile(`^  ([a-z]+(?: [a-z]+)*)(?:  .*)?$`)
+
+// commandsOf returns the commands that a program's help lists.
+func commandsOf(overview string) (names []string) {
+	_, list, _ := strings.Cut(overview, "\nCommands:\n")
+	for line := range strings.Lines(list) {
+		if m := commandLine.FindStringSubmatch(strings.TrimRight(line, "\n")); m != nil {
+			names = append(names, m[1])
+		}
+	}
+	return names
+}
