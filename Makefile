@@ -13,6 +13,9 @@ FUZZTIME ?= 30s
 KILLS ?= 500
 # -versus.full measures at the sizes that README tells, in about an hour; without it, in minutes.
 VERSUS ?=
+# Programs are built without symbols and paths of this machine, which are a third of them, and say which revision they are
+# where there is one to say.
+STRIPPED = -buildvcs=auto -trimpath -ldflags "-s -w"
 # Worker binaries are built without cgo; so is what we test, but for the race detector.
 export CGO_ENABLED = 0
 # Where deploy/install-test-tools unpacks what cannot be installed.
@@ -34,13 +37,12 @@ run: build
 	bin/repomill up --data ./data
 
 build: go-version
-	$(GO) build -buildvcs=auto -o bin/repomill ./pipelines/repomill
-	$(GO) build -buildvcs=auto -o bin/repomill-resolver ./serve/resolver
+	$(GO) build $(STRIPPED) -o bin/repomill ./pipelines/repomill
+	$(GO) build $(STRIPPED) -o bin/repomill-resolver ./serve/resolver
 
-# -buildvcs: a program says which revision it is. Without a repository or git there is none to say.
 # The command that submits jobs to Flink and Dataflow links their runners: building it takes longer.
 bin/repomill-beam: go-version
-	$(GO) build -buildvcs=auto -o $@ ./pipelines/repomill-beam
+	$(GO) build $(STRIPPED) -o $@ ./pipelines/repomill-beam
 
 # The version that go.mod asks for, checked before the compiler says it in other words.
 go-version:
@@ -73,6 +75,7 @@ lint: go-version
 	if [ -n "$$unformatted" ]; then echo "run gofmt -w on: $$unformatted" >&2; exit 1; fi
 	$(GO) vet $(PACKAGES)
 	$(GO) tool staticcheck $(PACKAGES)
+	$(GO) mod tidy -diff
 	@deploy/govulncheck
 
 race:
