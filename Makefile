@@ -11,7 +11,7 @@
 GO ?= go
 FUZZTIME ?= 30s
 KILLS ?= 500
-# -versus.full measures at the sizes that README tells, in about an hour; without it, in minutes.
+# -versus.full measures at the sizes of testdata/versus/RESULTS.md, in about an hour; without it, in minutes.
 VERSUS ?=
 # Programs are built without symbols and paths of this machine, which are a third of them, and say which revision they are
 # where there is one to say.

@@ -16,20 +16,27 @@ import (
 
 var update = flag.Bool("update", false, "rewrite commands.md")
 
-const aboutCommands = `# Commands
+// generatedBelow ends the part of commands.md that is written by hand.
+const generatedBelow = "<!-- generated below this line: go test ./deploy -run CommandsDocument -update -->\n"
 
-The pages of --help of the three programs. This file is generated: ` + "`go test ./deploy -run CommandsDocument -update`" + ` writes it.
-`
-
-// commands.md is what the programs print.
+// The pages of commands.md are what the programs print.
 func TestCommandsDocument(t *testing.T) {
 	t.Parallel()
 	bin, err := programs()
 	if err != nil {
 		t.Fatal(err)
 	}
+	const file = "commands.md"
+	written, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byHand, _, found := strings.Cut(string(written), generatedBelow)
+	if !found {
+		t.Fatalf("%s has no line %q", file, generatedBelow)
+	}
 	var doc bytes.Buffer
-	doc.WriteString(aboutCommands)
+	doc.WriteString(byHand + generatedBelow)
 	for _, program := range []string{"repomill", "repomill-resolver", "repomill-beam"} {
 		overview := help(t, bin, program)
 		fmt.Fprintf(&doc, "\n## %s\n\n```\n%s```\n", program, overview)
@@ -37,17 +44,13 @@ func TestCommandsDocument(t *testing.T) {
 			fmt.Fprintf(&doc, "\n### %s %s\n\n```\n%s```\n", program, name, help(t, bin, program, strings.Fields(name)...))
 		}
 	}
-	const file = "commands.md"
 	if *update {
 		if err := os.WriteFile(file, doc.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
 		}
+		return
 	}
-	got, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(doc.String(), string(got)); diff != "" {
+	if diff := cmp.Diff(doc.String(), string(written)); diff != "" {
 		t.Errorf("%s is not what the programs say; write it with -update (-programs +file):\n%s", file, diff)
 	}
 }

@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	full   = flag.Bool("versus.full", false, "measure at the sizes that README tells")
+	full   = flag.Bool("versus.full", false, "measure at the sizes of RESULTS.md")
 	runs   = flag.Int("versus.runs", 3, "take the median of so many")
 	n      = flag.Int("versus.n", 0, "packages in a repository; default 1,000, or 20,000 with -versus.full")
 	rows   = flag.String("versus.rows", "", "packages in repositories that are rows only, such as 100000,1000000; default 5000, or 100000 with -versus.full")
