@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"repomill/publish/render"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -116,17 +117,17 @@ func (p *Publisher) replace(ctx context.Context, f format, snap *catalogdb.Snaps
 	if err != nil {
 		return 0, err
 	}
-	defer p.renderings.put(snap.Release, rd)
+	defer p.renderings.Put(snap.Release, rd)
 	date := nextDate(old)
 	d := draw(f, snap, rd, date, p.keys.Load().hints())
 	defer func() { d.close() }()
-	if err := d.listYanked(ctx, p.renderings.dir, snap); err != nil {
+	if err := d.listYanked(ctx, p.renderings.Dir, snap); err != nil {
 		return d.packages, err
 	}
 	snap.Close() //nolint:errcheck // a read; writing to a distant store may take long
 	// A crash from here on leaves index files that nothing refers to. The next run writes the same ones again.
 	live := old.live()
-	aged, err := p.createIndexes(ctx, d.stored(), live, rd.closed)
+	aged, err := p.createIndexes(ctx, d.stored(), live, rd.Fetched())
 	if err != nil {
 		return 0, err
 	}
@@ -148,12 +149,12 @@ func (p *Publisher) replace(ctx context.Context, f format, snap *catalogdb.Snaps
 }
 
 // render makes the indexes of a snapshot. The caller gives the rendering back.
-func (p *Publisher) render(ctx context.Context, f format, snap *catalogdb.Snapshot) (*rendering, error) {
+func (p *Publisher) render(ctx context.Context, f format, snap *catalogdb.Snapshot) (*render.Rendering, error) {
 	plan, err := f.plan(snap)
 	if err != nil {
 		return nil, err
 	}
-	return p.renderings.render(ctx, plan, snap, p.ensureCopies(ctx, snap))
+	return p.renderings.Render(ctx, plan, snap, p.ensureCopies(ctx, snap))
 }
 
 // commitLimit bounds the time of a commit, which goes on when its caller gives up.

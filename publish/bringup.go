@@ -55,11 +55,9 @@ func (p *Publisher) redraw(ctx context.Context, r catalog.Release, at catalog.Re
 	if err != nil || !drawn {
 		return err
 	}
-	if rd := p.renderings.take(r); rd != nil {
-		if rd.revision == at {
-			rd.revision, rd.epoch = pair, rd.epoch+1
-		}
-		p.renderings.put(r, rd)
+	if rd := p.renderings.Take(r); rd != nil {
+		rd.Reissue(at, pair)
+		p.renderings.Put(r, rd)
 	}
 	if m.prepared != nil {
 		again := *m.prepared
@@ -83,7 +81,7 @@ func (p *Publisher) compareAgain(ctx context.Context, f format, r catalog.Releas
 	if err != nil {
 		return old, revision, false, err
 	}
-	defer p.renderings.put(r, rd)
+	defer p.renderings.Put(r, rd)
 	return old, snap.Revision, !bytes.Equal(f.text(old.body), f.pointer(snap, rd, old.revision, old.date, old.hints)), nil
 }
 

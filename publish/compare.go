@@ -4,26 +4,27 @@ import (
 	"bytes"
 	"context"
 
+	"repomill/publish/render"
 	"repomill/schemas/catalogdb"
 )
 
 // compare says how a rendering differs from what is published.
-func (p *Publisher) compare(ctx context.Context, f format, old published, snap *catalogdb.Snapshot, rd *rendering, seen identities, res *Reindexed) {
-	res.Packages, res.Revision = rd.packages, old.revision
+func (p *Publisher) compare(ctx context.Context, f format, old published, snap *catalogdb.Snapshot, rd *render.Rendering, seen identities, res *Reindexed) {
+	res.Packages, res.Revision = rd.Packages, old.revision
 	published := map[string]ManifestObject{}
 	for _, x := range old.indexes {
 		published[x.name] = x.packed
 	}
-	for _, x := range rd.indexes {
-		if was := published[x.name]; was.SHA256 != x.packed.sha256 || was.Size != x.packed.size {
-			res.Files = append(res.Files, x.name)
-			res.Bytes += x.packed.size
+	for _, x := range rd.Indexes {
+		if was := published[x.Name]; was.SHA256 != x.Packed.SHA256 || was.Size != x.Packed.Size {
+			res.Files = append(res.Files, x.Name)
+			res.Bytes += x.Packed.Size
 		}
 	}
 	res.Different = !old.exists || !bytes.Equal(f.text(old.body), f.pointer(snap, rd, old.revision, old.date, old.hints))
 	switch {
 	case !old.exists:
-		res.Added = rd.packages
+		res.Added = rd.Packages
 	case len(res.Files) > 0:
 		var err error
 		if res.Added, res.Removed, err = p.difference(ctx, old, seen); err != nil {

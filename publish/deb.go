@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"repomill/publish/apt"
+	"repomill/publish/render"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -59,25 +60,25 @@ func architectures(ds catalog.DistributionSettings) []string {
 }
 
 // plan puts a package into the index of its architecture or, for "all", into every one.
-func (debFormat) plan(snap *catalogdb.Snapshot) (plan, error) {
+func (debFormat) plan(snap *catalogdb.Snapshot) (render.Plan, error) {
 	ds, ok := snap.Settings.Find(snap.Release.Distribution)
 	if !ok {
-		return plan{}, fmt.Errorf("repository %s has no distribution %s", snap.Release.Repository, snap.Release.Distribution)
+		return render.Plan{}, fmt.Errorf("repository %s has no distribution %s", snap.Release.Repository, snap.Release.Distribution)
 	}
-	p := plan{
-		ending: "\n",
-		head:   func(int, int) []byte { return nil },
-		tail:   func(int) []byte { return nil },
+	p := render.Plan{
+		Ending: "\n",
+		Head:   func(int, int) []byte { return nil },
+		Tail:   func(int) []byte { return nil },
 	}
 	places := shelves(ds)
 	for _, s := range places {
-		x := planned{name: s.name(), component: s.component, arches: []string{s.arch}}
+		x := render.Planned{Name: s.name(), Component: s.component, Arches: []string{s.arch}}
 		if s.arch != all && s.arch != source {
-			x.arches = append(x.arches, all)
+			x.Arches = append(x.Arches, all)
 		}
-		p.indexes = append(p.indexes, x)
+		p.Indexes = append(p.Indexes, x)
 	}
-	p.total = func(counts []int) (n int) {
+	p.Total = func(counts []int) (n int) {
 		everywhere := map[string]int{} // packages of "all", by component
 		for i, s := range places {
 			if s.arch == all {
@@ -95,22 +96,22 @@ func (debFormat) plan(snap *catalogdb.Snapshot) (plan, error) {
 	return p, nil
 }
 
-func (debFormat) pointer(snap *catalogdb.Snapshot, rd *rendering, revision catalog.Revision, date time.Time, _ []string) []byte {
+func (debFormat) pointer(snap *catalogdb.Snapshot, rd *render.Rendering, revision catalog.Revision, date time.Time, _ []string) []byte {
 	ds, _ := snap.Settings.Find(snap.Release.Distribution)
 	rel := apt.Release{
 		Origin: snap.Settings.Origin, Label: snap.Settings.Label, Codename: snap.Release.Distribution.Version,
 		Date: date, Revision: revision, Architectures: architectures(ds), Components: ds.Components,
 	}
 	// The uncompressed indexes are listed for apt, which verifies what it has decompressed, and not stored.
-	for _, x := range rd.indexes {
+	for _, x := range rd.Indexes {
 		rel.Files = append(rel.Files,
-			apt.File{Path: x.name, Size: x.plain.size, SHA256: x.plain.sha256},
-			apt.File{Path: x.name + ".gz", Size: x.packed.size, SHA256: x.packed.sha256})
+			apt.File{Path: x.Name, Size: x.Plain.Size, SHA256: x.Plain.SHA256},
+			apt.File{Path: x.Name + ".gz", Size: x.Packed.Size, SHA256: x.Packed.SHA256})
 	}
 	return rel.Render()
 }
 
-func (debFormat) file(r catalog.Release, x *index) indexFile {
-	plain := layout.DebDir(r) + "/" + x.name + ".gz"
-	return indexFile{key: layout.ByHashKey(plain, x.packed.sha256), plain: plain, index: x}
+func (debFormat) file(r catalog.Release, x *render.Index) indexFile {
+	plain := layout.DebDir(r) + "/" + x.Name + ".gz"
+	return indexFile{key: layout.ByHashKey(plain, x.Packed.SHA256), plain: plain, index: x}
 }

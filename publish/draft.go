@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"repomill/publish/render"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -20,15 +21,16 @@ type draft struct {
 	revision catalog.Revision
 	date     time.Time
 	indexes  []indexFile
-	yanked   []indexFile // the list of withdrawn packages, if there are any
-	pointer  []byte      // unsigned
+	yanked   []indexFile       // the list of withdrawn packages, if there are any
+	list     *render.Rendering // which has its bytes
+	pointer  []byte            // unsigned
 	packages int
 }
 
 // draw makes a draft of a rendering.
-func draw(f format, snap *catalogdb.Snapshot, rd *rendering, date time.Time, hints []string) draft {
-	d := draft{release: snap.Release, revision: snap.Revision, date: date, packages: rd.packages}
-	for _, x := range rd.indexes {
+func draw(f format, snap *catalogdb.Snapshot, rd *render.Rendering, date time.Time, hints []string) draft {
+	d := draft{release: snap.Release, revision: snap.Revision, date: date, packages: rd.Packages}
+	for _, x := range rd.Indexes {
 		d.indexes = append(d.indexes, f.file(snap.Release, x))
 	}
 	d.pointer = f.pointer(snap, rd, snap.Revision, date, hints)
@@ -38,10 +40,10 @@ func draw(f format, snap *catalogdb.Snapshot, rd *rendering, date time.Time, hin
 // stored returns all files that are stored under content names.
 func (d draft) stored() []indexFile { return slices.Concat(d.indexes, d.yanked) }
 
-// close gives up what a draft has beside the rendering that it was made of.
+// close releases the list of withdrawn packages.
 func (d draft) close() {
-	for _, x := range d.yanked {
-		x.index.spool.close()
+	if d.list != nil {
+		d.list.Close()
 	}
 }
 
@@ -49,12 +51,12 @@ func (d draft) close() {
 type indexFile struct {
 	key   string
 	plain string
-	index *index
+	index *render.Index
 }
 
 // object returns a finished index as a manifest has it.
 func (x indexFile) object() ManifestObject {
-	return ManifestObject{Key: x.key, Size: x.index.packed.size, SHA256: x.index.packed.sha256}
+	return ManifestObject{Key: x.key, Size: x.index.Packed.Size, SHA256: x.index.Packed.SHA256}
 }
 
 // A signed release is a pointer with the files beside it.
@@ -68,13 +70,13 @@ type signed struct {
 type pairFile struct {
 	key       string
 	body      []byte
-	index     *index // instead of body
-	immutable string // key of the index's copy under its content name
+	index     *render.Index // instead of body
+	immutable string        // key of the index's copy under its content name
 }
 
 func (o pairFile) reader() io.Reader {
 	if o.index != nil {
-		return o.index.body()
+		return o.index.Body()
 	}
 	return bytes.NewReader(o.body)
 }
@@ -115,11 +117,11 @@ func (p *Publisher) stored(ctx context.Context, x indexFile, live bool) (bool, e
 	if errors.Is(err, ErrNotExist) {
 		return false, nil
 	}
-	return err == nil && meta.Size == x.index.packed.size && (live || meta.Now.Sub(meta.Modified) < maxAge), err
+	return err == nil && meta.Size == x.index.Packed.Size && (live || meta.Now.Sub(meta.Modified) < maxAge), err
 }
 
 func (p *Publisher) createIndex(ctx context.Context, x indexFile) (aged bool, err error) {
-	err = p.bucket.Create(ctx, layout.ObjectOf(x.key), x.index.body())
+	err = p.bucket.Create(ctx, layout.ObjectOf(x.key), x.index.Body())
 	if err != nil && !errors.Is(err, ErrExists) {
 		return false, err
 	}
@@ -127,12 +129,12 @@ func (p *Publisher) createIndex(ctx context.Context, x indexFile) (aged bool, er
 	if err != nil {
 		return false, fmt.Errorf("check what was written: %w", err)
 	}
-	if meta.Size != x.index.packed.size {
-		return false, fmt.Errorf("check what was written: %s has %d bytes, not %d: remove it and publish again", x.key, meta.Size, x.index.packed.size)
+	if meta.Size != x.index.Packed.Size {
+		return false, fmt.Errorf("check what was written: %s has %d bytes, not %d: remove it and publish again", x.key, meta.Size, x.index.Packed.Size)
 	}
 	if meta.Now.Sub(meta.Modified) < maxAge {
 		return false, nil
 	}
-	_, err = p.bucket.Swap(ctx, meta.Version, layout.ObjectOf(x.key), x.index.body())
+	_, err = p.bucket.Swap(ctx, meta.Version, layout.ObjectOf(x.key), x.index.Body())
 	return true, err
 }

@@ -1,10 +1,4 @@
 package publish
 
-import "testing"
-
-// SetSlack lets spools be compacted earlier for a test.
-func SetSlack(t *testing.T, bytes int64) {
-	was := spoolSlack
-	spoolSlack = bytes
-	t.Cleanup(func() { spoolSlack = was })
-}
+// SetSlack lets scratch files be compacted earlier for a test.
+func (p *Publisher) SetSlack(bytes int64) { p.renderings.Slack = bytes }

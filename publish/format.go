@@ -6,6 +6,7 @@ import (
 	"iter"
 	"time"
 
+	"repomill/publish/render"
 	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -35,13 +36,13 @@ type format interface {
 	pause(old published) time.Duration
 
 	// plan says which indexes a release has.
-	plan(snap *catalogdb.Snapshot) (plan, error)
+	plan(snap *catalogdb.Snapshot) (render.Plan, error)
 
 	// pointer describes the indexes of a rendering, and hints at keys, unsigned.
-	pointer(snap *catalogdb.Snapshot, rd *rendering, revision catalog.Revision, date time.Time, hints []string) []byte
+	pointer(snap *catalogdb.Snapshot, rd *render.Rendering, revision catalog.Revision, date time.Time, hints []string) []byte
 
 	// file returns where an index is stored.
-	file(r catalog.Release, x *index) indexFile
+	file(r catalog.Release, x *render.Index) indexFile
 
 	// sign makes the pointer's bytes and the files beside it.
 	sign(p *Publisher, d draft, date time.Time) (signed, error)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"repomill/publish/render"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -32,8 +33,13 @@ type PreparedIndex struct {
 	OpenSHA256 string
 }
 
-func (x *index) prepared() PreparedIndex {
-	return PreparedIndex{Name: x.name, Size: x.packed.size, SHA256: x.packed.sha256, OpenSize: x.plain.size, OpenSHA256: x.plain.sha256}
+func preparedIndex(x *render.Index) PreparedIndex {
+	return PreparedIndex{Name: x.Name, Size: x.Packed.Size, SHA256: x.Packed.SHA256, OpenSize: x.Plain.Size, OpenSHA256: x.Plain.SHA256}
+}
+
+// file returns the index as it was described.
+func (x PreparedIndex) file() render.File {
+	return render.File{Name: x.Name, Packed: render.Digest{Size: x.Size, SHA256: x.SHA256}, Plain: render.Digest{Size: x.OpenSize, SHA256: x.OpenSHA256}}
 }
 
 // Prepare renders a release and stores its index files, but no pointer. It needs no signing key. A repeat
@@ -116,16 +122,16 @@ func (p *Publisher) prepare(ctx context.Context, f format, r catalog.Release) (P
 	if err != nil {
 		return done, err
 	}
-	defer p.renderings.put(r, rd)
+	defer p.renderings.Put(r, rd)
 	snap.Close() //nolint:errcheck // a read
 	d := draw(f, snap, rd, old.date, nil)
 	// A crash here leaves index files that nothing refers to. The next run writes the same ones again.
 	if _, err := p.createIndexes(ctx, d.indexes, old.live(), false); err != nil {
 		return done, err
 	}
-	done.Packages = rd.packages
-	for _, x := range rd.indexes {
-		done.Indexes = append(done.Indexes, x.prepared())
+	done.Packages = rd.Packages
+	for _, x := range rd.Indexes {
+		done.Indexes = append(done.Indexes, preparedIndex(x))
 	}
 	return done, nil
 }
@@ -138,47 +144,26 @@ func (p *Publisher) ReleasePrepared(ctx context.Context, r catalog.Release, done
 
 // prepared returns the rendering that others made of a snapshot, or nil if what they made is of other rows,
 // or not there. Its files are read whole: what is signed is what was read here, and not what a worker says.
-func (p *Publisher) prepared(ctx context.Context, f format, snap *catalogdb.Snapshot, done *Prepared) (*rendering, error) {
+func (p *Publisher) prepared(ctx context.Context, f format, snap *catalogdb.Snapshot, done *Prepared) (*render.Rendering, error) {
 	if done == nil || done.Release != snap.Release.String() || snap.Revision != (catalog.Revision{Number: done.Revision, Nonce: done.Nonce}) {
 		return nil, nil
 	}
 	plan, err := f.plan(snap)
-	if err != nil || len(plan.indexes) != len(done.Indexes) {
+	if err != nil || len(plan.Indexes) != len(done.Indexes) {
 		return nil, err
 	}
-	to, err := newSpool(p.renderings.dir)
+	files := make([]render.File, len(done.Indexes))
+	for i, x := range done.Indexes {
+		files[i] = x.file()
+	}
+	rd, err := render.Fetch(p.renderings.Dir, plan, snap, done.Packages, files, func(i int) io.Reader {
+		return late(ctx, p.bucket, f.file(snap.Release, &render.Index{Name: files[i].Name, Packed: files[i].Packed, Plain: files[i].Plain}).key)
+	})
 	if err != nil {
-		return nil, err
-	}
-	rd := &rendering{revision: snap.Revision, epoch: snap.Epoch, shape: plan.shape(), packages: done.Packages, spool: to, closed: true}
-	for i, made := range done.Indexes {
-		x := &index{name: made.Name, spool: to, packed: digest{made.Size, made.SHA256}, plain: digest{made.OpenSize, made.OpenSHA256}}
-		if err = x.fetch(late(ctx, p.bucket, f.file(snap.Release, x).key)); err == nil && made.Name != plan.indexes[i].name {
-			err = errors.New("it is another index")
-		}
-		if err != nil {
-			rd.close()
-			p.log.Warn("a prepared index is not as it was told; the release is rendered here", "release", done.Release, "index", made.Name, "error", err)
-			return nil, ctx.Err()
-		}
-		rd.indexes = append(rd.indexes, x)
+		p.log.Warn("a prepared index is not as described; the release is rendered here", "release", done.Release, "error", err)
+		return nil, ctx.Err()
 	}
 	return rd, nil
-}
-
-// fetch reads an index file into the spool. It has to be as its digests say.
-func (x *index) fetch(file io.Reader) error {
-	e, all := extent{offset: x.spool.size.Load()}, spoolWriter{x.spool}
-	packed, plain, err := digestsOf(io.TeeReader(file, all))
-	if err != nil {
-		return err
-	}
-	if packed != x.packed || plain != x.plain {
-		return errors.New("it has other digests")
-	}
-	e.size = x.spool.size.Load() - e.offset
-	x.head = &segment{member: e}
-	return nil
 }
 
 // late returns a reader of an object that is opened when it is first asked, and closed at its end.

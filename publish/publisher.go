@@ -1,7 +1,6 @@
 package publish
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -12,8 +11,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"repomill/publish/render"
 	"repomill/schemas/catalog"
 )
+
+// DefaultCache is how many bytes of rendered indexes a publisher keeps, unless configured otherwise.
+const DefaultCache = render.DefaultCache
 
 // A Config is what a publisher works with.
 type Config struct {
@@ -40,7 +43,7 @@ type Publisher struct {
 	log       *slog.Logger
 	name      string // of this publisher alone
 
-	renderings renderings
+	renderings render.Cache
 	locks      sync.Map // catalog.Release -> chan struct{}: one publish of a release at a time in this process
 }
 
@@ -49,7 +52,7 @@ func New(c Config) (*Publisher, error) {
 	p := &Publisher{
 		bucket: c.Bucket, catalog: c.Catalog,
 		rows: c.Rows, publicURL: c.PublicURL, now: c.Now, log: c.Log, name: "publisher-" + rand.Text(),
-		renderings: renderings{dir: c.CacheDir, limit: cmp.Or(c.CacheSize, DefaultCache), kept: map[catalog.Release]*rendering{}},
+		renderings: render.Cache{Dir: c.CacheDir, Limit: c.CacheSize},
 	}
 	p.SetKeys(Keys{})
 	if c.Signer == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"repomill/publish/render"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 )
@@ -101,14 +102,14 @@ func (p *Publisher) reindex(ctx context.Context, r catalog.Release, how Reindexi
 	}
 	p.compare(ctx, f, old, snap, rd, seen, &res)
 	if how.DryRun { // which has not given a new directory its files
-		rd.close()
+		rd.Close()
 		return res, nil
 	}
 	snap.Close() //nolint:errcheck // the catalog is about to be written to
 	if damaged {
 		res.Repaired, err = p.restore(ctx, r, rd)
 	}
-	if p.renderings.put(r, rd); err != nil {
+	if p.renderings.Put(r, rd); err != nil {
 		return res, err
 	}
 	return res, p.bringUp(ctx, f, old, snap.Revision, how.Prepared, &res)
@@ -130,7 +131,7 @@ func (p *Publisher) mayReindex(ctx context.Context, old published, snap *catalog
 }
 
 // renderAnew makes a rendering of a snapshot's rows alone, and makes sure that the file of each package is there.
-func (p *Publisher) renderAnew(ctx context.Context, f format, snap *catalogdb.Snapshot, how Reindexing) (*rendering, identities, error) {
+func (p *Publisher) renderAnew(ctx context.Context, f format, snap *catalogdb.Snapshot, how Reindexing) (*render.Rendering, identities, error) {
 	seen := newIdentities()
 	plan, err := f.plan(snap)
 	if err != nil {
@@ -144,8 +145,8 @@ func (p *Publisher) renderAnew(ctx context.Context, f format, snap *catalogdb.Sn
 	if err != nil {
 		return nil, seen, err
 	}
-	if old := p.renderings.take(snap.Release); old != nil {
-		old.close()
+	if old := p.renderings.Take(snap.Release); old != nil {
+		old.Close()
 	}
 	spread := p.ensureCopies(ctx, snap)
 	see := func(e *catalogdb.Entry) error {
@@ -154,8 +155,8 @@ func (p *Publisher) renderAnew(ctx context.Context, f format, snap *catalogdb.Sn
 			how.Progress(len(seen.set), total)
 		}
 		switch {
-		case !plan.shows(string(e.Component), string(e.Arch)):
-			return unshown(snap, e)
+		case !plan.Shows(string(e.Component), string(e.Arch)):
+			return render.Unshown(snap, e)
 		case spread == nil || string(e.Key) == fileKey(snap.Release, e):
 			files.check(fileKey(snap.Release, e), e)
 		case !how.DryRun: // the directory is new, and gets its copy
@@ -169,14 +170,14 @@ func (p *Publisher) renderAnew(ctx context.Context, f format, snap *catalogdb.Sn
 	case rd != nil:
 		err = seeAll(ctx, snap, see)
 	default:
-		rd, err = renderWhole(ctx, p.renderings.dir, plan, snap, see)
+		rd, err = render.Whole(ctx, p.renderings.Dir, plan, snap, see)
 	}
 	if err == nil {
 		err = files.problem()
 	}
 	if err != nil {
 		if rd != nil {
-			rd.close()
+			rd.Close()
 		}
 		return nil, seen, err
 	}

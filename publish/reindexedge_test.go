@@ -262,15 +262,15 @@ func TestPreparedIndexesSurviveARedraw(t *testing.T) {
 	})
 }
 
-// A spool in which little is alive any more is left for another one, with the same bytes.
+// A scratch file that is mostly garbage is left for another one, with the same bytes.
 func TestCompactionKeepsTheBytes(t *testing.T) {
 	skipUnderRace(t)
-	publish.SetSlack(t, 0)
 	simulate(t, func(t *testing.T, w *world) {
 		h := &history{w: w, r: jammy, random: rand.New(rand.NewPCG(3, 3)), arches: []string{"amd64", "all"}}
 		w.declare(jammy, "contrib")
 		w.push(h.some(300)...)
 		p := w.publisher()
+		p.SetSlack(1)
 		for range 25 {
 			w.push(h.some(3)...)
 			publishWith(t, p, jammy)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"repomill/publish/render"
 	"repomill/publish/repomd"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -28,32 +29,32 @@ var indexTypes = []string{"primary", "filelists", "other"}
 
 // plan puts every package into every index. The count of packages, which changes most often, is a
 // member of its own.
-func (rpmFormat) plan(*catalogdb.Snapshot) (plan, error) {
-	p := plan{
-		head:  func(i, packages int) []byte { return repomd.Header(indexTypes[i], packages) },
-		tail:  func(i int) []byte { return repomd.Footer(indexTypes[i]) },
-		total: func(counts []int) int { return counts[0] },
+func (rpmFormat) plan(*catalogdb.Snapshot) (render.Plan, error) {
+	p := render.Plan{
+		Head:  func(i, packages int) []byte { return repomd.Header(indexTypes[i], packages) },
+		Tail:  func(i int) []byte { return repomd.Footer(indexTypes[i]) },
+		Total: func(counts []int) int { return counts[0] },
 	}
 	for i, t := range indexTypes {
-		p.indexes = append(p.indexes, planned{name: t, fragment: i})
+		p.Indexes = append(p.Indexes, render.Planned{Name: t, Fragment: i})
 	}
 	return p, nil
 }
 
-func (rpmFormat) pointer(_ *catalogdb.Snapshot, rd *rendering, revision catalog.Revision, date time.Time, hints []string) []byte {
+func (rpmFormat) pointer(_ *catalogdb.Snapshot, rd *render.Rendering, revision catalog.Revision, date time.Time, hints []string) []byte {
 	md := repomd.Repomd{Revision: revision, Date: date, Hints: hints}
-	for _, x := range rd.indexes {
+	for _, x := range rd.Indexes {
 		md.Data = append(md.Data, dataOf(x))
 	}
 	return md.Render()
 }
 
 // dataOf describes an index as repomd.xml does.
-func dataOf(x *index) repomd.Data {
-	return repomd.Data{Type: x.name, SHA256: x.packed.sha256, Size: x.packed.size, OpenSHA256: x.plain.sha256, OpenSize: x.plain.size}
+func dataOf(x *render.Index) repomd.Data {
+	return repomd.Data{Type: x.Name, SHA256: x.Packed.SHA256, Size: x.Packed.Size, OpenSHA256: x.Plain.SHA256, OpenSize: x.Plain.Size}
 }
 
-func (rpmFormat) file(r catalog.Release, x *index) indexFile {
+func (rpmFormat) file(r catalog.Release, x *render.Index) indexFile {
 	return indexFile{key: layout.RPMDir(r) + "/" + dataOf(x).Name(), index: x}
 }
 

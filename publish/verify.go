@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"repomill/publish/render"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -53,21 +54,21 @@ func (p *Publisher) problemOf(ctx context.Context, o ManifestObject) (string, er
 		return "", err
 	}
 	defer body.Close()
-	d, err := digestOf(io.LimitReader(body, o.Size+1))
+	d, err := render.DigestOf(io.LimitReader(body, o.Size+1))
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("read %s: %w", o.Key, err)
-	case d.size != o.Size:
+	case d.Size != o.Size:
 		return fmt.Sprintf("has not its %d bytes", o.Size), nil
-	case d.sha256 != o.SHA256:
+	case d.SHA256 != o.SHA256:
 		return fmt.Sprintf("has other bytes than its SHA-256 %s", o.SHA256), nil
 	}
 	return "", nil
 }
 
 // restore writes those index files anew that are missing or damaged, as far as the rows make them still.
-func (p *Publisher) restore(ctx context.Context, r catalog.Release, rd *rendering) (repaired int, err error) {
-	for _, x := range rd.indexes {
+func (p *Publisher) restore(ctx context.Context, r catalog.Release, rd *render.Rendering) (repaired int, err error) {
+	for _, x := range rd.Indexes {
 		file := formatOf(r).file(r, x)
 		problem, err := p.problemOf(ctx, file.object())
 		if err != nil {
@@ -80,7 +81,7 @@ func (p *Publisher) restore(ctx context.Context, r catalog.Release, rd *renderin
 		if err != nil {
 			return repaired, err
 		}
-		if _, err = p.bucket.Swap(ctx, v, layout.ObjectOf(file.key), x.body()); err != nil {
+		if _, err = p.bucket.Swap(ctx, v, layout.ObjectOf(file.key), x.Body()); err != nil {
 			return repaired, err
 		}
 		repaired++

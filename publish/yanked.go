@@ -8,8 +8,7 @@ import (
 	"iter"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
+	"repomill/publish/render"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -27,37 +26,26 @@ func (d *draft) listYanked(ctx context.Context, dir string, snap *catalogdb.Snap
 	if err != nil || len(yanked) == 0 {
 		return err
 	}
-	to, err := newSpool(dir)
+	d.list, err = render.List(dir, yankedLines(yanked))
 	if err != nil {
 		return err
 	}
-	x := &index{spool: to}
-	d.yanked = []indexFile{{index: x}}
-	work := newPress(to)
-	c := &cutter{press: work}
-	for _, k := range yanked {
-		var line []byte
-		if line, err = json.Marshal(k); err != nil {
-			break
-		}
-		border := member.Border([]byte(k.Name), []byte(k.Canonical), []byte(k.Arch))
-		c.add(row{key: k.SortKey, border: border, text: line, ending: "\n"})
-	}
-	c.close()
-	if waitErr := work.wait(); err == nil {
-		err = waitErr
-	}
-	if err != nil {
-		return err
-	}
-	x.rows = c.segments
-	var g errgroup.Group
-	x.digest(&g)
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	d.yanked[0].key = yankedPrefix(snap.Release) + x.packed.sha256 + ".json.gz"
+	x := d.list.Indexes[0]
+	d.yanked = []indexFile{{key: yankedPrefix(snap.Release) + x.Packed.SHA256 + ".json.gz", index: x}}
 	return nil
+}
+
+// yankedLines yields the line of each withdrawn package.
+func yankedLines(yanked []catalog.Package) iter.Seq2[render.Line, error] {
+	return func(yield func(render.Line, error) bool) {
+		for _, k := range yanked {
+			text, err := json.Marshal(k)
+			boundary := member.Border([]byte(k.Name), []byte(k.Canonical), []byte(k.Arch))
+			if !yield(render.Line{Key: k.SortKey, Boundary: boundary, Text: text}, err) {
+				return
+			}
+		}
+	}
 }
 
 // yankedPrefix is what the keys of a release's lists begin with.

@@ -1,4 +1,4 @@
-package publish
+package render
 
 import (
 	"bytes"
@@ -10,12 +10,13 @@ import (
 	"repomill/schemas/member"
 )
 
-// maxChanges returns how many changed rows are worth looking up one by one: each takes a segment with it.
-func (rd *rendering) maxChanges() int { return 100 + rd.packages/256 }
+// maxChanges returns how many changed rows are rendered one by one, each with its segment, before a whole rendering is
+// cheaper.
+func (rd *Rendering) maxChanges() int { return 100 + rd.Packages/256 }
 
-// follow brings a rendering up to the revision of a snapshot, at the cost of the change. It reports false,
-// and has done nothing, if everything has to be rendered. After an error the rendering is of no use.
-func (rd *rendering) follow(ctx context.Context, dir string, p plan, snap *catalogdb.Snapshot) (followed bool, err error) {
+// update brings a rendering to the revision of a snapshot, at the cost of the change. It reports false, and has changed
+// nothing, if everything has to be rendered. After an error the caller closes the rendering.
+func (rd *Rendering) update(ctx context.Context, p Plan, snap *catalogdb.Snapshot) (updated bool, err error) {
 	if rd.shape != p.shape() || rd.epoch != snap.Epoch {
 		return false, nil
 	}
@@ -24,19 +25,19 @@ func (rd *rendering) follow(ctx context.Context, dir string, p plan, snap *catal
 		return false, err
 	}
 	for _, c := range changes {
-		if !p.shows(c.Component, c.Arch) { // a whole rendering says what is wrong with it
+		if !p.Shows(c.Component, c.Arch) { // a whole rendering reports it
 			return false, nil
 		}
 	}
-	work := newPress(rd.spool)
-	var changed []*index
-	for i, x := range rd.indexes {
-		keys := keysOf(p.indexes[i], changes)
+	work := newCompressor(rd.scratch)
+	var changed []*Index
+	for i, x := range rd.Indexes {
+		keys := keysOf(p.Indexes[i], changes)
 		if len(keys) == 0 {
 			continue
 		}
 		changed = append(changed, x)
-		if err = x.rerender(ctx, work, p, p.indexes[i], snap, keys); err != nil {
+		if err = x.update(ctx, work, p, p.Indexes[i], snap, keys); err != nil {
 			break
 		}
 	}
@@ -47,14 +48,11 @@ func (rd *rendering) follow(ctx context.Context, dir string, p plan, snap *catal
 		rd.revision = snap.Revision
 		err = rd.finish(p, changed)
 	}
-	if err == nil {
-		err = rd.compact(dir)
-	}
 	return true, err
 }
 
 // keysOf returns the sort keys of those changed rows that an index shows or showed, in order.
-func keysOf(x planned, changes []catalogdb.Change) (keys [][]byte) {
+func keysOf(x Planned, changes []catalogdb.Change) (keys [][]byte) {
 	for _, c := range changes {
 		if x.shows(c.Component, c.Arch) {
 			keys = append(keys, c.SortKey)
@@ -64,12 +62,12 @@ func keysOf(x planned, changes []catalogdb.Change) (keys [][]byte) {
 	return keys
 }
 
-// rerender makes those segments of an index anew in which rows changed.
-func (x *index) rerender(ctx context.Context, work *press, p plan, in planned, snap *catalogdb.Snapshot, keys [][]byte) error {
+// update renders those segments again in which rows changed.
+func (x *Index) update(ctx context.Context, work *compressor, p Plan, in Planned, snap *catalogdb.Snapshot, keys [][]byte) error {
 	var rows []*segment
 	kept := 0
 	for _, s := range x.spans(keys) {
-		c := &cutter{press: work}
+		c := &segmenter{compressor: work}
 		for e, err := range snap.Entries(ctx, in.in(s.from, s.to)) {
 			if err != nil {
 				return err
@@ -84,14 +82,14 @@ func (x *index) rerender(ctx context.Context, work *press, p plan, in planned, s
 	return nil
 }
 
-// A span is a run of segments that are to be made anew, of the rows with sort keys from .. to.
+// A span is a run of segments to be rendered again, of the rows with sort keys from .. to.
 type span struct {
 	first, after int
 	from, to     []byte // nil: no bound
 }
 
 // spans returns the segments in which rows with these sort keys, in order, are or were or have to come.
-func (x *index) spans(keys [][]byte) (all []span) {
+func (x *Index) spans(keys [][]byte) (all []span) {
 	for _, key := range keys {
 		s := x.span(key)
 		if n := len(all); n > 0 && all[n-1].meets(s) {
@@ -104,7 +102,7 @@ func (x *index) spans(keys [][]byte) (all []span) {
 }
 
 // meets reports whether a span has segments, or room for rows, in common with a later one, or ends where
-// that begins: if the border between them goes, they become one.
+// that begins: if the boundary between them goes, they become one.
 func (s span) meets(later span) bool {
 	return later.first <= s.after || s.to == nil || later.from == nil || bytes.Compare(later.from, s.to) < 0
 }
@@ -120,19 +118,19 @@ func (s span) join(later span) span {
 }
 
 // span returns the segments that a change of the row with a sort key may concern.
-func (x *index) span(key []byte) span {
+func (x *Index) span(key []byte) span {
 	at := sort.Search(len(x.rows), func(i int) bool { return bytes.Compare(x.rows[i].start, key) > 0 }) - 1
 	s := span{first: max(at, 0), after: at + 1}
 	switch {
 	case at < 0: // before all others
 	case bytes.Equal(x.rows[at].start, key): // without it, what follows belongs to the segment before
-		if at > 0 && !x.rows[at-1].alone {
+		if at > 0 && !x.rows[at-1].oversized {
 			s.first--
 		}
-	case x.rows[at].alone: // after a row that has its segment to itself
+	case x.rows[at].oversized: // after a row that has its segment to itself
 		s.first++
 	}
-	if (at < 0 || x.rows[at].alone) && s.after < len(x.rows) && !x.rows[s.after].hard {
+	if (at < 0 || x.rows[at].oversized) && s.after < len(x.rows) && !x.rows[s.after].fixed {
 		s.after++ // it starts where it does because nothing, or such a row, comes before
 	}
 	switch {

@@ -1,0 +1,82 @@
+package render
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"golang.org/x/sync/errgroup"
+
+	"repomill/schemas/catalogdb"
+)
+
+// A File is an index file as somebody else describes it.
+type File struct {
+	Name          string // [Index.Name]
+	Packed, Plain Digest
+}
+
+// Fetch makes a rendering of index files that the bucket has, for a snapshot with that many packages. open returns a
+// reader of file i. Each file is read whole and has to be as described, and as planned: the error names the first that is not.
+func Fetch(dir string, p Plan, snap *catalogdb.Snapshot, packages int, files []File, open func(i int) io.Reader) (*Rendering, error) {
+	to, err := newScratch(dir)
+	if err != nil {
+		return nil, err
+	}
+	rd := &Rendering{Packages: packages, revision: snap.Revision, epoch: snap.Epoch, shape: p.shape(), scratch: to, fetched: true}
+	for i, f := range files {
+		x := &Index{Name: f.Name, scratch: to, Packed: f.Packed, Plain: f.Plain}
+		if err = x.fetch(open(i)); err == nil && f.Name != p.Indexes[i].Name {
+			err = errors.New("it is another index")
+		}
+		if err != nil {
+			rd.Close()
+			return nil, fmt.Errorf("%s: %w", f.Name, err)
+		}
+		rd.Indexes = append(rd.Indexes, x)
+	}
+	return rd, nil
+}
+
+// fetch reads an index file into the scratch file and compares its digests.
+func (x *Index) fetch(file io.Reader) error {
+	e, all := extent{offset: x.scratch.size.Load()}, scratchWriter{x.scratch}
+	packed, plain, err := digestsOf(io.TeeReader(file, all))
+	if err != nil {
+		return err
+	}
+	if packed != x.Packed || plain != x.Plain {
+		return errors.New("it has other digests")
+	}
+	e.size = x.scratch.size.Load() - e.offset
+	x.head = &segment{member: e}
+	return nil
+}
+
+// Stored returns an index whose bytes open returns, with the digests of what it reads there.
+func Stored(name string, open func() io.Reader) (x *Index, err error) {
+	x = &Index{Name: name, stored: open}
+	x.Packed, x.Plain, err = digestsOf(open())
+	return x, err
+}
+
+// digestsOf returns the digests of an index file and of its text.
+func digestsOf(file io.Reader) (packed, plain Digest, err error) {
+	r, w := io.Pipe()
+	var g errgroup.Group
+	g.Go(func() (err error) {
+		packed, err = DigestOf(io.TeeReader(file, w))
+		w.CloseWithError(err)
+		return err
+	})
+	g.Go(func() error {
+		z, err := gzip.NewReader(r)
+		if err == nil {
+			plain, err = DigestOf(z)
+		}
+		r.CloseWithError(err)
+		return err
+	})
+	return packed, plain, g.Wait()
+}

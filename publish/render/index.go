@@ -1,0 +1,158 @@
+// Package render makes the index files of a release from the rows of a snapshot, and updates them at the cost of a change.
+package render
+
+import (
+	"crypto/sha256"
+	"encoding"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// An Index is one index file: a sequence of segments, each of which is one gzip member of the file. Segment boundaries
+// depend on the set of rows alone, so equal rows give equal bytes, whatever was rendered before.
+type Index struct {
+	Name   string // DEB: "main/binary-amd64/Packages". RPM: "primary"
+	Plain  Digest // of the text
+	Packed Digest // of the file
+
+	head    *segment
+	rows    []*segment // of rows, in order
+	tail    *segment
+	scratch *scratch         // holds their bytes
+	stored  func() io.Reader // instead of all these: the file as the bucket has it
+	summed  []*segment       // the segments that the digests cover
+}
+
+// A segment is one gzip member of an index, and the rows in it.
+type segment struct {
+	start        []byte // sort key of the first row; nil for head and tail
+	fixed        bool   // the first row starts a segment whatever comes before it
+	oversized    bool   // it is one row, whose text is large
+	rows         int
+	text, member extent
+
+	// The states of both digests at its end. After a change further down, hashing resumes from here.
+	textState, memberState []byte
+}
+
+// A Digest is the size and the SHA-256 of some bytes.
+type Digest struct {
+	Size   int64
+	SHA256 string // lower-case hex
+}
+
+// DigestOf reads r to its end.
+func DigestOf(r io.Reader) (Digest, error) {
+	h := sha256.New()
+	n, err := io.CopyBuffer(struct{ io.Writer }{h}, r, make([]byte, 256<<10))
+	return Digest{n, hex.EncodeToString(h.Sum(nil))}, err
+}
+
+// segments returns all segments of an index, in order.
+func (x *Index) segments() []*segment {
+	all := slices.Concat([]*segment{x.head}, x.rows, []*segment{x.tail})
+	return slices.DeleteFunc(all, func(s *segment) bool { return s == nil })
+}
+
+// count returns how many rows an index shows.
+func (x *Index) count() (n int) {
+	for _, s := range x.rows {
+		n += s.rows
+	}
+	return n
+}
+
+// live returns how many bytes of its scratch file an index needs.
+func (x *Index) live() (n int64) {
+	for _, s := range x.segments() {
+		n += s.text.size + s.member.size
+	}
+	return n
+}
+
+func (x *Index) extents(of func(*segment) extent) []extent {
+	var all []extent
+	for _, s := range x.segments() {
+		all = append(all, of(s))
+	}
+	return all
+}
+
+// Body returns the bytes of the file. It may be called several times, as long as the rendering is not closed.
+func (x *Index) Body() io.Reader {
+	if x.stored != nil {
+		return x.stored()
+	}
+	return x.scratch.read(x.extents(func(s *segment) extent { return s.member }))
+}
+
+// digest computes the digests of a finished index, in g. Segments before the first one that is new since the last call
+// are not read again.
+func (x *Index) digest(g *errgroup.Group) {
+	segments := x.segments()
+	same := 0
+	for same < min(len(segments), len(x.summed)) && segments[same] == x.summed[same] {
+		same++
+	}
+	x.summed = segments
+	g.Go(func() (err error) {
+		x.Plain, err = x.sum(segments, same, func(s *segment) (extent, *[]byte) { return s.text, &s.textState })
+		return err
+	})
+	g.Go(func() (err error) {
+		x.Packed, err = x.sum(segments, same, func(s *segment) (extent, *[]byte) { return s.member, &s.memberState })
+		return err
+	})
+}
+
+// sum returns the digest of one extent of each segment. The first same segments keep the state of an earlier sum.
+func (x *Index) sum(segments []*segment, same int, of func(*segment) (extent, *[]byte)) (d Digest, err error) {
+	h := sha256.New()
+	if same > 0 {
+		_, state := of(segments[same-1])
+		if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(*state); err != nil {
+			return d, fmt.Errorf("resume a digest: %w", err)
+		}
+	}
+	buf := make([]byte, 256<<10)
+	for i, s := range segments {
+		e, state := of(s)
+		if d.Size += e.size; i < same {
+			continue
+		}
+		if _, err := io.CopyBuffer(struct{ io.Writer }{h}, x.scratch.read([]extent{e}), buf); err != nil {
+			return d, err
+		}
+		if *state, err = h.(encoding.BinaryAppender).AppendBinary((*state)[:0]); err != nil {
+			return d, fmt.Errorf("keep a digest: %w", err)
+		}
+	}
+	d.SHA256 = hex.EncodeToString(h.Sum(nil))
+	return d, nil
+}
+
+// moveTo copies the live extents of an index to another scratch file.
+func (x *Index) moveTo(to *scratch) error {
+	for _, s := range x.segments() {
+		for _, e := range []*extent{&s.text, &s.member} {
+			b := make([]byte, e.size)
+			if _, err := io.ReadFull(x.scratch.read([]extent{*e}), b); err != nil {
+				return err
+			}
+			moved, err := to.append(b)
+			if err != nil {
+				return err
+			}
+			*e = moved
+		}
+	}
+	x.scratch = to
+	return nil
+}
+
+// Empty reports whether an index has no rows.
+func (x *Index) Empty() bool { return len(x.rows) == 0 }

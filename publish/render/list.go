@@ -1,0 +1,48 @@
+package render
+
+import (
+	"iter"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// A Line is one entry of a list.
+type Line struct {
+	Key      []byte // sort key
+	Boundary bool   // the line starts a segment: [member.Border]
+	Text     []byte // without its newline
+}
+
+// List makes an index of lines that no catalog row has, in the form of all other indexes. The caller closes the rendering,
+// whose only index it is.
+func List(dir string, lines iter.Seq2[Line, error]) (*Rendering, error) {
+	to, err := newScratch(dir)
+	if err != nil {
+		return nil, err
+	}
+	x := &Index{scratch: to}
+	rd := &Rendering{Indexes: []*Index{x}, scratch: to}
+	work := newCompressor(to)
+	c := &segmenter{compressor: work}
+	for line, lineErr := range lines {
+		if err = lineErr; err != nil {
+			break
+		}
+		c.add(row{key: line.Key, boundary: line.Boundary, text: line.Text, ending: "\n"})
+	}
+	c.close()
+	if waitErr := work.wait(); err == nil {
+		err = waitErr
+	}
+	if err == nil {
+		x.rows = c.segments
+		var g errgroup.Group
+		x.digest(&g)
+		err = g.Wait()
+	}
+	if err != nil {
+		rd.Close()
+		return nil, err
+	}
+	return rd, nil
+}

@@ -1,0 +1,155 @@
+package render
+
+import (
+	"context"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/member"
+)
+
+// A Rendering is the indexes of a release at one revision, in segments that the next revision reuses. One goroutine
+// at a time uses it.
+type Rendering struct {
+	Packages int
+	Indexes  []*Index // as planned
+
+	revision catalog.Revision
+	epoch    int    // of the snapshot
+	shape    string // of the plan
+	scratch  *scratch
+	fetched  bool // its files were read from the bucket: it has no segments to reuse
+}
+
+// Close releases the bytes of all indexes.
+func (rd *Rendering) Close() { rd.scratch.close() }
+
+// Fetched reports whether [Fetch] made the rendering of files that the bucket has.
+func (rd *Rendering) Fetched() bool { return rd.fetched }
+
+// Reissue declares that a rendering of one revision is the rendering of another one, whose rows are the same. A
+// rendering of any other revision stays as it is.
+func (rd *Rendering) Reissue(at, as catalog.Revision) {
+	if rd.revision == at {
+		rd.revision, rd.epoch = as, rd.epoch+1
+	}
+}
+
+// live returns how many bytes of its scratch file a rendering needs.
+func (rd *Rendering) live() (n int64) {
+	for _, x := range rd.Indexes {
+		n += x.live()
+	}
+	return n
+}
+
+// Whole renders the indexes of a snapshot from its rows alone. If see is set, it gets each entry first, and its error ends
+// the rendering. dir is the folder for temporary files. The caller closes the rendering.
+func Whole(ctx context.Context, dir string, p Plan, snap *catalogdb.Snapshot, see func(*catalogdb.Entry) error) (*Rendering, error) {
+	to, err := newScratch(dir)
+	if err != nil {
+		return nil, err
+	}
+	rd := &Rendering{revision: snap.Revision, epoch: snap.Epoch, shape: p.shape(), scratch: to}
+	if err := rd.fill(ctx, p, snap, see); err != nil {
+		rd.Close()
+		return nil, err
+	}
+	return rd, nil
+}
+
+func (rd *Rendering) fill(ctx context.Context, p Plan, snap *catalogdb.Snapshot, see func(*catalogdb.Entry) error) error {
+	work := newCompressor(rd.scratch)
+	segmenters := make([]*segmenter, len(p.Indexes))
+	for i, x := range p.Indexes {
+		segmenters[i] = &segmenter{compressor: work}
+		rd.Indexes = append(rd.Indexes, &Index{Name: x.Name, scratch: rd.scratch})
+	}
+	err := distribute(ctx, p, snap, segmenters, see)
+	if waitErr := work.wait(); err == nil {
+		err = waitErr
+	}
+	if err != nil {
+		return err
+	}
+	for i, x := range rd.Indexes {
+		x.rows = segmenters[i].segments
+	}
+	return rd.finish(p, rd.Indexes)
+}
+
+// distribute adds every row of a snapshot to the segmenters of the indexes that show it.
+func distribute(ctx context.Context, p Plan, snap *catalogdb.Snapshot, segmenters []*segmenter, see func(*catalogdb.Entry) error) error {
+	for e, err := range snap.Entries(ctx, catalogdb.Range{}) {
+		if err == nil && see != nil {
+			err = see(e)
+		}
+		if err != nil {
+			return err
+		}
+		component, arch := string(e.Component), string(e.Arch)
+		boundary, shown := member.Border(e.Name, e.Canonical, e.Arch), false
+		for i, x := range p.Indexes {
+			if x.shows(component, arch) {
+				shown = true
+				segmenters[i].add(p.row(x, e, boundary))
+			}
+		}
+		if !shown {
+			return Unshown(snap, e)
+		}
+	}
+	for _, c := range segmenters {
+		c.close()
+	}
+	return nil
+}
+
+// finish completes the changed indexes: head, tail and digests. Heads of other indexes are made again as well, since they may
+// have the count of packages.
+func (rd *Rendering) finish(p Plan, changed []*Index) error {
+	counts := make([]int, len(rd.Indexes))
+	for i, x := range rd.Indexes {
+		counts[i] = x.count()
+	}
+	rd.Packages = p.Total(counts)
+	work := newCompressor(rd.scratch)
+	for i, x := range rd.Indexes {
+		x.head, x.tail = work.one(p.Head(i, rd.Packages)), work.one(p.Tail(i))
+		if len(x.segments()) == 0 { // an index without any text is one empty member
+			x.head = work.one([]byte{})
+		}
+	}
+	if err := work.wait(); err != nil {
+		return err
+	}
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for _, x := range changed {
+		x.digest(&g)
+	}
+	return g.Wait()
+}
+
+// compact moves a rendering to a new scratch file when most of the old one, and more than slack bytes, is garbage.
+func (rd *Rendering) compact(dir string, slack int64) error {
+	if live := rd.live(); rd.scratch.size.Load() <= 2*live+slack {
+		return nil
+	}
+	to, err := newScratch(dir)
+	if err != nil {
+		return err
+	}
+	for _, x := range rd.Indexes {
+		if err := x.moveTo(to); err != nil {
+			to.close()
+			return err
+		}
+	}
+	rd.scratch.close()
+	rd.scratch = to
+	return nil
+}
