@@ -114,7 +114,7 @@ func (h *head) magic() error {
 	return nil
 }
 
-var debianBinary = regexp.MustCompile(`^([0-9]+)\.[0-9]{1,10}\n(?s:.*)$`) // deb(5): more lines may follow, and are ignored
+var debianBinary = regexp.MustCompile(`^([0-9]+)\.([0-9]+)\n`) // deb(5): more lines may follow, and are ignored
 
 // debianBinary reads the first member, which has the version of the format: "2.0\n".
 func (h *head) debianBinary() error {
@@ -133,10 +133,17 @@ func (h *head) debianBinary() error {
 		return err
 	}
 	b = b[:m.size]
-	switch version := debianBinary.FindSubmatch(b); {
-	case version == nil:
+	version := debianBinary.FindSubmatch(b)
+	var major, minor error
+	two := uint64(0)
+	if version != nil {
+		two, major = strconv.ParseUint(string(version[1]), 10, 31)
+		_, minor = strconv.ParseUint(string(version[2]), 10, 31)
+	}
+	switch {
+	case version == nil || major != nil || minor != nil:
 		return reject(catalog.Malformed, "debian-binary is %s and not a format version such as \"2.0\\n\"; rebuild the package with dpkg-deb", quote(b))
-	case string(version[1]) != "2":
+	case two != 2:
 		return reject(catalog.Unsupported, "the package has format version %s; dpkg reads version 2", quote(b))
 	}
 	h.version = bytes.Clone(b)

@@ -9,7 +9,8 @@ import (
 )
 
 // namePattern is what package names look like: Debian Policy 5.6.1 and what dpkg and apt take besides, underscores
-// and names of one letter. apt cannot find a package whose name has capital letters.
+// and names of one letter. Of a name with capital letters both make one without: it is not found as it is written,
+// and two packages of ours could be one for them.
 var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9+._-]*$`)
 
 // identity checks the fields on which installation depends, and returns the identity of the package.
@@ -25,6 +26,9 @@ func (fs fields) identity() (catalog.Package, error) {
 		if !fs.oneLine(f.name) {
 			return catalog.Package{}, reject(catalog.BadField, "%s has more than one line; write %s on the first", f.name, quote(*f.value))
 		}
+	}
+	if lower := strings.ToLower(p.Name); lower != p.Name && namePattern.MatchString(lower) {
+		return catalog.Package{}, reject(catalog.BadField, "Package is %s; dpkg and apt take it for %s, under which alone it is found: write that", quote(p.Name), quote(lower))
 	}
 	if len(p.Name) > maxName || !namePattern.MatchString(p.Name) {
 		return catalog.Package{}, reject(catalog.BadField, "Package is %s; use 1 to %d lower-case letters, digits, '+', '-', '.' and '_', starting with a letter or digit", quote(p.Name), maxName)
@@ -112,19 +116,16 @@ func (fs fields) check(arch string) error {
 
 // checkKind refuses packages of the Debian installer, with which dpkg does not work: they have no maintainer scripts
 // for an installed system, and apt would offer them to every client. Ubuntu's packages of debug symbols are of the
-// type ddeb, and are installed like any other.
+// type ddeb, and are installed like any other: neither dpkg nor apt looks at the type.
 func (fs fields) checkKind() error {
 	kind, section := fs.get("Package-Type"), fs.get("Section")
 	if i := strings.LastIndexByte(section, '/'); strings.EqualFold(section[i+1:], "debian-installer") {
 		return reject(catalog.Unsupported, "Section is %s: a package of the Debian installer (udeb) is not for installed systems; it cannot be published here", quote(section))
 	}
-	if kind == "" || strings.EqualFold(kind, "deb") || strings.EqualFold(kind, "ddeb") {
-		return nil
-	}
 	if strings.EqualFold(kind, "udeb") {
 		return reject(catalog.Unsupported, "Package-Type is %s: a package of the Debian installer is not for installed systems; it cannot be published here", quote(kind))
 	}
-	return reject(catalog.Unsupported, "Package-Type is %s, which repomill does not know; use deb, or leave the field out", quote(kind))
+	return nil
 }
 
 // check is the part of [fields.check] that concerns one field alone.

@@ -137,7 +137,10 @@ func archiveTests() []fileTest {
 		{"format without a minor version", debtest.Ar(member("debian-binary", "2.\n"), controlTar, dataTar), catalog.Malformed},
 		{"format without a newline", debtest.Ar(member("debian-binary", "2.0"), controlTar, dataTar), catalog.Malformed},
 		{"format with more lines", debtest.Ar(member("debian-binary", "2.0\nx\n"), controlTar, dataTar), ""},
-		{"long debian-binary", debtest.Ar(member("debian-binary", "2.0000000000000000\n"), controlTar, dataTar), catalog.Malformed},
+		{"format with zeros", debtest.Ar(member("debian-binary", "0002.0000000000000000\n"), controlTar, dataTar), ""},
+		{"format of a minor version that no integer holds", debtest.Ar(member("debian-binary", "2.2147483648\n"), controlTar, dataTar), catalog.Malformed},
+		{"format of a major version that no integer holds", debtest.Ar(member("debian-binary", "4294967298.0\n"), controlTar, dataTar), catalog.Malformed},
+		{"long debian-binary", debtest.Ar(member("debian-binary", "2.0\n"+strings.Repeat("x", 1024)), controlTar, dataTar), catalog.Malformed},
 		{"names with a slash", debtest.Ar(member("debian-binary/", "2.0\n"), member("control.tar/", string(controlTar.Body)), member("data.tar/", "")), ""},
 		{"names with two slashes", debtest.Ar(debianBinary, member("control.tar//", string(controlTar.Body)), dataTar), catalog.Malformed},
 		{"a GNU long name", debtest.Ar(debianBinary, member("/0", ""), controlTar, dataTar), catalog.Malformed},
@@ -344,7 +347,7 @@ func controlTests() []controlTest {
 		{"a section of the installer", with("Section: debian-installer"), catalog.Unsupported},
 		{"a section of the installer in a component", with("Section: universe/debian-installer"), catalog.Unsupported},
 		{"debug symbols of Ubuntu", with("Package-Type: ddeb"), ""},
-		{"another type of package", with("Package-Type: tdeb"), catalog.Unsupported},
+		{"another type of package", with("Package-Type: tdeb"), ""},
 		{"architecture aarch64", replace("all", "aarch64"), catalog.BadField},
 		{"architecture i686", replace("all", "i686"), catalog.BadField},
 		{"architecture armv7l", replace("all", "armv7l"), catalog.BadField},
@@ -355,6 +358,14 @@ func controlTests() []controlTest {
 		{"a Section that apt aborts at", with("Section: " + strings.Repeat("x", 70000)), catalog.TooLarge},
 		{"a Source that apt aborts at", with("Source: " + strings.Repeat("x", 70000)), catalog.TooLarge},
 		{"Depends without a value", "Depends:\n" + control, ""},
+	}
+}
+
+// dpkg and apt make lower case of it: apt finds the package under that name alone.
+func TestUpperCaseIsRefusedWithTheNameThatClientsKnow(t *testing.T) {
+	_, err := deb.Peek(bytes.NewReader(withControl(strings.Replace(control, "hello", "HelloMill", 1))))
+	if err == nil || !strings.Contains(err.Error(), `Package is "HelloMill"; dpkg and apt take it for "hellomill"`) {
+		t.Error(err)
 	}
 }
 
