@@ -12,23 +12,25 @@ import (
 
 // A body hands out a package and checks the structure of the archive after the control member.
 type body struct {
-	r       io.Reader
-	head    []byte // read already, not yet handed out
-	offset  int64  // bytes read from r, from the start of the file
-	members int
-	name    string                       // of the current member
-	left    int64                        // bytes of the current member that are still to be read, with its padding
-	odd     bool                         // the current member has padding: one byte
-	data    bool                         // data.tar was seen
-	whole   bool                         // data.tar is unpacked whole
-	noZstd  string                       // the system whose dpkg does not know zstd; "" if it does
-	payload *payload                     // data.tar, while it goes by; nil before and behind it
-	running atomic.Pointer[verification] // of the payload, if it is unpacked whole
-	content int64                        // bytes of the current member that are still to be read, without its padding
-	take    io.Writer                    // takes them; nil before the first member
-	sealed  sealed
-	origin  []byte // the signature; nil if none was seen
-	err     error  // final
+	r         io.Reader
+	head      []byte // read already, not yet handed out
+	offset    int64  // bytes read from r, from the start of the file
+	members   int
+	name      string                       // of the current member
+	left      int64                        // bytes of the current member that are still to be read, with its padding
+	odd       bool                         // the current member has padding: one byte
+	data      bool                         // data.tar was seen
+	dataName  string                       // its name, once it was seen
+	conffiles conffiles                    // of the control member
+	whole     bool                         // data.tar is unpacked whole
+	noZstd    string                       // the system whose dpkg does not know zstd; "" if it does
+	payload   *payload                     // data.tar, while it goes by; nil before and behind it
+	running   atomic.Pointer[verification] // of the payload, if it is unpacked whole
+	content   int64                        // bytes of the current member that are still to be read, without its padding
+	take      io.Writer                    // takes them; nil before the first member
+	sealed    sealed
+	origin    []byte // the signature; nil if none was seen
+	err       error  // final
 }
 
 // Read implements [io.Reader].
@@ -122,7 +124,8 @@ func (b *body) next() error {
 	if b.data != first {
 		return nil // it is not data.tar
 	}
-	b.payload = newPayload(m, b.whole)
+	b.dataName = m.name
+	b.payload = newPayload(m, b.whole, b.conffiles)
 	b.running.Store(b.payload.whole)
 	return b.checkMagic(m)
 }

@@ -27,10 +27,10 @@ var (
 )
 
 // checkLead unpacks the first bytes of a data member, all of it if whole, and says what would stop dpkg in them.
-func checkLead(name string, lead []byte, whole bool) error {
+func checkLead(name string, lead []byte, whole bool, files *tree) error {
 	r, done, err := leadReader(name, lead, whole)
 	if err == nil {
-		err = walkTar(&cut{r: r, left: maxLead})
+		err = walkTar(&cut{r: r, left: maxLead}, files)
 		done()
 	}
 	switch {

@@ -22,14 +22,15 @@ type payload struct {
 	tail  []byte
 	zstd  zstdWalker
 	bzip2 bzip2Walker
+	files *tree
 	whole *verification // nil unless that was asked for, or costs nothing
 }
 
 // newPayload returns one for a member of name and size. whole makes it unpack everything.
-func newPayload(m member, whole bool) *payload {
-	p := &payload{name: m.name, size: m.size, ahead: true}
+func newPayload(m member, whole bool, c conffiles) *payload {
+	p := &payload{name: m.name, size: m.size, ahead: true, files: newTree(c)}
 	if whole || m.name == "data.tar" { // which costs nothing to unpack
-		p.whole = verify(m.name, m.size)
+		p.whole = verify(m.name, m.size, p.files)
 	}
 	return p
 }
@@ -63,7 +64,7 @@ func (p *payload) write(b []byte) error {
 	}
 	lead := p.lead
 	p.lead, p.ahead = nil, false
-	return guard(func() error { return checkLead(p.name, lead, p.seen == p.size && len(lead) == int(p.size)) })
+	return guard(func() error { return checkLead(p.name, lead, p.seen == p.size && len(lead) == int(p.size), p.files) })
 }
 
 // end says what is wrong with the member, all of whose bytes were written.

@@ -2,18 +2,17 @@ package deb
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"strconv"
 )
 
-const tarBlock = 512 // bytes
-
-// walkTar reads an archive as dpkg does when it installs (lib/dpkg/tarfn.c), and says, in a sentence without its
-// subject, what stops dpkg there. A reader's own error is returned as it is. Nothing is kept.
-func walkTar(r io.Reader) error {
+// walkTar reads an archive as dpkg does when it installs (lib/dpkg/tarfn.c, tar_extractor), and says, in a sentence
+// without its subject, what stops dpkg there. A reader's own error is returned as it is. Of the members their names
+// are kept, as [tree] has it.
+func walkTar(r io.Reader, files *tree) error {
 	header := make([]byte, tarBlock)
+	var long tarHeader // the names of GNU tar for the next member
 	for n := 1; ; n++ {
 		switch _, err := io.ReadFull(r, header); {
 		case err == io.EOF:
@@ -23,21 +22,30 @@ func walkTar(r io.Reader) error {
 		case err != nil:
 			return err
 		}
-		if !validSum(header) {
-			if header[0] == 0 {
-				return nil // no name: the end
+		h, problem := decodeHeader(header)
+		if problem != "" {
+			if h.name == "" {
+				return nil // the end: a block of zeros, whose sum is wrong
 			}
-			return tarProblem(fmt.Sprintf("has a header with a wrong checksum, of member %d", n))
+			return tarProblem(fmt.Sprintf("%s, of member %d", problem, n))
 		}
-		if header[0] == 0 {
-			return nil
-		}
-		if problem := badNumber(header); problem != "" {
-			return tarProblem(fmt.Sprintf("has a header whose %s is no number, of member %d", problem, n))
-		}
-		size, err := contentSize(header)
-		if err == nil {
-			err = skip(r, size)
+		var err error
+		switch {
+		case h.kind == 'L' && h.name != "":
+			long.name, err = readLong(r, h.size)
+			long.kind |= 1
+		case h.kind == 'K' && h.name != "":
+			long.link, err = readLong(r, h.size)
+			long.kind |= 2
+		default:
+			if long.kind&1 != 0 {
+				h.name = long.name
+			}
+			if long.kind&2 != 0 {
+				h.link = long.link
+			}
+			long = tarHeader{}
+			err = walkMember(r, h, n, files)
 		}
 		if err != nil {
 			return err
@@ -45,23 +53,24 @@ func walkTar(r io.Reader) error {
 	}
 }
 
-// tarNumbers are the fields, besides sum and size, that dpkg reads as numbers of any member (lib/dpkg/tarfn.c,
-// tar_header_decode).
-var tarNumbers = []struct {
-	name       string
-	begin, end int
-}{{"mode", 100, 108}, {"owner", 108, 116}, {"group", 116, 124}, {"time", 136, 148}}
-
-// badNumber names a field of a header that should be a number and is none, or nothing.
-func badNumber(header []byte) string {
-	for _, f := range tarNumbers {
-		if b := header[f.begin:f.end]; b[0]&0x80 == 0 {
-			if _, ok := tarNumber(b); !ok {
-				return f.name
-			}
-		}
+// walkMember looks at member n and skips its content.
+func walkMember(r io.Reader, h tarHeader, n int, files *tree) error {
+	if h.name == "" {
+		return tarProblem(fmt.Sprintf("has a member without a name, member %d", n))
 	}
-	return ""
+	switch h.kind {
+	case 0, '0':
+		if err := files.add(h); err != nil {
+			return err
+		}
+		return skip(r, h.size)
+	case '1', '2', '3', '4', '5', '6': // links, devices, folders and pipes: dpkg takes their size for zero
+	case 'x', 'g':
+		return tarProblem("has PAX headers, which dpkg does not know; write it in the GNU format, as dpkg-deb does")
+	default:
+		return tarProblem(fmt.Sprintf("has a member of the type %s, which dpkg does not know; write it in the GNU format, as dpkg-deb does", strconv.QuoteRuneToASCII(rune(h.kind))))
+	}
+	return files.add(h)
 }
 
 // A tarProblem is what stops dpkg.
@@ -69,55 +78,34 @@ type tarProblem string
 
 func (p tarProblem) Error() string { return string(p) }
 
-// contentSize returns how many bytes of content follow a header, with their padding.
-func contentSize(header []byte) (int64, error) {
-	switch kind := header[156]; kind {
-	case 0, '0', 'L', 'K': // files, and the long names of GNU tar
-		size, ok := tarNumber(header[124:136])
-		if !ok || size > MaxSize*maxRatio {
-			return 0, tarProblem("has a member with an impossible size")
-		}
-		return size + -size&(tarBlock-1), nil
-	case '1', '2', '3', '4', '5', '6': // links, devices, folders and pipes: dpkg takes their size for zero
-		return 0, nil
-	case 'x', 'g':
-		return 0, tarProblem("has PAX headers, which dpkg does not know; write it in the GNU format, as dpkg-deb does")
-	default:
-		return 0, tarProblem(fmt.Sprintf("has a member of the type %s, which dpkg does not know; write it in the GNU format, as dpkg-deb does", strconv.QuoteRuneToASCII(rune(kind))))
+// readLong reads the content of a member that has the name of the next one. Of a name that is too long for any
+// system no more is kept than shows that.
+func readLong(r io.Reader, size int64) (string, error) {
+	b := make([]byte, min(size, maxPath+1))
+	if _, err := io.ReadFull(r, b); err == io.EOF || err == io.ErrUnexpectedEOF {
+		return "", tarProblem("ends in the name of a file")
+	} else if err != nil {
+		return "", err
 	}
+	if err := skipTo(r, int64(len(b)), size); err != nil {
+		return "", err
+	}
+	return string(b[:bytes.IndexByte(append(b, 0), 0)]), nil
 }
 
-// validSum reports whether a header has the sum of its bytes, with blanks in the place of the sum itself.
-func validSum(header []byte) bool {
-	want, ok := tarNumber(header[148:156])
-	sum := int64(8 * ' ')
-	for i, c := range header {
-		if i < 148 || i >= 156 {
-			sum += int64(c)
-		}
-	}
-	return ok && sum == want
-}
+// skip reads the content of a member, with its padding.
+func skip(r io.Reader, size int64) error { return skipTo(r, 0, size) }
 
-// tarNumber reads octal digits, or eight binary bytes with the highest bit of the field set.
-func tarNumber(b []byte) (n int64, ok bool) {
-	if b[0]&0x80 != 0 {
-		n = int64(binary.BigEndian.Uint64(b[len(b)-8:]))
-		return n, b[0] == 0x80 && n >= 0
+// skipTo reads on in the content of a member, from this byte.
+func skipTo(r io.Reader, from, size int64) error {
+	rest := tarProblem("ends in the content of a file")
+	if size > MaxSize*maxRatio {
+		return tarProblem("has a member with an impossible size")
 	}
-	b = bytes.Trim(b, " \x00")
-	if len(b) == 0 {
-		return 0, true
-	}
-	v, err := strconv.ParseInt(string(b), 8, 64)
-	return v, err == nil && v >= 0
-}
-
-// skip reads n bytes.
-func skip(r io.Reader, n int64) error {
+	n := size + -size&(tarBlock-1) - from
 	switch got, err := io.CopyN(io.Discard, r, n); {
 	case err == io.EOF && got < n:
-		return tarProblem("ends in the content of a file")
+		return rest
 	default:
 		return err
 	}

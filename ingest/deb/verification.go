@@ -31,13 +31,13 @@ type verification struct {
 var errAbandoned = errors.New("the package is not read any more")
 
 // verify starts one for a member of name and size.
-func verify(name string, size int64) *verification {
+func verify(name string, size int64, files *tree) *verification {
 	r, w := io.Pipe()
 	v := &verification{in: w, done: make(chan struct{})}
 	go func() {
 		defer close(v.done)
 		v.err = guard(func() error {
-			return dataFault(name, unpackWhole(name, r, verifyFree+verifyRatio*size))
+			return dataFault(name, unpackWhole(name, r, verifyFree+verifyRatio*size, files))
 		})
 		r.CloseWithError(errAbandoned) //nolint:errcheck // never fails
 	}()
@@ -61,14 +61,14 @@ func (v *verification) close() {
 }
 
 // unpackWhole reads a member and the archive in it, of at most limit bytes, to their ends.
-func unpackWhole(name string, r io.Reader, limit int64) error {
+func unpackWhole(name string, r io.Reader, limit int64, files *tree) error {
 	unpacked, done, err := wholeReader(name, r)
 	if err != nil {
 		return err
 	}
 	defer done()
 	out := &cut{r: unpacked, left: limit}
-	err = walkTar(out)
+	err = walkTar(out, files)
 	if err == nil {
 		_, err = io.Copy(io.Discard, out) // to the end of the stream, and to its check
 	}

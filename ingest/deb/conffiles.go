@@ -1,0 +1,114 @@
+package deb
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"repomill/schemas/catalog"
+)
+
+// maxListing is how long conffiles and triggers may be. Real ones have some kilobytes.
+const maxListing = 1 << 20
+
+// maxConffile is how long a line of conffiles may be, with its newline (lib/dpkg/dpkg.h, MAXCONFFILENAME).
+const maxConffile = 997
+
+// conffiles are the paths in the file of that name, as [nameKey] has them, and whether dpkg is to remove the file when it
+// upgrades the package.
+type conffiles map[uint64]bool
+
+// dpkg's isspace, whatever the language of the system is.
+const spaces = " \t\n\v\f\r"
+
+// readConffiles reads the member of that name as dpkg does (src/main/unpack.c, deb_parse_conffiles).
+func readConffiles(r io.Reader) (conffiles, error) {
+	all := conffiles{}
+	err := eachLine(r, maxConffile, func(line string) error {
+		line = strings.TrimRight(line, spaces)
+		path, remove := strings.CutPrefix(line, "remove-on-upgrade ")
+		switch {
+		case line == "":
+			return nil
+		case !strings.HasPrefix(path, "/"):
+			return errors.New("dpkg takes a path that begins with a slash, and before it nothing, or remove-on-upgrade and one blank")
+		}
+		if err := checkPath(nodeName(path)); err != nil {
+			return fmt.Errorf("it %w", err)
+		}
+		key := nameKey(nodeName(path))
+		all[key] = all[key] || remove
+		return nil
+	})
+	if err != nil {
+		return nil, listingFault("conffiles", err)
+	}
+	return all, nil
+}
+
+// check says what keeps dpkg from unpacking a member of data.tar, or from configuring the package.
+func (c conffiles) check(name string, h tarHeader) error {
+	remove, is := c[nameKey(name)]
+	switch {
+	case !is:
+		return nil
+	case remove:
+		return tarProblem(fmt.Sprintf("has %s, which conffiles marks as remove-on-upgrade", quote(h.name)))
+	case h.kind == '6':
+		return tarProblem(fmt.Sprintf("has a pipe %s, which conffiles lists: dpkg waits for it for good", quote(h.name)))
+	case h.kind == '5' && !common[name]:
+		return tarProblem(fmt.Sprintf("has a folder %s, which conffiles lists: it takes files only", quote(h.name)))
+	}
+	return nil
+}
+
+// common are folders that every system has: dpkg warns of them in conffiles, and goes on.
+var common = func() map[string]bool {
+	all := map[string]bool{}
+	for name := range strings.FieldsSeq(`. bin boot dev etc etc/alternatives etc/cron.d etc/cron.daily etc/cron.hourly etc/cron.monthly
+		etc/cron.weekly etc/default etc/init.d etc/ld.so.conf.d etc/logrotate.d etc/opt etc/pam.d etc/profile.d etc/security etc/skel
+		etc/systemd etc/systemd/system home lib media mnt opt root run sbin srv sys tmp usr usr/bin usr/games usr/include usr/lib
+		usr/libexec usr/local usr/sbin usr/share usr/share/doc usr/share/man usr/src var var/cache var/lib var/local var/log var/mail
+		var/opt var/spool var/tmp`) {
+		all[name] = true
+	}
+	all[""] = true
+	return all
+}()
+
+// errLine is a line as dpkg does not read it.
+var errLine = errors.New("line")
+
+// eachLine calls f with each line, which has most bytes at most with its newline, and none without.
+func eachLine(r io.Reader, most int, f func(line string) error) error {
+	b := bufio.NewReaderSize(r, max(most, 16))
+	for n := 1; ; n++ {
+		line, err := b.ReadSlice('\n')
+		switch {
+		case err == io.EOF && len(line) == 0:
+			return nil
+		case err != nil && err != io.EOF && err != bufio.ErrBufferFull:
+			return err
+		case err == bufio.ErrBufferFull || len(line) > most:
+			return fmt.Errorf("%w %d, %s, is longer than %d bytes", errLine, n, quote(line), most)
+		case bytes.IndexByte(line, 0) >= 0:
+			return fmt.Errorf("%w %d, %s, has a NUL byte", errLine, n, quote(line))
+		case err == io.EOF:
+			return fmt.Errorf("%w %d, %s, the last one, has no newline at its end", errLine, n, quote(line))
+		}
+		if err := f(string(line[:len(line)-1])); err != nil {
+			return fmt.Errorf("%w %d is %s; %w", errLine, n, quote(line), err)
+		}
+	}
+}
+
+// listingFault is the rejection of conffiles or triggers.
+func listingFault(name string, err error) error {
+	if errors.Is(err, errLine) {
+		return reject(catalog.Malformed, "dpkg cannot read %s in control.tar: %s", name, err)
+	}
+	return tarFault(err, "control.tar ends inside %s; rebuild the package with dpkg-deb", name)
+}

@@ -1,0 +1,187 @@
+package deb
+
+import (
+	"fmt"
+	"hash/maphash"
+	"strings"
+)
+
+// What the systems of clients take. dpkg writes each file under its name with ".dpkg-new" behind it first.
+const (
+	maxPath      = 4095 // bytes of a path, and of the target of a symbolic link
+	maxComponent = 255
+	newSuffix    = len(".dpkg-new")
+)
+
+// maxNames is of how many names of data.tar something is kept: some 40 bytes each, 20 MiB in all. An archive may have more;
+// whether one of those lies under a file, or a hard link leads to one, is then not known.
+const maxNames = 1 << 19
+
+// maxDepth is how many folders above a file are looked at, from the file on.
+const maxDepth = 16
+
+// A kinds is what an archive has had so far under a name.
+type kinds uint8
+
+const (
+	isFolder  kinds = 1 << iota
+	isFile          // or a hard link: dpkg has written it as NAME.dpkg-new, and renames it at the end
+	isSymlink       // dpkg makes them all at the end
+	isNode          // a pipe or a device
+	hasFiles        // files or symbolic links lie under it
+)
+
+// A tree knows the names of an archive, as numbers that no archive can foresee, and finds what would stop dpkg
+// (src/main/archives.c, tarobject) on a system that has nothing under these names yet.
+type tree struct {
+	names     map[uint64]kinds
+	conffiles conffiles
+}
+
+func newTree(c conffiles) *tree { return &tree{names: map[uint64]kinds{}, conffiles: c} }
+
+var nameSeed = maphash.MakeSeed()
+
+func nameKey(name string) uint64 { return maphash.String(nameSeed, name) }
+
+// nodeName returns a name as dpkg knows it: without slashes and "./" at its start (lib/dpkg/path.c).
+func nodeName(name string) string {
+	for strings.HasPrefix(name, "/") || strings.HasPrefix(name, "./") {
+		name = name[1:]
+	}
+	return name
+}
+
+// add takes the next member, or says what is wrong with it.
+func (t *tree) add(h tarHeader) error {
+	name := h.name
+	if h.kind == '5' || h.kind == '0' || h.kind == 0 {
+		name = strings.TrimSuffix(name, "/")
+	}
+	if name = nodeName(name); strings.Contains(name, "\n") {
+		return tarProblem(fmt.Sprintf("has a name with a newline, %s; rename the file", quote(h.name)))
+	}
+	if err := checkPath(name); err != nil {
+		return err
+	}
+	if h.kind == '2' && (h.link == "" || len(h.link) > maxPath) {
+		return tarProblem(fmt.Sprintf("has a symbolic link %s to a name of %d bytes, and systems take 1 to %d", quote(h.name), len(h.link), maxPath))
+	}
+	if err := t.conffiles.check(name, h); err != nil {
+		return err
+	}
+	if name == "" || name == "." {
+		if h.kind != '5' && h.kind != '2' {
+			return tarProblem("has a file in the place of the outermost folder")
+		}
+		return nil
+	}
+	if h.kind == '1' {
+		if err := t.checkLink(h); err != nil {
+			return err
+		}
+	}
+	if err := t.checkAbove(name, h); err != nil {
+		return err
+	}
+	return t.place(name, h)
+}
+
+// checkPath says whether dpkg could write a file of this name on a system whose outermost folder is "/".
+func checkPath(name string) error {
+	if len("/")+len(name)+newSuffix > maxPath {
+		return tarProblem(fmt.Sprintf("has a path of %d bytes, %s, and dpkg can write up to %d", len(name), quote(name), maxPath-newSuffix-len("/")))
+	}
+	last := name[strings.LastIndexByte(name, '/')+1:]
+	if len(last)+newSuffix > maxComponent {
+		return tarProblem(fmt.Sprintf("has a file name of %d bytes, %s, and dpkg can write up to %d; shorten it", len(last), quote(last), maxComponent-newSuffix))
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		if len(part) > maxComponent {
+			return tarProblem(fmt.Sprintf("has a folder name of %d bytes, %s, and systems take %d; shorten it", len(part), quote(part), maxComponent))
+		}
+	}
+	return nil
+}
+
+// checkLink says whether dpkg could make a hard link: its target is a file of the archive, and before it.
+func (t *tree) checkLink(h tarHeader) error {
+	to, known := t.names[nameKey(nodeName(h.link))]
+	switch {
+	case nodeName(h.link) == nodeName(h.name):
+		return tarProblem(fmt.Sprintf("has a hard link %s to itself", quote(h.name)))
+	case to&(isFile|isNode) != 0, !known && t.full():
+		return nil
+	case to&isFolder != 0 || nodeName(h.link) == "" || nodeName(h.link) == ".":
+		return tarProblem(fmt.Sprintf("has a hard link %s to %s, which is a folder", quote(h.name), quote(h.link)))
+	case to&isSymlink != 0:
+		return tarProblem(fmt.Sprintf("has a hard link %s to the symbolic link %s, which dpkg makes after it", quote(h.name), quote(h.link)))
+	}
+	return tarProblem(fmt.Sprintf("has a hard link %s to %s, and no file of that name before it", quote(h.name), quote(h.link)))
+}
+
+func (t *tree) full() bool { return len(t.names) >= maxNames }
+
+// merged are what systems of today have as links into /usr: what a package has in them goes there, although it has the
+// link, too.
+var merged = map[string]bool{"bin": true, "sbin": true, "lib": true, "lib32": true, "lib64": true, "libx32": true, "libo32": true}
+
+// checkAbove says whether something is in the place of a folder above a member. Folders that the archive does not have,
+// systems may have.
+func (t *tree) checkAbove(name string, h tarHeader) error {
+	placed := h.kind >= '3' // folders, pipes and devices: dpkg does not wait for the end with them
+	for depth, i := 0, strings.LastIndexByte(name, '/'); i > 0 && depth < maxDepth; depth, i = depth+1, strings.LastIndexByte(name[:i], '/') {
+		key := nameKey(name[:i])
+		above := t.names[key]
+		folder := above&isFolder != 0
+		if !folder && (above&(isFile|isNode) != 0 || above&isSymlink != 0 && !merged[name[:i]]) {
+			return tarProblem(fmt.Sprintf("has %s under %s, which is not a folder", quote(h.name), quote(name[:i])))
+		}
+		if folder && (placed || above&hasFiles != 0) {
+			return nil // what is above it was looked at
+		}
+		if !placed {
+			t.set(key, above|hasFiles)
+		}
+	}
+	return nil
+}
+
+// place notes a member, unless it takes the place of one that dpkg then does not find any more.
+func (t *tree) place(name string, h tarHeader) error {
+	key := nameKey(name)
+	was := t.names[key]
+	under := was&hasFiles != 0
+	switch h.kind {
+	case '2':
+		if under && was&isFolder == 0 && !merged[name] {
+			return tarProblem(fmt.Sprintf("has a symbolic link %s with files under it", quote(h.name)))
+		}
+		t.set(key, was|isSymlink)
+	case '5':
+		if was&isFile != 0 {
+			return tarProblem(fmt.Sprintf("has %s as a file, and then as a folder", quote(h.name)))
+		}
+		t.set(key, was&^isNode|isFolder)
+	default:
+		node := h.kind != 0 && h.kind != '0' && h.kind != '1'
+		switch {
+		case under:
+			return tarProblem(fmt.Sprintf("has %s as a file, with files under it", quote(h.name)))
+		case node && was&isFile != 0:
+			return tarProblem(fmt.Sprintf("has %s as a file, and then as a pipe or device", quote(h.name)))
+		case node:
+			t.set(key, was&isSymlink|isNode)
+		default:
+			t.set(key, was&isSymlink|isFile)
+		}
+	}
+	return nil
+}
+
+// set keeps what is known of a name, as long as there is room.
+func (t *tree) set(key uint64, s kinds) {
+	if _, known := t.names[key]; known || !t.full() {
+		t.names[key] = s
+	}
+}
