@@ -20,7 +20,6 @@ type body struct {
 	left      int64                        // bytes of the current member that are still to be read, with its padding
 	odd       bool                         // the current member has padding: one byte
 	data      bool                         // data.tar was seen
-	dataName  string                       // its name, once it was seen
 	conffiles conffiles                    // of the control member
 	whole     bool                         // data.tar is unpacked whole
 	noZstd    string                       // the system whose dpkg does not know zstd; "" if it does
@@ -124,7 +123,6 @@ func (b *body) next() error {
 	if b.data != first {
 		return nil // it is not data.tar
 	}
-	b.dataName = m.name
 	b.payload = newPayload(m, b.whole, b.conffiles)
 	b.running.Store(b.payload.whole)
 	return b.checkMagic(m)

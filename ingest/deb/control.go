@@ -2,75 +2,12 @@ package deb
 
 import (
 	"archive/tar"
-	"errors"
 	"io"
 	"path"
 	"strings"
 
 	"repomill/schemas/catalog"
 )
-
-// controlFile returns the content of the one control file in control.tar. It reads the archive to its end.
-func controlFile(tarball io.Reader) ([]byte, error) {
-	t := tar.NewReader(tarball)
-	var control []byte
-	seen := map[string]bool{}
-	for {
-		h, err := t.Next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return nil, tarFault(err, "control.tar is damaged (%s); rebuild the package with dpkg-deb", quote(err.Error()))
-		}
-		name, err := checkTarMember(h)
-		switch {
-		case err != nil:
-			return nil, err
-		case seen[name]:
-			return nil, reject(catalog.Malformed, "control.tar has %s twice; rebuild the package with dpkg-deb", quote(name))
-		case len(seen) == maxTarMembers:
-			return nil, reject(catalog.TooLarge, "control.tar has more than %d members", maxTarMembers)
-		}
-		seen[name] = true
-		if name != "control" {
-			continue
-		}
-		if control, err = readControl(t, h); err != nil {
-			return nil, err
-		}
-	}
-	if err := checkRest(tarball); err != nil {
-		return nil, err
-	}
-	if control == nil {
-		return nil, reject(catalog.Malformed, "control.tar has no file named control; rebuild the package with dpkg-deb")
-	}
-	return control, nil
-}
-
-// readControl reads the member named control.
-func readControl(t *tar.Reader, h *tar.Header) ([]byte, error) {
-	if h.Typeflag != tar.TypeReg {
-		return nil, reject(catalog.Malformed, "control in control.tar is not a regular file; rebuild the package with dpkg-deb")
-	}
-	if h.Size > maxControl {
-		return nil, reject(catalog.TooLarge, "the control file has %d bytes; the limit is %d", h.Size, maxControl)
-	}
-	control := make([]byte, h.Size)
-	if _, err := io.ReadFull(t, control); err != nil {
-		return nil, tarFault(err, "control.tar ends inside the control file; rebuild the package with dpkg-deb")
-	}
-	return control, nil
-}
-
-// tarFault is err if that is a rejection by what unpacks the archive, or else one that says so and so.
-func tarFault(err error, format string, args ...any) error {
-	if rej := (*catalog.Rejection)(nil); errors.As(err, &rej) {
-		return rej
-	}
-	return reject(catalog.Malformed, format, args...)
-}
 
 // checkRest reads what follows the end of the archive: zeros only.
 func checkRest(r io.Reader) error {

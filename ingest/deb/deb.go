@@ -71,15 +71,18 @@ func (p *Package) parse(name string, packed []byte) error {
 		return err
 	}
 	defer done()
-	control, err := controlFile(tarball)
+	c, err := readControlTar(tarball)
 	if err != nil {
 		return err
 	}
-	if p.fields, err = parseControl(control); err != nil {
+	if p.fields, err = parseControl(c.control); err != nil {
 		return err
 	}
-	p.identity, err = p.fields.identity()
-	return err
+	if p.identity, err = p.fields.identity(); err != nil {
+		return err
+	}
+	p.body.conffiles = c.conffiles
+	return c.checkInfo(p.identity, strings.EqualFold(p.fields.get("Multi-Arch"), "same"))
 }
 
 // guard turns a panic of f into a rejection: our own bug, but not the queue's problem.

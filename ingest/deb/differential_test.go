@@ -51,6 +51,7 @@ var onPurpose = []intaketest.Difference{
 	{`^Version is .* limit is 255|^the file name .* would have`, "dpkg has no limit; file names have"},
 	{`there is a NUL byte`, "dpkg reads on; programs written in C do not, apt among them"},
 	{`^Architecture is `, "dpkg warns of names that it does not know, and takes source and wildcards"},
+	{`^control\.tar has a file name of|^dpkg would keep a file`, "dpkg refuses it, too, but only when it installs: TestInstallVerdictIsThatOfDpkg does"},
 	{`^Package-Type is |^Section is `, "packages of the installer have an index of their own"},
 	{`^(?i:Description-md5) is`, "apt refuses the whole index with it; dpkg does not look"},
 	{`^(?i:Provides) is empty`, "apt refuses the whole index with it; dpkg does not look"},

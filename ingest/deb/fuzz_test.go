@@ -40,6 +40,32 @@ func FuzzControl(f *testing.F) {
 	})
 }
 
+// FuzzListings reaches the files that dpkg reads beside the control file.
+func FuzzListings(f *testing.F) {
+	f.Add("/etc/a\nremove-on-upgrade /etc/b\n", "interest a\nactivate-noawait /b\n# c\n", "#!/bin/sh\r\n")
+	f.Fuzz(func(t *testing.T, conffiles, triggers, script string) {
+		if len(conffiles)+len(triggers)+len(script) <= 1<<16 {
+			checkFile(t, archive("control.tar", rawTar(with("control", control), with("conffiles", conffiles), with("triggers", triggers), with("postinst", script))))
+		}
+	})
+}
+
+// FuzzDataTar reads members of data.tar that have right sums: a name, what it links to, a kind, and numbers.
+func FuzzDataTar(f *testing.F) {
+	f.Add("./a", "./b", byte('1'), "0001750", "./a/b", byte('0'))
+	f.Add("./"+times("a/", 2000), times("b", 5000), byte('2'), "\x80", "", byte('L'))
+	f.Fuzz(func(t *testing.T, name, link string, kind byte, number, second string, other byte) {
+		if len(name)+len(link)+len(second) > 1<<14 {
+			return
+		}
+		edit := func(h []byte) { copy(h[108:148], number) }
+		tarball := rawTar(folder("./"), file("./b"), entry{name: name, link: link, kind: kind, edit: edit}, entry{name: second, kind: other}, file(name))
+		for _, ext := range []string{"", "gz"} {
+			checkFile(t, debtest.Ar(debianBinary, controlTar, dataMember(ext, tarball)))
+		}
+	})
+}
+
 // FuzzXZ holds our reading of the xz container against that of ulikunitz/xz: what we accept, it reads alike.
 func FuzzXZ(f *testing.F) {
 	for _, size := range []int{0, 1, 1000} {

@@ -78,6 +78,23 @@ type installCase struct {
 	differing string // why the two are not the same
 }
 
+// members is a case of files in control.tar.
+func members(name string, good bool, entries ...entry) installCase {
+	return named(name, good, "", entries...)
+}
+
+// named is one whose control file has these lines at its start.
+func named(name string, good bool, lines string, entries ...entry) installCase {
+	text := control
+	if lines != "" {
+		text = lines + "Maintainer: M <m@example.org>\nDescription: d\n"
+	}
+	packed := rawTar(append([]entry{with("control", text)}, entries...)...)
+	data := rawTar(folder("./"), folder("./usr/"), file("./usr/f"))
+	return installCase{name: name, ours: good, dpkg: good, file: debtest.Ar(debianBinary,
+		debtest.Member{Name: "control.tar", Body: packed}, debtest.Member{Name: "data.tar.gz", Body: pack("gz", data)})}
+}
+
 // files is a case of files in data.tar.
 func files(name string, good bool, entries ...entry) installCase {
 	return unpacked(name, good, rawTar(append([]entry{folder("./")}, entries...)...))
@@ -85,6 +102,13 @@ func files(name string, good bool, entries ...entry) installCase {
 
 func unpacked(name string, good bool, data []byte) installCase {
 	return installCase{name: name, ours: good, dpkg: good, file: debtest.Ar(debianBinary, controlTar, debtest.Member{Name: "data.tar.gz", Body: pack("gz", data)})}
+}
+
+// listed is a case of conffiles and files.
+func listed(name string, good bool, conffiles string, entries ...entry) installCase {
+	packed := rawTar(with("control", control), with("conffiles", conffiles))
+	return installCase{name: name, ours: good, dpkg: good, file: debtest.Ar(debianBinary, debtest.Member{Name: "control.tar", Body: packed},
+		debtest.Member{Name: "data.tar.gz", Body: pack("gz", rawTar(append([]entry{folder("./")}, entries...)...))})}
 }
 
 // but marks a case in which dpkg does otherwise.
@@ -101,7 +125,7 @@ func TestInstallVerdictIsThatOfDpkg(t *testing.T) {
 		t.Log("dpkg is not asked: it is not here, or we are not root")
 	}
 	names := map[string]bool{}
-	for _, cases := range [][]installCase{nameCases(), linkCases(), placeCases(), numberCases()} {
+	for _, cases := range [][]installCase{conffileCases(), triggerCases(), infoCases(), scriptCases(), nameCases(), linkCases(), placeCases(), numberCases()} {
 		for _, test := range cases {
 			if names[test.name] {
 				t.Errorf("two cases are named %s", test.name)

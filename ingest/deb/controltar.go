@@ -1,0 +1,193 @@
+package deb
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"io"
+	"path"
+	"strings"
+
+	"repomill/schemas/catalog"
+)
+
+// maxInfoName is how long the name of a member of control.tar may be that dpkg keeps (lib/dpkg/dpkg.h,
+// MAXCONTROLFILENAME). It leaves those with a dot out.
+const maxInfoName = 100
+
+// A controlTar is what is kept of a control.tar.
+type controlTar struct {
+	control   []byte // nil until it was seen
+	conffiles conffiles
+	seen      map[string]bool
+	longest   string            // of the names of members that dpkg keeps
+	badLines  map[string]string // by name, first lines of scripts that no system runs
+}
+
+// readControlTar reads the archive to its end.
+func readControlTar(tarball io.Reader) (*controlTar, error) {
+	c := &controlTar{seen: map[string]bool{}, badLines: map[string]string{}}
+	t := tar.NewReader(tarball)
+	for {
+		h, err := t.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, tarFault(err, "control.tar is damaged (%s); rebuild the package with dpkg-deb", quote(err.Error()))
+		}
+		if err := c.member(t, h); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkRest(tarball); err != nil {
+		return nil, err
+	}
+	if c.control == nil {
+		return nil, reject(catalog.Malformed, "control.tar has no file named control; rebuild the package with dpkg-deb")
+	}
+	return c, nil
+}
+
+// member reads one.
+func (c *controlTar) member(t *tar.Reader, h *tar.Header) (err error) {
+	name, err := checkTarMember(h)
+	switch {
+	case err != nil:
+		return err
+	case c.seen[name]:
+		return reject(catalog.Malformed, "control.tar has %s twice; rebuild the package with dpkg-deb", quote(name))
+	case len(c.seen) == maxTarMembers:
+		return reject(catalog.TooLarge, "control.tar has more than %d members", maxTarMembers)
+	}
+	if name == "control" {
+		c.seen[name] = true
+		c.control, err = readControl(t, h)
+		return err
+	}
+	if err := c.checkName(name); err != nil {
+		return err
+	}
+	if h.Typeflag == tar.TypeLink {
+		err = c.link(name, strings.TrimPrefix(h.Linkname, "./"))
+	} else if h.Typeflag == tar.TypeReg {
+		err = c.file(t, name, h.Size)
+	}
+	c.seen[name] = true
+	return err
+}
+
+// checkName says whether dpkg takes a member of this name.
+func (c *controlTar) checkName(name string) error {
+	switch dot := strings.Contains(name, "."); {
+	case len(name) > maxComponent:
+		return reject(catalog.Malformed, "control.tar has a file name of %d bytes, %s, and systems take %d; shorten it", len(name), quote(name), maxComponent)
+	case dot || name == "list":
+	case len(name) > maxInfoName:
+		return reject(catalog.Malformed, "control.tar has a file name of %d bytes, %s, and dpkg takes %d; shorten it", len(name), quote(name), maxInfoName)
+	case len(name) > len(c.longest):
+		c.longest = name
+	}
+	return nil
+}
+
+// link takes a hard link. tar, with which dpkg unpacks, makes it if its target is there.
+func (c *controlTar) link(name, to string) error {
+	if !c.seen[to] || to == name {
+		return reject(catalog.Malformed, "control.tar has a hard link %s to %s, and no file of that name before it; replace it by its content", quote(name), quote(to))
+	}
+	if name == "conffiles" || name == "triggers" {
+		return reject(catalog.Unsupported, "%s in control.tar is a hard link; replace it by its content", name)
+	}
+	return c.script(name, c.badLines[to])
+}
+
+// file reads what dpkg reads of a file of this name and size.
+func (c *controlTar) file(r io.Reader, name string, size int64) (err error) {
+	if name != "conffiles" && name != "triggers" {
+		lead := make([]byte, min(size, 256)) // as much as Linux looks at
+		if _, err := io.ReadFull(r, lead); err != nil {
+			return tarFault(err, "control.tar ends inside %s; rebuild the package with dpkg-deb", quote(name))
+		}
+		return c.script(name, badInterpreter(lead))
+	}
+	if size > maxListing {
+		return reject(catalog.TooLarge, "%s in control.tar has %d bytes; the limit is %d", name, size, maxListing)
+	}
+	if name == "triggers" {
+		return checkTriggers(r)
+	}
+	c.conffiles, err = readConffiles(r)
+	return err
+}
+
+// script notes the first line of a script that no system runs, or "". dpkg runs some of them when it installs.
+func (c *controlTar) script(name, line string) error {
+	if c.badLines[name] = line; line == "" || name != "preinst" && name != "postinst" {
+		return nil
+	}
+	return reject(catalog.Malformed, "%s in control.tar begins with %s, and no system runs a program of that name, with a carriage return at its end; write the script with line ends of Unix", name, quote(line))
+}
+
+// badInterpreter returns the first line of a script if that names a program that no system has: one that ends in a
+// carriage return. Some programs take one at the end of an argument, others do not.
+func badInterpreter(lead []byte) string {
+	line, _, whole := bytes.Cut(lead, []byte("\n"))
+	if !whole || !bytes.HasPrefix(line, []byte("#!")) || !bytes.HasSuffix(line, []byte("\r")) {
+		return ""
+	}
+	program, argument, more := strings.Cut(strings.Trim(string(line[2:]), " \t"), " ")
+	if !more {
+		return string(line)
+	}
+	switch path.Base(program) {
+	case "sh", "dash", "bash":
+		return string(line)
+	case "env":
+		if !strings.HasPrefix(argument, "-") {
+			return string(line)
+		}
+	}
+	return ""
+}
+
+// checkInfo says whether the files that dpkg keeps of a package have names that file systems take (lib/dpkg/infodb-*.c).
+func (c *controlTar) checkInfo(p catalog.Package, same bool) error {
+	name := p.Name
+	if same {
+		name += ":" + p.Arch
+	}
+	files := []string{name + ".list-new", name + "." + c.longest}
+	if !c.seen["md5sums"] {
+		files = append(files, name+".md5sums-new") // which it makes itself
+	}
+	for _, file := range files {
+		if len(file) > maxComponent {
+			return reject(catalog.TooLarge, "dpkg would keep a file %s... of %d bytes, %s, and file systems take %d; shorten the name of the package", quote(name[:40]), len(file), quote(file[len(name):]), maxComponent)
+		}
+	}
+	return nil
+}
+
+// readControl reads the member named control.
+func readControl(t *tar.Reader, h *tar.Header) ([]byte, error) {
+	if h.Typeflag != tar.TypeReg {
+		return nil, reject(catalog.Malformed, "control in control.tar is not a regular file; rebuild the package with dpkg-deb")
+	}
+	if h.Size > maxControl {
+		return nil, reject(catalog.TooLarge, "the control file has %d bytes; the limit is %d", h.Size, maxControl)
+	}
+	control := make([]byte, h.Size)
+	if _, err := io.ReadFull(t, control); err != nil {
+		return nil, tarFault(err, "control.tar ends inside the control file; rebuild the package with dpkg-deb")
+	}
+	return control, nil
+}
+
+// tarFault is err if that is a rejection by what unpacks the archive, or else one that says so and so.
+func tarFault(err error, format string, args ...any) error {
+	if rej := (*catalog.Rejection)(nil); errors.As(err, &rej) {
+		return rej
+	}
+	return reject(catalog.Malformed, format, args...)
+}

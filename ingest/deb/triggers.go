@@ -1,0 +1,67 @@
+package deb
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+)
+
+// maxTrigger is how long a line of triggers may be, with its newline (lib/dpkg/dpkg.h, MAXTRIGDIRECTIVE).
+const maxTrigger = 255
+
+// Names of triggers, in which dpkg allows printable ASCII only: of those that a package waits for, it knows the two forms
+// (lib/dpkg/triglib.c, trig_classify_byname).
+var (
+	triggerName     = regexp.MustCompile(`^[!-~]+$`)
+	explicitTrigger = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+.-]*$`)
+	fileTrigger     = regexp.MustCompile(`^(/[^/]+)+$`)
+)
+
+// triggerFiles are files of dpkg's own in the folder where it makes a file for each explicit trigger. A package that
+// waits for a trigger of such a name leaves a dpkg behind that reads nonsense there, and stops at each call.
+var triggerFiles = map[string]bool{"File": true, "Lock": true, "Unincorp": true}
+
+// checkTriggers reads the member of that name as dpkg does (lib/dpkg/triglib.c, trig_parse_ci).
+func checkTriggers(r io.Reader) error {
+	const blank = " \t\n" // its iswhite
+	err := eachLine(r, maxTrigger, func(line string) error {
+		line = strings.TrimLeft(line, blank)
+		if strings.HasPrefix(line, "#") {
+			return nil
+		}
+		if line = strings.TrimRight(line, blank); line == "" {
+			return nil
+		}
+		i := strings.IndexAny(line, blank)
+		if i < 0 {
+			return errors.New("it needs a directive and the name of a trigger")
+		}
+		directive, name := line[:i], strings.TrimLeft(line[i:], blank)
+		if !triggerName.MatchString(name) {
+			return fmt.Errorf("the name %s has a character that is not printable ASCII", quote(name))
+		}
+		switch directive {
+		case "activate", "activate-await", "activate-noawait":
+			return nil
+		case "interest", "interest-await", "interest-noawait":
+			return checkInterest(name)
+		}
+		return fmt.Errorf("%s is not a directive, such as interest-noawait or activate-noawait", quote(directive))
+	})
+	if err != nil {
+		return listingFault("triggers", err)
+	}
+	return nil
+}
+
+func checkInterest(name string) error {
+	switch {
+	case triggerFiles[name]:
+		return fmt.Errorf("%s is a file of dpkg's own, which dpkg would overwrite with it; use another name", quote(name))
+	case !explicitTrigger.MatchString(name) && !fileTrigger.MatchString(name):
+		return fmt.Errorf("%s is neither a name of letters, digits, '+', '-' and '.', of which the first is a letter or digit, nor a path without empty parts", quote(name))
+	}
+	return nil
+}
