@@ -2,7 +2,6 @@ package deb
 
 import (
 	"bytes"
-	"compress/bzip2"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -26,19 +25,47 @@ var (
 	errUnknown = errors.New("a form that only dpkg may know")
 )
 
-// checkLead unpacks the first bytes of a data member, all of it if whole, and says what would stop dpkg in them.
-func checkLead(name string, lead []byte, whole bool, files *tree) error {
+// maxExact is how many bytes come out at most of a gzip member of which the lead is all, to find its end: gzip is fast.
+const maxExact = 64 << 20
+
+// checkLead unpacks the first bytes of a data member, all of it if whole, and says what would stop dpkg in them. exact
+// reports whether it came to the end of all, and to nothing wrong there.
+func checkLead(name string, lead []byte, whole bool, files *tree) (exact bool, err error) {
+	if name == "data.tar.zst" {
+		var w zstdWalker
+		if w.write(lead); 0 < w.end && w.end <= int64(len(lead)) {
+			lead, whole = lead[:w.end], true
+		}
+	}
+	limit := int64(maxLead)
+	if whole && name == "data.tar.gz" {
+		limit = maxExact
+	}
 	r, done, err := leadReader(name, lead, whole)
 	if err == nil {
-		err = walkTar(&cut{r: r, left: maxLead}, files)
+		if err = walkTar(&cut{r: r, left: limit}, files); err == nil && whole {
+			exact, err = checkGzipEnd(r)
+		}
 		done()
 	}
 	switch {
 	case errors.Is(err, errCut), errors.Is(err, errUnknown), errors.Is(err, xz.ErrUnsupportedCheck), errors.Is(err, io.ErrUnexpectedEOF) && !whole:
-		return nil
+		return false, nil
 	default:
-		return dataFault(name, err)
+		return exact, dataFault(name, err)
 	}
+}
+
+// checkGzipEnd reads the rest of a gzip member.
+func checkGzipEnd(r io.Reader) (exact bool, err error) {
+	g, ok := r.(*gzipStream)
+	if !ok {
+		return false, nil
+	}
+	if _, err := io.Copy(io.Discard, &cut{r: g, left: maxExact}); err != nil {
+		return false, err
+	}
+	return true, checkBehind(g.in)
 }
 
 // leadReader unpacks lead with a small window.
@@ -49,11 +76,11 @@ func leadReader(name string, lead []byte, whole bool) (r io.Reader, done func(),
 	case "data.tar.gz":
 		z := gunzips.Get().(*gzip.Reader)
 		done = func() { gunzips.Put(z) }
-		err = z.Reset(in)
-		z.Multistream(true)
-		r = z
+		if r, err = newGzipStream(in, z); err != nil {
+			done()
+		}
 	case "data.tar.bz2":
-		r = bzip2.NewReader(in)
+		r = newBzip2Stream(in)
 	case "data.tar.lzma":
 		if len(lead) < 13 {
 			return nil, done, io.ErrUnexpectedEOF

@@ -1,10 +1,12 @@
 package deb
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/mikelolasagasti/xz"
 
 	"repomill/schemas/catalog"
 )
@@ -22,6 +24,7 @@ type payload struct {
 	tail  []byte
 	zstd  zstdWalker
 	bzip2 bzip2Walker
+	exact bool // the lead was all, and was read to the end of its stream
 	files *tree
 	whole *verification // nil unless that was asked for, or costs nothing
 }
@@ -48,12 +51,12 @@ func (p *payload) write(b []byte) error {
 	case "data.tar.bz2":
 		p.bzip2.write(b)
 	}
+	if from := max(0, p.size-maxTail-begin); from < int64(len(b)) {
+		p.tail = append(p.tail, b[from:]...)
+	}
 	if p.whole != nil {
 		p.whole.write(b)
 		return nil
-	}
-	if from := max(0, p.size-maxTail-begin); from < int64(len(b)) {
-		p.tail = append(p.tail, b[from:]...)
 	}
 	if !p.ahead {
 		return nil
@@ -64,7 +67,10 @@ func (p *payload) write(b []byte) error {
 	}
 	lead := p.lead
 	p.lead, p.ahead = nil, false
-	return guard(func() error { return checkLead(p.name, lead, p.seen == p.size && len(lead) == int(p.size), p.files) })
+	return guard(func() (err error) {
+		p.exact, err = checkLead(p.name, lead, p.seen == p.size && len(lead) == int(p.size), p.files)
+		return err
+	})
 }
 
 // end says what is wrong with the member, all of whose bytes were written.
@@ -74,10 +80,13 @@ func (p *payload) end() error {
 			return err
 		}
 	}
-	if err := cmp.Or(p.zstd.end(), p.bzip2.err); err != nil {
+	if err := p.bzip2.err; err != nil {
 		return dataFault(p.name, err)
 	}
-	if p.whole != nil {
+	if p.name == "data.tar.zst" {
+		return dataFault(p.name, p.zstd.finish())
+	}
+	if p.name == "data.tar.gz" && (p.whole != nil || p.exact) { // that knew more than its end shows
 		return nil
 	}
 	if err := checkTail(p.name, p.tail, p.size); err != nil {
@@ -96,8 +105,25 @@ func dataFault(name string, err error) error {
 		return rej
 	case errors.As(err, &problem):
 		return reject(catalog.Malformed, "dpkg cannot unpack %s: it %s", name, problem)
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		err = errEnd
+	case errors.Is(err, errStreams):
+		return reject(catalog.Malformed, "%s has several compressed streams, and dpkg reads the first one only; compress it in one", name)
+	case errors.Is(err, errBehind):
+		return reject(catalog.Malformed, "%s has more than %d bytes behind the end of its compressed stream, and dpkg fails where they are more than a pipe holds; leave them out", name, maxBehind)
 	}
-	return reject(catalog.Malformed, "dpkg cannot unpack %s (%s); rebuild the package, and upload it again", name, quote(fmt.Sprint(err)))
+	return reject(catalog.Malformed, "dpkg cannot unpack %s: it %s; rebuild the package, and upload it again", name, streamProblem(err))
+}
+
+// streamProblem says, without its subject, what an error of a decompressor means: its own words are those of a library.
+func streamProblem(err error) string {
+	switch {
+	case errors.Is(err, errEnd), errors.Is(err, io.ErrUnexpectedEOF):
+		return errEnd.Error()
+	case errors.Is(err, zstd.ErrWindowSizeExceeded):
+		return fmt.Sprintf("needs a zstd window of more than %d bytes", maxWindow)
+	case errors.Is(err, zstd.ErrUnknownDictionary):
+		return "needs a zstd dictionary"
+	case errors.Is(err, xz.ErrOptions):
+		return "needs an xz filter that is not known"
+	}
+	return "has a damaged compressed stream"
 }

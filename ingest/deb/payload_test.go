@@ -150,11 +150,7 @@ func payloadCases() (all []payloadCase) {
 		add("several streams "+c, debtest.Member{Name: "data.tar." + c, Body: append(pack(c, small[:half]), pack(c, small[half:])...)}, false, false)
 	}
 	for text, fit := range map[string]bool{oneBzip2: true, twoBzip2: false} {
-		body, err := hex.DecodeString(text)
-		if err != nil {
-			panic(err)
-		}
-		add(fmt.Sprintf("bzip2 in one stream is %v", fit), debtest.Member{Name: "data.tar.bz2", Body: body}, fit, fit)
+		add(fmt.Sprintf("bzip2 in one stream is %v", fit), debtest.Member{Name: "data.tar.bz2", Body: unhex(text)}, fit, fit)
 	}
 	for _, c := range []string{"gz", "xz", "zst"} {
 		damaged := dataMember(c, large)
@@ -162,8 +158,28 @@ func payloadCases() (all []payloadCase) {
 		damaged.Body[2<<20] ^= 0x55
 		add("damage in the middle "+c, damaged, true, false)
 	}
+	for _, c := range []string{"gz", "xz", "zst", "lzma", "bz2"} {
+		stream := dataMember("gz", small)
+		if stream.Name = "data.tar." + c; c == "bz2" {
+			stream.Body = unhex(oneBzip2)
+		} else {
+			stream.Body = pack(c, small)
+		}
+		for what, behind := range map[string]string{
+			"a byte": "x", "eight bytes": "nonsense", "zeros": times("\x00", 512), "30,000 bytes": times("x", 30_000),
+			"the start of gzip": "\x1f", "a newline": "\n", "B": "B",
+		} {
+			add(fmt.Sprintf("%s with %s behind it", c, what), behindOf(stream, behind), true, true)
+		}
+		add(c+" with 400,000 bytes behind it", behindOf(stream, times("x", 400_000)), c == "lzma", false) // whose end says nothing
+		add(c+" with 400,000 zeros behind it", behindOf(stream, times("\x00", 400_000)), c == "lzma", false)
+		add(c+" without its last byte", debtest.Member{Name: stream.Name, Body: stream.Body[:len(stream.Body)-1]}, false, false)
+	}
+	all = append(all, gzipCases(small, large)...)
 	for _, c := range []string{"xz", "zst"} {
 		whole := dataMember(c, large)
+		add(c+" of 2.5 MiB with bytes behind it", behindOf(whole, "nonsense"), true, true)
+		add(c+" of 2.5 MiB with 30,000 bytes behind it", behindOf(whole, times("x", 30_000)), true, true)
 		for _, lost := range []int{1, 7, 100, 70_000} {
 			add(fmt.Sprintf("%s without its last %d bytes", c, lost), debtest.Member{Name: whole.Name, Body: whole.Body[:len(whole.Body)-lost]}, false, false)
 		}
@@ -176,6 +192,79 @@ const (
 	oneBzip2 = "425a68393141592653599ed4027d000035db80e9804001ff80003160001e0004082000750944d2640d0f507a8024a4d3d40f534d01a325bccc98fa264360801a5b4e238a44e09d6401004ea8a2b4f867552ea2088731180242a45021dd5a789298d51aad2240536aaa2a9644131658a0fc5dc914e142427b5009f4"
 	twoBzip2 = "425a6839314159265359ebaf2ee8000027db80c9c04001ff80003160001e0004002000750924d26400d0f500492988da83d400694eaa3c1328905d9e9121c5910c9d540604cebb5728b12d998ba8848e6230050ca28116b33cf12531ea3d5e4480ebd5e2f8b2194cb2bcfc5dc914e14243aebcbba0425a68393141592653595e645a06000000c101e000200000400008200021126419a0dd12d41d17c5dc914e14241799168180"
 )
+
+func unhex(text string) []byte {
+	b, err := hex.DecodeString(text)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// behindOf returns a member with more bytes at its end.
+func behindOf(m debtest.Member, more string) debtest.Member {
+	return debtest.Member{Name: m.Name, Body: append(bytes.Clone(m.Body), more...)}
+}
+
+// gzipCases are the ends of gzip members, of which there may be several. What is in the first MiB is read to its end; of a
+// longer one the end alone is seen.
+func gzipCases(small, large []byte) (all []payloadCase) {
+	one, long := dataMember("gz", small), dataMember("gz", large)
+	add := func(name string, m debtest.Member, structure, whole bool) {
+		all = append(all, payloadCase{"gzip: " + name, m, structure, whole})
+	}
+	half := len(small) / 1024 * 512
+	add("several members", debtest.Member{Name: one.Name, Body: append(pack("gz", small[:half]), pack("gz", small[half:])...)}, true, true)
+	add("bytes, and another member", behindOf(behindOf(one, "nonsense"), string(one.Body)), true, true)
+	add("a zero, and another member", behindOf(behindOf(one, "\x00"), string(one.Body)), true, true)
+	add("the first two bytes of a member", behindOf(one, "\x1f\x8b"), false, false)
+	add("the first three bytes of a member", behindOf(one, "\x1f\x8b\x08"), false, false)
+	add("a member of another method", behindOf(one, "\x1f\x8b\x00\x00"), false, false)
+	for _, lost := range []int{4, 8, 9, 20} {
+		add(fmt.Sprintf("without its last %d bytes", lost), debtest.Member{Name: one.Name, Body: one.Body[:len(one.Body)-lost]}, false, false)
+	}
+	for _, at := range []int{1, 5} {
+		add(fmt.Sprintf("a wrong byte, %d before the end", at), debtest.Member{Name: one.Name, Body: flip(one.Body, len(one.Body)-at)}, false, false)
+	}
+	add("2.5 MiB, cut", debtest.Member{Name: one.Name, Body: long.Body[:len(long.Body)-100]}, false, false)
+	add("2.5 MiB, and zeros", behindOf(long, times("\x00", 512)), true, true)
+	add("2.5 MiB, and bytes, which looks as if it were cut", behindOf(long, "nonsense"), false, true)
+	return all
+}
+
+// Where dpkg reads the first stream only, and that has a whole archive, it installs what others see as the start of more.
+func TestSeveralStreamsAreRefused(t *testing.T) {
+	small := debtest.Tar(debtest.TarFile{Name: "./"})
+	for c, stream := range map[string][]byte{"xz": pack("xz", small), "zst": pack("zst", small), "bz2": unhex(oneBzip2)} {
+		file := debtest.Ar(debianBinary, controlTar, debtest.Member{Name: "data.tar." + c, Body: append(bytes.Clone(stream), stream...)})
+		for _, whole := range []bool{false, true} {
+			if err := readPayload(file, whole); err == nil || !strings.Contains(err.Error(), "has several compressed streams, and dpkg reads the first one only") {
+				t.Errorf("%s, whole %v: %v", c, whole, err)
+			}
+		}
+	}
+}
+
+// No error has the words of a library of Go, which say nothing to those who build packages.
+func TestTextsOfDamagedStreams(t *testing.T) {
+	small := debtest.Tar(debtest.TarFile{Name: "./"}, debtest.TarFile{Name: "./a", Body: times("a", 5000)})
+	for c, stream := range map[string][]byte{"gz": pack("gz", small), "xz": pack("xz", small), "zst": pack("zst", small), "bz2": unhex(oneBzip2), "lzma": pack("lzma", small)} {
+		for at := range stream {
+			file := debtest.Ar(debianBinary, controlTar, debtest.Member{Name: "data.tar." + c, Body: flip(stream, at)})
+			for _, whole := range []bool{false, true} {
+				err := readPayload(file, whole)
+				if err == nil {
+					continue // a time, or a name
+				}
+				for _, word := range []string{"bzip2 data", "gzip:", "flate", "xz:", "lzma", "unexpected EOF", "zstd:", "magic", "corrupt"} {
+					if strings.Contains(strings.ReplaceAll(err.Error(), "data.tar."+c, ""), word) {
+						t.Fatalf("%s, byte %d, whole %v: %v", c, at, whole, err)
+					}
+				}
+			}
+		}
+	}
+}
 
 // resum returns a header with the checksum that it should have.
 func resum(h []byte) []byte {
@@ -196,6 +285,7 @@ func TestPayloadVerdictIsThatOfDpkg(t *testing.T) {
 	}
 	for _, test := range payloadCases() {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			file := debtest.Ar(debianBinary, controlTar, test.member)
 			if err := readPayload(file, false); (err == nil) != test.structure {
 				t.Errorf("a look at the structure says %v, want it accepted: %v", err, test.structure)

@@ -5,12 +5,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+
+	"repomill/schemas/catalog"
 )
 
-// maxTail is how much of the end of data.tar is kept: the index of some thousand xz blocks.
-const maxTail = 64 << 10
+// maxTail is how much of the end of data.tar is kept: what may follow the stream, and the index of some thousand xz blocks.
+const maxTail = 64<<10 + maxBehind
 
-var errEnd = errors.New("it ends before its compressed stream does, or goes on behind it")
+var errEnd = errors.New("ends before its compressed stream does")
 
 // checkTail looks at the last bytes of a data member of size bytes for the end of its compressed stream. Where the
 // end says too little, as that of lzma, it finds nothing.
@@ -20,7 +22,7 @@ func checkTail(name string, tail []byte, size int64) error {
 		// RFC 1952, section 2.3.1: the length of what comes out. A tar archive is made of blocks; zeros may be padding.
 		// A member that follows another may begin anywhere.
 		if len(tail) < 8 || binary.LittleEndian.Uint32(tail[len(tail)-4:])%tarBlock != 0 && !bytes.Contains(tail, []byte("\x1f\x8b\x08")) {
-			return errEnd
+			return reject(catalog.Malformed, "%s does not end as gzip does: it is cut short, or bytes follow its end, and a look at it does not show which; rebuild the package, and upload it again", name)
 		}
 	case "data.tar.xz":
 		return checkXZTail(tail, size)
@@ -30,20 +32,27 @@ func checkTail(name string, tail []byte, size int64) error {
 	return nil
 }
 
-// checkXZTail reads the footer and the index (The .xz File Format, sections 2.1.2 and 4), which must describe no more
-// than is there.
+// checkXZTail looks for the footer of a stream that began at the start of the member (The .xz File Format, section 2.1.2).
 func checkXZTail(tail []byte, size int64) error {
+	const footerSize = 12
+	for behind := 0; behind <= len(tail)-footerSize; behind++ {
+		end := len(tail) - behind
+		if footer := tail[end-footerSize : end]; string(footer[10:]) != "YZ" || !crcOf(footer[4:10], footer[:4]) {
+			continue
+		}
+		if err := checkXZIndex(tail[:end], size-int64(behind)); err != nil || behind <= maxBehind {
+			return err
+		}
+		return errBehind
+	}
+	return errEnd
+}
+
+// checkXZIndex reads the index before a footer (section 4), which must describe all that is before it. The stream has
+// size bytes, of which tail are the last.
+func checkXZIndex(tail []byte, size int64) error {
 	const footerSize, headerSize = 12, 12
-	for len(tail) >= 4 && len(tail)%4 == 0 && zero(tail[len(tail)-4:]) { // stream padding
-		tail, size = tail[:len(tail)-4], size-4
-	}
-	if len(tail) < footerSize {
-		return errEnd
-	}
 	footer := tail[len(tail)-footerSize:]
-	if string(footer[10:]) != "YZ" || !crcOf(footer[4:10], footer[:4]) {
-		return errEnd
-	}
 	indexSize := (int64(binary.LittleEndian.Uint32(footer[4:])) + 1) * 4
 	if indexSize > size-footerSize-headerSize {
 		return errXZ
@@ -64,30 +73,21 @@ func checkXZTail(tail []byte, size int64) error {
 		}
 		total += unpadded + -unpadded&3
 	}
-	if total > size {
+	switch {
+	case total > size:
 		return errEnd
+	case total < size:
+		return errStreams
 	}
 	return nil
 }
 
-// checkBzip2Tail looks for the mark of the end and the four bytes of the check behind it, which begin at any bit.
+// checkBzip2Tail looks for the end of a stream.
 func checkBzip2Tail(tail []byte) error {
-	const mark = 0x177245385090 // the square root of pi
-	if len(tail) < 11 {
-		return nil // shorter than any stream: what unpacks it says so
-	}
-	last := tail[len(tail)-11:]
-	for shift := range 8 {
-		bits := uint64(0)
-		for i := range 7 { // 56 bits, of which 48 count
-			bits = bits<<8 | uint64(last[i])
-		}
-		if bits>>(8-shift)&(1<<48-1) == mark {
+	for behind := 0; behind <= min(len(tail), maxBehind); behind++ {
+		if endsBzip2(tail[:len(tail)-behind]) {
 			return nil
 		}
-	}
-	if bytes.Contains(last, []byte("\x17\x72\x45\x38\x50\x90")) {
-		return nil
 	}
 	return errEnd
 }
@@ -100,18 +100,28 @@ type zstdWalker struct {
 	in       bool   // in a frame
 	frames   int    // that began; skippable ones do not count
 	checksum bool
+	seen     int64 // bytes
+	end      int64 // of the first frame, once that is known: it may lie ahead
+	foreign  bool  // what is read belongs to no frame
 	err      error
 }
 
 func (w *zstdWalker) write(p []byte) {
 	for len(p) > 0 && w.err == nil {
-		if w.skip > 0 {
-			n := min(w.skip, int64(len(p)))
-			p, w.skip = p[n:], w.skip-n
-			continue
+		n := int64(1)
+		switch {
+		case w.foreign:
+			n = int64(len(p))
+		case w.skip > 0:
+			n = min(w.skip, int64(len(p)))
+			w.skip -= n
+		default:
+			w.part = append(w.part, p[0])
 		}
-		w.part, p = append(w.part, p[0]), p[1:]
-		w.header()
+		p, w.seen = p[n:], w.seen+n
+		if len(w.part) > 0 {
+			w.header()
+		}
 	}
 }
 
@@ -127,12 +137,13 @@ func (w *zstdWalker) header() {
 		case 1:
 			w.skip = 1
 		case 3:
-			w.err = errors.New("a zstd block is of the reserved type")
+			w.err = errors.New("a zstd block of the reserved type")
 		}
 		if h&1 == 1 {
 			if w.in = false; w.checksum {
 				w.skip += 4
 			}
+			w.end = w.seen + w.skip
 		}
 		w.part = w.part[:0]
 		return
@@ -153,7 +164,9 @@ func (w *zstdWalker) frame() {
 		return
 	}
 	if magic != 0xfd2fb528 {
-		w.err = errors.New("something else than a zstd frame follows the last one")
+		if w.foreign, w.part = true, w.part[:0]; w.frames == 0 {
+			w.err = errors.New("no zstd frame")
+		}
 		return
 	}
 	d := w.part[4]
@@ -165,19 +178,24 @@ func (w *zstdWalker) frame() {
 	}
 	if len(w.part) == size {
 		if w.frames++; w.frames > 1 {
-			w.err = errors.New("it has several zstd frames, of which dpkg reads the first")
+			w.err = errStreams
 			return
 		}
 		w.in, w.checksum, w.part = true, d&4 != 0, w.part[:0]
 	}
 }
 
-// end says whether the stream may end here.
-func (w *zstdWalker) end() error {
-	if w.err == nil && (w.in || w.skip > 0 || len(w.part) > 0) {
+// finish says whether the stream may end here.
+func (w *zstdWalker) finish() error {
+	switch {
+	case w.err != nil:
+		return w.err
+	case w.end == 0 || w.seen < w.end:
 		return errEnd
+	case w.seen-w.end > maxBehind:
+		return errBehind
 	}
-	return w.err
+	return nil
 }
 
 // bzip2Start is how each stream begins behind its level: with a block (pi) at a byte of its own.
@@ -200,7 +218,7 @@ func (w *bzip2Walker) write(p []byte) {
 		}
 		if c := rest[i+3]; '1' <= c && c <= '9' && bytes.Equal(rest[i+4:i+header], bzip2Start) {
 			if w.streams++; w.streams > 1 {
-				w.err = errors.New("it has several bzip2 streams, of which dpkg reads the first")
+				w.err = errStreams
 			}
 		}
 		rest = rest[i+3:]

@@ -1,7 +1,6 @@
 package deb
 
 import (
-	"compress/bzip2"
 	"errors"
 	"io"
 
@@ -62,7 +61,7 @@ func (v *verification) close() {
 
 // unpackWhole reads a member and the archive in it, of at most limit bytes, to their ends.
 func unpackWhole(name string, r io.Reader, limit int64, files *tree) error {
-	unpacked, done, err := wholeReader(name, r)
+	unpacked, behind, done, err := wholeReader(name, r)
 	if err != nil {
 		return err
 	}
@@ -76,19 +75,23 @@ func unpackWhole(name string, r io.Reader, limit int64, files *tree) error {
 		return reject(catalog.TooLarge, "%s unpacks to more than %d bytes, more than %d for each of its own", name, limit, verifyRatio)
 	}
 	if err == nil {
-		_, err = io.Copy(io.Discard, r)
+		err = checkBehind(behind)
 	}
 	return err
 }
 
-// wholeReader unpacks all of r.
-func wholeReader(name string, r io.Reader) (out io.Reader, done func(), err error) {
-	done = func() {}
+// wholeReader unpacks all of r. What it leaves of r, behind reads.
+func wholeReader(name string, r io.Reader) (out, behind io.Reader, done func(), err error) {
+	behind, done = r, func() {}
 	switch name {
 	case "data.tar.gz":
-		out, err = gzip.NewReader(r)
+		var g *gzipStream
+		if g, err = newGzipStream(r, new(gzip.Reader)); err == nil {
+			out, behind = g, g.in
+		}
 	case "data.tar.bz2":
-		out = bzip2.NewReader(r)
+		b := newBzip2Stream(r)
+		out, behind = b, b.in
 	case "data.tar.lzma":
 		out, err = lzma.ReaderConfig{DictCap: maxDictionary}.NewReader(r)
 	case "data.tar.xz":
@@ -99,7 +102,7 @@ func wholeReader(name string, r io.Reader) (out io.Reader, done func(), err erro
 		}
 	case "data.tar.zst":
 		var z *zstd.Decoder
-		if z, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow)); err == nil {
+		if z, err = zstd.NewReader(&firstFrame{r: r}, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow)); err == nil {
 			out, done = z, z.Close
 		}
 	default:
@@ -108,5 +111,5 @@ func wholeReader(name string, r io.Reader) (out io.Reader, done func(), err erro
 	if errors.Is(err, xz.ErrMemlimit) {
 		err = reject(catalog.TooLarge, "%s needs an xz dictionary of more than %d bytes, which is not unpacked here; use a lower compression level", name, maxDictionary)
 	}
-	return out, done, err
+	return out, behind, done, err
 }

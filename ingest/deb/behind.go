@@ -1,0 +1,159 @@
+package deb
+
+import (
+	"bufio"
+	"bytes"
+	"compress/bzip2"
+	"errors"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+// maxBehind is how many bytes may follow the compressed stream in data.tar. dpkg leaves them out; but where there are more
+// of them than a pipe holds (64 KiB), the program that feeds its decompressor dies, and so does the installation.
+const maxBehind = 32 << 10
+
+var (
+	errBehind  = errors.New("too much behind the compressed stream")
+	errStreams = errors.New("several compressed streams")
+)
+
+// checkBehind reads what follows a stream.
+func checkBehind(r io.Reader) error {
+	switch n, err := io.CopyN(io.Discard, r, maxBehind+1); {
+	case n > maxBehind:
+		return errBehind
+	case err == io.EOF:
+		return nil
+	default:
+		return err
+	}
+}
+
+// A gzipStream reads gzip members as zlib's gzread does: one after the other, up to the first bytes that do not begin one.
+type gzipStream struct {
+	in *bufio.Reader
+	z  *gzip.Reader
+}
+
+func newGzipStream(r io.Reader, z *gzip.Reader) (*gzipStream, error) {
+	g := &gzipStream{bufio.NewReader(r), z}
+	return g, g.next()
+}
+
+func (g *gzipStream) next() error {
+	if err := g.z.Reset(g.in); err != nil {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return err
+	}
+	g.z.Multistream(false)
+	return nil
+}
+
+func (g *gzipStream) Read(p []byte) (int, error) {
+	for {
+		n, err := g.z.Read(p)
+		if n > 0 && err == io.EOF {
+			err = nil // said again
+		}
+		if n > 0 || err != io.EOF {
+			return n, err
+		}
+		magic, err := g.in.Peek(2)
+		if err != nil && err != io.EOF {
+			return 0, err
+		}
+		if string(magic) != dataMagic["data.tar.gz"] {
+			return 0, io.EOF
+		}
+		if err := g.next(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// A bzip2Stream reads one bzip2 stream, as libbz2's BZ2_bzread does. Go's reader goes on to the next one, and stops where
+// there is none, so that what it stopped at says whether the stream was read whole.
+type bzip2Stream struct {
+	in   *lastBytes
+	out  io.Reader
+	done bool
+}
+
+// bzip2End is how long the end of a stream is: a mark, a check, and up to seven bits.
+const bzip2End = 11
+
+// lastBytes knows the last bytes that were read one by one, as the decompressor does: no more than it must.
+type lastBytes struct {
+	*bufio.Reader
+	last [bzip2End + 2]byte
+}
+
+func (l *lastBytes) ReadByte() (byte, error) {
+	c, err := l.Reader.ReadByte()
+	if err == nil {
+		copy(l.last[:], l.last[1:])
+		l.last[len(l.last)-1] = c
+	}
+	return c, err
+}
+
+func newBzip2Stream(r io.Reader) *bzip2Stream {
+	in := &lastBytes{Reader: bufio.NewReader(r)}
+	return &bzip2Stream{in: in, out: bzip2.NewReader(in)}
+}
+
+func (b *bzip2Stream) Read(p []byte) (int, error) {
+	if b.done {
+		return 0, io.EOF
+	}
+	n, err := b.out.Read(p)
+	damage, last := bzip2.StructuralError(""), b.in.last[:]
+	if err == io.ErrUnexpectedEOF && endsBzip2(last[:len(last)-1]) || errors.As(err, &damage) && endsBzip2(last[:len(last)-2]) {
+		b.done, err = true, io.EOF
+	}
+	return n, err
+}
+
+// endsBzip2 looks for the mark of the end and the four bytes of the check behind it, which begin at any bit.
+func endsBzip2(b []byte) bool {
+	if len(b) < bzip2End {
+		return false
+	}
+	last := b[len(b)-bzip2End:]
+	for shift := range 8 {
+		bits := uint64(0)
+		for i := range 7 { // 56 bits, of which 48 count
+			bits = bits<<8 | uint64(last[i])
+		}
+		if bits>>(8-shift)&(1<<48-1) == bzip2Mark {
+			return true
+		}
+	}
+	return bytes.Equal(last[1:7], []byte("\x17\x72\x45\x38\x50\x90"))
+}
+
+const bzip2Mark = 0x177245385090 // the square root of pi
+
+// A firstFrame reads the first frame of a zstd stream, and nothing of what follows it.
+type firstFrame struct {
+	r io.Reader
+	w zstdWalker
+	n int64 // bytes that were handed out
+}
+
+func (f *firstFrame) Read(p []byte) (int, error) {
+	if f.w.end > 0 && f.n >= f.w.end {
+		return 0, io.EOF
+	}
+	n, err := f.r.Read(p)
+	f.w.write(p[:n])
+	if f.w.end > 0 && f.n+int64(n) > f.w.end {
+		n = int(f.w.end - f.n)
+	}
+	f.n += int64(n)
+	return n, err
+}
