@@ -21,7 +21,7 @@ const maxConffile = 997
 // upgrades the package.
 type conffiles map[uint64]bool
 
-// dpkg's isspace, whatever the language of the system is.
+// dpkg's isspace, which is the same in every language.
 const spaces = " \t\n\v\f\r"
 
 // readConffiles reads the member of that name as dpkg does (src/main/unpack.c, deb_parse_conffiles).

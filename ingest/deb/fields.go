@@ -10,7 +10,7 @@ import (
 
 // namePattern is what package names look like: Debian Policy 5.6.1 and what dpkg and apt take besides, underscores
 // and names of one letter. Of a name with capital letters both make one without: it is not found as it is written,
-// and two packages of ours could be one for them.
+// and two packages could be one for them.
 var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9+._-]*$`)
 
 // identity checks the fields on which installation depends, and returns the identity of the package.

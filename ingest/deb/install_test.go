@@ -150,7 +150,7 @@ func TestInstallVerdictIsThatOfDpkg(t *testing.T) {
 }
 
 // dpkgInstall installs a package into an empty root, if asked, and returns what dpkg has against it. A dpkg that waits
-// for ever has something against it.
+// and does not end has something against it.
 func dpkgInstall(t *testing.T, file []byte, asked bool) string {
 	t.Helper()
 	if !asked {

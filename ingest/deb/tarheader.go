@@ -11,7 +11,7 @@ const tarBlock = 512 // bytes
 type tarHeader struct {
 	name, link string
 	kind       byte
-	size       int64 // bytes of content, whatever the kind
+	size       int64 // bytes of content, of any kind
 }
 
 // decodeHeader reads a header as dpkg does (lib/dpkg/tarfn.c, tar_header_decode). problem says, as a sentence without its
