@@ -16,10 +16,12 @@ const (
 	flagGhost = 1 << 6
 )
 
-// The longest names that a file system takes, in bytes. A package with others cannot be installed.
+// The longest names that a file system takes, in bytes. A package with others cannot be installed. rpm unpacks all but
+// folders under a name with nine bytes more, ";" and eight digits, before it renames them.
 const (
-	maxBase = 255
-	maxDir  = 4095
+	maxBase     = 255
+	maxUnpacked = maxBase - 9
+	maxDir      = 4095
 )
 
 // A fileList is the files of a package, as they lie in its header: half a million of them need no memory of
@@ -130,19 +132,42 @@ func (x *index) onlyDirs() (*fileList, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := checkComponents(rest[:n]); err != nil {
+			return nil, err
+		}
 		l.dirs, l.inPrimary = append(l.dirs, dir), append(l.inPrimary, primaryDir(dir))
 		rest = rest[n+1:]
 	}
 	return l, nil
 }
 
+// checkComponents checks that each folder of a path can be made.
+func checkComponents(dir []byte) error {
+	for len(dir) > maxBase {
+		n := bytes.IndexByte(dir, '/')
+		if n < 0 {
+			n = len(dir)
+		}
+		if _, err := pathOf("directory", dir[:n], maxBase); err != nil {
+			return err
+		}
+		dir = dir[min(n+1, len(dir)):]
+	}
+	return nil
+}
+
 func (l *fileList) checkBases() error {
-	for rest := l.bases; len(rest) > 0; {
+	rest := l.bases
+	for i := 0; len(rest) > 0; i++ {
 		n := bytes.IndexByte(rest, 0)
 		base := rest[:n]
 		rest = rest[n+1:]
 		if bytes.IndexByte(base, '/') >= 0 {
 			return reject(catalog.BadField, "the file name %s has a '/' in it", quote(string(base)))
+		}
+		if n > maxUnpacked && n <= maxBase && kindOf(binary.BigEndian.Uint16(l.modes[2*i:]), l.flagsOf(i)) == "" {
+			return reject(catalog.BadField, "the file name %s has %d bytes, and rpm unpacks no file whose name has more than %d: it adds nine while it does so; shorten it",
+				quote(string(base)), n, maxUnpacked)
 		}
 		if n <= maxBase && plain(base) {
 			continue

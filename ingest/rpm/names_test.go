@@ -1,0 +1,51 @@
+package rpm_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"repomill/schemas/catalog"
+	"repomill/testdata/rpmtest"
+)
+
+// How long a name may be is what rpm makes of it: it unpacks files, but no folders, under a longer name.
+func TestNamesAreAsLongAsRPMUnpacks(t *testing.T) {
+	_, err := exec.LookPath("rpm")
+	judged := err == nil
+	long := func(n int) string { return "/usr/share/" + strings.Repeat("n", n) }
+	file := func(name string) rpmtest.Spec {
+		return rpmtest.Spec{Arch: "noarch", Files: map[string]string{name: "x"}}
+	}
+	for _, test := range []struct {
+		name string
+		spec rpmtest.Spec
+		want catalog.Reason
+	}{
+		{"a file of 246 bytes", file(long(246)), ""},
+		{"a file of 247 bytes", file(long(247)), catalog.BadField},
+		{"a file of 255 bytes", file(long(255)), catalog.BadField},
+		{"a file of 256 bytes", file(long(256)), catalog.BadField},
+		{"a folder of 255 bytes", file(long(255) + "/"), ""},
+		{"a folder of 256 bytes", file(long(256) + "/"), catalog.BadField},
+		{"in a folder of 255 bytes", file(long(255) + "/x"), ""},
+		{"in a folder of 256 bytes", file(long(256) + "/x"), catalog.BadField},
+		{"in a folder of 256 bytes in another", file(long(200) + long(256) + "/x"), catalog.BadField},
+		{"a file that another program makes, of 255 bytes", rpmtest.Spec{Arch: "noarch", Ghosts: []string{long(255)}}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b := rpmtest.Build(t, test.spec)
+			if test.want == "" {
+				mustRead(t, b)
+			} else {
+				rejects(t, b, test.want)
+			}
+			if !judged {
+				t.Skip("there is no rpm to judge")
+			}
+			if installed, said := rpmInstalls(t, b); installed != (test.want == "") {
+				t.Errorf("rpm installs it: %t, and our reason is %q; rpm says %s", installed, test.want, said)
+			}
+		})
+	}
+}
