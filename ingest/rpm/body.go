@@ -20,6 +20,11 @@ func (p *Package) Body() io.Reader {
 		return &body{err: errors.New("the body of this package was handed out before")}
 	}
 	b := &body{head: p.head, payload: p.rest, claim: p.claim, signed: p.pending}
+	if p.verify && p.contents.n > 0 { // of a package without files rpm reads no payload
+		p.running = startVerification(p.compressor, p.claim.size, p.contents)
+		b.whole = p.running
+	}
+	p.contents = nil
 	p.head, p.rest = nil, nil
 	return b
 }
@@ -30,8 +35,9 @@ type body struct {
 	payload io.Reader
 	claim   payloadClaim
 	signed  []pendingSignature
-	passed  int64 // bytes of payload so far
-	err     error // final
+	whole   *verification // nil unless the payload is unpacked
+	passed  int64         // bytes of payload so far
+	err     error         // final
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -52,6 +58,9 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	for _, s := range b.signed {
 		s.Write(p[:n])
+	}
+	if b.whole != nil {
+		b.whole.write(p[:n])
 	}
 	switch {
 	case b.claim.size >= 0 && b.passed > b.claim.size:
@@ -83,6 +92,11 @@ func (b *body) verdict() error {
 	}
 	for _, s := range b.signed {
 		if err := s.sig.Verify(s.Hash); err != nil {
+			return err
+		}
+	}
+	if b.whole != nil {
+		if err := b.whole.end(); err != nil {
 			return err
 		}
 	}

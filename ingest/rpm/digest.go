@@ -74,7 +74,10 @@ var digestAlgorithms = map[uint64]crypto.Hash{
 	1: crypto.MD5, 2: crypto.SHA1, 8: crypto.SHA256, 9: crypto.SHA384, 10: crypto.SHA512, 11: crypto.SHA224,
 }
 
-const algorithmSHA256 = 8
+const (
+	algorithmMD5    = 1
+	algorithmSHA256 = 8
+)
 
 // claimOf reads the claim: sizes from the signature header, which count the main header too, or from
 // a v6 main header; the digest from the main header or, before rpm 4.14, the MD5 of the signature header.

@@ -13,6 +13,7 @@ import (
 const (
 	modeType  = 0o170000
 	modeDir   = 0o040000
+	modeLink  = 0o120000
 	flagGhost = 1 << 6
 )
 

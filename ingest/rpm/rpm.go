@@ -5,7 +5,8 @@
 // needs, and [Package.Body] hands on the whole file. Memory use depends on the headers alone, which are held until
 // they are handed on (at most 64 MiB each): no package takes more than 64 MiB beyond its own size. Every count and offset is checked against librpm's rules and
 // tighter limits; go-rpmutils, which trusts its input, gets a small package of our own, made of the values
-// that it is asked for. The payload is hashed, never unpacked.
+// that it is asked for. The payload is hashed, and unpacked only if that is asked for ([Package.VerifyWhole]): as a
+// stream of which nothing is kept.
 package rpm
 
 import (
@@ -22,7 +23,10 @@ type Package struct {
 	claim  payloadClaim
 	weak   bool
 
-	compressor string // of the payload, as its tag has it; "" if there is none
+	compressor string // as the header has it
+	contents   *contents
+	verify     bool          // unpack the payload
+	running    *verification // that does
 
 	signings signings
 	pending  []pendingSignature // that Body judges
@@ -64,8 +68,8 @@ func Peek(r io.Reader) (*Package, error) {
 	if err := checkVouched(signature, main); err != nil {
 		return nil, err
 	}
-	return &Package{header: h, head: [][]byte{head.bytes(), s.bytes()}, rest: r, claim: claim, weak: !strong(signature, main), compressor: main.text(tagPayloadCompressor),
-		signings: readSignings(signature, main)}, nil
+	return &Package{header: h, head: [][]byte{head.bytes(), s.bytes()}, rest: r, claim: claim, weak: !strong(signature, main),
+		compressor: main.text(tagPayloadCompressor), contents: main.contentsOf(), signings: readSignings(signature, main)}, nil
 }
 
 // WeakDigests reports that MD5 or SHA-1 alone vouch for the main header or the payload: rpm 6 refuses to install that.

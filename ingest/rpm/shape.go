@@ -12,6 +12,7 @@ const (
 	one64                 //
 	many16                // integers
 	many32                //
+	many64                //
 	anyBytes              //
 )
 
@@ -31,6 +32,8 @@ func (s shape) fits(e entry) bool {
 		return e.typ == typeInt16
 	case many32:
 		return e.typ == typeInt32
+	case many64:
+		return e.typ == typeInt64
 	}
 	return e.typ == typeBinary
 }
@@ -49,6 +52,7 @@ var mainShapes = func() map[uint32]shape {
 		tagFileModes: many16, tagFileFlags: many32, tagDirIndexes: many32, tagBaseNames: texts, tagDirNames: texts,
 		tagChangeTime: many32, tagChangeName: texts, tagChangeText: texts,
 		tagFileDigests: texts, tagFileUsers: texts, tagFileGroups: texts, tagFileSizes: many32, tagUnpackedHash: texts,
+		tagFileInodes: many32, tagFileDevices: many32, tagLongFileSizes: many64, tagFileDigestAlgo: many32, tagPayloadCompressor: oneText,
 		tagPayloadDigest: texts, tagPayloadAlgo: one32, tagPayloadSize: one64, tagPayloadPlain: one64,
 	}
 	for _, r := range relations {

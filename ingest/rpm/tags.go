@@ -84,6 +84,7 @@ const (
 	tagPayloadFormat     = 1124
 	tagPayloadCompressor = 1125
 	tagLongFileSizes     = 5008
+	tagFileDigestAlgo    = 5011
 	tagLongSize          = 5009
 	tagPayloadDigest     = 5092
 	tagPayloadAlgo       = 5093

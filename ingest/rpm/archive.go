@@ -1,0 +1,111 @@
+package rpm
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// Magics of a header in a cpio archive. rpm ignores the sum that the second one has.
+const (
+	magicNewc     = "070701"
+	magicCRC      = "070702"
+	magicStripped = "07070X" // rpm's own, for packages with files of 4 GiB: the header of the package says all
+)
+
+const (
+	archiveEnd   = "TRAILER!!!"
+	maxEntryName = 4096 // bytes, with a zero byte: rpm takes no more
+)
+
+// An archiveProblem says what stops rpm, in a sentence without its subject, the archive.
+type archiveProblem string
+
+func (p archiveProblem) Error() string { return string(p) }
+
+func problem(format string, args ...any) error { return archiveProblem(fmt.Sprintf(format, args...)) }
+
+// An archive is a cpio archive that is read as rpm does (lib/cpio.c). The error of a reader below is returned as it is,
+// and where it ends early, [io.EOF] or [io.ErrUnexpectedEOF].
+type archive struct {
+	r    io.Reader
+	at   int64  // bytes that were read
+	name []byte // memory of an entry's name
+}
+
+// An archiveEntry is the header of one file in an archive.
+type archiveEntry struct {
+	stripped bool
+	index    uint64 // of the file in the package, if it is stripped
+	name     []byte // otherwise, valid until the next one is read
+	size     int64  // likewise
+}
+
+// next reads the header of the next file. end says that there is none: it was the mark at the end.
+func (a *archive) next() (e archiveEntry, end bool, err error) {
+	var head [14 * 8]byte // the longest form has 13 numbers
+	if err := a.pad(); err != nil {
+		return e, false, err
+	}
+	begin, magic := a.at, head[:6]
+	if err := a.fill(magic); err != nil {
+		return e, false, err
+	}
+	switch string(magic) {
+	case magicStripped:
+		if err := a.fill(head[:8]); err != nil {
+			return e, false, err
+		}
+		index, ok := archiveNumber(head[:8])
+		if !ok {
+			return e, false, problem("has a header that holds no number, at byte %d", begin)
+		}
+		return archiveEntry{stripped: true, index: index}, index == 1<<32-1, a.pad()
+	case magicNewc, magicCRC:
+	default:
+		return e, false, problem("has %s at byte %d, where the header of a file or its end should be", quote(string(magic)), begin)
+	}
+	if err := a.fill(head[:13*8]); err != nil {
+		return e, false, err
+	}
+	size, ok := archiveNumber(head[6*8 : 7*8])
+	length, fine := archiveNumber(head[11*8 : 12*8])
+	if !ok || !fine || length == 0 || length > maxEntryName {
+		return e, false, problem("has a header with an impossible number, at byte %d", begin)
+	}
+	if a.name == nil {
+		a.name = make([]byte, maxEntryName)
+	}
+	name := a.name[:length]
+	if err := a.fill(name); err != nil {
+		return e, false, err
+	}
+	name, _, _ = bytes.Cut(name, []byte{0})
+	return archiveEntry{name: name, size: int64(size)}, string(name) == archiveEnd, a.pad()
+}
+
+// archiveNumber reads eight hexadecimal digits.
+func archiveNumber(b []byte) (n uint64, ok bool) {
+	n, err := strconv.ParseUint(string(b), 16, 32)
+	return n, err == nil
+}
+
+func (a *archive) fill(p []byte) error {
+	n, err := io.ReadFull(a.r, p)
+	a.at += int64(n)
+	return err
+}
+
+// pad reads up to the next multiple of four bytes.
+func (a *archive) pad() error {
+	var p [3]byte
+	return a.fill(p[:-a.at&3])
+}
+
+// copy hands n bytes to w.
+func (a *archive) copy(w io.Writer, n int64) error {
+	got, err := io.CopyN(w, a.r, n)
+	a.at += got
+	return err
+}

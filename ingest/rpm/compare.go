@@ -1,0 +1,146 @@
+package rpm
+
+import (
+	"crypto"
+	_ "crypto/sha3" // rpm 6
+	"encoding/hex"
+	"hash"
+	"io"
+	"maps"
+	"strings"
+)
+
+// fileAlgorithms are those of the digests of files: OpenPGP's numbers again, and those that rpm 6 knows besides.
+var fileAlgorithms = func() map[uint64]crypto.Hash {
+	all := maps.Clone(digestAlgorithms)
+	all[12], all[14] = crypto.SHA3_256, crypto.SHA3_512
+	return all
+}()
+
+// A comparison holds the files of an archive against those of the header, as rpm does when it installs (lib/rpmfi.c:
+// iterReadArchiveNext, lib/fsm.c: rpmPackageFilesInstall).
+type comparison struct {
+	*contents
+	from *archive
+	hash hash.Hash
+	alg  crypto.Hash
+	link int // the name whose contents come next, of a file of several; or -1
+	odd  int // a file whose digest is of another length: rpm then has none of any file; or -1
+}
+
+// compare reads an archive to its end and says what stops rpm in it.
+func (c *contents) compare(a *archive) error {
+	c.prepare()
+	alg, ok := fileAlgorithms[c.algorithm]
+	if !ok {
+		alg = crypto.MD5 // as rpm
+	}
+	in := &comparison{contents: c, from: a, hash: alg.New(), alg: alg, link: -1, odd: -1}
+	for i := range c.n {
+		if d := c.digest(i); len(d) != 0 && len(d) != 2*alg.Size() {
+			in.odd = i
+		}
+	}
+	for {
+		e, end, err := a.next()
+		if err != nil {
+			return err
+		}
+		if end {
+			return in.end()
+		}
+		if err := in.entry(e); err != nil {
+			return err
+		}
+	}
+}
+
+// end says what is missing.
+func (c *comparison) end() error {
+	if c.link >= 0 {
+		return c.mixed(c.link)
+	}
+	for i, found := range c.found {
+		if !found && !c.ghost(i) {
+			return problem("does not have the file %s, which the header lists", c.shown(i))
+		}
+	}
+	return nil
+}
+
+// shown returns the path of a file for a sentence.
+func (c *comparison) shown(i int) string { return quote(string(c.path([]byte("/"), i))) }
+
+// entry reads one file of the archive.
+func (c *comparison) entry(e archiveEntry) error {
+	i := -1
+	switch {
+	case !e.stripped:
+		i = c.find(e.name)
+	case e.index < uint64(c.n):
+		i = int(e.index)
+	}
+	switch {
+	case i < 0 && e.stripped:
+		return problem("has the file %d of the header, which has %d", e.index, c.n)
+	case i < 0:
+		return problem("has the file %s, which the header does not list", quote(string(e.name)))
+	case c.found[i]:
+		return problem("has the file %s twice", c.shown(i))
+	case c.ghost(i) && e.stripped:
+		return problem("has the file %s, which the header says it has not (%%ghost)", c.shown(i))
+	}
+	c.found[i], c.expected = true, i+1
+	switch mode := c.mode(i) & modeType; {
+	case c.ghost(i): // written by rpm before 4.11; rpm reads over it
+		return c.from.copy(io.Discard, e.size)
+	case mode == modeRegular:
+		return c.file(i)
+	case mode == modeLink: // its target is in the header, too, and that one counts
+		size := c.size(i)
+		if !e.stripped && size > uint64(e.size) {
+			return problem("has %d bytes for the symbolic link %s, which has %d by the header", e.size, c.shown(i), size)
+		}
+		return c.read(io.Discard, size)
+	}
+	return nil
+}
+
+// file reads the contents of a regular file, if they are there. By what the archive says of their size, rpm does not go.
+func (c *comparison) file(i int) error {
+	last := c.lastLink(i)
+	if c.link >= 0 && c.link != last {
+		return c.mixed(c.link)
+	}
+	if c.link = last; last != i {
+		return nil
+	}
+	c.link = -1
+	c.hash.Reset()
+	size := c.size(i)
+	if err := c.read(c.hash, size); err != nil {
+		return err
+	}
+	if c.odd >= 0 {
+		return problem("has files that rpm cannot compare with their digests: by the header these are %s, and that of %s is %s", c.alg, c.shown(c.odd), quote(c.digest(c.odd)))
+	}
+	got, want := hex.EncodeToString(c.hash.Sum(nil)), c.digest(i)
+	if strings.EqualFold(got, want) || size == 0 && c.alg == crypto.MD5 && strings.Trim(want, "0") == "" {
+		return nil
+	}
+	return problem("has the file %s with the %s %s, not %s as the header says", c.shown(i), c.alg, got, quote(want))
+}
+
+// read hands on n bytes.
+func (c *comparison) read(w io.Writer, n uint64) error {
+	if n > 1<<62 {
+		return io.ErrUnexpectedEOF // no archive has that many
+	}
+	return c.from.copy(w, int64(n))
+}
+
+// mixed says that the names of one file do not stand together, with the one that has the contents at their end: rpm takes
+// what stands in between for names of the same file, or leaves some without contents.
+func (c *comparison) mixed(i int) error {
+	return problem("has the names of one file, of which %s is the last, among other files or in another order, so that rpm mixes up their contents", c.shown(i))
+}

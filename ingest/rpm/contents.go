@@ -1,0 +1,178 @@
+package rpm
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"slices"
+)
+
+// contents are the files of a package as its header describes them, to find and compare those of the payload. They lie
+// in the header; what prepare adds has at most 25 bytes for each file and folder.
+type contents struct {
+	n                            int // files
+	dirs, bases, digests         []byte
+	indexes, modes, flags, sizes []byte // 4, 2 and 4 bytes for each file, and 4 or 8
+	inodes, devices              []byte // 4 bytes; nil unless there are both
+	algorithm                    uint64 // of the digests
+
+	dirAt, baseAt, digestAt []uint32 // where each begins; no digests unless each file has one
+	order                   []uint32 // files by path; made when one is not where it is expected
+	last                    []uint32 // for each file, which of its names has the contents; nil: each file has one name
+	found                   []bool
+	expected                int // the next file, if the archive has them in order
+	one, other              []byte
+}
+
+// contentsOf returns the files. [index.checkArrays] and [index.fileList] have seen that their tags belong together.
+func (x *index) contentsOf() *contents {
+	c := &contents{
+		n:    int(x.entries[tagBaseNames].count),
+		dirs: x.values(tagDirNames), bases: x.values(tagBaseNames), digests: x.values(tagFileDigests),
+		indexes: x.values(tagDirIndexes), modes: x.values(tagFileModes), flags: x.values(tagFileFlags),
+		sizes: x.values(tagFileSizes), algorithm: algorithmMD5,
+	}
+	if len(c.sizes) == 0 { // rpm goes by the first
+		c.sizes = x.values(tagLongFileSizes)
+	}
+	if inodes, devices := x.values(tagFileInodes), x.values(tagFileDevices); len(inodes) == 4*c.n && len(devices) == 4*c.n {
+		c.inodes, c.devices = inodes, devices
+	}
+	if e, ok := x.entries[tagFileDigestAlgo]; ok { // perhaps of each file; rpm goes by the first
+		c.algorithm = uint64(binary.BigEndian.Uint32(x.data[e.offset:]))
+	}
+	return c
+}
+
+// prepare makes what is needed to find files.
+func (c *contents) prepare() {
+	c.dirAt, c.baseAt, c.digestAt = starts(c.dirs), starts(c.bases), starts(c.digests)
+	if len(c.digestAt) != c.n {
+		c.digestAt = nil
+	}
+	c.found = make([]bool, c.n)
+	c.link()
+}
+
+// starts returns where texts begin that each end with a zero byte.
+func starts(b []byte) []uint32 {
+	at := make([]uint32, 0, bytes.Count(b, []byte{0}))
+	for i := 0; i < len(b); i += bytes.IndexByte(b[i:], 0) + 1 {
+		at = append(at, uint32(i))
+	}
+	return at
+}
+
+// textAt returns the text that begins at byte i of b.
+func textAt(b []byte, i uint32) []byte {
+	text, _, _ := bytes.Cut(b[i:], []byte{0})
+	return text
+}
+
+// link finds hard links: regular files of one inode, which rpmbuild numbers from 1 (lib/rpmfi.c: rpmfilesBuildNLink). The
+// contents come with the last of them.
+func (c *contents) link() {
+	if c.inodes == nil {
+		return
+	}
+	key := func(i uint32) uint64 {
+		return uint64(binary.BigEndian.Uint32(c.devices[4*i:]))<<32 | uint64(binary.BigEndian.Uint32(c.inodes[4*i:]))
+	}
+	regular := make([]uint32, 0, c.n)
+	for i := range uint32(c.n) {
+		if c.regular(int(i)) && !c.ghost(int(i)) && uint32(key(i)) != 0 {
+			regular = append(regular, i)
+		}
+	}
+	slices.SortFunc(regular, func(a, b uint32) int { return cmp.Or(cmp.Compare(key(a), key(b)), cmp.Compare(a, b)) })
+	for from, to := 0, 0; from < len(regular); from = to {
+		for to = from + 1; to < len(regular) && key(regular[from]) == key(regular[to]); to++ {
+		}
+		if to-from > 1 && c.last == nil {
+			c.last = make([]uint32, c.n)
+			for i := range c.last {
+				c.last[i] = uint32(i)
+			}
+		}
+		for _, i := range regular[from:to] {
+			if c.last != nil {
+				c.last[i] = regular[to-1]
+			}
+		}
+	}
+}
+
+// lastLink returns which of the names of file i has its contents.
+func (c *contents) lastLink(i int) int {
+	if c.last == nil {
+		return i
+	}
+	return int(c.last[i])
+}
+
+func (c *contents) mode(i int) uint16 { return binary.BigEndian.Uint16(c.modes[2*i:]) }
+
+func (c *contents) regular(i int) bool { return c.mode(i)&modeType == modeRegular }
+
+func (c *contents) ghost(i int) bool {
+	return len(c.flags) > 0 && binary.BigEndian.Uint32(c.flags[4*i:])&flagGhost != 0
+}
+
+// size returns the bytes of file i.
+func (c *contents) size(i int) uint64 {
+	switch len(c.sizes) {
+	case 4 * c.n:
+		return uint64(binary.BigEndian.Uint32(c.sizes[4*i:]))
+	case 8 * c.n:
+		return binary.BigEndian.Uint64(c.sizes[8*i:])
+	}
+	return 0
+}
+
+// digest returns that of file i, as the header has it.
+func (c *contents) digest(i int) string {
+	if c.digestAt == nil {
+		return ""
+	}
+	return string(textAt(c.digests, c.digestAt[i]))
+}
+
+// path appends the path of file i to b, without a slash before it.
+func (c *contents) path(b []byte, i int) []byte {
+	dir := textAt(c.dirs, c.dirAt[binary.BigEndian.Uint32(c.indexes[4*i:])])
+	return append(append(b, bytes.TrimPrefix(dir, []byte("/"))...), textAt(c.bases, c.baseAt[i])...)
+}
+
+// find returns the file of a name in an archive, or -1 (lib/rpmfi.c: rpmfnFindFN).
+func (c *contents) find(name []byte) int {
+	name = bytes.TrimPrefix(bytes.TrimPrefix(name, []byte("./")), []byte("/"))
+	is := func(i int) bool {
+		c.one = c.path(c.one[:0], i)
+		return bytes.Equal(c.one, name)
+	}
+	if c.expected < c.n && is(c.expected) {
+		return c.expected
+	}
+	if c.order == nil {
+		c.sort()
+	}
+	at, ok := slices.BinarySearchFunc(c.order, name, func(i uint32, name []byte) int {
+		c.one = c.path(c.one[:0], int(i))
+		return bytes.Compare(c.one, name)
+	})
+	if !ok {
+		return -1
+	}
+	return int(c.order[at])
+}
+
+func (c *contents) sort() {
+	c.order = make([]uint32, c.n)
+	for i := range c.order {
+		c.order[i] = uint32(i)
+	}
+	slices.SortFunc(c.order, func(a, b uint32) int {
+		c.one, c.other = c.path(c.one[:0], int(a)), c.path(c.other[:0], int(b))
+		return bytes.Compare(c.one, c.other)
+	})
+}

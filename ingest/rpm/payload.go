@@ -1,0 +1,164 @@
+package rpm
+
+import (
+	"bufio"
+	"bytes"
+	"compress/bzip2"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/mikelolasagasti/xz"
+	"github.com/ulikunitz/xz/lzma"
+
+	"repomill/schemas/catalog"
+)
+
+// The most that decompressors may ask for. rpm takes 100 MiB for xz, and a window of 128 MiB for zstd.
+const (
+	maxDictionary = 64 << 20  // bytes, of xz and lzma
+	maxWindow     = 128 << 20 // bytes, of zstd
+)
+
+// compressors are what rpm makes of PAYLOADCOMPRESSOR (lib/rpmte.c: rpmtePayload, rpmio/rpmio.c: findIOT). Without one it
+// takes gzip; what it does not know it reads as it is.
+var compressors = map[string]string{
+	"": "gzip", "gzip": "gzip", "gzdio": "gzip", "bzip2": "bzip2", "bzdio": "bzip2",
+	"xz": "xz", "xzdio": "xz", "lzma": "lzma", "lzdio": "lzma", "zstd": "zstd", "zstdio": "zstd",
+}
+
+// PayloadCompressor returns with what rpm unpacks the payload, by the header: gzip, bzip2, xz, lzma, zstd, or none.
+func (p *Package) PayloadCompressor() string { return compressorOf(p.compressor) }
+
+func compressorOf(tag string) string {
+	if c, ok := compressors[tag]; ok {
+		return c
+	}
+	return "none"
+}
+
+// magics are how compressed streams begin.
+var magics = []struct{ name, magic string }{
+	{"gzip", "\x1f\x8b"}, {"bzip2", "BZh"}, {"xz", "\xfd7zXZ\x00"}, {"zstd", "\x28\xb5\x2f\xfd"}, {"lzma", "\x5d\x00\x00"},
+}
+
+// formOf returns what the first bytes of a payload say that it is, or "".
+func formOf(lead []byte) string {
+	for _, m := range magics {
+		if bytes.HasPrefix(lead, []byte(m.magic)) {
+			return m.name
+		}
+	}
+	return ""
+}
+
+// unpacked returns what rpm reads of a payload (rpmio/rpmio.c). done gives up what the reader holds.
+func unpacked(compressor string, r *bufio.Reader) (out io.Reader, done func(), err error) {
+	done = func() {}
+	lead, _ := r.Peek(6) // an error comes again
+	switch compressorOf(compressor) {
+	case "gzip": // zlib hands on what is not compressed
+		if out = r; formOf(lead) == "gzip" {
+			out, err = gzip.NewReader(r)
+		}
+	case "bzip2":
+		out = bzip2.NewReader(&firstBzip2{r: r})
+	case "xz", "lzma": // liblzma takes either for the other
+		out, err = unpackedXZ(lead, r)
+	case "zstd":
+		var z *zstd.Decoder
+		if z, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow)); err == nil {
+			out, done = z, z.Close
+		}
+	default:
+		out = r
+	}
+	return out, done, err
+}
+
+func unpackedXZ(lead []byte, r io.Reader) (io.Reader, error) {
+	if formOf(lead) == "xz" {
+		z, err := xz.NewReader(r, maxDictionary)
+		if err == nil {
+			z.Multistream(false)
+		}
+		return z, err
+	}
+	z, err := lzma.ReaderConfig{DictCap: maxDictionary}.NewReader(r)
+	return z, err
+}
+
+// A firstBzip2 ends where a second stream begins: rpm reads the first one, and bzip2.NewReader reads all.
+type firstBzip2 struct {
+	r    *bufio.Reader
+	read bool // something
+}
+
+func (f *firstBzip2) Read(p []byte) (int, error) {
+	const header = 4 + 6 // "BZh9", and pi for the first block
+	ahead, err := f.r.Peek(min(len(p)+header-1, f.r.Size()))
+	from := 0
+	if !f.read {
+		from = min(1, len(ahead))
+	}
+	n := min(len(p), len(ahead))
+	for at := from; ; at++ {
+		i := bytes.Index(ahead[at:], []byte("BZh"))
+		if i < 0 {
+			break
+		}
+		if at += i; len(ahead) >= at+header && bytes.Equal(ahead[at+4:at+header], []byte("\x31\x41\x59\x26\x53\x59")) {
+			n = min(n, at)
+			break
+		}
+	}
+	if n == 0 {
+		if len(ahead) > 0 {
+			err = io.EOF
+		}
+		return 0, err
+	}
+	f.read = true
+	return f.r.Read(p[:n])
+}
+
+// endFault says what is wrong with a gzip stream behind the archive: zlib unpacks some 16 KiB ahead and, if that is the end,
+// compares its sum, also where rpm wants no more. What is cut off there, or goes on, it does not mind.
+func endFault(out io.Reader) error {
+	if _, ok := out.(*gzip.Reader); !ok {
+		return nil
+	}
+	damage := flate.CorruptInputError(0)
+	if _, err := io.CopyN(io.Discard, out, 16<<10); errors.Is(err, gzip.ErrChecksum) || errors.As(err, &damage) {
+		return err
+	}
+	return nil
+}
+
+// payloadFault is the rejection of a payload, or nil.
+func payloadFault(compressor string, lead []byte, err error) error {
+	name := compressorOf(compressor)
+	problem, rej, dictionary := archiveProblem(""), (*catalog.Rejection)(nil), (*lzma.ErrDictSize)(nil)
+	const build = "build the package again"
+	form := formOf(lead)
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &rej):
+		return rej
+	case errors.Is(err, xz.ErrMemlimit) || form == "lzma" && errors.As(err, &dictionary):
+		return reject(catalog.TooLarge, "the payload needs an %s dictionary of more than %d bytes, which is not unpacked here; use a lower compression level", name, maxDictionary)
+	case errors.Is(err, zstd.ErrWindowSizeExceeded):
+		return reject(catalog.TooLarge, "the payload needs a zstd window of more than %d bytes, which rpm does not unpack; use a lower compression level", maxWindow)
+	case form != "" && form != name && !(form == "xz" && name == "lzma") && !(form == "lzma" && name == "xz"):
+		return reject(catalog.Malformed, "the payload begins as %s does, and rpm unpacks it with %s, which the header says (tag %d); %s", form, name, tagPayloadCompressor, build)
+	case errors.As(err, &problem):
+		return reject(catalog.Malformed, "rpm cannot unpack the payload: its cpio archive %s; %s", problem, build)
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return reject(catalog.Malformed, "rpm cannot unpack the payload: it ends before its cpio archive does; %s", build)
+	}
+	return reject(catalog.Malformed, "rpm cannot unpack the payload with %s (%s); %s", name, quote(fmt.Sprint(err)), build)
+}

@@ -1,0 +1,294 @@
+package rpm_test
+
+import (
+	"bytes"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"repomill/ingest/rpm"
+	"repomill/schemas/catalog"
+	"repomill/testdata/rpmtest"
+)
+
+// A payloadCase is a package whose digests are right, whether unpacking says that it can be installed, and whether rpm
+// installs it, where that differs.
+type payloadCase struct {
+	name   string
+	file   []byte
+	want   catalog.Reason
+	detail string // part of what the rejection says
+	differ bool   // rpm takes what we refuse
+}
+
+const dir = 0o040755
+
+// three files, and what their archive is.
+var (
+	sound     = []listed{{path: "/usr/share/t", mode: dir}, {path: "/usr/share/t/a", body: "text of a\n"}, {path: "/usr/share/t/b", body: "b"}}
+	soundCPIO = archived(sound...)
+	aMember   = member{name: "./usr/share/t/a", body: "text of a\n"}
+	bMember   = member{name: "./usr/share/t/b", body: "b"}
+	dirMember = member{name: "./usr/share/t"}
+)
+
+// soundCPIO as bzip2 packs it, whole and in two streams.
+const (
+	bzip2Whole = "425a68393141592653595760061200004cff804e1808007001fcc02224140033409e402000920c940d1a0000d3ca002a8a0201a683d2340068966ceabe4f92c0948b251e2cbd" +
+		"dac6ad6b5ee3cc708b8888a532ca17635159855179d094989c6b325149752d5a4a008800e032582ab6ecd6e00746a976e0a43bf0bd0e25c7d29f207a15fc5dc914e142415d80" +
+		"1848"
+	bzip2Twice = "425a6839314159265359234e54a900000ae9004800080074c0200020002129a13688400c2822cc52349e53d9e476fc5dc914e142408d3952a4425a6839314159265359dfe0bb" +
+		"25000043ff804e1808007001fcc02224140033409e4020007233fd4a00c9a680d0c8d0036949a35034d341e413d20373d1bd25625f1980d308b156325ac570e2ad5ecd8ea5c0" +
+		"9139d285d8c12b0c20a4b21b314a0514d4de6515af790448ef5d6b5db78c5b89d16d1b3c6c3bf05a19159e89f248b439fc5dc914e142437f82ec94"
+)
+
+func payloadCases(t testing.TB) (all []payloadCase) {
+	for _, group := range []func(testing.TB) []payloadCase{streamCases, archiveCases, linkCases, headerCases} {
+		all = append(all, group(t)...)
+	}
+	for i, c := range all {
+		if c.want == "" && c.detail != "" {
+			all[i].want = catalog.Malformed
+		}
+	}
+	return all
+}
+
+// ofSound returns a package of the three files with a payload.
+func ofSound(t testing.TB, compressor string, payload []byte) []byte {
+	return withPayload(t, list(sound...), compressor, payload)
+}
+
+// streamCases are payloads that are compressed otherwise than one expects.
+func streamCases(t testing.TB) (all []payloadCase) {
+	add := func(name, compressor string, payload []byte, detail string) {
+		all = append(all, payloadCase{name: name, file: ofSound(t, compressor, payload), detail: detail})
+	}
+	unhex := func(text string) []byte {
+		b, err := hex.DecodeString(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	for _, c := range []string{"gzip", "xz", "lzma", "zstd", "none"} {
+		b := packed(c, soundCPIO)
+		add("sound, "+c, c, b, "")
+		add("garbage, "+c, c, []byte(strings.Repeat("garbage!", 20)), "cannot unpack")
+		add("one byte, "+c, c, []byte{0}, "cannot unpack")
+		add("cut in the middle, "+c, c, b[:len(b)/2], "cannot unpack")
+		add("two streams, "+c, c, append(packed(c, soundCPIO[:100]), packed(c, soundCPIO[100:])...), map[string]string{"xz": "ends before", "lzma": "cannot unpack"}[c])
+		add("garbage behind the archive, "+c, c, packed(c, append(bytes.Clone(soundCPIO), "garbage"...)), "")
+		add("garbage behind the stream, "+c, c, append(b, "garbage"...), "")
+		for _, other := range []string{"gzip", "xz", "lzma", "zstd", "bzip2", "none"} {
+			detail := "begins as " + c
+			switch {
+			case c == other, c == "xz" && other == "lzma", c == "lzma" && other == "xz", c == "none" && other == "gzip":
+				detail = ""
+			case c == "none":
+				detail = "cannot unpack"
+			}
+			add(c+" that is called "+other, other, b, detail)
+		}
+	}
+	add("gzip without a tag", "", packed("gzip", soundCPIO), "")
+	add("nothing compressed, and no tag, as w.ufdio of rpmbuild does", "", soundCPIO, "")
+	add("xz without a tag", "", packed("xz", soundCPIO), "begins as xz")
+	add("gzip by the name of its reader", "gzdio", packed("gzip", soundCPIO), "")
+	add("xz in capitals", "XZ", packed("xz", soundCPIO), "begins as xz")
+	add("bzip2", "bzip2", unhex(bzip2Whole), "")
+	add("bzip2, cut", "bzip2", unhex(bzip2Whole)[:60], "cannot unpack")
+	add("bzip2, two streams", "bzip2", unhex(bzip2Twice), "ends before")
+	add("zstd, a skippable frame first", "zstd", append([]byte("\x50\x2a\x4d\x18\x04\x00\x00\x00skip"), packed("zstd", soundCPIO)...), "")
+	z := packed("gzip", soundCPIO)
+	add("gzip, cut behind the archive", "gzip", z[:len(z)-8], "")
+	add("gzip, a wrong sum at its end", "gzip", flip(z, len(z)-8), "cannot unpack")
+	x := packed("xz", soundCPIO)
+	add("xz, cut in its index", "xz", x[:len(x)-20], "")
+	add("xz, flipped data", "xz", flip(x, 80), "cannot unpack")
+	s := packed("zstd", soundCPIO)
+	add("zstd, no sum at its end", "zstd", s[:len(s)-4], "ends before")
+	add("zstd, a wrong sum at its end", "zstd", flip(s, len(s)-1), "cannot unpack")
+	return all
+}
+
+func flip(b []byte, at int) []byte {
+	b = bytes.Clone(b)
+	b[at] ^= 0x20
+	return b
+}
+
+// archiveCases are archives that are not what the header says.
+func archiveCases(t testing.TB) (all []payloadCase) {
+	add := func(name string, archive []byte, detail string) {
+		all = append(all, payloadCase{name: name, file: ofSound(t, "gzip", packed("gzip", archive)), detail: detail})
+	}
+	of := func(members ...member) []byte { return archiveOf(append(members, trailer)...) }
+	named := func(m member, name string) member { m.name = name; return m }
+	stripped := func(n, body string) member { return member{magic: "07070X", name: n, body: body} }
+	magic := func(m member, magic string) member { m.magic = magic; return m }
+	long := strings.Repeat("x", 4096)
+	add("no byte", nil, "ends before")
+	add("no file", of(), "does not have the file")
+	add("no file and no end", []byte{}, "ends before")
+	add("cut in a header", soundCPIO[:150], "ends before")
+	add("cut in a file", archiveOf(dirMember, aMember)[:256], "ends before")
+	add("no end mark", archiveOf(dirMember, aMember, bMember), "ends before")
+	add("an end mark without padding", soundCPIO[:len(soundCPIO)-3], "ends before")
+	add("in another order", of(bMember, aMember, dirMember), "")
+	add("with sums", of(magic(dirMember, "070702"), magic(aMember, "070702"), magic(bMember, "070702")), "")
+	add("in the old format", of(magic(dirMember, "070707"), aMember, bMember), "where the header of a file")
+	add("stripped", of(stripped("00000000", ""), stripped("00000001", aMember.body), stripped("00000002", "b")), "")
+	add("stripped, with an end of its own", archiveOf(stripped("00000000", ""), stripped("00000001", aMember.body), stripped("00000002", "b"), stripped("ffffffff", "")), "")
+	add("stripped, of a file too many", of(stripped("00000000", ""), stripped("00000001", aMember.body), stripped("00000003", "b")), "has the file 3 of the header")
+	add("stripped, without a number", of(stripped("0000000z", "")), "no number")
+	add("names without a dot", of(named(dirMember, "/usr/share/t"), named(aMember, "/usr/share/t/a"), named(bMember, "usr/share/t/b")), "")
+	add("a file is missing", of(dirMember, aMember), `does not have the file "/usr/share/t/b"`)
+	add("the folder is missing", of(aMember, bMember), `does not have the file "/usr/share/t"`)
+	add("a file more", of(dirMember, aMember, bMember, named(bMember, "./usr/share/t/c")), `"./usr/share/t/c", which the header does not list`)
+	add("a file is renamed", of(dirMember, aMember, named(bMember, "./usr/share/t/c")), "which the header does not list")
+	add("a file in another case", of(dirMember, aMember, named(bMember, "./usr/share/t/B")), "which the header does not list")
+	add("a name with dots", of(dirMember, aMember, named(bMember, "./usr/share/t/../t/b")), "which the header does not list")
+	add("a file twice", of(dirMember, aMember, bMember, bMember), "twice")
+	add("flipped contents", of(dirMember, named(member{body: "TEXT of a\n"}, aMember.name), bMember), "with the SHA-256")
+	add("a file too short", of(dirMember, named(member{body: "text"}, aMember.name), bMember), "with the SHA-256")
+	add("a file too long", of(dirMember, named(member{body: aMember.body + "and more"}, aMember.name), bMember), "where the header of a file")
+	add("a size in the archive that is not that of the contents", of(dirMember, member{name: aMember.name, body: aMember.body, size: 5}, bMember), "")
+	add("a size of the folder", of(member{name: dirMember.name, size: 4096}, aMember, bMember), "")
+	add("a size without digits", bytes.Replace(soundCPIO, []byte("0000000a"), []byte("0000zz0a"), 1), "impossible number")
+	add("a name without bytes", bytes.Replace(soundCPIO, []byte("0000000e"), []byte("00000000"), 1), "impossible number")
+	add("a name of 4097 bytes", of(dirMember, aMember, named(bMember, long)), "impossible number")
+	add("a name with a zero byte", of(dirMember, aMember, named(bMember, "./usr/share/t/b\x00c")), "")
+	all = append(all, payloadCase{name: "the folder twice", file: ofSound(t, "gzip", packed("gzip", of(dirMember, aMember, dirMember, bMember))),
+		detail: "twice", differ: true})
+	return all
+}
+
+// linkCases are files of several names.
+func linkCases(t testing.TB) (all []payloadCase) {
+	text := strings.Repeat("linked\n", 3)
+	files := []listed{
+		{path: "/usr/share/a", body: text, inode: 7}, {path: "/usr/share/b", body: text, inode: 7}, {path: "/usr/share/c", body: text, inode: 7},
+		{path: "/usr/share/d", body: "alone"},
+	}
+	add := func(name, detail string, differ bool, members ...member) {
+		archive := archiveOf(append(members, trailer)...)
+		all = append(all, payloadCase{name: name, file: withPayload(t, list(files...), "zstd", packed("zstd", archive)), detail: detail, differ: differ})
+	}
+	at := func(name, body string) member { return member{name: "./usr/share/" + name, body: body} }
+	add("links, the contents with the last", "", false, at("a", ""), at("b", ""), at("c", text), at("d", "alone"))
+	add("links, in another order", "", false, at("d", "alone"), at("b", ""), at("a", ""), at("c", text))
+	add("links, the contents with the first", "where the header of a file", false, at("a", text), at("b", ""), at("c", ""), at("d", "alone"))
+	add("links, the contents with each", "where the header of a file", false, at("a", text), at("b", text), at("c", text), at("d", "alone"))
+	add("links without contents", "with the SHA-256", false, at("a", ""), at("b", ""), at("c", ""), at("d", "alone"))
+	add("links with other contents", "with the SHA-256", false, at("a", ""), at("b", ""), at("c", strings.ToUpper(text)), at("d", "alone"))
+	add("a link is missing", "does not have the file", false, at("a", ""), at("c", text), at("d", "alone"))
+	add("links with another file between them", "mixes up their contents", true, at("a", ""), at("d", "alone"), at("b", ""), at("c", text))
+	add("links, the last before the others", "mixes up their contents", true, at("c", text), at("a", ""), at("b", ""), at("d", "alone"))
+	return all
+}
+
+// headerCases are headers whose files are of kinds of their own.
+func headerCases(t testing.TB) (all []payloadCase) {
+	add := func(name, detail string, archive []byte, files ...listed) {
+		all = append(all, payloadCase{name: name, file: withPayload(t, list(files...), "gzip", packed("gzip", archive)), detail: detail})
+	}
+	f := listed{path: "/usr/share/f", body: "f"}
+	fMember := member{name: "./usr/share/f", body: "f"}
+	ghost := listed{path: "/usr/share/g", body: "g", flags: 64}
+	gMember := member{name: "./usr/share/g", body: "g"}
+	link := listed{path: "/usr/share/l", mode: 0o120777, body: "f", target: "f"}
+	lMember := member{name: "./usr/share/l", body: "f"}
+	with := func(f listed, change func(*listed)) listed { change(&f); return f }
+	add("a file that is not packed, but listed", "", archived(f), f, ghost)
+	add("a file that is packed, although it says that it is not", "", archiveOf(fMember, gMember, trailer), f, ghost)
+	add("an empty file", "", archiveOf(member{name: "./usr/share/f"}, trailer), with(f, func(f *listed) { f.body = "" }))
+	add("a symbolic link", "", archived(f, link), f, link)
+	add("a symbolic link with another target in the archive", "", archiveOf(fMember, member{name: lMember.name, body: "x"}, trailer), f, link)
+	add("a symbolic link with a short target in the archive", "symbolic link", archiveOf(fMember, member{name: lMember.name}, trailer), f, link)
+	add("a symbolic link with a long target in the archive", "where the header of a file", archiveOf(fMember, member{name: lMember.name, body: "fffff"}, trailer), f, link)
+	add("Latin-1 in names", "", archived(listed{path: "/usr/share/\xe9t\xe9/\xfc", body: "u"}), listed{path: "/usr/share/\xe9t\xe9/\xfc", body: "u"})
+	add("files that are not sorted", "", archived(with(f, func(f *listed) { f.path = "/usr/share/z" }), f), with(f, func(f *listed) { f.path = "/usr/share/z" }), f)
+	add("files that are not sorted, packed in order", "", archived(f, with(f, func(f *listed) { f.path = "/usr/share/z" })), with(f, func(f *listed) { f.path = "/usr/share/z" }), f)
+	add("a path listed twice", "does not have the file", archived(f), f, f)
+	add("a digest in capitals", "", archived(f), with(f, func(f *listed) { f.digest = strings.ToUpper(fmt.Sprintf("%x", sha256.Sum256([]byte("f")))) }))
+	add("no digest of a file", "with the SHA-256", archived(f), with(f, func(f *listed) { f.digest = "-" }))
+	add("an MD5 that is called SHA-256", "cannot compare", archived(f), with(f, func(f *listed) { f.digest = fmt.Sprintf("%x", md5.Sum([]byte("f"))) }))
+	all = append(all, payloadCase{name: "garbage, and no files", file: withPayload(t, nil, "gzip", []byte("garbage"))})
+	algorithm := func(name, detail string, n uint32, digest string) {
+		m := list(with(f, func(f *listed) { f.digest = digest }))
+		change := func(e map[uint32]rpmtest.Entry) {
+			m(e)
+			if e[5011] = (rpmtest.Entry{Type: 4, Count: 1, Data: []byte{0, 0, 0, byte(n)}}); n == 0 {
+				delete(e, 5011)
+			}
+		}
+		all = append(all, payloadCase{name: name, file: withPayload(t, change, "gzip", packed("gzip", archived(f))), detail: detail})
+	}
+	algorithm("MD5 of files, by no number", "", 0, fmt.Sprintf("%x", md5.Sum([]byte("f"))))
+	algorithm("MD5 of files", "", 1, fmt.Sprintf("%x", md5.Sum([]byte("f"))))
+	algorithm("SHA-1 of files", "", 2, fmt.Sprintf("%x", sha1.Sum([]byte("f"))))
+	algorithm("SHA-512 of files", "", 10, fmt.Sprintf("%x", sha512.Sum512([]byte("f"))))
+	algorithm("MD5 by an unknown number", "", 99, fmt.Sprintf("%x", md5.Sum([]byte("f"))))
+	return all
+}
+
+func TestPayloadVerdictIsThatOfRPM(t *testing.T) {
+	_, err := exec.LookPath("rpm")
+	judged := err == nil
+	for _, c := range payloadCases(t) {
+		t.Run(c.name, func(t *testing.T) {
+			err := readPayload(c.file, false)
+			if err != nil {
+				t.Errorf("without unpacking it is refused: %v", err)
+			}
+			err = readPayload(c.file, true)
+			checkVerdict(t, err, c.want, c.detail)
+			if !judged {
+				t.Skip("there is no rpm to judge")
+			}
+			if installed, said := rpmInstalls(t, c.file); installed != (c.want == "" || c.differ) {
+				t.Errorf("rpm installs it: %t, and we say %v; rpm says %s", installed, err, said)
+			}
+		})
+	}
+}
+
+func checkVerdict(t *testing.T, err error, want catalog.Reason, detail string) {
+	t.Helper()
+	if want == "" {
+		if err != nil {
+			t.Errorf("got %v, want it accepted", err)
+		}
+		return
+	}
+	rej, ok := errors.AsType[*catalog.Rejection](err)
+	if !ok || rej.Reason != want || !strings.Contains(rej.Detail, detail) {
+		t.Errorf("got %v, want %s with %q", err, want, detail)
+	}
+}
+
+// readPayload reads a package to its end.
+func readPayload(file []byte, whole bool) error {
+	p, err := rpm.Peek(bytes.NewReader(file))
+	if err != nil {
+		return err
+	}
+	defer p.Close() //nolint:errcheck // never fails
+	if whole {
+		p.VerifyWhole()
+	}
+	got, err := io.ReadAll(p.Body())
+	if err == nil && !bytes.Equal(got, file) {
+		err = fmt.Errorf("the body has other bytes")
+	}
+	return err
+}
