@@ -18,26 +18,20 @@ type source interface {
 	Identity() catalog.Package
 	Body() io.Reader
 	Describe(k *catalog.Package) error
-}
 
-// A verifier is a source that can unpack its payload while its bytes go by, and rejects one that is damaged.
-type verifier interface {
+	// VerifyWhole has Body unpack the payload while its bytes go by, and reject one that clients could not unpack.
 	VerifyWhole()
 	Close() error
 }
 
-// check has a source verify what a repository asks for, and returns what that is. The payload of an RPM package
-// is compared with the digest in the header, and never unpacked. done is called when the source is not read any more.
+// check has a source verify what a repository asks for, and returns what that is. done is called when the source is not
+// read any more.
 func check(pkg source, verify catalog.VerifyPayload) (checked catalog.Checked, done func()) {
-	v, ok := pkg.(verifier)
-	if !ok {
-		return catalog.CheckedStructure, func() {}
-	}
 	if checked = catalog.CheckedStructure; verify == catalog.VerifyAlways {
-		v.VerifyWhole()
+		pkg.VerifyWhole()
 		checked = catalog.CheckedWhole
 	}
-	return checked, func() { v.Close() } //nolint:errcheck // never fails
+	return checked, func() { pkg.Close() } //nolint:errcheck // never fails
 }
 
 // peek reads a package as far as its identity.
