@@ -72,13 +72,6 @@ func streamCases(t testing.TB) (all []payloadCase) {
 	add := func(name, compressor string, payload []byte, detail string) {
 		all = append(all, payloadCase{name: name, file: ofSound(t, compressor, payload), detail: detail})
 	}
-	unhex := func(text string) []byte {
-		b, err := hex.DecodeString(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
 	for _, c := range []string{"gzip", "xz", "lzma", "zstd", "none"} {
 		b := packed(c, soundCPIO)
 		add("sound, "+c, c, b, "")
@@ -104,9 +97,9 @@ func streamCases(t testing.TB) (all []payloadCase) {
 	add("xz without a tag", "", packed("xz", soundCPIO), "begins as xz")
 	add("gzip by the name of its reader", "gzdio", packed("gzip", soundCPIO), "")
 	add("xz in capitals", "XZ", packed("xz", soundCPIO), "begins as xz")
-	add("bzip2", "bzip2", unhex(bzip2Whole), "")
-	add("bzip2, cut", "bzip2", unhex(bzip2Whole)[:60], "cannot unpack")
-	add("bzip2, two streams", "bzip2", unhex(bzip2Twice), "ends before")
+	add("bzip2", "bzip2", unhex(t, bzip2Whole), "")
+	add("bzip2, cut", "bzip2", unhex(t, bzip2Whole)[:60], "cannot unpack")
+	add("bzip2, two streams", "bzip2", unhex(t, bzip2Twice), "ends before")
 	add("zstd, a skippable frame first", "zstd", append([]byte("\x50\x2a\x4d\x18\x04\x00\x00\x00skip"), packed("zstd", soundCPIO)...), "")
 	z := packed("gzip", soundCPIO)
 	add("gzip, cut behind the archive", "gzip", z[:len(z)-8], "")
@@ -118,6 +111,15 @@ func streamCases(t testing.TB) (all []payloadCase) {
 	add("zstd, no sum at its end", "zstd", s[:len(s)-4], "ends before")
 	add("zstd, a wrong sum at its end", "zstd", flip(s, len(s)-1), "cannot unpack")
 	return all
+}
+
+func unhex(t testing.TB, text string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 func flip(b []byte, at int) []byte {
