@@ -294,3 +294,15 @@ func readPayload(file []byte, whole bool) error {
 	}
 	return err
 }
+
+// drain reads a package to its end, unpacks it, and keeps nothing.
+func drain(file []byte) error {
+	p, err := rpm.Peek(bytes.NewReader(file))
+	if err != nil {
+		return err
+	}
+	defer p.Close() //nolint:errcheck // never fails
+	p.VerifyWhole()
+	_, err = io.Copy(io.Discard, p.Body())
+	return err
+}
