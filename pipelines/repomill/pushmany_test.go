@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"repomill/ingest"
 	"repomill/schemas/catalog"
 	"repomill/testdata/debtest"
 	"repomill/testdata/rpmtest"
@@ -85,6 +87,48 @@ func TestPushVerifies(t *testing.T) {
 	c := repomill(t, "push", "--staging", s.staging(), jammy, cut.path)
 	if c.code != 1 || c.stdout != "" || !strings.Contains(c.stderr, cut.path+": rejected: truncated: ") {
 		t.Errorf("without --wait: %v", c)
+	}
+}
+
+// A payload that rpm cannot unpack has digests that are right. push says so before it uploads, and so does the worker of a
+// repository that asks for it.
+func TestPayloadsOfRPMAreVerified(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	const el = "acme/rpmpayload/el/9"
+	good := newRPM(t, rpmtest.Spec{Name: "good", Files: map[string]string{"/usr/share/f": "f"}})
+	renamed := func(name string) packageFile { // the header lists another file than the payload has
+		b := rpmtest.Build(t, rpmtest.Spec{Name: name, Files: map[string]string{"/usr/share/f": "f"}})
+		return newFile(t, name+".rpm", rpmtest.Edit(t, b, func(m map[uint32]rpmtest.Entry) {
+			m[1117] = rpmtest.Entry{Type: 8, Count: 1, Data: []byte("g\x00")}
+		}, nil))
+	}
+	bad := renamed("bad")
+	a, vs := s.push(t, el, bad, good)
+	if a.code != 1 || len(vs) != 2 || vs[0].Reason != catalog.Malformed || !strings.Contains(vs[0].Detail, `"/usr/share/f", which the header does not list`) || vs[1].State != catalog.Published {
+		t.Fatalf("%v", a)
+	}
+	push := func(f packageFile) (catalog.Verdict, answer) {
+		t.Helper()
+		a := repomill(t, "push", "--no-verify", "--wait", "--json", "--staging", s.staging(), el, f.path)
+		vs := verdicts(t, a.stdout)
+		if len(vs) != 1 {
+			t.Fatal(a)
+		}
+		return vs[0], a
+	}
+	if v, a := push(renamed("unseen")); v.State != catalog.Published || v.Checked != catalog.CheckedStructure {
+		t.Errorf("nobody unpacks: %v", a)
+	}
+	if a := repomill(t, "repo", "set", "--data", s.data, "acme/rpmpayload", "--verify-payload", "always"); a.code != 0 {
+		t.Fatal(a)
+	}
+	time.Sleep(ingest.TermsAge + time.Second/2) // for which workers go by what they saw
+	if v, a := push(bad); v.Reason != catalog.Malformed || v.Detail != vs[0].Detail {
+		t.Errorf("the worker unpacks: %v, want %q", a, vs[0].Detail)
+	}
+	if v, a := push(newRPM(t, rpmtest.Spec{Name: "better", Files: map[string]string{"/usr/share/f": "f"}})); v.State != catalog.Published || v.Checked != catalog.CheckedWhole {
+		t.Errorf("the worker unpacks: %v", a)
 	}
 }
 
