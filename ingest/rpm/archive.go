@@ -64,6 +64,9 @@ func (a *archive) next() (e archiveEntry, end bool, err error) {
 		return archiveEntry{stripped: true, index: index}, index == 1<<32-1, a.pad()
 	case magicNewc, magicCRC:
 	default:
+		if begin == 0 {
+			return e, false, problem("begins with %s, and not as such archives do", quote(string(magic)))
+		}
 		return e, false, problem("has %s at byte %d, where the header of a file or its end should be", quote(string(magic)), begin)
 	}
 	if err := a.fill(head[:13*8]); err != nil {

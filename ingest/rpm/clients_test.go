@@ -2,6 +2,7 @@ package rpm_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"repomill/ingest/rpm"
 	"repomill/schemas/catalog"
@@ -124,7 +126,9 @@ func rpmInstalls(t *testing.T, b []byte) (ok bool, said string) {
 	if err := os.WriteFile(name, b, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command("rpm", "--root", filepath.Join(dir, "root"), "--install", "--nodeps", "--noscripts", name).CombinedOutput()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "rpm", "--root", filepath.Join(dir, "root"), "--install", "--nodeps", "--noscripts", name).CombinedOutput()
 	return err == nil, string(out)
 }
 

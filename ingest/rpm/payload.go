@@ -138,6 +138,18 @@ func endFault(out io.Reader) error {
 	return nil
 }
 
+// taken says what rpm does by a tag.
+func taken(compressor string) string {
+	switch name := compressorOf(compressor); {
+	case compressor == "":
+		return fmt.Sprintf("takes it for gzip, since the header does not name a compressor (tag %d)", tagPayloadCompressor)
+	case name == "none":
+		return fmt.Sprintf("does not know the compressor %s that the header names (tag %d), and reads it as it is", quote(compressor), tagPayloadCompressor)
+	default:
+		return fmt.Sprintf("unpacks it with %s, which the header names (tag %d)", name, tagPayloadCompressor)
+	}
+}
+
 // payloadFault is the rejection of a payload, or nil.
 func payloadFault(compressor string, lead []byte, err error) error {
 	name := compressorOf(compressor)
@@ -154,7 +166,7 @@ func payloadFault(compressor string, lead []byte, err error) error {
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return reject(catalog.TooLarge, "the payload needs a zstd window of more than %d bytes, which rpm does not unpack; use a lower compression level", maxWindow)
 	case form != "" && form != name && !(form == "xz" && name == "lzma") && !(form == "lzma" && name == "xz"):
-		return reject(catalog.Malformed, "the payload begins as %s does, and rpm unpacks it with %s, which the header says (tag %d); %s", form, name, tagPayloadCompressor, build)
+		return reject(catalog.Malformed, "the payload begins as %s does, and rpm %s; %s", form, taken(compressor), build)
 	case errors.As(err, &problem):
 		return reject(catalog.Malformed, "rpm cannot unpack the payload: its cpio archive %s; %s", problem, build)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):

@@ -95,6 +95,8 @@ func streamCases(t testing.TB) (all []payloadCase) {
 	add("gzip without a tag", "", packed("gzip", soundCPIO), "")
 	add("nothing compressed, and no tag, as w.ufdio of rpmbuild does", "", soundCPIO, "")
 	add("xz without a tag", "", packed("xz", soundCPIO), "begins as xz")
+	add("zstd without a tag", "", packed("zstd", soundCPIO), "does not name a compressor")
+	add("zstd by a number", "zstd19", packed("zstd", soundCPIO), `does not know the compressor "zstd19"`)
 	add("gzip by the name of its reader", "gzdio", packed("gzip", soundCPIO), "")
 	add("xz in capitals", "XZ", packed("xz", soundCPIO), "begins as xz")
 	add("bzip2", "bzip2", unhex(t, bzip2Whole), "")
@@ -147,7 +149,7 @@ func archiveCases(t testing.TB) (all []payloadCase) {
 	add("an end mark without padding", soundCPIO[:len(soundCPIO)-3], "ends before")
 	add("in another order", of(bMember, aMember, dirMember), "")
 	add("with sums", of(magic(dirMember, "070702"), magic(aMember, "070702"), magic(bMember, "070702")), "")
-	add("in the old format", of(magic(dirMember, "070707"), aMember, bMember), "where the header of a file")
+	add("in the old format", of(magic(dirMember, "070707"), aMember, bMember), "begins with \"070707\"")
 	add("stripped", of(stripped("00000000", ""), stripped("00000001", aMember.body), stripped("00000002", "b")), "")
 	add("stripped, with an end of its own", archiveOf(stripped("00000000", ""), stripped("00000001", aMember.body), stripped("00000002", "b"), stripped("ffffffff", "")), "")
 	add("stripped, of a file too many", of(stripped("00000000", ""), stripped("00000001", aMember.body), stripped("00000003", "b")), "has the file 3 of the header")
@@ -225,6 +227,12 @@ func headerCases(t testing.TB) (all []payloadCase) {
 	add("no digest of a file", "with the SHA-256", archived(f), with(f, func(f *listed) { f.digest = "-" }))
 	add("an MD5 that is called SHA-256", "cannot compare", archived(f), with(f, func(f *listed) { f.digest = fmt.Sprintf("%x", md5.Sum([]byte("f"))) }))
 	all = append(all, payloadCase{name: "garbage, and no files", file: withPayload(t, nil, "gzip", []byte("garbage"))})
+	alone := list(f)
+	unpackedHash := func(m map[uint32]rpmtest.Entry) {
+		alone(m)
+		m[5097] = rpmtest.Entry{Type: 8, Count: 1, Data: fmt.Appendf(nil, "%x\x00", sha256.Sum256(nil))}
+	}
+	all = append(all, payloadCase{name: "a wrong digest of the unpacked payload", file: withPayload(t, unpackedHash, "gzip", packed("gzip", archived(f)))})
 	algorithm := func(name, detail string, n uint32, digest string) {
 		m := list(with(f, func(f *listed) { f.digest = digest }))
 		change := func(e map[uint32]rpmtest.Entry) {
