@@ -94,6 +94,7 @@ func TestLookupRejects(t *testing.T) {
 		{"stable is a release", "debian/stable", "use debian/trixie"},
 		{"a service pack", "sles/15-sp6", "use sles/15.6"},
 		{"a major version with service packs", "sles/15", "use sles/15.5, or sles/15.6, or sles/15.7"},
+		{"a name of what has several versions is that of the newest", "opensuse/leap", "did you mean opensuse/16.0?"},
 		{"a major version with minor ones", "opensuse/15", "use opensuse/15.5, or opensuse/15.6"},
 		{"another number is no slip of the pen", "fedora/39", "which has fedora/40, fedora/41"},
 		{"a slip of the pen is near", "ubuntu/jamy", "did you mean ubuntu/jammy?"},

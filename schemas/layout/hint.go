@@ -33,6 +33,17 @@ func (t *Table) hint(d catalog.Distribution) string {
 	return fmt.Sprintf("distribution %s is not in the table; add it with --distributions FILE", d)
 }
 
+// Other returns the distribution in this table that goes by another name elsewhere, or beside which d is a suite.
+func (t *Table) Other(d catalog.Distribution) (use string, ok bool) {
+	if _, known := t.byName[d]; known {
+		return "", false
+	}
+	if use, ok = t.alias(d); ok {
+		return use, true
+	}
+	return t.suite(d)
+}
+
 // suite finds the release beside which d is a suite: ubuntu/jammy for ubuntu/jammy-security.
 func (t *Table) suite(d catalog.Distribution) (string, bool) {
 	for _, pocket := range pockets {
@@ -59,12 +70,14 @@ func (t *Table) versions(os, prefix string) (names []string) {
 	return names
 }
 
-// nearest returns the distribution with the fewest edits from d, or "" if none is at all like it.
+// nearest returns the distribution with the fewest edits from d, or "" if none is at all like it. Of equals it is the
+// last, which is the newest.
 func (t *Table) nearest(d catalog.Distribution) string {
 	names := make([]string, len(t.distros))
 	for i, distro := range t.distros {
 		names[i] = distro.Distribution.String()
 	}
+	slices.Reverse(names)
 	return Nearest(d.String(), names)
 }
 
