@@ -97,7 +97,6 @@ func (l Line) Run(ctx context.Context, grammar any, args []string, run func(*kon
 func (l Line) parser(grammar any, more ...kong.Option) *kong.Kong {
 	options := append([]kong.Option{
 		kong.Name(l.Name),
-		kong.Description(fmt.Sprintf("%s A flag with a $VARIABLE in its help can also be set in the environment. See also %[2]s help [COMMAND] and %[2]s version.", l.Description, l.Name)),
 		kong.Embed(&struct {
 			Version kong.VersionFlag `help:"Print which build this is, and end."`
 		}{}),
@@ -111,5 +110,10 @@ func (l Line) parser(grammar any, more ...kong.Option) *kong.Kong {
 	if err != nil {
 		panic(err) // the grammar is wrong
 	}
+	see := l.Name + " version"
+	if len(parser.Model.Children) > 0 {
+		see = l.Name + " help [COMMAND] and " + see
+	}
+	parser.Model.Help = fmt.Sprintf("%s A flag with a $VARIABLE in its help can also be set in the environment. See also %s.", l.Description, see)
 	return parser
 }

@@ -79,6 +79,21 @@ func TestHabits(t *testing.T) {
 	}
 }
 
+// A program without commands has no help for one.
+func TestHelpNamesCommandsWhereThereAreSome(t *testing.T) {
+	var one bytes.Buffer
+	line := command.Line{Name: "mill", Description: "Mills.", Out: &one, Err: &one}
+	code := line.Run(t.Context(), &struct{ N int }{}, []string{"--help"}, func(*kong.Context) error { return nil })
+	_, many, _ := runMill(t.Context(), "--help")
+	help, other := strings.Join(strings.Fields(one.String()), " "), strings.Join(strings.Fields(many), " ")
+	if code != 0 || !strings.Contains(help, "See also mill version.") || strings.Contains(help, "COMMAND") {
+		t.Errorf("without commands: %d, %s", code, &one)
+	}
+	if !strings.Contains(other, "See also mill help [COMMAND] and mill version.") {
+		t.Errorf("with commands: %s", many)
+	}
+}
+
 func TestHelpIsACommandToo(t *testing.T) {
 	for _, args := range [][]string{{}, {"push"}, {"repo", "list"}} {
 		_, want, _ := runMill(t.Context(), append(args, "--help")...)
