@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"repomill/pipelines"
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -77,22 +76,14 @@ func (f awaitFlags) until(ctx context.Context, db *catalogdb.DB, what awaited, l
 
 // workerRuns returns an error that ends the wait if no worker runs.
 func workerRuns(ctx context.Context, db *catalogdb.DB, what awaited) error {
-	sighting, err := db.Workers(ctx)
+	w, err := workerOf(ctx, db)
 	if err != nil {
 		return command.Fault(err)
 	}
-	now, err := db.Clock(ctx)
-	if err != nil {
-		return command.Fault(err)
-	}
-	runs, seen := pipelines.WorkerRuns(sighting, now)
-	switch {
-	case runs:
+	if w.Runs {
 		return nil
-	case seen.IsZero():
-		return command.Interrupt("recorded; no worker runs (none has ever been seen): %s once one (or repomill up) is started", what.then)
 	}
-	return command.Interrupt("recorded; no worker runs (none has been seen since %s): %s once one (or repomill up) is started", seen.Format(time.DateTime+" MST"), what.then)
+	return command.Interrupt("recorded; %s: %s once one (or repomill up) is started", w.absence(), what.then)
 }
 
 // packages waits until clients see packages come or go: it is their own state that counts, in each release.

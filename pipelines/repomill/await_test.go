@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -159,6 +160,9 @@ func TestNoWorker(t *testing.T) {
 	if d := time.Since(start); d > 15*time.Second {
 		t.Errorf("that took %v", d)
 	}
+	if a := s.does(t, 0, "", "status"); !strings.HasSuffix(a.stdout, "\nno worker runs (none has ever been seen): nothing is published until one (or repomill up) is started\n") {
+		t.Errorf("status without a worker: %v", a)
+	}
 	s.does(t, 0, "recorded: ", "token", "create", "acme/tools", "ci", "--no-wait")
 	s.does(t, 3, "recorded; no worker runs", "repo", "set", "acme/tools", "--visibility", "private")
 
@@ -179,7 +183,17 @@ func TestNoWorker(t *testing.T) {
 	if d := time.Since(start); d < 3*time.Second || d > 20*time.Second || a.stdout != "" {
 		t.Errorf("after a worker was seen 25 s ago, that took %v: %v", d, a)
 	}
+	if a := s.does(t, 0, "", "status", "acme"); !strings.Contains(a.stdout, "\nno worker runs (none has been seen since "+now.Add(-25*time.Second).UTC().Format(time.DateTime)+" UTC)") {
+		t.Errorf("status after a worker was seen: %v", a)
+	}
 	s = restart(t, s.data)
+	if a := s.does(t, 0, "", "status"); strings.Contains(a.stdout, "no worker") {
+		t.Errorf("status with a worker: %v", a)
+	}
+	var report struct{ Worker struct{ Runs bool } }
+	if a := s.does(t, 0, "", "status", "--json"); json.Unmarshal([]byte(a.stdout), &report) != nil || !report.Worker.Runs {
+		t.Errorf("status --json with a worker: %v", a)
+	}
 	s.does(t, 0, "", "repo", "set", "acme/tools", "--visibility", "private") // a repeat waits for what is recorded
 	if status := ask(t, http.MethodGet, s.url+"/acme/tools/ubuntu/dists/jammy/InRelease").StatusCode; status != http.StatusUnauthorized {
 		t.Errorf("what is private answers %d", status)

@@ -48,6 +48,9 @@ func (c *hintCmd) Run(ctx context.Context, io stdio) error {
 	if n := strings.Count(target, "/"); n != 1 && n != 3 && n != 4 {
 		return command.Usage("target %q: use owner/name/os/version[/component], such as acme/tools/ubuntu/jammy, or owner/name", c.Target)
 	}
+	if err := checkTarget(target); err != nil {
+		return err
+	}
 	p := strings.Split(target, "/")
 	r, err := parseRepository(p[0] + "/" + p[1])
 	if err != nil {
@@ -68,7 +71,7 @@ func (c *hintCmd) Run(ctx context.Context, io stdio) error {
 	}
 	targets, err := targetsIn(s, target)
 	if err != nil {
-		return err
+		return cmp.Or(whyNothing(ctx, db, target), err)
 	}
 	url, table, err := c.client(c.catalogFlags)
 	if err != nil {

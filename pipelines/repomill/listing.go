@@ -102,6 +102,11 @@ func (l listing) nothing(ctx context.Context, db *catalogdb.DB, states []catalog
 		covered, whole = covered || is, whole || is && component == ""
 		known = append(known, catalog.Release{Repository: r.Repository, Distribution: r.Distribution}.String(), r.String())
 	}
+	if !covered {
+		if err := whyNothing(ctx, db, l.target); err != nil {
+			return err
+		}
+	}
 	switch near := layout.Nearest(l.target, known); {
 	case !covered && near != "":
 		return fmt.Errorf("there is no %s; did you mean %s?", l.target, near)

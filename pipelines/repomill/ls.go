@@ -25,6 +25,9 @@ func (c *lsCmd) Run(ctx context.Context, io stdio) error {
 	if n := strings.Count(target, "/"); n != 3 && n != 4 {
 		return command.Usage("target %q: use owner/name/os/version[/component or /arch], such as acme/tools/el/9", c.Target)
 	}
+	if err := checkTarget(target); err != nil {
+		return err
+	}
 	name, version, err := parsePackage(c.Name)
 	if err != nil {
 		return err

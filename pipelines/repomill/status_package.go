@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"repomill/pipelines/command"
@@ -39,7 +38,11 @@ func (c *statusCmd) placements(ctx context.Context, io stdio, db *catalogdb.DB, 
 		if c.JSON {
 			printJSON(io, []placement{})
 		}
-		return c.unknown(ctx, db)
+		all, err := db.Repositories(ctx)
+		if err != nil {
+			return command.Fault(err)
+		}
+		return c.unknown(ctx, db, all)
 	}
 	rows := make([]placement, len(found))
 	out := false
@@ -78,9 +81,7 @@ func (c *statusCmd) printPlacements(io stdio, rows []placement) {
 		printJSON(io, rows)
 		return
 	}
-	w := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
-	defer w.Flush()
-	fmt.Fprintln(w, "RELEASE\tPACKAGE\tSTATE\tSINCE\t")
+	t := &table{heading: []string{"RELEASE", "PACKAGE", "STATE", "SINCE"}}
 	for _, r := range rows {
 		since := "-"
 		if r.Since != nil {
@@ -90,6 +91,7 @@ func (c *statusCmd) printPlacements(io stdio, rows []placement) {
 		if pkg == "" {
 			pkg = "-"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Release, pkg, r.State, since, command.Printable(r.Detail))
+		t.add(command.Printable(r.Detail), r.Release, pkg, r.State, since)
 	}
+	t.print(io.out)
 }

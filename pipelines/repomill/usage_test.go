@@ -62,6 +62,7 @@ func TestUsage(t *testing.T) {
 func TestNothingIsSaidOfNothing(t *testing.T) {
 	t.Parallel()
 	s := restart(t, openDir(t))
+	const none = "acme/tools has no distributions yet: declare one with repomill repo set acme/tools --distribution OS/VERSION, such as ubuntu/jammy or el/9; with repomill up, the first push to one does it, too\n"
 	for _, tt := range []struct {
 		fact        string
 		args        []string
@@ -72,7 +73,13 @@ func TestNothingIsSaidOfNothing(t *testing.T) {
 		{"the first one", []string{"repo", "create", "acme/tools"}, 0, "acme/tools: public, origin \"acme/tools\", label \"tools\", 0 package keys, 0 tokens\n", ""},
 		{"none of its tokens", []string{"token", "list", "acme/tools"}, 0, "acme/tools has no tokens\n", ""},
 		{"another one", []string{"repo", "list", "acme/tool"}, 1, "", "repomill: repository acme/tool is not declared; did you mean acme/tools?\n"},
-		{"one that has nothing", []string{"status", "acme/tools"}, 1, "", "repomill: nothing was pushed to acme/tools yet\n"},
+		{"one that has nothing", []string{"status", "acme/tools"}, 0, none + "backlog: 0 uploads in all\n", ""},
+		{"how to install from that", []string{"hint", "acme/tools"}, 1, "", "repomill: " + none},
+		{"a distribution of that", []string{"status", "acme/tools/debian/bookworm"}, 1, "", "repomill: " + none},
+		{"a distribution of that, by hint", []string{"hint", "acme/tools/debian/bookworm"}, 1, "", "repomill: " + none},
+		{"a distribution of that, by ls", []string{"ls", "acme/tools/debian/bookworm"}, 1, "", "repomill: " + none},
+		{"a distribution of that, by yank", []string{"yank", "acme/tools/debian/bookworm", "hello=1", "--reason", "x"}, 1, "", "repomill: " + none},
+		{"a package of that", []string{"status", "acme/tools", "hello"}, 1, "", "repomill: " + none},
 		{"a slash at its end", []string{"repo", "list", "acme/tools/"}, 0, "acme/tools: public, origin \"acme/tools\", label \"tools\", 0 package keys, 0 tokens\n", ""},
 	} {
 		if a := repomill(t, append(tt.args, "--data", s.data)...); a.code != tt.code || a.stdout != tt.out || a.stderr != tt.stderr {

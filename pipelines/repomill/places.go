@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"repomill/pipelines/command"
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+)
+
+// checkTarget refuses a target, owner[/name[/os[/version[/more]]]], that nothing can ever be at: no repository and no
+// distribution has such a name.
+func checkTarget(target string) error {
+	part := strings.Split(strings.Trim(target, "/"), "/")
+	var rej *catalog.Rejection
+	switch {
+	case len(part) == 1: // an owner
+		rej = layout.CheckRepository(catalog.Repository{Owner: part[0], Name: "name"})
+	case len(part) < 4:
+		rej = layout.CheckRepository(catalog.Repository{Owner: part[0], Name: part[1]})
+	default:
+		_, rej = layout.ParseStaging(strings.Join(part[:4], "/") + "/file")
+	}
+	if rej != nil {
+		return command.Usage("target %q: %s", target, rej.Detail)
+	}
+	return nil
+}
+
+// whyNothing says why nothing is at a target, if that is known of its repository or of its distribution's name; or else
+// it returns nil, and the names of what there is may help. The repository may be one that is not declared.
+func whyNothing(ctx context.Context, db *catalogdb.DB, target string) error {
+	part := strings.Split(strings.Trim(target, "/"), "/")
+	if len(part) < 2 {
+		return nil
+	}
+	s, err := db.Settings(ctx, catalog.Repository{Owner: part[0], Name: part[1]})
+	switch {
+	case errors.Is(err, catalogdb.ErrNotFound):
+		return nil
+	case err != nil:
+		return command.Fault(err)
+	case len(s.Distributions) == 0:
+		return errors.New(noDistributions(s.Repository))
+	case len(part) < 4:
+		return nil
+	}
+	d := catalog.Distribution{OS: part[2], Version: part[3]}
+	if _, has := s.Find(d); has {
+		return nil
+	}
+	use, other := layout.DefaultTable().Other(d)
+	if !other {
+		return nil
+	}
+	var has []string
+	for _, ds := range s.Distributions {
+		if ds.Distribution.String() == use {
+			return fmt.Errorf("there is no %s: %s goes by another name here; use %s/%s", target, d, s.Repository, use)
+		}
+		has = append(has, ds.Distribution.String())
+	}
+	return fmt.Errorf("there is no %s: %s goes by the name %s here, which %s does not have; it has %s", target, d, use, s.Repository, strings.Join(has, ", "))
+}
+
+// noDistributions says that a repository is empty, and how it gets a distribution.
+func noDistributions(r catalog.Repository) string {
+	return fmt.Sprintf("%s has no distributions yet: declare one with repomill repo set %s --distribution OS/VERSION, such as ubuntu/jammy or el/9; with repomill up, the first push to one does it, too", r, r)
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"repomill/pipelines"
+	"repomill/pipelines/command"
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+)
+
+// A statusReport is what status prints.
+type statusReport struct {
+	Releases []releaseStatus `json:"releases"`
+	Uploads  []uploadStatus  `json:"uploads"` // newest first
+	Backlog  int             `json:"backlog"` // uploads without a verdict, of all repositories
+	Worker   workerStatus    `json:"worker"`
+}
+
+// An uploadStatus is the verdict on an upload so far. File is its name as it was pushed; the object's may have an ID before it.
+type uploadStatus struct {
+	File string `json:"file"`
+	catalog.Verdict
+}
+
+type releaseStatus struct {
+	Release   string     `json:"release"`
+	Revision  int64      `json:"revision"`  // of the rows
+	Published int64      `json:"published"` // what clients see
+	Since     *time.Time `json:"since,omitempty"`
+	Packages  int        `json:"packages"`
+	Fault     string     `json:"fault,omitempty"` // why the last publish came to nothing
+}
+
+// A workerStatus says whether any worker runs, as far as the catalog knows.
+type workerStatus struct {
+	Runs bool       `json:"runs"`
+	Seen *time.Time `json:"seen,omitempty"` // when one was seen last; absent if none was for a month
+}
+
+func (c *statusCmd) report(ctx context.Context, db *catalogdb.DB) (statusReport, error) {
+	report := statusReport{Releases: []releaseStatus{}, Uploads: []uploadStatus{}}
+	states, err := db.Releases(ctx)
+	if err != nil {
+		return report, err
+	}
+	for _, s := range states {
+		if !below(s.Release.String(), c.Target) {
+			continue
+		}
+		n, err := db.Count(ctx, s.Release)
+		if err != nil {
+			return report, err
+		}
+		report.Releases = append(report.Releases, releaseStatus{s.Release.String(), s.Revision.Number, s.Published, s.Since, n, s.Fault})
+	}
+	prefix := c.Target
+	if prefix != "" {
+		prefix += "/"
+	}
+	uploads, err := db.Recent(ctx, prefix, c.Limit)
+	if err != nil {
+		return report, err
+	}
+	for _, v := range uploads {
+		report.Uploads = append(report.Uploads, uploadStatus{path.Base(layout.ShownStaging(v.Object)), v})
+	}
+	if report.Worker, err = workerOf(ctx, db); err != nil {
+		return report, err
+	}
+	report.Backlog, err = db.Backlog(ctx)
+	return report, err
+}
+
+// workerOf reads whether a worker runs.
+func workerOf(ctx context.Context, db *catalogdb.DB) (w workerStatus, err error) {
+	sighting, err := db.Workers(ctx)
+	if err != nil {
+		return w, err
+	}
+	now, err := db.Clock(ctx)
+	if err != nil {
+		return w, err
+	}
+	runs, seen := pipelines.WorkerRuns(sighting, now)
+	if w.Runs = runs; !seen.IsZero() {
+		w.Seen = &seen
+	}
+	return w, nil
+}
+
+// absence says that no worker runs, and since when.
+func (w workerStatus) absence() string {
+	if w.Seen == nil {
+		return "no worker runs (none has ever been seen)"
+	}
+	return fmt.Sprintf("no worker runs (none has been seen since %s)", w.Seen.Format(time.DateTime+" MST"))
+}
+
+func printReport(io stdio, r statusReport, now time.Time) {
+	if len(r.Releases) > 0 {
+		r.releases(now).print(io.out)
+		fmt.Fprintln(io.out)
+	}
+	if len(r.Uploads) > 0 {
+		r.uploads(now).print(io.out)
+		fmt.Fprintln(io.out)
+	}
+	fmt.Fprintf(io.out, "backlog: %s in all\n", pipelines.Counted(r.Backlog, "upload"))
+	if !r.Worker.Runs {
+		fmt.Fprintf(io.out, "%s: nothing is published until one (or repomill up) is started\n", r.Worker.absence())
+	}
+}
+
+// releases is the table of releases. What is not as it should be is below its row.
+func (r statusReport) releases(now time.Time) *table {
+	t := &table{heading: []string{"RELEASE", "REVISION", "PACKAGES", "PUBLISHED"}}
+	for _, s := range r.Releases {
+		since := "not yet"
+		if s.Since != nil {
+			since = age(now.Sub(*s.Since)) + " ago"
+		}
+		if s.Published < s.Revision {
+			since += fmt.Sprintf(", revision %d is waiting", s.Revision)
+		}
+		t.add(command.Printable(s.Fault), s.Release, fmt.Sprint(s.Published), fmt.Sprint(s.Packages), since)
+	}
+	return t
+}
+
+// uploads is the table of uploads. Why one is not published is below its row.
+func (r statusReport) uploads(now time.Time) *table {
+	t := &table{heading: []string{"UPLOAD", "RECEIVED", "STATE", "PACKAGE"}}
+	for _, u := range r.Uploads {
+		note := u.Detail
+		if u.State == catalog.Rejected {
+			note = strings.TrimSpace(string(u.Reason) + ": " + u.Detail)
+		}
+		t.add(command.Printable(note), command.Printable(layout.ShownStaging(u.Object)), age(now.Sub(u.Received))+" ago", string(u.State), command.Printable(u.Package))
+	}
+	return t
+}
+
+// age prints a duration in its largest unit.
+func age(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	default:
+		return fmt.Sprintf("%dd", int(d.Hours()/24))
+	}
+}
