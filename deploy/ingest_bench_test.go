@@ -49,6 +49,9 @@ func BenchmarkIngest(b *testing.B) {
 				}
 				if !bm.back {
 					c.bucket = "file://" + dir + "/bucket"
+					if err := os.Mkdir(dir+"/bucket", 0o755); err != nil {
+						b.Fatal(err)
+					}
 				}
 				c.ingest(b)
 			}

@@ -241,12 +241,13 @@ func TestWrongSettings(t *testing.T) {
 		says              []string
 	}{
 		{"a staging bucket that is not there", "--staging", c.gcs.URLOf("nowhere"), 4, []string{"--staging", "nowhere"}},
-		{"no URL of a staging bucket", "--staging", "ftp://x", 4, []string{"staging", "gs://"}},
+		{"no URL of a staging bucket", "--staging", "ftp://x", 2, []string{"staging", "gs://"}},
 		{"a subscription that is not there", "--events", c.pubsub.URLOf("nowhere"), 4, []string{"--events", "nowhere"}},
+		{"no URL of a bucket", "--bucket", "http://x", 2, []string{"--bucket", "s3://"}},
 		{"a bucket that is not there", "--bucket", strings.Replace(c.bucket, "acme-packages", "nowhere", 1), 4, []string{"--bucket", "nowhere"}},
 		{"an S3 that does not answer", "--bucket", "s3://b?region=us-east-1&path-style=true&endpoint=http://" + dead, 4, []string{"--bucket", dead}},
 		{"a database that does not answer", "--catalog", "mysql://u@" + dead + "/db", 4, []string{"--catalog", dead}},
-		{"a password in the URL", "--catalog", "mysql://u:geheim@localhost/db", 4, []string{"password-file"}},
+		{"a password in the URL", "--catalog", "mysql://u:geheim@localhost/db", 2, []string{"password-file"}},
 		{"a signing key that is not there", "--signing-key", "file://" + missing, 4, []string{"signing key", missing}},
 		{"a public URL that is none", "--public-url", "packages", 2, []string{"--public-url"}},
 	} {

@@ -18,7 +18,7 @@ func TestErrorsSayItOnce(t *testing.T) {
 	worker := []string{"--staging", "file://" + dir + "/s", "--events", "dir://", "--bucket", "file://" + dir + "/b", "--public-url", "http://x"}
 	key, err := signingKey()
 	if err == nil {
-		err = os.WriteFile(dir+"/key.asc", key, 0o600)
+		err = errors.Join(os.WriteFile(dir+"/key.asc", key, 0o600), os.Mkdir(dir+"/s", 0o755), os.Mkdir(dir+"/b", 0o755))
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,7 +37,7 @@ func newCompany(t *testing.T, aws *kmstest.AWS) *company {
 	c.gcpURL = c.google.URL(c.google.NewKey(kmspb.CryptoKeyVersion_RSA_SIGN_PKCS1_2048_SHA256))
 	c.staging = []string{"--staging", "file://" + dir + "/staging"}
 	c.catalog = []string{"--catalog", "sqlite://" + dir + "/catalog.db", "--bucket", "file://" + dir + "/bucket"}
-	if err := os.Mkdir(dir+"/staging", 0o755); err != nil {
+	if err := errors.Join(os.Mkdir(dir+"/staging", 0o755), os.Mkdir(dir+"/bucket", 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	if a := c.run("migrate", "--catalog", c.catalog[1]); a.code != 0 {

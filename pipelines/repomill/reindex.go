@@ -11,7 +11,6 @@ import (
 
 	"repomill/pipelines"
 	"repomill/pipelines/command"
-	"repomill/pipelines/objects"
 	"repomill/schemas/catalogdb"
 )
 
@@ -89,6 +88,9 @@ func (c *reindexRunCmd) check() (targets []string, err error) {
 		if n := strings.Count(t, "/"); n != 1 && n != 3 && n != 4 {
 			return nil, command.Usage("target %q: use owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch", t)
 		}
+		if err := checkTarget(t); err != nil {
+			return nil, err
+		}
 		targets = append(targets, t)
 	}
 	slices.Sort(targets)
@@ -127,6 +129,9 @@ func (c *reindexRunCmd) Run(ctx context.Context, io stdio) error {
 	}
 	releases, err := find(ctx, targets)
 	if unknown, ok := errors.AsType[*pipelines.UnknownTarget](err); ok {
+		if why := whyNothing(ctx, r.Catalog, unknown.Target); why != nil && command.CodeOf(why) == command.Failed {
+			return command.Usage("%w", why)
+		}
 		return command.Usage("%w", unknown)
 	}
 	report := newReindexReport(io, c.JSON)
@@ -194,6 +199,9 @@ func (f siteFlags) open(ctx context.Context) (*pipelines.Resources, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkBucket(cfg.Bucket); err != nil {
+		return nil, err
+	}
 	db, err := f.catalogFlags.open(ctx) // which does not make one
 	if err != nil {
 		return nil, err
@@ -226,6 +234,11 @@ func (f siteFlags) config() (pipelines.Config, error) {
 	if given != 0 && given != 3 {
 		return pipelines.Config{}, command.Usage("name --catalog, --bucket and --signing-key, or none of them and the folder of repomill up with --data")
 	}
+	if given != 0 {
+		if err := checkSigningKeys(f.SigningKey); err != nil {
+			return pipelines.Config{}, err
+		}
+	}
 	return pipelines.Config{
 		Catalog:    cmp.Or(f.Catalog, "sqlite://"+f.Data+"/catalog.db"),
 		Bucket:     cmp.Or(f.Bucket, "file://"+f.Data+"/bucket"),
@@ -239,9 +252,9 @@ func (f siteFlags) publicURL(ctx context.Context, bucketURL string) (string, err
 	if f.PublicURL != "" {
 		return strings.TrimRight(f.PublicURL, "/"), command.CheckURL("--public-url", f.PublicURL)
 	}
-	bucket, err := objects.OpenBucket(ctx, bucketURL)
+	bucket, err := openBucket(ctx, bucketURL)
 	if err != nil {
-		return "", command.Fault(err)
+		return "", err
 	}
 	defer bucket.Close()
 	url, err := publishedURL(ctx, bucket)

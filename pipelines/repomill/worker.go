@@ -137,6 +137,9 @@ func (c *workerCmd) config() pipelines.Config {
 }
 
 func (c *workerCmd) check() error {
+	if err := c.checkURLs(); err != nil {
+		return err
+	}
 	if err := checkSizes(c.MaxPackageSize, c.CacheSize, c.Retention); err != nil {
 		return err
 	}
@@ -151,5 +154,34 @@ func (c *workerCmd) check() error {
 	if c.UploadTimeout < minUploadTimeout {
 		return command.Usage("--upload-timeout %s: use %s or more, or good uploads are given up", c.UploadTimeout, minUploadTimeout)
 	}
-	return command.CheckURL("--public-url", c.PublicURL)
+	if err := command.CheckURL("--public-url", c.PublicURL); err != nil {
+		return err
+	}
+	if err := checkFolder("--staging", c.Staging); err != nil {
+		return err
+	}
+	return checkFolder("--bucket", c.Bucket)
+}
+
+// checkURLs refuses resources that are named by a scheme which they do not have.
+func (c *workerCmd) checkURLs() error {
+	for _, r := range []struct {
+		flag, url, use string
+		schemes        []string
+	}{
+		{"--staging", c.Staging, "gs://BUCKET or file:///path/to/staging", []string{"gs", "file"}},
+		{"--events", c.Events, "pubsub://PROJECT/SUBSCRIPTION, or dir:// for a folder", []string{"pubsub", "dir"}},
+		{"--bucket", c.Bucket, useBucket, []string{"s3", "file"}},
+	} {
+		if err := checkScheme(r.flag, r.url, r.use, r.schemes...); err != nil {
+			return err
+		}
+	}
+	if strings.HasPrefix(c.Events, "dir://") && !strings.HasPrefix(c.Staging, "file://") {
+		return command.Usage("--events dir:// watches a folder, but --staging is %s: use pubsub://PROJECT/SUBSCRIPTION", layout.Shown(c.Staging))
+	}
+	if err := checkCatalog(c.Catalog); err != nil {
+		return err
+	}
+	return checkSigningKeys(c.SigningKey)
 }
