@@ -60,7 +60,7 @@ func TestTheSameFileInTwoComponents(t *testing.T) {
 	if got, want := ls(jammy), []string{"main"}; !cmp.Equal(got, want) {
 		t.Errorf("ls says that hello is in %q, want %q", got, want)
 	}
-	if a := repomill(t, "yank", "--data", s.data, "--reason", "moved", jammy+"/third", "hello=1.0"); a.code != 1 || !strings.Contains(a.stderr, "there is no hello 1.0 in acme/places ubuntu/jammy/third") {
+	if a := repomill(t, "yank", "--data", s.data, "--reason", "moved", jammy+"/third", "hello=1.0"); a.code != 1 || !strings.Contains(a.stderr, "there is no hello 1.0 in acme/places/ubuntu/jammy/third; it is in component main, testing: use acme/places/ubuntu/jammy/main hello=1.0") {
 		t.Errorf("%v", a)
 	}
 }

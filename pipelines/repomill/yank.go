@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"slices"
 	"strings"
@@ -32,6 +34,9 @@ func (t yankTarget) which() (w catalogdb.Which, err error) {
 	component := release.Arch // what the fifth name is for DEB; RPM has none
 	if err != nil || component != "" && layout.CheckComponent(component) != nil {
 		return w, command.Usage("target %q: use owner/name/os/version[/component], such as acme/tools/el/9", t.Target)
+	}
+	if err := checkTarget(target); err != nil {
+		return w, err
 	}
 	name, version, ok := strings.Cut(t.Package, "=")
 	if !ok || name == "" || version == "" {
@@ -82,7 +87,12 @@ func (c *yankCmd) Run(ctx context.Context, io stdio) error {
 	if c.Now && c.NoWait {
 		return command.Usage("--now removes the file once clients do not see it any more: leave out --no-wait")
 	}
-	if c.Invalidate != "" { // before anything is done
+	if c.Now {
+		if err := checkBucket(cmp.Or(c.Bucket, "file://"+c.Data+"/bucket")); err != nil { // before anything is done
+			return err
+		}
+	}
+	if c.Invalidate != "" {
 		if _, err := cdn.Open(ctx, c.Invalidate); err != nil {
 			return command.Usage("--invalidate: %w", err)
 		}
@@ -96,15 +106,20 @@ func (c *yankCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return command.Fault(err)
 	}
-	packages, err := db.Yank(ctx, w, catalog.Yank{Reason: c.Reason, By: c.By, At: now.UTC().Truncate(time.Second)}, now)
+	record := catalog.Yank{Reason: c.Reason, By: c.By, At: now.UTC().Truncate(time.Second)}
+	packages, err := db.Yank(ctx, w, record, now)
 	if err != nil {
-		return noPackage(w, err)
+		return noPackage(ctx, db, w, err)
 	}
 	if err := c.seen(ctx, io, db, w, catalog.Yanked); err != nil {
 		return err
 	}
 	for _, k := range packages {
-		fmt.Fprintf(io.out, "yanked: %s %s %s from %s %s\n", k.Name, k.Version, k.Arch, w.Repository, within(k.Distribution, k.Component))
+		before := ""
+		if k.Yank != nil && !k.Yank.At.Equal(record.At) {
+			before = fmt.Sprintf(" (it was already, on %s: %s)", k.Yank.At.Format(time.DateTime+" MST"), command.Printable(k.Yank.Reason))
+		}
+		fmt.Fprintf(io.out, "yanked: %s %s %s from %s %s%s\n", k.Name, k.Version, k.Arch, w.Repository, within(k.Distribution, k.Component), before)
 	}
 	if !c.Now {
 		return nil
@@ -125,23 +140,41 @@ func (c *yankCmd) removeStaged(ctx context.Context, io stdio, db *catalogdb.DB, 
 	if err := c.unstaged(ctx, db, packages); err != nil {
 		return err
 	}
-	for _, u := range uploads {
-		fmt.Fprintf(io.out, "removed from staging: %s\n", command.Printable(layout.ShownStaging(u.Object)))
+	for _, line := range stagedLines(uploads) {
+		fmt.Fprintf(io.out, "removed from staging: %s\n", line)
 	}
 	return nil
 }
 
+// stagedLines names uploads as people know them: copies that were pushed under one name are one line.
+func stagedLines(uploads []catalog.Upload) (lines []string) {
+	copies := map[string]int{}
+	for _, u := range uploads {
+		name := command.Printable(layout.ShownStaging(u.Object))
+		if copies[name]++; copies[name] == 1 {
+			lines = append(lines, name)
+		}
+	}
+	for i, name := range lines {
+		if n := copies[name]; n > 1 {
+			lines[i] += fmt.Sprintf(" (%d copies)", n)
+		}
+	}
+	return lines
+}
+
 // remove deletes the files, and has the CDN forget them.
 func (c *yankCmd) remove(ctx context.Context, io stdio, db *catalogdb.DB, packages []catalog.Package) error {
-	url := c.Bucket
-	if url == "" {
-		url = "file://" + c.Data + "/bucket"
+	url := cmp.Or(c.Bucket, "file://"+c.Data+"/bucket")
+	bucket, err := openBucket(ctx, url)
+	if err != nil {
+		return err
 	}
-	bucket, err := objects.OpenBucket(ctx, url)
+	defer bucket.Close()
+	there, err := present(ctx, db, bucket, packages)
 	if err != nil {
 		return command.Fault(err)
 	}
-	defer bucket.Close()
 	collector, err := publish.NewCollector(publish.CollectorConfig{Bucket: bucket, Catalog: db, Log: slog.Default()})
 	if err != nil {
 		return err
@@ -151,7 +184,11 @@ func (c *yankCmd) remove(ctx context.Context, io stdio, db *catalogdb.DB, packag
 		return command.Fault(err)
 	}
 	for _, key := range keys {
-		fmt.Fprintf(io.out, "removed: %s\n", key)
+		what := "removed"
+		if !there[key] {
+			what = "gone already"
+		}
+		fmt.Fprintf(io.out, "%s: %s\n", what, key)
 	}
 	if c.Invalidate == "" {
 		if !strings.HasPrefix(url, "file://") {
@@ -171,6 +208,23 @@ func (c *yankCmd) remove(ctx context.Context, io stdio, db *catalogdb.DB, packag
 	}
 	fmt.Fprintf(io.out, "invalidated: %d paths\n", len(keys))
 	return nil
+}
+
+// present returns which of the keys of packages are in the bucket.
+func present(ctx context.Context, db *catalogdb.DB, bucket objects.Bucket, packages []catalog.Package) (map[string]bool, error) {
+	keys, err := copies(ctx, db, packages)
+	if err != nil {
+		return nil, err
+	}
+	there := map[string]bool{}
+	for _, key := range keys {
+		_, err := bucket.Stat(ctx, key)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		there[key] = err == nil
+	}
+	return there, nil
 }
 
 // copies returns all keys under which a CDN may have packages, whether this run removed them or one before.
@@ -193,54 +247,6 @@ func copies(ctx context.Context, db *catalogdb.DB, packages []catalog.Package) (
 	return slices.Compact(keys), nil
 }
 
-type unyankCmd struct {
-	catalogFlags
-	yankTarget
-}
-
-// Help describes the exit codes.
-func (unyankCmd) Help() string {
-	return `Exit codes: 0 clients see it again, 1 there is no such package or its file is gone, 2 usage,
-3 recorded, but not published in time, or no worker runs, 4 the catalog cannot be reached.
-
-Example:
-  repomill unyank acme/tools/ubuntu/jammy hello=1.0`
-}
-
-// Run takes a withdrawal back and waits until clients see the package.
-func (c *unyankCmd) Run(ctx context.Context, io stdio) error {
-	w, err := c.which()
-	if err != nil {
-		return err
-	}
-	db, err := c.openToChange(ctx)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	now, err := db.Clock(ctx)
-	if err != nil {
-		return command.Fault(err)
-	}
-	packages, err := db.Unyank(ctx, w, now)
-	if errors.Is(err, catalogdb.ErrRemoved) {
-		return fmt.Errorf("%s %s cannot come back: its file was removed; push it under a new version", w.Name, w.Version)
-	}
-	if errors.Is(err, catalogdb.ErrRetired) {
-		return err
-	}
-	if err != nil {
-		return noPackage(w, err)
-	}
-	if err := c.seen(ctx, io, db, w, catalog.Active); err != nil {
-		return err
-	}
-	for _, k := range packages {
-		fmt.Fprintf(io.out, "unyanked: %s %s %s in %s %s\n", k.Name, k.Version, k.Arch, w.Repository, within(k.Distribution, k.Component))
-	}
-	return nil
-}
-
 // seen waits until clients see packages in a state, unless that is not asked for.
 func (t yankTarget) seen(ctx context.Context, io stdio, db *catalogdb.DB, w catalogdb.Which, state catalog.PackageState) error {
 	if t.NoWait {
@@ -255,11 +261,4 @@ func within(d catalog.Distribution, component string) string {
 		return d.String()
 	}
 	return d.String() + "/" + component
-}
-
-func noPackage(w catalogdb.Which, err error) error {
-	if errors.Is(err, catalogdb.ErrNotFound) {
-		return fmt.Errorf("there is no %s %s in %s %s; repomill ls lists what is", w.Name, w.Version, w.Repository, within(w.Distribution, w.Component))
-	}
-	return command.Fault(err)
 }

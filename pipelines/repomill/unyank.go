@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"repomill/pipelines/command"
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+)
+
+type unyankCmd struct {
+	catalogFlags
+	yankTarget
+}
+
+// Help describes the exit codes.
+func (unyankCmd) Help() string {
+	return `Exit codes:
+  0  clients see it again, or it was not withdrawn
+  1  there is no such package, or its file is gone
+  2  usage
+  3  recorded, but not published in time, or no worker runs
+  4  the catalog cannot be reached
+
+Example:
+  repomill unyank acme/tools/ubuntu/jammy hello=1.0`
+}
+
+// Run takes a withdrawal back and waits until clients see the package.
+func (c *unyankCmd) Run(ctx context.Context, io stdio) error {
+	w, err := c.which()
+	if err != nil {
+		return err
+	}
+	db, err := c.openToChange(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	now, err := db.Clock(ctx)
+	if err != nil {
+		return command.Fault(err)
+	}
+	was, err := yankedOf(ctx, db, w)
+	if err != nil {
+		return noPackage(ctx, db, w, err)
+	}
+	packages, err := db.Unyank(ctx, w, now)
+	if errors.Is(err, catalogdb.ErrRemoved) {
+		return fmt.Errorf("%s %s cannot come back: its file was removed; push it under a new version", w.Name, w.Version)
+	}
+	if errors.Is(err, catalogdb.ErrRetired) {
+		return err
+	}
+	if err != nil {
+		return noPackage(ctx, db, w, err)
+	}
+	if err := c.seen(ctx, io, db, w, catalog.Active); err != nil {
+		return err
+	}
+	for _, k := range packages {
+		if !was[k.Key] {
+			fmt.Fprintf(io.out, "was not yanked: %s %s %s in %s %s\n", k.Name, k.Version, k.Arch, w.Repository, within(k.Distribution, k.Component))
+			continue
+		}
+		fmt.Fprintf(io.out, "unyanked: %s %s %s in %s %s\n", k.Name, k.Version, k.Arch, w.Repository, within(k.Distribution, k.Component))
+	}
+	return nil
+}
+
+// yankedOf returns the keys of those packages that are withdrawn now.
+func yankedOf(ctx context.Context, db *catalogdb.DB, w catalogdb.Which) (map[string]bool, error) {
+	all, err := db.Appearances(ctx, w)
+	yanked := map[string]bool{}
+	for _, a := range all {
+		if a.Package.State == catalog.Yanked {
+			yanked[a.Package.Key] = true
+		}
+	}
+	return yanked, err
+}
+
+// noPackage says what there is instead of a package that yank or unyank was asked for.
+func noPackage(ctx context.Context, db *catalogdb.DB, w catalogdb.Which, err error) error {
+	if !errors.Is(err, catalogdb.ErrNotFound) {
+		return command.Fault(err)
+	}
+	distribution := w.Repository.String() + "/" + w.Distribution.String()
+	if err := whyNothing(ctx, db, distribution); err != nil {
+		return err
+	}
+	if err := elsewhere(ctx, db, w); err != nil {
+		return err
+	}
+	err = listing{target: distribution, name: w.Name, version: w.Version}.show(ctx, db, func(catalog.Package) {})
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("there is no %s %s in %s; repomill ls %s lists what is", w.Name, w.Version, distribution, distribution)
+}
+
+// elsewhere says in which architectures and components a distribution has a version of a package, if it was asked for in
+// another.
+func elsewhere(ctx context.Context, db *catalogdb.DB, w catalogdb.Which) error {
+	if w.Arch == "" && w.Component == "" {
+		return nil
+	}
+	everywhere := w
+	everywhere.Arch, everywhere.Component = "", ""
+	all, err := db.Appearances(ctx, everywhere)
+	if errors.Is(err, catalogdb.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return command.Fault(err)
+	}
+	var arches, components []string
+	for _, a := range all {
+		arches = append(arches, a.Package.Arch)
+		if a.Package.Component != "" {
+			components = append(components, a.Package.Component)
+		}
+	}
+	slices.Sort(arches)
+	slices.Sort(components)
+	arches, components = slices.Compact(arches), slices.Compact(components)
+	distribution := w.Repository.String() + "/" + w.Distribution.String()
+	use := fmt.Sprintf("use %s %s=%s --arch %s", distribution, w.Name, w.Version, arches[0])
+	switch {
+	case w.Component != "" && len(components) == 0:
+		return fmt.Errorf("%s/%s names an architecture in the target, where yank takes none; %s %s is there as %s: %s",
+			distribution, w.Component, w.Name, w.Version, strings.Join(arches, ", "), use)
+	case w.Component != "" && !slices.Contains(components, w.Component):
+		return fmt.Errorf("there is no %s %s in %s/%s; it is in component %s: use %s/%s %s=%s",
+			w.Name, w.Version, distribution, w.Component, strings.Join(components, ", "), distribution, components[0], w.Name, w.Version)
+	}
+	return fmt.Errorf("there is no %s %s for %s in %s; it is there as %s: %s", w.Name, w.Version, w.Arch, distribution, strings.Join(arches, ", "), use)
+}
