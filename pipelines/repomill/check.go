@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -98,13 +100,17 @@ func checkError(ctx context.Context, err error) error {
 }
 
 func (c *checkCmd) keyring() (sign.Keyring, error) {
+	const fetch = "fetch one with curl -fsSLo FILE https://HOST/owner/name/gpgkey"
 	text, err := os.ReadFile(c.Keyring)
+	if errors.Is(err, fs.ErrNotExist) {
+		return sign.Keyring{}, command.Usage("--keyring: there is no file %s: %s", c.Keyring, fetch)
+	}
 	if err != nil {
-		return sign.Keyring{}, command.Usage("--keyring: %w", err)
+		return sign.Keyring{}, command.Usage("--keyring: %w: %s", err, fetch)
 	}
 	keyring, err := sign.ReadKeyring(text)
 	if err != nil {
-		return keyring, command.Usage("--keyring %s: %w: fetch one with curl -fsSLo FILE https://HOST/owner/name/gpgkey", c.Keyring, err)
+		return keyring, command.Usage("--keyring %s: %w: %s", c.Keyring, err, fetch)
 	}
 	return keyring, nil
 }

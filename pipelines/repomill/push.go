@@ -98,7 +98,7 @@ func (c *pushCmd) Run(ctx context.Context, io stdio) error {
 // stageAll verifies files and puts them into staging. What the server would reject is rejected here, and keeps nothing
 // else back.
 func (c *pushCmd) stageAll(ctx context.Context, io stdio, staging objects.Staging, plan plan) error {
-	v := verifier{table: plan.table, seen: map[string]verified{}}
+	v := newVerifier(plan.table)
 	for _, p := range plan.ups {
 		if !c.NoVerify {
 			rej, err := v.verify(ctx, p)
@@ -115,6 +115,9 @@ func (c *pushCmd) stageAll(ctx context.Context, io stdio, staging objects.Stagin
 		if p.upload, err = c.stage(ctx, io, staging, p); err != nil {
 			return err
 		}
+	}
+	if !c.Wait {
+		v.warnOfUnknown(io)
 	}
 	v.warnOfUnsigned(io)
 	return nil

@@ -26,7 +26,7 @@ type dryVerdict struct {
 
 // dryRun says what the server would answer.
 func (c *pushCmd) dryRun(ctx context.Context, io stdio, plan plan) error {
-	v := verifier{table: plan.table, seen: map[string]verified{}}
+	v := newVerifier(plan.table)
 	for _, p := range plan.ups {
 		d, err := v.dry(ctx, p)
 		if err != nil {

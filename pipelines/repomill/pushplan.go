@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -74,6 +75,9 @@ func parseTargets(list string, table *layout.Table) (targets []pushTarget, err e
 		if n := strings.Count(path, "/"); n != 3 && n != 4 || layout.Hidden(path) || strings.Contains(path, "//") {
 			return nil, command.Usage("target %q: use owner/name/os/version[/component], such as acme/tools/ubuntu/jammy", one)
 		}
+		if _, rej := layout.ParseStaging(path + "/file"); rej != nil {
+			return nil, command.Usage("target %q: %s", one, rej.Detail)
+		}
 		if slices.ContainsFunc(targets, func(t pushTarget) bool { return t.path == path }) {
 			continue
 		}
@@ -106,15 +110,20 @@ func (c *pushCmd) expand(io stdio, targets []pushTarget) (files []foundFile, err
 		files = append(files, foundFile{path, formatOf(path), named})
 		return nil
 	}
+	var empty []emptyFolder
 	for _, arg := range c.Files {
-		paths, err := matches(arg)
+		paths, pattern, err := matches(arg)
 		if err != nil {
 			return nil, err
 		}
 		for _, path := range paths {
 			if info, err := os.Stat(path); err == nil && info.IsDir() {
-				if err := walk(io, path, func(p string) error { return add(p, false) }); err != nil {
+				found, err := walk(io, path, func(p string) error { return add(p, false) })
+				if err != nil {
 					return nil, err
+				}
+				if found == 0 {
+					empty = append(empty, emptyFolder{path, pattern})
 				}
 				continue
 			}
@@ -123,28 +132,39 @@ func (c *pushCmd) expand(io stdio, targets []pushTarget) (files []foundFile, err
 			}
 		}
 	}
+	for _, e := range empty {
+		if !e.matched || len(files) == 0 {
+			return nil, command.Usage("%s: there is no .deb, .ddeb or .rpm in this folder", e.path)
+		}
+		fmt.Fprintf(io.err, "skipped: %s: there is no .deb, .ddeb or .rpm in this folder\n", command.Printable(e.path))
+	}
 	return files, nil
 }
 
-// matches returns what an argument means: a pattern that is no file's name, the files that match.
-func matches(arg string) ([]string, error) {
+// An emptyFolder is one without packages. One that was named is a mistake; one that a pattern matched, beside packages, is not.
+type emptyFolder struct {
+	path    string
+	matched bool
+}
+
+// matches returns what an argument means: if it is a pattern, and no file's name, the files that match.
+func matches(arg string) (paths []string, pattern bool, err error) {
 	if _, err := os.Lstat(arg); err == nil || !strings.ContainsAny(arg, "*?[") {
-		return []string{arg}, nil
+		return []string{arg}, false, nil
 	}
-	paths, err := filepath.Glob(arg)
-	if err != nil {
-		return nil, command.Usage("%s: %w", arg, err)
+	if paths, err = filepath.Glob(arg); err != nil {
+		return nil, true, command.Usage("%s: %w", arg, err)
 	}
 	if len(paths) == 0 {
-		return nil, command.Usage("%s matches no file", arg)
+		return nil, true, command.Usage("%s matches no file", arg)
 	}
-	return paths, nil
+	return paths, true, nil
 }
 
 // walk calls add for each package below a folder, in the order of their names, and says what else is there.
-func walk(io stdio, dir string, add func(path string) error) error {
-	found, others := 0, []string{}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+func walk(io stdio, dir string, add func(path string) error) (found int, err error) {
+	others := []string{}
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		hidden := path != dir && strings.HasPrefix(d.Name(), ".")
 		switch {
 		case err != nil:
@@ -161,7 +181,7 @@ func walk(io stdio, dir string, add func(path string) error) error {
 		return add(path)
 	})
 	if err != nil {
-		return err
+		return found, err
 	}
 	for i, path := range others {
 		if i == 10 {
@@ -170,21 +190,23 @@ func walk(io stdio, dir string, add func(path string) error) error {
 		}
 		fmt.Fprintf(io.err, "skipped: %s: its name ends in none of .deb, .ddeb and .rpm\n", command.Printable(path))
 	}
-	if found == 0 {
-		return command.Usage("%s: there is no .deb, .ddeb or .rpm in this folder", dir)
-	}
-	return nil
+	return found, nil
 }
 
 // checkFile refuses what cannot be staged.
 func checkFile(path string) error {
 	info, err := os.Stat(path)
-	if err != nil {
+	switch {
+	case path == "-":
+		return command.Usage("-: the standard input has no name, and so cannot be staged; write it to a file, and name that")
+	case errors.Is(err, fs.ErrNotExist):
+		return command.Usage("there is no file %s: name packages, folders with packages, or a quoted pattern such as 'dist/*.deb'", path)
+	case err != nil:
 		return command.Usage("%w", err)
 	}
 	switch name := filepath.Base(path); {
 	case !info.Mode().IsRegular():
-		return command.Usage("%s is not a file", path)
+		return command.Usage("%s is no ordinary file, but a device, pipe or socket: write the package to a file, and name that", path)
 	case strings.HasPrefix(name, "."):
 		return command.Usage("%s: names that start with a dot are ignored in staging; rename the file", path)
 	case len(name) > layout.MaxFileName:

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 
 	"repomill/ingest"
 	"repomill/pipelines/command"
@@ -36,7 +39,12 @@ type verifier struct {
 	table *layout.Table
 	seen  map[string]verified // by file, and by distribution where that matters
 
-	unsigned int // RPM packages without a signature, for systems that refuse them
+	unknown  map[string]bool // what the table here says of distributions that it does not have
+	unsigned int             // RPM packages without a signature, for systems that refuse them
+}
+
+func newVerifier(t *layout.Table) verifier {
+	return verifier{table: t, seen: map[string]verified{}, unknown: map[string]bool{}}
 }
 
 // verified is what the reader said of a file.
@@ -46,7 +54,7 @@ type verified struct {
 }
 
 // verify says why the server would reject a file, if it would. What only the server can know is left to it: a
-// distribution that is not in the table here may be in its own.
+// distribution that is not in the table here may be in its own, unless the table here has another name for it.
 func (v *verifier) verify(ctx context.Context, p *pushed) (*catalog.Rejection, error) {
 	at, rej := layout.ParseStaging(p.object)
 	if rej != nil {
@@ -54,6 +62,10 @@ func (v *verifier) verify(ctx context.Context, p *pushed) (*catalog.Rejection, e
 	}
 	distro, rej := v.table.Lookup(at.Distribution)
 	if rej != nil {
+		if _, other := v.table.Other(at.Distribution); other {
+			return rej, nil // a table that has both names is given with --distributions
+		}
+		v.unknown[rej.Detail] = true
 		if distro = guess(at.Distribution, formatOf(p.file)); distro.Format == "" {
 			return nil, nil
 		}
@@ -63,6 +75,13 @@ func (v *verifier) verify(ctx context.Context, p *pushed) (*catalog.Rejection, e
 		v.noteUnsigned(got.pkg, distro)
 	}
 	return got.rej, err
+}
+
+// warnOfUnknown says which distributions only the server can know, to who does not wait for what it says.
+func (v *verifier) warnOfUnknown(io stdio) {
+	for _, detail := range slices.Sorted(maps.Keys(v.unknown)) {
+		fmt.Fprintf(io.err, "warning: %s (the server rejects it, too, unless its own table has it)\n", command.Printable(detail))
+	}
 }
 
 // guess returns a distribution of which nothing is known but what a package for it is like.

@@ -38,7 +38,8 @@ func (c *pushCmd) wait(ctx context.Context, io stdio, staging objects.Staging, u
 	if !strings.HasPrefix(c.Staging, "file://") {
 		period = bucketPollPeriod
 	}
-	line := newProgressLine(io.err, time.Now())
+	start := time.Now()
+	line := newProgressLine(io.err, start)
 	defer line.clear()
 	for left := unsettledOf(ups); left > 0; {
 		line.show(ups, time.Now())
@@ -48,7 +49,7 @@ func (c *pushCmd) wait(ctx context.Context, io stdio, staging objects.Staging, u
 			}
 			if err := w.look(ctx, p); ctx.Err() != nil && !p.settled {
 				line.clear()
-				return c.unsettled(io, ups, cause(ctx, c.Timeout), w.why)
+				return c.unsettled(io, ups, cause(ctx, c.Timeout), time.Since(start), w.why)
 			} else if err != nil {
 				return command.Fault(shownError{err, p.object})
 			}
@@ -63,7 +64,7 @@ func (c *pushCmd) wait(ctx context.Context, io stdio, staging objects.Staging, u
 		case <-ctx.Done():
 			if left > 0 {
 				line.clear()
-				return c.unsettled(io, ups, cause(ctx, c.Timeout), w.why)
+				return c.unsettled(io, ups, cause(ctx, c.Timeout), time.Since(start), w.why)
 			}
 		}
 	}
@@ -109,8 +110,8 @@ func cause(ctx context.Context, timeout time.Duration) string {
 	return "timed out after " + timeout.String()
 }
 
-// unsettled says at which stage each unsettled upload stopped, in the word that status has for it.
-func (c *pushCmd) unsettled(io stdio, ups []*pushed, cause string, why error) error {
+// unsettled says at which stage each unsettled upload stopped, in the word that status has for it. waited is how long.
+func (c *pushCmd) unsettled(io stdio, ups []*pushed, cause string, waited time.Duration, why error) error {
 	for _, p := range ups {
 		if p.settled {
 			continue
@@ -118,7 +119,10 @@ func (c *pushCmd) unsettled(io stdio, ups []*pushed, cause string, why error) er
 		var stage string
 		switch p.verdict.State {
 		case "":
-			stage = "staged: no worker has reported on it so far; does one (or repomill up) run?"
+			stage = "staged: no worker has reported on it so far"
+			if waited > awaitWorker { // a worker that runs has said something by then
+				stage += "; does one (or repomill up) run?"
+			}
 		case catalog.Received:
 			stage = "received: a worker has it in progress"
 		case catalog.Stored:
