@@ -145,9 +145,10 @@ func (l *walk) folder(d dir, name string) error {
 func (l *walk) entry(d dir, object string, e fs.DirEntry) error {
 	hidden := strings.HasPrefix(e.Name(), ".")
 	switch why := unfit(object); {
-	case hidden && !e.IsDir():
-		l.s.removeLeft(object, e, l.now)
-	case hidden, !e.IsDir() && !e.Type().IsRegular():
+	case hidden:
+		l.hidden(object, e)
+	case !e.IsDir() && !e.Type().IsRegular():
+		l.s.skipped.add(object, errSpecial)
 	case why != nil:
 		l.s.skipped.add(object, why)
 	case e.IsDir():
@@ -170,6 +171,26 @@ func (l *walk) entry(d dir, object string, e fs.DirEntry) error {
 	return nil
 }
 
+// hidden notes what is hidden from ingest, perhaps without intent. Programs that copy or edit hide what they write until
+// it is whole: only what was left alone counts.
+func (l *walk) hidden(object string, e fs.DirEntry) {
+	if ours(object) {
+		return
+	}
+	info, err := e.Info()
+	switch {
+	case err != nil:
+		l.s.skipUnlessGone(object, err)
+	case !e.IsDir() && strings.HasSuffix(object, partSuffix):
+		l.s.removeLeft(object, e, l.now)
+	case l.now.Sub(changed(info)) > quietTime:
+		l.s.skipped.add(object, errHidden)
+	}
+}
+
+// ours reports whether a hidden place is one that this program makes.
+func ours(object string) bool { return object == lockFile || object == verdictDir }
+
 // skipUnlessGone notes a place that could not be read. One that was removed or replaced since its folder was
 // read needs no mention.
 func (s *Staging) skipUnlessGone(place string, err error) {
@@ -184,7 +205,7 @@ const leftTime = 24 * time.Hour
 // removeLeft removes what a push or a deletion that crashed long ago left behind.
 func (s *Staging) removeLeft(name string, d fs.DirEntry, now time.Time) {
 	info, err := d.Info()
-	if err == nil && strings.HasSuffix(name, partSuffix) && now.Sub(changed(info)) > leftTime {
+	if err == nil && now.Sub(changed(info)) > leftTime {
 		s.root.Remove(name) //nolint:errcheck // the next sweep tries again
 	}
 }

@@ -26,6 +26,12 @@ func unfit(object string) error {
 	return nil
 }
 
+// Why places are left out whose names would do.
+var (
+	errHidden  = errors.New("its name begins with a dot, which hides it: rename it")
+	errSpecial = errors.New("it is a link or another special file: put the file itself there")
+)
+
 // Fits reports whether there can be an upload at a place or below it; if not, the place counts as left out.
 func (s *Staging) Fits(object string) bool {
 	why := unfit(object)

@@ -19,11 +19,21 @@ import (
 // maxVerdict bounds a verdict object in bytes.
 const maxVerdict = 1 << 20
 
-// verdictKey returns where the verdict of a staging key lies, or fs.ErrInvalid.
+// verdictDir is the folder of the verdicts: the first of what [layout.VerdictKey] returns.
+const verdictDir = ".results"
+
+// verdictKey returns where the verdict of a staging key lies, or fs.ErrInvalid. It is [layout.VerdictKey], unless no file
+// can have so long a name: then the verdict of a file NAME is .name-SHA256.json in the same folder, with the digest of NAME
+// in hexadecimal. No staged file has such a name, as that begins with a dot.
 func verdictKey(object string) (string, error) {
-	key := layout.VerdictKey(object)
 	if err := checkKey(object); err != nil {
 		return "", err
+	}
+	key := layout.VerdictKey(object)
+	if checkKey(key) != nil {
+		dir, name := path.Split(object)
+		sum := sha256.Sum256([]byte(name))
+		key = layout.VerdictKey(dir + ".name-" + hex.EncodeToString(sum[:]))
 	}
 	return key, checkKey(key)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -51,13 +52,48 @@ func TestVerdictsOfTwoProcesses(t *testing.T) {
 	checkNoParts(t, one)
 }
 
+// A name to which no ending fits has its verdict under a name that follows from it, and from no other.
+func TestVerdictsOfLongNames(t *testing.T) {
+	s := openStaging(t)
+	objects := []string{}
+	for n := 250; n <= 255; n++ {
+		objects = append(objects, "acme/"+strings.Repeat("x", n))
+	}
+	for _, object := range append(objects, "acme/"+strings.Repeat("y", 255), "other/"+strings.Repeat("x", 255)) {
+		write(t, s, object, "x")
+		must(t, s.PutVerdict(t.Context(), object, "", []byte(object)))
+	}
+	for _, object := range objects {
+		body, v, err := s.Verdict(t.Context(), object)
+		if string(body) != object || err != nil {
+			t.Errorf("%d bytes: got %q, %v", len(object), body, err)
+		}
+		must(t, s.PutVerdict(t.Context(), object, v, []byte("again")))
+	}
+	sum := sha256.Sum256([]byte(strings.Repeat("x", 255)))
+	beside := filepath.Join(s.Path(), ".results/acme/.name-"+hex.EncodeToString(sum[:])+".json")
+	if body, err := os.ReadFile(beside); string(body) != "again" || err != nil {
+		t.Errorf("%s has %q, %v", beside, body, err)
+	}
+	for _, object := range objects {
+		_, v, err := s.Verdict(t.Context(), object)
+		must(t, errors.Join(err, s.DeleteVerdict(t.Context(), object, v)))
+		if _, _, err := s.Verdict(t.Context(), object); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%d bytes: %v after it was removed", len(object), err)
+		}
+	}
+	if got := list(t, s); len(got) != 8 {
+		t.Errorf("listed %d, want what was staged", len(got))
+	}
+}
+
 // One name that cannot have a verdict must not look like a fault that will pass.
 func TestVerdictsThatCannotBe(t *testing.T) {
 	s := openStaging(t)
 	must(t, s.PutVerdict(t.Context(), "acme/f", "", []byte("{}")))
 	must(t, s.PutVerdict(t.Context(), "acme/d.json/g", "", []byte("{}")))
 	for name, object := range map[string]string{
-		"too long with its ending":          "acme/" + strings.Repeat("x", 251),
+		"a name longer than a file's":       "acme/" + strings.Repeat("x", 256),
 		"a folder where a verdict is":       "acme/f.json/g",
 		"a deep folder where a verdict is":  "acme/f.json/g/h",
 		"a verdict where a folder is":       "acme/d",
