@@ -206,7 +206,7 @@ func checkFile(path string) error {
 	}
 	switch name := filepath.Base(path); {
 	case !info.Mode().IsRegular():
-		return command.Usage("%s is no ordinary file, but a device, pipe or socket: write the package to a file, and name that", path)
+		return command.Usage("%s is a device, pipe or socket: write the package to a file, and name that", path)
 	case strings.HasPrefix(name, "."):
 		return command.Usage("%s: names that start with a dot are ignored in staging; rename the file", path)
 	case len(name) > layout.MaxFileName:

@@ -38,7 +38,7 @@ func checkSigningKeys(urls []string) error {
 	return nil
 }
 
-// checkCatalog refuses what is no catalog's URL. No server is asked.
+// checkCatalog refuses a URL that cannot name a catalog. No server is asked.
 func checkCatalog(url string) error {
 	db, err := catalogdb.Open(url)
 	if err != nil {
