@@ -53,6 +53,7 @@ type Catalog interface {
 	Claim(ctx context.Context, k catalog.Package, by catalog.Upload) (holder catalog.Package, claimed bool, err error)
 	Blocked(ctx context.Context, k catalog.Package) (holder catalog.Package, blocked bool, err error)
 	AtWork(ctx context.Context, k catalog.Package, now time.Time) (bool, error)
+	Withdrawn(ctx context.Context, k catalog.Package, by catalog.Upload) (back bool, err error)
 }
 
 // An Ingester stores uploads. Its methods may be called concurrently.
@@ -182,14 +183,14 @@ func checkFormat(r *bufio.Reader, distro layout.Distro) *catalog.Rejection {
 
 // declare makes the repository take package k with file f, and says what it created. A package that another component
 // keeps out creates nothing.
-func (g *Ingester) declare(ctx context.Context, k catalog.Package, f catalog.File, missing *catalogdb.Declaration) error {
+func (g *Ingester) declare(ctx context.Context, u catalog.Upload, k catalog.Package, f catalog.File, missing *catalogdb.Declaration) error {
 	if missing == nil {
 		return nil
 	}
 	k.File = f
 	holder, blocked, err := g.Catalog.Blocked(ctx, k)
 	if blocked {
-		_, err = g.judge(ctx, k, holder, f)
+		_, err = g.judge(ctx, u, k, holder, f)
 	}
 	if err != nil {
 		return err

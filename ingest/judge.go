@@ -10,8 +10,8 @@ import (
 	"repomill/schemas/layout"
 )
 
-// judge says whether file f may be what holder is.
-func (g *Ingester) judge(ctx context.Context, k, holder catalog.Package, f catalog.File) (catalog.Package, error) {
+// judge says whether file f of an upload may be what holder is.
+func (g *Ingester) judge(ctx context.Context, u catalog.Upload, k, holder catalog.Package, f catalog.File) (catalog.Package, error) {
 	name := fmt.Sprintf("%s %s %s", holder.Name, holder.Version, holder.Arch)
 	at := fmt.Sprintf("%s %s", k.Repository, k.Distribution)
 	if holder.Component != k.Component {
@@ -20,7 +20,18 @@ func (g *Ingester) judge(ctx context.Context, k, holder catalog.Package, f catal
 	since, sums := holder.Uploaded.Format("2006-01-02 15:04:05 UTC"), fmt.Sprintf("sha256 %s there, %s here", holder.File.SHA256, f.SHA256)
 	switch {
 	case holder.State == catalog.Yanked:
-		return k, reject(catalog.YankedIdentity, "%s was withdrawn from %s%s; no other file takes its name: raise the version, or take the withdrawal back with repomill unyank", name, strings.TrimSuffix(at, ","), withdrawn(holder.Yank))
+		if holder.File.SHA256 != f.SHA256 {
+			u = catalog.Upload{}
+		}
+		back, err := g.Catalog.Withdrawn(ctx, holder, u)
+		if err != nil {
+			return k, err
+		}
+		advice := "; no other file takes its name: raise the version, or take the withdrawal back with repomill unyank"
+		if !back {
+			advice = ", and its file was removed for good; no other file takes its name: raise the version"
+		}
+		return k, reject(catalog.YankedIdentity, "%s was withdrawn from %s%s%s", name, strings.TrimSuffix(at, ","), withdrawn(holder.Yank), advice)
 	case holder.File.SHA256 == f.SHA256:
 		return holder, nil
 	case holder.State == catalog.Claimed:

@@ -22,7 +22,7 @@ func (g *Ingester) transfer(ctx context.Context, u catalog.Upload, k catalog.Pac
 	holder, err := g.Catalog.Find(ctx, k)
 	switch {
 	case err == nil && holder.State != catalog.Claimed:
-		return g.compare(ctx, k, holder, pkg)
+		return g.compare(ctx, u, k, holder, pkg)
 	case err == nil:
 		k.Key = holder.Key // where the attempt that made the claim stored it, or would have
 		missing = nil      // that attempt declared all that its package needs, and another one has no place here
@@ -33,7 +33,7 @@ func (g *Ingester) transfer(ctx context.Context, u catalog.Upload, k catalog.Pac
 		return k, err
 	}
 	body := &claiming{digests: newDigests(k.Format), from: pkg.Body(), claim: func(f catalog.File) (catalog.Package, error) {
-		if err := g.declare(ctx, k, f, missing); err != nil {
+		if err := g.declare(ctx, u, k, f, missing); err != nil {
 			return k, err
 		}
 		return g.claim(ctx, u, k, f, pkg)
@@ -75,7 +75,7 @@ func (g *Ingester) key(ctx context.Context, k catalog.Package, missing *catalogd
 }
 
 // compare judges a package whose identity is taken: it reads the bytes, but stores none.
-func (g *Ingester) compare(ctx context.Context, k, holder catalog.Package, pkg source) (catalog.Package, error) {
+func (g *Ingester) compare(ctx context.Context, u catalog.Upload, k, holder catalog.Package, pkg source) (catalog.Package, error) {
 	d := newDigests(k.Format)
 	err := guard(func() error {
 		_, err := io.Copy(&d, pkg.Body())
@@ -84,7 +84,7 @@ func (g *Ingester) compare(ctx context.Context, k, holder catalog.Package, pkg s
 	if err != nil {
 		return k, err
 	}
-	return g.judge(ctx, k, holder, d.file())
+	return g.judge(ctx, u, k, holder, d.file())
 }
 
 // claim is what happens between the last byte and the visible object: the identity is taken, with all
@@ -100,7 +100,7 @@ func (g *Ingester) claim(ctx context.Context, u catalog.Upload, k catalog.Packag
 		return k, err
 	}
 	if !claimed {
-		if holder, err = g.judge(ctx, k, holder, f); err == nil && holder.Key != k.Key {
+		if holder, err = g.judge(ctx, u, k, holder, f); err == nil && holder.Key != k.Key {
 			err = fmt.Errorf("store %s: it was claimed meanwhile, as %s", k.Key, holder.Key)
 		}
 		return holder, err

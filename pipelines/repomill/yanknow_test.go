@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"repomill/testdata/debtest"
 )
@@ -60,6 +61,35 @@ func TestYankNowLeavesNothing(t *testing.T) {
 		!strings.Contains(repeat, " (it was already, on 20") || !strings.Contains(repeat, ": leaked a key)") {
 		t.Errorf("a repeat says %s", repeat)
 	}
+	// A push of the same bytes leaves nothing either, and is not advised to take back what cannot come back.
+	a, late := s.push(t, jammy, hello)
+	if want := "and its file was removed for good; no other file takes its name: raise the version\n"; a.code != 1 || len(late) != 1 || !strings.HasSuffix(a.stderr, want) || strings.Contains(a.stderr, "unyank") {
+		t.Errorf("a push of what was removed: %v", a)
+	}
+	s.does(t, 1, "hello 1.0 cannot come back: its file was removed; push it under a new version", "unyank", jammy, "hello=1.0")
+	for end := time.Now().Add(30 * time.Second); s.lies(t, "staging/"+late[0].Object); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("what was pushed after the removal stays in staging")
+		}
+	}
+
+	// Between the withdrawal and the removal, the advice holds; and what is pushed then goes with the file.
+	const bad = "bad=1.0"
+	leak := newDEB(t, debtest.Spec{Name: "bad"})
+	s.publish(t, jammy, leak)
+	s.does(t, 0, "", "yank", jammy, bad, "--reason", "leaked")
+	a, between := s.push(t, jammy, leak)
+	if a.code != 1 || len(between) != 1 || !strings.HasSuffix(a.stderr, "or take the withdrawal back with repomill unyank\n") {
+		t.Errorf("a push of what was withdrawn: %v", a)
+	}
+	other, stays := s.push(t, jammy, newDEB(t, debtest.Spec{Name: "bad", Seed: 1, Size: 10}))
+	if other.code != 1 || len(stays) != 1 {
+		t.Errorf("other bytes of that name: %v", other)
+	}
+	s.does(t, 0, "", "yank", "--now", jammy, bad, "--reason", "leaked")
+	check("after a push in between", false, []string{"staging/" + between[0].Object, "staging/.results/" + between[0].Object + ".json"})
+	check("of other bytes, the push", true, []string{"staging/" + stays[0].Object})
+
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
