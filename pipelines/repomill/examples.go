@@ -1,27 +1,50 @@
 package main
 
+// listHelp is of the commands that list what a repository has.
+const listHelp = `Exit codes: 0 the list, 1 the repository is not declared, 2 usage, 4 the catalog cannot be reached.`
+
 // Help shows how a command is used. Commands with more to say have theirs beside their code.
 
 func (upCmd) Help() string {
-	return `Example:
+	return `Exit codes:
+  0  ended by a signal
+  1  cannot go on; the standard error says why
+  2  usage
+  4  the folder, an address or the key cannot be had
+
+Example:
   repomill up --data /srv/repomill --listen 0.0.0.0:8080 --public-url http://packages.example.org:8080`
 }
 
 func (statusCmd) Help() string {
-	return `Examples:
+	return `Exit codes:
+  0  the report; with a package: it is out somewhere below the target
+  1  nothing is known of the target; with a package: it is out nowhere below it
+  2  usage
+  4  the catalog cannot be reached
+
+Examples:
   repomill status acme/tools
   repomill status acme/tools hello=1.0`
 }
 
 func (lsCmd) Help() string {
-	return `Examples:
+	return `Exit codes:
+  0  what there is, or nothing, if the distribution is empty
+  1  there is no such distribution or package; the standard error says what there is
+  2  usage
+  4  the catalog cannot be reached
+
+Examples:
   repomill ls acme/tools/ubuntu/jammy
   repomill ls acme/tools/el/9/x86_64 hello
   repomill ls acme/tools/el/9 hello=1.0-1`
 }
 
 func (reindexListCmd) Help() string {
-	return `Examples:
+	return `Exit codes: 0 the runs, 1 there is no such run, 2 usage, 4 the catalog cannot be reached.
+
+Examples:
   repomill reindex list
   repomill reindex list 7`
 }
@@ -41,7 +64,9 @@ Example:
 }
 
 func (repoListCmd) Help() string {
-	return `Example:
+	return listHelp + `
+
+Example:
   repomill repo list acme/tools`
 }
 
@@ -56,7 +81,9 @@ Example:
 }
 
 func (tokenListCmd) Help() string {
-	return `Example:
+	return listHelp + `
+
+Example:
   repomill token list acme/tools`
 }
 

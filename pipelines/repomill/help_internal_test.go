@@ -25,7 +25,7 @@ func leaves(t *testing.T) (all []string) {
 
 var sentenceEnd = regexp.MustCompile(`[.:]\s+`)
 
-// The help of every command says each thing once, shows what a flag's value is, and has an example.
+// The help of every command says each thing once, shows what a flag's value is, and has an example and the exit codes.
 func TestHelpOfEveryCommand(t *testing.T) {
 	commands := leaves(t)
 	if len(commands) < 18 {
@@ -51,6 +51,9 @@ func TestHelpOfEveryCommand(t *testing.T) {
 			if strings.Contains(flags, odd) {
 				t.Errorf("%s: %s in its help:\n%s", name, odd, flags)
 			}
+		}
+		if !strings.Contains(about, "Exit codes:") && name != "key list" && name != "key plan" { // whose one code is 0
+			t.Errorf("%s: no exit codes in its help:\n%s", name, about)
 		}
 		if as := strings.Replace(name, "reindex run", "reindex", 1); !strings.Contains(about, "\n    repomill "+as) {
 			t.Errorf("%s: no example in its help:\n%s", name, about)

@@ -37,6 +37,12 @@ type clientFlags struct {
 func (hintCmd) Help() string {
 	return `The commands are for a POSIX shell. The first that fails ends them, with its exit code.
 
+Exit codes:
+  0  the commands are printed
+  1  there is no such repository, distribution or package; the standard error says what there is
+  2  usage
+  4  the catalog cannot be reached
+
 Examples:
   repomill hint acme/tools/ubuntu/jammy
   repomill hint acme/tools --token-file token`
