@@ -112,6 +112,9 @@ func parsePackage(s string) (name, version string, err error) {
 func (c *statusCmd) explainNone(ctx context.Context, io stdio, db *catalogdb.DB, uploads bool) error {
 	if c.Target == "" {
 		fmt.Fprintln(io.out, "nothing is published yet")
+		if uploads {
+			fmt.Fprintln(io.out)
+		}
 		return nil
 	}
 	all, err := db.Repositories(ctx)

@@ -95,6 +95,9 @@ func (s *Staging) open(u catalog.Upload) (*generationReader, error) {
 	if gone(err) {
 		return nil, fmt.Errorf("open %s: %w", u, catalog.ErrGone)
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("open %s: the user of the worker may not read it: chmod a+r lets everybody: %w", u.Object, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", u, err)
 	}
