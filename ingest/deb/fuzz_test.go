@@ -53,16 +53,14 @@ func FuzzListings(f *testing.F) {
 // FuzzDataTar reads members of data.tar that have right sums: a name, what it links to, a kind, and numbers.
 func FuzzDataTar(f *testing.F) {
 	f.Add("./a", "./b", byte('1'), "0001750", "./a/b", byte('0'))
-	f.Add("./"+times("a/", 2000), times("b", 5000), byte('2'), "\x80", "", byte('L'))
+	f.Add("./"+times("a/", 60), times("b", 120), byte('2'), "\x80", "", byte('L'))
 	f.Fuzz(func(t *testing.T, name, link string, kind byte, number, second string, other byte) {
 		if len(name)+len(link)+len(second) > 1<<14 {
 			return
 		}
 		edit := func(h []byte) { copy(h[108:148], number) }
 		tarball := rawTar(folder("./"), file("./b"), entry{name: name, link: link, kind: kind, edit: edit}, entry{name: second, kind: other}, file(name))
-		for _, ext := range []string{"", "gz"} {
-			checkFile(t, debtest.Ar(debianBinary, controlTar, dataMember(ext, tarball)))
-		}
+		checkFile(t, debtest.Ar(debianBinary, controlTar, dataMember("gz", tarball)))
 	})
 }
 
