@@ -3,7 +3,8 @@
 //
 // A package is an attacker's file. What is accepted here, dpkg and apt read, and read alike; whatever
 // else a file may be, it is answered with a [catalog.Rejection]. Every limit below is checked before the
-// memory is taken. Only the control member is ever unpacked, as a stream of which the control file is kept.
+// memory is taken. Of the control member, which is unpacked as a stream, the control file and hashes of the paths in
+// conffiles are kept; of data.tar, hashes of names.
 package deb
 
 import (
