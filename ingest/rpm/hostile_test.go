@@ -290,7 +290,7 @@ func TestLongDirectoryOfManyFiles(t *testing.T) { rejects(t, longPaths("/"), cat
 func longPaths(dir string) []byte {
 	const n = 12_000
 	return forge().set(
-		strs(1117, make([]string, n)...), int32s(1116, make([]uint32, n)...), int16s(1030, make([]uint16, n)...),
+		strs(1117, make([]string, n)...), int32s(1116, make([]uint32, n)...), int16s(1030, slices.Repeat([]uint16{0o100644}, n)...),
 		int32s(1037, make([]uint32, n)...), strs(1035, make([]string, n)...), int32s(1028, make([]uint32, n)...), strs(1039, make([]string, n)...), strs(1040, make([]string, n)...), strs(1118, dir+strings.Repeat(strings.Repeat("x", 199)+"/", 20))).bytes()
 }
 

@@ -30,7 +30,43 @@ func (x *index) checkInstallable() error {
 			return reject(catalog.Malformed, "the package does not name the %s of its files (tag %d), so that rpm cannot read it; the tool that made it is broken", tag.what, tag.tag)
 		}
 	}
+	if err := x.checkTypes(n); err != nil {
+		return err
+	}
 	return x.checkContents(n)
+}
+
+// The types of files that rpm makes, besides ordinary ones, folders and symbolic links.
+const (
+	modePipe      = 0o010000
+	modeCharacter = 0o020000
+	modeBlock     = 0o060000
+	modeSocket    = 0o140000
+)
+
+// checkTypes refuses n files of which rpm cannot make one: of an unknown type, or symbolic links to nothing.
+func (x *index) checkTypes(n uint32) error {
+	modes, flags := x.values(tagFileModes), x.values(tagFileFlags)
+	var targets []uint32 // where they begin
+	links := x.values(tagFileLinks)
+	for i := range n {
+		if len(flags) > 0 && binary.BigEndian.Uint32(flags[4*i:])&flagGhost != 0 {
+			continue
+		}
+		switch mode := binary.BigEndian.Uint16(modes[2*i:]); mode & modeType {
+		case modeRegular, modeDir, modePipe, modeCharacter, modeBlock, modeSocket:
+		case modeLink:
+			if targets == nil {
+				targets = starts(links)
+			}
+			if len(targets) != int(n) || len(textAt(links, targets[i])) == 0 {
+				return reject(catalog.Malformed, "file %d of the package is a symbolic link without a target (tag %d), so that rpm cannot make it; the tool that made the package is broken", i, tagFileLinks)
+			}
+		default:
+			return reject(catalog.Malformed, "file %d of the package has the mode %#o, which is of an unknown type, so that rpm cannot make it; the tool that made the package is broken", i, mode)
+		}
+	}
+	return nil
 }
 
 // checkOS refuses a package of another system than Linux. rpm cannot even read one without that tag. It does not

@@ -81,7 +81,7 @@ func leanCount(shapes map[uint32]shape, tag uint32) (most uint32, wanted bool) {
 // notLean are tags that are read without go-rpmutils: files, and digests, which do not match a lean package.
 var notLean = []uint32{
 	tagBaseNames, tagDirNames, tagDirIndexes, tagFileModes, tagFileFlags, tagFileDigests, tagFileUsers, tagFileGroups, tagFileSizes,
-	tagLongFileSizes, tagFileInodes, tagFileDevices, tagFileDigestAlgo,
+	tagFileLinks, tagLongFileSizes, tagFileInodes, tagFileDevices, tagFileDigestAlgo,
 	sigSHA1, sigSHA256, sigSHA3, tagUnpackedHash, tagPayloadCompressor,
 	tagPayloadDigest, tagPayloadAlgo, tagPayloadSize,
 }

@@ -52,7 +52,7 @@ var mainShapes = func() map[uint32]shape {
 		tagFileModes: many16, tagFileFlags: many32, tagDirIndexes: many32, tagBaseNames: texts, tagDirNames: texts,
 		tagChangeTime: many32, tagChangeName: texts, tagChangeText: texts,
 		tagFileDigests: texts, tagFileUsers: texts, tagFileGroups: texts, tagFileSizes: many32, tagUnpackedHash: texts,
-		tagFileInodes: many32, tagFileDevices: many32, tagLongFileSizes: many64, tagFileDigestAlgo: many32, tagPayloadCompressor: oneText,
+		tagFileLinks: texts, tagFileInodes: many32, tagFileDevices: many32, tagLongFileSizes: many64, tagFileDigestAlgo: many32, tagPayloadCompressor: oneText,
 		tagPayloadDigest: texts, tagPayloadAlgo: one32, tagPayloadSize: one64, tagPayloadPlain: one64,
 	}
 	for _, r := range relations {

@@ -67,6 +67,7 @@ const (
 	tagOS                = 1021
 	tagFileSizes         = 1028
 	tagFileDigests       = 1035
+	tagFileLinks         = 1036
 	tagFileFlags         = 1037
 	tagFileUsers         = 1039
 	tagFileGroups        = 1040
@@ -116,7 +117,7 @@ var relations = []relation{
 
 // counted are the tags with one value for each file that librpm counts before it installs: it refuses a package
 // where one of them has another length (rpmfilesPopulate, rpmfnInit), which a test tries. It counts none of
-// FILEDEPENDSX and FILEDEPENDSN, which rpm 6.0.0 wrote too long, or of what it can do without: link targets,
+// FILEDEPENDSX and FILEDEPENDSN, which rpm 6.0.0 wrote too long, or of what it can do without: link targets of what is no link,
 // verify flags, devices, languages, classes.
 var counted = []uint32{
 	tagBaseNames, tagDirIndexes, tagFileModes, tagFileFlags, tagFileSizes, tagFileDigests, tagFileUsers, tagFileGroups, tagFileInodes,
