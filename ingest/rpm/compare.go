@@ -140,7 +140,7 @@ func (c *comparison) read(w io.Writer, n uint64) error {
 }
 
 // mixed says that the names of one file do not stand together, with the one that has the contents at their end: rpm takes
-// what stands in between for names of the same file, or leaves some without contents.
+// what is in between for names of the same file, or leaves some without contents.
 func (c *comparison) mixed(i int) error {
 	return problem("has the names of one file, of which %s is the last, among other files or in another order, so that rpm mixes up their contents", c.shown(i))
 }

@@ -29,7 +29,7 @@ func FuzzRpmPayload(f *testing.F) {
 			return
 		}
 		if rej, ok := errors.AsType[*catalog.Rejection](err); !ok || rej.Reason == catalog.ParserPanic {
-			t.Errorf("got %v, want a rejection that is no panic", err)
+			t.Errorf("got %v, want a rejection, and not of a panic", err)
 		}
 	})
 }
@@ -51,7 +51,7 @@ func FuzzRpmArchive(f *testing.F) {
 		}
 		err := readPayload(withPayload(t, list(files...), "none", archive), true)
 		if rej, ok := errors.AsType[*catalog.Rejection](err); err != nil && (!ok || rej.Reason == catalog.ParserPanic) {
-			t.Errorf("got %v, want a rejection that is no panic", err)
+			t.Errorf("got %v, want a rejection, and not of a panic", err)
 		}
 		if err == nil && !bytes.Contains(archive, []byte(text)) {
 			t.Error("an archive is taken that does not have the contents of all files")

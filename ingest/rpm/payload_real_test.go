@@ -12,7 +12,7 @@ import (
 	"repomill/testdata/rpmtest"
 )
 
-// What rpmbuild and rpmpack make is what their headers say, with whatever it is compressed.
+// What rpmbuild and rpmpack make is what their headers say, with each compressor.
 func TestPackagesAreWhole(t *testing.T) {
 	whole := func(name, compressor string, b []byte) {
 		t.Helper()

@@ -118,7 +118,7 @@ func TestPayloadsOfRPMAreVerified(t *testing.T) {
 		return vs[0], a
 	}
 	if v, a := push(renamed("unseen")); v.State != catalog.Published || v.Checked != catalog.CheckedStructure {
-		t.Errorf("nobody unpacks: %v", a)
+		t.Errorf("neither unpacks: %v", a)
 	}
 	if a := repomill(t, "repo", "set", "--data", s.data, "acme/rpmpayload", "--verify-payload", "always"); a.code != 0 {
 		t.Fatal(a)
