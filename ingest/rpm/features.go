@@ -12,7 +12,7 @@ const featurePrefix = "rpmlib("
 // CheckFeatures rejects a package that the rpm of some system cannot install, since that rpm lacks a feature, by its
 // name of rpmlib(NAME), that the package asks for or its payload needs.
 func (p *Package) CheckFeatures(system string, lacks func(feature string) bool) error {
-	if p.compressor == "zstd" && lacks("PayloadIsZstd") {
+	if p.PayloadCompressor() == "zstd" && lacks("PayloadIsZstd") {
 		return reject(catalog.Unsupported, "the rpm of %s cannot unpack zstd, with which the payload of this package is compressed; build it with _binary_payload w9.gzdio or w2.xzdio", system)
 	}
 	if p.header.arch == "src" {
