@@ -167,11 +167,13 @@ func (c *Collector) past(ctx context.Context, r catalog.Release, at time.Time) (
 	}
 	var withdrawn map[string]bool
 	lists := map[string]bool{} // that were read
+	seen := map[string]bool{}  // pointers: one that is published again leads back to itself
 	for sum := h.live; ; {
 		w, ok := h.manifests[sum]
-		if !ok {
+		if !ok || seen[sum] {
 			return past{}, nil
 		}
+		seen[sum] = true
 		m, err := readManifest(ctx, c.bucket, r, w.key)
 		if err != nil || m.Yanked == nil {
 			return past{}, err

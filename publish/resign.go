@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 )
@@ -55,7 +57,23 @@ func (p *Publisher) copyManifest(ctx context.Context, pointer []byte, date time.
 	}
 	m.Date, m.Previous = date, was
 	m.Pointer = ManifestObject{Key: layout.PointerKey(old.release), Size: int64(len(pointer)), SHA256: hexSum(pointer)}
-	return p.createManifest(ctx, old.release, old.revision, m)
+	err = p.createManifest(ctx, old.release, old.revision, m)
+	if errors.Is(err, ErrConflict) {
+		err = p.wasPublished(ctx, old.release, old.revision, m)
+	}
+	return err
+}
+
+// wasPublished makes sure that a manifest is there which names the same indexes for the same pointer. Without a date of its
+// own a repomd.xml is once more what it was before when its hints are: a key was added, and one retired. The chain of
+// manifests then leaves out what was between, which was the same revision.
+func (p *Publisher) wasPublished(ctx context.Context, r catalog.Release, revision catalog.Revision, m Manifest) error {
+	key := manifestKey(r, revision, m.Pointer.SHA256)
+	found, err := readManifest(ctx, p.bucket, r, key)
+	if err == nil && (found.Revision != m.Revision || found.Nonce != m.Nonce || !slices.Equal(found.Indexes, m.Indexes)) {
+		err = fmt.Errorf("write manifest: %s names other indexes: %w", key, ErrConflict)
+	}
+	return err
 }
 
 // signTime returns the time of a signature that belongs to what is published: its date, so that two publishers make the

@@ -180,6 +180,35 @@ func TestHintsOfKeys(t *testing.T) {
 	})
 }
 
+// A key that replaces the only one brings hints and takes them away: repomd.xml is then what it was before, byte for byte,
+// at the same revision. That does not stop the change of keys.
+func TestRepomdIsOnceMoreWhatItWas(t *testing.T) {
+	old, next := name(signer()), name(nextSigner())
+	simulate(t, func(t *testing.T, w *world) {
+		w.push(w.some(el9, "hello"))
+		alone := keys.Set{}
+		alone.Add(time.Time{}, keys.Signing, described(t, signer()))
+		w.release(w.withKeys(alone, signer()), el9)
+		first := w.bucket.Bytes(layout.PointerKey(el9))
+		set := keySet(t, keys.Signing)
+		both := w.withKeys(set, twoSigners(t))
+		if err := set.Retire(old, false, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		without := w.withKeys(set, twoSigners(t))
+		for n := range 3 {
+			w.release(both, el9)
+			w.release(without, el9)
+			if diff := cmp.Diff([]string{next}, w.signersOf(el9)); diff != "" {
+				t.Errorf("change %d (-want +got):\n%s", n, diff)
+			}
+			if !bytes.Equal(first, w.bucket.Bytes(layout.PointerKey(el9))) {
+				t.Errorf("change %d: repomd.xml is not what it was", n)
+			}
+		}
+	})
+}
+
 // Two workers with different files would sign each other's releases again for ever.
 func TestWhoLacksAKeySignsNothingAgain(t *testing.T) {
 	for _, r := range []catalog.Release{jammy, el9} {
