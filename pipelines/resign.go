@@ -2,6 +2,7 @@ package pipelines
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,8 +27,13 @@ func (d *Dispatcher) catchUpKeys(ctx, work context.Context) {
 	for ctx.Err() == nil {
 		if time.Since(looked) >= keysPeriod {
 			looked = time.Now()
+			held := d.Resources.keys.held()
 			if err := d.Resources.RefreshKeys(ctx); err != nil && ctx.Err() == nil {
 				d.Resources.Log.Error("keys not read again; those that were read before go on signing", "error", err)
+			}
+			// Noted before clients are given a new key: who waited for that may promote it.
+			if !slices.Equal(held, d.Resources.keys.held()) {
+				d.Resources.see(ctx, d.owner, false, seenLimit)
 			}
 		}
 		d.resign(ctx, work)

@@ -21,19 +21,12 @@ const (
 // That a sign of life gets lost does no harm.
 func (r *Resources) announce(ctx context.Context, name string) (end func()) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx)) // work goes on for a while after ctx ends
-	see := func(ctx context.Context, ended bool, limit time.Duration) {
-		ctx, cancel := context.WithTimeout(ctx, limit)
-		defer cancel()
-		if err := r.Catalog.SeeWorker(ctx, catalogdb.Worker{Name: name, Keys: r.keys.held()}, ended, r.Now(ctx)); err != nil && ctx.Err() == nil {
-			r.Log.Debug("sign of life not noted; the next one is soon", "error", err)
-		}
-	}
 	var announcing sync.WaitGroup
 	announcing.Go(func() {
 		tick := time.NewTicker(seenPeriod)
 		defer tick.Stop()
 		for ctx.Err() == nil {
-			see(ctx, false, seenLimit)
+			r.see(ctx, name, false, seenLimit)
 			select {
 			case <-ctx.Done():
 			case <-tick.C:
@@ -43,7 +36,16 @@ func (r *Resources) announce(ctx context.Context, name string) (end func()) {
 	return func() {
 		stop()
 		announcing.Wait()
-		see(context.WithoutCancel(ctx), true, endLimit)
+		r.see(context.WithoutCancel(ctx), name, true, endLimit)
+	}
+}
+
+// see notes a sign of life, and which private keys are here.
+func (r *Resources) see(ctx context.Context, name string, ended bool, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if err := r.Catalog.SeeWorker(ctx, catalogdb.Worker{Name: name, Keys: r.keys.held()}, ended, r.Now(ctx)); err != nil && ctx.Err() == nil {
+		r.Log.Debug("sign of life not noted; the next one is soon", "error", err)
 	}
 }
 
