@@ -3,7 +3,7 @@
 # make bench  figures, beside those of the peers that are installed
 # make test-flink  ingest and reindex on a Flink cluster that the tests start; fetches it from Maven
 # make real   some 380 packages of Debian, pushed, compared with apt-ftparchive and Debian, and a system made from them; as root
-# make test-clients  real systems, in roots that it makes of Debian, install by the lines that repomill hint prints
+# make test-clients  real systems, in roots that it makes of Debian, install by the lines that repomill hint prints, and go on while keys change
 # make race   the race detector on all that is concurrent
 # make fuzz   every fuzz target for FUZZTIME each
 # make soak   the real program under KILLS random kills, on files and on servers, while packages keep coming
@@ -66,9 +66,8 @@ test-flink: go-version
 test-clients: go-version
 	@deploy/install-test-tools debootstrap:debootstrap
 	deploy/client-roots bin/roots
-	$(GO) test -count=1 -v -timeout 20m ./testdata/clients -run TestSystems -args -clients.roots $(CURDIR)/bin/roots
+	$(GO) test -count=1 -v -timeout 40m ./testdata/clients -run 'TestSystems|TestRotation' -args -clients.roots $(CURDIR)/bin/roots
 	$(GO) test -count=1 ./ingest -run TestSigned -args -ingest.roots $(CURDIR)/bin/roots
-	REPOMILL_TEST_CLIENTS=1 $(GO) test -count=1 ./pipelines/repomill -run TestReplacingAKey
 
 lint: go-version
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
