@@ -52,12 +52,12 @@ func (s *site) key(t *testing.T, code int, args ...string) answer {
 	return a
 }
 
-// A rotation has clients of every kind that were set up before it, and repositories that are quiet and busy while it goes on.
+// A rotation has clients that were set up before it, and repositories that are quiet and busy while it goes on. More kinds of
+// clients, zypper among them, go through one in testdata/clients (make test-clients).
 type rotation struct {
 	*site
 	apt      map[string]aptRoot // repository: a client of it
 	dnf      map[string]dnfRoot
-	zypper   map[string]zypperRoot
 	versions []string // of the busy repository, the newest first
 }
 
@@ -77,19 +77,6 @@ func (r *rotation) check(t *testing.T, step string) {
 			slices.Reverse(got)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s, %s: dnf (-want +got):\n%s%v", step, name, diff, out)
-			}
-		}
-		if z, ok := r.zypper[name]; ok {
-			refresh, search := z.run(t, "refresh", "--force"), z.run(t, "search", "--details")
-			var got []string
-			for line := range strings.Lines(search.stdout) {
-				if f := strings.Split(line, "|"); len(f) == 6 && strings.TrimSpace(f[2]) == "package" {
-					got = append(got, strings.TrimSuffix(strings.TrimSpace(f[3]), "-1"))
-				}
-			}
-			if diff := cmp.Diff(want, got); diff != "" || refresh.code != 0 {
-				log, _ := os.ReadFile(z.dir + "/log") //nolint:errcheck // it says more, if it is there
-				t.Errorf("%s, %s: zypper (-want +got):\n%s%v\n%s", step, name, diff, refresh, log)
 			}
 		}
 	}
@@ -112,7 +99,7 @@ func there(program string) bool {
 // newRotation sets clients up for two repositories.
 func newRotation(t *testing.T, s *site) *rotation {
 	t.Helper()
-	r := &rotation{site: s, apt: map[string]aptRoot{}, dnf: map[string]dnfRoot{}, zypper: map[string]zypperRoot{}}
+	r := &rotation{site: s, apt: map[string]aptRoot{}, dnf: map[string]dnfRoot{}}
 	r.push(t, "1.0")
 	s.publish(t, "quiet/keys/ubuntu/jammy", newDEB(t, debtest.Spec{Version: "1.0", Arch: "amd64"}))
 	s.publish(t, "quiet/keys/opensuse/15.6", newRPM(t, rpmtest.Spec{Version: "1.0", Arch: "noarch"}))
@@ -124,18 +111,12 @@ func newRotation(t *testing.T, s *site) *rotation {
 			r.dnf[name] = newDnf(t, repo)
 			r.dnf[name].ok(t, "--forcearch=x86_64", "makecache") // which imports the keys, for the first time
 		}
-		if there("zypper") && os.Getenv("REPOMILL_TEST_CLIENTS") != "" { // of which each step takes gpg and seconds
-			r.zypper[name] = newZypper(t, repo)
-			if a := r.zypper[name].run(t, "--gpg-auto-import-keys", "refresh"); a.code != 0 {
-				t.Fatalf("%v", a)
-			}
-		}
 	}
 	r.check(t, "set up")
 	return r
 }
 
-// A key is replaced while real clients go on, and nobody has to do anything on them.
+// A key is replaced while real clients go on by themselves.
 func TestReplacingAKeyIsNoEvent(t *testing.T) {
 	t.Parallel()
 	need(t, "apt-get")
