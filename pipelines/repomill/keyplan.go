@@ -118,11 +118,11 @@ func (c *keyPlanCmd) Run(ctx context.Context, io stdio) error {
 const (
 	addEffects = `  apt          nothing: a host learns of the new key when its .sources file, or the keyring package, is fetched again
   dnf, dnf5    nothing: hosts import all keys of gpgkey when they are set up, those of today only the old one
-  zypper       hosts import the new key by themselves, from the hint in repomd.xml`
+  zypper       hosts import the new key by themselves, from the hint in repomd.xml; those with libzypp 17.25.7 or older do not`
 	promoteEffects = `  apt, dnf, dnf5, zypper    nothing: the old key signs beside it, and comes first and last in repomd.xml.asc`
 	retireEffects  = `  apt          hosts that have not fetched the .sources file, or the keyring package, since the key was added stop at: Missing key
   dnf, dnf5    hosts that were set up before the key was added ask once; without -y they keep what they have, and exit 0
-  zypper       nothing, for hosts that refreshed since the key was added; others exit 4`
+  zypper       nothing, for hosts that refreshed since the key was added; others, and those with libzypp 17.25.7 or older, exit 4`
 )
 
 func printStep(io stdio, line string, from time.Time, effects string) {
