@@ -120,27 +120,28 @@ func selfSigned(key *packet.PrivateKey, h crypto.Hash, name string, created time
 	return e, nil
 }
 
-// Read reads armoured, unencrypted private keys. Of several keys each makes a signature of its own.
+// Read reads armoured private keys that no passphrase protects. Of several keys each makes a signature of its own.
 // It refuses keys that clients refuse or soon will: RSA under 2048 bits, DSA and rarer algorithms,
 // SHA-1 self-signatures, revoked keys, and keys without a part that may sign; while another key is left, they are
 // [Signer.Unfit]. A key that expires is taken; it signs until then.
-func Read(armored []byte) (*Signer, error) {
+func Read(armored []byte) (*Signer, error) { return ReadLocked(armored, nil) }
+
+// readPrivate reads armoured keys as they are.
+func readPrivate(armored []byte) (list openpgp.EntityList, err error) {
 	raw, err := dearmorKeys(armored)
 	if err != nil {
 		return nil, err
 	}
-	var list openpgp.EntityList
 	for packets := packet.NewReader(bytes.NewReader(raw)); ; {
 		e, err := openpgp.ReadEntity(packets)
 		if e == nil && len(list) > 0 && isEOF(err) {
-			break
+			return list, nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("key %d: %w", len(list)+1, noEOF(err))
 		}
 		list = append(list, e)
 	}
-	return newSigner(list)
 }
 
 // newSigner takes the signing key of each certificate.
@@ -202,7 +203,7 @@ func chooseKey(e *openpgp.Entity) (signingKey, error) {
 			why = errors.New("the secret part of its signing key is not in the file")
 			continue
 		case private.Encrypted:
-			why = errors.New("it is protected by a passphrase; export it without one and keep the file secret")
+			why = errLocked
 			continue
 		}
 		if best.private == nil || !k.CreationTime.Before(best.CreationTime) {

@@ -119,7 +119,7 @@ func TestEqualInputGivesEqualSignature(t *testing.T) {
 	}
 }
 
-func must(b []byte, err error) []byte {
+func must[T any](b T, err error) T {
 	if err != nil {
 		panic(err)
 	}
