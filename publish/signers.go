@@ -26,6 +26,7 @@ type Keys struct {
 	signing []string     // fingerprints of the keys that should sign, in order
 	lacking bool         // the signer has not all of them
 	out     []sign.Key   // given to clients
+	given   string       // the same, as the catalog keeps it
 	public  []byte       // the same, armoured
 	trusted sign.Keyring // of all keys that may have signed what is published
 	known   sign.Keyring // the same, and those that leaked: whose signatures are to go
@@ -46,7 +47,7 @@ func KeysOf(s Signer) (Keys, error) {
 // NewKeys returns the keys of a set, of which those of some fingerprints should sign; signer, which may be nil, has as
 // many of these as there are here.
 func NewKeys(set keys.Set, signing []string, signer Signer) (k Keys, err error) {
-	k = Keys{signer: signer, signing: signing}
+	k = Keys{signer: signer, signing: signing, given: givenOf(set.Out())}
 	if k.public, err = keys.Public(set.Out()); err == nil {
 		k.out, err = sign.ReadPublic(k.public)
 	}
@@ -150,10 +151,17 @@ func (k Keys) State() catalogdb.KeyState {
 }
 
 // Given returns which keys clients are given, as the catalog keeps it of a repository.
-func (k Keys) Given() string {
+func (k Keys) Given() string { return k.given }
+
+// givenOf names keys, and when the life of each was extended last: clients are to get its new public part.
+func givenOf(out []keys.Key) string {
 	var all []string
-	for _, one := range k.out {
-		all = append(all, one.Fingerprint)
+	for _, one := range out {
+		name := one.Fingerprint
+		if one.Extended != nil {
+			name += fmt.Sprintf("@%d", one.Extended.Unix())
+		}
+		all = append(all, name)
 	}
 	return strings.Join(all, "+")
 }

@@ -31,6 +31,7 @@ type Key struct {
 	Added       time.Time  `json:"added"`
 	Promoted    *time.Time `json:"promoted,omitempty"`
 	Retired     *time.Time `json:"retired,omitempty"`
+	Extended    *time.Time `json:"extended,omitempty"`   // when the public part was replaced by one that its owner signed later
 	Distrusted  bool       `json:"distrusted,omitempty"` // retired, since others may have its private part: what it signed counts for nothing
 }
 
@@ -101,14 +102,15 @@ func Public(some []Key) ([]byte, error) {
 	return sign.JoinPublic(all...)
 }
 
-// Add adds keys that are not there yet, in a role. A key that is there keeps its role, and gets its new public part, as
-// when its life was extended. It reports whether anything changed.
+// Add adds keys that are not there yet, in a role. A key that is there keeps its role, and gets a public part that was
+// signed later, as when its life was extended: older copies of it may go on in the files of others. It reports whether
+// anything changed.
 func (s *Set) Add(now time.Time, role Role, some ...sign.Key) (changed bool) {
 	for _, k := range some {
 		i := slices.IndexFunc(s.Keys, func(o Key) bool { return o.Fingerprint == k.Fingerprint })
 		if i >= 0 {
-			if public := string(k.Public); s.Keys[i].Public != public {
-				s.Keys[i].Public, changed = public, true
+			if s.Lacks(k) {
+				s.Keys[i].Public, s.Keys[i].Extended, changed = string(k.Public), &now, true
 			}
 			continue
 		}
@@ -119,6 +121,21 @@ func (s *Set) Add(now time.Time, role Role, some ...sign.Key) (changed bool) {
 		s.Keys, changed = append(s.Keys, key), true
 	}
 	return changed
+}
+
+// Lacks reports whether a key is not there, or has a public part that was signed later than the one that is.
+func (s Set) Lacks(k sign.Key) bool {
+	i := slices.IndexFunc(s.Keys, func(o Key) bool { return o.Fingerprint == k.Fingerprint })
+	return i < 0 || s.Keys[i].Public != string(k.Public) && sign.Later(k.Public, []byte(s.Keys[i].Public))
+}
+
+// Publics returns the public parts of all keys, each armoured.
+func (s Set) Publics() [][]byte {
+	all := make([][]byte, len(s.Keys))
+	for i, k := range s.Keys {
+		all[i] = []byte(k.Public)
+	}
+	return all
 }
 
 // Promote makes a standby key sign, behind those that do.
