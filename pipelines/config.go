@@ -31,6 +31,7 @@ type Config struct {
 	Bucket         string        // s3:// or file:// URL of the published bucket
 	Catalog        string        // mysql:// or sqlite:// URL
 	SigningKey     string        // URLs of the signing keys, see [JoinKeys]: file:// with armoured private keys, gcpkms:// or awskms://; empty for a worker, who only prepares
+	PassphraseFile string        // path of a file with the passphrases of keys in files, one a line; empty for none
 	CacheDir       string        // where rendered indexes are kept for the next revision; empty for the system's temporary folder
 	CacheSize      int64         // how many bytes of them; 0 for [publish.DefaultCache]
 	PublicURL      string        // where clients find the bucket's keys, without a slash at the end
@@ -123,7 +124,7 @@ func (r *Resources) open(ctx context.Context) (err error) {
 			return fmt.Errorf("--cache: %w", err)
 		}
 	}
-	if err := checkKeyFiles(cfg.SigningKey); err != nil { // before anything is asked that is far away
+	if err := checkKeyFiles(cfg.SigningKey, cfg.PassphraseFile); err != nil { // before anything is asked that is far away
 		return err
 	}
 	if cfg.Staging != "" {
@@ -141,7 +142,7 @@ func (r *Resources) open(ctx context.Context) (err error) {
 	}
 	var signer publish.Signer // none, and no typed nil
 	if cfg.SigningKey != "" {
-		if err := r.keys.read(ctx, r.Bucket, cfg.SigningKey); err != nil {
+		if err := r.keys.read(ctx, r.Bucket, cfg); err != nil {
 			return err
 		}
 		signer = r.keys.signer

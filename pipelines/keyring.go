@@ -34,9 +34,9 @@ type keyring struct {
 
 // read reads the files of private keys, if they have changed since, and opens the keys in a KMS, whose public halves are
 // in the bucket.
-func (k *keyring) read(ctx context.Context, bucket objects.Bucket, list string) error {
-	urls := splitKeys(list)
-	stamp := stampOf(urls)
+func (k *keyring) read(ctx context.Context, bucket objects.Bucket, cfg Config) error {
+	urls := SplitKeys(cfg.SigningKey)
+	stamp := stampOf(append(urls, cfg.PassphraseFile))
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.signer != nil && stamp == k.stamp {
@@ -44,7 +44,7 @@ func (k *keyring) read(ctx context.Context, bucket objects.Bucket, list string) 
 	}
 	var signers []*sign.Signer
 	for _, url := range urls {
-		s, err := k.open(ctx, bucket, url)
+		s, err := k.open(ctx, bucket, url, cfg.PassphraseFile)
 		if err != nil {
 			return err
 		}
@@ -70,9 +70,9 @@ func stampOf(urls []string) (stamp string) {
 }
 
 // open returns the keys that a URL names.
-func (k *keyring) open(ctx context.Context, bucket objects.Bucket, url string) (*sign.Signer, error) {
+func (k *keyring) open(ctx context.Context, bucket objects.Bucket, url, passphraseFile string) (*sign.Signer, error) {
 	if !kms.IsURL(url) {
-		return ReadSigner(url)
+		return ReadSigner(url, passphraseFile)
 	}
 	if s, ok := k.remote[url]; ok {
 		return s, nil
@@ -139,7 +139,7 @@ func (r *Resources) RefreshKeys(ctx context.Context) error {
 	if r.Config.SigningKey == "" {
 		return nil
 	}
-	if err := r.keys.read(ctx, r.Bucket, r.Config.SigningKey); err != nil {
+	if err := r.keys.read(ctx, r.Bucket, r.Config); err != nil {
 		return err
 	}
 	here, err := r.keys.signer.Keys()
@@ -147,7 +147,7 @@ func (r *Resources) RefreshKeys(ctx context.Context) error {
 		return err
 	}
 	set, err := keys.Read(ctx, r.Bucket)
-	if err == nil && set.Revision > 0 && slices.ContainsFunc(here, func(k sign.Key) bool { return isNew(set, k) }) {
+	if err == nil && set.Revision > 0 && slices.ContainsFunc(here, set.Lacks) {
 		set, err = keys.Change(ctx, r.Bucket, func(s *keys.Set) error { s.Add(time.Now().UTC(), keys.Standby, here...); return nil })
 	}
 	if err != nil {
@@ -161,12 +161,6 @@ func (r *Resources) RefreshKeys(ctx context.Context) error {
 
 // errNoSet says that the bucket has no list of keys: [Resources.CheckKey] makes it.
 var errNoSet = errors.New("the bucket has no list of its signing keys any more: start the worker again")
-
-// isNew reports whether a set lacks a key, or has another public part of it.
-func isNew(s keys.Set, k sign.Key) bool {
-	i := slices.IndexFunc(s.Keys, func(o keys.Key) bool { return o.Fingerprint == k.Fingerprint })
-	return i < 0 || s.Keys[i].Public != string(k.Public)
-}
 
 // useKeys has the publisher sign with those keys of a set that should.
 func (r *Resources) useKeys(ctx context.Context, set keys.Set) error {
@@ -187,7 +181,7 @@ func (r *Resources) useKeys(ctx context.Context, set keys.Set) error {
 		return nil
 	}
 	var signer publish.Signer
-	if only := r.keys.signer.Only(signing); only != nil {
+	if only := r.keys.signer.With(set.Publics()...).Only(signing); only != nil {
 		signer = only
 	}
 	current, err := publish.NewKeys(set, signing, signer)

@@ -43,8 +43,13 @@ var privateKeys = sync.OnceValue(func() (all [][]byte) {
 // expiredKey is an armoured private key that expired long ago.
 func expiredKey(t *testing.T) []byte {
 	t.Helper()
-	made := time.Now().Add(-48 * time.Hour)
-	e, err := openpgp.NewEntity("expired", "", "", &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, KeyLifetimeSecs: 3600, Time: func() time.Time { return made }})
+	return shortLived(t, time.Hour)
+}
+
+// privateKey is an armoured private key of a kind.
+func privateKey(t *testing.T, c *packet.Config) []byte {
+	t.Helper()
+	e, err := openpgp.NewEntity("a test's", "", "", c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,8 +25,8 @@ func JoinKeys(urls []string) string { return strings.Join(urls, ",") }
 // nextKey begins the next URL of a list. A comma elsewhere is part of a path.
 var nextKey = regexp.MustCompile(`, *[a-z]+://`)
 
-// splitKeys takes a list of the URLs of signing keys apart.
-func splitKeys(list string) []string {
+// SplitKeys takes a list of the URLs of signing keys apart.
+func SplitKeys(list string) []string {
 	var urls []string
 	begin := 0
 	for _, at := range nextKey.FindAllStringIndex(list, -1) {
@@ -43,14 +43,15 @@ func splitKeys(list string) []string {
 // shownKeys returns a list of the URLs of signing keys as it may be printed.
 func shownKeys(list string) string {
 	var shown []string
-	for _, url := range splitKeys(list) {
+	for _, url := range SplitKeys(list) {
 		shown = append(shown, layout.Shown(url))
 	}
 	return strings.Join(shown, ", ")
 }
 
-// ReadSigner reads the signing keys that a file:// URL names.
-func ReadSigner(url string) (*sign.Signer, error) {
+// ReadSigner reads the signing keys that a file:// URL names. passphraseFile has the passphrases that protect them, one a
+// line; empty, if none does.
+func ReadSigner(url, passphraseFile string) (*sign.Signer, error) {
 	path, ok := strings.CutPrefix(url, "file://")
 	if !ok {
 		return nil, fmt.Errorf("signing key %q: use file:///path/to/key.asc, or the URL of a key in a KMS: gcpkms://projects/… or awskms://…", layout.Shown(url))
@@ -59,20 +60,40 @@ func ReadSigner(url string) (*sign.Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signing key: %w", err)
 	}
-	s, err := sign.Read(armored)
+	passphrases, err := ReadPassphrases(passphraseFile)
+	if err != nil {
+		return nil, err
+	}
+	s, err := sign.ReadLocked(armored, passphrases)
 	if err != nil {
 		return nil, fmt.Errorf("signing key %s: %w", path, err)
 	}
 	return s, nil
 }
 
+// ReadPassphrases returns those in a file, which is the value of --signing-key-passphrase-file; none for no file.
+func ReadPassphrases(file string) ([][]byte, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("--signing-key-passphrase-file: %w", err)
+	}
+	all, err := sign.Passphrases(text)
+	if err != nil {
+		return nil, fmt.Errorf("--signing-key-passphrase-file %s: %w", file, err)
+	}
+	return all, nil
+}
+
 // checkKeyFiles reads the files in a list of URLs, which may be empty.
-func checkKeyFiles(list string) error {
-	for _, url := range splitKeys(list) {
+func checkKeyFiles(list, passphraseFile string) error {
+	for _, url := range SplitKeys(list) {
 		if url == "" || kms.IsURL(url) {
 			continue
 		}
-		if _, err := ReadSigner(url); err != nil {
+		if _, err := ReadSigner(url, passphraseFile); err != nil {
 			return err
 		}
 	}

@@ -45,7 +45,11 @@ func (r *Resources) CheckKey(ctx context.Context) error {
 	for _, u := range r.keys.signer.Unfit() {
 		r.Log.Warn("a signing key is left out", "key", u.Fingerprint, "why", u.Why)
 	}
-	here, err := r.keys.signer.Keys()
+	set, err := keys.Read(ctx, r.Bucket)
+	if err != nil {
+		return err
+	}
+	here, err := r.keys.signer.With(set.Publics()...).Keys() // whose life may have been extended elsewhere
 	if err != nil {
 		return err
 	}
@@ -61,8 +65,7 @@ func (r *Resources) CheckKey(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	set, err := keys.Read(ctx, r.Bucket)
-	if err == nil && set.Revision == 0 {
+	if set.Revision == 0 {
 		set, err = r.firstSet(ctx, here)
 	}
 	if err == nil {

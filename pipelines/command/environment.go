@@ -11,7 +11,7 @@ import (
 // that goes on is set up. What a command does, to what, and for how long is not among them: a variable that leaked into
 // a profile would act in every command.
 var fromEnvironment = []string{
-	"data", "staging", "events", "catalog", "bucket", "signing-key", "key", "key-pair-id", "cdn", "invalidate", "public-url", "edge-url",
+	"data", "staging", "events", "catalog", "bucket", "signing-key", "signing-key-passphrase-file", "key", "key-pair-id", "cdn", "invalidate", "public-url", "edge-url",
 	"listen", "edge-listen", "ops-listen", "distributions", "cache", "cache-size", "log-format", "log-level",
 	"create", "max-package-size", "retention", "upload-timeout", "grace", "serve-through",
 	"runner", "endpoint", "environment-type", "environment-config", "worker-binary",

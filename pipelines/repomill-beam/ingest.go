@@ -14,17 +14,18 @@ import (
 )
 
 type ingestCmd struct {
-	Staging        string        `required:"" placeholder:"gs://BUCKET" help:"URL of the staging bucket."`
-	Catalog        string        `required:"" placeholder:"mysql://USER@HOST/DB" help:"URL of the catalog. A password is named by ?password-file=PATH, a file that workers have too."`
-	Bucket         string        `required:"" placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket."`
-	SigningKey     []string      `sep:"none" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases, or of a key in a KMS (gcpkms://, awskms://). May be repeated. Workers never see it. Not needed with --detach."`
-	PublicURL      string        `name:"public-url" required:"" placeholder:"https://NAME" help:"URL under which clients reach the resolver."`
-	Create         string        `default:"declared" enum:"auto,declared" help:"Whether an upload creates the repository, component or architecture that it names (auto), or is rejected (declared)."`
-	MaxPackageSize int64         `default:"${maxPackageSize}" help:"Largest package, in bytes."`
-	UploadTimeout  time.Duration `default:"5m" help:"How long one attempt at an upload may take, besides a second for each MiB."`
-	Detach         bool          `help:"Submit one job, and end: what it stores is published by a running repomill worker."`
-	LogLevel       string        `default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
-	LogFormat      string        `default:"json" enum:"text,json" help:"Form of the log, which goes to the standard error."`
+	Staging                  string        `required:"" placeholder:"gs://BUCKET" help:"URL of the staging bucket."`
+	Catalog                  string        `required:"" placeholder:"mysql://USER@HOST/DB" help:"URL of the catalog. A password is named by ?password-file=PATH, a file that workers have too."`
+	Bucket                   string        `required:"" placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket."`
+	SigningKey               []string      `sep:"none" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases, or of a key in a KMS (gcpkms://, awskms://). May be repeated. Workers never see it. Not needed with --detach."`
+	SigningKeyPassphraseFile string        `type:"path" placeholder:"FILE" help:"File with the passphrases of keys that have one, one a line."`
+	PublicURL                string        `name:"public-url" required:"" placeholder:"https://NAME" help:"URL under which clients reach the resolver."`
+	Create                   string        `default:"declared" enum:"auto,declared" help:"Whether an upload creates the repository, component or architecture that it names (auto), or is rejected (declared)."`
+	MaxPackageSize           int64         `default:"${maxPackageSize}" help:"Largest package, in bytes."`
+	UploadTimeout            time.Duration `default:"5m" help:"How long one attempt at an upload may take, besides a second for each MiB."`
+	Detach                   bool          `help:"Submit one job, and end: what it stores is published by a running repomill worker."`
+	LogLevel                 string        `default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
+	LogFormat                string        `default:"json" enum:"text,json" help:"Form of the log, which goes to the standard error."`
 
 	Engine engineCfg `embed:"" group:"Engine:"`
 }
@@ -123,7 +124,7 @@ const minUploadTimeout = 30 * time.Second
 func (c *ingestCmd) config() pipelines.Config {
 	cfg := c.workers()
 	if !c.Detach {
-		cfg.SigningKey = pipelines.JoinKeys(c.SigningKey)
+		cfg.SigningKey, cfg.PassphraseFile = pipelines.JoinKeys(c.SigningKey), c.SigningKeyPassphraseFile
 	}
 	return cfg
 }

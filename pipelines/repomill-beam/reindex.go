@@ -20,16 +20,17 @@ import (
 )
 
 type reindexCmd struct {
-	Targets    []string `arg:"" optional:"" name:"target" help:"owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch."`
-	All        bool     `help:"Every release of every repository."`
-	Catalog    string   `required:"" placeholder:"mysql://USER@HOST/DB" help:"URL of the catalog. A password is named by ?password-file=PATH, a file that workers have too."`
-	Bucket     string   `required:"" placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket."`
-	SigningKey []string `required:"" sep:"none" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases, or of a key in a KMS (gcpkms://, awskms://). May be repeated. Workers never see it."`
-	PublicURL  string   `name:"public-url" required:"" placeholder:"https://NAME" help:"URL under which clients reach the resolver."`
-	Parallel   int      `default:"2" help:"Releases that are published at a time, 1 to 64."`
-	By         string   `env:"REPOMILL_BY,GITLAB_USER_LOGIN,GITHUB_ACTOR,USER" help:"Who does it, for the record."`
-	LogLevel   string   `default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
-	LogFormat  string   `default:"json" enum:"text,json" help:"Form of the log, which goes to the standard error."`
+	Targets                  []string `arg:"" optional:"" name:"target" help:"owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch."`
+	All                      bool     `help:"Every release of every repository."`
+	Catalog                  string   `required:"" placeholder:"mysql://USER@HOST/DB" help:"URL of the catalog. A password is named by ?password-file=PATH, a file that workers have too."`
+	Bucket                   string   `required:"" placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket."`
+	SigningKey               []string `required:"" sep:"none" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases, or of a key in a KMS (gcpkms://, awskms://). May be repeated. Workers never see it."`
+	SigningKeyPassphraseFile string   `type:"path" placeholder:"FILE" help:"File with the passphrases of keys that have one, one a line."`
+	PublicURL                string   `name:"public-url" required:"" placeholder:"https://NAME" help:"URL under which clients reach the resolver."`
+	Parallel                 int      `default:"2" help:"Releases that are published at a time, 1 to 64."`
+	By                       string   `env:"REPOMILL_BY,GITLAB_USER_LOGIN,GITHUB_ACTOR,USER" help:"Who does it, for the record."`
+	LogLevel                 string   `default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
+	LogFormat                string   `default:"json" enum:"text,json" help:"Form of the log, which goes to the standard error."`
 
 	Engine engineCfg `embed:"" group:"Engine:"`
 }
@@ -63,7 +64,7 @@ func (c *reindexCmd) Run(ctx context.Context, stderr io.Writer) error {
 		return command.Fault(err)
 	}
 	cfg := c.workers()
-	cfg.SigningKey = pipelines.JoinKeys(c.SigningKey)
+	cfg.SigningKey, cfg.PassphraseFile = pipelines.JoinKeys(c.SigningKey), c.SigningKeyPassphraseFile
 	r, err := pipelines.Open(ctx, cfg)
 	if err != nil {
 		return command.Fault(err)

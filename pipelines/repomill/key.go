@@ -22,6 +22,7 @@ type keyCmd struct {
 	Plan    keyPlanCmd    `cmd:"" help:"Say what to do next, from when it is safe, and for which clients."`
 	Add     keyAddCmd     `cmd:"" help:"Make a standby key, which clients are given before it signs."`
 	Promote keyPromoteCmd `cmd:"" help:"Have a standby key sign everything, beside the others."`
+	Extend  keyExtendCmd  `cmd:"" help:"Have a key live longer."`
 	Retire  keyRetireCmd  `cmd:"" help:"Have a key sign nothing any more."`
 }
 

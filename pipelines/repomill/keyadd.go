@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"repomill/pipelines"
@@ -20,17 +19,18 @@ import (
 type keyAddCmd struct {
 	keyFlags
 	awaitFlags
-	SigningKey string `placeholder:"file:///PATH" help:"URL of the file with the keys that sign releases, if it is not in --data. A new key is put behind them."`
-	Name       string `default:"repomill signing key" help:"User ID of the new key: what clients are shown when they are asked to trust it."`
-	Public     string `type:"existingfile" placeholder:"FILE" help:"For a key in a KMS: its public half, armoured, if there is one already since the key was moved there."`
-	URL        string `arg:"" optional:"" name:"url" help:"Key in a KMS: gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N or awskms://KEY-ID-OR-ARN?region=R."`
+	privateFlags
+	Name   string `default:"repomill signing key" help:"User ID of the new key: what clients are shown when they are asked to trust it."`
+	Public string `type:"existingfile" placeholder:"FILE" help:"For a key in a KMS: its public half, armoured, if there is one already since the key was moved there."`
+	URL    string `arg:"" optional:"" name:"url" help:"Key in a KMS: gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N or awskms://KEY-ID-OR-ARN?region=R."`
 }
 
 // Help says what comes before and after.
 func (keyAddCmd) Help() string {
 	return `Without a URL, it makes an RSA key of 4096 bits, which every client reads, in the file of signing keys: put the file where every
 worker reads it, and back it up. Workers notice a changed file by themselves. A key that was made elsewhere
-(gpg --export-secret-keys --armor) is put into the file by hand.
+(gpg --export-secret-keys --armor) is put into the file by hand. With --signing-key-passphrase-file, the first passphrase of it protects
+the new key.
 
 A KMS keeps a private key and signs with it. OpenPGP clients need its public half, with a user ID and a time, which are
 a part of the fingerprint: it is made once, signed by the key itself, and kept in the bucket, where workers find it. A
@@ -55,11 +55,15 @@ func (c *keyAddCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer s.close()
-	path, ok := strings.CutPrefix(cmp.Or(c.SigningKey, "file://"+c.Data+"/signing-key.asc"), "file://")
-	if !ok {
-		return command.Usage("--signing-key %s: name the file as file:///PATH", c.SigningKey)
+	path, err := c.file(c.Data)
+	if err != nil {
+		return err
 	}
-	key, err := addToFile(path, c.Name)
+	passphrases, err := pipelines.ReadPassphrases(c.SigningKeyPassphraseFile)
+	if err != nil {
+		return err
+	}
+	key, err := addToFile(path, c.Name, passphrases)
 	if err != nil {
 		return err
 	}
@@ -103,20 +107,23 @@ func (c *keyAddCmd) addRemote(ctx context.Context, io stdio) error {
 	return nil
 }
 
-// addToFile makes a key, and puts it behind those of a file.
-func addToFile(path, name string) (sign.Key, error) {
+// addToFile makes a key, and puts it behind those of a file: protected by the first of the passphrases, if there are any.
+func addToFile(path, name string, passphrases [][]byte) (sign.Key, error) {
 	old, err := os.ReadFile(path)
 	if err == nil {
-		_, err = sign.Read(old) // or it would be lost among others
+		_, err = sign.ReadLocked(old, passphrases) // or it would be lost among others
 	}
 	if err != nil {
-		return sign.Key{}, fmt.Errorf("signing key: %w", err)
+		return sign.Key{}, fmt.Errorf("signing key %s: %w", path, err)
 	}
 	signer, err := sign.Generate(name, signingKeyBits, time.Now())
 	if err != nil {
 		return sign.Key{}, err
 	}
 	armored, err := signer.Private()
+	if err == nil && len(passphrases) > 0 {
+		armored, err = signer.Lock(passphrases[0])
+	}
 	if err != nil {
 		return sign.Key{}, err
 	}

@@ -65,7 +65,7 @@ func problems(all pipelines.Signers, now time.Time) (found []string) {
 			continue // which is a problem already
 		}
 		if end := public[0].Expires; !end.IsZero() && end.Sub(now) < soon {
-			found = append(found, fmt.Sprintf("key %s (%s) expires on %s: extend its life (gpg --quick-set-expire) and put it into the file of keys again, or replace it: repomill key plan",
+			found = append(found, fmt.Sprintf("key %s (%s) expires on %s: extend its life (repomill key extend), or replace it (repomill key plan)",
 				k.Fingerprint, k.Role, end.Format(time.DateOnly)))
 		}
 	}

@@ -43,10 +43,11 @@ and flags. A target is owner/name, owner/name/os/version or, for RPM, owner/name
 // siteFlags say where everything is that a publish needs.
 type siteFlags struct {
 	catalogFlags
-	Bucket     string   `placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket, if it is not in --data."`
-	SigningKey []string `sep:"none" placeholder:"file:///PATH" help:"URL of the file with the keys that sign releases, if it is not in --data, or of a key in a KMS (gcpkms://, awskms://). May be repeated."`
-	Cache      string   `type:"path" help:"Folder with room for the indexes of a release, on a local disk; default: the system's temporary folder."`
-	PublicURL  string   `name:"public-url" placeholder:"https://NAME" help:"URL under which clients reach the resolver, if it is not the one in the published configuration."`
+	Bucket                   string   `placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket, if it is not in --data."`
+	SigningKey               []string `sep:"none" placeholder:"file:///PATH" help:"URL of the file with the keys that sign releases, if it is not in --data, or of a key in a KMS (gcpkms://, awskms://). May be repeated."`
+	SigningKeyPassphraseFile string   `type:"path" placeholder:"FILE" help:"File with the passphrases of keys that have one, one a line."`
+	Cache                    string   `type:"path" help:"Folder with room for the indexes of a release, on a local disk; default: the system's temporary folder."`
+	PublicURL                string   `name:"public-url" placeholder:"https://NAME" help:"URL under which clients reach the resolver, if it is not the one in the published configuration."`
 }
 
 type reindexRunCmd struct {
@@ -240,10 +241,11 @@ func (f siteFlags) config() (pipelines.Config, error) {
 		}
 	}
 	return pipelines.Config{
-		Catalog:    cmp.Or(f.Catalog, "sqlite://"+f.Data+"/catalog.db"),
-		Bucket:     cmp.Or(f.Bucket, "file://"+f.Data+"/bucket"),
-		CacheDir:   f.Cache,
-		SigningKey: cmp.Or(pipelines.JoinKeys(f.SigningKey), "file://"+f.Data+"/signing-key.asc"),
+		Catalog:        cmp.Or(f.Catalog, "sqlite://"+f.Data+"/catalog.db"),
+		Bucket:         cmp.Or(f.Bucket, "file://"+f.Data+"/bucket"),
+		CacheDir:       f.Cache,
+		SigningKey:     cmp.Or(pipelines.JoinKeys(f.SigningKey), "file://"+f.Data+"/signing-key.asc"),
+		PassphraseFile: f.SigningKeyPassphraseFile,
 	}, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"repomill/pipelines"
@@ -20,8 +19,11 @@ import (
 const signingKeyBits = 4096
 
 // prepareKeys makes the signing key at the first start, and a standby key that clients are given with it; and only then:
-// clients trust the key that signed what they have.
+// clients trust the key that signed what they have. Keys that --signing-key names are made elsewhere.
 func (s *site) prepareKeys(ctx context.Context, cfg pipelines.Config) error {
+	if cfg.SigningKey != s.cmd.ownKey() {
+		return nil
+	}
 	path := s.cmd.path("signing-key.asc")
 	if _, err := os.Stat(path); err == nil {
 		return nil
@@ -77,18 +79,4 @@ func anyRelease(ctx context.Context, catalogURL, bucket string) (bool, error) {
 	}
 	found, err := check.Find(os.DirFS(bucket))
 	return len(found) > 0, err
-}
-
-// writeNew stores a secret in a file that only the owner reads, whole or not at all.
-func writeNew(path string, body []byte) error {
-	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
-	f, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(body)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temp, path)
 }

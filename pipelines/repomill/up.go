@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,19 +29,21 @@ import (
 )
 
 type upCmd struct {
-	Data           string        `default:"./data" help:"Folder of everything: staging, catalog, published bucket, keys."`
-	Listen         string        `default:"127.0.0.1:8080" help:"Address of the resolver, where clients go."`
-	EdgeListen     string        `default:"127.0.0.1:8081" help:"Address of the edge, which serves the signed URLs."`
-	PublicURL      string        `name:"public-url" help:"URL under which clients reach the resolver, if it is not that of --listen."`
-	OpsListen      string        `default:"127.0.0.1:8082" help:"Address of /metrics, /healthz and /readyz; empty for none."`
-	EdgeURL        string        `name:"edge-url" help:"URL under which clients reach the edge, if it is not that of --edge-listen."`
-	Create         string        `default:"auto" enum:"auto,declared" help:"Whether an upload creates the repository, component or architecture that it names (auto), or is rejected (declared)."`
-	Distributions  string        `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
-	MaxPackageSize int64         `default:"${maxPackageSize}" help:"Largest package, in bytes."`
-	Retention      time.Duration `default:"168h" help:"How long superseded indexes, withdrawn packages and finished uploads in staging are kept; at least 24h."`
-	CacheSize      int64         `default:"${cacheSize}" help:"How many bytes of rendered indexes are kept, below --data, for the next package; losing them costs time only."`
-	LogLevel       string        `default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
-	LogFormat      string        `default:"text" enum:"text,json" help:"Form of the log, which goes to the standard error."`
+	Data                     string        `default:"./data" help:"Folder of everything: staging, catalog, published bucket, keys."`
+	SigningKey               []string      `sep:"none" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases, if it is not signing-key.asc in --data, or of a key in a KMS: gcpkms://projects/P/… or awskms://KEY?region=R. May be repeated."`
+	SigningKeyPassphraseFile string        `type:"path" placeholder:"FILE" help:"File with the passphrases of keys that have one, one a line."`
+	Listen                   string        `default:"127.0.0.1:8080" help:"Address of the resolver, where clients go."`
+	EdgeListen               string        `default:"127.0.0.1:8081" help:"Address of the edge, which serves the signed URLs."`
+	PublicURL                string        `name:"public-url" help:"URL under which clients reach the resolver, if it is not that of --listen."`
+	OpsListen                string        `default:"127.0.0.1:8082" help:"Address of /metrics, /healthz and /readyz; empty for none."`
+	EdgeURL                  string        `name:"edge-url" help:"URL under which clients reach the edge, if it is not that of --edge-listen."`
+	Create                   string        `default:"auto" enum:"auto,declared" help:"Whether an upload creates the repository, component or architecture that it names (auto), or is rejected (declared)."`
+	Distributions            string        `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
+	MaxPackageSize           int64         `default:"${maxPackageSize}" help:"Largest package, in bytes."`
+	Retention                time.Duration `default:"168h" help:"How long superseded indexes, withdrawn packages and finished uploads in staging are kept; at least 24h."`
+	CacheSize                int64         `default:"${cacheSize}" help:"How many bytes of rendered indexes are kept, below --data, for the next package; losing them costs time only."`
+	LogLevel                 string        `default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
+	LogFormat                string        `default:"text" enum:"text,json" help:"Form of the log, which goes to the standard error."`
 }
 
 // vars are the values in the help of flags.
@@ -140,13 +143,16 @@ func (s *site) open(ctx context.Context) (err error) {
 	return s.resources.Catalog.Reclaim(ctx) // under the folder's lock: whoever held a lease is gone
 }
 
+// ownKey returns the URL of the file of keys that lies with everything else, and is made at the first start.
+func (c *upCmd) ownKey() string { return "file://" + c.path("signing-key.asc") }
+
 func (c *upCmd) path(name string) string { return filepath.Join(c.Data, name) }
 
 func (s *site) config() pipelines.Config {
 	c := s.cmd
 	return pipelines.Config{
 		Staging: "file://" + c.path("staging"), Bucket: "file://" + c.path("bucket"),
-		Catalog: "sqlite://" + c.path("catalog.db"), SigningKey: "file://" + c.path("signing-key.asc"),
+		Catalog: "sqlite://" + c.path("catalog.db"), SigningKey: cmp.Or(pipelines.JoinKeys(c.SigningKey), c.ownKey()), PassphraseFile: c.SigningKeyPassphraseFile,
 		PublicURL: s.publicURL(), Distributions: c.Distributions, Create: c.Create == "auto", MaxPackageSize: c.MaxPackageSize,
 		Retention: c.Retention, CacheDir: c.path("cache"), CacheSize: c.CacheSize,
 	}

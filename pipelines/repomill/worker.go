@@ -17,24 +17,25 @@ import (
 )
 
 type workerCmd struct {
-	Staging        string        `required:"" placeholder:"gs://BUCKET" help:"URL of the staging bucket."`
-	Events         string        `required:"" placeholder:"pubsub://PROJECT/SUBSCRIPTION" help:"URL of the news of staged objects; dir:// watches a staging folder."`
-	Catalog        string        `required:"" placeholder:"mysql://USER@HOST/DB" help:"URL of the catalog. A password is named by ?password-file=PATH."`
-	Bucket         string        `required:"" placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket."`
-	SigningKey     []string      `required:"" sep:"none" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases, or of a key in a KMS: gcpkms://projects/P/… or awskms://KEY?region=R. Several sign side by side. May be repeated."`
-	PublicURL      string        `name:"public-url" required:"" placeholder:"https://NAME" help:"URL under which clients reach the resolver."`
-	Create         string        `default:"declared" enum:"auto,declared" help:"Whether an upload creates the repository, component or architecture that it names (auto), or is rejected (declared)."`
-	Distributions  string        `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
-	MaxPackageSize int64         `default:"${maxPackageSize}" help:"Largest package, in bytes."`
-	Retention      time.Duration `default:"168h" help:"How long superseded indexes, withdrawn packages and finished uploads in staging are kept; at least 24h."`
-	UploadTimeout  time.Duration `default:"5m" help:"How long one attempt at an upload may take, besides a second for each MiB. After five it is given up as poison."`
-	Cache          string        `type:"path" help:"Folder where rendered indexes are kept for the next package, on a local disk with room for them; default: the system's temporary folder."`
-	CacheSize      int64         `default:"${cacheSize}" help:"How many bytes of them; losing them costs time only."`
-	Once           bool          `help:"End when nothing is left to do, for cron and CI."`
-	Grace          time.Duration `default:"30s" help:"How long work in hand may go on after SIGTERM."`
-	OpsListen      string        `default:"127.0.0.1:9101" help:"Address of /metrics, /healthz and /readyz; empty for none."`
-	LogLevel       string        `default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
-	LogFormat      string        `default:"json" enum:"text,json" help:"Form of the log, which goes to the standard error."`
+	Staging                  string        `required:"" placeholder:"gs://BUCKET" help:"URL of the staging bucket."`
+	Events                   string        `required:"" placeholder:"pubsub://PROJECT/SUBSCRIPTION" help:"URL of the news of staged objects; dir:// watches a staging folder."`
+	Catalog                  string        `required:"" placeholder:"mysql://USER@HOST/DB" help:"URL of the catalog. A password is named by ?password-file=PATH."`
+	Bucket                   string        `required:"" placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket."`
+	SigningKey               []string      `required:"" sep:"none" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases, or of a key in a KMS: gcpkms://projects/P/… or awskms://KEY?region=R. Several sign side by side. May be repeated."`
+	SigningKeyPassphraseFile string        `type:"path" placeholder:"FILE" help:"File with the passphrases of keys that have one, one a line."`
+	PublicURL                string        `name:"public-url" required:"" placeholder:"https://NAME" help:"URL under which clients reach the resolver."`
+	Create                   string        `default:"declared" enum:"auto,declared" help:"Whether an upload creates the repository, component or architecture that it names (auto), or is rejected (declared)."`
+	Distributions            string        `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
+	MaxPackageSize           int64         `default:"${maxPackageSize}" help:"Largest package, in bytes."`
+	Retention                time.Duration `default:"168h" help:"How long superseded indexes, withdrawn packages and finished uploads in staging are kept; at least 24h."`
+	UploadTimeout            time.Duration `default:"5m" help:"How long one attempt at an upload may take, besides a second for each MiB. After five it is given up as poison."`
+	Cache                    string        `type:"path" help:"Folder where rendered indexes are kept for the next package, on a local disk with room for them; default: the system's temporary folder."`
+	CacheSize                int64         `default:"${cacheSize}" help:"How many bytes of them; losing them costs time only."`
+	Once                     bool          `help:"End when nothing is left to do, for cron and CI."`
+	Grace                    time.Duration `default:"30s" help:"How long work in hand may go on after SIGTERM."`
+	OpsListen                string        `default:"127.0.0.1:9101" help:"Address of /metrics, /healthz and /readyz; empty for none."`
+	LogLevel                 string        `default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
+	LogFormat                string        `default:"json" enum:"text,json" help:"Form of the log, which goes to the standard error."`
 }
 
 // minUploadTimeout is the least time that an upload needs on a bad day.
@@ -130,7 +131,7 @@ func addressOf(l net.Listener) string {
 
 func (c *workerCmd) config() pipelines.Config {
 	return pipelines.Config{
-		Staging: c.Staging, Bucket: c.Bucket, Catalog: c.Catalog, SigningKey: pipelines.JoinKeys(c.SigningKey),
+		Staging: c.Staging, Bucket: c.Bucket, Catalog: c.Catalog, SigningKey: pipelines.JoinKeys(c.SigningKey), PassphraseFile: c.SigningKeyPassphraseFile,
 		PublicURL: strings.TrimRight(c.PublicURL, "/"), Distributions: c.Distributions, Create: c.Create == "auto", MaxPackageSize: c.MaxPackageSize,
 		Retention: c.Retention, UploadLimit: c.UploadTimeout, CacheDir: c.Cache, CacheSize: c.CacheSize,
 	}
