@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"repomill/publish/render"
+	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 )
 
@@ -29,6 +30,10 @@ type Config struct {
 	Log       *slog.Logger
 	CacheDir  string // where rendered indexes are kept for the next revision; empty for the system's temporary folder
 	CacheSize int64  // how many bytes of them; 0 for [DefaultCache]
+
+	// LeaveOut, if set, is called when a key made no signature. If it has the publisher sign without it ([Publisher.SetKeys]), it
+	// returns true, and the publish begins again.
+	LeaveOut func(context.Context, *sign.Failure) bool
 }
 
 // A Publisher publishes releases and settings. Its methods may be called concurrently, for one release
@@ -41,6 +46,7 @@ type Publisher struct {
 	publicURL string
 	now       func() time.Time
 	log       *slog.Logger
+	leaveOut  func(context.Context, *sign.Failure) bool
 	name      string // of this publisher alone
 
 	renderings render.Cache
@@ -51,7 +57,7 @@ type Publisher struct {
 func New(c Config) (*Publisher, error) {
 	p := &Publisher{
 		bucket: c.Bucket, catalog: c.Catalog,
-		rows: c.Rows, publicURL: c.PublicURL, now: c.Now, log: c.Log, name: "publisher-" + rand.Text(),
+		rows: c.Rows, publicURL: c.PublicURL, now: c.Now, log: c.Log, leaveOut: c.LeaveOut, name: "publisher-" + rand.Text(),
 		renderings: render.Cache{Dir: c.CacheDir, Limit: c.CacheSize},
 	}
 	p.SetKeys(Keys{})
@@ -129,6 +135,8 @@ var (
 	errRepaired = errors.New("a torn pair was repaired")
 	// errRecovered says that the catalog took over what others had published.
 	errRecovered = errors.New("lost history was recovered")
+	// errLeftOut says that a key made no signature, and the others are to sign without it.
+	errLeftOut = errors.New("a key is left out")
 	// errNoKey says that a publisher can only prepare.
 	errNoKey = errors.New("no signing key is here: workers prepare releases, and the process that submitted the job publishes them")
 	// errHeld says that another publisher has the release for himself.
@@ -161,6 +169,7 @@ func (p *Publisher) settleRelease(ctx context.Context, r catalog.Release, m mode
 		if res = next; err == nil {
 			return res, nil
 		}
+		err = p.without(ctx, err)
 		pause, ok := past.count(err)
 		if !ok || m.once && errors.Is(err, ErrConflict) {
 			return outcome{Result: Result{Again: res.Again}}, fmt.Errorf("publish %s: %w", r, err)
@@ -190,7 +199,16 @@ func (t *tries) count(err error) (pause time.Duration, ok bool) {
 
 // again reports whether to begin again after an error. Anything else is the caller's to try again.
 func again(err error) bool {
-	return errors.Is(err, ErrConflict) || errors.Is(err, errUnknown) || errors.Is(err, errRepaired) || errors.Is(err, errRecovered)
+	return errors.Is(err, ErrConflict) || errors.Is(err, errUnknown) || errors.Is(err, errRepaired) || errors.Is(err, errRecovered) || errors.Is(err, errLeftOut)
+}
+
+// without has a key that made no signature left out, if another one is enough. Then the error is [errLeftOut].
+func (p *Publisher) without(ctx context.Context, err error) error {
+	var failed *sign.Failure
+	if p.leaveOut == nil || ctx.Err() != nil || !errors.As(err, &failed) || !p.leaveOut(ctx, failed) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errLeftOut, err)
 }
 
 // backoff returns the time before attempt n+1, at random, so that publishers who met do not meet again.

@@ -54,6 +54,7 @@ func (p *Publisher) Reindex(ctx context.Context, r catalog.Release, how Reindexi
 	for n := 1; ; n++ {
 		res, err = p.reindex(ctx, r, how)
 		repaired += res.Repaired
+		err = p.without(ctx, err)
 		if err == nil || !again(err) || how.DryRun || n == maxAttempts {
 			break
 		}

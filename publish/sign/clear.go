@@ -98,7 +98,7 @@ func (s *Signer) signatures(t packet.SignatureType, content []byte, now time.Tim
 		}
 		sig, err := k.signOne(t, content, now)
 		if err != nil {
-			return nil, nil, fmt.Errorf("key %s: %w", k.certificate, err)
+			return nil, nil, &Failure{k.certificate, err}
 		}
 		all = append(all, sig)
 		if h := strings.ReplaceAll(k.hash().String(), "-", ""); !slices.Contains(hashes, h) {
@@ -110,6 +110,17 @@ func (s *Signer) signatures(t packet.SignatureType, content []byte, now time.Tim
 	}
 	return all, hashes, nil
 }
+
+// A Failure says which key made no signature, although it is valid: a KMS is out of reach, refuses, or signed wrongly.
+type Failure struct {
+	Fingerprint string // of the certificate
+	Err         error
+}
+
+func (f *Failure) Error() string { return "key " + f.Fingerprint + ": " + f.Err.Error() }
+
+// Unwrap returns the cause.
+func (f *Failure) Unwrap() error { return f.Err }
 
 // newSignature returns an unsigned signature packet by key k at time t.
 func newSignature(st packet.SignatureType, k *packet.PrivateKey, t time.Time) *packet.Signature {
