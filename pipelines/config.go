@@ -156,7 +156,7 @@ func (r *Resources) open(ctx context.Context) (err error) {
 	}
 	r.Publisher, err = publish.New(publish.Config{
 		Bucket: r.Bucket, Catalog: r.Catalog, Signer: signer, Rows: rowReader{}, PublicURL: cfg.PublicURL, Now: time.Now, Log: r.Log,
-		CacheDir: cfg.CacheDir, CacheSize: cfg.CacheSize,
+		CacheDir: cfg.CacheDir, CacheSize: cfg.CacheSize, LeaveOut: r.leaveOut,
 	})
 	if err != nil {
 		return err

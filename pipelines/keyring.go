@@ -29,7 +29,10 @@ type keyring struct {
 	set     keys.Set                // as it was read last
 	signing []string                // fingerprints of those that should sign now
 	used    *sign.Signer            // of which the publisher has what it needs
+	usable  []string                // fingerprints of those of its keys that did not fail
 	current *publish.Keys
+	failing map[string]failing // by fingerprint
+	worker  string             // as which this process announces itself; empty: it does not
 }
 
 // read reads the files of private keys, if they have changed since, and opens the keys in a KMS, whose public halves are
@@ -99,14 +102,14 @@ func (k *keyring) close() {
 	}
 }
 
-// held returns the fingerprints of the private keys that are here.
+// held returns the fingerprints of the private keys that are here, and do not fail.
 func (k *keyring) held() []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.signer == nil {
 		return nil
 	}
-	return k.signer.Fingerprints()
+	return slices.DeleteFunc(k.signer.Fingerprints(), func(f string) bool { return k.failing[f].err != nil })
 }
 
 // Signer returns the private keys that are here, or nil.
@@ -168,20 +171,20 @@ func (r *Resources) useKeys(ctx context.Context, set keys.Set) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range r.keys.held() {
-		known.held[f] = true
-	}
+	held := r.keys.held()
+	known.without(nil, held)
+	known.fails = r.keys.left()
 	signing, why, err := effective(set, known, time.Now())
 	if err != nil {
 		return err
 	}
 	r.keys.mu.Lock()
 	defer r.keys.mu.Unlock()
-	if r.keys.current != nil && slices.Equal(signing, r.keys.signing) && set.Revision == r.keys.set.Revision && r.keys.used == r.keys.signer {
+	if r.keys.current != nil && slices.Equal(signing, r.keys.signing) && set.Revision == r.keys.set.Revision && r.keys.used == r.keys.signer && slices.Equal(r.keys.usable, held) {
 		return nil
 	}
 	var signer publish.Signer
-	if only := r.keys.signer.With(set.Publics()...).Only(signing); only != nil {
+	if only := r.keys.signer.With(set.Publics()...).Only(both(signing, held)); only != nil {
 		signer = only
 	}
 	current, err := publish.NewKeys(set, signing, signer)
@@ -194,7 +197,7 @@ func (r *Resources) useKeys(ctx context.Context, set keys.Set) error {
 	if r.keys.current != nil {
 		r.Log.Info("keys changed: what is published is signed again", "signing", strings.Join(signing, " "))
 	}
-	r.keys.set, r.keys.signing, r.keys.used, r.keys.current = set, signing, r.keys.signer, &current
+	r.keys.set, r.keys.signing, r.keys.used, r.keys.usable, r.keys.current = set, signing, r.keys.signer, held, &current
 	r.Publisher.SetKeys(current)
 	return nil
 }

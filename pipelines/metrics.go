@@ -18,6 +18,8 @@ type metrics struct {
 	publishes *prometheus.HistogramVec
 	conflicts prometheus.Counter
 	faults    prometheus.Counter
+
+	keyFailures *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -36,6 +38,9 @@ func newMetrics() *metrics {
 		conflicts: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "repomill_swap_conflicts_total", Help: "Publishes that began again because another writer was faster or a result was unknown.",
 		}),
+		keyFailures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "repomill_signing_key_failures_total", Help: "Signatures that a valid key did not make: its KMS was out of reach, refused, or signed wrongly.",
+		}, []string{"fingerprint"}),
 		faults: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "repomill_upload_faults_total", Help: "Attempts at an upload that ended in a fault and are repeated.",
 		}),
@@ -54,7 +59,7 @@ func (m *metrics) told(v catalog.Verdict) {
 // dispatcher, which may be nil, and of the Go runtime.
 func (r *Resources) Registry(d *Dispatcher) *prometheus.Registry {
 	reg, m := prometheus.NewRegistry(), r.metrics
-	reg.MustRegister(m.uploads, m.visible, m.publishes, m.conflicts, m.faults, &state{r: r, d: d},
+	reg.MustRegister(m.uploads, m.visible, m.publishes, m.conflicts, m.faults, m.keyFailures, &state{r: r, d: d},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if staging, ok := r.Staging.(interface{ Skipped() int }); ok {
 		reg.MustRegister(gaugeOf("repomill_staging_skipped",

@@ -3,7 +3,7 @@ package pipelines
 import (
 	"context"
 	"slices"
-	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,6 +23,9 @@ const (
 func (d *Dispatcher) catchUpKeys(ctx, work context.Context) {
 	tick := time.NewTicker(resignPeriod)
 	defer tick.Stop()
+	var retrying sync.WaitGroup // a KMS may take long to say no
+	defer retrying.Wait()
+	retrying.Go(func() { d.retryKeys(ctx) })
 	var looked time.Time
 	for ctx.Err() == nil {
 		if time.Since(looked) >= keysPeriod {
@@ -33,13 +36,27 @@ func (d *Dispatcher) catchUpKeys(ctx, work context.Context) {
 			}
 			// Noted before clients are given a new key: who waited for that may promote it.
 			if !slices.Equal(held, d.Resources.keys.held()) {
-				d.Resources.see(ctx, d.owner, false, seenLimit)
+				d.Resources.announceNow(ctx)
 			}
 		}
 		d.resign(ctx, work)
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
+		}
+	}
+}
+
+// retryKeys has keys that failed try again.
+func (d *Dispatcher) retryKeys(ctx context.Context) {
+	tick := time.NewTicker(keysPeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			d.Resources.RetryKeys(ctx, now)
 		}
 	}
 }
@@ -82,11 +99,5 @@ func (d *Dispatcher) resign(ctx, work context.Context) {
 func (r *Resources) lacksKeys() bool {
 	r.keys.mu.Lock()
 	defer r.keys.mu.Unlock()
-	have := strings.Join(r.keys.signer.Fingerprints(), " ")
-	for _, f := range r.keys.signing {
-		if !strings.Contains(have, f) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.keys.signing, func(f string) bool { return !slices.Contains(r.keys.usable, f) })
 }

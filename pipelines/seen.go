@@ -21,6 +21,7 @@ const (
 // That a sign of life gets lost does no harm.
 func (r *Resources) announce(ctx context.Context, name string) (end func()) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx)) // work goes on for a while after ctx ends
+	r.keys.announceAs(name)
 	var announcing sync.WaitGroup
 	announcing.Go(func() {
 		tick := time.NewTicker(seenPeriod)
@@ -36,17 +37,37 @@ func (r *Resources) announce(ctx context.Context, name string) (end func()) {
 	return func() {
 		stop()
 		announcing.Wait()
+		r.keys.announceAs("")
 		r.see(context.WithoutCancel(ctx), name, true, endLimit)
 	}
 }
 
-// see notes a sign of life, and which private keys are here.
+// announceNow notes at once which keys this worker has, if it announces itself at all: they are others than before.
+func (r *Resources) announceNow(ctx context.Context) {
+	if name := r.keys.announcedAs(); name != "" {
+		r.see(ctx, name, false, seenLimit)
+	}
+}
+
+// see notes a sign of life of this worker.
 func (r *Resources) see(ctx context.Context, name string, ended bool, limit time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if err := r.Catalog.SeeWorker(ctx, catalogdb.Worker{Name: name, Keys: r.keys.held()}, ended, r.Now(ctx)); err != nil && ctx.Err() == nil {
 		r.Log.Debug("sign of life not noted; the next one is soon", "error", err)
 	}
+}
+
+func (k *keyring) announceAs(name string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.worker = name
+}
+
+func (k *keyring) announcedAs() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.worker
 }
 
 // WorkerRuns reports whether a worker runs, as far as its signs of life tell, and when the last one was seen:

@@ -28,8 +28,9 @@ type Signers struct {
 
 // known is what the catalog knows of keys.
 type known struct {
-	held  map[string]bool // fingerprints of the private keys that workers have
-	given []string        // as catalogdb.DB.GivenKeys has it
+	held  map[string]bool  // fingerprints of the private keys that workers have
+	fails map[string]error // fingerprints of those that fail here
+	given []string         // as catalogdb.DB.GivenKeys has it
 }
 
 func readKnown(ctx context.Context, db *catalogdb.DB, now time.Time) (k known, err error) {
@@ -37,6 +38,27 @@ func readKnown(ctx context.Context, db *catalogdb.DB, now time.Time) (k known, e
 		k.given, err = db.GivenKeys(ctx)
 	}
 	return k, err
+}
+
+// without takes keys out that no worker is known to have but this one, in which they fail, and adds those that are here.
+func (k *known) without(failing map[string]error, here []string) {
+	for f := range failing {
+		delete(k.held, f)
+	}
+	k.fails = failing
+	for _, f := range here {
+		k.held[f] = true
+	}
+}
+
+// both returns what is in two lists, in the order of the first.
+func both(list, other []string) (in []string) {
+	for _, one := range list {
+		if slices.Contains(other, one) {
+			in = append(in, one)
+		}
+	}
+	return in
 }
 
 // givenToAll reports whether the clients of everything published were given a key.
@@ -112,6 +134,9 @@ func effective(set keys.Set, known known, now time.Time) (signing []string, why 
 
 // usable says why a key cannot sign, or nothing.
 func usable(k keys.Key, known known, now time.Time) error {
+	if err := known.fails[k.Fingerprint]; err != nil && !known.held[k.Fingerprint] {
+		return fmt.Errorf("it fails: %w", err)
+	}
 	if !known.held[k.Fingerprint] {
 		return errors.New("no worker has its private part")
 	}

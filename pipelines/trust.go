@@ -96,11 +96,23 @@ func (r *Resources) probe() error {
 	if len(r.keys.opened) == 0 {
 		return nil
 	}
-	_, err := r.keys.signer.Detach([]byte("repomill\n"), time.Now())
-	switch {
-	case err == nil:
+	var failed []error
+	now, fine := time.Now(), false
+	for _, f := range r.keys.signer.Fingerprints() {
+		_, err := r.keys.signer.Only([]string{f}).Detach(probeText, now)
+		var failure *sign.Failure
+		if errors.As(err, &failure) {
+			failed = append(failed, failure)
+			r.keys.fail(failure, now)
+			r.Log.Error("ALARM: a signing key fails, and is left out while another one can sign", "key", f, "error", failure.Err)
+		}
+		fine = fine || err == nil
+	}
+	if fine {
 		return nil
-	case kms.Unavailable(err):
+	}
+	err := errors.Join(failed...)
+	if kms.Unavailable(err) {
 		return fmt.Errorf("--signing-key: %w", err)
 	}
 	return &BadKey{fmt.Errorf("--signing-key: %w", err)}
