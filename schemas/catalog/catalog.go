@@ -175,6 +175,7 @@ type Settings struct {
 	RequireSigned []Format               `json:"require_signed,omitempty"` // whose packages need a signature by a package key; sorted
 	PackageKeys   []PackageKey           `json:"package_keys,omitempty"`   // of the vendor's own package signatures; sorted by ID
 	Tokens        []Token                `json:"tokens,omitempty"`         // that open a private repository; sorted by name
+	Keyring       *KeyringPackage        `json:"keyring_package,omitempty"`
 }
 
 // A PackageKey is an OpenPGP public key with which the packages themselves are signed.

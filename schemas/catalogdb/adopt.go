@@ -61,6 +61,7 @@ func adoptSettings(ctx context.Context, tx *transaction, from catalog.Settings, 
 	if has.Visibility == catalog.Private && has.Revision.Number > row.published {
 		from.Visibility = catalog.Private
 	}
+	from.Keyring = newerKeyring(from.Keyring, has.Keyring)
 	if from.Tokens, err = row.withoutRevoked(ctx, tx, from.Tokens); err != nil {
 		return err
 	}

@@ -103,6 +103,8 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"an architecture goes, or gets a package", retireRace},
 		{"settings say how payloads are verified", verifyPayload},
 		{"settings say which packages need a signature", requireSigned},
+		{"settings say whether there is a keyring package", keyringPackage},
+		{"rows are found by name", packagesOfName},
 
 		{"a repository is created once", createRepository},
 		{"what cannot be a repository is not created", createRefuses},

@@ -1,0 +1,20 @@
+package catalog
+
+import "time"
+
+// A KeyringPackage is what is known of the packages with a repository's keys, which repomill makes itself: hosts that
+// have one get the next keys with their upgrades.
+type KeyringPackage struct {
+	On      bool          `json:"on"`                // it is made; otherwise the record of what was made before
+	Version string        `json:"version,omitempty"` // of what was made last: day and serial; empty for nothing yet
+	Made    time.Time     `json:"made,omitzero"`     // when the version was drawn, whole seconds, UTC
+	Repo    bool          `json:"repo,omitempty"`    // a version had the .repo file in it
+	Files   []KeyringFile `json:"files,omitempty"`   // of the version; nothing else is taken under the names of the packages
+}
+
+// A KeyringFile is one of the packages that a version consists of.
+type KeyringFile struct {
+	For     string `json:"for"`     // "deb" for all DEB distributions, or the RPM distribution, such as "el/9"
+	Content string `json:"content"` // SHA-256 of what is in it, whatever its version
+	SHA256  string `json:"sha256"`  // of the file
+}

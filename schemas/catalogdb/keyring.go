@@ -1,0 +1,66 @@
+package catalogdb
+
+import (
+	"context"
+	"fmt"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// keyringColumn is a list of one keyring package, or of none.
+func keyringColumn(s catalog.Settings) jsonList[catalog.KeyringPackage] {
+	var list []catalog.KeyringPackage
+	if s.Keyring != nil {
+		list = append(list, *s.Keyring)
+	}
+	return jsonList[catalog.KeyringPackage]{&list}
+}
+
+// maxKeyringFiles bounds the record of a keyring package to what its column holds.
+const maxKeyringFiles = 80
+
+func checkKeyring(k *catalog.KeyringPackage) error {
+	switch {
+	case k == nil:
+		return nil
+	case k.Version != "" && !layout.ValidKeyringVersion(k.Version):
+		return fmt.Errorf("version %.40q of a keyring package: use a day and a serial, such as 20261129.1", k.Version)
+	case len(k.Files) > maxKeyringFiles:
+		return fmt.Errorf("the keyring package has %d files; %d RPM distributions of a repository can have one at most", len(k.Files), maxKeyringFiles-1)
+	}
+	return nil
+}
+
+// newerKeyring returns what the bucket says of a keyring package or, if something newer was made here, the record of
+// that, so that no version is drawn twice.
+func newerKeyring(bucket, here *catalog.KeyringPackage) *catalog.KeyringPackage {
+	if bucket == nil || here == nil || layout.CompareKeyringVersions(here.Version, bucket.Version) <= 0 {
+		return bucket
+	}
+	newer := *here
+	newer.On = bucket.On
+	return &newer
+}
+
+// KeyringRepositories returns the repositories whose keyring packages are made, in order.
+func (d *DB) KeyringRepositories(ctx context.Context) ([]catalog.Repository, error) {
+	all, err := list(ctx, d, func(scan func(...any) error) (r catalog.Repository, err error) {
+		return r, scan(&r.Owner, &r.Name)
+	}, `SELECT owner, name FROM repositories WHERE keyring_package LIKE '[{"on":true%' ORDER BY owner, name`)
+	if err != nil {
+		return nil, fmt.Errorf("list repositories with a keyring package: %w", err)
+	}
+	return all, nil
+}
+
+// OfName returns the rows of one name and format that a repository has, in whatever state, without fragments.
+func (d *DB) OfName(ctx context.Context, r catalog.Repository, f catalog.Format, name string) ([]catalog.Package, error) {
+	all, err := list(ctx, d, func(scan func(...any) error) (k catalog.Package, err error) {
+		return k, scanPackage(&k, scan)
+	}, `SELECT `+packageColumns+` FROM `+packageTables+` WHERE p.owner = ? AND p.name = ? AND d.format = ? AND k.name = ?`+inOrder, r.Owner, r.Name, f, name)
+	if err != nil {
+		return nil, fmt.Errorf("list the packages %s of %s: %w", name, r, err)
+	}
+	return all, nil
+}

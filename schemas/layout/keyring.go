@@ -1,0 +1,91 @@
+package layout
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"repomill/schemas/catalog"
+)
+
+// keyringBase returns "owner-name" as the name of a package may have it. Of what names of repositories may have, DEB
+// packages have no "_", and names of repositories have no "+": so it is unique among those with the same hyphens.
+func keyringBase(r catalog.Repository) string {
+	return strings.ReplaceAll(r.Owner+"-"+r.Name, "_", "+")
+}
+
+// KeyringName returns the name of the package with a repository's keys: "acme-tools-archive-keyring" for DEB,
+// "acme-tools-release" for RPM. A "_" in the name of the repository becomes a "+", which no such name has.
+func KeyringName(r catalog.Repository, f catalog.Format) string {
+	if f == catalog.DEB {
+		return keyringBase(r) + "-archive-keyring"
+	}
+	return keyringBase(r) + "-release"
+}
+
+// KeyringPath returns where hosts have the keys of a repository, in the bytes that [GPGKeyKey] has, once they have its
+// keyring package.
+func KeyringPath(r catalog.Repository, f catalog.Format) string {
+	if f == catalog.DEB {
+		return "/usr/share/keyrings/" + KeyringName(r, f) + ".asc"
+	}
+	return "/etc/pki/rpm-gpg/RPM-GPG-KEY-" + keyringBase(r)
+}
+
+// SourceName returns how a host's files that are about a repository are called, without an extension.
+func SourceName(r catalog.Repository) string { return r.Owner + "_" + r.Name }
+
+// RepoPath returns where a client of RPM has the .repo file of a repository.
+func RepoPath(r catalog.Repository, c Client) string {
+	if c == Zypper {
+		return "/etc/zypp/repos.d/" + SourceName(r) + ".repo"
+	}
+	return "/etc/yum.repos.d/" + SourceName(r) + ".repo"
+}
+
+// keyringVersion is the version of a keyring package: a day, and the count of versions on it.
+type keyringVersion struct{ day, serial int }
+
+const keyringDay = "20060102"
+
+func parseKeyringVersion(s string) (keyringVersion, bool) {
+	day, serial, _ := strings.Cut(s, ".")
+	d, err := strconv.Atoi(day)
+	n, err2 := strconv.Atoi(serial)
+	v := keyringVersion{d, n}
+	if err != nil || err2 != nil || len(day) != len(keyringDay) || n <= 0 || v.String() != s {
+		return keyringVersion{}, false
+	}
+	return v, true
+}
+
+func (v keyringVersion) String() string { return fmt.Sprintf("%d.%d", v.day, v.serial) }
+
+// ValidKeyringVersion reports whether a version is one that [NextKeyringVersion] returns.
+func ValidKeyringVersion(s string) bool {
+	_, ok := parseKeyringVersion(s)
+	return ok
+}
+
+// CompareKeyringVersions returns -1 if a is older than b, 0 if they are the same and 1 if it is newer, as dpkg and rpm see
+// it. What is no version of a keyring package is older than each that is one.
+func CompareKeyringVersions(a, b string) int {
+	v, _ := parseKeyringVersion(a)
+	w, _ := parseKeyringVersion(b)
+	return cmp.Or(cmp.Compare(v.day, w.day), cmp.Compare(v.serial, w.serial))
+}
+
+// NextKeyringVersion returns a version, such as "20261129.1", that is newer than all of some others, whatever the clock
+// says.
+func NextKeyringVersion(now time.Time, than ...string) string {
+	next := keyringVersion{serial: 1}
+	next.day, _ = strconv.Atoi(now.UTC().Format(keyringDay)) //nolint:errcheck // digits
+	for _, s := range than {
+		if v, ok := parseKeyringVersion(s); ok && CompareKeyringVersions(s, next.String()) >= 0 {
+			next = keyringVersion{v.day, v.serial + 1}
+		}
+	}
+	return next.String()
+}
