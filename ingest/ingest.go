@@ -155,13 +155,20 @@ func (g *Ingester) readFrom(ctx context.Context, u catalog.Upload, at layout.Sta
 	if err != nil {
 		return k, "", err
 	}
-	if err := requireSigned(pkg, adm.signers, distro, g.Now()); err != nil {
+	own, err := g.reserved(ctx, k)
+	if err == nil && own == nil { // clients take ours for signed: the .repo file names the key
+		err = requireSigned(pkg, adm.signers, distro, g.Now())
+	}
+	if err != nil {
 		return k, "", err
 	}
 	checked, done := check(pkg, adm.verify)
 	defer done()
-	k, err = g.transfer(ctx, u, k, pkg, adm.missing)
-	return k, checked, err
+	stored, err := g.transfer(ctx, u, k, pkg, adm.missing)
+	if own != nil {
+		err = explainReserved(k, err)
+	}
+	return stored, checked, err
 }
 
 // checkFormat tells a package of the other format from a broken one.

@@ -90,6 +90,9 @@ func (g *Ingester) compare(ctx context.Context, u catalog.Upload, k, holder cata
 // claim is what happens between the last byte and the visible object: the identity is taken, with all
 // that the indexes will say.
 func (g *Ingester) claim(ctx context.Context, u catalog.Upload, k catalog.Package, f catalog.File, pkg source) (catalog.Package, error) {
+	if err := g.checkReserved(ctx, k, f); err != nil {
+		return k, err
+	}
 	k.File, k.Uploaded = f, g.Now().UTC().Truncate(timeUnit)
 	if err := guard(func() error { return pkg.Describe(&k) }); err != nil {
 		return k, err
