@@ -52,8 +52,9 @@ type Dispatcher struct {
 	again     *lane // uploads that were taken up before and not finished, each alone
 	suspect   *lane // uploads whose last attempt did not end in good order, one at a time
 	inFlight  inFlight
-	left      leftReleases    // whose rows are ahead of what clients see
-	unsigned  leftReleases    // that should be signed by other keys
+	left      leftReleases // whose rows are ahead of what clients see
+	unsigned  leftReleases // that should be signed by other keys
+	keyrings  keyrings
 	ending    <-chan struct{} // closed when no more work is begun
 	news      sync.WaitGroup  // about to tell uploaders that their uploads are not finished
 	releases  *schedule

@@ -39,6 +39,7 @@ func (d *Dispatcher) catchUpKeys(ctx, work context.Context) {
 				d.Resources.announceNow(ctx)
 			}
 		}
+		d.makeKeyrings(ctx)
 		d.resign(ctx, work)
 		select {
 		case <-ctx.Done():

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"time"
@@ -165,6 +166,9 @@ func givenOf(out []keys.Key) string {
 	}
 	return strings.Join(all, "+")
 }
+
+// Public returns the keys that clients are given, armoured, as the gpgkey of each repository has them.
+func (k Keys) Public() []byte { return bytes.Clone(k.public) }
 
 // hintFiles returns the files that a release's repomd.xml names.
 func (k Keys) hintFiles(r catalog.Release) (files []pairFile) {

@@ -60,7 +60,9 @@ func checkPublic(k catalog.PackageKey) error {
 	return fmt.Errorf("package key %s is not one armoured public key; register it again", k.ID)
 }
 
-// sources renders the deb822 configuration of apt (sources.list(5)), with the key in it.
+// sources renders the deb822 configuration of apt (sources.list(5)), with the key in it. Where there is a keyring package, it
+// names the file that this owns instead: apt never brings a key up to date that is in a .sources file. A host has to have
+// one of the two, since apt reads nothing at all when two entries for one URL name different keys.
 //
 // It names no architectures. A host with a foreign one that the release lacks (i386) prints "Skipping acquire" at each
 // update, but with "Architectures: amd64 arm64" every host fetches both. Only the host knows its own: the lines that
@@ -73,8 +75,19 @@ func (p *Publisher) sources(s catalog.Settings, d catalog.Distribution) []byte {
 	ds, _ := s.Find(d)
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# %s for %s\n", r.Repository, d)
-	fmt.Fprintf(&b, "Types: deb\nURIs: %s/%s/\nSuites: %s\nComponents: %s\nSigned-By:\n",
+	keyring := s.Keyring != nil && s.Keyring.On
+	path := layout.KeyringPath(s.Repository, catalog.DEB)
+	if keyring {
+		fmt.Fprintf(&b, "# the key file is kept up to date by the package %s; before it is installed:\n# curl -fsSLo %s %s/%s\n",
+			layout.KeyringName(s.Repository, catalog.DEB), path, p.publicURL, layout.GPGKeyKey(s.Repository))
+	}
+	fmt.Fprintf(&b, "Types: deb\nURIs: %s/%s/\nSuites: %s\nComponents: %s\nSigned-By:",
 		p.publicURL, layout.OSDir(r), d.Version, strings.Join(ds.Components, " "))
+	if keyring {
+		fmt.Fprintf(&b, " %s\n", path)
+		return b.Bytes()
+	}
+	b.WriteString("\n")
 	for line := range strings.Lines(string(p.keys.Load().public)) {
 		if line = strings.TrimRight(line, "\n"); line == "" {
 			line = "."
@@ -106,6 +119,9 @@ func (p *Publisher) keyURLs(s catalog.Settings) []string {
 	}
 	return urls
 }
+
+// RepoFile returns the .repo file of an RPM distribution, as it is published.
+func (p *Publisher) RepoFile(s catalog.Settings, d catalog.Distribution) []byte { return p.repo(s, d) }
 
 // repo renders the configuration of dnf, yum and zypper. Metadata and packages may have different keys. A repository
 // has no modules: without module_hotfixes dnf refuses each package that was built from one (MODULARITYLABEL), and hides

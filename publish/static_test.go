@@ -131,6 +131,38 @@ func TestRepoWithPackageKeys(t *testing.T) {
 	})
 }
 
+// Where there is a keyring package, apt reads the key that this keeps up to date, and no copy of it.
+func TestSourcesNameTheKeyringPackage(t *testing.T) {
+	simulate(t, func(t *testing.T, w *world) {
+		w.publish(jammy)
+		key := layout.SourcesKey(tools, jammy.Distribution)
+		before := string(w.bucket.Bytes(key))
+		w.change(func(s *catalog.Settings) { s.Keyring = &catalog.KeyringPackage{On: true} })
+		if err := w.publisher().Settings(t.Context(), tools); err != nil {
+			t.Fatal(err)
+		}
+		want := `# acme/tools for ubuntu/jammy
+# the key file is kept up to date by the package acme-tools-archive-keyring; before it is installed:
+# curl -fsSLo /usr/share/keyrings/acme-tools-archive-keyring.asc https://packages.example.org/acme/tools/gpgkey
+Types: deb
+URIs: https://packages.example.org/acme/tools/ubuntu/
+Suites: jammy
+Components: main
+Signed-By: /usr/share/keyrings/acme-tools-archive-keyring.asc
+`
+		if diff := cmp.Diff(want, string(w.bucket.Bytes(key))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", key, diff)
+		}
+		w.change(func(s *catalog.Settings) { s.Keyring = &catalog.KeyringPackage{Version: "20261129.1"} })
+		if err := w.publisher().Settings(t.Context(), tools); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(before, string(w.bucket.Bytes(key))); diff != "" {
+			t.Errorf("%s, once it is off again (-want +got):\n%s", key, diff)
+		}
+	})
+}
+
 // Clients of a private repository find its keys outside of it, where they need no token.
 func TestPrivateRepoNamesSharedKeys(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {

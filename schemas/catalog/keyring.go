@@ -8,6 +8,7 @@ type KeyringPackage struct {
 	On      bool          `json:"on"`                // it is made; otherwise the record of what was made before
 	Version string        `json:"version,omitempty"` // of what was made last: day and serial; empty for nothing yet
 	Made    time.Time     `json:"made,omitzero"`     // when the version was drawn, whole seconds, UTC
+	Keys    int64         `json:"keys,omitempty"`    // revision of the list of keys that it was made of
 	Repo    bool          `json:"repo,omitempty"`    // a version had the .repo file in it
 	Files   []KeyringFile `json:"files,omitempty"`   // of the version; nothing else is taken under the names of the packages
 }

@@ -48,6 +48,7 @@ const (
 // A VerdictRelease is a release in which the package is, or will be, visible.
 type VerdictRelease struct {
 	Release  string `json:"release"`
-	Revision int64  `json:"revision"` // the first revision that has the package
-	Pointer  string `json:"pointer"`  // public URL of its InRelease or repomd.xml
+	Revision int64  `json:"revision"`          // the first revision that has the package
+	Pointer  string `json:"pointer"`           // public URL of its InRelease or repomd.xml
+	Keyring  bool   `json:"keyring,omitempty"` // the repository has a keyring package, which clients are set up for
 }

@@ -17,6 +17,9 @@ func keyringColumn(s catalog.Settings) jsonList[catalog.KeyringPackage] {
 	return jsonList[catalog.KeyringPackage]{&list}
 }
 
+// keyringOn is the condition of repositories whose keyring package is made.
+const keyringOn = `keyring_package LIKE '[{"on":true%'`
+
 // maxKeyringFiles bounds the record of a keyring package to what its column holds.
 const maxKeyringFiles = 80
 
@@ -43,15 +46,19 @@ func newerKeyring(bucket, here *catalog.KeyringPackage) *catalog.KeyringPackage 
 	return &newer
 }
 
-// KeyringRepositories returns the repositories whose keyring packages are made, in order.
-func (d *DB) KeyringRepositories(ctx context.Context) ([]catalog.Repository, error) {
-	all, err := list(ctx, d, func(scan func(...any) error) (r catalog.Repository, err error) {
-		return r, scan(&r.Owner, &r.Name)
-	}, `SELECT owner, name FROM repositories WHERE keyring_package LIKE '[{"on":true%' ORDER BY owner, name`)
+// KeyringRepositories returns the repositories whose keyring packages are made, and the revisions of their settings.
+func (d *DB) KeyringRepositories(ctx context.Context) (map[catalog.Repository]catalog.Revision, error) {
+	all, err := list(ctx, d, func(scan func(...any) error) (s catalog.Settings, err error) {
+		return s, scan(&s.Repository.Owner, &s.Repository.Name, &s.Revision.Number, &s.Revision.Nonce)
+	}, `SELECT owner, name, settings_revision, settings_nonce FROM repositories WHERE `+keyringOn)
 	if err != nil {
 		return nil, fmt.Errorf("list repositories with a keyring package: %w", err)
 	}
-	return all, nil
+	revisions := map[catalog.Repository]catalog.Revision{}
+	for _, s := range all {
+		revisions[s.Repository] = s.Revision
+	}
+	return revisions, nil
 }
 
 // OfName returns the rows of one name and format that a repository has, in whatever state, without fragments.

@@ -100,11 +100,11 @@ func awaited(ctx context.Context, q querier, uploads []uploadRow) (map[int64][]c
 	_, err := collect(ctx, q, func(scan func(...any) error) (id int64, err error) {
 		var r catalog.Release
 		var v catalog.VerdictRelease
-		err = scan(&id, &r.Repository.Owner, &r.Repository.Name, &r.Distribution.OS, &r.Distribution.Version, &r.Arch, &v.Revision)
+		err = scan(&id, &r.Repository.Owner, &r.Repository.Name, &r.Distribution.OS, &r.Distribution.Version, &r.Arch, &v.Revision, &v.Keyring)
 		v.Release = r.String()
 		awaited[id] = append(awaited[id], v)
 		return id, err
-	}, `SELECT w.upload_id, p.owner, p.name, d.os, d.version, r.arch, w.revision
+	}, `SELECT w.upload_id, p.owner, p.name, d.os, d.version, r.arch, w.revision, p.`+keyringOn+`
 		FROM `+releaseTables+` JOIN upload_releases w ON w.release_id = r.id WHERE `+where+` ORDER BY w.upload_id, r.arch`, args...)
 	return awaited, err
 }

@@ -77,6 +77,12 @@ func CompareKeyringVersions(a, b string) int {
 	return cmp.Or(cmp.Compare(v.day, w.day), cmp.Compare(v.serial, w.serial))
 }
 
+// KeyringSerial returns which of its day's versions one is.
+func KeyringSerial(s string) int {
+	v, _ := parseKeyringVersion(s)
+	return v.serial
+}
+
 // NextKeyringVersion returns a version, such as "20261129.1", that is newer than all of some others, whatever the clock
 // says.
 func NextKeyringVersion(now time.Time, than ...string) string {

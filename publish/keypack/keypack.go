@@ -1,7 +1,7 @@
-// Package keyring makes the packages with which hosts get the public keys of a repository: one of DEB and one of RPM. The
+// Package keypack makes the packages with which hosts get the public keys of a repository: one of DEB and one of RPM. The
 // same [Spec] always gives the same bytes. A package is installed like others, so that a host which upgrades has the next
 // key before it signs.
-package keyring
+package keypack
 
 import (
 	"crypto/sha256"

@@ -1,4 +1,4 @@
-package keyring_test
+package keypack_test
 
 import (
 	"bytes"
@@ -13,18 +13,18 @@ import (
 	"time"
 
 	"repomill/ingest"
-	"repomill/publish/keyring"
+	"repomill/publish/keypack"
 	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 	"repomill/testdata/pgptest"
 )
 
-var spec = keyring.Spec{
+var spec = keypack.Spec{
 	Repository: catalog.Repository{Owner: "acme_x", Name: "tools"}, Version: "20261129.1", Made: time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC),
 	URL: "https://packages.example.org:8443/acme_x/tools", Keys: []byte("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nkeys\n-----END PGP PUBLIC KEY BLOCK-----\n"),
 	Fingerprints: []string{strings.Repeat("A", 40), strings.Repeat("B", 40)},
-	Repo:         keyring.RepoFile{Path: "/etc/yum.repos.d/acme_x_tools.repo", Body: []byte("[acme_x_tools]\n")},
+	Repo:         keypack.RepoFile{Path: "/etc/yum.repos.d/acme_x_tools.repo", Body: []byte("[acme_x_tools]\n")},
 }
 
 // Published packages never change their bytes: another worker, or the next release of the program, makes the same ones.
@@ -34,11 +34,11 @@ func TestBytesAreGolden(t *testing.T) {
 		sum := sha256.Sum256(content)
 		return sum[:], true, nil
 	}
-	deb, err := keyring.DEB(spec)
+	deb, err := keypack.DEB(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rpm, err := keyring.RPM(spec, fixed)
+	rpm, err := keypack.RPM(spec, fixed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestContentIsWhatMatters(t *testing.T) {
 	if same.Content(catalog.DEB) != spec.Content(catalog.DEB) {
 		t.Error("another version is other content")
 	}
-	for what, s := range map[string]keyring.Spec{"another key": more, "another .repo": ghost} {
+	for what, s := range map[string]keypack.Spec{"another key": more, "another .repo": ghost} {
 		if s.Content(catalog.RPM) == spec.Content(catalog.RPM) {
 			t.Errorf("%s is the same content", what)
 		}
@@ -103,11 +103,11 @@ func ask(t *testing.T, want []string, program string, args ...string) string {
 
 // Our own intake takes what is made, as it is named.
 func TestIntakeTakesBoth(t *testing.T) {
-	deb, err := keyring.DEB(spec)
+	deb, err := keypack.DEB(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rpm, err := keyring.RPM(spec, nil)
+	rpm, err := keypack.RPM(spec, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestIntakeTakesBoth(t *testing.T) {
 }
 
 func TestDpkgReadsIt(t *testing.T) {
-	b, err := keyring.DEB(spec)
+	b, err := keypack.DEB(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestRpmReadsIt(t *testing.T) {
 			sign := func(content []byte) ([]byte, bool, error) {
 				return key.Sign(t, 4, crypto.SHA512, spec.Made, content), kind == pgptest.RSA, nil
 			}
-			b, err := keyring.RPM(spec, sign)
+			b, err := keypack.RPM(spec, sign)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -183,7 +183,7 @@ func TestRpmReadsIt(t *testing.T) {
 			}
 		})
 	}
-	b, err := keyring.RPM(spec, nil)
+	b, err := keypack.RPM(spec, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,8 +194,8 @@ func TestRpmReadsIt(t *testing.T) {
 		t.Errorf("configuration files are %q", got)
 	}
 	private := spec
-	private.Repo = keyring.RepoFile{}
-	if b, err = keyring.RPM(private, nil); err != nil {
+	private.Repo = keypack.RepoFile{}
+	if b, err = keypack.RPM(private, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := ask(t, nil, "rpm", "-qlp", write(t, catalog.RPM, b)); got != "/etc/pki/rpm-gpg/RPM-GPG-KEY-acme+x-tools\n" {
@@ -210,11 +210,11 @@ func TestPacketsOfSigners(t *testing.T) {
 		t.Fatal(err)
 	}
 	one := func(content []byte) ([]byte, bool, error) { return s.Packet(content, spec.Made) }
-	a, err := keyring.RPM(spec, one)
+	a, err := keypack.RPM(spec, one)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := keyring.RPM(spec, one)
+	b, err := keypack.RPM(spec, one)
 	if err != nil || !bytes.Equal(a, b) {
 		t.Errorf("a second time it is another, %v", err)
 	}

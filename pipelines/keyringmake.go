@@ -1,0 +1,316 @@
+package pipelines
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"repomill/pipelines/queue"
+	"repomill/publish/keypack"
+	"repomill/publish/sign"
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+const (
+	// maxSerial is how many versions of a keyring package a day sees without a pause: two workers that do not agree on what
+	// is in it would make one after the other.
+	maxSerial   = 20
+	serialPause = time.Hour
+	// keysAge is for how long a worker that knows older keys than those in a version leaves it at that.
+	keysAge = 5 * time.Minute
+
+	minKeyringDelay = 3 * time.Second // between two looks at a package that is under way
+)
+
+// keyrings knows which keyring packages are as they should be, and when others are tried again. The zero value is ready.
+// Only the goroutine that follows the keys uses it.
+type keyrings struct {
+	tries map[catalog.Repository]keyringTry
+}
+
+// A keyringTry is what came of a repository's last try.
+type keyringTry struct {
+	stamp string // changes with what the package is made of
+	done  bool
+	wait
+}
+
+// due reports whether there may be something to do for a repository.
+func (k *keyrings) due(r catalog.Repository, stamp string, now time.Time) bool {
+	last := k.tries[r]
+	return last.stamp != stamp || !last.done && !now.Before(last.until)
+}
+
+// tried notes what came of a try.
+func (k *keyrings) tried(r catalog.Repository, stamp string, err error, now time.Time) {
+	try := keyringTry{stamp: stamp, done: err == nil}
+	if last := k.tries[r]; last.stamp == stamp {
+		try.delay = 2 * last.delay
+	}
+	try.delay = min(max(try.delay, minKeyringDelay), sweepPeriod)
+	try.until = now.Add(try.delay)
+	if k.tries == nil {
+		k.tries = map[catalog.Repository]keyringTry{}
+	}
+	k.tries[r] = try
+}
+
+// errUnderWay says that a keyring package is being published.
+var errUnderWay = errors.New("it is under way")
+
+// makeKeyrings makes the keyring packages of repositories that want one, and puts them into staging: they are published as
+// what anybody pushes. Whatever ended before it was done is gone on with.
+func (d *Dispatcher) makeKeyrings(ctx context.Context) {
+	r := d.Resources
+	source, signer, stamp, ok := r.keyringSource()
+	if !ok {
+		return
+	}
+	revisions, err := r.Catalog.KeyringRepositories(ctx)
+	if err != nil && ctx.Err() == nil {
+		r.Log.Error("keyring packages not looked after", "error", err)
+	}
+	m := keyringMaker{r: r, source: source, signer: signer, enqueue: func(u catalog.Upload) { d.enqueue(ctx, queue.Event{Upload: u}) }}
+	for repository, revision := range revisions {
+		stamp := stamp + revision.String()
+		if ctx.Err() != nil || !d.keyrings.due(repository, stamp, time.Now()) {
+			continue
+		}
+		err := m.make(ctx, repository)
+		d.keyrings.tried(repository, stamp, err, time.Now())
+		if err != nil && !errors.Is(err, errUnderWay) && ctx.Err() == nil {
+			r.Log.Error("keyring package not made; tried again soon", "repository", repository.String(), "error", err)
+		}
+	}
+}
+
+// keyringSource returns what keyring packages are made of, and the key that signs them. Without that key here it is the
+// business of other workers.
+func (r *Resources) keyringSource() (k keyringSource, signer *sign.Signer, stamp string, ok bool) {
+	if _, known := r.KeyState(); !known || r.Staging == nil || r.lacksKeys() {
+		return k, nil, "", false
+	}
+	r.keys.mu.Lock()
+	defer r.keys.mu.Unlock()
+	if signer = r.keys.signer.Only(r.keys.signing[:1]); signer == nil {
+		return k, nil, "", false
+	}
+	described, err := signer.Keys()
+	if err != nil {
+		return k, nil, "", false
+	}
+	given := r.keys.current.Given()
+	k = keyringSource{table: r.Ingester.Table, url: r.Config.PublicURL, public: r.keys.current.Public(), given: strings.Split(given, "+"),
+		revision: r.keys.set.Revision, algorithm: described[0].Algorithm, repo: r.Publisher.RepoFile}
+	return k, signer, fmt.Sprintf("%s %d %s ", given, r.keys.set.Revision, described[0].Fingerprint), true
+}
+
+// A keyringMaker makes the keyring package of a repository.
+type keyringMaker struct {
+	r       *Resources
+	source  keyringSource
+	signer  *sign.Signer
+	enqueue func(catalog.Upload)
+}
+
+// make returns nil if everything is as it should be, and errUnderWay if it will soon be.
+func (m keyringMaker) make(ctx context.Context, repository catalog.Repository) error {
+	s, err := m.r.Catalog.Settings(ctx, repository)
+	if err != nil || s.Keyring == nil || !s.Keyring.On {
+		return err
+	}
+	if k := s.Keyring; m.source.revision < k.Keys && time.Since(k.Made) < keysAge {
+		return errUnderWay // another worker has read the keys since
+	}
+	parts, without := m.source.parts(s)
+	rows, err := m.rows(ctx, s)
+	if err == nil {
+		err = KeyringTaken(s, rows)
+	}
+	if err != nil {
+		return err
+	}
+	for _, why := range without {
+		m.r.Log.Warn("a distribution has no keyring package", "repository", s.Repository.String(), "why", why)
+	}
+	made, err := m.record(ctx, s, parts, rows)
+	if err != nil {
+		return err
+	}
+	done := true
+	for _, p := range parts {
+		for _, place := range p.places {
+			there, err := m.publish(ctx, made, p, place, rows)
+			if err != nil {
+				return err
+			}
+			done = done && there
+		}
+	}
+	if !done || made.Version != s.Keyring.Version {
+		return errUnderWay
+	}
+	return nil
+}
+
+// rows returns the packages that have the name of the keyring package, of each format.
+func (m keyringMaker) rows(ctx context.Context, s catalog.Settings) (all []catalog.Package, err error) {
+	for _, f := range []catalog.Format{catalog.DEB, catalog.RPM} {
+		some, err := m.r.Catalog.OfName(ctx, s.Repository, f, layout.KeyringName(s.Repository, f))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
+// build returns a file of a version.
+func (m keyringMaker) build(made catalog.KeyringPackage, p keyringPart) ([]byte, error) {
+	p.spec.Version, p.spec.Made = made.Version, made.Made
+	if p.format == catalog.DEB {
+		return keypack.DEB(p.spec)
+	}
+	var by keypack.Sign
+	if p.sign {
+		by = func(content []byte) ([]byte, bool, error) { return m.signer.Packet(content, made.Made) }
+	}
+	return keypack.RPM(p.spec, by)
+}
+
+// publish stages a file for a place that lacks it, and reports whether the place has it.
+func (m keyringMaker) publish(ctx context.Context, made catalog.KeyringPackage, p keyringPart, place catalog.Package, rows []catalog.Package) (there bool, err error) {
+	p.spec.Version = made.Version
+	want := p.spec.Identity(p.format)
+	for _, k := range rows {
+		if k.Distribution == place.Distribution && k.Component == place.Component && k.Format == want.Format && k.Version == want.Version && k.State != catalog.Claimed {
+			return true, nil // or was withdrawn
+		}
+	}
+	object := stagedKeyring(place, p.spec.File(p.format))
+	u, err := m.r.Staging.Stat(ctx, object)
+	if err == nil {
+		if state, err := m.r.Catalog.State(ctx, u); err != nil || state != catalog.Rejected {
+			return false, nil // taken up soon
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("--staging: %w", err)
+	}
+	b, err := m.build(made, p)
+	if err != nil {
+		return false, err
+	}
+	if u, err = m.r.Staging.Put(ctx, object, bytes.NewReader(b), catalog.Pusher{User: "repomill"}); err != nil {
+		return false, fmt.Errorf("stage the keyring package: %w; the worker needs permission to write into staging (in gs://: roles/storage.objectUser), or have the package made no more: repomill repo set %s --keyring-package off",
+			err, place.Repository)
+	}
+	m.r.Log.Info("keyring package staged", "object", layout.ShownStaging(object))
+	m.enqueue(u)
+	return false, nil
+}
+
+// stagedKeyring returns the staging key of a keyring package: always the same, so that several workers do not stage it
+// several times.
+func stagedKeyring(place catalog.Package, file string) string {
+	dir := place.Repository.String() + "/" + place.Distribution.String() + "/"
+	if place.Component != "" {
+		dir += place.Component + "/"
+	}
+	sum := sha256.Sum256([]byte(dir + file))
+	id := strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))
+	return dir + layout.StagedName(id[:26], file)
+}
+
+// record returns the version that is to be published: the one of the settings, if it is what it should be, else a new one,
+// which is put into the settings before anything of it is staged.
+func (m keyringMaker) record(ctx context.Context, s catalog.Settings, parts []keyringPart, rows []catalog.Package) (catalog.KeyringPackage, error) {
+	made, old := *s.Keyring, *s.Keyring
+	made.Files = slices.Clone(old.Files)
+	if m.stale(old, parts, rows) {
+		if err := m.draw(&made, rows); err != nil {
+			return made, err
+		}
+	}
+	made.Keys = m.source.revision
+	for _, p := range parts {
+		if _, ok := fileOf(made, p.of); ok {
+			continue
+		}
+		b, err := m.build(made, p)
+		if err != nil {
+			return made, err
+		}
+		sum := sha256.Sum256(b)
+		made.Files = append(made.Files, catalog.KeyringFile{For: p.of, Content: p.spec.Content(p.format), SHA256: hex.EncodeToString(sum[:])})
+		made.Repo = made.Repo || p.spec.Repo.Body != nil
+	}
+	if made.Version == old.Version && len(made.Files) == len(old.Files) {
+		return old, nil
+	}
+	after, err := m.r.Catalog.ChangeSettings(ctx, s.Repository, m.r.Now(ctx), func(now *catalog.Settings) error {
+		if now.Revision != s.Revision {
+			return errUnderWay // somebody else was faster; the next round sees what is so then
+		}
+		now.Keyring = &made
+		return nil
+	})
+	if err != nil {
+		return made, err
+	}
+	m.r.Log.Info("keyring package made", "repository", s.Repository.String(), "version", made.Version)
+	return *after.Keyring, nil
+}
+
+// stale reports whether a new version has to be made: the last one lacks what it should have, or other bytes have its name.
+func (m keyringMaker) stale(made catalog.KeyringPackage, parts []keyringPart, rows []catalog.Package) bool {
+	if made.Version == "" {
+		return true
+	}
+	for _, p := range parts {
+		f, ok := fileOf(made, p.of)
+		if ok && f.Content != p.spec.Content(p.format) {
+			return true
+		}
+		p.spec.Version = made.Version
+		want := p.spec.Identity(p.format)
+		for _, k := range rows {
+			here := k.Format == catalog.DEB && p.format == catalog.DEB || k.Distribution.String() == p.of
+			if here && k.Version == want.Version && ok && k.File.SHA256 != f.SHA256 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// draw makes a new version out of made, without files.
+func (m keyringMaker) draw(made *catalog.KeyringPackage, rows []catalog.Package) error {
+	now := time.Now().UTC().Truncate(time.Second)
+	than := []string{made.Version}
+	for _, k := range rows {
+		than = append(than, strings.TrimSuffix(k.Version, "-1"))
+	}
+	next := layout.NextKeyringVersion(now, than...)
+	if last := made.Made; layout.KeyringSerial(next) > maxSerial && now.Sub(last) < serialPause && !now.Before(last) {
+		return fmt.Errorf("version %s would be the next of many: it is made in an hour; do all workers have the same --public-url, and are they of one version?", next)
+	}
+	made.Version, made.Made, made.Files = next, now, nil
+	return nil
+}
+
+func fileOf(k catalog.KeyringPackage, of string) (catalog.KeyringFile, bool) {
+	i := slices.IndexFunc(k.Files, func(f catalog.KeyringFile) bool { return f.For == of })
+	if i < 0 {
+		return catalog.KeyringFile{}, false
+	}
+	return k.Files[i], true
+}
