@@ -57,10 +57,10 @@ Example:
 }
 
 func (repoSetCmd) Help() string {
-	return settingsHelp + `
-
-Example:
-  repomill repo set acme/tools --visibility private`
+	return settingsHelp + "\n" + keyringHelp + `
+Examples:
+  repomill repo set acme/tools --visibility private
+  repomill repo set acme/tools --keyring-package on`
 }
 
 func (repoListCmd) Help() string {

@@ -152,7 +152,7 @@ func hintText(ctx context.Context, db *catalogdb.DB, url string, table *layout.T
 	if err != nil {
 		return "", command.Fault(err)
 	}
-	pkg := newest(packages)
+	pkg := newest(without(packages, s.Repository))
 	if name != "" {
 		found := false
 		err := listing{target: t.below, name: name}.show(ctx, db, func(k catalog.Package) { found = found || k.Arch != "src" && k.Arch != "nosrc" })
@@ -163,6 +163,9 @@ func hintText(ctx context.Context, db *catalogdb.DB, url string, table *layout.T
 			return "", fmt.Errorf("%s in %s is a source package: clients do not install it", name, t.below)
 		}
 		pkg = name
+	}
+	if pkg, err = withKeyring(ctx, db, s, distro, pkg); err != nil {
+		return "", command.Fault(err)
 	}
 	return installText(url, s, distro, pkg, token), nil
 }

@@ -79,7 +79,12 @@ func (h *hints) published(ctx context.Context, res publish.Result) {
 		return // a distribution that the table does not have any more
 	}
 	h.known[id] = true
-	fmt.Fprintf(h.site.io.out, "\n%s", installText(h.site.publicURL(), settings, distro, newest(packages), placeholder))
+	pkg, err := withKeyring(ctx, db, settings, distro, newest(without(packages, res.Release.Repository)))
+	if err != nil {
+		h.site.log.Error("no install lines: the catalog cannot be read", "distribution", id, "error", err)
+		return
+	}
+	fmt.Fprintf(h.site.io.out, "\n%s", installText(h.site.publicURL(), settings, distro, pkg, placeholder))
 }
 
 // installText returns the lines of [setupLines] under a heading, and what to put into them.
@@ -121,6 +126,30 @@ func installable(ctx context.Context, db *catalogdb.DB, target string) (some []c
 		}
 	}
 	return some, nil
+}
+
+// without leaves out the keyring packages of a repository.
+func without(packages []catalog.Package, r catalog.Repository) []catalog.Package {
+	return slices.DeleteFunc(slices.Clone(packages), func(k catalog.Package) bool { return k.Name == layout.KeyringName(r, k.Format) })
+}
+
+// withKeyring returns what to install: a package, if it is not empty, behind the keyring package, if the distribution has it.
+func withKeyring(ctx context.Context, db *catalogdb.DB, s catalog.Settings, distro layout.Distro, pkg string) (string, error) {
+	name := layout.KeyringName(s.Repository, distro.Format)
+	if s.Keyring == nil || !s.Keyring.On || pkg == name {
+		return pkg, nil
+	}
+	rows, err := db.OfName(ctx, s.Repository, distro.Format, name)
+	if err != nil {
+		return "", err
+	}
+	there := slices.ContainsFunc(rows, func(k catalog.Package) bool {
+		return k.Distribution == distro.Distribution && k.State == catalog.Active
+	})
+	if !there {
+		return pkg, nil
+	}
+	return strings.TrimSpace(name + " " + pkg), nil
 }
 
 // newest returns the name of the newest of some packages that most clients can install, or nothing.

@@ -61,6 +61,9 @@ func installTextOf(p *pushed, table *layout.Table, private map[string]bool) stri
 	if private[release.Repository.String()] {
 		s.Visibility = catalog.Private
 	}
+	if r.Keyring {
+		s.Keyring = &catalog.KeyringPackage{On: true}
+	}
 	component := layout.DefaultComponent
 	if at, rej := layout.ParseStaging(p.object); rej == nil && at.Component != "" {
 		component = at.Component

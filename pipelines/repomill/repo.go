@@ -33,6 +33,8 @@ type offer struct {
 	PackageKey    []string `type:"existingfile" help:"File with the public key that the packages themselves are signed with. May be repeated."`
 	RequireSigned []string `enum:"rpm,deb,none" placeholder:"rpm|deb|none" help:"Formats of which only packages with a signature by a package key are taken. With the first package key it is rpm, unless given. May be repeated."`
 	Distributions string   `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
+
+	KeyringPackage string `enum:"on,off," default:"" placeholder:"on|off" help:"Whether a package with the keys is made, so that hosts which upgrade have the next key before it signs."`
 }
 
 type repoCreateCmd struct {
@@ -72,6 +74,10 @@ func (c *repoCreateCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer db.Close()
+	if err := c.checkKeyring(ctx, db, s); err != nil {
+		return err
+	}
+	c.keyring(&s)
 	err = db.CreateRepository(ctx, s, time.Now())
 	if errors.Is(err, catalogdb.ErrExists) {
 		return fmt.Errorf("repository %s exists already; change it with repomill repo set", r)
@@ -80,7 +86,7 @@ func (c *repoCreateCmd) Run(ctx context.Context, io stdio) error {
 		return command.Fault(err)
 	}
 	c.warnOfKeys(io, s)
-	return c.declare(ctx, io, db, r, declarations, unknownAge)
+	return c.declare(ctx, io, db, r, declarations, c.KeyringPackage == "on", unknownAge)
 }
 
 type repoSetCmd struct {
@@ -116,6 +122,11 @@ func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer db.Close()
+	if s, err := db.Settings(ctx, r); err == nil { // otherwise it is said below
+		if err := c.checkKeyring(ctx, db, s); err != nil {
+			return err
+		}
+	}
 	var misused error
 	after, err := db.ChangeSettings(ctx, r, time.Now(), func(s *catalog.Settings) error {
 		s.Visibility = cmp.Or(catalog.Visibility(c.Visibility), s.Visibility)
@@ -124,6 +135,7 @@ func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
 		if misused = c.requireSigned(s, had); misused != nil {
 			return misused
 		}
+		c.keyring(s)
 		if c.VerifyPayload != "" {
 			s.VerifyPayload = catalog.VerifyPayload(strings.TrimPrefix(c.VerifyPayload, "default"))
 		}
@@ -146,7 +158,7 @@ func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
 	if len(c.PackageKey)+len(c.RemovePackageKey)+len(c.RequireSigned) > 0 { // what is pushed from now on is judged by them
 		age = max(age, ingest.TermsAge)
 	}
-	return c.declare(ctx, io, db, r, declarations, age)
+	return c.declare(ctx, io, db, r, declarations, c.KeyringPackage == "on", age)
 }
 
 // checkRemoved says what is wrong with the architectures to remove.
@@ -196,8 +208,9 @@ func mergeKeys(keys, add []catalog.PackageKey, remove []string) []catalog.Packag
 }
 
 // declare declares distributions, waits until clients see that and what was changed before, and says how the repository
-// is then. age is how long resolvers or workers may go by what was before.
-func (f awaitFlags) declare(ctx context.Context, io stdio, db *catalogdb.DB, r catalog.Repository, declarations []catalogdb.Declaration, age time.Duration) error {
+// is then; with keyring, also until hosts can install the keyring package. age is how long resolvers or workers may go by
+// what was before.
+func (f awaitFlags) declare(ctx context.Context, io stdio, db *catalogdb.DB, r catalog.Repository, declarations []catalogdb.Declaration, keyring bool, age time.Duration) error {
 	var declared []catalog.Distribution
 	for _, d := range declarations {
 		if _, err := db.Declare(ctx, d, time.Now()); err != nil {
@@ -213,6 +226,12 @@ func (f awaitFlags) declare(ctx context.Context, io stdio, db *catalogdb.DB, r c
 		err = recorded(io)
 	} else {
 		err = f.settings(ctx, db, settingsChange{after: s, holds: func(now catalog.Settings) bool { return includes(now, s) }, age: age, releases: declared})
+		if err == nil && keyring {
+			err = f.awaitKeyring(ctx, db, r)
+		}
+		if now, again := db.Settings(ctx, r); again == nil {
+			s = now
+		}
 	}
 	if err == nil {
 		printRepository(io, s)
@@ -220,12 +239,13 @@ func (f awaitFlags) declare(ctx context.Context, io stdio, db *catalogdb.DB, r c
 	return err
 }
 
-// includes reports whether settings have the visibility, payload check, package keys, required signatures and distributions of
-// others.
+// includes reports whether settings have the visibility, payload check, package keys, required signatures, keyring package and
+// distributions of others.
 func includes(s, of catalog.Settings) bool {
 	sameKey := func(a, b catalog.PackageKey) bool { return a.ID == b.ID }
 	missing := func(d catalog.DistributionSettings) bool { _, ok := s.Find(d.Distribution); return !ok }
-	return s.Visibility == of.Visibility && s.VerifyPayload == of.VerifyPayload && slices.Equal(s.RequireSigned, of.RequireSigned) &&
+	keyring := func(s catalog.Settings) bool { return s.Keyring != nil && s.Keyring.On }
+	return s.Visibility == of.Visibility && keyring(s) == keyring(of) && s.VerifyPayload == of.VerifyPayload && slices.Equal(s.RequireSigned, of.RequireSigned) &&
 		slices.EqualFunc(s.PackageKeys, of.PackageKeys, sameKey) && !slices.ContainsFunc(of.Distributions, missing)
 }
 
@@ -235,7 +255,7 @@ func printRepository(io stdio, s catalog.Settings) {
 		verified = ", payloads verified"
 	}
 	fmt.Fprintf(io.out, "%s: %s, origin %q, label %q, %s, %s%s\n", s.Repository, s.Visibility, s.Origin, s.Label,
-		pipelines.Counted(len(s.PackageKeys), "package key"), pipelines.Counted(len(s.Tokens), "token"), verified+signedText(s))
+		pipelines.Counted(len(s.PackageKeys), "package key"), pipelines.Counted(len(s.Tokens), "token"), verified+signedText(s)+keyringText(s))
 	for _, d := range s.Distributions {
 		fmt.Fprintf(io.out, "  %s: %s\n", d.Distribution, strings.TrimSpace(strings.Join(d.Components, " ")+"  "+strings.Join(d.Architectures, " ")))
 	}

@@ -19,7 +19,7 @@ const placeholder = "TOKEN"
 //
 // A token is in no command's arguments, which every user of a machine can read, and in no file that they can.
 func setupLines(publicURL string, s catalog.Settings, distro layout.Distro, pkg, token string) []string {
-	c := clientSetup{url: publicURL, settings: s, distro: distro, name: s.Repository.Owner + "_" + s.Repository.Name}
+	c := clientSetup{url: publicURL, settings: s, distro: distro, name: layout.SourceName(s.Repository)}
 	var steps []string
 	if c.private() {
 		steps = []string{"token=" + shellWord(token)}
@@ -62,6 +62,9 @@ type clientSetup struct {
 	name     string // of the client's files
 }
 
+// keyring reports whether a package has the keys, in the place where these lines write them.
+func (c clientSetup) keyring() bool { return c.settings.Keyring != nil && c.settings.Keyring.On }
+
 func (c clientSetup) private() bool { return c.settings.Visibility == catalog.Private }
 
 // fetch fetches a file of the repository. curl reads the token where no process list shows it.
@@ -82,15 +85,22 @@ func secret(format, path string) string {
 // print a notice at each update. The file itself names none, because it is for hosts of all architectures.
 func (c clientSetup) apt() []string {
 	path := "/etc/apt/sources.list.d/" + c.name + ".sources"
-	return append([]string{
+	var steps []string
+	if c.keyring() {
+		steps = []string{c.fetch(layout.GPGKeyKey(c.settings.Repository), layout.KeyringPath(c.settings.Repository, catalog.DEB))}
+	}
+	return append(append(steps,
 		c.fetch(layout.SourcesKey(c.settings.Repository, c.distro.Distribution), path),
-		`sudo sed -i "/^Suites:/a Architectures: $(dpkg --print-architecture)" ` + path,
-	}, c.aptAuth()...)
+		`sudo sed -i "/^Suites:/a Architectures: $(dpkg --print-architecture)" `+path,
+	), c.aptAuth()...)
 }
 
 // aptList is for apt that reads no keys in its sources.
 func (c clientSetup) aptList() []string {
 	keyring := "/usr/share/keyrings/" + c.name + ".asc"
+	if c.keyring() {
+		keyring = layout.KeyringPath(c.settings.Repository, catalog.DEB)
+	}
 	d := c.distro.Distribution
 	components := []string{layout.DefaultComponent}
 	if ds, ok := c.settings.Find(d); ok && len(ds.Components) > 0 {
@@ -114,7 +124,7 @@ func (c clientSetup) aptAuth() []string {
 }
 
 func (c clientSetup) yum() []string {
-	path := "/etc/yum.repos.d/" + c.name + ".repo"
+	path := layout.RepoPath(c.settings.Repository, layout.Yum)
 	steps := []string{c.fetch(layout.RepoKey(c.settings.Repository, c.distro.Distribution), path)}
 	if c.private() {
 		steps = append(steps, "sudo chmod 600 "+path,
@@ -124,7 +134,7 @@ func (c clientSetup) yum() []string {
 }
 
 func (c clientSetup) zypper() []string {
-	path := "/etc/zypp/repos.d/" + c.name + ".repo"
+	path := layout.RepoPath(c.settings.Repository, layout.Zypper)
 	steps := []string{c.fetch(layout.RepoKey(c.settings.Repository, c.distro.Distribution), path)}
 	if c.private() {
 		steps = append(steps, secret(`username=%s\npassword=x`, "/etc/zypp/credentials.d/"+c.name),

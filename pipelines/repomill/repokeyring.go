@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"repomill/pipelines"
+	"repomill/pipelines/command"
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+)
+
+// keyringHelp says what --keyring-package on does.
+const keyringHelp = `
+With --keyring-package on a worker makes OWNER-NAME-archive-keyring for each DEB distribution and component, and OWNER-NAME-release for each RPM
+distribution, and a new version of them whenever the keys change: hosts that install them and upgrade survive the change of a signing key. A "_" in
+a name becomes "+". The worker puts them into staging, so that it has to be able to write there. From then on the .sources file names the key file
+that the package owns, and repomill hint prints the lines that write both. Hosts that were set up before have the key inside of their .sources
+file, which apt never brings up to date: run the lines of repomill hint once more on them.
+`
+
+// keyring changes what settings say of the keyring package.
+func (o offer) keyring(s *catalog.Settings) {
+	switch {
+	case o.KeyringPackage == "on" && s.Keyring == nil:
+		s.Keyring = &catalog.KeyringPackage{On: true}
+	case o.KeyringPackage != "" && s.Keyring != nil:
+		changed := *s.Keyring
+		changed.On = o.KeyringPackage == "on"
+		s.Keyring = &changed
+	}
+}
+
+// checkKeyring refuses a keyring package whose name is taken: by a package of the repository, or by the keyring package of
+// another repository, with whose files those of this one would collide on a host that has both.
+func (o offer) checkKeyring(ctx context.Context, db *catalogdb.DB, s catalog.Settings) error {
+	if o.KeyringPackage != "on" || s.Keyring != nil && s.Keyring.On {
+		return nil
+	}
+	for _, f := range []catalog.Format{catalog.DEB, catalog.RPM} {
+		rows, err := db.OfName(ctx, s.Repository, f, layout.KeyringName(s.Repository, f))
+		if err != nil {
+			return command.Fault(err)
+		}
+		if err := pipelines.KeyringTaken(s, rows); err != nil {
+			return err
+		}
+	}
+	others, err := db.KeyringRepositories(ctx)
+	if err != nil {
+		return command.Fault(err)
+	}
+	for other := range others {
+		if name := layout.KeyringName(s.Repository, catalog.DEB); other != s.Repository && layout.KeyringName(other, catalog.DEB) == name {
+			return fmt.Errorf("the keyring package of %s has the name %s already, which that of %s would have: no host could have both", other, name, s.Repository)
+		}
+	}
+	return nil
+}
+
+// awaitKeyring waits until hosts can install the keyring packages.
+func (f awaitFlags) awaitKeyring(ctx context.Context, db *catalogdb.DB, r catalog.Repository) error {
+	return f.until(ctx, db, awaited{"the keyring package is not published", "it is made"}, func(ctx context.Context) (string, error) {
+		s, err := db.Settings(ctx, r)
+		if err != nil {
+			return "", command.Fault(err)
+		}
+		switch {
+		case s.Keyring == nil || !s.Keyring.On || len(s.Distributions) == 0:
+			return "", nil // undone since, or of nothing yet
+		case s.Keyring.Version == "":
+			return "no worker has made it; the log of the worker says why", nil
+		}
+		return keyringMissing(ctx, db, s)
+	})
+}
+
+// keyringMissing says where the last version of a keyring package is not published, or nothing.
+func keyringMissing(ctx context.Context, db *catalogdb.DB, s catalog.Settings) (string, error) {
+	for _, ds := range s.Distributions {
+		w := catalogdb.Which{Repository: s.Repository, Distribution: ds.Distribution, Name: layout.KeyringName(s.Repository, catalog.RPM), Version: s.Keyring.Version + "-1"}
+		of := ds.Distribution.String()
+		if len(ds.Components) > 0 {
+			w.Name, w.Version, of = layout.KeyringName(s.Repository, catalog.DEB), s.Keyring.Version, string(catalog.DEB)
+		}
+		if !slices.ContainsFunc(s.Keyring.Files, func(f catalog.KeyringFile) bool { return f.For == of }) {
+			continue // its clients could not use one
+		}
+		all, err := db.Appearances(ctx, w)
+		if err != nil && !errors.Is(err, catalogdb.ErrNotFound) {
+			return "", command.Fault(err)
+		}
+		if len(all) < len(ds.Components) || len(all) == 0 {
+			return fmt.Sprintf("%s %s is not in %s; if this lasts, the log of the worker says why", w.Name, w.Version, ds.Distribution), nil
+		}
+		for _, a := range all {
+			if !a.Published {
+				return notPublished(a.Release, a.Fault), nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// keyringText says in a list whether a repository has a keyring package.
+func keyringText(s catalog.Settings) string {
+	switch {
+	case s.Keyring == nil || !s.Keyring.On:
+		return ""
+	case s.Keyring.Version == "":
+		return ", keyring package not made yet"
+	}
+	return ", keyring package " + s.Keyring.Version
+}
