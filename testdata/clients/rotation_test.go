@@ -1,6 +1,8 @@
 package clients_test
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -99,6 +101,19 @@ func generate(t *testing.T, name string) []byte {
 	return private
 }
 
+// generateFor has gpg make a private key that expires.
+func generateFor(t *testing.T, name string, life time.Duration) []byte {
+	t.Helper()
+	need(t, "gpg")
+	home := t.TempDir()
+	if err := os.Chmod(home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	defer ask(t, nil, "gpgconf", "--homedir", home, "--kill", "all") // its agent
+	must(t, nil, "gpg", "--homedir", home, "--batch", "--passphrase", "", "--quick-generate-key", name, "rsa3072", "sign", fmt.Sprintf("seconds=%d", int(life.Seconds())))
+	return []byte(must(t, nil, "gpg", "--homedir", home, "--batch", "--armor", "--export-secret-keys"))
+}
+
 // A standby key that clients were given at setup replaces the one that signed, and real clients go on by themselves.
 func TestRotationByStandbyKey(t *testing.T) {
 	t.Parallel()
@@ -113,6 +128,41 @@ func TestRotationByStandbyKey(t *testing.T) {
 	r.release(t)
 	r.check(t, "released with the new signature", unhinted)
 	each(t, "mended", r.clients, func(t *testing.T, c *subscribed) { c.mends(t) })
+}
+
+// The key that signs expires while another one signs beside it, or is on standby. Either way everything is signed again by itself.
+func TestRotationMeetsAnExpiry(t *testing.T) {
+	for name, promoted := range map[string]bool{"after a promotion": true, "before one": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			needRoots(t)
+			meetExpiry(t, promoted)
+		})
+	}
+}
+
+func meetExpiry(t *testing.T, promoted bool) {
+	const life = 5 * time.Minute
+	start := time.Now()
+	r := newRotation(t, publicOnes, generateFor(t, "old key", life), generate(t, "next key"))
+	if promoted {
+		r.key(t, "promote", "--force", r.keys[1])
+		r.check(t, "promoted", none)
+	}
+	if time.Since(start) > life {
+		t.Fatalf("this machine is too slow: the clients were set up after %s, and the key has expired", time.Since(start))
+	}
+	r.awaitExpired(t, r.keys[0])
+	r.subscribe(t, "new clients after the expiry")
+	r.release(t)
+	r.check(t, "released after the expiry", unhinted)
+	each(t, "mended", r.clients, func(t *testing.T, c *subscribed) { c.mends(t) })
+	if !promoted {
+		r.key(t, "promote", "--force", r.keys[1])
+	}
+	r.key(t, "retire", r.keys[0])
+	r.release(t)
+	r.check(t, "released without the expired key", none)
 }
 
 // A key that clients were not given at setup is promoted at once. While the old key signs beside it, clients go on; then

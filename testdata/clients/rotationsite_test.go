@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"repomill/publish/sign"
 	"repomill/testdata/debtest"
@@ -25,10 +26,11 @@ type rotationSite struct {
 
 // The repositories of a site, by what becomes of them: those named secret are private.
 var (
-	allOnes = []string{"busy", "quiet", "secretbusy", "secretquiet"}
+	publicOnes = []string{"busy", "quiet"}
+	allOnes    = []string{"busy", "quiet", "secretbusy", "secretquiet"}
 )
 
-// newRotationSite starts a site that signs with the first of some private keys, and has the others stand by.
+// newRotationSite starts a site that signs with the first of some private keys, and keeps the others on standby.
 func newRotationSite(t *testing.T, repositories []string, private ...[]byte) *rotationSite {
 	t.Helper()
 	s := &rotationSite{site: site{data: openDir(t)}, repositories: repositories, tokens: map[string]string{}}
@@ -132,4 +134,17 @@ func (s *rotationSite) published(t *testing.T, key string) []byte {
 func (s *rotationSite) key(t *testing.T, args ...string) string {
 	t.Helper()
 	return strings.TrimSpace(must(t, nil, s.program, append([]string{"key", args[0], "--data", s.data}, args[1:]...)...))
+}
+
+// awaitExpired waits until a key has expired, and everything is signed again by the others.
+func (s *rotationSite) awaitExpired(t *testing.T, key string) {
+	t.Helper()
+	var a answer
+	for range 300 {
+		if a = ask(t, nil, s.program, "key", "status", "--data", s.data); strings.Contains(a.stdout, key+" (signing) cannot sign: it expired") && !strings.Contains(a.stdout, "to be signed again") {
+			return
+		}
+		time.Sleep(time.Second)
+	}
+	t.Fatalf("not everything is signed without key %s: %v", key, a)
 }
