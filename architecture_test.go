@@ -34,7 +34,7 @@ var house = []place{
 	{"member is of bytes alone", []string{"schemas/member"}, nil},
 	{"the database imports data, paths and the form of its texts", []string{"schemas/catalogdb"}, []string{"schemas/catalog", "schemas/layout", "schemas/member"}},
 	{"a format imports data and paths, and no other format",
-		[]string{"ingest/deb", "ingest/rpm", "publish/apt", "publish/keyring", "publish/repomd", "publish/sign", "serve/cloudfront"},
+		[]string{"ingest/deb", "ingest/rpm", "publish/apt", "publish/keypack", "publish/repomd", "publish/sign", "serve/cloudfront"},
 		[]string{"schemas/catalog", "schemas/layout"}},
 	{"what judges signatures in packages is of no format", []string{"ingest/pgp"}, []string{"schemas/catalog"}},
 	{"check and keys import sign besides data and paths", []string{"publish/check", "publish/keys"}, []string{"publish/sign", "schemas/catalog", "schemas/layout"}},
