@@ -78,6 +78,7 @@ type Resources struct {
 	watchers  sync.Map // name of a reindex: its ReindexWatcher
 	metrics   *metrics
 	keys      keyring
+	leaving   sync.Mutex // one key is left out at a time
 	telling   sync.Mutex
 	clock     sharedClock
 }
@@ -173,6 +174,9 @@ func (r *Resources) Ready(ctx context.Context) error {
 	}
 	if _, err := r.Bucket.Stat(ctx, layout.SettingsPrefix+"probe"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("bucket: %w", err)
+	}
+	if err := r.keys.ready(time.Now()); err != nil {
+		return err
 	}
 	return r.room()
 }

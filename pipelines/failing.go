@@ -32,7 +32,9 @@ func (r *Resources) leaveOut(ctx context.Context, f *sign.Failure) bool {
 		return false
 	}
 	r.metrics.keyFailures.WithLabelValues(f.Fingerprint).Inc()
-	if !r.keys.fail(f, time.Now()) {
+	r.leaving.Lock()
+	defer r.leaving.Unlock()
+	if fresh := r.keys.fail(f, time.Now()); !fresh && !r.keys.uses(f.Fingerprint) {
 		return true // another publish has seen to it
 	}
 	known, err := readKnown(ctx, r.Catalog, r.Now(ctx))
@@ -48,7 +50,7 @@ func (r *Resources) leaveOut(ctx context.Context, f *sign.Failure) bool {
 		err = r.useKeys(ctx, set)
 	}
 	if err != nil {
-		r.keys.forgive(f.Fingerprint)
+		r.keys.soon(f.Fingerprint, time.Now()) // each publish tries it, too
 		r.Log.Error("ALARM: a signing key fails, and nothing is published: no other one can sign", "key", f.Fingerprint, "error", f.Err, "others", err)
 		return false
 	}
@@ -111,6 +113,22 @@ func (k *keyring) mend(fingerprint string) {
 	defer k.mu.Unlock()
 	f := k.failing[fingerprint]
 	f.err = nil
+	k.failing[fingerprint] = f
+}
+
+// uses reports whether the publisher signs with a key.
+func (k *keyring) uses(fingerprint string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Contains(k.usable, fingerprint)
+}
+
+// soon has a key tried again soon, however often it failed.
+func (k *keyring) soon(fingerprint string, now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	f := k.failing[fingerprint]
+	f.times, f.until = 0, now.Add(failingDelay)
 	k.failing[fingerprint] = f
 }
 

@@ -134,6 +134,9 @@ func TestAKeyThatFailsStopsAllWithoutOneThatClientsKnow(t *testing.T) {
 	if got := s.state(u[0]); got == string(catalog.Published) || s.pointer(jammy) != before {
 		t.Errorf("the upload is %q", got)
 	}
+	if err := s.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "it fails: ") {
+		t.Errorf("ready: %v", err)
+	}
 	if err := s.CheckKey(t.Context()); err == nil || !strings.Contains(err.Error(), "cloudkms.cryptoKeyVersions.useToSign") {
 		t.Errorf("a start: %v", err)
 	}
@@ -150,4 +153,14 @@ func newStandby(t *testing.T) (*sign.Signer, sign.Key, error) {
 	must(t, err)
 	all, err := s.Keys()
 	return s, all[0], err
+}
+
+// publicOf describes an armoured private key.
+func publicOf(t *testing.T, private []byte) sign.Key {
+	t.Helper()
+	s, err := sign.Read(private)
+	must(t, err)
+	all, err := s.Keys()
+	must(t, err)
+	return all[0]
 }

@@ -29,6 +29,7 @@ type keyring struct {
 	set     keys.Set                // as it was read last
 	signing []string                // fingerprints of those that should sign now
 	used    *sign.Signer            // of which the publisher has what it needs
+	fresh   bool                    // it was read since it was announced last
 	usable  []string                // fingerprints of those of its keys that did not fail
 	current *publish.Keys
 	failing map[string]failing // by fingerprint
@@ -57,8 +58,17 @@ func (k *keyring) read(ctx context.Context, bucket objects.Bucket, cfg Config) e
 	if err != nil {
 		return &BadKey{fmt.Errorf("--signing-key: %w", err)}
 	}
-	k.signer, k.stamp = signer, stamp
+	k.signer, k.stamp, k.fresh = signer, stamp, true
 	return nil
+}
+
+// changed reports, once, whether the private keys are others than before.
+func (k *keyring) changed() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	was := k.fresh
+	k.fresh = false
+	return was
 }
 
 // stampOf changes with the files that URLs name.
@@ -144,6 +154,9 @@ func (r *Resources) RefreshKeys(ctx context.Context) error {
 	}
 	if err := r.keys.read(ctx, r.Bucket, r.Config); err != nil {
 		return err
+	}
+	if r.keys.changed() {
+		r.announceNow(ctx)
 	}
 	here, err := r.keys.signer.Keys()
 	if err != nil {

@@ -104,7 +104,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{inHandDesc, oldestDesc, backlogDesc, waitingDesc, behindDesc, ageDesc, upDesc} {
+	for _, d := range []*prometheus.Desc{inHandDesc, oldestDesc, backlogDesc, waitingDesc, behindDesc, ageDesc, upDesc, expiryDesc, notSignedDesc} {
 		out <- d
 	}
 }
@@ -131,6 +131,7 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 		return
 	}
 	gauge(upDesc, 1)
+	s.collectKeys(ctx, out)
 	gauge(backlogDesc, float64(backlog))
 	if oldest, err := s.r.Catalog.Oldest(ctx); err == nil && oldest != nil {
 		gauge(waitingDesc, age(now, *oldest))

@@ -54,8 +54,8 @@ func (r *Resources) CheckKey(ctx context.Context) error {
 		return err
 	}
 	for _, k := range here {
-		if k.Subkey {
-			r.Log.Warn("a subkey signs, which dnf5 of Fedora 43 and zypper with rpm 4.20 refuse; use a key whose primary key may sign", "key", k.Fingerprint)
+		if a := k.Advice(); a != "" {
+			r.Log.Warn("a signing key is better replaced", "key", k.Fingerprint, "why", a)
 		}
 	}
 	err = r.checkUsable(here)

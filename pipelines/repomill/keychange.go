@@ -59,8 +59,8 @@ func (c *keyPromoteCmd) Run(ctx context.Context, io stdio) error {
 // mayPromote refuses a key that clients were not given for long enough.
 func (s *keySite) mayPromote(ctx context.Context, k keys.Key, overlap time.Duration) error {
 	if from := k.Added.Add(overlap); time.Now().Before(from) {
-		return fmt.Errorf("clients were given key %s %s ago, and many fetch keys seldom: promote it from %s on, or with --force now",
-			k.Fingerprint, time.Since(k.Added).Round(time.Minute), from.Format(time.DateOnly))
+		return fmt.Errorf("clients are given key %s since %s, and many fetch keys seldom: promote it from %s on, or with --force now",
+			k.Fingerprint, k.Added.UTC().Format(time.DateOnly+" 15:04 MST"), from.UTC().Format(time.DateOnly))
 	}
 	releases, repositories, err := s.db.CountUnsigned(ctx, s.all.Want)
 	if err != nil {

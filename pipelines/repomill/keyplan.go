@@ -16,7 +16,7 @@ type keyStatusCmd struct{ keyFlags }
 // Help lists the exit codes.
 func (keyStatusCmd) Help() string {
 	return `Exit codes:
-  0  all is well
+  0  all is well; with notices, if a key expires within 90 or 180 days, or clients are about to refuse its kind
   1  a key expires within 30 days, cannot sign, or has not signed everything yet; or there is no standby key
   2  usage
   4  the catalog or the bucket cannot be reached
@@ -43,7 +43,7 @@ func (c *keyStatusCmd) Run(ctx context.Context, io stdio) error {
 	if releases+repositories > 0 {
 		problems = append(problems, fmt.Sprintf("%d releases are to be signed again, and the keys of %d repositories to be published; workers are at it, 10 releases a second at most", releases, repositories))
 	}
-	for _, p := range problems {
+	for _, p := range append(problems, notices(s.all, time.Now())...) {
 		fmt.Fprintln(io.out, p)
 	}
 	if len(problems) > 0 {
@@ -51,6 +51,41 @@ func (c *keyStatusCmd) Run(ctx context.Context, io stdio) error {
 	}
 	fmt.Fprintf(io.out, "all is well: everything is signed by %d of %d keys\n", len(s.all.Signing), len(s.all.Set.Out()))
 	return nil
+}
+
+// Within how many days of an expiry it is spoken of: from 30 on, it is a fault.
+var noticed = []int{7, 30, 90, 180}
+
+// notices says what is no fault yet: keys that expire within half a year, and those that clients are about to refuse.
+func notices(all pipelines.Signers, now time.Time) (found []string) {
+	for _, k := range all.Set.Out() {
+		public, err := sign.ReadPublic([]byte(k.Public))
+		if err != nil {
+			continue // which is a problem
+		}
+		if a := public[0].Advice(); a != "" {
+			found = append(found, fmt.Sprintf("notice: key %s (%s): %s", k.Fingerprint, k.Role, a))
+		}
+		end := public[0].Expires
+		if end.IsZero() || end.Sub(now) < soon {
+			continue
+		}
+		if days := daysLeft(end, now); days > 0 {
+			found = append(found, fmt.Sprintf("notice: key %s (%s) expires on %s, within %d days: extend its life (repomill key extend), or replace it (repomill key plan)",
+				k.Fingerprint, k.Role, end.Format(time.DateOnly), days))
+		}
+	}
+	return found
+}
+
+// daysLeft returns the smallest of the noticed numbers of days in which a time comes, or 0.
+func daysLeft(end, now time.Time) int {
+	for _, days := range noticed {
+		if end.Sub(now) < time.Duration(days)*24*time.Hour {
+			return days
+		}
+	}
+	return 0
 }
 
 // problems says what is wrong with the keys themselves.
@@ -65,8 +100,8 @@ func problems(all pipelines.Signers, now time.Time) (found []string) {
 			continue // which is a problem already
 		}
 		if end := public[0].Expires; !end.IsZero() && end.Sub(now) < soon {
-			found = append(found, fmt.Sprintf("key %s (%s) expires on %s: extend its life (repomill key extend), or replace it (repomill key plan)",
-				k.Fingerprint, k.Role, end.Format(time.DateOnly)))
+			found = append(found, fmt.Sprintf("key %s (%s) expires on %s, within %d days: extend its life (repomill key extend), or replace it (repomill key plan)",
+				k.Fingerprint, k.Role, end.Format(time.DateOnly), daysLeft(end, now)))
 		}
 	}
 	if len(all.Set.With(keys.Standby)) == 0 {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"time"
@@ -31,7 +32,11 @@ func opsHandler(r *pipelines.Resources, d *pipelines.Dispatcher) http.Handler {
 		defer cancel()
 		if err := r.Ready(ctx); err != nil {
 			r.Log.Warn("not ready", "error", err)
-			http.Error(w, "not ready; the log says why", http.StatusServiceUnavailable)
+			why := "not ready; the log says why"
+			if none, ok := errors.AsType[*pipelines.NoKey](err); ok { // which names no host
+				why = "not ready: " + none.Error()
+			}
+			http.Error(w, why, http.StatusServiceUnavailable)
 			return
 		}
 		alive(w, req)

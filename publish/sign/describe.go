@@ -35,6 +35,19 @@ func (k Key) ValidAt(t time.Time) error {
 	return nil
 }
 
+// Advice says from when on clients will refuse a key of this kind, or what else is better changed, or nothing. The dates are those of
+// apt's policy for sqv (/usr/share/apt/default-sequoia.config): RSA under 3072 bits until 2030-02-01.
+func (k Key) Advice() string {
+	var bits int
+	if n, _ := fmt.Sscanf(k.Algorithm, "RSA %d", &bits); n == 1 && bits < 3072 { //nolint:errcheck // then it is no RSA
+		return fmt.Sprintf("it is %s, which apt refuses from 2030-02-01 on: replace it before (repomill key plan)", k.Algorithm)
+	}
+	if k.Subkey {
+		return "a subkey signs, which dnf5 of Fedora 43 and zypper with rpm 4.20 refuse: use a key whose primary key may sign"
+	}
+	return ""
+}
+
 // Keys describes the keys that can sign, in their order.
 func (s *Signer) Keys() ([]Key, error) {
 	var all []Key
