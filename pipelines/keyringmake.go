@@ -109,9 +109,18 @@ func (r *Resources) keyringSource() (k keyringSource, signer *sign.Signer, stamp
 		return k, nil, "", false
 	}
 	given := r.keys.current.Given()
-	k = keyringSource{table: r.Ingester.Table, url: r.Config.PublicURL, public: r.keys.current.Public(), given: strings.Split(given, "+"),
+	k = keyringSource{table: r.Ingester.Table, url: r.Config.PublicURL, public: r.keys.current.Public(), given: fingerprintsOf(given),
 		revision: r.keys.set.Revision, algorithm: described[0].Algorithm, repo: r.Publisher.RepoFile}
 	return k, signer, fmt.Sprintf("%s %d %s ", given, r.keys.set.Revision, described[0].Fingerprint), true
+}
+
+// fingerprintsOf returns the keys that [publish.Keys.Given] names, without the times at which they were extended.
+func fingerprintsOf(given string) []string {
+	all := strings.Split(given, "+")
+	for i, name := range all {
+		all[i], _, _ = strings.Cut(name, "@")
+	}
+	return all
 }
 
 // A keyringMaker makes the keyring package of a repository.
