@@ -2,11 +2,13 @@ package sign
 
 import (
 	"bytes"
+	"crypto"
 	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	"github.com/ProtonMail/go-crypto/openpgp/s2k"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 )
 
@@ -104,4 +106,7 @@ func (s *Signer) Lock(passphrase []byte) ([]byte, error) {
 }
 
 // lockConfig is how gpg protects a private key: AES-256 in CFB mode, under a key of many rounds of SHA-256.
-var lockConfig = &packet.Config{DefaultCipher: packet.CipherAES256, S2KCount: 65011712}
+var lockConfig = &packet.Config{
+	DefaultCipher: packet.CipherAES256,
+	S2KConfig:     &s2k.Config{S2KMode: s2k.IteratedSaltedS2K, Hash: crypto.SHA256, S2KCount: 65011712},
+}
