@@ -68,6 +68,7 @@ test-clients: go-version
 	deploy/client-roots bin/roots
 	$(GO) test -count=1 -v -timeout 40m ./testdata/clients -run 'TestSystems|TestRotation' -args -clients.roots $(CURDIR)/bin/roots
 	$(GO) test -count=1 ./ingest -run TestSigned -args -ingest.roots $(CURDIR)/bin/roots
+	REPOMILL_TEST_CLIENTS=1 $(GO) test -count=1 ./pipelines/repomill -run TestKeyringPackageWithZypper
 
 lint: go-version
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
