@@ -17,7 +17,7 @@ import (
 // attempt is one run of the protocol (PROTOCOL.md, "One release"). The order of its first steps is what
 // makes the swap safe: the pointer is read before the rows, and replaced only if it is still that one.
 func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (outcome, error) {
-	f := formatOf(r)
+	f, k := formatOf(r), *p.keys.Load() // one set of keys from end to end: what is signed is what is recorded
 	old, err := p.read(ctx, f, r)
 	if err != nil {
 		return outcome{}, err
@@ -48,13 +48,13 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (out
 	}
 	by := snap.SignedBy
 	if res.Changed {
-		by = p.keys.Load().signsAs(r)
-		if res.Packages, err = p.replace(ctx, f, snap, old, m); err != nil {
+		by = k.signsAs(r)
+		if res.Packages, err = p.replace(ctx, f, k, snap, old, m); err != nil {
 			return res, err
 		}
 		res.own = true
 	} else if old.exists {
-		if by, res.Signed, err = p.resign(ctx, f, snap, old, m); err != nil {
+		if by, res.Signed, err = p.resign(ctx, f, k, snap, old, m); err != nil {
 			return res, err
 		}
 	}
@@ -109,7 +109,7 @@ func (p *Publisher) repair(ctx context.Context, f format, old published, stale b
 }
 
 // replace renders a release and swaps its pointer.
-func (p *Publisher) replace(ctx context.Context, f format, snap *catalogdb.Snapshot, old published, m mode) (packages int, err error) {
+func (p *Publisher) replace(ctx context.Context, f format, k Keys, snap *catalogdb.Snapshot, old published, m mode) (packages int, err error) {
 	rd, err := p.prepared(ctx, f, snap, m.prepared)
 	if rd == nil && err == nil {
 		rd, err = p.render(ctx, f, snap)
@@ -119,7 +119,7 @@ func (p *Publisher) replace(ctx context.Context, f format, snap *catalogdb.Snaps
 	}
 	defer p.renderings.Put(snap.Release, rd)
 	date := nextDate(old)
-	d := draw(f, snap, rd, date, p.keys.Load().hints())
+	d := draw(f, snap, rd, date, k.hints())
 	defer func() { d.close() }()
 	if err := d.listYanked(ctx, p.renderings.Dir, snap); err != nil {
 		return d.packages, err
@@ -131,7 +131,7 @@ func (p *Publisher) replace(ctx context.Context, f format, snap *catalogdb.Snaps
 	if err != nil {
 		return 0, err
 	}
-	s, err := f.sign(p, d, date)
+	s, err := f.sign(k, d, date)
 	if err != nil {
 		return 0, err
 	}

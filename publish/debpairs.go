@@ -80,8 +80,8 @@ func clearText(signed []byte) ([]byte, error) {
 	return text, nil
 }
 
-func (debFormat) sign(p *Publisher, d draft, date time.Time) (signed, error) {
-	s, err := signRelease(p, d.release, d.pointer, date)
+func (debFormat) sign(k Keys, d draft, date time.Time) (signed, error) {
+	s, err := signRelease(k, d.release, d.pointer, date)
 	if err != nil {
 		return signed{}, err
 	}
@@ -92,8 +92,7 @@ func (debFormat) sign(p *Publisher, d draft, date time.Time) (signed, error) {
 }
 
 // signRelease makes InRelease, and Release.gpg and Release beside it, of a text.
-func signRelease(p *Publisher, r catalog.Release, text []byte, date time.Time) (signed, error) {
-	k := p.keys.Load()
+func signRelease(k Keys, r catalog.Release, text []byte, date time.Time) (signed, error) {
 	inRelease, err := k.signer.Clear(text, date)
 	if err != nil {
 		return signed{}, fmt.Errorf("sign InRelease: %w", err)
@@ -105,7 +104,7 @@ func signRelease(p *Publisher, r catalog.Release, text []byte, date time.Time) (
 	if !bytes.Equal(covered, text) {
 		return signed{}, errors.New("verify InRelease: the signature covers another text")
 	}
-	detached, err := p.detach(k.signer.Detach, text, date)
+	detached, err := k.detach(k.signer.Detach, text, date)
 	if err != nil {
 		return signed{}, err
 	}
@@ -113,8 +112,7 @@ func signRelease(p *Publisher, r catalog.Release, text []byte, date time.Time) (
 	return signed{pointer: inRelease, after: []pairFile{{key: dir + "/Release.gpg", body: detached}, {key: dir + "/Release", body: text}}}, nil
 }
 
-func (debFormat) signedBy(_ context.Context, p *Publisher, old published) (string, error) {
-	k := p.keys.Load()
+func (debFormat) signedBy(_ context.Context, _ Bucket, k Keys, old published) (string, error) {
 	if _, err := k.trusted.SignersClear(old.body); err != nil {
 		return "", fmt.Errorf("%w: InRelease %w", ErrForeign, err)
 	}
@@ -126,7 +124,7 @@ func (debFormat) signedBy(_ context.Context, p *Publisher, old published) (strin
 }
 
 // resign gives the text a later Date, as apt takes nothing else for newer.
-func (debFormat) resign(p *Publisher, old published) (signed, time.Time, error) {
+func (debFormat) resign(k Keys, old published) (signed, time.Time, error) {
 	text, err := clearText(old.body)
 	date := nextDate(old)
 	if err == nil {
@@ -135,7 +133,7 @@ func (debFormat) resign(p *Publisher, old published) (signed, time.Time, error) 
 	if err != nil {
 		return signed{}, date, err
 	}
-	s, err := signRelease(p, old.release, text, date)
+	s, err := signRelease(k, old.release, text, date)
 	return s, date, err
 }
 
@@ -179,7 +177,7 @@ func tornPairs(ctx context.Context, p *Publisher, old published, text []byte) (t
 		return nil, err
 	}
 	if k := p.keys.Load(); k.trusted.VerifyDetached(text, sig) != nil {
-		if sig, err = p.detach(k.signer.Detach, text, p.signTime(old)); err != nil {
+		if sig, err = k.detach(k.signer.Detach, text, k.signTime(old)); err != nil {
 			return nil, err
 		}
 		torn = append(torn, pairFile{key: dir + "/Release.gpg", body: sig})

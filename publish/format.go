@@ -45,14 +45,14 @@ type format interface {
 	file(r catalog.Release, x *render.Index) indexFile
 
 	// sign makes the pointer's bytes and the files beside it.
-	sign(p *Publisher, d draft, date time.Time) (signed, error)
+	sign(k Keys, d draft, date time.Time) (signed, error)
 
 	// signedBy verifies what is published, and returns how it is signed ([Keys.SignedBy]).
-	signedBy(ctx context.Context, p *Publisher, old published) (string, error)
+	signedBy(ctx context.Context, b Bucket, k Keys, old published) (string, error)
 
 	// resign signs a pointer that was verified again, with all that it says but for its date and its hints of keys. The
 	// files beside it that do not depend on signatures are left out.
-	resign(p *Publisher, old published) (signed, time.Time, error)
+	resign(k Keys, old published) (signed, time.Time, error)
 
 	// repair writes those files beside the pointer again that do not fit it, and reports whether there
 	// were any.
@@ -67,10 +67,10 @@ func formatOf(r catalog.Release) format {
 }
 
 // detach returns a detached signature of body that clients accept, made by one of the signer's methods.
-func (p *Publisher) detach(make func(body []byte, now time.Time) ([]byte, error), body []byte, date time.Time) ([]byte, error) {
+func (k Keys) detach(make func(body []byte, now time.Time) ([]byte, error), body []byte, date time.Time) ([]byte, error) {
 	sig, err := make(body, date)
 	if err == nil {
-		err = p.keys.Load().trusted.VerifyDetached(body, sig)
+		err = k.trusted.VerifyDetached(body, sig)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)

@@ -15,16 +15,15 @@ import (
 // resign signs what is published again if other keys should have signed it. Nothing is rendered, and the revision is the
 // same: it costs a read and a few small writes. It returns how the release is signed then. A publisher that has not
 // all of the keys leaves it to others, or they would sign each other's releases again for ever.
-func (p *Publisher) resign(ctx context.Context, f format, snap *catalogdb.Snapshot, old published, m mode) (by string, signed bool, err error) {
-	k := p.keys.Load()
+func (p *Publisher) resign(ctx context.Context, f format, k Keys, snap *catalogdb.Snapshot, old published, m mode) (by string, signed bool, err error) {
 	want := k.SignedBy(old.release)
 	if snap.SignedBy == want && !m.repair || k.lacking {
 		return snap.SignedBy, false, nil
 	}
-	if by, err = f.signedBy(ctx, p, old); err != nil || by == want {
+	if by, err = f.signedBy(ctx, p.bucket, k, old); err != nil || by == want {
 		return by, false, err
 	}
-	s, date, err := f.resign(p, old)
+	s, date, err := f.resign(k, old)
 	if err != nil {
 		return by, false, fmt.Errorf("sign again: %w", err)
 	}
@@ -78,8 +77,8 @@ func (p *Publisher) wasPublished(ctx context.Context, r catalog.Release, revisio
 
 // signTime returns the time of a signature that belongs to what is published: its date, so that two publishers make the
 // same one, unless one of the keys is younger.
-func (p *Publisher) signTime(old published) time.Time {
-	if p.keys.Load().newest.After(old.date) {
+func (k Keys) signTime(old published) time.Time {
+	if k.newest.After(old.date) {
 		return old.now
 	}
 	return old.date

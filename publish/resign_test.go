@@ -51,17 +51,45 @@ func described(t *testing.T, s *sign.Signer) sign.Key {
 	return all[0]
 }
 
+// Keys change while a release is being published: how it is recorded to be signed is how it is signed, or it would not be
+// signed again when the others are back.
+func TestKeysChangeDuringAPublish(t *testing.T) {
+	both, one := keySet(t, keys.Signing), keySet(t, keys.Standby)
+	for _, r := range []catalog.Release{jammy, el9} {
+		simulate(t, func(t *testing.T, w *world) {
+			w.push(w.some(r, "hello"))
+			p := w.withKeys(both, twoSigners(t))
+			var once sync.Once
+			for _, index := range []string{"repodata/*", "by-hash/SHA256/*"} {
+				w.bucket.Before("Create", index, func() { once.Do(func() { p.SetKeys(w.keysOf(one, twoSigners(t))) }) })
+			}
+			w.release(p, r)
+			p.SetKeys(w.keysOf(both, twoSigners(t)))
+			w.release(p, r)
+			got := slices.Compact(slices.Sorted(slices.Values(w.signersOf(r))))
+			if diff := cmp.Diff(slices.Sorted(slices.Values([]string{name(signer()), name(nextSigner())})), got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", r, diff)
+			}
+		})
+	}
+}
+
 // withKeys is a publisher with keys of a set: those that sign in it should, and have has them.
 func (w *world) withKeys(set keys.Set, have *sign.Signer) *publish.Publisher {
+	w.t.Helper()
+	p := w.publisher()
+	p.SetKeys(w.keysOf(set, have))
+	return p
+}
+
+func (w *world) keysOf(set keys.Set, have *sign.Signer) publish.Keys {
 	w.t.Helper()
 	signing := keys.Fingerprints(set.With(keys.Signing))
 	k, err := publish.NewKeys(set, signing, have.Only(signing))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	p := w.publisher()
-	p.SetKeys(k)
-	return p
+	return k
 }
 
 // signersOf returns who signed what clients see, as the keyring of both keys tells.

@@ -44,20 +44,19 @@ func (f rpmFormat) open(ctx context.Context, b Bucket, keys sign.Keyring, r cata
 	return f.parse(r, body)
 }
 
-func (rpmFormat) sign(p *Publisher, d draft, date time.Time) (signed, error) {
-	asc, err := p.detach(p.keys.Load().signer.DetachRPM, d.pointer, date)
+func (rpmFormat) sign(k Keys, d draft, date time.Time) (signed, error) {
+	asc, err := k.detach(k.signer.DetachRPM, d.pointer, date)
 	if err != nil {
 		return signed{}, err
 	}
 	return signed{pointer: d.pointer, before: []pairFile{{key: ascKey(d.release), body: asc}}}, nil
 }
 
-func (rpmFormat) signedBy(ctx context.Context, p *Publisher, old published) (string, error) {
-	asc, _, err := readSmall(ctx, p.bucket, ascKey(old.release))
+func (rpmFormat) signedBy(ctx context.Context, b Bucket, k Keys, old published) (string, error) {
+	asc, _, err := readSmall(ctx, b, ascKey(old.release))
 	if err != nil {
 		return "", err
 	}
-	k := p.keys.Load()
 	if _, err := k.trusted.SignersDetached(old.body, asc); err != nil {
 		return "", fmt.Errorf("%w: repomd.xml.asc: %w", ErrForeign, err)
 	}
@@ -71,15 +70,14 @@ func (rpmFormat) signedBy(ctx context.Context, p *Publisher, old published) (str
 
 // resign leaves repomd.xml as it is unless its hints of keys change: with another revision or other times, dnf would
 // fetch all indexes again.
-func (rpmFormat) resign(p *Publisher, old published) (signed, time.Time, error) {
-	k := p.keys.Load()
+func (rpmFormat) resign(k Keys, old published) (signed, time.Time, error) {
 	md, err := repomd.Parse(old.body)
 	if err != nil {
 		return signed{}, old.date, err
 	}
 	md.Hints = k.hints()
 	body := md.Render()
-	asc, err := p.detach(k.signer.DetachRPM, body, old.now)
+	asc, err := k.detach(k.signer.DetachRPM, body, old.now)
 	if err != nil {
 		return signed{}, old.date, err
 	}
@@ -93,7 +91,7 @@ func (rpmFormat) repair(ctx context.Context, p *Publisher, old published) (repai
 	if err != nil || k.trusted.VerifyDetached(old.body, asc) == nil {
 		return false, err
 	}
-	if asc, err = p.detach(k.signer.DetachRPM, old.body, p.signTime(old)); err != nil {
+	if asc, err = k.detach(k.signer.DetachRPM, old.body, k.signTime(old)); err != nil {
 		return false, err
 	}
 	_, err = p.swapPair(ctx, old, pairFile{key: ascKey(old.release), body: asc})
