@@ -1,11 +1,15 @@
 package main_test
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +26,7 @@ func newDnf(t *testing.T, repo string) dnfRoot {
 	t.Helper()
 	need(t, "dnf")
 	d := dnfRoot{openDir(t)}
+	t.Cleanup(func() { endAgents(t, d.dir) })
 	config := fmt.Sprintf("[main]\nreposdir=%[1]s/repos\ncachedir=%[1]s/cache\npersistdir=%[1]s/persist\nlogdir=%[1]s/log\nvarsdir=%[1]s/vars\ninstallroot=%[1]s/root\n", d.dir)
 	for name, text := range map[string]string{"dnf.conf": config, "repos/test.repo": repo} {
 		path := filepath.Join(d.dir, name)
@@ -33,6 +38,29 @@ func newDnf(t *testing.T, repo string) dnfRoot {
 		}
 	}
 	return d
+}
+
+// endAgents ends the agents of gpg that a client started for keyrings below a folder, and that outlive it: each keeps an
+// inotify instance, of which a user has few.
+func endAgents(t *testing.T, dir string) {
+	t.Helper()
+	processes, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range processes {
+		command, err := os.ReadFile(file)
+		if err != nil || !bytes.Contains(command, []byte("gpg-agent")) || !bytes.Contains(command, []byte(dir)) {
+			continue // it may have ended
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+			t.Error(err)
+		}
+	}
 }
 
 // options come before every command. Of dnf's plugins, some would write outside of the root.
