@@ -32,7 +32,7 @@ func (g *Ingester) admit(ctx context.Context, k catalog.Package, distro layout.D
 		return adm, reject(catalog.BadField, "architecture %q is the name of a folder of every RPM repository; build the package for a real one", k.Arch)
 	}
 	now := g.Now()
-	if t, ok := g.offers.has(k, arch, now); ok {
+	if t, ok := g.admissions.lookup(k, arch, now); ok {
 		return admission{terms: t}, nil
 	}
 	s, err := g.Catalog.Settings(ctx, k.Repository)
@@ -51,7 +51,7 @@ func (g *Ingester) admit(ctx context.Context, k catalog.Package, distro layout.D
 		arch, hasArch = layout.I386, false // systems of 32-bit x86 want it, too
 	}
 	if declared && has && hasComponent && hasArch {
-		g.offers.note(k, arch, adm.terms, now)
+		g.admissions.note(k, arch, adm.terms, now)
 		return adm, nil
 	}
 	if g.Create && k.Format == catalog.RPM && !hasArch && !layout.KnownRPMArch(k.Arch) {

@@ -67,13 +67,13 @@ type Ingester struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 
-	offers offers
+	admissions admissionCache
 }
 
 // DefaultMaxSize is the largest package, in bytes, unless configured otherwise.
 const DefaultMaxSize = 8 << 30
 
-// A Stored says where a package is. Its row is claimed or active already; it is in no index on that account.
+// A Stored package has its bytes in the bucket and its row in the catalog, claimed or active. Clients cannot see it yet.
 type Stored struct {
 	Package catalog.Package // without fragments
 	Dirs    []string        // RPM: the directories that have the file
@@ -103,7 +103,7 @@ func (g *Ingester) Store(ctx context.Context, u catalog.Upload) (Stored, error) 
 	if err != nil {
 		return Stored{}, staged(u, err)
 	}
-	dirs, err := g.Spread(ctx, k)
+	dirs, err := g.CopyToArchDirs(ctx, k)
 	return Stored{Package: k, Dirs: dirs, Checked: checked}, err
 }
 
@@ -133,7 +133,7 @@ func staged(u catalog.Upload, err error) error {
 // readers hold buffered readers that have come to the end of a package and are not used any more.
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 64<<10) }}
 
-// read peeks at the package, makes sure that it is welcome, and transfers it.
+// read peeks at the package, makes sure that the repository takes it, and stores it.
 func (g *Ingester) read(ctx context.Context, u catalog.Upload, at layout.Staged, distro layout.Distro, by catalog.Pusher, body io.Reader) (catalog.Package, catalog.Checked, error) {
 	r := readers.Get().(*bufio.Reader)
 	r.Reset(body)
@@ -164,7 +164,7 @@ func (g *Ingester) readFrom(ctx context.Context, u catalog.Upload, at layout.Sta
 	}
 	checked, done := check(pkg, adm.verify)
 	defer done()
-	stored, err := g.transfer(ctx, u, k, pkg, adm.missing)
+	stored, err := g.store(ctx, u, k, pkg, adm.missing)
 	if own != nil {
 		err = explainReserved(k, err)
 	}
@@ -209,9 +209,9 @@ func (g *Ingester) declare(ctx context.Context, u catalog.Upload, k catalog.Pack
 	return err
 }
 
-// Spread copies a package of several directories from the one where it was stored to all others, and returns
-// the directories that have the package now. It may be repeated.
-func (g *Ingester) Spread(ctx context.Context, k catalog.Package) (dirs []string, err error) {
+// CopyToArchDirs copies an RPM package that belongs into several directories (noarch, 32-bit x86) from the one where it was
+// stored to all others, inside the bucket. It returns the directories that have the package; none for DEB. It may be repeated.
+func (g *Ingester) CopyToArchDirs(ctx context.Context, k catalog.Package) (dirs []string, err error) {
 	if k.Format == catalog.DEB {
 		return nil, nil
 	}

@@ -174,7 +174,7 @@ func TestNoarchWhenTheSetGrew(t *testing.T) {
 	if err := s.activate(u, got); !errors.Is(err, catalogdb.ErrGrown) {
 		t.Fatalf("got %v, want ErrGrown", err)
 	}
-	dirs, err := s.Spread(t.Context(), got.Package)
+	dirs, err := s.CopyToArchDirs(t.Context(), got.Package)
 	if err != nil {
 		t.Fatal(err)
 	}

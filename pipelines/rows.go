@@ -79,7 +79,7 @@ func (f *rowsFn) activateGrown(ctx context.Context, group []catalogdb.Stored) (e
 			return err
 		}
 		for i, s := range group {
-			if group[i].Dirs, err = f.r.Ingester.Spread(ctx, s.Package); err != nil {
+			if group[i].Dirs, err = f.r.Ingester.CopyToArchDirs(ctx, s.Package); err != nil {
 				return fmt.Errorf("store %s: %w", s.Package.Key, err)
 			}
 		}
