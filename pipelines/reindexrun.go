@@ -14,7 +14,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
-	"repomill/schemas/member"
+	"repomill/schemas/gzipmember"
 )
 
 // The sources of a reindex.
@@ -31,7 +31,7 @@ func recordedSource(want ReindexRequest) string {
 	if want.Repair {
 		source += "+repair"
 	}
-	return source + "/" + strconv.Itoa(member.Version)
+	return source + "/" + strconv.Itoa(gzipmember.Version)
 }
 
 // SourceOf returns the source of a recorded run, [FromRows] or [FromPublished].

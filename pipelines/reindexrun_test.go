@@ -7,12 +7,12 @@ import (
 
 	"repomill/pipelines"
 	"repomill/schemas/catalogdb"
-	"repomill/schemas/member"
+	"repomill/schemas/gzipmember"
 )
 
 // A run is continued by a request for the same indexes of the same rows only.
 func TestReindexContinuesTheSameOnly(t *testing.T) {
-	version := fmt.Sprint(member.Version)
+	version := fmt.Sprint(gzipmember.Version)
 	for _, tt := range []struct {
 		fact     string
 		recorded string
@@ -72,7 +72,7 @@ func TestReindexEndedByOthers(t *testing.T) {
 			return err
 		}, catalogdb.ReindexCancelled, nil},
 		{"continued", func(db *catalogdb.DB, s *site, id int64) error {
-			version := fmt.Sprint(member.Version)
+			version := fmt.Sprint(gzipmember.Version)
 			run, _, err := db.StartReindex(s.t.Context(), nil, "rows/"+version, "other", nil, time.Now().Add(2*catalogdb.ReindexSilence))
 			if err == nil && run.ID != id {
 				err = fmt.Errorf("it is run %d, want %d", run.ID, id)

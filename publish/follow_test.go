@@ -9,8 +9,8 @@ import (
 
 	"repomill/publish"
 	"repomill/schemas/catalog"
+	"repomill/schemas/gzipmember"
 	"repomill/schemas/layout"
-	"repomill/schemas/member"
 )
 
 // entry makes an upload of which there is enough for an index, and a file that is not looked into.
@@ -91,7 +91,7 @@ func TestFollowingReachesTheBytesOfAWholeRendering(t *testing.T) {
 					h.arches = []string{r.Arch, "noarch", "aarch64"}
 				}
 				if seed > 1 { // texts that are members of their own, few packages between them
-					h.biggest = member.Alone + 1
+					h.biggest = gzipmember.Oversized + 1
 				}
 				steps, begin := 20, 500
 				if h.biggest > 0 {

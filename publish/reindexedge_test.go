@@ -13,7 +13,7 @@ import (
 	"repomill/publish"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
-	"repomill/schemas/member"
+	"repomill/schemas/gzipmember"
 	"repomill/testdata/rpmtest"
 )
 
@@ -21,7 +21,7 @@ import (
 func at(prefix string, border bool, size int) upload {
 	for i := 0; ; i++ {
 		u := entry(jammy, fmt.Sprintf("%s%05d", prefix, i), "main", "amd64", size)
-		if member.Border([]byte(u.row.Name), []byte(u.row.Canonical), []byte(u.row.Arch)) == border {
+		if gzipmember.Boundary([]byte(u.row.Name), []byte(u.row.Canonical), []byte(u.row.Arch)) == border {
 			return u
 		}
 	}
@@ -52,7 +52,7 @@ func TestTheFirstBorderGoes(t *testing.T) {
 // A row with a member of its own goes, and the border after it, too.
 func TestTheBorderAfterALargeTextGoes(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
-		a, big, b, x := at("a", false, 0), at("g", false, member.Alone+1), at("m", true, 0), at("n", false, 0)
+		a, big, b, x := at("a", false, 0), at("g", false, gzipmember.Oversized+1), at("m", true, 0), at("n", false, 0)
 		w.push(a, big, b, x)
 		p := w.publisher()
 		publishWith(t, p, jammy)

@@ -11,8 +11,8 @@ import (
 
 	"repomill/publish/render"
 	"repomill/schemas/catalog"
+	"repomill/schemas/gzipmember"
 	"repomill/schemas/layout"
-	"repomill/schemas/member"
 )
 
 // DefaultShard is how many rows a shard has, about.
@@ -189,7 +189,7 @@ func (p *Publisher) members(ctx context.Context, plan render.Plan, i, packages i
 	var all []io.Reader
 	add := func(text []byte) {
 		if text != nil {
-			all = append(all, bytes.NewReader(member.Append(nil, text)))
+			all = append(all, bytes.NewReader(gzipmember.Append(nil, text)))
 		}
 	}
 	add(plan.Head(i, packages))

@@ -6,7 +6,7 @@ import (
 
 	"repomill/publish"
 	"repomill/schemas/catalog"
-	"repomill/schemas/member"
+	"repomill/schemas/gzipmember"
 )
 
 // prepareInShards does what workers do, in an order of its own, and some of it twice.
@@ -55,7 +55,7 @@ func TestPreparedReleasesHaveTheSameBytes(t *testing.T) {
 	for seed, r := range []catalog.Release{jammy, el9} {
 		simulate(t, func(t *testing.T, w *world) {
 			w.declare(jammy, "contrib")
-			h := &history{w: w, r: r, random: rand.New(rand.NewPCG(uint64(seed), 9)), arches: []string{"amd64", "arm64", "all"}, biggest: member.Alone + 1}
+			h := &history{w: w, r: r, random: rand.New(rand.NewPCG(uint64(seed), 9)), arches: []string{"amd64", "arm64", "all"}, biggest: gzipmember.Oversized + 1}
 			if r.Arch != "" {
 				h.arches = []string{r.Arch, "noarch"}
 			}

@@ -11,8 +11,8 @@ import (
 	"repomill/publish/render"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/schemas/gzipmember"
 	"repomill/schemas/layout"
-	"repomill/schemas/member"
 )
 
 // maxYankedLine bounds one withdrawn package in a list, in bytes.
@@ -40,7 +40,7 @@ func yankedLines(yanked []catalog.Package) iter.Seq2[render.Line, error] {
 	return func(yield func(render.Line, error) bool) {
 		for _, k := range yanked {
 			text, err := json.Marshal(k)
-			boundary := member.Border([]byte(k.Name), []byte(k.Canonical), []byte(k.Arch))
+			boundary := gzipmember.Boundary([]byte(k.Name), []byte(k.Canonical), []byte(k.Arch))
 			if !yield(render.Line{Key: k.SortKey, Boundary: boundary, Text: text}, err) {
 				return
 			}

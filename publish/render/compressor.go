@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"repomill/schemas/member"
+	"repomill/schemas/gzipmember"
 )
 
 // A compressor compresses segments concurrently and appends them to a scratch file.
@@ -30,12 +30,12 @@ var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 func (p *compressor) put(s *segment, text *bytes.Buffer, packed []byte) {
 	p.running.Go(func() (err error) {
 		if packed == nil {
-			packed = member.Append(nil, text.Bytes())
+			packed = gzipmember.Append(nil, text.Bytes())
 		}
 		if s.text, err = p.scratch.append(text.Bytes()); err == nil {
 			s.member, err = p.scratch.append(packed)
 		}
-		if text.Reset(); text.Cap() < 8*member.Alone {
+		if text.Reset(); text.Cap() < 8*gzipmember.Oversized {
 			buffers.Put(text)
 		}
 		return err

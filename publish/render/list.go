@@ -9,7 +9,7 @@ import (
 // A Line is one entry of a list.
 type Line struct {
 	Key      []byte // sort key
-	Boundary bool   // the line starts a segment: [member.Border]
+	Boundary bool   // the line starts a segment: [gzipmember.Boundary]
 	Text     []byte // without its newline
 }
 

@@ -8,7 +8,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
-	"repomill/schemas/member"
+	"repomill/schemas/gzipmember"
 )
 
 // A Rendering is the indexes of a release at one revision, in segments that the next revision reuses. One goroutine
@@ -91,7 +91,7 @@ func distribute(ctx context.Context, p Plan, snap *catalogdb.Snapshot, segmenter
 			return err
 		}
 		component, arch := string(e.Component), string(e.Arch)
-		boundary, shown := member.Border(e.Name, e.Canonical, e.Arch), false
+		boundary, shown := gzipmember.Boundary(e.Name, e.Canonical, e.Arch), false
 		for i, x := range p.Indexes {
 			if x.shows(component, arch) {
 				shown = true

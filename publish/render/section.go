@@ -5,7 +5,7 @@ import (
 	"context"
 
 	"repomill/schemas/catalogdb"
-	"repomill/schemas/member"
+	"repomill/schemas/gzipmember"
 )
 
 // A Section is a part of a rendering that can be made on its own: some indexes, of the rows between two segment boundaries.
@@ -52,7 +52,7 @@ func (p Plan) Sections(ctx context.Context, snap *catalogdb.Snapshot, size int) 
 			return nil, 0, Unshown(snap, e)
 		}
 		packages++
-		boundary := member.Border(e.Name, e.Canonical, e.Arch)
+		boundary := gzipmember.Boundary(e.Name, e.Canonical, e.Arch)
 		for _, g := range groups {
 			if !g.shows(component, arch) {
 				continue
@@ -118,7 +118,7 @@ func (p Plan) distributeSection(ctx context.Context, snap *catalogdb.Snapshot, s
 		if err != nil {
 			return err
 		}
-		boundary := member.Border(e.Name, e.Canonical, e.Arch)
+		boundary := gzipmember.Boundary(e.Name, e.Canonical, e.Arch)
 		for i, c := range segmenters {
 			c.add(p.row(p.Indexes[s.Indexes[i]], e, boundary))
 		}

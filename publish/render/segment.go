@@ -3,7 +3,7 @@ package render
 import (
 	"bytes"
 
-	"repomill/schemas/member"
+	"repomill/schemas/gzipmember"
 )
 
 // A segmenter cuts the rows of an index into segments.
@@ -17,7 +17,7 @@ type segmenter struct {
 // A row is the text of one package in an index.
 type row struct {
 	key      []byte // sort key
-	boundary bool   // the row starts a segment: [member.Border]
+	boundary bool   // the row starts a segment: [gzipmember.Boundary]
 	text     []byte
 	ending   string // after the text
 	packed   []byte // the gzip member of text, if there is one
@@ -25,7 +25,7 @@ type row struct {
 
 // add appends a row, of which it keeps a copy.
 func (c *segmenter) add(r row) {
-	oversized := len(r.text) > member.Alone
+	oversized := len(r.text) > gzipmember.Oversized
 	if oversized || r.boundary {
 		c.close()
 	}

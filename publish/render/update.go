@@ -7,7 +7,7 @@ import (
 	"sort"
 
 	"repomill/schemas/catalogdb"
-	"repomill/schemas/member"
+	"repomill/schemas/gzipmember"
 )
 
 // maxChanges returns how many changed rows are rendered one by one, each with its segment, before a whole rendering is
@@ -72,7 +72,7 @@ func (x *Index) update(ctx context.Context, work *compressor, p Plan, in Planned
 			if err != nil {
 				return err
 			}
-			c.add(p.row(in, e, member.Border(e.Name, e.Canonical, e.Arch)))
+			c.add(p.row(in, e, gzipmember.Boundary(e.Name, e.Canonical, e.Arch)))
 		}
 		c.close()
 		rows = append(append(rows, x.rows[kept:s.first]...), c.segments...)

@@ -12,7 +12,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
-	"repomill/schemas/member"
+	"repomill/schemas/gzipmember"
 )
 
 // entries returns "name version arch" of the entries in a range.
@@ -76,7 +76,7 @@ func entriesOfShelf(t *testing.T, db *catalogdb.DB) {
 func entriesLarge(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, el9)
 	k := rpm(el9, "large", "1", "x86_64")
-	k.Filelists = bytes.Repeat([]byte("<file>/usr/share/something</file>\n"), member.Alone/30)
+	k.Filelists = bytes.Repeat([]byte("<file>/usr/share/something</file>\n"), gzipmember.Oversized/30)
 	activate(t, db, store(t, db, k, "1", "x86_64"))
 	s := snapshot(t, db, el9)
 	defer s.Close()
@@ -84,7 +84,7 @@ func entriesLarge(t *testing.T, db *catalogdb.DB) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f := e.Fragments[1]; !bytes.Equal(f.Text, k.Filelists) || !bytes.Equal(f.Member, member.Append(nil, k.Filelists)) {
+		if f := e.Fragments[1]; !bytes.Equal(f.Text, k.Filelists) || !bytes.Equal(f.Member, gzipmember.Append(nil, k.Filelists)) {
 			t.Errorf("the list of files came back as %d bytes and a member of %d", len(f.Text), len(f.Member))
 		}
 		if f := e.Fragments[0]; !bytes.Equal(f.Text, k.Primary) || f.Member != nil {

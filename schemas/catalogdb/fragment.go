@@ -7,7 +7,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"repomill/schemas/catalog"
-	"repomill/schemas/member"
+	"repomill/schemas/gzipmember"
 )
 
 // MaxFragment is the largest index fragment that a row takes, in compressed bytes. Larger packets
@@ -30,8 +30,8 @@ func pack(fragment []byte) (any, error) {
 	switch {
 	case len(fragment) == 0:
 		return nil, nil
-	case len(fragment) > member.Alone:
-		b = member.Append(nil, fragment)
+	case len(fragment) > gzipmember.Oversized:
+		b = gzipmember.Append(nil, fragment)
 	default:
 		b = encoder.EncodeAll(fragment, nil)
 	}
@@ -57,8 +57,8 @@ func (f *Fragment) unpack(column []byte) (err error) {
 	switch {
 	case len(column) == 0:
 		return nil
-	case member.Is(column):
-		f.Text, err = member.Text(text, column, maxText)
+	case gzipmember.Is(column):
+		f.Text, err = gzipmember.Text(text, column, maxText)
 		f.Member = bytes.Clone(column)
 	default:
 		f.Text, err = decoder.DecodeAll(column, text)

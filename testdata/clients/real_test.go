@@ -13,7 +13,7 @@ import (
 	"repomill/ingest/deb"
 	"repomill/ingest/rpm"
 	"repomill/schemas/catalog"
-	"repomill/schemas/member"
+	"repomill/schemas/gzipmember"
 	"repomill/testdata/debtest"
 	"repomill/testdata/rpmtest"
 )
@@ -80,7 +80,7 @@ func find(t *testing.T, make maker, name string, border bool) realPackage {
 		if i > 0 || border {
 			name = fmt.Sprintf("%s%d", name, i)
 		}
-		if body, p := make(t, name); member.Border([]byte(p.Name), []byte(p.Canonical), []byte(p.Arch)) == border {
+		if body, p := make(t, name); gzipmember.Boundary([]byte(p.Name), []byte(p.Canonical), []byte(p.Arch)) == border {
 			return newReal(t, name, body)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"repomill/schemas/member"
+	"repomill/schemas/gzipmember"
 	"repomill/testdata/corpus"
 )
 
@@ -19,7 +19,7 @@ func recut(text string) (file string, members int) {
 	var packed []byte
 	for text != "" {
 		n := min([]int{0, 1, r.IntN(1000), r.IntN(300_000)}[r.IntN(4)], len(text))
-		packed = member.Append(packed, []byte(text[:n]))
+		packed = gzipmember.Append(packed, []byte(text[:n]))
 		text = text[n:]
 		members++
 	}

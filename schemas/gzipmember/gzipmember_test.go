@@ -1,4 +1,4 @@
-package member_test
+package gzipmember_test
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"repomill/schemas/member"
+	"repomill/schemas/gzipmember"
 )
 
 // The bytes of a member are published: whoever changes them changes every index.
@@ -19,14 +19,14 @@ func TestTheBytesStayTheSame(t *testing.T) {
 	for i := range 300 {
 		fmt.Fprintf(&text, "Package: p%d\nVersion: 1.%d\n\n", i%17, i)
 	}
-	sum := sha256.Sum256(member.Append(nil, []byte(text.String())))
+	sum := sha256.Sum256(gzipmember.Append(nil, []byte(text.String())))
 	if got, want := hex.EncodeToString(sum[:]), "acc384a7e218d9fe102512354e6313692ff5a04feffd25fcccf0de093c37d7b0"; got != want {
 		t.Errorf("SHA-256 %s, want %s: if the compressor is meant to have changed, say in the commit that every index is published anew", got, want)
 	}
 }
 
 func TestAnyReaderTakesARow(t *testing.T) {
-	row := member.Append(member.Append(member.Append(nil, []byte("one ")), nil), []byte("two"))
+	row := gzipmember.Append(gzipmember.Append(gzipmember.Append(nil, []byte("one ")), nil), []byte("two"))
 	z, err := gzip.NewReader(bytes.NewReader(row))
 	if err != nil {
 		t.Fatal(err)
@@ -37,14 +37,14 @@ func TestAnyReaderTakesARow(t *testing.T) {
 }
 
 func TestTextIsBounded(t *testing.T) {
-	m := member.Append(nil, make([]byte, 1000))
-	if got, err := member.Text([]byte("x"), m, 1000); err != nil || len(got) != 1001 {
+	m := gzipmember.Append(nil, make([]byte, 1000))
+	if got, err := gzipmember.Text([]byte("x"), m, 1000); err != nil || len(got) != 1001 {
 		t.Errorf("got %d bytes, %v; want 1001", len(got), err)
 	}
-	if _, err := member.Text(nil, m, 999); err == nil {
+	if _, err := gzipmember.Text(nil, m, 999); err == nil {
 		t.Error("1000 bytes were within a limit of 999")
 	}
-	if _, err := member.Text(nil, m[:len(m)-1], 1000); err == nil {
+	if _, err := gzipmember.Text(nil, m[:len(m)-1], 1000); err == nil {
 		t.Error("a member that is cut off was read")
 	}
 }
@@ -53,14 +53,14 @@ func TestOneIdentityIn128IsABorder(t *testing.T) {
 	borders := 0
 	const n = 128 * 100
 	for i := range n {
-		if member.Border(fmt.Appendf(nil, "p%d", i), []byte("1"), []byte("amd64")) {
+		if gzipmember.Boundary(fmt.Appendf(nil, "p%d", i), []byte("1"), []byte("amd64")) {
 			borders++
 		}
 	}
 	if borders < 70 || borders > 130 {
 		t.Errorf("%d of %d identities are borders, want about %d", borders, n, n/128)
 	}
-	if member.Border([]byte("a"), []byte("b\x00c"), nil) != member.Border([]byte("a"), []byte("b\x00c"), []byte{}) {
+	if gzipmember.Boundary([]byte("a"), []byte("b\x00c"), nil) != gzipmember.Boundary([]byte("a"), []byte("b\x00c"), []byte{}) {
 		t.Error("the same identity is and is not a border")
 	}
 }

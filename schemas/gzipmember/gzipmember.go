@@ -1,9 +1,9 @@
-// Package member cuts and compresses index text the way published indexes have it: as a row of gzip
+// Package gzipmember cuts and compresses index text the way published indexes have it: as a row of gzip
 // members, which is a gzip file itself (RFC 1952, section 2.2), cut where the set of packages alone says.
 //
 // What is made here is published as it is. Another level, or another version of the compressor, makes
 // other bytes of the same text, and so new index files of every release that is reindexed.
-package member
+package gzipmember
 
 import (
 	"bytes"
@@ -16,9 +16,9 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// Alone is the size in bytes from which on the text of one package is a member of its own, so that it is
+// Oversized is the size in bytes from which on the text of one package is a member of its own, so that it is
 // compressed once in its life, when it comes in.
-const Alone = 1 << 20
+const Oversized = 1 << 20
 
 // Version rises with each change of the program that makes other index bytes of the same rows.
 const Version = 1
@@ -65,9 +65,9 @@ func Text(dst, b []byte, limit int) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// Border reports whether the text of a package starts a new member: one identity in 128 does, so that
+// Boundary reports whether the text of a package starts a new member: one identity in 128 does, so that
 // members are of some 128 packages, and a package that comes or goes changes one of them.
-func Border(name, canonical, arch []byte) bool {
+func Boundary(name, canonical, arch []byte) bool {
 	var buf [512]byte
 	id := append(buf[:0], name...)
 	id = append(append(id, 0), canonical...)
