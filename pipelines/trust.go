@@ -74,6 +74,9 @@ func (r *Resources) CheckKey(ctx context.Context) error {
 	if err == nil {
 		err = r.RefreshKeys(ctx)
 	}
+	if err == nil {
+		r.adviseKeys(ctx)
+	}
 	return err
 }
 

@@ -38,14 +38,16 @@ Releases are signed again without a push. Nothing is rendered, and clients downl
 // keyFlags say where the list of keys is, and what it signs.
 type keyFlags struct {
 	catalogFlags
-	Bucket string `placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket, if it is not in --data."`
+	Bucket        string `placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket, if it is not in --data."`
+	Distributions string `type:"path" help:"JSON file with more distributions, if the workers have one."`
 }
 
 // A keySite is what commands about keys work with.
 type keySite struct {
 	db     *catalogdb.DB
 	bucket objects.Bucket
-	all    pipelines.Signers // as it was when the command began
+	all    pipelines.Signers       // as it was when the command began
+	used   pipelines.Distributions // that something is published for
 }
 
 // open opens what the flags name, and reads the keys.
@@ -53,21 +55,35 @@ func (f keyFlags) open(ctx context.Context) (*keySite, error) {
 	if (f.Catalog == "") != (f.Bucket == "") {
 		return nil, command.Usage("name --catalog and --bucket, or none of them and the folder of repomill up with --data")
 	}
+	table, err := pipelines.ReadTable(f.Distributions)
+	if err != nil {
+		return nil, command.Usage("--distributions: %w", err)
+	}
 	db, err := f.openToChange(ctx)
 	if err != nil {
 		return nil, err
 	}
-	bucket, err := objects.OpenBucket(ctx, cmp.Or(f.Bucket, "file://"+f.Data+"/bucket"))
+	bucket, err := f.openBucket(ctx)
 	if err != nil {
 		db.Close() //nolint:errcheck // nothing was done
-		return nil, command.Fault(err)
+		return nil, err
 	}
 	s := &keySite{db: db, bucket: bucket}
-	if s.all, err = s.signers(ctx); err != nil {
+	if s.all, err = s.signers(ctx); err == nil {
+		if s.used, err = pipelines.ReadDistributions(ctx, db, table); err != nil {
+			err = command.Fault(err)
+		}
+	}
+	if err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// openBucket opens the bucket that the flags name.
+func (f keyFlags) openBucket(ctx context.Context) (objects.Bucket, error) {
+	return openBucket(ctx, cmp.Or(f.Bucket, "file://"+f.Data+"/bucket"))
 }
 
 func (s *keySite) close() {
@@ -96,7 +112,7 @@ type keyListCmd struct {
 func (keyListCmd) Help() string {
 	return `Examples:
   repomill key list
-  repomill key list --catalog mysql://mill@db/mill?password-file=/etc/mill/password --bucket s3://out?region=eu-west-1`
+  repomill key list --catalog mysql://mill@db/mill?password-file=/etc/mill/password --bucket s3://out?region=eu-west-1` + keyLookHelp
 }
 
 // A keyLine is what key list says of a key.
@@ -109,6 +125,15 @@ type keyLine struct {
 	Since       time.Time  `json:"since"`
 	Releases    int        `json:"releases"` // that it has signed, as they are published
 	Problem     string     `json:"problem,omitempty"`
+	Notices     []string   `json:"notices,omitempty"` // of what clients do not read, or will refuse
+}
+
+// note returns what is wrong with a key, or is going to be.
+func (l keyLine) note() string {
+	if l.Problem != "" || len(l.Notices) == 0 {
+		return l.Problem
+	}
+	return "notice: " + strings.Join(l.Notices, "; ")
 }
 
 // Run prints the keys that sign, those that will, and those that did.
@@ -135,7 +160,7 @@ func (c *keyListCmd) Run(ctx context.Context, io stdio) error {
 		if l.Expires != nil {
 			expires = l.Expires.Format(time.DateOnly)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", l.Fingerprint, l.Role, l.Algorithm, expires, l.Since.Format(time.DateOnly), l.Releases, l.Problem)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", l.Fingerprint, l.Role, l.Algorithm, expires, l.Since.Format(time.DateOnly), l.Releases, l.note())
 	}
 	return w.Flush()
 }
@@ -147,7 +172,7 @@ func (s *keySite) lines(ctx context.Context) ([]keyLine, error) {
 	}
 	var lines []keyLine
 	for _, k := range s.all.Set.With(keys.Signing, keys.Standby, keys.Retired) {
-		l := keyLine{Fingerprint: k.Fingerprint, Role: k.Role, Since: since(k), Problem: s.all.Problem(k)}
+		l := keyLine{Fingerprint: k.Fingerprint, Role: k.Role, Since: since(k), Problem: s.all.Problem(k), Notices: keyNotices(k, s.used)}
 		if public, err := sign.ReadPublic([]byte(k.Public)); err == nil {
 			l.Algorithm, l.Created = public[0].Algorithm, public[0].Created
 			if end := public[0].Expires; !end.IsZero() {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -11,7 +10,6 @@ import (
 	"repomill/pipelines"
 	"repomill/pipelines/command"
 	"repomill/pipelines/kms"
-	"repomill/pipelines/objects"
 	"repomill/publish/keys"
 	"repomill/publish/sign"
 )
@@ -82,15 +80,19 @@ func (c *keyAddCmd) addRemote(ctx context.Context, io stdio) error {
 		return command.Usage("%q is not the URL of a key in a KMS: use gcpkms://projects/… or awskms://…", c.URL)
 	}
 	n := pipelines.NewKey{Name: c.Name, Now: time.Now()}
+	var err error
 	if c.Public != "" {
-		var err error
 		if n.Public, err = os.ReadFile(c.Public); err != nil {
 			return err
 		}
 	}
-	bucket, err := objects.OpenBucket(ctx, cmp.Or(c.Bucket, "file://"+c.Data+"/bucket"))
+	table, err := pipelines.ReadTable(c.Distributions)
 	if err != nil {
-		return command.Fault(err)
+		return command.Usage("--distributions: %w", err)
+	}
+	bucket, err := c.openBucket(ctx)
+	if err != nil {
+		return err
 	}
 	defer bucket.Close() //nolint:errcheck // at the end
 	key, err := pipelines.AddKey(ctx, bucket, c.URL, n)
@@ -102,6 +104,9 @@ func (c *keyAddCmd) addRemote(ctx context.Context, io stdio) error {
 		fmt.Fprintf(io.err, "This is the fingerprint of a new public half, in %s of the bucket: back it up with the bucket.\n", key.Object)
 	} else {
 		fmt.Fprintf(io.err, "The public half was there already, in %s of the bucket.\n", key.Object)
+	}
+	for _, n := range keyNotices(keys.Key{Public: string(key.Public), Role: keys.Standby}, table.All()) {
+		fmt.Fprintf(io.err, "Notice: %s.\n", n)
 	}
 	fmt.Fprintf(io.err, "Next: name it beside the keys that sign already: repomill worker --signing-key … --signing-key '%s'\n", c.URL)
 	return nil

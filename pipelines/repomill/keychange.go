@@ -10,6 +10,14 @@ import (
 	"repomill/publish/keys"
 )
 
+// keyLookHelp is of the commands that look at keys.
+const keyLookHelp = `
+
+Exit codes:
+  0  done
+  2  usage
+  4  the catalog or the bucket cannot be reached, or there is no list of keys yet`
+
 // keyHelp is of the commands that change keys.
 const keyHelp = `
 
@@ -44,6 +52,9 @@ func (c *keyPromoteCmd) Run(ctx context.Context, io stdio) error {
 	}
 	defer s.close()
 	k, err := s.all.Set.Find(c.Key)
+	if err == nil && k.Role == keys.Standby && !c.Force {
+		err = s.mayRead(k)
+	}
 	if err == nil && k.Role == keys.Standby && !c.Force {
 		err = s.mayPromote(ctx, k, time.Duration(c.Overlap))
 	}
@@ -111,6 +122,9 @@ func (c *keyRetireCmd) Run(ctx context.Context, io stdio) error {
 func (s *keySite) mayRetire(ctx context.Context, k keys.Key) error {
 	if k.Role != keys.Signing {
 		return nil
+	}
+	if err := s.mayLock(k); err != nil {
+		return err
 	}
 	others := false
 	for _, f := range s.all.Signing {

@@ -43,7 +43,8 @@ func (c *keyStatusCmd) Run(ctx context.Context, io stdio) error {
 	if releases+repositories > 0 {
 		problems = append(problems, fmt.Sprintf("%d releases are to be signed again, and the keys of %d repositories to be published; workers are at it, 10 releases a second at most", releases, repositories))
 	}
-	for _, p := range append(problems, notices(s.all, time.Now())...) {
+	problems = append(problems, s.locked()...)
+	for _, p := range append(problems, notices(s.all, s.used, time.Now())...) {
 		fmt.Fprintln(io.out, p)
 	}
 	if len(problems) > 0 {
@@ -57,14 +58,14 @@ func (c *keyStatusCmd) Run(ctx context.Context, io stdio) error {
 var noticed = []int{7, 30, 90, 180}
 
 // notices says what is no fault yet: keys that expire within half a year, and those that clients are about to refuse.
-func notices(all pipelines.Signers, now time.Time) (found []string) {
+func notices(all pipelines.Signers, used pipelines.Distributions, now time.Time) (found []string) {
 	for _, k := range all.Set.Out() {
 		public, err := sign.ReadPublic([]byte(k.Public))
 		if err != nil {
 			continue // which is a problem
 		}
-		if a := public[0].Advice(); a != "" {
-			found = append(found, fmt.Sprintf("notice: key %s (%s): %s", k.Fingerprint, k.Role, a))
+		for _, n := range keyNotices(k, used) {
+			found = append(found, fmt.Sprintf("notice: key %s (%s): %s", k.Fingerprint, k.Role, n))
 		}
 		end := public[0].Expires
 		if end.IsZero() || end.Sub(now) < soon {
@@ -118,7 +119,7 @@ type keyPlanCmd struct {
 // Help has an example.
 func (keyPlanCmd) Help() string {
 	return `Example:
-  repomill key plan`
+  repomill key plan` + keyLookHelp
 }
 
 // Run prints the next step, and what each kind of client does.
@@ -135,6 +136,9 @@ func (c *keyPlanCmd) Run(ctx context.Context, io stdio) error {
 	}
 	for _, k := range standby {
 		fmt.Fprintf(io.out, "%s stands by since %s\n", k.Fingerprint, since(k).Format(time.DateOnly))
+	}
+	for _, n := range append(s.locked(), s.reasons(time.Now())...) {
+		fmt.Fprintln(io.out, n)
 	}
 	fmt.Fprintln(io.out)
 	switch {

@@ -23,6 +23,7 @@ type Distro struct {
 	Format        catalog.Format
 	Architectures []string // base set, sorted: exists in every release from the first publish. Without "all", with "SRPMS"
 	Client        Client
+	Keys          []string // kinds of keys, as [Distro.ReadsKey] has them, whose signatures of a repository its client reads; empty: all
 	Aliases       []string // other names of it, os/version: quoted in rejections, never accepted
 
 	// DEB only.
@@ -62,6 +63,7 @@ type jsonDistro struct {
 	Architectures []string       `json:"architectures"` // omitted: the format's default
 	Client        Client         `json:"client"`        // omitted: "apt" or "dnf"
 	Aliases       []string       `json:"aliases"`
+	Keys          []string       `json:"keys"` // kinds of keys whose signatures of a repository its client reads; omitted: all, or those that its rpm reads
 
 	NoZstd   bool   `json:"no_zstd"`  // for DEB, with the meaning that Distro says
 	Multilib bool   `json:"multilib"` // these are for RPM
@@ -141,7 +143,10 @@ func (e jsonDistro) distro() (Distro, error) {
 		}
 	}
 	d.Architectures = slices.Sorted(slices.Values(d.Architectures))
-	return d, nil
+	if d.Keys = e.Keys; d.RSAOnly && len(d.Keys) == 0 {
+		d.Keys = []string{RSA}
+	}
+	return d, checkKeys(d.Keys)
 }
 
 // All returns the distributions in the order of their files.

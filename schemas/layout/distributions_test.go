@@ -24,7 +24,7 @@ func TestLookup(t *testing.T) {
 	}{
 		{"ubuntu/jammy", layout.Distro{Format: catalog.DEB, Client: layout.Apt, Architectures: []string{"amd64", "arm64"}, Aliases: []string{"ubuntu/22.04", "linuxmint/21", "linuxmint/vanessa", "linuxmint/vera", "linuxmint/victoria", "linuxmint/virginia", "pop/22.04", "elementary/7", "zorin/17"}}},
 		{"raspbian/trixie", layout.Distro{Format: catalog.DEB, Client: layout.Apt, Architectures: []string{"arm64", "armhf"}, Aliases: []string{"raspbian/13", "raspberrypi/13"}}},
-		{"opensuse/15.6", layout.Distro{Format: catalog.RPM, Architectures: []string{"SRPMS", "aarch64", "x86_64"}, Client: layout.Zypper, Aliases: []string{"opensuse-leap/15.6", "leap/15.6"}, Multilib: true}},
+		{"opensuse/15.6", layout.Distro{Format: catalog.RPM, Architectures: []string{"SRPMS", "aarch64", "x86_64"}, Client: layout.Zypper, Keys: []string{"RSA", "Ed25519"}, Aliases: []string{"opensuse-leap/15.6", "leap/15.6"}, Multilib: true}},
 		{"kali/kali-rolling", layout.Distro{Format: catalog.DEB, Client: layout.Apt, Architectures: []string{"amd64", "arm64"}, Aliases: []string{"kali/rolling", "kali/kali"}}},
 		{"any/any", layout.Distro{Format: catalog.DEB, Client: layout.Apt, Architectures: []string{"amd64", "arm64"}, Aliases: []string{"deb_any/deb_any", "debian/any", "ubuntu/any"}}},
 		{"rpm_any/rpm_any", layout.Distro{Format: catalog.RPM, Client: layout.Dnf, Architectures: []string{"SRPMS", "aarch64", "x86_64"}, Aliases: []string{"any/rpm", "rpm/any"}, Multilib: true, I386: true}},
@@ -186,6 +186,8 @@ func TestExtendRefuses(t *testing.T) {
 		{"the rpm of a deb distribution", `[{"name": "a/1", "format": "deb", "rpm": "4.11"}]`, "for rpm distributions only"},
 		{"a version of rpm in three parts", `[{"name": "a/1", "format": "rpm", "rpm": "4.11.3"}]`, "should be its version as MAJOR.MINOR"},
 		{"a version of rpm in one part", `[{"name": "a/1", "format": "rpm", "rpm": "6"}]`, "should be its version as MAJOR.MINOR"},
+		{"a kind of key that does not exist", `[{"name": "a/1", "format": "rpm", "keys": ["RSA", "DSA"]}]`, `"DSA" is none of`},
+		{"kinds of keys without RSA", `[{"name": "a/1", "format": "rpm", "keys": ["Ed25519"]}]`, `keys must have "RSA"`},
 		{"all as architecture", `[{"name": "a/1", "format": "deb", "architectures": ["all"]}]`, `architecture "all" is not allowed`},
 		{"noarch as architecture", `[{"name": "a/1", "format": "rpm", "architectures": ["noarch"]}]`, `architecture "noarch" is not allowed`},
 		{"an architecture with a slash", `[{"name": "a/1", "format": "rpm", "architectures": ["x/y"]}]`, `architecture "x/y" is not allowed`},
