@@ -42,7 +42,12 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (out
 	}
 	// A publish that was not recorded may have been interrupted at any point.
 	if m.repair || snap.Published < snap.Revision.Number {
-		if err := p.repair(ctx, f, old, res.Changed); err != nil {
+		err := p.repair(ctx, f, old, res.Changed)
+		if errors.Is(err, errUnproven) {
+			snap.Close() //nolint:errcheck // a read, and the catalog is about to be written to
+			err = p.drawOver(ctx, old)
+		}
+		if err != nil {
 			return res, err
 		}
 	}
@@ -101,6 +106,9 @@ func (p *Publisher) repair(ctx context.Context, f format, old published, stale b
 		return nil
 	}
 	repaired, err := f.repair(ctx, p, old)
+	if stale && errors.Is(err, errUnproven) {
+		return nil // it is about to be replaced
+	}
 	if err == nil && repaired {
 		p.log.Warn("repaired a torn pair", "pointer", layout.PointerKey(old.release))
 		err = errRepaired
@@ -135,7 +143,7 @@ func (p *Publisher) replace(ctx context.Context, f format, k Keys, snap *catalog
 	if err != nil {
 		return 0, err
 	}
-	if err := p.writeManifest(ctx, d, s.pointer, old); err != nil {
+	if err := p.writeManifest(ctx, d, s, old); err != nil {
 		return 0, err
 	}
 	if old.exists && snap.Published >= old.revision.Number { // everything beside the old pointer was written

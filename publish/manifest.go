@@ -19,15 +19,19 @@ import (
 // live pointer's manifest gives the release's history, as far as it is kept: at least three publishes, and
 // all of the retention period.
 type Manifest struct {
-	Release  string           `json:"release"`
-	Revision int64            `json:"revision"`
-	Nonce    string           `json:"nonce"`
-	Date     time.Time        `json:"date"`
-	Pointer  ManifestObject   `json:"pointer"`
-	Previous string           `json:"previous,omitempty"` // SHA-256 of the pointer that was replaced
-	Packages int              `json:"packages"`
-	Indexes  []ManifestObject `json:"indexes"`
-	Yanked   *ManifestObject  `json:"yanked,omitempty"` // the list of withdrawn packages; none if there are none
+	Release  string         `json:"release"`
+	Revision int64          `json:"revision"`
+	Nonce    string         `json:"nonce"`
+	Date     time.Time      `json:"date"`
+	Pointer  ManifestObject `json:"pointer"`
+	Previous string         `json:"previous,omitempty"` // SHA-256 of the pointer that was replaced
+	Packages int            `json:"packages"`
+
+	// Signature is that of the pointer, where it is not in the pointer itself. It proves that these bytes were signed here.
+	Signature string `json:"signature,omitempty"`
+
+	Indexes []ManifestObject `json:"indexes"`
+	Yanked  *ManifestObject  `json:"yanked,omitempty"` // the list of withdrawn packages; none if there are none
 }
 
 // A ManifestObject is an object that a publish wrote.
@@ -38,11 +42,11 @@ type ManifestObject struct {
 }
 
 // writeManifest records a publish just before its swap.
-func (p *Publisher) writeManifest(ctx context.Context, d draft, pointer []byte, old published) error {
+func (p *Publisher) writeManifest(ctx context.Context, d draft, s signed, old published) error {
 	m := Manifest{
 		Release: d.release.String(), Revision: d.revision.Number, Nonce: d.revision.Nonce, Date: d.date, Packages: d.packages,
-		Pointer: ManifestObject{Key: layout.PointerKey(d.release), Size: int64(len(pointer)), SHA256: hexSum(pointer)},
 	}
+	m.name(d.release, s)
 	if old.exists {
 		m.Previous = hexSum(old.body)
 	}
@@ -54,6 +58,15 @@ func (p *Publisher) writeManifest(ctx context.Context, d draft, pointer []byte, 
 		m.Yanked = &o
 	}
 	return p.createManifest(ctx, d.release, d.revision, m)
+}
+
+// name says what the pointer is.
+func (m *Manifest) name(r catalog.Release, s signed) {
+	m.Pointer = ManifestObject{Key: layout.PointerKey(r), Size: int64(len(s.pointer)), SHA256: hexSum(s.pointer)}
+	m.Signature = ""
+	for _, o := range s.before { // RPM: the signature alone
+		m.Signature = string(o.body)
+	}
 }
 
 func (p *Publisher) createManifest(ctx context.Context, r catalog.Release, revision catalog.Revision, m Manifest) error {

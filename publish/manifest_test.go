@@ -13,6 +13,7 @@ import (
 
 	"repomill/publish"
 	"repomill/publish/publishtest"
+	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -55,6 +56,10 @@ func TestManifests(t *testing.T) {
 					Release: r.String(), Revision: revision.Number, Nonce: revision.Nonce, Packages: i + 1, Date: m.Date, Indexes: m.Indexes,
 					Pointer: publish.ManifestObject{Key: layout.PointerKey(r), Size: int64(len(pointers[i])), SHA256: sum(pointers[i])},
 				}
+				if r == el9 {
+					checkProof(t, pointers[i], m)
+					want.Signature = m.Signature
+				}
 				if i > 0 {
 					want.Previous = sum(pointers[i-1])
 				}
@@ -70,6 +75,18 @@ func TestManifests(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// checkProof fails unless a manifest has a signature of its pointer.
+func checkProof(t *testing.T, pointer []byte, m publish.Manifest) {
+	t.Helper()
+	ring, err := sign.ReadKeyring(signer().Public())
+	if err == nil {
+		err = ring.VerifyDetached(pointer, []byte(m.Signature))
+	}
+	if err != nil {
+		t.Errorf("the manifest of revision %d proves nothing: %v", m.Revision, err)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
-	"repomill/schemas/layout"
 )
 
 // resign signs what is published again if other keys should have signed it. Nothing is rendered, and the revision is the
@@ -28,7 +27,7 @@ func (p *Publisher) resign(ctx context.Context, f format, k Keys, snap *catalogd
 		return by, false, fmt.Errorf("sign again: %w", err)
 	}
 	snap.Close() //nolint:errcheck // a read; writing to a distant store may take long
-	if err := p.copyManifest(ctx, s.pointer, date, old); err != nil {
+	if err := p.copyManifest(ctx, s, date, old); err != nil {
 		return by, false, err
 	}
 	if err := p.commit(ctx, f, old, s); err != nil {
@@ -38,9 +37,9 @@ func (p *Publisher) resign(ctx context.Context, f format, k Keys, snap *catalogd
 }
 
 // copyManifest records that a pointer is replaced by one that says the same.
-func (p *Publisher) copyManifest(ctx context.Context, pointer []byte, date time.Time, old published) error {
+func (p *Publisher) copyManifest(ctx context.Context, s signed, date time.Time, old published) error {
 	was := hexSum(old.body)
-	if hexSum(pointer) == was {
+	if hexSum(s.pointer) == was {
 		return nil
 	}
 	m, err := readManifest(ctx, p.bucket, old.release, manifestKey(old.release, old.revision, was))
@@ -55,7 +54,7 @@ func (p *Publisher) copyManifest(ctx context.Context, pointer []byte, date time.
 		return err
 	}
 	m.Date, m.Previous = date, was
-	m.Pointer = ManifestObject{Key: layout.PointerKey(old.release), Size: int64(len(pointer)), SHA256: hexSum(pointer)}
+	m.name(old.release, s)
 	err = p.createManifest(ctx, old.release, old.revision, m)
 	if errors.Is(err, ErrConflict) {
 		err = p.wasPublished(ctx, old.release, old.revision, m)

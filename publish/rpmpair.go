@@ -84,11 +84,15 @@ func (rpmFormat) resign(k Keys, old published) (signed, time.Time, error) {
 	return signed{pointer: body, before: []pairFile{{key: ascKey(old.release), body: asc}}}, old.date, nil
 }
 
-// repair signs the present repomd.xml again if its signature is missing or another's.
+// repair signs the present repomd.xml again if its signature is missing or another's. It signs nothing that had not our
+// signature before: see [Publisher.proven].
 func (rpmFormat) repair(ctx context.Context, p *Publisher, old published) (repaired bool, err error) {
 	asc, _, err := readSmall(ctx, p.bucket, ascKey(old.release))
 	k := p.keys.Load()
 	if err != nil || k.trusted.VerifyDetached(old.body, asc) == nil {
+		return false, err
+	}
+	if err := p.proven(ctx, old); err != nil {
 		return false, err
 	}
 	if asc, err = k.detach(k.signer.DetachRPM, old.body, k.signTime(old)); err != nil {
