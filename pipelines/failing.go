@@ -71,6 +71,7 @@ func (r *Resources) mayPublish() bool {
 
 // RetryKeys has the keys that failed sign something when it is time, and lets those that can sign again.
 func (r *Resources) RetryKeys(ctx context.Context, now time.Time) {
+	r.reopen(ctx, now)
 	for _, f := range r.keys.due(now) {
 		only := r.Signer().Only([]string{f})
 		if only == nil { // it has gone from the file

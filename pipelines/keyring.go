@@ -25,6 +25,7 @@ type keyring struct {
 	stamp   string                  // of the files of private keys, as they were read
 	remote  map[string]*sign.Signer // by URL: keys in a KMS, which are opened once
 	opened  []io.Closer             // of a KMS
+	closed  map[string]failing      // by URL: keys in a KMS that gave no public key, and are left out
 	signer  *sign.Signer            // all that the files and the KMS have
 	set     keys.Set                // as it was read last
 	signing []string                // fingerprints of those that should sign now
@@ -47,12 +48,24 @@ func (k *keyring) read(ctx context.Context, bucket objects.Bucket, cfg Config) e
 		return nil
 	}
 	var signers []*sign.Signer
+	var left []error
 	for _, url := range urls {
+		if was, ok := k.closed[url]; ok && k.signer != nil { // it is tried again beside this
+			left = append(left, was.err)
+			continue
+		}
 		s, err := k.open(ctx, bucket, url, cfg.PassphraseFile)
+		if errors.Is(err, errClosed) {
+			left = append(left, err)
+			continue
+		}
 		if err != nil {
 			return err
 		}
 		signers = append(signers, s)
+	}
+	if len(signers) == 0 {
+		return errors.Join(left...)
 	}
 	signer, err := sign.Join(signers...)
 	if err != nil {
@@ -90,10 +103,19 @@ func (k *keyring) open(ctx context.Context, bucket objects.Bucket, url, passphra
 	if s, ok := k.remote[url]; ok {
 		return s, nil
 	}
-	key, err := kms.Open(ctx, url)
-	if err != nil {
+	if err := kms.CheckURL(url); err != nil {
 		return nil, err
 	}
+	key, err := kms.Open(ctx, url)
+	if err != nil {
+		k.leave(url, err, time.Now())
+		return nil, closedKey{err}
+	}
+	return k.keep(ctx, bucket, url, key)
+}
+
+// keep returns the signer of an opened key in a KMS, which is opened once.
+func (k *keyring) keep(ctx context.Context, bucket objects.Bucket, url string, key *kms.Key) (*sign.Signer, error) {
 	k.opened = append(k.opened, key)
 	s, err := attach(ctx, bucket, key, url)
 	if err != nil {

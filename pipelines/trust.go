@@ -42,6 +42,9 @@ func (r *Resources) CheckKey(ctx context.Context) error {
 	if r.Config.SigningKey == "" {
 		return nil
 	}
+	for _, err := range r.keys.leftClosed() {
+		r.Log.Error("ALARM: a signing key is left out while another one can sign: its KMS gives no public key", "error", err)
+	}
 	for _, u := range r.keys.signer.Unfit() {
 		r.Log.Warn("a signing key is left out", "key", u.Fingerprint, "why", u.Why)
 	}

@@ -101,6 +101,21 @@ func open(ctx context.Context, rawURL string, l limits) (*Key, error) {
 	return k, nil
 }
 
+// CheckURL says what is wrong with the URL of a key, or nothing. No service is asked.
+func CheckURL(rawURL string) error {
+	check := func(string) error { return fmt.Errorf("use %s or %s", googleForm, awsForm) }
+	switch scheme, _, _ := strings.Cut(rawURL, "://"); scheme {
+	case googleScheme:
+		check = func(u string) error { _, _, err := parseGoogle(u); return err }
+	case awsScheme:
+		check = func(u string) error { _, err := parseAWS(u); return err }
+	}
+	if err := check(rawURL); err != nil {
+		return fmt.Errorf("signing key %s: %w", layout.Shown(rawURL), err)
+	}
+	return nil
+}
+
 // String returns the key's URL as it may be shown.
 func (k *Key) String() string { return k.url }
 
