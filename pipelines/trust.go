@@ -93,7 +93,7 @@ func (r *Resources) checkUsable(here []sign.Key) error {
 		}
 		why = append(why, fmt.Errorf("key %s: %w", k.Fingerprint, err))
 	}
-	return &BadKey{fmt.Errorf("--signing-key: no key in %s can sign: %w; extend its life, or put another one beside it that clients trust",
+	return &BadKey{fmt.Errorf("--signing-key: no key in %s can sign: %w; extend the life of one that has expired (repomill key extend), or put another one beside it that clients trust",
 		shownKeys(r.Config.SigningKey), errors.Join(why...))}
 }
 

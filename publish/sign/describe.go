@@ -36,7 +36,8 @@ func (k Key) ValidAt(t time.Time) error {
 }
 
 // Advice says from when on clients will refuse a key of this kind, or what else is better changed, or nothing. The dates are those of
-// apt's policy for sqv (/usr/share/apt/default-sequoia.config): RSA under 3072 bits until 2030-02-01.
+// apt's policy for sqv (default-sequoia.config of apt, in /usr/share/apt): "rsa2048 = 2030-02-01", by which Sequoia means RSA of 2048 up to
+// 3071 bits, and "sha1.second_preimage_resistance = 2026-02-01", for which [weakHash] refuses a key.
 func (k Key) Advice() string {
 	var bits int
 	if n, _ := fmt.Sscanf(k.Algorithm, "RSA %d", &bits); n == 1 && bits < 3072 { //nolint:errcheck // then it is no RSA

@@ -50,7 +50,7 @@ func primaryKey(e *openpgp.Entity) certKey {
 		k.expires = earlier(k.expires, expiry(e.PrimaryKey, direct))
 	}
 	if e.Revoked(endOfTime) {
-		k.refused = errors.New("it is revoked")
+		k.refused = errors.New("it is revoked, and clients refuse it: use another key")
 	} else {
 		k.refused = errors.Join(weakKey(e.PrimaryKey), weakHash(self))
 	}
@@ -106,7 +106,7 @@ func weakHash(sig *packet.Signature) error {
 	if sig == nil || strongHash(sig.Hash) {
 		return nil
 	}
-	return fmt.Errorf("its self-signature uses %v, which clients refuse; make it again with SHA-512 (gpg --cert-digest-algo SHA512)", sig.Hash)
+	return fmt.Errorf("its self-signature uses %v, which clients refuse (apt SHA-1 since 2026-02-01); make it again with SHA-512 (gpg --cert-digest-algo SHA512)", sig.Hash)
 }
 
 func strongHash(h crypto.Hash) bool {
