@@ -35,6 +35,22 @@ func (b *BadKey) Unwrap() error { return b.err }
 // Permanent reports that no retry helps.
 func (b *BadKey) Permanent() bool { return true }
 
+// LogKeyAdvice says which of the private keys here are better replaced, once, when a process starts that goes on.
+func (r *Resources) LogKeyAdvice() {
+	if r.Config.SigningKey == "" {
+		return
+	}
+	here, err := r.keys.signer.Keys()
+	if err != nil {
+		return // CheckKey says so
+	}
+	for _, k := range here {
+		if a := k.Advice(); a != "" {
+			r.Log.Warn("a signing key is better replaced", "key", k.Fingerprint, "why", a)
+		}
+	}
+}
+
 // CheckKey has the publisher sign with the keys that should. It returns a [BadKey] if none of the private keys here is
 // one that clients of what is published trust, and other errors if the bucket does not say. Without private keys there is
 // nothing to check. The first time, it makes the list of keys.
@@ -55,11 +71,6 @@ func (r *Resources) CheckKey(ctx context.Context) error {
 	here, err := r.keys.signer.With(set.Publics()...).Keys() // whose life may have been extended elsewhere
 	if err != nil {
 		return err
-	}
-	for _, k := range here {
-		if a := k.Advice(); a != "" {
-			r.Log.Warn("a signing key is better replaced", "key", k.Fingerprint, "why", a)
-		}
 	}
 	err = r.checkUsable(here)
 	if err == nil {

@@ -120,7 +120,7 @@ func hostile(t *testing.T, staging, target string) (left int) {
 		must(os.Rename(path, filepath.Join(here, name)))
 	}
 	t.Cleanup(func() { os.Chmod(filepath.Join(here, "shut"), 0o700) }) //nolint:errcheck // so that it can be removed
-	return 4                                                           // the two Latin-1 names, the deep folder, the one that cannot be read
+	return 9                                                           // the two Latin-1 names, the deep folder, the one that cannot be read, four links and a pipe
 }
 
 // comeAndGo makes and removes folders with files in them until it is stopped.

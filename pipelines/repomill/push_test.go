@@ -96,7 +96,7 @@ func TestPushFails(t *testing.T) {
 		code int
 		says string
 	}{
-		{"nobody picks it up", []string{"--staging", alone, "--wait", "--timeout", "200ms", jammy, hello.path}, 3, "staged: no worker has reported on it so far; does one (or repomill up) run?"},
+		{"nobody picks it up", []string{"--staging", alone, "--wait", "--timeout", "200ms", jammy, hello.path}, 3, "timed out after 200ms: staged: no worker has reported on it so far"},
 		{"stored is enough without --wait", []string{"--staging", alone, jammy, hello.path}, 0, ""},
 		{"no staging folder", []string{"--staging", alone + "/nothing", "--wait", jammy, hello.path}, 4, "--staging"},
 		{"staging is a file", []string{"--staging", "file://" + hello.path, "--wait", jammy, hello.path}, 4, "staging"},
@@ -105,7 +105,7 @@ func TestPushFails(t *testing.T) {
 		{"a target that is hidden", []string{"--staging", alone, "acme/.tools/ubuntu/jammy", hello.path}, 2, "owner/name/os/version"},
 		{"a target that leaves the folder", []string{"--staging", alone, "acme/../ubuntu/jammy", hello.path}, 2, "owner/name/os/version"},
 		{"an empty name in a target", []string{"--staging", alone, "acme//ubuntu/jammy", hello.path}, 2, "owner/name/os/version"},
-		{"a file that is not there", []string{"--staging", alone, jammy, hello.path + "x"}, 2, "no such file"},
+		{"a file that is not there", []string{"--staging", alone, jammy, hello.path + "x"}, 2, "there is no file "},
 		{"a folder without packages", []string{"--staging", alone, jammy, t.TempDir()}, 2, "no .deb, .ddeb or .rpm in this folder"},
 		{"a pattern that matches nothing", []string{"--staging", alone, jammy, t.TempDir() + "/*.deb"}, 2, "matches no file"},
 		{"a pattern that is none", []string{"--staging", alone, jammy, t.TempDir() + "/[.deb"}, 2, "syntax error in pattern"},

@@ -134,6 +134,7 @@ func (s *site) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	s.resources.LogKeyAdvice()
 	if err := s.resources.CheckKey(ctx); err != nil {
 		return command.Fault(err)
 	}

@@ -72,6 +72,7 @@ func (c *workerCmd) Run(ctx context.Context, io stdio) error {
 	if err := r.Catalog.Ready(ctx); err != nil {
 		return command.Fault(err)
 	}
+	r.LogKeyAdvice()
 	if err := r.CheckKey(ctx); err != nil {
 		return command.Fault(err)
 	}
