@@ -10,6 +10,7 @@ import (
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 
+	"repomill/pipelines/queue"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 )
@@ -95,6 +96,9 @@ func (d *Dispatcher) settle(ctx context.Context, tasks []Task) {
 		switch state := states[u]; {
 		case state.Final():
 			d.inFlight.done(u)
+			if state == catalog.Rejected {
+				d.enqueueNewer(ctx, u)
+			}
 			continue
 		case state == catalog.Stored:
 			d.inFlight.lay(u, true) // until its releases are published
@@ -105,6 +109,16 @@ func (d *Dispatcher) settle(ctx context.Context, tasks []Task) {
 		}
 		d.tryAgain(ctx, u)
 	}
+}
+
+// enqueueNewer queues what lies under the name of a rejected upload by now, if it is another generation: of a folder nothing
+// says that a file was replaced by itself, as chmod does.
+func (d *Dispatcher) enqueueNewer(ctx context.Context, u catalog.Upload) {
+	now, err := d.Resources.Staging.Stat(ctx, u.Object)
+	if err != nil || now.Generation == u.Generation {
+		return // gone, or the same; what cannot be looked at now, the sweep finds
+	}
+	time.AfterFunc(0, func() { d.enqueue(ctx, queue.Event{Upload: now}) }) // who calls this makes the room for it
 }
 
 func uploadsOf(tasks []Task) []catalog.Upload {

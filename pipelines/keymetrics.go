@@ -65,6 +65,9 @@ func (k *keyring) ready(now time.Time) error {
 	if err != nil {
 		return err
 	}
+	if k.current != nil && len(both(k.signing, k.usable)) == 0 {
+		return &NoKey{fmt.Errorf("none of the keys that are to sign is here: %s; a worker that had them was seen in the last %s", strings.Join(k.signing, ", "), heldFor)}
+	}
 	var why []error
 	for _, one := range here {
 		known, err := k.set.Find(one.Fingerprint)

@@ -185,6 +185,9 @@ func (r *Resources) RefreshKeys(ctx context.Context) error {
 		return err
 	}
 	set, err := keys.Read(ctx, r.Bucket)
+	if err == nil && set.Revision > 0 {
+		err = r.checkMember(set, here) // nothing of the file is given to clients if it is a stranger's
+	}
 	if err == nil && set.Revision > 0 && slices.ContainsFunc(here, set.Lacks) {
 		set, err = keys.Change(ctx, r.Bucket, func(s *keys.Set) error { s.Add(time.Now().UTC(), keys.Standby, here...); return nil })
 	}

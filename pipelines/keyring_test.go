@@ -251,8 +251,42 @@ func TestKeysThatCannotSign(t *testing.T) {
 	must(t, r.Catalog.CreateRepository(t.Context(), tools, time.Now()))
 	must(t, r.Publisher.Settings(t.Context(), tools.Repository))
 	k.file(all[2])
-	if err := r.RefreshKeys(t.Context()); err == nil || !strings.Contains(err.Error(), "clients were not given it yet") {
+	if err := r.RefreshKeys(t.Context()); err == nil || !strings.Contains(err.Error(), "restore the old key") {
 		t.Errorf("a stranger's key while a worker runs: got %v", err)
 	}
 	k.check("a stranger's key while a worker runs", r, names[:1], nil)
+}
+
+// A standby key signs alone only if clients that were set up before know it. Otherwise nothing is published: clients keep what
+// they have.
+func TestAStandbyKeyThatFewClientsKnow(t *testing.T) {
+	const day = 24 * time.Hour
+	all := privateKeys()
+	names := fingerprintsOf(t, all...)
+	for _, tt := range []struct {
+		name string
+		age  time.Duration
+		may  bool
+	}{{"of yesterday", day, false}, {"of 31 days ago", 31 * day, true}, {"from the first on", 60 * day, true}} {
+		k := newKeyRoom(t)
+		k.file(all[0], all[1])
+		r, err := k.open()
+		must(t, err)
+		_, err = keys.Change(t.Context(), r.Bucket, func(s *keys.Set) error {
+			now := time.Now().UTC()
+			s.Keys[0].Added, s.Keys[1].Added = now.Add(-60*day), now.Add(-tt.age)
+			return nil
+		})
+		must(t, err)
+		k.file(all[1])
+		err = r.RefreshKeys(t.Context())
+		switch {
+		case tt.may && err != nil, !tt.may && (err == nil || !strings.Contains(err.Error(), "most clients do not know it yet")):
+			t.Errorf("%s: got %v", tt.name, err)
+		case tt.may:
+			k.check(tt.name, r, names[1:2], names[1:2])
+		default:
+			k.check(tt.name, r, names[:1], names[1:2])
+		}
+	}
 }

@@ -22,6 +22,7 @@ type Signers struct {
 	Set     keys.Set
 	Signing []string // fingerprints
 	Want    catalogdb.KeyState
+	None    error // why no key can sign; nil if Signing has some
 
 	known known
 }
@@ -84,9 +85,7 @@ func ReadSigners(ctx context.Context, bucket keys.Bucket, db *catalogdb.DB) (s S
 			s.known.held[k.Fingerprint] = true
 		}
 	}
-	if s.Signing, _, err = effective(s.Set, s.known, now); err != nil {
-		return s, err
-	}
+	s.Signing, _, s.None = effective(s.Set, s.known, now) // commands are what mends it
 	k, err := publish.NewKeys(s.Set, s.Signing, nil)
 	s.Want = k.State()
 	return s, err
@@ -104,13 +103,18 @@ func (s Signers) Problem(k keys.Key) string {
 }
 
 // effective returns which keys of a set should sign now: those that are meant to, as far as some worker has them and they
-// are valid, and else those that clients were given beforehand. why has those that are left out.
+// are valid, and else standby keys that clients have known for [keys.Overlap]: a key that came yesterday would lock out all
+// clients that were set up before, where no publish at all leaves them what they have. why has those that are left out.
 func effective(set keys.Set, known known, now time.Time) (signing []string, why []sign.Unfit, err error) {
 	for _, role := range []keys.Role{keys.Signing, keys.Standby} {
 		for _, k := range set.With(role) {
 			err := usable(k, known, now)
-			if err == nil && role == keys.Standby && !known.givenToAll(k.Fingerprint) {
+			switch {
+			case err != nil || role != keys.Standby:
+			case !known.givenToAll(k.Fingerprint):
 				err = errors.New("it stands by, and clients were not given it yet")
+			case !set.KnownSince(k, now.Add(-keys.Overlap)):
+				err = fmt.Errorf("it stands by, and most clients do not know it yet: it was added on %s; if it has to sign all the same, repomill key promote --force", k.Added.UTC().Format(time.DateOnly))
 			}
 			if err != nil {
 				why = append(why, sign.Unfit{Fingerprint: k.Fingerprint, Why: err})

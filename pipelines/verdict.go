@@ -98,6 +98,11 @@ func (r *Resources) logUpload(level slog.Level, u catalog.Upload, state string, 
 // name has its verdict there. A verdict that came to its end meanwhile is written again, so that no other
 // writer's end is lost under our beginning.
 func (r *Resources) writeVerdict(ctx context.Context, u catalog.Upload, v catalog.Verdict) error {
+	if v.Reason == catalog.Replaced { // by what has its own verdict, in this place
+		if now, err := r.Staging.Stat(ctx, u.Object); err == nil && now.Generation != u.Generation {
+			return nil
+		}
+	}
 	var version layout.Version // most uploads are the first of their name: see it only when it is in the way
 	for {
 		err := r.putVerdict(ctx, u, version, v)

@@ -49,7 +49,7 @@ func checkLead(name string, lead []byte, whole bool, files *tree) (exact bool, e
 		done()
 	}
 	switch {
-	case errors.Is(err, errCut), errors.Is(err, errUnknown), errors.Is(err, xz.ErrUnsupportedCheck), errors.Is(err, io.ErrUnexpectedEOF) && !whole:
+	case errors.Is(err, errCut), errors.Is(err, errUnknown), errors.Is(err, xz.ErrUnsupportedCheck), errors.Is(err, xz.ErrMemlimit), errors.Is(err, io.ErrUnexpectedEOF) && !whole:
 		return false, nil
 	default:
 		return exact, dataFault(name, err)

@@ -175,6 +175,15 @@ func payloadCases() (all []payloadCase) {
 		add(c+" with 400,000 zeros behind it", behindOf(stream, times("\x00", 400_000)), c == "lzma", false)
 		add(c+" without its last byte", debtest.Member{Name: stream.Name, Body: stream.Body[:len(stream.Body)-1]}, false, false)
 	}
+	if _, err := exec.LookPath("xz"); err == nil {
+		cmd := exec.Command("xz", "-6", "-T1", "--block-size=1MiB", "-c")
+		cmd.Stdin = bytes.NewReader(large)
+		packed, err := cmd.Output()
+		if err != nil {
+			panic(err)
+		}
+		add("several blocks xz", debtest.Member{Name: "data.tar.xz", Body: packed}, true, true)
+	}
 	all = append(all, gzipCases(small, large)...)
 	for _, c := range []string{"xz", "zst"} {
 		whole := dataMember(c, large)

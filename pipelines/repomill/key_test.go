@@ -142,7 +142,7 @@ func TestReplacingAKeyIsNoEvent(t *testing.T) {
 	if a := s.key(t, 0, "plan"); !strings.Contains(a.stdout, "repomill key retire "+old) {
 		t.Errorf("plan: %v", a)
 	}
-	s.key(t, 0, "retire", old)
+	s.key(t, 0, "retire", old) // the other one was given to clients from the first on
 	r.check(t, "retired")
 	r.push(t, "3.0")
 	r.check(t, "pushed with the new key")

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,7 +74,7 @@ func (s *keySite) mayPromote(ctx context.Context, k keys.Key, overlap time.Durat
 		return fmt.Errorf("clients are given key %s since %s, and many fetch keys seldom: promote it from %s on, or with --force now",
 			k.Fingerprint, k.Added.UTC().Format(time.DateOnly+" 15:04 MST"), from.UTC().Format(time.DateOnly))
 	}
-	releases, repositories, err := s.db.CountUnsigned(ctx, s.all.Want)
+	releases, repositories, err := s.db.CountUnsigned(ctx, s.all.Want, false)
 	if err != nil {
 		return command.Fault(err)
 	}
@@ -86,8 +87,10 @@ func (s *keySite) mayPromote(ctx context.Context, k keys.Key, overlap time.Durat
 type keyRetireCmd struct {
 	keyFlags
 	awaitFlags
-	Key    string `arg:"" help:"Fingerprint of the key, or the end of it."`
-	Leaked bool   `env:"" help:"Others may have its private part: what it signed counts for nothing any more."`
+	Key     string `arg:"" help:"Fingerprint of the key, or the end of it."`
+	Leaked  bool   `env:"" help:"Others may have its private part: what it signed counts for nothing any more."`
+	Overlap period `default:"30d" help:"For how long another key must have signed beside it."`
+	Force   bool   `env:"" help:"Do it although clients may not know the other keys yet: those have to be set up again."`
 }
 
 // Help has examples.
@@ -112,10 +115,36 @@ func (c *keyRetireCmd) Run(ctx context.Context, io stdio) error {
 	if err == nil {
 		err = s.mayRetire(ctx, k)
 	}
+	if err == nil && !c.Leaked && !c.Force {
+		err = s.mayRely(k, time.Duration(c.Overlap))
+	}
 	if err != nil {
 		return err
 	}
 	return c.change(ctx, s, io, func(set *keys.Set) error { return set.Retire(k.Fingerprint, c.Leaked, time.Now().UTC()) })
+}
+
+// mayRely refuses to retire a key that clients rely on: no other one has signed beside it for long enough.
+func (s *keySite) mayRely(k keys.Key, overlap time.Duration) error {
+	if !slices.Contains(s.all.Signing, k.Fingerprint) {
+		return nil // it signs nothing as it is
+	}
+	var next time.Time // from when the first of the others has
+	for _, f := range s.all.Signing {
+		other, err := s.all.Set.Find(f)
+		if err != nil || f == k.Fingerprint {
+			continue
+		}
+		from := since(other).Add(overlap)
+		if s.all.Set.KnownSince(other, time.Time{}) || time.Now().After(from) {
+			return nil
+		}
+		if next.IsZero() || from.Before(next) {
+			next = from
+		}
+	}
+	return fmt.Errorf("clients may not know another key than %s yet: retire it from %s on, or with --force now, and have those clients set up again (repomill key plan says which)",
+		k.Fingerprint, next.UTC().Format(time.DateOnly))
 }
 
 // mayRetire refuses a key without which a release would have no signature, or nothing could be signed.
@@ -177,7 +206,7 @@ func (f awaitFlags) keys(ctx context.Context, s *keySite, io stdio) error {
 		if err != nil {
 			return "", err
 		}
-		releases, repositories, err := s.db.CountUnsigned(ctx, all.Want)
+		releases, repositories, err := s.db.CountUnsigned(ctx, all.Want, true)
 		switch {
 		case err != nil:
 			return "", command.Fault(err)

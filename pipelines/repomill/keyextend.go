@@ -51,6 +51,9 @@ func (c *keyExtendCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
+	if err := s.mayExtend(k, before, time.Now()); err != nil {
+		return err
+	}
 	key, place, err := c.extend(ctx, s, k, until)
 	if err != nil {
 		return err
@@ -63,6 +66,21 @@ func (c *keyExtendCmd) Run(ctx context.Context, io stdio) error {
 	fmt.Fprintf(io.err, "It is in %s: back that up.\n", place)
 	fmt.Fprintf(io.err, extendEffects, before.Format(time.DateOnly))
 	return c.keys(ctx, s, io)
+}
+
+// mayExtend refuses a key that has expired while another one signs in its place: clients go by that one now, and their copies
+// of the expired key stay expired.
+func (s *keySite) mayExtend(k keys.Key, end, now time.Time) error {
+	if end.IsZero() || now.Before(end) {
+		return nil
+	}
+	for _, f := range s.all.Signing {
+		if other, err := s.all.Set.Find(f); err == nil && other.Role == keys.Standby {
+			return fmt.Errorf("key %s has expired on %s, and the standby key %s signs in its place, which it would not do any more: have both sign (repomill key promote --force %[3]s), then extend it",
+				k.Fingerprint, end.UTC().Format(time.DateOnly), other.Fingerprint)
+		}
+	}
+	return nil
 }
 
 // end returns the new expiry; zero: never.

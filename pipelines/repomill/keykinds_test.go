@@ -87,7 +87,7 @@ func TestAKeyThatSomeClientsCannotRead(t *testing.T) {
 	}
 	s.key(t, 0, "promote", next, "--force")
 	s.key(t, 1, "retire", old).wants(t, "without key "+old+", clients of el/7 read no signature", "el/9")
-	s.key(t, 0, "retire", next)
+	s.key(t, 0, "retire", "--force", next)
 }
 
 // What EL 7 reads is the first signature.
@@ -106,8 +106,8 @@ func TestKeysThatNoneOfSomeClientsCanRead(t *testing.T) {
 	if log := s.log.String(); !strings.Contains(log, "ALARM: clients read no signature of what is published") {
 		t.Errorf("a start logs %s", log)
 	}
-	s.key(t, 0, "promote", third, "--overlap", "1s")
+	s.key(t, 0, "promote", third, "--force")
 	s.key(t, 1, "status").wants(t, "take nothing that is published", "el/9") // it signs behind the other one
-	s.key(t, 0, "retire", first)
+	s.key(t, 0, "retire", "--force", first)
 	s.key(t, 0, "status").wants(t, "notice: key "+third+" (signing): it is RSA 2048, which apt refuses from 2030-02-01 on", "take nothing")
 }

@@ -36,7 +36,10 @@ func (c *keyStatusCmd) Run(ctx context.Context, io stdio) error {
 	}
 	defer s.close()
 	problems := problems(s.all, time.Now())
-	releases, repositories, err := s.db.CountUnsigned(ctx, s.all.Want)
+	if s.all.None != nil {
+		problems = append(problems, fmt.Sprintf("nothing is published: %s", s.all.None))
+	}
+	releases, repositories, err := s.db.CountUnsigned(ctx, s.all.Want, false)
 	if err != nil {
 		return command.Fault(err)
 	}

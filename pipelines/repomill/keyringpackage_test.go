@@ -81,7 +81,10 @@ func (s *site) addKey(t *testing.T) string {
 func (s *site) rotate(t *testing.T, old, next string) {
 	t.Helper()
 	s.until(t, "the new key is promoted", func() bool { return repomill(t, "key", "promote", "--data", s.data, next, "--force").code == 0 })
-	s.key(t, 0, "retire", old)
+	if a := s.key(t, 1, "retire", old); !strings.Contains(a.stderr, "retire it from") || !strings.Contains(a.stderr, "--force") {
+		t.Errorf("retire too early: %v", a)
+	}
+	s.key(t, 0, "retire", "--force", old)
 }
 
 // signs returns the fingerprint of the one key that a site has.

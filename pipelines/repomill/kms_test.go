@@ -248,7 +248,7 @@ func TestKeyAddRefuses(t *testing.T) {
 		{"a key that encrypts", []string{c.google.URL(c.google.NewKey(kmspb.CryptoKeyVersion_GOOGLE_SYMMETRIC_ENCRYPTION))}, 1, "--purpose asymmetric-signing"},
 		{"a KMS that is out of reach", []string{"awskms://alias/acme?region=eu-west-1&endpoint=http://127.0.0.1:1"}, 4, "cannot be reached"},
 		{"a name of two lines", []string{c.awsURL, "--name", "a\nb"}, 1, "printable text"},
-		{"no bucket", []string{c.awsURL, "--bucket", "ftp://x"}, 4, "--bucket"},
+		{"no bucket", []string{c.awsURL, "--bucket", "ftp://x"}, 2, "--bucket"},
 	} {
 		a := c.run(append(append([]string{"key", "add"}, bucket...), tt.args...)...)
 		if a.code != tt.code || !strings.Contains(a.stderr, tt.says) || a.stdout != "" {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
@@ -190,4 +191,25 @@ func get(t *testing.T, url string) (status int, body []byte) {
 		t.Fatal(err)
 	}
 	return resp.StatusCode, b.Bytes()
+}
+
+// What sets the mode of a file after it has closed it, as install and cp with chmod do, makes another generation of it: that one
+// is published, at once.
+func TestFilesWhoseModeIsSetLate(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	for i := range 5 {
+		const target = "acme/modes/ubuntu/jammy"
+		object := fmt.Sprintf("%s/late%d.deb", target, i)
+		path := filepath.Join(s.data, "staging", object)
+		err := os.MkdirAll(filepath.Dir(path), 0o755)
+		err = errors.Join(err, os.WriteFile(path, debtest.Build(t, debtest.Spec{Name: fmt.Sprintf("late%d", i)}), 0o600), os.Chmod(path, 0o644))
+		time.Sleep(time.Duration(i) * 10 * time.Millisecond)
+		if err = errors.Join(err, os.Chmod(path, 0o640)); err != nil {
+			t.Fatal(err)
+		}
+		if v := s.await(t, object); v.State != catalog.Published {
+			t.Errorf("%+v", v)
+		}
+	}
 }

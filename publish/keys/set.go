@@ -129,6 +129,15 @@ func (s Set) Lacks(k sign.Key) bool {
 	return i < 0 || s.Keys[i].Public != string(k.Public) && sign.Later(k.Public, []byte(s.Keys[i].Public))
 }
 
+// Overlap is for how long clients must have been given a key before it may sign alone.
+const Overlap = 30 * 24 * time.Hour
+
+// KnownSince reports whether clients that were set up before a time know a key, as far as the list tells: it was in the list
+// by then, or it is one of the first keys, which no client was set up before.
+func (s Set) KnownSince(k Key, then time.Time) bool {
+	return !k.Added.After(then) || !slices.ContainsFunc(s.Keys, func(o Key) bool { return o.Added.Before(k.Added) })
+}
+
 // Publics returns the public parts of all keys, each armoured.
 func (s Set) Publics() [][]byte {
 	all := make([][]byte, len(s.Keys))

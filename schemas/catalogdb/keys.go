@@ -78,14 +78,14 @@ func (d *DB) Ungiven(ctx context.Context, want KeyState, limit int) ([]catalog.R
 }
 
 // CountUnsigned returns how many published releases are signed in another way than they should be, and of how many
-// repositories the published objects give other keys. A release is published together with the objects of its repository,
-// before its settings are recorded as published.
-func (d *DB) CountUnsigned(ctx context.Context, want KeyState) (releases, repositories int, err error) {
+// repositories the published objects give other keys. With begun, repositories count, too, of which a release is published
+// and the settings are not recorded as published yet: clients see their objects.
+func (d *DB) CountUnsigned(ctx context.Context, want KeyState, begun bool) (releases, repositories int, err error) {
 	err = d.ask(ctx, func(q querier) error {
 		err := q.QueryRowContext(ctx, `SELECT COUNT(*) FROM `+releaseTables+` WHERE `+notSigned, want.DEB, want.RPM).Scan(&releases)
 		if err == nil {
 			err = q.QueryRowContext(ctx, `SELECT COUNT(*) FROM repositories WHERE given_keys <> ? AND (published_settings_revision > 0
-				OR id IN (SELECT p.id FROM `+releaseTables+` WHERE r.published_revision > 0))`, want.Given).Scan(&repositories)
+				OR ? AND id IN (SELECT p.id FROM `+releaseTables+` WHERE r.published_revision > 0))`, want.Given, begun).Scan(&repositories)
 		}
 		return err
 	})

@@ -22,7 +22,7 @@ func checkUnsigned(t *testing.T, db *catalogdb.DB, fact string, want catalogdb.K
 	if len(given) != repositories || err != nil {
 		t.Errorf("%s: to be given keys are %v, %v; want %d", fact, given, err, repositories)
 	}
-	n, m, err := db.CountUnsigned(t.Context(), want)
+	n, m, err := db.CountUnsigned(t.Context(), want, false)
 	if n != len(releases) || m != repositories || err != nil {
 		t.Errorf("%s: counted %d and %d, %v", fact, n, m, err)
 	}

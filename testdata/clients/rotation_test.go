@@ -123,7 +123,7 @@ func TestRotationByStandbyKey(t *testing.T) {
 	r.check(t, "promoted", none)
 	r.release(t)
 	r.check(t, "released with both signatures", none)
-	r.key(t, "retire", r.keys[0])
+	r.key(t, "retire", "--force", r.keys[0])
 	r.subscribe(t, "new clients of what only the new key signs")
 	r.release(t)
 	r.check(t, "released with the new signature", unhinted)
@@ -160,7 +160,7 @@ func meetExpiry(t *testing.T, promoted bool) {
 	if !promoted {
 		r.key(t, "promote", "--force", r.keys[1])
 	}
-	r.key(t, "retire", r.keys[0])
+	r.key(t, "retire", "--force", r.keys[0])
 	r.release(t)
 	r.check(t, "released without the expired key", none)
 }
@@ -178,7 +178,7 @@ func TestRotationByForce(t *testing.T) {
 	r.check(t, "promoted", none)
 	r.release(t)
 	r.check(t, "released with both signatures", none)
-	r.key(t, "retire", r.keys[0])
+	r.key(t, "retire", "--force", r.keys[0])
 	r.release(t)
 	r.check(t, "released with the new signature", func(s subscriber) bool { return !s.hints })
 	each(t, "released with the new signature, who slept", asleep, func(t *testing.T, c *subscribed) { c.keeps(t) })
