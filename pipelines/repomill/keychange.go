@@ -95,7 +95,7 @@ type keyRetireCmd struct {
 
 // Help has examples.
 func (keyRetireCmd) Help() string {
-	return `Refuses while a release has no other signature. Then the key signs nothing, and is not given to clients any more. Take it out of the file of
+	return `Refuses while a release has no other signature, and until another key has signed for 30 days, or was given to clients from the first on. Then the key signs nothing, and is not given to clients any more. Take it out of the file of
 private keys afterwards. If it has leaked, retire it before you publish its revocation: zypper refuses what a revoked key has signed,
 whatever other signature it has.
 

@@ -31,7 +31,7 @@ type pushCmd struct {
 	JSON          bool          `name:"json" help:"Print one JSON verdict a line."`
 	Staging       string        `default:"file://./data/staging" help:"URL of the staging bucket: gs://BUCKET, or file:///FOLDER."`
 	Distributions string        `type:"path" help:"JSON file with more distributions, if the server has one."`
-	User          string        `env:"REPOMILL_USER,GITLAB_USER_LOGIN,GITHUB_ACTOR" help:"Who pushes, for whoever meets a conflict later. Kept in gs:// staging only."`
+	User          string        `env:"REPOMILL_USER,GITLAB_USER_LOGIN,GITHUB_ACTOR" help:"Who pushes, which a later conflict names. Kept in gs:// staging only."`
 	Job           string        `env:"REPOMILL_JOB,CI_JOB_URL,BUILD_URL" help:"URL of the CI job, likewise."`
 }
 

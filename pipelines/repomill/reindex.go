@@ -55,8 +55,8 @@ type reindexRunCmd struct {
 	Targets  []string `arg:"" optional:"" name:"target" help:"owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch."`
 	All      bool     `help:"Every release of every repository."`
 	DryRun   bool     `help:"Write nothing, say what would change."`
-	From     string   `default:"rows" enum:"rows,published" help:"What is taken for true: the rows of the catalog; or what is published, from which the rows are made anew."`
-	Repair   bool     `help:"Write published index files anew that are missing or damaged, instead of refusing."`
+	From     string   `default:"rows" enum:"rows,published" help:"What is taken for true: the rows of the catalog; or what is published, from which the rows are rebuilt."`
+	Repair   bool     `help:"Write published index files again that are missing or damaged, instead of refusing."`
 	Parallel int      `default:"2" help:"Releases at a time, 1 to 64."`
 	JSON     bool     `name:"json" help:"Print one JSON object for each release, and one for the run."`
 	By       string   `env:"REPOMILL_BY,GITLAB_USER_LOGIN,GITHUB_ACTOR,USER" help:"Who does it, for the record."`

@@ -96,7 +96,7 @@ type reindexCancelCmd struct {
 
 // Help describes the exit codes.
 func (reindexCancelCmd) Help() string {
-	return `The process of the run stops within seconds and leaves nothing half-way. The same reindex begins anew then.
+	return `The process of the run stops within seconds and leaves nothing half-way. The same reindex begins again then.
 
 Exit codes: 0 cancelled, 1 there is no such run or it is over, 2 usage, 4 the catalog cannot be reached.
 

@@ -29,7 +29,7 @@ type tokenCreateCmd struct {
 	clientFlags
 	Repository string `arg:"" help:"owner/name."`
 	Name       string `arg:"" help:"What it is for, such as ci or customer-42."`
-	Expires    period `help:"For how long it is good, such as 90d or 12h. For ever, if it is not given."`
+	Expires    period `help:"For how long it is good, such as 90d or 12h. Without it, the token does not expire."`
 }
 
 // Run prints the new token on the standard output, alone, and waits until it opens the repository.

@@ -32,7 +32,7 @@ type workerCmd struct {
 	Cache                    string        `type:"path" help:"Folder where rendered indexes are kept for the next package, on a local disk with room for them; default: the system's temporary folder."`
 	CacheSize                int64         `default:"${cacheSize}" help:"How many bytes of them; losing them costs time only."`
 	Once                     bool          `help:"End when nothing is left to do, for cron and CI."`
-	Grace                    time.Duration `default:"30s" help:"How long work in hand may go on after SIGTERM."`
+	Grace                    time.Duration `default:"30s" help:"How long unfinished work may go on after SIGTERM."`
 	OpsListen                string        `default:"127.0.0.1:9101" help:"Address of /metrics, /healthz and /readyz; empty for none."`
 	LogLevel                 string        `default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
 	LogFormat                string        `default:"json" enum:"text,json" help:"Form of the log, which goes to the standard error."`

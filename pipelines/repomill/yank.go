@@ -48,7 +48,7 @@ func (t yankTarget) which() (w catalogdb.Which, err error) {
 type yankCmd struct {
 	catalogFlags
 	yankTarget
-	Reason     string `required:"" help:"Why: kept with the withdrawal, and told to whoever pushes the package again."`
+	Reason     string `required:"" help:"Why: kept with the withdrawal, and named when the package is pushed again."`
 	By         string `env:"REPOMILL_BY,GITLAB_USER_LOGIN,GITHUB_ACTOR,USER" help:"Who does it, for the record."`
 	Now        bool   `help:"Remove the file and its copy in staging at once, too, and not after the retention period. Downloads that go on may break."`
 	Bucket     string `help:"With --now: URL of the published bucket, if it is not in --data."`
