@@ -20,14 +20,22 @@ const maxAttempts = 4
 
 // ask makes a request until it succeeds or fails for good.
 func (l limits) ask(ctx context.Context, request func(context.Context) error) error {
+	var answer error // the last one: where time runs out in a pause, gax says only that
 	once := func(ctx context.Context, _ gax.CallSettings) error {
 		ctx, cancel := context.WithTimeout(ctx, l.attempt)
 		defer cancel()
-		return request(ctx)
+		answer = request(ctx)
+		return answer
 	}
 	r := &retryer{left: maxAttempts - 1, backoff: gax.Backoff{Initial: l.pause, Max: 20 * l.pause, Multiplier: 2}}
 	err := gax.Invoke(ctx, once, gax.WithRetry(func() gax.Retryer { return r }))
-	if err != nil && transient(err) {
+	if err == nil {
+		return nil
+	}
+	if answer != nil {
+		err = answer
+	}
+	if transient(err) {
 		return unavailable{err}
 	}
 	return err
@@ -45,10 +53,11 @@ func (r *retryer) Retry(err error) (time.Duration, bool) {
 	return r.backoff.Pause(), r.left >= 0 && transient(err)
 }
 
-// transient reports whether a repetition may succeed. A signature may be asked for any number of times.
+// transient reports whether a repetition may succeed. A signature may be asked for any number of times. Nothing here
+// cancels a request: a service that says so has seen the deadline of the attempt before we did.
 func transient(err error) bool {
 	switch code(err) {
-	case codes.Unavailable, codes.DeadlineExceeded, codes.Internal, codes.Aborted, codes.ResourceExhausted:
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Internal, codes.Aborted, codes.ResourceExhausted:
 		return true
 	}
 	return errors.Is(err, errDamaged)
@@ -88,7 +97,7 @@ func (g *googleKey) explain(verb, permission string, err error) error {
 		return fmt.Errorf("%s: Google Cloud KMS says that requests are too many; raise the quota of the project in this location: %w", verb, err)
 	case codes.Unavailable:
 		return fmt.Errorf("%s: Google Cloud KMS cannot be reached; check the endpoint and the network: %w", verb, err)
-	case codes.DeadlineExceeded:
+	case codes.DeadlineExceeded, codes.Canceled:
 		return fmt.Errorf("%s: Google Cloud KMS does not answer in time; check the endpoint and the network: %w", verb, err)
 	}
 	return fmt.Errorf("%s: %w", verb, err)
