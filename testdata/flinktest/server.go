@@ -28,7 +28,7 @@ type Server struct {
 }
 
 // startLimit is how long a job server may take until it accepts jobs.
-const startLimit = time.Minute
+const startLimit = 3 * time.Minute
 
 // maxHeap bounds the heap of the Java process. It uses some 200 MB beside it.
 const maxHeap = "768m"

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"repomill/testdata/porttest"
 )
 
 // Emulator runs ministack (on PyPI, with cryptography beside it) until the test ends, or skips the test if there is none.
@@ -18,7 +20,7 @@ func Emulator(t testing.TB) *AWS {
 	if err != nil {
 		t.Skip("SKIPPED: there is no ministack on this machine; deploy/install-test-tools gets it, or pip install ministack cryptography")
 	}
-	address := freeAddress(t)
+	address := porttest.Free(t)
 	_, port, _ := net.SplitHostPort(address)
 	var output bytes.Buffer
 	cmd := exec.Command(program) //nolint:noctx // the cleanup ends it
@@ -37,7 +39,7 @@ func Emulator(t testing.TB) *AWS {
 	})
 	a := &AWS{t: t}
 	a.connect("http://" + address)
-	for begin := time.Now(); time.Since(begin) < time.Minute; time.Sleep(50 * time.Millisecond) {
+	for begin := time.Now(); time.Since(begin) < 3*time.Minute; time.Sleep(50 * time.Millisecond) {
 		if r, err := http.Get(a.Endpoint + "/_ministack/health"); err == nil { //nolint:noctx // it is near
 			r.Body.Close()
 			return a
@@ -45,15 +47,4 @@ func Emulator(t testing.TB) *AWS {
 	}
 	t.Fatal("ministack does not start")
 	return nil
-}
-
-// freeAddress returns a loopback address on which nothing listens now.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -69,7 +69,7 @@ func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 func (s *Server) Socket() string { return filepath.Join(s.dir, "s") }
 
 // startTimeout is how long a server may take to begin, also on a busy machine.
-const startTimeout = time.Minute
+const startTimeout = 3 * time.Minute
 
 // start starts the server and waits until it answers.
 func (s *Server) start() error {

@@ -197,7 +197,7 @@ func startGateway(t testing.TB) string {
 }
 
 func await(socket string) (err error) {
-	for begin := time.Now(); time.Since(begin) < 20*time.Second; time.Sleep(5 * time.Millisecond) {
+	for begin := time.Now(); time.Since(begin) < 3*time.Minute; time.Sleep(5 * time.Millisecond) {
 		var c net.Conn
 		if c, err = net.Dial("unix", socket); err == nil {
 			return c.Close()
