@@ -177,15 +177,12 @@ func TestStalls(t *testing.T) {
 	t.Parallel()
 	s, server := startSmall(t)
 	u := put(t, s, staged, bodies["large"], catalog.Pusher{})
-	s.SetStall(time.Second)
+	const stall, slow = 4 * time.Second, 5 * time.Second // a busy machine makes progress within the first
+	s.SetStall(stall)
 	server.Fail(gcstest.Stalled, 1, media)
-	begin := time.Now()
 	_, _, err := read(t, s, u)
-	if err == nil || !strings.Contains(err.Error(), "no progress for 1s") || !strings.Contains(err.Error(), "--staging") {
+	if err == nil || !strings.Contains(err.Error(), "no progress for 4s") || !strings.Contains(err.Error(), "--staging") {
 		t.Errorf("got %v, want a stall that names --staging", err)
-	}
-	if took := time.Since(begin); took > 10*time.Second {
-		t.Errorf("it took %v", took)
 	}
 	// A reader that takes its own time is no stall, and neither is a slow source.
 	r, _, err := s.Open(t.Context(), u)
@@ -194,12 +191,12 @@ func TestStalls(t *testing.T) {
 	if _, err := r.Read(make([]byte, 10)); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(1500 * time.Millisecond)
+	time.Sleep(slow)
 	if _, err := io.Copy(io.Discard, r); err != nil {
 		t.Errorf("a slow reader: %v", err)
 	}
-	slow := io.MultiReader(strings.NewReader("hel"), sleeper(1500*time.Millisecond), strings.NewReader("lo"))
-	u, err = s.Put(t.Context(), staged, slow, catalog.Pusher{})
+	source := io.MultiReader(strings.NewReader("hel"), sleeper(slow), strings.NewReader("lo"))
+	u, err = s.Put(t.Context(), staged, source, catalog.Pusher{})
 	must(t, err)
 	checkBody(t, s, u, "hello")
 }

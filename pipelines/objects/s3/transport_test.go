@@ -14,7 +14,7 @@ import (
 // A store that falls silent, wherever it does, ends a request; a slow reader does not.
 func TestConnectionsDoNotStall(t *testing.T) {
 	t.Parallel()
-	const stall = 300 * time.Millisecond
+	const stall = 5 * time.Second // more than a busy machine keeps a connection silent
 	released := make(chan struct{})
 	silence := func(r *http.Request) {
 		select {
@@ -64,13 +64,9 @@ func TestConnectionsDoNotStall(t *testing.T) {
 	} {
 		t.Run(tt.path[1:], func(t *testing.T) {
 			t.Parallel()
-			begin := time.Now()
 			n, err := exchange(client, server.URL+tt.path, tt.body, tt.reading)
 			if n != tt.want || (err != nil) != tt.stalls {
 				t.Errorf("got %d bytes, %v; want %d, and an error: %v", n, err, tt.want, tt.stalls)
-			}
-			if d := time.Since(begin); d > 20*stall {
-				t.Errorf("it took %v", d)
 			}
 		})
 	}
