@@ -9,7 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"repomill/schemas/catalog"
 	"repomill/serve"
@@ -17,7 +17,9 @@ import (
 
 // Names are made up faster than they are looked for. Beyond a queue nobody waits and holds memory, the log
 // has one line, and what is known is served as before.
-func TestAFloodOfUnknownNamesIsRefused(t *testing.T) {
+func TestAFloodOfUnknownNamesIsRefused(t *testing.T) { synctest.Test(t, floodOfUnknownNamesIsRefused) }
+
+func floodOfUnknownNamesIsRefused(t *testing.T) {
 	const queue, more = 1024, 500
 	g := &gate{opened: make(chan struct{})}
 	g.set(0, publicTools, nil)
@@ -37,10 +39,11 @@ func TestAFloodOfUnknownNamesIsRefused(t *testing.T) {
 			}
 		})
 	}
+	synctest.Wait() // until all the others wait
 	for range more {
 		select {
 		case <-refused:
-		case <-time.After(4 * time.Second): // who waits is refused after five
+		default: // who waits is refused after five seconds
 			t.Fatal("they wait")
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -121,19 +122,18 @@ func (s *store) asked() string {
 	return strings.Repeat("stat ", s.stats) + strings.Repeat("get ", s.gets)
 }
 
-// settled waits until nothing is under way: what is asked for in the background has no other sign.
+// settled waits until nothing is under way in a bubble: what is asked for in the background has no other sign.
 func settled(t *testing.T, s *store, want string) {
 	t.Helper()
-	for range 2000 {
-		if s.asked() == want {
-			return
-		}
-		time.Sleep(time.Millisecond)
+	synctest.Wait()
+	if got := s.asked(); got != want {
+		t.Errorf("asked the store for %q, want %q", got, want)
 	}
-	t.Errorf("asked the store for %q, want %q", s.asked(), want)
 }
 
-func TestSettingsAge(t *testing.T) {
+func TestSettingsAge(t *testing.T) { synctest.Test(t, settingsAge) }
+
+func settingsAge(t *testing.T) {
 	broken := errors.New("no connection")
 	s := &store{}
 	var log lockedBuffer
@@ -171,7 +171,6 @@ func TestSettingsAge(t *testing.T) {
 			t.Errorf("%s: got %q, %v, want %q, %v", step.name, got.Visibility, err, step.want, step.cause)
 		}
 		settled(t, s, step.asked)
-		time.Sleep(2 * time.Millisecond) // what was asked for in the background is taken in
 	}
 	for line, want := range map[string]int{
 		"msg=\"cannot read settings; those read before hold on for a while\"": 1,
@@ -231,18 +230,9 @@ func (g *gate) Get(ctx context.Context, key string) (io.ReadCloser, layout.Meta,
 	}
 }
 
-func (g *gate) waitFor(t *testing.T, n int32) {
-	t.Helper()
-	for range 5000 {
-		if g.waits.Load() >= n {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-	t.Fatalf("%d reads, want %d", g.waits.Load(), n)
-}
+func TestSettingsAreReadOnceAtATime(t *testing.T) { synctest.Test(t, settingsAreReadOnceAtATime) }
 
-func TestSettingsAreReadOnceAtATime(t *testing.T) {
+func settingsAreReadOnceAtATime(t *testing.T) {
 	g := &gate{opened: make(chan struct{})}
 	g.set(0, publicTools, nil)
 	c := newSettings(g, slog.New(slog.DiscardHandler), g.now)
@@ -254,7 +244,7 @@ func TestSettingsAreReadOnceAtATime(t *testing.T) {
 			}
 		})
 	}
-	g.waitFor(t, 1)
+	synctest.Wait()
 	left, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := c.Access(left, tools); !errors.Is(err, context.Canceled) {
@@ -268,7 +258,9 @@ func TestSettingsAreReadOnceAtATime(t *testing.T) {
 }
 
 // However many names are made up, few are looked for at a time, and what is known is not forgotten.
-func TestManyUnknownNames(t *testing.T) {
+func TestManyUnknownNames(t *testing.T) { synctest.Test(t, manyUnknownNames) }
+
+func manyUnknownNames(t *testing.T) {
 	g := &gate{opened: make(chan struct{})}
 	g.set(0, publicTools, nil)
 	c := newSettings(g, slog.New(slog.DiscardHandler), g.now)
@@ -281,8 +273,7 @@ func TestManyUnknownNames(t *testing.T) {
 	for i := range 500 {
 		wg.Go(func() { ask(i) })
 	}
-	g.waitFor(t, 64)
-	time.Sleep(20 * time.Millisecond)
+	synctest.Wait()
 	if got := g.waits.Load(); got != 64 {
 		t.Errorf("%d reads at a time, want 64", got)
 	}
@@ -371,7 +362,9 @@ func TestUnreadableIsNotFound(t *testing.T) {
 }
 
 // One refresh failed; minutes later, with the bucket well again, a token that was revoked long ago is asked about.
-func TestOneFaultKeepsNoRevokedToken(t *testing.T) {
+func TestOneFaultKeepsNoRevokedToken(t *testing.T) { synctest.Test(t, oneFaultKeepsNoRevokedToken) }
+
+func oneFaultKeepsNoRevokedToken(t *testing.T) {
 	secret, digest := serve.NewToken()
 	with := strings.Replace(privateTools, `"private"`, `"private","tokens":[{"name":"x","sha256":"`+digest+`"}]`, 1)
 	s := &store{}
@@ -390,7 +383,6 @@ func TestOneFaultKeepsNoRevokedToken(t *testing.T) {
 	s.set(6*time.Second, with, errors.New("503 slow down"))
 	opens()
 	settled(t, s, "stat ")
-	time.Sleep(20 * time.Millisecond)
 	s.set(50*time.Second, privateTools, nil) // revoked 40 s ago; the bucket answered all the time but once. (MaxStale is a minute here, 15 in the resolver)
 	if opens() {
 		t.Error("a token that was revoked 40 s ago is good, although the bucket answers")

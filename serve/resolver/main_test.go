@@ -173,7 +173,7 @@ func TestBadSettings(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var log bytes.Buffer
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			if code := resolve(ctx, w.flags(tt.args...), io.Discard, &log); code != tt.code {
 				t.Errorf("exit code %d, want %d", code, tt.code)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"repomill/publish/sign"
+	"repomill/testdata/porttest"
 )
 
 // cachingProxy starts an nginx that caches what a site answers, by its headers or by rules of its own,
@@ -27,7 +28,7 @@ func cachingProxy(t *testing.T, site, rules string) string {
 	if err != nil {
 		t.Skip("nginx is not installed")
 	}
-	dir, address := openDir(t), freeAddress(t)
+	dir, address := openDir(t), porttest.Free(t)
 	user := ""
 	if os.Getuid() == 0 {
 		user = "user root;"
@@ -56,7 +57,7 @@ http {
 		_ = cmd.Process.Signal(os.Interrupt) // it may have ended by itself
 		_ = cmd.Wait()
 	})
-	for range 500 {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
 		if conn, err := net.Dial("tcp", address); err == nil {
 			conn.Close()
 			return "http://" + address
@@ -67,19 +68,8 @@ http {
 	return ""
 }
 
-// freeAddress is one that nobody listened at a moment ago.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// asCached is what a pair would suffer from a rule as pointers of one file have it.
-const asCached = "proxy_ignore_headers Cache-Control; proxy_cache_valid 200 30s;"
+// asCached is what a pair would suffer from a rule as pointers of one file have it, for longer than a busy machine tests.
+const asCached = "proxy_ignore_headers Cache-Control; proxy_cache_valid 200 1h;"
 
 // A shared cache keeps what it may and nothing else.
 func TestCaching(t *testing.T) {
@@ -170,7 +160,7 @@ func watchPairs(t *testing.T, w *world, proxy string, d time.Duration) (torn, re
 	wg.Go(func() { windows = w.republish("acme/public", stop, &published) })
 	var pairs []pair
 	enough := func() bool { return published.Load() >= 5 && len(pairs) >= 50 }
-	for began := time.Now(); time.Since(began) < d || !enough() && time.Since(began) < 10*d; time.Sleep(5 * time.Millisecond) { // a busy machine takes longer
+	for began := time.Now(); time.Since(began) < d || !enough() && time.Since(began) < 60*d; time.Sleep(5 * time.Millisecond) { // a busy machine takes longer
 		pairs = append(pairs, readPair(t, ring, base))
 	}
 	close(stop)

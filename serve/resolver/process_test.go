@@ -40,7 +40,7 @@ func (w *world) spawn(t *testing.T, address string, env []string, more ...string
 		t.Fatal(err)
 	}
 	t.Cleanup(p.kill)
-	for range 1000 {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
 		for line := range strings.Lines(p.log.String()) {
 			var l struct {
 				Msg, Listen string
@@ -63,7 +63,7 @@ func (p *process) kill() {
 	_ = p.cmd.Wait()
 }
 
-// dial opens a connection to it, for some seconds.
+// dial opens a connection to it, for a while.
 func (p *process) dial(t *testing.T) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
@@ -71,7 +71,7 @@ func (p *process) dial(t *testing.T) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	return conn

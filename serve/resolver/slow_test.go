@@ -77,7 +77,7 @@ func TestSlowClients(t *testing.T) {
 				_, _ = io.WriteString(conn, strings.Repeat("GET /acme/public/gpgkey HTTP/1.1\r\nHost: x\r\n\r\n", 500)) // which may not all be taken
 				time.Sleep(time.Second)
 			}
-			if took := time.Since(began); took > 18*time.Second {
+			if took := time.Since(began); took > time.Minute {
 				t.Errorf("a slow client is there after %v", took)
 			}
 		})
@@ -91,7 +91,7 @@ func TestSlowClients(t *testing.T) {
 		worst = max(worst, time.Since(asked))
 		time.Sleep(20 * time.Millisecond)
 	}
-	if worst > 5*time.Second {
+	if worst > 8*time.Second {
 		t.Errorf("another client waited for %v", worst)
 	}
 	clients.Wait()

@@ -171,7 +171,7 @@ func (w *world) start(more ...string) *running {
 	go func() { code <- resolve(ctx, w.flags(more...), io.Discard, r.log) }()
 	r.stop = sync.OnceValue(func() int { cancel(); return <-code })
 	w.t.Cleanup(func() { r.stop() })
-	for range 1000 {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
 		for line := range strings.Lines(r.log.String()) {
 			var l struct {
 				Msg, Listen string
