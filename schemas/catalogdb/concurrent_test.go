@@ -112,7 +112,7 @@ func takeConcurrently(t *testing.T, db *catalogdb.DB) {
 func publishConcurrently(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)
 	pair := stateOf(t, db, jammy).Revision
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	race(func(int) {
 		s, err := db.Snapshot(ctx, jammy)

@@ -54,7 +54,7 @@ func TestMySQLBecomesAReplica(t *testing.T) {
 	declare(t, db, jammy)
 	s.Exec(t, "SET GLOBAL read_only = 1")
 	brief := func() context.Context {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		t.Cleanup(cancel)
 		return ctx
 	}

@@ -46,7 +46,7 @@ func TestAClosureMayEndItsGoroutine(t *testing.T) {
 		})
 	}()
 	<-done
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := db.exec(ctx, "DELETE FROM reindex_runs"); err != nil {
 		t.Error(err)

@@ -3,6 +3,7 @@ package catalogdb
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"math/rand/v2"
 	"time"
 )
@@ -27,8 +28,12 @@ var delays = map[remedy]struct{ first, longest time.Duration }{
 
 // retry calls try again while the database asks for it.
 func (d *DB) retry(ctx context.Context, try func() error) error {
+	var last error // of the database
 	for n := 1; ; n++ {
 		err := try()
+		if err != nil && last != nil && errors.Is(err, ctx.Err()) {
+			return last // time ran out in a try: what the database said explains more
+		}
 		if err == nil || n == maxTries || ctx.Err() != nil {
 			return err
 		}
@@ -39,6 +44,7 @@ func (d *DB) retry(ctx context.Context, try func() error) error {
 		if r == none || !pause(ctx, backoff(r, n)) {
 			return err
 		}
+		last = err
 		if r == reconnect {
 			d.hangUp()
 		}
