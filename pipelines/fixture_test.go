@@ -377,6 +377,32 @@ func (s *site) guard(before func(ctx context.Context, key string) error) {
 	s.Ingester.Bucket = gate{s.Bucket, before}
 }
 
+// A listed staging says when it has been listed to the end.
+type listed struct {
+	objects.Staging
+	once *sync.Once
+	end  chan struct{}
+}
+
+func (l listed) List(ctx context.Context, now time.Time, f func(catalog.Upload)) error {
+	defer l.once.Do(func() { close(l.end) })
+	return l.Staging.List(ctx, now, f)
+}
+
+// holdUntilListed has the first package wait until the first sweep has queued all that is staged, however slow that is.
+// Nothing may run yet.
+func (s *site) holdUntilListed() {
+	end := make(chan struct{})
+	s.Staging = listed{s.Staging, new(sync.Once), end}
+	s.guard(func(ctx context.Context, _ string) error {
+		select {
+		case <-end:
+		case <-ctx.Done():
+		}
+		return ctx.Err()
+	})
+}
+
 // eventually waits until a condition holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()

@@ -23,7 +23,7 @@ func (s *site) limited(limit time.Duration) *site {
 // Two uploads that hang, pushed one by one, keep neither the lane nor the publish of another release.
 func TestHangingUploadsHoldUpNobody(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, runDirect).limited(30 * time.Second)
+	s := newSite(t, runDirect).limited(90 * time.Second)
 	s.guard(func(ctx context.Context, key string) error {
 		if strings.Contains(key, "slow") {
 			<-ctx.Done()
@@ -41,7 +41,7 @@ func TestHangingUploadsHoldUpNobody(t *testing.T) {
 	start := time.Now()
 	events <- good[0]
 	eventually(t, "the good one is published", func() bool { return s.allAre("published", good) })
-	if took := time.Since(start); took > 20*time.Second {
+	if took := time.Since(start); took > time.Minute { // as long as one that hangs may, when it is tried alone
 		t.Errorf("it took %s", took)
 	}
 	wantStopped(t, stop)
@@ -64,7 +64,7 @@ func (b mutedBucket) Stat(ctx context.Context, key string) (layout.Meta, error) 
 // An outage is no upload's fault, however long it lasts.
 func TestOutageIsNoUploadsFault(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, runDirect).limited(50 * time.Millisecond)
+	s := newSite(t, runDirect).limited(5 * time.Second) // for all up to the bucket
 	var down atomic.Bool
 	var attempts atomic.Int32
 	down.Store(true)
@@ -88,7 +88,7 @@ func TestOutageIsNoUploadsFault(t *testing.T) {
 	if err := s.Catalog.Return(t.Context(), u[0], b.Tasks[0].Token); err != nil {
 		t.Fatal(err)
 	}
-	s = s.limited(time.Minute)
+	s = s.limited(time.Hour)
 	for range 4 { // as many attempts as an upload has, had the first one counted
 		s.wantStates("received", u...)
 		b := s.batch(u...)

@@ -30,7 +30,7 @@ func crashingProcess(dir string) int {
 		return 1
 	}
 	defer r.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	if err := r.Catalog.Reclaim(ctx); err != nil {
 		return 1
@@ -122,7 +122,7 @@ func TestPoisonThatDoesNotKill(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, runDirect)
 			cfg := s.Config
-			cfg.UploadLimit = 50 * time.Millisecond
+			cfg.UploadLimit = 2 * time.Second // in which a good one is read and stored, if not in company
 			s = openSite(t, s.dir, cfg, runDirect)
 			s.guard(func(ctx context.Context, key string) error {
 				if strings.Contains(key, "poison") {

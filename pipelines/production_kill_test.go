@@ -34,7 +34,7 @@ type mortal struct {
 
 // mortalProcess works until nothing is left to do.
 func mortalProcess(text string) int {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	if err := work(ctx, text); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -266,8 +266,8 @@ func (s *site) wantCorpus(uploads []catalog.Upload, twin *site) {
 	s.t.Helper()
 	ended := func() bool { return cmp.Equal(s.ends(uploads), corpusEnds) }
 	for begin := time.Now(); !ended(); time.Sleep(10 * time.Millisecond) {
-		if time.Since(begin) > time.Minute {
-			s.t.Fatalf("not within a minute: uploads (-want +got):\n%s", cmp.Diff(corpusEnds, s.ends(uploads)))
+		if time.Since(begin) > 3*time.Minute {
+			s.t.Fatalf("not within three minutes: uploads (-want +got):\n%s", cmp.Diff(corpusEnds, s.ends(uploads)))
 		}
 	}
 	for _, u := range uploads {
@@ -321,6 +321,7 @@ func TestI03ProductionEvents(t *testing.T) {
 			var uploads, past []catalog.Upload
 			notices := p.silently(func() { uploads, past = p.stage() })
 			ids := p.say(tt.before(notices))
+			p.holdUntilListed()
 			start := time.Now()
 			stop := p.serve(p.source(), grace)
 			p.wantCorpus(uploads, twin)

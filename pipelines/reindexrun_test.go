@@ -91,7 +91,7 @@ func TestReindexEndedByOthers(t *testing.T) {
 				}
 			}
 			state, err := s.reindex(t.Context(), w, pipelines.FromRows, false)
-			if state != tt.state || err != tt.err || len(w.results) != 1 {
+			if state != tt.state || err != tt.err || len(w.results) > 1 { // none if the run saw that while it was at work
 				t.Errorf("the run is %q, %v, with %+v; want %q, %v", state, err, w.results, tt.state, tt.err)
 			}
 			if got := s.runs()[0].State; got == catalogdb.ReindexDone {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -56,27 +56,19 @@ func TestScheduleKeepsReleasesApart(t *testing.T) {
 
 // However often a release changes, it is published at most once a second.
 func TestScheduleSpacesPublishes(t *testing.T) {
-	var mu sync.Mutex
-	var starts []time.Time
-	q := newSchedule(func(context.Context, catalog.Release) {
-		mu.Lock()
-		defer mu.Unlock()
-		starts = append(starts, time.Now())
-	}, reached)
-	begin := time.Now()
-	for time.Since(begin) < 1500*time.Millisecond {
-		q.add(t.Context(), t.Context(), []catalog.Release{at(0)})
-		time.Sleep(5 * time.Millisecond)
-	}
-	q.running.Wait()
-	if len(starts) < 2 || len(starts) > 3 {
-		t.Errorf("%d publishes of what changed for 1.5 s", len(starts))
-	}
-	for i := 1; i < len(starts); i++ {
-		if d := starts[i].Sub(starts[i-1]); d < minSpacing {
-			t.Errorf("publish %d began %s after the one before", i, d)
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		var starts []time.Duration
+		q := newSchedule(func(context.Context, catalog.Release) { starts = append(starts, time.Since(begin)) }, reached)
+		for time.Since(begin) < minSpacing*3/2 {
+			q.add(t.Context(), t.Context(), []catalog.Release{at(0)})
+			time.Sleep(5 * time.Millisecond)
 		}
-	}
+		q.running.Wait()
+		if want := []time.Duration{0, minSpacing, 2 * minSpacing}; !slices.Equal(starts, want) {
+			t.Errorf("what changed for %s was published after %v, want %v", minSpacing*3/2, starts, want)
+		}
+	})
 }
 
 // A publish waits for the uploads that are queued before it, and at the end for none.

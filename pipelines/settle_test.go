@@ -56,7 +56,7 @@ func TestEventsAreSettledByTheCatalogsWord(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, runDirect)
 	cfg := s.Config
-	cfg.UploadLimit = 15 * time.Second // a second in company
+	cfg.UploadLimit = 45 * time.Second // three in company
 	s = openSite(t, s.dir, cfg, runDirect)
 	open := make(chan struct{})
 	s.guard(func(ctx context.Context, key string) error {
@@ -140,7 +140,7 @@ func TestServeOnce(t *testing.T) {
 		return nil
 	})
 	uploads, faulty := s.putDebs(jammy, "hello", 20), s.putDebs(jammy, "faulty", 1)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	d := pipelines.Dispatcher{Resources: s.Resources, Source: mute, Run: runDirect, Once: true}
 	if err := d.Serve(ctx, grace); err != nil || ctx.Err() != nil {
@@ -163,6 +163,7 @@ func TestServeQueuedBeforeStart(t *testing.T) {
 			uploads = append(uploads, s.put(r.String()+"/"+name+".deb", deb(t, "pkg-"+name)))
 		}
 	}
+	s.holdUntilListed()
 	var l ledger
 	stop := s.serve(l.source(1, uploads...), grace)
 	eventually(t, "all are published", func() bool { return s.allAre("published", uploads) })

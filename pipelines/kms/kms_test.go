@@ -22,7 +22,7 @@ import (
 
 func open(t *testing.T, url string) *kms.Key {
 	t.Helper()
-	k, err := kms.OpenWithin(t.Context(), url, 2*time.Second, 20*time.Second)
+	k, err := kms.OpenWithin(t.Context(), url, 30*time.Second, 2*time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func awsNames(t *testing.T, a *kmstest.AWS) {
 // refused expects that a key cannot be opened, and why.
 func refused(t *testing.T, url, want string) {
 	t.Helper()
-	k, err := kms.OpenWithin(t.Context(), url, 2*time.Second, 20*time.Second)
+	k, err := kms.OpenWithin(t.Context(), url, 30*time.Second, 2*time.Minute)
 	if err == nil {
 		k.Close() //nolint:errcheck // it is not to be
 	}
