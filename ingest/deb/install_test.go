@@ -176,7 +176,7 @@ func dpkgInstallInto(t *testing.T, root string, file []byte) string {
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "dpkg", "--root", root, "--force-depends,script-chrootless,architecture,unsafe-io", "--log=/dev/null", "-i", path)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -65,7 +65,7 @@ func dpkgRefuses(t *testing.T, dir string) map[string]string {
 	}
 	args := append([]string{"--no-act", "--admindir=" + admin, "--log=/dev/null", "--abort-after=100000", "--unpack",
 		"--force-not-root,bad-path,architecture,depends,conflicts,breaks,overwrite,downgrade"}, files...)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "dpkg", args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // its children unpack

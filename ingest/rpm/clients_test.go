@@ -126,7 +126,7 @@ func rpmInstalls(t *testing.T, b []byte) (ok bool, said string) {
 	if err := os.WriteFile(name, b, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "rpm", "--root", filepath.Join(dir, "root"), "--install", "--nodeps", "--noscripts", name).CombinedOutput()
 	return err == nil, string(out)

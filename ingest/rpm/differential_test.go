@@ -167,7 +167,7 @@ func askRPM(t *testing.T, dir string, n int) []string {
 	t.Helper()
 	said := make([]string, n)
 	var wait sync.WaitGroup
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	db := t.TempDir()
 	for worker := range 2 {
@@ -191,7 +191,7 @@ func askRPM(t *testing.T, dir string, n int) []string {
 // askCreaterepo returns the elements of primary.xml by digest.
 func askCreaterepo(t *testing.T, dir string) map[string]string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "createrepo_c", "--quiet", "--no-database", "--simple-md-filenames", "--general-compress-type=gz", "--workers", "1", dir)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
