@@ -82,7 +82,7 @@ func must(t *testing.T, made func() (string, error)) string {
 }
 
 // runLimit is how long one command may take.
-const runLimit = 3 * time.Minute
+const runLimit = 10 * time.Minute
 
 // repomillBeam runs a command line to its end and returns its exit code and what it wrote to stderr.
 func repomillBeam(t *testing.T, args ...string) (code int, stderr string) {

@@ -92,14 +92,23 @@ func openSite(t *testing.T) *pipelines.Resources {
 // Leases that are taken early in a long row of them are renewed before the last one is taken.
 func TestKeepRenewsWhatIsTakenLater(t *testing.T) {
 	d, _ := newDrain(t, 10, numbered(3)...)
-	db, lease := d.resources.Catalog, catalogdb.Lease{Owner: "slow", For: 400 * time.Millisecond}
+	db, lease := d.resources.Catalog, catalogdb.Lease{Owner: "slow", For: 12 * time.Second} // renewed every three
 	uploads, _, err := d.staged(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	stop := keep(t.Context(), d.resources, lease)
 	tasks := take(t.Context(), d.resources, uploads, lease)
-	time.Sleep(3 * lease.For)
+	end := d.resources.Now(t.Context()).Add(lease.For) // of the last one, unless it is renewed
+	for limit := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		free, err := db.Unfinished(t.Context(), d.resources.Staging.Name(), end, len(uploads))
+		if err != nil || time.Now().After(limit) {
+			t.Fatalf("%d leases are not renewed, %v", len(free), err)
+		}
+		if len(free) == 0 {
+			break
+		}
+	}
 	if got := take(t.Context(), d.resources, uploads, catalogdb.Lease{Owner: "other", For: time.Minute}); len(tasks) != 3 || len(got) != 0 {
 		t.Errorf("%d leases, and somebody else has %d of them", len(tasks), len(got))
 	}

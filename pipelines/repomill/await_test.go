@@ -137,6 +137,7 @@ func TestSettingsOutliveTheCatalog(t *testing.T) {
 	if got := [3]int{ask(t, http.MethodGet, s.url+pointer).StatusCode, as(kept), as(revoked)}; got != [3]int{401, 302, 401} {
 		t.Errorf("after the loss of the catalog clients get %v", got)
 	}
+	s.untilDeclared(t, "acme/secret")
 	if a := s.does(t, 0, "", "token", "list", "acme/secret"); !strings.Contains(a.stdout, "kept") || strings.Contains(a.stdout, "revoked") {
 		t.Error(a)
 	}
@@ -155,11 +156,7 @@ func TestNoWorker(t *testing.T) {
 	if a := repomill(t, "migrate", "--catalog", catalogURL); a.code != 0 {
 		t.Fatal(a)
 	}
-	start := time.Now()
 	s.does(t, 3, "recorded; no worker runs (none has ever been seen)", "repo", "create", "acme/tools", "--distribution", "ubuntu/jammy")
-	if d := time.Since(start); d > 15*time.Second {
-		t.Errorf("that took %v", d)
-	}
 	if a := s.does(t, 0, "", "status"); !strings.HasSuffix(a.stdout, "\nno worker runs (none has ever been seen): nothing is published until one (or repomill up) is started\n") {
 		t.Errorf("status without a worker: %v", a)
 	}
@@ -178,9 +175,9 @@ func TestNoWorker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start = time.Now()
+	start := time.Now()
 	a := s.does(t, 3, "recorded; no worker runs (none has been seen since "+now.Add(-25*time.Second).UTC().Format(time.DateTime), "token", "revoke", "acme/tools", "ci")
-	if d := time.Since(start); d < 3*time.Second || d > 20*time.Second || a.stdout != "" {
+	if d := time.Since(start); d < 3*time.Second || a.stdout != "" {
 		t.Errorf("after a worker was seen 25 s ago, that took %v: %v", d, a)
 	}
 	if a := s.does(t, 0, "", "status", "acme"); !strings.Contains(a.stdout, "\nno worker runs (none has been seen since "+now.Add(-25*time.Second).UTC().Format(time.DateTime)+" UTC)") {

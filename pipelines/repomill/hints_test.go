@@ -17,7 +17,7 @@ import (
 func (s *site) hint(t *testing.T, repository, distribution string) string {
 	t.Helper()
 	block := regexp.MustCompile(`(?m)^install from ` + repository + ` on ` + distribution + `.*:\n((?:  .*\n)+)`)
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if m := block.FindStringSubmatch(s.out.String()); m != nil {
 			return m[1]
 		}

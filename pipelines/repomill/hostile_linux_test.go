@@ -16,6 +16,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/testdata/debtest"
+	"repomill/testdata/porttest"
 )
 
 // metric returns the value of a metric without labels; it has to be there, with a help text.
@@ -41,7 +42,7 @@ func metric(t *testing.T, ops, name string) float64 {
 // awaitMetric waits until a metric has a value.
 func awaitMetric(t *testing.T, ops, name string, want float64) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		got := metric(t, ops, name)
 		if got == want {
 			return
@@ -152,7 +153,7 @@ func TestHostileStaging(t *testing.T) {
 	if os.Getuid() == 0 { // whom no mode keeps out
 		wrapper = ownNamespace(t, 10_000)
 	}
-	data, ops := openDir(t), freeAddress(t)
+	data, ops := openDir(t), porttest.Free(t)
 	const before, while = "acme/before/ubuntu/jammy", "acme/while/ubuntu/jammy"
 	left := hostile(t, data+"/staging", before)
 	s := restartUnder(t, wrapper, data, "--ops-listen", ops)
@@ -190,7 +191,7 @@ func TestHostileStaging(t *testing.T) {
 // Where the kernel watches no more folders, they are looked through.
 func TestStagingWithoutWatches(t *testing.T) {
 	t.Parallel()
-	data, ops := openDir(t), freeAddress(t)
+	data, ops := openDir(t), porttest.Free(t)
 	const target = "acme/unwatched/ubuntu/jammy"
 	if err := os.MkdirAll(filepath.Join(data, "staging", target, "first"), 0o755); err != nil {
 		t.Fatal(err)

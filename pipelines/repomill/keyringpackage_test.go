@@ -97,12 +97,12 @@ func (s *site) signs(t *testing.T) string {
 // until waits for something.
 func (s *site) until(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		if is() {
 			return
 		}
 	}
-	t.Fatalf("after a minute not so: %s", what)
+	t.Fatalf("after three minutes not so: %s", what)
 }
 
 // A host that installs the keyring package and upgrades reads on by a key that did not exist when it was set up.

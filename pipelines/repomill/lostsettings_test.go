@@ -22,6 +22,13 @@ func (s *site) settings(t *testing.T, repository string) (got catalog.Settings) 
 	return got
 }
 
+// untilDeclared waits until a site that lost its catalog has taken over a repository's settings from the bucket: it is ready
+// before that.
+func (s *site) untilDeclared(t *testing.T, repository string) {
+	t.Helper()
+	s.until(t, repository+" is declared", func() bool { return repomill(t, "repo", "list", "--json", repository, "--data", s.data).code == 0 })
+}
+
 // All that a command changes in a repository's settings is in the bucket when it returns: the catalog that is lost then comes
 // back with it.
 func TestEachSettingOutlivesTheCatalog(t *testing.T) {
@@ -60,6 +67,7 @@ func TestEachSettingOutlivesTheCatalog(t *testing.T) {
 		}
 		loseCatalog(t, s.data)
 		s = restart(t, s.data)
+		s.untilDeclared(t, repository)
 		if before = s.settings(t, repository); !cmp.Equal(want, before, cmpopts.IgnoreFields(catalog.Settings{}, "Revision")) {
 			t.Errorf("after %q and the loss of the catalog (-want +got):\n%s", change, cmp.Diff(want, before))
 		}

@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"bytes"
 	"os/exec"
 	"syscall"
 	"testing"
@@ -11,7 +10,7 @@ import (
 // A process is a command that goes on.
 type process struct {
 	cmd            *exec.Cmd
-	stdout, stderr bytes.Buffer
+	stdout, stderr output
 	done           chan struct{}
 }
 
@@ -22,7 +21,13 @@ func start(t *testing.T, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{cmd: exec.Command(path, args...), done: make(chan struct{})}
+	return begin(t, path, args...)
+}
+
+// begin starts any command as start does.
+func begin(t *testing.T, name string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(name, args...), done: make(chan struct{})}
 	p.cmd.Env = []string{"LC_ALL=C.UTF-8"}
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	p.cmd.SysProcAttr = dieWithUs()
@@ -49,8 +54,8 @@ func (p *process) wait(t *testing.T) answer {
 	t.Helper()
 	select {
 	case <-p.done:
-	case <-time.After(30 * time.Second):
-		t.Fatalf("%q goes on after 30 s", p.cmd.Args)
+	case <-time.After(3 * time.Minute):
+		t.Fatalf("%q goes on after three minutes", p.cmd.Args)
 	}
 	return answer{p.cmd.ProcessState.ExitCode(), p.stdout.String(), p.stderr.String()}
 }

@@ -43,7 +43,7 @@ func TestEqualPushesTogether(t *testing.T) {
 			rounds := raceRounds(2)
 			for round := range rounds {
 				file := newDEB(t, debtest.Spec{Version: fmt.Sprint("1.", round)})
-				push := []string{"push", "--wait", "--json", "--timeout", "45s", "--staging", s.staging(), target, file.path}
+				push := []string{"push", "--wait", "--json", "--timeout", "3m", "--staging", s.staging(), target, file.path}
 				published := 0
 				for _, a := range together(t, slices.Repeat([][]string{push}, pushes)...) {
 					vs := verdicts(t, a.stdout)

@@ -131,12 +131,10 @@ func TestReindexIdentical(t *testing.T) {
 			t.Fatal(a)
 		}
 	}
-	for range 500 { // until the empty distribution is published
-		if rel := s.status(t, "acme/empty").Releases; len(rel) == 1 && rel[0].Published > 0 {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	s.until(t, "the empty distribution is published", func() bool {
+		rel := s.status(t, "acme/empty").Releases
+		return len(rel) == 1 && rel[0].Published > 0
+	})
 	before := tree(t, s.data+"/bucket")
 	for _, tt := range []struct {
 		args     []string
@@ -278,12 +276,12 @@ func lockBucket(t *testing.T, s *site) (unlock func()) {
 func awaitAnswer(t *testing.T, want string, args ...string) answer {
 	t.Helper()
 	var a answer
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if a = repomill(t, args...); strings.Contains(a.stdout, want) {
 			return a
 		}
 	}
-	t.Fatalf("no %q after 20 s: %v", want, a)
+	t.Fatalf("no %q after two minutes: %v", want, a)
 	return a
 }
 
@@ -403,9 +401,13 @@ func TestReindexOnATerminal(t *testing.T) {
 	s := sitePublished(t, "acme/tools")
 	yank(t, s, "acme/tools/ubuntu/jammy", "hello=1.0")
 	unlock := lockBucket(t, s)
-	time.AfterFunc(2*time.Second, unlock)
-	a := run(t, nil, "script", "-qec", path+" reindex --data "+s.data+" acme/tools/ubuntu/jammy", "/dev/null")
-	if a.code != 0 || !strings.Contains(a.stdout, "\r\x1b[Krelease 1 of 1, 1 of 1 package, ") || !strings.Contains(a.stdout, "\x1b[Kacme/tools/ubuntu/jammy: published: ") {
+	p := begin(t, "script", "-qec", path+" reindex --data "+s.data+" acme/tools/ubuntu/jammy", "/dev/null")
+	s.until(t, "the line is drawn", func() bool {
+		return strings.Contains(p.stdout.String(), "\r\x1b[Krelease 1 of 1, 1 of 1 package, ")
+	})
+	unlock()
+	a := p.wait(t)
+	if a.code != 0 || !strings.Contains(a.stdout, "\x1b[Kacme/tools/ubuntu/jammy: published: ") {
 		t.Errorf("got %q", a)
 	}
 }
@@ -433,12 +435,10 @@ func TestReindexAfterLoss(t *testing.T) {
 		return all
 	}
 	was := listed()
-	for range 500 { // until the settings are published
-		if body, err := os.ReadFile(s.data + "/bucket/.repomill/acme/other.json"); err == nil && bytes.Contains(body, []byte(`"private"`)) {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	s.until(t, "the settings are published", func() bool {
+		body, err := os.ReadFile(s.data + "/bucket/.repomill/acme/other.json")
+		return err == nil && bytes.Contains(body, []byte(`"private"`))
+	})
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}

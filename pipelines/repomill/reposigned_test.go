@@ -51,7 +51,7 @@ func TestPackageKeysKeepOutWhatClientsRefuse(t *testing.T) {
 		{"unsigned", newRPM(t, rpmtest.Spec{}), []string{"unsigned", "has no signature", "--require-signed none"}},
 		{"by a stranger", signedRPM(t, rpmtest.Spec{}, stranger), []string{"unknown-signer", stranger.Fingerprint(), "--package-key FILE"}},
 	} {
-		a := repomill(t, "push", "--wait", "--timeout", "45s", "--staging", s.staging(), el9, tt.file.path)
+		a := repomill(t, "push", "--wait", "--timeout", "3m", "--staging", s.staging(), el9, tt.file.path)
 		if a.code != 1 {
 			t.Errorf("%s: %v", tt.name, a)
 		}
@@ -131,7 +131,7 @@ func TestSignedDEBs(t *testing.T) {
 		t.Fatal(a)
 	}
 	unsigned := newDEB(t, debtest.Spec{Size: 1000})
-	if a := repomill(t, "push", "--wait", "--timeout", "45s", "--staging", s.staging(), jammy, unsigned.path); a.code != 1 || !strings.Contains(a.String(), "unsigned") || !strings.Contains(a.String(), "_gpgorigin") {
+	if a := repomill(t, "push", "--wait", "--timeout", "3m", "--staging", s.staging(), jammy, unsigned.path); a.code != 1 || !strings.Contains(a.String(), "unsigned") || !strings.Contains(a.String(), "_gpgorigin") {
 		t.Errorf("unsigned: %v", a)
 	}
 	b := debtest.Sign(t, debtest.Build(t, debtest.Spec{Size: 1000}), func(b []byte) []byte { return key.Sign(t, 4, crypto.SHA512, time.Now(), b) })

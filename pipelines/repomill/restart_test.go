@@ -63,7 +63,7 @@ func TestStopAndStart(t *testing.T) {
 	objects := s.stream(t, 0, 1)
 	s.await(t, objects[0]) // the next publish of the DEB release has to wait for the next second
 	objects = append(objects, s.stream(t, 1, 16)...)
-	time.Sleep(200 * time.Millisecond) // for a batch to be collected
+	s.until(t, "a batch is collected", func() bool { return len(s.status(t, "acme/stream").Uploads) > 1 })
 	start := time.Now()
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func TestNewPublicURL(t *testing.T) {
 		"acme/url/el/9.repo":            "\nbaseurl=http://packages.example.org/acme/url/el/9/$basearch\n",
 	} {
 		var text string
-		for end := time.Now().Add(10 * time.Second); time.Now().Before(end) && !strings.Contains(text, want); time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(2 * time.Minute); time.Now().Before(end) && !strings.Contains(text, want); time.Sleep(20 * time.Millisecond) {
 			b, err := os.ReadFile(filepath.Join(data, "bucket", key))
 			if err != nil {
 				t.Fatal(err)

@@ -1,12 +1,13 @@
 package main_test
 
 import (
-	"net"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"repomill/testdata/porttest"
 )
 
 // A full disk is told by /readyz, and the log says which.
@@ -17,7 +18,7 @@ func TestFullDiskIsNotReady(t *testing.T) {
 		t.Skipf("mount: %v", err)
 	}
 	t.Cleanup(func() { syscall.Unmount(data, syscall.MNT_DETACH) }) //nolint:errcheck // best effort
-	listen := freeAddress(t)
+	listen := porttest.Free(t)
 	s := restart(t, data, "--ops-listen", listen)
 	ready := func(want int) {
 		t.Helper()
@@ -30,7 +31,7 @@ func TestFullDiskIsNotReady(t *testing.T) {
 		t.Fatal(err)
 	}
 	ready(503)
-	for end := time.Now().Add(10 * time.Second); !strings.Contains(s.log.String(), "the file system of "+data+"/staging is full"); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !strings.Contains(s.log.String(), "the file system of "+data+"/staging is full"); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the log does not say what is full")
 		}
@@ -39,15 +40,4 @@ func TestFullDiskIsNotReady(t *testing.T) {
 		t.Fatal(err)
 	}
 	ready(200)
-}
-
-// freeAddress returns an address of this machine that nobody listened on a moment ago.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -96,7 +96,7 @@ func seedKey(data string) error {
 var clientsLine = regexp.MustCompile(`(?m)^repomill ready\n  clients: +(http://\S+)$`)
 
 func (s *site) ready() error {
-	for range 3000 {
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); {
 		if m := clientsLine.FindStringSubmatch(s.out.String()); m != nil {
 			s.url = m[1]
 			return nil
@@ -107,7 +107,7 @@ func (s *site) ready() error {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-	return errors.Join(fmt.Errorf("up is not ready after 30 s\n%s\n%s", s.out, s.log), s.kill())
+	return errors.Join(fmt.Errorf("up is not ready after three minutes\n%s\n%s", s.out, s.log), s.kill())
 }
 
 // newSite starts a site of the test's own.
@@ -164,8 +164,8 @@ func (s *site) stop() error {
 	}
 	select {
 	case <-s.done:
-	case <-time.After(40 * time.Second):
-		return errors.Join(errors.New("up goes on 40 s after SIGTERM"), s.kill())
+	case <-time.After(2 * time.Minute): // longer than work may go on
+		return errors.Join(errors.New("up goes on two minutes after SIGTERM"), s.kill())
 	}
 	if s.err != nil {
 		return fmt.Errorf("up after SIGTERM: %w\n%s", s.err, s.log)

@@ -23,6 +23,7 @@ func TestPushSaysTheStageOfStatus(t *testing.T) {
 		{"acme/behind/ubuntu/jammy", "bucket/acme/behind/ubuntu/dists", catalog.Stored},
 	} {
 		t.Run(string(tt.want), func(t *testing.T) {
+			t.Parallel()
 			path := filepath.Join(s.data, tt.block)
 			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 				t.Fatal(err)
@@ -31,9 +32,9 @@ func TestPushSaysTheStageOfStatus(t *testing.T) {
 				t.Fatal(err)
 			}
 			hello := newDEB(t, debtest.Spec{Arch: "amd64"})
-			a := repomill(t, "push", "--wait", "--json", "--timeout", "6s", "--staging", s.staging(), tt.target, hello.path)
+			a := repomill(t, "push", "--wait", "--json", "--timeout", "15s", "--staging", s.staging(), tt.target, hello.path)
 			vs := verdicts(t, a.stdout)
-			if a.code != 3 || len(vs) != 1 || vs[0].State != tt.want || !strings.Contains(a.stderr, "timed out after 6s: "+string(tt.want)+": ") || strings.Contains(a.stderr, "does one") {
+			if a.code != 3 || len(vs) != 1 || vs[0].State != tt.want || !strings.Contains(a.stderr, "timed out after 15s: "+string(tt.want)+": ") || strings.Contains(a.stderr, "does one") {
 				t.Errorf("want %s, got %v", tt.want, a)
 			}
 			if up := s.status(t, tt.target).Uploads; len(up) != 1 || up[0].State != tt.want {

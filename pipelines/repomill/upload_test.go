@@ -59,7 +59,7 @@ func newRPM(t *testing.T, s rpmtest.Spec) packageFile {
 // push pushes files and waits. It returns the verdicts in the order in which they came.
 func (s *site) push(t *testing.T, target string, files ...packageFile) (answer, []catalog.Verdict) {
 	t.Helper()
-	args := []string{"push", "--wait", "--json", "--timeout", "45s", "--staging", s.staging(), target}
+	args := []string{"push", "--wait", "--json", "--timeout", "3m", "--staging", s.staging(), target}
 	for _, f := range files {
 		args = append(args, f.path)
 	}
@@ -135,13 +135,13 @@ func (s *site) verdict(t *testing.T, object string) (v catalog.Verdict, there bo
 // await waits for the final verdict of a staged object.
 func (s *site) await(t *testing.T, object string) catalog.Verdict {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if v, ok := s.verdict(t, object); ok && v.State.Final() {
 			return v
 		}
 	}
 	v, _ := s.verdict(t, object)
-	t.Fatalf("no verdict on %q after 30 s: %+v", object, v)
+	t.Fatalf("no verdict on %q after three minutes: %+v", object, v)
 	return v
 }
 
@@ -167,7 +167,7 @@ func (s *site) status(t *testing.T, target string) (r statusReport) {
 }
 
 // client follows redirects, as apt and dnf do.
-var client = &http.Client{Timeout: 10 * time.Second}
+var client = &http.Client{Timeout: time.Minute}
 
 // fetch returns what a client gets from the public URL; the status must be 200.
 func (s *site) fetch(t *testing.T, key string) []byte {

@@ -197,8 +197,11 @@ func (w *waiter) replaced(ctx context.Context, p *pushed, other catalog.Verdict)
 // confirm reports whether a release is visible, through the public URL, at the revision that has the package.
 func (w *waiter) confirm(ctx context.Context, r catalog.VerdictRelease) bool {
 	if !w.visible[r] {
-		if w.why = w.fetch(ctx, r); w.why == nil {
+		switch err := w.fetch(ctx, r); {
+		case err == nil:
 			w.visible[r] = true
+		case w.why == nil || ctx.Err() == nil: // that time ran out in an attempt does not explain why it was needed
+			w.why = err
 		}
 	}
 	return w.visible[r]

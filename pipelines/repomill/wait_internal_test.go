@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -9,15 +10,27 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// A signed URL opens an object: it is not for the log of a CI job, where it would be 400 characters besides.
-func TestFailedFetchShowsNoSignature(t *testing.T) {
-	resolver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, "http://127.0.0.1:9/acme/tools/InRelease?Policy=p&Signature=secret&Key-Pair-Id=k", http.StatusFound)
+// Time that runs out in an attempt does not hide why the one before it found nothing.
+func TestWhyAReleaseIsNotVisible(t *testing.T) {
+	t.Parallel()
+	ctx, timeOut := context.WithCancel(t.Context())
+	attempts := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if attempts++; attempts == 1 {
+			http.Error(w, "", http.StatusServiceUnavailable)
+			return
+		}
+		timeOut()
+		<-r.Context().Done()
 	}))
-	defer resolver.Close()
-	w := waiter{client: resolver.Client()}
-	err := w.fetch(t.Context(), catalog.VerdictRelease{Pointer: resolver.URL + "/acme/tools/InRelease"})
-	if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "http://127.0.0.1:9/acme/tools/InRelease: ") {
-		t.Errorf("got %v", err)
+	t.Cleanup(server.Close)
+	w := waiter{client: server.Client(), visible: map[catalog.VerdictRelease]bool{}, private: map[string]bool{}}
+	for range 2 {
+		if w.confirm(ctx, catalog.VerdictRelease{Release: "acme/tools/ubuntu/jammy", Pointer: server.URL, Revision: 1}) {
+			t.Error("it is visible")
+		}
+	}
+	if attempts != 2 || w.why == nil || !strings.Contains(w.why.Error(), "503") {
+		t.Errorf("after %d attempts: got %v, want the status", attempts, w.why)
 	}
 }

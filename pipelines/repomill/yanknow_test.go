@@ -67,7 +67,7 @@ func TestYankNowLeavesNothing(t *testing.T) {
 		t.Errorf("a push of what was removed: %v", a)
 	}
 	s.does(t, 1, "hello 1.0 cannot come back: its file was removed; push it under a new version", "unyank", jammy, "hello=1.0")
-	for end := time.Now().Add(30 * time.Second); s.lies(t, "staging/"+late[0].Object); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); s.lies(t, "staging/"+late[0].Object); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("what was pushed after the removal stays in staging")
 		}
