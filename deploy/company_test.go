@@ -33,6 +33,7 @@ import (
 	"repomill/serve/cloudfront"
 	"repomill/testdata/gcstest"
 	"repomill/testdata/mysqltest"
+	"repomill/testdata/porttest"
 	"repomill/testdata/pubsubtest"
 	"repomill/testdata/s3test"
 )
@@ -89,7 +90,7 @@ func newCompany(t testing.TB) *company {
 	c.gcs.Notify = func(payload []byte, attrs map[string]string) { c.pubsub.Publish(payload, attrs) }
 	c.staging, c.events, c.bucket = c.gcs.URL("acme-staging"), c.pubsub.URL("repomill"), c.s3.URL("acme-packages")
 	c.makeKeys()
-	c.public = "http://" + freeAddress(t)
+	c.public = "http://" + porttest.Free(t)
 	c.serveCDN()
 	return c
 }
@@ -167,17 +168,6 @@ type nopCloser struct{ io.ReadSeeker }
 
 func (nopCloser) Close() error { return nil }
 
-// freeAddress returns an address that nobody listens on.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // A process is a program of ours that runs.
 type process struct {
 	t    testing.TB
@@ -234,8 +224,8 @@ func (p *process) stop() int {
 	}
 	select {
 	case <-p.done:
-	case <-time.After(40 * time.Second):
-		p.t.Fatalf("%s goes on 40 s after a signal", p.name)
+	case <-time.After(2 * time.Minute):
+		p.t.Fatalf("%s goes on two minutes after a signal", p.name)
 	}
 	return p.cmd.ProcessState.ExitCode()
 }
@@ -254,7 +244,7 @@ func (c *company) worker(flags ...string) (p *process, ops string) {
 	if out, err := pre.CombinedOutput(); err != nil {
 		c.t.Fatalf("%s: %v\n%s", u.pre, err, out)
 	}
-	ops = freeAddress(c.t)
+	ops = porttest.Free(c.t)
 	p = c.start("worker", env, append(command(c.t, u.start, c.bin), append(flags, "--ops-listen", ops)...))
 	return p, ops
 }
@@ -268,7 +258,7 @@ func (c *company) resolver(flags ...string) *process {
 		"REPOMILL_BUCKET": c.bucket, "REPOMILL_PUBLIC_URL": c.public, "REPOMILL_CDN": c.cdn,
 		"REPOMILL_KEY_PAIR_ID": keyPairID, "REPOMILL_LISTEN": strings.TrimPrefix(c.public, "http://"),
 	}), s3test.Env()...)
-	p := c.start("resolver", env, append(command(c.t, u.start, c.bin), append(flags, "--ops-listen", freeAddress(c.t))...))
+	p := c.start("resolver", env, append(command(c.t, u.start, c.bin), append(flags, "--ops-listen", porttest.Free(c.t))...))
 	c.eventually("the resolver is ready", func() bool {
 		status, _ := c.get(c.public + "/readyz")
 		return status == http.StatusOK
@@ -289,7 +279,7 @@ func (a answer) String() string {
 // run runs repomill as an operator or CI does, with the company's URLs in the environment.
 func (c *company) run(args ...string) answer {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.bin+"/repomill", args...)
 	cmd.Env = append(s3test.Env(), "PATH="+os.Getenv("PATH"), "REPOMILL_CATALOG="+c.catalog, "REPOMILL_STAGING="+c.staging,
@@ -315,7 +305,7 @@ func (c *company) ok(args ...string) answer {
 
 func (c *company) get(url string) (status int, body string) {
 	c.t.Helper()
-	client := http.Client{Timeout: 30 * time.Second}
+	client := http.Client{Timeout: time.Minute}
 	resp, err := client.Get(url)
 	if err != nil {
 		return 0, err.Error()
@@ -330,9 +320,9 @@ func (c *company) get(url string) (status int, body string) {
 
 func (c *company) eventually(what string, holds func() bool) {
 	c.t.Helper()
-	for deadline := time.Now().Add(time.Minute); !holds(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); !holds(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			c.t.Fatalf("not within a minute: %s", what)
+			c.t.Fatalf("not within three minutes: %s", what)
 		}
 	}
 }

@@ -206,7 +206,7 @@ func (o *operator) release(t *testing.T) {
 	t.Helper()
 	o.released++
 	name := strings.Repeat("x", o.released) + "-tool"
-	o.ok("push", "--wait", "--timeout", "1m", "acme/tools/ubuntu/jammy", o.company.file(name+".deb", debtest.Build(t, debtest.Spec{Name: name, Arch: "amd64"})))
+	o.ok("push", "--wait", "--timeout", "5m", "acme/tools/ubuntu/jammy", o.company.file(name+".deb", debtest.Build(t, debtest.Spec{Name: name, Arch: "amd64"})))
 }
 
 // sees fails unless the client, to which nothing was done, and one that is set up now see all that is published.

@@ -27,11 +27,11 @@ func TestSingleMachine(t *testing.T) {
 	jammy := "acme/tools/ubuntu/jammy"
 
 	t.Run("a push waits until clients can install it", func(t *testing.T) {
-		out := c.ok("push", "--wait", "--timeout", "1m", jammy, hello)
+		out := c.ok("push", "--wait", "--timeout", "5m", jammy, hello)
 		if !strings.Contains(out.stdout, "published: hello 1.0 amd64") {
 			t.Error(out)
 		}
-		out = c.ok("push", "--wait", "--timeout", "1m", "acme/tools/el/9", c.file("noarch.rpm", rpmtest.Build(t, rpmtest.Spec{Arch: "noarch"})))
+		out = c.ok("push", "--wait", "--timeout", "5m", "acme/tools/el/9", c.file("noarch.rpm", rpmtest.Build(t, rpmtest.Spec{Arch: "noarch"})))
 		if !strings.Contains(out.stdout, "published: ") {
 			t.Error(out)
 		}
@@ -39,17 +39,17 @@ func TestSingleMachine(t *testing.T) {
 	})
 	t.Run("a conflict says who pushed what is there", func(t *testing.T) {
 		other := c.file("hello.deb", debtest.Build(t, debtest.Spec{Name: "hello", Version: "1.0", Arch: "amd64", Size: 10}))
-		out := c.run("push", "--wait", "--timeout", "1m", jammy, other)
+		out := c.run("push", "--wait", "--timeout", "5m", jammy, other)
 		if out.code != 1 || !strings.Contains(out.stderr, "conflict") || !strings.Contains(out.stderr, "release-bot") || !strings.Contains(out.stderr, "https://ci.example/42") {
 			t.Error(out)
 		}
 	})
 	t.Run("what is not declared is rejected", func(t *testing.T) {
-		out := c.run("push", "--wait", "--timeout", "1m", "acme/tolls/ubuntu/jammy", hello)
+		out := c.run("push", "--wait", "--timeout", "5m", "acme/tolls/ubuntu/jammy", hello)
 		if out.code != 1 || !strings.Contains(out.stderr, "unknown-repository") || !strings.Contains(out.stderr, "acme/tools") {
 			t.Error(out)
 		}
-		out = c.run("push", "--wait", "--timeout", "1m", jammy+"/exrta", hello)
+		out = c.run("push", "--wait", "--timeout", "5m", jammy+"/exrta", hello)
 		if out.code != 1 || !strings.Contains(out.stderr, "unknown-component") || !strings.Contains(out.stderr, "extra") {
 			t.Error(out)
 		}
@@ -99,7 +99,7 @@ func yankAndBack(t *testing.T, c *company, jammy string) {
 		t.Errorf("its file answers %d within the retention period", status)
 	}
 	again := c.file("again.deb", debtest.Build(t, debtest.Spec{Name: "hello", Version: "1.0", Arch: "amd64"}))
-	if out := c.run("push", "--wait", "--timeout", "1m", jammy, again); out.code != 1 || !strings.Contains(out.stderr, "yanked") || !strings.Contains(out.stderr, "broken build") {
+	if out := c.run("push", "--wait", "--timeout", "5m", jammy, again); out.code != 1 || !strings.Contains(out.stderr, "yanked") || !strings.Contains(out.stderr, "broken build") {
 		t.Error(out)
 	}
 	c.ok("unyank", jammy, "hello=1.0")
@@ -107,7 +107,7 @@ func yankAndBack(t *testing.T, c *company, jammy string) {
 		t.Errorf("the index does not have it back:\n%s", packages)
 	}
 	doomed := c.file("doomed.deb", debtest.Build(t, debtest.Spec{Name: "doomed", Version: "1.0", Arch: "amd64"}))
-	c.ok("push", "--wait", "--timeout", "1m", jammy, doomed)
+	c.ok("push", "--wait", "--timeout", "5m", jammy, doomed)
 	out = c.ok("yank", "--now", jammy, "doomed=1.0", "--reason", "leaked a key")
 	const gone = "/acme/tools/ubuntu/pool/jammy/main/d/doomed/doomed_1.0_amd64.deb"
 	if status, _ := c.get(c.public + gone); status != http.StatusNotFound || !strings.Contains(out.stdout, "removed: "+gone[1:]) {
@@ -132,7 +132,7 @@ func (c *company) index(t *testing.T) string {
 func privateRepository(t *testing.T, c *company) {
 	c.ok("repo", "create", "acme/secret", "--visibility", "private", "--distribution", "ubuntu/jammy")
 	token := strings.TrimSpace(c.ok("token", "create", "acme/secret", "ci", "--expires", "90d").stdout)
-	c.ok("push", "--wait", "--timeout", "1m", "acme/secret/ubuntu/jammy", c.file("s.deb", debtest.Build(t, debtest.Spec{Name: "hush", Arch: "amd64"})))
+	c.ok("push", "--wait", "--timeout", "5m", "acme/secret/ubuntu/jammy", c.file("s.deb", debtest.Build(t, debtest.Spec{Name: "hush", Arch: "amd64"})))
 	pointer := "/acme/secret/ubuntu/dists/jammy/InRelease"
 	withToken := strings.Replace(c.public, "http://", "http://"+token+":@", 1)
 	c.eventually("the token opens it", func() bool { status, _ := c.get(withToken + pointer); return status == http.StatusOK })
@@ -167,7 +167,7 @@ func TestWorkersAreKilled(t *testing.T) {
 	kill(t, second)
 	third, _ := c.worker()
 	var last answer
-	deadline := time.Now().Add(3 * time.Minute) // leases run out after one
+	deadline := time.Now().Add(6 * time.Minute) // leases run out after one
 	for {
 		if last = c.run("status", "acme/tools"); strings.Contains(last.stdout, "backlog: 0 ") && strings.Count(last.stdout, "published") >= 20 && strings.Count(c.index(t), "\nPackage: ")+1 >= 30 {
 			break
@@ -208,8 +208,8 @@ func TestOnce(t *testing.T) {
 	p, _ := c.worker("--once")
 	select {
 	case <-p.done:
-	case <-time.After(time.Minute):
-		t.Fatal("it goes on for a minute")
+	case <-time.After(3 * time.Minute):
+		t.Fatal("it goes on for three minutes")
 	}
 	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
 		t.Errorf("exit %d", code)
@@ -234,7 +234,7 @@ func TestWrongSettings(t *testing.T) {
 		"--staging": c.staging, "--events": c.events, "--catalog": c.catalog, "--bucket": c.bucket,
 		"--signing-key": "file://" + key, "--public-url": c.public, "--ops-listen": "",
 	}
-	dead := freeAddress(t)
+	const dead = "127.0.0.1:1" // where nothing listens
 	for _, tt := range []struct {
 		name, flag, value string
 		code              int

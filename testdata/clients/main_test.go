@@ -120,14 +120,14 @@ func end(s string) string { return s[max(0, len(s)-4000):] }
 // ask runs a command, with nothing in its environment but what it is given, and without input.
 func ask(t *testing.T, env []string, name string, args ...string) answer {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "HOME=/nonexistent"}, env...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.SysProcAttr = dieWithUs()
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = time.Minute
 	err := cmd.Run()
 	a := answer{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok || ctx.Err() != nil {

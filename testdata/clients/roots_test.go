@@ -131,7 +131,7 @@ func newRootsSite(t *testing.T) *rootsSite {
 			file = debFile
 		}
 		for _, repository := range []string{"acme/tools/", "acme/secret/"} {
-			must(t, nil, s.program, "push", "--wait", "--timeout", "1m", "--staging", "file://"+s.data+"/staging", repository+target, file)
+			must(t, nil, s.program, "push", "--wait", "--timeout", "5m", "--staging", "file://"+s.data+"/staging", repository+target, file)
 		}
 	}
 	s.token = strings.TrimSpace(must(t, nil, s.program, "token", "create", "--data", s.data, "acme/secret", "ci"))

@@ -91,7 +91,7 @@ func (s *rotationSite) push(t *testing.T, repository string) {
 		"rpm": write(t, dir, "hello.rpm", string(rpmtest.Build(t, rpmtest.Spec{Name: "hello-mill", Version: version, Arch: "noarch"}))),
 	}
 	for target, kind := range s.targets() {
-		must(t, nil, s.program, "push", "--wait", "--timeout", "1m", "--staging", "file://"+s.data+"/staging", "acme/"+repository+"/"+target, files[kind])
+		must(t, nil, s.program, "push", "--wait", "--timeout", "5m", "--staging", "file://"+s.data+"/staging", "acme/"+repository+"/"+target, files[kind])
 	}
 }
 
@@ -140,7 +140,7 @@ func (s *rotationSite) key(t *testing.T, args ...string) string {
 func (s *rotationSite) awaitExpired(t *testing.T, key string) {
 	t.Helper()
 	var a answer
-	for range 300 {
+	for end := time.Now().Add(10 * time.Minute); time.Now().Before(end); {
 		if a = ask(t, nil, s.program, "key", "status", "--data", s.data); strings.Contains(a.stdout, key+" (signing) cannot sign: it expired") && !strings.Contains(a.stdout, "to be signed again") {
 			return
 		}

@@ -97,7 +97,7 @@ func (s *site) start(t *testing.T) {
 
 // stop ends the process; it must end well.
 func (s *site) stop(t *testing.T, cmd *exec.Cmd) {
-	kill := time.AfterFunc(40*time.Second, func() { cmd.Process.Kill() }) //nolint:errcheck // it may have ended
+	kill := time.AfterFunc(2*time.Minute, func() { cmd.Process.Kill() }) //nolint:errcheck // it may have ended
 	defer kill.Stop()
 	err := errors.Join(cmd.Process.Signal(syscall.SIGTERM), cmd.Wait())
 	if err != nil {
@@ -117,7 +117,7 @@ func (s *site) target() string {
 func (s *site) push(t *testing.T, files ...realPackage) {
 	t.Helper()
 	start := time.Now()
-	args := []string{"push", "--wait", "--timeout", "1m", "--staging", "file://" + s.data + "/staging", s.target()}
+	args := []string{"push", "--wait", "--timeout", "5m", "--staging", "file://" + s.data + "/staging", s.target()}
 	for _, f := range files {
 		args = append(args, f.path)
 	}

@@ -23,7 +23,7 @@ func (a answer) String() string {
 func tail(s string) string { return s[max(0, len(s)-3000):] }
 
 // maxCommand is how long a command may take.
-const maxCommand = 3 * time.Minute
+const maxCommand = 10 * time.Minute
 
 // ask runs repomill to its end, or until it is killed after a while, unless that is 0. It counts the CPU time.
 func (s *site) ask(killAfter time.Duration, args ...string) (answer, error) {

@@ -97,7 +97,7 @@ func (d *daemon) calm() time.Time {
 }
 
 // maxStart is how long a start may take, also on a busy machine.
-const maxStart = 40 * time.Second
+const maxStart = 3 * time.Minute
 
 // awaitReady waits until the daemon is ready.
 func (d *daemon) awaitReady() error {

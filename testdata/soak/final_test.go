@@ -18,10 +18,10 @@ import (
 // none for too long.
 func (k *soaking) await(t *testing.T) (lost int) {
 	t.Helper()
-	limit := 4 * time.Minute
+	limit := 8 * time.Minute
 	if !patient() && k.site.reclaim {
 		k.reclaim(t)
-		limit = time.Minute
+		limit = 5 * time.Minute
 	}
 	for end := time.Now().Add(limit); ; time.Sleep(100 * time.Millisecond) {
 		left, err := k.remaining(t.Context())
@@ -89,7 +89,8 @@ func (k *soaking) remaining(ctx context.Context) (left []string, err error) {
 // final demands all that must hold in the end.
 func (k *soaking) final(t *testing.T, r *reader) {
 	t.Helper()
-	time.Sleep(2 * time.Second) // for what the last swap left to be written beside its pointer
+	time.Sleep(2 * time.Second)
+	k.awaitPairs(t)
 	for _, release := range allReleases {
 		r.read(t.Context(), release)
 		k.wantRows(t, release, r.seen[release])
@@ -98,6 +99,22 @@ func (k *soaking) final(t *testing.T, r *reader) {
 	k.wantVerdicts(t)
 	k.wantSound(t)
 	k.wantQuiet(t)
+}
+
+// awaitPairs waits for a while until what the last swap left to be written beside its pointer is there.
+func (k *soaking) awaitPairs(t *testing.T) {
+	t.Helper()
+	for end := time.Now().Add(busy); time.Now().Before(end); time.Sleep(time.Second) {
+		torn := 0
+		for _, release := range allReleases {
+			if problems, err := k.checkOf(t.Context(), release, false); err != nil || len(problems) > 0 {
+				torn++
+			}
+		}
+		if torn == 0 {
+			return
+		}
+	}
 }
 
 // wantRows demands that a release shows what was published and not withdrawn, in the catalog and to clients.

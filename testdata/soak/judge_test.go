@@ -60,9 +60,12 @@ func (j *judge) total() (n int) {
 // pairWindow is how long after a restart files beside a pointer may not fit it (publish/PROTOCOL.md, "Pair files").
 const pairWindow = 5 * time.Second
 
+// busy is how long a machine may take for what another one does at once.
+const busy = 10 * time.Second
+
 // pairs judges the files beside a pointer, or beside several, that somebody reads again and again: which are torn now,
 // each with the state that it is in. One that stays in its state is a violation when nothing has disturbed the
-// programs for longer than the window.
+// programs for longer than the window, with an allowance for a busy machine.
 func (j *judge) pairs(by, what string, states []string, calm time.Duration) {
 	reading := by + " of " + what
 	now, still := time.Now(), map[string]bool{}
@@ -76,7 +79,7 @@ func (j *judge) pairs(by, what string, states []string, calm time.Duration) {
 			j.torn[id] = now
 		}
 		j.mu.Unlock()
-		if now.Sub(since) > time.Second && calm > pairWindow {
+		if now.Sub(since) > busy && calm > pairWindow+busy {
 			j.violated("pair", "%s, for %s, %s after the last restart", id, now.Sub(since).Round(time.Millisecond), calm.Round(time.Millisecond))
 		}
 	}

@@ -66,7 +66,7 @@ func (k *killer) wait(ctx context.Context, i int) (early bool, err error) {
 		return false, k.frozen(ctx, time.Duration(200+k.rand.IntN(3000))*time.Millisecond)
 	case i%perCalm == 3:
 		k.quiet.Store(true) // so that nobody's publish puts right what the last kill left torn, but a restart
-		pause(ctx, pairWindow+2*time.Second)
+		pause(ctx, pairWindow+busy+2*time.Second)
 		k.quiet.Store(false)
 	case k.rand.IntN(4) == 0 || i%perCalm == 2:
 		k.change(ctx)

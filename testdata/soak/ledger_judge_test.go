@@ -84,9 +84,10 @@ func TestPairs(t *testing.T) {
 		want   int
 	}{
 		{"torn for a moment", []string{"a", ""}, 0, time.Hour, 0},
-		{"torn until a restart is over", []string{"a", "a"}, 3 * time.Second, 4 * time.Second, 0},
-		{"torn in another way each time", []string{"a", "b"}, 3 * time.Second, time.Hour, 0},
-		{"torn for too long", []string{"a", "a"}, 3 * time.Second, 6 * time.Second, 1},
+		{"torn until a restart is over", []string{"a", "a"}, 2 * busy, 4 * time.Second, 0},
+		{"torn in another way each time", []string{"a", "b"}, 2 * busy, time.Hour, 0},
+		{"torn for as long as a busy machine takes", []string{"a", "a"}, busy / 2, time.Hour, 0},
+		{"torn for too long", []string{"a", "a"}, 2 * busy, 6*time.Second + busy, 1},
 	} {
 		t.Run(tt.fact, func(t *testing.T) {
 			j := newJudge(func(string, ...any) {})

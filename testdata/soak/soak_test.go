@@ -70,7 +70,7 @@ func (k *soaking) begin(t *testing.T) {
 	if err := k.pusher.first(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(time.Minute); len(k.ledger.waiting()) > 0; pause(t.Context(), 100*time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); len(k.ledger.waiting()) > 0; pause(t.Context(), 100*time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("the first packages have no verdicts: %v", k.ledger.waiting())
 		}
