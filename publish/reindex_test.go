@@ -328,13 +328,13 @@ func TestReindexInsists(t *testing.T) {
 	}
 }
 
-// An oldProgram does not notice that rows are to be rendered anew.
+// An oldProgram does not notice that a release is of another generation.
 type oldProgram struct{ publish.Catalog }
 
 func (c oldProgram) Snapshot(ctx context.Context, r catalog.Release) (*catalogdb.Snapshot, error) {
 	snap, err := c.Catalog.Snapshot(ctx, r)
 	if err == nil {
-		snap.Epoch = 0
+		snap.Generation = 0
 	}
 	return snap, err
 }

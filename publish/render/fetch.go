@@ -24,7 +24,7 @@ func Fetch(dir string, p Plan, snap *catalogdb.Snapshot, packages int, files []F
 	if err != nil {
 		return nil, err
 	}
-	rd := &Rendering{Packages: packages, revision: snap.Revision, epoch: snap.Epoch, shape: p.shape(), scratch: to, fetched: true}
+	rd := &Rendering{Packages: packages, revision: snap.Revision, generation: snap.Generation, shape: p.shape(), scratch: to, fetched: true}
 	for i, f := range files {
 		x := &Index{Name: f.Name, scratch: to, Packed: f.Packed, Plain: f.Plain}
 		if err = x.fetch(open(i)); err == nil && f.Name != p.Indexes[i].Name {

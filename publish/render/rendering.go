@@ -17,11 +17,11 @@ type Rendering struct {
 	Packages int
 	Indexes  []*Index // as planned
 
-	revision catalog.Revision
-	epoch    int    // of the snapshot
-	shape    string // of the plan
-	scratch  *scratch
-	fetched  bool // its files were read from the bucket: it has no segments to reuse
+	revision   catalog.Revision
+	generation int64  // of the snapshot
+	shape      string // of the plan
+	scratch    *scratch
+	fetched    bool // its files were read from the bucket: it has no segments to reuse
 }
 
 // Close releases the bytes of all indexes.
@@ -34,7 +34,7 @@ func (rd *Rendering) Fetched() bool { return rd.fetched }
 // rendering of any other revision stays as it is.
 func (rd *Rendering) Reissue(at, as catalog.Revision) {
 	if rd.revision == at {
-		rd.revision, rd.epoch = as, rd.epoch+1
+		rd.revision, rd.generation = as, rd.generation+1
 	}
 }
 
@@ -53,7 +53,7 @@ func Whole(ctx context.Context, dir string, p Plan, snap *catalogdb.Snapshot, se
 	if err != nil {
 		return nil, err
 	}
-	rd := &Rendering{revision: snap.Revision, epoch: snap.Epoch, shape: p.shape(), scratch: to}
+	rd := &Rendering{revision: snap.Revision, generation: snap.Generation, shape: p.shape(), scratch: to}
 	if err := rd.fill(ctx, p, snap, see); err != nil {
 		rd.Close()
 		return nil, err

@@ -17,7 +17,7 @@ func (rd *Rendering) maxChanges() int { return 100 + rd.Packages/256 }
 // update brings a rendering to the revision of a snapshot, at the cost of the change. It reports false, and has changed
 // nothing, if everything has to be rendered. After an error the caller closes the rendering.
 func (rd *Rendering) update(ctx context.Context, p Plan, snap *catalogdb.Snapshot) (updated bool, err error) {
-	if rd.shape != p.shape() || rd.epoch != snap.Epoch {
+	if rd.shape != p.shape() || rd.generation != snap.Generation {
 		return false, nil
 	}
 	changes, known, err := snap.Changes(ctx, rd.revision, rd.maxChanges())

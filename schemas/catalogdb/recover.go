@@ -310,6 +310,9 @@ func (rec *recovery) end(ctx context.Context, foreign catalog.Revision) error {
 	if err := draw(ctx, rec.tx, rec.release.id, pair, rec.now); err != nil {
 		return err
 	}
+	if err := raiseGeneration(ctx, rec.tx, rec.release.id); err != nil {
+		return err
+	}
 	return rec.advanceOthers(ctx)
 }
 
@@ -321,7 +324,7 @@ func (rec *recovery) endRebuild(ctx context.Context) error {
 	if _, err := advance(ctx, rec.tx, rec.release.id, rec.now); err != nil {
 		return err
 	}
-	if err := renderAnew(ctx, rec.tx, rec.release.id, rec.now); err != nil {
+	if err := raiseGeneration(ctx, rec.tx, rec.release.id); err != nil {
 		return err
 	}
 	return rec.advanceOthers(ctx)
@@ -336,7 +339,7 @@ func (rec *recovery) advanceOthers(ctx context.Context) error {
 		if _, err := advance(ctx, rec.tx, other.id, rec.now); err != nil {
 			return err
 		}
-		if err := renderAnew(ctx, rec.tx, other.id, rec.now); err != nil {
+		if err := raiseGeneration(ctx, rec.tx, other.id); err != nil {
 			return err
 		}
 	}

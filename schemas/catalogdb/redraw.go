@@ -8,9 +8,9 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// Redraw draws the next revision of a release whose rows are as they were, so that they are rendered and
-// published anew: [Snapshot.Epoch] rises by one. It returns the pair, and whether it was drawn: if the
-// release is not at a pair at any more, somebody was faster, and nothing changes.
+// Redraw draws the next revision of a release whose rows are as they were, in another generation: they are rendered whole
+// and published again. It returns the pair, and whether it was drawn: if the release is not at the pair at any more, another
+// process was faster, and nothing changes.
 func (d *DB) Redraw(ctx context.Context, r catalog.Release, at catalog.Revision, now time.Time) (pair catalog.Revision, drawn bool, err error) {
 	nonce := random()
 	err = d.tx(ctx, func(tx *transaction) error {
@@ -30,7 +30,7 @@ func (d *DB) Redraw(ctx context.Context, r catalog.Release, at catalog.Revision,
 		if err := draw(ctx, tx, id, pair, now); err != nil {
 			return err
 		}
-		return renderAnew(ctx, tx, id, now)
+		return raiseGeneration(ctx, tx, id)
 	})
 	if err != nil {
 		return pair, false, fmt.Errorf("draw a revision of %s: %w", r, err)
@@ -38,9 +38,8 @@ func (d *DB) Redraw(ctx context.Context, r catalog.Release, at catalog.Revision,
 	return pair, drawn, nil
 }
 
-// renderAnew raises the epoch of a release: what [Snapshot.Changes] tells of it is not all.
-func renderAnew(ctx context.Context, tx *transaction, release int64, now time.Time) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO foreign_pairs (release_id, revision, nonce, adopted_at)
-		SELECT id, revision, nonce, ? FROM releases WHERE id = ?`, millis(now), release)
+// raiseGeneration begins another generation of a release ([Snapshot.Generation]).
+func raiseGeneration(ctx context.Context, tx *transaction, release int64) error {
+	_, err := tx.ExecContext(ctx, `UPDATE releases SET generation = generation + 1 WHERE id = ?`, release)
 	return err
 }

@@ -142,7 +142,7 @@ func ensureReleases(ctx context.Context, tx *transaction, distribution int64, fo
 		case err != nil:
 			return err
 		case retired:
-			if err := revive(ctx, tx, id, now); err != nil {
+			if err := revive(ctx, tx, id); err != nil {
 				return err
 			}
 		case format == catalog.RPM:

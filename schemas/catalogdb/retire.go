@@ -110,11 +110,11 @@ func retire(ctx context.Context, tx *transaction, distribution int64, format cat
 
 // revive makes a release that was retired like one that is new: it gets its copies of packages again, and is
 // rendered from nothing.
-func revive(ctx context.Context, tx *transaction, release int64, now time.Time) error {
+func revive(ctx context.Context, tx *transaction, release int64) error {
 	if _, err := tx.ExecContext(ctx, `UPDATE releases SET retired = 0, published_revision = 0 WHERE id = ?`, release); err != nil {
 		return err
 	}
-	return renderAnew(ctx, tx, release, now)
+	return raiseGeneration(ctx, tx, release)
 }
 
 // checkOffered makes sure that a package's architecture is there.

@@ -14,11 +14,13 @@ import (
 type Snapshot struct {
 	Release   catalog.Release
 	Revision  catalog.Revision
-	Published int64  // the newest revision that the catalog knows to be visible
-	Epoch     int    // another one if [Snapshot.Changes] does not tell all: rows were taken over, or are to be rendered anew
-	SignedBy  string // how what is published is signed ([DB.Signed]); empty if that is not known
-	Hold      Hold
-	Settings  catalog.Settings
+	Published int64 // the newest revision that the catalog knows to be visible
+	// Generation rises when [Snapshot.Changes] does not have all that changed: rows were taken over from what is
+	// published, or a reindex found other indexes. What was rendered in another generation is not updated but rendered whole.
+	Generation int64
+	SignedBy   string // how what is published is signed ([DB.Signed]); empty if that is not known
+	Hold       Hold
+	Settings   catalog.Settings
 
 	tx           *sql.Tx
 	distribution int64
@@ -54,10 +56,9 @@ func (d *DB) snapshot(ctx context.Context, r catalog.Release) (*Snapshot, error)
 }
 
 func (s *Snapshot) begin(ctx context.Context) error {
-	err := s.tx.QueryRowContext(ctx, `SELECT r.id, d.id, r.revision, r.nonce, r.published_revision,
-			(SELECT COUNT(*) FROM foreign_pairs f WHERE f.release_id = r.id), r.signed_by
+	err := s.tx.QueryRowContext(ctx, `SELECT r.id, d.id, r.revision, r.nonce, r.published_revision, r.generation, r.signed_by
 		FROM `+releaseTables+` WHERE `+releaseKey+` AND r.arch = ?`, append(distributionArgs(s.Release), s.Release.Arch)...).
-		Scan(&s.release, &s.distribution, &s.Revision.Number, &s.Revision.Nonce, &s.Published, &s.Epoch, &s.SignedBy)
+		Scan(&s.release, &s.distribution, &s.Revision.Number, &s.Revision.Nonce, &s.Published, &s.Generation, &s.SignedBy)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
