@@ -48,7 +48,7 @@ func TestAClosureMayEndItsGoroutine(t *testing.T) {
 	<-done
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := db.exec(ctx, "DELETE FROM reindex_runs"); err != nil {
+	if err := db.exec(ctx, "DELETE FROM reindexes"); err != nil {
 		t.Error(err)
 	}
 }

@@ -3,229 +3,227 @@ package catalogdb
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
 	"repomill/schemas/catalog"
 )
 
-// A ReindexState says how a run of a reindex stands.
-type ReindexState string
+// A ReindexSource says what a reindex takes for true.
+type ReindexSource string
 
-// The states of a run. One that is interrupted can be continued; the last three are final.
+// The sources of a reindex.
 const (
-	ReindexRunning     ReindexState = "running"
-	ReindexInterrupted ReindexState = "interrupted"
-	ReindexCancelled   ReindexState = "cancelled"
-	ReindexDone        ReindexState = "done"
-	ReindexFailed      ReindexState = "failed" // for one release at least
+	FromRows      ReindexSource = "rows"      // indexes are rendered from the rows of the catalog
+	FromPublished ReindexSource = "published" // rows are rebuilt from the published indexes
 )
 
-// A ReindexOutcome says what a reindex of one release came to.
+// A ReindexOutcome says how a reindex of a release ended.
 type ReindexOutcome string
 
-// The outcomes of a release in a run.
+// The outcomes of a reindex.
 const (
-	OutcomeWaiting   ReindexOutcome = "waiting" // none yet
-	OutcomeIdentical ReindexOutcome = "identical"
+	OutcomeIdentical ReindexOutcome = "identical" // what was published is what the rows make
 	OutcomePublished ReindexOutcome = "published"
-	OutcomeFailed    ReindexOutcome = "failed"
+	OutcomeFailed    ReindexOutcome = "failed"    // clients see what they saw before
+	OutcomeCancelled ReindexOutcome = "cancelled" // likewise
 )
 
-// A ReindexRun is what somebody asked to have reindexed, and how far that is.
-type ReindexRun struct {
-	ID        int64        `json:"run"`
-	Selection []string     `json:"selection"` // targets, sorted; none for everything
-	Source    string       `json:"source"`    // of the rows, and how indexes are made of them; at most 16 bytes
-	State     ReindexState `json:"state"`
-	By        string       `json:"by"` // whom the command ran as
-	Started   time.Time    `json:"started"`
-	Holder    string       `json:"-"`    // names who runs it: the fence of a process that somebody else has replaced
-	Seen      time.Time    `json:"seen"` // when its process was last at work
-	Finished  *time.Time   `json:"finished,omitempty"`
-	Counts    OutcomeCount `json:"releases"`
+// A ReindexRequest is what is asked for.
+type ReindexRequest struct {
+	Source ReindexSource
+	Repair bool   // with [FromRows]: write published index files again that are missing or damaged
+	By     string // who asks, for people
 }
 
-// An OutcomeCount counts the releases of a run by outcome.
-type OutcomeCount struct {
-	Waiting   int `json:"waiting"`
-	Identical int `json:"identical"`
-	Published int `json:"published"`
-	Failed    int `json:"failed"`
+// String names a request as the command line does, such as "reindex --repair".
+func (want ReindexRequest) String() string {
+	switch {
+	case want.Source == FromPublished:
+		return "reindex --from published"
+	case want.Repair:
+		return "reindex --repair"
+	}
+	return "reindex"
 }
 
-// ReindexSilence is how long the process of a run may be silent before it is taken for dead.
-const ReindexSilence = time.Minute
+// A Reindex is the latest reindex of a release.
+type Reindex struct {
+	Release  catalog.Release
+	Number   int64 // of those that were asked for; a request is done when Done has reached it
+	Done     int64
+	Request  ReindexRequest
+	Asked    time.Time
+	Owner    string // the process that works on it, or did; empty if none does
+	Until    time.Time
+	Attempts int // to work on it
+	Rendered int // packages, in this attempt
+	Outcome  ReindexOutcome
+	Result   []byte // JSON; of the latest that ended
+	Finished *time.Time
+}
 
-const runColumns = `id, selection, source, state, started_by, holder, started_at, seen_at, finished_at`
+// Pending reports whether a reindex has not ended.
+func (x Reindex) Pending() bool { return x.Done < x.Number }
 
-func scanRun(scan func(...any) error) (run ReindexRun, err error) {
+// leased reports whether a process works on a reindex at a time.
+func (x Reindex) leased(now time.Time) bool { return x.Owner != "" && now.Before(x.Until) }
+
+const (
+	reindexColumns = `p.owner, p.name, d.os, d.version, r.arch, x.asked, x.done, x.source, x.repair, x.asked_by, x.asked_at,
+		x.lease_owner, x.lease_until, x.attempts, x.rendered, x.outcome, x.result, x.finished_at`
+	reindexTables = releaseTables + ` JOIN reindexes x ON x.release_id = r.id`
+)
+
+func scanReindex(scan func(...any) error) (x Reindex, err error) {
+	r := &x.Release
 	var finished sql.NullInt64
-	err = scan(&run.ID, jsonList[string]{&run.Selection}, &run.Source, &run.State, &run.By, &run.Holder,
-		(*scanTime)(&run.Started), (*scanTime)(&run.Seen), &finished)
-	run.Finished = optional(finished)
-	return run, err
+	err = scan(&r.Repository.Owner, &r.Repository.Name, &r.Distribution.OS, &r.Distribution.Version, &r.Arch,
+		&x.Number, &x.Done, &x.Request.Source, &x.Request.Repair, &x.Request.By, (*scanTime)(&x.Asked),
+		&x.Owner, (*scanTime)(&x.Until), &x.Attempts, &x.Rendered, &x.Outcome, &x.Result, &finished)
+	x.Finished = optional(finished)
+	return x, err
 }
 
-// assess counts the outcomes of a run, and makes its state what it is although no process says so: one whose
-// process is silent was interrupted; and one that was interrupted when no release was waiting any more is over.
-func (run *ReindexRun) assess(ctx context.Context, q querier, now time.Time) (err error) {
-	if run.Counts, err = countOutcomes(ctx, q, run.ID); err != nil {
-		return err
+// Reindexes returns the latest reindex of each release that had one, in order.
+func (d *DB) Reindexes(ctx context.Context) ([]Reindex, error) {
+	all, err := list(ctx, d, scanReindex, `SELECT `+reindexColumns+` FROM `+reindexTables+releaseOrder)
+	if err != nil {
+		return nil, fmt.Errorf("list reindexes: %w", err)
 	}
-	if run.State == ReindexRunning && now.Sub(run.Seen) > ReindexSilence {
-		run.State = ReindexInterrupted
-	}
-	if run.State == ReindexInterrupted && run.Counts.Waiting == 0 {
-		last := run.Seen
-		run.State, run.Finished = ReindexDone, &last
-		if run.Counts.Failed > 0 {
-			run.State = ReindexFailed
-		}
-	}
-	return nil
+	return all, nil
 }
 
-// ReindexRuns returns the newest runs, newest first. One whose process is silent is interrupted, or is over if
-// no release was waiting any more.
-func (d *DB) ReindexRuns(ctx context.Context, limit int, now time.Time) (runs []ReindexRun, err error) {
-	err = d.askOnce(ctx, func(q querier) error {
-		if runs, err = collect(ctx, q, scanRun, `SELECT `+runColumns+` FROM reindex_runs ORDER BY id DESC LIMIT ?`, limit); err != nil {
+// ReindexesBehind returns some releases whose reindex has not ended and that no process works on, those first that were
+// asked for first.
+func (d *DB) ReindexesBehind(ctx context.Context, limit int, now time.Time) ([]catalog.Release, error) {
+	all, err := list(ctx, d, scanReindex, `SELECT `+reindexColumns+` FROM `+reindexTables+`
+		WHERE x.done < x.asked AND (x.lease_owner = '' OR x.lease_until <= ?) ORDER BY x.asked_at, r.id LIMIT ?`, millis(now), limit)
+	if err != nil {
+		return nil, fmt.Errorf("list reindexes that wait: %w", err)
+	}
+	releases := make([]catalog.Release, len(all))
+	for i, x := range all {
+		releases[i] = x.Release
+	}
+	return releases, nil
+}
+
+// ErrReindexing is returned to a request while another kind of reindex of the same release has not ended.
+var ErrReindexing = errors.New("another reindex has not ended")
+
+// AskReindex asks for reindexes of releases, and returns the number of each. A request joins one of the same kind that no
+// process works on yet; it follows one that is being worked on. With another kind that has not ended the error wraps
+// [ErrReindexing], and nothing is asked for. A release that does not exist is left out.
+//
+// With an owner in lease the caller will work on them: until the lease ends, no other process does.
+func (d *DB) AskReindex(ctx context.Context, releases []catalog.Release, want ReindexRequest, lease Lease, now time.Time) (numbers map[catalog.Release]int64, err error) {
+	want.By, lease.Owner = cut(want.By, maxUser), cut(lease.Owner, maxUser)
+	err = d.tx(ctx, func(tx *transaction) error {
+		numbers = map[catalog.Release]int64{}
+		ids, err := releaseIDs(ctx, tx, releases)
+		if err != nil {
 			return err
 		}
-		for i := range runs {
-			if err := runs[i].assess(ctx, q, now); err != nil {
+		for some := range slices.Chunk(ids, 200) {
+			if err := askSome(ctx, tx, some, want, lease, now, numbers); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	if err != nil && !errors.Is(err, ErrReindexing) { // which says it all
+		err = fmt.Errorf("ask for a reindex: %w", err)
+	}
+	return numbers, err
+}
+
+// An identified release has its row's id.
+type identified struct {
+	release catalog.Release
+	id      int64
+}
+
+// releaseIDs returns the rows of releases, in ascending order of their ids.
+func releaseIDs(ctx context.Context, tx *transaction, releases []catalog.Release) ([]identified, error) {
+	wanted := map[catalog.Release]bool{}
+	for _, r := range releases {
+		wanted[r] = true
+	}
+	all, err := collect(ctx, tx, func(scan func(...any) error) (row identified, err error) {
+		r := &row.release
+		return row, scan(&row.id, &r.Repository.Owner, &r.Repository.Name, &r.Distribution.OS, &r.Distribution.Version, &r.Arch)
+	}, `SELECT r.id, p.owner, p.name, d.os, d.version, r.arch FROM `+releaseTables+` ORDER BY r.id`)
+	return slices.DeleteFunc(all, func(row identified) bool { return !wanted[row.release] }), err
+}
+
+// askSome asks for the reindexes of some releases, and notes the number of each.
+func askSome(ctx context.Context, tx *transaction, some []identified, want ReindexRequest, lease Lease, now time.Time, numbers map[catalog.Release]int64) error {
+	ids := make([]int64, len(some))
+	for i, row := range some {
+		ids[i] = row.id
+	}
+	where, args := in("release_id", ids)
+	if _, err := collect(ctx, tx, scanID, `SELECT release_id FROM reindexes WHERE `+where+` ORDER BY release_id`+tx.forUpdate, args...); err != nil {
+		return err
+	}
+	found, err := collect(ctx, tx, scanReindex, `SELECT `+reindexColumns+` FROM `+reindexTables+` WHERE x.`+where, args...)
 	if err != nil {
-		return nil, fmt.Errorf("list reindex runs: %w", err)
+		return err
 	}
-	return runs, nil
-}
-
-func countOutcomes(ctx context.Context, q querier, run int64) (c OutcomeCount, err error) {
-	for outcome, n := range map[ReindexOutcome]*int{
-		OutcomeWaiting: &c.Waiting, OutcomeIdentical: &c.Identical, OutcomePublished: &c.Published, OutcomeFailed: &c.Failed,
-	} {
-		err := q.QueryRowContext(ctx, `SELECT COUNT(*) FROM reindex_releases WHERE run_id = ? AND state = ?`, run, outcome).Scan(n)
-		if err != nil {
-			return c, err
-		}
+	latest := map[catalog.Release]Reindex{}
+	for _, x := range found {
+		latest[x.Release] = x
 	}
-	return c, nil
-}
-
-// TouchReindex records that the process of a run is at work, and returns the run as it is now. If that is
-// not running, it was cancelled, or somebody else has continued it: then the process has to stop.
-func (d *DB) TouchReindex(ctx context.Context, run ReindexRun, now time.Time) (is ReindexRun, err error) {
-	err = d.tx(ctx, func(tx *transaction) error {
-		if is, err = lockRun(ctx, tx, run.ID); err != nil || is.State != ReindexRunning {
+	for _, row := range some {
+		x := latest[row.release]
+		if err := x.ask(want, lease, now); err != nil {
 			return err
 		}
-		if is.Holder != run.Holder {
-			is.State = ReindexInterrupted
-			return nil
+		if err := putReindex(ctx, tx, row.id, x); err != nil {
+			return err
 		}
-		is.Seen = instant(millis(now))
-		_, err = tx.ExecContext(ctx, `UPDATE reindex_runs SET seen_at = ? WHERE id = ?`, millis(now), run.ID)
-		return err
-	})
-	if err != nil {
-		return run, fmt.Errorf("keep reindex run %d: %w", run.ID, err)
-	}
-	return is, nil
-}
-
-// lockRun reads a run, which stays as it is until the transaction ends.
-func lockRun(ctx context.Context, tx *transaction, id int64) (ReindexRun, error) {
-	run, err := scanRun(tx.QueryRowContext(ctx, `SELECT `+runColumns+` FROM reindex_runs WHERE id = ?`+tx.forUpdate, id).Scan)
-	return run, notFound(err)
-}
-
-// RecordReindexed records what became of a release in a run. detail is for people.
-func (d *DB) RecordReindexed(ctx context.Context, run int64, r catalog.Release, outcome ReindexOutcome, detail string, now time.Time) error {
-	err := d.exec(ctx, `UPDATE reindex_releases SET state = ?, detail = ?, finished_at = ? WHERE run_id = ? AND release_name = ?`,
-		outcome, cut(detail, maxOutcomeDetail), millis(now), run, r.String())
-	if err != nil {
-		return fmt.Errorf("record %s in reindex run %d: %w", r, run, err)
+		numbers[row.release] = x.Number
 	}
 	return nil
 }
 
-// maxOutcomeDetail bounds the text of an outcome, in bytes.
-const maxOutcomeDetail = 4 << 10
-
-// FinishReindex ends a run, or leaves it interrupted, and returns it as it is then. One that was cancelled, or
-// that somebody else has continued, stays as it is. A repeat changes nothing.
-func (d *DB) FinishReindex(ctx context.Context, run ReindexRun, state ReindexState, now time.Time) (is ReindexRun, err error) {
-	err = d.tx(ctx, func(tx *transaction) error {
-		if is, err = lockRun(ctx, tx, run.ID); err != nil || is.State != ReindexRunning || is.Holder != run.Holder {
-			return err
+// ask makes a reindex that of a request, too.
+func (x *Reindex) ask(want ReindexRequest, lease Lease, now time.Time) error {
+	others := x.leased(now) && x.Owner != lease.Owner
+	if x.Pending() && (x.Request.Source != want.Source || x.Request.Repair != want.Repair) {
+		by := "an unnamed user"
+		if x.Request.By != "" {
+			by = strconv.Quote(x.Request.By)
 		}
-		is.State = state
-		_, err = tx.ExecContext(ctx, `UPDATE reindex_runs SET state = ?, finished_at = ? WHERE id = ?`, state, finishedAt(state, now), run.ID)
-		return err
-	})
-	if err != nil {
-		return run, fmt.Errorf("end reindex run %d: %w", run.ID, err)
+		return fmt.Errorf("%w: %s of %s, asked for by %s at %s; wait for it, or end it with repomill reindex cancel %s",
+			ErrReindexing, x.Request, x.Release, by, x.Asked.Format(time.RFC3339), x.Release)
 	}
-	return is, nil
+	if !x.Pending() || others { // else the same attempt does
+		x.Number, x.Attempts = x.Number+1, 0
+	}
+	x.Request, x.Asked = want, now
+	if !others {
+		x.Owner, x.Until = lease.Owner, now.Add(lease.For)
+	}
+	return nil
 }
 
-func finishedAt(state ReindexState, now time.Time) sql.NullInt64 {
-	return sql.NullInt64{Int64: millis(now), Valid: state != ReindexInterrupted && state != ReindexRunning}
-}
-
-// CancelReindex ends a run that is not over: its process stops when it looks, after what it has in hand.
-// It returns the run as it was before. Of one that is over, nothing changes; for a run that never was, the
-// error wraps [ErrNotFound].
-func (d *DB) CancelReindex(ctx context.Context, id int64, now time.Time) (was ReindexRun, err error) {
-	err = d.tx(ctx, func(tx *transaction) error {
-		if was, err = lockRun(ctx, tx, id); err != nil {
-			return err
-		}
-		if err := was.assess(ctx, tx, now); err != nil {
-			return err
-		}
-		if was.State != ReindexRunning && was.State != ReindexInterrupted {
-			return nil
-		}
-		_, err = tx.ExecContext(ctx, `UPDATE reindex_runs SET state = ?, finished_at = ? WHERE id = ?`, ReindexCancelled, millis(now), id)
-		return err
-	})
-	if err != nil {
-		return ReindexRun{}, fmt.Errorf("cancel reindex run %d: %w", id, err)
+func putReindex(ctx context.Context, tx *transaction, release int64, x Reindex) error {
+	finished := sql.NullInt64{}
+	if x.Finished != nil {
+		finished = sql.NullInt64{Int64: millis(*x.Finished), Valid: true}
 	}
-	return was, nil
-}
-
-// A ReindexedRelease is a release of a run.
-type ReindexedRelease struct {
-	Release  string         `json:"release"`
-	Outcome  ReindexOutcome `json:"outcome"`
-	Detail   string         `json:"detail,omitempty"` // for people
-	Finished *time.Time     `json:"finished,omitempty"`
-}
-
-// ReindexReleases returns the releases of a run, in order.
-func (d *DB) ReindexReleases(ctx context.Context, run int64) ([]ReindexedRelease, error) {
-	all, err := list(ctx, d, func(scan func(...any) error) (r ReindexedRelease, err error) {
-		var finished sql.NullInt64
-		err = scan(&r.Release, &r.Outcome, &r.Detail, &finished)
-		r.Finished = optional(finished)
-		return r, err
-	}, `SELECT release_name, state, detail, finished_at FROM reindex_releases WHERE run_id = ? ORDER BY release_name`, run)
-	if err == nil && len(all) == 0 {
-		err = d.ask(ctx, func(q querier) error {
-			_, err := scanID(q.QueryRowContext(ctx, `SELECT id FROM reindex_runs WHERE id = ?`, run).Scan)
-			return notFound(err)
-		})
+	if x.Result == nil {
+		x.Result = []byte{}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("reindex run %d: %w", run, err)
-	}
-	return all, nil
+	_, err := tx.ExecContext(ctx, `REPLACE INTO reindexes (release_id, asked, done, source, repair, asked_by, asked_at,
+			lease_owner, lease_until, attempts, rendered, outcome, result, finished_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		release, x.Number, x.Done, x.Request.Source, x.Request.Repair, x.Request.By, millis(x.Asked),
+		x.Owner, millis(x.Until), x.Attempts, x.Rendered, x.Outcome, string(x.Result), finished)
+	return err
 }

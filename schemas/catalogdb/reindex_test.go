@@ -2,7 +2,6 @@ package catalogdb_test
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -14,241 +13,239 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-// startReindex starts a run that must start, and returns the names of the releases that are left in it.
-func startReindex(t *testing.T, db *catalogdb.DB, at time.Time, selection []string, releases ...catalog.Release) (catalogdb.ReindexRun, []catalog.Release) {
+var (
+	plainReindex = catalogdb.ReindexRequest{Source: catalogdb.FromRows, By: "jo"}
+	worker       = catalogdb.Lease{Owner: "worker", For: time.Minute}
+	otherWorker  = catalogdb.Lease{Owner: "other", For: time.Minute}
+)
+
+// askReindex asks for a reindex that must be granted, and returns its number.
+func askReindex(t *testing.T, db *catalogdb.DB, r catalog.Release, want catalogdb.ReindexRequest, at time.Time) int64 {
 	t.Helper()
-	run, left, err := db.StartReindex(t.Context(), selection, "rows", "release-bot", releases, at)
+	numbers, err := db.AskReindex(t.Context(), []catalog.Release{r}, want, catalogdb.Lease{}, at)
+	if err != nil || len(numbers) != 1 {
+		t.Fatalf("ask for %s: %v, %v", r, numbers, err)
+	}
+	return numbers[r]
+}
+
+// takeReindex takes a reindex that must be free.
+func takeReindex(t *testing.T, db *catalogdb.DB, r catalog.Release, l catalogdb.Lease, at time.Time) catalogdb.Reindex {
+	t.Helper()
+	x, taken, err := db.TakeReindex(t.Context(), r, l, at)
+	if err != nil || !taken {
+		t.Fatalf("take %s: %t, %v", r, taken, err)
+	}
+	return x
+}
+
+// checkEnd ends a reindex, and checks whether that is recorded.
+func checkEnd(t *testing.T, db *catalogdb.DB, x catalogdb.Reindex, o catalogdb.ReindexOutcome, at time.Time, want bool) {
+	t.Helper()
+	if recorded, err := db.EndReindex(t.Context(), x, o, []byte(`{}`), at); err != nil || recorded != want {
+		t.Errorf("end of %s: recorded %t, %v; want %t", x.Release, recorded, err, want)
+	}
+}
+
+// reindexOf returns the latest reindex of a release.
+func reindexOf(t *testing.T, db *catalogdb.DB, r catalog.Release) catalogdb.Reindex {
+	t.Helper()
+	all, err := db.Reindexes(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return run, left
-}
-
-// endReindex ends a run, and checks what it is then.
-func endReindex(t *testing.T, db *catalogdb.DB, run catalogdb.ReindexRun, state catalogdb.ReindexState, at time.Time, want catalogdb.ReindexState) {
-	t.Helper()
-	if is, err := db.FinishReindex(t.Context(), run, state, at); err != nil || is.State != want {
-		t.Errorf("ended as %q, run %d is %q, %v, want %q", state, run.ID, is.State, err, want)
-	}
-}
-
-func outcome(t *testing.T, db *catalogdb.DB, run catalogdb.ReindexRun, r catalog.Release, o catalogdb.ReindexOutcome) {
-	t.Helper()
-	if err := db.RecordReindexed(t.Context(), run.ID, r, o, "detail of "+r.String(), start); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// reindexRun returns a run as it is listed.
-func reindexRun(t *testing.T, db *catalogdb.DB, id int64, now time.Time) catalogdb.ReindexRun {
-	t.Helper()
-	runs, err := db.ReindexRuns(t.Context(), 100, now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, run := range runs {
-		if run.ID == id {
-			return run
+	for _, x := range all {
+		if x.Release == r {
+			return x
 		}
 	}
-	t.Fatalf("run %d is not among %+v", id, runs)
-	return catalogdb.ReindexRun{}
+	t.Fatalf("%s has no reindex among %+v", r, all)
+	return catalogdb.Reindex{}
 }
 
-func checkReindexState(t *testing.T, db *catalogdb.DB, run catalogdb.ReindexRun, now time.Time, want catalogdb.ReindexState) {
+// checkBehind checks which reindexes wait for a process.
+func checkBehind(t *testing.T, db *catalogdb.DB, at time.Time, want ...catalog.Release) {
 	t.Helper()
-	if got := reindexRun(t, db, run.ID, now).State; got != want {
-		t.Errorf("run %d is %q, want %q", run.ID, got, want)
+	got, err := db.ReindexesBehind(t.Context(), 10, at)
+	if diff := cmp.Diff(want, got); err != nil || len(want)+len(got) > 0 && diff != "" {
+		t.Errorf("waiting: %v (-want +got):\n%s", err, diff)
 	}
 }
 
 func reindexEnds(t *testing.T, db *catalogdb.DB) {
-	run, left := startReindex(t, db, start, []string{"acme/tools/ubuntu/noble", "acme/tools/ubuntu/jammy"}, noble, jammy)
-	if diff := cmp.Diff([]catalog.Release{jammy, noble}, left); diff != "" {
-		t.Errorf("left (-want +got):\n%s", diff)
+	declare(t, db, jammy)
+	declare(t, db, noble)
+	numbers, err := db.AskReindex(t.Context(), []catalog.Release{noble, jammy, in(el9, "none")}, plainReindex, catalogdb.Lease{}, start)
+	if diff := cmp.Diff(map[catalog.Release]int64{jammy: 1, noble: 1}, numbers); err != nil || diff != "" {
+		t.Errorf("asked: %v (-want +got):\n%s", err, diff)
 	}
-	outcome(t, db, run, jammy, catalogdb.OutcomeIdentical)
-	outcome(t, db, run, noble, catalogdb.OutcomeFailed)
-	endReindex(t, db, run, catalogdb.ReindexFailed, after(time.Second), catalogdb.ReindexFailed)
-	endReindex(t, db, run, catalogdb.ReindexFailed, after(time.Minute), catalogdb.ReindexFailed)
-	finished := after(time.Second)
-	want := catalogdb.ReindexRun{
-		ID: run.ID, Selection: []string{"acme/tools/ubuntu/jammy", "acme/tools/ubuntu/noble"}, Source: "rows", State: catalogdb.ReindexFailed, By: "release-bot",
-		Holder: run.Holder, Started: start, Seen: start, Finished: &finished, Counts: catalogdb.OutcomeCount{Identical: 1, Failed: 1},
+	checkBehind(t, db, start, jammy, noble)
+	x := takeReindex(t, db, jammy, worker, start)
+	checkBehind(t, db, start, noble)
+	if kept, err := db.KeepReindex(t.Context(), x, worker, 7, after(time.Second)); err != nil || !kept {
+		t.Errorf("kept %t, %v", kept, err)
 	}
-	if diff := cmp.Diff(want, reindexRun(t, db, run.ID, after(time.Hour))); diff != "" {
-		t.Errorf("run (-want +got):\n%s", diff)
+	if got := reindexOf(t, db, jammy); !got.Pending() || got.Owner != "worker" || got.Rendered != 7 || got.Until != after(time.Minute+time.Second) {
+		t.Errorf("at work: %+v", got)
 	}
-	releases, err := db.ReindexReleases(t.Context(), run.ID)
-	if err != nil || len(releases) != 2 || releases[1].Release != noble.String() || releases[1].Outcome != catalogdb.OutcomeFailed || releases[1].Detail != "detail of "+noble.String() {
-		t.Errorf("releases %+v, %v", releases, err)
+	if recorded, err := db.EndReindex(t.Context(), x, catalogdb.OutcomePublished, []byte(`{"packages":7}`), after(2*time.Second)); err != nil || !recorded {
+		t.Errorf("recorded %t, %v", recorded, err)
 	}
-	if again, left := startReindex(t, db, after(time.Minute), run.Selection, jammy, noble); again.ID == run.ID || len(left) != 2 {
-		t.Errorf("after its end it is run %d again, with %v left", again.ID, left)
+	finished := after(2 * time.Second)
+	want := catalogdb.Reindex{
+		Release: jammy, Number: 1, Done: 1, Request: plainReindex, Asked: start, Until: after(time.Minute + time.Second), Rendered: 7,
+		Outcome: catalogdb.OutcomePublished, Result: []byte(`{"packages":7}`), Finished: &finished,
 	}
-}
-
-func reindexRefused(t *testing.T, db *catalogdb.DB) {
-	run, _ := startReindex(t, db, start, nil, jammy)
-	_, _, err := db.StartReindex(t.Context(), nil, "rows", "other", []catalog.Release{jammy}, after(50*time.Second))
-	want := fmt.Sprintf("the same reindex is going on already: run %d, started by release-bot at 2026-08-01T12:00:00Z; wait for it, or end it with repomill reindex cancel %[1]d; "+
-		"if its process was killed, the same command continues it after 2026-08-01T12:01:00Z", run.ID)
-	if !errors.Is(err, catalogdb.ErrReindexing) || err.Error() != want {
-		t.Errorf("the second is told %v, want %s", err, want)
+	if diff := cmp.Diff(want, reindexOf(t, db, jammy)); diff != "" {
+		t.Errorf("ended (-want +got):\n%s", diff)
 	}
-	if _, _, err := db.StartReindex(t.Context(), nil, "published", "other", []catalog.Release{jammy}, start); err != nil {
-		t.Errorf("another source: %v", err)
+	if _, taken, err := db.TakeReindex(t.Context(), jammy, worker, after(time.Hour)); err != nil || taken {
+		t.Errorf("taken after its end: %t, %v", taken, err)
 	}
-	if _, _, err := db.StartReindex(t.Context(), []string{"acme/tools"}, "rows", "other", []catalog.Release{jammy}, start); err != nil {
-		t.Errorf("another selection: %v", err)
-	}
-	if run, err = db.TouchReindex(t.Context(), run, after(50*time.Second)); err != nil || run.State != catalogdb.ReindexRunning {
-		t.Fatalf("touched: %+v, %v", run, err)
-	}
-	if _, _, err := db.StartReindex(t.Context(), nil, "rows", "other", []catalog.Release{jammy}, after(100*time.Second)); !errors.Is(err, catalogdb.ErrReindexing) {
-		t.Errorf("after a sign of life: %v", err)
+	if n := askReindex(t, db, jammy, plainReindex, after(time.Hour)); n != 2 {
+		t.Errorf("the next has number %d, want 2", n)
 	}
 }
 
-// A run is taken up again whether its process said that it was interrupted, or was killed.
+// Requests of one kind are one reindex until a process works on it. Then the rows may have been read already.
+func reindexJoined(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	if a, b := askReindex(t, db, jammy, plainReindex, start), askReindex(t, db, jammy, plainReindex, start); a != 1 || b != 1 {
+		t.Errorf("asked twice, they have numbers %d and %d", a, b)
+	}
+	x := takeReindex(t, db, jammy, worker, start)
+	if n := askReindex(t, db, jammy, plainReindex, start); n != 2 {
+		t.Errorf("asked while one is at work, it has number %d, want 2", n)
+	}
+	checkEnd(t, db, x, catalogdb.OutcomeIdentical, start, true)
+	if got := reindexOf(t, db, jammy); got.Done != 1 || !got.Pending() {
+		t.Errorf("after the end of the first: %+v", got)
+	}
+	checkBehind(t, db, start, jammy)
+	checkEnd(t, db, takeReindex(t, db, jammy, otherWorker, start), catalogdb.OutcomeIdentical, start, true)
+	checkBehind(t, db, start)
+
+	askReindex(t, db, jammy, plainReindex, start)
+	for _, want := range []catalogdb.ReindexRequest{{Source: catalogdb.FromPublished}, {Source: catalogdb.FromRows, Repair: true}} {
+		_, err := db.AskReindex(t.Context(), []catalog.Release{jammy}, want, catalogdb.Lease{}, start)
+		const says = `: reindex of acme/tools/ubuntu/jammy, asked for by "jo" at 2026-08-01T12:00:00Z; wait for it, or end it with repomill reindex cancel acme/tools/ubuntu/jammy`
+		if !errors.Is(err, catalogdb.ErrReindexing) || !strings.HasSuffix(err.Error(), says) {
+			t.Errorf("%s beside another: %v", want, err)
+		}
+	}
+}
+
 func reindexContinued(t *testing.T, db *catalogdb.DB) {
-	for _, said := range []bool{true, false} {
-		all := []string{map[bool]string{true: "acme/said", false: "acme/killed"}[said]}
-		run, _ := startReindex(t, db, start, all, jammy, noble, el9)
-		outcome(t, db, run, jammy, catalogdb.OutcomePublished)
-		outcome(t, db, run, noble, catalogdb.OutcomeFailed)
-		later := after(2 * time.Minute)
-		if said {
-			endReindex(t, db, run, catalogdb.ReindexInterrupted, start, catalogdb.ReindexInterrupted)
-			later = after(time.Second)
-		}
-		checkReindexState(t, db, run, later, catalogdb.ReindexInterrupted)
-		source := in(el9, "SRPMS")
-		again, left := startReindex(t, db, later, all, jammy, noble, el9, source)
-		if diff := cmp.Diff([]catalog.Release{source, el9, noble}, left); diff != "" || again.ID != run.ID || again.Counts.Published != 1 {
-			t.Errorf("said %t: run %d goes on as %+v; left (-want +got):\n%s", said, run.ID, again, diff)
-		}
-		checkReindexState(t, db, run, later, catalogdb.ReindexRunning)
-
-		// The process that was silent wakes up: the run is not its own any more.
-		if is, err := db.TouchReindex(t.Context(), run, later.Add(time.Second)); err != nil || is.State != catalogdb.ReindexInterrupted {
-			t.Errorf("said %t: the old process may go on: %+v, %v", said, is, err)
-		}
-		endReindex(t, db, run, catalogdb.ReindexFailed, later, catalogdb.ReindexRunning)
-		checkReindexState(t, db, run, later, catalogdb.ReindexRunning)
-		endReindex(t, db, again, catalogdb.ReindexDone, later, catalogdb.ReindexDone)
-		checkReindexState(t, db, run, later, catalogdb.ReindexDone)
+	declare(t, db, jammy)
+	askReindex(t, db, jammy, plainReindex, start)
+	x := takeReindex(t, db, jammy, worker, start)
+	if _, taken, err := db.TakeReindex(t.Context(), jammy, otherWorker, after(59*time.Second)); err != nil || taken {
+		t.Errorf("taken from a process at work: %t, %v", taken, err)
 	}
-}
-
-func reindexTooOld(t *testing.T, db *catalogdb.DB) {
-	old, _ := startReindex(t, db, start, nil, jammy, noble)
-	outcome(t, db, old, jammy, catalogdb.OutcomePublished)
-	run, left := startReindex(t, db, after(25*time.Hour), nil, jammy, noble)
-	if run.ID == old.ID || len(left) != 2 {
-		t.Errorf("run %d of yesterday goes on as %d, with %v left", old.ID, run.ID, left)
+	checkBehind(t, db, after(time.Minute), jammy) // its process is silent
+	y := takeReindex(t, db, jammy, otherWorker, after(time.Minute))
+	if kept, err := db.KeepReindex(t.Context(), x, worker, 1, after(time.Minute)); err != nil || kept {
+		t.Errorf("kept by the first: %t, %v", kept, err)
 	}
-}
-
-// A process that ended between its last release and the end of the run leaves nothing to be continued: the
-// run is over, before another begins and after.
-func reindexNothingLeft(t *testing.T, db *catalogdb.DB) {
-	for last, want := range map[catalogdb.ReindexOutcome]catalogdb.ReindexState{
-		catalogdb.OutcomeIdentical: catalogdb.ReindexDone, catalogdb.OutcomeFailed: catalogdb.ReindexFailed,
-	} {
-		selection := []string{"acme/" + string(last)}
-		old, _ := startReindex(t, db, start, selection, jammy)
-		outcome(t, db, old, jammy, last)
-		later := after(2 * time.Minute)
-		checkReindexState(t, db, old, after(time.Second), catalogdb.ReindexRunning)
-		checkReindexState(t, db, old, later, want)
-		run, left := startReindex(t, db, later, selection, jammy)
-		if run.ID == old.ID || len(left) != 1 {
-			t.Errorf("%s: run %d, of which nothing is left, goes on as %d with %v", last, old.ID, run.ID, left)
-		}
-		if got := reindexRun(t, db, old.ID, start); got.State != want || got.Finished == nil || !got.Finished.Equal(start) {
-			t.Errorf("%s: the old run is %+v, want it %s since %s", last, got, want, start)
-		}
-		if was, err := db.CancelReindex(t.Context(), old.ID, later); err != nil || was.State != want {
-			t.Errorf("%s: cancelled, it was %+v, %v", last, was, err)
-		}
-	}
-}
-
-// The answer to a sign of life does not come: the process knows of an older one than the catalog.
-func reindexTouchedUnheard(t *testing.T, db *catalogdb.DB) {
-	run, _ := startReindex(t, db, start, nil, jammy)
-	for _, at := range []time.Duration{2 * time.Second, 14 * time.Second, time.Hour} {
-		if is, err := db.TouchReindex(t.Context(), run, after(at)); err != nil || is.State != catalogdb.ReindexRunning || !is.Seen.Equal(after(at)) {
-			t.Errorf("after %s, with nobody else: %+v, %v", at, is, err)
-		}
-	}
-	endReindex(t, db, run, catalogdb.ReindexDone, after(time.Hour), catalogdb.ReindexDone)
-}
-
-func reindexCancelled(t *testing.T, db *catalogdb.DB) {
-	run, _ := startReindex(t, db, start, nil, jammy)
-	was, err := db.CancelReindex(t.Context(), run.ID, start)
-	if err != nil || was.State != catalogdb.ReindexRunning {
-		t.Errorf("cancelled %+v, %v", was, err)
-	}
-	if is, err := db.TouchReindex(t.Context(), run, after(time.Second)); err != nil || is.State != catalogdb.ReindexCancelled {
-		t.Errorf("its process sees %+v, %v", is, err)
-	}
-	endReindex(t, db, run, catalogdb.ReindexDone, after(time.Second), catalogdb.ReindexCancelled)
-	checkReindexState(t, db, run, after(time.Second), catalogdb.ReindexCancelled)
-	if was, err := db.CancelReindex(t.Context(), run.ID, after(time.Hour)); err != nil || was.State != catalogdb.ReindexCancelled {
-		t.Errorf("cancelled again: %+v, %v", was, err)
-	}
-	again, _ := startReindex(t, db, after(time.Second), nil, jammy)
-	if again.ID == run.ID {
-		t.Error("a cancelled run goes on")
-	}
-	if _, err := db.CancelReindex(t.Context(), 4711, start); !errors.Is(err, catalogdb.ErrNotFound) {
-		t.Errorf("an unknown run: %v", err)
-	}
-	if _, err := db.ReindexReleases(t.Context(), 4711); !errors.Is(err, catalogdb.ErrNotFound) {
-		t.Errorf("releases of an unknown run: %v", err)
-	}
-}
-
-// More releases than fit into one statement.
-func reindexMany(t *testing.T, db *catalogdb.DB) {
-	var all []catalog.Release
-	for i := range 450 {
-		r := el9
-		r.Repository.Name = strings.Repeat("x", i%50+1)
-		r.Arch = "a" + strings.Repeat("b", i/50)
-		all = append(all, r)
-	}
-	run, left := startReindex(t, db, start, nil, append(all, all[0])...)
-	if len(left) != len(all) || reindexRun(t, db, run.ID, start).Counts.Waiting != len(all) {
-		t.Errorf("%d are left, want %d", len(left), len(all))
-	}
-	if err := db.RecordReindexed(t.Context(), run.ID, all[0], catalogdb.OutcomeFailed, strings.Repeat("ä", 1<<20), start); err != nil {
-		t.Error(err)
-	}
-}
-
-func reindexConcurrently(t *testing.T, db *catalogdb.DB) {
-	var wg sync.WaitGroup
-	errs := make([]error, 8)
-	for i := range errs {
-		wg.Go(func() {
-			_, _, errs[i] = db.StartReindex(t.Context(), nil, "rows", "somebody", []catalog.Release{jammy}, start)
-		})
-	}
-	wg.Wait()
-	started := 0
-	for _, err := range errs {
-		switch {
-		case err == nil:
-			started++
-		case !errors.Is(err, catalogdb.ErrReindexing):
+	checkEnd(t, db, x, catalogdb.OutcomeFailed, after(time.Minute), false)
+	for range 2 { // in good order, which does not count
+		if err := db.ReturnReindex(t.Context(), y); err != nil {
 			t.Error(err)
 		}
 	}
-	if started != 1 {
-		t.Errorf("%d of %d started", started, len(errs))
+	checkBehind(t, db, after(time.Minute), jammy)
+	if z := takeReindex(t, db, jammy, worker, after(time.Minute)); z.Attempts != 2 {
+		t.Errorf("it is attempt %d, want 2: one that was killed, and this one", z.Attempts)
+	}
+}
+
+func reindexPoison(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	askReindex(t, db, jammy, plainReindex, start)
+	at := start
+	for range catalogdb.MaxAttempts {
+		takeReindex(t, db, jammy, worker, at)
+		at = at.Add(time.Hour)
+	}
+	if _, taken, err := db.TakeReindex(t.Context(), jammy, worker, at); err != nil || taken {
+		t.Errorf("taken once more: %t, %v", taken, err)
+	}
+	if got := reindexOf(t, db, jammy); got.Pending() || got.Outcome != catalogdb.OutcomeFailed || !strings.Contains(string(got.Result), "5 processes ended") {
+		t.Errorf("after all attempts: %+v", got)
+	}
+}
+
+func reindexCancelled(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	declare(t, db, noble)
+	askReindex(t, db, jammy, plainReindex, start)
+	x := takeReindex(t, db, jammy, worker, start)
+	cancelled, err := db.CancelReindexes(t.Context(), []catalog.Release{jammy, noble}, after(time.Second))
+	if diff := cmp.Diff([]catalog.Release{jammy}, cancelled); err != nil || diff != "" {
+		t.Errorf("cancelled: %v (-want +got):\n%s", err, diff)
+	}
+	if kept, err := db.KeepReindex(t.Context(), x, worker, 1, after(time.Second)); err != nil || kept {
+		t.Errorf("kept: %t, %v", kept, err)
+	}
+	askReindex(t, db, jammy, plainReindex, after(time.Second)) // it begins from the start
+	takeReindex(t, db, jammy, worker, after(time.Second))
+	checkEnd(t, db, x, catalogdb.OutcomeIdentical, after(time.Second), false)
+	if got := reindexOf(t, db, jammy); got.Outcome != catalogdb.OutcomeCancelled || !got.Pending() {
+		t.Errorf("cancelled, and asked for again: %+v", got)
+	}
+}
+
+// The caller of a request may work on it: others leave it alone for a while.
+func reindexReserved(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	declare(t, db, noble)
+	ask := func() map[catalog.Release]int64 {
+		numbers, err := db.AskReindex(t.Context(), []catalog.Release{jammy, noble}, plainReindex, worker, start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return numbers
+	}
+	if diff := cmp.Diff(ask(), ask()); diff != "" {
+		t.Errorf("asked twice, as after a commit that went through unreported:\n%s", diff)
+	}
+	checkBehind(t, db, after(time.Second))
+	if kept, err := db.KeepReindexes(t.Context(), worker, after(50*time.Second)); err != nil || kept != 2 {
+		t.Errorf("%d are kept, %v; want 2", kept, err)
+	}
+	checkBehind(t, db, after(100*time.Second))
+	checkEnd(t, db, takeReindex(t, db, jammy, worker, after(100*time.Second)), catalogdb.OutcomeIdentical, after(100*time.Second), true)
+	if kept, err := db.KeepReindexes(t.Context(), worker, after(100*time.Second)); err != nil || kept != 1 {
+		t.Errorf("%d are kept, %v; want 1", kept, err)
+	}
+	checkBehind(t, db, after(time.Hour), noble)
+}
+
+// One of those that take it at the same time has it.
+func reindexConcurrently(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	var wg sync.WaitGroup
+	taken, errs := make([]bool, 8), make([]error, 8)
+	for i := range errs {
+		wg.Go(func() {
+			owner := catalogdb.Lease{Owner: string(rune('a' + i)), For: time.Minute}
+			_, errs[i] = db.AskReindex(t.Context(), []catalog.Release{jammy}, plainReindex, catalogdb.Lease{}, start)
+			if errs[i] == nil {
+				_, taken[i], errs[i] = db.TakeReindex(t.Context(), jammy, owner, start)
+			}
+		})
+	}
+	wg.Wait()
+	n := 0
+	for i, err := range errs {
+		if err != nil {
+			t.Error(err)
+		}
+		if taken[i] {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d processes have it, want 1", n)
 	}
 }

@@ -5,12 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/testdata/mysqltest"
 )
 
-// The answer to a commit does not come. Whether it went through or not, a reindex is begun, or continued, once,
-// stays with its process and ends.
+// The answer to a commit does not come. Whether it went through or not, a reindex is asked for and taken once, and ends.
 func TestMySQLReindexesOnceWithoutAnAnswer(t *testing.T) {
 	s := mysqltest.NewServer(t)
 	for _, f := range []fault{lost, stored} {
@@ -19,31 +19,29 @@ func TestMySQLReindexesOnceWithoutAnAnswer(t *testing.T) {
 			p := newProxy(t, s.Socket())
 			direct := onMySQL(s.Database(t))
 			_, name, _ := strings.Cut(direct.dsn, "/test")
-			direct.cleared(t)
+			declare(t, direct.cleared(t), jammy)
 			db := open(t, "mysql://root@127.0.0.1:"+p.port+"/test"+name)
 			breaks := func() { p.next.Store(int32(f)) }
 
 			breaks()
-			run, left := startReindex(t, db, start, nil, jammy, noble)
-			outcome(t, db, run, jammy, catalogdb.OutcomeIdentical)
-			breaks()
-			if is, err := db.TouchReindex(t.Context(), run, after(time.Second)); err != nil || is.State != catalogdb.ReindexRunning {
-				t.Errorf("touched: %+v, %v", is, err)
+			if n := askReindex(t, db, jammy, plainReindex, start); n != 1 {
+				t.Errorf("it has number %d, want 1", n)
 			}
 			breaks()
-			endReindex(t, db, run, catalogdb.ReindexInterrupted, after(time.Second), catalogdb.ReindexInterrupted)
+			x := takeReindex(t, db, jammy, worker, start)
 			breaks()
-			again, rest := startReindex(t, db, after(time.Minute), nil, jammy, noble)
-			if again.ID != run.ID || again.Holder == run.Holder || len(left) != 2 || len(rest) != 1 {
-				t.Errorf("run %d with %v left goes on as %d with %v", run.ID, left, again.ID, rest)
+			if kept, err := db.KeepReindex(t.Context(), x, worker, 1, after(time.Second)); err != nil || !kept {
+				t.Errorf("kept: %t, %v", kept, err)
 			}
 			breaks()
-			endReindex(t, db, again, catalogdb.ReindexDone, after(time.Minute), catalogdb.ReindexDone)
+			checkEnd(t, db, x, catalogdb.OutcomeIdentical, after(time.Second), true)
+			askReindex(t, db, jammy, plainReindex, after(time.Second))
+			breaks()
+			if cancelled, err := db.CancelReindexes(t.Context(), []catalog.Release{jammy}, after(time.Second)); err != nil || len(cancelled) != 1 {
+				t.Errorf("cancelled: %v, %v", cancelled, err)
+			}
 			if n := p.faults.Load(); n != 5 {
 				t.Errorf("%d commits met a fault, want 5", n)
-			}
-			if runs, err := db.ReindexRuns(t.Context(), 10, after(time.Minute)); err != nil || len(runs) != 1 {
-				t.Errorf("there are the runs %+v, %v, want one", runs, err)
 			}
 		})
 	}

@@ -89,14 +89,12 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 
 		{"a row holds four fragments of the largest size", claimLargest},
 
-		{"a reindex ends as its releases do", reindexEnds},
-		{"the same reindex does not go on twice", reindexRefused},
-		{"an interrupted reindex is continued", reindexContinued},
-		{"a reindex of yesterday is not continued", reindexTooOld},
-		{"a reindex of which nothing is left is not continued", reindexNothingLeft},
-		{"a sign of life that nobody heard of is one", reindexTouchedUnheard},
+		{"a reindex is asked for, taken and ended", reindexEnds},
+		{"requests for the same reindex are one", reindexJoined},
+		{"an interrupted reindex is continued by any process", reindexContinued},
+		{"a reindex that kills its processes fails", reindexPoison},
 		{"a cancelled reindex stays so", reindexCancelled},
-		{"a reindex has any number of releases", reindexMany},
+		{"a reindex is reserved for the process that asks", reindexReserved},
 
 		{"an architecture without packages can go", retireDEB},
 		{"a directory that went and comes again is whole", retireRPM},
@@ -152,7 +150,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"of concurrent takers one has the lease", takeConcurrently},
 		{"a publisher with a snapshot can ask and write", publishConcurrently},
 		{"concurrent declarations make one repository", declareConcurrently},
-		{"of concurrent reindexes one starts", reindexConcurrently},
+		{"of processes that take a reindex one has it", reindexConcurrently},
 	} {
 		t.Run(tt.fact, func(t *testing.T) { tt.test(t, open(t)) })
 	}

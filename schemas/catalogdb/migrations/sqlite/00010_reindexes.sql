@@ -1,0 +1,24 @@
+-- +goose Up
+-- The reindex of a release that was asked for last. It is done when done has reached asked; lease_owner works on it
+-- until lease_until, at most. source is 'rows' or 'published'. result is JSON.
+CREATE TABLE reindexes (
+    release_id  INTEGER PRIMARY KEY REFERENCES releases (id),
+    asked       INTEGER NOT NULL,
+    done        INTEGER NOT NULL,
+    source      TEXT    NOT NULL,
+    repair      INTEGER NOT NULL,
+    asked_by    TEXT    NOT NULL,
+    asked_at    INTEGER NOT NULL,
+    lease_owner TEXT    NOT NULL,
+    lease_until INTEGER NOT NULL,
+    attempts    INTEGER NOT NULL,
+    rendered    INTEGER NOT NULL,
+    outcome     TEXT    NOT NULL,
+    result      TEXT    NOT NULL,
+    finished_at INTEGER
+);
+DROP TABLE reindex_releases;
+DROP TABLE reindex_runs;
+
+-- +goose Down
+DROP TABLE reindexes;

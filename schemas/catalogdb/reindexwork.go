@@ -1,0 +1,156 @@
+package catalogdb
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"repomill/schemas/catalog"
+)
+
+// TakeReindex gives an owner a lease on the reindex of a release, or extends the one that it has, for another attempt. It
+// reports false if there is nothing to do, or if another process works on it. One whose attempts all ended without an
+// outcome fails: a process that worked on it was killed each time.
+func (d *DB) TakeReindex(ctx context.Context, r catalog.Release, l Lease, now time.Time) (x Reindex, taken bool, err error) {
+	err = d.changeReindex(ctx, r, func(is *Reindex) bool {
+		x, taken = *is, false
+		owner := cut(l.Owner, maxUser)
+		switch {
+		case !is.Pending() || is.leased(now) && is.Owner != owner:
+			return false
+		case is.Attempts >= MaxAttempts:
+			is.end(OutcomeFailed, fmt.Appendf(nil, `{"error":"%d processes ended before they were through with it; their logs, or that of the machine (memory?), say why"}`, is.Attempts), now)
+			return true
+		}
+		is.Owner, is.Until, is.Rendered = owner, now.Add(l.For), 0
+		is.Attempts++
+		x, taken = *is, true
+		return true
+	})
+	return x, taken, err
+}
+
+// KeepReindex extends the lease on a reindex, with how many packages are rendered. It reports false if the reindex is not the
+// owner's any more: it was cancelled, or another process has it.
+func (d *DB) KeepReindex(ctx context.Context, x Reindex, l Lease, rendered int, now time.Time) (kept bool, err error) {
+	err = d.changeReindex(ctx, x.Release, func(is *Reindex) bool {
+		if kept = is.mine(x); kept {
+			is.Until, is.Rendered = now.Add(l.For), rendered
+		}
+		return kept
+	})
+	return kept, err
+}
+
+// KeepReindexes extends the leases of an owner on all its reindexes, and returns how many those are.
+func (d *DB) KeepReindexes(ctx context.Context, l Lease, now time.Time) (kept int, err error) {
+	err = d.tx(ctx, func(tx *transaction) error {
+		_, err := tx.ExecContext(ctx, `UPDATE reindexes SET lease_until = ? WHERE lease_owner = ? AND done < asked`, millis(now.Add(l.For)), cut(l.Owner, maxUser))
+		if err == nil {
+			err = tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM reindexes WHERE lease_owner = ? AND done < asked`, cut(l.Owner, maxUser)).Scan(&kept)
+		}
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("keep reindexes: %w", err)
+	}
+	return kept, nil
+}
+
+// ReturnReindex gives up the lease on a reindex that was interrupted in good order, which does not count as an attempt. A
+// repeat changes nothing.
+func (d *DB) ReturnReindex(ctx context.Context, x Reindex) error {
+	return d.changeReindex(ctx, x.Release, func(is *Reindex) bool {
+		if !is.mine(x) {
+			return false
+		}
+		is.Owner, is.Attempts = "", is.Attempts-1
+		return true
+	})
+}
+
+// EndReindex records how the reindex that an owner took ended. It reports false, and changes nothing, if the reindex is not
+// the owner's any more. result is JSON. What was asked for since waits.
+func (d *DB) EndReindex(ctx context.Context, x Reindex, outcome ReindexOutcome, result []byte, now time.Time) (recorded bool, err error) {
+	err = d.changeReindex(ctx, x.Release, func(is *Reindex) bool {
+		if recorded = is.Done == x.Number && is.Outcome == outcome && bytes.Equal(is.Result, result); recorded {
+			return false // by a commit that went through unreported
+		}
+		if recorded = is.mine(x); !recorded {
+			return false
+		}
+		number := is.Number
+		is.Number = x.Number
+		is.end(outcome, result, now)
+		is.Number = number
+		return true
+	})
+	return recorded, err
+}
+
+// CancelReindexes ends the reindexes of releases that have not ended, and returns the releases that had one. A process that
+// works on one stops when it looks, and leaves nothing half-way.
+func (d *DB) CancelReindexes(ctx context.Context, releases []catalog.Release, now time.Time) (cancelled []catalog.Release, err error) {
+	for _, r := range releases {
+		was := false
+		err := d.changeReindex(ctx, r, func(is *Reindex) bool {
+			pending := is.Pending()
+			if pending {
+				is.end(OutcomeCancelled, nil, now)
+			}
+			was = was || pending
+			return pending
+		})
+		if err != nil {
+			return cancelled, err
+		}
+		if was {
+			cancelled = append(cancelled, r)
+		}
+	}
+	return cancelled, nil
+}
+
+// mine reports whether a reindex is still that which its owner took as x.
+func (x *Reindex) mine(taken Reindex) bool {
+	return x.Owner == taken.Owner && x.Owner != "" && x.Done < taken.Number
+}
+
+// end gives a reindex an outcome. No process works on it then.
+func (x *Reindex) end(outcome ReindexOutcome, result []byte, now time.Time) {
+	at := instant(millis(now))
+	x.Done, x.Outcome, x.Result, x.Finished = x.Number, outcome, result, &at
+	x.Owner, x.Attempts = "", 0
+}
+
+// changeReindex has change see the reindex of a release, and stores it if change reports true. change may be called several
+// times. Of a release without one nothing changes.
+func (d *DB) changeReindex(ctx context.Context, r catalog.Release, change func(*Reindex) bool) error {
+	err := d.tx(ctx, func(tx *transaction) error {
+		id, err := releaseID(ctx, tx, r)
+		if err != nil {
+			return err
+		}
+		_, err = scanID(tx.QueryRowContext(ctx, `SELECT release_id FROM reindexes WHERE release_id = ?`+tx.forUpdate, id).Scan)
+		var x Reindex
+		if err == nil {
+			x, err = scanReindex(tx.QueryRowContext(ctx, `SELECT `+reindexColumns+` FROM `+reindexTables+` WHERE x.release_id = ?`, id).Scan)
+		}
+		if errors.Is(err, sql.ErrNoRows) {
+			x = Reindex{Release: r}
+			change(&x) // which sees that nothing is asked for
+			return nil
+		}
+		if err != nil || !change(&x) {
+			return err
+		}
+		return putReindex(ctx, tx, id, x)
+	})
+	if err != nil {
+		return fmt.Errorf("reindex of %s: %w", r, err)
+	}
+	return nil
+}
