@@ -75,7 +75,6 @@ type Resources struct {
 	unadopted sync.Map // catalog.Repository: its settings here may be older than the published ones
 	progress  sync.Map // name of a run: func(), to be called for each upload that it is through with
 	failed    sync.Map // catalog.Release: its last publish in this process came to nothing
-	watchers  sync.Map // name of a reindex: its ReindexWatcher
 	metrics   *metrics
 	keys      keyring
 	leaving   sync.Mutex // one key is left out at a time

@@ -91,6 +91,7 @@ func (d *Dispatcher) Serve(ctx context.Context, grace time.Duration) error {
 	working.Go(func() { d.catchUp(ctx, work) })
 	working.Go(func() { d.catchUpSettings(ctx, work) })
 	working.Go(func() { d.catchUpKeys(ctx, work) })
+	working.Go(func() { d.reindexBehind(ctx) })
 	working.Wait()
 	d.releases.running.Wait()
 	d.news.Wait()

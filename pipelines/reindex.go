@@ -3,8 +3,11 @@ package pipelines
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
@@ -18,62 +21,37 @@ import (
 )
 
 func init() {
-	register.DoFn4x1[context.Context, int, func(*string) bool, func(ReindexResult), error](&reindexFn{})
-	register.DoFn2x1[context.Context, ReindexResult, error](&recordFn{})
-	register.Emitter1[ReindexResult]()
+	register.DoFn3x1[context.Context, int, func(*string) bool, error](&reindexFn{})
 }
 
-// A ReindexJob is how a pipeline reindexes.
+// A ReindexJob is how a pipeline works on reindexes.
 type ReindexJob struct {
-	Run       int64  // in the catalog, where outcomes are recorded; 0 for a dry run, which records nothing
-	Watch     string // names the watcher in this process ([Resources.Watch]); may be empty
-	DryRun    bool   // write nothing, say what would change
-	Repair    bool   // write missing or damaged published index files anew
-	Published bool   // make the rows anew, from the published indexes, before they are published
-	Prepared  string // the job that has made the index files ([PrepareWhole]); empty if none has
-	Parallel  int    // releases at a time; 0 for [DefaultParallel]
+	Owner    string // names the process in the leases that it takes
+	Prepared string // the job that has made the index files ([PrepareWhole]); empty if none has
+	Parallel int    // releases at a time; 0 for [DefaultParallel]
+	Silent   bool   // outcomes are not logged: the process reads them in the catalog
 }
 
 // DefaultParallel is how many releases are reindexed at a time, unless a job says otherwise.
 const DefaultParallel = 2
 
-// OutcomeDifferent is the outcome of a dry run that found something to change.
-const OutcomeDifferent catalogdb.ReindexOutcome = "different"
+// How long a process has a reindex after its last sign of life, how often it gives one, and how long one may take.
+const (
+	reindexLease = 20 * time.Second
+	keepPeriod   = 2 * time.Second
+	keepLimit    = 10 * time.Second
+)
 
-// A ReindexWatcher is told how a reindex goes on. Its methods may be called concurrently, and often: they
-// return at once.
-type ReindexWatcher interface {
-	// Rendered says how many packages of a release are through.
-	Rendered(release string, done, total int)
-	// Finished says what a release came to. A release that was interrupted comes to nothing.
-	Finished(ReindexResult)
-}
-
-// Watch has a watcher told of the jobs of this process that name it, until stop is called.
-func (r *Resources) Watch(name string, w ReindexWatcher) (stop func()) {
-	r.watchers.Store(name, w)
-	return func() { r.watchers.Delete(name) }
-}
-
-// watcher returns who watches a job; nobody may.
-func (r *Resources) watcher(job ReindexJob) (ReindexWatcher, bool) {
-	w, ok := r.watchers.Load(job.Watch)
-	if !ok {
-		return nil, false
-	}
-	return w.(ReindexWatcher), true
-}
-
-// Reindex builds the pipeline that regenerates the whole indexes of releases, given by name:
+// Reindex builds the pipeline that works on the reindexes that were asked for ([catalogdb.DB.AskReindex]) of releases,
+// given by name:
 //
-//	releases -> reindex -> results -> record
+//	releases -> reindex
 //
-// A release that fails fails neither the others nor the run: its result says why. A run that ends well
-// proves nothing: the results do, in the catalog's run and by the watcher's word.
+// The outcome of each is in the catalog. A release that fails fails neither the others nor the pipeline; one that another
+// process works on is left to it.
 func Reindex(s beam.Scope, cfg Config, job ReindexJob, releases beam.PCollection) {
 	s = s.Scope("reindex")
-	results := beam.ParDo(s, &reindexFn{opener{Config: cfg}, job}, beam.GroupByKey(s, beam.AddFixedKey(s, releases)))
-	beam.ParDo0(s, &recordFn{opener{Config: cfg}, job}, results)
+	beam.ParDo0(s, &reindexFn{opener{Config: cfg}, job}, beam.GroupByKey(s, beam.AddFixedKey(s, releases)))
 }
 
 // reindexFn reindexes releases, a few at a time.
@@ -82,107 +60,143 @@ type reindexFn struct {
 	Job ReindexJob
 }
 
-// ProcessElement takes all releases of a job. Each result is emitted as soon as it is there.
-func (f *reindexFn) ProcessElement(ctx context.Context, _ int, names func(*string) bool, emit func(ReindexResult)) error {
-	var all []string
+// ProcessElement takes all releases of a job.
+func (f *reindexFn) ProcessElement(ctx context.Context, _ int, names func(*string) bool) error {
+	var g errgroup.Group
+	g.SetLimit(cmp.Or(max(f.Job.Parallel, 0), DefaultParallel))
 	for name := ""; names(&name); {
-		all = append(all, name)
-	}
-	results := make(chan ReindexResult)
-	go func() {
-		defer close(results)
-		var g errgroup.Group
-		g.SetLimit(cmp.Or(max(f.Job.Parallel, 0), DefaultParallel))
-		for _, name := range all {
-			g.Go(func() error {
-				if ctx.Err() != nil {
-					return nil
-				}
-				res := f.reindex(ctx, name)
-				if interrupted := ctx.Err() != nil && res.Outcome == catalogdb.OutcomeFailed; !interrupted {
-					results <- res
-				}
-				return nil
-			})
+		release, err := catalog.ParseRelease(name)
+		if err != nil {
+			return errors.Join(err, g.Wait())
 		}
-		g.Wait() //nolint:errcheck // results have the errors
-	}()
-	for res := range results {
-		emit(res)
+		g.Go(func() error {
+			if ctx.Err() != nil {
+				return nil
+			}
+			if err := f.reindex(ctx, release); err != nil && ctx.Err() == nil {
+				f.r.Log.Error("reindex not taken, or its outcome not recorded; it is repeated", "release", release.String(), "error", err)
+			}
+			return nil
+		})
 	}
-	return ctx.Err()
+	return errors.Join(g.Wait(), ctx.Err())
 }
 
-// reindex reindexes one release. A panic of ours concerns that release alone.
-func (f *reindexFn) reindex(ctx context.Context, name string) (res ReindexResult) {
+// Causes of the end of a reindex that is not its own.
+var errLeaseLost = errors.New("the reindex was cancelled, or another process has it")
+
+// reindex takes the reindex of a release, works on it, and records its outcome. The error is the catalog's.
+func (f *reindexFn) reindex(ctx context.Context, r catalog.Release) error {
+	lease := catalogdb.Lease{Owner: f.Job.Owner, For: reindexLease}
+	x, taken, err := f.r.Catalog.TakeReindex(ctx, r, lease, f.r.Now(ctx))
+	if err != nil || !taken {
+		return err
+	}
+	working, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var rendered atomic.Int64
+	var keeping sync.WaitGroup
+	keeping.Go(func() { f.r.keepReindex(working, stop, x, lease, &rendered) })
+	res := f.work(working, x, &rendered)
+	cause := context.Cause(working)
+	stop(nil)
+	keeping.Wait()
+	switch {
+	case errors.Is(cause, errLeaseLost):
+		f.r.Log.Warn("reindex stopped", "release", r.String(), "error", cause)
+		return nil
+	case cause != nil && res.Outcome == catalogdb.OutcomeFailed: // interrupted
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepLimit)
+		defer cancel()
+		return f.r.Catalog.ReturnReindex(limited, x)
+	}
+	return f.end(ctx, x, res)
+}
+
+// end records an outcome, although the pipeline may be ending.
+func (f *reindexFn) end(ctx context.Context, x catalogdb.Reindex, res ReindexResult) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepLimit)
+	defer cancel()
+	recorded, err := f.r.Catalog.EndReindex(ctx, x, res.Outcome, res.encode(), f.r.Now(ctx))
+	if err == nil && recorded && !f.Job.Silent {
+		res.Log(ctx, f.r.Log)
+	}
+	return err
+}
+
+// keepReindex extends the lease on a reindex until ctx ends, and calls stop if another process has it then.
+func (r *Resources) keepReindex(ctx context.Context, stop context.CancelCauseFunc, x catalogdb.Reindex, l catalogdb.Lease, rendered *atomic.Int64) {
+	tick := time.NewTicker(keepPeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		limited, cancel := context.WithTimeout(ctx, keepLimit)
+		kept, err := r.Catalog.KeepReindex(limited, x, l, int(rendered.Load()), r.Now(limited))
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			r.Log.Warn("lease on a reindex not extended; tried again", "release", x.Release.String(), "error", err)
+		case !kept:
+			stop(errLeaseLost)
+		}
+	}
+}
+
+// work reindexes one release. A panic concerns that release alone.
+func (f *reindexFn) work(ctx context.Context, x catalogdb.Reindex, rendered *atomic.Int64) (res ReindexResult) {
 	start := time.Now()
 	defer func() {
 		if v := recover(); v != nil {
-			f.r.Log.Error("panic in a reindex", "release", name, "panic", v, "stack", string(debug.Stack()))
-			res = ReindexResult{Release: name, Outcome: catalogdb.OutcomeFailed, Error: fmt.Sprintf("panic: %v", v)}
+			f.r.Log.Error("panic in a reindex", "release", x.Release.String(), "panic", v, "stack", string(debug.Stack()))
+			res = ReindexResult{Outcome: catalogdb.OutcomeFailed, Error: fmt.Sprintf("panic: %v", v)}
 		}
-		res.Seconds = time.Since(start).Seconds()
+		res.Release, res.Seconds = x.Release.String(), time.Since(start).Seconds()
 	}()
-	res, err := f.try(ctx, name)
-	res.Release = name
+	var err error
+	if x.Request.Source == catalogdb.FromPublished {
+		res, err = f.r.rebuild(ctx, x.Release)
+	} else {
+		res, err = f.render(ctx, x, rendered)
+	}
 	if err != nil {
-		res.Outcome, res.Error = catalogdb.OutcomeFailed, err.Error()
+		res = ReindexResult{Outcome: catalogdb.OutcomeFailed, Error: err.Error()}
 	}
 	return res
 }
 
-func (f *reindexFn) try(ctx context.Context, name string) (ReindexResult, error) {
-	release, err := catalog.ParseRelease(name)
-	if err != nil {
-		return ReindexResult{}, err
-	}
-	if f.Job.Published {
-		return f.rebuild(ctx, release)
-	}
-	how := publish.Reindexing{DryRun: f.Job.DryRun, Repair: f.Job.Repair}
-	if w, ok := f.r.watcher(f.Job); ok {
-		how.Progress = func(done, total int) { w.Rendered(name, done, total) }
-	}
+// render publishes the indexes that the rows make, if they are others.
+func (f *reindexFn) render(ctx context.Context, x catalogdb.Reindex, rendered *atomic.Int64) (ReindexResult, error) {
+	how := publish.Reindexing{Repair: x.Request.Repair, Progress: func(done, _ int) { rendered.Store(int64(done)) }}
 	if f.Job.Prepared != "" {
-		if how.Prepared, err = f.r.Publisher.FindPrepared(ctx, release, f.Job.Prepared); err != nil {
+		var err error
+		if how.Prepared, err = f.r.Publisher.FindPrepared(ctx, x.Release, f.Job.Prepared); err != nil {
 			return ReindexResult{}, err
 		}
 	}
-	got, err := f.r.Publisher.Reindex(ctx, release, how)
-	if err != nil {
-		return ReindexResult{}, err
-	}
-	res := ReindexResult{
-		Revision: got.Revision.Number, Packages: got.Packages, Files: got.Files, Bytes: got.Bytes,
-		Repaired: got.Repaired, Lost: got.Lost, Outcome: catalogdb.OutcomeIdentical,
-	}
-	if got.Added >= 0 {
-		res.Added, res.Removed = &got.Added, &got.Removed
-	}
-	switch {
-	case got.Changed:
-		res.Outcome = catalogdb.OutcomePublished
-	case got.Different:
-		res.Outcome = OutcomeDifferent
-	}
-	return res, nil
+	got, err := f.r.Publisher.Reindex(ctx, x.Release, how)
+	return resultOf(got), err
 }
 
-// rebuild makes the rows of a release anew, from what is published of it, and publishes it under the
-// revision that they then have. One that was never published has nothing to rebuild.
-func (f *reindexFn) rebuild(ctx context.Context, release catalog.Release) (res ReindexResult, err error) {
-	there, err := f.r.has(ctx, layout.PointerKey(release))
+// rebuild makes the rows of a release what is published of it, and publishes it under the revision that they then have. One
+// that was never published has nothing to rebuild.
+func (r *Resources) rebuild(ctx context.Context, release catalog.Release) (res ReindexResult, err error) {
+	there, err := r.has(ctx, layout.PointerKey(release))
 	if err != nil {
 		return res, err
 	}
 	if there {
-		rows, err := f.r.Publisher.Rebuild(ctx, release)
+		rows, err := r.Publisher.Rebuild(ctx, release)
 		if err != nil {
 			return res, err
 		}
 		res.Rows = &rows
 	}
-	got, err := f.r.Publisher.Release(ctx, release)
+	got, err := r.Publisher.Release(ctx, release)
 	if err != nil {
 		return res, err
 	}
@@ -190,35 +204,6 @@ func (f *reindexFn) rebuild(ctx context.Context, release catalog.Release) (res R
 	if got.Changed {
 		res.Outcome = catalogdb.OutcomePublished
 	}
-	res.Packages, err = f.r.Catalog.Count(ctx, release)
+	res.Packages, err = r.Catalog.Count(ctx, release)
 	return res, err
-}
-
-// recordFn records results in the catalog, and tells the watcher.
-type recordFn struct {
-	opener
-	Job ReindexJob
-}
-
-// recordLimit bounds the time for a record, which is made although the run is interrupted.
-const recordLimit = 10 * time.Second
-
-// ProcessElement records one result. A release whose outcome cannot be recorded is repeated by the next run.
-func (f *recordFn) ProcessElement(ctx context.Context, res ReindexResult) error {
-	if w, ok := f.r.watcher(f.Job); ok {
-		defer w.Finished(res)
-	}
-	if f.Job.Run == 0 {
-		return nil
-	}
-	release, err := catalog.ParseRelease(res.Release)
-	if err == nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
-		defer cancel()
-		err = f.r.Catalog.RecordReindexed(ctx, f.Job.Run, release, res.Outcome, res.Detail(), time.Now())
-	}
-	if err != nil {
-		f.r.Log.Error("outcome of a reindex not recorded; the next run repeats it", "release", res.Release, "error", err)
-	}
-	return nil
 }

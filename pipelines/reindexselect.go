@@ -10,6 +10,7 @@ import (
 
 	"repomill/publish"
 	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 )
 
@@ -27,15 +28,15 @@ func (e *UnknownTarget) Error() string {
 	return fmt.Sprintf("there is no %s; use owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch", e.Target)
 }
 
-// Select returns the releases at or below targets, or all if there are none, in order. A target is
+// SelectReleases returns the releases of a catalog at or below targets, or all if there are none, in order. A target is
 // owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch; one that names nothing is an
 // [UnknownTarget].
-func (r *Resources) Select(ctx context.Context, targets []string) ([]catalog.Release, error) {
-	states, err := r.Catalog.Releases(ctx)
+func SelectReleases(ctx context.Context, db *catalogdb.DB, targets []string) ([]catalog.Release, error) {
+	states, err := db.Releases(ctx)
 	if err != nil {
 		return nil, err
 	}
-	repositories, err := r.Catalog.Repositories(ctx)
+	repositories, err := db.Repositories(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -50,8 +51,8 @@ func (r *Resources) Select(ctx context.Context, targets []string) ([]catalog.Rel
 	return selectFrom(targets, names, releases)
 }
 
-// SelectPublished is [Resources.Select] in the bucket, of which the catalog need not know anything: the
-// settings of the selected repositories are taken over first.
+// SelectPublished is [SelectReleases] in the bucket, of which the catalog need not know anything: it takes the settings
+// of the selected repositories over first.
 func (r *Resources) SelectPublished(ctx context.Context, targets []string) ([]catalog.Release, error) {
 	declared, err := publish.Declared(ctx, r.Bucket)
 	if err != nil {

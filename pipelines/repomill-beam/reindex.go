@@ -39,12 +39,13 @@ const maxParallel = 64
 
 // Help describes the exit codes.
 func (reindexCmd) Help() string {
-	return `As repomill reindex, but workers render. It is recorded as that is: repomill reindex list and cancel know of it, and an
-interrupted run is continued by the same command.
+	return `As repomill reindex, but workers of the engine render. It is recorded as that is: repomill reindex list and cancel know
+of it. While the job runs, this process has the releases for itself; if it ends, other workers go on, and so does the
+same command.
 
 Exit codes:
   0  every release is identical, or published
-  1  some release failed, or the same reindex is going on already; the standard error says why
+  1  some release failed, or another kind of reindex of it has not ended; the standard error says why
   2  usage, or a target that does not exist
   3  interrupted or cancelled
   4  a resource cannot be reached`
@@ -76,7 +77,7 @@ func (c *reindexCmd) Run(ctx context.Context, stderr io.Writer) error {
 	if err := r.CheckKey(ctx); err != nil {
 		return command.Fault(err)
 	}
-	releases, err := r.Select(ctx, c.Targets)
+	releases, err := pipelines.SelectReleases(ctx, r.Catalog, c.Targets)
 	if unknown, ok := errors.AsType[*pipelines.UnknownTarget](err); ok {
 		return command.Usage("%w", unknown)
 	}
@@ -89,33 +90,65 @@ func (c *reindexCmd) Run(ctx context.Context, stderr io.Writer) error {
 // reindex has workers make the index files, and then publishes them here.
 func (c *reindexCmd) reindex(ctx context.Context, r *pipelines.Resources, e *engine, releases []catalog.Release) error {
 	name := jobName()
-	runner := &pipelines.ReindexRunner{Resources: r, Watcher: reindexLog{}, Prepared: name}
-	left := releases
-	runner.Began = func(_ catalogdb.ReindexRun, unfinished []catalog.Release) { left = unfinished }
-	runner.Run = func(ctx context.Context, publish *beam.Pipeline) error {
-		slog.Info("job submitted", "job", name, "releases", len(left))
-		if err := e.Run(ctx, name, prepareJob(c.workers(), name, left), false); err != nil {
-			slog.Error("job failed; this process renders what it left", "job", name, "error", err)
-		}
-		_, err := direct.Execute(ctx, publish)
+	x := &pipelines.Reindexer{Resources: r, Job: pipelines.ReindexJob{Owner: name, Prepared: name, Parallel: c.Parallel, Silent: true}}
+	x.Run = func(ctx context.Context, p *beam.Pipeline) error {
+		_, err := direct.Execute(ctx, p)
 		return err
 	}
-	state, err := runner.Reindex(ctx, pipelines.ReindexRequest{
-		Selection: c.Targets, Source: pipelines.FromRows, Releases: releases, By: c.By, Parallel: c.Parallel,
-	})
+	want := catalogdb.ReindexRequest{Source: catalogdb.FromRows, By: c.By}
+	numbers, err := r.Catalog.AskReindex(ctx, releases, want, x.Lease(), r.Now(ctx))
 	switch {
 	case errors.Is(err, catalogdb.ErrReindexing):
 		return err
-	case errors.Is(err, pipelines.ErrTakenOver):
-		return command.Interrupt("%w: repomill reindex list shows how it goes on", err)
-	case ctx.Err() != nil || err == nil && state == catalogdb.ReindexInterrupted:
-		return command.Interrupt("interrupted; run the same command again to continue")
 	case err != nil:
+		return command.Fault(err)
+	}
+	c.prepare(ctx, x, e, name, releases)
+	if err := x.Work(ctx, releases); err != nil && ctx.Err() == nil {
 		return command.Fault(fmt.Errorf("%w; run the same command again to continue", err))
-	case state == catalogdb.ReindexCancelled:
-		return command.Interrupt("the run was cancelled; what it had not finished is as it was")
-	case state == catalogdb.ReindexFailed:
+	}
+	if ctx.Err() != nil {
+		return command.Interrupt("interrupted; workers go on, and so does the same command")
+	}
+	return outcomes(ctx, r, numbers)
+}
+
+// prepare has workers make the index files. What they leave is rendered by this process, or by others if it is ending.
+func (c *reindexCmd) prepare(ctx context.Context, x *pipelines.Reindexer, e *engine, name string, releases []catalog.Release) {
+	ctx, stop := x.Reserve(ctx)
+	defer stop()
+	slog.Info("job submitted", "job", name, "releases", len(releases))
+	if err := e.Run(ctx, name, prepareJob(c.workers(), name, releases), false); err != nil {
+		slog.Error("job failed; this process renders what it left", "job", name, "error", err)
+	}
+}
+
+// outcomes logs how reindexes ended, and returns the error that the command ends in.
+func outcomes(ctx context.Context, r *pipelines.Resources, numbers map[catalog.Release]int64) error {
+	failed, cancelled := 0, 0
+	err := pipelines.FollowReindexes(ctx, r.Catalog, numbers, func(all []catalogdb.Reindex) error {
+		for _, is := range all {
+			res, err := pipelines.ResultOf(is)
+			if err != nil {
+				return err
+			}
+			res.Log(ctx, slog.Default())
+			switch res.Outcome {
+			case catalogdb.OutcomeFailed:
+				failed++
+			case catalogdb.OutcomeCancelled:
+				cancelled++
+			}
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return command.Fault(err)
+	case failed > 0:
 		return errors.New("some releases failed; clients see of them what they saw before: the log says why")
+	case cancelled > 0:
+		return command.Interrupt("%d of %s cancelled: clients see what they saw, unless a publish was under way", cancelled, pipelines.Counted(len(numbers), "release"))
 	}
 	return nil
 }
@@ -159,20 +192,4 @@ func (c *reindexCmd) check() error {
 // workers returns the resources of workers, as they travel with a job: without the signing key.
 func (c *reindexCmd) workers() pipelines.Config {
 	return pipelines.Config{Catalog: c.Catalog, Bucket: c.Bucket, PublicURL: strings.TrimRight(c.PublicURL, "/")}
-}
-
-// reindexLog logs how a reindex goes on.
-type reindexLog struct{}
-
-// Rendered implements pipelines.ReindexWatcher.
-func (reindexLog) Rendered(string, int, int) {}
-
-// Finished implements pipelines.ReindexWatcher.
-func (reindexLog) Finished(res pipelines.ReindexResult) {
-	level := slog.LevelInfo
-	if res.Error != "" {
-		level = slog.LevelError
-	}
-	slog.Log(context.Background(), level, "reindexed", "release", res.Release,
-		"outcome", string(res.Outcome), "revision", res.Revision, "packages", res.Packages, "repaired", res.Repaired, "error", res.Error)
 }

@@ -41,14 +41,6 @@ Examples:
   repomill ls acme/tools/el/9 hello=1.0-1`
 }
 
-func (reindexListCmd) Help() string {
-	return `Exit codes: 0 the runs, 1 there is no such run, 2 usage, 4 the catalog cannot be reached.
-
-Examples:
-  repomill reindex list
-  repomill reindex list 7`
-}
-
 func (repoCreateCmd) Help() string {
 	return settingsHelp + `
 

@@ -1,16 +1,18 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"repomill/pipelines"
 	"repomill/pipelines/command"
+	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 )
 
@@ -19,16 +21,16 @@ const exitDifferent = 5
 
 type reindexCmd struct {
 	Run    reindexRunCmd    `cmd:"" default:"withargs" help:"Regenerate whole indexes, from the rows of the catalog."`
-	List   reindexListCmd   `cmd:"" help:"List the latest runs, or the releases of one."`
-	Cancel reindexCancelCmd `cmd:"" help:"End a run, wherever its process is."`
+	List   reindexListCmd   `cmd:"" help:"List the latest reindex of each release."`
+	Cancel reindexCancelCmd `cmd:"" help:"End reindexes that have not ended, in any process."`
 }
 
 // reindexExitCodes are those of reindex and reindex run.
 const reindexExitCodes = `Exit codes:
-  0  every release is identical, or published
-  1  some release failed, or the same reindex is going on already; the standard error says why
+  0  every release is identical, or published; with --no-wait: it is recorded
+  1  some release failed, or another kind of reindex of it has not ended; the standard error says why
   2  usage, or a target that does not exist
-  3  interrupted: the same command again continues; or cancelled, or continued by another process
+  3  interrupted, or no worker runs: a worker goes on, and so does the same command; or cancelled
   4  the catalog or the bucket cannot be reached
   5  with --dry-run: something would change`
 
@@ -40,16 +42,6 @@ and flags. A target is owner/name, owner/name/os/version or, for RPM, owner/name
 ` + reindexExitCodes
 }
 
-// siteFlags say where everything is that a publish needs.
-type siteFlags struct {
-	catalogFlags
-	Bucket                   string   `placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket, if it is not in --data."`
-	SigningKey               []string `sep:"none" placeholder:"file:///PATH" help:"URL of the file with the keys that sign releases, if it is not in --data, or of a key in a KMS (gcpkms://, awskms://). May be repeated."`
-	SigningKeyPassphraseFile string   `type:"path" placeholder:"FILE" help:"File with the passphrases of keys that have one, one a line."`
-	Cache                    string   `type:"path" help:"Folder with room for the indexes of a release, on a local disk; default: the system's temporary folder."`
-	PublicURL                string   `name:"public-url" placeholder:"https://NAME" help:"URL under which clients reach the resolver, if it is not the one in the published configuration."`
-}
-
 type reindexRunCmd struct {
 	siteFlags
 	Targets  []string `arg:"" optional:"" name:"target" help:"owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch."`
@@ -57,18 +49,21 @@ type reindexRunCmd struct {
 	DryRun   bool     `help:"Write nothing, say what would change."`
 	From     string   `default:"rows" enum:"rows,published" help:"What is taken for true: the rows of the catalog; or what is published, from which the rows are rebuilt."`
 	Repair   bool     `help:"Write published index files again that are missing or damaged, instead of refusing."`
-	Parallel int      `default:"2" help:"Releases at a time, 1 to 64."`
-	JSON     bool     `name:"json" help:"Print one JSON object for each release, and one for the run."`
+	NoWait   bool     `name:"no-wait" help:"Return as soon as it is recorded: workers do it."`
+	Parallel int      `default:"2" help:"Releases that this command works on at a time, 1 to 64."`
+	JSON     bool     `name:"json" help:"Print one JSON object for each release, and one for all."`
 	By       string   `env:"REPOMILL_BY,GITLAB_USER_LOGIN,GITHUB_ACTOR,USER" help:"Who does it, for the record."`
 }
 
-// Help describes the exit codes.
+// Help describes who works on it, and the exit codes.
 func (reindexRunCmd) Help() string {
 	return `Clients see the old indexes until the new ones are complete, and uploads go on. A release whose indexes
 would be the same is identical: nothing of it is written.
 
-An interrupted run is continued by the same command within a day. If its process was killed, that is not known
-for a minute, in which the same command is refused; one with other targets, --from or --repair is not.
+The catalog records what is asked for. Workers do it, a few releases at a time; this command works on it beside
+them, unless it knows the catalog alone (--catalog without --bucket and --signing-key), and returns when it is
+done. If the command is interrupted, workers go on, and so does the same command. The same request twice is one;
+--repair and --from published wait for what was asked for before.
 
 With --from published the catalog may be empty: after a loss, migrate it, and run this with --all.
 
@@ -84,7 +79,30 @@ const maxParallel = 64
 
 // check refuses what cannot be meant, and returns the targets.
 func (c *reindexRunCmd) check() (targets []string, err error) {
-	for _, t := range c.Targets {
+	if targets, err = reindexTargets(c.Targets, c.All); err != nil {
+		return nil, err
+	}
+	published := c.From == string(catalogdb.FromPublished)
+	switch {
+	case c.DryRun && published:
+		return nil, command.Usage("--dry-run compares the rows with what is published; --from published makes the rows again: leave one of them out")
+	case c.Repair && c.DryRun:
+		return nil, command.Usage("--repair writes, and --dry-run does not: leave one of them out")
+	case c.Repair && published:
+		return nil, command.Usage("--repair writes published index files again from the rows; --from published makes the rows again from them: leave one of them out")
+	case c.NoWait && c.DryRun:
+		return nil, command.Usage("--dry-run records nothing that could be waited for: leave out --no-wait")
+	case c.DryRun && c.catalogAlone():
+		return nil, command.Usage("--dry-run reads the bucket: name it with --bucket, and --signing-key, too")
+	case c.Parallel < 1 || c.Parallel > maxParallel:
+		return nil, command.Usage("--parallel %d: use 1 to %d", c.Parallel, maxParallel)
+	}
+	return targets, nil
+}
+
+// reindexTargets returns targets, sorted; none for all releases.
+func reindexTargets(named []string, all bool) (targets []string, err error) {
+	for _, t := range named {
 		t = strings.Trim(t, "/")
 		if n := strings.Count(t, "/"); n != 1 && n != 3 && n != 4 {
 			return nil, command.Usage("target %q: use owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch", t)
@@ -94,21 +112,13 @@ func (c *reindexRunCmd) check() (targets []string, err error) {
 		}
 		targets = append(targets, t)
 	}
-	slices.Sort(targets)
 	switch {
-	case c.All && len(targets) > 0:
+	case all && len(targets) > 0:
 		return nil, command.Usage("--all is every release: leave the targets out, or --all")
-	case !c.All && len(targets) == 0:
-		return nil, command.Usage("name what to reindex, such as acme/tools or acme/tools/ubuntu/jammy, or use --all")
-	case c.DryRun && c.From == pipelines.FromPublished:
-		return nil, command.Usage("--dry-run compares the rows with what is published; --from published makes the rows anew: leave one of them out")
-	case c.Repair && c.DryRun:
-		return nil, command.Usage("--repair writes, and --dry-run does not: leave one of them out")
-	case c.Repair && c.From == pipelines.FromPublished:
-		return nil, command.Usage("--repair writes published index files anew from the rows; --from published makes the rows anew from them: leave one of them out")
-	case c.Parallel < 1 || c.Parallel > maxParallel:
-		return nil, command.Usage("--parallel %d: use 1 to %d", c.Parallel, maxParallel)
+	case !all && len(targets) == 0:
+		return nil, command.Usage("name releases, such as acme/tools or acme/tools/ubuntu/jammy, or use --all")
 	}
+	slices.Sort(targets)
 	return slices.Compact(targets), nil
 }
 
@@ -119,154 +129,150 @@ func (c *reindexRunCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	quietLogger(io)
+	if c.catalogAlone() {
+		db, err := c.openToChange(ctx)
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		return c.reindex(ctx, io, db, nil, targets)
+	}
 	r, err := c.siteFlags.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	find := r.Select
-	if c.From == pipelines.FromPublished {
+	return c.reindex(ctx, io, r.Catalog, r, targets)
+}
+
+// reindex reindexes targets; without resources, workers do that alone.
+func (c *reindexRunCmd) reindex(ctx context.Context, io stdio, db *catalogdb.DB, r *pipelines.Resources, targets []string) error {
+	find := func(ctx context.Context, targets []string) ([]catalog.Release, error) {
+		return pipelines.SelectReleases(ctx, db, targets)
+	}
+	if r != nil && c.From == string(catalogdb.FromPublished) {
 		find = r.SelectPublished
 	}
 	releases, err := find(ctx, targets)
-	if unknown, ok := errors.AsType[*pipelines.UnknownTarget](err); ok {
-		if why := whyNothing(ctx, r.Catalog, unknown.Target); why != nil && command.CodeOf(why) == command.Failed {
-			return command.Usage("%w", why)
-		}
-		return command.Usage("%w", unknown)
+	if err != nil {
+		return unknownTarget(ctx, db, err)
 	}
 	report := newReindexReport(io, c.JSON)
-	if err == nil {
-		err = report.count(ctx, r.Catalog, releases)
+	if err := report.count(ctx, db, releases); err != nil {
+		return stopped(ctx, err)
 	}
+	if c.DryRun {
+		return c.dryRun(ctx, r, report, releases, targets)
+	}
+	want := catalogdb.ReindexRequest{Source: catalogdb.ReindexSource(c.From), Repair: c.Repair, By: c.By}
+	now, err := db.Clock(ctx)
 	if err != nil {
-		return stopped(ctx, err, report)
+		return stopped(ctx, err)
 	}
-	runner := &pipelines.ReindexRunner{Resources: r, Run: runDirect, Watcher: report, Began: report.began}
-	stop := report.start()
-	state, err := runner.Reindex(ctx, pipelines.ReindexRequest{
-		Selection: targets, Source: c.From, Releases: releases, By: c.By, DryRun: c.DryRun, Repair: c.Repair, Parallel: c.Parallel,
-	})
-	stop()
-	if err != nil {
-		return stopped(ctx, err, report)
-	}
-	report.summary(state, targets)
-	return verdictOf(ctx, r, state, report)
-}
-
-// stopped is the error of a command that came to no proper end.
-func stopped(ctx context.Context, err error, report *reindexReport) error {
-	again := "run the same command again"
-	if report.run != 0 {
-		again += " to continue"
-	}
+	numbers, err := db.AskReindex(ctx, releases, want, catalogdb.Lease{}, now)
 	switch {
 	case errors.Is(err, catalogdb.ErrReindexing):
 		return err
-	case errors.Is(err, pipelines.ErrTakenOver):
-		return command.Interrupt("%w: repomill reindex list %d shows how it goes on", err, report.run)
-	case ctx.Err() != nil && report.run == 0:
-		return command.Interrupt("interrupted before anything was begun: %s", again)
+	case err != nil:
+		return stopped(ctx, err)
+	case c.NoWait:
+		fmt.Fprintln(io.err, "recorded: workers (or repomill up) do it; repomill reindex list shows how it goes on")
+		return nil
 	}
-	return command.Fault(fmt.Errorf("%w; %s", err, again))
+	if err := c.follow(ctx, db, r, report, releases, numbers); err != nil {
+		return stopped(ctx, err)
+	}
+	report.summary(targets)
+	return verdictOf(ctx, r, report)
 }
 
-// verdictOf returns the error, with its exit code, that a run ends in.
-func verdictOf(ctx context.Context, r *pipelines.Resources, state catalogdb.ReindexState, report *reindexReport) error {
-	switch {
-	case state == catalogdb.ReindexCancelled && report.finished == report.releases:
-		return command.Interrupt("the run was cancelled, but too late: all its releases were finished")
-	case state == catalogdb.ReindexCancelled:
-		return command.Interrupt("the run was cancelled; what it had not finished is as it was")
-	case state == catalogdb.ReindexInterrupted && report.run == 0:
-		return command.Interrupt("interrupted; nothing was written")
-	case state == catalogdb.ReindexInterrupted:
-		return command.Interrupt("interrupted; what was not finished is as it was: run the same command again to continue")
-	case report.failed > 0:
-		if err := r.Ready(ctx); err != nil {
-			return command.Fault(fmt.Errorf("%d of %s failed, and a resource cannot be reached: %w", report.failed, pipelines.Counted(report.finished, "release"), err))
+// follow works on reindexes, if there are resources for it, and reports how they go on until all have ended.
+func (c *reindexRunCmd) follow(ctx context.Context, db *catalogdb.DB, r *pipelines.Resources, report *reindexReport, releases []catalog.Release, numbers map[catalog.Release]int64) error {
+	working, stop := context.WithCancelCause(ctx)
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer stop(nil)
+	if r != nil {
+		x := pipelines.Reindexer{Resources: r, Run: runDirect, Job: pipelines.ReindexJob{Owner: pipelines.NewOwner("reindex"), Parallel: c.Parallel, Silent: true}}
+		work.Go(func() {
+			if err := x.Work(working, releases); err != nil {
+				stop(err)
+			}
+		})
+	}
+	defer report.start()()
+	start, looked := time.Now(), time.Time{}
+	err := pipelines.FollowReindexes(working, db, numbers, func(all []catalogdb.Reindex) error {
+		if err := report.update(all, numbers); err != nil {
+			return err
 		}
-		return fmt.Errorf("%d of %s failed; clients see there what they saw before", report.failed, pipelines.Counted(report.finished, "release"))
-	case report.different > 0:
+		if r != nil || report.through() || time.Since(start) < awaitWorker || time.Since(looked) < workerPeriod {
+			return nil
+		}
+		looked = time.Now()
+		return workerRuns(working, db, awaited{then: "it is done"})
+	})
+	if cause := context.Cause(working); err != nil && cause != nil && ctx.Err() == nil {
+		return cause
+	}
+	return err
+}
+
+// dryRun reports what would change.
+func (c *reindexRunCmd) dryRun(ctx context.Context, r *pipelines.Resources, report *reindexReport, releases []catalog.Release, targets []string) error {
+	stop := report.start()
+	err := r.DryReindex(ctx, releases, c.Parallel, report.rendered, report.finish)
+	stop()
+	if ctx.Err() != nil {
+		return command.Interrupt("interrupted; nothing was written")
+	}
+	if err != nil {
+		return command.Fault(err)
+	}
+	report.summary(targets)
+	return verdictOf(ctx, r, report)
+}
+
+// unknownTarget makes a target that names nothing an error of usage.
+func unknownTarget(ctx context.Context, db *catalogdb.DB, err error) error {
+	unknown, ok := errors.AsType[*pipelines.UnknownTarget](err)
+	if !ok {
+		return stopped(ctx, err)
+	}
+	if why := whyNothing(ctx, db, unknown.Target); why != nil && command.CodeOf(why) == command.Failed {
+		return command.Usage("%w", why)
+	}
+	return command.Usage("%w", unknown)
+}
+
+// stopped is the error of a command that did not see the end.
+func stopped(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return command.Interrupt("interrupted: what has not ended is as it was; workers go on with it, and so does the same command (repomill reindex cancel ends it)")
+	case command.CodeOf(err) == command.Interrupted:
+		return err
+	}
+	return command.Fault(fmt.Errorf("%w; run the same command again to continue", err))
+}
+
+// verdictOf returns the error, with its exit code, of the releases that a report has.
+func verdictOf(ctx context.Context, r *pipelines.Resources, report *reindexReport) error {
+	n := report.counts
+	switch {
+	case n.Failed > 0:
+		if r != nil {
+			if err := r.Ready(ctx); err != nil {
+				return command.Fault(fmt.Errorf("%d of %s failed, and a resource cannot be reached: %w", n.Failed, pipelines.Counted(report.finished, "release"), err))
+			}
+		}
+		return fmt.Errorf("%d of %s failed; clients see there what they saw before", n.Failed, pipelines.Counted(report.finished, "release"))
+	case n.Cancelled > 0:
+		return command.Interrupt("%d of %s cancelled: clients see what they saw, unless a publish was under way", n.Cancelled, pipelines.Counted(report.finished, "release"))
+	case n.Different > 0:
 		return command.Exit(exitDifferent) // the report says it
 	}
 	return nil
-}
-
-// open opens what the flags name: everything in --data, or everything by URL.
-func (f siteFlags) open(ctx context.Context) (*pipelines.Resources, error) {
-	cfg, err := f.config()
-	if err != nil {
-		return nil, err
-	}
-	if err := checkBucket(cfg.Bucket); err != nil {
-		return nil, err
-	}
-	db, err := f.catalogFlags.open(ctx) // which does not make one
-	if err != nil {
-		return nil, err
-	}
-	err = db.Ready(ctx)
-	if err = errors.Join(err, db.Close()); err != nil {
-		return nil, command.Fault(err)
-	}
-	if cfg.PublicURL, err = f.publicURL(ctx, cfg.Bucket); err != nil {
-		return nil, err
-	}
-	r, err := pipelines.Open(ctx, cfg)
-	if err != nil {
-		return nil, command.Fault(err)
-	}
-	if err := r.CheckKey(ctx); err != nil {
-		r.Close()
-		return nil, command.Fault(err)
-	}
-	return r, nil
-}
-
-func (f siteFlags) config() (pipelines.Config, error) {
-	given := 0
-	for _, url := range []string{f.Catalog, f.Bucket, pipelines.JoinKeys(f.SigningKey)} {
-		if url != "" {
-			given++
-		}
-	}
-	if given != 0 && given != 3 {
-		return pipelines.Config{}, command.Usage("name --catalog, --bucket and --signing-key, or none of them and the folder of repomill up with --data")
-	}
-	if given != 0 {
-		if err := checkSigningKeys(f.SigningKey); err != nil {
-			return pipelines.Config{}, err
-		}
-	}
-	return pipelines.Config{
-		Catalog:        cmp.Or(f.Catalog, "sqlite://"+f.Data+"/catalog.db"),
-		Bucket:         cmp.Or(f.Bucket, "file://"+f.Data+"/bucket"),
-		CacheDir:       f.Cache,
-		SigningKey:     cmp.Or(pipelines.JoinKeys(f.SigningKey), "file://"+f.Data+"/signing-key.asc"),
-		PassphraseFile: f.SigningKeyPassphraseFile,
-	}, nil
-}
-
-// publicURL returns the URL under which clients reach the resolver.
-func (f siteFlags) publicURL(ctx context.Context, bucketURL string) (string, error) {
-	if f.PublicURL != "" {
-		return strings.TrimRight(f.PublicURL, "/"), command.CheckURL("--public-url", f.PublicURL)
-	}
-	bucket, err := openBucket(ctx, bucketURL)
-	if err != nil {
-		return "", err
-	}
-	defer bucket.Close()
-	url, err := publishedURL(ctx, bucket)
-	if err != nil {
-		return "", command.Fault(fmt.Errorf("--bucket: %w", err))
-	}
-	if url == "" {
-		return "", command.Usage("no published configuration says under which URL clients reach the resolver: name it with --public-url")
-	}
-	return url, nil
 }
 
 // quietLogger makes a log that has warnings and errors alone: the report says the rest.

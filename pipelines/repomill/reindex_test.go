@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,7 +20,7 @@ import (
 	"repomill/testdata/rpmtest"
 )
 
-// A reindexed release is what `repomill reindex --json` prints of one, and reindexedRun of all.
+// A reindexed release is what `repomill reindex --json` prints of one, and reindexedAll of all.
 type reindexed struct {
 	Release, Outcome, Error  string
 	Revision                 int64
@@ -30,15 +29,13 @@ type reindexed struct {
 	Bytes                    int64
 	Repaired                 int
 }
-type reindexedRun struct {
-	Run                                                         int64
-	State                                                       string
-	Releases, Identical, Different, Published, Failed, Packages int
-	Repaired                                                    int
+type reindexedAll struct {
+	Releases, Identical, Different, Published, Failed, Cancelled, Packages int
+	Repaired                                                               int
 }
 
 // reindex reindexes with --json, and reads the answer.
-func reindex(t *testing.T, data string, args ...string) (a answer, releases map[string]reindexed, run reindexedRun) {
+func reindex(t *testing.T, data string, args ...string) (a answer, releases map[string]reindexed, run reindexedAll) {
 	t.Helper()
 	a = repomill(t, append([]string{"reindex", "--data", data, "--json"}, args...)...)
 	releases = map[string]reindexed{}
@@ -153,8 +150,8 @@ func TestReindexIdentical(t *testing.T) {
 		{[]string{"acme/empty"}, 1, 0},
 	} {
 		a, releases, run := reindex(t, s.data, tt.args...)
-		want := reindexedRun{Run: run.Run, State: "done", Releases: tt.releases, Identical: tt.releases, Packages: tt.packages}
-		if a.code != 0 || len(releases) != tt.releases || run != want || slices.Contains(tt.args, "--dry-run") != (run.Run == 0) {
+		want := reindexedAll{Releases: tt.releases, Identical: tt.releases, Packages: tt.packages}
+		if a.code != 0 || len(releases) != tt.releases || run != want {
 			t.Errorf("%q: want %+v, got %v", tt.args, want, a)
 		}
 	}
@@ -167,8 +164,8 @@ func TestReindexIdentical(t *testing.T) {
 		t.Errorf("without distributions: %v", a)
 	}
 	list := repomill(t, "reindex", "list", "--data", s.data)
-	if n := strings.Count(list.stdout, " rows "); list.code != 0 || n != 11 || strings.Contains(list.stdout, "running") || !strings.Contains(list.stdout, " --all ") {
-		t.Errorf("%d runs are listed, want 11 (dry runs are none): %v", n, list)
+	if n := strings.Count(list.stdout, " rows "); list.code != 0 || n != 6 || strings.Count(list.stdout, " identical ") != 6 {
+		t.Errorf("%d releases are listed, want 6: %v", n, list)
 	}
 }
 
@@ -191,7 +188,7 @@ func TestReindexDifferent(t *testing.T) {
 		t.Errorf("a dry run is in the catalog: %v", a)
 	}
 	a, releases, run = reindex(t, s.data, "--all", "--by", "release-bot")
-	if a.code != 0 || run.Published != 1 || run.Identical != 3 || run.State != "done" || releases["acme/tools/el/9/x86_64"].Outcome != "published" {
+	if a.code != 0 || run.Published != 1 || run.Identical != 3 || releases["acme/tools/el/9/x86_64"].Outcome != "published" {
 		t.Errorf("reindex: %v", a)
 	}
 	if err := s.checkBucket(); err != nil {
@@ -200,12 +197,12 @@ func TestReindexDifferent(t *testing.T) {
 	if a, _, run := reindex(t, s.data, "--all"); a.code != 0 || run.Identical != 4 {
 		t.Errorf("reindex again: %v", a)
 	}
-	shown := repomill(t, "reindex", "list", "--data", s.data, fmt.Sprint(run.Run))
-	if shown.code != 0 || !regexp.MustCompile(`(?m)^acme/tools/el/9/x86_64 +published +revision \d+, 1 package, 0 added, 1 removed$`).MatchString(shown.stdout) {
-		t.Errorf("the run's releases: %v", shown)
+	shown := repomill(t, "reindex", "list", "--data", s.data, "acme/tools/el/9/x86_64")
+	if shown.code != 0 || !regexp.MustCompile(`(?m)^acme/tools/el/9/x86_64 +20\S+ \S+ +\S* +rows +identical +revision \d+, 1 package$`).MatchString(shown.stdout) {
+		t.Errorf("the release: %v", shown)
 	}
-	if a := repomill(t, "reindex", "list", "--data", s.data, "--json"); !strings.Contains(a.stdout, `"by":"release-bot"`) || strings.Count(a.stdout, "\n") != 2 {
-		t.Errorf("the runs: %v", a)
+	if a := repomill(t, "reindex", "list", "--data", s.data, "--json"); strings.Count(a.stdout, `"state":"identical"`) != 4 || strings.Count(a.stdout, "\n") != 4 {
+		t.Errorf("the releases: %v", a)
 	}
 }
 
@@ -228,20 +225,22 @@ func TestReindexUsage(t *testing.T) {
 		{"an unknown repository in the bucket", []string{"--from", "published", "acme/tool"}, 2, "did you mean acme/tools?"},
 		{"a target with an escape sequence", []string{"acme/\x1b[31mtools"}, 2, `repository "\x1b[31mtools": use 1 to 63 lower-case letters`},
 		{"a repair from what is published", []string{"--all", "--repair", "--from", "published"}, 2, "--repair"},
-		{"no run is listed", []string{"list", "--limit", "0"}, 2, "--limit 0: use 1 or more"},
 		{"a target of one word", []string{"acme"}, 2, "owner/name"},
 		{"a target of three words", []string{"acme/tools/ubuntu"}, 2, "owner/name"},
 		{"an unknown source", []string{"--all", "--from", "nowhere"}, 2, "--from"},
 		{"a dry run from what is published", []string{"--all", "--from", "published", "--dry-run"}, 2, "--dry-run"},
 		{"a dry run that repairs", []string{"--all", "--repair", "--dry-run"}, 2, "--repair"},
 		{"no release at a time", []string{"--all", "--parallel", "0"}, 2, "--parallel"},
-		{"a catalog without a bucket", []string{"--all", "--catalog", "sqlite://" + s.data + "/catalog.db"}, 2, "--bucket"},
+		{"a dry run without a bucket", []string{"--all", "--dry-run", "--catalog", "sqlite://" + s.data + "/catalog.db"}, 2, "--bucket"},
+		{"a bucket without a key", []string{"--all", "--catalog", "sqlite://" + s.data + "/catalog.db", "--bucket", "file://" + s.data + "/bucket"}, 2, "--signing-key"},
+		{"a dry run that is not waited for", []string{"--all", "--dry-run", "--no-wait"}, 2, "--no-wait"},
 		{"a public URL without a scheme", []string{"--all", "--public-url", "example.org"}, 2, "--public-url"},
 		{"there is no catalog", []string{"--all", "--data", t.TempDir()}, 4, "/bucket: name the right one"},
 		{"there is no key", []string{"--all", "--catalog", "sqlite://" + s.data + "/catalog.db", "--bucket", "file://" + s.data + "/bucket", "--signing-key", "file:///nonexistent/key"}, 4, "signing key"},
-		{"a run that never was is cancelled", []string{"cancel", "4711"}, 1, "there is no run 4711"},
-		{"a run that never was is listed", []string{"list", "4711"}, 1, "there is no run 4711"},
-		{"a run is a number", []string{"cancel", "last"}, 2, "run"},
+		{"nothing is cancelled", []string{"cancel"}, 2, "--all"},
+		{"an unknown repository is cancelled", []string{"cancel", "acme/tool"}, 2, "did you mean acme/tools?"},
+		{"what nobody asked for is cancelled", []string{"cancel", "acme/tools"}, 1, "no reindex waits or runs there"},
+		{"an unknown repository is listed", []string{"list", "acme/tool"}, 2, "did you mean acme/tools?"},
 	} {
 		t.Run(tt.fact, func(t *testing.T) {
 			args := tt.args
@@ -294,8 +293,8 @@ func began(t *testing.T, s *site, args ...string) *process {
 	return p
 }
 
-// An interrupted run leaves nothing half-way, and the same command goes on with it. While it is at work,
-// the same reindex is refused, and others are not.
+// An interrupted command leaves nothing half-way, and the same command goes on with it, as a worker would. While it is at
+// work, the same request follows it, and another kind is refused.
 func TestReindexInterrupted(t *testing.T) {
 	t.Parallel()
 	s := sitePublished(t, "acme/tools")
@@ -303,74 +302,87 @@ func TestReindexInterrupted(t *testing.T) {
 	yank(t, s, "acme/tools/el/9", "hello=1.0-1")
 	unlock := lockBucket(t, s)
 	p := began(t, s, "--all")
-	if a := repomill(t, "reindex", "--data", s.data, "--all"); a.code != 1 || !strings.Contains(a.stderr, "repomill: the same reindex is going on already: run 1, started by jo at ") || !strings.Contains(a.stderr, "continues it after ") {
-		t.Errorf("the second: %v", a)
+	if a := repomill(t, "reindex", "--data", s.data, "--all", "--repair"); a.code != 1 ||
+		!strings.Contains(a.stderr, `repomill: another reindex has not ended: reindex of acme/tools/`) || !strings.Contains(a.stderr, `asked for by "jo" at `) {
+		t.Errorf("another kind: %v", a)
 	}
 	if a := repomill(t, "reindex", "--data", s.data, "--all", "--dry-run"); a.code != 5 {
-		t.Errorf("a dry run meanwhile: %v", a)
+		t.Errorf("a dry run beside it: %v", a)
 	}
 	p.signal(t, syscall.SIGINT)
 	time.Sleep(50 * time.Millisecond)
 	unlock()
-	if a := p.wait(t); a.code != 3 || !strings.Contains(a.stderr, "run the same command again") {
+	if a := p.wait(t); a.code != 3 || !strings.Contains(a.stderr, "so does the same command") {
 		t.Errorf("interrupted: %v", a)
 	}
 	if err := s.checkBucket(); err != nil {
 		t.Errorf("after SIGINT: %v", err)
 	}
 	list := repomill(t, "reindex", "list", "--data", s.data)
-	if !strings.Contains(list.stdout, " interrupted ") {
-		t.Errorf("it is not listed as interrupted: %v", list)
+	if !strings.Contains(list.stdout, " waiting ") {
+		t.Errorf("it does not wait: %v", list)
 	}
 	if a := repomill(t, "reindex", "--data", s.data, "--all"); a.code != 0 {
 		t.Errorf("continued: %v", a)
 	}
 	list = repomill(t, "reindex", "list", "--data", s.data)
-	if strings.Count(list.stdout, "\n") != 2 || !strings.Contains(list.stdout, " done ") || !strings.Contains(list.stdout, " 0 failed, 0 left") {
-		t.Errorf("it is not the same run: %v", list)
+	if strings.Count(list.stdout, "\n") != 5 || strings.Contains(list.stdout, " waiting ") || strings.Contains(list.stdout, " failed ") {
+		t.Errorf("it has not ended: %v", list)
 	}
 	if a, _, run := reindex(t, s.data, "--all"); a.code != 0 || run.Identical != 4 {
 		t.Errorf("after all that: %v", a)
 	}
 }
 
-// A run is cancelled from another process, within seconds; the same reindex begins anew then.
+// Who knows the catalog alone asks, and workers do it.
+func TestReindexByWorkers(t *testing.T) {
+	t.Parallel()
+	s := sitePublished(t, "acme/tools")
+	yank(t, s, "acme/tools/el/9", "hello=1.0-1")
+	ask := func(more ...string) answer {
+		return repomill(t, append([]string{"reindex", "--all", "--catalog", "sqlite://" + s.data + "/catalog.db"}, more...)...)
+	}
+	if a := ask("--no-wait"); a.code != 0 || !strings.Contains(a.stderr, "recorded: workers (or repomill up) do it") {
+		t.Errorf("recorded: %v", a)
+	}
+	if a := ask(); a.code != 3 || !strings.Contains(a.stderr, "recorded; no worker runs (none has been seen since 20") {
+		t.Errorf("without a worker: %v", a)
+	}
+	if a := repomill(t, "status", "--data", s.data, "acme/tools"); !strings.Contains(a.stdout, "reindex: waiting") {
+		t.Errorf("status: %v", a)
+	}
+	again := restart(t, s.data)
+	if a := ask(); a.code != 0 || !strings.Contains(a.stdout, "4 of 4 releases: ") && !strings.Contains(a.stdout, "4 releases identical; ") {
+		t.Errorf("with a worker: %v", a)
+	}
+	if err := again.checkBucket(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A reindex is cancelled by another process, within seconds; the next one begins from the start.
 func TestReindexCancelled(t *testing.T) {
 	t.Parallel()
 	s := sitePublished(t, "acme/tools")
 	yank(t, s, "acme/tools/el/9", "hello=1.0-1")
 	unlock := lockBucket(t, s)
-	p := began(t, s, "acme/tools/el/9")
-	if a := repomill(t, "reindex", "cancel", "--data", s.data, "1"); a.code != 0 || !strings.HasPrefix(a.stdout, "cancelled: run 1, acme/tools/el/9, of ") {
+	p := began(t, s, "acme/tools/el/9/x86_64")
+	if a := repomill(t, "reindex", "cancel", "--data", s.data, "acme/tools"); a.code != 0 || a.stdout != "cancelled: acme/tools/el/9/x86_64\n" {
 		t.Errorf("cancel: %v", a)
 	}
 	time.Sleep(2500 * time.Millisecond) // until it looks
 	unlock()
-	if a := p.wait(t); a.code != 3 || !strings.Contains(a.stderr, "cancelled") {
+	if a := p.wait(t); a.code != 3 || !strings.Contains(a.stderr, "1 of 1 release cancelled: ") {
 		t.Errorf("cancelled: %v", a)
 	}
-	if a := repomill(t, "reindex", "cancel", "--data", s.data, "1"); a.code != 1 || !strings.Contains(a.stderr, "cancelled already") {
+	if a := repomill(t, "reindex", "cancel", "--data", s.data, "--all"); a.code != 1 || !strings.Contains(a.stderr, "no reindex waits or runs there") {
 		t.Errorf("cancel again: %v", a)
-	}
-	if a, _, run := reindex(t, s.data, "acme/tools/el/9"); a.code != 0 || run.Run == 1 || run.Releases != 3 {
-		t.Errorf("the next: %v", a)
-	}
-}
-
-// A run that is cancelled while it finishes its last release was cancelled: its process says so.
-func TestReindexCancelledTooLate(t *testing.T) {
-	t.Parallel()
-	s := sitePublished(t, "acme/tools")
-	yank(t, s, "acme/tools/ubuntu/jammy", "hello=1.0")
-	unlock := lockBucket(t, s)
-	p := began(t, s, "acme/tools/ubuntu/jammy")
-	spoil(t, s.data, `UPDATE reindex_runs SET state = 'cancelled'`) // at once
-	unlock()
-	if a := p.wait(t); a.code != 3 || !strings.Contains(a.stderr, "the run was cancelled") {
-		t.Errorf("got %v", a)
 	}
 	if a := repomill(t, "reindex", "list", "--data", s.data); !strings.Contains(a.stdout, " cancelled ") {
 		t.Errorf("it is listed as %v", a)
+	}
+	if a, _, run := reindex(t, s.data, "acme/tools/el/9"); a.code != 0 || run.Published+run.Identical != 3 || run.Releases != 3 {
+		t.Errorf("the next: %v", a)
 	}
 }
 
@@ -379,7 +391,7 @@ func TestReindexHelp(t *testing.T) {
 	t.Parallel()
 	for args, says := range map[string][]string{
 		"":    {"repomill reindex run --help", "owner/name/os/version/arch", "Exit codes:", "5  with --dry-run"},
-		"run": {"--from", "--repair", "within a day", "for a minute", "Exit codes:"},
+		"run": {"--from", "--repair", "workers go on", "Exit codes:"},
 	} {
 		a := repomill(t, append(append([]string{"reindex"}, strings.Fields(args)...), "--help")...)
 		for _, want := range says {

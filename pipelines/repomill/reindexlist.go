@@ -2,125 +2,180 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"repomill/pipelines"
 	"repomill/pipelines/command"
+	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 )
 
 type reindexListCmd struct {
 	catalogFlags
-	Which int64 `arg:"" optional:"" name:"run" help:"Only this run, with its releases."`
-	JSON  bool  `name:"json" help:"Print one JSON object a line."`
-	Limit int   `default:"20" help:"How many runs to show, at least 1."`
+	Targets []string `arg:"" optional:"" name:"target" help:"Only releases at or below owner/name, owner/name/os/version or owner/name/os/version/arch."`
+	JSON    bool     `name:"json" help:"Print one JSON object a line."`
 }
 
-// Run prints the runs, newest first, or the releases of one, in order.
+// Help describes the states.
+func (reindexListCmd) Help() string {
+	return `State is waiting (for a worker), running, or how the latest reindex of the release ended: identical, published,
+failed or cancelled.
+
+Exit codes: 0 the reindexes, 2 usage, or a target that does not exist, 4 the catalog cannot be reached.
+
+Examples:
+  repomill reindex list
+  repomill reindex list acme/tools`
+}
+
+// A listedReindex is the latest reindex of a release, as JSON.
+type listedReindex struct {
+	Release  string                   `json:"release"`
+	State    string                   `json:"state"`
+	From     catalogdb.ReindexSource  `json:"from"`
+	Repair   bool                     `json:"repair,omitempty"`
+	By       string                   `json:"by"`
+	Asked    time.Time                `json:"asked"`
+	Rendered int                      `json:"rendered,omitempty"` // packages so far, while it runs
+	Finished *time.Time               `json:"finished,omitempty"` // of the latest that ended, like result
+	Result   *pipelines.ReindexResult `json:"result,omitempty"`
+}
+
+// Run prints the latest reindexes, in order of their releases.
 func (c *reindexListCmd) Run(ctx context.Context, io stdio) error {
-	if c.Limit < 1 {
-		return command.Usage("--limit %d: use 1 or more", c.Limit)
+	targets, err := reindexTargets(c.Targets, len(c.Targets) == 0)
+	if err != nil {
+		return err
 	}
 	db, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	if c.Which != 0 {
-		return c.releases(ctx, io, db)
+	all, err := reindexesOf(ctx, db, targets)
+	if err != nil {
+		return err
 	}
-	runs, err := db.ReindexRuns(ctx, c.Limit, time.Now())
+	now, err := db.Clock(ctx)
 	if err != nil {
 		return command.Fault(err)
 	}
 	w := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
 	defer w.Flush()
-	for i, run := range runs {
-		run.Source = pipelines.SourceOf(run)
+	for i, x := range all {
+		listed, detail, err := describeReindex(x, now)
+		if err != nil {
+			return command.Fault(err)
+		}
 		if c.JSON {
-			printJSON(io, run)
+			printJSON(io, listed)
 			continue
 		}
 		if i == 0 {
-			fmt.Fprintln(w, "RUN\tSTARTED\tBY\tTARGETS\tFROM\tSTATE\tRELEASES")
+			fmt.Fprintln(w, "RELEASE\tASKED\tBY\tFROM\tSTATE\tDETAIL")
 		}
-		n := run.Counts
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%d identical, %d published, %d failed, %d left\n", run.ID, run.Started.Format("2006-01-02 15:04:05"),
-			command.Printable(run.By), selection(run), run.Source, run.State, n.Identical, n.Published, n.Failed, n.Waiting)
+		from := string(x.Request.Source)
+		if x.Request.Repair {
+			from += " (repair)"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", x.Release, x.Asked.Format(time.DateTime), command.Printable(x.Request.By), from, listed.State, command.Printable(detail))
 	}
-	if len(runs) == 0 && !c.JSON {
+	if len(all) == 0 && !c.JSON {
 		fmt.Fprintln(io.out, "nothing was reindexed yet")
 	}
 	return nil
 }
 
-func selection(run catalogdb.ReindexRun) string {
-	if len(run.Selection) == 0 {
-		return "--all"
+// describeReindex returns a reindex as it is listed, and a line of detail.
+func describeReindex(x catalogdb.Reindex, now time.Time) (listed listedReindex, detail string, err error) {
+	res, err := pipelines.ResultOf(x)
+	listed = listedReindex{
+		Release: x.Release.String(), From: x.Request.Source, Repair: x.Request.Repair, By: x.Request.By, Asked: x.Asked, Finished: x.Finished,
 	}
-	return strings.Join(run.Selection, " ")
+	if x.Finished != nil {
+		listed.Result = &res
+	}
+	switch {
+	case !x.Pending():
+		listed.State, detail = string(x.Outcome), res.Detail()
+	case x.Leased(now):
+		listed.State, listed.Rendered, detail = "running", x.Rendered, fmt.Sprintf("%s rendered, by %s", pipelines.Counted(x.Rendered, "package"), x.Owner)
+	default:
+		listed.State = "waiting"
+	}
+	return listed, detail, err
 }
 
-// releases prints what became of the releases of a run.
-func (c *reindexListCmd) releases(ctx context.Context, io stdio, db *catalogdb.DB) error {
-	all, err := db.ReindexReleases(ctx, c.Which)
-	if errors.Is(err, catalogdb.ErrNotFound) {
-		return fmt.Errorf("there is no run %d; repomill reindex list shows those that are", c.Which)
-	}
+// reindexesOf returns the latest reindexes of the releases that targets name; of all, if there are none.
+func reindexesOf(ctx context.Context, db *catalogdb.DB, targets []string) ([]catalogdb.Reindex, error) {
+	releases, err := pipelines.SelectReleases(ctx, db, targets)
 	if err != nil {
-		return command.Fault(err)
+		return nil, unknownTarget(ctx, db, err)
 	}
-	w := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
-	defer w.Flush()
-	for i, r := range all {
-		if c.JSON {
-			printJSON(io, r)
-			continue
-		}
-		if i == 0 {
-			fmt.Fprintln(w, "RELEASE\tOUTCOME\tDETAIL")
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", r.Release, r.Outcome, command.Printable(r.Detail))
+	wanted := map[catalog.Release]bool{}
+	for _, r := range releases {
+		wanted[r] = true
 	}
-	return nil
+	all, err := db.Reindexes(ctx)
+	if err != nil {
+		return nil, command.Fault(err)
+	}
+	var found []catalogdb.Reindex
+	for _, x := range all {
+		if wanted[x.Release] {
+			found = append(found, x)
+		}
+	}
+	return found, nil
 }
 
 type reindexCancelCmd struct {
 	catalogFlags
-	Which int64 `arg:"" name:"run" help:"Number of the run, as repomill reindex list has it."`
+	Targets []string `arg:"" optional:"" name:"target" help:"owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch."`
+	All     bool     `help:"Every release of every repository."`
 }
 
 // Help describes the exit codes.
 func (reindexCancelCmd) Help() string {
-	return `The process of the run stops within seconds and leaves nothing half-way. The same reindex begins again then.
+	return `A process that works on one stops within seconds and leaves nothing half-way.
 
-Exit codes: 0 cancelled, 1 there is no such run or it is over, 2 usage, 4 the catalog cannot be reached.
+Exit codes: 0 cancelled, 1 there is none that has not ended, 2 usage, or a target that does not exist, 4 the catalog cannot be reached.
 
-Example:
-  repomill reindex cancel 7`
+Examples:
+  repomill reindex cancel acme/tools
+  repomill reindex cancel --all`
 }
 
-// Run cancels a run.
+// Run cancels reindexes.
 func (c *reindexCancelCmd) Run(ctx context.Context, io stdio) error {
-	db, err := c.open(ctx)
+	targets, err := reindexTargets(c.Targets, c.All)
+	if err != nil {
+		return err
+	}
+	db, err := c.openToChange(ctx)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	was, err := db.CancelReindex(ctx, c.Which, time.Now())
-	if errors.Is(err, catalogdb.ErrNotFound) {
-		return fmt.Errorf("there is no run %d; repomill reindex list shows those that are", c.Which)
+	releases, err := pipelines.SelectReleases(ctx, db, targets)
+	if err != nil {
+		return unknownTarget(ctx, db, err)
 	}
+	now, err := db.Clock(ctx)
 	if err != nil {
 		return command.Fault(err)
 	}
-	if was.State != catalogdb.ReindexRunning && was.State != catalogdb.ReindexInterrupted {
-		return fmt.Errorf("run %d is %s already", c.Which, was.State)
+	cancelled, err := db.CancelReindexes(ctx, releases, now)
+	for _, r := range cancelled {
+		fmt.Fprintf(io.out, "cancelled: %s\n", r)
 	}
-	fmt.Fprintf(io.out, "cancelled: run %d, %s, of %s\n", c.Which, selection(was), was.Started.Format("2006-01-02 15:04:05"))
+	switch {
+	case err != nil:
+		return command.Fault(err)
+	case len(cancelled) == 0:
+		return fmt.Errorf("no reindex waits or runs there: repomill reindex list shows the latest of each release")
+	}
 	return nil
 }

@@ -19,7 +19,7 @@ const (
 	plainPeriod  = 10 * time.Second
 )
 
-// A reindexReport shows how a reindex goes on, and what it came to. Results go to the standard output, and
+// A reindexReport shows how reindexes go on, and how they ended. Results go to the standard output, and
 // the progress to the standard error: on a terminal one line that is drawn again and again, else plain lines.
 type reindexReport struct {
 	io       stdio
@@ -27,27 +27,37 @@ type reindexReport struct {
 	terminal bool
 	begun    time.Time
 
-	mu        sync.Mutex
-	run       int64          // in the catalog; 0 for a dry run
-	totals    map[string]int // packages by release
-	done      map[string]int // of them rendered
-	releases  int            // to reindex
-	finished  int
-	identical int
-	published int
-	different int
-	failed    int
-	repaired  int // index files that were written anew
-	packages  int // of the releases that are finished
-	drawn     bool
+	mu       sync.Mutex
+	totals   map[string]int  // packages by release
+	done     map[string]int  // of them rendered
+	ended    map[string]bool // releases
+	releases int             // to reindex
+	finished int
+	counts   outcomeCounts
+	drawn    bool
+}
+
+// outcomeCounts count releases, the index files that were written again, and the packages of the releases that are finished.
+type outcomeCounts struct {
+	Identical int `json:"identical"`
+	Different int `json:"different"`
+	Published int `json:"published"`
+	Failed    int `json:"failed"`
+	Cancelled int `json:"cancelled"`
+	Repaired  int `json:"repaired"`
+	Packages  int `json:"packages"`
 }
 
 func newReindexReport(io stdio, json bool) *reindexReport {
-	return &reindexReport{io: io, json: json, terminal: isTerminal(io.err), begun: time.Now(), totals: map[string]int{}, done: map[string]int{}}
+	return &reindexReport{
+		io: io, json: json, terminal: isTerminal(io.err), begun: time.Now(),
+		totals: map[string]int{}, done: map[string]int{}, ended: map[string]bool{},
+	}
 }
 
 // count counts the packages of releases that are in the catalog, for the progress.
 func (p *reindexReport) count(ctx context.Context, db *catalogdb.DB, releases []catalog.Release) error {
+	p.releases = len(releases)
 	for _, r := range releases {
 		n, err := db.Count(ctx, r)
 		if err != nil {
@@ -58,19 +68,36 @@ func (p *reindexReport) count(ctx context.Context, db *catalogdb.DB, releases []
 	return nil
 }
 
-// began takes over the releases that are left in a run.
-func (p *reindexReport) began(run catalogdb.ReindexRun, left []catalog.Release) {
+// update shows the reindexes that have ended since the last call, each once it has reached its number, and notes how far the
+// others are.
+func (p *reindexReport) update(all []catalogdb.Reindex, numbers map[catalog.Release]int64) error {
+	for _, x := range all {
+		name := x.Release.String()
+		if x.Done < numbers[x.Release] {
+			p.rendered(x.Release, x.Rendered, p.totals[name])
+			continue
+		}
+		p.mu.Lock()
+		ended := p.ended[name]
+		p.ended[name] = true
+		p.mu.Unlock()
+		if ended {
+			continue
+		}
+		res, err := pipelines.ResultOf(x)
+		if err != nil {
+			return err
+		}
+		p.finish(res)
+	}
+	return nil
+}
+
+// through reports whether all releases are finished.
+func (p *reindexReport) through() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	totals := map[string]int{}
-	for _, r := range left {
-		totals[r.String()] = p.totals[r.String()]
-	}
-	p.run, p.totals, p.releases = run.ID, totals, len(left)
-	if c := run.Counts; c.Identical+c.Published > 0 {
-		fmt.Fprintf(p.io.err, "continuing run %d: %s done, %d left; to begin anew, repomill reindex cancel %d first\n",
-			run.ID, pipelines.Counted(c.Identical+c.Published, "release"), len(left), run.ID)
-	}
+	return p.finished >= p.releases
 }
 
 // start shows the progress from time to time until stop is called.
@@ -147,31 +174,33 @@ func timeLeft(done, total int, since time.Duration) time.Duration {
 	return time.Duration(float64(since) / float64(done) * float64(total-done))
 }
 
-// Rendered implements pipelines.ReindexWatcher.
-func (p *reindexReport) Rendered(release string, done, total int) {
+// rendered notes how many packages of a release are rendered.
+func (p *reindexReport) rendered(r catalog.Release, done, total int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.done[release], p.totals[release] = done, total
+	p.done[r.String()], p.totals[r.String()] = done, total
 }
 
-// Finished implements pipelines.ReindexWatcher.
-func (p *reindexReport) Finished(res pipelines.ReindexResult) {
+// finish shows how a reindex ended.
+func (p *reindexReport) finish(res pipelines.ReindexResult) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.finished++
-	p.packages += res.Packages
-	p.repaired += res.Repaired
+	p.counts.Packages += res.Packages
+	p.counts.Repaired += res.Repaired
 	p.totals[res.Release] = max(p.totals[res.Release], res.Packages)
 	p.done[res.Release] = p.totals[res.Release]
 	switch res.Outcome {
 	case catalogdb.OutcomeIdentical:
-		p.identical++
+		p.counts.Identical++
 	case catalogdb.OutcomePublished:
-		p.published++
+		p.counts.Published++
 	case pipelines.OutcomeDifferent:
-		p.different++
+		p.counts.Different++
+	case catalogdb.OutcomeCancelled:
+		p.counts.Cancelled++
 	default:
-		p.failed++
+		p.counts.Failed++
 	}
 	p.wipe()
 	if p.json {
@@ -201,40 +230,35 @@ func (p *reindexReport) print(res pipelines.ReindexResult) {
 		for _, name := range res.Files {
 			fmt.Fprintf(p.io.out, "  %s\n", command.Printable(name))
 		}
+	case catalogdb.OutcomeCancelled:
+		fmt.Fprintf(p.io.err, "%s: cancelled\n", res.Release)
 	default:
 		why := strings.TrimPrefix(res.Error, "reindex "+res.Release+": ")
 		fmt.Fprintf(p.io.err, "%s: failed: %s\n", res.Release, command.Printable(why))
 	}
 }
 
-// A reindexSummary is what a run came to, as JSON.
+// A reindexSummary is how all releases ended, as JSON.
 type reindexSummary struct {
-	Run       int64                  `json:"run,omitempty"`
-	State     catalogdb.ReindexState `json:"state"`
-	Releases  int                    `json:"releases"` // that the run had left when it began
-	Identical int                    `json:"identical"`
-	Different int                    `json:"different"`
-	Published int                    `json:"published"`
-	Failed    int                    `json:"failed"`
-	Repaired  int                    `json:"repaired"` // index files
-	Packages  int                    `json:"packages"`
-	Seconds   float64                `json:"seconds"`
+	Releases int `json:"releases"`
+	outcomeCounts
+	Seconds float64 `json:"seconds"`
 }
 
-// summary writes what the run of some targets came to.
-func (p *reindexReport) summary(state catalogdb.ReindexState, targets []string) {
+// summary writes how the reindexes of some targets ended.
+func (p *reindexReport) summary(targets []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	took := time.Since(p.begun)
 	if p.json {
-		printJSON(p.io, reindexSummary{p.run, state, p.releases, p.identical, p.different, p.published, p.failed, p.repaired, p.packages, took.Seconds()})
+		printJSON(p.io, reindexSummary{p.releases, p.counts, took.Seconds()})
 		return
 	}
 	if p.releases == 0 {
 		fmt.Fprintln(p.io.out, nothing(targets))
 		return
 	}
-	fmt.Fprintf(p.io.out, "%s; %s in %s\n", p.verdict(), pipelines.Counted(p.packages, "package"), took.Round(time.Millisecond))
+	fmt.Fprintf(p.io.out, "%s; %s in %s\n", p.verdict(), pipelines.Counted(p.counts.Packages, "package"), took.Round(time.Millisecond))
 }
 
 // nothing says that targets, all if there are none, have no releases.
@@ -250,21 +274,24 @@ func nothing(targets []string) string {
 	return who + " no distributions yet, so nothing to reindex"
 }
 
-// verdict says what the run came to.
+// verdict counts the outcomes in words.
 func (p *reindexReport) verdict() string {
-	all := pipelines.Counted(p.releases, "release")
+	n, all := p.counts, pipelines.Counted(p.releases, "release")
 	written := "nothing was written"
-	if p.repaired > 0 {
-		written = pipelines.Counted(p.repaired, "index file") + " written anew"
+	if n.Repaired > 0 {
+		written = pipelines.Counted(n.Repaired, "index file") + " written again"
 	}
 	switch {
-	case p.releases == p.identical:
+	case p.releases == n.Identical:
 		return fmt.Sprintf("%s identical; %s", all, written)
-	case p.different > 0:
-		return fmt.Sprintf("%d of %s: %d identical, %d different, %d failed; %s", p.finished, all, p.identical, p.different, p.failed, written)
+	case n.Different > 0:
+		return fmt.Sprintf("%d of %s: %d identical, %d different, %d failed; %s", p.finished, all, n.Identical, n.Different, n.Failed, written)
 	}
-	counts := fmt.Sprintf("%d of %s: %d identical, %d published, %d failed", p.finished, all, p.identical, p.published, p.failed)
-	if p.repaired > 0 {
+	counts := fmt.Sprintf("%d of %s: %d identical, %d published, %d failed", p.finished, all, n.Identical, n.Published, n.Failed)
+	if n.Cancelled > 0 {
+		counts += fmt.Sprintf(", %d cancelled", n.Cancelled)
+	}
+	if n.Repaired > 0 {
 		counts += "; " + written
 	}
 	return counts

@@ -17,8 +17,17 @@ func TestProgress(t *testing.T) {
 	noble.Distribution.Version = "noble"
 	var out, log bytes.Buffer
 	p := newReindexReport(stdio{&out, &log}, false)
-	p.totals = map[string]int{jammy.String(): 1000, noble.String(): 3000, "of/another/run/1": 50}
-	p.began(catalogdb.ReindexRun{ID: 7}, []catalog.Release{jammy, noble})
+	p.totals, p.releases = map[string]int{jammy.String(): 1000, noble.String(): 3000}, 2
+	numbers := map[catalog.Release]int64{jammy: 1, noble: 4}
+	ended := func(r catalog.Release, o catalogdb.ReindexOutcome, result string) catalogdb.Reindex {
+		return catalogdb.Reindex{Release: r, Number: numbers[r], Done: numbers[r], Outcome: o, Result: []byte(result)}
+	}
+	update := func(all ...catalogdb.Reindex) {
+		t.Helper()
+		if err := p.update(all, numbers); err != nil {
+			t.Fatal(err)
+		}
+	}
 	want := func(what, want string) {
 		t.Helper()
 		if got := p.progress(10 * time.Second); got != want {
@@ -26,17 +35,17 @@ func TestProgress(t *testing.T) {
 		}
 	}
 	want("at the start", "release 1 of 2, 0 of 4000 packages")
-	p.Rendered(jammy.String(), 500, 1000)
-	p.Rendered(noble.String(), 1500, 3000)
+	update(catalogdb.Reindex{Release: jammy, Number: 1, Rendered: 500}, catalogdb.Reindex{Release: noble, Number: 4, Done: 3, Outcome: catalogdb.OutcomeFailed, Rendered: 1500})
 	want("in the middle", "release 1 of 2, 2000 of 4000 packages, 200/s, 10s left")
-	p.Finished(pipelines.ReindexResult{Release: jammy.String(), Outcome: catalogdb.OutcomeIdentical, Packages: 1000})
+	first := ended(jammy, catalogdb.OutcomeIdentical, `{"packages":1000}`)
+	update(first)
 	want("one is through", "release 2 of 2, 2500 of 4000 packages, 250/s, 6s left")
-	p.Finished(pipelines.ReindexResult{Release: noble.String(), Outcome: catalogdb.OutcomeFailed, Error: "reindex " + noble.String() + ": bad\x1b"})
+	update(first, ended(noble, catalogdb.OutcomeFailed, `{"error":"reindex `+noble.String()+`: bad\u001b"}`))
 	want("all are through", "release 2 of 2, 4000 of 4000 packages, 400/s")
 	if got := log.String(); got != noble.String()+": failed: bad?\n" {
-		t.Errorf("the failure is told as %q", got)
+		t.Errorf("the failure is shown as %q", got)
 	}
-	p.summary(catalogdb.ReindexFailed, nil)
+	p.summary(nil)
 	if !strings.Contains(out.String(), "\n2 of 2 releases: 1 identical, 0 published, 1 failed; 1000 packages in ") {
 		t.Errorf("the summary is %q", out.String())
 	}
@@ -53,9 +62,9 @@ func TestReindexSummary(t *testing.T) {
 		want    string
 	}{
 		{"nothing was written", []pipelines.ReindexResult{identical}, nil, "1 release identical; nothing was written; 1 package in "},
-		{"a file was written anew", []pipelines.ReindexResult{identical, repaired}, nil, "2 releases identical; 1 index file written anew; 2 packages in "},
+		{"a file was written again", []pipelines.ReindexResult{identical, repaired}, nil, "2 releases identical; 1 index file written again; 2 packages in "},
 		{"a file beside a failure", []pipelines.ReindexResult{repaired, {Outcome: catalogdb.OutcomeFailed}}, nil,
-			"2 of 2 releases: 1 identical, 0 published, 1 failed; 1 index file written anew; 1 package in "},
+			"2 of 2 releases: 1 identical, 0 published, 1 failed; 1 index file written again; 1 package in "},
 		{"no release at all", nil, nil, "the catalog has no distributions yet, so nothing to reindex\n"},
 		{"no release of one", nil, []string{"acme/a"}, "acme/a has no distributions yet, so nothing to reindex\n"},
 		{"no release of two", nil, []string{"acme/a", "acme/b"}, "acme/a, acme/b have no distributions yet, so nothing to reindex\n"},
@@ -65,9 +74,9 @@ func TestReindexSummary(t *testing.T) {
 			p := newReindexReport(stdio{&out, &log}, false)
 			p.releases = len(tt.results)
 			for _, res := range tt.results {
-				p.Finished(res)
+				p.finish(res)
 			}
-			p.summary(catalogdb.ReindexDone, tt.targets)
+			p.summary(tt.targets)
 			if !strings.Contains("\n"+out.String(), "\n"+tt.want) {
 				t.Errorf("got %q, want %q", out.String(), tt.want)
 			}

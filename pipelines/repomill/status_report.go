@@ -34,7 +34,8 @@ type releaseStatus struct {
 	Published int64      `json:"published"` // what clients see
 	Since     *time.Time `json:"since,omitempty"`
 	Packages  int        `json:"packages"`
-	Fault     string     `json:"fault,omitempty"` // why the last publish came to nothing
+	Fault     string     `json:"fault,omitempty"`   // why the last publish came to nothing
+	Reindex   string     `json:"reindex,omitempty"` // waiting or running
 }
 
 // A workerStatus says whether any worker runs, as far as the catalog knows.
@@ -49,6 +50,10 @@ func (c *statusCmd) report(ctx context.Context, db *catalogdb.DB) (statusReport,
 	if err != nil {
 		return report, err
 	}
+	reindexes, err := pendingReindexes(ctx, db)
+	if err != nil {
+		return report, err
+	}
 	for _, s := range states {
 		if !below(s.Release.String(), c.Target) {
 			continue
@@ -57,7 +62,7 @@ func (c *statusCmd) report(ctx context.Context, db *catalogdb.DB) (statusReport,
 		if err != nil {
 			return report, err
 		}
-		report.Releases = append(report.Releases, releaseStatus{s.Release.String(), s.Revision.Number, s.Published, s.Since, n, s.Fault})
+		report.Releases = append(report.Releases, releaseStatus{s.Release.String(), s.Revision.Number, s.Published, s.Since, n, s.Fault, reindexes[s.Release]})
 	}
 	prefix := c.Target
 	if prefix != "" {
@@ -75,6 +80,23 @@ func (c *statusCmd) report(ctx context.Context, db *catalogdb.DB) (statusReport,
 	}
 	report.Backlog, err = db.Backlog(ctx)
 	return report, err
+}
+
+// pendingReindexes returns the state of the reindexes that have not ended: waiting or running.
+func pendingReindexes(ctx context.Context, db *catalogdb.DB) (map[catalog.Release]string, error) {
+	all, err := db.Reindexes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now, err := db.Clock(ctx)
+	states := map[catalog.Release]string{}
+	for _, x := range all {
+		if x.Pending() {
+			listed, _, _ := describeReindex(x, now)
+			states[x.Release] = listed.State
+		}
+	}
+	return states, err
 }
 
 // workerOf reads whether a worker runs.
@@ -127,6 +149,9 @@ func (r statusReport) releases(now time.Time) *table {
 		}
 		if s.Published < s.Revision {
 			since += fmt.Sprintf(", revision %d is waiting", s.Revision)
+		}
+		if s.Reindex != "" {
+			since += ", reindex: " + s.Reindex
 		}
 		t.add(command.Printable(s.Fault), s.Release, fmt.Sprint(s.Published), fmt.Sprint(s.Packages), since)
 	}

@@ -42,7 +42,7 @@ func TestUsage(t *testing.T) {
 		{"a repository without a name", at("repo", "list", "acme"), `repository "acme": use owner/name, such as acme/tools`},
 		{"a token for no URL", at("token", "create", "acme/tools", "ci", "--public-url", "x"), `--public-url "x": use http://NAME[:PORT] or https://NAME[:PORT]`},
 		{"a token with a table that is none", at("token", "create", "acme/tools", "ci", "--distributions", junk), "--distributions: " + junk + table},
-		{"a run that is not a number", at("reindex", "list", "x"), `run "x": use a whole number; see repomill reindex list --help`},
+		{"a target of one word", at("reindex", "list", "x"), `target "x": use owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch`},
 		{"a time that is none", at("repo", "create", "acme/tools", "--timeout", "5"), `--timeout "5": use a duration such as 30s, 5m or 2h; see repomill repo create --help`},
 		{"a flag that is missing", []string{"check", "."}, "missing: --keyring=PATH; see repomill check --help"},
 	} {

@@ -69,8 +69,8 @@ type Reindex struct {
 // Pending reports whether a reindex has not ended.
 func (x Reindex) Pending() bool { return x.Done < x.Number }
 
-// leased reports whether a process works on a reindex at a time.
-func (x Reindex) leased(now time.Time) bool { return x.Owner != "" && now.Before(x.Until) }
+// Leased reports whether a process works on a reindex at a time.
+func (x Reindex) Leased(now time.Time) bool { return x.Owner != "" && now.Before(x.Until) }
 
 const (
 	reindexColumns = `p.owner, p.name, d.os, d.version, r.arch, x.asked, x.done, x.source, x.repair, x.asked_by, x.asked_at,
@@ -193,7 +193,7 @@ func askSome(ctx context.Context, tx *transaction, some []identified, want Reind
 
 // ask makes a reindex that of a request, too.
 func (x *Reindex) ask(want ReindexRequest, lease Lease, now time.Time) error {
-	others := x.leased(now) && x.Owner != lease.Owner
+	others := x.Leased(now) && x.Owner != lease.Owner
 	if x.Pending() && (x.Request.Source != want.Source || x.Request.Repair != want.Repair) {
 		by := "an unnamed user"
 		if x.Request.By != "" {

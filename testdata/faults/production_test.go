@@ -36,7 +36,7 @@ var steps = []step{
 	{"a noarch RPM comes", el9, stageRPM, func(s *site, _ string) error { return s.ingest() }, true},
 	{"a DEB is yanked", jammy, pushDEB, yankDEB, false},
 	{"a reindex finds something to publish", jammy, func(s *site, name string) error { return errors.Join(pushDEB(s, name), withdraw(s, name)) },
-		func(s *site, _ string) error { return reindex(s, pipelines.ReindexRequest{Source: pipelines.FromRows}) }, false},
+		func(s *site, _ string) error { return reindex(s, catalogdb.FromRows, false) }, false},
 	{"settings change", jammy, pushDEB, changeSettings, true},
 	{collected, jammy, doom, func(s *site, _ string) error { return collect(s) }, false},
 }

@@ -3,6 +3,7 @@ package faults_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -126,14 +127,14 @@ var scenarios = []scenario{
 	{
 		name:   "a reindex that finds something to publish",
 		before: func(s *site) error { return errors.Join(old(s), unpublished(s)) },
-		do:     func(s *site) error { return reindex(s, pipelines.ReindexRequest{Source: pipelines.FromRows}) },
+		do:     func(s *site) error { return reindex(s, catalogdb.FromRows, false) },
 		want:   map[string]string{jammy: "", el9: "", aarch64: ""},
 	},
 	{
 		name:   "a reindex that repairs",
 		before: func(s *site) error { return errors.Join(two(s), damage(s)) },
 		do: func(s *site) error {
-			return reindex(s, pipelines.ReindexRequest{Source: pipelines.FromRows, Repair: true})
+			return reindex(s, catalogdb.FromRows, true)
 		},
 		want:    onlyTwo,
 		damaged: true,
@@ -223,46 +224,42 @@ type mute struct{}
 // Receive implements queue.Source.
 func (mute) Receive(ctx context.Context, _ func(queue.Event)) error { <-ctx.Done(); return nil }
 
-// reindex regenerates all indexes. A run of which nobody knows any more is ended first, as the operator is told to.
-func reindex(s *site, want pipelines.ReindexRequest) (err error) {
+// reindex regenerates all indexes. What a killed process left is ended first: else its lease is waited for.
+func reindex(s *site, source catalogdb.ReindexSource, repair bool) (err error) {
 	ctx := s.t.Context()
-	find := s.Select
-	if want.Source == pipelines.FromPublished {
-		find = s.SelectPublished
+	var releases []catalog.Release
+	if source == catalogdb.FromPublished {
+		releases, err = s.SelectPublished(ctx, nil)
+	} else {
+		releases, err = pipelines.SelectReleases(ctx, s.Catalog, nil)
 	}
-	if want.Releases, err = find(ctx, nil); err != nil {
-		return err
+	if err == nil {
+		_, err = s.Catalog.CancelReindexes(ctx, releases, time.Now())
 	}
-	runs, err := s.Catalog.ReindexRuns(ctx, 10, time.Now())
 	if err != nil {
 		return err
 	}
-	for _, run := range runs {
-		if run.State == catalogdb.ReindexRunning {
-			if _, err := s.Catalog.CancelReindex(ctx, run.ID, time.Now()); err != nil {
-				return err
-			}
-		}
+	x := pipelines.Reindexer{Resources: s.Resources, Run: runDirect, Job: pipelines.ReindexJob{Owner: "test", Parallel: 1, Silent: true}}
+	want := catalogdb.ReindexRequest{Source: source, Repair: repair, By: "test"}
+	if _, err := s.Catalog.AskReindex(ctx, releases, want, catalogdb.Lease{}, time.Now()); err != nil {
+		return err
 	}
-	x := pipelines.ReindexRunner{Resources: s.Resources, Run: runDirect, Watcher: nobody{}}
-	want.By, want.Parallel = "test", 1
-	state, err := x.Reindex(ctx, want)
-	if err == nil && state != catalogdb.ReindexDone {
-		err = errors.New(string(state))
+	if err := x.Work(ctx, releases); err != nil {
+		return err
+	}
+	all, err := s.Catalog.Reindexes(ctx)
+	for _, x := range all {
+		if x.Outcome == catalogdb.OutcomeFailed {
+			err = errors.Join(err, fmt.Errorf("reindex of %s: %s", x.Release, x.Result))
+		}
 	}
 	return err
 }
 
 // rebuild makes rows anew from what is published, be it a pair that is torn.
 func rebuild(s *site) error {
-	return reindex(s, pipelines.ReindexRequest{Source: pipelines.FromPublished})
+	return reindex(s, catalogdb.FromPublished, false)
 }
-
-// nobody watches a reindex.
-type nobody struct{}
-
-func (nobody) Rendered(string, int, int)        {}
-func (nobody) Finished(pipelines.ReindexResult) {}
 
 // grow publishes a few times, so that indexes are superseded.
 func grow(s *site) error {

@@ -110,7 +110,6 @@ func (o *operator) reindex() error {
 		o.reindexes.Add(1)
 	case a.code == -1:
 		o.commandKills.Add(1)
-	case a.code == 1 && strings.Contains(a.stderr, "going on already"): // the one that was killed, for a minute
 	default:
 		o.judge.violated("command", "%v", a)
 	}

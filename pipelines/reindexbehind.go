@@ -1,0 +1,48 @@
+package pipelines
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"repomill/schemas/catalog"
+)
+
+// maxBehind is how many reindexes that wait are read at a time.
+const maxBehind = 1000
+
+// reindexBehind works on reindexes that were asked for, a few at a time, until ctx ends: then it stops, and leaves them to
+// other workers.
+func (d *Dispatcher) reindexBehind(ctx context.Context) {
+	x := Reindexer{Resources: d.Resources, Run: d.Run, Job: ReindexJob{Owner: d.owner}}
+	var working errgroup.Group
+	working.SetLimit(DefaultParallel)
+	defer working.Wait() //nolint:errcheck // they are logged
+	var active sync.Map  // catalog.Release: its pipeline runs, and may not have the lease yet
+	tick := time.NewTicker(catchUpPeriod)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		behind, err := d.Resources.Catalog.ReindexesBehind(ctx, maxBehind, d.Resources.Now(ctx))
+		if err != nil && ctx.Err() == nil {
+			d.Resources.Log.Error("reindexes that wait not read", "error", err)
+		}
+		for _, r := range behind {
+			if _, there := active.LoadOrStore(r, true); there || ctx.Err() != nil {
+				continue
+			}
+			working.Go(func() error { // once one has ended
+				defer active.Delete(r)
+				if err := x.reindex(ctx, []catalog.Release{r}); err != nil && ctx.Err() == nil {
+					d.Resources.Log.Error("pipeline failed; the reindex is repeated", "release", r.String(), "error", err)
+				}
+				return nil
+			})
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+}
