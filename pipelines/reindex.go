@@ -47,8 +47,8 @@ const (
 //
 //	releases -> reindex
 //
-// The outcome of each is in the catalog. A release that fails fails neither the others nor the pipeline; one that another
-// process works on is left to it.
+// The outcome of each is in the catalog. A release that fails fails neither the others nor the pipeline, which fails if the
+// catalog takes no outcome; one that another process works on is left to it.
 func Reindex(s beam.Scope, cfg Config, job ReindexJob, releases beam.PCollection) {
 	s = s.Scope("reindex")
 	beam.ParDo0(s, &reindexFn{opener{Config: cfg}, job}, beam.GroupByKey(s, beam.AddFixedKey(s, releases)))
@@ -73,8 +73,8 @@ func (f *reindexFn) ProcessElement(ctx context.Context, _ int, names func(*strin
 			if ctx.Err() != nil {
 				return nil
 			}
-			if err := f.reindex(ctx, release); err != nil && ctx.Err() == nil {
-				f.r.Log.Error("reindex not taken, or its outcome not recorded; it is repeated", "release", release.String(), "error", err)
+			if err := f.reindex(ctx, release); err != nil {
+				return fmt.Errorf("reindex of %s not taken, or its outcome not recorded: %w", release, err)
 			}
 			return nil
 		})

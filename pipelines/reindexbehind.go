@@ -14,7 +14,7 @@ import (
 const maxBehind = 1000
 
 // reindexBehind works on reindexes that were asked for, a few at a time, until ctx ends: then it stops, and leaves them to
-// other workers.
+// other workers. It asks itself for those of releases that an earlier version of the program rendered.
 func (d *Dispatcher) reindexBehind(ctx context.Context) {
 	x := Reindexer{Resources: d.Resources, Run: d.Run, Job: ReindexJob{Owner: d.owner}}
 	var working errgroup.Group
@@ -24,6 +24,9 @@ func (d *Dispatcher) reindexBehind(ctx context.Context) {
 	tick := time.NewTicker(catchUpPeriod)
 	defer tick.Stop()
 	for ctx.Err() == nil {
+		if _, err := d.Resources.Catalog.AskReindexOfRendered(ctx, maxBehind, d.Resources.Now(ctx)); err != nil && ctx.Err() == nil {
+			d.Resources.Log.Error("releases that an earlier version rendered not read", "error", err)
+		}
 		behind, err := d.Resources.Catalog.ReindexesBehind(ctx, maxBehind, d.Resources.Now(ctx))
 		if err != nil && ctx.Err() == nil {
 			d.Resources.Log.Error("reindexes that wait not read", "error", err)

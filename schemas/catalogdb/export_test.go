@@ -56,3 +56,6 @@ func SetListPage(t *testing.T, rows int) {
 	listPage = rows
 	t.Cleanup(func() { listPage = was })
 }
+
+// Exec executes a statement.
+func (d *DB) Exec(ctx context.Context, statement string) error { return d.exec(ctx, statement) }

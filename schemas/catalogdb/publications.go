@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 )
 
 // Publish records that clients see a revision of a release, and finishes the uploads that waited for
@@ -36,6 +37,11 @@ func publish(ctx context.Context, tx *transaction, release, revision int64, now 
 	}
 	if revision > before {
 		if _, err := tx.ExecContext(ctx, `UPDATE releases SET published_revision = ?, fault = '' WHERE id = ?`, revision, release); err != nil {
+			return err
+		}
+	}
+	if before == 0 { // it is rendered by this program
+		if _, err := tx.ExecContext(ctx, `UPDATE releases SET renderer = ? WHERE id = ?`, layout.Renderer, release); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 )
 
 // A ReindexSource says what a reindex takes for true.
@@ -56,6 +57,7 @@ type Reindex struct {
 	Number   int64 // of those that were asked for; a request is done when Done has reached it
 	Done     int64
 	Request  ReindexRequest
+	Renderer int // the least [layout.Renderer] that may do it
 	Asked    time.Time
 	Owner    string // the process that works on it, or did; empty if none does
 	Until    time.Time
@@ -73,7 +75,7 @@ func (x Reindex) Pending() bool { return x.Done < x.Number }
 func (x Reindex) Leased(now time.Time) bool { return x.Owner != "" && now.Before(x.Until) }
 
 const (
-	reindexColumns = `p.owner, p.name, d.os, d.version, r.arch, x.asked, x.done, x.source, x.repair, x.asked_by, x.asked_at,
+	reindexColumns = `p.owner, p.name, d.os, d.version, r.arch, x.asked, x.done, x.source, x.repair, x.renderer, x.asked_by, x.asked_at,
 		x.lease_owner, x.lease_until, x.attempts, x.rendered, x.outcome, x.result, x.finished_at`
 	reindexTables = releaseTables + ` JOIN reindexes x ON x.release_id = r.id`
 )
@@ -82,7 +84,7 @@ func scanReindex(scan func(...any) error) (x Reindex, err error) {
 	r := &x.Release
 	var finished sql.NullInt64
 	err = scan(&r.Repository.Owner, &r.Repository.Name, &r.Distribution.OS, &r.Distribution.Version, &r.Arch,
-		&x.Number, &x.Done, &x.Request.Source, &x.Request.Repair, &x.Request.By, (*scanTime)(&x.Asked),
+		&x.Number, &x.Done, &x.Request.Source, &x.Request.Repair, &x.Renderer, &x.Request.By, (*scanTime)(&x.Asked),
 		&x.Owner, (*scanTime)(&x.Until), &x.Attempts, &x.Rendered, &x.Outcome, &x.Result, &finished)
 	x.Finished = optional(finished)
 	return x, err
@@ -98,10 +100,11 @@ func (d *DB) Reindexes(ctx context.Context) ([]Reindex, error) {
 }
 
 // ReindexesBehind returns some releases whose reindex has not ended and that no process works on, those first that were
-// asked for first.
+// asked for first. What a later version of the program asked for is left to it.
 func (d *DB) ReindexesBehind(ctx context.Context, limit int, now time.Time) ([]catalog.Release, error) {
 	all, err := list(ctx, d, scanReindex, `SELECT `+reindexColumns+` FROM `+reindexTables+`
-		WHERE x.done < x.asked AND (x.lease_owner = '' OR x.lease_until <= ?) ORDER BY x.asked_at, r.id LIMIT ?`, millis(now), limit)
+		WHERE x.done < x.asked AND x.renderer <= ? AND (x.lease_owner = '' OR x.lease_until <= ?)
+		ORDER BY x.asked_at, r.id LIMIT ?`, layout.Renderer, millis(now), limit)
 	if err != nil {
 		return nil, fmt.Errorf("list reindexes that wait: %w", err)
 	}
@@ -205,7 +208,7 @@ func (x *Reindex) ask(want ReindexRequest, lease Lease, now time.Time) error {
 	if !x.Pending() || others { // else the same attempt does
 		x.Number, x.Attempts = x.Number+1, 0
 	}
-	x.Request, x.Asked = want, now
+	x.Request, x.Renderer, x.Asked = want, max(x.Renderer, layout.Renderer), now
 	if !others {
 		x.Owner, x.Until = lease.Owner, now.Add(lease.For)
 	}
@@ -220,10 +223,10 @@ func putReindex(ctx context.Context, tx *transaction, release int64, x Reindex) 
 	if x.Result == nil {
 		x.Result = []byte{}
 	}
-	_, err := tx.ExecContext(ctx, `REPLACE INTO reindexes (release_id, asked, done, source, repair, asked_by, asked_at,
+	_, err := tx.ExecContext(ctx, `REPLACE INTO reindexes (release_id, asked, done, source, repair, renderer, asked_by, asked_at,
 			lease_owner, lease_until, attempts, rendered, outcome, result, finished_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		release, x.Number, x.Done, x.Request.Source, x.Request.Repair, x.Request.By, millis(x.Asked),
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		release, x.Number, x.Done, x.Request.Source, x.Request.Repair, x.Renderer, x.Request.By, millis(x.Asked),
 		x.Owner, millis(x.Until), x.Attempts, x.Rendered, x.Outcome, string(x.Result), finished)
 	return err
 }

@@ -11,6 +11,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
 )
 
 var (
@@ -93,7 +94,7 @@ func reindexEnds(t *testing.T, db *catalogdb.DB) {
 	}
 	finished := after(2 * time.Second)
 	want := catalogdb.Reindex{
-		Release: jammy, Number: 1, Done: 1, Request: plainReindex, Asked: start, Until: after(time.Minute + time.Second), Rendered: 7,
+		Release: jammy, Number: 1, Done: 1, Request: plainReindex, Renderer: layout.Renderer, Asked: start, Until: after(time.Minute + time.Second), Rendered: 7,
 		Outcome: catalogdb.OutcomePublished, Result: []byte(`{"packages":7}`), Finished: &finished,
 	}
 	if diff := cmp.Diff(want, reindexOf(t, db, jammy)); diff != "" {
@@ -247,5 +248,46 @@ func reindexConcurrently(t *testing.T, db *catalogdb.DB) {
 	}
 	if n != 1 {
 		t.Errorf("%d processes have it, want 1", n)
+	}
+}
+
+// alter changes rows as another version of the program may.
+func alter(t *testing.T, db *catalogdb.DB, statement string) {
+	t.Helper()
+	if err := db.Exec(t.Context(), statement); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rendered asks for reindexes of what an earlier version rendered, and checks how many those are.
+func rendered(t *testing.T, db *catalogdb.DB, at time.Time, want int) {
+	t.Helper()
+	if n, err := db.AskReindexOfRendered(t.Context(), 10, at); err != nil || n != want {
+		t.Errorf("%d releases are to be rendered again, %v; want %d", n, err, want)
+	}
+}
+
+func reindexOfRendered(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	declare(t, db, noble)
+	publish(t, db, jammy, 1, start)
+	rendered(t, db, start, 0)
+	alter(t, db, `UPDATE releases SET renderer = 0`) // noble is not published yet
+	rendered(t, db, start, 1)
+	rendered(t, db, start, 0) // it is asked for
+	checkEnd(t, db, takeReindex(t, db, jammy, worker, start), catalogdb.OutcomeFailed, start, true)
+	rendered(t, db, after(time.Minute), 0)
+	rendered(t, db, after(2*time.Hour), 1)
+	checkEnd(t, db, takeReindex(t, db, jammy, worker, after(2*time.Hour)), catalogdb.OutcomeIdentical, after(2*time.Hour), true)
+	rendered(t, db, after(9*time.Hour), 0)
+}
+
+func reindexByLaterVersion(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	askReindex(t, db, jammy, plainReindex, start)
+	alter(t, db, `UPDATE reindexes SET renderer = 99`)
+	checkBehind(t, db, start)
+	if _, taken, err := db.TakeReindex(t.Context(), jammy, worker, start); err != nil || taken {
+		t.Errorf("taken: %t, %v", taken, err)
 	}
 }

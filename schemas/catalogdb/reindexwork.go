@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 )
 
 // TakeReindex gives an owner a lease on the reindex of a release, or extends the one that it has, for another attempt. It
@@ -19,7 +20,7 @@ func (d *DB) TakeReindex(ctx context.Context, r catalog.Release, l Lease, now ti
 		x, taken = *is, false
 		owner := cut(l.Owner, maxUser)
 		switch {
-		case !is.Pending() || is.Leased(now) && is.Owner != owner:
+		case !is.Pending() || is.Renderer > layout.Renderer || is.Leased(now) && is.Owner != owner:
 			return false
 		case is.Attempts >= MaxAttempts:
 			is.end(OutcomeFailed, fmt.Appendf(nil, `{"error":"%d processes ended before they were through with it; their logs, or that of the machine (memory?), say why"}`, is.Attempts), now)
@@ -147,10 +148,38 @@ func (d *DB) changeReindex(ctx context.Context, r catalog.Release, change func(*
 		if err != nil || !change(&x) {
 			return err
 		}
+		if sound := x.Outcome == OutcomeIdentical || x.Outcome == OutcomePublished; sound && !x.Pending() && x.Request.Source == FromRows {
+			if _, err := tx.ExecContext(ctx, `UPDATE releases SET renderer = ? WHERE id = ?`, layout.Renderer, id); err != nil {
+				return err
+			}
+		}
 		return putReindex(ctx, tx, id, x)
 	})
 	if err != nil {
 		return fmt.Errorf("reindex of %s: %w", r, err)
 	}
 	return nil
+}
+
+// renderedAgain is how long a release whose reindex failed is left as an earlier version of the program published it.
+const renderedAgain = time.Hour
+
+// AskReindexOfRendered asks for reindexes of some releases that an earlier version of the program published, and returns
+// how many those are.
+func (d *DB) AskReindexOfRendered(ctx context.Context, limit int, now time.Time) (asked int, err error) {
+	states, err := list(ctx, d, scanRelease, `SELECT `+releaseColumns+` FROM `+releaseTables+` LEFT JOIN reindexes x ON x.release_id = r.id
+		WHERE r.published_revision > 0 AND r.renderer < ? AND (x.asked IS NULL OR x.asked = x.done AND x.finished_at < ?)`+releaseOrder+` LIMIT ?`,
+		layout.Renderer, millis(now.Add(-renderedAgain)), limit)
+	if err != nil {
+		return 0, fmt.Errorf("list releases that an earlier version rendered: %w", err)
+	}
+	if len(states) == 0 {
+		return 0, nil
+	}
+	releases := make([]catalog.Release, len(states))
+	for i, s := range states {
+		releases[i] = s.Release
+	}
+	numbers, err := d.AskReindex(ctx, releases, ReindexRequest{Source: FromRows, By: "repomill, whose indexes are others now"}, Lease{}, now)
+	return len(numbers), err
 }

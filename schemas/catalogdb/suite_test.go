@@ -94,6 +94,8 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"an interrupted reindex is continued by any process", reindexContinued},
 		{"a reindex that kills its processes fails", reindexPoison},
 		{"a cancelled reindex stays so", reindexCancelled},
+		{"what an earlier version rendered is rendered again", reindexOfRendered},
+		{"what a later version asked for is left to it", reindexByLaterVersion},
 		{"a reindex is reserved for the process that asks", reindexReserved},
 
 		{"an architecture without packages can go", retireDEB},

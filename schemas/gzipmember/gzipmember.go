@@ -20,9 +20,6 @@ import (
 // compressed once in its life, when it comes in.
 const Oversized = 1 << 20
 
-// Version rises with each change of the program that makes other index bytes of the same rows.
-const Version = 1
-
 // level is part of the bytes.
 const level = 6
 
