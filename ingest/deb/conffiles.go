@@ -17,16 +17,19 @@ const maxListing = 1 << 20
 // maxConffile is how long a line of conffiles may be, with its newline (lib/dpkg/dpkg.h, MAXCONFFILENAME).
 const maxConffile = 997
 
-// conffiles are the paths in the file of that name, as [nameKey] has them, and whether dpkg is to remove the file when it
-// upgrades the package.
-type conffiles map[uint64]bool
+// conffiles are the paths in the file of that name.
+type conffiles struct {
+	marked map[uint64]bool // by name, as [nameKey] has it: whether dpkg is to remove the file when it upgrades the package
+	paths  string          // those to keep, a newline behind each
+}
 
 // dpkg's isspace, which is the same in every language.
 const spaces = " \t\n\v\f\r"
 
 // readConffiles reads the member of that name as dpkg does (src/main/unpack.c, deb_parse_conffiles).
 func readConffiles(r io.Reader) (conffiles, error) {
-	all := conffiles{}
+	all := conffiles{marked: map[uint64]bool{}}
+	var paths strings.Builder
 	err := eachLine(r, maxConffile, func(line string) error {
 		line = strings.TrimRight(line, spaces)
 		path, remove := strings.CutPrefix(line, "remove-on-upgrade ")
@@ -36,22 +39,27 @@ func readConffiles(r io.Reader) (conffiles, error) {
 		case !strings.HasPrefix(path, "/"):
 			return errors.New("dpkg takes a path that begins with a slash, and before it nothing, or remove-on-upgrade and one blank")
 		}
-		if err := checkPath(nodeName(path)); err != nil {
+		name := nodeName(path)
+		if err := checkPath(name); err != nil {
 			return fmt.Errorf("it %w", err)
 		}
-		key := nameKey(nodeName(path))
-		all[key] = all[key] || remove
+		key := nameKey(name)
+		all.marked[key] = all.marked[key] || remove
+		if !remove {
+			paths.WriteString(name + "\n")
+		}
 		return nil
 	})
 	if err != nil {
-		return nil, listingFault("conffiles", err)
+		return conffiles{}, listingFault("conffiles", err)
 	}
+	all.paths = paths.String()
 	return all, nil
 }
 
 // check says what keeps dpkg from unpacking a member of data.tar, or from configuring the package.
 func (c conffiles) check(name string, h tarHeader) error {
-	remove, is := c[nameKey(name)]
+	remove, is := c.marked[nameKey(name)]
 	switch {
 	case !is:
 		return nil
@@ -59,7 +67,9 @@ func (c conffiles) check(name string, h tarHeader) error {
 		return tarProblem(fmt.Sprintf("has %s, which conffiles marks as remove-on-upgrade", quote(h.name)))
 	case h.kind == '6':
 		return tarProblem(fmt.Sprintf("has a pipe %s, which conffiles lists: dpkg waits for it for good", quote(h.name)))
-	case h.kind == '5' && !common[name]:
+	case h.kind == '3' || h.kind == '4':
+		return tarProblem(fmt.Sprintf("has a device %s, which conffiles lists: dpkg reads it to its end", quote(h.name)))
+	case h.kind == '5' && !common[placeOf(name)]:
 		return tarProblem(fmt.Sprintf("has a folder %s, which conffiles lists: it takes files only", quote(h.name)))
 	}
 	return nil

@@ -46,6 +46,7 @@ func nameCases() []installCase {
 			all[i].ours, all[i].dpkg = true, false
 		}
 	}
+	all = append(all, spellingCases()...)
 	for _, n := range []int{most, long} {
 		name, good := times("n", n), n == most
 		all = append(all,
@@ -54,6 +55,70 @@ func nameCases() []installCase {
 			files(fmt.Sprintf("files: a symbolic link of a name of %d bytes", n), good, symlink("./"+name, "x")),
 			files(fmt.Sprintf("files: a pipe of %d bytes", n), good, pipe("./"+name)),
 			files(fmt.Sprintf("files: a hard link of a name of %d bytes", n), good, file("./f"), hardlink("./"+name, "./f")))
+	}
+	return all
+}
+
+// spellingCases are names with more slashes and dots than they need.
+func spellingCases() []installCase {
+	one := func(name string, good bool, entries ...entry) installCase {
+		return files("spellings: "+name, good, append([]entry{folder("./d/")}, entries...)...)
+	}
+	typed := func(kind byte, name string) entry { return entry{name: name, kind: kind, link: "x"} }
+	all := []installCase{
+		one("a folder with two slashes", false, folder("./a//")),
+		one("a folder with three slashes", false, folder("./a///"), file("./a/f")),
+		one("a folder with a dot at its end", false, folder("./a/./")),
+		one("a folder with a dot at its end, without a slash", false, folder("./a/.")),
+		one("a folder there with two slashes", true, folder("./d//"), file("./d/f")),
+		one("a folder there with three slashes", true, folder("./d///")),
+		one("a folder there with a dot at its end", true, folder("./d/./"), folder("./d/.")),
+		one("the folder above one that is there", true, folder("./d/../")),
+		one("the folder above one that is not there", false, folder("./a/../")),
+		one("the folder above a file", false, file("./f"), folder("./f/../")),
+		one("dots in the middle", true, folder("./d/./b/"), file("./d/./b/f"), file("./d//b/g"), symlink("./d/b/./s", "f")),
+		one("dots above", true, file("./d/../f"), folder("./d/../e/"), file("./e/f"), symlink("./d/../s", "x"), pipe("./d/../p")),
+		one("dots above a file", false, file("./f"), file("./f/../g")),
+		one("dots above a symbolic link to a folder", false, symlink("./s", "d"), file("./s/../g")),
+		one("dots above what is not there", true, file("./none/../g")).but("systems may have it"),
+		one("a folder by dots above, a file in it", true, folder("./d/../e/"), file("./d/../e/f")),
+		one("a file of two spellings", false, file("./d/f"), file("./d//f")),
+		one("a file of two spellings, with dots", false, file("./d/../f"), file("./f")),
+		one("a file of three spellings", false, file("./d/../f"), file("./d/./../f")),
+		one("a file twice, in one odd spelling", true, file("./d//f"), file("./d//f")),
+		one("a file and a symbolic link of two spellings", false, file("./d/f"), symlink("./d//f", "x")),
+		one("a symbolic link and a file of two spellings", false, symlink("./d//f", "x"), file("./d/f")),
+		one("a file and a symbolic link in one odd spelling", true, file("./d//f"), symlink("./d//f", "x")),
+		one("a folder of two spellings", true, folder("./d/e/"), folder("./d//e/"), file("./d/e/f")),
+		one("a file, a folder of another spelling", false, file("./d/f"), folder("./d//f/")),
+		one("a folder, a file of another spelling", true, folder("./d/f/"), file("./d//f")),
+		one("a folder with a file, a file of another spelling", false, folder("./d/e/"), file("./d/e/f"), file("./d//e")),
+		one("a pipe of two spellings", true, pipe("./d/p"), pipe("./d//p")),
+		one("a pipe, a file of another spelling", true, pipe("./d/p"), file("./d//p")),
+		one("a file, a pipe of another spelling", false, file("./d/p"), pipe("./d//p")),
+		one("a file under a file of another spelling", false, file("./d//f"), file("./d/f/x")),
+		one("a symbolic link that ends in two slashes, a folder there", true, symlink("./d//", "x")),
+		one("a symbolic link that ends in a slash, a folder there", true, symlink("./d/", "x")),
+		one("a symbolic link that ends in a dot, a folder there", true, symlink("./d/.", "x")),
+		one("a file that ends in two slashes, a folder there", false, entry{name: "./d//", body: "x"}),
+		one("a hard link to itself of another spelling", false, file("./d/f"), hardlink("./d//f", "./d/f")),
+		one("a hard link to a file of an odd spelling", true, file("./d//f"), hardlink("./h", "./d//f")),
+		one("a hard link to a file that has an odd spelling", false, file("./d//f"), hardlink("./h", "./d/f")),
+		one("a hard link to a pipe of another spelling", true, pipe("./d/p"), hardlink("./h", "./d//p")),
+		one("a hard link to a pipe with a slash", false, pipe("./d/p"), hardlink("./h", "./d/p/")),
+		one("a hard link to a hard link of an odd spelling", true, file("./d/f"), hardlink("./d//h", "./d/f"), hardlink("./g", "./d//h")),
+	}
+	for _, end := range []string{"/", "//", "/.", "/.."} {
+		for kind, what := range map[byte]string{'0': "a file", '1': "a hard link", '2': "a symbolic link", '6': "a pipe"} {
+			e, good := typed(kind, "./n"+end), kind == '0' && end == "/"
+			if kind == '1' {
+				e.link = "./d/x"
+			}
+			all = append(all, one(fmt.Sprintf("%s that ends in %s", what, end), good, file("./d/x"), e))
+			if e.name = "./d" + end; kind != '2' && end != "//" && !good {
+				all = append(all, one(fmt.Sprintf("%s that ends in %s, a folder there", what, end), false, file("./d/x"), e))
+			}
+		}
 	}
 	return all
 }

@@ -2,6 +2,8 @@ package deb
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -11,6 +13,14 @@ import (
 // without its subject, what stops dpkg there. A reader's own error is returned as it is. Of the members their names
 // are kept, as [tree] has it.
 func walkTar(r io.Reader, files *tree) error {
+	err := walkMembers(r, files)
+	if err == nil || errors.Is(err, errCut) {
+		err = cmp.Or(files.checkConfigure(), err)
+	}
+	return err
+}
+
+func walkMembers(r io.Reader, files *tree) error {
 	header := make([]byte, tarBlock)
 	var long tarHeader // the names of GNU tar for the next member
 	for n := 1; ; n++ {

@@ -3,6 +3,7 @@ package deb
 import (
 	"fmt"
 	"hash/maphash"
+	"path"
 	"strings"
 )
 
@@ -29,16 +30,21 @@ const (
 	isSymlink       // dpkg makes them all at the end
 	isNode          // a pipe or a device
 	hasFiles        // files or symbolic links lie under it
+	isExact         // a file or symbolic link has exactly this name: dpkg knows names as they are written
+	isOther         // one has another name for this place
 )
 
 // A tree knows the names of an archive, as numbers that no archive can foresee, and finds what would stop dpkg
 // (src/main/archives.c, tarobject) on a system that has nothing under these names yet.
 type tree struct {
-	names     map[uint64]kinds
+	names     map[uint64]kinds  // by place, and by names as they are written
+	links     map[uint64]uint64 // of symbolic links: the place that they lead to
 	conffiles conffiles
 }
 
-func newTree(c conffiles) *tree { return &tree{names: map[uint64]kinds{}, conffiles: c} }
+func newTree(c conffiles) *tree {
+	return &tree{names: map[uint64]kinds{}, links: map[uint64]uint64{}, conffiles: c}
+}
 
 var nameSeed = maphash.MakeSeed()
 
@@ -50,6 +56,14 @@ func nodeName(name string) string {
 		name = name[1:]
 	}
 	return name
+}
+
+// placeOf returns the place that a name of [nodeName] means on a file system, written in one way; "" is the outermost folder.
+func placeOf(name string) string {
+	if !strings.Contains(name, "//") && !strings.Contains("/"+name+"/", "/./") && !strings.Contains("/"+name+"/", "/../") && !strings.HasSuffix(name, "/") {
+		return name
+	}
+	return path.Clean("/" + name)[1:]
 }
 
 // add takes the next member, or says what is wrong with it.
@@ -84,7 +98,25 @@ func (t *tree) add(h tarHeader) error {
 	if err := t.checkAbove(name, h); err != nil {
 		return err
 	}
+	if last := name[strings.LastIndexByte(name, '/')+1:]; last == "" || last == "." || last == ".." {
+		return t.checkOpenEnd(name, h)
+	}
 	return t.place(name, h)
+}
+
+// checkOpenEnd takes a member whose name still ends in a slash, or in "." or "..": dpkg finds the folder that is meant, if
+// it is there, and leaves it alone. Otherwise it would make "NAME/.dpkg-new".
+func (t *tree) checkOpenEnd(name string, h tarHeader) error {
+	there := t.hasFolder(placeOf(name)) && t.hasFolder(placeOf(name[:max(0, strings.LastIndexByte(name, '/'))]))
+	if there && (h.kind == '5' || h.kind == '2') {
+		return nil
+	}
+	return tarProblem(fmt.Sprintf("has a member %s, of which dpkg does not take off all that is at the end of its name; name it %s", quote(h.name), quote("./"+placeOf(name))))
+}
+
+// hasFolder reports whether a folder is in this place when dpkg comes to a member.
+func (t *tree) hasFolder(place string) bool {
+	return common[place] || t.names[nameKey(place)]&isFolder != 0 || t.full()
 }
 
 // checkPath says whether dpkg could write a file of this name on a system whose outermost folder is "/".
@@ -104,18 +136,27 @@ func checkPath(name string) error {
 	return nil
 }
 
-// checkLink says whether dpkg could make a hard link: its target is a file of the archive, and before it.
+// checkLink says whether dpkg could make a hard link: its target is a file of the archive, before it and under the same
+// name, or a pipe or device, which dpkg has placed.
 func (t *tree) checkLink(h tarHeader) error {
-	to, known := t.names[nameKey(nodeName(h.link))]
+	name := nodeName(h.link)
+	place := placeOf(name)
+	to, known := t.names[nameKey(place)]
+	file := to&isFile != 0 && to&isExact != 0
+	if place != name {
+		file = t.names[nameKey(name)]&isFile != 0
+	}
 	switch {
-	case nodeName(h.link) == nodeName(h.name):
+	case name == nodeName(h.name):
 		return tarProblem(fmt.Sprintf("has a hard link %s to itself", quote(h.name)))
-	case to&(isFile|isNode) != 0, !known && t.full():
+	case file, to&isNode != 0 && !strings.HasSuffix(name, "/"), !known && t.full():
 		return nil
-	case to&isFolder != 0 || nodeName(h.link) == "" || nodeName(h.link) == ".":
+	case to&isFolder != 0 || place == "":
 		return tarProblem(fmt.Sprintf("has a hard link %s to %s, which is a folder", quote(h.name), quote(h.link)))
 	case to&isSymlink != 0:
 		return tarProblem(fmt.Sprintf("has a hard link %s to the symbolic link %s, which dpkg makes after it", quote(h.name), quote(h.link)))
+	case to&isFile != 0:
+		return tarProblem(fmt.Sprintf("has a hard link %s to the file %s, which it has under another spelling of that name", quote(h.name), quote(h.link)))
 	}
 	return tarProblem(fmt.Sprintf("has a hard link %s to %s, and no file of that name before it", quote(h.name), quote(h.link)))
 }
@@ -130,14 +171,19 @@ var merged = map[string]bool{"bin": true, "sbin": true, "lib": true, "lib32": tr
 // systems may have.
 func (t *tree) checkAbove(name string, h tarHeader) error {
 	placed := h.kind >= '3' // folders, pipes and devices: dpkg does not wait for the end with them
+	odd := placeOf(name) != name
 	for depth, i := 0, strings.LastIndexByte(name, '/'); i > 0 && depth < maxDepth; depth, i = depth+1, strings.LastIndexByte(name[:i], '/') {
-		key := nameKey(name[:i])
+		place := placeOf(name[:i])
+		if place == "" {
+			continue
+		}
+		key := nameKey(place)
 		above := t.names[key]
 		folder := above&isFolder != 0
-		if !folder && (above&(isFile|isNode) != 0 || above&isSymlink != 0 && !merged[name[:i]]) {
-			return tarProblem(fmt.Sprintf("has %s under %s, which is not a folder", quote(h.name), quote(name[:i])))
+		if !folder && (above&(isFile|isNode) != 0 || above&isSymlink != 0 && !merged[place]) {
+			return tarProblem(fmt.Sprintf("has %s under %s, which is not a folder", quote(h.name), quote(place)))
 		}
-		if folder && (placed || above&hasFiles != 0) {
+		if !odd && folder && (placed || above&hasFiles != 0) {
 			return nil // what is above it was looked at
 		}
 		if !placed {
@@ -149,15 +195,27 @@ func (t *tree) checkAbove(name string, h tarHeader) error {
 
 // place notes a member, unless it takes the place of one that dpkg then does not find any more.
 func (t *tree) place(name string, h tarHeader) error {
-	key := nameKey(name)
+	place := placeOf(name)
+	key := nameKey(place)
 	was := t.names[key]
+	if h.kind < '3' {
+		if err := t.checkSpelling(name, place, h); err != nil {
+			return err
+		}
+		if place == name {
+			was |= isExact
+		} else {
+			was |= isOther
+		}
+	}
 	under := was&hasFiles != 0
 	switch h.kind {
 	case '2':
-		if under && was&isFolder == 0 && !merged[name] {
+		if under && was&isFolder == 0 && !merged[place] {
 			return tarProblem(fmt.Sprintf("has a symbolic link %s with files under it", quote(h.name)))
 		}
 		t.set(key, was|isSymlink)
+		t.follow(place, h.link)
 	case '5':
 		if was&isFile != 0 {
 			return tarProblem(fmt.Sprintf("has %s as a file, and then as a folder", quote(h.name)))
@@ -171,12 +229,32 @@ func (t *tree) place(name string, h tarHeader) error {
 		case node && was&isFile != 0:
 			return tarProblem(fmt.Sprintf("has %s as a file, and then as a pipe or device", quote(h.name)))
 		case node:
-			t.set(key, was&isSymlink|isNode)
+			t.set(key, was&(isSymlink|isExact|isOther)|isNode)
 		default:
-			t.set(key, was&isSymlink|isFile)
+			t.set(key, was&(isSymlink|isExact|isOther)|isFile)
 		}
 	}
 	return nil
+}
+
+// checkSpelling says whether dpkg would have a file or symbolic link under two names, and not find it under the second any
+// more when it takes ".dpkg-new" off.
+func (t *tree) checkSpelling(name, place string, h tarHeader) error {
+	was := t.names[nameKey(place)]
+	again := was&isOther != 0
+	if name != place {
+		key := nameKey(name)
+		again = was&isExact != 0 || was&isOther != 0 && t.names[key] == 0
+		kind := isFile
+		if h.kind == '2' {
+			kind = isSymlink
+		}
+		t.set(key, t.names[key]|kind)
+	}
+	if !again {
+		return nil
+	}
+	return tarProblem(fmt.Sprintf("has %s under two spellings of its name, and dpkg does not find it under the second", quote(h.name)))
 }
 
 // set keeps what is known of a name, as long as there is room.
