@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"repomill/ingest/deb"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -94,17 +95,33 @@ func (g *Ingester) Store(ctx context.Context, u catalog.Upload) (Stored, error) 
 	if rej := checkPlace(at, distro); rej != nil {
 		return Stored{}, rej
 	}
-	body, by, err := g.Staging.Open(ctx, u)
-	if err != nil {
-		return Stored{}, staged(u, err)
+	k, checked, err := g.open(ctx, u, at, distro, false)
+	if _, unclear := errors.AsType[*deb.Unclear](err); unclear { // what push and dpkg know, the worker is to know, too
+		k, checked, err = g.open(ctx, u, at, distro, true)
 	}
-	defer body.Close()
-	k, checked, err := g.read(ctx, u, at, distro, by, &bounded{body, g.MaxSize, ctx.Err})
 	if err != nil {
 		return Stored{}, staged(u, err)
 	}
 	dirs, err := g.CopyToArchDirs(ctx, k)
 	return Stored{Package: k, Dirs: dirs, Checked: checked}, err
+}
+
+// open reads an upload from its start, closely if a look was not enough.
+func (g *Ingester) open(ctx context.Context, u catalog.Upload, at layout.Staged, distro layout.Distro, closely bool) (catalog.Package, catalog.Checked, error) {
+	body, by, err := g.Staging.Open(ctx, u)
+	if err != nil {
+		return catalog.Package{}, "", err
+	}
+	defer body.Close()
+	return g.read(ctx, u, reading{at, distro, by, closely}, &bounded{body, g.MaxSize, ctx.Err})
+}
+
+// A reading is what is known of an upload before it is read.
+type reading struct {
+	at      layout.Staged
+	distro  layout.Distro
+	by      catalog.Pusher
+	closely bool // its payload is unpacked, whether the repository asks for that or not
 }
 
 // checkName refuses files whose name says that they are what a DEB repository does not have. Otherwise the name says
@@ -134,10 +151,10 @@ func staged(u catalog.Upload, err error) error {
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 64<<10) }}
 
 // read peeks at the package, makes sure that the repository takes it, and stores it.
-func (g *Ingester) read(ctx context.Context, u catalog.Upload, at layout.Staged, distro layout.Distro, by catalog.Pusher, body io.Reader) (catalog.Package, catalog.Checked, error) {
+func (g *Ingester) read(ctx context.Context, u catalog.Upload, as reading, body io.Reader) (catalog.Package, catalog.Checked, error) {
 	r := readers.Get().(*bufio.Reader)
 	r.Reset(body)
-	k, checked, err := g.readFrom(ctx, u, at, distro, by, r)
+	k, checked, err := g.readFrom(ctx, u, as, r)
 	if err == nil { // otherwise a store may be reading still
 		r.Reset(nil)
 		readers.Put(r)
@@ -145,25 +162,28 @@ func (g *Ingester) read(ctx context.Context, u catalog.Upload, at layout.Staged,
 	return k, checked, err
 }
 
-func (g *Ingester) readFrom(ctx context.Context, u catalog.Upload, at layout.Staged, distro layout.Distro, by catalog.Pusher, r *bufio.Reader) (catalog.Package, catalog.Checked, error) {
-	k, pkg, err := identify(at, distro, r)
+func (g *Ingester) readFrom(ctx context.Context, u catalog.Upload, as reading, r *bufio.Reader) (catalog.Package, catalog.Checked, error) {
+	k, pkg, err := identify(as.at, as.distro, r)
 	if err != nil {
 		return k, "", err
 	}
-	k.Pusher = by
-	adm, err := g.admit(ctx, k, distro)
+	k.Pusher = as.by
+	adm, err := g.admit(ctx, k, as.distro)
 	if err != nil {
 		return k, "", err
 	}
 	own, err := g.reserved(ctx, k)
 	if err == nil && own == nil { // clients take ours for signed: the .repo file names the key
-		err = requireSigned(pkg, adm.signers, distro, g.Now())
+		err = requireSigned(pkg, adm.signers, as.distro, g.Now())
 	}
 	if err != nil {
 		return k, "", err
 	}
 	checked, done := check(pkg, adm.verify)
 	defer done()
+	if as.closely && lookCloser(pkg) {
+		checked = catalog.CheckedWhole
+	}
 	stored, err := g.store(ctx, u, k, pkg, adm.missing)
 	if own != nil {
 		err = explainReserved(k, err)

@@ -34,6 +34,16 @@ func check(pkg source, verify catalog.VerifyPayload) (checked catalog.Checked, d
 	return checked, func() { pkg.Close() } //nolint:errcheck // never fails
 }
 
+// lookCloser has a source of which a look at the structure said too little unpack the payload after all, and reports whether
+// it does.
+func lookCloser(pkg source) bool {
+	d, ok := pkg.(*deb.Package)
+	if ok {
+		d.VerifyClosely()
+	}
+	return ok
+}
+
 // peek reads a package as far as its identity.
 func peek(f catalog.Format, r io.Reader) (pkg source, err error) {
 	err = guard(func() error {

@@ -21,7 +21,7 @@ type body struct {
 	odd       bool                         // the current member has padding: one byte
 	data      bool                         // data.tar was seen
 	conffiles conffiles                    // of the control member
-	whole     bool                         // data.tar is unpacked whole
+	ratio     int64                        // data.tar is unpacked whole, up to so many bytes for each of it; 0 if it is not
 	noZstd    string                       // the system whose dpkg does not know zstd; "" if it does
 	payload   *payload                     // data.tar, while it goes by; nil before and behind it
 	running   atomic.Pointer[verification] // of the payload, if it is unpacked whole
@@ -123,7 +123,7 @@ func (b *body) next() error {
 	if b.data != first {
 		return nil // it is not data.tar
 	}
-	b.payload = newPayload(m, b.whole, b.conffiles)
+	b.payload = newPayload(m, b.ratio, b.conffiles)
 	b.running.Store(b.payload.whole)
 	return b.checkMagic(m)
 }

@@ -108,7 +108,11 @@ func (p *Package) Body() io.Reader {
 }
 
 // VerifyWhole has the body unpack data.tar to its end and reject what dpkg could not. It is called before Body is read.
-func (p *Package) VerifyWhole() { p.body.whole = true }
+func (p *Package) VerifyWhole() { p.body.ratio = verifyRatio }
+
+// VerifyClosely is [Package.VerifyWhole] with a lower limit of what may come out, for a package that may be [Unclear] though
+// it was not asked to be verified whole.
+func (p *Package) VerifyClosely() { p.body.ratio = max(p.body.ratio, closeRatio) }
 
 // RefuseZstd rejects a package that is compressed with zstd, for a system whose dpkg does not know it: at once if its
 // control member is, or while the body is read. It is called before.

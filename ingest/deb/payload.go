@@ -29,11 +29,15 @@ type payload struct {
 	whole *verification // nil unless that was asked for, or costs nothing
 }
 
-// newPayload returns one for a member of name and size. whole makes it unpack everything.
-func newPayload(m member, whole bool, c conffiles) *payload {
+// newPayload returns one for a member of name and size. A ratio makes it unpack everything, up to that many bytes for each
+// of the member.
+func newPayload(m member, ratio int64, c conffiles) *payload {
 	p := &payload{name: m.name, size: m.size, ahead: true, files: newTree(c)}
-	if whole || m.name == "data.tar" { // which costs nothing to unpack
-		p.whole = verify(m.name, m.size, p.files)
+	if m.name == "data.tar" { // which costs nothing to unpack
+		ratio = verifyRatio
+	}
+	if ratio > 0 {
+		p.whole = verify(m.name, m.size, ratio, p.files)
 	}
 	return p
 }
@@ -102,7 +106,7 @@ func dataFault(name string, err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &rej):
-		return rej
+		return err
 	case errors.As(err, &problem):
 		return reject(catalog.Malformed, "dpkg cannot unpack %s: it %s", name, problem)
 	case errors.Is(err, errStreams):

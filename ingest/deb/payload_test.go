@@ -3,6 +3,7 @@ package deb_test
 import (
 	"archive/tar"
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -149,6 +151,15 @@ func payloadCases() (all []payloadCase) {
 		half := len(small) / 1024 * 512
 		add("several streams "+c, debtest.Member{Name: "data.tar." + c, Body: append(pack(c, small[:half]), pack(c, small[half:])...)}, false, false)
 	}
+	for what, descriptor := range map[string]byte{"128 MiB": 0x88, "144 MiB": 0x89, "256 MiB": 0x90, "2 GiB": 0xa8} {
+		fit := what == "128 MiB"
+		add("a zstd window of "+what, debtest.Member{Name: "data.tar.zst", Body: zstdStored(descriptor, small)}, fit, fit)
+		add("a zstd window of "+what+", large", debtest.Member{Name: "data.tar.zst", Body: zstdBlocks(descriptor, large)}, fit, fit)
+	}
+	sized := append(binary.LittleEndian.AppendUint32([]byte("\x28\xb5\x2f\xfd\xa0"), 200<<20), zstdStored(0, small)[6:]...)
+	add("a zstd frame that says that it has 200 MiB", debtest.Member{Name: "data.tar.zst", Body: sized}, false, false)
+	add("a zstd dictionary", debtest.Member{Name: "data.tar.zst", Body: append([]byte("\x28\xb5\x2f\xfd\x01\x50\x07"), zstdStored(0, small)[6:]...)}, false, false)
+	add("a zstd dictionary that is none", debtest.Member{Name: "data.tar.zst", Body: append([]byte("\x28\xb5\x2f\xfd\x01\x50\x00"), zstdStored(0, small)[6:]...)}, true, true)
 	for text, fit := range map[string]bool{oneBzip2: true, twoBzip2: false} {
 		add(fmt.Sprintf("bzip2 in one stream is %v", fit), debtest.Member{Name: "data.tar.bz2", Body: unhex(text)}, fit, fit)
 	}
@@ -196,6 +207,16 @@ func payloadCases() (all []payloadCase) {
 	return all
 }
 
+// zstdBlocks returns a zstd frame with this window descriptor and blocks that are stored.
+func zstdBlocks(window byte, body []byte) []byte {
+	b := []byte{0x28, 0xb5, 0x2f, 0xfd, 0, window}
+	for part := range slices.Chunk(body, 128<<10) {
+		header := uint32(len(part)) << 3
+		b = append(append(b, byte(header), byte(header>>8), byte(header>>16)), part...)
+	}
+	return append(b, 1, 0, 0) // an empty block ends it
+}
+
 // A small archive as bzip2 and pbzip2 write it, in one stream and in two: nothing here can.
 const (
 	oneBzip2 = "425a68393141592653599ed4027d000035db80e9804001ff80003160001e0004082000750944d2640d0f507a8024a4d3d40f534d01a325bccc98fa264360801a5b4e238a44e09d6401004ea8a2b4f867552ea2088731180242a45021dd5a789298d51aad2240536aaa2a9644131658a0fc5dc914e142427b5009f4"
@@ -237,6 +258,7 @@ func gzipCases(small, large []byte) (all []payloadCase) {
 	}
 	add("2.5 MiB, cut", debtest.Member{Name: one.Name, Body: long.Body[:len(long.Body)-100]}, false, false)
 	add("2.5 MiB, and zeros", behindOf(long, times("\x00", 512)), true, true)
+	add("2.5 MiB, and 400,000 zeros", behindOf(long, times("\x00", 400_000)), false, false)
 	add("2.5 MiB, and bytes, which looks as if it were cut", behindOf(long, "nonsense"), false, true)
 	return all
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/klauspost/compress/zstd"
+
 	"repomill/schemas/catalog"
 )
 
@@ -13,6 +15,16 @@ import (
 const maxTail = 64<<10 + maxBehind
 
 var errEnd = errors.New("ends before its compressed stream does")
+
+// An Unclear is the rejection of a package of which a look does not show whether dpkg installs it. A second reading, with
+// [Package.VerifyClosely], does.
+type Unclear struct{ Rejection error }
+
+// Error implements error.
+func (u *Unclear) Error() string { return u.Rejection.Error() }
+
+// Unwrap returns the rejection.
+func (u *Unclear) Unwrap() error { return u.Rejection }
 
 // checkTail looks at the last bytes of a data member of size bytes for the end of its compressed stream. Where the
 // end says too little, as that of lzma, it finds nothing.
@@ -22,7 +34,10 @@ func checkTail(name string, tail []byte, size int64) error {
 		// RFC 1952, section 2.3.1: the length of what comes out. A tar archive is made of blocks; zeros may be padding.
 		// A member that follows another may begin anywhere.
 		if len(tail) < 8 || binary.LittleEndian.Uint32(tail[len(tail)-4:])%tarBlock != 0 && !bytes.Contains(tail, []byte("\x1f\x8b\x08")) {
-			return reject(catalog.Malformed, "%s does not end as gzip does: it is cut short, or bytes follow its end, and a look at it does not show which; rebuild the package, and upload it again", name)
+			return &Unclear{reject(catalog.Malformed, "%s does not end as gzip does: it is cut short, or bytes follow its end, and a look at it does not show which; rebuild the package, and upload it again", name)}
+		}
+		if len(tail) > maxBehind && len(bytes.TrimRight(tail, "\x00")) < len(tail)-maxBehind { // which no stream ends with
+			return errBehind
 		}
 	case "data.tar.xz":
 		return checkXZTail(tail, size)
@@ -176,13 +191,18 @@ func (w *zstdWalker) frame() {
 	} else if d>>6 == 0 {
 		size++ // of a single segment the size is there, in a byte at least
 	}
-	if len(w.part) == size {
-		if w.frames++; w.frames > 1 {
-			w.err = errStreams
-			return
-		}
-		w.in, w.checksum, w.part = true, d&4 != 0, w.part[:0]
+	if len(w.part) < size {
+		return
 	}
+	var h zstd.Header
+	if w.frames++; w.frames > 1 {
+		w.err = errStreams
+	} else if w.err = h.Decode(w.part); w.err == nil && (h.WindowSize > maxWindow || h.SingleSegment && h.FrameContentSize > maxWindow) {
+		w.err = zstd.ErrWindowSizeExceeded
+	} else if w.err == nil && h.DictionaryID != 0 {
+		w.err = zstd.ErrUnknownDictionary
+	}
+	w.in, w.checksum, w.part = true, d&4 != 0, w.part[:0]
 }
 
 // finish says whether the stream may end here.
