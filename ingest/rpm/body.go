@@ -20,9 +20,13 @@ func (p *Package) Body() io.Reader {
 		return &body{err: errors.New("the body of this package was handed out before")}
 	}
 	b := &body{head: p.head, payload: p.rest, claim: p.claim, signed: p.pending}
-	if p.verify && p.contents.n > 0 { // of a package without files rpm reads no payload
+	switch { // of a package without files rpm reads no payload
+	case p.contents.n == 0:
+	case p.verify:
 		p.running = startVerification(p.compressor, p.claim.size, p.contents)
 		b.whole = p.running
+	default:
+		b.look, b.compressor = true, p.compressor
 	}
 	p.contents = nil
 	p.head, p.rest = nil, nil
@@ -31,13 +35,16 @@ func (p *Package) Body() io.Reader {
 
 // A body replays the headers and then checks the payload while it passes.
 type body struct {
-	head    [][]byte // not yet replayed
-	payload io.Reader
-	claim   payloadClaim
-	signed  []pendingSignature
-	whole   *verification // nil unless the payload is unpacked
-	passed  int64         // bytes of payload so far
-	err     error         // final
+	head       [][]byte // not yet replayed
+	payload    io.Reader
+	claim      payloadClaim
+	signed     []pendingSignature
+	whole      *verification // nil unless the payload is unpacked
+	look       bool          // its first bytes are looked at
+	lead       []byte        // they
+	compressor string        // that the header names
+	passed     int64         // bytes of payload so far
+	err        error         // final
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -61,6 +68,9 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	if b.whole != nil {
 		b.whole.write(p[:n])
+	}
+	if b.look {
+		b.lead = append(b.lead, p[:min(n, maxLook-len(b.lead))]...)
 	}
 	switch {
 	case b.claim.size >= 0 && b.passed > b.claim.size:
@@ -97,6 +107,11 @@ func (b *body) verdict() error {
 	}
 	if b.whole != nil {
 		if err := b.whole.end(); err != nil {
+			return err
+		}
+	}
+	if b.look {
+		if err := checkLook(b.compressor, b.lead); err != nil {
 			return err
 		}
 	}

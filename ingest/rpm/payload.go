@@ -164,9 +164,9 @@ func payloadFault(compressor string, lead []byte, err error) error {
 	case errors.Is(err, xz.ErrMemlimit) || form == "lzma" && errors.As(err, &dictionary):
 		return reject(catalog.TooLarge, "the payload needs an %s dictionary of more than %d bytes, which is not unpacked here; use a lower compression level", name, maxDictionary)
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
-		return reject(catalog.TooLarge, "the payload needs a zstd window of more than %d bytes, which rpm does not unpack; use a lower compression level", maxWindow)
+		return wideWindow()
 	case form != "" && form != name && !(form == "xz" && name == "lzma") && !(form == "lzma" && name == "xz"):
-		return reject(catalog.Malformed, "the payload begins as %s does, and rpm %s; %s", form, taken(compressor), build)
+		return misnamed(compressor, form)
 	case errors.As(err, &problem):
 		return reject(catalog.Malformed, "rpm cannot unpack the payload: its cpio archive %s; %s", problem, build)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):

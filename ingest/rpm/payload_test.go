@@ -22,6 +22,7 @@ type payloadCase struct {
 	want   catalog.Reason
 	detail string // part of what the rejection says
 	differ bool   // rpm takes what we refuse
+	seen   bool   // its first bytes show that, so that it need not be unpacked
 }
 
 const dir = 0o040755
@@ -46,7 +47,7 @@ const (
 )
 
 func payloadCases(t testing.TB) (all []payloadCase) {
-	for _, group := range []func(testing.TB) []payloadCase{streamCases, archiveCases, linkCases, headerCases} {
+	for _, group := range []func(testing.TB) []payloadCase{streamCases, memoryCases, archiveCases, linkCases, headerCases} {
 		all = append(all, group(t)...)
 	}
 	for i, c := range all {
@@ -65,7 +66,8 @@ func ofSound(t testing.TB, compressor string, payload []byte) []byte {
 // streamCases are payloads that are compressed otherwise than one expects.
 func streamCases(t testing.TB) (all []payloadCase) {
 	add := func(name, compressor string, payload []byte, detail string) {
-		all = append(all, payloadCase{name: name, file: ofSound(t, compressor, payload), detail: detail})
+		seen := strings.HasPrefix(detail, "begins as ") || strings.Contains(detail, "compressor")
+		all = append(all, payloadCase{name: name, file: ofSound(t, compressor, payload), detail: detail, seen: seen})
 	}
 	for _, c := range []string{"gzip", "xz", "lzma", "zstd", "none"} {
 		b := packed(c, soundCPIO)
@@ -108,6 +110,43 @@ func streamCases(t testing.TB) (all []payloadCase) {
 	add("zstd, no sum at its end", "zstd", s[:len(s)-4], "ends before")
 	add("zstd, a wrong sum at its end", "zstd", flip(s, len(s)-1), "cannot unpack")
 	return all
+}
+
+// memoryCases are payloads that ask for much of it: what their header says, they need not use.
+func memoryCases(t testing.TB) (all []payloadCase) {
+	add := func(name, compressor string, payload []byte, detail string, seen, differ bool) {
+		c := payloadCase{name: name, file: ofSound(t, compressor, payload), detail: detail, seen: seen, differ: differ}
+		if detail != "" {
+			c.want = catalog.TooLarge
+		}
+		all = append(all, c)
+	}
+	add("a zstd window of 128 MiB", "zstd", zstdStored(0x88, soundCPIO), "", false, false)
+	add("a zstd window of 144 MiB", "zstd", zstdStored(0x89, soundCPIO), "zstd window", true, false)
+	add("a zstd window of 2 GiB", "zstd", zstdStored(0xa8, soundCPIO), "zstd window", true, false)
+	for size, fit := range map[string]bool{"64MiB": true, "96MiB": true, "128MiB": false} {
+		for _, form := range []string{"xz", "lzma"} {
+			detail := ""
+			if size != "64MiB" {
+				detail = "dictionary of more than"
+			}
+			cmd := exec.Command("xz", "--format="+form, "--"+map[string]string{"xz": "lzma2", "lzma": "lzma1"}[form]+"=preset=0,dict="+size, "-T1", "-c")
+			cmd.Stdin = bytes.NewReader(soundCPIO)
+			packed, err := cmd.Output()
+			if err != nil { // it has the memory of an encoder of that size only here
+				t.Logf("no %s of %s: %v", form, size, err)
+				continue
+			}
+			add("a dictionary of "+size+", "+form, form, packed, detail, !fit, size == "96MiB")
+		}
+	}
+	return all
+}
+
+// zstdStored returns a zstd frame with this window descriptor and one stored block.
+func zstdStored(window byte, body []byte) []byte {
+	header := uint32(len(body))<<3 | 1
+	return append([]byte{0x28, 0xb5, 0x2f, 0xfd, 0, window, byte(header), byte(header >> 8), byte(header >> 16)}, body...)
 }
 
 func unhex(t testing.TB, text string) []byte {
@@ -177,7 +216,9 @@ func TestPayloadVerdictIsThatOfRPM(t *testing.T) {
 	for _, c := range payloadCases(t) {
 		t.Run(c.name, func(t *testing.T) {
 			err := readPayload(c.file, false)
-			if err != nil {
+			if c.seen {
+				checkVerdict(t, err, c.want, c.detail)
+			} else if err != nil {
 				t.Errorf("without unpacking it is refused: %v", err)
 			}
 			err = readPayload(c.file, true)
