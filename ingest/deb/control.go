@@ -25,7 +25,8 @@ func checkRest(r io.Reader) error {
 	}
 }
 
-// checkTarMember returns the name of a member of control.tar without "./", or "" for the outermost folder.
+// checkTarMember returns the name of a member of control.tar without "./", or "" for the outermost folder and for a global
+// PAX header, such as git archive begins with.
 // dpkg unpacks control.tar into an empty folder and refuses any folder in it. Links that a later member
 // could be written through, and extensions that tools read differently, are refused here.
 func checkTarMember(h *tar.Header) (string, error) {

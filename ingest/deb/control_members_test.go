@@ -1,5 +1,11 @@
 package deb_test
 
+import (
+	"fmt"
+
+	"repomill/testdata/debtest"
+)
+
 // conffileCases are lines of conffiles.
 func conffileCases() []installCase {
 	one := func(name string, good bool, lines string) installCase {
@@ -125,6 +131,30 @@ func triggerCases() []installCase {
 		one("the file of dpkg's file triggers", false, "interest-noawait File\n").but("each dpkg after it stops: syntax error in file triggers file"),
 		one("the file of dpkg's pending triggers", false, "interest Unincorp\n"),
 		one("the file that dpkg locks", false, "interest Lock\n").but("it replaces the file by which dpkg locks"),
+	}
+}
+
+// headerCases are control.tar with members that are no files.
+func headerCases() []installCase {
+	text := with("control", control)
+	global := func(record string) entry {
+		return entry{name: "pax_global_header", kind: 'g', body: fmt.Sprintf("%d %s\n", len(record)+4, record)}
+	}
+	one := func(name string, good bool, entries ...entry) installCase {
+		return installCase{name: "control.tar: " + name, ours: good, dpkg: good, file: debtest.Ar(debianBinary,
+			debtest.Member{Name: "control.tar", Body: rawTar(entries...)}, debtest.Member{Name: "data.tar.gz", Body: pack("gz", rawTar(folder("./"), file("./f")))})}
+	}
+	commit := global("comment=52c4dc2e9ac0cd9b5b4c0bf7b8b2a2d8a1b5a1b5")
+	return []installCase{
+		one("as git archive writes it", true, commit, folder("./"), text),
+		one("as git archive writes it, without a folder", true, commit, text),
+		one("a global header between and behind", true, folder("./"), commit, text, commit),
+		one("the outermost folder twice", true, folder("./"), text, folder("./")),
+		one("the outermost folder in another spelling", true, folder("."), folder(".//"), text),
+		one("a global header of times", false, global("mtime=1700000000"), text).but("a header for all members is refused if it says anything of them"),
+		one("a folder", false, folder("./"), folder("./x/"), text),
+		one("control twice", false, text, text).but("programs read different ones"),
+		one("a symbolic link", false, text, symlink("./postinst", "/bin/true")).but("a program could write through it"),
 	}
 }
 

@@ -17,6 +17,7 @@ const maxInfoName = 100
 
 // A controlTar is what is kept of a control.tar.
 type controlTar struct {
+	members   int
 	control   []byte // nil until it was seen
 	conffiles conffiles
 	seen      map[string]bool
@@ -52,13 +53,16 @@ func readControlTar(tarball io.Reader) (*controlTar, error) {
 // member reads one.
 func (c *controlTar) member(t *tar.Reader, h *tar.Header) (err error) {
 	name, err := checkTarMember(h)
+	c.members++
 	switch {
 	case err != nil:
 		return err
+	case c.members > maxTarMembers:
+		return reject(catalog.TooLarge, "control.tar has more than %d members", maxTarMembers)
+	case name == "": // the outermost folder, or a header for all members
+		return nil
 	case c.seen[name]:
 		return reject(catalog.Malformed, "control.tar has %s twice; rebuild the package with dpkg-deb", quote(name))
-	case len(c.seen) == maxTarMembers:
-		return reject(catalog.TooLarge, "control.tar has more than %d members", maxTarMembers)
 	}
 	if name == "control" {
 		c.seen[name] = true
