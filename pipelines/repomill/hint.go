@@ -154,15 +154,19 @@ func hintText(ctx context.Context, db *catalogdb.DB, url string, table *layout.T
 	}
 	pkg := newest(without(packages, s.Repository))
 	if name != "" {
-		found := false
-		err := listing{target: t.below, name: name}.show(ctx, db, func(k catalog.Package) { found = found || k.Arch != "src" && k.Arch != "nosrc" })
+		var architectures []string
+		err := listing{target: t.below, name: name}.show(ctx, db, func(k catalog.Package) {
+			if k.Arch != "src" && k.Arch != "nosrc" {
+				architectures = append(architectures, k.Arch)
+			}
+		})
 		if err != nil {
 			return "", err
 		}
-		if !found {
+		if len(architectures) == 0 {
 			return "", fmt.Errorf("%s in %s is a source package: clients do not install it", name, t.below)
 		}
-		pkg = name
+		pkg = qualified(name, distro.Format, architectures...)
 	}
 	if pkg, err = withKeyring(ctx, db, s, distro, pkg); err != nil {
 		return "", command.Fault(err)

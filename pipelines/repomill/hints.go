@@ -152,7 +152,7 @@ func withKeyring(ctx context.Context, db *catalogdb.DB, s catalog.Settings, dist
 	return strings.TrimSpace(name + " " + pkg), nil
 }
 
-// newest returns the name of the newest of some packages that most clients can install, or nothing.
+// newest returns the newest of some packages that most clients can install, as they name it, or nothing.
 func newest(packages []catalog.Package) string {
 	if len(packages) == 0 {
 		return ""
@@ -160,7 +160,14 @@ func newest(packages []catalog.Package) string {
 	rank := func(k catalog.Package) int {
 		return slices.Index([]string{"amd64", "x86_64", "all", layout.Noarch}, k.Arch) // -1 for others
 	}
-	return slices.MaxFunc(packages, func(a, b catalog.Package) int {
+	k := slices.MaxFunc(packages, func(a, b catalog.Package) int {
 		return cmp.Or(cmp.Compare(min(rank(a), 0), min(rank(b), 0)), a.Uploaded.Compare(b.Uploaded))
-	}).Name
+	})
+	var architectures []string
+	for _, other := range packages {
+		if other.Name == k.Name {
+			architectures = append(architectures, other.Arch)
+		}
+	}
+	return qualified(k.Name, k.Format, architectures...)
 }

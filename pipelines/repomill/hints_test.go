@@ -103,7 +103,7 @@ func TestHintsNameTheClient(t *testing.T) {
 		}},
 		{"acme/tools/ubuntu/focal/extra", "ubuntu/focal", newDEB(t, debtest.Spec{}), []string{
 			"sudo curl -fsSLo /usr/share/keyrings/acme_tools.asc " + s.url + "/acme/tools/gpgkey &&",
-			`echo "deb [arch=$(dpkg --print-architecture) signed-by=/usr/share/keyrings/acme_tools.asc] ` + s.url +
+			`echo "deb [arch=$(echo $(dpkg --print-architecture; dpkg --print-foreign-architectures | grep -xE 'amd64|arm64') | tr ' ' ,) signed-by=/usr/share/keyrings/acme_tools.asc] ` + s.url +
 				`/acme/tools/ubuntu focal extra main" | sudo tee /etc/apt/sources.list.d/acme_tools.list >/dev/null &&`,
 			"sudo apt-get update &&", "sudo apt-get install -y hello",
 		}},

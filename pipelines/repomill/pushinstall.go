@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"repomill/pipelines"
@@ -34,15 +35,15 @@ func (c *pushCmd) installLines(io stdio, ups []*pushed, private map[string]bool)
 		if said[p.target] || p.verdict.State == catalog.Rejected {
 			continue
 		}
-		if text := installTextOf(p, table, private); text != "" {
+		if text := installTextOf(p, ups, table, private); text != "" {
 			said[p.target] = true
 			fmt.Fprintf(io.out, "\n%s", text)
 		}
 	}
 }
 
-// installTextOf returns the lines that install one package, as its verdict describes it.
-func installTextOf(p *pushed, table *layout.Table, private map[string]bool) string {
+// installTextOf returns the lines that install one package of those that were pushed, as its verdict describes it.
+func installTextOf(p *pushed, ups []*pushed, table *layout.Table, private map[string]bool) string {
 	part := strings.Fields(p.verdict.Package) // name version architecture
 	if len(part) != 3 || len(p.verdict.Releases) == 0 {
 		return ""
@@ -68,6 +69,16 @@ func installTextOf(p *pushed, table *layout.Table, private map[string]bool) stri
 	if at, rej := layout.ParseStaging(p.object); rej == nil && at.Component != "" {
 		component = at.Component
 	}
-	s.Distributions = []catalog.DistributionSettings{{Distribution: release.Distribution, Components: []string{component}}}
-	return installText(publicURL, s, distro, part[0], placeholder)
+	architectures := distro.Architectures
+	if arch := part[2]; arch != "all" {
+		architectures = append(slices.Clone(architectures), arch)
+	}
+	s.Distributions = []catalog.DistributionSettings{{Distribution: release.Distribution, Components: []string{component}, Architectures: architectures}}
+	var pushed []string // architectures, of the same name
+	for _, other := range ups {
+		if of := strings.Fields(other.verdict.Package); other.target == p.target && len(of) == 3 && of[0] == part[0] {
+			pushed = append(pushed, of[2])
+		}
+	}
+	return installText(publicURL, s, distro, qualified(part[0], distro.Format, pushed...), placeholder)
 }

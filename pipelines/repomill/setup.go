@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"repomill/schemas/catalog"
@@ -19,7 +20,7 @@ const placeholder = "TOKEN"
 //
 // A token is in no command's arguments, which every user of a machine can read, and in no file that they can.
 func setupLines(publicURL string, s catalog.Settings, distro layout.Distro, pkg, token string) []string {
-	c := clientSetup{url: publicURL, settings: s, distro: distro, name: layout.SourceName(s.Repository)}
+	c := clientSetup{url: publicURL, settings: s, distro: distro, name: layout.SourceName(s.Repository), pkg: pkg}
 	var steps []string
 	if c.private() {
 		steps = []string{"token=" + shellWord(token)}
@@ -60,6 +61,7 @@ type clientSetup struct {
 	settings catalog.Settings
 	distro   layout.Distro
 	name     string // of the client's files
+	pkg      string // to be installed
 }
 
 // keyring reports whether a package has the keys, in the place where these lines write them.
@@ -81,18 +83,48 @@ func secret(format, path string) string {
 	return fmt.Sprintf(`printf '%s\n' "$token" | sudo install -D -m 600 /dev/stdin %s`, format, path)
 }
 
-// apt writes the host's own architecture into the file: a host with a foreign one that the repository lacks would
-// print a notice at each update. The file itself names none, because it is for hosts of all architectures.
+// apt writes into the file which of the host's architectures the repository has: a host with a foreign one that it lacks
+// would print a notice at each update. The file itself names none, because it is for hosts of all architectures.
 func (c clientSetup) apt() []string {
 	path := "/etc/apt/sources.list.d/" + c.name + ".sources"
 	var steps []string
 	if c.keyring() {
 		steps = []string{c.fetch(layout.GPGKeyKey(c.settings.Repository), layout.KeyringPath(c.settings.Repository, catalog.DEB))}
 	}
+	steps = append(append(steps, c.fetch(layout.SourcesKey(c.settings.Repository, c.distro.Distribution), path)), c.addArchitecture()...)
 	return append(append(steps,
-		c.fetch(layout.SourcesKey(c.settings.Repository, c.distro.Distribution), path),
-		`sudo sed -i "/^Suites:/a Architectures: $(dpkg --print-architecture)" `+path,
+		`sudo sed -i "/^Suites:/a Architectures: $(echo `+c.hostArchitectures()+`)" `+path,
 	), c.aptAuth()...)
+}
+
+// hostArchitectures prints, in words, a host's own architecture and those of its foreign ones that the repository has.
+func (c clientSetup) hostArchitectures() string {
+	all := c.distro.Architectures
+	if ds, ok := c.settings.Find(c.distro.Distribution); ok && len(ds.Architectures) > 0 {
+		all = ds.Architectures
+	}
+	return `$(dpkg --print-architecture; dpkg --print-foreign-architectures | grep -xE ` + shellWord(strings.Join(all, "|")) + `)`
+}
+
+const foreign32 = ":i386"
+
+// addArchitecture makes a host of amd64 take a package that there is for 32-bit x86 only. That is the one foreign
+// architecture whose programs all hosts of another one run.
+func (c clientSetup) addArchitecture() []string {
+	if !strings.HasSuffix(c.pkg, foreign32) {
+		return nil
+	}
+	return []string{`{ test "$(dpkg --print-architecture)" != amd64 || sudo dpkg --add-architecture i386; }`}
+}
+
+// qualified returns the name of a package for apt-get install, with its architecture if it has only one of which most hosts
+// are not: without, apt may find a package of that name elsewhere.
+func qualified(name string, f catalog.Format, architectures ...string) string {
+	all := slices.Compact(slices.Sorted(slices.Values(architectures)))
+	if f != catalog.DEB || len(all) != 1 || slices.Contains([]string{"all", "amd64", "arm64"}, all[0]) {
+		return name
+	}
+	return name + ":" + all[0]
 }
 
 // aptList is for apt that reads no keys in its sources.
@@ -106,11 +138,11 @@ func (c clientSetup) aptList() []string {
 	if ds, ok := c.settings.Find(d); ok && len(ds.Components) > 0 {
 		components = ds.Components
 	}
-	return append([]string{
-		c.fetch(layout.GPGKeyKey(c.settings.Repository), keyring), // which a wrong token does not open
-		fmt.Sprintf(`echo "deb [arch=$(dpkg --print-architecture) signed-by=%s] %s/%s/%s %s %s" | sudo tee /etc/apt/sources.list.d/%s.list >/dev/null`,
-			keyring, c.url, c.settings.Repository, d.OS, d.Version, strings.Join(components, " "), c.name),
-	}, c.aptAuth()...)
+	steps := []string{c.fetch(layout.GPGKeyKey(c.settings.Repository), keyring)} // which a wrong token does not open
+	steps = append(append(steps, c.addArchitecture()...),
+		fmt.Sprintf(`echo "deb [arch=$(echo %s | tr ' ' ,) signed-by=%s] %s/%s/%s %s %s" | sudo tee /etc/apt/sources.list.d/%s.list >/dev/null`,
+			c.hostArchitectures(), keyring, c.url, c.settings.Repository, d.OS, d.Version, strings.Join(components, " "), c.name))
+	return append(steps, c.aptAuth()...)
 }
 
 // aptAuth gives apt the token for what is below the repository. Without a scheme the entry is for https alone

@@ -17,13 +17,13 @@ func TestSetupLinesOfPrivateRepositories(t *testing.T) {
 	for distribution, want := range map[string]string{
 		"ubuntu/jammy": `token=T &&
 printf 'user = "%s:x"\n' "$token" | sudo curl -K - -fsSLo /etc/apt/sources.list.d/acme_secret.sources https://p.example.org/acme/secret/ubuntu/jammy.sources &&
-sudo sed -i "/^Suites:/a Architectures: $(dpkg --print-architecture)" /etc/apt/sources.list.d/acme_secret.sources &&
+sudo sed -i "/^Suites:/a Architectures: $(echo $(dpkg --print-architecture; dpkg --print-foreign-architectures | grep -xE 'amd64|arm64'))" /etc/apt/sources.list.d/acme_secret.sources &&
 printf 'machine p.example.org/acme/secret/ login %s password x\n' "$token" | sudo install -D -m 600 /dev/stdin /etc/apt/auth.conf.d/acme_secret.conf &&
 sudo apt-get update &&
 sudo apt-get install -y hello`,
 		"ubuntu/focal": `token=T &&
 printf 'user = "%s:x"\n' "$token" | sudo curl -K - -fsSLo /usr/share/keyrings/acme_secret.asc https://p.example.org/acme/secret/gpgkey &&
-echo "deb [arch=$(dpkg --print-architecture) signed-by=/usr/share/keyrings/acme_secret.asc] https://p.example.org/acme/secret/ubuntu focal main" | sudo tee /etc/apt/sources.list.d/acme_secret.list >/dev/null &&
+echo "deb [arch=$(echo $(dpkg --print-architecture; dpkg --print-foreign-architectures | grep -xE 'amd64|arm64') | tr ' ' ,) signed-by=/usr/share/keyrings/acme_secret.asc] https://p.example.org/acme/secret/ubuntu focal main" | sudo tee /etc/apt/sources.list.d/acme_secret.list >/dev/null &&
 printf 'machine p.example.org/acme/secret/ login %s password x\n' "$token" | sudo install -D -m 600 /dev/stdin /etc/apt/auth.conf.d/acme_secret.conf &&
 sudo apt-get update &&
 sudo apt-get install -y hello`,
