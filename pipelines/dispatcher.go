@@ -61,6 +61,8 @@ type Dispatcher struct {
 	lastEvent atomic.Int64 // nanoseconds since 1970
 	unlisted  error        // with Once: why staging was not listed
 	collected time.Time    // when superseded objects were looked for last
+
+	urgentFrom time.Time // when removals that failed are tried again
 }
 
 // Serve works until ctx ends, or with Once until nothing is left to do, and then finishes what is in

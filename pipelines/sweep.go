@@ -101,6 +101,18 @@ func (d *Dispatcher) collect(ctx context.Context) {
 	}
 }
 
+// removeUrgent removes the files of packages that were withdrawn to go at once, by a command that has not done it: no worker
+// ran, so that it could not wait until clients did not see them, or it was ended.
+func (d *Dispatcher) removeUrgent(ctx context.Context) {
+	if time.Now().Before(d.urgentFrom) {
+		return
+	}
+	if err := d.Resources.Collector.RemoveUrgent(ctx); err != nil && ctx.Err() == nil {
+		d.urgentFrom = time.Now().Add(minRetryDelay)
+		d.Resources.Log.Error("files that were withdrawn to go at once not removed; tried again soon", "error", err)
+	}
+}
+
 // maxRepairs bounds how many releases, or settings, are looked after at the same time.
 const maxRepairs = 8
 
@@ -135,14 +147,15 @@ func (d *Dispatcher) repair(ctx context.Context, s catalogdb.ReleaseState) error
 }
 
 // catchUp does, at the start and then again and again, what a fault, a crash or a command left behind: it
-// publishes the releases whose rows are ahead of what clients see, resumes uploads without a worker, removes from
-// staging what a withdrawal removed, and writes the verdicts that are still owed.
+// publishes the releases whose rows are ahead of what clients see, resumes uploads without a worker, removes what was
+// withdrawn to go at once, from the bucket and from staging, and writes the verdicts that are still owed.
 func (d *Dispatcher) catchUp(ctx, work context.Context) {
 	tick := time.NewTicker(catchUpPeriod)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		d.publishLeft(ctx, work)
 		d.resume(ctx)
+		d.removeUrgent(ctx)
 		d.cleanDoomed(ctx)
 		d.Resources.tell(work)
 		d.settleLaid(work, catalog.Repository{})

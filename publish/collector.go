@@ -48,6 +48,9 @@ type Withdrawals interface {
 	// DueForRemoval returns up to limit rows that were withdrawn before a time and whose files are there.
 	DueForRemoval(ctx context.Context, yankedBefore time.Time, limit int) ([]catalog.Package, error)
 
+	// DueNow returns up to limit rows that were withdrawn, whose files are to go at once, and which clients do not see.
+	DueNow(ctx context.Context, limit int) ([]catalog.Package, error)
+
 	// Removing records that the files of a withdrawn row are about to go, so that the withdrawal cannot be
 	// taken back. If there is no such row, the files stay: the error is [catalogdb.ErrNotFound].
 	Removing(ctx context.Context, k catalog.Package) error
@@ -159,6 +162,24 @@ func (c *Collector) removeDue(ctx context.Context, due []catalog.Package, now ti
 		}
 	}
 	return removed, errors.Join(append(faults, ctx.Err())...)
+}
+
+// RemoveUrgent removes the files of the packages that were withdrawn to go at once, where the command that did it has not.
+func (c *Collector) RemoveUrgent(ctx context.Context) error {
+	due, err := c.catalog.DueNow(ctx, dueBatch)
+	if err != nil {
+		return err
+	}
+	var faults []error
+	for _, k := range due {
+		if _, err := c.removeFiles(ctx, k); err != nil {
+			faults = append(faults, fmt.Errorf("remove %s: %w", k.Key, err))
+		}
+		if len(faults) == maxFaults || ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // RemoveNow removes the files of withdrawn packages at once, and returns their keys, those included that

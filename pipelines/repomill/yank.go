@@ -64,7 +64,8 @@ Exit codes:
   0  clients do not see it any more
   1  there is no such package
   2  usage
-  3  recorded, but not published in time, or no worker runs; with --now: or its copy in staging is not removed yet
+  3  recorded, but not published in time, or no worker runs; with --now: or its copy in staging is not removed yet.
+     A worker does the rest as soon as one runs, but for --invalidate
   4  the catalog, bucket or CDN cannot be reached; a repeat does what is left
 
 Examples:
@@ -111,6 +112,13 @@ func (c *yankCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return noPackage(ctx, db, w, err)
 	}
+	var r *removal
+	if c.Now {
+		if r, err = c.begin(ctx, db, packages); err != nil {
+			return err
+		}
+		defer r.bucket.Close()
+	}
 	if err := c.seen(ctx, io, db, w, catalog.Yanked); err != nil {
 		return err
 	}
@@ -124,7 +132,7 @@ func (c *yankCmd) Run(ctx context.Context, io stdio) error {
 	if !c.Now {
 		return nil
 	}
-	if err := c.remove(ctx, io, db, packages); err != nil {
+	if err := c.remove(ctx, io, db, r); err != nil {
 		return err
 	}
 	return c.removeStaged(ctx, io, db, packages)
@@ -163,40 +171,57 @@ func stagedLines(uploads []catalog.Upload) (lines []string) {
 	return lines
 }
 
+// A removal is that of the files of some packages.
+type removal struct {
+	packages []catalog.Package
+	url      string
+	bucket   objects.Bucket
+	there    map[string]bool // which files there are, before clients stop to see them
+}
+
+// begin records that the files of packages go at once, so that a worker removes them if this command does not come to it.
+func (c *yankCmd) begin(ctx context.Context, db *catalogdb.DB, packages []catalog.Package) (*removal, error) {
+	for _, k := range packages {
+		if err := db.RemoveSoon(ctx, k); err != nil {
+			return nil, command.Fault(err)
+		}
+	}
+	r := &removal{packages: packages, url: cmp.Or(c.Bucket, "file://"+c.Data+"/bucket")}
+	var err error
+	if r.bucket, err = openBucket(ctx, r.url); err != nil {
+		return nil, err
+	}
+	if r.there, err = present(ctx, db, r.bucket, packages); err != nil {
+		r.bucket.Close() //nolint:errcheck // it was only read
+		return nil, command.Fault(err)
+	}
+	return r, nil
+}
+
 // remove deletes the files, and has the CDN forget them.
-func (c *yankCmd) remove(ctx context.Context, io stdio, db *catalogdb.DB, packages []catalog.Package) error {
-	url := cmp.Or(c.Bucket, "file://"+c.Data+"/bucket")
-	bucket, err := openBucket(ctx, url)
+func (c *yankCmd) remove(ctx context.Context, io stdio, db *catalogdb.DB, r *removal) error {
+	collector, err := publish.NewCollector(publish.CollectorConfig{Bucket: r.bucket, Catalog: db, Log: slog.Default()})
 	if err != nil {
 		return err
 	}
-	defer bucket.Close()
-	there, err := present(ctx, db, bucket, packages)
-	if err != nil {
-		return command.Fault(err)
-	}
-	collector, err := publish.NewCollector(publish.CollectorConfig{Bucket: bucket, Catalog: db, Log: slog.Default()})
-	if err != nil {
-		return err
-	}
-	keys, err := collector.RemoveNow(ctx, packages)
+	keys, err := collector.RemoveNow(ctx, r.packages)
 	if err != nil {
 		return command.Fault(err)
 	}
 	for _, key := range keys {
 		what := "removed"
-		if !there[key] {
+		if !r.there[key] {
 			what = "gone already"
 		}
 		fmt.Fprintf(io.out, "%s: %s\n", what, key)
 	}
 	if c.Invalidate == "" {
-		if !strings.HasPrefix(url, "file://") {
+		if !strings.HasPrefix(r.url, "file://") {
 			fmt.Fprintln(io.err, "caches may serve the file for up to a day more: name the CDN with --invalidate to have it forget")
 		}
 		return nil
 	}
-	if keys, err = copies(ctx, db, packages); err != nil {
+	if keys, err = copies(ctx, db, r.packages); err != nil {
 		return command.Fault(err)
 	}
 	edge, err := cdn.Open(ctx, c.Invalidate)

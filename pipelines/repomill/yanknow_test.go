@@ -95,7 +95,46 @@ func TestYankNowLeavesNothing(t *testing.T) {
 	}
 	s.does(t, 3, "recorded; no worker runs", "yank", "--now", jammy, "kept=1.0", "--reason", "leaked")
 	check("without a worker", true, stay)
+	s = restart(t, s.data) // which does the rest
+	s.gone(t, stay...)
+	repeat = s.does(t, 0, "", "yank", "--now", jammy, "kept=1.0", "--reason", "leaked").stdout
+	if !strings.Contains(repeat, "\ngone already: "+vs[1].Key+"\n") {
+		t.Errorf("a repeat says %s", repeat)
+	}
+}
+
+// gone waits until files below the site's folder are gone.
+func (s *site) gone(t *testing.T, paths ...string) {
+	t.Helper()
+	for _, path := range paths {
+		for end := time.Now().Add(30 * time.Second); s.lies(t, path); time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%s stays", path)
+			}
+		}
+	}
+}
+
+// What yank --now has recorded while no worker ran can be taken back until one does the rest.
+func TestUnyankBeforeAWorkerRemovesTheFile(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	const jammy = "acme/back/ubuntu/jammy"
+	v := s.publish(t, jammy, newDEB(t, debtest.Spec{}))[0]
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	s.does(t, 3, "recorded; no worker runs", "yank", "--now", jammy, "hello=1.0", "--reason", "leaked")
+	s.does(t, 0, "", "unyank", "--no-wait", jammy, "hello=1.0")
 	s = restart(t, s.data)
-	s.does(t, 0, "", "yank", "--now", jammy, "kept=1.0", "--reason", "leaked")
-	check("with one", false, stay)
+	s.publish(t, jammy, newDEB(t, debtest.Spec{Name: "other"}))
+	time.Sleep(3 * time.Second) // longer than workers take to come to it
+	for _, path := range []string{"bucket/" + v.Key, "staging/" + v.Object} {
+		if !s.lies(t, path) {
+			t.Errorf("%s is gone", path)
+		}
+	}
+	if a := repomill(t, "ls", "--data", s.data, jammy, "hello"); a.code != 0 || strings.Contains(a.stdout, "yanked") {
+		t.Errorf("after unyank: %v", a)
+	}
 }

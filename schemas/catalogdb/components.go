@@ -93,7 +93,7 @@ func namesakes(ctx context.Context, q querier, k catalog.Package) ([]packageRow,
 	}
 	return collect(ctx, q, func(scan func(...any) error) (row packageRow, err error) {
 		return row, scanPackage(&row.pkg, scan, &row.id, &row.removed)
-	}, `SELECT k.id, k.removed <> 0, `+packageColumns+` FROM `+packageTables+`
+	}, `SELECT k.id, k.removed > 0, `+packageColumns+` FROM `+packageTables+`
 		WHERE `+releaseKey+` AND k.name = ? AND k.canonical = ? AND k.arch = ? AND k.component <> ? ORDER BY k.component`,
 		k.Repository.Owner, k.Repository.Name, k.Distribution.OS, k.Distribution.Version, k.Name, k.Canonical, k.Arch, k.Component)
 }

@@ -65,6 +65,7 @@ func (d *DB) Oldest(ctx context.Context) (*time.Time, error) {
 
 // The removed column of a yanked row.
 const (
+	fileUrgent   = -1 // kept until clients do not see the package; then it goes at once
 	fileKept     = 0
 	fileDoomed   = 1
 	fileDeleted  = 2
@@ -74,14 +75,36 @@ const (
 // DueForRemoval returns packages yanked before a time whose files are still there, oldest first. All
 // releases that showed them are published without them.
 func (d *DB) DueForRemoval(ctx context.Context, yankedBefore time.Time, limit int) ([]catalog.Package, error) {
+	return d.due(ctx, `k.removed IN (?, ?) AND k.yanked_at < ?`, limit, fileKept, fileDoomed, millis(yankedBefore))
+}
+
+// DueNow returns likewise the packages that [DB.RemoveSoon] was called for.
+func (d *DB) DueNow(ctx context.Context, limit int) ([]catalog.Package, error) {
+	return d.due(ctx, `k.removed = ?`, limit, fileUrgent)
+}
+
+func (d *DB) due(ctx context.Context, terms string, limit int, args ...any) ([]catalog.Package, error) {
 	return list(ctx, d, func(scan func(...any) error) (k catalog.Package, err error) {
 		return k, scanPackage(&k, scan)
 	}, `SELECT `+packageColumns+` FROM `+packageTables+`
-		WHERE k.removed IN (?, ?) AND k.yanked_at < ? AND k.state = ?
+		WHERE `+terms+` AND k.state = ?
 		AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.distribution_id = k.distribution_id
 			AND (r.arch = k.dir OR k.dir = 'noarch' AND r.arch <> 'SRPMS' OR k.dir = '`+multilib+`' AND r.arch IN ('i386', 'x86_64'))
 			AND r.revision > r.published_revision AND r.retired = 0)
-		ORDER BY k.yanked_at, k.id LIMIT ?`, fileKept, fileDoomed, millis(yankedBefore), catalog.Yanked, limit)
+		ORDER BY k.yanked_at, k.id LIMIT ?`, append(args, catalog.Yanked, limit)...)
+}
+
+// RemoveSoon records that the files of a yanked package go as soon as clients do not see it, and not after the retention
+// period: until they do, it can still be unyanked. One that is not yanked any more, or whose files go already, stays as it is.
+func (d *DB) RemoveSoon(ctx context.Context, k catalog.Package) error {
+	return d.tx(ctx, func(tx *transaction) error {
+		distribution, err := distributionID(ctx, tx, k.Repository, k.Distribution)
+		if err == nil {
+			_, err = tx.ExecContext(ctx, `UPDATE packages SET removed = ? WHERE `+packageTerms+` AND removed = ?`, fileUrgent,
+				distribution, k.Component, k.Name, k.Canonical, k.Arch, k.Variant, catalog.Yanked, fileKept)
+		}
+		return err
+	})
 }
 
 // Removing records that the files of a yanked package are about to be deleted: it cannot be unyanked any

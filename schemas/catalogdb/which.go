@@ -49,7 +49,7 @@ func which(ctx context.Context, q querier, w Which) ([]packageRow, error) {
 	}
 	rows, err := collect(ctx, q, func(scan func(...any) error) (row packageRow, err error) {
 		return row, scanPackage(&row.pkg, scan, &row.id, &row.removed)
-	}, `SELECT k.id, k.removed <> 0, `+packageColumns+` FROM `+packageTables+` WHERE `+where+` ORDER BY k.arch, k.component`, args...)
+	}, `SELECT k.id, k.removed > 0, `+packageColumns+` FROM `+packageTables+` WHERE `+where+` ORDER BY k.arch, k.component`, args...)
 	if err == nil && len(rows) == 0 {
 		err = fmt.Errorf("%s: %w", w, ErrNotFound)
 	}

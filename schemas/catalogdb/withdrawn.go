@@ -17,7 +17,7 @@ func (d *DB) Withdrawn(ctx context.Context, k catalog.Package, by catalog.Upload
 			return err
 		}
 		var removed, lost bool
-		if err := tx.QueryRowContext(ctx, `SELECT removed <> 0, stanza IS NULL AND primary_xml IS NULL FROM packages WHERE id = ?`+tx.forUpdate, id).Scan(&removed, &lost); err != nil {
+		if err := tx.QueryRowContext(ctx, `SELECT removed > 0, stanza IS NULL AND primary_xml IS NULL FROM packages WHERE id = ?`+tx.forUpdate, id).Scan(&removed, &lost); err != nil {
 			return err
 		}
 		back = !removed && !lost

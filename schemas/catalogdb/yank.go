@@ -73,7 +73,7 @@ func (d *DB) Unyank(ctx context.Context, w Which, now time.Time) ([]catalog.Pack
 // unyank makes a yanked row active. One that was recovered from the record of a withdrawal has no index
 // entry and cannot be.
 func unyank(ctx context.Context, tx *transaction, row packageRow, now time.Time) error {
-	lost, err := scanID(tx.QueryRowContext(ctx, `SELECT removed <> 0 OR (stanza IS NULL AND primary_xml IS NULL) FROM packages WHERE id = ?`+tx.forUpdate, row.id).Scan)
+	lost, err := scanID(tx.QueryRowContext(ctx, `SELECT removed > 0 OR (stanza IS NULL AND primary_xml IS NULL) FROM packages WHERE id = ?`+tx.forUpdate, row.id).Scan)
 	if err != nil {
 		return err
 	}
