@@ -209,8 +209,6 @@ func checkFile(path string) error {
 		return command.Usage("%s is a device, pipe or socket: write the package to a file, and name that", path)
 	case strings.HasPrefix(name, "."):
 		return command.Usage("%s: names that start with a dot are ignored in staging; rename the file", path)
-	case len(name) > layout.MaxFileName:
-		return command.Usage("%s: the name has %d bytes, and staging takes %d; rename the file", path, len(name), layout.MaxFileName)
 	}
 	return nil
 }

@@ -1,8 +1,10 @@
 package layout_test
 
 import (
+	"path"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"repomill/schemas/layout"
 )
@@ -44,6 +46,20 @@ func TestStagedName(t *testing.T) {
 	longest := layout.StagedName(layout.NewID(), strings.Repeat("f", layout.MaxFileName)) + ".json"
 	if len(longest) != 255 {
 		t.Errorf("the longest verdict's name has %d bytes, a folder takes 255", len(longest))
+	}
+}
+
+func TestStagedNamesOfLongFiles(t *testing.T) {
+	const id = "abcdefghijklmnopqrstuvwx27"
+	for _, name := range []string{
+		strings.Repeat("f", layout.MaxFileName+1), strings.Repeat("f", 251) + ".deb", strings.Repeat("f", 246) + ".udeb",
+		strings.Repeat("é", 125) + ".deb", "x" + strings.Repeat("é", 125) + ".rpm", strings.Repeat("€", 84),
+	} {
+		staged := layout.StagedName(id, name)
+		got, file := layout.CutID(staged)
+		if len(staged+".json") > 255 || got != id || path.Ext(file) != path.Ext(name) && len(path.Ext(name)) > 1 || utf8.ValidString(file) != utf8.ValidString(name) {
+			t.Errorf("%q is staged as %q, of %d bytes", name, staged, len(staged))
+		}
 	}
 }
 
