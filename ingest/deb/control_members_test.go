@@ -158,6 +158,25 @@ func headerCases() []installCase {
 	}
 }
 
+// foldedCases are fields whose value begins on the line below.
+func foldedCases() (all []installCase) {
+	add := func(lines string, good bool) {
+		all = append(all, named(fmt.Sprintf("folded: %q", lines), good, "Package: hello\nVersion: 1\nArchitecture: all\n"+lines))
+	}
+	for _, field := range []string{"Depends", "Pre-Depends", "Recommends", "Suggests", "Enhances", "Breaks", "Conflicts", "Replaces", "Provides"} {
+		add(field+":\n zz\n", false)
+		add(field+": \t\n\tzz,\n yy\n", false)
+		add(field+": zz,\n yy\n", true)
+	}
+	for _, lines := range []string{"Essential:\n yes\n", "Protected:\n yes\n", "Multi-Arch:\n foreign\n"} {
+		add(lines, false)
+	}
+	for _, lines := range []string{"Section:\n a\n", "Priority:\n optional\n", "Source:\n a\n", "Origin:\n a\n", "Installed-Size:\n 1\n", "Built-Using:\n a (= 1)\n", "Foo:\n a\n", "Depends:\n"} {
+		add(lines, true)
+	}
+	return all
+}
+
 // infoCases are names of members of control.tar, and of packages, of which dpkg makes names of files.
 func infoCases() []installCase {
 	const same = "Architecture: amd64\nMulti-Arch: same\n"

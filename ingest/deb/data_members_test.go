@@ -203,6 +203,27 @@ func (c installCase) turned() installCase {
 	return c
 }
 
+// suffixCases are names that dpkg itself uses while it unpacks others.
+func suffixCases() []installCase {
+	n, nf := folder("./a.dpkg-new/"), file("./a.dpkg-new/f")
+	one := func(name string, good bool, entries ...entry) installCase {
+		return files("suffixes: "+name, good, entries...)
+	}
+	return []installCase{
+		one("a folder NAME.dpkg-new with a file, a file", false, n, nf, file("./a")),
+		one("a file, a folder NAME.dpkg-new with a file", false, file("./a"), n, nf),
+		one("a folder NAME.dpkg-new with a file, a symbolic link", false, n, nf, symlink("./a", "x")),
+		one("a symbolic link, a folder NAME.dpkg-new with a file", false, symlink("./a", "x"), n, nf),
+		one("a folder NAME.dpkg-new with a file, a folder", false, n, nf, folder("./a/")),
+		one("a folder NAME.dpkg-new with a file, a pipe", false, n, nf, pipe("./a")),
+		one("a folder, a folder NAME.dpkg-new with a file", true, folder("./a/"), n, nf),
+		one("a folder, a folder NAME.dpkg-new with a file, the folder again", true, folder("./a/"), n, nf, folder("./a/")),
+		one("a pipe, a folder NAME.dpkg-new with a file", true, pipe("./a"), n, nf),
+		one("a folder NAME.dpkg-new with a file, and nothing else", true, n, nf),
+		one("files of both names", true, file("./a.dpkg-new"), file("./a"), file("./b"), file("./b.dpkg-new"), file("./c"), file("./c.dpkg-tmp")),
+	}
+}
+
 // numberCases are fields of headers.
 func numberCases() []installCase {
 	one := func(name string, good bool, e entry) installCase { return files("numbers: "+name, good, e) }

@@ -137,7 +137,12 @@ func (f field) check() error {
 	if allowed, ok := choices[key]; ok && value != "" && !oneOf(value, allowed) {
 		return reject(catalog.BadField, "%s is %s; use one of: %s", f.name, quote(value), allowed)
 	}
-	if alternatives, ok := relations[key]; ok {
+	_, choice := choices[key]
+	alternatives, ok := relations[key]
+	if (choice || ok && key != "obsoletes") && value != "" && f.beginsBelow() {
+		return reject(catalog.BadField, "%s begins on the line below its name, and dpkg reads nothing there; write the value on the same line", f.name)
+	}
+	if ok {
 		if err := checkRelation(value, alternatives); err != nil {
 			return reject(catalog.BadField, "%s: %s", f.name, err)
 		}

@@ -125,7 +125,7 @@ func TestInstallVerdictIsThatOfDpkg(t *testing.T) {
 		t.Log("dpkg is not asked: it is not here, or we are not root")
 	}
 	names := map[string]bool{}
-	for _, cases := range [][]installCase{conffileCases(), triggerCases(), infoCases(), headerCases(), scriptCases(), nameCases(), linkCases(), placeCases(), numberCases()} {
+	for _, cases := range [][]installCase{conffileCases(), triggerCases(), infoCases(), headerCases(), foldedCases(), scriptCases(), nameCases(), linkCases(), placeCases(), suffixCases(), numberCases()} {
 		for _, test := range cases {
 			if names[test.name] {
 				t.Errorf("two cases are named %s", test.name)

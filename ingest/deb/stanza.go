@@ -16,6 +16,11 @@ type field struct {
 // value returns the value without the white space around it. Inner lines stay as they are.
 func (f field) value() string { return strings.Trim(f.text[len(f.name)+1:], " \t\n") }
 
+// beginsBelow reports whether there is nothing but white space on the line of the field's name.
+func (f field) beginsBelow() bool {
+	return strings.HasPrefix(strings.TrimLeft(f.text[len(f.name)+1:], " \t"), "\n")
+}
+
 // fields are the fields of one control file, in order. No two have the same name.
 type fields []field
 

@@ -40,6 +40,7 @@ type tree struct {
 	names     map[uint64]kinds  // by place, and by names as they are written
 	links     map[uint64]uint64 // of symbolic links: the place that they lead to
 	conffiles conffiles
+	inTheWay  bool // files lie under a folder NAME.dpkg-new
 }
 
 func newTree(c conffiles) *tree {
@@ -183,6 +184,12 @@ func (t *tree) checkAbove(name string, h tarHeader) error {
 		if !folder && (above&(isFile|isNode) != 0 || above&isSymlink != 0 && !merged[place]) {
 			return tarProblem(fmt.Sprintf("has %s under %s, which is not a folder", quote(h.name), quote(place)))
 		}
+		if inTheWay := strings.HasSuffix(place, ".dpkg-new"); inTheWay && !placed {
+			t.inTheWay = true
+			if t.names[nameKey(strings.TrimSuffix(place, ".dpkg-new"))]&(isFile|isSymlink) != 0 {
+				return writtenAs(place)
+			}
+		}
 		if !odd && folder && (placed || above&hasFiles != 0) {
 			return nil // what is above it was looked at
 		}
@@ -191,6 +198,11 @@ func (t *tree) checkAbove(name string, h tarHeader) error {
 		}
 	}
 	return nil
+}
+
+// writtenAs says that dpkg removes a folder with files in it, because it writes another member under that name first.
+func writtenAs(place string) error {
+	return tarProblem(fmt.Sprintf("has files under %s, which is the name under which dpkg writes another member first; rename the folder", quote(place)))
 }
 
 // place notes a member, unless it takes the place of one that dpkg then does not find any more.
@@ -207,6 +219,9 @@ func (t *tree) place(name string, h tarHeader) error {
 		} else {
 			was |= isOther
 		}
+	}
+	if t.inTheWay && t.names[nameKey(place+".dpkg-new")]&hasFiles != 0 && (h.kind != '5' || was&isFolder == 0) {
+		return writtenAs(place + ".dpkg-new")
 	}
 	under := was&hasFiles != 0
 	switch h.kind {
