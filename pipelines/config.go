@@ -142,10 +142,12 @@ func (r *Resources) open(ctx context.Context) (err error) {
 	}
 	var signer publish.Signer // none, and no typed nil
 	if cfg.SigningKey != "" {
-		if err := r.keys.read(ctx, r.Bucket, cfg); err != nil {
+		read, err := r.keys.read(ctx, r.Bucket, cfg)
+		if err != nil {
 			return err
 		}
-		signer = r.keys.signer
+		r.keys.take(read)
+		signer = read.signer
 	}
 	if r.Catalog, err = catalogdb.Open(cfg.Catalog); err != nil {
 		return err

@@ -61,6 +61,7 @@ type Dispatcher struct {
 	lastEvent atomic.Int64 // nanoseconds since 1970
 	unlisted  error        // with Once: why staging was not listed
 	collected time.Time    // when superseded objects were looked for last
+	keyError  string       // why the keys were not read the last time
 
 	urgentFrom time.Time // when removals that failed are tried again
 }

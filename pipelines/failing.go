@@ -3,6 +3,7 @@ package pipelines
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -39,7 +40,7 @@ func (r *Resources) leaveOut(ctx context.Context, f *sign.Failure) bool {
 	}
 	known, err := readKnown(ctx, r.Catalog, r.Now(ctx))
 	if err == nil {
-		known.without(r.keys.left(), r.keys.held())
+		known.from(r.keys.announcedAs(), r.keys.held(), r.keys.left())
 		var signing []string
 		if signing, _, err = effective(set, known, time.Now()); err == nil && !slices.ContainsFunc(signing, known.givenToAll) {
 			err = errors.New("clients were not given any of the other keys")
@@ -62,11 +63,18 @@ func (r *Resources) leaveOut(ctx context.Context, f *sign.Failure) bool {
 	return true
 }
 
-// mayPublish reports whether this process has a key that is to sign.
+// mayPublish reports whether this process has a key that is to sign, as far as that is known.
 func (r *Resources) mayPublish() bool {
 	r.keys.mu.Lock()
 	defer r.keys.mu.Unlock()
-	return len(both(r.keys.signing, r.keys.usable)) > 0
+	return r.keys.current == nil || len(both(r.keys.signing, r.keys.usable)) > 0
+}
+
+// Waits returns for which keys everything waits that is to be published, or nil.
+func (r *Resources) Waits() *Wait {
+	r.keys.mu.Lock()
+	defer r.keys.mu.Unlock()
+	return r.keys.waits
 }
 
 // RetryKeys has the keys that failed sign something when it is time, and lets those that can sign again.
@@ -152,14 +160,19 @@ func (k *keyring) due(now time.Time) (all []string) {
 	return all
 }
 
-// left returns the keys that are left out, and why.
+// left returns the keys that were read and are left out, and why.
 func (k *keyring) left() map[string]error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	all := map[string]error{}
+	if k.signer != nil {
+		for _, u := range k.signer.Unfit() {
+			all[u.Fingerprint] = u.Why
+		}
+	}
 	for name, f := range k.failing {
 		if f.err != nil {
-			all[name] = f.err
+			all[name] = fmt.Errorf("it fails: %w", f.err)
 		}
 	}
 	return all

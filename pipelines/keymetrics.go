@@ -15,11 +15,15 @@ import (
 
 var (
 	expiryDesc    = prometheus.NewDesc("repomill_signing_key_expiry_timestamp_seconds", "When a key that clients are given expires. A key that never does has no value.", []string{"fingerprint"}, nil)
+	keyFileDesc   = prometheus.NewDesc("repomill_signing_key_file_errors", "1 for a file of signing keys that is not what this process signs with, such as one that cannot be read: its next start fails; 0 for a good one.", []string{"file"}, nil)
 	notSignedDesc = prometheus.NewDesc("repomill_releases_not_signed_by", "Published releases that a key has not signed, although it should sign all.", []string{"fingerprint"}, nil)
 )
 
 // collectKeys measures the keys.
 func (s *state) collectKeys(ctx context.Context, out chan<- prometheus.Metric) {
+	for url, bad := range s.r.keys.measured(s.r.Config) {
+		out <- prometheus.MustNewConstMetric(keyFileDesc, prometheus.GaugeValue, bad, url)
+	}
 	set, _ := s.r.Keys()
 	for _, k := range set.Out() {
 		public, err := sign.ReadPublic([]byte(k.Public))
@@ -65,8 +69,11 @@ func (k *keyring) ready(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if k.current != nil && len(both(k.signing, k.usable)) == 0 {
-		return &NoKey{fmt.Errorf("none of the keys that are to sign is here: %s; a worker that had them was seen in the last %s", strings.Join(k.signing, ", "), heldFor)}
+	switch {
+	case k.current != nil && k.waits != nil:
+		return &NoKey{errors.New(k.waits.String())}
+	case k.current != nil && len(both(k.signing, k.usable)) == 0:
+		return &NoKey{fmt.Errorf("only other workers have the keys that are to sign: %s", strings.Join(k.signing, ", "))}
 	}
 	var why []error
 	for _, one := range here {

@@ -30,22 +30,31 @@ type keyring struct {
 	set     keys.Set                // as it was read last
 	signing []string                // fingerprints of those that should sign now
 	used    *sign.Signer            // of which the publisher has what it needs
-	fresh   bool                    // it was read since it was announced last
 	usable  []string                // fingerprints of those of its keys that did not fail
 	current *publish.Keys
-	failing map[string]failing // by fingerprint
-	worker  string             // as which this process announces itself; empty: it does not
+	failing map[string]failing   // by fingerprint
+	worker  string               // as which this process announces itself; empty: it does not
+	bad     map[string]error     // by URL: files that are not what the signer was read from, and why
+	since   map[string]time.Time // by what is announced: when it was noticed
+	waits   *Wait                // for keys that other workers had
+	alone   bool                 // others have the keys that are to sign
 }
 
-// read reads the files of private keys, if they have changed since, and opens the keys in a KMS, whose public halves are
-// in the bucket.
-func (k *keyring) read(ctx context.Context, bucket objects.Bucket, cfg Config) error {
+// privateKeys are keys as they were read.
+type privateKeys struct {
+	signer *sign.Signer
+	stamp  string // of their files
+}
+
+// read reads the files of private keys, and opens the keys in a KMS, whose public halves are in the bucket. It returns nil
+// if the files have not changed since.
+func (k *keyring) read(ctx context.Context, bucket objects.Bucket, cfg Config) (*privateKeys, error) {
 	urls := SplitKeys(cfg.SigningKey)
 	stamp := stampOf(append(urls, cfg.PassphraseFile))
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.signer != nil && stamp == k.stamp {
-		return nil
+		return nil, nil
 	}
 	var signers []*sign.Signer
 	var left []error
@@ -60,37 +69,39 @@ func (k *keyring) read(ctx context.Context, bucket objects.Bucket, cfg Config) e
 			continue
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		signers = append(signers, s)
 	}
 	if len(signers) == 0 {
-		return errors.Join(left...)
+		return nil, errors.Join(left...)
 	}
 	signer, err := sign.Join(signers...)
 	if err != nil {
-		return &BadKey{fmt.Errorf("--signing-key: %w", err)}
+		return nil, &BadKey{fmt.Errorf("--signing-key: %w", err)}
 	}
-	k.signer, k.stamp, k.fresh = signer, stamp, true
-	return nil
+	return &privateKeys{signer, stamp}, nil
 }
 
-// changed reports, once, whether the private keys are others than before.
-func (k *keyring) changed() bool {
+// take has this process sign with keys that were read.
+func (k *keyring) take(read *privateKeys) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	was := k.fresh
-	k.fresh = false
-	return was
+	k.signer, k.stamp = read.signer, read.stamp
 }
 
 // stampOf changes with the files that URLs name.
 func stampOf(urls []string) (stamp string) {
 	for _, url := range urls {
 		path, _ := strings.CutPrefix(url, "file://")
-		if info, err := os.Stat(path); err == nil {
+		f, err := os.Open(path) // which tells whether it may be read
+		if err != nil {
+			continue
+		}
+		if info, err := f.Stat(); err == nil {
 			stamp += fmt.Sprintln(path, info.ModTime().UnixNano(), info.Size())
 		}
+		f.Close() //nolint:errcheck // nothing was written
 	}
 	return stamp
 }
@@ -98,7 +109,11 @@ func stampOf(urls []string) (stamp string) {
 // open returns the keys that a URL names.
 func (k *keyring) open(ctx context.Context, bucket objects.Bucket, url, passphraseFile string) (*sign.Signer, error) {
 	if !kms.IsURL(url) {
-		return ReadSigner(url, passphraseFile)
+		s, err := ReadSigner(url, passphraseFile)
+		if err != nil {
+			return nil, &badFile{[]string{url}, err}
+		}
+		return s, k.checkLocked(url, s)
 	}
 	if s, ok := k.remote[url]; ok {
 		return s, nil
@@ -169,39 +184,82 @@ func (r *Resources) KeyState() (want catalogdb.KeyState, known bool) {
 }
 
 // RefreshKeys reads the private keys and the list of keys again, adds those that are new as standby keys, and has the
-// publisher sign with those that should.
+// publisher sign with those that should. Private keys that are not fit to take the place of those that were read before
+// change nothing.
 func (r *Resources) RefreshKeys(ctx context.Context) error {
 	if r.Config.SigningKey == "" {
 		return nil
 	}
-	if err := r.keys.read(ctx, r.Bucket, r.Config); err != nil {
+	read, err := r.keys.read(ctx, r.Bucket, r.Config)
+	var file *badFile
+	if err != nil {
+		if errors.As(err, &file) {
+			r.noteFiles(file)
+		}
 		return err
 	}
-	if r.keys.changed() {
-		r.announceNow(ctx)
+	err = r.follow(ctx, read)
+	var bad *BadKey
+	switch {
+	case read != nil && errors.As(err, &bad):
+		file = &badFile{r.keys.files(r.Config), err}
+		err = file
+	case read != nil && err != nil:
+		return err // the bucket, or the catalog, did not say whether they are good
 	}
-	here, err := r.keys.signer.Keys()
+	r.noteFiles(file)
+	return err
+}
+
+// follow goes by the list of keys, and by private keys that were just read, if there are any.
+func (r *Resources) follow(ctx context.Context, read *privateKeys) error {
+	signer := r.Signer()
+	if read != nil {
+		signer = read.signer
+	}
+	here, err := signer.Keys()
 	if err != nil {
 		return err
 	}
-	set, err := keys.Read(ctx, r.Bucket)
-	if err == nil && set.Revision > 0 {
+	set, err := r.readSet(ctx)
+	if err == nil && set.Revision == 0 {
+		err = errNoSet
+	}
+	if err == nil {
 		err = r.checkMember(set, here) // nothing of the file is given to clients if it is a stranger's
 	}
-	if err == nil && set.Revision > 0 && slices.ContainsFunc(here, set.Lacks) {
-		set, err = keys.Change(ctx, r.Bucket, func(s *keys.Set) error { s.Add(time.Now().UTC(), keys.Standby, here...); return nil })
+	if err == nil && read != nil {
+		err = r.takeKeys(ctx, set, read)
+	}
+	if err == nil && slices.ContainsFunc(here, set.Lacks) {
+		set, err = ChangeKeys(ctx, r.Bucket, r.Catalog, func(s *keys.Set) error { s.Add(time.Now().UTC(), keys.Standby, here...); return nil })
 	}
 	if err != nil {
 		return err
-	}
-	if set.Revision == 0 {
-		return errNoSet
 	}
 	return r.useKeys(ctx, set)
 }
 
-// errNoSet says that the bucket has no list of keys: [Resources.CheckKey] makes it.
-var errNoSet = errors.New("the bucket has no list of its signing keys any more: start the worker again")
+// takeKeys has this process sign with private keys that were just read, if something can be signed then.
+func (r *Resources) takeKeys(ctx context.Context, set keys.Set, read *privateKeys) error {
+	known, err := readKnown(ctx, r.Catalog, r.Now(ctx))
+	if err != nil {
+		return err
+	}
+	known.from(r.keys.announcedAs(), read.signer.Fingerprints(), nil)
+	if _, _, err := effective(set, known, time.Now()); err != nil {
+		return r.noneLeft(set, err)
+	}
+	r.keys.take(read)
+	r.announceNow(ctx) // before clients are given a new key: who waited for that may promote it
+	return nil
+}
+
+// noneLeft is the error of no key that can sign, with what to do.
+func (r *Resources) noneLeft(set keys.Set, why error) error {
+	return &BadKey{fmt.Errorf("--signing-key %s: %w; restore the old key there (%s)", shownKeys(r.Config.SigningKey), why,
+		strings.Join(keys.Fingerprints(set.With(keys.Signing)), ", "))}
+}
 
 // useKeys has the publisher sign with those keys of a set that should.
 func (r *Resources) useKeys(ctx context.Context, set keys.Set) error {
@@ -210,14 +268,14 @@ func (r *Resources) useKeys(ctx context.Context, set keys.Set) error {
 		return err
 	}
 	held := r.keys.held()
-	known.without(nil, held)
-	known.fails = r.keys.left()
+	known.from(r.keys.announcedAs(), held, r.keys.left())
 	signing, why, err := effective(set, known, time.Now())
 	if err != nil {
-		return err
+		return r.noneLeft(set, err)
 	}
 	r.keys.mu.Lock()
 	defer r.keys.mu.Unlock()
+	r.logWait(waiting(set, known, signing), len(both(signing, held)) == 0, signing)
 	if r.keys.current != nil && slices.Equal(signing, r.keys.signing) && set.Revision == r.keys.set.Revision && r.keys.used == r.keys.signer && slices.Equal(r.keys.usable, held) {
 		return nil
 	}
@@ -238,4 +296,22 @@ func (r *Resources) useKeys(ctx context.Context, set keys.Set) error {
 	r.keys.set, r.keys.signing, r.keys.used, r.keys.usable, r.keys.current = set, signing, r.keys.signer, held, &current
 	r.Publisher.SetKeys(current)
 	return nil
+}
+
+// logWait logs, once, that this worker publishes nothing, and why; and when it does again. The caller has the lock.
+func (r *Resources) logWait(w *Wait, alone bool, signing []string) {
+	was, wasAlone := r.keys.waits, r.keys.alone
+	r.keys.waits, r.keys.alone = w, alone
+	switch {
+	case w != nil && (was == nil || was.String() != w.String()):
+		args := []any{"keys", strings.Join(w.Keys, " "), "last_seen", w.Since.UTC().Format(time.RFC3339), "until", w.Until.UTC().Format(time.RFC3339), "then", strings.Join(w.Then, " "), "restore_to", shownKeys(r.Config.SigningKey)}
+		if w.None != nil {
+			args = append(args, "then_error", w.None)
+		}
+		r.Log.Error("ALARM: nothing is published: no running worker has a key that is to sign. Put it back, and it signs at once; otherwise other keys sign from then on, if they can", args...)
+	case w == nil && alone && (!wasAlone || was != nil):
+		r.Log.Warn("this worker publishes nothing: only other workers have the keys that are to sign", "keys", strings.Join(signing, " "))
+	case !alone && wasAlone:
+		r.Log.Info("this worker publishes again: it has a key that is to sign", "keys", strings.Join(signing, " "))
+	}
 }

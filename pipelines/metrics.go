@@ -104,7 +104,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{inHandDesc, oldestDesc, backlogDesc, waitingDesc, behindDesc, ageDesc, upDesc, expiryDesc, notSignedDesc} {
+	for _, d := range []*prometheus.Desc{inHandDesc, oldestDesc, backlogDesc, waitingDesc, behindDesc, ageDesc, upDesc, expiryDesc, keyFileDesc, notSignedDesc} {
 		out <- d
 	}
 }

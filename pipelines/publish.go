@@ -43,6 +43,9 @@ func (f *publishFn) publish(ctx context.Context, name string) Receipt {
 		receipt.Error = err.Error()
 		return receipt
 	}
+	if !f.r.mayPublish() {
+		return f.wait(ctx, release)
+	}
 	limited, cancel := context.WithTimeout(ctx, publishLimit)
 	defer cancel()
 	start := time.Now()
@@ -70,6 +73,19 @@ func (f *publishFn) publish(ctx context.Context, name string) Receipt {
 	}
 	receipt.Revision = res.Revision.Number
 	f.r.tell(ctx)
+	return receipt
+}
+
+// wait leaves a release to workers that have the keys that are to sign. Who waits for it can ask for what, if no worker has them.
+func (f *publishFn) wait(ctx context.Context, release catalog.Release) Receipt {
+	receipt := Receipt{Release: release.String(), Error: "left to workers that have the keys that are to sign"}
+	if w := f.r.Waits(); w != nil {
+		receipt.Error = w.String()
+		if err := f.r.Catalog.Fault(ctx, release, receipt.Error); err != nil && ctx.Err() == nil {
+			f.r.Log.Error("fault not recorded", "release", receipt.Release, "error", err)
+		}
+	}
+	f.r.Log.Debug("not published", "release", receipt.Release, "why", receipt.Error)
 	return receipt
 }
 

@@ -2,6 +2,7 @@ package pipelines
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -31,9 +32,7 @@ func (d *Dispatcher) catchUpKeys(ctx, work context.Context) {
 		if time.Since(looked) >= keysPeriod {
 			looked = time.Now()
 			held := d.Resources.keys.held()
-			if err := d.Resources.RefreshKeys(ctx); err != nil && ctx.Err() == nil {
-				d.Resources.Log.Error("keys not read again; those that were read before go on signing", "error", err)
-			}
+			d.refreshKeys(ctx)
 			// Noted before clients are given a new key: who waited for that may promote it.
 			if !slices.Equal(held, d.Resources.keys.held()) {
 				d.Resources.announceNow(ctx)
@@ -46,6 +45,26 @@ func (d *Dispatcher) catchUpKeys(ctx, work context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// refreshKeys reads the keys again. The same error is logged once; what is wrong with a file, [Resources.RefreshKeys] logs.
+func (d *Dispatcher) refreshKeys(ctx context.Context) {
+	err := d.Resources.RefreshKeys(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	text := ""
+	var file *badFile
+	if err != nil && !errors.As(err, &file) {
+		text = err.Error()
+	}
+	if text != "" && text != d.keyError {
+		d.Resources.Log.Error("keys not read again; those that were read before go on signing", "error", err)
+	}
+	if text == "" && d.keyError != "" {
+		d.Resources.Log.Info("keys are read again")
+	}
+	d.keyError = text
 }
 
 // retryKeys has keys that failed try again.

@@ -53,7 +53,9 @@ func (r *Resources) announceNow(ctx context.Context) {
 func (r *Resources) see(ctx context.Context, name string, ended bool, limit time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if err := r.Catalog.SeeWorker(ctx, catalogdb.Worker{Name: name, Keys: r.keys.held()}, ended, r.Now(ctx)); err != nil && ctx.Err() == nil {
+	now := r.Now(ctx)
+	w := catalogdb.Worker{Name: name, Keys: r.keys.held(), Faults: r.keys.faults(now)}
+	if err := r.Catalog.SeeWorker(ctx, w, ended, now); err != nil && ctx.Err() == nil {
 		r.Log.Debug("sign of life not noted; the next one is soon", "error", err)
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"repomill/publish"
@@ -14,57 +12,16 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-// heldFor is for how long a key counts as there that a worker had: it may be about to start again.
-const heldFor = 15 * time.Minute
-
 // Signers are the keys of an instance, and which of them should sign now.
 type Signers struct {
 	Set     keys.Set
 	Signing []string // fingerprints
 	Want    catalogdb.KeyState
-	None    error // why no key can sign; nil if Signing has some
+	None    error              // why no key can sign; nil if Signing has some
+	Waits   *Wait              // for keys that are to sign; nil if some worker has one, or none runs
+	Workers []catalogdb.Worker // that run
 
 	known known
-}
-
-// known is what the catalog knows of keys.
-type known struct {
-	held  map[string]bool  // fingerprints of the private keys that workers have
-	fails map[string]error // fingerprints of those that fail here
-	given []string         // as catalogdb.DB.GivenKeys has it
-}
-
-func readKnown(ctx context.Context, db *catalogdb.DB, now time.Time) (k known, err error) {
-	if k.held, err = db.HeldKeys(ctx, now.Add(-heldFor)); err == nil {
-		k.given, err = db.GivenKeys(ctx)
-	}
-	return k, err
-}
-
-// without takes keys out that no worker is known to have but this one, in which they fail, and adds those that are here.
-func (k *known) without(failing map[string]error, here []string) {
-	for f := range failing {
-		delete(k.held, f)
-	}
-	k.fails = failing
-	for _, f := range here {
-		k.held[f] = true
-	}
-}
-
-// both returns what is in two lists, in the order of the first.
-func both(list, other []string) (in []string) {
-	for _, one := range list {
-		if slices.Contains(other, one) {
-			in = append(in, one)
-		}
-	}
-	return in
-}
-
-// givenToAll reports whether the clients of everything published were given a key.
-func (k known) givenToAll(fingerprint string) bool {
-	return !slices.ContainsFunc(k.given, func(keys string) bool { return !strings.Contains(keys, fingerprint) })
 }
 
 // ReadSigners returns the keys of a bucket, and what should be signed by them, as a command sees it that has no private key.
@@ -80,12 +37,18 @@ func ReadSigners(ctx context.Context, bucket keys.Bucket, db *catalogdb.DB) (s S
 	if s.known, err = readKnown(ctx, db, now); err != nil {
 		return s, err
 	}
-	if len(s.known.held) == 0 { // no worker has run for a while: those that start will have them
+	for _, w := range s.known.workers {
+		if s.known.runs(w) {
+			s.Workers = append(s.Workers, w)
+		}
+	}
+	if len(s.known.held) == 0 && len(s.Workers) == 0 { // those that start will have them
 		for _, k := range s.Set.Keys {
 			s.known.held[k.Fingerprint] = true
 		}
 	}
 	s.Signing, _, s.None = effective(s.Set, s.known, now) // commands are what mends it
+	s.Waits = waiting(s.Set, s.known, s.Signing)
 	k, err := publish.NewKeys(s.Set, s.Signing, nil)
 	s.Want = k.State()
 	return s, err
@@ -129,6 +92,9 @@ func effective(set keys.Set, known known, now time.Time) (signing []string, why 
 			return signing, why, nil
 		}
 	}
+	if len(why) == 0 {
+		return nil, nil, errors.New("no key can sign what is published: all that are in the list of keys are retired (repomill key list)")
+	}
 	var reasons []error
 	for _, w := range why {
 		reasons = append(reasons, fmt.Errorf("key %s: %w", w.Fingerprint, w.Why))
@@ -136,17 +102,19 @@ func effective(set keys.Set, known known, now time.Time) (signing []string, why 
 	return nil, why, fmt.Errorf("no key can sign what is published: %w", errors.Join(reasons...))
 }
 
-// usable says why a key cannot sign, or nothing.
+// usable says why a key cannot sign, or nothing. What it is itself comes first: where it is does not matter then.
 func usable(k keys.Key, known known, now time.Time) error {
-	if err := known.fails[k.Fingerprint]; err != nil && !known.held[k.Fingerprint] {
-		return fmt.Errorf("it fails: %w", err)
-	}
-	if !known.held[k.Fingerprint] {
-		return errors.New("no worker has its private part")
-	}
 	all, err := sign.ReadPublic([]byte(k.Public))
-	if err != nil {
-		return err
+	if err == nil {
+		err = all[0].ValidAt(now)
 	}
-	return all[0].ValidAt(now)
+	switch {
+	case err != nil:
+		return err
+	case known.held[k.Fingerprint]:
+		return nil
+	case known.fails[k.Fingerprint] != nil:
+		return known.fails[k.Fingerprint]
+	}
+	return errors.New("no worker has its private part")
 }

@@ -119,6 +119,9 @@ const maxRepairs = 8
 // repairReleases puts right what a crash left torn beside the pointers.
 func (d *Dispatcher) repairReleases(ctx context.Context) {
 	r := d.Resources
+	if !r.mayPublish() {
+		return // others do
+	}
 	states, err := r.Catalog.Releases(ctx)
 	if err != nil && ctx.Err() == nil {
 		r.Log.Error("sweep: releases not read", "error", err)
@@ -204,6 +207,9 @@ func (d *Dispatcher) publishSettings(ctx context.Context) {
 // publishLeft schedules the releases whose rows are ahead of what clients see, except those that failed
 // too lately.
 func (d *Dispatcher) publishLeft(ctx, work context.Context) {
+	if !d.Resources.mayPublish() {
+		return // others do, or they wait until it may
+	}
 	releases, err := d.Resources.Catalog.Unpublished(work)
 	if err != nil {
 		if work.Err() == nil {

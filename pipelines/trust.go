@@ -4,19 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"slices"
 	"strings"
 	"time"
 
 	"repomill/pipelines/kms"
-	"repomill/pipelines/objects"
-	"repomill/publish"
 	"repomill/publish/keys"
 	"repomill/publish/sign"
-	"repomill/schemas/catalog"
-	"repomill/schemas/layout"
 )
 
 // maxKeyring bounds a file of public keys, in bytes.
@@ -64,7 +58,7 @@ func (r *Resources) CheckKey(ctx context.Context) error {
 	for _, u := range r.keys.signer.Unfit() {
 		r.Log.Warn("a signing key is left out", "key", u.Fingerprint, "why", u.Why)
 	}
-	set, err := keys.Read(ctx, r.Bucket)
+	set, err := r.readSet(ctx)
 	if err != nil {
 		return err
 	}
@@ -151,58 +145,4 @@ func (r *Resources) stranger(here []sign.Key, of string, why error) error {
 	}
 	return &BadKey{fmt.Errorf("--signing-key: the key %s in %s is not one that the clients of %s trust: restore the old key, or put both into the file (%w)",
 		strings.Join(names, ", "), shownKeys(r.Config.SigningKey), of, why)}
-}
-
-// firstSet makes the list of keys of a bucket that has none. Keys that the clients of everything published were given sign,
-// and where nothing is published, the first key; the others stand by.
-func (r *Resources) firstSet(ctx context.Context, here []sign.Key) (keys.Set, error) {
-	signing := here[:1]
-	declared, err := publish.Declared(ctx, r.Bucket)
-	if err != nil {
-		return keys.Set{}, fmt.Errorf("--bucket: %w", err)
-	}
-	published := false
-	for _, repository := range declared {
-		given, err := publishedKeys(ctx, r.Bucket, repository)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return keys.Set{}, fmt.Errorf("--bucket: the keys of %s: %w", repository, err)
-		}
-		if !published {
-			published, signing = true, here
-		}
-		signing = slices.DeleteFunc(slices.Clone(signing), func(k sign.Key) bool { return !given[k.Fingerprint] })
-		if len(signing) == 0 {
-			return keys.Set{}, r.stranger(here, repository.String(), errors.New("it signed nothing of theirs"))
-		}
-	}
-	return keys.Change(ctx, r.Bucket, func(s *keys.Set) error {
-		if s.Revision == 0 {
-			now := time.Now().UTC()
-			s.Add(now, keys.Signing, signing...)
-			s.Add(now, keys.Standby, here...)
-		}
-		return nil
-	})
-}
-
-// publishedKeys returns the fingerprints of the keys that clients of a repository were given, or fs.ErrNotExist.
-func publishedKeys(ctx context.Context, bucket objects.Bucket, repository catalog.Repository) (map[string]bool, error) {
-	body, _, err := bucket.Get(ctx, layout.GPGKeyKey(repository))
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	armored, err := io.ReadAll(io.LimitReader(body, maxKeyring))
-	if err != nil {
-		return nil, err
-	}
-	all, err := sign.ReadPublic(armored)
-	given := map[string]bool{}
-	for _, k := range all {
-		given[k.Fingerprint] = true
-	}
-	return given, err
 }

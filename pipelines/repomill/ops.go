@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -40,6 +41,9 @@ func opsHandler(r *pipelines.Resources, d *pipelines.Dispatcher) http.Handler {
 			return
 		}
 		alive(w, req)
+		if risk := r.KeyRisk(); risk != nil {
+			fmt.Fprintf(w, "at risk: %v\n", risk)
+		}
 	})
 	return mux
 }

@@ -42,6 +42,25 @@ type Set struct {
 	Keys     []Key `json:"keys"`
 }
 
+// Check says what no program of this version writes into a set, or nothing.
+func (s Set) Check() error {
+	for i, k := range s.Keys {
+		switch {
+		case k.Role != Standby && k.Role != Signing && k.Role != Retired:
+			return fmt.Errorf("key %s has the role %q, which this program does not know (%s, %s, %s): upgrade it if a newer one wrote the list, or restore an earlier version of the object",
+				k.Fingerprint, k.Role, Standby, Signing, Retired)
+		case k.Fingerprint == "":
+			return fmt.Errorf("key %d has no fingerprint: restore an earlier version of the object", i+1)
+		case slices.ContainsFunc(s.Keys[:i], func(o Key) bool { return o.Fingerprint == k.Fingerprint }):
+			return fmt.Errorf("key %s is there twice: restore an earlier version of the object", k.Fingerprint)
+		}
+	}
+	if s.Revision <= 0 {
+		return errors.New("it has no revision: restore an earlier version of the object")
+	}
+	return nil
+}
+
 // With returns the keys of some roles, in order.
 func (s Set) With(roles ...Role) (some []Key) {
 	for _, r := range roles {
@@ -115,8 +134,11 @@ func (s *Set) Add(now time.Time, role Role, some ...sign.Key) (changed bool) {
 			continue
 		}
 		key := Key{Fingerprint: k.Fingerprint, Role: role, Public: string(k.Public), Added: now}
-		if role == Signing {
+		switch role {
+		case Signing:
 			key.Promoted = &now
+		case Retired:
+			key.Retired = &now
 		}
 		s.Keys, changed = append(s.Keys, key), true
 	}

@@ -40,7 +40,12 @@ func read(ctx context.Context, b Bucket) (s Set, v layout.Version, err error) {
 	defer body.Close()
 	text, err := io.ReadAll(io.LimitReader(body, maxSize))
 	if err == nil {
-		err = json.Unmarshal(text, &s)
+		if err = json.Unmarshal(text, &s); err != nil {
+			err = fmt.Errorf("it is no list of keys (%w): restore an earlier version of it, or remove it: a worker puts back what the catalog knows of it", err)
+		}
+	}
+	if err == nil {
+		err = s.Check()
 	}
 	if err != nil {
 		return Set{}, "", fmt.Errorf("read %s: %w", layout.KeysKey, err)

@@ -43,6 +43,9 @@ var (
 	errNotOpened = errors.New("a passphrase protects it, and none in the file of --signing-key-passphrase-file opens it: write the right one there")
 )
 
+// Locked reports whether a key cannot sign for the want of a passphrase.
+func Locked(why error) bool { return errors.Is(why, errLocked) || errors.Is(why, errNotOpened) }
+
 // Passphrases returns those in the text of a file: one a line, each as it is.
 func Passphrases(text []byte) (all [][]byte, err error) {
 	for line := range bytes.Lines(text) {

@@ -2,10 +2,12 @@ package catalogdb_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -70,29 +72,61 @@ func signed(t *testing.T, db *catalogdb.DB) {
 }
 
 func heldKeys(t *testing.T, db *catalogdb.DB) {
-	see := func(name string, ended bool, now time.Time, keys ...string) {
+	see := func(w catalogdb.Worker) {
 		t.Helper()
-		if err := db.SeeWorker(t.Context(), catalogdb.Worker{Name: name, Keys: keys}, ended, now); err != nil {
+		if err := db.SeeWorker(t.Context(), w, w.Ended, w.Seen); err != nil {
 			t.Fatal(err)
 		}
 	}
-	check := func(fact string, since time.Time, want ...string) {
+	check := func(fact string, since time.Time, want ...catalogdb.Worker) {
 		t.Helper()
-		all := map[string]bool{}
-		for _, k := range want {
-			all[k] = true
-		}
-		got, err := db.HeldKeys(t.Context(), since)
-		if diff := cmp.Diff(all, got); diff != "" || err != nil {
+		got, err := db.WorkersSince(t.Context(), since)
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" || err != nil {
 			t.Errorf("%s, %v (-want +got):\n%s", fact, err, diff)
 		}
 	}
+	fault := catalogdb.KeyFault{Key: "B", Place: "file:///b", Why: "no such file", Since: start.UTC()}
+	a := catalogdb.Worker{Name: "a", Keys: []string{"A", "B"}, Seen: start}
+	b := catalogdb.Worker{Name: "b", Seen: after(time.Minute), Faults: []catalogdb.KeyFault{fault}}
+	c := catalogdb.Worker{Name: "c", Keys: []string{"C"}, Ended: true, Seen: after(time.Minute)} // it may be about to start again
 	check("no worker", start)
-	see("a", false, start, "A", "B")
-	see("b", false, after(time.Minute))
-	see("c", true, after(time.Minute), "C") // it may be about to start again
-	check("all", start, "A", "B", "C")
-	check("the last minute", after(time.Minute), "C")
-	see("a", false, after(2*time.Minute), "B")
-	check("a key that is gone from its file", start, "B", "C")
+	see(a)
+	see(b)
+	see(c)
+	check("all", start, a, b, c)
+	check("the last minute", after(time.Minute), b, c)
+	a = catalogdb.Worker{Name: "a", Keys: []string{"B"}, Seen: after(2 * time.Minute)}
+	see(a)
+	check("a key that is gone from its file", start, a, b, c)
+	for range 20 {
+		b.Faults = append(b.Faults, catalogdb.KeyFault{Place: "file:///b", Why: strings.Repeat("é", 5000), Since: start.UTC()})
+	}
+	see(b)
+	all, err := db.WorkersSince(t.Context(), start)
+	if err != nil || len(all) != 3 || len(all[1].Faults) != 6 || all[1].Faults[0] != fault || len(all[1].Faults[1].Why) != 700 {
+		t.Errorf("many long faults: %v, %.200v", err, all)
+	}
+}
+
+func rememberedKeys(t *testing.T, db *catalogdb.DB) {
+	check := func(fact string, revision int64, want string) {
+		t.Helper()
+		got, list, err := db.RememberedKeys(t.Context())
+		if err != nil || got != revision || string(list) != want {
+			t.Errorf("%s: got %d %q, %v", fact, got, list, err)
+		}
+	}
+	remember := func(revision int64, list string) {
+		t.Helper()
+		if err := db.RememberKeys(t.Context(), revision, []byte(list)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check("nothing", 0, "")
+	remember(2, "two")
+	check("the first", 2, "two")
+	remember(1, "one") // of a bucket that was set back
+	check("an earlier one", 2, "two")
+	remember(3, "three")
+	check("a later one", 3, "three")
 }

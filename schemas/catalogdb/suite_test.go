@@ -43,6 +43,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 
 		{"what is signed by other keys is to be signed again", signed},
 		{"a key is there that a worker had", heldKeys},
+		{"the latest copy of the list of keys is kept", rememberedKeys},
 
 		{"a call of Activate draws one revision for each release", activateOnce},
 		{"a duplicate of a visible package is final at once", activateVisible},

@@ -3,6 +3,7 @@ package catalogdb
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -19,15 +20,48 @@ type Sighting struct {
 
 // A Worker is a process that carries uploads or publishes, as it says of itself.
 type Worker struct {
-	Name string
-	Keys []string // fingerprints of the keys that it can sign with
+	Name   string
+	Keys   []string   // fingerprints of the keys that it can sign with
+	Faults []KeyFault // why it has not others
+	Seen   time.Time  // only from [DB.WorkersSince]
+	Ended  bool       // in good order; likewise
+}
+
+// A KeyFault is why a worker cannot sign with a key that it was given, or could not after its next start.
+type KeyFault struct {
+	Key   string    `json:"key,omitempty"`   // fingerprint, if it is about one key
+	Place string    `json:"place,omitempty"` // URL of the key, if it is about that
+	Why   string    `json:"why"`
+	Since time.Time `json:"since"`
+}
+
+// What is kept of faults: some of them, and the beginning of each sentence, in all what the column holds.
+const (
+	maxFaults = 6
+	maxWhy    = 700
+	maxColumn = 8000
+)
+
+// faultsColumn is faults as JSON.
+func faultsColumn(faults []KeyFault) string {
+	kept := make([]KeyFault, 0, maxFaults)
+	for _, f := range faults[:min(len(faults), maxFaults)] {
+		f.Why, f.Place = cut(f.Why, maxWhy), cut(f.Place, maxWhy/2)
+		kept = append(kept, f)
+	}
+	for ; len(kept) > 0; kept = kept[:len(kept)-1] { // what has to be escaped takes more
+		if text, err := json.Marshal(kept); err == nil && len(text) <= maxColumn {
+			return string(text)
+		}
+	}
+	return "[]"
 }
 
 // SeeWorker notes that a worker is at work, or has ended in good order. now is the time of the catalog's clock.
 func (d *DB) SeeWorker(ctx context.Context, w Worker, ended bool, now time.Time) error {
 	err := d.tx(ctx, func(tx *transaction) error {
-		_, err := tx.ExecContext(ctx, `REPLACE INTO workers (name, seen_at, ended, held_keys) VALUES (?, ?, ?, ?)`,
-			w.Name, millis(now), ended, strings.Join(w.Keys, "+"))
+		_, err := tx.ExecContext(ctx, `REPLACE INTO workers (name, seen_at, ended, held_keys, key_faults) VALUES (?, ?, ?, ?, ?)`,
+			w.Name, millis(now), ended, strings.Join(w.Keys, "+"), faultsColumn(w.Faults))
 		if err == nil {
 			_, err = tx.ExecContext(ctx, `DELETE FROM workers WHERE seen_at < ?`, millis(now.Add(-workerMemory)))
 		}
@@ -57,19 +91,23 @@ func (d *DB) Workers(ctx context.Context) (s Sighting, err error) {
 	return s, nil
 }
 
-// HeldKeys returns the fingerprints of all keys with which workers can sign that were seen since a time.
-func (d *DB) HeldKeys(ctx context.Context, since time.Time) (map[string]bool, error) {
-	all, err := list(ctx, d, func(scan func(...any) error) (keys string, err error) { return keys, scan(&keys) },
-		`SELECT held_keys FROM workers WHERE seen_at >= ?`, millis(since))
+// WorkersSince returns the workers that were seen since a time, in the order of their names, with the keys that they have.
+func (d *DB) WorkersSince(ctx context.Context, since time.Time) ([]Worker, error) {
+	all, err := list(ctx, d, func(scan func(...any) error) (w Worker, err error) {
+		var seen int64
+		var keys string
+		var faults []byte
+		if err = scan(&w.Name, &seen, &w.Ended, &keys, &faults); err != nil {
+			return w, err
+		}
+		w.Seen = instant(seen)
+		if keys != "" {
+			w.Keys = strings.Split(keys, "+")
+		}
+		return w, json.Unmarshal(faults, &w.Faults)
+	}, `SELECT name, seen_at, ended, held_keys, key_faults FROM workers WHERE seen_at >= ? ORDER BY name`, millis(since))
 	if err != nil {
 		return nil, fmt.Errorf("read which keys workers have: %w", err)
 	}
-	held := map[string]bool{}
-	for _, keys := range all {
-		for _, k := range strings.Split(keys, "+") {
-			held[k] = true
-		}
-	}
-	delete(held, "")
-	return held, nil
+	return all, nil
 }
