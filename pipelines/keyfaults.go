@@ -1,6 +1,7 @@
 package pipelines
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,13 +37,19 @@ func (k *keyring) checkLocked(url string, read *sign.Signer) error {
 	return nil
 }
 
-// noteFiles notes which files of private keys are bad, and logs what is new of it.
-func (r *Resources) noteFiles(file *badFile) {
+// noteFiles notes which files of private keys are bad; what is new of it is logged, and announced to commands.
+func (r *Resources) noteFiles(ctx context.Context, file *badFile) {
+	if r.notedFiles(file) {
+		r.announceNow(ctx)
+	}
+}
+
+func (r *Resources) notedFiles(file *badFile) (changed bool) {
 	k := &r.keys
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.current == nil { // it does not run yet: the start says it
-		return
+		return false
 	}
 	now := map[string]error{}
 	if file != nil {
@@ -52,16 +59,19 @@ func (r *Resources) noteFiles(file *badFile) {
 	}
 	for url, why := range now {
 		if was := k.bad[url]; was == nil || was.Error() != why.Error() {
+			changed = true
 			r.Log.Error("ALARM: a file of signing keys is bad: the keys that were read before sign until this worker ends, and its next start fails",
 				"file", layout.Shown(url), "error", why)
 		}
 	}
 	for url := range k.bad {
 		if now[url] == nil {
+			changed = true
 			r.Log.Info("a file of signing keys is good again", "file", layout.Shown(url))
 		}
 	}
 	k.bad = now
+	return changed
 }
 
 // files returns the URLs of the files of private keys.

@@ -3,6 +3,7 @@ package pipelines
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"repomill/publish/keys"
@@ -83,6 +84,11 @@ func (r *Resources) adviseKeys(ctx context.Context) {
 		return
 	}
 	set, _ := r.Keys()
+	for _, k := range set.With(keys.Retired) {
+		if slices.Contains(r.keys.held(), k.Fingerprint) {
+			r.Log.Warn("a retired key is still among the private keys: take it out", "key", k.Fingerprint, "leaked", k.Distrusted)
+		}
+	}
 	for _, k := range set.Out() {
 		a := AlgorithmOf(k)
 		if why := Unread(a, used.Without(a)); why != "" {

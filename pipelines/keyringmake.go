@@ -208,7 +208,7 @@ func (m keyringMaker) draw(made *catalog.KeyringPackage, rows []catalog.Package)
 	if last := made.Made; layout.KeyringSerial(next) > maxSerial && now.Sub(last) < serialPause && !now.Before(last) {
 		return fmt.Errorf("version %s would be the next of many: it is made in an hour; do all workers have the same --public-url, and are they of one version?", next)
 	}
-	made.Version, made.Made, made.Files = next, now, nil
+	made.Version, made.Made, made.Files, made.Given = next, now, nil, m.source.given
 	return nil
 }
 

@@ -52,7 +52,7 @@ func (known) holds(workers []catalogdb.Worker) map[string]bool {
 	return held
 }
 
-// runs reports whether a worker is at work, as far as its signs of life tell.
+// runs reports whether a worker is at work, as far as its signs of life show.
 func (k known) runs(w catalogdb.Worker) bool { return !w.Ended && k.now.Sub(w.Seen) <= Unseen }
 
 // from adds what a worker knows of itself, whose announcement may be older.
@@ -88,6 +88,7 @@ type Wait struct {
 	Until time.Time // from when on others sign
 	Then  []string  // which these are
 	None  error     // why there are none, if so
+	Why   error     // why running workers cannot sign with them, if they have them
 }
 
 // waiting returns for what everything waits that is to be published, or nil.
@@ -108,6 +109,11 @@ func waiting(set keys.Set, k known, signing []string) *Wait {
 	if len(running) == 0 || w.Since.IsZero() {
 		return nil
 	}
+	for _, f := range signing {
+		if err := k.fails[f]; err != nil && w.Why == nil {
+			w.Why = err
+		}
+	}
 	w.Until = w.Since.Add(heldFor)
 	k.held = k.holds(running)
 	w.Then, _, w.None = effective(set, k, k.now)
@@ -120,6 +126,10 @@ func (w *Wait) String() string {
 	if len(w.Then) > 0 {
 		then = "key " + strings.Join(w.Then, ", ") + " signs in its place"
 	}
-	return fmt.Sprintf("no running worker has the private part of key %s, which is to sign; one that had it was seen last at %s. Put it back where a worker reads it, and it signs at once; from %s on, %s",
-		strings.Join(w.Keys, ", "), w.Since.UTC().Format(time.RFC3339), w.Until.UTC().Format(time.RFC3339), then)
+	why, todo := "no running worker has the private part of key %s, which is to sign", "Put it back where a worker reads it"
+	if w.Why != nil {
+		why, todo = "no running worker can sign with key %s, which is to sign: "+strings.ReplaceAll(w.Why.Error(), "%", "%%"), "Mend that"
+	}
+	return fmt.Sprintf(why+"; one that could was seen last at %s. %s, and it signs at once; from %s on, %s",
+		strings.Join(w.Keys, ", "), w.Since.UTC().Format(time.RFC3339), todo, w.Until.UTC().Format(time.RFC3339), then)
 }

@@ -66,7 +66,7 @@ func ReadSigner(url, passphraseFile string) (*sign.Signer, error) {
 	}
 	s, err := sign.ReadLocked(armored, passphrases)
 	if err != nil {
-		return nil, fmt.Errorf("signing key %s: %w", path, err)
+		return nil, fmt.Errorf("signing key %s: %w; if the file was good before, restore it from its backup", path, err)
 	}
 	return s, nil
 }

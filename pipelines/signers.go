@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"repomill/publish"
@@ -27,7 +28,14 @@ type Signers struct {
 // ReadSigners returns the keys of a bucket, and what should be signed by them, as a command sees it that has no private key.
 // Without a set there is no error.
 func ReadSigners(ctx context.Context, bucket keys.Bucket, db *catalogdb.DB) (s Signers, err error) {
-	if s.Set, err = keys.Read(ctx, bucket); err != nil || s.Set.Revision == 0 {
+	if s.Set, err = keys.Read(ctx, bucket); err != nil {
+		return s, err
+	}
+	kept, err := remembered(ctx, db, s.Set)
+	if err == nil && kept.Revision > 0 {
+		err = errLostKeys(s.Set, kept)
+	}
+	if err != nil || s.Set.Revision == 0 {
 		return s, err
 	}
 	now, err := db.Clock(ctx)
@@ -59,10 +67,21 @@ func (s Signers) Problem(k keys.Key) string {
 	if k.Role == keys.Retired {
 		return ""
 	}
+	if s.awaits(k) {
+		if err := s.known.fails[k.Fingerprint]; err != nil {
+			return err.Error()
+		}
+		return "no running worker has its private part"
+	}
 	if err := usable(k, s.known, time.Now()); err != nil {
 		return err.Error()
 	}
 	return ""
+}
+
+// awaits reports whether everything waits for a key.
+func (s Signers) awaits(k keys.Key) bool {
+	return s.Waits != nil && slices.Contains(s.Waits.Keys, k.Fingerprint)
 }
 
 // effective returns which keys of a set should sign now: those that are meant to, as far as some worker has them and they

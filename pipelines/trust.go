@@ -11,6 +11,7 @@ import (
 	"repomill/pipelines/kms"
 	"repomill/publish/keys"
 	"repomill/publish/sign"
+	"repomill/schemas/layout"
 )
 
 // maxKeyring bounds a file of public keys, in bytes.
@@ -132,10 +133,19 @@ func (r *Resources) probe() error {
 // checkMember returns a [BadKey] if none of the private keys here is one that clients were given.
 func (r *Resources) checkMember(set keys.Set, here []sign.Key) error {
 	out := keys.Fingerprints(set.Out())
+	if len(out) == 0 {
+		return &BadKey{fmt.Errorf("--signing-key: no key of the list in the bucket (%s) signs or stands by: restore an earlier version of that object", layout.KeysKey)}
+	}
 	if slices.ContainsFunc(here, func(k sign.Key) bool { return slices.Contains(out, k.Fingerprint) }) {
 		return nil
 	}
-	return r.stranger(here, "what is published", fmt.Errorf("they were given %s", strings.Join(out, ", ")))
+	why := fmt.Errorf("they were given %s", strings.Join(out, ", "))
+	for _, k := range here {
+		if known, err := set.Find(k.Fingerprint); err == nil {
+			why = fmt.Errorf("%w; %s is %s", why, k.Fingerprint, known.Role)
+		}
+	}
+	return r.stranger(here, "what is published", why)
 }
 
 func (r *Resources) stranger(here []sign.Key, of string, why error) error {

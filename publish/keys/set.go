@@ -47,7 +47,7 @@ func (s Set) Check() error {
 	for i, k := range s.Keys {
 		switch {
 		case k.Role != Standby && k.Role != Signing && k.Role != Retired:
-			return fmt.Errorf("key %s has the role %q, which this program does not know (%s, %s, %s): upgrade it if a newer one wrote the list, or restore an earlier version of the object",
+			return fmt.Errorf("key %s has the role %q, which this program does not know (%s, %s, %s): upgrade this program if a newer one wrote the list, or restore an earlier version of the object",
 				k.Fingerprint, k.Role, Standby, Signing, Retired)
 		case k.Fingerprint == "":
 			return fmt.Errorf("key %d has no fingerprint: restore an earlier version of the object", i+1)
@@ -158,6 +158,17 @@ const Overlap = 30 * 24 * time.Hour
 // by then, or it is one of the first keys, which no client was set up before.
 func (s Set) KnownSince(k Key, then time.Time) bool {
 	return !k.Added.After(then) || !slices.ContainsFunc(s.Keys, func(o Key) bool { return o.Added.Before(k.Added) })
+}
+
+// Since returns when a key got its role.
+func (k Key) Since() time.Time {
+	switch {
+	case k.Role == Retired && k.Retired != nil:
+		return *k.Retired
+	case k.Role == Signing && k.Promoted != nil:
+		return *k.Promoted
+	}
+	return k.Added
 }
 
 // Publics returns the public parts of all keys, each armoured.

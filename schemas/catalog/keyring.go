@@ -1,6 +1,9 @@
 package catalog
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A KeyringPackage is what is known of the packages with a repository's keys, which repomill makes itself: hosts that
 // have one get the next keys with their upgrades.
@@ -10,7 +13,16 @@ type KeyringPackage struct {
 	Made    time.Time     `json:"made,omitzero"`     // when the version was drawn, whole seconds, UTC
 	Keys    int64         `json:"keys,omitempty"`    // revision of the list of keys that it was made of
 	Repo    bool          `json:"repo,omitempty"`    // a version had the .repo file in it
+	Given   []string      `json:"given,omitempty"`   // fingerprints of the keys in the version; none for one from before they were kept
 	Files   []KeyringFile `json:"files,omitempty"`   // of the version; nothing else is taken under the names of the packages
+}
+
+// Has reports whether the last version has a key in it that clients are given since a time.
+func (k KeyringPackage) Has(fingerprint string, added time.Time) bool {
+	if len(k.Given) == 0 {
+		return k.Version != "" && !k.Made.Before(added.Truncate(time.Second))
+	}
+	return slices.Contains(k.Given, fingerprint)
 }
 
 // A KeyringFile is one of the packages that a version consists of.
