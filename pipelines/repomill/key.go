@@ -18,7 +18,7 @@ import (
 
 type keyCmd struct {
 	List    keyListCmd    `cmd:"" help:"List the keys that sign releases, will or did."`
-	Status  keyStatusCmd  `cmd:"" help:"Say whether a key expires soon, cannot sign, or has not signed everything yet."`
+	Status  keyStatusCmd  `cmd:"" help:"Say whether a key expires soon, cannot sign, or has not signed everything yet, and what waits for one."`
 	Plan    keyPlanCmd    `cmd:"" help:"Say what to do next, from when it is safe, and for which clients."`
 	Add     keyAddCmd     `cmd:"" help:"Make a standby key, which clients are given before it signs."`
 	Promote keyPromoteCmd `cmd:"" help:"Have a standby key sign everything, beside the others."`
@@ -172,7 +172,7 @@ func (s *keySite) lines(ctx context.Context) ([]keyLine, error) {
 	}
 	var lines []keyLine
 	for _, k := range s.all.Set.With(keys.Signing, keys.Standby, keys.Retired) {
-		l := keyLine{Fingerprint: k.Fingerprint, Role: k.Role, Since: since(k), Problem: s.all.Problem(k), Notices: keyNotices(k, s.used)}
+		l := keyLine{Fingerprint: k.Fingerprint, Role: k.Role, Since: k.Since(), Problem: s.all.Problem(k), Notices: keyNotices(k, s.used)}
 		if public, err := sign.ReadPublic([]byte(k.Public)); err == nil {
 			l.Algorithm, l.Created = public[0].Algorithm, public[0].Created
 			if end := public[0].Expires; !end.IsZero() {
@@ -187,15 +187,4 @@ func (s *keySite) lines(ctx context.Context) ([]keyLine, error) {
 		lines = append(lines, l)
 	}
 	return lines, nil
-}
-
-// since returns when a key got its role.
-func since(k keys.Key) time.Time {
-	switch {
-	case k.Role == keys.Retired && k.Retired != nil:
-		return *k.Retired
-	case k.Role == keys.Signing && k.Promoted != nil:
-		return *k.Promoted
-	}
-	return k.Added
 }

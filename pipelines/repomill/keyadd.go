@@ -66,7 +66,7 @@ func (c *keyAddCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	now := time.Now().UTC()
-	if _, err := keys.Change(ctx, s.bucket, func(set *keys.Set) error { set.Add(now, keys.Standby, key); return nil }); err != nil {
+	if _, err := pipelines.ChangeKeys(ctx, s.bucket, s.db, func(set *keys.Set) error { set.Add(now, keys.Standby, key); return nil }); err != nil {
 		return command.Fault(err)
 	}
 	fmt.Fprintf(io.out, "%s\n", key.Fingerprint)

@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
+	"repomill/pipelines"
 	"repomill/pipelines/command"
 	"repomill/publish/keys"
 )
@@ -34,7 +34,7 @@ type keyPromoteCmd struct {
 	awaitFlags
 	Key     string `arg:"" help:"Fingerprint of a standby key, or the end of it."`
 	Overlap period `default:"30d" help:"For how long clients must have been given the key."`
-	Force   bool   `env:"" help:"Do it although clients may not know the key yet. While the old key signs beside it, only zypper's clients notice."`
+	Force   bool   `env:"" help:"Do it although clients may not know the key yet. While a key that they know signs beside it, only zypper's clients notice; where none can, hosts that were set up before this key came stop until they are set up again."`
 }
 
 // Help has an example.
@@ -54,9 +54,6 @@ func (c *keyPromoteCmd) Run(ctx context.Context, io stdio) error {
 	defer s.close()
 	k, err := s.all.Set.Find(c.Key)
 	if err == nil && k.Role == keys.Standby && !c.Force {
-		err = s.mayRead(k)
-	}
-	if err == nil && k.Role == keys.Standby && !c.Force {
 		err = s.mayPromote(ctx, k, time.Duration(c.Overlap))
 	}
 	if err != nil {
@@ -65,14 +62,37 @@ func (c *keyPromoteCmd) Run(ctx context.Context, io stdio) error {
 	if problem := s.all.Problem(k); problem != "" && k.Role == keys.Standby {
 		return fmt.Errorf("key %s cannot sign: %s", k.Fingerprint, problem)
 	}
-	return c.change(ctx, s, io, func(set *keys.Set) error { return set.Promote(k.Fingerprint, time.Now().UTC()) })
+	before := k.Role
+	err = c.change(ctx, s, io, func(set *keys.Set) error { return set.Promote(k.Fingerprint, time.Now().UTC()) })
+	if err != nil {
+		return err
+	}
+	if before == keys.Signing {
+		fmt.Fprintf(io.out, "key %s signed already: nothing has changed\n", k.Fingerprint)
+	} else {
+		fmt.Fprintf(io.out, "key %s is promoted: %s\n", k.Fingerprint, s.done(c.NoWait, "it signs everything"))
+	}
+	return s.printNext(ctx, io, time.Duration(c.Overlap))
 }
 
-// mayPromote refuses a key that clients were not given for long enough.
+// done says what a change did, or will do.
+func (*keySite) done(noWait bool, what string) string {
+	if noWait {
+		return what + " once a worker has seen to it (repomill key status)"
+	}
+	return what + " now"
+}
+
+// mayPromote refuses a key that clients cannot read, were not given for long enough, or would not get with a keyring package.
 func (s *keySite) mayPromote(ctx context.Context, k keys.Key, overlap time.Duration) error {
-	if from := k.Added.Add(overlap); time.Now().Before(from) {
-		return fmt.Errorf("clients are given key %s since %s, and many fetch keys seldom: promote it from %s on, or with --force now",
-			k.Fingerprint, k.Added.UTC().Format(time.DateOnly+" 15:04 MST"), from.UTC().Format(time.DateOnly))
+	if s.all.Signs(k) {
+		return nil // in place of others: nothing changes for clients
+	}
+	if err := s.mayRead(k); err != nil {
+		return err
+	}
+	if err := s.all.MayPromote(k, overlap, time.Now()); err != nil {
+		return err
 	}
 	releases, repositories, err := s.db.CountUnsigned(ctx, s.all.Want, false)
 	if err != nil {
@@ -81,7 +101,11 @@ func (s *keySite) mayPromote(ctx context.Context, k keys.Key, overlap time.Durat
 	if releases+repositories > 0 {
 		return fmt.Errorf("key %s is not given to all clients yet: %d releases and %d repositories are left; wait for repomill key status", k.Fingerprint, releases, repositories)
 	}
-	return nil
+	without, err := s.keyringsWithout(ctx, k)
+	if err == nil && len(without) > 0 {
+		err = fmt.Errorf("hosts that follow a keyring package would not know key %s: %s; wait until it is published, and hosts have upgraded, or promote it with --force", k.Fingerprint, strings.Join(without, "; "))
+	}
+	return err
 }
 
 type keyRetireCmd struct {
@@ -116,35 +140,25 @@ func (c *keyRetireCmd) Run(ctx context.Context, io stdio) error {
 		err = s.mayRetire(ctx, k)
 	}
 	if err == nil && !c.Leaked && !c.Force {
-		err = s.mayRely(k, time.Duration(c.Overlap))
+		err = s.all.MayRetire(k, time.Duration(c.Overlap), time.Now())
 	}
 	if err != nil {
 		return err
 	}
-	return c.change(ctx, s, io, func(set *keys.Set) error { return set.Retire(k.Fingerprint, c.Leaked, time.Now().UTC()) })
-}
-
-// mayRely refuses to retire a key that clients rely on: no other one has signed beside it for long enough.
-func (s *keySite) mayRely(k keys.Key, overlap time.Duration) error {
-	if !slices.Contains(s.all.Signing, k.Fingerprint) {
-		return nil // it signs nothing as it is
+	err = c.change(ctx, s, io, func(set *keys.Set) error { return set.Retire(k.Fingerprint, c.Leaked, time.Now().UTC()) })
+	if err != nil {
+		return err
 	}
-	var next time.Time // from when the first of the others has
-	for _, f := range s.all.Signing {
-		other, err := s.all.Set.Find(f)
-		if err != nil || f == k.Fingerprint {
-			continue
-		}
-		from := since(other).Add(overlap)
-		if s.all.Set.KnownSince(other, time.Time{}) || time.Now().After(from) {
-			return nil
-		}
-		if next.IsZero() || from.Before(next) {
-			next = from
-		}
+	if k.Role == keys.Retired && (k.Distrusted || !c.Leaked) {
+		fmt.Fprintf(io.out, "key %s was retired before\n", k.Fingerprint)
+		return s.printNext(ctx, io, time.Duration(c.Overlap))
 	}
-	return fmt.Errorf("clients may not know another key than %s yet: retire it from %s on, or with --force now, and have those clients set up again (repomill key plan says which)",
-		k.Fingerprint, next.UTC().Format(time.DateOnly))
+	fmt.Fprintf(io.out, "key %s is retired: %s\n", k.Fingerprint, s.done(c.NoWait, "nothing is signed by it, nor is it given to clients,"))
+	fmt.Fprintln(io.out, "take its private part out of the files that workers read, or out of --signing-key")
+	if c.Leaked {
+		fmt.Fprintln(io.out, "what it signed counts for nothing any more: publish its revocation now")
+	}
+	return s.printNext(ctx, io, time.Duration(c.Overlap))
 }
 
 // mayRetire refuses a key without which a release would have no signature, or nothing could be signed.
@@ -181,7 +195,7 @@ func (s *keySite) mayRetire(ctx context.Context, k keys.Key) error {
 // change changes the list of keys, and waits until everything is signed by it.
 func (f awaitFlags) change(ctx context.Context, s *keySite, io stdio, change func(*keys.Set) error) error {
 	var refused error
-	_, err := keys.Change(ctx, s.bucket, func(set *keys.Set) error {
+	_, err := pipelines.ChangeKeys(ctx, s.bucket, s.db, func(set *keys.Set) error {
 		refused = change(set)
 		return refused
 	})

@@ -57,12 +57,36 @@ func TestRetiringTooEarly(t *testing.T) {
 	} {
 		set := keys.Set{Keys: append([]keys.Key{old}, tt.others...)}
 		s := &keySite{all: pipelines.Signers{Set: set, Signing: keys.Fingerprints(set.Keys)}}
-		if err := s.mayRely(old, 30*day); (err == nil) != tt.may {
+		if err := s.all.MayRetire(old, 30*day, now); (err == nil) != tt.may {
 			t.Errorf("%s: got %v", tt.name, err)
 		}
 	}
 	s := &keySite{all: pipelines.Signers{Set: keys.Set{Keys: []keys.Key{old, signing("BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB", 50, 1)}}, Signing: []string{"BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"}}}
-	if err := s.mayRely(old, 30*day); err != nil {
+	if err := s.all.MayRetire(old, 30*day, now); err != nil {
 		t.Errorf("a key that signs nothing: got %v", err)
+	}
+}
+
+// The life of a key is made longer, and never shorter.
+func TestExtendingToAnEarlierDate(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	const day = 24 * time.Hour
+	for _, tt := range []struct {
+		name          string
+		before, until time.Time
+		says          string
+	}{
+		{"later", now.Add(day), now.Add(9 * day), ""},
+		{"without an end", now.Add(day), time.Time{}, ""},
+		{"it has expired", now.Add(-day), now.Add(day), ""},
+		{"earlier", now.Add(9 * day), now.Add(day), "which is not before"},
+		{"a day that is past", now.Add(-9 * day), now.Add(-day), "is past"},
+		{"it never expires", time.Time{}, now.Add(day), "never expires"},
+	} {
+		err := later(keys.Key{Fingerprint: "A"}, tt.before, tt.until, now)
+		if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: got %v", tt.name, err)
+		}
 	}
 }

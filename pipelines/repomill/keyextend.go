@@ -51,6 +51,9 @@ func (c *keyExtendCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
+	if err := later(k, before, until, time.Now()); err != nil {
+		return err
+	}
 	if err := s.mayExtend(k, before, time.Now()); err != nil {
 		return err
 	}
@@ -59,13 +62,28 @@ func (c *keyExtendCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	now := time.Now().UTC()
-	if _, err := keys.Change(ctx, s.bucket, func(set *keys.Set) error { set.Add(now, k.Role, key); return nil }); err != nil {
+	if _, err := pipelines.ChangeKeys(ctx, s.bucket, s.db, func(set *keys.Set) error { set.Add(now, k.Role, key); return nil }); err != nil {
 		return command.Fault(err)
 	}
 	fmt.Fprintf(io.out, "%s expires %s\n", key.Fingerprint, dateOr(key.Expires, "never"))
 	fmt.Fprintf(io.err, "It is in %s: back that up.\n", place)
 	fmt.Fprintf(io.err, extendEffects, before.Format(time.DateOnly))
 	return c.keys(ctx, s, io)
+}
+
+// later refuses an end that is not after the present one, or is past.
+func later(k keys.Key, before, until, now time.Time) error {
+	switch {
+	case before.IsZero():
+		return fmt.Errorf("key %s never expires: there is nothing to extend", k.Fingerprint)
+	case until.IsZero():
+		return nil
+	case !until.After(now):
+		return fmt.Errorf("%s is past: key %s would be of no use; name a later date", until.UTC().Format(time.DateOnly), k.Fingerprint)
+	case !until.After(before):
+		return fmt.Errorf("key %s expires on %s already, which is not before %s: name a later date", k.Fingerprint, before.UTC().Format(time.DateOnly), until.UTC().Format(time.DateOnly))
+	}
+	return nil
 }
 
 // mayExtend refuses a key that has expired while another one signs in its place: clients go by that one now, and their copies

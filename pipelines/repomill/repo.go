@@ -128,7 +128,9 @@ func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
 		}
 	}
 	var misused error
+	var was catalog.Settings
 	after, err := db.ChangeSettings(ctx, r, time.Now(), func(s *catalog.Settings) error {
+		was = *s
 		s.Visibility = cmp.Or(catalog.Visibility(c.Visibility), s.Visibility)
 		had := s.PackageKeys
 		s.PackageKeys = mergeKeys(had, keys, c.RemovePackageKey)
@@ -148,6 +150,7 @@ func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
 		return notDeclared(ctx, db, r, err)
 	}
 	c.warnOfKeys(io, after)
+	c.warnOfKeyring(io, was, after)
 	if err := c.removeArches(ctx, db, r, declarations); err != nil {
 		return err
 	}

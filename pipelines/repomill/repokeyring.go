@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"repomill/pipelines"
 	"repomill/pipelines/command"
+	"repomill/publish/keys"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -61,6 +64,18 @@ func (o offer) checkKeyring(ctx context.Context, db *catalogdb.DB, s catalog.Set
 	return nil
 }
 
+// warnOfKeyring says which hosts have to be seen to, now that a repository has keyring packages, or has none any more.
+func (o offer) warnOfKeyring(io stdio, was, s catalog.Settings) {
+	before := was.Keyring != nil && was.Keyring.On
+	switch {
+	case o.KeyringPackage == "on" && !before && s.Revision.Number > 1:
+		fmt.Fprintf(io.err, "warning: hosts that were set up before have the key inside of their .sources file, where no package reaches it: run the lines of repomill hint %s/DISTRIBUTION once more on them\n", s.Repository)
+	case o.KeyringPackage == "off" && before && was.Keyring.Version != "":
+		fmt.Fprintf(io.err, "warning: hosts whose .sources file names %s in Signed-By, and whose .repo file names the key file of the package, keep the keys that they have: no later key reaches them. Before the next change of keys, run the lines of repomill hint %s/DISTRIBUTION on them, or set --keyring-package on again\n",
+			layout.KeyringPath(s.Repository, catalog.DEB), s.Repository)
+	}
+}
+
 // awaitKeyring waits until hosts can install the keyring packages.
 func (f awaitFlags) awaitKeyring(ctx context.Context, db *catalogdb.DB, r catalog.Repository) error {
 	return f.until(ctx, db, awaited{"the keyring package is not published", "it is made"}, func(ctx context.Context) (string, error) {
@@ -103,6 +118,37 @@ func keyringMissing(ctx context.Context, db *catalogdb.DB, s catalog.Settings) (
 		}
 	}
 	return "", nil
+}
+
+// keyringsWithout says which repositories have keyring packages of which no published version has a key.
+func (s *keySite) keyringsWithout(ctx context.Context, k keys.Key) (found []string, err error) {
+	on, err := s.db.KeyringRepositories(ctx)
+	if err != nil {
+		return nil, command.Fault(err)
+	}
+	for _, r := range slices.SortedFunc(maps.Keys(on), func(a, b catalog.Repository) int { return strings.Compare(a.String(), b.String()) }) {
+		settings, err := s.db.Settings(ctx, r)
+		if err != nil {
+			return nil, command.Fault(err)
+		}
+		why := ""
+		switch made := settings.Keyring; {
+		case made == nil || len(settings.Distributions) == 0:
+			continue
+		case made.Version == "":
+			why = "no worker has made it yet"
+		case !made.Has(k.Fingerprint, k.Added):
+			why = "its last version " + made.Version + " does not have the key"
+		default:
+			if why, err = keyringMissing(ctx, s.db, settings); err != nil {
+				return nil, err
+			}
+		}
+		if why != "" {
+			found = append(found, fmt.Sprintf("keyring package of %s: %s", r, why))
+		}
+	}
+	return found, nil
 }
 
 // keyringText says in a list whether a repository has a keyring package.
