@@ -54,7 +54,8 @@ func (o offer) warnOfKeys(io stdio, s catalog.Settings) {
 		return
 	}
 	for _, problem := range ring.Unusable(time.Now()) {
-		fmt.Fprintf(io.err, "warning: package key %s: packages that it signs now are refused\n", command.Printable(problem))
+		problem, _, _ = strings.Cut(problem, ", and the signature is of") // which would be one of today
+		fmt.Fprintf(io.err, "warning: package key %s: packages that it signs from now on are refused; register the key again (--package-key) if its owner has extended it\n", command.Printable(problem))
 	}
 }
 

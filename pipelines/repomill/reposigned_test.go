@@ -119,6 +119,12 @@ func TestRepoSetRequiresSignatures(t *testing.T) {
 	if a.code != 0 || !strings.Contains(a.stderr, "warning: package key "+old.Fingerprint()) || !strings.Contains(a.stderr, "revoked") || strings.Contains(a.stderr, key.Fingerprint()) {
 		t.Errorf("a key that is revoked: %v", a)
 	}
+	ended := pgptest.New(t, pgptest.Options{Kind: pgptest.EdDSA, Made: time.Now().Add(-48 * time.Hour), Lifetime: time.Hour})
+	a = repomill(t, "repo", "set", "--data", s.data, "acme/changing", "--package-key", newFile(t, "ended.asc", []byte(ended.Package(t).Armor)).path)
+	_, said, _ := strings.Cut(a.stderr, "warning: package key "+ended.Fingerprint()+": the key has ended: it expired at ")
+	if said, _, _ = strings.Cut(said, "\n"); a.code != 0 || !strings.HasSuffix(said, " UTC: packages that it signs from now on are refused; register the key again (--package-key) if its owner has extended it") || strings.Contains(said, "the signature") {
+		t.Errorf("a key that has expired: %v", a)
+	}
 }
 
 // Where signatures of .deb files are required, those that debsigs makes count.
