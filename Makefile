@@ -16,6 +16,8 @@ VERSUS ?=
 # Programs are built without symbols and paths of this machine, which are a third of them, and say which revision they are
 # where there is one to say.
 STRIPPED = -buildvcs=auto -trimpath -ldflags "-s -w"
+# Tools have a module of their own: go.mod lists what the product needs.
+TOOLS = -modfile=deploy/tools/go.mod
 # Worker binaries are built without cgo; so is what we test, but for the race detector.
 export CGO_ENABLED = 0
 # Where deploy/install-test-tools unpacks what cannot be installed.
@@ -74,8 +76,9 @@ lint: go-version
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
 	if [ -n "$$unformatted" ]; then echo "run gofmt -w on: $$unformatted" >&2; exit 1; fi
 	$(GO) vet $(PACKAGES)
-	$(GO) tool staticcheck $(PACKAGES)
+	$(GO) tool $(TOOLS) staticcheck $(PACKAGES)
 	$(GO) mod tidy -diff
+	$(GO) -C deploy/tools mod tidy -diff
 	@deploy/govulncheck
 
 race:
