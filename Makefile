@@ -6,6 +6,7 @@
 # make test-clients  real systems, in roots that it makes of Debian, install by the lines that repomill hint prints, and go on while keys change
 # make race   the race detector on all that is concurrent
 # make fuzz   every fuzz target for FUZZTIME each
+# make release  what is published of a version, in dist: programs, packages of repomill itself, bills of materials, checksums
 # make soak   the real program under KILLS random kills, on files and on servers, while packages keep coming
 
 GO ?= go
@@ -33,7 +34,7 @@ BUILDERS = ./deploy ./testdata/clients ./testdata/soak
 RACY = ./serve/... ./publish ./pipelines/objects/file
 RACY_PIPELINES = ./pipelines ./pipelines/queue
 
-.PHONY: bin/repomill-beam run build test test-clients test-flink lint race real bench fuzz soak tools go-version
+.PHONY: bin/repomill-beam run build test test-clients test-flink lint race real bench fuzz soak release tools go-version
 
 run: build
 	bin/repomill up --data ./data
@@ -106,3 +107,7 @@ fuzz: go-version
 
 soak: go-version
 	$(GO) test -count=1 -v -timeout 90m ./testdata/soak -args -soak.kills $(KILLS)
+
+# Of the commit that is checked out; a tag names the version. See deploy/RELEASING.md.
+release: go-version
+	GO="$(GO)" deploy/release dist

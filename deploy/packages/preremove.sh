@@ -1,0 +1,6 @@
+#!/bin/sh
+# dpkg calls it with "remove" before a removal, rpm with 0.
+set -e
+case "$1" in
+remove | 0) [ ! -d /run/systemd/system ] || systemctl disable --now @UNIT@ || true ;;
+esac
