@@ -40,12 +40,12 @@ run: build
 	bin/repomill up --data ./data
 
 build: go-version
-	$(GO) build $(STRIPPED) -o bin/repomill ./pipelines/repomill
-	$(GO) build $(STRIPPED) -o bin/repomill-resolver ./serve/resolver
+	GO="$(GO)" deploy/build bin/repomill ./pipelines/repomill $(STRIPPED)
+	GO="$(GO)" deploy/build bin/repomill-resolver ./serve/resolver $(STRIPPED)
 
 # The command that submits jobs to Flink and Dataflow links their runners: building it takes longer.
 bin/repomill-beam: go-version
-	$(GO) build $(STRIPPED) -o $@ ./pipelines/repomill-beam
+	GO="$(GO)" deploy/build $@ ./pipelines/repomill-beam $(STRIPPED)
 
 # The version that go.mod asks for, checked before the compiler says it in other words.
 go-version:
