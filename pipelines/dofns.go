@@ -21,12 +21,12 @@ import (
 )
 
 func init() {
-	register.DoFn5x1[context.Context, Batch, func(Good), func(Bad), func(Bad), error](&storeFn{})
-	register.DoFn2x1[context.Context, Bad, error](&rejectFn{})
-	register.DoFn2x1[context.Context, Bad, error](&faultFn{})
-	register.DoFn4x1[context.Context, int, func(*Good) bool, func(string), error](&rowsFn{})
-	register.DoFn4x1[context.Context, int, func(*string) bool, func(Receipt), error](&publishFn{})
-	register.DoFn3x0[context.Context, int, func(*Receipt) bool](&reportFn{})
+	registerDoFn[storeFn]()
+	registerDoFn[rejectFn]()
+	registerDoFn[faultFn]()
+	registerDoFn[rowsFn]()
+	registerDoFn[publishFn]()
+	registerDoFn[reportFn]()
 	register.Emitter1[Good]()
 	register.Emitter1[Bad]()
 	register.Emitter1[string]()

@@ -14,11 +14,11 @@ import (
 )
 
 func init() {
-	register.DoFn4x1[context.Context, int, func(*string) bool, func(string), error](&prepareFn{})
-	register.DoFn3x1[context.Context, string, func(publish.Shard), error](&planFn{})
-	register.DoFn3x1[context.Context, publish.Shard, func(string, publish.Part), error](&renderFn{})
-	register.DoFn4x1[context.Context, string, func(*publish.Part) bool, func(string, Made), error](&assembleFn{})
-	register.DoFn4x1[context.Context, string, func(*Made) bool, func(string), error](&gatherFn{})
+	registerDoFn[prepareFn]()
+	registerDoFn[planFn]()
+	registerDoFn[renderFn]()
+	registerDoFn[assembleFn]()
+	registerDoFn[gatherFn]()
 	register.Emitter1[publish.Shard]()
 	register.Emitter2[string, publish.Part]()
 	register.Emitter2[string, Made]()

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 	"golang.org/x/sync/errgroup"
 
 	"repomill/publish"
@@ -21,7 +20,7 @@ import (
 )
 
 func init() {
-	register.DoFn3x1[context.Context, int, func(*string) bool, error](&reindexFn{})
+	registerDoFn[reindexFn]()
 }
 
 // A ReindexJob is how a pipeline works on reindexes.
