@@ -56,7 +56,7 @@ var programs = sync.OnceValues(func() (dir string, err error) {
 	for name, pkg := range map[string]string{
 		"repomill": "../pipelines/repomill", "repomill-resolver": "../serve/resolver", "repomill-beam": "../pipelines/repomill-beam",
 	} {
-		if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, name), pkg).CombinedOutput(); err != nil {
+		if out, err := exec.Command("go", "build", "-tags", "disable_grpc_modules", "-o", filepath.Join(dir, name), pkg).CombinedOutput(); err != nil {
 			return "", fmt.Errorf("build %s: %w\n%s", pkg, err, out)
 		}
 	}
