@@ -115,7 +115,7 @@ func (r *Resources) Close() {
 
 func (r *Resources) open(ctx context.Context) (err error) {
 	cfg := r.Config
-	table, err := ReadTable(cfg.Distributions)
+	table, err := layout.ReadTable(cfg.Distributions)
 	if err != nil {
 		return err
 	}
@@ -193,21 +193,4 @@ func (r *Resources) closeAll() {
 	if r.Catalog != nil {
 		r.Catalog.Close()
 	}
-}
-
-// ReadTable returns the distribution table, extended by a file if path is not empty.
-func ReadTable(path string) (*layout.Table, error) {
-	t := layout.DefaultTable()
-	if path == "" {
-		return t, nil
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if err := t.Extend(f); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return t, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"repomill/publish"
 	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
 )
 
 // OutcomeDifferent is the outcome of a dry run that found something to change.
@@ -107,10 +108,5 @@ func (res ReindexResult) Detail() string {
 	return detail
 }
 
-// Counted returns a number with a noun that takes an s, such as "1 package" or "2 packages".
-func Counted(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
-}
+// Counted is [layout.Counted].
+func Counted(n int, noun string) string { return layout.Counted(n, noun) }

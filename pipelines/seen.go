@@ -12,9 +12,6 @@ const (
 	seenPeriod = 10 * time.Second // between two signs of life of a worker
 	seenLimit  = 5 * time.Second  // for one of them
 	endLimit   = time.Second      // for the last one, which holds up the end of the process
-
-	// Unseen is after how long without a sign of life no worker is taken to run: two signs may get lost.
-	Unseen = 30 * time.Second
 )
 
 // announce lets commands that wait for a worker know that one runs, until the function that it returns is called.
@@ -70,10 +67,4 @@ func (k *keyring) announcedAs() string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.worker
-}
-
-// WorkerRuns reports whether a worker runs, as far as its signs of life tell, and when the last one was seen:
-// never, if that is zero. now is the time of the catalog's clock.
-func WorkerRuns(s catalogdb.Sighting, now time.Time) (runs bool, seen time.Time) {
-	return !s.Live.IsZero() && now.Sub(s.Live) <= Unseen, s.Seen
 }

@@ -8,11 +8,11 @@ import (
 	"os"
 	"time"
 
-	"repomill/pipelines"
 	"repomill/pipelines/command"
 	"repomill/publish/check"
 	"repomill/publish/sign"
 	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 )
 
 type checkCmd struct {
@@ -54,7 +54,7 @@ func (c *checkCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	table, err := pipelines.ReadTable(c.Distributions)
+	table, err := layout.ReadTable(c.Distributions)
 	if err != nil {
 		return command.Usage("--distributions: %w", err)
 	}
@@ -117,7 +117,7 @@ func (c *checkCmd) keyring() (sign.Keyring, error) {
 
 func printRelease(io stdio, name string, r check.Release, problems []check.Problem) {
 	fmt.Fprintf(io.out, "%s: revision %d of %s, %s, %s\n", name, r.Revision.Number, r.Date.Format(time.RFC3339),
-		pipelines.Counted(r.Packages, "package"), countedIndexes(r.Indexes))
+		layout.Counted(r.Packages, "package"), countedIndexes(r.Indexes))
 	for _, p := range problems {
 		fmt.Fprintf(io.out, "%s: %s\n", command.Printable(p.Path), p.Detail)
 	}
@@ -131,12 +131,12 @@ func (r checkReport) verdict() string {
 	}
 	releases := ""
 	if n := len(r.Releases); n > 1 {
-		releases = pipelines.Counted(n, "release") + ", "
+		releases = layout.Counted(n, "release") + ", "
 	}
 	if n := len(r.Problems); n > 0 {
-		return pipelines.Counted(n, "fault") + " in " + releases + pipelines.Counted(packages, "package") + ", " + countedIndexes(indexes)
+		return layout.Counted(n, "fault") + " in " + releases + layout.Counted(packages, "package") + ", " + countedIndexes(indexes)
 	}
-	return "sound: " + releases + pipelines.Counted(packages, "package") + ", " + countedIndexes(indexes)
+	return "sound: " + releases + layout.Counted(packages, "package") + ", " + countedIndexes(indexes)
 }
 
 func countedIndexes(n int) string {

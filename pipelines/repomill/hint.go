@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"repomill/pipelines"
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -176,7 +175,7 @@ func hintText(ctx context.Context, db *catalogdb.DB, url string, table *layout.T
 
 // check refuses what cannot be meant.
 func (f clientFlags) check() error {
-	if _, err := pipelines.ReadTable(f.Distributions); err != nil {
+	if _, err := layout.ReadTable(f.Distributions); err != nil {
 		return command.Usage("--distributions: %w", err)
 	}
 	if f.PublicURL != "" {
@@ -187,7 +186,7 @@ func (f clientFlags) check() error {
 
 // client returns what the flags say, or the defaults for them.
 func (f clientFlags) client(at catalogFlags) (url string, table *layout.Table, err error) {
-	if table, err = pipelines.ReadTable(f.Distributions); err != nil {
+	if table, err = layout.ReadTable(f.Distributions); err != nil {
 		return "", nil, command.Usage("--distributions: %w", err)
 	}
 	if f.PublicURL != "" {

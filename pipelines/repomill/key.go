@@ -14,6 +14,7 @@ import (
 	"repomill/publish/keys"
 	"repomill/publish/sign"
 	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
 )
 
 type keyCmd struct {
@@ -55,7 +56,7 @@ func (f keyFlags) open(ctx context.Context) (*keySite, error) {
 	if (f.Catalog == "") != (f.Bucket == "") {
 		return nil, command.Usage("name --catalog and --bucket, or none of them and the folder of repomill up with --data")
 	}
-	table, err := pipelines.ReadTable(f.Distributions)
+	table, err := layout.ReadTable(f.Distributions)
 	if err != nil {
 		return nil, command.Usage("--distributions: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"repomill/pipelines/kms"
 	"repomill/publish/keys"
 	"repomill/publish/sign"
+	"repomill/schemas/layout"
 )
 
 type keyAddCmd struct {
@@ -86,7 +87,7 @@ func (c *keyAddCmd) addRemote(ctx context.Context, io stdio) error {
 			return err
 		}
 	}
-	table, err := pipelines.ReadTable(c.Distributions)
+	table, err := layout.ReadTable(c.Distributions)
 	if err != nil {
 		return command.Usage("--distributions: %w", err)
 	}

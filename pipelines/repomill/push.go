@@ -180,7 +180,7 @@ func (c *pushCmd) stageOnce(ctx context.Context, std stdio, s objects.Staging, p
 	}
 	defer f.Close()
 	var body io.Reader = f
-	if info, err := f.Stat(); err == nil && canRedraw(std.err) {
+	if info, err := f.Stat(); err == nil && command.CanRedraw(std.err) {
 		bar := progressbar.NewOptions64(info.Size(), progressbar.OptionSetWriter(std.err), progressbar.OptionShowBytes(true),
 			progressbar.OptionSetDescription(command.Printable(filepath.Base(p.file))), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
 		defer bar.Close()

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"repomill/pipelines"
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
@@ -23,10 +22,10 @@ func (c *pushCmd) nameOf(p *pushed) string {
 // installLines ends a push on a terminal with the lines, for each target, that install what was pushed. Those of a
 // private repository have a placeholder for the token, which is not known here.
 func (c *pushCmd) installLines(io stdio, ups []*pushed, private map[string]bool) {
-	if c.JSON || !isTerminal(io.out) {
+	if c.JSON || !command.IsTerminal(io.out) {
 		return
 	}
-	table, err := pipelines.ReadTable(c.Distributions)
+	table, err := layout.ReadTable(c.Distributions)
 	if err != nil {
 		return // it was read before
 	}

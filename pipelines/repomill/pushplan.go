@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"repomill/pipelines"
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
@@ -34,7 +33,7 @@ func (c *pushCmd) plan(io stdio) (plan, error) {
 	if c.Retries < 0 {
 		return plan{}, command.Usage("--retries %d: use 0 or more", c.Retries)
 	}
-	table, err := pipelines.ReadTable(c.Distributions)
+	table, err := layout.ReadTable(c.Distributions)
 	if err != nil {
 		return plan{}, command.Usage("--distributions: %w", err)
 	}

@@ -50,7 +50,7 @@ type outcomeCounts struct {
 
 func newReindexReport(io stdio, json bool) *reindexReport {
 	return &reindexReport{
-		io: io, json: json, terminal: isTerminal(io.err), begun: time.Now(),
+		io: io, json: json, terminal: command.IsTerminal(io.err), begun: time.Now(),
 		totals: map[string]int{}, done: map[string]int{}, ended: map[string]bool{},
 	}
 }

@@ -266,7 +266,7 @@ func printRepository(io stdio, s catalog.Settings) {
 
 // declarations returns what has to be declared: each distribution with each component and architecture.
 func (o offer) declarations(r catalog.Repository) (all []catalogdb.Declaration, err error) {
-	table, err := pipelines.ReadTable(o.Distributions)
+	table, err := layout.ReadTable(o.Distributions)
 	if err != nil {
 		return nil, command.Usage("--distributions: %w", err)
 	}

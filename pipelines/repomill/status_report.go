@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"repomill/pipelines"
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -109,7 +108,7 @@ func workerOf(ctx context.Context, db *catalogdb.DB) (w workerStatus, err error)
 	if err != nil {
 		return w, err
 	}
-	runs, seen := pipelines.WorkerRuns(sighting, now)
+	runs, seen := sighting.WorkerRuns(now)
 	if w.Runs = runs; !seen.IsZero() {
 		w.Seen = &seen
 	}
@@ -133,7 +132,7 @@ func printReport(io stdio, r statusReport, now time.Time) {
 		r.uploads(now).print(io.out)
 		fmt.Fprintln(io.out)
 	}
-	fmt.Fprintf(io.out, "backlog: %s in all\n", pipelines.Counted(r.Backlog, "upload"))
+	fmt.Fprintf(io.out, "backlog: %s in all\n", layout.Counted(r.Backlog, "upload"))
 	if !r.Worker.Runs {
 		fmt.Fprintf(io.out, "%s: nothing is published until one (or repomill up) is started\n", r.Worker.absence())
 	}

@@ -4,9 +4,9 @@ import (
 	"net"
 	"time"
 
-	"repomill/pipelines"
 	"repomill/pipelines/command"
 	"repomill/publish"
+	"repomill/schemas/layout"
 )
 
 // check refuses what cannot be meant, before anything is made.
@@ -17,7 +17,7 @@ func (c *upCmd) check() error {
 	if err := checkSizes(c.MaxPackageSize, c.CacheSize, c.Retention); err != nil {
 		return err
 	}
-	if _, err := pipelines.ReadTable(c.Distributions); err != nil {
+	if _, err := layout.ReadTable(c.Distributions); err != nil {
 		return command.Usage("--distributions: %w", err)
 	}
 	if c.OpsListen != "" {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -12,18 +11,6 @@ import (
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 )
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
-// canRedraw reports whether a line can be written over: on a terminal that has a cursor.
-func canRedraw(w io.Writer) bool { return isTerminal(w) && os.Getenv("TERM") != "dumb" }
 
 // A progressLine says, on the last line of a terminal, what a push waits for. Elsewhere it says nothing. It has no
 // colours, and fits into 80 columns.
@@ -40,7 +27,7 @@ const (
 
 func newProgressLine(w io.Writer, now time.Time) *progressLine {
 	l := &progressLine{begun: now}
-	if canRedraw(w) {
+	if command.CanRedraw(w) {
 		l.w = w
 	}
 	return l

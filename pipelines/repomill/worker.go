@@ -150,7 +150,7 @@ func (c *workerCmd) check() error {
 			return err
 		}
 	}
-	if _, err := pipelines.ReadTable(c.Distributions); err != nil {
+	if _, err := layout.ReadTable(c.Distributions); err != nil {
 		return command.Usage("--distributions: %w", err)
 	}
 	if c.UploadTimeout < minUploadTimeout {

@@ -18,6 +18,15 @@ type Sighting struct {
 	Live time.Time // one that has not ended in good order; zero if there is none
 }
 
+// Unseen is after how long without a sign of life no worker is taken to run: two signs may get lost.
+const Unseen = 30 * time.Second
+
+// WorkerRuns reports whether a worker runs, as far as its signs of life tell, and when the last one was seen:
+// never, if that is zero. now is the time of the catalog's clock.
+func (s Sighting) WorkerRuns(now time.Time) (runs bool, seen time.Time) {
+	return !s.Live.IsZero() && now.Sub(s.Live) <= Unseen, s.Seen
+}
+
 // A Worker is a process that carries uploads or publishes, as it says of itself.
 type Worker struct {
 	Name   string
