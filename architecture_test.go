@@ -51,6 +51,8 @@ var house = []place{
 	{"a service that keeps keys imports paths: what it signs is not its business", []string{"pipelines/kms"}, []string{"schemas/layout"}},
 	{"pipelines import no command", []string{"pipelines"},
 		[]string{"pipelines/kms", "pipelines/objects/...", "pipelines/queue", "ingest/...", "publish/...", "serve/...", "schemas/..."}},
+	{"commands that push and ask import no worker", []string{"pipelines/client"},
+		[]string{"pipelines/command", "pipelines/objects/...", "ingest/...", "publish/...", "serve/...", "schemas/..."}},
 	{"what commands share imports nothing of ours: the resolver is small", []string{"pipelines/command"}, nil},
 	{"a command imports whatever it likes", []string{mains}, []string{"..."}},
 }
@@ -83,7 +85,7 @@ var confined = []confinement{
 		[]string{"pipelines/command", mains}},
 	{"the process is ended by commands", []string{"os.Exit", "log.Fatal", "log.Fatalf", "log.Fatalln", "runtime.Goexit", "syscall.Exit"}, []string{mains}},
 	{"the clock is read in pipelines and above, and by stores and queues", []string{"time.Now", "time.Since", "time.Until"},
-		[]string{"pipelines", "pipelines/objects", "pipelines/objects/cdn", "pipelines/objects/file", "pipelines/objects/gcs", "pipelines/objects/s3", "pipelines/queue", mains}},
+		[]string{"pipelines", "pipelines/client", "pipelines/objects", "pipelines/objects/cdn", "pipelines/objects/file", "pipelines/objects/gcs", "pipelines/objects/s3", "pipelines/queue", mains}},
 	{"what helps tests is used by tests", []string{module + "testdata/...", "testing/..."}, nil},
 }
 

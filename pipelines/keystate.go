@@ -53,7 +53,9 @@ func (known) holds(workers []catalogdb.Worker) map[string]bool {
 }
 
 // runs reports whether a worker is at work, as far as its signs of life show.
-func (k known) runs(w catalogdb.Worker) bool { return !w.Ended && k.now.Sub(w.Seen) <= catalogdb.Unseen }
+func (k known) runs(w catalogdb.Worker) bool {
+	return !w.Ended && k.now.Sub(w.Seen) <= catalogdb.Unseen
+}
 
 // from adds what a worker knows of itself, whose announcement may be older.
 func (k *known) from(name string, here []string, failing map[string]error) {

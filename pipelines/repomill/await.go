@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"repomill/pipelines/client"
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -21,7 +22,6 @@ type awaitFlags struct {
 const (
 	awaitPeriod  = 100 * time.Millisecond // between two looks
 	workerPeriod = time.Second            // between two looks for a worker
-	awaitWorker  = 3 * time.Second        // how long a worker is waited for that may be about to start
 )
 
 // How long resolvers go by settings that they have read, at most: that of repomill up, one in company, and any
@@ -56,7 +56,7 @@ func (f awaitFlags) until(ctx context.Context, db *catalogdb.DB, what awaited, l
 		case ctx.Err() == nil:
 			return err
 		}
-		if time.Since(start) > awaitWorker && time.Since(asked) > workerPeriod {
+		if time.Since(start) > client.AwaitWorker && time.Since(asked) > workerPeriod {
 			if asked = time.Now(); ctx.Err() == nil {
 				if err := workerRuns(ctx, db, what); err != nil && ctx.Err() == nil {
 					return err
@@ -76,14 +76,14 @@ func (f awaitFlags) until(ctx context.Context, db *catalogdb.DB, what awaited, l
 
 // workerRuns returns an error that ends the wait if no worker runs.
 func workerRuns(ctx context.Context, db *catalogdb.DB, what awaited) error {
-	w, err := workerOf(ctx, db)
+	w, err := client.WorkerOf(ctx, db)
 	if err != nil {
 		return command.Fault(err)
 	}
 	if w.Runs {
 		return nil
 	}
-	return command.Interrupt("recorded; %s: %s once one (or repomill up) is started", w.absence(), what.then)
+	return command.Interrupt("recorded; %s: %s once one (or repomill up) is started", w.Absence(), what.then)
 }
 
 // packages waits until clients see packages come or go: it is their own state that counts, in each release.

@@ -16,31 +16,6 @@ Example:
   repomill up --data /srv/repomill --listen 0.0.0.0:8080 --public-url http://packages.example.org:8080`
 }
 
-func (statusCmd) Help() string {
-	return `Exit codes:
-  0  the report; with a package: it is out somewhere below the target
-  1  nothing is known of the target; with a package: it is out nowhere below it
-  2  usage
-  4  the catalog cannot be reached
-
-Examples:
-  repomill status acme/tools
-  repomill status acme/tools hello=1.0`
-}
-
-func (lsCmd) Help() string {
-	return `Exit codes:
-  0  what there is, or nothing, if the distribution is empty
-  1  there is no such distribution or package; the standard error says what there is
-  2  usage
-  4  the catalog cannot be reached
-
-Examples:
-  repomill ls acme/tools/ubuntu/jammy
-  repomill ls acme/tools/el/9/x86_64 hello
-  repomill ls acme/tools/el/9 hello=1.0-1`
-}
-
 func (repoCreateCmd) Help() string {
 	return settingsHelp + `
 

@@ -1,17 +1,14 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
 	"sync"
 
+	"repomill/pipelines/client"
 	"repomill/publish"
 	"repomill/schemas/catalog"
-	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 )
 
@@ -62,7 +59,7 @@ func (h *hints) published(ctx context.Context, res publish.Result) {
 	if h.known[id] {
 		return
 	}
-	packages, err := installable(ctx, db, id)
+	packages, err := client.Installable(ctx, db, id)
 	if err == nil && len(packages) == 0 {
 		return
 	}
@@ -79,95 +76,10 @@ func (h *hints) published(ctx context.Context, res publish.Result) {
 		return // a distribution that the table does not have any more
 	}
 	h.known[id] = true
-	pkg, err := withKeyring(ctx, db, settings, distro, newest(without(packages, res.Release.Repository)))
+	pkg, err := client.WithKeyring(ctx, db, settings, distro, client.Newest(client.Without(packages, res.Release.Repository)))
 	if err != nil {
 		h.site.log.Error("no install lines: the catalog cannot be read", "distribution", id, "error", err)
 		return
 	}
-	fmt.Fprintf(h.site.io.out, "\n%s", installText(h.site.publicURL(), settings, distro, pkg, placeholder))
-}
-
-// installText returns the lines of [setupLines] under a heading, and what to put into them.
-func installText(publicURL string, s catalog.Settings, distro layout.Distro, pkg, token string) string {
-	heading := fmt.Sprintf("install from %s on %s", s.Repository, distro.Distribution)
-	if s.Visibility == catalog.Private && token == placeholder {
-		heading += ", with a token from repomill token create"
-	}
-	return heading + ":\n  " + strings.Join(setupLines(publicURL, s, distro, pkg, token), "\n  ") + "\n"
-}
-
-// maxCandidates is how many packages of a release are looked at for one to name.
-const maxCandidates = 1000
-
-// installable returns packages at or below a target, a distribution or a component, that a client can install: some,
-// if there are many.
-func installable(ctx context.Context, db *catalogdb.DB, target string) (some []catalog.Package, err error) {
-	states, err := db.Releases(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range states {
-		release := s.Release.String()
-		component, inComponent := strings.CutPrefix(target, release+"/")
-		if s.Release.Arch == layout.SRPMS || s.Published == 0 || !inComponent && !below(release, target) {
-			continue
-		}
-		seen := 0
-		for k, err := range db.List(ctx, s.Release, "") {
-			if err != nil {
-				return nil, err
-			}
-			if !inComponent || k.Component == component {
-				some = append(some, k)
-			}
-			if seen++; seen == maxCandidates {
-				break
-			}
-		}
-	}
-	return some, nil
-}
-
-// without leaves out the keyring packages of a repository.
-func without(packages []catalog.Package, r catalog.Repository) []catalog.Package {
-	return slices.DeleteFunc(slices.Clone(packages), func(k catalog.Package) bool { return k.Name == layout.KeyringName(r, k.Format) })
-}
-
-// withKeyring returns what to install: a package, if it is not empty, behind the keyring package, if the distribution has it.
-func withKeyring(ctx context.Context, db *catalogdb.DB, s catalog.Settings, distro layout.Distro, pkg string) (string, error) {
-	name := layout.KeyringName(s.Repository, distro.Format)
-	if s.Keyring == nil || !s.Keyring.On || pkg == name {
-		return pkg, nil
-	}
-	rows, err := db.OfName(ctx, s.Repository, distro.Format, name)
-	if err != nil {
-		return "", err
-	}
-	there := slices.ContainsFunc(rows, func(k catalog.Package) bool {
-		return k.Distribution == distro.Distribution && k.State == catalog.Active
-	})
-	if !there {
-		return pkg, nil
-	}
-	return strings.TrimSpace(name + " " + pkg), nil
-}
-
-// newest returns the newest of some packages that most clients can install, as they name it, or nothing.
-func newest(packages []catalog.Package) string {
-	if len(packages) == 0 {
-		return ""
-	}
-	rank := func(k catalog.Package) int {
-		return slices.Index([]string{"amd64", "x86_64", "all", layout.Noarch}, k.Arch) // -1 for others
-	}
-	k := slices.MaxFunc(packages, func(a, b catalog.Package) int {
-		return cmp.Or(cmp.Compare(min(rank(a), 0), min(rank(b), 0)), a.Uploaded.Compare(b.Uploaded))
-	})
-	var architectures []string
-	for _, other := range packages {
-		if other.Name == k.Name {
-			architectures = append(architectures, other.Arch)
-		}
-	}
-	return qualified(k.Name, k.Format, architectures...)
+	fmt.Fprintf(h.site.io.out, "\n%s", client.InstallText(h.site.publicURL(), settings, distro, pkg, client.Placeholder))
 }

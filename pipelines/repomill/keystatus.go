@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"repomill/pipelines"
+	"repomill/pipelines/client"
 	"repomill/pipelines/command"
 	"repomill/publish/keys"
 )
@@ -41,12 +42,12 @@ func (c *keyStatusCmd) Run(ctx context.Context, io stdio) error {
 	for _, p := range problems {
 		fmt.Fprintln(io.out, p)
 	}
-	worker, err := workerOf(ctx, s.db)
+	worker, err := client.WorkerOf(ctx, s.db)
 	if err != nil {
 		return command.Fault(err)
 	}
 	if !worker.Runs {
-		fmt.Fprintf(io.out, "notice: %s: whether the private keys are there shows when one is started\n", worker.absence())
+		fmt.Fprintf(io.out, "notice: %s: whether the private keys are there shows when one is started\n", worker.Absence())
 	}
 	for _, n := range notices(s.all, s.used, time.Now()) {
 		fmt.Fprintln(io.out, n)

@@ -11,17 +11,14 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"repomill/pipelines/client"
 	"repomill/pipelines/command"
 )
 
 // commands is the command line; the help of each field is its manual.
 type commands struct {
-	Up     upCmd     `cmd:"" help:"Run everything in one process, on files below one folder."`
-	Push   pushCmd   `cmd:"" help:"Put packages into staging and, with --wait, say what became of them."`
-	Status statusCmd `cmd:"" help:"Show releases, recent uploads, rejections and the backlog; or whether a package is out."`
-	Ls     lsCmd     `cmd:"" help:"List the packages of a distribution."`
-	Hint   hintCmd   `cmd:"" help:"Print the commands that set up a client of a distribution and install a package."`
-	Check  checkCmd  `cmd:"" help:"Read a published tree as a client would, and list all that is wrong."`
+	Up upCmd `cmd:"" help:"Run everything in one process, on files below one folder."`
+	client.Commands
 
 	Yank   yankCmd   `cmd:"" help:"Withdraw a package from its releases."`
 	Unyank unyankCmd `cmd:"" help:"Take a withdrawal back."`
@@ -53,5 +50,5 @@ func run(ctx context.Context, args []string, io stdio) int {
 		Name: "repomill", Description: "Signed DEB and RPM repositories from packages that CI pushes.",
 		Out: io.out, Err: io.err, Options: []kong.Option{kong.Vars(vars)},
 	}
-	return line.Run(ctx, &commands{}, args, func(c *kong.Context) error { return c.Run(io) })
+	return line.Run(ctx, &commands{}, args, func(c *kong.Context) error { return c.Run(io, client.Stdio{Out: io.out, Err: io.err}) })
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"repomill/pipelines"
+	"repomill/pipelines/client"
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -107,7 +108,7 @@ func reindexTargets(named []string, all bool) (targets []string, err error) {
 		if n := strings.Count(t, "/"); n != 1 && n != 3 && n != 4 {
 			return nil, command.Usage("target %q: use owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch", t)
 		}
-		if err := checkTarget(t); err != nil {
+		if err := client.CheckTarget(t); err != nil {
 			return nil, err
 		}
 		targets = append(targets, t)
@@ -206,7 +207,7 @@ func (c *reindexRunCmd) follow(ctx context.Context, db *catalogdb.DB, r *pipelin
 		if err := report.update(all, numbers); err != nil {
 			return err
 		}
-		if r != nil || report.through() || time.Since(start) < awaitWorker || time.Since(looked) < workerPeriod {
+		if r != nil || report.through() || time.Since(start) < client.AwaitWorker || time.Since(looked) < workerPeriod {
 			return nil
 		}
 		looked = time.Now()
@@ -239,7 +240,7 @@ func unknownTarget(ctx context.Context, db *catalogdb.DB, err error) error {
 	if !ok {
 		return stopped(ctx, err)
 	}
-	if why := whyNothing(ctx, db, unknown.Target); why != nil && command.CodeOf(why) == command.Failed {
+	if why := client.WhyNothing(ctx, db, unknown.Target); why != nil && command.CodeOf(why) == command.Failed {
 		return command.Usage("%w", why)
 	}
 	return command.Usage("%w", unknown)

@@ -93,17 +93,16 @@ func describeReindex(x catalogdb.Reindex, now time.Time) (listed listedReindex, 
 	res, err := pipelines.ResultOf(x)
 	listed = listedReindex{
 		Release: x.Release.String(), From: x.Request.Source, Repair: x.Request.Repair, By: x.Request.By, Asked: x.Asked, Finished: x.Finished,
+		State: x.State(now),
 	}
 	if x.Finished != nil {
 		listed.Result = &res
 	}
 	switch {
 	case !x.Pending():
-		listed.State, detail = string(x.Outcome), res.Detail()
+		detail = res.Detail()
 	case x.Leased(now):
-		listed.State, listed.Rendered, detail = "running", x.Rendered, fmt.Sprintf("%s rendered, by %s", pipelines.Counted(x.Rendered, "package"), x.Owner)
-	default:
-		listed.State = "waiting"
+		listed.Rendered, detail = x.Rendered, fmt.Sprintf("%s rendered, by %s", pipelines.Counted(x.Rendered, "package"), x.Owner)
 	}
 	return listed, detail, err
 }

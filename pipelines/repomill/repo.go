@@ -12,6 +12,7 @@ import (
 
 	"repomill/ingest"
 	"repomill/pipelines"
+	"repomill/pipelines/client"
 	"repomill/pipelines/command"
 	"repomill/publish/sign"
 	"repomill/schemas/catalog"
@@ -49,7 +50,7 @@ type repoCreateCmd struct {
 
 // Run declares a repository. The same declaration again is refused, with the settings unchanged.
 func (c *repoCreateCmd) Run(ctx context.Context, io stdio) error {
-	r, err := parseRepository(c.Repository)
+	r, err := client.ParseRepository(c.Repository)
 	if err != nil {
 		return err
 	}
@@ -102,7 +103,7 @@ type repoSetCmd struct {
 
 // Run changes a repository. A repeat changes nothing.
 func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
-	r, err := parseRepository(c.Repository)
+	r, err := client.ParseRepository(c.Repository)
 	if err != nil {
 		return err
 	}
@@ -147,7 +148,7 @@ func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
 		return misused
 	}
 	if err != nil {
-		return notDeclared(ctx, db, r, err)
+		return client.NotDeclared(ctx, db, r, err)
 	}
 	c.warnOfKeys(io, after)
 	c.warnOfKeyring(io, was, after)
@@ -321,37 +322,6 @@ func (o offer) packageKeys() (all []catalog.PackageKey, err error) {
 		all = append(all, key)
 	}
 	return all, nil
-}
-
-func parseRepository(s string) (catalog.Repository, error) {
-	owner, name, ok := strings.Cut(strings.Trim(s, "/"), "/")
-	r := catalog.Repository{Owner: owner, Name: name}
-	if !ok {
-		return r, command.Usage("repository %q: use owner/name, such as acme/tools", s)
-	}
-	if rej := layout.CheckRepository(r); rej != nil {
-		return r, command.Usage("repository %q: %s", s, rej.Detail)
-	}
-	return r, nil
-}
-
-// notDeclared makes an error about an absent repository name the nearest one.
-func notDeclared(ctx context.Context, db *catalogdb.DB, r catalog.Repository, err error) error {
-	if !errors.Is(err, catalogdb.ErrNotFound) {
-		return command.Fault(err)
-	}
-	all, listed := db.Repositories(ctx)
-	if listed != nil {
-		return command.Fault(listed)
-	}
-	var names []string
-	for _, s := range all {
-		names = append(names, s.Repository.String())
-	}
-	if near := layout.Nearest(r.String(), names); near != "" {
-		return fmt.Errorf("repository %s is not declared; did you mean %s?", r, near)
-	}
-	return fmt.Errorf("repository %s is not declared; declare it with repomill repo create", r)
 }
 
 // plainText reports whether a value can stand in a Release file.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"repomill/pipelines/client"
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -23,7 +24,7 @@ func (c *repoListCmd) Run(ctx context.Context, io stdio) error {
 	var r catalog.Repository
 	if c.Repository != "" {
 		var err error
-		if r, err = parseRepository(c.Repository); err != nil {
+		if r, err = client.ParseRepository(c.Repository); err != nil {
 			return err
 		}
 	}
@@ -39,7 +40,7 @@ func (c *repoListCmd) Run(ctx context.Context, io stdio) error {
 	if c.Repository != "" {
 		all = slices.DeleteFunc(all, func(s catalog.Settings) bool { return s.Repository != r })
 		if len(all) == 0 {
-			return notDeclared(ctx, db, r, catalogdb.ErrNotFound)
+			return client.NotDeclared(ctx, db, r, catalogdb.ErrNotFound)
 		}
 	}
 	if len(all) == 0 && !c.JSON {

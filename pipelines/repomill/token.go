@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"repomill/pipelines/client"
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/serve"
@@ -34,14 +35,14 @@ type tokenCreateCmd struct {
 
 // Run prints the new token on the standard output, alone, and waits until it opens the repository.
 func (c *tokenCreateCmd) Run(ctx context.Context, io stdio) error {
-	r, err := parseRepository(c.Repository)
+	r, err := client.ParseRepository(c.Repository)
 	if err != nil {
 		return err
 	}
 	if !tokenName.MatchString(c.Name) {
 		return command.Usage("token name %q: use 1 to 63 letters, digits, '.', '_' and '-'", c.Name)
 	}
-	if err := c.clientFlags.check(); err != nil { // before there is a token
+	if err := c.clientFlags.Check(); err != nil { // before there is a token
 		return err
 	}
 	db, err := c.openToChange(ctx)
@@ -68,11 +69,11 @@ func (c *tokenCreateCmd) Run(ctx context.Context, io stdio) error {
 		return fmt.Errorf("repository %s has a token %q already; revoke it first, or choose another name", r, c.Name)
 	}
 	if err != nil {
-		return notDeclared(ctx, db, r, err)
+		return client.NotDeclared(ctx, db, r, err)
 	}
 	fmt.Fprintln(io.out, secret)
 	fmt.Fprintf(io.err, "This token is shown once. It opens %s for reading, as user name (with any password) or as password.\n", r)
-	defer c.printSetup(ctx, io, db, s, secret)
+	defer c.PrintSetup(ctx, io.err, c.CatalogFlags, db, s, secret)
 	if s.Visibility == catalog.Public {
 		fmt.Fprintf(io.err, "%s is public, however: everybody reads it without a token, until repomill repo set --visibility private.\n", r)
 	}
@@ -100,7 +101,7 @@ type tokenListCmd struct {
 
 // Run prints the tokens, in order.
 func (c *tokenListCmd) Run(ctx context.Context, io stdio) error {
-	r, err := parseRepository(c.Repository)
+	r, err := client.ParseRepository(c.Repository)
 	if err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ func (c *tokenListCmd) Run(ctx context.Context, io stdio) error {
 	defer db.Close()
 	s, err := db.Settings(ctx, r)
 	if err != nil {
-		return notDeclared(ctx, db, r, err)
+		return client.NotDeclared(ctx, db, r, err)
 	}
 	if len(s.Tokens) == 0 && !c.JSON {
 		fmt.Fprintf(io.out, "%s has no tokens\n", r)
@@ -144,7 +145,7 @@ type tokenRevokeCmd struct {
 
 // Run revokes a token, and waits until resolvers know.
 func (c *tokenRevokeCmd) Run(ctx context.Context, io stdio) error {
-	r, err := parseRepository(c.Repository)
+	r, err := client.ParseRepository(c.Repository)
 	if err != nil {
 		return err
 	}
@@ -167,7 +168,7 @@ func (c *tokenRevokeCmd) Run(ctx context.Context, io stdio) error {
 		return fmt.Errorf("repository %s has no token %q; repomill token list %s shows what it has", r, c.Name, r)
 	}
 	if err != nil {
-		return notDeclared(ctx, db, r, err)
+		return client.NotDeclared(ctx, db, r, err)
 	}
 	if c.NoWait {
 		return recorded(io)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"repomill/pipelines/client"
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -90,13 +91,13 @@ func noPackage(ctx context.Context, db *catalogdb.DB, w catalogdb.Which, err err
 		return command.Fault(err)
 	}
 	distribution := w.Repository.String() + "/" + w.Distribution.String()
-	if err := whyNothing(ctx, db, distribution); err != nil {
+	if err := client.WhyNothing(ctx, db, distribution); err != nil {
 		return err
 	}
 	if err := elsewhere(ctx, db, w); err != nil {
 		return err
 	}
-	err = listing{target: distribution, name: w.Name, version: w.Version}.show(ctx, db, func(catalog.Package) {})
+	err = client.Listing{Target: distribution, Name: w.Name, Version: w.Version}.Show(ctx, db, func(catalog.Package) {})
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ import (
 
 	"repomill/ingest"
 	"repomill/pipelines"
+	"repomill/pipelines/client"
 	"repomill/pipelines/command"
 	"repomill/pipelines/queue"
 	"repomill/publish"
@@ -127,7 +128,7 @@ func (s *site) open(ctx context.Context) (err error) {
 	if err := s.prepareKeys(ctx, cfg); err != nil {
 		return err
 	}
-	if err := writePublicURL(c.Data, s.publicURL()); err != nil {
+	if err := client.WritePublicURL(c.Data, s.publicURL()); err != nil {
 		return command.Fault(err)
 	}
 	s.resources, err = pipelines.Open(ctx, cfg)

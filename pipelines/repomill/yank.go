@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"repomill/pipelines/client"
 	"repomill/pipelines/command"
 	"repomill/pipelines/objects"
 	"repomill/pipelines/objects/cdn"
@@ -35,7 +36,7 @@ func (t yankTarget) which() (w catalogdb.Which, err error) {
 	if err != nil || component != "" && layout.CheckComponent(component) != nil {
 		return w, command.Usage("target %q: use owner/name/os/version[/component], such as acme/tools/el/9", t.Target)
 	}
-	if err := checkTarget(target); err != nil {
+	if err := client.CheckTarget(target); err != nil {
 		return w, err
 	}
 	name, version, ok := strings.Cut(t.Package, "=")

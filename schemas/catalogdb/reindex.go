@@ -71,6 +71,17 @@ type Reindex struct {
 // Pending reports whether a reindex has not ended.
 func (x Reindex) Pending() bool { return x.Done < x.Number }
 
+// State returns "waiting" for a process, "running", or how a reindex ended.
+func (x Reindex) State(now time.Time) string {
+	switch {
+	case !x.Pending():
+		return string(x.Outcome)
+	case x.Leased(now):
+		return "running"
+	}
+	return "waiting"
+}
+
 // Leased reports whether a process works on a reindex at a time.
 func (x Reindex) Leased(now time.Time) bool { return x.Owner != "" && now.Before(x.Until) }
 

@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"fmt"
@@ -24,8 +24,8 @@ func maybeRPM6(d layout.Distro) bool {
 }
 
 // warnOfUnsigned says what becomes of packages without a signature, once for all.
-func (v *verifier) warnOfUnsigned(io stdio) {
+func (v *verifier) warnOfUnsigned(io Stdio) {
 	if v.unsigned > 0 {
-		fmt.Fprintf(io.err, "warning: RPM packages without a signature: %d. Clients with rpm 6 refuse them, zypper even where the .repo file has gpgcheck=0; sign them with rpmsign --addsign, and register the key with repomill repo set --package-key\n", v.unsigned)
+		fmt.Fprintf(io.Err, "warning: RPM packages without a signature: %d. Clients with rpm 6 refuse them, zypper even where the .repo file has gpgcheck=0; sign them with rpmsign --addsign, and register the key with repomill repo set --package-key\n", v.unsigned)
 	}
 }

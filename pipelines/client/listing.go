@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"context"
@@ -16,25 +16,25 @@ import (
 
 // A listing is what is asked for: the packages of the releases at or below a target, or of one component of a DEB
 // release.
-type listing struct {
-	target        string
-	name, version string // empty: all
+type Listing struct {
+	Target        string
+	Name, Version string // empty: all
 }
 
-// show calls f for the packages, in order; one that several releases have comes once. Nothing is an error that says
+// Show calls f for the packages, in order; one that several releases have comes once. Nothing is an error that says
 // what there is instead, unless all packages of a release were asked for.
-func (l listing) show(ctx context.Context, db *catalogdb.DB, f func(catalog.Package)) error {
+func (l Listing) Show(ctx context.Context, db *catalogdb.DB, f func(catalog.Package)) error {
 	states, err := db.Releases(ctx)
 	if err != nil {
 		return command.Fault(err)
 	}
 	shown := false
 	var versions []string // of the name
-	for k, err := range l.packages(ctx, db, states, l.name) {
+	for k, err := range l.packages(ctx, db, states, l.Name) {
 		if err != nil {
 			return command.Fault(err)
 		}
-		if l.version == "" || k.Version == l.version {
+		if l.Version == "" || k.Version == l.Version {
 			shown = true
 			f(k)
 		} else if !slices.Contains(versions, k.Version) {
@@ -45,7 +45,7 @@ func (l listing) show(ctx context.Context, db *catalogdb.DB, f func(catalog.Pack
 	case shown:
 		return nil
 	case len(versions) > 0:
-		return fmt.Errorf("there is no %s %s in %s; it is there as %s", l.name, l.version, l.target, newestOf(versions))
+		return fmt.Errorf("there is no %s %s in %s; it is there as %s", l.Name, l.Version, l.Target, newestOf(versions))
 	}
 	return l.nothing(ctx, db, states)
 }
@@ -60,7 +60,7 @@ func newestOf(versions []string) string {
 }
 
 // packages yields the packages of a name, or of all, in the releases that the target names.
-func (l listing) packages(ctx context.Context, db *catalogdb.DB, states []catalogdb.ReleaseState, name string) iter.Seq2[catalog.Package, error] {
+func (l Listing) packages(ctx context.Context, db *catalogdb.DB, states []catalogdb.ReleaseState, name string) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
 		seen := map[string]bool{} // of packages that several releases show
 		for _, s := range states {
@@ -84,16 +84,16 @@ func (l listing) packages(ctx context.Context, db *catalogdb.DB, states []catalo
 }
 
 // covers reports whether a release is at or below the target, or has the component that the target names.
-func (l listing) covers(r catalog.Release) (component string, covered bool) {
-	component, covered = strings.CutPrefix(l.target, r.String()+"/")
+func (l Listing) covers(r catalog.Release) (component string, covered bool) {
+	component, covered = strings.CutPrefix(l.Target, r.String()+"/")
 	if covered && r.Arch == "" {
 		return component, true
 	}
-	return "", below(r.String(), l.target)
+	return "", below(r.String(), l.Target)
 }
 
 // nothing says what there is instead of a target or a name.
-func (l listing) nothing(ctx context.Context, db *catalogdb.DB, states []catalogdb.ReleaseState) error {
+func (l Listing) nothing(ctx context.Context, db *catalogdb.DB, states []catalogdb.ReleaseState) error {
 	var known []string
 	covered, whole := false, false
 	for _, s := range states {
@@ -103,37 +103,37 @@ func (l listing) nothing(ctx context.Context, db *catalogdb.DB, states []catalog
 		known = append(known, catalog.Release{Repository: r.Repository, Distribution: r.Distribution}.String(), r.String())
 	}
 	if !covered {
-		if err := whyNothing(ctx, db, l.target); err != nil {
+		if err := WhyNothing(ctx, db, l.Target); err != nil {
 			return err
 		}
 	}
-	switch near := layout.Nearest(l.target, known); {
+	switch near := layout.Nearest(l.Target, known); {
 	case !covered && near != "":
-		return fmt.Errorf("there is no %s; did you mean %s?", l.target, near)
+		return fmt.Errorf("there is no %s; did you mean %s?", l.Target, near)
 	case !covered:
-		return fmt.Errorf("there is no %s; repomill status lists what is", l.target)
-	case l.name == "" && whole:
+		return fmt.Errorf("there is no %s; repomill status lists what is", l.Target)
+	case l.Name == "" && whole:
 		return nil // it is there, and empty
 	}
 	names, err := l.names(ctx, db, states)
-	near := layout.Nearest(l.name, names)
+	near := layout.Nearest(l.Name, names)
 	switch {
 	case err != nil:
 		return command.Fault(err)
 	case len(names) == 0 && !whole:
-		return fmt.Errorf("there is nothing in %s; repomill ls %s lists what is beside it", l.target, path.Dir(l.target))
+		return fmt.Errorf("there is nothing in %s; repomill ls %s lists what is beside it", l.Target, path.Dir(l.Target))
 	case len(names) == 0:
-		return fmt.Errorf("there is no %s in %s, which is empty", l.name, l.target)
+		return fmt.Errorf("there is no %s in %s, which is empty", l.Name, l.Target)
 	case near != "":
-		return fmt.Errorf("there is no %s in %s; did you mean %s?", l.name, l.target, near)
+		return fmt.Errorf("there is no %s in %s; did you mean %s?", l.Name, l.Target, near)
 	}
-	return fmt.Errorf("there is no %s in %s; repomill ls %s lists what is", l.name, l.target, l.target)
+	return fmt.Errorf("there is no %s in %s; repomill ls %s lists what is", l.Name, l.Target, l.Target)
 }
 
 // maxNames bounds how many packages are looked through for a name that may have been meant.
 const maxNames = 50_000
 
-func (l listing) names(ctx context.Context, db *catalogdb.DB, states []catalogdb.ReleaseState) (names []string, err error) {
+func (l Listing) names(ctx context.Context, db *catalogdb.DB, states []catalogdb.ReleaseState) (names []string, err error) {
 	for k, err := range l.packages(ctx, db, states, "") {
 		if err != nil {
 			return nil, err

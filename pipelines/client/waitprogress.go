@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"cmp"
@@ -100,7 +100,7 @@ func shortName(file string) string {
 }
 
 // summarize ends a push of several files.
-func (c *pushCmd) summarize(io stdio, ups []*pushed) {
+func (c *Push) summarize(io Stdio, ups []*pushed) {
 	if c.JSON || len(ups) < 2 {
 		return
 	}
@@ -121,5 +121,5 @@ func (c *pushCmd) summarize(io stdio, ups []*pushed) {
 			parts = append(parts, fmt.Sprintf("%d %s", count[s], s))
 		}
 	}
-	fmt.Fprintf(io.out, "%d packages: %s\n", len(ups), strings.Join(parts, ", "))
+	fmt.Fprintf(io.Out, "%d packages: %s\n", len(ups), strings.Join(parts, ", "))
 }

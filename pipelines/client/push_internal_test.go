@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"bytes"
@@ -59,8 +59,8 @@ func TestStageTriesAgain(t *testing.T) {
 			t.Parallel()
 			s := &flaky{fails: tt.fails, err: tt.err}
 			var said bytes.Buffer
-			c := pushCmd{Retries: tt.retries}
-			_, err := c.stage(t.Context(), stdio{io.Discard, &said}, s, &pushed{file: file, object: "o"})
+			c := Push{Retries: tt.retries}
+			_, err := c.stage(t.Context(), Stdio{io.Discard, &said}, s, &pushed{file: file, object: "o"})
 			if command.CodeOf(err) != tt.code || len(s.got) != tt.attempts || strings.Count(said.String(), "trying again in 1s") != tt.attempts-1 {
 				t.Errorf("got %v after %d attempts, want code %d after %d; said %q", err, len(s.got), tt.code, tt.attempts, said.String())
 			}

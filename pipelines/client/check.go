@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"context"
@@ -15,7 +15,8 @@ import (
 	"repomill/schemas/layout"
 )
 
-type checkCmd struct {
+// Check is the command that reads a published tree as a client would.
+type Check struct {
 	Tree          string `arg:"" help:"Folder with published repositories (such as DATA/bucket or a mirror); or the URL of a repository, http://HOST/owner/name[/os[/version]], or of one release: .../dists/CODENAME, or the baseurl of an RPM repository."`
 	Keyring       string `required:"" type:"path" help:"File with the public keys that clients trust, such as the repository's gpgkey."`
 	Quick         bool   `help:"Do not read the package files, only look whether they are there in the right size."`
@@ -24,7 +25,7 @@ type checkCmd struct {
 }
 
 // Help describes the exit codes.
-func (checkCmd) Help() string {
+func (Check) Help() string {
 	return `The last line is the verdict. A folder is searched for releases. A server has no list of them: below the URL of a
 repository each distribution is tried, of RPM in its usual architectures; name the baseurl of others. The URL of a
 private repository has a token in it: https://TOKEN@HOST/owner/name.
@@ -49,7 +50,7 @@ type checkReport struct {
 }
 
 // Run reads the tree and prints what it found.
-func (c *checkCmd) Run(ctx context.Context, io stdio) error {
+func (c *Check) Run(ctx context.Context, io Stdio) error {
 	keyring, err := c.keyring()
 	if err != nil {
 		return err
@@ -82,9 +83,9 @@ func (c *checkCmd) Run(ctx context.Context, io stdio) error {
 		}
 	}
 	if c.JSON {
-		printJSON(io, report)
+		PrintJSON(io.Out, report)
 	} else {
-		fmt.Fprintln(io.out, report.verdict())
+		fmt.Fprintln(io.Out, report.verdict())
 	}
 	if len(report.Problems) > 0 {
 		return command.Exit(command.Failed)
@@ -99,7 +100,7 @@ func checkError(ctx context.Context, err error) error {
 	return err
 }
 
-func (c *checkCmd) keyring() (sign.Keyring, error) {
+func (c *Check) keyring() (sign.Keyring, error) {
 	const fetch = "fetch one with curl -fsSLo FILE https://HOST/owner/name/gpgkey"
 	text, err := os.ReadFile(c.Keyring)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -115,11 +116,11 @@ func (c *checkCmd) keyring() (sign.Keyring, error) {
 	return keyring, nil
 }
 
-func printRelease(io stdio, name string, r check.Release, problems []check.Problem) {
-	fmt.Fprintf(io.out, "%s: revision %d of %s, %s, %s\n", name, r.Revision.Number, r.Date.Format(time.RFC3339),
+func printRelease(io Stdio, name string, r check.Release, problems []check.Problem) {
+	fmt.Fprintf(io.Out, "%s: revision %d of %s, %s, %s\n", name, r.Revision.Number, r.Date.Format(time.RFC3339),
 		layout.Counted(r.Packages, "package"), countedIndexes(r.Indexes))
 	for _, p := range problems {
-		fmt.Fprintf(io.out, "%s: %s\n", command.Printable(p.Path), p.Detail)
+		fmt.Fprintf(io.Out, "%s: %s\n", command.Printable(p.Path), p.Detail)
 	}
 }
 

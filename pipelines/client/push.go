@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"context"
@@ -20,7 +20,8 @@ import (
 	"repomill/schemas/layout"
 )
 
-type pushCmd struct {
+// Push is the command that stages packages.
+type Push struct {
 	Target        string        `arg:"" help:"Where to: owner/name/os/version[/component], such as acme/tools/ubuntu/jammy or acme/tools/el/9; several with commas between them."`
 	Files         []string      `arg:"" help:"Packages; folders, of which all packages are taken; or quoted patterns such as 'dist/*.deb'."`
 	Wait          bool          `help:"Wait for the verdict: until a client can install the packages, or it is known why not."`
@@ -36,7 +37,7 @@ type pushCmd struct {
 }
 
 // Help describes the exit codes.
-func (pushCmd) Help() string {
+func (Push) Help() string {
 	return `Exit codes:
   0  all published, or duplicates of what is published; without --wait: all are in staging
   1  at least one was rejected; the reasons are on the standard error
@@ -67,7 +68,7 @@ func (p *pushed) reject(rej *catalog.Rejection) {
 }
 
 // Run stages the files and, if asked, waits.
-func (c *pushCmd) Run(ctx context.Context, io stdio) error {
+func (c *Push) Run(ctx context.Context, io Stdio) error {
 	plan, err := c.plan(io)
 	if err != nil {
 		return err
@@ -97,7 +98,7 @@ func (c *pushCmd) Run(ctx context.Context, io stdio) error {
 
 // stageAll verifies files and puts them into staging. What the server would reject is rejected here, and keeps nothing
 // else back.
-func (c *pushCmd) stageAll(ctx context.Context, io stdio, staging objects.Staging, plan plan) error {
+func (c *Push) stageAll(ctx context.Context, io Stdio, staging objects.Staging, plan plan) error {
 	v := newVerifier(plan.table)
 	for _, p := range plan.ups {
 		if !c.NoVerify {
@@ -133,7 +134,7 @@ func exitOf(ups []*pushed) error {
 	return nil
 }
 
-func (c *pushCmd) open(ctx context.Context) (objects.Staging, error) {
+func (c *Push) open(ctx context.Context) (objects.Staging, error) {
 	scheme, path, _ := strings.Cut(c.Staging, "://")
 	switch scheme {
 	case "file":
@@ -155,14 +156,14 @@ func (c *pushCmd) open(ctx context.Context) (objects.Staging, error) {
 const firstPause = time.Second
 
 // stage puts one file into staging, and tries again after faults that may go away.
-func (c *pushCmd) stage(ctx context.Context, std stdio, s objects.Staging, p *pushed) (catalog.Upload, error) {
+func (c *Push) stage(ctx context.Context, std Stdio, s objects.Staging, p *pushed) (catalog.Upload, error) {
 	pause := firstPause
 	for left := c.Retries; ; left-- {
 		u, err := c.stageOnce(ctx, std, s, p)
 		if command.CodeOf(err) != command.Unreachable || errors.Is(err, fs.ErrPermission) || left <= 0 {
 			return u, err
 		}
-		fmt.Fprintf(std.err, "%s: %s; trying again in %s\n", p.file, command.Printable(err.Error()), pause)
+		fmt.Fprintf(std.Err, "%s: %s; trying again in %s\n", p.file, command.Printable(err.Error()), pause)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -173,15 +174,15 @@ func (c *pushCmd) stage(ctx context.Context, std stdio, s objects.Staging, p *pu
 }
 
 // stageOnce puts one file into staging, with a progress bar on a terminal.
-func (c *pushCmd) stageOnce(ctx context.Context, std stdio, s objects.Staging, p *pushed) (catalog.Upload, error) {
+func (c *Push) stageOnce(ctx context.Context, std Stdio, s objects.Staging, p *pushed) (catalog.Upload, error) {
 	f, err := os.Open(p.file)
 	if err != nil {
 		return catalog.Upload{}, command.Usage("%w", err)
 	}
 	defer f.Close()
 	var body io.Reader = f
-	if info, err := f.Stat(); err == nil && command.CanRedraw(std.err) {
-		bar := progressbar.NewOptions64(info.Size(), progressbar.OptionSetWriter(std.err), progressbar.OptionShowBytes(true),
+	if info, err := f.Stat(); err == nil && command.CanRedraw(std.Err) {
+		bar := progressbar.NewOptions64(info.Size(), progressbar.OptionSetWriter(std.Err), progressbar.OptionShowBytes(true),
 			progressbar.OptionSetDescription(command.Printable(filepath.Base(p.file))), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
 		defer bar.Close()
 		body = io.TeeReader(f, bar)
@@ -208,18 +209,19 @@ func (e shownError) Error() string { return layout.ShownIn(e.error.Error(), e.ob
 // Unwrap returns the error as it was.
 func (e shownError) Unwrap() error { return e.error }
 
-func (c *pushCmd) printStaged(io stdio, p *pushed) {
+func (c *Push) printStaged(io Stdio, p *pushed) {
 	if c.JSON {
-		printJSON(io, map[string]any{"file": p.file, "object": p.upload.Object, "generation": p.upload.Generation, "state": staged})
+		PrintJSON(io.Out, map[string]any{"file": p.file, "object": p.upload.Object, "generation": p.upload.Generation, "state": staged})
 		return
 	}
-	fmt.Fprintf(io.out, "%s: stored in staging as %s; add --wait to learn what becomes of it\n", command.Printable(p.file), command.Printable(layout.ShownStaging(p.upload.Object)))
+	fmt.Fprintf(io.Out, "%s: stored in staging as %s; add --wait to learn what becomes of it\n", command.Printable(p.file), command.Printable(layout.ShownStaging(p.upload.Object)))
 }
 
-func printJSON(io stdio, v any) {
+// PrintJSON prints a value as one line of JSON.
+func PrintJSON(w io.Writer, v any) {
 	b, err := json.Marshal(v)
 	if err != nil {
 		panic(err) // our own data
 	}
-	fmt.Fprintf(io.out, "%s\n", b)
+	fmt.Fprintf(w, "%s\n", b)
 }

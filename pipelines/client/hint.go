@@ -1,10 +1,11 @@
-package main
+package client
 
 import (
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,23 +18,24 @@ import (
 	"repomill/schemas/layout"
 )
 
-type hintCmd struct {
-	catalogFlags
-	clientFlags
+// Hint is the command that prints how clients are set up.
+type Hint struct {
+	CatalogFlags
+	ClientFlags
 	Target    string `arg:"" help:"Distribution: owner/name/os/version, for DEB also /component; or a repository, owner/name, for all of its distributions."`
 	Name      string `arg:"" optional:"" help:"Package to install; the newest, if it is not given."`
 	Token     string `default:"TOKEN" help:"What stands in the place of the token of a private repository. Other users of this machine can see it while the command runs: for a real token use --token-file."`
 	TokenFile string `type:"path" help:"File with the token."`
 }
 
-// clientFlags say how clients reach the repositories.
-type clientFlags struct {
+// ClientFlags say how clients reach the repositories.
+type ClientFlags struct {
 	PublicURL     string `name:"public-url" help:"URL under which clients reach the resolver; that of the last repomill up on --data, if it is not given."`
 	Distributions string `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
 }
 
 // Help has an example.
-func (hintCmd) Help() string {
+func (Hint) Help() string {
 	return `The commands are for a POSIX shell. The first that fails ends them, with its exit code.
 
 Exit codes:
@@ -48,16 +50,16 @@ Examples:
 }
 
 // Run prints the lines of each distribution at or below the target.
-func (c *hintCmd) Run(ctx context.Context, io stdio) error {
+func (c *Hint) Run(ctx context.Context, io Stdio) error {
 	target := strings.Trim(c.Target, "/")
 	if n := strings.Count(target, "/"); n != 1 && n != 3 && n != 4 {
 		return command.Usage("target %q: use owner/name/os/version[/component], such as acme/tools/ubuntu/jammy, or owner/name", c.Target)
 	}
-	if err := checkTarget(target); err != nil {
+	if err := CheckTarget(target); err != nil {
 		return err
 	}
 	p := strings.Split(target, "/")
-	r, err := parseRepository(p[0] + "/" + p[1])
+	r, err := ParseRepository(p[0] + "/" + p[1])
 	if err != nil {
 		return err
 	}
@@ -65,20 +67,20 @@ func (c *hintCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	db, err := c.open(ctx)
+	db, err := c.Open(ctx)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
 	s, err := db.Settings(ctx, r)
 	if err != nil {
-		return notDeclared(ctx, db, r, err)
+		return NotDeclared(ctx, db, r, err)
 	}
 	targets, err := targetsIn(s, target)
 	if err != nil {
-		return cmp.Or(whyNothing(ctx, db, target), err)
+		return cmp.Or(WhyNothing(ctx, db, target), err)
 	}
-	url, table, err := c.client(c.catalogFlags)
+	url, table, err := c.client(c.CatalogFlags)
 	if err != nil {
 		return err
 	}
@@ -90,12 +92,12 @@ func (c *hintCmd) Run(ctx context.Context, io stdio) error {
 		if i > 0 {
 			text = "\n" + text
 		}
-		fmt.Fprint(io.out, text)
+		fmt.Fprint(io.Out, text)
 	}
 	return nil
 }
 
-func (c *hintCmd) token() (string, error) {
+func (c *Hint) token() (string, error) {
 	if c.TokenFile == "" {
 		return c.Token, nil
 	}
@@ -113,7 +115,7 @@ func (c *hintCmd) token() (string, error) {
 // A hintTarget is a distribution that is declared, or one component of it.
 type hintTarget struct {
 	distribution catalog.Distribution
-	below        string // what [installable] takes
+	below        string // what [Installable] takes
 }
 
 // targetsIn returns the distributions of a repository that a target names.
@@ -147,14 +149,14 @@ func hintText(ctx context.Context, db *catalogdb.DB, url string, table *layout.T
 	if rej != nil {
 		return "", command.Usage("%s: %s", t.distribution, rej.Detail)
 	}
-	packages, err := installable(ctx, db, t.below)
+	packages, err := Installable(ctx, db, t.below)
 	if err != nil {
 		return "", command.Fault(err)
 	}
-	pkg := newest(without(packages, s.Repository))
+	pkg := Newest(Without(packages, s.Repository))
 	if name != "" {
 		var architectures []string
-		err := listing{target: t.below, name: name}.show(ctx, db, func(k catalog.Package) {
+		err := Listing{Target: t.below, Name: name}.Show(ctx, db, func(k catalog.Package) {
 			if k.Arch != "src" && k.Arch != "nosrc" {
 				architectures = append(architectures, k.Arch)
 			}
@@ -167,14 +169,14 @@ func hintText(ctx context.Context, db *catalogdb.DB, url string, table *layout.T
 		}
 		pkg = qualified(name, distro.Format, architectures...)
 	}
-	if pkg, err = withKeyring(ctx, db, s, distro, pkg); err != nil {
+	if pkg, err = WithKeyring(ctx, db, s, distro, pkg); err != nil {
 		return "", command.Fault(err)
 	}
-	return installText(url, s, distro, pkg, token), nil
+	return InstallText(url, s, distro, pkg, token), nil
 }
 
-// check refuses what cannot be meant.
-func (f clientFlags) check() error {
+// Check refuses what cannot be meant.
+func (f ClientFlags) Check() error {
 	if _, err := layout.ReadTable(f.Distributions); err != nil {
 		return command.Usage("--distributions: %w", err)
 	}
@@ -185,7 +187,7 @@ func (f clientFlags) check() error {
 }
 
 // client returns what the flags say, or the defaults for them.
-func (f clientFlags) client(at catalogFlags) (url string, table *layout.Table, err error) {
+func (f ClientFlags) client(at CatalogFlags) (url string, table *layout.Table, err error) {
 	if table, err = layout.ReadTable(f.Distributions); err != nil {
 		return "", nil, command.Usage("--distributions: %w", err)
 	}
@@ -202,8 +204,8 @@ func (f clientFlags) client(at catalogFlags) (url string, table *layout.Table, e
 // publicURLFile is the file of a data folder that has the URL under which clients reach it.
 const publicURLFile = "public-url"
 
-// writePublicURL notes, for commands that print it, the URL under which clients reach a site.
-func writePublicURL(data, url string) error {
+// WritePublicURL notes, for commands that print it, the URL under which clients reach a site.
+func WritePublicURL(data, url string) error {
 	return os.WriteFile(filepath.Join(data, publicURLFile), []byte(url+"\n"), 0o644)
 }
 
@@ -222,12 +224,12 @@ func readPublicURL(data string) (string, error) {
 // maxShown is how many distributions a new token's lines are printed of.
 const maxShown = 3
 
-// printSetup says how clients use a new token, as far as that is known.
-func (c *tokenCreateCmd) printSetup(ctx context.Context, io stdio, db *catalogdb.DB, s catalog.Settings, token string) {
+// PrintSetup says how clients use a new token, as far as that is known.
+func (f ClientFlags) PrintSetup(ctx context.Context, w io.Writer, at CatalogFlags, db *catalogdb.DB, s catalog.Settings, token string) {
 	if s.Visibility != catalog.Private {
 		return
 	}
-	url, table, err := c.client(c.catalogFlags)
+	url, table, err := f.client(at)
 	targets, none := targetsIn(s, s.Repository.String())
 	for i, t := range targets {
 		if err != nil || i == maxShown {
@@ -235,10 +237,10 @@ func (c *tokenCreateCmd) printSetup(ctx context.Context, io stdio, db *catalogdb
 		}
 		text := ""
 		if text, err = hintText(ctx, db, url, table, s, t, "", token); err == nil {
-			fmt.Fprintf(io.err, "\n%s", text)
+			fmt.Fprintf(w, "\n%s", text)
 		}
 	}
 	if err != nil || none != nil || len(targets) > maxShown {
-		fmt.Fprintf(io.err, "\nrepomill hint %s/OS/VERSION --token-file FILE prints how clients of a distribution use it.\n", s.Repository)
+		fmt.Fprintf(w, "\nrepomill hint %s/OS/VERSION --token-file FILE prints how clients of a distribution use it.\n", s.Repository)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 )
 
 // nameOf returns what a file is called in messages: with its target, if there are several.
-func (c *pushCmd) nameOf(p *pushed) string {
+func (c *Push) nameOf(p *pushed) string {
 	name := command.Printable(p.file)
 	if strings.Contains(c.Target, ",") {
 		name += " to " + p.target
@@ -21,8 +21,8 @@ func (c *pushCmd) nameOf(p *pushed) string {
 
 // installLines ends a push on a terminal with the lines, for each target, that install what was pushed. Those of a
 // private repository have a placeholder for the token, which is not known here.
-func (c *pushCmd) installLines(io stdio, ups []*pushed, private map[string]bool) {
-	if c.JSON || !command.IsTerminal(io.out) {
+func (c *Push) installLines(io Stdio, ups []*pushed, private map[string]bool) {
+	if c.JSON || !command.IsTerminal(io.Out) {
 		return
 	}
 	table, err := layout.ReadTable(c.Distributions)
@@ -36,7 +36,7 @@ func (c *pushCmd) installLines(io stdio, ups []*pushed, private map[string]bool)
 		}
 		if text := installTextOf(p, ups, table, private); text != "" {
 			said[p.target] = true
-			fmt.Fprintf(io.out, "\n%s", text)
+			fmt.Fprintf(io.Out, "\n%s", text)
 		}
 	}
 }
@@ -79,5 +79,5 @@ func installTextOf(p *pushed, ups []*pushed, table *layout.Table, private map[st
 			pushed = append(pushed, of[2])
 		}
 	}
-	return installText(publicURL, s, distro, qualified(part[0], distro.Format, pushed...), placeholder)
+	return InstallText(publicURL, s, distro, qualified(part[0], distro.Format, pushed...), Placeholder)
 }

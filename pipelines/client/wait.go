@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"cmp"
@@ -30,7 +30,7 @@ const (
 )
 
 // wait waits until every upload has a verdict that a client could confirm, and prints them as they come.
-func (c *pushCmd) wait(ctx context.Context, io stdio, staging objects.Staging, ups []*pushed) error {
+func (c *Push) wait(ctx context.Context, io Stdio, staging objects.Staging, ups []*pushed) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	w := waiter{staging: staging, client: &http.Client{Timeout: 10 * time.Second}, visible: map[catalog.VerdictRelease]bool{}, private: map[string]bool{}}
@@ -39,7 +39,7 @@ func (c *pushCmd) wait(ctx context.Context, io stdio, staging objects.Staging, u
 		period = bucketPollPeriod
 	}
 	start := time.Now()
-	line := newProgressLine(io.err, start)
+	line := newProgressLine(io.Err, start)
 	defer line.clear()
 	for left := unsettledOf(ups); left > 0; {
 		line.show(ups, time.Now())
@@ -89,16 +89,16 @@ type fileVerdict struct {
 	catalog.Verdict
 }
 
-func (c *pushCmd) print(io stdio, p *pushed) {
+func (c *Push) print(io Stdio, p *pushed) {
 	v := p.verdict
 	if c.JSON {
-		printJSON(io, fileVerdict{p.file, v})
+		PrintJSON(io.Out, fileVerdict{p.file, v})
 	}
 	switch {
 	case v.State == catalog.Rejected:
-		fmt.Fprintf(io.err, "%s: rejected: %s: %s\n", c.nameOf(p), command.Printable(string(v.Reason)), command.Printable(v.Detail))
+		fmt.Fprintf(io.Err, "%s: rejected: %s: %s\n", c.nameOf(p), command.Printable(string(v.Reason)), command.Printable(v.Detail))
 	case !c.JSON:
-		fmt.Fprintf(io.out, "%s: %s: %s\n", c.nameOf(p), command.Printable(string(v.State)), command.Printable(v.Package))
+		fmt.Fprintf(io.Out, "%s: %s: %s\n", c.nameOf(p), command.Printable(string(v.State)), command.Printable(v.Package))
 	}
 }
 
@@ -111,7 +111,7 @@ func cause(ctx context.Context, timeout time.Duration) string {
 }
 
 // unsettled says at which stage each unsettled upload stopped, in the word that status has for it. waited is how long.
-func (c *pushCmd) unsettled(io stdio, ups []*pushed, cause string, waited time.Duration, why error) error {
+func (c *Push) unsettled(io Stdio, ups []*pushed, cause string, waited time.Duration, why error) error {
 	for _, p := range ups {
 		if p.settled {
 			continue
@@ -120,7 +120,7 @@ func (c *pushCmd) unsettled(io stdio, ups []*pushed, cause string, waited time.D
 		switch p.verdict.State {
 		case "":
 			stage = "staged: no worker has reported on it so far"
-			if waited > awaitWorker { // a worker that runs has said something by then
+			if waited > AwaitWorker { // a worker that runs has said something by then
 				stage += "; does one (or repomill up) run?"
 			}
 		case catalog.Received:
@@ -133,11 +133,11 @@ func (c *pushCmd) unsettled(io stdio, ups []*pushed, cause string, waited time.D
 		if p.verdict.Detail != "" {
 			stage += ": " + command.Printable(p.verdict.Detail)
 		}
-		fmt.Fprintf(io.err, "%s: %s: %s\n", c.nameOf(p), cause, stage)
+		fmt.Fprintf(io.Err, "%s: %s: %s\n", c.nameOf(p), cause, stage)
 		if c.JSON {
 			p.verdict.Object, p.verdict.Generation = p.upload.Object, p.upload.Generation
 			p.verdict.State = cmp.Or(p.verdict.State, staged)
-			printJSON(io, fileVerdict{p.file, p.verdict})
+			PrintJSON(io.Out, fileVerdict{p.file, p.verdict})
 		}
 	}
 	c.summarize(io, ups)
@@ -258,3 +258,6 @@ func withoutQuery(err error) error {
 	}
 	return err
 }
+
+// AwaitWorker is how long a worker is waited for that may be about to start.
+const AwaitWorker = 3 * time.Second

@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"context"
@@ -16,14 +16,14 @@ import (
 	"repomill/schemas/layout"
 )
 
-// catalogFlags say where the catalog is.
-type catalogFlags struct {
+// CatalogFlags say where the catalog is.
+type CatalogFlags struct {
 	Data    string `default:"./data" help:"Folder of repomill up."`
 	Catalog string `help:"URL of the catalog, if it is not in --data."`
 }
 
-// open opens the catalog, which must exist and answer.
-func (f catalogFlags) open(ctx context.Context) (*catalogdb.DB, error) {
+// Open opens the catalog, which must exist and answer.
+func (f CatalogFlags) Open(ctx context.Context) (*catalogdb.DB, error) {
 	url := f.Catalog
 	if url == "" && f.Data == "" {
 		return nil, command.Usage("--data: name the folder of repomill up")
@@ -51,8 +51,9 @@ func (f catalogFlags) open(ctx context.Context) (*catalogdb.DB, error) {
 	return db, nil
 }
 
-type statusCmd struct {
-	catalogFlags
+// Status is the command that shows what is going on.
+type Status struct {
+	CatalogFlags
 	Target  string `arg:"" optional:"" help:"Only what is below owner[/name[/os[/version]]]."`
 	Package string `arg:"" optional:"" help:"NAME[=VERSION]: whether this package is out below the target, and where not."`
 	JSON    bool   `name:"json" help:"Print JSON."`
@@ -60,12 +61,12 @@ type statusCmd struct {
 }
 
 // Run prints the report.
-func (c *statusCmd) Run(ctx context.Context, io stdio) error {
+func (c *Status) Run(ctx context.Context, io Stdio) error {
 	if c.Limit < 0 {
 		return command.Usage("--limit %d: use 0 or more", c.Limit)
 	}
 	if c.Target = strings.Trim(c.Target, "/"); c.Target != "" {
-		if err := checkTarget(c.Target); err != nil {
+		if err := CheckTarget(c.Target); err != nil {
 			return err
 		}
 	}
@@ -73,7 +74,7 @@ func (c *statusCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	db, err := c.open(ctx)
+	db, err := c.Open(ctx)
 	if err != nil {
 		return err
 	}
@@ -86,7 +87,7 @@ func (c *statusCmd) Run(ctx context.Context, io stdio) error {
 		return command.Fault(err)
 	}
 	if c.JSON {
-		printJSON(io, report)
+		PrintJSON(io.Out, report)
 		return nil
 	}
 	if len(report.Releases) == 0 {
@@ -109,11 +110,11 @@ func parsePackage(s string) (name, version string, err error) {
 
 // explainNone says why there is no release at the target, or returns an error if nothing is known of it, with the nearest
 // that is known. Of a target that has uploads nothing has to be said: they say it.
-func (c *statusCmd) explainNone(ctx context.Context, io stdio, db *catalogdb.DB, uploads bool) error {
+func (c *Status) explainNone(ctx context.Context, io Stdio, db *catalogdb.DB, uploads bool) error {
 	if c.Target == "" {
-		fmt.Fprintln(io.out, "nothing is published yet")
+		fmt.Fprintln(io.Out, "nothing is published yet")
 		if uploads {
-			fmt.Fprintln(io.out)
+			fmt.Fprintln(io.Out)
 		}
 		return nil
 	}
@@ -124,7 +125,7 @@ func (c *statusCmd) explainNone(ctx context.Context, io stdio, db *catalogdb.DB,
 	declared := false
 	for _, s := range all {
 		if below(s.Repository.String(), c.Target) {
-			fmt.Fprintln(io.out, noDistributions(s.Repository))
+			fmt.Fprintln(io.Out, noDistributions(s.Repository))
 			declared = true
 		}
 	}
@@ -135,8 +136,8 @@ func (c *statusCmd) explainNone(ctx context.Context, io stdio, db *catalogdb.DB,
 }
 
 // unknown returns an error for a target that has nothing, which says what there is instead.
-func (c *statusCmd) unknown(ctx context.Context, db *catalogdb.DB, all []catalog.Settings) error {
-	if err := whyNothing(ctx, db, c.Target); err != nil {
+func (c *Status) unknown(ctx context.Context, db *catalogdb.DB, all []catalog.Settings) error {
+	if err := WhyNothing(ctx, db, c.Target); err != nil {
 		return err
 	}
 	var known []string
@@ -157,4 +158,17 @@ func (c *statusCmd) unknown(ctx context.Context, db *catalogdb.DB, all []catalog
 func below(path, target string) bool {
 	target = strings.Trim(target, "/")
 	return target == "" || path == target || strings.HasPrefix(path, target+"/")
+}
+
+// Help describes the exit codes.
+func (Status) Help() string {
+	return `Exit codes:
+  0  the report; with a package: it is out somewhere below the target
+  1  nothing is known of the target; with a package: it is out nowhere below it
+  2  usage
+  4  the catalog cannot be reached
+
+Examples:
+  repomill status acme/tools
+  repomill status acme/tools hello=1.0`
 }

@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"errors"
@@ -29,7 +29,7 @@ type pushTarget struct {
 
 // plan reads the arguments, with the checks that need no server. Each upload has an ID of its own, so that pushes of
 // one name, at the same time or one after the other, are uploads of their own.
-func (c *pushCmd) plan(io stdio) (plan, error) {
+func (c *Push) plan(io Stdio) (plan, error) {
 	if c.Retries < 0 {
 		return plan{}, command.Usage("--retries %d: use 0 or more", c.Retries)
 	}
@@ -59,7 +59,7 @@ func (c *pushCmd) plan(io stdio) (plan, error) {
 			p.ups = append(p.ups, &pushed{file: f.path, target: t.path, object: object})
 		}
 		if len(p.ups) == n {
-			fmt.Fprintf(io.err, "skipped: %s: no target takes packages of the format %s\n", command.Printable(f.path), f.format)
+			fmt.Fprintf(io.Err, "skipped: %s: no target takes packages of the format %s\n", command.Printable(f.path), f.format)
 		}
 	}
 	if len(p.ups) == 0 {
@@ -98,7 +98,7 @@ type foundFile struct {
 }
 
 // expand returns the files that the arguments name: themselves, by a pattern, or by their folder. No file comes twice.
-func (c *pushCmd) expand(io stdio, targets []pushTarget) (files []foundFile, err error) {
+func (c *Push) expand(io Stdio, targets []pushTarget) (files []foundFile, err error) {
 	add := func(path string, named bool) error {
 		if slices.ContainsFunc(files, func(f foundFile) bool { return filepath.Clean(f.path) == filepath.Clean(path) }) {
 			return nil
@@ -135,7 +135,7 @@ func (c *pushCmd) expand(io stdio, targets []pushTarget) (files []foundFile, err
 		if !e.matched || len(files) == 0 {
 			return nil, command.Usage("%s: there is no .deb, .ddeb or .rpm in this folder", e.path)
 		}
-		fmt.Fprintf(io.err, "skipped: %s: there is no .deb, .ddeb or .rpm in this folder\n", command.Printable(e.path))
+		fmt.Fprintf(io.Err, "skipped: %s: there is no .deb, .ddeb or .rpm in this folder\n", command.Printable(e.path))
 	}
 	return files, nil
 }
@@ -161,7 +161,7 @@ func matches(arg string) (paths []string, pattern bool, err error) {
 }
 
 // walk calls add for each package below a folder, in the order of their names, and says what else is there.
-func walk(io stdio, dir string, add func(path string) error) (found int, err error) {
+func walk(io Stdio, dir string, add func(path string) error) (found int, err error) {
 	others := []string{}
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		hidden := path != dir && strings.HasPrefix(d.Name(), ".")
@@ -184,10 +184,10 @@ func walk(io stdio, dir string, add func(path string) error) (found int, err err
 	}
 	for i, path := range others {
 		if i == 10 {
-			fmt.Fprintf(io.err, "skipped: %d more in %s\n", len(others)-i, command.Printable(dir))
+			fmt.Fprintf(io.Err, "skipped: %d more in %s\n", len(others)-i, command.Printable(dir))
 			break
 		}
-		fmt.Fprintf(io.err, "skipped: %s: its name ends in none of .deb, .ddeb and .rpm\n", command.Printable(path))
+		fmt.Fprintf(io.Err, "skipped: %s: its name ends in none of .deb, .ddeb and .rpm\n", command.Printable(path))
 	}
 	return found, nil
 }

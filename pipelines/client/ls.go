@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"cmp"
@@ -12,37 +12,38 @@ import (
 	"repomill/schemas/catalog"
 )
 
-type lsCmd struct {
-	catalogFlags
+// Ls is the command that lists packages.
+type Ls struct {
+	CatalogFlags
 	Target string `arg:"" help:"Distribution: owner/name/os/version, for DEB also /component, for RPM also /arch."`
 	Name   string `arg:"" optional:"" help:"NAME[=VERSION]: only this package, or only this version of it."`
 	JSON   bool   `name:"json" help:"Print one JSON object a line."`
 }
 
 // Run prints the packages in the order of the indexes.
-func (c *lsCmd) Run(ctx context.Context, io stdio) error {
+func (c *Ls) Run(ctx context.Context, io Stdio) error {
 	target := strings.Trim(c.Target, "/")
 	if n := strings.Count(target, "/"); n != 3 && n != 4 {
 		return command.Usage("target %q: use owner/name/os/version[/component or /arch], such as acme/tools/el/9", c.Target)
 	}
-	if err := checkTarget(target); err != nil {
+	if err := CheckTarget(target); err != nil {
 		return err
 	}
 	name, version, err := parsePackage(c.Name)
 	if err != nil {
 		return err
 	}
-	db, err := c.open(ctx)
+	db, err := c.Open(ctx)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	l := listing{target: target, name: name, version: version}
+	l := Listing{Target: target, Name: name, Version: version}
 	if c.JSON {
-		return l.show(ctx, db, func(k catalog.Package) { printJSON(io, k) })
+		return l.Show(ctx, db, func(k catalog.Package) { PrintJSON(io.Out, k) })
 	}
-	t := &packageTable{out: tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)}
-	if err := l.show(ctx, db, t.add); err != nil {
+	t := &packageTable{out: tabwriter.NewWriter(io.Out, 0, 0, 2, ' ', 0)}
+	if err := l.Show(ctx, db, t.add); err != nil {
 		return errors.Join(err, t.out.Flush())
 	}
 	return t.end()
@@ -74,4 +75,18 @@ func (t *packageTable) begin() {
 func (t *packageTable) end() error {
 	t.begin()
 	return t.out.Flush()
+}
+
+// Help describes the exit codes.
+func (Ls) Help() string {
+	return `Exit codes:
+  0  what there is, or nothing, if the distribution is empty
+  1  there is no such distribution or package; the standard error says what there is
+  2  usage
+  4  the catalog cannot be reached
+
+Examples:
+  repomill ls acme/tools/ubuntu/jammy
+  repomill ls acme/tools/el/9/x86_64 hello
+  repomill ls acme/tools/el/9 hello=1.0-1`
 }

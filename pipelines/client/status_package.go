@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"context"
@@ -22,7 +22,7 @@ type placement struct {
 }
 
 // placements answers whether a package is out, and where not: a line for each release below the target.
-func (c *statusCmd) placements(ctx context.Context, io stdio, db *catalogdb.DB, pkg, version string) error {
+func (c *Status) placements(ctx context.Context, io Stdio, db *catalogdb.DB, pkg, version string) error {
 	target := strings.Trim(c.Target, "/")
 	owner, rest, ok := strings.Cut(target, "/")
 	name, _, _ := strings.Cut(rest, "/")
@@ -31,12 +31,12 @@ func (c *statusCmd) placements(ctx context.Context, io stdio, db *catalogdb.DB, 
 	}
 	found, err := db.Placements(ctx, catalog.Repository{Owner: owner, Name: name}, pkg, version)
 	if err != nil {
-		return notDeclared(ctx, db, catalog.Repository{Owner: owner, Name: name}, err)
+		return NotDeclared(ctx, db, catalog.Repository{Owner: owner, Name: name}, err)
 	}
 	found = slices.DeleteFunc(found, func(p catalogdb.Placement) bool { return !below(p.Release.String(), target) })
 	if len(found) == 0 {
 		if c.JSON {
-			printJSON(io, []placement{})
+			PrintJSON(io.Out, []placement{})
 		}
 		all, err := db.Repositories(ctx)
 		if err != nil {
@@ -76,9 +76,9 @@ func describePlacement(p catalogdb.Placement) placement {
 	return row
 }
 
-func (c *statusCmd) printPlacements(io stdio, rows []placement) {
+func (c *Status) printPlacements(io Stdio, rows []placement) {
 	if c.JSON {
-		printJSON(io, rows)
+		PrintJSON(io.Out, rows)
 		return
 	}
 	t := &table{heading: []string{"RELEASE", "PACKAGE", "STATE", "SINCE"}}
@@ -93,5 +93,5 @@ func (c *statusCmd) printPlacements(io stdio, rows []placement) {
 		}
 		t.add(command.Printable(r.Detail), r.Release, pkg, r.State, since)
 	}
-	t.print(io.out)
+	t.print(io.Out)
 }

@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"context"
@@ -18,7 +18,7 @@ type statusReport struct {
 	Releases []releaseStatus `json:"releases"`
 	Uploads  []uploadStatus  `json:"uploads"` // newest first
 	Backlog  int             `json:"backlog"` // uploads without a verdict, of all repositories
-	Worker   workerStatus    `json:"worker"`
+	Worker   WorkerStatus    `json:"worker"`
 }
 
 // An uploadStatus is the verdict on an upload so far. File is its name as it was pushed; the object's may have an ID before it.
@@ -37,13 +37,13 @@ type releaseStatus struct {
 	Reindex   string     `json:"reindex,omitempty"` // waiting or running
 }
 
-// A workerStatus says whether any worker runs, as far as the catalog knows.
-type workerStatus struct {
+// A WorkerStatus says whether any worker runs, as far as the catalog knows.
+type WorkerStatus struct {
 	Runs bool       `json:"runs"`
 	Seen *time.Time `json:"seen,omitempty"` // when one was seen last; absent if none was for a month
 }
 
-func (c *statusCmd) report(ctx context.Context, db *catalogdb.DB) (statusReport, error) {
+func (c *Status) report(ctx context.Context, db *catalogdb.DB) (statusReport, error) {
 	report := statusReport{Releases: []releaseStatus{}, Uploads: []uploadStatus{}}
 	states, err := db.Releases(ctx)
 	if err != nil {
@@ -74,7 +74,7 @@ func (c *statusCmd) report(ctx context.Context, db *catalogdb.DB) (statusReport,
 	for _, v := range uploads {
 		report.Uploads = append(report.Uploads, uploadStatus{path.Base(layout.ShownStaging(v.Object)), v})
 	}
-	if report.Worker, err = workerOf(ctx, db); err != nil {
+	if report.Worker, err = WorkerOf(ctx, db); err != nil {
 		return report, err
 	}
 	report.Backlog, err = db.Backlog(ctx)
@@ -91,15 +91,14 @@ func pendingReindexes(ctx context.Context, db *catalogdb.DB) (map[catalog.Releas
 	states := map[catalog.Release]string{}
 	for _, x := range all {
 		if x.Pending() {
-			listed, _, _ := describeReindex(x, now)
-			states[x.Release] = listed.State
+			states[x.Release] = x.State(now)
 		}
 	}
 	return states, err
 }
 
-// workerOf reads whether a worker runs.
-func workerOf(ctx context.Context, db *catalogdb.DB) (w workerStatus, err error) {
+// WorkerOf reads whether a worker runs.
+func WorkerOf(ctx context.Context, db *catalogdb.DB) (w WorkerStatus, err error) {
 	sighting, err := db.Workers(ctx)
 	if err != nil {
 		return w, err
@@ -115,26 +114,26 @@ func workerOf(ctx context.Context, db *catalogdb.DB) (w workerStatus, err error)
 	return w, nil
 }
 
-// absence says that no worker runs, and since when.
-func (w workerStatus) absence() string {
+// Absence says that no worker runs, and since when.
+func (w WorkerStatus) Absence() string {
 	if w.Seen == nil {
 		return "no worker runs (none has ever been seen)"
 	}
 	return fmt.Sprintf("no worker runs (none has been seen since %s)", w.Seen.Format(time.DateTime+" MST"))
 }
 
-func printReport(io stdio, r statusReport, now time.Time) {
+func printReport(io Stdio, r statusReport, now time.Time) {
 	if len(r.Releases) > 0 {
-		r.releases(now).print(io.out)
-		fmt.Fprintln(io.out)
+		r.releases(now).print(io.Out)
+		fmt.Fprintln(io.Out)
 	}
 	if len(r.Uploads) > 0 {
-		r.uploads(now).print(io.out)
-		fmt.Fprintln(io.out)
+		r.uploads(now).print(io.Out)
+		fmt.Fprintln(io.Out)
 	}
-	fmt.Fprintf(io.out, "backlog: %s in all\n", layout.Counted(r.Backlog, "upload"))
+	fmt.Fprintf(io.Out, "backlog: %s in all\n", layout.Counted(r.Backlog, "upload"))
 	if !r.Worker.Runs {
-		fmt.Fprintf(io.out, "%s: nothing is published until one (or repomill up) is started\n", r.Worker.absence())
+		fmt.Fprintf(io.Out, "%s: nothing is published until one (or repomill up) is started\n", r.Worker.Absence())
 	}
 }
 

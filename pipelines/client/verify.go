@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"bytes"
@@ -78,9 +78,9 @@ func (v *verifier) verify(ctx context.Context, p *pushed) (*catalog.Rejection, e
 }
 
 // warnOfUnknown says which distributions only the server can know, to who does not wait for what it says.
-func (v *verifier) warnOfUnknown(io stdio) {
+func (v *verifier) warnOfUnknown(io Stdio) {
 	for _, detail := range slices.Sorted(maps.Keys(v.unknown)) {
-		fmt.Fprintf(io.err, "warning: %s (the server rejects it, too, unless its own table has it)\n", command.Printable(detail))
+		fmt.Fprintf(io.Err, "warning: %s (the server rejects it, too, unless its own table has it)\n", command.Printable(detail))
 	}
 }
 

@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"context"
@@ -25,7 +25,7 @@ type dryVerdict struct {
 }
 
 // dryRun says what the server would answer.
-func (c *pushCmd) dryRun(ctx context.Context, io stdio, plan plan) error {
+func (c *Push) dryRun(ctx context.Context, io Stdio, plan plan) error {
 	v := newVerifier(plan.table)
 	for _, p := range plan.ups {
 		d, err := v.dry(ctx, p)
@@ -34,13 +34,13 @@ func (c *pushCmd) dryRun(ctx context.Context, io stdio, plan plan) error {
 		}
 		p.verdict.State = d.State
 		if c.JSON {
-			printJSON(io, d)
+			PrintJSON(io.Out, d)
 		}
 		switch {
 		case d.State == catalog.Rejected:
-			fmt.Fprintf(io.err, "%s: would be rejected by %s: %s: %s\n", command.Printable(d.File), d.Target, d.Reason, command.Printable(d.Detail))
+			fmt.Fprintf(io.Err, "%s: would be rejected by %s: %s: %s\n", command.Printable(d.File), d.Target, d.Reason, command.Printable(d.Detail))
 		case !c.JSON:
-			fmt.Fprintf(io.out, "%s: acceptable for %s: %s\n", command.Printable(d.File), d.Target, command.Printable(d.Package))
+			fmt.Fprintf(io.Out, "%s: acceptable for %s: %s\n", command.Printable(d.File), d.Target, command.Printable(d.Package))
 		}
 	}
 	c.summarize(io, plan.ups)

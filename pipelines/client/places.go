@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 	"repomill/schemas/layout"
 )
 
-// checkTarget refuses a target, owner[/name[/os[/version[/more]]]], that nothing can ever be at: no repository and no
+// CheckTarget refuses a target, owner[/name[/os[/version[/more]]]], that nothing can ever be at: no repository and no
 // distribution has such a name.
-func checkTarget(target string) error {
+func CheckTarget(target string) error {
 	part := strings.Split(strings.Trim(target, "/"), "/")
 	var rej *catalog.Rejection
 	switch {
@@ -31,9 +31,9 @@ func checkTarget(target string) error {
 	return nil
 }
 
-// whyNothing says why nothing is at a target, if that is known of its repository or of its distribution's name; or else
+// WhyNothing says why nothing is at a target, if that is known of its repository or of its distribution's name; or else
 // it returns nil, and the names of what there is may help. The repository may be one that is not declared.
-func whyNothing(ctx context.Context, db *catalogdb.DB, target string) error {
+func WhyNothing(ctx context.Context, db *catalogdb.DB, target string) error {
 	part := strings.Split(strings.Trim(target, "/"), "/")
 	if len(part) < 2 {
 		return nil

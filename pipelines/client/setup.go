@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"fmt"
@@ -10,8 +10,8 @@ import (
 	"repomill/schemas/layout"
 )
 
-// placeholder stands for a token in lines for a private repository.
-const placeholder = "TOKEN"
+// Placeholder stands for a token in lines for a private repository.
+const Placeholder = "TOKEN"
 
 // setupLines returns the commands, for a POSIX shell, that set a client of a distribution up and install a package,
 // or only set it up if pkg is empty. Each but the last ends in "&&": the first that fails ends them with its exit code,

@@ -1,0 +1,98 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+)
+
+// InstallText returns the lines of [setupLines] under a heading, and what to put into them.
+func InstallText(publicURL string, s catalog.Settings, distro layout.Distro, pkg, token string) string {
+	heading := fmt.Sprintf("install from %s on %s", s.Repository, distro.Distribution)
+	if s.Visibility == catalog.Private && token == Placeholder {
+		heading += ", with a token from repomill token create"
+	}
+	return heading + ":\n  " + strings.Join(setupLines(publicURL, s, distro, pkg, token), "\n  ") + "\n"
+}
+
+// maxCandidates is how many packages of a release are looked at for one to name.
+const maxCandidates = 1000
+
+// Installable returns packages at or below a target, a distribution or a component, that a client can install: some,
+// if there are many.
+func Installable(ctx context.Context, db *catalogdb.DB, target string) (some []catalog.Package, err error) {
+	states, err := db.Releases(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range states {
+		release := s.Release.String()
+		component, inComponent := strings.CutPrefix(target, release+"/")
+		if s.Release.Arch == layout.SRPMS || s.Published == 0 || !inComponent && !below(release, target) {
+			continue
+		}
+		seen := 0
+		for k, err := range db.List(ctx, s.Release, "") {
+			if err != nil {
+				return nil, err
+			}
+			if !inComponent || k.Component == component {
+				some = append(some, k)
+			}
+			if seen++; seen == maxCandidates {
+				break
+			}
+		}
+	}
+	return some, nil
+}
+
+// Without leaves out the keyring packages of a repository.
+func Without(packages []catalog.Package, r catalog.Repository) []catalog.Package {
+	return slices.DeleteFunc(slices.Clone(packages), func(k catalog.Package) bool { return k.Name == layout.KeyringName(r, k.Format) })
+}
+
+// WithKeyring returns what to install: a package, if it is not empty, behind the keyring package, if the distribution has it.
+func WithKeyring(ctx context.Context, db *catalogdb.DB, s catalog.Settings, distro layout.Distro, pkg string) (string, error) {
+	name := layout.KeyringName(s.Repository, distro.Format)
+	if s.Keyring == nil || !s.Keyring.On || pkg == name {
+		return pkg, nil
+	}
+	rows, err := db.OfName(ctx, s.Repository, distro.Format, name)
+	if err != nil {
+		return "", err
+	}
+	there := slices.ContainsFunc(rows, func(k catalog.Package) bool {
+		return k.Distribution == distro.Distribution && k.State == catalog.Active
+	})
+	if !there {
+		return pkg, nil
+	}
+	return strings.TrimSpace(name + " " + pkg), nil
+}
+
+// Newest returns the newest of some packages that most clients can install, as they name it, or nothing.
+func Newest(packages []catalog.Package) string {
+	if len(packages) == 0 {
+		return ""
+	}
+	rank := func(k catalog.Package) int {
+		return slices.Index([]string{"amd64", "x86_64", "all", layout.Noarch}, k.Arch) // -1 for others
+	}
+	k := slices.MaxFunc(packages, func(a, b catalog.Package) int {
+		return cmp.Or(cmp.Compare(min(rank(a), 0), min(rank(b), 0)), a.Uploaded.Compare(b.Uploaded))
+	})
+	var architectures []string
+	for _, other := range packages {
+		if other.Name == k.Name {
+			architectures = append(architectures, other.Arch)
+		}
+	}
+	return qualified(k.Name, k.Format, architectures...)
+}
