@@ -31,7 +31,11 @@ func (f CatalogFlags) Open(ctx context.Context) (*catalogdb.DB, error) {
 	if url == "" {
 		url = "sqlite://" + f.Data + "/catalog.db"
 	}
-	if path, ok := strings.CutPrefix(url, "sqlite://"); ok && path != "" {
+	path, local := strings.CutPrefix(url, "sqlite://")
+	if local && !catalogdb.HasSQLite {
+		return nil, command.Usage("the catalog is a file, which repomill reads and this program does not: run repomill on its machine, or name a catalog on a server with --catalog mysql://USER@HOST/DB")
+	}
+	if local && path != "" {
 		_, err := os.Stat(path)
 		absent := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 		if absent && f.Catalog == "" {

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/pressly/goose/v3"
-	"modernc.org/sqlite"
 )
 
 // A dialect is what differs between the databases. All other SQL is what they share.
@@ -31,7 +30,7 @@ var sqliteDialect = dialect{
 	},
 	remedy: func(err error) remedy {
 		const busy, locked, mask = 5, 6, 0xff // SQLITE_BUSY, SQLITE_LOCKED; more bits tell them finer
-		var e *sqlite.Error
+		var e sqliteError
 		if errors.Is(err, errBroken) || errors.As(err, &e) && (e.Code()&mask == busy || e.Code()&mask == locked) {
 			return repeat
 		}

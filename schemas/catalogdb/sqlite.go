@@ -5,9 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-
-	"modernc.org/sqlite"
 )
+
+// A sqliteError is an error of SQLite, with its code.
+type sqliteError interface {
+	error
+	Code() int
+}
 
 // openSQLite opens the catalog in a file: one connection that writes, so that writers queue here and not
 // in the database, and more that read.
@@ -32,7 +36,7 @@ func sqlitePool(path, lock string, connections int) (*sql.DB, error) {
 	q := url.Values{"_txlock": {lock}, "_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 	}}
-	inner, err := sqlite.NewConnector("file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode())
+	inner, err := newSQLiteConnector("file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode())
 	if err != nil {
 		return nil, fmt.Errorf("open catalog %s: %w", path, err)
 	}

@@ -9,7 +9,6 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-	"modernc.org/sqlite"
 )
 
 // An openError says why the file of an SQLite catalog cannot be used, and what to do.
@@ -25,7 +24,7 @@ func (e *openError) aboutCatalog() {}
 // explainOpen makes a sentence of an error that a new connection met, where SQLite's own words leave open what to do.
 func explainOpen(path string, err error) error {
 	const mask, perm, readOnly, corrupt, full, cannotOpen, noDatabase = 0xff, 3, 8, 11, 13, 14, 26 // SQLITE_PERM and so on
-	var e *sqlite.Error
+	var e sqliteError
 	if !errors.As(err, &e) {
 		return err
 	}
