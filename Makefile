@@ -34,7 +34,7 @@ BUILDERS = ./deploy ./testdata/clients ./testdata/soak
 RACY = ./serve/... ./publish ./pipelines/objects/file
 RACY_PIPELINES = ./pipelines ./pipelines/queue
 
-.PHONY: bin/repomill-beam run build test test-clients test-flink lint race real bench fuzz soak release tools go-version
+.PHONY: bin/repomill-beam bin/repomill-client run build test test-clients test-flink lint race real bench fuzz soak release tools go-version
 
 run: build
 	bin/repomill up --data ./data
@@ -42,6 +42,10 @@ run: build
 build: go-version
 	GO="$(GO)" deploy/build bin/repomill ./pipelines/repomill $(STRIPPED)
 	GO="$(GO)" deploy/build bin/repomill-resolver ./serve/resolver $(STRIPPED)
+
+# Those commands of bin/repomill that push and ask, for CI, in half its size.
+bin/repomill-client: go-version
+	GO="$(GO)" deploy/build $@ ./pipelines/repomill-client $(STRIPPED) -tags disable_grpc_modules,grpcnotrace,nosqlite
 
 # The command that submits jobs to Flink and Dataflow links their runners: building it takes longer.
 bin/repomill-beam: go-version
@@ -77,6 +81,7 @@ lint: go-version
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
 	if [ -n "$$unformatted" ]; then echo "run gofmt -w on: $$unformatted" >&2; exit 1; fi
 	$(GO) vet $(PACKAGES)
+	$(GO) vet -tags nosqlite ./schemas/catalogdb ./pipelines/client ./pipelines/repomill-client
 	$(GO) tool $(TOOLS) staticcheck $(PACKAGES)
 	$(GO) mod tidy -diff
 	$(GO) -C deploy/tools mod tidy -diff

@@ -37,9 +37,13 @@ func TestCommandsDocument(t *testing.T) {
 	}
 	var doc bytes.Buffer
 	doc.WriteString(byHand + generatedBelow)
-	for _, program := range []string{"repomill", "repomill-resolver", "repomill-beam"} {
+	for _, program := range []string{"repomill", "repomill-client", "repomill-resolver", "repomill-beam"} {
 		overview := help(t, bin, program)
 		fmt.Fprintf(&doc, "\n## %s\n\n```\n%s```\n", program, overview)
+		if program == "repomill-client" {
+			doc.WriteString("\nThe pages of these commands are those of repomill.\n")
+			continue
+		}
 		for _, name := range commandsOf(overview) {
 			fmt.Fprintf(&doc, "\n### %s %s\n\n```\n%s```\n", program, name, help(t, bin, program, strings.Fields(name)...))
 		}

@@ -54,9 +54,13 @@ var programs = sync.OnceValues(func() (dir string, err error) {
 	}
 	programsDir = dir
 	for name, pkg := range map[string]string{
-		"repomill": "../pipelines/repomill", "repomill-resolver": "../serve/resolver", "repomill-beam": "../pipelines/repomill-beam",
+		"repomill": "../pipelines/repomill", "repomill-client": "../pipelines/repomill-client", "repomill-resolver": "../serve/resolver", "repomill-beam": "../pipelines/repomill-beam",
 	} {
-		if out, err := exec.Command("go", "build", "-tags", "disable_grpc_modules", "-o", filepath.Join(dir, name), pkg).CombinedOutput(); err != nil {
+		tags := "disable_grpc_modules"
+		if name == "repomill-client" {
+			tags += ",grpcnotrace,nosqlite"
+		}
+		if out, err := exec.Command("go", "build", "-tags", tags, "-o", filepath.Join(dir, name), pkg).CombinedOutput(); err != nil {
 			return "", fmt.Errorf("build %s: %w\n%s", pkg, err, out)
 		}
 	}
@@ -279,9 +283,14 @@ func (a answer) String() string {
 // run runs repomill as an operator or CI does, with the company's URLs in the environment.
 func (c *company) run(args ...string) answer {
 	c.t.Helper()
+	return c.runProgram("repomill", args...)
+}
+
+func (c *company) runProgram(name string, args ...string) answer {
+	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, c.bin+"/repomill", args...)
+	cmd := exec.CommandContext(ctx, filepath.Join(c.bin, name), args...)
 	cmd.Env = append(s3test.Env(), "PATH="+os.Getenv("PATH"), "REPOMILL_CATALOG="+c.catalog, "REPOMILL_STAGING="+c.staging,
 		"REPOMILL_BUCKET="+c.bucket, "GITLAB_USER_LOGIN=release-bot", "CI_JOB_URL=https://ci.example/42")
 	var stdout, stderr bytes.Buffer

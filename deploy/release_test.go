@@ -21,16 +21,16 @@ func TestRelease(t *testing.T) {
 			t.Skipf("%s is not installed", needed)
 		}
 	}
-	out := release(t, t.TempDir(), "./pipelines/repomill ./serve/resolver")
+	out := release(t, t.TempDir(), "./pipelines/repomill ./pipelines/repomill-client ./serve/resolver")
 	unpacked := t.TempDir()
-	for _, name := range []string{"repomill", "repomill-resolver"} {
+	for _, name := range []string{"repomill", "repomill-client", "repomill-resolver"} {
 		sh(t, out, "dpkg-deb", "-x", name+"_0.1.0~rc.1_amd64.deb", unpacked)
 	}
 	t.Run("the same commit gives the same bytes in another folder", func(t *testing.T) {
 		sameBytes(t, out, release(t, filepath.Join(t.TempDir(), "of another name"), "./serve/resolver"))
 	})
 	t.Run("programs need no library and say the version of the tag", func(t *testing.T) {
-		for _, name := range []string{"repomill", "repomill-resolver"} {
+		for name, limit := range map[string]int64{"repomill": 90e6, "repomill-client": 30e6, "repomill-resolver": 30e6} {
 			program := filepath.Join(unpacked, "usr/bin", name)
 			if said := sh(t, out, program, "version"); !strings.HasPrefix(said, name+" v0.1.0-rc.1 (") || strings.Contains(said, "modified") {
 				t.Errorf("%s version says %q", name, said)
@@ -40,6 +40,9 @@ func TestRelease(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer file.Close() //nolint:errcheck // read only
+			if info, err := os.Stat(program); err != nil || info.Size() > limit {
+				t.Errorf("%s has more than %d bytes, or %v: see what it links (go list -deps)", name, limit, err)
+			}
 			if libraries, err := file.ImportedLibraries(); err != nil || len(libraries) > 0 || file.Section(".symtab") != nil {
 				t.Errorf("%s: needs %q (%v), or has symbols", name, libraries, err)
 			}
@@ -48,18 +51,18 @@ func TestRelease(t *testing.T) {
 	t.Run("the intake takes the packages", func(t *testing.T) {
 		for target, pattern := range map[string]string{"acme/tools/ubuntu/jammy": "*.deb", "acme/tools/debian/bullseye": "*.deb", "acme/tools/el/8": "*.rpm"} {
 			files, err := filepath.Glob(filepath.Join(out, pattern))
-			if err != nil || len(files) != 2 {
+			if err != nil || len(files) != 3 {
 				t.Fatalf("%q, %v", files, err)
 			}
-			said := sh(t, out, filepath.Join(unpacked, "usr/bin/repomill"), append([]string{"push", "--dry-run", "--staging", "file://" + t.TempDir(), target}, files...)...)
+			said := sh(t, out, filepath.Join(unpacked, "usr/bin/repomill-client"), append([]string{"push", "--dry-run", "--staging", "file://" + t.TempDir(), target}, files...)...)
 			if strings.Count(said, ": acceptable for ") != len(files) {
 				t.Errorf("%s: %s", target, said)
 			}
 		}
 	})
 	t.Run("checksums are right", func(t *testing.T) {
-		if said := sh(t, out, "sha256sum", "-c", "--strict", "SHA256SUMS"); strings.Count(said, ": OK\n") != 7 {
-			t.Errorf("not two programs' packages and bills, and an archive:\n%s", said)
+		if said := sh(t, out, "sha256sum", "-c", "--strict", "SHA256SUMS"); strings.Count(said, ": OK\n") != 10 {
+			t.Errorf("not three programs' packages and bills, and an archive:\n%s", said)
 		}
 	})
 	t.Run("a bill of materials names what is linked", func(t *testing.T) {
@@ -173,10 +176,10 @@ func installed(t *testing.T, out string) {
 			echo CHANGED=yes >>/etc/repomill/worker.env
 			dpkg -i *.deb
 			grep CHANGED /etc/repomill/worker.env
-			dpkg --purge repomill repomill-resolver
+			dpkg --purge repomill repomill-client repomill-resolver
 			rpm --dbpath /packages/db -i --nodeps *.rpm
-			rpm --dbpath /packages/db -V --nodeps repomill repomill-resolver
-			rpm --dbpath /packages/db -e repomill repomill-resolver
+			rpm --dbpath /packages/db -V --nodeps repomill repomill-client repomill-resolver
+			rpm --dbpath /packages/db -e repomill repomill-client repomill-resolver
 			[ ! -e /etc/repomill ] && [ ! -e /usr/bin/repomill ] && echo left nothing'`
 	cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "sh", "-ec", script, out, t.TempDir())
 	said, err := cmd.CombinedOutput()

@@ -63,6 +63,17 @@ func TestSingleMachine(t *testing.T) {
 			t.Error(out)
 		}
 	})
+	t.Run("the client for CI does the same", func(t *testing.T) {
+		for _, args := range [][]string{
+			{"push", "--wait", "--timeout", "1m", jammy, hello}, {"push", "--dry-run", jammy, hello}, {"status", "acme/tools", "hello=1.0"},
+			{"ls", jammy}, {"hint", "--public-url", c.public, jammy}, {"check", c.public + "/acme/tools/ubuntu/dists/jammy", "--keyring", c.trusted},
+		} {
+			want, got := c.ok(args...), c.runProgram("repomill-client", args...)
+			if got != want || want.stdout == "" {
+				t.Errorf("%v: %s, want %s", args, got, want)
+			}
+		}
+	})
 	t.Run("a package is withdrawn and comes back", func(t *testing.T) { yankAndBack(t, c, jammy) })
 	t.Run("a private repository opens to a token", func(t *testing.T) { privateRepository(t, c) })
 	t.Run("it can be watched", func(t *testing.T) {

@@ -1,0 +1,34 @@
+// Command repomill-client has those commands of repomill that push and ask, for CI: it is half the size, and runs no worker.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"repomill/pipelines/client"
+	"repomill/pipelines/command"
+)
+
+// commands is the command line; the help of each field is its manual.
+type commands struct {
+	client.Commands
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	slog.SetDefault(slog.New(command.LogHandler(os.Stderr, "text", "warn")))
+	line := command.Line{
+		Name:        "repomill-client",
+		Description: "The commands of repomill that push packages and ask about them, without the worker.",
+		Out:         os.Stdout, Err: os.Stderr,
+	}
+	os.Exit(line.Run(ctx, &commands{}, os.Args[1:], func(c *kong.Context) error {
+		return c.Run(client.Stdio{Out: os.Stdout, Err: os.Stderr})
+	}))
+}
