@@ -85,6 +85,8 @@ lint: go-version
 	$(GO) tool $(TOOLS) staticcheck $(PACKAGES)
 	$(GO) mod tidy -diff
 	$(GO) -C deploy/tools mod tidy -diff
+	$(GO) -C testdata/s3test/gateway mod tidy -diff
+	$(GO) -C testdata/s3test/gateway vet .
 	@deploy/govulncheck
 
 race:

@@ -1,12 +1,13 @@
 // Package s3test runs a real S3 server for tests: versitygw, with signatures, checksums, multipart uploads and
 // conditional writes, behind a proxy that loses answers on demand.
 //
-// The server is another process, made of the test's own binary, for it changes its working directory and
-// can be had once a process only. It ends with the test, whatever the test's end is.
+// The server is another process, of the program in the folder gateway, which is a module of its own. It ends with the test, whatever the
+// test's end is.
 package s3test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -152,10 +154,22 @@ func (d discard) Header() http.Header         { return d.header }
 func (d discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d discard) WriteHeader(int)             {}
 
+// gateway returns the path of the server, which go builds if it has not, and keeps as it keeps packages.
+var gateway = sync.OnceValues(func() (string, error) {
+	_, here, _, _ := runtime.Caller(0)
+	cmd := exec.Command("go", "-C", filepath.Join(filepath.Dir(here), "gateway"), "tool", "-n", "gateway")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	out, err := cmd.Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return "", fmt.Errorf("build the S3 server: %w: %s", err, exit.Stderr)
+	}
+	return strings.TrimSpace(string(out)), err
+})
+
 // startGateway starts the server's process and returns the path of its socket.
 func startGateway(t testing.TB) string {
 	t.Helper()
-	program, err := os.Executable()
+	program, err := gateway()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,8 +183,7 @@ func startGateway(t testing.TB) string {
 		t.Fatal(err)
 	}
 	defer output.Close()
-	cmd := exec.Command(program) //nolint:noctx // the cleanup ends it
-	cmd.Env = append(os.Environ(), gatewayDir+"="+dir)
+	cmd := exec.Command(program, dir, AccessKey, SecretKey, Region) //nolint:noctx // the cleanup ends it
 	cmd.Stdout, cmd.Stderr = output, output
 	dieWithParent(cmd)
 	if err := cmd.Start(); err != nil {
@@ -188,7 +201,7 @@ func startGateway(t testing.TB) string {
 			<-ended
 		}
 	})
-	socket := filepath.Join(dir, socketName)
+	socket := filepath.Join(dir, "socket")
 	if err := await(socket); err != nil {
 		said, _ := os.ReadFile(output.Name())
 		t.Fatalf("start versitygw: %v\n%s", err, said)

@@ -1,4 +1,6 @@
-package s3test
+// Command gateway is the S3 server of tests: versitygw, on a socket in a folder. It is in a module of its own, so that what it
+// needs is no requirement of the product.
+package main
 
 import (
 	"context"
@@ -11,21 +13,20 @@ import (
 	"github.com/versity/versitygw/embedgw"
 )
 
-const (
-	gatewayDir = "REPOMILL_S3TEST_GATEWAY" // in the environment: be the server, in this folder
-	socketName = "socket"
-)
-
-// init makes the process the server if it was started as one. It runs before any test.
-func init() {
-	if dir := os.Getenv(gatewayDir); dir != "" {
-		err := runGateway(dir)
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+func main() {
+	if len(os.Args) != 5 {
+		fmt.Fprintln(os.Stderr, "usage: gateway FOLDER ACCESS-KEY SECRET-KEY REGION")
+		os.Exit(2)
 	}
+	fmt.Fprintln(os.Stderr, run(os.Args[1], os.Args[2], os.Args[3], os.Args[4]))
+	os.Exit(1)
 }
 
-func runGateway(dir string) error {
+// socketName is the file in the folder on which the server listens.
+const socketName = "socket"
+
+// run serves until the process ends.
+func run(dir, accessKey, secretKey, region string) error {
 	root := filepath.Join(dir, "objects")
 	if err := os.Mkdir(root, 0o700); err != nil {
 		return err
@@ -40,9 +41,9 @@ func runGateway(dir string) error {
 		return err
 	}
 	return embedgw.RunVersityGW(context.Background(), backend, &embedgw.Config{
-		RootUserAccess:    AccessKey,
-		RootUserSecret:    SecretKey,
-		Region:            Region,
+		RootUserAccess:    accessKey,
+		RootUserSecret:    secretKey,
+		Region:            region,
 		Ports:             []string{filepath.Join(dir, socketName)},
 		MaxConnections:    1000,
 		MaxRequests:       1000,
