@@ -21,6 +21,9 @@ func TestRelease(t *testing.T) {
 			t.Skipf("%s is not installed", needed)
 		}
 	}
+	if out, err := exec.Command("git", "-C", "..", "rev-parse", "--git-dir").CombinedOutput(); err != nil {
+		t.Skipf("the sources are no checkout of git: %s", out)
+	}
 	out := release(t, t.TempDir(), "./pipelines/repomill ./pipelines/repomill-client ./serve/resolver")
 	unpacked := t.TempDir()
 	for _, name := range []string{"repomill", "repomill-client", "repomill-resolver"} {
