@@ -18,7 +18,7 @@ import (
 // makes the swap safe: the pointer is read before the rows, and replaced only if it is still that one.
 func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (outcome, error) {
 	f, k := formatOf(r), *p.keys.Load() // one set of keys from end to end: what is signed is what is recorded
-	old, err := p.read(ctx, f, r)
+	old, err := p.read(ctx, r)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -79,7 +79,7 @@ func (p *Publisher) mayPublish(ctx context.Context, old published, snap *catalog
 	if old.exists && old.revision == snap.Revision {
 		return nil
 	}
-	if err := checkClock(old.skew); err != nil || !old.exists {
+	if err := checkClock(skewOf(old.asked, old.now, old.answered)); err != nil || !old.exists {
 		return err
 	}
 	key := layout.PointerKey(snap.Release)
@@ -224,7 +224,7 @@ func (p *Publisher) swapPair(ctx context.Context, old published, o pairFile) (la
 
 // untear repairs what a lost swap left torn, at once. If that fails, the next attempt tries again.
 func (p *Publisher) untear(ctx context.Context, f format, r catalog.Release) {
-	now, err := p.read(ctx, f, r)
+	now, err := p.read(ctx, r)
 	if err == nil && now.exists {
 		_, err = f.repair(ctx, p, now)
 	}

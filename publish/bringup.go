@@ -69,7 +69,7 @@ func (p *Publisher) redraw(ctx context.Context, r catalog.Release, at catalog.Re
 
 // compareAgain reports whether what others published is not what the rows make.
 func (p *Publisher) compareAgain(ctx context.Context, f format, r catalog.Release) (old published, revision catalog.Revision, different bool, err error) {
-	if old, err = p.read(ctx, f, r); err != nil {
+	if old, err = p.read(ctx, r); err != nil {
 		return old, revision, false, err
 	}
 	snap, err := p.snapshot(ctx, old)
@@ -82,7 +82,7 @@ func (p *Publisher) compareAgain(ctx context.Context, f format, r catalog.Releas
 		return old, revision, false, err
 	}
 	defer p.renderings.Put(r, rd)
-	return old, snap.Revision, !bytes.Equal(f.text(old.body), f.pointer(snap, rd, old.revision, old.date, old.hints)), nil
+	return old, snap.Revision, !bytes.Equal(signedText(old.release, old.body), f.pointer(snap, rd, old.revision, old.date, old.hints)), nil
 }
 
 // hold asks other publishers to wait, and returns what lets them go on. Without it, swaps may be lost again.

@@ -21,7 +21,7 @@ func (p *Publisher) compare(ctx context.Context, f format, old published, snap *
 			res.Bytes += x.Packed.Size
 		}
 	}
-	res.Different = !old.exists || !bytes.Equal(f.text(old.body), f.pointer(snap, rd, old.revision, old.date, old.hints))
+	res.Different = !old.exists || !bytes.Equal(signedText(old.release, old.body), f.pointer(snap, rd, old.revision, old.date, old.hints))
 	switch {
 	case !old.exists:
 		res.Added = rd.Packages

@@ -14,7 +14,7 @@ import (
 
 // openIndex returns the text of an index. Only its last Read, which returns io.EOF, says that it is the
 // text that was published.
-func openIndex(ctx context.Context, b Bucket, x listed) (io.ReadCloser, error) {
+func openIndex(ctx context.Context, b Reader, x listed) (io.ReadCloser, error) {
 	body, err := openPacked(ctx, b, x.packed)
 	if err != nil {
 		return nil, err
@@ -26,7 +26,7 @@ func openIndex(ctx context.Context, b Bucket, x listed) (io.ReadCloser, error) {
 }
 
 // openPacked returns the decompressed bytes of object o, which has to be as o says.
-func openPacked(ctx context.Context, b Bucket, o ManifestObject) (io.ReadCloser, error) {
+func openPacked(ctx context.Context, b Reader, o ManifestObject) (io.ReadCloser, error) {
 	body, _, err := b.Get(ctx, o.Key)
 	if err != nil {
 		return nil, err

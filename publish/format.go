@@ -7,27 +7,14 @@ import (
 	"time"
 
 	"repomill/publish/render"
-	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 )
 
 // A format is what differs between DEB and RPM releases.
 type format interface {
-	// parse reads a pointer.
-	parse(r catalog.Release, body []byte) (pointer, error)
-
-	// text returns what the signature of a pointer covers, unverified.
-	text(body []byte) []byte
-
-	// open is parse that verifies the signature first. If there is no good one, the error is [ErrForeign].
-	open(ctx context.Context, b Bucket, keys sign.Keyring, r catalog.Release, body []byte) (pointer, error)
-
 	// rows reads the packages that the indexes of a release list.
 	rows(ctx context.Context, rd *reading) iter.Seq2[catalog.Package, error]
-
-	// pairKeys returns the keys of the files that go with any pointer of a release.
-	pairKeys(r catalog.Release) []string
 
 	// inseparable reports whether no client takes a pointer that does not fit these files.
 	inseparable() bool

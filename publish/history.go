@@ -3,8 +3,6 @@ package publish
 import (
 	"context"
 	"fmt"
-	"regexp"
-	"strings"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -36,7 +34,7 @@ func (c *Collector) live(ctx context.Context, r catalog.Release) (ptr pointer, s
 	if err != nil || meta.Version == "" {
 		return ptr, "", err
 	}
-	if ptr, err = formatOf(r).parse(r, body); err != nil {
+	if ptr, err = parsePointer(r, body); err != nil {
 		return ptr, "", fmt.Errorf("%s: %w", key, err)
 	}
 	return ptr, hexSum(body), nil
@@ -57,18 +55,6 @@ func (c *Collector) history(ctx context.Context, r catalog.Release) (history, er
 		return nil
 	})
 }
-
-// pointerOf returns the SHA-256 of the pointer whose manifest lies under a key of a release.
-func pointerOf(r catalog.Release, key string) (sum string, ok bool) {
-	name, ok := strings.CutPrefix(key, layout.HistoryPrefix(r))
-	m := manifestName.FindStringSubmatch(name)
-	if !ok || m == nil {
-		return "", false
-	}
-	return m[1], true
-}
-
-var manifestName = regexp.MustCompile(`^[0-9]+-([0-9a-f]{64})\.json$`)
 
 // mark adds to named what has to stay of a release: all that a pointer after a time named, whether its
 // swap won or not, and all that the last publishes named.

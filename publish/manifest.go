@@ -3,43 +3,13 @@ package publish
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
-	"time"
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
-
-// A Manifest is the record of one publish, whether its swap won or not. Following Previous from the
-// live pointer's manifest gives the release's history, as far as it is kept: at least three publishes, and
-// all of the retention period.
-type Manifest struct {
-	Release  string         `json:"release"`
-	Revision int64          `json:"revision"`
-	Nonce    string         `json:"nonce"`
-	Date     time.Time      `json:"date"`
-	Pointer  ManifestObject `json:"pointer"`
-	Previous string         `json:"previous,omitempty"` // SHA-256 of the pointer that was replaced
-	Packages int            `json:"packages"`
-
-	// Signature is that of the pointer, where it is not in the pointer itself. It proves that these bytes were signed here.
-	Signature string `json:"signature,omitempty"`
-
-	Indexes []ManifestObject `json:"indexes"`
-	Yanked  *ManifestObject  `json:"yanked,omitempty"` // the list of withdrawn packages; none if there are none
-}
-
-// A ManifestObject is an object that a publish wrote.
-type ManifestObject struct {
-	Key    string `json:"key"`
-	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256"`
-}
 
 // writeManifest records a publish just before its swap.
 func (p *Publisher) writeManifest(ctx context.Context, d draft, s signed, old published) error {
@@ -86,28 +56,6 @@ func (p *Publisher) createManifest(ctx context.Context, r catalog.Release, revis
 	return nil
 }
 
-func manifestKey(r catalog.Release, revision catalog.Revision, pointerSHA256 string) string {
-	return layout.ManifestKey(r, strconv.FormatInt(revision.Number, 10), pointerSHA256)
-}
-
-// readManifest reads the manifest under a key of a release.
-func readManifest(ctx context.Context, b Bucket, r catalog.Release, key string) (m Manifest, err error) {
-	body, meta, err := readSmall(ctx, b, key)
-	switch {
-	case err != nil:
-		return m, err
-	case meta.Version == "":
-		return m, fmt.Errorf("read manifest %s: %w", key, ErrNotExist)
-	}
-	if err := json.Unmarshal(body, &m); err != nil {
-		return m, fmt.Errorf("read manifest %s: %w", key, err)
-	}
-	if m.Release != r.String() {
-		return m, fmt.Errorf("read manifest %s: it is of release %.300q", key, m.Release)
-	}
-	return m, nil
-}
-
 // sameManifest makes sure that a manifest which is there already tells the same story. An earlier
 // attempt in the same second may have meant to replace another pointer: then a later one has a new
 // date, and so a manifest of its own.
@@ -117,9 +65,4 @@ func (p *Publisher) sameManifest(ctx context.Context, key string, body []byte) e
 		err = fmt.Errorf("%s: %w", key, ErrConflict)
 	}
 	return err
-}
-
-func hexSum(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
 }

@@ -105,7 +105,7 @@ func (p *Publisher) FindPrepared(ctx context.Context, r catalog.Release, job str
 }
 
 func (p *Publisher) prepare(ctx context.Context, f format, r catalog.Release) (Prepared, error) {
-	old, err := p.read(ctx, f, r)
+	old, err := p.read(ctx, r)
 	if err != nil {
 		return Prepared{}, err
 	}

@@ -133,8 +133,6 @@ var (
 	errUnknown = errors.New("the result of a write is unknown")
 	// errRepaired says that a file beside the pointer was torn, and was written again.
 	errRepaired = errors.New("a torn pair was repaired")
-	// errUnproven says that a pointer has no signature, and nothing proves that it ever had one of ours.
-	errUnproven = errors.New("it was never signed here, or that cannot be proven")
 	// errRecovered says that the catalog took over what others had published.
 	errRecovered = errors.New("lost history was recovered")
 	// errLeftOut says that a key made no signature, and the others are to sign without it.
@@ -226,6 +224,11 @@ func (p *Publisher) lock(ctx context.Context, r catalog.Release) (unlock func(),
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// read reads what is published of a release.
+func (p *Publisher) read(ctx context.Context, r catalog.Release) (published, error) {
+	return readPublished(ctx, p.bucket, p.now, r)
 }
 
 // wait waits for a duration, or until ctx ends.

@@ -12,10 +12,6 @@ import (
 	"repomill/schemas/layout"
 )
 
-// ErrForeign says that what is published is not ours: this catalog never made it, and it has no
-// signature by our key that would let us take it over.
-var ErrForeign = errors.New("what is published was made by another instance, with another key: set --signing-key to the key that published it, or --bucket to another bucket")
-
 // recover takes over a published release that this catalog never made, because it lost history (a
 // restored backup, a fail-over). What clients can install stays installable, what was withdrawn stays
 // so, and the next attempt publishes beyond the revision that clients have seen.
@@ -64,7 +60,7 @@ func (p *Publisher) mend(ctx context.Context, old published, why error) error {
 func (p *Publisher) recorded(ctx context.Context, old published) bool {
 	_, err := readManifest(ctx, p.bucket, old.release, manifestKey(old.release, old.revision, hexSum(old.body)))
 	v, keyErr := versionOf(ctx, p.bucket, layout.GPGKeyKey(old.release.Repository))
-	return err == nil && keyErr == nil && v != "" && p.checkOurs(ctx, old.release.Repository) == nil
+	return err == nil && keyErr == nil && v != "" && checkOurs(ctx, p.bucket, p.keys.Load().trusted, old.release.Repository) == nil
 }
 
 // maxRebuilds bounds how often a rebuild begins again because somebody published meanwhile.
@@ -81,7 +77,7 @@ func (p *Publisher) Rebuild(ctx context.Context, r catalog.Release) (catalogdb.R
 	}
 	defer unlock()
 	for n := 1; ; n++ {
-		old, err := p.read(ctx, formatOf(r), r)
+		old, err := p.read(ctx, r)
 		if err == nil && !old.exists {
 			err = fmt.Errorf("read %s: %w", layout.PointerKey(r), ErrNotExist)
 		}

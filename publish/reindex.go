@@ -72,7 +72,7 @@ func (p *Publisher) Reindex(ctx context.Context, r catalog.Release, how Reindexi
 func (p *Publisher) reindex(ctx context.Context, r catalog.Release, how Reindexing) (res Reindexed, err error) {
 	f := formatOf(r)
 	res.Release = r
-	old, err := p.read(ctx, f, r)
+	old, err := p.read(ctx, r)
 	if err != nil {
 		return res, err
 	}

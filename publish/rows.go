@@ -66,7 +66,7 @@ type reading struct {
 // openRelease verifies a pointer.
 func openRelease(ctx context.Context, b Bucket, keys sign.Keyring, rows RowReader, r catalog.Release, body []byte) (*reading, error) {
 	f := formatOf(r)
-	ptr, err := f.open(ctx, b, keys, r, body)
+	ptr, err := openPointer(ctx, b, keys, r, body)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", layout.PointerKey(r), err)
 	}

@@ -6,43 +6,10 @@ import (
 	"time"
 
 	"repomill/publish/repomd"
-	"repomill/publish/sign"
-	"repomill/schemas/catalog"
-	"repomill/schemas/layout"
 )
-
-func ascKey(r catalog.Release) string { return layout.PointerKey(r) + ".asc" }
-
-func (rpmFormat) pairKeys(r catalog.Release) []string { return []string{ascKey(r)} }
 
 // inseparable is true: to a client, repomd.xml with another's signature has a bad one.
 func (rpmFormat) inseparable() bool { return true }
-
-func (rpmFormat) parse(r catalog.Release, body []byte) (pointer, error) {
-	md, err := repomd.Parse(body)
-	ptr := pointer{revision: md.Revision, date: md.Date, hints: md.Hints}
-	for _, d := range md.Data {
-		ptr.indexes = append(ptr.indexes, listed{
-			name:   d.Type,
-			packed: ManifestObject{Key: layout.RPMDir(r) + "/" + d.Name(), Size: d.Size, SHA256: d.SHA256},
-			open:   ManifestObject{Size: d.OpenSize, SHA256: d.OpenSHA256},
-		})
-	}
-	return ptr, err
-}
-
-func (rpmFormat) text(body []byte) []byte { return body }
-
-func (f rpmFormat) open(ctx context.Context, b Bucket, keys sign.Keyring, r catalog.Release, body []byte) (pointer, error) {
-	asc, _, err := readSmall(ctx, b, ascKey(r))
-	if err != nil {
-		return pointer{}, err
-	}
-	if err := keys.VerifyDetached(body, asc); err != nil {
-		return pointer{}, fmt.Errorf("%w: repomd.xml.asc: %w", ErrForeign, err)
-	}
-	return f.parse(r, body)
-}
 
 func (rpmFormat) sign(k Keys, d draft, date time.Time) (signed, error) {
 	asc, err := k.detach(k.signer.DetachRPM, d.pointer, date)
@@ -85,14 +52,14 @@ func (rpmFormat) resign(k Keys, old published) (signed, time.Time, error) {
 }
 
 // repair signs the present repomd.xml again if its signature is missing or another's. It signs nothing that had not our
-// signature before: see [Publisher.proven].
+// signature before: see [proven].
 func (rpmFormat) repair(ctx context.Context, p *Publisher, old published) (repaired bool, err error) {
 	asc, _, err := readSmall(ctx, p.bucket, ascKey(old.release))
 	k := p.keys.Load()
 	if err != nil || k.trusted.VerifyDetached(old.body, asc) == nil {
 		return false, err
 	}
-	if err := p.proven(ctx, old); err != nil {
+	if err := proven(ctx, p.bucket, k.trusted, old); err != nil {
 		return false, err
 	}
 	if asc, err = k.detach(k.signer.DetachRPM, old.body, k.signTime(old)); err != nil {

@@ -6,38 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
-	"time"
 
 	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 )
-
-// A declared repository is its settings object, as it was before the catalog was asked.
-type declared struct {
-	catalog.Settings
-	version layout.Version // empty: there is none
-	now     time.Time      // the store's clock
-}
-
-func readSettings(ctx context.Context, b Bucket, r catalog.Repository) (declared, error) {
-	key := layout.SettingsKey(r)
-	body, meta, err := readSmall(ctx, b, key)
-	d := declared{version: meta.Version, now: meta.Now}
-	if err != nil || d.version == "" {
-		return d, err
-	}
-	if err := json.Unmarshal(body, &d.Settings); err != nil {
-		return d, fmt.Errorf("read %s: %w", key, err)
-	}
-	if d.Repository != r {
-		return d, fmt.Errorf("read %s: it has the settings of %q", key, d.Repository)
-	}
-	return d, nil
-}
 
 // Settings brings the static objects of a repository up to date: its settings, its public keys, and the
 // configuration that clients install. A repeat changes nothing. Published settings which this catalog
@@ -139,7 +113,7 @@ func (p *Publisher) checkSettings(ctx context.Context, old declared, s catalog.S
 // adopt takes over settings that this catalog never drew.
 func (p *Publisher) adopt(ctx context.Context, old declared) error {
 	s := old.Settings
-	if err := p.checkOurs(ctx, s.Repository); err != nil {
+	if err := checkOurs(ctx, p.bucket, p.keys.Load().trusted, s.Repository); err != nil {
 		return err
 	}
 	if s.Revision.Nonce == "" { // of a time before settings had one
@@ -151,33 +125,6 @@ func (p *Publisher) adopt(ctx context.Context, old declared) error {
 	p.log.Error("ALARM: the catalog had lost history: it takes over the settings of a repository from the bucket",
 		"repository", s.Repository.String(), "revision", old.Revision.String())
 	return errRecovered
-}
-
-// checkOurs refuses settings beside which lies a public key that is none of ours: nobody signs settings,
-// and another instance may have the same bucket by mistake.
-func (p *Publisher) checkOurs(ctx context.Context, r catalog.Repository) error {
-	key := layout.GPGKeyKey(r)
-	body, meta, err := readSmall(ctx, p.bucket, key)
-	if err != nil || meta.Version == "" {
-		return err
-	}
-	theirs, err := sign.ReadKeyring(body)
-	if err == nil && theirs.Shares(p.keys.Load().trusted) {
-		return nil
-	}
-	return fmt.Errorf("read %s: %w", key, errors.Join(ErrForeign, err))
-}
-
-// formatIn returns what tells the formats of the distributions in s: every one of DEB has components, and
-// no other.
-func formatIn(s catalog.Settings) func(catalog.Distribution) (catalog.Format, bool) {
-	return func(d catalog.Distribution) (catalog.Format, bool) {
-		ds, ok := s.Find(d)
-		if len(ds.Components) > 0 {
-			return catalog.DEB, ok
-		}
-		return catalog.RPM, ok
-	}
 }
 
 // writeSettings publishes settings and the static objects that follow from them; of the configuration
@@ -226,28 +173,4 @@ func (p *Publisher) writeStatic(ctx context.Context, o pairFile) (changed bool, 
 	}
 	_, err = p.bucket.Swap(ctx, meta.Version, layout.ObjectOf(o.key), o.reader())
 	return true, err
-}
-
-// A Lister lists the objects of a bucket.
-type Lister interface {
-	// List calls f for each object whose key begins with prefix, in any order, until f returns an error,
-	// which it returns.
-	List(ctx context.Context, prefix string, f func(key string, meta layout.Meta) error) error
-}
-
-// Declared returns the repositories that have settings in a bucket, in order. An empty catalog under a
-// full bucket learns of them by [Publisher.Settings].
-func Declared(ctx context.Context, b Lister) ([]catalog.Repository, error) {
-	var all []catalog.Repository
-	err := b.List(ctx, layout.SettingsPrefix, func(key string, _ layout.Meta) error {
-		name, ok := strings.CutSuffix(strings.TrimPrefix(key, layout.SettingsPrefix), ".json")
-		r := catalog.Repository{}
-		r.Owner, r.Name, _ = strings.Cut(name, "/")
-		if ok && layout.CheckRepository(r) == nil {
-			all = append(all, r)
-		}
-		return nil
-	})
-	slices.SortFunc(all, func(a, b catalog.Repository) int { return strings.Compare(a.String(), b.String()) })
-	return all, err
 }

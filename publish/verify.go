@@ -18,7 +18,7 @@ func (p *Publisher) verify(ctx context.Context, f format, old published, repair 
 		return false, nil
 	}
 	key := layout.PointerKey(old.release)
-	if _, err := f.open(ctx, p.bucket, p.keys.Load().trusted, old.release, old.body); err != nil {
+	if _, err := openPointer(ctx, p.bucket, p.keys.Load().trusted, old.release, old.body); err != nil {
 		if errors.Is(err, ErrForeign) && p.recorded(ctx, old) { // a torn pair of ours, which is repaired as any
 			err = nil
 		}

@@ -1,22 +1,16 @@
 package publish
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"iter"
-	"strings"
 
 	"repomill/publish/render"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/gzipmember"
-	"repomill/schemas/layout"
 )
-
-// maxYankedLine bounds one withdrawn package in a list, in bytes.
-const maxYankedLine = 1 << 20
 
 // listYanked makes the list of the packages that were withdrawn from a release. It is an object beside
 // the manifests, which name it: one line of JSON a package, in order, compressed. Any number of publishes
@@ -48,9 +42,6 @@ func yankedLines(yanked []catalog.Package) iter.Seq2[render.Line, error] {
 	}
 }
 
-// yankedPrefix is what the keys of a release's lists begin with.
-func yankedPrefix(r catalog.Release) string { return layout.HistoryPrefix(r) + "yanked-" }
-
 // yanked yields the packages that were withdrawn when the release was published.
 func (rd *reading) yanked(ctx context.Context) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
@@ -70,33 +61,6 @@ func (rd *reading) yanked(ctx context.Context) iter.Seq2[catalog.Package, error]
 	}
 }
 
-// yankedIn reads the list that a manifest names.
-func yankedIn(ctx context.Context, b Bucket, m Manifest) iter.Seq2[catalog.Package, error] {
-	return func(yield func(catalog.Package, error) bool) {
-		if m.Yanked == nil {
-			return
-		}
-		in, err := openPacked(ctx, b, *m.Yanked)
-		if err != nil {
-			yield(catalog.Package{}, err)
-			return
-		}
-		defer in.Close()
-		lines := bufio.NewScanner(in)
-		lines.Buffer(nil, maxYankedLine)
-		for lines.Scan() {
-			var k catalog.Package
-			err := json.Unmarshal(lines.Bytes(), &k)
-			if !yield(k, err) || err != nil {
-				return
-			}
-		}
-		if err := lines.Err(); err != nil {
-			yield(catalog.Package{}, fmt.Errorf("read %s: %w", m.Yanked.Key, err))
-		}
-	}
-}
-
 // withdrawn checks a row of a list, which nobody has signed, and completes it. It cannot do worse than to
 // withdraw a package.
 func (rd *reading) withdrawn(k *catalog.Package) error {
@@ -112,14 +76,4 @@ func (rd *reading) withdrawn(k *catalog.Package) error {
 	}
 	k.SortKey = id.SortKey
 	return nil
-}
-
-// isKeyOf reports whether a package can lie under a key.
-func isKeyOf(key string, k catalog.Package) bool {
-	if k.Format == catalog.DEB {
-		return k.Component != "" && key == layout.PoolKey(k)
-	}
-	dir, _, _ := strings.Cut(strings.TrimPrefix(key, k.Repository.String()+"/"+k.Distribution.String()+"/"), "/")
-	own := k.Arch == layout.Noarch && layout.ValidArch(dir) || dir == layout.RPMDirOf(k.Arch) || k.Multilib && dir == layout.X86
-	return own && key == layout.RPMKey(k, dir)
 }

@@ -1,0 +1,79 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"repomill/publish/apt"
+	"repomill/publish/sign"
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// debPointer is InRelease.
+type debPointer struct{}
+
+func (debPointer) pairKeys(r catalog.Release) []string {
+	dir := layout.DebDir(r)
+	return []string{dir + "/Release.gpg", dir + "/Release"}
+}
+
+func (f debPointer) parse(r catalog.Release, body []byte) (pointer, error) {
+	text, err := clearText(body)
+	if err != nil {
+		return pointer{}, err
+	}
+	return f.parseText(r, text)
+}
+
+func (f debPointer) open(_ context.Context, _ Reader, keys sign.Keyring, r catalog.Release, body []byte) (pointer, error) {
+	text, err := keys.VerifyClear(body)
+	if err != nil {
+		return pointer{}, fmt.Errorf("%w: InRelease %w", ErrForeign, err)
+	}
+	return f.parseText(r, text)
+}
+
+func (debPointer) parseText(r catalog.Release, text []byte) (pointer, error) {
+	rel, err := apt.Parse(text)
+	ptr := pointer{revision: rel.Revision, date: rel.Date}
+	open := map[string]apt.File{}
+	for _, f := range rel.Files {
+		name, ok := strings.CutSuffix(f.Path, ".gz")
+		if !ok {
+			open[f.Path] = f
+			continue
+		}
+		plain := path.Join(layout.DebDir(r), f.Path)
+		ptr.plain = append(ptr.plain, plain)
+		ptr.indexes = append(ptr.indexes, listed{
+			name:   name,
+			packed: ManifestObject{Key: layout.ByHashKey(plain, f.SHA256), Size: f.Size, SHA256: f.SHA256},
+			open:   ManifestObject{Size: open[name].Size, SHA256: open[name].SHA256}, // sorted before the packed one
+		})
+	}
+	return ptr, err
+}
+
+func (debPointer) text(body []byte) []byte {
+	text, err := clearText(body)
+	if err != nil {
+		return nil
+	}
+	return text
+}
+
+// clearText returns the text inside a cleartext signature that we made ourselves, without verifying
+// it: no line of a Release file starts with a dash.
+func clearText(signed []byte) ([]byte, error) {
+	_, rest, ok := bytes.Cut(signed, []byte("\n\n"))
+	text, _, ok2 := bytes.Cut(rest, []byte("-----BEGIN PGP SIGNATURE-----"))
+	if !ok || !ok2 {
+		return nil, errors.New("read InRelease: it has no cleartext signature")
+	}
+	return text, nil
+}

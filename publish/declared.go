@@ -1,0 +1,82 @@
+package publish
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"repomill/publish/sign"
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// A declared repository is its settings object, as it was before the catalog was asked.
+type declared struct {
+	catalog.Settings
+	version layout.Version // empty: there is none
+	now     time.Time      // the store's clock
+}
+
+func readSettings(ctx context.Context, b Reader, r catalog.Repository) (declared, error) {
+	key := layout.SettingsKey(r)
+	body, meta, err := readSmall(ctx, b, key)
+	d := declared{version: meta.Version, now: meta.Now}
+	if err != nil || d.version == "" {
+		return d, err
+	}
+	if err := json.Unmarshal(body, &d.Settings); err != nil {
+		return d, fmt.Errorf("read %s: %w", key, err)
+	}
+	if d.Repository != r {
+		return d, fmt.Errorf("read %s: it has the settings of %q", key, d.Repository)
+	}
+	return d, nil
+}
+
+// Declared returns the repositories that have settings in a bucket, in order. An empty catalog under a
+// full bucket learns of them by [Publisher.Settings].
+func Declared(ctx context.Context, b Lister) ([]catalog.Repository, error) {
+	var all []catalog.Repository
+	err := b.List(ctx, layout.SettingsPrefix, func(key string, _ layout.Meta) error {
+		name, ok := strings.CutSuffix(strings.TrimPrefix(key, layout.SettingsPrefix), ".json")
+		r := catalog.Repository{}
+		r.Owner, r.Name, _ = strings.Cut(name, "/")
+		if ok && layout.CheckRepository(r) == nil {
+			all = append(all, r)
+		}
+		return nil
+	})
+	slices.SortFunc(all, func(a, b catalog.Repository) int { return strings.Compare(a.String(), b.String()) })
+	return all, err
+}
+
+// formatIn returns what tells the formats of the distributions in s: every one of DEB has components, and
+// no other.
+func formatIn(s catalog.Settings) func(catalog.Distribution) (catalog.Format, bool) {
+	return func(d catalog.Distribution) (catalog.Format, bool) {
+		ds, ok := s.Find(d)
+		if len(ds.Components) > 0 {
+			return catalog.DEB, ok
+		}
+		return catalog.RPM, ok
+	}
+}
+
+// checkOurs refuses settings beside which lies a public key that is none of ours: nobody signs settings,
+// and another instance may have the same bucket by mistake.
+func checkOurs(ctx context.Context, b Reader, keys sign.Keyring, r catalog.Repository) error {
+	key := layout.GPGKeyKey(r)
+	body, meta, err := readSmall(ctx, b, key)
+	if err != nil || meta.Version == "" {
+		return err
+	}
+	theirs, err := sign.ReadKeyring(body)
+	if err == nil && theirs.Shares(keys) {
+		return nil
+	}
+	return fmt.Errorf("read %s: %w", key, errors.Join(ErrForeign, err))
+}

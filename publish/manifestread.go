@@ -1,0 +1,82 @@
+package publish
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// A Manifest is the record of one publish, whether its swap won or not. Following Previous from the
+// live pointer's manifest gives the release's history, as far as it is kept: at least three publishes, and
+// all of the retention period.
+type Manifest struct {
+	Release  string         `json:"release"`
+	Revision int64          `json:"revision"`
+	Nonce    string         `json:"nonce"`
+	Date     time.Time      `json:"date"`
+	Pointer  ManifestObject `json:"pointer"`
+	Previous string         `json:"previous,omitempty"` // SHA-256 of the pointer that was replaced
+	Packages int            `json:"packages"`
+
+	// Signature is that of the pointer, where it is not in the pointer itself. It proves that these bytes were signed here.
+	Signature string `json:"signature,omitempty"`
+
+	Indexes []ManifestObject `json:"indexes"`
+	Yanked  *ManifestObject  `json:"yanked,omitempty"` // the list of withdrawn packages; none if there are none
+}
+
+// A ManifestObject is an object that a publish wrote.
+type ManifestObject struct {
+	Key    string `json:"key"`
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+}
+
+func manifestKey(r catalog.Release, revision catalog.Revision, pointerSHA256 string) string {
+	return layout.ManifestKey(r, strconv.FormatInt(revision.Number, 10), pointerSHA256)
+}
+
+// readManifest reads the manifest under a key of a release.
+func readManifest(ctx context.Context, b Reader, r catalog.Release, key string) (m Manifest, err error) {
+	body, meta, err := readSmall(ctx, b, key)
+	switch {
+	case err != nil:
+		return m, err
+	case meta.Version == "":
+		return m, fmt.Errorf("read manifest %s: %w", key, fs.ErrNotExist)
+	}
+	if err := json.Unmarshal(body, &m); err != nil {
+		return m, fmt.Errorf("read manifest %s: %w", key, err)
+	}
+	if m.Release != r.String() {
+		return m, fmt.Errorf("read manifest %s: it is of release %.300q", key, m.Release)
+	}
+	return m, nil
+}
+
+func hexSum(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// pointerOf returns the SHA-256 of the pointer whose manifest lies under a key of a release.
+func pointerOf(r catalog.Release, key string) (sum string, ok bool) {
+	name, ok := strings.CutPrefix(key, layout.HistoryPrefix(r))
+	m := manifestName.FindStringSubmatch(name)
+	if !ok || m == nil {
+		return "", false
+	}
+	return m[1], true
+}
+
+var manifestName = regexp.MustCompile(`^[0-9]+-([0-9a-f]{64})\.json$`)
