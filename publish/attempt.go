@@ -92,7 +92,7 @@ func (p *Publisher) mayPublish(ctx context.Context, old published, snap *catalog
 		return p.recover(ctx, old)
 	case old.revision.Number > snap.Revision.Number: // rows from a replica that lags behind
 		return fmt.Errorf("read %s at revision %s, rows at %s: %w", key, old.revision, snap.Revision, ErrConflict)
-	case old.ahead() && !m.redate:
+	case ahead(old) && !m.redate:
 		return fmt.Errorf("%s is dated %s, ahead of the store's clock %s: set the clock right; clients would ignore anything older",
 			key, old.date.Format(time.RFC3339), old.now.UTC().Format(time.RFC3339))
 	}

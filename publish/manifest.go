@@ -16,7 +16,7 @@ func (p *Publisher) writeManifest(ctx context.Context, d draft, s signed, old pu
 	m := Manifest{
 		Release: d.release.String(), Revision: d.revision.Number, Nonce: d.revision.Nonce, Date: d.date, Packages: d.packages,
 	}
-	m.name(d.release, s)
+	s.name(d.release, &m)
 	if old.exists {
 		m.Previous = hexSum(old.body)
 	}
@@ -30,8 +30,8 @@ func (p *Publisher) writeManifest(ctx context.Context, d draft, s signed, old pu
 	return p.createManifest(ctx, d.release, d.revision, m)
 }
 
-// name says what the pointer is.
-func (m *Manifest) name(r catalog.Release, s signed) {
+// name has a manifest say what the pointer is.
+func (s signed) name(r catalog.Release, m *Manifest) {
 	m.Pointer = ManifestObject{Key: layout.PointerKey(r), Size: int64(len(s.pointer)), SHA256: hexSum(s.pointer)}
 	m.Signature = ""
 	for _, o := range s.before { // RPM: the signature alone

@@ -54,7 +54,7 @@ func (p *Publisher) copyManifest(ctx context.Context, s signed, date time.Time, 
 		return err
 	}
 	m.Date, m.Previous = date, was
-	m.name(old.release, s)
+	s.name(old.release, &m)
 	err = p.createManifest(ctx, old.release, old.revision, m)
 	if errors.Is(err, ErrConflict) {
 		err = p.wasPublished(ctx, old.release, old.revision, m)
