@@ -39,6 +39,8 @@ var house = []place{
 	{"what judges signatures in packages is of no format", []string{"ingest/pgp"}, []string{"schemas/catalog"}},
 	{"check and keys import sign besides data and paths", []string{"publish/check", "publish/keys"}, []string{"publish/sign", "schemas/catalog", "schemas/layout"}},
 	{"indexes are rendered from rows alone", []string{"publish/render"}, []string{"schemas/catalog", "schemas/catalogdb", "schemas/gzipmember"}},
+	{"what lies in a published bucket is read with its formats and signatures alone", []string{"publish/tree"},
+		[]string{"publish/apt", "publish/repomd", "publish/sign", "schemas/catalog", "schemas/layout"}},
 	{"ingest imports its readers and schemas", []string{"ingest"}, []string{"ingest/...", "schemas/..."}},
 	{"publish imports its renderers and schemas", []string{"publish"}, []string{"publish/...", "schemas/..."}},
 	{"serve imports its signer, data and paths, and no database", []string{"serve"}, []string{"serve/cloudfront", "schemas/catalog", "schemas/layout"}},

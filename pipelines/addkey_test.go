@@ -12,7 +12,7 @@ import (
 
 	"repomill/pipelines"
 	"repomill/pipelines/objects"
-	"repomill/publish"
+	"repomill/publish/tree"
 	"repomill/schemas/layout"
 	"repomill/testdata/kmstest"
 )
@@ -72,7 +72,7 @@ func TestThePublicHalfIsMadeOnce(t *testing.T) {
 	if other := addKey(t, b, g.URL(g.NewKey(kmspb.CryptoKeyVersion_EC_SIGN_P256_SHA256))); !other.Made || other.Fingerprint == added[0].Fingerprint {
 		t.Errorf("another key: %+v", other)
 	}
-	if declared, err := publish.Declared(t.Context(), b); err != nil || len(declared) != 0 {
+	if declared, err := tree.Repositories(t.Context(), b); err != nil || len(declared) != 0 {
 		t.Errorf("the bucket has repositories %v, %v", declared, err)
 	}
 }

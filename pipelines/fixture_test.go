@@ -300,11 +300,11 @@ func (s *site) publishes(r catalog.Release) (n int) {
 	return n
 }
 
-// A tree reads a bucket as clients do.
-type tree struct{ objects.Bucket }
+// A clientTree reads a bucket as clients do.
+type clientTree struct{ objects.Bucket }
 
 // Open implements check.Tree.
-func (t tree) Open(ctx context.Context, name string) (io.ReadCloser, error) {
+func (t clientTree) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	body, _, err := t.Get(ctx, name)
 	return body, err
 }
@@ -317,9 +317,9 @@ func (s *site) read(r catalog.Release) (check.Release, []check.Problem, error) {
 	}
 	ctx, opt := context.WithoutCancel(s.t.Context()), check.Options{Content: true, Now: time.Now()}
 	if r.Arch == "" {
-		return check.Apt(ctx, tree{s.Bucket}, layout.OSDir(r), r.Distribution.Version, keyring, opt)
+		return check.Apt(ctx, clientTree{s.Bucket}, layout.OSDir(r), r.Distribution.Version, keyring, opt)
 	}
-	return check.RPM(ctx, tree{s.Bucket}, layout.RPMDir(r), keyring, opt)
+	return check.RPM(ctx, clientTree{s.Bucket}, layout.RPMDir(r), keyring, opt)
 }
 
 // wantRelease reads a release, and checks how many packages it has.

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"repomill/pipelines/objects"
-	"repomill/publish"
 	"repomill/publish/keys"
 	"repomill/publish/sign"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -73,7 +73,7 @@ func (p published) has(k sign.Key) bool {
 // readPublished reads which keys clients were given. It returns a [BadKey] if the clients of a repository were given none of
 // those that are here.
 func (r *Resources) readPublished(ctx context.Context, here []sign.Key) (p published, err error) {
-	declared, err := publish.Declared(ctx, r.Bucket)
+	declared, err := tree.Repositories(ctx, r.Bucket)
 	if err != nil {
 		return p, fmt.Errorf("--bucket: %w", err)
 	}

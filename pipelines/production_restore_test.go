@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"repomill/publish"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/testdata/mysqltest"
@@ -112,7 +112,7 @@ func (s *site) settled() {
 
 // A published release is what clients saw of one.
 type publishedRelease struct {
-	manifest publish.Manifest
+	manifest tree.Manifest
 	indexes  map[string]string
 	rows     []catalog.Package
 }

@@ -18,7 +18,7 @@ import (
 	"repomill/ingest"
 	"repomill/pipelines"
 	"repomill/pipelines/queue"
-	"repomill/publish"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 	"repomill/testdata/debtest"
@@ -150,7 +150,7 @@ func sum(body []byte) string {
 }
 
 // manifest returns the record of what clients see of a release.
-func (s *site) manifest(r catalog.Release) (m publish.Manifest) {
+func (s *site) manifest(r catalog.Release) (m tree.Manifest) {
 	s.t.Helper()
 	pointer, found := sum(s.object(layout.PointerKey(r))), ""
 	err := s.Bucket.List(s.t.Context(), layout.HistoryPrefix(r), func(key string, _ layout.Meta) error {

@@ -9,7 +9,7 @@ import (
 
 	"repomill/ingest/deb"
 	"repomill/ingest/rpm"
-	"repomill/publish"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 )
@@ -38,7 +38,7 @@ const maxAdopted = 8
 // than the published ones: a catalog that was restored or lost takes over what the bucket has. Where that
 // cannot be said of a repository, its uploads wait, and no other's.
 func (r *Resources) adoptSettings(ctx context.Context) error {
-	declared, err := publish.Declared(ctx, r.Bucket)
+	declared, err := tree.Repositories(ctx, r.Bucket)
 	if err != nil {
 		return fmt.Errorf("read the published settings: %w", err)
 	}

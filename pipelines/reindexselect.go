@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"repomill/publish"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -54,7 +54,7 @@ func SelectReleases(ctx context.Context, db *catalogdb.DB, targets []string) ([]
 // SelectPublished is [SelectReleases] in the bucket, of which the catalog need not know anything: it takes the settings
 // of the selected repositories over first.
 func (r *Resources) SelectPublished(ctx context.Context, targets []string) ([]catalog.Release, error) {
-	declared, err := publish.Declared(ctx, r.Bucket)
+	declared, err := tree.Repositories(ctx, r.Bucket)
 	if err != nil {
 		return nil, fmt.Errorf("read the published settings: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"repomill/publish/render"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -30,20 +31,20 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (out
 		return outcome{}, err
 	}
 	defer snap.Close()                                                                //nolint:errcheck // a read
-	if snap.Hold.By(p.name, old.now) && snap.Hold.Until.Sub(old.now) < 2*holdLength { // or else its holder's clock was wrong
+	if snap.Hold.By(p.name, old.Now) && snap.Hold.Until.Sub(old.Now) < 2*holdLength { // or else its holder's clock was wrong
 		return outcome{}, errHeld
 	}
-	res := outcome{Result: Result{Release: r, Revision: snap.Revision, Changed: old.revision != snap.Revision}}
+	res := outcome{Result: Result{Release: r, Revision: snap.Revision, Changed: old.Revision != snap.Revision}}
 	if err := p.mayPublish(ctx, old, snap, m); err != nil {
 		return res, err
 	}
-	if err := p.writeSettings(ctx, old.settings, snap.Settings, r); err != nil {
+	if err := p.writeSettings(ctx, old.Settings, snap.Settings, r); err != nil {
 		return res, err
 	}
 	// A publish that was not recorded may have been interrupted at any point.
 	if m.repair || snap.Published < snap.Revision.Number {
 		err := p.repair(ctx, f, old, res.Changed)
-		if errors.Is(err, errUnproven) {
+		if errors.Is(err, tree.ErrUnproven) {
 			snap.Close() //nolint:errcheck // a read, and the catalog is about to be written to
 			err = p.drawOver(ctx, old)
 		}
@@ -58,13 +59,13 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (out
 			return res, err
 		}
 		res.own = true
-	} else if old.exists {
+	} else if old.Exists {
 		if by, res.Signed, err = p.resign(ctx, f, k, snap, old, m); err != nil {
 			return res, err
 		}
 	}
 	if snap.Published < snap.Revision.Number {
-		if err := p.catalog.Publish(ctx, r, snap.Revision.Number, old.now); err != nil {
+		if err := p.catalog.Publish(ctx, r, snap.Revision.Number, old.Now); err != nil {
 			return res, err
 		}
 	}
@@ -75,49 +76,49 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (out
 }
 
 // mayPublish refuses to replace a pointer where that could take something away from clients.
-func (p *Publisher) mayPublish(ctx context.Context, old published, snap *catalogdb.Snapshot, m mode) error {
-	if old.exists && old.revision == snap.Revision {
+func (p *Publisher) mayPublish(ctx context.Context, old tree.Published, snap *catalogdb.Snapshot, m mode) error {
+	if old.Exists && old.Revision == snap.Revision {
 		return nil
 	}
-	if err := checkClock(skewOf(old.asked, old.now, old.answered)); err != nil || !old.exists {
+	if err := checkClock(skewOf(old.Asked, old.Now, old.Answered)); err != nil || !old.Exists {
 		return err
 	}
 	key := layout.PointerKey(snap.Release)
-	drew, err := p.catalog.Drew(ctx, snap.Release, old.revision)
+	drew, err := p.catalog.Drew(ctx, snap.Release, old.Revision)
 	switch {
 	case err != nil:
 		return err
 	case !drew:
 		snap.Close() //nolint:errcheck // a read, and the catalog is about to be written to
 		return p.recover(ctx, old)
-	case old.revision.Number > snap.Revision.Number: // rows from a replica that lags behind
-		return fmt.Errorf("read %s at revision %s, rows at %s: %w", key, old.revision, snap.Revision, ErrConflict)
+	case old.Revision.Number > snap.Revision.Number: // rows from a replica that lags behind
+		return fmt.Errorf("read %s at revision %s, rows at %s: %w", key, old.Revision, snap.Revision, ErrConflict)
 	case ahead(old) && !m.redate:
 		return fmt.Errorf("%s is dated %s, ahead of the store's clock %s: set the clock right; clients would ignore anything older",
-			key, old.date.Format(time.RFC3339), old.now.UTC().Format(time.RFC3339))
+			key, old.Date.Format(time.RFC3339), old.Now.UTC().Format(time.RFC3339))
 	}
 	return nil
 }
 
 // repair makes the files beside the pointer fit it. If the pointer is to be replaced, only those count
 // without which no client takes it. The error is [errRepaired] if something was written.
-func (p *Publisher) repair(ctx context.Context, f format, old published, stale bool) error {
-	if !old.exists || stale && !f.inseparable() {
+func (p *Publisher) repair(ctx context.Context, f format, old tree.Published, stale bool) error {
+	if !old.Exists || stale && !f.inseparable() {
 		return nil
 	}
 	repaired, err := f.repair(ctx, p, old)
-	if stale && errors.Is(err, errUnproven) {
+	if stale && errors.Is(err, tree.ErrUnproven) {
 		return nil // it is about to be replaced
 	}
 	if err == nil && repaired {
-		p.log.Warn("repaired a torn pair", "pointer", layout.PointerKey(old.release))
+		p.log.Warn("repaired a torn pair", "pointer", layout.PointerKey(old.Release))
 		err = errRepaired
 	}
 	return err
 }
 
 // replace renders a release and swaps its pointer.
-func (p *Publisher) replace(ctx context.Context, f format, k Keys, snap *catalogdb.Snapshot, old published, m mode) (packages int, err error) {
+func (p *Publisher) replace(ctx context.Context, f format, k Keys, snap *catalogdb.Snapshot, old tree.Published, m mode) (packages int, err error) {
 	rd, err := p.prepared(ctx, f, snap, m.prepared)
 	if rd == nil && err == nil {
 		rd, err = p.render(ctx, f, snap)
@@ -134,7 +135,7 @@ func (p *Publisher) replace(ctx context.Context, f format, k Keys, snap *catalog
 	}
 	snap.Close() //nolint:errcheck // a read; writing to a distant store may take long
 	// A crash from here on leaves index files that nothing refers to. The next run writes the same ones again.
-	live := old.live()
+	live := old.Live()
 	aged, err := p.createIndexes(ctx, d.stored(), live, rd.Fetched())
 	if err != nil {
 		return 0, err
@@ -146,7 +147,7 @@ func (p *Publisher) replace(ctx context.Context, f format, k Keys, snap *catalog
 	if err := p.writeManifest(ctx, d, s, old); err != nil {
 		return 0, err
 	}
-	if old.exists && snap.Published >= old.revision.Number { // everything beside the old pointer was written
+	if old.Exists && snap.Published >= old.Revision.Number { // everything beside the old pointer was written
 		s.after = slices.DeleteFunc(s.after, func(o pairFile) bool { return o.index != nil && live[o.immutable] })
 	}
 	if err := p.commit(ctx, f, old, s); err != nil {
@@ -170,7 +171,7 @@ const commitLimit = time.Minute
 
 // commit swaps the pointer, and writes the files beside it. After an error that [again] knows the
 // pointer may be the new one or not.
-func (p *Publisher) commit(ctx context.Context, f format, old published, s signed) error {
+func (p *Publisher) commit(ctx context.Context, f format, old tree.Published, s signed) error {
 	// Nobody's impatience tears a pair.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
 	defer cancel()
@@ -179,7 +180,7 @@ func (p *Publisher) commit(ctx context.Context, f format, old published, s signe
 		return nil
 	}
 	if len(s.before) > 0 {
-		p.untear(ctx, f, old.release)
+		p.untear(ctx, f, old.Release)
 	}
 	if errors.Is(err, ErrConflict) {
 		return err
@@ -187,7 +188,7 @@ func (p *Publisher) commit(ctx context.Context, f format, old published, s signe
 	return fmt.Errorf("%w: %w", errUnknown, err)
 }
 
-func (p *Publisher) swap(ctx context.Context, old published, s signed) error {
+func (p *Publisher) swap(ctx context.Context, old tree.Published, s signed) error {
 	written := make([]layout.Version, len(s.before))
 	for i, o := range s.before {
 		// A crash between here and the swap leaves a torn pair, which the next run repairs.
@@ -198,14 +199,14 @@ func (p *Publisher) swap(ctx context.Context, old published, s signed) error {
 		written[i] = v
 	}
 	// Where only the signature beside it is another, the pointer stays. Who replaces it swaps that one, too.
-	if pointer := (pairFile{key: layout.PointerKey(old.release), body: s.pointer}); !bytes.Equal(s.pointer, old.body) {
+	if pointer := (pairFile{key: layout.PointerKey(old.Release), body: s.pointer}); !bytes.Equal(s.pointer, old.Body) {
 		if _, err := p.swapPair(ctx, old, pointer); err != nil {
 			return err
 		}
 	}
 	for i, o := range s.before {
 		// Somebody may have taken the pair for torn, just before the swap, and "repaired" it.
-		if v, err := versionOf(ctx, p.bucket, o.key); err != nil || v != written[i] {
+		if v, err := tree.VersionOf(ctx, p.bucket, o.key); err != nil || v != written[i] {
 			return errors.Join(err, fmt.Errorf("%s: %w", o.key, ErrConflict))
 		}
 	}
@@ -218,14 +219,14 @@ func (p *Publisher) swap(ctx context.Context, old published, s signed) error {
 }
 
 // swapPair writes a pointer or a file beside it, unless somebody did so since old was read.
-func (p *Publisher) swapPair(ctx context.Context, old published, o pairFile) (layout.Version, error) {
-	return p.bucket.Swap(ctx, old.versions[o.key], layout.ObjectOf(o.key), o.reader())
+func (p *Publisher) swapPair(ctx context.Context, old tree.Published, o pairFile) (layout.Version, error) {
+	return p.bucket.Swap(ctx, old.Versions[o.key], layout.ObjectOf(o.key), o.reader())
 }
 
 // untear repairs what a lost swap left torn, at once. If that fails, the next attempt tries again.
 func (p *Publisher) untear(ctx context.Context, f format, r catalog.Release) {
 	now, err := p.read(ctx, r)
-	if err == nil && now.exists {
+	if err == nil && now.Exists {
 		_, err = f.repair(ctx, p, now)
 	}
 	if err != nil {

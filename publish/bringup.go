@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 )
 
@@ -13,11 +14,11 @@ const maxLost = 2
 
 // bringUp publishes what is rendered, unless it is published already. If others publish meanwhile, they may
 // do so with segments that they keep from before, and their indexes are compared, too.
-func (p *Publisher) bringUp(ctx context.Context, f format, old published, revision catalog.Revision, prepared *Prepared, res *Reindexed) error {
-	before, r := old.revision, old.release
+func (p *Publisher) bringUp(ctx context.Context, f format, old tree.Published, revision catalog.Revision, prepared *Prepared, res *Reindexed) error {
+	before, r := old.Revision, old.Release
 	m := mode{repair: true, once: true, prepared: prepared}
 	for different, n := res.Different, 1; ; n++ {
-		if different && old.exists && revision == old.revision {
+		if different && old.Exists && revision == old.Revision {
 			if err := p.redraw(ctx, r, revision, old, &m); err != nil {
 				return err
 			}
@@ -42,7 +43,7 @@ func (p *Publisher) bringUp(ctx context.Context, f format, old published, revisi
 		if old, revision, different, err = p.compareAgain(ctx, f, r); err != nil {
 			return err
 		}
-		if old.revision == revision && !different {
+		if old.Revision == revision && !different {
 			res.Revision, res.Changed = revision, revision != before
 			return nil
 		}
@@ -50,8 +51,8 @@ func (p *Publisher) bringUp(ctx context.Context, f format, old published, revisi
 }
 
 // redraw draws the next revision of a release. What is rendered, or prepared, is of the same rows.
-func (p *Publisher) redraw(ctx context.Context, r catalog.Release, at catalog.Revision, old published, m *mode) error {
-	pair, drawn, err := p.catalog.Redraw(ctx, r, at, old.now)
+func (p *Publisher) redraw(ctx context.Context, r catalog.Release, at catalog.Revision, old tree.Published, m *mode) error {
+	pair, drawn, err := p.catalog.Redraw(ctx, r, at, old.Now)
 	if err != nil || !drawn {
 		return err
 	}
@@ -68,7 +69,7 @@ func (p *Publisher) redraw(ctx context.Context, r catalog.Release, at catalog.Re
 }
 
 // compareAgain reports whether what others published is not what the rows make.
-func (p *Publisher) compareAgain(ctx context.Context, f format, r catalog.Release) (old published, revision catalog.Revision, different bool, err error) {
+func (p *Publisher) compareAgain(ctx context.Context, f format, r catalog.Release) (old tree.Published, revision catalog.Revision, different bool, err error) {
 	if old, err = p.read(ctx, r); err != nil {
 		return old, revision, false, err
 	}
@@ -82,7 +83,7 @@ func (p *Publisher) compareAgain(ctx context.Context, f format, r catalog.Releas
 		return old, revision, false, err
 	}
 	defer p.renderings.Put(r, rd)
-	return old, snap.Revision, !bytes.Equal(signedText(old.release, old.body), f.pointer(snap, rd, old.revision, old.date, old.hints)), nil
+	return old, snap.Revision, !bytes.Equal(tree.SignedText(old.Release, old.Body), f.pointer(snap, rd, old.Revision, old.Date, old.Hints)), nil
 }
 
 // hold asks other publishers to wait, and returns what lets them go on. Without it, swaps may be lost again.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 
+	"repomill/publish/tree"
 	"repomill/schemas/layout"
 )
 
@@ -23,7 +24,7 @@ var (
 // A Bucket is where a release is published. Methods may be called concurrently; a write is durable
 // when it returns nil. An error without a name below leaves the result unknown: Get and compare.
 type Bucket interface {
-	Reader
+	tree.Reader
 
 	// Create stores body as object o, visible only once body has ended with io.EOF. If the key exists
 	// it returns [ErrExists], with or without having read body; whether the bytes are equal is the
@@ -44,5 +45,5 @@ type Copier interface {
 type Store interface {
 	Bucket
 	Copier
-	Lister
+	tree.Lister
 }

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -16,7 +17,7 @@ var indexName = regexp.MustCompile(`^[0-9a-f]{64}-[a-z]+\.xml\.gz$`)
 func (s *site) indexOf(key string) (r catalog.Release, ok bool) {
 	if layout.Hidden(key) {
 		for r := range s.releases {
-			if _, ok := pointerOf(r, key); ok || strings.HasPrefix(key, yankedPrefix(r)) || strings.HasPrefix(key, layout.PreparedPrefix(r)) {
+			if _, ok := tree.PointerOf(r, key); ok || strings.HasPrefix(key, tree.YankedPrefix(r)) || strings.HasPrefix(key, layout.PreparedPrefix(r)) {
 				return r, true
 			}
 		}
@@ -74,7 +75,7 @@ func (s *site) packageOf(key string) (k catalog.Package, ok bool) {
 		k.Component = p[5]
 	}
 	k.Multilib = format == catalog.RPM && r.Arch == layout.X86 && layout.RPMDirOf(arch) == layout.I386
-	return k, isKeyOf(key, k)
+	return k, tree.IsKeyOf(key, k)
 }
 
 // debName takes "name_version_arch.deb" apart, from its end: a name may have underscores.

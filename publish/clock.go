@@ -3,6 +3,8 @@ package publish
 import (
 	"fmt"
 	"time"
+
+	"repomill/publish/tree"
 )
 
 const (
@@ -47,13 +49,13 @@ func checkClock(s skew) error {
 }
 
 // ahead reports whether a release is dated so far in the future that clients would refuse the next date.
-func ahead(old published) bool { return old.exists && old.date.After(old.now.Add(maxAhead)) }
+func ahead(old tree.Published) bool { return old.Exists && old.Date.After(old.Now.Add(maxAhead)) }
 
 // nextDate is the store's time or, if clients could take that for older, a second after the last date.
 // It is the store's time, too, if the last date is in the future: whoever asks then wants it corrected.
-func nextDate(old published) time.Time {
-	date := old.now.UTC().Truncate(time.Second)
-	if earliest := old.date.Add(time.Second); old.exists && !ahead(old) && date.Before(earliest) {
+func nextDate(old tree.Published) time.Time {
+	date := old.Now.UTC().Truncate(time.Second)
+	if earliest := old.Date.Add(time.Second); old.Exists && !ahead(old) && date.Before(earliest) {
 		return earliest
 	}
 	return date

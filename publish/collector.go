@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -16,7 +17,7 @@ import (
 // A CollectorBucket is a bucket from which objects can be removed.
 type CollectorBucket interface {
 	Store
-	Lister
+	tree.Lister
 
 	// Delete removes version v of key. If it is already gone, that is success; if another version is
 	// there, the error is [ErrConflict].
@@ -220,7 +221,7 @@ func (c *Collector) removeFiles(ctx context.Context, k catalog.Package) (keys []
 		return nil, err
 	}
 	for _, key := range keys {
-		v, err := versionOf(ctx, c.bucket, key)
+		v, err := tree.VersionOf(ctx, c.bucket, key)
 		if err == nil && v != "" {
 			err = c.bucket.Delete(ctx, key, v)
 		}

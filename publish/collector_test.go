@@ -13,6 +13,7 @@ import (
 
 	"repomill/publish"
 	"repomill/publish/publishtest"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -314,7 +315,7 @@ func checkKept(w *world, r catalog.Release, n int) {
 	m := newestManifest(w, r)
 	for i := range n {
 		checkObjects(w, m.Indexes)
-		checkObjects(w, []publish.ManifestObject{*m.Yanked})
+		checkObjects(w, []tree.Object{*m.Yanked})
 		if i < n-1 {
 			m = manifestOf(w, r, m.Revision-1, m.Previous)
 		}

@@ -5,15 +5,16 @@ import (
 	"context"
 
 	"repomill/publish/render"
+	"repomill/publish/tree"
 	"repomill/schemas/catalogdb"
 )
 
 // compare says how a rendering differs from what is published.
-func (p *Publisher) compare(ctx context.Context, f format, old published, snap *catalogdb.Snapshot, rd *render.Rendering, seen identities, res *Reindexed) {
-	res.Packages, res.Revision = rd.Packages, old.revision
-	published := map[string]ManifestObject{}
-	for _, x := range old.indexes {
-		published[x.name] = x.packed
+func (p *Publisher) compare(ctx context.Context, f format, old tree.Published, snap *catalogdb.Snapshot, rd *render.Rendering, seen identities, res *Reindexed) {
+	res.Packages, res.Revision = rd.Packages, old.Revision
+	published := map[string]tree.Object{}
+	for _, x := range old.Indexes {
+		published[x.Name] = x.Packed
 	}
 	for _, x := range rd.Indexes {
 		if was := published[x.Name]; was.SHA256 != x.Packed.SHA256 || was.Size != x.Packed.Size {
@@ -21,9 +22,9 @@ func (p *Publisher) compare(ctx context.Context, f format, old published, snap *
 			res.Bytes += x.Packed.Size
 		}
 	}
-	res.Different = !old.exists || !bytes.Equal(signedText(old.release, old.body), f.pointer(snap, rd, old.revision, old.date, old.hints))
+	res.Different = !old.Exists || !bytes.Equal(tree.SignedText(old.Release, old.Body), f.pointer(snap, rd, old.Revision, old.Date, old.Hints))
 	switch {
-	case !old.exists:
+	case !old.Exists:
 		res.Added = rd.Packages
 	case len(res.Files) > 0:
 		var err error
@@ -35,8 +36,8 @@ func (p *Publisher) compare(ctx context.Context, f format, old published, snap *
 }
 
 // difference compares packages with those in the published indexes.
-func (p *Publisher) difference(ctx context.Context, old published, seen identities) (added, removed int, err error) {
-	rd, err := openRelease(ctx, p.bucket, p.keys.Load().trusted, p.rows, old.release, old.body)
+func (p *Publisher) difference(ctx context.Context, old tree.Published, seen identities) (added, removed int, err error) {
+	rd, err := openRelease(ctx, p.bucket, p.keys.Load().trusted, p.rows, old.Release, old.Body)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"repomill/publish"
 	"repomill/publish/publishtest"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -115,7 +116,7 @@ func badWeather(t *testing.T, w *world, r catalog.Release) {
 				if rand.IntN(3) == 0 {
 					run = p.Repair
 				}
-				if _, err := run(t.Context(), r); errors.Is(err, publish.ErrForeign) {
+				if _, err := run(t.Context(), r); errors.Is(err, tree.ErrForeign) {
 					t.Error(err)
 				}
 				time.Sleep(rand.N(time.Second))

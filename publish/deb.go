@@ -7,6 +7,7 @@ import (
 
 	"repomill/publish/apt"
 	"repomill/publish/render"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -18,11 +19,11 @@ type debFormat struct{}
 
 // pause keeps swaps a full second of the store's clock apart: apt asks with If-Modified-Since, whose
 // resolution is one second, and would take a second publish in one second for the first.
-func (debFormat) pause(old published) time.Duration {
-	if !old.exists {
+func (debFormat) pause(old tree.Published) time.Duration {
+	if !old.Exists {
 		return 0
 	}
-	return min(old.modified.Add(time.Second).Sub(old.now), time.Second)
+	return min(old.Modified.Add(time.Second).Sub(old.Now), time.Second)
 }
 
 // A shelf is the place of an index: a component, and an architecture or "source".

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"repomill/publish/apt"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -50,11 +51,11 @@ func signRelease(k Keys, r catalog.Release, text []byte, date time.Time) (signed
 	return signed{pointer: inRelease, after: []pairFile{{key: dir + "/Release.gpg", body: detached}, {key: dir + "/Release", body: text}}}, nil
 }
 
-func (debFormat) signedBy(_ context.Context, _ Bucket, k Keys, old published) (string, error) {
-	if _, err := k.trusted.SignersClear(old.body); err != nil {
-		return "", fmt.Errorf("%w: InRelease %w", ErrForeign, err)
+func (debFormat) signedBy(_ context.Context, _ Bucket, k Keys, old tree.Published) (string, error) {
+	if _, err := k.trusted.SignersClear(old.Body); err != nil {
+		return "", fmt.Errorf("%w: InRelease %w", tree.ErrForeign, err)
 	}
-	signers, err := k.known.SignersClear(old.body)
+	signers, err := k.known.SignersClear(old.Body)
 	if err != nil {
 		return "", nil //nolint:nilerr // a bad signature by a key that leaked goes, too
 	}
@@ -62,8 +63,8 @@ func (debFormat) signedBy(_ context.Context, _ Bucket, k Keys, old published) (s
 }
 
 // resign gives the text a later Date, as apt takes nothing else for newer.
-func (debFormat) resign(k Keys, old published) (signed, time.Time, error) {
-	text, err := clearText(old.body)
+func (debFormat) resign(k Keys, old tree.Published) (signed, time.Time, error) {
+	text, err := tree.ClearText(old.Body)
 	date := nextDate(old)
 	if err == nil {
 		text, err = apt.Redate(text, date)
@@ -71,15 +72,15 @@ func (debFormat) resign(k Keys, old published) (signed, time.Time, error) {
 	if err != nil {
 		return signed{}, date, err
 	}
-	s, err := signRelease(k, old.release, text, date)
+	s, err := signRelease(k, old.Release, text, date)
 	return s, date, err
 }
 
 // repair compares the pair files with InRelease. It signs nothing that has not our signature already.
-func (debFormat) repair(ctx context.Context, p *Publisher, old published) (repaired bool, err error) {
-	text, err := p.keys.Load().trusted.VerifyClear(old.body)
+func (debFormat) repair(ctx context.Context, p *Publisher, old tree.Published) (repaired bool, err error) {
+	text, err := p.keys.Load().trusted.VerifyClear(old.Body)
 	if err != nil {
-		return false, fmt.Errorf("verify %s: %w", layout.PointerKey(old.release), err)
+		return false, fmt.Errorf("verify %s: %w", layout.PointerKey(old.Release), err)
 	}
 	rel, err := apt.Parse(text)
 	if err != nil {
@@ -97,7 +98,7 @@ func (debFormat) repair(ctx context.Context, p *Publisher, old published) (repai
 	repaired = len(torn) > 0
 	for _, f := range rel.Files {
 		if strings.HasSuffix(f.Path, ".gz") {
-			again, err := repairIndex(ctx, p, old, path.Join(layout.DebDir(old.release), f.Path), f.SHA256)
+			again, err := repairIndex(ctx, p, old, path.Join(layout.DebDir(old.Release), f.Path), f.SHA256)
 			if err != nil {
 				return false, err
 			}
@@ -108,9 +109,9 @@ func (debFormat) repair(ctx context.Context, p *Publisher, old published) (repai
 }
 
 // tornPairs returns what must be written of Release.gpg and Release so that they go with text.
-func tornPairs(ctx context.Context, p *Publisher, old published, text []byte) (torn []pairFile, err error) {
-	dir := layout.DebDir(old.release)
-	sig, _, err := readSmall(ctx, p.bucket, dir+"/Release.gpg")
+func tornPairs(ctx context.Context, p *Publisher, old tree.Published, text []byte) (torn []pairFile, err error) {
+	dir := layout.DebDir(old.Release)
+	sig, _, err := tree.ReadSmall(ctx, p.bucket, dir+"/Release.gpg")
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +121,7 @@ func tornPairs(ctx context.Context, p *Publisher, old published, text []byte) (t
 		}
 		torn = append(torn, pairFile{key: dir + "/Release.gpg", body: sig})
 	}
-	plain, _, err := readSmall(ctx, p.bucket, dir+"/Release")
+	plain, _, err := tree.ReadSmall(ctx, p.bucket, dir+"/Release")
 	if err != nil {
 		return nil, err
 	}
@@ -131,8 +132,8 @@ func tornPairs(ctx context.Context, p *Publisher, old published, text []byte) (t
 }
 
 // repairIndex makes a plain-named index equal to its by-hash copy.
-func repairIndex(ctx context.Context, p *Publisher, old published, plain, sha256 string) (repaired bool, err error) {
-	sum, err := sumOf(ctx, p.bucket, plain)
+func repairIndex(ctx context.Context, p *Publisher, old tree.Published, plain, sha256 string) (repaired bool, err error) {
+	sum, err := tree.SumOf(ctx, p.bucket, plain)
 	if err != nil || sum == sha256 {
 		return false, err
 	}
@@ -141,6 +142,6 @@ func repairIndex(ctx context.Context, p *Publisher, old published, plain, sha256
 		return false, err
 	}
 	defer body.Close()
-	_, err = p.bucket.Swap(ctx, old.versions[plain], layout.ObjectOf(plain), body)
+	_, err = p.bucket.Swap(ctx, old.Versions[plain], layout.ObjectOf(plain), body)
 	return err == nil, err
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"repomill/publish/apt"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -14,8 +15,8 @@ import (
 // rows reads every index for the packages of its own architecture: those of "all" are in each of them.
 func (debFormat) rows(ctx context.Context, rd *reading) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
-		for _, x := range rd.indexes {
-			s, ok := shelfOf(x.name)
+		for _, x := range rd.Indexes {
+			s, ok := shelfOf(x.Name)
 			if !ok {
 				continue
 			}
@@ -38,9 +39,9 @@ func shelfOf(name string) (shelf, bool) {
 	return shelf{p[0], arch}, ok
 }
 
-func debIndex(ctx context.Context, rd *reading, x listed, s shelf) iter.Seq2[catalog.Package, error] {
+func debIndex(ctx context.Context, rd *reading, x tree.Index, s shelf) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
-		in, err := openIndex(ctx, rd.bucket, x)
+		in, err := tree.OpenIndex(ctx, rd.bucket, x)
 		if err != nil {
 			yield(catalog.Package{}, err)
 			return
@@ -56,7 +57,7 @@ func debIndex(ctx context.Context, rd *reading, x listed, s shelf) iter.Seq2[cat
 			case k.Arch == "all" && s.arch != "all":
 				continue
 			case k.Arch != s.arch || k.Component != s.component:
-				err = fmt.Errorf("%s %s %s of component %s is in %s", k.Name, k.Version, k.Arch, k.Component, x.name)
+				err = fmt.Errorf("%s %s %s of component %s is in %s", k.Name, k.Version, k.Arch, k.Component, x.Name)
 			}
 			if !yield(k, err) || err != nil {
 				return
@@ -75,6 +76,6 @@ func (rd *reading) deb(stanza []byte) (catalog.Package, error) {
 		return k, fmt.Errorf("%s %s %s is of %s", k.Name, k.Version, k.Arch, k.Distribution.Version)
 	}
 	rd.place(&k)
-	k.Key, k.Uploaded, k.Stanza = layout.PoolKey(k), rd.date, stanza
+	k.Key, k.Uploaded, k.Stanza = layout.PoolKey(k), rd.Date, stanza
 	return k, nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"repomill/publish/render"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -55,8 +56,8 @@ type indexFile struct {
 }
 
 // object returns a finished index as a manifest has it.
-func (x indexFile) object() ManifestObject {
-	return ManifestObject{Key: x.key, Size: x.index.Packed.Size, SHA256: x.index.Packed.SHA256}
+func (x indexFile) object() tree.Object {
+	return tree.Object{Key: x.key, Size: x.index.Packed.Size, SHA256: x.index.Packed.SHA256}
 }
 
 // A signed release is a pointer with the files beside it.

@@ -13,6 +13,7 @@ import (
 	"repomill/publish"
 	"repomill/publish/publishtest"
 	"repomill/publish/sign"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -290,7 +291,7 @@ func TestForeignPointer(t *testing.T) {
 					if name == "Settings" && !w.has(layout.SettingsKey(tools)) {
 						continue
 					}
-					if err := run(w.publisher()); !errors.Is(err, publish.ErrForeign) || !strings.Contains(err.Error(), "--signing-key") {
+					if err := run(w.publisher()); !errors.Is(err, tree.ErrForeign) || !strings.Contains(err.Error(), "--signing-key") {
 						t.Errorf("%s: got %v, want ErrForeign", name, err)
 					}
 					w.checkSilent(name)

@@ -18,6 +18,7 @@ import (
 	"repomill/publish/check"
 	"repomill/publish/publishtest"
 	"repomill/publish/sign"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -298,7 +299,7 @@ func (w *world) checkSilent(why string) {
 
 func mustParse(t *testing.T, r catalog.Release, pointer []byte) catalog.Revision {
 	t.Helper()
-	revision, err := publish.RevisionOf(r, pointer)
+	revision, err := tree.RevisionOf(r, pointer)
 	if err != nil {
 		t.Fatal(err)
 	}

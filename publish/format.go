@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"repomill/publish/render"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 )
@@ -20,7 +21,7 @@ type format interface {
 	inseparable() bool
 
 	// pause returns how long to wait before the next swap.
-	pause(old published) time.Duration
+	pause(old tree.Published) time.Duration
 
 	// plan says which indexes a release has.
 	plan(snap *catalogdb.Snapshot) (render.Plan, error)
@@ -35,15 +36,15 @@ type format interface {
 	sign(k Keys, d draft, date time.Time) (signed, error)
 
 	// signedBy verifies what is published, and returns how it is signed ([Keys.SignedBy]).
-	signedBy(ctx context.Context, b Bucket, k Keys, old published) (string, error)
+	signedBy(ctx context.Context, b Bucket, k Keys, old tree.Published) (string, error)
 
 	// resign signs a pointer that was verified again, with all that it says but for its date and its hints of keys. The
 	// files beside it that do not depend on signatures are left out.
-	resign(k Keys, old published) (signed, time.Time, error)
+	resign(k Keys, old tree.Published) (signed, time.Time, error)
 
 	// repair writes those files beside the pointer again that do not fit it, and reports whether there
 	// were any.
-	repair(ctx context.Context, p *Publisher, old published) (repaired bool, err error)
+	repair(ctx context.Context, p *Publisher, old tree.Published) (repaired bool, err error)
 }
 
 func formatOf(r catalog.Release) format {

@@ -16,7 +16,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 
-	"repomill/publish"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -80,7 +80,7 @@ func texts(w *world, r catalog.Release) []txtar.File {
 }
 
 // plainName returns the name of an index without its digest.
-func plainName(w *world, r catalog.Release, dir string, x publish.ManifestObject) string {
+func plainName(w *world, r catalog.Release, dir string, x tree.Object) string {
 	if r.Arch != "" {
 		return strings.TrimSuffix(strings.Replace(x.Key, x.SHA256+"-", "", 1), ".gz")
 	}

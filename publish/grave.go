@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -44,7 +45,7 @@ func (s *site) closeGrave(ctx context.Context, key string) (needed bool, err err
 		}
 		s.collector.log.Warn("put back an object that a publish took up while it was removed", "key", key)
 	}
-	v, err := versionOf(ctx, b, grave)
+	v, err := tree.VersionOf(ctx, b, grave)
 	if err == nil && v != "" {
 		err = b.Delete(ctx, grave, v)
 	}

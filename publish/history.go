@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -18,7 +19,7 @@ type history struct {
 	manifests map[string]written
 	live      string // SHA-256 of the live pointer; empty if there is none
 	revision  catalog.Revision
-	indexes   []listed
+	indexes   []tree.Index
 }
 
 // written is a manifest that is there.
@@ -28,16 +29,16 @@ type written struct {
 }
 
 // live returns what the pointer of a release says, and its SHA-256; none if there is no pointer.
-func (c *Collector) live(ctx context.Context, r catalog.Release) (ptr pointer, sum string, err error) {
+func (c *Collector) live(ctx context.Context, r catalog.Release) (ptr tree.Pointer, sum string, err error) {
 	key := layout.PointerKey(r)
-	body, meta, err := readSmall(ctx, c.bucket, key)
+	body, meta, err := tree.ReadSmall(ctx, c.bucket, key)
 	if err != nil || meta.Version == "" {
 		return ptr, "", err
 	}
-	if ptr, err = parsePointer(r, body); err != nil {
+	if ptr, err = tree.ParsePointer(r, body); err != nil {
 		return ptr, "", fmt.Errorf("%s: %w", key, err)
 	}
-	return ptr, hexSum(body), nil
+	return ptr, tree.Sum(body), nil
 }
 
 // history lists the manifests of a release after it has read its pointer, so that the pointer's is among them.
@@ -47,9 +48,9 @@ func (c *Collector) history(ctx context.Context, r catalog.Release) (history, er
 	if err != nil {
 		return h, err
 	}
-	h.live, h.revision, h.indexes = sum, ptr.revision, ptr.indexes
+	h.live, h.revision, h.indexes = sum, ptr.Revision, ptr.Indexes
 	return h, c.bucket.List(ctx, layout.HistoryPrefix(r), func(key string, meta layout.Meta) error {
-		if pointer, ok := pointerOf(r, key); ok {
+		if pointer, ok := tree.PointerOf(r, key); ok {
 			h.manifests[pointer] = written{key, meta.Modified}
 		}
 		return nil
@@ -60,7 +61,7 @@ func (c *Collector) history(ctx context.Context, r catalog.Release) (history, er
 // swap won or not, and all that the last publishes named.
 func (c *Collector) mark(ctx context.Context, h history, after time.Time, named map[string]bool) error {
 	for _, x := range h.indexes {
-		named[x.packed.Key] = true
+		named[x.Packed.Key] = true
 	}
 	read := map[string]string{} // manifests that were read: what each of them replaced
 	visit := func(sum string) (previous string, err error) {
@@ -95,7 +96,7 @@ func (c *Collector) mark(ctx context.Context, h history, after time.Time, named 
 
 // markManifest adds to named what a manifest names, and itself.
 func (c *Collector) markManifest(ctx context.Context, r catalog.Release, key string, named map[string]bool) (previous string, err error) {
-	m, err := readManifest(ctx, c.bucket, r, key)
+	m, err := tree.ReadManifest(ctx, c.bucket, r, key)
 	if err != nil {
 		return "", err
 	}
@@ -160,7 +161,7 @@ func (c *Collector) past(ctx context.Context, r catalog.Release, at time.Time) (
 			return past{}, nil
 		}
 		seen[sum] = true
-		m, err := readManifest(ctx, c.bucket, r, w.key)
+		m, err := tree.ReadManifest(ctx, c.bucket, r, w.key)
 		if err != nil || m.Yanked == nil {
 			return past{}, err
 		}
@@ -177,9 +178,9 @@ func (c *Collector) past(ctx context.Context, r catalog.Release, at time.Time) (
 }
 
 // intersect returns the identities in a manifest's list that are in a set, too; nil is the set of all.
-func (c *Collector) intersect(ctx context.Context, m Manifest, set map[string]bool) (map[string]bool, error) {
+func (c *Collector) intersect(ctx context.Context, m tree.Manifest, set map[string]bool) (map[string]bool, error) {
 	both := map[string]bool{}
-	for k, err := range yankedIn(ctx, c.bucket, m) {
+	for k, err := range tree.Yanked(ctx, c.bucket, m) {
 		if err != nil {
 			return nil, err
 		}

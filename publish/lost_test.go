@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"repomill/publish"
 	"repomill/publish/publishtest"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -163,7 +163,7 @@ func TestEmptyCatalogLearnsWhatIsDeclared(t *testing.T) {
 			w.publish(s.Release)
 		}
 		w.restore(empty(t))
-		found, err := publish.Declared(t.Context(), w.bucket)
+		found, err := tree.Repositories(t.Context(), w.bucket)
 		if diff := cmp.Diff([]catalog.Repository{tools}, found); diff != "" || err != nil {
 			t.Errorf("declared (-want +got): %v\n%s", err, diff)
 		}
@@ -210,7 +210,7 @@ func TestRecoveryOfADamagedBucket(t *testing.T) {
 			whole, pointer := w.bucket.Bytes(key), w.bucket.Bytes(layout.PointerKey(r))
 			w.bucket.Put(key, append(slices.Clone(whole), 0))
 			w.restore(empty(t))
-			if _, err := w.publisher().Release(t.Context(), r); err == nil || errors.Is(err, publish.ErrForeign) {
+			if _, err := w.publisher().Release(t.Context(), r); err == nil || errors.Is(err, tree.ErrForeign) {
 				t.Errorf("%s: got %v, want a fault", r, err)
 			}
 			if n, err := w.db.Count(t.Context(), r); err != nil || n != 0 || string(w.bucket.Bytes(layout.PointerKey(r))) != string(pointer) {
@@ -243,7 +243,7 @@ func TestRecoveryInBadWeather(t *testing.T) {
 				}()
 			}
 			for range 2 {
-				if err := <-ended; errors.Is(err, publish.ErrForeign) {
+				if err := <-ended; errors.Is(err, tree.ErrForeign) {
 					t.Error(err)
 				}
 			}

@@ -7,18 +7,19 @@ import (
 	"errors"
 	"fmt"
 
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
 
 // writeManifest records a publish just before its swap.
-func (p *Publisher) writeManifest(ctx context.Context, d draft, s signed, old published) error {
-	m := Manifest{
+func (p *Publisher) writeManifest(ctx context.Context, d draft, s signed, old tree.Published) error {
+	m := tree.Manifest{
 		Release: d.release.String(), Revision: d.revision.Number, Nonce: d.revision.Nonce, Date: d.date, Packages: d.packages,
 	}
 	s.name(d.release, &m)
-	if old.exists {
-		m.Previous = hexSum(old.body)
+	if old.Exists {
+		m.Previous = tree.Sum(old.Body)
 	}
 	for _, x := range d.indexes {
 		m.Indexes = append(m.Indexes, x.object())
@@ -31,21 +32,21 @@ func (p *Publisher) writeManifest(ctx context.Context, d draft, s signed, old pu
 }
 
 // name has a manifest say what the pointer is.
-func (s signed) name(r catalog.Release, m *Manifest) {
-	m.Pointer = ManifestObject{Key: layout.PointerKey(r), Size: int64(len(s.pointer)), SHA256: hexSum(s.pointer)}
+func (s signed) name(r catalog.Release, m *tree.Manifest) {
+	m.Pointer = tree.Object{Key: layout.PointerKey(r), Size: int64(len(s.pointer)), SHA256: tree.Sum(s.pointer)}
 	m.Signature = ""
 	for _, o := range s.before { // RPM: the signature alone
 		m.Signature = string(o.body)
 	}
 }
 
-func (p *Publisher) createManifest(ctx context.Context, r catalog.Release, revision catalog.Revision, m Manifest) error {
+func (p *Publisher) createManifest(ctx context.Context, r catalog.Release, revision catalog.Revision, m tree.Manifest) error {
 	body, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err
 	}
 	body = append(body, '\n')
-	key := manifestKey(r, revision, m.Pointer.SHA256)
+	key := tree.ManifestKey(r, revision, m.Pointer.SHA256)
 	err = p.bucket.Create(ctx, layout.ObjectOf(key), bytes.NewReader(body))
 	if errors.Is(err, ErrExists) {
 		err = p.sameManifest(ctx, key, body)
@@ -60,7 +61,7 @@ func (p *Publisher) createManifest(ctx context.Context, r catalog.Release, revis
 // attempt in the same second may have meant to replace another pointer: then a later one has a new
 // date, and so a manifest of its own.
 func (p *Publisher) sameManifest(ctx context.Context, key string, body []byte) error {
-	found, _, err := readSmall(ctx, p.bucket, key)
+	found, _, err := tree.ReadSmall(ctx, p.bucket, key)
 	if err == nil && !bytes.Equal(found, body) {
 		err = fmt.Errorf("%s: %w", key, ErrConflict)
 	}

@@ -11,9 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"repomill/publish"
 	"repomill/publish/publishtest"
 	"repomill/publish/sign"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -24,13 +24,13 @@ func sum(b []byte) string {
 }
 
 // newestManifest returns the manifest of what clients see.
-func newestManifest(w *world, r catalog.Release) publish.Manifest {
+func newestManifest(w *world, r catalog.Release) tree.Manifest {
 	w.t.Helper()
 	pointer := w.bucket.Bytes(layout.PointerKey(r))
 	return manifestOf(w, r, mustParse(w.t, r, pointer).Number, sum(pointer))
 }
 
-func manifestOf(w *world, r catalog.Release, revision int64, pointer string) (m publish.Manifest) {
+func manifestOf(w *world, r catalog.Release, revision int64, pointer string) (m tree.Manifest) {
 	w.t.Helper()
 	if err := json.Unmarshal(w.bucket.Bytes(layout.ManifestKey(r, fmt.Sprint(revision), pointer)), &m); err != nil {
 		w.t.Fatal(err)
@@ -52,9 +52,9 @@ func TestManifests(t *testing.T) {
 			m := newestManifest(w, r)
 			for i := publishes - 1; i >= 0; i-- {
 				revision := mustParse(t, r, pointers[i])
-				want := publish.Manifest{
+				want := tree.Manifest{
 					Release: r.String(), Revision: revision.Number, Nonce: revision.Nonce, Packages: i + 1, Date: m.Date, Indexes: m.Indexes,
-					Pointer: publish.ManifestObject{Key: layout.PointerKey(r), Size: int64(len(pointers[i])), SHA256: sum(pointers[i])},
+					Pointer: tree.Object{Key: layout.PointerKey(r), Size: int64(len(pointers[i])), SHA256: sum(pointers[i])},
 				}
 				if r == el9 {
 					checkProof(t, pointers[i], m)
@@ -79,7 +79,7 @@ func TestManifests(t *testing.T) {
 }
 
 // checkProof fails unless a manifest has a signature of its pointer.
-func checkProof(t *testing.T, pointer []byte, m publish.Manifest) {
+func checkProof(t *testing.T, pointer []byte, m tree.Manifest) {
 	t.Helper()
 	ring, err := sign.ReadKeyring(signer().Public())
 	if err == nil {
@@ -91,7 +91,7 @@ func checkProof(t *testing.T, pointer []byte, m publish.Manifest) {
 }
 
 // checkObjects fails unless objects are as a manifest has them.
-func checkObjects(w *world, objects []publish.ManifestObject) {
+func checkObjects(w *world, objects []tree.Object) {
 	w.t.Helper()
 	for _, o := range objects {
 		if b := w.bucket.Bytes(o.Key); int64(len(b)) != o.Size || sum(b) != o.SHA256 || !strings.Contains(o.Key, o.SHA256) {

@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"repomill/publish/render"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -93,7 +94,7 @@ func (p *Publisher) FindPrepared(ctx context.Context, r catalog.Release, job str
 	}
 	snap.Close() //nolint:errcheck // a read
 	key := preparedKey(r, job, snap.Revision.Number, snap.Revision.Nonce)
-	body, meta, err := readSmall(ctx, p.bucket, key)
+	body, meta, err := tree.ReadSmall(ctx, p.bucket, key)
 	if err != nil || meta.Version == "" {
 		return nil, err
 	}
@@ -115,7 +116,7 @@ func (p *Publisher) prepare(ctx context.Context, f format, r catalog.Release) (P
 	}
 	defer snap.Close() //nolint:errcheck // a read
 	done := Prepared{Release: r.String(), Revision: snap.Revision.Number, Nonce: snap.Revision.Nonce}
-	if old.exists && old.revision == snap.Revision {
+	if old.Exists && old.Revision == snap.Revision {
 		return done, nil
 	}
 	rd, err := p.render(ctx, f, snap)
@@ -124,9 +125,9 @@ func (p *Publisher) prepare(ctx context.Context, f format, r catalog.Release) (P
 	}
 	defer p.renderings.Put(r, rd)
 	snap.Close() //nolint:errcheck // a read
-	d := draw(f, snap, rd, old.date, nil)
+	d := draw(f, snap, rd, old.Date, nil)
 	// A crash here leaves index files that nothing refers to. The next run writes the same ones again.
-	if _, err := p.createIndexes(ctx, d.indexes, old.live(), false); err != nil {
+	if _, err := p.createIndexes(ctx, d.indexes, old.Live(), false); err != nil {
 		return done, err
 	}
 	done.Packages = rd.Packages

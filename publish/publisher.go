@@ -13,6 +13,7 @@ import (
 
 	"repomill/publish/render"
 	"repomill/publish/sign"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 )
 
@@ -227,8 +228,8 @@ func (p *Publisher) lock(ctx context.Context, r catalog.Release) (unlock func(),
 }
 
 // read reads what is published of a release.
-func (p *Publisher) read(ctx context.Context, r catalog.Release) (published, error) {
-	return readPublished(ctx, p.bucket, p.now, r)
+func (p *Publisher) read(ctx context.Context, r catalog.Release) (tree.Published, error) {
+	return tree.Read(ctx, p.bucket, p.now, r)
 }
 
 // wait waits for a duration, or until ctx ends.

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"time"
 
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -15,12 +16,12 @@ import (
 // recover takes over a published release that this catalog never made, because it lost history (a
 // restored backup, a fail-over). What clients can install stays installable, what was withdrawn stays
 // so, and the next attempt publishes beyond the revision that clients have seen.
-func (p *Publisher) recover(ctx context.Context, old published) error {
-	key := layout.PointerKey(old.release)
+func (p *Publisher) recover(ctx context.Context, old tree.Published) error {
+	key := layout.PointerKey(old.Release)
 	recovered, err := p.takeOver(ctx, old, p.catalog.Recover)
-	if errors.Is(err, ErrForeign) {
+	if errors.Is(err, tree.ErrForeign) {
 		// The signature was read after the pointer, and may be that of a newer one.
-		if v, err := versionOf(ctx, p.bucket, key); err != nil || v != old.versions[key] {
+		if v, err := tree.VersionOf(ctx, p.bucket, key); err != nil || v != old.Versions[key] {
 			return errors.Join(err, fmt.Errorf("%s: %w", key, ErrConflict))
 		}
 		err = p.mend(ctx, old, err)
@@ -29,7 +30,7 @@ func (p *Publisher) recover(ctx context.Context, old published) error {
 		return err
 	}
 	p.log.Error("ALARM: the catalog had lost history: it takes over the rows of a published release from the bucket",
-		"release", old.release.String(), "revision", old.revision.String(),
+		"release", old.Release.String(), "revision", old.Revision.String(),
 		"inserted", recovered.Inserted, "replaced", recovered.Replaced, "yanked", recovered.Yanked)
 	return errRecovered
 }
@@ -38,18 +39,18 @@ func (p *Publisher) recover(ctx context.Context, old published) error {
 type recoverer func(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], published catalog.Revision, now time.Time) (catalogdb.Recovered, error)
 
 // takeOver gives the catalog the rows of a release as it was read.
-func (p *Publisher) takeOver(ctx context.Context, old published, take recoverer) (catalogdb.Recovered, error) {
-	rd, err := openRelease(ctx, p.bucket, p.keys.Load().trusted, p.rows, old.release, old.body)
+func (p *Publisher) takeOver(ctx context.Context, old tree.Published, take recoverer) (catalogdb.Recovered, error) {
+	rd, err := openRelease(ctx, p.bucket, p.keys.Load().trusted, p.rows, old.Release, old.Body)
 	if err != nil {
 		return catalogdb.Recovered{}, err
 	}
-	return take(ctx, old.release, rd.all(ctx), rd.revision, old.now)
+	return take(ctx, old.Release, rd.all(ctx), rd.Revision, old.Now)
 }
 
 // mend puts right the pair of a pointer that is foreign for the want of a signature, if a publish of ours died between
 // its two halves: there is the record of this very pointer. The error is [errRepaired] then, among others, and why otherwise.
-func (p *Publisher) mend(ctx context.Context, old published, why error) error {
-	f := formatOf(old.release)
+func (p *Publisher) mend(ctx context.Context, old tree.Published, why error) error {
+	f := formatOf(old.Release)
 	if !f.inseparable() || !p.recorded(ctx, old) {
 		return why
 	}
@@ -57,10 +58,10 @@ func (p *Publisher) mend(ctx context.Context, old published, why error) error {
 }
 
 // recorded reports whether the manifest of a pointer is there, beside a public key of ours.
-func (p *Publisher) recorded(ctx context.Context, old published) bool {
-	_, err := readManifest(ctx, p.bucket, old.release, manifestKey(old.release, old.revision, hexSum(old.body)))
-	v, keyErr := versionOf(ctx, p.bucket, layout.GPGKeyKey(old.release.Repository))
-	return err == nil && keyErr == nil && v != "" && checkOurs(ctx, p.bucket, p.keys.Load().trusted, old.release.Repository) == nil
+func (p *Publisher) recorded(ctx context.Context, old tree.Published) bool {
+	_, err := tree.ReadManifest(ctx, p.bucket, old.Release, tree.ManifestKey(old.Release, old.Revision, tree.Sum(old.Body)))
+	v, keyErr := tree.VersionOf(ctx, p.bucket, layout.GPGKeyKey(old.Release.Repository))
+	return err == nil && keyErr == nil && v != "" && tree.CheckOurs(ctx, p.bucket, p.keys.Load().trusted, old.Release.Repository) == nil
 }
 
 // maxRebuilds bounds how often a rebuild begins again because somebody published meanwhile.
@@ -78,14 +79,14 @@ func (p *Publisher) Rebuild(ctx context.Context, r catalog.Release) (catalogdb.R
 	defer unlock()
 	for n := 1; ; n++ {
 		old, err := p.read(ctx, r)
-		if err == nil && !old.exists {
+		if err == nil && !old.Exists {
 			err = fmt.Errorf("read %s: %w", layout.PointerKey(r), ErrNotExist)
 		}
 		var done catalogdb.Recovered
 		if err == nil {
 			done, err = p.takeOver(ctx, old, p.catalog.Rebuild)
 		}
-		if errors.Is(err, ErrForeign) {
+		if errors.Is(err, tree.ErrForeign) {
 			err = p.mend(ctx, old, err)
 		}
 		switch {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"repomill/publish/render"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 )
@@ -85,7 +86,7 @@ func (p *Publisher) reindex(ctx context.Context, r catalog.Release, how Reindexi
 	}
 	open := p.snapshot // which takes over settings that the catalog lacks
 	if how.DryRun {
-		open = func(ctx context.Context, old published) (*catalogdb.Snapshot, error) {
+		open = func(ctx context.Context, old tree.Published) (*catalogdb.Snapshot, error) {
 			return p.catalog.Snapshot(ctx, r)
 		}
 	}
@@ -117,9 +118,9 @@ func (p *Publisher) reindex(ctx context.Context, r catalog.Release, how Reindexi
 }
 
 // mayReindex has lost history recovered first. A dry run cannot.
-func (p *Publisher) mayReindex(ctx context.Context, old published, snap *catalogdb.Snapshot, how Reindexing) error {
-	if how.DryRun && old.exists && old.revision != snap.Revision {
-		drew, err := p.catalog.Drew(ctx, snap.Release, old.revision)
+func (p *Publisher) mayReindex(ctx context.Context, old tree.Published, snap *catalogdb.Snapshot, how Reindexing) error {
+	if how.DryRun && old.Exists && old.Revision != snap.Revision {
+		drew, err := p.catalog.Drew(ctx, snap.Release, old.Revision)
 		if err == nil && !drew {
 			err = errors.New("the catalog has lost history: it never made what is published; without --dry-run, the published rows are taken over first")
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 )
@@ -14,8 +15,8 @@ import (
 // resign signs what is published again if other keys should have signed it. Nothing is rendered, and the revision is the
 // same: it costs a read and a few small writes. It returns how the release is signed then. A publisher that has not
 // all of the keys leaves it to others, or they would sign each other's releases again for ever.
-func (p *Publisher) resign(ctx context.Context, f format, k Keys, snap *catalogdb.Snapshot, old published, m mode) (by string, signed bool, err error) {
-	want := k.SignedBy(old.release)
+func (p *Publisher) resign(ctx context.Context, f format, k Keys, snap *catalogdb.Snapshot, old tree.Published, m mode) (by string, signed bool, err error) {
+	want := k.SignedBy(old.Release)
 	if snap.SignedBy == want && !m.repair || k.lacking {
 		return snap.SignedBy, false, nil
 	}
@@ -37,16 +38,16 @@ func (p *Publisher) resign(ctx context.Context, f format, k Keys, snap *catalogd
 }
 
 // copyManifest records that a pointer is replaced by one that says the same.
-func (p *Publisher) copyManifest(ctx context.Context, s signed, date time.Time, old published) error {
-	was := hexSum(old.body)
-	if hexSum(s.pointer) == was {
+func (p *Publisher) copyManifest(ctx context.Context, s signed, date time.Time, old tree.Published) error {
+	was := tree.Sum(old.Body)
+	if tree.Sum(s.pointer) == was {
 		return nil
 	}
-	m, err := readManifest(ctx, p.bucket, old.release, manifestKey(old.release, old.revision, was))
+	m, err := tree.ReadManifest(ctx, p.bucket, old.Release, tree.ManifestKey(old.Release, old.Revision, was))
 	if errors.Is(err, ErrNotExist) { // lost; what the pointer itself names is known
-		m = Manifest{Release: old.release.String(), Revision: old.revision.Number, Nonce: old.revision.Nonce}
-		for _, x := range old.indexes {
-			m.Indexes = append(m.Indexes, x.packed)
+		m = tree.Manifest{Release: old.Release.String(), Revision: old.Revision.Number, Nonce: old.Revision.Nonce}
+		for _, x := range old.Indexes {
+			m.Indexes = append(m.Indexes, x.Packed)
 		}
 		err = nil
 	}
@@ -54,10 +55,10 @@ func (p *Publisher) copyManifest(ctx context.Context, s signed, date time.Time, 
 		return err
 	}
 	m.Date, m.Previous = date, was
-	s.name(old.release, &m)
-	err = p.createManifest(ctx, old.release, old.revision, m)
+	s.name(old.Release, &m)
+	err = p.createManifest(ctx, old.Release, old.Revision, m)
 	if errors.Is(err, ErrConflict) {
-		err = p.wasPublished(ctx, old.release, old.revision, m)
+		err = p.wasPublished(ctx, old.Release, old.Revision, m)
 	}
 	return err
 }
@@ -65,9 +66,9 @@ func (p *Publisher) copyManifest(ctx context.Context, s signed, date time.Time, 
 // wasPublished makes sure that a manifest is there which names the same indexes for the same pointer. Without a date of its
 // own a repomd.xml is once more what it was before when its hints are: a key was added, and one retired. The chain of
 // manifests then leaves out what was between, which was the same revision.
-func (p *Publisher) wasPublished(ctx context.Context, r catalog.Release, revision catalog.Revision, m Manifest) error {
-	key := manifestKey(r, revision, m.Pointer.SHA256)
-	found, err := readManifest(ctx, p.bucket, r, key)
+func (p *Publisher) wasPublished(ctx context.Context, r catalog.Release, revision catalog.Revision, m tree.Manifest) error {
+	key := tree.ManifestKey(r, revision, m.Pointer.SHA256)
+	found, err := tree.ReadManifest(ctx, p.bucket, r, key)
 	if err == nil && (found.Revision != m.Revision || found.Nonce != m.Nonce || !slices.Equal(found.Indexes, m.Indexes)) {
 		err = fmt.Errorf("write manifest: %s names other indexes: %w", key, ErrConflict)
 	}
@@ -76,9 +77,9 @@ func (p *Publisher) wasPublished(ctx context.Context, r catalog.Release, revisio
 
 // signTime returns the time of a signature that belongs to what is published: its date, so that two publishers make the
 // same one, unless one of the keys is younger.
-func (k Keys) signTime(old published) time.Time {
-	if k.newest.After(old.date) {
-		return old.now
+func (k Keys) signTime(old tree.Published) time.Time {
+	if k.newest.After(old.Date) {
+		return old.Now
 	}
-	return old.date
+	return old.Date
 }

@@ -14,6 +14,7 @@ import (
 	"repomill/publish"
 	"repomill/publish/keys"
 	"repomill/publish/sign"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -317,7 +318,7 @@ func TestNothingForeignIsSignedAgain(t *testing.T) {
 			w.bucket.Put(layout.PointerKey(r), changed)
 			w.bucket.Writes()
 			_, err := w.withKeys(keySet(t, keys.Signing), twoSigners(t)).Release(t.Context(), r)
-			if !errors.Is(err, publish.ErrForeign) {
+			if !errors.Is(err, tree.ErrForeign) {
 				t.Errorf("%s: got %v, want that it is another's", r, err)
 			}
 			for _, key := range w.bucket.Writes() {

@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"repomill/publish/sign"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -37,7 +38,7 @@ type RowReader interface {
 func Rows(ctx context.Context, b Bucket, r catalog.Release, keys sign.Keyring, rows RowReader) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
 		key := layout.PointerKey(r)
-		body, meta, err := readSmall(ctx, b, key)
+		body, meta, err := tree.ReadSmall(ctx, b, key)
 		if err == nil && meta.Version == "" {
 			err = fmt.Errorf("read %s: %w", key, ErrNotExist)
 		}
@@ -55,27 +56,27 @@ func Rows(ctx context.Context, b Bucket, r catalog.Release, keys sign.Keyring, r
 
 // A reading is a published release whose rows are read back.
 type reading struct {
-	pointer  // verified
-	bucket   Bucket
-	reader   RowReader
-	release  catalog.Release
-	format   format
-	manifest string // its key
+	tree.Pointer // verified
+	bucket       Bucket
+	reader       RowReader
+	release      catalog.Release
+	format       format
+	manifest     string // its key
 }
 
 // openRelease verifies a pointer.
 func openRelease(ctx context.Context, b Bucket, keys sign.Keyring, rows RowReader, r catalog.Release, body []byte) (*reading, error) {
 	f := formatOf(r)
-	ptr, err := openPointer(ctx, b, keys, r, body)
+	ptr, err := tree.OpenPointer(ctx, b, keys, r, body)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", layout.PointerKey(r), err)
 	}
-	if ptr.revision.Number <= 0 || ptr.revision.Nonce == "" {
-		return nil, fmt.Errorf("read %s: %w: it has no revision of repomill", layout.PointerKey(r), ErrForeign)
+	if ptr.Revision.Number <= 0 || ptr.Revision.Nonce == "" {
+		return nil, fmt.Errorf("read %s: %w: it has no revision of repomill", layout.PointerKey(r), tree.ErrForeign)
 	}
 	return &reading{
-		pointer: ptr, bucket: b, reader: rows, release: r, format: f,
-		manifest: manifestKey(r, ptr.revision, hexSum(body)),
+		Pointer: ptr, bucket: b, reader: rows, release: r, format: f,
+		manifest: tree.ManifestKey(r, ptr.Revision, tree.Sum(body)),
 	}, nil
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"repomill/publish"
 	"repomill/publish/sign"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -186,7 +187,7 @@ func (w *world) forgeYanks(r catalog.Release, k catalog.Package) {
 	z.Write(append(line, '\n')) //nolint:errcheck // memory
 	z.Close()                   //nolint:errcheck // memory
 	m := newestManifest(w, r)
-	m.Yanked = &publish.ManifestObject{Key: layout.HistoryPrefix(r) + "yanked-x.json.gz", Size: int64(list.Len()), SHA256: sum(list.Bytes())}
+	m.Yanked = &tree.Object{Key: layout.HistoryPrefix(r) + "yanked-x.json.gz", Size: int64(list.Len()), SHA256: sum(list.Bytes())}
 	w.bucket.Put(m.Yanked.Key, list.Bytes())
 	body, err := json.Marshal(m)
 	if err != nil {
@@ -319,7 +320,7 @@ func TestRowsMayStopEarly(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, err := range publish.Rows(t.Context(), w.bucket, el9, other, rowReader{}) {
-		if !errors.Is(err, publish.ErrForeign) {
+		if !errors.Is(err, tree.ErrForeign) {
 			t.Errorf("with another key: got %v", err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"repomill/publish/render"
 	"repomill/publish/repomd"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -20,8 +21,8 @@ const maxLead = 2 * time.Second
 
 // pause lets the clock catch up with the date, which rises by a second with each publish. Otherwise
 // there is no need to wait: dnf and zypper compare the bytes of repomd.xml, not its time.
-func (rpmFormat) pause(old published) time.Duration {
-	return min(old.date.Add(-maxLead).Sub(old.now), time.Second)
+func (rpmFormat) pause(old tree.Published) time.Duration {
+	return min(old.Date.Add(-maxLead).Sub(old.Now), time.Second)
 }
 
 // indexTypes are the indexes of a release, in the order of repomd.xml and of a row's fragments.

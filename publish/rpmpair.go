@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"repomill/publish/repomd"
+	"repomill/publish/tree"
 )
 
 // inseparable is true: to a client, repomd.xml with another's signature has a bad one.
@@ -16,55 +17,55 @@ func (rpmFormat) sign(k Keys, d draft, date time.Time) (signed, error) {
 	if err != nil {
 		return signed{}, err
 	}
-	return signed{pointer: d.pointer, before: []pairFile{{key: ascKey(d.release), body: asc}}}, nil
+	return signed{pointer: d.pointer, before: []pairFile{{key: tree.SignatureKey(d.release), body: asc}}}, nil
 }
 
-func (rpmFormat) signedBy(ctx context.Context, b Bucket, k Keys, old published) (string, error) {
-	asc, _, err := readSmall(ctx, b, ascKey(old.release))
+func (rpmFormat) signedBy(ctx context.Context, b Bucket, k Keys, old tree.Published) (string, error) {
+	asc, _, err := tree.ReadSmall(ctx, b, tree.SignatureKey(old.Release))
 	if err != nil {
 		return "", err
 	}
-	if _, err := k.trusted.SignersDetached(old.body, asc); err != nil {
-		return "", fmt.Errorf("%w: repomd.xml.asc: %w", ErrForeign, err)
+	if _, err := k.trusted.SignersDetached(old.Body, asc); err != nil {
+		return "", fmt.Errorf("%w: repomd.xml.asc: %w", tree.ErrForeign, err)
 	}
-	signers, err := k.known.SignersDetached(old.body, asc)
+	signers, err := k.known.SignersDetached(old.Body, asc)
 	if err != nil {
 		return "", nil //nolint:nilerr // a bad signature by a key that leaked goes, too
 	}
-	md, err := repomd.Parse(old.body)
+	md, err := repomd.Parse(old.Body)
 	return signedBy(signers, md.Hints), err
 }
 
 // resign leaves repomd.xml as it is unless its hints of keys change: with another revision or other times, dnf would
 // fetch all indexes again.
-func (rpmFormat) resign(k Keys, old published) (signed, time.Time, error) {
-	md, err := repomd.Parse(old.body)
+func (rpmFormat) resign(k Keys, old tree.Published) (signed, time.Time, error) {
+	md, err := repomd.Parse(old.Body)
 	if err != nil {
-		return signed{}, old.date, err
+		return signed{}, old.Date, err
 	}
 	md.Hints = k.hints()
 	body := md.Render()
-	asc, err := k.detach(k.signer.DetachRPM, body, old.now)
+	asc, err := k.detach(k.signer.DetachRPM, body, old.Now)
 	if err != nil {
-		return signed{}, old.date, err
+		return signed{}, old.Date, err
 	}
-	return signed{pointer: body, before: []pairFile{{key: ascKey(old.release), body: asc}}}, old.date, nil
+	return signed{pointer: body, before: []pairFile{{key: tree.SignatureKey(old.Release), body: asc}}}, old.Date, nil
 }
 
 // repair signs the present repomd.xml again if its signature is missing or another's. It signs nothing that had not our
 // signature before: see [proven].
-func (rpmFormat) repair(ctx context.Context, p *Publisher, old published) (repaired bool, err error) {
-	asc, _, err := readSmall(ctx, p.bucket, ascKey(old.release))
+func (rpmFormat) repair(ctx context.Context, p *Publisher, old tree.Published) (repaired bool, err error) {
+	asc, _, err := tree.ReadSmall(ctx, p.bucket, tree.SignatureKey(old.Release))
 	k := p.keys.Load()
-	if err != nil || k.trusted.VerifyDetached(old.body, asc) == nil {
+	if err != nil || k.trusted.VerifyDetached(old.Body, asc) == nil {
 		return false, err
 	}
-	if err := proven(ctx, p.bucket, k.trusted, old); err != nil {
+	if err := tree.CheckProof(ctx, p.bucket, k.trusted, old); err != nil {
 		return false, err
 	}
-	if asc, err = k.detach(k.signer.DetachRPM, old.body, k.signTime(old)); err != nil {
+	if asc, err = k.detach(k.signer.DetachRPM, old.Body, k.signTime(old)); err != nil {
 		return false, err
 	}
-	_, err = p.swapPair(ctx, old, pairFile{key: ascKey(old.release), body: asc})
+	_, err = p.swapPair(ctx, old, pairFile{key: tree.SignatureKey(old.Release), body: asc})
 	return err == nil, err
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"repomill/publish/repomd"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -52,12 +53,12 @@ func (rpmFormat) rows(ctx context.Context, rd *reading) iter.Seq2[catalog.Packag
 // elements reads the index of a type.
 func (rd *reading) elements(ctx context.Context, name string) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		i := slices.IndexFunc(rd.indexes, func(x listed) bool { return x.name == name })
+		i := slices.IndexFunc(rd.Indexes, func(x tree.Index) bool { return x.Name == name })
 		if i < 0 {
 			yield(nil, fmt.Errorf("repomd.xml lists no %s", name))
 			return
 		}
-		in, err := openIndex(ctx, rd.bucket, rd.indexes[i])
+		in, err := tree.OpenIndex(ctx, rd.bucket, rd.Indexes[i])
 		if err != nil {
 			yield(nil, err)
 			return
@@ -102,7 +103,7 @@ func (rd *reading) rpm(primary []byte, noarch string) (catalog.Package, error) {
 // noarchDir returns the directory whose copies rows name: the first one that is published, because that
 // one has them all.
 func (rd *reading) noarchDir(ctx context.Context) (string, error) {
-	s, err := readSettings(ctx, rd.bucket, rd.release.Repository)
+	s, err := tree.ReadSettings(ctx, rd.bucket, rd.release.Repository)
 	if err != nil {
 		return "", err
 	}
@@ -110,7 +111,7 @@ func (rd *reading) noarchDir(ctx context.Context) (string, error) {
 	for _, dir := range layout.RPMDirs(catalog.Package{Arch: layout.Noarch}, ds.Architectures) {
 		other := rd.release
 		other.Arch = dir
-		if v, err := versionOf(ctx, rd.bucket, layout.PointerKey(other)); err != nil || v != "" {
+		if v, err := tree.VersionOf(ctx, rd.bucket, layout.PointerKey(other)); err != nil || v != "" {
 			return dir, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"repomill/publish/sign"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -35,7 +36,7 @@ func (p *Publisher) Settings(ctx context.Context, r catalog.Repository) error {
 
 // settle is one attempt of [Publisher.Settings]. The object is read before the catalog, as pointers are.
 func (p *Publisher) settle(ctx context.Context, r catalog.Repository) error {
-	old, err := readSettings(ctx, p.bucket, r)
+	old, err := tree.ReadSettings(ctx, p.bucket, r)
 	if err != nil {
 		return err
 	}
@@ -64,15 +65,15 @@ func (p *Publisher) settle(ctx context.Context, r catalog.Repository) error {
 }
 
 // snapshot opens the rows of a release, which the catalog may have to learn of from the bucket.
-func (p *Publisher) snapshot(ctx context.Context, old published) (*catalogdb.Snapshot, error) {
-	snap, err := p.catalog.Snapshot(ctx, old.release)
+func (p *Publisher) snapshot(ctx context.Context, old tree.Published) (*catalogdb.Snapshot, error) {
+	snap, err := p.catalog.Snapshot(ctx, old.Release)
 	if errors.Is(err, catalogdb.ErrNotFound) {
-		err = errors.Join(p.adoptUnknown(ctx, old.release.Repository, old.settings), err)
+		err = errors.Join(p.adoptUnknown(ctx, old.Release.Repository, old.Settings), err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := p.checkSettings(ctx, old.settings, snap.Settings); err != nil {
+	if err := p.checkSettings(ctx, old.Settings, snap.Settings); err != nil {
 		snap.Close() //nolint:errcheck // a read
 		return nil, err
 	}
@@ -81,8 +82,8 @@ func (p *Publisher) snapshot(ctx context.Context, old published) (*catalogdb.Sna
 
 // adoptUnknown takes over the settings of a repository, or of a release in it, that the catalog does not
 // have. It returns nil if the catalog knows of them nevertheless.
-func (p *Publisher) adoptUnknown(ctx context.Context, r catalog.Repository, old declared) error {
-	if old.version == "" {
+func (p *Publisher) adoptUnknown(ctx context.Context, r catalog.Repository, old tree.Declared) error {
+	if old.Version == "" {
 		return nil
 	}
 	drew, err := p.catalog.DrewSettings(ctx, r, old.Revision)
@@ -94,8 +95,8 @@ func (p *Publisher) adoptUnknown(ctx context.Context, r catalog.Repository, old 
 
 // checkSettings makes sure that published settings are older than those of the catalog, or equal. Those
 // without a revision are of a time before settings had one.
-func (p *Publisher) checkSettings(ctx context.Context, old declared, s catalog.Settings) error {
-	if old.version == "" || old.Revision == s.Revision || old.Revision == (catalog.Revision{}) {
+func (p *Publisher) checkSettings(ctx context.Context, old tree.Declared, s catalog.Settings) error {
+	if old.Version == "" || old.Revision == s.Revision || old.Revision == (catalog.Revision{}) {
 		return nil
 	}
 	drew, err := p.catalog.DrewSettings(ctx, s.Repository, old.Revision)
@@ -111,15 +112,15 @@ func (p *Publisher) checkSettings(ctx context.Context, old declared, s catalog.S
 }
 
 // adopt takes over settings that this catalog never drew.
-func (p *Publisher) adopt(ctx context.Context, old declared) error {
+func (p *Publisher) adopt(ctx context.Context, old tree.Declared) error {
 	s := old.Settings
-	if err := checkOurs(ctx, p.bucket, p.keys.Load().trusted, s.Repository); err != nil {
+	if err := tree.CheckOurs(ctx, p.bucket, p.keys.Load().trusted, s.Repository); err != nil {
 		return err
 	}
 	if s.Revision.Nonce == "" { // of a time before settings had one
 		s.Revision.Nonce = "0000000000000000"
 	}
-	if err := p.catalog.AdoptSettings(ctx, s, formatIn(s), old.now); err != nil {
+	if err := p.catalog.AdoptSettings(ctx, s, tree.FormatIn(s), old.Now); err != nil {
 		return err
 	}
 	p.log.Error("ALARM: the catalog had lost history: it takes over the settings of a repository from the bucket",
@@ -130,8 +131,8 @@ func (p *Publisher) adopt(ctx context.Context, old declared) error {
 // writeSettings publishes settings and the static objects that follow from them; of the configuration
 // for clients, that of some releases. The settings go first: their pair is the fence. Whoever loses
 // it, before or after the other objects, begins again.
-func (p *Publisher) writeSettings(ctx context.Context, old declared, s catalog.Settings, of ...catalog.Release) error {
-	key, fence := layout.SettingsKey(s.Repository), old.version
+func (p *Publisher) writeSettings(ctx context.Context, old tree.Declared, s catalog.Settings, of ...catalog.Release) error {
+	key, fence := layout.SettingsKey(s.Repository), old.Version
 	if fence == "" || old.Revision != s.Revision {
 		body, err := json.MarshalIndent(s, "", "  ")
 		if err != nil {
@@ -158,7 +159,7 @@ func (p *Publisher) writeSettings(ctx context.Context, old declared, s catalog.S
 		return nil
 	}
 	// Newer settings may have come meanwhile, and their objects before these.
-	if v, err := versionOf(ctx, p.bucket, key); err != nil || v != fence {
+	if v, err := tree.VersionOf(ctx, p.bucket, key); err != nil || v != fence {
 		return errors.Join(err, fmt.Errorf("%s: %w", key, ErrConflict))
 	}
 	return nil
@@ -167,7 +168,7 @@ func (p *Publisher) writeSettings(ctx context.Context, old declared, s catalog.S
 // writeStatic replaces an object that is not as it should be. Several repositories may have one package key in
 // different states, of which the latest is kept: with any other rule they would replace each other's for good.
 func (p *Publisher) writeStatic(ctx context.Context, o pairFile) (changed bool, err error) {
-	body, meta, err := readSmall(ctx, p.bucket, o.key)
+	body, meta, err := tree.ReadSmall(ctx, p.bucket, o.key)
 	if err != nil || meta.Version != "" && (bytes.Equal(body, o.body) || layout.IsSharedKey(o.key) && !sign.Later(o.body, body)) {
 		return false, err
 	}

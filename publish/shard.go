@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"repomill/publish/render"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/gzipmember"
 	"repomill/schemas/layout"
@@ -124,7 +125,7 @@ func (p *Publisher) renderShard(ctx context.Context, s Shard) (parts []Part, err
 
 // key returns where a part lies. It follows from the rows, so that a repeat finds the same bytes there.
 func (s Shard) key(r catalog.Release, index int) string {
-	rows := hexSum(fmt.Appendf(nil, "%q %q", s.From, s.To))
+	rows := tree.Sum(fmt.Appendf(nil, "%q %q", s.From, s.To))
 	return fmt.Sprintf("%s%d-%s.gz", jobPrefix(r, s.Job, s.Revision, s.Nonce), index, rows[:32])
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -23,7 +24,7 @@ func (p *Publisher) statics(s catalog.Settings, of []catalog.Release) ([]pairFil
 		all = append(all, pairFile{key: layout.SharedKeyKey(vendor.ID), body: []byte(vendor.Armor)},
 			pairFile{key: layout.PackageKeyKey(s.Repository, vendor.ID), body: []byte(vendor.Armor)})
 	}
-	format := formatIn(s)
+	format := tree.FormatIn(s)
 	for _, r := range of {
 		d := r.Distribution
 		switch f, ok := format(d); {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -26,7 +27,7 @@ func (c *Collector) Sweep(ctx context.Context) (Swept, error) {
 	if err != nil {
 		return Swept{}, err
 	}
-	repositories, err := Declared(ctx, c.bucket)
+	repositories, err := tree.Repositories(ctx, c.bucket)
 	if err != nil {
 		return Swept{}, err
 	}
@@ -77,7 +78,7 @@ func (c *Collector) sweepRepository(ctx context.Context, r catalog.Repository, o
 		}
 		version := meta.Version
 		if version == "" { // this store does not list it
-			if version, err = versionOf(ctx, c.bucket, key); err != nil || version == "" {
+			if version, err = tree.VersionOf(ctx, c.bucket, key); err != nil || version == "" {
 				return err
 			}
 		}
@@ -116,12 +117,12 @@ func (s *site) prefixes(r catalog.Repository) []string {
 
 // site marks what has to stay of a repository.
 func (c *Collector) site(ctx context.Context, r catalog.Repository, now time.Time) (*site, error) {
-	d, err := readSettings(ctx, c.bucket, r)
+	d, err := tree.ReadSettings(ctx, c.bucket, r)
 	if err != nil {
 		return nil, err
 	}
 	s := &site{collector: c, releases: map[catalog.Release]bool{}, named: map[string]bool{}, before: now.Add(-2 * c.retention)}
-	format := formatIn(d.Settings)
+	format := tree.FormatIn(d.Settings)
 	for _, ds := range d.Distributions {
 		release := catalog.Release{Repository: r, Distribution: ds.Distribution}
 		if f, _ := format(ds.Distribution); f == catalog.DEB {
@@ -218,11 +219,11 @@ func (s *site) markLive(ctx context.Context, r catalog.Release) error {
 	if err != nil || sum == "" {
 		return err
 	}
-	for _, x := range ptr.indexes {
-		s.named[x.packed.Key] = true
+	for _, x := range ptr.Indexes {
+		s.named[x.Packed.Key] = true
 	}
-	if key := manifestKey(r, ptr.revision, sum); !s.named[key] {
+	if key := tree.ManifestKey(r, ptr.Revision, sum); !s.named[key] {
 		_, err = s.collector.markManifest(ctx, r, key, s.named)
 	}
-	return errors.Join(err, s.checkKnown(ctx, r, ptr.revision))
+	return errors.Join(err, s.checkKnown(ctx, r, ptr.Revision))
 }

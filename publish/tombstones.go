@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"repomill/publish/tree"
 	"repomill/schemas/layout"
 )
 
@@ -52,7 +53,7 @@ func (t tombstones) add(one tombstone) {
 
 func (c *Collector) readTombstones(ctx context.Context) (tombstones, error) {
 	t := tombstones{objects: map[string]tombstone{}}
-	body, meta, err := readSmall(ctx, c.bucket, tombstonesKey)
+	body, meta, err := tree.ReadSmall(ctx, c.bucket, tombstonesKey)
 	t.version, t.now = meta.Version, meta.Now
 	if err != nil || t.version == "" {
 		return t, err

@@ -7,36 +7,37 @@ import (
 	"io"
 
 	"repomill/publish/render"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
 
 // verify checks what is published as a client would: the signature of the pointer, and the digests of all
 // index files. It reports whether index files are missing or damaged, if that is to be repaired.
-func (p *Publisher) verify(ctx context.Context, f format, old published, repair bool) (damaged bool, err error) {
-	if !old.exists {
+func (p *Publisher) verify(ctx context.Context, f format, old tree.Published, repair bool) (damaged bool, err error) {
+	if !old.Exists {
 		return false, nil
 	}
-	key := layout.PointerKey(old.release)
-	if _, err := openPointer(ctx, p.bucket, p.keys.Load().trusted, old.release, old.body); err != nil {
-		if errors.Is(err, ErrForeign) && p.recorded(ctx, old) { // a torn pair of ours, which is repaired as any
+	key := layout.PointerKey(old.Release)
+	if _, err := tree.OpenPointer(ctx, p.bucket, p.keys.Load().trusted, old.Release, old.Body); err != nil {
+		if errors.Is(err, tree.ErrForeign) && p.recorded(ctx, old) { // a torn pair of ours, which is repaired as any
 			err = nil
 		}
 		switch {
-		case errors.Is(err, ErrForeign):
+		case errors.Is(err, tree.ErrForeign):
 			return false, fmt.Errorf("what is published does not verify: %s has no good signature by a key of --signing-key: it was changed or damaged, or another instance published it", key)
 		case err != nil:
 			return false, fmt.Errorf("what is published does not verify: %s: %w", key, err)
 		}
 	}
-	for _, x := range old.indexes {
-		problem, err := p.problemOf(ctx, x.packed)
+	for _, x := range old.Indexes {
+		problem, err := p.problemOf(ctx, x.Packed)
 		switch {
 		case err != nil:
 			return false, err
 		case problem == "":
 		case !repair:
-			return false, fmt.Errorf("what is published does not verify: %s, which %s names, %s: look what happened to it; --repair writes it anew from the rows", x.packed.Key, key, problem)
+			return false, fmt.Errorf("what is published does not verify: %s, which %s names, %s: look what happened to it; --repair writes it anew from the rows", x.Packed.Key, key, problem)
 		default:
 			damaged = true
 		}
@@ -45,7 +46,7 @@ func (p *Publisher) verify(ctx context.Context, f format, old published, repair 
 }
 
 // problemOf says what is wrong with a stored object, if anything.
-func (p *Publisher) problemOf(ctx context.Context, o ManifestObject) (string, error) {
+func (p *Publisher) problemOf(ctx context.Context, o tree.Object) (string, error) {
 	body, _, err := p.bucket.Get(ctx, o.Key)
 	if errors.Is(err, ErrNotExist) {
 		return "is missing", nil
@@ -77,7 +78,7 @@ func (p *Publisher) restore(ctx context.Context, r catalog.Release, rd *render.R
 		if problem == "" {
 			continue
 		}
-		v, err := versionOf(ctx, p.bucket, file.key)
+		v, err := tree.VersionOf(ctx, p.bucket, file.key)
 		if err != nil {
 			return repaired, err
 		}

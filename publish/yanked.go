@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"repomill/publish/render"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/gzipmember"
@@ -25,7 +26,7 @@ func (d *draft) listYanked(ctx context.Context, dir string, snap *catalogdb.Snap
 		return err
 	}
 	x := d.list.Indexes[0]
-	d.yanked = []indexFile{{key: yankedPrefix(snap.Release) + x.Packed.SHA256 + ".json.gz", index: x}}
+	d.yanked = []indexFile{{key: tree.YankedPrefix(snap.Release) + x.Packed.SHA256 + ".json.gz", index: x}}
 	return nil
 }
 
@@ -45,12 +46,12 @@ func yankedLines(yanked []catalog.Package) iter.Seq2[render.Line, error] {
 // yanked yields the packages that were withdrawn when the release was published.
 func (rd *reading) yanked(ctx context.Context) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
-		m, err := readManifest(ctx, rd.bucket, rd.release, rd.manifest)
+		m, err := tree.ReadManifest(ctx, rd.bucket, rd.release, rd.manifest)
 		if err != nil {
 			yield(catalog.Package{}, err)
 			return
 		}
-		for k, err := range yankedIn(ctx, rd.bucket, m) {
+		for k, err := range tree.Yanked(ctx, rd.bucket, m) {
 			if err == nil {
 				err = rd.withdrawn(&k)
 			}
@@ -71,7 +72,7 @@ func (rd *reading) withdrawn(k *catalog.Package) error {
 	r := rd.release
 	switch {
 	case k.Repository != r.Repository || k.Distribution != r.Distribution || (k.Format == catalog.DEB) != (r.Arch == ""),
-		k.Canonical != id.Canonical, k.State != catalog.Yanked || k.Yank == nil, !isKeyOf(k.Key, *k):
+		k.Canonical != id.Canonical, k.State != catalog.Yanked || k.Yank == nil, !tree.IsKeyOf(k.Key, *k):
 		return fmt.Errorf("%s lists what is no withdrawn package of it: %.300q", rd.manifest, k.Key)
 	}
 	k.SortKey = id.SortKey

@@ -15,7 +15,7 @@ import (
 
 	"repomill/pipelines/command"
 	"repomill/pipelines/objects"
-	"repomill/publish"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -238,7 +238,7 @@ func (w *waiter) fetch(ctx context.Context, r catalog.VerdictRelease) error {
 	if err != nil {
 		return err
 	}
-	revision, err := publish.RevisionOf(release, body)
+	revision, err := tree.RevisionOf(release, body)
 	if err != nil {
 		return err
 	}

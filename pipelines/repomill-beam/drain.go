@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"repomill/pipelines"
-	"repomill/publish"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -86,7 +86,7 @@ func isLarge(u catalog.Upload) bool { return u.Size > large }
 // adopt makes sure that the catalog's settings are no older than the published ones, by which uploads
 // are judged, and returns the repositories of which that cannot be said: their uploads wait.
 func (d *drain) adopt(ctx context.Context) (held map[catalog.Repository]bool, err error) {
-	declared, err := publish.Declared(ctx, d.resources.Bucket)
+	declared, err := tree.Repositories(ctx, d.resources.Bucket)
 	if err != nil {
 		return nil, fmt.Errorf("read the published settings: %w", err)
 	}

@@ -11,7 +11,7 @@ import (
 
 	"repomill/pipelines/command"
 	"repomill/pipelines/objects"
-	"repomill/publish"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -20,7 +20,7 @@ import (
 // that is published for them; empty if there is none. So a command says the same as the process whose
 // flag it is.
 func publishedURL(ctx context.Context, bucket objects.Bucket) (string, error) {
-	declared, err := publish.Declared(ctx, bucket)
+	declared, err := tree.Repositories(ctx, bucket)
 	if err != nil {
 		return "", err
 	}

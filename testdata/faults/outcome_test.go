@@ -13,9 +13,9 @@ import (
 	"strings"
 	"time"
 
-	"repomill/publish"
 	"repomill/publish/check"
 	"repomill/publish/sign"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -105,11 +105,11 @@ func (s *site) rows(r catalog.Release) (all []catalog.Package) {
 	return all
 }
 
-// A tree reads a bucket as clients do.
-type tree struct{ *bucket }
+// A clientTree reads a bucket as clients do.
+type clientTree struct{ *bucket }
 
 // Open implements check.Tree.
-func (t tree) Open(ctx context.Context, name string) (io.ReadCloser, error) {
+func (t clientTree) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	body, _, err := t.Get(ctx, name)
 	return body, err
 }
@@ -122,9 +122,9 @@ func (s *site) read(r catalog.Release) (check.Release, []check.Problem, error) {
 	}
 	ctx, opt := context.WithoutCancel(s.t.Context()), check.Options{Content: true, Now: s.clock.now(), Settle: time.Nanosecond}
 	if r.Arch == "" {
-		return check.Apt(ctx, tree{s.bucket}, layout.OSDir(r), r.Distribution.Version, keyring, opt)
+		return check.Apt(ctx, clientTree{s.bucket}, layout.OSDir(r), r.Distribution.Version, keyring, opt)
 	}
-	return check.RPM(ctx, tree{s.bucket}, layout.RPMDir(r), keyring, opt)
+	return check.RPM(ctx, clientTree{s.bucket}, layout.RPMDir(r), keyring, opt)
 }
 
 // besidePointers are the files that follow a pointer. A crash may leave them torn until the next start: clients
@@ -151,7 +151,7 @@ func (s *site) wantWhole(releases []catalogdb.ReleaseState) {
 }
 
 // manifest returns the record of what clients see of a release.
-func (s *site) manifest(r catalog.Release) (m publish.Manifest) {
+func (s *site) manifest(r catalog.Release) (m tree.Manifest) {
 	s.t.Helper()
 	pointer, found := sum(s.bytes(layout.PointerKey(r))), ""
 	err := s.Bucket.List(s.t.Context(), layout.HistoryPrefix(r), func(key string, _ layout.Meta) error {

@@ -1,4 +1,4 @@
-package publish
+package tree
 
 import (
 	"bufio"
@@ -16,15 +16,15 @@ import (
 const maxYankedLine = 1 << 20
 
 // yankedPrefix is what the keys of a release's lists begin with.
-func yankedPrefix(r catalog.Release) string { return layout.HistoryPrefix(r) + "yanked-" }
+func YankedPrefix(r catalog.Release) string { return layout.HistoryPrefix(r) + "yanked-" }
 
 // yankedIn reads the list that a manifest names.
-func yankedIn(ctx context.Context, b Reader, m Manifest) iter.Seq2[catalog.Package, error] {
+func Yanked(ctx context.Context, b Reader, m Manifest) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
 		if m.Yanked == nil {
 			return
 		}
-		in, err := openPacked(ctx, b, *m.Yanked)
+		in, err := OpenPacked(ctx, b, *m.Yanked)
 		if err != nil {
 			yield(catalog.Package{}, err)
 			return
@@ -46,7 +46,7 @@ func yankedIn(ctx context.Context, b Reader, m Manifest) iter.Seq2[catalog.Packa
 }
 
 // isKeyOf reports whether a package can lie under a key.
-func isKeyOf(key string, k catalog.Package) bool {
+func IsKeyOf(key string, k catalog.Package) bool {
 	if k.Format == catalog.DEB {
 		return k.Component != "" && key == layout.PoolKey(k)
 	}

@@ -1,4 +1,4 @@
-package publish
+package tree
 
 import (
 	"context"
@@ -35,7 +35,7 @@ type Lister interface {
 const maxSmall = 10_000_000
 
 // readSmall returns the bytes of a small object; none and no error for an absent one.
-func readSmall(ctx context.Context, b Reader, key string) ([]byte, layout.Meta, error) {
+func ReadSmall(ctx context.Context, b Reader, key string) ([]byte, layout.Meta, error) {
 	body, meta, err := b.Get(ctx, key)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, meta, nil
@@ -55,7 +55,7 @@ func readSmall(ctx context.Context, b Reader, key string) ([]byte, layout.Meta, 
 }
 
 // versionOf returns the version of an object; the empty one if it is absent.
-func versionOf(ctx context.Context, b Reader, key string) (layout.Version, error) {
+func VersionOf(ctx context.Context, b Reader, key string) (layout.Version, error) {
 	meta, err := b.Stat(ctx, key)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
@@ -64,7 +64,7 @@ func versionOf(ctx context.Context, b Reader, key string) (layout.Version, error
 }
 
 // sumOf returns the SHA-256 of an object; the empty string if it is absent.
-func sumOf(ctx context.Context, b Reader, key string) (string, error) {
+func SumOf(ctx context.Context, b Reader, key string) (string, error) {
 	body, _, err := b.Get(ctx, key)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil

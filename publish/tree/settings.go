@@ -1,4 +1,4 @@
-package publish
+package tree
 
 import (
 	"context"
@@ -15,17 +15,17 @@ import (
 )
 
 // A declared repository is its settings object, as it was before the catalog was asked.
-type declared struct {
+type Declared struct {
 	catalog.Settings
-	version layout.Version // empty: there is none
-	now     time.Time      // the store's clock
+	Version layout.Version // empty: there is none
+	Now     time.Time      // the store's clock
 }
 
-func readSettings(ctx context.Context, b Reader, r catalog.Repository) (declared, error) {
+func ReadSettings(ctx context.Context, b Reader, r catalog.Repository) (Declared, error) {
 	key := layout.SettingsKey(r)
-	body, meta, err := readSmall(ctx, b, key)
-	d := declared{version: meta.Version, now: meta.Now}
-	if err != nil || d.version == "" {
+	body, meta, err := ReadSmall(ctx, b, key)
+	d := Declared{Version: meta.Version, Now: meta.Now}
+	if err != nil || d.Version == "" {
 		return d, err
 	}
 	if err := json.Unmarshal(body, &d.Settings); err != nil {
@@ -39,7 +39,7 @@ func readSettings(ctx context.Context, b Reader, r catalog.Repository) (declared
 
 // Declared returns the repositories that have settings in a bucket, in order. An empty catalog under a
 // full bucket learns of them by [Publisher.Settings].
-func Declared(ctx context.Context, b Lister) ([]catalog.Repository, error) {
+func Repositories(ctx context.Context, b Lister) ([]catalog.Repository, error) {
 	var all []catalog.Repository
 	err := b.List(ctx, layout.SettingsPrefix, func(key string, _ layout.Meta) error {
 		name, ok := strings.CutSuffix(strings.TrimPrefix(key, layout.SettingsPrefix), ".json")
@@ -56,7 +56,7 @@ func Declared(ctx context.Context, b Lister) ([]catalog.Repository, error) {
 
 // formatIn returns what tells the formats of the distributions in s: every one of DEB has components, and
 // no other.
-func formatIn(s catalog.Settings) func(catalog.Distribution) (catalog.Format, bool) {
+func FormatIn(s catalog.Settings) func(catalog.Distribution) (catalog.Format, bool) {
 	return func(d catalog.Distribution) (catalog.Format, bool) {
 		ds, ok := s.Find(d)
 		if len(ds.Components) > 0 {
@@ -68,9 +68,9 @@ func formatIn(s catalog.Settings) func(catalog.Distribution) (catalog.Format, bo
 
 // checkOurs refuses settings beside which lies a public key that is none of ours: nobody signs settings,
 // and another instance may have the same bucket by mistake.
-func checkOurs(ctx context.Context, b Reader, keys sign.Keyring, r catalog.Repository) error {
+func CheckOurs(ctx context.Context, b Reader, keys sign.Keyring, r catalog.Repository) error {
 	key := layout.GPGKeyKey(r)
-	body, meta, err := readSmall(ctx, b, key)
+	body, meta, err := ReadSmall(ctx, b, key)
 	if err != nil || meta.Version == "" {
 		return err
 	}

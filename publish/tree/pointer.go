@@ -1,4 +1,4 @@
-package publish
+package tree
 
 import (
 	"context"
@@ -14,26 +14,26 @@ import (
 var ErrForeign = errors.New("what is published was made by another instance, with another key: set --signing-key to the key that published it, or --bucket to another bucket")
 
 // A pointer is what a pointer's bytes say.
-type pointer struct {
-	revision catalog.Revision
-	date     time.Time
-	indexes  []listed
-	hints    []string // RPM: of keys
-	plain    []string // DEB: keys of the plain-named indexes
+type Pointer struct {
+	Revision catalog.Revision
+	Date     time.Time
+	Indexes  []Index
+	Hints    []string // RPM: of keys
+	Plain    []string // DEB: keys of the plain-named indexes
 }
 
 // A listed index is an index as a pointer has it, under its immutable key.
-type listed struct {
-	name   string // DEB: "main/binary-amd64/Packages". RPM: "primary"
-	packed ManifestObject
-	open   ManifestObject // its text, which has no key of its own
+type Index struct {
+	Name   string // DEB: "main/binary-amd64/Packages". RPM: "primary"
+	Packed Object
+	Open   Object // its text, which has no key of its own
 }
 
 // live returns the keys of the indexes that a pointer names.
-func (ptr pointer) live() map[string]bool {
+func (ptr Pointer) Live() map[string]bool {
 	keys := map[string]bool{}
-	for _, x := range ptr.indexes {
-		keys[x.packed.Key] = true
+	for _, x := range ptr.Indexes {
+		keys[x.Packed.Key] = true
 	}
 	return keys
 }
@@ -41,13 +41,13 @@ func (ptr pointer) live() map[string]bool {
 // A pointerFormat is how the pointers of a format are written.
 type pointerFormat interface {
 	// parse reads a pointer.
-	parse(r catalog.Release, body []byte) (pointer, error)
+	parse(r catalog.Release, body []byte) (Pointer, error)
 
 	// text returns what the signature of a pointer covers, unverified.
 	text(body []byte) []byte
 
 	// open is parse that verifies the signature first. If there is no good one, the error is [ErrForeign].
-	open(ctx context.Context, b Reader, keys sign.Keyring, r catalog.Release, body []byte) (pointer, error)
+	open(ctx context.Context, b Reader, keys sign.Keyring, r catalog.Release, body []byte) (Pointer, error)
 
 	// pairKeys returns the keys of the files that go with any pointer of a release.
 	pairKeys(r catalog.Release) []string
@@ -61,20 +61,20 @@ func pointerFormatOf(r catalog.Release) pointerFormat {
 }
 
 // parsePointer reads the bytes of a release's pointer. Signatures are not looked at.
-func parsePointer(r catalog.Release, body []byte) (pointer, error) {
+func ParsePointer(r catalog.Release, body []byte) (Pointer, error) {
 	return pointerFormatOf(r).parse(r, body)
 }
 
 // openPointer verifies and reads the bytes of a release's pointer. If no key made a good signature, the error is [ErrForeign].
-func openPointer(ctx context.Context, b Reader, keys sign.Keyring, r catalog.Release, body []byte) (pointer, error) {
+func OpenPointer(ctx context.Context, b Reader, keys sign.Keyring, r catalog.Release, body []byte) (Pointer, error) {
 	return pointerFormatOf(r).open(ctx, b, keys, r, body)
 }
 
 // signedText returns what the signature of a release's pointer covers, unverified; nil if that is not to be found.
-func signedText(r catalog.Release, body []byte) []byte { return pointerFormatOf(r).text(body) }
+func SignedText(r catalog.Release, body []byte) []byte { return pointerFormatOf(r).text(body) }
 
 // RevisionOf returns the revision in the bytes of a release's pointer. Signatures are not looked at.
 func RevisionOf(r catalog.Release, body []byte) (catalog.Revision, error) {
-	ptr, err := parsePointer(r, body)
-	return ptr.revision, err
+	ptr, err := ParsePointer(r, body)
+	return ptr.Revision, err
 }

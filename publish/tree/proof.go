@@ -1,4 +1,4 @@
-package publish
+package tree
 
 import (
 	"context"
@@ -11,28 +11,28 @@ import (
 )
 
 // errUnproven says that a pointer has no signature, and nothing proves that it ever had one of ours.
-var errUnproven = errors.New("it was never signed here, or that cannot be proven")
+var ErrUnproven = errors.New("it was never signed here, or that cannot be proven")
 
 // proven makes sure that a pointer without its signature is one that was signed here, by the signature in its manifest: what
 // others put into the bucket is not signed because it lies there. Manifests are written before the pointer that they are of, so
 // a publish that died has left one. The error is [errUnproven] otherwise; for want of a signature alone, as in a manifest of an
 // older version, too.
-func proven(ctx context.Context, b Reader, keys sign.Keyring, old published) error {
-	body, _, err := readSmall(ctx, b, manifestKey(old.release, old.revision, hexSum(old.body)))
+func CheckProof(ctx context.Context, b Reader, keys sign.Keyring, old Published) error {
+	body, _, err := ReadSmall(ctx, b, ManifestKey(old.Release, old.Revision, Sum(old.Body)))
 	if err != nil {
 		return err
 	}
 	var m Manifest
 	if err = json.Unmarshal(body, &m); err == nil { // else there is none, or it is damaged
-		err = keys.VerifyDetached(old.body, []byte(m.Signature))
+		err = keys.VerifyDetached(old.Body, []byte(m.Signature))
 	}
 	if err == nil {
 		return nil
 	}
-	for key, was := range old.versions { // the signature was read after the pointer, and may be that of a newer one
-		if v, err := versionOf(ctx, b, key); err != nil || v != was {
+	for key, was := range old.Versions { // the signature was read after the pointer, and may be that of a newer one
+		if v, err := VersionOf(ctx, b, key); err != nil || v != was {
 			return errors.Join(err, fmt.Errorf("%s: %w", key, layout.ErrConflict))
 		}
 	}
-	return fmt.Errorf("%s: %w: %w", layout.PointerKey(old.release), errUnproven, err)
+	return fmt.Errorf("%s: %w: %w", layout.PointerKey(old.Release), ErrUnproven, err)
 }

@@ -1,4 +1,4 @@
-package publish
+package tree
 
 import (
 	"context"
@@ -20,35 +20,35 @@ import (
 // live pointer's manifest gives the release's history, as far as it is kept: at least three publishes, and
 // all of the retention period.
 type Manifest struct {
-	Release  string         `json:"release"`
-	Revision int64          `json:"revision"`
-	Nonce    string         `json:"nonce"`
-	Date     time.Time      `json:"date"`
-	Pointer  ManifestObject `json:"pointer"`
-	Previous string         `json:"previous,omitempty"` // SHA-256 of the pointer that was replaced
-	Packages int            `json:"packages"`
+	Release  string    `json:"release"`
+	Revision int64     `json:"revision"`
+	Nonce    string    `json:"nonce"`
+	Date     time.Time `json:"date"`
+	Pointer  Object    `json:"pointer"`
+	Previous string    `json:"previous,omitempty"` // SHA-256 of the pointer that was replaced
+	Packages int       `json:"packages"`
 
 	// Signature is that of the pointer, where it is not in the pointer itself. It proves that these bytes were signed here.
 	Signature string `json:"signature,omitempty"`
 
-	Indexes []ManifestObject `json:"indexes"`
-	Yanked  *ManifestObject  `json:"yanked,omitempty"` // the list of withdrawn packages; none if there are none
+	Indexes []Object `json:"indexes"`
+	Yanked  *Object  `json:"yanked,omitempty"` // the list of withdrawn packages; none if there are none
 }
 
 // A ManifestObject is an object that a publish wrote.
-type ManifestObject struct {
+type Object struct {
 	Key    string `json:"key"`
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
 }
 
-func manifestKey(r catalog.Release, revision catalog.Revision, pointerSHA256 string) string {
+func ManifestKey(r catalog.Release, revision catalog.Revision, pointerSHA256 string) string {
 	return layout.ManifestKey(r, strconv.FormatInt(revision.Number, 10), pointerSHA256)
 }
 
 // readManifest reads the manifest under a key of a release.
-func readManifest(ctx context.Context, b Reader, r catalog.Release, key string) (m Manifest, err error) {
-	body, meta, err := readSmall(ctx, b, key)
+func ReadManifest(ctx context.Context, b Reader, r catalog.Release, key string) (m Manifest, err error) {
+	body, meta, err := ReadSmall(ctx, b, key)
 	switch {
 	case err != nil:
 		return m, err
@@ -64,13 +64,13 @@ func readManifest(ctx context.Context, b Reader, r catalog.Release, key string) 
 	return m, nil
 }
 
-func hexSum(b []byte) string {
+func Sum(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
 
 // pointerOf returns the SHA-256 of the pointer whose manifest lies under a key of a release.
-func pointerOf(r catalog.Release, key string) (sum string, ok bool) {
+func PointerOf(r catalog.Release, key string) (sum string, ok bool) {
 	name, ok := strings.CutPrefix(key, layout.HistoryPrefix(r))
 	m := manifestName.FindStringSubmatch(name)
 	if !ok || m == nil {

@@ -1,4 +1,4 @@
-package publish
+package tree
 
 import (
 	"bytes"
@@ -22,25 +22,25 @@ func (debPointer) pairKeys(r catalog.Release) []string {
 	return []string{dir + "/Release.gpg", dir + "/Release"}
 }
 
-func (f debPointer) parse(r catalog.Release, body []byte) (pointer, error) {
-	text, err := clearText(body)
+func (f debPointer) parse(r catalog.Release, body []byte) (Pointer, error) {
+	text, err := ClearText(body)
 	if err != nil {
-		return pointer{}, err
+		return Pointer{}, err
 	}
 	return f.parseText(r, text)
 }
 
-func (f debPointer) open(_ context.Context, _ Reader, keys sign.Keyring, r catalog.Release, body []byte) (pointer, error) {
+func (f debPointer) open(_ context.Context, _ Reader, keys sign.Keyring, r catalog.Release, body []byte) (Pointer, error) {
 	text, err := keys.VerifyClear(body)
 	if err != nil {
-		return pointer{}, fmt.Errorf("%w: InRelease %w", ErrForeign, err)
+		return Pointer{}, fmt.Errorf("%w: InRelease %w", ErrForeign, err)
 	}
 	return f.parseText(r, text)
 }
 
-func (debPointer) parseText(r catalog.Release, text []byte) (pointer, error) {
+func (debPointer) parseText(r catalog.Release, text []byte) (Pointer, error) {
 	rel, err := apt.Parse(text)
-	ptr := pointer{revision: rel.Revision, date: rel.Date}
+	ptr := Pointer{Revision: rel.Revision, Date: rel.Date}
 	open := map[string]apt.File{}
 	for _, f := range rel.Files {
 		name, ok := strings.CutSuffix(f.Path, ".gz")
@@ -49,18 +49,18 @@ func (debPointer) parseText(r catalog.Release, text []byte) (pointer, error) {
 			continue
 		}
 		plain := path.Join(layout.DebDir(r), f.Path)
-		ptr.plain = append(ptr.plain, plain)
-		ptr.indexes = append(ptr.indexes, listed{
-			name:   name,
-			packed: ManifestObject{Key: layout.ByHashKey(plain, f.SHA256), Size: f.Size, SHA256: f.SHA256},
-			open:   ManifestObject{Size: open[name].Size, SHA256: open[name].SHA256}, // sorted before the packed one
+		ptr.Plain = append(ptr.Plain, plain)
+		ptr.Indexes = append(ptr.Indexes, Index{
+			Name:   name,
+			Packed: Object{Key: layout.ByHashKey(plain, f.SHA256), Size: f.Size, SHA256: f.SHA256},
+			Open:   Object{Size: open[name].Size, SHA256: open[name].SHA256}, // sorted before the packed one
 		})
 	}
 	return ptr, err
 }
 
 func (debPointer) text(body []byte) []byte {
-	text, err := clearText(body)
+	text, err := ClearText(body)
 	if err != nil {
 		return nil
 	}
@@ -69,7 +69,7 @@ func (debPointer) text(body []byte) []byte {
 
 // clearText returns the text inside a cleartext signature that we made ourselves, without verifying
 // it: no line of a Release file starts with a dash.
-func clearText(signed []byte) ([]byte, error) {
+func ClearText(signed []byte) ([]byte, error) {
 	_, rest, ok := bytes.Cut(signed, []byte("\n\n"))
 	text, _, ok2 := bytes.Cut(rest, []byte("-----BEGIN PGP SIGNATURE-----"))
 	if !ok || !ok2 {

@@ -1,4 +1,4 @@
-package publish
+package tree
 
 import (
 	"context"
@@ -14,19 +14,19 @@ import (
 
 // openIndex returns the text of an index. Only its last Read, which returns io.EOF, says that it is the
 // text that was published.
-func openIndex(ctx context.Context, b Reader, x listed) (io.ReadCloser, error) {
-	body, err := openPacked(ctx, b, x.packed)
+func OpenIndex(ctx context.Context, b Reader, x Index) (io.ReadCloser, error) {
+	body, err := OpenPacked(ctx, b, x.Packed)
 	if err != nil {
 		return nil, err
 	}
 	return struct {
 		io.Reader
 		io.Closer
-	}{newExact(body, ManifestObject{Key: x.packed.Key + ", decompressed", Size: x.open.Size, SHA256: x.open.SHA256}), body}, nil
+	}{newExact(body, Object{Key: x.Packed.Key + ", decompressed", Size: x.Open.Size, SHA256: x.Open.SHA256}), body}, nil
 }
 
 // openPacked returns the decompressed bytes of object o, which has to be as o says.
-func openPacked(ctx context.Context, b Reader, o ManifestObject) (io.ReadCloser, error) {
+func OpenPacked(ctx context.Context, b Reader, o Object) (io.ReadCloser, error) {
 	body, _, err := b.Get(ctx, o.Key)
 	if err != nil {
 		return nil, err
@@ -46,12 +46,12 @@ func openPacked(ctx context.Context, b Reader, o ManifestObject) (io.ReadCloser,
 // are too many, it returns an error if they do not.
 type exact struct {
 	in   io.Reader
-	want ManifestObject
+	want Object
 	size int64
 	hash hash.Hash
 }
 
-func newExact(in io.Reader, want ManifestObject) *exact {
+func newExact(in io.Reader, want Object) *exact {
 	return &exact{in: in, want: want, hash: sha256.New()}
 }
 
