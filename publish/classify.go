@@ -17,7 +17,7 @@ var indexName = regexp.MustCompile(`^[0-9a-f]{64}-[a-z]+\.xml\.gz$`)
 func (s *site) indexOf(key string) (r catalog.Release, ok bool) {
 	if layout.Hidden(key) {
 		for r := range s.releases {
-			if _, ok := tree.PointerOf(r, key); ok || strings.HasPrefix(key, tree.YankedPrefix(r)) || strings.HasPrefix(key, layout.PreparedPrefix(r)) {
+			if _, ok := tree.PointerOf(r, key); ok || strings.HasPrefix(key, tree.WithdrawnPrefix(r)) || strings.HasPrefix(key, layout.PreparedPrefix(r)) {
 				return r, true
 			}
 		}

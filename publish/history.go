@@ -180,7 +180,7 @@ func (c *Collector) past(ctx context.Context, r catalog.Release, at time.Time) (
 // intersect returns the identities in a manifest's list that are in a set, too; nil is the set of all.
 func (c *Collector) intersect(ctx context.Context, m tree.Manifest, set map[string]bool) (map[string]bool, error) {
 	both := map[string]bool{}
-	for k, err := range tree.Yanked(ctx, c.bucket, m) {
+	for k, err := range tree.Withdrawn(ctx, c.bucket, m) {
 		if err != nil {
 			return nil, err
 		}

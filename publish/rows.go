@@ -34,7 +34,7 @@ type RowReader interface {
 // release's Date. Nobody knows who pushed a package that was not withdrawn. And a noarch package lies
 // in the first directory that is published now, where ingest may have had another.
 //
-// Without a good signature by one of keys the error is [ErrForeign]; if there is no release, [ErrNotExist].
+// Without a good signature by one of keys the error is [tree.ErrForeign]; if there is no release, [ErrNotExist].
 func Rows(ctx context.Context, b Bucket, r catalog.Release, keys sign.Keyring, rows RowReader) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
 		key := layout.PointerKey(r)

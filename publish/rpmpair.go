@@ -53,7 +53,7 @@ func (rpmFormat) resign(k Keys, old tree.Published) (signed, time.Time, error) {
 }
 
 // repair signs the present repomd.xml again if its signature is missing or another's. It signs nothing that had not our
-// signature before: see [proven].
+// signature before: see [tree.CheckProof].
 func (rpmFormat) repair(ctx context.Context, p *Publisher, old tree.Published) (repaired bool, err error) {
 	asc, _, err := tree.ReadSmall(ctx, p.bucket, tree.SignatureKey(old.Release))
 	k := p.keys.Load()

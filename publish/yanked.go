@@ -26,7 +26,7 @@ func (d *draft) listYanked(ctx context.Context, dir string, snap *catalogdb.Snap
 		return err
 	}
 	x := d.list.Indexes[0]
-	d.yanked = []indexFile{{key: tree.YankedPrefix(snap.Release) + x.Packed.SHA256 + ".json.gz", index: x}}
+	d.yanked = []indexFile{{key: tree.WithdrawnPrefix(snap.Release) + x.Packed.SHA256 + ".json.gz", index: x}}
 	return nil
 }
 
@@ -51,7 +51,7 @@ func (rd *reading) yanked(ctx context.Context) iter.Seq2[catalog.Package, error]
 			yield(catalog.Package{}, err)
 			return
 		}
-		for k, err := range tree.Yanked(ctx, rd.bucket, m) {
+		for k, err := range tree.Withdrawn(ctx, rd.bucket, m) {
 			if err == nil {
 				err = rd.withdrawn(&k)
 			}

@@ -1,3 +1,13 @@
+// Package tree reads what lies in a published bucket: pointers, manifests, settings, lists of withdrawn packages. The
+// protocol (package publish), collection (publish/collect) and the way back from indexes to rows (publish/restore) stand
+// on it. It writes nothing.
+//
+//	<owner>/<name>/…               pointers ([ParsePointer], [OpenPointer]) and the files beside them, indexes, packages
+//	.repomill/<owner>/<name>.json  settings of a repository ([ReadSettings], [Repositories])
+//	.history/<release>/…           a manifest of each publish ([ReadManifest]), and lists of withdrawn packages ([Withdrawn])
+//
+// Package layout has the keys. [Read] reads what clients see of one release, and the versions on whose condition it may be
+// replaced.
 package tree
 
 import (
@@ -34,7 +44,7 @@ type Lister interface {
 // configuration. apt itself reads no more of a Release file.
 const maxSmall = 10_000_000
 
-// readSmall returns the bytes of a small object; none and no error for an absent one.
+// ReadSmall returns the bytes of a small object; none and no error for an absent one.
 func ReadSmall(ctx context.Context, b Reader, key string) ([]byte, layout.Meta, error) {
 	body, meta, err := b.Get(ctx, key)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -54,7 +64,7 @@ func ReadSmall(ctx context.Context, b Reader, key string) ([]byte, layout.Meta, 
 	return all, meta, nil
 }
 
-// versionOf returns the version of an object; the empty one if it is absent.
+// VersionOf returns the version of an object; the empty one if it is absent.
 func VersionOf(ctx context.Context, b Reader, key string) (layout.Version, error) {
 	meta, err := b.Stat(ctx, key)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -63,7 +73,7 @@ func VersionOf(ctx context.Context, b Reader, key string) (layout.Version, error
 	return meta.Version, err
 }
 
-// sumOf returns the SHA-256 of an object; the empty string if it is absent.
+// SumOf returns the SHA-256 of an object; the empty string if it is absent.
 func SumOf(ctx context.Context, b Reader, key string) (string, error) {
 	body, _, err := b.Get(ctx, key)
 	if errors.Is(err, fs.ErrNotExist) {

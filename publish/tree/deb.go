@@ -67,7 +67,7 @@ func (debPointer) text(body []byte) []byte {
 	return text
 }
 
-// clearText returns the text inside a cleartext signature that we made ourselves, without verifying
+// ClearText returns the text inside the cleartext signature of an InRelease that repomill made, without verifying
 // it: no line of a Release file starts with a dash.
 func ClearText(signed []byte) ([]byte, error) {
 	_, rest, ok := bytes.Cut(signed, []byte("\n\n"))

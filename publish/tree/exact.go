@@ -12,7 +12,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// openIndex returns the text of an index. Only its last Read, which returns io.EOF, says that it is the
+// OpenIndex returns the text of an index. Only its last Read, which returns io.EOF, says that it is the
 // text that was published.
 func OpenIndex(ctx context.Context, b Reader, x Index) (io.ReadCloser, error) {
 	body, err := OpenPacked(ctx, b, x.Packed)
@@ -25,7 +25,7 @@ func OpenIndex(ctx context.Context, b Reader, x Index) (io.ReadCloser, error) {
 	}{newExact(body, Object{Key: x.Packed.Key + ", decompressed", Size: x.Open.Size, SHA256: x.Open.SHA256}), body}, nil
 }
 
-// openPacked returns the decompressed bytes of object o, which has to be as o says.
+// OpenPacked returns the decompressed bytes of object o, which has to be as o says.
 func OpenPacked(ctx context.Context, b Reader, o Object) (io.ReadCloser, error) {
 	body, _, err := b.Get(ctx, o.Key)
 	if err != nil {

@@ -35,18 +35,19 @@ type Manifest struct {
 	Yanked  *Object  `json:"yanked,omitempty"` // the list of withdrawn packages; none if there are none
 }
 
-// A ManifestObject is an object that a publish wrote.
+// An Object is an object that a publish wrote.
 type Object struct {
 	Key    string `json:"key"`
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
 }
 
+// ManifestKey returns the key of the manifest of a pointer.
 func ManifestKey(r catalog.Release, revision catalog.Revision, pointerSHA256 string) string {
 	return layout.ManifestKey(r, strconv.FormatInt(revision.Number, 10), pointerSHA256)
 }
 
-// readManifest reads the manifest under a key of a release.
+// ReadManifest reads the manifest under a key of a release. If there is none, the error is [fs.ErrNotExist].
 func ReadManifest(ctx context.Context, b Reader, r catalog.Release, key string) (m Manifest, err error) {
 	body, meta, err := ReadSmall(ctx, b, key)
 	switch {
@@ -64,12 +65,13 @@ func ReadManifest(ctx context.Context, b Reader, r catalog.Release, key string) 
 	return m, nil
 }
 
+// Sum returns the SHA-256 of bytes, as manifests and keys have it.
 func Sum(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
 
-// pointerOf returns the SHA-256 of the pointer whose manifest lies under a key of a release.
+// PointerOf is the inverse of [ManifestKey]: it returns the SHA-256 of the pointer whose manifest lies under a key of a release.
 func PointerOf(r catalog.Release, key string) (sum string, ok bool) {
 	name, ok := strings.CutPrefix(key, layout.HistoryPrefix(r))
 	m := manifestName.FindStringSubmatch(name)
@@ -79,4 +81,5 @@ func PointerOf(r catalog.Release, key string) (sum string, ok bool) {
 	return m[1], true
 }
 
+// manifestName is what follows [layout.HistoryPrefix] in the key of a manifest.
 var manifestName = regexp.MustCompile(`^[0-9]+-([0-9a-f]{64})\.json$`)

@@ -9,11 +9,11 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// ErrForeign says that what is published is not ours: this catalog never made it, and it has no
-// signature by our key that would let us take it over.
+// ErrForeign says that another instance made what is published: this catalog did not, and no key of this instance signed it,
+// so that its rows may not be taken over.
 var ErrForeign = errors.New("what is published was made by another instance, with another key: set --signing-key to the key that published it, or --bucket to another bucket")
 
-// A pointer is what a pointer's bytes say.
+// A Pointer is what a pointer's bytes say.
 type Pointer struct {
 	Revision catalog.Revision
 	Date     time.Time
@@ -22,14 +22,14 @@ type Pointer struct {
 	Plain    []string // DEB: keys of the plain-named indexes
 }
 
-// A listed index is an index as a pointer has it, under its immutable key.
+// An Index is an index as a pointer has it, under its immutable key.
 type Index struct {
 	Name   string // DEB: "main/binary-amd64/Packages". RPM: "primary"
 	Packed Object
 	Open   Object // its text, which has no key of its own
 }
 
-// live returns the keys of the indexes that a pointer names.
+// Live returns the keys of the indexes that a pointer names.
 func (ptr Pointer) Live() map[string]bool {
 	keys := map[string]bool{}
 	for _, x := range ptr.Indexes {
@@ -60,17 +60,17 @@ func pointerFormatOf(r catalog.Release) pointerFormat {
 	return rpmPointer{}
 }
 
-// parsePointer reads the bytes of a release's pointer. Signatures are not looked at.
+// ParsePointer reads the bytes of a release's pointer. Signatures are not looked at.
 func ParsePointer(r catalog.Release, body []byte) (Pointer, error) {
 	return pointerFormatOf(r).parse(r, body)
 }
 
-// openPointer verifies and reads the bytes of a release's pointer. If no key made a good signature, the error is [ErrForeign].
+// OpenPointer verifies and reads the bytes of a release's pointer. If no key made a good signature, the error is [ErrForeign].
 func OpenPointer(ctx context.Context, b Reader, keys sign.Keyring, r catalog.Release, body []byte) (Pointer, error) {
 	return pointerFormatOf(r).open(ctx, b, keys, r, body)
 }
 
-// signedText returns what the signature of a release's pointer covers, unverified; nil if that is not to be found.
+// SignedText returns what the signature of a release's pointer covers, unverified; nil if it has no signature to cut off.
 func SignedText(r catalog.Release, body []byte) []byte { return pointerFormatOf(r).text(body) }
 
 // RevisionOf returns the revision in the bytes of a release's pointer. Signatures are not looked at.

@@ -10,12 +10,12 @@ import (
 	"repomill/schemas/layout"
 )
 
-// errUnproven says that a pointer has no signature, and nothing proves that it ever had one of ours.
+// ErrUnproven says that a pointer has no signature, and nothing proves that it ever had one of ours.
 var ErrUnproven = errors.New("it was never signed here, or that cannot be proven")
 
-// proven makes sure that a pointer without its signature is one that was signed here, by the signature in its manifest: what
-// others put into the bucket is not signed because it lies there. Manifests are written before the pointer that they are of, so
-// a publish that died has left one. The error is [errUnproven] otherwise; for want of a signature alone, as in a manifest of an
+// CheckProof makes sure that a pointer without its signature is one that was signed here, by the signature in its manifest:
+// that it lies in the bucket is no reason to sign it. Manifests are written before the pointer that they are of, so
+// a publish that died has left one. The error is [ErrUnproven] otherwise; for want of a signature alone, as in a manifest of an
 // older version, too.
 func CheckProof(ctx context.Context, b Reader, keys sign.Keyring, old Published) error {
 	body, _, err := ReadSmall(ctx, b, ManifestKey(old.Release, old.Revision, Sum(old.Body)))

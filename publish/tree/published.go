@@ -9,25 +9,25 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A published release is what clients see of it, as it was before its rows were read. Whoever writes
-// later on condition of these versions cannot undo what was written in between.
+// Published is what clients see of a release, as it was before the release's rows were read. A later write on condition of
+// these versions cannot undo what was written in between.
 type Published struct {
 	Pointer
 	Release  catalog.Release
 	Exists   bool
 	Body     []byte                    // of the pointer
 	Now      time.Time                 // the store's clock
-	Asked    time.Time                 // by this machine's clock: before the store had the pointer to read,
-	Answered time.Time                 // and after that
+	Asked    time.Time                 // by this machine's clock, just before the pointer was read
+	Answered time.Time                 // and just after it
 	Modified time.Time                 // of the pointer, by the store's clock
 	Versions map[string]layout.Version // of the pointer and all files that may be swapped with it
 	Settings Declared                  // of the repository
 }
 
-// readPublished reads what is published of a release. The pair files come before the pointer: if another
-// publish goes on meanwhile, they are seen too old rather than too new, and no write on condition of
+// Read reads what is published of a release. The pair files come before the pointer: if another
+// publish runs at the same time, they are seen too old rather than too new, and no write on condition of
 // what was seen can succeed. The plain-named indexes, which only the pointer names, come after it but
-// before the rows: whoever sees one that is newer than the pointer will see newer rows as well.
+// before the rows: a caller that sees one newer than the pointer will see newer rows as well. clock is this machine's.
 func Read(ctx context.Context, b Reader, clock func() time.Time, r catalog.Release) (Published, error) {
 	old := Published{Release: r, Versions: map[string]layout.Version{}}
 	var err error

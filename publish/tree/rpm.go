@@ -10,6 +10,7 @@ import (
 	"repomill/schemas/layout"
 )
 
+// SignatureKey returns the key of the signature beside an RPM release's pointer.
 func SignatureKey(r catalog.Release) string { return layout.PointerKey(r) + ".asc" }
 
 // rpmPointer is repomd.xml.

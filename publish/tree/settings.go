@@ -14,13 +14,14 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A declared repository is its settings object, as it was before the catalog was asked.
+// Declared is the settings object of a repository, as it was before the catalog was asked.
 type Declared struct {
 	catalog.Settings
 	Version layout.Version // empty: there is none
 	Now     time.Time      // the store's clock
 }
 
+// ReadSettings reads the settings object of a repository. If there is none, Version is empty.
 func ReadSettings(ctx context.Context, b Reader, r catalog.Repository) (Declared, error) {
 	key := layout.SettingsKey(r)
 	body, meta, err := ReadSmall(ctx, b, key)
@@ -37,8 +38,8 @@ func ReadSettings(ctx context.Context, b Reader, r catalog.Repository) (Declared
 	return d, nil
 }
 
-// Declared returns the repositories that have settings in a bucket, in order. An empty catalog under a
-// full bucket learns of them by [Publisher.Settings].
+// Repositories returns the repositories that have settings in a bucket, in order. An empty catalog under a
+// full bucket learns of them when their settings are published.
 func Repositories(ctx context.Context, b Lister) ([]catalog.Repository, error) {
 	var all []catalog.Repository
 	err := b.List(ctx, layout.SettingsPrefix, func(key string, _ layout.Meta) error {
@@ -54,8 +55,8 @@ func Repositories(ctx context.Context, b Lister) ([]catalog.Repository, error) {
 	return all, err
 }
 
-// formatIn returns what tells the formats of the distributions in s: every one of DEB has components, and
-// no other.
+// FormatIn returns a function that looks up the format of a distribution in s: every DEB one has components, and no
+// other has.
 func FormatIn(s catalog.Settings) func(catalog.Distribution) (catalog.Format, bool) {
 	return func(d catalog.Distribution) (catalog.Format, bool) {
 		ds, ok := s.Find(d)
@@ -66,8 +67,8 @@ func FormatIn(s catalog.Settings) func(catalog.Distribution) (catalog.Format, bo
 	}
 }
 
-// checkOurs refuses settings beside which lies a public key that is none of ours: nobody signs settings,
-// and another instance may have the same bucket by mistake.
+// CheckOurs refuses settings beside which lies a public key that is not among keys: settings have no signature, and
+// another instance may have the same bucket by mistake. The error is [ErrForeign] then.
 func CheckOurs(ctx context.Context, b Reader, keys sign.Keyring, r catalog.Repository) error {
 	key := layout.GPGKeyKey(r)
 	body, meta, err := ReadSmall(ctx, b, key)

@@ -12,14 +12,14 @@ import (
 	"repomill/schemas/layout"
 )
 
-// maxYankedLine bounds one withdrawn package in a list, in bytes.
-const maxYankedLine = 1 << 20
+// maxLine bounds one withdrawn package in a list, in bytes.
+const maxLine = 1 << 20
 
-// yankedPrefix is what the keys of a release's lists begin with.
-func YankedPrefix(r catalog.Release) string { return layout.HistoryPrefix(r) + "yanked-" }
+// WithdrawnPrefix is what the keys of a release's lists begin with.
+func WithdrawnPrefix(r catalog.Release) string { return layout.HistoryPrefix(r) + "yanked-" }
 
-// yankedIn reads the list that a manifest names.
-func Yanked(ctx context.Context, b Reader, m Manifest) iter.Seq2[catalog.Package, error] {
+// Withdrawn yields the packages in the list that a manifest names; none if it names none.
+func Withdrawn(ctx context.Context, b Reader, m Manifest) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
 		if m.Yanked == nil {
 			return
@@ -31,7 +31,7 @@ func Yanked(ctx context.Context, b Reader, m Manifest) iter.Seq2[catalog.Package
 		}
 		defer in.Close()
 		lines := bufio.NewScanner(in)
-		lines.Buffer(nil, maxYankedLine)
+		lines.Buffer(nil, maxLine)
 		for lines.Scan() {
 			var k catalog.Package
 			err := json.Unmarshal(lines.Bytes(), &k)
@@ -45,7 +45,7 @@ func Yanked(ctx context.Context, b Reader, m Manifest) iter.Seq2[catalog.Package
 	}
 }
 
-// isKeyOf reports whether a package can lie under a key.
+// IsKeyOf reports whether a package can lie under a key.
 func IsKeyOf(key string, k catalog.Package) bool {
 	if k.Format == catalog.DEB {
 		return k.Component != "" && key == layout.PoolKey(k)
