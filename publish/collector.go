@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"log/slog"
 	"slices"
 	"time"
@@ -16,11 +18,18 @@ import (
 
 // A CollectorBucket is a bucket from which objects can be removed.
 type CollectorBucket interface {
-	Store
+	tree.Reader
 	tree.Lister
 
+	// Copy copies an object inside the store, without reading it; an existing target is [fs.ErrExist].
+	Copy(ctx context.Context, from string, o layout.Object) error
+
+	// Swap replaces version old of o's key, or creates it if old is empty, and returns the new
+	// version. At any other version it stores nothing and returns [layout.ErrConflict].
+	Swap(ctx context.Context, old layout.Version, o layout.Object, body io.Reader) (layout.Version, error)
+
 	// Delete removes version v of key. If it is already gone, that is success; if another version is
-	// there, the error is [ErrConflict].
+	// there, the error is [layout.ErrConflict].
 	Delete(ctx context.Context, key string, v layout.Version) error
 }
 
@@ -60,6 +69,13 @@ type Withdrawals interface {
 	Removed(ctx context.Context, k catalog.Package) error
 }
 
+// An Identifier knows the rules by which packages of a format are the same. Its methods may be called concurrently.
+type Identifier interface {
+	// Identity returns the columns that follow from a package's name, version and architecture: its
+	// canonical version and sort key.
+	Identity(f catalog.Format, name, version, arch string) (catalog.Package, error)
+}
+
 // DefaultRetention is how long what was superseded or withdrawn stays; MinRetention is the least that lets
 // a client end what it began.
 const (
@@ -74,7 +90,7 @@ const slack = time.Hour
 type CollectorConfig struct {
 	Bucket    CollectorBucket
 	Catalog   CollectorCatalog
-	Rows      RowReader
+	Rows      Identifier
 	Retention time.Duration // 0: DefaultRetention
 	Log       *slog.Logger
 }
@@ -86,7 +102,7 @@ type CollectorConfig struct {
 type Collector struct {
 	bucket    CollectorBucket
 	catalog   CollectorCatalog
-	rows      RowReader
+	rows      Identifier
 	retention time.Duration
 	log       *slog.Logger
 }
@@ -105,7 +121,7 @@ func NewCollector(c CollectorConfig) (*Collector, error) {
 // clock returns the store's time.
 func (c *Collector) clock(ctx context.Context) (time.Time, error) {
 	meta, err := c.bucket.Stat(ctx, tombstonesKey)
-	if errors.Is(err, ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
 	return meta.Now, err

@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"strings"
 
 	"repomill/publish/tree"
@@ -20,11 +21,11 @@ const gravePrefix = ".collect/removed/"
 func (s *site) bury(ctx context.Context, t tombstone) (gone bool, err error) {
 	grave := layout.ObjectOf(gravePrefix + t.Key)
 	err = s.collector.bucket.Copy(ctx, t.Key, grave)
-	if err != nil && !errors.Is(err, ErrExists) {
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return false, err
 	}
 	err = s.collector.bucket.Delete(ctx, t.Key, t.Version)
-	stays := errors.Is(err, ErrConflict)
+	stays := errors.Is(err, layout.ErrConflict)
 	if err != nil && !stays {
 		return false, err
 	}
@@ -40,7 +41,7 @@ func (s *site) closeGrave(ctx context.Context, key string) (needed bool, err err
 		return needed, err
 	}
 	if needed {
-		if err := b.Copy(ctx, grave, layout.ObjectOf(key)); err != nil && !errors.Is(err, ErrExists) {
+		if err := b.Copy(ctx, grave, layout.ObjectOf(key)); err != nil && !errors.Is(err, fs.ErrExist) {
 			return needed, err
 		}
 		s.collector.log.Warn("put back an object that a publish took up while it was removed", "key", key)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -190,7 +191,7 @@ func (s *site) remove(ctx context.Context, t tombstone) (gone bool, err error) {
 	}
 	meta, err := s.collector.bucket.Stat(ctx, t.Key)
 	switch {
-	case errors.Is(err, ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist):
 		return true, nil
 	case err != nil:
 		return false, err
