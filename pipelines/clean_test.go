@@ -12,7 +12,7 @@ import (
 
 	"repomill/pipelines"
 	"repomill/pipelines/objects"
-	"repomill/publish"
+	"repomill/publish/collect"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -180,7 +180,7 @@ func TestRemovedPackagesLeaveStaging(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer other.Close()
-		collector, err := publish.NewCollector(publish.CollectorConfig{Bucket: s.Bucket, Catalog: other, Log: s.Log})
+		collector, err := collect.New(collect.Config{Bucket: s.Bucket, Catalog: other, Log: s.Log})
 		if err != nil {
 			t.Fatal(err)
 		}

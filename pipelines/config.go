@@ -20,6 +20,7 @@ import (
 	"repomill/ingest"
 	"repomill/pipelines/objects"
 	"repomill/publish"
+	"repomill/publish/collect"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 )
@@ -43,7 +44,7 @@ type Config struct {
 }
 
 // DefaultRetention is how long what clients may still ask for is kept, unless configured otherwise.
-const DefaultRetention = publish.DefaultRetention
+const DefaultRetention = collect.DefaultRetention
 
 // DefaultUploadLimit is how long one attempt at a small upload may take, unless configured otherwise.
 const DefaultUploadLimit = 5 * time.Minute
@@ -66,7 +67,7 @@ type Resources struct {
 	Catalog   *catalogdb.DB
 	Ingester  *ingest.Ingester
 	Publisher *publish.Publisher
-	Collector *publish.Collector
+	Collector *collect.Collector
 	Log       *slog.Logger
 
 	// OnPublish, if set before anything runs, is called after each publish that clients can see.
@@ -163,7 +164,7 @@ func (r *Resources) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	r.Collector, err = publish.NewCollector(publish.CollectorConfig{Bucket: r.Bucket, Catalog: r.Catalog, Rows: rowReader{}, Retention: cfg.Retention, Log: r.Log})
+	r.Collector, err = collect.New(collect.Config{Bucket: r.Bucket, Catalog: r.Catalog, Rows: rowReader{}, Retention: cfg.Retention, Log: r.Log})
 	return err
 }
 

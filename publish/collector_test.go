@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"repomill/publish"
+	"repomill/publish/collect"
 	"repomill/publish/publishtest"
 	"repomill/publish/tree"
 	"repomill/schemas/catalog"
@@ -23,9 +24,9 @@ import (
 const day = 24 * time.Hour
 
 // collector returns a new collector, as another process has one.
-func (w *world) collector() *publish.Collector {
+func (w *world) collector() *collect.Collector {
 	w.t.Helper()
-	c, err := publish.NewCollector(publish.CollectorConfig{
+	c, err := collect.New(collect.Config{
 		Bucket: w.bucket, Catalog: w.db, Rows: rowReader{}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -35,7 +36,7 @@ func (w *world) collector() *publish.Collector {
 }
 
 // sweep makes n sweeps, an hour and more apart.
-func (w *world) sweep(n int) (last publish.Swept) {
+func (w *world) sweep(n int) (last collect.Swept) {
 	w.t.Helper()
 	for range n {
 		time.Sleep(61 * time.Minute)
@@ -60,12 +61,12 @@ func (w *world) removeYanked() int {
 
 func TestRetentionIsADayAtLeast(t *testing.T) {
 	for _, d := range []time.Duration{-1, time.Second, 23 * time.Hour} {
-		if _, err := publish.NewCollector(publish.CollectorConfig{Retention: d}); err == nil || !strings.Contains(err.Error(), "--retention") {
+		if _, err := collect.New(collect.Config{Retention: d}); err == nil || !strings.Contains(err.Error(), "--retention") {
 			t.Errorf("%v: got %v", d, err)
 		}
 	}
-	for _, d := range []time.Duration{0, publish.MinRetention} {
-		if _, err := publish.NewCollector(publish.CollectorConfig{Retention: d}); err != nil {
+	for _, d := range []time.Duration{0, collect.MinRetention} {
+		if _, err := collect.New(collect.Config{Retention: d}); err != nil {
 			t.Errorf("%v: %v", d, err)
 		}
 	}
@@ -282,7 +283,7 @@ func TestSweep(t *testing.T) {
 			w.yank(bad)
 			grow(w, r, 8)
 			before := contents(w, r)
-			if s := w.sweep(2); s != (publish.Swept{}) {
+			if s := w.sweep(2); s != (collect.Swept{}) {
 				t.Errorf("%s: swept young objects: %+v", r, s)
 			}
 			time.Sleep(15 * day)
@@ -295,7 +296,7 @@ func TestSweep(t *testing.T) {
 			if s := w.sweep(1); s.Marked != 0 || s.Removed == 0 {
 				t.Errorf("%s: the second sweep came to %+v", r, s)
 			}
-			if s := w.sweep(2); s != (publish.Swept{}) {
+			if s := w.sweep(2); s != (collect.Swept{}) {
 				t.Errorf("%s: more sweeps came to %+v", r, s)
 			}
 			w.check(r)
@@ -440,7 +441,7 @@ func TestSweepOfUnpublishedFilesWithALostCatalog(t *testing.T) {
 		w.publishSettings()
 		w.restore(empty(t))
 		time.Sleep(30 * day)
-		if s := w.sweep(3); s != (publish.Swept{}) || !w.has(p.row.Key) {
+		if s := w.sweep(3); s != (collect.Swept{}) || !w.has(p.row.Key) {
 			t.Errorf("swept %+v", s)
 		}
 	})
@@ -485,7 +486,7 @@ func TestSweepSparesTheYoung(t *testing.T) {
 			w.bucket.Put(key, []byte(key))
 		}
 		time.Sleep(13 * day)
-		if s := w.sweep(3); s != (publish.Swept{}) {
+		if s := w.sweep(3); s != (collect.Swept{}) {
 			t.Errorf("after 13 days: %+v", s)
 		}
 		time.Sleep(day)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"repomill/publish"
+	"repomill/publish/collect"
 	"repomill/publish/publishtest"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -125,7 +125,7 @@ func TestKillSweepAfterEveryWrite(t *testing.T) {
 			time.Sleep(15 * day)
 			w.sweep(1)
 			time.Sleep(61 * time.Minute)
-			c, err := publish.NewCollector(publish.CollectorConfig{
+			c, err := collect.New(collect.Config{
 				Bucket: &mortal{w.bucket, w.db, n}, Catalog: w.db, Rows: rowReader{}, Log: slog.New(slog.DiscardHandler),
 			})
 			if err != nil {

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"repomill/pipelines/command"
-	"repomill/publish"
+	"repomill/publish/collect"
 	"repomill/schemas/layout"
 )
 
@@ -35,8 +35,8 @@ func checkSizes(maxPackage, cache int64, retention time.Duration) error {
 		return command.Usage("--max-package-size %d: use a number of bytes", maxPackage)
 	case cache < 0:
 		return command.Usage("--cache-size %d: use a number of bytes", cache)
-	case retention < publish.MinRetention:
-		return command.Usage("--retention %s: clients may need what was superseded for %s; use that or more", retention, publish.MinRetention)
+	case retention < collect.MinRetention:
+		return command.Usage("--retention %s: clients may need what was superseded for %s; use that or more", retention, collect.MinRetention)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 	"repomill/pipelines/command"
 	"repomill/pipelines/objects"
 	"repomill/pipelines/objects/cdn"
-	"repomill/publish"
+	"repomill/publish/collect"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -201,7 +201,7 @@ func (c *yankCmd) begin(ctx context.Context, db *catalogdb.DB, packages []catalo
 
 // remove deletes the files, and has the CDN forget them.
 func (c *yankCmd) remove(ctx context.Context, io stdio, db *catalogdb.DB, r *removal) error {
-	collector, err := publish.NewCollector(publish.CollectorConfig{Bucket: r.bucket, Catalog: db, Log: slog.Default()})
+	collector, err := collect.New(collect.Config{Bucket: r.bucket, Catalog: db, Log: slog.Default()})
 	if err != nil {
 		return err
 	}

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"repomill/publish"
+	"repomill/publish/collect"
 	"repomill/publish/publishtest"
 	"repomill/schemas/layout"
 )
 
 var (
-	_ publish.Store           = (*publishtest.Bucket)(nil)
-	_ publish.CollectorBucket = (*publishtest.Bucket)(nil)
+	_ publish.Store  = (*publishtest.Bucket)(nil)
+	_ collect.Bucket = (*publishtest.Bucket)(nil)
 )
 
 // A record is a test that only notes its errors.

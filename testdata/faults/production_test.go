@@ -38,7 +38,7 @@ var steps = []step{
 	{"a reindex finds something to publish", jammy, func(s *site, name string) error { return errors.Join(pushDEB(s, name), withdraw(s, name)) },
 		func(s *site, _ string) error { return reindex(s, catalogdb.FromRows, false) }, false},
 	{"settings change", jammy, pushDEB, changeSettings, true},
-	{collected, jammy, doom, func(s *site, _ string) error { return collect(s) }, false},
+	{collected, jammy, doom, func(s *site, _ string) error { return sweepTwice(s) }, false},
 }
 
 func stageDEB(s *site, name string) error { s.putDEB(name); return nil }
@@ -68,7 +68,7 @@ func changeSettings(s *site, name string) error {
 func doom(s *site, name string) error {
 	const long = 15 * 24 * time.Hour
 	s.clock.advance(long)
-	err := errors.Join(collect(s), pushDEB(s, name), yankDEB(s, name))
+	err := errors.Join(sweepTwice(s), pushDEB(s, name), yankDEB(s, name))
 	s.clock.advance(long)
 	return err
 }

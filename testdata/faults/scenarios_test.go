@@ -154,7 +154,7 @@ var scenarios = []scenario{
 	{
 		name:   "a collection",
 		before: func(s *site) error { return errors.Join(old(s), grow(s), yank(s)) },
-		do:     collect,
+		do:     sweepTwice,
 		later:  15 * 24 * time.Hour,
 		want:   map[string]string{jammy: "g1 1.0 amd64, g2 1.0 amd64, g3 1.0 amd64, g4 1.0 amd64"},
 	},
@@ -273,8 +273,8 @@ func grow(s *site) error {
 	return nil
 }
 
-// collect removes what was withdrawn and superseded. It takes two sweeps, an hour or more apart.
-func collect(s *site) error {
+// sweepTwice removes what was withdrawn and superseded. It takes two sweeps, an hour or more apart.
+func sweepTwice(s *site) error {
 	_, err := s.Collector.RemoveYanked(s.t.Context())
 	for range 2 {
 		_, swept := s.Collector.Sweep(s.t.Context())

@@ -18,6 +18,7 @@ import (
 	"repomill/ingest/rpm"
 	"repomill/pipelines"
 	"repomill/publish"
+	"repomill/publish/collect"
 	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -124,7 +125,7 @@ func (s *site) restart() {
 		Now: s.clock.now, Log: s.Log, CacheDir: s.Config.CacheDir,
 	})
 	if err == nil {
-		s.Collector, err = publish.NewCollector(publish.CollectorConfig{Bucket: s.bucket, Catalog: s.Catalog, Rows: rowReader{}, Log: s.Log})
+		s.Collector, err = collect.New(collect.Config{Bucket: s.bucket, Catalog: s.Catalog, Rows: rowReader{}, Log: s.Log})
 	}
 	if err != nil {
 		s.t.Fatal(err)

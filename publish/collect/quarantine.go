@@ -1,4 +1,4 @@
-package publish
+package collect
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package publish
+package collect
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 )
 
 // A CollectorBucket is a bucket from which objects can be removed.
-type CollectorBucket interface {
+type Bucket interface {
 	tree.Reader
 	tree.Lister
 
@@ -34,13 +34,13 @@ type CollectorBucket interface {
 }
 
 // A CollectorCatalog says which package files belong to somebody, and which do not any more.
-type CollectorCatalog interface {
-	Possessions
-	Withdrawals
+type Catalog interface {
+	Records
+	Removals
 }
 
 // Possessions are what a catalog knows about.
-type Possessions interface {
+type Records interface {
 	// Settings returns what a repository was declared with, or [catalogdb.ErrNotFound].
 	Settings(ctx context.Context, r catalog.Repository) (catalog.Settings, error)
 
@@ -54,7 +54,7 @@ type Possessions interface {
 }
 
 // Withdrawals are the packages whose files are to go.
-type Withdrawals interface {
+type Removals interface {
 	// DueForRemoval returns up to limit rows that were withdrawn before a time and whose files are there.
 	DueForRemoval(ctx context.Context, yankedBefore time.Time, limit int) ([]catalog.Package, error)
 
@@ -87,28 +87,28 @@ const (
 const slack = time.Hour
 
 // A CollectorConfig is what a collector works with.
-type CollectorConfig struct {
-	Bucket    CollectorBucket
-	Catalog   CollectorCatalog
+type Config struct {
+	Bucket    Bucket
+	Catalog   Catalog
 	Rows      Identifier
 	Retention time.Duration // 0: DefaultRetention
 	Log       *slog.Logger
 }
 
-// A Collector removes what nobody needs any more (PROTOCOL.md, "Collection"). Whatever a pointer named in
+// A Collector removes what nobody needs any more (publish/PROTOCOL.md, "Collection"). Whatever a pointer named in
 // the last retention period stays, and so does every package file that a row names. Time is the store's.
 //
 // Its methods may be called concurrently, and by several processes. A crash in the middle of any is harmless.
 type Collector struct {
-	bucket    CollectorBucket
-	catalog   CollectorCatalog
+	bucket    Bucket
+	catalog   Catalog
 	rows      Identifier
 	retention time.Duration
 	log       *slog.Logger
 }
 
 // NewCollector returns a collector.
-func NewCollector(c CollectorConfig) (*Collector, error) {
+func New(c Config) (*Collector, error) {
 	if c.Retention == 0 {
 		c.Retention = DefaultRetention
 	}
