@@ -14,7 +14,7 @@ var indexName = regexp.MustCompile(`^[0-9a-f]{64}-[a-z]+\.xml\.gz$`)
 
 // indexOf returns the release whose index, manifest or list lies under a key, or a part of a future index:
 // all that has a content name and is no package.
-func (s *site) indexOf(key string) (r catalog.Release, ok bool) {
+func (s *repositorySweep) indexOf(key string) (r catalog.Release, ok bool) {
 	if layout.Hidden(key) {
 		for r := range s.releases {
 			if _, ok := tree.PointerOf(r, key); ok || strings.HasPrefix(key, tree.WithdrawnPrefix(r)) || strings.HasPrefix(key, layout.PreparedPrefix(r)) {
@@ -34,7 +34,7 @@ func (s *site) indexOf(key string) (r catalog.Release, ok bool) {
 }
 
 // releaseOf returns the release in whose folder the segments of a key lead.
-func (s *site) releaseOf(p []string) (r catalog.Release, ok bool) {
+func (s *repositorySweep) releaseOf(p []string) (r catalog.Release, ok bool) {
 	if len(p) < 6 {
 		return r, false
 	}
@@ -49,7 +49,7 @@ func (s *site) releaseOf(p []string) (r catalog.Release, ok bool) {
 
 // packageOf returns the identity of the package whose file lies under a key, if it is a key that ingest
 // gives to packages.
-func (s *site) packageOf(key string) (k catalog.Package, ok bool) {
+func (s *repositorySweep) packageOf(key string) (k catalog.Package, ok bool) {
 	p := strings.Split(key, "/")
 	r, ok := s.releaseOf(p)
 	if !ok {

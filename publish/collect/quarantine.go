@@ -11,16 +11,16 @@ import (
 	"repomill/schemas/layout"
 )
 
-// gravePrefix is what stands before the keys of objects that are being removed.
-const gravePrefix = ".collect/removed/"
+// quarantinePrefix begins the keys under which objects are kept while they are removed.
+const quarantinePrefix = ".collect/removed/"
 
-// bury removes an object. A publish may take the same bytes up again at this very moment, and write the
-// object with a new age but, in stores whose versions are digests, with the old version. So it is copied
-// aside first, and put back if somebody needs it after all. Publishes look for such objects once more
-// after their swap; whichever of the two comes later finds the other's work.
-func (s *site) bury(ctx context.Context, t tombstone) (gone bool, err error) {
-	grave := layout.ObjectOf(gravePrefix + t.Key)
-	err = s.collector.bucket.Copy(ctx, t.Key, grave)
+// quarantine removes an object. A publish may write the same bytes again at this very moment: the
+// object then has a new age but, in stores whose versions are digests, the old version. So it is copied
+// aside first, and put back if a pointer or row names it after all. Publishes look for such objects once more
+// after their swap; the later of the two finds what the other did.
+func (s *repositorySweep) quarantine(ctx context.Context, t tombstone) (gone bool, err error) {
+	aside := layout.ObjectOf(quarantinePrefix + t.Key)
+	err = s.collector.bucket.Copy(ctx, t.Key, aside)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return false, err
 	}
@@ -29,36 +29,36 @@ func (s *site) bury(ctx context.Context, t tombstone) (gone bool, err error) {
 	if err != nil && !stays {
 		return false, err
 	}
-	// A crash here leaves a grave, which the next sweep opens.
-	needed, err := s.closeGrave(ctx, t.Key)
+	// A crash here leaves the copy, which the next sweep settles.
+	needed, err := s.settle(ctx, t.Key)
 	return err == nil && !needed && !stays, err
 }
 
-// closeGrave puts an object back if it is needed, and removes the copy.
-func (s *site) closeGrave(ctx context.Context, key string) (needed bool, err error) {
-	b, grave := s.collector.bucket, gravePrefix+key
+// settle puts a quarantined object back if it is needed, and removes the copy.
+func (s *repositorySweep) settle(ctx context.Context, key string) (needed bool, err error) {
+	b, aside := s.collector.bucket, quarantinePrefix+key
 	if needed, err = s.needed(ctx, key); err != nil {
 		return needed, err
 	}
 	if needed {
-		if err := b.Copy(ctx, grave, layout.ObjectOf(key)); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := b.Copy(ctx, aside, layout.ObjectOf(key)); err != nil && !errors.Is(err, fs.ErrExist) {
 			return needed, err
 		}
 		s.collector.log.Warn("put back an object that a publish took up while it was removed", "key", key)
 	}
-	v, err := tree.VersionOf(ctx, b, grave)
+	v, err := tree.VersionOf(ctx, b, aside)
 	if err == nil && v != "" {
-		err = b.Delete(ctx, grave, v)
+		err = b.Delete(ctx, aside, v)
 	}
 	return needed, err
 }
 
-// exhume ends the removals of a repository at which a sweep died.
-func (s *site) exhume(ctx context.Context, r catalog.Repository) error {
+// settleInterrupted ends the removals of a repository that a crash interrupted.
+func (s *repositorySweep) settleInterrupted(ctx context.Context, r catalog.Repository) error {
 	var keys []string
 	for _, prefix := range s.prefixes(r) {
-		err := s.collector.bucket.List(ctx, gravePrefix+prefix, func(key string, _ layout.Meta) error {
-			keys = append(keys, strings.TrimPrefix(key, gravePrefix))
+		err := s.collector.bucket.List(ctx, quarantinePrefix+prefix, func(key string, _ layout.Meta) error {
+			keys = append(keys, strings.TrimPrefix(key, quarantinePrefix))
 			return nil
 		})
 		if err != nil {
@@ -66,7 +66,7 @@ func (s *site) exhume(ctx context.Context, r catalog.Repository) error {
 		}
 	}
 	for _, key := range keys {
-		if _, err := s.closeGrave(ctx, key); err != nil {
+		if _, err := s.settle(ctx, key); err != nil {
 			return err
 		}
 	}

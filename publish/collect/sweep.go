@@ -14,7 +14,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A Swept says what a sweep came to.
+// Swept says what a sweep did.
 type Swept struct {
 	Marked  int // objects that the next sweep may remove
 	Removed int
@@ -51,8 +51,8 @@ func (c *Collector) Sweep(ctx context.Context) (Swept, error) {
 	return res, errors.Join(errs...)
 }
 
-// A site is a repository being swept.
-type site struct {
+// A repositorySweep is a repository while it is swept.
+type repositorySweep struct {
 	collector *Collector
 	releases  map[catalog.Release]bool
 	named     map[string]bool // what has to stay, beside package files
@@ -61,14 +61,14 @@ type site struct {
 }
 
 func (c *Collector) sweepRepository(ctx context.Context, r catalog.Repository, old tombstones, next *tombstones) (removed int, err error) {
-	s, err := c.site(ctx, r, old.now)
+	s, err := c.mark(ctx, r, old.now)
 	if err != nil {
 		return 0, err
 	}
-	if err := s.exhume(ctx, r); err != nil {
+	if err := s.settleInterrupted(ctx, r); err != nil {
 		return 0, err
 	}
-	var doomed []tombstone
+	var due []tombstone
 	look := func(key string, meta layout.Meta) error {
 		if !meta.Modified.Before(s.before) {
 			return nil
@@ -84,7 +84,7 @@ func (c *Collector) sweepRepository(ctx context.Context, r catalog.Repository, o
 			}
 		}
 		if t, aged := old.find(key, version); aged {
-			doomed = append(doomed, t)
+			due = append(due, t)
 		} else {
 			next.add(t)
 		}
@@ -95,7 +95,7 @@ func (c *Collector) sweepRepository(ctx context.Context, r catalog.Repository, o
 			return 0, err
 		}
 	}
-	for _, t := range doomed {
+	for _, t := range due {
 		gone, err := s.remove(ctx, t)
 		if err != nil {
 			return removed, fmt.Errorf("remove %s: %w", t.Key, err)
@@ -108,7 +108,7 @@ func (c *Collector) sweepRepository(ctx context.Context, r catalog.Repository, o
 }
 
 // prefixes returns what the keys of a repository begin with.
-func (s *site) prefixes(r catalog.Repository) []string {
+func (s *repositorySweep) prefixes(r catalog.Repository) []string {
 	all := []string{r.String() + "/"}
 	for release := range s.releases {
 		all = append(all, layout.HistoryPrefix(release), layout.PreparedPrefix(release))
@@ -116,13 +116,13 @@ func (s *site) prefixes(r catalog.Repository) []string {
 	return all
 }
 
-// site marks what has to stay of a repository.
-func (c *Collector) site(ctx context.Context, r catalog.Repository, now time.Time) (*site, error) {
+// mark finds what has to stay of a repository.
+func (c *Collector) mark(ctx context.Context, r catalog.Repository, now time.Time) (*repositorySweep, error) {
 	d, err := tree.ReadSettings(ctx, c.bucket, r)
 	if err != nil {
 		return nil, err
 	}
-	s := &site{collector: c, releases: map[catalog.Release]bool{}, named: map[string]bool{}, before: now.Add(-2 * c.retention)}
+	s := &repositorySweep{collector: c, releases: map[catalog.Release]bool{}, named: map[string]bool{}, before: now.Add(-2 * c.retention)}
 	format := tree.FormatIn(d.Settings)
 	for _, ds := range d.Distributions {
 		release := catalog.Release{Repository: r, Distribution: ds.Distribution}
@@ -142,7 +142,7 @@ func (c *Collector) site(ctx context.Context, r catalog.Repository, now time.Tim
 	for release := range s.releases {
 		h, err := c.history(ctx, release)
 		if err == nil {
-			err = c.mark(ctx, h, now.Add(-c.retention-slack), s.named)
+			err = c.markHistory(ctx, h, now.Add(-c.retention-slack), s.named)
 		}
 		if err == nil {
 			err = s.checkKnown(ctx, release, h.revision)
@@ -156,7 +156,7 @@ func (c *Collector) site(ctx context.Context, r catalog.Repository, now time.Tim
 
 // checkKnown notices a catalog that lost history: it lacks rows whose packages clients see. The next
 // publish gives them back to it.
-func (s *site) checkKnown(ctx context.Context, r catalog.Release, published catalog.Revision) error {
+func (s *repositorySweep) checkKnown(ctx context.Context, r catalog.Release, published catalog.Revision) error {
 	if published == (catalog.Revision{}) {
 		return nil
 	}
@@ -168,8 +168,8 @@ func (s *site) checkKnown(ctx context.Context, r catalog.Release, published cata
 	return nil
 }
 
-// garbage reports whether nobody needs an object. What it does not know is no garbage.
-func (s *site) garbage(ctx context.Context, key string) (bool, error) {
+// garbage reports whether no pointer and no row names an object. An object of unknown kind is not garbage.
+func (s *repositorySweep) garbage(ctx context.Context, key string) (bool, error) {
 	if _, ok := s.indexOf(key); ok {
 		return !s.named[key], nil
 	}
@@ -185,7 +185,7 @@ func (s *site) garbage(ctx context.Context, key string) (bool, error) {
 }
 
 // remove removes an object if it is garbage still, and the same as when it was marked.
-func (s *site) remove(ctx context.Context, t tombstone) (gone bool, err error) {
+func (s *repositorySweep) remove(ctx context.Context, t tombstone) (gone bool, err error) {
 	if needed, err := s.needed(ctx, t.Key); err != nil || needed {
 		return false, err
 	}
@@ -198,11 +198,11 @@ func (s *site) remove(ctx context.Context, t tombstone) (gone bool, err error) {
 	case meta.Version != t.Version || !meta.Modified.Before(s.before):
 		return false, nil
 	}
-	return s.bury(ctx, t)
+	return s.quarantine(ctx, t)
 }
 
 // needed is the opposite of garbage, with the pointer as it is now.
-func (s *site) needed(ctx context.Context, key string) (bool, error) {
+func (s *repositorySweep) needed(ctx context.Context, key string) (bool, error) {
 	r, ok := s.indexOf(key)
 	if !ok {
 		r, _ = s.releaseOf(strings.Split(key, "/"))
@@ -215,7 +215,7 @@ func (s *site) needed(ctx context.Context, key string) (bool, error) {
 }
 
 // markLive marks what the pointer of a release names by now.
-func (s *site) markLive(ctx context.Context, r catalog.Release) error {
+func (s *repositorySweep) markLive(ctx context.Context, r catalog.Release) error {
 	ptr, sum, err := s.collector.live(ctx, r)
 	if err != nil || sum == "" {
 		return err

@@ -22,14 +22,14 @@ const (
 	minWait = time.Hour
 )
 
-// A tombstone is an object that is to be removed.
+// A tombstone is an object that a sweep found to be garbage, and that a later one removes if it still is.
 type tombstone struct {
 	Key     string         `json:"key"`
 	Version layout.Version `json:"version"`
 	Since   time.Time      `json:"since"` // when a sweep found it first
 }
 
-// tombstones are those of a bucket.
+// tombstones is the list of a bucket.
 type tombstones struct {
 	objects map[string]tombstone // by key
 	version layout.Version       // of the list
@@ -68,7 +68,7 @@ func (c *Collector) readTombstones(ctx context.Context) (tombstones, error) {
 	return t, nil
 }
 
-// writeTombstones replaces the list, unless another sweep did so meanwhile.
+// writeTombstones replaces the list, unless another sweep has replaced it since.
 func (c *Collector) writeTombstones(ctx context.Context, old, next tombstones) error {
 	if len(old.objects) == 0 && len(next.objects) == 0 {
 		return nil

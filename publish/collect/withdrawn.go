@@ -1,0 +1,244 @@
+package collect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"repomill/publish/tree"
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+)
+
+const (
+	// dueBatch is how many withdrawn packages are asked for at a time.
+	dueBatch = 1000
+	// maxFaults is how many packages of one distribution may fail before the others of it have to wait.
+	maxFaults = 10
+)
+
+// RemoveYanked removes the files of packages that were withdrawn, and that no pointer of the last
+// retention period names. It returns how many packages that were. One that cannot be removed does not keep
+// others from it, unless there are many of its distribution.
+func (c *Collector) RemoveYanked(ctx context.Context) (removed int, err error) {
+	now, err := c.clock(ctx)
+	if err != nil {
+		return 0, err
+	}
+	seen := withdrawals{}
+	for {
+		due, err := c.catalog.DueForRemoval(ctx, now.Add(-c.retention), dueBatch)
+		if err != nil {
+			return removed, err
+		}
+		n, err := c.removeDue(ctx, due, now, seen)
+		removed += n
+		if err != nil || len(due) < dueBatch || n == 0 {
+			return removed, err
+		}
+	}
+}
+
+func (c *Collector) removeDue(ctx context.Context, due []catalog.Package, now time.Time, seen withdrawals) (removed int, err error) {
+	type place struct {
+		catalog.Repository
+		catalog.Distribution
+	}
+	faults, count := []error{}, map[place]int{}
+	for _, k := range due {
+		at := place{k.Repository, k.Distribution}
+		if count[at] == maxFaults || ctx.Err() != nil {
+			continue
+		}
+		out, err := c.unreferenced(ctx, k, now, seen)
+		if err == nil && out {
+			var keys []string
+			keys, err = c.removeFiles(ctx, k)
+			removed += min(len(keys), 1)
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("remove %s: %w", k.Key, err))
+			count[at]++
+		}
+	}
+	return removed, errors.Join(append(faults, ctx.Err())...)
+}
+
+// RemoveUrgent removes the files of the packages that were withdrawn to go at once, where the command that did it has not.
+func (c *Collector) RemoveUrgent(ctx context.Context) error {
+	due, err := c.catalog.DueNow(ctx, dueBatch)
+	if err != nil {
+		return err
+	}
+	var faults []error
+	for _, k := range due {
+		if _, err := c.removeFiles(ctx, k); err != nil {
+			faults = append(faults, fmt.Errorf("remove %s: %w", k.Key, err))
+		}
+		if len(faults) == maxFaults || ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// RemoveNow removes the files of withdrawn packages at once, and returns their keys, those included that
+// were gone already: copies of them may lie in a CDN. Clients that read the index before the withdrawal
+// find them missing.
+func (c *Collector) RemoveNow(ctx context.Context, packages []catalog.Package) (keys []string, err error) {
+	for _, k := range packages {
+		if k.State != catalog.Yanked {
+			return keys, fmt.Errorf("remove %s: %s %s %s is not withdrawn; yank it first", k.Key, k.Name, k.Version, k.Arch)
+		}
+		removed, err := c.removeFiles(ctx, k)
+		if err != nil {
+			return keys, fmt.Errorf("remove %s: %w", k.Key, err)
+		}
+		keys = append(keys, removed...)
+	}
+	return keys, nil
+}
+
+// removeFiles removes all files of a withdrawn package and records it. If the withdrawal was
+// taken back a moment ago, it removes nothing.
+func (c *Collector) removeFiles(ctx context.Context, k catalog.Package) (keys []string, err error) {
+	ds, err := c.distribution(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	keys = []string{k.Key}
+	if k.Format == catalog.RPM {
+		for _, dir := range layout.RPMDirs(k, ds.Architectures) {
+			keys = append(keys, layout.RPMKey(k, dir))
+		}
+	}
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	if err := c.catalog.Removing(ctx, k); errors.Is(err, catalogdb.ErrNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	for _, key := range keys {
+		v, err := tree.VersionOf(ctx, c.bucket, key)
+		if err == nil && v != "" {
+			err = c.bucket.Delete(ctx, key, v)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	// A crash before this leaves the package due for removal.
+	if err := c.catalog.Removed(ctx, k); err != nil {
+		return nil, err
+	}
+	c.log.Info("removed a withdrawn package", "key", k.Key, "sha256", k.File.SHA256)
+	return keys, nil
+}
+
+// distribution returns the settings of a package's distribution; none if the catalog has none.
+func (c *Collector) distribution(ctx context.Context, k catalog.Package) (catalog.DistributionSettings, error) {
+	s, err := c.catalog.Settings(ctx, k.Repository)
+	if errors.Is(err, catalogdb.ErrNotFound) {
+		err = nil
+	}
+	ds, _ := s.Find(k.Distribution)
+	return ds, err
+}
+
+// releasesOf returns the releases in settings ds that show a package.
+func releasesOf(k catalog.Package, ds catalog.DistributionSettings) []catalog.Release {
+	r := catalog.Release{Repository: k.Repository, Distribution: k.Distribution}
+	if k.Format == catalog.DEB {
+		return []catalog.Release{r}
+	}
+	var all []catalog.Release
+	for _, r.Arch = range layout.RPMDirs(k, ds.Architectures) {
+		all = append(all, r)
+	}
+	return all
+}
+
+// withdrawals has, for some releases, the packages that no pointer of the last retention period named.
+type withdrawals map[catalog.Release]withdrawal
+
+type withdrawal struct {
+	unpublished bool
+	withdrawn   map[string]bool // by identity
+}
+
+func identityOf(k catalog.Package) string {
+	return k.Component + "\x00" + k.Name + "\x00" + k.Canonical + "\x00" + k.Arch + "\x00" + k.Variant
+}
+
+// unreferenced reports whether no pointer of the last retention period names a withdrawn package. The catalog
+// alone does not decide it: a withdrawal may have been published long after it was recorded, or taken back in
+// a catalog that was lost since.
+func (c *Collector) unreferenced(ctx context.Context, k catalog.Package, now time.Time, seen withdrawals) (bool, error) {
+	ds, err := c.distribution(ctx, k)
+	if err != nil {
+		return false, err
+	}
+	for _, r := range releasesOf(k, ds) {
+		p, ok := seen[r]
+		if !ok {
+			if p, err = c.withdrawnSince(ctx, r, now.Add(-c.retention-slack)); err != nil {
+				return false, err
+			}
+			seen[r] = p
+		}
+		if !p.unpublished && !p.withdrawn[identityOf(k)] {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// withdrawnSince follows the manifests of a release back from the live pointer to the one that was live at a time,
+// and returns what all of them list as withdrawn. If the chain does not reach that far, that is nothing.
+func (c *Collector) withdrawnSince(ctx context.Context, r catalog.Release, at time.Time) (withdrawal, error) {
+	h, err := c.history(ctx, r)
+	if err != nil || h.live == "" {
+		return withdrawal{unpublished: true}, err
+	}
+	var withdrawn map[string]bool
+	lists := map[string]bool{} // that were read
+	seen := map[string]bool{}  // pointers: one that is published again leads back to itself
+	for sum := h.live; ; {
+		w, ok := h.manifests[sum]
+		if !ok || seen[sum] {
+			return withdrawal{}, nil
+		}
+		seen[sum] = true
+		m, err := tree.ReadManifest(ctx, c.bucket, r, w.key)
+		if err != nil || m.Yanked == nil {
+			return withdrawal{}, err
+		}
+		if sum = m.Previous; !lists[m.Yanked.SHA256] {
+			lists[m.Yanked.SHA256] = true
+			if withdrawn, err = c.intersect(ctx, m, withdrawn); err != nil {
+				return withdrawal{}, err
+			}
+		}
+		if !w.at.After(at) {
+			return withdrawal{withdrawn: withdrawn}, nil
+		}
+	}
+}
+
+// intersect returns the identities in a manifest's list that are in a set, too; nil is the set of all.
+func (c *Collector) intersect(ctx context.Context, m tree.Manifest, set map[string]bool) (map[string]bool, error) {
+	both := map[string]bool{}
+	for k, err := range tree.Withdrawn(ctx, c.bucket, m) {
+		if err != nil {
+			return nil, err
+		}
+		if id := identityOf(k); set == nil || set[id] {
+			both[id] = true
+		}
+	}
+	return both, nil
+}
