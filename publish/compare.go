@@ -41,7 +41,7 @@ func (p *Publisher) difference(ctx context.Context, old tree.Published, seen ide
 	if err != nil {
 		return 0, 0, err
 	}
-	for k, err := range rd.format.rows(ctx, rd) {
+	for k, err := range rd.listed(ctx) {
 		if err != nil {
 			return 0, 0, err
 		}

@@ -12,15 +12,15 @@ import (
 	"repomill/schemas/layout"
 )
 
-// rows reads every index for the packages of its own architecture: those of "all" are in each of them.
-func (debFormat) rows(ctx context.Context, rd *reading) iter.Seq2[catalog.Package, error] {
+// debRows reads every index for the packages of its own architecture: those of "all" are in each of them.
+func debRows(ctx context.Context, rd *reading) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
 		for _, x := range rd.Indexes {
-			s, ok := shelfOf(x.Name)
+			component, arch, ok := placeOf(x.Name)
 			if !ok {
 				continue
 			}
-			for k, err := range debIndex(ctx, rd, x, s) {
+			for k, err := range debIndex(ctx, rd, x, component, arch) {
 				if !yield(k, err) || err != nil {
 					return
 				}
@@ -29,17 +29,17 @@ func (debFormat) rows(ctx context.Context, rd *reading) iter.Seq2[catalog.Packag
 	}
 }
 
-// shelfOf is the inverse of [shelf.name] for indexes of packages.
-func shelfOf(name string) (shelf, bool) {
+// placeOf returns the component and architecture of an index of packages, by its name.
+func placeOf(name string) (component, arch string, ok bool) {
 	p := strings.Split(name, "/")
 	if len(p) != 3 || p[2] != "Packages" {
-		return shelf{}, false
+		return "", "", false
 	}
-	arch, ok := strings.CutPrefix(p[1], "binary-")
-	return shelf{p[0], arch}, ok
+	arch, ok = strings.CutPrefix(p[1], "binary-")
+	return p[0], arch, ok
 }
 
-func debIndex(ctx context.Context, rd *reading, x tree.Index, s shelf) iter.Seq2[catalog.Package, error] {
+func debIndex(ctx context.Context, rd *reading, x tree.Index, component, arch string) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
 		in, err := tree.OpenIndex(ctx, rd.bucket, x)
 		if err != nil {
@@ -54,9 +54,9 @@ func debIndex(ctx context.Context, rd *reading, x tree.Index, s shelf) iter.Seq2
 			}
 			switch {
 			case err != nil:
-			case k.Arch == "all" && s.arch != "all":
+			case k.Arch == "all" && arch != "all":
 				continue
-			case k.Arch != s.arch || k.Component != s.component:
+			case k.Arch != arch || k.Component != component:
 				err = fmt.Errorf("%s %s %s of component %s is in %s", k.Name, k.Version, k.Arch, k.Component, x.Name)
 			}
 			if !yield(k, err) || err != nil {

@@ -3,7 +3,6 @@ package publish
 import (
 	"context"
 	"fmt"
-	"iter"
 	"time"
 
 	"repomill/publish/render"
@@ -14,9 +13,6 @@ import (
 
 // A format is what differs between DEB and RPM releases.
 type format interface {
-	// rows reads the packages that the indexes of a release list.
-	rows(ctx context.Context, rd *reading) iter.Seq2[catalog.Package, error]
-
 	// inseparable reports whether no client takes a pointer that does not fit these files.
 	inseparable() bool
 

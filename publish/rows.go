@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"iter"
 
 	"repomill/publish/sign"
@@ -34,13 +35,13 @@ type RowReader interface {
 // release's Date. Nobody knows who pushed a package that was not withdrawn. And a noarch package lies
 // in the first directory that is published now, where ingest may have had another.
 //
-// Without a good signature by one of keys the error is [tree.ErrForeign]; if there is no release, [ErrNotExist].
-func Rows(ctx context.Context, b Bucket, r catalog.Release, keys sign.Keyring, rows RowReader) iter.Seq2[catalog.Package, error] {
+// Without a good signature by one of keys the error is [tree.ErrForeign]; if there is no release, [fs.ErrNotExist].
+func Rows(ctx context.Context, b tree.Reader, r catalog.Release, keys sign.Keyring, rows RowReader) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
 		key := layout.PointerKey(r)
 		body, meta, err := tree.ReadSmall(ctx, b, key)
 		if err == nil && meta.Version == "" {
-			err = fmt.Errorf("read %s: %w", key, ErrNotExist)
+			err = fmt.Errorf("read %s: %w", key, fs.ErrNotExist)
 		}
 		var rd *reading
 		if err == nil {
@@ -57,16 +58,14 @@ func Rows(ctx context.Context, b Bucket, r catalog.Release, keys sign.Keyring, r
 // A reading is a published release whose rows are read back.
 type reading struct {
 	tree.Pointer // verified
-	bucket       Bucket
+	bucket       tree.Reader
 	reader       RowReader
 	release      catalog.Release
-	format       format
 	manifest     string // its key
 }
 
 // openRelease verifies a pointer.
-func openRelease(ctx context.Context, b Bucket, keys sign.Keyring, rows RowReader, r catalog.Release, body []byte) (*reading, error) {
-	f := formatOf(r)
+func openRelease(ctx context.Context, b tree.Reader, keys sign.Keyring, rows RowReader, r catalog.Release, body []byte) (*reading, error) {
 	ptr, err := tree.OpenPointer(ctx, b, keys, r, body)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", layout.PointerKey(r), err)
@@ -75,15 +74,23 @@ func openRelease(ctx context.Context, b Bucket, keys sign.Keyring, rows RowReade
 		return nil, fmt.Errorf("read %s: %w: it has no revision of repomill", layout.PointerKey(r), tree.ErrForeign)
 	}
 	return &reading{
-		Pointer: ptr, bucket: b, reader: rows, release: r, format: f,
+		Pointer: ptr, bucket: b, reader: rows, release: r,
 		manifest: tree.ManifestKey(r, ptr.Revision, tree.Sum(body)),
 	}, nil
+}
+
+// listed yields the rows that the indexes list.
+func (rd *reading) listed(ctx context.Context) iter.Seq2[catalog.Package, error] {
+	if rd.release.Arch == "" {
+		return debRows(ctx, rd)
+	}
+	return rpmRows(ctx, rd)
 }
 
 // all yields the rows that the indexes list, and then those that were withdrawn.
 func (rd *reading) all(ctx context.Context) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
-		for _, rows := range []iter.Seq2[catalog.Package, error]{rd.format.rows(ctx, rd), rd.yanked(ctx)} {
+		for _, rows := range []iter.Seq2[catalog.Package, error]{rd.listed(ctx), rd.yanked(ctx)} {
 			for k, err := range rows {
 				if err != nil {
 					err = fmt.Errorf("read back %s: %w", rd.release, err)

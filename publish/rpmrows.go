@@ -14,8 +14,8 @@ import (
 	"repomill/schemas/layout"
 )
 
-// rows reads the three indexes side by side: each has the same packages in the same order.
-func (rpmFormat) rows(ctx context.Context, rd *reading) iter.Seq2[catalog.Package, error] {
+// rpmRows reads the three indexes side by side: each has the same packages in the same order.
+func rpmRows(ctx context.Context, rd *reading) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
 		noarch, err := rd.noarchDir(ctx)
 		if err != nil {

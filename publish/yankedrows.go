@@ -1,0 +1,46 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"repomill/publish/tree"
+	"repomill/schemas/catalog"
+)
+
+// yanked yields the packages that were withdrawn when the release was published.
+func (rd *reading) yanked(ctx context.Context) iter.Seq2[catalog.Package, error] {
+	return func(yield func(catalog.Package, error) bool) {
+		m, err := tree.ReadManifest(ctx, rd.bucket, rd.release, rd.manifest)
+		if err != nil {
+			yield(catalog.Package{}, err)
+			return
+		}
+		for k, err := range tree.Withdrawn(ctx, rd.bucket, m) {
+			if err == nil {
+				err = rd.withdrawn(&k)
+			}
+			if !yield(k, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// withdrawn checks a row of a list, which nobody has signed, and completes it. It cannot do worse than to
+// withdraw a package.
+func (rd *reading) withdrawn(k *catalog.Package) error {
+	id, err := rd.reader.Identity(k.Format, k.Name, k.Version, k.Arch)
+	if err != nil {
+		return err
+	}
+	r := rd.release
+	switch {
+	case k.Repository != r.Repository || k.Distribution != r.Distribution || (k.Format == catalog.DEB) != (r.Arch == ""),
+		k.Canonical != id.Canonical, k.State != catalog.Yanked || k.Yank == nil, !tree.IsKeyOf(k.Key, *k):
+		return fmt.Errorf("%s lists what is no withdrawn package of it: %.300q", rd.manifest, k.Key)
+	}
+	k.SortKey = id.SortKey
+	return nil
+}
