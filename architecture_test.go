@@ -42,6 +42,8 @@ var house = []place{
 	{"what lies in a published bucket is read with its formats and signatures alone", []string{"publish/tree"},
 		[]string{"publish/apt", "publish/repomd", "publish/sign", "schemas/catalog", "schemas/layout"}},
 	{"collection imports what reads the bucket, and schemas", []string{"publish/collect"}, []string{"publish/tree", "schemas/..."}},
+	{"rows are read back with what reads the bucket and its formats", []string{"publish/restore"},
+		[]string{"publish/apt", "publish/repomd", "publish/sign", "publish/tree", "schemas/catalog", "schemas/layout"}},
 	{"ingest imports its readers and schemas", []string{"ingest"}, []string{"ingest/...", "schemas/..."}},
 	{"publish imports its renderers and schemas", []string{"publish"}, []string{"publish/...", "schemas/..."}},
 	{"serve imports its signer, data and paths, and no database", []string{"serve"}, []string{"serve/cloudfront", "schemas/catalog", "schemas/layout"}},

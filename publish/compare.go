@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"repomill/publish/render"
+	"repomill/publish/restore"
 	"repomill/publish/tree"
 	"repomill/schemas/catalogdb"
 )
@@ -37,11 +38,11 @@ func (p *Publisher) compare(ctx context.Context, f format, old tree.Published, s
 
 // difference compares packages with those in the published indexes.
 func (p *Publisher) difference(ctx context.Context, old tree.Published, seen identities) (added, removed int, err error) {
-	rd, err := openRelease(ctx, p.bucket, p.keys.Load().trusted, p.rows, old.Release, old.Body)
+	rd, err := restore.Open(ctx, p.bucket, p.keys.Load().trusted, p.rows, old.Release, old.Body)
 	if err != nil {
 		return 0, 0, err
 	}
-	for k, err := range rd.listed(ctx) {
+	for k, err := range rd.Listed(ctx) {
 		if err != nil {
 			return 0, 0, err
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"repomill/publish/render"
+	"repomill/publish/restore"
 	"repomill/publish/sign"
 	"repomill/publish/tree"
 	"repomill/schemas/catalog"
@@ -25,7 +26,7 @@ type Config struct {
 	Bucket    Store
 	Catalog   Catalog
 	Signer    Signer // whose keys all sign, until [Publisher.SetKeys]; nil for a publisher that only prepares
-	Rows      RowReader
+	Rows      restore.RowReader
 	PublicURL string           // where clients find the bucket's keys, without a slash at its end
 	Now       func() time.Time // this machine's clock, compared with the store's
 	Log       *slog.Logger
@@ -43,7 +44,7 @@ type Publisher struct {
 	bucket    Store
 	catalog   Catalog
 	keys      atomic.Pointer[Keys]
-	rows      RowReader
+	rows      restore.RowReader
 	publicURL string
 	now       func() time.Time
 	log       *slog.Logger

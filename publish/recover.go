@@ -7,6 +7,7 @@ import (
 	"iter"
 	"time"
 
+	"repomill/publish/restore"
 	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -40,11 +41,11 @@ type recoverer func(ctx context.Context, r catalog.Release, rows iter.Seq2[catal
 
 // takeOver gives the catalog the rows of a release as it was read.
 func (p *Publisher) takeOver(ctx context.Context, old tree.Published, take recoverer) (catalogdb.Recovered, error) {
-	rd, err := openRelease(ctx, p.bucket, p.keys.Load().trusted, p.rows, old.Release, old.Body)
+	rd, err := restore.Open(ctx, p.bucket, p.keys.Load().trusted, p.rows, old.Release, old.Body)
 	if err != nil {
 		return catalogdb.Recovered{}, err
 	}
-	return take(ctx, old.Release, rd.all(ctx), rd.Revision, old.Now)
+	return take(ctx, old.Release, rd.All(ctx), rd.Revision, old.Now)
 }
 
 // mend puts right the pair of a pointer that is foreign for the want of a signature, if a publish of ours died between

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"repomill/publish"
+	"repomill/publish/restore"
 	"repomill/publish/sign"
 	"repomill/publish/tree"
 	"repomill/schemas/catalog"
@@ -49,7 +50,7 @@ func (w *world) rows(r catalog.Release) (all []catalog.Package) {
 
 // published returns the rows of a release as they are read back from the bucket.
 func (w *world) published(r catalog.Release) (all []catalog.Package, err error) {
-	for k, err := range publish.Rows(w.t.Context(), w.bucket, r, keyring(w.t), rowReader{}) {
+	for k, err := range restore.Rows(w.t.Context(), w.bucket, r, keyring(w.t), rowReader{}) {
 		if err != nil {
 			return all, err
 		}
@@ -265,7 +266,7 @@ func TestRowsNeedLittleMemory(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	n, peak := 0, uint64(0)
-	for _, err := range publish.Rows(t.Context(), w.bucket, jammy, keyring(t), rowReader{}) {
+	for _, err := range restore.Rows(t.Context(), w.bucket, jammy, keyring(t), rowReader{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -309,7 +310,7 @@ func TestRowsMayStopEarly(t *testing.T) {
 	w := newWorld(t)
 	w.push(w.rpm(el9, rpmtest.Spec{Name: "a"}), w.rpm(el9, rpmtest.Spec{Name: "b"}))
 	w.publish(el9)
-	for k, err := range publish.Rows(t.Context(), w.bucket, el9, keyring(t), rowReader{}) {
+	for k, err := range restore.Rows(t.Context(), w.bucket, el9, keyring(t), rowReader{}) {
 		if err != nil || k.Name != "a" {
 			t.Errorf("got %+v, %v", k, err)
 		}
@@ -319,7 +320,7 @@ func TestRowsMayStopEarly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, err := range publish.Rows(t.Context(), w.bucket, el9, other, rowReader{}) {
+	for _, err := range restore.Rows(t.Context(), w.bucket, el9, other, rowReader{}) {
 		if !errors.Is(err, tree.ErrForeign) {
 			t.Errorf("with another key: got %v", err)
 		}

@@ -1,4 +1,4 @@
-package publish
+package restore
 
 import (
 	"context"
@@ -43,20 +43,20 @@ func Rows(ctx context.Context, b tree.Reader, r catalog.Release, keys sign.Keyri
 		if err == nil && meta.Version == "" {
 			err = fmt.Errorf("read %s: %w", key, fs.ErrNotExist)
 		}
-		var rd *reading
+		var rd *Release
 		if err == nil {
-			rd, err = openRelease(ctx, b, keys, rows, r, body)
+			rd, err = Open(ctx, b, keys, rows, r, body)
 		}
 		if err != nil {
 			yield(catalog.Package{}, err)
 			return
 		}
-		rd.all(ctx)(yield)
+		rd.All(ctx)(yield)
 	}
 }
 
 // A reading is a published release whose rows are read back.
-type reading struct {
+type Release struct {
 	tree.Pointer // verified
 	bucket       tree.Reader
 	reader       RowReader
@@ -65,7 +65,7 @@ type reading struct {
 }
 
 // openRelease verifies a pointer.
-func openRelease(ctx context.Context, b tree.Reader, keys sign.Keyring, rows RowReader, r catalog.Release, body []byte) (*reading, error) {
+func Open(ctx context.Context, b tree.Reader, keys sign.Keyring, rows RowReader, r catalog.Release, body []byte) (*Release, error) {
 	ptr, err := tree.OpenPointer(ctx, b, keys, r, body)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", layout.PointerKey(r), err)
@@ -73,14 +73,14 @@ func openRelease(ctx context.Context, b tree.Reader, keys sign.Keyring, rows Row
 	if ptr.Revision.Number <= 0 || ptr.Revision.Nonce == "" {
 		return nil, fmt.Errorf("read %s: %w: it has no revision of repomill", layout.PointerKey(r), tree.ErrForeign)
 	}
-	return &reading{
+	return &Release{
 		Pointer: ptr, bucket: b, reader: rows, release: r,
 		manifest: tree.ManifestKey(r, ptr.Revision, tree.Sum(body)),
 	}, nil
 }
 
 // listed yields the rows that the indexes list.
-func (rd *reading) listed(ctx context.Context) iter.Seq2[catalog.Package, error] {
+func (rd *Release) Listed(ctx context.Context) iter.Seq2[catalog.Package, error] {
 	if rd.release.Arch == "" {
 		return debRows(ctx, rd)
 	}
@@ -88,9 +88,9 @@ func (rd *reading) listed(ctx context.Context) iter.Seq2[catalog.Package, error]
 }
 
 // all yields the rows that the indexes list, and then those that were withdrawn.
-func (rd *reading) all(ctx context.Context) iter.Seq2[catalog.Package, error] {
+func (rd *Release) All(ctx context.Context) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
-		for _, rows := range []iter.Seq2[catalog.Package, error]{rd.listed(ctx), rd.yanked(ctx)} {
+		for _, rows := range []iter.Seq2[catalog.Package, error]{rd.Listed(ctx), rd.yanked(ctx)} {
 			for k, err := range rows {
 				if err != nil {
 					err = fmt.Errorf("read back %s: %w", rd.release, err)
@@ -104,6 +104,6 @@ func (rd *reading) all(ctx context.Context) iter.Seq2[catalog.Package, error] {
 }
 
 // place completes a row that a reader returned.
-func (rd *reading) place(k *catalog.Package) {
+func (rd *Release) place(k *catalog.Package) {
 	k.Repository, k.Distribution, k.State = rd.release.Repository, rd.release.Distribution, catalog.Active
 }

@@ -1,4 +1,4 @@
-package publish
+package restore
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 )
 
 // rpmRows reads the three indexes side by side: each has the same packages in the same order.
-func rpmRows(ctx context.Context, rd *reading) iter.Seq2[catalog.Package, error] {
+func rpmRows(ctx context.Context, rd *Release) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
 		noarch, err := rd.noarchDir(ctx)
 		if err != nil {
@@ -51,7 +51,7 @@ func rpmRows(ctx context.Context, rd *reading) iter.Seq2[catalog.Package, error]
 }
 
 // elements reads the index of a type.
-func (rd *reading) elements(ctx context.Context, name string) iter.Seq2[[]byte, error] {
+func (rd *Release) elements(ctx context.Context, name string) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		i := slices.IndexFunc(rd.Indexes, func(x tree.Index) bool { return x.Name == name })
 		if i < 0 {
@@ -78,7 +78,7 @@ func beside(k catalog.Package, next func() ([]byte, error, bool)) ([]byte, error
 }
 
 // rpm makes a row of an element of primary.
-func (rd *reading) rpm(primary []byte, noarch string) (catalog.Package, error) {
+func (rd *Release) rpm(primary []byte, noarch string) (catalog.Package, error) {
 	k, err := rd.reader.RPM(primary)
 	if err != nil {
 		return k, err
@@ -102,7 +102,7 @@ func (rd *reading) rpm(primary []byte, noarch string) (catalog.Package, error) {
 
 // noarchDir returns the directory whose copies rows name: the first one that is published, because that
 // one has them all.
-func (rd *reading) noarchDir(ctx context.Context) (string, error) {
+func (rd *Release) noarchDir(ctx context.Context) (string, error) {
 	s, err := tree.ReadSettings(ctx, rd.bucket, rd.release.Repository)
 	if err != nil {
 		return "", err

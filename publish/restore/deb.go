@@ -1,4 +1,4 @@
-package publish
+package restore
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 )
 
 // debRows reads every index for the packages of its own architecture: those of "all" are in each of them.
-func debRows(ctx context.Context, rd *reading) iter.Seq2[catalog.Package, error] {
+func debRows(ctx context.Context, rd *Release) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
 		for _, x := range rd.Indexes {
 			component, arch, ok := placeOf(x.Name)
@@ -39,7 +39,7 @@ func placeOf(name string) (component, arch string, ok bool) {
 	return p[0], arch, ok
 }
 
-func debIndex(ctx context.Context, rd *reading, x tree.Index, component, arch string) iter.Seq2[catalog.Package, error] {
+func debIndex(ctx context.Context, rd *Release, x tree.Index, component, arch string) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
 		in, err := tree.OpenIndex(ctx, rd.bucket, x)
 		if err != nil {
@@ -67,7 +67,7 @@ func debIndex(ctx context.Context, rd *reading, x tree.Index, component, arch st
 }
 
 // deb makes a row of a stanza.
-func (rd *reading) deb(stanza []byte) (catalog.Package, error) {
+func (rd *Release) deb(stanza []byte) (catalog.Package, error) {
 	k, err := rd.reader.Deb(stanza)
 	if err != nil {
 		return k, err

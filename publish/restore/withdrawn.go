@@ -1,4 +1,4 @@
-package publish
+package restore
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 )
 
 // yanked yields the packages that were withdrawn when the release was published.
-func (rd *reading) yanked(ctx context.Context) iter.Seq2[catalog.Package, error] {
+func (rd *Release) yanked(ctx context.Context) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
 		m, err := tree.ReadManifest(ctx, rd.bucket, rd.release, rd.manifest)
 		if err != nil {
@@ -30,7 +30,7 @@ func (rd *reading) yanked(ctx context.Context) iter.Seq2[catalog.Package, error]
 
 // withdrawn checks a row of a list, which nobody has signed, and completes it. It cannot do worse than to
 // withdraw a package.
-func (rd *reading) withdrawn(k *catalog.Package) error {
+func (rd *Release) withdrawn(k *catalog.Package) error {
 	id, err := rd.reader.Identity(k.Format, k.Name, k.Version, k.Arch)
 	if err != nil {
 		return err
