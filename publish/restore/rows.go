@@ -1,3 +1,7 @@
+// Package restore makes rows of a published release: the way back from indexes to the catalog, for one that lost history
+// (publish/PROTOCOL.md, "Rebuild"). It verifies the pointer, reads the indexes that the pointer names, in which each byte has to be
+// the one that was published, and then the list of withdrawn packages. It writes nothing; package publish gives the rows
+// to the catalog.
 package restore
 
 import (
@@ -15,10 +19,10 @@ import (
 // A RowReader reads back what ingest put into index fragments, by the same rules. Its methods may be
 // called concurrently.
 type RowReader interface {
-	// Deb returns the identity, codename, component and file that a stanza of ours is about.
+	// Deb returns the identity, codename, component and file that a stanza made by ingest is about.
 	Deb(stanza []byte) (catalog.Package, error)
 
-	// RPM returns the identity, file and upload time that a <package> element of ours is about.
+	// RPM returns the identity, file and upload time that a <package> element made by ingest is about.
 	RPM(primary []byte) (catalog.Package, error)
 
 	// Identity returns the columns that follow from a package's name, version and architecture: its
@@ -32,7 +36,7 @@ type RowReader interface {
 // be what was published: digests are known at the end. Memory use does not depend on the number of rows.
 //
 // A row is what ingest made but for three things. The time of a DEB upload is in no index: it is the
-// release's Date. Nobody knows who pushed a package that was not withdrawn. And a noarch package lies
+// release's Date. Who pushed a package is only known if it was withdrawn. And a noarch package lies
 // in the first directory that is published now, where ingest may have had another.
 //
 // Without a good signature by one of keys the error is [tree.ErrForeign]; if there is no release, [fs.ErrNotExist].
@@ -55,16 +59,17 @@ func Rows(ctx context.Context, b tree.Reader, r catalog.Release, keys sign.Keyri
 	}
 }
 
-// A reading is a published release whose rows are read back.
+// A Release is a published release whose rows are read back. Its pointer is verified.
 type Release struct {
-	tree.Pointer // verified
-	bucket       tree.Reader
-	reader       RowReader
-	release      catalog.Release
-	manifest     string // its key
+	tree.Pointer
+	bucket   tree.Reader
+	reader   RowReader
+	release  catalog.Release
+	manifest string // its key
 }
 
-// openRelease verifies a pointer.
+// Open verifies the pointer of a release, whose bytes are body. If no key made a good signature, or repomill did not make
+// the pointer, the error is [tree.ErrForeign]. rows reads what the indexes have of each package.
 func Open(ctx context.Context, b tree.Reader, keys sign.Keyring, rows RowReader, r catalog.Release, body []byte) (*Release, error) {
 	ptr, err := tree.OpenPointer(ctx, b, keys, r, body)
 	if err != nil {
@@ -79,7 +84,7 @@ func Open(ctx context.Context, b tree.Reader, keys sign.Keyring, rows RowReader,
 	}, nil
 }
 
-// listed yields the rows that the indexes list.
+// Listed yields the rows that the indexes list, as [Rows] does.
 func (rd *Release) Listed(ctx context.Context) iter.Seq2[catalog.Package, error] {
 	if rd.release.Arch == "" {
 		return debRows(ctx, rd)
@@ -87,7 +92,7 @@ func (rd *Release) Listed(ctx context.Context) iter.Seq2[catalog.Package, error]
 	return rpmRows(ctx, rd)
 }
 
-// all yields the rows that the indexes list, and then those that were withdrawn.
+// All yields the rows that the indexes list, and then those that were withdrawn, as [Rows] does.
 func (rd *Release) All(ctx context.Context) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
 		for _, rows := range []iter.Seq2[catalog.Package, error]{rd.Listed(ctx), rd.yanked(ctx)} {
