@@ -106,7 +106,7 @@ func (p *Publisher) repair(ctx context.Context, f format, old tree.Published, st
 	if !old.Exists || stale && !f.inseparable() {
 		return nil
 	}
-	repaired, err := f.repair(ctx, p, old)
+	repaired, err := f.repair(ctx, p.bucket, *p.keys.Load(), old)
 	if stale && errors.Is(err, tree.ErrUnproven) {
 		return nil // it is about to be replaced
 	}
@@ -136,7 +136,7 @@ func (p *Publisher) replace(ctx context.Context, f format, k Keys, snap *catalog
 	snap.Close() //nolint:errcheck // a read; writing to a distant store may take long
 	// A crash from here on leaves index files that nothing refers to. The next run writes the same ones again.
 	live := old.Live()
-	aged, err := p.createIndexes(ctx, d.stored(), live, rd.Fetched())
+	aged, err := createIndexes(ctx, p.bucket, d.stored(), live, rd.Fetched())
 	if err != nil {
 		return 0, err
 	}
@@ -144,7 +144,7 @@ func (p *Publisher) replace(ctx context.Context, f format, k Keys, snap *catalog
 	if err != nil {
 		return 0, err
 	}
-	if err := p.writeManifest(ctx, d, s, old); err != nil {
+	if err := writeManifest(ctx, p.bucket, d, s, old); err != nil {
 		return 0, err
 	}
 	if old.Exists && snap.Published >= old.Revision.Number { // everything beside the old pointer was written
@@ -153,7 +153,7 @@ func (p *Publisher) replace(ctx context.Context, f format, k Keys, snap *catalog
 	if err := p.commit(ctx, f, old, s); err != nil {
 		return d.packages, err
 	}
-	_, err = p.createIndexes(ctx, aged, nil, false)
+	_, err = createIndexes(ctx, p.bucket, aged, nil, false)
 	return d.packages, err
 }
 
@@ -163,7 +163,7 @@ func (p *Publisher) render(ctx context.Context, f format, snap *catalogdb.Snapsh
 	if err != nil {
 		return nil, err
 	}
-	return p.renderings.Render(ctx, plan, snap, p.ensureCopies(ctx, snap))
+	return p.renderings.Render(ctx, plan, snap, ensureCopies(ctx, p.bucket, snap))
 }
 
 // commitLimit bounds the time of a commit, which goes on when its caller gives up.
@@ -175,7 +175,7 @@ func (p *Publisher) commit(ctx context.Context, f format, old tree.Published, s 
 	// Nobody's impatience tears a pair.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
 	defer cancel()
-	err := p.swap(ctx, old, s)
+	err := swap(ctx, p.bucket, old, s)
 	if err == nil {
 		return nil
 	}
@@ -188,11 +188,11 @@ func (p *Publisher) commit(ctx context.Context, f format, old tree.Published, s 
 	return fmt.Errorf("%w: %w", errUnknown, err)
 }
 
-func (p *Publisher) swap(ctx context.Context, old tree.Published, s signed) error {
+func swap(ctx context.Context, b Bucket, old tree.Published, s signed) error {
 	written := make([]layout.Version, len(s.before))
 	for i, o := range s.before {
 		// A crash between here and the swap leaves a torn pair, which the next run repairs.
-		v, err := p.swapPair(ctx, old, o)
+		v, err := swapPair(ctx, b, old, o)
 		if err != nil {
 			return err
 		}
@@ -200,34 +200,34 @@ func (p *Publisher) swap(ctx context.Context, old tree.Published, s signed) erro
 	}
 	// Where only the signature beside it is another, the pointer stays. Who replaces it swaps that one, too.
 	if pointer := (pairFile{key: layout.PointerKey(old.Release), body: s.pointer}); !bytes.Equal(s.pointer, old.Body) {
-		if _, err := p.swapPair(ctx, old, pointer); err != nil {
+		if _, err := swapPair(ctx, b, old, pointer); err != nil {
 			return err
 		}
 	}
 	for i, o := range s.before {
 		// Somebody may have taken the pair for torn, just before the swap, and "repaired" it.
-		if v, err := tree.VersionOf(ctx, p.bucket, o.key); err != nil || v != written[i] {
+		if v, err := tree.VersionOf(ctx, b, o.key); err != nil || v != written[i] {
 			return errors.Join(err, fmt.Errorf("%s: %w", o.key, ErrConflict))
 		}
 	}
 	var errs []error
 	for _, o := range s.after {
-		_, err := p.swapPair(ctx, old, o)
+		_, err := swapPair(ctx, b, old, o)
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
 // swapPair writes a pointer or a file beside it, unless somebody did so since old was read.
-func (p *Publisher) swapPair(ctx context.Context, old tree.Published, o pairFile) (layout.Version, error) {
-	return p.bucket.Swap(ctx, old.Versions[o.key], layout.ObjectOf(o.key), o.reader())
+func swapPair(ctx context.Context, b Bucket, old tree.Published, o pairFile) (layout.Version, error) {
+	return b.Swap(ctx, old.Versions[o.key], layout.ObjectOf(o.key), o.reader())
 }
 
 // untear repairs what a lost swap left torn, at once. If that fails, the next attempt tries again.
 func (p *Publisher) untear(ctx context.Context, f format, r catalog.Release) {
 	now, err := p.read(ctx, r)
 	if err == nil && now.Exists {
-		_, err = f.repair(ctx, p, now)
+		_, err = f.repair(ctx, p.bucket, *p.keys.Load(), now)
 	}
 	if err != nil {
 		p.log.Warn("pair not repaired yet", "pointer", layout.PointerKey(r), "error", err)

@@ -77,8 +77,8 @@ func (debFormat) resign(k Keys, old tree.Published) (signed, time.Time, error) {
 }
 
 // repair compares the pair files with InRelease. It signs nothing that has not our signature already.
-func (debFormat) repair(ctx context.Context, p *Publisher, old tree.Published) (repaired bool, err error) {
-	text, err := p.keys.Load().trusted.VerifyClear(old.Body)
+func (debFormat) repair(ctx context.Context, b Bucket, k Keys, old tree.Published) (repaired bool, err error) {
+	text, err := k.trusted.VerifyClear(old.Body)
 	if err != nil {
 		return false, fmt.Errorf("verify %s: %w", layout.PointerKey(old.Release), err)
 	}
@@ -86,19 +86,19 @@ func (debFormat) repair(ctx context.Context, p *Publisher, old tree.Published) (
 	if err != nil {
 		return false, err
 	}
-	torn, err := tornPairs(ctx, p, old, text)
+	torn, err := tornPairs(ctx, b, k, old, text)
 	if err != nil {
 		return false, err
 	}
 	for _, o := range torn {
-		if _, err := p.swapPair(ctx, old, o); err != nil {
+		if _, err := swapPair(ctx, b, old, o); err != nil {
 			return false, err
 		}
 	}
 	repaired = len(torn) > 0
 	for _, f := range rel.Files {
 		if strings.HasSuffix(f.Path, ".gz") {
-			again, err := repairIndex(ctx, p, old, path.Join(layout.DebDir(old.Release), f.Path), f.SHA256)
+			again, err := repairIndex(ctx, b, old, path.Join(layout.DebDir(old.Release), f.Path), f.SHA256)
 			if err != nil {
 				return false, err
 			}
@@ -109,19 +109,19 @@ func (debFormat) repair(ctx context.Context, p *Publisher, old tree.Published) (
 }
 
 // tornPairs returns what must be written of Release.gpg and Release so that they go with text.
-func tornPairs(ctx context.Context, p *Publisher, old tree.Published, text []byte) (torn []pairFile, err error) {
+func tornPairs(ctx context.Context, b Bucket, k Keys, old tree.Published, text []byte) (torn []pairFile, err error) {
 	dir := layout.DebDir(old.Release)
-	sig, _, err := tree.ReadSmall(ctx, p.bucket, dir+"/Release.gpg")
+	sig, _, err := tree.ReadSmall(ctx, b, dir+"/Release.gpg")
 	if err != nil {
 		return nil, err
 	}
-	if k := p.keys.Load(); k.trusted.VerifyDetached(text, sig) != nil {
+	if k.trusted.VerifyDetached(text, sig) != nil {
 		if sig, err = k.detach(k.signer.Detach, text, k.signTime(old)); err != nil {
 			return nil, err
 		}
 		torn = append(torn, pairFile{key: dir + "/Release.gpg", body: sig})
 	}
-	plain, _, err := tree.ReadSmall(ctx, p.bucket, dir+"/Release")
+	plain, _, err := tree.ReadSmall(ctx, b, dir+"/Release")
 	if err != nil {
 		return nil, err
 	}
@@ -132,16 +132,16 @@ func tornPairs(ctx context.Context, p *Publisher, old tree.Published, text []byt
 }
 
 // repairIndex makes a plain-named index equal to its by-hash copy.
-func repairIndex(ctx context.Context, p *Publisher, old tree.Published, plain, sha256 string) (repaired bool, err error) {
-	sum, err := tree.SumOf(ctx, p.bucket, plain)
+func repairIndex(ctx context.Context, b Bucket, old tree.Published, plain, sha256 string) (repaired bool, err error) {
+	sum, err := tree.SumOf(ctx, b, plain)
 	if err != nil || sum == sha256 {
 		return false, err
 	}
-	body, _, err := p.bucket.Get(ctx, layout.ByHashKey(plain, sha256))
+	body, _, err := b.Get(ctx, layout.ByHashKey(plain, sha256))
 	if err != nil {
 		return false, err
 	}
 	defer body.Close()
-	_, err = p.bucket.Swap(ctx, old.Versions[plain], layout.ObjectOf(plain), body)
+	_, err = b.Swap(ctx, old.Versions[plain], layout.ObjectOf(plain), body)
 	return err == nil, err
 }

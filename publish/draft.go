@@ -89,10 +89,10 @@ const maxAge = 24 * time.Hour
 // createIndexes stores indexes under their content names and checks their sizes. Those that clients see
 // already are there, however old; others that were made before, if made says so. It returns those that it
 // found older than maxAge; after the swap they are to be created once more.
-func (p *Publisher) createIndexes(ctx context.Context, indexes []indexFile, live map[string]bool, made bool) (aged []indexFile, err error) {
+func createIndexes(ctx context.Context, b Bucket, indexes []indexFile, live map[string]bool, made bool) (aged []indexFile, err error) {
 	for _, x := range indexes {
 		if live[x.key] || made {
-			there, err := p.stored(ctx, x, live[x.key])
+			there, err := stored(ctx, b, x, live[x.key])
 			if err != nil {
 				return nil, err
 			}
@@ -100,7 +100,7 @@ func (p *Publisher) createIndexes(ctx context.Context, indexes []indexFile, live
 				continue
 			}
 		}
-		old, err := p.createIndex(ctx, x)
+		old, err := createIndex(ctx, b, x)
 		if err != nil {
 			return nil, err
 		}
@@ -113,20 +113,20 @@ func (p *Publisher) createIndexes(ctx context.Context, indexes []indexFile, live
 
 // stored reports whether an index is there, in its full size, and not so old that it may be removed unless
 // it is live.
-func (p *Publisher) stored(ctx context.Context, x indexFile, live bool) (bool, error) {
-	meta, err := p.bucket.Stat(ctx, x.key)
+func stored(ctx context.Context, b Bucket, x indexFile, live bool) (bool, error) {
+	meta, err := b.Stat(ctx, x.key)
 	if errors.Is(err, ErrNotExist) {
 		return false, nil
 	}
 	return err == nil && meta.Size == x.index.Packed.Size && (live || meta.Now.Sub(meta.Modified) < maxAge), err
 }
 
-func (p *Publisher) createIndex(ctx context.Context, x indexFile) (aged bool, err error) {
-	err = p.bucket.Create(ctx, layout.ObjectOf(x.key), x.index.Body())
+func createIndex(ctx context.Context, b Bucket, x indexFile) (aged bool, err error) {
+	err = b.Create(ctx, layout.ObjectOf(x.key), x.index.Body())
 	if err != nil && !errors.Is(err, ErrExists) {
 		return false, err
 	}
-	meta, err := p.bucket.Stat(ctx, x.key)
+	meta, err := b.Stat(ctx, x.key)
 	if err != nil {
 		return false, fmt.Errorf("check what was written: %w", err)
 	}
@@ -136,6 +136,6 @@ func (p *Publisher) createIndex(ctx context.Context, x indexFile) (aged bool, er
 	if meta.Now.Sub(meta.Modified) < maxAge {
 		return false, nil
 	}
-	_, err = p.bucket.Swap(ctx, meta.Version, layout.ObjectOf(x.key), x.index.Body())
+	_, err = b.Swap(ctx, meta.Version, layout.ObjectOf(x.key), x.index.Body())
 	return true, err
 }

@@ -40,7 +40,7 @@ type format interface {
 
 	// repair writes those files beside the pointer again that do not fit it, and reports whether there
 	// were any.
-	repair(ctx context.Context, p *Publisher, old tree.Published) (repaired bool, err error)
+	repair(ctx context.Context, b Bucket, k Keys, old tree.Published) (repaired bool, err error)
 }
 
 func formatOf(r catalog.Release) format {

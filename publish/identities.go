@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"strings"
 
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -54,11 +55,11 @@ type stock struct {
 // maxSpelled is how many faults are spelled out.
 const maxSpelled = 10
 
-// files lists the package files of a release.
-func (p *Publisher) files(ctx context.Context, r catalog.Release) (*stock, error) {
+// packageFiles lists the package files of a release.
+func packageFiles(ctx context.Context, b tree.Lister, r catalog.Release) (*stock, error) {
 	s := &stock{ids: newIdentities(), sizes: map[uint64]int64{}}
 	prefix := layout.PackagesPrefix(r)
-	err := p.bucket.List(ctx, prefix, func(key string, meta layout.Meta) error {
+	err := b.List(ctx, prefix, func(key string, meta layout.Meta) error {
 		s.sizes[s.ids.hash(key)] = meta.Size
 		return nil
 	})

@@ -13,7 +13,7 @@ import (
 )
 
 // writeManifest records a publish just before its swap.
-func (p *Publisher) writeManifest(ctx context.Context, d draft, s signed, old tree.Published) error {
+func writeManifest(ctx context.Context, b Bucket, d draft, s signed, old tree.Published) error {
 	m := tree.Manifest{
 		Release: d.release.String(), Revision: d.revision.Number, Nonce: d.revision.Nonce, Date: d.date, Packages: d.packages,
 	}
@@ -28,7 +28,7 @@ func (p *Publisher) writeManifest(ctx context.Context, d draft, s signed, old tr
 		o := x.object()
 		m.Yanked = &o
 	}
-	return p.createManifest(ctx, d.release, d.revision, m)
+	return createManifest(ctx, b, d.release, d.revision, m)
 }
 
 // name has a manifest say what the pointer is.
@@ -40,16 +40,16 @@ func (s signed) name(r catalog.Release, m *tree.Manifest) {
 	}
 }
 
-func (p *Publisher) createManifest(ctx context.Context, r catalog.Release, revision catalog.Revision, m tree.Manifest) error {
+func createManifest(ctx context.Context, b Bucket, r catalog.Release, revision catalog.Revision, m tree.Manifest) error {
 	body, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err
 	}
 	body = append(body, '\n')
 	key := tree.ManifestKey(r, revision, m.Pointer.SHA256)
-	err = p.bucket.Create(ctx, layout.ObjectOf(key), bytes.NewReader(body))
+	err = b.Create(ctx, layout.ObjectOf(key), bytes.NewReader(body))
 	if errors.Is(err, ErrExists) {
-		err = p.sameManifest(ctx, key, body)
+		err = sameManifest(ctx, b, key, body)
 	}
 	if err != nil {
 		return fmt.Errorf("write manifest: %w", err)
@@ -60,8 +60,8 @@ func (p *Publisher) createManifest(ctx context.Context, r catalog.Release, revis
 // sameManifest makes sure that a manifest which is there already tells the same story. An earlier
 // attempt in the same second may have meant to replace another pointer: then a later one has a new
 // date, and so a manifest of its own.
-func (p *Publisher) sameManifest(ctx context.Context, key string, body []byte) error {
-	found, _, err := tree.ReadSmall(ctx, p.bucket, key)
+func sameManifest(ctx context.Context, b Bucket, key string, body []byte) error {
+	found, _, err := tree.ReadSmall(ctx, b, key)
 	if err == nil && !bytes.Equal(found, body) {
 		err = fmt.Errorf("%s: %w", key, ErrConflict)
 	}

@@ -127,7 +127,7 @@ func (p *Publisher) prepare(ctx context.Context, f format, r catalog.Release) (P
 	snap.Close() //nolint:errcheck // a read
 	d := draw(f, snap, rd, old.Date, nil)
 	// A crash here leaves index files that nothing refers to. The next run writes the same ones again.
-	if _, err := p.createIndexes(ctx, d.indexes, old.Live(), false); err != nil {
+	if _, err := createIndexes(ctx, p.bucket, d.indexes, old.Live(), false); err != nil {
 		return done, err
 	}
 	done.Packages = rd.Packages

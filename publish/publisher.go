@@ -23,7 +23,7 @@ const DefaultCache = render.DefaultCache
 
 // A Config is what a publisher works with.
 type Config struct {
-	Bucket    Store
+	Bucket    Bucket
 	Catalog   Catalog
 	Signer    Signer // whose keys all sign, until [Publisher.SetKeys]; nil for a publisher that only prepares
 	Rows      restore.RowReader
@@ -41,7 +41,7 @@ type Config struct {
 // A Publisher publishes releases and settings. Its methods may be called concurrently, for one release
 // too, and so may those of other publishers to the same bucket, in other processes.
 type Publisher struct {
-	bucket    Store
+	bucket    Bucket
 	catalog   Catalog
 	keys      atomic.Pointer[Keys]
 	rows      restore.RowReader

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"repomill/publish/restore"
+	"repomill/publish/sign"
 	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -52,17 +53,17 @@ func (p *Publisher) takeOver(ctx context.Context, old tree.Published, take recov
 // its two halves: there is the record of this very pointer. The error is [errRepaired] then, among others, and why otherwise.
 func (p *Publisher) mend(ctx context.Context, old tree.Published, why error) error {
 	f := formatOf(old.Release)
-	if !f.inseparable() || !p.recorded(ctx, old) {
+	if !f.inseparable() || !recorded(ctx, p.bucket, p.keys.Load().trusted, old) {
 		return why
 	}
 	return errors.Join(p.repair(ctx, f, old, false), why)
 }
 
 // recorded reports whether the manifest of a pointer is there, beside a public key of ours.
-func (p *Publisher) recorded(ctx context.Context, old tree.Published) bool {
-	_, err := tree.ReadManifest(ctx, p.bucket, old.Release, tree.ManifestKey(old.Release, old.Revision, tree.Sum(old.Body)))
-	v, keyErr := tree.VersionOf(ctx, p.bucket, layout.GPGKeyKey(old.Release.Repository))
-	return err == nil && keyErr == nil && v != "" && tree.CheckOurs(ctx, p.bucket, p.keys.Load().trusted, old.Release.Repository) == nil
+func recorded(ctx context.Context, b tree.Reader, keys sign.Keyring, old tree.Published) bool {
+	_, err := tree.ReadManifest(ctx, b, old.Release, tree.ManifestKey(old.Release, old.Revision, tree.Sum(old.Body)))
+	v, keyErr := tree.VersionOf(ctx, b, layout.GPGKeyKey(old.Release.Repository))
+	return err == nil && keyErr == nil && v != "" && tree.CheckOurs(ctx, b, keys, old.Release.Repository) == nil
 }
 
 // maxRebuilds bounds how often a rebuild begins again because somebody published meanwhile.

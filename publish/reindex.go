@@ -143,14 +143,14 @@ func (p *Publisher) renderAnew(ctx context.Context, f format, snap *catalogdb.Sn
 	if err != nil {
 		return nil, seen, err
 	}
-	files, err := p.files(ctx, snap.Release)
+	files, err := packageFiles(ctx, p.bucket, snap.Release)
 	if err != nil {
 		return nil, seen, err
 	}
 	if old := p.renderings.Take(snap.Release); old != nil {
 		old.Close()
 	}
-	spread := p.ensureCopies(ctx, snap)
+	spread := ensureCopies(ctx, p.bucket, snap)
 	see := func(e *catalogdb.Entry) error {
 		seen.add(string(e.Component), string(e.Name), string(e.Version), string(e.Arch))
 		if how.Progress != nil {

@@ -28,7 +28,7 @@ func (p *Publisher) resign(ctx context.Context, f format, k Keys, snap *catalogd
 		return by, false, fmt.Errorf("sign again: %w", err)
 	}
 	snap.Close() //nolint:errcheck // a read; writing to a distant store may take long
-	if err := p.copyManifest(ctx, s, date, old); err != nil {
+	if err := copyManifest(ctx, p.bucket, s, date, old); err != nil {
 		return by, false, err
 	}
 	if err := p.commit(ctx, f, old, s); err != nil {
@@ -38,12 +38,12 @@ func (p *Publisher) resign(ctx context.Context, f format, k Keys, snap *catalogd
 }
 
 // copyManifest records that a pointer is replaced by one that says the same.
-func (p *Publisher) copyManifest(ctx context.Context, s signed, date time.Time, old tree.Published) error {
+func copyManifest(ctx context.Context, b Bucket, s signed, date time.Time, old tree.Published) error {
 	was := tree.Sum(old.Body)
 	if tree.Sum(s.pointer) == was {
 		return nil
 	}
-	m, err := tree.ReadManifest(ctx, p.bucket, old.Release, tree.ManifestKey(old.Release, old.Revision, was))
+	m, err := tree.ReadManifest(ctx, b, old.Release, tree.ManifestKey(old.Release, old.Revision, was))
 	if errors.Is(err, ErrNotExist) { // lost; what the pointer itself names is known
 		m = tree.Manifest{Release: old.Release.String(), Revision: old.Revision.Number, Nonce: old.Revision.Nonce}
 		for _, x := range old.Indexes {
@@ -56,9 +56,9 @@ func (p *Publisher) copyManifest(ctx context.Context, s signed, date time.Time, 
 	}
 	m.Date, m.Previous = date, was
 	s.name(old.Release, &m)
-	err = p.createManifest(ctx, old.Release, old.Revision, m)
+	err = createManifest(ctx, b, old.Release, old.Revision, m)
 	if errors.Is(err, ErrConflict) {
-		err = p.wasPublished(ctx, old.Release, old.Revision, m)
+		err = wasPublished(ctx, b, old.Release, old.Revision, m)
 	}
 	return err
 }
@@ -66,9 +66,9 @@ func (p *Publisher) copyManifest(ctx context.Context, s signed, date time.Time, 
 // wasPublished makes sure that a manifest is there which names the same indexes for the same pointer. Without a date of its
 // own a repomd.xml is once more what it was before when its hints are: a key was added, and one retired. The chain of
 // manifests then leaves out what was between, which was the same revision.
-func (p *Publisher) wasPublished(ctx context.Context, r catalog.Release, revision catalog.Revision, m tree.Manifest) error {
+func wasPublished(ctx context.Context, b Bucket, r catalog.Release, revision catalog.Revision, m tree.Manifest) error {
 	key := tree.ManifestKey(r, revision, m.Pointer.SHA256)
-	found, err := tree.ReadManifest(ctx, p.bucket, r, key)
+	found, err := tree.ReadManifest(ctx, b, r, key)
 	if err == nil && (found.Revision != m.Revision || found.Nonce != m.Nonce || !slices.Equal(found.Indexes, m.Indexes)) {
 		err = fmt.Errorf("write manifest: %s names other indexes: %w", key, ErrConflict)
 	}

@@ -61,7 +61,7 @@ func (rpmFormat) file(r catalog.Release, x *render.Index) indexFile {
 
 // ensureCopies gives a new directory its copies of packages that were in others before it: of noarch, and for 32-bit
 // x86. Later ones are copied at ingest, to every directory that exists by then.
-func (p *Publisher) ensureCopies(ctx context.Context, snap *catalogdb.Snapshot) func(*catalogdb.Entry) error {
+func ensureCopies(ctx context.Context, b Bucket, snap *catalogdb.Snapshot) func(*catalogdb.Entry) error {
 	if snap.Published > 0 || snap.Release.Arch == "" {
 		return nil
 	}
@@ -70,7 +70,7 @@ func (p *Publisher) ensureCopies(ctx context.Context, snap *catalogdb.Snapshot) 
 		if from == to {
 			return nil
 		}
-		err := p.bucket.Copy(ctx, from, layout.ObjectOf(to))
+		err := b.Copy(ctx, from, layout.ObjectOf(to))
 		if errors.Is(err, ErrExists) {
 			return nil
 		}

@@ -54,18 +54,17 @@ func (rpmFormat) resign(k Keys, old tree.Published) (signed, time.Time, error) {
 
 // repair signs the present repomd.xml again if its signature is missing or another's. It signs nothing that had not our
 // signature before: see [tree.CheckProof].
-func (rpmFormat) repair(ctx context.Context, p *Publisher, old tree.Published) (repaired bool, err error) {
-	asc, _, err := tree.ReadSmall(ctx, p.bucket, tree.SignatureKey(old.Release))
-	k := p.keys.Load()
+func (rpmFormat) repair(ctx context.Context, b Bucket, k Keys, old tree.Published) (repaired bool, err error) {
+	asc, _, err := tree.ReadSmall(ctx, b, tree.SignatureKey(old.Release))
 	if err != nil || k.trusted.VerifyDetached(old.Body, asc) == nil {
 		return false, err
 	}
-	if err := tree.CheckProof(ctx, p.bucket, k.trusted, old); err != nil {
+	if err := tree.CheckProof(ctx, b, k.trusted, old); err != nil {
 		return false, err
 	}
 	if asc, err = k.detach(k.signer.DetachRPM, old.Body, k.signTime(old)); err != nil {
 		return false, err
 	}
-	_, err = p.swapPair(ctx, old, pairFile{key: tree.SignatureKey(old.Release), body: asc})
+	_, err = swapPair(ctx, b, old, pairFile{key: tree.SignatureKey(old.Release), body: asc})
 	return err == nil, err
 }

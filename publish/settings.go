@@ -149,7 +149,7 @@ func (p *Publisher) writeSettings(ctx context.Context, old tree.Declared, s cata
 		return err
 	}
 	for _, o := range statics {
-		changed, err := p.writeStatic(ctx, o)
+		changed, err := writeStatic(ctx, p.bucket, o)
 		if err != nil {
 			return err
 		}
@@ -167,11 +167,11 @@ func (p *Publisher) writeSettings(ctx context.Context, old tree.Declared, s cata
 
 // writeStatic replaces an object that is not as it should be. Several repositories may have one package key in
 // different states, of which the latest is kept: with any other rule they would replace each other's for good.
-func (p *Publisher) writeStatic(ctx context.Context, o pairFile) (changed bool, err error) {
-	body, meta, err := tree.ReadSmall(ctx, p.bucket, o.key)
+func writeStatic(ctx context.Context, b Bucket, o pairFile) (changed bool, err error) {
+	body, meta, err := tree.ReadSmall(ctx, b, o.key)
 	if err != nil || meta.Version != "" && (bytes.Equal(body, o.body) || layout.IsSharedKey(o.key) && !sign.Later(o.body, body)) {
 		return false, err
 	}
-	_, err = p.bucket.Swap(ctx, meta.Version, layout.ObjectOf(o.key), o.reader())
+	_, err = b.Swap(ctx, meta.Version, layout.ObjectOf(o.key), o.reader())
 	return true, err
 }

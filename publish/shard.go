@@ -105,7 +105,7 @@ func (p *Publisher) renderShard(ctx context.Context, s Shard) (parts []Part, err
 	if stale {
 		return parts, nil
 	}
-	rd, err := plan.Section(ctx, p.renderings.Dir, snap, s.section(), p.ensureCopies(ctx, snap))
+	rd, err := plan.Section(ctx, p.renderings.Dir, snap, s.section(), ensureCopies(ctx, p.bucket, snap))
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +181,7 @@ func (p *Publisher) assemble(ctx context.Context, s Shard, parts []Part) (Prepar
 	if err != nil {
 		return PreparedIndex{}, err
 	}
-	_, err = p.createIndexes(ctx, []indexFile{f.file(r, x)}, nil, false)
+	_, err = createIndexes(ctx, p.bucket, []indexFile{f.file(r, x)}, nil, false)
 	return preparedIndex(x), err
 }
 

@@ -20,7 +20,7 @@ func (p *Publisher) verify(ctx context.Context, f format, old tree.Published, re
 	}
 	key := layout.PointerKey(old.Release)
 	if _, err := tree.OpenPointer(ctx, p.bucket, p.keys.Load().trusted, old.Release, old.Body); err != nil {
-		if errors.Is(err, tree.ErrForeign) && p.recorded(ctx, old) { // a torn pair of ours, which is repaired as any
+		if errors.Is(err, tree.ErrForeign) && recorded(ctx, p.bucket, p.keys.Load().trusted, old) { // a torn pair of ours, which is repaired as any
 			err = nil
 		}
 		switch {
@@ -31,7 +31,7 @@ func (p *Publisher) verify(ctx context.Context, f format, old tree.Published, re
 		}
 	}
 	for _, x := range old.Indexes {
-		problem, err := p.problemOf(ctx, x.Packed)
+		problem, err := problemOf(ctx, p.bucket, x.Packed)
 		switch {
 		case err != nil:
 			return false, err
@@ -46,8 +46,8 @@ func (p *Publisher) verify(ctx context.Context, f format, old tree.Published, re
 }
 
 // problemOf says what is wrong with a stored object, if anything.
-func (p *Publisher) problemOf(ctx context.Context, o tree.Object) (string, error) {
-	body, _, err := p.bucket.Get(ctx, o.Key)
+func problemOf(ctx context.Context, b Bucket, o tree.Object) (string, error) {
+	body, _, err := b.Get(ctx, o.Key)
 	if errors.Is(err, ErrNotExist) {
 		return "is missing", nil
 	}
@@ -71,7 +71,7 @@ func (p *Publisher) problemOf(ctx context.Context, o tree.Object) (string, error
 func (p *Publisher) restore(ctx context.Context, r catalog.Release, rd *render.Rendering) (repaired int, err error) {
 	for _, x := range rd.Indexes {
 		file := formatOf(r).file(r, x)
-		problem, err := p.problemOf(ctx, file.object())
+		problem, err := problemOf(ctx, p.bucket, file.object())
 		if err != nil {
 			return repaired, err
 		}

@@ -20,7 +20,7 @@ import (
 // A Bucket is a published bucket. Methods may be called concurrently; a write is durable when it
 // returns nil.
 type Bucket interface {
-	publish.Store
+	publish.Bucket
 
 	// List calls f for each object whose key begins with prefix, in any order, with its size and time.
 	// The version is empty where the store cannot list it: [publish.Bucket.Stat] has it.

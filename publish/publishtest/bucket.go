@@ -24,7 +24,7 @@ import (
 // Start is what a bucket's clock shows when the bucket is made.
 var Start = time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 
-// A Bucket is a [publish.Store] and a [publish.CollectorBucket] in memory. The version of an object is the SHA-256 of its bytes, as in
+// A Bucket is a [publish.Bucket] and a [publish.CollectorBucket] in memory. The version of an object is the SHA-256 of its bytes, as in
 // the worst of real stores: equal bytes after a rollback have an equal version.
 //
 // It fails the test if a write changes the bytes of an immutable object, or if a demanded fault does

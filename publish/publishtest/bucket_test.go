@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	_ publish.Store  = (*publishtest.Bucket)(nil)
+	_ publish.Bucket = (*publishtest.Bucket)(nil)
 	_ collect.Bucket = (*publishtest.Bucket)(nil)
 )
 
