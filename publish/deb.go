@@ -7,30 +7,19 @@ import (
 
 	"repomill/publish/apt"
 	"repomill/publish/render"
-	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 )
 
-// debFormat publishes a codename: by-hash indexes, InRelease, then Release.gpg, Release and the
-// plain-named indexes for clients without by-hash.
-type debFormat struct{}
+// debIndexes makes the indexes of a codename, under by-hash names, and the text of its Release.
+type debIndexes struct{}
 
-// pause keeps swaps a full second of the store's clock apart: apt asks with If-Modified-Since, whose
-// resolution is one second, and would take a second publish in one second for the first.
-func (debFormat) pause(old tree.Published) time.Duration {
-	if !old.Exists {
-		return 0
-	}
-	return min(old.Modified.Add(time.Second).Sub(old.Now), time.Second)
-}
-
-// A shelf is the place of an index: a component, and an architecture or "source".
-type shelf struct{ component, arch string }
+// An indexKey says which packages an index has: those of a component, and of an architecture or "source".
+type indexKey struct{ component, arch string }
 
 // name returns the index's uncompressed name below the release's folder.
-func (s shelf) name() string {
+func (s indexKey) name() string {
 	if s.arch == source {
 		return s.component + "/source/Sources"
 	}
@@ -43,16 +32,16 @@ const (
 	all    = "all"
 )
 
-// shelves returns the shelves of a distribution, in the order in which Release lists them.
-func shelves(ds catalog.DistributionSettings) []shelf {
-	var shelves []shelf
+// indexKeys returns the keys of the indexes of a distribution, in the order in which Release lists them.
+func indexKeys(ds catalog.DistributionSettings) []indexKey {
+	var keys []indexKey
 	for _, c := range ds.Components {
 		for _, a := range architectures(ds) {
-			shelves = append(shelves, shelf{c, a})
+			keys = append(keys, indexKey{c, a})
 		}
-		shelves = append(shelves, shelf{c, source})
+		keys = append(keys, indexKey{c, source})
 	}
-	return shelves
+	return keys
 }
 
 // architectures returns what Release lists: "all" has indexes of its own.
@@ -61,7 +50,7 @@ func architectures(ds catalog.DistributionSettings) []string {
 }
 
 // plan puts a package into the index of its architecture or, for "all", into every one.
-func (debFormat) plan(snap *catalogdb.Snapshot) (render.Plan, error) {
+func (debIndexes) plan(snap *catalogdb.Snapshot) (render.Plan, error) {
 	ds, ok := snap.Settings.Find(snap.Release.Distribution)
 	if !ok {
 		return render.Plan{}, fmt.Errorf("repository %s has no distribution %s", snap.Release.Repository, snap.Release.Distribution)
@@ -71,7 +60,7 @@ func (debFormat) plan(snap *catalogdb.Snapshot) (render.Plan, error) {
 		Head:   func(int, int) []byte { return nil },
 		Tail:   func(int) []byte { return nil },
 	}
-	places := shelves(ds)
+	places := indexKeys(ds)
 	for _, s := range places {
 		x := render.Planned{Name: s.name(), Component: s.component, Arches: []string{s.arch}}
 		if s.arch != all && s.arch != source {
@@ -97,7 +86,7 @@ func (debFormat) plan(snap *catalogdb.Snapshot) (render.Plan, error) {
 	return p, nil
 }
 
-func (debFormat) pointer(snap *catalogdb.Snapshot, rd *render.Rendering, revision catalog.Revision, date time.Time, _ []string) []byte {
+func (debIndexes) pointer(snap *catalogdb.Snapshot, rd *render.Rendering, revision catalog.Revision, date time.Time, _ []string) []byte {
 	ds, _ := snap.Settings.Find(snap.Release.Distribution)
 	rel := apt.Release{
 		Origin: snap.Settings.Origin, Label: snap.Settings.Label, Codename: snap.Release.Distribution.Version,
@@ -112,7 +101,7 @@ func (debFormat) pointer(snap *catalogdb.Snapshot, rd *render.Rendering, revisio
 	return rel.Render()
 }
 
-func (debFormat) file(r catalog.Release, x *render.Index) indexFile {
+func (debIndexes) file(r catalog.Release, x *render.Index) indexFile {
 	plain := layout.DebDir(r) + "/" + x.Name + ".gz"
 	return indexFile{key: layout.ByHashKey(plain, x.Packed.SHA256), plain: plain, index: x}
 }

@@ -11,14 +11,14 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-// A format is what differs between DEB and RPM releases.
-type format interface {
-	// inseparable reports whether no client takes a pointer that does not fit these files.
-	inseparable() bool
+// A format is what differs between DEB and RPM releases, besides their pointers, which package tree reads.
+type format struct {
+	indexer
+	signatures
+}
 
-	// pause returns how long to wait before the next swap.
-	pause(old tree.Published) time.Duration
-
+// An indexer says how the indexes of a release are made.
+type indexer interface {
 	// plan says which indexes a release has.
 	plan(snap *catalogdb.Snapshot) (render.Plan, error)
 
@@ -27,12 +27,21 @@ type format interface {
 
 	// file returns where an index is stored.
 	file(r catalog.Release, x *render.Index) indexFile
+}
+
+// signatures says how a pointer is signed, and what lies beside it.
+type signatures interface {
+	// inseparable reports whether no client takes a pointer that does not fit the files beside it.
+	inseparable() bool
+
+	// pause returns how long to wait before the next swap.
+	pause(old tree.Published) time.Duration
 
 	// sign makes the pointer's bytes and the files beside it.
 	sign(k Keys, d draft, date time.Time) (signed, error)
 
 	// signedBy verifies what is published, and returns how it is signed ([Keys.SignedBy]).
-	signedBy(ctx context.Context, b Bucket, k Keys, old tree.Published) (string, error)
+	signedBy(ctx context.Context, b tree.Reader, k Keys, old tree.Published) (string, error)
 
 	// resign signs a pointer that was verified again, with all that it says but for its date and its hints of keys. The
 	// files beside it that do not depend on signatures are left out.
@@ -45,9 +54,9 @@ type format interface {
 
 func formatOf(r catalog.Release) format {
 	if r.Arch == "" {
-		return debFormat{}
+		return format{debIndexes{}, debSignatures{}}
 	}
-	return rpmFormat{}
+	return format{rpmIndexes{}, rpmSignatures{}}
 }
 
 // detach returns a detached signature of body that clients accept, made by one of the signer's methods.

@@ -144,7 +144,7 @@ func (p *Publisher) writeSettings(ctx context.Context, old tree.Declared, s cata
 		}
 	}
 	wrote := false
-	statics, err := p.statics(s, of)
+	statics, err := p.clientFiles().statics(s, of)
 	if err != nil {
 		return err
 	}

@@ -10,12 +10,20 @@ import (
 	"repomill/schemas/layout"
 )
 
+// clientFiles renders the objects that clients install or import.
+type clientFiles struct {
+	keys      *Keys
+	publicURL string // where clients find the bucket's keys, without a slash at its end
+}
+
+// clientFiles returns what renders client files with the present keys.
+func (p *Publisher) clientFiles() clientFiles { return clientFiles{p.keys.Load(), p.publicURL} }
+
 // statics renders the objects that follow from settings alone, besides the settings themselves: keys
 // first, and then what names them or lies beside what they signed, of some releases. An RPM release without
 // an architecture is all of its distribution.
-func (p *Publisher) statics(s catalog.Settings, of []catalog.Release) ([]pairFile, error) {
-	k := p.keys.Load()
-	public := k.public
+func (c clientFiles) statics(s catalog.Settings, of []catalog.Release) ([]pairFile, error) {
+	k, public := c.keys, c.keys.public
 	all := []pairFile{{key: layout.InstanceKeyKey, body: public}, {key: layout.GPGKeyKey(s.Repository), body: public}}
 	for _, vendor := range s.PackageKeys {
 		if err := checkPublic(vendor); err != nil {
@@ -31,14 +39,14 @@ func (p *Publisher) statics(s catalog.Settings, of []catalog.Release) ([]pairFil
 		case !ok:
 			return nil, fmt.Errorf("repository %s has no distribution %s", s.Repository, d)
 		case f == catalog.DEB:
-			all = append(all, pairFile{key: layout.SourcesKey(s.Repository, d), body: p.sources(s, d)})
+			all = append(all, pairFile{key: layout.SourcesKey(s.Repository, d), body: c.sources(s, d)})
 		default:
 			for _, arch := range archesOf(s, r) {
 				r.Arch = arch
 				all = append(all, pairFile{key: layout.MetadataKeyKey(r), body: public})
 				all = append(all, k.hintFiles(r)...)
 			}
-			all = append(all, pairFile{key: layout.RepoKey(s.Repository, d), body: p.repo(s, d)})
+			all = append(all, pairFile{key: layout.RepoKey(s.Repository, d), body: c.repo(s, d)})
 		}
 	}
 	return all, nil
@@ -71,7 +79,7 @@ func checkPublic(k catalog.PackageKey) error {
 // each InRelease and a request more on such hosts; but a host of that architecture alone would then not learn that
 // there is nothing for it. One of amd64v3 does harm: apt 3.3 with that variant takes it instead of that of amd64, whose
 // packages are gone then; without it, apt takes amd64's and says nothing.
-func (p *Publisher) sources(s catalog.Settings, d catalog.Distribution) []byte {
+func (c clientFiles) sources(s catalog.Settings, d catalog.Distribution) []byte {
 	r := catalog.Release{Repository: s.Repository, Distribution: d}
 	ds, _ := s.Find(d)
 	var b bytes.Buffer
@@ -80,16 +88,16 @@ func (p *Publisher) sources(s catalog.Settings, d catalog.Distribution) []byte {
 	path := layout.KeyringPath(s.Repository, catalog.DEB)
 	if keyring {
 		fmt.Fprintf(&b, "# the key file is kept up to date by the package %s; before it is installed:\n# curl -fsSLo %s %s/%s\n",
-			layout.KeyringName(s.Repository, catalog.DEB), path, p.publicURL, layout.GPGKeyKey(s.Repository))
+			layout.KeyringName(s.Repository, catalog.DEB), path, c.publicURL, layout.GPGKeyKey(s.Repository))
 	}
 	fmt.Fprintf(&b, "Types: deb\nURIs: %s/%s/\nSuites: %s\nComponents: %s\nSigned-By:",
-		p.publicURL, layout.OSDir(r), d.Version, strings.Join(ds.Components, " "))
+		c.publicURL, layout.OSDir(r), d.Version, strings.Join(ds.Components, " "))
 	if keyring {
 		fmt.Fprintf(&b, " %s\n", path)
 		return b.Bytes()
 	}
 	b.WriteString("\n")
-	for line := range strings.Lines(string(p.keys.Load().public)) {
+	for line := range strings.Lines(string(c.keys.public)) {
 		if line = strings.TrimRight(line, "\n"); line == "" {
 			line = "."
 		}
@@ -108,29 +116,31 @@ const (
 
 // keyURLs returns where clients of RPM distributions find the keys. dnf5 asks for them without the credentials of
 // a private repository (librepo's issue 351), so that those have to lie outside of it.
-func (p *Publisher) keyURLs(s catalog.Settings) []string {
+func (c clientFiles) keyURLs(s catalog.Settings) []string {
 	metadata := layout.GPGKeyKey(s.Repository)
 	key := func(id string) string { return layout.PackageKeyKey(s.Repository, id) }
 	if s.Visibility == catalog.Private {
 		metadata, key = layout.InstanceKeyKey, layout.SharedKeyKey
 	}
-	urls := []string{p.publicURL + "/" + metadata}
+	urls := []string{c.publicURL + "/" + metadata}
 	for _, k := range s.PackageKeys {
-		urls = append(urls, p.publicURL+"/"+key(k.ID))
+		urls = append(urls, c.publicURL+"/"+key(k.ID))
 	}
 	return urls
 }
 
 // RepoFile returns the .repo file of an RPM distribution, as it is published.
-func (p *Publisher) RepoFile(s catalog.Settings, d catalog.Distribution) []byte { return p.repo(s, d) }
+func (p *Publisher) RepoFile(s catalog.Settings, d catalog.Distribution) []byte {
+	return p.clientFiles().repo(s, d)
+}
 
 // repo renders the configuration of dnf, yum and zypper. Metadata and packages may have different keys. A repository
 // has no modules: without module_hotfixes dnf refuses each package that was built from one (MODULARITYLABEL), and hides
 // what a module of the system has under the same name. The others do not know the option, and pass it over.
-func (p *Publisher) repo(s catalog.Settings, d catalog.Distribution) []byte {
+func (c clientFiles) repo(s catalog.Settings, d catalog.Distribution) []byte {
 	id := s.Repository.Owner + "_" + s.Repository.Name
-	base := p.publicURL + "/" + s.Repository.String() + "/" + d.String()
-	check, keys := unsigned, strings.Join(p.keyURLs(s), "\n       ")
+	base := c.publicURL + "/" + s.Repository.String() + "/" + d.String()
+	check, keys := unsigned, strings.Join(c.keyURLs(s), "\n       ")
 	if len(s.PackageKeys) > 0 {
 		check = checked
 	}

@@ -15,11 +15,24 @@ import (
 	"repomill/schemas/layout"
 )
 
+// debSignatures signs a codename: InRelease, and after it Release.gpg, Release and the plain-named indexes for clients
+// without by-hash.
+type debSignatures struct{}
+
+// pause keeps swaps a full second of the store's clock apart: apt asks with If-Modified-Since, whose
+// resolution is one second, and would take a second publish in one second for the first.
+func (debSignatures) pause(old tree.Published) time.Duration {
+	if !old.Exists {
+		return 0
+	}
+	return min(old.Modified.Add(time.Second).Sub(old.Now), time.Second)
+}
+
 // inseparable is false: apt asks for the files beside InRelease only if InRelease is absent, or by
 // names that are no digests only if it does not know by-hash.
-func (debFormat) inseparable() bool { return false }
+func (debSignatures) inseparable() bool { return false }
 
-func (debFormat) sign(k Keys, d draft, date time.Time) (signed, error) {
+func (debSignatures) sign(k Keys, d draft, date time.Time) (signed, error) {
 	s, err := signRelease(k, d.release, d.pointer, date)
 	if err != nil {
 		return signed{}, err
@@ -51,7 +64,7 @@ func signRelease(k Keys, r catalog.Release, text []byte, date time.Time) (signed
 	return signed{pointer: inRelease, after: []pairFile{{key: dir + "/Release.gpg", body: detached}, {key: dir + "/Release", body: text}}}, nil
 }
 
-func (debFormat) signedBy(_ context.Context, _ Bucket, k Keys, old tree.Published) (string, error) {
+func (debSignatures) signedBy(_ context.Context, _ tree.Reader, k Keys, old tree.Published) (string, error) {
 	if _, err := k.trusted.SignersClear(old.Body); err != nil {
 		return "", fmt.Errorf("%w: InRelease %w", tree.ErrForeign, err)
 	}
@@ -63,7 +76,7 @@ func (debFormat) signedBy(_ context.Context, _ Bucket, k Keys, old tree.Publishe
 }
 
 // resign gives the text a later Date, as apt takes nothing else for newer.
-func (debFormat) resign(k Keys, old tree.Published) (signed, time.Time, error) {
+func (debSignatures) resign(k Keys, old tree.Published) (signed, time.Time, error) {
 	text, err := tree.ClearText(old.Body)
 	date := nextDate(old)
 	if err == nil {
@@ -77,7 +90,7 @@ func (debFormat) resign(k Keys, old tree.Published) (signed, time.Time, error) {
 }
 
 // repair compares the pair files with InRelease. It signs nothing that has not our signature already.
-func (debFormat) repair(ctx context.Context, b Bucket, k Keys, old tree.Published) (repaired bool, err error) {
+func (debSignatures) repair(ctx context.Context, b Bucket, k Keys, old tree.Published) (repaired bool, err error) {
 	text, err := k.trusted.VerifyClear(old.Body)
 	if err != nil {
 		return false, fmt.Errorf("verify %s: %w", layout.PointerKey(old.Release), err)

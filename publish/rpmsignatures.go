@@ -9,10 +9,22 @@ import (
 	"repomill/publish/tree"
 )
 
-// inseparable is true: to a client, repomd.xml with another's signature has a bad one.
-func (rpmFormat) inseparable() bool { return true }
+// rpmSignatures signs an architecture directory: repomd.xml.asc, and then repomd.xml.
+type rpmSignatures struct{}
 
-func (rpmFormat) sign(k Keys, d draft, date time.Time) (signed, error) {
+// maxLead is how far the date of a release may be ahead of the clock before the next publish waits.
+const maxLead = 2 * time.Second
+
+// pause lets the clock catch up with the date, which rises by a second with each publish. Otherwise
+// there is no need to wait: dnf and zypper compare the bytes of repomd.xml, not its time.
+func (rpmSignatures) pause(old tree.Published) time.Duration {
+	return min(old.Date.Add(-maxLead).Sub(old.Now), time.Second)
+}
+
+// inseparable is true: to a client, repomd.xml with another's signature has a bad one.
+func (rpmSignatures) inseparable() bool { return true }
+
+func (rpmSignatures) sign(k Keys, d draft, date time.Time) (signed, error) {
 	asc, err := k.detach(k.signer.DetachRPM, d.pointer, date)
 	if err != nil {
 		return signed{}, err
@@ -20,7 +32,7 @@ func (rpmFormat) sign(k Keys, d draft, date time.Time) (signed, error) {
 	return signed{pointer: d.pointer, before: []pairFile{{key: tree.SignatureKey(d.release), body: asc}}}, nil
 }
 
-func (rpmFormat) signedBy(ctx context.Context, b Bucket, k Keys, old tree.Published) (string, error) {
+func (rpmSignatures) signedBy(ctx context.Context, b tree.Reader, k Keys, old tree.Published) (string, error) {
 	asc, _, err := tree.ReadSmall(ctx, b, tree.SignatureKey(old.Release))
 	if err != nil {
 		return "", err
@@ -38,7 +50,7 @@ func (rpmFormat) signedBy(ctx context.Context, b Bucket, k Keys, old tree.Publis
 
 // resign leaves repomd.xml as it is unless its hints of keys change: with another revision or other times, dnf would
 // fetch all indexes again.
-func (rpmFormat) resign(k Keys, old tree.Published) (signed, time.Time, error) {
+func (rpmSignatures) resign(k Keys, old tree.Published) (signed, time.Time, error) {
 	md, err := repomd.Parse(old.Body)
 	if err != nil {
 		return signed{}, old.Date, err
@@ -54,7 +66,7 @@ func (rpmFormat) resign(k Keys, old tree.Published) (signed, time.Time, error) {
 
 // repair signs the present repomd.xml again if its signature is missing or another's. It signs nothing that had not our
 // signature before: see [tree.CheckProof].
-func (rpmFormat) repair(ctx context.Context, b Bucket, k Keys, old tree.Published) (repaired bool, err error) {
+func (rpmSignatures) repair(ctx context.Context, b Bucket, k Keys, old tree.Published) (repaired bool, err error) {
 	asc, _, err := tree.ReadSmall(ctx, b, tree.SignatureKey(old.Release))
 	if err != nil || k.trusted.VerifyDetached(old.Body, asc) == nil {
 		return false, err
