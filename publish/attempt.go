@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"repomill/publish/render"
 	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -155,15 +154,6 @@ func (p *Publisher) replace(ctx context.Context, f format, k Keys, snap *catalog
 	}
 	_, err = createIndexes(ctx, p.bucket, aged, nil, false)
 	return d.packages, err
-}
-
-// render makes the indexes of a snapshot. The caller gives the rendering back.
-func (p *Publisher) render(ctx context.Context, f format, snap *catalogdb.Snapshot) (*render.Rendering, error) {
-	plan, err := f.plan(snap)
-	if err != nil {
-		return nil, err
-	}
-	return p.renderings.Render(ctx, plan, snap, ensureCopies(ctx, p.bucket, snap))
 }
 
 // commitLimit bounds the time of a commit, which goes on when its caller gives up.

@@ -45,7 +45,7 @@ func (x PreparedIndex) file() render.File {
 
 // Prepare renders a release and stores its index files, but no pointer. It needs no signing key. A repeat
 // writes the same files.
-func (p *Publisher) Prepare(ctx context.Context, r catalog.Release) (Prepared, error) {
+func (p *Preparer) Prepare(ctx context.Context, r catalog.Release) (Prepared, error) {
 	unlock, err := p.lock(ctx, r)
 	if err != nil {
 		return Prepared{}, err
@@ -69,8 +69,8 @@ func preparedKey(r catalog.Release, job string, revision int64, nonce string) st
 	return jobPrefix(r, job, revision, nonce) + "prepared.json"
 }
 
-// RecordPrepared stores what a job has prepared, for [Publisher.FindPrepared].
-func (p *Publisher) RecordPrepared(ctx context.Context, job string, done Prepared) error {
+// RecordPrepared stores what a job has prepared, for [Preparer.FindPrepared].
+func (p *Preparer) RecordPrepared(ctx context.Context, job string, done Prepared) error {
 	r, err := catalog.ParseRelease(done.Release)
 	if err != nil {
 		return err
@@ -87,7 +87,7 @@ func (p *Publisher) RecordPrepared(ctx context.Context, job string, done Prepare
 }
 
 // FindPrepared returns what a job has prepared of a release at its present revision, or nil.
-func (p *Publisher) FindPrepared(ctx context.Context, r catalog.Release, job string) (*Prepared, error) {
+func (p *Preparer) FindPrepared(ctx context.Context, r catalog.Release, job string) (*Prepared, error) {
 	snap, err := p.catalog.Snapshot(ctx, r)
 	if err != nil {
 		return nil, err
@@ -105,7 +105,7 @@ func (p *Publisher) FindPrepared(ctx context.Context, r catalog.Release, job str
 	return &done, nil
 }
 
-func (p *Publisher) prepare(ctx context.Context, f format, r catalog.Release) (Prepared, error) {
+func (p *Preparer) prepare(ctx context.Context, f format, r catalog.Release) (Prepared, error) {
 	old, err := p.read(ctx, r)
 	if err != nil {
 		return Prepared{}, err
@@ -137,15 +137,9 @@ func (p *Publisher) prepare(ctx context.Context, f format, r catalog.Release) (P
 	return done, nil
 }
 
-// ReleasePrepared is [Publisher.Release] with index files that others made. If the rows have changed since,
-// it makes them itself.
-func (p *Publisher) ReleasePrepared(ctx context.Context, r catalog.Release, done Prepared) (Result, error) {
-	return p.run(ctx, r, mode{prepared: &done})
-}
-
 // prepared returns the rendering that others made of a snapshot, or nil if what they made is of other rows,
 // or not there. Its files are read whole: what is signed is what was read here, and not what a worker says.
-func (p *Publisher) prepared(ctx context.Context, f format, snap *catalogdb.Snapshot, done *Prepared) (*render.Rendering, error) {
+func (p *Preparer) prepared(ctx context.Context, f format, snap *catalogdb.Snapshot, done *Prepared) (*render.Rendering, error) {
 	if done == nil || done.Release != snap.Release.String() || snap.Revision != (catalog.Revision{Number: done.Revision, Nonce: done.Nonce}) {
 		return nil, nil
 	}

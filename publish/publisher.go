@@ -7,14 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"repomill/publish/render"
 	"repomill/publish/restore"
 	"repomill/publish/sign"
-	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 )
 
@@ -41,26 +39,22 @@ type Config struct {
 // A Publisher publishes releases and settings. Its methods may be called concurrently, for one release
 // too, and so may those of other publishers to the same bucket, in other processes.
 type Publisher struct {
-	bucket    Bucket
-	catalog   Catalog
+	Preparer
 	keys      atomic.Pointer[Keys]
 	rows      restore.RowReader
 	publicURL string
-	now       func() time.Time
-	log       *slog.Logger
 	leaveOut  func(context.Context, *sign.Failure) bool
 	name      string // of this publisher alone
-
-	renderings render.Cache
-	locks      sync.Map // catalog.Release -> chan struct{}: one publish of a release at a time in this process
 }
 
 // New returns a publisher.
 func New(c Config) (*Publisher, error) {
 	p := &Publisher{
-		bucket: c.Bucket, catalog: c.Catalog,
-		rows: c.Rows, publicURL: c.PublicURL, now: c.Now, log: c.Log, leaveOut: c.LeaveOut, name: "publisher-" + rand.Text(),
-		renderings: render.Cache{Dir: c.CacheDir, Limit: c.CacheSize},
+		Preparer: Preparer{
+			bucket: c.Bucket, catalog: c.Catalog, now: c.Now, log: c.Log,
+			renderings: render.Cache{Dir: c.CacheDir, Limit: c.CacheSize},
+		},
+		rows: c.Rows, publicURL: c.PublicURL, leaveOut: c.LeaveOut, name: "publisher-" + rand.Text(),
 	}
 	p.SetKeys(Keys{})
 	if c.Signer == nil {
@@ -109,6 +103,12 @@ func (p *Publisher) Repair(ctx context.Context, r catalog.Release) (Result, erro
 // goes back to the present. Clients that took the old Date see nothing newer until that time has come.
 func (p *Publisher) Redate(ctx context.Context, r catalog.Release) (Result, error) {
 	return p.run(ctx, r, mode{redate: true})
+}
+
+// ReleasePrepared is [Publisher.Release] with index files that others made. If the rows have changed since,
+// it makes them itself.
+func (p *Publisher) ReleasePrepared(ctx context.Context, r catalog.Release, done Prepared) (Result, error) {
+	return p.run(ctx, r, mode{prepared: &done})
 }
 
 // A mode is what a publish does besides.
@@ -215,23 +215,6 @@ func (p *Publisher) without(ctx context.Context, err error) error {
 
 // backoff returns the time before attempt n+1, at random, so that publishers who met do not meet again.
 func backoff(n int) time.Duration { return mathrand.N(time.Duration(n) * 20 * time.Millisecond) }
-
-// lock keeps other publishes of a release out, in this process.
-func (p *Publisher) lock(ctx context.Context, r catalog.Release) (unlock func(), err error) {
-	l, _ := p.locks.LoadOrStore(r, make(chan struct{}, 1))
-	held := l.(chan struct{})
-	select {
-	case held <- struct{}{}:
-		return func() { <-held }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// read reads what is published of a release.
-func (p *Publisher) read(ctx context.Context, r catalog.Release) (tree.Published, error) {
-	return tree.Read(ctx, p.bucket, p.now, r)
-}
 
 // wait waits for a duration, or until ctx ends.
 func wait(ctx context.Context, d time.Duration) error {

@@ -43,7 +43,7 @@ type Part struct {
 }
 
 // Shards plans how a job is to render a release, in parts of about size rows.
-func (p *Publisher) Shards(ctx context.Context, r catalog.Release, job string, size int) ([]Shard, error) {
+func (p *Preparer) Shards(ctx context.Context, r catalog.Release, job string, size int) ([]Shard, error) {
 	snap, err := p.catalog.Snapshot(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("plan %s: %w", r, err)
@@ -74,7 +74,7 @@ func (s Shard) section() render.Section {
 
 // RenderShard renders a shard and stores what it comes to, one part for each of its indexes. It needs no
 // signing key. A repeat writes the same objects.
-func (p *Publisher) RenderShard(ctx context.Context, s Shard) ([]Part, error) {
+func (p *Preparer) RenderShard(ctx context.Context, s Shard) ([]Part, error) {
 	parts, err := p.renderShard(ctx, s)
 	if err != nil {
 		return nil, fmt.Errorf("render part %d of %s: %w", s.Number, s.Release, err)
@@ -82,7 +82,7 @@ func (p *Publisher) RenderShard(ctx context.Context, s Shard) ([]Part, error) {
 	return parts, nil
 }
 
-func (p *Publisher) renderShard(ctx context.Context, s Shard) (parts []Part, err error) {
+func (p *Preparer) renderShard(ctx context.Context, s Shard) (parts []Part, err error) {
 	r, err := catalog.ParseRelease(s.Release)
 	if err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ func (s Shard) key(r catalog.Release, index int) string {
 
 // Assemble makes one index file of all its parts, in any order, and stores it. If any of them is stale, so
 // is the index: ok is false. It needs no signing key. A repeat writes the same file.
-func (p *Publisher) Assemble(ctx context.Context, parts []Part) (made PreparedIndex, ok bool, err error) {
+func (p *Preparer) Assemble(ctx context.Context, parts []Part) (made PreparedIndex, ok bool, err error) {
 	if len(parts) == 0 {
 		return made, false, errors.New("assemble: an index without parts")
 	}
@@ -158,7 +158,7 @@ func (p *Publisher) Assemble(ctx context.Context, parts []Part) (made PreparedIn
 // errStale says that the rows have changed since the shards were planned.
 var errStale = errors.New("the rows have changed")
 
-func (p *Publisher) assemble(ctx context.Context, s Shard, parts []Part) (PreparedIndex, error) {
+func (p *Preparer) assemble(ctx context.Context, s Shard, parts []Part) (PreparedIndex, error) {
 	r, err := catalog.ParseRelease(s.Release)
 	if err != nil {
 		return PreparedIndex{}, err
@@ -186,7 +186,7 @@ func (p *Publisher) assemble(ctx context.Context, s Shard, parts []Part) (Prepar
 }
 
 // members returns the bytes of an index file.
-func (p *Publisher) members(ctx context.Context, plan render.Plan, i, packages int, parts []Part) io.Reader {
+func (p *Preparer) members(ctx context.Context, plan render.Plan, i, packages int, parts []Part) io.Reader {
 	var all []io.Reader
 	add := func(text []byte) {
 		if text != nil {

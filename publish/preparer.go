@@ -1,0 +1,51 @@
+package publish
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"repomill/publish/render"
+	"repomill/publish/tree"
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+)
+
+// A Preparer renders releases, or parts of them, and stores the index files. It has no signing key and writes no pointer:
+// a worker of an engine uses it, and the process that has the keys publishes what it made
+// ([Publisher.ReleasePrepared]). Each [Publisher] has one, whose renderings it publishes.
+type Preparer struct {
+	bucket     Bucket
+	catalog    Catalog
+	now        func() time.Time
+	log        *slog.Logger
+	renderings render.Cache
+	locks      sync.Map // catalog.Release -> chan struct{}: one publish of a release at a time in this process
+}
+
+// lock keeps other publishes of a release out, in this process.
+func (p *Preparer) lock(ctx context.Context, r catalog.Release) (unlock func(), err error) {
+	l, _ := p.locks.LoadOrStore(r, make(chan struct{}, 1))
+	held := l.(chan struct{})
+	select {
+	case held <- struct{}{}:
+		return func() { <-held }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// read reads what is published of a release.
+func (p *Preparer) read(ctx context.Context, r catalog.Release) (tree.Published, error) {
+	return tree.Read(ctx, p.bucket, p.now, r)
+}
+
+// render makes the indexes of a snapshot. The caller gives the rendering back.
+func (p *Preparer) render(ctx context.Context, f format, snap *catalogdb.Snapshot) (*render.Rendering, error) {
+	plan, err := f.plan(snap)
+	if err != nil {
+		return nil, err
+	}
+	return p.renderings.Render(ctx, plan, snap, ensureCopies(ctx, p.bucket, snap))
+}
