@@ -1,6 +1,3 @@
-// Package publish puts one release onto a bucket: immutable files first, the pointer last, so that a
-// reader never sees a mixture (PROTOCOL.md, "One release"). It reads releases back for a catalog that lost
-// history, and removes what no client needs any more.
 package publish
 
 import (
@@ -17,7 +14,7 @@ var (
 	ErrNotExist = fs.ErrNotExist
 	// ErrExists is returned by Create for a key that is taken.
 	ErrExists = fs.ErrExist
-	// ErrConflict is returned by Swap when somebody else was faster.
+	// ErrConflict is returned by Swap when another writer was faster.
 	ErrConflict = layout.ErrConflict
 )
 

@@ -1,3 +1,13 @@
+// Package publish puts one release onto a bucket: immutable files first, the pointer last, so that a
+// reader never sees a mixture (PROTOCOL.md, "One release").
+//
+// The steps are in attempt.go, in their order. It reads what is published (package tree), takes a snapshot of the rows, renders
+// them (package render, which keeps segments from revision to revision), stores the indexes (draft.go), signs the pointer
+// (debsignatures.go, rpmsignatures.go), records the publish (manifest.go) and swaps the pointer. A [Preparer] does the part that
+// needs no key; a [Publisher] does all.
+//
+// A release whose pointer this catalog never issued is read back with package restore first (recover.go). Removing what
+// clients need no more is package collect's.
 package publish
 
 import (
