@@ -102,7 +102,7 @@ func (b *Bucket) Create(ctx context.Context, o layout.Object, body io.Reader) er
 	return b.do(ctx, Op{"Create", o.Key}, func() error { return b.create(o.Key, all) })
 }
 
-// Copy implements [publish.Copier].
+// Copy implements [publish.Bucket].
 func (b *Bucket) Copy(ctx context.Context, from string, o layout.Object) error {
 	return b.do(ctx, Op{"Copy", o.Key}, func() error {
 		source, ok := b.objects[from]
@@ -143,7 +143,7 @@ func (b *Bucket) Swap(ctx context.Context, old layout.Version, o layout.Object, 
 	return v, err
 }
 
-// List implements [publish.Lister]. It goes through the objects that there are when it is called.
+// List implements [tree.Lister]. It goes through the objects that there are when it is called.
 func (b *Bucket) List(ctx context.Context, prefix string, f func(key string, meta layout.Meta) error) error {
 	found := map[string]layout.Meta{}
 	err := b.do(ctx, Op{"List", prefix}, func() error {
