@@ -180,11 +180,11 @@ func askSome(ctx context.Context, tx *transaction, some []identified, want Reind
 	for i, row := range some {
 		ids[i] = row.id
 	}
-	where, args := in("release_id", ids)
-	if _, err := collect(ctx, tx, scanID, `SELECT release_id FROM reindexes WHERE `+where+` ORDER BY release_id`+tx.forUpdate, args...); err != nil {
+	where, args := in("x.release_id", ids)
+	if err := tx.lock(ctx, ids); err != nil { // a row that is not there cannot be locked
 		return err
 	}
-	found, err := collect(ctx, tx, scanReindex, `SELECT `+reindexColumns+` FROM `+reindexTables+` WHERE x.`+where, args...)
+	found, err := collect(ctx, tx, scanReindex, `SELECT `+reindexColumns+` FROM `+reindexTables+` WHERE `+where, args...)
 	if err != nil {
 		return err
 	}

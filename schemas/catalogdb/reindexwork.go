@@ -135,11 +135,10 @@ func (d *DB) changeReindex(ctx context.Context, r catalog.Release, change func(*
 		if err != nil {
 			return err
 		}
-		_, err = scanID(tx.QueryRowContext(ctx, `SELECT release_id FROM reindexes WHERE release_id = ?`+tx.forUpdate, id).Scan)
-		var x Reindex
-		if err == nil {
-			x, err = scanReindex(tx.QueryRowContext(ctx, `SELECT `+reindexColumns+` FROM `+reindexTables+` WHERE x.release_id = ?`, id).Scan)
+		if err := tx.lock(ctx, []int64{id}); err != nil {
+			return err
 		}
+		x, err := scanReindex(tx.QueryRowContext(ctx, `SELECT `+reindexColumns+` FROM `+reindexTables+` WHERE x.release_id = ?`, id).Scan)
 		if errors.Is(err, sql.ErrNoRows) {
 			x = Reindex{Release: r}
 			change(&x) // which sees that nothing is asked for
