@@ -20,16 +20,23 @@ import (
 	"repomill/testdata/rpmtest"
 )
 
-// What is not registered works in this process and fails on a worker.
+// What is not registered works in this process and fails on a worker. Calls by reflection are meant ([registerDoFn]).
 func TestPipelinesAreRegistered(t *testing.T) {
 	for name, build := range map[string]func(beam.Scope){
 		"ingest":  func(s beam.Scope) { pipelines.Ingest(s, pipelines.Config{}, beam.Create(s, pipelines.Batch{})) },
 		"publish": func(s beam.Scope) { pipelines.Publish(s, pipelines.Config{}, beam.Create(s, jammy.String())) },
+		"prepare": func(s beam.Scope) {
+			pipelines.PrepareWhole(s, pipelines.Config{}, "job", beam.Create(s, jammy.String()))
+		},
+		"reindex": func(s beam.Scope) {
+			pipelines.Reindex(s, pipelines.Config{}, pipelines.ReindexJob{}, beam.Create(s, jammy.String()))
+		},
 	} {
 		p, s := beam.NewPipelineWithRoot()
 		build(s)
-		if _, err := vet.Execute(t.Context(), p); err != nil {
-			t.Errorf("%s: %v", name, err)
+		found, err := vet.Evaluate(t.Context(), p)
+		if err != nil || !found.AllExported() || found.RequiresRegistrations() {
+			t.Errorf("%s: exported %t, registrations are missing: %t, %v", name, found.AllExported(), found.RequiresRegistrations(), err)
 		}
 	}
 }
