@@ -181,9 +181,38 @@ func dpkgInstallInto(t *testing.T, root string, file []byte) string {
 	cmd := exec.CommandContext(ctx, "dpkg", "--root", root, "--force-depends,script-chrootless,architecture,unsafe-io", "--log=/dev/null", "-i", path)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	ended := make(chan struct{})
+	waits := make(chan bool, 1)
+	go func() { waits <- readsPipe(ended, root); cancel() }()
 	out, err := cmd.CombinedOutput()
+	close(ended)
+	if <-waits {
+		return "dpkg waits for a writer of the pipe " + string(out)
+	}
 	if err != nil {
 		return string(out) + err.Error()
 	}
 	return ""
+}
+
+// readsPipe reports whether a process opens a pipe in the top folder of a root for reading, for which it waits until there is a
+// writer, before ended is closed.
+func readsPipe(ended <-chan struct{}, root string) bool {
+	for {
+		entries, _ := os.ReadDir(root)
+		for _, e := range entries {
+			if e.Type()&os.ModeNamedPipe == 0 {
+				continue
+			}
+			if w, err := os.OpenFile(filepath.Join(root, e.Name()), os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil { // it has a reader
+				w.Close()
+				return true
+			}
+		}
+		select {
+		case <-ended:
+			return false
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
