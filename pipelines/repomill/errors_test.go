@@ -34,7 +34,7 @@ func TestErrorsSayItOnce(t *testing.T) {
 		{"repo create", []string{"repo", "create", "acme/tools", "--catalog", away}, 4, "--catalog: cannot reach 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused"},
 		{"worker", append([]string{"worker", "--signing-key", "file://" + dir + "/key.asc", "--catalog", away}, worker...), 4, "--catalog: cannot reach 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused"},
 		{"reindex", []string{"reindex", "--all", "--catalog", away, "--bucket", "file://" + dir + "/b", "--signing-key", "file://" + dir + "/key.asc", "--public-url", "http://x"}, 4, "--catalog: cannot reach 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused"},
-		{"a key that is none", append([]string{"worker", "--signing-key", "file://" + junk, "--catalog", away}, worker...), 4, "signing key " + junk + ": no armoured key found"},
+		{"a key that is none", append([]string{"worker", "--signing-key", "file://" + junk, "--catalog", away}, worker...), 4, "signing key " + junk + ": no armoured key found; if the file was good before, restore it from its backup"},
 		{"no folder of repomill up", []string{"status", "--data", dir + "/no"}, 4, "there is no catalog " + dir + "/no/catalog.db: name the folder of repomill up with --data"},
 		{"no catalog", []string{"ls", "acme/tools/el/9", "--catalog", "sqlite://" + dir + "/c.db"}, 4, "there is no catalog " + dir + "/c.db: make one with repomill migrate --catalog, or name another"},
 		{"no catalog's path", []string{"status", "--catalog", "sqlite://"}, 2, "--catalog is no catalog's URL: use mysql://USER@HOST/DATABASE?password-file=/path or sqlite:///path/to/catalog.db"},
