@@ -10,12 +10,17 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
+
+	"github.com/pressly/goose/v3"
 )
 
 var (
@@ -68,6 +73,15 @@ func (d *DB) Ping(ctx context.Context) error {
 	return inCatalog("reach the catalog", err)
 }
 
+// Clock returns what time it is in the database.
+func (d *DB) Clock(ctx context.Context) (now time.Time, err error) {
+	err = d.ask(ctx, func(q querier) error { return q.QueryRowContext(ctx, d.clock).Scan((*scanTime)(&now)) })
+	if err != nil {
+		return now, fmt.Errorf("the catalog's clock: %w", err)
+	}
+	return now, nil
+}
+
 // inCatalog says what was done when an error came, unless the error is a sentence about the catalog itself.
 func inCatalog(doing string, err error) error {
 	var sentence interface{ aboutCatalog() }
@@ -77,41 +91,46 @@ func inCatalog(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// querier is what *sql.DB and *sql.Tx have in common.
-type querier interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+// A dialect is what differs between the databases. All other SQL is what they share.
+type dialect struct {
+	name         string // of the folder of migrations
+	goose        goose.Dialect
+	forUpdate    string             // ends a SELECT whose rows stay locked; SQLite has one writer at a time
+	clock        string             // asks for the time, in milliseconds since 1970
+	missingTable func(error) bool   // whether an error says that a table does not exist
+	missingField func(error) bool   // the same of a column
+	remedy       func(error) remedy // what helps against an error
 }
 
-// collect reads all rows of a query through scan.
-func collect[T any](ctx context.Context, q querier, scan func(func(...any) error) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []T
-	for rows.Next() {
-		v, err := scan(rows.Scan)
-		if err != nil {
-			return nil, err
+var sqliteDialect = dialect{
+	name:  "sqlite",
+	goose: goose.DialectSQLite3,
+	clock: `SELECT CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)`,
+	missingTable: func(err error) bool {
+		return strings.Contains(err.Error(), "no such table")
+	},
+	missingField: func(err error) bool {
+		return strings.Contains(err.Error(), "no such column") || strings.Contains(err.Error(), "has no column named")
+	},
+	remedy: func(err error) remedy {
+		const busy, locked, mask = 5, 6, 0xff // SQLITE_BUSY, SQLITE_LOCKED; more bits tell them finer
+		var e sqliteError
+		if errors.Is(err, errBroken) || errors.As(err, &e) && (e.Code()&mask == busy || e.Code()&mask == locked) {
+			return repeat
 		}
-		all = append(all, v)
-	}
-	return all, rows.Err()
+		return none
+	},
 }
 
-// notFound turns the absence of a row into [ErrNotFound].
-func notFound(err error) error {
-	if errors.Is(err, sql.ErrNoRows) {
-		return ErrNotFound
-	}
-	return err
+var mysqlDialect = dialect{
+	name:         "mysql",
+	goose:        goose.DialectMySQL,
+	forUpdate:    " FOR UPDATE",
+	clock:        `SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)`,
+	missingTable: func(err error) bool { return mysqlError(err) == 1146 }, // ER_NO_SUCH_TABLE
+	missingField: func(err error) bool { return mysqlError(err) == 1054 }, // ER_BAD_FIELD_ERROR
+	remedy:       mysqlRemedy,
 }
-
-// scanID reads a row that is one id.
-func scanID(scan func(...any) error) (id int64, err error) { return id, scan(&id) }
 
 // in returns "column IN (?, ...)" and its arguments. There must be values.
 func in[T any](column string, values []T) (where string, args []any) {
@@ -119,6 +138,55 @@ func in[T any](column string, values []T) (where string, args []any) {
 		args = append(args, v)
 	}
 	return column + ` IN (?` + strings.Repeat(`, ?`, len(values)-1) + `)`, args
+}
+
+// jsonList stores a slice as a JSON array.
+type jsonList[T any] struct{ values *[]T }
+
+// Scan implements [database/sql.Scanner].
+func (l jsonList[T]) Scan(src any) error {
+	s, ok := src.(string)
+	if b, isBytes := src.([]byte); isBytes {
+		s, ok = string(b), true
+	}
+	if !ok {
+		return fmt.Errorf("list column has type %T", src)
+	}
+	*l.values = nil // or else the old elements show through
+	return json.Unmarshal([]byte(s), l.values)
+}
+
+// Value implements [driver.Valuer].
+func (l jsonList[T]) Value() (driver.Value, error) {
+	if *l.values == nil {
+		return "[]", nil
+	}
+	b, err := json.Marshal(*l.values)
+	return string(b), err
+}
+
+// scanTime reads a time that is not NULL.
+type scanTime time.Time
+
+// Scan implements [database/sql.Scanner].
+func (t *scanTime) Scan(src any) error {
+	ms, ok := src.(int64)
+	if !ok {
+		return fmt.Errorf("time column has type %T", src)
+	}
+	*t = scanTime(instant(ms))
+	return nil
+}
+
+// cut shortens text that is only shown to what its column holds, between characters.
+func cut(s string, bytes int) string {
+	if len(s) <= bytes {
+		return s
+	}
+	for bytes > 0 && !utf8.RuneStart(s[bytes]) {
+		bytes--
+	}
+	return s[:bytes]
 }
 
 // millis and instant convert times as the tables have them.

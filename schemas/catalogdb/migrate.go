@@ -142,3 +142,12 @@ func (d *DB) checkServer(ctx context.Context) error {
 	}
 	return nil
 }
+
+// A schemaError says that the catalog lacks what a statement asks for.
+type schemaError struct{ cause error }
+
+func (e *schemaError) Error() string {
+	return fmt.Sprintf("the catalog's schema is older than this program, or there is none yet (%v): run repomill migrate with the same --catalog; repomill up does that at its start", e.cause)
+}
+func (e *schemaError) Unwrap() error { return e.cause }
+func (e *schemaError) aboutCatalog() {}

@@ -1,10 +1,18 @@
 package catalogdb
 
 import (
+	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // A sqliteError is an error of SQLite, with its code.
@@ -44,4 +52,191 @@ func sqlitePool(path, lock string, connections int) (*sql.DB, error) {
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	return db, nil
+}
+
+// An openError says why the file of an SQLite catalog cannot be used, and what to do.
+type openError struct {
+	detail string
+	cause  error
+}
+
+func (e *openError) Error() string { return e.detail }
+func (e *openError) Unwrap() error { return e.cause }
+func (e *openError) aboutCatalog() {}
+
+// explainOpen makes a sentence of an error that a new connection met, where SQLite's own words leave open what to do.
+func explainOpen(path string, err error) error {
+	const mask, perm, readOnly, corrupt, full, cannotOpen, noDatabase = 0xff, 3, 8, 11, 13, 14, 26 // SQLITE_PERM and so on
+	var e sqliteError
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code() & mask {
+	case perm, readOnly, cannotOpen:
+		return &openError{whyClosed(path), err}
+	case noDatabase, corrupt:
+		return &openError{fmt.Sprintf("%s is no SQLite database, or damaged: name another with --catalog or --data, or restore it (without a catalog, repomill up takes over what is published)", path), err}
+	case full:
+		return &openError{fmt.Sprintf("the disk of the catalog %s is full: make room on it", path), err}
+	}
+	return err
+}
+
+// asOwner is what helps a user who may not use the catalog.
+const asOwner = "run the command as the user of repomill up or the worker (sudo -u)"
+
+// whyClosed says why the file of a catalog cannot be opened, and what to do.
+func whyClosed(path string) string {
+	dir := filepath.Dir(path)
+	folder, noDir := os.Stat(dir)
+	info, noFile := os.Stat(path)
+	switch {
+	case errors.Is(noDir, fs.ErrNotExist):
+		return fmt.Sprintf("there is no folder for the catalog %s: make it, or name another with --catalog or --data", path)
+	case noDir == nil && !folder.IsDir():
+		return fmt.Sprintf("%s, the folder of the catalog, is a file: name another with --catalog or --data", dir)
+	case errors.Is(noFile, fs.ErrPermission):
+		return fmt.Sprintf("this user may not enter the folder of the catalog %s: %s", path, asOwner)
+	case noFile == nil && info.IsDir():
+		return fmt.Sprintf("%s is a folder, and a catalog is a file: name another with --catalog or --data", path)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	switch {
+	case err == nil:
+		f.Close() //nolint:errcheck // nothing was written
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Sprintf("the catalog %s is on a file system that is read-only, and is written to even by who only reads it", path)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Sprintf("this user may not read and write the catalog %s, which is written to even by who only reads it: %s", path, asOwner)
+	}
+	if unix.Access(dir, unix.W_OK) == nil {
+		return fmt.Sprintf("no catalog can be opened or made at %s: name another file with --catalog or --data", path)
+	}
+	return fmt.Sprintf("this user may not write to the folder of the catalog %s, where SQLite keeps a log even for who only reads: %s", path, asOwner)
+}
+
+// A compiling connector makes connections to SQLite that compile each statement once: the compiler costs
+// several times what most of our statements do.
+type compiling struct {
+	driver.Connector
+	path string // of the file
+}
+
+// Connect implements [driver.Connector].
+func (c compiling) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, explainOpen(c.path, err)
+	}
+	return &compiledConn{conn.(sqliteConn), c.path, map[string]statement{}}, nil
+}
+
+// A sqliteConn is what the driver's connections can do.
+type sqliteConn interface {
+	driver.Conn
+	driver.ConnPrepareContext
+	driver.ConnBeginTx
+	driver.Pinger
+	driver.SessionResetter
+	driver.Validator
+}
+
+// A statement is a compiled statement of the driver.
+type statement interface {
+	driver.Stmt
+	driver.StmtExecContext
+	driver.StmtQueryContext
+}
+
+// maxCompiled bounds the compiled statements of a connection: some 10 KB each.
+const maxCompiled = 200
+
+// A compiledConn keeps its compiled statements while nobody uses them. SQLite compiles one again by itself
+// when the schema has changed. A connection is used by one goroutine at a time, as database/sql promises.
+type compiledConn struct {
+	sqliteConn
+	path string
+	idle map[string]statement
+}
+
+// ExecContext implements [driver.ExecerContext].
+func (c *compiledConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	s, err := c.take(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	res, err := s.ExecContext(ctx, args)
+	return res, errors.Join(err, c.put(query, s, err))
+}
+
+// QueryContext implements [driver.QueryerContext].
+func (c *compiledConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	s, err := c.take(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.QueryContext(ctx, args)
+	if err != nil {
+		return nil, errors.Join(err, c.put(query, s, err))
+	}
+	return &compiledRows{rows, func(err error) error { return c.put(query, s, err) }}, nil
+}
+
+// BeginTx implements [driver.ConnBeginTx].
+func (c *compiledConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	tx, err := c.sqliteConn.BeginTx(ctx, opts)
+	if err != nil {
+		return nil, explainOpen(c.path, err)
+	}
+	return tx, nil
+}
+
+// take returns a compiled statement that nobody uses: the rows of an outer loop keep theirs.
+func (c *compiledConn) take(ctx context.Context, query string) (statement, error) {
+	if s, ok := c.idle[query]; ok {
+		delete(c.idle, query)
+		return s, nil
+	}
+	s, err := c.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.(statement), nil
+}
+
+// put keeps a statement for the next one who asks, unless it failed.
+func (c *compiledConn) put(query string, s statement, failed error) error {
+	if _, there := c.idle[query]; there || failed != nil {
+		return s.Close()
+	}
+	if len(c.idle) >= maxCompiled {
+		for other, old := range c.idle { // any one
+			delete(c.idle, other)
+			old.Close() //nolint:errcheck // it had no error when it was used
+			break
+		}
+	}
+	c.idle[query] = s
+	return nil
+}
+
+// Close implements [driver.Conn].
+func (c *compiledConn) Close() error {
+	for _, s := range c.idle {
+		s.Close() //nolint:errcheck // the connection goes too
+	}
+	c.idle = nil
+	return c.sqliteConn.Close()
+}
+
+// compiledRows give their statement back.
+type compiledRows struct {
+	driver.Rows
+	put func(error) error
+}
+
+// Close implements [driver.Rows].
+func (r *compiledRows) Close() error {
+	err := r.Rows.Close()
+	return errors.Join(err, r.put(err))
 }

@@ -114,6 +114,13 @@ func (d *DB) exec(ctx context.Context, query string, args ...any) error {
 	})
 }
 
+// querier is what *sql.DB and *sql.Tx have in common.
+type querier interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
 // ask runs f, which only reads, and may run it several times.
 func (d *DB) ask(ctx context.Context, f func(q querier) error) error {
 	return d.retry(ctx, func() error { return f(d.read) })
@@ -139,3 +146,32 @@ func list[T any](ctx context.Context, d *DB, scan func(func(...any) error) (T, e
 	})
 	return all, err
 }
+
+// collect reads all rows of a query through scan.
+func collect[T any](ctx context.Context, q querier, scan func(func(...any) error) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		v, err := scan(rows.Scan)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}
+
+// notFound turns the absence of a row into [ErrNotFound].
+func notFound(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	return err
+}
+
+// scanID reads a row that is one id.
+func scanID(scan func(...any) error) (id int64, err error) { return id, scan(&id) }
