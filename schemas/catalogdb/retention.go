@@ -2,66 +2,11 @@ package catalogdb
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 
 	"repomill/schemas/catalog"
 )
-
-// The staged column of an upload: its object is gone, or lies in the staging bucket until the retention period is over, or
-// goes before that, because the file of its package does.
-const (
-	objectGone   = 0
-	objectKept   = 1
-	objectDoomed = 2
-)
-
-// Expired returns uploads of a staging bucket whose staged objects may be deleted, oldest first: they have a final verdict
-// since before a time, it was told, and no release that they waited for is behind its rows.
-func (d *DB) Expired(ctx context.Context, bucket string, before time.Time, limit int) ([]catalog.Upload, error) {
-	return list(ctx, d, scanUpload, `SELECT bucket, object, generation, size FROM uploads
-		WHERE bucket = ? AND staged = ? AND finished_at < ? AND told = 1 AND state IN (?, ?, ?)
-		AND NOT EXISTS (SELECT 1 FROM upload_releases w JOIN releases r ON r.id = w.release_id
-			WHERE w.upload_id = uploads.id AND r.revision > r.published_revision)
-		ORDER BY finished_at LIMIT ?`, bucket, objectKept, millis(before), catalog.Published, catalog.Duplicate, catalog.Rejected, limit)
-}
-
-// Doomed returns uploads of a staging bucket whose staged objects are to be deleted now, oldest first: the file of their package
-// is removed. They have a final verdict since before a time, and its object is written.
-func (d *DB) Doomed(ctx context.Context, bucket string, before time.Time, limit int) ([]catalog.Upload, error) {
-	return list(ctx, d, scanUpload, `SELECT bucket, object, generation, size FROM uploads
-		WHERE bucket = ? AND staged = ? AND finished_at < ? AND told = 1 AND state IN (?, ?, ?)
-		ORDER BY finished_at LIMIT ?`, bucket, objectDoomed, millis(before), catalog.Published, catalog.Duplicate, catalog.Rejected, limit)
-}
-
-// DoomedOf returns the uploads of a package, in all staging buckets, that [DB.Doomed] returns now or will.
-func (d *DB) DoomedOf(ctx context.Context, k catalog.Package) (uploads []catalog.Upload, err error) {
-	err = d.ask(ctx, func(q querier) error {
-		_, id, err := find(ctx, q, k)
-		if err != nil {
-			return err
-		}
-		uploads, err = collect(ctx, q, scanUpload, `SELECT bucket, object, generation, size FROM uploads
-			WHERE package_id = ? AND staged = ? ORDER BY id`, id, objectDoomed)
-		return err
-	})
-	return uploads, err
-}
-
-// Unstaged records that the staged object of an upload is deleted.
-func (d *DB) Unstaged(ctx context.Context, u catalog.Upload) error {
-	return d.exec(ctx, `UPDATE uploads SET staged = ? WHERE bucket = ? AND object = ? AND generation = ?`, objectGone, u.Bucket, u.Object, u.Generation)
-}
-
-// Oldest returns when the oldest upload without a final verdict was taken up; nil if there is none.
-func (d *DB) Oldest(ctx context.Context) (*time.Time, error) {
-	var oldest sql.NullInt64
-	err := d.ask(ctx, func(q querier) error {
-		return q.QueryRowContext(ctx, `SELECT MIN(received_at) FROM uploads WHERE state IN (?, ?)`, catalog.Received, catalog.Stored).Scan(&oldest)
-	})
-	return optional(oldest), err
-}
 
 // The removed column of a yanked row.
 const (

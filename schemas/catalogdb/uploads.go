@@ -89,6 +89,111 @@ func padded[T any](values []T) []T {
 	return all
 }
 
+// Backlog returns how many uploads have no final verdict yet.
+func (d *DB) Backlog(ctx context.Context) (n int, err error) {
+	err = d.ask(ctx, func(q querier) error {
+		return q.QueryRowContext(ctx, `SELECT COUNT(*) FROM uploads WHERE state IN (?, ?)`, catalog.Received, catalog.Stored).Scan(&n)
+	})
+	return n, err
+}
+
+// Oldest returns when the oldest upload without a final verdict was taken up; nil if there is none.
+func (d *DB) Oldest(ctx context.Context) (*time.Time, error) {
+	var oldest sql.NullInt64
+	err := d.ask(ctx, func(q querier) error {
+		return q.QueryRowContext(ctx, `SELECT MIN(received_at) FROM uploads WHERE state IN (?, ?)`, catalog.Received, catalog.Stored).Scan(&oldest)
+	})
+	return optional(oldest), err
+}
+
+// Unfinished returns uploads of a staging bucket that were taken up and that nobody works on now, oldest first.
+func (d *DB) Unfinished(ctx context.Context, bucket string, now time.Time, limit int) ([]catalog.Upload, error) {
+	return list(ctx, d, scanUpload, `SELECT bucket, object, generation, size FROM uploads
+		WHERE bucket = ? AND state = ? AND lease_until <= ? ORDER BY id LIMIT ?`, bucket, catalog.Received, millis(now), limit)
+}
+
+func scanUpload(scan func(...any) error) (catalog.Upload, error) {
+	var u catalog.Upload
+	err := scan(&u.Bucket, &u.Object, &u.Generation, &u.Size)
+	return u, err
+}
+
+// MaxAttempts is how often an upload is taken up before it is rejected as poison. An attempt that
+// ends in an orderly fault does not count.
+const MaxAttempts = 5
+
+// A Lease is the right to work on an upload until it expires or is renewed.
+type Lease struct {
+	Owner string        // the process, for people
+	For   time.Duration // from the time given
+}
+
+// Take gives the caller a lease on an upload, recording the upload if it is new. It returns a token
+// if the lease is the caller's, and otherwise the state in which the upload is: [catalog.Received]
+// means that somebody else works on it.
+func (d *DB) Take(ctx context.Context, u catalog.Upload, l Lease, now time.Time) (token string, state catalog.UploadState, err error) {
+	state, err = d.State(ctx, u)
+	if err == nil && state != catalog.Received {
+		return "", state, nil // the sweep meets most uploads so, for days
+	}
+	taken, err := d.TakeAll(ctx, []catalog.Upload{u}, l, now)
+	if err != nil {
+		return "", state, err
+	}
+	return taken[0].Token, taken[0].State, nil
+}
+
+// A Taken is the answer to one upload of [DB.TakeAll], as [DB.Take] gives it.
+type Taken struct {
+	Token string
+	State catalog.UploadState
+}
+
+// TakeAll is [DB.Take] for several uploads, in one transaction: if one of them cannot be taken, none is.
+func (d *DB) TakeAll(ctx context.Context, uploads []catalog.Upload, l Lease, now time.Time) (taken []Taken, err error) {
+	tokens := make([]string, len(uploads))
+	for i := range tokens {
+		tokens[i] = random()
+	}
+	err = d.tx(ctx, func(tx *transaction) error {
+		taken = make([]Taken, len(uploads))
+		for i, u := range uploads {
+			t := &taken[i]
+			if t.Token, t.State, err = take(ctx, tx, u, l, tokens[i], now); err != nil {
+				return fmt.Errorf("take %s: %w", u, err)
+			}
+		}
+		return nil
+	})
+	return taken, err
+}
+
+// take gives an upload the lease with token ours, if it is free, and returns the token then. An upload
+// that has the token already got it from an earlier try.
+func take(ctx context.Context, tx *transaction, u catalog.Upload, l Lease, ours string, now time.Time) (token string, state catalog.UploadState, err error) {
+	var id, until int64
+	var attempts int
+	var last string
+	err = tx.QueryRowContext(ctx, `SELECT id, state, lease_token, lease_until, attempts, detail FROM uploads WHERE bucket = ? AND object = ? AND generation = ?`+tx.forUpdate,
+		u.Bucket, u.Object, u.Generation).Scan(&id, &state, &token, &until, &attempts, &last)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		_, err := tx.ExecContext(ctx, `INSERT INTO uploads (bucket, object, generation, size, state, outcome, reason, detail, lease_owner, lease_token, lease_until, attempts, received_at, told)
+			VALUES (?, ?, ?, ?, ?, '', '', '', ?, ?, ?, 1, ?, 0)`,
+			u.Bucket, u.Object, u.Generation, u.Size, catalog.Received, cut(l.Owner, maxUser), ours, millis(now.Add(l.For)), millis(now))
+		return ours, catalog.Received, err
+	case err != nil || state == catalog.Received && token == ours:
+		return token, state, err
+	case state != catalog.Received || until > millis(now):
+		return "", state, nil
+	case attempts >= MaxAttempts:
+		return "", catalog.Rejected, reject(ctx, tx, id, poison(attempts, last), now)
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE uploads SET lease_owner = ?, lease_token = ?, lease_until = ?, attempts = attempts + 1 WHERE id = ?`,
+		cut(l.Owner, maxUser), ours, millis(now.Add(l.For)), id)
+	return ours, state, err
+}
+
 // Renew extends the leases that an owner holds.
 func (d *DB) Renew(ctx context.Context, l Lease, now time.Time) error {
 	return d.exec(ctx, `UPDATE uploads SET lease_until = ? WHERE lease_owner = ? AND state = ? AND lease_until > ?`,
@@ -107,6 +212,30 @@ func (d *DB) Return(ctx context.Context, u catalog.Upload, token string) error {
 	return d.exec(ctx, `UPDATE uploads SET lease_until = 0, lease_token = '', attempts = attempts - 1
 		WHERE bucket = ? AND object = ? AND generation = ? AND lease_token = ? AND state = ?`,
 		u.Bucket, u.Object, u.Generation, token, catalog.Received)
+}
+
+// GiveUp gives up a lease after an attempt that hung or panicked, and why. The attempt counts, as one
+// that stopped the program does: the last one is the upload's end. A repeat does nothing.
+func (d *DB) GiveUp(ctx context.Context, u catalog.Upload, token, why string, now time.Time) error {
+	err := d.tx(ctx, func(tx *transaction) error {
+		id, err := leased(ctx, tx, u, token)
+		if err != nil || id == 0 {
+			return err
+		}
+		var attempts int
+		if err := tx.QueryRowContext(ctx, `SELECT attempts FROM uploads WHERE id = ?`, id).Scan(&attempts); err != nil {
+			return err
+		}
+		if attempts >= MaxAttempts {
+			return reject(ctx, tx, id, poison(attempts, why), now)
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE uploads SET lease_until = 0, lease_token = '' WHERE id = ?`, id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("give up %s: %w", u, err)
+	}
+	return nil
 }
 
 // Reclaim ends every lease. Only a process that knows itself to be the only one may call it, as the
@@ -136,6 +265,22 @@ func reject(ctx context.Context, tx *transaction, id int64, r catalog.Rejection,
 	return err
 }
 
+// rejectWaiting rejects the uploads that wait for a package to be published.
+func rejectWaiting(ctx context.Context, tx *transaction, pkg int64, r catalog.Rejection, now time.Time) error {
+	_, err := tx.ExecContext(ctx, `UPDATE uploads SET state = ?, reason = ?, detail = ?, finished_at = ? WHERE package_id = ? AND state = ?`,
+		catalog.Rejected, r.Reason, r.Detail, millis(now), pkg, catalog.Stored)
+	return err
+}
+
+// poison is the verdict on an upload that too many attempts failed at.
+func poison(attempts int, last string) catalog.Rejection {
+	detail := fmt.Sprintf("the program hung, panicked or was stopped %d times while it handled this file", attempts)
+	if last != "" {
+		detail += "; at last: " + last
+	}
+	return catalog.Rejection{Reason: catalog.Poison, Detail: detail + "; push it again to have it tried once more"}
+}
+
 // leased returns the row of an upload that is being worked on under this token, or 0.
 func leased(ctx context.Context, tx *transaction, u catalog.Upload, token string) (id int64, err error) {
 	err = tx.QueryRowContext(ctx, `SELECT id FROM uploads WHERE bucket = ? AND object = ? AND generation = ? AND lease_token = ? AND state = ?`+tx.forUpdate,
@@ -144,24 +289,4 @@ func leased(ctx context.Context, tx *transaction, u catalog.Upload, token string
 		return 0, nil
 	}
 	return id, err
-}
-
-// Backlog returns how many uploads have no final verdict yet.
-func (d *DB) Backlog(ctx context.Context) (n int, err error) {
-	err = d.ask(ctx, func(q querier) error {
-		return q.QueryRowContext(ctx, `SELECT COUNT(*) FROM uploads WHERE state IN (?, ?)`, catalog.Received, catalog.Stored).Scan(&n)
-	})
-	return n, err
-}
-
-// Unfinished returns uploads of a staging bucket that were taken up and that nobody works on now, oldest first.
-func (d *DB) Unfinished(ctx context.Context, bucket string, now time.Time, limit int) ([]catalog.Upload, error) {
-	return list(ctx, d, scanUpload, `SELECT bucket, object, generation, size FROM uploads
-		WHERE bucket = ? AND state = ? AND lease_until <= ? ORDER BY id LIMIT ?`, bucket, catalog.Received, millis(now), limit)
-}
-
-func scanUpload(scan func(...any) error) (catalog.Upload, error) {
-	var u catalog.Upload
-	err := scan(&u.Bucket, &u.Object, &u.Generation, &u.Size)
-	return u, err
 }

@@ -47,13 +47,6 @@ func yank(ctx context.Context, tx *transaction, pkg int64, y catalog.Yank, now t
 		Detail: "the package was withdrawn before it was published; no file takes its name again: raise the version"}, now)
 }
 
-// rejectWaiting rejects the uploads that wait for a package to be published.
-func rejectWaiting(ctx context.Context, tx *transaction, pkg int64, r catalog.Rejection, now time.Time) error {
-	_, err := tx.ExecContext(ctx, `UPDATE uploads SET state = ?, reason = ?, detail = ?, finished_at = ? WHERE package_id = ? AND state = ?`,
-		catalog.Rejected, r.Reason, r.Detail, millis(now), pkg, catalog.Stored)
-	return err
-}
-
 // Unyank brings packages back, and returns them all, also those that were not yanked. A repeat draws no
 // new revision. If the file of one is removed, or about to be, the error wraps [ErrRemoved], and if the repository does not
 // have its architecture any more, [ErrRetired]: then nothing is changed.
