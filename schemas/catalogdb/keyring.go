@@ -60,14 +60,3 @@ func (d *DB) KeyringRepositories(ctx context.Context) (map[catalog.Repository]ca
 	}
 	return revisions, nil
 }
-
-// OfName returns the rows of one name and format that a repository has, in whatever state, without fragments.
-func (d *DB) OfName(ctx context.Context, r catalog.Repository, f catalog.Format, name string) ([]catalog.Package, error) {
-	all, err := list(ctx, d, func(scan func(...any) error) (k catalog.Package, err error) {
-		return k, scanPackage(&k, scan)
-	}, `SELECT `+packageColumns+` FROM `+packageTables+` WHERE p.owner = ? AND p.name = ? AND d.format = ? AND k.name = ?`+inOrder, r.Owner, r.Name, f, name)
-	if err != nil {
-		return nil, fmt.Errorf("list the packages %s of %s: %w", name, r, err)
-	}
-	return all, nil
-}

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 
 	"repomill/schemas/catalog"
-	"repomill/schemas/layout"
 )
 
 // packageColumns and scanPackage read a row without its fragments; the tables are k, d and p.
@@ -64,43 +62,54 @@ func find(ctx context.Context, q querier, k catalog.Package) (found catalog.Pack
 	return found, id, err
 }
 
+// packAll returns the column values of a row's fragments.
+func packAll(k catalog.Package) (fragments []any, err error) {
+	fragments = make([]any, 4)
+	for i, f := range [][]byte{k.Stanza, k.Primary, k.Filelists, k.Other} {
+		if fragments[i], err = pack(f); err != nil {
+			return nil, err
+		}
+	}
+	return fragments, nil
+}
+
+// What columns hold of text that is only shown, in bytes.
+const (
+	maxUser = 255
+	maxJob  = 2048
+)
+
+// factColumns and facts are the columns of a row that say what the package is.
+const factColumns = `component, name, version, canonical, arch, variant, dir, sort_key, object_key,
+	size, sha256, md5, uploaded_at, state, pushed_by, pushed_job, yanked_at, yank_reason, yanked_by, signer,
+	stanza, primary_xml, filelists_xml, other_xml`
+
+func facts(k catalog.Package, fragments []any) []any {
+	var yankedAt any
+	var yank catalog.Yank
+	if k.Yank != nil {
+		yank = *k.Yank
+		yankedAt = millis(yank.At)
+	}
+	return append([]any{k.Component, k.Name, k.Version, k.Canonical, k.Arch, k.Variant, dirOf(k), k.SortKey, k.Key,
+		k.File.Size, k.File.SHA256, k.File.MD5, millis(k.Uploaded), k.State, cut(k.Pusher.User, maxUser), cut(k.Pusher.Job, maxJob),
+		yankedAt, yank.Reason, cut(yank.By, maxUser), k.Signer}, fragments...)
+}
+
+func insertPackage(ctx context.Context, tx *transaction, distribution int64, k catalog.Package, fragments []any) (id int64, err error) {
+	res, err := tx.ExecContext(ctx, `INSERT INTO packages (distribution_id, `+factColumns+`)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, append([]any{distribution}, facts(k, fragments)...)...)
+	if err != nil {
+		return 0, err
+	}
+	return res.LastInsertId()
+}
+
 // shown is the condition on the rows in a state that a release shows, or did.
 func shown(r catalog.Release, state catalog.PackageState) (where string, args []any) {
 	where, args = in("k.dir", dirsOf(r.Arch))
 	return releaseKey + ` AND k.state = ? AND ` + where, append(append(distributionArgs(r), state), args...)
 }
-
-// multilib is the dir column of a package for 32-bit x86 that x86_64 systems install, too. It is the name of no directory.
-const multilib = "i386+x86_64"
-
-// dirOf returns the dir column of a row.
-func dirOf(k catalog.Package) string {
-	switch {
-	case k.Format == catalog.DEB:
-		return ""
-	case k.Arch == layout.Noarch:
-		return layout.Noarch
-	case k.Multilib:
-		return multilib
-	default:
-		return layout.RPMDirOf(k.Arch)
-	}
-}
-
-// dirsOf returns the dir columns of the rows that the release of an architecture shows.
-func dirsOf(arch string) []string {
-	switch arch {
-	case "", layout.SRPMS:
-		return []string{arch}
-	case layout.I386, layout.X86:
-		return []string{arch, layout.Noarch, multilib}
-	default:
-		return []string{arch, layout.Noarch}
-	}
-}
-
-// shows reports whether the release of an architecture shows the rows of a dir.
-func shows(arch, dir string) bool { return slices.Contains(dirsOf(arch), dir) }
 
 // inOrder is the order of rows: that of their sort keys, which rows of several components share.
 const inOrder = ` ORDER BY k.sort_key, k.component, k.variant`
@@ -192,4 +201,64 @@ func (d *DB) page(ctx context.Context, r catalog.Release, name string, after cat
 	return list(ctx, d, func(scan func(...any) error) (k catalog.Package, err error) {
 		return k, scanPackage(&k, scan)
 	}, `SELECT `+packageColumns+` FROM `+packageTables+` WHERE `+where+inOrder+` LIMIT ?`, append(args, listPage)...)
+}
+
+// OfName returns the rows of one name and format that a repository has, in whatever state, without fragments.
+func (d *DB) OfName(ctx context.Context, r catalog.Repository, f catalog.Format, name string) ([]catalog.Package, error) {
+	all, err := list(ctx, d, func(scan func(...any) error) (k catalog.Package, err error) {
+		return k, scanPackage(&k, scan)
+	}, `SELECT `+packageColumns+` FROM `+packageTables+` WHERE p.owner = ? AND p.name = ? AND d.format = ? AND k.name = ?`+inOrder, r.Owner, r.Name, f, name)
+	if err != nil {
+		return nil, fmt.Errorf("list the packages %s of %s: %w", name, r, err)
+	}
+	return all, nil
+}
+
+// A Which names packages of a distribution as people do.
+type Which struct {
+	Repository   catalog.Repository
+	Distribution catalog.Distribution
+	Name         string
+	Version      string // as listed, with its epoch
+	Component    string // DEB only; empty: all that have it
+	Arch         string // empty: all of that version
+}
+
+// String returns "name version [arch] of owner/name os/version[/component]".
+func (w Which) String() string {
+	s := w.Name + " " + w.Version
+	if w.Arch != "" {
+		s += " " + w.Arch
+	}
+	s += " of " + w.Repository.String() + " " + w.Distribution.String()
+	if w.Component != "" {
+		s += "/" + w.Component
+	}
+	return s
+}
+
+// A packageRow is a row with its id and whether its file is gone, or going.
+type packageRow struct {
+	id      int64
+	removed bool
+	pkg     catalog.Package
+}
+
+// which returns the published and withdrawn rows that w names, in order of their architectures and components, or [ErrNotFound].
+func which(ctx context.Context, q querier, w Which) ([]packageRow, error) {
+	args := []any{w.Repository.Owner, w.Repository.Name, w.Distribution.OS, w.Distribution.Version, w.Name, w.Version, catalog.Active, catalog.Yanked}
+	where := releaseKey + ` AND k.name = ? AND k.version = ? AND k.state IN (?, ?)`
+	if w.Arch != "" {
+		where, args = where+` AND k.arch = ?`, append(args, w.Arch)
+	}
+	if w.Component != "" {
+		where, args = where+` AND k.component = ?`, append(args, w.Component)
+	}
+	rows, err := collect(ctx, q, func(scan func(...any) error) (row packageRow, err error) {
+		return row, scanPackage(&row.pkg, scan, &row.id, &row.removed)
+	}, `SELECT k.id, k.removed > 0, `+packageColumns+` FROM `+packageTables+` WHERE `+where+` ORDER BY k.arch, k.component`, args...)
+	if err == nil && len(rows) == 0 {
+		err = fmt.Errorf("%s: %w", w, ErrNotFound)
+	}
+	return rows, err
 }

@@ -209,16 +209,3 @@ func advanceChanged(ctx context.Context, tx *transaction, effects []effect, now 
 	}
 	return revisions, nil
 }
-
-// appear records with which revision a package came into a release or, once yanked, went out of it.
-func appear(ctx context.Context, tx *transaction, pkg, release, revision int64) error {
-	res, err := tx.ExecContext(ctx, `UPDATE appearances SET revision = ? WHERE package_id = ? AND release_id = ?`, revision, pkg, release)
-	if err != nil {
-		return err
-	}
-	if n, err := res.RowsAffected(); err != nil || n > 0 {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO appearances (package_id, release_id, revision) VALUES (?, ?, ?)`, pkg, release, revision)
-	return err
-}

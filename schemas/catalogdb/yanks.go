@@ -1,0 +1,253 @@
+package catalogdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"repomill/schemas/catalog"
+)
+
+// ErrRemoved is returned for a yanked package that cannot come back: its file, or its index entry, is gone.
+var ErrRemoved = errors.New("removed for good: no file takes its name again, raise the version")
+
+// Yank withdraws packages: no revision of a release that is drawn from now on has them. It returns
+// them all, also those that were yanked before, whose record stays as it is. A repeat draws no new
+// revision. An upload that still waits for such a package to be published is rejected as yanked.
+// The time in y is now, unless it is set.
+func (d *DB) Yank(ctx context.Context, w Which, y catalog.Yank, now time.Time) ([]catalog.Package, error) {
+	if y.At.IsZero() {
+		y.At = now
+	}
+	y.At = y.At.UTC().Truncate(time.Second)
+	found, err := d.withdraw(ctx, w, now, func(tx *transaction, row packageRow) (bool, error) {
+		if row.pkg.State == catalog.Yanked {
+			return false, nil
+		}
+		return true, yank(ctx, tx, row.id, y, now)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("yank %s: %w", w, err)
+	}
+	return found, nil
+}
+
+// yank makes a row yanked.
+func yank(ctx context.Context, tx *transaction, pkg int64, y catalog.Yank, now time.Time) error {
+	_, err := tx.ExecContext(ctx, `UPDATE packages SET state = ?, yanked_at = ?, yank_reason = ?, yanked_by = ?, removed = 0 WHERE id = ?`,
+		catalog.Yanked, millis(y.At), y.Reason, cut(y.By, maxUser), pkg)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `DELETE FROM unyanks WHERE package_id = ?`, pkg)
+	}
+	if err != nil {
+		return err
+	}
+	return rejectWaiting(ctx, tx, pkg, catalog.Rejection{Reason: catalog.YankedIdentity,
+		Detail: "the package was withdrawn before it was published; no file takes its name again: raise the version"}, now)
+}
+
+// Unyank brings packages back, and returns them all, also those that were not yanked. A repeat draws no
+// new revision. If the file of one is removed, or about to be, the error wraps [ErrRemoved], and if the repository does not
+// have its architecture any more, [ErrRetired]: then nothing is changed.
+func (d *DB) Unyank(ctx context.Context, w Which, now time.Time) ([]catalog.Package, error) {
+	found, err := d.withdraw(ctx, w, now, func(tx *transaction, row packageRow) (bool, error) {
+		if row.pkg.State != catalog.Yanked {
+			return false, nil
+		}
+		return true, unyank(ctx, tx, row, now)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("unyank %s: %w", w, err)
+	}
+	return found, nil
+}
+
+// unyank makes a yanked row active. One that was recovered from the record of a withdrawal has no index
+// entry and cannot be.
+func unyank(ctx context.Context, tx *transaction, row packageRow, now time.Time) error {
+	lost, err := scanID(tx.QueryRowContext(ctx, `SELECT removed > 0 OR (stanza IS NULL AND primary_xml IS NULL) FROM packages WHERE id = ?`+tx.forUpdate, row.id).Scan)
+	if err != nil {
+		return err
+	}
+	if lost != 0 {
+		return fmt.Errorf("%s: %w", row.pkg.Arch, ErrRemoved)
+	}
+	if err := checkOffered(ctx, tx, row.pkg); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE packages SET state = ?, yanked_at = NULL, yank_reason = '', yanked_by = '', removed = 0 WHERE id = ?`, catalog.Active, row.id)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `REPLACE INTO unyanks (package_id, at) VALUES (?, ?)`, row.id, millis(now))
+	}
+	return err
+}
+
+// withdraw applies change to the rows that w names, and draws a revision for each release in which one
+// of them came or went. It returns the rows as they are then.
+func (d *DB) withdraw(ctx context.Context, w Which, now time.Time, change func(*transaction, packageRow) (bool, error)) (found []catalog.Package, err error) {
+	err = d.tx(ctx, func(tx *transaction) error {
+		releases, err := tx.lockedReleases(ctx, w.Repository, w.Distribution)
+		if err != nil {
+			return err
+		}
+		rows, err := which(ctx, tx, w)
+		if err != nil {
+			return err
+		}
+		var effects []effect
+		for _, row := range rows {
+			changed, err := change(tx, row)
+			if err != nil {
+				return err
+			}
+			e := effect{pkg: row.id, changed: changed}
+			for _, r := range releases {
+				if shows(r.arch, dirOf(row.pkg)) {
+					e.releases = append(e.releases, r)
+				}
+			}
+			effects = append(effects, e)
+		}
+		if err := comeOrGo(ctx, tx, effects, now); err != nil {
+			return err
+		}
+		if rows, err = which(ctx, tx, w); err != nil {
+			return err
+		}
+		found = nil
+		for _, row := range rows {
+			found = append(found, row.pkg)
+		}
+		return nil
+	})
+	return found, err
+}
+
+// comeOrGo draws a revision for each release that changed, and records it.
+func comeOrGo(ctx context.Context, tx *transaction, effects []effect, now time.Time) error {
+	revisions, err := advanceChanged(ctx, tx, effects, now)
+	if err != nil {
+		return err
+	}
+	for _, e := range effects {
+		for _, r := range e.releases {
+			if !e.changed {
+				continue
+			}
+			revision, err := turn(ctx, tx, e.pkg, r, revisions[r.id])
+			if err == nil {
+				err = appear(ctx, tx, e.pkg, r.id, revision)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Withdrawn reports whether [DB.Unyank] can bring a withdrawn package back. by, unless it is empty, is an upload of the
+// same bytes that is being worked on: from now on what was staged of it goes with the package's file (see [DB.Removing]),
+// and soon if that is gone.
+func (d *DB) Withdrawn(ctx context.Context, k catalog.Package, by catalog.Upload) (back bool, err error) {
+	err = d.tx(ctx, func(tx *transaction) error {
+		_, id, err := find(ctx, tx, k)
+		if err != nil {
+			return err
+		}
+		var removed, lost bool
+		if err := tx.QueryRowContext(ctx, `SELECT removed > 0, stanza IS NULL AND primary_xml IS NULL FROM packages WHERE id = ?`+tx.forUpdate, id).Scan(&removed, &lost); err != nil {
+			return err
+		}
+		back = !removed && !lost
+		if err := claimedBy(ctx, tx, by, id); err != nil || !removed {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE uploads SET staged = ? WHERE bucket = ? AND object = ? AND generation = ? AND state = ?`,
+			objectDoomed, by.Bucket, by.Object, by.Generation, catalog.Received)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("read whether %s %s %s can come back: %w", k.Name, k.Version, k.Arch, err)
+	}
+	return back, nil
+}
+
+// The removed column of a yanked row.
+const (
+	fileUrgent   = -1 // kept until clients do not see the package; then it goes at once
+	fileKept     = 0
+	fileDoomed   = 1
+	fileDeleted  = 2
+	packageTerms = `distribution_id = ? AND component = ? AND name = ? AND canonical = ? AND arch = ? AND variant = ? AND state = ?`
+)
+
+// DueForRemoval returns packages yanked before a time whose files are still there, oldest first. All
+// releases that showed them are published without them.
+func (d *DB) DueForRemoval(ctx context.Context, yankedBefore time.Time, limit int) ([]catalog.Package, error) {
+	return d.due(ctx, `k.removed IN (?, ?) AND k.yanked_at < ?`, limit, fileKept, fileDoomed, millis(yankedBefore))
+}
+
+// DueNow returns likewise the packages that [DB.RemoveSoon] was called for.
+func (d *DB) DueNow(ctx context.Context, limit int) ([]catalog.Package, error) {
+	return d.due(ctx, `k.removed = ?`, limit, fileUrgent)
+}
+
+func (d *DB) due(ctx context.Context, terms string, limit int, args ...any) ([]catalog.Package, error) {
+	return list(ctx, d, func(scan func(...any) error) (k catalog.Package, err error) {
+		return k, scanPackage(&k, scan)
+	}, `SELECT `+packageColumns+` FROM `+packageTables+`
+		WHERE `+terms+` AND k.state = ?
+		AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.distribution_id = k.distribution_id
+			AND (r.arch = k.dir OR k.dir = 'noarch' AND r.arch <> 'SRPMS' OR k.dir = '`+multilib+`' AND r.arch IN ('i386', 'x86_64'))
+			AND r.revision > r.published_revision AND r.retired = 0)
+		ORDER BY k.yanked_at, k.id LIMIT ?`, append(args, catalog.Yanked, limit)...)
+}
+
+// RemoveSoon records that the files of a yanked package go as soon as clients do not see it, and not after the retention
+// period: until they do, it can still be unyanked. One that is not yanked any more, or whose files go already, stays as it is.
+func (d *DB) RemoveSoon(ctx context.Context, k catalog.Package) error {
+	return d.tx(ctx, func(tx *transaction) error {
+		distribution, err := distributionID(ctx, tx, k.Repository, k.Distribution)
+		if err == nil {
+			_, err = tx.ExecContext(ctx, `UPDATE packages SET removed = ? WHERE `+packageTerms+` AND removed = ?`, fileUrgent,
+				distribution, k.Component, k.Name, k.Canonical, k.Arch, k.Variant, catalog.Yanked, fileKept)
+		}
+		return err
+	})
+}
+
+// Removing records that the files of a yanked package are about to be deleted: it cannot be unyanked any
+// more, and what was staged of it goes, too (see [DB.Doomed]). If it is not yanked now, or was yanked again since, the error
+// wraps [ErrNotFound] and the files have to stay. A crash before [DB.Removed] leaves it due for removal.
+func (d *DB) Removing(ctx context.Context, k catalog.Package) error {
+	return d.setRemoved(ctx, k, fileDoomed)
+}
+
+// Removed records that the files of a yanked package are deleted.
+func (d *DB) Removed(ctx context.Context, k catalog.Package) error {
+	return d.setRemoved(ctx, k, fileDeleted)
+}
+
+func (d *DB) setRemoved(ctx context.Context, k catalog.Package, removed int) error {
+	return d.tx(ctx, func(tx *transaction) error {
+		distribution, err := distributionID(ctx, tx, k.Repository, k.Distribution)
+		if err != nil {
+			return err
+		}
+		terms, identity := packageTerms, []any{distribution, k.Component, k.Name, k.Canonical, k.Arch, k.Variant, catalog.Yanked}
+		if k.Yank != nil { // this withdrawal, and not a later one
+			terms, identity = terms+` AND yanked_at = ?`, append(identity, millis(k.Yank.At))
+		}
+		id, err := scanID(tx.QueryRowContext(ctx, `SELECT id FROM packages WHERE `+terms+tx.forUpdate, identity...).Scan)
+		if err != nil {
+			return fmt.Errorf("yanked %s %s %s: %w", k.Name, k.Version, k.Arch, notFound(err))
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE packages SET removed = ? WHERE id = ? AND removed < ?`, removed, id, removed)
+		if err == nil {
+			_, err = tx.ExecContext(ctx, `UPDATE uploads SET staged = ? WHERE package_id = ? AND staged = ?`, objectDoomed, id, objectKept)
+		}
+		return err
+	})
+}
