@@ -78,30 +78,6 @@ func count(ctx context.Context, q querier, r catalog.Release) (n int, err error)
 	return n, err
 }
 
-// Drew reports whether this catalog drew a pair for a release, or took over what was published under
-// it. If it did not, somebody else published it, or this catalog was restored from an old copy: [DB.Recover].
-func (d *DB) Drew(ctx context.Context, r catalog.Release, pair catalog.Revision) (known bool, err error) {
-	err = d.ask(ctx, func(q querier) error {
-		id, err := releaseID(ctx, q, r)
-		if errors.Is(err, ErrNotFound) {
-			return nil
-		}
-		if err == nil {
-			known, err = drew(ctx, q, id, pair)
-		}
-		return err
-	})
-	return known, err
-}
-
-func drew(ctx context.Context, q querier, release int64, pair catalog.Revision) (bool, error) {
-	var n int
-	err := q.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM publications WHERE release_id = ? AND revision = ? AND nonce = ?)
-		+ (SELECT COUNT(*) FROM foreign_pairs WHERE release_id = ? AND revision = ? AND nonce = ?)`,
-		release, pair.Number, pair.Nonce, release, pair.Number, pair.Nonce).Scan(&n)
-	return n > 0, err
-}
-
 // releaseID returns the row of a release, or [ErrNotFound].
 func releaseID(ctx context.Context, q querier, r catalog.Release) (id int64, err error) {
 	err = q.QueryRowContext(ctx, `SELECT r.id FROM `+releaseTables+` WHERE `+releaseKey+` AND r.arch = ?`,
@@ -175,24 +151,67 @@ func (tx *transaction) lockedReleases(ctx context.Context, r catalog.Repository,
 	return releasesOf(ctx, tx, r, dist) // as they are now
 }
 
-// advance draws a new revision and nonce for a release, the next above the present one, and keeps the pair.
-func advance(ctx context.Context, tx *transaction, release int64, now time.Time) (int64, error) {
-	if _, err := tx.ExecContext(ctx, `UPDATE releases SET revision = revision + 1 WHERE id = ?`, release); err != nil {
-		return 0, err
-	}
-	var revision int64
-	if err := tx.QueryRowContext(ctx, `SELECT revision FROM releases WHERE id = ?`, release).Scan(&revision); err != nil {
-		return 0, err
-	}
-	return revision, draw(ctx, tx, release, catalog.Revision{Number: revision, Nonce: random()}, now)
+// A Hold is somebody's word to publish a release soon, so that others wait with theirs.
+type Hold struct {
+	Holder string    // empty: nobody's
+	Until  time.Time // whatever happens to the holder
 }
 
-// draw gives a release a new pair, and keeps it.
-func draw(ctx context.Context, tx *transaction, release int64, pair catalog.Revision, now time.Time) error {
-	if _, err := tx.ExecContext(ctx, `UPDATE releases SET revision = ?, nonce = ? WHERE id = ?`, pair.Number, pair.Nonce, release); err != nil {
+// By reports whether somebody else than holder has the release at a time.
+func (h Hold) By(holder string, now time.Time) bool {
+	return h.Holder != "" && h.Holder != holder && now.Before(h.Until)
+}
+
+// Hold makes a release the holder's for a while, or for longer if it is already, and reports whether it
+// is. Whoever ignores that does no harm: the pointer's swap decides.
+func (d *DB) Hold(ctx context.Context, r catalog.Release, holder string, length time.Duration, now time.Time) (held bool, err error) {
+	err = d.tx(ctx, func(tx *transaction) error {
+		id, err := releaseID(ctx, tx, r)
+		if err != nil {
+			return err
+		}
+		if err := tx.lock(ctx, []int64{id}); err != nil {
+			return err
+		}
+		h, err := hold(ctx, tx, id)
+		if held = err == nil && !h.By(holder, now); !held {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM release_holds WHERE release_id = ?`, id); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO release_holds (release_id, holder, held_until) VALUES (?, ?, ?)`, id, holder, millis(now.Add(length)))
 		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("hold %s: %w", r, err)
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO publications (release_id, revision, nonce, drawn_at) VALUES (?, ?, ?, ?)`,
-		release, pair.Number, pair.Nonce, millis(now))
-	return err
+	return held, nil
+}
+
+// LetGo ends a hold. A repeat changes nothing.
+func (d *DB) LetGo(ctx context.Context, r catalog.Release, holder string) error {
+	err := d.tx(ctx, func(tx *transaction) error {
+		id, err := releaseID(ctx, tx, r)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM release_holds WHERE release_id = ? AND holder = ?`, id, holder)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("let go of %s: %w", r, err)
+	}
+	return nil
+}
+
+// hold reads who has a release.
+func hold(ctx context.Context, q querier, release int64) (h Hold, err error) {
+	var until int64
+	err = q.QueryRowContext(ctx, `SELECT holder, held_until FROM release_holds WHERE release_id = ?`, release).Scan(&h.Holder, &until)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Hold{}, nil
+	}
+	h.Until = instant(until)
+	return h, err
 }
