@@ -239,6 +239,21 @@ func checkSigned(s *catalog.Settings) error {
 	return nil
 }
 
+// maxKeyringFiles bounds the record of a keyring package to what its column holds.
+const maxKeyringFiles = 80
+
+func checkKeyring(k *catalog.KeyringPackage) error {
+	switch {
+	case k == nil:
+		return nil
+	case k.Version != "" && !layout.ValidKeyringVersion(k.Version):
+		return fmt.Errorf("version %.40q of a keyring package: use a day and a serial, such as 20261129.1", k.Version)
+	case len(k.Files) > maxKeyringFiles:
+		return fmt.Errorf("the keyring package has %d files; %d RPM distributions of a repository can have one at most", len(k.Files), maxKeyringFiles-1)
+	}
+	return nil
+}
+
 // lockRepository reads a repository and locks it until the transaction ends, or returns [ErrNotFound].
 func lockRepository(ctx context.Context, tx *transaction, r catalog.Repository) (repositoryRow, error) {
 	row, err := scanRepository(tx.QueryRowContext(ctx, `SELECT `+repositoryColumns+` FROM repositories WHERE owner = ? AND name = ?`+tx.forUpdate, r.Owner, r.Name).Scan)
@@ -264,4 +279,13 @@ func (row *repositoryRow) update(ctx context.Context, tx *transaction, s catalog
 	_, err := tx.ExecContext(ctx, `UPDATE repositories SET visibility = ?, origin = ?, label = ?, package_keys = ?, tokens = ?, verify_payload = ?, require_signed = ?, keyring_package = ? WHERE id = ?`,
 		s.Visibility, s.Origin, s.Label, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, keyringColumn(s), row.id)
 	return err
+}
+
+// keyringColumn is a list of one keyring package, or of none.
+func keyringColumn(s catalog.Settings) jsonList[catalog.KeyringPackage] {
+	var list []catalog.KeyringPackage
+	if s.Keyring != nil {
+		list = append(list, *s.Keyring)
+	}
+	return jsonList[catalog.KeyringPackage]{&list}
 }
