@@ -2,6 +2,8 @@ package catalogdb
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 
 	"repomill/schemas/catalog"
@@ -21,25 +23,6 @@ func (d *DB) Signed(ctx context.Context, r catalog.Release, by string) error {
 		return fmt.Errorf("record how %s is signed: %w", r, err)
 	}
 	return nil
-}
-
-// Gave records which keys the published objects of a repository give to clients.
-func (d *DB) Gave(ctx context.Context, r catalog.Repository, keys string) error {
-	err := d.exec(ctx, `UPDATE repositories SET given_keys = ? WHERE owner = ? AND name = ?`, keys, r.Owner, r.Name)
-	if err != nil {
-		return fmt.Errorf("record the keys of %s: %w", r, err)
-	}
-	return nil
-}
-
-// GivenKeys returns in which ways published repositories give keys to clients; an empty text, if that is not known of one.
-func (d *DB) GivenKeys(ctx context.Context) ([]string, error) {
-	all, err := list(ctx, d, func(scan func(...any) error) (keys string, err error) { return keys, scan(&keys) },
-		`SELECT DISTINCT given_keys FROM repositories WHERE published_settings_revision > 0`)
-	if err != nil {
-		return nil, fmt.Errorf("read which keys clients were given: %w", err)
-	}
-	return all, nil
 }
 
 // A KeyState is how all releases of a format, and what clients are given, should be.
@@ -63,18 +46,6 @@ func (d *DB) Unsigned(ctx context.Context, want KeyState, limit int) ([]catalog.
 		releases[i] = s.Release
 	}
 	return releases, nil
-}
-
-// Ungiven returns some of the repositories whose published objects give other keys to clients than they should, in order.
-// The first publish of settings gives them in any case.
-func (d *DB) Ungiven(ctx context.Context, want KeyState, limit int) ([]catalog.Repository, error) {
-	all, err := list(ctx, d, func(scan func(...any) error) (r catalog.Repository, err error) {
-		return r, scan(&r.Owner, &r.Name)
-	}, `SELECT owner, name FROM repositories WHERE published_settings_revision > 0 AND given_keys <> ? ORDER BY owner, name LIMIT ?`, want.Given, limit)
-	if err != nil {
-		return nil, fmt.Errorf("list repositories whose keys are to be published again: %w", err)
-	}
-	return all, nil
 }
 
 // CountUnsigned returns how many published releases are signed in another way than they should be, and of how many
@@ -111,4 +82,89 @@ func (d *DB) Signatures(ctx context.Context) ([]Signature, error) {
 		return nil, fmt.Errorf("read how releases are signed: %w", err)
 	}
 	return all, nil
+}
+
+// Gave records which keys the published objects of a repository give to clients.
+func (d *DB) Gave(ctx context.Context, r catalog.Repository, keys string) error {
+	err := d.exec(ctx, `UPDATE repositories SET given_keys = ? WHERE owner = ? AND name = ?`, keys, r.Owner, r.Name)
+	if err != nil {
+		return fmt.Errorf("record the keys of %s: %w", r, err)
+	}
+	return nil
+}
+
+// GivenKeys returns in which ways published repositories give keys to clients; an empty text, if that is not known of one.
+func (d *DB) GivenKeys(ctx context.Context) ([]string, error) {
+	all, err := list(ctx, d, func(scan func(...any) error) (keys string, err error) { return keys, scan(&keys) },
+		`SELECT DISTINCT given_keys FROM repositories WHERE published_settings_revision > 0`)
+	if err != nil {
+		return nil, fmt.Errorf("read which keys clients were given: %w", err)
+	}
+	return all, nil
+}
+
+// Ungiven returns some of the repositories whose published objects give other keys to clients than they should, in order.
+// The first publish of settings gives them in any case.
+func (d *DB) Ungiven(ctx context.Context, want KeyState, limit int) ([]catalog.Repository, error) {
+	all, err := list(ctx, d, func(scan func(...any) error) (r catalog.Repository, err error) {
+		return r, scan(&r.Owner, &r.Name)
+	}, `SELECT owner, name FROM repositories WHERE published_settings_revision > 0 AND given_keys <> ? ORDER BY owner, name LIMIT ?`, want.Given, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list repositories whose keys are to be published again: %w", err)
+	}
+	return all, nil
+}
+
+// RememberKeys keeps a copy of the list of keys that is in the bucket, unless a later one is kept already.
+func (d *DB) RememberKeys(ctx context.Context, revision int64, list []byte) error {
+	err := d.tx(ctx, func(tx *transaction) error {
+		last, _, err := keyList(ctx, tx)
+		if err != nil || last >= revision {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `REPLACE INTO key_list (id, revision, body) VALUES (1, ?, ?)`, revision, list)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("keep a copy of the list of keys: %w", err)
+	}
+	return nil
+}
+
+// RememberedKeys returns the copy of the list of keys, and its revision; 0 if there is none.
+func (d *DB) RememberedKeys(ctx context.Context) (revision int64, list []byte, err error) {
+	err = d.ask(ctx, func(q querier) error {
+		revision, list, err = keyList(ctx, q)
+		return err
+	})
+	if err != nil {
+		return 0, nil, fmt.Errorf("read the copy of the list of keys: %w", err)
+	}
+	return revision, list, nil
+}
+
+func keyList(ctx context.Context, q querier) (revision int64, list []byte, err error) {
+	err = q.QueryRowContext(ctx, `SELECT revision, body FROM key_list WHERE id = 1`).Scan(&revision, &list)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil, nil
+	}
+	return revision, list, err
+}
+
+// keyringOn is the condition of repositories whose keyring package is made.
+const keyringOn = `keyring_package LIKE '[{"on":true%'`
+
+// KeyringRepositories returns the repositories whose keyring packages are made, and the revisions of their settings.
+func (d *DB) KeyringRepositories(ctx context.Context) (map[catalog.Repository]catalog.Revision, error) {
+	all, err := list(ctx, d, func(scan func(...any) error) (s catalog.Settings, err error) {
+		return s, scan(&s.Repository.Owner, &s.Repository.Name, &s.Revision.Number, &s.Revision.Nonce)
+	}, `SELECT owner, name, settings_revision, settings_nonce FROM repositories WHERE `+keyringOn)
+	if err != nil {
+		return nil, fmt.Errorf("list repositories with a keyring package: %w", err)
+	}
+	revisions := map[catalog.Repository]catalog.Revision{}
+	for _, s := range all {
+		revisions[s.Repository] = s.Revision
+	}
+	return revisions, nil
 }

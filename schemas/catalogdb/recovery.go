@@ -1,12 +1,10 @@
 package catalogdb
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -165,138 +163,20 @@ func (rec *recovery) create(ctx context.Context, repository repositoryRow) error
 	return repository.draw(ctx, rec.tx, repository.settings.Revision.Number+1, random(), rec.now)
 }
 
-// take takes one row over.
-func (rec *recovery) take(ctx context.Context, k catalog.Package) error {
-	if k.Repository != rec.r.Repository || k.Distribution != rec.r.Distribution || !shows(rec.r.Arch, dirOf(k)) ||
-		k.State != catalog.Active && (k.State != catalog.Yanked || k.Yank == nil) {
-		return fmt.Errorf("%s %s %s, %s in %s %s, is not a row of this release", k.Name, k.Version, k.Arch, k.State, k.Repository, k.Distribution)
-	}
-	evicted, err := rec.evict(ctx, k)
-	if err != nil {
-		return err
-	}
-	rec.counts.Replaced += evicted
-	holder, id, err := find(ctx, rec.tx, k)
-	if err == nil && k.Multilib != holder.Multilib {
-		k, err = rec.widen(ctx, id, k)
-	}
-	if errors.Is(err, ErrNotFound) {
-		if id, err = rec.insert(ctx, k); err != nil {
-			return err
-		}
-		rec.counts.Inserted++
-		return rec.appear(ctx, id, k)
-	}
-	pending := false
-	if err == nil {
-		pending, err = rec.pending(ctx, id, holder, k)
-	}
-	same := holder.File.SHA256 == k.File.SHA256
-	if rec.rebuild { // nothing of the row is trusted
-		same = same && holder.File == k.File && bytes.Equal(holder.SortKey, k.SortKey)
-	}
-	switch {
-	case err != nil:
-		return err
-	case !same:
-		if pending && holder.State == catalog.Yanked {
-			k = keepYank(holder, k)
-		}
-		err = rec.replace(ctx, id, holder, k)
-		rec.counts.Replaced++
-	case pending:
+// begin notes what is known of the pair that rows come from. Own revisions up to it may be part of what was read,
+// whether their publication was recorded or not.
+func (rec *recovery) begin(ctx context.Context, pair catalog.Revision, known, rebuild bool) error {
+	rec.rebuild, rec.read = rebuild, rec.release.published
+	if !known {
 		return nil
-	case holder.State == k.State && rec.rebuild && k.State == catalog.Active:
-		restored, err := rec.restore(ctx, id, k)
-		if err != nil || !restored {
-			return err
-		}
-		rec.counts.Replaced++
-	case holder.State == k.State:
-		return nil
-	case k.State == catalog.Active:
-		err = rec.write(ctx, id, k) // with fragments, which the record of a yank has not
-		rec.counts.Inserted++
-	default:
-		err = yank(ctx, rec.tx, id, *k.Yank, rec.now)
-		rec.counts.Yanked++
 	}
-	if err != nil {
-		return err
+	rec.next = rec.release.revision + 1
+	own, err := scanID(rec.tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM publications WHERE release_id = ? AND revision = ? AND nonce = ?`,
+		rec.release.id, pair.Number, pair.Nonce).Scan)
+	if own > 0 {
+		rec.read = pair.Number
 	}
-	return rec.appear(ctx, id, k)
-}
-
-func (rec *recovery) insert(ctx context.Context, k catalog.Package) (int64, error) {
-	fragments, err := packAll(k)
-	if err != nil {
-		return 0, err
-	}
-	return insertPackage(ctx, rec.tx, rec.distribution, k, fragments)
-}
-
-// replace makes a row what was published. An upload that waits with other bytes brought what nobody
-// can install.
-func (rec *recovery) replace(ctx context.Context, id int64, holder, k catalog.Package) error {
-	if holder.File.SHA256 == k.File.SHA256 {
-		k.Signer = holder.Signer // no index has it
-	}
-	if err := rec.write(ctx, id, k); err != nil || holder.File.SHA256 == k.File.SHA256 {
-		return err
-	}
-	return rejectWaiting(ctx, rec.tx, id, *conflict(k.Name+" "+k.Version+" "+k.Arch, holder.File.SHA256, k.File.SHA256), rec.now)
-}
-
-// write makes a row what was published.
-func (rec *recovery) write(ctx context.Context, id int64, k catalog.Package) error {
-	fragments, err := packAll(k)
-	if err != nil {
-		return err
-	}
-	_, err = rec.tx.ExecContext(ctx, `UPDATE packages SET component = ?, name = ?, version = ?, canonical = ?, arch = ?, variant = ?, dir = ?, sort_key = ?, object_key = ?,
-			size = ?, sha256 = ?, md5 = ?, uploaded_at = ?, state = ?, pushed_by = ?, pushed_job = ?, yanked_at = ?, yank_reason = ?, yanked_by = ?, signer = ?,
-			stanza = ?, primary_xml = ?, filelists_xml = ?, other_xml = ?, removed = 0 WHERE id = ?`, append(facts(k, fragments), id)...)
 	return err
-}
-
-// restore gives a row the fragments that were published, and reports whether it had others.
-func (rec *recovery) restore(ctx context.Context, id int64, k catalog.Package) (restored bool, err error) {
-	fragments, err := packAll(k)
-	if err != nil {
-		return false, err
-	}
-	args := append(slices.Clone(fragments), id)
-	for _, f := range fragments {
-		if f == nil {
-			f = []byte{}
-		}
-		args = append(args, f)
-	}
-	res, err := rec.tx.ExecContext(ctx, `UPDATE packages SET stanza = ?, primary_xml = ?, filelists_xml = ?, other_xml = ? WHERE id = ?
-		AND (COALESCE(stanza, x'') <> ? OR COALESCE(primary_xml, x'') <> ? OR COALESCE(filelists_xml, x'') <> ? OR COALESCE(other_xml, x'') <> ?)`, args...)
-	if err != nil {
-		return false, err
-	}
-	n, err := res.RowsAffected()
-	return n > 0, err
-}
-
-// appear records that clients see, or miss, a row already in this release, and from their next revision
-// on in others.
-func (rec *recovery) appear(ctx context.Context, id int64, k catalog.Package) error {
-	if err := appear(ctx, rec.tx, id, rec.release.id, rec.next); err != nil {
-		return err
-	}
-	for _, other := range rec.others {
-		if !shows(other.arch, dirOf(k)) {
-			continue
-		}
-		rec.shared = true
-		if err := appear(ctx, rec.tx, id, other.id, other.revision+1); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // end keeps the foreign pair, and draws a revision beyond it.

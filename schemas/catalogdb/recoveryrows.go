@@ -1,0 +1,212 @@
+package catalogdb
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+
+	"repomill/schemas/catalog"
+)
+
+// take takes one row over.
+func (rec *recovery) take(ctx context.Context, k catalog.Package) error {
+	if k.Repository != rec.r.Repository || k.Distribution != rec.r.Distribution || !shows(rec.r.Arch, dirOf(k)) ||
+		k.State != catalog.Active && (k.State != catalog.Yanked || k.Yank == nil) {
+		return fmt.Errorf("%s %s %s, %s in %s %s, is not a row of this release", k.Name, k.Version, k.Arch, k.State, k.Repository, k.Distribution)
+	}
+	evicted, err := rec.evict(ctx, k)
+	if err != nil {
+		return err
+	}
+	rec.counts.Replaced += evicted
+	holder, id, err := find(ctx, rec.tx, k)
+	if err == nil && k.Multilib != holder.Multilib {
+		k, err = rec.widen(ctx, id, k)
+	}
+	if errors.Is(err, ErrNotFound) {
+		if id, err = rec.insert(ctx, k); err != nil {
+			return err
+		}
+		rec.counts.Inserted++
+		return rec.appear(ctx, id, k)
+	}
+	pending := false
+	if err == nil {
+		pending, err = rec.pending(ctx, id, holder, k)
+	}
+	same := holder.File.SHA256 == k.File.SHA256
+	if rec.rebuild { // nothing of the row is trusted
+		same = same && holder.File == k.File && bytes.Equal(holder.SortKey, k.SortKey)
+	}
+	switch {
+	case err != nil:
+		return err
+	case !same:
+		if pending && holder.State == catalog.Yanked {
+			k = keepYank(holder, k)
+		}
+		err = rec.replace(ctx, id, holder, k)
+		rec.counts.Replaced++
+	case pending:
+		return nil
+	case holder.State == k.State && rec.rebuild && k.State == catalog.Active:
+		restored, err := rec.restore(ctx, id, k)
+		if err != nil || !restored {
+			return err
+		}
+		rec.counts.Replaced++
+	case holder.State == k.State:
+		return nil
+	case k.State == catalog.Active:
+		err = rec.write(ctx, id, k) // with fragments, which the record of a yank has not
+		rec.counts.Inserted++
+	default:
+		err = yank(ctx, rec.tx, id, *k.Yank, rec.now)
+		rec.counts.Yanked++
+	}
+	if err != nil {
+		return err
+	}
+	return rec.appear(ctx, id, k)
+}
+
+// evict removes the rows of other components that have other bytes than a published package under its name, version
+// and architecture: they were never published, and no client can have both. It returns how many that were. An upload that
+// waits for one is rejected.
+func (rec *recovery) evict(ctx context.Context, k catalog.Package) (evicted int, err error) {
+	rows, err := namesakes(ctx, rec.tx, k)
+	if err != nil {
+		return 0, err
+	}
+	for _, row := range rows {
+		if row.pkg.File.SHA256 == k.File.SHA256 {
+			continue
+		}
+		rej := conflict(k.Name+" "+k.Version+" "+k.Arch, row.pkg.File.SHA256, k.File.SHA256)
+		if err := rejectWaiting(ctx, rec.tx, row.id, *rej, rec.now); err != nil {
+			return evicted, err
+		}
+		for _, query := range []string{
+			`UPDATE uploads SET package_id = NULL WHERE package_id = ?`, `DELETE FROM appearances WHERE package_id = ?`,
+			`DELETE FROM unyanks WHERE package_id = ?`, `DELETE FROM packages WHERE id = ?`,
+		} {
+			if _, err := rec.tx.ExecContext(ctx, query, row.id); err != nil {
+				return evicted, err
+			}
+		}
+		evicted++
+	}
+	return evicted, nil
+}
+
+// widen settles in which directories a package for 32-bit x86 is, if the catalog and what was published disagree: x86_64's
+// shows that it is in both, i386's does not show that it is not.
+func (rec *recovery) widen(ctx context.Context, id int64, k catalog.Package) (catalog.Package, error) {
+	if !k.Multilib {
+		k.Multilib = true
+		return k, nil
+	}
+	_, err := rec.tx.ExecContext(ctx, `UPDATE packages SET dir = ? WHERE id = ?`, multilib, id)
+	return k, err
+}
+
+// pending reports whether a package was yanked here, or brought back, later than what was published says of
+// it. Of a release under a pair that was drawn here, the revisions tell. Of a foreign one they tell no more than
+// that no own publish had the change: a yank is taken for newer then, as it cannot do harm; an unyank is, if it is later
+// than the withdrawal on record. That a package was pushed and not published yet is older than its withdrawal in any case.
+func (rec *recovery) pending(ctx context.Context, id int64, holder, k catalog.Package) (bool, error) {
+	if holder.State == k.State || holder.State != catalog.Yanked && holder.State != catalog.Active {
+		return false, nil
+	}
+	n, err := scanID(rec.tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM appearances WHERE package_id = ? AND release_id = ? AND ABS(revision) > ?`,
+		id, rec.release.id, rec.read).Scan)
+	if err != nil || n == 0 || holder.State == catalog.Yanked {
+		return n > 0, err
+	}
+	var back sql.NullInt64
+	if err := rec.tx.QueryRowContext(ctx, `SELECT MAX(at) FROM unyanks WHERE package_id = ?`, id).Scan(&back); err != nil {
+		return false, err
+	}
+	return back.Valid && (rec.next != 0 || back.Int64 >= millis(k.Yank.At)), nil
+}
+
+// keepYank gives a row that was yanked here the bytes that were published, and no other state.
+func keepYank(holder, k catalog.Package) catalog.Package {
+	k.State, k.Yank = holder.State, holder.Yank
+	return k
+}
+
+func (rec *recovery) insert(ctx context.Context, k catalog.Package) (int64, error) {
+	fragments, err := packAll(k)
+	if err != nil {
+		return 0, err
+	}
+	return insertPackage(ctx, rec.tx, rec.distribution, k, fragments)
+}
+
+// replace makes a row what was published. An upload that waits with other bytes brought what nobody
+// can install.
+func (rec *recovery) replace(ctx context.Context, id int64, holder, k catalog.Package) error {
+	if holder.File.SHA256 == k.File.SHA256 {
+		k.Signer = holder.Signer // no index has it
+	}
+	if err := rec.write(ctx, id, k); err != nil || holder.File.SHA256 == k.File.SHA256 {
+		return err
+	}
+	return rejectWaiting(ctx, rec.tx, id, *conflict(k.Name+" "+k.Version+" "+k.Arch, holder.File.SHA256, k.File.SHA256), rec.now)
+}
+
+// write makes a row what was published.
+func (rec *recovery) write(ctx context.Context, id int64, k catalog.Package) error {
+	fragments, err := packAll(k)
+	if err != nil {
+		return err
+	}
+	_, err = rec.tx.ExecContext(ctx, `UPDATE packages SET component = ?, name = ?, version = ?, canonical = ?, arch = ?, variant = ?, dir = ?, sort_key = ?, object_key = ?,
+			size = ?, sha256 = ?, md5 = ?, uploaded_at = ?, state = ?, pushed_by = ?, pushed_job = ?, yanked_at = ?, yank_reason = ?, yanked_by = ?, signer = ?,
+			stanza = ?, primary_xml = ?, filelists_xml = ?, other_xml = ?, removed = 0 WHERE id = ?`, append(facts(k, fragments), id)...)
+	return err
+}
+
+// restore gives a row the fragments that were published, and reports whether it had others.
+func (rec *recovery) restore(ctx context.Context, id int64, k catalog.Package) (restored bool, err error) {
+	fragments, err := packAll(k)
+	if err != nil {
+		return false, err
+	}
+	args := append(slices.Clone(fragments), id)
+	for _, f := range fragments {
+		if f == nil {
+			f = []byte{}
+		}
+		args = append(args, f)
+	}
+	res, err := rec.tx.ExecContext(ctx, `UPDATE packages SET stanza = ?, primary_xml = ?, filelists_xml = ?, other_xml = ? WHERE id = ?
+		AND (COALESCE(stanza, x'') <> ? OR COALESCE(primary_xml, x'') <> ? OR COALESCE(filelists_xml, x'') <> ? OR COALESCE(other_xml, x'') <> ?)`, args...)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
+}
+
+// appear records that clients see, or miss, a row already in this release, and from their next revision
+// on in others.
+func (rec *recovery) appear(ctx context.Context, id int64, k catalog.Package) error {
+	if err := appear(ctx, rec.tx, id, rec.release.id, rec.next); err != nil {
+		return err
+	}
+	for _, other := range rec.others {
+		if !shows(other.arch, dirOf(k)) {
+			continue
+		}
+		rec.shared = true
+		if err := appear(ctx, rec.tx, id, other.id, other.revision+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
