@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 )
 
@@ -66,29 +69,97 @@ func appearances(t *testing.T, db *catalogdb.DB) {
 	}
 }
 
-func workers(t *testing.T, db *catalogdb.DB) {
-	check := func(fact string, want catalogdb.Sighting) {
-		t.Helper()
-		if got, err := db.Workers(t.Context()); err != nil || got != want {
-			t.Errorf("%s: got %+v, %v; want %+v", fact, got, err, want)
-		}
+// placed returns the placements of a package in short: "os/version/arch: version state since", with
+// "hidden" for what clients do not see.
+func placed(t *testing.T, db *catalogdb.DB, name, version string) (all []string) {
+	t.Helper()
+	placements, err := db.Placements(t.Context(), tools, name, version)
+	if err != nil {
+		t.Fatal(err)
 	}
-	see := func(name string, ended bool, now time.Time) {
-		t.Helper()
-		if err := db.SeeWorker(t.Context(), catalogdb.Worker{Name: name}, ended, now); err != nil {
-			t.Error(err)
+	for _, p := range placements {
+		s := strings.TrimPrefix(p.Release.String(), "acme/tools/") + ":"
+		if p.Package != nil {
+			s += fmt.Sprintf(" %s %s %s", p.Package.Version, p.Package.Arch, p.Package.State)
+			if !p.Visible {
+				s += " hidden"
+			}
 		}
+		if p.Since != nil {
+			s += " since " + p.Since.Format("15:04:05")
+		}
+		all = append(all, s)
 	}
-	check("none was seen", catalogdb.Sighting{})
-	see("a", false, start)
-	see("b", false, after(time.Second))
-	check("two run", catalogdb.Sighting{Seen: after(time.Second), Live: after(time.Second)})
-	see("b", true, after(2*time.Second))
-	check("one has ended", catalogdb.Sighting{Seen: after(2 * time.Second), Live: start})
-	see("a", true, after(3*time.Second))
-	check("both have", catalogdb.Sighting{Seen: after(3 * time.Second)})
-	month := after(31 * 24 * time.Hour)
-	see("c", true, month)
-	see("c", false, month.Add(time.Second))
-	check("one started", catalogdb.Sighting{Seen: month.Add(time.Second), Live: month.Add(time.Second)})
+	return all
+}
+
+func checkPlaced(t *testing.T, db *catalogdb.DB, fact, version string, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, placed(t, db, "hello", version)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", fact, diff)
+	}
+}
+
+func placements(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	declare(t, db, noble)
+	checkPlaced(t, db, "nowhere", "", "ubuntu/jammy:", "ubuntu/noble:")
+	one, two := deb(jammy, "hello", "1"), deb(jammy, "hello", "2")
+	first := store(t, db, one, "1")
+	checkPlaced(t, db, "on its way", "", "ubuntu/jammy: 1 amd64 claimed hidden", "ubuntu/noble:")
+	activate(t, db, first)
+	publish(t, db, jammy, 1, start)
+	checkPlaced(t, db, "in no index yet", "", "ubuntu/jammy: 1 amd64 active hidden", "ubuntu/noble:")
+	publish(t, db, jammy, 2, after(time.Second))
+	pushAll(t, db, two, deb(jammy, "hell", "1"))
+	publish(t, db, jammy, 4, after(2*time.Second))
+	checkPlaced(t, db, "out, each since its own revision", "",
+		"ubuntu/jammy: 1 amd64 active since 12:00:01", "ubuntu/jammy: 2 amd64 active since 12:00:02", "ubuntu/noble:")
+	checkPlaced(t, db, "one version", "2", "ubuntu/jammy: 2 amd64 active since 12:00:02", "ubuntu/noble:")
+	checkPlaced(t, db, "no such version", "3", "ubuntu/jammy:", "ubuntu/noble:")
+
+	yankAll(t, db, whichOf(one))
+	checkPlaced(t, db, "withdrawn, and still in the index", "1", "ubuntu/jammy: 1 amd64 yanked", "ubuntu/noble:")
+	publish(t, db, jammy, 5, after(3*time.Second))
+	checkPlaced(t, db, "withdrawn", "1", "ubuntu/jammy: 1 amd64 yanked hidden", "ubuntu/noble:")
+	if _, err := db.Unyank(t.Context(), whichOf(one), start); err != nil {
+		t.Fatal(err)
+	}
+	checkPlaced(t, db, "back, and in no index yet", "1", "ubuntu/jammy: 1 amd64 active hidden", "ubuntu/noble:")
+	publish(t, db, jammy, 6, after(4*time.Second))
+	checkPlaced(t, db, "back", "1", "ubuntu/jammy: 1 amd64 active since 12:00:04", "ubuntu/noble:")
+
+	three := deb(jammy, "hello", "3")
+	pushAll(t, db, three)
+	yankAll(t, db, whichOf(three))
+	checkPlaced(t, db, "withdrawn before it came", "3", "ubuntu/jammy: 3 amd64 yanked hidden", "ubuntu/noble:")
+}
+
+func placementsRPM(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, el9)
+	pushAll(t, db, rpm(el9, "hello", "1-1", "noarch"), rpm(el9, "hello", "1-1", "x86_64"))
+	publish(t, db, el9, 3, after(time.Second))
+	declare(t, db, el9, "i386")
+	publish(t, db, in(el9, "i386"), 1, after(2*time.Second))
+	checkPlaced(t, db, "noarch belongs to every directory, also to later ones", "",
+		"el/9/SRPMS:", "el/9/aarch64: 1-1 noarch active hidden", "el/9/i386: 1-1 noarch active since 12:00:02",
+		"el/9/x86_64: 1-1 noarch active since 12:00:01", "el/9/x86_64: 1-1 x86_64 active since 12:00:01")
+}
+
+// What was published before the catalog was lost is visible, since nobody knows when.
+func placementsRecovered(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	recoverAll(t, db, jammy, deb(jammy, "hello", "1"), withdrawn(deb(jammy, "hello", "2")))
+	checkPlaced(t, db, "recovered", "", "ubuntu/jammy: 1 amd64 active", "ubuntu/jammy: 2 amd64 yanked hidden")
+	publish(t, db, jammy, 1000+foreign.Number, start)
+	checkPlaced(t, db, "published again", "", "ubuntu/jammy: 1 amd64 active", "ubuntu/jammy: 2 amd64 yanked hidden")
+	if all, err := db.Placements(t.Context(), lab, "hello", ""); err != nil || len(all) != 0 {
+		t.Errorf("got %v, %v for an unknown repository", all, err)
+	}
+	want := deb(jammy, "hello", "1")
+	want.State, want.Stanza = catalog.Active, nil
+	all, err := db.Placements(t.Context(), tools, "hello", "1")
+	if err != nil || len(all) != 1 || !cmp.Equal(*all[0].Package, want) {
+		t.Errorf("got %+v, %v", all, err)
+	}
 }

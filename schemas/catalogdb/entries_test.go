@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -174,46 +173,4 @@ func withdrawAll(t *testing.T, db *catalogdb.DB, name string) {
 	if _, err := db.Yank(t.Context(), w, catalog.Yank{Reason: "test"}, start); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func redraw(t *testing.T, db *catalogdb.DB) {
-	declare(t, db, jammy)
-	before := stateOf(t, db, jammy).Revision
-	for i := range 2 { // the second one finds that somebody drew
-		if _, drawn, err := db.Redraw(t.Context(), jammy, before, start); err != nil || drawn != (i == 0) {
-			t.Fatal(err)
-		}
-		checkRevision(t, db, jammy, before.Number+1)
-	}
-	if got := stateOf(t, db, jammy).Revision; got.Nonce == before.Nonce {
-		t.Error("the nonce is as it was")
-	}
-}
-
-func holdRelease(t *testing.T, db *catalogdb.DB) {
-	declare(t, db, jammy)
-	try := func(holder string, seconds int, want bool) {
-		t.Helper()
-		now := after(time.Duration(seconds) * time.Second)
-		if got, err := db.Hold(t.Context(), jammy, holder, 10*time.Second, now); err != nil || got != want {
-			t.Errorf("%s at %d s: got %t, %v; want %t", holder, seconds, got, err, want)
-		}
-	}
-	try("one", 0, true)
-	try("two", 9, false)
-	try("one", 9, true)
-	try("two", 18, false)
-	try("two", 19, true)
-	if err := db.LetGo(t.Context(), jammy, "one"); err != nil {
-		t.Fatal(err)
-	}
-	s := snapshot(t, db, jammy)
-	if !s.Hold.By("one", after(20*time.Second)) || s.Hold.By("two", after(20*time.Second)) || s.Hold.By("one", after(29*time.Second)) {
-		t.Errorf("a snapshot says %+v", s.Hold)
-	}
-	s.Close()
-	if err := db.LetGo(t.Context(), jammy, "two"); err != nil {
-		t.Fatal(err)
-	}
-	try("three", 20, true)
 }

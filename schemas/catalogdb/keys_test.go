@@ -4,10 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -71,43 +69,6 @@ func signed(t *testing.T, db *catalogdb.DB) {
 	}
 }
 
-func heldKeys(t *testing.T, db *catalogdb.DB) {
-	see := func(w catalogdb.Worker) {
-		t.Helper()
-		if err := db.SeeWorker(t.Context(), w, w.Ended, w.Seen); err != nil {
-			t.Fatal(err)
-		}
-	}
-	check := func(fact string, since time.Time, want ...catalogdb.Worker) {
-		t.Helper()
-		got, err := db.WorkersSince(t.Context(), since)
-		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" || err != nil {
-			t.Errorf("%s, %v (-want +got):\n%s", fact, err, diff)
-		}
-	}
-	fault := catalogdb.KeyFault{Key: "B", Place: "file:///b", Why: "no such file", Since: start.UTC()}
-	a := catalogdb.Worker{Name: "a", Keys: []string{"A", "B"}, Seen: start}
-	b := catalogdb.Worker{Name: "b", Seen: after(time.Minute), Faults: []catalogdb.KeyFault{fault}}
-	c := catalogdb.Worker{Name: "c", Keys: []string{"C"}, Ended: true, Seen: after(time.Minute)} // it may be about to start again
-	check("no worker", start)
-	see(a)
-	see(b)
-	see(c)
-	check("all", start, a, b, c)
-	check("the last minute", after(time.Minute), b, c)
-	a = catalogdb.Worker{Name: "a", Keys: []string{"B"}, Seen: after(2 * time.Minute)}
-	see(a)
-	check("a key that is gone from its file", start, a, b, c)
-	for range 20 {
-		b.Faults = append(b.Faults, catalogdb.KeyFault{Place: "file:///b", Why: strings.Repeat("é", 5000), Since: start.UTC()})
-	}
-	see(b)
-	all, err := db.WorkersSince(t.Context(), start)
-	if err != nil || len(all) != 3 || len(all[1].Faults) != 6 || all[1].Faults[0] != fault || len(all[1].Faults[1].Why) != 700 {
-		t.Errorf("many long faults: %v, %.200v", err, all)
-	}
-}
-
 func rememberedKeys(t *testing.T, db *catalogdb.DB) {
 	check := func(fact string, revision int64, want string) {
 		t.Helper()
@@ -129,4 +90,70 @@ func rememberedKeys(t *testing.T, db *catalogdb.DB) {
 	check("an earlier one", 2, "two")
 	remember(3, "three")
 	check("a later one", 3, "three")
+}
+
+// A keyring package is a setting like others, whose record never goes back.
+func keyringPackage(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	set := func(k *catalog.KeyringPackage) (catalog.Settings, error) {
+		return db.ChangeSettings(t.Context(), tools, start, func(s *catalog.Settings) error { s.Keyring = k; return nil })
+	}
+	made := &catalog.KeyringPackage{On: true, Version: "20261129.2", Made: start, Files: []catalog.KeyringFile{{For: "deb", Content: "c", SHA256: "s"}}}
+	off := *made
+	off.On = false
+	for _, tt := range []struct {
+		is *catalog.KeyringPackage
+		on bool
+	}{
+		{&catalog.KeyringPackage{On: true}, true}, {made, true}, {&off, false}, {nil, false}, {made, true},
+	} {
+		before := settingsOf(t, db, tools).Revision
+		if _, err := set(tt.is); err != nil {
+			t.Fatal(err)
+		}
+		got := settingsOf(t, db, tools)
+		if diff := cmp.Diff(tt.is, got.Keyring); diff != "" || got.Revision == before {
+			t.Errorf("at %s (-want +got):\n%s", got.Revision, diff)
+		}
+		revisions, err := db.KeyringRepositories(t.Context())
+		if revision, on := revisions[tools]; err != nil || on != tt.on || on && revision != got.Revision {
+			t.Errorf("repositories with one: %v, %v; want %v", revisions, err, tt.on)
+		}
+	}
+	if _, err := set(&catalog.KeyringPackage{On: true, Version: "1.0"}); err == nil || !strings.Contains(err.Error(), `version "1.0"`) {
+		t.Errorf("a version that is none: %v", err)
+	}
+
+	older := settingsOf(t, db, tools)
+	older.Keyring = &catalog.KeyringPackage{On: true, Version: "20261129.1"}
+	newer := &catalog.KeyringPackage{On: false, Version: "20261130.1"}
+	for i, tt := range []struct {
+		bucket *catalog.KeyringPackage
+		want   string
+		on     bool
+	}{{older.Keyring, "20261129.2", true}, {newer, "20261130.1", false}} {
+		from := settingsOf(t, db, tools)
+		from.Keyring, from.Revision = tt.bucket, catalog.Revision{Number: from.Revision.Number + 50, Nonce: strings.Repeat("f", 15+i)}
+		err := db.AdoptSettings(t.Context(), from, nil, start)
+		if got := settingsOf(t, db, tools).Keyring; err != nil || got == nil || got.Version != tt.want || got.On != tt.on {
+			t.Errorf("adopted %+v: %+v, %v", tt.bucket, got, err)
+		}
+	}
+}
+
+// Rows are found by name, in each distribution and state.
+func packagesOfName(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	declare(t, db, noble)
+	for _, r := range []catalog.Release{jammy, noble} {
+		claim(t, db, deb(r, "hello", "1.0"))
+	}
+	for name, want := range map[string]int{"hello": 2, "hell": 0} {
+		if got, err := db.OfName(t.Context(), tools, catalog.DEB, name); err != nil || len(got) != want {
+			t.Errorf("%s: %d rows, %v; want %d", name, len(got), err, want)
+		}
+	}
+	if got, err := db.OfName(t.Context(), tools, catalog.RPM, "hello"); err != nil || len(got) != 0 {
+		t.Errorf("of RPM: %d rows, %v", len(got), err)
+	}
 }

@@ -2,6 +2,7 @@ package catalogdb_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -166,32 +167,6 @@ func changeRefuses(t *testing.T, db *catalogdb.DB) {
 	}
 }
 
-func publishSettings(t *testing.T, db *catalogdb.DB) {
-	checkUnpublishedSettings(t, db)
-	create(t, db, catalog.Settings{Repository: tools})
-	create(t, db, catalog.Settings{Repository: lab})
-	checkUnpublishedSettings(t, db, lab, tools)
-	for range 2 {
-		if err := db.PublishSettings(t.Context(), tools, 1); err != nil {
-			t.Fatal(err)
-		}
-		checkUnpublishedSettings(t, db, lab)
-	}
-	declare(t, db, jammy)
-	if got := settingsOf(t, db, tools).Revision.Number; got != 2 {
-		t.Errorf("a declaration left the settings at revision %d, want 2", got)
-	}
-	checkUnpublishedSettings(t, db, lab, tools)
-	declare(t, db, jammy) // nothing new
-	if got := settingsOf(t, db, tools).Revision.Number; got != 2 {
-		t.Errorf("a declaration of what is there left the settings at revision %d, want 2", got)
-	}
-	if err := errors.Join(db.PublishSettings(t.Context(), tools, 2), db.PublishSettings(t.Context(), tools, 1)); err != nil {
-		t.Fatal(err)
-	}
-	checkUnpublishedSettings(t, db, lab)
-}
-
 func changeConcurrently(t *testing.T, db *catalogdb.DB) {
 	create(t, db, catalog.Settings{Repository: tools})
 	race(func(i int) {
@@ -225,5 +200,90 @@ func createConcurrently(t *testing.T, db *catalogdb.DB) {
 	}
 	if n != 1 {
 		t.Errorf("%d made the repository, want 1", n)
+	}
+}
+
+func verifyPayload(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	for _, want := range []catalog.VerifyPayload{catalog.VerifyAlways, ""} {
+		before := settingsOf(t, db, tools).Revision
+		_, err := db.ChangeSettings(t.Context(), tools, start, func(s *catalog.Settings) error {
+			s.VerifyPayload = want
+			return nil
+		})
+		if got := settingsOf(t, db, tools); err != nil || got.VerifyPayload != want || got.Revision == before {
+			t.Errorf("got %q at %s, %v; want %q", got.VerifyPayload, got.Revision, err, want)
+		}
+	}
+	_, err := db.ChangeSettings(t.Context(), tools, start, func(s *catalog.Settings) error {
+		s.VerifyPayload = "sometimes"
+		return nil
+	})
+	if err == nil || !strings.Contains(err.Error(), `"sometimes": use "always"`) {
+		t.Errorf("got %v", err)
+	}
+	from := settingsOf(t, db, tools)
+	from.VerifyPayload, from.Revision = catalog.VerifyAlways, catalog.Revision{Number: 99, Nonce: "ffffffffffffffff"}
+	if err := db.AdoptSettings(t.Context(), from, func(catalog.Distribution) (catalog.Format, bool) { return catalog.DEB, true }, start); err != nil {
+		t.Fatal(err)
+	}
+	if got := settingsOf(t, db, tools).VerifyPayload; got != catalog.VerifyAlways {
+		t.Errorf("adopted %q", got)
+	}
+	s := store(t, db, deb(jammy, "hello", "1"), "1")
+	s.Checked = catalog.CheckedWhole
+	activate(t, db, s)
+	if v := verdictOf(t, db, s.Upload); v.Checked != catalog.CheckedWhole {
+		t.Errorf("checked %q", v.Checked)
+	}
+}
+
+func requireSigned(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	set := func(keys []catalog.PackageKey, formats ...catalog.Format) error {
+		_, err := db.ChangeSettings(t.Context(), tools, start, func(s *catalog.Settings) error {
+			s.PackageKeys, s.RequireSigned = keys, formats
+			return nil
+		})
+		return err
+	}
+	keys := []catalog.PackageKey{keyA}
+	for _, tt := range []struct{ formats, want []catalog.Format }{
+		{[]catalog.Format{catalog.RPM}, []catalog.Format{catalog.RPM}},
+		{[]catalog.Format{catalog.RPM, catalog.DEB, catalog.RPM}, []catalog.Format{catalog.DEB, catalog.RPM}},
+		{nil, nil},
+	} {
+		before := settingsOf(t, db, tools).Revision
+		err := set(keys, tt.formats...)
+		if got := settingsOf(t, db, tools); err != nil || !slices.Equal(got.RequireSigned, tt.want) || got.Revision == before {
+			t.Errorf("got %q at %s, %v; want %q", got.RequireSigned, got.Revision, err, tt.want)
+		}
+	}
+	for name, tt := range map[string]struct {
+		keys   []catalog.PackageKey
+		format catalog.Format
+		want   string
+	}{
+		"a format that is none": {keys, "msi", `"msi": use "rpm" or "deb"`},
+		"no key to check with":  {nil, catalog.RPM, "has no package key"},
+	} {
+		if err := set(tt.keys, tt.format); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %s", name, err, tt.want)
+		}
+	}
+	create(t, db, catalog.Settings{Repository: lab, RequireSigned: []catalog.Format{catalog.RPM}, PackageKeys: keys})
+	if got := settingsOf(t, db, lab); !slices.Equal(got.RequireSigned, []catalog.Format{catalog.RPM}) {
+		t.Errorf("created with %q", got.RequireSigned)
+	}
+	signed := deb(jammy, "hello", "1")
+	signed.Signer = strings.Repeat("AB", 32)
+	if _, claimed, err := db.Claim(t.Context(), signed, catalog.Upload{}); err != nil || !claimed {
+		t.Fatal(claimed, err)
+	}
+	if got, err := db.Find(t.Context(), signed); err != nil || got.Signer != signed.Signer {
+		t.Errorf("signed by %q, %v", got.Signer, err)
+	}
+	if _, err := db.Find(t.Context(), deb(jammy, "bye", "1")); !errors.Is(err, catalogdb.ErrNotFound) {
+		t.Errorf("got %v", err)
 	}
 }

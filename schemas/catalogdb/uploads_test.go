@@ -2,7 +2,6 @@ package catalogdb_test
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -220,99 +219,4 @@ func final(t *testing.T, db *catalogdb.DB) {
 	}
 	checkPackage(t, db, rejected.Package, catalog.Claimed)
 	checkRevision(t, db, jammy, 2)
-}
-
-func verdict(t *testing.T, db *catalogdb.DB) {
-	declare(t, db, jammy)
-	k := deb(jammy, "hello", "1")
-	if _, err := db.Verdict(t.Context(), uploadOf(k)); !errors.Is(err, catalogdb.ErrNotFound) {
-		t.Errorf("before it is taken: got %v, want ErrNotFound", err)
-	}
-	check := func(u catalog.Upload, want catalog.Verdict) {
-		t.Helper()
-		want.Object, want.Generation, want.Size, want.Received = u.Object, u.Generation, u.Size, start
-		if diff := cmp.Diff(want, verdictOf(t, db, u)); diff != "" {
-			t.Errorf("verdict (-want +got):\n%s", diff)
-		}
-	}
-	s := store(t, db, k, "1")
-	check(s.Upload, catalog.Verdict{State: catalog.Received})
-	activate(t, db, s)
-	facts := catalog.Verdict{State: catalog.Stored, Package: "hello 1 amd64", SHA256: k.File.SHA256, Key: k.Key,
-		Releases: []catalog.VerdictRelease{{Release: jammy.String(), Revision: 2}}}
-	check(s.Upload, facts)
-	finished := after(1500 * time.Millisecond)
-	publish(t, db, jammy, 2, finished)
-	facts.State, facts.Finished = catalog.Published, &finished
-	check(s.Upload, facts)
-
-	bad := store(t, db, deb(jammy, "bad", "1"), "1")
-	if err := db.Reject(t.Context(), bad.Upload, bad.Token, catalog.Rejection{Reason: catalog.Conflict, Detail: "é: other bytes"}, finished); err != nil {
-		t.Fatal(err)
-	}
-	check(bad.Upload, catalog.Verdict{State: catalog.Rejected, Reason: catalog.Conflict, Detail: "é: other bytes", Finished: &finished})
-}
-
-func recent(t *testing.T, db *catalogdb.DB) {
-	for i, object := range []string{"acme/tools/a", "acme/tools/b", "acme/toolshed/c", "acme/t_ols/d", "acme/é/e", "acme/é/f", "Acme/tools/g"} {
-		take(t, db, catalog.Upload{Bucket: "staging", Object: object, Generation: "1"}, after(time.Duration(i)*time.Second))
-	}
-	for _, tt := range []struct {
-		name, prefix string
-		limit        int
-		want         []string
-	}{
-		{"everything, newest first", "", 9, []string{"Acme/tools/g", "acme/é/f", "acme/é/e", "acme/t_ols/d", "acme/toolshed/c", "acme/tools/b", "acme/tools/a"}},
-		{"no more than asked for", "", 2, []string{"Acme/tools/g", "acme/é/f"}},
-		{"a folder", "acme/tools/", 9, []string{"acme/tools/b", "acme/tools/a"}},
-		{"a prefix need not be a folder", "acme/tools", 9, []string{"acme/toolshed/c", "acme/tools/b", "acme/tools/a"}},
-		{"a whole key", "acme/tools/a", 9, []string{"acme/tools/a"}},
-		{"an underscore is no wildcard", "acme/t_ols/", 9, []string{"acme/t_ols/d"}},
-		{"a percent sign is no wildcard", "acme/%", 9, nil},
-		{"letters beyond ASCII", "acme/é/", 9, []string{"acme/é/f", "acme/é/e"}},
-		{"case matters", "ACME", 9, nil},
-	} {
-		all, err := db.Recent(t.Context(), tt.prefix, tt.limit)
-		if err != nil {
-			t.Fatalf("%s: %v", tt.name, err)
-		}
-		var got []string
-		for _, v := range all {
-			got = append(got, v.Object)
-		}
-		if diff := cmp.Diff(tt.want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
-		}
-	}
-}
-
-func told(t *testing.T, db *catalogdb.DB) {
-	var uploads []catalog.Upload
-	for i := range 3 {
-		u := uploadOf(deb(jammy, fmt.Sprintf("p%d", i), "1"))
-		uploads = append(uploads, u)
-		token := take(t, db, u, start)
-		if i == 2 {
-			continue // still being read
-		}
-		if err := db.Reject(t.Context(), u, token, catalog.Rejection{Reason: catalog.Empty}, start); err != nil {
-			t.Fatal(err)
-		}
-	}
-	check := func(limit int, want ...catalog.Upload) {
-		t.Helper()
-		got, err := db.Untold(t.Context(), limit)
-		if diff := cmp.Diff(want, got); diff != "" || err != nil {
-			t.Errorf("untold %v (-want +got):\n%s", err, diff)
-		}
-	}
-	check(9, uploads[:2]...)
-	check(1, uploads[0])
-	if _, err := db.Told(t.Context(), uploads[0]); err != nil {
-		t.Fatal(err)
-	}
-	check(9, uploads[1])
-	if n, err := db.Backlog(t.Context()); err != nil || n != 1 {
-		t.Errorf("got a backlog of %d, %v; want 1", n, err)
-	}
 }

@@ -1,6 +1,7 @@
 package catalogdb_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -179,4 +180,30 @@ func TestAdoptBringsBackNoRevokedToken(t *testing.T) {
 			t.Errorf("%s: %v: the token that was revoked is good again: %v", name, err, got.Tokens)
 		}
 	}
+}
+
+func publishSettings(t *testing.T, db *catalogdb.DB) {
+	checkUnpublishedSettings(t, db)
+	create(t, db, catalog.Settings{Repository: tools})
+	create(t, db, catalog.Settings{Repository: lab})
+	checkUnpublishedSettings(t, db, lab, tools)
+	for range 2 {
+		if err := db.PublishSettings(t.Context(), tools, 1); err != nil {
+			t.Fatal(err)
+		}
+		checkUnpublishedSettings(t, db, lab)
+	}
+	declare(t, db, jammy)
+	if got := settingsOf(t, db, tools).Revision.Number; got != 2 {
+		t.Errorf("a declaration left the settings at revision %d, want 2", got)
+	}
+	checkUnpublishedSettings(t, db, lab, tools)
+	declare(t, db, jammy) // nothing new
+	if got := settingsOf(t, db, tools).Revision.Number; got != 2 {
+		t.Errorf("a declaration of what is there left the settings at revision %d, want 2", got)
+	}
+	if err := errors.Join(db.PublishSettings(t.Context(), tools, 2), db.PublishSettings(t.Context(), tools, 1)); err != nil {
+		t.Fatal(err)
+	}
+	checkUnpublishedSettings(t, db, lab)
 }
