@@ -53,8 +53,8 @@ type Catalog interface {
 	Find(ctx context.Context, identity catalog.Package) (catalog.Package, error)
 	Claim(ctx context.Context, k catalog.Package, by catalog.Upload) (holder catalog.Package, claimed bool, err error)
 	Blocked(ctx context.Context, k catalog.Package) (holder catalog.Package, blocked bool, err error)
-	AtWork(ctx context.Context, k catalog.Package, now time.Time) (bool, error)
-	Withdrawn(ctx context.Context, k catalog.Package, by catalog.Upload) (back bool, err error)
+	ClaimLeased(ctx context.Context, k catalog.Package, now time.Time) (bool, error)
+	CanUnyank(ctx context.Context, k catalog.Package, by catalog.Upload) (back bool, err error)
 }
 
 // An Ingester stores uploads. Its methods may be called concurrently.

@@ -23,7 +23,7 @@ func (g *Ingester) judge(ctx context.Context, u catalog.Upload, k, holder catalo
 		if holder.File.SHA256 != f.SHA256 {
 			u = catalog.Upload{}
 		}
-		back, err := g.Catalog.Withdrawn(ctx, holder, u)
+		back, err := g.Catalog.CanUnyank(ctx, holder, u)
 		if err != nil {
 			return k, err
 		}
@@ -35,7 +35,7 @@ func (g *Ingester) judge(ctx context.Context, u catalog.Upload, k, holder catalo
 	case holder.File.SHA256 == f.SHA256:
 		return holder, nil
 	case holder.State == catalog.Claimed:
-		working, err := g.Catalog.AtWork(ctx, holder, g.Now())
+		working, err := g.Catalog.ClaimLeased(ctx, holder, g.Now())
 		if err != nil {
 			return k, err
 		}

@@ -171,8 +171,8 @@ func TestNoarchWhenTheSetGrew(t *testing.T) {
 	u := s.put(rpmObject, body)
 	got := s.store(u)
 	s.declare(el9, "s390x")
-	if err := s.activate(u, got); !errors.Is(err, catalogdb.ErrGrown) {
-		t.Fatalf("got %v, want ErrGrown", err)
+	if err := s.activate(u, got); !errors.Is(err, catalogdb.ErrDirectoryAdded) {
+		t.Fatalf("got %v, want ErrDirectoryAdded", err)
 	}
 	dirs, err := s.CopyToArchDirs(t.Context(), got.Package)
 	if err != nil {

@@ -185,7 +185,7 @@ func TestRemovedPackagesLeaveStaging(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, name := range []string{"doomed", "replaced"} {
-			w := catalogdb.Which{Repository: jammy.Repository, Distribution: jammy.Distribution, Name: name, Version: "1.0"}
+			w := catalogdb.PackageSelector{Repository: jammy.Repository, Distribution: jammy.Distribution, Name: name, Version: "1.0"}
 			packages, err := other.Yank(t.Context(), w, catalog.Yank{Reason: "leaked"}, time.Now())
 			if err == nil {
 				_, err = collector.RemoveNow(t.Context(), packages)

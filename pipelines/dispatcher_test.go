@@ -187,7 +187,7 @@ func TestServeEndsUploadsWhoseFileIsGone(t *testing.T) {
 	if err := os.Remove(filepath.Join(s.dir+"/staging", u.Object)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Catalog.Reclaim(t.Context()); err != nil { // whoever took it up has crashed
+	if err := s.Catalog.EndLeases(t.Context()); err != nil { // whoever took it up has crashed
 		t.Fatal(err)
 	}
 	stop := s.serve(mute, grace)

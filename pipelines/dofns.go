@@ -192,7 +192,7 @@ func (f *faultFn) ProcessElement(ctx context.Context, b Bad) error {
 func (r *Resources) fault(ctx context.Context, u catalog.Upload, token, why string) {
 	r.metrics.faults.Inc()
 	r.Log.Error("fault; will be tried again", "upload", u.String(), "error", why)
-	if err := r.Catalog.Explain(ctx, u, token, "will be tried again: "+shownFault(u, why)); err != nil && ctx.Err() == nil {
+	if err := r.Catalog.RecordUploadFault(ctx, u, token, "will be tried again: "+shownFault(u, why)); err != nil && ctx.Err() == nil {
 		r.Log.Error("fault not recorded", "upload", u.String(), "error", err)
 	}
 }

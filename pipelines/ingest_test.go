@@ -202,7 +202,7 @@ func TestVerdictThatCannotBeWritten(t *testing.T) {
 	s.wantStates("published", first, inTheWay, other)
 	s.wantVerdict(first, catalog.Published)
 	s.wantVerdict(other, catalog.Published)
-	if untold, err := s.Catalog.Untold(t.Context(), 10); err != nil || len(untold) > 0 {
+	if untold, err := s.Catalog.VerdictsToWrite(t.Context(), 10); err != nil || len(untold) > 0 {
 		t.Errorf("still to be told: %v, %v", untold, err)
 	}
 }

@@ -28,13 +28,13 @@ func remember(ctx context.Context, db *catalogdb.DB, set keys.Set) error {
 	if err != nil {
 		return err
 	}
-	return db.RememberKeys(ctx, set.Revision, text)
+	return db.SaveKeyList(ctx, set.Revision, text)
 }
 
 // remembered returns the copy of the list of keys in the catalog, if it is later than the list itself: the bucket has lost
 // that, or was set back. Otherwise it has no revision.
 func remembered(ctx context.Context, db *catalogdb.DB, set keys.Set) (keys.Set, error) {
-	revision, text, err := db.RememberedKeys(ctx)
+	revision, text, err := db.SavedKeyList(ctx)
 	if err != nil || revision <= set.Revision {
 		return keys.Set{}, err
 	}

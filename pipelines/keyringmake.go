@@ -70,7 +70,7 @@ func (m keyringMaker) make(ctx context.Context, repository catalog.Repository) e
 // rows returns the packages that have the name of the keyring package, of each format.
 func (m keyringMaker) rows(ctx context.Context, s catalog.Settings) (all []catalog.Package, err error) {
 	for _, f := range []catalog.Format{catalog.DEB, catalog.RPM} {
-		some, err := m.r.Catalog.OfName(ctx, s.Repository, f, layout.KeyringName(s.Repository, f))
+		some, err := m.r.Catalog.PackagesNamed(ctx, s.Repository, f, layout.KeyringName(s.Repository, f))
 		if err != nil {
 			return nil, err
 		}

@@ -56,7 +56,7 @@ func (s *site) made() (versions []string) {
 	s.t.Helper()
 	last := s.keyring()
 	for _, f := range []catalog.Format{catalog.DEB, catalog.RPM} {
-		rows, err := s.Catalog.OfName(s.t.Context(), keyringRepository, f, layout.KeyringName(keyringRepository, f))
+		rows, err := s.Catalog.PackagesNamed(s.t.Context(), keyringRepository, f, layout.KeyringName(keyringRepository, f))
 		must(s.t, err)
 		for _, k := range rows {
 			version := strings.TrimSuffix(k.Version, "-1")

@@ -32,7 +32,7 @@ func crashingProcess(dir string) int {
 	defer r.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	if err := r.Catalog.Reclaim(ctx); err != nil {
+	if err := r.Catalog.EndLeases(ctx); err != nil {
 		return 1
 	}
 	r.Ingester.Bucket = gate{r.Bucket, func(_ context.Context, key string) error {

@@ -191,7 +191,7 @@ func TestProductionWorkerIsKilled(t *testing.T) {
 				t.Fatalf("it was not killed: %s", v.cmd.ProcessState)
 			}
 			p.wantNothingHalf()
-			if err := p.Catalog.Reclaim(t.Context()); err != nil { // or the leases of the dead run out in a minute
+			if err := p.Catalog.EndLeases(t.Context()); err != nil { // or the leases of the dead run out in a minute
 				t.Fatal(err)
 			}
 			stop := p.serve(p.source(), grace)

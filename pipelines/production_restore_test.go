@@ -93,7 +93,7 @@ func (s *site) change(f func(*catalog.Settings)) {
 // yank withdraws a version of a package.
 func (s *site) yank(r catalog.Release, name, version string) {
 	s.t.Helper()
-	which := catalogdb.Which{Repository: r.Repository, Distribution: r.Distribution, Name: name, Version: version}
+	which := catalogdb.PackageSelector{Repository: r.Repository, Distribution: r.Distribution, Name: name, Version: version}
 	if _, err := s.Catalog.Yank(s.t.Context(), which, catalog.Yank{Reason: "bad", By: "test"}, time.Now()); err != nil {
 		s.t.Fatal(err)
 	}

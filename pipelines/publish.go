@@ -56,7 +56,7 @@ func (f *publishFn) publish(ctx context.Context, name string) Receipt {
 		f.r.Log.Error("not published; the sweep tries again", "release", name, "error", err)
 		f.r.failed.Store(release, true)
 		receipt.Error = err.Error()
-		if err := f.r.Catalog.Fault(ctx, release, receipt.Error); err != nil && ctx.Err() == nil {
+		if err := f.r.Catalog.RecordReleaseFault(ctx, release, receipt.Error); err != nil && ctx.Err() == nil {
 			f.r.Log.Error("fault not recorded", "release", name, "error", err)
 		}
 		return receipt
@@ -81,7 +81,7 @@ func (f *publishFn) wait(ctx context.Context, release catalog.Release) Receipt {
 	receipt := Receipt{Release: release.String(), Error: "left to workers that have the keys that are to sign"}
 	if w := f.r.Waits(); w != nil {
 		receipt.Error = w.String()
-		if err := f.r.Catalog.Fault(ctx, release, receipt.Error); err != nil && ctx.Err() == nil {
+		if err := f.r.Catalog.RecordReleaseFault(ctx, release, receipt.Error); err != nil && ctx.Err() == nil {
 			f.r.Log.Error("fault not recorded", "release", receipt.Release, "error", err)
 		}
 	}

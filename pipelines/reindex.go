@@ -134,7 +134,7 @@ func (r *Resources) keepReindex(ctx context.Context, stop context.CancelCauseFun
 		case <-tick.C:
 		}
 		limited, cancel := context.WithTimeout(ctx, keepLimit)
-		kept, err := r.Catalog.KeepReindex(limited, x, l, int(rendered.Load()), r.Now(limited))
+		kept, err := r.Catalog.RenewReindex(limited, x, l, int(rendered.Load()), r.Now(limited))
 		cancel()
 		switch {
 		case ctx.Err() != nil:

@@ -88,7 +88,7 @@ func (x *Reindexer) Reserve(ctx context.Context) (reserved context.Context, stop
 			case <-tick.C:
 			}
 			limited, end := context.WithTimeout(ctx, keepLimit)
-			kept, err := x.Resources.Catalog.KeepReindexes(limited, x.Lease(), x.Resources.Now(limited))
+			kept, err := x.Resources.Catalog.RenewReindexes(limited, x.Lease(), x.Resources.Now(limited))
 			end()
 			switch {
 			case ctx.Err() != nil:

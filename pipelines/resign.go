@@ -88,7 +88,7 @@ func (d *Dispatcher) resign(ctx, work context.Context) {
 	if !known {
 		return
 	}
-	repositories, err := r.Catalog.Ungiven(ctx, want, maxResigned)
+	repositories, err := r.Catalog.RepositoriesToGiveKeys(ctx, want, maxResigned)
 	if err == nil && len(repositories) > 0 {
 		var g errgroup.Group
 		g.SetLimit(maxRepairs)
@@ -105,7 +105,7 @@ func (d *Dispatcher) resign(ctx, work context.Context) {
 		g.Wait() //nolint:errcheck // they are logged
 	}
 	if err == nil && !r.lacksKeys() {
-		releases, listErr := r.Catalog.Unsigned(ctx, want, maxUnsigned)
+		releases, listErr := r.Catalog.ReleasesToSign(ctx, want, maxUnsigned)
 		releases = d.unsigned.due(releases, time.Now())
 		d.releases.add(ctx, work, releases[:min(len(releases), maxResigned)])
 		err = listErr

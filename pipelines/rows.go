@@ -75,7 +75,7 @@ const maxGrown = 10
 // activateGrown copies noarch packages into directories that were added since they were stored.
 func (f *rowsFn) activateGrown(ctx context.Context, group []catalogdb.Stored) (err error) {
 	for range maxGrown {
-		if err = f.r.Catalog.Activate(ctx, group, time.Now()); !errors.Is(err, catalogdb.ErrGrown) {
+		if err = f.r.Catalog.Activate(ctx, group, time.Now()); !errors.Is(err, catalogdb.ErrDirectoryAdded) {
 			return err
 		}
 		for i, s := range group {

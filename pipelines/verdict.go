@@ -21,7 +21,7 @@ func (r *Resources) tell(ctx context.Context) {
 	defer r.telling.Unlock()
 	const page = 200
 	for ctx.Err() == nil {
-		uploads, err := r.Catalog.Untold(ctx, page)
+		uploads, err := r.Catalog.VerdictsToWrite(ctx, page)
 		told := 0
 		if err == nil {
 			told, err = r.tellOf(ctx, uploads)
@@ -64,7 +64,7 @@ func (r *Resources) tellOf(ctx context.Context, uploads []catalog.Upload) (told 
 		}
 		written = append(written, u)
 	}
-	first, err := r.Catalog.Told(ctx, written...)
+	first, err := r.Catalog.VerdictsWritten(ctx, written...)
 	if err != nil {
 		return 0, err
 	}

@@ -29,8 +29,8 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (out
 	if err != nil {
 		return outcome{}, err
 	}
-	defer snap.Close()                                                                //nolint:errcheck // a read
-	if snap.Hold.By(p.name, old.Now) && snap.Hold.Until.Sub(old.Now) < 2*holdLength { // or else its holder's clock was wrong
+	defer snap.Close()                                                                         //nolint:errcheck // a read
+	if snap.Lock.HeldByOther(p.name, old.Now) && snap.Lock.Until.Sub(old.Now) < 2*holdLength { // or else its holder's clock was wrong
 		return outcome{}, errHeld
 	}
 	res := outcome{Result: Result{Release: r, Revision: snap.Revision, Changed: old.Revision != snap.Revision}}
@@ -71,7 +71,7 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (out
 	if by == snap.SignedBy {
 		return res, nil
 	}
-	return res, p.catalog.Signed(ctx, r, by)
+	return res, p.catalog.RecordSignedBy(ctx, r, by)
 }
 
 // mayPublish refuses to replace a pointer where that could take something away from clients.
@@ -83,7 +83,7 @@ func (p *Publisher) mayPublish(ctx context.Context, old tree.Published, snap *ca
 		return err
 	}
 	key := layout.PointerKey(snap.Release)
-	drew, err := p.catalog.Drew(ctx, snap.Release, old.Revision)
+	drew, err := p.catalog.KnowsRevision(ctx, snap.Release, old.Revision)
 	switch {
 	case err != nil:
 		return err

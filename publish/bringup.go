@@ -52,7 +52,7 @@ func (p *Publisher) bringUp(ctx context.Context, f format, old tree.Published, r
 
 // redraw draws the next revision of a release. What is rendered, or prepared, is of the same rows.
 func (p *Publisher) redraw(ctx context.Context, r catalog.Release, at catalog.Revision, old tree.Published, m *mode) error {
-	pair, drawn, err := p.catalog.Redraw(ctx, r, at, old.Now)
+	pair, drawn, err := p.catalog.RaiseGeneration(ctx, r, at, old.Now)
 	if err != nil || !drawn {
 		return err
 	}
@@ -88,13 +88,13 @@ func (p *Publisher) compareAgain(ctx context.Context, f format, r catalog.Releas
 
 // hold asks other publishers to wait, and returns what lets them go on. Without it, swaps may be lost again.
 func (p *Publisher) hold(ctx context.Context, r catalog.Release) (letGo func()) {
-	if _, err := p.catalog.Hold(ctx, r, p.name, holdLength, p.now()); err != nil {
+	if _, err := p.catalog.LockRelease(ctx, r, p.name, holdLength, p.now()); err != nil {
 		p.log.Warn("release not held", "release", r.String(), "error", err)
 	}
 	return func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
 		defer cancel()
-		if err := p.catalog.LetGo(ctx, r, p.name); err != nil {
+		if err := p.catalog.UnlockRelease(ctx, r, p.name); err != nil {
 			p.log.Warn("hold not given up; it ends by itself", "release", r.String(), "error", err)
 		}
 	}

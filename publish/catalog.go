@@ -21,21 +21,21 @@ type Releases interface {
 	// Snapshot opens a view of a release, or returns [catalogdb.ErrNotFound].
 	Snapshot(ctx context.Context, r catalog.Release) (*catalogdb.Snapshot, error)
 
-	// Redraw draws the next revision of a release that is at one, although its rows are as they were.
-	Redraw(ctx context.Context, r catalog.Release, at catalog.Revision, now time.Time) (pair catalog.Revision, drawn bool, err error)
+	// RaiseGeneration draws the next revision of a release that is at one, although its rows are as they were.
+	RaiseGeneration(ctx context.Context, r catalog.Release, at catalog.Revision, now time.Time) (pair catalog.Revision, drawn bool, err error)
 
-	// Hold asks other publishers to leave a release to holder for a while, and LetGo ends that.
-	Hold(ctx context.Context, r catalog.Release, holder string, length time.Duration, now time.Time) (held bool, err error)
-	LetGo(ctx context.Context, r catalog.Release, holder string) error
+	// LockRelease asks other publishers to leave a release to holder for a while, and UnlockRelease ends that.
+	LockRelease(ctx context.Context, r catalog.Release, holder string, length time.Duration, now time.Time) (held bool, err error)
+	UnlockRelease(ctx context.Context, r catalog.Release, holder string) error
 
 	// Publish records that clients see a revision of a release.
 	Publish(ctx context.Context, r catalog.Release, revision int64, now time.Time) error
 
-	// Signed records how a release is signed ([Keys.SignedBy]).
-	Signed(ctx context.Context, r catalog.Release, by string) error
+	// RecordSignedBy records how a release is signed ([Keys.SignedBy]).
+	RecordSignedBy(ctx context.Context, r catalog.Release, by string) error
 
-	// Drew reports whether this catalog ever drew a pair for a release.
-	Drew(ctx context.Context, r catalog.Release, pair catalog.Revision) (bool, error)
+	// KnowsRevision reports whether this catalog ever drew a pair for a release.
+	KnowsRevision(ctx context.Context, r catalog.Release, pair catalog.Revision) (bool, error)
 
 	// Recover takes over the rows of a published release whose pair this catalog never drew, and draws a
 	// pair beyond it. It changes nothing unless rows ends without an error; it may read them more than once.
@@ -53,13 +53,13 @@ type Repositories interface {
 	// PublishSettings records that the settings of a revision are published.
 	PublishSettings(ctx context.Context, r catalog.Repository, revision int64) error
 
-	// Gave records which keys the published objects of a repository give to clients ([Keys.Given]).
-	Gave(ctx context.Context, r catalog.Repository, keys string) error
+	// RecordGivenKeys records which keys the published objects of a repository give to clients ([Keys.Given]).
+	RecordGivenKeys(ctx context.Context, r catalog.Repository, keys string) error
 
-	// DrewSettings reports whether this catalog ever drew a pair for the settings of a repository.
-	DrewSettings(ctx context.Context, r catalog.Repository, pair catalog.Revision) (bool, error)
+	// KnowsSettingsRevision reports whether this catalog ever drew a pair for the settings of a repository.
+	KnowsSettingsRevision(ctx context.Context, r catalog.Repository, pair catalog.Revision) (bool, error)
 
-	// AdoptSettings takes over published settings whose pair this catalog never drew, and draws a pair
+	// ImportSettings takes over published settings whose pair this catalog never drew, and draws a pair
 	// beyond it. The repository need not exist before. format says what a distribution of them has.
-	AdoptSettings(ctx context.Context, published catalog.Settings, format func(catalog.Distribution) (catalog.Format, bool), now time.Time) error
+	ImportSettings(ctx context.Context, published catalog.Settings, format func(catalog.Distribution) (catalog.Format, bool), now time.Time) error
 }

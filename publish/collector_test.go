@@ -125,7 +125,7 @@ func TestYankedAgain(t *testing.T) {
 	skipUnderRace(t)
 	simulate(t, func(t *testing.T, w *world) {
 		bad := w.some(jammy, "bad")
-		which := catalogdb.Which{Repository: tools, Distribution: jammy.Distribution, Name: "bad", Version: bad.row.Version}
+		which := catalogdb.PackageSelector{Repository: tools, Distribution: jammy.Distribution, Name: "bad", Version: bad.row.Version}
 		w.push(bad)
 		w.yank(bad)
 		w.publish(jammy)
@@ -180,7 +180,7 @@ func TestRemoveYankedGoesOnAfterAFault(t *testing.T) {
 func TestRemoveYankedMeetsUnyank(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		p := w.some(jammy, "back")
-		which := catalogdb.Which{Repository: tools, Distribution: jammy.Distribution, Name: "back", Version: p.row.Version}
+		which := catalogdb.PackageSelector{Repository: tools, Distribution: jammy.Distribution, Name: "back", Version: p.row.Version}
 		w.push(p)
 		w.yank(p)
 		w.publish(jammy)
@@ -438,7 +438,7 @@ func TestSweepOfUnpublishedFilesWithALostCatalog(t *testing.T) {
 func TestRemoveYankedWithAnOldCatalog(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		p, other := w.some(jammy, "back"), w.some(jammy, "other")
-		which := catalogdb.Which{Repository: tools, Distribution: jammy.Distribution, Name: "back", Version: p.row.Version}
+		which := catalogdb.PackageSelector{Repository: tools, Distribution: jammy.Distribution, Name: "back", Version: p.row.Version}
 		w.push(p, other)
 		w.yank(p, other)
 		w.publish(jammy)
@@ -493,7 +493,7 @@ func TestI13SweepInBadWeather(t *testing.T) {
 			p := w.some(r, "back-and-forth")
 			w.push(p)
 			w.publish(r)
-			which := catalogdb.Which{Repository: tools, Distribution: r.Distribution, Name: p.row.Name, Version: p.row.Version, Arch: p.row.Arch}
+			which := catalogdb.PackageSelector{Repository: tools, Distribution: r.Distribution, Name: p.row.Name, Version: p.row.Version, Arch: p.row.Arch}
 			for range 12 {
 				time.Sleep(5 * day)
 				w.bucket.FailOften(0.05)
@@ -526,7 +526,7 @@ func TestI13SweepMeetsAPublish(t *testing.T) {
 	for _, op := range []string{"Delete", "Stat"} {
 		simulate(t, func(t *testing.T, w *world) {
 			p := w.some(el9, "back-and-forth")
-			which := catalogdb.Which{Repository: tools, Distribution: el9.Distribution, Name: p.row.Name, Version: p.row.Version, Arch: p.row.Arch}
+			which := catalogdb.PackageSelector{Repository: tools, Distribution: el9.Distribution, Name: p.row.Name, Version: p.row.Version, Arch: p.row.Arch}
 			w.push(p)
 			w.publish(el9)
 			old := listed(w, el9)[0]

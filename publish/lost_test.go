@@ -127,7 +127,7 @@ func TestRestoredCatalogLosesNothing(t *testing.T) {
 			checkNothingLost(w, r, was)
 			// A yank that the backup did not know can still be taken back: the row was there.
 			k := was.gone.row
-			which := catalogdb.Which{Repository: tools, Distribution: r.Distribution, Name: k.Name, Version: k.Version, Arch: k.Arch}
+			which := catalogdb.PackageSelector{Repository: tools, Distribution: r.Distribution, Name: k.Name, Version: k.Version, Arch: k.Arch}
 			if _, err := w.db.Unyank(t.Context(), which, w.bucket.Now()); err != nil {
 				t.Error(err)
 			}

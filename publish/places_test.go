@@ -46,7 +46,7 @@ func TestComponentsShareBytes(t *testing.T) {
 			t.Errorf("a reindex of everything finds %+v, %v", res, err)
 		}
 
-		which := catalogdb.Which{Repository: jammy.Repository, Distribution: jammy.Distribution, Name: "hello", Version: inMain.row.Version, Component: "testing"}
+		which := catalogdb.PackageSelector{Repository: jammy.Repository, Distribution: jammy.Distribution, Name: "hello", Version: inMain.row.Version, Component: "testing"}
 		if _, err := w.db.Yank(t.Context(), which, catalog.Yank{Reason: "moved", By: "jo"}, w.bucket.Now()); err != nil {
 			t.Fatal(err)
 		}

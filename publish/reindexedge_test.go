@@ -216,7 +216,7 @@ func TestRebuildPutsSizesRight(t *testing.T) {
 func TestAHoldInTheFutureIsNone(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		w.push(w.some(jammy, "one"))
-		if _, err := w.db.Hold(t.Context(), jammy, "dead", 20*time.Second, w.bucket.Now().Add(time.Hour)); err != nil {
+		if _, err := w.db.LockRelease(t.Context(), jammy, "dead", 20*time.Second, w.bucket.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()

@@ -76,7 +76,7 @@ func (w *world) yank(uploads ...upload) {
 	w.t.Helper()
 	for _, u := range uploads {
 		k := u.row
-		which := catalogdb.Which{Repository: k.Repository, Distribution: k.Distribution, Name: k.Name, Version: k.Version, Arch: k.Arch}
+		which := catalogdb.PackageSelector{Repository: k.Repository, Distribution: k.Distribution, Name: k.Name, Version: k.Version, Arch: k.Arch}
 		if _, err := w.db.Yank(w.t.Context(), which, catalog.Yank{Reason: "broken", By: "jo"}, w.bucket.Now()); err != nil {
 			w.t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func (w *world) yank(uploads ...upload) {
 func (w *world) unyank(u upload) {
 	w.t.Helper()
 	k := u.row
-	which := catalogdb.Which{Repository: k.Repository, Distribution: k.Distribution, Name: k.Name, Version: k.Version, Arch: k.Arch}
+	which := catalogdb.PackageSelector{Repository: k.Repository, Distribution: k.Distribution, Name: k.Name, Version: k.Version, Arch: k.Arch}
 	if _, err := w.db.Unyank(w.t.Context(), which, w.bucket.Now()); err != nil {
 		w.t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func (p *Publisher) settle(ctx context.Context, r catalog.Repository) error {
 	if err := p.catalog.PublishSettings(ctx, r, s.Revision.Number); err != nil {
 		return err
 	}
-	return p.catalog.Gave(ctx, r, given)
+	return p.catalog.RecordGivenKeys(ctx, r, given)
 }
 
 // snapshot opens the rows of a release, which the catalog may have to learn of from the bucket.
@@ -86,7 +86,7 @@ func (p *Publisher) adoptUnknown(ctx context.Context, r catalog.Repository, old 
 	if old.Version == "" {
 		return nil
 	}
-	drew, err := p.catalog.DrewSettings(ctx, r, old.Revision)
+	drew, err := p.catalog.KnowsSettingsRevision(ctx, r, old.Revision)
 	if err != nil && !errors.Is(err, catalogdb.ErrNotFound) || drew {
 		return err
 	}
@@ -99,7 +99,7 @@ func (p *Publisher) checkSettings(ctx context.Context, old tree.Declared, s cata
 	if old.Version == "" || old.Revision == s.Revision || old.Revision == (catalog.Revision{}) {
 		return nil
 	}
-	drew, err := p.catalog.DrewSettings(ctx, s.Repository, old.Revision)
+	drew, err := p.catalog.KnowsSettingsRevision(ctx, s.Repository, old.Revision)
 	switch {
 	case err != nil:
 		return err
@@ -120,7 +120,7 @@ func (p *Publisher) adopt(ctx context.Context, old tree.Declared) error {
 	if s.Revision.Nonce == "" { // of a time before settings had one
 		s.Revision.Nonce = "0000000000000000"
 	}
-	if err := p.catalog.AdoptSettings(ctx, s, tree.FormatIn(s), old.Now); err != nil {
+	if err := p.catalog.ImportSettings(ctx, s, tree.FormatIn(s), old.Now); err != nil {
 		return err
 	}
 	p.log.Error("ALARM: the catalog had lost history: it takes over the settings of a repository from the bucket",

@@ -64,7 +64,7 @@ func WithKeyring(ctx context.Context, db *catalogdb.DB, s catalog.Settings, dist
 	if s.Keyring == nil || !s.Keyring.On || pkg == name {
 		return pkg, nil
 	}
-	rows, err := db.OfName(ctx, s.Repository, distro.Format, name)
+	rows, err := db.PackagesNamed(ctx, s.Repository, distro.Format, name)
 	if err != nil {
 		return "", err
 	}

@@ -87,7 +87,7 @@ func workerRuns(ctx context.Context, db *catalogdb.DB, what awaited) error {
 }
 
 // packages waits until clients see packages come or go: it is their own state that counts, in each release.
-func (f awaitFlags) packages(ctx context.Context, db *catalogdb.DB, w catalogdb.Which, want catalog.PackageState) error {
+func (f awaitFlags) packages(ctx context.Context, db *catalogdb.DB, w catalogdb.PackageSelector, want catalog.PackageState) error {
 	return f.until(ctx, db, seenByClients, func(ctx context.Context) (missing string, err error) {
 		all, err := db.Appearances(ctx, w)
 		if err != nil {

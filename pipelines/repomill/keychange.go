@@ -94,7 +94,7 @@ func (s *keySite) mayPromote(ctx context.Context, k keys.Key, overlap time.Durat
 	if err := s.all.MayPromote(k, overlap, time.Now()); err != nil {
 		return err
 	}
-	releases, repositories, err := s.db.CountUnsigned(ctx, s.all.Want, false)
+	releases, repositories, err := s.db.CountToSign(ctx, s.all.Want, false)
 	if err != nil {
 		return command.Fault(err)
 	}
@@ -220,7 +220,7 @@ func (f awaitFlags) keys(ctx context.Context, s *keySite, io stdio) error {
 		if err != nil {
 			return "", err
 		}
-		releases, repositories, err := s.db.CountUnsigned(ctx, all.Want, true)
+		releases, repositories, err := s.db.CountToSign(ctx, all.Want, true)
 		switch {
 		case err != nil:
 			return "", command.Fault(err)

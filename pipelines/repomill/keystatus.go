@@ -78,7 +78,7 @@ func (s *keySite) problems(ctx context.Context, now time.Time) (found []string, 
 		}
 	}
 	found = append(found, s.keyProblems(now)...)
-	releases, repositories, err := s.db.CountUnsigned(ctx, s.all.Want, false)
+	releases, repositories, err := s.db.CountToSign(ctx, s.all.Want, false)
 	if err != nil {
 		return nil, command.Fault(err)
 	}

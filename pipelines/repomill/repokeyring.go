@@ -44,7 +44,7 @@ func (o offer) checkKeyring(ctx context.Context, db *catalogdb.DB, s catalog.Set
 		return nil
 	}
 	for _, f := range []catalog.Format{catalog.DEB, catalog.RPM} {
-		rows, err := db.OfName(ctx, s.Repository, f, layout.KeyringName(s.Repository, f))
+		rows, err := db.PackagesNamed(ctx, s.Repository, f, layout.KeyringName(s.Repository, f))
 		if err != nil {
 			return command.Fault(err)
 		}
@@ -96,7 +96,7 @@ func (f awaitFlags) awaitKeyring(ctx context.Context, db *catalogdb.DB, r catalo
 // keyringMissing says where the last version of a keyring package is not published, or nothing.
 func keyringMissing(ctx context.Context, db *catalogdb.DB, s catalog.Settings) (string, error) {
 	for _, ds := range s.Distributions {
-		w := catalogdb.Which{Repository: s.Repository, Distribution: ds.Distribution, Name: layout.KeyringName(s.Repository, catalog.RPM), Version: s.Keyring.Version + "-1"}
+		w := catalogdb.PackageSelector{Repository: s.Repository, Distribution: ds.Distribution, Name: layout.KeyringName(s.Repository, catalog.RPM), Version: s.Keyring.Version + "-1"}
 		of := ds.Distribution.String()
 		if len(ds.Components) > 0 {
 			w.Name, w.Version, of = layout.KeyringName(s.Repository, catalog.DEB), s.Keyring.Version, string(catalog.DEB)

@@ -74,7 +74,7 @@ func (c *unyankCmd) Run(ctx context.Context, io stdio) error {
 }
 
 // yankedOf returns the keys of those packages that are withdrawn now.
-func yankedOf(ctx context.Context, db *catalogdb.DB, w catalogdb.Which) (map[string]bool, error) {
+func yankedOf(ctx context.Context, db *catalogdb.DB, w catalogdb.PackageSelector) (map[string]bool, error) {
 	all, err := db.Appearances(ctx, w)
 	yanked := map[string]bool{}
 	for _, a := range all {
@@ -86,7 +86,7 @@ func yankedOf(ctx context.Context, db *catalogdb.DB, w catalogdb.Which) (map[str
 }
 
 // noPackage says what there is instead of a package that yank or unyank was asked for.
-func noPackage(ctx context.Context, db *catalogdb.DB, w catalogdb.Which, err error) error {
+func noPackage(ctx context.Context, db *catalogdb.DB, w catalogdb.PackageSelector, err error) error {
 	if !errors.Is(err, catalogdb.ErrNotFound) {
 		return command.Fault(err)
 	}
@@ -106,7 +106,7 @@ func noPackage(ctx context.Context, db *catalogdb.DB, w catalogdb.Which, err err
 
 // elsewhere says in which architectures and components a distribution has a version of a package, if it was asked for in
 // another.
-func elsewhere(ctx context.Context, db *catalogdb.DB, w catalogdb.Which) error {
+func elsewhere(ctx context.Context, db *catalogdb.DB, w catalogdb.PackageSelector) error {
 	if w.Arch == "" && w.Component == "" {
 		return nil
 	}

@@ -142,7 +142,7 @@ func (s *site) open(ctx context.Context) (err error) {
 	if s.source, err = queue.Open(ctx, "dir://", s.resources.Staging); err != nil {
 		return err
 	}
-	return s.resources.Catalog.Reclaim(ctx) // under the folder's lock: whoever held a lease is gone
+	return s.resources.Catalog.EndLeases(ctx) // under the folder's lock: whoever held a lease is gone
 }
 
 // ownKey returns the URL of the file of keys that lies with everything else, and is made at the first start.

@@ -29,7 +29,7 @@ type yankTarget struct {
 	Arch    string `help:"Only this architecture."`
 }
 
-func (t yankTarget) which() (w catalogdb.Which, err error) {
+func (t yankTarget) which() (w catalogdb.PackageSelector, err error) {
 	target := strings.Trim(t.Target, "/")
 	release, err := catalog.ParseRelease(target)
 	component := release.Arch // what the fifth name is for DEB; RPM has none
@@ -43,7 +43,7 @@ func (t yankTarget) which() (w catalogdb.Which, err error) {
 	if !ok || name == "" || version == "" {
 		return w, command.Usage("package %q: use NAME=VERSION, such as hello=1.0", t.Package)
 	}
-	return catalogdb.Which{Repository: release.Repository, Distribution: release.Distribution, Name: name, Version: version, Component: component, Arch: t.Arch}, nil
+	return catalogdb.PackageSelector{Repository: release.Repository, Distribution: release.Distribution, Name: name, Version: version, Component: component, Arch: t.Arch}, nil
 }
 
 type yankCmd struct {
@@ -274,7 +274,7 @@ func copies(ctx context.Context, db *catalogdb.DB, packages []catalog.Package) (
 }
 
 // seen waits until clients see packages in a state, unless that is not asked for.
-func (t yankTarget) seen(ctx context.Context, io stdio, db *catalogdb.DB, w catalogdb.Which, state catalog.PackageState) error {
+func (t yankTarget) seen(ctx context.Context, io stdio, db *catalogdb.DB, w catalogdb.PackageSelector, state catalog.PackageState) error {
 	if t.NoWait {
 		return recorded(io)
 	}

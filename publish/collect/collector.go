@@ -49,10 +49,10 @@ type Records interface {
 	// Find returns the row, in any state, that holds the identity of k, or [catalogdb.ErrNotFound].
 	Find(ctx context.Context, k catalog.Package) (catalog.Package, error)
 
-	// Drew and DrewSettings report whether this catalog ever drew a pair for a release, or for the settings
+	// KnowsRevision and KnowsSettingsRevision report whether this catalog ever drew a pair for a release, or for the settings
 	// of a repository.
-	Drew(ctx context.Context, r catalog.Release, pair catalog.Revision) (bool, error)
-	DrewSettings(ctx context.Context, r catalog.Repository, pair catalog.Revision) (bool, error)
+	KnowsRevision(ctx context.Context, r catalog.Release, pair catalog.Revision) (bool, error)
+	KnowsSettingsRevision(ctx context.Context, r catalog.Repository, pair catalog.Revision) (bool, error)
 }
 
 // Removals are the withdrawn packages whose files are to go.

@@ -134,7 +134,7 @@ func (c *Collector) mark(ctx context.Context, r catalog.Repository, now time.Tim
 			s.releases[release] = true
 		}
 	}
-	known, err := c.catalog.DrewSettings(ctx, r, d.Revision)
+	known, err := c.catalog.KnowsSettingsRevision(ctx, r, d.Revision)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func (s *repositorySweep) checkKnown(ctx context.Context, r catalog.Release, pub
 	if published == (catalog.Revision{}) {
 		return nil
 	}
-	known, err := s.collector.catalog.Drew(ctx, r, published)
+	known, err := s.collector.catalog.KnowsRevision(ctx, r, published)
 	if err != nil || known {
 		return err
 	}

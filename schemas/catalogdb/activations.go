@@ -19,15 +19,15 @@ type Stored struct {
 	Checked catalog.Checked // what was looked at of the payload
 }
 
-// ErrGrown says that a noarch package is missing from an architecture directory that is newer than its copies.
-var ErrGrown = errors.New("an architecture directory was added meanwhile")
+// ErrDirectoryAdded says that a noarch package is missing from an architecture directory that is newer than its copies.
+var ErrDirectoryAdded = errors.New("an architecture directory was added meanwhile")
 
 // Activate makes claimed packages active, in one transaction: every release that changes gets one new
 // revision, and every upload waits for the releases that show its package. An upload whose package
 // was active already is a duplicate. Uploads whose lease has gone to somebody else are left out; one
 // whose package was withdrawn meanwhile, or has other bytes since the catalog was restored, is rejected.
 //
-// If a package belongs to a directory that lacks its file, the error wraps [ErrGrown] and nothing is
+// If a package belongs to a directory that lacks its file, the error wraps [ErrDirectoryAdded] and nothing is
 // changed: read the settings, copy, and come again.
 func (d *DB) Activate(ctx context.Context, stored []Stored, now time.Time) error {
 	err := d.tx(ctx, func(tx *transaction) error {
@@ -148,7 +148,7 @@ func conflict(name, pushed, published string) *catalog.Rejection {
 		Detail: fmt.Sprintf("%s is published with other bytes (sha256 %s; this file has %s); raise the version", name, published, pushed)}
 }
 
-// complete returns those of its place's releases that show a package, or [ErrGrown] if one of them lacks
+// complete returns those of its place's releases that show a package, or [ErrDirectoryAdded] if one of them lacks
 // its file.
 func complete(s Stored, releases []releaseRow) (showing []releaseRow, err error) {
 	for _, r := range releases {
@@ -156,7 +156,7 @@ func complete(s Stored, releases []releaseRow) (showing []releaseRow, err error)
 			continue
 		}
 		if s.Package.Format == catalog.RPM && !slices.Contains(s.Dirs, r.arch) {
-			return nil, fmt.Errorf("%s: %w", r.arch, ErrGrown)
+			return nil, fmt.Errorf("%s: %w", r.arch, ErrDirectoryAdded)
 		}
 		showing = append(showing, r)
 	}

@@ -127,8 +127,8 @@ func activateGrown(t *testing.T, db *catalogdb.DB) {
 	s := store(t, db, rpm(el9, "hello", "1-1", "noarch"), "1", "aarch64", "x86_64")
 	declare(t, db, el9, "i386")
 	before := releases(t, db)
-	if err := db.Activate(t.Context(), []catalogdb.Stored{other, s}, start); !errors.Is(err, catalogdb.ErrGrown) {
-		t.Fatalf("got %v, want ErrGrown", err)
+	if err := db.Activate(t.Context(), []catalogdb.Stored{other, s}, start); !errors.Is(err, catalogdb.ErrDirectoryAdded) {
+		t.Fatalf("got %v, want ErrDirectoryAdded", err)
 	}
 	if diff := cmp.Diff(before, releases(t, db)); diff != "" {
 		t.Errorf("releases (-before +after):\n%s", diff)

@@ -77,7 +77,7 @@ type Appearance struct {
 }
 
 // Appearances returns the packages that w names in each of their releases, or [ErrNotFound].
-func (d *DB) Appearances(ctx context.Context, w Which) (all []Appearance, err error) {
+func (d *DB) Appearances(ctx context.Context, w PackageSelector) (all []Appearance, err error) {
 	err = d.askOnce(ctx, func(q querier) error {
 		all = nil
 		rows, err := which(ctx, q, w)

@@ -14,7 +14,7 @@ import (
 )
 
 // appearancesOf returns "release arch state [published]" of each appearance.
-func appearancesOf(t *testing.T, db *catalogdb.DB, w catalogdb.Which) string {
+func appearancesOf(t *testing.T, db *catalogdb.DB, w catalogdb.PackageSelector) string {
 	t.Helper()
 	all, err := db.Appearances(t.Context(), w)
 	if err != nil {

@@ -135,8 +135,8 @@ func namesakes(ctx context.Context, q querier, k catalog.Package) ([]packageRow,
 		k.Repository.Owner, k.Repository.Name, k.Distribution.OS, k.Distribution.Version, k.Name, k.Canonical, k.Arch, k.Component)
 }
 
-// AtWork reports whether an upload that claims a package is being worked on.
-func (d *DB) AtWork(ctx context.Context, k catalog.Package, now time.Time) (bool, error) {
+// ClaimLeased reports whether an upload that claims a package is being worked on.
+func (d *DB) ClaimLeased(ctx context.Context, k catalog.Package, now time.Time) (bool, error) {
 	var n int
 	err := d.ask(ctx, func(q querier) error {
 		_, id, err := find(ctx, q, k)

@@ -94,7 +94,7 @@ var writings = []writing{
 		return err
 	}},
 	{"adopt settings", func(ctx context.Context, db *catalogdb.DB, s catalogdb.Stored) error {
-		return db.AdoptSettings(ctx, inBucket(), formats, start)
+		return db.ImportSettings(ctx, inBucket(), formats, start)
 	}},
 	{"yank", func(ctx context.Context, db *catalogdb.DB, s catalogdb.Stored) error {
 		found, err := db.Yank(ctx, whichOf(deb(jammy, "old", "1")), record, start)
@@ -217,7 +217,7 @@ func TestMySQLReindexesOnceWithoutAnAnswer(t *testing.T) {
 			breaks()
 			x := takeReindex(t, db, jammy, worker, start)
 			breaks()
-			if kept, err := db.KeepReindex(t.Context(), x, worker, 1, after(time.Second)); err != nil || !kept {
+			if kept, err := db.RenewReindex(t.Context(), x, worker, 1, after(time.Second)); err != nil || !kept {
 				t.Errorf("kept: %t, %v", kept, err)
 			}
 			breaks()

@@ -224,7 +224,7 @@ func atWork(t *testing.T, db *catalogdb.DB) {
 	take(t, db, u, start)
 	check := func(fact string, now time.Time, want bool) {
 		t.Helper()
-		if got, err := db.AtWork(t.Context(), k, now); err != nil || got != want {
+		if got, err := db.ClaimLeased(t.Context(), k, now); err != nil || got != want {
 			t.Errorf("%s: got %v, %v; want %v", fact, got, err, want)
 		}
 	}
@@ -248,7 +248,7 @@ func atWork(t *testing.T, db *catalogdb.DB) {
 	}
 	check("when that gave it back", start.Add(time.Hour), false)
 	none := deb(jammy, "none", "1")
-	if _, err := db.AtWork(t.Context(), none, start); !errors.Is(err, catalogdb.ErrNotFound) {
+	if _, err := db.ClaimLeased(t.Context(), none, start); !errors.Is(err, catalogdb.ErrNotFound) {
 		t.Errorf("nothing: got %v, want ErrNotFound", err)
 	}
 }

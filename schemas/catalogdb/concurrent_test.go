@@ -122,7 +122,7 @@ func publishConcurrently(t *testing.T, db *catalogdb.DB) {
 		}
 		defer s.Close()
 		time.Sleep(50 * time.Millisecond) // until every connection is in use
-		if known, err := db.Drew(ctx, jammy, pair); err != nil || !known {
+		if known, err := db.KnowsRevision(ctx, jammy, pair); err != nil || !known {
 			t.Errorf("drew: %v, %v", known, err)
 		}
 		if err := db.Publish(ctx, jammy, s.Revision.Number, start); err != nil {

@@ -38,7 +38,7 @@ type DB struct {
 	views *sql.DB // of snapshots alone: whoever holds one can still ask a question
 	admin func() (*sql.DB, error)
 
-	together *group // SQLite: of the transactions that write
+	commits *group // SQLite: of the transactions that write
 }
 
 // Open opens the catalog that a URL names:

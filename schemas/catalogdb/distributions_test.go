@@ -201,7 +201,7 @@ func retireRPM(t *testing.T, db *catalogdb.DB) {
 	}
 
 	declare(t, db, el9, "i386")
-	if known, err := db.Drew(t.Context(), i386, last); err != nil || !known {
+	if known, err := db.KnowsRevision(t.Context(), i386, last); err != nil || !known {
 		t.Errorf("what it published is known: %v, %v", known, err)
 	}
 	if got := stateOf(t, db, i386); got.Revision.Number <= last.Number || got.Published != 0 {

@@ -169,7 +169,7 @@ func changesTooMany(t *testing.T, db *catalogdb.DB) {
 
 func withdrawAll(t *testing.T, db *catalogdb.DB, name string) {
 	t.Helper()
-	w := catalogdb.Which{Repository: tools, Distribution: jammy.Distribution, Name: name, Version: "1"}
+	w := catalogdb.PackageSelector{Repository: tools, Distribution: jammy.Distribution, Name: name, Version: "1"}
 	if _, err := db.Yank(t.Context(), w, catalog.Yank{Reason: "test"}, start); err != nil {
 		t.Fatal(err)
 	}

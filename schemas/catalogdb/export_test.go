@@ -23,13 +23,13 @@ func (d *DB) Member(ctx context.Context, f func(Querier) error) error {
 
 // Gather keeps transactions of an SQLite catalog waiting until n of them do, and then lets them go together.
 func (d *DB) Gather(n int) {
-	d.together.turn <- struct{}{}
+	d.commits.turn <- struct{}{}
 	go func() {
-		defer func() { <-d.together.turn }()
+		defer func() { <-d.commits.turn }()
 		for waiting := 0; waiting < n; time.Sleep(time.Millisecond) {
-			d.together.mu.Lock()
-			waiting = len(d.together.waiting)
-			d.together.mu.Unlock()
+			d.commits.mu.Lock()
+			waiting = len(d.commits.waiting)
+			d.commits.mu.Unlock()
 		}
 	}()
 }

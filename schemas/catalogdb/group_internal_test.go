@@ -24,10 +24,10 @@ func openGroup(t *testing.T) *DB {
 func TestALeadersEndIsNobodyElses(t *testing.T) {
 	db := openGroup(t)
 	other := &joiner{ctx: t.Context(), f: func(*transaction) error { return nil }, done: make(chan struct{})}
-	db.together.waiting = append(db.together.waiting, other)
+	db.commits.waiting = append(db.commits.waiting, other)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	db.together.lead(ended)
+	db.commits.lead(ended)
 	<-other.done
 	if db.remedy(other.err) != repeat {
 		t.Errorf("got %v, which is not repeated", other.err)

@@ -9,8 +9,8 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// Signed records how what is published of a release is signed.
-func (d *DB) Signed(ctx context.Context, r catalog.Release, by string) error {
+// RecordSignedBy records how what is published of a release is signed.
+func (d *DB) RecordSignedBy(ctx context.Context, r catalog.Release, by string) error {
 	err := d.tx(ctx, func(tx *transaction) error {
 		id, err := releaseID(ctx, tx, r)
 		if err != nil {
@@ -34,8 +34,8 @@ type KeyState struct {
 // notSigned is the condition of published releases that are signed otherwise.
 const notSigned = `r.published_revision > 0 AND r.signed_by <> CASE WHEN r.arch = '' THEN ? ELSE ? END`
 
-// Unsigned returns some of the published releases that are signed in another way than they should be, in order.
-func (d *DB) Unsigned(ctx context.Context, want KeyState, limit int) ([]catalog.Release, error) {
+// ReleasesToSign returns some of the published releases that are signed in another way than they should be, in order.
+func (d *DB) ReleasesToSign(ctx context.Context, want KeyState, limit int) ([]catalog.Release, error) {
 	states, err := list(ctx, d, scanRelease, `SELECT `+releaseColumns+` FROM `+releaseTables+` WHERE `+notSigned+releaseOrder+` LIMIT ?`,
 		want.DEB, want.RPM, limit)
 	if err != nil {
@@ -48,10 +48,10 @@ func (d *DB) Unsigned(ctx context.Context, want KeyState, limit int) ([]catalog.
 	return releases, nil
 }
 
-// CountUnsigned returns how many published releases are signed in another way than they should be, and of how many
+// CountToSign returns how many published releases are signed in another way than they should be, and of how many
 // repositories the published objects give other keys. With begun, repositories count, too, of which a release is published
 // and the settings are not recorded as published yet: clients see their objects.
-func (d *DB) CountUnsigned(ctx context.Context, want KeyState, begun bool) (releases, repositories int, err error) {
+func (d *DB) CountToSign(ctx context.Context, want KeyState, begun bool) (releases, repositories int, err error) {
 	err = d.ask(ctx, func(q querier) error {
 		err := q.QueryRowContext(ctx, `SELECT COUNT(*) FROM `+releaseTables+` WHERE `+notSigned, want.DEB, want.RPM).Scan(&releases)
 		if err == nil {
@@ -84,8 +84,8 @@ func (d *DB) Signatures(ctx context.Context) ([]Signature, error) {
 	return all, nil
 }
 
-// Gave records which keys the published objects of a repository give to clients.
-func (d *DB) Gave(ctx context.Context, r catalog.Repository, keys string) error {
+// RecordGivenKeys records which keys the published objects of a repository give to clients.
+func (d *DB) RecordGivenKeys(ctx context.Context, r catalog.Repository, keys string) error {
 	err := d.exec(ctx, `UPDATE repositories SET given_keys = ? WHERE owner = ? AND name = ?`, keys, r.Owner, r.Name)
 	if err != nil {
 		return fmt.Errorf("record the keys of %s: %w", r, err)
@@ -103,9 +103,9 @@ func (d *DB) GivenKeys(ctx context.Context) ([]string, error) {
 	return all, nil
 }
 
-// Ungiven returns some of the repositories whose published objects give other keys to clients than they should, in order.
+// RepositoriesToGiveKeys returns some of the repositories whose published objects give other keys to clients than they should, in order.
 // The first publish of settings gives them in any case.
-func (d *DB) Ungiven(ctx context.Context, want KeyState, limit int) ([]catalog.Repository, error) {
+func (d *DB) RepositoriesToGiveKeys(ctx context.Context, want KeyState, limit int) ([]catalog.Repository, error) {
 	all, err := list(ctx, d, func(scan func(...any) error) (r catalog.Repository, err error) {
 		return r, scan(&r.Owner, &r.Name)
 	}, `SELECT owner, name FROM repositories WHERE published_settings_revision > 0 AND given_keys <> ? ORDER BY owner, name LIMIT ?`, want.Given, limit)
@@ -115,8 +115,8 @@ func (d *DB) Ungiven(ctx context.Context, want KeyState, limit int) ([]catalog.R
 	return all, nil
 }
 
-// RememberKeys keeps a copy of the list of keys that is in the bucket, unless a later one is kept already.
-func (d *DB) RememberKeys(ctx context.Context, revision int64, list []byte) error {
+// SaveKeyList keeps a copy of the list of keys that is in the bucket, unless a later one is kept already.
+func (d *DB) SaveKeyList(ctx context.Context, revision int64, list []byte) error {
 	err := d.tx(ctx, func(tx *transaction) error {
 		last, _, err := keyList(ctx, tx)
 		if err != nil || last >= revision {
@@ -131,8 +131,8 @@ func (d *DB) RememberKeys(ctx context.Context, revision int64, list []byte) erro
 	return nil
 }
 
-// RememberedKeys returns the copy of the list of keys, and its revision; 0 if there is none.
-func (d *DB) RememberedKeys(ctx context.Context) (revision int64, list []byte, err error) {
+// SavedKeyList returns the copy of the list of keys, and its revision; 0 if there is none.
+func (d *DB) SavedKeyList(ctx context.Context) (revision int64, list []byte, err error) {
 	err = d.ask(ctx, func(q querier) error {
 		revision, list, err = keyList(ctx, q)
 		return err

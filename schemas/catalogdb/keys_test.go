@@ -14,15 +14,15 @@ import (
 // checkUnsigned fails unless these releases, and so many repositories, are not as they should be.
 func checkUnsigned(t *testing.T, db *catalogdb.DB, fact string, want catalogdb.KeyState, repositories int, releases ...catalog.Release) {
 	t.Helper()
-	got, err := db.Unsigned(t.Context(), want, 10)
+	got, err := db.ReleasesToSign(t.Context(), want, 10)
 	if diff := cmp.Diff(append([]catalog.Release{}, releases...), got); diff != "" || err != nil {
 		t.Errorf("%s: to be signed again, %v (-want +got):\n%s", fact, err, diff)
 	}
-	given, err := db.Ungiven(t.Context(), want, 10)
+	given, err := db.RepositoriesToGiveKeys(t.Context(), want, 10)
 	if len(given) != repositories || err != nil {
 		t.Errorf("%s: to be given keys are %v, %v; want %d", fact, given, err, repositories)
 	}
-	n, m, err := db.CountUnsigned(t.Context(), want, false)
+	n, m, err := db.CountToSign(t.Context(), want, false)
 	if n != len(releases) || m != repositories || err != nil {
 		t.Errorf("%s: counted %d and %d, %v", fact, n, m, err)
 	}
@@ -41,11 +41,11 @@ func signed(t *testing.T, db *catalogdb.DB) {
 		t.Fatal(err)
 	}
 	checkUnsigned(t, db, "published, and by whom is not known", want, 1, el9, jammy)
-	if some, err := db.Unsigned(t.Context(), want, 1); err != nil || len(some) != 1 {
+	if some, err := db.ReleasesToSign(t.Context(), want, 1); err != nil || len(some) != 1 {
 		t.Errorf("one of them: got %v, %v", some, err)
 	}
 	for range 2 {
-		if err := errors.Join(db.Signed(t.Context(), jammy, "A"), db.Signed(t.Context(), el9, "A hint"), db.Gave(t.Context(), tools, "A")); err != nil {
+		if err := errors.Join(db.RecordSignedBy(t.Context(), jammy, "A"), db.RecordSignedBy(t.Context(), el9, "A hint"), db.RecordGivenKeys(t.Context(), tools, "A")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -64,7 +64,7 @@ func signed(t *testing.T, db *catalogdb.DB) {
 	if diff := cmp.Diff([]catalogdb.Signature{{By: "A", Releases: 1}, {RPM: true, By: "A hint", Releases: 1}}, all); diff != "" || err != nil {
 		t.Errorf("signatures, %v (-want +got):\n%s", err, diff)
 	}
-	if err := db.Signed(t.Context(), noble, "A"); !errors.Is(err, catalogdb.ErrNotFound) {
+	if err := db.RecordSignedBy(t.Context(), noble, "A"); !errors.Is(err, catalogdb.ErrNotFound) {
 		t.Errorf("a release that is not declared: got %v", err)
 	}
 }
@@ -72,14 +72,14 @@ func signed(t *testing.T, db *catalogdb.DB) {
 func rememberedKeys(t *testing.T, db *catalogdb.DB) {
 	check := func(fact string, revision int64, want string) {
 		t.Helper()
-		got, list, err := db.RememberedKeys(t.Context())
+		got, list, err := db.SavedKeyList(t.Context())
 		if err != nil || got != revision || string(list) != want {
 			t.Errorf("%s: got %d %q, %v", fact, got, list, err)
 		}
 	}
 	remember := func(revision int64, list string) {
 		t.Helper()
-		if err := db.RememberKeys(t.Context(), revision, []byte(list)); err != nil {
+		if err := db.SaveKeyList(t.Context(), revision, []byte(list)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -134,7 +134,7 @@ func keyringPackage(t *testing.T, db *catalogdb.DB) {
 	}{{older.Keyring, "20261129.2", true}, {newer, "20261130.1", false}} {
 		from := settingsOf(t, db, tools)
 		from.Keyring, from.Revision = tt.bucket, catalog.Revision{Number: from.Revision.Number + 50, Nonce: strings.Repeat("f", 15+i)}
-		err := db.AdoptSettings(t.Context(), from, nil, start)
+		err := db.ImportSettings(t.Context(), from, nil, start)
 		if got := settingsOf(t, db, tools).Keyring; err != nil || got == nil || got.Version != tt.want || got.On != tt.on {
 			t.Errorf("adopted %+v: %+v, %v", tt.bucket, got, err)
 		}
@@ -149,11 +149,11 @@ func packagesOfName(t *testing.T, db *catalogdb.DB) {
 		claim(t, db, deb(r, "hello", "1.0"))
 	}
 	for name, want := range map[string]int{"hello": 2, "hell": 0} {
-		if got, err := db.OfName(t.Context(), tools, catalog.DEB, name); err != nil || len(got) != want {
+		if got, err := db.PackagesNamed(t.Context(), tools, catalog.DEB, name); err != nil || len(got) != want {
 			t.Errorf("%s: %d rows, %v; want %d", name, len(got), err, want)
 		}
 	}
-	if got, err := db.OfName(t.Context(), tools, catalog.RPM, "hello"); err != nil || len(got) != 0 {
+	if got, err := db.PackagesNamed(t.Context(), tools, catalog.RPM, "hello"); err != nil || len(got) != 0 {
 		t.Errorf("of RPM: %d rows, %v", len(got), err)
 	}
 }

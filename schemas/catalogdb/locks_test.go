@@ -51,7 +51,7 @@ func TestUnyankOrRemove(t *testing.T) {
 	if err := push(t, db, k); err != nil {
 		t.Fatal(err)
 	}
-	w := catalogdb.Which{Repository: tools, Distribution: jammy.Distribution, Name: "hello", Version: "1"}
+	w := catalogdb.PackageSelector{Repository: tools, Distribution: jammy.Distribution, Name: "hello", Version: "1"}
 	both := 0
 	for range 100 {
 		if _, err := db.Yank(t.Context(), w, catalog.Yank{Reason: "r"}, start); err != nil {
@@ -119,7 +119,7 @@ func TestYankBesideANewDirectory(t *testing.T) {
 	ppc := in(el9, "ppc64le")
 	published := 0
 	hold(t, db, func() {
-		_, err := db.Yank(t.Context(), catalogdb.Which{Repository: tools, Distribution: el9.Distribution, Name: "a", Version: "1-1"}, catalog.Yank{Reason: "r"}, start)
+		_, err := db.Yank(t.Context(), catalogdb.PackageSelector{Repository: tools, Distribution: el9.Distribution, Name: "a", Version: "1-1"}, catalog.Yank{Reason: "r"}, start)
 		t.Logf("Yank: %v", err)
 	}, func() {
 		declare(t, db, el9, "ppc64le")

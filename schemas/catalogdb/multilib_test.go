@@ -41,8 +41,8 @@ func multilibShows(t *testing.T, db *catalogdb.DB) {
 		t.Errorf("a new directory i386 shows %q", got)
 	}
 	bye := bothX86("bye")
-	if err := push(t, db, bye, "x86_64"); !errors.Is(err, catalogdb.ErrGrown) {
-		t.Errorf("without its copy in i386: got %v, want ErrGrown", err)
+	if err := push(t, db, bye, "x86_64"); !errors.Is(err, catalogdb.ErrDirectoryAdded) {
+		t.Errorf("without its copy in i386: got %v, want ErrDirectoryAdded", err)
 	}
 	alone := rpm(el9, "alone", "1-1", "i686")
 	if err := push(t, db, alone, "i386"); err != nil {

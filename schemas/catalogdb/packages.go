@@ -203,8 +203,8 @@ func (d *DB) page(ctx context.Context, r catalog.Release, name string, after cat
 	}, `SELECT `+packageColumns+` FROM `+packageTables+` WHERE `+where+inOrder+` LIMIT ?`, append(args, listPage)...)
 }
 
-// OfName returns the rows of one name and format that a repository has, in whatever state, without fragments.
-func (d *DB) OfName(ctx context.Context, r catalog.Repository, f catalog.Format, name string) ([]catalog.Package, error) {
+// PackagesNamed returns the rows of one name and format that a repository has, in whatever state, without fragments.
+func (d *DB) PackagesNamed(ctx context.Context, r catalog.Repository, f catalog.Format, name string) ([]catalog.Package, error) {
 	all, err := list(ctx, d, func(scan func(...any) error) (k catalog.Package, err error) {
 		return k, scanPackage(&k, scan)
 	}, `SELECT `+packageColumns+` FROM `+packageTables+` WHERE p.owner = ? AND p.name = ? AND d.format = ? AND k.name = ?`+inOrder, r.Owner, r.Name, f, name)
@@ -214,8 +214,8 @@ func (d *DB) OfName(ctx context.Context, r catalog.Repository, f catalog.Format,
 	return all, nil
 }
 
-// A Which names packages of a distribution as people do.
-type Which struct {
+// A PackageSelector names packages of a distribution as people do.
+type PackageSelector struct {
 	Repository   catalog.Repository
 	Distribution catalog.Distribution
 	Name         string
@@ -225,7 +225,7 @@ type Which struct {
 }
 
 // String returns "name version [arch] of owner/name os/version[/component]".
-func (w Which) String() string {
+func (w PackageSelector) String() string {
 	s := w.Name + " " + w.Version
 	if w.Arch != "" {
 		s += " " + w.Arch
@@ -245,7 +245,7 @@ type packageRow struct {
 }
 
 // which returns the published and withdrawn rows that w names, in order of their architectures and components, or [ErrNotFound].
-func which(ctx context.Context, q querier, w Which) ([]packageRow, error) {
+func which(ctx context.Context, q querier, w PackageSelector) ([]packageRow, error) {
 	args := []any{w.Repository.Owner, w.Repository.Name, w.Distribution.OS, w.Distribution.Version, w.Name, w.Version, catalog.Active, catalog.Yanked}
 	where := releaseKey + ` AND k.name = ? AND k.version = ? AND k.state IN (?, ?)`
 	if w.Arch != "" {

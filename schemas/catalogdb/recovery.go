@@ -30,7 +30,7 @@ type Recovered struct {
 // both, with a new nonce, and so do others of its distribution if noarch packages changed. A pair that
 // is known already changes nothing.
 //
-// A release that does not exist is created; its distribution has to exist ([DB.AdoptSettings]), or the
+// A release that does not exist is created; its distribution has to exist ([DB.ImportSettings]), or the
 // error wraps [ErrNotFound].
 func (d *DB) Recover(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], foreign catalog.Revision, now time.Time) (Recovered, error) {
 	return d.recover(ctx, r, rows, foreign, false, now)

@@ -86,7 +86,7 @@ func recoverFromNothing(t *testing.T, db *catalogdb.DB) {
 	checkRevision(t, db, jammy, foreign.Number+1000)
 	pair := stateOf(t, db, jammy).Revision
 	for _, p := range []catalog.Revision{foreign, pair} {
-		if known, err := db.Drew(t.Context(), jammy, p); err != nil || !known {
+		if known, err := db.KnowsRevision(t.Context(), jammy, p); err != nil || !known {
 			t.Errorf("drew %v: %v, %v", p, known, err)
 		}
 	}
@@ -167,7 +167,7 @@ func recoverBeyondBoth(t *testing.T, db *catalogdb.DB) {
 		checkRevision(t, db, jammy, own.Number+1000*int64(n+2))
 	}
 	for _, pair := range []catalog.Revision{own, theirs} {
-		if known, err := db.Drew(t.Context(), jammy, pair); err != nil || !known {
+		if known, err := db.KnowsRevision(t.Context(), jammy, pair); err != nil || !known {
 			t.Errorf("drew %v: %v, %v", pair, known, err)
 		}
 	}

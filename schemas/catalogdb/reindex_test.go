@@ -83,7 +83,7 @@ func reindexEnds(t *testing.T, db *catalogdb.DB) {
 	checkBehind(t, db, start, jammy, noble)
 	x := takeReindex(t, db, jammy, worker, start)
 	checkBehind(t, db, start, noble)
-	if kept, err := db.KeepReindex(t.Context(), x, worker, 7, after(time.Second)); err != nil || !kept {
+	if kept, err := db.RenewReindex(t.Context(), x, worker, 7, after(time.Second)); err != nil || !kept {
 		t.Errorf("kept %t, %v", kept, err)
 	}
 	if got := reindexOf(t, db, jammy); !got.Pending() || got.Owner != "worker" || got.Rendered != 7 || got.Until != after(time.Minute+time.Second) {
@@ -145,7 +145,7 @@ func reindexContinued(t *testing.T, db *catalogdb.DB) {
 	}
 	checkBehind(t, db, after(time.Minute), jammy) // its process is silent
 	y := takeReindex(t, db, jammy, otherWorker, after(time.Minute))
-	if kept, err := db.KeepReindex(t.Context(), x, worker, 1, after(time.Minute)); err != nil || kept {
+	if kept, err := db.RenewReindex(t.Context(), x, worker, 1, after(time.Minute)); err != nil || kept {
 		t.Errorf("kept by the first: %t, %v", kept, err)
 	}
 	checkEnd(t, db, x, catalogdb.OutcomeFailed, after(time.Minute), false)
@@ -185,7 +185,7 @@ func reindexCancelled(t *testing.T, db *catalogdb.DB) {
 	if diff := cmp.Diff([]catalog.Release{jammy}, cancelled); err != nil || diff != "" {
 		t.Errorf("cancelled: %v (-want +got):\n%s", err, diff)
 	}
-	if kept, err := db.KeepReindex(t.Context(), x, worker, 1, after(time.Second)); err != nil || kept {
+	if kept, err := db.RenewReindex(t.Context(), x, worker, 1, after(time.Second)); err != nil || kept {
 		t.Errorf("kept: %t, %v", kept, err)
 	}
 	askReindex(t, db, jammy, plainReindex, after(time.Second)) // it begins from the start
@@ -211,12 +211,12 @@ func reindexReserved(t *testing.T, db *catalogdb.DB) {
 		t.Errorf("asked twice, as after a commit that went through unreported:\n%s", diff)
 	}
 	checkBehind(t, db, after(time.Second))
-	if kept, err := db.KeepReindexes(t.Context(), worker, after(50*time.Second)); err != nil || kept != 2 {
+	if kept, err := db.RenewReindexes(t.Context(), worker, after(50*time.Second)); err != nil || kept != 2 {
 		t.Errorf("%d are kept, %v; want 2", kept, err)
 	}
 	checkBehind(t, db, after(100*time.Second))
 	checkEnd(t, db, takeReindex(t, db, jammy, worker, after(100*time.Second)), catalogdb.OutcomeIdentical, after(100*time.Second), true)
-	if kept, err := db.KeepReindexes(t.Context(), worker, after(100*time.Second)); err != nil || kept != 1 {
+	if kept, err := db.RenewReindexes(t.Context(), worker, after(100*time.Second)); err != nil || kept != 1 {
 		t.Errorf("%d are kept, %v; want 1", kept, err)
 	}
 	checkBehind(t, db, after(time.Hour), noble)

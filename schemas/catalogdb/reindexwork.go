@@ -34,9 +34,9 @@ func (d *DB) TakeReindex(ctx context.Context, r catalog.Release, l Lease, now ti
 	return x, taken, err
 }
 
-// KeepReindex extends the lease on a reindex, with how many packages are rendered. It reports false if the reindex is not the
+// RenewReindex extends the lease on a reindex, with how many packages are rendered. It reports false if the reindex is not the
 // owner's any more: it was cancelled, or another process has it.
-func (d *DB) KeepReindex(ctx context.Context, x Reindex, l Lease, rendered int, now time.Time) (kept bool, err error) {
+func (d *DB) RenewReindex(ctx context.Context, x Reindex, l Lease, rendered int, now time.Time) (kept bool, err error) {
 	err = d.changeReindex(ctx, x.Release, func(is *Reindex) bool {
 		if kept = is.mine(x); kept {
 			is.Until, is.Rendered = now.Add(l.For), rendered
@@ -46,8 +46,8 @@ func (d *DB) KeepReindex(ctx context.Context, x Reindex, l Lease, rendered int, 
 	return kept, err
 }
 
-// KeepReindexes extends the leases of an owner on all its reindexes, and returns how many those are.
-func (d *DB) KeepReindexes(ctx context.Context, l Lease, now time.Time) (kept int, err error) {
+// RenewReindexes extends the leases of an owner on all its reindexes, and returns how many those are.
+func (d *DB) RenewReindexes(ctx context.Context, l Lease, now time.Time) (kept int, err error) {
 	err = d.tx(ctx, func(tx *transaction) error {
 		_, err := tx.ExecContext(ctx, `UPDATE reindexes SET lease_until = ? WHERE lease_owner = ? AND done < asked`, millis(now.Add(l.For)), cut(l.Owner, maxUser))
 		if err == nil {

@@ -151,20 +151,20 @@ func (tx *transaction) lockedReleases(ctx context.Context, r catalog.Repository,
 	return releasesOf(ctx, tx, r, dist) // as they are now
 }
 
-// A Hold is somebody's word to publish a release soon, so that others wait with theirs.
-type Hold struct {
+// A ReleaseLock is somebody's word to publish a release soon, so that others wait with theirs.
+type ReleaseLock struct {
 	Holder string    // empty: nobody's
 	Until  time.Time // whatever happens to the holder
 }
 
-// By reports whether somebody else than holder has the release at a time.
-func (h Hold) By(holder string, now time.Time) bool {
+// HeldByOther reports whether somebody else than holder has the release at a time.
+func (h ReleaseLock) HeldByOther(holder string, now time.Time) bool {
 	return h.Holder != "" && h.Holder != holder && now.Before(h.Until)
 }
 
-// Hold makes a release the holder's for a while, or for longer if it is already, and reports whether it
+// LockRelease makes a release the holder's for a while, or for longer if it is already, and reports whether it
 // is. Whoever ignores that does no harm: the pointer's swap decides.
-func (d *DB) Hold(ctx context.Context, r catalog.Release, holder string, length time.Duration, now time.Time) (held bool, err error) {
+func (d *DB) LockRelease(ctx context.Context, r catalog.Release, holder string, length time.Duration, now time.Time) (held bool, err error) {
 	err = d.tx(ctx, func(tx *transaction) error {
 		id, err := releaseID(ctx, tx, r)
 		if err != nil {
@@ -174,7 +174,7 @@ func (d *DB) Hold(ctx context.Context, r catalog.Release, holder string, length 
 			return err
 		}
 		h, err := hold(ctx, tx, id)
-		if held = err == nil && !h.By(holder, now); !held {
+		if held = err == nil && !h.HeldByOther(holder, now); !held {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM release_holds WHERE release_id = ?`, id); err != nil {
@@ -189,8 +189,8 @@ func (d *DB) Hold(ctx context.Context, r catalog.Release, holder string, length 
 	return held, nil
 }
 
-// LetGo ends a hold. A repeat changes nothing.
-func (d *DB) LetGo(ctx context.Context, r catalog.Release, holder string) error {
+// UnlockRelease ends a hold. A repeat changes nothing.
+func (d *DB) UnlockRelease(ctx context.Context, r catalog.Release, holder string) error {
 	err := d.tx(ctx, func(tx *transaction) error {
 		id, err := releaseID(ctx, tx, r)
 		if err != nil {
@@ -206,11 +206,11 @@ func (d *DB) LetGo(ctx context.Context, r catalog.Release, holder string) error 
 }
 
 // hold reads who has a release.
-func hold(ctx context.Context, q querier, release int64) (h Hold, err error) {
+func hold(ctx context.Context, q querier, release int64) (h ReleaseLock, err error) {
 	var until int64
 	err = q.QueryRowContext(ctx, `SELECT holder, held_until FROM release_holds WHERE release_id = ?`, release).Scan(&h.Holder, &until)
 	if errors.Is(err, sql.ErrNoRows) {
-		return Hold{}, nil
+		return ReleaseLock{}, nil
 	}
 	h.Until = instant(until)
 	return h, err

@@ -12,7 +12,7 @@ func holdRelease(t *testing.T, db *catalogdb.DB) {
 	try := func(holder string, seconds int, want bool) {
 		t.Helper()
 		now := after(time.Duration(seconds) * time.Second)
-		if got, err := db.Hold(t.Context(), jammy, holder, 10*time.Second, now); err != nil || got != want {
+		if got, err := db.LockRelease(t.Context(), jammy, holder, 10*time.Second, now); err != nil || got != want {
 			t.Errorf("%s at %d s: got %t, %v; want %t", holder, seconds, got, err, want)
 		}
 	}
@@ -21,15 +21,15 @@ func holdRelease(t *testing.T, db *catalogdb.DB) {
 	try("one", 9, true)
 	try("two", 18, false)
 	try("two", 19, true)
-	if err := db.LetGo(t.Context(), jammy, "one"); err != nil {
+	if err := db.UnlockRelease(t.Context(), jammy, "one"); err != nil {
 		t.Fatal(err)
 	}
 	s := snapshot(t, db, jammy)
-	if !s.Hold.By("one", after(20*time.Second)) || s.Hold.By("two", after(20*time.Second)) || s.Hold.By("one", after(29*time.Second)) {
-		t.Errorf("a snapshot says %+v", s.Hold)
+	if !s.Lock.HeldByOther("one", after(20*time.Second)) || s.Lock.HeldByOther("two", after(20*time.Second)) || s.Lock.HeldByOther("one", after(29*time.Second)) {
+		t.Errorf("a snapshot says %+v", s.Lock)
 	}
 	s.Close()
-	if err := db.LetGo(t.Context(), jammy, "two"); err != nil {
+	if err := db.UnlockRelease(t.Context(), jammy, "two"); err != nil {
 		t.Fatal(err)
 	}
 	try("three", 20, true)

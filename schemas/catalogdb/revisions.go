@@ -39,10 +39,10 @@ func raiseGeneration(ctx context.Context, tx *transaction, release int64) error 
 	return err
 }
 
-// Redraw draws the next revision of a release whose rows are as they were, in another generation: they are rendered whole
+// RaiseGeneration draws the next revision of a release whose rows are as they were, in another generation: they are rendered whole
 // and published again. It returns the pair, and whether it was drawn: if the release is not at the pair at any more, another
 // process was faster, and nothing changes.
-func (d *DB) Redraw(ctx context.Context, r catalog.Release, at catalog.Revision, now time.Time) (pair catalog.Revision, drawn bool, err error) {
+func (d *DB) RaiseGeneration(ctx context.Context, r catalog.Release, at catalog.Revision, now time.Time) (pair catalog.Revision, drawn bool, err error) {
 	nonce := random()
 	err = d.tx(ctx, func(tx *transaction) error {
 		pair, drawn = catalog.Revision{}, false
@@ -69,9 +69,9 @@ func (d *DB) Redraw(ctx context.Context, r catalog.Release, at catalog.Revision,
 	return pair, drawn, nil
 }
 
-// Drew reports whether this catalog drew a pair for a release, or took over what was published under
+// KnowsRevision reports whether this catalog drew a pair for a release, or took over what was published under
 // it. If it did not, somebody else published it, or this catalog was restored from an old copy: [DB.Recover].
-func (d *DB) Drew(ctx context.Context, r catalog.Release, pair catalog.Revision) (known bool, err error) {
+func (d *DB) KnowsRevision(ctx context.Context, r catalog.Release, pair catalog.Revision) (known bool, err error) {
 	err = d.ask(ctx, func(q querier) error {
 		id, err := releaseID(ctx, q, r)
 		if errors.Is(err, ErrNotFound) {
@@ -162,8 +162,8 @@ func finish(ctx context.Context, tx *transaction, uploads []int64, now time.Time
 	return nil
 }
 
-// Fault records why a publish of a release came to nothing, for people. The next one that succeeds clears it.
-func (d *DB) Fault(ctx context.Context, r catalog.Release, why string) error {
+// RecordReleaseFault records why a publish of a release came to nothing, for people. The next one that succeeds clears it.
+func (d *DB) RecordReleaseFault(ctx context.Context, r catalog.Release, why string) error {
 	return d.tx(ctx, func(tx *transaction) error {
 		id, err := releaseID(ctx, tx, r)
 		if errors.Is(err, ErrNotFound) {

@@ -79,7 +79,7 @@ func drew(t *testing.T, db *catalogdb.DB) {
 		{"the pair of nothing", jammy, catalog.Revision{}, false},
 		{"an unknown release", in(jammy, "x86_64"), first, false},
 	} {
-		if got, err := db.Drew(t.Context(), tt.release, tt.pair); err != nil || got != tt.want {
+		if got, err := db.KnowsRevision(t.Context(), tt.release, tt.pair); err != nil || got != tt.want {
 			t.Errorf("%s: got %v, %v; want %v", tt.name, got, err, tt.want)
 		}
 	}
@@ -92,7 +92,7 @@ func redraw(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)
 	before := stateOf(t, db, jammy).Revision
 	for i := range 2 { // the second one finds that somebody drew
-		if _, drawn, err := db.Redraw(t.Context(), jammy, before, start); err != nil || drawn != (i == 0) {
+		if _, drawn, err := db.RaiseGeneration(t.Context(), jammy, before, start); err != nil || drawn != (i == 0) {
 			t.Fatal(err)
 		}
 		checkRevision(t, db, jammy, before.Number+1)

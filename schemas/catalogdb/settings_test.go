@@ -130,11 +130,11 @@ func changeSettings(t *testing.T, db *catalogdb.DB) {
 		t.Errorf("nothing changed, but the revision is %v after %v", again.Revision, got.Revision)
 	}
 	for _, pair := range []catalog.Revision{first.Revision, got.Revision} {
-		if known, err := db.DrewSettings(t.Context(), tools, pair); err != nil || !known {
+		if known, err := db.KnowsSettingsRevision(t.Context(), tools, pair); err != nil || !known {
 			t.Errorf("drew %v: %v, %v", pair, known, err)
 		}
 	}
-	if known, err := db.DrewSettings(t.Context(), tools, catalog.Revision{Number: 1, Nonce: got.Revision.Nonce}); err != nil || known {
+	if known, err := db.KnowsSettingsRevision(t.Context(), tools, catalog.Revision{Number: 1, Nonce: got.Revision.Nonce}); err != nil || known {
 		t.Errorf("drew a pair that is none: %v, %v", known, err)
 	}
 	checkRevision(t, db, jammy, 1) // no release shows any of it
@@ -224,7 +224,7 @@ func verifyPayload(t *testing.T, db *catalogdb.DB) {
 	}
 	from := settingsOf(t, db, tools)
 	from.VerifyPayload, from.Revision = catalog.VerifyAlways, catalog.Revision{Number: 99, Nonce: "ffffffffffffffff"}
-	if err := db.AdoptSettings(t.Context(), from, func(catalog.Distribution) (catalog.Format, bool) { return catalog.DEB, true }, start); err != nil {
+	if err := db.ImportSettings(t.Context(), from, func(catalog.Distribution) (catalog.Format, bool) { return catalog.DEB, true }, start); err != nil {
 		t.Fatal(err)
 	}
 	if got := settingsOf(t, db, tools).VerifyPayload; got != catalog.VerifyAlways {

@@ -70,9 +70,9 @@ func (d *DB) PublishSettings(ctx context.Context, r catalog.Repository, revision
 	return nil
 }
 
-// DrewSettings reports whether this catalog drew a pair for a repository's settings, or took over what
-// the bucket had under it. If it did not, see [DB.AdoptSettings].
-func (d *DB) DrewSettings(ctx context.Context, r catalog.Repository, pair catalog.Revision) (known bool, err error) {
+// KnowsSettingsRevision reports whether this catalog drew a pair for a repository's settings, or took over what
+// the bucket had under it. If it did not, see [DB.ImportSettings].
+func (d *DB) KnowsSettingsRevision(ctx context.Context, r catalog.Repository, pair catalog.Revision) (known bool, err error) {
 	err = d.ask(ctx, func(q querier) error {
 		var n int
 		err := q.QueryRowContext(ctx, `SELECT COUNT(*) FROM settings_pairs s JOIN repositories p ON p.id = s.repository_id
@@ -111,13 +111,13 @@ func checkPair(pair catalog.Revision) error {
 	return nil
 }
 
-// AdoptSettings takes over the settings that the bucket has, under a pair that this catalog never drew:
+// ImportSettings takes over the settings that the bucket has, under a pair that this catalog never drew:
 // it was restored from an old copy. The bucket's visibility, origin, label, keys and tokens win; of
 // distributions, components and architectures the union is kept, with the releases that follow from
 // it. Only a repository that was made private here, and not published so yet, stays private. Then a
 // pair beyond both is drawn. A pair that is known already changes nothing. format tells what a
 // distribution holds that the catalog does not have.
-func (d *DB) AdoptSettings(ctx context.Context, from catalog.Settings, format func(catalog.Distribution) (catalog.Format, bool), now time.Time) error {
+func (d *DB) ImportSettings(ctx context.Context, from catalog.Settings, format func(catalog.Distribution) (catalog.Format, bool), now time.Time) error {
 	err := checkSettings(&from)
 	if err == nil {
 		err = checkPair(from.Revision)

@@ -41,7 +41,7 @@ func formats(d catalog.Distribution) (catalog.Format, bool) {
 
 func adopt(t *testing.T, db *catalogdb.DB, s catalog.Settings) {
 	t.Helper()
-	if err := db.AdoptSettings(t.Context(), s, formats, start); err != nil {
+	if err := db.ImportSettings(t.Context(), s, formats, start); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -66,7 +66,7 @@ func adoptAll(t *testing.T, db *catalogdb.DB) {
 	}
 	checkUnpublishedSettings(t, db, tools)
 	for _, pair := range []catalog.Revision{foreign, got.Revision} {
-		if known, err := db.DrewSettings(t.Context(), tools, pair); err != nil || !known {
+		if known, err := db.KnowsSettingsRevision(t.Context(), tools, pair); err != nil || !known {
 			t.Errorf("drew %v: %v, %v", pair, known, err)
 		}
 	}
@@ -140,7 +140,7 @@ func adoptRefuses(t *testing.T, db *catalogdb.DB) {
 	} {
 		s := inBucket()
 		f(&s)
-		err := db.AdoptSettings(t.Context(), s, formats, start)
+		err := db.ImportSettings(t.Context(), s, formats, start)
 		if err == nil || name == "an unknown distribution" && !strings.Contains(err.Error(), "--distributions") {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -172,7 +172,7 @@ func TestAdoptBringsBackNoRevokedToken(t *testing.T) {
 			t.Fatal(err)
 		}
 		// the worker publishes the settings
-		if err := db.AdoptSettings(t.Context(), bucket, func(catalog.Distribution) (catalog.Format, bool) { return catalog.DEB, true }, after(time.Hour)); err != nil {
+		if err := db.ImportSettings(t.Context(), bucket, func(catalog.Distribution) (catalog.Format, bool) { return catalog.DEB, true }, after(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 		got, err := db.Settings(t.Context(), tools)

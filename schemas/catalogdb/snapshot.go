@@ -19,8 +19,8 @@ type Snapshot struct {
 	// Generation rises when [Snapshot.Changes] does not have all that changed: rows were taken over from what is
 	// published, or a reindex found other indexes. What was rendered in another generation is not updated but rendered whole.
 	Generation int64
-	SignedBy   string // how what is published is signed ([DB.Signed]); empty if that is not known
-	Hold       Hold
+	SignedBy   string // how what is published is signed ([DB.RecordSignedBy]); empty if that is not known
+	Lock       ReleaseLock
 	Settings   catalog.Settings
 
 	tx           *sql.Tx
@@ -66,7 +66,7 @@ func (s *Snapshot) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.Hold, err = hold(ctx, s.tx, s.release); err != nil {
+	if s.Lock, err = hold(ctx, s.tx, s.release); err != nil {
 		return err
 	}
 	s.Settings, err = settings(ctx, s.tx, s.Release.Repository)

@@ -28,7 +28,7 @@ func openSQLite(path string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &DB{dialect: sqliteDialect, write: write, together: newGroup(write)}
+	d := &DB{dialect: sqliteDialect, write: write, commits: newGroup(write)}
 	for _, pool := range []**sql.DB{&d.read, &d.views} {
 		if *pool, err = sqlitePool(path, "deferred", 8); err != nil {
 			return nil, errors.Join(err, write.Close())

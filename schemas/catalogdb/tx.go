@@ -92,8 +92,8 @@ func (d *DB) tx(ctx context.Context, f func(*transaction) error) error {
 }
 
 func (d *DB) once(ctx context.Context, f func(*transaction) error) error {
-	if d.together != nil {
-		return d.together.do(ctx, f)
+	if d.commits != nil {
+		return d.commits.do(ctx, f)
 	}
 	tx, err := d.write.BeginTx(ctx, nil)
 	if err != nil {

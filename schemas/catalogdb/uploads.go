@@ -200,8 +200,8 @@ func (d *DB) Renew(ctx context.Context, l Lease, now time.Time) error {
 		millis(now.Add(l.For)), cut(l.Owner, maxUser), catalog.Received, millis(now))
 }
 
-// Explain records, for people, the last fault that an unfinished upload met.
-func (d *DB) Explain(ctx context.Context, u catalog.Upload, token, why string) error {
+// RecordUploadFault records, for people, the last fault that an unfinished upload met.
+func (d *DB) RecordUploadFault(ctx context.Context, u catalog.Upload, token, why string) error {
 	return d.exec(ctx, `UPDATE uploads SET detail = ?
 		WHERE bucket = ? AND object = ? AND generation = ? AND lease_token = ? AND state = ?`,
 		why, u.Bucket, u.Object, u.Generation, token, catalog.Received)
@@ -238,9 +238,9 @@ func (d *DB) GiveUp(ctx context.Context, u catalog.Upload, token, why string, no
 	return nil
 }
 
-// Reclaim ends every lease. Only a process that knows itself to be the only one may call it, as the
+// EndLeases ends every lease. Only a process that knows itself to be the only one may call it, as the
 // embedded mode does under its lock.
-func (d *DB) Reclaim(ctx context.Context) error {
+func (d *DB) EndLeases(ctx context.Context) error {
 	return d.exec(ctx, `UPDATE uploads SET lease_until = 0 WHERE state = ?`, catalog.Received)
 }
 

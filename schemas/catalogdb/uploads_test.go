@@ -116,7 +116,7 @@ func reclaim(t *testing.T, db *catalogdb.DB) {
 	other := uploadOf(deb(jammy, "other", "1"))
 	take(t, db, hello, start)
 	take(t, db, other, start)
-	if err := db.Reclaim(t.Context()); err != nil {
+	if err := db.EndLeases(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	take(t, db, hello, start)
@@ -204,7 +204,7 @@ func final(t *testing.T, db *catalogdb.DB) {
 			db.Activate(t.Context(), []catalogdb.Stored{s}, after(time.Hour)),
 			db.Return(t.Context(), s.Upload, s.Token),
 			db.Renew(t.Context(), lease, start),
-			db.Reclaim(t.Context()),
+			db.EndLeases(t.Context()),
 			db.Publish(t.Context(), jammy, 9, after(time.Hour)),
 		)
 		if err != nil {

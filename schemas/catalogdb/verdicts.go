@@ -121,14 +121,14 @@ func (d *DB) Recent(ctx context.Context, prefix string, limit int) ([]catalog.Ve
 	return verdicts, err
 }
 
-// Untold returns finished uploads whose verdict object is not known to be written.
-func (d *DB) Untold(ctx context.Context, limit int) ([]catalog.Upload, error) {
+// VerdictsToWrite returns finished uploads whose verdict object is not known to be written.
+func (d *DB) VerdictsToWrite(ctx context.Context, limit int) ([]catalog.Upload, error) {
 	return list(ctx, d, scanUpload, `SELECT bucket, object, generation, size FROM uploads WHERE told = 0 AND state IN (?, ?, ?) ORDER BY id LIMIT ?`,
 		catalog.Published, catalog.Duplicate, catalog.Rejected, limit)
 }
 
-// Told records that the verdict objects of finished uploads are written, and reports of which that is news.
-func (d *DB) Told(ctx context.Context, uploads ...catalog.Upload) (first []bool, err error) {
+// VerdictsWritten records that the verdict objects of finished uploads are written, and reports of which that is news.
+func (d *DB) VerdictsWritten(ctx context.Context, uploads ...catalog.Upload) (first []bool, err error) {
 	err = d.tx(ctx, func(tx *transaction) error {
 		first = make([]bool, len(uploads))
 		for i, u := range uploads {

@@ -91,14 +91,14 @@ func told(t *testing.T, db *catalogdb.DB) {
 	}
 	check := func(limit int, want ...catalog.Upload) {
 		t.Helper()
-		got, err := db.Untold(t.Context(), limit)
+		got, err := db.VerdictsToWrite(t.Context(), limit)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("untold %v (-want +got):\n%s", err, diff)
 		}
 	}
 	check(9, uploads[:2]...)
 	check(1, uploads[0])
-	if _, err := db.Told(t.Context(), uploads[0]); err != nil {
+	if _, err := db.VerdictsWritten(t.Context(), uploads[0]); err != nil {
 		t.Fatal(err)
 	}
 	check(9, uploads[1])
@@ -119,7 +119,7 @@ func expired(t *testing.T, db *catalogdb.DB) {
 	}
 	tell := func(uploads ...catalogdb.Stored) {
 		for _, s := range uploads {
-			if _, err := db.Told(t.Context(), s.Upload); err != nil {
+			if _, err := db.VerdictsWritten(t.Context(), s.Upload); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -162,7 +162,7 @@ func doomed(t *testing.T, db *catalogdb.DB) {
 	again := store(t, db, hello, "2") // the same bytes once more
 	activate(t, db, again)
 	for _, s := range []catalogdb.Stored{first, kept, again} {
-		if _, err := db.Told(t.Context(), s.Upload); err != nil {
+		if _, err := db.VerdictsWritten(t.Context(), s.Upload); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -16,7 +16,7 @@ var ErrRemoved = errors.New("removed for good: no file takes its name again, rai
 // them all, also those that were yanked before, whose record stays as it is. A repeat draws no new
 // revision. An upload that still waits for such a package to be published is rejected as yanked.
 // The time in y is now, unless it is set.
-func (d *DB) Yank(ctx context.Context, w Which, y catalog.Yank, now time.Time) ([]catalog.Package, error) {
+func (d *DB) Yank(ctx context.Context, w PackageSelector, y catalog.Yank, now time.Time) ([]catalog.Package, error) {
 	if y.At.IsZero() {
 		y.At = now
 	}
@@ -50,7 +50,7 @@ func yank(ctx context.Context, tx *transaction, pkg int64, y catalog.Yank, now t
 // Unyank brings packages back, and returns them all, also those that were not yanked. A repeat draws no
 // new revision. If the file of one is removed, or about to be, the error wraps [ErrRemoved], and if the repository does not
 // have its architecture any more, [ErrRetired]: then nothing is changed.
-func (d *DB) Unyank(ctx context.Context, w Which, now time.Time) ([]catalog.Package, error) {
+func (d *DB) Unyank(ctx context.Context, w PackageSelector, now time.Time) ([]catalog.Package, error) {
 	found, err := d.withdraw(ctx, w, now, func(tx *transaction, row packageRow) (bool, error) {
 		if row.pkg.State != catalog.Yanked {
 			return false, nil
@@ -85,7 +85,7 @@ func unyank(ctx context.Context, tx *transaction, row packageRow, now time.Time)
 
 // withdraw applies change to the rows that w names, and draws a revision for each release in which one
 // of them came or went. It returns the rows as they are then.
-func (d *DB) withdraw(ctx context.Context, w Which, now time.Time, change func(*transaction, packageRow) (bool, error)) (found []catalog.Package, err error) {
+func (d *DB) withdraw(ctx context.Context, w PackageSelector, now time.Time, change func(*transaction, packageRow) (bool, error)) (found []catalog.Package, err error) {
 	err = d.tx(ctx, func(tx *transaction) error {
 		releases, err := tx.lockedReleases(ctx, w.Repository, w.Distribution)
 		if err != nil {
@@ -147,10 +147,10 @@ func comeOrGo(ctx context.Context, tx *transaction, effects []effect, now time.T
 	return nil
 }
 
-// Withdrawn reports whether [DB.Unyank] can bring a withdrawn package back. by, unless it is empty, is an upload of the
+// CanUnyank reports whether [DB.Unyank] can bring a withdrawn package back. by, unless it is empty, is an upload of the
 // same bytes that is being worked on: from now on what was staged of it goes with the package's file (see [DB.Removing]),
 // and soon if that is gone.
-func (d *DB) Withdrawn(ctx context.Context, k catalog.Package, by catalog.Upload) (back bool, err error) {
+func (d *DB) CanUnyank(ctx context.Context, k catalog.Package, by catalog.Upload) (back bool, err error) {
 	err = d.tx(ctx, func(tx *transaction) error {
 		_, id, err := find(ctx, tx, k)
 		if err != nil {

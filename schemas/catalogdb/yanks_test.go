@@ -18,11 +18,11 @@ var nothingIsNil = cmpopts.EquateEmpty()
 
 var record = catalog.Yank{Reason: "CVE-2026-1: é\n" + "\x00", By: "kim", At: start.Add(time.Hour)}
 
-func whichOf(k catalog.Package) catalogdb.Which {
-	return catalogdb.Which{Repository: k.Repository, Distribution: k.Distribution, Name: k.Name, Version: k.Version, Arch: k.Arch}
+func whichOf(k catalog.Package) catalogdb.PackageSelector {
+	return catalogdb.PackageSelector{Repository: k.Repository, Distribution: k.Distribution, Name: k.Name, Version: k.Version, Arch: k.Arch}
 }
 
-func yankAll(t *testing.T, db *catalogdb.DB, w catalogdb.Which) []catalog.Package {
+func yankAll(t *testing.T, db *catalogdb.DB, w catalogdb.PackageSelector) []catalog.Package {
 	t.Helper()
 	found, err := db.Yank(t.Context(), w, record, record.At)
 	if err != nil {
@@ -123,7 +123,7 @@ func yankArchitectures(t *testing.T, db *catalogdb.DB) {
 		}
 		return got
 	}
-	w := catalogdb.Which{Repository: tools, Distribution: el9.Distribution, Name: "hello", Version: "1-1"}
+	w := catalogdb.PackageSelector{Repository: tools, Distribution: el9.Distribution, Name: "hello", Version: "1-1"}
 	for _, tt := range []struct {
 		fact, arch string
 		unyank     bool
@@ -141,7 +141,7 @@ func yankArchitectures(t *testing.T, db *catalogdb.DB) {
 		w.Arch = tt.arch
 		f := db.Unyank
 		if !tt.unyank {
-			f = func(ctx context.Context, w catalogdb.Which, now time.Time) ([]catalog.Package, error) {
+			f = func(ctx context.Context, w catalogdb.PackageSelector, now time.Time) ([]catalog.Package, error) {
 				return db.Yank(ctx, w, record, now)
 			}
 		}
@@ -163,13 +163,13 @@ func yankUnknown(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)
 	k := deb(jammy, "hello", "1")
 	claim(t, db, k)
-	for name, f := range map[string]func(*catalogdb.Which){
-		"what is only claimed":  func(*catalogdb.Which) {},
-		"another name":          func(w *catalogdb.Which) { w.Name = "Hello" },
-		"another version":       func(w *catalogdb.Which) { w.Version = "1.0" },
-		"another architecture":  func(w *catalogdb.Which) { w.Arch = "arm64" },
-		"an unknown release":    func(w *catalogdb.Which) { w.Distribution = noble.Distribution },
-		"an unknown repository": func(w *catalogdb.Which) { w.Repository = lab },
+	for name, f := range map[string]func(*catalogdb.PackageSelector){
+		"what is only claimed":  func(*catalogdb.PackageSelector) {},
+		"another name":          func(w *catalogdb.PackageSelector) { w.Name = "Hello" },
+		"another version":       func(w *catalogdb.PackageSelector) { w.Version = "1.0" },
+		"another architecture":  func(w *catalogdb.PackageSelector) { w.Arch = "arm64" },
+		"an unknown release":    func(w *catalogdb.PackageSelector) { w.Distribution = noble.Distribution },
+		"an unknown repository": func(w *catalogdb.PackageSelector) { w.Repository = lab },
 	} {
 		w := whichOf(k)
 		f(&w)

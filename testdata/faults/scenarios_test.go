@@ -44,8 +44,8 @@ func two(s *site) error {
 }
 
 // which names a package of one of the distributions.
-func which(os, version, name, packageVersion string) catalogdb.Which {
-	return catalogdb.Which{Repository: tools, Distribution: catalog.Distribution{OS: os, Version: version}, Name: name, Version: packageVersion}
+func which(os, version, name, packageVersion string) catalogdb.PackageSelector {
+	return catalogdb.PackageSelector{Repository: tools, Distribution: catalog.Distribution{OS: os, Version: version}, Name: name, Version: packageVersion}
 }
 
 var (
@@ -55,7 +55,7 @@ var (
 
 // yank withdraws the old packages and publishes.
 func yank(s *site) error {
-	for _, w := range []catalogdb.Which{oldDEB, oldRPM} {
+	for _, w := range []catalogdb.PackageSelector{oldDEB, oldRPM} {
 		if _, err := s.Catalog.Yank(s.t.Context(), w, catalog.Yank{Reason: "bad", By: "test", At: noon}, noon); err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func yank(s *site) error {
 
 // unyank takes that back and publishes.
 func unyank(s *site) error {
-	for _, w := range []catalogdb.Which{oldDEB, oldRPM} {
+	for _, w := range []catalogdb.PackageSelector{oldDEB, oldRPM} {
 		if _, err := s.Catalog.Unyank(s.t.Context(), w, noon); err != nil {
 			return err
 		}
@@ -172,7 +172,7 @@ func settings(s *site) error {
 
 // unpublished withdraws the old packages and leaves it to others to publish that.
 func unpublished(s *site) error {
-	for _, w := range []catalogdb.Which{oldDEB, oldRPM} {
+	for _, w := range []catalogdb.PackageSelector{oldDEB, oldRPM} {
 		if _, err := s.Catalog.Yank(s.t.Context(), w, catalog.Yank{Reason: "bad", At: noon}, noon); err != nil {
 			return err
 		}

@@ -168,7 +168,7 @@ func (s *site) putRPM(name, arch string) {
 // a fault is left for the next time; the catalog knows it.
 func (s *site) ingest() error {
 	ctx := s.t.Context()
-	if err := s.Catalog.Reclaim(ctx); err != nil {
+	if err := s.Catalog.EndLeases(ctx); err != nil {
 		return err
 	}
 	taken, err := s.Catalog.TakeAll(ctx, s.uploads, catalogdb.Lease{Owner: "test", For: time.Hour}, time.Now())

@@ -55,7 +55,7 @@ func (k *soaking) reclaim(t *testing.T) {
 		err = errors.Join(err, d.kill())
 	}
 	if err == nil {
-		err = k.site.catalog.Reclaim(t.Context())
+		err = k.site.catalog.EndLeases(t.Context())
 	}
 	for _, d := range k.site.daemons {
 		err = errors.Join(err, d.start())

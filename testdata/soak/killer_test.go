@@ -111,7 +111,7 @@ func (k *killer) frozen(ctx context.Context, length time.Duration) error {
 func (k *killer) phase(ctx context.Context, early bool) {
 	recent, err := k.site.catalog.Recent(ctx, "", 50)
 	behind, err2 := k.site.catalog.Unpublished(ctx)
-	untold, err3 := k.site.catalog.Untold(ctx, 1)
+	untold, err3 := k.site.catalog.VerdictsToWrite(ctx, 1)
 	if err != nil || err2 != nil || err3 != nil {
 		return // figures only
 	}
