@@ -31,21 +31,21 @@ var ErrDirectoryAdded = errors.New("an architecture directory was added meanwhil
 // changed: read the settings, copy, and come again.
 func (d *DB) Activate(ctx context.Context, stored []Stored, now time.Time) error {
 	err := d.tx(ctx, func(tx *transaction) error {
-		releases, err := lockFor(ctx, tx, stored)
+		releases, err := lockReleasesOf(ctx, tx, stored)
 		if err != nil {
 			return err
 		}
-		var effects []effect
+		var changes []packageChange
 		for _, s := range stored {
-			e, err := activate(ctx, tx, s, releases[placeOf(s)], now)
+			e, err := activate(ctx, tx, s, releases[distributionOf(s)], now)
 			if err != nil {
 				return fmt.Errorf("activate %s: %w", s.Upload, err)
 			}
 			if e.upload != 0 {
-				effects = append(effects, e)
+				changes = append(changes, e)
 			}
 		}
-		return wait(ctx, tx, effects, now)
+		return recordActivation(ctx, tx, changes, now)
 	})
 	if err != nil {
 		return fmt.Errorf("store rows: %w", err)
@@ -53,21 +53,23 @@ func (d *DB) Activate(ctx context.Context, stored []Stored, now time.Time) error
 	return nil
 }
 
-// A place is a distribution of a repository.
-type place struct {
+// A distributionKey is a distribution of a repository.
+type distributionKey struct {
 	repository   catalog.Repository
 	distribution catalog.Distribution
 }
 
-func placeOf(s Stored) place { return place{s.Package.Repository, s.Package.Distribution} }
+func distributionOf(s Stored) distributionKey {
+	return distributionKey{s.Package.Repository, s.Package.Distribution}
+}
 
-// lockFor locks the releases that show any of the packages, and returns all releases of their places, in
+// lockReleasesOf locks the releases that show any of the packages, and returns all releases of their places, in
 // ascending order.
-func lockFor(ctx context.Context, tx *transaction, stored []Stored) (releases map[place][]releaseRow, err error) {
-	releases = map[place][]releaseRow{}
+func lockReleasesOf(ctx context.Context, tx *transaction, stored []Stored) (releases map[distributionKey][]releaseRow, err error) {
+	releases = map[distributionKey][]releaseRow{}
 	var ids []int64
 	for _, s := range stored {
-		at := placeOf(s)
+		at := distributionOf(s)
 		if _, ok := releases[at]; !ok {
 			if err := tx.lockDistribution(ctx, at.repository, at.distribution); err != nil {
 				return nil, err
@@ -93,8 +95,8 @@ func lockFor(ctx context.Context, tx *transaction, stored []Stored) (releases ma
 	return releases, nil
 }
 
-// An effect is what one upload does to the catalog.
-type effect struct {
+// A packageChange is what one upload does to the catalog.
+type packageChange struct {
 	upload, pkg int64
 	releases    []releaseRow // that show the package
 	changed     bool         // they did not before
@@ -102,36 +104,36 @@ type effect struct {
 
 // activate makes one package active; releases are those of its place. The effect of an upload without a
 // lease has no upload.
-func activate(ctx context.Context, tx *transaction, s Stored, releases []releaseRow, now time.Time) (effect, error) {
+func activate(ctx context.Context, tx *transaction, s Stored, releases []releaseRow, now time.Time) (packageChange, error) {
 	upload, err := leased(ctx, tx, s.Upload, s.Token)
 	if err != nil || upload == 0 {
-		return effect{}, err
+		return packageChange{}, err
 	}
 	holder, id, err := find(ctx, tx, s.Package)
 	if err != nil {
-		return effect{}, err
+		return packageChange{}, err
 	}
-	if rej := overtaken(s.Package, holder); rej != nil {
-		return effect{}, reject(ctx, tx, upload, *rej, now)
+	if rej := checkActivatable(s.Package, holder); rej != nil {
+		return packageChange{}, reject(ctx, tx, upload, *rej, now)
 	}
-	e := effect{upload: upload, pkg: id, changed: holder.State == catalog.Claimed}
-	if e.releases, err = complete(s, releases); err != nil {
-		return effect{}, err
+	e := packageChange{upload: upload, pkg: id, changed: holder.State == catalog.Claimed}
+	if e.releases, err = releasesShowing(s, releases); err != nil {
+		return packageChange{}, err
 	}
 	outcome := catalog.Duplicate
 	if e.changed {
 		outcome = catalog.Published
 		if _, err := tx.ExecContext(ctx, `UPDATE packages SET state = ? WHERE id = ?`, catalog.Active, id); err != nil {
-			return effect{}, err
+			return packageChange{}, err
 		}
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE uploads SET state = ?, outcome = ?, detail = '', package_id = ?, checked = ? WHERE id = ?`, catalog.Stored, outcome, id, s.Checked, upload)
 	return e, err
 }
 
-// overtaken says why a package cannot become active any more, although it was claimed or there already
+// checkActivatable says why a package cannot become active any more, although it was claimed or there already
 // when it was read.
-func overtaken(k, holder catalog.Package) *catalog.Rejection {
+func checkActivatable(k, holder catalog.Package) *catalog.Rejection {
 	name := holder.Name + " " + holder.Version + " " + holder.Arch
 	switch {
 	case holder.File.SHA256 != k.File.SHA256:
@@ -148,9 +150,9 @@ func conflict(name, pushed, published string) *catalog.Rejection {
 		Detail: fmt.Sprintf("%s is published with other bytes (sha256 %s; this file has %s); raise the version", name, published, pushed)}
 }
 
-// complete returns those of its place's releases that show a package, or [ErrDirectoryAdded] if one of them lacks
+// releasesShowing returns those of its place's releases that show a package, or [ErrDirectoryAdded] if one of them lacks
 // its file.
-func complete(s Stored, releases []releaseRow) (showing []releaseRow, err error) {
+func releasesShowing(s Stored, releases []releaseRow) (showing []releaseRow, err error) {
 	for _, r := range releases {
 		if !shows(r.arch, dirOf(s.Package)) {
 			continue
@@ -163,14 +165,14 @@ func complete(s Stored, releases []releaseRow) (showing []releaseRow, err error)
 	return showing, nil
 }
 
-// wait draws a revision for each release that changed, and records what each upload waits for.
-func wait(ctx context.Context, tx *transaction, effects []effect, now time.Time) error {
-	revisions, err := advanceChanged(ctx, tx, effects, now)
+// recordActivation draws a revision for each release that changed, and records what each upload waits for.
+func recordActivation(ctx context.Context, tx *transaction, changes []packageChange, now time.Time) error {
+	revisions, err := issueForChanged(ctx, tx, changes, now)
 	if err != nil {
 		return err
 	}
 	var uploads []int64
-	for _, e := range effects {
+	for _, e := range changes {
 		uploads = append(uploads, e.upload)
 		for _, r := range e.releases {
 			revision := max(r.revision, revisions[r.id])
@@ -180,18 +182,18 @@ func wait(ctx context.Context, tx *transaction, effects []effect, now time.Time)
 			if !e.changed {
 				continue
 			}
-			if err := appear(ctx, tx, e.pkg, r.id, revision); err != nil {
+			if err := recordAppearance(ctx, tx, e.pkg, r.id, revision); err != nil {
 				return err
 			}
 		}
 	}
-	return finish(ctx, tx, uploads, now) // duplicates of what is visible already
+	return finishUploads(ctx, tx, uploads, now) // duplicates of what is visible already
 }
 
-// advanceChanged draws a revision for each release that changed, in ascending order, and returns it.
-func advanceChanged(ctx context.Context, tx *transaction, effects []effect, now time.Time) (map[int64]int64, error) {
+// issueForChanged draws a revision for each release that changed, in ascending order, and returns it.
+func issueForChanged(ctx context.Context, tx *transaction, changes []packageChange, now time.Time) (map[int64]int64, error) {
 	var ids []int64
-	for _, e := range effects {
+	for _, e := range changes {
 		for _, r := range e.releases {
 			if e.changed {
 				ids = append(ids, r.id)
@@ -201,7 +203,7 @@ func advanceChanged(ctx context.Context, tx *transaction, effects []effect, now 
 	slices.Sort(ids)
 	revisions := map[int64]int64{}
 	for _, id := range slices.Compact(ids) {
-		revision, err := advance(ctx, tx, id, now)
+		revision, err := issueNext(ctx, tx, id, now)
 		if err != nil {
 			return nil, err
 		}

@@ -44,8 +44,8 @@ func dirsOf(arch string) []string {
 // shows reports whether the release of an architecture shows the rows of a dir.
 func shows(arch, dir string) bool { return slices.Contains(dirsOf(arch), dir) }
 
-// appear records with which revision a package came into a release or, once yanked, went out of it.
-func appear(ctx context.Context, tx *transaction, pkg, release, revision int64) error {
+// recordAppearance records with which revision a package came into a release or, once yanked, went out of it.
+func recordAppearance(ctx context.Context, tx *transaction, pkg, release, revision int64) error {
 	res, err := tx.ExecContext(ctx, `UPDATE appearances SET revision = ? WHERE package_id = ? AND release_id = ?`, revision, pkg, release)
 	if err != nil {
 		return err
@@ -57,15 +57,15 @@ func appear(ctx context.Context, tx *transaction, pkg, release, revision int64) 
 	return err
 }
 
-// turn returns the revision with which clients see a change of a package: the one that is drawn for it
+// appearanceRevision returns the revision with which clients see a change of a package: the one that is drawn for it
 // or, if the package goes before it ever came, its negative.
-func turn(ctx context.Context, tx *transaction, pkg int64, r releaseRow, drawn int64) (int64, error) {
+func appearanceRevision(ctx context.Context, tx *transaction, pkg int64, r releaseRow, issued int64) (int64, error) {
 	n, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM appearances a JOIN packages k ON k.id = a.package_id
 		WHERE a.package_id = ? AND a.release_id = ? AND a.revision > ? AND k.state = ?`, pkg, r.id, r.published, catalog.Yanked).Scan)
 	if n > 0 {
-		drawn = -drawn
+		issued = -issued
 	}
-	return drawn, err
+	return issued, err
 }
 
 // An Appearance is a package in one of the releases that it belongs to.
@@ -80,7 +80,7 @@ type Appearance struct {
 func (d *DB) Appearances(ctx context.Context, w PackageSelector) (all []Appearance, err error) {
 	err = d.askOnce(ctx, func(q querier) error {
 		all = nil
-		rows, err := which(ctx, q, w)
+		rows, err := selectPackages(ctx, q, w)
 		if err != nil {
 			return err
 		}
@@ -151,19 +151,19 @@ func (d *DB) Placements(ctx context.Context, r catalog.Repository, name, version
 	return all, nil
 }
 
-// A stateRow is a release with its id.
-type stateRow struct {
+// A releaseStateRow is a release with its id.
+type releaseStateRow struct {
 	id    int64
 	state ReleaseState
 }
 
-func scanReleaseID(scan func(...any) error) (row stateRow, err error) {
+func scanReleaseID(scan func(...any) error) (row releaseStateRow, err error) {
 	row.state, err = scanRelease(func(dest ...any) error { return scan(append([]any{&row.id}, dest...)...) })
 	return row, err
 }
 
 // placements returns what one release has of a package.
-func (row stateRow) placements(ctx context.Context, q querier, name, version string) ([]Placement, error) {
+func (row releaseStateRow) placements(ctx context.Context, q querier, name, version string) ([]Placement, error) {
 	r := row.state.Release
 	args := append([]any{row.id, row.id}, distributionArgs(r)...)
 	dirs, dirArgs := in("k.dir", dirsOf(r.Arch))

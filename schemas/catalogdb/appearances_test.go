@@ -36,11 +36,11 @@ func appearances(t *testing.T, db *catalogdb.DB) {
 	k := deb(jammy, "hello", "1")
 	check := func(want string) {
 		t.Helper()
-		if got := appearancesOf(t, db, whichOf(k)); got != want {
+		if got := appearancesOf(t, db, selectorOf(k)); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-	if _, err := db.Appearances(t.Context(), whichOf(k)); !errors.Is(err, catalogdb.ErrNotFound) {
+	if _, err := db.Appearances(t.Context(), selectorOf(k)); !errors.Is(err, catalogdb.ErrNotFound) {
 		t.Errorf("of nothing: got %v, want ErrNotFound", err)
 	}
 	pushAll(t, db, k)
@@ -48,15 +48,15 @@ func appearances(t *testing.T, db *catalogdb.DB) {
 	check("ubuntu/jammy amd64 active")
 	publish(t, db, jammy, 2, start)
 	check("ubuntu/jammy amd64 active published")
-	yankAll(t, db, whichOf(k))
+	yankAll(t, db, selectorOf(k))
 	check("ubuntu/jammy amd64 yanked")
 	publish(t, db, jammy, 3, start)
 	check("ubuntu/jammy amd64 yanked published")
 
 	late := deb(jammy, "late", "1")
 	pushAll(t, db, late)
-	yankAll(t, db, whichOf(late)) // before it is published; the publish of revision 4 may be on its way
-	if got := appearancesOf(t, db, whichOf(late)); got != "ubuntu/jammy amd64 yanked" {
+	yankAll(t, db, selectorOf(late)) // before it is published; the publish of revision 4 may be on its way
+	if got := appearancesOf(t, db, selectorOf(late)); got != "ubuntu/jammy amd64 yanked" {
 		t.Errorf("withdrawn on its way: %s", got)
 	}
 
@@ -64,14 +64,14 @@ func appearances(t *testing.T, db *catalogdb.DB) {
 	noarch := rpm(el9, "hello", "1-1", "noarch")
 	pushAll(t, db, noarch)
 	publish(t, db, in(el9, "aarch64"), 2, start)
-	if got, want := appearancesOf(t, db, whichOf(noarch)), "el/9/aarch64 noarch active published, el/9/x86_64 noarch active"; got != want {
+	if got, want := appearancesOf(t, db, selectorOf(noarch)), "el/9/aarch64 noarch active published, el/9/x86_64 noarch active"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
-// placed returns the placements of a package in short: "os/version/arch: version state since", with
+// placementsOf returns the placements of a package in short: "os/version/arch: version state since", with
 // "hidden" for what clients do not see.
-func placed(t *testing.T, db *catalogdb.DB, name, version string) (all []string) {
+func placementsOf(t *testing.T, db *catalogdb.DB, name, version string) (all []string) {
 	t.Helper()
 	placements, err := db.Placements(t.Context(), tools, name, version)
 	if err != nil {
@@ -95,7 +95,7 @@ func placed(t *testing.T, db *catalogdb.DB, name, version string) (all []string)
 
 func checkPlaced(t *testing.T, db *catalogdb.DB, fact, version string, want ...string) {
 	t.Helper()
-	if diff := cmp.Diff(want, placed(t, db, "hello", version)); diff != "" {
+	if diff := cmp.Diff(want, placementsOf(t, db, "hello", version)); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", fact, diff)
 	}
 }
@@ -118,11 +118,11 @@ func placements(t *testing.T, db *catalogdb.DB) {
 	checkPlaced(t, db, "one version", "2", "ubuntu/jammy: 2 amd64 active since 12:00:02", "ubuntu/noble:")
 	checkPlaced(t, db, "no such version", "3", "ubuntu/jammy:", "ubuntu/noble:")
 
-	yankAll(t, db, whichOf(one))
+	yankAll(t, db, selectorOf(one))
 	checkPlaced(t, db, "withdrawn, and still in the index", "1", "ubuntu/jammy: 1 amd64 yanked", "ubuntu/noble:")
 	publish(t, db, jammy, 5, after(3*time.Second))
 	checkPlaced(t, db, "withdrawn", "1", "ubuntu/jammy: 1 amd64 yanked hidden", "ubuntu/noble:")
-	if _, err := db.Unyank(t.Context(), whichOf(one), start); err != nil {
+	if _, err := db.Unyank(t.Context(), selectorOf(one), start); err != nil {
 		t.Fatal(err)
 	}
 	checkPlaced(t, db, "back, and in no index yet", "1", "ubuntu/jammy: 1 amd64 active hidden", "ubuntu/noble:")
@@ -131,7 +131,7 @@ func placements(t *testing.T, db *catalogdb.DB) {
 
 	three := deb(jammy, "hello", "3")
 	pushAll(t, db, three)
-	yankAll(t, db, whichOf(three))
+	yankAll(t, db, selectorOf(three))
 	checkPlaced(t, db, "withdrawn before it came", "3", "ubuntu/jammy: 3 amd64 yanked hidden", "ubuntu/noble:")
 }
 

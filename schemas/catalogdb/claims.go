@@ -61,7 +61,7 @@ func lockClaims(ctx context.Context, tx *transaction, k catalog.Package) (id int
 	if id, err = distributionID(ctx, tx, k.Repository, k.Distribution); err != nil {
 		return 0, err
 	}
-	ds, err := readOffer(ctx, tx, id, "")
+	ds, err := readOffered(ctx, tx, id, "")
 	for locked := ""; err == nil && tx.forUpdate != "" && locked != tx.forUpdate; {
 		lock := " LOCK IN SHARE MODE"
 		if len(ds.Components) > 1 {
@@ -71,7 +71,7 @@ func lockClaims(ctx context.Context, tx *transaction, k catalog.Package) (id int
 			break // nobody added one before the lock
 		}
 		locked = lock
-		ds, err = readOffer(ctx, tx, id, locked)
+		ds, err = readOffered(ctx, tx, id, locked)
 	}
 	if err != nil {
 		return 0, err

@@ -97,7 +97,7 @@ var writings = []writing{
 		return db.ImportSettings(ctx, inBucket(), formats, start)
 	}},
 	{"yank", func(ctx context.Context, db *catalogdb.DB, s catalogdb.Stored) error {
-		found, err := db.Yank(ctx, whichOf(deb(jammy, "old", "1")), record, start)
+		found, err := db.Yank(ctx, selectorOf(deb(jammy, "old", "1")), record, start)
 		if len(found) != 1 {
 			err = errors.Join(err, fmt.Errorf("yanked %d packages", len(found)))
 		}

@@ -101,7 +101,7 @@ func componentsYank(t *testing.T, db *catalogdb.DB) {
 	k := deb(jammy, "hello", "1.0")
 	pushTo(t, db, k)
 	pushTo(t, db, inComponent(k, "testing"))
-	w := whichOf(k)
+	w := selectorOf(k)
 	w.Component = "testing"
 	if found := yankAll(t, db, w); len(found) != 1 || found[0].Component != "testing" {
 		t.Errorf("yanked %+v, want testing's", found)

@@ -187,7 +187,7 @@ func yankConcurrently(t *testing.T, db *catalogdb.DB) {
 	race(func(i int) {
 		var err error
 		if i%4 == 0 {
-			_, err = db.Yank(t.Context(), whichOf(k), record, start)
+			_, err = db.Yank(t.Context(), selectorOf(k), record, start)
 		} else {
 			err = db.Activate(t.Context(), again[i:i+1], start)
 		}

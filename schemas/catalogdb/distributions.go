@@ -50,7 +50,7 @@ func (d *DB) Declare(ctx context.Context, want Declaration, now time.Time) (crea
 		if created = append(created, grown...); err != nil || len(created) == 0 {
 			return err
 		}
-		return repository.draw(ctx, tx, repository.settings.Revision.Number+1, nonce, now)
+		return repository.issueRevision(ctx, tx, repository.settings.Revision.Number+1, nonce, now)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("declare %s %s: %w", want.Repository, want.Distro.Distribution, err)
@@ -84,9 +84,9 @@ func ensureDistribution(ctx context.Context, tx *transaction, repository int64, 
 	if err != nil {
 		return nil, err
 	}
-	components, architectures := set(has.Components, want.Components), set(has.Architectures, want.Architectures)
-	news := append(added("component ", has.Components, components), added("architecture ", has.Architectures, architectures)...)
-	if len(news) == 0 {
+	components, architectures := union(has.Components, want.Components), union(has.Architectures, want.Architectures)
+	grown := append(added("component ", has.Components, components), added("architecture ", has.Architectures, architectures)...)
+	if len(grown) == 0 {
 		return created, nil
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE distributions SET components = ?, architectures = ? WHERE id = ?`,
@@ -94,7 +94,7 @@ func ensureDistribution(ctx context.Context, tx *transaction, repository int64, 
 	if err != nil {
 		return nil, err
 	}
-	return append(created, news...), ensureReleases(ctx, tx, id, format, architectures, now)
+	return append(created, grown...), ensureReleases(ctx, tx, id, format, architectures, now)
 }
 
 func insertDistribution(ctx context.Context, tx *transaction, repository int64, format catalog.Format, dist catalog.Distribution, now time.Time) (int64, error) {
@@ -106,21 +106,21 @@ func insertDistribution(ctx context.Context, tx *transaction, repository int64, 
 	return res.LastInsertId()
 }
 
-// set returns the union of two sets of names, sorted; empty names are left out.
-func set(a, b []string) []string {
+// union returns the union of two sets of names, sorted; empty names are left out.
+func union(a, b []string) []string {
 	names := slices.Concat(a, b)
 	slices.Sort(names)
 	return slices.DeleteFunc(slices.Compact(names), func(s string) bool { return s == "" })
 }
 
 // added returns the names that are in grown and not in has, with a word before each.
-func added(word string, has, grown []string) (news []string) {
+func added(word string, has, grown []string) (words []string) {
 	for _, name := range grown {
 		if !slices.Contains(has, name) {
-			news = append(news, word+name)
+			words = append(words, word+name)
 		}
 	}
-	return news
+	return words
 }
 
 // ensureReleases creates the missing releases of a distribution. For DEB, whose one release lists
@@ -148,7 +148,7 @@ func ensureReleases(ctx context.Context, tx *transaction, distribution int64, fo
 		case format == catalog.RPM:
 			continue
 		}
-		if _, err := advance(ctx, tx, id, now); err != nil {
+		if _, err := issueNext(ctx, tx, id, now); err != nil {
 			return err
 		}
 	}
@@ -173,8 +173,8 @@ func distributionID(ctx context.Context, q querier, r catalog.Repository, dist c
 	return id, err
 }
 
-// readOffer reads what a distribution offers; lock ends the SELECT.
-func readOffer(ctx context.Context, tx *transaction, distribution int64, lock string) (ds catalog.DistributionSettings, err error) {
+// readOffered reads what a distribution offers; lock ends the SELECT.
+func readOffered(ctx context.Context, tx *transaction, distribution int64, lock string) (ds catalog.DistributionSettings, err error) {
 	err = tx.QueryRowContext(ctx, `SELECT components, architectures FROM distributions WHERE id = ?`+lock, distribution).
 		Scan(jsonList[string]{&ds.Components}, jsonList[string]{&ds.Architectures})
 	return ds, err
@@ -204,7 +204,7 @@ func (d *DB) RemoveArch(ctx context.Context, r catalog.Repository, distro layout
 		if err != nil {
 			return err
 		}
-		ds, err := readOffer(ctx, tx, id, tx.forUpdate)
+		ds, err := readOffered(ctx, tx, id, tx.forUpdate)
 		if err != nil || !slices.Contains(ds.Architectures, arch) {
 			return err
 		}
@@ -222,7 +222,7 @@ func (d *DB) RemoveArch(ctx context.Context, r catalog.Repository, distro layout
 		if err := retire(ctx, tx, id, distro.Format, arch, now); err != nil {
 			return err
 		}
-		return repository.draw(ctx, tx, repository.settings.Revision.Number+1, random(), now)
+		return repository.issueRevision(ctx, tx, repository.settings.Revision.Number+1, random(), now)
 	})
 	if err != nil {
 		return false, fmt.Errorf("remove architecture %s of %s %s: %w", arch, r, distro.Distribution, err)
@@ -263,7 +263,7 @@ func retire(ctx context.Context, tx *transaction, distribution int64, format cat
 		return err
 	}
 	if format == catalog.DEB {
-		_, err := advance(ctx, tx, id, now)
+		_, err := issueNext(ctx, tx, id, now)
 		return err
 	}
 	waiting, err := collect(ctx, tx, scanID, `SELECT w.upload_id FROM upload_releases w JOIN releases r ON r.id = w.release_id
@@ -274,7 +274,7 @@ func retire(ctx context.Context, tx *transaction, distribution int64, format cat
 	if _, err := tx.ExecContext(ctx, `UPDATE releases SET retired = 1, published_revision = revision, fault = '' WHERE id = ?`, id); err != nil {
 		return err
 	}
-	return finish(ctx, tx, waiting, now)
+	return finishUploads(ctx, tx, waiting, now)
 }
 
 // revive makes a release that was retired like one that is new: it gets its copies of packages again, and is
@@ -292,7 +292,7 @@ func checkOffered(ctx context.Context, tx *transaction, k catalog.Package) error
 	if err != nil {
 		return err
 	}
-	ds, err := readOffer(ctx, tx, id, "")
+	ds, err := readOffered(ctx, tx, id, "")
 	if arch := layout.OfferedArch(k); err == nil && arch != "" && !slices.Contains(ds.Architectures, arch) {
 		err = fmt.Errorf("%s: %w", arch, ErrRetired)
 	}

@@ -143,7 +143,7 @@ func retireDEB(t *testing.T, db *catalogdb.DB) {
 	checkInUse(t, db, "a package is claimed", jammy, "riscv64")
 	activate(t, db, s)
 	checkInUse(t, db, "a package is active", jammy, "riscv64")
-	yankAll(t, db, whichOf(k))
+	yankAll(t, db, selectorOf(k))
 	before, settings := stateOf(t, db, jammy).Revision.Number, settingsOf(t, db, tools).Revision
 	removeArch(t, db, jammy, "riscv64", true)
 	removeArch(t, db, jammy, "riscv64", false)
@@ -157,11 +157,11 @@ func retireDEB(t *testing.T, db *catalogdb.DB) {
 	if _, claimed, err := db.Claim(t.Context(), other, catalog.Upload{}); !errors.Is(err, catalogdb.ErrNotFound) || claimed {
 		t.Errorf("a claim without its architecture: %v, %v", claimed, err)
 	}
-	if _, err := db.Unyank(t.Context(), whichOf(k), start); !errors.Is(err, catalogdb.ErrRetired) {
+	if _, err := db.Unyank(t.Context(), selectorOf(k), start); !errors.Is(err, catalogdb.ErrRetired) {
 		t.Errorf("unyank without its architecture: %v, want ErrRetired", err)
 	}
 	declare(t, db, jammy, "riscv64")
-	if _, err := db.Unyank(t.Context(), whichOf(k), start); err != nil {
+	if _, err := db.Unyank(t.Context(), selectorOf(k), start); err != nil {
 		t.Error(err)
 	}
 }
@@ -173,7 +173,7 @@ func retireRPM(t *testing.T, db *catalogdb.DB) {
 	pushAll(t, db, alone, bothX86("both"))
 	checkInUse(t, db, "a package is active", el9, "i386")
 	checkInUse(t, db, "one of the distribution's own", el9, "SRPMS")
-	yankAll(t, db, whichOf(alone))
+	yankAll(t, db, selectorOf(alone))
 	noarch := rpm(el9, "noarch", "1-1", "noarch")
 	s := store(t, db, noarch, "1", "aarch64", "i386", "x86_64")
 	activate(t, db, s)

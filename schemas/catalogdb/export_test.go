@@ -23,9 +23,9 @@ func (d *DB) Member(ctx context.Context, f func(Querier) error) error {
 
 // Gather keeps transactions of an SQLite catalog waiting until n of them do, and then lets them go together.
 func (d *DB) Gather(n int) {
-	d.commits.turn <- struct{}{}
+	d.commits.token <- struct{}{}
 	go func() {
-		defer func() { <-d.commits.turn }()
+		defer func() { <-d.commits.token }()
 		for waiting := 0; waiting < n; time.Sleep(time.Millisecond) {
 			d.commits.mu.Lock()
 			waiting = len(d.commits.waiting)

@@ -23,7 +23,7 @@ func openGroup(t *testing.T) *DB {
 // One whose own work is done and whose context has ended may lead others: they are repeated, not cancelled.
 func TestALeadersEndIsNobodyElses(t *testing.T) {
 	db := openGroup(t)
-	other := &joiner{ctx: t.Context(), f: func(*transaction) error { return nil }, done: make(chan struct{})}
+	other := &waiter{ctx: t.Context(), f: func(*transaction) error { return nil }, done: make(chan struct{})}
 	db.commits.waiting = append(db.commits.waiting, other)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

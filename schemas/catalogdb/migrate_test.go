@@ -167,7 +167,7 @@ func TestTheFirstReleaseGoesOn(t *testing.T) {
 			t.Errorf("got settings %+v, want the first pair", s)
 		}
 	}
-	yankAll(t, db, whichOf(deb(jammy, "hello", "1")))
+	yankAll(t, db, selectorOf(deb(jammy, "hello", "1")))
 	checkPackage(t, db, deb(jammy, "bye", "1"), catalog.Active)
 	if uploads, err := db.Expired(t.Context(), "staging", after(time.Second), 9); err != nil || len(uploads) != 0 { // the yank is not published
 		t.Errorf("expired: %v, %v", uploads, err)

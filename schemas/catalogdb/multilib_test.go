@@ -53,7 +53,7 @@ func multilibShows(t *testing.T, db *catalogdb.DB) {
 	}
 	publish(t, db, el9, 2, start)
 	publish(t, db, in(el9, "i386"), 2, start)
-	yankAll(t, db, whichOf(k))
+	yankAll(t, db, selectorOf(k))
 	checkRevision(t, db, el9, 3)
 	checkRevision(t, db, in(el9, "i386"), 3)
 	due := func(want int) {

@@ -105,8 +105,8 @@ func insertPackage(ctx context.Context, tx *transaction, distribution int64, k c
 	return res.LastInsertId()
 }
 
-// shown is the condition on the rows in a state that a release shows, or did.
-func shown(r catalog.Release, state catalog.PackageState) (where string, args []any) {
+// releaseCondition is the condition on the rows in a state that a release shows, or did.
+func releaseCondition(r catalog.Release, state catalog.PackageState) (where string, args []any) {
 	where, args = in("k.dir", dirsOf(r.Arch))
 	return releaseKey + ` AND k.state = ? AND ` + where, append(append(distributionArgs(r), state), args...)
 }
@@ -121,7 +121,7 @@ func packages(ctx context.Context, q querier, r catalog.Release, state catalog.P
 		columns += `, k.stanza, k.primary_xml, k.filelists_xml, k.other_xml`
 	}
 	return func(yield func(catalog.Package, error) bool) {
-		where, args := shown(r, state)
+		where, args := releaseCondition(r, state)
 		rows, err := q.QueryContext(ctx, `SELECT `+columns+` FROM `+packageTables+` WHERE `+where+inOrder, args...)
 		if err != nil {
 			yield(catalog.Package{}, err)
@@ -190,7 +190,7 @@ func (d *DB) List(ctx context.Context, r catalog.Release, name string) iter.Seq2
 
 // page returns the next rows of a release behind one, or the first if that has no sort key.
 func (d *DB) page(ctx context.Context, r catalog.Release, name string, after catalog.Package) ([]catalog.Package, error) {
-	where, args := shown(r, catalog.Active)
+	where, args := releaseCondition(r, catalog.Active)
 	if len(after.SortKey) > 0 {
 		where += ` AND k.sort_key >= ? AND (k.sort_key > ? OR k.component > ? OR k.component = ? AND k.variant > ?)`
 		args = append(args, after.SortKey, after.SortKey, after.Component, after.Component, after.Variant)
@@ -244,8 +244,8 @@ type packageRow struct {
 	pkg     catalog.Package
 }
 
-// which returns the published and withdrawn rows that w names, in order of their architectures and components, or [ErrNotFound].
-func which(ctx context.Context, q querier, w PackageSelector) ([]packageRow, error) {
+// selectPackages returns the published and withdrawn rows that w names, in order of their architectures and components, or [ErrNotFound].
+func selectPackages(ctx context.Context, q querier, w PackageSelector) ([]packageRow, error) {
 	args := []any{w.Repository.Owner, w.Repository.Name, w.Distribution.OS, w.Distribution.Version, w.Name, w.Version, catalog.Active, catalog.Yanked}
 	where := releaseKey + ` AND k.name = ? AND k.version = ? AND k.state IN (?, ?)`
 	if w.Arch != "" {

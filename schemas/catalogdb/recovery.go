@@ -44,7 +44,7 @@ func (d *DB) Rebuild(ctx context.Context, r catalog.Release, rows iter.Seq2[cata
 }
 
 func (d *DB) recover(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], foreign catalog.Revision, rebuild bool, now time.Time) (Recovered, error) {
-	if err := checkPair(foreign); err != nil {
+	if err := checkRevision(foreign); err != nil {
 		return Recovered{}, fmt.Errorf("recover %s: %w", r, err)
 	}
 	var counts Recovered // of a try whose commit may have gone through unreported
@@ -54,14 +54,14 @@ func (d *DB) recover(ctx context.Context, r catalog.Release, rows iter.Seq2[cata
 		if err != nil {
 			return err
 		}
-		known, err := drew(ctx, tx, rec.release.id, foreign)
+		known, err := knowsRevision(ctx, tx, rec.release.id, foreign)
 		if err != nil || known && !rebuild {
 			return err
 		}
 		if known && foreign.Number < rec.release.published {
 			return ErrOutdated
 		}
-		if err := rec.begin(ctx, foreign, known, rebuild); err != nil {
+		if err := rec.readPublished(ctx, foreign, known, rebuild); err != nil {
 			return err
 		}
 		for k, err := range rows {
@@ -69,7 +69,7 @@ func (d *DB) recover(ctx context.Context, r catalog.Release, rows iter.Seq2[cata
 				unread = err
 				return errUnread
 			}
-			if err := rec.take(ctx, k); err != nil {
+			if err := rec.recoverRow(ctx, k); err != nil {
 				return err
 			}
 		}
@@ -158,23 +158,23 @@ func (rec *recovery) create(ctx context.Context, repository repositoryRow) error
 		return err
 	}
 	if len(created) == 0 { // the architecture was there, without its release
-		return ensureReleases(ctx, rec.tx, rec.distribution, format, set(has.Architectures, want.Architectures), rec.now)
+		return ensureReleases(ctx, rec.tx, rec.distribution, format, union(has.Architectures, want.Architectures), rec.now)
 	}
-	return repository.draw(ctx, rec.tx, repository.settings.Revision.Number+1, random(), rec.now)
+	return repository.issueRevision(ctx, rec.tx, repository.settings.Revision.Number+1, random(), rec.now)
 }
 
-// begin notes what is known of the pair that rows come from. Own revisions up to it may be part of what was read,
+// readPublished notes what is known of the pair that rows come from. Own revisions up to it may be part of what was read,
 // whether their publication was recorded or not.
-func (rec *recovery) begin(ctx context.Context, pair catalog.Revision, known, rebuild bool) error {
+func (rec *recovery) readPublished(ctx context.Context, revision catalog.Revision, known, rebuild bool) error {
 	rec.rebuild, rec.read = rebuild, rec.release.published
 	if !known {
 		return nil
 	}
 	rec.next = rec.release.revision + 1
 	own, err := scanID(rec.tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM publications WHERE release_id = ? AND revision = ? AND nonce = ?`,
-		rec.release.id, pair.Number, pair.Nonce).Scan)
+		rec.release.id, revision.Number, revision.Nonce).Scan)
 	if own > 0 {
-		rec.read = pair.Number
+		rec.read = revision.Number
 	}
 	return err
 }
@@ -186,8 +186,8 @@ func (rec *recovery) end(ctx context.Context, foreign catalog.Revision) error {
 	if err != nil {
 		return err
 	}
-	pair := catalog.Revision{Number: beyond(rec.release.revision, foreign.Number), Nonce: random()}
-	if err := draw(ctx, rec.tx, rec.release.id, pair, rec.now); err != nil {
+	revision := catalog.Revision{Number: nextRevisionAfter(rec.release.revision, foreign.Number), Nonce: random()}
+	if err := issue(ctx, rec.tx, rec.release.id, revision, rec.now); err != nil {
 		return err
 	}
 	if err := raiseGeneration(ctx, rec.tx, rec.release.id); err != nil {
@@ -201,7 +201,7 @@ func (rec *recovery) endRebuild(ctx context.Context) error {
 	if rec.counts == (Recovered{}) {
 		return nil
 	}
-	if _, err := advance(ctx, rec.tx, rec.release.id, rec.now); err != nil {
+	if _, err := issueNext(ctx, rec.tx, rec.release.id, rec.now); err != nil {
 		return err
 	}
 	if err := raiseGeneration(ctx, rec.tx, rec.release.id); err != nil {
@@ -216,7 +216,7 @@ func (rec *recovery) advanceOthers(ctx context.Context) error {
 		if !rec.shared || !shows(other.arch, layout.Noarch) {
 			continue
 		}
-		if _, err := advance(ctx, rec.tx, other.id, rec.now); err != nil {
+		if _, err := issueNext(ctx, rec.tx, other.id, rec.now); err != nil {
 			return err
 		}
 		if err := raiseGeneration(ctx, rec.tx, other.id); err != nil {

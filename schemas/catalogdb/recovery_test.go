@@ -66,7 +66,7 @@ func content(t *testing.T, db *catalogdb.DB, r catalog.Release) (all []string) {
 
 // The catalog lost everything: settings are adopted, and the published release is here again as it was.
 func recoverFromNothing(t *testing.T, db *catalogdb.DB) {
-	adopt(t, db, inBucket())
+	importSettings(t, db, inBucket())
 	hello, bye, bad := deb(jammy, "hello", "1"), deb(jammy, "bye", "1"), withdrawn(deb(jammy, "bad", "1"))
 	bye.Pusher = catalog.Pusher{User: "bot", Job: "https://ci"}
 	got := recoverAll(t, db, jammy, bye, hello, bad)
@@ -93,7 +93,7 @@ func recoverFromNothing(t *testing.T, db *catalogdb.DB) {
 	if again := recoverAll(t, db, jammy, hello, deb(jammy, "more", "1")); again != (catalogdb.Recovered{}) || stateOf(t, db, jammy).Revision != pair {
 		t.Errorf("what is known was recovered again: %+v at %v", again, stateOf(t, db, jammy).Revision)
 	}
-	if _, err := db.Unyank(t.Context(), whichOf(bad), start); !errors.Is(err, catalogdb.ErrRemoved) {
+	if _, err := db.Unyank(t.Context(), selectorOf(bad), start); !errors.Is(err, catalogdb.ErrRemoved) {
 		t.Errorf("without an index entry: got %v, want ErrRemoved", err)
 	}
 }
@@ -103,13 +103,13 @@ func recoverFromBackup(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)
 	same, gone, back := deb(jammy, "a-same", "1"), deb(jammy, "b-gone", "1"), deb(jammy, "c-back", "1")
 	pushAll(t, db, same, gone, back)
-	yankAll(t, db, whichOf(back))
+	yankAll(t, db, selectorOf(back))
 	publish(t, db, jammy, 5, start)
 	// This is the backup. What follows happened after it was restored.
 	newer, clash, late := store(t, db, deb(jammy, "d-newer", "1"), "1"), store(t, db, deb(jammy, "e-clash", "1"), "1"), store(t, db, deb(jammy, "f-late", "1"), "1")
 	begun, beaten := store(t, db, deb(jammy, "g-begun", "1"), "1"), store(t, db, deb(jammy, "h-beaten", "1"), "1")
 	activate(t, db, newer, clash, late)
-	yankAll(t, db, whichOf(late.Package))
+	yankAll(t, db, selectorOf(late.Package))
 
 	got := recoverAll(t, db, jammy, same, withdrawn(gone), back, other(clash.Package), late.Package, begun.Package, other(beaten.Package), deb(jammy, "i-lost", "1"))
 	want := catalogdb.Recovered{Inserted: 3, Replaced: 2, Yanked: 1} // back, begun and lost; clash and beaten; gone

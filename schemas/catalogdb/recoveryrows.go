@@ -11,8 +11,8 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// take takes one row over.
-func (rec *recovery) take(ctx context.Context, k catalog.Package) error {
+// recoverRow takes one row over.
+func (rec *recovery) recoverRow(ctx context.Context, k catalog.Package) error {
 	if k.Repository != rec.r.Repository || k.Distribution != rec.r.Distribution || !shows(rec.r.Arch, dirOf(k)) ||
 		k.State != catalog.Active && (k.State != catalog.Yanked || k.Yank == nil) {
 		return fmt.Errorf("%s %s %s, %s in %s %s, is not a row of this release", k.Name, k.Version, k.Arch, k.State, k.Repository, k.Distribution)
@@ -24,14 +24,14 @@ func (rec *recovery) take(ctx context.Context, k catalog.Package) error {
 	rec.counts.Replaced += evicted
 	holder, id, err := find(ctx, rec.tx, k)
 	if err == nil && k.Multilib != holder.Multilib {
-		k, err = rec.widen(ctx, id, k)
+		k, err = rec.mergeMultilib(ctx, id, k)
 	}
 	if errors.Is(err, ErrNotFound) {
 		if id, err = rec.insert(ctx, k); err != nil {
 			return err
 		}
 		rec.counts.Inserted++
-		return rec.appear(ctx, id, k)
+		return rec.recordAppearance(ctx, id, k)
 	}
 	pending := false
 	if err == nil {
@@ -53,7 +53,7 @@ func (rec *recovery) take(ctx context.Context, k catalog.Package) error {
 	case pending:
 		return nil
 	case holder.State == k.State && rec.rebuild && k.State == catalog.Active:
-		restored, err := rec.restore(ctx, id, k)
+		restored, err := rec.restoreFragments(ctx, id, k)
 		if err != nil || !restored {
 			return err
 		}
@@ -70,7 +70,7 @@ func (rec *recovery) take(ctx context.Context, k catalog.Package) error {
 	if err != nil {
 		return err
 	}
-	return rec.appear(ctx, id, k)
+	return rec.recordAppearance(ctx, id, k)
 }
 
 // evict removes the rows of other components that have other bytes than a published package under its name, version
@@ -102,9 +102,9 @@ func (rec *recovery) evict(ctx context.Context, k catalog.Package) (evicted int,
 	return evicted, nil
 }
 
-// widen settles in which directories a package for 32-bit x86 is, if the catalog and what was published disagree: x86_64's
+// mergeMultilib settles in which directories a package for 32-bit x86 is, if the catalog and what was published disagree: x86_64's
 // shows that it is in both, i386's does not show that it is not.
-func (rec *recovery) widen(ctx context.Context, id int64, k catalog.Package) (catalog.Package, error) {
+func (rec *recovery) mergeMultilib(ctx context.Context, id int64, k catalog.Package) (catalog.Package, error) {
 	if !k.Multilib {
 		k.Multilib = true
 		return k, nil
@@ -171,8 +171,8 @@ func (rec *recovery) write(ctx context.Context, id int64, k catalog.Package) err
 	return err
 }
 
-// restore gives a row the fragments that were published, and reports whether it had others.
-func (rec *recovery) restore(ctx context.Context, id int64, k catalog.Package) (restored bool, err error) {
+// restoreFragments gives a row the fragments that were published, and reports whether it had others.
+func (rec *recovery) restoreFragments(ctx context.Context, id int64, k catalog.Package) (restored bool, err error) {
 	fragments, err := packAll(k)
 	if err != nil {
 		return false, err
@@ -193,10 +193,10 @@ func (rec *recovery) restore(ctx context.Context, id int64, k catalog.Package) (
 	return n > 0, err
 }
 
-// appear records that clients see, or miss, a row already in this release, and from their next revision
+// recordAppearance records that clients see, or miss, a row already in this release, and from their next revision
 // on in others.
-func (rec *recovery) appear(ctx context.Context, id int64, k catalog.Package) error {
-	if err := appear(ctx, rec.tx, id, rec.release.id, rec.next); err != nil {
+func (rec *recovery) recordAppearance(ctx context.Context, id int64, k catalog.Package) error {
+	if err := recordAppearance(ctx, rec.tx, id, rec.release.id, rec.next); err != nil {
 		return err
 	}
 	for _, other := range rec.others {
@@ -204,7 +204,7 @@ func (rec *recovery) appear(ctx context.Context, id int64, k catalog.Package) er
 			continue
 		}
 		rec.shared = true
-		if err := appear(ctx, rec.tx, id, other.id, other.revision+1); err != nil {
+		if err := recordAppearance(ctx, rec.tx, id, other.id, other.revision+1); err != nil {
 			return err
 		}
 	}

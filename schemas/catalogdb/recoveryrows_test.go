@@ -13,7 +13,7 @@ import (
 // recoverPending has a catalog that changed since a release was published take that release over, or rebuild it.
 func recoverPending(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)
-	w := whichOf
+	w := selectorOf
 	var last catalog.Revision // that is published
 	publishNow := func() {
 		last = stateOf(t, db, jammy).Revision
@@ -101,7 +101,7 @@ func rebuildUnrecorded(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)
 	k := deb(jammy, "hello", "1")
 	pushAll(t, db, k)
-	yankAll(t, db, whichOf(k))
+	yankAll(t, db, selectorOf(k))
 	pair := stateOf(t, db, jammy).Revision // published, and not recorded
 	got, err := db.Rebuild(t.Context(), jammy, published(k), pair, start)
 	if diff := cmp.Diff(catalogdb.Recovered{Inserted: 1}, got); diff != "" || err != nil {

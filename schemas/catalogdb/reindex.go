@@ -155,27 +155,27 @@ func (d *DB) AskReindex(ctx context.Context, releases []catalog.Release, want Re
 	return numbers, err
 }
 
-// An identified release has its row's id.
-type identified struct {
+// A releaseWithID release has its row's id.
+type releaseWithID struct {
 	release catalog.Release
 	id      int64
 }
 
 // releaseIDs returns the rows of releases, in ascending order of their ids.
-func releaseIDs(ctx context.Context, tx *transaction, releases []catalog.Release) ([]identified, error) {
+func releaseIDs(ctx context.Context, tx *transaction, releases []catalog.Release) ([]releaseWithID, error) {
 	wanted := map[catalog.Release]bool{}
 	for _, r := range releases {
 		wanted[r] = true
 	}
-	all, err := collect(ctx, tx, func(scan func(...any) error) (row identified, err error) {
+	all, err := collect(ctx, tx, func(scan func(...any) error) (row releaseWithID, err error) {
 		r := &row.release
 		return row, scan(&row.id, &r.Repository.Owner, &r.Repository.Name, &r.Distribution.OS, &r.Distribution.Version, &r.Arch)
 	}, `SELECT r.id, p.owner, p.name, d.os, d.version, r.arch FROM `+releaseTables+` ORDER BY r.id`)
-	return slices.DeleteFunc(all, func(row identified) bool { return !wanted[row.release] }), err
+	return slices.DeleteFunc(all, func(row releaseWithID) bool { return !wanted[row.release] }), err
 }
 
 // askSome asks for the reindexes of some releases, and notes the number of each.
-func askSome(ctx context.Context, tx *transaction, some []identified, want ReindexRequest, lease Lease, now time.Time, numbers map[catalog.Release]int64) error {
+func askSome(ctx context.Context, tx *transaction, some []releaseWithID, want ReindexRequest, lease Lease, now time.Time, numbers map[catalog.Release]int64) error {
 	ids := make([]int64, len(some))
 	for i, row := range some {
 		ids[i] = row.id

@@ -38,7 +38,7 @@ func (d *DB) TakeReindex(ctx context.Context, r catalog.Release, l Lease, now ti
 // owner's any more: it was cancelled, or another process has it.
 func (d *DB) RenewReindex(ctx context.Context, x Reindex, l Lease, rendered int, now time.Time) (kept bool, err error) {
 	err = d.changeReindex(ctx, x.Release, func(is *Reindex) bool {
-		if kept = is.mine(x); kept {
+		if kept = is.heldBy(x); kept {
 			is.Until, is.Rendered = now.Add(l.For), rendered
 		}
 		return kept
@@ -65,7 +65,7 @@ func (d *DB) RenewReindexes(ctx context.Context, l Lease, now time.Time) (kept i
 // repeat changes nothing.
 func (d *DB) ReturnReindex(ctx context.Context, x Reindex) error {
 	return d.changeReindex(ctx, x.Release, func(is *Reindex) bool {
-		if !is.mine(x) {
+		if !is.heldBy(x) {
 			return false
 		}
 		is.Owner, is.Attempts = "", is.Attempts-1
@@ -80,7 +80,7 @@ func (d *DB) EndReindex(ctx context.Context, x Reindex, outcome ReindexOutcome, 
 		if recorded = is.Done == x.Number && is.Outcome == outcome && bytes.Equal(is.Result, result); recorded {
 			return false // by a commit that went through unreported
 		}
-		if recorded = is.mine(x); !recorded {
+		if recorded = is.heldBy(x); !recorded {
 			return false
 		}
 		number := is.Number
@@ -115,8 +115,8 @@ func (d *DB) CancelReindexes(ctx context.Context, releases []catalog.Release, no
 	return cancelled, nil
 }
 
-// mine reports whether a reindex is still that which its owner took as x.
-func (x *Reindex) mine(taken Reindex) bool {
+// heldBy reports whether a reindex is still that which its owner took as x.
+func (x *Reindex) heldBy(taken Reindex) bool {
 	return x.Owner == taken.Owner && x.Owner != "" && x.Done < taken.Number
 }
 

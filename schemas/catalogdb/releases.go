@@ -73,7 +73,7 @@ func (d *DB) Count(ctx context.Context, r catalog.Release) (n int, err error) {
 }
 
 func count(ctx context.Context, q querier, r catalog.Release) (n int, err error) {
-	where, args := shown(r, catalog.Active)
+	where, args := releaseCondition(r, catalog.Active)
 	err = q.QueryRowContext(ctx, `SELECT COUNT(*) FROM `+packageTables+` WHERE `+where, args...).Scan(&n)
 	return n, err
 }
@@ -173,7 +173,7 @@ func (d *DB) LockRelease(ctx context.Context, r catalog.Release, holder string, 
 		if err := tx.lock(ctx, []int64{id}); err != nil {
 			return err
 		}
-		h, err := hold(ctx, tx, id)
+		h, err := readLock(ctx, tx, id)
 		if held = err == nil && !h.HeldByOther(holder, now); !held {
 			return err
 		}
@@ -205,8 +205,8 @@ func (d *DB) UnlockRelease(ctx context.Context, r catalog.Release, holder string
 	return nil
 }
 
-// hold reads who has a release.
-func hold(ctx context.Context, q querier, release int64) (h ReleaseLock, err error) {
+// readLock reads who has a release.
+func readLock(ctx context.Context, q querier, release int64) (h ReleaseLock, err error) {
 	var until int64
 	err = q.QueryRowContext(ctx, `SELECT holder, held_until FROM release_holds WHERE release_id = ?`, release).Scan(&h.Holder, &until)
 	if errors.Is(err, sql.ErrNoRows) {

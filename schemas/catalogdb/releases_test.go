@@ -7,7 +7,7 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-func holdRelease(t *testing.T, db *catalogdb.DB) {
+func lockRelease(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)
 	try := func(holder string, seconds int, want bool) {
 		t.Helper()

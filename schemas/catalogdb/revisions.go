@@ -11,8 +11,8 @@ import (
 	"repomill/schemas/layout"
 )
 
-// advance draws a new revision and nonce for a release, the next above the present one, and keeps the pair.
-func advance(ctx context.Context, tx *transaction, release int64, now time.Time) (int64, error) {
+// issueNext draws a new revision and nonce for a release, the next above the present one, and keeps the pair.
+func issueNext(ctx context.Context, tx *transaction, release int64, now time.Time) (int64, error) {
 	if _, err := tx.ExecContext(ctx, `UPDATE releases SET revision = revision + 1 WHERE id = ?`, release); err != nil {
 		return 0, err
 	}
@@ -20,16 +20,16 @@ func advance(ctx context.Context, tx *transaction, release int64, now time.Time)
 	if err := tx.QueryRowContext(ctx, `SELECT revision FROM releases WHERE id = ?`, release).Scan(&revision); err != nil {
 		return 0, err
 	}
-	return revision, draw(ctx, tx, release, catalog.Revision{Number: revision, Nonce: random()}, now)
+	return revision, issue(ctx, tx, release, catalog.Revision{Number: revision, Nonce: random()}, now)
 }
 
-// draw gives a release a new pair, and keeps it.
-func draw(ctx context.Context, tx *transaction, release int64, pair catalog.Revision, now time.Time) error {
-	if _, err := tx.ExecContext(ctx, `UPDATE releases SET revision = ?, nonce = ? WHERE id = ?`, pair.Number, pair.Nonce, release); err != nil {
+// issue gives a release a new pair, and keeps it.
+func issue(ctx context.Context, tx *transaction, release int64, revision catalog.Revision, now time.Time) error {
+	if _, err := tx.ExecContext(ctx, `UPDATE releases SET revision = ?, nonce = ? WHERE id = ?`, revision.Number, revision.Nonce, release); err != nil {
 		return err
 	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO publications (release_id, revision, nonce, drawn_at) VALUES (?, ?, ?, ?)`,
-		release, pair.Number, pair.Nonce, millis(now))
+		release, revision.Number, revision.Nonce, millis(now))
 	return err
 }
 
@@ -42,10 +42,10 @@ func raiseGeneration(ctx context.Context, tx *transaction, release int64) error 
 // RaiseGeneration draws the next revision of a release whose rows are as they were, in another generation: they are rendered whole
 // and published again. It returns the pair, and whether it was drawn: if the release is not at the pair at any more, another
 // process was faster, and nothing changes.
-func (d *DB) RaiseGeneration(ctx context.Context, r catalog.Release, at catalog.Revision, now time.Time) (pair catalog.Revision, drawn bool, err error) {
+func (d *DB) RaiseGeneration(ctx context.Context, r catalog.Release, at catalog.Revision, now time.Time) (revision catalog.Revision, drawn bool, err error) {
 	nonce := random()
 	err = d.tx(ctx, func(tx *transaction) error {
-		pair, drawn = catalog.Revision{}, false
+		revision, drawn = catalog.Revision{}, false
 		id, err := releaseID(ctx, tx, r)
 		if err != nil {
 			return err
@@ -53,43 +53,43 @@ func (d *DB) RaiseGeneration(ctx context.Context, r catalog.Release, at catalog.
 		if err := tx.lock(ctx, []int64{id}); err != nil {
 			return err
 		}
-		err = tx.QueryRowContext(ctx, `SELECT revision, nonce FROM releases WHERE id = ?`, id).Scan(&pair.Number, &pair.Nonce)
-		if drawn = pair.Nonce == nonce; err != nil || drawn || pair != at { // drawn: by an earlier try
+		err = tx.QueryRowContext(ctx, `SELECT revision, nonce FROM releases WHERE id = ?`, id).Scan(&revision.Number, &revision.Nonce)
+		if drawn = revision.Nonce == nonce; err != nil || drawn || revision != at { // drawn: by an earlier try
 			return err
 		}
-		pair, drawn = catalog.Revision{Number: pair.Number + 1, Nonce: nonce}, true
-		if err := draw(ctx, tx, id, pair, now); err != nil {
+		revision, drawn = catalog.Revision{Number: revision.Number + 1, Nonce: nonce}, true
+		if err := issue(ctx, tx, id, revision, now); err != nil {
 			return err
 		}
 		return raiseGeneration(ctx, tx, id)
 	})
 	if err != nil {
-		return pair, false, fmt.Errorf("draw a revision of %s: %w", r, err)
+		return revision, false, fmt.Errorf("draw a revision of %s: %w", r, err)
 	}
-	return pair, drawn, nil
+	return revision, drawn, nil
 }
 
 // KnowsRevision reports whether this catalog drew a pair for a release, or took over what was published under
 // it. If it did not, somebody else published it, or this catalog was restored from an old copy: [DB.Recover].
-func (d *DB) KnowsRevision(ctx context.Context, r catalog.Release, pair catalog.Revision) (known bool, err error) {
+func (d *DB) KnowsRevision(ctx context.Context, r catalog.Release, revision catalog.Revision) (known bool, err error) {
 	err = d.ask(ctx, func(q querier) error {
 		id, err := releaseID(ctx, q, r)
 		if errors.Is(err, ErrNotFound) {
 			return nil
 		}
 		if err == nil {
-			known, err = drew(ctx, q, id, pair)
+			known, err = knowsRevision(ctx, q, id, revision)
 		}
 		return err
 	})
 	return known, err
 }
 
-func drew(ctx context.Context, q querier, release int64, pair catalog.Revision) (bool, error) {
+func knowsRevision(ctx context.Context, q querier, release int64, revision catalog.Revision) (bool, error) {
 	var n int
 	err := q.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM publications WHERE release_id = ? AND revision = ? AND nonce = ?)
 		+ (SELECT COUNT(*) FROM foreign_pairs WHERE release_id = ? AND revision = ? AND nonce = ?)`,
-		release, pair.Number, pair.Nonce, release, pair.Number, pair.Nonce).Scan(&n)
+		release, revision.Number, revision.Nonce, release, revision.Number, revision.Nonce).Scan(&n)
 	return n > 0, err
 }
 
@@ -136,13 +136,13 @@ func publish(ctx context.Context, tx *transaction, release, revision int64, now 
 	if err != nil {
 		return err
 	}
-	return finish(ctx, tx, waiting, now)
+	return finishUploads(ctx, tx, waiting, now)
 }
 
-// finish gives their outcome to those uploads that are stored and wait for no release any more. They are
+// finishUploads gives their outcome to those uploads that are stored and wait for no release any more. They are
 // locked first: of two transactions that publish the last two releases of an upload, the later one
 // sees both.
-func finish(ctx context.Context, tx *transaction, uploads []int64, now time.Time) error {
+func finishUploads(ctx context.Context, tx *transaction, uploads []int64, now time.Time) error {
 	slices.Sort(uploads)
 	for some := range slices.Chunk(uploads, 500) {
 		where, ids := in("id", some)

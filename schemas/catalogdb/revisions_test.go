@@ -59,7 +59,7 @@ func publishUnknown(t *testing.T, db *catalogdb.DB) {
 	}
 }
 
-func drew(t *testing.T, db *catalogdb.DB) {
+func revisionsKnown(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)
 	declare(t, db, noble)
 	first := stateOf(t, db, jammy).Revision
@@ -88,7 +88,7 @@ func drew(t *testing.T, db *catalogdb.DB) {
 	}
 }
 
-func redraw(t *testing.T, db *catalogdb.DB) {
+func generationRaised(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)
 	before := stateOf(t, db, jammy).Revision
 	for i := range 2 { // the second one finds that somebody drew

@@ -120,7 +120,7 @@ func (d *DB) CreateRepository(ctx context.Context, s catalog.Settings, now time.
 		if row.id, err = insertRepository(ctx, tx, s, now); err != nil {
 			return err
 		}
-		return row.draw(ctx, tx, 1, nonce, now)
+		return row.issueRevision(ctx, tx, 1, nonce, now)
 	})
 	if err != nil {
 		return fmt.Errorf("create repository %s: %w", s.Repository, err)
@@ -150,7 +150,7 @@ func (d *DB) ChangeSettings(ctx context.Context, r catalog.Repository, now time.
 			return err
 		}
 		after.Revision = catalog.Revision{Number: after.Revision.Number + 1, Nonce: nonce}
-		return row.draw(ctx, tx, after.Revision.Number, nonce, now)
+		return row.issueRevision(ctx, tx, after.Revision.Number, nonce, now)
 	})
 	if err != nil {
 		return catalog.Settings{}, fmt.Errorf("change settings of %s: %w", r, err)

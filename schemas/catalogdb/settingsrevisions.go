@@ -13,18 +13,18 @@ import (
 	"repomill/schemas/layout"
 )
 
-// draw gives the settings of a repository a new pair, and keeps it.
-func (row *repositoryRow) draw(ctx context.Context, tx *transaction, revision int64, nonce string, now time.Time) error {
+// issueRevision gives the settings of a repository a new pair, and keeps it.
+func (row *repositoryRow) issueRevision(ctx context.Context, tx *transaction, revision int64, nonce string, now time.Time) error {
 	_, err := tx.ExecContext(ctx, `UPDATE repositories SET settings_revision = ?, settings_nonce = ? WHERE id = ?`, revision, nonce, row.id)
 	if err != nil {
 		return err
 	}
-	return row.keep(ctx, tx, catalog.Revision{Number: revision, Nonce: nonce}, now)
+	return row.recordRevision(ctx, tx, catalog.Revision{Number: revision, Nonce: nonce}, now)
 }
 
-// keep counts a pair among those that this catalog drew.
-func (row *repositoryRow) keep(ctx context.Context, tx *transaction, pair catalog.Revision, now time.Time) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO settings_pairs (repository_id, revision, nonce, drawn_at) VALUES (?, ?, ?, ?)`, row.id, pair.Number, pair.Nonce, millis(now))
+// recordRevision counts a pair among those that this catalog drew.
+func (row *repositoryRow) recordRevision(ctx context.Context, tx *transaction, revision catalog.Revision, now time.Time) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO settings_pairs (repository_id, revision, nonce, drawn_at) VALUES (?, ?, ?, ?)`, row.id, revision.Number, revision.Nonce, millis(now))
 	return err
 }
 
@@ -42,20 +42,20 @@ func (d *DB) UnpublishedSettings(ctx context.Context) ([]catalog.Repository, err
 		if row.settings.Revision.Number != 0 {
 			continue
 		}
-		if err := d.drawFirst(ctx, row.settings.Repository); err != nil {
+		if err := d.issueFirst(ctx, row.settings.Repository); err != nil {
 			return nil, fmt.Errorf("draw a revision of the settings of %s: %w", row.settings.Repository, err)
 		}
 	}
 	return repositories, nil
 }
 
-func (d *DB) drawFirst(ctx context.Context, r catalog.Repository) error {
+func (d *DB) issueFirst(ctx context.Context, r catalog.Repository) error {
 	return d.tx(ctx, func(tx *transaction) error {
 		row, err := lockRepository(ctx, tx, r)
 		if err != nil || row.settings.Revision.Number != 0 {
 			return err
 		}
-		return row.draw(ctx, tx, 1, random(), row.created)
+		return row.issueRevision(ctx, tx, 1, random(), row.created)
 	})
 }
 
@@ -72,11 +72,11 @@ func (d *DB) PublishSettings(ctx context.Context, r catalog.Repository, revision
 
 // KnowsSettingsRevision reports whether this catalog drew a pair for a repository's settings, or took over what
 // the bucket had under it. If it did not, see [DB.ImportSettings].
-func (d *DB) KnowsSettingsRevision(ctx context.Context, r catalog.Repository, pair catalog.Revision) (known bool, err error) {
+func (d *DB) KnowsSettingsRevision(ctx context.Context, r catalog.Repository, revision catalog.Revision) (known bool, err error) {
 	err = d.ask(ctx, func(q querier) error {
 		var n int
 		err := q.QueryRowContext(ctx, `SELECT COUNT(*) FROM settings_pairs s JOIN repositories p ON p.id = s.repository_id
-			WHERE p.owner = ? AND p.name = ? AND s.revision = ? AND s.nonce = ?`, r.Owner, r.Name, pair.Number, pair.Nonce).Scan(&n)
+			WHERE p.owner = ? AND p.name = ? AND s.revision = ? AND s.nonce = ?`, r.Owner, r.Name, revision.Number, revision.Nonce).Scan(&n)
 		known = n > 0
 		return err
 	})
@@ -98,15 +98,15 @@ func (d *DB) PublishedSettings(ctx context.Context, r catalog.Repository) (s cat
 
 // leap is how far beyond a pair that somebody else drew the next own one lies. What was drawn between
 // them and never seen here has room.
-const leap = 1000
+const importGap = 1000
 
-// beyond returns the revision that follows both an own and a foreign one.
-func beyond(own, foreign int64) int64 { return max(own, foreign) + leap }
+// nextRevisionAfter returns the revision that follows both an own and a foreign one.
+func nextRevisionAfter(own, foreign int64) int64 { return max(own, foreign) + importGap }
 
-// checkPair says what is wrong with a pair that this catalog did not draw.
-func checkPair(pair catalog.Revision) error {
-	if pair.Number < 0 || pair.Number > math.MaxInt64/2 || pair.Nonce == "" || len(pair.Nonce) > 64 {
-		return fmt.Errorf("revision %d with nonce %.80q is none", pair.Number, pair.Nonce)
+// checkRevision says what is wrong with a pair that this catalog did not draw.
+func checkRevision(revision catalog.Revision) error {
+	if revision.Number < 0 || revision.Number > math.MaxInt64/2 || revision.Nonce == "" || len(revision.Nonce) > 64 {
+		return fmt.Errorf("revision %d with nonce %.80q is none", revision.Number, revision.Nonce)
 	}
 	return nil
 }
@@ -120,10 +120,10 @@ func checkPair(pair catalog.Revision) error {
 func (d *DB) ImportSettings(ctx context.Context, from catalog.Settings, format func(catalog.Distribution) (catalog.Format, bool), now time.Time) error {
 	err := checkSettings(&from)
 	if err == nil {
-		err = checkPair(from.Revision)
+		err = checkRevision(from.Revision)
 	}
 	if err == nil {
-		err = d.tx(ctx, func(tx *transaction) error { return adoptSettings(ctx, tx, from, format, now) })
+		err = d.tx(ctx, func(tx *transaction) error { return importSettings(ctx, tx, from, format, now) })
 	}
 	if err != nil {
 		return fmt.Errorf("adopt settings of %s: %w", from.Repository, err)
@@ -131,7 +131,7 @@ func (d *DB) ImportSettings(ctx context.Context, from catalog.Settings, format f
 	return nil
 }
 
-func adoptSettings(ctx context.Context, tx *transaction, from catalog.Settings, format func(catalog.Distribution) (catalog.Format, bool), now time.Time) error {
+func importSettings(ctx context.Context, tx *transaction, from catalog.Settings, format func(catalog.Distribution) (catalog.Format, bool), now time.Time) error {
 	row, _, err := ensureRepository(ctx, tx, from.Repository, now)
 	if err != nil {
 		return err
@@ -161,10 +161,10 @@ func adoptSettings(ctx context.Context, tx *transaction, from catalog.Settings, 
 			return err
 		}
 	}
-	if err := row.keep(ctx, tx, from.Revision, now); err != nil {
+	if err := row.recordRevision(ctx, tx, from.Revision, now); err != nil {
 		return err
 	}
-	return row.draw(ctx, tx, beyond(has.Revision.Number, from.Revision.Number), random(), now)
+	return row.issueRevision(ctx, tx, nextRevisionAfter(has.Revision.Number, from.Revision.Number), random(), now)
 }
 
 // newerKeyring returns what the bucket says of a keyring package or, if something newer was made here, the record of

@@ -39,15 +39,15 @@ func formats(d catalog.Distribution) (catalog.Format, bool) {
 	return "", false
 }
 
-func adopt(t *testing.T, db *catalogdb.DB, s catalog.Settings) {
+func importSettings(t *testing.T, db *catalogdb.DB, s catalog.Settings) {
 	t.Helper()
 	if err := db.ImportSettings(t.Context(), s, formats, start); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func adoptAll(t *testing.T, db *catalogdb.DB) {
-	adopt(t, db, inBucket())
+func importAll(t *testing.T, db *catalogdb.DB) {
+	importSettings(t, db, inBucket())
 	got := settingsOf(t, db, tools)
 	want := inBucket()
 	want.Revision = catalog.Revision{Number: foreign.Number + 1000, Nonce: got.Revision.Nonce}
@@ -71,7 +71,7 @@ func adoptAll(t *testing.T, db *catalogdb.DB) {
 		}
 	}
 	before := releases(t, db)
-	adopt(t, db, inBucket())
+	importSettings(t, db, inBucket())
 	if diff := cmp.Diff(got, settingsOf(t, db, tools)); diff != "" {
 		t.Errorf("adopting it again changed (-before +after):\n%s", diff)
 	}
@@ -81,7 +81,7 @@ func adoptAll(t *testing.T, db *catalogdb.DB) {
 }
 
 // A backup has less than the bucket, and what was declared since it was restored.
-func adoptUnion(t *testing.T, db *catalogdb.DB) {
+func importUnion(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy, "armhf")
 	declare(t, db, noble)
 	for range 60 { // climb past the bucket's revision
@@ -92,7 +92,7 @@ func adoptUnion(t *testing.T, db *catalogdb.DB) {
 		})
 	}
 	own := settingsOf(t, db, tools).Revision
-	adopt(t, db, inBucket())
+	importSettings(t, db, inBucket())
 	got := settingsOf(t, db, tools)
 	if got.Revision.Number != own.Number+1000 || own.Number < foreign.Number {
 		t.Errorf("got revision %d, want one beyond %d and %d", got.Revision.Number, own.Number, foreign.Number)
@@ -112,11 +112,11 @@ func adoptUnion(t *testing.T, db *catalogdb.DB) {
 	checkRevision(t, db, noble, 1)
 }
 
-func adoptKeepsPrivate(t *testing.T, db *catalogdb.DB) {
+func importKeepsPrivate(t *testing.T, db *catalogdb.DB) {
 	public := inBucket()
 	public.Visibility = catalog.Public
 	create(t, db, catalog.Settings{Repository: tools, Visibility: catalog.Private})
-	adopt(t, db, public)
+	importSettings(t, db, public)
 	if got := settingsOf(t, db, tools).Visibility; got != catalog.Private {
 		t.Errorf("what was made private here is %s", got)
 	}
@@ -124,13 +124,13 @@ func adoptKeepsPrivate(t *testing.T, db *catalogdb.DB) {
 		t.Fatal(err)
 	}
 	public.Revision.Number += 5000
-	adopt(t, db, public)
+	importSettings(t, db, public)
 	if got := settingsOf(t, db, tools).Visibility; got != catalog.Public {
 		t.Errorf("what was private long ago and is public in the bucket is %s", got)
 	}
 }
 
-func adoptRefuses(t *testing.T, db *catalogdb.DB) {
+func importRefuses(t *testing.T, db *catalogdb.DB) {
 	for name, f := range map[string]func(*catalog.Settings){
 		"an unknown distribution": func(s *catalog.Settings) { s.Distributions[0].Distribution.OS = "plan9" },
 		"no pair":                 func(s *catalog.Settings) { s.Revision = catalog.Revision{} },
@@ -151,7 +151,7 @@ func adoptRefuses(t *testing.T, db *catalogdb.DB) {
 }
 
 // A token that was revoked here stays so, although the bucket has settings of another history in which it is good.
-func TestAdoptBringsBackNoRevokedToken(t *testing.T) {
+func TestImportSettingsBringsBackNoRevokedToken(t *testing.T) {
 	for name, db := range map[string]*catalogdb.DB{"mysql": onMySQL(mysqltest.Start(t)).cleared(t), "sqlite": openSQLite(t, t.TempDir()+"/c.db")} {
 		if err := db.CreateRepository(t.Context(), catalog.Settings{Repository: tools, Visibility: catalog.Private}, start); err != nil {
 			t.Fatal(err)

@@ -66,7 +66,7 @@ func (s *Snapshot) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.Lock, err = hold(ctx, s.tx, s.release); err != nil {
+	if s.Lock, err = readLock(ctx, s.tx, s.release); err != nil {
 		return err
 	}
 	s.Settings, err = settings(ctx, s.tx, s.Release.Repository)
@@ -155,7 +155,7 @@ func (s *Snapshot) Entries(ctx context.Context, in Range) iter.Seq2[*Entry, erro
 	return func(yield func(*Entry, error) bool) {
 		e := &Entry{Fragments: make([]Fragment, len(s.fragmentColumns()))}
 		for {
-			part, err := s.part(ctx, in)
+			part, err := s.nextPart(ctx, in)
 			if err == nil && !s.entries(ctx, part, e, yield) {
 				return
 			}
@@ -175,30 +175,30 @@ func (s *Snapshot) Entries(ctx context.Context, in Range) iter.Seq2[*Entry, erro
 // tests.
 var partSize = 1000
 
-// part returns the beginning of a range. The index has the rows of one directory in order, so that
+// nextPart returns the beginning of a range. The index has the rows of one directory in order, so that
 // those of an RPM release, which shows several, have to be merged; a part is small enough for any database.
-func (s *Snapshot) part(ctx context.Context, in Range) (Range, error) {
+func (s *Snapshot) nextPart(ctx context.Context, in Range) (Range, error) {
 	dirs := dirsOf(s.Release.Arch)
 	if len(dirs) == 1 {
 		return in, nil
 	}
 	for _, dir := range dirs {
-		where, args := s.where(in, dir)
-		var border []byte
+		where, args := s.condition(in, dir)
+		var boundary []byte
 		err := s.tx.QueryRowContext(ctx, `SELECT k.sort_key FROM packages k WHERE `+where+` ORDER BY k.sort_key LIMIT 1 OFFSET ?`,
-			append(args, partSize)...).Scan(&border)
+			append(args, partSize)...).Scan(&boundary)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return in, err
 		}
 		if err == nil {
-			in.To = border
+			in.To = boundary
 		}
 	}
 	return in, nil
 }
 
-// where returns the condition on the active rows of some directories in a range.
-func (s *Snapshot) where(in Range, dirs ...string) (where string, args []any) {
+// condition returns the condition on the active rows of some directories in a range.
+func (s *Snapshot) condition(in Range, dirs ...string) (where string, args []any) {
 	where, args = `k.distribution_id = ? AND k.state = ? AND k.dir IN (?`, []any{s.distribution, catalog.Active, dirs[0]}
 	for _, dir := range dirs[1:] {
 		where, args = where+`, ?`, append(args, dir)
@@ -229,8 +229,8 @@ func (s *Snapshot) fragmentColumns() []string {
 	return []string{"k.primary_xml", "k.filelists_xml", "k.other_xml"}
 }
 
-// wanted returns which fragments to read of a range.
-func (s *Snapshot) wanted(in Range) []int {
+// wantedFragments returns which fragments to read of a range.
+func (s *Snapshot) wantedFragments(in Range) []int {
 	all := []int{0, 1, 2}[:len(s.fragmentColumns())]
 	switch {
 	case in.Bare:
@@ -245,11 +245,11 @@ func (s *Snapshot) wanted(in Range) []int {
 // entries yields the entries of a part, through e.
 func (s *Snapshot) entries(ctx context.Context, in Range, e *Entry, yield func(*Entry, error) bool) (more bool) {
 	columns := `SELECT k.sort_key, k.name, k.version, k.canonical, k.arch, k.component, k.object_key, k.size`
-	names, wanted := s.fragmentColumns(), s.wanted(in)
+	names, wanted := s.fragmentColumns(), s.wantedFragments(in)
 	for _, i := range wanted {
 		columns += `, ` + names[i]
 	}
-	where, args := s.where(in, dirsOf(s.Release.Arch)...)
+	where, args := s.condition(in, dirsOf(s.Release.Arch)...)
 	rows, err := s.tx.QueryContext(ctx, columns+` FROM packages k WHERE `+where+inOrder, args...)
 	if err != nil {
 		return yield(nil, err) && false

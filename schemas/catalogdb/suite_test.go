@@ -25,7 +25,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a DEB distribution is one release", declareDEB},
 		{"an RPM distribution has a release for each directory", declareRPM},
 		{"a declaration adds and never takes away", declareNeverShrinks},
-		{"every pair that was drawn is known", drew},
+		{"every pair that was drawn is known", revisionsKnown},
 
 		{"a claim finds itself again", claimAgain},
 		{"a claimed identity keeps others out like an active one", claimTaken},
@@ -85,8 +85,8 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"only the fragments asked for are read", entriesFragments},
 		{"what changed since a revision is told", changesSince},
 		{"too many changes are not told", changesTooMany},
-		{"a revision is redrawn once", redraw},
-		{"a hold keeps others waiting until it ends", holdRelease},
+		{"a revision is redrawn once", generationRaised},
+		{"a hold keeps others waiting until it ends", lockRelease},
 
 		{"a row holds four fragments of the largest size", claimLargest},
 
@@ -112,10 +112,10 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a change of settings draws a revision", changeSettings},
 		{"what a change may not touch stays", changeRefuses},
 		{"settings are unpublished until the bucket has them", publishSettings},
-		{"a catalog without settings takes over the bucket's", adoptAll},
-		{"a catalog with old settings keeps the union", adoptUnion},
-		{"what was made private stays private", adoptKeepsPrivate},
-		{"settings that cannot be are not adopted", adoptRefuses},
+		{"a catalog without settings takes over the bucket's", importAll},
+		{"a catalog with old settings keeps the union", importUnion},
+		{"what was made private stays private", importKeepsPrivate},
+		{"settings that cannot be are not adopted", importRefuses},
 
 		{"a yank takes a package out and keeps its record", yankOne},
 		{"what is unyanked is back as it was", unyank},

@@ -46,13 +46,13 @@ func (d *DB) retry(ctx context.Context, try func() error) error {
 		}
 		last = err
 		if r == reconnect {
-			d.hangUp()
+			d.closeIdle()
 		}
 	}
 }
 
-// hangUp closes the connections that nobody uses: after a fail-over they lead to the wrong server.
-func (d *DB) hangUp() {
+// closeIdle closes the connections that nobody uses: after a fail-over they lead to the wrong server.
+func (d *DB) closeIdle() {
 	for _, pool := range []*sql.DB{d.write, d.read, d.views} {
 		pool.SetMaxIdleConns(0)
 		pool.SetMaxIdleConns(connections)

@@ -27,8 +27,8 @@ func (d *DB) State(ctx context.Context, u catalog.Upload) (state catalog.UploadS
 // States returns the states of uploads; one that the catalog does not know has none.
 func (d *DB) States(ctx context.Context, uploads []catalog.Upload) (map[catalog.Upload]catalog.UploadState, error) {
 	states := map[catalog.Upload]catalog.UploadState{}
-	for some := range together(uploads) {
-		where, args := named(some)
+	for some := range byBucket(uploads) {
+		where, args := uploadsCondition(some)
 		rows, err := list(ctx, d, scanState, `SELECT u.object, u.generation, u.state FROM uploads u WHERE `+where, args...)
 		if err != nil {
 			return nil, err
@@ -50,18 +50,18 @@ func scanState(scan func(...any) error) (v catalog.Verdict, err error) {
 	return v, scan(&v.Object, &v.Generation, &v.State)
 }
 
-// maxNamed is how many uploads one statement names.
-const maxNamed = 100
+// maxPerStatement is how many uploads one statement names.
+const maxPerStatement = 100
 
-// together yields uploads of one bucket, maxNamed of them at most, until all had their turn.
-func together(uploads []catalog.Upload) iter.Seq[[]catalog.Upload] {
-	byBucket := map[string][]catalog.Upload{}
+// byBucket yields uploads of one bucket, maxPerStatement of them at most, until all had their turn.
+func byBucket(uploads []catalog.Upload) iter.Seq[[]catalog.Upload] {
+	buckets := map[string][]catalog.Upload{}
 	for _, u := range uploads {
-		byBucket[u.Bucket] = append(byBucket[u.Bucket], u)
+		buckets[u.Bucket] = append(buckets[u.Bucket], u)
 	}
 	return func(yield func([]catalog.Upload) bool) {
-		for _, all := range byBucket {
-			for some := range slices.Chunk(all, maxNamed) {
+		for _, all := range buckets {
+			for some := range slices.Chunk(all, maxPerStatement) {
 				if !yield(some) {
 					return
 				}
@@ -70,8 +70,8 @@ func together(uploads []catalog.Upload) iter.Seq[[]catalog.Upload] {
 	}
 }
 
-// named returns the condition on the rows u of all generations of some objects, which are in one bucket.
-func named(uploads []catalog.Upload) (where string, args []any) {
+// uploadsCondition returns the condition on the rows u of all generations of some objects, which are in one bucket.
+func uploadsCondition(uploads []catalog.Upload) (where string, args []any) {
 	objects := make([]string, len(uploads))
 	for i, u := range uploads {
 		objects[i] = u.Object
@@ -82,7 +82,7 @@ func named(uploads []catalog.Upload) (where string, args []any) {
 
 // padded repeats the last value, so that statements with more or fewer of them are the same one.
 func padded[T any](values []T) []T {
-	all := make([]T, maxNamed)
+	all := make([]T, maxPerStatement)
 	for i := range all {
 		all[i] = values[min(i, len(values)-1)]
 	}
@@ -159,7 +159,7 @@ func (d *DB) TakeAll(ctx context.Context, uploads []catalog.Upload, l Lease, now
 		taken = make([]Taken, len(uploads))
 		for i, u := range uploads {
 			t := &taken[i]
-			if t.Token, t.State, err = take(ctx, tx, u, l, tokens[i], now); err != nil {
+			if t.Token, t.State, err = leaseUpload(ctx, tx, u, l, tokens[i], now); err != nil {
 				return fmt.Errorf("take %s: %w", u, err)
 			}
 		}
@@ -168,9 +168,9 @@ func (d *DB) TakeAll(ctx context.Context, uploads []catalog.Upload, l Lease, now
 	return taken, err
 }
 
-// take gives an upload the lease with token ours, if it is free, and returns the token then. An upload
+// leaseUpload gives an upload the lease with token ours, if it is free, and returns the token then. An upload
 // that has the token already got it from an earlier try.
-func take(ctx context.Context, tx *transaction, u catalog.Upload, l Lease, ours string, now time.Time) (token string, state catalog.UploadState, err error) {
+func leaseUpload(ctx context.Context, tx *transaction, u catalog.Upload, l Lease, ours string, now time.Time) (token string, state catalog.UploadState, err error) {
 	var id, until int64
 	var attempts int
 	var last string

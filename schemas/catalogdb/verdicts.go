@@ -52,7 +52,7 @@ func (d *DB) Verdict(ctx context.Context, u catalog.Upload) (catalog.Verdict, er
 // Verdicts is [DB.Verdict] for several uploads; one that the catalog does not know has none.
 func (d *DB) Verdicts(ctx context.Context, uploads []catalog.Upload) (map[catalog.Upload]catalog.Verdict, error) {
 	verdicts := map[catalog.Upload]catalog.Verdict{}
-	for some := range together(uploads) {
+	for some := range byBucket(uploads) {
 		err := d.askOnce(ctx, func(q querier) error {
 			found, err := verdictsOf(ctx, q, some)
 			for _, u := range some {
@@ -71,13 +71,13 @@ func (d *DB) Verdicts(ctx context.Context, uploads []catalog.Upload) (map[catalo
 
 // verdictsOf returns the verdicts on all generations of uploads of one bucket, by object and generation.
 func verdictsOf(ctx context.Context, q querier, uploads []catalog.Upload) (map[catalog.Upload]catalog.Verdict, error) {
-	where, args := named(uploads)
+	where, args := uploadsCondition(uploads)
 	rows, err := collect(ctx, q, scanVerdict, `SELECT `+verdictColumns+` FROM `+verdictTables+` WHERE `+where, args...)
 	if err != nil {
 		return nil, err
 	}
 	verdicts := map[catalog.Upload]catalog.Verdict{}
-	for some := range slices.Chunk(rows, maxNamed) {
+	for some := range slices.Chunk(rows, maxPerStatement) {
 		releases, err := awaited(ctx, q, some)
 		if err != nil {
 			return nil, err

@@ -183,7 +183,7 @@ func doomed(t *testing.T, db *catalogdb.DB) {
 		}
 	}
 	later := after(time.Hour)
-	yankAll(t, db, whichOf(hello))
+	yankAll(t, db, selectorOf(hello))
 	publish(t, db, jammy, 3, start)
 	check("the file stays for the retention period", later)
 	for range 2 {

@@ -21,7 +21,7 @@ func (d *DB) Yank(ctx context.Context, w PackageSelector, y catalog.Yank, now ti
 		y.At = now
 	}
 	y.At = y.At.UTC().Truncate(time.Second)
-	found, err := d.withdraw(ctx, w, now, func(tx *transaction, row packageRow) (bool, error) {
+	found, err := d.changeSelected(ctx, w, now, func(tx *transaction, row packageRow) (bool, error) {
 		if row.pkg.State == catalog.Yanked {
 			return false, nil
 		}
@@ -51,7 +51,7 @@ func yank(ctx context.Context, tx *transaction, pkg int64, y catalog.Yank, now t
 // new revision. If the file of one is removed, or about to be, the error wraps [ErrRemoved], and if the repository does not
 // have its architecture any more, [ErrRetired]: then nothing is changed.
 func (d *DB) Unyank(ctx context.Context, w PackageSelector, now time.Time) ([]catalog.Package, error) {
-	found, err := d.withdraw(ctx, w, now, func(tx *transaction, row packageRow) (bool, error) {
+	found, err := d.changeSelected(ctx, w, now, func(tx *transaction, row packageRow) (bool, error) {
 		if row.pkg.State != catalog.Yanked {
 			return false, nil
 		}
@@ -83,36 +83,36 @@ func unyank(ctx context.Context, tx *transaction, row packageRow, now time.Time)
 	return err
 }
 
-// withdraw applies change to the rows that w names, and draws a revision for each release in which one
+// changeSelected applies change to the rows that w names, and draws a revision for each release in which one
 // of them came or went. It returns the rows as they are then.
-func (d *DB) withdraw(ctx context.Context, w PackageSelector, now time.Time, change func(*transaction, packageRow) (bool, error)) (found []catalog.Package, err error) {
+func (d *DB) changeSelected(ctx context.Context, w PackageSelector, now time.Time, change func(*transaction, packageRow) (bool, error)) (found []catalog.Package, err error) {
 	err = d.tx(ctx, func(tx *transaction) error {
 		releases, err := tx.lockedReleases(ctx, w.Repository, w.Distribution)
 		if err != nil {
 			return err
 		}
-		rows, err := which(ctx, tx, w)
+		rows, err := selectPackages(ctx, tx, w)
 		if err != nil {
 			return err
 		}
-		var effects []effect
+		var changes []packageChange
 		for _, row := range rows {
 			changed, err := change(tx, row)
 			if err != nil {
 				return err
 			}
-			e := effect{pkg: row.id, changed: changed}
+			e := packageChange{pkg: row.id, changed: changed}
 			for _, r := range releases {
 				if shows(r.arch, dirOf(row.pkg)) {
 					e.releases = append(e.releases, r)
 				}
 			}
-			effects = append(effects, e)
+			changes = append(changes, e)
 		}
-		if err := comeOrGo(ctx, tx, effects, now); err != nil {
+		if err := recordAppearances(ctx, tx, changes, now); err != nil {
 			return err
 		}
-		if rows, err = which(ctx, tx, w); err != nil {
+		if rows, err = selectPackages(ctx, tx, w); err != nil {
 			return err
 		}
 		found = nil
@@ -124,20 +124,20 @@ func (d *DB) withdraw(ctx context.Context, w PackageSelector, now time.Time, cha
 	return found, err
 }
 
-// comeOrGo draws a revision for each release that changed, and records it.
-func comeOrGo(ctx context.Context, tx *transaction, effects []effect, now time.Time) error {
-	revisions, err := advanceChanged(ctx, tx, effects, now)
+// recordAppearances draws a revision for each release that changed, and records it.
+func recordAppearances(ctx context.Context, tx *transaction, changes []packageChange, now time.Time) error {
+	revisions, err := issueForChanged(ctx, tx, changes, now)
 	if err != nil {
 		return err
 	}
-	for _, e := range effects {
+	for _, e := range changes {
 		for _, r := range e.releases {
 			if !e.changed {
 				continue
 			}
-			revision, err := turn(ctx, tx, e.pkg, r, revisions[r.id])
+			revision, err := appearanceRevision(ctx, tx, e.pkg, r, revisions[r.id])
 			if err == nil {
-				err = appear(ctx, tx, e.pkg, r.id, revision)
+				err = recordAppearance(ctx, tx, e.pkg, r.id, revision)
 			}
 			if err != nil {
 				return err

@@ -18,7 +18,7 @@ var nothingIsNil = cmpopts.EquateEmpty()
 
 var record = catalog.Yank{Reason: "CVE-2026-1: é\n" + "\x00", By: "kim", At: start.Add(time.Hour)}
 
-func whichOf(k catalog.Package) catalogdb.PackageSelector {
+func selectorOf(k catalog.Package) catalogdb.PackageSelector {
 	return catalogdb.PackageSelector{Repository: k.Repository, Distribution: k.Distribution, Name: k.Name, Version: k.Version, Arch: k.Arch}
 }
 
@@ -65,7 +65,7 @@ func yankOne(t *testing.T, db *catalogdb.DB) {
 	hello, bye := deb(jammy, "hello", "1:1.0"), deb(jammy, "bye", "1")
 	hello.Pusher = catalog.Pusher{User: "release-bot", Job: "https://ci.example.com/1"}
 	pushAll(t, db, hello, bye, deb(noble, "hello", "1:1.0"))
-	w := whichOf(hello)
+	w := selectorOf(hello)
 	want := hello
 	want.State, want.Stanza, want.Yank = catalog.Yanked, nil, &record
 	for run := range 2 { // a repeat draws no revision, and another reason is no new record
@@ -96,9 +96,9 @@ func unyank(t *testing.T, db *catalogdb.DB) {
 	k := deb(jammy, "hello", "1")
 	pushAll(t, db, k)
 	before := names(t, db, jammy)
-	yankAll(t, db, whichOf(k))
+	yankAll(t, db, selectorOf(k))
 	for range 2 {
-		got, err := db.Unyank(t.Context(), whichOf(k), start)
+		got, err := db.Unyank(t.Context(), selectorOf(k), start)
 		if err != nil || len(got) != 1 || got[0].State != catalog.Active || got[0].Yank != nil {
 			t.Errorf("got %+v, %v", got, err)
 		}
@@ -171,7 +171,7 @@ func yankUnknown(t *testing.T, db *catalogdb.DB) {
 		"an unknown release":    func(w *catalogdb.PackageSelector) { w.Distribution = noble.Distribution },
 		"an unknown repository": func(w *catalogdb.PackageSelector) { w.Repository = lab },
 	} {
-		w := whichOf(k)
+		w := selectorOf(k)
 		f(&w)
 		_, yankErr := db.Yank(t.Context(), w, record, start)
 		_, unyankErr := db.Unyank(t.Context(), w, start)
@@ -188,7 +188,7 @@ func yankOnItsWay(t *testing.T, db *catalogdb.DB) {
 	k := deb(jammy, "hello", "1")
 	stored, reading := store(t, db, k, "1"), store(t, db, k, "2")
 	activate(t, db, stored)
-	yankAll(t, db, whichOf(k))
+	yankAll(t, db, selectorOf(k))
 	activate(t, db, reading)
 	publish(t, db, jammy, 3, start)
 	for _, s := range []catalogdb.Stored{stored, reading} {
@@ -203,7 +203,7 @@ func removal(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, el9)
 	kept, hello, noarch := rpm(el9, "kept", "1-1", "x86_64"), rpm(el9, "hello", "1-1", "x86_64"), rpm(el9, "hello", "1-1", "noarch")
 	pushAll(t, db, kept, hello, noarch)
-	w := whichOf(hello)
+	w := selectorOf(hello)
 	w.Arch = ""
 	yankAll(t, db, w)
 	check := func(fact string, before time.Time, limit int, want ...string) {
@@ -242,7 +242,7 @@ func removal(t *testing.T, db *catalogdb.DB) {
 	}
 	checkPackage(t, db, noarch, catalog.Yanked) // all of them or none
 	checkRevision(t, db, el9, 5)
-	if _, err := db.Unyank(t.Context(), whichOf(noarch), start); err != nil {
+	if _, err := db.Unyank(t.Context(), selectorOf(noarch), start); err != nil {
 		t.Error(err)
 	}
 	for _, k := range []catalog.Package{kept, noarch, rpm(el9, "none", "1-1", "x86_64")} {
