@@ -19,16 +19,17 @@ type Stored struct {
 	Checked catalog.Checked // what was looked at of the payload
 }
 
-// ErrDirectoryAdded says that a noarch package is missing from an architecture directory that is newer than its copies.
-var ErrDirectoryAdded = errors.New("an architecture directory was added meanwhile")
+// ErrDirectoryAdded is returned by [DB.Activate] if an architecture directory was added after a noarch package was
+// copied to the others, so that the package's file is missing from it.
+var ErrDirectoryAdded = errors.New("an architecture directory was added since")
 
-// Activate makes claimed packages active, in one transaction: every release that changes gets one new
-// revision, and every upload waits for the releases that show its package. An upload whose package
-// was active already is a duplicate. Uploads whose lease has gone to somebody else are left out; one
-// whose package was withdrawn meanwhile, or has other bytes since the catalog was restored, is rejected.
+// Activate makes claimed packages active, in one transaction. Every release that changes gets one new revision, and
+// every upload waits for the releases that show its package. An upload whose package is active already becomes a
+// duplicate. An upload whose lease another worker has now is skipped. An upload whose package was withdrawn since
+// the claim, or has other bytes since the catalog was restored, is rejected. A repeat changes nothing.
 //
-// If a package belongs to a directory that lacks its file, the error wraps [ErrDirectoryAdded] and nothing is
-// changed: read the settings, copy, and come again.
+// If a package belongs to a directory that lacks its file, the error wraps [ErrDirectoryAdded] and nothing changes:
+// read the settings, copy the file, and call again.
 func (d *DB) Activate(ctx context.Context, stored []Stored, now time.Time) error {
 	err := d.tx(ctx, func(tx *transaction) error {
 		releases, err := lockReleasesOf(ctx, tx, stored)
@@ -37,12 +38,12 @@ func (d *DB) Activate(ctx context.Context, stored []Stored, now time.Time) error
 		}
 		var changes []packageChange
 		for _, s := range stored {
-			e, err := activate(ctx, tx, s, releases[distributionOf(s)], now)
+			change, err := activate(ctx, tx, s, releases[distributionOf(s)], now)
 			if err != nil {
 				return fmt.Errorf("activate %s: %w", s.Upload, err)
 			}
-			if e.upload != 0 {
-				changes = append(changes, e)
+			if change.upload != 0 {
+				changes = append(changes, change)
 			}
 		}
 		return recordActivation(ctx, tx, changes, now)
@@ -53,7 +54,7 @@ func (d *DB) Activate(ctx context.Context, stored []Stored, now time.Time) error
 	return nil
 }
 
-// A distributionKey is a distribution of a repository.
+// A distributionKey names a distribution of a repository.
 type distributionKey struct {
 	repository   catalog.Repository
 	distribution catalog.Distribution
@@ -63,8 +64,8 @@ func distributionOf(s Stored) distributionKey {
 	return distributionKey{s.Package.Repository, s.Package.Distribution}
 }
 
-// lockReleasesOf locks the releases that show any of the packages, and returns all releases of their places, in
-// ascending order.
+// lockReleasesOf locks the releases that show any of the packages. It returns all releases of the packages'
+// distributions, in ascending order of their ids.
 func lockReleasesOf(ctx context.Context, tx *transaction, stored []Stored) (releases map[distributionKey][]releaseRow, err error) {
 	releases = map[distributionKey][]releaseRow{}
 	var ids []int64
@@ -95,15 +96,15 @@ func lockReleasesOf(ctx context.Context, tx *transaction, stored []Stored) (rele
 	return releases, nil
 }
 
-// A packageChange is what one upload does to the catalog.
+// A packageChange is what a transaction changes of one package, on behalf of an upload if there is one.
 type packageChange struct {
 	upload, pkg int64
 	releases    []releaseRow // that show the package
 	changed     bool         // they did not before
 }
 
-// activate makes one package active; releases are those of its place. The effect of an upload without a
-// lease has no upload.
+// activate makes one package active. releases are those of its distribution. The change of an upload whose lease is
+// lost has no upload.
 func activate(ctx context.Context, tx *transaction, s Stored, releases []releaseRow, now time.Time) (packageChange, error) {
 	upload, err := leased(ctx, tx, s.Upload, s.Token)
 	if err != nil || upload == 0 {
@@ -116,23 +117,23 @@ func activate(ctx context.Context, tx *transaction, s Stored, releases []release
 	if rej := checkActivatable(s.Package, holder); rej != nil {
 		return packageChange{}, reject(ctx, tx, upload, *rej, now)
 	}
-	e := packageChange{upload: upload, pkg: id, changed: holder.State == catalog.Claimed}
-	if e.releases, err = releasesShowing(s, releases); err != nil {
+	c := packageChange{upload: upload, pkg: id, changed: holder.State == catalog.Claimed}
+	if c.releases, err = releasesShowing(s, releases); err != nil {
 		return packageChange{}, err
 	}
 	outcome := catalog.Duplicate
-	if e.changed {
+	if c.changed {
 		outcome = catalog.Published
 		if _, err := tx.ExecContext(ctx, `UPDATE packages SET state = ? WHERE id = ?`, catalog.Active, id); err != nil {
 			return packageChange{}, err
 		}
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE uploads SET state = ?, outcome = ?, detail = '', package_id = ?, checked = ? WHERE id = ?`, catalog.Stored, outcome, id, s.Checked, upload)
-	return e, err
+	return c, err
 }
 
-// checkActivatable says why a package cannot become active any more, although it was claimed or there already
-// when it was read.
+// checkActivatable returns why a claimed package cannot become active any more: it was withdrawn, or its identity
+// has other bytes. It returns nil if it can.
 func checkActivatable(k, holder catalog.Package) *catalog.Rejection {
 	name := holder.Name + " " + holder.Version + " " + holder.Arch
 	switch {
@@ -150,8 +151,8 @@ func conflict(name, pushed, published string) *catalog.Rejection {
 		Detail: fmt.Sprintf("%s is published with other bytes (sha256 %s; this file has %s); raise the version", name, published, pushed)}
 }
 
-// releasesShowing returns those of its place's releases that show a package, or [ErrDirectoryAdded] if one of them lacks
-// its file.
+// releasesShowing returns those of the distribution's releases that show a package. The error wraps
+// [ErrDirectoryAdded] if one of them lacks its file.
 func releasesShowing(s Stored, releases []releaseRow) (showing []releaseRow, err error) {
 	for _, r := range releases {
 		if !shows(r.arch, dirOf(s.Package)) {
@@ -165,24 +166,24 @@ func releasesShowing(s Stored, releases []releaseRow) (showing []releaseRow, err
 	return showing, nil
 }
 
-// recordActivation draws a revision for each release that changed, and records what each upload waits for.
+// recordActivation issues a revision for each release that changed, and records what each upload waits for.
 func recordActivation(ctx context.Context, tx *transaction, changes []packageChange, now time.Time) error {
 	revisions, err := issueForChanged(ctx, tx, changes, now)
 	if err != nil {
 		return err
 	}
 	var uploads []int64
-	for _, e := range changes {
-		uploads = append(uploads, e.upload)
-		for _, r := range e.releases {
+	for _, c := range changes {
+		uploads = append(uploads, c.upload)
+		for _, r := range c.releases {
 			revision := max(r.revision, revisions[r.id])
-			if _, err := tx.ExecContext(ctx, `INSERT INTO upload_releases (upload_id, release_id, revision) VALUES (?, ?, ?)`, e.upload, r.id, revision); err != nil {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO upload_releases (upload_id, release_id, revision) VALUES (?, ?, ?)`, c.upload, r.id, revision); err != nil {
 				return err
 			}
-			if !e.changed {
+			if !c.changed {
 				continue
 			}
-			if err := recordAppearance(ctx, tx, e.pkg, r.id, revision); err != nil {
+			if err := recordAppearance(ctx, tx, c.pkg, r.id, revision); err != nil {
 				return err
 			}
 		}
@@ -190,12 +191,13 @@ func recordActivation(ctx context.Context, tx *transaction, changes []packageCha
 	return finishUploads(ctx, tx, uploads, now) // duplicates of what is visible already
 }
 
-// issueForChanged draws a revision for each release that changed, in ascending order, and returns it.
+// issueForChanged issues a revision for each release that changed, in ascending order of ids, and returns the
+// revisions by id.
 func issueForChanged(ctx context.Context, tx *transaction, changes []packageChange, now time.Time) (map[int64]int64, error) {
 	var ids []int64
-	for _, e := range changes {
-		for _, r := range e.releases {
-			if e.changed {
+	for _, c := range changes {
+		for _, r := range c.releases {
+			if c.changed {
 				ids = append(ids, r.id)
 			}
 		}

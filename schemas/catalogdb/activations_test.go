@@ -85,7 +85,7 @@ func activateWaiting(t *testing.T, db *catalogdb.DB) {
 func activateLost(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)
 	lost, kept := store(t, db, deb(jammy, "lost", "1"), "1"), store(t, db, deb(jammy, "kept", "1"), "1")
-	token := take(t, db, lost.Upload, after(lease.For)) // somebody else, when the lease has ended
+	token := take(t, db, lost.Upload, after(lease.For)) // another worker, when the lease has ended
 	unknown := kept
 	unknown.Upload.Generation = "none"
 	activate(t, db, lost, unknown)

@@ -44,7 +44,8 @@ func dirsOf(arch string) []string {
 // shows reports whether the release of an architecture shows the rows of a dir.
 func shows(arch, dir string) bool { return slices.Contains(dirsOf(arch), dir) }
 
-// recordAppearance records with which revision a package came into a release or, once yanked, went out of it.
+// recordAppearance records the revision with which a package joined a release or, once yanked, left it. It replaces
+// an earlier record.
 func recordAppearance(ctx context.Context, tx *transaction, pkg, release, revision int64) error {
 	res, err := tx.ExecContext(ctx, `UPDATE appearances SET revision = ? WHERE package_id = ? AND release_id = ?`, revision, pkg, release)
 	if err != nil {
@@ -57,8 +58,8 @@ func recordAppearance(ctx context.Context, tx *transaction, pkg, release, revisi
 	return err
 }
 
-// appearanceRevision returns the revision with which clients see a change of a package: the one that is drawn for it
-// or, if the package goes before it ever came, its negative.
+// appearanceRevision returns the revision from which clients see a change of a package: the issued one or, if the
+// package leaves before it was ever visible, its negative.
 func appearanceRevision(ctx context.Context, tx *transaction, pkg int64, r releaseRow, issued int64) (int64, error) {
 	n, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM appearances a JOIN packages k ON k.id = a.package_id
 		WHERE a.package_id = ? AND a.release_id = ? AND a.revision > ? AND k.state = ?`, pkg, r.id, r.published, catalog.Yanked).Scan)
@@ -73,10 +74,11 @@ type Appearance struct {
 	Release   catalog.Release
 	Package   catalog.Package // without fragments, active or yanked
 	Published bool            // clients see that it came or, yanked, that it went
-	Fault     string          // why the last publish of the release came to nothing
+	Fault     string          // why the last publish of the release failed
 }
 
-// Appearances returns the packages that w names in each of their releases, or [ErrNotFound].
+// Appearances returns the packages that w selects in each release that they belong to, read in one transaction. The
+// error wraps [ErrNotFound] if w selects none.
 func (d *DB) Appearances(ctx context.Context, w PackageSelector) (all []Appearance, err error) {
 	err = d.askOnce(ctx, func(q querier) error {
 		all = nil
@@ -126,9 +128,9 @@ type Placement struct {
 	Since   *time.Time       // when a revision that has it was first published here; nil if none was, or none is known
 }
 
-// Placements answers "is it out, and where not": one row for each release of a repository and each
-// version of a package that belongs to it, as listed, or for all of them if version is empty; and one
-// without a package for each release that has none.
+// Placements returns where a package is visible and where it is missing, read in one transaction: for each release
+// of a repository one placement for each version of the package, or only for the given one, as listed, unless
+// version is empty. A release without the package has one placement without it.
 func (d *DB) Placements(ctx context.Context, r catalog.Repository, name, version string) (all []Placement, err error) {
 	err = d.askOnce(ctx, func(q querier) error {
 		releases, err := collect(ctx, q, scanReleaseID, `SELECT r.id, `+releaseColumns+` FROM `+releaseTables+` WHERE p.owner = ? AND p.name = ?`+releaseOrder, r.Owner, r.Name)
@@ -146,7 +148,7 @@ func (d *DB) Placements(ctx context.Context, r catalog.Repository, name, version
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("place %s in %s: %w", name, r, err)
+		return nil, fmt.Errorf("find %s in %s: %w", name, r, err)
 	}
 	return all, nil
 }

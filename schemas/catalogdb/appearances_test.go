@@ -146,7 +146,7 @@ func placementsRPM(t *testing.T, db *catalogdb.DB) {
 		"el/9/x86_64: 1-1 noarch active since 12:00:01", "el/9/x86_64: 1-1 x86_64 active since 12:00:01")
 }
 
-// What was published before the catalog was lost is visible, since nobody knows when.
+// What was published before the catalog was lost is visible, since no one knows when.
 func placementsRecovered(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)
 	recoverAll(t, db, jammy, deb(jammy, "hello", "1"), withdrawn(deb(jammy, "hello", "2")))

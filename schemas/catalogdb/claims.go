@@ -11,13 +11,14 @@ import (
 	"repomill/schemas/layout"
 )
 
-// Claim gives the identity of k to it, unless that is taken: then it returns the row in the way and false. That is the
-// row that has the identity, or one of another component of the distribution that keeps k out: it has other bytes under the
-// name, version and architecture of k, or was withdrawn and is active nowhere. A claimed identity keeps others out exactly
-// like an active one. The same claim again finds itself: compare the digests. A fragment that is too large is a
-// [catalog.Rejection].
+// Claim inserts a claimed row for k, and returns it and true. If the identity of k is taken, it returns the row that
+// takes it, and false: the row with that identity or, for a DEB, a row of another component with the same name,
+// version and architecture that has other bytes, or that is withdrawn while no component has it active. A claimed
+// row excludes others exactly as an active one does. A repeated claim returns its own row: compare the digests. by,
+// unless it is zero, is the upload that makes the claim.
 //
-// by is the upload that makes the claim; it may be the zero one.
+// The error is a [catalog.Rejection] for a fragment that is too large, and wraps [ErrNotFound] if the distribution,
+// component or architecture is not declared. Of concurrent claims of one identity, one inserts its row.
 func (d *DB) Claim(ctx context.Context, k catalog.Package, by catalog.Upload) (holder catalog.Package, claimed bool, err error) {
 	fragments, err := packAll(k)
 	if err != nil {
@@ -54,9 +55,10 @@ func (d *DB) Claim(ctx context.Context, k catalog.Package, by catalog.Upload) (h
 	return holder, claimed, nil
 }
 
-// lockClaims returns the row of a distribution that is about to get package k, and keeps two claims from passing each
-// other by in two of its components: with several of them, claims take turns. With one, the identity's unique key is enough,
-// as long as the distribution stays like that. What k belongs to has to be there still.
+// lockClaims returns the id of the distribution that is to get package k, locked so that claims of one identity in
+// two of its components exclude each other. With one component the identity's unique key is enough, and a shared
+// lock keeps the list of components unchanged; with several, claims run one at a time. The error wraps [ErrNotFound]
+// if the component or architecture of k is not declared.
 func lockClaims(ctx context.Context, tx *transaction, k catalog.Package) (id int64, err error) {
 	if id, err = distributionID(ctx, tx, k.Repository, k.Distribution); err != nil {
 		return 0, err
@@ -68,7 +70,7 @@ func lockClaims(ctx context.Context, tx *transaction, k catalog.Package) (id int
 			lock = tx.forUpdate
 		}
 		if lock == locked {
-			break // nobody added one before the lock
+			break // no component was added before the lock
 		}
 		locked = lock
 		ds, err = readOffered(ctx, tx, id, locked)
@@ -85,7 +87,7 @@ func lockClaims(ctx context.Context, tx *transaction, k catalog.Package) (id int
 	return id, nil
 }
 
-// claimedBy notes which upload works on a claimed package.
+// claimedBy records which upload works on a claimed package.
 func claimedBy(ctx context.Context, tx *transaction, by catalog.Upload, pkg int64) error {
 	if by == (catalog.Upload{}) {
 		return nil
@@ -95,8 +97,7 @@ func claimedBy(ctx context.Context, tx *transaction, by catalog.Upload, pkg int6
 	return err
 }
 
-// Blocked returns the row of another component that would keep [DB.Claim] from giving k its identity, and whether
-// there is one.
+// Blocked returns the row of another component that makes [DB.Claim] refuse k, and whether there is one.
 func (d *DB) Blocked(ctx context.Context, k catalog.Package) (holder catalog.Package, blocked bool, err error) {
 	err = d.ask(ctx, func(q querier) error {
 		holder, blocked, err = blocking(ctx, q, k)
@@ -105,8 +106,9 @@ func (d *DB) Blocked(ctx context.Context, k catalog.Package) (holder catalog.Pac
 	return holder, blocked, err
 }
 
-// blocking is [DB.Blocked]. Other bytes may not have the name in any component. The same bytes may be in several, and a
-// withdrawal from one leaves them in the others; but what is withdrawn wherever it was does not come back by another door.
+// blocking is [DB.Blocked]. One name, version and architecture has the same bytes in every component. A withdrawal
+// from one component leaves them in the others; bytes that are withdrawn from all components cannot return in a new
+// one.
 func blocking(ctx context.Context, q querier, k catalog.Package) (holder catalog.Package, blocked bool, err error) {
 	rows, err := namesakes(ctx, q, k)
 	if err != nil || len(rows) == 0 {
@@ -135,7 +137,8 @@ func namesakes(ctx context.Context, q querier, k catalog.Package) ([]packageRow,
 		k.Repository.Owner, k.Repository.Name, k.Distribution.OS, k.Distribution.Version, k.Name, k.Canonical, k.Arch, k.Component)
 }
 
-// ClaimLeased reports whether an upload that claims a package is being worked on.
+// ClaimLeased reports whether a worker has a lease on an upload that claims a package. The error is [ErrNotFound] if
+// no row has the identity of k.
 func (d *DB) ClaimLeased(ctx context.Context, k catalog.Package, now time.Time) (bool, error) {
 	var n int
 	err := d.ask(ctx, func(q querier) error {

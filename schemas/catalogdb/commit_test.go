@@ -59,7 +59,7 @@ var writings = []writing{
 		k := deb(jammy, "hello", "1")
 		holder, _, err := db.Claim(ctx, k, catalog.Upload{})
 		if holder.File != k.File {
-			err = errors.Join(err, errors.New("somebody else has it"))
+			err = errors.Join(err, errors.New("another upload has it"))
 		}
 		return err
 	}},
@@ -93,7 +93,7 @@ var writings = []writing{
 		})
 		return err
 	}},
-	{"adopt settings", func(ctx context.Context, db *catalogdb.DB, s catalogdb.Stored) error {
+	{"import settings", func(ctx context.Context, db *catalogdb.DB, s catalogdb.Stored) error {
 		return db.ImportSettings(ctx, inBucket(), formats, start)
 	}},
 	{"yank", func(ctx context.Context, db *catalogdb.DB, s catalogdb.Stored) error {
@@ -112,7 +112,7 @@ var writings = []writing{
 	}},
 }
 
-// The answer to a commit does not come, and nobody knows whether it went through. Both ways lead to
+// The answer to a commit does not come, and no one knows whether it went through. Both ways lead to
 // what one commit does, and the caller hears what it hears after one.
 func TestMySQLCommitsOnceWithoutAnAnswer(t *testing.T) {
 	s := mysqltest.NewServer(t)

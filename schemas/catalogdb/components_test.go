@@ -67,7 +67,7 @@ func componentsShare(t *testing.T, db *catalogdb.DB) {
 		t.Errorf("the same bytes in a third component: blocked %v, %v", blocked, err)
 	}
 	if _, claimed, err := db.Claim(t.Context(), inComponent(other, "undeclared"), catalog.Upload{}); !errors.Is(err, catalogdb.ErrNotFound) || claimed {
-		t.Errorf("a component that nobody declared: %v, %v", claimed, err)
+		t.Errorf("a component that no one declared: %v, %v", claimed, err)
 	}
 }
 

@@ -87,7 +87,7 @@ func claimConcurrently(t *testing.T, db *catalogdb.DB) {
 	}
 	for _, h := range holders {
 		if h != holders[0] {
-			t.Errorf("one was told that %s holds it, another %s", holders[0].SHA256, h.SHA256)
+			t.Errorf("one got the answer that %s holds it, another %s", holders[0].SHA256, h.SHA256)
 		}
 	}
 }
@@ -111,7 +111,7 @@ func takeConcurrently(t *testing.T, db *catalogdb.DB) {
 // Publishers hold a snapshot while they ask and write; more of them than there are connections only wait.
 func publishConcurrently(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)
-	pair := stateOf(t, db, jammy).Revision
+	revision := stateOf(t, db, jammy).Revision
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	race(func(int) {
@@ -122,8 +122,8 @@ func publishConcurrently(t *testing.T, db *catalogdb.DB) {
 		}
 		defer s.Close()
 		time.Sleep(50 * time.Millisecond) // until every connection is in use
-		if known, err := db.KnowsRevision(ctx, jammy, pair); err != nil || !known {
-			t.Errorf("drew: %v, %v", known, err)
+		if known, err := db.KnowsRevision(ctx, jammy, revision); err != nil || !known {
+			t.Errorf("KnowsRevision: %v, %v", known, err)
 		}
 		if err := db.Publish(ctx, jammy, s.Revision.Number, start); err != nil {
 			t.Error(err)
@@ -175,7 +175,7 @@ func activateConcurrently(t *testing.T, db *catalogdb.DB) {
 	}
 }
 
-// A yank and uploads of the same package meet: it ends yanked, and nobody is told otherwise.
+// A yank and uploads of the same package meet: it ends yanked, and no upload gets another answer.
 func yankConcurrently(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)
 	k := deb(jammy, "hello", "1")
@@ -200,7 +200,7 @@ func yankConcurrently(t *testing.T, db *catalogdb.DB) {
 	checkPackage(t, db, k, catalog.Yanked)
 	for i, s := range again {
 		if v := verdictOf(t, db, s.Upload); i%4 != 0 && v.State != catalog.Rejected {
-			t.Errorf("%s is %q, want it rejected: nobody can install it", s.Upload, v.State)
+			t.Errorf("%s is %q, want it rejected: no one can install it", s.Upload, v.State)
 		}
 	}
 }

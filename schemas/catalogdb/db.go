@@ -1,9 +1,13 @@
-// Package catalogdb keeps the catalog in a database: every SQL statement and migration is here.
+// Package catalogdb stores the catalog in a database. Every SQL statement and migration is here.
 //
-// Methods may be called concurrently and by several processes. A write is durable when it returns
-// nil. Everything is idempotent by key; timestamps come from the caller. What a database asks to have
-// repeated (a deadlock, a fail-over) is repeated here, as a whole transaction, so that an error that
-// comes out was not helped by ten tries. Rows that functions yield are never repeated.
+// Methods may be called concurrently, and by several processes. A write that returns nil is durable. All
+// writes are idempotent by key; timestamps are the caller's. If a database asks to repeat a transaction (a
+// deadlock, a fail-over), it is repeated here as a whole, up to ten times: a caller that gets an error need
+// not repeat it at once. Rows that an iterator yields are never repeated.
+//
+// Each aggregate has a file: uploads and their verdicts; packages, with their claims, activations, yanks and
+// appearances in releases; releases with their locks, and their revisions; reindexes; distributions and
+// settings; keys and workers; recovery; snapshots. The engine is db, tx, group, sqlite, mysql and migrate.
 package catalogdb
 
 import (
@@ -35,7 +39,7 @@ type DB struct {
 	dialect
 	write *sql.DB // SQLite: one connection, so that writers queue here and not in the database
 	read  *sql.DB
-	views *sql.DB // of snapshots alone: whoever holds one can still ask a question
+	views *sql.DB // of snapshots alone: a caller with an open snapshot can still read
 	admin func() (*sql.DB, error)
 
 	commits *group // SQLite: of the transactions that write
@@ -82,7 +86,7 @@ func (d *DB) Clock(ctx context.Context) (now time.Time, err error) {
 	return now, nil
 }
 
-// inCatalog says what was done when an error came, unless the error is a sentence about the catalog itself.
+// inCatalog adds what was being done to an error, unless the error is a sentence about the catalog already.
 func inCatalog(doing string, err error) error {
 	var sentence interface{ aboutCatalog() }
 	if err == nil || errors.As(err, &sentence) {
@@ -113,7 +117,7 @@ var sqliteDialect = dialect{
 		return strings.Contains(err.Error(), "no such column") || strings.Contains(err.Error(), "has no column named")
 	},
 	remedy: func(err error) remedy {
-		const busy, locked, mask = 5, 6, 0xff // SQLITE_BUSY, SQLITE_LOCKED; more bits tell them finer
+		const busy, locked, mask = 5, 6, 0xff // SQLITE_BUSY, SQLITE_LOCKED; higher bits have details
 		var e sqliteError
 		if errors.Is(err, errBroken) || errors.As(err, &e) && (e.Code()&mask == busy || e.Code()&mask == locked) {
 			return repeat
@@ -152,7 +156,7 @@ func (l jsonList[T]) Scan(src any) error {
 	if !ok {
 		return fmt.Errorf("list column has type %T", src)
 	}
-	*l.values = nil // or else the old elements show through
+	*l.values = nil // or else old elements remain
 	return json.Unmarshal([]byte(s), l.values)
 }
 
@@ -200,7 +204,7 @@ func optional(ms sql.NullInt64) *time.Time {
 	return &t
 }
 
-// random returns 16 hexadecimal digits that nobody can have drawn before.
+// random returns a nonce: 16 random hexadecimal digits.
 func random() string {
 	var b [8]byte
 	rand.Read(b[:]) // never fails (crypto/rand)

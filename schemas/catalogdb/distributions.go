@@ -12,7 +12,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A Declaration is what has to exist before a package can be a row.
+// A Declaration names what must exist before a package can have a row.
 type Declaration struct {
 	Repository catalog.Repository
 	Distro     layout.Distro
@@ -20,7 +20,7 @@ type Declaration struct {
 	Arch       string // one more architecture (DEB) or directory (RPM); empty, "all" and "noarch" add none
 }
 
-// wants returns what a distribution has to have for a declaration.
+// wants returns the settings that a declaration asks of its distribution.
 func (w Declaration) wants() catalog.DistributionSettings {
 	ds := catalog.DistributionSettings{Distribution: w.Distro.Distribution, Architectures: slices.Clone(w.Distro.Architectures)}
 	if w.Distro.Format == catalog.DEB {
@@ -32,9 +32,10 @@ func (w Declaration) wants() catalog.DistributionSettings {
 	return ds
 }
 
-// Declare makes the repository, distribution, component, architecture and releases exist, and returns
-// what of them is new, in words for a log. A release whose set of components or architectures grew
-// gets a new revision, and if anything is new, so do the settings. What exists is not changed otherwise.
+// Declare creates what is missing of a repository, its distribution, component, architecture and releases, in one
+// transaction, and returns what it created, in words for a log. A release whose set of components or architectures
+// grew gets a new revision; if anything was created, the settings do, too. What exists is not changed otherwise. A
+// repeat creates nothing.
 func (d *DB) Declare(ctx context.Context, want Declaration, now time.Time) (created []string, err error) {
 	nonce := random()
 	err = d.tx(ctx, func(tx *transaction) error {
@@ -58,7 +59,7 @@ func (d *DB) Declare(ctx context.Context, want Declaration, now time.Time) (crea
 	return created, nil
 }
 
-// ensureRepository locks a repository, which it makes if it is absent.
+// ensureRepository locks a repository, and creates it if it is absent.
 func ensureRepository(ctx context.Context, tx *transaction, r catalog.Repository, now time.Time) (row repositoryRow, isNew bool, err error) {
 	row, err = lockRepository(ctx, tx, r)
 	if !errors.Is(err, ErrNotFound) {
@@ -69,8 +70,8 @@ func ensureRepository(ctx context.Context, tx *transaction, r catalog.Repository
 	return row, true, err
 }
 
-// ensureDistribution makes a distribution exist and have at least the components and architectures that
-// are wanted, and the releases that follow from them. It returns what is new, in words.
+// ensureDistribution creates what is missing of a distribution, its wanted components and architectures, and the
+// releases that follow from them. It returns what it created, in words.
 func ensureDistribution(ctx context.Context, tx *transaction, repository int64, format catalog.Format, want catalog.DistributionSettings, now time.Time) (created []string, err error) {
 	dist := want.Distribution
 	has := catalog.DistributionSettings{Distribution: dist}
@@ -123,8 +124,8 @@ func added(word string, has, grown []string) (words []string) {
 	return words
 }
 
-// ensureReleases creates the missing releases of a distribution. For DEB, whose one release lists
-// components and architectures, a change of either is a new revision.
+// ensureReleases creates the missing releases of a distribution, and revives retired ones. The one release of a DEB
+// distribution lists components and architectures: it gets a new revision in any case.
 func ensureReleases(ctx context.Context, tx *transaction, distribution int64, format catalog.Format, architectures []string, now time.Time) error {
 	arches := architectures
 	if format == catalog.DEB {
@@ -173,7 +174,7 @@ func distributionID(ctx context.Context, q querier, r catalog.Repository, dist c
 	return id, err
 }
 
-// readOffered reads what a distribution offers; lock ends the SELECT.
+// readOffered reads the components and architectures of a distribution; lock ends the SELECT.
 func readOffered(ctx context.Context, tx *transaction, distribution int64, lock string) (ds catalog.DistributionSettings, err error) {
 	err = tx.QueryRowContext(ctx, `SELECT components, architectures FROM distributions WHERE id = ?`+lock, distribution).
 		Scan(jsonList[string]{&ds.Components}, jsonList[string]{&ds.Architectures})
@@ -187,12 +188,13 @@ var (
 	ErrRetired = errors.New("the repository does not have its architecture any more: add that with repomill repo set --arch first")
 )
 
-// RemoveArch takes an architecture (DEB) or directory (RPM) out of a distribution of a repository, and reports whether
-// the distribution had it. If packages of it are there, or it is one that every repository has of that distribution, the
-// error wraps [ErrInUse] and nothing is changed.
+// RemoveArch removes an architecture (DEB) or directory (RPM) from a distribution of a repository, in one
+// transaction, and reports whether the distribution had it. The error wraps [ErrInUse] if packages have it, or if
+// every repository has it in that distribution, and [ErrNotFound] for an unknown repository or distribution: then
+// nothing changes.
 //
-// The next Release of a DEB distribution does not list it. The release of an RPM directory is no longer published: its
-// objects stay in the bucket as they are, and nothing leads there. Declared again, it goes on where it was.
+// The next Release of a DEB distribution does not list it. The release of an RPM directory is retired: it is not
+// published any more, and its objects stay in the bucket as they are. [DB.Declare] revives it.
 func (d *DB) RemoveArch(ctx context.Context, r catalog.Repository, distro layout.Distro, arch string, now time.Time) (removed bool, err error) {
 	err = d.tx(ctx, func(tx *transaction) error {
 		removed = false
@@ -230,8 +232,8 @@ func (d *DB) RemoveArch(ctx context.Context, r catalog.Repository, distro layout
 	return removed, nil
 }
 
-// checkUnused makes sure that a distribution has no package that an architecture is there for. Those that are
-// withdrawn do not count, nor do those that other architectures have, too.
+// checkUnused returns [ErrInUse], wrapped, if active or claimed packages of a distribution need an architecture.
+// Withdrawn packages do not count, nor do packages that other architectures have, too.
 func checkUnused(ctx context.Context, tx *transaction, distribution int64, format catalog.Format, arch string) error {
 	where, args := `arch = ?`, []any{arch}
 	if format == catalog.RPM {
@@ -253,7 +255,8 @@ func checkUnused(ctx context.Context, tx *transaction, distribution int64, forma
 	return err
 }
 
-// retire has releases follow the loss of an architecture. Nobody waits any more for that of an RPM directory.
+// retire applies the removal of an architecture to releases. The DEB release gets a new revision. The release of an
+// RPM directory is retired, and uploads that waited for nothing else are finished.
 func retire(ctx context.Context, tx *transaction, distribution int64, format catalog.Format, arch string, now time.Time) error {
 	if format == catalog.DEB {
 		arch = ""
@@ -277,8 +280,7 @@ func retire(ctx context.Context, tx *transaction, distribution int64, format cat
 	return finishUploads(ctx, tx, waiting, now)
 }
 
-// revive makes a release that was retired like one that is new: it gets its copies of packages again, and is
-// rendered from nothing.
+// revive makes a retired release like a new one: packages are copied to it again, and it is rendered whole.
 func revive(ctx context.Context, tx *transaction, release int64) error {
 	if _, err := tx.ExecContext(ctx, `UPDATE releases SET retired = 0, published_revision = 0 WHERE id = ?`, release); err != nil {
 		return err
@@ -286,7 +288,7 @@ func revive(ctx context.Context, tx *transaction, release int64) error {
 	return raiseGeneration(ctx, tx, release)
 }
 
-// checkOffered makes sure that a package's architecture is there.
+// checkOffered returns [ErrRetired], wrapped, if the architecture of a package was removed from its distribution.
 func checkOffered(ctx context.Context, tx *transaction, k catalog.Package) error {
 	id, err := distributionID(ctx, tx, k.Repository, k.Distribution)
 	if err != nil {

@@ -24,7 +24,7 @@ type step struct {
 }
 
 func declareSteps(t *testing.T, db *catalogdb.DB, r catalog.Release, steps []step) {
-	pairs := map[catalog.Revision]bool{}
+	revisions := map[catalog.Revision]bool{}
 	for _, s := range steps {
 		before := releases(t, db)
 		created, err := db.Declare(t.Context(), catalogdb.Declaration{Repository: tools, Distro: distro(r), Component: s.component, Arch: s.arch}, start)
@@ -37,7 +37,7 @@ func declareSteps(t *testing.T, db *catalogdb.DB, r catalog.Release, steps []ste
 		got := map[string]int64{}
 		for _, state := range releases(t, db) {
 			got[state.Release.Arch] = state.Revision.Number
-			pairs[state.Revision] = true
+			revisions[state.Revision] = true
 			if !noncePattern.MatchString(state.Revision.Nonce) || state.Published != 0 {
 				t.Errorf("%s: %+v", s.fact, state)
 			}
@@ -187,7 +187,7 @@ func retireRPM(t *testing.T, db *catalogdb.DB) {
 
 	removeArch(t, db, el9, "i386", true)
 	if v := verdictOf(t, db, s.Upload); v.State != catalog.Published {
-		t.Errorf("nobody waits for a directory that is not published: %s", v.State)
+		t.Errorf("no one waits for a directory that is not published: %s", v.State)
 	}
 	if unpublished, err := db.Unpublished(t.Context()); err != nil || slices.Contains(unpublished, i386) {
 		t.Errorf("to be published: %v, %v", unpublished, err)

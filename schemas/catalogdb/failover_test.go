@@ -16,7 +16,7 @@ import (
 	"repomill/testdata/mysqltest"
 )
 
-// The server is killed while writers work, and comes back: nobody notices, and nothing is lost or done twice.
+// The server is killed while writers work, and comes back: no one notices, and nothing is lost or done twice.
 func TestMySQLIsKilledAndComesBack(t *testing.T) {
 	s := mysqltest.NewServer(t)
 	db := open(t, s.Database(t))

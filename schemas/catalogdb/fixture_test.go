@@ -222,7 +222,7 @@ func snapshot(t *testing.T, db *catalogdb.DB, r catalog.Release) *catalogdb.Snap
 	return s
 }
 
-// checkPushed fails unless a release has n packages, each of which drew a revision after the first one.
+// checkPushed fails unless a release has n packages, for each of which a revision was issued after the first one.
 func checkPushed(t *testing.T, db *catalogdb.DB, r catalog.Release, n int) {
 	t.Helper()
 	if got := len(names(t, db, r)); got != n {

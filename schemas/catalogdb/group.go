@@ -11,18 +11,19 @@ import (
 	"sync"
 )
 
-// A group commits transactions of this process together: SQLite has one writer, and a commit costs it
-// more than most of our transactions do. While one commit is on its way to the disk, others gather, and
-// one of them runs all that wait, each in a savepoint of its own, and commits them at once.
+// A group is a group commit: it commits transactions of this process together. SQLite has one writer, and a commit
+// costs it more than most of our transactions do. While one commit is written to disk, other transactions wait. The
+// first of them that gets the token is the leader: it runs all that wait, each in a savepoint of its own, and
+// commits them at once.
 type group struct {
 	db    *sql.DB       // of one connection
-	token chan struct{} // held by who runs the waiters that wait
+	token chan struct{} // held by the leader
 
 	mu      sync.Mutex
 	waiting []*waiter
 }
 
-// A waiter is one transaction of a group.
+// A waiter is a transaction that waits for its group to commit it.
 type waiter struct {
 	ctx  context.Context
 	f    func(*transaction) error
@@ -35,8 +36,9 @@ var errBroken = errors.New("another transaction of the group failed")
 
 func newGroup(db *sql.DB) *group { return &group{db: db, token: make(chan struct{}, 1)} }
 
-// do runs f in a transaction, perhaps together with others, and returns when that is over. What other
-// waiters do or meet does not matter to it, except that errBroken asks for another try.
+// do runs f in a transaction, perhaps together with others, and returns when that is committed or has failed. Errors
+// of other waiters do not matter to it, except that errBroken asks for another try. If ctx ends while f waits, f
+// does not run.
 func (g *group) do(ctx context.Context, f func(*transaction) error) error {
 	w := &waiter{ctx: ctx, f: f, done: make(chan struct{})}
 	g.mu.Lock()
@@ -59,7 +61,7 @@ func (g *group) do(ctx context.Context, f func(*transaction) error) error {
 	return w.err
 }
 
-// remove takes a waiter out of the queue, and reports whether it was still in.
+// remove takes a waiter out of the queue, and reports whether it was still there.
 func (g *group) remove(w *waiter) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -72,8 +74,8 @@ func (g *group) remove(w *waiter) bool {
 	return false
 }
 
-// lead runs all waiters that wait. The caller, who is one of them or done already, has the turn. If ctx,
-// which is the caller's, ends while another process has the database, the others are left to themselves.
+// lead runs all waiters in the queue. The caller has the token, and is one of them or done already. If the caller's
+// ctx ends while another process has the database, the other waiters get errBroken and try again.
 func (g *group) lead(ctx context.Context) {
 	g.mu.Lock()
 	waiters := g.waiting
@@ -92,13 +94,13 @@ func (g *group) lead(ctx context.Context) {
 		}
 	}()
 	err = g.run(ctx, waiters)
-	if ended := ctx.Err(); ended != nil && errors.Is(err, ended) { // the caller's end is nobody else's
+	if ended := ctx.Err(); ended != nil && errors.Is(err, ended) { // that of the caller's context is not the others' error
 		err = errBroken
 	}
 }
 
-// run runs waiters in one transaction. It sets the errors of those that have one of their own, and
-// returns that of all others.
+// run runs waiters in one transaction. It sets the errors of those that failed alone, and returns the error of all
+// others.
 func (g *group) run(ctx context.Context, waiters []*waiter) error {
 	conn, err := g.db.Conn(ctx)
 	if err != nil {
@@ -125,8 +127,8 @@ func (g *group) run(ctx context.Context, waiters []*waiter) error {
 	return err
 }
 
-// assignEnded gives waiters whose context ended their own error, and returns that of the others. If there are
-// such waiters, it may have been their end that was met: the others try again.
+// assignEnded gives each waiter whose context ended its own error, and returns the error of the others. If there are
+// such waiters, their end may have caused err: the others get errBroken and try again.
 func assignEnded(waiters []*waiter, err error) error {
 	for _, w := range waiters {
 		if w.err = w.ctx.Err(); w.err != nil {

@@ -34,7 +34,7 @@ func TestALeadersEndIsNobodyElses(t *testing.T) {
 	}
 }
 
-// A closure that ends its goroutine, as t.FailNow does, keeps nobody else out.
+// A closure that ends its goroutine, as t.FailNow does, keeps no one else out.
 func TestAClosureMayEndItsGoroutine(t *testing.T) {
 	db := openGroup(t)
 	done := make(chan struct{})

@@ -9,7 +9,8 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// RecordSignedBy records how what is published of a release is signed.
+// RecordSignedBy records how the published pointer of a release is signed. The error wraps [ErrNotFound] for an
+// unknown release.
 func (d *DB) RecordSignedBy(ctx context.Context, r catalog.Release, by string) error {
 	err := d.tx(ctx, func(tx *transaction) error {
 		id, err := releaseID(ctx, tx, r)
@@ -25,7 +26,7 @@ func (d *DB) RecordSignedBy(ctx context.Context, r catalog.Release, by string) e
 	return nil
 }
 
-// A KeyState is how all releases of a format, and what clients are given, should be.
+// A KeyState is how the releases of each format should be signed, and which keys clients should be given.
 type KeyState struct {
 	DEB, RPM string // how releases are signed
 	Given    string // keys
@@ -34,7 +35,7 @@ type KeyState struct {
 // notSigned is the condition of published releases that are signed otherwise.
 const notSigned = `r.published_revision > 0 AND r.signed_by <> CASE WHEN r.arch = '' THEN ? ELSE ? END`
 
-// ReleasesToSign returns some of the published releases that are signed in another way than they should be, in order.
+// ReleasesToSign returns up to limit published releases that are not signed as they should be, in order.
 func (d *DB) ReleasesToSign(ctx context.Context, want KeyState, limit int) ([]catalog.Release, error) {
 	states, err := list(ctx, d, scanRelease, `SELECT `+releaseColumns+` FROM `+releaseTables+` WHERE `+notSigned+releaseOrder+` LIMIT ?`,
 		want.DEB, want.RPM, limit)
@@ -48,9 +49,9 @@ func (d *DB) ReleasesToSign(ctx context.Context, want KeyState, limit int) ([]ca
 	return releases, nil
 }
 
-// CountToSign returns how many published releases are signed in another way than they should be, and of how many
-// repositories the published objects give other keys. With begun, repositories count, too, of which a release is published
-// and the settings are not recorded as published yet: clients see their objects.
+// CountToSign returns how many published releases are not signed as they should be, and of how many repositories the
+// published objects give clients other keys than they should. With begun, it counts also the repositories that have
+// a published release while their settings are not recorded as published: clients see their objects already.
 func (d *DB) CountToSign(ctx context.Context, want KeyState, begun bool) (releases, repositories int, err error) {
 	err = d.ask(ctx, func(q querier) error {
 		err := q.QueryRowContext(ctx, `SELECT COUNT(*) FROM `+releaseTables+` WHERE `+notSigned, want.DEB, want.RPM).Scan(&releases)
@@ -73,7 +74,7 @@ type Signature struct {
 	Releases int
 }
 
-// Signatures returns in which ways published releases are signed.
+// Signatures returns the ways in which published releases are signed, and how many releases each has.
 func (d *DB) Signatures(ctx context.Context) ([]Signature, error) {
 	all, err := list(ctx, d, func(scan func(...any) error) (s Signature, err error) {
 		return s, scan(&s.RPM, &s.By, &s.Releases)
@@ -93,7 +94,8 @@ func (d *DB) RecordGivenKeys(ctx context.Context, r catalog.Repository, keys str
 	return nil
 }
 
-// GivenKeys returns in which ways published repositories give keys to clients; an empty text, if that is not known of one.
+// GivenKeys returns the distinct ways in which published repositories give keys to clients; an empty text if that of
+// a repository is not known.
 func (d *DB) GivenKeys(ctx context.Context) ([]string, error) {
 	all, err := list(ctx, d, func(scan func(...any) error) (keys string, err error) { return keys, scan(&keys) },
 		`SELECT DISTINCT given_keys FROM repositories WHERE published_settings_revision > 0`)
@@ -103,8 +105,8 @@ func (d *DB) GivenKeys(ctx context.Context) ([]string, error) {
 	return all, nil
 }
 
-// RepositoriesToGiveKeys returns some of the repositories whose published objects give other keys to clients than they should, in order.
-// The first publish of settings gives them in any case.
+// RepositoriesToGiveKeys returns up to limit repositories whose published objects give clients other keys than they
+// should, in order. It omits repositories whose settings are not published yet: their first publish gives the keys.
 func (d *DB) RepositoriesToGiveKeys(ctx context.Context, want KeyState, limit int) ([]catalog.Repository, error) {
 	all, err := list(ctx, d, func(scan func(...any) error) (r catalog.Repository, err error) {
 		return r, scan(&r.Owner, &r.Name)
@@ -115,7 +117,8 @@ func (d *DB) RepositoriesToGiveKeys(ctx context.Context, want KeyState, limit in
 	return all, nil
 }
 
-// SaveKeyList keeps a copy of the list of keys that is in the bucket, unless a later one is kept already.
+// SaveKeyList stores a copy of the bucket's list of keys, unless one of the same or a later revision is stored
+// already.
 func (d *DB) SaveKeyList(ctx context.Context, revision int64, list []byte) error {
 	err := d.tx(ctx, func(tx *transaction) error {
 		last, _, err := keyList(ctx, tx)
@@ -131,7 +134,7 @@ func (d *DB) SaveKeyList(ctx context.Context, revision int64, list []byte) error
 	return nil
 }
 
-// SavedKeyList returns the copy of the list of keys, and its revision; 0 if there is none.
+// SavedKeyList returns the stored copy of the list of keys and its revision, or revision 0 if none is stored.
 func (d *DB) SavedKeyList(ctx context.Context) (revision int64, list []byte, err error) {
 	err = d.ask(ctx, func(q querier) error {
 		revision, list, err = keyList(ctx, q)

@@ -136,7 +136,7 @@ func keyringPackage(t *testing.T, db *catalogdb.DB) {
 		from.Keyring, from.Revision = tt.bucket, catalog.Revision{Number: from.Revision.Number + 50, Nonce: strings.Repeat("f", 15+i)}
 		err := db.ImportSettings(t.Context(), from, nil, start)
 		if got := settingsOf(t, db, tools).Keyring; err != nil || got == nil || got.Version != tt.want || got.On != tt.on {
-			t.Errorf("adopted %+v: %+v, %v", tt.bucket, got, err)
+			t.Errorf("imported %+v: %+v, %v", tt.bucket, got, err)
 		}
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"repomill/testdata/mysqltest"
 )
 
-// hold runs statement in a transaction, then f beside it, and commits half a second later.
-func hold(t *testing.T, db *catalogdb.DB, f func(), meanwhile func(), statement string) {
+// holdLock runs statement in a transaction, then f beside it, and commits half a second later.
+func holdLock(t *testing.T, db *catalogdb.DB, f func(), meanwhile func(), statement string) {
 	var beside chan struct{}
 	done := make(chan struct{})
 	err := db.Tx(t.Context(), func(tx *sql.Tx) error {
@@ -86,7 +86,7 @@ func TestActivateBesideANewDirectory(t *testing.T) {
 	seen := 0
 	a := store(t, db, rpm(el9, "a", "1-1", "noarch"), "1", "aarch64", "x86_64")
 	ppc := in(el9, "ppc64le")
-	hold(t, db, func() {
+	holdLock(t, db, func() {
 		t.Logf("Activate: %v", db.Activate(t.Context(), []catalogdb.Stored{a}, start))
 	}, func() {
 		declare(t, db, el9, "ppc64le")
@@ -105,7 +105,7 @@ func TestActivateBesideANewDirectory(t *testing.T) {
 	n, _ := db.Count(t.Context(), ppc)
 	st := stateOf(t, db, ppc)
 	if n != seen && st.Published >= st.Revision.Number {
-		t.Errorf("ppc64le has %d rows, published %d of revision %d: nobody publishes them, and nobody copies their files", n, st.Published, st.Revision.Number)
+		t.Errorf("ppc64le has %d rows, published %d of revision %d: no one publishes them, and no one copies their files", n, st.Published, st.Revision.Number)
 	}
 }
 
@@ -118,7 +118,7 @@ func TestYankBesideANewDirectory(t *testing.T) {
 	}
 	ppc := in(el9, "ppc64le")
 	published := 0
-	hold(t, db, func() {
+	holdLock(t, db, func() {
 		_, err := db.Yank(t.Context(), catalogdb.PackageSelector{Repository: tools, Distribution: el9.Distribution, Name: "a", Version: "1-1"}, catalog.Yank{Reason: "r"}, start)
 		t.Logf("Yank: %v", err)
 	}, func() {

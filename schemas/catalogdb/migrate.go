@@ -20,9 +20,8 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// Migrate brings the schema up to date. It may be repeated, by several processes at once, and while the
-// previous release of the program runs: migrations only add. A schema that is newer than this program
-// stays as it is.
+// Migrate brings the schema to the version of this program. It may be repeated, by several processes at once, and
+// while the previous version of the program runs: migrations only add. A newer schema is left as it is.
 func (d *DB) Migrate(ctx context.Context) error {
 	if err := d.checkServer(ctx); err != nil {
 		return err
@@ -74,8 +73,8 @@ func (d *DB) gooseOptions() ([]goose.ProviderOption, error) {
 	return append(options, goose.WithLocker(locker)), err
 }
 
-// Ready reports whether the catalog can be worked with: the database answers, takes rows of every size,
-// and its schema is at least as new as this program.
+// Ready returns an error for the operator unless the database answers, accepts rows of every size, and has a schema
+// that is at least as new as this program.
 func (d *DB) Ready(ctx context.Context) error {
 	if err := d.checkServer(ctx); err != nil {
 		return err

@@ -151,7 +151,7 @@ func (t *mysqlTarget) explain(err error) error {
 	return e
 }
 
-// isLost reports whether an error says that a connection is gone, whatever became of its statement.
+// isLost reports whether an error says that a connection is lost. Its statement may have been executed.
 func isLost(err error) bool {
 	for _, lost := range []error{driver.ErrBadConn, mysql.ErrInvalidConn, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed,
 		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE} {
@@ -177,7 +177,7 @@ var errReadOnly = errors.New("the server of --catalog takes no writes: name the 
 func mysqlRemedy(err error) remedy {
 	switch mysqlError(err) {
 	case 1213, 1205, // deadlock, lock wait timeout
-		1062, // duplicate key: somebody else made the row first, and the next try finds it
+		1062, // duplicate key: another transaction inserted the row first, and the next try finds it
 		1020: // MariaDB 11.6: the row was changed since it was read
 		return repeat
 	case 1290, 1792, 1836, // read-only, as after a fail-over
@@ -198,8 +198,7 @@ func mysqlRemedy(err error) remedy {
 	return none
 }
 
-// checkPrimary returns errReadOnly if the server is a replica, or a primary no more. A reader who went on
-// there would see the past.
+// checkPrimary returns errReadOnly if the server is a replica, or was a primary once. Reads from it may be old.
 func (d *DB) checkPrimary(ctx context.Context, q querier) error {
 	if d.forUpdate == "" {
 		return nil // a file

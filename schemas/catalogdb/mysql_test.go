@@ -50,7 +50,7 @@ func TestMySQLSaysWhyItCannotConnect(t *testing.T) {
 		{"no password", strings.Replace(url, "root@", "kim@", 1), "password-file"},
 		{"a user without rights", user("lee"), "GRANT"},
 		{"an unknown database", s.URL("none"), `no database "none"`},
-		{"nobody listens", "mysql://root@127.0.0.1:1/catalog", "cannot reach 127.0.0.1:1"},
+		{"no one listens", "mysql://root@127.0.0.1:1/catalog", "cannot reach 127.0.0.1:1"},
 		{"no such socket", "mysql://root@/catalog?socket=/nowhere/mysql.sock", "cannot reach /nowhere/mysql.sock"},
 		{"no such name", "mysql://root@db.invalid/catalog", "cannot reach db.invalid:3306"},
 		{"no such password file", url + "&password-file=/nowhere/password", "password-file: open /nowhere/password"},
@@ -88,7 +88,7 @@ func TestMySQLOverTLS(t *testing.T) {
 	for _, tt := range []struct{ name, query, want string }{
 		{"a certificate of the authority", "?tls=true&tls-ca=" + ca, ""},
 		{"an authority says that TLS is wanted", "?tls-ca=" + ca, ""},
-		{"an authority that nobody knows", "?tls=true", "tls-ca=/path/to/ca.pem"},
+		{"an authority that no one knows", "?tls=true", "tls-ca=/path/to/ca.pem"},
 		{"not verified", "?tls=skip-verify", ""},
 		{"not at all", "", "refuses user"},
 	} {

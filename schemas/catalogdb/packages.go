@@ -164,9 +164,9 @@ func scanRow(rows *sql.Rows, buffers *[4]Fragment, fragments bool) (k catalog.Pa
 // listPage is how many rows are asked for at a time. It is a variable for tests.
 var listPage = 10_000
 
-// List yields the active rows that a release shows, in order, without fragments; all versions of the given
-// name, or of every name if it is empty. It reads in pages, so that whoever is slow with one holds no connection:
-// what changes meanwhile is seen or not.
+// List yields the active rows that a release shows, in order, without fragments: all versions of the given name, or
+// of every name if it is empty. It reads in pages, so that a slow caller holds no connection; it may or may not see
+// a change that is made between two pages.
 func (d *DB) List(ctx context.Context, r catalog.Release, name string) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
 		for after := (catalog.Package{}); ; {
@@ -203,7 +203,8 @@ func (d *DB) page(ctx context.Context, r catalog.Release, name string, after cat
 	}, `SELECT `+packageColumns+` FROM `+packageTables+` WHERE `+where+inOrder+` LIMIT ?`, append(args, listPage)...)
 }
 
-// PackagesNamed returns the rows of one name and format that a repository has, in whatever state, without fragments.
+// PackagesNamed returns the rows of one name and format that a repository has, in any state, in order, without
+// fragments.
 func (d *DB) PackagesNamed(ctx context.Context, r catalog.Repository, f catalog.Format, name string) ([]catalog.Package, error) {
 	all, err := list(ctx, d, func(scan func(...any) error) (k catalog.Package, err error) {
 		return k, scanPackage(&k, scan)
@@ -214,7 +215,7 @@ func (d *DB) PackagesNamed(ctx context.Context, r catalog.Repository, f catalog.
 	return all, nil
 }
 
-// A PackageSelector names packages of a distribution as people do.
+// A PackageSelector selects packages of a distribution by what people call them.
 type PackageSelector struct {
 	Repository   catalog.Repository
 	Distribution catalog.Distribution
@@ -244,7 +245,8 @@ type packageRow struct {
 	pkg     catalog.Package
 }
 
-// selectPackages returns the published and withdrawn rows that w names, in order of their architectures and components, or [ErrNotFound].
+// selectPackages returns the active and yanked rows that w selects, in order of their architectures and components.
+// The error wraps [ErrNotFound] if there are none.
 func selectPackages(ctx context.Context, q querier, w PackageSelector) ([]packageRow, error) {
 	args := []any{w.Repository.Owner, w.Repository.Name, w.Distribution.OS, w.Distribution.Version, w.Name, w.Version, catalog.Active, catalog.Yanked}
 	where := releaseKey + ` AND k.name = ? AND k.version = ? AND k.state IN (?, ?)`

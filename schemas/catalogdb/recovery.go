@@ -11,34 +11,33 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A Recovered counts what [DB.Recover] found in a published release and not here.
+// A Recovered counts what [DB.Recover] changed.
 type Recovered struct {
 	Inserted int // rows that were missing here, or not active
 	Replaced int // rows that had other bytes here: the published ones won
 	Yanked   int // rows that were withdrawn there and not here
 }
 
-// Recover takes over a release that was published under a pair which this catalog never drew: the
-// catalog was restored from an old copy, or failed over to one. rows are what was published (active, with
-// fragments) and what was withdrawn (yanked, with its record); they are read while one transaction is
-// open, one at a time, and may be asked for again from the beginning. Other changes of the repository wait
-// for it, about a millisecond for each row.
+// Recover imports a published release whose revision this catalog did not issue: the catalog was restored from an
+// old copy, or failed over to one. rows yields what was published (active, with fragments) and what was withdrawn
+// (yanked, with its record). It is read one row at a time, in one transaction, and may be read again from the
+// beginning. Other changes of the repository wait for that, about a millisecond for each row.
 //
-// What was published wins over what is here, but nothing that is here is lost: active rows that were not
-// published stay, and so does a yank, or an unyank, that no published revision had yet. An upload that waits
-// with other bytes than those published is rejected as a conflict. Then the release gets a revision beyond
-// both, with a new nonce, and so do others of its distribution if noarch packages changed. A pair that
-// is known already changes nothing.
+// What was published replaces the rows of the catalog, but no change made here is lost: active rows that were not
+// published stay, and so does a yank, or an unyank, that no published revision had yet. An upload that waits with
+// other bytes than those published is rejected as a conflict. Then the release gets a revision after both, with a
+// new nonce, and so do others of its distribution if noarch packages changed. If this catalog knows the revision
+// already, nothing changes.
 //
-// A release that does not exist is created; its distribution has to exist ([DB.ImportSettings]), or the
-// error wraps [ErrNotFound].
+// A release that does not exist is created. Its distribution must exist ([DB.ImportSettings]), or the error wraps
+// [ErrNotFound]. An error that rows yields is returned, wrapped, and nothing changes.
 func (d *DB) Recover(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], foreign catalog.Revision, now time.Time) (Recovered, error) {
 	return d.recover(ctx, r, rows, foreign, false, now)
 }
 
-// Rebuild is [DB.Recover] for whoever does not trust the rows that are here: each becomes what was
-// published, also under a pair that this catalog drew. If that made rows other ones, the release gets the
-// next revision. If this catalog has published a later pair, the error wraps [ErrOutdated].
+// Rebuild is [DB.Recover] without trust in the rows of the catalog: each becomes what was published, also under a
+// revision that this catalog issued. If rows changed, the release gets the next revision. If this catalog has
+// published a later revision, the error wraps [ErrOutdated].
 func (d *DB) Rebuild(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], published catalog.Revision, now time.Time) (Recovered, error) {
 	return d.recover(ctx, r, rows, published, true, now)
 }
@@ -87,14 +86,15 @@ func (d *DB) recover(ctx context.Context, r catalog.Release, rows iter.Seq2[cata
 	return counts, nil
 }
 
-// ErrOutdated says that what was read back is older than what this catalog has published since.
-var ErrOutdated = errors.New("a newer revision was published meanwhile")
+// ErrOutdated is returned by [DB.Rebuild] if this catalog has published a later revision than the one that was read
+// back.
+var ErrOutdated = errors.New("a newer revision was published since")
 
-// errUnread stands for an error of whoever reads the rows: a lost connection of theirs is none of the
-// database's, and not to be repeated here.
+// errUnread stands for an error of the rows to be recovered, so that a connection that is lost while they are read
+// is not taken for one to the database, and the transaction is not repeated.
 var errUnread = errors.New("the published rows cannot be read")
 
-// A recovery is one transaction that takes over a release.
+// A recovery is one transaction that imports a release.
 type recovery struct {
 	tx           *transaction
 	now          time.Time
@@ -106,10 +106,10 @@ type recovery struct {
 	shared       bool  // something that others show changed
 	rebuild      bool  // write every row
 	read         int64 // the newest own revision that may be part of what was read
-	next         int64 // the revision with which changes come into the release; 0: clients see them already, and the pair is foreign
+	next         int64 // the revision with which changes come into the release; 0: clients see them already, and the revision is foreign
 }
 
-// beginRecovery locks what a release is made of, and creates it if it is absent.
+// beginRecovery locks the repository and the releases of the distribution, and creates the release if it is absent.
 func beginRecovery(ctx context.Context, tx *transaction, r catalog.Release, now time.Time) (*recovery, error) {
 	repository, err := lockRepository(ctx, tx, r.Repository)
 	if err != nil {
@@ -140,7 +140,7 @@ func beginRecovery(ctx context.Context, tx *transaction, r catalog.Release, now 
 	return rec, nil
 }
 
-// create makes the release, and the architecture that it is of.
+// create creates the release, and its architecture if that is absent.
 func (rec *recovery) create(ctx context.Context, repository repositoryRow) error {
 	var format catalog.Format
 	var has catalog.DistributionSettings
@@ -163,23 +163,23 @@ func (rec *recovery) create(ctx context.Context, repository repositoryRow) error
 	return repository.issueRevision(ctx, rec.tx, repository.settings.Revision.Number+1, random(), rec.now)
 }
 
-// readPublished notes what is known of the pair that rows come from. Own revisions up to it may be part of what was read,
-// whether their publication was recorded or not.
+// readPublished finds which own revisions may be part of what was read: those up to revision if this catalog issued
+// it, whether its publication was recorded or not, else those that are recorded as published.
 func (rec *recovery) readPublished(ctx context.Context, revision catalog.Revision, known, rebuild bool) error {
 	rec.rebuild, rec.read = rebuild, rec.release.published
 	if !known {
 		return nil
 	}
 	rec.next = rec.release.revision + 1
-	own, err := scanID(rec.tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM publications WHERE release_id = ? AND revision = ? AND nonce = ?`,
+	issued, err := scanID(rec.tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM publications WHERE release_id = ? AND revision = ? AND nonce = ?`,
 		rec.release.id, revision.Number, revision.Nonce).Scan)
-	if own > 0 {
+	if issued > 0 {
 		rec.read = revision.Number
 	}
 	return err
 }
 
-// end keeps the foreign pair, and draws a revision beyond it.
+// end records the foreign revision, and issues one after it.
 func (rec *recovery) end(ctx context.Context, foreign catalog.Revision) error {
 	_, err := rec.tx.ExecContext(ctx, `INSERT INTO foreign_pairs (release_id, revision, nonce, adopted_at) VALUES (?, ?, ?, ?)`,
 		rec.release.id, foreign.Number, foreign.Nonce, millis(rec.now))
@@ -196,7 +196,7 @@ func (rec *recovery) end(ctx context.Context, foreign catalog.Revision) error {
 	return rec.advanceOthers(ctx)
 }
 
-// endRebuild draws the next revision if rows became other ones, so that everybody looks at them again.
+// endRebuild issues the next revision if rows changed, so that the release is published again.
 func (rec *recovery) endRebuild(ctx context.Context) error {
 	if rec.counts == (Recovered{}) {
 		return nil
@@ -210,7 +210,7 @@ func (rec *recovery) endRebuild(ctx context.Context) error {
 	return rec.advanceOthers(ctx)
 }
 
-// advanceOthers draws a revision for the other releases that show what changed.
+// advanceOthers issues a revision for the other releases that show what changed.
 func (rec *recovery) advanceOthers(ctx context.Context) error {
 	for _, other := range rec.others {
 		if !rec.shared || !shows(other.arch, layout.Noarch) {

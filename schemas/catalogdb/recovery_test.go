@@ -271,7 +271,7 @@ func recoverConcurrently(t *testing.T, db *catalogdb.DB) {
 	checkRevision(t, db, jammy, foreign.Number+1000)
 }
 
-// Rows that nobody trusts become what was published, under a pair that was drawn here.
+// Rows that no one trusts become what was published, under a pair that was drawn here.
 func rebuild(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)
 	same, spoilt, gone, newer := deb(jammy, "a-same", "1"), deb(jammy, "b-spoilt", "1"), deb(jammy, "c-gone", "1"), deb(jammy, "d-newer", "1")

@@ -11,7 +11,7 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// recoverRow takes one row over.
+// recoverRow imports one row.
 func (rec *recovery) recoverRow(ctx context.Context, k catalog.Package) error {
 	if k.Repository != rec.r.Repository || k.Distribution != rec.r.Distribution || !shows(rec.r.Arch, dirOf(k)) ||
 		k.State != catalog.Active && (k.State != catalog.Yanked || k.Yank == nil) {
@@ -73,9 +73,9 @@ func (rec *recovery) recoverRow(ctx context.Context, k catalog.Package) error {
 	return rec.recordAppearance(ctx, id, k)
 }
 
-// evict removes the rows of other components that have other bytes than a published package under its name, version
-// and architecture: they were never published, and no client can have both. It returns how many that were. An upload that
-// waits for one is rejected.
+// evict deletes the rows of other components that have other bytes than a published package of the same name,
+// version and architecture: they were never published, and no client can have both. It rejects the uploads that wait
+// for them, and returns how many rows it deleted.
 func (rec *recovery) evict(ctx context.Context, k catalog.Package) (evicted int, err error) {
 	rows, err := namesakes(ctx, rec.tx, k)
 	if err != nil {
@@ -102,8 +102,8 @@ func (rec *recovery) evict(ctx context.Context, k catalog.Package) (evicted int,
 	return evicted, nil
 }
 
-// mergeMultilib settles in which directories a package for 32-bit x86 is, if the catalog and what was published disagree: x86_64's
-// shows that it is in both, i386's does not show that it is not.
+// mergeMultilib decides in which directories a package for 32-bit x86 is, if the catalog and what was published
+// disagree: the release of x86_64 shows that it is in both, that of i386 does not show that it is not.
 func (rec *recovery) mergeMultilib(ctx context.Context, id int64, k catalog.Package) (catalog.Package, error) {
 	if !k.Multilib {
 		k.Multilib = true
@@ -113,10 +113,10 @@ func (rec *recovery) mergeMultilib(ctx context.Context, id int64, k catalog.Pack
 	return k, err
 }
 
-// pending reports whether a package was yanked here, or brought back, later than what was published says of
-// it. Of a release under a pair that was drawn here, the revisions tell. Of a foreign one they tell no more than
-// that no own publish had the change: a yank is taken for newer then, as it cannot do harm; an unyank is, if it is later
-// than the withdrawal on record. That a package was pushed and not published yet is older than its withdrawal in any case.
+// pending reports whether a package was yanked here, or brought back, later than what was published shows. If this
+// catalog issued the published revision, revisions decide. A foreign revision shows only that no own publish had the
+// change. Then a yank counts as later, because it cannot do harm, and an unyank if it is later than the published
+// withdrawal. A package that was pushed and not published yet is older than its withdrawal in any case.
 func (rec *recovery) pending(ctx context.Context, id int64, holder, k catalog.Package) (bool, error) {
 	if holder.State == k.State || holder.State != catalog.Yanked && holder.State != catalog.Active {
 		return false, nil
@@ -133,7 +133,7 @@ func (rec *recovery) pending(ctx context.Context, id int64, holder, k catalog.Pa
 	return back.Valid && (rec.next != 0 || back.Int64 >= millis(k.Yank.At)), nil
 }
 
-// keepYank gives a row that was yanked here the bytes that were published, and no other state.
+// keepYank returns the published package with the state of a row that was yanked here.
 func keepYank(holder, k catalog.Package) catalog.Package {
 	k.State, k.Yank = holder.State, holder.Yank
 	return k
@@ -147,8 +147,8 @@ func (rec *recovery) insert(ctx context.Context, k catalog.Package) (int64, erro
 	return insertPackage(ctx, rec.tx, rec.distribution, k, fragments)
 }
 
-// replace makes a row what was published. An upload that waits with other bytes brought what nobody
-// can install.
+// replace makes a row what was published. It rejects an upload that waits for the row with other bytes, which no
+// client can install.
 func (rec *recovery) replace(ctx context.Context, id int64, holder, k catalog.Package) error {
 	if holder.File.SHA256 == k.File.SHA256 {
 		k.Signer = holder.Signer // no index has it
@@ -193,8 +193,8 @@ func (rec *recovery) restoreFragments(ctx context.Context, id int64, k catalog.P
 	return n > 0, err
 }
 
-// recordAppearance records that clients see, or miss, a row already in this release, and from their next revision
-// on in others.
+// recordAppearance records that a row joined, or left, this release with revision rec.next, and others with their
+// next revision.
 func (rec *recovery) recordAppearance(ctx context.Context, id int64, k catalog.Package) error {
 	if err := recordAppearance(ctx, rec.tx, id, rec.release.id, rec.next); err != nil {
 		return err

@@ -34,8 +34,8 @@ func (d *DB) TakeReindex(ctx context.Context, r catalog.Release, l Lease, now ti
 	return x, taken, err
 }
 
-// RenewReindex extends the lease on a reindex, with how many packages are rendered. It reports false if the reindex is not the
-// owner's any more: it was cancelled, or another process has it.
+// RenewReindex extends the lease on a reindex, and records how many packages are rendered. It reports false if the
+// owner in x has lost the reindex: it was cancelled, or another process has it.
 func (d *DB) RenewReindex(ctx context.Context, x Reindex, l Lease, rendered int, now time.Time) (kept bool, err error) {
 	err = d.changeReindex(ctx, x.Release, func(is *Reindex) bool {
 		if kept = is.heldBy(x); kept {
@@ -46,7 +46,7 @@ func (d *DB) RenewReindex(ctx context.Context, x Reindex, l Lease, rendered int,
 	return kept, err
 }
 
-// RenewReindexes extends the leases of an owner on all its reindexes, and returns how many those are.
+// RenewReindexes extends the leases of an owner on all its reindexes, and returns how many there are.
 func (d *DB) RenewReindexes(ctx context.Context, l Lease, now time.Time) (kept int, err error) {
 	err = d.tx(ctx, func(tx *transaction) error {
 		_, err := tx.ExecContext(ctx, `UPDATE reindexes SET lease_until = ? WHERE lease_owner = ? AND done < asked`, millis(now.Add(l.For)), cut(l.Owner, maxUser))
@@ -115,7 +115,7 @@ func (d *DB) CancelReindexes(ctx context.Context, releases []catalog.Release, no
 	return cancelled, nil
 }
 
-// heldBy reports whether a reindex is still that which its owner took as x.
+// heldBy reports whether the owner in taken still has the reindex that it took.
 func (x *Reindex) heldBy(taken Reindex) bool {
 	return x.Owner == taken.Owner && x.Owner != "" && x.Done < taken.Number
 }

@@ -19,13 +19,13 @@ const (
 	releaseOrder   = ` ORDER BY p.owner, p.name, d.os, d.version, r.arch`
 )
 
-// A ReleaseState is a release with where it stands.
+// A ReleaseState is a release with its latest and its published revision.
 type ReleaseState struct {
 	Release   catalog.Release
 	Revision  catalog.Revision // of the rows
 	Published int64            // the newest revision that clients see; 0 if none
 	Since     *time.Time       // when that was published; only from [DB.Releases]
-	Fault     string           // why the last publish came to nothing; likewise
+	Fault     string           // why the last publish failed; likewise
 }
 
 func scanRelease(scan func(...any) error) (ReleaseState, error) {
@@ -52,7 +52,7 @@ func (d *DB) Releases(ctx context.Context) ([]ReleaseState, error) {
 		LEFT JOIN publications u ON u.release_id = r.id AND u.revision = r.published_revision`+releaseOrder)
 }
 
-// Unpublished returns the releases whose rows are ahead of what clients see, in order.
+// Unpublished returns the releases whose latest revision is not published, in order.
 func (d *DB) Unpublished(ctx context.Context) ([]catalog.Release, error) {
 	states, err := list(ctx, d, scanRelease,
 		`SELECT `+releaseColumns+` FROM `+releaseTables+` WHERE r.revision > r.published_revision`+releaseOrder)
@@ -88,7 +88,7 @@ func releaseID(ctx context.Context, q querier, r catalog.Release) (id int64, err
 	return id, err
 }
 
-// A releaseRow is what decides whether a release shows a package, and where it stands.
+// A releaseRow is a release as transactions need it: what decides which packages it shows, and its revisions.
 type releaseRow struct {
 	id                  int64
 	arch                string
@@ -116,8 +116,8 @@ func (tx *transaction) lock(ctx context.Context, releases []int64) error {
 	return err
 }
 
-// lockDistribution keeps a distribution from getting more releases until the transaction ends: who
-// declares one changes this row first.
+// lockDistribution keeps a distribution from getting more releases until the transaction ends: a declaration changes
+// this row first.
 func (tx *transaction) lockDistribution(ctx context.Context, r catalog.Repository, dist catalog.Distribution) error {
 	if tx.forUpdate == "" {
 		return nil
@@ -151,19 +151,21 @@ func (tx *transaction) lockedReleases(ctx context.Context, r catalog.Repository,
 	return releasesOf(ctx, tx, r, dist) // as they are now
 }
 
-// A ReleaseLock is somebody's word to publish a release soon, so that others wait with theirs.
+// A ReleaseLock is an advisory lock on a release, with a deadline. Its holder is about to publish, and other
+// publishers should wait. It excludes none of them: the swap of the pointer decides.
 type ReleaseLock struct {
-	Holder string    // empty: nobody's
-	Until  time.Time // whatever happens to the holder
+	Holder string    // empty: not locked
+	Until  time.Time // the lock ends then, also if its holder crashed
 }
 
-// HeldByOther reports whether somebody else than holder has the release at a time.
+// HeldByOther reports whether another process than holder has the lock at a time.
 func (h ReleaseLock) HeldByOther(holder string, now time.Time) bool {
 	return h.Holder != "" && h.Holder != holder && now.Before(h.Until)
 }
 
-// LockRelease makes a release the holder's for a while, or for longer if it is already, and reports whether it
-// is. Whoever ignores that does no harm: the pointer's swap decides.
+// LockRelease acquires the advisory lock on a release until length after now, or extends the one that holder has,
+// and reports whether holder has it. It does not wait for another holder. The error wraps [ErrNotFound] for an
+// unknown release.
 func (d *DB) LockRelease(ctx context.Context, r catalog.Release, holder string, length time.Duration, now time.Time) (held bool, err error) {
 	err = d.tx(ctx, func(tx *transaction) error {
 		id, err := releaseID(ctx, tx, r)
@@ -184,12 +186,12 @@ func (d *DB) LockRelease(ctx context.Context, r catalog.Release, holder string, 
 		return err
 	})
 	if err != nil {
-		return false, fmt.Errorf("hold %s: %w", r, err)
+		return false, fmt.Errorf("lock %s: %w", r, err)
 	}
 	return held, nil
 }
 
-// UnlockRelease ends a hold. A repeat changes nothing.
+// UnlockRelease ends the advisory lock of a holder. If another process has the lock, or none, nothing changes.
 func (d *DB) UnlockRelease(ctx context.Context, r catalog.Release, holder string) error {
 	err := d.tx(ctx, func(tx *transaction) error {
 		id, err := releaseID(ctx, tx, r)
@@ -200,12 +202,12 @@ func (d *DB) UnlockRelease(ctx context.Context, r catalog.Release, holder string
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("let go of %s: %w", r, err)
+		return fmt.Errorf("unlock %s: %w", r, err)
 	}
 	return nil
 }
 
-// readLock reads who has a release.
+// readLock reads the advisory lock on a release; a lock without a holder if there is none.
 func readLock(ctx context.Context, q querier, release int64) (h ReleaseLock, err error) {
 	var until int64
 	err = q.QueryRowContext(ctx, `SELECT holder, held_until FROM release_holds WHERE release_id = ?`, release).Scan(&h.Holder, &until)

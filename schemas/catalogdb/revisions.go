@@ -11,7 +11,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// issueNext draws a new revision and nonce for a release, the next above the present one, and keeps the pair.
+// issueNext issues the next revision of a release, with a new nonce, and returns its number.
 func issueNext(ctx context.Context, tx *transaction, release int64, now time.Time) (int64, error) {
 	if _, err := tx.ExecContext(ctx, `UPDATE releases SET revision = revision + 1 WHERE id = ?`, release); err != nil {
 		return 0, err
@@ -23,7 +23,7 @@ func issueNext(ctx context.Context, tx *transaction, release int64, now time.Tim
 	return revision, issue(ctx, tx, release, catalog.Revision{Number: revision, Nonce: random()}, now)
 }
 
-// issue gives a release a new pair, and keeps it.
+// issue makes a revision the latest of a release, and records that this catalog issued it.
 func issue(ctx context.Context, tx *transaction, release int64, revision catalog.Revision, now time.Time) error {
 	if _, err := tx.ExecContext(ctx, `UPDATE releases SET revision = ?, nonce = ? WHERE id = ?`, revision.Number, revision.Nonce, release); err != nil {
 		return err
@@ -33,19 +33,19 @@ func issue(ctx context.Context, tx *transaction, release int64, revision catalog
 	return err
 }
 
-// raiseGeneration begins another generation of a release ([Snapshot.Generation]).
+// raiseGeneration raises the generation of a release ([Snapshot.Generation]).
 func raiseGeneration(ctx context.Context, tx *transaction, release int64) error {
 	_, err := tx.ExecContext(ctx, `UPDATE releases SET generation = generation + 1 WHERE id = ?`, release)
 	return err
 }
 
-// RaiseGeneration draws the next revision of a release whose rows are as they were, in another generation: they are rendered whole
-// and published again. It returns the pair, and whether it was drawn: if the release is not at the pair at any more, another
-// process was faster, and nothing changes.
-func (d *DB) RaiseGeneration(ctx context.Context, r catalog.Release, at catalog.Revision, now time.Time) (revision catalog.Revision, drawn bool, err error) {
+// RaiseGeneration raises the generation of a release and issues its next revision, although its rows are unchanged:
+// they are rendered whole and published again. It returns the new revision and true. If the latest revision is not
+// at any more, because another process was faster, it returns the latest one and false, and nothing changes.
+func (d *DB) RaiseGeneration(ctx context.Context, r catalog.Release, at catalog.Revision, now time.Time) (revision catalog.Revision, raised bool, err error) {
 	nonce := random()
 	err = d.tx(ctx, func(tx *transaction) error {
-		revision, drawn = catalog.Revision{}, false
+		revision, raised = catalog.Revision{}, false
 		id, err := releaseID(ctx, tx, r)
 		if err != nil {
 			return err
@@ -54,23 +54,24 @@ func (d *DB) RaiseGeneration(ctx context.Context, r catalog.Release, at catalog.
 			return err
 		}
 		err = tx.QueryRowContext(ctx, `SELECT revision, nonce FROM releases WHERE id = ?`, id).Scan(&revision.Number, &revision.Nonce)
-		if drawn = revision.Nonce == nonce; err != nil || drawn || revision != at { // drawn: by an earlier try
+		if raised = revision.Nonce == nonce; err != nil || raised || revision != at { // raised: by an earlier try
 			return err
 		}
-		revision, drawn = catalog.Revision{Number: revision.Number + 1, Nonce: nonce}, true
+		revision, raised = catalog.Revision{Number: revision.Number + 1, Nonce: nonce}, true
 		if err := issue(ctx, tx, id, revision, now); err != nil {
 			return err
 		}
 		return raiseGeneration(ctx, tx, id)
 	})
 	if err != nil {
-		return revision, false, fmt.Errorf("draw a revision of %s: %w", r, err)
+		return revision, false, fmt.Errorf("issue a revision of %s: %w", r, err)
 	}
-	return revision, drawn, nil
+	return revision, raised, nil
 }
 
-// KnowsRevision reports whether this catalog drew a pair for a release, or took over what was published under
-// it. If it did not, somebody else published it, or this catalog was restored from an old copy: [DB.Recover].
+// KnowsRevision reports whether this catalog issued a revision of a release, or imported what was published under
+// it. If it did not, another catalog published it, or this catalog was restored from an old copy: see [DB.Recover].
+// It knows no revision of a release that does not exist.
 func (d *DB) KnowsRevision(ctx context.Context, r catalog.Release, revision catalog.Revision) (known bool, err error) {
 	err = d.ask(ctx, func(q querier) error {
 		id, err := releaseID(ctx, q, r)
@@ -93,8 +94,9 @@ func knowsRevision(ctx context.Context, q querier, release int64, revision catal
 	return n > 0, err
 }
 
-// Publish records that clients see a revision of a release, and finishes the uploads that waited for
-// nothing else. A revision that is lower than one before changes nothing.
+// Publish records that clients see a revision of a release, clears the release's fault, and finishes the uploads
+// that waited for nothing else. The recorded revision never falls. A repeat changes nothing. The error wraps
+// [ErrNotFound] for an unknown release.
 func (d *DB) Publish(ctx context.Context, r catalog.Release, revision int64, now time.Time) error {
 	err := d.tx(ctx, func(tx *transaction) error {
 		id, err := releaseID(ctx, tx, r)
@@ -139,13 +141,12 @@ func publish(ctx context.Context, tx *transaction, release, revision int64, now 
 	return finishUploads(ctx, tx, waiting, now)
 }
 
-// finishUploads gives their outcome to those uploads that are stored and wait for no release any more. They are
-// locked first: of two transactions that publish the last two releases of an upload, the later one
-// sees both.
+// finishUploads gives those uploads their final state that are stored and wait for no release any more. It locks
+// them first: of two transactions that publish the last two releases of an upload, the later one sees both.
 func finishUploads(ctx context.Context, tx *transaction, uploads []int64, now time.Time) error {
 	slices.Sort(uploads)
-	for some := range slices.Chunk(uploads, 500) {
-		where, ids := in("id", some)
+	for chunk := range slices.Chunk(uploads, 500) {
+		where, ids := in("id", chunk)
 		if tx.forUpdate != "" {
 			if _, err := collect(ctx, tx, scanID, `SELECT id FROM uploads WHERE `+where+` ORDER BY id`+tx.forUpdate, ids...); err != nil {
 				return err
@@ -162,7 +163,8 @@ func finishUploads(ctx context.Context, tx *transaction, uploads []int64, now ti
 	return nil
 }
 
-// RecordReleaseFault records why a publish of a release came to nothing, for people. The next one that succeeds clears it.
+// RecordReleaseFault records why a publish of a release failed, for people. The next publish that succeeds clears
+// it. An unknown release is ignored.
 func (d *DB) RecordReleaseFault(ctx context.Context, r catalog.Release, why string) error {
 	return d.tx(ctx, func(tx *transaction) error {
 		id, err := releaseID(ctx, tx, r)

@@ -48,7 +48,7 @@ func scanRepository(scan func(...any) error) (row repositoryRow, err error) {
 	return row, err
 }
 
-// Settings returns what a repository was declared with, or [ErrNotFound].
+// Settings returns the settings of a repository. The error wraps [ErrNotFound] for an unknown one.
 func (d *DB) Settings(ctx context.Context, r catalog.Repository) (s catalog.Settings, err error) {
 	err = d.askOnce(ctx, func(q querier) error {
 		s, err = settings(ctx, q, r)
@@ -94,9 +94,9 @@ func (d *DB) Repositories(ctx context.Context) (all []catalog.Settings, err erro
 	return all, err
 }
 
-// CreateRepository declares a repository that does not exist yet; otherwise the error wraps [ErrExists].
-// Visibility is public, origin "owner/name" and label "name" unless s says otherwise. Distributions are
-// declared afterwards, and the revision is drawn. A name that cannot be one is a [catalog.Rejection].
+// CreateRepository creates a repository and issues the first revision of its settings. Visibility is public, origin
+// "owner/name" and label "name" unless s says otherwise. Distributions are declared afterwards ([DB.Declare]). The
+// error wraps [ErrExists] for a repository that exists, and a [catalog.Rejection] for an invalid name.
 func (d *DB) CreateRepository(ctx context.Context, s catalog.Settings, now time.Time) error {
 	s.Visibility = cmp.Or(s.Visibility, catalog.Public)
 	s.Origin, s.Label = cmp.Or(s.Origin, s.Repository.String()), cmp.Or(s.Label, s.Repository.Name)
@@ -128,10 +128,10 @@ func (d *DB) CreateRepository(ctx context.Context, s catalog.Settings, now time.
 	return nil
 }
 
-// ChangeSettings lets change have its way with the visibility, package keys and tokens of a repository,
-// and returns the settings as they are then. If nothing is different, no revision is drawn. An error of
-// change leaves everything as it was; change may be called several times, each time with the settings
-// as they are.
+// ChangeSettings applies change to the settings of a repository, in one transaction, and returns the settings after
+// that. change may set the visibility, package keys, tokens, verification, required signatures and keyring package.
+// If nothing differs, no revision is issued. If change returns an error, nothing changes. change may be called
+// several times, each time with the current settings.
 func (d *DB) ChangeSettings(ctx context.Context, r catalog.Repository, now time.Time, change func(*catalog.Settings) error) (after catalog.Settings, err error) {
 	nonce := random()
 	err = d.tx(ctx, func(tx *transaction) error {
@@ -158,7 +158,7 @@ func (d *DB) ChangeSettings(ctx context.Context, r catalog.Repository, now time.
 	return after, nil
 }
 
-// applyChange lets change have its way with settings, and reports whether it did anything.
+// applyChange applies change to settings, and reports whether they differ.
 func applyChange(s *catalog.Settings, change func(*catalog.Settings) error) (changed bool, err error) {
 	before, fixed, err := encode(*s)
 	if err != nil {
@@ -189,7 +189,7 @@ func encode(s catalog.Settings) (whole, fixed string, err error) {
 	return whole, string(b), err
 }
 
-// checkSettings sorts keys and tokens, and says what in settings cannot be.
+// checkSettings sorts keys and tokens, and returns what is invalid in settings.
 func checkSettings(s *catalog.Settings) error {
 	if rej := layout.CheckRepository(s.Repository); rej != nil {
 		return rej

@@ -13,7 +13,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// issueRevision gives the settings of a repository a new pair, and keeps it.
+// issueRevision makes a revision the latest of a repository's settings, and records that this catalog issued it.
 func (row *repositoryRow) issueRevision(ctx context.Context, tx *transaction, revision int64, nonce string, now time.Time) error {
 	_, err := tx.ExecContext(ctx, `UPDATE repositories SET settings_revision = ?, settings_nonce = ? WHERE id = ?`, revision, nonce, row.id)
 	if err != nil {
@@ -22,14 +22,14 @@ func (row *repositoryRow) issueRevision(ctx context.Context, tx *transaction, re
 	return row.recordRevision(ctx, tx, catalog.Revision{Number: revision, Nonce: nonce}, now)
 }
 
-// recordRevision counts a pair among those that this catalog drew.
+// recordRevision adds a revision to those that this catalog knows.
 func (row *repositoryRow) recordRevision(ctx context.Context, tx *transaction, revision catalog.Revision, now time.Time) error {
 	_, err := tx.ExecContext(ctx, `INSERT INTO settings_pairs (repository_id, revision, nonce, drawn_at) VALUES (?, ?, ?, ?)`, row.id, revision.Number, revision.Nonce, millis(now))
 	return err
 }
 
-// UnpublishedSettings returns the repositories whose settings are ahead of those in the bucket, in
-// order. One that a release of the program made which knew no revisions of settings draws its first here.
+// UnpublishedSettings returns the repositories whose latest settings are not in the bucket, in order. It issues the
+// first revision of a repository that was created by a version of the program without revisions of settings.
 func (d *DB) UnpublishedSettings(ctx context.Context) ([]catalog.Repository, error) {
 	rows, err := list(ctx, d, scanRepository, `SELECT `+repositoryColumns+` FROM repositories
 		WHERE settings_revision > published_settings_revision OR settings_revision = 0 ORDER BY owner, name`)
@@ -43,7 +43,7 @@ func (d *DB) UnpublishedSettings(ctx context.Context) ([]catalog.Repository, err
 			continue
 		}
 		if err := d.issueFirst(ctx, row.settings.Repository); err != nil {
-			return nil, fmt.Errorf("draw a revision of the settings of %s: %w", row.settings.Repository, err)
+			return nil, fmt.Errorf("issue a revision of the settings of %s: %w", row.settings.Repository, err)
 		}
 	}
 	return repositories, nil
@@ -59,8 +59,8 @@ func (d *DB) issueFirst(ctx context.Context, r catalog.Repository) error {
 	})
 }
 
-// PublishSettings records that the bucket has a revision of a repository's settings. A lower one than
-// before changes nothing.
+// PublishSettings records that the bucket has a revision of a repository's settings. The recorded revision never
+// falls.
 func (d *DB) PublishSettings(ctx context.Context, r catalog.Repository, revision int64) error {
 	err := d.exec(ctx, `UPDATE repositories SET published_settings_revision = ? WHERE owner = ? AND name = ? AND published_settings_revision < ?`,
 		revision, r.Owner, r.Name, revision)
@@ -70,7 +70,7 @@ func (d *DB) PublishSettings(ctx context.Context, r catalog.Repository, revision
 	return nil
 }
 
-// KnowsSettingsRevision reports whether this catalog drew a pair for a repository's settings, or took over what
+// KnowsSettingsRevision reports whether this catalog issued a revision of a repository's settings, or imported what
 // the bucket had under it. If it did not, see [DB.ImportSettings].
 func (d *DB) KnowsSettingsRevision(ctx context.Context, r catalog.Repository, revision catalog.Revision) (known bool, err error) {
 	err = d.ask(ctx, func(q querier) error {
@@ -96,14 +96,14 @@ func (d *DB) PublishedSettings(ctx context.Context, r catalog.Repository) (s cat
 	return s, published, err
 }
 
-// leap is how far beyond a pair that somebody else drew the next own one lies. What was drawn between
-// them and never seen here has room.
+// importGap is the distance from a revision of another catalog to the next own one. It leaves room for revisions
+// that the other catalog issued later and that were never seen here.
 const importGap = 1000
 
 // nextRevisionAfter returns the revision that follows both an own and a foreign one.
 func nextRevisionAfter(own, foreign int64) int64 { return max(own, foreign) + importGap }
 
-// checkRevision says what is wrong with a pair that this catalog did not draw.
+// checkRevision returns what is invalid in a revision that this catalog did not issue.
 func checkRevision(revision catalog.Revision) error {
 	if revision.Number < 0 || revision.Number > math.MaxInt64/2 || revision.Nonce == "" || len(revision.Nonce) > 64 {
 		return fmt.Errorf("revision %d with nonce %.80q is none", revision.Number, revision.Nonce)
@@ -111,12 +111,14 @@ func checkRevision(revision catalog.Revision) error {
 	return nil
 }
 
-// ImportSettings takes over the settings that the bucket has, under a pair that this catalog never drew:
-// it was restored from an old copy. The bucket's visibility, origin, label, keys and tokens win; of
-// distributions, components and architectures the union is kept, with the releases that follow from
-// it. Only a repository that was made private here, and not published so yet, stays private. Then a
-// pair beyond both is drawn. A pair that is known already changes nothing. format tells what a
-// distribution holds that the catalog does not have.
+// ImportSettings imports the settings that the bucket has under a revision that this catalog did not issue: it was
+// restored from an old copy. The bucket's visibility, origin, label, keys and tokens replace those of the catalog,
+// with two exceptions: a repository that was made private here stays private, and a token that was revoked here
+// stays revoked, if the bucket does not have that change yet. Of distributions, components and architectures the
+// union is kept, with the releases that follow from it. Then a revision after both is issued. If this catalog knows
+// the revision already, nothing changes.
+//
+// format returns the format of a distribution that the catalog does not have.
 func (d *DB) ImportSettings(ctx context.Context, from catalog.Settings, format func(catalog.Distribution) (catalog.Format, bool), now time.Time) error {
 	err := checkSettings(&from)
 	if err == nil {
@@ -126,7 +128,7 @@ func (d *DB) ImportSettings(ctx context.Context, from catalog.Settings, format f
 		err = d.tx(ctx, func(tx *transaction) error { return importSettings(ctx, tx, from, format, now) })
 	}
 	if err != nil {
-		return fmt.Errorf("adopt settings of %s: %w", from.Repository, err)
+		return fmt.Errorf("import settings of %s: %w", from.Repository, err)
 	}
 	return nil
 }
@@ -167,8 +169,8 @@ func importSettings(ctx context.Context, tx *transaction, from catalog.Settings,
 	return row.issueRevision(ctx, tx, nextRevisionAfter(has.Revision.Number, from.Revision.Number), random(), now)
 }
 
-// newerKeyring returns what the bucket says of a keyring package or, if something newer was made here, the record of
-// that, so that no version is drawn twice.
+// newerKeyring returns the bucket's record of a keyring package or, if a newer version was made here, the record of
+// that, so that no version is made twice.
 func newerKeyring(bucket, here *catalog.KeyringPackage) *catalog.KeyringPackage {
 	if bucket == nil || here == nil || layout.CompareKeyringVersions(here.Version, bucket.Version) <= 0 {
 		return bucket
@@ -191,8 +193,8 @@ func formatOf(ctx context.Context, tx *transaction, repository int64, dist catal
 	return f, nil
 }
 
-// withoutRevoked leaves out the tokens that were revoked here, and not published so yet: those that this
-// catalog does not have although they are older than the newest settings that it published.
+// withoutRevoked omits the tokens that were revoked here while the bucket does not have that change yet: those that
+// this catalog does not have although they are older than the newest settings that it published.
 func (row *repositoryRow) withoutRevoked(ctx context.Context, tx *transaction, tokens []catalog.Token) ([]catalog.Token, error) {
 	if row.settings.Revision.Number <= row.published {
 		return tokens, nil

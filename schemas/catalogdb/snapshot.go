@@ -16,7 +16,7 @@ type Snapshot struct {
 	Release   catalog.Release
 	Revision  catalog.Revision
 	Published int64 // the newest revision that the catalog knows to be visible
-	// Generation rises when [Snapshot.Changes] does not have all that changed: rows were taken over from what is
+	// Generation rises when [Snapshot.Changes] does not have all that changed: rows were imported from what is
 	// published, or a reindex found other indexes. What was rendered in another generation is not updated but rendered whole.
 	Generation int64
 	SignedBy   string // how what is published is signed ([DB.RecordSignedBy]); empty if that is not known
@@ -104,15 +104,16 @@ type Change struct {
 	Arch, Component string
 }
 
-// Changes returns the rows that may be other ones than they were at a revision of the release, in any
-// order. It reports false if that cannot be told, or if there are more than limit.
+// Changes returns the rows that may differ from those at an earlier revision of the release, in any order. It
+// reports false if this catalog did not issue that revision, if it is later than the snapshot, or if there are more
+// than limit rows.
 func (s *Snapshot) Changes(ctx context.Context, since catalog.Revision, limit int) (changes []Change, known bool, err error) {
 	if since == s.Revision {
 		return nil, true, nil
 	}
-	drawn, err := scanID(s.tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM publications WHERE release_id = ? AND revision = ? AND nonce = ?`,
+	issued, err := scanID(s.tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM publications WHERE release_id = ? AND revision = ? AND nonce = ?`,
 		s.release, since.Number, since.Nonce).Scan)
-	if err != nil || drawn == 0 || since.Number > s.Revision.Number {
+	if err != nil || issued == 0 || since.Number > s.Revision.Number {
 		return nil, false, err
 	}
 	for _, where := range []string{`a.revision > ?`, `a.revision < -?`} { // one index range each

@@ -151,8 +151,8 @@ type statement interface {
 // maxCompiled bounds the compiled statements of a connection: some 10 KB each.
 const maxCompiled = 200
 
-// A compiledConn keeps its compiled statements while nobody uses them. SQLite compiles one again by itself
-// when the schema has changed. A connection is used by one goroutine at a time, as database/sql promises.
+// A compiledConn keeps compiled statements that are not in use. SQLite compiles one again by itself when the schema
+// has changed. A connection is used by one goroutine at a time, as database/sql promises.
 type compiledConn struct {
 	sqliteConn
 	path string
@@ -191,7 +191,7 @@ func (c *compiledConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driv
 	return tx, nil
 }
 
-// take returns a compiled statement that nobody uses: the rows of an outer loop keep theirs.
+// take returns a compiled statement that is not in use: the rows of an outer loop keep theirs.
 func (c *compiledConn) take(ctx context.Context, query string) (statement, error) {
 	if s, ok := c.idle[query]; ok {
 		delete(c.idle, query)
@@ -204,7 +204,7 @@ func (c *compiledConn) take(ctx context.Context, query string) (statement, error
 	return s.(statement), nil
 }
 
-// put keeps a statement for the next one who asks, unless it failed.
+// put keeps a statement for the next call, unless it failed.
 func (c *compiledConn) put(query string, s statement, failed error) error {
 	if _, there := c.idle[query]; there || failed != nil {
 		return s.Close()

@@ -50,7 +50,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a duplicate waits until its package is visible", activateWaiting},
 		{"an upload whose lease is lost is left out", activateLost},
 		{"a noarch package waits for all directories", activateNoarch},
-		{"a directory that was added meanwhile undoes the whole call", activateGrown},
+		{"a directory that was added since undoes the whole call", activateGrown},
 		{"a package that is not claimed cannot be active", activateUnclaimed},
 
 		{"an upload is published when all its releases are", publishAll},
@@ -86,7 +86,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"what changed since a revision is told", changesSince},
 		{"too many changes are not told", changesTooMany},
 		{"a revision is redrawn once", generationRaised},
-		{"a hold keeps others waiting until it ends", lockRelease},
+		{"an advisory lock keeps other publishers out until it ends", lockRelease},
 
 		{"a row holds four fragments of the largest size", claimLargest},
 

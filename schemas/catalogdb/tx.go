@@ -26,7 +26,7 @@ var delays = map[remedy]struct{ first, longest time.Duration }{
 	reconnect: {100 * time.Millisecond, 5 * time.Second}, // about 20 s in all, in which a fail-over ends
 }
 
-// retry calls try again while the database asks for it.
+// retry calls try up to maxTries times, while the database asks for a repeat.
 func (d *DB) retry(ctx context.Context, try func() error) error {
 	var last error // of the database
 	for n := 1; ; n++ {
@@ -51,7 +51,7 @@ func (d *DB) retry(ctx context.Context, try func() error) error {
 	}
 }
 
-// closeIdle closes the connections that nobody uses: after a fail-over they lead to the wrong server.
+// closeIdle closes connections that are not in use: after a fail-over they lead to the wrong server.
 func (d *DB) closeIdle() {
 	for _, pool := range []*sql.DB{d.write, d.read, d.views} {
 		pool.SetMaxIdleConns(0)
@@ -78,8 +78,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // A transaction is one transaction of a writer. On MySQL each statement sees what was committed before
-// it, so whoever reads to decide locks first: the repository, then releases in ascending order, then
-// uploads, then packages.
+// it, so a transaction that decides by what it reads locks that first: the repository, then releases in
+// ascending order, then uploads, then packages.
 type transaction struct {
 	querier
 	forUpdate string // ends a SELECT whose rows stay locked until the transaction ends

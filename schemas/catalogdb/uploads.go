@@ -53,7 +53,7 @@ func scanState(scan func(...any) error) (v catalog.Verdict, err error) {
 // maxPerStatement is how many uploads one statement names.
 const maxPerStatement = 100
 
-// byBucket yields uploads of one bucket, maxPerStatement of them at most, until all had their turn.
+// byBucket yields all uploads in groups: each is of one bucket and has maxPerStatement at most.
 func byBucket(uploads []catalog.Upload) iter.Seq[[]catalog.Upload] {
 	buckets := map[string][]catalog.Upload{}
 	for _, u := range uploads {
@@ -97,7 +97,7 @@ func (d *DB) Backlog(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// Oldest returns when the oldest upload without a final verdict was taken up; nil if there is none.
+// Oldest returns when the oldest upload without a final verdict was received; nil if there is none.
 func (d *DB) Oldest(ctx context.Context) (*time.Time, error) {
 	var oldest sql.NullInt64
 	err := d.ask(ctx, func(q querier) error {
@@ -106,7 +106,7 @@ func (d *DB) Oldest(ctx context.Context) (*time.Time, error) {
 	return optional(oldest), err
 }
 
-// Unfinished returns uploads of a staging bucket that were taken up and that nobody works on now, oldest first.
+// Unfinished returns received uploads of a staging bucket that no worker has a lease on, oldest first.
 func (d *DB) Unfinished(ctx context.Context, bucket string, now time.Time, limit int) ([]catalog.Upload, error) {
 	return list(ctx, d, scanUpload, `SELECT bucket, object, generation, size FROM uploads
 		WHERE bucket = ? AND state = ? AND lease_until <= ? ORDER BY id LIMIT ?`, bucket, catalog.Received, millis(now), limit)
@@ -118,8 +118,8 @@ func scanUpload(scan func(...any) error) (catalog.Upload, error) {
 	return u, err
 }
 
-// MaxAttempts is how often an upload is taken up before it is rejected as poison. An attempt that
-// ends in an orderly fault does not count.
+// MaxAttempts is how many attempts an upload gets before it is rejected as poison. An attempt that ends in an
+// orderly fault does not count.
 const MaxAttempts = 5
 
 // A Lease is the right to work on an upload until it expires or is renewed.
@@ -128,9 +128,9 @@ type Lease struct {
 	For   time.Duration // from the time given
 }
 
-// Take gives the caller a lease on an upload, recording the upload if it is new. It returns a token
-// if the lease is the caller's, and otherwise the state in which the upload is: [catalog.Received]
-// means that somebody else works on it.
+// Take acquires a lease on an upload, and records the upload if it is new. It returns a token if the caller has the
+// lease, and otherwise the state of the upload: [catalog.Received] means that another worker has the lease. An
+// upload whose attempts are used up is rejected as poison.
 func (d *DB) Take(ctx context.Context, u catalog.Upload, l Lease, now time.Time) (token string, state catalog.UploadState, err error) {
 	state, err = d.State(ctx, u)
 	if err == nil && state != catalog.Received {
@@ -160,7 +160,7 @@ func (d *DB) TakeAll(ctx context.Context, uploads []catalog.Upload, l Lease, now
 		for i, u := range uploads {
 			t := &taken[i]
 			if t.Token, t.State, err = leaseUpload(ctx, tx, u, l, tokens[i], now); err != nil {
-				return fmt.Errorf("take %s: %w", u, err)
+				return fmt.Errorf("lease %s: %w", u, err)
 			}
 		}
 		return nil
@@ -168,8 +168,8 @@ func (d *DB) TakeAll(ctx context.Context, uploads []catalog.Upload, l Lease, now
 	return taken, err
 }
 
-// leaseUpload gives an upload the lease with token ours, if it is free, and returns the token then. An upload
-// that has the token already got it from an earlier try.
+// leaseUpload gives an upload the lease with token ours, if it is free, and returns the token then. An upload that
+// has that token already got it in an earlier try of the transaction.
 func leaseUpload(ctx context.Context, tx *transaction, u catalog.Upload, l Lease, ours string, now time.Time) (token string, state catalog.UploadState, err error) {
 	var id, until int64
 	var attempts int
@@ -194,28 +194,28 @@ func leaseUpload(ctx context.Context, tx *transaction, u catalog.Upload, l Lease
 	return ours, state, err
 }
 
-// Renew extends the leases that an owner holds.
+// Renew extends the leases of an owner that have not expired.
 func (d *DB) Renew(ctx context.Context, l Lease, now time.Time) error {
 	return d.exec(ctx, `UPDATE uploads SET lease_until = ? WHERE lease_owner = ? AND state = ? AND lease_until > ?`,
 		millis(now.Add(l.For)), cut(l.Owner, maxUser), catalog.Received, millis(now))
 }
 
-// RecordUploadFault records, for people, the last fault that an unfinished upload met.
+// RecordUploadFault records the last fault of an upload, for people. It does nothing if the lease is lost.
 func (d *DB) RecordUploadFault(ctx context.Context, u catalog.Upload, token, why string) error {
 	return d.exec(ctx, `UPDATE uploads SET detail = ?
 		WHERE bucket = ? AND object = ? AND generation = ? AND lease_token = ? AND state = ?`,
 		why, u.Bucket, u.Object, u.Generation, token, catalog.Received)
 }
 
-// Return gives up a lease after a fault, without counting the attempt. A repeat does nothing.
+// Return ends a lease after a fault, without counting the attempt. A repeat changes nothing.
 func (d *DB) Return(ctx context.Context, u catalog.Upload, token string) error {
 	return d.exec(ctx, `UPDATE uploads SET lease_until = 0, lease_token = '', attempts = attempts - 1
 		WHERE bucket = ? AND object = ? AND generation = ? AND lease_token = ? AND state = ?`,
 		u.Bucket, u.Object, u.Generation, token, catalog.Received)
 }
 
-// GiveUp gives up a lease after an attempt that hung or panicked, and why. The attempt counts, as one
-// that stopped the program does: the last one is the upload's end. A repeat does nothing.
+// GiveUp ends a lease after an attempt that hung or panicked. The attempt counts; if it was the last of
+// [MaxAttempts], the upload is rejected as poison, with why in the detail. A repeat changes nothing.
 func (d *DB) GiveUp(ctx context.Context, u catalog.Upload, token, why string, now time.Time) error {
 	err := d.tx(ctx, func(tx *transaction) error {
 		id, err := leased(ctx, tx, u, token)
@@ -238,13 +238,13 @@ func (d *DB) GiveUp(ctx context.Context, u catalog.Upload, token, why string, no
 	return nil
 }
 
-// EndLeases ends every lease. Only a process that knows itself to be the only one may call it, as the
-// embedded mode does under its lock.
+// EndLeases ends every lease. Only a process that excludes all others may call it, as the embedded mode does under
+// its lock.
 func (d *DB) EndLeases(ctx context.Context) error {
 	return d.exec(ctx, `UPDATE uploads SET lease_until = 0 WHERE state = ?`, catalog.Received)
 }
 
-// Reject ends an upload with a verdict. It does nothing if the lease has gone to somebody else.
+// Reject ends an upload with a rejection. It does nothing if the lease is lost.
 func (d *DB) Reject(ctx context.Context, u catalog.Upload, token string, r catalog.Rejection, now time.Time) error {
 	err := d.tx(ctx, func(tx *transaction) error {
 		id, err := leased(ctx, tx, u, token)
@@ -272,7 +272,7 @@ func rejectWaiting(ctx context.Context, tx *transaction, pkg int64, r catalog.Re
 	return err
 }
 
-// poison is the verdict on an upload that too many attempts failed at.
+// poison is the rejection of an upload whose attempts are used up.
 func poison(attempts int, last string) catalog.Rejection {
 	detail := fmt.Sprintf("the program hung, panicked or was stopped %d times while it handled this file", attempts)
 	if last != "" {

@@ -36,7 +36,8 @@ func scanVerdict(scan func(...any) error) (uploadRow, error) {
 	return row, err
 }
 
-// Verdict returns what became of an upload so far, or [ErrNotFound]. The pointers' URLs are left to the caller.
+// Verdict returns the verdict on an upload as it is now. The error wraps [ErrNotFound] for an unknown one. The
+// pointers' URLs are left to the caller.
 func (d *DB) Verdict(ctx context.Context, u catalog.Upload) (catalog.Verdict, error) {
 	verdicts, err := d.Verdicts(ctx, []catalog.Upload{u})
 	if err != nil {
@@ -121,13 +122,14 @@ func (d *DB) Recent(ctx context.Context, prefix string, limit int) ([]catalog.Ve
 	return verdicts, err
 }
 
-// VerdictsToWrite returns finished uploads whose verdict object is not known to be written.
+// VerdictsToWrite returns up to limit finished uploads whose verdict object is not recorded as written.
 func (d *DB) VerdictsToWrite(ctx context.Context, limit int) ([]catalog.Upload, error) {
 	return list(ctx, d, scanUpload, `SELECT bucket, object, generation, size FROM uploads WHERE told = 0 AND state IN (?, ?, ?) ORDER BY id LIMIT ?`,
 		catalog.Published, catalog.Duplicate, catalog.Rejected, limit)
 }
 
-// VerdictsWritten records that the verdict objects of finished uploads are written, and reports of which that is news.
+// VerdictsWritten records that the verdict objects of finished uploads are written, in one transaction, and reports
+// for each upload whether it is the first to record that.
 func (d *DB) VerdictsWritten(ctx context.Context, uploads ...catalog.Upload) (first []bool, err error) {
 	err = d.tx(ctx, func(tx *transaction) error {
 		first = make([]bool, len(uploads))
@@ -156,8 +158,8 @@ const (
 	objectDoomed = 2
 )
 
-// Expired returns uploads of a staging bucket whose staged objects may be deleted, oldest first: they have a final verdict
-// since before a time, it was told, and no release that they waited for is behind its rows.
+// Expired returns uploads of a staging bucket whose staged objects may be deleted, oldest first: they have a final
+// verdict since before a time, its object is written, and no release that they waited for is behind its rows.
 func (d *DB) Expired(ctx context.Context, bucket string, before time.Time, limit int) ([]catalog.Upload, error) {
 	return list(ctx, d, scanUpload, `SELECT bucket, object, generation, size FROM uploads
 		WHERE bucket = ? AND staged = ? AND finished_at < ? AND told = 1 AND state IN (?, ?, ?)

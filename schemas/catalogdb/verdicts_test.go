@@ -136,7 +136,7 @@ func expired(t *testing.T, db *catalogdb.DB) {
 		}
 	}
 	later := after(time.Hour)
-	check("nobody was told", later, 9)
+	check("no one was told", later, 9)
 	tell(done, bad, waiting, reading)
 	check("final and told, oldest first", later, 9, done, bad)
 	check("no more than asked for", later, 1, done)

@@ -12,10 +12,10 @@ import (
 // ErrRemoved is returned for a yanked package that cannot come back: its file, or its index entry, is gone.
 var ErrRemoved = errors.New("removed for good: no file takes its name again, raise the version")
 
-// Yank withdraws packages: no revision of a release that is drawn from now on has them. It returns
-// them all, also those that were yanked before, whose record stays as it is. A repeat draws no new
-// revision. An upload that still waits for such a package to be published is rejected as yanked.
-// The time in y is now, unless it is set.
+// Yank withdraws the packages that w selects, in one transaction: no revision that is issued afterwards has them. It
+// returns them all, also those that were yanked before, whose record stays as it is. A repeat issues no revision. An
+// upload that still waits for such a package to be published is rejected as yanked. The time in y is now, unless it
+// is set. The error wraps [ErrNotFound] if w selects none.
 func (d *DB) Yank(ctx context.Context, w PackageSelector, y catalog.Yank, now time.Time) ([]catalog.Package, error) {
 	if y.At.IsZero() {
 		y.At = now
@@ -47,9 +47,10 @@ func yank(ctx context.Context, tx *transaction, pkg int64, y catalog.Yank, now t
 		Detail: "the package was withdrawn before it was published; no file takes its name again: raise the version"}, now)
 }
 
-// Unyank brings packages back, and returns them all, also those that were not yanked. A repeat draws no
-// new revision. If the file of one is removed, or about to be, the error wraps [ErrRemoved], and if the repository does not
-// have its architecture any more, [ErrRetired]: then nothing is changed.
+// Unyank makes yanked packages active again, in one transaction, and returns all that w selects, also those that
+// were active. A repeat issues no revision. The error wraps [ErrRemoved] if the file of one is deleted, or about to
+// be, [ErrRetired] if the repository does not have its architecture any more, and [ErrNotFound] if w selects none:
+// then nothing changes.
 func (d *DB) Unyank(ctx context.Context, w PackageSelector, now time.Time) ([]catalog.Package, error) {
 	found, err := d.changeSelected(ctx, w, now, func(tx *transaction, row packageRow) (bool, error) {
 		if row.pkg.State != catalog.Yanked {
@@ -63,8 +64,8 @@ func (d *DB) Unyank(ctx context.Context, w PackageSelector, now time.Time) ([]ca
 	return found, nil
 }
 
-// unyank makes a yanked row active. One that was recovered from the record of a withdrawal has no index
-// entry and cannot be.
+// unyank makes a yanked row active. A row that was recovered from the record of a withdrawal has no index entry and
+// cannot be.
 func unyank(ctx context.Context, tx *transaction, row packageRow, now time.Time) error {
 	lost, err := scanID(tx.QueryRowContext(ctx, `SELECT removed > 0 OR (stanza IS NULL AND primary_xml IS NULL) FROM packages WHERE id = ?`+tx.forUpdate, row.id).Scan)
 	if err != nil {
@@ -83,8 +84,8 @@ func unyank(ctx context.Context, tx *transaction, row packageRow, now time.Time)
 	return err
 }
 
-// changeSelected applies change to the rows that w names, and draws a revision for each release in which one
-// of them came or went. It returns the rows as they are then.
+// changeSelected applies change to the rows that w selects, and issues a revision for each release that a row joined
+// or left. It returns the rows after that.
 func (d *DB) changeSelected(ctx context.Context, w PackageSelector, now time.Time, change func(*transaction, packageRow) (bool, error)) (found []catalog.Package, err error) {
 	err = d.tx(ctx, func(tx *transaction) error {
 		releases, err := tx.lockedReleases(ctx, w.Repository, w.Distribution)
@@ -101,13 +102,13 @@ func (d *DB) changeSelected(ctx context.Context, w PackageSelector, now time.Tim
 			if err != nil {
 				return err
 			}
-			e := packageChange{pkg: row.id, changed: changed}
+			c := packageChange{pkg: row.id, changed: changed}
 			for _, r := range releases {
 				if shows(r.arch, dirOf(row.pkg)) {
-					e.releases = append(e.releases, r)
+					c.releases = append(c.releases, r)
 				}
 			}
-			changes = append(changes, e)
+			changes = append(changes, c)
 		}
 		if err := recordAppearances(ctx, tx, changes, now); err != nil {
 			return err
@@ -124,20 +125,21 @@ func (d *DB) changeSelected(ctx context.Context, w PackageSelector, now time.Tim
 	return found, err
 }
 
-// recordAppearances draws a revision for each release that changed, and records it.
+// recordAppearances issues a revision for each release that changed, and records which packages joined or left with
+// it.
 func recordAppearances(ctx context.Context, tx *transaction, changes []packageChange, now time.Time) error {
 	revisions, err := issueForChanged(ctx, tx, changes, now)
 	if err != nil {
 		return err
 	}
-	for _, e := range changes {
-		for _, r := range e.releases {
-			if !e.changed {
+	for _, c := range changes {
+		for _, r := range c.releases {
+			if !c.changed {
 				continue
 			}
-			revision, err := appearanceRevision(ctx, tx, e.pkg, r, revisions[r.id])
+			revision, err := appearanceRevision(ctx, tx, c.pkg, r, revisions[r.id])
 			if err == nil {
-				err = recordAppearance(ctx, tx, e.pkg, r.id, revision)
+				err = recordAppearance(ctx, tx, c.pkg, r.id, revision)
 			}
 			if err != nil {
 				return err
@@ -147,9 +149,9 @@ func recordAppearances(ctx context.Context, tx *transaction, changes []packageCh
 	return nil
 }
 
-// CanUnyank reports whether [DB.Unyank] can bring a withdrawn package back. by, unless it is empty, is an upload of the
-// same bytes that is being worked on: from now on what was staged of it goes with the package's file (see [DB.Removing]),
-// and soon if that is gone.
+// CanUnyank reports whether [DB.Unyank] can bring a withdrawn package back. by, unless it is zero, is an upload of
+// the same bytes that is being worked on: its staged object is deleted together with the package's file (see
+// [DB.Removing]), or soon if that is deleted already. The error wraps [ErrNotFound] for an unknown package.
 func (d *DB) CanUnyank(ctx context.Context, k catalog.Package, by catalog.Upload) (back bool, err error) {
 	err = d.tx(ctx, func(tx *transaction) error {
 		_, id, err := find(ctx, tx, k)
