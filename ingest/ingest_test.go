@@ -205,8 +205,8 @@ func TestCreateDeclares(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []catalog.DistributionSettings{
-		{Distribution: el9, Components: []string{}, Architectures: []string{"SRPMS", "aarch64", "ppc64le", "x86_64"}},
-		{Distribution: catalog.Distribution{OS: "ubuntu", Version: "noble"}, Components: []string{"contrib", "main"}, Architectures: []string{"amd64", "arm64", "riscv64"}},
+		{Distribution: el9, Format: catalog.RPM, Components: []string{}, Architectures: []string{"SRPMS", "aarch64", "ppc64le", "x86_64"}},
+		{Distribution: catalog.Distribution{OS: "ubuntu", Version: "noble"}, Format: catalog.DEB, Components: []string{"contrib", "main"}, Architectures: []string{"amd64", "arm64", "riscv64"}},
 	}
 	if diff := cmp.Diff(want, got.Distributions); diff != "" {
 		t.Errorf("distributions (-want +got):\n%s", diff)

@@ -75,12 +75,11 @@ func (r *Resources) SelectPublished(ctx context.Context, targets []string) ([]ca
 	return selectFrom(targets, declared, releases)
 }
 
-// releasesOf returns the releases that a repository was declared with. Every DEB distribution has
-// components, and no other.
+// releasesOf returns the releases that a repository was declared with.
 func releasesOf(s catalog.Settings) (all []catalog.Release) {
 	for _, d := range s.Distributions {
 		arches := d.Architectures
-		if len(d.Components) > 0 {
+		if d.Format == catalog.DEB {
 			arches = []string{""}
 		}
 		for _, arch := range arches {

@@ -60,6 +60,6 @@ type Repositories interface {
 	KnowsSettingsRevision(ctx context.Context, r catalog.Repository, pair catalog.Revision) (bool, error)
 
 	// ImportSettings takes over published settings whose pair this catalog never drew, and draws a pair
-	// beyond it. The repository need not exist before. format says what a distribution of them has.
-	ImportSettings(ctx context.Context, published catalog.Settings, format func(catalog.Distribution) (catalog.Format, bool), now time.Time) error
+	// beyond it. The repository need not exist before.
+	ImportSettings(ctx context.Context, published catalog.Settings, now time.Time) error
 }

@@ -120,7 +120,7 @@ func (p *Publisher) adopt(ctx context.Context, old tree.Declared) error {
 	if s.Revision.Nonce == "" { // of a time before settings had one
 		s.Revision.Nonce = "0000000000000000"
 	}
-	if err := p.catalog.ImportSettings(ctx, s, tree.FormatIn(s), old.Now); err != nil {
+	if err := p.catalog.ImportSettings(ctx, s, old.Now); err != nil {
 		return err
 	}
 	p.log.Error("ALARM: the catalog had lost history: it takes over the settings of a repository from the bucket",

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -32,13 +31,12 @@ func (c clientFiles) statics(s catalog.Settings, of []catalog.Release) ([]pairFi
 		all = append(all, pairFile{key: layout.SharedKeyKey(vendor.ID), body: []byte(vendor.Armor)},
 			pairFile{key: layout.PackageKeyKey(s.Repository, vendor.ID), body: []byte(vendor.Armor)})
 	}
-	format := tree.FormatIn(s)
 	for _, r := range of {
 		d := r.Distribution
-		switch f, ok := format(d); {
+		switch ds, ok := s.Find(d); {
 		case !ok:
 			return nil, fmt.Errorf("repository %s has no distribution %s", s.Repository, d)
-		case f == catalog.DEB:
+		case ds.Format == catalog.DEB:
 			all = append(all, pairFile{key: layout.SourcesKey(s.Repository, d), body: c.sources(s, d)})
 		default:
 			for _, arch := range archesOf(s, r) {

@@ -72,7 +72,7 @@ func installTextOf(p *pushed, ups []*pushed, table *layout.Table, private map[st
 	if arch := part[2]; arch != "all" {
 		architectures = append(slices.Clone(architectures), arch)
 	}
-	s.Distributions = []catalog.DistributionSettings{{Distribution: release.Distribution, Components: []string{component}, Architectures: architectures}}
+	s.Distributions = []catalog.DistributionSettings{{Distribution: release.Distribution, Format: distro.Format, Components: []string{component}, Architectures: architectures}}
 	var pushed []string // architectures, of the same name
 	for _, other := range ups {
 		if of := strings.Fields(other.verdict.Package); other.target == p.target && len(of) == 3 && of[0] == part[0] {

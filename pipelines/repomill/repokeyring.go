@@ -98,7 +98,7 @@ func keyringMissing(ctx context.Context, db *catalogdb.DB, s catalog.Settings) (
 	for _, ds := range s.Distributions {
 		w := catalogdb.PackageSelector{Repository: s.Repository, Distribution: ds.Distribution, Name: layout.KeyringName(s.Repository, catalog.RPM), Version: s.Keyring.Version + "-1"}
 		of := ds.Distribution.String()
-		if len(ds.Components) > 0 {
+		if ds.Format == catalog.DEB {
 			w.Name, w.Version, of = layout.KeyringName(s.Repository, catalog.DEB), s.Keyring.Version, string(catalog.DEB)
 		}
 		if !slices.ContainsFunc(s.Keyring.Files, func(f catalog.KeyringFile) bool { return f.For == of }) {

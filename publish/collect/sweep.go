@@ -123,10 +123,9 @@ func (c *Collector) mark(ctx context.Context, r catalog.Repository, now time.Tim
 		return nil, err
 	}
 	s := &repositorySweep{collector: c, releases: map[catalog.Release]bool{}, named: map[string]bool{}, before: now.Add(-2 * c.retention)}
-	format := tree.FormatIn(d.Settings)
 	for _, ds := range d.Distributions {
 		release := catalog.Release{Repository: r, Distribution: ds.Distribution}
-		if f, _ := format(ds.Distribution); f == catalog.DEB {
+		if ds.Format == catalog.DEB {
 			s.releases[release] = true
 			continue
 		}

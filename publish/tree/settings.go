@@ -55,18 +55,6 @@ func Repositories(ctx context.Context, b Lister) ([]catalog.Repository, error) {
 	return all, err
 }
 
-// FormatIn returns a function that looks up the format of a distribution in s: every DEB one has components, and no
-// other has.
-func FormatIn(s catalog.Settings) func(catalog.Distribution) (catalog.Format, bool) {
-	return func(d catalog.Distribution) (catalog.Format, bool) {
-		ds, ok := s.Find(d)
-		if len(ds.Components) > 0 {
-			return catalog.DEB, ok
-		}
-		return catalog.RPM, ok
-	}
-}
-
 // CheckOurs refuses settings beside which lies a public key that is not among keys: settings have no signature, and
 // another instance may have the same bucket by mistake. The error is [ErrForeign] then.
 func CheckOurs(ctx context.Context, b Reader, keys sign.Keyring, r catalog.Repository) error {

@@ -6,6 +6,7 @@
 package catalog
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -195,8 +196,21 @@ type Token struct {
 // A DistributionSettings is what a repository offers for one distribution.
 type DistributionSettings struct {
 	Distribution  Distribution `json:"distribution"`
+	Format        Format       `json:"-"`                    // see UnmarshalJSON
 	Components    []string     `json:"components,omitempty"` // DEB only, sorted
 	Architectures []string     `json:"architectures"`        // DEB: without "all". RPM: directories. Sorted
+}
+
+// UnmarshalJSON implements [json.Unmarshaler]. JSON has no field for the format: every DEB distribution has components,
+// and no other has.
+func (ds *DistributionSettings) UnmarshalJSON(text []byte) error {
+	type fields DistributionSettings // without this method
+	err := json.Unmarshal(text, (*fields)(ds))
+	ds.Format = RPM
+	if len(ds.Components) > 0 {
+		ds.Format = DEB
+	}
+	return err
 }
 
 // Find returns the settings of distribution d, and whether the repository has it.

@@ -94,6 +94,26 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// Published settings have no field for the format, so that those of every version of the program read alike.
+func TestJSONOfADistributionHasItsFormat(t *testing.T) {
+	for format, text := range map[catalog.Format]string{
+		catalog.DEB: `{"distribution":{"os":"ubuntu","version":"jammy"},"components":["main"],"architectures":["amd64"]}`,
+		catalog.RPM: `{"distribution":{"os":"el","version":"9"},"architectures":["x86_64"]}`,
+	} {
+		var ds catalog.DistributionSettings
+		if err := json.Unmarshal([]byte(text), &ds); err != nil || ds.Format != format {
+			t.Errorf("%s: got format %q, %v; want %q", text, ds.Format, err, format)
+		}
+		if again, err := json.Marshal(ds); err != nil || string(again) != text {
+			t.Errorf("got %s, %v; want %s", again, err, text)
+		}
+	}
+	var ds catalog.DistributionSettings
+	if err := json.Unmarshal([]byte(`{"components":"main"}`), &ds); err == nil {
+		t.Errorf("got %+v of a text that is not a list; want an error", ds)
+	}
+}
+
 // A rejection is found through the faults that wrap it.
 func TestRejectionIsAnError(t *testing.T) {
 	err := fmt.Errorf("claim hello: %w", &catalog.Rejection{Reason: catalog.Conflict, Detail: "other bytes"})

@@ -94,7 +94,7 @@ var writings = []writing{
 		return err
 	}},
 	{"import settings", func(ctx context.Context, db *catalogdb.DB, s catalogdb.Stored) error {
-		return db.ImportSettings(ctx, inBucket(), formats, start)
+		return db.ImportSettings(ctx, inBucket(), start)
 	}},
 	{"yank", func(ctx context.Context, db *catalogdb.DB, s catalogdb.Stored) error {
 		found, err := db.Yank(ctx, selectorOf(deb(jammy, "old", "1")), record, start)

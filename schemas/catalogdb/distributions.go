@@ -22,7 +22,7 @@ type Declaration struct {
 
 // wants returns the settings that a declaration asks of its distribution.
 func (w Declaration) wants() catalog.DistributionSettings {
-	ds := catalog.DistributionSettings{Distribution: w.Distro.Distribution, Architectures: slices.Clone(w.Distro.Architectures)}
+	ds := catalog.DistributionSettings{Distribution: w.Distro.Distribution, Format: w.Distro.Format, Architectures: slices.Clone(w.Distro.Architectures)}
 	if w.Distro.Format == catalog.DEB {
 		ds.Components = []string{layout.DefaultComponent, w.Component}
 	}
@@ -47,7 +47,7 @@ func (d *DB) Declare(ctx context.Context, want Declaration, now time.Time) (crea
 		if isNew {
 			created = append(created, "repository "+want.Repository.String())
 		}
-		grown, err := ensureDistribution(ctx, tx, repository.id, want.Distro.Format, want.wants(), now)
+		grown, err := ensureDistribution(ctx, tx, repository.id, want.wants(), now)
 		if created = append(created, grown...); err != nil || len(created) == 0 {
 			return err
 		}
@@ -72,15 +72,15 @@ func ensureRepository(ctx context.Context, tx *transaction, r catalog.Repository
 
 // ensureDistribution creates what is missing of a distribution, its wanted components and architectures, and the
 // releases that follow from them. It returns what it created, in words.
-func ensureDistribution(ctx context.Context, tx *transaction, repository int64, format catalog.Format, want catalog.DistributionSettings, now time.Time) (created []string, err error) {
+func ensureDistribution(ctx context.Context, tx *transaction, repository int64, want catalog.DistributionSettings, now time.Time) (created []string, err error) {
 	dist := want.Distribution
-	has := catalog.DistributionSettings{Distribution: dist}
+	has := catalog.DistributionSettings{Distribution: dist, Format: want.Format}
 	var id int64
-	err = tx.QueryRowContext(ctx, `SELECT id, components, architectures FROM distributions WHERE repository_id = ? AND os = ? AND version = ?`,
-		repository, dist.OS, dist.Version).Scan(&id, jsonList[string]{&has.Components}, jsonList[string]{&has.Architectures})
+	err = tx.QueryRowContext(ctx, `SELECT id, format, components, architectures FROM distributions WHERE repository_id = ? AND os = ? AND version = ?`,
+		repository, dist.OS, dist.Version).Scan(&id, &has.Format, jsonList[string]{&has.Components}, jsonList[string]{&has.Architectures})
 	if errors.Is(err, sql.ErrNoRows) {
 		created = append(created, "distribution "+dist.String())
-		id, err = insertDistribution(ctx, tx, repository, format, dist, now)
+		id, err = insertDistribution(ctx, tx, repository, want.Format, dist, now)
 	}
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func ensureDistribution(ctx context.Context, tx *transaction, repository int64, 
 	if err != nil {
 		return nil, err
 	}
-	return append(created, grown...), ensureReleases(ctx, tx, id, format, architectures, now)
+	return append(created, grown...), ensureReleases(ctx, tx, id, has.Format, architectures, now)
 }
 
 func insertDistribution(ctx context.Context, tx *transaction, repository int64, format catalog.Format, dist catalog.Distribution, now time.Time) (int64, error) {

@@ -65,7 +65,7 @@ func declareDEB(t *testing.T, db *catalogdb.DB) {
 		{"a new architecture is a new revision", "main", "riscv64", []string{"architecture riscv64"}, map[string]int64{"": 3}},
 		{"both are one revision", "non-free", "armhf", []string{"component non-free", "architecture armhf"}, map[string]int64{"": 4}},
 	})
-	want := []catalog.DistributionSettings{{Distribution: jammy.Distribution,
+	want := []catalog.DistributionSettings{{Distribution: jammy.Distribution, Format: catalog.DEB,
 		Components: []string{"contrib", "main", "non-free"}, Architectures: []string{"amd64", "arm64", "armhf", "riscv64"}}}
 	s, err := db.Settings(t.Context(), tools)
 	if err != nil {

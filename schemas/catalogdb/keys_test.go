@@ -134,7 +134,7 @@ func keyringPackage(t *testing.T, db *catalogdb.DB) {
 	}{{older.Keyring, "20261129.2", true}, {newer, "20261130.1", false}} {
 		from := settingsOf(t, db, tools)
 		from.Keyring, from.Revision = tt.bucket, catalog.Revision{Number: from.Revision.Number + 50, Nonce: strings.Repeat("f", 15+i)}
-		err := db.ImportSettings(t.Context(), from, nil, start)
+		err := db.ImportSettings(t.Context(), from, start)
 		if got := settingsOf(t, db, tools).Keyring; err != nil || got == nil || got.Version != tt.want || got.On != tt.on {
 			t.Errorf("imported %+v: %+v, %v", tt.bucket, got, err)
 		}

@@ -142,23 +142,22 @@ func beginRecovery(ctx context.Context, tx *transaction, r catalog.Release, now 
 
 // create creates the release, and its architecture if that is absent.
 func (rec *recovery) create(ctx context.Context, repository repositoryRow) error {
-	var format catalog.Format
 	var has catalog.DistributionSettings
 	err := rec.tx.QueryRowContext(ctx, `SELECT format, architectures FROM distributions WHERE id = ?`, rec.distribution).
-		Scan(&format, jsonList[string]{&has.Architectures})
+		Scan(&has.Format, jsonList[string]{&has.Architectures})
 	if err != nil {
 		return err
 	}
-	if (format == catalog.DEB) != (rec.r.Arch == "") {
-		return fmt.Errorf("%s is no release of a %s distribution: %w", rec.r, format, ErrNotFound)
+	if (has.Format == catalog.DEB) != (rec.r.Arch == "") {
+		return fmt.Errorf("%s is no release of a %s distribution: %w", rec.r, has.Format, ErrNotFound)
 	}
-	want := catalog.DistributionSettings{Distribution: rec.r.Distribution, Architectures: []string{rec.r.Arch}}
-	created, err := ensureDistribution(ctx, rec.tx, repository.id, format, want, rec.now)
+	want := catalog.DistributionSettings{Distribution: rec.r.Distribution, Format: has.Format, Architectures: []string{rec.r.Arch}}
+	created, err := ensureDistribution(ctx, rec.tx, repository.id, want, rec.now)
 	if err != nil {
 		return err
 	}
 	if len(created) == 0 { // the architecture was there, without its release
-		return ensureReleases(ctx, rec.tx, rec.distribution, format, union(has.Architectures, want.Architectures), rec.now)
+		return ensureReleases(ctx, rec.tx, rec.distribution, has.Format, union(has.Architectures, want.Architectures), rec.now)
 	}
 	return repository.issueRevision(ctx, rec.tx, repository.settings.Revision.Number+1, random(), rec.now)
 }

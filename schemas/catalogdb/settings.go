@@ -73,8 +73,8 @@ func settings(ctx context.Context, q querier, r catalog.Repository) (catalog.Set
 
 func (row *repositoryRow) addDistributions(ctx context.Context, q querier) (err error) {
 	row.settings.Distributions, err = collect(ctx, q, func(scan func(...any) error) (ds catalog.DistributionSettings, err error) {
-		return ds, scan(&ds.Distribution.OS, &ds.Distribution.Version, jsonList[string]{&ds.Components}, jsonList[string]{&ds.Architectures})
-	}, `SELECT os, version, components, architectures FROM distributions WHERE repository_id = ? ORDER BY os, version`, row.id)
+		return ds, scan(&ds.Distribution.OS, &ds.Distribution.Version, &ds.Format, jsonList[string]{&ds.Components}, jsonList[string]{&ds.Architectures})
+	}, `SELECT os, version, format, components, architectures FROM distributions WHERE repository_id = ? ORDER BY os, version`, row.id)
 	return err
 }
 

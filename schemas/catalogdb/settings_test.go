@@ -224,7 +224,7 @@ func verifyPayload(t *testing.T, db *catalogdb.DB) {
 	}
 	from := settingsOf(t, db, tools)
 	from.VerifyPayload, from.Revision = catalog.VerifyAlways, catalog.Revision{Number: 99, Nonce: "ffffffffffffffff"}
-	if err := db.ImportSettings(t.Context(), from, func(catalog.Distribution) (catalog.Format, bool) { return catalog.DEB, true }, start); err != nil {
+	if err := db.ImportSettings(t.Context(), from, start); err != nil {
 		t.Fatal(err)
 	}
 	if got := settingsOf(t, db, tools).VerifyPayload; got != catalog.VerifyAlways {

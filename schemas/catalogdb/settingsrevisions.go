@@ -3,7 +3,6 @@ package catalogdb
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -117,15 +116,13 @@ func checkRevision(revision catalog.Revision) error {
 // stays revoked, if the bucket does not have that change yet. Of distributions, components and architectures the
 // union is kept, with the releases that follow from it. Then a revision after both is issued. If this catalog knows
 // the revision already, nothing changes.
-//
-// format returns the format of a distribution that the catalog does not have.
-func (d *DB) ImportSettings(ctx context.Context, from catalog.Settings, format func(catalog.Distribution) (catalog.Format, bool), now time.Time) error {
+func (d *DB) ImportSettings(ctx context.Context, from catalog.Settings, now time.Time) error {
 	err := checkSettings(&from)
 	if err == nil {
 		err = checkRevision(from.Revision)
 	}
 	if err == nil {
-		err = d.tx(ctx, func(tx *transaction) error { return importSettings(ctx, tx, from, format, now) })
+		err = d.tx(ctx, func(tx *transaction) error { return importSettings(ctx, tx, from, now) })
 	}
 	if err != nil {
 		return fmt.Errorf("import settings of %s: %w", from.Repository, err)
@@ -133,7 +130,7 @@ func (d *DB) ImportSettings(ctx context.Context, from catalog.Settings, format f
 	return nil
 }
 
-func importSettings(ctx context.Context, tx *transaction, from catalog.Settings, format func(catalog.Distribution) (catalog.Format, bool), now time.Time) error {
+func importSettings(ctx context.Context, tx *transaction, from catalog.Settings, now time.Time) error {
 	row, _, err := ensureRepository(ctx, tx, from.Repository, now)
 	if err != nil {
 		return err
@@ -155,11 +152,10 @@ func importSettings(ctx context.Context, tx *transaction, from catalog.Settings,
 		return err
 	}
 	for _, ds := range from.Distributions {
-		f, err := formatOf(ctx, tx, row.id, ds.Distribution, format)
-		if err != nil {
-			return err
+		if ds.Format != catalog.DEB && ds.Format != catalog.RPM {
+			return fmt.Errorf("distribution %s has the format %.40q: use %q or %q", ds.Distribution, ds.Format, catalog.RPM, catalog.DEB)
 		}
-		if _, err := ensureDistribution(ctx, tx, row.id, f, ds, now); err != nil {
+		if _, err := ensureDistribution(ctx, tx, row.id, ds, now); err != nil {
 			return err
 		}
 	}
@@ -178,19 +174,6 @@ func newerKeyring(bucket, here *catalog.KeyringPackage) *catalog.KeyringPackage 
 	newer := *here
 	newer.On = bucket.On
 	return &newer
-}
-
-// formatOf returns the format of a distribution: as it is here, else as the table of distributions has it.
-func formatOf(ctx context.Context, tx *transaction, repository int64, dist catalog.Distribution, table func(catalog.Distribution) (catalog.Format, bool)) (f catalog.Format, err error) {
-	err = tx.QueryRowContext(ctx, `SELECT format FROM distributions WHERE repository_id = ? AND os = ? AND version = ?`, repository, dist.OS, dist.Version).Scan(&f)
-	if !errors.Is(err, sql.ErrNoRows) {
-		return f, err
-	}
-	f, ok := table(dist)
-	if !ok {
-		return f, fmt.Errorf("distribution %s is in the bucket's settings and not in the table: add it with --distributions FILE", dist)
-	}
-	return f, nil
 }
 
 // withoutRevoked omits the tokens that were revoked here while the bucket does not have that change yet: those that

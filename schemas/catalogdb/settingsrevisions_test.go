@@ -21,27 +21,16 @@ func inBucket() catalog.Settings {
 	return catalog.Settings{
 		Repository: tools, Revision: foreign, Visibility: catalog.Private, Origin: "old.example.com/acme/tools", Label: "Tools",
 		Distributions: []catalog.DistributionSettings{
-			{Distribution: el9.Distribution, Architectures: []string{"SRPMS", "aarch64", "i386", "x86_64"}},
-			{Distribution: jammy.Distribution, Components: []string{"contrib", "main"}, Architectures: []string{"amd64", "arm64", "riscv64"}},
+			{Distribution: el9.Distribution, Format: catalog.RPM, Architectures: []string{"SRPMS", "aarch64", "i386", "x86_64"}},
+			{Distribution: jammy.Distribution, Format: catalog.DEB, Components: []string{"contrib", "main"}, Architectures: []string{"amd64", "arm64", "riscv64"}},
 		},
 		RequireSigned: []catalog.Format{catalog.DEB, catalog.RPM}, PackageKeys: []catalog.PackageKey{keyA}, Tokens: []catalog.Token{readers},
 	}
 }
 
-// formats is the table of distributions.
-func formats(d catalog.Distribution) (catalog.Format, bool) {
-	switch d.OS {
-	case "ubuntu":
-		return catalog.DEB, true
-	case "el":
-		return catalog.RPM, true
-	}
-	return "", false
-}
-
 func importSettings(t *testing.T, db *catalogdb.DB, s catalog.Settings) {
 	t.Helper()
-	if err := db.ImportSettings(t.Context(), s, formats, start); err != nil {
+	if err := db.ImportSettings(t.Context(), s, start); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -67,16 +56,16 @@ func importAll(t *testing.T, db *catalogdb.DB) {
 	checkUnpublishedSettings(t, db, tools)
 	for _, pair := range []catalog.Revision{foreign, got.Revision} {
 		if known, err := db.KnowsSettingsRevision(t.Context(), tools, pair); err != nil || !known {
-			t.Errorf("drew %v: %v, %v", pair, known, err)
+			t.Errorf("KnowsSettingsRevision %v: %v, %v", pair, known, err)
 		}
 	}
 	before := releases(t, db)
 	importSettings(t, db, inBucket())
 	if diff := cmp.Diff(got, settingsOf(t, db, tools)); diff != "" {
-		t.Errorf("adopting it again changed (-before +after):\n%s", diff)
+		t.Errorf("importing it again changed (-before +after):\n%s", diff)
 	}
 	if diff := cmp.Diff(before, releases(t, db)); diff != "" {
-		t.Errorf("adopting it again changed releases (-before +after):\n%s", diff)
+		t.Errorf("importing it again changed releases (-before +after):\n%s", diff)
 	}
 }
 
@@ -101,9 +90,9 @@ func importUnion(t *testing.T, db *catalogdb.DB) {
 		t.Errorf("got %+v, want what the bucket has", got)
 	}
 	want := []catalog.DistributionSettings{
-		{Distribution: el9.Distribution, Architectures: []string{"SRPMS", "aarch64", "i386", "x86_64"}},
-		{Distribution: jammy.Distribution, Components: []string{"contrib", "main"}, Architectures: []string{"amd64", "arm64", "armhf", "riscv64"}},
-		{Distribution: noble.Distribution, Components: []string{"main"}, Architectures: []string{"amd64", "arm64"}},
+		{Distribution: el9.Distribution, Format: catalog.RPM, Architectures: []string{"SRPMS", "aarch64", "i386", "x86_64"}},
+		{Distribution: jammy.Distribution, Format: catalog.DEB, Components: []string{"contrib", "main"}, Architectures: []string{"amd64", "arm64", "armhf", "riscv64"}},
+		{Distribution: noble.Distribution, Format: catalog.DEB, Components: []string{"main"}, Architectures: []string{"amd64", "arm64"}},
 	}
 	if diff := cmp.Diff(want, got.Distributions, nothingIsNil); diff != "" {
 		t.Errorf("distributions (-want +got):\n%s", diff)
@@ -132,16 +121,16 @@ func importKeepsPrivate(t *testing.T, db *catalogdb.DB) {
 
 func importRefuses(t *testing.T, db *catalogdb.DB) {
 	for name, f := range map[string]func(*catalog.Settings){
-		"an unknown distribution": func(s *catalog.Settings) { s.Distributions[0].Distribution.OS = "plan9" },
-		"no pair":                 func(s *catalog.Settings) { s.Revision = catalog.Revision{} },
-		"a pair at the end":       func(s *catalog.Settings) { s.Revision.Number = 1<<63 - 1 },
-		"a nonce of any length":   func(s *catalog.Settings) { s.Revision.Nonce = strings.Repeat("f", 65) },
-		"no visibility":           func(s *catalog.Settings) { s.Visibility = "" },
+		"an unknown format":     func(s *catalog.Settings) { s.Distributions[0].Format = "apk" },
+		"no revision":           func(s *catalog.Settings) { s.Revision = catalog.Revision{} },
+		"a revision at the end": func(s *catalog.Settings) { s.Revision.Number = 1<<63 - 1 },
+		"a nonce of any length": func(s *catalog.Settings) { s.Revision.Nonce = strings.Repeat("f", 65) },
+		"no visibility":         func(s *catalog.Settings) { s.Visibility = "" },
 	} {
 		s := inBucket()
 		f(&s)
-		err := db.ImportSettings(t.Context(), s, formats, start)
-		if err == nil || name == "an unknown distribution" && !strings.Contains(err.Error(), "--distributions") {
+		err := db.ImportSettings(t.Context(), s, start)
+		if err == nil || name == "an unknown format" && !strings.Contains(err.Error(), `el/9 has the format "apk"`) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
@@ -172,7 +161,7 @@ func TestImportSettingsBringsBackNoRevokedToken(t *testing.T) {
 			t.Fatal(err)
 		}
 		// the worker publishes the settings
-		if err := db.ImportSettings(t.Context(), bucket, func(catalog.Distribution) (catalog.Format, bool) { return catalog.DEB, true }, after(time.Hour)); err != nil {
+		if err := db.ImportSettings(t.Context(), bucket, after(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 		got, err := db.Settings(t.Context(), tools)
