@@ -13,7 +13,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A ReindexSource says what a reindex takes for true.
+// A ReindexSource says whether a reindex trusts the rows or the published indexes.
 type ReindexSource string
 
 // The sources of a reindex.
@@ -33,7 +33,7 @@ const (
 	OutcomeCancelled ReindexOutcome = "cancelled" // likewise
 )
 
-// A ReindexRequest is what is asked for.
+// A ReindexRequest is what a user asks of a reindex.
 type ReindexRequest struct {
 	Source ReindexSource
 	Repair bool   // with [FromRows]: write published index files again that are missing or damaged
@@ -110,8 +110,8 @@ func (d *DB) Reindexes(ctx context.Context) ([]Reindex, error) {
 	return all, nil
 }
 
-// ReindexesBehind returns some releases whose reindex has not ended and that no process works on, those first that were
-// asked for first. What a later version of the program asked for is left to it.
+// ReindexesBehind returns up to limit releases whose reindex has not ended and has no lease, in the order of the requests.
+// Requests of a later version of the program are left to it.
 func (d *DB) ReindexesBehind(ctx context.Context, limit int, now time.Time) ([]catalog.Release, error) {
 	all, err := list(ctx, d, scanReindex, `SELECT `+reindexColumns+` FROM `+reindexTables+`
 		WHERE x.done < x.asked AND x.renderer <= ? AND (x.lease_owner = '' OR x.lease_until <= ?)
@@ -129,11 +129,11 @@ func (d *DB) ReindexesBehind(ctx context.Context, limit int, now time.Time) ([]c
 // ErrReindexing is returned to a request while another kind of reindex of the same release has not ended.
 var ErrReindexing = errors.New("another reindex has not ended")
 
-// AskReindex asks for reindexes of releases, and returns the number of each. A request joins one of the same kind that no
-// process works on yet; it follows one that is being worked on. With another kind that has not ended the error wraps
-// [ErrReindexing], and nothing is asked for. A release that does not exist is left out.
+// AskReindex requests reindexes of releases, in one transaction, and returns the number of each. A request joins a pending
+// one of the same kind that has no lease; it follows one that a process works on. If a reindex of another kind is pending,
+// the error wraps [ErrReindexing], and nothing is requested. Releases that do not exist are left out.
 //
-// With an owner in lease the caller will work on them: until the lease ends, no other process does.
+// If lease has an owner, it gets the lease on each of them, unless another process has it.
 func (d *DB) AskReindex(ctx context.Context, releases []catalog.Release, want ReindexRequest, lease Lease, now time.Time) (numbers map[catalog.Release]int64, err error) {
 	want.By, lease.Owner = cut(want.By, maxUser), cut(lease.Owner, maxUser)
 	err = d.tx(ctx, func(tx *transaction) error {
@@ -155,7 +155,7 @@ func (d *DB) AskReindex(ctx context.Context, releases []catalog.Release, want Re
 	return numbers, err
 }
 
-// A releaseWithID release has its row's id.
+// A releaseWithID is a release with the id of its row.
 type releaseWithID struct {
 	release catalog.Release
 	id      int64
@@ -174,7 +174,7 @@ func releaseIDs(ctx context.Context, tx *transaction, releases []catalog.Release
 	return slices.DeleteFunc(all, func(row releaseWithID) bool { return !wanted[row.release] }), err
 }
 
-// askSome asks for the reindexes of some releases, and notes the number of each.
+// askSome requests the reindexes of some releases, and adds their numbers to numbers.
 func askSome(ctx context.Context, tx *transaction, some []releaseWithID, want ReindexRequest, lease Lease, now time.Time, numbers map[catalog.Release]int64) error {
 	ids := make([]int64, len(some))
 	for i, row := range some {
@@ -205,7 +205,7 @@ func askSome(ctx context.Context, tx *transaction, some []releaseWithID, want Re
 	return nil
 }
 
-// ask makes a reindex that of a request, too.
+// ask adds a request to a reindex.
 func (x *Reindex) ask(want ReindexRequest, lease Lease, now time.Time) error {
 	others := x.Leased(now) && x.Owner != lease.Owner
 	if x.Pending() && (x.Request.Source != want.Source || x.Request.Repair != want.Repair) {

@@ -12,9 +12,9 @@ import (
 	"repomill/schemas/layout"
 )
 
-// TakeReindex gives an owner a lease on the reindex of a release, or extends the one that it has, for another attempt. It
-// reports false if there is nothing to do, or if another process works on it. One whose attempts all ended without an
-// outcome fails: a process that worked on it was killed each time.
+// TakeReindex acquires a lease on the reindex of a release for an attempt. It reports false if no reindex is pending, if a
+// later version of the program requested it, or if another process has the lease. A reindex with [MaxAttempts] attempts and
+// no outcome fails: the process that worked on it was killed each time.
 func (d *DB) TakeReindex(ctx context.Context, r catalog.Release, l Lease, now time.Time) (x Reindex, taken bool, err error) {
 	err = d.changeReindex(ctx, r, func(is *Reindex) bool {
 		x, taken = *is, false
@@ -61,8 +61,8 @@ func (d *DB) RenewReindexes(ctx context.Context, l Lease, now time.Time) (kept i
 	return kept, nil
 }
 
-// ReturnReindex gives up the lease on a reindex that was interrupted in good order, which does not count as an attempt. A
-// repeat changes nothing.
+// ReturnReindex ends the lease on a reindex that was interrupted in good order, without counting the attempt. If the lease
+// is lost, or returned already, nothing changes.
 func (d *DB) ReturnReindex(ctx context.Context, x Reindex) error {
 	return d.changeReindex(ctx, x.Release, func(is *Reindex) bool {
 		if !is.heldBy(x) {
@@ -73,8 +73,8 @@ func (d *DB) ReturnReindex(ctx context.Context, x Reindex) error {
 	})
 }
 
-// EndReindex records how the reindex that an owner took ended. It reports false, and changes nothing, if the reindex is not
-// the owner's any more. result is JSON. What was asked for since waits.
+// EndReindex records the outcome of the reindex that the owner in x took. It reports false, and changes nothing, if the
+// owner has lost it. A repeat reports true. result is JSON. A request that was made since stays pending.
 func (d *DB) EndReindex(ctx context.Context, x Reindex, outcome ReindexOutcome, result []byte, now time.Time) (recorded bool, err error) {
 	err = d.changeReindex(ctx, x.Release, func(is *Reindex) bool {
 		if recorded = is.Done == x.Number && is.Outcome == outcome && bytes.Equal(is.Result, result); recorded {
@@ -92,8 +92,8 @@ func (d *DB) EndReindex(ctx context.Context, x Reindex, outcome ReindexOutcome, 
 	return recorded, err
 }
 
-// CancelReindexes ends the reindexes of releases that have not ended, and returns the releases that had one. A process that
-// works on one stops when it looks, and leaves nothing half-way.
+// CancelReindexes ends the pending reindexes of releases, each in its own transaction, and returns the releases that had
+// one. A process that works on one stops when it next renews its lease. Clients see what they saw before.
 func (d *DB) CancelReindexes(ctx context.Context, releases []catalog.Release, now time.Time) (cancelled []catalog.Release, err error) {
 	for _, r := range releases {
 		was := false
@@ -127,8 +127,8 @@ func (x *Reindex) end(outcome ReindexOutcome, result []byte, now time.Time) {
 	x.Owner, x.Attempts = "", 0
 }
 
-// changeReindex has change see the reindex of a release, and stores it if change reports true. change may be called several
-// times. Of a release without one nothing changes.
+// changeReindex applies change to the reindex of a release, and stores it if change reports true. change may be called
+// several times. If the release has no reindex, change gets an empty one, and nothing is stored.
 func (d *DB) changeReindex(ctx context.Context, r catalog.Release, change func(*Reindex) bool) error {
 	err := d.tx(ctx, func(tx *transaction) error {
 		id, err := releaseID(ctx, tx, r)
@@ -160,11 +160,11 @@ func (d *DB) changeReindex(ctx context.Context, r catalog.Release, change func(*
 	return nil
 }
 
-// renderedAgain is how long a release whose reindex failed is left as an earlier version of the program published it.
+// renderedAgain is the time after which AskReindexOfRendered requests a reindex again that failed.
 const renderedAgain = time.Hour
 
-// AskReindexOfRendered asks for reindexes of some releases that an earlier version of the program published, and returns
-// how many those are.
+// AskReindexOfRendered requests reindexes of up to limit releases that an earlier version of the program published, and
+// returns how many it requested.
 func (d *DB) AskReindexOfRendered(ctx context.Context, limit int, now time.Time) (asked int, err error) {
 	states, err := list(ctx, d, scanRelease, `SELECT `+releaseColumns+` FROM `+releaseTables+` LEFT JOIN reindexes x ON x.release_id = r.id
 		WHERE r.published_revision > 0 AND r.renderer < ? AND (x.asked IS NULL OR x.asked = x.done AND x.finished_at < ?)`+releaseOrder+` LIMIT ?`,

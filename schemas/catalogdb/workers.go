@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// workerMemory is how long it is remembered when a worker was last seen.
+// workerMemory is how long the record of a worker is kept.
 const workerMemory = 30 * 24 * time.Hour
 
 // A Sighting is when workers were last at work.
@@ -18,16 +18,16 @@ type Sighting struct {
 	Live time.Time // one that has not ended in good order; zero if there is none
 }
 
-// Unseen is after how long without a sign of life no worker is taken to run: two signs may get lost.
+// Unseen is how long after its last sign of life a worker is taken for running: two signs may get lost.
 const Unseen = 30 * time.Second
 
-// WorkerRuns reports whether a worker runs, as far as its signs of life tell, and when the last one was seen:
-// never, if that is zero. now is the time of the catalog's clock.
+// WorkerRuns reports whether a worker gave a sign of life within [Unseen] and has not ended, and when the last worker was
+// seen; zero if none was. now is the time of the catalog's clock.
 func (s Sighting) WorkerRuns(now time.Time) (runs bool, seen time.Time) {
 	return !s.Live.IsZero() && now.Sub(s.Live) <= Unseen, s.Seen
 }
 
-// A Worker is a process that carries uploads or publishes, as it says of itself.
+// A Worker is a process that ingests uploads or publishes, as it describes itself.
 type Worker struct {
 	Name   string
 	Keys   []string   // fingerprints of the keys that it can sign with
@@ -66,7 +66,8 @@ func faultsColumn(faults []KeyFault) string {
 	return "[]"
 }
 
-// SeeWorker notes that a worker is at work, or has ended in good order. now is the time of the catalog's clock.
+// SeeWorker records a sign of life of a worker, or that it has ended in good order, and deletes the records of workers that
+// gave none for a month. now is the time of the catalog's clock.
 func (d *DB) SeeWorker(ctx context.Context, w Worker, ended bool, now time.Time) error {
 	err := d.tx(ctx, func(tx *transaction) error {
 		_, err := tx.ExecContext(ctx, `REPLACE INTO workers (name, seen_at, ended, held_keys, key_faults) VALUES (?, ?, ?, ?, ?)`,

@@ -191,7 +191,7 @@ func (d *DB) DueForRemoval(ctx context.Context, yankedBefore time.Time, limit in
 	return d.due(ctx, `k.removed IN (?, ?) AND k.yanked_at < ?`, limit, fileKept, fileDoomed, millis(yankedBefore))
 }
 
-// DueNow returns likewise the packages that [DB.RemoveSoon] was called for.
+// DueNow is [DB.DueForRemoval] for the packages that [DB.RemoveSoon] was called for, whenever they were yanked.
 func (d *DB) DueNow(ctx context.Context, limit int) ([]catalog.Package, error) {
 	return d.due(ctx, `k.removed = ?`, limit, fileUrgent)
 }
@@ -207,8 +207,9 @@ func (d *DB) due(ctx context.Context, terms string, limit int, args ...any) ([]c
 		ORDER BY k.yanked_at, k.id LIMIT ?`, append(args, catalog.Yanked, limit)...)
 }
 
-// RemoveSoon records that the files of a yanked package go as soon as clients do not see it, and not after the retention
-// period: until they do, it can still be unyanked. One that is not yanked any more, or whose files go already, stays as it is.
+// RemoveSoon records that the files of a yanked package are to be deleted as soon as clients do not see it, and not after
+// the retention period. Until that begins it can still be unyanked. A package that is not yanked any more, or whose files
+// are being deleted already, stays as it is.
 func (d *DB) RemoveSoon(ctx context.Context, k catalog.Package) error {
 	return d.tx(ctx, func(tx *transaction) error {
 		distribution, err := distributionID(ctx, tx, k.Repository, k.Distribution)
