@@ -30,7 +30,7 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (out
 		return outcome{}, err
 	}
 	defer snap.Close()                                                                         //nolint:errcheck // a read
-	if snap.Lock.HeldByOther(p.name, old.Now) && snap.Lock.Until.Sub(old.Now) < 2*holdLength { // or else its holder's clock was wrong
+	if snap.Lock.HeldByOther(p.name, old.Now) && snap.Lock.Until.Sub(old.Now) < 2*lockLength { // or else its holder's clock was wrong
 		return outcome{}, errHeld
 	}
 	res := outcome{Result: Result{Release: r, Revision: snap.Revision, Changed: old.Revision != snap.Revision}}
@@ -83,11 +83,11 @@ func (p *Publisher) mayPublish(ctx context.Context, old tree.Published, snap *ca
 		return err
 	}
 	key := layout.PointerKey(snap.Release)
-	drew, err := p.catalog.KnowsRevision(ctx, snap.Release, old.Revision)
+	known, err := p.catalog.KnowsRevision(ctx, snap.Release, old.Revision)
 	switch {
 	case err != nil:
 		return err
-	case !drew:
+	case !known:
 		snap.Close() //nolint:errcheck // a read, and the catalog is about to be written to
 		return p.recover(ctx, old)
 	case old.Revision.Number > snap.Revision.Number: // rows from a replica that lags behind

@@ -19,7 +19,7 @@ func (p *Publisher) bringUp(ctx context.Context, f format, old tree.Published, r
 	m := mode{repair: true, once: true, prepared: prepared}
 	for different, n := res.Different, 1; ; n++ {
 		if different && old.Exists && revision == old.Revision {
-			if err := p.redraw(ctx, r, revision, old, &m); err != nil {
+			if err := p.raiseGeneration(ctx, r, revision, old, &m); err != nil {
 				return err
 			}
 		}
@@ -27,7 +27,7 @@ func (p *Publisher) bringUp(ctx context.Context, f format, old tree.Published, r
 		switch {
 		case errors.Is(err, ErrConflict) && n < maxAttempts:
 			if res.Lost++; res.Lost == maxLost {
-				defer p.hold(ctx, r)()
+				defer p.lockRelease(ctx, r)()
 			}
 			if err := wait(ctx, backoff(n)); err != nil {
 				return err
@@ -50,19 +50,20 @@ func (p *Publisher) bringUp(ctx context.Context, f format, old tree.Published, r
 	}
 }
 
-// redraw draws the next revision of a release. What is rendered, or prepared, is of the same rows.
-func (p *Publisher) redraw(ctx context.Context, r catalog.Release, at catalog.Revision, old tree.Published, m *mode) error {
-	pair, drawn, err := p.catalog.RaiseGeneration(ctx, r, at, old.Now)
-	if err != nil || !drawn {
+// raiseGeneration raises the generation of a release, which issues its next revision. What is rendered, or prepared, is
+// of the same rows, and gets that revision.
+func (p *Publisher) raiseGeneration(ctx context.Context, r catalog.Release, at catalog.Revision, old tree.Published, m *mode) error {
+	revision, raised, err := p.catalog.RaiseGeneration(ctx, r, at, old.Now)
+	if err != nil || !raised {
 		return err
 	}
 	if rd := p.renderings.Take(r); rd != nil {
-		rd.Reissue(at, pair)
+		rd.Reissue(at, revision)
 		p.renderings.Put(r, rd)
 	}
 	if m.prepared != nil {
 		again := *m.prepared
-		again.Revision, again.Nonce = pair.Number, pair.Nonce
+		again.Revision, again.Nonce = revision.Number, revision.Nonce
 		m.prepared = &again
 	}
 	return nil
@@ -86,9 +87,9 @@ func (p *Publisher) compareAgain(ctx context.Context, f format, r catalog.Releas
 	return old, snap.Revision, !bytes.Equal(tree.SignedText(old.Release, old.Body), f.pointer(snap, rd, old.Revision, old.Date, old.Hints)), nil
 }
 
-// hold asks other publishers to wait, and returns what lets them go on. Without it, swaps may be lost again.
-func (p *Publisher) hold(ctx context.Context, r catalog.Release) (letGo func()) {
-	if _, err := p.catalog.LockRelease(ctx, r, p.name, holdLength, p.now()); err != nil {
+// lockRelease acquires the advisory lock on a release, and returns what ends it. Without the lock, swaps may be lost again.
+func (p *Publisher) lockRelease(ctx context.Context, r catalog.Release) (unlock func()) {
+	if _, err := p.catalog.LockRelease(ctx, r, p.name, lockLength, p.now()); err != nil {
 		p.log.Warn("release not held", "release", r.String(), "error", err)
 	}
 	return func() {

@@ -12,42 +12,58 @@ import (
 // A Catalog is where a publisher reads rows and settings, and records what clients see of them. Methods
 // may be called concurrently; all of them may be repeated.
 type Catalog interface {
+	Snapshots
 	Releases
+	ReleaseLocks
+	Recovery
 	Repositories
 }
 
-// Releases are the rows of a catalog, as releases show them.
-type Releases interface {
+// Snapshots are consistent views of releases. A [Preparer] needs nothing else of a catalog.
+type Snapshots interface {
 	// Snapshot opens a view of a release, or returns [catalogdb.ErrNotFound].
 	Snapshot(ctx context.Context, r catalog.Release) (*catalogdb.Snapshot, error)
+}
 
-	// RaiseGeneration draws the next revision of a release that is at one, although its rows are as they were.
-	RaiseGeneration(ctx context.Context, r catalog.Release, at catalog.Revision, now time.Time) (pair catalog.Revision, drawn bool, err error)
-
-	// LockRelease asks other publishers to leave a release to holder for a while, and UnlockRelease ends that.
-	LockRelease(ctx context.Context, r catalog.Release, holder string, length time.Duration, now time.Time) (held bool, err error)
-	UnlockRelease(ctx context.Context, r catalog.Release, holder string) error
-
+// Releases are the revisions of releases, and what is published of them.
+type Releases interface {
 	// Publish records that clients see a revision of a release.
 	Publish(ctx context.Context, r catalog.Release, revision int64, now time.Time) error
 
-	// RecordSignedBy records how a release is signed ([Keys.SignedBy]).
+	// RecordSignedBy records how the published pointer of a release is signed ([Keys.SignedBy]).
 	RecordSignedBy(ctx context.Context, r catalog.Release, by string) error
 
-	// KnowsRevision reports whether this catalog ever drew a pair for a release.
-	KnowsRevision(ctx context.Context, r catalog.Release, pair catalog.Revision) (bool, error)
+	// KnowsRevision reports whether this catalog issued a revision of a release, or imported what was published under it.
+	KnowsRevision(ctx context.Context, r catalog.Release, revision catalog.Revision) (bool, error)
 
-	// Recover takes over the rows of a published release whose pair this catalog never drew, and draws a
-	// pair beyond it. It changes nothing unless rows ends without an error; it may read them more than once.
+	// RaiseGeneration issues the next revision of a release whose latest one is at, although its rows are unchanged. It
+	// returns false if the release is at another revision.
+	RaiseGeneration(ctx context.Context, r catalog.Release, at catalog.Revision, now time.Time) (revision catalog.Revision, raised bool, err error)
+}
+
+// ReleaseLocks are advisory locks: publishers that respect them lose fewer swaps, and none relies on them.
+type ReleaseLocks interface {
+	// LockRelease asks other publishers to leave a release to holder until length after now, and reports whether holder
+	// has the lock.
+	LockRelease(ctx context.Context, r catalog.Release, holder string, length time.Duration, now time.Time) (held bool, err error)
+
+	// UnlockRelease ends the lock of holder, if it has one.
+	UnlockRelease(ctx context.Context, r catalog.Release, holder string) error
+}
+
+// Recovery makes rows of what is published.
+type Recovery interface {
+	// Recover imports the rows of a published release whose revision this catalog did not issue, and issues a revision
+	// after it. It changes nothing unless rows ends without an error; it may read them more than once.
 	Recover(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], foreign catalog.Revision, now time.Time) (catalogdb.Recovered, error)
 
-	// Rebuild is Recover that takes over the rows of a pair which this catalog drew, too.
+	// Rebuild is Recover for the rows of a revision that this catalog issued, too.
 	Rebuild(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], published catalog.Revision, now time.Time) (catalogdb.Recovered, error)
 }
 
 // Repositories are the settings in a catalog.
 type Repositories interface {
-	// Settings returns what a repository was declared with, or [catalogdb.ErrNotFound].
+	// Settings returns the settings of a repository, or [catalogdb.ErrNotFound].
 	Settings(ctx context.Context, r catalog.Repository) (catalog.Settings, error)
 
 	// PublishSettings records that the settings of a revision are published.
@@ -56,10 +72,11 @@ type Repositories interface {
 	// RecordGivenKeys records which keys the published objects of a repository give to clients ([Keys.Given]).
 	RecordGivenKeys(ctx context.Context, r catalog.Repository, keys string) error
 
-	// KnowsSettingsRevision reports whether this catalog ever drew a pair for the settings of a repository.
-	KnowsSettingsRevision(ctx context.Context, r catalog.Repository, pair catalog.Revision) (bool, error)
+	// KnowsSettingsRevision reports whether this catalog issued a revision of a repository's settings, or imported those
+	// published under it.
+	KnowsSettingsRevision(ctx context.Context, r catalog.Repository, revision catalog.Revision) (bool, error)
 
-	// ImportSettings takes over published settings whose pair this catalog never drew, and draws a pair
-	// beyond it. The repository need not exist before.
+	// ImportSettings imports published settings whose revision this catalog did not issue, and issues a revision after
+	// it. The repository need not exist before.
 	ImportSettings(ctx context.Context, published catalog.Settings, now time.Time) error
 }

@@ -88,7 +88,7 @@ func (p *Preparer) RecordPrepared(ctx context.Context, job string, done Prepared
 
 // FindPrepared returns what a job has prepared of a release at its present revision, or nil.
 func (p *Preparer) FindPrepared(ctx context.Context, r catalog.Release, job string) (*Prepared, error) {
-	snap, err := p.catalog.Snapshot(ctx, r)
+	snap, err := p.snapshots.Snapshot(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (p *Preparer) prepare(ctx context.Context, f format, r catalog.Release) (Pr
 	if err != nil {
 		return Prepared{}, err
 	}
-	snap, err := p.catalog.Snapshot(ctx, r)
+	snap, err := p.snapshots.Snapshot(ctx, r)
 	if err != nil {
 		return Prepared{}, err
 	}

@@ -17,7 +17,7 @@ import (
 // ([Publisher.ReleasePrepared]). Each [Publisher] has one, whose renderings it publishes.
 type Preparer struct {
 	bucket     Bucket
-	catalog    Catalog
+	snapshots  Snapshots
 	now        func() time.Time
 	log        *slog.Logger
 	renderings render.Cache

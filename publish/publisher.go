@@ -50,6 +50,7 @@ type Config struct {
 // too, and so may those of other publishers to the same bucket, in other processes.
 type Publisher struct {
 	Preparer
+	catalog   Catalog
 	keys      atomic.Pointer[Keys]
 	rows      restore.RowReader
 	publicURL string
@@ -61,10 +62,10 @@ type Publisher struct {
 func New(c Config) (*Publisher, error) {
 	p := &Publisher{
 		Preparer: Preparer{
-			bucket: c.Bucket, catalog: c.Catalog, now: c.Now, log: c.Log,
+			bucket: c.Bucket, snapshots: c.Catalog, now: c.Now, log: c.Log,
 			renderings: render.Cache{Dir: c.CacheDir, Limit: c.CacheSize},
 		},
-		rows: c.Rows, publicURL: c.PublicURL, leaveOut: c.LeaveOut, name: "publisher-" + rand.Text(),
+		catalog: c.Catalog, rows: c.Rows, publicURL: c.PublicURL, leaveOut: c.LeaveOut, name: "publisher-" + rand.Text(),
 	}
 	p.SetKeys(Keys{})
 	if c.Signer == nil {
@@ -135,7 +136,7 @@ const (
 	// maxUnknown bounds how often it begins again because it does not know what became of a write.
 	maxUnknown = 3
 	// holdLength is how long somebody has a release for himself.
-	holdLength = 20 * time.Second
+	lockLength = 20 * time.Second
 	// holdPause is how often others look whether they may go on.
 	holdPause = 100 * time.Millisecond
 )

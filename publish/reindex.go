@@ -120,8 +120,8 @@ func (p *Publisher) reindex(ctx context.Context, r catalog.Release, how Reindexi
 // mayReindex has lost history recovered first. A dry run cannot.
 func (p *Publisher) mayReindex(ctx context.Context, old tree.Published, snap *catalogdb.Snapshot, how Reindexing) error {
 	if how.DryRun && old.Exists && old.Revision != snap.Revision {
-		drew, err := p.catalog.KnowsRevision(ctx, snap.Release, old.Revision)
-		if err == nil && !drew {
+		known, err := p.catalog.KnowsRevision(ctx, snap.Release, old.Revision)
+		if err == nil && !known {
 			err = errors.New("the catalog has lost history: it never made what is published; without --dry-run, the published rows are taken over first")
 		}
 		return err

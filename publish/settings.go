@@ -42,7 +42,7 @@ func (p *Publisher) settle(ctx context.Context, r catalog.Repository) error {
 	}
 	s, err := p.catalog.Settings(ctx, r)
 	if errors.Is(err, catalogdb.ErrNotFound) {
-		err = errors.Join(p.adoptUnknown(ctx, r, old), err)
+		err = errors.Join(p.importUnknown(ctx, r, old), err)
 	}
 	if err == nil {
 		err = p.checkSettings(ctx, old, s)
@@ -68,7 +68,7 @@ func (p *Publisher) settle(ctx context.Context, r catalog.Repository) error {
 func (p *Publisher) snapshot(ctx context.Context, old tree.Published) (*catalogdb.Snapshot, error) {
 	snap, err := p.catalog.Snapshot(ctx, old.Release)
 	if errors.Is(err, catalogdb.ErrNotFound) {
-		err = errors.Join(p.adoptUnknown(ctx, old.Release.Repository, old.Settings), err)
+		err = errors.Join(p.importUnknown(ctx, old.Release.Repository, old.Settings), err)
 	}
 	if err != nil {
 		return nil, err
@@ -80,17 +80,17 @@ func (p *Publisher) snapshot(ctx context.Context, old tree.Published) (*catalogd
 	return snap, nil
 }
 
-// adoptUnknown takes over the settings of a repository, or of a release in it, that the catalog does not
-// have. It returns nil if the catalog knows of them nevertheless.
-func (p *Publisher) adoptUnknown(ctx context.Context, r catalog.Repository, old tree.Declared) error {
+// importUnknown imports the settings of a repository, or of a release in it, that the catalog does not have. It returns
+// nil if there are none, or if the catalog knows their revision.
+func (p *Publisher) importUnknown(ctx context.Context, r catalog.Repository, old tree.Declared) error {
 	if old.Version == "" {
 		return nil
 	}
-	drew, err := p.catalog.KnowsSettingsRevision(ctx, r, old.Revision)
-	if err != nil && !errors.Is(err, catalogdb.ErrNotFound) || drew {
+	known, err := p.catalog.KnowsSettingsRevision(ctx, r, old.Revision)
+	if err != nil && !errors.Is(err, catalogdb.ErrNotFound) || known {
 		return err
 	}
-	return p.adopt(ctx, old)
+	return p.importSettings(ctx, old)
 }
 
 // checkSettings makes sure that published settings are older than those of the catalog, or equal. Those
@@ -99,20 +99,20 @@ func (p *Publisher) checkSettings(ctx context.Context, old tree.Declared, s cata
 	if old.Version == "" || old.Revision == s.Revision || old.Revision == (catalog.Revision{}) {
 		return nil
 	}
-	drew, err := p.catalog.KnowsSettingsRevision(ctx, s.Repository, old.Revision)
+	known, err := p.catalog.KnowsSettingsRevision(ctx, s.Repository, old.Revision)
 	switch {
 	case err != nil:
 		return err
-	case !drew:
-		return p.adopt(ctx, old)
+	case !known:
+		return p.importSettings(ctx, old)
 	case old.Revision.Number > s.Revision.Number:
 		return fmt.Errorf("read %s at revision %s, the catalog at %s: %w", layout.SettingsKey(s.Repository), old.Revision, s.Revision, ErrConflict)
 	}
 	return nil
 }
 
-// adopt takes over settings that this catalog never drew.
-func (p *Publisher) adopt(ctx context.Context, old tree.Declared) error {
+// importSettings imports settings whose revision this catalog did not issue. It returns errRecovered when it has.
+func (p *Publisher) importSettings(ctx context.Context, old tree.Declared) error {
 	s := old.Settings
 	if err := tree.CheckOurs(ctx, p.bucket, p.keys.Load().trusted, s.Repository); err != nil {
 		return err

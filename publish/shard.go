@@ -44,7 +44,7 @@ type Part struct {
 
 // Shards plans how a job is to render a release, in parts of about size rows.
 func (p *Preparer) Shards(ctx context.Context, r catalog.Release, job string, size int) ([]Shard, error) {
-	snap, err := p.catalog.Snapshot(ctx, r)
+	snap, err := p.snapshots.Snapshot(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("plan %s: %w", r, err)
 	}
@@ -87,7 +87,7 @@ func (p *Preparer) renderShard(ctx context.Context, s Shard) (parts []Part, err 
 	if err != nil {
 		return nil, err
 	}
-	snap, err := p.catalog.Snapshot(ctx, r)
+	snap, err := p.snapshots.Snapshot(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +163,7 @@ func (p *Preparer) assemble(ctx context.Context, s Shard, parts []Part) (Prepare
 	if err != nil {
 		return PreparedIndex{}, err
 	}
-	snap, err := p.catalog.Snapshot(ctx, r)
+	snap, err := p.snapshots.Snapshot(ctx, r)
 	if err != nil {
 		return PreparedIndex{}, err
 	}

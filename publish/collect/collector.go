@@ -49,10 +49,10 @@ type Records interface {
 	// Find returns the row, in any state, that holds the identity of k, or [catalogdb.ErrNotFound].
 	Find(ctx context.Context, k catalog.Package) (catalog.Package, error)
 
-	// KnowsRevision and KnowsSettingsRevision report whether this catalog ever drew a pair for a release, or for the settings
-	// of a repository.
-	KnowsRevision(ctx context.Context, r catalog.Release, pair catalog.Revision) (bool, error)
-	KnowsSettingsRevision(ctx context.Context, r catalog.Repository, pair catalog.Revision) (bool, error)
+	// KnowsRevision and KnowsSettingsRevision report whether this catalog issued a revision of a release, or of the settings
+	// of a repository, or imported what was published under it.
+	KnowsRevision(ctx context.Context, r catalog.Release, revision catalog.Revision) (bool, error)
+	KnowsSettingsRevision(ctx context.Context, r catalog.Repository, revision catalog.Revision) (bool, error)
 }
 
 // Removals are the withdrawn packages whose files are to go.
