@@ -190,8 +190,8 @@ func (row releaseStateRow) placements(ctx context.Context, q querier, name, vers
 	return found, nil
 }
 
-// visible reports whether clients who see a published revision of a release see a row that came, or
-// went, with another.
+// visible reports whether clients that see a published revision of a release see a row in a state that it has since
+// another revision.
 func visible(state catalog.PackageState, revision, published int64) bool {
 	switch state {
 	case catalog.Active:

@@ -238,7 +238,7 @@ func (w PackageSelector) String() string {
 	return s
 }
 
-// A packageRow is a row with its id and whether its file is gone, or going.
+// A packageRow is a row with its id, and whether its file is deleted, or about to be.
 type packageRow struct {
 	id      int64
 	removed bool

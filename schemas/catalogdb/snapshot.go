@@ -28,7 +28,8 @@ type Snapshot struct {
 	release      int64
 }
 
-// Snapshot opens a view of a release, on the primary. The caller closes it.
+// Snapshot opens a view of a release as it is at one moment, on the primary. The caller closes it; until then it holds a
+// connection. The error wraps [ErrNotFound] for an unknown release.
 func (d *DB) Snapshot(ctx context.Context, r catalog.Release) (s *Snapshot, err error) {
 	err = d.retry(ctx, func() error {
 		s, err = d.snapshot(ctx, r)
@@ -98,7 +99,7 @@ func (s *Snapshot) Yanked(ctx context.Context) ([]catalog.Package, error) {
 	return all, nil
 }
 
-// A Change is a row that came into a release, or went out of it.
+// A Change is a row that joined a release, or left it.
 type Change struct {
 	SortKey         []byte
 	Arch, Component string
@@ -151,7 +152,8 @@ type Range struct {
 	Bare      bool     // without fragments
 }
 
-// Entries returns the entries of a release in a range, in sort-key order.
+// Entries returns the entries of a release in a range, in sort-key order. It yields an error, and ends, at a row that
+// cannot be read or has no fragment. It never repeats an entry.
 func (s *Snapshot) Entries(ctx context.Context, in Range) iter.Seq2[*Entry, error] {
 	return func(yield func(*Entry, error) bool) {
 		e := &Entry{Fragments: make([]Fragment, len(s.fragmentColumns()))}

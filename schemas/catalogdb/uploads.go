@@ -122,7 +122,7 @@ func scanUpload(scan func(...any) error) (catalog.Upload, error) {
 // orderly fault does not count.
 const MaxAttempts = 5
 
-// A Lease is the right to work on an upload until it expires or is renewed.
+// A Lease is the right to work on an upload until it expires, unless it is renewed.
 type Lease struct {
 	Owner string        // the process, for people
 	For   time.Duration // from the time given
@@ -143,7 +143,7 @@ func (d *DB) Take(ctx context.Context, u catalog.Upload, l Lease, now time.Time)
 	return taken[0].Token, taken[0].State, nil
 }
 
-// A Taken is the answer to one upload of [DB.TakeAll], as [DB.Take] gives it.
+// A Taken is what [DB.TakeAll] returns for one upload: what [DB.Take] does.
 type Taken struct {
 	Token string
 	State catalog.UploadState
