@@ -42,6 +42,9 @@ func remembered(ctx context.Context, db *catalogdb.DB, set keys.Set) (keys.Set, 
 	if err := json.Unmarshal(text, &kept); err != nil {
 		return keys.Set{}, fmt.Errorf("the copy of the list of keys in the catalog: %w", err)
 	}
+	if len(kept.With(keys.Signing)) == 0 { // of no use; a worker of an earlier version kept any
+		return keys.Set{}, nil
+	}
 	return kept, kept.Check()
 }
 

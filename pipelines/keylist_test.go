@@ -127,8 +127,8 @@ func TestAListOfKeysThatCannotBeRead(t *testing.T) {
 	all := privateKeys()
 	for _, tt := range []struct{ name, list, says string }{
 		{"an unknown role", `{"revision":3,"keys":[{"fingerprint":"AAAA","role":"primary"}]}`, `key AAAA has the role "primary"`},
-		{"all are retired", `{"revision":3,"keys":[{"fingerprint":"AAAA","role":"retired"}]}`, "--signing-key: "},
-		{"no keys", `{"revision":3}`, "--signing-key: "},
+		{"all are retired", `{"revision":3,"keys":[{"fingerprint":"AAAA","role":"retired"}]}`, "none of its keys signs: restore an earlier version of it, or remove it"},
+		{"no keys", `{"revision":3}`, "none of its keys signs"},
 		{"half of it", `{"revision":3,"keys":[{"finger`, "restore an earlier version"},
 		{"nothing in it", `{}`, "restore an earlier version"},
 	} {
@@ -140,5 +140,26 @@ func TestAListOfKeysThatCannotBeRead(t *testing.T) {
 		if _, err := k.open(); err == nil || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "%!") || strings.Contains(err.Error(), "()") {
 			t.Errorf("%s: got %v", tt.name, err)
 		}
+	}
+}
+
+// The advice for a list without keys is true: removed, it is put back as it was, though a worker has seen it.
+func TestAListWithoutKeysIsNotRemembered(t *testing.T) {
+	all := privateKeys()
+	k := newKeyRoom(t)
+	k.file(all[0])
+	r, err := k.open()
+	must(t, err)
+	before, _ := r.Keys()
+	path := filepath.Join(k.dir, "bucket", layout.KeysKey)
+	must(t, os.WriteFile(path, []byte(`{"revision":9,"keys":[]}`), 0o644))
+	if err := r.RefreshKeys(t.Context()); err == nil || !strings.Contains(err.Error(), "none of its keys signs") {
+		t.Errorf("with a list that has no key: %v", err)
+	}
+	must(t, os.Remove(path))
+	must(t, r.RefreshKeys(t.Context()))
+	after, _ := r.Keys()
+	if diff := cmp.Diff(roles(before), roles(after)); diff != "" {
+		t.Errorf("the list (-before +after):\n%s", diff)
 	}
 }

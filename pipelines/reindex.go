@@ -73,7 +73,7 @@ func (f *reindexFn) ProcessElement(ctx context.Context, _ int, names func(*strin
 				return nil
 			}
 			if err := f.reindex(ctx, release); err != nil {
-				return fmt.Errorf("reindex of %s not taken, or its outcome not recorded: %w", release, err)
+				return &unrecorded{release, err}
 			}
 			return nil
 		})
@@ -81,7 +81,20 @@ func (f *reindexFn) ProcessElement(ctx context.Context, _ int, names func(*strin
 	return errors.Join(g.Wait(), ctx.Err())
 }
 
-// Causes of the end of a reindex that is not its own.
+// An unrecorded error says that the catalog did not give a reindex, or did not take its outcome.
+type unrecorded struct {
+	release catalog.Release
+	cause   error
+}
+
+// Error implements error.
+func (e *unrecorded) Error() string {
+	return fmt.Sprintf("reindex of %s not taken, or its outcome not recorded: %v", e.release, e.cause)
+}
+
+// Unwrap returns the error of the catalog.
+func (e *unrecorded) Unwrap() error { return e.cause }
+
 var errLeaseLost = errors.New("the reindex was cancelled, or another process has it")
 
 // reindex takes the reindex of a release, works on it, and records its outcome. The error is the catalog's.

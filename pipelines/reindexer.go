@@ -3,6 +3,7 @@ package pipelines
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"sync"
 	"time"
 
@@ -23,7 +24,8 @@ type Reindexer struct {
 // NewOwner returns a name for a process that takes leases on reindexes.
 func NewOwner(kind string) string { return kind + "-" + rand.Text()[:8] }
 
-// Work works on the reindexes of releases until each of them has ended, here or in another process.
+// Work works on the reindexes of releases until each of them has ended, here or in another process, or is one that a later
+// version of the program asked for.
 func (x *Reindexer) Work(ctx context.Context, releases []catalog.Release) error {
 	wanted := map[catalog.Release]bool{}
 	for _, r := range releases {
@@ -37,7 +39,7 @@ func (x *Reindexer) Work(ctx context.Context, releases []catalog.Release) error 
 		now, pending := x.Resources.Now(ctx), false
 		var free []catalog.Release
 		for _, is := range all {
-			if !wanted[is.Release] || !is.Pending() {
+			if !wanted[is.Release] || !is.Pending() || is.Later() {
 				continue
 			}
 			pending = true
@@ -70,7 +72,11 @@ func (x *Reindexer) reindex(ctx context.Context, releases []catalog.Release) err
 	}
 	p, root := beam.NewPipelineWithRoot()
 	Reindex(root, x.Resources.Config, x.Job, beam.CreateList(root, names))
-	return x.Run(ctx, p)
+	err := x.Run(ctx, p)
+	if cause, ok := errors.AsType[*unrecorded](err); ok { // Beam says much about the plan before it
+		return cause
+	}
+	return err
 }
 
 // Reserve extends the leases of an owner on its reindexes while others make the index files, until stop is called or ctx

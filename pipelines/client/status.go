@@ -38,6 +38,9 @@ func (f CatalogFlags) Open(ctx context.Context) (*catalogdb.DB, error) {
 	if local && path != "" {
 		_, err := os.Stat(path)
 		absent := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+		if _, err := os.Stat(f.Data + "/bucket"); absent && f.Catalog == "" && err == nil {
+			return nil, command.Fault(fmt.Errorf("the catalog %s is lost: start repomill up, which takes over what is published, or make one with repomill migrate --catalog sqlite://%s", path, path))
+		}
 		if absent && f.Catalog == "" {
 			return nil, command.Fault(fmt.Errorf("there is no catalog %s: name the folder of repomill up with --data", path))
 		} else if absent {

@@ -64,7 +64,7 @@ would be the same is identical: nothing of it is written.
 The catalog records what is asked for. Workers do it, a few releases at a time; this command works on it beside
 them, unless it knows the catalog alone (--catalog without --bucket and --signing-key), and returns when it is
 done. If the command is interrupted, workers go on, and so does the same command. The same request twice is one;
---repair and --from published wait for what was asked for before.
+another kind (--repair, --from published) is refused until what was asked for before has ended.
 
 With --from published the catalog may be empty: after a loss, migrate it, and run this with --all.
 
@@ -95,6 +95,8 @@ func (c *reindexRunCmd) check() (targets []string, err error) {
 		return nil, command.Usage("--dry-run records nothing that could be waited for: leave out --no-wait")
 	case c.DryRun && c.catalogAlone():
 		return nil, command.Usage("--dry-run reads the bucket: name it with --bucket, and --signing-key, too")
+	case published && c.catalogAlone():
+		return nil, command.Usage("--from published reads the bucket: name it with --bucket, and --signing-key, too")
 	case c.Parallel < 1 || c.Parallel > maxParallel:
 		return nil, command.Usage("--parallel %d: use 1 to %d", c.Parallel, maxParallel)
 	}
@@ -139,6 +141,9 @@ func (c *reindexRunCmd) Run(ctx context.Context, io stdio) error {
 		return c.reindex(ctx, io, db, nil, targets)
 	}
 	r, err := c.siteFlags.open(ctx)
+	if err != nil && ctx.Err() != nil {
+		return command.Interrupt("interrupted before anything was recorded")
+	}
 	if err != nil {
 		return err
 	}
@@ -207,6 +212,9 @@ func (c *reindexRunCmd) follow(ctx context.Context, db *catalogdb.DB, r *pipelin
 		if err := report.update(all, numbers); err != nil {
 			return err
 		}
+		if onlyLater(all, numbers) {
+			return command.Interrupt("recorded; what is left was asked for by a later version of repomill, and waits for a worker of it (repomill reindex cancel ends it)")
+		}
 		if r != nil || report.through() || time.Since(start) < client.AwaitWorker || time.Since(looked) < workerPeriod {
 			return nil
 		}
@@ -217,6 +225,12 @@ func (c *reindexRunCmd) follow(ctx context.Context, db *catalogdb.DB, r *pipelin
 		return cause
 	}
 	return err
+}
+
+// onlyLater reports whether all reindexes that have not ended are left to a later version of the program.
+func onlyLater(all []catalogdb.Reindex, numbers map[catalog.Release]int64) bool {
+	left := slices.DeleteFunc(slices.Clone(all), func(x catalogdb.Reindex) bool { return x.Done >= numbers[x.Release] })
+	return len(left) > 0 && !slices.ContainsFunc(left, func(x catalogdb.Reindex) bool { return !x.Later() })
 }
 
 // dryRun reports what would change.

@@ -233,6 +233,7 @@ func TestReindexUsage(t *testing.T) {
 		{"no release at a time", []string{"--all", "--parallel", "0"}, 2, "--parallel"},
 		{"a dry run without a bucket", []string{"--all", "--dry-run", "--catalog", "sqlite://" + s.data + "/catalog.db"}, 2, "--bucket"},
 		{"a bucket without a key", []string{"--all", "--catalog", "sqlite://" + s.data + "/catalog.db", "--bucket", "file://" + s.data + "/bucket"}, 2, "--signing-key"},
+		{"a catalog alone knows nothing of what is published", []string{"--all", "--from", "published", "--catalog", "sqlite://" + s.data + "/catalog.db"}, 2, "--bucket"},
 		{"a dry run that is not waited for", []string{"--all", "--dry-run", "--no-wait"}, 2, "--no-wait"},
 		{"a public URL without a scheme", []string{"--all", "--public-url", "example.org"}, 2, "--public-url"},
 		{"there is no catalog", []string{"--all", "--data", t.TempDir()}, 4, "/bucket: name the right one"},
@@ -351,6 +352,11 @@ func TestReindexByWorkers(t *testing.T) {
 	if a := repomill(t, "status", "--data", s.data, "acme/tools"); !strings.Contains(a.stdout, "reindex: waiting") {
 		t.Errorf("status: %v", a)
 	}
+	spoil(t, s.data, `UPDATE reindexes SET renderer = 99`)
+	if a := repomill(t, "reindex", "--data", s.data, "--all"); a.code != 3 || !strings.Contains(a.stderr, "waits for a worker of it (repomill reindex cancel ends it)") {
+		t.Errorf("asked for by a later version: %v", a)
+	}
+	spoil(t, s.data, `UPDATE reindexes SET renderer = 1`)
 	again := restart(t, s.data)
 	if a := ask(); a.code != 0 || !strings.Contains(a.stdout, "4 of 4 releases: ") && !strings.Contains(a.stdout, "4 releases identical; ") {
 		t.Errorf("with a worker: %v", a)

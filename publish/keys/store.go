@@ -47,6 +47,9 @@ func read(ctx context.Context, b Bucket) (s Set, v layout.Version, err error) {
 	if err == nil {
 		err = s.Check()
 	}
+	if err == nil && s.Revision > 0 && len(s.With(Signing)) == 0 {
+		err = errors.New("none of its keys signs: restore an earlier version of it, or remove it: a worker puts back what the catalog knows of it")
+	}
 	if err != nil {
 		return Set{}, "", fmt.Errorf("read %s: %w", layout.KeysKey, err)
 	}

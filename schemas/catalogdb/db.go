@@ -43,6 +43,7 @@ type DB struct {
 	admin func() (*sql.DB, error)
 
 	commits *group // SQLite: of the transactions that write
+	file    *sqliteFile
 }
 
 // Open opens the catalog that a URL names:

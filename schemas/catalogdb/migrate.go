@@ -76,6 +76,9 @@ func (d *DB) gooseOptions() ([]goose.ProviderOption, error) {
 // Ready returns an error for the operator unless the database answers, accepts rows of every size, and has a schema
 // that is at least as new as this program.
 func (d *DB) Ready(ctx context.Context) error {
+	if err := d.file.check(); err != nil {
+		return err
+	}
 	if err := d.checkServer(ctx); err != nil {
 		return err
 	}

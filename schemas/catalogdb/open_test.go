@@ -104,3 +104,27 @@ func TestTLSIsVerifiedUnlessTheServerIsHere(t *testing.T) {
 		})
 	}
 }
+
+// A program whose catalog was removed, or replaced by another file, writes to a file that is gone: it is not ready.
+func TestSQLiteFileIsReplaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "catalog.db")
+	db := openSQLite(t, path)
+	if err := db.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path, path+".old"); err != nil {
+		t.Fatal(err)
+	}
+	checkReplaced(t, db)
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	checkReplaced(t, db)
+}
+
+func checkReplaced(t *testing.T, db *catalogdb.DB) {
+	t.Helper()
+	if err := db.Ready(t.Context()); err == nil || !strings.HasSuffix(err.Error(), "was removed or replaced while this process used it: start it again") {
+		t.Errorf("ready: %v", err)
+	}
+}

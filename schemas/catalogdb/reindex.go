@@ -71,16 +71,21 @@ type Reindex struct {
 // Pending reports whether a reindex has not ended.
 func (x Reindex) Pending() bool { return x.Done < x.Number }
 
-// State returns "waiting" for a process, "running", or how a reindex ended.
+// State returns "waiting" for a process, be it of a later version, "running", or how a reindex ended.
 func (x Reindex) State(now time.Time) string {
 	switch {
 	case !x.Pending():
 		return string(x.Outcome)
 	case x.Leased(now):
 		return "running"
+	case x.Later():
+		return "waiting for a worker of a later version"
 	}
 	return "waiting"
 }
+
+// Later reports whether a later version of the program asked for a reindex: this one leaves it to that.
+func (x Reindex) Later() bool { return x.Renderer > layout.Renderer }
 
 // Leased reports whether a process works on a reindex at a time.
 func (x Reindex) Leased(now time.Time) bool { return x.Owner != "" && now.Before(x.Until) }

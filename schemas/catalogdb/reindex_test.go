@@ -290,4 +290,7 @@ func reindexByLaterVersion(t *testing.T, db *catalogdb.DB) {
 	if _, taken, err := db.TakeReindex(t.Context(), jammy, worker, start); err != nil || taken {
 		t.Errorf("taken: %t, %v", taken, err)
 	}
+	if got := reindexOf(t, db, jammy).State(start); got != "waiting for a worker of a later version" {
+		t.Errorf("it is %q", got)
+	}
 }

@@ -20,7 +20,7 @@ func (d *DB) TakeReindex(ctx context.Context, r catalog.Release, l Lease, now ti
 		x, taken = *is, false
 		owner := cut(l.Owner, maxUser)
 		switch {
-		case !is.Pending() || is.Renderer > layout.Renderer || is.Leased(now) && is.Owner != owner:
+		case !is.Pending() || is.Later() || is.Leased(now) && is.Owner != owner:
 			return false
 		case is.Attempts >= MaxAttempts:
 			is.end(OutcomeFailed, fmt.Appendf(nil, `{"error":"%d processes ended before they were through with it; their logs, or that of the machine (memory?), say why"}`, is.Attempts), now)

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -28,7 +29,7 @@ func openSQLite(path string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &DB{dialect: sqliteDialect, write: write, commits: newGroup(write)}
+	d := &DB{dialect: sqliteDialect, write: write, commits: newGroup(write), file: &sqliteFile{path: path}}
 	for _, pool := range []**sql.DB{&d.read, &d.views} {
 		if *pool, err = sqlitePool(path, "deferred", 8); err != nil {
 			return nil, errors.Join(err, write.Close())
@@ -239,4 +240,29 @@ type compiledRows struct {
 func (r *compiledRows) Close() error {
 	err := r.Rows.Close()
 	return errors.Join(err, r.put(err))
+}
+
+// A sqliteFile is the file of an SQLite catalog, as this process has opened it.
+type sqliteFile struct {
+	path string
+
+	mu   sync.Mutex
+	info fs.FileInfo // at the first look; nil before
+}
+
+// check returns an error if another file has the path since the first look: some connections write to a file that is gone.
+func (f *sqliteFile) check() error {
+	if f == nil {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	info, err := os.Stat(f.path)
+	switch {
+	case f.info == nil && err == nil:
+		f.info = info
+	case f.info != nil && (err != nil || !os.SameFile(info, f.info)):
+		return &openError{fmt.Sprintf("the catalog %s was removed or replaced while this process used it: start it again", f.path), err}
+	}
+	return nil
 }
