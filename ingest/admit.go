@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"repomill/ingest/input"
 	"repomill/ingest/pgp"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -29,7 +30,7 @@ type terms struct {
 func (g *Ingester) admit(ctx context.Context, k catalog.Package, distro layout.Distro) (adm admission, err error) {
 	arch := layout.OfferedArch(k)
 	if k.Format == catalog.RPM && (arch == k.Arch && arch == layout.SRPMS || arch == "repodata") {
-		return adm, reject(catalog.BadField, "architecture %q is the name of a folder of every RPM repository; build the package for a real one", k.Arch)
+		return adm, input.Reject(catalog.BadField, "architecture %q is the name of a folder of every RPM repository; build the package for a real one", k.Arch)
 	}
 	now := g.Now()
 	if t, ok := g.admissions.lookup(k, arch, now); ok {
@@ -55,7 +56,7 @@ func (g *Ingester) admit(ctx context.Context, k catalog.Package, distro layout.D
 		return adm, nil
 	}
 	if g.Create && k.Format == catalog.RPM && !hasArch && !layout.KnownRPMArch(k.Arch) {
-		return adm, reject(catalog.UnknownArchitecture, "neither rpm nor dnf knows the architecture %q, and an architecture stays in a repository; if systems of yours have it, add it with repomill repo set --arch, and push again", k.Arch)
+		return adm, input.Reject(catalog.UnknownArchitecture, "neither rpm nor dnf knows the architecture %q, and an architecture stays in a repository; if systems of yours have it, add it with repomill repo set --arch, and push again", k.Arch)
 	}
 	if g.Create {
 		adm.missing = &catalogdb.Declaration{Repository: k.Repository, Distro: distro, Component: k.Component, Arch: arch}
@@ -63,12 +64,12 @@ func (g *Ingester) admit(ctx context.Context, k catalog.Package, distro layout.D
 	}
 	switch {
 	case !declared:
-		return adm, reject(catalog.UnknownRepository, "repository %s is not declared; create it, or correct the path%s", k.Repository, g.nearest(ctx, k.Repository))
+		return adm, input.Reject(catalog.UnknownRepository, "repository %s is not declared; create it, or correct the path%s", k.Repository, g.nearest(ctx, k.Repository))
 	case !has:
-		return adm, reject(catalog.UnknownDistribution, "repository %s does not have distribution %s; add it to the repository, or correct the path", k.Repository, k.Distribution)
+		return adm, input.Reject(catalog.UnknownDistribution, "repository %s does not have distribution %s; add it to the repository, or correct the path", k.Repository, k.Distribution)
 	case !hasComponent:
-		return adm, reject(catalog.UnknownComponent, "repository %s does not have component %q in %s; it has %s", k.Repository, k.Component, k.Distribution, strings.Join(ds.Components, ", "))
+		return adm, input.Reject(catalog.UnknownComponent, "repository %s does not have component %q in %s; it has %s", k.Repository, k.Component, k.Distribution, strings.Join(ds.Components, ", "))
 	default:
-		return adm, reject(catalog.UnknownArchitecture, "repository %s does not have architecture %q in %s; it has %s", k.Repository, arch, k.Distribution, strings.Join(ds.Architectures, ", "))
+		return adm, input.Reject(catalog.UnknownArchitecture, "repository %s does not have architecture %q in %s; it has %s", k.Repository, arch, k.Distribution, strings.Join(ds.Architectures, ", "))
 	}
 }

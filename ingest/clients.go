@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"repomill/ingest/deb"
+	"repomill/ingest/input"
 	"repomill/ingest/rpm"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
@@ -25,14 +26,14 @@ func installable(k catalog.Package, pkg source, distro layout.Distro) error {
 
 func installableRPM(k catalog.Package, p *rpm.Package, distro layout.Distro) error {
 	if use := layout.RPMArchOf(k.Arch); use != "" {
-		return reject(catalog.UnknownArchitecture, "no RPM client takes packages of the architecture %q; build the package for %s, as RPM calls it", k.Arch, use)
+		return input.Reject(catalog.UnknownArchitecture, "no RPM client takes packages of the architecture %q; build the package for %s, as RPM calls it", k.Arch, use)
 	}
 	i386 := distro.Multilib || distro.I386 || slices.Contains(distro.Architectures, "i386")
 	if layout.RPMDirOf(k.Arch) == "i386" && !i386 {
-		return reject(catalog.UnknownArchitecture, "no system of %s takes packages for 32-bit x86 (%s): it has none of that architecture, and its x86_64 systems have no libraries of it; build the package for x86_64", distro.Distribution, k.Arch)
+		return input.Reject(catalog.UnknownArchitecture, "no system of %s takes packages for 32-bit x86 (%s): it has none of that architecture, and its x86_64 systems have no libraries of it; build the package for x86_64", distro.Distribution, k.Arch)
 	}
 	if distro.StrongDigests && p.WeakDigests() {
-		return reject(catalog.BadDigest, "%s has rpm 6, which does not install this package: MD5 or SHA-1 alone vouch for its header or its payload; build it again with rpm 4.14 or later", distro.Distribution)
+		return input.Reject(catalog.BadDigest, "%s has rpm 6, which does not install this package: MD5 or SHA-1 alone vouch for its header or its payload; build it again with rpm 4.14 or later", distro.Distribution)
 	}
 	return p.CheckFeatures(distro.Distribution.String(), distro.RPMLacks)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -44,7 +45,7 @@ func checkPlace(at layout.Staged, distro layout.Distro) *catalog.Rejection {
 		return rej
 	}
 	if distro.Format == catalog.RPM && at.Component != "" {
-		return reject(catalog.BadPath, "%s has no components; use %s/%s/%s", distro.Distribution, at.Repository, distro.Distribution, at.File)
+		return input.Reject(catalog.BadPath, "%s has no components; use %s/%s/%s", distro.Distribution, at.Repository, distro.Distribution, at.File)
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"repomill/ingest/deb"
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -132,9 +132,9 @@ func checkName(file string, f catalog.Format) *catalog.Rejection {
 	}
 	switch ext := path.Ext(file); ext {
 	case ".dsc", ".changes", ".buildinfo":
-		return reject(catalog.Unsupported, "%.100q belongs to a source package; source packages of Debian are not taken, only .deb files", file)
+		return input.Reject(catalog.Unsupported, "%.100q belongs to a source package; source packages of Debian are not taken, only .deb files", file)
 	case ".udeb":
-		return reject(catalog.Unsupported, "%.100q is a package of the Debian installer, not for installed systems; it cannot be published here", file)
+		return input.Reject(catalog.Unsupported, "%.100q is a package of the Debian installer, not for installed systems; it cannot be published here", file)
 	}
 	return nil
 }
@@ -142,7 +142,7 @@ func checkName(file string, f catalog.Format) *catalog.Rejection {
 // staged gives an object that is gone its verdict: what took its place is an upload of its own.
 func staged(u catalog.Upload, err error) error {
 	if errors.Is(err, catalog.ErrGone) {
-		return reject(catalog.Replaced, "%s was replaced or removed before it was read; a newer file under the name gets its own answer", layout.ShownStaging(u.Object))
+		return input.Reject(catalog.Replaced, "%s was replaced or removed before it was read; a newer file under the name gets its own answer", layout.ShownStaging(u.Object))
 	}
 	return err
 }
@@ -204,7 +204,7 @@ func checkFormat(r *bufio.Reader, distro layout.Distro) *catalog.Rejection {
 	if found == "" || found == distro.Format {
 		return nil
 	}
-	return reject(catalog.WrongFormat, "the package has the format %s, but %s takes %s; push it to a distribution of its own format",
+	return input.Reject(catalog.WrongFormat, "the package has the format %s, but %s takes %s; push it to a distribution of its own format",
 		found, distro.Distribution, distro.Format)
 }
 
@@ -268,8 +268,4 @@ func (g *Ingester) dirs(ctx context.Context, k catalog.Package) ([]string, error
 	}
 	ds, _ := s.Find(k.Distribution)
 	return layout.RPMDirs(k, ds.Architectures), nil
-}
-
-func reject(reason catalog.Reason, format string, args ...any) *catalog.Rejection {
-	return &catalog.Rejection{Reason: reason, Detail: fmt.Sprintf(format, args...)}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -31,7 +32,7 @@ func (g *Ingester) judge(ctx context.Context, u catalog.Upload, k, holder catalo
 		if !back {
 			advice = ", and its file was removed for good; no other file takes its name: raise the version"
 		}
-		return k, reject(catalog.YankedIdentity, "%s was withdrawn from %s%s%s", name, strings.TrimSuffix(at, ","), withdrawn(holder.Yank), advice)
+		return k, input.Reject(catalog.YankedIdentity, "%s was withdrawn from %s%s%s", name, strings.TrimSuffix(at, ","), withdrawn(holder.Yank), advice)
 	case holder.File.SHA256 == f.SHA256:
 		return holder, nil
 	case holder.State == catalog.Claimed:
@@ -40,13 +41,13 @@ func (g *Ingester) judge(ctx context.Context, u catalog.Upload, k, holder catalo
 			return k, err
 		}
 		if working {
-			return k, reject(catalog.Conflict, "another file of the name %s is being published in %s right now, since %s%s: %s; raise the version of one of them",
+			return k, input.Reject(catalog.Conflict, "another file of the name %s is being published in %s right now, since %s%s: %s; raise the version of one of them",
 				name, strings.TrimSuffix(at, ","), since, pushed(holder.Pusher), sums)
 		}
-		return k, reject(catalog.Conflict, "%s in %s is claimed since %s by an upload of another file%s that did not finish: %s; push that file again, or raise the version",
+		return k, input.Reject(catalog.Conflict, "%s in %s is claimed since %s by an upload of another file%s that did not finish: %s; push that file again, or raise the version",
 			name, at, since, pushed(holder.Pusher), sums)
 	default:
-		return k, reject(catalog.Conflict, "%s is in %s since %s with other bytes%s: %s; raise the version", name, at, since, pushed(holder.Pusher), sums)
+		return k, input.Reject(catalog.Conflict, "%s is in %s since %s with other bytes%s: %s; raise the version", name, at, since, pushed(holder.Pusher), sums)
 	}
 }
 

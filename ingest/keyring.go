@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -39,7 +40,7 @@ func (g *Ingester) checkReserved(ctx context.Context, k catalog.Package, f catal
 
 // reservedName rejects what somebody else built under the name of the keyring package.
 func reservedName(k catalog.Package) *catalog.Rejection {
-	return reject(catalog.ReservedName, "%s is the package with the keys of %s, which repomill makes itself and hosts upgrade to; choose another name, or have it made no more: repomill repo set %s --keyring-package off",
+	return input.Reject(catalog.ReservedName, "%s is the package with the keys of %s, which repomill makes itself and hosts upgrade to; choose another name, or have it made no more: repomill repo set %s --keyring-package off",
 		k.Name, k.Repository, k.Repository)
 }
 

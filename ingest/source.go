@@ -1,11 +1,11 @@
 package ingest
 
 import (
-	"fmt"
 	"io"
 	"time"
 
 	"repomill/ingest/deb"
+	"repomill/ingest/input"
 	"repomill/ingest/rpm"
 	"repomill/schemas/catalog"
 )
@@ -57,15 +57,8 @@ func peek(f catalog.Format, r io.Reader) (pkg source, err error) {
 	return pkg, err
 }
 
-// guard turns a panic of a parser into a rejection: the next upload must not suffer from this one.
-func guard(f func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = reject(catalog.ParserPanic, "the package made the reader fail (%.200q); it is kept for inspection: please report it", fmt.Sprint(v))
-		}
-	}()
-	return f()
-}
+// guard turns a panic of a reader into a rejection ([input.Guard]).
+func guard(f func() error) error { return input.Guard("the reader of packages", f) }
 
 // bounded is a reader that rejects what is longer than a number of bytes.
 type bounded struct {
@@ -80,7 +73,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 	}
 	n, err := b.Reader.Read(p)
 	if b.left -= int64(n); b.left < 0 {
-		return 0, reject(catalog.TooLarge, "the file is larger than this repository takes; raise --max-package-size or ship less")
+		return 0, input.Reject(catalog.TooLarge, "the file is larger than this repository takes; raise --max-package-size or ship less")
 	}
 	return n, err
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -68,7 +69,7 @@ func (g *Ingester) key(ctx context.Context, k catalog.Package, missing *catalogd
 	}
 	dirs := layout.RPMDirs(k, architectures)
 	if len(dirs) == 0 {
-		return "", reject(catalog.UnknownArchitecture, "repository %s has no architecture in %s that could take a noarch package", k.Repository, k.Distribution)
+		return "", input.Reject(catalog.UnknownArchitecture, "repository %s has no architecture in %s that could take a noarch package", k.Repository, k.Distribution)
 	}
 	return layout.RPMKey(k, dirs[0]), nil
 }
@@ -93,7 +94,7 @@ func (g *Ingester) verify(ctx context.Context, key string, f catalog.File) error
 		return fmt.Errorf("read %s again: %w", key, err)
 	}
 	if sum := hex.EncodeToString(h.Sum(nil)); sum != f.SHA256 {
-		return reject(catalog.Conflict, "the bucket has other bytes under %s, which no row names: sha256 %s there, %s here; remove that object or raise the version", key, sum, f.SHA256)
+		return input.Reject(catalog.Conflict, "the bucket has other bytes under %s, which no row names: sha256 %s there, %s here; remove that object or raise the version", key, sum, f.SHA256)
 	}
 	return nil
 }

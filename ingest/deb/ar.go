@@ -2,13 +2,12 @@ package deb
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -39,31 +38,30 @@ var (
 // parseMember reads one ar header of 60 bytes: name, time, owner, group, mode, size, and two closing bytes.
 func parseMember(h []byte) (member, error) {
 	if !bytes.HasSuffix(h, []byte("`\n")) {
-		return member{}, reject(catalog.Malformed, "the archive has %s where the header of a member should be; rebuild the package with dpkg-deb", quote(h))
+		return member{}, input.Reject(catalog.Malformed, "the archive has %s where the header of a member should be; rebuild the package with dpkg-deb", input.Quote(h))
 	}
 	name := arName.FindSubmatch(h[:16])
 	if name == nil {
-		return member{}, reject(catalog.Malformed, "the archive has a member named %s; rebuild the package with dpkg-deb", quote(h[:16]))
+		return member{}, input.Reject(catalog.Malformed, "the archive has a member named %s; rebuild the package with dpkg-deb", input.Quote(h[:16]))
 	}
 	if time := h[16:28]; !arTime.Match(time) {
-		return member{}, reject(catalog.Malformed, "archive member %s has %s where a time should be; rebuild the package with dpkg-deb", quote(name[1]), quote(time))
+		return member{}, input.Reject(catalog.Malformed, "archive member %s has %s where a time should be; rebuild the package with dpkg-deb", input.Quote(name[1]), input.Quote(time))
 	}
 	for _, number := range [][]byte{h[28:34], h[34:40], h[40:48], h[48:58]} {
 		if !arNumber.Match(number) {
-			return member{}, reject(catalog.Malformed, "archive member %s has %s where a number should be; rebuild the package with dpkg-deb", quote(name[1]), quote(number))
+			return member{}, input.Reject(catalog.Malformed, "archive member %s has %s where a number should be; rebuild the package with dpkg-deb", input.Quote(name[1]), input.Quote(number))
 		}
 	}
 	size, err := strconv.ParseInt(strings.TrimRight(string(h[48:58]), " "), 10, 64)
 	if err != nil {
-		return member{}, reject(catalog.Malformed, "archive member %s has no size; rebuild the package with dpkg-deb", quote(name[1]))
+		return member{}, input.Reject(catalog.Malformed, "archive member %s has no size; rebuild the package with dpkg-deb", input.Quote(name[1]))
 	}
 	return member{name: string(name[1]), size: size}, nil
 }
 
 // A head is the part of a package up to the end of its control member, kept to be replayed.
 type head struct {
-	r       io.Reader
-	read    []byte // everything so far
+	input.Prefix
 	members int
 	version []byte // the content of debian-binary
 	origin  []byte // the signature, if it is in this part
@@ -84,7 +82,7 @@ func (h *head) control() (name string, packed []byte, err error) {
 			return "", nil, err
 		case m.extra():
 			if extra += m.padded(); extra > maxExtra {
-				return "", nil, reject(catalog.TooLarge, "archive member %s makes more than %d bytes before control.tar; move it behind data.tar", quote(m.name), maxExtra)
+				return "", nil, input.Reject(catalog.TooLarge, "archive member %s makes more than %d bytes before control.tar; move it behind data.tar", input.Quote(m.name), maxExtra)
 			}
 			b, err := h.take(m.padded(), m.name)
 			if err != nil {
@@ -100,16 +98,16 @@ func (h *head) control() (name string, packed []byte, err error) {
 
 // magic reads the first bytes of the file.
 func (h *head) magic() error {
-	err := h.fill(len(arMagic))
+	err := h.More(int64(len(arMagic)))
 	switch {
 	case err != nil && err != io.EOF:
 		return err
-	case len(h.read) == 0:
-		return reject(catalog.Empty, "the file is empty; upload it again")
-	case !strings.HasPrefix(arMagic, string(h.read)):
-		return reject(catalog.NotAPackage, "the file starts with %s and is not a Debian package; upload a file made by dpkg-deb", quote(h.read))
+	case h.Len() == 0:
+		return input.Reject(catalog.Empty, "the file is empty; upload it again")
+	case !strings.HasPrefix(arMagic, string(h.Bytes())):
+		return input.Reject(catalog.NotAPackage, "the file starts with %s and is not a Debian package; upload a file made by dpkg-deb", input.Quote(h.Bytes()))
 	case err == io.EOF:
-		return truncated(int64(len(h.read)), "archive")
+		return truncated(int64(h.Len()), "archive")
 	}
 	return nil
 }
@@ -123,10 +121,10 @@ func (h *head) debianBinary() error {
 		return err
 	}
 	if m.name != "debian-binary" {
-		return reject(catalog.NotAPackage, "the file is an archive that starts with %s and not with debian-binary; upload a file made by dpkg-deb", quote(m.name))
+		return input.Reject(catalog.NotAPackage, "the file is an archive that starts with %s and not with debian-binary; upload a file made by dpkg-deb", input.Quote(m.name))
 	}
 	if m.size > maxMinor {
-		return reject(catalog.Malformed, "debian-binary has %d bytes; rebuild the package with dpkg-deb", m.size)
+		return input.Reject(catalog.Malformed, "debian-binary has %d bytes; rebuild the package with dpkg-deb", m.size)
 	}
 	b, err := h.take(m.padded(), m.name)
 	if err != nil {
@@ -142,9 +140,9 @@ func (h *head) debianBinary() error {
 	}
 	switch {
 	case version == nil || major != nil || minor != nil:
-		return reject(catalog.Malformed, "debian-binary is %s and not a format version such as \"2.0\\n\"; rebuild the package with dpkg-deb", quote(b))
+		return input.Reject(catalog.Malformed, "debian-binary is %s and not a format version such as \"2.0\\n\"; rebuild the package with dpkg-deb", input.Quote(b))
 	case two != 2:
-		return reject(catalog.Unsupported, "the package has format version %s; dpkg reads version 2", quote(b))
+		return input.Reject(catalog.Unsupported, "the package has format version %s; dpkg reads version 2", input.Quote(b))
 	}
 	h.version = bytes.Clone(b)
 	return nil
@@ -153,13 +151,13 @@ func (h *head) debianBinary() error {
 // controlMember reads the content of m, the first member after debian-binary that counts.
 func (h *head) controlMember(m member) ([]byte, error) {
 	if !strings.HasPrefix(m.name, "control.tar") {
-		return nil, reject(catalog.Malformed, "archive member %s comes before control.tar; rebuild the package with dpkg-deb", quote(m.name))
+		return nil, input.Reject(catalog.Malformed, "archive member %s comes before control.tar; rebuild the package with dpkg-deb", input.Quote(m.name))
 	}
 	if _, ok := unpackers[m.name]; !ok {
-		return nil, reject(catalog.Unsupported, "the compression of %s is not one that dpkg reads; build it with dpkg-deb -Zgzip, -Zxz or -Zzstd", quote(m.name))
+		return nil, input.Reject(catalog.Unsupported, "the compression of %s is not one that dpkg reads; build it with dpkg-deb -Zgzip, -Zxz or -Zzstd", input.Quote(m.name))
 	}
 	if m.size > maxPacked {
-		return nil, reject(catalog.TooLarge, "%s has %d bytes; the limit is %d", m.name, m.size, maxPacked)
+		return nil, input.Reject(catalog.TooLarge, "%s has %d bytes; the limit is %d", m.name, m.size, maxPacked)
 	}
 	b, err := h.take(m.padded(), m.name)
 	if err != nil {
@@ -181,59 +179,20 @@ func (h *head) member() (member, error) {
 }
 
 func tooManyMembers() error {
-	return reject(catalog.TooLarge, "the archive has more than %d members; rebuild the package with dpkg-deb", maxMembers)
+	return input.Reject(catalog.TooLarge, "the archive has more than %d members; rebuild the package with dpkg-deb", maxMembers)
 }
 
 // take reads and returns n more bytes of what.
 func (h *head) take(n int64, what string) ([]byte, error) {
-	start := len(h.read)
-	if err := h.fill(int(n)); err == io.EOF {
-		return nil, truncated(int64(len(h.read)), what)
+	start := h.Len()
+	if err := h.More(n); err == io.EOF {
+		return nil, truncated(int64(h.Len()), what)
 	} else if err != nil {
 		return nil, err
 	}
-	return h.read[start:], nil
-}
-
-// fill reads n more bytes, or returns io.EOF where the file ends. Memory grows with the bytes that really come.
-func (h *head) fill(n int) error {
-	for n > 0 {
-		at := len(h.read)
-		size := min(n, max(4096, at))
-		h.read = slices.Grow(h.read, size)[:at+size]
-		got, err := readFull(h.r, h.read[at:])
-		h.read = h.read[:at+got]
-		if err != nil {
-			return err
-		}
-		n -= got
-	}
-	return nil
+	return h.From(start), nil
 }
 
 func truncated(offset int64, what string) error {
-	return reject(catalog.Truncated, "the file ends after %d bytes, in the %s; upload it again", offset, what)
-}
-
-// readFull fills p, or returns io.EOF where r ended. Unlike [io.ReadFull] it never says
-// io.ErrUnexpectedEOF itself: that is what a broken connection says, and a fault, not a truncated file.
-func readFull(r io.Reader, p []byte) (n int, err error) {
-	for idle := 0; n < len(p); {
-		got, err := r.Read(p[n:])
-		if n += got; n == len(p) {
-			return n, nil
-		}
-		if err == io.EOF {
-			return n, io.EOF
-		}
-		if err != nil {
-			return n, fmt.Errorf("read package: %w", err)
-		}
-		if idle++; got > 0 {
-			idle = 0
-		} else if idle == 100 {
-			return n, fmt.Errorf("read package: %w", io.ErrNoProgress)
-		}
-	}
-	return n, nil
+	return input.Reject(catalog.Truncated, "the file ends after %d bytes, in the %s; upload it again", offset, what)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -16,17 +17,17 @@ type body struct {
 	head      []byte // read already, not yet handed out
 	offset    int64  // bytes read from r, from the start of the file
 	members   int
-	name      string                       // of the current member
-	left      int64                        // bytes of the current member that are still to be read, with its padding
-	odd       bool                         // the current member has padding: one byte
-	data      bool                         // data.tar was seen
-	conffiles conffiles                    // of the control member
-	ratio     int64                        // data.tar is unpacked whole, up to so many bytes for each of it; 0 if it is not
-	noZstd    string                       // the system whose dpkg does not know zstd; "" if it does
-	payload   *payload                     // data.tar, while it goes by; nil before and behind it
-	running   atomic.Pointer[verification] // of the payload, if it is unpacked whole
-	content   int64                        // bytes of the current member that are still to be read, without its padding
-	take      io.Writer                    // takes them; nil before the first member
+	name      string                             // of the current member
+	left      int64                              // bytes of the current member that are still to be read, with its padding
+	odd       bool                               // the current member has padding: one byte
+	data      bool                               // data.tar was seen
+	conffiles conffiles                          // of the control member
+	ratio     int64                              // data.tar is unpacked whole, up to so many bytes for each of it; 0 if it is not
+	noZstd    string                             // the system whose dpkg does not know zstd; "" if it does
+	payload   *payload                           // data.tar, while it goes by; nil before and behind it
+	running   atomic.Pointer[input.Verification] // of the payload, if it is unpacked whole
+	content   int64                              // bytes of the current member that are still to be read, without its padding
+	take      io.Writer                          // takes them; nil before the first member
 	sealed    sealed
 	origin    []byte // the signature; nil if none was seen
 	err       error  // final
@@ -84,14 +85,14 @@ func (b *body) look(p []byte) error {
 // close ends a verification that runs. It may be called at any time, and again.
 func (b *body) close() {
 	if v := b.running.Load(); v != nil {
-		v.close()
+		v.Close()
 	}
 }
 
 // next reads the header of the next member. At the proper end of the file it returns io.EOF.
 func (b *body) next() error {
 	header := make([]byte, arHeaderSize)
-	n, err := readFull(b.r, header)
+	n, err := input.ReadFull(b.r, header)
 	b.offset += int64(n)
 	b.head = header[:n]
 	switch {
@@ -137,7 +138,7 @@ var dataMagic = map[string]string{
 func (b *body) checkMagic(m member) error {
 	want := dataMagic[m.name]
 	lead := make([]byte, min(int64(len(want)), m.size))
-	n, err := readFull(b.r, lead)
+	n, err := input.ReadFull(b.r, lead)
 	b.offset += int64(n)
 	b.left -= int64(n)
 	b.head = append(b.head, lead[:n]...)
@@ -149,28 +150,28 @@ func (b *body) checkMagic(m member) error {
 	}
 	b.pass(lead)
 	if string(lead) != want {
-		return reject(catalog.Malformed, "%s does not begin as its compression does; rebuild the package with dpkg-deb", quote(m.name))
+		return input.Reject(catalog.Malformed, "%s does not begin as its compression does; rebuild the package with dpkg-deb", input.Quote(m.name))
 	}
 	return b.look(lead[:n])
 }
 
 func trailing(offset int64) error {
-	return reject(catalog.Malformed, "the file goes on after data.tar, at byte %d, and not with an archive member; rebuild the package with dpkg-deb", offset)
+	return input.Reject(catalog.Malformed, "the file goes on after data.tar, at byte %d, and not with an archive member; rebuild the package with dpkg-deb", offset)
 }
 
 // check decides whether m may follow what was seen before.
 func (b *body) check(m member) error {
 	switch {
 	case m.padded() > MaxSize-b.offset:
-		return reject(catalog.TooLarge, "archive member %s has %d bytes; the limit for a package is %d", quote(m.name), m.size, int64(MaxSize))
+		return input.Reject(catalog.TooLarge, "archive member %s has %d bytes; the limit for a package is %d", input.Quote(m.name), m.size, int64(MaxSize))
 	case m.extra():
 		return nil
 	case b.data && !known(m.name):
 		return nil // deb(5): ignored behind data.tar
 	case !strings.HasPrefix(m.name, "data.tar"):
-		return reject(catalog.Malformed, "the archive has a member %s after control.tar; rebuild the package with dpkg-deb", quote(m.name))
+		return input.Reject(catalog.Malformed, "the archive has a member %s after control.tar; rebuild the package with dpkg-deb", input.Quote(m.name))
 	case b.data:
-		return reject(catalog.Malformed, "the archive has a second data member %s; rebuild the package with dpkg-deb", quote(m.name))
+		return input.Reject(catalog.Malformed, "the archive has a second data member %s; rebuild the package with dpkg-deb", input.Quote(m.name))
 	}
 	if m.name == "data.tar.zst" && b.noZstd != "" {
 		return noZstd(m.name, b.noZstd)
@@ -180,7 +181,7 @@ func (b *body) check(m member) error {
 		b.data = true
 		return nil
 	}
-	return reject(catalog.Unsupported, "the compression of %s is not one that dpkg reads; build it with dpkg-deb -Zgzip, -Zxz or -Zzstd", quote(m.name))
+	return input.Reject(catalog.Unsupported, "the compression of %s is not one that dpkg reads; build it with dpkg-deb -Zgzip, -Zxz or -Zzstd", input.Quote(m.name))
 }
 
 // known reports whether a member has the name of one that every package has: a second one, which one program might

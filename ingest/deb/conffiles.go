@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -64,13 +65,13 @@ func (c conffiles) check(name string, h tarHeader) error {
 	case !is:
 		return nil
 	case remove:
-		return tarProblem(fmt.Sprintf("has %s, which conffiles marks as remove-on-upgrade", quote(h.name)))
+		return tarProblem(fmt.Sprintf("has %s, which conffiles marks as remove-on-upgrade", input.Quote(h.name)))
 	case h.kind == '6':
-		return tarProblem(fmt.Sprintf("has a pipe %s, which conffiles lists: dpkg waits for it for good", quote(h.name)))
+		return tarProblem(fmt.Sprintf("has a pipe %s, which conffiles lists: dpkg waits for it for good", input.Quote(h.name)))
 	case h.kind == '3' || h.kind == '4':
-		return tarProblem(fmt.Sprintf("has a device %s, which conffiles lists: dpkg reads it to its end", quote(h.name)))
+		return tarProblem(fmt.Sprintf("has a device %s, which conffiles lists: dpkg reads it to its end", input.Quote(h.name)))
 	case h.kind == '5' && !common[placeOf(name)]:
-		return tarProblem(fmt.Sprintf("has a folder %s, which conffiles lists: it takes files only", quote(h.name)))
+		return tarProblem(fmt.Sprintf("has a folder %s, which conffiles lists: it takes files only", input.Quote(h.name)))
 	}
 	return nil
 }
@@ -103,14 +104,14 @@ func eachLine(r io.Reader, most int, f func(line string) error) error {
 		case err != nil && err != io.EOF && err != bufio.ErrBufferFull:
 			return err
 		case err == bufio.ErrBufferFull || len(line) > most:
-			return fmt.Errorf("%w %d, %s, is longer than %d bytes", errLine, n, quote(line), most)
+			return fmt.Errorf("%w %d, %s, is longer than %d bytes", errLine, n, input.Quote(line), most)
 		case bytes.IndexByte(line, 0) >= 0:
-			return fmt.Errorf("%w %d, %s, has a NUL byte", errLine, n, quote(line))
+			return fmt.Errorf("%w %d, %s, has a NUL byte", errLine, n, input.Quote(line))
 		case err == io.EOF:
-			return fmt.Errorf("%w %d, %s, the last one, has no newline at its end", errLine, n, quote(line))
+			return fmt.Errorf("%w %d, %s, the last one, has no newline at its end", errLine, n, input.Quote(line))
 		}
 		if err := f(string(line[:len(line)-1])); err != nil {
-			return fmt.Errorf("%w %d is %s; %w", errLine, n, quote(line), err)
+			return fmt.Errorf("%w %d is %s; %w", errLine, n, input.Quote(line), err)
 		}
 	}
 }
@@ -118,7 +119,7 @@ func eachLine(r io.Reader, most int, f func(line string) error) error {
 // listingFault is the rejection of conffiles or triggers.
 func listingFault(name string, err error) error {
 	if errors.Is(err, errLine) {
-		return reject(catalog.Malformed, "dpkg cannot read %s in control.tar: %s", name, err)
+		return input.Reject(catalog.Malformed, "dpkg cannot read %s in control.tar: %s", name, err)
 	}
 	return tarFault(err, "control.tar ends inside %s; rebuild the package with dpkg-deb", name)
 }

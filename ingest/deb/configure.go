@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"repomill/ingest/input"
 )
 
 // maxLinks is how many symbolic links are followed from one to the next, as Linux does.
@@ -52,7 +54,7 @@ func (t *tree) checkConfigure() error {
 		name := strings.TrimSuffix(line, "\n")
 		for depth, i := 0, strings.LastIndexByte(name, '/'); i > 0 && depth < maxDepth; depth, i = depth+1, strings.LastIndexByte(name[:i], '/') {
 			if above := t.resolve(placeOf(name[:i])); above&isFolder == 0 && above&(isFile|isNode) != 0 {
-				return tarProblem(fmt.Sprintf("has a file %s, and conffiles lists %s, as if that were a folder", quote("/"+name[:i]), quote("/"+name)))
+				return tarProblem(fmt.Sprintf("has a file %s, and conffiles lists %s, as if that were a folder", input.Quote("/"+name[:i]), input.Quote("/"+name)))
 			}
 		}
 		if !t.linkNamed(name) {
@@ -60,9 +62,9 @@ func (t *tree) checkConfigure() error {
 		}
 		switch to := t.resolve(placeOf(name)); {
 		case to&isFolder != 0:
-			return tarProblem(fmt.Sprintf("has a symbolic link %s to a folder, which conffiles lists: it takes files only", quote("/"+name)))
+			return tarProblem(fmt.Sprintf("has a symbolic link %s to a folder, which conffiles lists: it takes files only", input.Quote("/"+name)))
 		case to&isNode != 0 && to&(isFile|isSymlink) == 0:
-			return tarProblem(fmt.Sprintf("has a symbolic link %s to a pipe or device, which conffiles lists: dpkg reads it to its end", quote("/"+name)))
+			return tarProblem(fmt.Sprintf("has a symbolic link %s to a pipe or device, which conffiles lists: dpkg reads it to its end", input.Quote("/"+name)))
 		}
 	}
 	return nil

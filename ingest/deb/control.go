@@ -6,6 +6,7 @@ import (
 	"path"
 	"strings"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -14,13 +15,13 @@ func checkRest(r io.Reader) error {
 	for b := make([]byte, 4096); ; {
 		n, err := r.Read(b)
 		if !zero(b[:n]) {
-			return reject(catalog.Malformed, "control.tar goes on after its end; rebuild the package with dpkg-deb")
+			return input.Reject(catalog.Malformed, "control.tar goes on after its end; rebuild the package with dpkg-deb")
 		}
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
-			return tarFault(err, "control.tar is damaged (%s); rebuild the package with dpkg-deb", quote(err.Error()))
+			return tarFault(err, "control.tar is damaged (%s); rebuild the package with dpkg-deb", input.Quote(err.Error()))
 		}
 	}
 }
@@ -31,17 +32,17 @@ func checkRest(r io.Reader) error {
 // could be written through, and extensions that tools read differently, are refused here.
 func checkTarMember(h *tar.Header) (string, error) {
 	if record := oddPAX(h); record != "" {
-		return "", reject(catalog.Unsupported, "control.tar has the PAX header %s, which programs read differently; write it in the ustar or GNU format", quote(record))
+		return "", input.Reject(catalog.Unsupported, "control.tar has the PAX header %s, which programs read differently; write it in the ustar or GNU format", input.Quote(record))
 	}
 	if h.Typeflag == tar.TypeXGlobalHeader {
 		return "", nil
 	}
 	if h.Typeflag == tar.TypeGNUSparse {
-		return "", reject(catalog.Unsupported, "control.tar has a sparse file; write it without --sparse")
+		return "", input.Reject(catalog.Unsupported, "control.tar has a sparse file; write it without --sparse")
 	}
 	if h.Size != 0 && h.Typeflag != tar.TypeReg {
 		// GNU tar skips the content that such a member claims, and others read it as the next member.
-		return "", reject(catalog.Malformed, "control.tar member %s has no content, but a size of %d; rebuild the package with dpkg-deb", quote(h.Name), h.Size)
+		return "", input.Reject(catalog.Malformed, "control.tar member %s has no content, but a size of %d; rebuild the package with dpkg-deb", input.Quote(h.Name), h.Size)
 	}
 	name := strings.TrimPrefix(h.Name, "./")
 	switch h.Typeflag {
@@ -49,14 +50,14 @@ func checkTarMember(h *tar.Header) (string, error) {
 		if path.Clean(h.Name) == "." {
 			return "", nil
 		}
-		return "", reject(catalog.Malformed, "control.tar has a folder %s, and dpkg refuses folders there; remove it", quote(h.Name))
+		return "", input.Reject(catalog.Malformed, "control.tar has a folder %s, and dpkg refuses folders there; remove it", input.Quote(h.Name))
 	case tar.TypeReg, tar.TypeLink:
 		if name == "" || name == "." || name == ".." || strings.Contains(name, "/") {
-			return "", reject(catalog.Malformed, "control.tar has a file %s outside its outermost folder; remove it", quote(h.Name))
+			return "", input.Reject(catalog.Malformed, "control.tar has a file %s outside its outermost folder; remove it", input.Quote(h.Name))
 		}
 		return name, nil
 	}
-	return "", reject(catalog.Malformed, "control.tar member %s is not a regular file; replace it by its content", quote(h.Name))
+	return "", input.Reject(catalog.Malformed, "control.tar member %s is not a regular file; replace it by its content", input.Quote(h.Name))
 }
 
 // oddPAX names a PAX record of a member that GNU tar, with which dpkg unpacks, and others may read differently: sizes,

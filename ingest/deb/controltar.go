@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -35,7 +36,7 @@ func readControlTar(tarball io.Reader) (*controlTar, error) {
 			break
 		}
 		if err != nil {
-			return nil, tarFault(err, "control.tar is damaged (%s); rebuild the package with dpkg-deb", quote(err.Error()))
+			return nil, tarFault(err, "control.tar is damaged (%s); rebuild the package with dpkg-deb", input.Quote(err.Error()))
 		}
 		if err := c.member(t, h); err != nil {
 			return nil, err
@@ -45,7 +46,7 @@ func readControlTar(tarball io.Reader) (*controlTar, error) {
 		return nil, err
 	}
 	if c.control == nil {
-		return nil, reject(catalog.Malformed, "control.tar has no file named control; rebuild the package with dpkg-deb")
+		return nil, input.Reject(catalog.Malformed, "control.tar has no file named control; rebuild the package with dpkg-deb")
 	}
 	return c, nil
 }
@@ -58,11 +59,11 @@ func (c *controlTar) member(t *tar.Reader, h *tar.Header) (err error) {
 	case err != nil:
 		return err
 	case c.members > maxTarMembers:
-		return reject(catalog.TooLarge, "control.tar has more than %d members", maxTarMembers)
+		return input.Reject(catalog.TooLarge, "control.tar has more than %d members", maxTarMembers)
 	case name == "": // the outermost folder, or a header for all members
 		return nil
 	case c.seen[name]:
-		return reject(catalog.Malformed, "control.tar has %s twice; rebuild the package with dpkg-deb", quote(name))
+		return input.Reject(catalog.Malformed, "control.tar has %s twice; rebuild the package with dpkg-deb", input.Quote(name))
 	}
 	if name == "control" {
 		c.seen[name] = true
@@ -85,10 +86,10 @@ func (c *controlTar) member(t *tar.Reader, h *tar.Header) (err error) {
 func (c *controlTar) checkName(name string) error {
 	switch dot := strings.Contains(name, "."); {
 	case len(name) > maxComponent:
-		return reject(catalog.Malformed, "control.tar has a file name of %d bytes, %s, and systems take %d; shorten it", len(name), quote(name), maxComponent)
+		return input.Reject(catalog.Malformed, "control.tar has a file name of %d bytes, %s, and systems take %d; shorten it", len(name), input.Quote(name), maxComponent)
 	case dot || name == "list":
 	case len(name) > maxInfoName:
-		return reject(catalog.Malformed, "control.tar has a file name of %d bytes, %s, and dpkg takes %d; shorten it", len(name), quote(name), maxInfoName)
+		return input.Reject(catalog.Malformed, "control.tar has a file name of %d bytes, %s, and dpkg takes %d; shorten it", len(name), input.Quote(name), maxInfoName)
 	case len(name) > len(c.longest):
 		c.longest = name
 	}
@@ -98,10 +99,10 @@ func (c *controlTar) checkName(name string) error {
 // link takes a hard link. tar, with which dpkg unpacks, makes it if its target is there.
 func (c *controlTar) link(name, to string) error {
 	if !c.seen[to] || to == name {
-		return reject(catalog.Malformed, "control.tar has a hard link %s to %s, and no file of that name before it; replace it by its content", quote(name), quote(to))
+		return input.Reject(catalog.Malformed, "control.tar has a hard link %s to %s, and no file of that name before it; replace it by its content", input.Quote(name), input.Quote(to))
 	}
 	if name == "conffiles" || name == "triggers" {
-		return reject(catalog.Unsupported, "%s in control.tar is a hard link; replace it by its content", name)
+		return input.Reject(catalog.Unsupported, "%s in control.tar is a hard link; replace it by its content", name)
 	}
 	return c.script(name, c.badLines[to])
 }
@@ -111,12 +112,12 @@ func (c *controlTar) file(r io.Reader, name string, size int64) (err error) {
 	if name != "conffiles" && name != "triggers" {
 		lead := make([]byte, min(size, 256)) // as much as Linux looks at
 		if _, err := io.ReadFull(r, lead); err != nil {
-			return tarFault(err, "control.tar ends inside %s; rebuild the package with dpkg-deb", quote(name))
+			return tarFault(err, "control.tar ends inside %s; rebuild the package with dpkg-deb", input.Quote(name))
 		}
 		return c.script(name, badInterpreter(lead))
 	}
 	if size > maxListing {
-		return reject(catalog.TooLarge, "%s in control.tar has %d bytes; the limit is %d", name, size, maxListing)
+		return input.Reject(catalog.TooLarge, "%s in control.tar has %d bytes; the limit is %d", name, size, maxListing)
 	}
 	if name == "triggers" {
 		return checkTriggers(r)
@@ -130,7 +131,7 @@ func (c *controlTar) script(name, line string) error {
 	if c.badLines[name] = line; line == "" || name != "preinst" && name != "postinst" {
 		return nil
 	}
-	return reject(catalog.Malformed, "%s in control.tar begins with %s, and no system runs a program of that name, with a carriage return at its end; write the script with line ends of Unix", name, quote(line))
+	return input.Reject(catalog.Malformed, "%s in control.tar begins with %s, and no system runs a program of that name, with a carriage return at its end; write the script with line ends of Unix", name, input.Quote(line))
 }
 
 // badInterpreter returns the first line of a script if that names a program that no system has: one that ends in a
@@ -167,7 +168,7 @@ func (c *controlTar) checkInfo(p catalog.Package, same bool) error {
 	}
 	for _, file := range files {
 		if len(file) > maxComponent {
-			return reject(catalog.TooLarge, "dpkg would keep a file %s... of %d bytes, %s, and file systems take %d; shorten the name of the package", quote(name[:40]), len(file), quote(file[len(name):]), maxComponent)
+			return input.Reject(catalog.TooLarge, "dpkg would keep a file %s... of %d bytes, %s, and file systems take %d; shorten the name of the package", input.Quote(name[:40]), len(file), input.Quote(file[len(name):]), maxComponent)
 		}
 	}
 	return nil
@@ -176,10 +177,10 @@ func (c *controlTar) checkInfo(p catalog.Package, same bool) error {
 // readControl reads the member named control.
 func readControl(t *tar.Reader, h *tar.Header) ([]byte, error) {
 	if h.Typeflag != tar.TypeReg {
-		return nil, reject(catalog.Malformed, "control in control.tar is not a regular file; rebuild the package with dpkg-deb")
+		return nil, input.Reject(catalog.Malformed, "control in control.tar is not a regular file; rebuild the package with dpkg-deb")
 	}
 	if h.Size > maxControl {
-		return nil, reject(catalog.TooLarge, "the control file has %d bytes; the limit is %d", h.Size, maxControl)
+		return nil, input.Reject(catalog.TooLarge, "the control file has %d bytes; the limit is %d", h.Size, maxControl)
 	}
 	control := make([]byte, h.Size)
 	if _, err := io.ReadFull(t, control); err != nil {
@@ -193,5 +194,5 @@ func tarFault(err error, format string, args ...any) error {
 	if rej := (*catalog.Rejection)(nil); errors.As(err, &rej) {
 		return rej
 	}
-	return reject(catalog.Malformed, format, args...)
+	return input.Reject(catalog.Malformed, format, args...)
 }

@@ -13,6 +13,7 @@ import (
 	"io"
 	"strings"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -53,13 +54,13 @@ type Package struct {
 // Peek reads r up to the end of the control member and decides whether this can be a package. The error
 // is a *[catalog.Rejection], or a fault of r.
 func Peek(r io.Reader) (*Package, error) {
-	h := &head{r: r}
+	h := &head{Prefix: input.Prefix{R: r}}
 	name, packed, err := h.control()
 	if err != nil {
 		return nil, err
 	}
-	p := &Package{control: name, body: &body{r: r, head: h.read, offset: int64(len(h.read)), members: h.members, origin: h.origin}, signed: [][]byte{h.version, packed}}
-	if err := guard(func() error { return p.parse(name, packed) }); err != nil {
+	p := &Package{control: name, body: &body{r: r, head: h.Bytes(), offset: int64(h.Len()), members: h.members, origin: h.origin}, signed: [][]byte{h.version, packed}}
+	if err := input.Guard("the reader of control members", func() error { return p.parse(name, packed) }); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -86,16 +87,6 @@ func (p *Package) parse(name string, packed []byte) error {
 	return c.checkInfo(p.identity, strings.EqualFold(p.fields.get("Multi-Arch"), "same"))
 }
 
-// guard turns a panic of f into a rejection: our own bug, but not the queue's problem.
-func guard(f func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = reject(catalog.ParserPanic, "the parser failed on the control member (%s); rebuild the package, and report this", quote(fmt.Sprint(v)))
-		}
-	}()
-	return f()
-}
-
 // Identity returns the Format, Name, Version, Canonical, Arch and SortKey of the package, and nothing else.
 func (p *Package) Identity() catalog.Package { return p.identity }
 
@@ -108,7 +99,7 @@ func (p *Package) Body() io.Reader {
 }
 
 // VerifyWhole has the body unpack data.tar to its end and reject what dpkg could not. It is called before Body is read.
-func (p *Package) VerifyWhole() { p.body.ratio = verifyRatio }
+func (p *Package) VerifyWhole() { p.body.ratio = input.WholeRatio }
 
 // VerifyClosely is [Package.VerifyWhole] with a lower limit of what may come out, for a package that may be [Unclear] though
 // it was not asked to be verified whole.
@@ -125,7 +116,7 @@ func (p *Package) RefuseZstd(system string) error {
 }
 
 func noZstd(member, system string) error {
-	return reject(catalog.Unsupported, "%s is compressed with zstd, which the dpkg of %s cannot unpack; build the package with dpkg-deb -Zxz", member, system)
+	return input.Reject(catalog.Unsupported, "%s is compressed with zstd, which the dpkg of %s cannot unpack; build the package with dpkg-deb -Zxz", member, system)
 }
 
 // Close ends what a body runs beside itself that was not read to its end. It may be called while Body is read, and

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -21,30 +22,30 @@ func (fs fields) identity() (catalog.Package, error) {
 		value *string
 	}{{"Package", &p.Name}, {"Version", &p.Version}, {"Architecture", &p.Arch}} {
 		if *f.value = fs.get(f.name); *f.value == "" {
-			return catalog.Package{}, reject(catalog.MissingField, "the control file has no %s; add it", f.name)
+			return catalog.Package{}, input.Reject(catalog.MissingField, "the control file has no %s; add it", f.name)
 		}
 		if !fs.oneLine(f.name) {
-			return catalog.Package{}, reject(catalog.BadField, "%s has more than one line; write %s on the first", f.name, quote(*f.value))
+			return catalog.Package{}, input.Reject(catalog.BadField, "%s has more than one line; write %s on the first", f.name, input.Quote(*f.value))
 		}
 	}
 	if lower := strings.ToLower(p.Name); lower != p.Name && namePattern.MatchString(lower) {
-		return catalog.Package{}, reject(catalog.BadField, "Package is %s; dpkg and apt take it for %s, under which alone it is found: write that", quote(p.Name), quote(lower))
+		return catalog.Package{}, input.Reject(catalog.BadField, "Package is %s; dpkg and apt take it for %s, under which alone it is found: write that", input.Quote(p.Name), input.Quote(lower))
 	}
 	if len(p.Name) > maxName || !namePattern.MatchString(p.Name) {
-		return catalog.Package{}, reject(catalog.BadField, "Package is %s; use 1 to %d lower-case letters, digits, '+', '-', '.' and '_', starting with a letter or digit", quote(p.Name), maxName)
+		return catalog.Package{}, input.Reject(catalog.BadField, "Package is %s; use 1 to %d lower-case letters, digits, '+', '-', '.' and '_', starting with a letter or digit", input.Quote(p.Name), maxName)
 	}
 	v, err := ParseVersion(p.Version)
 	if err != nil {
-		return catalog.Package{}, reject(catalog.BadField, "Version is %s: %s", quote(p.Version), err)
+		return catalog.Package{}, input.Reject(catalog.BadField, "Version is %s: %s", input.Quote(p.Version), err)
 	}
 	if right, wrong := otherArchitectures[p.Arch]; wrong {
-		return catalog.Package{}, reject(catalog.BadField, "Architecture is %s, which no system of Debian or Ubuntu has; use %s", quote(p.Arch), right)
+		return catalog.Package{}, input.Reject(catalog.BadField, "Architecture is %s, which no system of Debian or Ubuntu has; use %s", input.Quote(p.Arch), right)
 	}
 	if !validArch(p.Arch) {
-		return catalog.Package{}, reject(catalog.BadField, "Architecture is %s; use the one architecture that the package is built for, such as amd64, or all", quote(p.Arch))
+		return catalog.Package{}, input.Reject(catalog.BadField, "Architecture is %s; use the one architecture that the package is built for, such as amd64, or all", input.Quote(p.Arch))
 	}
 	if n := max(len(layout.DebFile(p)), cacheFileSize(p)); n > maxFileName {
-		return catalog.Package{}, reject(catalog.TooLarge, "the file name NAME_VERSION_ARCHITECTURE.deb would have %d bytes, as apt's cache writes it, and file systems take %d; shorten the name or the version", n, maxFileName)
+		return catalog.Package{}, input.Reject(catalog.TooLarge, "the file name NAME_VERSION_ARCHITECTURE.deb would have %d bytes, as apt's cache writes it, and file systems take %d; shorten the name or the version", n, maxFileName)
 	}
 	p.Canonical, p.SortKey = v.Canonical(), SortKey(p.Name, v, p.Version, p.Arch)
 	return p, fs.check(p.Arch)
@@ -109,7 +110,7 @@ func (fs fields) check(arch string) error {
 		}
 	}
 	if arch == "all" && strings.EqualFold(fs.get("Multi-Arch"), "same") {
-		return reject(catalog.BadField, "Multi-Arch is same, and dpkg refuses that with Architecture all; use foreign, or none")
+		return input.Reject(catalog.BadField, "Multi-Arch is same, and dpkg refuses that with Architecture all; use foreign, or none")
 	}
 	return fs.checkKind()
 }
@@ -120,10 +121,10 @@ func (fs fields) check(arch string) error {
 func (fs fields) checkKind() error {
 	kind, section := fs.get("Package-Type"), fs.get("Section")
 	if i := strings.LastIndexByte(section, '/'); strings.EqualFold(section[i+1:], "debian-installer") {
-		return reject(catalog.Unsupported, "Section is %s: a package of the Debian installer (udeb) is not for installed systems; it cannot be published here", quote(section))
+		return input.Reject(catalog.Unsupported, "Section is %s: a package of the Debian installer (udeb) is not for installed systems; it cannot be published here", input.Quote(section))
 	}
 	if strings.EqualFold(kind, "udeb") {
-		return reject(catalog.Unsupported, "Package-Type is %s: a package of the Debian installer is not for installed systems; it cannot be published here", quote(kind))
+		return input.Reject(catalog.Unsupported, "Package-Type is %s: a package of the Debian installer is not for installed systems; it cannot be published here", input.Quote(kind))
 	}
 	return nil
 }
@@ -132,30 +133,30 @@ func (fs fields) checkKind() error {
 func (f field) check() error {
 	key, value := strings.ToLower(f.name), f.value()
 	if why, ok := refused[key]; ok {
-		return reject(catalog.BadField, "the control file has the field %s; %s", f.name, why)
+		return input.Reject(catalog.BadField, "the control file has the field %s; %s", f.name, why)
 	}
 	if allowed, ok := choices[key]; ok && value != "" && !oneOf(value, allowed) {
-		return reject(catalog.BadField, "%s is %s; use one of: %s", f.name, quote(value), allowed)
+		return input.Reject(catalog.BadField, "%s is %s; use one of: %s", f.name, input.Quote(value), allowed)
 	}
 	_, choice := choices[key]
 	alternatives, ok := relations[key]
 	if (choice || ok && key != "obsoletes") && value != "" && f.beginsBelow() {
-		return reject(catalog.BadField, "%s begins on the line below its name, and dpkg reads nothing there; write the value on the same line", f.name)
+		return input.Reject(catalog.BadField, "%s begins on the line below its name, and dpkg reads nothing there; write the value on the same line", f.name)
 	}
 	if ok {
 		if err := checkRelation(value, alternatives); err != nil {
-			return reject(catalog.BadField, "%s: %s", f.name, err)
+			return input.Reject(catalog.BadField, "%s: %s", f.name, err)
 		}
 	}
 	switch {
 	case key == "provides" && value == "":
-		return reject(catalog.BadField, "Provides is empty, and apt refuses an index with that; remove it")
+		return input.Reject(catalog.BadField, "Provides is empty, and apt refuses an index with that; remove it")
 	case (key == "filename" || key == "msdos-filename" || key == "size" || key == "md5sum") && value == "":
-		return reject(catalog.BadField, "%s is empty, and dpkg refuses that; remove it: only a repository knows it", f.name)
+		return input.Reject(catalog.BadField, "%s is empty, and dpkg refuses that; remove it: only a repository knows it", f.name)
 	case key == "description-md5" && !digest.MatchString(value):
-		return reject(catalog.BadField, "Description-md5 is %s, and not 32 hexadecimal digits; remove it", quote(value))
+		return input.Reject(catalog.BadField, "Description-md5 is %s, and not 32 hexadecimal digits; remove it", input.Quote(value))
 	case (key == "section" || key == "source") && len(value) > maxString:
-		return reject(catalog.TooLarge, "%s has %d bytes; the limit is %d", f.name, len(value), maxString)
+		return input.Reject(catalog.TooLarge, "%s has %d bytes; the limit is %d", f.name, len(value), maxString)
 	}
 	return nil
 }

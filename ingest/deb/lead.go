@@ -12,6 +12,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/mikelolasagasti/xz"
 	"github.com/ulikunitz/xz/lzma"
+
+	"repomill/ingest/input"
 )
 
 // How much of the start of data.tar is looked at.
@@ -20,10 +22,7 @@ const (
 	leadWindow = 2 << 20 // bytes: no distance within the first MiB is longer, even where a stream asks for a longer window
 )
 
-var (
-	errCut     = errors.New("what is looked at ends here")
-	errUnknown = errors.New("a form that only dpkg may know")
-)
+var errUnknown = errors.New("a form that only dpkg may know")
 
 // maxExact is how many bytes come out at most of a gzip member of which the lead is all, to find its end: gzip is fast.
 const maxExact = 64 << 20
@@ -43,13 +42,13 @@ func checkLead(name string, lead []byte, whole bool, files *tree) (exact bool, e
 	}
 	r, done, err := leadReader(name, lead, whole)
 	if err == nil {
-		if err = walkTar(&cut{r: r, left: limit}, files); err == nil && whole {
+		if err = walkTar(input.LimitReader(r, limit), files); err == nil && whole {
 			exact, err = checkGzipEnd(r)
 		}
 		done()
 	}
 	switch {
-	case errors.Is(err, errCut), errors.Is(err, errUnknown), errors.Is(err, xz.ErrUnsupportedCheck), errors.Is(err, xz.ErrMemlimit), errors.Is(err, io.ErrUnexpectedEOF) && !whole:
+	case errors.Is(err, input.ErrLimit), errors.Is(err, errUnknown), errors.Is(err, xz.ErrUnsupportedCheck), errors.Is(err, xz.ErrMemlimit), errors.Is(err, io.ErrUnexpectedEOF) && !whole:
 		return false, nil
 	default:
 		return exact, dataFault(name, err)
@@ -62,7 +61,7 @@ func checkGzipEnd(r io.Reader) (exact bool, err error) {
 	if !ok {
 		return false, nil
 	}
-	if _, err := io.Copy(io.Discard, &cut{r: g, left: maxExact}); err != nil {
+	if _, err := io.Copy(io.Discard, input.LimitReader(g, maxExact)); err != nil {
 		return false, err
 	}
 	return true, checkBehind(g.in)
@@ -116,7 +115,7 @@ func leadOf(b []byte, whole bool) io.Reader {
 
 type cutReader struct{}
 
-func (cutReader) Read([]byte) (int, error) { return 0, errCut }
+func (cutReader) Read([]byte) (int, error) { return 0, input.ErrLimit }
 
 // An ahead reader is one that unpacks more than it is asked for, a window ahead of it, where distances may be longer
 // than the window: its errors behind the first bytes say nothing.
@@ -128,24 +127,9 @@ type ahead struct {
 func (a *ahead) Read(p []byte) (int, error) {
 	n, err := a.r.Read(p)
 	if err != nil && err != io.EOF && a.begun {
-		err = errCut
+		err = input.ErrLimit
 	}
 	a.begun = a.begun || n > 0
-	return n, err
-}
-
-// A cut reader ends with errCut.
-type cut struct {
-	r    io.Reader
-	left int64 // bytes
-}
-
-func (c *cut) Read(p []byte) (int, error) {
-	if c.left == 0 {
-		return 0, errCut
-	}
-	n, err := c.r.Read(p[:min(int64(len(p)), c.left)])
-	c.left -= int64(n)
 	return n, err
 }
 

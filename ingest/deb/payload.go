@@ -8,13 +8,14 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/mikelolasagasti/xz"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
 // A payload looks at data.tar while its bytes go by: what would stop dpkg there makes a package that cannot be
 // installed. It unpacks the first MiB, where the headers of other tools and forms of tar are, and looks for the
 // end of the compressed stream at the end; a plain archive, and a small one, it reads whole. Damage in between is found
-// only by a [verification], which unpacks everything and costs more than all else of an intake.
+// only by an [input.Verification], which unpacks everything and costs more than all else of an intake.
 type payload struct {
 	name  string
 	size  int64
@@ -26,7 +27,7 @@ type payload struct {
 	bzip2 bzip2Walker
 	exact bool // the lead was all, and was read to the end of its stream
 	files *tree
-	whole *verification // nil unless that was asked for, or costs nothing
+	whole *input.Verification // nil unless that was asked for, or costs nothing
 }
 
 // newPayload returns one for a member of name and size. A ratio makes it unpack everything, up to that many bytes for each
@@ -34,7 +35,7 @@ type payload struct {
 func newPayload(m member, ratio int64, c conffiles) *payload {
 	p := &payload{name: m.name, size: m.size, ahead: true, files: newTree(c)}
 	if m.name == "data.tar" { // which costs nothing to unpack
-		ratio = verifyRatio
+		ratio = input.WholeRatio
 	}
 	if ratio > 0 {
 		p.whole = verify(m.name, m.size, ratio, p.files)
@@ -59,7 +60,7 @@ func (p *payload) write(b []byte) error {
 		p.tail = append(p.tail, b[from:]...)
 	}
 	if p.whole != nil {
-		p.whole.write(b)
+		p.whole.Write(b) //nolint:errcheck // never fails
 		return nil
 	}
 	if !p.ahead {
@@ -71,7 +72,7 @@ func (p *payload) write(b []byte) error {
 	}
 	lead := p.lead
 	p.lead, p.ahead = nil, false
-	return guard(func() (err error) {
+	return input.Guard("the reader of payloads", func() (err error) {
 		p.exact, err = checkLead(p.name, lead, p.seen == p.size && len(lead) == int(p.size), p.files)
 		return err
 	})
@@ -80,7 +81,7 @@ func (p *payload) write(b []byte) error {
 // end says what is wrong with the member, all of whose bytes were written.
 func (p *payload) end() error {
 	if p.whole != nil {
-		if err := p.whole.end(); err != nil {
+		if err := p.whole.Result(); err != nil {
 			return err
 		}
 	}
@@ -108,13 +109,13 @@ func dataFault(name string, err error) error {
 	case errors.As(err, &rej):
 		return err
 	case errors.As(err, &problem):
-		return reject(catalog.Malformed, "dpkg cannot unpack %s: it %s", name, problem)
+		return input.Reject(catalog.Malformed, "dpkg cannot unpack %s: it %s", name, problem)
 	case errors.Is(err, errStreams):
-		return reject(catalog.Malformed, "%s has several compressed streams, and dpkg reads the first one only; compress it in one", name)
+		return input.Reject(catalog.Malformed, "%s has several compressed streams, and dpkg reads the first one only; compress it in one", name)
 	case errors.Is(err, errBehind):
-		return reject(catalog.Malformed, "%s has more than %d bytes behind the end of its compressed stream, and dpkg fails where they are more than a pipe holds; leave them out", name, maxBehind)
+		return input.Reject(catalog.Malformed, "%s has more than %d bytes behind the end of its compressed stream, and dpkg fails where they are more than a pipe holds; leave them out", name, maxBehind)
 	}
-	return reject(catalog.Malformed, "dpkg cannot unpack %s: it %s; rebuild the package, and upload it again", name, streamProblem(err))
+	return input.Reject(catalog.Malformed, "dpkg cannot unpack %s: it %s; rebuild the package, and upload it again", name, streamProblem(err))
 }
 
 // streamProblem says, without its subject, what an error of a decompressor means: its own words are those of a library.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"repomill/ingest/input"
 )
 
 // relations are the fields that name other packages, and whether alternatives ("a | b") may stand in them.
@@ -26,24 +28,24 @@ func checkRelation(value string, alternatives bool) error {
 	if i := strings.LastIndexByte(value, '('); i >= 0 {
 		// apt-pkg/deb/deblistparser.cc, ParseDepends: less is an error, and then the whole index is.
 		if end := strings.TrimLeft(value[i+1:], " \t\n"); len(end) <= 3 {
-			return fmt.Errorf("%s at the end is too short for apt; write an operator and a space, as in (= 1)", quote(value[i:]))
+			return fmt.Errorf("%s at the end is too short for apt; write an operator and a space, as in (= 1)", input.Quote(value[i:]))
 		}
 	}
 	for group := range strings.SplitSeq(value, ",") {
 		if !alternatives && strings.Contains(group, "|") {
-			return fmt.Errorf("%s has alternatives, which dpkg refuses here", quote(group))
+			return fmt.Errorf("%s has alternatives, which dpkg refuses here", input.Quote(group))
 		}
 		for one := range strings.SplitSeq(group, "|") {
 			one = strings.Trim(one, " \t\n")
 			m := relation.FindStringSubmatch(one)
 			if m == nil || len(one) > maxString {
-				return fmt.Errorf("%s is not a package, such as libc6 or libc6:any (>= 2.31); dpkg or apt cannot read it", quote(one))
+				return fmt.Errorf("%s is not a package, such as libc6 or libc6:any (>= 2.31); dpkg or apt cannot read it", input.Quote(one))
 			}
 			if m[1] == "" {
 				continue
 			}
 			if _, err := ParseVersion(m[1]); err != nil {
-				return fmt.Errorf("%s: %w", quote(one), err)
+				return fmt.Errorf("%s: %w", input.Quote(one), err)
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -16,11 +17,11 @@ func Identity(name, version, arch string) (catalog.Package, error) {
 	v, err := ParseVersion(version)
 	switch {
 	case err != nil:
-		return catalog.Package{}, fmt.Errorf("version %s: %w", quote(version), err)
+		return catalog.Package{}, fmt.Errorf("version %s: %w", input.Quote(version), err)
 	case len(name) > maxName || !namePattern.MatchString(name):
-		return catalog.Package{}, fmt.Errorf("%s is not a package name", quote(name))
+		return catalog.Package{}, fmt.Errorf("%s is not a package name", input.Quote(name))
 	case !validArch(arch):
-		return catalog.Package{}, fmt.Errorf("%s is not an architecture", quote(arch))
+		return catalog.Package{}, fmt.Errorf("%s is not an architecture", input.Quote(arch))
 	}
 	return catalog.Package{
 		Format: catalog.DEB, Name: name, Version: version, Canonical: v.Canonical(), Arch: arch,
@@ -47,10 +48,10 @@ func Row(stanza []byte) (catalog.Package, error) {
 	name := fs.get("Filename")
 	p := strings.Split(name, "/") // pool/<codename>/<component>/<prefix>/<name>/...
 	if len(p) < 6 {
-		return k, fmt.Errorf("read stanza of %s: Filename is %s", k.Name, quote(name))
+		return k, fmt.Errorf("read stanza of %s: Filename is %s", k.Name, input.Quote(name))
 	}
 	if k.Distribution.Version, k.Component = p[1], p[2]; layout.PoolName(k) != name {
-		return k, fmt.Errorf("read stanza of %s: Filename is %s, and not %s", k.Name, quote(name), quote(layout.PoolName(k)))
+		return k, fmt.Errorf("read stanza of %s: Filename is %s, and not %s", k.Name, input.Quote(name), input.Quote(layout.PoolName(k)))
 	}
 	return k, nil
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -50,7 +51,7 @@ func parseControl(b []byte) (fields, error) {
 		return nil, err
 	}
 	if !strings.HasSuffix(text, "\n") {
-		return nil, reject(catalog.Malformed, "the last line of the control file has no newline, and dpkg refuses that; add one")
+		return nil, input.Reject(catalog.Malformed, "the last line of the control file has no newline, and dpkg refuses that; add one")
 	}
 	var fs fields
 	names := map[string]bool{}
@@ -58,7 +59,7 @@ func parseControl(b []byte) (fields, error) {
 	for n := 1; rest != ""; n++ {
 		line := rest[:strings.IndexByte(rest, '\n')+1]
 		if strings.Trim(line, " \t\n") == "" {
-			return nil, reject(catalog.Malformed, "control file, line %d of the stanza: the line is blank; write \" .\" for an empty line of a description, and one stanza only", n)
+			return nil, input.Reject(catalog.Malformed, "control file, line %d of the stanza: the line is blank; write \" .\" for an empty line of a description, and one stanza only", n)
 		}
 		size := len(line) + continuation(rest[len(line):])
 		f, err := parseField(line, rest[:size])
@@ -69,13 +70,13 @@ func parseControl(b []byte) (fields, error) {
 		rest = rest[size:]
 		key := strings.ToLower(f.name)
 		if names[key] {
-			return nil, reject(catalog.Malformed, "the control file has the field %s twice; keep one", quote(f.name))
+			return nil, input.Reject(catalog.Malformed, "the control file has the field %s twice; keep one", input.Quote(f.name))
 		}
 		names[key] = true
 		fs = append(fs, f)
 	}
 	if last := fs[len(fs)-1]; last.value() == "" && !strings.HasSuffix(text, "\n\n") { // there is a line, and it is not blank: so there is a field
-		return nil, reject(catalog.Malformed, "the control file ends with an empty field %s, and dpkg refuses that without a blank line behind it; remove the field", quote(last.name))
+		return nil, input.Reject(catalog.Malformed, "the control file ends with an empty field %s, and dpkg refuses that without a blank line behind it; remove the field", input.Quote(last.name))
 	}
 	return fs, nil
 }
@@ -99,15 +100,15 @@ func parseField(line, text string) (field, error) {
 	name, _, ok := strings.Cut(line, ":")
 	switch {
 	case line[0] == ' ' || line[0] == '\t':
-		return field{}, reject(catalog.Malformed, "the control file starts with a continuation line %s; start with a field", quote(line))
+		return field{}, input.Reject(catalog.Malformed, "the control file starts with a continuation line %s; start with a field", input.Quote(line))
 	case line[0] == '#':
-		return field{}, reject(catalog.Malformed, "the control file has a comment %s, which a binary package cannot have; remove it", quote(line))
+		return field{}, input.Reject(catalog.Malformed, "the control file has a comment %s, which a binary package cannot have; remove it", input.Quote(line))
 	case !ok:
-		return field{}, reject(catalog.Malformed, "the control file has a line without a colon: %s", quote(line))
+		return field{}, input.Reject(catalog.Malformed, "the control file has a line without a colon: %s", input.Quote(line))
 	case len(name) > maxFieldName:
-		return field{}, reject(catalog.TooLarge, "the control file has a field name of %d bytes, %s; the limit is %d", len(name), quote(name), maxFieldName)
+		return field{}, input.Reject(catalog.TooLarge, "the control file has a field name of %d bytes, %s; the limit is %d", len(name), input.Quote(name), maxFieldName)
 	case !validFieldName(name):
-		return field{}, reject(catalog.Malformed, "the control file has a field named %s; use at least two printable ASCII characters without spaces, not starting with a hyphen", quote(name))
+		return field{}, input.Reject(catalog.Malformed, "the control file has a field named %s; use at least two printable ASCII characters without spaces, not starting with a hyphen", input.Quote(name))
 	}
 	return field{name: name, text: text}, nil
 }

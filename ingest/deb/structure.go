@@ -8,6 +8,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -34,7 +35,7 @@ func checkTail(name string, tail []byte, size int64) error {
 		// RFC 1952, section 2.3.1: the length of what comes out. A tar archive is made of blocks; zeros may be padding.
 		// A member that follows another may begin anywhere.
 		if len(tail) < 8 || binary.LittleEndian.Uint32(tail[len(tail)-4:])%tarBlock != 0 && !bytes.Contains(tail, []byte("\x1f\x8b\x08")) {
-			return &Unclear{reject(catalog.Malformed, "%s does not end as gzip does: it is cut short, or bytes follow its end, and a look at it does not show which; rebuild the package, and upload it again", name)}
+			return &Unclear{input.Reject(catalog.Malformed, "%s does not end as gzip does: it is cut short, or bytes follow its end, and a look at it does not show which; rebuild the package, and upload it again", name)}
 		}
 		if len(tail) > maxBehind && len(bytes.TrimRight(tail, "\x00")) < len(tail)-maxBehind { // which no stream ends with
 			return errBehind

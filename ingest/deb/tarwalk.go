@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"repomill/ingest/input"
 )
 
 // walkTar reads an archive as dpkg does when it installs (lib/dpkg/tarfn.c, tar_extractor), and says, in a sentence
@@ -14,7 +16,7 @@ import (
 // are kept, as [tree] has it.
 func walkTar(r io.Reader, files *tree) error {
 	err := walkMembers(r, files)
-	if err == nil || errors.Is(err, errCut) {
+	if err == nil || errors.Is(err, input.ErrLimit) {
 		err = cmp.Or(files.checkConfigure(), err)
 	}
 	return err

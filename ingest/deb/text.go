@@ -6,6 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -18,7 +19,7 @@ import (
 // end the line there.
 func clean(b []byte) (string, error) {
 	if i := bytes.IndexByte(b, 0); i >= 0 {
-		return "", reject(catalog.BadField, "control file, line %d: there is a NUL byte, at which some programs stop reading; remove it", bytes.Count(b[:i], []byte("\n"))+1)
+		return "", input.Reject(catalog.BadField, "control file, line %d: there is a NUL byte, at which some programs stop reading; remove it", bytes.Count(b[:i], []byte("\n"))+1)
 	}
 	if tidy(b) {
 		return string(b), nil

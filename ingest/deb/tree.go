@@ -5,6 +5,8 @@ import (
 	"hash/maphash"
 	"path"
 	"strings"
+
+	"repomill/ingest/input"
 )
 
 // What the systems of clients take. dpkg writes each file under its name with ".dpkg-new" behind it first.
@@ -74,13 +76,13 @@ func (t *tree) add(h tarHeader) error {
 		name = strings.TrimSuffix(name, "/")
 	}
 	if name = nodeName(name); strings.Contains(name, "\n") {
-		return tarProblem(fmt.Sprintf("has a name with a newline, %s; rename the file", quote(h.name)))
+		return tarProblem(fmt.Sprintf("has a name with a newline, %s; rename the file", input.Quote(h.name)))
 	}
 	if err := checkPath(name); err != nil {
 		return err
 	}
 	if h.kind == '2' && (h.link == "" || len(h.link) > maxPath) {
-		return tarProblem(fmt.Sprintf("has a symbolic link %s to a name of %d bytes, and systems take 1 to %d", quote(h.name), len(h.link), maxPath))
+		return tarProblem(fmt.Sprintf("has a symbolic link %s to a name of %d bytes, and systems take 1 to %d", input.Quote(h.name), len(h.link), maxPath))
 	}
 	if err := t.conffiles.check(name, h); err != nil {
 		return err
@@ -112,7 +114,7 @@ func (t *tree) checkOpenEnd(name string, h tarHeader) error {
 	if there && (h.kind == '5' || h.kind == '2') {
 		return nil
 	}
-	return tarProblem(fmt.Sprintf("has a member %s, of which dpkg does not take off all that is at the end of its name; name it %s", quote(h.name), quote("./"+placeOf(name))))
+	return tarProblem(fmt.Sprintf("has a member %s, of which dpkg does not take off all that is at the end of its name; name it %s", input.Quote(h.name), input.Quote("./"+placeOf(name))))
 }
 
 // hasFolder reports whether a folder is in this place when dpkg comes to a member.
@@ -123,15 +125,15 @@ func (t *tree) hasFolder(place string) bool {
 // checkPath says whether dpkg could write a file of this name on a system whose outermost folder is "/".
 func checkPath(name string) error {
 	if len("/")+len(name)+newSuffix > maxPath {
-		return tarProblem(fmt.Sprintf("has a path of %d bytes, %s, and dpkg can write up to %d", len(name), quote(name), maxPath-newSuffix-len("/")))
+		return tarProblem(fmt.Sprintf("has a path of %d bytes, %s, and dpkg can write up to %d", len(name), input.Quote(name), maxPath-newSuffix-len("/")))
 	}
 	last := name[strings.LastIndexByte(name, '/')+1:]
 	if len(last)+newSuffix > maxComponent {
-		return tarProblem(fmt.Sprintf("has a file name of %d bytes, %s, and dpkg can write up to %d; shorten it", len(last), quote(last), maxComponent-newSuffix))
+		return tarProblem(fmt.Sprintf("has a file name of %d bytes, %s, and dpkg can write up to %d; shorten it", len(last), input.Quote(last), maxComponent-newSuffix))
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		if len(part) > maxComponent {
-			return tarProblem(fmt.Sprintf("has a folder name of %d bytes, %s, and systems take %d; shorten it", len(part), quote(part), maxComponent))
+			return tarProblem(fmt.Sprintf("has a folder name of %d bytes, %s, and systems take %d; shorten it", len(part), input.Quote(part), maxComponent))
 		}
 	}
 	return nil
@@ -149,17 +151,17 @@ func (t *tree) checkLink(h tarHeader) error {
 	}
 	switch {
 	case name == nodeName(h.name):
-		return tarProblem(fmt.Sprintf("has a hard link %s to itself", quote(h.name)))
+		return tarProblem(fmt.Sprintf("has a hard link %s to itself", input.Quote(h.name)))
 	case file, to&isNode != 0 && !strings.HasSuffix(name, "/"), !known && t.full():
 		return nil
 	case to&isFolder != 0 || place == "":
-		return tarProblem(fmt.Sprintf("has a hard link %s to %s, which is a folder", quote(h.name), quote(h.link)))
+		return tarProblem(fmt.Sprintf("has a hard link %s to %s, which is a folder", input.Quote(h.name), input.Quote(h.link)))
 	case to&isSymlink != 0:
-		return tarProblem(fmt.Sprintf("has a hard link %s to the symbolic link %s, which dpkg makes after it", quote(h.name), quote(h.link)))
+		return tarProblem(fmt.Sprintf("has a hard link %s to the symbolic link %s, which dpkg makes after it", input.Quote(h.name), input.Quote(h.link)))
 	case to&isFile != 0:
-		return tarProblem(fmt.Sprintf("has a hard link %s to the file %s, which it has under another spelling of that name", quote(h.name), quote(h.link)))
+		return tarProblem(fmt.Sprintf("has a hard link %s to the file %s, which it has under another spelling of that name", input.Quote(h.name), input.Quote(h.link)))
 	}
-	return tarProblem(fmt.Sprintf("has a hard link %s to %s, and no file of that name before it", quote(h.name), quote(h.link)))
+	return tarProblem(fmt.Sprintf("has a hard link %s to %s, and no file of that name before it", input.Quote(h.name), input.Quote(h.link)))
 }
 
 func (t *tree) full() bool { return len(t.names) >= maxNames }
@@ -182,7 +184,7 @@ func (t *tree) checkAbove(name string, h tarHeader) error {
 		above := t.names[key]
 		folder := above&isFolder != 0
 		if !folder && (above&(isFile|isNode) != 0 || above&isSymlink != 0 && !merged[place]) {
-			return tarProblem(fmt.Sprintf("has %s under %s, which is not a folder", quote(h.name), quote(place)))
+			return tarProblem(fmt.Sprintf("has %s under %s, which is not a folder", input.Quote(h.name), input.Quote(place)))
 		}
 		if inTheWay := strings.HasSuffix(place, ".dpkg-new"); inTheWay && !placed {
 			t.inTheWay = true
@@ -202,7 +204,7 @@ func (t *tree) checkAbove(name string, h tarHeader) error {
 
 // writtenAs says that dpkg removes a folder with files in it, because it writes another member under that name first.
 func writtenAs(place string) error {
-	return tarProblem(fmt.Sprintf("has files under %s, which is the name under which dpkg writes another member first; rename the folder", quote(place)))
+	return tarProblem(fmt.Sprintf("has files under %s, which is the name under which dpkg writes another member first; rename the folder", input.Quote(place)))
 }
 
 // place notes a member, unless it takes the place of one that dpkg then does not find any more.
@@ -227,22 +229,22 @@ func (t *tree) place(name string, h tarHeader) error {
 	switch h.kind {
 	case '2':
 		if under && was&isFolder == 0 && !merged[place] {
-			return tarProblem(fmt.Sprintf("has a symbolic link %s with files under it", quote(h.name)))
+			return tarProblem(fmt.Sprintf("has a symbolic link %s with files under it", input.Quote(h.name)))
 		}
 		t.set(key, was|isSymlink)
 		t.follow(place, h.link)
 	case '5':
 		if was&isFile != 0 {
-			return tarProblem(fmt.Sprintf("has %s as a file, and then as a folder", quote(h.name)))
+			return tarProblem(fmt.Sprintf("has %s as a file, and then as a folder", input.Quote(h.name)))
 		}
 		t.set(key, was&^isNode|isFolder)
 	default:
 		node := h.kind != 0 && h.kind != '0' && h.kind != '1'
 		switch {
 		case under:
-			return tarProblem(fmt.Sprintf("has %s as a file, with files under it", quote(h.name)))
+			return tarProblem(fmt.Sprintf("has %s as a file, with files under it", input.Quote(h.name)))
 		case node && was&isFile != 0:
-			return tarProblem(fmt.Sprintf("has %s as a file, and then as a pipe or device", quote(h.name)))
+			return tarProblem(fmt.Sprintf("has %s as a file, and then as a pipe or device", input.Quote(h.name)))
 		case node:
 			t.set(key, was&(isSymlink|isExact|isOther)|isNode)
 		default:
@@ -269,7 +271,7 @@ func (t *tree) checkSpelling(name, place string, h tarHeader) error {
 	if !again {
 		return nil
 	}
-	return tarProblem(fmt.Sprintf("has %s under two spellings of its name, and dpkg does not find it under the second", quote(h.name)))
+	return tarProblem(fmt.Sprintf("has %s under two spellings of its name, and dpkg does not find it under the second", input.Quote(h.name)))
 }
 
 // set keeps what is known of a name, as long as there is room.

@@ -6,6 +6,8 @@ import (
 	"io"
 	"regexp"
 	"strings"
+
+	"repomill/ingest/input"
 )
 
 // maxTrigger is how long a line of triggers may be, with its newline (lib/dpkg/dpkg.h, MAXTRIGDIRECTIVE).
@@ -40,7 +42,7 @@ func checkTriggers(r io.Reader) error {
 		}
 		directive, name := line[:i], strings.TrimLeft(line[i:], blank)
 		if !triggerName.MatchString(name) {
-			return fmt.Errorf("the name %s has a character that is not printable ASCII", quote(name))
+			return fmt.Errorf("the name %s has a character that is not printable ASCII", input.Quote(name))
 		}
 		switch directive {
 		case "activate", "activate-await", "activate-noawait":
@@ -48,7 +50,7 @@ func checkTriggers(r io.Reader) error {
 		case "interest", "interest-await", "interest-noawait":
 			return checkInterest(name)
 		}
-		return fmt.Errorf("%s is not a directive, such as interest-noawait or activate-noawait", quote(directive))
+		return fmt.Errorf("%s is not a directive, such as interest-noawait or activate-noawait", input.Quote(directive))
 	})
 	if err != nil {
 		return listingFault("triggers", err)
@@ -59,9 +61,9 @@ func checkTriggers(r io.Reader) error {
 func checkInterest(name string) error {
 	switch {
 	case triggerFiles[name]:
-		return fmt.Errorf("%s is a file of dpkg's own, which dpkg would overwrite with it; use another name", quote(name))
+		return fmt.Errorf("%s is a file of dpkg's own, which dpkg would overwrite with it; use another name", input.Quote(name))
 	case !explicitTrigger.MatchString(name) && !fileTrigger.MatchString(name):
-		return fmt.Errorf("%s is neither a name of letters, digits, '+', '-' and '.', of which the first is a letter or digit, nor a path without empty parts", quote(name))
+		return fmt.Errorf("%s is neither a name of letters, digits, '+', '-' and '.', of which the first is a letter or digit, nor a path without empty parts", input.Quote(name))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -48,11 +49,11 @@ func (l *limited) Read(p []byte) (int, error) {
 }
 
 func bomb(name string, limit int64) error {
-	return reject(catalog.DecompressionBomb, "%s unpacks to more than %d bytes, for its size or in all; no package needs that much control information", name, limit)
+	return input.Reject(catalog.DecompressionBomb, "%s unpacks to more than %d bytes, for its size or in all; no package needs that much control information", name, limit)
 }
 
 func damaged(name string, err error) error {
-	return reject(catalog.Malformed, "%s cannot be unpacked (%s); rebuild the package with dpkg-deb", name, quote(err.Error()))
+	return input.Reject(catalog.Malformed, "%s cannot be unpacked (%s); rebuild the package with dpkg-deb", name, input.Quote(err.Error()))
 }
 
 func unpackNone(_ string, packed []byte, _ int64) (io.Reader, func(), error) {
@@ -80,7 +81,7 @@ type gzipMembers struct {
 
 func (m *gzipMembers) next() error {
 	if m.n++; m.n > maxFrames {
-		return reject(catalog.TooLarge, "%s has more than %d gzip members; rebuild the package with dpkg-deb", m.name, maxFrames)
+		return input.Reject(catalog.TooLarge, "%s has more than %d gzip members; rebuild the package with dpkg-deb", m.name, maxFrames)
 	}
 	if err := m.z.Reset(m.in); err != nil {
 		return damaged(m.name, err)
@@ -127,7 +128,7 @@ func unpackZstd(name string, packed []byte, limit int64) (io.Reader, func(), err
 	options := []zstd.DOption{zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true)}
 	if size > maxWhole {
 		if window > maxWindow/4 {
-			return nil, nil, reject(catalog.TooLarge, "%s needs a zstd window of %d bytes; the limit for one of its size is %d: use a lower compression level", name, window, maxWindow/4)
+			return nil, nil, input.Reject(catalog.TooLarge, "%s needs a zstd window of %d bytes; the limit for one of its size is %d: use a lower compression level", name, window, maxWindow/4)
 		}
 		z, err := zstd.NewReader(bytes.NewReader(packed), append(options, zstd.WithDecoderMaxWindow(maxWindow/4))...)
 		if err != nil {
@@ -160,11 +161,11 @@ func checkZstd(name string, packed []byte, limit int64) (size, window int64, err
 	}
 	switch {
 	case h.Skippable:
-		return 0, 0, reject(catalog.Malformed, "%s starts with a skippable zstd frame, which dpkg cannot read; rebuild the package with dpkg-deb", name)
+		return 0, 0, input.Reject(catalog.Malformed, "%s starts with a skippable zstd frame, which dpkg cannot read; rebuild the package with dpkg-deb", name)
 	case h.DictionaryID != 0:
-		return 0, 0, reject(catalog.Unsupported, "%s needs a zstd dictionary, which dpkg does not have; rebuild the package with dpkg-deb", name)
+		return 0, 0, input.Reject(catalog.Unsupported, "%s needs a zstd dictionary, which dpkg does not have; rebuild the package with dpkg-deb", name)
 	case h.WindowSize > maxWindow:
-		return 0, 0, reject(catalog.TooLarge, "%s needs a zstd window of %d bytes; the limit is %d: use a lower compression level", name, h.WindowSize, maxWindow)
+		return 0, 0, input.Reject(catalog.TooLarge, "%s needs a zstd window of %d bytes; the limit is %d: use a lower compression level", name, h.WindowSize, maxWindow)
 	case h.HasFCS && h.FrameContentSize > uint64(limit):
 		return 0, 0, bomb(name, limit)
 	case h.HasFCS:
@@ -204,14 +205,14 @@ func checkBlocks(name string, rest []byte, checksum bool, limit int64) (most int
 		case known > limit:
 			return 0, bomb(name, limit)
 		case n > maxChunks:
-			return 0, reject(catalog.TooLarge, "%s has more than %d zstd blocks; rebuild the package with dpkg-deb", name, maxChunks)
+			return 0, input.Reject(catalog.TooLarge, "%s has more than %d zstd blocks; rebuild the package with dpkg-deb", name, maxChunks)
 		case len(rest) < 3+size:
 			return 0, damaged(name, io.ErrUnexpectedEOF)
 		}
 		rest = rest[3+size:]
 	}
 	if len(rest) > 0 {
-		return 0, reject(catalog.Malformed, "%s goes on after its first zstd frame, where dpkg stops reading; rebuild the package with dpkg-deb", name)
+		return 0, input.Reject(catalog.Malformed, "%s goes on after its first zstd frame, where dpkg stops reading; rebuild the package with dpkg-deb", name)
 	}
 	return most, nil
 }

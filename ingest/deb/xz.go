@@ -13,6 +13,7 @@ import (
 
 	"github.com/ulikunitz/xz/lzma"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -155,7 +156,7 @@ func (s *xzStream) parse() error {
 	}
 	s.check = header[7]
 	if _, ok := xzChecks[s.check]; !ok {
-		return reject(catalog.Unsupported, "%s has an unknown xz integrity check; rebuild the package with dpkg-deb", s.name)
+		return input.Reject(catalog.Unsupported, "%s has an unknown xz integrity check; rebuild the package with dpkg-deb", s.name)
 	}
 	for {
 		if len(s.rest) == 0 {
@@ -165,7 +166,7 @@ func (s *xzStream) parse() error {
 			return s.end(header[6:8])
 		}
 		if len(s.blocks) == maxFrames {
-			return reject(catalog.TooLarge, "%s has more than %d xz blocks; rebuild the package with dpkg-deb", s.name, maxFrames)
+			return input.Reject(catalog.TooLarge, "%s has more than %d xz blocks; rebuild the package with dpkg-deb", s.name, maxFrames)
 		}
 		if err := s.block(); err != nil {
 			return err
@@ -214,14 +215,14 @@ func (s *xzStream) blockHeader(h []byte) (b xzBlock, packed, size int64, err err
 		size = f.number()
 	}
 	if h[0]&0x3f != 0 || len(f.rest) < 3 || f.rest[0] != 0x21 {
-		return b, 0, 0, reject(catalog.Unsupported, "%s uses an xz filter besides LZMA2; rebuild the package with dpkg-deb", s.name)
+		return b, 0, 0, input.Reject(catalog.Unsupported, "%s uses an xz filter besides LZMA2; rebuild the package with dpkg-deb", s.name)
 	}
 	filter := f.take(3)
 	if b.dictionary, err = lzma.DecodeDictCap(filter[2]); err != nil || filter[1] != 1 || !zero(f.rest) {
 		return b, 0, 0, damaged(s.name, errXZ)
 	}
 	if b.dictionary > maxDictionary {
-		return b, 0, 0, reject(catalog.TooLarge, "%s needs an xz dictionary of %d bytes; the limit is %d: use a lower compression level", s.name, b.dictionary, maxDictionary)
+		return b, 0, 0, input.Reject(catalog.TooLarge, "%s needs an xz dictionary of %d bytes; the limit is %d: use a lower compression level", s.name, b.dictionary, maxDictionary)
 	}
 	return b, packed, size, nil
 }
@@ -234,7 +235,7 @@ func (s *xzStream) lzma2() (size int64, err error) {
 			return 0, damaged(s.name, io.ErrUnexpectedEOF)
 		}
 		if s.chunks++; s.chunks > maxChunks+maxFrames {
-			return 0, reject(catalog.TooLarge, "%s has more than %d LZMA2 chunks; rebuild the package with dpkg-deb", s.name, maxChunks)
+			return 0, input.Reject(catalog.TooLarge, "%s has more than %d LZMA2 chunks; rebuild the package with dpkg-deb", s.name, maxChunks)
 		}
 		c := control[0]
 		sizes, packed := []byte(nil), 0
@@ -275,7 +276,7 @@ func (s *xzStream) end(flags []byte) error {
 		return damaged(s.name, errXZ)
 	}
 	if len(s.rest) > 0 {
-		return reject(catalog.Malformed, "%s goes on after its first xz stream, where dpkg stops reading; rebuild the package with dpkg-deb", s.name)
+		return input.Reject(catalog.Malformed, "%s goes on after its first xz stream, where dpkg stops reading; rebuild the package with dpkg-deb", s.name)
 	}
 	return nil
 }

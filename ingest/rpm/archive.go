@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"repomill/ingest/input"
 )
 
 // Magics of a header in a cpio archive. rpm ignores the sum that the second one has.
@@ -65,9 +67,9 @@ func (a *archive) next() (e archiveEntry, end bool, err error) {
 	case magicNewc, magicCRC:
 	default:
 		if begin == 0 {
-			return e, false, problem("begins with %s, and not as such archives do", quote(string(magic)))
+			return e, false, problem("begins with %s, and not as such archives do", input.Quote(string(magic)))
 		}
-		return e, false, problem("has %s at byte %d, where the header of a file or its end should be", quote(string(magic)), begin)
+		return e, false, problem("has %s at byte %d, where the header of a file or its end should be", input.Quote(string(magic)), begin)
 	}
 	if err := a.fill(head[:13*8]); err != nil {
 		return e, false, err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -23,7 +24,7 @@ func (p *Package) Body() io.Reader {
 	switch { // of a package without files rpm reads no payload
 	case p.contents.n == 0:
 	case p.verify:
-		p.running = startVerification(p.compressor, p.claim.size, p.contents)
+		p.running = verify(p.compressor, p.claim.size, p.contents)
 		b.whole = p.running
 	default:
 		b.look, b.compressor = true, p.compressor
@@ -39,12 +40,12 @@ type body struct {
 	payload    io.Reader
 	claim      payloadClaim
 	signed     []pendingSignature
-	whole      *verification // nil unless the payload is unpacked
-	look       bool          // its first bytes are looked at
-	lead       []byte        // they
-	compressor string        // that the header names
-	passed     int64         // bytes of payload so far
-	err        error         // final
+	whole      *input.Verification // nil unless the payload is unpacked
+	look       bool                // its first bytes are looked at
+	lead       []byte              // they
+	compressor string              // that the header names
+	passed     int64               // bytes of payload so far
+	err        error               // final
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -67,14 +68,14 @@ func (b *body) Read(p []byte) (int, error) {
 		s.Write(p[:n])
 	}
 	if b.whole != nil {
-		b.whole.write(p[:n])
+		b.whole.Write(p[:n]) //nolint:errcheck // never fails
 	}
 	if b.look {
 		b.lead = append(b.lead, p[:min(n, maxLook-len(b.lead))]...)
 	}
 	switch {
 	case b.claim.size >= 0 && b.passed > b.claim.size:
-		b.err = reject(catalog.Malformed, "the file goes on after its payload, which has %d bytes by the headers; upload it again", b.claim.size)
+		b.err = input.Reject(catalog.Malformed, "the file goes on after its payload, which has %d bytes by the headers; upload it again", b.claim.size)
 		return 0, b.err
 	case err == io.EOF:
 		b.err = b.verdict()
@@ -91,13 +92,13 @@ func (b *body) Read(p []byte) (int, error) {
 func (b *body) verdict() error {
 	switch {
 	case b.passed < b.claim.size:
-		return reject(catalog.Truncated, "the payload ends after %d of %d bytes; upload the file again", b.passed, b.claim.size)
+		return input.Reject(catalog.Truncated, "the payload ends after %d of %d bytes; upload the file again", b.passed, b.claim.size)
 	case b.passed == 0:
-		return reject(catalog.Truncated, "the file ends where its payload should start; upload it again")
+		return input.Reject(catalog.Truncated, "the file ends where its payload should start; upload it again")
 	}
 	if b.claim.hash != nil {
 		if got := hex.EncodeToString(b.claim.hash.Sum(nil)); got != b.claim.digest {
-			return reject(catalog.BadDigest, "the payload has the %s %s, not %s as the package says; the file is damaged, upload it again", b.claim.alg, got, quote(b.claim.digest))
+			return input.Reject(catalog.BadDigest, "the payload has the %s %s, not %s as the package says; the file is damaged, upload it again", b.claim.alg, got, input.Quote(b.claim.digest))
 		}
 	}
 	for _, s := range b.signed {
@@ -106,7 +107,7 @@ func (b *body) verdict() error {
 		}
 	}
 	if b.whole != nil {
-		if err := b.whole.end(); err != nil {
+		if err := b.whole.Result(); err != nil {
 			return err
 		}
 	}

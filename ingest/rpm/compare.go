@@ -8,6 +8,8 @@ import (
 	"io"
 	"maps"
 	"strings"
+
+	"repomill/ingest/input"
 )
 
 // fileAlgorithms are those of the digests of files: OpenPGP's numbers again, and those that rpm 6 knows besides.
@@ -69,7 +71,7 @@ func (c *comparison) end() error {
 }
 
 // shown returns the path of a file for a sentence.
-func (c *comparison) shown(i int) string { return quote(string(c.path([]byte("/"), i))) }
+func (c *comparison) shown(i int) string { return input.Quote(string(c.path([]byte("/"), i))) }
 
 // entry reads one file of the archive.
 func (c *comparison) entry(e archiveEntry) error {
@@ -84,7 +86,7 @@ func (c *comparison) entry(e archiveEntry) error {
 	case i < 0 && e.stripped:
 		return problem("has the file %d of the header, which has %d", e.index, c.n)
 	case i < 0:
-		return problem("has the file %s, which the header does not list", quote(string(e.name)))
+		return problem("has the file %s, which the header does not list", input.Quote(string(e.name)))
 	case c.found[i]:
 		return problem("has the file %s twice", c.shown(i))
 	case c.ghost(i) && e.stripped:
@@ -122,13 +124,13 @@ func (c *comparison) file(i int) error {
 		return err
 	}
 	if c.odd >= 0 {
-		return problem("has files that rpm cannot compare with their digests: by the header these are %s, and that of %s is %s", c.alg, c.shown(c.odd), quote(c.digest(c.odd)))
+		return problem("has files that rpm cannot compare with their digests: by the header these are %s, and that of %s is %s", c.alg, c.shown(c.odd), input.Quote(c.digest(c.odd)))
 	}
 	got, want := hex.EncodeToString(c.hash.Sum(nil)), c.digest(i)
 	if strings.EqualFold(got, want) || size == 0 && c.alg == crypto.MD5 && strings.Trim(want, "0") == "" {
 		return nil
 	}
-	return problem("has the file %s with the %s %s, not %s as the header says", c.shown(i), c.alg, got, quote(want))
+	return problem("has the file %s with the %s %s, not %s as the header says", c.shown(i), c.alg, got, input.Quote(want))
 }
 
 // read hands on n bytes.

@@ -3,6 +3,7 @@ package rpm
 import (
 	"strings"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -89,10 +90,10 @@ func (t *tags) relation(r relation) []dependency {
 		version, ok2 := strict(versions[i])
 		switch {
 		case len(names[i]) > maxDependency || len(versions[i]) > maxDependency:
-			t.fail(reject(catalog.TooLarge, "the dependency %s has more than %d bytes; shorten it", quote(name), maxDependency))
+			t.fail(input.Reject(catalog.TooLarge, "the dependency %s has more than %d bytes; shorten it", input.Quote(name), maxDependency))
 			return nil
 		case !ok || !ok2:
-			t.fail(reject(catalog.BadField, "the dependency %s %s has a control character in it, which no index can have; correct the spec file", quote(name), quote(version)))
+			t.fail(input.Reject(catalog.BadField, "the dependency %s %s has a control character in it, which no index can have; correct the spec file", input.Quote(name), input.Quote(version)))
 			return nil
 		case name == "" || badEpoch(version):
 			continue

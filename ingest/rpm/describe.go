@@ -3,6 +3,7 @@ package rpm
 import (
 	"strconv"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -33,7 +34,7 @@ func (p *Package) Describe(c *catalog.Package) error {
 		f := fragment{left: left}
 		f.grow(part.size)
 		if part.write(&f, c); f.over {
-			return reject(catalog.TooLarge, "the package needs more room in the indexes of its repository than a header of its size may ask for; split it, or shorten its paths and texts")
+			return input.Reject(catalog.TooLarge, "the package needs more room in the indexes of its repository than a header of its size may ask for; split it, or shorten its paths and texts")
 		}
 		*part.fragment = f.b
 		left -= len(f.b)

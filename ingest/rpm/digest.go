@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"hash"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -26,7 +27,7 @@ func checkDigests(signature, main *index) error {
 		h := d.alg.New()
 		h.Write(main.raw)
 		if got := hex.EncodeToString(h.Sum(nil)); got != want {
-			return reject(catalog.BadDigest, "the main header has the %s %s, not %s as the package says; the file is damaged, upload it again", d.alg, got, quote(want))
+			return input.Reject(catalog.BadDigest, "the main header has the %s %s, not %s as the package says; the file is damaged, upload it again", d.alg, got, input.Quote(want))
 		}
 	}
 	return nil
@@ -41,11 +42,11 @@ func checkVouched(signature, main *index) error {
 	const build = "build it again with rpm 4.14 or later"
 	switch {
 	case !payload && main.text(tagUnpackedHash) != "":
-		return reject(catalog.BadDigest, "the package has a digest of its unpacked payload (tag %d) and none of the packed one (tag %d), so that rpm refuses it; %s", tagUnpackedHash, tagPayloadDigest, build)
+		return input.Reject(catalog.BadDigest, "the package has a digest of its unpacked payload (tag %d) and none of the packed one (tag %d), so that rpm refuses it; %s", tagUnpackedHash, tagPayloadDigest, build)
 	case !header:
-		return reject(catalog.BadDigest, "the package has no digest of its main header, so that rpm and dnf refuse to install it (no digest); %s", build)
+		return input.Reject(catalog.BadDigest, "the package has no digest of its main header, so that rpm and dnf refuse to install it (no digest); %s", build)
 	case !payload && !all:
-		return reject(catalog.BadDigest, "the package has no digest of its payload, so that rpm and dnf refuse to install it (no digest); %s", build)
+		return input.Reject(catalog.BadDigest, "the package has no digest of its payload, so that rpm and dnf refuse to install it (no digest); %s", build)
 	}
 	return nil
 }
@@ -89,7 +90,7 @@ func claimOf(signature, main *index) (payloadClaim, error) {
 	}
 	switch plain, v6 := main.number(tagPayloadSize); {
 	case ok && size < uint64(len(main.raw)):
-		return c, reject(catalog.Malformed, "the signature header says that main header and payload have %d bytes, but the main header alone has %d", size, len(main.raw))
+		return c, input.Reject(catalog.Malformed, "the signature header says that main header and payload have %d bytes, but the main header alone has %d", size, len(main.raw))
 	case ok:
 		size -= uint64(len(main.raw))
 	case v6:
@@ -97,7 +98,7 @@ func claimOf(signature, main *index) (payloadClaim, error) {
 	}
 	const mostBytes = 1 << 50 // of a package, and of an object in any store: beyond it a size is a lie
 	if ok && size > mostBytes {
-		return c, reject(catalog.TooLarge, "the package says that its payload has %d bytes", size)
+		return c, input.Reject(catalog.TooLarge, "the package says that its payload has %d bytes", size)
 	}
 	if ok {
 		c.size = int64(size)

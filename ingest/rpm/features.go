@@ -3,6 +3,7 @@ package rpm
 import (
 	"strings"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -13,14 +14,14 @@ const featurePrefix = "rpmlib("
 // name of rpmlib(NAME), that the package asks for or its payload needs.
 func (p *Package) CheckFeatures(system string, lacks func(feature string) bool) error {
 	if p.PayloadCompressor() == "zstd" && lacks("PayloadIsZstd") {
-		return reject(catalog.Unsupported, "the rpm of %s cannot unpack zstd, with which the payload of this package is compressed; build it with _binary_payload w9.gzdio or w2.xzdio", system)
+		return input.Reject(catalog.Unsupported, "the rpm of %s cannot unpack zstd, with which the payload of this package is compressed; build it with _binary_payload w9.gzdio or w2.xzdio", system)
 	}
 	if p.header.arch == "src" {
 		return nil // is unpacked, not installed: rpm asks no more of it
 	}
 	for _, name := range p.header.features {
 		if lacks(name) {
-			return reject(catalog.Unsupported, "the package requires rpmlib(%s), which the rpm of %s does not have%s", name, system, featureAdvice[name])
+			return input.Reject(catalog.Unsupported, "the package requires rpmlib(%s), which the rpm of %s does not have%s", name, system, featureAdvice[name])
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"strings"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -114,7 +115,7 @@ func (x *index) fileList() (*fileList, error) {
 	l.indexes, l.modes, l.flags = x.values(tagDirIndexes), x.values(tagFileModes), x.values(tagFileFlags)
 	for i := range int(bases.count) {
 		if d := binary.BigEndian.Uint32(l.indexes[4*i:]); int64(d) >= int64(len(l.dirs)) {
-			return nil, reject(catalog.Malformed, "file %d is in directory %d of %d; the tool that made the package is broken", i, d, len(l.dirs))
+			return nil, input.Reject(catalog.Malformed, "file %d is in directory %d of %d; the tool that made the package is broken", i, d, len(l.dirs))
 		}
 	}
 	return l, l.checkBases()
@@ -124,7 +125,7 @@ func (x *index) fileList() (*fileList, error) {
 func (x *index) onlyDirs() (*fileList, error) {
 	e := x.entries[tagDirNames]
 	if e.count > maxFiles {
-		return nil, reject(catalog.TooLarge, "the package has %d directories; at most %d are accepted", e.count, maxFiles)
+		return nil, input.Reject(catalog.TooLarge, "the package has %d directories; at most %d are accepted", e.count, maxFiles)
 	}
 	l := &fileList{dirs: make([]string, 0, e.count), inPrimary: make([]bool, 0, e.count)}
 	for rest := x.data[e.offset:e.end]; len(rest) > 0; {
@@ -164,11 +165,11 @@ func (l *fileList) checkBases() error {
 		base := rest[:n]
 		rest = rest[n+1:]
 		if bytes.IndexByte(base, '/') >= 0 {
-			return reject(catalog.BadField, "the file name %s has a '/' in it", quote(string(base)))
+			return input.Reject(catalog.BadField, "the file name %s has a '/' in it", input.Quote(string(base)))
 		}
 		if n > maxUnpacked && n <= maxBase && kindOf(binary.BigEndian.Uint16(l.modes[2*i:]), l.flagsOf(i)) == "" {
-			return reject(catalog.BadField, "the file name %s has %d bytes, and rpm unpacks no file whose name has more than %d: it adds nine while it does so; shorten it",
-				quote(string(base)), n, maxUnpacked)
+			return input.Reject(catalog.BadField, "the file name %s has %d bytes, and rpm unpacks no file whose name has more than %d: it adds nine while it does so; shorten it",
+				input.Quote(string(base)), n, maxUnpacked)
 		}
 		if n <= maxBase && plain(base) {
 			continue
@@ -185,9 +186,9 @@ func pathOf(what string, name []byte, most int) (string, error) {
 	s, ok := strict(string(name))
 	switch {
 	case len(name) > most:
-		return "", reject(catalog.BadField, "the %s name %s has %d bytes, and no file system takes more than %d; shorten it", what, quote(s), len(name), most)
+		return "", input.Reject(catalog.BadField, "the %s name %s has %d bytes, and no file system takes more than %d; shorten it", what, input.Quote(s), len(name), most)
 	case !ok:
-		return "", reject(catalog.BadField, "the %s name %s has a control character in it; rename it", what, quote(s))
+		return "", input.Reject(catalog.BadField, "the %s name %s has a control character in it; rename it", what, input.Quote(s))
 	}
 	return s, nil
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -45,37 +47,47 @@ type entry struct {
 	end                     uint32
 }
 
-// readIndex reads one header and checks its structure (rpm, lib/header.c: hdrblobInit). The slices of
+// readIndex reads one header and checks its structure (rpm, lib/header.c: hdrblobInit). before is the number of bytes of the
+// file that precede s. The slices of
 // the result stay valid, but they keep alive what s had read by then.
-func readIndex(s *source, k headerKind) (*index, error) {
-	start := s.len()
-	if err := s.need(introSize, k.what); err != nil {
+func readIndex(s *input.Prefix, before int, k headerKind) (*index, error) {
+	start := s.Len()
+	if err := need(s, introSize, before, k.what); err != nil {
 		return nil, err
 	}
-	intro := s.from(start)
+	intro := s.From(start)
 	entries, size := binary.BigEndian.Uint32(intro[8:]), binary.BigEndian.Uint32(intro[12:])
 	switch {
 	case !bytes.HasPrefix(intro, []byte(headerMagic)):
-		return nil, reject(catalog.Malformed, "the %s does not start with its magic; the file is damaged", k.what)
+		return nil, input.Reject(catalog.Malformed, "the %s does not start with its magic; the file is damaged", k.what)
 	case entries == 0:
-		return nil, reject(catalog.Malformed, "the %s has no entries", k.what)
+		return nil, input.Reject(catalog.Malformed, "the %s has no entries", k.what)
 	case entries > k.entries:
-		return nil, reject(catalog.TooLarge, "the %s says it has %d entries; at most %d are accepted", k.what, entries, k.entries)
+		return nil, input.Reject(catalog.TooLarge, "the %s says it has %d entries; at most %d are accepted", k.what, entries, k.entries)
 	case size > k.data:
-		return nil, reject(catalog.TooLarge, "the %s says it has %d bytes of data; at most %d are accepted; split the package", k.what, size, k.data)
+		return nil, input.Reject(catalog.TooLarge, "the %s says it has %d bytes of data; at most %d are accepted; split the package", k.what, size, k.data)
 	}
-	if err := s.need(int64(entries)*entrySize+int64(size), k.what); err != nil {
+	if err := need(s, int64(entries)*entrySize+int64(size), before, k.what); err != nil {
 		return nil, err
 	}
-	x := &index{kind: k, raw: s.from(start), entries: make(map[uint32]entry, entries)}
+	x := &index{kind: k, raw: s.From(start), entries: make(map[uint32]entry, entries)}
 	x.data = x.raw[introSize+entries*entrySize:]
 	if err := x.readEntries(int(entries)); err != nil {
 		return nil, err
 	}
 	if k.region == tagSignatureRegion { // the main header starts at a multiple of 8
-		return x, s.need(-int64(size)&7, k.what)
+		return x, need(s, -int64(size)&7, before, k.what)
 	}
 	return x, nil
+}
+
+// need reads n more bytes of what. A file that ends before is rejected; before is the number of its bytes that precede s.
+func need(s *input.Prefix, n int64, before int, what string) error {
+	err := s.More(n)
+	if err == io.EOF {
+		return input.Reject(catalog.Truncated, "the file ends within its %s, after %d bytes; upload it again", what, before+s.Len())
+	}
+	return err
 }
 
 // readEntries fills x.entries. Values must stand in the order of their entries, without overlap, as
@@ -146,7 +158,7 @@ func (x *index) entryAt(i int) entry {
 func (x *index) checkRegion(e entry, n int) (inside int, err error) {
 	size := uint32(len(x.data))
 	if e.tag != x.kind.region {
-		return 0, reject(catalog.Unsupported, "the %s has no region, so that it is that of a package made before rpm 4.0; build it again", x.kind.what)
+		return 0, input.Reject(catalog.Unsupported, "the %s has no region, so that it is that of a package made before rpm 4.0; build it again", x.kind.what)
 	}
 	if e.typ != typeBinary || e.count != entrySize || size < entrySize || e.offset > size-entrySize {
 		return 0, x.malformed(e.tag, "is no region")
@@ -204,7 +216,7 @@ func (x *index) measure(e *entry) string {
 }
 
 func (x *index) malformed(tag uint32, problem string) error {
-	return reject(catalog.Malformed, "tag %d of the %s %s; the file is damaged, or the tool that made it is", tag, x.kind.what, problem)
+	return input.Reject(catalog.Malformed, "tag %d of the %s %s; the file is damaged, or the tool that made it is", tag, x.kind.what, problem)
 }
 
 // text returns the first string of a tag, or "".

@@ -7,6 +7,7 @@ import (
 
 	rpmutils "github.com/sassoftware/go-rpmutils"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -40,10 +41,10 @@ func parse(signature, main *index, start int) (*header, error) {
 		return nil, err
 	}
 	var h *header
-	err = recovered(func() error {
+	err = input.Guard("the reader of headers", func() error {
 		lib, err := rpmutils.ReadHeader(bytes.NewReader(lean))
 		if err != nil {
-			return reject(catalog.Malformed, "the headers cannot be read: %s", quote(err.Error()))
+			return input.Reject(catalog.Malformed, "the headers cannot be read: %s", input.Quote(err.Error()))
 		}
 		t := &tags{lib: lib}
 		h = t.header(files)
@@ -106,9 +107,9 @@ func (t *tags) checkPayloadFormat() {
 	switch format := t.first(tagPayloadFormat); format {
 	case "", "cpio":
 	case "drpm":
-		t.fail(reject(catalog.Unsupported, "the file is a delta RPM; upload the whole package"))
+		t.fail(input.Reject(catalog.Unsupported, "the file is a delta RPM; upload the whole package"))
 	default:
-		t.fail(reject(catalog.Unsupported, "the payload has the format %s; only cpio can be installed", quote(format)))
+		t.fail(input.Reject(catalog.Unsupported, "the payload has the format %s; only cpio can be installed", input.Quote(format)))
 	}
 }
 
@@ -121,7 +122,7 @@ func (t *tags) fail(err error) {
 // check keeps an error of go-rpmutils, unless it is that the tag is absent.
 func (t *tags) check(tag int, err error) {
 	if absent := (rpmutils.NoSuchTagError{}); err != nil && !errors.As(err, &absent) {
-		t.fail(reject(catalog.Malformed, "tag %d cannot be read: %s", tag, quote(err.Error())))
+		t.fail(input.Reject(catalog.Malformed, "tag %d cannot be read: %s", tag, input.Quote(err.Error())))
 	}
 }
 
@@ -149,7 +150,7 @@ func (t *tags) free(tag int) string { return t.text(tag, t.first(tag)) }
 // text returns s, a text of a tag, clean.
 func (t *tags) text(tag int, s string) string {
 	if len(s) > maxText {
-		t.fail(reject(catalog.TooLarge, "a text of the package (tag %d) has %d bytes; at most %d are accepted", tag, len(s), maxText))
+		t.fail(input.Reject(catalog.TooLarge, "a text of the package (tag %d) has %d bytes; at most %d are accepted", tag, len(s), maxText))
 		return ""
 	}
 	return clean(s)
@@ -159,7 +160,7 @@ func (t *tags) text(tag int, s string) string {
 func (t *tags) id(tag int, what string) string {
 	s := t.first(tag)
 	if s == "" {
-		t.fail(reject(catalog.MissingField, "the package has no %s; add it to its spec file", what))
+		t.fail(input.Reject(catalog.MissingField, "the package has no %s; add it to its spec file", what))
 	}
 	return s
 }

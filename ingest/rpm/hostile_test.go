@@ -310,14 +310,6 @@ func TestForgedSizesAllocateNothing(t *testing.T) {
 	}
 }
 
-func TestPanicIsARejection(t *testing.T) {
-	err := rpm.Recovered(func() error { panic("index out of range\n") })
-	var rej *catalog.Rejection
-	if !errors.As(err, &rej) || rej.Reason != catalog.ParserPanic {
-		t.Errorf("got %v, want a rejection %s", err, catalog.ParserPanic)
-	}
-}
-
 // linked returns a package of two files that are alike, with one of the tags that say which are one file.
 func linked(tag uint32) *forgery {
 	f := forge().set(int16s(1030, 0o100644, 0o100644), strs(1035, "abc", "abc"), int32s(1028, 3, 3))

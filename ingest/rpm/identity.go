@@ -3,6 +3,7 @@ package rpm
 import (
 	"regexp"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -26,14 +27,14 @@ func (t *tags) checkIdentity(h *header) {
 	const use = "use letters, digits, '.', '_', '+', and %s"
 	switch {
 	case !namePattern.MatchString(h.name):
-		t.fail(reject(catalog.BadField, "the name %s cannot be published, because a file name and a URL are made of it: "+use, quote(h.name), "'-', starting with a letter, digit or '_'"))
+		t.fail(input.Reject(catalog.BadField, "the name %s cannot be published, because a file name and a URL are made of it: "+use, input.Quote(h.name), "'-', starting with a letter, digit or '_'"))
 	case !versionPattern.MatchString(h.evr.version):
-		t.fail(reject(catalog.BadField, "the version %s cannot be published, because a file name and a URL are made of it: "+use, quote(h.evr.version), "'~', '^'"))
+		t.fail(input.Reject(catalog.BadField, "the version %s cannot be published, because a file name and a URL are made of it: "+use, input.Quote(h.evr.version), "'~', '^'"))
 	case !versionPattern.MatchString(h.evr.release):
-		t.fail(reject(catalog.BadField, "the release %s cannot be published, because a file name and a URL are made of it: "+use, quote(h.evr.release), "'~', '^'"))
+		t.fail(input.Reject(catalog.BadField, "the release %s cannot be published, because a file name and a URL are made of it: "+use, input.Quote(h.evr.release), "'~', '^'"))
 	case !layout.ValidArch(h.arch):
-		t.fail(reject(catalog.BadField, "the architecture %s cannot be published, because a folder is named after it: use up to 32 letters, digits, '_' and '-'", quote(h.arch)))
+		t.fail(input.Reject(catalog.BadField, "the architecture %s cannot be published, because a folder is named after it: use up to 32 letters, digits, '_' and '-'", input.Quote(h.arch)))
 	case len(layout.RPMName(catalog.Package{Name: h.name, Version: h.evr.version + "-" + h.evr.release, Arch: h.arch})) > maxFileName:
-		t.fail(reject(catalog.BadField, "name, version, release and architecture make a file name of more than %d bytes", maxFileName))
+		t.fail(input.Reject(catalog.BadField, "name, version, release and architecture make a file name of more than %d bytes", maxFileName))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -27,7 +28,7 @@ func (x *index) checkInstallable() error {
 		what string
 	}{{tagFileUsers, "owners"}, {tagFileGroups, "groups"}} {
 		if _, ok := x.entries[tag.tag]; !ok {
-			return reject(catalog.Malformed, "the package does not name the %s of its files (tag %d), so that rpm cannot read it; the tool that made it is broken", tag.what, tag.tag)
+			return input.Reject(catalog.Malformed, "the package does not name the %s of its files (tag %d), so that rpm cannot read it; the tool that made it is broken", tag.what, tag.tag)
 		}
 	}
 	if err := x.checkTypes(n); err != nil {
@@ -60,10 +61,10 @@ func (x *index) checkTypes(n uint32) error {
 				targets = starts(links)
 			}
 			if len(targets) != int(n) || len(textAt(links, targets[i])) == 0 {
-				return reject(catalog.Malformed, "file %d of the package is a symbolic link without a target (tag %d), so that rpm cannot make it; the tool that made the package is broken", i, tagFileLinks)
+				return input.Reject(catalog.Malformed, "file %d of the package is a symbolic link without a target (tag %d), so that rpm cannot make it; the tool that made the package is broken", i, tagFileLinks)
 			}
 		default:
-			return reject(catalog.Malformed, "file %d of the package has the mode %#o, which is of an unknown type, so that rpm cannot make it; the tool that made the package is broken", i, mode)
+			return input.Reject(catalog.Malformed, "file %d of the package has the mode %#o, which is of an unknown type, so that rpm cannot make it; the tool that made the package is broken", i, mode)
 		}
 	}
 	return nil
@@ -77,9 +78,9 @@ func (x *index) checkOS() error {
 	}
 	switch os := x.text(tagOS); {
 	case os == "":
-		return reject(catalog.MissingField, "the package does not say for which operating system it is (tag %d), so that rpm cannot install it; build it with rpmbuild, or set linux", tagOS)
+		return input.Reject(catalog.MissingField, "the package does not say for which operating system it is (tag %d), so that rpm cannot install it; build it with rpmbuild, or set linux", tagOS)
 	case !strings.EqualFold(os, "linux"):
-		return reject(catalog.Unsupported, "the package is for the operating system %s; rpm installs it on no Linux system", quote(os))
+		return input.Reject(catalog.Unsupported, "the package is for the operating system %s; rpm installs it on no Linux system", input.Quote(os))
 	}
 	return nil
 }
@@ -95,14 +96,14 @@ func (x *index) checkContents(n uint32) error {
 	digests, ok := x.entries[tagFileDigests]
 	switch {
 	case !sizes && !long:
-		return reject(catalog.Malformed, "the package does not say the sizes of its files, so that rpm cannot unpack it; the tool that made it is broken")
+		return input.Reject(catalog.Malformed, "the package does not say the sizes of its files, so that rpm cannot unpack it; the tool that made it is broken")
 	case !ok:
-		return reject(catalog.Malformed, "the package has no digests of its files, so that rpm does not unpack it; the tool that made it is broken")
+		return input.Reject(catalog.Malformed, "the package has no digests of its files, so that rpm does not unpack it; the tool that made it is broken")
 	case x.entries[tagFileInodes].count == n && x.entries[tagFileDevices].count == n:
 		return nil
 	}
 	if x.alike(regular, digests) {
-		return reject(catalog.Malformed, "files of the package are alike, and it does not say by inodes and devices (tags %d, %d) which are one file of several names, so that rpm cannot unpack it; the tool that made it is broken",
+		return input.Reject(catalog.Malformed, "files of the package are alike, and it does not say by inodes and devices (tags %d, %d) which are one file of several names, so that rpm cannot unpack it; the tool that made it is broken",
 			tagFileInodes, tagFileDevices)
 	}
 	return nil

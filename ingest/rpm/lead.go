@@ -3,7 +3,9 @@ package rpm
 import (
 	"bytes"
 	"encoding/binary"
+	"io"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -17,22 +19,22 @@ const (
 )
 
 // readLead reads and judges the lead.
-func readLead(s *source) error {
-	err := s.more(leadSize)
-	if err != nil && err != errShort {
+func readLead(s *input.Prefix) error {
+	err := s.More(leadSize)
+	if err != nil && err != io.EOF {
 		return err
 	}
-	lead := s.bytes()
+	lead := s.Bytes()
 	n := min(len(lead), len(leadMagic))
 	switch {
 	case len(lead) == 0:
-		return reject(catalog.Empty, "the file has no bytes; upload it again")
+		return input.Reject(catalog.Empty, "the file has no bytes; upload it again")
 	case bytes.HasPrefix(lead, []byte(deltaMagic)):
-		return reject(catalog.Unsupported, "the file is a delta RPM; upload the whole package")
+		return input.Reject(catalog.Unsupported, "the file is a delta RPM; upload the whole package")
 	case string(lead[:n]) != leadMagic[:n]:
-		return reject(catalog.NotAPackage, "the file does not start as an RPM package does; its first bytes are %s", quote(string(lead[:n])))
-	case err == errShort:
-		return reject(catalog.Truncated, "the file ends within its lead, after %d bytes; upload it again", len(lead))
+		return input.Reject(catalog.NotAPackage, "the file does not start as an RPM package does; its first bytes are %s", input.Quote(string(lead[:n])))
+	case err == io.EOF:
+		return input.Reject(catalog.Truncated, "the file ends within its lead, after %d bytes; upload it again", len(lead))
 	}
 	return checkLead(lead)
 }
@@ -42,11 +44,11 @@ func checkLead(lead []byte) error {
 	signature := binary.BigEndian.Uint16(lead[78:])
 	switch {
 	case version < 3 || version > 6:
-		return reject(catalog.Unsupported, "the package has format version %d; build it with rpm 4.0 or later", version)
+		return input.Reject(catalog.Unsupported, "the package has format version %d; build it with rpm 4.0 or later", version)
 	case kind > 1:
-		return reject(catalog.Unsupported, "the package is of type %d, which is neither binary (0) nor source (1)", kind)
+		return input.Reject(catalog.Unsupported, "the package is of type %d, which is neither binary (0) nor source (1)", kind)
 	case signature != signatureType:
-		return reject(catalog.Unsupported, "the package has signatures of type %d; only headers (%d) can be read", signature, signatureType)
+		return input.Reject(catalog.Unsupported, "the package has signatures of type %d; only headers (%d) can be read", signature, signatureType)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -22,7 +23,7 @@ func leanPackage(signature, main *index) ([]byte, error) {
 	for _, x := range []*index{signature, main} {
 		var ok bool
 		if b, ok = x.appendLean(b); !ok {
-			return nil, reject(catalog.TooLarge, "the texts and dependencies of the package have more than %d bytes; shorten them, or split the package", maxLean)
+			return nil, input.Reject(catalog.TooLarge, "the texts and dependencies of the package have more than %d bytes; shorten them, or split the package", maxLean)
 		}
 	}
 	return b, nil

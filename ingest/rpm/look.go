@@ -6,6 +6,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -32,18 +33,18 @@ func checkLook(compressor string, lead []byte) error {
 			return wideWindow()
 		}
 	case form == "xz" && xzDictionary(lead) > rpmDictionary, form == "lzma" && len(lead) >= 5 && binary.LittleEndian.Uint32(lead[1:]) > rpmDictionary:
-		return reject(catalog.TooLarge, "the payload needs an %s dictionary of more than %d bytes, which rpm does not unpack; use a lower compression level", form, rpmDictionary)
+		return input.Reject(catalog.TooLarge, "the payload needs an %s dictionary of more than %d bytes, which rpm does not unpack; use a lower compression level", form, rpmDictionary)
 	}
 	return nil
 }
 
 // misnamed is the rejection of a payload that begins as another compression does than the header names.
 func misnamed(compressor, form string) error {
-	return reject(catalog.Malformed, "the payload begins as %s does, and rpm %s; build the package again", form, taken(compressor))
+	return input.Reject(catalog.Malformed, "the payload begins as %s does, and rpm %s; build the package again", form, taken(compressor))
 }
 
 func wideWindow() error {
-	return reject(catalog.TooLarge, "the payload needs a zstd window of more than %d bytes, which rpm does not unpack; use a lower compression level", maxWindow)
+	return input.Reject(catalog.TooLarge, "the payload needs a zstd window of more than %d bytes, which rpm does not unpack; use a lower compression level", maxWindow)
 }
 
 // xzDictionary returns the dictionary, in bytes, that the first block of a stream asks for (The .xz File Format, sections 3.1

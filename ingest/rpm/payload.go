@@ -14,6 +14,7 @@ import (
 	"github.com/mikelolasagasti/xz"
 	"github.com/ulikunitz/xz/lzma"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -144,7 +145,7 @@ func taken(compressor string) string {
 	case compressor == "":
 		return fmt.Sprintf("takes it for gzip, since the header does not name a compressor (tag %d)", tagPayloadCompressor)
 	case name == "none":
-		return fmt.Sprintf("does not know the compressor %s that the header names (tag %d), and reads it as it is", quote(compressor), tagPayloadCompressor)
+		return fmt.Sprintf("does not know the compressor %s that the header names (tag %d), and reads it as it is", input.Quote(compressor), tagPayloadCompressor)
 	default:
 		return fmt.Sprintf("unpacks it with %s, which the header names (tag %d)", name, tagPayloadCompressor)
 	}
@@ -162,15 +163,15 @@ func payloadFault(compressor string, lead []byte, err error) error {
 	case errors.As(err, &rej):
 		return rej
 	case errors.Is(err, xz.ErrMemlimit) || form == "lzma" && errors.As(err, &dictionary):
-		return reject(catalog.TooLarge, "the payload needs an %s dictionary of more than %d bytes, which is not unpacked here; use a lower compression level", name, maxDictionary)
+		return input.Reject(catalog.TooLarge, "the payload needs an %s dictionary of more than %d bytes, which is not unpacked here; use a lower compression level", name, maxDictionary)
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return wideWindow()
 	case form != "" && form != name && !(form == "xz" && name == "lzma") && !(form == "lzma" && name == "xz"):
 		return misnamed(compressor, form)
 	case errors.As(err, &problem):
-		return reject(catalog.Malformed, "rpm cannot unpack the payload: its cpio archive %s; %s", problem, build)
+		return input.Reject(catalog.Malformed, "rpm cannot unpack the payload: its cpio archive %s; %s", problem, build)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		return reject(catalog.Malformed, "rpm cannot unpack the payload: it ends before its cpio archive does; %s", build)
+		return input.Reject(catalog.Malformed, "rpm cannot unpack the payload: it ends before its cpio archive does; %s", build)
 	}
-	return reject(catalog.Malformed, "rpm cannot unpack the payload with %s (%s); %s", name, quote(fmt.Sprint(err)), build)
+	return input.Reject(catalog.Malformed, "rpm cannot unpack the payload with %s (%s); %s", name, input.Quote(fmt.Sprint(err)), build)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -23,7 +24,7 @@ func Identity(name, version, arch string) (catalog.Package, error) {
 	}
 	n, err := strconv.ParseUint(epoch, 10, 32)
 	if err != nil {
-		return catalog.Package{}, fmt.Errorf("%s is not a version with a release", quote(version))
+		return catalog.Package{}, fmt.Errorf("%s is not a version with a release", input.Quote(version))
 	}
 	v := evr{epoch: uint32(n)}
 	v.version, v.release, _ = strings.Cut(rest, "-")
@@ -34,11 +35,11 @@ func Identity(name, version, arch string) (catalog.Package, error) {
 func (v evr) of(name, arch string) (catalog.Package, error) {
 	switch {
 	case !namePattern.MatchString(name):
-		return catalog.Package{}, fmt.Errorf("%s is not a package name", quote(name))
+		return catalog.Package{}, fmt.Errorf("%s is not a package name", input.Quote(name))
 	case !versionPattern.MatchString(v.version) || !versionPattern.MatchString(v.release):
-		return catalog.Package{}, fmt.Errorf("%s is not a version with a release", quote(v.String()))
+		return catalog.Package{}, fmt.Errorf("%s is not a version with a release", input.Quote(v.String()))
 	case !layout.ValidArch(arch):
-		return catalog.Package{}, fmt.Errorf("%s is not an architecture", quote(arch))
+		return catalog.Package{}, fmt.Errorf("%s is not an architecture", input.Quote(arch))
 	}
 	return catalog.Package{
 		Format: catalog.RPM, Name: name, Version: v.String(), Canonical: v.canonical(), Arch: arch,
@@ -85,7 +86,7 @@ func Row(element []byte) (catalog.Package, error) {
 		return k, fmt.Errorf("read <package> %s: it has no size or digest", k.Name)
 	}
 	if name := layout.RPMName(k); x.Location.Href != name {
-		return k, fmt.Errorf("read <package> %s: its location is %s, and not %s", k.Name, quote(x.Location.Href), quote(name))
+		return k, fmt.Errorf("read <package> %s: its location is %s, and not %s", k.Name, input.Quote(x.Location.Href), input.Quote(name))
 	}
 	return k, nil
 }

@@ -12,6 +12,7 @@ package rpm
 import (
 	"io"
 
+	"repomill/ingest/input"
 	"repomill/schemas/catalog"
 )
 
@@ -25,8 +26,8 @@ type Package struct {
 
 	compressor string // as the header has it
 	contents   *contents
-	verify     bool          // unpack the payload
-	running    *verification // that does
+	verify     bool                // unpack the payload
+	running    *input.Verification // that does
 
 	signings signings
 	pending  []pendingSignature // that Body judges
@@ -35,16 +36,16 @@ type Package struct {
 // Peek reads the lead, the signature header and the main header of a package from r. An error is a
 // [*catalog.Rejection], or a fault of r, wrapped.
 func Peek(r io.Reader) (*Package, error) {
-	head := &source{r: r}
+	head := &input.Prefix{R: r}
 	if err := readLead(head); err != nil {
 		return nil, err
 	}
-	signature, err := readIndex(head, signatureHeader)
+	signature, err := readIndex(head, 0, signatureHeader)
 	if err != nil {
 		return nil, err
 	}
-	s := &source{r: r, before: head.len()}
-	main, err := readIndex(s, mainHeader)
+	s := &input.Prefix{R: r}
+	main, err := readIndex(s, head.Len(), mainHeader)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +59,7 @@ func Peek(r io.Reader) (*Package, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := parse(signature, main, head.len())
+	h, err := parse(signature, main, head.Len())
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +69,7 @@ func Peek(r io.Reader) (*Package, error) {
 	if err := checkVouched(signature, main); err != nil {
 		return nil, err
 	}
-	return &Package{header: h, head: [][]byte{head.bytes(), s.bytes()}, rest: r, claim: claim, weak: !strong(signature, main),
+	return &Package{header: h, head: [][]byte{head.Bytes(), s.Bytes()}, rest: r, claim: claim, weak: !strong(signature, main),
 		compressor: main.text(tagPayloadCompressor), contents: main.contentsOf(), signings: readSignings(signature, main)}, nil
 }
 

@@ -1,6 +1,9 @@
 package rpm
 
-import "repomill/schemas/catalog"
+import (
+	"repomill/ingest/input"
+	"repomill/schemas/catalog"
+)
 
 // A shape says which values an entry may have.
 type shape int
@@ -89,10 +92,10 @@ func (x *index) checkParallel(what string, limit uint32, tags ...uint32) error {
 	n := x.entries[tags[0]].count
 	for _, tag := range tags {
 		if m := x.entries[tag].count; m > limit {
-			return reject(catalog.TooLarge, "the package has %d %s too many; split it", m-limit, what)
+			return input.Reject(catalog.TooLarge, "the package has %d %s too many; split it", m-limit, what)
 		}
 		if x.entries[tag].count != n {
-			return reject(catalog.Malformed, "tags %d and %d of the main header list %d and %d %s; they must be equal",
+			return input.Reject(catalog.Malformed, "tags %d and %d of the main header list %d and %d %s; they must be equal",
 				tags[0], tag, n, x.entries[tag].count, what)
 		}
 	}
@@ -102,7 +105,7 @@ func (x *index) checkParallel(what string, limit uint32, tags ...uint32) error {
 func (x *index) checkFiles() error {
 	_, compressed := x.entries[tagBaseNames]
 	if _, old := x.entries[tagOldFileNames]; old && !compressed {
-		return reject(catalog.Unsupported, "the package lists its files in the way of rpm 3; build it again with rpm 4 or later")
+		return input.Reject(catalog.Unsupported, "the package lists its files in the way of rpm 3; build it again with rpm 4 or later")
 	}
 	if err := x.checkParallel("files", maxFiles, tagBaseNames, tagDirIndexes, tagFileModes); err != nil {
 		return err
