@@ -17,42 +17,55 @@ import (
 // headers say or does not match their digest of it; a payload that is longer is rejected where it
 // exceeds its size. Any other error is a fault, wrapped.
 func (p *Package) Body() io.Reader {
-	if p.head == nil {
+	if p.prefixes == nil {
 		return &body{err: errors.New("the body of this package was handed out before")}
 	}
-	b := &body{head: p.head, payload: p.rest, claim: p.claim, signed: p.pending}
+	b := &body{prefixes: p.prefixes, payload: p.rest, want: p.want, signatures: p.pending}
 	switch { // of a package without files rpm reads no payload
 	case p.contents.n == 0:
 	case p.verify:
-		p.running = verify(p.compressor, p.claim.size, p.contents)
-		b.whole = p.running
+		p.verification = verify(p.compressor, p.want.size, p.contents)
+		b.verification = p.verification
 	default:
-		b.look, b.compressor = true, p.compressor
+		b.checkStart, b.compressor = true, p.compressor
 	}
 	p.contents = nil
-	p.head, p.rest = nil, nil
+	p.prefixes, p.rest = nil, nil
 	return b
+}
+
+// VerifyWhole has the body unpack the payload and reject what rpm could not, or what differs from the header. It is
+// called before Body.
+func (p *Package) VerifyWhole() { p.verify = true }
+
+// Close ends what a body runs beside itself that was not read to its end. It may be called while Body is read, and
+// is called for every Package.
+func (p *Package) Close() error {
+	if p.verification != nil {
+		p.verification.Close()
+	}
+	return nil
 }
 
 // A body replays the headers and then checks the payload while it passes.
 type body struct {
-	head       [][]byte // not yet replayed
-	payload    io.Reader
-	claim      payloadClaim
-	signed     []pendingSignature
-	whole      *input.Verification // nil unless the payload is unpacked
-	look       bool                // its first bytes are looked at
-	lead       []byte              // they
-	compressor string              // that the header names
-	passed     int64               // bytes of payload so far
-	err        error               // final
+	prefixes     [][]byte // not yet replayed
+	payload      io.Reader
+	want         expectedPayload
+	signatures   []pendingSignature
+	verification *input.Verification // nil unless the payload is unpacked
+	checkStart   bool                // its first bytes are looked at
+	start        []byte              // they
+	compressor   string              // that the header names
+	passed       int64               // bytes of payload so far
+	err          error               // final
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	if len(b.head) > 0 {
-		n := copy(p, b.head[0])
-		if b.head[0] = b.head[0][n:]; len(b.head[0]) == 0 {
-			b.head = slices.Delete(b.head, 0, 1) // and lets go of it
+	if len(b.prefixes) > 0 {
+		n := copy(p, b.prefixes[0])
+		if b.prefixes[0] = b.prefixes[0][n:]; len(b.prefixes[0]) == 0 {
+			b.prefixes = slices.Delete(b.prefixes, 0, 1) // and lets go of it
 		}
 		return n, nil
 	}
@@ -61,21 +74,21 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	n, err := b.payload.Read(p)
 	b.passed += int64(n)
-	if b.claim.hash != nil {
-		b.claim.hash.Write(p[:n])
+	if b.want.hash != nil {
+		b.want.hash.Write(p[:n])
 	}
-	for _, s := range b.signed {
+	for _, s := range b.signatures {
 		s.Write(p[:n])
 	}
-	if b.whole != nil {
-		b.whole.Write(p[:n]) //nolint:errcheck // never fails
+	if b.verification != nil {
+		b.verification.Write(p[:n]) //nolint:errcheck // never fails
 	}
-	if b.look {
-		b.lead = append(b.lead, p[:min(n, maxLook-len(b.lead))]...)
+	if b.checkStart {
+		b.start = append(b.start, p[:min(n, maxStart-len(b.start))]...)
 	}
 	switch {
-	case b.claim.size >= 0 && b.passed > b.claim.size:
-		b.err = input.Reject(catalog.Malformed, "the file goes on after its payload, which has %d bytes by the headers; upload it again", b.claim.size)
+	case b.want.size >= 0 && b.passed > b.want.size:
+		b.err = input.Reject(catalog.Malformed, "the file goes on after its payload, which has %d bytes by the headers; upload it again", b.want.size)
 		return 0, b.err
 	case err == io.EOF:
 		b.err = b.verdict()
@@ -91,28 +104,28 @@ func (b *body) Read(p []byte) (int, error) {
 // verdict returns io.EOF, or what is wrong with the payload that has passed.
 func (b *body) verdict() error {
 	switch {
-	case b.passed < b.claim.size:
-		return input.Reject(catalog.Truncated, "the payload ends after %d of %d bytes; upload the file again", b.passed, b.claim.size)
+	case b.passed < b.want.size:
+		return input.Reject(catalog.Truncated, "the payload ends after %d of %d bytes; upload the file again", b.passed, b.want.size)
 	case b.passed == 0:
 		return input.Reject(catalog.Truncated, "the file ends where its payload should start; upload it again")
 	}
-	if b.claim.hash != nil {
-		if got := hex.EncodeToString(b.claim.hash.Sum(nil)); got != b.claim.digest {
-			return input.Reject(catalog.BadDigest, "the payload has the %s %s, not %s as the package says; the file is damaged, upload it again", b.claim.alg, got, input.Quote(b.claim.digest))
+	if b.want.hash != nil {
+		if got := hex.EncodeToString(b.want.hash.Sum(nil)); got != b.want.digest {
+			return input.Reject(catalog.BadDigest, "the payload has the %s %s, not %s as the package says; the file is damaged, upload it again", b.want.alg, got, input.Quote(b.want.digest))
 		}
 	}
-	for _, s := range b.signed {
+	for _, s := range b.signatures {
 		if err := s.sig.Verify(s.Hash); err != nil {
 			return err
 		}
 	}
-	if b.whole != nil {
-		if err := b.whole.Result(); err != nil {
+	if b.verification != nil {
+		if err := b.verification.Result(); err != nil {
 			return err
 		}
 	}
-	if b.look {
-		if err := checkLook(b.compressor, b.lead); err != nil {
+	if b.checkStart {
+		if err := checkPayloadStart(b.compressor, b.start); err != nil {
 			return err
 		}
 	}

@@ -22,25 +22,25 @@ var fileAlgorithms = func() map[uint64]crypto.Hash {
 // A comparison holds the files of an archive against those of the header, as rpm does when it installs (lib/rpmfi.c:
 // iterReadArchiveNext, lib/fsm.c: rpmPackageFilesInstall).
 type comparison struct {
-	*contents
-	from *archive
-	hash hash.Hash
-	alg  crypto.Hash
-	link int // the name whose contents come next, of a file of several; or -1
-	odd  int // a file whose digest is of another length: rpm then has none of any file; or -1
+	*payloadFiles
+	archive   *cpioArchive
+	hash      hash.Hash
+	alg       crypto.Hash
+	pending   int // the name whose contents come next, of a file of several; or -1
+	oddDigest int // a file whose digest is of another length: rpm then has none of any file; or -1
 }
 
 // compare reads an archive to its end and says what stops rpm in it.
-func (c *contents) compare(a *archive) error {
+func (c *payloadFiles) compare(a *cpioArchive) error {
 	c.prepare()
 	alg, ok := fileAlgorithms[c.algorithm]
 	if !ok {
 		alg = crypto.MD5 // as rpm
 	}
-	in := &comparison{contents: c, from: a, hash: alg.New(), alg: alg, link: -1, odd: -1}
+	in := &comparison{payloadFiles: c, archive: a, hash: alg.New(), alg: alg, pending: -1, oddDigest: -1}
 	for i := range c.n {
 		if d := c.digest(i); len(d) != 0 && len(d) != 2*alg.Size() {
-			in.odd = i
+			in.oddDigest = i
 		}
 	}
 	for {
@@ -59,12 +59,12 @@ func (c *contents) compare(a *archive) error {
 
 // end says what is missing.
 func (c *comparison) end() error {
-	if c.link >= 0 {
-		return c.mixed(c.link)
+	if c.pending >= 0 {
+		return c.mixedNames(c.pending)
 	}
 	for i, found := range c.found {
 		if !found && !c.ghost(i) {
-			return problem("does not have the file %s, which the header lists", c.shown(i))
+			return newProblem("does not have the file %s, which the header lists", c.shown(i))
 		}
 	}
 	return nil
@@ -74,7 +74,7 @@ func (c *comparison) end() error {
 func (c *comparison) shown(i int) string { return input.Quote(string(c.path([]byte("/"), i))) }
 
 // entry reads one file of the archive.
-func (c *comparison) entry(e archiveEntry) error {
+func (c *comparison) entry(e cpioEntry) error {
 	i := -1
 	switch {
 	case !e.stripped:
@@ -84,65 +84,65 @@ func (c *comparison) entry(e archiveEntry) error {
 	}
 	switch {
 	case i < 0 && e.stripped:
-		return problem("has the file %d of the header, which has %d", e.index, c.n)
+		return newProblem("has the file %d of the header, which has %d", e.index, c.n)
 	case i < 0:
-		return problem("has the file %s, which the header does not list", input.Quote(string(e.name)))
+		return newProblem("has the file %s, which the header does not list", input.Quote(string(e.name)))
 	case c.found[i]:
-		return problem("has the file %s twice", c.shown(i))
+		return newProblem("has the file %s twice", c.shown(i))
 	case c.ghost(i) && e.stripped:
-		return problem("has the file %s, which the header says it has not (%%ghost)", c.shown(i))
+		return newProblem("has the file %s, which the header says it has not (%%ghost)", c.shown(i))
 	}
 	c.found[i], c.expected = true, i+1
 	switch mode := c.mode(i) & modeType; {
 	case c.ghost(i): // written by rpm before 4.11; rpm reads over it
-		return c.from.copy(io.Discard, e.size)
+		return c.archive.copy(io.Discard, e.size)
 	case mode == modeRegular:
 		return c.file(i)
-	case mode == modeLink: // its target is in the header, too, and that one counts
+	case mode == modeSymlink: // its target is in the header, too, and that one counts
 		size := c.size(i)
 		if !e.stripped && size > uint64(e.size) {
-			return problem("has %d bytes for the symbolic link %s, which has %d by the header", e.size, c.shown(i), size)
+			return newProblem("has %d bytes for the symbolic link %s, which has %d by the header", e.size, c.shown(i), size)
 		}
-		return c.read(io.Discard, size)
+		return c.copy(io.Discard, size)
 	}
 	return nil
 }
 
 // file reads the contents of a regular file, if they are there. By what the archive says of their size, rpm does not go.
 func (c *comparison) file(i int) error {
-	last := c.lastLink(i)
-	if c.link >= 0 && c.link != last {
-		return c.mixed(c.link)
+	last := c.lastName(i)
+	if c.pending >= 0 && c.pending != last {
+		return c.mixedNames(c.pending)
 	}
-	if c.link = last; last != i {
+	if c.pending = last; last != i {
 		return nil
 	}
-	c.link = -1
+	c.pending = -1
 	c.hash.Reset()
 	size := c.size(i)
-	if err := c.read(c.hash, size); err != nil {
+	if err := c.copy(c.hash, size); err != nil {
 		return err
 	}
-	if c.odd >= 0 {
-		return problem("has files that rpm cannot compare with their digests: by the header these are %s, and that of %s is %s", c.alg, c.shown(c.odd), input.Quote(c.digest(c.odd)))
+	if c.oddDigest >= 0 {
+		return newProblem("has files that rpm cannot compare with their digests: by the header these are %s, and that of %s is %s", c.alg, c.shown(c.oddDigest), input.Quote(c.digest(c.oddDigest)))
 	}
 	got, want := hex.EncodeToString(c.hash.Sum(nil)), c.digest(i)
 	if strings.EqualFold(got, want) || size == 0 && c.alg == crypto.MD5 && strings.Trim(want, "0") == "" {
 		return nil
 	}
-	return problem("has the file %s with the %s %s, not %s as the header says", c.shown(i), c.alg, got, input.Quote(want))
+	return newProblem("has the file %s with the %s %s, not %s as the header says", c.shown(i), c.alg, got, input.Quote(want))
 }
 
-// read hands on n bytes.
-func (c *comparison) read(w io.Writer, n uint64) error {
+// copy hands on n bytes.
+func (c *comparison) copy(w io.Writer, n uint64) error {
 	if n > 1<<62 {
 		return io.ErrUnexpectedEOF // no archive has that many
 	}
-	return c.from.copy(w, int64(n))
+	return c.archive.copy(w, int64(n))
 }
 
-// mixed says that the names of one file do not stand together, with the one that has the contents at their end: rpm takes
+// mixedNames says that the names of one file do not stand together, with the one that has the contents at their end: rpm takes
 // what is in between for names of the same file, or leaves some without contents.
-func (c *comparison) mixed(i int) error {
-	return problem("has the names of one file, of which %s is the last, among other files or in another order, so that rpm mixes up their contents", c.shown(i))
+func (c *comparison) mixedNames(i int) error {
+	return newProblem("has the names of one file, of which %s is the last, among other files or in another order, so that rpm mixes up their contents", c.shown(i))
 }

@@ -1,6 +1,7 @@
 package rpm
 
 import (
+	"bytes"
 	"strings"
 
 	"repomill/ingest/input"
@@ -46,12 +47,12 @@ func (d dependency) comparison() string {
 	return ""
 }
 
-// pre reports whether the dependency must hold before the package is installed.
-func (d dependency) pre() bool { return d.sense&sensesOfInstall != 0 }
+// isPre reports whether the dependency must hold before the package is installed.
+func (d dependency) isPre() bool { return d.sense&sensesOfInstall != 0 }
 
 // dependencies sets the dependencies of h, whose files are set. Weak ones come in three forms: tags of
 // their own, SUSE's old tags, and requires that may be missing.
-func (t *tags) dependencies(h *header) {
+func (t *tagReader) dependencies(h *header) {
 	h.provides = t.relation(provides)
 	h.conflicts = t.relation(conflicts)
 	h.obsoletes = t.relation(obsoletes)
@@ -62,12 +63,12 @@ func (t *tags) dependencies(h *header) {
 	h.enhances = t.relation(enhances)
 	h.recommends = append(h.recommends, t.relation(recommends)...)
 	h.supplements = t.relation(supplements)
-	split(t.relation(oldSuggests), &h.recommends, &h.suggests)
-	split(t.relation(oldEnhances), &h.supplements, &h.enhances)
+	splitByStrength(t.relation(oldSuggests), &h.recommends, &h.suggests)
+	splitByStrength(t.relation(oldEnhances), &h.supplements, &h.enhances)
 }
 
-// split appends dependencies to strong or weak.
-func split(deps []dependency, strong, weak *[]dependency) {
+// splitByStrength appends dependencies to strong or weak.
+func splitByStrength(deps []dependency, strong, weak *[]dependency) {
 	for _, d := range deps {
 		if d.sense&senseStrong != 0 {
 			*strong = append(*strong, d)
@@ -79,15 +80,15 @@ func split(deps []dependency, strong, weak *[]dependency) {
 
 // relation returns one kind of dependencies, without those that have no name or whose epoch is no number:
 // createrepo_c leaves them out, rpm takes the first for nothing, and no client could satisfy the second.
-func (t *tags) relation(r relation) []dependency {
+func (t *tagReader) relation(r dependencyTags) []dependency {
 	names, senses, versions := t.texts(int(r.name)), t.numbers(int(r.flags)), t.texts(int(r.version))
 	if t.err != nil || len(names) == 0 {
 		return nil
 	}
 	deps := make([]dependency, 0, len(names))
 	for i := range names {
-		name, ok := strict(names[i])
-		version, ok2 := strict(versions[i])
+		name, ok := decodeStrict(names[i])
+		version, ok2 := decodeStrict(versions[i])
 		switch {
 		case len(names[i]) > maxDependency || len(versions[i]) > maxDependency:
 			t.fail(input.Reject(catalog.TooLarge, "the dependency %s has more than %d bytes; shorten it", input.Quote(name), maxDependency))
@@ -128,4 +129,99 @@ func splitVersion(s string) (epoch, version, release string) {
 	}
 	version, release, _ = strings.Cut(rest, "-")
 	return epoch, version, release
+}
+
+// filterRequires returns what the package requires of others: not features of rpm, not what it
+// brings itself, nothing twice in the same way, and of all versions of libc.so.6 the highest alone,
+// at the end. Requires that may be missing are recommendations.
+func filterRequires(h *header, deps []dependency) (required, recommended []dependency) {
+	provided, paths := providedNames(h, deps)
+	last := make(map[string]dependency, len(deps)) // by name
+	var libc highestLibc
+	for _, d := range deps {
+		prior, again := last[d.name]
+		switch {
+		case strings.HasPrefix(d.name, rpmlibPrefix), provided[d.key()], paths[d.name]:
+		case again && prior.key() == d.key() && prior.isPre() == d.isPre():
+		case d.sense&senseMissingOK != 0:
+			recommended = append(recommended, d)
+		case strings.HasPrefix(d.name, "libc.so.6"):
+			libc.add(d)
+		default:
+			required = append(required, d)
+			last[d.name] = d
+		}
+	}
+	if libc.found {
+		required = append(required, libc.best)
+	}
+	return required, recommended
+}
+
+// A depKey is equal for dependencies with the same name, comparison and version.
+type depKey struct{ name, comparison, version string }
+
+func (d dependency) key() depKey { return depKey{d.name, d.comparison(), d.version} }
+
+// providedNames returns what h provides, and those paths of its files in primary.xml that deps name.
+func providedNames(h *header, deps []dependency) (provided map[depKey]bool, paths map[string]bool) {
+	provided = make(map[depKey]bool, len(h.provides))
+	for _, d := range h.provides {
+		provided[d.key()] = true
+	}
+	paths = map[string]bool{}
+	for _, d := range deps {
+		if strings.HasPrefix(d.name, "/") {
+			paths[d.name] = false
+		}
+	}
+	if len(paths) == 0 {
+		return provided, paths
+	}
+	var path []byte
+	for f := range h.files.all() {
+		if !f.primary {
+			continue
+		}
+		path = append(append(path[:0], f.dir...), decodeBytes(f.base)...)
+		if _, named := paths[string(path)]; named {
+			paths[string(path)] = true
+		}
+	}
+	return provided, paths
+}
+
+// A highestLibc finds the highest of "libc.so.6()(64bit)", "libc.so.6(GLIBC_2.4)(64bit)" and the like.
+// Each requires the ones below it.
+type highestLibc struct {
+	found bool
+	best  dependency
+	key   []byte
+}
+
+func (p *highestLibc) add(d dependency) {
+	if key := libcKey(d.name); !p.found || bytes.Compare(key, p.key) > 0 {
+		p.found, p.best, p.key = true, d, key
+	}
+}
+
+// libcKey orders by the version between the first parentheses, from its first digit on. Names
+// without one come before those with one.
+func libcKey(name string) []byte {
+	_, inner, ok := strings.Cut(name, "(")
+	if !ok {
+		return []byte{0}
+	}
+	inner, _, ok = strings.Cut(inner, ")")
+	if !ok {
+		return []byte{1}
+	}
+	if inner == "" {
+		return []byte{2}
+	}
+	i := strings.IndexFunc(inner, func(r rune) bool { return '0' <= r && r <= '9' })
+	if i < 0 {
+		return []byte{3}
+	}
+	return appendVersion([]byte{4}, inner[i:])
 }

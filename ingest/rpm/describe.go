@@ -31,9 +31,9 @@ func (p *Package) Describe(c *catalog.Package) error {
 		{&c.Filelists, h.filelists, h.files.size(false)},
 		{&c.Other, h.other, 0},
 	} {
-		f := fragment{left: left}
+		f := fragment{remaining: left}
 		f.grow(part.size)
-		if part.write(&f, c); f.over {
+		if part.write(&f, c); f.overflow {
 			return input.Reject(catalog.TooLarge, "the package needs more room in the indexes of its repository than a header of its size may ask for; split it, or shorten its paths and texts")
 		}
 		*part.fragment = f.b
@@ -97,7 +97,7 @@ func entries(f *fragment, name string, deps []dependency) {
 			attributes = append(attributes, "flags", comparison)
 			attributes = append(attributes, versionAttributes(d.version)...)
 		}
-		if name == "rpm:requires" && d.pre() {
+		if name == "rpm:requires" && d.isPre() {
 			attributes = append(attributes, "pre", "1")
 		}
 		f.empty("rpm:entry", attributes...)

@@ -15,7 +15,7 @@ import (
 
 // checkDigests checks the digests of the main header that the signature header has: rpm refuses to
 // install what they do not match.
-func checkDigests(signature, main *index) error {
+func checkDigests(signature, main *headerIndex) error {
 	for _, d := range []struct {
 		tag uint32
 		alg crypto.Hash
@@ -33,9 +33,9 @@ func checkDigests(signature, main *index) error {
 	return nil
 }
 
-// checkVouched checks that digests cover both the main header and the payload, as rpm asks since 4.14 ("no digest"),
+// checkDigestsPresent checks that digests cover both the main header and the payload, as rpm asks since 4.14 ("no digest"),
 // dnf with it. A digest of the unpacked payload is no help: rpm compares it with the packed one.
-func checkVouched(signature, main *index) error {
+func checkDigestsPresent(signature, main *headerIndex) error {
 	_, all := signature.entries[sigMD5] // of both
 	header := all || signature.text(sigSHA256) != "" || signature.text(sigSHA1) != "" || signature.text(sigSHA3) != ""
 	payload := main.text(tagPayloadDigest) != ""
@@ -51,8 +51,8 @@ func checkVouched(signature, main *index) error {
 	return nil
 }
 
-// strong reports whether digests other than MD5 and SHA-1 cover both the main header and the payload.
-func strong(signature, main *index) bool {
+// hasStrongDigests reports whether digests other than MD5 and SHA-1 cover both the main header and the payload.
+func hasStrongDigests(signature, main *headerIndex) bool {
 	number, ok := main.number(tagPayloadAlgo)
 	if !ok {
 		number = algorithmSHA256
@@ -62,8 +62,8 @@ func strong(signature, main *index) bool {
 	return header && main.text(tagPayloadDigest) != "" && alg != crypto.MD5 && alg != crypto.SHA1
 }
 
-// A payloadClaim is what the headers say about the bytes after them.
-type payloadClaim struct {
+// A expectedPayload is what the headers say about the bytes after them.
+type expectedPayload struct {
 	size   int64     // bytes; -1 if they do not say
 	hash   hash.Hash // nil if they do not say; already fed with what stands before the payload, if it covers that
 	digest string    // lower-case hexadecimal
@@ -80,10 +80,10 @@ const (
 	algorithmSHA256 = 8
 )
 
-// claimOf reads the claim: sizes from the signature header, which count the main header too, or from
+// expectedPayloadOf reads the claim: sizes from the signature header, which count the main header too, or from
 // a v6 main header; the digest from the main header or, before rpm 4.14, the MD5 of the signature header.
-func claimOf(signature, main *index) (payloadClaim, error) {
-	c := payloadClaim{size: -1}
+func expectedPayloadOf(signature, main *headerIndex) (expectedPayload, error) {
+	c := expectedPayload{size: -1}
 	size, ok := signature.number(sigLongSize)
 	if !ok {
 		size, ok = signature.number(sigSize)
@@ -103,11 +103,11 @@ func claimOf(signature, main *index) (payloadClaim, error) {
 	if ok {
 		c.size = int64(size)
 	}
-	c.digestOf(signature, main)
+	c.readDigest(signature, main)
 	return c, nil
 }
 
-func (c *payloadClaim) digestOf(signature, main *index) {
+func (c *expectedPayload) readDigest(signature, main *headerIndex) {
 	number, ok := main.number(tagPayloadAlgo)
 	if !ok {
 		number = algorithmSHA256

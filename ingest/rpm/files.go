@@ -12,10 +12,10 @@ import (
 
 // Bits of file modes and flags.
 const (
-	modeType  = 0o170000
-	modeDir   = 0o040000
-	modeLink  = 0o120000
-	flagGhost = 1 << 6
+	modeType    = 0o170000
+	modeDir     = 0o040000
+	modeSymlink = 0o120000
+	flagGhost   = 1 << 6
 )
 
 // The longest names that a file system takes, in bytes. A package with others cannot be installed. rpm unpacks all but
@@ -50,7 +50,7 @@ func (l *fileList) all() iter.Seq[file] {
 		for i := 0; len(rest) > 0; i++ {
 			n := bytes.IndexByte(rest, 0)
 			d := binary.BigEndian.Uint32(l.indexes[4*i:])
-			f := file{dir: l.dirs[d], base: rest[:n], kind: kindOf(binary.BigEndian.Uint16(l.modes[2*i:]), l.flagsOf(i))}
+			f := file{dir: l.dirs[d], base: rest[:n], kind: fileKind(binary.BigEndian.Uint16(l.modes[2*i:]), l.flagsOf(i))}
 			f.primary = l.inPrimary[d] || f.dir == "/usr/lib/" && string(f.base) == "sendmail"
 			if !yield(f) {
 				return
@@ -84,8 +84,8 @@ func (l *fileList) size(primary bool) (n int) {
 	return n
 }
 
-// kindOf returns the type that an index gives a file: a %ghost %dir is a directory.
-func kindOf(mode uint16, flags uint32) string {
+// fileKind returns the type that an index gives a file: a %ghost %dir is a directory.
+func fileKind(mode uint16, flags uint32) string {
 	switch {
 	case mode&modeType == modeDir:
 		return "dir"
@@ -95,19 +95,19 @@ func kindOf(mode uint16, flags uint32) string {
 	return ""
 }
 
-// primaryDir reports whether the files of a directory are among those by which most packages require files,
+// isPrimaryDir reports whether the files of a directory are among those by which most packages require files,
 // and which primary.xml therefore lists, as it does /usr/lib/sendmail. "bin/" counts anywhere: clients expect exactly that.
-func primaryDir(dir string) bool {
+func isPrimaryDir(dir string) bool {
 	return strings.HasPrefix(dir, "/etc/") || strings.Contains(dir, "bin/")
 }
 
-// fileList returns the files. [index.checkArrays] has seen that the arrays have equal lengths and the right types.
-func (x *index) fileList() (*fileList, error) {
+// fileList returns the files. [headerIndex.checkArrays] has seen that the arrays have equal lengths and the right types.
+func (x *headerIndex) fileList() (*fileList, error) {
 	bases, ok := x.entries[tagBaseNames]
 	if !ok {
-		return x.onlyDirs()
+		return x.dirList()
 	}
-	l, err := x.onlyDirs()
+	l, err := x.dirList()
 	if err != nil {
 		return nil, err
 	}
@@ -121,8 +121,8 @@ func (x *index) fileList() (*fileList, error) {
 	return l, l.checkBases()
 }
 
-// onlyDirs returns a list of no files.
-func (x *index) onlyDirs() (*fileList, error) {
+// dirList returns a list of no files.
+func (x *headerIndex) dirList() (*fileList, error) {
 	e := x.entries[tagDirNames]
 	if e.count > maxFiles {
 		return nil, input.Reject(catalog.TooLarge, "the package has %d directories; at most %d are accepted", e.count, maxFiles)
@@ -130,14 +130,14 @@ func (x *index) onlyDirs() (*fileList, error) {
 	l := &fileList{dirs: make([]string, 0, e.count), inPrimary: make([]bool, 0, e.count)}
 	for rest := x.data[e.offset:e.end]; len(rest) > 0; {
 		n := bytes.IndexByte(rest, 0)
-		dir, err := pathOf("directory", rest[:n], maxDir)
+		dir, err := decodePath("directory", rest[:n], maxDir)
 		if err != nil {
 			return nil, err
 		}
 		if err := checkComponents(rest[:n]); err != nil {
 			return nil, err
 		}
-		l.dirs, l.inPrimary = append(l.dirs, dir), append(l.inPrimary, primaryDir(dir))
+		l.dirs, l.inPrimary = append(l.dirs, dir), append(l.inPrimary, isPrimaryDir(dir))
 		rest = rest[n+1:]
 	}
 	return l, nil
@@ -150,7 +150,7 @@ func checkComponents(dir []byte) error {
 		if n < 0 {
 			n = len(dir)
 		}
-		if _, err := pathOf("directory", dir[:n], maxBase); err != nil {
+		if _, err := decodePath("directory", dir[:n], maxBase); err != nil {
 			return err
 		}
 		dir = dir[min(n+1, len(dir)):]
@@ -167,23 +167,23 @@ func (l *fileList) checkBases() error {
 		if bytes.IndexByte(base, '/') >= 0 {
 			return input.Reject(catalog.BadField, "the file name %s has a '/' in it", input.Quote(string(base)))
 		}
-		if n > maxUnpacked && n <= maxBase && kindOf(binary.BigEndian.Uint16(l.modes[2*i:]), l.flagsOf(i)) == "" {
+		if n > maxUnpacked && n <= maxBase && fileKind(binary.BigEndian.Uint16(l.modes[2*i:]), l.flagsOf(i)) == "" {
 			return input.Reject(catalog.BadField, "the file name %s has %d bytes, and rpm unpacks no file whose name has more than %d: it adds nine while it does so; shorten it",
 				input.Quote(string(base)), n, maxUnpacked)
 		}
-		if n <= maxBase && plain(base) {
+		if n <= maxBase && isPrintableASCII(base) {
 			continue
 		}
-		if _, err := pathOf("file", base, maxBase); err != nil {
+		if _, err := decodePath("file", base, maxBase); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// pathOf returns a name of a directory or a file in UTF-8.
-func pathOf(what string, name []byte, most int) (string, error) {
-	s, ok := strict(string(name))
+// decodePath returns a name of a directory or a file in UTF-8.
+func decodePath(what string, name []byte, most int) (string, error) {
+	s, ok := decodeStrict(string(name))
 	switch {
 	case len(name) > most:
 		return "", input.Reject(catalog.BadField, "the %s name %s has %d bytes, and no file system takes more than %d; shorten it", what, input.Quote(s), len(name), most)
@@ -194,7 +194,7 @@ func pathOf(what string, name []byte, most int) (string, error) {
 }
 
 // values returns the bytes of all values of a tag.
-func (x *index) values(tag uint32) []byte {
+func (x *headerIndex) values(tag uint32) []byte {
 	e := x.entries[tag]
 	return x.data[e.offset:e.end]
 }

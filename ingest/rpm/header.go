@@ -25,28 +25,28 @@ type header struct {
 	files                                        *fileList
 	provides, requires, conflicts, obsoletes     []dependency
 	suggests, enhances, recommends, supplements  []dependency
-	features                                     []string // of rpm, that the package requires: NAME of rpmlib(NAME)
-	changes                                      []change // oldest first
+	features                                     []string         // of rpm, that the package requires: NAME of rpmlib(NAME)
+	changes                                      []changelogEntry // oldest first
 }
 
 // parse reads both headers, which have passed the guard, with go-rpmutils. The main header starts at byte
 // start of the file.
-func parse(signature, main *index, start int) (*header, error) {
+func parse(signature, main *headerIndex, start int) (*header, error) {
 	files, err := main.fileList()
 	if err != nil {
 		return nil, err
 	}
-	lean, err := leanPackage(signature, main)
+	minimal, err := minimalPackage(signature, main)
 	if err != nil {
 		return nil, err
 	}
 	var h *header
 	err = input.Guard("the reader of headers", func() error {
-		lib, err := rpmutils.ReadHeader(bytes.NewReader(lean))
+		lib, err := rpmutils.ReadHeader(bytes.NewReader(minimal))
 		if err != nil {
 			return input.Reject(catalog.Malformed, "the headers cannot be read: %s", input.Quote(err.Error()))
 		}
-		t := &tags{lib: lib}
+		t := &tagReader{lib: lib}
 		h = t.header(files)
 		return t.err
 	})
@@ -56,27 +56,27 @@ func parse(signature, main *index, start int) (*header, error) {
 	return h, err
 }
 
-// tags reads the values of tags and keeps the first error. An absent tag is the zero value. It uses
+// tagReader reads the values of tags and keeps the first error. An absent tag is the zero value. It uses
 // go-rpmutils for raw values alone: what that derives from several tags is not up to hostile input.
-type tags struct {
+type tagReader struct {
 	lib *rpmutils.RpmHeader
 	err error
 }
 
-func (t *tags) header(files *fileList) *header {
+func (t *tagReader) header(files *fileList) *header {
 	h := &header{
-		name:        t.id(tagName, "name"),
-		evr:         evr{version: t.id(tagVersion, "version"), release: t.id(tagRelease, "release")},
-		arch:        t.id(tagArch, "arch"),
-		summary:     t.free(tagSummary),
-		description: t.free(tagDescription),
-		packager:    t.free(tagPackager),
-		url:         t.free(tagURL),
-		license:     t.free(tagLicense),
-		vendor:      t.free(tagVendor),
-		group:       t.free(tagGroup),
-		buildHost:   t.free(tagBuildHost),
-		sourceRPM:   t.free(tagSourceRPM),
+		name:        t.required(tagName, "name"),
+		evr:         evr{version: t.required(tagVersion, "version"), release: t.required(tagRelease, "release")},
+		arch:        t.required(tagArch, "arch"),
+		summary:     t.freeText(tagSummary),
+		description: t.freeText(tagDescription),
+		packager:    t.freeText(tagPackager),
+		url:         t.freeText(tagURL),
+		license:     t.freeText(tagLicense),
+		vendor:      t.freeText(tagVendor),
+		group:       t.freeText(tagGroup),
+		buildHost:   t.freeText(tagBuildHost),
+		sourceRPM:   t.freeText(tagSourceRPM),
 		built:       t.number(tagBuildTime),
 		installed:   t.number(tagLongSize, tagSize),
 		archive:     t.number(sigLongArchiveSize, sigBase+sigArchiveSize, tagArchiveSize, tagPayloadPlain),
@@ -95,7 +95,7 @@ func (t *tags) header(files *fileList) *header {
 
 // isSource follows librpm: the tag says so or, where neither it nor the name of a source package is
 // there, all files lie in one directory without a name.
-func (t *tags) isSource(files *fileList) bool {
+func (t *tagReader) isSource(files *fileList) bool {
 	if t.lib.HasTag(tagSourcePackage) || t.lib.HasTag(tagSourceRPM) {
 		return t.number(tagSourcePackage) != 0
 	}
@@ -103,8 +103,8 @@ func (t *tags) isSource(files *fileList) bool {
 }
 
 // checkPayloadFormat keeps out delta RPMs, which are packages in all but their payload.
-func (t *tags) checkPayloadFormat() {
-	switch format := t.first(tagPayloadFormat); format {
+func (t *tagReader) checkPayloadFormat() {
+	switch format := t.firstText(tagPayloadFormat); format {
 	case "", "cpio":
 	case "drpm":
 		t.fail(input.Reject(catalog.Unsupported, "the file is a delta RPM; upload the whole package"))
@@ -113,28 +113,28 @@ func (t *tags) checkPayloadFormat() {
 	}
 }
 
-func (t *tags) fail(err error) {
+func (t *tagReader) fail(err error) {
 	if t.err == nil {
 		t.err = err
 	}
 }
 
-// check keeps an error of go-rpmutils, unless it is that the tag is absent.
-func (t *tags) check(tag int, err error) {
+// keep keeps an error of go-rpmutils, unless it is that the tag is absent.
+func (t *tagReader) keep(tag int, err error) {
 	if absent := (rpmutils.NoSuchTagError{}); err != nil && !errors.As(err, &absent) {
 		t.fail(input.Reject(catalog.Malformed, "tag %d cannot be read: %s", tag, input.Quote(err.Error())))
 	}
 }
 
 // texts returns all strings of a tag. They share memory.
-func (t *tags) texts(tag int) []string {
+func (t *tagReader) texts(tag int) []string {
 	s, err := t.lib.GetStrings(tag)
-	t.check(tag, err)
+	t.keep(tag, err)
 	return s
 }
 
-// first returns the first string of a tag: its only one, or that of the C locale.
-func (t *tags) first(tag int) string {
+// firstText returns the first string of a tag: its only one, or that of the C locale.
+func (t *tagReader) firstText(tag int) string {
 	if s := t.texts(tag); len(s) > 0 {
 		return strings.Clone(s[0])
 	}
@@ -144,21 +144,21 @@ func (t *tags) first(tag int) string {
 // maxText is the longest text, in bytes. XML parsers give up at 10 MB.
 const maxText = 512 << 10
 
-// free returns free text, clean.
-func (t *tags) free(tag int) string { return t.text(tag, t.first(tag)) }
+// freeText returns free text, clean.
+func (t *tagReader) freeText(tag int) string { return t.text(tag, t.firstText(tag)) }
 
 // text returns s, a text of a tag, clean.
-func (t *tags) text(tag int, s string) string {
+func (t *tagReader) text(tag int, s string) string {
 	if len(s) > maxText {
 		t.fail(input.Reject(catalog.TooLarge, "a text of the package (tag %d) has %d bytes; at most %d are accepted", tag, len(s), maxText))
 		return ""
 	}
-	return clean(s)
+	return cleanText(s)
 }
 
-// id returns a string that a package cannot do without.
-func (t *tags) id(tag int, what string) string {
-	s := t.first(tag)
+// required returns a string that a package cannot do without.
+func (t *tagReader) required(tag int, what string) string {
+	s := t.firstText(tag)
 	if s == "" {
 		t.fail(input.Reject(catalog.MissingField, "the package has no %s; add it to its spec file", what))
 	}
@@ -166,10 +166,10 @@ func (t *tags) id(tag int, what string) string {
 }
 
 // number returns the integer of the first of the tags that is there.
-func (t *tags) number(tags ...int) uint64 {
+func (t *tagReader) number(tags ...int) uint64 {
 	for _, tag := range tags {
 		n, err := t.lib.GetUint64s(tag)
-		t.check(tag, err)
+		t.keep(tag, err)
 		if len(n) > 0 {
 			return n[0]
 		}
@@ -177,8 +177,53 @@ func (t *tags) number(tags ...int) uint64 {
 	return 0
 }
 
-func (t *tags) numbers(tag int) []uint32 {
+func (t *tagReader) numbers(tag int) []uint32 {
 	n, err := t.lib.GetUint32s(tag)
-	t.check(tag, err)
+	t.keep(tag, err)
 	return n
+}
+
+// A changelogEntry is one entry of a changelog.
+type changelogEntry struct {
+	time         int64 // seconds since 1970
+	author, text string
+}
+
+// maxIndexedChanges is the number of changes in an index: createrepo_c's default.
+const maxIndexedChanges = 10
+
+// changes returns the newest changes, oldest first. rpm stores them newest first, and [minimalPackage] has cut the
+// others off. Those of one day have one time, by which clients could not order them: each is moved one second
+// beyond the one before.
+func (t *tagReader) changes() []changelogEntry {
+	times, authors, texts := t.numbers(tagChangeTime), t.texts(tagChangeName), t.texts(tagChangeText)
+	if t.err != nil {
+		return nil
+	}
+	n := min(len(times), maxIndexedChanges)
+	changes := make([]changelogEntry, n)
+	for i := range n {
+		changes[n-1-i] = changelogEntry{int64(times[i]), t.text(tagChangeName, trimAuthor(authors[i])), t.text(tagChangeText, strings.Clone(texts[i]))}
+		if i > 0 && times[i] == times[i-1] {
+			separateTimes(changes[n-1-i:])
+		}
+	}
+	return changes
+}
+
+// separateTimes moves those changes one second on that would have the time of the first, or of each other.
+func separateTimes(changes []changelogEntry) {
+	taken := changes[0].time
+	for i := 1; i < len(changes) && changes[i].time == taken; i++ {
+		changes[i].time++
+		taken++
+	}
+}
+
+// trimAuthor cuts blanks from the end, but never the first character.
+func trimAuthor(s string) string {
+	if s == "" {
+		return ""
+	}
+	return strings.Clone(s[:1] + strings.TrimRight(s[1:], " "))
 }

@@ -15,7 +15,7 @@ const modeRegular = 0o100000
 
 // checkInstallable checks what rpm finds out only when it installs: exit 0 would mean nothing otherwise. Each rule
 // was tried with rpm --root.
-func (x *index) checkInstallable() error {
+func (x *headerIndex) checkInstallable() error {
 	if err := x.checkOS(); err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ const (
 )
 
 // checkTypes refuses n files of which rpm cannot make one: of an unknown type, or symbolic links to nothing.
-func (x *index) checkTypes(n uint32) error {
+func (x *headerIndex) checkTypes(n uint32) error {
 	modes, flags := x.values(tagFileModes), x.values(tagFileFlags)
 	var targets []uint32 // where they begin
 	links := x.values(tagFileLinks)
@@ -56,9 +56,9 @@ func (x *index) checkTypes(n uint32) error {
 		}
 		switch mode := binary.BigEndian.Uint16(modes[2*i:]); mode & modeType {
 		case modeRegular, modeDir, modePipe, modeCharacter, modeBlock, modeSocket:
-		case modeLink:
+		case modeSymlink:
 			if targets == nil {
-				targets = starts(links)
+				targets = textOffsets(links)
 			}
 			if len(targets) != int(n) || len(textAt(links, targets[i])) == 0 {
 				return input.Reject(catalog.Malformed, "file %d of the package is a symbolic link without a target (tag %d), so that rpm cannot make it; the tool that made the package is broken", i, tagFileLinks)
@@ -72,7 +72,7 @@ func (x *index) checkTypes(n uint32) error {
 
 // checkOS refuses a package of another system than Linux. rpm cannot even read one without that tag. It does not
 // ask a source package, which is not installed in that sense.
-func (x *index) checkOS() error {
+func (x *headerIndex) checkOS() error {
 	if _, source := x.entries[tagSourcePackage]; source {
 		return nil
 	}
@@ -86,7 +86,7 @@ func (x *index) checkOS() error {
 }
 
 // checkContents checks what rpm needs to unpack n files.
-func (x *index) checkContents(n uint32) error {
+func (x *headerIndex) checkContents(n uint32) error {
 	regular := x.regularFiles(n)
 	if len(regular) == 0 {
 		return nil
@@ -102,7 +102,7 @@ func (x *index) checkContents(n uint32) error {
 	case x.entries[tagFileInodes].count == n && x.entries[tagFileDevices].count == n:
 		return nil
 	}
-	if x.alike(regular, digests) {
+	if x.haveEqualDigests(regular, digests) {
 		return input.Reject(catalog.Malformed, "files of the package are alike, and it does not say by inodes and devices (tags %d, %d) which are one file of several names, so that rpm cannot unpack it; the tool that made it is broken",
 			tagFileInodes, tagFileDevices)
 	}
@@ -110,7 +110,7 @@ func (x *index) checkContents(n uint32) error {
 }
 
 // regularFiles returns which of n files have contents in the payload.
-func (x *index) regularFiles(n uint32) (regular []uint32) {
+func (x *headerIndex) regularFiles(n uint32) (regular []uint32) {
 	modes, flags := x.values(tagFileModes), x.values(tagFileFlags)
 	for i := range n {
 		ghost := len(flags) > 0 && binary.BigEndian.Uint32(flags[4*i:])&flagGhost != 0
@@ -121,9 +121,9 @@ func (x *index) regularFiles(n uint32) (regular []uint32) {
 	return regular
 }
 
-// alike reports whether two of the files have equal digests, as those that are hard links of each other have. Files
+// haveEqualDigests reports whether two of the files have equal digests, as those that are hard links of each other have. Files
 // without contents need no links.
-func (x *index) alike(files []uint32, digests entry) bool {
+func (x *headerIndex) haveEqualDigests(files []uint32, digests entry) bool {
 	starts := make([]uint32, 0, digests.count)
 	for at := digests.offset; at < digests.end; at += uint32(bytes.IndexByte(x.data[at:], 0)) + 1 {
 		starts = append(starts, at)
@@ -144,4 +144,41 @@ func (x *index) alike(files []uint32, digests entry) bool {
 		}
 	}
 	return false
+}
+
+// rpmlibPrefix starts the names of what a package requires of rpm itself.
+const rpmlibPrefix = "rpmlib("
+
+// CheckFeatures rejects a package that the rpm of some system cannot install, since that rpm lacks a feature, by its
+// name of rpmlib(NAME), that the package asks for or its payload needs.
+func (p *Package) CheckFeatures(system string, lacks func(feature string) bool) error {
+	if p.PayloadCompressor() == "zstd" && lacks("PayloadIsZstd") {
+		return input.Reject(catalog.Unsupported, "the rpm of %s cannot unpack zstd, with which the payload of this package is compressed; build it with _binary_payload w9.gzdio or w2.xzdio", system)
+	}
+	if p.header.arch == "src" {
+		return nil // is unpacked, not installed: rpm asks no more of it
+	}
+	for _, name := range p.header.features {
+		if lacks(name) {
+			return input.Reject(catalog.Unsupported, "the package requires rpmlib(%s), which the rpm of %s does not have%s", name, system, featureAdvice[name])
+		}
+	}
+	return nil
+}
+
+// featuresOf returns the features of rpm itself among what a package requires.
+func featuresOf(requires []dependency) (names []string) {
+	for _, d := range requires {
+		if name, ok := strings.CutPrefix(d.name, rpmlibPrefix); ok {
+			names = append(names, strings.TrimSuffix(name, ")"))
+		}
+	}
+	return names
+}
+
+// featureAdvice says what brings a feature in, and how to do without.
+var featureAdvice = map[string]string{
+	"LargeFiles":       ": one of its files has 4 GiB or more; split it",
+	"RichDependencies": ": a dependency of it is in parentheses, such as (a or b); build it for that system without",
+	"CaretInVersions":  ": its version has a ^; build it for that system without",
 }

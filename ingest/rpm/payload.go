@@ -46,8 +46,8 @@ var magics = []struct{ name, magic string }{
 	{"gzip", "\x1f\x8b"}, {"bzip2", "BZh"}, {"xz", "\xfd7zXZ\x00"}, {"zstd", "\x28\xb5\x2f\xfd"}, {"lzma", "\x5d\x00\x00"},
 }
 
-// formOf returns what the first bytes of a payload say that it is, or "".
-func formOf(lead []byte) string {
+// compressionOf returns what the first bytes of a payload say that it is, or "".
+func compressionOf(lead []byte) string {
 	for _, m := range magics {
 		if bytes.HasPrefix(lead, []byte(m.magic)) {
 			return m.name
@@ -56,19 +56,19 @@ func formOf(lead []byte) string {
 	return ""
 }
 
-// unpacked returns what rpm reads of a payload (rpmio/rpmio.c). done gives up what the reader holds.
-func unpacked(compressor string, r *bufio.Reader) (out io.Reader, done func(), err error) {
+// decompress returns what rpm reads of a payload (rpmio/rpmio.c). done gives up what the reader holds.
+func decompress(compressor string, r *bufio.Reader) (out io.Reader, done func(), err error) {
 	done = func() {}
 	lead, _ := r.Peek(6) // an error comes again
 	switch compressorOf(compressor) {
 	case "gzip": // zlib hands on what is not compressed
-		if out = r; formOf(lead) == "gzip" {
+		if out = r; compressionOf(lead) == "gzip" {
 			out, err = gzip.NewReader(r)
 		}
 	case "bzip2":
 		out = bzip2.NewReader(&firstBzip2{r: r})
 	case "xz", "lzma": // liblzma takes either for the other
-		out, err = unpackedXZ(lead, r)
+		out, err = decompressXZ(lead, r)
 	case "zstd":
 		var z *zstd.Decoder
 		if z, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow)); err == nil {
@@ -80,8 +80,8 @@ func unpacked(compressor string, r *bufio.Reader) (out io.Reader, done func(), e
 	return out, done, err
 }
 
-func unpackedXZ(lead []byte, r io.Reader) (io.Reader, error) {
-	if formOf(lead) == "xz" {
+func decompressXZ(lead []byte, r io.Reader) (io.Reader, error) {
+	if compressionOf(lead) == "xz" {
 		z, err := xz.NewReader(r, maxDictionary)
 		if err == nil {
 			z.Multistream(false)
@@ -126,9 +126,9 @@ func (f *firstBzip2) Read(p []byte) (int, error) {
 	return f.r.Read(p[:n])
 }
 
-// endFault says what is wrong with a gzip stream behind the archive: zlib unpacks some 16 KiB ahead and, if that is the end,
+// gzipEndFault says what is wrong with a gzip stream behind the archive: zlib unpacks some 16 KiB ahead and, if that is the end,
 // compares its sum, also where rpm wants no more. What is cut off there, or goes on, it does not mind.
-func endFault(out io.Reader) error {
+func gzipEndFault(out io.Reader) error {
 	if _, ok := out.(*gzip.Reader); !ok {
 		return nil
 	}
@@ -139,8 +139,8 @@ func endFault(out io.Reader) error {
 	return nil
 }
 
-// taken says what rpm does by a tag.
-func taken(compressor string) string {
+// compressorPhrase says what rpm does by a tag.
+func compressorPhrase(compressor string) string {
 	switch name := compressorOf(compressor); {
 	case compressor == "":
 		return fmt.Sprintf("takes it for gzip, since the header does not name a compressor (tag %d)", tagPayloadCompressor)
@@ -151,12 +151,12 @@ func taken(compressor string) string {
 	}
 }
 
-// payloadFault is the rejection of a payload, or nil.
-func payloadFault(compressor string, lead []byte, err error) error {
+// payloadRejection is the rejection of a payload, or nil.
+func payloadRejection(compressor string, lead []byte, err error) error {
 	name := compressorOf(compressor)
-	problem, rej, dictionary := archiveProblem(""), (*catalog.Rejection)(nil), (*lzma.ErrDictSize)(nil)
+	problem, rej, dictionary := cpioProblem(""), (*catalog.Rejection)(nil), (*lzma.ErrDictSize)(nil)
 	const build = "build the package again"
-	form := formOf(lead)
+	form := compressionOf(lead)
 	switch {
 	case err == nil:
 		return nil
@@ -167,11 +167,38 @@ func payloadFault(compressor string, lead []byte, err error) error {
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return wideWindow()
 	case form != "" && form != name && !(form == "xz" && name == "lzma") && !(form == "lzma" && name == "xz"):
-		return misnamed(compressor, form)
+		return wrongCompression(compressor, form)
 	case errors.As(err, &problem):
 		return input.Reject(catalog.Malformed, "rpm cannot unpack the payload: its cpio archive %s; %s", problem, build)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return input.Reject(catalog.Malformed, "rpm cannot unpack the payload: it ends before its cpio archive does; %s", build)
 	}
 	return input.Reject(catalog.Malformed, "rpm cannot unpack the payload with %s (%s); %s", name, input.Quote(fmt.Sprint(err)), build)
+}
+
+// verify starts to unpack a payload, as far as rpm reads it, and to compare it with the header. size is that of the payload,
+// in bytes, or negative where the headers do not say it.
+func verify(compressor string, size int64, c *payloadFiles) *input.Verification {
+	limit := input.FreeOutput + input.WholeRatio*max(0, size)
+	return input.Verify(func(r io.Reader) error { return unpackWhole(compressor, r, limit, c) })
+}
+
+// unpackWhole reads a payload up to the end of the archive in it, which has at most limit bytes: rpm reads no further.
+func unpackWhole(compressor string, r io.Reader, limit int64, c *payloadFiles) error {
+	in := bufio.NewReaderSize(r, 64<<10)
+	peeked, _ := in.Peek(6) // an error comes again
+	lead := string(peeked)
+	out, done, err := decompress(compressor, in)
+	if err != nil {
+		return payloadRejection(compressor, []byte(lead), err)
+	}
+	defer done()
+	err = c.compare(&cpioArchive{r: bufio.NewReaderSize(input.LimitReader(out, limit), 64<<10)})
+	if err == nil {
+		err = gzipEndFault(out)
+	}
+	if errors.Is(err, input.ErrLimit) {
+		return input.Reject(catalog.TooLarge, "the payload unpacks to more than %d bytes, more than %d for each of its own", limit, input.WholeRatio)
+	}
+	return payloadRejection(compressor, []byte(lead), err)
 }

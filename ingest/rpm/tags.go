@@ -94,32 +94,32 @@ const (
 	tagPayloadPlain      = 5113 // v6: bytes of the payload, unpacked
 )
 
-// A relation is one kind of dependency: three arrays of equal length.
-type relation struct{ name, flags, version uint32 }
+// A dependencyTags is one kind of dependency: three arrays of equal length.
+type dependencyTags struct{ name, flags, version uint32 }
 
 // The kinds of dependencies. The last two are SUSE's, from before rpm had its own.
 var (
-	provides    = relation{1047, 1112, 1113}
-	requires    = relation{1049, 1048, 1050}
-	conflicts   = relation{1054, 1053, 1055}
-	obsoletes   = relation{1090, 1114, 1115}
-	recommends  = relation{5046, 5048, 5047}
-	suggests    = relation{5049, 5051, 5050}
-	supplements = relation{5052, 5054, 5053}
-	enhances    = relation{5055, 5057, 5056}
-	oldSuggests = relation{1156, 1158, 1157}
-	oldEnhances = relation{1159, 1161, 1160}
+	provides    = dependencyTags{1047, 1112, 1113}
+	requires    = dependencyTags{1049, 1048, 1050}
+	conflicts   = dependencyTags{1054, 1053, 1055}
+	obsoletes   = dependencyTags{1090, 1114, 1115}
+	recommends  = dependencyTags{5046, 5048, 5047}
+	suggests    = dependencyTags{5049, 5051, 5050}
+	supplements = dependencyTags{5052, 5054, 5053}
+	enhances    = dependencyTags{5055, 5057, 5056}
+	oldSuggests = dependencyTags{1156, 1158, 1157}
+	oldEnhances = dependencyTags{1159, 1161, 1160}
 )
 
-var relations = []relation{
+var dependencyKinds = []dependencyTags{
 	provides, requires, conflicts, obsoletes, recommends, suggests, supplements, enhances, oldSuggests, oldEnhances,
 }
 
-// counted are the tags with one value for each file that librpm counts before it installs: it refuses a package
+// perFileTags are the tags with one value for each file that librpm counts before it installs: it refuses a package
 // where one of them has another length (rpmfilesPopulate, rpmfnInit), which a test tries. It counts none of
 // FILEDEPENDSX and FILEDEPENDSN, which rpm 6.0.0 wrote too long, or of what it can do without: link targets of what is no link,
 // verify flags, devices, languages, classes.
-var counted = []uint32{
+var perFileTags = []uint32{
 	tagBaseNames, tagDirIndexes, tagFileModes, tagFileFlags, tagFileSizes, tagFileDigests, tagFileUsers, tagFileGroups, tagFileInodes,
 	1033, // device numbers of special files
 	1034, // modification times

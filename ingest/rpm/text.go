@@ -6,21 +6,21 @@ import (
 	"unicode/utf8"
 )
 
-// clean returns free text as an index, a database and a page can all carry it. Text that is not UTF-8
+// cleanText returns free text as an index, a database and a page can all carry it. Text that is not UTF-8
 // is taken as Latin-1, whose control characters are dropped, as createrepo_c does. What XML cannot
 // have or a terminal acts upon (control characters other than tab and line ends, U+FFFE, U+FFFF) becomes
 // U+FFFD, where createrepo_c keeps it, drops the package or writes XML that no parser accepts.
-func clean(s string) string {
+func cleanText(s string) string {
 	return strings.Map(func(r rune) rune {
-		if forbidden(r) && r != '\t' && r != '\n' && r != '\r' {
+		if isControl(r) && r != '\t' && r != '\n' && r != '\r' {
 			return utf8.RuneError
 		}
 		return r
 	}, decode(s))
 }
 
-// forbidden reports whether r is a control character or no character.
-func forbidden(r rune) bool { return unicode.IsControl(r) || r == 0xFFFE || r == 0xFFFF }
+// isControl reports whether r is a control character or no character.
+func isControl(r rune) bool { return unicode.IsControl(r) || r == 0xFFFE || r == 0xFFFF }
 
 // decode returns s in UTF-8.
 func decode(s string) string {
@@ -40,15 +40,15 @@ func decode(s string) string {
 	return string(b)
 }
 
-// strict returns s in UTF-8, and whether it can stand for itself: names of files and dependencies are
+// decodeStrict returns s in UTF-8, and whether it can stand for itself: names of files and dependencies are
 // compared, so that no character of theirs may be replaced.
-func strict(s string) (string, bool) {
+func decodeStrict(s string) (string, bool) {
 	s = decode(s)
-	return s, !strings.ContainsFunc(s, forbidden)
+	return s, !strings.ContainsFunc(s, isControl)
 }
 
-// plain reports whether b is printable ASCII, which needs no decoding.
-func plain(b []byte) bool {
+// isPrintableASCII reports whether b is printable ASCII, which needs no decoding.
+func isPrintableASCII(b []byte) bool {
 	for _, c := range b {
 		if c < 0x20 || c >= 0x7F {
 			return false

@@ -9,16 +9,16 @@ import (
 // A fragment is XML in the making, spelled as libxml2 spells it for createrepo_c: two blanks for each
 // level, and one element a line. Beyond left bytes it takes nothing more.
 type fragment struct {
-	b      []byte
-	left   int
-	indent int
-	over   bool
+	b         []byte
+	remaining int
+	indent    int
+	overflow  bool
 }
 
 // grow makes room for n bytes of files and what stands around them, or is over.
 func (f *fragment) grow(n int) {
 	const around = 2 << 10
-	if f.over = n > f.left; !f.over {
+	if f.overflow = n > f.remaining; !f.overflow {
 		f.b = make([]byte, 0, n+around)
 	}
 }
@@ -32,7 +32,7 @@ func (f *fragment) start(name string, attributes ...string) {
 // end closes an element that start opened.
 func (f *fragment) end(name string) {
 	f.indent--
-	f.add(blanks(f.indent), "</", name, ">\n")
+	f.write(blanks(f.indent), "</", name, ">\n")
 }
 
 // empty writes an element that has attributes alone.
@@ -42,53 +42,53 @@ func (f *fragment) empty(name string, attributes ...string) { f.tag(name, attrib
 func (f *fragment) element(name, text string, attributes ...string) {
 	f.tag(name, attributes, ">")
 	f.text(text)
-	f.add("</", name, ">\n")
+	f.write("</", name, ">\n")
 }
 
 func (f *fragment) tag(name string, attributes []string, close string) {
-	f.add(blanks(f.indent), "<", name)
+	f.write(blanks(f.indent), "<", name)
 	for i := 0; i+1 < len(attributes); i += 2 {
-		f.add(" ", attributes[i], `="`, escapeAttribute(attributes[i+1]), `"`)
+		f.write(" ", attributes[i], `="`, escapeAttribute(attributes[i+1]), `"`)
 	}
-	f.add(close)
+	f.write(close)
 }
 
-func (f *fragment) add(parts ...string) {
+func (f *fragment) write(parts ...string) {
 	for _, s := range parts {
-		if !f.take(len(s)) {
+		if !f.reserve(len(s)) {
 			return
 		}
 		f.b = append(f.b, s...)
 	}
 }
 
-// take makes room for n bytes and reports whether they are still allowed. What is held doubles, but for what
+// reserve makes room for n bytes and reports whether they are still allowed. What is held doubles, but for what
 // is not allowed anyway.
-func (f *fragment) take(n int) bool {
-	if f.over = f.over || n > f.left; f.over {
+func (f *fragment) reserve(n int) bool {
+	if f.overflow = f.overflow || n > f.remaining; f.overflow {
 		return false
 	}
 	if n > cap(f.b)-len(f.b) {
-		f.b = append(make([]byte, 0, len(f.b)+max(n, min(len(f.b)+512, f.left))), f.b...)
+		f.b = append(make([]byte, 0, len(f.b)+max(n, min(len(f.b)+512, f.remaining))), f.b...)
 	}
-	f.left -= n
+	f.remaining -= n
 	return true
 }
 
 // file writes a path of the package, with its kind if it has one.
 func (f *fragment) file(file file) {
-	f.add(blanks(f.indent), "<file")
+	f.write(blanks(f.indent), "<file")
 	if file.kind != "" {
-		f.add(` type="`, file.kind, `"`)
+		f.write(` type="`, file.kind, `"`)
 	}
-	f.add(">")
+	f.write(">")
 	f.text(file.dir)
 	if utf8.Valid(file.base) {
 		escape(f, file.base)
 	} else {
 		f.text(decode(string(file.base)))
 	}
-	f.add("</file>\n")
+	f.write("</file>\n")
 }
 
 // blanks returns the blanks before an element of a level.
@@ -104,14 +104,14 @@ func escape[T string | []byte](f *fragment, s T) {
 		for n < len(s) && entities[s[n]] == "" {
 			n++
 		}
-		if n > 0 && f.take(n) {
+		if n > 0 && f.reserve(n) {
 			f.b = append(f.b, s[:n]...)
 		}
 		if n < len(s) {
-			f.add(entities[s[n]])
+			f.write(entities[s[n]])
 			n++
 		}
-		if s = s[n:]; f.over {
+		if s = s[n:]; f.overflow {
 			return
 		}
 	}

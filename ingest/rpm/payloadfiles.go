@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// contents are the files of a package as its header describes them, to find and compare those of the payload. They lie
+// payloadFiles are the files of a package as its header describes them, to find and compare those of the payload. They lie
 // in the header; what prepare adds has at most 25 bytes for each file and folder.
-type contents struct {
+type payloadFiles struct {
 	n                            int // files
 	dirs, bases, digests         []byte
 	indexes, modes, flags, sizes []byte // 4, 2 and 4 bytes for each file, and 4 or 8
@@ -17,16 +17,16 @@ type contents struct {
 	algorithm                    uint64 // of the digests
 
 	dirAt, baseAt, digestAt []uint32 // where each begins; no digests unless each file has one
-	order                   []uint32 // files by path; made when one is not where it is expected
-	last                    []uint32 // for each file, which of its names has the contents; nil: each file has one name
+	byPath                  []uint32 // files by path; made when one is not where it is expected
+	lastNames               []uint32 // for each file, which of its names has the contents; nil: each file has one name
 	found                   []bool
 	expected                int // the next file, if the archive has them in order
-	one, other              []byte
+	pathA, pathB            []byte
 }
 
-// contentsOf returns the files. [index.checkArrays] and [index.fileList] have seen that their tags belong together.
-func (x *index) contentsOf() *contents {
-	c := &contents{
+// payloadFiles returns the files. [headerIndex.checkArrays] and [headerIndex.fileList] have seen that their tags belong together.
+func (x *headerIndex) payloadFiles() *payloadFiles {
+	c := &payloadFiles{
 		n:    int(x.entries[tagBaseNames].count),
 		dirs: x.values(tagDirNames), bases: x.values(tagBaseNames), digests: x.values(tagFileDigests),
 		indexes: x.values(tagDirIndexes), modes: x.values(tagFileModes), flags: x.values(tagFileFlags),
@@ -45,17 +45,17 @@ func (x *index) contentsOf() *contents {
 }
 
 // prepare makes what is needed to find files.
-func (c *contents) prepare() {
-	c.dirAt, c.baseAt, c.digestAt = starts(c.dirs), starts(c.bases), starts(c.digests)
+func (c *payloadFiles) prepare() {
+	c.dirAt, c.baseAt, c.digestAt = textOffsets(c.dirs), textOffsets(c.bases), textOffsets(c.digests)
 	if len(c.digestAt) != c.n {
 		c.digestAt = nil
 	}
 	c.found = make([]bool, c.n)
-	c.link()
+	c.findHardLinks()
 }
 
-// starts returns where texts begin that each end with a zero byte.
-func starts(b []byte) []uint32 {
+// textOffsets returns where texts begin that each end with a zero byte.
+func textOffsets(b []byte) []uint32 {
 	at := make([]uint32, 0, bytes.Count(b, []byte{0}))
 	for i := 0; i < len(b); i += bytes.IndexByte(b[i:], 0) + 1 {
 		at = append(at, uint32(i))
@@ -69,9 +69,9 @@ func textAt(b []byte, i uint32) []byte {
 	return text
 }
 
-// link finds hard links: regular files of one inode, which rpmbuild numbers from 1 (lib/rpmfi.c: rpmfilesBuildNLink). The
+// findHardLinks finds hard links: regular files of one inode, which rpmbuild numbers from 1 (lib/rpmfi.c: rpmfilesBuildNLink). The
 // contents come with the last of them.
-func (c *contents) link() {
+func (c *payloadFiles) findHardLinks() {
 	if c.inodes == nil {
 		return
 	}
@@ -88,38 +88,38 @@ func (c *contents) link() {
 	for from, to := 0, 0; from < len(regular); from = to {
 		for to = from + 1; to < len(regular) && key(regular[from]) == key(regular[to]); to++ {
 		}
-		if to-from > 1 && c.last == nil {
-			c.last = make([]uint32, c.n)
-			for i := range c.last {
-				c.last[i] = uint32(i)
+		if to-from > 1 && c.lastNames == nil {
+			c.lastNames = make([]uint32, c.n)
+			for i := range c.lastNames {
+				c.lastNames[i] = uint32(i)
 			}
 		}
 		for _, i := range regular[from:to] {
-			if c.last != nil {
-				c.last[i] = regular[to-1]
+			if c.lastNames != nil {
+				c.lastNames[i] = regular[to-1]
 			}
 		}
 	}
 }
 
-// lastLink returns which of the names of file i has its contents.
-func (c *contents) lastLink(i int) int {
-	if c.last == nil {
+// lastName returns which of the names of file i has its contents.
+func (c *payloadFiles) lastName(i int) int {
+	if c.lastNames == nil {
 		return i
 	}
-	return int(c.last[i])
+	return int(c.lastNames[i])
 }
 
-func (c *contents) mode(i int) uint16 { return binary.BigEndian.Uint16(c.modes[2*i:]) }
+func (c *payloadFiles) mode(i int) uint16 { return binary.BigEndian.Uint16(c.modes[2*i:]) }
 
-func (c *contents) regular(i int) bool { return c.mode(i)&modeType == modeRegular }
+func (c *payloadFiles) regular(i int) bool { return c.mode(i)&modeType == modeRegular }
 
-func (c *contents) ghost(i int) bool {
+func (c *payloadFiles) ghost(i int) bool {
 	return len(c.flags) > 0 && binary.BigEndian.Uint32(c.flags[4*i:])&flagGhost != 0
 }
 
 // size returns the bytes of file i.
-func (c *contents) size(i int) uint64 {
+func (c *payloadFiles) size(i int) uint64 {
 	switch len(c.sizes) {
 	case 4 * c.n:
 		return uint64(binary.BigEndian.Uint32(c.sizes[4*i:]))
@@ -130,7 +130,7 @@ func (c *contents) size(i int) uint64 {
 }
 
 // digest returns that of file i, as the header has it.
-func (c *contents) digest(i int) string {
+func (c *payloadFiles) digest(i int) string {
 	if c.digestAt == nil {
 		return ""
 	}
@@ -138,41 +138,41 @@ func (c *contents) digest(i int) string {
 }
 
 // path appends the path of file i to b, without a slash before it.
-func (c *contents) path(b []byte, i int) []byte {
+func (c *payloadFiles) path(b []byte, i int) []byte {
 	dir := textAt(c.dirs, c.dirAt[binary.BigEndian.Uint32(c.indexes[4*i:])])
 	return append(append(b, bytes.TrimPrefix(dir, []byte("/"))...), textAt(c.bases, c.baseAt[i])...)
 }
 
 // find returns the file of a name in an archive, or -1 (lib/rpmfi.c: rpmfnFindFN).
-func (c *contents) find(name []byte) int {
+func (c *payloadFiles) find(name []byte) int {
 	name = bytes.TrimPrefix(bytes.TrimPrefix(name, []byte("./")), []byte("/"))
 	is := func(i int) bool {
-		c.one = c.path(c.one[:0], i)
-		return bytes.Equal(c.one, name)
+		c.pathA = c.path(c.pathA[:0], i)
+		return bytes.Equal(c.pathA, name)
 	}
 	if c.expected < c.n && is(c.expected) {
 		return c.expected
 	}
-	if c.order == nil {
-		c.sort()
+	if c.byPath == nil {
+		c.sortByPath()
 	}
-	at, ok := slices.BinarySearchFunc(c.order, name, func(i uint32, name []byte) int {
-		c.one = c.path(c.one[:0], int(i))
-		return bytes.Compare(c.one, name)
+	at, ok := slices.BinarySearchFunc(c.byPath, name, func(i uint32, name []byte) int {
+		c.pathA = c.path(c.pathA[:0], int(i))
+		return bytes.Compare(c.pathA, name)
 	})
 	if !ok {
 		return -1
 	}
-	return int(c.order[at])
+	return int(c.byPath[at])
 }
 
-func (c *contents) sort() {
-	c.order = make([]uint32, c.n)
-	for i := range c.order {
-		c.order[i] = uint32(i)
+func (c *payloadFiles) sortByPath() {
+	c.byPath = make([]uint32, c.n)
+	for i := range c.byPath {
+		c.byPath[i] = uint32(i)
 	}
-	slices.SortFunc(c.order, func(a, b uint32) int {
-		c.one, c.other = c.path(c.one[:0], int(a)), c.path(c.other[:0], int(b))
-		return bytes.Compare(c.one, c.other)
+	slices.SortFunc(c.byPath, func(a, b uint32) int {
+		c.pathA, c.pathB = c.path(c.pathA[:0], int(a)), c.path(c.pathB[:0], int(b))
+		return bytes.Compare(c.pathA, c.pathB)
 	})
 }

@@ -5,23 +5,23 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// A shape says which values an entry may have.
-type shape int
+// A tagType says which values an entry may have.
+type tagType int
 
 const (
-	oneText  shape = iota // one string, or one for each language
-	texts                 // strings
-	one32                 // one integer
-	one64                 //
-	many16                // integers
-	many32                //
-	many64                //
-	anyBytes              //
+	oneText  tagType = iota // one string, or one for each language
+	texts                   // strings
+	one32                   // one integer
+	one64                   //
+	many16                  // integers
+	many32                  //
+	many64                  //
+	anyBytes                //
 )
 
 // fits reports whether entry e has shape s. librpm takes any type of string for any other, and wants
 // integers exact (rpm, lib/header.c: hdrchkTagType).
-func (s shape) fits(e entry) bool {
+func (s tagType) fits(e entry) bool {
 	switch s {
 	case oneText:
 		return e.typ == typeI18N || isString(e.typ) && e.count == 1
@@ -41,13 +41,13 @@ func (s shape) fits(e entry) bool {
 	return e.typ == typeBinary
 }
 
-var signatureShapes = map[uint32]shape{
+var signatureTypes = map[uint32]tagType{
 	sigSHA1: oneText, sigSHA256: oneText, sigSHA3: oneText, sigMD5: anyBytes,
 	sigSize: one32, sigArchiveSize: one32, sigLongSize: one64, sigLongArchiveSize: one64,
 }
 
-var mainShapes = func() map[uint32]shape {
-	shapes := map[uint32]shape{
+var mainTypes = func() map[uint32]tagType {
+	shapes := map[uint32]tagType{
 		tagName: oneText, tagVersion: oneText, tagRelease: oneText, tagArch: oneText, tagEpoch: one32,
 		tagSummary: oneText, tagDescription: oneText, tagGroup: oneText, tagBuildHost: oneText, tagVendor: oneText,
 		tagLicense: oneText, tagPackager: oneText, tagURL: oneText, tagSourceRPM: oneText, tagPayloadFormat: oneText,
@@ -58,7 +58,7 @@ var mainShapes = func() map[uint32]shape {
 		tagFileLinks: texts, tagFileInodes: many32, tagFileDevices: many32, tagLongFileSizes: many64, tagFileDigestAlgo: many32, tagPayloadCompressor: oneText,
 		tagPayloadDigest: texts, tagPayloadAlgo: one32, tagPayloadSize: one64, tagPayloadPlain: one64,
 	}
-	for _, r := range relations {
+	for _, r := range dependencyKinds {
 		shapes[r.name], shapes[r.flags], shapes[r.version] = texts, many32, texts
 	}
 	return shapes
@@ -73,12 +73,12 @@ const (
 )
 
 // checkArrays checks that the arrays of a main header which belong together do.
-func (x *index) checkArrays() error {
+func (x *headerIndex) checkArrays() error {
 	if err := x.checkFiles(); err != nil {
 		return err
 	}
 	left := uint32(maxDependencies)
-	for _, r := range relations {
+	for _, r := range dependencyKinds {
 		if err := x.checkParallel("dependencies", left, r.name, r.flags, r.version); err != nil {
 			return err
 		}
@@ -88,7 +88,7 @@ func (x *index) checkArrays() error {
 }
 
 // checkParallel checks that the arrays are all there, with equal lengths, or all absent.
-func (x *index) checkParallel(what string, limit uint32, tags ...uint32) error {
+func (x *headerIndex) checkParallel(what string, limit uint32, tags ...uint32) error {
 	n := x.entries[tags[0]].count
 	for _, tag := range tags {
 		if m := x.entries[tag].count; m > limit {
@@ -102,7 +102,7 @@ func (x *index) checkParallel(what string, limit uint32, tags ...uint32) error {
 	return nil
 }
 
-func (x *index) checkFiles() error {
+func (x *headerIndex) checkFiles() error {
 	_, compressed := x.entries[tagBaseNames]
 	if _, old := x.entries[tagOldFileNames]; old && !compressed {
 		return input.Reject(catalog.Unsupported, "the package lists its files in the way of rpm 3; build it again with rpm 4 or later")
@@ -110,7 +110,7 @@ func (x *index) checkFiles() error {
 	if err := x.checkParallel("files", maxFiles, tagBaseNames, tagDirIndexes, tagFileModes); err != nil {
 		return err
 	}
-	for _, tag := range counted {
+	for _, tag := range perFileTags {
 		if _, ok := x.entries[tag]; !ok {
 			continue
 		}

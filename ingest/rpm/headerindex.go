@@ -16,14 +16,14 @@ type headerKind struct {
 	region  uint32 // tag of the first entry
 	entries uint32 // at most
 	data    uint32 // bytes, at most
-	shapes  map[uint32]shape
+	types   map[uint32]tagType
 }
 
 // The two headers, with librpm's own limits (lib/header.c: hdrblobRead), but for the data of the main header, of which
 // it takes 256 MiB. A signature header has a signature for each file where IMA is in use: megabytes.
 var (
-	signatureHeader = headerKind{what: "signature header", region: tagSignatureRegion, entries: 32, data: 64 << 20, shapes: signatureShapes}
-	mainHeader      = headerKind{what: "main header", region: tagMainRegion, entries: 65_535, data: 64 << 20, shapes: mainShapes}
+	signatureHeader = headerKind{what: "signature header", region: tagSignatureRegion, entries: 32, data: 64 << 20, types: signatureTypes}
+	mainHeader      = headerKind{what: "main header", region: tagMainRegion, entries: 65_535, data: 64 << 20, types: mainTypes}
 )
 
 const (
@@ -33,8 +33,8 @@ const (
 	maxCount    = 1<<20 - 1
 )
 
-// An index is a header whose structure is sound: every entry lies within the data, on its own.
-type index struct {
+// An headerIndex is a header whose structure is sound: every entry lies within the data, on its own.
+type headerIndex struct {
 	kind    headerKind
 	raw     []byte // all of it, without padding: what header digests cover
 	data    []byte
@@ -47,10 +47,10 @@ type entry struct {
 	end                     uint32
 }
 
-// readIndex reads one header and checks its structure (rpm, lib/header.c: hdrblobInit). before is the number of bytes of the
+// readHeaderIndex reads one header and checks its structure (rpm, lib/header.c: hdrblobInit). before is the number of bytes of the
 // file that precede s. The slices of
 // the result stay valid, but they keep alive what s had read by then.
-func readIndex(s *input.Prefix, before int, k headerKind) (*index, error) {
+func readHeaderIndex(s *input.Prefix, before int, k headerKind) (*headerIndex, error) {
 	start := s.Len()
 	if err := need(s, introSize, before, k.what); err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func readIndex(s *input.Prefix, before int, k headerKind) (*index, error) {
 	if err := need(s, int64(entries)*entrySize+int64(size), before, k.what); err != nil {
 		return nil, err
 	}
-	x := &index{kind: k, raw: s.From(start), entries: make(map[uint32]entry, entries)}
+	x := &headerIndex{kind: k, raw: s.From(start), entries: make(map[uint32]entry, entries)}
 	x.data = x.raw[introSize+entries*entrySize:]
 	if err := x.readEntries(int(entries)); err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func need(s *input.Prefix, n int64, before int, what string) error {
 
 // readEntries fills x.entries. Values must stand in the order of their entries, without overlap, as
 // rpm writes them and, since 4.14, wants them.
-func (x *index) readEntries(n int) error {
+func (x *headerIndex) readEntries(n int) error {
 	region := x.entryAt(0)
 	inside, err := x.checkRegion(region, n)
 	if err != nil {
@@ -101,7 +101,7 @@ func (x *index) readEntries(n int) error {
 	var last uint32 // end of the values so far
 	for i := 1; i < n; i++ {
 		e := x.entryAt(i)
-		if problem := x.measure(&e); problem != "" {
+		if problem := x.checkEntry(&e); problem != "" {
 			return x.malformed(e.tag, problem)
 		}
 		switch _, twice := x.entries[e.tag]; {
@@ -116,7 +116,7 @@ func (x *index) readEntries(n int) error {
 		case e.end > region.offset && e.offset < region.end:
 			return x.malformed(e.tag, "overlaps the trailer of the region")
 		}
-		if s, known := x.kind.shapes[e.tag]; known && !s.fits(e) {
+		if s, known := x.kind.types[e.tag]; known && !s.fits(e) {
 			return x.malformed(e.tag, "has values of the wrong type or number")
 		}
 		last = e.end
@@ -136,7 +136,7 @@ func (e entry) alignment() uint32 {
 	return widths[e.typ]
 }
 
-func (x *index) entryAt(i int) entry {
+func (x *headerIndex) entryAt(i int) entry {
 	b := x.raw[introSize+i*entrySize:]
 	e := entry{
 		tag:    binary.BigEndian.Uint32(b),
@@ -155,7 +155,7 @@ func (x *index) entryAt(i int) entry {
 // trailer is an entry too: the last of the data, with minus the size of all entries as its offset.
 // A signature header may go on after its region, as it does where a signature was added by an old rpm.
 // The first entries are inside.
-func (x *index) checkRegion(e entry, n int) (inside int, err error) {
+func (x *headerIndex) checkRegion(e entry, n int) (inside int, err error) {
 	size := uint32(len(x.data))
 	if e.tag != x.kind.region {
 		return 0, input.Reject(catalog.Unsupported, "the %s has no region, so that it is that of a package made before rpm 4.0; build it again", x.kind.what)
@@ -179,8 +179,8 @@ func (x *index) checkRegion(e entry, n int) (inside int, err error) {
 	return int(length / entrySize), nil
 }
 
-// measure sets e.end, or says what is wrong with e.
-func (x *index) measure(e *entry) string {
+// checkEntry sets e.end, or says what is wrong with e.
+func (x *headerIndex) checkEntry(e *entry) string {
 	size := uint32(len(x.data))
 	switch {
 	case e.typ < typeChar || e.typ > typeI18N:
@@ -215,12 +215,12 @@ func (x *index) measure(e *entry) string {
 	return ""
 }
 
-func (x *index) malformed(tag uint32, problem string) error {
+func (x *headerIndex) malformed(tag uint32, problem string) error {
 	return input.Reject(catalog.Malformed, "tag %d of the %s %s; the file is damaged, or the tool that made it is", tag, x.kind.what, problem)
 }
 
 // text returns the first string of a tag, or "".
-func (x *index) text(tag uint32) string {
+func (x *headerIndex) text(tag uint32) string {
 	e, ok := x.entries[tag]
 	if !ok || !isString(e.typ) {
 		return ""
@@ -230,7 +230,7 @@ func (x *index) text(tag uint32) string {
 }
 
 // number returns the value of a tag that is one integer of 32 or 64 bits.
-func (x *index) number(tag uint32) (n uint64, ok bool) {
+func (x *headerIndex) number(tag uint32) (n uint64, ok bool) {
 	e, ok := x.entries[tag]
 	switch {
 	case ok && e.typ == typeInt32:

@@ -17,27 +17,27 @@ const (
 )
 
 const (
-	archiveEnd   = "TRAILER!!!"
+	cpioTrailer  = "TRAILER!!!"
 	maxEntryName = 4096 // bytes, with a zero byte: rpm takes no more
 )
 
-// An archiveProblem says what stops rpm, in a sentence without its subject, the archive.
-type archiveProblem string
+// An cpioProblem says what stops rpm, in a sentence without its subject, the archive.
+type cpioProblem string
 
-func (p archiveProblem) Error() string { return string(p) }
+func (p cpioProblem) Error() string { return string(p) }
 
-func problem(format string, args ...any) error { return archiveProblem(fmt.Sprintf(format, args...)) }
+func newProblem(format string, args ...any) error { return cpioProblem(fmt.Sprintf(format, args...)) }
 
-// An archive is a cpio archive that is read as rpm does (lib/cpio.c). The error of a reader below is returned as it is,
+// An cpioArchive is a cpio archive that is read as rpm does (lib/cpio.c). The error of a reader below is returned as it is,
 // and where it ends early, [io.EOF] or [io.ErrUnexpectedEOF].
-type archive struct {
+type cpioArchive struct {
 	r    io.Reader
 	at   int64  // bytes that were read
 	name []byte // memory of an entry's name
 }
 
-// An archiveEntry is the header of one file in an archive.
-type archiveEntry struct {
+// An cpioEntry is the header of one file in an archive.
+type cpioEntry struct {
 	stripped bool
 	index    uint64 // of the file in the package, if it is stripped
 	name     []byte // otherwise, valid until the next one is read
@@ -45,7 +45,7 @@ type archiveEntry struct {
 }
 
 // next reads the header of the next file. end says that there is none: it was the mark at the end.
-func (a *archive) next() (e archiveEntry, end bool, err error) {
+func (a *cpioArchive) next() (e cpioEntry, end bool, err error) {
 	var head [14 * 8]byte // the longest form has 13 numbers
 	if err := a.pad(); err != nil {
 		return e, false, err
@@ -59,25 +59,25 @@ func (a *archive) next() (e archiveEntry, end bool, err error) {
 		if err := a.fill(head[:8]); err != nil {
 			return e, false, err
 		}
-		index, ok := archiveNumber(head[:8])
+		index, ok := cpioNumber(head[:8])
 		if !ok {
-			return e, false, problem("has a header that holds no number, at byte %d", begin)
+			return e, false, newProblem("has a header that holds no number, at byte %d", begin)
 		}
-		return archiveEntry{stripped: true, index: index}, index == 1<<32-1, a.pad()
+		return cpioEntry{stripped: true, index: index}, index == 1<<32-1, a.pad()
 	case magicNewc, magicCRC:
 	default:
 		if begin == 0 {
-			return e, false, problem("begins with %s, and not as such archives do", input.Quote(string(magic)))
+			return e, false, newProblem("begins with %s, and not as such archives do", input.Quote(string(magic)))
 		}
-		return e, false, problem("has %s at byte %d, where the header of a file or its end should be", input.Quote(string(magic)), begin)
+		return e, false, newProblem("has %s at byte %d, where the header of a file or its end should be", input.Quote(string(magic)), begin)
 	}
 	if err := a.fill(head[:13*8]); err != nil {
 		return e, false, err
 	}
-	size, ok := archiveNumber(head[6*8 : 7*8])
-	length, fine := archiveNumber(head[11*8 : 12*8])
+	size, ok := cpioNumber(head[6*8 : 7*8])
+	length, fine := cpioNumber(head[11*8 : 12*8])
 	if !ok || !fine || length == 0 || length > maxEntryName {
-		return e, false, problem("has a header with an impossible number, at byte %d", begin)
+		return e, false, newProblem("has a header with an impossible number, at byte %d", begin)
 	}
 	if a.name == nil {
 		a.name = make([]byte, maxEntryName)
@@ -87,29 +87,29 @@ func (a *archive) next() (e archiveEntry, end bool, err error) {
 		return e, false, err
 	}
 	name, _, _ = bytes.Cut(name, []byte{0})
-	return archiveEntry{name: name, size: int64(size)}, string(name) == archiveEnd, a.pad()
+	return cpioEntry{name: name, size: int64(size)}, string(name) == cpioTrailer, a.pad()
 }
 
-// archiveNumber reads eight hexadecimal digits.
-func archiveNumber(b []byte) (n uint64, ok bool) {
+// cpioNumber reads eight hexadecimal digits.
+func cpioNumber(b []byte) (n uint64, ok bool) {
 	n, err := strconv.ParseUint(string(b), 16, 32)
 	return n, err == nil
 }
 
-func (a *archive) fill(p []byte) error {
+func (a *cpioArchive) fill(p []byte) error {
 	n, err := io.ReadFull(a.r, p)
 	a.at += int64(n)
 	return err
 }
 
 // pad reads up to the next multiple of four bytes.
-func (a *archive) pad() error {
+func (a *cpioArchive) pad() error {
 	var p [3]byte
 	return a.fill(p[:-a.at&3])
 }
 
 // copy hands n bytes to w.
-func (a *archive) copy(w io.Writer, n int64) error {
+func (a *cpioArchive) copy(w io.Writer, n int64) error {
 	got, err := io.CopyN(w, a.r, n)
 	a.at += got
 	return err

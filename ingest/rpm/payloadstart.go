@@ -11,22 +11,22 @@ import (
 )
 
 const (
-	// maxLook is how much of the start of a payload is looked at where it is not unpacked: the longest header of an xz
+	// maxStart is how much of the start of a payload is looked at where it is not unpacked: the longest header of an xz
 	// stream and of its first block.
-	maxLook = 12 + 1024
+	maxStart = 12 + 1024
 	// rpmDictionary is what rpm takes, with some room that liblzma needs besides (rpmio/rpmio.c: 100 MiB in all).
 	rpmDictionary = 100<<20 - 256<<10
 )
 
-// checkLook says what the first bytes of a payload show that rpm does not unpack: another compression than the header
+// checkPayloadStart says what the first bytes of a payload show that rpm does not unpack: another compression than the header
 // names, and more memory than rpm gives. What it cannot read says nothing.
-func checkLook(compressor string, lead []byte) error {
-	name, form := compressorOf(compressor), formOf(lead)
+func checkPayloadStart(compressor string, lead []byte) error {
+	name, form := compressorOf(compressor), compressionOf(lead)
 	switch {
 	case form == "":
 		return nil
 	case form != name && !(form == "xz" && name == "lzma") && !(form == "lzma" && name == "xz"):
-		return misnamed(compressor, form)
+		return wrongCompression(compressor, form)
 	case form == "zstd":
 		var h zstd.Header
 		if h.Decode(lead) == nil && (h.WindowSize > maxWindow || h.SingleSegment && h.FrameContentSize > maxWindow) {
@@ -38,9 +38,9 @@ func checkLook(compressor string, lead []byte) error {
 	return nil
 }
 
-// misnamed is the rejection of a payload that begins as another compression does than the header names.
-func misnamed(compressor, form string) error {
-	return input.Reject(catalog.Malformed, "the payload begins as %s does, and rpm %s; build the package again", form, taken(compressor))
+// wrongCompression is the rejection of a payload that begins as another compression does than the header names.
+func wrongCompression(compressor, form string) error {
+	return input.Reject(catalog.Malformed, "the payload begins as %s does, and rpm %s; build the package again", form, compressorPhrase(compressor))
 }
 
 func wideWindow() error {
