@@ -13,15 +13,15 @@ import (
 
 // Body returns the whole file from its first byte. It may be called once.
 //
-// The last Read returns a [*catalog.Rejection] instead of io.EOF if the payload is shorter than the
-// headers say or does not match their digest of it; a payload that is longer is rejected where it
-// exceeds its size. Any other error is a fault, wrapped.
+// The last Read returns a [*catalog.Rejection] instead of io.EOF if the payload is shorter than the headers say, or
+// does not match their digest, or if a check that was asked for fails. A payload that is too long is rejected where
+// it exceeds its size. Any other error is a fault of the reader below, wrapped.
 func (p *Package) Body() io.Reader {
 	if p.prefixes == nil {
 		return &body{err: errors.New("the body of this package was handed out before")}
 	}
 	b := &body{prefixes: p.prefixes, payload: p.rest, want: p.want, signatures: p.pending}
-	switch { // of a package without files rpm reads no payload
+	switch { // rpm does not read the payload of a package without files
 	case p.contents.n == 0:
 	case p.verify:
 		p.verification = verify(p.compressor, p.want.size, p.contents)
@@ -34,12 +34,12 @@ func (p *Package) Body() io.Reader {
 	return b
 }
 
-// VerifyWhole has the body unpack the payload and reject what rpm could not, or what differs from the header. It is
-// called before Body.
+// VerifyWhole makes Body unpack the payload, and reject one that rpm cannot unpack or that differs from the header.
+// It must be called before Body.
 func (p *Package) VerifyWhole() { p.verify = true }
 
-// Close ends what a body runs beside itself that was not read to its end. It may be called while Body is read, and
-// is called for every Package.
+// Close ends the verification of a body that is not read to its end. It must be called for every Package, and may be
+// called while another goroutine reads Body.
 func (p *Package) Close() error {
 	if p.verification != nil {
 		p.verification.Close()
@@ -47,25 +47,25 @@ func (p *Package) Close() error {
 	return nil
 }
 
-// A body replays the headers and then checks the payload while it passes.
+// A body returns the bytes of the headers, and then those of the payload, which it checks.
 type body struct {
-	prefixes     [][]byte // not yet replayed
+	prefixes     [][]byte // bytes that Read has not returned yet
 	payload      io.Reader
 	want         expectedPayload
 	signatures   []pendingSignature
 	verification *input.Verification // nil unless the payload is unpacked
-	checkStart   bool                // its first bytes are looked at
-	start        []byte              // they
-	compressor   string              // that the header names
-	passed       int64               // bytes of payload so far
-	err          error               // final
+	checkStart   bool                // keep start, and check it
+	start        []byte              // the first bytes of the payload
+	compressor   string              // the value of PAYLOADCOMPRESSOR
+	passed       int64               // bytes of the payload that were read
+	err          error               // returned by all later reads
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	if len(b.prefixes) > 0 {
 		n := copy(p, b.prefixes[0])
 		if b.prefixes[0] = b.prefixes[0][n:]; len(b.prefixes[0]) == 0 {
-			b.prefixes = slices.Delete(b.prefixes, 0, 1) // and lets go of it
+			b.prefixes = slices.Delete(b.prefixes, 0, 1) // so that its memory is freed
 		}
 		return n, nil
 	}
@@ -101,7 +101,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return 0, b.err
 }
 
-// verdict returns io.EOF, or what is wrong with the payload that has passed.
+// verdict returns io.EOF, or what is wrong with the payload, after all of it was read.
 func (b *body) verdict() error {
 	switch {
 	case b.passed < b.want.size:

@@ -12,30 +12,30 @@ import (
 	"repomill/ingest/input"
 )
 
-// fileAlgorithms are those of the digests of files: OpenPGP's numbers again, and those that rpm 6 knows besides.
+// fileAlgorithms are the digests of files that rpm knows, by number: digestAlgorithms, and two of rpm 6.
 var fileAlgorithms = func() map[uint64]crypto.Hash {
 	all := maps.Clone(digestAlgorithms)
 	all[12], all[14] = crypto.SHA3_256, crypto.SHA3_512
 	return all
 }()
 
-// A comparison holds the files of an archive against those of the header, as rpm does when it installs (lib/rpmfi.c:
+// A comparison compares the files of an archive with those of the header, as rpm does when it installs (lib/rpmfi.c:
 // iterReadArchiveNext, lib/fsm.c: rpmPackageFilesInstall).
 type comparison struct {
 	*payloadFiles
 	archive   *cpioArchive
 	hash      hash.Hash
 	alg       crypto.Hash
-	pending   int // the name whose contents come next, of a file of several; or -1
-	oddDigest int // a file whose digest is of another length: rpm then has none of any file; or -1
+	pending   int // the last name of a hard-linked file whose contents are still to come, or -1
+	oddDigest int // a file with a digest of another length, or -1: rpm then compares no digest
 }
 
-// compare reads an archive to its end and says what stops rpm in it.
+// compare reads an archive to its end and returns what stops rpm in it, or a fault of the archive.
 func (c *payloadFiles) compare(a *cpioArchive) error {
 	c.prepare()
 	alg, ok := fileAlgorithms[c.algorithm]
 	if !ok {
-		alg = crypto.MD5 // as rpm
+		alg = crypto.MD5 // the default of rpm
 	}
 	in := &comparison{payloadFiles: c, archive: a, hash: alg.New(), alg: alg, pending: -1, oddDigest: -1}
 	for i := range c.n {
@@ -57,7 +57,7 @@ func (c *payloadFiles) compare(a *cpioArchive) error {
 	}
 }
 
-// end says what is missing.
+// end checks that the archive had all files of the header.
 func (c *comparison) end() error {
 	if c.pending >= 0 {
 		return c.mixedNames(c.pending)
@@ -70,10 +70,10 @@ func (c *comparison) end() error {
 	return nil
 }
 
-// shown returns the path of a file for a sentence.
+// shown returns the path of a file, quoted.
 func (c *comparison) shown(i int) string { return input.Quote(string(c.path([]byte("/"), i))) }
 
-// entry reads one file of the archive.
+// entry checks one file of the archive and reads its contents.
 func (c *comparison) entry(e cpioEntry) error {
 	i := -1
 	switch {
@@ -94,11 +94,11 @@ func (c *comparison) entry(e cpioEntry) error {
 	}
 	c.found[i], c.expected = true, i+1
 	switch mode := c.mode(i) & modeType; {
-	case c.ghost(i): // written by rpm before 4.11; rpm reads over it
+	case c.ghost(i): // rpm before 4.11 wrote it; rpm skips its contents
 		return c.archive.copy(io.Discard, e.size)
 	case mode == modeRegular:
 		return c.file(i)
-	case mode == modeSymlink: // its target is in the header, too, and that one counts
+	case mode == modeSymlink: // rpm takes the target from the header
 		size := c.size(i)
 		if !e.stripped && size > uint64(e.size) {
 			return newProblem("has %d bytes for the symbolic link %s, which has %d by the header", e.size, c.shown(i), size)
@@ -108,7 +108,8 @@ func (c *comparison) entry(e cpioEntry) error {
 	return nil
 }
 
-// file reads the contents of a regular file, if they are there. By what the archive says of their size, rpm does not go.
+// file reads the contents of a regular file, if this name has them, and compares their digest. Like rpm it takes the
+// size from the header and ignores that of the archive.
 func (c *comparison) file(i int) error {
 	last := c.lastName(i)
 	if c.pending >= 0 && c.pending != last {
@@ -133,16 +134,17 @@ func (c *comparison) file(i int) error {
 	return newProblem("has the file %s with the %s %s, not %s as the header says", c.shown(i), c.alg, got, input.Quote(want))
 }
 
-// copy hands on n bytes.
+// copy reads n bytes of the archive into w.
 func (c *comparison) copy(w io.Writer, n uint64) error {
 	if n > 1<<62 {
-		return io.ErrUnexpectedEOF // no archive has that many
+		return io.ErrUnexpectedEOF // more than an archive can have
 	}
 	return c.archive.copy(w, int64(n))
 }
 
-// mixedNames says that the names of one file do not stand together, with the one that has the contents at their end: rpm takes
-// what is in between for names of the same file, or leaves some without contents.
+// mixedNames is the problem of an archive in which the names of a hard-linked file do not follow each other, or in
+// which the last of them does not have the contents. rpm takes a file in between for another name of it, or leaves
+// names without contents.
 func (c *comparison) mixedNames(i int) error {
 	return newProblem("has the names of one file, of which %s is the last, among other files or in another order, so that rpm mixes up their contents", c.shown(i))
 }

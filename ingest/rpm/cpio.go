@@ -9,42 +9,42 @@ import (
 	"repomill/ingest/input"
 )
 
-// Magics of a header in a cpio archive. rpm ignores the sum that the second one has.
+// Magics of the header of a file in a cpio archive. rpm ignores the checksum of the second form.
 const (
 	magicNewc     = "070701"
 	magicCRC      = "070702"
-	magicStripped = "07070X" // rpm's own, for packages with files of 4 GiB: the header of the package says all
+	magicStripped = "07070X" // of rpm, for packages with files of 4 GiB: it has the number of a file of the header alone
 )
 
 const (
 	cpioTrailer  = "TRAILER!!!"
-	maxEntryName = 4096 // bytes, with a zero byte: rpm takes no more
+	maxEntryName = 4096 // bytes, with its zero byte; the limit of rpm
 )
 
-// An cpioProblem says what stops rpm, in a sentence without its subject, the archive.
+// A cpioProblem is what stops rpm in an archive: a sentence without its subject, which is the archive.
 type cpioProblem string
 
 func (p cpioProblem) Error() string { return string(p) }
 
 func newProblem(format string, args ...any) error { return cpioProblem(fmt.Sprintf(format, args...)) }
 
-// An cpioArchive is a cpio archive that is read as rpm does (lib/cpio.c). The error of a reader below is returned as it is,
-// and where it ends early, [io.EOF] or [io.ErrUnexpectedEOF].
+// A cpioArchive reads a cpio archive as rpm does (lib/cpio.c). An error of r is returned unchanged. If r ends within
+// the archive, the error is [io.EOF] or [io.ErrUnexpectedEOF].
 type cpioArchive struct {
 	r    io.Reader
 	at   int64  // bytes that were read
-	name []byte // memory of an entry's name
+	name []byte // buffer for the name of an entry
 }
 
-// An cpioEntry is the header of one file in an archive.
+// A cpioEntry is the header of one file in an archive.
 type cpioEntry struct {
 	stripped bool
-	index    uint64 // of the file in the package, if it is stripped
-	name     []byte // otherwise, valid until the next one is read
-	size     int64  // likewise
+	index    uint64 // of the file in the header of the package, if stripped
+	name     []byte // if not stripped; valid until the next entry is read
+	size     int64  // bytes, if not stripped
 }
 
-// next reads the header of the next file. end says that there is none: it was the mark at the end.
+// next reads the header of the next file. end reports that it is the trailer of the archive.
 func (a *cpioArchive) next() (e cpioEntry, end bool, err error) {
 	var head [14 * 8]byte // the longest form has 13 numbers
 	if err := a.pad(); err != nil {
@@ -108,7 +108,7 @@ func (a *cpioArchive) pad() error {
 	return a.fill(p[:-a.at&3])
 }
 
-// copy hands n bytes to w.
+// copy reads n bytes of contents into w.
 func (a *cpioArchive) copy(w io.Writer, n int64) error {
 	got, err := io.CopyN(w, a.r, n)
 	a.at += got

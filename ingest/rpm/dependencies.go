@@ -8,13 +8,13 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// A dependency is one entry of provides, requires and so on. Rich dependencies are plain names.
+// A dependency is one entry of provides, requires and the like. A rich dependency, such as (a or b), is a name here.
 type dependency struct {
 	name, version string // version is [epoch:]version[-release], or ""
-	sense         uint32 // flags: comparison, and when it must hold
+	sense         uint32 // RPMSENSE flags: how versions are compared, and when it must hold
 }
 
-// maxDependency is the longest name of a dependency, and its longest version, in bytes. Rich ones are sentences.
+// maxDependency is the largest size of a name, and of a version, in bytes. Rich dependencies are long.
 const maxDependency = 16 << 10
 
 // Bits of a dependency's flags (rpm, rpmds.h).
@@ -30,7 +30,7 @@ const (
 	sensesOfInstall = sensePrereq | sensePre | sensePost | sensePreTrans | sensePostTrans
 )
 
-// comparison returns the flags attribute, or "" if any version will do.
+// comparison returns the flags attribute of an index, or "" if any version satisfies the dependency.
 func (d dependency) comparison() string {
 	switch d.sense & senseCompare {
 	case 2:
@@ -50,8 +50,8 @@ func (d dependency) comparison() string {
 // isPre reports whether the dependency must hold before the package is installed.
 func (d dependency) isPre() bool { return d.sense&sensesOfInstall != 0 }
 
-// dependencies sets the dependencies of h, whose files are set. Weak ones come in three forms: tags of
-// their own, SUSE's old tags, and requires that may be missing.
+// dependencies sets the dependencies of h. h.files must be set. Weak dependencies have three forms: tags of their
+// own, SUSE's old tags, and requires with the flag MISSINGOK.
 func (t *tagReader) dependencies(h *header) {
 	h.provides = t.relation(provides)
 	h.conflicts = t.relation(conflicts)
@@ -67,7 +67,7 @@ func (t *tagReader) dependencies(h *header) {
 	splitByStrength(t.relation(oldEnhances), &h.supplements, &h.enhances)
 }
 
-// splitByStrength appends dependencies to strong or weak.
+// splitByStrength appends dependencies with the flag STRONG to strong, and the others to weak.
 func splitByStrength(deps []dependency, strong, weak *[]dependency) {
 	for _, d := range deps {
 		if d.sense&senseStrong != 0 {
@@ -78,8 +78,8 @@ func splitByStrength(deps []dependency, strong, weak *[]dependency) {
 	}
 }
 
-// relation returns one kind of dependencies, without those that have no name or whose epoch is no number:
-// createrepo_c leaves them out, rpm takes the first for nothing, and no client could satisfy the second.
+// relation returns the dependencies of one kind. It leaves out those without a name, which rpm ignores, and those
+// whose epoch is not a number, which no client can satisfy. createrepo_c leaves out both.
 func (t *tagReader) relation(r dependencyTags) []dependency {
 	names, senses, versions := t.texts(int(r.name)), t.numbers(int(r.flags)), t.texts(int(r.version))
 	if t.err != nil || len(names) == 0 {
@@ -104,7 +104,8 @@ func (t *tagReader) relation(r dependencyTags) []dependency {
 	return deps
 }
 
-// badEpoch reports whether what stands before the first ':' of a version is no number, by the rules of strtol.
+// badEpoch reports whether a version has an epoch, the part before its first colon, that strtol does not read as a
+// number.
 func badEpoch(version string) bool {
 	epoch, _, ok := strings.Cut(version, ":")
 	if !ok || epoch == "" {
@@ -118,7 +119,7 @@ func badEpoch(version string) bool {
 	return digits == "" || rest != ""
 }
 
-// splitVersion returns the parts of a dependency's version. The epoch is "0" if none is given.
+// splitVersion splits the version of a dependency. The epoch is "0" if there is none.
 func splitVersion(s string) (epoch, version, release string) {
 	epoch, rest, ok := strings.Cut(s, ":")
 	if !ok {
@@ -131,9 +132,9 @@ func splitVersion(s string) (epoch, version, release string) {
 	return epoch, version, release
 }
 
-// filterRequires returns what the package requires of others: not features of rpm, not what it
-// brings itself, nothing twice in the same way, and of all versions of libc.so.6 the highest alone,
-// at the end. Requires that may be missing are recommendations.
+// filterRequires returns the requires that an index lists, by the rules of createrepo_c: without features of rpm,
+// without what the package provides itself, without repetitions, and of all versions of libc.so.6 the highest alone,
+// as the last. Requires with the flag MISSINGOK are recommendations.
 func filterRequires(h *header, deps []dependency) (required, recommended []dependency) {
 	provided, paths := providedNames(h, deps)
 	last := make(map[string]dependency, len(deps)) // by name
@@ -158,12 +159,12 @@ func filterRequires(h *header, deps []dependency) (required, recommended []depen
 	return required, recommended
 }
 
-// A depKey is equal for dependencies with the same name, comparison and version.
+// A depKey identifies a dependency by name, comparison and version.
 type depKey struct{ name, comparison, version string }
 
 func (d dependency) key() depKey { return depKey{d.name, d.comparison(), d.version} }
 
-// providedNames returns what h provides, and those paths of its files in primary.xml that deps name.
+// providedNames returns what h provides, and the paths of its files in primary.xml that deps name.
 func providedNames(h *header, deps []dependency) (provided map[depKey]bool, paths map[string]bool) {
 	provided = make(map[depKey]bool, len(h.provides))
 	for _, d := range h.provides {
@@ -191,8 +192,8 @@ func providedNames(h *header, deps []dependency) (provided map[depKey]bool, path
 	return provided, paths
 }
 
-// A highestLibc finds the highest of "libc.so.6()(64bit)", "libc.so.6(GLIBC_2.4)(64bit)" and the like.
-// Each requires the ones below it.
+// A highestLibc finds the highest of dependencies such as "libc.so.6()(64bit)" and "libc.so.6(GLIBC_2.4)(64bit)". The
+// higher ones imply the lower ones.
 type highestLibc struct {
 	found bool
 	best  dependency
@@ -205,8 +206,8 @@ func (p *highestLibc) add(d dependency) {
 	}
 }
 
-// libcKey orders by the version between the first parentheses, from its first digit on. Names
-// without one come before those with one.
+// libcKey returns a key that orders names by the version between their first parentheses, from its first digit on.
+// Names without a version are the lowest.
 func libcKey(name string) []byte {
 	_, inner, ok := strings.Cut(name, "(")
 	if !ok {

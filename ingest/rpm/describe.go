@@ -8,24 +8,24 @@ import (
 	"repomill/schemas/layout"
 )
 
-// The most bytes of the index fragments of one package, together: freeFragments and twice its main header, up
-// to maxFragments. A header within its limits can ask for far more: one long directory name, half a million
-// files in it.
+// The limit of the index fragments of one package together: freeFragments and twice the size of its main header, in
+// bytes, but at most maxFragments. A header within its limits can require far more, such as a long directory name
+// with half a million files in it.
 const (
 	freeFragments = 8 << 20
 	maxFragments  = 36 << 20
 )
 
-// Describe sets the index fragments of c: Primary, Filelists and Other. The identity of c, its File
-// and the time of its upload are set already. An error is a [*catalog.Rejection]: the package would
-// make an index too large.
+// Describe sets the index fragments of c: Primary, Filelists and Other. The caller has set the identity of c, its
+// File and the time of its upload. The error is a [*catalog.Rejection] of a package whose fragments exceed their
+// limit.
 func (p *Package) Describe(c *catalog.Package) error {
 	h := p.header
 	left := min(maxFragments, freeFragments+2*(h.end-h.start))
 	for _, part := range []struct {
 		fragment *[]byte
 		write    func(*fragment, *catalog.Package)
-		size     int // of the files in it
+		size     int // estimated bytes of its files
 	}{
 		{&c.Primary, h.primary, h.files.size(true)},
 		{&c.Filelists, h.filelists, h.files.size(false)},
@@ -42,7 +42,7 @@ func (p *Package) Describe(c *catalog.Package) error {
 	return nil
 }
 
-// primary writes the element of primary.xml: everything by which clients choose a package.
+// primary writes the element of primary.xml, by which clients select a package.
 func (h *header) primary(f *fragment, c *catalog.Package) {
 	f.start("package", "type", "rpm")
 	f.element("name", h.name)
@@ -62,7 +62,7 @@ func (h *header) primary(f *fragment, c *catalog.Package) {
 	f.end("package")
 }
 
-// format writes what the element of that name has.
+// format writes the content of the <format> element.
 func (h *header) format(f *fragment) {
 	f.element("rpm:license", h.license)
 	f.element("rpm:vendor", h.vendor)
@@ -85,7 +85,7 @@ func (h *header) format(f *fragment) {
 	}
 }
 
-// entries writes one kind of dependencies. Only requires can be a "pre".
+// entries writes the dependencies of one kind. Only requires have the attribute pre.
 func entries(f *fragment, name string, deps []dependency) {
 	if len(deps) == 0 {
 		return
@@ -148,5 +148,6 @@ func (h *header) version(f *fragment) {
 	f.empty("version", "epoch", decimal(h.evr.epoch), "ver", h.evr.version, "rel", h.evr.release)
 }
 
-// decimal writes numbers of 2^63 and more, which no honest package has, as createrepo_c does: negative.
+// decimal formats n as createrepo_c does, which prints numbers of 2^63 and more as negative ones. Real packages do
+// not have such numbers.
 func decimal[T int64 | uint64 | uint32](n T) string { return strconv.FormatInt(int64(n), 10) }

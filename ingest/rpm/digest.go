@@ -13,8 +13,8 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// checkDigests checks the digests of the main header that the signature header has: rpm refuses to
-// install what they do not match.
+// checkDigests compares the main header with its digests in the signature header. rpm refuses to install a package
+// with another.
 func checkDigests(signature, main *headerIndex) error {
 	for _, d := range []struct {
 		tag uint32
@@ -33,10 +33,11 @@ func checkDigests(signature, main *headerIndex) error {
 	return nil
 }
 
-// checkDigestsPresent checks that digests cover both the main header and the payload, as rpm asks since 4.14 ("no digest"),
-// dnf with it. A digest of the unpacked payload is no help: rpm compares it with the packed one.
+// checkDigestsPresent checks that there are digests of the main header and of the payload: rpm requires them since
+// 4.14 ("no digest"), and so does dnf. A digest of the unpacked payload does not count: rpm compares it with the
+// packed one.
 func checkDigestsPresent(signature, main *headerIndex) error {
-	_, all := signature.entries[sigMD5] // of both
+	_, all := signature.entries[sigMD5] // it covers header and payload
 	header := all || signature.text(sigSHA256) != "" || signature.text(sigSHA1) != "" || signature.text(sigSHA3) != ""
 	payload := main.text(tagPayloadDigest) != ""
 	const build = "build it again with rpm 4.14 or later"
@@ -62,15 +63,15 @@ func hasStrongDigests(signature, main *headerIndex) bool {
 	return header && main.text(tagPayloadDigest) != "" && alg != crypto.MD5 && alg != crypto.SHA1
 }
 
-// A expectedPayload is what the headers say about the bytes after them.
+// An expectedPayload is what the headers say about the bytes of the payload.
 type expectedPayload struct {
-	size   int64     // bytes; -1 if they do not say
-	hash   hash.Hash // nil if they do not say; already fed with what stands before the payload, if it covers that
+	size   int64     // bytes; -1 if they do not say it
+	hash   hash.Hash // nil if there is no digest; has the main header written to it, if the digest covers that
 	digest string    // lower-case hexadecimal
 	alg    crypto.Hash
 }
 
-// digestAlgorithms are OpenPGP's numbers (RFC 9580, section 9.5), as rpm uses them.
+// digestAlgorithms are the digests that rpm knows, by the number of OpenPGP (RFC 9580, section 9.5).
 var digestAlgorithms = map[uint64]crypto.Hash{
 	1: crypto.MD5, 2: crypto.SHA1, 8: crypto.SHA256, 9: crypto.SHA384, 10: crypto.SHA512, 11: crypto.SHA224,
 }
@@ -80,8 +81,9 @@ const (
 	algorithmSHA256 = 8
 )
 
-// expectedPayloadOf reads the claim: sizes from the signature header, which count the main header too, or from
-// a v6 main header; the digest from the main header or, before rpm 4.14, the MD5 of the signature header.
+// expectedPayloadOf reads the size of the payload from the signature header, whose sizes include the main header, or
+// from a v6 main header. It reads the digest from the main header or, of rpm before 4.14, the MD5 of the signature
+// header.
 func expectedPayloadOf(signature, main *headerIndex) (expectedPayload, error) {
 	c := expectedPayload{size: -1}
 	size, ok := signature.number(sigLongSize)
@@ -96,7 +98,7 @@ func expectedPayloadOf(signature, main *headerIndex) (expectedPayload, error) {
 	case v6:
 		size, ok = plain, true
 	}
-	const mostBytes = 1 << 50 // of a package, and of an object in any store: beyond it a size is a lie
+	const mostBytes = 1 << 50 // larger than any package, and than an object in any store
 	if ok && size > mostBytes {
 		return c, input.Reject(catalog.TooLarge, "the package says that its payload has %d bytes", size)
 	}

@@ -18,27 +18,26 @@ const (
 	flagGhost   = 1 << 6
 )
 
-// The longest names that a file system takes, in bytes. A package with others cannot be installed. rpm unpacks all but
-// folders under a name with nine bytes more, ";" and eight digits, before it renames them.
+// The longest names that file systems accept, in bytes. rpm unpacks a file, but not a directory, under its name with
+// nine bytes more, ";" and eight digits, and then renames it.
 const (
 	maxBase     = 255
 	maxUnpacked = maxBase - 9
 	maxDir      = 4095
 )
 
-// A fileList is the files of a package, as they lie in its header: half a million of them need no memory of
-// their own.
+// A fileList has the files of a package in the memory of its header, so that half a million of them take no more.
 type fileList struct {
-	dirs                  []string // each is joined with a base name as bytes
-	inPrimary             []bool   // for each of dirs: primary.xml lists its files
+	dirs                  []string // a path is a directory and a base name, concatenated
+	inPrimary             []bool   // for each of dirs: whether primary.xml lists its files
 	bases                 []byte   // each ends with a zero byte
-	indexes, modes, flags []byte   // 4, 2 and 4 bytes for each file, big endian; no flags are all 0
+	indexes, modes, flags []byte   // 4, 2 and 4 bytes for each file, big endian; flags may be absent
 }
 
-// A file is one path of the package: dir and base are joined as bytes.
+// A file is one path of the package: dir and base, concatenated.
 type file struct {
 	dir     string
-	base    []byte // as in the header: perhaps Latin-1
+	base    []byte // as in the header: UTF-8 or Latin-1
 	kind    string // "dir", "ghost" or ""
 	primary bool   // primary.xml lists it
 }
@@ -50,7 +49,7 @@ func (l *fileList) all() iter.Seq[file] {
 		for i := 0; len(rest) > 0; i++ {
 			n := bytes.IndexByte(rest, 0)
 			d := binary.BigEndian.Uint32(l.indexes[4*i:])
-			f := file{dir: l.dirs[d], base: rest[:n], kind: fileKind(binary.BigEndian.Uint16(l.modes[2*i:]), l.flagsOf(i))}
+			f := file{dir: l.dirs[d], base: rest[:n], kind: fileKind(binary.BigEndian.Uint16(l.modes[2*i:]), isGhost(l.flags, i))}
 			f.primary = l.inPrimary[d] || f.dir == "/usr/lib/" && string(f.base) == "sendmail"
 			if !yield(f) {
 				return
@@ -60,15 +59,13 @@ func (l *fileList) all() iter.Seq[file] {
 	}
 }
 
-func (l *fileList) flagsOf(i int) uint32 {
-	if len(l.flags) == 0 {
-		return 0
-	}
-	return binary.BigEndian.Uint32(l.flags[4*i:])
+// isGhost reports whether file i is a %ghost, of which the payload has no contents. flags may be empty.
+func isGhost(flags []byte, i int) bool {
+	return len(flags) > 0 && binary.BigEndian.Uint32(flags[4*i:])&flagGhost != 0
 }
 
-// size returns how many bytes of an index [fragment.file] makes of all files, or of those of primary.xml, if
-// nothing in them is escaped. It stops beyond maxFragments.
+// size estimates the bytes that [fragment.file] writes for all files, or for those of primary.xml: the exact number
+// if nothing is escaped. It stops beyond maxFragments.
 func (l *fileList) size(primary bool) (n int) {
 	for f := range l.all() {
 		if f.primary || !primary {
@@ -84,24 +81,24 @@ func (l *fileList) size(primary bool) (n int) {
 	return n
 }
 
-// fileKind returns the type that an index gives a file: a %ghost %dir is a directory.
-func fileKind(mode uint16, flags uint32) string {
+// fileKind returns the type attribute of a file in an index. A %ghost %dir is a directory.
+func fileKind(mode uint16, ghost bool) string {
 	switch {
 	case mode&modeType == modeDir:
 		return "dir"
-	case flags&flagGhost != 0:
+	case ghost:
 		return "ghost"
 	}
 	return ""
 }
 
-// isPrimaryDir reports whether the files of a directory are among those by which most packages require files,
-// and which primary.xml therefore lists, as it does /usr/lib/sendmail. "bin/" counts anywhere: clients expect exactly that.
+// isPrimaryDir reports whether primary.xml lists the files of a directory, as createrepo_c does: those of /etc/, and
+// of paths with "bin/" anywhere. Most dependencies on files name one of them.
 func isPrimaryDir(dir string) bool {
 	return strings.HasPrefix(dir, "/etc/") || strings.Contains(dir, "bin/")
 }
 
-// fileList returns the files. [headerIndex.checkArrays] has seen that the arrays have equal lengths and the right types.
+// fileList returns the files. [headerIndex.checkArrays] must have accepted the lengths and types of their arrays.
 func (x *headerIndex) fileList() (*fileList, error) {
 	bases, ok := x.entries[tagBaseNames]
 	if !ok {
@@ -121,7 +118,7 @@ func (x *headerIndex) fileList() (*fileList, error) {
 	return l, l.checkBases()
 }
 
-// dirList returns a list of no files.
+// dirList returns a list with the directories of the package and no files.
 func (x *headerIndex) dirList() (*fileList, error) {
 	e := x.entries[tagDirNames]
 	if e.count > maxFiles {
@@ -143,7 +140,7 @@ func (x *headerIndex) dirList() (*fileList, error) {
 	return l, nil
 }
 
-// checkComponents checks that each folder of a path can be made.
+// checkComponents checks the length of each directory name in a path.
 func checkComponents(dir []byte) error {
 	for len(dir) > maxBase {
 		n := bytes.IndexByte(dir, '/')
@@ -167,7 +164,7 @@ func (l *fileList) checkBases() error {
 		if bytes.IndexByte(base, '/') >= 0 {
 			return input.Reject(catalog.BadField, "the file name %s has a '/' in it", input.Quote(string(base)))
 		}
-		if n > maxUnpacked && n <= maxBase && fileKind(binary.BigEndian.Uint16(l.modes[2*i:]), l.flagsOf(i)) == "" {
+		if n > maxUnpacked && n <= maxBase && fileKind(binary.BigEndian.Uint16(l.modes[2*i:]), isGhost(l.flags, i)) == "" {
 			return input.Reject(catalog.BadField, "the file name %s has %d bytes, and rpm unpacks no file whose name has more than %d: it adds nine while it does so; shorten it",
 				input.Quote(string(base)), n, maxUnpacked)
 		}
@@ -181,7 +178,8 @@ func (l *fileList) checkBases() error {
 	return nil
 }
 
-// decodePath returns a name of a directory or a file in UTF-8.
+// decodePath returns the name of a directory or a file in UTF-8. most is the longest that is accepted, in bytes; what
+// is the kind of name for the rejection.
 func decodePath(what string, name []byte, most int) (string, error) {
 	s, ok := decodeStrict(string(name))
 	switch {

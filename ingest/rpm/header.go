@@ -11,8 +11,8 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// A header is what an index says about a package, apart from the facts about its file. Free text is clean.
-// Only files refers to the bytes of the package.
+// A header has the values of an index that the two headers determine. Its texts went through [cleanText]. files
+// refers to the bytes of the package; the others are copies.
 type header struct {
 	name string
 	evr  evr
@@ -20,17 +20,16 @@ type header struct {
 
 	summary, description, packager, url          string
 	license, vendor, group, buildHost, sourceRPM string
-	built, installed, archive                    uint64 // a time, and bytes
-	start, end                                   int    // range of the main header in the file
+	built, installed, archive                    uint64 // seconds since 1970; bytes; bytes
+	start, end                                   int    // of the main header in the file
 	files                                        *fileList
 	provides, requires, conflicts, obsoletes     []dependency
 	suggests, enhances, recommends, supplements  []dependency
-	features                                     []string         // of rpm, that the package requires: NAME of rpmlib(NAME)
+	features                                     []string         // that rpm must have: NAME of each required rpmlib(NAME)
 	changes                                      []changelogEntry // oldest first
 }
 
-// parse reads both headers, which have passed the guard, with go-rpmutils. The main header starts at byte
-// start of the file.
+// parse reads the values of both headers with go-rpmutils. The main header starts at byte start of the file.
 func parse(signature, main *headerIndex, start int) (*header, error) {
 	files, err := main.fileList()
 	if err != nil {
@@ -56,8 +55,8 @@ func parse(signature, main *headerIndex, start int) (*header, error) {
 	return h, err
 }
 
-// tagReader reads the values of tags and keeps the first error. An absent tag is the zero value. It uses
-// go-rpmutils for raw values alone: what that derives from several tags is not up to hostile input.
+// A tagReader reads the values of tags and keeps the first error. The value of an absent tag is zero. Of go-rpmutils
+// it uses raw values alone: what that library derives from several tags is not safe with hostile input.
 type tagReader struct {
 	lib *rpmutils.RpmHeader
 	err error
@@ -93,8 +92,8 @@ func (t *tagReader) header(files *fileList) *header {
 	return h
 }
 
-// isSource follows librpm: the tag says so or, where neither it nor the name of a source package is
-// there, all files lie in one directory without a name.
+// isSource reports whether the package is a source package, by the rule of librpm: SOURCEPACKAGE is set or, if
+// neither that tag nor SOURCERPM is there, all files are in one directory without a name.
 func (t *tagReader) isSource(files *fileList) bool {
 	if t.lib.HasTag(tagSourcePackage) || t.lib.HasTag(tagSourceRPM) {
 		return t.number(tagSourcePackage) != 0
@@ -102,7 +101,7 @@ func (t *tagReader) isSource(files *fileList) bool {
 	return len(files.dirs) == 1 && files.dirs[0] == ""
 }
 
-// checkPayloadFormat keeps out delta RPMs, which are packages in all but their payload.
+// checkPayloadFormat rejects delta RPMs, whose headers are those of a package, and other payloads that are not cpio.
 func (t *tagReader) checkPayloadFormat() {
 	switch format := t.firstText(tagPayloadFormat); format {
 	case "", "cpio":
@@ -119,21 +118,21 @@ func (t *tagReader) fail(err error) {
 	}
 }
 
-// keep keeps an error of go-rpmutils, unless it is that the tag is absent.
+// keep records an error of go-rpmutils, unless it is that the tag is absent.
 func (t *tagReader) keep(tag int, err error) {
 	if absent := (rpmutils.NoSuchTagError{}); err != nil && !errors.As(err, &absent) {
 		t.fail(input.Reject(catalog.Malformed, "tag %d cannot be read: %s", tag, input.Quote(err.Error())))
 	}
 }
 
-// texts returns all strings of a tag. They share memory.
+// texts returns all strings of a tag. They share the memory of the package.
 func (t *tagReader) texts(tag int) []string {
 	s, err := t.lib.GetStrings(tag)
 	t.keep(tag, err)
 	return s
 }
 
-// firstText returns the first string of a tag: its only one, or that of the C locale.
+// firstText returns a copy of the first string of a tag: its only one, or that of the C locale.
 func (t *tagReader) firstText(tag int) string {
 	if s := t.texts(tag); len(s) > 0 {
 		return strings.Clone(s[0])
@@ -144,10 +143,10 @@ func (t *tagReader) firstText(tag int) string {
 // maxText is the longest text, in bytes. XML parsers give up at 10 MB.
 const maxText = 512 << 10
 
-// freeText returns free text, clean.
+// freeText returns a text for people, through [cleanText].
 func (t *tagReader) freeText(tag int) string { return t.text(tag, t.firstText(tag)) }
 
-// text returns s, a text of a tag, clean.
+// text returns s, a text of this tag, through [cleanText].
 func (t *tagReader) text(tag int, s string) string {
 	if len(s) > maxText {
 		t.fail(input.Reject(catalog.TooLarge, "a text of the package (tag %d) has %d bytes; at most %d are accepted", tag, len(s), maxText))
@@ -156,7 +155,7 @@ func (t *tagReader) text(tag int, s string) string {
 	return cleanText(s)
 }
 
-// required returns a string that a package cannot do without.
+// required returns the string of a tag that every package must have.
 func (t *tagReader) required(tag int, what string) string {
 	s := t.firstText(tag)
 	if s == "" {
@@ -165,7 +164,7 @@ func (t *tagReader) required(tag int, what string) string {
 	return s
 }
 
-// number returns the integer of the first of the tags that is there.
+// number returns the integer of the first of these tags that is there.
 func (t *tagReader) number(tags ...int) uint64 {
 	for _, tag := range tags {
 		n, err := t.lib.GetUint64s(tag)
@@ -189,12 +188,12 @@ type changelogEntry struct {
 	author, text string
 }
 
-// maxIndexedChanges is the number of changes in an index: createrepo_c's default.
+// maxIndexedChanges is the number of changelog entries in an index: the default of createrepo_c.
 const maxIndexedChanges = 10
 
-// changes returns the newest changes, oldest first. rpm stores them newest first, and [minimalPackage] has cut the
-// others off. Those of one day have one time, by which clients could not order them: each is moved one second
-// beyond the one before.
+// changes returns the newest changelog entries, oldest first. rpm stores them newest first; [minimalPackage] removed
+// the older ones. Entries of one day have the same time. Clients could not order them, so each is moved to one second
+// after the one before it.
 func (t *tagReader) changes() []changelogEntry {
 	times, authors, texts := t.numbers(tagChangeTime), t.texts(tagChangeName), t.texts(tagChangeText)
 	if t.err != nil {
@@ -211,7 +210,7 @@ func (t *tagReader) changes() []changelogEntry {
 	return changes
 }
 
-// separateTimes moves those changes one second on that would have the time of the first, or of each other.
+// separateTimes adds seconds to the times of entries that equal the first one, or the one before them.
 func separateTimes(changes []changelogEntry) {
 	taken := changes[0].time
 	for i := 1; i < len(changes) && changes[i].time == taken; i++ {
@@ -220,7 +219,7 @@ func separateTimes(changes []changelogEntry) {
 	}
 }
 
-// trimAuthor cuts blanks from the end, but never the first character.
+// trimAuthor removes blanks at the end, but keeps the first character.
 func trimAuthor(s string) string {
 	if s == "" {
 		return ""

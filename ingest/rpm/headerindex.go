@@ -10,17 +10,17 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// A headerKind says which of the two headers of a package is read, and how big it may be.
+// A headerKind is one of the two headers of a package, with its limits.
 type headerKind struct {
 	what    string
-	region  uint32 // tag of the first entry
-	entries uint32 // at most
-	data    uint32 // bytes, at most
+	region  uint32 // the tag of its region, which is its first entry
+	entries uint32 // the most that are accepted
+	data    uint32 // the most bytes that are accepted
 	types   map[uint32]tagType
 }
 
-// The two headers, with librpm's own limits (lib/header.c: hdrblobRead), but for the data of the main header, of which
-// it takes 256 MiB. A signature header has a signature for each file where IMA is in use: megabytes.
+// The two headers, with the limits of librpm (lib/header.c: hdrblobRead). One is tighter: librpm accepts 256 MiB of
+// data in a main header. Where files have IMA signatures, a signature header has megabytes.
 var (
 	signatureHeader = headerKind{what: "signature header", region: tagSignatureRegion, entries: 32, data: 64 << 20, types: signatureTypes}
 	mainHeader      = headerKind{what: "main header", region: tagMainRegion, entries: 65_535, data: 64 << 20, types: mainTypes}
@@ -28,28 +28,29 @@ var (
 
 const (
 	headerMagic = "\x8e\xad\xe8\x01\x00\x00\x00\x00"
-	introSize   = 16 // magic, number of entries, bytes of data
-	entrySize   = 16 // tag, type, offset, count
+	introSize   = 16 // bytes: magic, number of entries, size of the data
+	entrySize   = 16 // bytes: tag, type, offset, count
 	maxCount    = 1<<20 - 1
 )
 
-// An headerIndex is a header whose structure is sound: every entry lies within the data, on its own.
+// A headerIndex is a header whose structure was checked: the values of each entry lie within its data, and do not
+// overlap.
 type headerIndex struct {
 	kind    headerKind
-	raw     []byte // all of it, without padding: what header digests cover
+	raw     []byte // the whole header without its padding, as header digests cover it
 	data    []byte
 	entries map[uint32]entry
 }
 
-// An entry is one tag of a header. Its values are data[offset:end].
+// An entry is the index entry of one tag. Its values are data[offset:end].
 type entry struct {
 	tag, typ, offset, count uint32
 	end                     uint32
 }
 
-// readHeaderIndex reads one header and checks its structure (rpm, lib/header.c: hdrblobInit). before is the number of bytes of the
-// file that precede s. The slices of
-// the result stay valid, but they keep alive what s had read by then.
+// readHeaderIndex reads one header from s and checks its structure (rpm, lib/header.c: hdrblobInit). before is the
+// number of bytes of the file that precede s. The slices of the result stay valid; they keep in memory all that s had
+// read by then.
 func readHeaderIndex(s *input.Prefix, before int, k headerKind) (*headerIndex, error) {
 	start := s.Len()
 	if err := need(s, introSize, before, k.what); err != nil {
@@ -81,7 +82,8 @@ func readHeaderIndex(s *input.Prefix, before int, k headerKind) (*headerIndex, e
 	return x, nil
 }
 
-// need reads n more bytes of what. A file that ends before is rejected; before is the number of its bytes that precede s.
+// need reads n more bytes into s, and rejects a file that ends before. what names the part of the file in the
+// rejection; before is the number of bytes of the file that precede s.
 func need(s *input.Prefix, n int64, before int, what string) error {
 	err := s.More(n)
 	if err == io.EOF {
@@ -90,23 +92,23 @@ func need(s *input.Prefix, n int64, before int, what string) error {
 	return err
 }
 
-// readEntries fills x.entries. Values must stand in the order of their entries, without overlap, as
-// rpm writes them and, since 4.14, wants them.
+// readEntries fills x.entries. The values must follow each other in the order of their entries and must not overlap:
+// rpm writes them so, and requires it since 4.14.
 func (x *headerIndex) readEntries(n int) error {
 	region := x.entryAt(0)
 	inside, err := x.checkRegion(region, n)
 	if err != nil {
 		return err
 	}
-	var last uint32 // end of the values so far
+	var last uint32 // the end of the values before
 	for i := 1; i < n; i++ {
 		e := x.entryAt(i)
 		if problem := x.checkEntry(&e); problem != "" {
 			return x.malformed(e.tag, problem)
 		}
 		switch _, twice := x.entries[e.tag]; {
-		case int32(e.tag) < tagFirstOrdinary: // rpm's tags are signed
-			return x.malformed(e.tag, "may only be the first entry, or is no tag")
+		case int32(e.tag) < tagFirstOrdinary: // librpm compares tags as signed numbers
+			return x.malformed(e.tag, "may only be the first entry, or is not a tag")
 		case twice:
 			return x.malformed(e.tag, "is there twice")
 		case e.offset < last:
@@ -128,7 +130,7 @@ func (x *headerIndex) readEntries(n int) error {
 	return nil
 }
 
-// alignment returns what the offset of e must be a multiple of: a power of 2.
+// alignment returns the alignment of the values of e, in bytes: a power of 2.
 func (e entry) alignment() uint32 {
 	if isString(e.typ) {
 		return 1
@@ -151,21 +153,23 @@ func (x *headerIndex) entryAt(i int) entry {
 	return e
 }
 
-// checkRegion checks that all n entries are in one region, which digests and signatures cover. Its
-// trailer is an entry too: the last of the data, with minus the size of all entries as its offset.
-// A signature header may go on after its region, as it does where a signature was added by an old rpm.
-// The first entries are inside.
+// checkRegion checks that the n entries are in one region, which digests and signatures cover. inside is the number
+// of entries in it: all of a main header; a signature header may have entries behind its region, where an old rpm
+// added a signature.
+//
+// The trailer of a region is an entry itself. It is the last of the data, and its offset is minus the size of all
+// entries of the region.
 func (x *headerIndex) checkRegion(e entry, n int) (inside int, err error) {
 	size := uint32(len(x.data))
 	if e.tag != x.kind.region {
 		return 0, input.Reject(catalog.Unsupported, "the %s has no region, so that it is that of a package made before rpm 4.0; build it again", x.kind.what)
 	}
 	if e.typ != typeBinary || e.count != entrySize || size < entrySize || e.offset > size-entrySize {
-		return 0, x.malformed(e.tag, "is no region")
+		return 0, x.malformed(e.tag, "is not a region")
 	}
 	trailer := x.data[e.offset:]
 	tag, length := binary.BigEndian.Uint32(trailer), -int64(int32(binary.BigEndian.Uint32(trailer[8:])))
-	if tag == tagImageRegion && x.kind.region == tagSignatureRegion { // so written by rpm 4.0
+	if tag == tagImageRegion && x.kind.region == tagSignatureRegion { // as rpm 4.0 wrote it
 		tag = tagSignatureRegion
 	}
 	switch {
@@ -179,8 +183,8 @@ func (x *headerIndex) checkRegion(e entry, n int) (inside int, err error) {
 	return int(length / entrySize), nil
 }
 
-// checkEntry sets e.end, or says what is wrong with e.
-func (x *headerIndex) checkEntry(e *entry) string {
+// checkEntry sets e.end. problem is what is wrong with e, as the end of a sentence about its tag, or "".
+func (x *headerIndex) checkEntry(e *entry) (problem string) {
 	size := uint32(len(x.data))
 	switch {
 	case e.typ < typeChar || e.typ > typeI18N:
@@ -229,7 +233,7 @@ func (x *headerIndex) text(tag uint32) string {
 	return string(s)
 }
 
-// number returns the value of a tag that is one integer of 32 or 64 bits.
+// number returns the value of a tag that has one integer of 32 or 64 bits.
 func (x *headerIndex) number(tag uint32) (n uint64, ok bool) {
 	e, ok := x.entries[tag]
 	switch {

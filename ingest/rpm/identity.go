@@ -16,18 +16,18 @@ import (
 	"repomill/schemas/layout"
 )
 
-// What names and versions look like: rpmbuild's rules (build/parsePreamble.c: rpmCharCheck), less '%', '{' and '}',
-// which it lets pass: they mean a macro that was not defined, and a '%' in a URL starts an escape. A '-' ends a version
-// or release.
+// The characters of names and versions, by the rules of rpmbuild (build/parsePreamble.c: rpmCharCheck). rpmbuild also
+// allows '%', '{' and '}'. They are refused here: they are left of a macro that was not defined, and '%' begins an
+// escape in a URL. A '-' would end a version or a release.
 var (
 	namePattern    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+-]*$`)
 	versionPattern = regexp.MustCompile(`^[A-Za-z0-9._+~^]+$`)
 )
 
-// maxFileName is the longest name of a file, in bytes, that file systems take.
+// maxFileName is the longest file name, in bytes, that file systems accept.
 const maxFileName = 255
 
-// checkIdentity checks what a file name, and so a URL, is made of.
+// checkIdentity checks the parts of a file name, which is part of a URL.
 func (t *tagReader) checkIdentity(h *header) {
 	if t.err != nil {
 		return
@@ -47,8 +47,8 @@ func (t *tagReader) checkIdentity(h *header) {
 	}
 }
 
-// Identity returns what [Package.Identity] does of a package with this name, version
-// ("[epoch:]version-release") and architecture. An error says that no package of ours has them.
+// Identity returns the [Package.Identity] of a package with this name, version ("[epoch:]version-release") and
+// architecture. The error is not a rejection; it explains why no package is accepted with them.
 func Identity(name, version, arch string) (catalog.Package, error) {
 	epoch, rest, ok := strings.Cut(version, ":")
 	if !ok {
@@ -63,7 +63,7 @@ func Identity(name, version, arch string) (catalog.Package, error) {
 	return v.identity(name, arch)
 }
 
-// identity returns the identity of a package of this version.
+// identity returns the identity of a package of this version, or an error as [Identity].
 func (v evr) identity(name, arch string) (catalog.Package, error) {
 	switch {
 	case !namePattern.MatchString(name):
@@ -79,11 +79,10 @@ func (v evr) identity(name, arch string) (catalog.Package, error) {
 	}, nil
 }
 
-// Row reads a <package> element of primary.xml that [Package.Describe] made, and returns the columns of
-// its row: the identity, the File and the time of the upload. The repository and the distribution are not
-// in the element.
+// Row reads a <package> element of primary.xml that [Package.Describe] made, and returns the columns of its row: the
+// identity, the File and the time of the upload. An element does not have the repository and the distribution.
 func Row(element []byte) (catalog.Package, error) {
-	head, _, ok := bytes.Cut(element, []byte("\n  <format>\n")) // text has no "<"
+	head, _, ok := bytes.Cut(element, []byte("\n  <format>\n")) // "<" is escaped in texts
 	if !ok {
 		return catalog.Package{}, errors.New("read <package>: it has no <format>")
 	}

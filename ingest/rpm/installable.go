@@ -10,11 +10,10 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// modeRegular is the type of an ordinary file.
+// modeRegular is the file type of a regular file.
 const modeRegular = 0o100000
 
-// checkInstallable checks what rpm finds out only when it installs: exit 0 would mean nothing otherwise. Each rule
-// was tried with rpm --root.
+// checkInstallable rejects packages that rpm can read but does not install. Each rule was tried with rpm --root.
 func (x *headerIndex) checkInstallable() error {
 	if err := x.checkOS(); err != nil {
 		return err
@@ -37,7 +36,7 @@ func (x *headerIndex) checkInstallable() error {
 	return x.checkContents(n)
 }
 
-// The types of files that rpm makes, besides ordinary ones, folders and symbolic links.
+// The other file types that rpm can make, besides regular files, directories and symbolic links.
 const (
 	modePipe      = 0o010000
 	modeCharacter = 0o020000
@@ -45,13 +44,14 @@ const (
 	modeSocket    = 0o140000
 )
 
-// checkTypes refuses n files of which rpm cannot make one: of an unknown type, or symbolic links to nothing.
+// checkTypes rejects a package of n files if rpm cannot make one of them: a file of an unknown type, or a symbolic
+// link without a target.
 func (x *headerIndex) checkTypes(n uint32) error {
 	modes, flags := x.values(tagFileModes), x.values(tagFileFlags)
-	var targets []uint32 // where they begin
+	var targets []uint32 // offsets in links
 	links := x.values(tagFileLinks)
 	for i := range n {
-		if len(flags) > 0 && binary.BigEndian.Uint32(flags[4*i:])&flagGhost != 0 {
+		if isGhost(flags, int(i)) {
 			continue
 		}
 		switch mode := binary.BigEndian.Uint16(modes[2*i:]); mode & modeType {
@@ -70,8 +70,8 @@ func (x *headerIndex) checkTypes(n uint32) error {
 	return nil
 }
 
-// checkOS refuses a package of another system than Linux. rpm cannot even read one without that tag. It does not
-// ask a source package, which is not installed in that sense.
+// checkOS rejects packages of other operating systems than Linux. rpm cannot read a package without that tag. It does
+// not check the tag of a source package.
 func (x *headerIndex) checkOS() error {
 	if _, source := x.entries[tagSourcePackage]; source {
 		return nil
@@ -85,7 +85,8 @@ func (x *headerIndex) checkOS() error {
 	return nil
 }
 
-// checkContents checks what rpm needs to unpack n files.
+// checkContents checks that there are the tags that rpm needs to unpack n files: sizes, digests, and the inodes of
+// hard links.
 func (x *headerIndex) checkContents(n uint32) error {
 	regular := x.regularFiles(n)
 	if len(regular) == 0 {
@@ -93,46 +94,39 @@ func (x *headerIndex) checkContents(n uint32) error {
 	}
 	_, sizes := x.entries[tagFileSizes]
 	_, long := x.entries[tagLongFileSizes]
-	digests, ok := x.entries[tagFileDigests]
+	_, digests := x.entries[tagFileDigests]
 	switch {
 	case !sizes && !long:
 		return input.Reject(catalog.Malformed, "the package does not say the sizes of its files, so that rpm cannot unpack it; the tool that made it is broken")
-	case !ok:
+	case !digests:
 		return input.Reject(catalog.Malformed, "the package has no digests of its files, so that rpm does not unpack it; the tool that made it is broken")
 	case x.entries[tagFileInodes].count == n && x.entries[tagFileDevices].count == n:
 		return nil
 	}
-	if x.haveEqualDigests(regular, digests) {
+	if x.haveEqualDigests(regular) {
 		return input.Reject(catalog.Malformed, "files of the package are alike, and it does not say by inodes and devices (tags %d, %d) which are one file of several names, so that rpm cannot unpack it; the tool that made it is broken",
 			tagFileInodes, tagFileDevices)
 	}
 	return nil
 }
 
-// regularFiles returns which of n files have contents in the payload.
+// regularFiles returns the numbers of the files, of n, that have contents in the payload.
 func (x *headerIndex) regularFiles(n uint32) (regular []uint32) {
 	modes, flags := x.values(tagFileModes), x.values(tagFileFlags)
 	for i := range n {
-		ghost := len(flags) > 0 && binary.BigEndian.Uint32(flags[4*i:])&flagGhost != 0
-		if !ghost && binary.BigEndian.Uint16(modes[2*i:])&modeType == modeRegular {
+		if !isGhost(flags, int(i)) && binary.BigEndian.Uint16(modes[2*i:])&modeType == modeRegular {
 			regular = append(regular, i)
 		}
 	}
 	return regular
 }
 
-// haveEqualDigests reports whether two of the files have equal digests, as those that are hard links of each other have. Files
-// without contents need no links.
-func (x *headerIndex) haveEqualDigests(files []uint32, digests entry) bool {
-	starts := make([]uint32, 0, digests.count)
-	for at := digests.offset; at < digests.end; at += uint32(bytes.IndexByte(x.data[at:], 0)) + 1 {
-		starts = append(starts, at)
-	}
-	sizes := x.values(tagFileSizes)
-	digest := func(i uint32) []byte {
-		s, _, _ := bytes.Cut(x.data[starts[i]:], []byte{0})
-		return s
-	}
+// haveEqualDigests reports whether two of the files have equal digests, as hard links of each other have. Empty files
+// do not count: they need no links.
+func (x *headerIndex) haveEqualDigests(files []uint32) bool {
+	digests := x.values(tagFileDigests)
+	offsets, sizes := textOffsets(digests), x.values(tagFileSizes)
+	digest := func(i uint32) []byte { return textAt(digests, offsets[i]) }
 	empty := func(i uint32) bool {
 		return len(sizes) > 0 && binary.BigEndian.Uint32(sizes[4*i:]) == 0 || len(digest(i)) == 0
 	}
@@ -146,17 +140,18 @@ func (x *headerIndex) haveEqualDigests(files []uint32, digests entry) bool {
 	return false
 }
 
-// rpmlibPrefix starts the names of what a package requires of rpm itself.
+// rpmlibPrefix begins the names of dependencies on features of rpm itself.
 const rpmlibPrefix = "rpmlib("
 
-// CheckFeatures rejects a package that the rpm of some system cannot install, since that rpm lacks a feature, by its
-// name of rpmlib(NAME), that the package asks for or its payload needs.
+// CheckFeatures rejects a package that needs a feature which the rpm of a system lacks: one of its rpmlib(NAME)
+// dependencies, or the decompressor of its payload. lacks reports whether rpm lacks the feature NAME; system names
+// the system in the rejection.
 func (p *Package) CheckFeatures(system string, lacks func(feature string) bool) error {
 	if p.PayloadCompressor() == "zstd" && lacks("PayloadIsZstd") {
 		return input.Reject(catalog.Unsupported, "the rpm of %s cannot unpack zstd, with which the payload of this package is compressed; build it with _binary_payload w9.gzdio or w2.xzdio", system)
 	}
 	if p.header.arch == "src" {
-		return nil // is unpacked, not installed: rpm asks no more of it
+		return nil // rpm unpacks a source package without these checks
 	}
 	for _, name := range p.header.features {
 		if lacks(name) {
@@ -166,7 +161,7 @@ func (p *Package) CheckFeatures(system string, lacks func(feature string) bool) 
 	return nil
 }
 
-// featuresOf returns the features of rpm itself among what a package requires.
+// featuresOf returns NAME of each rpmlib(NAME) that a package requires.
 func featuresOf(requires []dependency) (names []string) {
 	for _, d := range requires {
 		if name, ok := strings.CutPrefix(d.name, rpmlibPrefix); ok {
@@ -176,7 +171,7 @@ func featuresOf(requires []dependency) (names []string) {
 	return names
 }
 
-// featureAdvice says what brings a feature in, and how to do without.
+// featureAdvice explains what makes a package require a feature, and how to avoid that.
 var featureAdvice = map[string]string{
 	"LargeFiles":       ": one of its files has 4 GiB or more; split it",
 	"RichDependencies": ": a dependency of it is in parentheses, such as (a or b); build it for that system without",

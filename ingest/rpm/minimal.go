@@ -10,13 +10,13 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// maxMinimal is the most bytes of all that is read with go-rpmutils: texts and dependencies, in the hundreds of
-// kilobytes for the largest packages of real distributions. It keeps them in several copies.
+// maxMinimal is the largest minimal package, in bytes. It has texts and dependencies: some hundred kilobytes in the
+// largest packages of real distributions. go-rpmutils keeps several copies of them.
 const maxMinimal = 6 << 20
 
-// minimalPackage returns a package that has the values which [tagReader] asks for and nothing else: no files, no
-// digests, no payload, and of a long list only what an index shows. It is all that go-rpmutils gets to see,
-// made of entries that the guard has measured.
+// minimalPackage returns an RPM package with the values that [tagReader] reads: without files, digests and payload,
+// and with the part of long lists that an index shows. go-rpmutils reads this package alone. All of its entries were
+// checked by [readHeaderIndex].
 func minimalPackage(signature, main *headerIndex) ([]byte, error) {
 	b := make([]byte, leadSize)
 	copy(b, leadMagic)
@@ -29,7 +29,8 @@ func minimalPackage(signature, main *headerIndex) ([]byte, error) {
 	return b, nil
 }
 
-// appendMinimal appends a header with the values of x that are wanted, or reports that they are too many.
+// appendMinimal appends a header with the values of x that are read. ok is false if the result has more than
+// maxMinimal bytes.
 func (x *headerIndex) appendMinimal(b []byte) (_ []byte, ok bool) {
 	entries, size := x.minimalEntries()
 	all := introSize + len(entries)*entrySize + size
@@ -52,8 +53,9 @@ func (x *headerIndex) appendMinimal(b []byte) (_ []byte, ok bool) {
 	return append(b, make([]byte, size-int(offset))...), true
 }
 
-// minimalEntries returns the entries that are wanted, cut to the values that are, by tag, and how many bytes these
-// have: a multiple of 8, as the length of a signature header is. go-rpmutils does not ask for more alignment.
+// minimalEntries returns the entries whose values are read, in the order of tags and cut to the values that are read.
+// size is the number of bytes of the values, rounded up to a multiple of 8, as that of a signature header must be.
+// go-rpmutils needs no other alignment.
 func (x *headerIndex) minimalEntries() (entries []entry, size int) {
 	for _, tag := range slices.Sorted(maps.Keys(x.entries)) {
 		if most, wanted := minimalCount(x.kind.types, tag); wanted {
@@ -65,7 +67,8 @@ func (x *headerIndex) minimalEntries() (entries []entry, size int) {
 	return entries, size + -size&7
 }
 
-// minimalCount returns how many values of a tag are wanted at most, if any are.
+// minimalCount returns the largest number of values of a tag that are read. wanted is false for a tag that is not
+// read.
 func minimalCount(shapes map[uint32]tagType, tag uint32) (most uint32, wanted bool) {
 	s, known := shapes[tag]
 	switch {
@@ -79,7 +82,7 @@ func minimalCount(shapes map[uint32]tagType, tag uint32) (most uint32, wanted bo
 	return maxCount, true
 }
 
-// notMinimal are tags that are read without go-rpmutils: files, and digests, which do not match a lean package.
+// notMinimal are tags that are read without go-rpmutils: files, and digests, which do not match a minimal package.
 var notMinimal = []uint32{
 	tagBaseNames, tagDirNames, tagDirIndexes, tagFileModes, tagFileFlags, tagFileDigests, tagFileUsers, tagFileGroups, tagFileSizes,
 	tagFileLinks, tagLongFileSizes, tagFileInodes, tagFileDevices, tagFileDigestAlgo,

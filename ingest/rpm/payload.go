@@ -18,20 +18,21 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// The most that decompressors may ask for. rpm takes 100 MiB for xz, and a window of 128 MiB for zstd.
+// The largest dictionary and window of a decompressor. rpm accepts 100 MiB for xz, and a window of 128 MiB for zstd.
 const (
 	maxDictionary = 64 << 20  // bytes, of xz and lzma
 	maxWindow     = 128 << 20 // bytes, of zstd
 )
 
-// compressors are what rpm makes of PAYLOADCOMPRESSOR (lib/rpmte.c: rpmtePayload, rpmio/rpmio.c: findIOT). Without one it
-// takes gzip; what it does not know it reads as it is.
+// compressors are the decompressors that rpm uses, by the value of PAYLOADCOMPRESSOR (lib/rpmte.c: rpmtePayload,
+// rpmio/rpmio.c: findIOT). rpm uses gzip if there is no such tag, and reads the payload as it is if it does not know
+// the value.
 var compressors = map[string]string{
 	"": "gzip", "gzip": "gzip", "gzdio": "gzip", "bzip2": "bzip2", "bzdio": "bzip2",
 	"xz": "xz", "xzdio": "xz", "lzma": "lzma", "lzdio": "lzma", "zstd": "zstd", "zstdio": "zstd",
 }
 
-// PayloadCompressor returns with what rpm unpacks the payload, by the header: gzip, bzip2, xz, lzma, zstd, or none.
+// PayloadCompressor returns the decompressor that rpm uses for the payload: gzip, bzip2, xz, lzma, zstd, or none.
 func (p *Package) PayloadCompressor() string { return compressorOf(p.compressor) }
 
 func compressorOf(tag string) string {
@@ -41,12 +42,12 @@ func compressorOf(tag string) string {
 	return "none"
 }
 
-// magics are how compressed streams begin.
+// magics are the first bytes of compressed streams.
 var magics = []struct{ name, magic string }{
 	{"gzip", "\x1f\x8b"}, {"bzip2", "BZh"}, {"xz", "\xfd7zXZ\x00"}, {"zstd", "\x28\xb5\x2f\xfd"}, {"lzma", "\x5d\x00\x00"},
 }
 
-// compressionOf returns what the first bytes of a payload say that it is, or "".
+// compressionOf returns the compression that the first bytes of a payload show, or "".
 func compressionOf(lead []byte) string {
 	for _, m := range magics {
 		if bytes.HasPrefix(lead, []byte(m.magic)) {
@@ -56,19 +57,19 @@ func compressionOf(lead []byte) string {
 	return ""
 }
 
-// decompress returns what rpm reads of a payload (rpmio/rpmio.c). done gives up what the reader holds.
+// decompress returns a reader of what rpm unpacks (rpmio/rpmio.c). done frees its resources.
 func decompress(compressor string, r *bufio.Reader) (out io.Reader, done func(), err error) {
 	done = func() {}
-	lead, _ := r.Peek(6) // an error comes again
+	start, _ := r.Peek(6) // the next read returns an error again
 	switch compressorOf(compressor) {
-	case "gzip": // zlib hands on what is not compressed
-		if out = r; compressionOf(lead) == "gzip" {
+	case "gzip": // zlib returns data that is not compressed unchanged
+		if out = r; compressionOf(start) == "gzip" {
 			out, err = gzip.NewReader(r)
 		}
 	case "bzip2":
 		out = bzip2.NewReader(&firstBzip2{r: r})
-	case "xz", "lzma": // liblzma takes either for the other
-		out, err = decompressXZ(lead, r)
+	case "xz", "lzma": // liblzma accepts either for the other
+		out, err = decompressXZ(start, r)
 	case "zstd":
 		var z *zstd.Decoder
 		if z, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow)); err == nil {
@@ -80,8 +81,8 @@ func decompress(compressor string, r *bufio.Reader) (out io.Reader, done func(),
 	return out, done, err
 }
 
-func decompressXZ(lead []byte, r io.Reader) (io.Reader, error) {
-	if compressionOf(lead) == "xz" {
+func decompressXZ(start []byte, r io.Reader) (io.Reader, error) {
+	if compressionOf(start) == "xz" {
 		z, err := xz.NewReader(r, maxDictionary)
 		if err == nil {
 			z.Multistream(false)
@@ -92,10 +93,11 @@ func decompressXZ(lead []byte, r io.Reader) (io.Reader, error) {
 	return z, err
 }
 
-// A firstBzip2 ends where a second stream begins: rpm reads the first one, and bzip2.NewReader reads all.
+// A firstBzip2 ends where a second bzip2 stream begins. rpm reads the first stream alone; bzip2.NewReader would read
+// all.
 type firstBzip2 struct {
 	r    *bufio.Reader
-	read bool // something
+	read bool // a byte was read
 }
 
 func (f *firstBzip2) Read(p []byte) (int, error) {
@@ -126,8 +128,8 @@ func (f *firstBzip2) Read(p []byte) (int, error) {
 	return f.r.Read(p[:n])
 }
 
-// gzipEndFault says what is wrong with a gzip stream behind the archive: zlib unpacks some 16 KiB ahead and, if that is the end,
-// compares its sum, also where rpm wants no more. What is cut off there, or goes on, it does not mind.
+// gzipEndFault checks the gzip stream behind the archive as far as zlib does, which unpacks some 16 KiB ahead and
+// compares the checksum if the stream ends there. It accepts a stream that is cut, or goes on.
 func gzipEndFault(out io.Reader) error {
 	if _, ok := out.(*gzip.Reader); !ok {
 		return nil
@@ -139,7 +141,7 @@ func gzipEndFault(out io.Reader) error {
 	return nil
 }
 
-// compressorPhrase says what rpm does by a tag.
+// compressorPhrase describes how rpm unpacks a payload with this value of PAYLOADCOMPRESSOR.
 func compressorPhrase(compressor string) string {
 	switch name := compressorOf(compressor); {
 	case compressor == "":
@@ -151,12 +153,13 @@ func compressorPhrase(compressor string) string {
 	}
 }
 
-// payloadRejection is the rejection of a payload, or nil.
-func payloadRejection(compressor string, lead []byte, err error) error {
+// payloadRejection turns an error of a payload into a rejection that names its cause. start has the first bytes of
+// the payload. It returns nil for nil.
+func payloadRejection(compressor string, start []byte, err error) error {
 	name := compressorOf(compressor)
 	problem, rej, dictionary := cpioProblem(""), (*catalog.Rejection)(nil), (*lzma.ErrDictSize)(nil)
 	const build = "build the package again"
-	form := compressionOf(lead)
+	form := compressionOf(start)
 	switch {
 	case err == nil:
 		return nil
@@ -176,21 +179,22 @@ func payloadRejection(compressor string, lead []byte, err error) error {
 	return input.Reject(catalog.Malformed, "rpm cannot unpack the payload with %s (%s); %s", name, input.Quote(fmt.Sprint(err)), build)
 }
 
-// verify starts to unpack a payload, as far as rpm reads it, and to compare it with the header. size is that of the payload,
-// in bytes, or negative where the headers do not say it.
+// verify starts to unpack a payload, as far as rpm reads it, and to compare it with the header. size is the size of
+// the payload in bytes, or negative if the headers do not say it.
 func verify(compressor string, size int64, c *payloadFiles) *input.Verification {
 	limit := input.FreeOutput + input.WholeRatio*max(0, size)
 	return input.Verify(func(r io.Reader) error { return unpackWhole(compressor, r, limit, c) })
 }
 
-// unpackWhole reads a payload up to the end of the archive in it, which has at most limit bytes: rpm reads no further.
+// unpackWhole reads a payload up to the end of its archive: rpm does not read on. limit is the most bytes that may be
+// unpacked.
 func unpackWhole(compressor string, r io.Reader, limit int64, c *payloadFiles) error {
 	in := bufio.NewReaderSize(r, 64<<10)
-	peeked, _ := in.Peek(6) // an error comes again
-	lead := string(peeked)
+	peeked, _ := in.Peek(6) // the next read returns an error again
+	start := bytes.Clone(peeked)
 	out, done, err := decompress(compressor, in)
 	if err != nil {
-		return payloadRejection(compressor, []byte(lead), err)
+		return payloadRejection(compressor, start, err)
 	}
 	defer done()
 	err = c.compare(&cpioArchive{r: bufio.NewReaderSize(input.LimitReader(out, limit), 64<<10)})
@@ -200,5 +204,5 @@ func unpackWhole(compressor string, r io.Reader, limit int64, c *payloadFiles) e
 	if errors.Is(err, input.ErrLimit) {
 		return input.Reject(catalog.TooLarge, "the payload unpacks to more than %d bytes, more than %d for each of its own", limit, input.WholeRatio)
 	}
-	return payloadRejection(compressor, []byte(lead), err)
+	return payloadRejection(compressor, start, err)
 }

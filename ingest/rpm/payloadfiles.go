@@ -7,24 +7,25 @@ import (
 	"slices"
 )
 
-// payloadFiles are the files of a package as its header describes them, to find and compare those of the payload. They lie
-// in the header; what prepare adds has at most 25 bytes for each file and folder.
+// payloadFiles are the files of a package as its header describes them, to be found by name and compared with those
+// of the archive. They use the memory of the header; prepare adds at most 25 bytes for each file and directory.
 type payloadFiles struct {
 	n                            int // files
 	dirs, bases, digests         []byte
-	indexes, modes, flags, sizes []byte // 4, 2 and 4 bytes for each file, and 4 or 8
-	inodes, devices              []byte // 4 bytes; nil unless there are both
-	algorithm                    uint64 // of the digests
+	indexes, modes, flags, sizes []byte // 4, 2, 4, and 4 or 8 bytes for each file
+	inodes, devices              []byte // 4 bytes for each file; nil unless both are there
+	algorithm                    uint64 // of digests, by number
 
-	dirAt, baseAt, digestAt []uint32 // where each begins; no digests unless each file has one
-	byPath                  []uint32 // files by path; made when one is not where it is expected
-	lastNames               []uint32 // for each file, which of its names has the contents; nil: each file has one name
+	dirAt, baseAt, digestAt []uint32 // offsets; digestAt is nil unless each file has a digest
+	byPath                  []uint32 // numbers of files by path; nil until a file is not the expected one
+	lastNames               []uint32 // for each file, the number of its last hard link, which has the contents; nil without hard links
 	found                   []bool
-	expected                int // the next file, if the archive has them in order
+	expected                int // the number of the next file if the archive has the order of the header
 	pathA, pathB            []byte
 }
 
-// payloadFiles returns the files. [headerIndex.checkArrays] and [headerIndex.fileList] have seen that their tags belong together.
+// payloadFiles returns the files. [headerIndex.checkArrays] and [headerIndex.fileList] must have accepted their
+// arrays.
 func (x *headerIndex) payloadFiles() *payloadFiles {
 	c := &payloadFiles{
 		n:    int(x.entries[tagBaseNames].count),
@@ -32,19 +33,19 @@ func (x *headerIndex) payloadFiles() *payloadFiles {
 		indexes: x.values(tagDirIndexes), modes: x.values(tagFileModes), flags: x.values(tagFileFlags),
 		sizes: x.values(tagFileSizes), algorithm: algorithmMD5,
 	}
-	if len(c.sizes) == 0 { // rpm goes by the first
+	if len(c.sizes) == 0 { // rpm prefers the first
 		c.sizes = x.values(tagLongFileSizes)
 	}
 	if inodes, devices := x.values(tagFileInodes), x.values(tagFileDevices); len(inodes) == 4*c.n && len(devices) == 4*c.n {
 		c.inodes, c.devices = inodes, devices
 	}
-	if e, ok := x.entries[tagFileDigestAlgo]; ok { // perhaps of each file; rpm goes by the first
+	if e, ok := x.entries[tagFileDigestAlgo]; ok { // it may have a value for each file; rpm uses the first
 		c.algorithm = uint64(binary.BigEndian.Uint32(x.data[e.offset:]))
 	}
 	return c
 }
 
-// prepare makes what is needed to find files.
+// prepare computes the offsets and hard links that find and lastName need.
 func (c *payloadFiles) prepare() {
 	c.dirAt, c.baseAt, c.digestAt = textOffsets(c.dirs), textOffsets(c.bases), textOffsets(c.digests)
 	if len(c.digestAt) != c.n {
@@ -54,7 +55,7 @@ func (c *payloadFiles) prepare() {
 	c.findHardLinks()
 }
 
-// textOffsets returns where texts begin that each end with a zero byte.
+// textOffsets returns the offsets of the strings in b, each of which ends with a zero byte.
 func textOffsets(b []byte) []uint32 {
 	at := make([]uint32, 0, bytes.Count(b, []byte{0}))
 	for i := 0; i < len(b); i += bytes.IndexByte(b[i:], 0) + 1 {
@@ -63,14 +64,14 @@ func textOffsets(b []byte) []uint32 {
 	return at
 }
 
-// textAt returns the text that begins at byte i of b.
+// textAt returns the string at offset i of b.
 func textAt(b []byte, i uint32) []byte {
 	text, _, _ := bytes.Cut(b[i:], []byte{0})
 	return text
 }
 
-// findHardLinks finds hard links: regular files of one inode, which rpmbuild numbers from 1 (lib/rpmfi.c: rpmfilesBuildNLink). The
-// contents come with the last of them.
+// findHardLinks sets lastNames: the hard links of a file are the regular files of one device and inode; inodes count
+// from 1 (lib/rpmfi.c: rpmfilesBuildNLink). An archive has the contents with the last of them.
 func (c *payloadFiles) findHardLinks() {
 	if c.inodes == nil {
 		return
@@ -102,7 +103,7 @@ func (c *payloadFiles) findHardLinks() {
 	}
 }
 
-// lastName returns which of the names of file i has its contents.
+// lastName returns the number of the hard link of file i that has the contents.
 func (c *payloadFiles) lastName(i int) int {
 	if c.lastNames == nil {
 		return i
@@ -114,11 +115,9 @@ func (c *payloadFiles) mode(i int) uint16 { return binary.BigEndian.Uint16(c.mod
 
 func (c *payloadFiles) regular(i int) bool { return c.mode(i)&modeType == modeRegular }
 
-func (c *payloadFiles) ghost(i int) bool {
-	return len(c.flags) > 0 && binary.BigEndian.Uint32(c.flags[4*i:])&flagGhost != 0
-}
+func (c *payloadFiles) ghost(i int) bool { return isGhost(c.flags, i) }
 
-// size returns the bytes of file i.
+// size returns the size of file i in bytes.
 func (c *payloadFiles) size(i int) uint64 {
 	switch len(c.sizes) {
 	case 4 * c.n:
@@ -129,7 +128,7 @@ func (c *payloadFiles) size(i int) uint64 {
 	return 0
 }
 
-// digest returns that of file i, as the header has it.
+// digest returns the digest of file i as the header has it, or "".
 func (c *payloadFiles) digest(i int) string {
 	if c.digestAt == nil {
 		return ""
@@ -137,13 +136,13 @@ func (c *payloadFiles) digest(i int) string {
 	return string(textAt(c.digests, c.digestAt[i]))
 }
 
-// path appends the path of file i to b, without a slash before it.
+// path appends the path of file i to b, without its first slash.
 func (c *payloadFiles) path(b []byte, i int) []byte {
 	dir := textAt(c.dirs, c.dirAt[binary.BigEndian.Uint32(c.indexes[4*i:])])
 	return append(append(b, bytes.TrimPrefix(dir, []byte("/"))...), textAt(c.bases, c.baseAt[i])...)
 }
 
-// find returns the file of a name in an archive, or -1 (lib/rpmfi.c: rpmfnFindFN).
+// find returns the number of the file with this name in an archive, or -1 (lib/rpmfi.c: rpmfnFindFN).
 func (c *payloadFiles) find(name []byte) int {
 	name = bytes.TrimPrefix(bytes.TrimPrefix(name, []byte("./")), []byte("/"))
 	is := func(i int) bool {

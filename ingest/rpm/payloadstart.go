@@ -11,17 +11,18 @@ import (
 )
 
 const (
-	// maxStart is how much of the start of a payload is looked at where it is not unpacked: the longest header of an xz
-	// stream and of its first block.
+	// maxStart is the number of bytes of a payload that are checked if it is not unpacked: the longest headers of an
+	// xz stream and of its first block.
 	maxStart = 12 + 1024
-	// rpmDictionary is what rpm takes, with some room that liblzma needs besides (rpmio/rpmio.c: 100 MiB in all).
+	// rpmDictionary is the largest dictionary, in bytes, that rpm accepts: 100 MiB without what liblzma allocates
+	// besides (rpmio/rpmio.c).
 	rpmDictionary = 100<<20 - 256<<10
 )
 
-// checkPayloadStart says what the first bytes of a payload show that rpm does not unpack: another compression than the header
-// names, and more memory than rpm gives. What it cannot read says nothing.
-func checkPayloadStart(compressor string, lead []byte) error {
-	name, form := compressorOf(compressor), compressionOf(lead)
+// checkPayloadStart rejects a payload whose first bytes show that rpm does not unpack it: another compression than
+// the header names, or a larger window or dictionary than rpm accepts. It accepts bytes that it cannot read.
+func checkPayloadStart(compressor string, start []byte) error {
+	name, form := compressorOf(compressor), compressionOf(start)
 	switch {
 	case form == "":
 		return nil
@@ -29,16 +30,16 @@ func checkPayloadStart(compressor string, lead []byte) error {
 		return wrongCompression(compressor, form)
 	case form == "zstd":
 		var h zstd.Header
-		if h.Decode(lead) == nil && (h.WindowSize > maxWindow || h.SingleSegment && h.FrameContentSize > maxWindow) {
+		if h.Decode(start) == nil && (h.WindowSize > maxWindow || h.SingleSegment && h.FrameContentSize > maxWindow) {
 			return wideWindow()
 		}
-	case form == "xz" && xzDictionary(lead) > rpmDictionary, form == "lzma" && len(lead) >= 5 && binary.LittleEndian.Uint32(lead[1:]) > rpmDictionary:
+	case form == "xz" && xzDictionary(start) > rpmDictionary, form == "lzma" && len(start) >= 5 && binary.LittleEndian.Uint32(start[1:]) > rpmDictionary:
 		return input.Reject(catalog.TooLarge, "the payload needs an %s dictionary of more than %d bytes, which rpm does not unpack; use a lower compression level", form, rpmDictionary)
 	}
 	return nil
 }
 
-// wrongCompression is the rejection of a payload that begins as another compression does than the header names.
+// wrongCompression rejects a payload that begins as another compression than the one of its header.
 func wrongCompression(compressor, form string) error {
 	return input.Reject(catalog.Malformed, "the payload begins as %s does, and rpm %s; build the package again", form, compressorPhrase(compressor))
 }
@@ -47,16 +48,16 @@ func wideWindow() error {
 	return input.Reject(catalog.TooLarge, "the payload needs a zstd window of more than %d bytes, which rpm does not unpack; use a lower compression level", maxWindow)
 }
 
-// xzDictionary returns the dictionary, in bytes, that the first block of a stream asks for (The .xz File Format, sections 3.1
-// and 5.3.1), or 0.
-func xzDictionary(lead []byte) int64 {
+// xzDictionary returns the size of the dictionary, in bytes, of the first block of an xz stream (The .xz File Format,
+// sections 3.1 and 5.3.1), or 0 if start does not have it.
+func xzDictionary(start []byte) int64 {
 	const streamHeader, lzma2 = 12, 0x21
-	if len(lead) <= streamHeader || lead[streamHeader] == 0 { // the index: there is no block
+	if len(start) <= streamHeader || start[streamHeader] == 0 { // the index begins: the stream has no block
 		return 0
 	}
-	block := lead[streamHeader:]
+	block := start[streamHeader:]
 	if size := 4 * (int(block[0]) + 1); size <= len(block) {
-		block = block[:size-4] // without its sum
+		block = block[:size-4] // without its checksum
 	} else {
 		return 0
 	}

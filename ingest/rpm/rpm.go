@@ -1,12 +1,37 @@
-// Package rpm reads RPM packages and makes their index fragments: the <package> elements of
-// primary, filelists and other, equal to those of createrepo_c.
+// Package rpm reads RPM packages and makes their index fragments: the <package> elements of primary, filelists and
+// other, equal to those of createrepo_c. FORMAT.md lists what is accepted and refused.
 //
-// A package is read once, as a stream: [Peek] reads its headers, which say everything that an index
-// needs, and [Package.Body] hands on the whole file. Memory use depends on the headers alone, which are held until
-// they are handed on (at most 64 MiB each): no package takes more than 64 MiB beyond its own size. Every count and offset is checked against librpm's rules and
-// tighter limits; go-rpmutils, which trusts its input, gets a small package of our own, made of the values
-// that it is asked for. The payload is hashed, and unpacked only if that is asked for ([Package.VerifyWhole]): as a
-// stream of which nothing is kept.
+// A package is read once, as a stream. [Peek] reads the lead and both headers, which have all that an index needs.
+// [Package.Body] returns the whole file and checks the payload while it is read: its size and its digest, its first
+// bytes, and, after [Package.VerifyWhole], all that it unpacks to.
+//
+// Each header is held until its bytes were returned, at most 64 MiB. Beyond the size of the package, an intake
+// allocates less than 64 MiB. Counts and offsets are checked against librpm's rules and tighter limits before memory
+// is allocated. go-rpmutils, which trusts its input, reads a small package that is made here, of the values that it
+// is asked for.
+//
+// In reading order:
+//
+//	rpm.go           Package, Peek, the lead
+//	headerindex.go   the structure of a header: entries, region, limits
+//	tags.go          numbers of tags
+//	tagtypes.go      types and counts of their values
+//	minimal.go       the small package for go-rpmutils
+//	header.go        the values of both headers
+//	identity.go      name, version, architecture; rows of the catalog
+//	version.go       order of versions
+//	dependencies.go  provides, requires and the like
+//	files.go         paths, as an index lists them
+//	digest.go        digests of header and payload
+//	installable.go   what rpm checks only when it installs
+//	describe.go      the elements of an index; xml.go, text.go
+//	body.go          the payload as it is read
+//	payloadstart.go  its first bytes
+//	payload.go       decompression, verification
+//	cpio.go          the archive in it
+//	payloadfiles.go  the files of the header, to be found by name
+//	compare.go       archive against header
+//	signed.go        signatures
 package rpm
 
 import (
@@ -18,25 +43,25 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// A Package is an RPM package whose headers have been read and found sound.
+// A Package is an RPM package whose headers were read and accepted.
 type Package struct {
 	header      *header
-	prefixes    [][]byte // the file up to its payload, in two parts, so that the second need not grow behind the first; nil once Body was called
+	prefixes    [][]byte // the file up to the main header, and the main header; nil once Body was called
 	rest        io.Reader
 	want        expectedPayload
 	weakDigests bool
 
-	compressor   string // as the header has it
+	compressor   string // the value of PAYLOADCOMPRESSOR
 	contents     *payloadFiles
-	verify       bool                // unpack the payload
-	verification *input.Verification // that does
+	verify       bool                // Body unpacks the payload
+	verification *input.Verification // of Body; nil unless it unpacks the payload
 
 	signatures packageSignatures
-	pending    []pendingSignature // that Body judges
+	pending    []pendingSignature // of the payload: Body verifies them
 }
 
-// Peek reads the lead, the signature header and the main header of a package from r. An error is a
-// [*catalog.Rejection], or a fault of r, wrapped.
+// Peek reads the lead, the signature header and the main header of a package from r, and checks all that does not
+// need the payload. The error is a [*catalog.Rejection], or a fault of r, wrapped.
 func Peek(r io.Reader) (*Package, error) {
 	head := &input.Prefix{R: r}
 	if err := readLead(head); err != nil {
@@ -75,11 +100,12 @@ func Peek(r io.Reader) (*Package, error) {
 		compressor: main.text(tagPayloadCompressor), contents: main.payloadFiles(), signatures: readSignatures(signature, main)}, nil
 }
 
-// WeakDigests reports that MD5 or SHA-1 alone vouch for the main header or the payload: rpm 6 refuses to install that.
+// WeakDigests reports whether the main header or the payload has no digest but MD5 or SHA-1. rpm 6 refuses to install
+// such a package.
 func (p *Package) WeakDigests() bool { return p.weakDigests }
 
-// Identity returns what the headers alone say about the package: its format, name, versions,
-// architecture and sort key. A source package has the architecture "src", also if its file name says "nosrc".
+// Identity returns the columns of a row that the headers alone determine: format, name, version, architecture and
+// sort key. A source package has the architecture "src", even if its file name says "nosrc".
 func (p *Package) Identity() catalog.Package {
 	h := p.header
 	return catalog.Package{
@@ -92,16 +118,16 @@ func (p *Package) Identity() catalog.Package {
 	}
 }
 
-// The lead is 96 bytes: magic, format version, type, architecture, name, os, signature type. Only the
-// magic and the signature type mean anything today; the rest must merely be of this world.
+// The lead has 96 bytes: magic, format version, type, architecture, name, operating system, signature type (RPM V4
+// package format, "Lead"). rpm ignores all but the magic and the signature type.
 const (
 	leadSize      = 96
 	leadMagic     = "\xed\xab\xee\xdb"
-	deltaMagic    = "drpm" // a delta of an RPM without its payload's header
+	deltaMagic    = "drpm" // the magic of a delta RPM
 	signatureType = 5      // a signature header follows
 )
 
-// readLead reads and judges the lead.
+// readLead reads the lead and rejects files that are not RPM packages.
 func readLead(s *input.Prefix) error {
 	err := s.More(leadSize)
 	if err != nil && err != io.EOF {

@@ -8,41 +8,43 @@ import (
 	"strings"
 )
 
-// A Signature is one whose signer counts. It is of what is written to a New hash, or Verify says that it is not.
+// A Signature is a signature whose signer is trusted. The signed bytes are written to a New hash; Verify returns a
+// rejection if the signature is not of them.
 type Signature = interface {
 	New() hash.Hash
 	Verify(h hash.Hash) error
 }
 
-// Keys are those whose signatures count. Errors are rejections.
+// Keys are the keys whose signatures are accepted. Errors of their methods are rejections.
 type Keys interface {
-	// Signature reads one OpenPGP signature, of exactly one packet.
+	// Signature reads an OpenPGP signature of exactly one packet.
 	Signature(packet []byte) (Signature, error)
 
-	// Unsigned rejects a package without a signature of what it says, such as "has no signature".
+	// Unsigned returns the rejection of a package that is not signed. what is its predicate, such as "has no signature".
 	Unsigned(what string) error
 }
 
 // A packageSignature is one signature of the signature header.
 type packageSignature struct {
-	packet    []byte // nil if the tag is not as rpm wants it
-	ofPayload bool   // of the main header and the payload, not of the header alone
+	packet    []byte // nil if the tag does not have the type that rpm requires
+	ofPayload bool   // of the main header and the payload; otherwise of the main header
 }
 
 // packageSignatures are the signatures of a package.
 type packageSignatures struct {
-	rpm4     []packageSignature // for rpm 4: tags 267, 268, 1002 and 1005
-	rpm6     []packageSignature // for rpm 6, which looks at no other where there is one: tag 278
-	digested bool               // the main header has a digest of the payload, so that who signs it signs that, too
+	rpm4     []packageSignature // that rpm 4 checks: tags 267, 268, 1002 and 1005
+	rpm6     []packageSignature // that rpm 6 checks, which ignores the others if it finds one: tag 278
+	digested bool               // the main header has a digest of the payload, so that a signature of the header covers both
 }
 
-// Limits of what is kept of signatures. An RSA key of 16384 bits makes one of 2 KiB.
+// Limits of signatures: bytes of one, and their number in tag 278. A signature with an RSA key of 16384 bits has 2
+// KiB.
 const (
 	maxSignature  = 64 << 10
 	maxSignatures = 16
 )
 
-// readSignatures copies the signatures, so that they keep nothing else in memory.
+// readSignatures copies the signatures, so that they do not keep the signature header in memory.
 func readSignatures(signature, main *headerIndex) packageSignatures {
 	s := packageSignatures{digested: main.text(tagPayloadDigest) != ""}
 	for _, tag := range []uint32{sigRSA, sigDSA, sigPGP, sigGPG} {
@@ -72,7 +74,7 @@ func readSignatures(signature, main *headerIndex) packageSignatures {
 	return s
 }
 
-// checkedBy returns the signatures that a client looks at, all of which have to be good. six says that it has rpm 6.
+// checkedBy returns the signatures that a client checks, all of which must be good. six reports whether it has rpm 6.
 func (s packageSignatures) checkedBy(six bool) []packageSignature {
 	if six && len(s.rpm6) > 0 {
 		return s.rpm6
@@ -80,9 +82,9 @@ func (s packageSignatures) checkedBy(six bool) []packageSignature {
 	return s.rpm4
 }
 
-// RequireSigned makes sure that clients with gpgcheck=1 and the keys install the package: that each signature which they
-// look at is good, and that the header and the payload are signed. Signatures of the payload are judged as Body ends.
-// six says that clients have rpm 6. It is called before Body; the error is a rejection.
+// RequireSigned checks that clients with gpgcheck=1 and these keys install the package: each signature that they
+// check must be good, and header and payload must be signed. Body verifies signatures of the payload when it ends.
+// six reports whether clients have rpm 6. It must be called before Body. The error is a rejection.
 func (p *Package) RequireSigned(keys Keys, six bool) error {
 	counted := p.signatures.checkedBy(six)
 	if len(counted) == 0 && len(p.signatures.rpm6) > 0 {
@@ -112,13 +114,14 @@ func (p *Package) RequireSigned(keys Keys, six bool) error {
 	return nil
 }
 
-// A pendingSignature is one of the payload, too, some of which has not come yet.
+// A pendingSignature is a signature of header and payload. The hash takes the payload while Body is read.
 type pendingSignature struct {
 	hash.Hash
 	sig Signature
 }
 
-// SignaturePackets returns the signatures of the package, those for rpm 6 first, in a form that is not judged.
+// SignaturePackets returns the signatures of the package, those for rpm 6 first. They were not verified; those that
+// cannot be read are nil.
 func (p *Package) SignaturePackets() (packets [][]byte) {
 	for _, s := range slices.Concat(p.signatures.rpm6, p.signatures.rpm4) {
 		packets = append(packets, s.packet)

@@ -12,7 +12,7 @@ const (
 	typeI18N   = 9
 )
 
-// widths has the bytes, and the alignment, of one value of each type that is no string.
+// widths are the sizes in bytes of one value, by type. They are the alignments of values, too. Strings have none.
 var widths = [...]uint32{typeChar: 1, 2: 1, typeInt16: 2, typeInt32: 4, typeInt64: 8, typeBinary: 1}
 
 func isString(typ uint32) bool { return typ == typeString || typ == typeArray || typ == typeI18N }
@@ -22,10 +22,10 @@ const (
 	tagImageRegion     = 61
 	tagSignatureRegion = 62
 	tagMainRegion      = 63
-	tagFirstOrdinary   = 100 // below are regions
+	tagFirstOrdinary   = 100 // tags below it are those of regions
 )
 
-// Tags of the signature header. They are numbers of their own: 1000 is the name in the main header.
+// Tags of the signature header. Their numbers mean something else in the main header.
 const (
 	sigDSA             = 267 // of the main header, by a key of any kind but RSA
 	sigRSA             = 268 // of the main header, by RSA
@@ -38,11 +38,11 @@ const (
 	sigSize            = 1000
 	sigPGP             = 1002 // of the main header and the payload, by RSA
 	sigMD5             = 1004
-	sigGPG             = 1005 // likewise, by a key of another kind
+	sigGPG             = 1005 // of the main header and the payload, by a key of another kind
 	sigArchiveSize     = 1007
 )
 
-// sigBase is what go-rpmutils adds to tags of the signature header from 1000 on.
+// sigBase is the number that go-rpmutils adds to tags of the signature header from 1000 on.
 const sigBase = 16384
 
 // Tags of the main header. The weak dependencies have no constants in go-rpmutils.
@@ -94,10 +94,10 @@ const (
 	tagPayloadPlain      = 5113 // v6: bytes of the payload, unpacked
 )
 
-// A dependencyTags is one kind of dependency: three arrays of equal length.
+// A dependencyTags has the tags of one kind of dependency: three arrays of equal length.
 type dependencyTags struct{ name, flags, version uint32 }
 
-// The kinds of dependencies. The last two are SUSE's, from before rpm had its own.
+// The kinds of dependencies. SUSE used the last two before rpm had tags for them.
 var (
 	provides    = dependencyTags{1047, 1112, 1113}
 	requires    = dependencyTags{1049, 1048, 1050}
@@ -115,10 +115,9 @@ var dependencyKinds = []dependencyTags{
 	provides, requires, conflicts, obsoletes, recommends, suggests, supplements, enhances, oldSuggests, oldEnhances,
 }
 
-// perFileTags are the tags with one value for each file that librpm counts before it installs: it refuses a package
-// where one of them has another length (rpmfilesPopulate, rpmfnInit), which a test tries. It counts none of
-// FILEDEPENDSX and FILEDEPENDSN, which rpm 6.0.0 wrote too long, or of what it can do without: link targets of what is no link,
-// verify flags, devices, languages, classes.
+// perFileTags are the tags with one value for each file whose count librpm checks before it installs
+// (rpmfilesPopulate, rpmfnInit). It does not check FILEDEPENDSX and FILEDEPENDSN, which rpm 6.0.0 wrote too long, or
+// tags that it can do without: targets where there are no symbolic links, verify flags, devices, languages, classes.
 var perFileTags = []uint32{
 	tagBaseNames, tagDirIndexes, tagFileModes, tagFileFlags, tagFileSizes, tagFileDigests, tagFileUsers, tagFileGroups, tagFileInodes,
 	1033, // device numbers of special files

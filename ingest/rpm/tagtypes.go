@@ -5,7 +5,7 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// A tagType says which values an entry may have.
+// A tagType is the type and the count of the values that a tag may have.
 type tagType int
 
 const (
@@ -19,8 +19,8 @@ const (
 	anyBytes                //
 )
 
-// fits reports whether entry e has shape s. librpm takes any type of string for any other, and wants
-// integers exact (rpm, lib/header.c: hdrchkTagType).
+// fits reports whether entry e has type s. Like librpm it accepts any string type for another, and requires the exact
+// type of integers (rpm, lib/header.c: hdrchkTagType).
 func (s tagType) fits(e entry) bool {
 	switch s {
 	case oneText:
@@ -64,15 +64,14 @@ var mainTypes = func() map[uint32]tagType {
 	return shapes
 }()
 
-// Limits on what one package may list. Everything that is listed becomes part of an index that every
-// client loads.
+// Limits on what one package may list. Every client loads an index with all of it.
 const (
 	maxFiles        = 500_000
 	maxDependencies = 65_536  // of all kinds together
-	maxChanges      = 100_000 // stored; an index has the newest ten
+	maxChanges      = 100_000 // in the package; an index has the newest ten
 )
 
-// checkArrays checks that the arrays of a main header which belong together do.
+// checkArrays checks that arrays of the main header that describe the same things have equal lengths.
 func (x *headerIndex) checkArrays() error {
 	if err := x.checkFiles(); err != nil {
 		return err
@@ -87,7 +86,8 @@ func (x *headerIndex) checkArrays() error {
 	return x.checkParallel("changelog entries", maxChanges, tagChangeTime, tagChangeName, tagChangeText)
 }
 
-// checkParallel checks that the arrays are all there, with equal lengths, or all absent.
+// checkParallel checks that the arrays of these tags all have the same length, at most limit, or that all are absent.
+// what names their elements in the rejection.
 func (x *headerIndex) checkParallel(what string, limit uint32, tags ...uint32) error {
 	n := x.entries[tags[0]].count
 	for _, tag := range tags {

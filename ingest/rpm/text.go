@@ -6,10 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// cleanText returns free text as an index, a database and a page can all carry it. Text that is not UTF-8
-// is taken as Latin-1, whose control characters are dropped, as createrepo_c does. What XML cannot
-// have or a terminal acts upon (control characters other than tab and line ends, U+FFFE, U+FFFF) becomes
-// U+FFFD, where createrepo_c keeps it, drops the package or writes XML that no parser accepts.
+// cleanText returns text for people as an index, a database and a page can have it. Text that is not UTF-8 is read as
+// Latin-1 without control characters, as createrepo_c does. Control characters other than tab and line ends, U+FFFE
+// and U+FFFF become U+FFFD; createrepo_c keeps them, drops the package or writes XML that parsers reject.
 func cleanText(s string) string {
 	return strings.Map(func(r rune) rune {
 		if isControl(r) && r != '\t' && r != '\n' && r != '\r' {
@@ -19,10 +18,10 @@ func cleanText(s string) string {
 	}, decode(s))
 }
 
-// isControl reports whether r is a control character or no character.
+// isControl reports whether r is a control character, U+FFFE or U+FFFF.
 func isControl(r rune) bool { return unicode.IsControl(r) || r == 0xFFFE || r == 0xFFFF }
 
-// decode returns s in UTF-8.
+// decode returns s in UTF-8. Bytes that are not UTF-8 are read as Latin-1.
 func decode(s string) string {
 	if utf8.ValidString(s) {
 		return s
@@ -40,9 +39,9 @@ func decode(s string) string {
 	return string(b)
 }
 
-// decodeStrict returns s in UTF-8, and whether it can stand for itself: names of files and dependencies are
-// compared, so that no character of theirs may be replaced.
-func decodeStrict(s string) (string, bool) {
+// decodeStrict returns s in UTF-8. ok is false if s has control characters: names of files and dependencies are
+// compared, so none of their characters may be replaced.
+func decodeStrict(s string) (_ string, ok bool) {
 	s = decode(s)
 	return s, !strings.ContainsFunc(s, isControl)
 }
@@ -57,7 +56,7 @@ func isPrintableASCII(b []byte) bool {
 	return true
 }
 
-// decodeBytes is decode without an allocation where there is nothing to do.
+// decodeBytes is decode, without an allocation if b is UTF-8.
 func decodeBytes(b []byte) []byte {
 	if utf8.Valid(b) {
 		return b

@@ -8,7 +8,7 @@ import (
 
 // An evr is the version of a package: epoch, version and release.
 type evr struct {
-	epoch            uint32 // 0 is the same as none
+	epoch            uint32 // 0 if there is none
 	version, release string
 }
 
@@ -23,9 +23,8 @@ func (v evr) String() string {
 // canonical returns "epoch:version-release".
 func (v evr) canonical() string { return fmt.Sprintf("%d:%s-%s", v.epoch, v.version, v.release) }
 
-// sortKey returns bytes that order packages by name, then as rpm orders versions, then by the exact
-// version, then by architecture. A key is shorter than 16 bytes and four times its name, version,
-// release and architecture.
+// sortKey returns a key that orders packages by name, then as rpm orders versions, then by the exact version, then by
+// architecture. Its size is less than 16 bytes and four times the size of its arguments.
 func sortKey(name string, v evr, arch string) []byte {
 	k := append([]byte(name), 0)
 	k = binary.BigEndian.AppendUint32(k, v.epoch)
@@ -45,9 +44,9 @@ const (
 	tokenDigits  = 0x05 // number of digits in two bytes, digits without leading zeros
 )
 
-// appendVersion appends an encoding of s, a version or a release of at most 65,535 bytes, whose bytes
-// order as rpmvercmp orders versions: tokens are compared one by one; everything that is neither
-// letter, digit, '~' nor '^' only separates. No encoding is the prefix of another.
+// appendVersion appends an encoding of s, a version or a release of at most 65,535 bytes. The encodings order as
+// rpmvercmp orders versions: token by token; a character that is not a letter, a digit, '~' or '^' separates tokens.
+// An encoding is never the prefix of another.
 func appendVersion(k []byte, s string) []byte {
 	for s != "" {
 		switch c := s[0]; {
@@ -80,6 +79,6 @@ func span(s string, class func(byte) bool) (head, tail string) {
 	return s[:i], s[i:]
 }
 
-// rpm's classes are ASCII's, whatever the locale.
+// The character classes of rpm are those of ASCII in every locale.
 func isDigit(c byte) bool  { return '0' <= c && c <= '9' }
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }

@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// A fragment is XML in the making, spelled as libxml2 spells it for createrepo_c: two blanks for each
-// level, and one element a line. Beyond left bytes it takes nothing more.
+// A fragment is XML that is being written, as libxml2 formats it for createrepo_c: one element a line, indented by
+// two blanks for each level. After remaining bytes it sets overflow and takes no more.
 type fragment struct {
 	b         []byte
 	remaining int
@@ -15,7 +15,8 @@ type fragment struct {
 	overflow  bool
 }
 
-// grow makes room for n bytes of files and what stands around them, or is over.
+// grow allocates room for n bytes of files and for the elements around them. It sets overflow if n exceeds what
+// remains.
 func (f *fragment) grow(n int) {
 	const around = 2 << 10
 	if f.overflow = n > f.remaining; !f.overflow {
@@ -62,8 +63,8 @@ func (f *fragment) write(parts ...string) {
 	}
 }
 
-// reserve makes room for n bytes and reports whether they are still allowed. What is held doubles, but for what
-// is not allowed anyway.
+// reserve makes room for n bytes, if no more than that remain. The buffer doubles when it grows, but not beyond what
+// remains.
 func (f *fragment) reserve(n int) bool {
 	if f.overflow = f.overflow || n > f.remaining; f.overflow {
 		return false
@@ -117,11 +118,11 @@ func escape[T string | []byte](f *fragment, s T) {
 	}
 }
 
-// entities are the bytes that cannot stand for themselves in text.
+// entities are the escapes of the bytes that text cannot have.
 var entities = [256]string{'&': "&amp;", '<': "&lt;", '>': "&gt;", '\r': "&#13;"}
 
-// escapeAttribute writes all that is not ASCII as a number: createrepo_c's attributes belong to no
-// document that could have an encoding.
+// escapeAttribute escapes the value of an attribute. It writes characters beyond ASCII as numbers, as createrepo_c
+// does, whose attributes have no document with an encoding.
 func escapeAttribute(s string) string {
 	if !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf || strings.ContainsRune("&<>\"\t\n\r", r) }) {
 		return s
