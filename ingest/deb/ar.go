@@ -16,17 +16,17 @@ const (
 	arHeaderSize = 60
 )
 
-// A member is the header of one member of the ar archive.
-type member struct {
+// A arMember is the header of one member of the ar archive.
+type arMember struct {
 	name string
 	size int64 // bytes, without the padding to an even size
 }
 
 // padded returns the size in the file.
-func (m member) padded() int64 { return m.size + m.size&1 }
+func (m arMember) padded() int64 { return m.size + m.size&1 }
 
 // extra reports whether the member is one that every reader skips, such as "_gpgorigin" of debsigs.
-func (m member) extra() bool { return strings.HasPrefix(m.name, "_") }
+func (m arMember) extra() bool { return strings.HasPrefix(m.name, "_") }
 
 // Tools disagree about all but plain names and numbers, and about the long names of GNU ("/0") and BSD ("#1/20").
 var (
@@ -36,39 +36,39 @@ var (
 )
 
 // parseMember reads one ar header of 60 bytes: name, time, owner, group, mode, size, and two closing bytes.
-func parseMember(h []byte) (member, error) {
+func parseMember(h []byte) (arMember, error) {
 	if !bytes.HasSuffix(h, []byte("`\n")) {
-		return member{}, input.Reject(catalog.Malformed, "the archive has %s where the header of a member should be; rebuild the package with dpkg-deb", input.Quote(h))
+		return arMember{}, input.Reject(catalog.Malformed, "the archive has %s where the header of a member should be; rebuild the package with dpkg-deb", input.Quote(h))
 	}
 	name := arName.FindSubmatch(h[:16])
 	if name == nil {
-		return member{}, input.Reject(catalog.Malformed, "the archive has a member named %s; rebuild the package with dpkg-deb", input.Quote(h[:16]))
+		return arMember{}, input.Reject(catalog.Malformed, "the archive has a member named %s; rebuild the package with dpkg-deb", input.Quote(h[:16]))
 	}
 	if time := h[16:28]; !arTime.Match(time) {
-		return member{}, input.Reject(catalog.Malformed, "archive member %s has %s where a time should be; rebuild the package with dpkg-deb", input.Quote(name[1]), input.Quote(time))
+		return arMember{}, input.Reject(catalog.Malformed, "archive member %s has %s where a time should be; rebuild the package with dpkg-deb", input.Quote(name[1]), input.Quote(time))
 	}
 	for _, number := range [][]byte{h[28:34], h[34:40], h[40:48], h[48:58]} {
 		if !arNumber.Match(number) {
-			return member{}, input.Reject(catalog.Malformed, "archive member %s has %s where a number should be; rebuild the package with dpkg-deb", input.Quote(name[1]), input.Quote(number))
+			return arMember{}, input.Reject(catalog.Malformed, "archive member %s has %s where a number should be; rebuild the package with dpkg-deb", input.Quote(name[1]), input.Quote(number))
 		}
 	}
 	size, err := strconv.ParseInt(strings.TrimRight(string(h[48:58]), " "), 10, 64)
 	if err != nil {
-		return member{}, input.Reject(catalog.Malformed, "archive member %s has no size; rebuild the package with dpkg-deb", input.Quote(name[1]))
+		return arMember{}, input.Reject(catalog.Malformed, "archive member %s has no size; rebuild the package with dpkg-deb", input.Quote(name[1]))
 	}
-	return member{name: string(name[1]), size: size}, nil
+	return arMember{name: string(name[1]), size: size}, nil
 }
 
-// A head is the part of a package up to the end of its control member, kept to be replayed.
-type head struct {
+// A archiveStart is the part of a package up to the end of its control member, kept to be replayed.
+type archiveStart struct {
 	input.Prefix
-	members int
-	version []byte // the content of debian-binary
-	origin  []byte // the signature, if it is in this part
+	members       int
+	formatVersion []byte // the content of debian-binary
+	signature     []byte // the signature, if it is in this part
 }
 
 // control reads up to the end of the control member and returns its name and content.
-func (h *head) control() (name string, packed []byte, err error) {
+func (h *archiveStart) control() (name string, packed []byte, err error) {
 	if err := h.magic(); err != nil {
 		return "", nil, err
 	}
@@ -81,14 +81,14 @@ func (h *head) control() (name string, packed []byte, err error) {
 		case err != nil:
 			return "", nil, err
 		case m.extra():
-			if extra += m.padded(); extra > maxExtra {
-				return "", nil, input.Reject(catalog.TooLarge, "archive member %s makes more than %d bytes before control.tar; move it behind data.tar", input.Quote(m.name), maxExtra)
+			if extra += m.padded(); extra > maxBeforeControl {
+				return "", nil, input.Reject(catalog.TooLarge, "archive member %s makes more than %d bytes before control.tar; move it behind data.tar", input.Quote(m.name), maxBeforeControl)
 			}
-			b, err := h.take(m.padded(), m.name)
+			b, err := h.next(m.padded(), m.name)
 			if err != nil {
 				return "", nil, err
 			}
-			h.keepOrigin(m, b)
+			h.keepSignature(m, b)
 		default:
 			packed, err := h.controlMember(m)
 			return m.name, packed, err
@@ -97,7 +97,7 @@ func (h *head) control() (name string, packed []byte, err error) {
 }
 
 // magic reads the first bytes of the file.
-func (h *head) magic() error {
+func (h *archiveStart) magic() error {
 	err := h.More(int64(len(arMagic)))
 	switch {
 	case err != nil && err != io.EOF:
@@ -115,7 +115,7 @@ func (h *head) magic() error {
 var debianBinary = regexp.MustCompile(`^([0-9]+)\.([0-9]+)\n`) // deb(5): more lines may follow, and are ignored
 
 // debianBinary reads the first member, which has the version of the format: "2.0\n".
-func (h *head) debianBinary() error {
+func (h *archiveStart) debianBinary() error {
 	m, err := h.member()
 	if err != nil {
 		return err
@@ -123,10 +123,10 @@ func (h *head) debianBinary() error {
 	if m.name != "debian-binary" {
 		return input.Reject(catalog.NotAPackage, "the file is an archive that starts with %s and not with debian-binary; upload a file made by dpkg-deb", input.Quote(m.name))
 	}
-	if m.size > maxMinor {
+	if m.size > maxFormatVersion {
 		return input.Reject(catalog.Malformed, "debian-binary has %d bytes; rebuild the package with dpkg-deb", m.size)
 	}
-	b, err := h.take(m.padded(), m.name)
+	b, err := h.next(m.padded(), m.name)
 	if err != nil {
 		return err
 	}
@@ -144,12 +144,12 @@ func (h *head) debianBinary() error {
 	case two != 2:
 		return input.Reject(catalog.Unsupported, "the package has format version %s; dpkg reads version 2", input.Quote(b))
 	}
-	h.version = bytes.Clone(b)
+	h.formatVersion = bytes.Clone(b)
 	return nil
 }
 
 // controlMember reads the content of m, the first member after debian-binary that counts.
-func (h *head) controlMember(m member) ([]byte, error) {
+func (h *archiveStart) controlMember(m arMember) ([]byte, error) {
 	if !strings.HasPrefix(m.name, "control.tar") {
 		return nil, input.Reject(catalog.Malformed, "archive member %s comes before control.tar; rebuild the package with dpkg-deb", input.Quote(m.name))
 	}
@@ -159,7 +159,7 @@ func (h *head) controlMember(m member) ([]byte, error) {
 	if m.size > maxPacked {
 		return nil, input.Reject(catalog.TooLarge, "%s has %d bytes; the limit is %d", m.name, m.size, maxPacked)
 	}
-	b, err := h.take(m.padded(), m.name)
+	b, err := h.next(m.padded(), m.name)
 	if err != nil {
 		return nil, err
 	}
@@ -167,13 +167,13 @@ func (h *head) controlMember(m member) ([]byte, error) {
 }
 
 // member reads one header.
-func (h *head) member() (member, error) {
-	b, err := h.take(arHeaderSize, "header of an archive member")
+func (h *archiveStart) member() (arMember, error) {
+	b, err := h.next(arHeaderSize, "header of an archive member")
 	if err != nil {
-		return member{}, err
+		return arMember{}, err
 	}
 	if h.members++; h.members > maxMembers {
-		return member{}, tooManyMembers()
+		return arMember{}, tooManyMembers()
 	}
 	return parseMember(b)
 }
@@ -182,8 +182,8 @@ func tooManyMembers() error {
 	return input.Reject(catalog.TooLarge, "the archive has more than %d members; rebuild the package with dpkg-deb", maxMembers)
 }
 
-// take reads and returns n more bytes of what.
-func (h *head) take(n int64, what string) ([]byte, error) {
+// next reads and returns n more bytes of what.
+func (h *archiveStart) next(n int64, what string) ([]byte, error) {
 	start := h.Len()
 	if err := h.More(n); err == io.EOF {
 		return nil, truncated(int64(h.Len()), what)

@@ -13,69 +13,69 @@ import (
 
 // A body hands out a package and checks the structure of the archive after the control member.
 type body struct {
-	r         io.Reader
-	head      []byte // read already, not yet handed out
-	offset    int64  // bytes read from r, from the start of the file
-	members   int
-	name      string                             // of the current member
-	left      int64                              // bytes of the current member that are still to be read, with its padding
-	odd       bool                               // the current member has padding: one byte
-	data      bool                               // data.tar was seen
-	conffiles conffiles                          // of the control member
-	ratio     int64                              // data.tar is unpacked whole, up to so many bytes for each of it; 0 if it is not
-	noZstd    string                             // the system whose dpkg does not know zstd; "" if it does
-	payload   *payload                           // data.tar, while it goes by; nil before and behind it
-	running   atomic.Pointer[input.Verification] // of the payload, if it is unpacked whole
-	content   int64                              // bytes of the current member that are still to be read, without its padding
-	take      io.Writer                          // takes them; nil before the first member
-	sealed    sealed
-	origin    []byte // the signature; nil if none was seen
-	err       error  // final
+	r            io.Reader
+	replay       []byte // read already, not yet handed out
+	offset       int64  // bytes read from r, from the start of the file
+	members      int
+	name         string                             // of the current member
+	memberLeft   int64                              // bytes of the current member that are still to be read, with its padding
+	padded       bool                               // the current member has padding: one byte
+	seenData     bool                               // data.tar was seen
+	conffiles    conffiles                          // of the control member
+	verifyRatio  int64                              // data.tar is unpacked whole, up to so many bytes for each of it; 0 if it is not
+	noZstd       string                             // the system whose dpkg does not know zstd; "" if it does
+	payload      *payload                           // data.tar, while it goes by; nil before and behind it
+	verification atomic.Pointer[input.Verification] // of the payload, if it is unpacked whole
+	contentLeft  int64                              // bytes of the current member that are still to be read, without its padding
+	sink         io.Writer                          // takes them; nil before the first member
+	signedHashes signedHashes
+	signature    []byte // the signature; nil if none was seen
+	err          error  // final
 }
 
 // Read implements [io.Reader].
 func (b *body) Read(p []byte) (int, error) {
-	if len(b.head) == 0 && b.err == nil && b.left == 0 {
-		b.err = b.end(b.next())
+	if len(b.replay) == 0 && b.err == nil && b.memberLeft == 0 {
+		b.err = b.finish(b.next())
 	}
-	if len(b.head) > 0 {
-		n := copy(p, b.head)
-		if b.head = b.head[n:]; len(b.head) == 0 {
-			b.head = nil // the control member is not kept while the rest goes by
+	if len(b.replay) > 0 {
+		n := copy(p, b.replay)
+		if b.replay = b.replay[n:]; len(b.replay) == 0 {
+			b.replay = nil // the control member is not kept while the rest goes by
 		}
 		return n, nil
 	}
 	if b.err != nil {
 		return 0, b.err
 	}
-	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
-	b.left -= int64(n)
+	n, err := b.r.Read(p[:min(int64(len(p)), b.memberLeft)])
+	b.memberLeft -= int64(n)
 	b.offset += int64(n)
-	b.pass(p[:n])
+	b.writeContent(p[:n])
 	switch {
-	case err == io.EOF && b.left == 1 && b.data && b.odd: // the padding is not there, and dpkg does not look for it
-		b.left = 0
-		b.err = b.end(cmp.Or(b.look(p[:n]), io.EOF))
-	case err == io.EOF && b.left > 0:
+	case err == io.EOF && b.memberLeft == 1 && b.seenData && b.padded: // the padding is not there, and dpkg does not look for it
+		b.memberLeft = 0
+		b.err = b.finish(cmp.Or(b.checkPayload(p[:n]), io.EOF))
+	case err == io.EOF && b.memberLeft > 0:
 		b.err = truncated(b.offset, b.name)
 	case err != nil && err != io.EOF:
 		b.err = fmt.Errorf("read package: %w", err)
 	default:
-		b.err = b.look(p[:n])
+		b.err = b.checkPayload(p[:n])
 	}
 	return n, b.err
 }
 
-// look has the payload take bytes of the current member.
-func (b *body) look(p []byte) error {
+// checkPayload has the payload take bytes of the current member.
+func (b *body) checkPayload(p []byte) error {
 	if b.payload == nil {
 		return nil
 	}
 	err := b.payload.write(p)
-	if err == nil && b.left == 0 {
+	if err == nil && b.memberLeft == 0 {
 		err = b.payload.end()
 	}
-	if err != nil || b.left == 0 {
+	if err != nil || b.memberLeft == 0 {
 		b.close()
 		b.payload = nil
 	}
@@ -84,7 +84,7 @@ func (b *body) look(p []byte) error {
 
 // close ends a verification that runs. It may be called at any time, and again.
 func (b *body) close() {
-	if v := b.running.Load(); v != nil {
+	if v := b.verification.Load(); v != nil {
 		v.Close()
 	}
 }
@@ -94,13 +94,13 @@ func (b *body) next() error {
 	header := make([]byte, arHeaderSize)
 	n, err := input.ReadFull(b.r, header)
 	b.offset += int64(n)
-	b.head = header[:n]
+	b.replay = header[:n]
 	switch {
-	case err == io.EOF && b.data && strings.Trim(string(header[:n]), "\n") == "": // some tools pad with newlines
+	case err == io.EOF && b.seenData && strings.Trim(string(header[:n]), "\n") == "": // some tools pad with newlines
 		return io.EOF
-	case err == io.EOF && b.data:
-		return trailing(b.offset - int64(n))
-	case err == io.EOF && !b.data:
+	case err == io.EOF && b.seenData:
+		return trailingData(b.offset - int64(n))
+	case err == io.EOF && !b.seenData:
 		return truncated(b.offset, "archive, before data.tar")
 	case err != nil:
 		return err
@@ -110,22 +110,22 @@ func (b *body) next() error {
 	}
 	m, err := parseMember(header)
 	if err != nil {
-		if b.data {
-			return trailing(b.offset - int64(n))
+		if b.seenData {
+			return trailingData(b.offset - int64(n))
 		}
 		return err
 	}
-	b.name, b.left, b.odd = m.name, m.padded(), m.size&1 == 1
-	first := !b.data
-	if err := b.check(m); err != nil {
+	b.name, b.memberLeft, b.padded = m.name, m.padded(), m.size&1 == 1
+	first := !b.seenData
+	if err := b.checkMember(m); err != nil {
 		return err
 	}
-	b.take, b.content = b.taker(m), m.size
-	if b.data != first {
+	b.sink, b.contentLeft = b.sinkOf(m), m.size
+	if b.seenData != first {
 		return nil // it is not data.tar
 	}
-	b.payload = newPayload(m, b.ratio, b.conffiles)
-	b.running.Store(b.payload.whole)
+	b.payload = newPayload(m, b.verifyRatio, b.conffiles)
+	b.verification.Store(b.payload.verification)
 	return b.checkMagic(m)
 }
 
@@ -135,42 +135,42 @@ var dataMagic = map[string]string{
 }
 
 // checkMagic reads the start of data.tar: dpkg would refuse to unpack what is not compressed as its name says.
-func (b *body) checkMagic(m member) error {
+func (b *body) checkMagic(m arMember) error {
 	want := dataMagic[m.name]
 	lead := make([]byte, min(int64(len(want)), m.size))
 	n, err := input.ReadFull(b.r, lead)
 	b.offset += int64(n)
-	b.left -= int64(n)
-	b.head = append(b.head, lead[:n]...)
+	b.memberLeft -= int64(n)
+	b.replay = append(b.replay, lead[:n]...)
 	switch {
 	case err == io.EOF:
 		return truncated(b.offset, b.name)
 	case err != nil:
 		return err
 	}
-	b.pass(lead)
+	b.writeContent(lead)
 	if string(lead) != want {
 		return input.Reject(catalog.Malformed, "%s does not begin as its compression does; rebuild the package with dpkg-deb", input.Quote(m.name))
 	}
-	return b.look(lead[:n])
+	return b.checkPayload(lead[:n])
 }
 
-func trailing(offset int64) error {
+func trailingData(offset int64) error {
 	return input.Reject(catalog.Malformed, "the file goes on after data.tar, at byte %d, and not with an archive member; rebuild the package with dpkg-deb", offset)
 }
 
-// check decides whether m may follow what was seen before.
-func (b *body) check(m member) error {
+// checkMember decides whether m may follow what was seen before.
+func (b *body) checkMember(m arMember) error {
 	switch {
 	case m.padded() > MaxSize-b.offset:
 		return input.Reject(catalog.TooLarge, "archive member %s has %d bytes; the limit for a package is %d", input.Quote(m.name), m.size, int64(MaxSize))
 	case m.extra():
 		return nil
-	case b.data && !known(m.name):
+	case b.seenData && !isRequiredMember(m.name):
 		return nil // deb(5): ignored behind data.tar
 	case !strings.HasPrefix(m.name, "data.tar"):
 		return input.Reject(catalog.Malformed, "the archive has a member %s after control.tar; rebuild the package with dpkg-deb", input.Quote(m.name))
-	case b.data:
+	case b.seenData:
 		return input.Reject(catalog.Malformed, "the archive has a second data member %s; rebuild the package with dpkg-deb", input.Quote(m.name))
 	}
 	if m.name == "data.tar.zst" && b.noZstd != "" {
@@ -178,14 +178,14 @@ func (b *body) check(m member) error {
 	}
 	switch m.name {
 	case "data.tar", "data.tar.gz", "data.tar.bz2", "data.tar.xz", "data.tar.lzma", "data.tar.zst":
-		b.data = true
+		b.seenData = true
 		return nil
 	}
 	return input.Reject(catalog.Unsupported, "the compression of %s is not one that dpkg reads; build it with dpkg-deb -Zgzip, -Zxz or -Zzstd", input.Quote(m.name))
 }
 
-// known reports whether a member has the name of one that every package has: a second one, which one program might
+// isRequiredMember reports whether a member has the name of one that every package has: a second one, which one program might
 // read instead of the first, is refused.
-func known(name string) bool {
+func isRequiredMember(name string) bool {
 	return name == "debian-binary" || strings.HasPrefix(name, "control.tar") || strings.HasPrefix(name, "data.tar")
 }

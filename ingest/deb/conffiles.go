@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 
 	"repomill/ingest/input"
@@ -20,7 +21,7 @@ const maxConffile = 997
 
 // conffiles are the paths in the file of that name.
 type conffiles struct {
-	marked map[uint64]bool // by name, as [nameKey] has it: whether dpkg is to remove the file when it upgrades the package
+	marked map[uint64]bool // by name, as [hashName] has it: whether dpkg is to remove the file when it upgrades the package
 	paths  string          // those to keep, a newline behind each
 }
 
@@ -31,7 +32,7 @@ const spaces = " \t\n\v\f\r"
 func readConffiles(r io.Reader) (conffiles, error) {
 	all := conffiles{marked: map[uint64]bool{}}
 	var paths strings.Builder
-	err := eachLine(r, maxConffile, func(line string) error {
+	err := readLines(r, maxConffile, func(line string) error {
 		line = strings.TrimRight(line, spaces)
 		path, remove := strings.CutPrefix(line, "remove-on-upgrade ")
 		switch {
@@ -40,11 +41,11 @@ func readConffiles(r io.Reader) (conffiles, error) {
 		case !strings.HasPrefix(path, "/"):
 			return errors.New("dpkg takes a path that begins with a slash, and before it nothing, or remove-on-upgrade and one blank")
 		}
-		name := nodeName(path)
+		name := dpkgName(path)
 		if err := checkPath(name); err != nil {
 			return fmt.Errorf("it %w", err)
 		}
-		key := nameKey(name)
+		key := hashName(name)
 		all.marked[key] = all.marked[key] || remove
 		if !remove {
 			paths.WriteString(name + "\n")
@@ -52,7 +53,7 @@ func readConffiles(r io.Reader) (conffiles, error) {
 		return nil
 	})
 	if err != nil {
-		return conffiles{}, listingFault("conffiles", err)
+		return conffiles{}, listingRejection("conffiles", err)
 	}
 	all.paths = paths.String()
 	return all, nil
@@ -60,7 +61,7 @@ func readConffiles(r io.Reader) (conffiles, error) {
 
 // check says what keeps dpkg from unpacking a member of data.tar, or from configuring the package.
 func (c conffiles) check(name string, h tarHeader) error {
-	remove, is := c.marked[nameKey(name)]
+	remove, is := c.marked[hashName(name)]
 	switch {
 	case !is:
 		return nil
@@ -70,14 +71,14 @@ func (c conffiles) check(name string, h tarHeader) error {
 		return tarProblem(fmt.Sprintf("has a pipe %s, which conffiles lists: dpkg waits for it for good", input.Quote(h.name)))
 	case h.kind == '3' || h.kind == '4':
 		return tarProblem(fmt.Sprintf("has a device %s, which conffiles lists: dpkg reads it to its end", input.Quote(h.name)))
-	case h.kind == '5' && !common[placeOf(name)]:
+	case h.kind == '5' && !commonFolders[cleanPath(name)]:
 		return tarProblem(fmt.Sprintf("has a folder %s, which conffiles lists: it takes files only", input.Quote(h.name)))
 	}
 	return nil
 }
 
-// common are folders that every system has: dpkg warns of them in conffiles, and goes on.
-var common = func() map[string]bool {
+// commonFolders are folders that every system has: dpkg warns of them in conffiles, and goes on.
+var commonFolders = func() map[string]bool {
 	all := map[string]bool{}
 	for name := range strings.FieldsSeq(`. bin boot dev etc etc/alternatives etc/cron.d etc/cron.daily etc/cron.hourly etc/cron.monthly
 		etc/cron.weekly etc/default etc/init.d etc/ld.so.conf.d etc/logrotate.d etc/opt etc/pam.d etc/profile.d etc/security etc/skel
@@ -93,8 +94,8 @@ var common = func() map[string]bool {
 // errLine is a line as dpkg does not read it.
 var errLine = errors.New("line")
 
-// eachLine calls f with each line, which has most bytes at most with its newline, and none without.
-func eachLine(r io.Reader, most int, f func(line string) error) error {
+// readLines calls f with each line, which has most bytes at most with its newline, and none without.
+func readLines(r io.Reader, most int, f func(line string) error) error {
 	b := bufio.NewReaderSize(r, max(most, 16))
 	for n := 1; ; n++ {
 		line, err := b.ReadSlice('\n')
@@ -116,10 +117,78 @@ func eachLine(r io.Reader, most int, f func(line string) error) error {
 	}
 }
 
-// listingFault is the rejection of conffiles or triggers.
-func listingFault(name string, err error) error {
+// listingRejection is the rejection of conffiles or triggers.
+func listingRejection(name string, err error) error {
 	if errors.Is(err, errLine) {
 		return input.Reject(catalog.Malformed, "dpkg cannot read %s in control.tar: %s", name, err)
 	}
-	return tarFault(err, "control.tar ends inside %s; rebuild the package with dpkg-deb", name)
+	return unpackRejection(err, "control.tar ends inside %s; rebuild the package with dpkg-deb", name)
+}
+
+// maxLinks is how many symbolic links are followed from one to the next, as Linux does.
+const maxLinks = 40
+
+// recordLink notes where a symbolic link leads, for conffiles.
+func (t *fileTree) recordLink(place, to string) {
+	if len(t.conffiles.marked) == 0 || len(t.links) >= maxNames {
+		return
+	}
+	if !strings.HasPrefix(to, "/") {
+		to = "/" + path.Dir(place) + "/" + to
+	}
+	t.links[hashName(place)] = hashName(path.Clean(to)[1:])
+}
+
+// resolve returns what a place has when all symbolic links are made and followed; 0 if that is not known.
+func (t *fileTree) resolve(place string) nodeKinds {
+	key := hashName(place)
+	for range maxLinks {
+		k := t.names[key]
+		if k&isFolder != 0 || k == 0 && commonFolderKeys[key] {
+			return isFolder
+		}
+		to, link := t.links[key]
+		if k&isSymlink == 0 || !link {
+			return k
+		}
+		key = to
+	}
+	return 0
+}
+
+var commonFolderKeys = func() map[uint64]bool {
+	keys := map[uint64]bool{}
+	for name := range commonFolders {
+		keys[hashName(name)] = true
+	}
+	return keys
+}()
+
+// checkConfigure says what keeps dpkg from configuring a package all of whose members are there (src/main/configure.c,
+// deferred_configure_conffile). Of an archive that was not read to its end it says what those members show.
+func (t *fileTree) checkConfigure() error {
+	for line := range strings.Lines(t.conffiles.paths) {
+		name := strings.TrimSuffix(line, "\n")
+		for depth, i := 0, strings.LastIndexByte(name, '/'); i > 0 && depth < maxDepth; depth, i = depth+1, strings.LastIndexByte(name[:i], '/') {
+			if above := t.resolve(cleanPath(name[:i])); above&isFolder == 0 && above&(isFile|isNode) != 0 {
+				return tarProblem(fmt.Sprintf("has a file %s, and conffiles lists %s, as if that were a folder", input.Quote("/"+name[:i]), input.Quote("/"+name)))
+			}
+		}
+		if !t.linkNamed(name) {
+			continue
+		}
+		switch to := t.resolve(cleanPath(name)); {
+		case to&isFolder != 0:
+			return tarProblem(fmt.Sprintf("has a symbolic link %s to a folder, which conffiles lists: it takes files only", input.Quote("/"+name)))
+		case to&isNode != 0 && to&(isFile|isSymlink) == 0:
+			return tarProblem(fmt.Sprintf("has a symbolic link %s to a pipe or device, which conffiles lists: dpkg reads it to its end", input.Quote("/"+name)))
+		}
+	}
+	return nil
+}
+
+// linkNamed reports whether the archive has a symbolic link of exactly this name.
+func (t *fileTree) linkNamed(name string) bool {
+	k := t.names[hashName(name)]
+	return k&isSymlink != 0 && (k&isExact != 0 || cleanPath(name) != name)
 }

@@ -16,19 +16,19 @@ import (
 // MAXCONTROLFILENAME). It leaves those with a dot out.
 const maxInfoName = 100
 
-// A controlTar is what is kept of a control.tar.
-type controlTar struct {
-	members   int
-	control   []byte // nil until it was seen
-	conffiles conffiles
-	seen      map[string]bool
-	longest   string            // of the names of members that dpkg keeps
-	badLines  map[string]string // by name, first lines of scripts that no system runs
+// A controlArchive is what is kept of a control.tar.
+type controlArchive struct {
+	members         int
+	control         []byte // nil until it was seen
+	conffiles       conffiles
+	seen            map[string]bool
+	longestName     string            // of the names of members that dpkg keeps
+	badInterpreters map[string]string // by name, first lines of scripts that no system runs
 }
 
 // readControlTar reads the archive to its end.
-func readControlTar(tarball io.Reader) (*controlTar, error) {
-	c := &controlTar{seen: map[string]bool{}, badLines: map[string]string{}}
+func readControlTar(tarball io.Reader) (*controlArchive, error) {
+	c := &controlArchive{seen: map[string]bool{}, badInterpreters: map[string]string{}}
 	t := tar.NewReader(tarball)
 	for {
 		h, err := t.Next()
@@ -36,13 +36,13 @@ func readControlTar(tarball io.Reader) (*controlTar, error) {
 			break
 		}
 		if err != nil {
-			return nil, tarFault(err, "control.tar is damaged (%s); rebuild the package with dpkg-deb", input.Quote(err.Error()))
+			return nil, unpackRejection(err, "control.tar is damaged (%s); rebuild the package with dpkg-deb", input.Quote(err.Error()))
 		}
 		if err := c.member(t, h); err != nil {
 			return nil, err
 		}
 	}
-	if err := checkRest(tarball); err != nil {
+	if err := checkPadding(tarball); err != nil {
 		return nil, err
 	}
 	if c.control == nil {
@@ -52,7 +52,7 @@ func readControlTar(tarball io.Reader) (*controlTar, error) {
 }
 
 // member reads one.
-func (c *controlTar) member(t *tar.Reader, h *tar.Header) (err error) {
+func (c *controlArchive) member(t *tar.Reader, h *tar.Header) (err error) {
 	name, err := checkTarMember(h)
 	c.members++
 	switch {
@@ -83,38 +83,38 @@ func (c *controlTar) member(t *tar.Reader, h *tar.Header) (err error) {
 }
 
 // checkName says whether dpkg takes a member of this name.
-func (c *controlTar) checkName(name string) error {
+func (c *controlArchive) checkName(name string) error {
 	switch dot := strings.Contains(name, "."); {
 	case len(name) > maxComponent:
 		return input.Reject(catalog.Malformed, "control.tar has a file name of %d bytes, %s, and systems take %d; shorten it", len(name), input.Quote(name), maxComponent)
 	case dot || name == "list":
 	case len(name) > maxInfoName:
 		return input.Reject(catalog.Malformed, "control.tar has a file name of %d bytes, %s, and dpkg takes %d; shorten it", len(name), input.Quote(name), maxInfoName)
-	case len(name) > len(c.longest):
-		c.longest = name
+	case len(name) > len(c.longestName):
+		c.longestName = name
 	}
 	return nil
 }
 
 // link takes a hard link. tar, with which dpkg unpacks, makes it if its target is there.
-func (c *controlTar) link(name, to string) error {
+func (c *controlArchive) link(name, to string) error {
 	if !c.seen[to] || to == name {
 		return input.Reject(catalog.Malformed, "control.tar has a hard link %s to %s, and no file of that name before it; replace it by its content", input.Quote(name), input.Quote(to))
 	}
 	if name == "conffiles" || name == "triggers" {
 		return input.Reject(catalog.Unsupported, "%s in control.tar is a hard link; replace it by its content", name)
 	}
-	return c.script(name, c.badLines[to])
+	return c.checkScript(name, c.badInterpreters[to])
 }
 
 // file reads what dpkg reads of a file of this name and size.
-func (c *controlTar) file(r io.Reader, name string, size int64) (err error) {
+func (c *controlArchive) file(r io.Reader, name string, size int64) (err error) {
 	if name != "conffiles" && name != "triggers" {
 		lead := make([]byte, min(size, 256)) // as much as Linux looks at
 		if _, err := io.ReadFull(r, lead); err != nil {
-			return tarFault(err, "control.tar ends inside %s; rebuild the package with dpkg-deb", input.Quote(name))
+			return unpackRejection(err, "control.tar ends inside %s; rebuild the package with dpkg-deb", input.Quote(name))
 		}
-		return c.script(name, badInterpreter(lead))
+		return c.checkScript(name, badInterpreter(lead))
 	}
 	if size > maxListing {
 		return input.Reject(catalog.TooLarge, "%s in control.tar has %d bytes; the limit is %d", name, size, maxListing)
@@ -126,9 +126,9 @@ func (c *controlTar) file(r io.Reader, name string, size int64) (err error) {
 	return err
 }
 
-// script notes the first line of a script that no system runs, or "". dpkg runs some of them when it installs.
-func (c *controlTar) script(name, line string) error {
-	if c.badLines[name] = line; line == "" || name != "preinst" && name != "postinst" {
+// checkScript notes the first line of a script that no system runs, or "". dpkg runs some of them when it installs.
+func (c *controlArchive) checkScript(name, line string) error {
+	if c.badInterpreters[name] = line; line == "" || name != "preinst" && name != "postinst" {
 		return nil
 	}
 	return input.Reject(catalog.Malformed, "%s in control.tar begins with %s, and no system runs a program of that name, with a carriage return at its end; write the script with line ends of Unix", name, input.Quote(line))
@@ -156,13 +156,13 @@ func badInterpreter(lead []byte) string {
 	return ""
 }
 
-// checkInfo says whether the files that dpkg keeps of a package have names that file systems take (lib/dpkg/infodb-*.c).
-func (c *controlTar) checkInfo(p catalog.Package, same bool) error {
+// checkInfoNames says whether the files that dpkg keeps of a package have names that file systems take (lib/dpkg/infodb-*.c).
+func (c *controlArchive) checkInfoNames(p catalog.Package, same bool) error {
 	name := p.Name
 	if same {
 		name += ":" + p.Arch
 	}
-	files := []string{name + ".list-new", name + "." + c.longest}
+	files := []string{name + ".list-new", name + "." + c.longestName}
 	if !c.seen["md5sums"] {
 		files = append(files, name+".md5sums-new") // which it makes itself
 	}
@@ -184,15 +184,78 @@ func readControl(t *tar.Reader, h *tar.Header) ([]byte, error) {
 	}
 	control := make([]byte, h.Size)
 	if _, err := io.ReadFull(t, control); err != nil {
-		return nil, tarFault(err, "control.tar ends inside the control file; rebuild the package with dpkg-deb")
+		return nil, unpackRejection(err, "control.tar ends inside the control file; rebuild the package with dpkg-deb")
 	}
 	return control, nil
 }
 
-// tarFault is err if that is a rejection by what unpacks the archive, or else one that says so and so.
-func tarFault(err error, format string, args ...any) error {
+// unpackRejection is err if that is a rejection by what unpacks the archive, or else one that says so and so.
+func unpackRejection(err error, format string, args ...any) error {
 	if rej := (*catalog.Rejection)(nil); errors.As(err, &rej) {
 		return rej
 	}
 	return input.Reject(catalog.Malformed, format, args...)
+}
+
+// checkPadding reads what follows the end of the archive: zeros only.
+func checkPadding(r io.Reader) error {
+	for b := make([]byte, 4096); ; {
+		n, err := r.Read(b)
+		if !isZero(b[:n]) {
+			return input.Reject(catalog.Malformed, "control.tar goes on after its end; rebuild the package with dpkg-deb")
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return unpackRejection(err, "control.tar is damaged (%s); rebuild the package with dpkg-deb", input.Quote(err.Error()))
+		}
+	}
+}
+
+// checkTarMember returns the name of a member of control.tar without "./", or "" for the outermost folder and for a global
+// PAX header, such as git archive begins with.
+// dpkg unpacks control.tar into an empty folder and refuses any folder in it. Links that a later member
+// could be written through, and extensions that tools read differently, are refused here.
+func checkTarMember(h *tar.Header) (string, error) {
+	if record := conflictingPAX(h); record != "" {
+		return "", input.Reject(catalog.Unsupported, "control.tar has the PAX header %s, which programs read differently; write it in the ustar or GNU format", input.Quote(record))
+	}
+	if h.Typeflag == tar.TypeXGlobalHeader {
+		return "", nil
+	}
+	if h.Typeflag == tar.TypeGNUSparse {
+		return "", input.Reject(catalog.Unsupported, "control.tar has a sparse file; write it without --sparse")
+	}
+	if h.Size != 0 && h.Typeflag != tar.TypeReg {
+		// GNU tar skips the content that such a member claims, and others read it as the next member.
+		return "", input.Reject(catalog.Malformed, "control.tar member %s has no content, but a size of %d; rebuild the package with dpkg-deb", input.Quote(h.Name), h.Size)
+	}
+	name := strings.TrimPrefix(h.Name, "./")
+	switch h.Typeflag {
+	case tar.TypeDir:
+		if path.Clean(h.Name) == "." {
+			return "", nil
+		}
+		return "", input.Reject(catalog.Malformed, "control.tar has a folder %s, and dpkg refuses folders there; remove it", input.Quote(h.Name))
+	case tar.TypeReg, tar.TypeLink:
+		if name == "" || name == "." || name == ".." || strings.Contains(name, "/") {
+			return "", input.Reject(catalog.Malformed, "control.tar has a file %s outside its outermost folder; remove it", input.Quote(h.Name))
+		}
+		return name, nil
+	}
+	return "", input.Reject(catalog.Malformed, "control.tar member %s is not a regular file; replace it by its content", input.Quote(h.Name))
+}
+
+// conflictingPAX names a PAX record of a member that GNU tar, with which dpkg unpacks, and others may read differently: sizes,
+// names and sparse files in global headers, which hold for all members behind. Times, owners and the path of the
+// member itself are read alike, and records that a program does not know are ignored.
+func conflictingPAX(h *tar.Header) string {
+	for key := range h.PAXRecords {
+		odd := key == "size" || key == "hdrcharset" || strings.HasPrefix(key, "GNU.sparse.")
+		if odd || h.Typeflag == tar.TypeXGlobalHeader && key != "comment" {
+			return key
+		}
+	}
+	return ""
 }

@@ -22,44 +22,44 @@ import (
 const (
 	MaxSize = 8 << 30 // bytes of the whole file
 
-	maxMembers    = 10        // of the ar archive
-	maxMinor      = 1 << 10   // bytes of debian-binary
-	maxExtra      = 1 << 20   // bytes of all members before control.tar, which are held in memory
-	maxPacked     = 32 << 20  // bytes of control.tar as it lies in the file, where it is held
-	maxUnpacked   = 256 << 20 // bytes of control.tar, unpacked: it is read as a stream
-	maxWhole      = 16 << 20  // bytes of control.tar.zst, unpacked, that are not read as a stream
-	freeRatio     = 1 << 20   // bytes that may come out of however few
-	maxRatio      = 200       // beyond freeRatio: bytes out for one byte in
-	maxDictionary = 64 << 20  // bytes, of xz
-	maxWindow     = 128 << 20 // bytes, of zstd; of what is read as a stream, a quarter
-	maxFrames     = 1000      // gzip members or xz blocks of control.tar
-	maxChunks     = 4500      // of xz or zstd, each of which may bring its own tables: real ones have up to 64 KiB and more
-	maxTarMembers = 1000      // of control.tar
-	maxControl    = 1 << 20   // bytes of the control file
-	maxFieldName  = 256       // bytes of the name of a field
-	maxName       = 255       // bytes of the package name
-	maxFileName   = 255       // bytes of NAME_VERSION_ARCH.deb, which file systems and the caches of clients take
-	maxString     = 1000      // bytes of what apt keeps as one string: it aborts at 64 KiB
+	maxMembers       = 10        // of the ar archive
+	maxFormatVersion = 1 << 10   // bytes of debian-binary
+	maxBeforeControl = 1 << 20   // bytes of all members before control.tar, which are held in memory
+	maxPacked        = 32 << 20  // bytes of control.tar as it lies in the file, where it is held
+	maxUnpacked      = 256 << 20 // bytes of control.tar, unpacked: it is read as a stream
+	maxInMemory      = 16 << 20  // bytes of control.tar.zst, unpacked, that are not read as a stream
+	freeOutput       = 1 << 20   // bytes that may come out of however few
+	maxRatio         = 200       // beyond freeOutput: bytes out for one byte in
+	maxDictionary    = 64 << 20  // bytes, of xz
+	maxWindow        = 128 << 20 // bytes, of zstd; of what is read as a stream, a quarter
+	maxFrames        = 1000      // gzip members or xz blocks of control.tar
+	maxChunks        = 4500      // of xz or zstd, each of which may bring its own tables: real ones have up to 64 KiB and more
+	maxTarMembers    = 1000      // of control.tar
+	maxControl       = 1 << 20   // bytes of the control file
+	maxFieldName     = 256       // bytes of the name of a field
+	maxName          = 255       // bytes of the package name
+	maxFileName      = 255       // bytes of NAME_VERSION_ARCH.deb, which file systems and the caches of clients take
+	maxString        = 1000      // bytes of what apt keeps as one string: it aborts at 64 KiB
 )
 
 // A Package is a Debian package whose control member was read.
 type Package struct {
-	identity catalog.Package
-	fields   fields
-	control  string // name of the control member
-	body     *body
-	signed   [][]byte // the contents of the first members, of which a signature is; nil once Body was called
+	identity       catalog.Package
+	fields         fields
+	control        string // name of the control member
+	body           *body
+	signedContents [][]byte // the contents of the first members, of which a signature is; nil once Body was called
 }
 
 // Peek reads r up to the end of the control member and decides whether this can be a package. The error
 // is a *[catalog.Rejection], or a fault of r.
 func Peek(r io.Reader) (*Package, error) {
-	h := &head{Prefix: input.Prefix{R: r}}
+	h := &archiveStart{Prefix: input.Prefix{R: r}}
 	name, packed, err := h.control()
 	if err != nil {
 		return nil, err
 	}
-	p := &Package{control: name, body: &body{r: r, head: h.Bytes(), offset: int64(h.Len()), members: h.members, origin: h.origin}, signed: [][]byte{h.version, packed}}
+	p := &Package{control: name, body: &body{r: r, replay: h.Bytes(), offset: int64(h.Len()), members: h.members, signature: h.signature}, signedContents: [][]byte{h.formatVersion, packed}}
 	if err := input.Guard("the reader of control members", func() error { return p.parse(name, packed) }); err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func Peek(r io.Reader) (*Package, error) {
 
 // parse reads the control member, of this name and content.
 func (p *Package) parse(name string, packed []byte) error {
-	tarball, done, err := unpack(name, packed)
+	tarball, done, err := unpackControl(name, packed)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (p *Package) parse(name string, packed []byte) error {
 		return err
 	}
 	p.body.conffiles = c.conffiles
-	return c.checkInfo(p.identity, strings.EqualFold(p.fields.get("Multi-Arch"), "same"))
+	return c.checkInfoNames(p.identity, strings.EqualFold(p.fields.get("Multi-Arch"), "same"))
 }
 
 // Identity returns the Format, Name, Version, Canonical, Arch and SortKey of the package, and nothing else.
@@ -94,16 +94,16 @@ func (p *Package) Identity() catalog.Package { return p.identity }
 // seen while it goes by. Where the file is faulty, the final Read returns a *[catalog.Rejection] instead of
 // io.EOF; the bytes before are those of the file. A fault of the reader below is returned wrapped.
 func (p *Package) Body() io.Reader {
-	p.signed = nil
+	p.signedContents = nil
 	return p.body
 }
 
 // VerifyWhole has the body unpack data.tar to its end and reject what dpkg could not. It is called before Body is read.
-func (p *Package) VerifyWhole() { p.body.ratio = input.WholeRatio }
+func (p *Package) VerifyWhole() { p.body.verifyRatio = input.WholeRatio }
 
 // VerifyClosely is [Package.VerifyWhole] with a lower limit of what may come out, for a package that may be [Unclear] though
 // it was not asked to be verified whole.
-func (p *Package) VerifyClosely() { p.body.ratio = max(p.body.ratio, closeRatio) }
+func (p *Package) VerifyClosely() { p.body.verifyRatio = max(p.body.verifyRatio, retryRatio) }
 
 // RefuseZstd rejects a package that is compressed with zstd, for a system whose dpkg does not know it: at once if its
 // control member is, or while the body is read. It is called before.

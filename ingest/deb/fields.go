@@ -1,6 +1,7 @@
 package deb
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -75,32 +76,32 @@ func validArch(s string) bool {
 	return layout.ValidArch(s) && s != "source" && !wildcard && !strings.Contains(s, "_")
 }
 
-const inDatabase = "it belongs to the database of dpkg, which refuses to install a package with it: remove it"
+const inDpkgDatabase = "it belongs to the database of dpkg, which refuses to install a package with it: remove it"
 
-// refused are fields that dpkg reads as something else than apt does, or does not allow in a package.
-var refused = map[string]string{
+// refusedFields are fields that dpkg reads as something else than apt does, or does not allow in a package.
+var refusedFields = map[string]string{
 	"revision":         "dpkg adds it to the version, and apt does not: write it into Version",
 	"package-revision": "dpkg adds it to the version, and apt does not: write it into Version",
 	"package_revision": "dpkg adds it to the version, and apt does not: write it into Version",
 	"recommended":      "its name is obsolete: use Recommends",
 	"optional":         "its name is obsolete: use Suggests",
 	"class":            "its name is obsolete: use Priority",
-	"config-version":   inDatabase,
-	"status":           inDatabase,
-	"conffiles":        inDatabase,
-	"triggers-pending": inDatabase,
-	"triggers-awaited": inDatabase,
+	"config-version":   inDpkgDatabase,
+	"status":           inDpkgDatabase,
+	"conffiles":        inDpkgDatabase,
+	"triggers-pending": inDpkgDatabase,
+	"triggers-awaited": inDpkgDatabase,
 }
 
-// choices are fields that dpkg refuses to install with any other value, in any case of letters.
-var choices = map[string]string{
+// fieldValues are fields that dpkg refuses to install with any other value, in any case of letters.
+var fieldValues = map[string]string{
 	"essential":  "yes no",
 	"protected":  "yes no",
 	"multi-arch": "no same foreign allowed",
 }
 
-// digest is what apt insists on in Description-md5: with anything else it refuses the whole index.
-var digest = regexp.MustCompile(`^[0-9A-Fa-f]{32}$`)
+// md5Hex is what apt insists on in Description-md5: with anything else it refuses the whole index.
+var md5Hex = regexp.MustCompile(`^[0-9A-Fa-f]{32}$`)
 
 // check refuses fields that would keep dpkg from installing the package, or apt from reading the index.
 func (fs fields) check(arch string) error {
@@ -132,14 +133,14 @@ func (fs fields) checkKind() error {
 // check is the part of [fields.check] that concerns one field alone.
 func (f field) check() error {
 	key, value := strings.ToLower(f.name), f.value()
-	if why, ok := refused[key]; ok {
+	if why, ok := refusedFields[key]; ok {
 		return input.Reject(catalog.BadField, "the control file has the field %s; %s", f.name, why)
 	}
-	if allowed, ok := choices[key]; ok && value != "" && !oneOf(value, allowed) {
+	if allowed, ok := fieldValues[key]; ok && value != "" && !oneOf(value, allowed) {
 		return input.Reject(catalog.BadField, "%s is %s; use one of: %s", f.name, input.Quote(value), allowed)
 	}
-	_, choice := choices[key]
-	alternatives, ok := relations[key]
+	_, choice := fieldValues[key]
+	alternatives, ok := relationFields[key]
 	if (choice || ok && key != "obsoletes") && value != "" && f.beginsBelow() {
 		return input.Reject(catalog.BadField, "%s begins on the line below its name, and dpkg reads nothing there; write the value on the same line", f.name)
 	}
@@ -153,7 +154,7 @@ func (f field) check() error {
 		return input.Reject(catalog.BadField, "Provides is empty, and apt refuses an index with that; remove it")
 	case (key == "filename" || key == "msdos-filename" || key == "size" || key == "md5sum") && value == "":
 		return input.Reject(catalog.BadField, "%s is empty, and dpkg refuses that; remove it: only a repository knows it", f.name)
-	case key == "description-md5" && !digest.MatchString(value):
+	case key == "description-md5" && !md5Hex.MatchString(value):
 		return input.Reject(catalog.BadField, "Description-md5 is %s, and not 32 hexadecimal digits; remove it", input.Quote(value))
 	case (key == "section" || key == "source") && len(value) > maxString:
 		return input.Reject(catalog.TooLarge, "%s has %d bytes; the limit is %d", f.name, len(value), maxString)
@@ -169,4 +170,48 @@ func oneOf(value, words string) bool {
 		}
 	}
 	return false
+}
+
+// relationFields are the fields that name other packages, and whether alternatives ("a | b") may stand in them.
+// One package with a relation that apt cannot parse keeps apt from reading the whole index, and so every
+// client of the repository from installing anything.
+var relationFields = map[string]bool{
+	"depends": true, "pre-depends": true, "recommends": true, "suggests": true, "enhances": true,
+	"breaks": false, "conflicts": false, "replaces": false, "provides": false, "obsoletes": false,
+}
+
+// relationPattern is one package: name, architecture, operator, version. Between the parts may be any white space. Without an
+// operator, dpkg and apt take the version as the one that is meant.
+var relationPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+._-]*(?::[A-Za-z0-9][A-Za-z0-9-]*)?[ \t\n]*(?:\([ \t\n]*(?:<<|<=|<|=|>=|>>|>)?[ \t\n]*([^ \t\n()]+)[ \t\n]*\))?$`)
+
+// checkRelation says what dpkg or apt could not read in the value of such a field, or nothing.
+func checkRelation(value string, alternatives bool) error {
+	if value == "" {
+		return nil
+	}
+	if i := strings.LastIndexByte(value, '('); i >= 0 {
+		// apt-pkg/deb/deblistparser.cc, ParseDepends: less is an error, and then the whole index is.
+		if end := strings.TrimLeft(value[i+1:], " \t\n"); len(end) <= 3 {
+			return fmt.Errorf("%s at the end is too short for apt; write an operator and a space, as in (= 1)", input.Quote(value[i:]))
+		}
+	}
+	for group := range strings.SplitSeq(value, ",") {
+		if !alternatives && strings.Contains(group, "|") {
+			return fmt.Errorf("%s has alternatives, which dpkg refuses here", input.Quote(group))
+		}
+		for one := range strings.SplitSeq(group, "|") {
+			one = strings.Trim(one, " \t\n")
+			m := relationPattern.FindStringSubmatch(one)
+			if m == nil || len(one) > maxString {
+				return fmt.Errorf("%s is not a package, such as libc6 or libc6:any (>= 2.31); dpkg or apt cannot read it", input.Quote(one))
+			}
+			if m[1] == "" {
+				continue
+			}
+			if _, err := ParseVersion(m[1]); err != nil {
+				return fmt.Errorf("%s: %w", input.Quote(one), err)
+			}
+		}
+	}
+	return nil
 }

@@ -24,49 +24,49 @@ type Keys interface {
 	Unsigned(what string) error
 }
 
-// origin is the member with the signature of debsigs, which debsig-verify asks for: a detached one of the contents of
+// signatureMember is the member with the signature of debsigs, which debsig-verify asks for: a detached one of the contents of
 // debian-binary, control.tar and data.tar, one after the other. It may be anywhere; debsigs puts it at the end.
-const origin = "_gpgorigin"
+const signatureMember = "_gpgorigin"
 
-// maxOrigin bounds what is kept of a signature, in bytes.
-const maxOrigin = 64 << 10
+// maxSignature bounds what is kept of a signature, in bytes.
+const maxSignature = 64 << 10
 
-// A sealed is what a signature is of, and the signature, as the package goes by.
-type sealed struct {
+// A signedHashes is what a signature is of, and the signature, as the package goes by.
+type signedHashes struct {
 	keys   Keys
 	hashes map[crypto.Hash]hash.Hash // nil if no signature is asked for: it comes behind what it is of
 }
 
 // RequireSigned has the body reject a package that has no signature by one of the keys. It is called before Body.
 func (p *Package) RequireSigned(keys Keys) {
-	s := sealed{keys: keys, hashes: map[crypto.Hash]hash.Hash{}}
+	s := signedHashes{keys: keys, hashes: map[crypto.Hash]hash.Hash{}}
 	for _, h := range []crypto.Hash{crypto.SHA224, crypto.SHA256, crypto.SHA384, crypto.SHA512} {
 		s.hashes[h] = h.New()
 	}
-	for _, b := range p.signed {
+	for _, b := range p.signedContents {
 		s.Write(b)
 	}
-	p.body.sealed = s
+	p.body.signedHashes = s
 }
 
 // SignaturePackets returns the signature, in a form that is not judged, once the body was read.
 func (p *Package) SignaturePackets() [][]byte {
-	if p.body.origin == nil {
+	if p.body.signature == nil {
 		return nil
 	}
-	return [][]byte{p.body.origin}
+	return [][]byte{p.body.signature}
 }
 
 // Write takes what a signature is of.
-func (s sealed) Write(b []byte) (int, error) {
+func (s signedHashes) Write(b []byte) (int, error) {
 	for _, h := range s.hashes {
 		h.Write(b)
 	}
 	return len(b), nil
 }
 
-// verdict says what is wrong with the signature of a package that has gone by, if one was asked for.
-func (s sealed) verdict(signature []byte) error {
+// check says what is wrong with the signature of a package that has gone by, if one was asked for.
+func (s signedHashes) check(signature []byte) error {
 	if s.keys == nil {
 		return nil
 	}
@@ -80,50 +80,50 @@ func (s sealed) verdict(signature []byte) error {
 	return sig.Verify(s.hashes[sig.Hash()])
 }
 
-// taker returns what takes the content of a member: the signature, or what it is of.
-func (b *body) taker(m member) io.Writer {
+// sinkOf returns what takes the content of a member: the signature, or what it is of.
+func (b *body) sinkOf(m arMember) io.Writer {
 	switch {
-	case m.name == origin && b.origin == nil:
-		b.origin = []byte{}
-		return originWriter{b}
-	case !m.extra() && known(m.name) && b.sealed.keys != nil:
-		return b.sealed
+	case m.name == signatureMember && b.signature == nil:
+		b.signature = []byte{}
+		return signatureWriter{b}
+	case !m.extra() && isRequiredMember(m.name) && b.signedHashes.keys != nil:
+		return b.signedHashes
 	}
 	return io.Discard
 }
 
-// An originWriter keeps the signature, or as much of it as shows that it is none.
-type originWriter struct{ b *body }
+// An signatureWriter keeps the signature, or as much of it as shows that it is none.
+type signatureWriter struct{ b *body }
 
-func (w originWriter) Write(p []byte) (int, error) {
-	room := max(0, maxOrigin+1-len(w.b.origin))
-	w.b.origin = append(w.b.origin, p[:min(room, len(p))]...)
+func (w signatureWriter) Write(p []byte) (int, error) {
+	room := max(0, maxSignature+1-len(w.b.signature))
+	w.b.signature = append(w.b.signature, p[:min(room, len(p))]...)
 	return len(p), nil
 }
 
-// pass hands the next bytes of the current member, without its padding, to what takes them.
-func (b *body) pass(p []byte) {
-	p = p[:min(b.content, int64(len(p)))]
-	b.content -= int64(len(p))
-	if b.take != nil {
-		b.take.Write(p) //nolint:errcheck // never fails
+// writeContent hands the next bytes of the current member, without its padding, to what takes them.
+func (b *body) writeContent(p []byte) {
+	p = p[:min(b.contentLeft, int64(len(p)))]
+	b.contentLeft -= int64(len(p))
+	if b.sink != nil {
+		b.sink.Write(p) //nolint:errcheck // never fails
 	}
 }
 
-// end makes the proper end of the file a verdict on its signature.
-func (b *body) end(err error) error {
+// finish makes the proper end of the file a verdict on its signature.
+func (b *body) finish(err error) error {
 	if err != io.EOF {
 		return err
 	}
-	if rej := b.sealed.verdict(b.origin); rej != nil {
+	if rej := b.signedHashes.check(b.signature); rej != nil {
 		return rej
 	}
 	return io.EOF
 }
 
-// keepOrigin keeps the signature of a member before control.tar.
-func (h *head) keepOrigin(m member, content []byte) {
-	if m.name == origin && h.origin == nil {
-		h.origin = bytes.Clone(content[:min(m.size, maxOrigin+1)])
+// keepSignature keeps the signature of a member before control.tar.
+func (h *archiveStart) keepSignature(m arMember, content []byte) {
+	if m.name == signatureMember && h.signature == nil {
+		h.signature = bytes.Clone(content[:min(m.size, maxSignature+1)])
 	}
 }

@@ -28,7 +28,7 @@ var triggerFiles = map[string]bool{"File": true, "Lock": true, "Unincorp": true}
 // checkTriggers reads the member of that name as dpkg does (lib/dpkg/triglib.c, trig_parse_ci).
 func checkTriggers(r io.Reader) error {
 	const blank = " \t\n" // its iswhite
-	err := eachLine(r, maxTrigger, func(line string) error {
+	err := readLines(r, maxTrigger, func(line string) error {
 		line = strings.TrimLeft(line, blank)
 		if strings.HasPrefix(line, "#") {
 			return nil
@@ -53,7 +53,7 @@ func checkTriggers(r io.Reader) error {
 		return fmt.Errorf("%s is not a directive, such as interest-noawait or activate-noawait", input.Quote(directive))
 	})
 	if err != nil {
-		return listingFault("triggers", err)
+		return listingRejection("triggers", err)
 	}
 	return nil
 }

@@ -23,36 +23,36 @@ var unpackers = map[string]func(name string, packed []byte, limit int64) (tarbal
 	"control.tar.zst": unpackZstd,
 }
 
-// unpack returns the tar archive in a control member.
-func unpack(name string, packed []byte) (tarball io.Reader, done func(), err error) {
-	limit := int64(min(maxUnpacked, max(freeRatio, maxRatio*len(packed))))
+// unpackControl returns the tar archive in a control member.
+func unpackControl(name string, packed []byte) (tarball io.Reader, done func(), err error) {
+	limit := int64(min(maxUnpacked, max(freeOutput, maxRatio*len(packed))))
 	r, done, err := unpackers[name](name, packed, limit)
-	return &limited{r: r, name: name, limit: limit}, done, err
+	return &bombReader{r: r, name: name, limit: limit}, done, err
 }
 
-// A limited reader makes a bomb of what is longer than limit, and errors of the decompressor rejections.
-type limited struct {
+// A bombReader reader makes a bomb of what is longer than limit, and errors of the decompressor rejections.
+type bombReader struct {
 	r           io.Reader
 	name        string
 	read, limit int64
 }
 
-func (l *limited) Read(p []byte) (int, error) {
+func (l *bombReader) Read(p []byte) (int, error) {
 	n, err := l.r.Read(p)
 	if l.read += int64(n); l.read > l.limit {
-		return 0, bomb(l.name, l.limit)
+		return 0, bombRejection(l.name, l.limit)
 	}
 	if rej := (*catalog.Rejection)(nil); err != nil && err != io.EOF && !errors.As(err, &rej) {
-		err = damaged(l.name, err)
+		err = damagedRejection(l.name, err)
 	}
 	return n, err
 }
 
-func bomb(name string, limit int64) error {
+func bombRejection(name string, limit int64) error {
 	return input.Reject(catalog.DecompressionBomb, "%s unpacks to more than %d bytes, for its size or in all; no package needs that much control information", name, limit)
 }
 
-func damaged(name string, err error) error {
+func damagedRejection(name string, err error) error {
 	return input.Reject(catalog.Malformed, "%s cannot be unpacked (%s); rebuild the package with dpkg-deb", name, input.Quote(err.Error()))
 }
 
@@ -84,7 +84,7 @@ func (m *gzipMembers) next() error {
 		return input.Reject(catalog.TooLarge, "%s has more than %d gzip members; rebuild the package with dpkg-deb", m.name, maxFrames)
 	}
 	if err := m.z.Reset(m.in); err != nil {
-		return damaged(m.name, err)
+		return damagedRejection(m.name, err)
 	}
 	m.z.Multistream(false)
 	return nil
@@ -99,7 +99,7 @@ func (m *gzipMembers) Read(p []byte) (int, error) {
 			}
 			return n, err
 		}
-		if m.padding() {
+		if m.onlyZeros() {
 			return 0, io.EOF
 		}
 		if err := m.next(); err != nil {
@@ -108,8 +108,8 @@ func (m *gzipMembers) Read(p []byte) (int, error) {
 	}
 }
 
-// padding reports whether only zeros are left, if anything is.
-func (m *gzipMembers) padding() bool {
+// onlyZeros reports whether only zeros are left, if anything is.
+func (m *gzipMembers) onlyZeros() bool {
 	for m.in.Len() > 0 {
 		if b, err := m.in.ReadByte(); err != nil || b != 0 {
 			m.in.UnreadByte() //nolint:errcheck // a byte was read
@@ -126,7 +126,7 @@ func unpackZstd(name string, packed []byte, limit int64) (io.Reader, func(), err
 		return nil, nil, err
 	}
 	options := []zstd.DOption{zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true)}
-	if size > maxWhole {
+	if size > maxInMemory {
 		if window > maxWindow/4 {
 			return nil, nil, input.Reject(catalog.TooLarge, "%s needs a zstd window of %d bytes; the limit for one of its size is %d: use a lower compression level", name, window, maxWindow/4)
 		}
@@ -145,9 +145,9 @@ func unpackZstd(name string, packed []byte, limit int64) (io.Reader, func(), err
 	out, err := z.DecodeAll(packed, make([]byte, 0, size))
 	switch {
 	case errors.Is(err, zstd.ErrDecoderSizeExceeded):
-		return nil, nil, bomb(name, limit)
+		return nil, nil, bombRejection(name, limit)
 	case err != nil:
-		return nil, nil, damaged(name, err)
+		return nil, nil, damagedRejection(name, err)
 	}
 	return bytes.NewReader(out), func() {}, nil
 }
@@ -157,7 +157,7 @@ func unpackZstd(name string, packed []byte, limit int64) (io.Reader, func(), err
 func checkZstd(name string, packed []byte, limit int64) (size, window int64, err error) {
 	var h zstd.Header
 	if err := h.Decode(packed); err != nil {
-		return 0, 0, damaged(name, err)
+		return 0, 0, damagedRejection(name, err)
 	}
 	switch {
 	case h.Skippable:
@@ -167,7 +167,7 @@ func checkZstd(name string, packed []byte, limit int64) (size, window int64, err
 	case h.WindowSize > maxWindow:
 		return 0, 0, input.Reject(catalog.TooLarge, "%s needs a zstd window of %d bytes; the limit is %d: use a lower compression level", name, h.WindowSize, maxWindow)
 	case h.HasFCS && h.FrameContentSize > uint64(limit):
-		return 0, 0, bomb(name, limit)
+		return 0, 0, bombRejection(name, limit)
 	case h.HasFCS:
 		limit = int64(h.FrameContentSize)
 	}
@@ -184,7 +184,7 @@ func checkBlocks(name string, rest []byte, checksum bool, limit int64) (most int
 	known := int64(0) // bytes that come out
 	for n, last := 1, false; !last; n++ {
 		if len(rest) < 3 {
-			return 0, damaged(name, io.ErrUnexpectedEOF)
+			return 0, damagedRejection(name, io.ErrUnexpectedEOF)
 		}
 		// Block header, RFC 8878 section 3.1.1.2: last block, type, size; an RLE block (type 1) holds one byte.
 		header := uint32(binary.LittleEndian.Uint16(rest)) | uint32(rest[2])<<16
@@ -203,11 +203,11 @@ func checkBlocks(name string, rest []byte, checksum bool, limit int64) (most int
 		}
 		switch {
 		case known > limit:
-			return 0, bomb(name, limit)
+			return 0, bombRejection(name, limit)
 		case n > maxChunks:
 			return 0, input.Reject(catalog.TooLarge, "%s has more than %d zstd blocks; rebuild the package with dpkg-deb", name, maxChunks)
 		case len(rest) < 3+size:
-			return 0, damaged(name, io.ErrUnexpectedEOF)
+			return 0, damagedRejection(name, io.ErrUnexpectedEOF)
 		}
 		rest = rest[3+size:]
 	}

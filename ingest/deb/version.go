@@ -42,24 +42,24 @@ func ParseVersion(s string) (Version, error) {
 	switch {
 	case v.Upstream == "":
 		return Version{}, errors.New("the upstream version is empty")
-	case !digit(v.Upstream[0]):
+	case !isDigit(v.Upstream[0]):
 		return Version{}, errors.New("the upstream version does not start with a digit")
-	case !only(v.Upstream, ".-+~:"):
+	case !onlyCharacters(v.Upstream, ".-+~:"):
 		return Version{}, errors.New("the upstream version may only have letters, digits and any of .-+~: in it")
-	case !only(v.Revision, ".+~"):
+	case !onlyCharacters(v.Revision, ".+~"):
 		return Version{}, errors.New("the revision may only have letters, digits and any of .+~ in it")
 	}
 	return v, nil
 }
 
-func digit(c byte) bool { return '0' <= c && c <= '9' }
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-func letter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
+func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
-// only reports whether s consists of letters, digits and the others.
-func only(s, others string) bool {
+// onlyCharacters reports whether s consists of letters, digits and the others.
+func onlyCharacters(s, others string) bool {
 	for i := range len(s) {
-		if !digit(s[i]) && !letter(s[i]) && strings.IndexByte(others, s[i]) < 0 {
+		if !isDigit(s[i]) && !isLetter(s[i]) && strings.IndexByte(others, s[i]) < 0 {
 			return false
 		}
 	}
@@ -85,7 +85,7 @@ func canonicalPart(s string) string {
 	var b strings.Builder
 	for more := true; more; more = s != "" {
 		var text, number string
-		text, number, s = cutPair(s)
+		text, number, s = cutTextNumber(s)
 		b.WriteString(text)
 		if number == "" {
 			number = "0"
@@ -95,15 +95,15 @@ func canonicalPart(s string) string {
 	return b.String()
 }
 
-// cutPair splits off what dpkg compares in one step: characters other than digits, and a number, here
+// cutTextNumber splits off what dpkg compares in one step: characters other than digits, and a number, here
 // without leading zeros, so that zero is "". Only the first text of a part can be empty.
-func cutPair(s string) (text, number, rest string) {
+func cutTextNumber(s string) (text, number, rest string) {
 	i := 0
-	for i < len(s) && !digit(s[i]) {
+	for i < len(s) && !isDigit(s[i]) {
 		i++
 	}
 	j := i
-	for j < len(s) && digit(s[j]) {
+	for j < len(s) && isDigit(s[j]) {
 		j++
 	}
 	return s[:i], strings.TrimLeft(s[i:j], "0"), s[j:]
@@ -134,12 +134,12 @@ const keyEnd = 0x02
 func appendPart(b []byte, s string) []byte {
 	for more := true; more; more = s != "" {
 		var text, number string
-		text, number, s = cutPair(s)
+		text, number, s = cutTextNumber(s)
 		for i := range len(text) {
 			switch c := text[i]; {
 			case c == '~':
 				b = append(b, 0x01)
-			case letter(c):
+			case isLetter(c):
 				b = append(b, c)
 			default:
 				b = append(b, 0x80+c)

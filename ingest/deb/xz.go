@@ -28,7 +28,7 @@ func unpackXZ(name string, packed []byte, limit int64) (io.Reader, func(), error
 	total := int64(0)
 	for _, b := range s.blocks {
 		if total += b.size; total > limit {
-			return nil, nil, bomb(name, limit)
+			return nil, nil, bombRejection(name, limit)
 		}
 	}
 	return &xzReader{stream: s}, func() {}, nil
@@ -44,13 +44,13 @@ type xzReader struct {
 
 func (x *xzReader) Read(p []byte) (int, error) {
 	for x.left == 0 {
-		if err := x.end(); err != nil {
+		if err := x.endBlock(); err != nil {
 			return 0, err
 		}
 		if len(x.stream.blocks) == 0 {
 			return 0, io.EOF
 		}
-		if err := x.begin(x.stream.blocks[0]); err != nil {
+		if err := x.beginBlock(x.stream.blocks[0]); err != nil {
 			return 0, err
 		}
 	}
@@ -67,23 +67,23 @@ func (x *xzReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// begin starts to read a block.
-func (x *xzReader) begin(b xzBlock) (err error) {
+// beginBlock starts to read a block.
+func (x *xzReader) beginBlock(b xzBlock) (err error) {
 	dictionary := max(lzma.MinDictCap, min(b.dictionary, b.size))
 	x.r, err = lzma.Reader2Config{DictCap: int(dictionary)}.NewReader2(bytes.NewReader(b.chunks))
 	x.left, x.sum = b.size, x.stream.hash()
 	return err
 }
 
-// end makes sure that the block before, if there is one, ends where it says, with the check that it has.
-func (x *xzReader) end() error {
+// endBlock makes sure that the block before, if there is one, ends where it says, with the check that it has.
+func (x *xzReader) endBlock() error {
 	if x.r == nil {
 		return nil
 	}
 	if n, err := x.r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
 		return errXZ
 	}
-	if x.sum != nil && !bytes.Equal(x.stream.stored(x.sum), x.stream.blocks[0].check) {
+	if x.sum != nil && !bytes.Equal(x.stream.checkValue(x.sum), x.stream.blocks[0].check) {
 		return errXZ
 	}
 	x.r, x.stream.blocks = nil, x.stream.blocks[1:]
@@ -128,8 +128,8 @@ func (s *xzStream) hash() hash.Hash {
 	return nil
 }
 
-// stored returns the value of h as a stream has it: CRCs are little endian.
-func (s *xzStream) stored(h hash.Hash) []byte {
+// checkValue returns the value of h as a stream has it: CRCs are little endian.
+func (s *xzStream) checkValue(h hash.Hash) []byte {
 	b := h.Sum(nil)
 	if s.check != 10 {
 		slices.Reverse(b)
@@ -151,8 +151,8 @@ func (s *xzStream) take(n int) []byte {
 // parse reads the header, the blocks, the index and the footer.
 func (s *xzStream) parse() error {
 	header := s.take(12)
-	if header == nil || string(header[:7]) != "\xfd7zXZ\x00\x00" || !crcOf(header[6:8], header[8:12]) {
-		return damaged(s.name, errXZ)
+	if header == nil || string(header[:7]) != "\xfd7zXZ\x00\x00" || !crcMatches(header[6:8], header[8:12]) {
+		return damagedRejection(s.name, errXZ)
 	}
 	s.check = header[7]
 	if _, ok := xzChecks[s.check]; !ok {
@@ -160,10 +160,10 @@ func (s *xzStream) parse() error {
 	}
 	for {
 		if len(s.rest) == 0 {
-			return damaged(s.name, io.ErrUnexpectedEOF)
+			return damagedRejection(s.name, io.ErrUnexpectedEOF)
 		}
 		if s.rest[0] == 0 {
-			return s.end(header[6:8])
+			return s.readIndex(header[6:8])
 		}
 		if len(s.blocks) == maxFrames {
 			return input.Reject(catalog.TooLarge, "%s has more than %d xz blocks; rebuild the package with dpkg-deb", s.name, maxFrames)
@@ -174,14 +174,14 @@ func (s *xzStream) parse() error {
 	}
 }
 
-// crcOf reports whether sum is the CRC32 of b.
-func crcOf(b, sum []byte) bool { return crc32.ChecksumIEEE(b) == binary.LittleEndian.Uint32(sum) }
+// crcMatches reports whether sum is the CRC32 of b.
+func crcMatches(b, sum []byte) bool { return crc32.ChecksumIEEE(b) == binary.LittleEndian.Uint32(sum) }
 
 // block reads one block: header, chunks, padding to four bytes, check.
 func (s *xzStream) block() error {
 	header := s.take(4 * (int(s.rest[0]) + 1))
-	if header == nil || !crcOf(header[:len(header)-4], header[len(header)-4:]) {
-		return damaged(s.name, errXZ)
+	if header == nil || !crcMatches(header[:len(header)-4], header[len(header)-4:]) {
+		return damagedRejection(s.name, errXZ)
 	}
 	b, packed, size, err := s.blockHeader(header[1 : len(header)-4])
 	if err != nil {
@@ -193,11 +193,11 @@ func (s *xzStream) block() error {
 	}
 	b.chunks = start[:len(start)-len(s.rest)]
 	if packed >= 0 && packed != int64(len(b.chunks)) || size >= 0 && size != b.size {
-		return damaged(s.name, errXZ)
+		return damagedRejection(s.name, errXZ)
 	}
 	padding := s.take(-len(b.chunks) & 3)
-	if b.check = s.take(xzChecks[s.check]); padding == nil || b.check == nil || !zero(padding) {
-		return damaged(s.name, errXZ)
+	if b.check = s.take(xzChecks[s.check]); padding == nil || b.check == nil || !isZero(padding) {
+		return damagedRejection(s.name, errXZ)
 	}
 	b.unpadded = int64(len(header) + len(b.chunks) + len(b.check))
 	s.blocks = append(s.blocks, b)
@@ -218,8 +218,8 @@ func (s *xzStream) blockHeader(h []byte) (b xzBlock, packed, size int64, err err
 		return b, 0, 0, input.Reject(catalog.Unsupported, "%s uses an xz filter besides LZMA2; rebuild the package with dpkg-deb", s.name)
 	}
 	filter := f.take(3)
-	if b.dictionary, err = lzma.DecodeDictCap(filter[2]); err != nil || filter[1] != 1 || !zero(f.rest) {
-		return b, 0, 0, damaged(s.name, errXZ)
+	if b.dictionary, err = lzma.DecodeDictCap(filter[2]); err != nil || filter[1] != 1 || !isZero(f.rest) {
+		return b, 0, 0, damagedRejection(s.name, errXZ)
 	}
 	if b.dictionary > maxDictionary {
 		return b, 0, 0, input.Reject(catalog.TooLarge, "%s needs an xz dictionary of %d bytes; the limit is %d: use a lower compression level", s.name, b.dictionary, maxDictionary)
@@ -232,7 +232,7 @@ func (s *xzStream) lzma2() (size int64, err error) {
 	for {
 		control := s.take(1)
 		if control == nil {
-			return 0, damaged(s.name, io.ErrUnexpectedEOF)
+			return 0, damagedRejection(s.name, io.ErrUnexpectedEOF)
 		}
 		if s.chunks++; s.chunks > maxChunks+maxFrames {
 			return 0, input.Reject(catalog.TooLarge, "%s has more than %d LZMA2 chunks; rebuild the package with dpkg-deb", s.name, maxChunks)
@@ -254,13 +254,13 @@ func (s *xzStream) lzma2() (size int64, err error) {
 			}
 		}
 		if sizes == nil || s.take(packed) == nil {
-			return 0, damaged(s.name, errXZ)
+			return 0, damagedRejection(s.name, errXZ)
 		}
 	}
 }
 
-// end reads the index and the footer, and nothing may follow them: dpkg does not read a second stream.
-func (s *xzStream) end(flags []byte) error {
+// readIndex reads the index and the footer, and nothing may follow them: dpkg does not read a second stream.
+func (s *xzStream) readIndex(flags []byte) error {
 	start := s.rest
 	s.take(1)
 	same := s.number() == int64(len(s.blocks))
@@ -271,9 +271,9 @@ func (s *xzStream) end(flags []byte) error {
 	padding := s.take(-(len(start) - len(s.rest)) & 3)
 	index := start[:len(start)-len(s.rest)]
 	sum, footer := s.take(4), s.take(12)
-	if !same || padding == nil || footer == nil || !zero(padding) || !crcOf(index, sum) || !crcOf(footer[4:10], footer[:4]) ||
+	if !same || padding == nil || footer == nil || !isZero(padding) || !crcMatches(index, sum) || !crcMatches(footer[4:10], footer[:4]) ||
 		int(binary.LittleEndian.Uint32(footer[4:]))*4 != len(index) || !bytes.Equal(footer[8:10], flags) || string(footer[10:]) != "YZ" {
-		return damaged(s.name, errXZ)
+		return damagedRejection(s.name, errXZ)
 	}
 	if len(s.rest) > 0 {
 		return input.Reject(catalog.Malformed, "%s goes on after its first xz stream, where dpkg stops reading; rebuild the package with dpkg-deb", s.name)
@@ -292,4 +292,4 @@ func (s *xzStream) number() int64 {
 	return int64(v)
 }
 
-func zero(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }
+func isZero(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }

@@ -13,7 +13,7 @@ import (
 const (
 	maxPath      = 4095 // bytes of a path, and of the target of a symbolic link
 	maxComponent = 255
-	newSuffix    = len(".dpkg-new")
+	tempSuffix   = len(".dpkg-new")
 )
 
 // maxNames is of how many names of data.tar something is kept: some 40 bytes each, 20 MiB in all. An archive may have more;
@@ -23,46 +23,46 @@ const maxNames = 1 << 19
 // maxDepth is how many folders above a file are looked at, from the file on.
 const maxDepth = 16
 
-// A kinds is what an archive has had so far under a name.
-type kinds uint8
+// A nodeKinds is what an archive has had so far under a name.
+type nodeKinds uint8
 
 const (
-	isFolder  kinds = 1 << iota
-	isFile          // or a hard link: dpkg has written it as NAME.dpkg-new, and renames it at the end
-	isSymlink       // dpkg makes them all at the end
-	isNode          // a pipe or a device
-	hasFiles        // files or symbolic links lie under it
-	isExact         // a file or symbolic link has exactly this name: dpkg knows names as they are written
-	isOther         // one has another name for this place
+	isFolder  nodeKinds = 1 << iota
+	isFile              // or a hard link: dpkg has written it as NAME.dpkg-new, and renames it at the end
+	isSymlink           // dpkg makes them all at the end
+	isNode              // a pipe or a device
+	hasFiles            // files or symbolic links lie under it
+	isExact             // a file or symbolic link has exactly this name: dpkg knows names as they are written
+	isOther             // one has another name for this place
 )
 
-// A tree knows the names of an archive, as numbers that no archive can foresee, and finds what would stop dpkg
+// A fileTree knows the names of an archive, as numbers that no archive can foresee, and finds what would stop dpkg
 // (src/main/archives.c, tarobject) on a system that has nothing under these names yet.
-type tree struct {
-	names     map[uint64]kinds  // by place, and by names as they are written
-	links     map[uint64]uint64 // of symbolic links: the place that they lead to
-	conffiles conffiles
-	inTheWay  bool // files lie under a folder NAME.dpkg-new
+type fileTree struct {
+	names         map[uint64]nodeKinds // by place, and by names as they are written
+	links         map[uint64]uint64    // of symbolic links: the place that they lead to
+	conffiles     conffiles
+	hasTempFolder bool // files lie under a folder NAME.dpkg-new
 }
 
-func newTree(c conffiles) *tree {
-	return &tree{names: map[uint64]kinds{}, links: map[uint64]uint64{}, conffiles: c}
+func newFileTree(c conffiles) *fileTree {
+	return &fileTree{names: map[uint64]nodeKinds{}, links: map[uint64]uint64{}, conffiles: c}
 }
 
-var nameSeed = maphash.MakeSeed()
+var hashSeed = maphash.MakeSeed()
 
-func nameKey(name string) uint64 { return maphash.String(nameSeed, name) }
+func hashName(name string) uint64 { return maphash.String(hashSeed, name) }
 
-// nodeName returns a name as dpkg knows it: without slashes and "./" at its start (lib/dpkg/path.c).
-func nodeName(name string) string {
+// dpkgName returns a name as dpkg knows it: without slashes and "./" at its start (lib/dpkg/path.c).
+func dpkgName(name string) string {
 	for strings.HasPrefix(name, "/") || strings.HasPrefix(name, "./") {
 		name = name[1:]
 	}
 	return name
 }
 
-// placeOf returns the place that a name of [nodeName] means on a file system, written in one way; "" is the outermost folder.
-func placeOf(name string) string {
+// cleanPath returns the place that a name of [dpkgName] means on a file system, written in one way; "" is the outermost folder.
+func cleanPath(name string) string {
 	if !strings.Contains(name, "//") && !strings.Contains("/"+name+"/", "/./") && !strings.Contains("/"+name+"/", "/../") && !strings.HasSuffix(name, "/") {
 		return name
 	}
@@ -70,12 +70,12 @@ func placeOf(name string) string {
 }
 
 // add takes the next member, or says what is wrong with it.
-func (t *tree) add(h tarHeader) error {
+func (t *fileTree) add(h tarHeader) error {
 	name := h.name
 	if h.kind == '5' || h.kind == '0' || h.kind == 0 {
 		name = strings.TrimSuffix(name, "/")
 	}
-	if name = nodeName(name); strings.Contains(name, "\n") {
+	if name = dpkgName(name); strings.Contains(name, "\n") {
 		return tarProblem(fmt.Sprintf("has a name with a newline, %s; rename the file", input.Quote(h.name)))
 	}
 	if err := checkPath(name); err != nil {
@@ -102,34 +102,34 @@ func (t *tree) add(h tarHeader) error {
 		return err
 	}
 	if last := name[strings.LastIndexByte(name, '/')+1:]; last == "" || last == "." || last == ".." {
-		return t.checkOpenEnd(name, h)
+		return t.checkUnfinishedName(name, h)
 	}
-	return t.place(name, h)
+	return t.record(name, h)
 }
 
-// checkOpenEnd takes a member whose name still ends in a slash, or in "." or "..": dpkg finds the folder that is meant, if
+// checkUnfinishedName takes a member whose name still ends in a slash, or in "." or "..": dpkg finds the folder that is meant, if
 // it is there, and leaves it alone. Otherwise it would make "NAME/.dpkg-new".
-func (t *tree) checkOpenEnd(name string, h tarHeader) error {
-	there := t.hasFolder(placeOf(name)) && t.hasFolder(placeOf(name[:max(0, strings.LastIndexByte(name, '/'))]))
+func (t *fileTree) checkUnfinishedName(name string, h tarHeader) error {
+	there := t.hasFolder(cleanPath(name)) && t.hasFolder(cleanPath(name[:max(0, strings.LastIndexByte(name, '/'))]))
 	if there && (h.kind == '5' || h.kind == '2') {
 		return nil
 	}
-	return tarProblem(fmt.Sprintf("has a member %s, of which dpkg does not take off all that is at the end of its name; name it %s", input.Quote(h.name), input.Quote("./"+placeOf(name))))
+	return tarProblem(fmt.Sprintf("has a member %s, of which dpkg does not take off all that is at the end of its name; name it %s", input.Quote(h.name), input.Quote("./"+cleanPath(name))))
 }
 
 // hasFolder reports whether a folder is in this place when dpkg comes to a member.
-func (t *tree) hasFolder(place string) bool {
-	return common[place] || t.names[nameKey(place)]&isFolder != 0 || t.full()
+func (t *fileTree) hasFolder(place string) bool {
+	return commonFolders[place] || t.names[hashName(place)]&isFolder != 0 || t.full()
 }
 
 // checkPath says whether dpkg could write a file of this name on a system whose outermost folder is "/".
 func checkPath(name string) error {
-	if len("/")+len(name)+newSuffix > maxPath {
-		return tarProblem(fmt.Sprintf("has a path of %d bytes, %s, and dpkg can write up to %d", len(name), input.Quote(name), maxPath-newSuffix-len("/")))
+	if len("/")+len(name)+tempSuffix > maxPath {
+		return tarProblem(fmt.Sprintf("has a path of %d bytes, %s, and dpkg can write up to %d", len(name), input.Quote(name), maxPath-tempSuffix-len("/")))
 	}
 	last := name[strings.LastIndexByte(name, '/')+1:]
-	if len(last)+newSuffix > maxComponent {
-		return tarProblem(fmt.Sprintf("has a file name of %d bytes, %s, and dpkg can write up to %d; shorten it", len(last), input.Quote(last), maxComponent-newSuffix))
+	if len(last)+tempSuffix > maxComponent {
+		return tarProblem(fmt.Sprintf("has a file name of %d bytes, %s, and dpkg can write up to %d; shorten it", len(last), input.Quote(last), maxComponent-tempSuffix))
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		if len(part) > maxComponent {
@@ -141,16 +141,16 @@ func checkPath(name string) error {
 
 // checkLink says whether dpkg could make a hard link: its target is a file of the archive, before it and under the same
 // name, or a pipe or device, which dpkg has placed.
-func (t *tree) checkLink(h tarHeader) error {
-	name := nodeName(h.link)
-	place := placeOf(name)
-	to, known := t.names[nameKey(place)]
+func (t *fileTree) checkLink(h tarHeader) error {
+	name := dpkgName(h.link)
+	place := cleanPath(name)
+	to, known := t.names[hashName(place)]
 	file := to&isFile != 0 && to&isExact != 0
 	if place != name {
-		file = t.names[nameKey(name)]&isFile != 0
+		file = t.names[hashName(name)]&isFile != 0
 	}
 	switch {
-	case name == nodeName(h.name):
+	case name == dpkgName(h.name):
 		return tarProblem(fmt.Sprintf("has a hard link %s to itself", input.Quote(h.name)))
 	case file, to&isNode != 0 && !strings.HasSuffix(name, "/"), !known && t.full():
 		return nil
@@ -164,32 +164,32 @@ func (t *tree) checkLink(h tarHeader) error {
 	return tarProblem(fmt.Sprintf("has a hard link %s to %s, and no file of that name before it", input.Quote(h.name), input.Quote(h.link)))
 }
 
-func (t *tree) full() bool { return len(t.names) >= maxNames }
+func (t *fileTree) full() bool { return len(t.names) >= maxNames }
 
-// merged are what systems of today have as links into /usr: what a package has in them goes there, although it has the
+// usrMerged are what systems of today have as links into /usr: what a package has in them goes there, although it has the
 // link, too.
-var merged = map[string]bool{"bin": true, "sbin": true, "lib": true, "lib32": true, "lib64": true, "libx32": true, "libo32": true}
+var usrMerged = map[string]bool{"bin": true, "sbin": true, "lib": true, "lib32": true, "lib64": true, "libx32": true, "libo32": true}
 
 // checkAbove says whether something is in the place of a folder above a member. Folders that the archive does not have,
 // systems may have.
-func (t *tree) checkAbove(name string, h tarHeader) error {
+func (t *fileTree) checkAbove(name string, h tarHeader) error {
 	placed := h.kind >= '3' // folders, pipes and devices: dpkg does not wait for the end with them
-	odd := placeOf(name) != name
+	odd := cleanPath(name) != name
 	for depth, i := 0, strings.LastIndexByte(name, '/'); i > 0 && depth < maxDepth; depth, i = depth+1, strings.LastIndexByte(name[:i], '/') {
-		place := placeOf(name[:i])
+		place := cleanPath(name[:i])
 		if place == "" {
 			continue
 		}
-		key := nameKey(place)
+		key := hashName(place)
 		above := t.names[key]
 		folder := above&isFolder != 0
-		if !folder && (above&(isFile|isNode) != 0 || above&isSymlink != 0 && !merged[place]) {
+		if !folder && (above&(isFile|isNode) != 0 || above&isSymlink != 0 && !usrMerged[place]) {
 			return tarProblem(fmt.Sprintf("has %s under %s, which is not a folder", input.Quote(h.name), input.Quote(place)))
 		}
 		if inTheWay := strings.HasSuffix(place, ".dpkg-new"); inTheWay && !placed {
-			t.inTheWay = true
-			if t.names[nameKey(strings.TrimSuffix(place, ".dpkg-new"))]&(isFile|isSymlink) != 0 {
-				return writtenAs(place)
+			t.hasTempFolder = true
+			if t.names[hashName(strings.TrimSuffix(place, ".dpkg-new"))]&(isFile|isSymlink) != 0 {
+				return tempNameConflict(place)
 			}
 		}
 		if !odd && folder && (placed || above&hasFiles != 0) {
@@ -202,15 +202,15 @@ func (t *tree) checkAbove(name string, h tarHeader) error {
 	return nil
 }
 
-// writtenAs says that dpkg removes a folder with files in it, because it writes another member under that name first.
-func writtenAs(place string) error {
+// tempNameConflict says that dpkg removes a folder with files in it, because it writes another member under that name first.
+func tempNameConflict(place string) error {
 	return tarProblem(fmt.Sprintf("has files under %s, which is the name under which dpkg writes another member first; rename the folder", input.Quote(place)))
 }
 
-// place notes a member, unless it takes the place of one that dpkg then does not find any more.
-func (t *tree) place(name string, h tarHeader) error {
-	place := placeOf(name)
-	key := nameKey(place)
+// record notes a member, unless it takes the place of one that dpkg then does not find any more.
+func (t *fileTree) record(name string, h tarHeader) error {
+	place := cleanPath(name)
+	key := hashName(place)
 	was := t.names[key]
 	if h.kind < '3' {
 		if err := t.checkSpelling(name, place, h); err != nil {
@@ -222,17 +222,17 @@ func (t *tree) place(name string, h tarHeader) error {
 			was |= isOther
 		}
 	}
-	if t.inTheWay && t.names[nameKey(place+".dpkg-new")]&hasFiles != 0 && (h.kind != '5' || was&isFolder == 0) {
-		return writtenAs(place + ".dpkg-new")
+	if t.hasTempFolder && t.names[hashName(place+".dpkg-new")]&hasFiles != 0 && (h.kind != '5' || was&isFolder == 0) {
+		return tempNameConflict(place + ".dpkg-new")
 	}
 	under := was&hasFiles != 0
 	switch h.kind {
 	case '2':
-		if under && was&isFolder == 0 && !merged[place] {
+		if under && was&isFolder == 0 && !usrMerged[place] {
 			return tarProblem(fmt.Sprintf("has a symbolic link %s with files under it", input.Quote(h.name)))
 		}
 		t.set(key, was|isSymlink)
-		t.follow(place, h.link)
+		t.recordLink(place, h.link)
 	case '5':
 		if was&isFile != 0 {
 			return tarProblem(fmt.Sprintf("has %s as a file, and then as a folder", input.Quote(h.name)))
@@ -256,11 +256,11 @@ func (t *tree) place(name string, h tarHeader) error {
 
 // checkSpelling says whether dpkg would have a file or symbolic link under two names, and not find it under the second any
 // more when it takes ".dpkg-new" off.
-func (t *tree) checkSpelling(name, place string, h tarHeader) error {
-	was := t.names[nameKey(place)]
+func (t *fileTree) checkSpelling(name, place string, h tarHeader) error {
+	was := t.names[hashName(place)]
 	again := was&isOther != 0
 	if name != place {
-		key := nameKey(name)
+		key := hashName(name)
 		again = was&isExact != 0 || was&isOther != 0 && t.names[key] == 0
 		kind := isFile
 		if h.kind == '2' {
@@ -275,7 +275,7 @@ func (t *tree) checkSpelling(name, place string, h tarHeader) error {
 }
 
 // set keeps what is known of a name, as long as there is room.
-func (t *tree) set(key uint64, s kinds) {
+func (t *fileTree) set(key uint64, s nodeKinds) {
 	if _, known := t.names[key]; known || !t.full() {
 		t.names[key] = s
 	}

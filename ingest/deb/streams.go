@@ -10,20 +10,20 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// maxBehind is how many bytes may follow the compressed stream in data.tar. dpkg leaves them out; but where there are more
+// maxTrailing is how many bytes may follow the compressed stream in data.tar. dpkg leaves them out; but where there are more
 // of them than a pipe holds (64 KiB), the program that feeds its decompressor dies, and so does the installation.
-const maxBehind = 32 << 10
+const maxTrailing = 32 << 10
 
 var (
-	errBehind  = errors.New("too much behind the compressed stream")
-	errStreams = errors.New("several compressed streams")
+	errTrailing       = errors.New("too much behind the compressed stream")
+	errSeveralStreams = errors.New("several compressed streams")
 )
 
-// checkBehind reads what follows a stream.
-func checkBehind(r io.Reader) error {
-	switch n, err := io.CopyN(io.Discard, r, maxBehind+1); {
-	case n > maxBehind:
-		return errBehind
+// checkTrailing reads what follows a stream.
+func checkTrailing(r io.Reader) error {
+	switch n, err := io.CopyN(io.Discard, r, maxTrailing+1); {
+	case n > maxTrailing:
+		return errTrailing
 	case err == io.EOF:
 		return nil
 	default:
@@ -112,14 +112,14 @@ func (b *bzip2Stream) Read(p []byte) (int, error) {
 	}
 	n, err := b.out.Read(p)
 	damage, last := bzip2.StructuralError(""), b.in.last[:]
-	if err == io.ErrUnexpectedEOF && endsBzip2(last[:len(last)-1]) || errors.As(err, &damage) && endsBzip2(last[:len(last)-2]) {
+	if err == io.ErrUnexpectedEOF && endsAsBzip2(last[:len(last)-1]) || errors.As(err, &damage) && endsAsBzip2(last[:len(last)-2]) {
 		b.done, err = true, io.EOF
 	}
 	return n, err
 }
 
-// endsBzip2 looks for the mark of the end and the four bytes of the check behind it, which begin at any bit.
-func endsBzip2(b []byte) bool {
+// endsAsBzip2 looks for the mark of the end and the four bytes of the check behind it, which begin at any bit.
+func endsAsBzip2(b []byte) bool {
 	if len(b) < bzip2End {
 		return false
 	}

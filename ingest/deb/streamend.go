@@ -13,9 +13,9 @@ import (
 )
 
 // maxTail is how much of the end of data.tar is kept: what may follow the stream, and the index of some thousand xz blocks.
-const maxTail = 64<<10 + maxBehind
+const maxTail = 64<<10 + maxTrailing
 
-var errEnd = errors.New("ends before its compressed stream does")
+var errCutShort = errors.New("ends before its compressed stream does")
 
 // An Unclear is the rejection of a package of which a look does not show whether dpkg installs it. A second reading, with
 // [Package.VerifyClosely], does.
@@ -37,8 +37,8 @@ func checkTail(name string, tail []byte, size int64) error {
 		if len(tail) < 8 || binary.LittleEndian.Uint32(tail[len(tail)-4:])%tarBlock != 0 && !bytes.Contains(tail, []byte("\x1f\x8b\x08")) {
 			return &Unclear{input.Reject(catalog.Malformed, "%s does not end as gzip does: it is cut short, or bytes follow its end, and a look at it does not show which; rebuild the package, and upload it again", name)}
 		}
-		if len(tail) > maxBehind && len(bytes.TrimRight(tail, "\x00")) < len(tail)-maxBehind { // which no stream ends with
-			return errBehind
+		if len(tail) > maxTrailing && len(bytes.TrimRight(tail, "\x00")) < len(tail)-maxTrailing { // which no stream ends with
+			return errTrailing
 		}
 	case "data.tar.xz":
 		return checkXZTail(tail, size)
@@ -53,15 +53,15 @@ func checkXZTail(tail []byte, size int64) error {
 	const footerSize = 12
 	for behind := 0; behind <= len(tail)-footerSize; behind++ {
 		end := len(tail) - behind
-		if footer := tail[end-footerSize : end]; string(footer[10:]) != "YZ" || !crcOf(footer[4:10], footer[:4]) {
+		if footer := tail[end-footerSize : end]; string(footer[10:]) != "YZ" || !crcMatches(footer[4:10], footer[:4]) {
 			continue
 		}
-		if err := checkXZIndex(tail[:end], size-int64(behind)); err != nil || behind <= maxBehind {
+		if err := checkXZIndex(tail[:end], size-int64(behind)); err != nil || behind <= maxTrailing {
 			return err
 		}
-		return errBehind
+		return errTrailing
 	}
-	return errEnd
+	return errCutShort
 }
 
 // checkXZIndex reads the index before a footer (section 4), which must describe all that is before it. The stream has
@@ -77,7 +77,7 @@ func checkXZIndex(tail []byte, size int64) error {
 		return nil // more blocks than are looked at
 	}
 	index := tail[int64(len(tail)-footerSize)-indexSize : len(tail)-footerSize]
-	if index[0] != 0 || !crcOf(index[:indexSize-4], index[indexSize-4:]) {
+	if index[0] != 0 || !crcMatches(index[:indexSize-4], index[indexSize-4:]) {
 		return errXZ
 	}
 	s := xzStream{rest: index[1 : indexSize-4]}
@@ -91,34 +91,34 @@ func checkXZIndex(tail []byte, size int64) error {
 	}
 	switch {
 	case total > size:
-		return errEnd
+		return errCutShort
 	case total < size:
-		return errStreams
+		return errSeveralStreams
 	}
 	return nil
 }
 
 // checkBzip2Tail looks for the end of a stream.
 func checkBzip2Tail(tail []byte) error {
-	for behind := 0; behind <= min(len(tail), maxBehind); behind++ {
-		if endsBzip2(tail[:len(tail)-behind]) {
+	for behind := 0; behind <= min(len(tail), maxTrailing); behind++ {
+		if endsAsBzip2(tail[:len(tail)-behind]) {
 			return nil
 		}
 	}
-	return errEnd
+	return errCutShort
 }
 
 // A zstdWalker follows the frames and blocks of a stream that is written to it in pieces, without unpacking them
 // (RFC 8878, section 3.1).
 type zstdWalker struct {
-	part     []byte // of a header that is not there whole
+	partial  []byte // of a header that is not there whole
 	skip     int64  // bytes until the next header
 	in       bool   // in a frame
 	frames   int    // that began; skippable ones do not count
 	checksum bool
 	seen     int64 // bytes
 	end      int64 // of the first frame, once that is known: it may lie ahead
-	foreign  bool  // what is read belongs to no frame
+	trailing bool  // what is read belongs to no frame
 	err      error
 }
 
@@ -126,16 +126,16 @@ func (w *zstdWalker) write(p []byte) {
 	for len(p) > 0 && w.err == nil {
 		n := int64(1)
 		switch {
-		case w.foreign:
+		case w.trailing:
 			n = int64(len(p))
 		case w.skip > 0:
 			n = min(w.skip, int64(len(p)))
 			w.skip -= n
 		default:
-			w.part = append(w.part, p[0])
+			w.partial = append(w.partial, p[0])
 		}
 		p, w.seen = p[n:], w.seen+n
-		if len(w.part) > 0 {
+		if len(w.partial) > 0 {
 			w.header()
 		}
 	}
@@ -144,10 +144,10 @@ func (w *zstdWalker) write(p []byte) {
 // header acts upon the header in w.part if it is whole.
 func (w *zstdWalker) header() {
 	if w.in {
-		if len(w.part) < 3 {
+		if len(w.partial) < 3 {
 			return
 		}
-		h := uint32(binary.LittleEndian.Uint16(w.part)) | uint32(w.part[2])<<16
+		h := uint32(binary.LittleEndian.Uint16(w.partial)) | uint32(w.partial[2])<<16
 		w.skip = int64(h >> 3)
 		switch h >> 1 & 3 {
 		case 1:
@@ -161,7 +161,7 @@ func (w *zstdWalker) header() {
 			}
 			w.end = w.seen + w.skip
 		}
-		w.part = w.part[:0]
+		w.partial = w.partial[:0]
 		return
 	}
 	w.frame()
@@ -169,41 +169,41 @@ func (w *zstdWalker) header() {
 
 // frame reads the header of a frame, skippable ones included.
 func (w *zstdWalker) frame() {
-	if len(w.part) < 5 {
+	if len(w.partial) < 5 {
 		return
 	}
-	magic := binary.LittleEndian.Uint32(w.part)
+	magic := binary.LittleEndian.Uint32(w.partial)
 	if magic&^0xf == 0x184d2a50 {
-		if len(w.part) == 8 {
-			w.skip, w.part = int64(binary.LittleEndian.Uint32(w.part[4:])), w.part[:0]
+		if len(w.partial) == 8 {
+			w.skip, w.partial = int64(binary.LittleEndian.Uint32(w.partial[4:])), w.partial[:0]
 		}
 		return
 	}
 	if magic != 0xfd2fb528 {
-		if w.foreign, w.part = true, w.part[:0]; w.frames == 0 {
+		if w.trailing, w.partial = true, w.partial[:0]; w.frames == 0 {
 			w.err = errors.New("no zstd frame")
 		}
 		return
 	}
-	d := w.part[4]
+	d := w.partial[4]
 	size := 5 + [4]int{0, 1, 2, 4}[d&3] + [4]int{0, 2, 4, 8}[d>>6]
 	if d&0x20 == 0 {
 		size++ // the window
 	} else if d>>6 == 0 {
 		size++ // of a single segment the size is there, in a byte at least
 	}
-	if len(w.part) < size {
+	if len(w.partial) < size {
 		return
 	}
 	var h zstd.Header
 	if w.frames++; w.frames > 1 {
-		w.err = errStreams
-	} else if w.err = h.Decode(w.part); w.err == nil && (h.WindowSize > maxWindow || h.SingleSegment && h.FrameContentSize > maxWindow) {
+		w.err = errSeveralStreams
+	} else if w.err = h.Decode(w.partial); w.err == nil && (h.WindowSize > maxWindow || h.SingleSegment && h.FrameContentSize > maxWindow) {
 		w.err = zstd.ErrWindowSizeExceeded
 	} else if w.err == nil && h.DictionaryID != 0 {
 		w.err = zstd.ErrUnknownDictionary
 	}
-	w.in, w.checksum, w.part = true, d&4 != 0, w.part[:0]
+	w.in, w.checksum, w.partial = true, d&4 != 0, w.partial[:0]
 }
 
 // finish says whether the stream may end here.
@@ -212,9 +212,9 @@ func (w *zstdWalker) finish() error {
 	case w.err != nil:
 		return w.err
 	case w.end == 0 || w.seen < w.end:
-		return errEnd
-	case w.seen-w.end > maxBehind:
-		return errBehind
+		return errCutShort
+	case w.seen-w.end > maxTrailing:
+		return errTrailing
 	}
 	return nil
 }
@@ -239,7 +239,7 @@ func (w *bzip2Walker) write(p []byte) {
 		}
 		if c := rest[i+3]; '1' <= c && c <= '9' && bytes.Equal(rest[i+4:i+header], bzip2Start) {
 			if w.streams++; w.streams > 1 {
-				w.err = errStreams
+				w.err = errSeveralStreams
 			}
 		}
 		rest = rest[i+3:]

@@ -18,40 +18,40 @@ import (
 
 // How much of the start of data.tar is looked at.
 const (
-	maxLead    = 1 << 20 // bytes, as they lie in the file and unpacked
-	leadWindow = 2 << 20 // bytes: no distance within the first MiB is longer, even where a stream asks for a longer window
+	maxStart    = 1 << 20 // bytes, as they lie in the file and unpacked
+	startWindow = 2 << 20 // bytes: no distance within the first MiB is longer, even where a stream asks for a longer window
 )
 
-var errUnknown = errors.New("a form that only dpkg may know")
+var errUnknownForm = errors.New("a form that only dpkg may know")
 
-// maxExact is how many bytes come out at most of a gzip member of which the lead is all, to find its end: gzip is fast.
-const maxExact = 64 << 20
+// maxWholeGzip is how many bytes come out at most of a gzip member of which the lead is all, to find its end: gzip is fast.
+const maxWholeGzip = 64 << 20
 
-// checkLead unpacks the first bytes of a data member, all of it if whole, and says what would stop dpkg in them. exact
+// checkStart unpacks the first bytes of a data member, all of it if whole, and says what would stop dpkg in them. exact
 // reports whether it came to the end of all, and to nothing wrong there.
-func checkLead(name string, lead []byte, whole bool, files *tree) (exact bool, err error) {
+func checkStart(name string, lead []byte, whole bool, files *fileTree) (exact bool, err error) {
 	if name == "data.tar.zst" {
 		var w zstdWalker
 		if w.write(lead); 0 < w.end && w.end <= int64(len(lead)) {
 			lead, whole = lead[:w.end], true
 		}
 	}
-	limit := int64(maxLead)
+	limit := int64(maxStart)
 	if whole && name == "data.tar.gz" {
-		limit = maxExact
+		limit = maxWholeGzip
 	}
-	r, done, err := leadReader(name, lead, whole)
+	r, done, err := startReader(name, lead, whole)
 	if err == nil {
-		if err = walkTar(input.LimitReader(r, limit), files); err == nil && whole {
+		if err = checkTar(input.LimitReader(r, limit), files); err == nil && whole {
 			exact, err = checkGzipEnd(r)
 		}
 		done()
 	}
 	switch {
-	case errors.Is(err, input.ErrLimit), errors.Is(err, errUnknown), errors.Is(err, xz.ErrUnsupportedCheck), errors.Is(err, xz.ErrMemlimit), errors.Is(err, io.ErrUnexpectedEOF) && !whole:
+	case errors.Is(err, input.ErrLimit), errors.Is(err, errUnknownForm), errors.Is(err, xz.ErrUnsupportedCheck), errors.Is(err, xz.ErrMemlimit), errors.Is(err, io.ErrUnexpectedEOF) && !whole:
 		return false, nil
 	default:
-		return exact, dataFault(name, err)
+		return exact, dataRejection(name, err)
 	}
 }
 
@@ -61,15 +61,15 @@ func checkGzipEnd(r io.Reader) (exact bool, err error) {
 	if !ok {
 		return false, nil
 	}
-	if _, err := io.Copy(io.Discard, input.LimitReader(g, maxExact)); err != nil {
+	if _, err := io.Copy(io.Discard, input.LimitReader(g, maxWholeGzip)); err != nil {
 		return false, err
 	}
-	return true, checkBehind(g.in)
+	return true, checkTrailing(g.in)
 }
 
-// leadReader unpacks lead with a small window.
-func leadReader(name string, lead []byte, whole bool) (r io.Reader, done func(), err error) {
-	in := leadOf(lead, whole)
+// startReader unpacks lead with a small window.
+func startReader(name string, lead []byte, whole bool) (r io.Reader, done func(), err error) {
+	in := partialReader(lead, whole)
 	done = func() {}
 	switch name {
 	case "data.tar.gz":
@@ -85,18 +85,18 @@ func leadReader(name string, lead []byte, whole bool) (r io.Reader, done func(),
 			return nil, done, io.ErrUnexpectedEOF
 		}
 		small := bytes.Clone(lead)
-		binary.LittleEndian.PutUint32(small[1:], leadWindow) // the dictionary (LZMA SDK, lzma.txt)
-		if r, err = lzma.NewReader(leadOf(small, whole)); err == nil {
-			r = &ahead{r: r}
+		binary.LittleEndian.PutUint32(small[1:], startWindow) // the dictionary (LZMA SDK, lzma.txt)
+		if r, err = lzma.NewReader(partialReader(small, whole)); err == nil {
+			r = &readAhead{r: r}
 		}
 	case "data.tar.xz":
 		var free func()
-		if r, free, err = xzLead(lead, whole); err == nil {
+		if r, free, err = xzStart(lead, whole); err == nil {
 			done = free
 		}
 	case "data.tar.zst":
 		var z *zstd.Decoder
-		if z, err = zstdLead(lead, whole); err == nil {
+		if z, err = zstdStart(lead, whole); err == nil {
 			r, done = z, z.Close
 		}
 	default:
@@ -105,38 +105,38 @@ func leadReader(name string, lead []byte, whole bool) (r io.Reader, done func(),
 	return r, done, err
 }
 
-// leadOf reads a part of a stream, or all of it.
-func leadOf(b []byte, whole bool) io.Reader {
+// partialReader reads a part of a stream, or all of it.
+func partialReader(b []byte, whole bool) io.Reader {
 	if whole {
 		return bytes.NewReader(b)
 	}
-	return io.MultiReader(bytes.NewReader(b), cutReader{})
+	return io.MultiReader(bytes.NewReader(b), limitedEnd{})
 }
 
-type cutReader struct{}
+type limitedEnd struct{}
 
-func (cutReader) Read([]byte) (int, error) { return 0, input.ErrLimit }
+func (limitedEnd) Read([]byte) (int, error) { return 0, input.ErrLimit }
 
-// An ahead reader is one that unpacks more than it is asked for, a window ahead of it, where distances may be longer
+// An readAhead reader is one that unpacks more than it is asked for, a window ahead of it, where distances may be longer
 // than the window: its errors behind the first bytes say nothing.
-type ahead struct {
-	r     io.Reader
-	begun bool
+type readAhead struct {
+	r       io.Reader
+	started bool
 }
 
-func (a *ahead) Read(p []byte) (int, error) {
+func (a *readAhead) Read(p []byte) (int, error) {
 	n, err := a.r.Read(p)
-	if err != nil && err != io.EOF && a.begun {
+	if err != nil && err != io.EOF && a.started {
 		err = input.ErrLimit
 	}
-	a.begun = a.begun || n > 0
+	a.started = a.started || n > 0
 	return n, err
 }
 
-// xzLead reads a stream whose first block asks for a small dictionary: the header of the block is written again (The
+// xzStart reads a stream whose first block asks for a small dictionary: the header of the block is written again (The
 // .xz File Format, sections 2.1.1 and 3.1). The reader unpacks no more than it is asked for, so that no distance is
 // longer than the dictionary.
-func xzLead(lead []byte, whole bool) (r io.Reader, done func(), err error) {
+func xzStart(lead []byte, whole bool) (r io.Reader, done func(), err error) {
 	const streamHeader = 12
 	if len(lead) <= streamHeader {
 		return nil, nil, io.ErrUnexpectedEOF
@@ -154,7 +154,7 @@ func xzLead(lead []byte, whole bool) (r io.Reader, done func(), err error) {
 	}
 	z := xzReaders.Get().(*xz.Reader)
 	done = func() { xzReaders.Put(z) }
-	if err := z.Reset(io.MultiReader(bytes.NewReader(start), leadOf(lead[len(start):], whole))); err != nil {
+	if err := z.Reset(io.MultiReader(bytes.NewReader(start), partialReader(lead[len(start):], whole))); err != nil {
 		done()
 		return nil, nil, err
 	}
@@ -162,19 +162,19 @@ func xzLead(lead []byte, whole bool) (r io.Reader, done func(), err error) {
 	return z, done, nil
 }
 
-// shrinkDictionary writes a block header again, for a dictionary of no more than leadWindow.
+// shrinkDictionary writes a block header again, for a dictionary of no more than startWindow.
 func shrinkDictionary(header []byte) error {
 	const lzma2, properties = 0x21, 18 // of lzma2: a dictionary of 2 MiB
 	if len(header) == 0 {
 		return nil
 	}
 	body := header[:len(header)-4]
-	if !crcOf(body, header[len(body):]) {
+	if !crcMatches(body, header[len(body):]) {
 		return errXZ
 	}
 	flags := body[1]
 	if flags&0x3f != 0 { // several filters, of which one is for machine code
-		return errUnknown
+		return errUnknownForm
 	}
 	s := xzStream{rest: body[2:]}
 	for _, there := range []byte{0x40, 0x80} { // the sizes of the block
@@ -183,7 +183,7 @@ func shrinkDictionary(header []byte) error {
 		}
 	}
 	if len(s.rest) < 3 || s.rest[0] != lzma2 || s.rest[1] != 1 {
-		return errUnknown
+		return errUnknownForm
 	}
 	s.rest[2] = min(s.rest[2], properties)
 	binary.LittleEndian.PutUint32(header[len(body):], crc32.ChecksumIEEE(body))
@@ -191,23 +191,23 @@ func shrinkDictionary(header []byte) error {
 }
 
 var xzReaders = sync.Pool{New: func() any {
-	z, _ := xz.NewReader(nil, leadWindow) //nolint:errcheck // there is nothing to read
+	z, _ := xz.NewReader(nil, startWindow) //nolint:errcheck // there is nothing to read
 	return z
 }}
 
-// zstdLead reads frames of which the first has a small window: its header is written again (RFC 8878, section 3.1.1.1).
-func zstdLead(lead []byte, whole bool) (*zstd.Decoder, error) {
+// zstdStart reads frames of which the first has a small window: its header is written again (RFC 8878, section 3.1.1.1).
+func zstdStart(lead []byte, whole bool) (*zstd.Decoder, error) {
 	var h zstd.Header
 	if err := h.Decode(lead); err != nil {
 		return nil, err
 	}
 	if h.Skippable || h.DictionaryID != 0 || len(lead) < h.HeaderSize {
-		return nil, errUnknown
+		return nil, errUnknownForm
 	}
 	header := []byte("\x28\xb5\x2f\xfd\x00\x58") // no size, no dictionary, a window of 2^21
 	if h.HasCheckSum {
 		header[4] |= 4
 	}
-	in := io.MultiReader(bytes.NewReader(header), leadOf(lead[h.HeaderSize:], whole))
-	return zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(leadWindow))
+	in := io.MultiReader(bytes.NewReader(header), partialReader(lead[h.HeaderSize:], whole))
+	return zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(startWindow))
 }
