@@ -14,25 +14,26 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// A Ring is the package keys of a repository. It never changes; its methods may be called concurrently.
+// A Ring has the package keys of a repository. It is immutable; its methods may be called concurrently.
 type Ring struct {
-	of    catalog.Repository
-	certs []string // fingerprints, as registered
-	keys  []key    // of all certificates
+	repository catalog.Repository
+	certs      []string // fingerprints of the registered certificates
+	keys       []key    // of all certificates
 }
 
-// A key is one of a certificate, with what its owner has signed about it.
+// A key is a key of a certificate, with the self-signatures about it.
 type key struct {
 	*packet.PublicKey
-	primary     *key                // of the same certificate; itself, for that
-	bindings    []*packet.Signature // good ones, oldest first: user ids and direct ones, or those of a subkey
-	weakly      bool                // there are bindings of digests that do not count
-	revocations []*packet.Signature // good ones
+	primary         *key                // primary key of the certificate, which may be this key
+	bindings        []*packet.Signature // verified, oldest first: of user IDs and direct ones, or of a subkey
+	hasWeakBindings bool                // it has bindings with digests that are not accepted
+	revocations     []*packet.Signature // verified
 }
 
-// Read reads the package keys of a repository. Every self-signature is verified here and never again.
+// Read reads the package keys of a repository and verifies their self-signatures. An error means that a registered
+// key cannot be read.
 func Read(of catalog.Repository, keys []catalog.PackageKey) (*Ring, error) {
-	r := &Ring{of: of}
+	r := &Ring{repository: of}
 	for _, k := range keys {
 		list, err := openpgp.ReadArmoredKeyRing(strings.NewReader(k.Armor))
 		if err == nil && len(list) != 1 {
@@ -52,28 +53,28 @@ func keysOf(e *openpgp.Entity) []key {
 	primary := &key{PublicKey: pub}
 	primary.primary = primary
 	for _, id := range e.Identities {
-		primary.bindings = append(primary.bindings, good(id.SelfCertifications, func(s *packet.Signature) error {
+		primary.bindings = append(primary.bindings, verified(id.SelfCertifications, func(s *packet.Signature) error {
 			return pub.VerifyUserIdSignature(id.UserId.Id, pub, s)
 		})...)
 	}
-	primary.bindings = append(primary.bindings, good(e.DirectSignatures, pub.VerifyDirectKeySignature)...)
-	primary.revocations = good(e.Revocations, pub.VerifyRevocationSignature)
-	primary.settle()
+	primary.bindings = append(primary.bindings, verified(e.DirectSignatures, pub.VerifyDirectKeySignature)...)
+	primary.revocations = verified(e.Revocations, pub.VerifyRevocationSignature)
+	primary.sortBindings()
 	keys := []key{*primary}
 	for _, s := range e.Subkeys {
 		k := key{PublicKey: s.PublicKey, primary: primary}
-		k.bindings = good(s.Bindings, func(sig *packet.Signature) error { return pub.VerifyKeySignature(s.PublicKey, sig) })
-		k.revocations = good(s.Revocations, func(sig *packet.Signature) error {
+		k.bindings = verified(s.Bindings, func(sig *packet.Signature) error { return pub.VerifyKeySignature(s.PublicKey, sig) })
+		k.revocations = verified(s.Revocations, func(sig *packet.Signature) error {
 			return pub.VerifySubkeyRevocationSignature(sig, s.PublicKey)
 		})
-		k.settle()
+		k.sortBindings()
 		keys = append(keys, k)
 	}
 	return keys
 }
 
-// good returns the signatures that verify.
-func good(all []*packet.VerifiableSignature, verify func(*packet.Signature) error) (sigs []*packet.Signature) {
+// verified returns the signatures that verify accepts.
+func verified(all []*packet.VerifiableSignature, verify func(*packet.Signature) error) (sigs []*packet.Signature) {
 	for _, s := range all {
 		if verify(s.Packet) == nil {
 			sigs = append(sigs, s.Packet)
@@ -82,16 +83,16 @@ func good(all []*packet.VerifiableSignature, verify func(*packet.Signature) erro
 	return sigs
 }
 
-// settle leaves out the bindings whose digests do not count, and sorts the others by age. Sequoia does not import a key that
-// has no other.
-func (k *key) settle() {
+// sortBindings removes the bindings whose digests are not accepted, and sorts the others by time. Sequoia does not
+// import a key that has no other.
+func (k *key) sortBindings() {
 	n := len(k.bindings)
 	k.bindings = slices.DeleteFunc(k.bindings, func(s *packet.Signature) bool { return s.Hash == crypto.SHA1 || s.Hash == crypto.MD5 })
-	k.weakly = len(k.bindings) < n
+	k.hasWeakBindings = len(k.bindings) < n
 	slices.SortStableFunc(k.bindings, func(a, b *packet.Signature) int { return a.CreationTime.Compare(b.CreationTime) })
 }
 
-// find returns the keys that an issuer may be. Two keys may have one ID, by force.
+// find returns the keys that may be an issuer. Several keys can have one ID, if someone searched for such a key.
 func (r *Ring) find(i issuer) (keys []*key) {
 	for n := range r.keys {
 		k := &r.keys[n]
@@ -102,8 +103,8 @@ func (r *Ring) find(i issuer) (keys []*key) {
 	return keys
 }
 
-// accepted names the registered keys, in a sentence.
-func (r *Ring) accepted() string {
+// registeredKeys lists the fingerprints of the registered keys for a sentence.
+func (r *Ring) registeredKeys() string {
 	const most = 3
 	names := r.certs[:min(len(r.certs), most)]
 	s := strings.Join(names, ", ")
@@ -113,7 +114,7 @@ func (r *Ring) accepted() string {
 	return s
 }
 
-// name says which key k is: its fingerprint, and for a subkey that of its primary key.
+// name returns the fingerprint of k and, for a subkey, that of its primary key.
 func (k *key) name() string {
 	s := fmt.Sprintf("%X", k.Fingerprint)
 	if k.isSubkey() {
@@ -124,7 +125,8 @@ func (k *key) name() string {
 
 func (k *key) isSubkey() bool { return k.primary.PublicKey != k.PublicKey }
 
-// Unusable names the certificates of which no key signs at time now what clients trust, each with the reason.
+// Unusable returns the certificates that have no key whose signatures clients trust at time now, each with the
+// reason.
 func (r *Ring) Unusable(now time.Time) (problems []string) {
 	for _, fingerprint := range r.certs {
 		last := error(nil)

@@ -9,24 +9,24 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// errEnded is wrapped where a key was not valid any more when it signed, or is revoked.
-var errEnded = errors.New("the key has ended")
+// errKeyEnded is wrapped by errors of keys that had expired when they signed, or that are revoked.
+var errKeyEnded = errors.New("the key has ended")
 
-// validAt says why clients do not trust a signature that k made at time t, or nothing. They judge a key by what its
-// owner had said by then and, where that was replaced by something later, by what he says now.
+// validAt returns why clients do not trust a signature that k made at time t, or nil. Clients use the self-signatures
+// that existed at t and, if those were replaced, the current ones.
 func (k *key) validAt(t, now time.Time) error {
-	if err := k.weak(); err != nil {
+	if err := k.checkStrength(); err != nil {
 		return err
 	}
 	if t.Before(k.CreationTime) {
-		return fmt.Errorf("the signature is of %s, before the key was made, at %s", stamp(t), stamp(k.CreationTime))
+		return fmt.Errorf("the signature is of %s, before the key was made, at %s", formatTime(t), formatTime(k.CreationTime))
 	}
 	at := t
 	if k.primary.bindingAt(at) == nil || k.bindingAt(at) == nil {
 		at = now
 	}
 	primary, own := k.primary.bindingAt(at), k.bindingAt(at)
-	if (primary == nil || own == nil) && (k.primary.weakly || k.weakly) {
+	if (primary == nil || own == nil) && (k.primary.hasWeakBindings || k.hasWeakBindings) {
 		return errors.New("what its owner has signed about the key is of SHA-1, and clients do not import it. Sign that once more (gpg --cert-digest-algo SHA512 --quick-set-expire) and register the key as it is then")
 	}
 	if primary == nil || own == nil {
@@ -39,8 +39,8 @@ func (k *key) validAt(t, now time.Time) error {
 		if err := check.key.revokedAt(check.binding, at); err != nil {
 			return err
 		}
-		if end := check.key.end(check.binding); !end.IsZero() && !at.Before(end) {
-			return fmt.Errorf("%w: it expired at %s, and the signature is of %s", errEnded, stamp(end), stamp(t))
+		if end := check.key.expiry(check.binding); !end.IsZero() && !at.Before(end) {
+			return fmt.Errorf("%w: it expired at %s, and the signature is of %s", errKeyEnded, formatTime(end), formatTime(t))
 		}
 	}
 	if own.FlagsValid && !own.FlagSign || !own.FlagsValid && k.isSubkey() {
@@ -49,7 +49,7 @@ func (k *key) validAt(t, now time.Time) error {
 	return nil
 }
 
-// bindingAt returns the newest binding that was there at time t.
+// bindingAt returns the newest binding that is valid at time t, or nil.
 func (k *key) bindingAt(t time.Time) (newest *packet.Signature) {
 	for _, b := range k.bindings {
 		if !b.CreationTime.After(t) && !b.SigExpired(t) {
@@ -59,31 +59,31 @@ func (k *key) bindingAt(t time.Time) (newest *packet.Signature) {
 	return newest
 }
 
-// end returns when k expires by a binding, or the zero time.
-func (k *key) end(binding *packet.Signature) time.Time {
+// expiry returns when k expires by a binding, or the zero time.
+func (k *key) expiry(binding *packet.Signature) time.Time {
 	if s := binding.KeyLifetimeSecs; s != nil && *s != 0 {
 		return k.CreationTime.Add(time.Duration(*s) * time.Second)
 	}
 	return time.Time{}
 }
 
-// revokedAt says that k was revoked at time t. A revocation because it leaked, or without a reason, is one of all that
-// it ever signed; a key that was retired or replaced by another was good until then.
+// revokedAt returns an error if k was revoked at time t. A revocation because the key leaked, or without a reason,
+// applies to all that it ever signed. A key that was retired or superseded is valid for what it signed before.
 func (k *key) revokedAt(binding *packet.Signature, t time.Time) error {
 	for _, r := range k.revocations {
 		soft := r.RevocationReason != nil && (*r.RevocationReason == packet.KeySuperseded || *r.RevocationReason == packet.KeyRetired)
 		if !soft || !r.CreationTime.After(t) && !binding.CreationTime.After(r.CreationTime) {
-			return fmt.Errorf("%w: it was revoked at %s", errEnded, stamp(r.CreationTime))
+			return fmt.Errorf("%w: it was revoked at %s", errKeyEnded, formatTime(r.CreationTime))
 		}
 	}
 	return nil
 }
 
-// minRSABits is the smallest RSA key that clients accept.
+// minRSABits is the smallest size of an RSA key that clients accept, in bits.
 const minRSABits = 2048
 
-// weak says why clients refuse all that k signs, or nothing.
-func (k *key) weak() error {
+// checkStrength returns why clients refuse all signatures of k, or nil.
+func (k *key) checkStrength() error {
 	switch byte(k.PubKeyAlgo) {
 	case algRSA, algRSASign:
 		if n, ok := k.PublicKey.PublicKey.(*rsa.PublicKey); ok && n.N.BitLen() < minRSABits {
@@ -105,4 +105,4 @@ func (k *key) weak() error {
 	return fmt.Errorf("the key has the algorithm with the number %d, which not all clients know", k.PubKeyAlgo)
 }
 
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
