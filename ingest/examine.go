@@ -10,19 +10,19 @@ import (
 	"repomill/schemas/layout"
 )
 
-// Examine reads a package to its end as [Ingester.Store] does, unpacks its payload whole, and says what it would be in a
-// place. Whether the repository takes it, and whether the name is free, only the catalog knows. The error is a
-// *[catalog.Rejection], or a fault of r or of ctx.
+// Examine reads a package to its end as [Ingester.Store] does, unpacks its payload whole, and returns what it would
+// be at a place. It does not check what only the catalog knows: whether the repository accepts it, and whether the
+// name is free. maxSize is in bytes. The error is a *[catalog.Rejection], or a fault of r or of ctx.
 func Examine(ctx context.Context, r io.Reader, at layout.Staged, distro layout.Distro, maxSize int64) (catalog.Package, error) {
 	if rej := checkPlace(at, distro); rej != nil {
 		return catalog.Package{}, rej
 	}
-	b := bufio.NewReaderSize(&bounded{r, maxSize, ctx.Err}, 64<<10)
+	b := bufio.NewReaderSize(&limitedReader{r, maxSize, ctx.Err}, 64<<10)
 	k, pkg, err := identify(at, distro, b)
 	if err != nil {
 		return k, err
 	}
-	_, done := check(pkg, catalog.VerifyAlways)
+	_, done := startVerification(pkg, catalog.VerifyAlways)
 	defer done()
 	d := newDigests(k.Format)
 	err = guard(func() error {
@@ -39,7 +39,7 @@ func Examine(ctx context.Context, r io.Reader, at layout.Staged, distro layout.D
 	return k, err
 }
 
-// checkPlace refuses what a distribution does not take, whatever is in it.
+// checkPlace rejects names of files and paths that a distribution never accepts.
 func checkPlace(at layout.Staged, distro layout.Distro) *catalog.Rejection {
 	if rej := checkName(at.File, distro.Format); rej != nil {
 		return rej
@@ -50,7 +50,7 @@ func checkPlace(at layout.Staged, distro layout.Distro) *catalog.Rejection {
 	return nil
 }
 
-// identify reads a package as far as its identity, and makes sure that clients of the distribution can install it.
+// identify reads a package as far as its identity, and checks that clients of the distribution can install it.
 func identify(at layout.Staged, distro layout.Distro, r *bufio.Reader) (catalog.Package, source, error) {
 	if rej := checkFormat(r, distro); rej != nil {
 		return catalog.Package{}, nil, rej
@@ -65,5 +65,5 @@ func identify(at layout.Staged, distro layout.Distro, r *bufio.Reader) (catalog.
 		k.Component = layout.DefaultComponent
 	}
 	k.Multilib = k.Format == catalog.RPM && distro.Multilib && layout.RPMDirOf(k.Arch) == layout.I386
-	return k, pkg, installable(k, pkg, distro)
+	return k, pkg, checkInstallable(k, pkg, distro)
 }

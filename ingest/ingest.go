@@ -1,5 +1,21 @@
-// Package ingest turns one staged object into a package: its bytes in the bucket and its row claimed
-// in the catalog, or a rejection that says why not. It reads the object once, as a stream.
+// Package ingest turns one staged object into a package: its bytes in the bucket and its row, claimed, in the
+// catalog; or into a rejection that explains why not. It reads the object once, as a stream.
+//
+// In reading order:
+//
+//	ingest.go       Ingester, Store: the steps of an upload
+//	source.go       the readers of both formats, behind one interface
+//	examine.go      what can be decided without a catalog
+//	installable.go  whether clients of a distribution can install a package
+//	authorize.go    whether the repository accepts it, and the admission cache
+//	keyring.go      the name of a repository's keyring package
+//	signed.go       whether it is signed by a registered key
+//	store.go        the bytes
+//	claim.go        the row, committed within the last read of the bytes
+//	conflict.go     two packages of one identity
+//
+// Package input has what the readers of packages share, deb and rpm are the readers, and pgp verifies their
+// signatures.
 package ingest
 
 import (
@@ -22,20 +38,20 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A Staging is where uploads are read.
+// A Staging is the store of uploads that were pushed and not processed yet.
 type Staging interface {
-	// Open returns the bytes of exactly this generation and who pushed it. If the generation is not there
-	// any more, the error is [catalog.ErrGone], from Open or, for an object that is replaced while it is
-	// read, from the last Read.
+	// Open returns the bytes of exactly this generation and who pushed it. If the generation does not exist any
+	// more, the error is [catalog.ErrGone]: from Open or, for an object that is replaced while it is read, from the
+	// last Read.
 	Open(ctx context.Context, u catalog.Upload) (io.ReadCloser, catalog.Pusher, error)
 }
 
-// A Bucket is where packages are stored. Methods may be called concurrently; a write is durable when
-// it returns nil, and an error other than fs.ErrExist leaves its result unknown.
+// A Bucket is the store of packages. Methods may be called concurrently. A write is durable when it returns nil; an
+// error other than fs.ErrExist leaves its result unknown.
 type Bucket interface {
-	// Create stores body as object o, visible only once body has ended with io.EOF: if a Read returns
-	// anything else, nothing becomes visible. For an existing key it returns fs.ErrExist, with or
-	// without having read body.
+	// Create stores body as object o. The object becomes visible only after body has ended with io.EOF; if a Read
+	// returns any other error, nothing becomes visible. For an existing key it returns fs.ErrExist, with or without
+	// having read body.
 	Create(ctx context.Context, o layout.Object, body io.Reader) error
 
 	// Copy makes o a copy of the object under key from, or returns fs.ErrExist.
@@ -45,7 +61,7 @@ type Bucket interface {
 	Get(ctx context.Context, key string) (io.ReadCloser, layout.Meta, error)
 }
 
-// A Catalog is what ingest asks and tells the catalog.
+// A Catalog has the methods of catalogdb.DB that an Ingester needs.
 type Catalog interface {
 	Settings(ctx context.Context, r catalog.Repository) (catalog.Settings, error)
 	Repositories(ctx context.Context) ([]catalog.Settings, error)
@@ -71,18 +87,19 @@ type Ingester struct {
 	admissions admissionCache
 }
 
-// DefaultMaxSize is the largest package, in bytes, unless configured otherwise.
+// DefaultMaxSize is the default of [Ingester.MaxSize]: 8 GiB, in bytes.
 const DefaultMaxSize = 8 << 30
 
-// A Stored package has its bytes in the bucket and its row in the catalog, claimed or active. Clients cannot see it yet.
+// A Stored package has its bytes in the bucket and its row in the catalog, claimed or active. Clients cannot see it
+// yet.
 type Stored struct {
 	Package catalog.Package // without fragments
 	Dirs    []string        // RPM: the directories that have the file
-	Checked catalog.Checked // what was looked at of the payload
+	Checked catalog.Checked // how far the payload was verified
 }
 
-// Store reads an upload, claims its identity and stores its bytes. The error is a *[catalog.Rejection]
-// or a fault; after a fault the same call goes on where it stopped.
+// Store reads an upload, claims its identity and stores its bytes. The error is a *[catalog.Rejection], which is
+// final, or a fault: after a fault the caller calls Store again, which continues from what is stored.
 func (g *Ingester) Store(ctx context.Context, u catalog.Upload) (Stored, error) {
 	at, rej := layout.ParseStaging(u.Object)
 	if rej != nil {
@@ -96,36 +113,35 @@ func (g *Ingester) Store(ctx context.Context, u catalog.Upload) (Stored, error) 
 		return Stored{}, rej
 	}
 	k, checked, err := g.open(ctx, u, at, distro, false)
-	if _, unclear := errors.AsType[*deb.Unclear](err); unclear { // what push and dpkg know, the worker is to know, too
+	if _, unclear := errors.AsType[*deb.Unclear](err); unclear { // read again, so that the verdict is that of push and dpkg
 		k, checked, err = g.open(ctx, u, at, distro, true)
 	}
 	if err != nil {
-		return Stored{}, staged(u, err)
+		return Stored{}, replaced(u, err)
 	}
 	dirs, err := g.CopyToArchDirs(ctx, k)
 	return Stored{Package: k, Dirs: dirs, Checked: checked}, err
 }
 
-// open reads an upload from its start, closely if a look was not enough.
-func (g *Ingester) open(ctx context.Context, u catalog.Upload, at layout.Staged, distro layout.Distro, closely bool) (catalog.Package, catalog.Checked, error) {
+// open reads an upload from its start. verify unpacks its payload even if the repository does not require it.
+func (g *Ingester) open(ctx context.Context, u catalog.Upload, at layout.Staged, distro layout.Distro, verify bool) (catalog.Package, catalog.Checked, error) {
 	body, by, err := g.Staging.Open(ctx, u)
 	if err != nil {
 		return catalog.Package{}, "", err
 	}
 	defer body.Close()
-	return g.read(ctx, u, reading{at, distro, by, closely}, &bounded{body, g.MaxSize, ctx.Err})
+	return g.read(ctx, u, request{at, distro, by, verify}, &limitedReader{body, g.MaxSize, ctx.Err})
 }
 
-// A reading is what is known of an upload before it is read.
-type reading struct {
-	at      layout.Staged
-	distro  layout.Distro
-	by      catalog.Pusher
-	closely bool // its payload is unpacked, whether the repository asks for that or not
+// A request is what is known of an upload before it is read.
+type request struct {
+	at     layout.Staged
+	distro layout.Distro
+	by     catalog.Pusher
+	verify bool // unpack the payload even if the repository does not require it
 }
 
-// checkName refuses files whose name says that they are what a DEB repository does not have. Otherwise the name says
-// nothing.
+// checkName rejects files whose name says that they are not binary packages. It does not use other names.
 func checkName(file string, f catalog.Format) *catalog.Rejection {
 	if f != catalog.DEB {
 		return nil
@@ -139,61 +155,61 @@ func checkName(file string, f catalog.Format) *catalog.Rejection {
 	return nil
 }
 
-// staged gives an object that is gone its verdict: what took its place is an upload of its own.
-func staged(u catalog.Upload, err error) error {
+// replaced turns [catalog.ErrGone] into a rejection. The object that replaced u is an upload of its own.
+func replaced(u catalog.Upload, err error) error {
 	if errors.Is(err, catalog.ErrGone) {
 		return input.Reject(catalog.Replaced, "%s was replaced or removed before it was read; a newer file under the name gets its own answer", layout.ShownStaging(u.Object))
 	}
 	return err
 }
 
-// readers hold buffered readers that have come to the end of a package and are not used any more.
+// readers hold buffers between two uploads.
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 64<<10) }}
 
-// read peeks at the package, makes sure that the repository takes it, and stores it.
-func (g *Ingester) read(ctx context.Context, u catalog.Upload, as reading, body io.Reader) (catalog.Package, catalog.Checked, error) {
+// read reads the package as far as its identity, checks that the repository accepts it, and stores it.
+func (g *Ingester) read(ctx context.Context, u catalog.Upload, as request, body io.Reader) (catalog.Package, catalog.Checked, error) {
 	r := readers.Get().(*bufio.Reader)
 	r.Reset(body)
 	k, checked, err := g.readFrom(ctx, u, as, r)
-	if err == nil { // otherwise a store may be reading still
+	if err == nil { // after an error a store may still read it
 		r.Reset(nil)
 		readers.Put(r)
 	}
 	return k, checked, err
 }
 
-func (g *Ingester) readFrom(ctx context.Context, u catalog.Upload, as reading, r *bufio.Reader) (catalog.Package, catalog.Checked, error) {
+func (g *Ingester) readFrom(ctx context.Context, u catalog.Upload, as request, r *bufio.Reader) (catalog.Package, catalog.Checked, error) {
 	k, pkg, err := identify(as.at, as.distro, r)
 	if err != nil {
 		return k, "", err
 	}
 	k.Pusher = as.by
-	adm, err := g.admit(ctx, k, as.distro)
+	adm, err := g.authorize(ctx, k, as.distro)
 	if err != nil {
 		return k, "", err
 	}
-	own, err := g.reserved(ctx, k)
-	if err == nil && own == nil { // clients take ours for signed: the .repo file names the key
+	own, err := g.keyringOf(ctx, k)
+	if err == nil && own == nil { // the keyring package is not signed: the .repo file names its keys
 		err = requireSigned(pkg, adm.signers, as.distro, g.Now())
 	}
 	if err != nil {
 		return k, "", err
 	}
-	checked, done := check(pkg, adm.verify)
+	checked, done := startVerification(pkg, adm.verify)
 	defer done()
-	if as.closely && lookCloser(pkg) {
+	if as.verify && verifyClosely(pkg) {
 		checked = catalog.CheckedWhole
 	}
-	stored, err := g.store(ctx, u, k, pkg, adm.missing)
+	stored, err := g.store(ctx, u, k, pkg, adm.needed)
 	if own != nil {
 		err = explainReserved(k, err)
 	}
 	return stored, checked, err
 }
 
-// checkFormat tells a package of the other format from a broken one.
+// checkFormat rejects a package of the other format, so that it is not reported as a broken one.
 func checkFormat(r *bufio.Reader, distro layout.Distro) *catalog.Rejection {
-	magic, _ := r.Peek(8) // a fault comes again when the package is read
+	magic, _ := r.Peek(8) // a fault is returned again when the package is read
 	found := catalog.Format("")
 	switch {
 	case bytes.HasPrefix(magic, []byte("!<arch>\n")):
@@ -208,34 +224,35 @@ func checkFormat(r *bufio.Reader, distro layout.Distro) *catalog.Rejection {
 		found, distro.Distribution, distro.Format)
 }
 
-// declare makes the repository take package k with file f, and says what it created. A package that another component
-// keeps out creates nothing.
-func (g *Ingester) declare(ctx context.Context, u catalog.Upload, k catalog.Package, f catalog.File, missing *catalogdb.Declaration) error {
-	if missing == nil {
+// declareNeeded declares what the repository needs for package k with file f, and logs what it created. It declares
+// nothing for a package whose identity another component has.
+func (g *Ingester) declareNeeded(ctx context.Context, u catalog.Upload, k catalog.Package, f catalog.File, needed *catalogdb.Declaration) error {
+	if needed == nil {
 		return nil
 	}
 	k.File = f
-	holder, blocked, err := g.Catalog.Blocked(ctx, k)
+	owner, blocked, err := g.Catalog.Blocked(ctx, k)
 	if blocked {
-		_, err = g.judge(ctx, u, k, holder, f)
+		_, err = g.checkConflict(ctx, u, k, owner, f)
 	}
 	if err != nil {
 		return err
 	}
-	created, err := g.Catalog.Declare(ctx, *missing, g.Now())
+	created, err := g.Catalog.Declare(ctx, *needed, g.Now())
 	if len(created) > 0 {
-		g.Log.Info("created", "repository", missing.Repository.String(), "distribution", missing.Distro.Distribution.String(), "new", strings.Join(created, ", "))
+		g.Log.Info("created", "repository", needed.Repository.String(), "distribution", needed.Distro.Distribution.String(), "new", strings.Join(created, ", "))
 	}
 	return err
 }
 
-// CopyToArchDirs copies an RPM package that belongs into several directories (noarch, 32-bit x86) from the one where it was
-// stored to all others, inside the bucket. It returns the directories that have the package; none for DEB. It may be repeated.
+// CopyToArchDirs copies an RPM package that belongs into several directories (noarch, 32-bit x86) inside the bucket,
+// from the one where it was stored to the others. It returns the directories that have the package; none for DEB. It
+// may be called again after a fault.
 func (g *Ingester) CopyToArchDirs(ctx context.Context, k catalog.Package) (dirs []string, err error) {
 	if k.Format == catalog.DEB {
 		return nil, nil
 	}
-	if dirs, err = g.dirs(ctx, k); err != nil {
+	if dirs, err = g.archDirs(ctx, k); err != nil {
 		return nil, err
 	}
 	for _, dir := range dirs {
@@ -246,8 +263,8 @@ func (g *Ingester) CopyToArchDirs(ctx context.Context, k catalog.Package) (dirs 
 		err := g.Bucket.Copy(ctx, k.Key, layout.ObjectOf(key))
 		if errors.Is(err, fs.ErrExist) {
 			err = nil
-			if k.State != catalog.Active { // a copy by an earlier attempt, or a stranger
-				err = g.verify(ctx, key, k.File)
+			if k.State != catalog.Active { // a copy of an earlier attempt, or an unknown object
+				err = g.verifyStored(ctx, key, k.File)
 			}
 		}
 		if err != nil {
@@ -257,8 +274,9 @@ func (g *Ingester) CopyToArchDirs(ctx context.Context, k catalog.Package) (dirs 
 	return dirs, nil
 }
 
-// dirs returns the directories of an RPM package: for one that belongs to several, those that its repository has now.
-func (g *Ingester) dirs(ctx context.Context, k catalog.Package) ([]string, error) {
+// archDirs returns the directories of an RPM package: for one that belongs into several, those of the repository's
+// architectures now.
+func (g *Ingester) archDirs(ctx context.Context, k catalog.Package) ([]string, error) {
 	if k.Arch != layout.Noarch && !k.Multilib {
 		return layout.RPMDirs(k, nil), nil
 	}

@@ -11,7 +11,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// signersOf returns the keys that packages of a format need a signature by, or nil if they need none.
+// signersOf returns the keys of which one must have signed packages of a format, or nil if they need no signature.
 func signersOf(s catalog.Settings, f catalog.Format) (*pgp.Ring, error) {
 	if !slices.Contains(s.RequireSigned, f) {
 		return nil, nil
@@ -19,7 +19,8 @@ func signersOf(s catalog.Settings, f catalog.Format) (*pgp.Ring, error) {
 	return pgp.Read(s.Repository, s.PackageKeys)
 }
 
-// requireSigned has a source make sure that clients with the keys in ring take it for signed.
+// requireSigned checks that clients with the keys in ring accept the signatures of a package, or makes its body check
+// it.
 func requireSigned(pkg source, ring *pgp.Ring, distro layout.Distro, now time.Time) error {
 	if ring == nil {
 		return nil
@@ -33,7 +34,7 @@ func requireSigned(pkg source, ring *pgp.Ring, distro layout.Distro, now time.Ti
 	return nil
 }
 
-// rpmKeys judge as rpm does.
+// rpmKeys accept signatures as rpm does.
 type rpmKeys struct {
 	ring   *pgp.Ring
 	now    time.Time
@@ -56,7 +57,7 @@ func (k rpmKeys) Signature(packet []byte) (rpm.Signature, error) {
 
 func (k rpmKeys) Unsigned(what string) error { return k.ring.Unsigned(catalog.RPM, what) }
 
-// debKeys judge as debsig-verify does, with gpg.
+// debKeys accept signatures as debsig-verify does, with gpg.
 type debKeys struct {
 	ring *pgp.Ring
 	now  time.Time
@@ -75,7 +76,8 @@ func (k debKeys) Signature(packet []byte) (deb.Signature, error) {
 
 func (k debKeys) Unsigned(what string) error { return k.ring.Unsigned(catalog.DEB, what) }
 
-// signerOf returns the key that a package, which was read to its end, says it was signed with, or "".
+// signerOf returns the key that the signature of a package names, or "". The package must have been read to its end.
+// The signature was not verified.
 func signerOf(pkg source) string {
 	p, ok := pkg.(interface{ SignaturePackets() [][]byte })
 	if !ok {

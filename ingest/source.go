@@ -10,23 +10,23 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// timeUnit is the resolution of upload times.
-const timeUnit = time.Second
+// uploadResolution is the resolution of upload times in the catalog.
+const uploadResolution = time.Second
 
-// A source is a package being read.
+// A source is a package that is being read.
 type source interface {
 	Identity() catalog.Package
 	Body() io.Reader
 	Describe(k *catalog.Package) error
 
-	// VerifyWhole has Body unpack the payload while its bytes go by, and reject one that clients could not unpack.
+	// VerifyWhole makes Body unpack the payload while it is read, and reject one that clients could not unpack.
 	VerifyWhole()
 	Close() error
 }
 
-// check has a source verify what a repository asks for, and returns what that is. done is called when the source is not
-// read any more.
-func check(pkg source, verify catalog.VerifyPayload) (checked catalog.Checked, done func()) {
+// startVerification makes a source verify what a repository requires, and returns what that is. done must be called
+// when the source is not read any more.
+func startVerification(pkg source, verify catalog.VerifyPayload) (checked catalog.Checked, done func()) {
 	if checked = catalog.CheckedStructure; verify == catalog.VerifyAlways {
 		pkg.VerifyWhole()
 		checked = catalog.CheckedWhole
@@ -34,9 +34,8 @@ func check(pkg source, verify catalog.VerifyPayload) (checked catalog.Checked, d
 	return checked, func() { pkg.Close() } //nolint:errcheck // never fails
 }
 
-// lookCloser has a source of which a look at the structure said too little unpack the payload after all, and reports whether
-// it does.
-func lookCloser(pkg source) bool {
+// verifyClosely makes a source that was [deb.Unclear] unpack its payload, and reports whether it can.
+func verifyClosely(pkg source) bool {
 	d, ok := pkg.(*deb.Package)
 	if ok {
 		d.VerifyClosely()
@@ -60,15 +59,15 @@ func peek(f catalog.Format, r io.Reader) (pkg source, err error) {
 // guard turns a panic of a reader into a rejection ([input.Guard]).
 func guard(f func() error) error { return input.Guard("the reader of packages", f) }
 
-// bounded is a reader that rejects what is longer than a number of bytes.
-type bounded struct {
+// A limitedReader rejects a file with more than left bytes.
+type limitedReader struct {
 	io.Reader
-	left    int64
-	stopped func() error // why there is no point in reading on, if there is none
+	left      int64
+	cancelled func() error // returns the reason to stop reading, or nil
 }
 
-func (b *bounded) Read(p []byte) (int, error) {
-	if err := b.stopped(); err != nil {
+func (b *limitedReader) Read(p []byte) (int, error) {
+	if err := b.cancelled(); err != nil {
 		return 0, err
 	}
 	n, err := b.Reader.Read(p)

@@ -25,7 +25,7 @@ func TestPayloadsAreVerifiedWhereSettingsSaySo(t *testing.T) {
 		{catalog.VerifyAlways, catalog.CheckedWhole},
 	} {
 		asked, closed := false, false
-		got, done := check(thoroughSource{&asked, &closed}, tt.verify)
+		got, done := startVerification(thoroughSource{&asked, &closed}, tt.verify)
 		if got != tt.want || asked != (tt.verify == catalog.VerifyAlways) || closed {
 			t.Errorf("%q: %s, asked %v, closed %v; want %s", tt.verify, got, asked, closed, tt.want)
 		}

@@ -15,25 +15,25 @@ import (
 	"repomill/schemas/layout"
 )
 
-// store writes the package's bytes to the bucket under its key, unless another package has its identity. The object becomes
-// visible only after the claim is committed ([claimOnEOF]; publish/PROTOCOL.md, "One upload"). What the repository lacks is
-// declared only when the package has been read to its last byte.
-func (g *Ingester) store(ctx context.Context, u catalog.Upload, k catalog.Package, pkg source, missing *catalogdb.Declaration) (catalog.Package, error) {
-	holder, err := g.Catalog.Find(ctx, k)
+// store writes the bytes of a package to the bucket under its key, unless another package has its identity. The
+// object becomes visible only after the claim is committed ([claimOnEOF]; publish/PROTOCOL.md, "One upload"). What
+// the repository lacks is declared only after the last byte of the package was read.
+func (g *Ingester) store(ctx context.Context, u catalog.Upload, k catalog.Package, pkg source, needed *catalogdb.Declaration) (catalog.Package, error) {
+	owner, err := g.Catalog.Find(ctx, k)
 	switch {
-	case err == nil && holder.State != catalog.Claimed:
-		return g.compare(ctx, u, k, holder, pkg)
+	case err == nil && owner.State != catalog.Claimed:
+		return g.compareWithOwner(ctx, u, k, owner, pkg)
 	case err == nil:
-		k.Key = holder.Key // where the attempt that made the claim stored it, or would have
-		missing = nil      // that attempt declared all that its package needs, and another one has no place here
+		k.Key = owner.Key // the key of the attempt that made the claim
+		needed = nil      // that attempt declared what its package needs, and other packages are rejected
 	case errors.Is(err, catalogdb.ErrNotFound):
-		k.Key, err = g.key(ctx, k, missing)
+		k.Key, err = g.packageKey(ctx, k, needed)
 	}
 	if err != nil {
 		return k, err
 	}
 	body := &claimOnEOF{digests: newDigests(k.Format), from: pkg.Body(), claim: func(f catalog.File) (catalog.Package, error) {
-		if err := g.declare(ctx, u, k, f, missing); err != nil {
+		if err := g.declareNeeded(ctx, u, k, f, needed); err != nil {
 			return k, err
 		}
 		return g.claim(ctx, u, k, f, pkg)
@@ -41,17 +41,18 @@ func (g *Ingester) store(ctx context.Context, u catalog.Upload, k catalog.Packag
 	err = g.Bucket.Create(ctx, layout.ObjectOf(k.Key), body)
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		return g.found(ctx, body)
+		return g.confirmStored(ctx, body)
 	case body.err != nil && !errors.Is(body.err, io.EOF):
-		return k, body.err // the store's error only says that its input ended badly
+		return k, body.err // the store's error has no other cause
 	case err != nil:
 		return k, fmt.Errorf("store %s: %w", k.Key, err)
 	}
-	return body.holder, nil
+	return body.owner, nil
 }
 
-// key returns where a package is stored: for noarch, in the first of its directories; for multilib, in x86_64's.
-func (g *Ingester) key(ctx context.Context, k catalog.Package, missing *catalogdb.Declaration) (string, error) {
+// packageKey returns the key of a package: for noarch, in the first of its directories; for multilib, in that of
+// x86_64.
+func (g *Ingester) packageKey(ctx context.Context, k catalog.Package, needed *catalogdb.Declaration) (string, error) {
 	if k.Format == catalog.DEB {
 		return layout.PoolKey(k), nil
 	}
@@ -59,13 +60,13 @@ func (g *Ingester) key(ctx context.Context, k catalog.Package, missing *catalogd
 		return layout.RPMKey(k, layout.OfferedArch(k)), nil
 	}
 	s, err := g.Catalog.Settings(ctx, k.Repository)
-	if err != nil && missing == nil {
+	if err != nil && needed == nil {
 		return "", err
 	}
 	ds, _ := s.Find(k.Distribution)
 	architectures := ds.Architectures
-	if len(architectures) == 0 && missing != nil {
-		architectures = missing.Distro.Architectures
+	if len(architectures) == 0 && needed != nil {
+		architectures = needed.Distro.Architectures
 	}
 	dirs := layout.RPMDirs(k, architectures)
 	if len(dirs) == 0 {
@@ -74,16 +75,17 @@ func (g *Ingester) key(ctx context.Context, k catalog.Package, missing *catalogd
 	return layout.RPMKey(k, dirs[0]), nil
 }
 
-// found deals with a key that is taken: by an earlier attempt at the same claim, or by a stranger.
-func (g *Ingester) found(ctx context.Context, body *claimOnEOF) (catalog.Package, error) {
+// confirmStored continues after a key was found to exist, from an earlier attempt at the same claim or as an unknown
+// object. It commits the claim, and compares the bytes that are stored.
+func (g *Ingester) confirmStored(ctx context.Context, body *claimOnEOF) (catalog.Package, error) {
 	if _, err := io.Copy(io.Discard, body); err != nil {
-		return body.holder, err
+		return body.owner, err
 	}
-	return body.holder, g.verify(ctx, body.holder.Key, body.holder.File)
+	return body.owner, g.verifyStored(ctx, body.owner.Key, body.owner.File)
 }
 
-// verify makes sure that what the bucket has under a key is file f.
-func (g *Ingester) verify(ctx context.Context, key string, f catalog.File) error {
+// verifyStored checks that the object under a key is file f.
+func (g *Ingester) verifyStored(ctx context.Context, key string, f catalog.File) error {
 	stored, _, err := g.Bucket.Get(ctx, key)
 	if err != nil {
 		return fmt.Errorf("read %s again: %w", key, err)

@@ -10,21 +10,21 @@ import (
 	"repomill/schemas/layout"
 )
 
-// installable makes sure that clients of the distribution could install a package: what none of them takes would
-// be published for nobody. What a package itself must have for that is its reader's to check.
-func installable(k catalog.Package, pkg source, distro layout.Distro) error {
+// checkInstallable rejects a package that no client of the distribution could install. The readers check what the
+// package itself must have for that.
+func checkInstallable(k catalog.Package, pkg source, distro layout.Distro) error {
 	switch p := pkg.(type) {
 	case *deb.Package:
 		if distro.NoZstd {
 			return p.RefuseZstd(distro.Distribution.String())
 		}
 	case *rpm.Package:
-		return installableRPM(k, p, distro)
+		return checkInstallableRPM(k, p, distro)
 	}
 	return nil
 }
 
-func installableRPM(k catalog.Package, p *rpm.Package, distro layout.Distro) error {
+func checkInstallableRPM(k catalog.Package, p *rpm.Package, distro layout.Distro) error {
 	if use := layout.RPMArchOf(k.Arch); use != "" {
 		return input.Reject(catalog.UnknownArchitecture, "no RPM client takes packages of the architecture %q; build the package for %s, as RPM calls it", k.Arch, use)
 	}
