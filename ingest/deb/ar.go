@@ -16,26 +16,28 @@ const (
 	arHeaderSize = 60
 )
 
-// A arMember is the header of one member of the ar archive.
+// An arMember is the header of one member of the ar archive.
 type arMember struct {
 	name string
-	size int64 // bytes, without the padding to an even size
+	size int64 // bytes of content, without the padding to an even size
 }
 
-// padded returns the size in the file.
+// padded returns the size of the content with its padding.
 func (m arMember) padded() int64 { return m.size + m.size&1 }
 
-// extra reports whether the member is one that every reader skips, such as "_gpgorigin" of debsigs.
+// extra reports whether every reader skips the member, as deb(5) requires of names such as "_gpgorigin" of debsigs.
 func (m arMember) extra() bool { return strings.HasPrefix(m.name, "_") }
 
-// Tools disagree about all but plain names and numbers, and about the long names of GNU ("/0") and BSD ("#1/20").
+// The forms of names and numbers that all tools read alike. They disagree about others, and about the long names of
+// GNU ("/0") and BSD ("#1/20").
 var (
 	arName   = regexp.MustCompile(`^([!-.0-~]{1,16})/? *$`)
 	arNumber = regexp.MustCompile(`^[0-9]* *$`)
-	arTime   = regexp.MustCompile(`^[0-9]*(\.[0-9]*)? *$`) // some tools write fractions of a second, which dpkg does not read
+	arTime   = regexp.MustCompile(`^[0-9]*(\.[0-9]*)? *$`) // some tools write fractions of a second; dpkg does not read the time
 )
 
-// parseMember reads one ar header of 60 bytes: name, time, owner, group, mode, size, and two closing bytes.
+// parseMember reads a member header of 60 bytes: name, time, owner, group, mode, size, and two closing bytes
+// (deb(5)).
 func parseMember(h []byte) (arMember, error) {
 	if !bytes.HasSuffix(h, []byte("`\n")) {
 		return arMember{}, input.Reject(catalog.Malformed, "the archive has %s where the header of a member should be; rebuild the package with dpkg-deb", input.Quote(h))
@@ -59,15 +61,15 @@ func parseMember(h []byte) (arMember, error) {
 	return arMember{name: string(name[1]), size: size}, nil
 }
 
-// A archiveStart is the part of a package up to the end of its control member, kept to be replayed.
+// An archiveStart reads a package up to the end of its control member, and keeps what it read for the body.
 type archiveStart struct {
 	input.Prefix
 	members       int
 	formatVersion []byte // the content of debian-binary
-	signature     []byte // the signature, if it is in this part
+	signature     []byte // content of _gpgorigin, if that comes before control.tar
 }
 
-// control reads up to the end of the control member and returns its name and content.
+// control reads up to the end of the control member, and returns its name and content.
 func (h *archiveStart) control() (name string, packed []byte, err error) {
 	if err := h.magic(); err != nil {
 		return "", nil, err
@@ -96,7 +98,7 @@ func (h *archiveStart) control() (name string, packed []byte, err error) {
 	}
 }
 
-// magic reads the first bytes of the file.
+// magic reads the magic of the archive.
 func (h *archiveStart) magic() error {
 	err := h.More(int64(len(arMagic)))
 	switch {
@@ -112,9 +114,9 @@ func (h *archiveStart) magic() error {
 	return nil
 }
 
-var debianBinary = regexp.MustCompile(`^([0-9]+)\.([0-9]+)\n`) // deb(5): more lines may follow, and are ignored
+var debianBinary = regexp.MustCompile(`^([0-9]+)\.([0-9]+)\n`) // deb(5): readers ignore further lines
 
-// debianBinary reads the first member, which has the version of the format: "2.0\n".
+// debianBinary reads the first member, which has the version of the format, such as "2.0\n".
 func (h *archiveStart) debianBinary() error {
 	m, err := h.member()
 	if err != nil {
@@ -148,7 +150,7 @@ func (h *archiveStart) debianBinary() error {
 	return nil
 }
 
-// controlMember reads the content of m, the first member after debian-binary that counts.
+// controlMember reads the content of m, the first member behind debian-binary that is not extra.
 func (h *archiveStart) controlMember(m arMember) ([]byte, error) {
 	if !strings.HasPrefix(m.name, "control.tar") {
 		return nil, input.Reject(catalog.Malformed, "archive member %s comes before control.tar; rebuild the package with dpkg-deb", input.Quote(m.name))
@@ -166,7 +168,7 @@ func (h *archiveStart) controlMember(m arMember) ([]byte, error) {
 	return b[:m.size], nil
 }
 
-// member reads one header.
+// member reads the next member header.
 func (h *archiveStart) member() (arMember, error) {
 	b, err := h.next(arHeaderSize, "header of an archive member")
 	if err != nil {
@@ -182,7 +184,7 @@ func tooManyMembers() error {
 	return input.Reject(catalog.TooLarge, "the archive has more than %d members; rebuild the package with dpkg-deb", maxMembers)
 }
 
-// next reads and returns n more bytes of what.
+// next reads and returns n more bytes. what names them in the rejection of a file that ends before.
 func (h *archiveStart) next(n int64, what string) ([]byte, error) {
 	start := h.Len()
 	if err := h.More(n); err == io.EOF {

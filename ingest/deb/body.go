@@ -11,26 +11,26 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// A body hands out a package and checks the structure of the archive after the control member.
+// A body returns the bytes of a package, and checks the members of the archive behind the control member.
 type body struct {
 	r            io.Reader
-	replay       []byte // read already, not yet handed out
+	replay       []byte // bytes that were read, and that Read has not returned yet
 	offset       int64  // bytes read from r, from the start of the file
 	members      int
 	name         string                             // of the current member
-	memberLeft   int64                              // bytes of the current member that are still to be read, with its padding
-	padded       bool                               // the current member has padding: one byte
-	seenData     bool                               // data.tar was seen
+	memberLeft   int64                              // bytes of the current member, with its padding, that were not read
+	padded       bool                               // the current member has one byte of padding
+	seenData     bool                               // the header of data.tar was read
 	conffiles    conffiles                          // of the control member
-	verifyRatio  int64                              // data.tar is unpacked whole, up to so many bytes for each of it; 0 if it is not
-	noZstd       string                             // the system whose dpkg does not know zstd; "" if it does
-	payload      *payload                           // data.tar, while it goes by; nil before and behind it
-	verification atomic.Pointer[input.Verification] // of the payload, if it is unpacked whole
-	contentLeft  int64                              // bytes of the current member that are still to be read, without its padding
-	sink         io.Writer                          // takes them; nil before the first member
+	verifyRatio  int64                              // the most bytes that are unpacked for each byte of data.tar; 0 if it is not unpacked whole
+	noZstd       string                             // the system whose dpkg cannot unpack zstd; "" if it can
+	payload      *payload                           // data.tar, while it is read; otherwise nil
+	verification atomic.Pointer[input.Verification] // of data.tar, if it is unpacked whole
+	contentLeft  int64                              // bytes of the current member, without its padding, that were not read
+	sink         io.Writer                          // takes the content of the current member; nil before the first
 	signedHashes signedHashes
-	signature    []byte // the signature; nil if none was seen
-	err          error  // final
+	signature    []byte // content of _gpgorigin; nil if it was not read
+	err          error  // returned by all later reads
 }
 
 // Read implements [io.Reader].
@@ -41,7 +41,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if len(b.replay) > 0 {
 		n := copy(p, b.replay)
 		if b.replay = b.replay[n:]; len(b.replay) == 0 {
-			b.replay = nil // the control member is not kept while the rest goes by
+			b.replay = nil // so that its memory is freed
 		}
 		return n, nil
 	}
@@ -53,7 +53,7 @@ func (b *body) Read(p []byte) (int, error) {
 	b.offset += int64(n)
 	b.writeContent(p[:n])
 	switch {
-	case err == io.EOF && b.memberLeft == 1 && b.seenData && b.padded: // the padding is not there, and dpkg does not look for it
+	case err == io.EOF && b.memberLeft == 1 && b.seenData && b.padded: // dpkg does not read the padding
 		b.memberLeft = 0
 		b.err = b.finish(cmp.Or(b.checkPayload(p[:n]), io.EOF))
 	case err == io.EOF && b.memberLeft > 0:
@@ -66,7 +66,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, b.err
 }
 
-// checkPayload has the payload take bytes of the current member.
+// checkPayload checks the next bytes of data.tar, if that is the current member.
 func (b *body) checkPayload(p []byte) error {
 	if b.payload == nil {
 		return nil
@@ -82,14 +82,14 @@ func (b *body) checkPayload(p []byte) error {
 	return err
 }
 
-// close ends a verification that runs. It may be called at any time, and again.
+// close ends the verification, if one runs. It may be called at any time, and again.
 func (b *body) close() {
 	if v := b.verification.Load(); v != nil {
 		v.Close()
 	}
 }
 
-// next reads the header of the next member. At the proper end of the file it returns io.EOF.
+// next reads the header of the next member. At the end of a complete file it returns io.EOF.
 func (b *body) next() error {
 	header := make([]byte, arHeaderSize)
 	n, err := input.ReadFull(b.r, header)
@@ -122,19 +122,20 @@ func (b *body) next() error {
 	}
 	b.sink, b.contentLeft = b.sinkOf(m), m.size
 	if b.seenData != first {
-		return nil // it is not data.tar
+		return nil // another member than data.tar
 	}
 	b.payload = newPayload(m, b.verifyRatio, b.conffiles)
 	b.verification.Store(b.payload.verification)
 	return b.checkMagic(m)
 }
 
-// dataMagic is how the compressed forms of data.tar begin. A plain one need not have any magic.
+// dataMagic are the first bytes of the compressed forms of data.tar. A plain archive may have any.
 var dataMagic = map[string]string{
 	"data.tar.gz": "\x1f\x8b", "data.tar.bz2": "BZh", "data.tar.xz": "\xfd7zXZ\x00", "data.tar.lzma": "\x5d", "data.tar.zst": "\x28\xb5\x2f\xfd",
 }
 
-// checkMagic reads the start of data.tar: dpkg would refuse to unpack what is not compressed as its name says.
+// checkMagic reads the first bytes of data.tar. dpkg does not unpack a member that is not compressed as its name
+// says.
 func (b *body) checkMagic(m arMember) error {
 	want := dataMagic[m.name]
 	lead := make([]byte, min(int64(len(want)), m.size))
@@ -159,7 +160,7 @@ func trailingData(offset int64) error {
 	return input.Reject(catalog.Malformed, "the file goes on after data.tar, at byte %d, and not with an archive member; rebuild the package with dpkg-deb", offset)
 }
 
-// checkMember decides whether m may follow what was seen before.
+// checkMember checks whether m may follow the members before it.
 func (b *body) checkMember(m arMember) error {
 	switch {
 	case m.padded() > MaxSize-b.offset:
@@ -167,7 +168,7 @@ func (b *body) checkMember(m arMember) error {
 	case m.extra():
 		return nil
 	case b.seenData && !isRequiredMember(m.name):
-		return nil // deb(5): ignored behind data.tar
+		return nil // deb(5): readers ignore other members behind data.tar
 	case !strings.HasPrefix(m.name, "data.tar"):
 		return input.Reject(catalog.Malformed, "the archive has a member %s after control.tar; rebuild the package with dpkg-deb", input.Quote(m.name))
 	case b.seenData:
@@ -184,8 +185,8 @@ func (b *body) checkMember(m arMember) error {
 	return input.Reject(catalog.Unsupported, "the compression of %s is not one that dpkg reads; build it with dpkg-deb -Zgzip, -Zxz or -Zzstd", input.Quote(m.name))
 }
 
-// isRequiredMember reports whether a member has the name of one that every package has: a second one, which one program might
-// read instead of the first, is refused.
+// isRequiredMember reports whether a member has the name of one that every package has. A second one is refused: a
+// program may read it instead of the first.
 func isRequiredMember(name string) bool {
 	return name == "debian-binary" || strings.HasPrefix(name, "control.tar") || strings.HasPrefix(name, "data.tar")
 }

@@ -13,22 +13,22 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// maxListing is how long conffiles and triggers may be. Real ones have some kilobytes.
+// maxListing is the largest size of conffiles and of triggers, in bytes. Real ones have some kilobytes.
 const maxListing = 1 << 20
 
-// maxConffile is how long a line of conffiles may be, with its newline (lib/dpkg/dpkg.h, MAXCONFFILENAME).
+// maxConffile is the longest line of conffiles, in bytes with its newline (lib/dpkg/dpkg.h, MAXCONFFILENAME).
 const maxConffile = 997
 
-// conffiles are the paths in the file of that name.
+// conffiles are the paths of a conffiles member (deb-conffiles(5)).
 type conffiles struct {
-	marked map[uint64]bool // by name, as [hashName] has it: whether dpkg is to remove the file when it upgrades the package
-	paths  string          // those to keep, a newline behind each
+	marked map[uint64]bool // by [hashName]: whether the path is marked remove-on-upgrade
+	paths  string          // those that are not, each with a newline
 }
 
-// dpkg's isspace, which is the same in every language.
+// The characters of isspace in dpkg, whose locale is that of C.
 const spaces = " \t\n\v\f\r"
 
-// readConffiles reads the member of that name as dpkg does (src/main/unpack.c, deb_parse_conffiles).
+// readConffiles reads a conffiles member as dpkg does (src/main/unpack.c, deb_parse_conffiles).
 func readConffiles(r io.Reader) (conffiles, error) {
 	all := conffiles{marked: map[uint64]bool{}}
 	var paths strings.Builder
@@ -59,7 +59,8 @@ func readConffiles(r io.Reader) (conffiles, error) {
 	return all, nil
 }
 
-// check says what keeps dpkg from unpacking a member of data.tar, or from configuring the package.
+// check returns a [tarProblem] if a member of data.tar is listed in a way that keeps dpkg from unpacking or
+// configuring the package.
 func (c conffiles) check(name string, h tarHeader) error {
 	remove, is := c.marked[hashName(name)]
 	switch {
@@ -77,7 +78,7 @@ func (c conffiles) check(name string, h tarHeader) error {
 	return nil
 }
 
-// commonFolders are folders that every system has: dpkg warns of them in conffiles, and goes on.
+// commonFolders are folders of every system. dpkg warns of them in conffiles, and continues.
 var commonFolders = func() map[string]bool {
 	all := map[string]bool{}
 	for name := range strings.FieldsSeq(`. bin boot dev etc etc/alternatives etc/cron.d etc/cron.daily etc/cron.hourly etc/cron.monthly
@@ -91,10 +92,10 @@ var commonFolders = func() map[string]bool {
 	return all
 }()
 
-// errLine is a line as dpkg does not read it.
+// errLine is wrapped by the errors of lines that dpkg cannot read.
 var errLine = errors.New("line")
 
-// readLines calls f with each line, which has most bytes at most with its newline, and none without.
+// readLines calls f with each line, without its newline. most is the longest line, in bytes with its newline.
 func readLines(r io.Reader, most int, f func(line string) error) error {
 	b := bufio.NewReaderSize(r, max(most, 16))
 	for n := 1; ; n++ {
@@ -117,7 +118,7 @@ func readLines(r io.Reader, most int, f func(line string) error) error {
 	}
 }
 
-// listingRejection is the rejection of conffiles or triggers.
+// listingRejection is the rejection of a conffiles or triggers member that cannot be read.
 func listingRejection(name string, err error) error {
 	if errors.Is(err, errLine) {
 		return input.Reject(catalog.Malformed, "dpkg cannot read %s in control.tar: %s", name, err)
@@ -125,10 +126,10 @@ func listingRejection(name string, err error) error {
 	return unpackRejection(err, "control.tar ends inside %s; rebuild the package with dpkg-deb", name)
 }
 
-// maxLinks is how many symbolic links are followed from one to the next, as Linux does.
+// maxLinks is the number of symbolic links that are followed one after the other: the limit of Linux.
 const maxLinks = 40
 
-// recordLink notes where a symbolic link leads, for conffiles.
+// recordLink records the target of a symbolic link, if there are conffiles.
 func (t *fileTree) recordLink(place, to string) {
 	if len(t.conffiles.marked) == 0 || len(t.links) >= maxNames {
 		return
@@ -139,7 +140,7 @@ func (t *fileTree) recordLink(place, to string) {
 	t.links[hashName(place)] = hashName(path.Clean(to)[1:])
 }
 
-// resolve returns what a place has when all symbolic links are made and followed; 0 if that is not known.
+// resolve returns what dpkg finds at a path after it has made all symbolic links, or 0 if that is not known.
 func (t *fileTree) resolve(place string) nodeKinds {
 	key := hashName(place)
 	for range maxLinks {
@@ -164,8 +165,8 @@ var commonFolderKeys = func() map[uint64]bool {
 	return keys
 }()
 
-// checkConfigure says what keeps dpkg from configuring a package all of whose members are there (src/main/configure.c,
-// deferred_configure_conffile). Of an archive that was not read to its end it says what those members show.
+// checkConfigure returns a [tarProblem] if dpkg cannot configure the package (src/main/configure.c,
+// deferred_configure_conffile). If data.tar was not read to its end, it checks the members that were read.
 func (t *fileTree) checkConfigure() error {
 	for line := range strings.Lines(t.conffiles.paths) {
 		name := strings.TrimSuffix(line, "\n")
@@ -187,7 +188,7 @@ func (t *fileTree) checkConfigure() error {
 	return nil
 }
 
-// linkNamed reports whether the archive has a symbolic link of exactly this name.
+// linkNamed reports whether the archive has a symbolic link with exactly this name.
 func (t *fileTree) linkNamed(name string) bool {
 	k := t.names[hashName(name)]
 	return k&isSymlink != 0 && (k&isExact != 0 || cleanPath(name) != name)

@@ -12,21 +12,21 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// maxInfoName is how long the name of a member of control.tar may be that dpkg keeps (lib/dpkg/dpkg.h,
-// MAXCONTROLFILENAME). It leaves those with a dot out.
+// maxInfoName is the longest name, in bytes, of a member of control.tar that dpkg keeps (lib/dpkg/dpkg.h,
+// MAXCONTROLFILENAME). It does not keep members with a dot in their names.
 const maxInfoName = 100
 
-// A controlArchive is what is kept of a control.tar.
+// A controlArchive has what is kept of control.tar.
 type controlArchive struct {
 	members         int
-	control         []byte // nil until it was seen
+	control         []byte // content of the control file; nil before it was read
 	conffiles       conffiles
 	seen            map[string]bool
-	longestName     string            // of the names of members that dpkg keeps
-	badInterpreters map[string]string // by name, first lines of scripts that no system runs
+	longestName     string            // longest name of a member that dpkg keeps
+	badInterpreters map[string]string // by name of the script: a first line that no system can run
 }
 
-// readControlTar reads the archive to its end.
+// readControlTar reads the archive to its end. The error is a rejection.
 func readControlTar(tarball io.Reader) (*controlArchive, error) {
 	c := &controlArchive{seen: map[string]bool{}, badInterpreters: map[string]string{}}
 	t := tar.NewReader(tarball)
@@ -51,7 +51,7 @@ func readControlTar(tarball io.Reader) (*controlArchive, error) {
 	return c, nil
 }
 
-// member reads one.
+// member reads and checks one member.
 func (c *controlArchive) member(t *tar.Reader, h *tar.Header) (err error) {
 	name, err := checkTarMember(h)
 	c.members++
@@ -60,7 +60,7 @@ func (c *controlArchive) member(t *tar.Reader, h *tar.Header) (err error) {
 		return err
 	case c.members > maxTarMembers:
 		return input.Reject(catalog.TooLarge, "control.tar has more than %d members", maxTarMembers)
-	case name == "": // the outermost folder, or a header for all members
+	case name == "": // the outermost folder, or a global PAX header
 		return nil
 	case c.seen[name]:
 		return input.Reject(catalog.Malformed, "control.tar has %s twice; rebuild the package with dpkg-deb", input.Quote(name))
@@ -82,7 +82,7 @@ func (c *controlArchive) member(t *tar.Reader, h *tar.Header) (err error) {
 	return err
 }
 
-// checkName says whether dpkg takes a member of this name.
+// checkName checks whether dpkg accepts a member with this name.
 func (c *controlArchive) checkName(name string) error {
 	switch dot := strings.Contains(name, "."); {
 	case len(name) > maxComponent:
@@ -96,7 +96,7 @@ func (c *controlArchive) checkName(name string) error {
 	return nil
 }
 
-// link takes a hard link. tar, with which dpkg unpacks, makes it if its target is there.
+// link checks a hard link. GNU tar, with which dpkg unpacks control.tar, makes it if its target exists.
 func (c *controlArchive) link(name, to string) error {
 	if !c.seen[to] || to == name {
 		return input.Reject(catalog.Malformed, "control.tar has a hard link %s to %s, and no file of that name before it; replace it by its content", input.Quote(name), input.Quote(to))
@@ -107,10 +107,10 @@ func (c *controlArchive) link(name, to string) error {
 	return c.checkScript(name, c.badInterpreters[to])
 }
 
-// file reads what dpkg reads of a file of this name and size.
+// file checks a file with this name and size as far as dpkg reads it.
 func (c *controlArchive) file(r io.Reader, name string, size int64) (err error) {
 	if name != "conffiles" && name != "triggers" {
-		lead := make([]byte, min(size, 256)) // as much as Linux looks at
+		lead := make([]byte, min(size, 256)) // as much as Linux reads of a script
 		if _, err := io.ReadFull(r, lead); err != nil {
 			return unpackRejection(err, "control.tar ends inside %s; rebuild the package with dpkg-deb", input.Quote(name))
 		}
@@ -126,7 +126,8 @@ func (c *controlArchive) file(r io.Reader, name string, size int64) (err error) 
 	return err
 }
 
-// checkScript notes the first line of a script that no system runs, or "". dpkg runs some of them when it installs.
+// checkScript records the first line of a script that no system can run, or "", and rejects such a script if dpkg
+// runs it when it installs.
 func (c *controlArchive) checkScript(name, line string) error {
 	if c.badInterpreters[name] = line; line == "" || name != "preinst" && name != "postinst" {
 		return nil
@@ -134,8 +135,8 @@ func (c *controlArchive) checkScript(name, line string) error {
 	return input.Reject(catalog.Malformed, "%s in control.tar begins with %s, and no system runs a program of that name, with a carriage return at its end; write the script with line ends of Unix", name, input.Quote(line))
 }
 
-// badInterpreter returns the first line of a script if that names a program that no system has: one that ends in a
-// carriage return. Some programs take one at the end of an argument, others do not.
+// badInterpreter returns the first line of a script if no system has the program that it names, because the name ends
+// in a carriage return. Some programs accept one at the end of an argument.
 func badInterpreter(lead []byte) string {
 	line, _, whole := bytes.Cut(lead, []byte("\n"))
 	if !whole || !bytes.HasPrefix(line, []byte("#!")) || !bytes.HasSuffix(line, []byte("\r")) {
@@ -156,7 +157,8 @@ func badInterpreter(lead []byte) string {
 	return ""
 }
 
-// checkInfoNames says whether the files that dpkg keeps of a package have names that file systems take (lib/dpkg/infodb-*.c).
+// checkInfoNames checks whether file systems accept the names under which dpkg keeps the members
+// (lib/dpkg/infodb-*.c). same reports whether the package is Multi-Arch: same.
 func (c *controlArchive) checkInfoNames(p catalog.Package, same bool) error {
 	name := p.Name
 	if same {
@@ -164,7 +166,7 @@ func (c *controlArchive) checkInfoNames(p catalog.Package, same bool) error {
 	}
 	files := []string{name + ".list-new", name + "." + c.longestName}
 	if !c.seen["md5sums"] {
-		files = append(files, name+".md5sums-new") // which it makes itself
+		files = append(files, name+".md5sums-new") // dpkg makes it
 	}
 	for _, file := range files {
 		if len(file) > maxComponent {
@@ -174,7 +176,7 @@ func (c *controlArchive) checkInfoNames(p catalog.Package, same bool) error {
 	return nil
 }
 
-// readControl reads the member named control.
+// readControl reads the control file.
 func readControl(t *tar.Reader, h *tar.Header) ([]byte, error) {
 	if h.Typeflag != tar.TypeReg {
 		return nil, input.Reject(catalog.Malformed, "control in control.tar is not a regular file; rebuild the package with dpkg-deb")
@@ -189,7 +191,7 @@ func readControl(t *tar.Reader, h *tar.Header) ([]byte, error) {
 	return control, nil
 }
 
-// unpackRejection is err if that is a rejection by what unpacks the archive, or else one that says so and so.
+// unpackRejection returns err if it is a rejection of the decompressor, and otherwise a rejection with this Detail.
 func unpackRejection(err error, format string, args ...any) error {
 	if rej := (*catalog.Rejection)(nil); errors.As(err, &rej) {
 		return rej
@@ -197,7 +199,7 @@ func unpackRejection(err error, format string, args ...any) error {
 	return input.Reject(catalog.Malformed, format, args...)
 }
 
-// checkPadding reads what follows the end of the archive: zeros only.
+// checkPadding checks that only zeros follow the end of the archive.
 func checkPadding(r io.Reader) error {
 	for b := make([]byte, 4096); ; {
 		n, err := r.Read(b)
@@ -213,10 +215,11 @@ func checkPadding(r io.Reader) error {
 	}
 }
 
-// checkTarMember returns the name of a member of control.tar without "./", or "" for the outermost folder and for a global
-// PAX header, such as git archive begins with.
-// dpkg unpacks control.tar into an empty folder and refuses any folder in it. Links that a later member
-// could be written through, and extensions that tools read differently, are refused here.
+// checkTarMember returns the name of a member of control.tar without "./". The name is "" for the outermost folder,
+// and for a global PAX header, which git archive writes.
+//
+// dpkg unpacks control.tar into an empty folder, and refuses folders in it. Links through which a later member could
+// be written, and extensions that tools read differently, are refused here.
 func checkTarMember(h *tar.Header) (string, error) {
 	if record := conflictingPAX(h); record != "" {
 		return "", input.Reject(catalog.Unsupported, "control.tar has the PAX header %s, which programs read differently; write it in the ustar or GNU format", input.Quote(record))
@@ -228,7 +231,7 @@ func checkTarMember(h *tar.Header) (string, error) {
 		return "", input.Reject(catalog.Unsupported, "control.tar has a sparse file; write it without --sparse")
 	}
 	if h.Size != 0 && h.Typeflag != tar.TypeReg {
-		// GNU tar skips the content that such a member claims, and others read it as the next member.
+		// GNU tar skips the content that such a header declares; others read it as the next member.
 		return "", input.Reject(catalog.Malformed, "control.tar member %s has no content, but a size of %d; rebuild the package with dpkg-deb", input.Quote(h.Name), h.Size)
 	}
 	name := strings.TrimPrefix(h.Name, "./")
@@ -247,9 +250,9 @@ func checkTarMember(h *tar.Header) (string, error) {
 	return "", input.Reject(catalog.Malformed, "control.tar member %s is not a regular file; replace it by its content", input.Quote(h.Name))
 }
 
-// conflictingPAX names a PAX record of a member that GNU tar, with which dpkg unpacks, and others may read differently: sizes,
-// names and sparse files in global headers, which hold for all members behind. Times, owners and the path of the
-// member itself are read alike, and records that a program does not know are ignored.
+// conflictingPAX returns the name of a PAX record that GNU tar, with which dpkg unpacks, and other programs may read
+// differently: sizes, character sets, sparse files, and names in a global header, which apply to all members behind
+// it. They read times, owners and the path of a member alike, and ignore unknown records.
 func conflictingPAX(h *tar.Header) string {
 	for key := range h.PAXRecords {
 		odd := key == "size" || key == "hdrcharset" || strings.HasPrefix(key, "GNU.sparse.")

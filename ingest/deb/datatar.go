@@ -12,9 +12,8 @@ import (
 	"repomill/ingest/input"
 )
 
-// checkTar reads an archive as dpkg does when it installs (lib/dpkg/tarfn.c, tar_extractor), and says, in a sentence
-// without its subject, what stops dpkg there. A reader's own error is returned as it is. Of the members their names
-// are kept, as [fileTree] has it.
+// checkTar reads an archive as dpkg does when it installs (lib/dpkg/tarfn.c, tar_extractor), and records the names of
+// its members in files. The error is a [tarProblem], which stops dpkg, or an error of r.
 func checkTar(r io.Reader, files *fileTree) error {
 	err := checkTarMembers(r, files)
 	if err == nil || errors.Is(err, input.ErrLimit) {
@@ -25,11 +24,11 @@ func checkTar(r io.Reader, files *fileTree) error {
 
 func checkTarMembers(r io.Reader, files *fileTree) error {
 	header := make([]byte, tarBlock)
-	var long tarHeader // the names of GNU tar for the next member
+	var long tarHeader // names for the next member, in the format of GNU tar
 	for n := 1; ; n++ {
 		switch _, err := io.ReadFull(r, header); {
 		case err == io.EOF:
-			return nil // between two members: dpkg takes that for the end
+			return nil // dpkg accepts an end between two members
 		case err == io.ErrUnexpectedEOF:
 			return tarProblem(fmt.Sprintf("ends in the header of member %d", n))
 		case err != nil:
@@ -38,7 +37,7 @@ func checkTarMembers(r io.Reader, files *fileTree) error {
 		h, problem := decodeHeader(header)
 		if problem != "" {
 			if h.name == "" {
-				return nil // the end: a block of zeros, whose sum is wrong
+				return nil // the end: a block of zeros, whose checksum is wrong
 			}
 			return tarProblem(fmt.Sprintf("%s, of member %d", problem, n))
 		}
@@ -66,7 +65,7 @@ func checkTarMembers(r io.Reader, files *fileTree) error {
 	}
 }
 
-// checkDataMember looks at member n and skips its content.
+// checkDataMember checks member n and skips its content.
 func checkDataMember(r io.Reader, h tarHeader, n int, files *fileTree) error {
 	if h.name == "" {
 		return tarProblem(fmt.Sprintf("has a member without a name, member %d", n))
@@ -77,7 +76,7 @@ func checkDataMember(r io.Reader, h tarHeader, n int, files *fileTree) error {
 			return err
 		}
 		return skipContent(r, h.size)
-	case '1', '2', '3', '4', '5', '6': // links, devices, folders and pipes: dpkg takes their size for zero
+	case '1', '2', '3', '4', '5', '6': // links, devices, folders and pipes have no content for dpkg
 	case 'x', 'g':
 		return tarProblem("has PAX headers, which dpkg does not know; write it in the GNU format, as dpkg-deb does")
 	default:
@@ -86,13 +85,13 @@ func checkDataMember(r io.Reader, h tarHeader, n int, files *fileTree) error {
 	return files.add(h)
 }
 
-// A tarProblem is what stops dpkg.
+// A tarProblem is what stops dpkg in an archive: a sentence without its subject, which is the archive.
 type tarProblem string
 
 func (p tarProblem) Error() string { return string(p) }
 
-// readLongName reads the content of a member that has the name of the next one. Of a name that is too long for any
-// system no more is kept than shows that.
+// readLongName reads the content of a member that has the name of the next one. It returns at most maxPath+1 bytes,
+// which is too long for any system.
 func readLongName(r io.Reader, size int64) (string, error) {
 	b := make([]byte, min(size, maxPath+1))
 	if _, err := io.ReadFull(r, b); err == io.EOF || err == io.ErrUnexpectedEOF {
@@ -106,10 +105,10 @@ func readLongName(r io.Reader, size int64) (string, error) {
 	return string(b[:bytes.IndexByte(append(b, 0), 0)]), nil
 }
 
-// skipContent reads the content of a member, with its padding.
+// skipContent skips the content of a member and its padding.
 func skipContent(r io.Reader, size int64) error { return skipRest(r, 0, size) }
 
-// skipRest reads on in the content of a member, from this byte.
+// skipRest skips the content of a member and its padding behind the first from bytes.
 func skipRest(r io.Reader, from, size int64) error {
 	rest := tarProblem("ends in the content of a file")
 	if size > MaxSize*maxRatio {
@@ -126,15 +125,15 @@ func skipRest(r io.Reader, from, size int64) error {
 
 const tarBlock = 512 // bytes
 
-// A tarHeader is what dpkg reads of the header of a member of data.tar.
+// A tarHeader has the values that dpkg reads of the header of a member of data.tar.
 type tarHeader struct {
 	name, link string
 	kind       byte
-	size       int64 // bytes of content, of any kind
+	size       int64 // bytes of content, as the header says
 }
 
-// decodeHeader reads a header as dpkg does (lib/dpkg/tarfn.c, tar_header_decode). problem says, as a sentence without its
-// subject, what it stops at.
+// decodeHeader reads a header as dpkg does (lib/dpkg/tarfn.c, tar_header_decode). problem is what stops dpkg, as the
+// text of a [tarProblem], or "".
 func decodeHeader(b []byte) (h tarHeader, problem string) {
 	h = tarHeader{name: cString(b[:100]), link: cString(b[157:257]), kind: b[156]}
 	if prefix := cString(b[345:500]); string(b[257:263]) == "ustar\x00" && prefix != "" {
@@ -147,7 +146,7 @@ func decodeHeader(b []byte) (h tarHeader, problem string) {
 	if h.size, ok = tarNumber(b[124:136], 0, math.MaxInt64); !ok {
 		return h, "has a header with an impossible size"
 	}
-	// It reads the mode, too, and does not look whether that is a number.
+	// dpkg does not check whether the mode is a number.
 	for _, f := range []struct {
 		name       string
 		begin, end int
@@ -160,7 +159,7 @@ func decodeHeader(b []byte) (h tarHeader, problem string) {
 	return h, ""
 }
 
-// cString returns what is before the first NUL.
+// cString returns the bytes before the first NUL.
 func cString(b []byte) string {
 	if i := bytes.IndexByte(b, 0); i >= 0 {
 		b = b[:i]
@@ -168,7 +167,7 @@ func cString(b []byte) string {
 	return string(b)
 }
 
-// checksum is the sum of the bytes of a header, with blanks in the place of the sum itself.
+// checksum returns the sum of the bytes of a header, with blanks in the place of its checksum.
 func checksum(header []byte) int64 {
 	sum := int64(8 * ' ')
 	for i, c := range header {
@@ -179,8 +178,9 @@ func checksum(header []byte) int64 {
 	return sum
 }
 
-// tarNumber reads octal digits, or a binary number in two's complement, which begins with 0x80 or, below zero, with 0xff.
-func tarNumber(b []byte, low, high int64) (int64, bool) {
+// tarNumber reads octal digits, or a binary number in two's complement that begins with 0x80 or, if negative, with
+// 0xff. ok is false beyond low and high.
+func tarNumber(b []byte, low, high int64) (_ int64, ok bool) {
 	if b[0] != 0x80 && b[0] != 0xff {
 		return octal(b)
 	}
@@ -203,7 +203,7 @@ func tarNumber(b []byte, low, high int64) (int64, bool) {
 	return int64(n), int64(n) >= low && int64(n) <= high
 }
 
-// octal reads a number of at most twelve digits, with blanks before it and blanks or NULs behind it.
+// octal reads up to twelve octal digits, with blanks before and blanks or NULs behind them.
 func octal(b []byte) (int64, bool) {
 	if b = bytes.TrimLeft(b, " "); len(b) == 0 {
 		return 0, false

@@ -10,12 +10,12 @@ import (
 	"repomill/schemas/layout"
 )
 
-// namePattern is what package names look like: Debian Policy 5.6.1 and what dpkg and apt take besides, underscores
-// and names of one letter. Of a name with capital letters both make one without: it is not found as it is written,
-// and two packages could be one for them.
+// namePattern matches the package names of Debian Policy 5.6.1, and those that dpkg and apt accept besides: with
+// underscores, and of one letter. dpkg and apt write capital letters in lower case, so that such a package is not
+// found under its name, and two names can be one; they are refused.
 var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9+._-]*$`)
 
-// identity checks the fields on which installation depends, and returns the identity of the package.
+// identity returns the identity of the package, and checks all fields. The error is a rejection.
 func (fs fields) identity() (catalog.Package, error) {
 	p := catalog.Package{Format: catalog.DEB}
 	for _, f := range []struct {
@@ -52,14 +52,14 @@ func (fs fields) identity() (catalog.Package, error) {
 	return p, fs.check(p.Arch)
 }
 
-// cacheFileSize returns how many bytes the name has under which apt keeps a package: '_' and ':' are written as "%5f" and
-// "%3a" there (apt-pkg/acquire-item.cc, pkgAcqArchive), and the epoch is kept.
+// cacheFileSize returns the length in bytes of the name under which apt keeps a package in its cache: with the epoch,
+// and with '_' and ':' written as "%5f" and "%3a" (apt-pkg/acquire-item.cc, pkgAcqArchive).
 func cacheFileSize(p catalog.Package) int {
 	quoted := strings.Count(p.Name, "_") + strings.Count(p.Version, ":")
 	return len(p.Name+"_"+p.Version+"_"+p.Arch+".deb") + 2*quoted
 }
 
-// otherArchitectures are names that other systems have for architectures of Debian, which apt would never ask for.
+// otherArchitectures are names of other systems for architectures of Debian. apt never asks for them.
 var otherArchitectures = map[string]string{
 	"x86_64": "amd64", "x86-64": "amd64", "x64": "amd64",
 	"aarch64": "arm64", "armv8": "arm64",
@@ -69,7 +69,7 @@ var otherArchitectures = map[string]string{
 	"noarch": "all", "any": "all, or the one architecture that the package is built for",
 }
 
-// validArch reports whether a binary package can have this architecture: no source, no wildcard, and no
+// validArch reports whether a binary package can have this architecture: not source, not a wildcard, and without an
 // underscore, which dpkg refuses and which separates the parts of a file name.
 func validArch(s string) bool {
 	wildcard := s == "any" || strings.HasPrefix(s, "any-") || strings.HasSuffix(s, "-any")
@@ -78,7 +78,7 @@ func validArch(s string) bool {
 
 const inDpkgDatabase = "it belongs to the database of dpkg, which refuses to install a package with it: remove it"
 
-// refusedFields are fields that dpkg reads as something else than apt does, or does not allow in a package.
+// refusedFields are fields that dpkg and apt read differently, or that dpkg refuses in a package, each with advice.
 var refusedFields = map[string]string{
 	"revision":         "dpkg adds it to the version, and apt does not: write it into Version",
 	"package-revision": "dpkg adds it to the version, and apt does not: write it into Version",
@@ -93,17 +93,17 @@ var refusedFields = map[string]string{
 	"triggers-awaited": inDpkgDatabase,
 }
 
-// fieldValues are fields that dpkg refuses to install with any other value, in any case of letters.
+// fieldValues are the values, in lower case, of fields that dpkg accepts with these values alone. dpkg ignores case.
 var fieldValues = map[string]string{
 	"essential":  "yes no",
 	"protected":  "yes no",
 	"multi-arch": "no same foreign allowed",
 }
 
-// md5Hex is what apt insists on in Description-md5: with anything else it refuses the whole index.
+// md5Hex matches the values that apt requires in Description-md5: it refuses an index with any other.
 var md5Hex = regexp.MustCompile(`^[0-9A-Fa-f]{32}$`)
 
-// check refuses fields that would keep dpkg from installing the package, or apt from reading the index.
+// check rejects fields that keep dpkg from installing the package, or apt from reading an index.
 func (fs fields) check(arch string) error {
 	for _, f := range fs {
 		if err := f.check(); err != nil {
@@ -116,9 +116,9 @@ func (fs fields) check(arch string) error {
 	return fs.checkKind()
 }
 
-// checkKind refuses packages of the Debian installer, with which dpkg does not work: they have no maintainer scripts
-// for an installed system, and apt would offer them to every client. Ubuntu's packages of debug symbols are of the
-// type ddeb, and are installed like any other: neither dpkg nor apt looks at the type.
+// checkKind rejects packages of the Debian installer. dpkg does not work with them, since they have no maintainer
+// scripts for an installed system, and apt would offer them to every client. Debug symbols of Ubuntu have the type
+// ddeb, and are installed as any other package: neither dpkg nor apt reads the type.
 func (fs fields) checkKind() error {
 	kind, section := fs.get("Package-Type"), fs.get("Section")
 	if i := strings.LastIndexByte(section, '/'); strings.EqualFold(section[i+1:], "debian-installer") {
@@ -130,7 +130,7 @@ func (fs fields) checkKind() error {
 	return nil
 }
 
-// check is the part of [fields.check] that concerns one field alone.
+// check checks one field alone, for [fields.check].
 func (f field) check() error {
 	key, value := strings.ToLower(f.name), f.value()
 	if why, ok := refusedFields[key]; ok {
@@ -162,7 +162,7 @@ func (f field) check() error {
 	return nil
 }
 
-// oneOf reports whether value is one of the words, in any case of letters.
+// oneOf reports whether value is one of the words, in any case.
 func oneOf(value, words string) bool {
 	for _, w := range strings.Fields(words) {
 		if strings.EqualFold(value, w) {
@@ -172,25 +172,25 @@ func oneOf(value, words string) bool {
 	return false
 }
 
-// relationFields are the fields that name other packages, and whether alternatives ("a | b") may stand in them.
-// One package with a relation that apt cannot parse keeps apt from reading the whole index, and so every
-// client of the repository from installing anything.
+// relationFields are the fields that name other packages, and whether dpkg accepts alternatives ("a | b") in them. If
+// apt cannot parse a relation, it refuses the whole index, and no client of the repository can install anything.
 var relationFields = map[string]bool{
 	"depends": true, "pre-depends": true, "recommends": true, "suggests": true, "enhances": true,
 	"breaks": false, "conflicts": false, "replaces": false, "provides": false, "obsoletes": false,
 }
 
-// relationPattern is one package: name, architecture, operator, version. Between the parts may be any white space. Without an
-// operator, dpkg and apt take the version as the one that is meant.
+// relationPattern matches one package: name, architecture, operator, version, with any white space between them.
+// Without an operator, dpkg and apt compare for equality.
 var relationPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+._-]*(?::[A-Za-z0-9][A-Za-z0-9-]*)?[ \t\n]*(?:\([ \t\n]*(?:<<|<=|<|=|>=|>>|>)?[ \t\n]*([^ \t\n()]+)[ \t\n]*\))?$`)
 
-// checkRelation says what dpkg or apt could not read in the value of such a field, or nothing.
+// checkRelation returns an error, as the end of a sentence, if dpkg or apt cannot read the value of a relation field.
+// alternatives reports whether the field may have them.
 func checkRelation(value string, alternatives bool) error {
 	if value == "" {
 		return nil
 	}
 	if i := strings.LastIndexByte(value, '('); i >= 0 {
-		// apt-pkg/deb/deblistparser.cc, ParseDepends: less is an error, and then the whole index is.
+		// apt-pkg/deb/deblistparser.cc, ParseDepends, fails on fewer bytes, and with it the whole index.
 		if end := strings.TrimLeft(value[i+1:], " \t\n"); len(end) <= 3 {
 			return fmt.Errorf("%s at the end is too short for apt; write an operator and a space, as in (= 1)", input.Quote(value[i:]))
 		}

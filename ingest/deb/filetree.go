@@ -9,40 +9,40 @@ import (
 	"repomill/ingest/input"
 )
 
-// What the systems of clients take. dpkg writes each file under its name with ".dpkg-new" behind it first.
+// The longest names that systems of clients accept. dpkg writes a file as NAME.dpkg-new, and then renames it.
 const (
 	maxPath      = 4095 // bytes of a path, and of the target of a symbolic link
 	maxComponent = 255
 	tempSuffix   = len(".dpkg-new")
 )
 
-// maxNames is of how many names of data.tar something is kept: some 40 bytes each, 20 MiB in all. An archive may have more;
-// whether one of those lies under a file, or a hard link leads to one, is then not known.
+// maxNames is the largest number of names of data.tar that are kept: some 40 bytes each, 20 MiB in all. An archive
+// may have more; whether those lie under a file, or hard links lead to them, is not checked.
 const maxNames = 1 << 19
 
-// maxDepth is how many folders above a file are looked at, from the file on.
+// maxDepth is the number of folders above a file that are checked, from the file on.
 const maxDepth = 16
 
-// A nodeKinds is what an archive has had so far under a name.
+// nodeKinds are the kinds of members that an archive had so far at one path.
 type nodeKinds uint8
 
 const (
 	isFolder  nodeKinds = 1 << iota
-	isFile              // or a hard link: dpkg has written it as NAME.dpkg-new, and renames it at the end
+	isFile              // or a hard link: dpkg wrote it as NAME.dpkg-new, and renames it at the end
 	isSymlink           // dpkg makes them all at the end
 	isNode              // a pipe or a device
-	hasFiles            // files or symbolic links lie under it
-	isExact             // a file or symbolic link has exactly this name: dpkg knows names as they are written
-	isOther             // one has another name for this place
+	hasFiles            // files or symbolic links are under it
+	isExact             // a file or symbolic link is spelled exactly as its path; dpkg compares spellings
+	isOther             // one has another spelling of the path
 )
 
-// A fileTree knows the names of an archive, as numbers that no archive can foresee, and finds what would stop dpkg
-// (src/main/archives.c, tarobject) on a system that has nothing under these names yet.
+// A fileTree records the names of an archive, as hashes with a random seed, and finds members that stop dpkg
+// (src/main/archives.c, tarobject) on a system that has nothing at these paths yet.
 type fileTree struct {
-	names         map[uint64]nodeKinds // by place, and by names as they are written
-	links         map[uint64]uint64    // of symbolic links: the place that they lead to
+	names         map[uint64]nodeKinds // by clean path, and by name as it is spelled
+	links         map[uint64]uint64    // of symbolic links, by clean path: the clean path of the target
 	conffiles     conffiles
-	hasTempFolder bool // files lie under a folder NAME.dpkg-new
+	hasTempFolder bool // there is a folder NAME.dpkg-new with files under it
 }
 
 func newFileTree(c conffiles) *fileTree {
@@ -53,7 +53,7 @@ var hashSeed = maphash.MakeSeed()
 
 func hashName(name string) uint64 { return maphash.String(hashSeed, name) }
 
-// dpkgName returns a name as dpkg knows it: without slashes and "./" at its start (lib/dpkg/path.c).
+// dpkgName returns a name as dpkg stores it: without slashes and "./" at its start (lib/dpkg/path.c).
 func dpkgName(name string) string {
 	for strings.HasPrefix(name, "/") || strings.HasPrefix(name, "./") {
 		name = name[1:]
@@ -61,7 +61,8 @@ func dpkgName(name string) string {
 	return name
 }
 
-// cleanPath returns the place that a name of [dpkgName] means on a file system, written in one way; "" is the outermost folder.
+// cleanPath returns the path to which a name of [dpkgName] leads, in its shortest spelling; "" is the outermost
+// folder.
 func cleanPath(name string) string {
 	if !strings.Contains(name, "//") && !strings.Contains("/"+name+"/", "/./") && !strings.Contains("/"+name+"/", "/../") && !strings.HasSuffix(name, "/") {
 		return name
@@ -69,7 +70,7 @@ func cleanPath(name string) string {
 	return path.Clean("/" + name)[1:]
 }
 
-// add takes the next member, or says what is wrong with it.
+// add checks the next member and records it. The error is a [tarProblem].
 func (t *fileTree) add(h tarHeader) error {
 	name := h.name
 	if h.kind == '5' || h.kind == '0' || h.kind == 0 {
@@ -107,8 +108,8 @@ func (t *fileTree) add(h tarHeader) error {
 	return t.record(name, h)
 }
 
-// checkUnfinishedName takes a member whose name still ends in a slash, or in "." or "..": dpkg finds the folder that is meant, if
-// it is there, and leaves it alone. Otherwise it would make "NAME/.dpkg-new".
+// checkUnfinishedName checks a member whose name, after dpkg removed one slash, ends in a slash, "." or "..". dpkg
+// keeps the folder to which it leads if that exists. Otherwise it would make "NAME/.dpkg-new", and fail.
 func (t *fileTree) checkUnfinishedName(name string, h tarHeader) error {
 	there := t.hasFolder(cleanPath(name)) && t.hasFolder(cleanPath(name[:max(0, strings.LastIndexByte(name, '/'))]))
 	if there && (h.kind == '5' || h.kind == '2') {
@@ -117,12 +118,13 @@ func (t *fileTree) checkUnfinishedName(name string, h tarHeader) error {
 	return tarProblem(fmt.Sprintf("has a member %s, of which dpkg does not take off all that is at the end of its name; name it %s", input.Quote(h.name), input.Quote("./"+cleanPath(name))))
 }
 
-// hasFolder reports whether a folder is in this place when dpkg comes to a member.
+// hasFolder reports whether dpkg finds a folder at this path when it unpacks the next member.
 func (t *fileTree) hasFolder(place string) bool {
 	return commonFolders[place] || t.names[hashName(place)]&isFolder != 0 || t.full()
 }
 
-// checkPath says whether dpkg could write a file of this name on a system whose outermost folder is "/".
+// checkPath returns a [tarProblem] if dpkg cannot write a file with this name on a system whose outermost folder is
+// "/".
 func checkPath(name string) error {
 	if len("/")+len(name)+tempSuffix > maxPath {
 		return tarProblem(fmt.Sprintf("has a path of %d bytes, %s, and dpkg can write up to %d", len(name), input.Quote(name), maxPath-tempSuffix-len("/")))
@@ -139,8 +141,8 @@ func checkPath(name string) error {
 	return nil
 }
 
-// checkLink says whether dpkg could make a hard link: its target is a file of the archive, before it and under the same
-// name, or a pipe or device, which dpkg has placed.
+// checkLink returns a [tarProblem] if dpkg cannot make a hard link. Its target must be a file before it in the
+// archive, with the same spelling, or a pipe or a device.
 func (t *fileTree) checkLink(h tarHeader) error {
 	name := dpkgName(h.link)
 	place := cleanPath(name)
@@ -166,14 +168,14 @@ func (t *fileTree) checkLink(h tarHeader) error {
 
 func (t *fileTree) full() bool { return len(t.names) >= maxNames }
 
-// usrMerged are what systems of today have as links into /usr: what a package has in them goes there, although it has the
-// link, too.
+// usrMerged are folders that current systems have as symbolic links into /usr. dpkg unpacks files under them even if
+// the package has such a link itself.
 var usrMerged = map[string]bool{"bin": true, "sbin": true, "lib": true, "lib32": true, "lib64": true, "libx32": true, "libo32": true}
 
-// checkAbove says whether something is in the place of a folder above a member. Folders that the archive does not have,
-// systems may have.
+// checkAbove returns a [tarProblem] if a folder above a member is another member and not a folder. Systems may have
+// folders that the archive does not have.
 func (t *fileTree) checkAbove(name string, h tarHeader) error {
-	placed := h.kind >= '3' // folders, pipes and devices: dpkg does not wait for the end with them
+	atOnce := h.kind >= '3' // folders, pipes and devices, which dpkg does not rename at the end
 	odd := cleanPath(name) != name
 	for depth, i := 0, strings.LastIndexByte(name, '/'); i > 0 && depth < maxDepth; depth, i = depth+1, strings.LastIndexByte(name[:i], '/') {
 		place := cleanPath(name[:i])
@@ -186,28 +188,29 @@ func (t *fileTree) checkAbove(name string, h tarHeader) error {
 		if !folder && (above&(isFile|isNode) != 0 || above&isSymlink != 0 && !usrMerged[place]) {
 			return tarProblem(fmt.Sprintf("has %s under %s, which is not a folder", input.Quote(h.name), input.Quote(place)))
 		}
-		if inTheWay := strings.HasSuffix(place, ".dpkg-new"); inTheWay && !placed {
+		if inTheWay := strings.HasSuffix(place, ".dpkg-new"); inTheWay && !atOnce {
 			t.hasTempFolder = true
 			if t.names[hashName(strings.TrimSuffix(place, ".dpkg-new"))]&(isFile|isSymlink) != 0 {
 				return tempNameConflict(place)
 			}
 		}
-		if !odd && folder && (placed || above&hasFiles != 0) {
-			return nil // what is above it was looked at
+		if !odd && folder && (atOnce || above&hasFiles != 0) {
+			return nil // the folders above it were checked
 		}
-		if !placed {
+		if !atOnce {
 			t.set(key, above|hasFiles)
 		}
 	}
 	return nil
 }
 
-// tempNameConflict says that dpkg removes a folder with files in it, because it writes another member under that name first.
+// tempNameConflict is the problem of a folder NAME.dpkg-new with files in it: dpkg removes it when it writes NAME.
 func tempNameConflict(place string) error {
 	return tarProblem(fmt.Sprintf("has files under %s, which is the name under which dpkg writes another member first; rename the folder", input.Quote(place)))
 }
 
-// record notes a member, unless it takes the place of one that dpkg then does not find any more.
+// record adds a member to the names. It returns a [tarProblem] if the member replaces another that dpkg then does not
+// find.
 func (t *fileTree) record(name string, h tarHeader) error {
 	place := cleanPath(name)
 	key := hashName(place)
@@ -254,8 +257,8 @@ func (t *fileTree) record(name string, h tarHeader) error {
 	return nil
 }
 
-// checkSpelling says whether dpkg would have a file or symbolic link under two names, and not find it under the second any
-// more when it takes ".dpkg-new" off.
+// checkSpelling returns a [tarProblem] if a file or symbolic link occurs under two spellings of its path: dpkg would
+// not find the second when it renames NAME.dpkg-new.
 func (t *fileTree) checkSpelling(name, place string, h tarHeader) error {
 	was := t.names[hashName(place)]
 	again := was&isOther != 0
@@ -274,7 +277,7 @@ func (t *fileTree) checkSpelling(name, place string, h tarHeader) error {
 	return tarProblem(fmt.Sprintf("has %s under two spellings of its name, and dpkg does not find it under the second", input.Quote(h.name)))
 }
 
-// set keeps what is known of a name, as long as there is room.
+// set records the kinds of a name, up to maxNames names.
 func (t *fileTree) set(key uint64, s nodeKinds) {
 	if _, known := t.names[key]; known || !t.full() {
 		t.names[key] = s

@@ -14,29 +14,29 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// A payload looks at data.tar while its bytes go by: what would stop dpkg there makes a package that cannot be
-// installed. It unpacks the first MiB, where the headers of other tools and forms of tar are, and looks for the
-// end of the compressed stream at the end; a plain archive, and a small one, it reads whole. Damage in between is found
-// only by an [input.Verification], which unpacks everything and costs more than all else of an intake.
+// A payload checks data.tar while it is read, for what would stop dpkg. It unpacks the first MiB, where archives of
+// other tools and forms of tar show, and checks the last bytes for the end of the compressed stream. It reads a plain
+// archive and a small one whole. Damage between start and end is found by an [input.Verification] alone, which
+// unpacks everything and costs more than the rest of an intake.
 type payload struct {
 	name         string
 	size         int64
 	written      int64
 	start        []byte
-	startPending bool // the lead was not looked at yet
+	startPending bool // start was not checked yet
 	tail         []byte
 	zstd         zstdWalker
 	bzip2        bzip2Walker
-	readWhole    bool // the lead was all, and was read to the end of its stream
+	readWhole    bool // start was the whole member, and was unpacked to its end
 	files        *fileTree
-	verification *input.Verification // nil unless that was asked for, or costs nothing
+	verification *input.Verification // nil if the member is not unpacked whole
 }
 
-// newPayload returns one for a member of name and size. A ratio makes it unpack everything, up to that many bytes for each
-// of the member.
+// newPayload returns a payload for member m. If ratio is not 0, it unpacks the member whole: up to ratio bytes for
+// each byte, beyond [input.FreeOutput].
 func newPayload(m arMember, ratio int64, c conffiles) *payload {
 	p := &payload{name: m.name, size: m.size, startPending: true, files: newFileTree(c)}
-	if m.name == "data.tar" { // which costs nothing to unpack
+	if m.name == "data.tar" { // unpacking it is cheap
 		ratio = input.WholeRatio
 	}
 	if ratio > 0 {
@@ -45,7 +45,7 @@ func newPayload(m arMember, ratio int64, c conffiles) *payload {
 	return p
 }
 
-// write takes the next bytes of the member.
+// write checks the next bytes of the member.
 func (p *payload) write(b []byte) error {
 	if b = b[:min(int64(len(b)), p.size-p.written)]; len(b) == 0 { // the rest is padding
 		return nil
@@ -80,7 +80,7 @@ func (p *payload) write(b []byte) error {
 	})
 }
 
-// end says what is wrong with the member, all of whose bytes were written.
+// end checks the end of the member, after all of its bytes were written.
 func (p *payload) end() error {
 	if p.verification != nil {
 		if err := p.verification.Result(); err != nil {
@@ -93,7 +93,7 @@ func (p *payload) end() error {
 	if p.name == "data.tar.zst" {
 		return dataRejection(p.name, p.zstd.finish())
 	}
-	if p.name == "data.tar.gz" && (p.verification != nil || p.readWhole) { // that knew more than its end shows
+	if p.name == "data.tar.gz" && (p.verification != nil || p.readWhole) { // the stream was unpacked to its end
 		return nil
 	}
 	if err := checkTail(p.name, p.tail, p.size); err != nil {
@@ -102,7 +102,7 @@ func (p *payload) end() error {
 	return nil
 }
 
-// dataRejection is the rejection of a data member, or nil.
+// dataRejection turns an error of a data member into a rejection that names its cause. It returns nil for nil.
 func dataRejection(name string, err error) error {
 	problem, rej := tarProblem(""), (*catalog.Rejection)(nil)
 	switch {
@@ -120,7 +120,8 @@ func dataRejection(name string, err error) error {
 	return input.Reject(catalog.Malformed, "dpkg cannot unpack %s: it %s; rebuild the package, and upload it again", name, streamProblem(err))
 }
 
-// streamProblem says, without its subject, what an error of a decompressor means: its own words are those of a library.
+// streamProblem describes an error of a decompressor, as a predicate of the member. The errors of libraries are not
+// for users.
 func streamProblem(err error) string {
 	switch {
 	case errors.Is(err, errCutShort), errors.Is(err, io.ErrUnexpectedEOF):
@@ -135,16 +136,17 @@ func streamProblem(err error) string {
 	return "has a damaged compressed stream"
 }
 
-// retryRatio is [input.WholeRatio] where a verification was not asked for: gzip seldom reaches 10.
+// retryRatio is the [input.WholeRatio] of a second reading ([Package.VerifyClosely]). gzip seldom reaches 10.
 const retryRatio = 16
 
-// startVerification starts to unpack a data member of this name and size, to the end of its stream, and to read the tar archive in it
-// as dpkg does.
+// startVerification starts to unpack a data member with this name and size to the end of its stream, and to check its
+// tar archive as dpkg does. ratio is the most unpacked bytes for each byte of it, beyond [input.FreeOutput].
 func startVerification(name string, size, ratio int64, files *fileTree) *input.Verification {
 	return input.Verify(func(r io.Reader) error { return dataRejection(name, unpackWhole(name, r, size, ratio, files)) })
 }
 
-// unpackWhole reads a member of this size, and the archive in it, to their ends. ratio says how long that may be.
+// unpackWhole reads a data member with this size, and the archive in it, to their ends. ratio is that of
+// startVerification.
 func unpackWhole(name string, r io.Reader, size, ratio int64, files *fileTree) error {
 	limit := input.FreeOutput + ratio*size
 	unpacked, behind, done, err := decompress(name, r)
@@ -155,7 +157,7 @@ func unpackWhole(name string, r io.Reader, size, ratio int64, files *fileTree) e
 	out := input.LimitReader(unpacked, limit)
 	err = checkTar(out, files)
 	if err == nil {
-		_, err = io.Copy(io.Discard, out) // to the end of the stream, and to its check
+		_, err = io.Copy(io.Discard, out) // to the end of the stream and its checksum
 	}
 	if errors.Is(err, input.ErrLimit) {
 		return input.Reject(catalog.TooLarge, "%s unpacks to more than %d bytes, more than %d for each of its own", name, limit, ratio)
@@ -166,7 +168,8 @@ func unpackWhole(name string, r io.Reader, size, ratio int64, files *fileTree) e
 	return err
 }
 
-// decompress unpacks all of r. What it leaves of r, behind reads.
+// decompress returns a reader of what dpkg unpacks of a data member. behind reads what follows the compressed stream;
+// done frees resources.
 func decompress(name string, r io.Reader) (out, behind io.Reader, done func(), err error) {
 	behind, done = r, func() {}
 	switch name {
@@ -183,7 +186,7 @@ func decompress(name string, r io.Reader) (out, behind io.Reader, done func(), e
 	case "data.tar.xz":
 		var z *xz.Reader
 		if z, err = xz.NewReader(r, maxDictionary); err == nil {
-			z.Multistream(false) // as dpkg
+			z.Multistream(false) // dpkg reads one stream
 			out = z
 		}
 	case "data.tar.zst":

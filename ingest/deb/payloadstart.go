@@ -16,34 +16,35 @@ import (
 	"repomill/ingest/input"
 )
 
-// How much of the start of data.tar is looked at.
+// How much of the start of data.tar is unpacked, if the member is not unpacked whole.
 const (
-	maxStart    = 1 << 20 // bytes, as they lie in the file and unpacked
-	startWindow = 2 << 20 // bytes: no distance within the first MiB is longer, even where a stream asks for a longer window
+	maxStart    = 1 << 20 // bytes, compressed and unpacked
+	startWindow = 2 << 20 // bytes; no distance within the first MiB is longer, even if a stream declares a larger window
 )
 
 var errUnknownForm = errors.New("a form that only dpkg may know")
 
-// maxWholeGzip is how many bytes come out at most of a gzip member of which the lead is all, to find its end: gzip is fast.
+// maxWholeGzip is the most bytes that are unpacked of a gzip member of at most maxStart bytes, to check its end. gzip
+// is fast.
 const maxWholeGzip = 64 << 20
 
-// checkStart unpacks the first bytes of a data member, all of it if whole, and says what would stop dpkg in them. exact
-// reports whether it came to the end of all, and to nothing wrong there.
-func checkStart(name string, lead []byte, whole bool, files *fileTree) (exact bool, err error) {
+// checkStart unpacks the first bytes of a data member, or all of it if whole, and rejects what would stop dpkg in
+// them. readWhole reports that it reached the end of the member and accepted it.
+func checkStart(name string, start []byte, whole bool, files *fileTree) (readWhole bool, err error) {
 	if name == "data.tar.zst" {
 		var w zstdWalker
-		if w.write(lead); 0 < w.end && w.end <= int64(len(lead)) {
-			lead, whole = lead[:w.end], true
+		if w.write(start); 0 < w.end && w.end <= int64(len(start)) {
+			start, whole = start[:w.end], true
 		}
 	}
 	limit := int64(maxStart)
 	if whole && name == "data.tar.gz" {
 		limit = maxWholeGzip
 	}
-	r, done, err := startReader(name, lead, whole)
+	r, done, err := startReader(name, start, whole)
 	if err == nil {
 		if err = checkTar(input.LimitReader(r, limit), files); err == nil && whole {
-			exact, err = checkGzipEnd(r)
+			readWhole, err = checkGzipEnd(r)
 		}
 		done()
 	}
@@ -51,12 +52,12 @@ func checkStart(name string, lead []byte, whole bool, files *fileTree) (exact bo
 	case errors.Is(err, input.ErrLimit), errors.Is(err, errUnknownForm), errors.Is(err, xz.ErrUnsupportedCheck), errors.Is(err, xz.ErrMemlimit), errors.Is(err, io.ErrUnexpectedEOF) && !whole:
 		return false, nil
 	default:
-		return exact, dataRejection(name, err)
+		return readWhole, dataRejection(name, err)
 	}
 }
 
-// checkGzipEnd reads the rest of a gzip member.
-func checkGzipEnd(r io.Reader) (exact bool, err error) {
+// checkGzipEnd reads a gzip member to its end and checks what follows.
+func checkGzipEnd(r io.Reader) (readWhole bool, err error) {
 	g, ok := r.(*gzipStream)
 	if !ok {
 		return false, nil
@@ -67,9 +68,9 @@ func checkGzipEnd(r io.Reader) (exact bool, err error) {
 	return true, checkTrailing(g.in)
 }
 
-// startReader unpacks lead with a small window.
-func startReader(name string, lead []byte, whole bool) (r io.Reader, done func(), err error) {
-	in := partialReader(lead, whole)
+// startReader returns a reader that unpacks start with a small window. done frees its resources.
+func startReader(name string, start []byte, whole bool) (r io.Reader, done func(), err error) {
+	in := partialReader(start, whole)
 	done = func() {}
 	switch name {
 	case "data.tar.gz":
@@ -81,22 +82,22 @@ func startReader(name string, lead []byte, whole bool) (r io.Reader, done func()
 	case "data.tar.bz2":
 		r = newBzip2Stream(in)
 	case "data.tar.lzma":
-		if len(lead) < 13 {
+		if len(start) < 13 {
 			return nil, done, io.ErrUnexpectedEOF
 		}
-		small := bytes.Clone(lead)
+		small := bytes.Clone(start)
 		binary.LittleEndian.PutUint32(small[1:], startWindow) // the dictionary (LZMA SDK, lzma.txt)
 		if r, err = lzma.NewReader(partialReader(small, whole)); err == nil {
 			r = &readAhead{r: r}
 		}
 	case "data.tar.xz":
 		var free func()
-		if r, free, err = xzStart(lead, whole); err == nil {
+		if r, free, err = xzStart(start, whole); err == nil {
 			done = free
 		}
 	case "data.tar.zst":
 		var z *zstd.Decoder
-		if z, err = zstdStart(lead, whole); err == nil {
+		if z, err = zstdStart(start, whole); err == nil {
 			r, done = z, z.Close
 		}
 	default:
@@ -105,7 +106,7 @@ func startReader(name string, lead []byte, whole bool) (r io.Reader, done func()
 	return r, done, err
 }
 
-// partialReader reads a part of a stream, or all of it.
+// partialReader returns a reader of b. If b is not the whole stream, its end is [input.ErrLimit].
 func partialReader(b []byte, whole bool) io.Reader {
 	if whole {
 		return bytes.NewReader(b)
@@ -117,8 +118,8 @@ type limitedEnd struct{}
 
 func (limitedEnd) Read([]byte) (int, error) { return 0, input.ErrLimit }
 
-// An readAhead reader is one that unpacks more than it is asked for, a window ahead of it, where distances may be longer
-// than the window: its errors behind the first bytes say nothing.
+// A readAhead reader is a decompressor that unpacks up to a window more than it is asked for. Distances there may be
+// longer than the small window, so its errors behind the first bytes are replaced by [input.ErrLimit].
 type readAhead struct {
 	r       io.Reader
 	started bool
@@ -133,36 +134,36 @@ func (a *readAhead) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// xzStart reads a stream whose first block asks for a small dictionary: the header of the block is written again (The
-// .xz File Format, sections 2.1.1 and 3.1). The reader unpacks no more than it is asked for, so that no distance is
-// longer than the dictionary.
-func xzStart(lead []byte, whole bool) (r io.Reader, done func(), err error) {
+// xzStart returns a reader of an xz stream with a small dictionary in the header of its first block (The .xz File
+// Format, sections 2.1.1 and 3.1). The reader unpacks no more than it is asked for, so that no distance is longer
+// than the dictionary.
+func xzStart(start []byte, whole bool) (r io.Reader, done func(), err error) {
 	const streamHeader = 12
-	if len(lead) <= streamHeader {
+	if len(start) <= streamHeader {
 		return nil, nil, io.ErrUnexpectedEOF
 	}
-	size := 4 * (int(lead[streamHeader]) + 1)
-	if lead[streamHeader] == 0 { // the index: there is no block
+	size := 4 * (int(start[streamHeader]) + 1)
+	if start[streamHeader] == 0 { // the index begins: the stream has no block
 		size = 0
 	}
-	if len(lead) < streamHeader+size {
+	if len(start) < streamHeader+size {
 		return nil, nil, io.ErrUnexpectedEOF
 	}
-	start := bytes.Clone(lead[:streamHeader+size])
-	if err := shrinkDictionary(start[streamHeader:]); err != nil {
+	head := bytes.Clone(start[:streamHeader+size])
+	if err := shrinkDictionary(head[streamHeader:]); err != nil {
 		return nil, nil, err
 	}
 	z := xzReaders.Get().(*xz.Reader)
 	done = func() { xzReaders.Put(z) }
-	if err := z.Reset(io.MultiReader(bytes.NewReader(start), partialReader(lead[len(start):], whole))); err != nil {
+	if err := z.Reset(io.MultiReader(bytes.NewReader(head), partialReader(start[len(head):], whole))); err != nil {
 		done()
 		return nil, nil, err
 	}
-	z.Multistream(false) // as dpkg
+	z.Multistream(false) // dpkg reads one stream
 	return z, done, nil
 }
 
-// shrinkDictionary writes a block header again, for a dictionary of no more than startWindow.
+// shrinkDictionary limits the dictionary in a block header to startWindow.
 func shrinkDictionary(header []byte) error {
 	const lzma2, properties = 0x21, 18 // of lzma2: a dictionary of 2 MiB
 	if len(header) == 0 {
@@ -173,7 +174,7 @@ func shrinkDictionary(header []byte) error {
 		return errXZ
 	}
 	flags := body[1]
-	if flags&0x3f != 0 { // several filters, of which one is for machine code
+	if flags&0x3f != 0 { // several filters, such as one for machine code
 		return errUnknownForm
 	}
 	s := xzStream{rest: body[2:]}
@@ -195,19 +196,20 @@ var xzReaders = sync.Pool{New: func() any {
 	return z
 }}
 
-// zstdStart reads frames of which the first has a small window: its header is written again (RFC 8878, section 3.1.1.1).
-func zstdStart(lead []byte, whole bool) (*zstd.Decoder, error) {
+// zstdStart returns a reader of zstd frames with a small window in the header of the first (RFC 8878, section
+// 3.1.1.1).
+func zstdStart(start []byte, whole bool) (*zstd.Decoder, error) {
 	var h zstd.Header
-	if err := h.Decode(lead); err != nil {
+	if err := h.Decode(start); err != nil {
 		return nil, err
 	}
-	if h.Skippable || h.DictionaryID != 0 || len(lead) < h.HeaderSize {
+	if h.Skippable || h.DictionaryID != 0 || len(start) < h.HeaderSize {
 		return nil, errUnknownForm
 	}
 	header := []byte("\x28\xb5\x2f\xfd\x00\x58") // no size, no dictionary, a window of 2^21
 	if h.HasCheckSum {
 		header[4] |= 4
 	}
-	in := io.MultiReader(bytes.NewReader(header), partialReader(lead[h.HeaderSize:], whole))
+	in := io.MultiReader(bytes.NewReader(header), partialReader(start[h.HeaderSize:], whole))
 	return zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(startWindow))
 }

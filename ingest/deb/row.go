@@ -11,8 +11,8 @@ import (
 	"repomill/schemas/layout"
 )
 
-// Identity returns what [Package.Identity] does of a package with this name, version and architecture.
-// An error says that no package of ours has them.
+// Identity returns the [Package.Identity] of a package with this name, version and architecture. The error is not a
+// rejection; it explains why no package is accepted with them.
 func Identity(name, version, arch string) (catalog.Package, error) {
 	v, err := ParseVersion(version)
 	switch {
@@ -29,9 +29,9 @@ func Identity(name, version, arch string) (catalog.Package, error) {
 	}, nil
 }
 
-// Row reads a stanza that [Package.Describe] made, and returns the columns of its row: the identity, the
-// Component, the File and the codename. The repository, the system and the time of the upload are not in a
-// stanza. What the intake has refused since does not matter: the package was published.
+// Row reads a stanza that [Package.Describe] made, and returns the columns of its row: the identity, the Component,
+// the File and the codename. A stanza does not have the repository, the distribution and the time of the upload.
+// Rules that became stricter since do not apply: the package was published.
 func Row(stanza []byte) (catalog.Package, error) {
 	fs, err := cutFields(string(stanza))
 	if err != nil {
@@ -56,7 +56,7 @@ func Row(stanza []byte) (catalog.Package, error) {
 	return k, nil
 }
 
-// cutFields takes a stanza of ours apart. Nothing in it is judged anew.
+// cutFields splits a stanza that [Package.Describe] made into its fields, without the checks of [parseControl].
 func cutFields(stanza string) (fields, error) {
 	var fs fields
 	for stanza != "" {

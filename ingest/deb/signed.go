@@ -3,41 +3,45 @@ package deb
 import (
 	"bytes"
 	"crypto"
-	_ "crypto/sha256" // what signatures are of
+	_ "crypto/sha256" // digests of signatures
 	_ "crypto/sha512"
 	"hash"
 	"io"
 )
 
-// A Signature is one whose signer counts. Verify says that it is not of what was written to a hash of its kind.
+// A Signature is a signature whose signer is trusted. Verify returns a rejection if it is not of the bytes that were
+// written to h, a hash of its kind.
 type Signature = interface {
 	Hash() crypto.Hash
 	Verify(h hash.Hash) error
 }
 
-// Keys are those whose signatures count. Errors are rejections.
+// Keys are the keys whose signatures are accepted. Errors of their methods are rejections.
 type Keys interface {
 	// Signature reads one OpenPGP signature, armoured or not.
 	Signature(packet []byte) (Signature, error)
 
-	// Unsigned rejects a package without a signature of what it says, such as "has no signature".
+	// Unsigned returns the rejection of a package that is not signed. what is its predicate, such as "has no
+	// signature".
 	Unsigned(what string) error
 }
 
-// signatureMember is the member with the signature of debsigs, which debsig-verify asks for: a detached one of the contents of
-// debian-binary, control.tar and data.tar, one after the other. It may be anywhere; debsigs puts it at the end.
+// signatureMember is the name of the member with the signature of debsigs, which debsig-verify checks: a detached
+// signature of the contents of debian-binary, control.tar and data.tar, concatenated. It may be anywhere in the
+// archive; debsigs appends it.
 const signatureMember = "_gpgorigin"
 
-// maxSignature bounds what is kept of a signature, in bytes.
+// maxSignature is the longest signature that is kept, in bytes.
 const maxSignature = 64 << 10
 
-// A signedHashes is what a signature is of, and the signature, as the package goes by.
+// signedHashes hash the contents that a signature covers, while the package is read.
 type signedHashes struct {
 	keys   Keys
-	hashes map[crypto.Hash]hash.Hash // nil if no signature is asked for: it comes behind what it is of
+	hashes map[crypto.Hash]hash.Hash // of all kinds, since the signature follows the contents; nil if no signature is required
 }
 
-// RequireSigned has the body reject a package that has no signature by one of the keys. It is called before Body.
+// RequireSigned makes the body reject a package without a signature by one of the keys. It must be called before
+// Body.
 func (p *Package) RequireSigned(keys Keys) {
 	s := signedHashes{keys: keys, hashes: map[crypto.Hash]hash.Hash{}}
 	for _, h := range []crypto.Hash{crypto.SHA224, crypto.SHA256, crypto.SHA384, crypto.SHA512} {
@@ -49,7 +53,7 @@ func (p *Package) RequireSigned(keys Keys) {
 	p.body.signedHashes = s
 }
 
-// SignaturePackets returns the signature, in a form that is not judged, once the body was read.
+// SignaturePackets returns the signature, which was not verified, once the body was read.
 func (p *Package) SignaturePackets() [][]byte {
 	if p.body.signature == nil {
 		return nil
@@ -57,7 +61,7 @@ func (p *Package) SignaturePackets() [][]byte {
 	return [][]byte{p.body.signature}
 }
 
-// Write takes what a signature is of.
+// Write hashes contents that a signature covers.
 func (s signedHashes) Write(b []byte) (int, error) {
 	for _, h := range s.hashes {
 		h.Write(b)
@@ -65,7 +69,8 @@ func (s signedHashes) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// check says what is wrong with the signature of a package that has gone by, if one was asked for.
+// check verifies the signature of a package that was read to its end, if one is required. signature is nil if there
+// is none.
 func (s signedHashes) check(signature []byte) error {
 	if s.keys == nil {
 		return nil
@@ -80,7 +85,7 @@ func (s signedHashes) check(signature []byte) error {
 	return sig.Verify(s.hashes[sig.Hash()])
 }
 
-// sinkOf returns what takes the content of a member: the signature, or what it is of.
+// sinkOf returns the writer that the content of a member is written to.
 func (b *body) sinkOf(m arMember) io.Writer {
 	switch {
 	case m.name == signatureMember && b.signature == nil:
@@ -92,7 +97,7 @@ func (b *body) sinkOf(m arMember) io.Writer {
 	return io.Discard
 }
 
-// An signatureWriter keeps the signature, or as much of it as shows that it is none.
+// A signatureWriter keeps the signature, and of a longer one as much as shows that it is too long.
 type signatureWriter struct{ b *body }
 
 func (w signatureWriter) Write(p []byte) (int, error) {
@@ -101,7 +106,7 @@ func (w signatureWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// writeContent hands the next bytes of the current member, without its padding, to what takes them.
+// writeContent writes the next bytes of the current member, without its padding, to its sink.
 func (b *body) writeContent(p []byte) {
 	p = p[:min(b.contentLeft, int64(len(p)))]
 	b.contentLeft -= int64(len(p))
@@ -110,7 +115,7 @@ func (b *body) writeContent(p []byte) {
 	}
 }
 
-// finish makes the proper end of the file a verdict on its signature.
+// finish replaces io.EOF by the rejection of the signature, if there is one.
 func (b *body) finish(err error) error {
 	if err != io.EOF {
 		return err
@@ -121,7 +126,7 @@ func (b *body) finish(err error) error {
 	return io.EOF
 }
 
-// keepSignature keeps the signature of a member before control.tar.
+// keepSignature keeps the signature if it is a member before control.tar.
 func (h *archiveStart) keepSignature(m arMember, content []byte) {
 	if m.name == signatureMember && h.signature == nil {
 		h.signature = bytes.Clone(content[:min(m.size, maxSignature+1)])

@@ -11,21 +11,21 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// A field is one field of a control file.
+// A field is one field of a control file (deb-control(5)).
 type field struct {
-	name string // as written; names compare without case
+	name string // as written; names are compared without case
 	text string // the whole field as written: name, colon and all its lines, each with its newline
 }
 
-// value returns the value without the white space around it. Inner lines stay as they are.
+// value returns the value without the white space around it. Inner lines are unchanged.
 func (f field) value() string { return strings.Trim(f.text[len(f.name)+1:], " \t\n") }
 
-// beginsBelow reports whether there is nothing but white space on the line of the field's name.
+// beginsBelow reports whether the line of the field's name has no value.
 func (f field) beginsBelow() bool {
 	return strings.HasPrefix(strings.TrimLeft(f.text[len(f.name)+1:], " \t"), "\n")
 }
 
-// fields are the fields of one control file, in order. No two have the same name.
+// fields are the fields of one control file, in order. Their names are different.
 type fields []field
 
 // get returns the value of the field of this name, or "" where there is none.
@@ -46,8 +46,8 @@ func (fs fields) index(name string) int {
 	return slices.IndexFunc(fs, func(f field) bool { return strings.EqualFold(f.name, name) })
 }
 
-// parseControl reads a control file: exactly one stanza, as deb-control(5) has it. dpkg accepts empty
-// lines around it and insists on a newline at its end.
+// parseControl reads a control file of exactly one stanza (deb-control(5)). Like dpkg it accepts empty lines around
+// it, and requires a newline at its end. The error is a rejection.
 func parseControl(b []byte) (fields, error) {
 	text, err := cleanText(b)
 	if err != nil {
@@ -78,14 +78,14 @@ func parseControl(b []byte) (fields, error) {
 		names[key] = true
 		fs = append(fs, f)
 	}
-	if last := fs[len(fs)-1]; last.value() == "" && !strings.HasSuffix(text, "\n\n") { // there is a line, and it is not blank: so there is a field
+	if last := fs[len(fs)-1]; last.value() == "" && !strings.HasSuffix(text, "\n\n") { // a line was read, and it was not blank: there is a field
 		return nil, input.Reject(catalog.Malformed, "the control file ends with an empty field %s, and dpkg refuses that without a blank line behind it; remove the field", input.Quote(last.name))
 	}
 	return fs, nil
 }
 
-// continuation returns how many bytes at the start of s are lines that continue a field: they start with
-// white space and are not blank.
+// continuation returns the number of bytes at the start of s that continue a field: lines that start with white space
+// and are not blank.
 func continuation(s string) int {
 	n := 0
 	for n < len(s) && (s[n] == ' ' || s[n] == '\t') {
@@ -121,7 +121,8 @@ func validFieldName(name string) bool {
 	return len(name) >= 2 && name[0] != '-' && !strings.ContainsFunc(name, odd)
 }
 
-// repositoryField reports whether only a repository can know a field, so that one in the package is dropped.
+// repositoryField reports whether a field has what only a repository can know. Such a field is not copied into an
+// index.
 func repositoryField(name string) bool {
 	switch name = strings.ToLower(name); name {
 	case "filename", "msdos-filename", "size", "md5sum":
@@ -131,13 +132,12 @@ func repositoryField(name string) bool {
 	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
 }
 
-// cleanText returns a control file as an index can carry it: dpkg installs packages with text of any encoding, and one
-// stanza must not change how a client reads the next, nor a terminal. The package itself stays as it is.
+// cleanText returns a control file as an index can have it. dpkg installs packages with text of any encoding, but a
+// stanza must not change how a client reads the next one, or how a terminal works. The package itself is not changed.
 //
-// A line that is not UTF-8 (Debian Policy 5.1) is taken as Latin-1. Carriage returns at line ends are dropped.
-// Control characters other than newline and tab, and the separators at which some programs start a new line,
-// become U+FFFD. Names, versions and relations do not allow that character. NUL is refused: programs written in C
-// end the line there.
+// A line that is not UTF-8 (Debian Policy 5.1) is read as Latin-1. Carriage returns at line ends are dropped. Control
+// characters other than newline and tab, and the separators at which some programs begin a new line, become U+FFFD,
+// which names, versions and relations do not allow. NUL is rejected: programs written in C end the line there.
 func cleanText(b []byte) (string, error) {
 	if i := bytes.IndexByte(b, 0); i >= 0 {
 		return "", input.Reject(catalog.BadField, "control file, line %d: there is a NUL byte, at which some programs stop reading; remove it", bytes.Count(b[:i], []byte("\n"))+1)
@@ -156,12 +156,12 @@ func cleanText(b []byte) (string, error) {
 	return out.String(), nil
 }
 
-// isPlainText reports whether all of b is printable ASCII, tabs and newlines, as of nearly every package.
+// isPlainText reports whether b is printable ASCII, tabs and newlines alone, as nearly every control file is.
 func isPlainText(b []byte) bool {
 	return !bytes.ContainsFunc(b, func(r rune) bool { return (r < ' ' || r > '~') && r != '\n' && r != '\t' })
 }
 
-// decode returns a line in UTF-8.
+// decode returns a line in UTF-8. A line that is not UTF-8 is read as Latin-1.
 func decode(line []byte) string {
 	if utf8.Valid(line) {
 		return string(line)
@@ -173,7 +173,7 @@ func decode(line []byte) string {
 	return string(runes)
 }
 
-// printable replaces control characters and separators of lines.
+// printable replaces control characters and separators of lines by U+FFFD.
 func printable(r rune) rune {
 	if unicode.IsControl(r) && r != '\t' || r == '\u2028' || r == '\u2029' {
 		return utf8.RuneError

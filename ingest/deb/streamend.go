@@ -12,13 +12,14 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// maxTail is how much of the end of data.tar is kept: what may follow the stream, and the index of some thousand xz blocks.
+// maxTail is the number of bytes at the end of data.tar that are kept: for what may follow the stream, and for an xz
+// index of some thousand blocks.
 const maxTail = 64<<10 + maxTrailing
 
 var errCutShort = errors.New("ends before its compressed stream does")
 
-// An Unclear is the rejection of a package of which a look does not show whether dpkg installs it. A second reading, with
-// [Package.VerifyClosely], does.
+// An Unclear is the rejection of a package whose first and last bytes do not show whether dpkg installs it. The
+// caller reads the package again, with [Package.VerifyClosely].
 type Unclear struct{ Rejection error }
 
 // Error implements error.
@@ -27,17 +28,17 @@ func (u *Unclear) Error() string { return u.Rejection.Error() }
 // Unwrap returns the rejection.
 func (u *Unclear) Unwrap() error { return u.Rejection }
 
-// checkTail looks at the last bytes of a data member of size bytes for the end of its compressed stream. Where the
-// end says too little, as that of lzma, it finds nothing.
+// checkTail checks the last bytes of a data member of size bytes for the end of its compressed stream. It accepts
+// forms whose end cannot be recognized, such as lzma.
 func checkTail(name string, tail []byte, size int64) error {
 	switch name {
 	case "data.tar.gz":
-		// RFC 1952, section 2.3.1: the length of what comes out. A tar archive is made of blocks; zeros may be padding.
-		// A member that follows another may begin anywhere.
+		// RFC 1952, section 2.3.1: the unpacked length. A tar archive consists of blocks; zeros may be padding.
+		// A gzip member that follows another may begin anywhere.
 		if len(tail) < 8 || binary.LittleEndian.Uint32(tail[len(tail)-4:])%tarBlock != 0 && !bytes.Contains(tail, []byte("\x1f\x8b\x08")) {
 			return &Unclear{input.Reject(catalog.Malformed, "%s does not end as gzip does: it is cut short, or bytes follow its end, and a look at it does not show which; rebuild the package, and upload it again", name)}
 		}
-		if len(tail) > maxTrailing && len(bytes.TrimRight(tail, "\x00")) < len(tail)-maxTrailing { // which no stream ends with
+		if len(tail) > maxTrailing && len(bytes.TrimRight(tail, "\x00")) < len(tail)-maxTrailing { // no stream ends with so many zeros
 			return errTrailing
 		}
 	case "data.tar.xz":
@@ -48,7 +49,8 @@ func checkTail(name string, tail []byte, size int64) error {
 	return nil
 }
 
-// checkXZTail looks for the footer of a stream that began at the start of the member (The .xz File Format, section 2.1.2).
+// checkXZTail checks for the footer of a stream that began at the start of the member (The .xz File Format, section
+// 2.1.2).
 func checkXZTail(tail []byte, size int64) error {
 	const footerSize = 12
 	for behind := 0; behind <= len(tail)-footerSize; behind++ {
@@ -64,8 +66,8 @@ func checkXZTail(tail []byte, size int64) error {
 	return errCutShort
 }
 
-// checkXZIndex reads the index before a footer (section 4), which must describe all that is before it. The stream has
-// size bytes, of which tail are the last.
+// checkXZIndex checks the index before a footer (section 4), which must describe all blocks before it. tail are the
+// last bytes of a stream of size bytes.
 func checkXZIndex(tail []byte, size int64) error {
 	const footerSize, headerSize = 12, 12
 	footer := tail[len(tail)-footerSize:]
@@ -74,7 +76,7 @@ func checkXZIndex(tail []byte, size int64) error {
 		return errXZ
 	}
 	if indexSize > int64(len(tail)-footerSize) {
-		return nil // more blocks than are looked at
+		return nil // the index begins before tail
 	}
 	index := tail[int64(len(tail)-footerSize)-indexSize : len(tail)-footerSize]
 	if index[0] != 0 || !crcMatches(index[:indexSize-4], index[indexSize-4:]) {
@@ -98,7 +100,7 @@ func checkXZIndex(tail []byte, size int64) error {
 	return nil
 }
 
-// checkBzip2Tail looks for the end of a stream.
+// checkBzip2Tail checks for the end of a bzip2 stream.
 func checkBzip2Tail(tail []byte) error {
 	for behind := 0; behind <= min(len(tail), maxTrailing); behind++ {
 		if endsAsBzip2(tail[:len(tail)-behind]) {
@@ -108,17 +110,17 @@ func checkBzip2Tail(tail []byte) error {
 	return errCutShort
 }
 
-// A zstdWalker follows the frames and blocks of a stream that is written to it in pieces, without unpacking them
-// (RFC 8878, section 3.1).
+// A zstdWalker follows the frames and blocks of a zstd stream without unpacking them (RFC 8878, section 3.1). The
+// stream is written to it in pieces.
 type zstdWalker struct {
-	partial  []byte // of a header that is not there whole
+	partial  []byte // the bytes of an incomplete header
 	skip     int64  // bytes until the next header
 	in       bool   // in a frame
-	frames   int    // that began; skippable ones do not count
+	frames   int    // frames that began, without skippable ones
 	checksum bool
 	seen     int64 // bytes
-	end      int64 // of the first frame, once that is known: it may lie ahead
-	trailing bool  // what is read belongs to no frame
+	end      int64 // offset of the end of the first frame, which may not be written yet; 0 if unknown
+	trailing bool  // the bytes that are written are behind all frames
 	err      error
 }
 
@@ -141,7 +143,7 @@ func (w *zstdWalker) write(p []byte) {
 	}
 }
 
-// header acts upon the header in w.part if it is whole.
+// header reads the header in w.partial, if it is complete.
 func (w *zstdWalker) header() {
 	if w.in {
 		if len(w.partial) < 3 {
@@ -167,7 +169,7 @@ func (w *zstdWalker) header() {
 	w.frame()
 }
 
-// frame reads the header of a frame, skippable ones included.
+// frame reads the header of a frame, which may be a skippable one, if it is complete.
 func (w *zstdWalker) frame() {
 	if len(w.partial) < 5 {
 		return
@@ -188,9 +190,9 @@ func (w *zstdWalker) frame() {
 	d := w.partial[4]
 	size := 5 + [4]int{0, 1, 2, 4}[d&3] + [4]int{0, 2, 4, 8}[d>>6]
 	if d&0x20 == 0 {
-		size++ // the window
+		size++ // a byte with the window
 	} else if d>>6 == 0 {
-		size++ // of a single segment the size is there, in a byte at least
+		size++ // a single segment has its size, in at least a byte
 	}
 	if len(w.partial) < size {
 		return
@@ -206,7 +208,7 @@ func (w *zstdWalker) frame() {
 	w.in, w.checksum, w.partial = true, d&4 != 0, w.partial[:0]
 }
 
-// finish says whether the stream may end here.
+// finish returns an error if the stream may not end here.
 func (w *zstdWalker) finish() error {
 	switch {
 	case w.err != nil:
@@ -219,12 +221,12 @@ func (w *zstdWalker) finish() error {
 	return nil
 }
 
-// bzip2Start is how each stream begins behind its level: with a block (pi) at a byte of its own.
+// bzip2Start are the bytes behind the level of a bzip2 stream: the mark of its first block (the digits of pi).
 var bzip2Start = []byte("\x31\x41\x59\x26\x53\x59")
 
-// A bzip2Walker looks for a second stream in what is written to it in pieces: dpkg reads the first one.
+// A bzip2Walker finds a second bzip2 stream in what is written to it in pieces. dpkg reads the first stream alone.
 type bzip2Walker struct {
-	last    []byte // of what was written before
+	last    []byte // the last bytes of the pieces before
 	streams int
 	err     error
 }

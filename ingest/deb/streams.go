@@ -10,8 +10,9 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// maxTrailing is how many bytes may follow the compressed stream in data.tar. dpkg leaves them out; but where there are more
-// of them than a pipe holds (64 KiB), the program that feeds its decompressor dies, and so does the installation.
+// maxTrailing is the number of bytes that may follow the compressed stream in data.tar. dpkg ignores them. But if
+// there are more than a pipe holds (64 KiB), the process that feeds its decompressor dies, and the installation
+// fails.
 const maxTrailing = 32 << 10
 
 var (
@@ -19,7 +20,7 @@ var (
 	errSeveralStreams = errors.New("several compressed streams")
 )
 
-// checkTrailing reads what follows a stream.
+// checkTrailing reads what follows a compressed stream, and returns errTrailing if that is too much.
 func checkTrailing(r io.Reader) error {
 	switch n, err := io.CopyN(io.Discard, r, maxTrailing+1); {
 	case n > maxTrailing:
@@ -31,7 +32,8 @@ func checkTrailing(r io.Reader) error {
 	}
 }
 
-// A gzipStream reads gzip members as zlib's gzread does: one after the other, up to the first bytes that do not begin one.
+// A gzipStream reads gzip members as gzread of zlib does: one after the other, up to the first bytes that do not
+// begin a member.
 type gzipStream struct {
 	in *bufio.Reader
 	z  *gzip.Reader
@@ -57,7 +59,7 @@ func (g *gzipStream) Read(p []byte) (int, error) {
 	for {
 		n, err := g.z.Read(p)
 		if n > 0 && err == io.EOF {
-			err = nil // said again
+			err = nil // the next read returns it again
 		}
 		if n > 0 || err != io.EOF {
 			return n, err
@@ -75,18 +77,18 @@ func (g *gzipStream) Read(p []byte) (int, error) {
 	}
 }
 
-// A bzip2Stream reads one bzip2 stream, as libbz2's BZ2_bzread does. Go's reader goes on to the next one, and stops where
-// there is none, so that what it stopped at says whether the stream was read whole.
+// A bzip2Stream reads one bzip2 stream, as BZ2_bzread of libbz2 does. The reader of Go continues with a second
+// stream, and fails if there is none; the bytes before its error show whether the first stream was complete.
 type bzip2Stream struct {
 	in   *lastBytes
 	out  io.Reader
 	done bool
 }
 
-// bzip2End is how long the end of a stream is: a mark, a check, and up to seven bits.
+// bzip2End is the number of bytes that hold the end of a bzip2 stream: a mark, a checksum, and up to seven bits.
 const bzip2End = 11
 
-// lastBytes knows the last bytes that were read one by one, as the decompressor does: no more than it must.
+// lastBytes keeps the last bytes that were read one by one. The decompressor reads so, and no more than it needs.
 type lastBytes struct {
 	*bufio.Reader
 	last [bzip2End + 2]byte
@@ -118,7 +120,7 @@ func (b *bzip2Stream) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// endsAsBzip2 looks for the mark of the end and the four bytes of the check behind it, which begin at any bit.
+// endsAsBzip2 reports whether b ends with the mark of the end and four bytes of a checksum, at any bit.
 func endsAsBzip2(b []byte) bool {
 	if len(b) < bzip2End {
 		return false
@@ -138,11 +140,11 @@ func endsAsBzip2(b []byte) bool {
 
 const bzip2Mark = 0x177245385090 // the square root of pi
 
-// A firstFrame reads the first frame of a zstd stream, and nothing of what follows it.
+// A firstFrame reads the first frame of a zstd stream, and ends there.
 type firstFrame struct {
 	r io.Reader
 	w zstdWalker
-	n int64 // bytes that were handed out
+	n int64 // bytes that were returned
 }
 
 func (f *firstFrame) Read(p []byte) (int, error) {

@@ -10,10 +10,10 @@ import (
 	"repomill/ingest/input"
 )
 
-// maxTrigger is how long a line of triggers may be, with its newline (lib/dpkg/dpkg.h, MAXTRIGDIRECTIVE).
+// maxTrigger is the longest line of triggers, in bytes with its newline (lib/dpkg/dpkg.h, MAXTRIGDIRECTIVE).
 const maxTrigger = 255
 
-// Names of triggers, in which dpkg allows printable ASCII only: of those that a package waits for, it knows the two forms
+// The names of triggers. dpkg allows printable ASCII in them, and two forms of those in which a package is interested
 // (lib/dpkg/triglib.c, trig_classify_byname).
 var (
 	triggerName     = regexp.MustCompile(`^[!-~]+$`)
@@ -21,11 +21,11 @@ var (
 	fileTrigger     = regexp.MustCompile(`^(/[^/]+)+$`)
 )
 
-// triggerFiles are files of dpkg's own in the folder where it makes a file for each explicit trigger. A package that
-// waits for a trigger of such a name leaves a dpkg behind that reads nonsense there, and stops at each call.
+// triggerFiles are files of dpkg in the folder where it makes a file for each explicit trigger. An interest in a
+// trigger with such a name makes dpkg overwrite its file, and then fail each time it is run.
 var triggerFiles = map[string]bool{"File": true, "Lock": true, "Unincorp": true}
 
-// checkTriggers reads the member of that name as dpkg does (lib/dpkg/triglib.c, trig_parse_ci).
+// checkTriggers checks a triggers member (deb-triggers(5)) as dpkg does (lib/dpkg/triglib.c, trig_parse_ci).
 func checkTriggers(r io.Reader) error {
 	const blank = " \t\n" // its iswhite
 	err := readLines(r, maxTrigger, func(line string) error {

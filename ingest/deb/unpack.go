@@ -14,8 +14,8 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// unpackers are the forms of control.tar that dpkg reads, by member name. Each reads the whole member as a
-// stream of at most limit bytes; beyond, the error is a rejection. done gives up what the stream holds.
+// unpackers are the decompressors of control.tar that dpkg has, by member name. Each returns a reader of the whole
+// member. Beyond limit unpacked bytes the error is a rejection. done frees resources.
 var unpackers = map[string]func(name string, packed []byte, limit int64) (tarball io.Reader, done func(), err error){
 	"control.tar":     unpackNone,
 	"control.tar.gz":  unpackGzip,
@@ -23,14 +23,15 @@ var unpackers = map[string]func(name string, packed []byte, limit int64) (tarbal
 	"control.tar.zst": unpackZstd,
 }
 
-// unpackControl returns the tar archive in a control member.
+// unpackControl returns a reader of the tar archive in a control member, whose errors are rejections.
 func unpackControl(name string, packed []byte) (tarball io.Reader, done func(), err error) {
 	limit := int64(min(maxUnpacked, max(freeOutput, maxRatio*len(packed))))
 	r, done, err := unpackers[name](name, packed, limit)
 	return &bombReader{r: r, name: name, limit: limit}, done, err
 }
 
-// A bombReader reader makes a bomb of what is longer than limit, and errors of the decompressor rejections.
+// A bombReader rejects more than limit bytes as a decompression bomb, and turns errors of the decompressor into
+// rejections.
 type bombReader struct {
 	r           io.Reader
 	name        string
@@ -60,18 +61,18 @@ func unpackNone(_ string, packed []byte, _ int64) (io.Reader, func(), error) {
 	return bytes.NewReader(packed), func() {}, nil
 }
 
-// gunzips hold readers between two packages: each has a window of 32 KiB.
+// gunzips hold gzip readers between two packages: each has a window of 32 KiB.
 var gunzips = sync.Pool{New: func() any { return new(gzip.Reader) }}
 
-// unpackGzip reads one or several gzip members, and zeros behind them, as dpkg and apt do. Both ignore other bytes
-// at the end; here they are refused.
+// unpackGzip reads gzip members and the zeros behind them, as dpkg and apt do. dpkg and apt ignore other bytes at the
+// end; they are refused here.
 func unpackGzip(name string, packed []byte, _ int64) (io.Reader, func(), error) {
 	m := &gzipMembers{name: name, in: bytes.NewReader(packed), z: gunzips.Get().(*gzip.Reader)}
 	done := func() { gunzips.Put(m.z) }
 	return m, done, m.next()
 }
 
-// gzipMembers reads them one after the other.
+// gzipMembers reads gzip members one after the other.
 type gzipMembers struct {
 	name string
 	in   *bytes.Reader
@@ -95,7 +96,7 @@ func (m *gzipMembers) Read(p []byte) (int, error) {
 		n, err := m.z.Read(p)
 		if err != io.EOF || n > 0 {
 			if err == io.EOF {
-				err = nil // said again
+				err = nil // the next read returns it again
 			}
 			return n, err
 		}
@@ -108,7 +109,7 @@ func (m *gzipMembers) Read(p []byte) (int, error) {
 	}
 }
 
-// onlyZeros reports whether only zeros are left, if anything is.
+// onlyZeros reports whether the rest of the input, which may be empty, is zeros alone.
 func (m *gzipMembers) onlyZeros() bool {
 	for m.in.Len() > 0 {
 		if b, err := m.in.ReadByte(); err != nil || b != 0 {
@@ -119,7 +120,7 @@ func (m *gzipMembers) onlyZeros() bool {
 	return true
 }
 
-// unpackZstd reads one zstd frame: dpkg stops after the first, and apt does not.
+// unpackZstd reads one zstd frame. dpkg ends after the first frame, and apt does not.
 func unpackZstd(name string, packed []byte, limit int64) (io.Reader, func(), error) {
 	size, window, err := checkZstd(name, packed, limit)
 	if err != nil {
@@ -152,8 +153,8 @@ func unpackZstd(name string, packed []byte, limit int64) (io.Reader, func(), err
 	return bytes.NewReader(out), func() {}, nil
 }
 
-// checkZstd walks the blocks of the one frame without unpacking them. It returns how many bytes can come
-// out, and the window in bytes.
+// checkZstd checks the header and the blocks of one frame without unpacking them. size is the most bytes that it
+// unpacks to; window is in bytes.
 func checkZstd(name string, packed []byte, limit int64) (size, window int64, err error) {
 	var h zstd.Header
 	if err := h.Decode(packed); err != nil {
@@ -178,10 +179,10 @@ func checkZstd(name string, packed []byte, limit int64) (size, window int64, err
 // maxBlock is how many bytes a compressed zstd block unpacks to at most (RFC 8878, section 3.1.1.2.4).
 const maxBlock = 128 << 10
 
-// checkBlocks walks the blocks of a zstd frame, which must take all of rest, and returns how many bytes they unpack
-// to at most. A block says how much that is, unless it is compressed.
+// checkBlocks follows the blocks of a zstd frame, which must be all of rest. most is the largest number of bytes that
+// they unpack to: a block states it, unless it is compressed.
 func checkBlocks(name string, rest []byte, checksum bool, limit int64) (most int64, err error) {
-	known := int64(0) // bytes that come out
+	known := int64(0) // unpacked bytes of the blocks whose size is known
 	for n, last := 1, false; !last; n++ {
 		if len(rest) < 3 {
 			return 0, damagedRejection(name, io.ErrUnexpectedEOF)

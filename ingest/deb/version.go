@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-const maxVersion = 255 // bytes: as long as a file name
+const maxVersion = 255 // bytes; the length of a file name
 
 // A Version is a parsed version, as deb-version(7) describes it.
 type Version struct {
@@ -18,8 +18,8 @@ type Version struct {
 	Revision string // empty if there is none
 }
 
-// ParseVersion reads "[epoch:]upstream[-revision]". It refuses what dpkg refuses to install, and more than
-// 255 bytes. The error says what is wrong, for people, without the version itself.
+// ParseVersion reads "[epoch:]upstream[-revision]". It returns an error for versions that dpkg refuses to install,
+// and for more than 255 bytes. The error is the end of a sentence about the version, without the version itself.
 func ParseVersion(s string) (Version, error) {
 	if len(s) > maxVersion {
 		return Version{}, fmt.Errorf("it has %d bytes; the limit is %d", len(s), maxVersion)
@@ -66,9 +66,9 @@ func onlyCharacters(s, others string) bool {
 	return true
 }
 
-// Canonical returns a version that is the same string exactly for those versions that dpkg holds equal:
-// "1:2.0" for "1:2.00-0". Numbers have no leading zeros, a zero stands where a number is missing, and an
-// epoch or a revision of zero is left out where the rest reads the same without it.
+// Canonical returns the same string for versions that dpkg regards as equal, and different ones for others: "1:2.0"
+// for "1:2.00-0". Numbers have no leading zeros, a missing number is written as 0, and an epoch or a revision of zero
+// is omitted if the rest can be read without it.
 func (v Version) Canonical() string {
 	var b strings.Builder
 	if v.Epoch != 0 || strings.Contains(v.Upstream, ":") {
@@ -95,8 +95,8 @@ func canonicalPart(s string) string {
 	return b.String()
 }
 
-// cutTextNumber splits off what dpkg compares in one step: characters other than digits, and a number, here
-// without leading zeros, so that zero is "". Only the first text of a part can be empty.
+// cutTextNumber splits off what dpkg compares in one step: characters other than digits, and a number without leading
+// zeros, so that zero is "". Only the first text of a part can be empty.
 func cutTextNumber(s string) (text, number, rest string) {
 	i := 0
 	for i < len(s) && !isDigit(s[i]) {
@@ -130,7 +130,8 @@ func SortKey(name string, v Version, exact, arch string) []byte {
 // keyEnd ends a text or a part: after '~', as in dpkg, and before anything else.
 const keyEnd = 0x02
 
-// appendPart writes the first pair even if it is empty, or else "0" would be a prefix of "1".
+// appendPart appends a part of a version. It appends the first pair even if that is empty; otherwise "0" would be a
+// prefix of "1".
 func appendPart(b []byte, s string) []byte {
 	for more := true; more; more = s != "" {
 		var text, number string

@@ -18,8 +18,8 @@ import (
 )
 
 // unpackXZ reads one xz stream (The .xz File Format, version 1.0.4). It walks the whole container first:
-// LZMA2 chunks state their sizes, so what will come out is known before any memory is taken. The dictionary
-// is then no larger than the data, whatever the stream asks for.
+// LZMA2 chunks state their sizes, so the unpacked size is known before memory is allocated. The dictionary
+// is no larger than the data, even if the stream declares a larger one.
 func unpackXZ(name string, packed []byte, limit int64) (io.Reader, func(), error) {
 	s := &xzStream{name: name, rest: packed}
 	if err := s.parse(); err != nil {
@@ -37,9 +37,9 @@ func unpackXZ(name string, packed []byte, limit int64) (io.Reader, func(), error
 // An xzReader unpacks the blocks of a stream that was parsed.
 type xzReader struct {
 	stream *xzStream
-	r      io.Reader // of the current block; nil before it
+	r      io.Reader // of the current block; nil between blocks
 	left   int64     // bytes of the current block
-	sum    hash.Hash // its integrity check; nil if it has none that is known
+	sum    hash.Hash // its integrity check; nil if it has none
 }
 
 func (x *xzReader) Read(p []byte) (int, error) {
@@ -75,7 +75,8 @@ func (x *xzReader) beginBlock(b xzBlock) (err error) {
 	return err
 }
 
-// endBlock makes sure that the block before, if there is one, ends where it says, with the check that it has.
+// endBlock checks that the current block, if there is one, ends where its header says, and compares its integrity
+// check.
 func (x *xzReader) endBlock() error {
 	if x.r == nil {
 		return nil
@@ -92,9 +93,9 @@ func (x *xzReader) endBlock() error {
 
 // An xzBlock is one block of a stream.
 type xzBlock struct {
-	chunks     []byte // LZMA2, with its end marker
+	chunks     []byte // LZMA2 chunks, with their end marker
 	size       int64  // bytes, unpacked
-	dictionary int64  // bytes that the block asks for
+	dictionary int64  // bytes that the header declares
 	check      []byte
 	unpadded   int64 // bytes of header, chunks and check, as the index has it
 }
@@ -128,7 +129,7 @@ func (s *xzStream) hash() hash.Hash {
 	return nil
 }
 
-// checkValue returns the value of h as a stream has it: CRCs are little endian.
+// checkValue returns the value of h as a stream stores it: CRCs are little endian.
 func (s *xzStream) checkValue(h hash.Hash) []byte {
 	b := h.Sum(nil)
 	if s.check != 10 {
@@ -227,7 +228,7 @@ func (s *xzStream) blockHeader(h []byte) (b xzBlock, packed, size int64, err err
 	return b, packed, size, nil
 }
 
-// lzma2 skips over the chunks of a block and returns how many bytes they unpack to.
+// lzma2 skips the chunks of a block, and returns the number of bytes that they unpack to.
 func (s *xzStream) lzma2() (size int64, err error) {
 	for {
 		control := s.take(1)
@@ -259,7 +260,7 @@ func (s *xzStream) lzma2() (size int64, err error) {
 	}
 }
 
-// readIndex reads the index and the footer, and nothing may follow them: dpkg does not read a second stream.
+// readIndex checks the index and the footer, and that nothing follows them: dpkg does not read a second stream.
 func (s *xzStream) readIndex(flags []byte) error {
 	start := s.rest
 	s.take(1)
