@@ -30,7 +30,7 @@ func checkInstallableRPM(k catalog.Package, p *rpm.Package, distro layout.Distro
 	}
 	i386 := distro.Multilib || distro.I386 || slices.Contains(distro.Architectures, "i386")
 	if layout.RPMDirOf(k.Arch) == "i386" && !i386 {
-		return input.Reject(catalog.UnknownArchitecture, "no system of %s takes packages for 32-bit x86 (%s): it has none of that architecture, and its x86_64 systems have no libraries of it; build the package for x86_64", distro.Distribution, k.Arch)
+		return input.Reject(catalog.UnknownArchitecture, "no system of %s installs packages for 32-bit x86 (%s): the distribution has neither 32-bit systems nor 32-bit libraries for x86_64; build the package for x86_64", distro.Distribution, k.Arch)
 	}
 	if distro.StrongDigests && p.WeakDigests() {
 		return input.Reject(catalog.BadDigest, "%s has rpm 6, which does not install this package: MD5 or SHA-1 alone vouch for its header or its payload; build it again with rpm 4.14 or later", distro.Distribution)

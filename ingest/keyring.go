@@ -40,7 +40,7 @@ func (g *Ingester) checkReserved(ctx context.Context, k catalog.Package, f catal
 
 // reservedNameRejection rejects a package under the name of the keyring package.
 func reservedNameRejection(k catalog.Package) *catalog.Rejection {
-	return input.Reject(catalog.ReservedName, "%s is the package with the keys of %s, which repomill makes itself and hosts upgrade to; choose another name, or have it made no more: repomill repo set %s --keyring-package off",
+	return input.Reject(catalog.ReservedName, "%s is the package with the keys of %s, which repomill makes itself and to which hosts upgrade; choose another name, or turn it off: repomill repo set %s --keyring-package off",
 		k.Name, k.Repository, k.Repository)
 }
 

@@ -30,7 +30,7 @@ func (fs fields) identity() (catalog.Package, error) {
 		}
 	}
 	if lower := strings.ToLower(p.Name); lower != p.Name && namePattern.MatchString(lower) {
-		return catalog.Package{}, input.Reject(catalog.BadField, "Package is %s; dpkg and apt take it for %s, under which alone it is found: write that", input.Quote(p.Name), input.Quote(lower))
+		return catalog.Package{}, input.Reject(catalog.BadField, "Package is %s; dpkg and apt read it as %s, and find it under that name alone: write it so", input.Quote(p.Name), input.Quote(lower))
 	}
 	if len(p.Name) > maxName || !namePattern.MatchString(p.Name) {
 		return catalog.Package{}, input.Reject(catalog.BadField, "Package is %s; use 1 to %d lower-case letters, digits, '+', '-', '.' and '_', starting with a letter or digit", input.Quote(p.Name), maxName)

@@ -115,7 +115,7 @@ func (t *fileTree) checkUnfinishedName(name string, h tarHeader) error {
 	if there && (h.kind == '5' || h.kind == '2') {
 		return nil
 	}
-	return tarProblem(fmt.Sprintf("has a member %s, of which dpkg does not take off all that is at the end of its name; name it %s", input.Quote(h.name), input.Quote("./"+cleanPath(name))))
+	return tarProblem(fmt.Sprintf("has a member %s, whose name ends in a slash, '.' or '..' that dpkg does not remove; name it %s", input.Quote(h.name), input.Quote("./"+cleanPath(name))))
 }
 
 // hasFolder reports whether dpkg finds a folder at this path when it unpacks the next member.

@@ -365,7 +365,7 @@ func controlTests() []controlTest {
 // dpkg and apt make lower case of it: apt finds the package under that name alone.
 func TestUpperCaseIsRefusedWithTheNameThatClientsKnow(t *testing.T) {
 	_, err := deb.Peek(bytes.NewReader(withControl(strings.Replace(control, "hello", "HelloMill", 1))))
-	if err == nil || !strings.Contains(err.Error(), `Package is "HelloMill"; dpkg and apt take it for "hellomill"`) {
+	if err == nil || !strings.Contains(err.Error(), `Package is "HelloMill"; dpkg and apt read it as "hellomill"`) {
 		t.Error(err)
 	}
 }

@@ -58,7 +58,7 @@ func (r *Ring) checkTrust(keys []*key, made, now time.Time) (err error) {
 		}
 	}
 	if errors.Is(err, errKeyEnded) {
-		return r.reject(catalog.ExpiredSigner, "the package is signed by key %s, and %s; if the key lives on, register it as it is now (repomill repo set %s --package-key FILE), else sign the package with another",
+		return r.reject(catalog.ExpiredSigner, "the package is signed by key %s, and %s; if the key is still valid, register its current version (repomill repo set %s --package-key FILE), else sign the package with another",
 			keys[0].name(), err, r.repository)
 	}
 	return r.untrusted(keys[0], "%s", err)

@@ -27,10 +27,10 @@ func (k *key) validAt(t, now time.Time) error {
 	}
 	primary, own := k.primary.bindingAt(at), k.bindingAt(at)
 	if (primary == nil || own == nil) && (k.primary.hasWeakBindings || k.hasWeakBindings) {
-		return errors.New("what its owner has signed about the key is of SHA-1, and clients do not import it. Sign that once more (gpg --cert-digest-algo SHA512 --quick-set-expire) and register the key as it is then")
+		return errors.New("the self-signatures of the key use SHA-1, and clients do not import it. Sign it again (gpg --cert-digest-algo SHA512 --quick-set-expire), and register the new version")
 	}
 	if primary == nil || own == nil {
-		return errors.New("the key has no valid signature of its owner upon itself")
+		return errors.New("the key has no valid self-signature")
 	}
 	for _, check := range []struct {
 		key     *key

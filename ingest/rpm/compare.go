@@ -125,7 +125,7 @@ func (c *comparison) file(i int) error {
 		return err
 	}
 	if c.oddDigest >= 0 {
-		return newProblem("has files that rpm cannot compare with their digests: by the header these are %s, and that of %s is %s", c.alg, c.shown(c.oddDigest), input.Quote(c.digest(c.oddDigest)))
+		return newProblem("has files that rpm cannot compare with their digests: the header declares %s, and the digest of %s is %s", c.alg, c.shown(c.oddDigest), input.Quote(c.digest(c.oddDigest)))
 	}
 	got, want := hex.EncodeToString(c.hash.Sum(nil)), c.digest(i)
 	if strings.EqualFold(got, want) || size == 0 && c.alg == crypto.MD5 && strings.Trim(want, "0") == "" {

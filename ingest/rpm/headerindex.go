@@ -162,7 +162,7 @@ func (x *headerIndex) entryAt(i int) entry {
 func (x *headerIndex) checkRegion(e entry, n int) (inside int, err error) {
 	size := uint32(len(x.data))
 	if e.tag != x.kind.region {
-		return 0, input.Reject(catalog.Unsupported, "the %s has no region, so that it is that of a package made before rpm 4.0; build it again", x.kind.what)
+		return 0, input.Reject(catalog.Unsupported, "the %s has no region: the package was made before rpm 4.0; build it again", x.kind.what)
 	}
 	if e.typ != typeBinary || e.count != entrySize || size < entrySize || e.offset > size-entrySize {
 		return 0, x.malformed(e.tag, "is not a region")

@@ -31,7 +31,7 @@ func TestWhatNoClientInstallsIsRejected(t *testing.T) {
 		{"a level of x86_64", "el/9", arch("x86_64_v3"), "", ""},
 		{"32-bit x86 beside x86_64", "el/9", arch("i686"), "", ""},
 		{"32-bit x86 where there are systems of it", "opensuse/tumbleweed", arch("i586"), "", ""},
-		{"32-bit x86 where there are none", "el/10", arch("i686"), catalog.UnknownArchitecture, "no system of el/10 takes packages for 32-bit x86 (i686)"},
+		{"32-bit x86 where there are none", "el/10", arch("i686"), catalog.UnknownArchitecture, "no system of el/10 installs packages for 32-bit x86 (i686)"},
 		{"32-bit x86 in Leap 16", "opensuse/16.0", arch("i586"), catalog.UnknownArchitecture, "no system of opensuse/16.0"},
 		{"SHA-1 alone, before rpm 6", "fedora/42", weak, "", ""},
 		{"SHA-1 alone, for rpm 6", "fedora/43", weak, catalog.BadDigest, "fedora/43 has rpm 6"},
