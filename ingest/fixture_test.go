@@ -326,7 +326,7 @@ func (r *alongReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A pushed staging says of every upload that somebody pushed it.
+// A pushed staging returns the same pusher for every upload.
 type pushed struct {
 	ingest.Staging
 	by catalog.Pusher

@@ -14,7 +14,7 @@ import (
 	"repomill/testdata/rpmtest"
 )
 
-// The same bytes, under whatever file name, are the package that is there.
+// The same bytes, under any file name, are the package that is there.
 func TestSameBytes(t *testing.T) {
 	for _, tt := range []struct {
 		name, object, again string
@@ -114,18 +114,18 @@ func TestI04IdentityIsTaken(t *testing.T) {
 	}
 }
 
-// Who pushed a package is kept with it, and told to whoever wants its identity for other bytes.
+// The pusher of a package is kept, and named in the rejection of other bytes with its identity.
 func TestPusherIsNamed(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		by   catalog.Pusher
 		want string
 	}{
-		{"nobody", catalog.Pusher{}, "with other bytes: sha256"},
+		{"unknown", catalog.Pusher{}, "with other bytes: sha256"},
 		{"a user in a job", catalog.Pusher{User: "release-bot", Job: "https://ci.example.com/1"}, `(pushed by "release-bot" in job "https://ci.example.com/1")`},
 		{"a user", catalog.Pusher{User: "release-bot"}, `(pushed by "release-bot")`},
 		{"a job", catalog.Pusher{Job: "https://ci.example.com/1"}, `(pushed in job "https://ci.example.com/1")`},
-		{"somebody with a strange name", catalog.Pusher{User: "a\n\x1b\"b"}, `by "a\n\x1b\"b"`},
+		{"a user with a strange name", catalog.Pusher{User: "a\n\x1b\"b"}, `by "a\n\x1b\"b"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSite(t)

@@ -139,7 +139,7 @@ func TestRejections(t *testing.T) {
 		{"a DEB for an RPM distribution", rpmObject, deb, catalog.WrongFormat, "format deb, but el/9 takes rpm"},
 		{"a repository that is not declared", "acme/other/ubuntu/jammy/hello.deb", deb, catalog.UnknownRepository, "acme/other"},
 		{"a distribution that the repository does not have", "acme/tools/ubuntu/noble/hello.deb", deb, catalog.UnknownDistribution, "ubuntu/noble"},
-		{"a distribution that nobody has", "acme/tools/ubuntu/jolly/hello.deb", deb, catalog.UnknownDistribution, "ubuntu/jolly"},
+		{"an unknown distribution", "acme/tools/ubuntu/jolly/hello.deb", deb, catalog.UnknownDistribution, "ubuntu/jolly"},
 		{"a distribution under another name", "acme/tools/ubuntu/22.04/hello.deb", deb, catalog.UnknownDistribution, "ubuntu/jammy"},
 		{"a component that is not declared", "acme/tools/ubuntu/jammy/contrib/hello.deb", deb, catalog.UnknownComponent, "it has main"},
 		{"a DEB architecture that is not declared", debObject, debtest.Build(t, debtest.Spec{Arch: "riscv64"}), catalog.UnknownArchitecture, "it has amd64, arm64"},
@@ -272,7 +272,7 @@ func TestReplaced(t *testing.T) {
 	})
 }
 
-// Work that is cancelled stops, whatever the size of the package.
+// Work that is cancelled stops, for a package of any size.
 func TestCancelledWhileReading(t *testing.T) {
 	s := newSite(t)
 	u := s.put(debObject, debtest.Build(t, debtest.Spec{Arch: "amd64", Size: 1_000_000}))
@@ -293,7 +293,7 @@ func TestCancelledWhileReading(t *testing.T) {
 	}
 }
 
-// A reader that panics stands for a parser that does.
+// A reader that panics represents a parser that does.
 func TestPanicIsARejection(t *testing.T) {
 	for _, tt := range []struct {
 		name, object string

@@ -12,7 +12,7 @@ import (
 	"repomill/testdata/rpmtest"
 )
 
-// While repomill makes the keyring package of a repository, nobody else makes one of its name.
+// While repomill makes the keyring package of a repository, no other package takes its name.
 func TestTheNameOfTheKeyringPackageIsReserved(t *testing.T) {
 	s := newSite(t)
 	build := func(version string) []byte {

@@ -63,7 +63,7 @@ func TestRaceForAnIdentityInTwoComponents(t *testing.T) {
 	}
 }
 
-// What is said of a claim that is in the way is true: somebody works on it, or nobody does.
+// The rejection of a claimed identity is right about whether a worker publishes the claim.
 func TestConflictSaysWhetherTheOtherIsOnItsWay(t *testing.T) {
 	s := newSite(t)
 	now := noon
@@ -94,7 +94,7 @@ func TestMultilib(t *testing.T) {
 	}{
 		{"x86_64 systems install it", rpmObject, false, "", []string{"x86_64"}},
 		{"the repository has i386, too", rpmObject, false, "i386", []string{"i386", "x86_64"}},
-		{"no directory is made for nobody", rpmObject, true, "", []string{"x86_64"}},
+		{"no directory is made that systems do not use", rpmObject, true, "", []string{"x86_64"}},
 		{"one is made for systems that are there", "acme/new/opensuse/tumbleweed/hello.rpm", true, "", []string{"i386", "x86_64"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -60,7 +60,7 @@ func TestReadersOfAnyKindGiveTheSamePackage(t *testing.T) {
 			}
 		})
 	}
-	t.Run("nothing, for ever", func(t *testing.T) {
+	t.Run("nothing, without an end", func(t *testing.T) {
 		if err := verdict(idle{}); !errors.Is(err, io.ErrNoProgress) {
 			t.Errorf("got %v", err)
 		}

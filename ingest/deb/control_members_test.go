@@ -134,7 +134,7 @@ func triggerCases() []installCase {
 	}
 }
 
-// headerCases are control.tar with members that are no files.
+// headerCases are control.tar with members that are not files.
 func headerCases() []installCase {
 	text := with("control", control)
 	global := func(record string) entry {

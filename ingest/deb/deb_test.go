@@ -174,7 +174,7 @@ func TestAptReadsAnIndexOfAllThatIsAccepted(t *testing.T) {
 		t.Errorf("apt cannot read the index: %v\n%s\n%s", err, out, index.String())
 	}
 	if _, err := aptReads(t, "Package: bad\nVersion: 1\nArchitecture: all\nDepends: a (\n"); err == nil {
-		t.Error("apt reads a bad relation: it is no judge here")
+		t.Error("apt reads a bad relation: it cannot judge here")
 	}
 }
 

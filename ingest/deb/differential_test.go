@@ -30,7 +30,7 @@ var onPurpose = []intaketest.Difference{
 	{`^the compression of "data\.tar|^archive member "data\.tar\S*" has \d+ bytes`, "dpkg looks at data.tar only when it unpacks it"},
 	{`^data\.tar\S* does not begin as|^"data\.tar\S*" does not begin as`, "dpkg looks at data.tar only when it unpacks it"},
 	{`^dpkg cannot unpack data\.tar`, "dpkg looks at data.tar only when it unpacks it: TestPayloadVerdictIsThatOfDpkg does"},
-	{`^archive member .* where a (number|time) should be`, "dpkg reads the size alone; other readers stop at a time or mode that is no number"},
+	{`^archive member .* where a (number|time) should be`, "dpkg reads the size alone; other readers stop at a time or mode that is not a number"},
 	{`^archive member .* before control\.tar`, "members before control.tar are held in memory: 1 MiB of them is enough"},
 	{`^debian-binary has`, "dpkg reads no more than the first line of debian-binary, however long the rest is"},
 	{`^control\.tar has \S+ twice`, "of two members tar keeps the last, apt-ftparchive the first"},
@@ -188,7 +188,7 @@ func differing() (all [][]byte) {
 		all = append(all, withControl("Depends: "+test.value+"\n"+control))
 	}
 	for _, test := range slices.Concat(archiveTests(), tarTests(), compressedTests()) {
-		// dpkg would unpack the bombs and allocate the dictionaries, and dpkg 1.21 never comes to the end of a zstd stream that is cut short.
+		// dpkg would unpack the bombs and allocate the dictionaries, and dpkg 1.21 does not end on a zstd stream that is cut short.
 		if !strings.Contains(test.name, "GiB") && !strings.Contains(test.name, "dictionary of") && !strings.HasPrefix(test.name, "zstd") {
 			all = append(all, test.file)
 		}

@@ -72,7 +72,7 @@ func dpkgRefuses(t *testing.T, dir string) map[string]string {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	out, _ := cmd.CombinedOutput() //nolint:errcheck // it fails if any package is bad
 	if ctx.Err() != nil {
-		t.Fatalf("dpkg does not come to an end\n%.1000s", out)
+		t.Fatalf("dpkg does not end\n%.1000s", out)
 	}
 	refused := map[string]string{}
 	complaint := regexp.MustCompile(`(?m)^dpkg: error processing archive \S*/(\d+\.deb) \(--unpack\):\n(.*)`)
@@ -80,7 +80,7 @@ func dpkgRefuses(t *testing.T, dir string) map[string]string {
 		refused[m[1]] = m[2]
 	}
 	if len(refused) == 0 || len(refused) == len(files) {
-		t.Fatalf("dpkg refuses %d of %d packages: it is no judge here\n%.1000s", len(refused), len(files), out)
+		t.Fatalf("dpkg refuses %d of %d packages: it cannot judge here\n%.1000s", len(refused), len(files), out)
 	}
 	return refused
 }

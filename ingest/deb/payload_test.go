@@ -134,8 +134,8 @@ func payloadCases() (all []payloadCase) {
 		add("a member of an unknown type "+c, dataMember(c, typed), false, false)
 		add("a wrong checksum "+c, dataMember(c, summed), false, false)
 		add("a contiguous file "+c, dataMember(c, field(156, "7")), false, false)
-		add("an owner that is no number "+c, dataMember(c, field(108, "zz")), false, false)
-		add("a time that is no number "+c, dataMember(c, field(136, "zz")), false, false)
+		add("an owner that is not a number "+c, dataMember(c, field(108, "zz")), false, false)
+		add("a time that is not a number "+c, dataMember(c, field(136, "zz")), false, false)
 		add("no end blocks "+c, dataMember(c, small[:len(small)-1024]), true, true)
 		add("an archive cut in a file "+c, dataMember(c, small[:3*512+100]), false, false)
 		if c == "lzma" {

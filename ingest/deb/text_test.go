@@ -8,7 +8,7 @@ import (
 	"repomill/testdata/debtest"
 )
 
-// Text that only people read is published in UTF-8, whatever the package has.
+// Text for people is published in UTF-8, in any encoding that the package has.
 func TestTextInOddEncodings(t *testing.T) {
 	for _, test := range []struct{ name, field, want string }{
 		{"Latin-1", "Maintainer: M\xfcller <m@example.org>", "Maintainer: Müller <m@example.org>"},
@@ -51,7 +51,7 @@ func TestControlTarOfAnyHonestSize(t *testing.T) {
 	}
 }
 
-// spread makes text that compresses less: digits that follow no pattern stand in every line.
+// spread makes text that compresses less: every line has digits without a pattern.
 func spread(s string) string {
 	b := []byte(s)
 	state := uint32(1)

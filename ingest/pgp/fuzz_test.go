@@ -9,7 +9,7 @@ import (
 	"repomill/testdata/pgptest"
 )
 
-// Any bytes get a verdict, and are no signature of other content.
+// Any bytes get a verdict, and none is a signature of other content.
 func FuzzSignature(f *testing.F) {
 	eddsa := pgptest.New(f, pgptest.Options{Kind: pgptest.EdDSA, Made: made})
 	six := pgptest.New(f, pgptest.Options{Kind: pgptest.Ed25519, Made: made})

@@ -109,7 +109,7 @@ func TestVerdictIsThatOfRPMWhenItInstalls(t *testing.T) {
 				rejects(t, b, w.want)
 			}
 			if !judged {
-				t.Skip("there is no rpm to judge")
+				t.Skip("rpm is not installed")
 			}
 			if installed, said := rpmInstalls(t, b); installed != (w.want == "") {
 				t.Errorf("rpm installs it: %t, and our reason is %q; rpm says %s", installed, w.want, said)

@@ -183,7 +183,7 @@ func askRPM(t *testing.T, dir string, n int) []string {
 	}
 	wait.Wait()
 	if ctx.Err() != nil {
-		t.Fatal("rpm does not come to an end")
+		t.Fatal("rpm does not end")
 	}
 	return said
 }
@@ -197,7 +197,7 @@ func askCreaterepo(t *testing.T, dir string) map[string]string {
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	out, _ := cmd.CombinedOutput() //nolint:errcheck // it fails if any package is bad
 	if ctx.Err() != nil {
-		t.Fatalf("createrepo_c does not come to an end\n%.1000s", out)
+		t.Fatalf("createrepo_c does not end\n%.1000s", out)
 	}
 	return elements(t, dir, "primary")
 }

@@ -30,7 +30,7 @@ func rejects(t *testing.T, b []byte, want catalog.Reason) {
 		t.Errorf("got %v, want %s", rej, want)
 	}
 	if unprintable := func(r rune) bool { return r > unicode.MaxASCII || !unicode.IsPrint(r) }; strings.ContainsFunc(rej.Detail, unprintable) || len(rej.Detail) < 20 || len(rej.Detail) > 400 {
-		t.Errorf("detail %q is no sentence for people", rej.Detail)
+		t.Errorf("detail %q is not a sentence for people", rej.Detail)
 	}
 }
 
@@ -127,7 +127,7 @@ func TestHostileIndex(t *testing.T) {
 		{"a trailer of another region", main(trailer(0, 62)), catalog.Malformed},
 		{"a trailer of another type", main(trailer(1, 6)), catalog.Malformed},
 		{"a trailer of size 0", main(trailer(2, 0)), catalog.Malformed},
-		{"a trailer of a size that is no entries", main(trailer(2, ^uint32(16))), catalog.Malformed},
+		{"a trailer of a size that is not one of entries", main(trailer(2, ^uint32(16))), catalog.Malformed},
 		{"a trailer that is bigger than the index", main(trailer(2, 1<<31)), catalog.Malformed},
 		{"a tag outside of the region", main(trailer(2, ^uint32(31))), catalog.Malformed},
 		{"data outside of the region", main(func(h *forgedHeader) { h.data = append(h.data, 0) }), catalog.Malformed},

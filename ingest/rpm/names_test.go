@@ -41,7 +41,7 @@ func TestNamesAreAsLongAsRPMUnpacks(t *testing.T) {
 				rejects(t, b, test.want)
 			}
 			if !judged {
-				t.Skip("there is no rpm to judge")
+				t.Skip("rpm is not installed")
 			}
 			if installed, said := rpmInstalls(t, b); installed != (test.want == "") {
 				t.Errorf("rpm installs it: %t, and our reason is %q; rpm says %s", installed, test.want, said)
@@ -86,7 +86,7 @@ func TestFilesAreOfTypesThatRPMMakes(t *testing.T) {
 				rejects(t, b, test.want)
 			}
 			if !judged {
-				t.Skip("there is no rpm to judge")
+				t.Skip("rpm is not installed")
 			}
 			if installed, said := rpmInstalls(t, b); installed != (test.want == "") {
 				t.Errorf("rpm installs it: %t, and our reason is %q; rpm says %s", installed, test.want, said)

@@ -224,7 +224,7 @@ func TestPayloadVerdictIsThatOfRPM(t *testing.T) {
 			err = readPayload(c.file, true)
 			checkVerdict(t, err, c.want, c.detail)
 			if !judged {
-				t.Skip("there is no rpm to judge")
+				t.Skip("rpm is not installed")
 			}
 			if installed, said := rpmInstalls(t, c.file); installed != (c.want == "" || c.differ) {
 				t.Errorf("rpm installs it: %t, and we say %v; rpm says %s", installed, err, said)
