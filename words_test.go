@@ -64,8 +64,6 @@ var unclean = []string{
 	"schemas/catalogdb",
 	"schemas/gzipmember",
 	"schemas/layout",
-	"serve",
-	"serve/CONTRACT.md",
 	"serve/cloudfront",
 	"serve/resolver",
 	"testdata/README.md",

@@ -13,7 +13,7 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// A Secret is what a client says to prove itself. However it is printed, it is three stars.
+// A Secret is a credential of a client: a token, a user name or a password. Every way to print it prints "***".
 type Secret string
 
 const stars = "***"
@@ -27,14 +27,14 @@ func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, stars) }
 // MarshalText returns "***", for logs in JSON and text.
 func (Secret) MarshalText() ([]byte, error) { return []byte(stars), nil }
 
-// An Access says who may read a repository. The zero Access is for nobody.
+// An Access says who may read a repository. The zero Access refuses everyone.
 type Access struct {
 	Visibility catalog.Visibility
 	tokens     map[[sha256.Size]byte]time.Time // when each ends; the zero time is never
 }
 
-// NewAccess returns what the settings of a repository say. A token whose digest cannot be read opens
-// nothing.
+// NewAccess returns the access that the settings of a repository grant. A token whose digest is not 64
+// hexadecimal digits is skipped.
 func NewAccess(s catalog.Settings) Access {
 	a := Access{Visibility: s.Visibility, tokens: make(map[[sha256.Size]byte]time.Time, len(s.Tokens))}
 	for _, t := range s.Tokens {
@@ -55,8 +55,8 @@ func NewAccess(s catalog.Settings) Access {
 	return a
 }
 
-// Opens reports whether one of some secrets is a token that is good now. The work does not depend on
-// which one is, and what can be told from the time of a look-up by digest is of no use without the secret.
+// Opens reports whether one of some secrets is a token that is valid at now. The work does not depend on
+// which one it is. The look-up by digest is not constant in time, but its time says nothing about the secret.
 func (a Access) Opens(secrets []Secret, now time.Time) bool {
 	opens := false
 	for _, s := range secrets {
@@ -68,8 +68,8 @@ func (a Access) Opens(secrets []Secret, now time.Time) bool {
 	return opens
 }
 
-// secrets returns what a request says to prove itself: a token is the user name or the password of
-// Basic (RFC 7617), or Bearer (RFC 6750), or stood in the path.
+// secrets returns the credentials of a request: the token of its path, and the user name and password of
+// Basic (RFC 7617) or the token of Bearer (RFC 6750). Any of them may be a repository token.
 func secrets(r *http.Request, inPath Secret) []Secret {
 	var all []Secret
 	if inPath != "" {
@@ -84,11 +84,12 @@ func secrets(r *http.Request, inPath Secret) []Secret {
 	return all
 }
 
-// privPrefix is what paths with a token in them begin with, for clients that cannot send one otherwise:
+// privPrefix begins a path that contains a token, for clients that cannot send credentials:
 // /priv/TOKEN/owner/name/...
 const privPrefix = "/priv/"
 
-// cutToken takes the token off a path that has one.
+// cutToken splits a percent-encoded path of the form /priv/TOKEN/rest into /rest and the token. It returns
+// other paths unchanged, with an empty token. If TOKEN is malformed it returns a path that names no object.
 func cutToken(escaped string) (path string, token Secret) {
 	rest, ok := strings.CutPrefix(escaped, privPrefix)
 	if !ok {
@@ -97,7 +98,7 @@ func cutToken(escaped string) (path string, token Secret) {
 	before, after, ok := strings.Cut(rest, "/")
 	decoded, err := url.PathUnescape(before)
 	if !ok || err != nil || decoded == "" {
-		return privPrefix, "" // which is no file
+		return privPrefix, "" // it names no object
 	}
 	return "/" + after, Secret(decoded)
 }

@@ -55,7 +55,7 @@ func TestIsToken(t *testing.T) {
 	}
 }
 
-// A known vector: whoever scans for leaks computes the same.
+// A known vector: leak scanners compute the same digest.
 func TestTokenDigest(t *testing.T) {
 	if got, want := serve.TokenDigest("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"; got != want {
 		t.Errorf("got %s, want %s", got, want)

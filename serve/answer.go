@@ -12,28 +12,28 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// An Answer is how one request was answered, for statistics. It holds nothing that the client chose.
+// An Answer describes the response to one request, for metrics. It holds no text from the client.
 type Answer struct {
 	Status     int
 	Visibility catalog.Visibility // of the repository that was asked for; empty if there is none
-	Through    bool               // the bytes of an object, rather than a redirect to them
-	Took       time.Duration      // until the answer was handed to the connection
+	Through    bool               // the response had the object's bytes instead of a redirect
+	Took       time.Duration      // until the response was written to the connection
 }
 
 func readOnly(r *http.Request) bool {
 	return r.Method == http.MethodGet || r.Method == http.MethodHead
 }
 
-// hangUp has the connection end with the answer where a proxy before us may see the end of the request
-// elsewhere than we do: no request of ours needs a body, and HTTP/1.0 knows no chunks. What follows would
-// be answered as if it were the next client's (RFC 9112, section 6.1).
-func hangUp(w http.ResponseWriter, r *http.Request) {
+// closeConnection ends the connection after the response if a proxy in front may disagree about where the
+// request ends: one with a body, which the resolver never reads, or one of HTTP/1.0, which has no chunks.
+// Otherwise the rest could be answered as the next client's request (RFC 9112, section 6.1).
+func closeConnection(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 || !r.ProtoAtLeast(1, 1) {
 		w.Header().Set("Connection", "close")
 	}
 }
 
-// text answers with a constant, which no part of a request may be in, and returns the status.
+// text writes a response and returns its status. body must be a constant: no part of a request may be in it.
 func text(w http.ResponseWriter, status int, cacheControl, body string) int {
 	h := w.Header()
 	if h.Get("Content-Type") == "" {
@@ -47,19 +47,20 @@ func text(w http.ResponseWriter, status int, cacheControl, body string) int {
 	return status
 }
 
-// notFound is for all that is absent or not canonical alike. Never 403: apt and dnf would stop, where
-// they go on without an optional index that is just absent.
+// notFound writes the response for absent objects and for paths that are not canonical. The status is 404
+// and not 403, because apt and dnf continue without an optional index after a 404 and stop after a 403.
 func notFound(w http.ResponseWriter) int {
 	return text(w, http.StatusNotFound, "max-age=10", "not found\n")
 }
 
-// notFoundNow is notFound where the reason may be gone in a moment.
+// notFoundNow is notFound without caching, for a cause that is expected to pass.
 func notFoundNow(w http.ResponseWriter) int {
 	return text(w, http.StatusNotFound, "no-store", "not found\n")
 }
 
-// unauthenticated is the same for every path of a private repository, whatever is there and whatever is
-// wrong with the token, and for the keys of a repository that is not there. zypper sends credentials only when it was asked for them.
+// unauthenticated writes the same bytes for every path of a private repository, present or absent, with
+// any wrong token, and for the key paths of a repository that does not exist. The header WWW-Authenticate
+// is needed: zypper sends credentials only after it has seen one.
 func unauthenticated(w http.ResponseWriter) int {
 	w.Header().Set("WWW-Authenticate", `Basic realm="repomill"`)
 	w.Header().Set("Content-Type", "application/json")
@@ -75,8 +76,8 @@ func internalError(w http.ResponseWriter) int {
 	return text(w, http.StatusInternalServerError, "no-store", "internal error\n")
 }
 
-// forLog shortens a percent-encoded path, which has printable ASCII only, and leaves out one that may have
-// a token in it, however it is spelled.
+// forLog returns at most 256 bytes of a percent-encoded path, which is printable ASCII. A path that may
+// contain a token, in any spelling, becomes "/***".
 func forLog(escaped string) string {
 	decoded, err := url.PathUnescape(escaped)
 	if err != nil || strings.Contains(strings.ToLower(decoded), privPrefix) || tokenPattern.MatchString(decoded) {

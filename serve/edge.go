@@ -12,21 +12,21 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A Verifier decides whether a signed URL is good. It is called concurrently.
+// A Verifier decides whether a signed URL is valid. It is called concurrently.
 type Verifier interface {
-	// Verify returns the object key of a signed URL, given as in the request line. An error
-	// says why not, in words fit for a log.
+	// Verify returns the object key of a signed URL, given as in the request line. The error of a refusal
+	// gives the reason and is safe to log: it contains no signature.
 	Verify(requestURI string, now time.Time) (objectKey string, err error)
 }
 
-// An Objects is where the edge finds what it serves. It is called concurrently.
+// An Objects holds the objects that the edge serves. It is called concurrently.
 type Objects interface {
-	// Open returns an object and what is known of it. The caller closes the body. For an absent
+	// Open returns the bytes and the metadata of an object. The caller closes the body. For an absent
 	// key the error is fs.ErrNotExist.
 	Open(ctx context.Context, key string) (io.ReadSeekCloser, layout.Meta, error)
 }
 
-// An EdgeConfig is what an edge needs, all of it.
+// An EdgeConfig configures an edge. Every field is required.
 type EdgeConfig struct {
 	Verifier Verifier
 	Objects  Objects
@@ -34,28 +34,28 @@ type EdgeConfig struct {
 	Now      func() time.Time
 }
 
-// NewEdge returns a handler that serves objects by signed URLs as CloudFront would: 403 for
-// whatever is not verified, Range and conditional requests for what is. Only the verifier's word
-// and the key count; Host and X-Forwarded-* are ignored.
+// NewEdge returns a handler that serves objects by signed URLs as CloudFront does: 403 for a URL that
+// the verifier refuses, and the object for others, with Range and conditional requests. Host and
+// X-Forwarded-* are ignored.
 func NewEdge(cfg EdgeConfig) http.Handler { return &edge{cfg} }
 
 type edge struct{ EdgeConfig }
 
 func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	hangUp(w, r)
+	closeConnection(w, r)
 	if !readOnly(r) {
 		methodNotAllowed(w)
 		return
 	}
 	key, err := e.Verifier.Verify(r.RequestURI, e.Now())
 	if err != nil {
-		// The query stays out of the log: its signature may be good at another time.
+		// The query is not logged: its signature may be valid at another time.
 		e.Log.Info("refused", "path", forLog(r.URL.EscapedPath()), "reason", err)
 		text(w, http.StatusForbidden, "no-store", "forbidden\n")
 		return
 	}
 	if layout.Hidden(key) {
-		e.Log.Warn("hidden object asked for with a good signature", "path", forLog(r.URL.EscapedPath()))
+		e.Log.Warn("hidden object requested with a valid signature", "path", forLog(r.URL.EscapedPath()))
 		notFound(w)
 		return
 	}

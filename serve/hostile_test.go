@@ -18,9 +18,9 @@ import (
 	"repomill/serve"
 )
 
-// A byte that should have been encoded is no way to have an encoded slash taken for a slash, nor to have
-// a token end where it does not.
-func TestAPathIsReadAsItWasSent(t *testing.T) {
+// A byte that should have been encoded does not turn an encoded slash into a slash, nor move the end of a
+// token.
+func TestPathKeepsClientEncoding(t *testing.T) {
 	b := newBucket()
 	b[".repomill/acme/secret.json"] = privateSettings(catalog.Token{Name: "ci", SHA256: serve.TokenDigest("rmt_x")})
 	s := newSite(t, b)
@@ -46,7 +46,7 @@ func TestAPathIsReadAsItWasSent(t *testing.T) {
 	}
 }
 
-// What CloudFront reads from a query is ours alone, whatever a request has in its own.
+// The query of a request has no effect on the signing parameters of the redirect.
 func TestSigningParametersOfARequestAreIgnored(t *testing.T) {
 	s := newSite(t, newBucket())
 	want := s.locationOf(t, debKey)
@@ -90,8 +90,8 @@ func exchange(t *testing.T, server *httptest.Server, request string) string {
 	return string(answer)
 }
 
-// Where two servers may differ about the end of a request, what follows it is nobody's request.
-func TestNothingIsSmuggledBehindABody(t *testing.T) {
+// If two servers may disagree about the end of a request, the bytes after it are not read as a request.
+func TestBodyDoesNotSmuggleRequests(t *testing.T) {
 	s := newSite(t, newBucket())
 	const second = "GET /healthz HTTP/1.1\r\nHost: y\r\nConnection: close\r\n\r\n"
 	for _, server := range []*httptest.Server{s.resolver, s.edge} {
@@ -123,7 +123,7 @@ func TestNothingIsSmuggledBehindABody(t *testing.T) {
 
 // Requests with a mark in every place that a client fills: it comes back in no header, body or log line,
 // and no line of the log is more than one.
-func TestNothingOfARequestIsSyntax(t *testing.T) {
+func TestRequestTextIsEscaped(t *testing.T) {
 	const mark = "evilmark"
 	var out lockedBuffer
 	log := slog.New(slog.NewJSONHandler(&out, nil))
@@ -170,7 +170,7 @@ func TestNothingOfARequestIsSyntax(t *testing.T) {
 }
 
 // A line of the edge's log is JSON that says what was asked for and nothing else, however odd it was.
-func TestTheEdgesLogIsOneObjectALine(t *testing.T) {
+func TestEdgeLogHasOneObjectPerLine(t *testing.T) {
 	var out bytes.Buffer
 	h := serve.NewEdge(serve.EdgeConfig{Verifier: sayingNo{}, Objects: newBucket(), Log: slog.New(slog.NewJSONHandler(&out, nil)), Now: func() time.Time { return noon }})
 	paths := []string{"/a\nb", "/a\"}{\"level\":\"ERROR", "/\xff\xfe", "/\u2028", "/" + strings.Repeat("\x01", 4000), "/a%b"}
@@ -199,7 +199,7 @@ func (sayingNo) Verify(string, time.Time) (string, error) {
 	return "", fmt.Errorf("refused\n%q", "\r\n\"")
 }
 
-// Wherever a client puts a token, and whatever it does wrong with it, the logs are without.
+// No log line contains a token, wherever the client sent it and however it is malformed.
 func TestTokensAreNeverLogged(t *testing.T) {
 	secret, digest := serve.NewToken()
 	b := newBucket()
@@ -230,8 +230,8 @@ func TestTokensAreNeverLogged(t *testing.T) {
 	}
 }
 
-// A fault of the bucket or of the signer is told without the token that a client came with.
-func TestFaultsAreToldWithoutTokens(t *testing.T) {
+// The log line of a fault of the bucket or of the signer does not contain the client's token.
+func TestFaultLogOmitsTokens(t *testing.T) {
 	var log lockedBuffer
 	now := func() time.Time { return noon }
 	b := newBucket()

@@ -75,7 +75,7 @@ func plainBasic(s string) string {
 	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(s))
 }
 
-// Without a token, whatever is there and whatever is not has one answer, to the byte, and nothing is read.
+// Without a token, present and absent objects have one answer, to the byte, and nothing is read.
 // What cannot be an object at all, and every repository that was not declared, has another; but for its keys.
 func TestI10NoHintWithoutAToken(t *testing.T) {
 	there := []string{
@@ -126,7 +126,7 @@ func TestI10NoHintWithoutAToken(t *testing.T) {
 	}
 }
 
-// A refusal costs the same whatever is there and whichever token is wrong, by whatever there is to count:
+// A refusal costs the same for present and absent objects and for each wrong token, by what can be counted:
 // reads of the bucket, signatures, and allocations, of which each hash has its own. (Time is not counted: tokens are
 // found by their digest, in a map.)
 func TestI10RefusalsCostTheSame(t *testing.T) {
@@ -206,8 +206,8 @@ func TestI10WhatASignatureOpens(t *testing.T) {
 	}
 }
 
-// A signed URL is good for its time and no longer: about an hour for what is public, and a quarter of one
-// for what is not, whenever in a bucket it was made.
+// A signed URL is valid for its lifetime only: about an hour for public objects, and a quarter of one for
+// private ones, at any offset into its interval.
 func TestI10SignedURLsEnd(t *testing.T) {
 	key := newKey(t)
 	edge := &url.URL{Scheme: "https", Host: "d111.cloudfront.net"}

@@ -1,9 +1,9 @@
-// Package serve answers clients: the resolver redirects public paths to signed URLs, and the edge
-// stands in for CloudFront where there is none.
+// Package serve answers clients. The resolver redirects public paths to signed URLs; the edge serves
+// objects by signed URLs where CloudFront is not used. CONTRACT.md lists every response.
 //
-// Keys are a function of the request path, so no answer needs a lookup, and where a client is sent
-// follows from configuration alone. Who may read a repository is in its settings, an object of the
-// bucket: a repository whose settings cannot be read is not there.
+// An object key is a function of the request path, so a response needs no lookup of objects; the target of
+// a redirect follows from configuration alone. The settings object of a repository says who may read it. A
+// repository whose settings cannot be read is answered as absent.
 package serve
 
 import (
@@ -22,51 +22,51 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A Signer makes the URLs that clients are sent to. It is called concurrently. URLs are absolute and
+// A Signer signs the URLs that redirects point to. It is called concurrently. The URLs are absolute and
 // percent-encoded.
 type Signer interface {
-	// Sign returns a URL that opens one object, for some minutes from now.
+	// Sign returns a URL that opens one object, for at least ten minutes from now.
 	Sign(objectKey string, now time.Time) (location string, err error)
 
-	// SignBelow returns a URL of an object whose signature opens all that is below prefix, for an hour
-	// or so from now.
+	// SignBelow returns a URL of an object. Its signature opens every object below prefix, for at least
+	// an hour from now.
 	SignBelow(prefix, objectKey string, now time.Time) (location string, err error)
 }
 
-// A Bucket is where settings are read and, for clients that cannot be redirected, index files. It is
-// called concurrently. For an absent key the error is fs.ErrNotExist.
+// A Bucket holds the settings objects and, if index files are served through, those. It is called
+// concurrently. For an absent key the error is fs.ErrNotExist.
 type Bucket interface {
-	// Get returns the bytes of an object and what is known of them. The caller closes the body.
+	// Get returns the bytes and the metadata of an object, from one read. The caller closes the body.
 	Get(ctx context.Context, key string) (io.ReadCloser, layout.Meta, error)
 
 	// Stat is Get without the bytes.
 	Stat(ctx context.Context, key string) (layout.Meta, error)
 }
 
-// A ResolverConfig is what a resolver needs.
+// A ResolverConfig configures a resolver.
 type ResolverConfig struct {
 	Signer   Signer
 	Settings *SettingsCache
-	Through  Bucket       // where everything but packages is read and answered from; nil to redirect all
-	Ready    func() error // says why /readyz should not be good; nil for always good
-	Observe  func(Answer) // called after each answer, concurrently; may be nil
+	Through  Bucket       // source of the objects that are served through, which are all but packages; nil to redirect all
+	Ready    func() error // returns why /readyz must answer 503; nil for always ready
+	Observe  func(Answer) // called after each response, concurrently; may be nil
 	Log      *slog.Logger
 	Now      func() time.Time
 }
 
-// NewResolver returns the handler of public paths. A GET or HEAD of a path that an object of a
-// repository may have is answered with 302 to the object's signed URL, whether the object exists or
-// not: that is for the CDN to say. A private repository wants a token first. "/", "/healthz",
-// "/livez" and "/readyz" answer for themselves.
+// NewResolver returns the handler of public paths, as CONTRACT.md describes. A GET or HEAD of a path that
+// an object of a repository can have is answered with 302 to the object's signed URL. The resolver does not
+// check that the object exists; the CDN does. A private repository requires a token. "/", "/healthz",
+// "/livez" and "/readyz" have responses of their own.
 //
-// The path and the token alone decide. Query, Host and X-Forwarded-* are ignored; in redirects so are
-// Range and conditional headers, which clients repeat to the target. Mount the handler without an
-// http.ServeMux before it, which would redirect unclean paths by itself.
+// The response depends on the path and the token alone. Query, Host and X-Forwarded-* are ignored. Redirects
+// ignore Range and conditional headers too: clients repeat them to the target. Mount the handler without an
+// http.ServeMux, which redirects unclean paths by itself.
 func NewResolver(cfg ResolverConfig) http.Handler { return &resolver{ResolverConfig: cfg} }
 
 type resolver struct {
 	ResolverConfig
-	faults faultLog
+	faults limitedLogger
 }
 
 const index = `This is a repomill package repository server.
@@ -82,7 +82,7 @@ and its public keys are at
 
 func (s *resolver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := s.Now()
-	hangUp(w, r)
+	closeConnection(w, r)
 	a := s.answer(w, r, began)
 	if s.Observe != nil {
 		a.Took = s.Now().Sub(began)
@@ -94,7 +94,7 @@ func (s *resolver) answer(w http.ResponseWriter, r *http.Request, now time.Time)
 	if !readOnly(r) {
 		return Answer{Status: methodNotAllowed(w)}
 	}
-	switch escaped := asSent(r.URL); escaped {
+	switch escaped := rawPath(r.URL); escaped {
 	case "/":
 		return Answer{Status: text(w, http.StatusOK, "public, max-age=300", index)}
 	case "/healthz", "/livez":
@@ -109,7 +109,7 @@ func (s *resolver) answer(w http.ResponseWriter, r *http.Request, now time.Time)
 	}
 }
 
-// file answers for a path of a repository, once it is known that the client may read it.
+// file answers a request for a path of a repository, after it has checked that the client may read it.
 func (s *resolver) file(w http.ResponseWriter, r *http.Request, escaped string, now time.Time) Answer {
 	path, token := cutToken(escaped)
 	ref, ok := parse(path)
@@ -124,7 +124,7 @@ func (s *resolver) file(w http.ResponseWriter, r *http.Request, escaped string, 
 	known := err == nil && (access.Visibility == catalog.Public || access.Visibility == catalog.Private)
 	switch {
 	case !known && ref.IsKey():
-		a.Status = unauthenticated(w) // as for a private repository: who asks for keys does not learn what there is
+		a.Status = unauthenticated(w) // as for a private repository: a request for keys does not reveal which repositories exist
 	case errors.Is(err, fs.ErrNotExist):
 		a.Status = notFound(w)
 	case err != nil:
@@ -139,8 +139,8 @@ func (s *resolver) file(w http.ResponseWriter, r *http.Request, escaped string, 
 	return a
 }
 
-// object answers with an object, or where it is, for a client that may read it. Keys outside of every
-// repository are everybody's.
+// object answers a client that may read ref with the bytes of the object, or with a redirect to it. Keys
+// outside of every repository are public.
 func (s *resolver) object(w http.ResponseWriter, r *http.Request, ref layout.Ref, a Answer, now time.Time) Answer {
 	visibility := cmp.Or(a.Visibility, catalog.Public)
 	if s.Through != nil && !isPackage(ref.Key) {
@@ -161,7 +161,7 @@ func (s *resolver) redirect(w http.ResponseWriter, ref layout.Ref, v catalog.Vis
 		location, err = s.Signer.Sign(ref.Key, now)
 	}
 	if err != nil {
-		s.faults.log(s.Log, now, "cannot sign", "key", ref.Key, "error", err)
+		s.faults.log(s.Log, slog.LevelError, now, "cannot sign URL", "key", ref.Key, "error", err)
 		return internalError(w)
 	}
 	h := w.Header()
@@ -173,16 +173,16 @@ func (s *resolver) redirect(w http.ResponseWriter, ref layout.Ref, v catalog.Vis
 	return http.StatusFound
 }
 
-// The headers that all redirects share. Nobody writes to them.
+// Headers of every redirect. They are shared between responses and must not be modified.
 var (
 	redirectCache    = []string{"private, no-store"}
 	redirectReferrer = []string{"no-referrer"}
 	redirectLength   = []string{"0"}
 )
 
-// asSent returns the path of a URL in the client's own spelling. URL.EscapedPath spells a path anew if one
-// byte of it should have been encoded, such as a '^', and its "%2F" would then be a slash like any other.
-func asSent(u *url.URL) string {
+// rawPath returns the path of a URL as the client encoded it. URL.EscapedPath encodes a path again if one
+// byte of it should have been encoded, such as '^'; a "%2F" of the client then becomes a plain slash.
+func rawPath(u *url.URL) string {
 	if u.RawPath != "" {
 		return u.RawPath
 	}
@@ -208,7 +208,7 @@ func encodedSlash(escaped string) bool {
 	return strings.Contains(escaped, "%") && (strings.Contains(escaped, "%2F") || strings.Contains(escaped, "%2f"))
 }
 
-// isPackage reports whether an object is a package, which is never served through.
+// isPackage reports whether a key is that of a package. Packages are always redirected, never served through.
 func isPackage(key string) bool {
 	return strings.HasSuffix(key, ".deb") || strings.HasSuffix(key, ".rpm")
 }

@@ -220,8 +220,8 @@ func TestSignerFault(t *testing.T) {
 	}
 }
 
-// FuzzResolver sends a request line and a header as they are: no path leads away from the edge, nobody
-// guesses a token, and nothing of a request is in the answer or in the log.
+// FuzzResolver sends a request line and a header as they are: no path leads away from the edge, no input
+// opens a private repository, and nothing of a request is in the answer or in the log.
 func FuzzResolver(f *testing.F) {
 	secret, digest := serve.NewToken() // another one each time: no seed has it
 	b := newBucket()

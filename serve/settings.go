@@ -13,59 +13,59 @@ import (
 const (
 	maxCachedSettings = 16 << 10         // repositories, declared or not
 	maxCachedBytes    = 64 << 20         // of the settings objects of those that are declared
-	maxFirstReads     = 64               // at a time, of repositories that nothing is known of
-	maxWaiting        = 1024             // for a first read, those that are read included
-	retryAfter        = time.Second      // absence and faults are asked about again
+	maxFirstReads     = 64               // concurrent reads for repositories that are not cached
+	maxWaiting        = 1024             // requests that wait for such a read, or read
+	retryAfter        = time.Second      // between two reads of settings that were absent or unreadable
 	readTimeout       = 5 * time.Second  // for one settings object
-	clockTrust        = 30 * time.Second // how far a clock may go back before answers are thought old
+	clockTrust        = 30 * time.Second // how far the clock may go back before cached settings count as expired
 )
 
-// A SettingsConfig is what a cache of settings needs, all of it.
+// A SettingsConfig configures a cache of settings. Every field is required.
 type SettingsConfig struct {
 	Bucket   Bucket
-	MaxAge   time.Duration // how old an answer may be; halfway it is asked for again
-	MaxStale time.Duration // how old it may be while the bucket cannot be read
+	MaxAge   time.Duration // age at which cached settings expire; they are refreshed from half of it on
+	MaxStale time.Duration // age at which they expire while the bucket cannot be read
 	Log      *slog.Logger
 	Now      func() time.Time
 }
 
-// A SettingsCache knows who may read which repository, from the settings objects in the bucket. Its
-// methods may be called concurrently; one repository is read once at a time, and only if its version
-// has changed.
+// A SettingsCache caches the settings objects of the bucket, and so who may read which repository. Its
+// methods may be called concurrently. At most one read per repository is in flight, and the bytes are read
+// only if the version has changed.
 //
-// While the bucket cannot be read, repositories that were read before are served as they were, for
-// MaxStale; others are not served. So nothing that is private becomes public by a fault.
+// While the bucket cannot be read, cached settings are used up to the age MaxStale, and repositories that
+// are not cached are not served. A fault therefore never makes a private repository public.
 type SettingsCache struct {
 	SettingsConfig
-	queue  chan struct{} // one for each first read that is wanted
-	slots  chan struct{} // one for each that is under way
-	floods faultLog
+	queue  chan struct{} // a token for each first read that waits or runs
+	slots  chan struct{} // a token for each that runs
+	floods limitedLogger
 
-	mu      sync.Mutex
-	entries map[catalog.Repository]*settingsEntry
-	bytes   int // of the objects behind the entries
-	health  Health
-	blind   bool // the last first read, or probe, met a fault
+	mu         sync.Mutex
+	entries    map[catalog.Repository]*settingsEntry
+	bytes      int // of the objects behind the entries
+	health     Health
+	bucketDown bool // the last probe, or read for a repository that is not cached, failed
 }
 
-// A Health says how a cache gets on with its bucket.
+// A Health describes the last contact of a cache with its bucket.
 type Health struct {
 	Contact time.Time     // when the bucket last answered; zero if it never did
-	Skew    time.Duration // how far the bucket's clock was ahead of ours then
+	Skew    time.Duration // how far the bucket's clock was ahead of this machine's then
 }
 
-// A settingsEntry is what is known of one repository.
+// A settingsEntry is the cached state of one repository.
 type settingsEntry struct {
-	access  Access
-	version layout.Version // of the object; empty if there is none, or none was read yet
-	size    int            // of the object, in bytes
-	read    time.Time      // since when access is known to hold
-	tried   time.Time      // when the last attempt ended
-	err     error          // of the last attempt: absence or a fault
-	flight  chan struct{}  // closed when the attempt that is under way ends; nil if there is none
+	access   Access
+	version  layout.Version // of the object; empty if there is none, or none was read yet
+	size     int            // of the object, in bytes
+	read     time.Time      // start of the last successful read: access was current then
+	tried    time.Time      // end of the last read, successful or not
+	err      error          // of the last read: absence or a fault
+	inFlight chan struct{}  // closed when the attempt that is under way ends; nil if there is none
 }
 
-// NewSettingsCache returns a cache that knows nothing yet.
+// NewSettingsCache returns an empty cache.
 func NewSettingsCache(cfg SettingsConfig) *SettingsCache {
 	return &SettingsCache{
 		SettingsConfig: cfg, queue: make(chan struct{}, maxWaiting), slots: make(chan struct{}, maxFirstReads),
@@ -73,25 +73,26 @@ func NewSettingsCache(cfg SettingsConfig) *SettingsCache {
 	}
 }
 
-// Access says who may read a repository. If it was never declared the error is fs.ErrNotExist; with any
-// error, and with settings that cannot be understood, nobody may.
+// Access returns who may read a repository. It waits for a read of the bucket if no settings are cached or
+// they have expired, and returns ctx.Err() if ctx ends first. For a repository without settings the error is
+// fs.ErrNotExist. With an error, and with settings that cannot be parsed, the Access refuses everyone.
 func (c *SettingsCache) Access(ctx context.Context, r catalog.Repository) (Access, error) {
 	now := c.Now()
 	c.mu.Lock()
 	e := c.entry(r)
-	if e.flight == nil && e.due(now, c.MaxAge) {
-		e.flight = make(chan struct{})
-		go c.refresh(context.WithoutCancel(ctx), r, e) // others may wait for it: it does not end with this request
+	if e.inFlight == nil && e.due(now, c.MaxAge) {
+		e.inFlight = make(chan struct{})
+		go c.refresh(context.WithoutCancel(ctx), r, e) // other requests may wait for it: it outlives this one
 	}
-	if e.flight == nil || e.answers(now, c.MaxAge, c.MaxStale) {
+	if e.inFlight == nil || e.answers(now, c.MaxAge, c.MaxStale) {
 		defer c.mu.Unlock()
 		return e.answer(now, c.MaxAge, c.MaxStale)
 	}
-	flight := e.flight
+	inFlight := e.inFlight
 	c.mu.Unlock()
 
 	select {
-	case <-flight:
+	case <-inFlight:
 	case <-ctx.Done():
 		return Access{}, ctx.Err()
 	}
@@ -100,7 +101,8 @@ func (c *SettingsCache) Access(ctx context.Context, r catalog.Repository) (Acces
 	return e.answer(c.Now(), c.MaxAge, c.MaxStale)
 }
 
-// due reports whether it is time to ask again.
+// due reports whether the settings must be read again: halfway to their expiry, or retryAfter after a read
+// that failed.
 func (e *settingsEntry) due(now time.Time, maxAge time.Duration) bool {
 	if e.version != "" && e.err == nil {
 		return !within(now, e.read, maxAge/2)
@@ -108,7 +110,7 @@ func (e *settingsEntry) due(now time.Time, maxAge time.Duration) bool {
 	return !within(now, e.tried, retryAfter)
 }
 
-// answers reports whether an entry is good enough not to wait for the attempt that is under way.
+// answers reports whether an entry can be used without waiting for the read in flight.
 func (e *settingsEntry) answers(now time.Time, maxAge, maxStale time.Duration) bool {
 	return e.version != "" && (within(now, e.read, maxAge) || e.err != nil && within(now, e.tried, maxAge) && within(now, e.read, maxStale))
 }
@@ -120,28 +122,28 @@ func (e *settingsEntry) answer(now time.Time, maxAge, maxStale time.Duration) (A
 	return Access{}, e.err
 }
 
-// within reports whether t is less than d ago. What lies far ahead is no time of ours: the clock was
-// set back.
+// within reports whether t is less than d ago. A t more than clockTrust in the future is not: the clock was
+// set back, and the age is unknown.
 func within(now, t time.Time, d time.Duration) bool {
 	age := now.Sub(t)
 	return age < d && age > -clockTrust
 }
 
-// entry returns the entry of a repository, a new one if need be. The caller holds the lock.
+// entry returns the entry of a repository, and creates it if there is none. The caller holds c.mu.
 func (c *SettingsCache) entry(r catalog.Repository) *settingsEntry {
 	if e, ok := c.entries[r]; ok {
 		return e
 	}
 	if len(c.entries) >= maxCachedSettings {
-		c.forget(func(e *settingsEntry) bool { return e.version == "" }) // names that nobody declared
+		c.forget(func(e *settingsEntry) bool { return e.version == "" }) // repositories without settings
 	}
 	e := &settingsEntry{}
 	c.entries[r] = e
 	return e
 }
 
-// forget drops the entries of one kind and, if there are still too many or too large ones, any others.
-// Who waits for one still gets its answer. The caller holds the lock.
+// forget drops the useless entries and, while the cache still exceeds its limits, arbitrary others. Requests
+// that wait for a dropped entry still get its result. The caller holds c.mu.
 func (c *SettingsCache) forget(useless func(*settingsEntry) bool) {
 	for r, e := range c.entries {
 		if useless(e) {
@@ -161,7 +163,7 @@ func (c *SettingsCache) drop(r catalog.Repository, e *settingsEntry) {
 	c.bytes -= e.size
 }
 
-// Health says how the cache gets on with its bucket.
+// Health returns the last contact with the bucket.
 func (c *SettingsCache) Health() Health {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,9 +15,9 @@ import (
 	"repomill/serve"
 )
 
-// Names are made up faster than they are looked for. Beyond a queue nobody waits and holds memory, the log
-// has one line, and what is known is served as before.
-func TestAFloodOfUnknownNamesIsRefused(t *testing.T) { synctest.Test(t, floodOfUnknownNamesIsRefused) }
+// A flood of invented names fills the queue of first reads. Further requests are refused at once and hold
+// no memory, the log has one line, and cached repositories are served as before.
+func TestUnknownNamesFloodIsRefused(t *testing.T) { synctest.Test(t, floodOfUnknownNamesIsRefused) }
 
 func floodOfUnknownNamesIsRefused(t *testing.T) {
 	const queue, more = 1024, 500
@@ -57,7 +57,7 @@ func floodOfUnknownNamesIsRefused(t *testing.T) {
 	}
 }
 
-// FuzzSettings checks that a settings object that is no JSON serves nothing, that a token which it does not
+// FuzzSettings checks that a settings object that is not JSON serves nothing, that a token which it does not
 // have opens nothing, and that nothing of it breaks a line of the log.
 func FuzzSettings(f *testing.F) {
 	secret, digest := serve.NewToken()

@@ -173,12 +173,12 @@ func settingsAge(t *testing.T) {
 		settled(t, s, step.asked)
 	}
 	for line, want := range map[string]int{
-		"msg=\"cannot read settings; those read before hold on for a while\"": 1,
-		"msg=\"cannot read settings\"":                                        1,
-		"msg=\"settings can be read again\"":                                  2,
-		"msg=\"settings have changed\"":                                       1,
-		"msg=\"settings are gone: the repository is not served any more\"":    1,
-		"repository=acme/tools":                                               6,
+		"level=WARN msg=\"cannot read settings, cached settings stay in use\"": 1,
+		"level=WARN msg=\"cannot read settings\"":                              1,
+		"level=INFO msg=\"settings can be read again\"":                        2,
+		"level=INFO msg=\"settings have changed\"":                             1,
+		"level=WARN msg=\"settings object is gone, repository is not served\"": 1,
+		"repository=acme/tools":                                                6,
 	} {
 		if got := strings.Count(log.String(), line); got != want {
 			t.Errorf("the log has %d times %s, want %d:\n%s", got, line, want, log.String())
@@ -213,7 +213,7 @@ func TestRevocation(t *testing.T) {
 	}
 }
 
-// A gate is a bucket that answers when it is told to.
+// A gate is a bucket that answers when the test opens it.
 type gate struct {
 	store
 	opened chan struct{}
@@ -362,7 +362,7 @@ func TestUnreadableIsNotFound(t *testing.T) {
 }
 
 // One refresh failed; minutes later, with the bucket well again, a token that was revoked long ago is asked about.
-func TestOneFaultKeepsNoRevokedToken(t *testing.T) { synctest.Test(t, oneFaultKeepsNoRevokedToken) }
+func TestFaultDoesNotKeepRevokedToken(t *testing.T) { synctest.Test(t, oneFaultKeepsNoRevokedToken) }
 
 func oneFaultKeepsNoRevokedToken(t *testing.T) {
 	secret, digest := serve.NewToken()

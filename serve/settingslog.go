@@ -4,52 +4,54 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"time"
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
 
-// A change is what was, and what one attempt to read settings came to.
-type change struct {
+// A transition is the state before one read of a settings object, and its result.
+type transition struct {
 	repository catalog.Repository
-	known      bool // it was read before
-	faulty     bool // the attempt before met a fault; of all repositories that were never read, if this one was not
-	found      finding
+	cached     bool // settings were cached before the read
+	faulty     bool // the read before it failed; if nothing was cached, the last read of any such repository
+	found      readResult
 	err        error
 }
 
-// tell writes one line for each change of state, and none while nothing changes: a fault that all
-// requests for unknown repositories meet is one.
-func (c *SettingsCache) tell(ch change) {
+// logTransition logs one line when the state of a repository changes, and none while it does not. A fault
+// that reads of many unknown repositories meet is one change of state.
+func (c *SettingsCache) logTransition(ch transition) {
 	if errors.Is(ch.err, errFlood) {
-		c.floods.log(c.Log, c.Now(), errFlood.Error())
+		c.floods.log(c.Log, slog.LevelWarn, c.Now(), errFlood.Error())
 		return
 	}
 	log, fault := c.Log.With("repository", ch.repository.String()), isFault(ch.err)
 	switch {
-	case fault && !ch.faulty && ch.known:
-		log.Error("cannot read settings; those read before hold on for a while", "limit", c.MaxStale.String(), "error", ch.err)
+	case fault && !ch.faulty && ch.cached:
+		log.Warn("cannot read settings, cached settings stay in use", "limit", c.MaxStale.String(), "error", ch.err)
 	case fault && !ch.faulty:
-		log.Error("cannot read settings", "error", ch.err)
+		log.Warn("cannot read settings", "error", ch.err)
 	case !fault && ch.faulty:
 		log.Info("settings can be read again")
 	}
 	switch {
 	case fault || ch.found.same:
 	case ch.found.bad != nil:
-		log.Error("cannot read settings: the repository is not served", "error", ch.found.bad)
-	case ch.known && errors.Is(ch.err, fs.ErrNotExist):
-		log.Warn("settings are gone: the repository is not served any more")
-	case ch.known:
+		log.Error("cannot read settings, repository is not served", "error", ch.found.bad)
+	case ch.cached && errors.Is(ch.err, fs.ErrNotExist):
+		log.Warn("settings object is gone, repository is not served")
+	case ch.cached:
 		log.Info("settings have changed", "visibility", string(ch.found.access.Visibility), "tokens", len(ch.found.access.tokens))
 	}
 }
 
-// probeKey is that of no repository. Asking for it shows whether the bucket answers.
+// probeKey is a settings key that no repository can have. A read of it shows whether the bucket answers.
 const probeKey = layout.SettingsPrefix + "probe"
 
-// Probe asks the bucket for something and returns why there was no answer.
+// Probe reads an absent object and returns an error if the bucket does not answer within readTimeout. It
+// updates [SettingsCache.Health] and does not retry.
 func (c *SettingsCache) Probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -59,17 +61,17 @@ func (c *SettingsCache) Probe(ctx context.Context) error {
 	}
 	fault, now := isFault(err), c.Now()
 	c.mu.Lock()
-	wasBlind := c.blind
-	c.blind = fault
+	wasDown := c.bucketDown
+	c.bucketDown = fault
 	if !fault {
 		c.contact(now, meta.Now)
 	}
 	c.mu.Unlock()
 	switch {
-	case fault && !wasBlind:
-		c.Log.Error("the bucket does not answer", "error", err)
-	case !fault && wasBlind:
-		c.Log.Info("the bucket answers again")
+	case fault && !wasDown:
+		c.Log.Warn("bucket does not answer", "error", err)
+	case !fault && wasDown:
+		c.Log.Info("bucket answers again")
 	}
 	if fault {
 		return err
@@ -77,7 +79,8 @@ func (c *SettingsCache) Probe(ctx context.Context) error {
 	return nil
 }
 
-// Poll keeps [SettingsCache.Health] up to date until ctx ends, also while nobody asks for anything.
+// Poll keeps [SettingsCache.Health] up to date until ctx ends: it probes the bucket when no request has
+// reached it for half of MaxAge.
 func (c *SettingsCache) Poll(ctx context.Context) {
 	ticker := time.NewTicker(c.MaxAge)
 	defer ticker.Stop()
@@ -88,7 +91,7 @@ func (c *SettingsCache) Poll(ctx context.Context) {
 		case <-ticker.C:
 		}
 		if !within(c.Now(), c.Health().Contact, c.MaxAge/2) {
-			_ = c.Probe(ctx) // which has told of it
+			_ = c.Probe(ctx) // it has logged the fault
 		}
 	}
 }

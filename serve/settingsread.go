@@ -15,55 +15,55 @@ import (
 
 const maxSettingsBytes = 1 << 20 // of one settings object
 
-// A finding is what one attempt to read settings came to.
-type finding struct {
+// A readResult is the result of one read of a settings object.
+type readResult struct {
 	access  Access
 	version layout.Version // empty if the object is absent
 	size    int            // bytes
-	same    bool           // as before: of all fields, only version is set
-	bad     error          // why the object says nothing
-	now     time.Time      // the store's clock; zero if it did not say
+	same    bool           // the version is the cached one; only version and now are set
+	bad     error          // why the object cannot be parsed
+	now     time.Time      // the store's clock; zero if it sent no time
 }
 
-// refresh brings an entry up to date, tells what has changed, and lets those go on who wait for it.
+// refresh reads the settings of an entry, records and logs the result, and wakes the requests that wait.
 func (c *SettingsCache) refresh(ctx context.Context, r catalog.Repository, e *settingsEntry) {
 	c.mu.Lock()
-	known := e.version
+	cached := e.version
 	c.mu.Unlock()
-	asked := c.Now() // the age counts from before the read
-	found, err := c.find(ctx, r, known)
-	c.tell(c.settle(r, e, found, err, asked))
+	asked := c.Now() // age is counted from the start of the read
+	found, err := c.find(ctx, r, cached)
+	c.logTransition(c.record(r, e, found, err, asked))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	close(e.flight)
-	e.flight = nil
+	close(e.inFlight)
+	e.inFlight = nil
 }
 
-// find is read for a limited time and, if nothing is known of the repository, with few others at a time.
-func (c *SettingsCache) find(ctx context.Context, r catalog.Repository, known layout.Version) (f finding, err error) {
+// find calls read with a timeout and, if the repository is not cached, with at most maxFirstReads others.
+func (c *SettingsCache) find(ctx context.Context, r catalog.Repository, cached layout.Version) (f readResult, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	defer func() { // a bug in a store must neither end the resolver nor open a repository
 		if p := recover(); p != nil {
-			f, err = finding{}, fmt.Errorf("panic: %v", p)
+			f, err = readResult{}, fmt.Errorf("panic: %v", p)
 		}
 	}()
-	if known == "" {
-		leave, err := c.enter(ctx)
+	if cached == "" {
+		release, err := c.acquireRead(ctx)
 		if err != nil {
-			return finding{}, err
+			return readResult{}, err
 		}
-		defer leave()
+		defer release()
 	}
-	return c.read(ctx, r, known)
+	return c.read(ctx, r, cached)
 }
 
-// errFlood says nothing of the bucket.
+// errFlood is returned instead of a read when too many reads wait. It says nothing about the bucket.
 var errFlood = errors.New("too many unknown repositories are asked for")
 
-// enter waits for a turn to read of a repository that nothing is known of. Names are made up faster than
-// they are looked for: beyond a queue nobody waits.
-func (c *SettingsCache) enter(ctx context.Context) (leave func(), err error) {
+// acquireRead waits for a slot to read a repository that is not cached. If maxWaiting requests wait already
+// it returns errFlood at once: clients can invent names faster than the bucket can be read.
+func (c *SettingsCache) acquireRead(ctx context.Context) (release func(), err error) {
 	select {
 	case c.queue <- struct{}{}:
 	default:
@@ -78,24 +78,24 @@ func (c *SettingsCache) enter(ctx context.Context) (leave func(), err error) {
 	}
 }
 
-func (c *SettingsCache) read(ctx context.Context, r catalog.Repository, known layout.Version) (finding, error) {
+func (c *SettingsCache) read(ctx context.Context, r catalog.Repository, cached layout.Version) (readResult, error) {
 	key := layout.SettingsKey(r)
-	if known != "" {
+	if cached != "" {
 		meta, err := c.Bucket.Stat(ctx, key)
-		if err != nil || meta.Version == known {
-			return finding{same: err == nil, version: meta.Version, now: meta.Now}, err
+		if err != nil || meta.Version == cached {
+			return readResult{same: err == nil, version: meta.Version, now: meta.Now}, err
 		}
 	}
 	body, meta, err := c.Bucket.Get(ctx, key)
 	if err != nil {
-		return finding{now: meta.Now}, err
+		return readResult{now: meta.Now}, err
 	}
 	defer body.Close()
 	text, err := io.ReadAll(io.LimitReader(body, maxSettingsBytes+1))
 	if err != nil {
-		return finding{now: meta.Now}, err
+		return readResult{now: meta.Now}, err
 	}
-	f := finding{version: meta.Version, size: len(text), now: meta.Now}
+	f := readResult{version: meta.Version, size: len(text), now: meta.Now}
 	if f.version == "" {
 		f.version = "?" // a store without versions is read again each time
 	}
@@ -103,7 +103,8 @@ func (c *SettingsCache) read(ctx context.Context, r catalog.Repository, known la
 	return f, nil
 }
 
-// parseAccess reads a settings object. What is in doubt is for nobody.
+// parseAccess parses the settings object of repository r. It refuses one that is too large, malformed or of
+// another repository.
 func parseAccess(text []byte, r catalog.Repository) (Access, error) {
 	if len(text) > maxSettingsBytes {
 		return Access{}, fmt.Errorf("more than %d bytes", maxSettingsBytes)
@@ -118,14 +119,14 @@ func parseAccess(text []byte, r catalog.Repository) (Access, error) {
 	return NewAccess(s), nil
 }
 
-// settle keeps what an attempt came to, and returns what has changed by it.
-func (c *SettingsCache) settle(r catalog.Repository, e *settingsEntry, f finding, err error, asked time.Time) change {
+// record stores the result of a read in the entry and returns the transition. asked is when the read began.
+func (c *SettingsCache) record(r catalog.Repository, e *settingsEntry, f readResult, err error, asked time.Time) transition {
 	now := c.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ch := change{repository: r, known: e.version != "", faulty: isFault(e.err), found: f, err: err}
-	if !ch.known && !errors.Is(err, errFlood) {
-		ch.faulty, c.blind = c.blind, isFault(err)
+	ch := transition{repository: r, cached: e.version != "", faulty: isFault(e.err), found: f, err: err}
+	if !ch.cached && !errors.Is(err, errFlood) {
+		ch.faulty, c.bucketDown = c.bucketDown, isFault(err)
 	}
 	e.tried, e.err = now, err
 	switch {
@@ -144,12 +145,13 @@ func (c *SettingsCache) settle(r catalog.Repository, e *settingsEntry, f finding
 	return ch
 }
 
-// isFault reports whether an error is anything but absence.
+// isFault reports whether an error is other than absence.
 func isFault(err error) bool { return err != nil && !errors.Is(err, fs.ErrNotExist) }
 
-// resize counts the bytes behind an entry. The caller holds the lock.
+// resize sets the size of an entry in bytes, and shrinks the cache if it exceeds maxCachedBytes. The caller
+// holds c.mu.
 func (c *SettingsCache) resize(r catalog.Repository, e *settingsEntry, size int) {
-	if c.entries[r] != e { // forgotten meanwhile
+	if c.entries[r] != e { // dropped since the read began
 		return
 	}
 	c.bytes += size - e.size
@@ -159,7 +161,7 @@ func (c *SettingsCache) resize(r catalog.Repository, e *settingsEntry, size int)
 	}
 }
 
-// contact notes that the bucket answered. The caller holds the lock.
+// contact records that the bucket answered at now, by its own clock at theirs. The caller holds c.mu.
 func (c *SettingsCache) contact(now, theirs time.Time) {
 	c.health.Contact = now
 	if !theirs.IsZero() {

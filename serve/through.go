@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -13,7 +14,7 @@ import (
 )
 
 // through answers with the bytes of an object, for clients that cannot follow a redirect to another
-// host. What need not be read is not: a HEAD, or what the client has already, costs a Stat.
+// host. A HEAD, and a GET of an object that the client has, cost a Stat and no read.
 func (s *resolver) through(w http.ResponseWriter, r *http.Request, key string, v catalog.Visibility) int {
 	if r.Method == http.MethodHead || r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Modified-Since") != "" {
 		meta, err := s.Through.Stat(r.Context(), key)
@@ -45,13 +46,14 @@ func (s *resolver) throughError(w http.ResponseWriter, r *http.Request, key stri
 		return notFound(w)
 	}
 	if r.Context().Err() == nil {
-		s.faults.log(s.Log, s.Now(), "cannot read object", "key", key, "error", err)
+		s.faults.log(s.Log, slog.LevelWarn, s.Now(), "cannot read object", "key", key, "error", err)
 	}
 	w.Header().Set("Retry-After", "5")
 	return text(w, http.StatusServiceUnavailable, "no-store", "the repository cannot be read at the moment\n")
 }
 
-// send lets http.ServeContent answer conditions and ranges. body may be nil if no byte will be asked for.
+// send writes the object with http.ServeContent, which evaluates conditions and ranges. body may be nil if
+// the response has no body.
 func (s *resolver) send(w http.ResponseWriter, r *http.Request, key string, v catalog.Visibility, meta layout.Meta, body io.Reader) int {
 	describe(w.Header(), key, meta)
 	if v != catalog.Public {
@@ -62,15 +64,15 @@ func (s *resolver) send(w http.ResponseWriter, r *http.Request, key string, v ca
 		r = r.Clone(r.Context())
 		r.Header.Del("Range")
 	}
-	content, status := &forward{body: body, size: meta.Size}, &statusWriter{ResponseWriter: w, status: http.StatusOK}
+	content, status := &seekableForward{body: body, size: meta.Size}, &statusWriter{ResponseWriter: w, status: http.StatusOK}
 	http.ServeContent(status, r, "", meta.Modified, content)
 	if content.err != nil && r.Context().Err() == nil {
-		s.faults.log(s.Log, s.Now(), "cannot read object to its end", "key", key, "error", content.err)
+		s.faults.log(s.Log, slog.LevelWarn, s.Now(), "object ended early", "key", key, "error", content.err)
 	}
 	return status.status
 }
 
-// describe sets the headers with which an object is served.
+// describe sets the headers of an object: its type, caching, and entity tag.
 func describe(h http.Header, key string, meta layout.Meta) {
 	o := layout.ObjectOf(key)
 	h.Set("Content-Type", o.ContentType)
@@ -81,7 +83,7 @@ func describe(h http.Header, key string, meta layout.Meta) {
 	}
 }
 
-// privately returns a caching rule for the client's own cache alone.
+// privately returns a Cache-Control value that keeps shared caches from storing the response.
 func privately(cacheControl string) string {
 	rules := []string{"private"}
 	for rule := range strings.SplitSeq(cacheControl, ", ") {
@@ -118,17 +120,18 @@ func etag(v layout.Version) string {
 	return `"` + bare + `"`
 }
 
-// A forward is a body that can be sought in before it is read, and then only ahead.
-type forward struct {
+// A seekableForward is a body with a Seek that only moves forward, as http.ServeContent needs it: to measure
+// the size before the first Read, and to skip to the start of a range.
+type seekableForward struct {
 	body io.Reader
 	size int64
-	next int64 // where the next Read begins
-	at   int64 // how far body was read
-	err  error // of body; io.EOF before the end is one
+	next int64 // offset of the next Read
+	at   int64 // offset of body
+	err  error // of body, including io.EOF before size
 }
 
 // Seek implements io.Seeker.
-func (f *forward) Seek(offset int64, whence int) (int64, error) {
+func (f *seekableForward) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekCurrent:
 		offset += f.next
@@ -143,7 +146,7 @@ func (f *forward) Seek(offset int64, whence int) (int64, error) {
 }
 
 // Read implements io.Reader.
-func (f *forward) Read(p []byte) (n int, err error) {
+func (f *seekableForward) Read(p []byte) (n int, err error) {
 	if f.body == nil {
 		f.err = errors.New("there is no body")
 		return 0, f.err
@@ -164,7 +167,7 @@ func (f *forward) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// A statusWriter remembers the status of an answer.
+// A statusWriter records the status of a response.
 type statusWriter struct {
 	http.ResponseWriter
 	status int

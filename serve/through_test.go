@@ -144,7 +144,7 @@ func TestServeThroughFaults(t *testing.T) {
 	}
 }
 
-// A body that ends early is no whole answer: the client sees the connection break.
+// If the body ends early, the client sees the connection break.
 func TestServeThroughTruncated(t *testing.T) {
 	s, b := newThroughSite(t)
 	b.cut.Store(true)
@@ -156,12 +156,12 @@ func TestServeThroughTruncated(t *testing.T) {
 	if body, err := io.ReadAll(resp.Body); err == nil {
 		t.Errorf("got %q as if it were all", body)
 	}
-	if !strings.Contains(s.log.String(), "to its end") {
+	if !strings.Contains(s.log.String(), "object ended early") {
 		t.Errorf("the log has\n%s", s.log.String())
 	}
 }
 
-// What a private repository does not have is nobody else's to know.
+// The 404 of a private repository is not stored by shared caches.
 func TestAbsentPrivateIndexIsNotForCaches(t *testing.T) {
 	s, _ := newThroughSite(t)
 	resp, _ := raw(t, s.resolver, "GET", "/acme/secret/ubuntu/dists/jammy/InRelease", basic(goodToken, ""))

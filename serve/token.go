@@ -9,9 +9,8 @@ import (
 	"strings"
 )
 
-// A token is a prefix, 256 random bits and a checksum, all of it letters and digits, so that it can
-// stand in a URL and a double click selects it. Prefix and checksum are for leak scanners: few other
-// strings have both.
+// A token is a prefix, 256 random bits and a checksum, in letters, digits and an underscore. It needs no
+// encoding in a URL, and a double click selects it. Leak scanners recognize it by prefix and checksum.
 const (
 	tokenPrefix = "rmt_"
 	tokenBytes  = 32
@@ -19,8 +18,8 @@ const (
 	checkDigits = 6  // 62^6 > 2^32
 )
 
-// NewToken makes a token that opens private repositories: the secret, which is for its holder alone,
-// and the digest by which the settings know it.
+// NewToken creates a token that opens private repositories. It returns the secret, which only its holder
+// keeps, and its digest, which the settings of the repository hold.
 func NewToken() (secret, digest string) {
 	var b [tokenBytes]byte
 	_, _ = rand.Read(b[:]) // which never fails
@@ -29,15 +28,15 @@ func NewToken() (secret, digest string) {
 	return secret, TokenDigest(secret)
 }
 
-// TokenDigest returns the digest by which the settings know a secret: its SHA-256 in lower-case
-// hexadecimal. There is no salt and no slow hash: nobody guesses 256 random bits.
+// TokenDigest returns the digest of a secret as settings hold it: SHA-256 in lower-case hexadecimal. A salt
+// or a slow hash is not needed, because 256 random bits cannot be guessed.
 func TokenDigest(secret string) string {
 	sum := sha256.Sum256([]byte(secret))
 	return hex.EncodeToString(sum[:])
 }
 
-// IsToken reports whether s has the form and the checksum of a token that [NewToken] made. Settings
-// may have other secrets too, such as those of an earlier server.
+// IsToken reports whether s has the form and the checksum of a token of [NewToken]. Settings may hold
+// digests of other secrets too, such as those of an earlier server.
 func IsToken(s string) bool {
 	const length = len(tokenPrefix) + tokenDigits + checkDigits
 	return len(s) == length && strings.HasPrefix(s, tokenPrefix) && checksum(s[:length-checkDigits]) == s[length-checkDigits:]
@@ -47,7 +46,7 @@ func checksum(body string) string {
 	return base62(new(big.Int).SetUint64(uint64(crc32.ChecksumIEEE([]byte(body)))), checkDigits)
 }
 
-// base62 writes n with digits, lower-case and upper-case letters, zeros in front.
+// base62 returns n in base 62 with the digits 0-9a-zA-Z, padded with zeros to width.
 func base62(n *big.Int, width int) string {
 	s := n.Text(62)
 	return strings.Repeat("0", width-len(s)) + s

@@ -150,13 +150,13 @@ func TestI11TheBucketAloneIsNeeded(t *testing.T) {
 	}
 	tried := false
 	for end := time.Now().Add(time.Minute); !tried && time.Now().Before(end); time.Sleep(100 * time.Millisecond) { // they are read again after five seconds
-		tried = strings.Contains(p.log.String(), "those read before hold on")
+		tried = strings.Contains(p.log.String(), "cached settings stay in use")
 		if got := status(); got != http.StatusFound {
 			t.Fatalf("with the bucket away: got %d\n%s", got, p.log)
 		}
 	}
 	if !tried {
-		t.Errorf("the log does not tell: %s", p.log)
+		t.Errorf("the log has no line about it: %s", p.log)
 	}
 	p.kill()
 	cmd := exec.Command(os.Args[0], w.flags("--listen", address)...)
