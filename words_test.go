@@ -64,7 +64,6 @@ var unclean = []string{
 	"schemas/catalogdb",
 	"schemas/gzipmember",
 	"schemas/layout",
-	"serve/cloudfront",
 	"serve/resolver",
 	"testdata/README.md",
 	"testdata/RESULTS.md",
@@ -99,6 +98,8 @@ func TestLanguageHasNoRefusedWords(t *testing.T) {
 		switch problems := found[where]; {
 		case listed && len(problems) == 0:
 			t.Errorf("%s is clean: remove it from the list of those that are not", where)
+		case listed:
+			t.Logf("left in %s:\n  %s", where, strings.Join(problems, "\n  "))
 		case !listed && len(problems) > 0:
 			t.Errorf("CONTRIBUTING.md, \"Language\", refuses words of %s:\n  %s", where, strings.Join(problems, "\n  "))
 		}

@@ -117,8 +117,8 @@ func TestI10NoHintWithoutAToken(t *testing.T) {
 				}
 			}
 		}
-		if b.gets.Load()+b.stats.Load() != 0 || s.log.String() != "" || s.signer.Drawn() != 0 {
-			t.Errorf("%d reads, %d signatures, and the log has %s", b.gets.Load()+b.stats.Load(), s.signer.Drawn(), s.log)
+		if b.gets.Load()+b.stats.Load() != 0 || s.log.String() != "" || s.signer.Signatures() != 0 {
+			t.Errorf("%d reads, %d signatures, and the log has %s", b.gets.Load()+b.stats.Load(), s.signer.Signatures(), s.log)
 		}
 		if got := answer("GET", secretKey, basic(goodToken, "")); strings.HasPrefix(got, "401") { // the token was not the reason
 			t.Errorf("with the token: %s", got)
@@ -162,8 +162,8 @@ func TestI10RefusalsCostTheSame(t *testing.T) {
 			costs[cost] = append(costs[cost], target+" with "+token)
 		}
 	}
-	if len(costs) != 1 || b.gets.Load()+b.stats.Load() != 0 || signer.Drawn() != 0 {
-		t.Errorf("%d reads and %d signatures were made; by allocations: %v", b.gets.Load()+b.stats.Load(), signer.Drawn(), costs)
+	if len(costs) != 1 || b.gets.Load()+b.stats.Load() != 0 || signer.Signatures() != 0 {
+		t.Errorf("%d reads and %d signatures were made; by allocations: %v", b.gets.Load()+b.stats.Load(), signer.Signatures(), costs)
 	}
 }
 

@@ -5,12 +5,12 @@ import "sync"
 // maxCacheBytes bounds the names and signed texts of one generation of a cache.
 const maxCacheBytes = 16 << 20
 
-// A cache remembers what was signed for a name until the name's bucket ends: a signature without '~'
+// A cache holds signed texts by name until the expiry bucket of the name ends: a signature without '~'
 // takes some 160 us, a bare redirect 20, and most requests are for few objects. The zero cache is
-// ready for use.
+// ready for use. Its methods may be called concurrently.
 //
-// At any moment the ends of all buckets lie in two neighbouring windows of a bucket's length. Each
-// window has a generation; the third takes the place of the first, in which all has ended.
+// At any moment the ends of all buckets lie in two adjacent windows of a bucket's length. Each window has
+// a generation. The generation of the third window replaces that of the first, whose buckets have ended.
 type cache struct {
 	mu          sync.RWMutex
 	generations [2]generation
@@ -19,7 +19,7 @@ type cache struct {
 type generation struct {
 	window    int64
 	sizeBytes int
-	signed    map[string]string // by name, which has one bucket's end in each window
+	signed    map[string]string // by name: a name has one bucket end in each window
 }
 
 func (c *cache) get(name string, end int64) (signed string, ok bool) {
@@ -34,8 +34,8 @@ func (c *cache) get(name string, end int64) (signed string, ok bool) {
 	return signed, ok
 }
 
-// put adds what was signed. A full generation is emptied: what is in demand comes back at once, and a
-// flood of rare names cannot keep it out for long.
+// put adds a signed text. It empties a full generation: names in demand return at once, and a flood of rare
+// names cannot keep them out for long.
 func (c *cache) put(name string, end int64, signed string) {
 	window := end / bucketSeconds
 	size := len(name) + len(signed)
@@ -45,7 +45,7 @@ func (c *cache) put(name string, end int64, signed string) {
 	if g.signed == nil || g.window != window || g.sizeBytes+size > maxCacheBytes {
 		*g = generation{window: window, signed: map[string]string{}}
 	}
-	if _, ok := g.signed[name]; !ok { // another request may have signed it meanwhile
+	if _, ok := g.signed[name]; !ok { // another request may have signed it since get
 		g.signed[name] = signed
 		g.sizeBytes += size
 	}

@@ -1,10 +1,9 @@
-// Package cloudfront makes CloudFront signed URLs, and verifies them as CloudFront would, for the
-// embedded edge and for tests.
+// Package cloudfront signs CloudFront URLs, and verifies them as CloudFront does, for the embedded edge and
+// for tests. The format is that of "Use signed URLs" in the CloudFront developer guide.
 //
-// A signed URL carries a policy (which URL, until when) and a signature of it. A canned policy is
-// not sent: both sides build it, byte for byte, from the URL and its Expires parameter; it is for one
-// object of a private repository. A custom policy is sent and may have wildcards; one policy is for
-// all of a public repository.
+// A signed URL carries a policy (a URL and an expiry) and its signature. A canned policy is not sent: both
+// sides build it, byte for byte, from the URL and its Expires parameter. It opens one object of a private
+// repository. A custom policy is sent and may have wildcards. One opens all of a public repository.
 package cloudfront
 
 import (
@@ -24,7 +23,7 @@ import (
 func Escape(objectKey string) string {
 	const hex = "0123456789ABCDEF"
 	if !strings.ContainsFunc(objectKey, func(r rune) bool { return r >= 0x80 || !unreserved(byte(r)) && r != '/' }) {
-		return objectKey // most need nothing
+		return objectKey // most keys need no encoding
 	}
 	var b strings.Builder
 	b.Grow(len(objectKey) + 12)
@@ -45,13 +44,13 @@ func unreserved(c byte) bool {
 		c == '-' || c == '.' || c == '_' || c == '~'
 }
 
-// splitEdge returns an edge's URL in its one spelling, without a slash at the end: the origin, such
+// splitEdge returns the canonical URL of an edge in two parts, without a slash at the end: the origin, such
 // as "https://d111.cloudfront.net", and the path prefix, such as "" or "/packages".
 func splitEdge(edge *url.URL) (origin, prefix string) {
 	return strings.ToLower(edge.Scheme + "://" + edge.Host), strings.TrimRight(edge.EscapedPath(), "/")
 }
 
-// checkEdge says why URLs below edge could not be signed, or nothing.
+// checkEdge returns an error if URLs below edge cannot be signed.
 func checkEdge(edge *url.URL) error {
 	origin, prefix := splitEdge(edge)
 	plain := func(r rune) bool { return r < 0x80 && unreserved(byte(r)) || strings.ContainsRune("/:[]", r) }
@@ -68,8 +67,8 @@ func checkEdge(edge *url.URL) error {
 	return nil
 }
 
-// checkKey says why CloudFront would not take a public key, or nothing. A key group holds RSA-2048
-// and ECDSA P-256 keys only.
+// checkKey returns an error if CloudFront does not accept a public key. A key group holds RSA-2048 and
+// ECDSA P-256 keys only.
 func checkKey(public crypto.PublicKey) error {
 	switch k := public.(type) {
 	case *ecdsa.PublicKey:

@@ -9,8 +9,8 @@ import (
 )
 
 // ParseKey reads a private key from PEM: PKCS #8, PKCS #1 ("RSA PRIVATE KEY") or SEC 1 ("EC PRIVATE
-// KEY"), as openssl writes them. It must be one that CloudFront takes, ECDSA P-256 or RSA-2048. No
-// byte of the key is in an error.
+// KEY"), as openssl writes them. It must be one that CloudFront accepts, ECDSA P-256 or RSA-2048, and
+// unencrypted. Errors contain no byte of the key.
 func ParseKey(text []byte) (crypto.Signer, error) {
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type == "EC PARAMETERS" { // openssl ecparam -genkey writes them before the key

@@ -15,11 +15,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/cloudfront/sign"
 )
 
-// parameters are the query of a signed URL, by name, as received.
+// parameters are the query parameters of a signed URL, by name, not decoded.
 type parameters map[string]string
 
-// parameterNames are all that a signed URL may have. Other names are refused: nothing on this side
-// gives them a meaning, and neither the cache key nor the bucket sees them.
+// parameterNames are the parameters that a signed URL may have. Others are refused: they have no meaning
+// here, and are in neither the cache key nor the request to the bucket.
 var parameterNames = []string{"Expires", "Policy", "Signature", "Key-Pair-Id", "Hash-Algorithm"}
 
 // parseParameters reads a raw query. Values are not percent-decoded: none of them needs encoding.
@@ -31,10 +31,10 @@ func parseParameters(query string) (parameters, error) {
 	for pair := range strings.SplitSeq(query, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		if !slices.Contains(parameterNames, name) {
-			return nil, refuse("a parameter is unknown") // and may be a secret of another server
+			return nil, refuse("a parameter is unknown") // its name is not logged: it may be a secret of another server
 		}
 		if _, ok := p[name]; ok {
-			return nil, refuse("parameter %s stands twice", name)
+			return nil, refuse("parameter %s is given twice", name)
 		}
 		if value == "" {
 			return nil, refuse("parameter %s is empty", name)
@@ -52,8 +52,8 @@ func parseParameters(query string) (parameters, error) {
 	return p, nil
 }
 
-// policy returns the bytes that the signature must be for: the custom policy that was sent, or the
-// canned one for resource, a URL without bytes that JSON would escape.
+// policy returns the bytes that the signature must cover: the custom policy that was sent, or the canned
+// policy of resource. resource is a URL without bytes that JSON escapes.
 func (p parameters) policy(resource string) ([]byte, error) {
 	if custom := p["Policy"]; custom != "" {
 		policy, err := decode(custom)
@@ -69,7 +69,7 @@ func (p parameters) policy(resource string) ([]byte, error) {
 	return fmt.Appendf(nil, `{"Statement":[{"Resource":"%s","Condition":{"DateLessThan":{"AWS:EpochTime":%d}}}]}`, resource, expires), nil
 }
 
-// permits checks what a signed policy says against the URL and the time.
+// permits returns an error unless a policy allows the URL resource at now. The caller has verified its signature.
 func permits(policy []byte, resource string, now time.Time) error {
 	dec := json.NewDecoder(bytes.NewReader(policy))
 	dec.DisallowUnknownFields()
@@ -96,8 +96,8 @@ func permits(policy []byte, resource string, now time.Time) error {
 	return nil
 }
 
-// match reports whether s has the form of pattern, in which '*' stands for any bytes and '?' for
-// one. It takes time in proportion to the product of the lengths at worst.
+// match reports whether s matches pattern: '*' matches any bytes, '?' one byte. The worst case takes time in
+// proportion to the product of the lengths.
 func match(pattern, s string) bool {
 	star, tried := -1, 0 // the last '*', and how far into s it reaches
 	i, j := 0, 0
@@ -119,7 +119,7 @@ func match(pattern, s string) bool {
 	return strings.Trim(pattern[i:], "*") == ""
 }
 
-// fromURL undoes what CloudFront changes in base64; what it would have changed becomes invalid.
+// fromURL turns CloudFront's base64 into the standard one. Bytes that CloudFront never sends become invalid.
 var fromURL = strings.NewReplacer("-", "+", "_", "=", "~", "/", "+", "!", "=", "!", "/", "!", "\r", "!", "\n", "!")
 
 // decode reads CloudFront's form of base64, which has '-', '_' and '~' for '+', '=' and '/'.

@@ -17,29 +17,29 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// Expiry goes by buckets, so that a signature serves for a while: one made at any moment of a bucket
-// is good until the bucket's end and then for its lifetime.
+// Time is cut into buckets, so that a signature can be reused: one made within a bucket is valid until the
+// bucket ends and for its lifetime after that.
 const (
 	bucketSeconds   = 5 * 60
 	lifetimeBelow   = 60 * 60 // seconds, of a wildcard policy
 	lifetimeObject  = 10 * 60 // seconds, of a canned policy
-	maxDraws        = 300     // four or five are usual; 300 in vain is one chance in 10^31
+	maxAttempts     = 300     // of one signature: four or five are usual; 300 fail with a chance of one in 10^31
 	maxKeyPairIDLen = 128
 )
 
-// A Signer makes signed URLs of objects. Its methods may be called concurrently; what several
-// callers need at once is signed once.
+// A Signer signs URLs of objects. Its methods may be called concurrently; callers that need the same
+// signature at once share one.
 //
-// It needs no state to agree with other replicas: with the same key, two signers give one object
-// the same URL for the length of a bucket, since ECDSA is used in its deterministic form (RFC 6979).
+// Replicas need no shared state: two signers with the same key give an object the same URL within a bucket,
+// because ECDSA is used in its deterministic form (RFC 6979).
 type Signer struct {
-	base    string // without a slash at the end
-	sdk     *sign.URLSigner
-	redraw  bool  // draw signatures until one has no '~'
-	objects cache // locations, by object key
-	below   cache // queries, by prefix
-	flights singleflight.Group
-	drawn   atomic.Int64
+	base     string // without a slash at the end
+	sdk      *sign.URLSigner
+	noTilde  bool  // sign again until the signature has no '~'
+	objects  cache // locations, by object key
+	below    cache // queries, by prefix
+	inFlight singleflight.Group
+	made     atomic.Int64
 }
 
 // NewSigner returns a signer of URLs below edge: scheme, host and optionally a path prefix. Key
@@ -63,11 +63,11 @@ func NewSigner(edge *url.URL, keyPairID string, key crypto.Signer) (*Signer, err
 		return nil, err
 	}
 	origin, prefix := splitEdge(edge)
-	_, redraw := key.Public().(*ecdsa.PublicKey)
+	_, noTilde := key.Public().(*ecdsa.PublicKey)
 	if k, ok := key.(*ecdsa.PrivateKey); ok {
 		key = deterministic{k}
 	}
-	return &Signer{base: origin + prefix, sdk: sign.NewURLSigner(keyPairID, key), redraw: redraw}, nil
+	return &Signer{base: origin + prefix, sdk: sign.NewURLSigner(keyPairID, key), noTilde: noTilde}, nil
 }
 
 // Sign returns a URL with a canned policy: it opens this object alone, for at least ten minutes from
@@ -79,14 +79,14 @@ func (s *Signer) Sign(objectKey string, now time.Time) (location string, err err
 	}
 	return s.once(&s.objects, objectKey, end, func() (string, error) {
 		resource := s.base + "/" + Escape(objectKey)
-		query, err := s.draw(resource, end+lifetimeObject, s.sdk.Sign)
+		query, err := s.sign(resource, end+lifetimeObject, s.sdk.Sign)
 		return resource + query, err
 	})
 }
 
-// SignBelow returns a URL of an object with a wildcard policy: whoever has it can read all that is
-// below prefix, which is without a slash at its end, for at least an hour from now and for five
-// minutes more at most. It is for what anybody may read: there is one signature per prefix and bucket.
+// SignBelow returns a URL of an object with a wildcard policy. It opens every object below prefix, for at
+// least an hour from now and for five minutes more at most. prefix has no slash at its end. There is one
+// signature per prefix and bucket. Use it for public repositories only.
 func (s *Signer) SignBelow(prefix, objectKey string, now time.Time) (location string, err error) {
 	if rest, ok := strings.CutPrefix(objectKey, prefix); !ok || prefix == "" || !strings.HasPrefix(rest, "/") {
 		return "", fmt.Errorf("sign %q: it is not below %q", objectKey, prefix)
@@ -95,7 +95,7 @@ func (s *Signer) SignBelow(prefix, objectKey string, now time.Time) (location st
 	query, ok := s.below.get(prefix, end)
 	if !ok {
 		folder := s.base + "/" + Escape(prefix) + "/"
-		query, err = s.once(&s.below, prefix, end, func() (string, error) { return s.draw(folder, end+lifetimeBelow, s.wildcard) })
+		query, err = s.once(&s.below, prefix, end, func() (string, error) { return s.sign(folder, end+lifetimeBelow, s.wildcard) })
 	}
 	if err != nil {
 		return "", err
@@ -103,7 +103,7 @@ func (s *Signer) SignBelow(prefix, objectKey string, now time.Time) (location st
 	return s.base + "/" + Escape(objectKey) + query, nil
 }
 
-// wildcard signs the policy of everything below a folder, which ends in a slash: without it, "acme/a*"
+// wildcard signs a policy for every object below a folder. folder ends in a slash: without it, "acme/a*"
 // would open "acme/ab" too.
 func (s *Signer) wildcard(folder string, expires time.Time) (signed string, err error) {
 	return s.sdk.SignWithPolicy(folder, &sign.Policy{Statements: []sign.Statement{{
@@ -112,13 +112,14 @@ func (s *Signer) wildcard(folder string, expires time.Time) (signed string, err 
 	}}})
 }
 
-// Drawn returns how many signatures were made so far, those with a '~' included.
-func (s *Signer) Drawn() int64 { return s.drawn.Load() }
+// Signatures returns the number of signatures made so far, including those discarded for a '~'.
+func (s *Signer) Signatures() int64 { return s.made.Load() }
 
-// once makes what the cache lacks, once for all who wait for it.
+// once signs a text that the cache lacks, and stores it. Concurrent calls for the same name and end share one
+// signature.
 func (s *Signer) once(c *cache, name string, end int64, signed func() (string, error)) (string, error) {
-	v, err, _ := s.flights.Do(strconv.FormatInt(end, 10)+" "+name, func() (any, error) {
-		if text, ok := c.get(name, end); ok { // another flight has just landed
+	v, err, _ := s.inFlight.Do(strconv.FormatInt(end, 10)+" "+name, func() (any, error) {
+		if text, ok := c.get(name, end); ok { // an earlier call has ended since the caller looked
 			return text, nil
 		}
 		text, err := signed()
@@ -136,29 +137,29 @@ func (s *Signer) once(c *cache, name string, end int64, signed func() (string, e
 
 // draw signs a URL until its query is fit for every client, at expires or some seconds later, and
 // returns the query from its '?' on.
-func (s *Signer) draw(url string, expires int64, signURL func(url string, expires time.Time) (signed string, err error)) (query string, err error) {
-	for i := range int64(maxDraws) {
-		s.drawn.Add(1)
+func (s *Signer) sign(url string, expires int64, signURL func(url string, expires time.Time) (signed string, err error)) (query string, err error) {
+	for i := range int64(maxAttempts) {
+		s.made.Add(1)
 		signed, err := signURL(url, time.Unix(expires+i, 0))
 		if err != nil {
 			return "", err
 		}
-		if query = signed[len(url):]; !s.redraw || !strings.Contains(query, "~") {
+		if query = signed[len(url):]; !s.noTilde || !strings.Contains(query, "~") {
 			return query, nil
 		}
 	}
-	return "", fmt.Errorf("%d signatures in a row have a '~'", maxDraws)
+	return "", fmt.Errorf("%d signatures in a row have a '~'", maxAttempts)
 }
 
-// bucketEnd returns when the bucket of a name ends, in seconds since 1970. The buckets of different
-// names are offset, so that not all URLs change at once.
+// bucketEnd returns when the expiry bucket of a name at now ends, both in seconds since 1970. Buckets of
+// different names are offset, so that URLs do not all change at once.
 func bucketEnd(name string, now int64) int64 {
 	offset := int64(crc32.ChecksumIEEE([]byte(name))) % bucketSeconds
 	return now - (now-offset)%bucketSeconds + bucketSeconds
 }
 
-// deterministic is an ECDSA key whose signatures are a function of the digest: crypto/ecdsa follows
-// RFC 6979 if it is given no randomness, but the SDK always gives some.
+// deterministic is an ECDSA key whose signatures are a function of the digest. crypto/ecdsa follows RFC 6979
+// if its random source is nil, but the SDK always passes one.
 type deterministic struct{ *ecdsa.PrivateKey }
 
 func (d deterministic) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {

@@ -100,7 +100,7 @@ func TestSignedOnce(t *testing.T) {
 			wg.Go(func() { kind.sign(t, s, plusKey, noon) })
 		}
 		wg.Wait()
-		if got := s.Drawn(); got != 1 {
+		if got := s.Signatures(); got != 1 {
 			t.Errorf("%s: %d signatures, want 1", kind.name, got)
 		}
 	}
@@ -118,8 +118,8 @@ func TestOneSignaturePerRepository(t *testing.T) {
 		queries[query] = true
 	}
 	signBelow(t, s, "acme/tool/gpgkey", noon)
-	if len(queries) != 1 || s.Drawn() != 2 {
-		t.Errorf("%d queries of one repository and %d signatures of two, want 1 and 2", len(queries), s.Drawn())
+	if len(queries) != 1 || s.Signatures() != 2 {
+		t.Errorf("%d queries of one repository and %d signatures of two, want 1 and 2", len(queries), s.Signatures())
 	}
 }
 

@@ -14,11 +14,11 @@ import (
 	"repomill/schemas/layout"
 )
 
-// maxRequestURI is the longest request that is looked at, in bytes: CloudFront's own limit.
+// maxRequestURI is the longest request URI that is accepted, in bytes: CloudFront's limit.
 const maxRequestURI = 8192
 
-// A Refusal says why a URL is not served. It is for the edge's log: the client is told 403, no more. The
-// path, which may have been meant for another server, is not in it.
+// A Refusal is the reason why a URL is not served, for the edge's log; the client gets a bare 403. It does not
+// contain the path, which may have been meant for another server.
 type Refusal string
 
 func (r Refusal) Error() string { return "refused: " + string(r) }
@@ -28,7 +28,7 @@ func refuse(format string, args ...any) error { return Refusal(fmt.Sprintf(forma
 // cut shortens an untrusted value for a log.
 func cut(s string) string { return s[:min(len(s), 80)] }
 
-// A Verifier decides as CloudFront would whether a signed URL is good. Its methods may be called
+// A Verifier decides, as CloudFront does, whether a signed URL is valid. Its methods may be called
 // concurrently.
 type Verifier struct {
 	origin string // scheme and host
@@ -36,17 +36,16 @@ type Verifier struct {
 	keys   map[string]crypto.PublicKey
 }
 
-// NewVerifier returns a verifier of the URLs below edge that were signed with one of keys, which are
-// named by their key pair ids. Nothing is good below an edge that [NewSigner] would refuse, nor with
-// a key that CloudFront would.
+// NewVerifier returns a verifier of URLs below edge that were signed with one of keys, by key pair id. It
+// refuses every URL if [NewSigner] refuses edge, and URLs signed with a key that CloudFront does not accept.
 func NewVerifier(edge *url.URL, keys map[string]crypto.PublicKey) *Verifier {
 	origin, prefix := splitEdge(edge)
 	return &Verifier{origin: origin, prefix: prefix + "/", keys: keys}
 }
 
 // Verify returns the object key of a signed URL, given as in the request line: raw path, '?' and raw
-// query. The error is always a [Refusal]. The host that the client named plays no part, but the
-// signature must be for a URL of this edge.
+// query. The error is always a [Refusal]. The Host header is not considered; the signature must be for a URL
+// of this edge.
 func (v *Verifier) Verify(requestURI string, now time.Time) (objectKey string, err error) {
 	if len(requestURI) > maxRequestURI {
 		return "", refuse("the URL has %d bytes, more than %d", len(requestURI), maxRequestURI)
@@ -73,7 +72,7 @@ func (v *Verifier) Verify(requestURI string, now time.Time) (objectKey string, e
 	return objectKey, nil
 }
 
-// objectKey decodes a raw path once. Only canonical object keys pass.
+// objectKey decodes a raw path once, and refuses all but canonical object keys.
 func (v *Verifier) objectKey(rawPath string) (string, error) {
 	rest, ok := strings.CutPrefix(rawPath, v.prefix)
 	if !ok {
@@ -97,7 +96,7 @@ func (v *Verifier) objectKey(rawPath string) (string, error) {
 	return key, nil
 }
 
-// checkSignature checks that one of our keys signed the policy.
+// checkSignature returns an error unless the key that the parameters name has signed policy.
 func (v *Verifier) checkSignature(p parameters, policy []byte) error {
 	public, ok := v.keys[p["Key-Pair-Id"]]
 	if !ok {

@@ -50,7 +50,7 @@ func run(ctx context.Context, cfg Config, errOut io.Writer) error {
 	if err := s.settings.Probe(ctx); err != nil {
 		return command.Fault(fmt.Errorf("--bucket: %w", err))
 	}
-	m := newMetrics(s.settings.Health, signer.Drawn, time.Now)
+	m := newMetrics(s.settings.Health, signer.Signatures, time.Now)
 	rc := serve.ResolverConfig{Signer: signer, Settings: s.settings, Ready: s.ready, Observe: m.observe, Log: s.log, Now: time.Now}
 	if cfg.ServeThrough == "metadata" {
 		rc.Through = bucket
