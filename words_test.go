@@ -64,7 +64,6 @@ var unclean = []string{
 	"schemas/catalogdb",
 	"schemas/gzipmember",
 	"schemas/layout",
-	"serve/resolver",
 	"testdata/README.md",
 	"testdata/RESULTS.md",
 	"testdata/clients",

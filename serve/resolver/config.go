@@ -20,13 +20,13 @@ import (
 // maxKeyFile bounds the key file, in bytes.
 const maxKeyFile = 64 << 10
 
-// A bucket can be closed.
+// A bucket is the published bucket, read only.
 type bucket interface {
 	serve.Bucket
 	io.Closer
 }
 
-// openBucket opens the bucket for reading.
+// openBucket opens the bucket of --bucket. Its errors carry an exit code.
 func openBucket(ctx context.Context, cfg Config) (bucket, error) {
 	scheme, path, _ := strings.Cut(cfg.Bucket, "://")
 	switch scheme {
@@ -37,7 +37,7 @@ func openBucket(ctx context.Context, cfg Config) (bucket, error) {
 		}
 		return b, nil
 	case "file":
-		if info, err := os.Stat(path); err != nil || !info.IsDir() { // it would be made
+		if info, err := os.Stat(path); err != nil || !info.IsDir() { // file.OpenBucket would create it
 			return nil, command.Fault(fmt.Errorf("--bucket file://%s: there is no such folder", path))
 		}
 		b, err := file.OpenBucket(cfg.Bucket)
@@ -50,7 +50,7 @@ func openBucket(ctx context.Context, cfg Config) (bucket, error) {
 	}
 }
 
-// newSigner reads the key and makes the signer of URLs below --cdn.
+// newSigner reads the key of --key and returns a signer of URLs below --cdn.
 func newSigner(cfg Config) (*cloudfront.Signer, error) {
 	text, err := readKey(cfg.Key)
 	if err != nil {
@@ -91,7 +91,7 @@ func readKey(rawURL string) ([]byte, error) {
 	return text, nil
 }
 
-// check refuses settings that would send clients where they cannot go.
+// check refuses a configuration that would redirect clients to a URL they cannot follow.
 func (cfg Config) check() error {
 	public, err := siteURL("--public-url", cfg.PublicURL)
 	if err != nil {
@@ -119,7 +119,7 @@ func (cfg Config) check() error {
 	return nil
 }
 
-// address is where a site is reached: its host in one spelling, and its port.
+// address returns the host of a URL in lower case, and its port.
 func address(u *url.URL) string {
 	port := u.Port()
 	if port == "" {
@@ -128,7 +128,7 @@ func address(u *url.URL) string {
 	return strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")) + ":" + port
 }
 
-// siteURL reads the URL of a site: http or https, a host, and perhaps a path.
+// siteURL parses the URL in a flag: http or https, a host, and an optional path.
 func siteURL(flag, raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err == nil && u.User != nil { // not shown: it may have a password

@@ -25,8 +25,7 @@ func (p *process) say(t *testing.T, request string) string {
 	return string(answer)
 }
 
-// What a client can send is bounded, and an odd request is no way around anything: of the real program, over
-// its real port, with the bytes as they are.
+// Requests are bounded, and malformed ones pass no check. The test sends raw bytes to the real program.
 func TestHostileRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -98,8 +98,8 @@ func (w *world) reading(t *testing.T, site string) string {
 }
 
 // With nothing up but the bucket and the CDN, clients read what they read before, and so they do after the
-// resolver itself was killed and started again. Nobody else is asked for anything.
-func TestI11ReadsGoOnAfterAKillWithNothingButTheBucket(t *testing.T) {
+// resolver itself was killed and started again. No other server is asked for anything.
+func TestI11ReadsContinueAfterAKillWithTheBucketAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for _, repository := range []string{"acme/public", "acme/private"} {

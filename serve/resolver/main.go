@@ -1,6 +1,6 @@
 // Command resolver answers clients of a published bucket: it redirects each public path to a signed URL
-// of the CDN. It depends on nothing but the bucket, of which it reads the settings of repositories, and
-// its key; it holds no state, and any number of them may run side by side.
+// of the CDN. It depends on the bucket, from which it reads the settings of repositories, and on its signing
+// key. It has no other state; any number of resolvers may run in parallel.
 package main
 
 import (
@@ -49,11 +49,11 @@ func resolve(ctx context.Context, args []string, out, errOut io.Writer) int {
 	})
 }
 
-// hidingKeys passes on what is said, but for a private key that stands where its file should: what kong does not
-// understand, it shows.
+// hidingKeys replaces an error message that contains a private key. kong quotes arguments that it cannot
+// parse, and a key may have been pasted in place of its file's URL.
 type hidingKeys struct {
 	io.Writer
-	understood bool // what is said from here on is our own
+	understood bool // the command line was parsed: later messages are not kong's
 }
 
 func (h *hidingKeys) Write(p []byte) (int, error) {

@@ -82,7 +82,7 @@ func TestCommand(t *testing.T) {
 		}
 		messages = append(messages, l.Level+" "+l.Msg)
 	}
-	if want := []string{"INFO serving", "INFO stopping: finishing requests in hand", "INFO stopped"}; !slices.Equal(messages, want) {
+	if want := []string{"INFO serving", "INFO stopping, finishing requests", "INFO stopped"}; !slices.Equal(messages, want) {
 		t.Errorf("the log has %q, want %q", messages, want)
 	}
 }
@@ -129,7 +129,7 @@ func TestReady(t *testing.T) {
 	}
 }
 
-// What is wrong with a setting is told in one line that names it.
+// A wrong setting gives one line that names it and says what to use.
 func TestBadSettings(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -143,7 +143,7 @@ func (w *world) republish(repository string, stop <-chan struct{}, published *at
 }
 
 // watchPairs reads pairs through a proxy while they are published, and returns how many were torn
-// although nothing was published meanwhile, and how many were read.
+// although nothing was published in between, and how many were read.
 func watchPairs(t *testing.T, w *world, proxy string, d time.Duration) (torn, read int) {
 	t.Helper()
 	ring, err := sign.ReadKeyring(releaseKey().Public())
@@ -151,8 +151,8 @@ func watchPairs(t *testing.T, w *world, proxy string, d time.Duration) (torn, re
 		t.Fatal(err)
 	}
 	base := proxy + "/acme/public/el/9/x86_64"
-	get(t, base+"/repodata/repomd.xml") // somebody has asked for one of the two,
-	w.publishRPM("acme/public")         // and then it was published anew
+	get(t, base+"/repodata/repomd.xml") // a client has asked for one of the two,
+	w.publishRPM("acme/public")         // and then it was published again
 	stop := make(chan struct{})
 	var windows []pair
 	var wg sync.WaitGroup

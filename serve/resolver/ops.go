@@ -14,7 +14,7 @@ import (
 	"repomill/serve"
 )
 
-// metrics are what Prometheus may know: never a path, a package or a token.
+// metrics are the Prometheus metrics of a resolver. No label is a path, a package or a token.
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
@@ -69,8 +69,8 @@ func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 }
 
-// opsHandler answers operators and their machines. Unlike the public one, its /readyz says why not. It is
-// no http.ServeMux, which sends who asks for an unclean path to a clean one.
+// opsHandler serves /metrics and health checks. Unlike the public one, its /readyz gives the reason. It does
+// not use http.ServeMux, which redirects unclean paths.
 func (s *resolver) opsHandler(metrics http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
@@ -93,8 +93,8 @@ func (s *resolver) opsHandler(metrics http.Handler) http.Handler {
 	})
 }
 
-// alive says that the process runs, and nothing else: a fault of the bucket must not restart the fleet.
+// alive answers 200 as long as the process runs: a fault of the bucket must not restart every resolver.
 func alive(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	_, _ = io.WriteString(w, "ok\n") // the asker may have left
+	_, _ = io.WriteString(w, "ok\n") // the client may have left
 }

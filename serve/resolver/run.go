@@ -18,12 +18,12 @@ import (
 )
 
 const (
-	settingsAge   = 10 * time.Second // a revoked token is good no longer
-	settingsStale = 15 * time.Minute // while the bucket cannot be read
-	maxSkew       = 2 * time.Minute  // between the bucket's clock and ours: signed URLs live ten minutes at least
+	settingsAge   = 10 * time.Second // a revoked token stops working within this time
+	settingsStale = 15 * time.Minute // the same while the bucket cannot be read
+	maxSkew       = 2 * time.Minute  // between the clocks of bucket and machine; signed URLs are valid for ten minutes or more
 )
 
-// A resolver is what run has opened.
+// A resolver holds the configuration and state of the running program.
 type resolver struct {
 	cfg      Config
 	log      *slog.Logger
@@ -31,7 +31,7 @@ type resolver struct {
 	stopping atomic.Bool
 }
 
-// run serves until ctx ends.
+// run serves until ctx ends or a listener fails. It returns usage errors and unreachable stores at once.
 func run(ctx context.Context, cfg Config, errOut io.Writer) error {
 	if err := cfg.check(); err != nil {
 		return err
@@ -58,9 +58,9 @@ func run(ctx context.Context, cfg Config, errOut io.Writer) error {
 	return s.serve(ctx, serve.NewResolver(rc), m.handler())
 }
 
-// ready says why clients should not be sent here. A key is there, or the program would not run. With the
-// bucket away, the CDN still has much of it: all resolvers would give up at once, so they do only when
-// the settings that they hold are too old.
+// ready returns why a load balancer should not send clients to this resolver; nil if it should. While the
+// bucket does not answer, the resolver stays ready as long as cached settings are valid: the CDN still has most
+// objects, and all resolvers would become unready at the same time.
 func (s *resolver) ready() error {
 	h := s.settings.Health()
 	age := time.Since(h.Contact)
@@ -107,8 +107,8 @@ func (s *resolver) serve(ctx context.Context, public, metrics http.Handler) erro
 	return err
 }
 
-// newServer bounds what a slow or hostile client can hold. With index files served through, an answer
-// may be large; ten minutes are 80 kB/s for the largest of them.
+// newServer returns a server with limits for slow and hostile clients. If index files are served through, a
+// response may be large: ten minutes are 80 kB/s for the largest one.
 func (s *resolver) newServer(h http.Handler) *http.Server {
 	srv := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
@@ -127,11 +127,11 @@ func listen(srv *http.Server, l net.Listener) error {
 	return nil
 }
 
-// stop waits for the end of ctx, lets a server finish its requests for --grace, and then breaks them off.
+// stop waits for the end of ctx, lets a server finish its requests for --grace, and then closes their connections.
 func (s *resolver) stop(ctx context.Context, srv *http.Server) error {
 	<-ctx.Done()
 	if !s.stopping.Swap(true) {
-		s.log.Info("stopping: finishing requests in hand", "grace", s.cfg.Grace.String())
+		s.log.Info("stopping, finishing requests", "grace", s.cfg.Grace.String())
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Grace)
 	defer cancel()
@@ -142,7 +142,7 @@ func (s *resolver) stop(ctx context.Context, srv *http.Server) error {
 	return err
 }
 
-// watch tells when the resolver becomes ready or ceases to be.
+// watch logs when readiness changes, until ctx ends.
 func (s *resolver) watch(ctx context.Context) {
 	ticker := time.NewTicker(5 * time.Second)
 	defer ticker.Stop()

@@ -47,7 +47,7 @@ func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
 }
 
 // Clients that send their headers byte by byte, announce bodies that never come, or do not read what they
-// asked for, keep nobody else waiting. The first are cut off; the second have their answer at once.
+// asked for, do not delay other clients. The first are cut off; the second have their answer at once.
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
