@@ -36,7 +36,8 @@ func (k *Cache) Take(r catalog.Release) *Rendering {
 	return rd
 }
 
-// Put keeps a rendering, and closes those least recently used that the limit has no room for beside it.
+// Put stores a rendering, of which the caller gives up ownership. It closes the least recently used renderings beyond Limit,
+// and one that cannot be updated: a fetched one, or one whose scratch file has failed.
 func (k *Cache) Put(r catalog.Release, rd *Rendering) {
 	if rd.fetched || rd.scratch.broken.Load() {
 		rd.Close()
@@ -69,8 +70,8 @@ func (k *Cache) forget(r catalog.Release) {
 	}
 }
 
-// Render returns the rendering of a snapshot: the kept one updated, or a whole one ([Whole]). The caller gives it back with
-// Put, or closes it.
+// Render returns the rendering of a snapshot: the cached one, updated, or a new one ([Whole]). The caller returns it with
+// Put, or closes it. see is called for the entries of a new one alone.
 func (k *Cache) Render(ctx context.Context, p Plan, snap *catalogdb.Snapshot, see func(*catalogdb.Entry) error) (*Rendering, error) {
 	if rd := k.Take(snap.Release); rd != nil {
 		updated, err := rd.update(ctx, p, snap)

@@ -45,7 +45,7 @@ func (p *compressor) put(s *segment, text *bytes.Buffer, packed []byte) {
 // wait returns when the extents of all segments are recorded, with the first error.
 func (p *compressor) wait() error { return p.running.Wait() }
 
-// one makes a segment without rows; nil for a nil text.
+// one returns a segment of a text without rows; nil for a nil text. Its extents are recorded when wait returns.
 func (p *compressor) one(text []byte) *segment {
 	if text == nil {
 		return nil

@@ -11,14 +11,15 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-// A File is an index file as somebody else describes it.
+// A File describes an index file that another process rendered.
 type File struct {
 	Name          string // [Index.Name]
 	Packed, Plain Digest
 }
 
-// Fetch makes a rendering of index files that the bucket has, for a snapshot with that many packages. open returns a
-// reader of file i. Each file is read whole and has to be as described, and as planned: the error names the first that is not.
+// Fetch returns a rendering of index files that lie in the bucket, for a snapshot with that many packages. open returns a
+// reader of file i. Each file is read whole. A file that differs from its description or from the plan is an error, which
+// names it. The caller closes the rendering.
 func Fetch(dir string, p Plan, snap *catalogdb.Snapshot, packages int, files []File, open func(i int) io.Reader) (*Rendering, error) {
 	to, err := newScratch(dir)
 	if err != nil {
@@ -54,14 +55,15 @@ func (x *Index) fetch(file io.Reader) error {
 	return nil
 }
 
-// Stored returns an index whose bytes open returns, with the digests of what it reads there.
+// Stored reads an index file once and returns it with its digests. open returns a reader of its bytes; [Index.Body] calls it
+// again.
 func Stored(name string, open func() io.Reader) (x *Index, err error) {
 	x = &Index{Name: name, stored: open}
 	x.Packed, x.Plain, err = digestsOf(open())
 	return x, err
 }
 
-// digestsOf returns the digests of an index file and of its text.
+// digestsOf returns the digests of a gzip file and of its text.
 func digestsOf(file io.Reader) (packed, plain Digest, err error) {
 	r, w := io.Pipe()
 	var g errgroup.Group

@@ -13,7 +13,7 @@ import (
 )
 
 // An Index is one index file: a sequence of segments, each of which is one gzip member of the file. Segment boundaries
-// depend on the set of rows alone, so equal rows give equal bytes, whatever was rendered before.
+// depend on the set of rows alone, so equal rows give equal bytes, independent of earlier renderings.
 type Index struct {
 	Name   string // DEB: "main/binary-amd64/Packages". RPM: "primary"
 	Plain  Digest // of the text
@@ -23,14 +23,14 @@ type Index struct {
 	rows    []*segment // of rows, in order
 	tail    *segment
 	scratch *scratch         // holds their bytes
-	stored  func() io.Reader // instead of all these: the file as the bucket has it
+	stored  func() io.Reader // returns the file from the bucket; set by Stored alone, and then no segments are
 	summed  []*segment       // the segments that the digests cover
 }
 
 // A segment is one gzip member of an index, and the rows in it.
 type segment struct {
 	start        []byte // sort key of the first row; nil for head and tail
-	fixed        bool   // the first row starts a segment whatever comes before it
+	fixed        bool   // the first row starts a segment, independent of the rows before it
 	oversized    bool   // it is one row, whose text is large
 	rows         int
 	text, member extent
@@ -45,7 +45,7 @@ type Digest struct {
 	SHA256 string // lower-case hex
 }
 
-// DigestOf reads r to its end.
+// DigestOf reads r to its end and returns the digest of its bytes.
 func DigestOf(r io.Reader) (Digest, error) {
 	h := sha256.New()
 	n, err := io.CopyBuffer(struct{ io.Writer }{h}, r, make([]byte, 256<<10))

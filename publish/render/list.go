@@ -13,8 +13,8 @@ type Line struct {
 	Text     []byte // without its newline
 }
 
-// List makes an index of lines that no catalog row has, in the form of all other indexes. The caller closes the rendering,
-// whose only index it is.
+// List renders an index of lines that are not rows of the catalog, segmented as other indexes are. It is the only index
+// of the rendering. The caller closes the rendering.
 func List(dir string, lines iter.Seq2[Line, error]) (*Rendering, error) {
 	to, err := newScratch(dir)
 	if err != nil {

@@ -30,8 +30,8 @@ func (rd *Rendering) Close() { rd.scratch.close() }
 // Fetched reports whether [Fetch] made the rendering of files that the bucket has.
 func (rd *Rendering) Fetched() bool { return rd.fetched }
 
-// Reissue declares that a rendering of one revision is the rendering of another one, whose rows are the same. A
-// rendering of any other revision stays as it is.
+// Reissue changes the revision of a rendering from at to as, which has the same rows and the next generation. A rendering of
+// another revision than at is unchanged.
 func (rd *Rendering) Reissue(at, as catalog.Revision) {
 	if rd.revision == at {
 		rd.revision, rd.generation = as, rd.generation+1
@@ -46,8 +46,8 @@ func (rd *Rendering) live() (n int64) {
 	return n
 }
 
-// Whole renders the indexes of a snapshot from its rows alone. If see is set, it gets each entry first, and its error ends
-// the rendering. dir is the folder for temporary files. The caller closes the rendering.
+// Whole renders the indexes of a snapshot from its rows alone. If see is set, it is called with each entry first; its error
+// ends the rendering. dir is the folder for temporary files; empty for the system's. The caller closes the rendering.
 func Whole(ctx context.Context, dir string, p Plan, snap *catalogdb.Snapshot, see func(*catalogdb.Entry) error) (*Rendering, error) {
 	to, err := newScratch(dir)
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 	"repomill/schemas/gzipmember"
 )
 
-// A Section is a part of a rendering that can be made on its own: some indexes, of the rows between two segment boundaries.
+// A Section is a part of a rendering that can be rendered on its own: some indexes, and the rows between two segment
+// boundaries.
 type Section struct {
 	Indexes  []int  // which, in the order of the plan; all of them show the same rows
 	Number   int    // of the section among those of these indexes,
@@ -81,8 +82,8 @@ func (g *group) begin(at []byte) {
 	g.sections = append(g.sections, Section{Indexes: g.indexes, Number: len(g.sections), From: at, To: []byte{}})
 }
 
-// Section renders the rows of a section, as [Whole] does. The indexes of the result are those of the section; they have rows
-// alone, and no digests. [Index.Empty] says which have none. The caller closes it.
+// Section renders the rows of a section, as [Whole] does. The result has the indexes of the section, without head, tail and
+// digests; [Index.Empty] reports which have no rows. The caller closes it.
 func (p Plan) Section(ctx context.Context, dir string, snap *catalogdb.Snapshot, s Section, see func(*catalogdb.Entry) error) (*Rendering, error) {
 	to, err := newScratch(dir)
 	if err != nil {
