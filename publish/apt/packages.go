@@ -11,8 +11,9 @@ import (
 // MaxStanza bounds one stanza in bytes. The intake takes control files of up to 1 MiB.
 const MaxStanza = 4 << 20
 
-// Stanzas reads a Packages index in which each stanza is followed by one blank line, as ours are. A
-// stanza ends in one newline and is valid until the next one is asked for. After an error there is no more.
+// Stanzas yields the stanzas of a Packages index in the form that repomill renders: one blank line follows
+// each. A stanza ends in one newline. Its bytes are valid until the next iteration. An error, such as
+// [io.ErrUnexpectedEOF] for an index that ends early, is the last value.
 func Stanzas(r io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		in := bufio.NewReaderSize(r, 64<<10)
@@ -34,7 +35,7 @@ func Stanzas(r io.Reader) iter.Seq2[[]byte, error] {
 }
 
 // readStanza appends a stanza to buf and reads the blank line after it. At the end of the index it
-// returns io.EOF and nothing.
+// returns an empty stanza and io.EOF.
 func readStanza(in *bufio.Reader, buf []byte) ([]byte, error) {
 	for start := 0; ; {
 		line, err := in.ReadSlice('\n')
@@ -56,7 +57,7 @@ func readStanza(in *bufio.Reader, buf []byte) ([]byte, error) {
 	}
 }
 
-// noEOF makes the end of the input an error where more must follow.
+// noEOF replaces io.EOF with io.ErrUnexpectedEOF, for an input that ends within a stanza.
 func noEOF(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF

@@ -35,7 +35,7 @@ type File struct {
 const revisionField = "Repomill-Revision"
 
 // Render returns the body of Release and InRelease. SHA256 is the only digest section, so that clients
-// ask for by-hash names of that one algorithm.
+// request by-hash names of that algorithm alone.
 func (r Release) Render() []byte {
 	var b bytes.Buffer
 	field := func(name, value string) { b.WriteString(name + ": " + value + "\n") }
@@ -58,7 +58,8 @@ func (r Release) Render() []byte {
 // dateFormat is RFC 1123 with the zone that apt understands.
 const dateFormat = "Mon, 02 Jan 2006 15:04:05 UTC"
 
-// Parse reads the body of a Release file that [Release.Render] wrote, without its signature.
+// Parse reads the body of a Release file in the form of [Release.Render], without its signature. Fields that
+// Render does not write are ignored.
 func Parse(body []byte) (Release, error) {
 	var r Release
 	inFiles := false
@@ -84,7 +85,7 @@ func Parse(body []byte) (Release, error) {
 	return r, nil
 }
 
-// Redate returns the body of a Release file with another Date, and else as it was.
+// Redate returns the body of a Release file with its Date replaced. A body without a Date is an error.
 func Redate(body []byte, date time.Time) ([]byte, error) {
 	before, rest, ok := bytes.Cut(body, []byte("\nDate: "))
 	_, after, ends := bytes.Cut(rest, []byte("\n"))

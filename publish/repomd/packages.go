@@ -18,8 +18,8 @@ const (
 	elementEnd   = "</package>\n"
 )
 
-// Packages reads an index between a [Header] and a [Footer] of ours. It yields its <package> elements as
-// bytes, each with its newline and valid until the next one is asked for. After an error there is no more.
+// Packages yields the <package> elements of an index that begins with [Header] and ends with [Footer]. An
+// element includes its newline. Its bytes are valid until the next iteration. An error is the last value.
 func Packages(r io.Reader, index string) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		e := &elements{in: bufio.NewReaderSize(r, 64<<10)}
@@ -48,7 +48,7 @@ type elements struct {
 	buf []byte
 }
 
-// header reads what stands before the first element, and returns how many there are to be.
+// header reads the text before the first element, and returns the number of elements that it declares.
 func (e *elements) header(index string) (count int, err error) {
 	e.buf = e.buf[:0]
 	for range 2 {
@@ -63,7 +63,7 @@ func (e *elements) header(index string) (count int, err error) {
 	return count, nil
 }
 
-// next reads an element into e.buf, or the footer and the end.
+// next reads the next element into e.buf. It reports false after the footer, which must end the index.
 func (e *elements) next(index string) (more bool, err error) {
 	e.buf = e.buf[:0]
 	line, err := e.line()
@@ -90,8 +90,8 @@ func (e *elements) next(index string) (more bool, err error) {
 	return true, nil
 }
 
-// line appends a line to e.buf and returns it. Text has no "<" in it, so that lines of text are not taken
-// for tags.
+// line appends a line to e.buf and returns it. Text escapes "<", so a line of text cannot be mistaken for a
+// tag.
 func (e *elements) line() ([]byte, error) {
 	for start := len(e.buf); ; {
 		part, err := e.in.ReadSlice('\n')

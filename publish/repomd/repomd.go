@@ -33,10 +33,10 @@ type Data struct {
 // Name returns the file's name relative to the base URL.
 func (d Data) Name() string { return "repodata/" + d.SHA256 + "-" + d.Type + ".xml.gz" }
 
-// nonceTag stands before the nonce in <tags><repo>.
+// nonceTag precedes the nonce in <tags><repo>.
 const nonceTag = "repomill-nonce:"
 
-// Render returns repomd.xml. No value in it comes from outside.
+// Render returns repomd.xml. It escapes nothing: no value comes from an upload.
 func (r Repomd) Render() []byte {
 	var b bytes.Buffer
 	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>
@@ -62,7 +62,7 @@ func (r Repomd) Render() []byte {
 	return b.Bytes()
 }
 
-// Parse reads a repomd.xml that [Repomd.Render] wrote.
+// Parse reads a repomd.xml in the form of [Repomd.Render].
 func Parse(body []byte) (Repomd, error) {
 	var x struct {
 		Revision string   `xml:"revision"`
@@ -97,12 +97,13 @@ func Parse(body []byte) (Repomd, error) {
 	return r, nil
 }
 
-// Header returns what stands before the <package> elements of an index of count packages.
+// Header returns the text before the <package> elements of an index of count packages. index is "primary",
+// "filelists" or "other".
 func Header(index string, count int) []byte {
 	return fmt.Appendf(nil, `<?xml version="1.0" encoding="UTF-8"?>`+"\n"+frames[index].open, count)
 }
 
-// Footer returns what stands after them.
+// Footer returns the text after the <package> elements of an index.
 func Footer(index string) []byte { return []byte(frames[index].close) }
 
 var frames = map[string]struct{ open, close string }{
