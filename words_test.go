@@ -55,7 +55,6 @@ var unclean = []string{
 	"publish/keypack",
 	"publish/keys",
 	"publish/publishtest",
-	"publish/restore",
 	"publish/sign",
 	"publish/tree",
 	"schemas/catalog",

@@ -12,7 +12,8 @@ import (
 	"repomill/schemas/layout"
 )
 
-// debRows reads every index for the packages of its own architecture: those of "all" are in each of them.
+// debRows yields the packages of each index that are of its own architecture. Packages of "all" are in every
+// index, and yielded from that of "all" alone.
 func debRows(ctx context.Context, rd *Release) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
 		for _, x := range rd.Indexes {
@@ -66,7 +67,7 @@ func debIndex(ctx context.Context, rd *Release, x tree.Index, component, arch st
 	}
 }
 
-// deb makes a row of a stanza.
+// deb returns the row of a stanza.
 func (rd *Release) deb(stanza []byte) (catalog.Package, error) {
 	k, err := rd.reader.Deb(stanza)
 	if err != nil {

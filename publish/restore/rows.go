@@ -16,8 +16,8 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A RowReader reads back what ingest put into index fragments, by the same rules. Its methods may be
-// called concurrently.
+// A RowReader parses index fragments by the rules with which ingest made them. Its methods may be called
+// concurrently.
 type RowReader interface {
 	// Deb returns the identity, codename, component and file that a stanza made by ingest is about.
 	Deb(stanza []byte) (catalog.Package, error)
@@ -30,16 +30,16 @@ type RowReader interface {
 	Identity(f catalog.Format, name, version, arch string) (catalog.Package, error)
 }
 
-// Rows reads back the rows of a published release from the bucket alone: the packages that its indexes
-// list, with their fragments byte for byte, and then those that were withdrawn, without any. A row is
-// valid until the next one is asked for. After an error there is no more, and what came before may not
-// be what was published: digests are known at the end. Memory use does not depend on the number of rows.
+// Rows yields the rows of a published release, read from the bucket alone: first the packages that its indexes
+// list, with their fragments byte for byte, then the withdrawn packages, without fragments. A row is valid until
+// the next iteration. An error is the last value; the rows before it must be discarded then, because digests are
+// compared at the end of each index. Memory use does not depend on the number of rows.
 //
-// A row is what ingest made but for three things. The time of a DEB upload is in no index: it is the
-// release's Date. Who pushed a package is only known if it was withdrawn. And a noarch package lies
-// in the first directory that is published now, where ingest may have had another.
+// A row differs from that of ingest in three fields. The upload time of a DEB package is the release's Date,
+// because no index has it. The pusher is known of withdrawn packages alone. The key of a noarch package is that in
+// the first directory that is published now; ingest may have chosen another.
 //
-// Without a good signature by one of keys the error is [tree.ErrForeign]; if there is no release, [fs.ErrNotExist].
+// If no key in keys has signed the pointer the error is [tree.ErrForeign]; if there is no release, [fs.ErrNotExist].
 func Rows(ctx context.Context, b tree.Reader, r catalog.Release, keys sign.Keyring, rows RowReader) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
 		key := layout.PointerKey(r)
@@ -68,8 +68,8 @@ type Release struct {
 	manifest string // its key
 }
 
-// Open verifies the pointer of a release, whose bytes are body. If no key made a good signature, or repomill did not make
-// the pointer, the error is [tree.ErrForeign]. rows reads what the indexes have of each package.
+// Open verifies the pointer of a release, whose bytes are body. If no key in keys has signed it, or repomill did not write
+// it, the error is [tree.ErrForeign]. rows parses the fragments of the indexes.
 func Open(ctx context.Context, b tree.Reader, keys sign.Keyring, rows RowReader, r catalog.Release, body []byte) (*Release, error) {
 	ptr, err := tree.OpenPointer(ctx, b, keys, r, body)
 	if err != nil {

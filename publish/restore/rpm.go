@@ -14,7 +14,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// rpmRows reads the three indexes side by side: each has the same packages in the same order.
+// rpmRows reads the three indexes in parallel. Each must have the same packages in the same order.
 func rpmRows(ctx context.Context, rd *Release) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
 		noarch, err := rd.noarchDir(ctx)
@@ -50,7 +50,7 @@ func rpmRows(ctx context.Context, rd *Release) iter.Seq2[catalog.Package, error]
 	}
 }
 
-// elements reads the index of a type.
+// elements yields the <package> elements of the index called name.
 func (rd *Release) elements(ctx context.Context, name string) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		i := slices.IndexFunc(rd.Indexes, func(x tree.Index) bool { return x.Name == name })
@@ -77,7 +77,7 @@ func beside(k catalog.Package, next func() ([]byte, error, bool)) ([]byte, error
 	return element, err
 }
 
-// rpm makes a row of an element of primary.
+// rpm returns the row of an element of primary. noarch is the directory of noarch packages.
 func (rd *Release) rpm(primary []byte, noarch string) (catalog.Package, error) {
 	k, err := rd.reader.RPM(primary)
 	if err != nil {
@@ -88,7 +88,7 @@ func (rd *Release) rpm(primary []byte, noarch string) (catalog.Package, error) {
 	if k.Arch != layout.Noarch {
 		dir = layout.RPMDirOf(k.Arch)
 	}
-	// Whether a package in i386 is in x86_64, too, is to be seen there alone.
+	// Only the index of x86_64 shows whether a package of i386 is listed there, too.
 	k.Multilib = layout.RPMDirOf(k.Arch) == layout.I386 && rd.release.Arch == layout.X86
 	if k.Multilib {
 		dir = layout.X86
@@ -100,8 +100,8 @@ func (rd *Release) rpm(primary []byte, noarch string) (catalog.Package, error) {
 	return k, nil
 }
 
-// noarchDir returns the directory whose copies rows name: the first one that is published, because that
-// one has them all.
+// noarchDir returns the directory whose copies of noarch packages the rows name: the first one that is
+// published, because it has a copy of each.
 func (rd *Release) noarchDir(ctx context.Context) (string, error) {
 	s, err := tree.ReadSettings(ctx, rd.bucket, rd.release.Repository)
 	if err != nil {

@@ -28,8 +28,8 @@ func (rd *Release) yanked(ctx context.Context) iter.Seq2[catalog.Package, error]
 	}
 }
 
-// withdrawn checks a row of a list, which nobody has signed, and completes it. It cannot do worse than to
-// withdraw a package.
+// withdrawn checks a row of a list and completes it. The list is not signed: a forged row can at most withdraw
+// a package.
 func (rd *Release) withdrawn(k *catalog.Package) error {
 	id, err := rd.reader.Identity(k.Format, k.Name, k.Version, k.Arch)
 	if err != nil {
