@@ -56,7 +56,6 @@ var unclean = []string{
 	"publish/keys",
 	"publish/publishtest",
 	"publish/sign",
-	"publish/tree",
 	"schemas/catalog",
 	"schemas/catalogdb",
 	"schemas/gzipmember",

@@ -1,6 +1,6 @@
-// Package tree reads what lies in a published bucket: pointers, manifests, settings, lists of withdrawn packages. The
-// protocol (package publish), collection (publish/collect) and the way back from indexes to rows (publish/restore) stand
-// on it. It writes nothing.
+// Package tree reads the objects of a published bucket: pointers, manifests, settings, lists of withdrawn packages. The
+// protocol (package publish), collection (publish/collect) and the way back from indexes to rows (publish/restore) use
+// it. It writes nothing.
 //
 //	<owner>/<name>/…               pointers ([ParsePointer], [OpenPointer]) and the files beside them, indexes, packages
 //	.repomill/<owner>/<name>.json  settings of a repository ([ReadSettings], [Repositories])
@@ -44,7 +44,8 @@ type Lister interface {
 // configuration. apt itself reads no more of a Release file.
 const maxSmall = 10_000_000
 
-// ReadSmall returns the bytes of a small object; none and no error for an absent one.
+// ReadSmall returns the bytes and metadata of an object of at most 10 MB. For an absent object it returns no error, no
+// bytes, and a Meta without a Version.
 func ReadSmall(ctx context.Context, b Reader, key string) ([]byte, layout.Meta, error) {
 	body, meta, err := b.Get(ctx, key)
 	if errors.Is(err, fs.ErrNotExist) {

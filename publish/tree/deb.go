@@ -67,8 +67,8 @@ func (debPointer) text(body []byte) []byte {
 	return text
 }
 
-// ClearText returns the text inside the cleartext signature of an InRelease that repomill made, without verifying
-// it: no line of a Release file starts with a dash.
+// ClearText returns the text inside the cleartext signature of an InRelease, and does not verify the signature. It does
+// not undo dash escapes: no line of a Release file that repomill writes starts with a dash.
 func ClearText(signed []byte) ([]byte, error) {
 	_, rest, ok := bytes.Cut(signed, []byte("\n\n"))
 	text, _, ok2 := bytes.Cut(rest, []byte("-----BEGIN PGP SIGNATURE-----"))

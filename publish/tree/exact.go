@@ -12,8 +12,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// OpenIndex returns the text of an index. Only its last Read, which returns io.EOF, says that it is the
-// text that was published.
+// OpenIndex returns a reader of the text of an index. The bytes are verified at the end: only a Read that returns
+// io.EOF says that they are what was published. The caller closes it.
 func OpenIndex(ctx context.Context, b Reader, x Index) (io.ReadCloser, error) {
 	body, err := OpenPacked(ctx, b, x.Packed)
 	if err != nil {
@@ -25,7 +25,8 @@ func OpenIndex(ctx context.Context, b Reader, x Index) (io.ReadCloser, error) {
 	}{newExact(body, Object{Key: x.Packed.Key + ", decompressed", Size: x.Open.Size, SHA256: x.Open.SHA256}), body}, nil
 }
 
-// OpenPacked returns the decompressed bytes of object o, which has to be as o says.
+// OpenPacked returns a reader of the decompressed bytes of object o. A size or digest that differs from o is an error of
+// Read, at the end at the latest. The caller closes it.
 func OpenPacked(ctx context.Context, b Reader, o Object) (io.ReadCloser, error) {
 	body, _, err := b.Get(ctx, o.Key)
 	if err != nil {
@@ -42,8 +43,8 @@ func OpenPacked(ctx context.Context, b Reader, o Object) (io.ReadCloser, error) 
 	}{z, body}, nil
 }
 
-// exact is a reader of bytes that have a known size and digest: in place of io.EOF, or as soon as there
-// are too many, it returns an error if they do not.
+// exact is a reader that compares its bytes with a known size and digest. If they differ it returns an error, in
+// place of io.EOF or as soon as there are too many bytes.
 type exact struct {
 	in   io.Reader
 	want Object

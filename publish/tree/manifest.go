@@ -65,13 +65,14 @@ func ReadManifest(ctx context.Context, b Reader, r catalog.Release, key string) 
 	return m, nil
 }
 
-// Sum returns the SHA-256 of bytes, as manifests and keys have it.
+// Sum returns the SHA-256 of b in lower-case hexadecimal.
 func Sum(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
 
-// PointerOf is the inverse of [ManifestKey]: it returns the SHA-256 of the pointer whose manifest lies under a key of a release.
+// PointerOf is the inverse of [ManifestKey]: it returns the SHA-256 of the pointer of the manifest under a key. It reports
+// false for other keys.
 func PointerOf(r catalog.Release, key string) (sum string, ok bool) {
 	name, ok := strings.CutPrefix(key, layout.HistoryPrefix(r))
 	m := manifestName.FindStringSubmatch(name)

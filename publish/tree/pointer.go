@@ -13,7 +13,7 @@ import (
 // so that its rows may not be taken over.
 var ErrForeign = errors.New("what is published was made by another instance, with another key: set --signing-key to the key that published it, or --bucket to another bucket")
 
-// A Pointer is what a pointer's bytes say.
+// A Pointer is the parsed content of a pointer file.
 type Pointer struct {
 	Revision catalog.Revision
 	Date     time.Time
@@ -38,7 +38,7 @@ func (ptr Pointer) Live() map[string]bool {
 	return keys
 }
 
-// A pointerFormat is how the pointers of a format are written.
+// A pointerFormat parses the pointers of one package format.
 type pointerFormat interface {
 	// parse reads a pointer.
 	parse(r catalog.Release, body []byte) (Pointer, error)
@@ -49,7 +49,7 @@ type pointerFormat interface {
 	// open is parse that verifies the signature first. If there is no good one, the error is [ErrForeign].
 	open(ctx context.Context, b Reader, keys sign.Keyring, r catalog.Release, body []byte) (Pointer, error)
 
-	// pairKeys returns the keys of the files that go with any pointer of a release.
+	// pairKeys returns the keys of the pair files of a release, the plain-named indexes left out.
 	pairKeys(r catalog.Release) []string
 }
 
@@ -60,12 +60,13 @@ func pointerFormatOf(r catalog.Release) pointerFormat {
 	return rpmPointer{}
 }
 
-// ParsePointer reads the bytes of a release's pointer. Signatures are not looked at.
+// ParsePointer parses the bytes of a release's pointer. It verifies no signature.
 func ParsePointer(r catalog.Release, body []byte) (Pointer, error) {
 	return pointerFormatOf(r).parse(r, body)
 }
 
-// OpenPointer verifies and reads the bytes of a release's pointer. If no key made a good signature, the error is [ErrForeign].
+// OpenPointer verifies and parses the bytes of a release's pointer. If no key in keys has signed it, the error is
+// [ErrForeign]. The signature of an RPM release is read from the bucket.
 func OpenPointer(ctx context.Context, b Reader, keys sign.Keyring, r catalog.Release, body []byte) (Pointer, error) {
 	return pointerFormatOf(r).open(ctx, b, keys, r, body)
 }
@@ -73,7 +74,7 @@ func OpenPointer(ctx context.Context, b Reader, keys sign.Keyring, r catalog.Rel
 // SignedText returns what the signature of a release's pointer covers, unverified; nil if it has no signature to cut off.
 func SignedText(r catalog.Release, body []byte) []byte { return pointerFormatOf(r).text(body) }
 
-// RevisionOf returns the revision in the bytes of a release's pointer. Signatures are not looked at.
+// RevisionOf returns the revision in the bytes of a release's pointer. It verifies no signature.
 func RevisionOf(r catalog.Release, body []byte) (catalog.Revision, error) {
 	ptr, err := ParsePointer(r, body)
 	return ptr.Revision, err

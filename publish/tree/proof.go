@@ -10,13 +10,13 @@ import (
 	"repomill/schemas/layout"
 )
 
-// ErrUnproven says that a pointer has no signature, and nothing proves that it ever had one of ours.
+// ErrUnproven says that a pointer has no signature, and that no manifest proves that this instance signed it.
 var ErrUnproven = errors.New("it was never signed here, or that cannot be proven")
 
-// CheckProof makes sure that a pointer without its signature is one that was signed here, by the signature in its manifest:
-// that it lies in the bucket is no reason to sign it. Manifests are written before the pointer that they are of, so
-// a publish that died has left one. The error is [ErrUnproven] otherwise; for want of a signature alone, as in a manifest of an
-// older version, too.
+// CheckProof verifies that a pointer without its signature was signed by one of keys, by the signature in its manifest. Its
+// presence in the bucket alone is not a reason to sign it. A publish writes the manifest before the pointer, so one that
+// was interrupted has left it. Without proof the error is [ErrUnproven], also for a manifest of an older version, which has
+// no signature. If a pair file has changed since old was read, the error is [layout.ErrConflict].
 func CheckProof(ctx context.Context, b Reader, keys sign.Keyring, old Published) error {
 	body, _, err := ReadSmall(ctx, b, ManifestKey(old.Release, old.Revision, Sum(old.Body)))
 	if err != nil {

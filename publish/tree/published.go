@@ -9,8 +9,8 @@ import (
 	"repomill/schemas/layout"
 )
 
-// Published is what clients see of a release, as it was before the release's rows were read. A later write on condition of
-// these versions cannot undo what was written in between.
+// Published is the state of a release in the bucket, read before the release's rows. A write on condition of these versions
+// fails if another process has written in between.
 type Published struct {
 	Pointer
 	Release  catalog.Release
@@ -24,10 +24,10 @@ type Published struct {
 	Settings Declared                  // of the repository
 }
 
-// Read reads what is published of a release. The pair files come before the pointer: if another
-// publish runs at the same time, they are seen too old rather than too new, and no write on condition of
-// what was seen can succeed. The plain-named indexes, which only the pointer names, come after it but
-// before the rows: a caller that sees one newer than the pointer will see newer rows as well. clock is this machine's.
+// Read reads the state of a release. The pair files are read before the pointer: if another publish runs at
+// the same time, they are seen too old rather than too new, and a write on condition of their versions fails. The
+// plain-named indexes, which only the pointer names, are read after it and before the rows: a caller that sees one newer
+// than the pointer sees newer rows, too. clock returns this machine's time.
 func Read(ctx context.Context, b Reader, clock func() time.Time, r catalog.Release) (Published, error) {
 	old := Published{Release: r, Versions: map[string]layout.Version{}}
 	var err error

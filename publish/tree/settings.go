@@ -14,7 +14,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// Declared is the settings object of a repository, as it was before the catalog was asked.
+// Declared is the settings object of a repository in the bucket, read before the settings in the catalog.
 type Declared struct {
 	catalog.Settings
 	Version layout.Version // empty: there is none
@@ -38,8 +38,8 @@ func ReadSettings(ctx context.Context, b Reader, r catalog.Repository) (Declared
 	return d, nil
 }
 
-// Repositories returns the repositories that have settings in a bucket, in order. An empty catalog under a
-// full bucket learns of them when their settings are published.
+// Repositories returns the repositories that have a settings object in a bucket, in order. After the loss of the catalog
+// they are the only list of repositories.
 func Repositories(ctx context.Context, b Lister) ([]catalog.Repository, error) {
 	var all []catalog.Repository
 	err := b.List(ctx, layout.SettingsPrefix, func(key string, _ layout.Meta) error {
@@ -55,8 +55,8 @@ func Repositories(ctx context.Context, b Lister) ([]catalog.Repository, error) {
 	return all, err
 }
 
-// CheckOurs refuses settings beside which lies a public key that is not among keys: settings have no signature, and
-// another instance may have the same bucket by mistake. The error is [ErrForeign] then.
+// CheckOurs returns [ErrForeign] if the published public keys of a repository have none in common with keys: settings are not
+// signed, and another instance may use the same bucket by mistake.
 func CheckOurs(ctx context.Context, b Reader, keys sign.Keyring, r catalog.Repository) error {
 	key := layout.GPGKeyKey(r)
 	body, meta, err := ReadSmall(ctx, b, key)

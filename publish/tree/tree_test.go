@@ -71,7 +71,7 @@ func TestRepositoriesAreThoseWithSettings(t *testing.T) {
 	}
 }
 
-func TestAPackageLiesUnderItsOwnKeysOnly(t *testing.T) {
+func TestIsKeyOfItsOwnPackageOnly(t *testing.T) {
 	rpm := func(arch string, multilib bool) catalog.Package {
 		return catalog.Package{
 			Repository: tools, Distribution: el9.Distribution, Format: catalog.RPM, Name: "world", Version: "1-1", Arch: arch, Multilib: multilib,
