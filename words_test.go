@@ -51,7 +51,6 @@ var unclean = []string{
 	"publish",
 	"publish/PROTOCOL.md",
 	"publish/check",
-	"publish/collect",
 	"publish/keypack",
 	"publish/keys",
 	"publish/publishtest",

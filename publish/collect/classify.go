@@ -9,11 +9,11 @@ import (
 	"repomill/schemas/layout"
 )
 
-// indexName is what the files of repodata are called that have content names.
+// indexName matches the names of RPM indexes, which contain their digest.
 var indexName = regexp.MustCompile(`^[0-9a-f]{64}-[a-z]+\.xml\.gz$`)
 
-// indexOf returns the release whose index, manifest or list lies under a key, or a part of a future index:
-// all that has a content name and is no package.
+// indexOf returns the release of an index, a manifest, a list of withdrawn packages or a prepared index file by
+// its key. It reports false for packages and for keys of unknown kind.
 func (s *repositorySweep) indexOf(key string) (r catalog.Release, ok bool) {
 	if layout.Hidden(key) {
 		for r := range s.releases {
@@ -33,7 +33,7 @@ func (s *repositorySweep) indexOf(key string) (r catalog.Release, ok bool) {
 	return r, len(p) == 7 && p[5] == "repodata" && indexName.MatchString(p[6])
 }
 
-// releaseOf returns the release in whose folder the segments of a key lead.
+// releaseOf returns the release in whose folder a key lies. p has the segments of the key.
 func (s *repositorySweep) releaseOf(p []string) (r catalog.Release, ok bool) {
 	if len(p) < 6 {
 		return r, false
@@ -47,8 +47,8 @@ func (s *repositorySweep) releaseOf(p []string) (r catalog.Release, ok bool) {
 	return r, s.releases[r]
 }
 
-// packageOf returns the identity of the package whose file lies under a key, if it is a key that ingest
-// gives to packages.
+// packageOf returns the identity of the package whose file lies under a key. It reports false for a key that
+// ingest does not give to packages.
 func (s *repositorySweep) packageOf(key string) (k catalog.Package, ok bool) {
 	p := strings.Split(key, "/")
 	r, ok := s.releaseOf(p)
@@ -78,14 +78,14 @@ func (s *repositorySweep) packageOf(key string) (k catalog.Package, ok bool) {
 	return k, tree.IsKeyOf(key, k)
 }
 
-// debName takes "name_version_arch.deb" apart, from its end: a name may have underscores.
+// debName splits "name_version_arch.deb" from its end: a name may contain underscores.
 func debName(file string) (name, version, arch string) {
 	rest, arch := cutLast(strings.TrimSuffix(file, ".deb"), "_")
 	name, version = cutLast(rest, "_")
 	return name, version, arch
 }
 
-// rpmName takes "name-version-release.arch.rpm" apart, from its end: a name may have dots and hyphens.
+// rpmName splits "name-version-release.arch.rpm" from its end: a name may contain dots and hyphens.
 func rpmName(file string) (name, version, arch string) {
 	rest, arch := cutLast(strings.TrimSuffix(file, ".rpm"), ".")
 	rest, release := cutLast(rest, "-")

@@ -35,15 +35,15 @@ type Bucket interface {
 	Delete(ctx context.Context, key string, v layout.Version) error
 }
 
-// A Catalog says which package files have rows, and which of them are to be removed.
+// A Catalog has the rows of packages and their withdrawals. Its methods may be called concurrently.
 type Catalog interface {
 	Records
 	Removals
 }
 
-// Records are the rows and revisions that a catalog has, by which a sweep decides.
+// Records are the rows and revisions from which a sweep decides what is garbage.
 type Records interface {
-	// Settings returns what a repository was declared with, or [catalogdb.ErrNotFound].
+	// Settings returns the settings of a repository, or [catalogdb.ErrNotFound].
 	Settings(ctx context.Context, r catalog.Repository) (catalog.Settings, error)
 
 	// Find returns the row, in any state, that holds the identity of k, or [catalogdb.ErrNotFound].
@@ -55,23 +55,23 @@ type Records interface {
 	KnowsSettingsRevision(ctx context.Context, r catalog.Repository, revision catalog.Revision) (bool, error)
 }
 
-// Removals are the withdrawn packages whose files are to go.
+// Removals are the withdrawn packages whose files have to be removed.
 type Removals interface {
-	// DueForRemoval returns up to limit rows that were withdrawn before a time and whose files are there.
+	// DueForRemoval returns up to limit rows that were withdrawn before a time and whose files were not removed.
 	DueForRemoval(ctx context.Context, yankedBefore time.Time, limit int) ([]catalog.Package, error)
 
-	// DueNow returns up to limit rows that were withdrawn, whose files are to go at once, and which clients do not see.
+	// DueNow returns up to limit rows that were withdrawn for immediate removal, and whose withdrawal is published.
 	DueNow(ctx context.Context, limit int) ([]catalog.Package, error)
 
-	// Removing records that the files of a withdrawn row are about to go, so that the withdrawal cannot be
-	// taken back. If there is no such row, the files stay: the error is [catalogdb.ErrNotFound].
+	// Removing records that the files of a withdrawn row are about to be removed, so that the withdrawal cannot be
+	// taken back. Without such a row the error is [catalogdb.ErrNotFound], and the files must stay.
 	Removing(ctx context.Context, k catalog.Package) error
 
-	// Removed records that they are gone.
+	// Removed records that the files of a withdrawn row were removed.
 	Removed(ctx context.Context, k catalog.Package) error
 }
 
-// An Identifier knows the rules by which packages of a format are the same. Its methods may be called concurrently.
+// An Identifier has the rules of identity of each package format. Its methods may be called concurrently.
 type Identifier interface {
 	// Identity returns the columns that follow from a package's name, version and architecture: its
 	// canonical version and sort key.
@@ -88,19 +88,20 @@ const (
 // slack is added to the retention period. It is longer than the time between a manifest and its swap.
 const slack = time.Hour
 
-// A Config is what a collector works with.
+// A Config configures a collector. Every field but Retention is required.
 type Config struct {
 	Bucket    Bucket
 	Catalog   Catalog
 	Rows      Identifier
-	Retention time.Duration // 0: DefaultRetention
+	Retention time.Duration // at least MinRetention; 0 for DefaultRetention
 	Log       *slog.Logger
 }
 
-// A Collector removes garbage. All that a pointer named in
-// the last retention period stays, and so does every package file that a row names. Time is the store's.
+// A Collector removes garbage. It keeps every object that a pointer named in the last retention period, and every
+// package file that a row names. Time is the store's.
 //
-// Its methods may be called concurrently, and by several processes. A crash in the middle of any is harmless.
+// Its methods may be called concurrently, and by several processes. They may be interrupted at any point: the next
+// call continues. They do not retry.
 type Collector struct {
 	bucket    Bucket
 	catalog   Catalog
@@ -109,7 +110,7 @@ type Collector struct {
 	log       *slog.Logger
 }
 
-// New returns a collector.
+// New returns a collector. A retention period under MinRetention is an error.
 func New(c Config) (*Collector, error) {
 	if c.Retention == 0 {
 		c.Retention = DefaultRetention
@@ -120,7 +121,7 @@ func New(c Config) (*Collector, error) {
 	return &Collector{bucket: c.Bucket, catalog: c.Catalog, rows: c.Rows, retention: c.Retention, log: c.Log}, nil
 }
 
-// clock returns the store's time.
+// clock returns the store's time, from a read.
 func (c *Collector) clock(ctx context.Context) (time.Time, error) {
 	meta, err := c.bucket.Stat(ctx, tombstonesKey)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -28,7 +28,7 @@ type storedManifest struct {
 	at  time.Time // just before the swap
 }
 
-// live returns what the pointer of a release says, and its SHA-256; none if there is no pointer.
+// live returns the pointer of a release and its SHA-256, which is empty if there is no pointer.
 func (c *Collector) live(ctx context.Context, r catalog.Release) (ptr tree.Pointer, sum string, err error) {
 	key := layout.PointerKey(r)
 	body, meta, err := tree.ReadSmall(ctx, c.bucket, key)
@@ -41,7 +41,7 @@ func (c *Collector) live(ctx context.Context, r catalog.Release) (ptr tree.Point
 	return ptr, tree.Sum(body), nil
 }
 
-// history lists the manifests of a release after it has read its pointer, so that the pointer's is among them.
+// history reads the pointer of a release and then lists its manifests, so that the pointer's manifest is among them.
 func (c *Collector) history(ctx context.Context, r catalog.Release) (history, error) {
 	h := history{release: r, manifests: map[string]storedManifest{}}
 	ptr, sum, err := c.live(ctx, r)
@@ -57,8 +57,8 @@ func (c *Collector) history(ctx context.Context, r catalog.Release) (history, er
 	})
 }
 
-// markHistory adds to named what has to stay of a release: all that a pointer after a time named, whether its
-// swap won or not, and all that the last publishes named.
+// markHistory adds to named the keys that must stay of a release: those that the live pointer, any manifest since after,
+// and the last minPublishes publishes name. A manifest counts whether its swap succeeded or not.
 func (c *Collector) markHistory(ctx context.Context, h history, after time.Time, named map[string]bool) error {
 	for _, x := range h.indexes {
 		named[x.Packed.Key] = true
@@ -94,7 +94,7 @@ func (c *Collector) markHistory(ctx context.Context, h history, after time.Time,
 	return nil
 }
 
-// markManifest adds to named what a manifest names, and itself.
+// markManifest adds a manifest and the keys that it names to named. It returns the SHA-256 of the previous pointer.
 func (c *Collector) markManifest(ctx context.Context, r catalog.Release, key string, named map[string]bool) (previous string, err error) {
 	m, err := tree.ReadManifest(ctx, c.bucket, r, key)
 	if err != nil {

@@ -11,16 +11,17 @@ import (
 	"repomill/schemas/layout"
 )
 
-// quarantinePrefix begins the keys under which objects are kept while they are removed.
+// quarantinePrefix begins the keys of copies of objects that are being removed.
 const quarantinePrefix = ".collect/removed/"
 
-// quarantine removes an object. A publish may write the same bytes again at this very moment: the
-// object then has a new age but, in stores whose versions are digests, the old version. So it is copied
-// aside first, and put back if a pointer or row names it after all. Publishes look for such objects once more
-// after their swap; the later of the two finds what the other did.
+// quarantine removes an object, and reports whether it is gone. A publish may write the same bytes again at the
+// same moment. In a store whose versions are digests the object then has a new age and the old version, and Delete
+// removes it. Therefore quarantine first copies the object, and puts the copy back if a pointer or a row names the
+// key after the removal. A publish checks its objects again after its swap: of the two processes, the later one
+// sees what the other did.
 func (s *repositorySweep) quarantine(ctx context.Context, t tombstone) (gone bool, err error) {
-	aside := layout.ObjectOf(quarantinePrefix + t.Key)
-	err = s.collector.bucket.Copy(ctx, t.Key, aside)
+	copied := layout.ObjectOf(quarantinePrefix + t.Key)
+	err = s.collector.bucket.Copy(ctx, t.Key, copied)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return false, err
 	}
@@ -29,32 +30,32 @@ func (s *repositorySweep) quarantine(ctx context.Context, t tombstone) (gone boo
 	if err != nil && !stays {
 		return false, err
 	}
-	// A crash here leaves the copy, which the next sweep settles.
-	needed, err := s.settle(ctx, t.Key)
+	// A crash here leaves the copy. The next sweep puts it back or removes it.
+	needed, err := s.resolve(ctx, t.Key)
 	return err == nil && !needed && !stays, err
 }
 
-// settle puts a quarantined object back if it is needed, and removes the copy.
-func (s *repositorySweep) settle(ctx context.Context, key string) (needed bool, err error) {
-	b, aside := s.collector.bucket, quarantinePrefix+key
+// resolve puts a quarantined object back if it is needed, and then removes the copy.
+func (s *repositorySweep) resolve(ctx context.Context, key string) (needed bool, err error) {
+	b, copied := s.collector.bucket, quarantinePrefix+key
 	if needed, err = s.needed(ctx, key); err != nil {
 		return needed, err
 	}
 	if needed {
-		if err := b.Copy(ctx, aside, layout.ObjectOf(key)); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := b.Copy(ctx, copied, layout.ObjectOf(key)); err != nil && !errors.Is(err, fs.ErrExist) {
 			return needed, err
 		}
-		s.collector.log.Warn("put back an object that a publish took up while it was removed", "key", key)
+		s.collector.log.Warn("restored object that a publish needs again", "key", key)
 	}
-	v, err := tree.VersionOf(ctx, b, aside)
+	v, err := tree.VersionOf(ctx, b, copied)
 	if err == nil && v != "" {
-		err = b.Delete(ctx, aside, v)
+		err = b.Delete(ctx, copied, v)
 	}
 	return needed, err
 }
 
-// settleInterrupted ends the removals of a repository that a crash interrupted.
-func (s *repositorySweep) settleInterrupted(ctx context.Context, r catalog.Repository) error {
+// resolveInterrupted completes the removals of a repository that a crash has interrupted.
+func (s *repositorySweep) resolveInterrupted(ctx context.Context, r catalog.Repository) error {
 	var keys []string
 	for _, prefix := range s.prefixes(r) {
 		err := s.collector.bucket.List(ctx, quarantinePrefix+prefix, func(key string, _ layout.Meta) error {
@@ -66,7 +67,7 @@ func (s *repositorySweep) settleInterrupted(ctx context.Context, r catalog.Repos
 		}
 	}
 	for _, key := range keys {
-		if _, err := s.settle(ctx, key); err != nil {
+		if _, err := s.resolve(ctx, key); err != nil {
 			return err
 		}
 	}

@@ -14,15 +14,15 @@ import (
 	"repomill/schemas/layout"
 )
 
-// Swept says what a sweep did.
+// Swept is the result of a sweep.
 type Swept struct {
 	Marked  int // objects that the next sweep may remove
 	Removed int
 }
 
-// Sweep removes superseded indexes, old manifests, and package files that no row names, if they are older
-// than two retention periods and an earlier sweep, an hour ago at least, found them so already. It marks
-// what the next one may remove. A repository that cannot be read does not keep others from being swept.
+// Sweep removes superseded indexes, old manifests, and package files that no row names. An object must be older
+// than two retention periods, and an earlier sweep, at least an hour ago, must have marked it. Sweep marks the objects
+// that the next one may remove. An error in one repository does not stop the sweep of others; the errors are joined.
 func (c *Collector) Sweep(ctx context.Context) (Swept, error) {
 	old, err := c.readTombstones(ctx)
 	if err != nil {
@@ -51,12 +51,12 @@ func (c *Collector) Sweep(ctx context.Context) (Swept, error) {
 	return res, errors.Join(errs...)
 }
 
-// A repositorySweep is a repository while it is swept.
+// A repositorySweep is the state of a sweep of one repository.
 type repositorySweep struct {
 	collector *Collector
 	releases  map[catalog.Release]bool
-	named     map[string]bool // what has to stay, beside package files
-	lost      bool            // the catalog does not know what is published: it cannot say what has no row
+	named     map[string]bool // keys that must stay, package files left out
+	lost      bool            // the catalog lacks published rows, so a missing row proves nothing
 	before    time.Time       // younger objects stay
 }
 
@@ -65,11 +65,11 @@ func (c *Collector) sweepRepository(ctx context.Context, r catalog.Repository, o
 	if err != nil {
 		return 0, err
 	}
-	if err := s.settleInterrupted(ctx, r); err != nil {
+	if err := s.resolveInterrupted(ctx, r); err != nil {
 		return 0, err
 	}
 	var due []tombstone
-	look := func(key string, meta layout.Meta) error {
+	visit := func(key string, meta layout.Meta) error {
 		if !meta.Modified.Before(s.before) {
 			return nil
 		}
@@ -91,7 +91,7 @@ func (c *Collector) sweepRepository(ctx context.Context, r catalog.Repository, o
 		return nil
 	}
 	for _, prefix := range s.prefixes(r) {
-		if err := c.bucket.List(ctx, prefix, look); err != nil {
+		if err := c.bucket.List(ctx, prefix, visit); err != nil {
 			return 0, err
 		}
 	}
@@ -107,7 +107,7 @@ func (c *Collector) sweepRepository(ctx context.Context, r catalog.Repository, o
 	return removed, nil
 }
 
-// prefixes returns what the keys of a repository begin with.
+// prefixes returns the prefixes of all keys of a repository.
 func (s *repositorySweep) prefixes(r catalog.Repository) []string {
 	all := []string{r.String() + "/"}
 	for release := range s.releases {
@@ -116,7 +116,7 @@ func (s *repositorySweep) prefixes(r catalog.Repository) []string {
 	return all
 }
 
-// mark finds what has to stay of a repository.
+// mark reads the settings, pointers and manifests of a repository and collects the keys that must stay.
 func (c *Collector) mark(ctx context.Context, r catalog.Repository, now time.Time) (*repositorySweep, error) {
 	d, err := tree.ReadSettings(ctx, c.bucket, r)
 	if err != nil {
@@ -153,8 +153,8 @@ func (c *Collector) mark(ctx context.Context, r catalog.Repository, now time.Tim
 	return s, nil
 }
 
-// checkKnown notices a catalog that lost history: it lacks rows whose packages clients see. The next
-// publish gives them back to it.
+// checkKnown sets lost if the catalog did not issue the published revision: then it has lost history, and lacks rows
+// whose packages clients see. The next publish restores them.
 func (s *repositorySweep) checkKnown(ctx context.Context, r catalog.Release, published catalog.Revision) error {
 	if published == (catalog.Revision{}) {
 		return nil
@@ -183,7 +183,7 @@ func (s *repositorySweep) garbage(ctx context.Context, key string) (bool, error)
 	return false, err
 }
 
-// remove removes an object if it is garbage still, and the same as when it was marked.
+// remove removes an object if it is still garbage and has the version that was marked.
 func (s *repositorySweep) remove(ctx context.Context, t tombstone) (gone bool, err error) {
 	if needed, err := s.needed(ctx, t.Key); err != nil || needed {
 		return false, err
@@ -200,7 +200,7 @@ func (s *repositorySweep) remove(ctx context.Context, t tombstone) (gone bool, e
 	return s.quarantine(ctx, t)
 }
 
-// needed is the opposite of garbage, with the pointer as it is now.
+// needed reports whether an object must stay, after it has read the pointer again.
 func (s *repositorySweep) needed(ctx context.Context, key string) (bool, error) {
 	r, ok := s.indexOf(key)
 	if !ok {
@@ -213,7 +213,7 @@ func (s *repositorySweep) needed(ctx context.Context, key string) (bool, error) 
 	return !garbage, err
 }
 
-// markLive marks what the pointer of a release names by now.
+// markLive reads the pointer of a release again and adds the keys that it names.
 func (s *repositorySweep) markLive(ctx context.Context, r catalog.Release) error {
 	ptr, sum, err := s.collector.live(ctx, r)
 	if err != nil || sum == "" {

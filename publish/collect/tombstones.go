@@ -16,7 +16,7 @@ import (
 const (
 	// tombstonesKey is the key of the list of objects that a sweep found to be garbage.
 	tombstonesKey = ".collect/tombstones.json"
-	// maxTombstones bounds the list; what does not fit waits for the next sweep.
+	// maxTombstones bounds the list; further objects wait for the next sweep.
 	maxTombstones = 20_000
 	// minWait is the least time between the sweep that marks an object and the one that removes it.
 	minWait = time.Hour
@@ -29,15 +29,15 @@ type tombstone struct {
 	Since   time.Time      `json:"since"` // when a sweep found it first
 }
 
-// tombstones is the list of a bucket.
+// tombstones is the list of tombstones of a bucket.
 type tombstones struct {
 	objects map[string]tombstone // by key
 	version layout.Version       // of the list
 	now     time.Time            // the store's clock
 }
 
-// find returns the tombstone of an object, and whether it is old enough for the object to be removed.
-// An object without one gets one of now.
+// find returns the tombstone of an object, and whether it is at least minWait old. For an object without one it
+// returns a new tombstone.
 func (t tombstones) find(key string, v layout.Version) (_ tombstone, aged bool) {
 	if old, ok := t.objects[key]; ok && old.Version == v {
 		return old, t.now.Sub(old.Since) >= minWait
@@ -68,7 +68,8 @@ func (c *Collector) readTombstones(ctx context.Context) (tombstones, error) {
 	return t, nil
 }
 
-// writeTombstones replaces the list, unless another sweep has replaced it since.
+// writeTombstones replaces the list. If another sweep has replaced it since old was read, the error is
+// [layout.ErrConflict].
 func (c *Collector) writeTombstones(ctx context.Context, old, next tombstones) error {
 	if len(old.objects) == 0 && len(next.objects) == 0 {
 		return nil

@@ -14,15 +14,15 @@ import (
 )
 
 const (
-	// dueBatch is how many withdrawn packages are asked for at a time.
+	// dueBatch is the number of rows of one query for withdrawn packages.
 	dueBatch = 1000
 	// maxFaults is how many packages of one distribution may fail before the others of it have to wait.
 	maxFaults = 10
 )
 
-// RemoveYanked removes the files of packages that were withdrawn, and that no pointer of the last
-// retention period names. It returns how many packages that were. One that cannot be removed does not keep
-// others from it, unless there are many of its distribution.
+// RemoveYanked removes the files of withdrawn packages that no pointer of the last retention period names, and
+// returns the number of packages. An error in one package does not stop the others, up to maxFaults errors in one
+// distribution; the errors are joined.
 func (c *Collector) RemoveYanked(ctx context.Context) (removed int, err error) {
 	now, err := c.clock(ctx)
 	if err != nil {
@@ -67,7 +67,8 @@ func (c *Collector) removeDue(ctx context.Context, due []catalog.Package, now ti
 	return removed, errors.Join(append(faults, ctx.Err())...)
 }
 
-// RemoveUrgent removes the files of the packages that were withdrawn to go at once, where the command that did it has not.
+// RemoveUrgent removes the files of packages that were withdrawn for immediate removal, and whose command was interrupted
+// before it removed them.
 func (c *Collector) RemoveUrgent(ctx context.Context) error {
 	due, err := c.catalog.DueNow(ctx, dueBatch)
 	if err != nil {
@@ -85,9 +86,9 @@ func (c *Collector) RemoveUrgent(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// RemoveNow removes the files of withdrawn packages at once, and returns their keys, those included that
-// were gone already: copies of them may lie in a CDN. Clients that read the index before the withdrawal
-// find them missing.
+// RemoveNow removes the files of withdrawn packages at once, and returns their keys, also of files that were already
+// gone: a CDN may have copies of them. Clients that have read an earlier index get 404. A package that is not
+// withdrawn is an error. After an error the keys are those of the packages before.
 func (c *Collector) RemoveNow(ctx context.Context, packages []catalog.Package) (keys []string, err error) {
 	for _, k := range packages {
 		if k.State != catalog.Yanked {
@@ -102,8 +103,8 @@ func (c *Collector) RemoveNow(ctx context.Context, packages []catalog.Package) (
 	return keys, nil
 }
 
-// removeFiles removes all files of a withdrawn package and records it. If the withdrawal was
-// taken back a moment ago, it removes nothing.
+// removeFiles removes all files of a withdrawn package, records it, and returns their keys. If the withdrawal was
+// taken back since k was read, it removes nothing and returns no keys.
 func (c *Collector) removeFiles(ctx context.Context, k catalog.Package) (keys []string, err error) {
 	ds, err := c.distribution(ctx, k)
 	if err != nil {
@@ -131,11 +132,11 @@ func (c *Collector) removeFiles(ctx context.Context, k catalog.Package) (keys []
 			return nil, err
 		}
 	}
-	// A crash before this leaves the package due for removal.
+	// A crash here leaves the package due for removal.
 	if err := c.catalog.Removed(ctx, k); err != nil {
 		return nil, err
 	}
-	c.log.Info("removed a withdrawn package", "key", k.Key, "sha256", k.File.SHA256)
+	c.log.Info("removed withdrawn package", "key", k.Key, "sha256", k.File.SHA256)
 	return keys, nil
 }
 
@@ -162,7 +163,7 @@ func releasesOf(k catalog.Package, ds catalog.DistributionSettings) []catalog.Re
 	return all
 }
 
-// withdrawals has, for some releases, the packages that no pointer of the last retention period named.
+// withdrawals are the packages that no pointer of the last retention period named, by release.
 type withdrawals map[catalog.Release]withdrawal
 
 type withdrawal struct {
@@ -174,9 +175,9 @@ func identityOf(k catalog.Package) string {
 	return k.Component + "\x00" + k.Name + "\x00" + k.Canonical + "\x00" + k.Arch + "\x00" + k.Variant
 }
 
-// unreferenced reports whether no pointer of the last retention period names a withdrawn package. The catalog
-// alone does not decide it: a withdrawal may have been published long after it was recorded, or taken back in
-// a catalog that was lost since.
+// unreferenced reports whether no pointer of the last retention period names a withdrawn package. The row alone
+// cannot decide it: the withdrawal may have been published long after it was recorded, or taken back in a catalog that
+// was lost since.
 func (c *Collector) unreferenced(ctx context.Context, k catalog.Package, now time.Time, seen withdrawals) (bool, error) {
 	ds, err := c.distribution(ctx, k)
 	if err != nil {
@@ -198,7 +199,7 @@ func (c *Collector) unreferenced(ctx context.Context, k catalog.Package, now tim
 }
 
 // withdrawnSince follows the manifests of a release back from the live pointer to the one that was live at a time,
-// and returns what all of them list as withdrawn. If the chain does not reach that far, that is nothing.
+// and returns the packages that all of them list as withdrawn; none if the chain does not reach that far.
 func (c *Collector) withdrawnSince(ctx context.Context, r catalog.Release, at time.Time) (withdrawal, error) {
 	h, err := c.history(ctx, r)
 	if err != nil || h.live == "" {
@@ -229,7 +230,8 @@ func (c *Collector) withdrawnSince(ctx context.Context, r catalog.Release, at ti
 	}
 }
 
-// intersect returns the identities in a manifest's list that are in a set, too; nil is the set of all.
+// intersect returns the identities that are in both a manifest's list of withdrawn packages and set. A nil set is the set
+// of all.
 func (c *Collector) intersect(ctx context.Context, m tree.Manifest, set map[string]bool) (map[string]bool, error) {
 	both := map[string]bool{}
 	for k, err := range tree.Withdrawn(ctx, c.bucket, m) {
