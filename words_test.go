@@ -52,7 +52,6 @@ var unclean = []string{
 	"publish/PROTOCOL.md",
 	"publish/check",
 	"publish/keypack",
-	"publish/keys",
 	"publish/publishtest",
 	"publish/sign",
 	"schemas/catalog",

@@ -1,6 +1,6 @@
-// Package keys says which keys sign what an instance publishes, and which are given to clients beforehand: a list in
-// the bucket, beside what they sign. A key stands by before it signs, so that clients know it when it does, and is
-// retired when another one signs everything. No private key is in it.
+// Package keys keeps the list of public keys of an instance, an object of the bucket: the keys that sign releases, those
+// that will (standby), and those that did (retired). Clients are given a standby key before it signs, so that they know it
+// when it does. The list contains no private key.
 package keys
 
 import (
@@ -13,14 +13,14 @@ import (
 	"repomill/publish/sign"
 )
 
-// A Role is what a key is for.
+// A Role is the state of a key in its life: standby, signing, retired.
 type Role string
 
 // The roles, in the order in which a key has them.
 const (
-	Standby Role = "standby" // given to clients, and signs nothing yet
+	Standby Role = "standby" // given to clients, does not sign yet
 	Signing Role = "signing"
-	Retired Role = "retired" // signs nothing any more, and is not given to clients
+	Retired Role = "retired" // does not sign any more, not given to clients
 )
 
 // A Key is a certificate of the instance.
@@ -32,17 +32,18 @@ type Key struct {
 	Promoted    *time.Time `json:"promoted,omitempty"`
 	Retired     *time.Time `json:"retired,omitempty"`
 	Extended    *time.Time `json:"extended,omitempty"`   // when the public part was replaced by one that its owner signed later
-	Distrusted  bool       `json:"distrusted,omitempty"` // retired, since others may have its private part: what it signed counts for nothing
+	Distrusted  bool       `json:"distrusted,omitempty"` // retired because its private part may have leaked: its signatures are refused
 }
 
-// A Set is the keys of an instance: those that sign in the order in which they came to it, which is that of their
-// signatures.
+// A Set is the list of keys of an instance. Signing keys are in the order in which they were promoted, which is the order of
+// their signatures.
 type Set struct {
 	Revision int64 `json:"revision"` // one more with each change
 	Keys     []Key `json:"keys"`
 }
 
-// Check says what no program of this version writes into a set, or nothing.
+// Check returns an error if this version of the program does not write such a set: an unknown role, a missing or repeated
+// fingerprint, or no revision.
 func (s Set) Check() error {
 	for i, k := range s.Keys {
 		switch {
@@ -61,7 +62,7 @@ func (s Set) Check() error {
 	return nil
 }
 
-// With returns the keys of some roles, in order.
+// With returns the keys of some roles: in the order of roles, then in that of the set.
 func (s Set) With(roles ...Role) (some []Key) {
 	for _, r := range roles {
 		for _, k := range s.Keys {
@@ -73,10 +74,11 @@ func (s Set) With(roles ...Role) (some []Key) {
 	return some
 }
 
-// Out returns the keys that clients are given: those that sign, and then those that will.
+// Out returns the keys that clients are given: the signing keys, then the standby keys.
 func (s Set) Out() []Key { return s.With(Signing, Standby) }
 
-// Find returns a key by its fingerprint or by the end of it, at least eight digits.
+// Find returns a key by its fingerprint or by the last eight or more digits of it, with or without blanks and "0x". An
+// unknown or ambiguous one is an error.
 func (s Set) Find(fingerprint string) (Key, error) {
 	i, err := s.index(fingerprint)
 	if err != nil {
@@ -103,7 +105,7 @@ func (s Set) index(fingerprint string) (int, error) {
 	return found, nil
 }
 
-// Fingerprints returns those of some keys, in their order.
+// Fingerprints returns the fingerprints of some keys, in their order.
 func Fingerprints(some []Key) []string {
 	all := make([]string, len(some))
 	for i, k := range some {
@@ -112,7 +114,7 @@ func Fingerprints(some []Key) []string {
 	return all
 }
 
-// Public returns one armoured block with some keys, always the same bytes for the same keys.
+// Public returns one armoured block with some keys. The same keys in the same order give the same bytes.
 func Public(some []Key) ([]byte, error) {
 	all := make([][]byte, len(some))
 	for i, k := range some {
@@ -121,9 +123,9 @@ func Public(some []Key) ([]byte, error) {
 	return sign.JoinPublic(all...)
 }
 
-// Add adds keys that are not there yet, in a role. A key that is there keeps its role, and gets a public part that was
-// signed later, as when its life was extended: older copies of it may go on in the files of others. It reports whether
-// anything changed.
+// Add adds keys in a role, and reports whether the set changed. A key that the set has keeps its role. Its public part is
+// replaced only if the new one was signed later, as when its expiry was extended: key files of other processes may have
+// older copies.
 func (s *Set) Add(now time.Time, role Role, some ...sign.Key) (changed bool) {
 	for _, k := range some {
 		i := slices.IndexFunc(s.Keys, func(o Key) bool { return o.Fingerprint == k.Fingerprint })
@@ -145,22 +147,22 @@ func (s *Set) Add(now time.Time, role Role, some ...sign.Key) (changed bool) {
 	return changed
 }
 
-// Lacks reports whether a key is not there, or has a public part that was signed later than the one that is.
+// Lacks reports whether [Set.Add] would change the set: the key is not in it, or was signed later than the copy in it.
 func (s Set) Lacks(k sign.Key) bool {
 	i := slices.IndexFunc(s.Keys, func(o Key) bool { return o.Fingerprint == k.Fingerprint })
 	return i < 0 || s.Keys[i].Public != string(k.Public) && sign.Later(k.Public, []byte(s.Keys[i].Public))
 }
 
-// Overlap is for how long clients must have been given a key before it may sign alone.
+// Overlap is how long clients must have been given a key before it may be the only one that signs.
 const Overlap = 30 * 24 * time.Hour
 
-// KnownSince reports whether clients that were set up before a time know a key, as far as the list tells: it was in the list
-// by then, or it is one of the first keys, which no client was set up before.
+// KnownSince reports whether clients that were set up at a time or later were given a key: it was in the list by then, or it
+// is one of the first keys of the instance, which every client has.
 func (s Set) KnownSince(k Key, then time.Time) bool {
 	return !k.Added.After(then) || !slices.ContainsFunc(s.Keys, func(o Key) bool { return o.Added.Before(k.Added) })
 }
 
-// Since returns when a key got its role.
+// Since returns the time at which a key got its role.
 func (k Key) Since() time.Time {
 	switch {
 	case k.Role == Retired && k.Retired != nil:
@@ -171,7 +173,7 @@ func (k Key) Since() time.Time {
 	return k.Added
 }
 
-// Publics returns the public parts of all keys, each armoured.
+// Publics returns the public parts of all keys in any role, each in an armoured block.
 func (s Set) Publics() [][]byte {
 	all := make([][]byte, len(s.Keys))
 	for i, k := range s.Keys {
@@ -180,7 +182,8 @@ func (s Set) Publics() [][]byte {
 	return all
 }
 
-// Promote makes a standby key sign, behind those that do.
+// Promote turns a standby key into the last of the signing keys. A signing key stays as it is; a retired or unknown one is
+// an error.
 func (s *Set) Promote(fingerprint string, now time.Time) error {
 	i, err := s.index(fingerprint)
 	if err != nil {
@@ -198,10 +201,11 @@ func (s *Set) Promote(fingerprint string, now time.Time) error {
 	return nil
 }
 
-// ErrLast says that a key cannot be retired, since no other one signs.
+// ErrLast says that a key cannot be retired because it is the only one that signs.
 var ErrLast = errors.New("no other key signs: promote one before (repomill key promote)")
 
-// Retire makes a key sign no more, and with distrust, count for nothing that it signed.
+// Retire turns a key into a retired one; with distrust, its earlier signatures are refused, too. For the only signing key
+// the error is [ErrLast].
 func (s *Set) Retire(fingerprint string, distrust bool, now time.Time) error {
 	i, err := s.index(fingerprint)
 	if err != nil {

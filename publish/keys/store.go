@@ -14,16 +14,16 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A Bucket is where the set lies. Its methods are those of a published bucket.
+// A Bucket holds the set. Its methods have the contracts of those of a published bucket.
 type Bucket interface {
 	Get(ctx context.Context, key string) (io.ReadCloser, layout.Meta, error)
 	Swap(ctx context.Context, old layout.Version, o layout.Object, body io.Reader) (layout.Version, error)
 }
 
-// maxSize bounds what is read, in bytes: some thousand keys.
+// maxSize bounds the object of the set, in bytes: it has room for some thousand keys.
 const maxSize = 8 << 20
 
-// Read returns the set of a bucket; without a revision, if it has none yet.
+// Read returns the set of a bucket. If the bucket has none, the set is empty and its revision 0.
 func Read(ctx context.Context, b Bucket) (Set, error) {
 	s, _, err := read(ctx, b)
 	return s, err
@@ -57,12 +57,13 @@ func read(ctx context.Context, b Bucket) (s Set, v layout.Version, err error) {
 }
 
 const (
-	maxTries = 20 // at a change that others are faster with
+	maxTries = 20 // of a change while other processes change the set, too
 	maxPause = 20 * time.Millisecond
 )
 
-// Change lets change have its way with the set of a bucket, and returns it as it is then. change may be called several
-// times, each time with the set as it is; that it leaves the set as it was, or returns an error, writes nothing.
+// Change applies change to the set of a bucket, writes it with the next revision, and returns it. If another process writes
+// at the same time, Change reads again and calls change again, up to maxTries times; then the error is [layout.ErrConflict].
+// Nothing is written if change returns an error or leaves the set as it was.
 func Change(ctx context.Context, b Bucket, change func(*Set) error) (Set, error) {
 	for n := 1; ; n++ {
 		s, err := changeOnce(ctx, b, change)
