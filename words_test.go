@@ -51,7 +51,6 @@ var unclean = []string{
 	"publish",
 	"publish/PROTOCOL.md",
 	"publish/check",
-	"publish/keypack",
 	"publish/publishtest",
 	"publish/sign",
 	"schemas/catalog",

@@ -21,8 +21,8 @@ type tarFile struct {
 	body []byte
 }
 
-// DEB returns the package for DEB. No file of it is a conffile: what a host changed would stop dpkg, and keep the next
-// key out.
+// DEB builds the package for DEB. No file of it is a conffile: dpkg would stop at a file that was changed on the host, and
+// not install the next key.
 func DEB(s Spec) ([]byte, error) {
 	changes, err := compress([]byte(s.changelog()))
 	if err != nil {
@@ -55,7 +55,7 @@ func DEB(s Spec) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// control returns the control file of a package whose files have so many bytes.
+// control returns the control file of a package whose files have size bytes.
 func (s Spec) control(size int) string {
 	return fmt.Sprintf(`Package: %s
 Version: %s
@@ -76,7 +76,7 @@ func (s Spec) changelog() string {
 		s.name(catalog.DEB), s.Version, strings.Join(s.Fingerprints, "\n    - "), s.author(), s.Made.UTC().Format(time.RFC1123Z))
 }
 
-// tar returns an archive of files and of the folders that they are in.
+// tar returns an archive of files and of their folders.
 func (s Spec) tar(files []tarFile) ([]byte, error) {
 	folders := map[string]bool{"": true}
 	var all []tarFile
@@ -110,8 +110,8 @@ func (s Spec) tar(files []tarFile) ([]byte, error) {
 	return compress(b.Bytes())
 }
 
-// compress returns b in the form of gzip, which every dpkg reads. It is not made smaller: keys hardly are, and so the
-// bytes are the same with each release of Go.
+// compress returns b as a gzip file, which every dpkg reads, without compression: keys hardly shrink, and the bytes do not
+// depend on the version of Go.
 func compress(b []byte) ([]byte, error) {
 	var out bytes.Buffer
 	w, err := gzip.NewWriterLevel(&out, gzip.NoCompression)
@@ -124,7 +124,7 @@ func compress(b []byte) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// member adds a member to an archive of ar, as deb(5) has it.
+// member appends a member to an ar archive in the form of deb(5).
 func (s Spec) member(b *bytes.Buffer, name string, body []byte) {
 	fmt.Fprintf(b, "%-16s%-12d%-6d%-6d%-8s%-10d`\n", name, s.Made.Unix(), 0, 0, "100644", len(body))
 	b.Write(body)

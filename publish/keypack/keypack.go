@@ -1,6 +1,6 @@
-// Package keypack makes the packages with which hosts get the public keys of a repository: one of DEB and one of RPM. The
-// same [Spec] always gives the same bytes. A package is installed like others, so that a host which upgrades has the next
-// key before it signs.
+// Package keypack builds keyring packages, DEB and RPM, which install the public keys of a repository on a host. They are
+// upgraded like other packages, so that a host has the next key before it signs. The same [Spec] always gives the same
+// bytes.
 package keypack
 
 import (
@@ -15,28 +15,29 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A Spec says what is in a package.
+// A Spec is the content of a keyring package.
 type Spec struct {
 	Repository   catalog.Repository
 	Version      string    // see [layout.NextKeyringVersion]
-	Made         time.Time // of all files, of the signature and of the package
-	URL          string    // of the repository, for people
-	Keys         []byte    // armoured, as the repository's gpgkey has them
-	Fingerprints []string  // of these keys, for people
+	Made         time.Time // modification time of all files, build time of the package, time of the signature
+	URL          string    // of the repository; shown to users
+	Keys         []byte    // armoured: the repository's gpgkey
+	Fingerprints []string  // of these keys; shown to users
 	Repo         RepoFile  // RPM only
 }
 
 // A RepoFile is the configuration of RPM clients, which a host may have changed.
 type RepoFile struct {
-	Path  string // empty: the package has nothing to do with it
+	Path  string // absolute; empty if the package has no such file
 	Body  []byte
-	Ghost bool // the package leaves it alone, in whatever state it is, and removes it when it is removed itself
+	Ghost bool // %ghost: rpm does not install or change the file, and removes it with the package
 }
 
-// form changes when the same spec gives another package than before.
+// form is raised when the same spec gives other bytes than before.
 const form = 1
 
-// Content returns a digest of what a spec is about whatever the version: a package is made again when it changes.
+// Content returns a digest of a spec without its version and time. A new version of the package is needed when it
+// changes.
 func (s Spec) Content(f catalog.Format) string {
 	s.Version, s.Made = "", time.Time{}
 	b, err := json.Marshal(s)
@@ -50,7 +51,7 @@ func (s Spec) Content(f catalog.Format) string {
 // name returns the name of the package in a format.
 func (s Spec) name(f catalog.Format) string { return layout.KeyringName(s.Repository, f) }
 
-// File returns the name of the file of the package in a format.
+// File returns the file name of the package in a format.
 func (s Spec) File(f catalog.Format) string {
 	if f == catalog.DEB {
 		return s.name(f) + "_" + s.Version + "_all.deb"
@@ -58,7 +59,7 @@ func (s Spec) File(f catalog.Format) string {
 	return s.name(f) + "-" + s.Version + "-" + release + ".noarch.rpm"
 }
 
-// Identity returns what the catalog knows a package by, but for its place.
+// Identity returns the repository, name, version and architecture of the package in a format. Its distribution is not set.
 func (s Spec) Identity(f catalog.Format) catalog.Package {
 	k := catalog.Package{Repository: s.Repository, Format: f, Name: s.name(f), Version: s.Version, Arch: "all"}
 	if f == catalog.RPM {
@@ -67,12 +68,12 @@ func (s Spec) Identity(f catalog.Format) catalog.Package {
 	return k
 }
 
-// summary says in a line what a package is.
+// summary returns the description of a package in one line.
 func (s Spec) summary() string {
 	return "public keys of the package repository " + s.Repository.String()
 }
 
-// description says, in lines of at most 75 characters, what a package is for.
+// description returns the long description of a package, in lines of at most 75 characters.
 func (s Spec) description() []string {
 	return []string{
 		"It has the public keys that sign the repository now, and those that will.",
@@ -81,7 +82,7 @@ func (s Spec) description() []string {
 	}
 }
 
-// author is whom the package is by. The host of a URL stands in it, since there has to be an address of mail.
+// author returns the maintainer or packager. Both formats require a mail address; its domain is the host of the URL.
 func (s Spec) author() string {
 	_, host, _ := strings.Cut(s.URL, "://")
 	host, _, _ = strings.Cut(host, "/")

@@ -56,7 +56,7 @@ func TestBytesAreGolden(t *testing.T) {
 	}
 }
 
-func TestContentIsWhatMatters(t *testing.T) {
+func TestContentIgnoresVersionAndTime(t *testing.T) {
 	same := spec
 	same.Version, same.Made = "20300101.5", spec.Made.Add(time.Hour)
 	more := spec
@@ -102,7 +102,7 @@ func ask(t *testing.T, want []string, program string, args ...string) string {
 }
 
 // Our own intake takes what is made, as it is named.
-func TestIntakeTakesBoth(t *testing.T) {
+func TestKeyringPackagesPassIntake(t *testing.T) {
 	deb, err := keypack.DEB(spec)
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +135,7 @@ func TestIntakeTakesBoth(t *testing.T) {
 	}
 }
 
-func TestDpkgReadsIt(t *testing.T) {
+func TestDpkgReadsKeyringPackage(t *testing.T) {
 	b, err := keypack.DEB(spec)
 	if err != nil {
 		t.Fatal(err)
@@ -159,7 +159,7 @@ func changelog(t *testing.T, root string) string {
 	return ask(t, nil, "gzip", "-dc", root+"/usr/share/doc/acme+x-tools-archive-keyring/changelog.gz")
 }
 
-func TestRpmReadsIt(t *testing.T) {
+func TestRpmReadsKeyringPackage(t *testing.T) {
 	for _, kind := range []pgptest.Kind{pgptest.RSA, pgptest.EdDSA} {
 		t.Run(string(kind), func(t *testing.T) {
 			key := pgptest.New(t, pgptest.Options{Kind: kind, Made: spec.Made.Add(-time.Hour)})
@@ -204,7 +204,7 @@ func TestRpmReadsIt(t *testing.T) {
 }
 
 // What the maker of signatures says goes into the package.
-func TestPacketsOfSigners(t *testing.T) {
+func TestSignaturePacketsVerify(t *testing.T) {
 	s, err := sign.Generate("test", sign.MinRSABits, spec.Made)
 	if err != nil {
 		t.Fatal(err)

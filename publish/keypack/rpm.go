@@ -16,12 +16,12 @@ import (
 	"repomill/schemas/layout"
 )
 
-// release is the Release of each package of RPM: a version is enough.
+// release is the Release tag of every RPM package: the version alone changes.
 const release = "1"
 
 // Tags of the signature header (rpm's rpmtag.h).
 const (
-	sigDSA  = 267 // of the header, by a key that is not of RSA
+	sigDSA  = 267 // of the header, by a key other than RSA
 	sigRSA  = 268
 	sigSHA1 = 269
 	sigPGP  = 1002 // of header and payload, by RSA
@@ -29,12 +29,12 @@ const (
 	sigGPG  = 1005 // by others
 )
 
-// A Sign returns a signature of content as one OpenPGP packet, and whether it is by a key of RSA; otherwise it has to be of
-// Ed25519, since rpm 4.18 refuses a package with a signature of ECDSA, which it cannot read.
+// A Sign returns a signature of content as one OpenPGP packet, and whether the key is RSA. Another key must be Ed25519:
+// rpm 4.18 cannot read ECDSA signatures, and refuses a package that has one.
 type Sign func(content []byte) (packet []byte, rsa bool, err error)
 
-// RPM returns the package for RPM, signed if sign is not nil: clients with gpgcheck=1 take no other. It is made so that
-// all of rpm since 4.11 reads it.
+// RPM builds the package for RPM, signed if sign is not nil: clients with gpgcheck=1 refuse an unsigned one. Every rpm since
+// 4.11 reads it.
 func RPM(s Spec, sign Sign) ([]byte, error) {
 	plain, err := s.rpm(nil)
 	if err != nil {
@@ -69,7 +69,7 @@ func RPM(s Spec, sign Sign) ([]byte, error) {
 	return s.rpm(signatures)
 }
 
-// rpm returns the package with some more entries of its signature header.
+// rpm builds the package, with additional entries in its signature header.
 func (s Spec) rpm(signatures map[int]rpmpack.IndexEntry) ([]byte, error) {
 	r, err := rpmpack.NewRPM(rpmpack.RPMMetaData{
 		Name: s.name(catalog.RPM), Version: s.Version, Release: release, Epoch: rpmpack.NoEpoch, Arch: layout.Noarch,
@@ -102,7 +102,7 @@ func (s Spec) rpm(signatures map[int]rpmpack.IndexEntry) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// split returns the main header and the payload of a package.
+// split returns the main header and the payload of a package, as signatures cover them.
 func split(b []byte) (header, payload []byte, err error) {
 	const lead = 96
 	size := func(at int) int { // of the header structure there
