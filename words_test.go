@@ -52,7 +52,6 @@ var unclean = []string{
 	"publish/PROTOCOL.md",
 	"publish/check",
 	"publish/publishtest",
-	"publish/sign",
 	"schemas/catalog",
 	"schemas/catalogdb",
 	"schemas/gzipmember",

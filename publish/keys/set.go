@@ -156,8 +156,8 @@ func (s Set) Lacks(k sign.Key) bool {
 // Overlap is how long clients must have been given a key before it may be the only one that signs.
 const Overlap = 30 * 24 * time.Hour
 
-// KnownSince reports whether clients that were set up at a time or later were given a key: it was in the list by then, or it
-// is one of the first keys of the instance, which every client has.
+// KnownSince reports whether clients have been given a key since a time: it was in the list by then, or it is one of the
+// first keys of the instance, which every client has.
 func (s Set) KnownSince(k Key, then time.Time) bool {
 	return !k.Added.After(then) || !slices.ContainsFunc(s.Keys, func(o Key) bool { return o.Added.Before(k.Added) })
 }

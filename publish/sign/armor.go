@@ -15,7 +15,8 @@ import (
 
 const signatureType = "PGP SIGNATURE"
 
-// enarmor wraps what write writes. The CRC24 line is needed: gpgv 2.2 exits 2 on an InRelease without it.
+// enarmor returns the output of write in an armoured block. The CRC24 line is needed: gpgv 2.2 exits 2 on an InRelease
+// without it.
 func enarmor(blockType string, write func(io.Writer) error) ([]byte, error) {
 	var b bytes.Buffer
 	w, err := armor.EncodeWithChecksumOption(&b, blockType, nil, true)
@@ -32,7 +33,7 @@ func enarmor(blockType string, write func(io.Writer) error) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// enarmorBytes wraps packets.
+// enarmorBytes returns packets in an armoured block.
 func enarmorBytes(blockType string, packets []byte) ([]byte, error) {
 	return enarmor(blockType, func(w io.Writer) error {
 		_, err := w.Write(packets)
@@ -40,7 +41,7 @@ func enarmorBytes(blockType string, packets []byte) ([]byte, error) {
 	})
 }
 
-// armorKeys puts certificates into one block.
+// armorKeys returns certificates in one armoured block, with or without their private parts.
 func armorKeys(list openpgp.EntityList, private bool) ([]byte, error) {
 	blockType := openpgp.PublicKeyType
 	if private {
@@ -56,8 +57,8 @@ func armorKeys(list openpgp.EntityList, private bool) ([]byte, error) {
 	})
 }
 
-// writeCertificate writes e's packets. Unlike the library's writers it has one order for user ids,
-// and so one result.
+// writeCertificate writes the packets of e. Unlike the library's writers it sorts the user ids, so that the bytes are
+// always the same.
 func writeCertificate(w io.Writer, e *openpgp.Entity, private bool) error {
 	key := e.PrimaryKey.Serialize
 	if private {
@@ -114,7 +115,7 @@ func dearmorKeys(b []byte) ([]byte, error) {
 
 func isEOF(err error) bool { return errors.Is(err, io.EOF) }
 
-// noEOF makes an unexpected end readable.
+// noEOF replaces io.EOF with an error that says that the block is cut off.
 func noEOF(err error) error {
 	if isEOF(err) {
 		return io.ErrUnexpectedEOF
@@ -128,7 +129,7 @@ var (
 )
 
 // dearmorSignature returns the packets of exactly one armoured signature block.
-// The CRC24 line must be there and right, since some clients insist on it.
+// The CRC24 line must be present and correct, because some clients require it.
 func dearmorSignature(b []byte) ([]byte, error) {
 	lines := bytes.Split(bytes.TrimSuffix(b, []byte("\n")), []byte("\n"))
 	last := len(lines) - 1

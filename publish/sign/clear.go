@@ -15,9 +15,9 @@ import (
 // clearStart begins a cleartext-signed message; the digests of its signatures follow.
 const clearStart = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: "
 
-// Clear returns body with a cleartext signature around it (RFC 9580, section 7), made at time now.
-// Body must be lines of text that each end in a newline and none in white space: a cleartext
-// signature does not cover anything else.
+// Clear returns body with a cleartext signature of time now around it (RFC 9580, section 7). Each line of body must end
+// in a newline, with no white space before it: a cleartext signature does not cover other bytes, and Clear refuses them.
+// It fails if no key is valid at now, or with a [Failure] if a valid key does not sign.
 func (s *Signer) Clear(body []byte, now time.Time) ([]byte, error) {
 	if err := checkText(body); err != nil {
 		return nil, err
@@ -52,20 +52,20 @@ func checkText(body []byte) error {
 	return nil
 }
 
-// canonicalText returns what a cleartext signature covers: CRLF between the lines, none after the last.
+// canonicalText returns the bytes that a cleartext signature covers: CRLF between the lines, none after the last.
 func canonicalText(body []byte) []byte {
 	return bytes.ReplaceAll(bytes.TrimSuffix(body, []byte("\n")), []byte("\n"), []byte("\r\n"))
 }
 
-// Detach returns the armoured signatures of body, made at time now.
+// Detach returns the armoured detached signatures of body, made at time now. It fails as [Signer.Clear] does.
 func (s *Signer) Detach(body []byte, now time.Time) ([]byte, error) {
 	sig, _, err := s.sign(packet.SigTypeBinary, body, now)
 	return sig, err
 }
 
-// DetachRPM returns the armoured signatures of a repomd.xml, made at time now: that of the first key once more behind
-// the others. yum of EL7 judges a file by its first signature and libzypp by its last one, and both shall find the
-// key that is out for the longest time.
+// DetachRPM returns the armoured signatures of a repomd.xml, made at time now. The signature of the first key is repeated
+// after the others: yum of EL7 verifies the first signature only and libzypp the last one, and both must find the key that
+// clients have had for the longest time.
 func (s *Signer) DetachRPM(body []byte, now time.Time) ([]byte, error) {
 	signatures, _, err := s.signatures(packet.SigTypeBinary, body, now)
 	if err != nil {
@@ -88,7 +88,7 @@ func (s *Signer) sign(t packet.SignatureType, content []byte, now time.Time) (ar
 	return armored, hashes, err
 }
 
-// signatures returns those by the keys that are valid now, serialised. That there is none is an error.
+// signatures returns the serialised signatures by the keys that are valid at now. It fails if no key is.
 func (s *Signer) signatures(t packet.SignatureType, content []byte, now time.Time) (all [][]byte, hashes []string, err error) {
 	var unfit error
 	for _, k := range s.keys {
@@ -111,7 +111,7 @@ func (s *Signer) signatures(t packet.SignatureType, content []byte, now time.Tim
 	return all, hashes, nil
 }
 
-// A Failure says which key made no signature, although it is valid: a KMS is out of reach, refuses, or signed wrongly.
+// A Failure says which valid key did not sign: its KMS is unreachable, refuses, or returned a wrong signature.
 type Failure struct {
 	Fingerprint string // of the certificate
 	Err         error

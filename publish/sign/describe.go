@@ -11,18 +11,18 @@ import (
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 )
 
-// A Key describes a certificate that signs releases.
+// A Key describes a certificate and the key of it that signs releases.
 type Key struct {
 	Fingerprint string // of the primary key, in upper-case hexadecimal
 	Algorithm   string // of the key that signs, such as "RSA 4096" or "Ed25519"
-	Subkey      bool   // a subkey signs, which some clients do not take
+	Subkey      bool   // a subkey signs; some clients refuse that
 	Created     time.Time
 	Expires     time.Time // zero: never
 	Public      []byte    // armoured, this certificate alone
-	Refused     error     // why no client should trust it, or nil
+	Refused     error     // why clients refuse it; nil if they do not
 }
 
-// ValidAt says why nothing can be signed with a key at a time, or nothing.
+// ValidAt returns an error if a key cannot sign at a time.
 func (k Key) ValidAt(t time.Time) error {
 	switch {
 	case k.Refused != nil:
@@ -35,12 +35,13 @@ func (k Key) ValidAt(t time.Time) error {
 	return nil
 }
 
-// Advice says from when on clients will refuse a key of this kind, or what else is better changed, or nothing. The dates are those of
-// apt's policy for sqv (default-sequoia.config of apt, in /usr/share/apt): "rsa2048 = 2030-02-01", by which Sequoia means RSA of 2048 up to
-// 3071 bits, and "sha1.second_preimage_resistance = 2026-02-01", for which [weakHash] refuses a key.
+// Advice returns a sentence that says from when on clients will refuse a key of this kind, or what else should be changed;
+// "" if there is no advice. The dates are those of apt's policy for sqv (/usr/share/apt/default-sequoia.config):
+// "rsa2048 = 2030-02-01", which in Sequoia means RSA of 2048 to 3071 bits, and "sha1.second_preimage_resistance = 2026-02-01",
+// because of which [weakHash] refuses a key.
 func (k Key) Advice() string {
 	var bits int
-	if n, _ := fmt.Sscanf(k.Algorithm, "RSA %d", &bits); n == 1 && bits < 3072 { //nolint:errcheck // then it is no RSA
+	if n, _ := fmt.Sscanf(k.Algorithm, "RSA %d", &bits); n == 1 && bits < 3072 { //nolint:errcheck // not RSA then
 		return fmt.Sprintf("it is %s, which apt refuses from 2030-02-01 on: replace it before (repomill key plan)", k.Algorithm)
 	}
 	if k.Subkey {
@@ -65,8 +66,8 @@ func (s *Signer) Keys() ([]Key, error) {
 // Unfit returns the keys that were read and can never sign, in their order.
 func (s *Signer) Unfit() []Unfit { return slices.Clone(s.unfit) }
 
-// Only returns a signer with the keys of some fingerprints, in the order of those. Fingerprints of others are passed
-// over. It returns nil if no key is left. It gives no private keys away.
+// Only returns a signer with the keys of some fingerprints, in their order. Unknown fingerprints are ignored. It returns
+// nil if no key is left. The result signs, but [Signer.Private] does not return its keys.
 func (s *Signer) Only(fingerprints []string) *Signer {
 	only := &Signer{}
 	var list openpgp.EntityList
@@ -82,7 +83,7 @@ func (s *Signer) Only(fingerprints []string) *Signer {
 	return only
 }
 
-// ReadPublic describes public keys, armoured. A key that no client takes is an error.
+// ReadPublic describes armoured public keys. A key that clients refuse is an error.
 func ReadPublic(armored []byte) ([]Key, error) {
 	raw, err := dearmorKeys(armored)
 	if err != nil {
@@ -108,7 +109,7 @@ func ReadPublic(armored []byte) ([]Key, error) {
 	return all, nil
 }
 
-// JoinPublic returns one armoured block with the keys of others, always the same bytes for the same keys.
+// JoinPublic joins armoured blocks of public keys into one. The same keys in the same order give the same bytes.
 func JoinPublic(armored ...[]byte) ([]byte, error) {
 	var all openpgp.EntityList
 	for _, a := range armored {

@@ -15,9 +15,9 @@ import (
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 )
 
-// Extend gives a key in a file of private keys new self-signatures, by which it expires at a later time, or never if that
-// is zero; so do those subkeys that had not expired before it. It returns the file with them, in which other keys and
-// what protects private keys are as they were, and the public key. passphrases open the key, if it is protected.
+// Extend gives a key in a file of private keys new self-signatures with another expiry: until, or never if that is zero.
+// Subkeys that had not expired before the key get the same. It returns the new file and a description of the key. Other
+// keys of the file, and the protection of private keys, are unchanged. passphrases open the key if it is protected.
 func Extend(file []byte, passphrases [][]byte, fingerprint string, until, now time.Time) ([]byte, Key, error) {
 	begin, end, at, err := findBlock(file, fingerprint)
 	if err != nil {
@@ -48,7 +48,7 @@ func Extend(file []byte, passphrases [][]byte, fingerprint string, until, now ti
 	return slices.Concat(file[:begin], bytes.TrimRight(block, "\n"), file[end:]), key, nil
 }
 
-// ExtendRemote is [Extend] of the public half of a remote key, which makes the self-signatures.
+// ExtendRemote is [Extend] for the public half of a remote key. The remote key makes the self-signatures.
 func ExtendRemote(public []byte, r Remote, until, now time.Time) (Key, error) {
 	e, err := readOne(public)
 	if err != nil {
@@ -65,7 +65,7 @@ func ExtendRemote(public []byte, r Remote, until, now time.Time) (Key, error) {
 	return key, nil
 }
 
-// ErrNotHere says that a key cannot be extended where that was tried.
+// ErrNotHere says that a file does not have the private part of the key that should be extended.
 var ErrNotHere = errors.New("its private part is not in the file")
 
 var errElsewhere = errors.New("its primary key, which says how long it lives, is kept elsewhere: extend it there (gpg --quick-set-expire), and put the result in its place")
@@ -82,7 +82,7 @@ func mayCertify(k *packet.PrivateKey, given bool) error {
 	return nil
 }
 
-// findBlock returns where the armoured block with the private part of a key begins and ends, and the key's place in it.
+// findBlock returns the bounds of the armoured block that has the private part of a key, and the index of the key in it.
 func findBlock(file []byte, name string) (begin, end, at int, err error) {
 	const start, stop = "-----BEGIN PGP " + "PRIVATE KEY BLOCK-----", "-----END PGP " + "PRIVATE KEY BLOCK-----"
 	for {
@@ -110,10 +110,10 @@ func findBlock(file []byte, name string) (begin, end, at int, err error) {
 type certifier struct {
 	private *packet.PrivateKey
 	hash    crypto.Hash
-	failure func() error // of the private key, where the library loses it
+	failure func() error // returns the error of the private key, which the library loses
 }
 
-// extend makes the new self-signatures of a certificate, and describes it as it is then.
+// extend makes the new self-signatures of a certificate, and describes the result.
 func extend(e *openpgp.Entity, c certifier, until, now time.Time) (Key, error) {
 	old := primaryKey(e)
 	switch {
@@ -152,7 +152,7 @@ func extend(e *openpgp.Entity, c certifier, until, now time.Time) (Key, error) {
 	return Key{}, errors.New("none of its keys may sign")
 }
 
-// certify signs the user ids and, where a certificate says something of its key by itself, that.
+// certify signs the user ids and, if the certificate has one, the direct key signature.
 func (c certifier) certify(e *openpgp.Entity, until, when time.Time) error {
 	done := false
 	for _, id := range e.Identities {
@@ -183,11 +183,11 @@ func (c certifier) certify(e *openpgp.Entity, until, when time.Time) error {
 	return nil
 }
 
-// bind has a subkey live as long, unless it had expired before a time or never does.
+// bind gives a subkey the same expiry, unless it had expired before alive or never expires.
 func (c certifier) bind(s *openpgp.Subkey, alive, until, when time.Time) error {
 	binding, err := s.LatestValidBindingSignature(time.Time{}, config)
 	if err != nil || s.Revoked(binding, endOfTime) {
-		return nil //nolint:nilerr // it is of no use, and stays so
+		return nil //nolint:nilerr // a useless subkey stays as it is
 	}
 	if end := expiry(s.PublicKey, binding); end.IsZero() || end.Before(alive) {
 		return nil
@@ -201,7 +201,7 @@ func (c certifier) bind(s *openpgp.Subkey, alive, until, when time.Time) error {
 	return nil
 }
 
-// renewed returns an unsigned copy of a self-signature that says another expiry of key k.
+// renewed returns an unsigned copy of a self-signature with another expiry of key k.
 func (c certifier) renewed(old *packet.Signature, k *packet.PublicKey, until, when time.Time) *packet.Signature {
 	sig := *old
 	sig.CreationTime, sig.Hash, sig.SigLifetimeSecs, sig.KeyLifetimeSecs = when, c.hash, nil, nil
@@ -212,7 +212,7 @@ func (c certifier) renewed(old *packet.Signature, k *packet.PublicKey, until, wh
 	return &sig
 }
 
-// takeSignatures gives a certificate the self-signatures of another reading of the same.
+// takeSignatures copies the self-signatures of from to to, which is another parse of the same certificate.
 func takeSignatures(to, from *openpgp.Entity) {
 	to.DirectSignatures = from.DirectSignatures
 	for name, id := range to.Identities {
@@ -223,8 +223,8 @@ func takeSignatures(to, from *openpgp.Entity) {
 	}
 }
 
-// With returns the signer with those public halves of its keys that are later: their owner has signed them again, perhaps
-// elsewhere, to extend their life or to end it.
+// With returns the signer with the later ones of some public halves: the owner of a key may have signed it again, also on
+// another machine, to extend its expiry or to revoke it. Public halves of other keys are ignored.
 func (s *Signer) With(publics ...[]byte) *Signer {
 	with := *s
 	with.keys = slices.Clone(s.keys)
@@ -248,7 +248,7 @@ func (s *Signer) With(publics ...[]byte) *Signer {
 	return &with
 }
 
-// isLater reports whether a public key is a later one of a certificate.
+// isLater reports whether public is a later version of the public key own, whose fingerprint is certificate.
 func isLater(public, own []byte, certificate string) bool {
 	e, err := readOne(public)
 	return err == nil && fingerprint(e.PrimaryKey) == certificate && !bytes.Equal(public, own) && Later(public, own)

@@ -86,7 +86,7 @@ func TestExtend(t *testing.T) {
 			if !sign.Later(key.Public, gpg(t, home, nil, "--armor", "--export")) {
 				t.Error("the old public key is taken for later")
 			}
-			// gpg takes it as news of the key that it has, and signs on with what protected it before.
+			// gpg merges it into the key that it has, and continues to sign with the same protection.
 			gpg(t, home, key.Public, "--import")
 			fresh := gpgHome(t)
 			gpg(t, fresh, got, "--passphrase", passphrase, "--import")
@@ -131,7 +131,7 @@ func TestExtendRefuses(t *testing.T) {
 	}
 }
 
-func TestExtendARemoteKey(t *testing.T) {
+func TestExtendRemote(t *testing.T) {
 	t.Parallel()
 	until := time.Now().AddDate(1, 0, 0).Truncate(time.Second)
 	for _, algo := range []string{"rsa2048", "ed25519"} { // moved into the KMS, as gpg made them

@@ -69,7 +69,7 @@ func gpgvKeyring(t *testing.T, public []byte) string {
 	return write(t, t.TempDir(), "keyring.gpg", gpg(t, home, public, "--dearmor"))
 }
 
-func TestGpgvJudges(t *testing.T) {
+func TestGpgvVerifiesSignatures(t *testing.T) {
 	gpgv := judge(t, "gpgv")
 	signers := map[string]*sign.Signer{"old": oldSigner(), "new": newSigner(), "both": both(t)}
 	rings := map[string]string{}
@@ -141,7 +141,7 @@ func gpgvSays(gpgv string, args ...string) verdict {
 
 func run(name string, args ...string) bool { return exec.Command(name, args...).Run() == nil }
 
-func TestSqvJudges(t *testing.T) {
+func TestSqvVerifiesSignatures(t *testing.T) {
 	sqv := judge(t, "sqv")
 	dir := t.TempDir()
 	file := write(t, dir, "body", []byte(body))
@@ -154,7 +154,7 @@ func TestSqvJudges(t *testing.T) {
 	}
 }
 
-func TestGpgReadsThePublicKeys(t *testing.T) {
+func TestGpgImportsPublicKeys(t *testing.T) {
 	home := gpgHome(t)
 	s := both(t)
 	listing := string(gpg(t, home, s.Public(), "--show-keys", "--with-colons"))
@@ -169,7 +169,7 @@ func TestGpgReadsThePublicKeys(t *testing.T) {
 	}
 }
 
-func TestReadTakesKeysFromGpg(t *testing.T) {
+func TestReadAcceptsKeysOfGpg(t *testing.T) {
 	for _, tt := range []struct {
 		name, algo, usage string
 		subkey            string

@@ -10,17 +10,17 @@ import (
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 )
 
-// A certKey is one key of a certificate, with what its self-signatures say about it.
+// A certKey is one key of a certificate, with the properties in its self-signatures.
 type certKey struct {
 	*packet.PublicKey
 	certificate string    // fingerprint of its primary key
 	signs       bool      // its flags, or the lack of them, allow signing
 	expires     time.Time // zero: never
-	refused     error     // why no client should trust it, or nil
+	refused     error     // why clients refuse it; nil if they do not
 }
 
-// keysOf returns the primary key of e and then its subkeys, in order.
-// Every self-signature is verified here and never again, so that the result can be shared.
+// keysOf returns the primary key of e and then its subkeys, in order. It verifies every self-signature, so that
+// later uses need not, and the result can be shared between goroutines.
 func keysOf(e *openpgp.Entity) []certKey {
 	keys := []certKey{primaryKey(e)}
 	keys[0].certificate = fingerprint(e.PrimaryKey)
@@ -67,7 +67,7 @@ func subkey(s *openpgp.Subkey) certKey {
 	k.signs = s.PublicKey.CanSign() && binding.FlagsValid && binding.FlagSign
 	k.expires = expiry(s.PublicKey, binding)
 	switch {
-	case !k.signs: // of no interest
+	case !k.signs: // not used
 	case s.Revoked(binding, endOfTime):
 		k.refused = fmt.Errorf("its subkey %s is revoked", fingerprint(s.PublicKey))
 	default:
@@ -76,10 +76,10 @@ func subkey(s *openpgp.Subkey) certKey {
 	return k
 }
 
-// endOfTime is after every revocation: a key that was ever revoked stays so.
+// endOfTime is after every revocation: a key that was ever revoked counts as revoked.
 var endOfTime = time.Unix(1<<40, 0)
 
-// weakKey says why clients refuse keys of this kind, or nothing.
+// weakKey returns an error if clients refuse keys of this algorithm or size.
 func weakKey(k *packet.PublicKey) error {
 	if k.Version != 4 {
 		return fmt.Errorf("it is an OpenPGP key of version %d; gpgv and rpm read version 4", k.Version)
@@ -101,7 +101,7 @@ func weakKey(k *packet.PublicKey) error {
 	return fmt.Errorf("its algorithm (number %d) is weak or unknown to clients; use RSA with 4096 bits or Ed25519", k.PubKeyAlgo)
 }
 
-// weakHash says why clients refuse the digest of a self-signature, or nothing.
+// weakHash returns an error if clients refuse the digest of a self-signature.
 func weakHash(sig *packet.Signature) error {
 	if sig == nil || strongHash(sig.Hash) {
 		return nil
@@ -133,7 +133,7 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// validAt says why k cannot make or verify a signature at time t.
+// validAt returns an error if k cannot make or verify a signature at time t.
 func (k certKey) validAt(t time.Time) error {
 	switch {
 	case k.refused != nil:

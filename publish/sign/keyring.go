@@ -15,17 +15,16 @@ import (
 // maxSignatures is how many signatures a message may carry.
 const maxSignatures = 16
 
-// A Keyring is the public keys that a client trusts. It is a value that never changes; its methods
-// may be called concurrently.
+// A Keyring is the public keys that a client trusts. It is immutable; its methods may be called concurrently.
 //
-// It judges as gpgv and apt do: a message is good if it has a good signature by a known key and no bad
-// signature by a known key. Signatures by unknown keys do not count either way.
+// It verifies as gpgv and apt do: a message is valid if it has a valid signature by a known key and no invalid
+// signature by a known key. Signatures by unknown keys are ignored.
 type Keyring struct {
 	keys []certKey
 	now  time.Time
 }
 
-// ReadKeyring reads public keys, armoured (any number of blocks) or binary.
+// ReadKeyring returns a keyring of public keys, armoured (any number of blocks) or binary.
 func ReadKeyring(b []byte) (Keyring, error) {
 	list, err := readCertificates(b)
 	if err != nil {
@@ -62,8 +61,8 @@ func readCertificates(b []byte) (openpgp.EntityList, error) {
 	return openpgp.ReadKeyRing(bytes.NewReader(b))
 }
 
-// At returns the keyring as a client at time now has it: keys that have expired by then are no good.
-// Without At, a key is judged by the time of each signature.
+// At returns the keyring of a client at time now: keys that have expired by then are refused. Without At, the
+// expiry of a key is compared with the time of each signature.
 func (k Keyring) At(now time.Time) Keyring {
 	k.now = now
 	return k
@@ -112,7 +111,7 @@ func (k Keyring) SignersDetached(body, sig []byte) ([]string, error) {
 	return k.verify(sig, body, false)
 }
 
-// splitClear takes a cleartext-signed message apart.
+// splitClear splits a cleartext-signed message into the signed text and the armoured signatures.
 func splitClear(signed []byte) (body, armored []byte, err error) {
 	rest, ok := bytes.CutPrefix(signed, []byte("-----BEGIN PGP SIGNED MESSAGE-----\n"))
 	if !ok {
@@ -150,7 +149,7 @@ func splitClear(signed []byte) (body, armored []byte, err error) {
 	return nil, nil, errors.New("has no signature")
 }
 
-// verify judges the signatures in armored over body; clear says whether they are cleartext signatures.
+// verify verifies the signatures in armored over body; clear says whether they are cleartext signatures.
 func (k Keyring) verify(armored, body []byte, clear bool) (signers []string, err error) {
 	raw, err := dearmorSignature(armored)
 	if err != nil {
@@ -200,7 +199,7 @@ func issuer(sig *packet.Signature) string {
 	return fmt.Sprintf("%016X", *sig.IssuerKeyId)
 }
 
-// verifyOne judges one signature by a known key.
+// verifyOne verifies one signature by a known key.
 func (k Keyring) verifyOne(key certKey, sig *packet.Signature, body []byte, clear bool) error {
 	if err := key.validAt(sig.CreationTime); err != nil {
 		return err

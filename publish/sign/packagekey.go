@@ -12,12 +12,12 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// maxPackageKey bounds what is read for a key, in bytes. Photographs and a thousand signatures fit.
+// maxPackageKey bounds the file of a key, in bytes. It has room for photographs and a thousand signatures.
 const maxPackageKey = 1 << 20
 
-// ReadPackageKey reads the key with which a vendor signs packages: one certificate, armoured or binary.
-// Its ID is that of its primary key. The secret part of a private key is dropped. Keys that clients
-// refuse by now are taken: packages that they signed may be as old.
+// ReadPackageKey parses the key with which a vendor signs packages: one certificate, armoured or binary.
+// Its ID is that of its primary key. The private part of a key is dropped. Keys that clients refuse by now are
+// accepted: the packages that they signed may be as old.
 func ReadPackageKey(b []byte) (catalog.PackageKey, error) {
 	if len(b) > maxPackageKey {
 		return catalog.PackageKey{}, fmt.Errorf("more than %d bytes; export it without signatures by others (gpg --export-options export-minimal)", maxPackageKey)
@@ -36,9 +36,10 @@ func ReadPackageKey(b []byte) (catalog.PackageKey, error) {
 	return catalog.PackageKey{ID: fmt.Sprintf("%016X", list[0].PrimaryKey.KeyId), Armor: string(public)}, nil
 }
 
-// Later reports whether a package key is to replace another of the same ID: its owner has signed it later, to extend
-// its life or to revoke it, or the other one cannot be read. Of two that were signed at the same time, either the one
-// or the other is later. A key with another fingerprint, which has the same ID by chance or by force, never is.
+// Later reports whether a public key should replace another of the same ID: its owner has signed it later, to extend or
+// to revoke it, or the other one cannot be parsed. Of two different ones that were signed at the same time, exactly one is
+// later, which does not depend on the order of arguments. A key with another fingerprint is never later, even if it has
+// the same ID.
 func Later(armored, than []byte) bool {
 	a, err := readOne(armored)
 	if err != nil {
@@ -68,7 +69,7 @@ func readOne(armored []byte) (*openpgp.Entity, error) {
 	return list[0], nil
 }
 
-// lastSigned returns when a certificate was signed for the last time.
+// lastSigned returns the time of the last self-signature of a certificate.
 func lastSigned(e *openpgp.Entity) (last time.Time) {
 	all := slices.Concat(e.Revocations, e.DirectSignatures)
 	for _, id := range e.Identities {

@@ -7,8 +7,8 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// Packet returns the signature of content by the first key alone, as one packet without armour, as packages of RPM have
-// it, and whether that key is of RSA. Of the same content, key and time it is the same, unless the key is of ECDSA.
+// Packet returns the signature of content by the first key, as one packet without armour, for an RPM package. rsa reports
+// whether that key is RSA. The same content, key and time give the same packet, except with ECDSA.
 func (s *Signer) Packet(content []byte, now time.Time) (signature []byte, rsa bool, err error) {
 	k := s.keys[0]
 	if err := k.validAt(now); err != nil {

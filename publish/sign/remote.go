@@ -13,8 +13,8 @@ import (
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 )
 
-// A Remote is a private key that another system keeps, such as a KMS: it signs and is never seen. It is of RSA (signing
-// with PKCS #1 v1.5), ECDSA or Ed25519. Its methods may be called concurrently.
+// A Remote is a private key in another system, such as a KMS, which signs and does not export it. It is an RSA (PKCS #1
+// v1.5), ECDSA or Ed25519 key. Its methods may be called concurrently.
 type Remote interface {
 	crypto.Signer
 
@@ -22,9 +22,9 @@ type Remote interface {
 	Hash() crypto.Hash
 }
 
-// Certify makes the public half of a remote key, armoured: a certificate as [Generate] makes it, of a key that can
-// sign and certify, never expires, has name as its only user id and says to be one hour older than now. The key itself
-// makes the self-signature. The time is a part of the fingerprint: keep the result, for it cannot be made a second time.
+// Certify makes the armoured public half of a remote key: a certificate as of [Generate], with one self-signature by the
+// remote key. Its creation time, one hour before now, is a part of the fingerprint. Store the result: a second call makes
+// another certificate.
 func Certify(r Remote, name string, now time.Time) ([]byte, error) {
 	if err := checkName(name); err != nil {
 		return nil, fmt.Errorf("certify signing key: %w", err)
@@ -49,8 +49,8 @@ func Certify(r Remote, name string, now time.Time) ([]byte, error) {
 	return armored, nil
 }
 
-// Attach returns a signer of a remote key and of its public half: one certificate, armoured, of which the primary key
-// or a signing subkey is the remote key. It refuses what [Read] refuses.
+// Attach returns a signer of a remote key and its public half: one armoured certificate whose primary key or signing
+// subkey is the remote key. It refuses the keys that [Read] refuses.
 func Attach(public []byte, r Remote) (*Signer, error) {
 	e, err := readOne(public)
 	if err != nil {
@@ -76,13 +76,13 @@ func Attach(public []byte, r Remote) (*Signer, error) {
 	return nil, fmt.Errorf("key %s: %w", primary, why)
 }
 
-// IsOf reports whether a certificate has a remote key, fit for use or not: see [Attach].
+// IsOf reports whether a certificate contains a remote key, usable or not: see [Attach].
 func IsOf(public []byte, r Remote) bool {
 	e, err := readOne(public)
 	return err == nil && slices.ContainsFunc(keysOf(e), func(k certKey) bool { return sameKey(k.PublicKey, r.Public()) })
 }
 
-// Split returns each certificate in an armoured file of public keys, armoured by itself.
+// Split returns the certificates in an armoured file of public keys, each in a block of its own.
 func Split(public []byte) ([][]byte, error) {
 	raw, err := dearmorKeys(public)
 	if err != nil {
@@ -103,7 +103,7 @@ func Split(public []byte) ([][]byte, error) {
 	return all, nil
 }
 
-// Join returns a signer that signs with all keys of others, in their order.
+// Join returns a signer that signs with the keys of all signers, in their order.
 func Join(signers ...*Signer) (*Signer, error) {
 	if len(signers) == 1 {
 		return signers[0], nil
@@ -132,7 +132,7 @@ func Join(signers ...*Signer) (*Signer, error) {
 	return joined, err
 }
 
-// signOne returns the serialised signature of content by one key, which has verified it.
+// signOne returns the serialised signature of content by one key, after it has verified it.
 func (k signingKey) signOne(t packet.SignatureType, content []byte, now time.Time) ([]byte, error) {
 	private, failure := k.private, func() error { return nil }
 	if k.remote != nil {
@@ -156,7 +156,7 @@ func (k signingKey) signOne(t packet.SignatureType, content []byte, now time.Tim
 	return b.Bytes(), nil
 }
 
-// check verifies a serialised signature, as clients read it.
+// check parses and verifies a serialised signature, as clients do.
 func (k signingKey) check(raw, content []byte) error {
 	p, err := packet.Read(bytes.NewReader(raw))
 	if err != nil {

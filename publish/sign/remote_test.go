@@ -116,7 +116,7 @@ func judges(t *testing.T, s *sign.Signer, header string) {
 	}
 }
 
-func TestARemoteKeySignsAsClientsReadIt(t *testing.T) {
+func TestRemoteSignaturesVerify(t *testing.T) {
 	headers := map[string]string{"P-256": "SHA256", "P-384": "SHA384", "RSA with SHA-256": "SHA256"}
 	for name, r := range remotes() {
 		t.Run(name, func(t *testing.T) {
@@ -137,7 +137,7 @@ func TestARemoteKeySignsAsClientsReadIt(t *testing.T) {
 	}
 }
 
-func TestRemoteKeysAndFilesSignSideBySide(t *testing.T) {
+func TestJoinSignsWithRemoteAndLocalKeys(t *testing.T) {
 	sha256 := attach(t, remotes()["RSA with SHA-256"], "kms")
 	for _, tt := range []struct {
 		name    string
@@ -177,7 +177,7 @@ func TestRemoteKeysAndFilesSignSideBySide(t *testing.T) {
 }
 
 // The numbers of a signature lose their leading zeros in OpenPGP, which a KMS sends.
-func TestASignatureThatBeginsWithZeros(t *testing.T) {
+func TestSignatureWithLeadingZeros(t *testing.T) {
 	r := remotes()["RSA with SHA-512"]
 	s := attach(t, r, "acme")
 	zeros := false
@@ -199,7 +199,7 @@ func TestASignatureThatBeginsWithZeros(t *testing.T) {
 	}
 }
 
-func TestWhatARemoteKeyGetsWrongIsNotUsed(t *testing.T) {
+func TestWrongRemoteSignatureIsRefused(t *testing.T) {
 	refused := errors.New("permission cloudkms.cryptoKeyVersions.useToSign denied")
 	for name, r := range remotes() {
 		t.Run(name, func(t *testing.T) {

@@ -52,7 +52,7 @@ func join(signers ...*sign.Signer) ([]byte, error) {
 }
 
 // A key that moves from a file into a KMS keeps its certificate: clients notice nothing.
-func TestAKeyThatMovedKeepsItsCertificate(t *testing.T) {
+func TestAttachKeepsCertificateOfMovedKey(t *testing.T) {
 	home := gpgHome(t)
 	gpg(t, home, nil, "--quick-gen-key", "acme <a@example.org>", "rsa2048", "cert", "never")
 	gpg(t, home, nil, "--quick-add-key", fingerprint(t, home), "rsa2048", "sign", "never")

@@ -17,8 +17,8 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// publicKey returns the OpenPGP form of a public key. It is written and read back, because the library makes no
-// elliptic key of the standard library's.
+// publicKey returns the OpenPGP form of a public key. It writes a packet and parses it, because the library cannot convert
+// elliptic keys of the standard library.
 func publicKey(public crypto.PublicKey, created time.Time) (*packet.PublicKey, error) {
 	algorithm, material, err := keyMaterial(public)
 	if err != nil {
@@ -39,7 +39,7 @@ func publicKey(public crypto.PublicKey, created time.Time) (*packet.PublicKey, e
 	return k, weakKey(k)
 }
 
-// keyMaterial returns the algorithm of a public key, and what an OpenPGP packet has of it (RFC 9580, section 5.5.5).
+// keyMaterial returns the algorithm and the key material of an OpenPGP public key packet (RFC 9580, section 5.5.5).
 func keyMaterial(public crypto.PublicKey) (packet.PublicKeyAlgorithm, []byte, error) {
 	switch k := public.(type) {
 	case *rsa.PublicKey:
@@ -79,8 +79,8 @@ func mpi(b []byte) []byte {
 	return append([]byte{byte(n >> 8), byte(n)}, b...)
 }
 
-// sameKey reports whether a key of a certificate has the numbers of a public key. Only the numbers count: of RSA
-// there is an algorithm that signs and encrypts and one that only signs.
+// sameKey reports whether a key of a certificate has the numbers of a public key. It ignores the algorithm: RSA keys may be
+// for signing and encryption, or for signing alone.
 func sameKey(k *packet.PublicKey, public crypto.PublicKey) bool {
 	other, err := publicKey(public, k.CreationTime)
 	if err != nil {
@@ -94,12 +94,12 @@ func sameKey(k *packet.PublicKey, public crypto.PublicKey) bool {
 	return err == nil && other.SerializeForHash(&b) == nil && bytes.Equal(a.Bytes(), b.Bytes())
 }
 
-// callOn returns a private key for one signature by a remote key, and the error that the remote key then gave: the
-// library loses it for some algorithms.
+// callOn returns a private key for one signature by a remote key, and a function that returns the error of the remote key:
+// for some algorithms the library loses it.
 func callOn(public *packet.PublicKey, r Remote) (private *packet.PrivateKey, failure func() error) {
 	c := &call{remote: r}
 	private = &packet.PrivateKey{PublicKey: *public, PrivateKey: c}
-	if k, ok := r.Public().(ed25519.PublicKey); ok { // the library asks no crypto.Signer for these
+	if k, ok := r.Public().(ed25519.PublicKey); ok { // the library does not use crypto.Signer for these
 		sk := eddsa.NewPrivateKey(*eddsa.NewPublicKey(remoteCurve{c}))
 		sk.X = k
 		private.PrivateKey = sk
@@ -123,10 +123,10 @@ func (c *call) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]
 	return signature, c.err
 }
 
-// A remoteCurve is the curve Ed25519 as far as making a signature needs it, which it asks a remote key for.
+// A remoteCurve implements the library's Ed25519 with a remote key, as far as signing needs it.
 type remoteCurve struct{ c *call }
 
-// Sign signs a message with the remote key. It looks at no private key.
+// Sign signs a message with the remote key. It ignores the private key that it is given.
 func (r remoteCurve) Sign(_, _, message []byte) ([]byte, error) {
 	signature, err := r.c.Sign(nil, message, crypto.Hash(0))
 	if err == nil && len(signature) != ed25519.SignatureSize {
@@ -139,7 +139,7 @@ func (r remoteCurve) Sign(_, _, message []byte) ([]byte, error) {
 // MarshalSignature returns the two halves of a signature.
 func (remoteCurve) MarshalSignature(sig []byte) (r, s []byte) { return sig[:32], sig[32:] }
 
-// GetCurveName and what follows are not called for a signature, but a curve has them.
+// GetCurveName and the methods below complete the interface. Signing does not call them.
 func (remoteCurve) GetCurveName() string                  { return "ed25519" }
 func (remoteCurve) MarshalBytePoint(x []byte) []byte      { return append([]byte{0x40}, x...) }
 func (remoteCurve) UnmarshalBytePoint(x []byte) []byte    { return bytes.TrimPrefix(x, []byte{0x40}) }

@@ -39,7 +39,7 @@ func TestOnly(t *testing.T) {
 }
 
 // libzypp judges by the last signature, yum of EL7 by the first.
-func TestTheFirstKeySignsRPMTwice(t *testing.T) {
+func TestDetachRPMRepeatsFirstSignature(t *testing.T) {
 	old, new := oldSigner(), newSigner()
 	for name, tt := range map[string]struct {
 		signer *sign.Signer
@@ -60,7 +60,7 @@ func TestTheFirstKeySignsRPMTwice(t *testing.T) {
 	}
 }
 
-func TestUnfitKeysStopNothing(t *testing.T) {
+func TestReadIgnoresUnfitKeys(t *testing.T) {
 	home := gpgHome(t)
 	gpg(t, home, nil, "--faked-system-time", "20240101T000000", "--quick-gen-key", "acme", "rsa2048", "sign", "10d")
 	expired := gpg(t, home, nil, "--armor", "--export-secret-keys")
@@ -83,7 +83,7 @@ func TestUnfitKeysStopNothing(t *testing.T) {
 }
 
 // dnf5 of Fedora 43 and zypper with rpm 4.20 refuse signatures by subkeys.
-func TestThePrimaryKeySignsIfItMay(t *testing.T) {
+func TestReadPrefersPrimaryKey(t *testing.T) {
 	for usage, subkey := range map[string]bool{"sign": false, "cert": true} {
 		t.Run(usage, func(t *testing.T) {
 			t.Parallel()

@@ -1,9 +1,9 @@
-// Package sign makes and verifies the OpenPGP signatures of published releases: cleartext-signed
+// Package sign makes and verifies the OpenPGP signatures (RFC 9580) of published releases: cleartext-signed
 // InRelease files, and the detached signatures of Release and repomd.xml.
 //
-// Keys and signatures are of the kind that every client since EL7 and Debian 8 reads: version 4
-// packets, SHA-512, armour with its CRC24 line, and no subpacket marked critical that old rpm or yum
-// does not know. For RSA and Ed25519 a signature is a function of key, bytes and time.
+// Every client since EL7 and Debian 8 reads its keys and signatures: version 4 packets, SHA-512, armour with
+// its CRC24 line, and no critical subpacket that old rpm or yum does not know. With RSA and Ed25519, a
+// signature is a function of key, bytes and time.
 package sign
 
 import (
@@ -25,12 +25,12 @@ import (
 // MinRSABits is the smallest RSA key that clients accept (apt with sqv, since 2.9.19).
 const MinRSABits = 2048
 
-// backdate is how much older than the moment of its making a key says to be. gpgv refuses keys and
-// signatures from the future, so a clock that lags by less does not lock its machine out.
+// backdate is how far before its generation the creation time of a key lies. gpgv refuses keys and signatures
+// from the future; a client whose clock lags by less still accepts them.
 const backdate = time.Hour
 
-// config is how every signature is made. The salt notation is off so that equal input gives equal
-// bytes; EL7's yum and SUSE's rpm 4.14 do not know the creation time and the key flags as critical.
+// config configures every signature. The salt notation is off, so that equal input gives equal bytes. No
+// subpacket is critical: yum of EL7 and rpm 4.14 of SUSE refuse critical creation times and key flags.
 var config = &packet.Config{
 	DefaultHash:                                      crypto.SHA512,
 	NonDeterministicSignaturesViaNotation:            packet.BoolPointer(false),
@@ -40,7 +40,7 @@ var config = &packet.Config{
 }
 
 // A Signer holds one or more private keys and signs with all of them, as clients need it while one
-// key replaces another. It never changes; its methods may be called concurrently.
+// key replaces another. It is immutable; its methods may be called concurrently.
 type Signer struct {
 	keys    []signingKey // one of each certificate
 	unfit   []Unfit      // certificates without one
@@ -55,14 +55,15 @@ type signingKey struct {
 	remote  Remote // who has the private key, if it is not here
 }
 
-// An Unfit key cannot sign. It stops nothing while another one can.
+// An Unfit key cannot sign. It is not an error as long as another key of the Signer can.
 type Unfit struct {
 	Fingerprint string // of the certificate
 	Why         error
 }
 
-// Generate makes an RSA key of bits bits that can sign and certify, never expires, and has name as
-// its only user id, such as "acme repomill signing key". It says to be one hour older than now.
+// Generate makes an RSA key of bits bits that can sign and certify and never expires. name is its only user id,
+// such as "acme repomill signing key". Its creation time is one hour before now. Fewer bits than [MinRSABits] are
+// an error.
 func Generate(name string, bits int, now time.Time) (*Signer, error) {
 	if bits < MinRSABits {
 		return nil, fmt.Errorf("generate signing key: %d bits are too few: clients refuse RSA under %d bits", bits, MinRSABits)
@@ -82,7 +83,7 @@ func Generate(name string, bits int, now time.Time) (*Signer, error) {
 	return newSigner(openpgp.EntityList{e})
 }
 
-// checkName refuses what cannot be a user id.
+// checkName refuses a name that cannot be a user id.
 func checkName(name string) error {
 	if name == "" || len(name) > 255 || !utf8.ValidString(name) || !printable(name) {
 		return fmt.Errorf("the user id must be 1 to 255 bytes of printable text, not %.300q", name)
@@ -120,13 +121,13 @@ func selfSigned(key *packet.PrivateKey, h crypto.Hash, name string, created time
 	return e, nil
 }
 
-// Read reads armoured private keys that no passphrase protects. Of several keys each makes a signature of its own.
-// It refuses keys that clients refuse or soon will: RSA under 2048 bits, DSA and rarer algorithms,
-// SHA-1 self-signatures, revoked keys, and keys without a part that may sign; while another key is left, they are
-// [Signer.Unfit]. A key that expires is taken; it signs until then.
+// Read returns a signer of armoured private keys without a passphrase. Each key makes a signature of its own.
+// Keys that clients refuse or soon will are [Signer.Unfit]: RSA under 2048 bits, DSA and rarer algorithms, SHA-1
+// self-signatures, revoked keys, and keys without a part that may sign. If no other key is left, Read returns an
+// error. A key with an expiry is accepted, and signs until then.
 func Read(armored []byte) (*Signer, error) { return ReadLocked(armored, nil) }
 
-// readPrivate reads armoured keys as they are.
+// readPrivate parses armoured private keys, protected or not.
 func readPrivate(armored []byte) (list openpgp.EntityList, err error) {
 	raw, err := dearmorKeys(armored)
 	if err != nil {
@@ -144,7 +145,7 @@ func readPrivate(armored []byte) (list openpgp.EntityList, err error) {
 	}
 }
 
-// newSigner takes the signing key of each certificate.
+// newSigner returns a signer with the signing key of each certificate.
 func newSigner(list openpgp.EntityList) (*Signer, error) {
 	s, all := &Signer{}, map[string]bool{}
 	var fit openpgp.EntityList
@@ -177,8 +178,8 @@ func (s *Signer) armor(list openpgp.EntityList) (err error) {
 	return nil
 }
 
-// chooseKey returns the key of a certificate that signs releases: the primary key if it may, since dnf5 of Fedora 43
-// and zypper with rpm 4.20 take no signatures by subkeys; else, as gpg does, the newest subkey that is fit.
+// chooseKey returns the key of a certificate that signs releases: the primary key if it may sign, because dnf5 of
+// Fedora 43 and zypper with rpm 4.20 refuse signatures by subkeys; otherwise, as gpg does, the newest usable subkey.
 func chooseKey(e *openpgp.Entity) (signingKey, error) {
 	if e.PrivateKey == nil {
 		return signingKey{}, errors.New("this is a public key; export the private key (gpg --armor --export-secret-keys)")
@@ -219,7 +220,7 @@ func chooseKey(e *openpgp.Entity) (signingKey, error) {
 	return best, nil
 }
 
-// Private returns the armoured private keys, for storing a generated key. Keep them secret. A remote key has none.
+// Private returns the armoured private keys, for storing a generated key. Keep them secret. A remote key is an error.
 func (s *Signer) Private() ([]byte, error) {
 	for _, k := range s.keys {
 		if k.remote != nil {
@@ -229,7 +230,7 @@ func (s *Signer) Private() ([]byte, error) {
 	return slices.Clone(s.private), nil
 }
 
-// Public returns one armoured block with all public keys, always the same bytes.
+// Public returns one armoured block with all public keys. It always returns the same bytes.
 func (s *Signer) Public() []byte { return slices.Clone(s.public) }
 
 // Fingerprints returns the fingerprints of the primary keys in upper-case hexadecimal, in the order of the keys.

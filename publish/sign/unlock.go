@@ -12,8 +12,8 @@ import (
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 )
 
-// ReadLocked is [Read] of keys that passphrases may protect: each is tried at each of them. It opens what gpg makes (AES
-// in CFB mode under an iterated and salted SHA-1 or SHA-256), and the forms of RFC 9580 (OCB, EAX and GCM; Argon2).
+// ReadLocked is [Read] for keys that may be protected by a passphrase. It tries each passphrase on each key. It opens keys of
+// gpg (AES in CFB mode with an iterated and salted SHA-1 or SHA-256), and the forms of RFC 9580 (OCB, EAX and GCM; Argon2).
 func ReadLocked(armored []byte, passphrases [][]byte) (*Signer, error) {
 	list, err := readPrivate(armored)
 	if err != nil {
@@ -43,10 +43,10 @@ var (
 	errNotOpened = errors.New("a passphrase protects it, and none in the file of --signing-key-passphrase-file opens it: write the right one there")
 )
 
-// Locked reports whether a key cannot sign for the want of a passphrase.
+// Locked reports whether an error says that a key needs a passphrase that was not given.
 func Locked(why error) bool { return errors.Is(why, errLocked) || errors.Is(why, errNotOpened) }
 
-// Passphrases returns those in the text of a file: one a line, each as it is.
+// Passphrases returns the passphrases in the text of a file, one in each line. Only the line ending is removed.
 func Passphrases(text []byte) (all [][]byte, err error) {
 	for line := range bytes.Lines(text) {
 		if line = bytes.TrimRight(line, "\r\n"); len(line) > 0 && !slices.ContainsFunc(all, func(o []byte) bool { return bytes.Equal(o, line) }) {
@@ -59,7 +59,7 @@ func Passphrases(text []byte) (all [][]byte, err error) {
 	return all, nil
 }
 
-// unlock decrypts what passphrases open of the private keys that can sign. The others stay as they are.
+// unlock decrypts the private keys that can sign, as far as passphrases open them. Other keys stay encrypted.
 func unlock(list openpgp.EntityList, passphrases [][]byte) {
 	for _, e := range list {
 		for _, k := range privateKeys(e) {
@@ -75,7 +75,7 @@ func unlock(list openpgp.EntityList, passphrases [][]byte) {
 	}
 }
 
-// privateKeys returns those of a certificate, the primary one first; nil for those that are not there.
+// privateKeys returns the private keys of a certificate, that of the primary key first; nil for each that is absent.
 func privateKeys(e *openpgp.Entity) []*packet.PrivateKey {
 	all := []*packet.PrivateKey{e.PrivateKey}
 	for _, s := range e.Subkeys {
@@ -84,8 +84,8 @@ func privateKeys(e *openpgp.Entity) []*packet.PrivateKey {
 	return all
 }
 
-// Lock returns the private keys of a signer, armoured, protected by a passphrase as gpg does it. The signer is of no
-// more use then.
+// Lock returns the armoured private keys of a signer, encrypted with a passphrase as gpg does it. The signer must not be
+// used afterwards.
 func (s *Signer) Lock(passphrase []byte) ([]byte, error) {
 	armored, err := s.Private()
 	if err != nil {
@@ -108,7 +108,7 @@ func (s *Signer) Lock(passphrase []byte) ([]byte, error) {
 	return armorKeys(list, true)
 }
 
-// lockConfig is how gpg protects a private key: AES-256 in CFB mode, under a key of many rounds of SHA-256.
+// lockConfig encrypts private keys as gpg does: AES-256 in CFB mode, with a key derived by many rounds of SHA-256.
 var lockConfig = &packet.Config{
 	DefaultCipher: packet.CipherAES256,
 	S2KConfig:     &s2k.Config{S2KMode: s2k.IteratedSaltedS2K, Hash: crypto.SHA256, S2KCount: 65011712},

@@ -44,7 +44,7 @@ func lockedInAEAD(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-func TestKeysThatAPassphraseProtects(t *testing.T) {
+func TestReadLockedOpensProtectedKeys(t *testing.T) {
 	t.Parallel()
 	right := must(sign.Passphrases([]byte("another one\r\n\n" + passphrase + "\n")))
 	wrong := [][]byte{[]byte("Correct horse, battery staple"), []byte(passphrase + " ")}
@@ -74,7 +74,7 @@ func TestKeysThatAPassphraseProtects(t *testing.T) {
 }
 
 // A key that stays closed stops nothing while another one is open.
-func TestALockedKeyAmongOthers(t *testing.T) {
+func TestReadLockedSkipsLockedKeys(t *testing.T) {
 	t.Parallel()
 	file := slices.Concat(lockedBy(t, "ed25519"), private(t, oldSigner()))
 	for want, passphrases := range map[string][][]byte{"none is given": nil, "none in the file": {[]byte("wrong")}} {
@@ -91,7 +91,7 @@ func TestALockedKeyAmongOthers(t *testing.T) {
 	}
 }
 
-func TestGpgOpensWhatWasLockedHere(t *testing.T) {
+func TestGpgOpensLockedKeys(t *testing.T) {
 	home := gpgHome(t)
 	gpg(t, home, must(oldSigner().Lock([]byte(passphrase))), "--passphrase", passphrase, "--import")
 	detached := gpg(t, home, []byte(body), "--passphrase", passphrase, "--armor", "--digest-algo", "SHA512", "--detach-sign")
@@ -100,7 +100,7 @@ func TestGpgOpensWhatWasLockedHere(t *testing.T) {
 	}
 }
 
-func TestAFileOfPassphrases(t *testing.T) {
+func TestPassphrases(t *testing.T) {
 	for _, text := range []string{"", "\n\r\n"} {
 		if _, err := sign.Passphrases([]byte(text)); err == nil {
 			t.Errorf("%q: no error", text)
