@@ -14,11 +14,11 @@ import (
 )
 
 // Apt reads the release codename below base, such as "acme/tools/ubuntu", as apt does, with the keys
-// that a client trusts. It returns what is wrong, in order of path; nothing means that every client
-// can install everything in it.
+// that a client trusts. It returns the problems in order of path; none means that every client can install
+// every package.
 //
-// The error is not nil only if there is no telling: InRelease is absent or cannot be read, or ctx has
-// ended. What an InRelease without a good signature names is not looked at.
+// The error is not nil only if InRelease is absent or cannot be read, or ctx has ended: then nothing is known
+// of the release. If InRelease has no valid signature, the files that it names are not read.
 //
 // Files that are written after InRelease (Release, Release.gpg and plain-named indexes) are read again
 // once, after opt.Settle, before they count as wrong.
@@ -77,8 +77,8 @@ func (a *aptRun) read(ctx context.Context, signed []byte) {
 	a.checkFiles(ctx)
 }
 
-// pairFiles returns what is wrong with the files that are written after InRelease for clients without
-// InRelease or without by-hash.
+// pairFiles returns the problems of the files that are written after InRelease, for clients that do not read
+// InRelease or by-hash names.
 func (a *aptRun) pairFiles(ctx context.Context, body []byte) []Problem {
 	var found []Problem
 	report := func(name string, err error) {
@@ -122,11 +122,11 @@ func (a *aptRun) verifyDetached(ctx context.Context, body []byte) error {
 	return nil
 }
 
-// forms are the endings under which an index is fetched, in the order in which they are tried here.
+// forms are the endings of the names of an index, in the order in which they are tried.
 var forms = []string{".gz", ".zst", ".xz", ".bz2", ".lzma", ".lz4", ""}
 
-// optional reports whether an entry need not be stored: it is listed for the sake of apt, which
-// verifies what it has decompressed, and a compressed form of it is listed as well.
+// optional reports whether the file of an entry need not be stored. InRelease lists the digest of an uncompressed
+// index, because apt verifies what it has decompressed; only the compressed form has to be stored.
 func (a *aptRun) optional(name string) bool {
 	return !packed(name) && slices.ContainsFunc(forms, func(ext string) bool {
 		_, ok := a.entries[name+ext]
@@ -134,7 +134,7 @@ func (a *aptRun) optional(name string) bool {
 	})
 }
 
-// byHash checks the copies that apt asks for first.
+// byHash checks the by-hash copies, which apt requests first.
 func (a *aptRun) byHash(ctx context.Context) {
 	for _, name := range slices.Sorted(maps.Keys(a.entries)) {
 		f := a.entries[name]

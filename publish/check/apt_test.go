@@ -170,7 +170,7 @@ func TestAptSoundTree(t *testing.T) {
 	}
 }
 
-func TestAptAcceptsAWayOfWriting(t *testing.T) {
+func TestAptAcceptsVariants(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		edit func(t *testing.T, s *aptSource)
@@ -371,7 +371,7 @@ func TestAptReadsOtherForms(t *testing.T) {
 	}
 }
 
-func TestAptWithoutContentSeesSizes(t *testing.T) {
+func TestAptWithoutContentChecksSizes(t *testing.T) {
 	hello := aptBase + "/pool/jammy/main/h/hello/hello_2.10-3_amd64.deb"
 	m := newAptSource(t).publish()
 	m.flip(t, hello)
@@ -435,7 +435,7 @@ func TestAptWaitsForPairFiles(t *testing.T) {
 }
 
 // What a pointer names may be gone once the pointer is superseded.
-func TestAptReadsAgainWhatWasPublishedMeanwhile(t *testing.T) {
+func TestAptReadsAgainAfterAnotherPublish(t *testing.T) {
 	old := newAptSource(t)
 	m := old.publish()
 	next := newAptSource(t)

@@ -26,9 +26,9 @@ func (a *aptRun) indexes(ctx context.Context) {
 	}
 }
 
-// packages reads one Packages index and returns the digests of its stanzas of architecture "all", by
-// name and version. All is what must be repeated in it: the result for the component's binary-all.
-// The result is nil if the index could not be read.
+// packages reads one Packages index and returns the digests of its stanzas of architecture "all", by name and
+// version; nil if the index cannot be read. all is the result for the component's binary-all, whose stanzas must
+// be in this index, too.
 func (a *aptRun) packages(ctx context.Context, component, arch string, all map[string]digest) map[string]digest {
 	name := component + "/binary-" + arch + "/Packages"
 	index := a.dist + "/" + name
@@ -77,8 +77,8 @@ func (a *aptRun) compareAll(index string, mine, all map[string]digest) {
 	}
 }
 
-// index gives every stanza of an index to each, which returns what is wrong with it, and checks that all
-// its listed forms hold the same bytes. It reports whether the index could be read to its end.
+// index calls each for every stanza of an index, and checks that all its listed forms have the same bytes. An error of
+// each is a problem. index reports whether the index could be read to its end.
 func (a *aptRun) index(ctx context.Context, name string, each func(stanza) error) bool {
 	done, found := false, false
 	for _, ext := range forms {
@@ -106,7 +106,7 @@ func (a *aptRun) index(ctx context.Context, name string, each func(stanza) error
 	return done
 }
 
-// maxUnlisted bounds in bytes what is decompressed of an index without a listed size.
+// maxUnlisted bounds the decompressed bytes of an index without a listed size.
 const maxUnlisted = 1 << 32
 
 // form reads one form of an index from key. If each is nil, only its digest is checked.
@@ -168,7 +168,7 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A debPackage is what a client needs of a stanza.
+// A debPackage has the fields of a stanza that a client needs.
 type debPackage struct {
 	name, version, arch string
 	filename            string // below the base

@@ -1,9 +1,8 @@
-// Package check reads a published tree as a client would, signature first, then indexes, then
-// packages, and lists everything that a client could stumble over.
+// Package check reads a published tree as a client does, signature first, then indexes, then packages, and
+// lists every problem that a client would meet.
 //
-// It is the judge of what package publish writes and therefore shares nothing with it but the keys:
-// it has parsers of its own, and sees only what a client sees. Indexes are streamed; what is
-// remembered of a package is its name and its digest.
+// It tests the output of package publish, and therefore shares only the keys with it: it has its own parsers,
+// and reads only what a client reads. Indexes are streamed; of each package it keeps the name and the digest.
 package check
 
 import (
@@ -20,38 +19,38 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// Options say how thoroughly to read.
+// Options configure a check. The zero Options check signatures, indexes, and that package files exist.
 type Options struct {
-	Content bool          // read and hash every package file; else only its existence and size are checked
+	Content bool          // read and hash every package file; otherwise only its existence and size are checked
 	Workers int           // package files read at the same time; 0 means 4
-	Now     time.Time     // the client's clock, against which Date, Valid-Until and keys are judged; zero: not judged
+	Now     time.Time     // the client's clock, with which Date, Valid-Until and expiry of keys are compared; zero: they are not
 	Settle  time.Duration // how long files beside the pointer may lag behind it before they count as wrong; 0 means 1 s
 }
 
-// A Release is what was read.
+// A Release summarizes a release that was read.
 type Release struct {
 	Format   catalog.Format   `json:"format"`
 	Name     string           `json:"name"`     // as [catalog.Release.String] has it, below the tree's root
-	Revision catalog.Revision `json:"revision"` // zero if the pointer has none of ours
+	Revision catalog.Revision `json:"revision"` // zero if the pointer has no revision of repomill
 	Date     time.Time        `json:"date"`     // DEB: Date. RPM: the newest timestamp in repomd.xml
 	Indexes  int              `json:"indexes"`  // index files that the pointer lists
 	Packages int              `json:"packages"` // different package files that the indexes list
 	Bytes    int64            `json:"bytes"`    // of these packages together, as the indexes say
 }
 
-// A Problem is one thing that is wrong.
+// A Problem is one defect of a release.
 type Problem struct {
 	Path   string `json:"path"`   // of the object that is wrong, below the tree's root
-	Detail string `json:"detail"` // what a client would see; printable
+	Detail string `json:"detail"` // what is wrong, for people; printable
 }
 
 func (p Problem) String() string { return p.Path + ": " + p.Detail }
 
-// maxProblems bounds the list of problems. Beyond, the first ones in order of path are kept, and one
-// more says how many are not listed.
+// maxProblems bounds the list of problems. A longer list keeps the first ones in order of path, and a last one
+// that says how many are left out.
 const maxProblems = 10_000
 
-// problems collects what is wrong, from several goroutines.
+// problems collects problems. Its methods may be called concurrently.
 type problems struct {
 	mu      sync.Mutex
 	list    []Problem
@@ -67,7 +66,7 @@ func (p *problems) add(path, format string, args ...any) {
 	}
 }
 
-// printable replaces what a terminal or a log might take for something else than text.
+// printable replaces control characters, which could change a terminal or a log.
 func printable(s string) string {
 	return strings.Map(func(c rune) rune {
 		if unicode.IsPrint(c) {
@@ -101,13 +100,13 @@ func (p *problems) sorted() []Problem {
 	return list
 }
 
-// A run is one reading of one release.
+// A run is the state of one pass over one release.
 type run struct {
 	problems
 	tree    Tree
 	opt     Options
 	keys    sign.Keyring
-	base    string // what a client has as its base URL, below the tree's root
+	base    string // the base URL of a client, below the tree's root
 	release Release
 	files   map[string]*wanted // package files that the indexes list, by key
 }
@@ -126,11 +125,11 @@ func (r *run) key(name string) string {
 	return r.base + "/" + name
 }
 
-// maxReads is how often a release is read that is published anew meanwhile.
+// maxReads is how often a release is read if each time another publish replaces its pointer.
 const maxReads = 3
 
-// steady calls read, which returns the pointer it began with, until it finds no problem or the pointer
-// did not change meanwhile: what a superseded pointer names may rightly be gone.
+// steady calls read until it finds no problem, or the pointer at its end is the one that it began with: the files of
+// a superseded pointer may have been removed. read returns the pointer that it began with.
 func steady(ctx context.Context, t Tree, pointer string, read func() (*run, []byte, error)) (Release, []Problem, error) {
 	for n := 1; ; n++ {
 		r, body, err := read()
@@ -151,7 +150,7 @@ func steady(ctx context.Context, t Tree, pointer string, read func() (*run, []by
 	}
 }
 
-// settle waits until files beside a pointer that has just been swapped must be there.
+// settle waits for opt.Settle, the time within which a publish writes the files that follow the pointer.
 func (r *run) settle(ctx context.Context) error {
 	t := time.NewTimer(r.opt.Settle)
 	defer t.Stop()

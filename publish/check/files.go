@@ -35,7 +35,7 @@ func parseDigest(s string) (d digest, ok bool) {
 	return d, err == nil
 }
 
-// A fact is what an index says about a file.
+// A fact is the size and digest of a file, as an index has them.
 type fact struct {
 	size int64 // bytes
 	sum  digest
@@ -60,7 +60,7 @@ func readSmall(ctx context.Context, t Tree, name string) ([]byte, error) {
 	return b, nil
 }
 
-// checkName says why a name from an index does not lead to a file below the folder that it is relative to.
+// checkName returns an error if a relative name from an index is not that of a file below its folder.
 func checkName(name string) error {
 	switch {
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, isControl):
@@ -73,8 +73,8 @@ func checkName(name string) error {
 	return nil
 }
 
-// compare reads object key and says in what it differs from want.
-// It reads no more than one byte beyond want's size.
+// compare reads object key and returns an error if it differs from want. It reads at most one byte beyond want's
+// size.
 func (r *run) compare(ctx context.Context, key string, want fact) error {
 	body, err := r.tree.Open(ctx, key)
 	if err != nil {
@@ -84,7 +84,7 @@ func (r *run) compare(ctx context.Context, key string, want fact) error {
 	return compareBytes(body, want, nil)
 }
 
-// compareBytes reads in and says in what it differs from want. If it has, it writes what it reads to more.
+// compareBytes reads in and returns an error if it differs from want. If more is not nil, the bytes are written to it.
 func compareBytes(in io.Reader, want fact, more io.Writer) error {
 	h := sha256.New()
 	var w io.Writer = h
@@ -98,7 +98,7 @@ func compareBytes(in io.Reader, want fact, more io.Writer) error {
 	return differs(n, h, want)
 }
 
-// differs compares n bytes with digest h with what an index says.
+// differs returns an error if n or the digest of h is not that of want.
 func differs(n int64, h hash.Hash, want fact) error {
 	switch got := digest(h.Sum(nil)); {
 	case n > want.size:
@@ -111,7 +111,7 @@ func differs(n int64, h hash.Hash, want fact) error {
 	return nil
 }
 
-// unreadable says that a file is missing or cannot be read.
+// unreadable returns the problem of a file that is missing or cannot be read.
 func unreadable(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return errMissing
@@ -144,14 +144,14 @@ func unpack(name string, in io.Reader) (io.ReadCloser, error) {
 	return io.NopCloser(in), nil
 }
 
-// A wanted file is a package file as the indexes have it.
+// A wanted file is a package file that the indexes list.
 type wanted struct {
 	fact
 	md5   string // hexadecimal; may be empty
 	index string // key of the first index that lists it
 }
 
-// want remembers a package file that index lists under name, relative to the base.
+// want adds a package file that index lists under name, relative to the base. Other facts of a known file are a problem.
 func (r *run) want(index, name string, w wanted) {
 	key := r.key(name)
 	w.index = index
@@ -170,7 +170,7 @@ func (r *run) want(index, name string, w wanted) {
 	}
 }
 
-// checkFiles looks at every wanted package file once.
+// checkFiles checks every wanted package file once, opt.Workers at a time.
 func (r *run) checkFiles(ctx context.Context) {
 	var g errgroup.Group
 	g.SetLimit(r.opt.Workers)

@@ -12,12 +12,12 @@ import (
 // A Found is a release that has a pointer.
 type Found struct {
 	Format   catalog.Format
-	Base     string // what a client has as its base URL: "acme/tools/ubuntu", "acme/tools/el/9/x86_64"; "" for the root
+	Base     string // the base URL of a client: "acme/tools/ubuntu", "acme/tools/el/9/x86_64"; "" for the root
 	Codename string // DEB only
 }
 
 // Find lists the releases in a tree by their pointers, dists/*/InRelease and repodata/repomd.xml at any
-// depth, in order of path. Folders whose names start with "." are passed over.
+// depth, in order of path. Folders whose names start with "." are ignored.
 func Find(fsys fs.FS) ([]Found, error) {
 	var found []Found
 	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
@@ -49,7 +49,7 @@ func Find(fsys fs.FS) ([]Found, error) {
 	return found, err
 }
 
-// codenames adds the releases in a dists folder and has the walk pass it over.
+// codenames adds the releases in a dists folder. It returns fs.SkipDir, so that the walk does not enter it.
 func codenames(fsys fs.FS, dists string, found *[]Found) error {
 	entries, err := fs.ReadDir(fsys, dists)
 	if err != nil {

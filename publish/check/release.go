@@ -19,8 +19,8 @@ const maxAhead = 10 * time.Second
 // maxLine is the longest line in bytes of a signed Release (CVE-2016-1252).
 const maxLine = 4096
 
-// parseRelease reads the body of the pointer and reports what is wrong in it. It returns false if
-// there is nothing to go on with.
+// parseRelease parses the body of the pointer and reports its problems. It returns false if the body lists no files
+// that could be checked.
 func (a *aptRun) parseRelease(body []byte) bool {
 	for line := range bytes.Lines(body) {
 		if len(line) > maxLine {

@@ -18,11 +18,11 @@ import (
 )
 
 // RPM reads the release at base, such as "acme/tools/el/9/x86_64", as dnf and zypper do, with the keys
-// that a client trusts. It returns what is wrong, in order of path; nothing means that every client
-// can install everything in it.
+// that a client trusts. It returns the problems in order of path; none means that every client can install
+// every package.
 //
-// The error is not nil only if there is no telling: repomd.xml is absent or cannot be read, or ctx has
-// ended. If repomd.xml and its signature do not fit, the two are read again once, after opt.Settle.
+// The error is not nil only if repomd.xml is absent or cannot be read, or ctx has ended: then nothing is known of
+// the release. If repomd.xml and its signature do not match, both are read again once, after opt.Settle.
 func RPM(ctx context.Context, t Tree, base string, k sign.Keyring, opt Options) (Release, []Problem, error) {
 	pointer := path.Join(base, "repodata/repomd.xml")
 	return steady(ctx, t, pointer, func() (*run, []byte, error) {
@@ -46,14 +46,14 @@ func RPM(ctx context.Context, t Tree, base string, k sign.Keyring, opt Options) 
 	})
 }
 
-// An rpmRun is one reading of an RPM release.
+// An rpmRun is the state of one pass over an RPM release.
 type rpmRun struct {
 	*run
 	pointer  string            // key of repomd.xml
 	packages map[digest]string // pkgid to NEVRA, by primary; nil if primary could not be read
 }
 
-// pair reads repomd.xml and says what is wrong with its signature. The error is of repomd.xml itself.
+// pair reads repomd.xml and verifies its signature. bad is the error of the signature, err that of reading repomd.xml.
 func (r *rpmRun) pair(ctx context.Context) (body []byte, bad, err error) {
 	body, err = readSmall(ctx, r.tree, r.pointer)
 	if err != nil {
@@ -66,7 +66,7 @@ func (r *rpmRun) pair(ctx context.Context) (body []byte, bad, err error) {
 	return body, r.keys.VerifyDetached(body, sig), nil
 }
 
-// A repomd is what repomd.xml says.
+// A repomd is the content of repomd.xml.
 type repomd struct {
 	XMLName  xml.Name `xml:"http://linux.duke.edu/metadata/repo repomd"`
 	Revision string   `xml:"revision"`
@@ -95,7 +95,7 @@ type location struct {
 	Base string `xml:"base,attr"`
 }
 
-// check says why a location is not a file below the release's own folder.
+// check returns an error if a location is not that of a file below the release's folder.
 func (l location) check() error {
 	if l.Base != "" {
 		return errors.New("has an xml:base, which mirrors do not follow")
@@ -171,7 +171,7 @@ func (r *rpmRun) data(ctx context.Context, d data, parse func(io.Reader) error) 
 	}
 }
 
-// facts returns what repomd.xml says about the file and about its decompressed bytes.
+// facts returns size and digest of the file and of its decompressed bytes, as repomd.xml has them.
 func (d data) facts() (file, open fact, err error) {
 	if err := d.Location.check(); err != nil {
 		return file, open, fmt.Errorf("location %.200q %w", d.Location.Href, err)
@@ -223,7 +223,7 @@ func (r *rpmRun) unpacked(ctx context.Context, key string, open fact, parse func
 	return nil
 }
 
-// atEnd says what follows the root element of a document.
+// atEnd returns an error if anything but white space follows the root element of a document.
 func atEnd(dec *xml.Decoder) error {
 	for {
 		t, err := dec.Token()

@@ -325,7 +325,7 @@ func TestCreaterepoTree(t *testing.T) {
 	}
 }
 
-// Whatever the indexes say, reading them ends, and ends in a list.
+// For any bytes of the indexes, reading them ends, with a list of problems.
 func FuzzIndexes(f *testing.F) {
 	f.Add("<metadata xmlns=\"http://linux.duke.edu/metadata/common\" packages=\"1\"><package type=\"rpm\"><name>a</name></package></metadata>", "Package: a\n")
 	f.Fuzz(func(t *testing.T, primary, packages string) {

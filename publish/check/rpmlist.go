@@ -27,15 +27,15 @@ var lists = []listKind{
 	{"other", xml.Name{Space: "http://linux.duke.edu/metadata/other", Local: "otherdata"}, (*rpmRun).secondary},
 }
 
-// A listing is what has been seen of one index.
+// A listing is the packages of one index.
 type listing struct {
 	key    string            // of its file
 	ids    map[digest]string // pkgid to NEVRA
 	nevras map[string]bool
 }
 
-// list reads one index to its end, reports what is wrong with its packages, and returns what is wrong
-// with its form. Primary goes first: the others are compared with it.
+// list reads one index to its end and reports problems of its packages. The error is of its form. Primary must be read
+// first: the others are compared with it.
 func (r *rpmRun) list(key string, kind listKind, in io.Reader) error {
 	l := &listing{key: key, ids: map[digest]string{}, nevras: map[string]bool{}}
 	dec := xml.NewDecoder(in)
@@ -72,7 +72,7 @@ func (r *rpmRun) compareList(l *listing) {
 	}
 }
 
-// packages calls each for every package element below root, and returns how many there should be and are.
+// packages calls each for every package element below root, and returns the declared and the actual number of them.
 func packages(dec *xml.Decoder, root xml.Name, each func(*xml.StartElement) error) (declared, n int, err error) {
 	for depth := 0; ; {
 		t, err := dec.Token()
@@ -138,7 +138,7 @@ func nevra(name string, v evr, arch string) string {
 	return name + "-" + epoch + v.Ver + "-" + v.Rel + "." + arch
 }
 
-// note remembers a package, and reports one that is in the index already.
+// note adds a package to a listing. A package that is already in it is a problem.
 func (r *rpmRun) note(l *listing, id digest, name string) {
 	if _, ok := l.ids[id]; ok {
 		r.add(l.key, "lists pkgid %s twice (%.200q)", id, name)

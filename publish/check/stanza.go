@@ -19,8 +19,8 @@ type stanza struct {
 	digest [sha256.Size]byte // of its bytes, newlines included
 }
 
-// A stanzaReader reads the stanzas of an index more strictly than apt does: what two parsers could
-// read in two ways is an error.
+// A stanzaReader reads the stanzas of an index more strictly than apt does: a form that parsers read differently
+// is an error.
 type stanzaReader struct {
 	in   *bufio.Reader
 	line int    // number of the last line that was read

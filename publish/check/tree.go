@@ -20,7 +20,8 @@ type Tree interface {
 	Open(ctx context.Context, name string) (io.ReadCloser, error)
 }
 
-// A sizer is a Tree that can tell a file's size without reading it; -1 if it turns out not to know.
+// A sizer is a Tree that knows the size of a file, in bytes, without reading it. size returns -1 if it does not know
+// that of a file.
 type sizer interface {
 	size(ctx context.Context, name string) (int64, error)
 }
@@ -113,7 +114,7 @@ func (w *web) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	return resp.Body, nil
 }
 
-// size asks for the first byte: signed URLs are often good for GET alone.
+// size requests the first byte with GET: a signed URL is often not valid for HEAD.
 func (w *web) size(ctx context.Context, name string) (int64, error) {
 	resp, err := w.get(ctx, name, "bytes=0-0")
 	if err != nil {
@@ -159,7 +160,7 @@ func escape(name string) string {
 	return strings.Join(segments, "/")
 }
 
-// A StatusError is an answer of a server that has no object in it. One that says there is none is an [fs.ErrNotExist].
+// A StatusError is a response of a server other than an object. With the status 404 or 410 it is an [fs.ErrNotExist].
 type StatusError struct {
 	Code int // of HTTP
 }

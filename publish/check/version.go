@@ -16,8 +16,8 @@ func canonicalVersion(v string) string {
 	return strings.TrimLeft(epoch, "0") + ":" + canonicalPart(upstream) + "-" + canonicalPart(revision)
 }
 
-// canonicalPart removes leading zeros from every number, and the number 0 altogether from the end,
-// where it equals nothing.
+// canonicalPart removes leading zeros from every number, and the number 0 from the end, where dpkg does not
+// distinguish it from an absent number.
 func canonicalPart(s string) string {
 	var b strings.Builder
 	for len(s) > 0 {
