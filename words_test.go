@@ -54,7 +54,6 @@ var unclean = []string{
 	"schemas/catalog",
 	"schemas/catalogdb",
 	"schemas/gzipmember",
-	"schemas/layout",
 	"testdata/README.md",
 	"testdata/RESULTS.md",
 	"testdata/clients",

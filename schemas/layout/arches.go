@@ -10,7 +10,7 @@ import (
 //go:embed arches.json
 var builtinArches []byte
 
-// rpmArches are what RPM clients know of architectures.
+// rpmArches are the architectures that RPM clients know.
 var rpmArches = func() (a struct {
 	Known  []string            // by rpm (rpmrc) or dnf (libsolv, _BASEARCH_MAP)
 	Others map[string][]string // names of other systems and tools, by the one of RPM
@@ -21,12 +21,12 @@ var rpmArches = func() (a struct {
 	return a
 }()
 
-// KnownRPMArch reports whether RPM clients of some system can install packages of an architecture: rpm and dnf know it.
-// They know "amd64" for x86_64 half: rpm installs it, dnf does not see it.
+// KnownRPMArch reports whether both rpm and dnf of some system can install packages of an architecture. "amd64" is not
+// one: rpm installs it, dnf ignores it.
 func KnownRPMArch(arch string) bool { return slices.Contains(rpmArches.Known, arch) }
 
-// RPMArchOf returns the architecture that arch is another name of, such as x86_64 for "amd64" or "X86-64", or "" if
-// arch is known or nothing like any.
+// RPMArchOf returns the architecture of which arch is another name, such as x86_64 for "amd64" or "X86-64". It returns ""
+// if arch is known to RPM clients, or is not such a name.
 func RPMArchOf(arch string) string {
 	if KnownRPMArch(arch) {
 		return ""

@@ -23,22 +23,22 @@ type Distro struct {
 	Format        catalog.Format
 	Architectures []string // base set, sorted: exists in every release from the first publish. Without "all", with "SRPMS"
 	Client        Client
-	Keys          []string // kinds of keys, as [Distro.ReadsKey] has them, whose signatures of a repository its client reads; empty: all
-	Aliases       []string // other names of it, os/version: quoted in rejections, never accepted
+	Keys          []string // kinds of keys ([Distro.ReadsKey]) whose signatures of a repository its client verifies; empty: all
+	Aliases       []string // other names, os/version: a rejection of one names the right one
 
 	// DEB only.
 	NoZstd bool // its dpkg, before 1.21.18, cannot unpack zstd. Ubuntu's can, from xenial on
 
 	// RPM only.
-	Multilib bool // its x86_64 systems install packages for 32-bit x86 too, and want them in their own directory
+	Multilib bool // its x86_64 systems install packages for 32-bit x86 too, and look for them in the directory x86_64
 	I386     bool // it has systems of 32-bit x86, which read the directory i386
 
-	RPM           string // version of its rpm, as "4.11", where that decides what it reads
-	StrongDigests bool   // its rpm, 6 or later, installs no package that has digests of MD5 and SHA-1 alone
-	RSAOnly       bool   // its rpm, 4.11, knows no signatures but those of RSA, and of DSA
+	RPM           string // version of its rpm, such as "4.11", if that decides what it reads
+	StrongDigests bool   // its rpm, 6 or later, refuses a package that has MD5 and SHA-1 digests only
+	RSAOnly       bool   // its rpm, 4.11, verifies RSA and DSA signatures only
 }
 
-// A Client is the program with which systems of a distribution install packages.
+// A Client is the program that installs packages on systems of a distribution.
 type Client string
 
 // The clients that are set up in different ways.
@@ -56,7 +56,7 @@ type Table struct {
 	byName  map[catalog.Distribution]int
 }
 
-// jsonDistro is a Distro as its file has it.
+// jsonDistro is a Distro in the form of distributions.json.
 type jsonDistro struct {
 	Name          string         `json:"name"` // os/version
 	Format        catalog.Format `json:"format"`
@@ -80,7 +80,8 @@ func DefaultTable() *Table {
 	return t
 }
 
-// Extend adds the distributions of a JSON file in the form of distributions.json, replacing those of the same name.
+// Extend adds the distributions of a JSON file in the form of distributions.json. One with the name of an existing
+// distribution replaces it. After an error the table must not be used.
 func (t *Table) Extend(r io.Reader) error {
 	dec := json.NewDecoder(r)
 	dec.DisallowUnknownFields()
@@ -160,7 +161,7 @@ func (t *Table) Lookup(d catalog.Distribution) (Distro, *catalog.Rejection) {
 	return Distro{}, &catalog.Rejection{Reason: catalog.UnknownDistribution, Detail: t.hint(d)}
 }
 
-// alias finds the distribution that lists d, or d with fewer numbers ("rocky/9.4", "ubuntu/22.04.3"), among its aliases.
+// alias returns the distribution that has d among its aliases, or d with fewer numbers: "rocky/9.4", "ubuntu/22.04.3".
 func (t *Table) alias(d catalog.Distribution) (string, bool) {
 	major, _, _ := strings.Cut(d.Version, ".")
 	minor, _ := cutLast(d.Version, ".")

@@ -12,7 +12,7 @@ import (
 // pockets end the names of suites that DEB distributions have beside a release, for their own packages.
 var pockets = []string{"-security", "-updates", "-backports-sloppy", "-backports", "-proposed-updates", "-proposed", "-lts"}
 
-// hint says what to use instead of a distribution that is not in the table.
+// hint returns the sentence for a distribution that is not in the table: what to use instead.
 func (t *Table) hint(d catalog.Distribution) string {
 	if use, ok := t.alias(d); ok {
 		return fmt.Sprintf("distribution %s goes by another name here: use %s", d, use)
@@ -24,7 +24,7 @@ func (t *Table) hint(d catalog.Distribution) string {
 		return fmt.Sprintf("distribution %s is more than one here: use %s", d, strings.Join(minor, ", or "))
 	}
 	versions := t.versions(d.OS, "")
-	if strings.ContainsAny(d.Version, "0123456789") && len(versions) > 0 { // another number is no slip of the pen
+	if strings.ContainsAny(d.Version, "0123456789") && len(versions) > 0 { // another number is not a typing error
 		return fmt.Sprintf("distribution %s is not in the table, which has %s; add it with --distributions FILE", d, strings.Join(versions, ", "))
 	}
 	if near := t.nearest(d); near != "" {
@@ -33,7 +33,7 @@ func (t *Table) hint(d catalog.Distribution) string {
 	return fmt.Sprintf("distribution %s is not in the table; add it with --distributions FILE", d)
 }
 
-// Other returns the distribution in this table that goes by another name elsewhere, or beside which d is a suite.
+// Other returns the distribution in this table of which d is an alias, or a suite such as ubuntu/jammy-security.
 func (t *Table) Other(d catalog.Distribution) (use string, ok bool) {
 	if _, known := t.byName[d]; known {
 		return "", false
@@ -44,7 +44,7 @@ func (t *Table) Other(d catalog.Distribution) (use string, ok bool) {
 	return t.suite(d)
 }
 
-// suite finds the release beside which d is a suite: ubuntu/jammy for ubuntu/jammy-security.
+// suite returns the distribution of a suite: ubuntu/jammy for ubuntu/jammy-security.
 func (t *Table) suite(d catalog.Distribution) (string, bool) {
 	for _, pocket := range pockets {
 		release, ok := strings.CutSuffix(d.Version, pocket)
@@ -70,8 +70,8 @@ func (t *Table) versions(os, prefix string) (names []string) {
 	return names
 }
 
-// nearest returns the distribution with the fewest edits from d, or "" if none is at all like it. Of equals it is the
-// last, which is the newest.
+// nearest returns the distribution with the fewest edits from d, or "" if none is similar. Of equals it returns the last,
+// which is the newest.
 func (t *Table) nearest(d catalog.Distribution) string {
 	names := make([]string, len(t.distros))
 	for i, distro := range t.distros {
@@ -83,7 +83,7 @@ func (t *Table) nearest(d catalog.Distribution) string {
 
 var defaultTable = sync.OnceValue(DefaultTable)
 
-// lowerCase says which built-in distribution is meant by a name that has capitals in it, or nothing.
+// lowerCase returns a hint at the built-in distribution of a name that has capitals; "" if there is none.
 func lowerCase(d catalog.Distribution) string {
 	low := catalog.Distribution{OS: strings.ToLower(d.OS), Version: strings.ToLower(d.Version)}
 	if low == d || checkDistributionName(low) != nil {

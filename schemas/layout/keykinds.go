@@ -13,10 +13,10 @@ const (
 	ECDSA   = "ECDSA"
 )
 
-// ReadsKey reports whether clients of the distribution are known to read signatures of a repository by keys of an
-// algorithm, of which the first word is the kind, as in "RSA 4096" or "ECDSA P256".
+// ReadsKey reports whether clients of the distribution verify signatures of a repository by keys of an algorithm. The
+// first word of algorithm is the kind, as in "RSA 4096" or "ECDSA P256".
 //
-// What verifies them decides it, and where that keeps its keys:
+// It depends on the program that verifies, and on where that keeps its keys:
 //   - yum of EL 7 and Amazon Linux 2 (pygpgme), and zypper of SLES 12, have gpg 2.0, and Ubuntu xenial's apt has gpgv 1.4:
 //     elliptic curves came with gpg 2.1. The rpm of these, 4.11, has none either: Keys follow from it where they are omitted.
 //   - dnf 4 of EL 8, EL 9 and Amazon Linux 2023 verifies with gpgme (librepo/gpg_gpgme.c), which is gpg 2.2 or 2.3, in a keyring
@@ -31,8 +31,8 @@ func (d Distro) ReadsKey(algorithm string) bool {
 	return len(d.Keys) == 0 || slices.Contains(d.Keys, kind)
 }
 
-// ReadsOne reports whether clients of the distribution take what keys of some algorithms have signed, in this order: yum
-// goes by the first signature, zypper by the last, which is that of the first key once more, and others by any.
+// ReadsOne reports whether clients of the distribution accept a release that keys of some algorithms have signed, in this
+// order. yum verifies the first signature, zypper the last one, which is that of the first key again, and others any.
 func (d Distro) ReadsOne(algorithms []string) bool {
 	if len(algorithms) > 0 && (d.Client == Yum || d.Client == Zypper) {
 		algorithms = algorithms[:1]

@@ -7,7 +7,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-func TestWhichKeysClientsRead(t *testing.T) {
+func TestReadsKey(t *testing.T) {
 	table := layout.DefaultTable()
 	for _, tt := range []struct {
 		distributions string
@@ -31,7 +31,7 @@ func TestWhichKeysClientsRead(t *testing.T) {
 	}
 }
 
-func TestWhichSignatureDecides(t *testing.T) {
+func TestReadsOne(t *testing.T) {
 	table := layout.DefaultTable()
 	for _, tt := range []struct {
 		name, distribution, algorithms string
@@ -56,7 +56,7 @@ func TestWhichSignatureDecides(t *testing.T) {
 	}
 }
 
-func TestKeysOfAnOwnDistribution(t *testing.T) {
+func TestReadsKeyOfAddedDistribution(t *testing.T) {
 	table := layout.DefaultTable()
 	err := table.Extend(strings.NewReader(`[{"name": "a/1", "format": "rpm", "rpm": "4.11", "keys": ["RSA", "Ed25519"]},
 		{"name": "a/2", "format": "rpm", "rpm": "4.11"}, {"name": "a/3", "format": "deb", "keys": ["RSA"]}]`))

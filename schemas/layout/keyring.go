@@ -10,8 +10,8 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// keyringBase returns "owner-name" as the name of a package may have it. Of what names of repositories may have, DEB
-// packages have no "_", and names of repositories have no "+": so it is unique among those with the same hyphens.
+// keyringBase returns "owner-name" as a package name. The "_" of a repository's name, which names of DEB packages cannot
+// have, becomes a "+", which names of repositories cannot have.
 func keyringBase(r catalog.Repository) string {
 	return strings.ReplaceAll(r.Owner+"-"+r.Name, "_", "+")
 }
@@ -25,8 +25,8 @@ func KeyringName(r catalog.Repository, f catalog.Format) string {
 	return keyringBase(r) + "-release"
 }
 
-// KeyringPath returns where hosts have the keys of a repository, in the bytes that [GPGKeyKey] has, once they have its
-// keyring package.
+// KeyringPath returns the path of the file in which the keyring package installs the keys of a repository. Its bytes are
+// those of the object [GPGKeyKey].
 func KeyringPath(r catalog.Repository, f catalog.Format) string {
 	if f == catalog.DEB {
 		return "/usr/share/keyrings/" + KeyringName(r, f) + ".asc"
@@ -34,10 +34,10 @@ func KeyringPath(r catalog.Repository, f catalog.Format) string {
 	return "/etc/pki/rpm-gpg/RPM-GPG-KEY-" + keyringBase(r)
 }
 
-// SourceName returns how a host's files that are about a repository are called, without an extension.
+// SourceName returns the name, without extension, of the files that configure a repository on a host.
 func SourceName(r catalog.Repository) string { return r.Owner + "_" + r.Name }
 
-// RepoPath returns where a client of RPM has the .repo file of a repository.
+// RepoPath returns the path of the .repo file of a repository on a host with RPM client c.
 func RepoPath(r catalog.Repository, c Client) string {
 	if c == Zypper {
 		return "/etc/zypp/repos.d/" + SourceName(r) + ".repo"
@@ -69,22 +69,22 @@ func ValidKeyringVersion(s string) bool {
 	return ok
 }
 
-// CompareKeyringVersions returns -1 if a is older than b, 0 if they are the same and 1 if it is newer, as dpkg and rpm see
-// it. What is no version of a keyring package is older than each that is one.
+// CompareKeyringVersions returns -1 if a is older than b, 0 if they are equal and 1 if a is newer, as dpkg and rpm compare
+// them. A string that [ValidKeyringVersion] refuses is older than every valid version.
 func CompareKeyringVersions(a, b string) int {
 	v, _ := parseKeyringVersion(a)
 	w, _ := parseKeyringVersion(b)
 	return cmp.Or(cmp.Compare(v.day, w.day), cmp.Compare(v.serial, w.serial))
 }
 
-// KeyringSerial returns which of its day's versions one is.
+// KeyringSerial returns the number of a version within its day; 0 for an invalid version.
 func KeyringSerial(s string) int {
 	v, _ := parseKeyringVersion(s)
 	return v.serial
 }
 
-// NextKeyringVersion returns a version, such as "20261129.1", that is newer than all of some others, whatever the clock
-// says.
+// NextKeyringVersion returns a version for the day of now in UTC, such as "20261129.1". It is newer than all versions in
+// than, even if the clock was set back.
 func NextKeyringVersion(now time.Time, than ...string) string {
 	next := keyringVersion{serial: 1}
 	next.day, _ = strconv.Atoi(now.UTC().Format(keyringDay)) //nolint:errcheck // digits

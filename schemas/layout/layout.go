@@ -1,4 +1,4 @@
-// Package layout knows where everything lies: staging keys, object keys, public paths and their
+// Package layout has the functions of keys and names: staging keys, object keys, public paths and their
 // inverses, and the table of distributions. Its functions are pure.
 //
 // Object keys are the public paths, so that a bucket by itself is a complete repository.
@@ -37,7 +37,7 @@ func PointerKey(r catalog.Release) string {
 // PoolName returns the name of a DEB package relative to [OSDir], as its Filename field has it, such
 // as "pool/jammy/main/h/hello/hello_2.10-3_amd64.deb". The prefix is the first letter of the package
 // name, or the first four if it starts with "lib". The epoch is left out of file names, as
-// dpkg-name(1) does; if it is not zero, a folder "e1" stands before the file name.
+// dpkg-name(1) does; if it is not zero, the file lies in a folder of the epoch, such as "e1".
 func PoolName(p catalog.Package) string {
 	prefix := p.Name[:1]
 	if strings.HasPrefix(p.Name, "lib") && len(p.Name) > 3 {
@@ -70,7 +70,7 @@ func RPMKey(p catalog.Package, dir string) string {
 	return p.Repository.String() + "/" + p.Distribution.String() + "/" + dir + "/" + RPMName(p)
 }
 
-// PackagesPrefix is what the keys of a release's package files begin with.
+// PackagesPrefix returns the common prefix of the keys of a release's package files.
 func PackagesPrefix(r catalog.Release) string {
 	if r.Arch == "" {
 		return OSDir(r) + "/pool/" + r.Distribution.Version + "/"
@@ -90,7 +90,7 @@ func epochFolder(version string) (folder, rest string) {
 	return "e" + epoch + "/", rest
 }
 
-// rpmDirs maps an RPM architecture to the $basearch under which dnf asks for it, where they differ
+// rpmDirs maps an RPM architecture to the $basearch of dnf, if that is another name
 // (dnf/rpm/__init__.py, _BASEARCH_MAP).
 var rpmDirs = map[string]string{
 	"i386": "i386", "i486": "i386", "i586": "i386", "i686": "i386", "athlon": "i386", "geode": "i386",
@@ -114,7 +114,7 @@ const (
 const Noarch = "noarch"
 
 // RPMDirOf returns the architecture directory of an RPM architecture, such as "i386" for "i686".
-// It must not be asked about [Noarch], which has no directory of its own.
+// It must not be called with [Noarch], which has no directory of its own.
 func RPMDirOf(arch string) string {
 	if d, ok := rpmDirs[arch]; ok {
 		return d
@@ -141,8 +141,8 @@ func RPMDirs(k catalog.Package, set []string) []string {
 	return dirs
 }
 
-// OfferedArch returns the architecture (DEB) or directory (RPM) that a repository has to offer for a package; "" for
-// one that belongs to every architecture.
+// OfferedArch returns the architecture (DEB) or directory (RPM) that the settings of a repository must have for a package;
+// "" for a package of every architecture.
 func OfferedArch(k catalog.Package) string {
 	switch {
 	case k.Arch == "all" && k.Format == catalog.DEB, k.Arch == Noarch && k.Format == catalog.RPM:
@@ -166,7 +166,7 @@ func PackageKeyKey(r catalog.Repository, id string) string {
 }
 
 // InstanceKeyKey is the key of the armoured public keys with which an instance signs all its repositories. It
-// lies outside of every repository, so that who reads it learns of none.
+// lies outside of every repository, so that a request for it does not reveal a repository.
 const InstanceKeyKey = "gpg.key"
 
 // SharedKeyKey returns the key of a package key outside of every repository, such as "gpgkey/3D645A26AB9FBD22".
@@ -194,11 +194,11 @@ func RepoKey(r catalog.Repository, d catalog.Distribution) string {
 // SettingsKey returns the key of a repository's settings. It is never served.
 func SettingsKey(r catalog.Repository) string { return SettingsPrefix + r.String() + ".json" }
 
-// KeysKey is the key of the list of the keys that sign, and of those that will and did. It is never served.
+// KeysKey is the key of the list of signing, standby and retired keys. It is never served.
 const KeysKey = SettingsPrefix + "keys.json"
 
-// HintKeyKey returns the key of a public key beside the pointer of an RPM release, under the name that rpm has for it:
-// repomd.xml names it, and zypper imports it from there.
+// HintKeyKey returns the key of a public key beside the pointer of an RPM release, named as rpm names the key. repomd.xml
+// refers to it, and zypper imports it.
 func HintKeyKey(r catalog.Release, rpmName string) string {
 	return RPMDir(r) + "/repodata/" + rpmName + ".asc"
 }
@@ -217,17 +217,18 @@ func ManifestKey(r catalog.Release, revision string, pointerSHA256 string) strin
 // VerdictKey returns the staging key of an upload's verdict.
 func VerdictKey(object string) string { return ".results/" + object + ".json" }
 
-// SettingsPrefix is what the keys of all settings begin with.
+// SettingsPrefix is the prefix of the keys of all settings.
 const SettingsPrefix = ".repomill/"
 
-// HistoryPrefix is what the keys of a release's manifests begin with.
+// HistoryPrefix returns the prefix of the keys of a release's manifests.
 func HistoryPrefix(r catalog.Release) string { return ".history/" + r.String() + "/" }
 
-// PreparedPrefix is what the keys of parts of a release's future indexes begin with. They are never served.
+// PreparedPrefix returns the prefix of the keys of index files that a job has rendered for the next revision of a release.
+// They are never served.
 func PreparedPrefix(r catalog.Release) string { return ".prepared/" + r.String() + "/" }
 
-// Hidden reports whether a key has a segment that starts with ".": such keys are for repomill
-// alone. They are never served, and in staging they are ignored.
+// Hidden reports whether a key has a segment that starts with ".". Such keys are internal to repomill: they are never
+// served, and ignored in staging.
 func Hidden(key string) bool {
 	return strings.HasPrefix(key, ".") || strings.Contains(key, "/.")
 }

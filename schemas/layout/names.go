@@ -10,8 +10,8 @@ import (
 )
 
 // validName reports whether s can be an owner, a repository, an os, a distribution version or a component.
-// They stand in URLs, paths, scripts and configuration files without any quoting: 1 to 63 lower-case
-// letters, digits, '.', '_' and '-', starting with a letter or digit.
+// Such a name needs no quoting in URLs, paths, scripts and configuration files: 1 to 63 lower-case letters,
+// digits, '.', '_' and '-', starting with a letter or digit.
 func validName(s string) bool {
 	return len(s) >= 1 && len(s) <= 63 && nameByte(s[0]) && alphanumeric(s[0]) && all(s, nameByte)
 }
@@ -34,17 +34,17 @@ func all(s string, good func(byte) bool) bool {
 	return true
 }
 
-// archPattern is what architectures look like, of both formats.
+// archPattern matches the architectures of both formats.
 var archPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$`)
 
 // reservedOwners are first path segments that a server needs for itself, now or for old clients.
 var reservedOwners = []string{"install", "api", "app", "priv", InstanceKeyKey, sharedKeys, "healthz", "readyz", "livez", "statusz", "metrics"}
 
-// reservedOS are third path segments that are no operating systems.
+// reservedOS are third path segments that are not operating systems.
 var reservedOS = []string{"packages", "gpgkey", "gpgkeys"}
 
-// reservedVersions are fourth path segments that are no distribution versions, and fifth ones that
-// are no architectures.
+// reservedVersions are fourth path segments that are not distribution versions, and fifth ones that
+// are not architectures.
 var reservedVersions = []string{"dists", "pool"}
 
 // ValidArch reports whether s can be an architecture.
@@ -52,7 +52,7 @@ func ValidArch(s string) bool {
 	return archPattern.MatchString(s) && !slices.Contains(reservedVersions, s)
 }
 
-// CheckRepository says what is wrong with a repository's name, or nothing.
+// CheckRepository returns a rejection of an owner or name that a repository cannot have; nil if both are valid.
 func CheckRepository(r catalog.Repository) *catalog.Rejection {
 	if rej := checkName("owner", r.Owner); rej != nil {
 		return rej
@@ -76,7 +76,7 @@ func checkDistributionName(d catalog.Distribution) *catalog.Rejection {
 	return checkName("version", d.Version)
 }
 
-// CheckComponent says what is wrong with a component's name, or nothing.
+// CheckComponent returns a rejection of a name that a component cannot have; nil if it is valid.
 func CheckComponent(s string) *catalog.Rejection {
 	rej := checkName("component", s)
 	if rej != nil && strings.Contains(s, "/") {

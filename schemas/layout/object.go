@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// An Object is where bytes are stored and the headers with which they are served. Headers follow
-// from the key, so that a store without metadata loses nothing.
+// An Object is the key of an object and the headers with which it is served. Headers are a function of the key, so
+// that a store without metadata loses nothing.
 type Object struct {
 	Key          string
 	ContentType  string
 	CacheControl string
 }
 
-// A Version names one state of the bytes under a key: an ETag, a generation, or a digest, as the
-// store has it. The empty Version is that of an absent key.
+// A Version identifies one state of the bytes under a key. It is an ETag, a generation or a digest, depending on the
+// store. The empty Version is that of an absent key.
 type Version string
 
-// ErrConflict is returned by a conditional write when somebody else was faster.
-var ErrConflict = errors.New("the object has changed meanwhile")
+// ErrConflict is returned by a conditional write or removal if the object has another version than the caller's.
+var ErrConflict = errors.New("another process has changed the object")
 
-// A Meta is what a store knows about an object.
+// A Meta is the metadata of an object in a store.
 type Meta struct {
 	Version  Version
 	Size     int64     // bytes
@@ -30,8 +30,8 @@ type Meta struct {
 	Now      time.Time // the store's clock when it answered; set for absent keys too
 }
 
-// The caching rules. Pointers are asked for again and again; everything that is named by its content,
-// and every package, never changes.
+// The caching rules. Pointers change and are revalidated; objects that are named by their content, and packages, never
+// change.
 const (
 	cachePointer   = "public, max-age=30, s-maxage=30, must-revalidate"
 	cacheNever     = "no-cache"

@@ -8,9 +8,9 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// A Ref is what a public path refers to.
+// A Ref is the object to which a public path refers.
 type Ref struct {
-	Repository catalog.Repository // none, for the keys outside of every repository: everybody may read those
+	Repository catalog.Repository // zero for keys outside of every repository, which are public
 	Key        string             // object key
 }
 
@@ -30,7 +30,7 @@ type Ref struct {
 //
 //	gpgkey/gpg.key is gpg.key
 //
-// Parse says nothing about existence. ok is false for a path that no published object can have.
+// Parse does not check that the object exists. ok is false for a path that no published object can have.
 func Parse(path string) (ref Ref, ok bool) {
 	p := strings.Split(path, "/")
 	if key, ok := sharedKey(p); ok {
@@ -63,7 +63,7 @@ func sharedKey(p []string) (key string, ok bool) {
 	return SharedKeyKey(p[1]), keyIDPattern.MatchString(p[1])
 }
 
-// IsKey reports whether the object of a reference is a public key of a repository, or all of them.
+// IsKey reports whether the object is a public key of a repository, or the file of all its public keys.
 func (r Ref) IsKey() bool {
 	rest, ok := strings.CutPrefix(r.Key, r.Repository.String()+"/gpgkey")
 	return ok && (rest == "" || strings.HasPrefix(rest, "s/"))
@@ -71,7 +71,7 @@ func (r Ref) IsKey() bool {
 
 // plainSegments reports whether all segments look like those of a published key: no control characters,
 // no separators of any system, no leading dot, and nothing that needs quoting beyond percent-encoding.
-// It is asked for each request of every client, which is why it is no regular expression.
+// It runs for each request of every client, and is faster than a regular expression.
 func plainSegments(p []string) bool {
 	return !slices.ContainsFunc(p, func(s string) bool { return s == "" || !alphanumeric(s[0]) && s[0] != '_' || !all(s, segmentByte) })
 }

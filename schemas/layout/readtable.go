@@ -5,7 +5,7 @@ import (
 	"os"
 )
 
-// ReadTable returns the distribution table, extended by a file if path is not empty.
+// ReadTable returns the built-in distribution table, extended by the file at path if that is not empty ([Table.Extend]).
 func ReadTable(path string) (*Table, error) {
 	t := DefaultTable()
 	if path == "" {

@@ -1,5 +1,5 @@
 package layout
 
-// Renderer is the version of what makes indexes of rows. It rises with each change of the program that makes other index
-// bytes of the same rows: a worker reindexes the releases that an earlier version has published.
+// Renderer is the version of the code that renders rows. Raise it with each change by which the same rows give other index
+// bytes: a worker then reindexes the releases that an earlier version has published.
 const Renderer = 1

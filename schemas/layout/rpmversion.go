@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// An rpmVersion is the version of a distribution's rpm, as far as it decides what that rpm reads. The zero value means
-// that nothing is known to be missing.
+// An rpmVersion is the version of a distribution's rpm, major and minor. The zero value means that no feature is known to
+// be missing.
 type rpmVersion struct{ major, minor int }
 
 // parseRPMVersion reads "4.11". Digits behind the minor version, as in "4.11.3", decide nothing and are refused.
@@ -33,8 +33,8 @@ func (v rpmVersion) before(w rpmVersion) bool {
 	return v != rpmVersion{} && (v.major < w.major || v.major == w.major && v.minor < w.minor)
 }
 
-// featureSince says which version of rpm brought a feature that a package may ask for as rpmlib(NAME), for those that
-// came after 4.11 (lib/rpmds.c of rpm; the versions that packages ask for with them are others).
+// featureSince has the first version of rpm with a feature that a package may require as rpmlib(NAME), for the features
+// since 4.11 (lib/rpmds.c of rpm). The versions in such requirements are not versions of rpm.
 var featureSince = map[string]rpmVersion{
 	"LargeFiles":       {4, 12},
 	"RichDependencies": {4, 13},

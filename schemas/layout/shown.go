@@ -2,8 +2,7 @@ package layout
 
 import "strings"
 
-// Shown returns the URL of a resource as it may be printed: without user, query and fragment, in which
-// somebody may have put a secret.
+// Shown returns a URL without user, query and fragment, which may contain a secret, for logs and messages.
 func Shown(rawURL string) string {
 	if i := strings.IndexAny(rawURL, "?#"); i >= 0 {
 		rawURL = rawURL[:i]

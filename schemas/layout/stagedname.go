@@ -17,12 +17,12 @@ const MaxFileName = 255 - len("@~.json") - idLength
 // keptEnd is how many bytes of the end of a longer name are kept: its extension counts.
 const keptEnd = 32
 
-// NewID draws the ID of a push.
+// NewID returns a random ID for a push.
 func NewID() string { return strings.ToLower(rand.Text()) }
 
 // StagedName returns the last part of a staging key: "@ID~FILE". Each push of a file has an ID of its own,
-// so that no push stands in the place of another. Who copies a file into staging uses its plain name. Of a file
-// whose name is over [MaxFileName] long, the middle is left out: nothing is read in it.
+// so that two pushes never share a staging key. Files that are copied into staging have their plain names. The middle
+// of a name longer than [MaxFileName] is left out: no program reads it.
 func StagedName(id, file string) string {
 	const dots = "..."
 	if len(file) > MaxFileName {
@@ -38,8 +38,8 @@ func StagedName(id, file string) string {
 	return "@" + id + "~" + file
 }
 
-// CutID splits a staged name into the ID that its push drew and the file's own name. Whatever is not
-// exactly "@", an ID, "~" and a name is a plain name, without an ID.
+// CutID splits a staged name into the ID of its push and the file's own name. A name in another form than
+// "@ID~FILE" is a plain name, and its ID is empty.
 func CutID(name string) (id, file string) {
 	rest, ok := strings.CutPrefix(name, "@")
 	if !ok || len(rest) <= idLength+1 || rest[idLength] != '~' || !isID(rest[:idLength]) {
@@ -52,7 +52,7 @@ func isID(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '2' || r > '7') })
 }
 
-// ShownIn returns a text in which a staging key occurs, or a part of it, as people know the key: without the ID of the push.
+// ShownIn removes the ID of the push from a text that quotes a staging key, or a part of it.
 func ShownIn(text, key string) string {
 	if id, _ := CutID(path.Base(key)); id != "" {
 		return strings.ReplaceAll(text, "@"+id+"~", "")
@@ -60,7 +60,7 @@ func ShownIn(text, key string) string {
 	return text
 }
 
-// ShownStaging returns a staging key as people know it: without the ID of the push.
+// ShownStaging returns a staging key as users know it: without the ID of the push.
 func ShownStaging(key string) string {
 	dir, name := path.Split(key)
 	_, file := CutID(name)

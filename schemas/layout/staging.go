@@ -11,10 +11,10 @@ import (
 // DefaultComponent is the component of a DEB package whose staging key names none.
 const DefaultComponent = "main"
 
-// MaxStagingKey is the longest staging key in bytes: what object stores take, less room for ".results/" and ".json".
+// MaxStagingKey is the longest staging key in bytes: the limit of object stores, less ".results/" and ".json" of its verdict.
 const MaxStagingKey = 1000
 
-// A Staged is what a staging key says.
+// A Staged is a parsed staging key.
 type Staged struct {
 	Repository   catalog.Repository
 	Distribution catalog.Distribution // as written; look it up in a [Table]
