@@ -53,7 +53,6 @@ var unclean = []string{
 	"publish/publishtest",
 	"schemas/catalog",
 	"schemas/catalogdb",
-	"schemas/gzipmember",
 	"testdata/README.md",
 	"testdata/RESULTS.md",
 	"testdata/clients",

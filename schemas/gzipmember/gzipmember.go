@@ -1,8 +1,8 @@
-// Package gzipmember cuts and compresses index text the way published indexes have it: as a row of gzip
-// members, which is a gzip file itself (RFC 1952, section 2.2), cut where the set of packages alone says.
+// Package gzipmember divides the text of an index into gzip members and compresses them. A concatenation of members
+// is a gzip file (RFC 1952, section 2.2). The boundaries depend on the set of packages alone.
 //
-// What is made here is published as it is. Another level, or another version of the compressor, makes
-// other bytes of the same text, and so new index files of every release that is reindexed.
+// The bytes are published as they are. Another level or version of the compressor gives other bytes for the same
+// text, and so new index files for every release.
 package gzipmember
 
 import (
@@ -16,14 +16,14 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// Oversized is the size in bytes from which on the text of one package is a member of its own, so that it is
-// compressed once in its life, when it comes in.
+// Oversized is the size in bytes above which the text of one package is a member of its own. It is compressed once, at
+// ingest, and reused by every rendering.
 const Oversized = 1 << 20
 
-// level is part of the bytes.
+// level is the compression level. The published bytes depend on it.
 const level = 6
 
-// compressors are kept: one holds more than a megabyte.
+// compressors are reused: each has more than a megabyte of buffers.
 var compressors = sync.Pool{New: func() any {
 	w, err := gzip.NewWriterLevel(nil, level)
 	if err != nil {
@@ -40,15 +40,15 @@ func Append(dst, text []byte) []byte {
 	w.Reset(out)
 	_, err := w.Write(text)
 	if err = errors.Join(err, w.Close()); err != nil {
-		panic(err) // a buffer takes everything
+		panic(err) // a write to a buffer cannot fail
 	}
 	return out.Bytes()
 }
 
-// Is reports whether b begins as a member does.
+// Is reports whether b begins with the magic bytes of a member.
 func Is(b []byte) bool { return len(b) > 2 && b[0] == 0x1f && b[1] == 0x8b }
 
-// Text appends to dst the text of a member, of at most limit bytes.
+// Text appends to dst the text of the members in b. A text of more than limit bytes is an error.
 func Text(dst, b []byte, limit int) ([]byte, error) {
 	z, err := gzip.NewReader(bytes.NewReader(b))
 	if err != nil {
@@ -62,8 +62,9 @@ func Text(dst, b []byte, limit int) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// Boundary reports whether the text of a package starts a new member: one identity in 128 does, so that
-// members are of some 128 packages, and a package that comes or goes changes one of them.
+// Boundary reports whether the text of a package starts a new member. It depends on the identity alone, and is true for one
+// in 128. A member has 128 packages on average, and adding or removing a package changes one member, or two if the package
+// is a boundary.
 func Boundary(name, canonical, arch []byte) bool {
 	var buf [512]byte
 	id := append(buf[:0], name...)
