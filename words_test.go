@@ -51,7 +51,6 @@ var unclean = []string{
 	"publish",
 	"publish/PROTOCOL.md",
 	"publish/publishtest",
-	"schemas/catalog",
 	"schemas/catalogdb",
 	"testdata/README.md",
 	"testdata/RESULTS.md",

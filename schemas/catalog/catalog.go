@@ -1,8 +1,8 @@
-// Package catalog is the plain data that crosses repomill's boundaries: what was uploaded, what it
-// became, where it is published, and why it was refused.
+// Package catalog has the data types that all packages share: uploads, packages, releases, settings, verdicts
+// and rejections. schemas/GLOSSARY.md defines the words.
 //
-// Its types have exported fields only, no clients and no behaviour beyond String and validation, so
-// that they can be elements of a pipeline, rows of a database and JSON alike.
+// The types have exported fields only, and no methods beyond String and validation, so that they can be
+// elements of a pipeline, rows of a database and JSON.
 package catalog
 
 import (
@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// A Format is a family of packages and of the repositories that serve them.
+// A Format is a package format, and that of the repositories that serve it.
 type Format string
 
 // The formats that repomill publishes.
@@ -22,7 +22,7 @@ const (
 	RPM Format = "rpm"
 )
 
-// A Repository is a named set of packages with one origin, label, visibility and signing key.
+// A Repository is the name of a repository. [Settings] has its properties.
 type Repository struct {
 	Owner string `json:"owner"`
 	Name  string `json:"name"`
@@ -31,8 +31,8 @@ type Repository struct {
 // String returns "owner/name".
 func (r Repository) String() string { return r.Owner + "/" + r.Name }
 
-// A Distribution is an operating system at one version, in the words of the distribution table:
-// "ubuntu/jammy", "el/9".
+// A Distribution is an operating system and its version, as the distribution table spells them: "ubuntu/jammy",
+// "el/9".
 type Distribution struct {
 	OS      string `json:"os"`
 	Version string `json:"version"` // the codename for DEB: suite and codename are the same
@@ -41,7 +41,7 @@ type Distribution struct {
 // String returns "os/version".
 func (d Distribution) String() string { return d.OS + "/" + d.Version }
 
-// A Release is what one pointer file describes: for DEB a codename (InRelease), for RPM one
+// A Release is the unit of publishing, which has one pointer. For DEB it is a codename (InRelease), for RPM one
 // architecture directory of a distribution (repomd.xml).
 type Release struct {
 	Repository   Repository   `json:"repository"`
@@ -58,7 +58,7 @@ func (r Release) String() string {
 	return s
 }
 
-// ParseRelease is the inverse of [Release.String].
+// ParseRelease is the inverse of [Release.String]. It checks the number of segments alone.
 func ParseRelease(s string) (Release, error) {
 	p := strings.Split(s, "/")
 	if len(p) != 4 && len(p) != 5 {
@@ -74,10 +74,10 @@ func ParseRelease(s string) (Release, error) {
 	return r, nil
 }
 
-// A Revision numbers the states of a release. The number rises by at least one with every change;
-// the nonce is drawn at random with it, so that a restored database, which counts through the same
-// numbers again, cannot mistake somebody else's state for its own. Together they are the fencing
-// token of a publish. The zero Revision is that of a release which was never published.
+// A Revision identifies one state of a release. The number rises by at least one with every change. The nonce is
+// random and issued with the number: a restored database issues the same numbers again, and the nonce distinguishes its
+// states from those that were published before. Together they are the fencing token of a publish. The zero Revision
+// is that of a release that was never published.
 type Revision struct {
 	Number int64  `json:"revision"`
 	Nonce  string `json:"nonce"` // 16 lower-case hexadecimal digits
@@ -86,15 +86,15 @@ type Revision struct {
 // String returns "number nonce", the form in which DEB pointers carry it.
 func (r Revision) String() string { return fmt.Sprintf("%d %s", r.Number, r.Nonce) }
 
-// A File is the facts about stored bytes.
+// A File has the size and digests of stored bytes.
 type File struct {
 	Size   int64  `json:"size"` // bytes
 	SHA256 string `json:"sha256"`
 	MD5    string `json:"md5,omitempty"` // DEB packages only, for old tools
 }
 
-// A PackageState says how far a package has come. A claimed package holds its identity and its key
-// but is in no index; its bytes may or may not be complete.
+// A PackageState is the state of a package row. A claimed package reserves its identity and its key and is in no
+// index; its bytes may be incomplete. An active one may be in an index. A yanked one was withdrawn.
 type PackageState string
 
 // The states of a package row.
@@ -118,39 +118,41 @@ type Package struct {
 	Canonical string `json:"canonical"`          // equal for versions that the package manager holds equal
 	Arch      string `json:"arch"`               // as in the package: "amd64", "all", "x86_64", "noarch", "src"
 	Multilib  bool   `json:"multilib,omitempty"` // RPM for 32-bit x86: x86_64 systems install it, too
-	Variant   string `json:"variant,omitempty"`  // always empty: no repository has two packages of one name yet
+	Variant   string `json:"variant,omitempty"`  // always empty; reserved for several packages of one name, version and architecture
 	SortKey   []byte `json:"-"`                  // orders as dpkg and rpm do: name, version, exact version, arch
 
 	Key      string    `json:"key"` // object key; for noarch that of the first architecture directory
 	File     File      `json:"file"`
-	Uploaded time.Time `json:"uploaded"` // when the claim was made, whole seconds, UTC
+	Uploaded time.Time `json:"uploaded"` // time of the claim, whole seconds, UTC
 
-	// Index fragments, made once, at ingest. An index is made of these alone.
+	// Index fragments, made once, at ingest. Indexes consist of them.
 	Stanza    []byte `json:"-"` // DEB: the stanza of Packages, ending in one newline, without the blank line
 	Primary   []byte `json:"-"` // RPM: the <package> element of primary.xml, ending in a newline
 	Filelists []byte `json:"-"`
 	Other     []byte `json:"-"`
 
-	Signer string       `json:"signer,omitempty"` // fingerprint or ID of the key that the package says it was signed with; shown, and only trusted where the repository requires it
+	Signer string       `json:"signer,omitempty"` // fingerprint or ID of the key that the package names as its signer; verified only if the repository requires signatures
 	State  PackageState `json:"state"`
 	Pusher Pusher       `json:"pusher"`
 	Yank   *Yank        `json:"yank,omitempty"` // of a yanked package
 }
 
-// A Pusher says who pushed an upload: what its object's metadata claims. It is shown, never trusted.
+// A Pusher is the user and CI job that an upload came from, as the metadata of its object claims. It is shown, and
+// never trusted.
 type Pusher struct {
 	User string `json:"user,omitempty"` // such as "release-bot"
 	Job  string `json:"job,omitempty"`  // URL of the CI job
 }
 
-// A Yank is the record of a withdrawal. It outlives the file: no other bytes ever get the name.
+// A Yank is the record of a withdrawal. It is kept after the file was removed, so that other bytes never get the
+// identity.
 type Yank struct {
 	Reason string    `json:"reason"`
-	By     string    `json:"by,omitempty"` // whom the command ran as
+	By     string    `json:"by,omitempty"` // user of the command
 	At     time.Time `json:"at"`           // whole seconds, UTC
 }
 
-// ErrGone says that a staged object does not have the generation that was asked for.
+// ErrGone says that a staged object was removed, or has another generation than the upload.
 var ErrGone = errors.New("the staged object was replaced or removed")
 
 // An Upload is one generation of one staged object.
@@ -164,18 +166,18 @@ type Upload struct {
 // String returns the object with its generation.
 func (u Upload) String() string { return u.Object + "#" + u.Generation }
 
-// A Settings is what a repository was declared with: the object .repomill/<owner>/<name>.json.
+// A Settings has the properties of a repository. It is published as the object .repomill/<owner>/<name>.json.
 type Settings struct {
 	Repository    Repository             `json:"repository"`
-	Revision      Revision               `json:"revision"` // drawn anew with every change
+	Revision      Revision               `json:"revision"` // issued with every change
 	Visibility    Visibility             `json:"visibility"`
 	Origin        string                 `json:"origin"` // set once, at creation: apt refuses a change
-	Label         string                 `json:"label"`  // likewise
+	Label         string                 `json:"label"`  // set once, as Origin
 	Distributions []DistributionSettings `json:"distributions"`
 	VerifyPayload VerifyPayload          `json:"verify_payload,omitempty"`
-	RequireSigned []Format               `json:"require_signed,omitempty"` // whose packages need a signature by a package key; sorted
-	PackageKeys   []PackageKey           `json:"package_keys,omitempty"`   // of the vendor's own package signatures; sorted by ID
-	Tokens        []Token                `json:"tokens,omitempty"`         // that open a private repository; sorted by name
+	RequireSigned []Format               `json:"require_signed,omitempty"` // formats whose packages need a signature by a package key; sorted
+	PackageKeys   []PackageKey           `json:"package_keys,omitempty"`   // keys of the vendor's package signatures; sorted by ID
+	Tokens        []Token                `json:"tokens,omitempty"`         // secrets that open a private repository, as digests; sorted by name
 	Keyring       *KeyringPackage        `json:"keyring_package,omitempty"`
 }
 
@@ -185,7 +187,7 @@ type PackageKey struct {
 	Armor string `json:"armor"` // the armoured key
 }
 
-// A Token opens a private repository for reading. Only its digest is kept.
+// A Token opens a private repository for reading. Only the digest of its secret is stored.
 type Token struct {
 	Name    string     `json:"name"`
 	SHA256  string     `json:"sha256"` // of the secret, lower-case hexadecimal
@@ -193,7 +195,7 @@ type Token struct {
 	Expires *time.Time `json:"expires,omitempty"`
 }
 
-// A DistributionSettings is what a repository offers for one distribution.
+// A DistributionSettings has the components and architectures of a repository for one distribution.
 type DistributionSettings struct {
 	Distribution  Distribution `json:"distribution"`
 	Format        Format       `json:"-"`                    // see UnmarshalJSON
@@ -223,14 +225,14 @@ func (s Settings) Find(d Distribution) (DistributionSettings, bool) {
 	return DistributionSettings{}, false
 }
 
-// Visibility says who may read a repository. Anything but Public is never served without a token.
+// Visibility says who may read a repository. A repository with any value but Public is never served without a token.
 type Visibility string
 
-// VerifyPayload says when the payload of an upload is unpacked to see whether that can be done, and not only looked
-// through. Empty: never; pushing commands do it.
+// VerifyPayload says whether ingest unpacks the payload of an upload, and not only checks its structure. Empty: it does not;
+// the push command does.
 type VerifyPayload string
 
-// VerifyAlways has every payload unpacked, at the cost of the worker's time.
+// VerifyAlways makes ingest unpack every payload, at the cost of the worker's time.
 const VerifyAlways VerifyPayload = "always"
 
 // The visibilities of a repository.

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A KeyringPackage is what is known of the packages with a repository's keys, which repomill makes itself: hosts that
-// have one get the next keys with their upgrades.
+// A KeyringPackage is the record of a repository's keyring packages, which repomill builds. A host that has one gets the next
+// keys by an upgrade.
 type KeyringPackage struct {
 	On      bool          `json:"on"`                // it is made; otherwise the record of what was made before
 	Version string        `json:"version,omitempty"` // of what was made last: day and serial; empty for nothing yet
@@ -17,7 +17,7 @@ type KeyringPackage struct {
 	Files   []KeyringFile `json:"files,omitempty"`   // of the version; nothing else is taken under the names of the packages
 }
 
-// Has reports whether the last version has a key in it that clients are given since a time.
+// Has reports whether the last version contains a key that was added at a time.
 func (k KeyringPackage) Has(fingerprint string, added time.Time) bool {
 	if len(k.Given) == 0 {
 		return k.Version != "" && !k.Made.Before(added.Truncate(time.Second))
@@ -25,9 +25,9 @@ func (k KeyringPackage) Has(fingerprint string, added time.Time) bool {
 	return slices.Contains(k.Given, fingerprint)
 }
 
-// A KeyringFile is one of the packages that a version consists of.
+// A KeyringFile is one package of a version.
 type KeyringFile struct {
 	For     string `json:"for"`     // "deb" for all DEB distributions, or the RPM distribution, such as "el/9"
-	Content string `json:"content"` // SHA-256 of what is in it, whatever its version
+	Content string `json:"content"` // SHA-256 of its content without version and time
 	SHA256  string `json:"sha256"`  // of the file
 }

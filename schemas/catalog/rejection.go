@@ -1,6 +1,6 @@
 package catalog
 
-// A Reason is a stable, countable name for why an upload cannot become a package.
+// A Reason is the stable name of a cause of rejections. Metrics count by it.
 type Reason string
 
 // The reasons of a rejection. Scripts branch on them; they never change their meaning.
@@ -29,12 +29,12 @@ const (
 	Conflict            Reason = "conflict"             // this identity has other bytes already
 	YankedIdentity      Reason = "yanked"               // this identity was withdrawn
 	Replaced            Reason = "replaced"             // the staged object was replaced or removed before it was read
-	ParserPanic         Reason = "parser-panic"         // our own parser failed on it: a bug, but not the queue's problem
+	ParserPanic         Reason = "parser-panic"         // the parser panicked: a bug of repomill, which a retry would meet again
 	Poison              Reason = "poison"               // handling it failed too often
 )
 
-// A Rejection says why an upload cannot become a package. It is a verdict: trying again with the
-// same bytes and the same name cannot help.
+// A Rejection is the error for an upload that cannot become a package. It is final: a retry with the same bytes and
+// the same name gives the same rejection. Other errors of ingest are faults, and are retried.
 type Rejection struct {
 	Reason Reason `json:"reason"`
 	Detail string `json:"detail"` // for people: what is wrong and what to do; printable, never parsed

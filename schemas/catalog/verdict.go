@@ -2,23 +2,23 @@ package catalog
 
 import "time"
 
-// An UploadState says how far an upload has come.
+// An UploadState is the state of an upload in the catalog.
 type UploadState string
 
 // The states of an upload. Published, Duplicate and Rejected are final.
 const (
-	Received  UploadState = "received"  // taken up, being read
-	Stored    UploadState = "stored"    // its package is a row; the releases are not all published yet
-	Published UploadState = "published" // a client can install it
-	Duplicate UploadState = "duplicate" // the same bytes were there already; a client can install them
+	Received  UploadState = "received"  // leased, being read
+	Stored    UploadState = "stored"    // its package has a row; not all of its releases are published
+	Published UploadState = "published" // clients can install it
+	Duplicate UploadState = "duplicate" // the package had these bytes already; clients can install it
 	Rejected  UploadState = "rejected"
 )
 
-// Final reports whether an upload in this state stays there.
+// Final reports whether the state does not change any more.
 func (s UploadState) Final() bool { return s == Published || s == Duplicate || s == Rejected }
 
-// A Verdict answers what became of one generation of a staged object. It is stored beside the
-// uploads as .results/<staging key>.json.
+// A Verdict is the result of one generation of a staged object, or its progress until there is one. It is stored in
+// staging as .results/<staging key>.json.
 type Verdict struct {
 	Object     string           `json:"object"`
 	Generation string           `json:"generation"`
@@ -35,11 +35,10 @@ type Verdict struct {
 	Finished   *time.Time       `json:"finished,omitempty"`
 }
 
-// Checked says what was looked at of a package's payload before it was taken.
+// Checked says how much of a package's payload was verified at ingest.
 type Checked string
 
-// What is looked at of a payload. Structure is what the format's own tools check before they unpack anything; Whole is
-// all of it, unpacked.
+// The values of Checked. Structure is what the tools of the format check before they unpack; Whole is all of it, unpacked.
 const (
 	CheckedStructure Checked = "structure"
 	CheckedWhole     Checked = "whole"
