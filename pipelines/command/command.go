@@ -1,5 +1,5 @@
-// Package command is what the commands of repomill have in common: a command line with the habits that
-// people expect of a tool, the exit codes that scripts rely on, the errors that choose one, and the log.
+// Package command has the common parts of the commands of repomill: the command line, exit codes and the errors that
+// choose one, the log, and the version.
 package command
 
 import (
@@ -12,13 +12,13 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// The exit codes. Each command says which it uses, and for what.
+// The exit codes. The help of each command says which it uses.
 const (
 	OK          = 0
-	Failed      = 1 // the work was done, and the answer is no; or it cannot be done
-	Misused     = 2
-	Interrupted = 3 // or out of time
-	Unreachable = 4 // a retry may help
+	Failed      = 1 // a check found problems, or an error that a retry does not help
+	Misused     = 2 // a wrong command line
+	Interrupted = 3 // by a signal or a timeout
+	Unreachable = 4 // a resource did not answer; a retry may help
 )
 
 // An Error ends the program with an exit code.
@@ -32,16 +32,17 @@ func (e Error) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e Error) Unwrap() error { return e.Err }
 
-// Usage returns an error for a command line that cannot be meant, as [fmt.Errorf] makes it.
+// Usage returns an error for a wrong command line, with the exit code Misused. Its arguments are those of [fmt.Errorf].
 func Usage(format string, args ...any) error { return Error{Misused, fmt.Errorf(format, args...)} }
 
-// Interrupt returns an error for work that was stopped, or was not done in time, as [fmt.Errorf] makes it.
+// Interrupt returns an error for work that was stopped or not done in time, with the exit code Interrupted. Its
+// arguments are those of [fmt.Errorf].
 func Interrupt(format string, args ...any) error {
 	return Error{Interrupted, fmt.Errorf(format, args...)}
 }
 
-// Fault returns an error for a resource that cannot be reached, or met a fault. Where the cause says that a retry
-// cannot help, by a method Permanent, so does the exit code.
+// Fault returns an error for a fault of a resource, with the exit code Unreachable; or Failed if the cause has a method
+// Permanent that returns true, because then a retry does not help.
 func Fault(err error) error {
 	var cause interface{ Permanent() bool }
 	if errors.As(err, &cause) && cause.Permanent() {
@@ -50,7 +51,7 @@ func Fault(err error) error {
 	return Error{Unreachable, err}
 }
 
-// Exit returns an error that ends the program with a code and prints nothing: all is said.
+// Exit returns an error that ends the program with a code and prints nothing.
 func Exit(code int) error { return Error{code, errors.New("")} }
 
 // CodeOf returns the exit code of an error, which may be nil.
@@ -64,15 +65,16 @@ func CodeOf(err error) int {
 	return Failed
 }
 
-// A Line is a command line.
+// A Line is the command line of a program.
 type Line struct {
 	Name, Description string
 	Out, Err          io.Writer
 	Options           []kong.Option
 }
 
-// Run parses args into grammar, a pointer to a struct in kong's form, calls run, and returns the exit code. What run
-// is given has ctx bound. Besides the grammar's own words every program knows --version, version and help.
+// Run parses args into grammar, a pointer to a struct with kong's tags, calls run, prints its error, and returns the exit
+// code. Commands that kong runs can take ctx as an argument. Every program has --version, version and help besides its
+// grammar.
 func (l Line) Run(ctx context.Context, grammar any, args []string, run func(*kong.Context) error) (code int) {
 	exited := false
 	parser := l.parser(grammar, kong.Exit(func(c int) { code, exited = c, true }))

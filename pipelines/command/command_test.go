@@ -51,7 +51,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-func TestFlagsAreSetInTheEnvironment(t *testing.T) {
+func TestEnvironmentSetsFlags(t *testing.T) {
 	t.Setenv("REPOMILL_PUBLIC_URL", "https://packages.example.org")
 	var flags struct {
 		PublicURL string `name:"public-url"`

@@ -7,9 +7,9 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// fromEnvironment are the flags that can also be set in the environment: where things are, who acts, and how a process
-// that goes on is set up. What a command does, to what, and for how long is not among them: a variable that leaked into
-// a profile would act in every command.
+// fromEnvironment are the flags that can also be set in the environment: URLs of resources, the user, and the configuration
+// of servers. Flags that say what a command does are not among them: a variable that leaked into a profile would change
+// every command.
 var fromEnvironment = []string{
 	"data", "staging", "events", "catalog", "bucket", "signing-key", "signing-key-passphrase-file", "key", "key-pair-id", "cdn", "invalidate", "public-url", "edge-url",
 	"listen", "edge-listen", "ops-listen", "distributions", "cache", "cache-size", "log-format", "log-level",
@@ -19,8 +19,8 @@ var fromEnvironment = []string{
 	"network", "subnetwork", "sdk-container-image",
 }
 
-// environment gives the flags that may have them their variables, such as REPOMILL_PUBLIC_URL. A flag whose variables
-// are in its tag keeps those.
+// environment gives each flag of fromEnvironment its variable, such as REPOMILL_PUBLIC_URL. A flag with variables in its
+// tag keeps those.
 func environment() kong.Option {
 	return kong.PostBuild(func(k *kong.Kong) error {
 		return kong.Visit(k.Model, func(v kong.Visitable, next kong.Next) error {
@@ -35,7 +35,7 @@ func environment() kong.Option {
 	})
 }
 
-// Environment returns the variables of each flag of a grammar, by the flag's name: none for those without.
+// Environment returns the environment variables of each flag of a grammar, by the flag's name.
 func (l Line) Environment(grammar any) map[string][]string {
 	all := map[string][]string{}
 	kong.Visit(l.parser(grammar).Model, func(v kong.Visitable, next kong.Next) error { //nolint:errcheck // there is none

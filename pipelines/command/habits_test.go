@@ -80,7 +80,7 @@ func TestHabits(t *testing.T) {
 }
 
 // A program without commands has no help for one.
-func TestHelpNamesCommandsWhereThereAreSome(t *testing.T) {
+func TestHelpNamesCommands(t *testing.T) {
 	var one bytes.Buffer
 	line := command.Line{Name: "mill", Description: "Mills.", Out: &one, Err: &one}
 	code := line.Run(t.Context(), &struct{ N int }{}, []string{"--help"}, func(*kong.Context) error { return nil })
@@ -94,7 +94,7 @@ func TestHelpNamesCommandsWhereThereAreSome(t *testing.T) {
 	}
 }
 
-func TestHelpIsACommandToo(t *testing.T) {
+func TestHelpAsCommand(t *testing.T) {
 	for _, args := range [][]string{{}, {"push"}, {"repo", "list"}} {
 		_, want, _ := runMill(t.Context(), append(args, "--help")...)
 		code, got, said := runMill(t.Context(), append([]string{"help"}, args...)...)
@@ -104,7 +104,7 @@ func TestHelpIsACommandToo(t *testing.T) {
 	}
 }
 
-func TestOnlySettingsAreReadFromTheEnvironment(t *testing.T) {
+func TestEnvironmentSetsConfigurationOnly(t *testing.T) {
 	line := command.Line{Name: "mill", Out: &bytes.Buffer{}, Err: &bytes.Buffer{}}
 	got := line.Environment(&mills{})
 	for flag, want := range map[string]string{"data": "REPOMILL_DATA", "now": "", "user": "MILL_USER", "version": "", "help": ""} {

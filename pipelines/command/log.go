@@ -5,7 +5,8 @@ import (
 	"log/slog"
 )
 
-// LogHandler returns what writes the log of a process: in form text or json, and from level debug, info, warn or error.
+// LogHandler returns a handler that writes a log to w. form is "text" or "json"; level, the least one that is written, is
+// "debug", "info", "warn" or "error". It panics on another level: the grammar of the flag checks it.
 func LogHandler(w io.Writer, form, level string) slog.Handler {
 	var least slog.Level
 	if err := least.UnmarshalText([]byte(level)); err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// placeholders has the help of a flag show what its value is, where its tag does not: kong shows STRING for a text, and
-// "" for a choice of which none is the default.
+// placeholders sets the placeholder in the help of each flag whose tag has none. kong would show STRING for a string, and
+// "" for an enum without a default.
 func placeholders() kong.Option {
 	return kong.PostBuild(func(k *kong.Kong) error {
 		return kong.Visit(k.Model, func(v kong.Visitable, next kong.Next) error {

@@ -5,8 +5,8 @@ import (
 	"unicode"
 )
 
-// Printable returns a text with a question mark for each character that is not to be seen: what somebody called a
-// file must not move the cursor of a terminal, change the order of what stands there, nor look like another line.
+// Printable replaces each character that is not printable with a question mark. A file name, for example, must not move
+// the cursor of a terminal, change the direction of text, or begin another line.
 func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -5,7 +5,7 @@ import (
 	"os"
 )
 
-// IsTerminal reports whether what is written to w is shown on a terminal.
+// IsTerminal reports whether w is a terminal.
 func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -15,5 +15,5 @@ func IsTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// CanRedraw reports whether a line can be written over: on a terminal that has a cursor.
+// CanRedraw reports whether w is a terminal on which a line can be overwritten.
 func CanRedraw(w io.Writer) bool { return IsTerminal(w) && os.Getenv("TERM") != "dumb" }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// CheckURL refuses what cannot be the beginning of clients' URLs, as a usage error that names the flag.
+// CheckURL returns a usage error, which names the flag, for a value that cannot be the base URL of clients.
 func CheckURL(flag, raw string) error {
 	u, err := url.Parse(raw)
 	if err == nil && u.User != nil { // not shown: it may have a password
@@ -17,7 +17,7 @@ func CheckURL(flag, raw string) error {
 	return nil
 }
 
-// plain reports whether a URL can stand in a configuration file or a policy as it is.
+// plain reports whether a URL needs no quoting in a configuration file or a policy.
 func plain(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"'`\\<>$#;%", r) })
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Version returns which build runs: the version of the module where it is known, and the revision that it was built
-// from, with its time, and "modified" if it had changes that are in no revision.
+// Version returns the version of the program: that of the module if it is known, the VCS revision and its time, and
+// "modified" if the sources had uncommitted changes.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -46,10 +46,10 @@ func versionOf(info *debug.BuildInfo) string {
 	return module + " (" + strings.Join(build, " ") + ")"
 }
 
-// UserAgent returns how a program introduces itself to servers.
+// UserAgent returns the User-Agent header of a program: its name and version.
 func UserAgent(name string) string { return name + "/" + strings.Fields(Version())[0] }
 
-// BuildInfo returns the metric that says which build runs: 1, with the version as label.
+// BuildInfo returns the metric repomill_build_info: the value 1, with the version as a label.
 func BuildInfo() prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "repomill_build_info", Help: "Which build runs; the value is always 1.",

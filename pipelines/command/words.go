@@ -12,7 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// asFlags reads "help [COMMAND]" and "version", which people try first, as the flags that they are.
+// asFlags replaces the commands "help [COMMAND]" and "version" with the flags --help and --version.
 func asFlags(args []string) []string {
 	switch {
 	case len(args) > 0 && args[0] == "help":
@@ -23,7 +23,7 @@ func asFlags(args []string) []string {
 	return args
 }
 
-// misread returns the command that an error of the parser is about.
+// misread returns the command in which the parser met an error.
 func misread(parser *kong.Kong, err error) *kong.Node {
 	e, ok := errors.AsType[*kong.ParseError](err)
 	if !ok || e.Context == nil || e.Context.Selected() == nil {
@@ -32,7 +32,7 @@ func misread(parser *kong.Kong, err error) *kong.Node {
 	return e.Context.Selected()
 }
 
-// sentence says what a parser's error means: kong writes: expected "<files> ...".
+// sentence returns a parser's error in words for users. kong writes, for example: expected "<files> ...".
 func sentence(err error) string {
 	e, ok := errors.AsType[*kong.ParseError](err)
 	what, expected := strings.CutPrefix(err.Error(), "expected ")
@@ -64,7 +64,7 @@ var (
 	badChoice   = regexp.MustCompile(`^(--\S+) must be one of (\S+) but got "(.*)"$`)
 )
 
-// valueSentence says in a user's words what kong says of a value.
+// valueSentence returns kong's error about a value in words for users.
 func valueSentence(s string) string {
 	if flag, _, missing := strings.Cut(s, ": expected "); missing && strings.Contains(s, `got "EOL" (<EOL>)`) {
 		return flag + " needs a value"
@@ -85,7 +85,7 @@ func valueSentence(s string) string {
 	return s
 }
 
-// negative returns an error for a time to wait, or to keep something, that is less than none.
+// negative returns a usage error if a flag has a negative duration.
 func negative(parsed *kong.Context) error {
 	for _, f := range parsed.Flags() {
 		if d, ok := f.Target.Interface().(time.Duration); ok && d < 0 {
