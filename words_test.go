@@ -44,7 +44,6 @@ var unclean = []string{
 	"pipelines/objects/gcs",
 	"pipelines/objects/objectstest",
 	"pipelines/objects/s3",
-	"pipelines/queue",
 	"pipelines/repomill",
 	"pipelines/repomill-beam",
 	"publish",

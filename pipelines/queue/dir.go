@@ -10,9 +10,8 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// A Dir watches a staging folder: a file is an event when a writer closes it or it is moved in. A half-copied
-// file is none. Nothing that lies in the folder ends the watch: what cannot be watched is looked through
-// again and again.
+// A Dir watches a staging folder. A file is an event when its writer closes it, or when it is moved in; an incomplete
+// file is not. Folders that cannot be watched are polled every pollPeriod. No content of the folder ends the watch.
 type Dir struct {
 	Log *slog.Logger // slog.Default unless it is set before Receive
 
@@ -23,10 +22,10 @@ type Dir struct {
 // NewDir returns the source of a staging folder.
 func NewDir(s *file.Staging) *Dir { return &Dir{staging: s, Log: slog.Default()} }
 
-// Unwatched returns how many folders are looked through in turn, because nobody says what happens in them.
+// Unwatched returns the number of folders that are polled, because the kernel does not watch them.
 func (d *Dir) Unwatched() int64 { return d.unwatched.Load() }
 
-// poll looks through all of staging in turn.
+// poll lists all of staging in every period, and delivers each new generation.
 func (d *Dir) poll(ctx context.Context, period time.Duration, f func(Event)) error {
 	d.unwatched.Store(1)
 	seen := map[string]string{}
@@ -41,7 +40,7 @@ func (d *Dir) poll(ctx context.Context, period time.Duration, f func(Event)) err
 			}
 		})
 		if err != nil && ctx.Err() == nil {
-			d.Log.Error("the staging folder cannot be listed; this is tried again", "folder", d.staging.Path(), "error", err)
+			d.Log.Warn("cannot list staging folder, trying again", "folder", d.staging.Path(), "error", err)
 		} else {
 			seen = there
 		}

@@ -16,22 +16,22 @@ import (
 	"repomill/pipelines/objects/file"
 )
 
-// watchEvents are the events of a watched folder. New folders are watched in their turn.
+// watchEvents are the inotify events of a watched folder. IN_CREATE reports new folders, which are then watched.
 const watchEvents = unix.IN_CLOSE_WRITE | unix.IN_MOVED_TO | unix.IN_CREATE | unix.IN_ONLYDIR | unix.IN_DONT_FOLLOW
 
 // A watch is the state of one Receive.
 type watch struct {
-	dir     *Dir
-	root    string              // the staging folder, with no link in its path
-	fd      int                 // the inotify instance
-	events  *os.File            // the same; its Fd method would make it block
-	folders map[int]string      // watch descriptor -> folder below the root, "." for the root
-	unseen  map[string]bool     // folders in or below which something may have been missed
-	due     map[string]reminder // files of which there may be no more events
-	blind   blind
+	dir       *Dir
+	root      string              // the staging folder, with no link in its path
+	fd        int                 // the inotify instance
+	events    *os.File            // the same; its Fd method would make it block
+	folders   map[int]string      // watch descriptor -> folder below the root, "." for the root
+	unseen    map[string]bool     // folders in or below which something may have been missed
+	due       map[string]reminder // files of which there may be no more events
+	unwatched unwatched
 }
 
-// Receive implements [Source]. It begins with the files that are there already.
+// Receive implements [Source]. It first delivers the files that are already in the folder.
 func (d *Dir) Receive(ctx context.Context, f func(Event)) error {
 	root, err := filepath.EvalSymlinks(d.staging.Path())
 	if err != nil {
@@ -39,8 +39,8 @@ func (d *Dir) Receive(ctx context.Context, f func(Event)) error {
 	}
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
-		d.Log.Error("the staging folder cannot be watched and is looked through instead: raise fs.inotify.max_user_instances", "error", err)
-		return d.poll(ctx, blindPeriod, f)
+		d.Log.Error("cannot watch staging folder, polling it: raise fs.inotify.max_user_instances", "every", pollPeriod.String(), "error", err)
+		return d.poll(ctx, pollPeriod, f)
 	}
 	w := &watch{dir: d, root: root, fd: fd, events: os.NewFile(uintptr(fd), "inotify"),
 		folders: map[int]string{}, unseen: map[string]bool{".": true}, due: map[string]reminder{}}
@@ -49,7 +49,7 @@ func (d *Dir) Receive(ctx context.Context, f func(Event)) error {
 	defer stop()
 	buf := make([]byte, 64<<10)
 	for ctx.Err() == nil {
-		w.look(ctx, f)
+		w.scan(ctx, f)
 		n, err := w.events.Read(buf)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			continue
@@ -62,21 +62,21 @@ func (d *Dir) Receive(ctx context.Context, f func(Event)) error {
 	return nil
 }
 
-// look lists the folders in which something may have been missed, each after it is watched, so that what
-// changes in it from then on is an event. Then it looks once more at the files whose time has come.
-func (w *watch) look(ctx context.Context, f func(Event)) {
+// scan lists the folders in which events may have been missed. It watches each folder before it lists it, so that
+// every later change is an event. Then it checks the files whose reminder is due.
+func (w *watch) scan(ctx context.Context, f func(Event)) {
 	if w.unseen["."] {
-		w.blind.begin(false)
+		w.unwatched.begin(false)
 	}
 	for folder := range w.unseen {
 		w.list(ctx, folder, f)
 		delete(w.unseen, folder)
 	}
-	if w.blind.due(time.Now()) {
-		w.blind.begin(true)
+	if w.unwatched.due(time.Now()) {
+		w.unwatched.begin(true)
 		w.list(ctx, ".", f)
 	}
-	w.dir.unwatched.Store(int64(w.blind.end(time.Now())))
+	w.dir.unwatched.Store(int64(w.unwatched.end(time.Now())))
 	for object, r := range w.due {
 		if !time.Now().Before(r.at) {
 			w.lookAt(object, r.pause, f)
@@ -91,14 +91,14 @@ func (w *watch) look(ctx context.Context, f func(Event)) {
 func (w *watch) list(ctx context.Context, folder string, f func(Event)) {
 	err := w.dir.staging.ListFolder(ctx, folder, time.Now(), w.add, func(v file.Sight) { w.see(v, f) })
 	if err != nil && ctx.Err() == nil {
-		w.dir.Log.Error("the staging folder cannot be listed; this is tried again", "folder", w.dir.staging.Path(), "error", err)
-		w.blind.add(folder)
+		w.dir.Log.Warn("cannot list staging folder, trying again", "folder", w.dir.staging.Path(), "error", err)
+		w.unwatched.add(folder)
 	}
 }
 
-// next returns when there is something to do without an event; zero for never.
+// next returns the time of the next poll or reminder; zero if there is none.
 func (w *watch) next() time.Time {
-	next := w.blind.next
+	next := w.unwatched.next
 	for _, r := range w.due {
 		if next.IsZero() || r.at.Before(next) {
 			next = r.at
@@ -107,22 +107,22 @@ func (w *watch) next() time.Time {
 	return next
 }
 
-// A reminder is the time when a file is looked at again.
+// A reminder is the time at which a file is checked again.
 type reminder struct {
 	at    time.Time
-	pause time.Duration // until then, if the closing of the file was an event; else 0
+	pause time.Duration // the wait until at, after the event of closing the file; 0 without such an event
 }
 
 const (
-	// maxDue is how many files are looked at again in time. The sweep finds the others.
+	// maxDue is the number of reminders. The periodic scan of staging finds other files.
 	maxDue = 10_000
-	// A writer's closing is an event before it is over: the kernel may still write the file, and counts the writer
-	// as one until then. After firstPause the file is looked at again, then after ever longer ones.
+	// The event of closing a file comes before the kernel has released the writer, and may come before it has written
+	// all bytes. The file is checked again after firstPause, and then after pauses that double up to maxPause.
 	firstPause = 10 * time.Millisecond
 	maxPause   = 20 * time.Second
 )
 
-// see hands on a file that is whole, and remembers one that may be later.
+// see delivers a file that is whole. For one that may become whole without an event it sets a reminder.
 func (w *watch) see(v file.Sight, f func(Event)) {
 	object := v.Upload.Object
 	delete(w.due, object)
@@ -132,7 +132,7 @@ func (w *watch) see(v file.Sight, f func(Event)) {
 		}
 		return
 	}
-	if w.blind.fresh(v.Upload) {
+	if w.unwatched.fresh(v.Upload) {
 		f(Event{Upload: v.Upload})
 	}
 }
@@ -143,7 +143,7 @@ func (w *watch) remind(object string, r reminder) {
 	}
 }
 
-// lookAt looks at a file again, pause after its closing was an event.
+// lookAt checks a file again, pause after the event of its closing.
 func (w *watch) lookAt(object string, pause time.Duration, f func(Event)) {
 	v, err := w.dir.staging.Look(object, time.Now())
 	if err != nil {
@@ -156,7 +156,7 @@ func (w *watch) lookAt(object string, pause time.Duration, f func(Event)) {
 	}
 }
 
-// awaitClosed looks at a file again whose closing was an event, and is not over.
+// awaitClosed sets a reminder for a file whose closing was an event, and that still has a writer.
 func (w *watch) awaitClosed(object string, pause time.Duration) {
 	if pause < maxPause {
 		w.remind(object, reminder{at: time.Now().Add(pause), pause: pause})
@@ -169,14 +169,14 @@ func (w *watch) add(folder string) {
 	switch {
 	case err == nil:
 		if w.folders[wd] != folder {
-			w.blind.watched(folder)
+			w.unwatched.watched(folder)
 		}
 		w.folders[wd] = folder
 	case errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP): // gone
 	default:
-		if w.blind.add(folder) {
-			w.dir.Log.Warn("folders of staging cannot be watched and are looked through instead; if they are too many, raise fs.inotify.max_user_watches",
-				"first", folder, "every", blindPeriod.String(), "error", err)
+		if w.unwatched.add(folder) {
+			w.dir.Log.Warn("cannot watch folders of staging, polling them: if they are too many, raise fs.inotify.max_user_watches",
+				"first", folder, "every", pollPeriod.String(), "error", err)
 		}
 	}
 }
@@ -191,7 +191,7 @@ func (w *watch) handle(buf []byte, f func(Event)) {
 		buf = buf[unix.SizeofInotifyEvent+length:]
 		folder, watched := w.folders[wd]
 		switch object := filepath.ToSlash(filepath.Join(folder, name)); {
-		case mask&unix.IN_Q_OVERFLOW != 0: // also the events of new folders may be lost
+		case mask&unix.IN_Q_OVERFLOW != 0: // events of new folders may be lost, too
 			w.unseen["."] = true
 		case mask&unix.IN_IGNORED != 0:
 			delete(w.folders, wd)
@@ -205,8 +205,8 @@ func (w *watch) handle(buf []byte, f func(Event)) {
 	}
 }
 
-// closed hands on a file that was closed or moved in, unless it is still being written: by another writer, whose
-// closing is an event too, or by this one, whose closing is not over. Who moves a file in has written it.
+// closed delivers a file that was closed or moved in, unless it still has a writer: another one, whose closing will be an
+// event, or this one, which the kernel has not released yet. A file that is moved in counts as complete.
 func (w *watch) closed(object string, moved bool, f func(Event)) {
 	v, err := w.dir.staging.Look(object, time.Now())
 	if err != nil {

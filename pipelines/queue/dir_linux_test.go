@@ -10,7 +10,7 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// The kernel keeps a number of events and drops the rest: what they told is found all the same.
+// The kernel queues a limited number of events and drops the rest. The files of dropped events are found.
 func TestOverflow(t *testing.T) {
 	limit, err := os.ReadFile("/proc/sys/fs/inotify/max_queued_events")
 	must(t, err)

@@ -38,7 +38,7 @@ func stagingDir(t *testing.T) string {
 	return dir
 }
 
-// watch begins to receive news of a folder, and returns when it is watched.
+// watch begins to receive events of a folder, and returns when it is watched.
 func watch(t *testing.T, dir string) *watched {
 	t.Helper()
 	w := &watched{T: t, dir: dir, news: map[string]catalog.Upload{}}
@@ -120,7 +120,7 @@ func (w *watched) expect(all ...string) {
 	}
 }
 
-// expectNone fails if something else than these and the first file was reported, when news written
+// expectNone fails if something else than these and the first file was reported, when a file written
 // after it has arrived.
 func (w *watched) expectNone(but ...string) {
 	w.Helper()
@@ -161,8 +161,8 @@ func TestFileWrittenAgain(t *testing.T) {
 }
 
 // The closing of a file is an event while its writer still counts as one. Here that lasts longer: the last writer came
-// by a link in a folder that is not watched, so that its closing is no event.
-func TestFileWhoseClosingIsNotOver(t *testing.T) {
+// by a link in a folder that is not watched, so that its closing is not an event.
+func TestFileWithWriterAfterClose(t *testing.T) {
 	w := watch(t, stagingDir(t))
 	outside := filepath.Join(filepath.Dir(w.dir), "link")
 	must(t, os.WriteFile(outside, []byte("x"), 0o600))
@@ -176,7 +176,7 @@ func TestFileWhoseClosingIsNotOver(t *testing.T) {
 	w.expect("acme/file")
 }
 
-// A file is news when its writer closes it, in a folder that is watched already and in one that is not yet.
+// A file is an event when its writer closes it, in a folder that is watched already and in one that is not yet.
 func TestFileCopiedSlowly(t *testing.T) {
 	for name, object := range map[string]string{"in a watched folder": "acme/slow", "in a new folder": "acme/new/folder/slow"} {
 		t.Run(name, func(t *testing.T) {
@@ -185,7 +185,7 @@ func TestFileCopiedSlowly(t *testing.T) {
 			f, err := os.Create(w.path(object))
 			must(t, err)
 			defer f.Close()
-			for range 12 { // longer than the reminder of a folder's news
+			for range 12 { // longer than the reminder of a new folder
 				_, err := f.WriteString("part")
 				must(t, err)
 				time.Sleep(100 * time.Millisecond)

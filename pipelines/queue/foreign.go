@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,30 +10,30 @@ import (
 )
 
 const (
-	// foreignDelay is how long a message that is not ours is held before it is given back, so that
-	// it does not come again at once.
+	// foreignDelay is how long a foreign message is held before it is nacked, so that Pub/Sub does not
+	// deliver it again at once.
 	foreignDelay = 10 * time.Second
-	// maxForeign is how many are held as long, half of what may be outstanding. In a flood of them, the
-	// others are held for a tenth of that, and our own messages still get through.
+	// maxForeign is the number of messages that are held so long. In a flood, others are held for a tenth of
+	// that, so that notifications of the staging bucket still get through.
 	maxForeign = maxOutstanding / 2
-	// foreignLog is how often they are told of.
-	foreignLog = time.Minute
+	// foreignLogInterval is the least time between two log lines about foreign messages.
+	foreignLogInterval = time.Minute
 )
 
-// foreign counts the messages that are not ours.
+// foreign counts messages that are not notifications of the staging bucket, and limits their log lines.
 type foreign struct {
 	count atomic.Int64
 	slots chan struct{}
 
-	mu   sync.Mutex
-	told time.Time
+	mu     sync.Mutex
+	logged time.Time
 }
 
-// refuse gives a message back, later, without acknowledging it: whom it belongs to may be told by its
-// dead-letter topic, or by the operator. It must not be lost because a URL is wrong here.
+// refuse nacks a foreign message after a delay. It does not acknowledge it: if --events is wrong, the message is another
+// consumer's, and must not be lost. A dead-letter topic collects messages that no consumer accepts.
 func (p *PubSub) refuse(ctx context.Context, m *pubsub.Message, why string) {
 	n := p.foreign.count.Add(1)
-	p.tell(n, m.ID, why)
+	p.logForeign(n, m.ID, why)
 	delay := foreignDelay
 	select {
 	case p.foreign.slots <- struct{}{}:
@@ -49,15 +48,14 @@ func (p *PubSub) refuse(ctx context.Context, m *pubsub.Message, why string) {
 	m.Nack()
 }
 
-// tell logs about messages that are not ours, at most once a minute.
-func (p *PubSub) tell(n int64, id, why string) {
+// logForeign logs the number of foreign messages, at most once in foreignLogInterval.
+func (p *PubSub) logForeign(n int64, id, why string) {
 	p.foreign.mu.Lock()
 	defer p.foreign.mu.Unlock()
-	if time.Since(p.foreign.told) < foreignLog {
+	if time.Since(p.foreign.logged) < foreignLogInterval {
 		return
 	}
-	p.foreign.told = time.Now()
-	p.Log.Warn(fmt.Sprintf("%s delivers messages that are no notifications of bucket %q; they are given back: "+
-		"check that --events and --staging belong together, and that nothing else publishes to the topic", p.name(), p.bucket),
-		"messages", n, "message", id, "why", why)
+	p.foreign.logged = time.Now()
+	p.Log.Warn("messages are not notifications of the staging bucket, nacked: check that --events and --staging belong together, and that nothing else publishes to the topic",
+		"subscription", p.name(), "bucket", p.bucket, "messages", n, "message", id, "why", why)
 }

@@ -12,24 +12,24 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A Kind says what a notification means to us.
+// A Kind says whether a notification is of an upload.
 type Kind int
 
 // The kinds of notifications.
 const (
 	Arrived Kind = iota + 1 // an object has a new generation, which is an upload
-	Ignored                 // of a deletion or new metadata, or of an object that is no upload
+	Ignored                 // a deletion, new metadata, or an object that is not an upload
 )
 
-// maxPayload bounds the description of an object that is read, in bytes. Its metadata has 8 KiB at most.
+// maxPayload bounds the payload that is parsed, in bytes. The metadata of an object has at most 8 KiB.
 const maxPayload = 64 << 10
 
 // maxName is the longest name of an object in bytes.
 const maxName = 1024
 
-// ParseNotification reads a notification of Cloud Storage from the attributes of a Pub/Sub message and
-// its payload (Cloud Storage documentation, "Pub/Sub notifications"). The attributes decide; the payload
-// tells the size alone, which is 0 if it has none. The error says why a message is no notification.
+// ParseNotification parses a notification of Cloud Storage from the attributes and the payload of a Pub/Sub message
+// (Cloud Storage documentation, "Pub/Sub notifications"). The upload is that of the attributes. Only its size is from
+// the payload, and 0 if that has none. A message that is not a notification is an error.
 func ParseNotification(attrs map[string]string, data []byte) (catalog.Upload, Kind, error) {
 	switch event := attrs["eventType"]; event {
 	case "OBJECT_FINALIZE":
@@ -52,7 +52,7 @@ func ParseNotification(attrs map[string]string, data []byte) (catalog.Upload, Ki
 	return u, Arrived, nil
 }
 
-// named returns which generation of which object a notification is about.
+// named returns the bucket, object and generation of a notification.
 func named(attrs map[string]string) (catalog.Upload, error) {
 	u := catalog.Upload{Bucket: attrs["bucketId"], Object: attrs["objectId"], Generation: attrs["objectGeneration"]}
 	for _, name := range []string{u.Bucket, u.Object} {
@@ -66,7 +66,7 @@ func named(attrs map[string]string) (catalog.Upload, error) {
 	return u, nil
 }
 
-// sizeOf returns the size that the description of an object gives, or 0.
+// sizeOf returns the size in a payload, in bytes, or 0.
 func sizeOf(payload []byte) int64 {
 	var object struct {
 		Size int64 `json:"size,string"`

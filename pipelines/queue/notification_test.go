@@ -69,7 +69,7 @@ func TestParseNotification(t *testing.T) {
 	}
 }
 
-func TestParseNotificationOfSomethingElse(t *testing.T) {
+func TestParseNotificationRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		attrs map[string]string
@@ -98,7 +98,7 @@ func TestParseNotificationOfSomethingElse(t *testing.T) {
 	}
 }
 
-// Whatever comes, an upload that is delivered can be asked for, and an error can be shown.
+// For any message, an upload that is delivered has a valid object and generation, and an error is printable.
 func FuzzNotification(f *testing.F) {
 	f.Add("OBJECT_FINALIZE", "staging-bucket", object, "1767225600000000", []byte(`{"size":"123"}`))
 	f.Add("OBJECT_DELETE", "b", "a/.b", "1", []byte(`{"size":"-1"}`))

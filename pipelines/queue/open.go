@@ -9,14 +9,14 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A Staging is the staging bucket that events are about: file.Staging or gcs.Staging.
+// A Staging is the staging bucket of the events: file.Staging or gcs.Staging.
 type Staging interface {
-	Name() string // as in the uploads
+	Name() string // the bucket in uploads
 }
 
-// Open opens the source of events that a URL names: dir://, which is the staging folder itself, or
-// pubsub://project/subscription[?endpoint=host:port][&insecure=true], the subscription to which the
-// staging bucket's notifications are delivered. Events of other buckets are not taken.
+// Open opens the notification source of a URL: dir:// for a staging folder, or
+// pubsub://project/subscription[?endpoint=host:port][&insecure=true] for the subscription to which the notifications of
+// the staging bucket are delivered. Messages about other buckets are not acknowledged.
 func Open(ctx context.Context, rawURL string, staging Staging) (Source, error) {
 	switch scheme, rest, _ := strings.Cut(rawURL, "://"); scheme {
 	case "dir":

@@ -22,25 +22,24 @@ import (
 )
 
 const (
-	// maxOutstanding is how many messages may wait for their settlement. It bounds memory, and to
-	// reach it holds the source back.
+	// maxOutstanding is the number of messages that may be unsettled. It bounds memory; when it is reached,
+	// no more are pulled.
 	maxOutstanding = 1000
-	// maxOutstandingBytes bounds their payloads.
+	// maxOutstandingBytes bounds the payloads of unsettled messages.
 	maxOutstandingBytes = 64 << 20
-	// maxExtension is how long an event may stay unsettled before others get it all the same.
+	// maxExtension is how long the lease of an unsettled message is extended. Then Pub/Sub delivers it again.
 	maxExtension = 24 * time.Hour
-	// minLease is how long an event is kept from others if this process dies.
+	// minLease is the least length of a lease: after a crash, Pub/Sub delivers the message again so much later.
 	minLease = time.Minute
-	// drainTime is how long events may still be settled when Receive is to end.
+	// drainTime is how long Receive waits for events to be settled after ctx has ended.
 	drainTime = 20 * time.Second
-	// probeTime bounds the first request, after which Pub/Sub counts as unreachable.
+	// probeTime bounds the first request. Then Pub/Sub counts as unreachable.
 	probeTime = 15 * time.Second
 )
 
 // A PubSub receives the notifications of a bucket from a Pub/Sub subscription. It needs the permission
-// pubsub.subscriptions.consume on the subscription (roles/pubsub.subscriber). Order, duplicates and
-// redelivery mean nothing to it, so an ordinary subscription without ordering or exactly-once delivery
-// will do.
+// pubsub.subscriptions.consume on the subscription (roles/pubsub.subscriber). An ordinary subscription is sufficient:
+// events may be out of order, and repeated.
 type PubSub struct {
 	Log *slog.Logger // slog.Default unless it is set before Receive
 
@@ -51,7 +50,7 @@ type PubSub struct {
 	foreign      foreign
 }
 
-// openPubSub opens the source of a pubsub:// URL and makes sure that it can be read.
+// openPubSub opens the source of a pubsub:// URL and checks that it can be read.
 func openPubSub(ctx context.Context, rawURL, bucket string) (*PubSub, error) {
 	project, subscription, opts, err := parsePubSub(rawURL)
 	if err != nil {
@@ -111,8 +110,8 @@ func (p *PubSub) name() string {
 	return fmt.Sprintf("projects/%s/subscriptions/%s", p.project, p.subscription)
 }
 
-// probe changes the deadlines of no messages: that needs the one permission that Receive needs. Google
-// may find such a request pointless, which says as much as success.
+// probe modifies the deadlines of an empty list of messages: that needs the permission that Receive needs. Google
+// may refuse the empty list, which proves the permission as well.
 func (p *PubSub) probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
@@ -127,7 +126,7 @@ func (p *PubSub) probe(ctx context.Context) error {
 	return nil
 }
 
-// explain says what the operator can do about an error.
+// explain wraps an error with what the operator can do about it.
 func (p *PubSub) explain(err error) error {
 	if err == nil {
 		return nil
@@ -149,14 +148,14 @@ func (p *PubSub) explain(err error) error {
 // Close ends the connection. Receive must have returned.
 func (p *PubSub) Close() error { return p.client.Close() }
 
-// Foreign returns how many messages were no notifications of the staging bucket, so far. Each counts
-// every time that it is delivered.
+// Foreign returns the number of messages so far that were not notifications of the staging bucket. A message counts
+// each time that it is delivered.
 func (p *PubSub) Foreign() int64 { return p.foreign.count.Load() }
 
-// Receive implements [Source]. It calls f concurrently. An event is kept from others until it is
-// settled, for a day at most; at most 1,000 are under way. When ctx ends, no more are pulled, and those
-// that are not settled within 20 seconds are given back, as are those of a process that dies, a minute
-// later. f must not block for long after ctx has ended.
+// Receive implements [Source]. It calls f concurrently, with at most maxOutstanding events unsettled. The lease of an event
+// is extended until it is settled, for up to maxExtension. When ctx ends, no more are pulled, and events that are not settled
+// within drainTime are nacked. After a crash, Pub/Sub delivers them again when their lease ends. f must not block for
+// long after ctx has ended.
 func (p *PubSub) Receive(ctx context.Context, f func(Event)) error {
 	s := p.client.Subscriber(p.subscription)
 	s.ReceiveSettings = pubsub.ReceiveSettings{
@@ -173,8 +172,8 @@ func (p *PubSub) Receive(ctx context.Context, f func(Event)) error {
 	return p.explain(err)
 }
 
-// deliver hands a message over and returns when it is settled: as long as it has not returned, the
-// message counts as outstanding and its lease is extended.
+// deliver calls f for a message and returns when it is settled. Until then the message counts as outstanding, and the client
+// library extends its lease.
 func (p *PubSub) deliver(ctx context.Context, m *pubsub.Message, f func(Event)) {
 	u, kind, err := ParseNotification(m.Attributes, m.Data)
 	switch {

@@ -171,7 +171,7 @@ func TestPubSubSettlement(t *testing.T) {
 	r.expect(2)
 }
 
-// The same news twice, and in any order, is delivered as it comes: the catalog tells it apart.
+// Repeated and reordered notifications are delivered as they come: the catalog recognizes repeats.
 func TestPubSubDuplicates(t *testing.T) {
 	t.Parallel()
 	server := pubsubtest.Start(t)
@@ -188,7 +188,7 @@ func TestPubSubDuplicates(t *testing.T) {
 	}
 }
 
-// A consumer that takes its time blocks nobody else's events.
+// A slow consumer does not delay other events.
 func TestPubSubIsConcurrent(t *testing.T) {
 	t.Parallel()
 	server := pubsubtest.Start(t)
@@ -222,7 +222,7 @@ func TestPubSubIgnores(t *testing.T) {
 	}
 }
 
-// What is not ours is never acknowledged, is told of once, and does not come again and again.
+// A foreign message is never acknowledged, is logged once, and is not redelivered at once.
 func TestPubSubForeignMessages(t *testing.T) {
 	t.Parallel()
 	server := pubsubtest.Start(t)
@@ -255,7 +255,7 @@ func TestPubSubForeignMessages(t *testing.T) {
 	}
 }
 
-// What nobody can use ends where the operator looks for it.
+// A message that no consumer accepts ends in the dead-letter topic.
 func TestPubSubDeadLetters(t *testing.T) {
 	t.Parallel()
 	server := pubsubtest.Start(t)
@@ -335,7 +335,7 @@ func TestPubSubURLs(t *testing.T) {
 	}
 }
 
-func TestPubSubThatCannotBeRead(t *testing.T) {
+func TestPubSubOpenFails(t *testing.T) {
 	t.Parallel()
 	refused := pubsubtest.Start(t, pstest.WithErrorInjection("ModifyAckDeadline", codes.PermissionDenied, "no"))
 	for name, tt := range map[string]struct{ url, want string }{
@@ -356,7 +356,7 @@ func TestPubSubThatCannotBeRead(t *testing.T) {
 }
 
 // A subscription that vanishes ends Receive with the reason, once what is held is settled.
-func TestPubSubThatVanishes(t *testing.T) {
+func TestPubSubSubscriptionRemoved(t *testing.T) {
 	t.Parallel()
 	server := pubsubtest.Start(t)
 	server.SetStreamTimeout(300 * time.Millisecond)
@@ -378,7 +378,7 @@ func TestPubSubThatVanishes(t *testing.T) {
 	}
 }
 
-// A push to Cloud Storage is news of exactly the upload that it returned, and nothing else is.
+// A push to Cloud Storage gives one event, of the upload that it returned, and nothing else does.
 func TestNotificationsOfABucket(t *testing.T) {
 	t.Parallel()
 	events, store := pubsubtest.Start(t), gcstest.Start(t)
