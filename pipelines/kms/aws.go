@@ -23,7 +23,7 @@ const (
 	awsInstead = "such as with --key-spec RSA_4096 --key-usage SIGN_VERIFY"
 )
 
-// awsSpecs are the kinds of keys that can be used, and what is asked of each.
+// awsSpecs are the supported key specs, with the algorithm and digest of their signatures.
 var awsSpecs = map[types.KeySpec]struct {
 	algorithm types.SigningAlgorithmSpec
 	hash      crypto.Hash
@@ -34,11 +34,11 @@ var awsSpecs = map[types.KeySpec]struct {
 	types.KeySpecEccNistP256: {types.SigningAlgorithmSpecEcdsaSha256, crypto.SHA256},
 	types.KeySpecEccNistP384: {types.SigningAlgorithmSpecEcdsaSha384, crypto.SHA384},
 	types.KeySpecEccNistP521: {types.SigningAlgorithmSpecEcdsaSha512, crypto.SHA512},
-	// The message of such a signature is the digest: OpenPGP has it so.
+	// The message of such a signature is the digest, as OpenPGP requires.
 	types.KeySpecEccNistEdwards25519: {types.SigningAlgorithmSpecEd25519Sha512, crypto.SHA512},
 }
 
-// An awsPlace is what a URL says.
+// An awsPlace is a parsed awskms:// URL.
 type awsPlace struct{ key, region, endpoint, profile string }
 
 var (
@@ -94,11 +94,11 @@ func (at *awsPlace) set(name, value string) error {
 	return nil
 }
 
-// An awsKey is a key, and the way to it. Requests that fail are repeated as the SDK does by default; AWS_MAX_ATTEMPTS
-// and AWS_RETRY_MODE change that.
+// An awsKey is a key and its client. The SDK retries requests as by default; AWS_MAX_ATTEMPTS and AWS_RETRY_MODE
+// configure it.
 type awsKey struct {
 	client    *kms.Client
-	id        string // the ARN, once it is known
+	id        string // that of the URL; the ARN after getPublicKey
 	region    string
 	algorithm types.SigningAlgorithmSpec
 	message   types.MessageType
@@ -133,7 +133,7 @@ func (k *Key) openAWS(ctx context.Context, rawURL string) error {
 	return a.getPublicKey(ctx, k)
 }
 
-// getPublicKey learns what the key is.
+// getPublicKey requests the public key, and checks that the key is supported.
 func (a *awsKey) getPublicKey(ctx context.Context, k *Key) error {
 	out, err := a.client.GetPublicKey(ctx, &kms.GetPublicKeyInput{KeyId: aws.String(a.id)})
 	if err != nil {
@@ -151,7 +151,7 @@ func (a *awsKey) getPublicKey(ctx context.Context, k *Key) error {
 		a.message = types.MessageTypeRaw
 	}
 	if arn := aws.ToString(out.KeyId); arn != "" {
-		a.id = arn // an alias may be moved to another key
+		a.id = arn // an alias may be changed to another key
 	}
 	return nil
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// explain says what was being done and what the operator can do about the error. permission is the one that is
-// needed.
+// explain wraps an error with the operation and what the operator can do. permission is the one that the operation
+// needs.
 func (a *awsKey) explain(verb, permission string, err error) error {
 	what := fmt.Sprintf("%s in region %s", verb, a.region)
 	var api smithy.APIError
@@ -41,13 +41,13 @@ func (a *awsKey) explain(verb, permission string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// serverFault reports whether AWS answered that the fault is its own.
+// serverFault reports whether AWS answered with a server error.
 func serverFault(err error) bool {
 	var answer interface{ HTTPStatusCode() int }
 	return errors.As(err, &answer) && answer.HTTPStatusCode() >= http.StatusInternalServerError
 }
 
-// unanswered says why there was no answer that AWS KMS gave: the credentials, or the network.
+// unanswered returns the error for a request without a response from AWS KMS: because of the credentials, or of the network.
 func unanswered(what string, err error) error {
 	var network net.Error
 	switch {

@@ -50,7 +50,7 @@ func TestPermissionsAreNamed(t *testing.T) {
 	}
 }
 
-func TestTransientFaultsAreTriedAgainAndAnEndIsMade(t *testing.T) {
+func TestTransientFaultsAreRetried(t *testing.T) {
 	t.Parallel()
 	for name, s := range servers(t) {
 		t.Run(name, func(t *testing.T) {
@@ -77,7 +77,7 @@ func TestTransientFaultsAreTriedAgainAndAnEndIsMade(t *testing.T) {
 	}
 }
 
-func TestASlowServiceIsNotWaitedForWithoutEnd(t *testing.T) {
+func TestSlowServiceTimesOut(t *testing.T) {
 	t.Parallel()
 	for name, s := range servers(t) {
 		t.Run(name, func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestASlowServiceIsNotWaitedForWithoutEnd(t *testing.T) {
 	}
 }
 
-func TestNothingListens(t *testing.T) {
+func TestUnreachableService(t *testing.T) {
 	kmstest.StartAWS(t) // for its environment
 	refused(t, "gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1?endpoint=127.0.0.1:1&insecure=true", "cannot be reached; check the endpoint")
 	refused(t, "awskms://alias/acme?region=eu-west-1&endpoint=http://127.0.0.1:1", "cannot be reached; check the endpoint")
@@ -142,7 +142,7 @@ func TestURLs(t *testing.T) {
 	}
 }
 
-func TestARegionIsNeeded(t *testing.T) {
+func TestAWSRequiresRegion(t *testing.T) {
 	for _, v := range kmstest.Env() {
 		name, value, _ := strings.Cut(v, "=")
 		t.Setenv(name, value)

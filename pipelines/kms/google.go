@@ -26,7 +26,7 @@ const (
 	googleInstead = "such as with --purpose asymmetric-signing --default-algorithm rsa-sign-pkcs1-4096-sha512"
 )
 
-// googleAlgorithms are those that can be used, and the digest that each signs.
+// googleAlgorithms are the supported algorithms, with the digest that each signs.
 var googleAlgorithms = map[kmspb.CryptoKeyVersion_CryptoKeyVersionAlgorithm]crypto.Hash{
 	kmspb.CryptoKeyVersion_RSA_SIGN_PKCS1_2048_SHA256: crypto.SHA256,
 	kmspb.CryptoKeyVersion_RSA_SIGN_PKCS1_3072_SHA256: crypto.SHA256,
@@ -34,7 +34,7 @@ var googleAlgorithms = map[kmspb.CryptoKeyVersion_CryptoKeyVersionAlgorithm]cryp
 	kmspb.CryptoKeyVersion_RSA_SIGN_PKCS1_4096_SHA512: crypto.SHA512,
 	kmspb.CryptoKeyVersion_EC_SIGN_P256_SHA256:        crypto.SHA256,
 	kmspb.CryptoKeyVersion_EC_SIGN_P384_SHA384:        crypto.SHA384,
-	kmspb.CryptoKeyVersion_EC_SIGN_ED25519:            crypto.SHA512, // of the message, which OpenPGP has so
+	kmspb.CryptoKeyVersion_EC_SIGN_ED25519:            crypto.SHA512, // the digest is the message, as OpenPGP requires
 }
 
 var googleName = regexp.MustCompile(`^projects/[^/?#]+/locations/[^/?#]+/keyRings/[^/?#]+/cryptoKeys/[^/?#]+/cryptoKeyVersions/[0-9]+$`)
@@ -71,7 +71,7 @@ func parseGoogle(rawURL string) (name string, opts []option.ClientOption, err er
 	return name, opts, nil
 }
 
-// A googleKey is a key version, and the way to it.
+// A googleKey is a key version and its client.
 type googleKey struct {
 	client *kms.KeyManagementClient
 	name   string
@@ -85,19 +85,19 @@ func (k *Key) openGoogle(ctx context.Context, rawURL string) error {
 	if err != nil {
 		return err
 	}
-	client, err := kms.NewKeyManagementClient(context.WithoutCancel(ctx), opts...) // credentials may keep the context
+	client, err := kms.NewKeyManagementClient(context.WithoutCancel(ctx), opts...) // credentials may retain the context
 	if err != nil {
 		return fmt.Errorf("no Google credentials; set GOOGLE_APPLICATION_CREDENTIALS, run where a service account is attached, "+
 			"or run \"gcloud auth application-default login\": %w", err)
 	}
-	client.CallOptions = &kms.KeyManagementCallOptions{} // [limits.ask] repeats requests
+	client.CallOptions = &kms.KeyManagementCallOptions{} // [limits.ask] retries
 	k.close = client.Close
 	g := &googleKey{client: client, name: name, limits: k.limits}
 	k.sign = g.sign
 	return g.limits.ask(ctx, func(ctx context.Context) error { return g.getPublicKey(ctx, k) })
 }
 
-// getPublicKey learns what the key version is.
+// getPublicKey requests the public key, and checks that the key version is supported.
 func (g *googleKey) getPublicKey(ctx context.Context, k *Key) error {
 	out, err := g.client.GetPublicKey(ctx, &kmspb.GetPublicKeyRequest{Name: g.name})
 	if err != nil {
@@ -130,7 +130,7 @@ func (g *googleKey) sign(ctx context.Context, digest []byte) (signature []byte, 
 	return signature, err
 }
 
-// signOnce makes one request. Its checksums show what the network, or a machine on the way, has damaged.
+// signOnce makes one request. It compares the checksums of request and response, and returns [errDamaged] if they differ.
 func (g *googleKey) signOnce(ctx context.Context, digest []byte) ([]byte, error) {
 	req := &kmspb.AsymmetricSignRequest{Name: g.name}
 	sum := wrapperspb.Int64(checksum(digest))

@@ -12,15 +12,15 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// errDamaged says that an answer, or a request, is not as it was sent.
+// errDamaged says that a request or a response was damaged on the way.
 var errDamaged = errors.New("the checksums of Google's answer are wrong, or show that the request was damaged on its way")
 
-// maxAttempts is how often a request is made.
+// maxAttempts is the number of attempts of one request.
 const maxAttempts = 4
 
-// ask makes a request until it succeeds or fails for good.
+// ask retries a request until it succeeds, its error is not transient, or a limit is reached.
 func (l limits) ask(ctx context.Context, request func(context.Context) error) error {
-	var answer error // the last one: where time runs out in a pause, gax says only that
+	var answer error // of the last attempt: if time runs out in a pause, gax returns only the context's error
 	once := func(ctx context.Context, _ gax.CallSettings) error {
 		ctx, cancel := context.WithTimeout(ctx, l.attempt)
 		defer cancel()
@@ -41,20 +41,20 @@ func (l limits) ask(ctx context.Context, request func(context.Context) error) er
 	return err
 }
 
-// A retryer implements [gax.Retryer] for a bounded number of repetitions.
+// A retryer implements [gax.Retryer] with a bounded number of retries.
 type retryer struct {
 	left    int
 	backoff gax.Backoff
 }
 
-// Retry reports whether to repeat a request after err, and when.
+// Retry reports whether to retry a request after err, and after which pause.
 func (r *retryer) Retry(err error) (time.Duration, bool) {
 	r.left--
 	return r.backoff.Pause(), r.left >= 0 && transient(err)
 }
 
-// transient reports whether a repetition may succeed. A signature may be asked for any number of times. Nothing here
-// cancels a request: a service that says so has seen the deadline of the attempt before we did.
+// transient reports whether a retry may succeed. Signing is idempotent. Canceled is transient: requests are not cancelled
+// here, so the service has seen the deadline of the attempt before the client did.
 func transient(err error) bool {
 	switch code(err) {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Internal, codes.Aborted, codes.ResourceExhausted:
@@ -63,8 +63,7 @@ func transient(err error) bool {
 	return errors.Is(err, errDamaged)
 }
 
-// code returns gRPC's code of an error; OK if it has none. An error of this machine's own context is as good as the
-// service's.
+// code returns the gRPC code of an error; OK if it has none. Errors of the local context have the corresponding code.
 func code(err error) codes.Code {
 	var answer interface{ GRPCStatus() *status.Status }
 	switch {
@@ -76,11 +75,11 @@ func code(err error) codes.Code {
 	return codes.OK
 }
 
-// explain says what was being done and what the operator can do about the error. permission is the one that is
-// needed.
+// explain wraps an error with the operation and what the operator can do. permission is the one that the operation
+// needs.
 func (g *googleKey) explain(verb, permission string, err error) error {
 	switch code(err) {
-	case codes.PermissionDenied: // which also is what Google says of absent keys
+	case codes.PermissionDenied: // Google's response for absent keys, too
 		return fmt.Errorf("%s: grant %s (roles/cloudkms.signerVerifier) on the key to the identity that this runs as, and check the key's name: %w", verb, permission, err)
 	case codes.Unauthenticated:
 		return fmt.Errorf("%s: Google does not accept the credentials: %w", verb, err)

@@ -1,4 +1,4 @@
-// Package kms signs with keys that Google Cloud KMS or AWS KMS keeps: see [Open].
+// Package kms signs with keys in Google Cloud KMS or AWS KMS: see [Open].
 //
 // # Permissions
 //
@@ -10,23 +10,23 @@
 //
 // # Keys
 //
-// RSA with PKCS #1 v1.5 is what every client reads; ECDSA on the curves of NIST and Ed25519 are for clients newer than EL7
-// and SLES 12. A key version of Google's signs one digest, SHA-256 or SHA-512, by its algorithm; AWS is asked for
-// SHA-512 with RSA. Refused are keys that decrypt or make MACs, RSA with PSS or raw padding, secp256k1, SM2 and post-quantum
-// keys: no client of apt, dnf or zypper verifies what they sign.
+// Every client verifies RSA with PKCS #1 v1.5. ECDSA on NIST curves and Ed25519 are for clients newer than EL7 and SLES 12.
+// A Google key version signs one digest, SHA-256 or SHA-512, depending on its algorithm; AWS signs SHA-512 with RSA. Open
+// refuses keys for decryption or MACs, RSA with PSS or raw padding, secp256k1, SM2 and post-quantum keys: apt, dnf and zypper
+// do not verify their signatures.
 //
 // # Cost
 //
-// A start makes two requests for each key: one for its public key, and one signature that proves that it can sign. A
-// publish asks for one signature of each key and pointer: two for a DEB release, InRelease and Release.gpg, and one for an
-// RPM release of one architecture, repomd.xml.asc. What is up to date is not signed; a publish that met another one
-// begins again, and signs again. "repomill key add" makes one request for the public key and one for its self-signature.
+// At start there are two requests for each key: one for its public key, and one signature that proves that it can sign. A
+// publish makes two signatures with each key for a DEB release (InRelease and Release.gpg), and one for an RPM release of one
+// architecture (repomd.xml.asc). A release that is up to date is not signed. A publish that conflicts with another one starts
+// again, and signs again. "repomill key add" requests the public key and one self-signature.
 //
-// Both services count signatures against quotas, and what they refuse for that is tried again here. By default AWS allows
-// 1,000 signatures a second for all RSA keys of an account in a region together, and 1,000 for elliptic ones; before they
-// were raised, 500 and 300. Google counts each signature and each request for a public key by project and region; its
-// console shows the limits by the minute, but they hold for each second, and those of 2026 follow what a project uses. So
-// 10,000 releases that are all signed again within an hour, at two signatures each, make fewer than 6 a second.
+// Both services have quotas for signatures; a request over quota is retried. By default AWS allows 1,000 signatures a second
+// for all RSA keys of an account in a region, and 1,000 for elliptic ones (earlier 500 and 300). Google counts signatures and
+// requests for public keys by project and region. Its console shows limits for a minute, but they apply to each second, and
+// since 2026 they depend on the usage of the project. For comparison: 10,000 releases that are all signed within an hour, at
+// two signatures each, are fewer than 6 signatures a second.
 package kms
 
 import (
@@ -44,7 +44,7 @@ import (
 
 // A Key is a private key in a KMS. Its methods may be called concurrently.
 type Key struct {
-	url    string // as it may be shown
+	url    string // without secrets
 	public crypto.PublicKey
 	hash   crypto.Hash
 	limits limits
@@ -52,14 +52,14 @@ type Key struct {
 	close  func() error
 }
 
-// limits bound how long the service may take.
+// limits are the timeouts of requests to a service.
 type limits struct {
-	attempt time.Duration // one request
-	total   time.Duration // an answer, with all repetitions
-	pause   time.Duration // before the first repetition; the next ones are longer
+	attempt time.Duration // of one attempt
+	total   time.Duration // of all attempts of a request
+	pause   time.Duration // before the first retry; later pauses are longer
 }
 
-// usual is what a signature, which takes a KMS some milliseconds, may take on a bad day.
+// usual are the limits in production. A KMS signs within some milliseconds.
 var usual = limits{attempt: 10 * time.Second, total: 30 * time.Second, pause: 200 * time.Millisecond}
 
 const (
@@ -73,13 +73,14 @@ func IsURL(rawURL string) bool {
 	return ok && (scheme == googleScheme || scheme == awsScheme)
 }
 
-// Open opens the key of a URL and asks for its public key:
+// Open opens the key of a URL and requests its public key:
 //
 //	gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N[?endpoint=host:port][&insecure=true]
 //	awskms://KEY?region=R[&endpoint=URL][&profile=NAME]
 //
-// KEY is a key id, a key ARN, alias/NAME or the ARN of an alias; an ARN has its region. An alias is followed once: a key
-// that it is moved to later is not used. Credentials come from the usual places of each cloud.
+// KEY is a key id, a key ARN, alias/NAME or the ARN of an alias; an ARN contains its region. An alias is resolved once, by
+// Open. Credentials are the default credentials of each cloud. Transient errors are retried; if they persist, [Unavailable]
+// reports true for the error.
 func Open(ctx context.Context, rawURL string) (*Key, error) { return open(ctx, rawURL, usual) }
 
 func open(ctx context.Context, rawURL string, l limits) (*Key, error) {
@@ -101,7 +102,7 @@ func open(ctx context.Context, rawURL string, l limits) (*Key, error) {
 	return k, nil
 }
 
-// CheckURL says what is wrong with the URL of a key, or nothing. No service is asked.
+// CheckURL returns an error if the URL of a key is malformed. It makes no request.
 func CheckURL(rawURL string) error {
 	check := func(string) error { return fmt.Errorf("use %s or %s", googleForm, awsForm) }
 	switch scheme, _, _ := strings.Cut(rawURL, "://"); scheme {
@@ -116,18 +117,18 @@ func CheckURL(rawURL string) error {
 	return nil
 }
 
-// String returns the key's URL as it may be shown.
+// String returns the key's URL, without secrets.
 func (k *Key) String() string { return k.url }
 
 // Public implements [crypto.Signer].
 func (k *Key) Public() crypto.PublicKey { return k.public }
 
-// Hash returns the one digest that the key signs. An Ed25519 key signs any message: for OpenPGP a digest, as other
-// keys do.
+// Hash returns the one digest that the key signs. An Ed25519 key signs any message, which in OpenPGP is a digest, too.
 func (k *Key) Hash() crypto.Hash { return k.hash }
 
 // Sign implements [crypto.Signer]: PKCS #1 v1.5 for RSA, and the ASN.1 form of the pair for ECDSA. For Ed25519 the digest
-// is the message, and opts is crypto.Hash(0). It gives the service half a minute. Nothing here verifies the signature.
+// is the message, and opts is crypto.Hash(0). It retries transient errors for up to half a minute, and does not verify the
+// signature.
 func (k *Key) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	want := k.hash
 	if _, ok := k.public.(ed25519.PublicKey); ok {
@@ -148,22 +149,22 @@ func (k *Key) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, 
 // Close ends the connection.
 func (k *Key) Close() error { return k.close() }
 
-// Unavailable reports whether an error passes by itself: the service was overloaded, too slow or out of reach.
+// Unavailable reports whether an error is transient: the service was overloaded, too slow or unreachable.
 func Unavailable(err error) bool {
 	var u unavailable
 	return errors.As(err, &u)
 }
 
-// unavailable marks an error that passes by itself.
+// unavailable marks a transient error.
 type unavailable struct{ error }
 
 // Unwrap returns the error that is marked.
 func (u unavailable) Unwrap() error { return u.error }
 
-// unverifiable says why a key is refused.
+// unverifiable is the reason for which a key is refused.
 const unverifiable = ", whose signatures no client of apt, dnf or zypper verifies"
 
-// advice says what to make in place of a key that is refused.
+// advice returns the error for a key that is refused: its kind, and the kind to create instead.
 func advice(made, instead string) error {
 	return fmt.Errorf("%s; make another key, %s", made, instead)
 }
