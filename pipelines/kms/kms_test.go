@@ -208,7 +208,7 @@ func TestGoogleChecksums(t *testing.T) {
 	}
 }
 
-func TestGoogleDamagedResponses(t *testing.T) {
+func TestGoogleDisabledKeys(t *testing.T) {
 	g := kmstest.StartGoogle(t)
 	name := g.NewKey(kmspb.CryptoKeyVersion_RSA_SIGN_PKCS1_2048_SHA256)
 	k := open(t, g.URL(name))

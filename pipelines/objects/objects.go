@@ -1,5 +1,5 @@
-// Package objects opens the stores that repomill reads and writes, by URL: the published bucket and
-// the staging bucket. Below it lie the storage systems, a package each; nothing else knows them.
+// Package objects opens the published bucket and the staging bucket by URL, and defines what every store of them does.
+// The storage systems are the packages below; package objectstest has the tests that each of them passes.
 package objects
 
 import (
@@ -22,8 +22,8 @@ import (
 type Bucket interface {
 	publish.Bucket
 
-	// List calls f for each object whose key begins with prefix, in any order, with its size and time.
-	// The version is empty where the store cannot list it: [publish.Bucket.Stat] has it.
+	// List calls f for each object whose key begins with prefix, in any order, with its size and time. It ends with the
+	// first error of f, and returns it. The version is empty if the store cannot list it: [publish.Bucket.Stat] has it.
 	List(ctx context.Context, prefix string, f func(key string, meta layout.Meta) error) error
 
 	// Delete removes version v of key. If it is already gone, that is success; if another version is
@@ -38,19 +38,20 @@ type Staging interface {
 	// Name returns the bucket name of its uploads.
 	Name() string
 
-	// Open returns the bytes of exactly this generation and who pushed it. If the generation is not there
-	// any more, the error is [catalog.ErrGone], from Open or, for an object that is replaced while it is
-	// read, from the last Read.
+	// Open returns the bytes and the pusher of exactly this generation. The caller closes the body. If the
+	// generation was replaced or removed, the error is [catalog.ErrGone], from Open or, if it happens while the
+	// object is read, from the last Read.
 	Open(ctx context.Context, u catalog.Upload) (io.ReadCloser, catalog.Pusher, error)
 
-	// Stat returns a staged object as the upload that it is now, or fs.ErrNotExist.
+	// Stat returns the current generation of a staged object, or fs.ErrNotExist.
 	Stat(ctx context.Context, object string) (catalog.Upload, error)
 
-	// List calls f for each staged object that is whole, one after the other. Hidden ones are left out.
+	// List calls f for each complete staged object, one after the other. Hidden ones are left out. now is the time with
+	// which a folder decides whether a file is still being written.
 	List(ctx context.Context, now time.Time, f func(catalog.Upload)) error
 
-	// Put stores a file, visible only when it is whole and its checksum was compared, and returns the
-	// upload that it is.
+	// Put stores a file and returns its upload. The file becomes visible when it is complete and its checksum was
+	// compared.
 	Put(ctx context.Context, object string, body io.Reader, by catalog.Pusher) (catalog.Upload, error)
 
 	// Delete removes exactly this generation. If it is already gone, that is success.
@@ -77,9 +78,17 @@ type Staging interface {
 func OpenBucket(ctx context.Context, rawURL string) (Bucket, error) {
 	switch scheme, _, _ := strings.Cut(rawURL, "://"); scheme {
 	case "file":
-		return opened[Bucket](file.OpenBucket(rawURL))
+		store, err := file.OpenBucket(rawURL)
+		if err != nil {
+			return nil, err
+		}
+		return store, nil
 	case "s3":
-		return opened[Bucket](s3.OpenBucket(ctx, rawURL))
+		store, err := s3.OpenBucket(ctx, rawURL)
+		if err != nil {
+			return nil, err
+		}
+		return store, nil
 	default:
 		return nil, fmt.Errorf("--bucket %q: use s3://bucket?region=R or file:///path/to/folder", layout.Shown(rawURL))
 	}
@@ -90,19 +99,18 @@ func OpenBucket(ctx context.Context, rawURL string) (Bucket, error) {
 func OpenStaging(ctx context.Context, rawURL string) (Staging, error) {
 	switch scheme, _, _ := strings.Cut(rawURL, "://"); scheme {
 	case "file":
-		return opened[Staging](file.OpenStaging(rawURL))
+		store, err := file.OpenStaging(rawURL)
+		if err != nil {
+			return nil, err
+		}
+		return store, nil
 	case "gs":
-		return opened[Staging](gcs.OpenStaging(ctx, rawURL))
+		store, err := gcs.OpenStaging(ctx, rawURL)
+		if err != nil {
+			return nil, err
+		}
+		return store, nil
 	default:
 		return nil, fmt.Errorf("--staging %q: use gs://bucket or file:///path/to/folder", layout.Shown(rawURL))
 	}
-}
-
-// opened returns a store, or nothing where there is an error: a nil pointer in an interface is not nil.
-func opened[I, T any](store T, err error) (I, error) {
-	if err != nil {
-		var none I
-		return none, err
-	}
-	return any(store).(I), nil
 }
