@@ -89,7 +89,7 @@ func (w *watch) scan(ctx context.Context, f func(Event)) {
 }
 
 func (w *watch) list(ctx context.Context, folder string, f func(Event)) {
-	err := w.dir.staging.ListFolder(ctx, folder, time.Now(), w.add, func(v file.Sight) { w.see(v, f) })
+	err := w.dir.staging.ListFolder(ctx, folder, time.Now(), w.add, func(v file.FileState) { w.see(v, f) })
 	if err != nil && ctx.Err() == nil {
 		w.dir.Log.Warn("cannot list staging folder, trying again", "folder", w.dir.staging.Path(), "error", err)
 		w.unwatched.add(folder)
@@ -123,7 +123,7 @@ const (
 )
 
 // see delivers a file that is whole. For one that may become whole without an event it sets a reminder.
-func (w *watch) see(v file.Sight, f func(Event)) {
+func (w *watch) see(v file.FileState, f func(Event)) {
 	object := v.Upload.Object
 	delete(w.due, object)
 	if !v.Whole {
@@ -145,7 +145,7 @@ func (w *watch) remind(object string, r reminder) {
 
 // lookAt checks a file again, pause after the event of its closing.
 func (w *watch) lookAt(object string, pause time.Duration, f func(Event)) {
-	v, err := w.dir.staging.Look(object, time.Now())
+	v, err := w.dir.staging.State(object, time.Now())
 	if err != nil {
 		delete(w.due, object)
 		return
@@ -208,7 +208,7 @@ func (w *watch) handle(buf []byte, f func(Event)) {
 // closed delivers a file that was closed or moved in, unless it still has a writer: another one, whose closing will be an
 // event, or this one, which the kernel has not released yet. A file that is moved in counts as complete.
 func (w *watch) closed(object string, moved bool, f func(Event)) {
-	v, err := w.dir.staging.Look(object, time.Now())
+	v, err := w.dir.staging.State(object, time.Now())
 	if err != nil {
 		return
 	}

@@ -26,20 +26,20 @@ type Bucket struct {
 	path string
 
 	mu       sync.Mutex
-	versions map[string]known // what was read or written lately, to hash large objects once
+	versions map[string]cachedVersion // of recently read and written objects, so that large ones are hashed once
 }
 
-// A known version holds as long as the file under the key is the same one.
-type known struct {
+// A cachedVersion is the version of an object, valid as long as the file under the key has the same info.
+type cachedVersion struct {
 	info    fs.FileInfo
 	version layout.Version
 }
 
-// maxKnown bounds the memory of a Bucket's versions: about 300 bytes each.
+// maxKnown is the number of cached versions of a Bucket. Each takes about 300 bytes.
 const maxKnown = 20_000
 
-// OpenBucket opens the bucket of a file:// URL and removes what crashes left in it. What other processes are
-// writing stays.
+// OpenBucket opens the bucket of a file:// URL, and creates its folder if there is none. It removes temporary files that
+// crashes have left; those of running processes stay.
 func OpenBucket(rawURL string) (*Bucket, error) {
 	dir, err := folder("bucket", rawURL)
 	if err != nil {
@@ -53,7 +53,7 @@ func OpenBucket(rawURL string) (*Bucket, error) {
 		root.Close()
 		return nil, fmt.Errorf("open bucket: %w", err)
 	}
-	return &Bucket{root: root, path: dir, versions: map[string]known{}}, nil
+	return &Bucket{root: root, path: dir, versions: map[string]cachedVersion{}}, nil
 }
 
 // Close releases the folder.
@@ -90,8 +90,8 @@ func (b *Bucket) open(key string) (*os.File, layout.Meta, error) {
 	return f, meta, nil
 }
 
-// Open returns an object for serving it. Its version is not the digest of the bytes but a name for
-// the file, so that no large object is hashed for it.
+// Open returns an object for serving. Its version is not the digest of the bytes, but consists of time and size of
+// the file, so that a large object is not hashed.
 func (b *Bucket) Open(_ context.Context, key string) (io.ReadSeekCloser, layout.Meta, error) {
 	f, info, meta, err := b.openFile(key)
 	if err != nil {
@@ -125,7 +125,7 @@ func (b *Bucket) openFile(key string) (*os.File, fs.FileInfo, layout.Meta, error
 	return f, info, meta, nil
 }
 
-// version returns the digest of an open file, which it leaves at its start.
+// version returns the digest of an open file, and seeks it to its start.
 func (b *Bucket) version(key string, f *os.File, info fs.FileInfo) (layout.Version, error) {
 	b.mu.Lock()
 	k, ok := b.versions[key]
@@ -151,11 +151,11 @@ func sameFile(a, b fs.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// clockTick is more than the resolution of file systems' clocks, which is 10 ms at worst.
+// clockTick is longer than the resolution of file systems' clocks, which is at most 10 ms.
 const clockTick = 100 * time.Millisecond
 
-// remember keeps a file's version, unless the file is so young that another one can still take its
-// place, its inode and its time.
+// remember caches a file's version, unless the file is younger than clockTick: another file could replace it with the
+// same inode and time.
 func (b *Bucket) remember(key string, info fs.FileInfo, v layout.Version) {
 	if time.Since(info.ModTime()) < clockTick {
 		return
@@ -165,10 +165,10 @@ func (b *Bucket) remember(key string, info fs.FileInfo, v layout.Version) {
 	if len(b.versions) >= maxKnown {
 		clear(b.versions)
 	}
-	b.versions[key] = known{info, v}
+	b.versions[key] = cachedVersion{info, v}
 }
 
-// Create implements the publish package's Bucket and of package ingest.
+// Create implements the Buckets of packages publish and ingest.
 func (b *Bucket) Create(_ context.Context, o layout.Object, body io.Reader) error {
 	if err := b.absent(o.Key); err != nil {
 		return err
@@ -181,7 +181,7 @@ func (b *Bucket) Create(_ context.Context, o layout.Object, body io.Reader) erro
 	return b.link(t.name, o.Key)
 }
 
-// Copy implements the ingest package's Bucket: the copy is another name of the same file.
+// Copy implements the Bucket of package ingest. The copy is a hard link to the same file.
 func (b *Bucket) Copy(_ context.Context, from string, o layout.Object) error {
 	if err := checkKey(from); err != nil {
 		return err
@@ -207,7 +207,7 @@ func (b *Bucket) absent(key string) error {
 	return nil
 }
 
-// link gives a durable file its public name, unless that is taken.
+// link gives a durable file its public name. An existing name is fs.ErrExist.
 func (b *Bucket) link(from, key string) error {
 	if err := b.linkIn(from, key); err != nil {
 		return fmt.Errorf("create %s: %w", key, err)
@@ -266,10 +266,10 @@ func (b *Bucket) Swap(_ context.Context, old layout.Version, o layout.Object, bo
 	return v, syncDir(b.root, path.Dir(o.Key))
 }
 
-// lockFile is held by whoever compares a version and acts on it.
+// lockFile is locked by a process from the comparison of a version to the write that depends on it.
 const lockFile = ".lock"
 
-// lock keeps other swaps and deletes of this bucket out, in this process and in others.
+// lock excludes other swaps and deletes of this bucket, in this process and in others.
 func (b *Bucket) lock() (unlock func(), err error) {
 	f, err := os.OpenFile(filepath.Join(b.path, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -335,7 +335,7 @@ func TestOpenBucketRemovesLeftovers(t *testing.T) {
 	}
 }
 
-// What is being written is no object, and neither is the lock.
+// Files that are being written are not objects, and neither is the lock.
 func TestListLeavesOutItsOwnFiles(t *testing.T) {
 	dir := t.TempDir()
 	b := openBucket(t, dir)

@@ -15,8 +15,8 @@ import (
 )
 
 // List calls f for each object whose key begins with prefix, in order of the keys within a folder.
-// What is being written, and the bucket's own hidden files, are no objects. Versions are not listed:
-// they are digests, and each object would have to be read.
+// Files that are being written, and the bucket's own hidden files, are left out. Versions are not listed: they are
+// digests, for which each object would have to be read.
 func (b *Bucket) List(ctx context.Context, prefix string, f func(key string, meta layout.Meta) error) error {
 	top := "."
 	if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
@@ -44,7 +44,7 @@ type listing struct {
 	f      func(key string, meta layout.Meta) error
 }
 
-// walk lists an open folder, and closes it. Each name is looked up in its folder, and no link is followed.
+// walk lists an open folder, and closes it. It opens each name in its folder, and does not follow links.
 func (l listing) walk(ctx context.Context, d dir, name string) error {
 	defer d.f.Close()
 	entries, err := d.f.ReadDir(-1)
@@ -69,7 +69,7 @@ func (l listing) entry(ctx context.Context, d dir, key string, e fs.DirEntry) er
 		return nil
 	case e.IsDir() && reaches(key, l.prefix):
 		sub, err := d.openDir(e.Name())
-		if isAbsent(err) { // removed meanwhile
+		if isAbsent(err) { // removed since the folder was read
 			return nil
 		}
 		if err != nil {
@@ -95,7 +95,7 @@ func reaches(dir, prefix string) bool {
 }
 
 // Delete removes version v of key. If it is already gone, that is success; if another version is
-// there, the error is [layout.ErrConflict]. Folders stay, so that no create meets one that vanishes.
+// there, the error is [layout.ErrConflict]. Empty folders stay, so that a concurrent create does not lose its folder.
 func (b *Bucket) Delete(_ context.Context, key string, v layout.Version) error {
 	if err := checkKey(key); err != nil {
 		return err

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A dir is an open folder. Below a root each name is looked up folder by folder, so that no link leads
-// out; in a dir, only the last step is left to take.
+// A dir is an open folder. An os.Root opens a name folder by folder, so that no link leads out of it; a dir saves
+// these steps for several names in one folder.
 type dir struct{ f *os.File }
 
 // openDir opens the folder of a key.
@@ -20,8 +20,8 @@ func openDir(root *os.Root, key string) (dir, error) {
 	return dir{f}, err
 }
 
-// makeDir opens the folder of a key and creates it, readable by everybody, if it is absent. The names of
-// new folders are durable once parents are given to [finish], as the caller has to do.
+// makeDir opens the folder of a key, and creates it with mode 0755 if it is absent. The caller must pass parents to
+// [finish], which makes the names of new folders durable.
 func makeDir(root *os.Root, key string) (d dir, parents []dir, err error) {
 	name := path.Dir(key)
 	parent, err := openDir(root, name)
@@ -50,7 +50,7 @@ func makeDir(root *os.Root, key string) (d dir, parents []dir, err error) {
 
 const dirFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 
-// openDir opens a folder in this one, which is no link.
+// openDir opens a folder in this one. A link is an error.
 func (d dir) openDir(name string) (dir, error) {
 	fd, err := unix.Openat(d.fd(), name, dirFlags, 0)
 	if err != nil {
@@ -59,7 +59,7 @@ func (d dir) openDir(name string) (dir, error) {
 	return dir{os.NewFile(uintptr(fd), path.Join(d.f.Name(), name))}, nil // where file systems do not say what an entry is, Go asks for it by this name
 }
 
-// stat returns the size of a file in this folder, and when its bytes changed last.
+// stat returns the size of a file in this folder, and the time of the last change of its bytes.
 func (d dir) stat(name string) (size int64, modified time.Time, err error) {
 	var st unix.Stat_t
 	if err := unix.Fstatat(d.fd(), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
@@ -68,7 +68,7 @@ func (d dir) stat(name string) (size int64, modified time.Time, err error) {
 	return st.Size, time.Unix(st.Mtim.Unix()), nil
 }
 
-// makeDir opens a folder in this one, and reports whether it made it.
+// makeDir opens a folder in this one, creates it if it is absent, and reports whether it did.
 func (d dir) makeDir(name string) (sub dir, made bool, err error) {
 	fd, err := unix.Openat(d.fd(), name, dirFlags, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -83,25 +83,25 @@ func (d dir) makeDir(name string) (sub dir, made bool, err error) {
 	}
 	sub = dir{os.NewFile(uintptr(fd), name)}
 	if made {
-		err = sub.f.Chmod(0o755) // whatever the umask
+		err = sub.f.Chmod(0o755) // independent of the umask
 	}
 	return sub, made, err
 }
 
 func (d dir) fd() int { return int(d.f.Fd()) }
 
-// link gives a file in another folder one more name here, or returns fs.ErrExist.
+// link makes a hard link in this folder to a file in another one, or returns fs.ErrExist.
 func (d dir) link(from dir, old, name string) error {
 	return unix.Linkat(from.fd(), old, d.fd(), name, 0)
 }
 
-// has reports whether a name is taken, whatever it names.
+// has reports whether a name exists, as a file or anything else.
 func (d dir) has(name string) bool {
 	var st unix.Stat_t
 	return unix.Fstatat(d.fd(), name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil
 }
 
-// open opens a file for reading, without waiting for anything and without following a link.
+// open opens a file for reading. It does not block on a pipe or a device, and does not follow a link.
 func (d dir) open(name string) (*os.File, error) {
 	fd, err := unix.Openat(d.fd(), name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -1,7 +1,7 @@
 // Package file keeps the published bucket and the staging bucket in folders.
 //
-// A bucket's folder is, by itself, the published repository. It keeps nothing beside the objects but
-// two hidden names: .tmp for files being written, and .lock.
+// The folder of a bucket is a complete published repository. Beside the objects it has two hidden names: .tmp for files
+// that are being written, and .lock.
 package file
 
 import (
@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// folder returns the path of a file:// URL. Only an absolute path has no host in it.
+// folder returns the path of a file:// URL. The path must be absolute: the first part of another one would be a host.
 func folder(what, rawURL string) (string, error) {
 	path, ok := strings.CutPrefix(rawURL, "file://")
 	if !ok || path == "" {
@@ -26,14 +26,14 @@ func folder(what, rawURL string) (string, error) {
 	return abs, nil
 }
 
-// openRoot opens a folder, creating it readable by everybody if it is absent. No name below it, and
-// no symbolic link, can lead out of it.
+// openRoot opens a folder, and creates it with mode 0755 if it is absent. No name below it, and no symbolic link, can
+// lead out of it.
 func openRoot(path string) (*os.Root, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		if err := os.MkdirAll(path, 0o755); err != nil {
 			return nil, err
 		}
-		if err := os.Chmod(path, 0o755); err != nil { // whatever the umask
+		if err := os.Chmod(path, 0o755); err != nil { // independent of the umask
 			return nil, err
 		}
 	}

@@ -17,9 +17,9 @@ import (
 // FolderName is the bucket name of uploads that are staged in a folder.
 const FolderName = "staging"
 
-// A Staging is a staging bucket in a folder. The generation of a file names its inode, its last
-// change and its size: writing to it or putting another in its place gives a new one. A folder does
-// not know who pushed a file.
+// A Staging is a staging bucket in a folder. The generation of a file consists of its inode, its last change and its
+// size: a write or a replacement gives a new one. The pusher of a file is not stored. Its methods may be called
+// concurrently, by several processes.
 type Staging struct {
 	root    *os.Root
 	path    string
@@ -48,7 +48,7 @@ func (s *Staging) Path() string { return s.path }
 // Close releases the folder.
 func (s *Staging) Close() error { return s.root.Close() }
 
-// Stat returns a staged file as the upload that it is now, or fs.ErrNotExist.
+// Stat returns the current generation of a staged file, or fs.ErrNotExist.
 func (s *Staging) Stat(_ context.Context, object string) (catalog.Upload, error) {
 	info, err := s.lstat(object)
 	if err != nil {
@@ -57,7 +57,7 @@ func (s *Staging) Stat(_ context.Context, object string) (catalog.Upload, error)
 	return upload(object, info), nil
 }
 
-// lstat follows no link, while opening a file in a root follows it.
+// lstat does not follow links, as opening a file in a root does.
 func (s *Staging) lstat(object string) (fs.FileInfo, error) {
 	if err := checkKey(object); err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func upload(object string, info fs.FileInfo) catalog.Upload {
 	return catalog.Upload{Bucket: FolderName, Object: object, Generation: generation(info), Size: info.Size()}
 }
 
-// generation names a state of a file, in letters that need no quoting.
+// generation returns the generation of a file, in characters that need no quoting.
 func generation(info fs.FileInfo) string {
 	return fmt.Sprintf("%x-%x-%x", changed(info).UnixNano(), inode(info), info.Size())
 }
@@ -121,12 +121,12 @@ func (s *Staging) openFile(object string) (*os.File, error) {
 	return d.open(path.Base(object))
 }
 
-// gone reports whether an error says that there is no regular file of that name, nor can be.
+// gone reports whether an error says that a regular file of that name does not or cannot exist.
 func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP)
 }
 
-// A generationReader ends with io.EOF only if the file is still the one that was asked for.
+// A generationReader returns io.EOF only if the file still has its generation; otherwise [catalog.ErrGone].
 type generationReader struct {
 	f *os.File
 	u catalog.Upload
@@ -155,8 +155,7 @@ func (g *generationReader) check() error {
 	return nil
 }
 
-// Put stores a file for ingest, visible only when it is whole, and returns the upload that it is. Who
-// pushed it is not kept.
+// Put stores a file and returns its upload. The file becomes visible when it is complete. The pusher is not stored.
 func (s *Staging) Put(ctx context.Context, object string, body io.Reader, _ catalog.Pusher) (catalog.Upload, error) {
 	if err := checkKey(object); err != nil {
 		return catalog.Upload{}, err
@@ -172,7 +171,7 @@ func (s *Staging) Put(ctx context.Context, object string, body io.Reader, _ cata
 	defer f.Close()
 	_, err = io.Copy(f, untilDone{ctx, body})
 	if err == nil {
-		err = f.Chmod(0o644) // whatever the umask: another user may run the program that reads it
+		err = f.Chmod(0o644) // independent of the umask: a process of another user may read it
 	}
 	if err == nil {
 		err = f.Sync()
@@ -191,12 +190,12 @@ func (s *Staging) Put(ctx context.Context, object string, body io.Reader, _ cata
 	return upload(object, info), syncDir(s.root, path.Dir(object))
 }
 
-// partSuffix ends the hidden names of files that are on their way into staging or out of it.
+// partSuffix ends the hidden names of files that are being put or removed.
 const partSuffix = ".part"
 
 func partName(key string) string { return path.Dir(key) + "/." + rand.Text() + partSuffix }
 
-// An untilDone is a reader that ends with its context.
+// An untilDone is a reader that returns the error of its context when that has ended.
 type untilDone struct {
 	ctx context.Context
 	r   io.Reader
@@ -229,9 +228,9 @@ func (s *Staging) Delete(_ context.Context, u catalog.Upload) error {
 	return syncDir(s.root, path.Dir(u.Object))
 }
 
-// remove removes one file by name. The file is first given a hidden name, so that another one which
-// took its place meanwhile is noticed and put back, as a new generation. A crash between leaves
-// a hidden file, which [Staging.List] removes a day later.
+// remove removes one file by name. It first renames the file to a hidden name and compares it: if another file has
+// replaced it in the meantime, that one is put back, as a new generation. A crash in between leaves a hidden file,
+// which [Staging.List] removes a day later.
 func (s *Staging) remove(object string, file fs.FileInfo) error {
 	temp := partName(object)
 	if err := s.root.Rename(object, temp); gone(err) {

@@ -10,7 +10,7 @@ import (
 )
 
 // A file that takes the place of another, after that one was found and before it is removed, is put back.
-func TestRemoveOfWhatWasReplaced(t *testing.T) {
+func TestRemovePutsBackReplacement(t *testing.T) {
 	s, err := OpenStaging("file://" + t.TempDir())
 	if err != nil {
 		t.Fatal(err)

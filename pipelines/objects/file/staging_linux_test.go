@@ -16,19 +16,19 @@ import (
 )
 
 // look returns the sights of a listing, by object.
-func look(t *testing.T, s *file.Staging, now time.Time) map[string]file.Sight {
+func look(t *testing.T, s *file.Staging, now time.Time) map[string]file.FileState {
 	t.Helper()
-	all := map[string]file.Sight{}
-	must(t, s.ListFolder(t.Context(), ".", now, nil, func(v file.Sight) {
+	all := map[string]file.FileState{}
+	must(t, s.ListFolder(t.Context(), ".", now, nil, func(v file.FileState) {
 		all[v.Upload.Object] = v
-		if alone, err := s.Look(v.Upload.Object, now); err != nil || alone != v {
+		if alone, err := s.State(v.Upload.Object, now); err != nil || alone != v {
 			t.Errorf("alone it is seen as %+v, %v; in the listing as %+v", alone, err, v)
 		}
 	}))
 	return all
 }
 
-// Linux tells whether somebody has a file open for writing, so that a whole file need not settle.
+// Linux reports whether a process has a file open for writing, so that a whole file is listed at once.
 func TestListOfUnfinishedFiles(t *testing.T) {
 	s := openStaging(t)
 	write(t, s, "acme/whole", "x")
@@ -87,7 +87,7 @@ func TestListOfEmptyFiles(t *testing.T) {
 }
 
 // Who may not ask for the writers of a file waits for longer than a writer pauses.
-func TestListOfOtherPeoplesFiles(t *testing.T) {
+func TestListOfFilesOfOtherUsers(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root, to give files to others")
 	}
@@ -98,7 +98,7 @@ func TestListOfOtherPeoplesFiles(t *testing.T) {
 		write(t, s, object, "x")
 		must(t, os.Lchown(filepath.Join(s.Path(), object), 65534, 65534))
 	}
-	var got, made map[string]file.Sight
+	var got, made map[string]file.FileState
 	withoutLeases(t, func() { got, made = look(t, s, now), look(t, s, time.Now()) })
 	if v := got["acme/copied"]; v.Whole || v.Due.Sub(now) < 30*time.Second {
 		t.Errorf("just copied it is %+v, want it to be due in a minute", v)

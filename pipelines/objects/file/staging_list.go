@@ -14,50 +14,50 @@ import (
 	"repomill/schemas/layout"
 )
 
-// How long a file must have been left alone to count as whole.
+// How long a file must be unchanged to count as whole.
 const (
-	// quietTime is for a file of which it is not known whether somebody writes it: on a network file system,
-	// or another user's. A writer over a network may well pause for seconds.
+	// quietTime is for a file whose writers are unknown: on a network file system, or of another user. A writer over
+	// a network may pause for seconds.
 	quietTime = time.Minute
-	// emptyTime is for an empty file. A new file can be seen before its writer counts as one, and some
-	// programs make a file first and open it again to fill it.
+	// emptyTime is for an empty file. A new file is visible before the kernel counts its writer, and some programs
+	// create a file and open it again to write.
 	emptyTime = 5 * time.Second
 )
 
-// A Sight is what can be said of a staged file now. It is Whole, or it is worth another look when it is Due;
-// if Due is zero, it is open for writing, and closing it is an event.
-type Sight struct {
+// A FileState is the state of a staged file: Whole, or not yet. If it is not whole, it should be checked again at Due; if
+// Due is zero, it is open for writing, and closing it will be an event.
+type FileState struct {
 	Upload catalog.Upload
 	Whole  bool
 	Due    time.Time
 }
 
-// Written reports whether the file is open for writing. It may be for a moment after its closing was an event.
-func (v Sight) Written() bool { return !v.Whole && v.Due.IsZero() }
+// Written reports whether the file is open for writing. It may be so for a moment after the event of its closing.
+func (v FileState) Written() bool { return !v.Whole && v.Due.IsZero() }
 
-// Look returns a staged file as it is now, or fs.ErrNotExist.
-func (s *Staging) Look(object string, now time.Time) (Sight, error) {
+// State returns the state of a staged file at now, or fs.ErrNotExist.
+func (s *Staging) State(object string, now time.Time) (FileState, error) {
 	if err := checkKey(object); err != nil {
-		return Sight{}, err
+		return FileState{}, err
 	}
 	d, err := openDir(s.root, object)
 	if err != nil {
-		return Sight{}, err
+		return FileState{}, err
 	}
 	defer d.f.Close()
 	info, err := s.lstat(object)
 	if err != nil {
-		return Sight{}, err
+		return FileState{}, err
 	}
-	return sight(d, object, info, now), nil
+	return stateOf(d, object, info, now), nil
 }
 
-// sight judges a regular file in d. Its state is read before its writers are asked for: what changes it
-// after that makes another generation of it.
-func sight(d dir, object string, info fs.FileInfo, now time.Time) Sight {
-	v, quiet := Sight{Upload: upload(object, info)}, time.Duration(0)
+// stateOf returns the state of a regular file in d. info was read before the writers are determined: a later write gives
+// the file another generation.
+func stateOf(d dir, object string, info fs.FileInfo, now time.Time) FileState {
+	v, quiet := FileState{Upload: upload(object, info)}, time.Duration(0)
 	open, known := d.written(path.Base(object))
-	pushed, _ := layout.CutID(path.Base(object)) // gets its name when it is whole
+	pushed, _ := layout.CutID(path.Base(object)) // push renames a file to such a name when it is whole
 	switch {
 	case open:
 		return v
@@ -75,10 +75,10 @@ func sight(d dir, object string, info fs.FileInfo, now time.Time) Sight {
 	return v
 }
 
-// List calls f for each staged file that is whole. What cannot be read is left out (see [Staging.OnSkip]); the
-// error is that of the whole folder.
+// List calls f for each staged file that is whole. Folders and files that cannot be read are left out and reported (see
+// [Staging.OnSkip]); only an error of the root folder, or of ctx, is returned.
 func (s *Staging) List(ctx context.Context, now time.Time, f func(catalog.Upload)) error {
-	return s.ListFolder(ctx, ".", now, nil, func(v Sight) {
+	return s.ListFolder(ctx, ".", now, nil, func(v FileState) {
 		if v.Whole {
 			f(v.Upload)
 		}
@@ -86,10 +86,9 @@ func (s *Staging) List(ctx context.Context, now time.Time, f func(catalog.Upload
 }
 
 // ListFolder calls f for each staged file in or below a folder ("." for all), in order, and enter, unless it
-// is nil, for each folder before it is read. A folder or name that cannot be an upload's, or cannot be read,
-// is left out and keeps nothing else from being listed. Along the way, what pushes that crashed long ago
-// left is removed.
-func (s *Staging) ListFolder(ctx context.Context, folder string, now time.Time, enter func(folder string), f func(Sight)) error {
+// is nil, for each folder before it is read. A folder or name that cannot be an upload's, or cannot be read, is
+// left out; the others are listed. It removes hidden files of pushes that crashed more than a day ago.
+func (s *Staging) ListFolder(ctx context.Context, folder string, now time.Time, enter func(folder string), f func(FileState)) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -108,19 +107,19 @@ func (s *Staging) ListFolder(ctx context.Context, folder string, now time.Time, 
 	return l.folder(d, folder)
 }
 
-// maxDepth is how deep folders are looked into: twice as deep as an upload lies, and more.
+// maxDepth is the depth to which folders are listed: more than twice that of an upload.
 const maxDepth = 16
 
-// A walk is one way through staging.
+// A walk is one listing of staging.
 type walk struct {
 	s     *Staging
 	ctx   context.Context
 	now   time.Time
 	enter func(string)
-	file  func(Sight)
+	file  func(FileState)
 }
 
-// folder lists a folder that is open as d, and closes it. The error is that of the context.
+// folder lists the open folder d, and closes it. The error is that of the context.
 func (l *walk) folder(d dir, name string) error {
 	defer d.f.Close()
 	if l.enter != nil {
@@ -165,14 +164,14 @@ func (l *walk) entry(d dir, object string, e fs.DirEntry) error {
 			return nil
 		}
 		if info.Mode().IsRegular() { // it may be another by now
-			l.file(sight(d, object, info, l.now))
+			l.file(stateOf(d, object, info, l.now))
 		}
 	}
 	return nil
 }
 
-// hidden notes what is hidden from ingest, perhaps without intent. Programs that copy or edit hide what they write until
-// it is whole: only what was left alone counts.
+// hidden records a hidden file or folder as left out: it may be hidden by mistake. Programs that copy or edit hide a file
+// while they write it, so only one that was unchanged for a while counts.
 func (l *walk) hidden(object string, e fs.DirEntry) {
 	if ours(object) {
 		return
@@ -188,21 +187,20 @@ func (l *walk) hidden(object string, e fs.DirEntry) {
 	}
 }
 
-// ours reports whether a hidden place is one that this program makes.
+// ours reports whether repomill makes a hidden place.
 func ours(object string) bool { return object == lockFile || object == verdictDir }
 
-// skipUnlessGone notes a place that could not be read. One that was removed or replaced since its folder was
-// read needs no mention.
+// skipUnlessGone records a place that could not be read, unless it was removed or replaced since its folder was read.
 func (s *Staging) skipUnlessGone(place string, err error) {
 	if !gone(err) && !errors.Is(err, unix.ESTALE) {
 		s.skipped.add(place, err)
 	}
 }
 
-// leftTime is how old a file must be that a crash left behind, to be removed.
+// leftTime is the age from which on a file that a crash has left is removed.
 const leftTime = 24 * time.Hour
 
-// removeLeft removes what a push or a deletion that crashed long ago left behind.
+// removeLeft removes a file that an interrupted push or deletion has left, if it is older than leftTime.
 func (s *Staging) removeLeft(name string, d fs.DirEntry, now time.Time) {
 	info, err := d.Info()
 	if err == nil && now.Sub(changed(info)) > leftTime {

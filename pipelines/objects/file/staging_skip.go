@@ -13,7 +13,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// unfit says why there can be no upload at a place or below it, or nil.
+// unfit returns why there can be no upload at a place or below it; nil if there can.
 func unfit(object string) error {
 	switch {
 	case !utf8.ValidString(object):
@@ -26,7 +26,7 @@ func unfit(object string) error {
 	return nil
 }
 
-// Why places are left out whose names would do.
+// Reasons for which places with valid names are left out.
 var (
 	errHidden  = errors.New("its name begins with a dot, which hides it: rename it")
 	errSpecial = errors.New("it is a link or another special file: put the file itself there")
@@ -41,11 +41,11 @@ func (s *Staging) Fits(object string) bool {
 	return why == nil
 }
 
-// maxSkipped is how many places are remembered as left out. They are anybody's to make.
+// maxSkipped is the number of left-out places that are remembered. Every user of staging can create them.
 const maxSkipped = 10_000
 
-// A skipSet has the places in staging that are left out. Each is reported once, for as long as listings of
-// the whole folder go on meeting it.
+// A skipSet has the places in staging that are left out. Each is reported once, and again only if a listing of the whole
+// folder did not find it in between.
 type skipSet struct {
 	mu       sync.Mutex
 	listings int            // that began
@@ -53,11 +53,11 @@ type skipSet struct {
 	report   func(place string, why error)
 }
 
-// OnSkip has f called, once for each, for the places that are left out because there can be no upload there, or
-// because they cannot be read. It is to be called before anything is listed.
+// OnSkip sets the function that is called once for each place that is left out, because there can be no upload there or
+// because it cannot be read. OnSkip must be called before the first listing.
 func (s *Staging) OnSkip(f func(place string, why error)) { s.skipped.report = f }
 
-// Skipped returns how many places are left out now.
+// Skipped returns the number of places that are left out now.
 func (s *Staging) Skipped() int {
 	s.skipped.mu.Lock()
 	defer s.skipped.mu.Unlock()
@@ -81,7 +81,8 @@ func (k *skipSet) add(place string, why error) {
 	}
 }
 
-// begin begins a listing of the whole folder. end, if it was not called off, forgets the places that it did not meet.
+// begin begins a listing of the whole folder. end, unless its context has ended, forgets the places that the listing did
+// not find.
 func (k *skipSet) begin() (end func(context.Context)) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -78,7 +78,7 @@ func TestListReportsHidden(t *testing.T) {
 		{"once is enough", time.Now().Add(3 * time.Minute), []string{".folder" + why, "acme/.hidden.deb" + why}},
 	} {
 		var listed []string
-		must(t, s.ListFolder(t.Context(), ".", tt.now, nil, func(v file.Sight) { listed = append(listed, v.Upload.Object) }))
+		must(t, s.ListFolder(t.Context(), ".", tt.now, nil, func(v file.FileState) { listed = append(listed, v.Upload.Object) }))
 		slices.Sort(reported)
 		if diff := cmp.Diff(tt.want, reported); diff != "" || s.Skipped() != len(tt.want) {
 			t.Errorf("%s: %d are left out, reported are (-want +got):\n%s", tt.fact, s.Skipped(), diff)

@@ -166,7 +166,7 @@ func TestChangeWhileReading(t *testing.T) {
 	}
 }
 
-func TestOpenOfWhatIsNotThere(t *testing.T) {
+func TestOpenAbsentUpload(t *testing.T) {
 	s := openStaging(t)
 	u := write(t, s, staged, "hello")
 	for _, object := range []string{"absent", staged + "/below", "acme/tools", "", ".", "..", "../" + staged, "/etc/passwd", "a\x00b"} {
@@ -193,7 +193,7 @@ func within(t *testing.T, what string, f func()) {
 	}
 }
 
-// What is no regular file is nobody's upload, and a reader of it does not hang.
+// Only a regular file is an upload; a reader of anything else does not hang.
 func TestIrregularFiles(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "secret")
 	must(t, os.WriteFile(secret, []byte("secret"), 0o600))
@@ -291,7 +291,7 @@ func TestList(t *testing.T) {
 }
 
 // A file that takes the place of another just before it is deleted is put back.
-func TestDeleteOfWhatWasReplaced(t *testing.T) {
+func TestDeleteKeepsReplacement(t *testing.T) {
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
 			s := openStaging(t)
@@ -310,7 +310,7 @@ func TestDeleteOfWhatWasReplaced(t *testing.T) {
 	}
 }
 
-// Whoever puts files there all the time loses none to somebody who deletes an old generation.
+// A process that deletes an old generation does not remove files that another one puts at the same time.
 func TestDeleteWhilePutting(t *testing.T) {
 	s := openStaging(t)
 	for i := range 200 {

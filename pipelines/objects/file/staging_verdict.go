@@ -19,12 +19,12 @@ import (
 // maxVerdict bounds a verdict object in bytes.
 const maxVerdict = 1 << 20
 
-// verdictDir is the folder of the verdicts: the first of what [layout.VerdictKey] returns.
+// verdictDir is the folder of the verdicts: the first segment of [layout.VerdictKey].
 const verdictDir = ".results"
 
-// verdictKey returns where the verdict of a staging key lies, or fs.ErrInvalid. It is [layout.VerdictKey], unless no file
-// can have so long a name: then the verdict of a file NAME is .name-SHA256.json in the same folder, with the digest of NAME
-// in hexadecimal. No staged file has such a name, as that begins with a dot.
+// verdictKey returns the key of the verdict of a staging key, or fs.ErrInvalid. It is [layout.VerdictKey], unless that is
+// too long for a file name: then the verdict of a file NAME is .name-SHA256.json in the same folder, with the digest of
+// NAME in hexadecimal. It begins with a dot, so that no staged file has that name.
 func verdictKey(object string) (string, error) {
 	if err := checkKey(object); err != nil {
 		return "", err
@@ -112,8 +112,8 @@ func (s *Staging) DeleteVerdict(ctx context.Context, object string, old layout.V
 	return nil
 }
 
-// create stores a verdict, whole, if there is none under its key. No lock is needed: whoever replaces one
-// finds one there.
+// create stores a verdict atomically if there is none under its key. It needs no lock: a process that replaces a verdict
+// requires an existing one.
 func (s *Staging) create(key string, body []byte) error {
 	err := s.createIn(key, body)
 	if errors.Is(err, fs.ErrExist) {
@@ -149,7 +149,7 @@ func (s *Staging) createIn(key string, body []byte) error {
 	return d.link(top, path.Base(temp), path.Base(key))
 }
 
-// replace puts a verdict in the place of another, whole.
+// replace replaces a verdict atomically.
 func (s *Staging) replace(key string, body []byte) error {
 	temp, err := s.writePart(key, body)
 	if err != nil {
@@ -162,8 +162,8 @@ func (s *Staging) replace(key string, body []byte) error {
 	return nil
 }
 
-// writePart writes a verdict under a hidden name, in the first folder of its key: the way is short. It is
-// not made durable: after a crash of the machine, the catalog still says what became of an upload.
+// writePart writes a verdict under a hidden name, in the first folder of its key, which is the fastest to open. It is
+// not made durable: after a crash of the machine, the catalog still has the state of the upload.
 func (s *Staging) writePart(key string, body []byte) (temp string, err error) {
 	top, _, _ := strings.Cut(key, "/")
 	temp = partName(top + "/part")
@@ -178,7 +178,7 @@ func (s *Staging) writePart(key string, body []byte) (temp string, err error) {
 	return temp, err
 }
 
-// lock keeps other verdicts of this folder from being written, in this process and in others.
+// lock excludes other replacements of verdicts in this folder, in this process and in others.
 func (s *Staging) lock() (unlock func(), err error) {
 	f, err := s.root.OpenFile(".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -191,8 +191,8 @@ func (s *Staging) lock() (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// misplaced makes errors about a file where a folder should be, and the reverse, fs.ErrInvalid: the
-// verdicts of "f" and of "f.json/g" exclude each other in a folder, and trying again cannot help.
+// misplaced turns the error for a file in the place of a folder, or the reverse, into fs.ErrInvalid. The verdicts of
+// "f" and of "f.json/g" cannot both exist in a folder, and a retry does not help.
 func misplaced(err error) error {
 	if errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EISDIR) || errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w: %w", fs.ErrInvalid, err)

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// changed returns the time of a file's last change of bytes or name (ctime), which nobody can set.
+// changed returns the time of a file's last change of bytes or name (ctime), which programs cannot set.
 func changed(info fs.FileInfo) time.Time {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
@@ -26,9 +26,9 @@ func inode(info fs.FileInfo) uint64 {
 	return 0
 }
 
-// written reports whether somebody has a file in this folder open for writing: only if nobody has does the
-// kernel grant a read lease (fcntl(2)). It is not known of other people's files, and on file systems that
-// other machines write to.
+// written reports whether a process has a file in this folder open for writing: the kernel grants a read lease
+// (fcntl(2)) only if none has. known is false for files of other users, and on file systems that other machines
+// write to.
 func (d dir) written(name string) (open, known bool) {
 	f, err := d.open(name)
 	if err != nil {
@@ -49,7 +49,7 @@ func (d dir) written(name string) (open, known bool) {
 	return false, err == nil
 }
 
-// remote reports whether a file lies on a file system whose writers this kernel need not know of.
+// remote reports whether a file lies on a file system that other machines may write to.
 func remote(f *os.File) bool {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil {

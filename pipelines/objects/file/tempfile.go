@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// tempDir holds files that are being written, by several processes perhaps. Each is locked by its writer. A
-// crash leaves them there without a lock; nothing refers to them.
+// tempDir has the files that processes are writing. Each is locked by its writer. A crash leaves them there without a
+// lock; nothing refers to them.
 const tempDir = ".tmp"
 
-// minAbandoned is how old a file without a writer must be to count as left: a new one is not locked yet.
+// minAbandoned is the age from which on an unlocked file counts as abandoned: a new one is not locked yet.
 const minAbandoned = time.Minute
 
-// openTemp makes the folder of temporary files, and removes what crashes left in it.
+// openTemp creates the folder of temporary files, and removes abandoned ones.
 func openTemp(root *os.Root) error {
 	if err := root.Mkdir(tempDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
@@ -39,7 +39,7 @@ func openTemp(root *os.Root) error {
 	return nil
 }
 
-// abandoned reports whether nobody writes a temporary file any more.
+// abandoned reports whether a temporary file has no writer.
 func abandoned(root *os.Root, name string) bool {
 	f, err := root.OpenFile(name, os.O_RDWR, 0)
 	if err != nil {
@@ -58,7 +58,7 @@ type tempFile struct {
 	info fs.FileInfo
 }
 
-// writeTemp stores body, which ends with io.EOF, and makes it durable. On an error nothing is left.
+// writeTemp stores body, which must end with io.EOF, and makes it durable. After an error no file is left.
 func writeTemp(root *os.Root, body io.Reader) (t tempFile, err error) {
 	t = tempFile{root: root, name: tempDir + "/" + rand.Text()}
 	f, err := root.OpenFile(t.name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
@@ -77,7 +77,7 @@ func writeTemp(root *os.Root, body io.Reader) (t tempFile, err error) {
 	if err := fill(f, body); err != nil {
 		return t, err
 	}
-	if err := f.Chmod(0o644); err != nil { // whatever the umask: clients read what we publish
+	if err := f.Chmod(0o644); err != nil { // independent of the umask: a web server of another user may read it
 		return t, err
 	}
 	if err := f.Sync(); err != nil {
@@ -87,7 +87,7 @@ func writeTemp(root *os.Root, body io.Reader) (t tempFile, err error) {
 	return t, err
 }
 
-// buffers are for copying: small packages are many.
+// buffers are reused for copying: most packages are small.
 var buffers = sync.Pool{New: func() any { return new([128 << 10]byte) }}
 
 // fill copies body into a file.
@@ -98,13 +98,13 @@ func fill(f *os.File, body io.Reader) error {
 	return err
 }
 
-// remove removes the hidden name, and whatever has no other one.
+// remove removes the hidden name, and so a file that has no other one, and unlocks the file.
 func (t tempFile) remove() {
 	t.root.Remove(t.name) //nolint:errcheck // a left-over is harmless
 	t.file.Close()        //nolint:errcheck // it is durable
 }
 
-// makeParent creates the folder of a key, readable by everybody.
+// makeParent creates the folder of a key with mode 0755.
 func makeParent(root *os.Root, key string) error {
 	d, parents, err := makeDir(root, key)
 	if err != nil {
@@ -122,7 +122,7 @@ func syncDir(root *os.Root, name string) error {
 	return finish([]dir{{d}})
 }
 
-// checkKey refuses names that a store of files cannot keep.
+// checkKey refuses keys that cannot be names of files.
 func checkKey(key string) error {
 	if !fs.ValidPath(key) || key == "." || len(path.Base(key)) > 255 || strings.Contains(key, "\x00") {
 		return fmt.Errorf("object key %q is not a plain path: %w", key, fs.ErrInvalid)

@@ -13,7 +13,7 @@ import (
 )
 
 // A file that may not be read is a fault that says what to do, and is not taken for one that is gone.
-func TestOpenOfWhatMayNotBeRead(t *testing.T) {
+func TestOpenUnreadableFile(t *testing.T) {
 	s := openStaging(t)
 	write(t, s, "acme/hello.deb", "x")
 	must(t, os.Chmod(filepath.Join(s.Path(), "acme/hello.deb"), 0))

@@ -88,7 +88,7 @@ func TestVerdictsOfLongNames(t *testing.T) {
 }
 
 // One name that cannot have a verdict must not look like a fault that will pass.
-func TestVerdictsThatCannotBe(t *testing.T) {
+func TestVerdictOfInvalidName(t *testing.T) {
 	s := openStaging(t)
 	must(t, s.PutVerdict(t.Context(), "acme/f", "", []byte("{}")))
 	must(t, s.PutVerdict(t.Context(), "acme/d.json/g", "", []byte("{}")))
