@@ -40,7 +40,6 @@ var unclean = []string{
 	"ingest/rpm/FORMAT.md",
 	"pipelines",
 	"pipelines/client",
-	"pipelines/objects/gcs",
 	"pipelines/objects/objectstest",
 	"pipelines/objects/s3",
 	"pipelines/repomill",

@@ -13,9 +13,8 @@ import (
 	"google.golang.org/api/googleapi"
 )
 
-// explain says what was being done to which object, and what the operator can do about it. The error
-// is fs.ErrNotExist for an absent object and fs.ErrPermission for a refusal. permission is the one
-// that is needed.
+// explain wraps an error with the operation, the object, and what the operator can do. It is fs.ErrNotExist for an
+// absent object and fs.ErrPermission for a refusal. permission is the one that the operation needs.
 func (s *Staging) explain(verb, object, permission string, err error) error {
 	if err == nil {
 		return nil
@@ -39,23 +38,22 @@ func (s *Staging) explain(verb, object, permission string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// absent reports whether an object is not there, or whether its absence is kept from somebody who may
-// not list the bucket.
+// absent reports whether an object does not exist. That includes Google's answer of 403 for an absent object if the
+// caller may not list the bucket.
 func absent(err error) bool {
 	var answer *googleapi.Error
 	return errors.Is(err, storage.ErrObjectNotExist) || hasCode(err, http.StatusNotFound) ||
 		errors.As(err, &answer) && answer.Code == http.StatusForbidden && strings.Contains(answer.Error(), "storage.objects.list access")
 }
 
-// noBucket reports whether Google answered that the bucket is not there. It uses the same code for an
-// absent object.
+// noBucket reports whether Google answered that the bucket does not exist. Its code is that of an absent object.
 func noBucket(err error) bool {
 	var answer *googleapi.Error
 	return errors.Is(err, storage.ErrBucketNotExist) ||
 		errors.As(err, &answer) && answer.Code == http.StatusNotFound && strings.Contains(strings.ToLower(answer.Error()), "bucket does not exist")
 }
 
-// gone reports whether the generation that a request named is not there.
+// gone reports whether the generation in a request does not exist.
 func gone(err error) bool {
 	return hasCode(err, http.StatusPreconditionFailed) || absent(err) && !noBucket(err)
 }

@@ -49,7 +49,7 @@ func startSmall(t *testing.T) (*gcs.Staging, *gcstest.Server) {
 	return s, server
 }
 
-// A request that is lost, or whose answer is, is repeated, and nobody notices.
+// A lost request, or one whose answer is lost, is retried, and the caller gets no error.
 func TestFaultsWhilePutting(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []gcstest.Fault{gcstest.Lost, gcstest.Stored, gcstest.Busy, gcstest.Cut} {
@@ -184,7 +184,7 @@ func TestStalls(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "no progress for 4s") || !strings.Contains(err.Error(), "--staging") {
 		t.Errorf("got %v, want a stall that names --staging", err)
 	}
-	// A reader that takes its own time is no stall, and neither is a slow source.
+	// A slow reader is not a stall, and neither is a slow source.
 	r, _, err := s.Open(t.Context(), u)
 	must(t, err)
 	defer r.Close()
@@ -224,7 +224,7 @@ func TestFaultsWhileDeleting(t *testing.T) {
 	}
 }
 
-// The answer to a write is lost, and the write repeated: it must recognise itself, and nobody else.
+// The answer to a write is lost, and the write retried: it must recognize its own object, and no other.
 func TestFaultsWhileWritingVerdicts(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []gcstest.Fault{gcstest.Lost, gcstest.Stored, gcstest.Busy, gcstest.Cut} {

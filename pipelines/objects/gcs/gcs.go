@@ -1,7 +1,7 @@
 // Package gcs keeps the staging bucket in Google Cloud Storage.
 //
-// Every object has a generation, which Google draws anew with each write; reads, deletions and
-// conditional writes name it, so that nothing here depends on who was faster.
+// Every write gives an object a new generation. Reads, deletions and conditional writes name the generation, so that
+// concurrent changes cannot be mistaken for each other.
 //
 // # Permissions
 //
@@ -12,8 +12,8 @@
 //     To put another file under a name that staging still has, it needs storage.objects.delete.
 //   - The worker needs storage.objects.list, get, create and delete (roles/storage.objectUser).
 //     Verdicts lie in the same bucket, under .results/.
-//   - Google tells somebody without storage.objects.list that an absent object is forbidden (403)
-//     rather than absent (404). Where the answer says so, it is taken for absent.
+//   - Without storage.objects.list, Google answers 403 instead of 404 for an absent object. If the message of
+//     the answer says so, the object counts as absent.
 package gcs
 
 import (
@@ -32,7 +32,8 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A Staging is a staging bucket in Google Cloud Storage.
+// A Staging is a staging bucket in Google Cloud Storage. Its methods may be called concurrently. They retry transient
+// errors until their context ends.
 type Staging struct {
 	client *storage.Client
 	bucket *storage.BucketHandle
@@ -41,19 +42,18 @@ type Staging struct {
 	chunk  int           // how much of a file is sent in one request, in bytes
 }
 
-// stallTime is how long a request may make no progress. A chunk of an upload is one request.
+// stallTime is how long a request may make no progress before it fails. A chunk of an upload is one request.
 const stallTime = 3 * time.Minute
 
-// chunkSize is how much of a file is sent in one request, in bytes. Each upload holds as much in memory.
+// chunkSize is the size of a request of an upload, in bytes. Each upload buffers as much in memory.
 const chunkSize = 8 << 20
 
-// probeTime bounds the first request, after which a bucket counts as unreachable.
+// probeTime bounds the first request. Then the bucket counts as unreachable.
 const probeTime = 20 * time.Second
 
 // OpenStaging opens the staging bucket of a URL gs://bucket[?endpoint=URL][&anonymous=true]. Without
-// anonymous it uses Google's application default credentials. It makes sure that the bucket can be
-// reached and exists; whether the permissions suffice shows with the first use, because CI and the
-// worker need different ones.
+// anonymous it uses Google's application default credentials. It checks that the bucket can be reached and
+// exists. It does not check permissions, because CI and the worker need different ones.
 func OpenStaging(ctx context.Context, rawURL string) (*Staging, error) {
 	name, opts, err := parse(rawURL)
 	if err != nil {
@@ -115,7 +115,7 @@ func parse(rawURL string) (name string, opts []option.ClientOption, err error) {
 	return u.Host, opts, nil
 }
 
-// probe asks for an object that should not be there. A refusal proves the bucket's existence no less.
+// probe requests an absent object. A refusal proves as well that the bucket exists.
 func (s *Staging) probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()

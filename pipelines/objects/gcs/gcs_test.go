@@ -124,7 +124,7 @@ func TestCompressedByTheTool(t *testing.T) {
 	}
 }
 
-func TestFoldersOfTheConsoleAreNotListed(t *testing.T) {
+func TestListLeavesOutFoldersOfConsole(t *testing.T) {
 	s, _ := start(t)
 	put(t, s, "acme/", "", catalog.Pusher{})
 	put(t, s, "acme/tools/", "", catalog.Pusher{})
@@ -195,7 +195,7 @@ func TestURLs(t *testing.T) {
 	}
 }
 
-func TestOpenOfWhatCannotBeReached(t *testing.T) {
+func TestOpenUnreachableBucket(t *testing.T) {
 	server := gcstest.Start(t)
 	if _, err := gcs.OpenStaging(t.Context(), server.URLOf("absent")); err == nil || !strings.Contains(err.Error(), "there is no such bucket; check --staging") {
 		t.Errorf("an absent bucket: got %v", err)
@@ -209,7 +209,7 @@ func TestOpenOfWhatCannotBeReached(t *testing.T) {
 
 func always(*http.Request) bool { return true }
 
-// CI and the worker need different permissions, so that to be refused is no reason not to open.
+// CI and the worker need different permissions, so OpenStaging accepts a bucket that refuses its request.
 func TestPermissions(t *testing.T) {
 	server := gcstest.Start(t)
 	server.Fail(gcstest.Forbidden, 1, always)
@@ -233,7 +233,7 @@ func TestPermissions(t *testing.T) {
 			t.Errorf("got %v, want ErrPermission that names %s and --staging", err, name)
 		}
 	}
-	// Whoever may not list is not told that an object is absent.
+	// Without the permission to list, the answer for an absent object is 403.
 	server.Fail(gcstest.Unlisted, 1, always)
 	if _, _, err := s.Verdict(t.Context(), staged); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a verdict that is not there yet: got %v, want ErrNotExist", err)

@@ -16,13 +16,13 @@ func validName(name string) bool {
 	return name != "" && name != "." && name != ".." && len(name) <= maxName && utf8.ValidString(name) && !strings.ContainsAny(name, "\r\n\x00")
 }
 
-// The metadata of an upload that says who pushed it.
+// The metadata keys of an upload that name its pusher.
 const (
 	userKey = "repomill-user"
 	jobKey  = "repomill-job"
 )
 
-// maxUser and maxJob bound what is kept of a pusher, in bytes.
+// maxUser and maxJob bound the fields of a pusher, in bytes.
 const (
 	maxUser = 100
 	maxJob  = 500
@@ -43,7 +43,7 @@ func metadataOf(by catalog.Pusher) map[string]string {
 	return m
 }
 
-// clean returns at most max bytes of what people can read in s.
+// clean returns the printable characters of s, at most max bytes.
 func clean(s string, max int) string {
 	var b strings.Builder
 	for _, r := range s {

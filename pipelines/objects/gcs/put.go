@@ -15,11 +15,11 @@ import (
 	"repomill/schemas/layout"
 )
 
-// Put stores a file under a name, whatever is there, visible only when it is whole. Its CRC32C goes
-// along: Google refuses a file that arrived with another one. If body can be read twice, the checksum
-// is known before the first byte is sent, and a file that changes meanwhile is refused too. What was
-// lost on the way is sent again; a file that was stored although the answer was lost may so get
-// a second generation, of the same bytes, which is the one that is returned.
+// Put stores a file under a name, replaces an existing one, and makes it visible when it is complete. It sends the
+// CRC32C of the file, and Google refuses a file with another one. If body can be read twice, the checksum is computed
+// before the first byte is sent, so that a file that changes in between is refused, too. Lost requests are retried. If
+// a file was stored and the answer was lost, the retry may store a second generation of the same bytes; Put returns
+// that one.
 func (s *Staging) Put(ctx context.Context, object string, body io.Reader, by catalog.Pusher) (catalog.Upload, error) {
 	if !validName(object) {
 		return catalog.Upload{}, fmt.Errorf("stage %.200q: no object can have this name: %w", object, fs.ErrInvalid)
@@ -57,7 +57,7 @@ func (s *Staging) Put(ctx context.Context, object string, body io.Reader, by cat
 	return s.compare(ctx, stored, size, sent.Sum32())
 }
 
-// compare makes sure that what was stored is what was sent, and removes it otherwise.
+// compare compares the stored object with the bytes that were sent, and removes it if they differ.
 func (s *Staging) compare(ctx context.Context, stored *storage.ObjectAttrs, size int64, sum uint32) (catalog.Upload, error) {
 	u := s.upload(stored)
 	if stored.CRC32C == sum && stored.Size == size {
@@ -72,11 +72,11 @@ func (s *Staging) compare(ctx context.Context, stored *storage.ObjectAttrs, size
 
 const createOrReplace = "storage.objects.create (and, if the name is taken, storage.objects.delete)"
 
-// writeKey is the metadata by which a write recognises its object when the answer was lost.
+// writeKey is the metadata key by which a write recognizes its own object after a lost answer.
 const writeKey = "repomill-write"
 
-// finish completes a write and returns what was stored. Whatever the answer says, a write whose object
-// is there has succeeded: the answer may be to the same request, sent again.
+// finish completes a write and returns the stored object. If the answer is an error, but the object in the bucket has
+// the name of this write, the write has succeeded: the answer was to a retry of the same request.
 func finish(ctx context.Context, o *storage.ObjectHandle, to *storage.Writer) (*storage.ObjectAttrs, error) {
 	err := to.Close()
 	if err == nil {
@@ -88,7 +88,7 @@ func finish(ctx context.Context, o *storage.ObjectHandle, to *storage.Writer) (*
 	return nil, err
 }
 
-// checksum returns the CRC32C of what is left of body, if it can be read twice.
+// checksum returns the CRC32C of the rest of body, if body can be read twice.
 func checksum(body io.Reader) (sum uint32, known bool, err error) {
 	seeker, ok := body.(io.Seeker)
 	if !ok {
@@ -106,7 +106,7 @@ func checksum(body io.Reader) (sum uint32, known bool, err error) {
 	return h.Sum32(), true, err
 }
 
-// A fed reader feeds a watchdog, which sleeps while the reader is waited for.
+// A fed reader feeds a watchdog with each Read, and suspends it while the underlying reader is read.
 type fed struct {
 	r   io.Reader
 	w   *watchdog

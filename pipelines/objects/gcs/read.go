@@ -19,10 +19,10 @@ import (
 	"repomill/schemas/layout"
 )
 
-// Open returns the bytes of exactly this generation and who pushed it according to its metadata. Size
-// and checksum are compared when the last byte was read. A connection that breaks is resumed where it
-// stopped; if the object was replaced meanwhile, that ends in [catalog.ErrGone]. An object with
-// Content-Encoding gzip is a *[catalog.Rejection]: what HTTP delivers of it are not the bytes that are stored.
+// Open returns the bytes of exactly this generation, and the pusher in its metadata. The last Read compares size and
+// checksum. A broken connection is resumed where it stopped; if the object was replaced since Open, Read returns
+// [catalog.ErrGone]. An object with Content-Encoding gzip is a *[catalog.Rejection]: HTTP does not deliver the bytes that
+// are stored.
 func (s *Staging) Open(ctx context.Context, u catalog.Upload) (io.ReadCloser, catalog.Pusher, error) {
 	object, err := s.generation(u)
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *Staging) Open(ctx context.Context, u catalog.Upload) (io.ReadCloser, ca
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// generation returns an upload's object, on condition of its generation.
+// generation returns the handle of an upload's object at its generation.
 func (s *Staging) generation(u catalog.Upload) (*storage.ObjectHandle, error) {
 	if u.Bucket != s.name {
 		return nil, fmt.Errorf("open %s: it lies in bucket %q, but --staging names gs://%s", u, u.Bucket, s.name)
@@ -71,7 +71,7 @@ func (s *Staging) readFault(u catalog.Upload, err error) error {
 	return s.explain("read", u.Object, "storage.objects.get", err)
 }
 
-// A reader is the bytes of one generation.
+// A reader reads the bytes of one generation, and verifies them at the end.
 type reader struct {
 	staging  *Staging
 	upload   catalog.Upload
@@ -101,7 +101,7 @@ func (r *reader) Read(p []byte) (int, error) {
 	return n, r.err
 }
 
-// check returns io.EOF if the bytes are those of the generation.
+// check returns io.EOF if size and checksum are those of the generation; otherwise an error.
 func (r *reader) check() error {
 	if r.size != r.attrs.Size || r.crc.Sum32() != r.attrs.CRC32C {
 		return fmt.Errorf("read %s: got %d bytes with crc32c %08x, the store has %d with %08x: %w",
@@ -116,7 +116,7 @@ func (r *reader) Close() error {
 	return err
 }
 
-// Stat returns a staged object as the upload that it is now, or fs.ErrNotExist.
+// Stat returns the current generation of a staged object, or fs.ErrNotExist.
 func (s *Staging) Stat(ctx context.Context, object string) (catalog.Upload, error) {
 	if !validName(object) {
 		return catalog.Upload{}, fmt.Errorf("stat %.200q: no object can have this name: %w", object, fs.ErrNotExist)
@@ -134,11 +134,10 @@ func (s *Staging) upload(attrs *storage.ObjectAttrs) catalog.Upload {
 	return catalog.Upload{Bucket: s.name, Object: attrs.Name, Generation: strconv.FormatInt(attrs.Generation, 10), Size: attrs.Size}
 }
 
-// List calls f for each staged object. Hidden ones are left out, and so are the empty objects with a
-// name that ends in a slash which Google's console makes of folders. Google lists what is whole only,
-// and everything that was whole before it began.
+// List calls f for each staged object. It leaves out hidden ones, and the empty objects with a final slash that Google's
+// console creates for folders. Google lists complete objects only, and all that were complete when the list began.
 func (s *Staging) List(ctx context.Context, _ time.Time, f func(catalog.Upload)) error {
-	// All names that begin with "." are left out by Google itself: verdicts outnumber uploads.
+	// Google itself leaves out names that begin with ".": there are more verdicts than uploads.
 	for _, q := range []storage.Query{{EndOffset: "."}, {StartOffset: "/"}} {
 		if err := s.list(ctx, q, f); err != nil {
 			return s.explain("list", "", "storage.objects.list", err)

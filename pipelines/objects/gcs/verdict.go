@@ -83,7 +83,7 @@ func (s *Staging) PutVerdict(ctx context.Context, object string, old layout.Vers
 	return s.explain("write", o.ObjectName(), createOrReplace, w.blame(err))
 }
 
-// at returns the condition that a verdict object has a version.
+// at returns the precondition that a verdict object has a version.
 func (s *Staging) at(v layout.Version, o *storage.ObjectHandle) (storage.Conditions, error) {
 	generation, err := strconv.ParseInt(string(v), 10, 64)
 	if err != nil || generation <= 0 {
@@ -111,7 +111,8 @@ func (s *Staging) DeleteVerdict(ctx context.Context, object string, old layout.V
 	if !hasCode(err, http.StatusPreconditionFailed) && !errors.Is(err, layout.ErrConflict) {
 		return s.explain("delete", o.ObjectName(), "storage.objects.delete", err)
 	}
-	// An absent object and one of another generation may get the same answer, and a version that cannot be a generation none.
+	// Google may answer the same for an absent object and for another generation. A version that is not a generation is not
+	// sent.
 	if _, failed := o.Attrs(w); absent(failed) && !noBucket(failed) {
 		return nil
 	}

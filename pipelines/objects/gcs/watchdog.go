@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// errStalled is the cause of a context that a watchdog ended.
+// errStalled is the cause of a context that a watchdog has ended.
 var errStalled = errors.New("no progress")
 
-// A watchdog ends its context when a request makes no progress for a while. Retries are no progress.
+// A watchdog ends its context when a request makes no progress for a time. A retry is not progress.
 type watchdog struct {
 	context.Context
 	cancel context.CancelCauseFunc
@@ -18,7 +18,7 @@ type watchdog struct {
 	limit  time.Duration
 }
 
-// watch returns a watchdog that is awake. The caller stops it.
+// watch returns a running watchdog. The caller stops it.
 func watch(ctx context.Context, limit time.Duration) *watchdog {
 	w := &watchdog{limit: limit}
 	w.Context, w.cancel = context.WithCancelCause(ctx)
@@ -26,10 +26,10 @@ func watch(ctx context.Context, limit time.Duration) *watchdog {
 	return w
 }
 
-// feed tells of progress, or wakes the watchdog up.
+// feed restarts the time of the watchdog after progress, and resumes it after sleep.
 func (w *watchdog) feed() { w.timer.Reset(w.limit) }
 
-// sleep keeps the watchdog quiet while it is not the store that takes its time.
+// sleep suspends the watchdog while the caller, and not the store, is waited for.
 func (w *watchdog) sleep() { w.timer.Stop() }
 
 func (w *watchdog) stop() {
@@ -37,7 +37,7 @@ func (w *watchdog) stop() {
 	w.cancel(nil)
 }
 
-// blame returns why a request really failed.
+// blame returns the cause of a failed request: [errStalled] if the watchdog has ended it.
 func (w *watchdog) blame(err error) error {
 	if err != nil && errors.Is(context.Cause(w), errStalled) {
 		return fmt.Errorf("%w for %v: %w", errStalled, w.limit, err)
