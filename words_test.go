@@ -41,7 +41,6 @@ var unclean = []string{
 	"pipelines",
 	"pipelines/client",
 	"pipelines/objects/objectstest",
-	"pipelines/objects/s3",
 	"pipelines/repomill",
 	"pipelines/repomill-beam",
 	"publish",

@@ -13,17 +13,17 @@ import (
 )
 
 var (
-	// errRefused says that the condition of a write is not met, and that nothing was stored.
+	// errRefused says that the condition of a write was not met, and that nothing was stored.
 	errRefused = errors.New("the object is not as the condition of the write has it")
-	// errUnsettled says that the condition is not met now, but may have been when the request was first sent.
+	// errUnsettled says that the condition is not met now, and may have been met by an earlier attempt, whose answer was lost.
 	errUnsettled = errors.New("refused when it was repeated; the first request may have been carried out, and its object replaced since")
 )
 
 // commit sends the request that makes a write visible and returns the new version.
 //
-// The SDK repeats a request whose answer was lost. If the lost answer was a success, the repeat is
-// refused, for the object is not any more as the condition has it. So a refusal that follows a repeat is
-// settled by a look at the object: it may have the name of this very write.
+// The SDK retries a request whose answer was lost. If that request had succeeded, the retry is refused, because the object
+// does not meet the condition any more. After a refused retry, commit therefore reads the name of the object's write: if it
+// is that of this write, the write has succeeded.
 func (b *Bucket) commit(ctx context.Context, w write, send func(count func(*s3.Options)) (etag *string, err error)) (layout.Version, error) {
 	var sent tally
 	etag, err := send(sent.count)
@@ -47,7 +47,7 @@ func (b *Bucket) commit(ctx context.Context, w write, send func(count func(*s3.O
 	}
 }
 
-// A tally counts how often a request was sent.
+// A tally counts the attempts of a request.
 type tally int
 
 // count is an option of the request.

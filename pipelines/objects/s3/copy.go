@@ -20,9 +20,9 @@ const (
 	copies          = 4         // requests of one copy at a time
 )
 
-// Copy makes o a copy of the object under key from, inside the store, or returns fs.ErrExist. It is a
-// multipart upload whatever the size, for that ends in a conditional request: CopyObject itself takes
-// If-None-Match in few stores, and others ignore it and replace what is there.
+// Copy makes o a copy of the object under key from, inside the store, or returns fs.ErrExist. It uses a multipart upload
+// for every size, because that ends in a conditional request. Few stores support If-None-Match in CopyObject; others
+// ignore it and replace the object.
 func (b *Bucket) Copy(ctx context.Context, from string, o layout.Object) error {
 	if err := errors.Join(checkKey(from), checkKey(o.Key)); err != nil {
 		return err
@@ -63,7 +63,7 @@ func (b *Bucket) copyParts(ctx context.Context, from string, source layout.Meta,
 	return err
 }
 
-// copy makes a part of what begins at a byte of the source, which must still be the same version.
+// copy copies a range of the source, which must have the same version, into a part.
 func (u *upload) copy(ctx context.Context, p *types.CompletedPart, from string, source layout.Meta, begin int64) error {
 	in := &s3.UploadPartCopyInput{
 		Bucket:            u.b.bucket(),
@@ -87,8 +87,8 @@ func (u *upload) copy(ctx context.Context, p *types.CompletedPart, from string, 
 	return nil
 }
 
-// copySource returns bucket/key, percent-encoded: in a header nobody else does it, and a plus would be
-// read as a blank.
+// copySource returns bucket/key, percent-encoded: the SDK does not encode this header, and stores read a plus as a
+// blank.
 func copySource(bucket, key string) string {
 	return strings.NewReplacer("+", "%20", "%2F", "/").Replace(url.QueryEscape(bucket + "/" + key))
 }

@@ -16,10 +16,10 @@ const (
 	codeConcurrent = "ConditionalRequestConflict" // of a conditional write that met another one in progress
 )
 
-// errNoDate says that an answer is of no use: the times of a release are the store's.
+// errNoDate says that an answer has no Date header, from which the times of releases are taken.
 var errNoDate = errors.New("the store's answer has no Date header, which repomill takes the time from")
 
-// code returns the store's name for an error; empty if it gave none.
+// code returns the error code of the store; empty if there is none.
 func code(err error) string {
 	var api smithy.APIError
 	if errors.As(err, &api) {
@@ -28,7 +28,7 @@ func code(err error) string {
 	return ""
 }
 
-// response returns the answer that became an error; nil if there was none.
+// response returns the HTTP response of an error; nil if there was none.
 func response(err error) *http.Response {
 	var re *awshttp.ResponseError
 	if errors.As(err, &re) && re.Response != nil {
@@ -44,19 +44,19 @@ func status(err error) int {
 	return 0
 }
 
-// isAbsent reports whether the store says that there is no such object. NotFound is the SDK's word for
-// the answer to a HEAD, which names no code.
+// isAbsent reports whether the store answered that there is no such object. NotFound is the SDK's code for the answer
+// to a HEAD, which has no body.
 func isAbsent(err error) bool {
 	c := code(err)
 	return c == codeNoKey || c == "NotFound"
 }
 
-// isRefused reports whether the store found the condition of a write not met.
+// isRefused reports whether the store answered that the condition of a write is not met.
 func isRefused(err error) bool {
 	return code(err) == "PreconditionFailed" || status(err) == http.StatusPreconditionFailed
 }
 
-// isUploadGone reports whether the store does not know a multipart upload, or not any more.
+// isUploadGone reports whether the store answered that there is no such multipart upload.
 func isUploadGone(err error) bool { return code(err) == "NoSuchUpload" }
 
 // date returns the time of an answer's Date header.
@@ -71,7 +71,7 @@ func date(r *http.Response) (time.Time, error) {
 	return now, nil
 }
 
-// named returns err with the words for what was tried and on which key; absence becomes [fs.ErrNotExist].
+// named wraps err with the operation and the key. Absence becomes [fs.ErrNotExist].
 func named(verb, key string, err error) error {
 	if err == nil {
 		return nil

@@ -99,7 +99,7 @@ func isNamed(err error) bool {
 }
 
 // One answer that is lost is asked for again by the SDK; a success that is met again is one's own.
-func TestAnAnswerIsLost(t *testing.T) {
+func TestLostAnswer(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)
 	for i, s := range steps {
@@ -123,7 +123,7 @@ func TestAnAnswerIsLost(t *testing.T) {
 
 // If all answers are lost, the outcome is unknown, and said to be so. What is there is whole, and a
 // repeat finishes it or finds it done.
-func TestAllAnswersAreLost(t *testing.T) {
+func TestAllAnswersLost(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("waits for the SDK to give up, many times")
@@ -156,7 +156,7 @@ func TestAllAnswersAreLost(t *testing.T) {
 }
 
 // A swap that won without hearing so, and was replaced since, is not a conflict: something was stored.
-func TestASwapIsOvertaken(t *testing.T) {
+func TestSwapOvertaken(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)
 	b := openBucket(t, server.URL("overtaken"))
@@ -177,7 +177,7 @@ func TestASwapIsOvertaken(t *testing.T) {
 }
 
 // A create that was refused when it was repeated, and cannot be looked at, meets a key that is taken at any rate.
-func TestACreateCannotBeSettled(t *testing.T) {
+func TestCreateUnsettled(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)
 	b := openBucket(t, server.URL("unsettled"))

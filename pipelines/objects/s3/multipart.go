@@ -24,7 +24,7 @@ const (
 	abortTime = 10 * time.Second
 )
 
-// An upload is a multipart upload. Nothing of it is visible before it is complete.
+// An upload is a multipart upload. The object becomes visible when it is complete.
 type upload struct {
 	b     *Bucket
 	write write
@@ -33,7 +33,7 @@ type upload struct {
 	sum   *checksum              // nil if the store makes its own
 }
 
-// storeParts stores part and what follows it in body.
+// storeParts stores part and the rest of body in a multipart upload.
 func (b *Bucket) storeParts(ctx context.Context, w write, part []byte, body io.Reader) (v layout.Version, err error) {
 	u, err := b.begin(ctx, w, b.client.Options().RequestChecksumCalculation != aws.RequestChecksumCalculationWhenRequired)
 	if err != nil {
@@ -71,7 +71,7 @@ func (b *Bucket) begin(ctx context.Context, w write, checked bool) (*upload, err
 	return u, nil
 }
 
-// sendAll sends part and what follows it in body. It returns body's error if body ends in one.
+// sendAll sends part and the rest of body. If body ends in an error, it returns that.
 func (u *upload) sendAll(ctx context.Context, part []byte, body io.Reader) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -157,7 +157,7 @@ func (u *upload) complete(ctx context.Context) (layout.Version, error) {
 	})
 }
 
-// abort frees what was sent, also after ctx has ended. If it fails, the bucket's lifecycle rule does it.
+// abort removes the parts that were sent, also after ctx has ended. If it fails, the bucket's lifecycle rule removes them.
 func (u *upload) abort(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTime)
 	defer cancel()

@@ -187,8 +187,8 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// An upload that ends before it is complete leaves no parts that somebody pays for.
-func TestAnAbandonedUploadIsAborted(t *testing.T) {
+// An upload that ends before it is complete leaves no parts in the store.
+func TestAbandonedUploadIsAborted(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)
 	b := openBucket(t, server.URL("abandoned"))
@@ -280,7 +280,7 @@ func TestReadsOfBadAnswers(t *testing.T) {
 }
 
 // A write that met another one in progress (409) is repeated as it is.
-func TestAConcurrentWriteIsRepeated(t *testing.T) {
+func TestConcurrentWriteIsRetried(t *testing.T) {
 	requests := 0
 	b := answers(t, func(w http.ResponseWriter, r *http.Request) {
 		requests++
@@ -300,8 +300,8 @@ func TestAConcurrentWriteIsRepeated(t *testing.T) {
 	}
 }
 
-// Between the look at an object and its removal somebody else can replace it, or remove it.
-func TestADeleteIsRefused(t *testing.T) {
+// Another process can replace or remove an object between its check and its removal.
+func TestDeleteRefused(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		after string // ETag of what is there after the refusal; empty if nothing is

@@ -19,8 +19,8 @@ const (
 	maxSkew  = 5 * time.Minute   // between the store's clock and ours; beyond, S3 accepts no signature soon
 )
 
-// probe reads an absent key, whose answer tells whether all settings are right. A HEAD would not do:
-// its answer names no error.
+// probe reads an absent key. The answer shows whether the settings are right. A HEAD would not: its answer has no error
+// code.
 func (b *Bucket) probe(ctx context.Context, cfg aws.Config) error {
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 		return fmt.Errorf("--bucket %s: found no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile in the URL (profile=NAME), or give the workload a role: %w", b.place, err)
@@ -46,7 +46,7 @@ func (b *Bucket) probe(ctx context.Context, cfg aws.Config) error {
 	return nil
 }
 
-// advice says in one clause what to do about an error.
+// advice returns a clause that says what to do about an error.
 func (b *Bucket) advice(err error, region string) string {
 	if right := bucketRegion(err); right != "" && right != region {
 		return fmt.Sprintf("the bucket is in region %s, not in %s; use region=%s in the URL", right, region, right)
@@ -74,7 +74,7 @@ func (b *Bucket) advice(err error, region string) string {
 	return "the store refuses to be read"
 }
 
-// unreachable is the advice if the store gave no answer that S3 could have given.
+// unreachable is the advice if there was no answer, or none of an S3 store.
 func (b *Bucket) unreachable(err error) string {
 	var dns *net.DNSError
 	var authority x509.UnknownAuthorityError
@@ -95,7 +95,7 @@ func (b *Bucket) unreachable(err error) string {
 	return fmt.Sprintf("the store cannot be reached; check the network and the URL's %s", b.origin())
 }
 
-// origin names the parameter that decides which host is asked.
+// origin returns the name of the parameter that determines the host.
 func (b *Bucket) origin() string {
 	if b.place.endpoint != "" {
 		return "endpoint"
@@ -103,7 +103,7 @@ func (b *Bucket) origin() string {
 	return "region"
 }
 
-// bucketRegion returns the region that the store says the bucket is in; empty if it does not say.
+// bucketRegion returns the region of the bucket in the store's answer; empty if it has none.
 func bucketRegion(err error) string {
 	if r := response(err); r != nil {
 		return r.Header.Get("X-Amz-Bucket-Region")

@@ -21,8 +21,8 @@ import (
 )
 
 // Get returns the bytes of key with their version and the store's time, all from one answer. For an
-// absent key the error is fs.ErrNotExist, and the Meta still has the time. The bytes are compared with
-// the checksum that the store keeps, if it keeps one: the last Read fails if they differ.
+// absent key the error is fs.ErrNotExist, and the Meta still has the time. If the store has a checksum of the object,
+// the last Read compares it, and fails if the bytes differ. The caller closes the body.
 func (b *Bucket) Get(ctx context.Context, key string) (io.ReadCloser, layout.Meta, error) {
 	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: b.bucket(), Key: b.key(key), ChecksumMode: types.ChecksumModeEnabled})
 	if err != nil {
@@ -43,7 +43,7 @@ func (b *Bucket) Stat(ctx context.Context, key string) (layout.Meta, error) {
 	return meta, err
 }
 
-// head returns what the store knows of an object, and the name that its write was given.
+// head returns the metadata of an object, and the name of its write.
 func (b *Bucket) head(ctx context.Context, key string) (meta layout.Meta, write string, err error) {
 	out, err := b.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: b.bucket(), Key: b.key(key)})
 	if err != nil {
@@ -57,7 +57,7 @@ func (b *Bucket) head(ctx context.Context, key string) (meta layout.Meta, write 
 	return meta, out.Metadata[metaWrite], nil
 }
 
-// absent returns the error of a read, with the store's time if it says that there is no such object.
+// absent returns the error of a read, and the store's time if the error is absence.
 func absent(key string, err error, really bool) (layout.Meta, error) {
 	if !really {
 		return layout.Meta{}, fmt.Errorf("read %s: %w", key, err)
@@ -89,8 +89,8 @@ func rawResponse(answer middleware.Metadata) *http.Response {
 	return nil
 }
 
-// List calls f for each object whose key begins with prefix, in the order of the store, a thousand
-// with one request.
+// List calls f for each object whose key begins with prefix, in the order of the store. One request lists up to a
+// thousand objects.
 func (b *Bucket) List(ctx context.Context, prefix string, f func(key string, meta layout.Meta) error) error {
 	pages := s3.NewListObjectsV2Paginator(b.client, &s3.ListObjectsV2Input{Bucket: b.bucket(), Prefix: b.key(prefix)})
 	for pages.HasMorePages() {
@@ -112,14 +112,14 @@ func (b *Bucket) List(ctx context.Context, prefix string, f func(key string, met
 }
 
 // Delete removes version v of key. If it is already gone, that is success; if another version is there,
-// the error is [layout.ErrConflict]. The versions are compared here and, by If-Match, in the store: one
-// that knows no condition on deletes could remove a version that was written between the two. In a
-// bucket that keeps versions, what is removed can be restored.
+// the error is [layout.ErrConflict]. Delete compares the version before the request, and sends If-Match with it. A store
+// without conditional deletes could remove a version that was written in between. In a bucket with versioning, removed
+// objects can be restored.
 func (b *Bucket) Delete(ctx context.Context, key string, v layout.Version) error {
 	if err := checkKey(key); err != nil {
 		return err
 	}
-	for range 2 { // a refusal by the store may mean that somebody else removed it
+	for range 2 { // a refusal may mean that another process has removed it
 		meta, err := b.Stat(ctx, key)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil

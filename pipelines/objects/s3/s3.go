@@ -1,12 +1,12 @@
-// Package s3 keeps the published bucket in Amazon S3 or a store that speaks its protocol.
+// Package s3 stores the published bucket in Amazon S3 or a store with its protocol.
 //
-// The store must honour If-None-Match and If-Match on PutObject and CompleteMultipartUpload: they are
-// what makes a key immutable and a swap fair. Amazon S3 does since November 2024; ask other providers
-// before use. If-Match on DeleteObject is sent as well, behind a comparison of our own.
+// The store must support If-None-Match and If-Match on PutObject and CompleteMultipartUpload: immutable keys and
+// atomic swaps depend on them. Amazon S3 has them since November 2024; ask other providers before use. If-Match on
+// DeleteObject is sent, too, after a comparison by the client.
 //
 // The credentials need s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on the
-// objects and s3:ListBucket on the bucket, without which S3 calls absent keys forbidden. Who only reads
-// needs s3:GetObject and s3:ListBucket. Large objects are stored in parts; a crash, or a lost answer, may
+// objects, and s3:ListBucket on the bucket, without which S3 answers 403 for absent keys. A resolver needs
+// s3:GetObject and s3:ListBucket. Large objects are stored in parts; a crash, or a lost answer, may
 // leave an unfinished upload, which the bucket's lifecycle rule AbortIncompleteMultipartUpload should remove after a few days.
 package s3
 
@@ -20,8 +20,8 @@ import (
 )
 
 // A Bucket is a published bucket in S3, or the part of one below a prefix. The version of an object is
-// its ETag. Requests that fail are repeated as the SDK does by default; AWS_MAX_ATTEMPTS and
-// AWS_RETRY_MODE change that.
+// its ETag. The SDK retries requests as by default; AWS_MAX_ATTEMPTS and AWS_RETRY_MODE configure it. Its methods may
+// be called concurrently.
 type Bucket struct {
 	client   *s3.Client
 	place    place
@@ -29,9 +29,9 @@ type Bucket struct {
 }
 
 // OpenBucket opens the bucket of a URL
-// s3://bucket[/prefix]?region=R[&endpoint=URL][&path-style=true][&profile=NAME]. What the URL does not
-// say comes from AWS's usual places: environment, shared configuration, web identity, instance role.
-// It reads once from the bucket, so that wrong settings are told at start, by the name of the one to fix.
+// s3://bucket[/prefix]?region=R[&endpoint=URL][&path-style=true][&profile=NAME]. Credentials, and a region that the URL
+// does not have, come from AWS's default chain: environment, shared configuration, web identity, instance role.
+// It reads once from the bucket, so that a wrong setting is an error at start, which names the setting.
 func OpenBucket(ctx context.Context, rawURL string) (*Bucket, error) {
 	at, err := parseURL(rawURL)
 	if err != nil {
@@ -51,7 +51,7 @@ func OpenBucket(ctx context.Context, rawURL string) (*Bucket, error) {
 	return b, nil
 }
 
-// Close does nothing: idle connections end by themselves, half a minute later.
+// Close does nothing: idle connections are closed after half a minute.
 func (b *Bucket) Close() error { return nil }
 
 func (b *Bucket) bucket() *string { return aws.String(b.place.bucket) }

@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	// stallTime is how long a connection may move no byte in either direction while somebody waits.
-	// It is also how long the store may take to begin an answer.
+	// stallTime is how long a connection may transfer no byte in either direction while a Read or Write waits. It is
+	// also how long the store may take to begin an answer.
 	stallTime = time.Minute
 
 	dialTime = 10 * time.Second
-	idleTime = 30 * time.Second // of a connection that nobody uses; less than stallTime
+	idleTime = 30 * time.Second // of a connection without requests; less than stallTime
 )
 
-// newHTTPClient returns a client whose connections cannot hang for ever. It speaks HTTP/1.1 alone: of
-// an HTTP/2 connection, silence would say nothing, for a slow reader causes it as well.
+// newHTTPClient returns a client whose connections time out when they stall. It uses HTTP/1.1 only: on an HTTP/2
+// connection, a slow reader of one body can stop all requests.
 func newHTTPClient() *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.DialContext = stallingDialer(stallTime)
@@ -42,8 +42,8 @@ func stallingDialer(stall time.Duration) func(ctx context.Context, network, addr
 	}
 }
 
-// A conn ends with a time-out if a Read or Write waits for stall without any byte moving. Time in which
-// nobody reads, because the reader of a body is slow, does not count.
+// A conn returns a timeout if a Read or Write waits for stall and no byte is transferred. Time between the Reads of a slow
+// reader does not count.
 type conn struct {
 	net.Conn
 	stall time.Duration
@@ -57,7 +57,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// Write implements [net.Conn]. While a request is written, a Read waits for its answer, and has to wait longer.
+// Write implements [net.Conn]. It extends the deadline of the concurrent Read, which waits for the answer.
 func (c *conn) Write(p []byte) (int, error) {
 	if err := c.SetDeadline(time.Now().Add(c.stall)); err != nil {
 		return 0, err

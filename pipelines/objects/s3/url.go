@@ -16,7 +16,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A place is what a bucket's URL says.
+// A place is a parsed URL of a bucket.
 type place struct {
 	bucket    string
 	prefix    string // of all keys; empty, or ending in a slash
@@ -83,7 +83,7 @@ func (at *place) set(name, value string) (err error) {
 // String returns the URL without its parameters.
 func (at place) String() string { return strings.TrimSuffix("s3://"+at.bucket+"/"+at.prefix, "/") }
 
-// options are those of AWS's configuration that the URL decides.
+// options returns the options of AWS's configuration that the URL sets.
 func (at place) options() []func(*config.LoadOptions) error {
 	options := []func(*config.LoadOptions) error{config.WithHTTPClient(newHTTPClient())}
 	if at.region != "" {
@@ -97,12 +97,12 @@ func (at place) options() []func(*config.LoadOptions) error {
 	return options
 }
 
-// apply sets the options of the client. A request that met a concurrent one (409) is repeated as it is.
+// apply sets the options of the client. A request that conflicts with a concurrent one (409) is retried.
 func (at place) apply(o *s3.Options) {
 	if at.endpoint != "" {
 		o.BaseEndpoint = aws.String(at.endpoint)
 	}
 	o.UsePathStyle = at.pathStyle
 	o.Retryer = retry.AddWithErrorCodes(o.Retryer, codeConcurrent, "OperationAborted")
-	o.DisableLogOutputChecksumValidationSkipped = true // a store without checksums is no news
+	o.DisableLogOutputChecksumValidationSkipped = true // a store without checksums is not worth a log line
 }

@@ -16,8 +16,8 @@ import (
 	"repomill/schemas/layout"
 )
 
-// Create stores body as object o, visible only once body has ended with io.EOF. If the key exists the
-// error is fs.ErrExist. A large body is held in memory part by part.
+// Create stores body as object o, which becomes visible after body has ended with io.EOF. If the key exists the
+// error is fs.ErrExist. Of a large body, one part at a time is in memory.
 func (b *Bucket) Create(ctx context.Context, o layout.Object, body io.Reader) error {
 	if err := checkKey(o.Key); err != nil {
 		return err
@@ -26,7 +26,8 @@ func (b *Bucket) Create(ctx context.Context, o layout.Object, body io.Reader) er
 	return created(o.Key, err)
 }
 
-// created returns the error of a create. That a key is taken is true of an unsettled write as well.
+// created returns the error of a create. A refused and an unsettled write are both fs.ErrExist: in both cases the key
+// exists.
 func created(key string, err error) error {
 	if errors.Is(err, errRefused) || errors.Is(err, errUnsettled) {
 		err = fs.ErrExist
@@ -47,14 +48,14 @@ func (b *Bucket) Swap(ctx context.Context, old layout.Version, o layout.Object, 
 	return v, named("swap", o.Key, err)
 }
 
-// A write is one object on its way into the store.
+// A write is one write of an object, with its condition and its name.
 type write struct {
 	object layout.Object
 	old    layout.Version // that it replaces; empty if the key must be free
 	name   string         // drawn at random and kept with the object: how a write is known again
 }
 
-// metaWrite is the metadata that keeps a write's name.
+// metaWrite is the metadata key of the name of a write.
 const metaWrite = "repomill-write"
 
 func newWrite(o layout.Object, old layout.Version) write {
@@ -71,14 +72,14 @@ func (w write) conditions() (match, noneMatch *string) {
 	return aws.String(string(w.old)), nil
 }
 
-// checkSize is the size in bytes from which on a body is sent only if the condition of its write holds
-// when it is asked before: a store that refuses early breaks the connection on who still sends.
+// checkSize is the size in bytes from which on the condition of a write is checked before the body is sent: a store that
+// refuses early closes the connection while the client is still sending.
 const checkSize = 1 << 20
 
 // store reads body to its end and makes it visible under the conditions of w.
 func (b *Bucket) store(ctx context.Context, w write, body io.Reader) (layout.Version, error) {
 	part, err := readPart(body, nil)
-	ended := err == io.EOF //nolint:errorlint // as io.Reader has it: what only wraps io.EOF is no end
+	ended := err == io.EOF //nolint:errorlint // by the contract of io.Reader, an error that wraps io.EOF is not the end
 	if err != nil && !ended {
 		return "", err
 	}
@@ -93,7 +94,7 @@ func (b *Bucket) store(ctx context.Context, w write, body io.Reader) (layout.Ver
 	return b.storeParts(ctx, w, part, body)
 }
 
-// check asks whether the condition of a write holds now.
+// check returns an error if the condition of a write does not hold now.
 func (b *Bucket) check(ctx context.Context, w write) error {
 	meta, err := b.Stat(ctx, w.object.Key)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -124,11 +125,11 @@ func (b *Bucket) put(ctx context.Context, w write, body []byte) (layout.Version,
 	})
 }
 
-// partSize is that of the parts of a multipart upload, in bytes. S3 takes 10,000 of them.
+// partSize is the size of the parts of a multipart upload, in bytes. S3 accepts at most 10,000 parts.
 const partSize = 8 << 20
 
-// readPart appends to buf what body has, up to partSize bytes. It returns io.EOF with the last bytes, or
-// any other error that ends body.
+// readPart appends up to partSize bytes of body to buf. It returns io.EOF with the last bytes, or the error in which body
+// ends.
 func readPart(body io.Reader, buf []byte) ([]byte, error) {
 	for len(buf) < partSize {
 		if len(buf) == cap(buf) {
@@ -143,7 +144,7 @@ func readPart(body io.Reader, buf []byte) ([]byte, error) {
 	return buf, nil
 }
 
-// checkKey refuses names that not every store can keep.
+// checkKey refuses keys that some stores cannot have.
 func checkKey(key string) error {
 	if !fs.ValidPath(key) || key == "." {
 		return fmt.Errorf("object key %q is not a plain path: %w", key, fs.ErrInvalid)
