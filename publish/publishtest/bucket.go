@@ -1,5 +1,5 @@
-// Package publishtest has a published bucket that lives in memory, fails on demand, and judges whoever
-// writes to it.
+// Package publishtest has a published bucket in memory. It injects faults, and fails the test of a program that breaks the
+// rules of the bucket.
 package publishtest
 
 import (
@@ -45,7 +45,7 @@ type Bucket struct {
 type object struct {
 	body     []byte
 	modified time.Time
-	spoilt   bool // by somebody who keeps to no protocol
+	spoilt   bool // written by Put, which breaks the protocol
 }
 
 func (o object) version() layout.Version {
@@ -176,7 +176,7 @@ func (b *Bucket) Delete(ctx context.Context, key string, v layout.Version) error
 	})
 }
 
-// immutable reports whether an object keeps its bytes for ever.
+// immutable reports whether an object must keep its bytes.
 func immutable(o layout.Object) bool {
 	return strings.Contains(o.CacheControl, "immutable") || strings.HasPrefix(o.Key, ".history/")
 }
@@ -235,7 +235,7 @@ func (b *Bucket) Bytes(key string) []byte {
 	return o.body
 }
 
-// Put stores an object as somebody does who keeps to no protocol; no bytes remove it.
+// Put stores an object without the checks of the protocol, as a fault would. A nil body removes it.
 func (b *Bucket) Put(key string, body []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

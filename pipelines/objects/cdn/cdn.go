@@ -1,8 +1,8 @@
-// Package cdn asks CloudFront to forget objects before their time.
+// Package cdn invalidates cached objects in CloudFront.
 //
-// Nothing depends on it: an object that must be gone is deleted in the bucket, and the edges forget it by
-// themselves within a day. Tests hold the requests against CloudFront's documentation, with a server of
-// their own that checks signature, path and body; against CloudFront itself this was not tried.
+// It is an optional step: a removed object is deleted in the bucket, and cached copies of it expire within a day. The
+// tests check signature, path and body of the requests with a server that follows CloudFront's documentation. It was not
+// tested against CloudFront itself.
 package cdn
 
 import (
@@ -30,8 +30,8 @@ type CDN struct {
 	now          func() time.Time
 }
 
-// Open opens the distribution of a URL cloudfront://DISTRIBUTIONID[?region=R][&endpoint=URL]. Credentials
-// come from AWS's usual places and need cloudfront:CreateInvalidation. Nothing is asked before it is needed.
+// Open opens the distribution of a URL cloudfront://DISTRIBUTIONID[?region=R][&endpoint=URL]. Credentials come from
+// AWS's default chain and need cloudfront:CreateInvalidation. Open makes no request.
 func Open(ctx context.Context, rawURL string) (*CDN, error) {
 	at, err := parseURL(rawURL)
 	if err != nil {
@@ -49,15 +49,15 @@ func Open(ctx context.Context, rawURL string) (*CDN, error) {
 	return &CDN{client: client, distribution: at.distribution, now: time.Now}, nil
 }
 
-// maxPaths is how many paths CloudFront takes at a time.
+// maxPaths is CloudFront's limit of paths in one invalidation.
 const maxPaths = 3000
 
-// timeLimit is for one invalidation, with all that the SDK repeats of it.
+// timeLimit bounds one invalidation, with the retries of the SDK.
 const timeLimit = time.Minute
 
-// Invalidate makes every edge ask the bucket again for the objects under keys, from some minutes later on.
-// All are one request to CloudFront, whose reference follows from the keys and the hour: who repeats it
-// soon is answered with the invalidation that is under way.
+// Invalidate removes the objects under keys from the caches of all edges. It takes effect some minutes after it
+// returns. It makes one request, whose caller reference is a function of the keys and the hour: a repeat within the
+// hour returns the invalidation that is in progress.
 func (c *CDN) Invalidate(ctx context.Context, keys []string) error {
 	paths := pathsOf(keys)
 	if len(paths) == 0 {
@@ -81,8 +81,8 @@ func (c *CDN) Invalidate(ctx context.Context, keys []string) error {
 	return nil
 }
 
-// pathsOf returns the paths under which clients ask for keys, sorted, each once. Beside the strict
-// spelling that our redirects have, clients that ask the CDN themselves leave a plus as it is.
+// pathsOf returns the paths under which clients request keys, sorted, each once. Redirects of the resolver encode a
+// plus; clients that address the CDN directly do not.
 func pathsOf(keys []string) []string {
 	var paths []string
 	for _, key := range keys {
@@ -93,14 +93,14 @@ func pathsOf(keys []string) []string {
 	return slices.Compact(paths)
 }
 
-// reference names an invalidation. A later one of the same paths must have another name, or CloudFront
-// would do nothing.
+// reference returns the caller reference of an invalidation. A later invalidation of the same paths needs another one;
+// otherwise CloudFront does nothing.
 func reference(paths []string, now time.Time) string {
 	sum := sha256.Sum256([]byte(strings.Join(paths, "\n")))
 	return "repomill-" + now.UTC().Format("2006010215") + "-" + hex.EncodeToString(sum[:16])
 }
 
-// advice says in one clause what to do about an error.
+// advice returns a clause that says what to do about an error.
 func advice(err error) string {
 	var api smithy.APIError
 	if !errors.As(err, &api) {

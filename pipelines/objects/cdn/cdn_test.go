@@ -129,7 +129,7 @@ func TestInvalidate(t *testing.T) {
 }
 
 // CloudFront does nothing for a name that it knows, and refuses other paths under it.
-func TestInvalidationsHaveNames(t *testing.T) {
+func TestInvalidationReference(t *testing.T) {
 	e, rawURL := start(t)
 	c := open(t, rawURL)
 	seen := map[string]string{}
@@ -175,7 +175,7 @@ func TestInvalidateTooMuch(t *testing.T) {
 	}
 }
 
-func TestInvalidateIsRefused(t *testing.T) {
+func TestInvalidateRefused(t *testing.T) {
 	for _, tt := range []struct {
 		code   string
 		status int
@@ -199,7 +199,7 @@ func TestInvalidateIsRefused(t *testing.T) {
 }
 
 // A request whose answer was lost is repeated under the same name.
-func TestALostAnswerIsAskedForAgain(t *testing.T) {
+func TestLostAnswerIsRetried(t *testing.T) {
 	e, rawURL := start(t)
 	lost := false
 	flaky := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

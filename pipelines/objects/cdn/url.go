@@ -12,10 +12,10 @@ import (
 
 const urlForm = "cloudfront://DISTRIBUTIONID[?region=R][&endpoint=URL]"
 
-// distributionPattern is what CloudFront's identifiers look like.
+// distributionPattern matches the IDs of CloudFront distributions.
 var distributionPattern = regexp.MustCompile(`^[A-Z0-9]{1,64}$`)
 
-// A place is what a CDN's URL says.
+// A place is a parsed URL of a CDN.
 type place struct {
 	distribution string
 	region       string // in which requests are signed; CloudFront has one for the whole world

@@ -1,4 +1,5 @@
-// Package objectstest has the suites that every store has to pass.
+// Package objectstest has the conformance tests of stores: [TestBucket] for published buckets, [TestStaging] for staging
+// buckets.
 package objectstest
 
 import (
@@ -37,7 +38,7 @@ const (
 
 var errBody = errors.New("the body failed")
 
-// TestBucket is what every published bucket has to pass. open returns an empty one that ends with the test.
+// TestBucket runs the tests of a published bucket. open returns an empty one, which is closed at the end of the test.
 func TestBucket(t *testing.T, open func(*testing.T) Bucket) {
 	for _, tt := range []struct {
 		fact string

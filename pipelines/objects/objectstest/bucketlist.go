@@ -213,7 +213,7 @@ func swapLarge(t *testing.T, b Bucket) {
 	CheckBody(t, b, Pointer, body[1:])
 }
 
-// The end of a body is where a claim is made: whatever came before it must not be visible.
+// A claim is committed at the end of a body: the bytes before it must not be visible until then.
 func withheldEnd(t *testing.T, b Bucket) {
 	for _, size := range []int{0, 3, large} {
 		body := io.MultiReader(strings.NewReader(largeBody()[:size]), atEnd(func() { CheckAbsent(t, b, Pool) }))

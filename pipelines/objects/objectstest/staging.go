@@ -38,7 +38,7 @@ const Staged = "acme/tools/ubuntu/jammy/hello.deb"
 
 var pusher = catalog.Pusher{User: "release-bot", Job: "https://ci.example.com/job/1?a=b"}
 
-// TestStaging is what every staging bucket has to pass. open returns an empty one that ends with the test.
+// TestStaging runs the tests of a staging bucket. open returns an empty one, which is closed at the end of the test.
 func TestStaging(t *testing.T, open func(*testing.T) Staging) {
 	for _, tt := range []struct {
 		fact string
