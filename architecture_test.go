@@ -25,8 +25,8 @@ import (
 
 const module = "repomill/"
 
-// house says what of ours each package may import, from the bottom up. Each package of ours has
-// exactly one place in it; [mains] stands for every command. Packages whose name ends in "test" help
+// house has the packages of this module that each package may import, from the bottom up. Each package of the
+// module has exactly one place in it; [mains] stands for every command. Packages whose name ends in "test" are for
 // tests only and have none.
 var house = []place{
 	{"catalog is plain data and imports nothing of ours", []string{"schemas/catalog"}, nil},
@@ -66,11 +66,11 @@ var house = []place{
 	{"a command imports whatever it likes", []string{mains}, []string{"..."}},
 }
 
-// A place is where some packages stand.
+// A place is a row of the table: some packages, and what they may import.
 type place struct {
 	fact string
 	of   []string // packages below the module, or mains
-	may  []string // what of ours they import
+	may  []string // packages of this module that they may import
 }
 
 // mains stands for all packages named main.

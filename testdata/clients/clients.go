@@ -8,7 +8,7 @@
 // Nearly all packages are rows without a file of their own, put straight into the catalog; repomill reindex
 // publishes them. A few real ones are pushed then, where members begin and end, so that clients can download
 // them. What clients say is compared with the rows. Then one more package is pushed, which changes one member
-// of each index (two where a count stands in front), and clients that have the old indexes see it.
+// of each index (two if the index begins with a count), and clients that have the old indexes see it.
 //
 // A test that lacks its judge is skipped and says which.
 //

@@ -17,7 +17,7 @@ for path in sys.argv[1:]:
             h.update(block)
     print(h.hexdigest())`
 
-// What anybody has at hand makes the texts of which the pointer has the digests.
+// Common gzip programs decompress indexes to the texts whose digests the pointer has.
 func readGunzip(t *testing.T, s *site) func(*testing.T, realPackage) {
 	var paths, want []string
 	for _, x := range s.indexes(t) {

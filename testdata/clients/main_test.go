@@ -104,7 +104,7 @@ func need(t *testing.T, programs ...string) {
 	}
 }
 
-// An answer is what a command came to.
+// An answer is the result of a command.
 type answer struct {
 	code           int
 	stdout, stderr string

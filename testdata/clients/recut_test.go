@@ -12,7 +12,7 @@ import (
 	"repomill/testdata/corpus"
 )
 
-// recut compresses a text anew, in members that begin anywhere: inside of stanzas, elements and words. Some
+// recut compresses a text again, in members that begin anywhere: inside of stanzas, elements and words. Some
 // are empty and some have one byte.
 func recut(text string) (file string, members int) {
 	r := rand.New(rand.NewPCG(1, uint64(len(text))))

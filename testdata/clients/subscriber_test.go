@@ -166,7 +166,7 @@ func (c *subscribed) judge(t *testing.T, a answer, want func(*testing.T, string)
 
 var revisionPattern = regexp.MustCompile(`<revision>.*</revision>|(?m)^Date: .*$`)
 
-// revision returns what tells the versions of a pointer apart, for people.
+// revision returns the revision of a pointer, for messages.
 func revision(pointer []byte) string {
 	if pointer == nil {
 		return "nothing"

@@ -3,7 +3,7 @@
 // Debian and Ubuntu) must be installed.
 //
 // The job server listens for jobs and artifacts on all interfaces, without authentication: that is Beam's
-// choice, and no flag changes it. It is for machines and containers that nobody else reaches.
+// choice, and no flag changes it. It is for machines and containers without other users.
 package flinktest
 
 import (

@@ -13,7 +13,7 @@ const (
 	Cut                        // the connection breaks in the middle of the answer
 	Stalled                    // the answer stops in its middle
 	Forbidden                  // 403
-	Unlisted                   // 403, as Google answers for an absent object to somebody who may not list
+	Unlisted                   // 403, as Google answers for an absent object without the permission to list
 	Busy                       // 503
 )
 

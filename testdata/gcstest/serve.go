@@ -167,7 +167,7 @@ func (s *Server) describe(bucket, object string) []byte {
 	return answer.Body.Bytes()
 }
 
-// notify tells of an object, given its description (Cloud Storage documentation, "Pub/Sub notifications").
+// notify publishes a notification of an object, given its description (Cloud Storage documentation, "Pub/Sub notifications").
 func (s *Server) notify(event string, description []byte) {
 	if s.Notify == nil {
 		return

@@ -137,7 +137,7 @@ func (s *Server) kill() {
 	s.process = nil
 }
 
-// Stop ends the server in order: it tells its clients so.
+// Stop shuts the server down in order: it closes the connections of its clients.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
 	if s.process == nil {

@@ -127,7 +127,7 @@ func (s *Server) Leases(id string) int { return s.history(id).leases }
 // A history is what happened to a message.
 type history struct{ acks, nacks, leases, deliveries int }
 
-// history reads only what the server does not write meanwhile.
+// history reads only fields that the server does not write at the same time.
 func (s *Server) history(id string) history {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,7 +146,7 @@ func (s *Server) history(id string) history {
 	return h
 }
 
-// LogUnacked logs the messages that nobody has acknowledged.
+// LogUnacked logs the messages that were not acknowledged.
 func (s *Server) LogUnacked() {
 	s.t.Helper()
 	s.mu.Lock()

@@ -58,7 +58,7 @@ func (s *Server) Break(operation, suffix string, f Fault) (heal func() (broke in
 	}
 }
 
-// FailThen makes one request fail, and calls then before the client is told so.
+// FailThen makes one request fail, and calls then before the client gets the answer.
 func (s *Server) FailThen(operation, suffix string, f Fault, then func()) {
 	s.fail(operation, suffix, f, 1, then)
 }

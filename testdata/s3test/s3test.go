@@ -1,8 +1,8 @@
 // Package s3test runs a real S3 server for tests: versitygw, with signatures, checksums, multipart uploads and
 // conditional writes, behind a proxy that loses answers on demand.
 //
-// The server is another process, of the program in the folder gateway, which is a module of its own. It ends with the test, whatever the
-// test's end is.
+// The server is another process, of the program in the folder gateway, which is a module of its own. It ends with the test, also
+// if that is killed.
 package s3test
 
 import (
@@ -147,7 +147,7 @@ func (s *Server) proxy(transport http.RoundTripper) http.Handler {
 	})
 }
 
-// discard is where an answer goes that nobody gets.
+// discard drops an answer, so that the client does not get it.
 type discard struct{ header http.Header }
 
 func (d discard) Header() http.Header         { return d.header }

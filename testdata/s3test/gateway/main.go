@@ -1,5 +1,5 @@
 // Command gateway is the S3 server of tests: versitygw, on a socket in a folder. It is in a module of its own, so that what it
-// needs is no requirement of the product.
+// needs is not a requirement of the product.
 package main
 
 import (
