@@ -32,8 +32,8 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A Staging is a staging bucket in Google Cloud Storage. Its methods may be called concurrently. They retry transient
-// errors until their context ends.
+// A Staging is a staging bucket in Google Cloud Storage. Its methods may be called concurrently. The client library
+// retries transient errors; a request without progress for stallTime fails.
 type Staging struct {
 	client *storage.Client
 	bucket *storage.BucketHandle

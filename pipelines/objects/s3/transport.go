@@ -18,8 +18,8 @@ const (
 	idleTime = 30 * time.Second // of a connection without requests; less than stallTime
 )
 
-// newHTTPClient returns a client whose connections time out when they stall. It uses HTTP/1.1 only: on an HTTP/2
-// connection, a slow reader of one body can stop all requests.
+// newHTTPClient returns a client whose connections time out when they stall. It uses HTTP/1.1 only: on an
+// HTTP/2 connection, silence may also mean that the reader of a body is slow.
 func newHTTPClient() *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.DialContext = stallingDialer(stallTime)
