@@ -58,8 +58,10 @@ var house = []place{
 	{"queue imports objects and what lies below it", []string{"pipelines/queue"},
 		[]string{"pipelines/objects/...", "ingest/...", "publish/...", "serve/...", "schemas/..."}},
 	{"a service that keeps keys imports paths: what it signs is not its business", []string{"pipelines/kms"}, []string{"schemas/layout"}},
-	{"pipelines import no command", []string{"pipelines"},
-		[]string{"pipelines/kms", "pipelines/objects/...", "pipelines/queue", "ingest/...", "publish/...", "serve/...", "schemas/..."}},
+	{"pipelines import neither a queue nor a worker", []string{"pipelines"},
+		[]string{"pipelines/kms", "pipelines/objects/...", "ingest/...", "publish/...", "serve/...", "schemas/..."}},
+	{"the worker imports the pipelines that it runs, and no command", []string{"pipelines/worker"},
+		[]string{"pipelines", "pipelines/queue", "ingest/...", "publish/...", "schemas/..."}},
 	{"commands that push and ask import no worker", []string{"pipelines/client"},
 		[]string{"pipelines/command", "pipelines/objects/...", "ingest/...", "publish/...", "serve/...", "schemas/..."}},
 	{"what commands share imports nothing of ours: the resolver is small", []string{"pipelines/command"}, nil},
@@ -78,7 +80,7 @@ const mains = "a main"
 
 // confined says where of our packages something may be used.
 var confined = []confinement{
-	{"Beam is used in pipelines and commands", []string{"github.com/apache/beam/..."}, []string{"pipelines", mains}},
+	{"Beam is used in pipelines and commands", []string{"github.com/apache/beam/..."}, []string{"pipelines", "pipelines/worker", mains}},
 	{"runners are linked by commands", []string{beam + "/runners/...", beam + "/x/beamx/..."}, []string{mains}},
 	{"Google's SDKs are used by stores, queues and services that keep keys", []string{"cloud.google.com/...", "google.golang.org/api/..."},
 		[]string{"pipelines/kms", "pipelines/objects/gcs", "pipelines/queue"}},
@@ -94,7 +96,7 @@ var confined = []confinement{
 		[]string{"pipelines/command", mains}},
 	{"the process is ended by commands", []string{"os.Exit", "log.Fatal", "log.Fatalf", "log.Fatalln", "runtime.Goexit", "syscall.Exit"}, []string{mains}},
 	{"the clock is read in pipelines and above, and by stores and queues", []string{"time.Now", "time.Since", "time.Until"},
-		[]string{"pipelines", "pipelines/client", "pipelines/objects", "pipelines/objects/cdn", "pipelines/objects/file", "pipelines/objects/gcs", "pipelines/objects/s3", "pipelines/queue", mains}},
+		[]string{"pipelines", "pipelines/client", "pipelines/objects", "pipelines/objects/cdn", "pipelines/objects/file", "pipelines/objects/gcs", "pipelines/objects/s3", "pipelines/queue", "pipelines/worker", mains}},
 	{"what helps tests is used by tests", []string{module + "testdata/...", "testing/..."}, nil},
 }
 
@@ -170,6 +172,8 @@ func TestRulesCanFail(t *testing.T) {
 		{"a package without a place", pkg{name: "publish/util"}, []string{"publish/util has no place in this table"}},
 		{"Beam in a policy", pkg{name: "publish", uses: []string{beam}}, []string{"publish uses " + beam}},
 		{"Beam beside the pipelines", pkg{name: "pipelines/queue", uses: []string{beam + "/io/textio"}}, []string{"pipelines/queue uses " + beam + "/io/textio"}},
+		{"a pipeline that knows its worker", pkg{name: "pipelines", uses: []string{module + "pipelines/worker"}}, []string{"pipelines imports pipelines/worker"}},
+		{"a runner in the worker", pkg{name: "pipelines/worker", uses: []string{beam + "/runners/direct"}}, []string{"pipelines/worker uses " + beam + "/runners/direct"}},
 		{"a runner in the pipelines", pkg{name: "pipelines", uses: []string{beam + "/runners/prism"}}, []string{"pipelines uses " + beam + "/runners/prism"}},
 		{"a runner in a command", pkg{name: "pipelines/repomill", main: true, uses: []string{beam + "/runners/direct", "os.Exit", "time.Now"}}, nil},
 		{"a storage SDK in ingest", pkg{name: "ingest", uses: []string{"cloud.google.com/go/storage"}}, []string{"ingest uses cloud.google.com/go/storage"}},

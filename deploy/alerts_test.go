@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"repomill/pipelines"
+	"repomill/pipelines/worker"
 )
 
 const alerts = "monitoring/alerts.yaml"
@@ -29,7 +30,7 @@ func metricsOf(t *testing.T) string {
 	descs := make(chan *prometheus.Desc)
 	go func() {
 		defer close(descs)
-		r.Registry(nil).Describe(descs)
+		(&worker.Dispatcher{Resources: r}).Registry().Describe(descs)
 	}()
 	var all strings.Builder
 	for d := range descs {

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"repomill/pipelines"
 	"repomill/pipelines/objects"
+	"repomill/pipelines/worker"
 	"repomill/publish/collect"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -54,7 +54,7 @@ func (s *site) sweepLater() {
 	cfg := s.Resources.Config
 	s.Resources.Config.Retention = time.Nanosecond
 	defer func() { s.Resources.Config = cfg }()
-	d := pipelines.Dispatcher{Resources: s.Resources, Source: mute, Run: s.run, Once: true}
+	d := worker.Dispatcher{Resources: s.Resources, Source: mute, Run: s.run, Once: true}
 	if err := d.Serve(s.t.Context(), grace); err != nil {
 		s.t.Error(err)
 	}

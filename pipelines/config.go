@@ -1,5 +1,5 @@
-// Package pipelines carries staged objects to published releases, as bounded Beam pipelines that are
-// the same on every runner, and dispatches events to them.
+// Package pipelines takes staged objects to published releases, as bounded Beam pipelines that are
+// the same on every runner. Package worker runs them.
 //
 // DoFns are shells: they name resources by URL, open them once per process, and call the plain
 // functions of packages ingest and publish.

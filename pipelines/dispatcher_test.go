@@ -18,6 +18,7 @@ import (
 
 	"repomill/pipelines"
 	"repomill/pipelines/queue"
+	"repomill/pipelines/worker"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/testdata/debtest"
@@ -46,7 +47,7 @@ func saying(uploads ...catalog.Upload) source {
 func (s *site) serve(events queue.Source, grace time.Duration) (stop func() error) {
 	s.t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
-	d := pipelines.Dispatcher{Resources: s.Resources, Source: events, Run: s.run}
+	d := worker.Dispatcher{Resources: s.Resources, Source: events, Run: s.run}
 	ended := make(chan error, 1)
 	go func() { ended <- d.Serve(ctx, grace) }()
 	var stopped bool
@@ -397,7 +398,7 @@ func TestServeHoldsTheSourceBack(t *testing.T) {
 func TestServeEndsWithItsSource(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, runDirect)
-	err := (&pipelines.Dispatcher{
+	err := (&worker.Dispatcher{
 		Resources: s.Resources, Run: runDirect,
 		Source: source(func(context.Context, func(queue.Event)) error { return errFault }),
 	}).Serve(t.Context(), grace)

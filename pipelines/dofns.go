@@ -73,7 +73,7 @@ func (f *storeFn) ProcessElement(ctx context.Context, batch Batch, good func(Goo
 	g.SetLimit(max(minStores, runtime.GOMAXPROCS(0)))
 	for i, t := range batch.Tasks {
 		g.Go(func() error {
-			outcomes[i].stored, outcomes[i].err = f.store(ctx, t.upload(), batch.Alone)
+			outcomes[i].stored, outcomes[i].err = f.store(ctx, t.Upload(), batch.Alone)
 			if progress, ok := f.r.progress.Load(batch.Run); ok {
 				progress.(func())()
 			}
@@ -164,11 +164,11 @@ type rejectFn struct{ opener }
 // ProcessElement records one rejection.
 func (f *rejectFn) ProcessElement(ctx context.Context, b Bad) error {
 	rej := catalog.Rejection{Reason: catalog.Reason(b.Reason), Detail: b.Detail}
-	if err := f.r.Catalog.Reject(ctx, b.Task.upload(), b.Task.Token, rej, time.Now()); err != nil {
-		f.r.Log.Error("rejection not recorded; the sweep tries again", "upload", b.Task.upload().String(), "error", err)
+	if err := f.r.Catalog.Reject(ctx, b.Task.Upload(), b.Task.Token, rej, time.Now()); err != nil {
+		f.r.Log.Error("rejection not recorded; the sweep tries again", "upload", b.Task.Upload().String(), "error", err)
 		return ctx.Err()
 	}
-	f.r.tell(ctx)
+	f.r.Tell(ctx)
 	return ctx.Err()
 }
 
@@ -177,13 +177,13 @@ type faultFn struct{ opener }
 
 // ProcessElement records one fault.
 func (f *faultFn) ProcessElement(ctx context.Context, b Bad) error {
-	f.r.fault(ctx, b.Task.upload(), b.Task.Token, b.Detail)
+	f.r.fault(ctx, b.Task.Upload(), b.Task.Token, b.Detail)
 	if b.Counts {
-		why := shownFault(b.Task.upload(), b.Detail)
-		if err := f.r.Catalog.GiveUp(ctx, b.Task.upload(), b.Task.Token, why, time.Now()); err != nil && ctx.Err() == nil {
-			f.r.Log.Error("attempt not counted", "upload", b.Task.upload().String(), "error", err)
+		why := shownFault(b.Task.Upload(), b.Detail)
+		if err := f.r.Catalog.GiveUp(ctx, b.Task.Upload(), b.Task.Token, why, time.Now()); err != nil && ctx.Err() == nil {
+			f.r.Log.Error("attempt not counted", "upload", b.Task.Upload().String(), "error", err)
 		}
-		f.r.tell(ctx) // if that was the last one
+		f.r.Tell(ctx) // if that was the last one
 	}
 	return ctx.Err()
 }

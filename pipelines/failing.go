@@ -47,7 +47,7 @@ func (r *Resources) leaveOut(ctx context.Context, f *sign.Failure) bool {
 		}
 	}
 	if err == nil {
-		r.announceNow(ctx)
+		r.AnnounceNow(ctx)
 		err = r.useKeys(ctx, set)
 	}
 	if err != nil {
@@ -55,7 +55,7 @@ func (r *Resources) leaveOut(ctx context.Context, f *sign.Failure) bool {
 		r.Log.Error("ALARM: a signing key fails, and nothing is published: no other one can sign", "key", f.Fingerprint, "error", f.Err, "others", err)
 		return false
 	}
-	if !r.mayPublish() { // another worker has the keys that are to sign
+	if !r.MayPublish() { // another worker has the keys that are to sign
 		r.Log.Error("ALARM: a signing key fails; this worker publishes nothing until it can sign", "key", f.Fingerprint, "error", f.Err)
 		return false
 	}
@@ -63,8 +63,8 @@ func (r *Resources) leaveOut(ctx context.Context, f *sign.Failure) bool {
 	return true
 }
 
-// mayPublish reports whether this process has a key that is to sign, as far as that is known.
-func (r *Resources) mayPublish() bool {
+// MayPublish reports whether this process has a key that is to sign, as far as that is known.
+func (r *Resources) MayPublish() bool {
 	r.keys.mu.Lock()
 	defer r.keys.mu.Unlock()
 	return r.keys.current == nil || len(both(r.keys.signing, r.keys.usable)) > 0
@@ -92,7 +92,7 @@ func (r *Resources) RetryKeys(ctx context.Context, now time.Time) {
 			continue
 		}
 		r.keys.mend(f)
-		r.announceNow(ctx)
+		r.AnnounceNow(ctx)
 		r.Log.Info("a signing key can sign again", "key", f)
 	}
 }
@@ -176,4 +176,11 @@ func (k *keyring) left() map[string]error {
 		}
 	}
 	return all
+}
+
+// LacksKeys reports whether this process has not all the keys that should sign: then others sign again.
+func (r *Resources) LacksKeys() bool {
+	r.keys.mu.Lock()
+	defer r.keys.mu.Unlock()
+	return slices.ContainsFunc(r.keys.signing, func(f string) bool { return !slices.Contains(r.keys.usable, f) })
 }

@@ -1,6 +1,7 @@
 package pipelines
 
 import (
+	"strings"
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
@@ -45,12 +46,13 @@ type Receipt struct {
 	Error    string
 }
 
-func (t Task) upload() catalog.Upload {
+// Upload returns the upload of a task.
+func (t Task) Upload() catalog.Upload {
 	return catalog.Upload{Bucket: t.Bucket, Object: t.Object, Generation: t.Generation, Size: t.Size}
 }
 
-// publishLimit is how long one publish of one release may take before it is left to the next sweep.
-const publishLimit = 5 * time.Minute
+// PublishLimit is how long one publish of one release may take before it is left to the next sweep.
+const PublishLimit = 5 * time.Minute
 
 // Ingest builds the pipeline that takes batches of uploads to published releases:
 //
@@ -82,4 +84,11 @@ func Publish(s beam.Scope, cfg Config, releases beam.PCollection) {
 	s = s.Scope("publish")
 	receipts := beam.ParDo(s, &publishFn{opener{Config: cfg}}, beam.GroupByKey(s, beam.AddFixedKey(s, releases)))
 	beam.ParDo0(s, &reportFn{}, beam.GroupByKey(s, beam.AddFixedKey(s, receipts)))
+}
+
+// RepositoryOf returns the repository in a staging key, whatever it may be.
+func RepositoryOf(object string) catalog.Repository {
+	owner, rest, _ := strings.Cut(object, "/")
+	name, _, _ := strings.Cut(rest, "/")
+	return catalog.Repository{Owner: owner, Name: name}
 }

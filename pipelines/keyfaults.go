@@ -13,14 +13,14 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A badFile says why files of private keys are not signed with as they are now.
-type badFile struct {
+// A BadKeyFile says why files of private keys are not signed with as they are now.
+type BadKeyFile struct {
 	urls []string
 	error
 }
 
 // Unwrap returns the cause.
-func (b *badFile) Unwrap() error { return b.error }
+func (b *BadKeyFile) Unwrap() error { return b.error }
 
 // checkLocked returns why keys of a file cannot be opened with which this process signs already: the file, or its passphrase,
 // is not what it was.
@@ -31,20 +31,20 @@ func (k *keyring) checkLocked(url string, read *sign.Signer) error {
 	here := k.signer.Fingerprints()
 	for _, u := range read.Unfit() {
 		if sign.Locked(u.Why) && slices.Contains(here, u.Fingerprint) {
-			return &badFile{[]string{url}, fmt.Errorf("key %s: %w", u.Fingerprint, u.Why)}
+			return &BadKeyFile{[]string{url}, fmt.Errorf("key %s: %w", u.Fingerprint, u.Why)}
 		}
 	}
 	return nil
 }
 
 // noteFiles notes which files of private keys are bad; what is new of it is logged, and announced to commands.
-func (r *Resources) noteFiles(ctx context.Context, file *badFile) {
+func (r *Resources) noteFiles(ctx context.Context, file *BadKeyFile) {
 	if r.notedFiles(file) {
-		r.announceNow(ctx)
+		r.AnnounceNow(ctx)
 	}
 }
 
-func (r *Resources) notedFiles(file *badFile) (changed bool) {
+func (r *Resources) notedFiles(file *BadKeyFile) (changed bool) {
 	k := &r.keys
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -29,7 +29,7 @@ func locked(t *testing.T, private []byte, passphrase string) []byte {
 // fileErrors returns how many files of keys a worker counts as bad.
 func fileErrors(t *testing.T, r *pipelines.Resources) (n float64) {
 	t.Helper()
-	families, err := r.Registry(nil).Gather()
+	families, err := r.Registry().Gather()
 	must(t, err)
 	for _, f := range families {
 		if f.GetName() == "repomill_signing_key_file_errors" {

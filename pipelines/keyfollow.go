@@ -20,7 +20,7 @@ func (r *Resources) RefreshKeys(ctx context.Context) error {
 		return nil
 	}
 	read, err := r.keys.read(ctx, r.Bucket, r.Config)
-	var file *badFile
+	var file *BadKeyFile
 	if err != nil {
 		if errors.As(err, &file) {
 			r.noteFiles(ctx, file)
@@ -31,7 +31,7 @@ func (r *Resources) RefreshKeys(ctx context.Context) error {
 	var bad *BadKey
 	switch {
 	case read != nil && errors.As(err, &bad):
-		file = &badFile{r.keys.files(r.Config), err}
+		file = &BadKeyFile{r.keys.files(r.Config), err}
 		err = file
 	case read != nil && err != nil:
 		return err // the bucket, or the catalog, did not say whether they are good
@@ -80,7 +80,7 @@ func (r *Resources) takeKeys(ctx context.Context, set keys.Set, read *privateKey
 		return r.noneLeft(set, err)
 	}
 	r.keys.take(read)
-	r.announceNow(ctx) // before clients are given a new key: who waited for that may promote it
+	r.AnnounceNow(ctx) // before clients are given a new key: who waited for that may promote it
 	return nil
 }
 

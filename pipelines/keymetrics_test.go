@@ -37,7 +37,7 @@ func TestMetricsOfKeys(t *testing.T) {
 		"repomill_releases_not_signed_by " + standby.Fingerprint:                             1,
 		"repomill_signing_key_expiry_timestamp_seconds " + publicOf(t, expiring).Fingerprint: float64(publicOf(t, expiring).Expires.Unix()),
 	}
-	families, err := s.Registry(nil).Gather()
+	families, err := s.Registry().Gather()
 	must(t, err)
 	got := map[string]float64{}
 	for _, f := range families {

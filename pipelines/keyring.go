@@ -111,7 +111,7 @@ func (k *keyring) open(ctx context.Context, bucket objects.Bucket, url, passphra
 	if !kms.IsURL(url) {
 		s, err := ReadSigner(url, passphraseFile)
 		if err != nil {
-			return nil, &badFile{[]string{url}, err}
+			return nil, &BadKeyFile{[]string{url}, err}
 		}
 		return s, k.checkLocked(url, s)
 	}
@@ -158,6 +158,9 @@ func (k *keyring) held() []string {
 	}
 	return slices.DeleteFunc(k.signer.Fingerprints(), func(f string) bool { return k.failing[f].err != nil })
 }
+
+// HeldKeys returns the fingerprints of the private keys that this process can sign with.
+func (r *Resources) HeldKeys() []string { return r.keys.held() }
 
 // Signer returns the private keys that are here, or nil.
 func (r *Resources) Signer() *sign.Signer {

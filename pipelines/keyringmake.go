@@ -19,22 +19,22 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A keyringMaker makes the keyring package of a repository.
-type keyringMaker struct {
+// A KeyringMaker makes the keyring packages of repositories, and puts them into staging.
+type KeyringMaker struct {
 	r       *Resources
 	source  keyringSource
 	signer  *sign.Signer
 	enqueue func(catalog.Upload)
 }
 
-// make returns nil if everything is as it should be, and errUnderWay if it will soon be.
-func (m keyringMaker) make(ctx context.Context, repository catalog.Repository) error {
+// Make returns nil if everything is as it should be, and ErrUnderWay if it will soon be.
+func (m KeyringMaker) Make(ctx context.Context, repository catalog.Repository) error {
 	s, err := m.r.Catalog.Settings(ctx, repository)
 	if err != nil || s.Keyring == nil || !s.Keyring.On {
 		return err
 	}
 	if k := s.Keyring; m.source.revision < k.Keys && time.Since(k.Made) < keysAge {
-		return errUnderWay // another worker has read the keys since
+		return ErrUnderWay // another worker has read the keys since
 	}
 	parts, without := m.source.parts(s)
 	rows, err := m.rows(ctx, s)
@@ -62,13 +62,13 @@ func (m keyringMaker) make(ctx context.Context, repository catalog.Repository) e
 		}
 	}
 	if !done || made.Version != s.Keyring.Version {
-		return errUnderWay
+		return ErrUnderWay
 	}
 	return nil
 }
 
 // rows returns the packages that have the name of the keyring package, of each format.
-func (m keyringMaker) rows(ctx context.Context, s catalog.Settings) (all []catalog.Package, err error) {
+func (m KeyringMaker) rows(ctx context.Context, s catalog.Settings) (all []catalog.Package, err error) {
 	for _, f := range []catalog.Format{catalog.DEB, catalog.RPM} {
 		some, err := m.r.Catalog.PackagesNamed(ctx, s.Repository, f, layout.KeyringName(s.Repository, f))
 		if err != nil {
@@ -80,7 +80,7 @@ func (m keyringMaker) rows(ctx context.Context, s catalog.Settings) (all []catal
 }
 
 // build returns a file of a version.
-func (m keyringMaker) build(made catalog.KeyringPackage, p keyringPart) ([]byte, error) {
+func (m KeyringMaker) build(made catalog.KeyringPackage, p keyringPart) ([]byte, error) {
 	p.spec.Version, p.spec.Made = made.Version, made.Made
 	if p.format == catalog.DEB {
 		return keypack.DEB(p.spec)
@@ -93,7 +93,7 @@ func (m keyringMaker) build(made catalog.KeyringPackage, p keyringPart) ([]byte,
 }
 
 // publish stages a file for a place that lacks it, and reports whether the place has it.
-func (m keyringMaker) publish(ctx context.Context, made catalog.KeyringPackage, p keyringPart, place catalog.Package, rows []catalog.Package) (there bool, err error) {
+func (m KeyringMaker) publish(ctx context.Context, made catalog.KeyringPackage, p keyringPart, place catalog.Package, rows []catalog.Package) (there bool, err error) {
 	p.spec.Version = made.Version
 	want := p.spec.Identity(p.format)
 	for _, k := range rows {
@@ -137,7 +137,7 @@ func stagedKeyring(place catalog.Package, file string) string {
 
 // record returns the version that is to be published: the one of the settings, if it is what it should be, else a new one,
 // which is put into the settings before anything of it is staged.
-func (m keyringMaker) record(ctx context.Context, s catalog.Settings, parts []keyringPart, rows []catalog.Package) (catalog.KeyringPackage, error) {
+func (m KeyringMaker) record(ctx context.Context, s catalog.Settings, parts []keyringPart, rows []catalog.Package) (catalog.KeyringPackage, error) {
 	made, old := *s.Keyring, *s.Keyring
 	made.Files = slices.Clone(old.Files)
 	if m.stale(old, parts, rows) {
@@ -163,7 +163,7 @@ func (m keyringMaker) record(ctx context.Context, s catalog.Settings, parts []ke
 	}
 	after, err := m.r.Catalog.ChangeSettings(ctx, s.Repository, m.r.Now(ctx), func(now *catalog.Settings) error {
 		if now.Revision != s.Revision {
-			return errUnderWay // somebody else was faster; the next round sees what is so then
+			return ErrUnderWay // somebody else was faster; the next round sees what is so then
 		}
 		now.Keyring = &made
 		return nil
@@ -176,7 +176,7 @@ func (m keyringMaker) record(ctx context.Context, s catalog.Settings, parts []ke
 }
 
 // stale reports whether a new version has to be made: the last one lacks what it should have, or other bytes have its name.
-func (m keyringMaker) stale(made catalog.KeyringPackage, parts []keyringPart, rows []catalog.Package) bool {
+func (m KeyringMaker) stale(made catalog.KeyringPackage, parts []keyringPart, rows []catalog.Package) bool {
 	if made.Version == "" {
 		return true
 	}
@@ -198,7 +198,7 @@ func (m keyringMaker) stale(made catalog.KeyringPackage, parts []keyringPart, ro
 }
 
 // draw makes a new version out of made, without files.
-func (m keyringMaker) draw(made *catalog.KeyringPackage, rows []catalog.Package) error {
+func (m KeyringMaker) draw(made *catalog.KeyringPackage, rows []catalog.Package) error {
 	now := time.Now().UTC().Truncate(time.Second)
 	than := []string{made.Version}
 	for _, k := range rows {

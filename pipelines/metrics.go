@@ -55,29 +55,15 @@ func (m *metrics) told(v catalog.Verdict) {
 	}
 }
 
-// Registry returns a registry of everything that this process measures: of these resources, of the
-// dispatcher, which may be nil, and of the Go runtime.
-func (r *Resources) Registry(d *Dispatcher) *prometheus.Registry {
+// Registry returns a registry of what this process measures of these resources and of the Go runtime.
+func (r *Resources) Registry() *prometheus.Registry {
 	reg, m := prometheus.NewRegistry(), r.metrics
-	reg.MustRegister(m.uploads, m.visible, m.publishes, m.conflicts, m.faults, m.keyFailures, &state{r: r, d: d},
+	reg.MustRegister(m.uploads, m.visible, m.publishes, m.conflicts, m.faults, m.keyFailures, &state{r: r},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if staging, ok := r.Staging.(interface{ Skipped() int }); ok {
 		reg.MustRegister(gaugeOf("repomill_staging_skipped",
 			"Files and folders that the last look through the staging folder left out, because they cannot be uploads or cannot be read. The log names each.",
 			func() float64 { return float64(staging.Skipped()) }))
-	}
-	if d == nil {
-		return reg
-	}
-	if source, ok := d.Source.(interface{ Unwatched() int64 }); ok {
-		reg.MustRegister(gaugeOf("repomill_staging_unwatched_folders",
-			"Folders of staging that the kernel does not watch, so that they are looked through every ten seconds; if there are any, raise fs.inotify.max_user_watches.",
-			func() float64 { return float64(source.Unwatched()) }))
-	}
-	if source, ok := d.Source.(interface{ Foreign() int64 }); ok {
-		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "repomill_foreign_events_total", Help: "Messages of the subscription that are no news of the staging bucket. They are not acknowledged.",
-		}, func() float64 { return float64(source.Foreign()) }))
 	}
 	return reg
 }
@@ -86,15 +72,10 @@ func gaugeOf(name, help string, value func() float64) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 }
 
-// A state reads, when it is asked, how things stand: in the catalog and in the dispatcher.
-type state struct {
-	r *Resources
-	d *Dispatcher
-}
+// A state reads, when it is asked, the state of the catalog.
+type state struct{ r *Resources }
 
 var (
-	inHandDesc  = prometheus.NewDesc("repomill_events_in_hand", "Uploads that wait or are worked on in this process.", nil, nil)
-	oldestDesc  = prometheus.NewDesc("repomill_oldest_event_seconds", "Age of the oldest upload that waits or is worked on in this process; 0 if there is none.", nil, nil)
 	backlogDesc = prometheus.NewDesc("repomill_backlog", "Uploads in the catalog without a final verdict.", nil, nil)
 	waitingDesc = prometheus.NewDesc("repomill_oldest_upload_seconds", "Age of the oldest upload in the catalog without a final verdict; 0 if there is none.", nil, nil)
 	behindDesc  = prometheus.NewDesc("repomill_releases_behind", "Releases whose rows are ahead of what clients see.", nil, nil)
@@ -104,7 +85,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{inHandDesc, oldestDesc, backlogDesc, waitingDesc, behindDesc, ageDesc, upDesc, expiryDesc, keyFileDesc, notSignedDesc} {
+	for _, d := range []*prometheus.Desc{backlogDesc, waitingDesc, behindDesc, ageDesc, upDesc, expiryDesc, keyFileDesc, notSignedDesc} {
 		out <- d
 	}
 }
@@ -118,11 +99,6 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	now := time.Now()
-	if s.d != nil {
-		since, n := s.d.inFlight.oldest()
-		gauge(inHandDesc, float64(n))
-		gauge(oldestDesc, age(now, since))
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeLimit)
 	defer cancel()
 	backlog, err := s.r.Catalog.Backlog(ctx)

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"repomill/pipelines"
 	"repomill/pipelines/objects"
+	"repomill/pipelines/worker"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -110,7 +110,7 @@ func TestOnceSaysThatStagingWasNotListed(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, runDirect)
 	s.Resources.Staging = unlistable{s.Resources.Staging}
-	d := pipelines.Dispatcher{Resources: s.Resources, Source: mute, Run: runDirect, Once: true}
+	d := worker.Dispatcher{Resources: s.Resources, Source: mute, Run: runDirect, Once: true}
 	if err := d.Serve(t.Context(), grace); err == nil || !strings.Contains(err.Error(), errFault.Error()) {
 		t.Errorf("got %v", err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"repomill/pipelines"
 	"repomill/pipelines/queue"
+	"repomill/pipelines/worker"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 )
@@ -56,7 +57,7 @@ func crashingProcess(dir string) int {
 	if err != nil {
 		return 1
 	}
-	d := pipelines.Dispatcher{Resources: r, Source: source, Run: runDirect}
+	d := worker.Dispatcher{Resources: r, Source: source, Run: runDirect}
 	if d.Serve(ctx, time.Second) != nil {
 		return 1
 	}

@@ -82,7 +82,7 @@ func (f *prepareFn) ProcessElement(ctx context.Context, _ int, names func(*strin
 }
 
 func (f *prepareFn) prepare(ctx context.Context, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, publishLimit)
+	ctx, cancel := context.WithTimeout(ctx, PublishLimit)
 	defer cancel()
 	r, err := catalog.ParseRelease(name)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 
 	"repomill/pipelines"
 	"repomill/pipelines/queue"
+	"repomill/pipelines/worker"
 	"repomill/publish/check"
 	"repomill/testdata/gcstest"
 	"repomill/testdata/s3test"
@@ -57,7 +58,7 @@ func work(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	return (&pipelines.Dispatcher{Resources: r, Source: source, Run: runDirect, Once: true}).Serve(ctx, grace)
+	return (&worker.Dispatcher{Resources: r, Source: source, Run: runDirect, Once: true}).Serve(ctx, grace)
 }
 
 // A victim is a worker process that is killed.

@@ -10,6 +10,9 @@ import (
 	"repomill/schemas/catalog"
 )
 
+// MaxPublishes is how many releases are published at the same time.
+const MaxPublishes = 32
+
 // publishFn publishes releases at the same time, each limited in time, and tells the uploaders.
 type publishFn struct{ opener }
 
@@ -21,7 +24,7 @@ func (f *publishFn) ProcessElement(ctx context.Context, _ int, names func(*strin
 	}
 	receipts := make(chan Receipt, len(set))
 	var g errgroup.Group
-	g.SetLimit(maxPublishes)
+	g.SetLimit(MaxPublishes)
 	for name := range set {
 		g.Go(func() error {
 			receipts <- f.publish(ctx, name)
@@ -43,10 +46,10 @@ func (f *publishFn) publish(ctx context.Context, name string) Receipt {
 		receipt.Error = err.Error()
 		return receipt
 	}
-	if !f.r.mayPublish() {
+	if !f.r.MayPublish() {
 		return f.wait(ctx, release)
 	}
-	limited, cancel := context.WithTimeout(ctx, publishLimit)
+	limited, cancel := context.WithTimeout(ctx, PublishLimit)
 	defer cancel()
 	start := time.Now()
 	res, err := f.r.Publisher.Release(limited, release)
@@ -72,7 +75,7 @@ func (f *publishFn) publish(ctx context.Context, name string) Receipt {
 		f.r.Log.Info("signed again", "release", name, "revision", res.Revision.Number)
 	}
 	receipt.Revision = res.Revision.Number
-	f.r.tell(ctx)
+	f.r.Tell(ctx)
 	return receipt
 }
 
@@ -103,4 +106,16 @@ func (*reportFn) ProcessElement(ctx context.Context, _ int, receipts func(*Recei
 		}
 	}
 	slog.DebugContext(ctx, "run ended", "published", published, "failed", failed)
+}
+
+// TakeFailed reports whether the last publish of a release in this process failed, and forgets it.
+func (r *Resources) TakeFailed(release catalog.Release) bool {
+	_, failed := r.failed.LoadAndDelete(release)
+	return failed
+}
+
+// OnProgress has f called for each upload that a run is through with, until the function that it returns is called.
+func (r *Resources) OnProgress(run string, f func()) (end func()) {
+	r.progress.Store(run, f)
+	return func() { r.progress.Delete(run) }
 }

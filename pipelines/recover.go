@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -31,13 +32,16 @@ func (rowReader) Identity(f catalog.Format, name, version, arch string) (catalog
 	return rpm.Identity(name, version, arch)
 }
 
+// SettingsLimit is how long publishing the settings of one repository may take: others wait for it.
+const SettingsLimit = 20 * time.Second
+
 // maxAdopted bounds how many settings are compared at the same time.
 const maxAdopted = 8
 
-// adoptSettings makes sure, before an upload is judged by them, that the catalog's settings are no older
+// AdoptSettings makes sure, before an upload is judged by them, that the catalog's settings are no older
 // than the published ones: a catalog that was restored or lost takes over what the bucket has. Where that
 // cannot be said of a repository, its uploads wait, and no other's.
-func (r *Resources) adoptSettings(ctx context.Context) error {
+func (r *Resources) AdoptSettings(ctx context.Context) error {
 	declared, err := tree.Repositories(ctx, r.Bucket)
 	if err != nil {
 		return fmt.Errorf("read the published settings: %w", err)
@@ -51,8 +55,8 @@ func (r *Resources) adoptSettings(ctx context.Context) error {
 	return g.Wait()
 }
 
-// adoptLeft tries the repositories again whose settings could not be compared.
-func (r *Resources) adoptLeft(ctx context.Context) {
+// AdoptLeft tries the repositories again whose settings could not be compared.
+func (r *Resources) AdoptLeft(ctx context.Context) {
 	var g errgroup.Group
 	g.SetLimit(maxAdopted)
 	r.unadopted.Range(func(repository, _ any) bool {
@@ -63,7 +67,7 @@ func (r *Resources) adoptLeft(ctx context.Context) {
 }
 
 func (r *Resources) adopt(ctx context.Context, repository catalog.Repository) {
-	ctx, cancel := context.WithTimeout(ctx, settingsLimit)
+	ctx, cancel := context.WithTimeout(ctx, SettingsLimit)
 	defer cancel()
 	err := r.Publisher.Settings(ctx, repository)
 	if err != nil && !errors.Is(err, catalogdb.ErrNotFound) { // gone from the bucket, and never here
@@ -75,7 +79,7 @@ func (r *Resources) adopt(ctx context.Context, repository catalog.Repository) {
 
 // checkAdopted returns a fault while the settings by which an upload would be judged may be too old.
 func (r *Resources) checkAdopted(object string) error {
-	repository := repositoryOf(object)
+	repository := RepositoryOf(object)
 	if _, left := r.unadopted.Load(repository); left {
 		return fmt.Errorf("the settings of %s could not be compared with the published ones yet", repository)
 	}

@@ -50,7 +50,7 @@ func (x *Reindexer) Work(ctx context.Context, releases []catalog.Release) error 
 		if !pending {
 			return nil
 		}
-		if err := x.reindex(ctx, free); err != nil {
+		if err := x.Reindex(ctx, free); err != nil {
 			return err
 		}
 		select {
@@ -61,8 +61,8 @@ func (x *Reindexer) Work(ctx context.Context, releases []catalog.Release) error 
 	}
 }
 
-// reindex runs the pipeline for releases.
-func (x *Reindexer) reindex(ctx context.Context, releases []catalog.Release) error {
+// Reindex runs the pipeline for releases.
+func (x *Reindexer) Reindex(ctx context.Context, releases []catalog.Release) error {
 	if len(releases) == 0 {
 		return nil
 	}

@@ -16,27 +16,27 @@ import (
 // rowsFn makes the rows of stored packages active and emits the releases that have to be published.
 type rowsFn struct{ opener }
 
-// maxGroup is the number of rows that one transaction activates.
-const maxGroup = 50
+// MaxGroup is the number of rows that one transaction activates.
+const MaxGroup = 50
 
 // ProcessElement takes all good uploads of a run.
 func (f *rowsFn) ProcessElement(ctx context.Context, _ int, goods func(*Good) bool, emit func(string)) error {
 	var all []catalogdb.Stored
 	for g := (Good{}); goods(&g); g = (Good{}) {
-		s := catalogdb.Stored{Upload: g.Task.upload(), Token: g.Task.Token, Dirs: g.Dirs, Checked: catalog.Checked(g.Checked)}
+		s := catalogdb.Stored{Upload: g.Task.Upload(), Token: g.Task.Token, Dirs: g.Dirs, Checked: catalog.Checked(g.Checked)}
 		if err := json.Unmarshal(g.Package, &s.Package); err != nil {
 			return err
 		}
 		all = append(all, s)
 	}
 	touched := map[catalog.Repository]bool{}
-	for group := range slices.Chunk(all, maxGroup) {
+	for group := range slices.Chunk(all, MaxGroup) {
 		f.activate(ctx, group)
 		for _, s := range group {
 			touched[s.Package.Repository] = true
 		}
 	}
-	f.r.tell(ctx) // duplicates of what clients see are finished already
+	f.r.Tell(ctx) // duplicates of what clients see are finished already
 	releases, err := f.r.Catalog.Unpublished(ctx)
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func (f *rowsFn) activate(ctx context.Context, group []catalogdb.Stored) {
 		return
 	}
 	for _, s := range group {
-		f.r.logUpload(slog.LevelDebug, s.Upload, string(catalog.Stored), "sha256", s.Package.File.SHA256, "key", s.Package.Key)
+		f.r.LogUpload(slog.LevelDebug, s.Upload, string(catalog.Stored), "sha256", s.Package.File.SHA256, "key", s.Package.Key)
 	}
 }
 

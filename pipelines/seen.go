@@ -14,9 +14,9 @@ const (
 	endLimit   = time.Second      // for the last one, which holds up the end of the process
 )
 
-// announce lets commands that wait for a worker know that one runs, until the function that it returns is called.
+// Announce lets commands that wait for a worker know that one runs, until the function that it returns is called.
 // That a sign of life gets lost does no harm.
-func (r *Resources) announce(ctx context.Context, name string) (end func()) {
+func (r *Resources) Announce(ctx context.Context, name string) (end func()) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx)) // work goes on for a while after ctx ends
 	r.keys.announceAs(name)
 	var announcing sync.WaitGroup
@@ -39,8 +39,8 @@ func (r *Resources) announce(ctx context.Context, name string) (end func()) {
 	}
 }
 
-// announceNow notes at once which keys this worker has, if it announces itself at all: they are others than before.
-func (r *Resources) announceNow(ctx context.Context) {
+// AnnounceNow notes at once which keys this worker has, if it announces itself at all: they are others than before.
+func (r *Resources) AnnounceNow(ctx context.Context) {
 	if name := r.keys.announcedAs(); name != "" {
 		r.see(ctx, name, false, seenLimit)
 	}

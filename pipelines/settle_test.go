@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"repomill/pipelines"
 	"repomill/pipelines/queue"
+	"repomill/pipelines/worker"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -142,7 +142,7 @@ func TestServeOnce(t *testing.T) {
 	uploads, faulty := s.putDebs(jammy, "hello", 20), s.putDebs(jammy, "faulty", 1)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	d := pipelines.Dispatcher{Resources: s.Resources, Source: mute, Run: runDirect, Once: true}
+	d := worker.Dispatcher{Resources: s.Resources, Source: mute, Run: runDirect, Once: true}
 	if err := d.Serve(ctx, grace); err != nil || ctx.Err() != nil {
 		t.Fatalf("got %v, %v", err, ctx.Err())
 	}

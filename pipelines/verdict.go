@@ -14,9 +14,9 @@ import (
 	"repomill/schemas/layout"
 )
 
-// tell writes the verdict objects of finished uploads that nobody was told of yet. What fails is left
+// Tell writes the verdict objects of finished uploads that nobody was told of yet. What fails is left
 // to a later call: the catalog remembers.
-func (r *Resources) tell(ctx context.Context) {
+func (r *Resources) Tell(ctx context.Context) {
 	r.telling.Lock()
 	defer r.telling.Unlock()
 	const page = 200
@@ -50,7 +50,7 @@ func (r *Resources) tellOf(ctx context.Context, uploads []catalog.Upload) (told 
 		g.Go(func() error {
 			v, ok := verdicts[u]
 			if failed[i] = errNoVerdict; ok {
-				failed[i] = r.writeVerdict(ctx, u, v)
+				failed[i] = r.WriteVerdict(ctx, u, v)
 			}
 			return nil
 		})
@@ -86,18 +86,18 @@ func (r *Resources) report(u catalog.Upload, v catalog.Verdict) {
 	if v.State == catalog.Rejected {
 		level = slog.LevelWarn
 	}
-	r.logUpload(level, u, string(v.State), "sha256", v.SHA256, "package", v.Package, "reason", string(v.Reason), "detail", v.Detail)
+	r.LogUpload(level, u, string(v.State), "sha256", v.SHA256, "package", v.Package, "reason", string(v.Reason), "detail", v.Detail)
 }
 
-// logUpload writes the one line that a state change of an upload has in the log.
-func (r *Resources) logUpload(level slog.Level, u catalog.Upload, state string, args ...any) {
+// LogUpload writes the one line that a state change of an upload has in the log.
+func (r *Resources) LogUpload(level slog.Level, u catalog.Upload, state string, args ...any) {
 	r.Log.Log(context.Background(), level, "upload "+state, append([]any{"bucket", u.Bucket, "object", u.Object, "generation", u.Generation}, args...)...)
 }
 
-// writeVerdict stores v, which is what the catalog says of an upload, unless a later upload of the same
+// WriteVerdict stores v, which is what the catalog says of an upload, unless a later upload of the same
 // name has its verdict there. A verdict that came to its end meanwhile is written again, so that no other
 // writer's end is lost under our beginning.
-func (r *Resources) writeVerdict(ctx context.Context, u catalog.Upload, v catalog.Verdict) error {
+func (r *Resources) WriteVerdict(ctx context.Context, u catalog.Upload, v catalog.Verdict) error {
 	if v.Reason == catalog.Replaced { // by what has its own verdict, in this place
 		if now, err := r.Staging.Stat(ctx, u.Object); err == nil && now.Generation != u.Generation {
 			return nil

@@ -12,17 +12,18 @@ import (
 
 	"repomill/pipelines"
 	"repomill/pipelines/command"
+	"repomill/pipelines/worker"
 )
 
 // serveOps serves what operators and their machines ask of a long-running process, until ctx ends.
-func serveOps(ctx context.Context, l net.Listener, r *pipelines.Resources, d *pipelines.Dispatcher) error {
+func serveOps(ctx context.Context, l net.Listener, r *pipelines.Resources, d *worker.Dispatcher) error {
 	srv := newServer(opsHandler(r, d), r.Log)
 	context.AfterFunc(ctx, func() { srv.Close() }) //nolint:errcheck // nobody waits for an answer
 	return listen(srv, l)
 }
 
-func opsHandler(r *pipelines.Resources, d *pipelines.Dispatcher) http.Handler {
-	registry := r.Registry(d)
+func opsHandler(r *pipelines.Resources, d *worker.Dispatcher) http.Handler {
+	registry := d.Registry()
 	registry.MustRegister(command.BuildInfo())
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))

@@ -25,6 +25,7 @@ import (
 	"repomill/pipelines/client"
 	"repomill/pipelines/command"
 	"repomill/pipelines/queue"
+	"repomill/pipelines/worker"
 	"repomill/publish"
 	"repomill/schemas/catalogdb"
 )
@@ -204,7 +205,7 @@ func (s *site) serve(ctx context.Context, h handlers) error {
 		return err
 	}
 	s.resources.OnPublish = hints.published
-	dispatcher := &pipelines.Dispatcher{
+	dispatcher := &worker.Dispatcher{
 		Resources: s.resources, Source: s.source, Run: runDirect,
 	}
 	resolver, edge := newServer(h.resolver, s.log), newServer(h.edge, s.log)

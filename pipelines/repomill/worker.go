@@ -13,6 +13,7 @@ import (
 	"repomill/pipelines"
 	"repomill/pipelines/command"
 	"repomill/pipelines/queue"
+	"repomill/pipelines/worker"
 	"repomill/schemas/layout"
 )
 
@@ -83,7 +84,7 @@ func (c *workerCmd) Run(ctx context.Context, io stdio) error {
 	if c, ok := source.(interface{ Close() error }); ok {
 		defer c.Close() //nolint:errcheck // at the end
 	}
-	d := &pipelines.Dispatcher{Resources: r, Source: source, Run: runDirect, Once: c.Once}
+	d := &worker.Dispatcher{Resources: r, Source: source, Run: runDirect, Once: c.Once}
 	if err := c.serve(ctx, r, d); err != nil {
 		return command.Fault(err)
 	}
@@ -100,7 +101,7 @@ func (c *workerCmd) Run(ctx context.Context, io stdio) error {
 }
 
 // serve runs the dispatcher, and tells how it is doing.
-func (c *workerCmd) serve(ctx context.Context, r *pipelines.Resources, d *pipelines.Dispatcher) error {
+func (c *workerCmd) serve(ctx context.Context, r *pipelines.Resources, d *worker.Dispatcher) error {
 	var ops net.Listener
 	if c.OpsListen != "" && !c.Once {
 		var err error

@@ -10,6 +10,7 @@ import (
 
 	"repomill/pipelines"
 	"repomill/pipelines/queue"
+	"repomill/pipelines/worker"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 )
@@ -214,7 +215,7 @@ func finished(s *site) {
 // clean runs a dispatcher until it has nothing to do. Retention is over for what was finished, by a clock that is ahead.
 func clean(s *site) error {
 	s.Config.Retention = -time.Hour
-	d := pipelines.Dispatcher{Resources: s.Resources, Source: mute{}, Run: runDirect, Once: true}
+	d := worker.Dispatcher{Resources: s.Resources, Source: mute{}, Run: runDirect, Once: true}
 	return d.Serve(s.t.Context(), time.Minute)
 }
 

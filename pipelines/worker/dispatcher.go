@@ -1,4 +1,6 @@
-package pipelines
+// Package worker runs the pipelines: events of staged uploads become runs of the ingest pipeline, and what is behind in the
+// catalog is published. A crash or a lost event leaves work that its periodic loops find again.
+package worker
 
 import (
 	"cmp"
@@ -6,13 +8,13 @@ import (
 	"crypto/rand"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 
+	"repomill/pipelines"
 	"repomill/pipelines/queue"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
@@ -41,7 +43,7 @@ const (
 // settled when the catalog says that its upload has its final verdict. Several dispatchers may work on
 // the same resources: leases keep them apart.
 type Dispatcher struct {
-	Resources *Resources
+	Resources *pipelines.Resources
 	Source    queue.Source
 	Run       func(context.Context, *beam.Pipeline) error // on a runner; may be called concurrently
 	Once      bool                                        // end when nothing is left that can be done
@@ -75,8 +77,8 @@ func (d *Dispatcher) Serve(ctx context.Context, grace time.Duration) error {
 	work, kill := context.WithCancel(context.WithoutCancel(ctx))
 	defer kill()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, kill) })()
-	defer d.Resources.announce(ctx, d.owner)()
-	if err := d.Resources.adoptSettings(ctx); err != nil && ctx.Err() == nil {
+	defer d.Resources.Announce(ctx, d.owner)()
+	if err := d.Resources.AdoptSettings(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
 	d.ending = ctx.Done()
@@ -98,7 +100,7 @@ func (d *Dispatcher) Serve(ctx context.Context, grace time.Duration) error {
 	working.Wait()
 	d.releases.running.Wait()
 	d.news.Wait()
-	d.Resources.tell(work)
+	d.Resources.Tell(work)
 	d.settleLaid(work, catalog.Repository{})
 	d.inFlight.giveUp()
 	return cmp.Or(<-ended, d.unlisted)
@@ -179,7 +181,7 @@ func (d *Dispatcher) tryAgain(ctx context.Context, u catalog.Upload) {
 // one repository, or of all if it is empty.
 func (d *Dispatcher) settleLaid(ctx context.Context, of catalog.Repository) {
 	laid := slices.DeleteFunc(d.inFlight.laid(), func(u catalog.Upload) bool {
-		return of != (catalog.Repository{}) && repositoryOf(u.Object) != of
+		return of != (catalog.Repository{}) && pipelines.RepositoryOf(u.Object) != of
 	})
 	states, err := d.Resources.Catalog.States(ctx, laid)
 	if err != nil {
@@ -190,11 +192,4 @@ func (d *Dispatcher) settleLaid(ctx context.Context, of catalog.Repository) {
 			d.inFlight.done(u)
 		}
 	}
-}
-
-// repositoryOf returns the repository in a staging key, whatever it may be.
-func repositoryOf(object string) catalog.Repository {
-	owner, rest, _ := strings.Cut(object, "/")
-	name, _, _ := strings.Cut(rest, "/")
-	return catalog.Repository{Owner: owner, Name: name}
 }

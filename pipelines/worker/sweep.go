@@ -1,4 +1,4 @@
-package pipelines
+package worker
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"repomill/pipelines"
 	"repomill/pipelines/queue"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -17,7 +18,6 @@ const (
 	sweepPeriod   = 5 * time.Minute  // everything
 	catchUpPeriod = 2 * time.Second  // what a fault, a crash or a command left behind
 	minRetryDelay = 10 * time.Second // of a release whose publish failed
-	settingsLimit = 20 * time.Second // of one repository's settings: the others wait for it
 	collectPeriod = 6 * time.Hour    // superseded objects; it takes two passes, an hour or more apart
 )
 
@@ -119,7 +119,7 @@ const maxRepairs = 8
 // repairReleases puts right what a crash left torn beside the pointers.
 func (d *Dispatcher) repairReleases(ctx context.Context) {
 	r := d.Resources
-	if !r.mayPublish() {
+	if !r.MayPublish() {
 		return // others do
 	}
 	states, err := r.Catalog.Releases(ctx)
@@ -143,7 +143,7 @@ func (d *Dispatcher) repairReleases(ctx context.Context) {
 }
 
 func (d *Dispatcher) repair(ctx context.Context, s catalogdb.ReleaseState) error {
-	ctx, cancel := context.WithTimeout(ctx, publishLimit)
+	ctx, cancel := context.WithTimeout(ctx, pipelines.PublishLimit)
 	defer cancel()
 	_, err := d.Resources.Publisher.Repair(ctx, s.Release)
 	return err
@@ -160,7 +160,7 @@ func (d *Dispatcher) catchUp(ctx, work context.Context) {
 		d.resume(ctx)
 		d.removeUrgent(ctx)
 		d.cleanDoomed(ctx)
-		d.Resources.tell(work)
+		d.Resources.Tell(work)
 		d.settleLaid(work, catalog.Repository{})
 		select {
 		case <-ctx.Done():
@@ -174,7 +174,7 @@ func (d *Dispatcher) catchUpSettings(ctx, work context.Context) {
 	tick := time.NewTicker(catchUpPeriod)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		d.Resources.adoptLeft(work)
+		d.Resources.AdoptLeft(work)
 		d.publishSettings(work)
 		select {
 		case <-ctx.Done():
@@ -193,7 +193,7 @@ func (d *Dispatcher) publishSettings(ctx context.Context) {
 	g.SetLimit(maxRepairs)
 	for _, repository := range repositories {
 		g.Go(func() error {
-			limited, cancel := context.WithTimeout(ctx, settingsLimit)
+			limited, cancel := context.WithTimeout(ctx, pipelines.SettingsLimit)
 			defer cancel()
 			if err := r.Publisher.Settings(limited, repository); err != nil && ctx.Err() == nil {
 				r.Log.Error("settings not published; tried again soon", "repository", repository.String(), "error", err)
@@ -207,7 +207,7 @@ func (d *Dispatcher) publishSettings(ctx context.Context) {
 // publishLeft schedules the releases whose rows are ahead of what clients see, except those that failed
 // too lately.
 func (d *Dispatcher) publishLeft(ctx, work context.Context) {
-	if !d.Resources.mayPublish() {
+	if !d.Resources.MayPublish() {
 		return // others do, or they wait until it may
 	}
 	releases, err := d.Resources.Catalog.Unpublished(work)

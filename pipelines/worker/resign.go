@@ -1,4 +1,4 @@
-package pipelines
+package worker
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"repomill/pipelines"
 )
 
 const (
@@ -31,11 +33,11 @@ func (d *Dispatcher) catchUpKeys(ctx, work context.Context) {
 	for ctx.Err() == nil {
 		if time.Since(looked) >= keysPeriod {
 			looked = time.Now()
-			held := d.Resources.keys.held()
+			held := d.Resources.HeldKeys()
 			d.refreshKeys(ctx)
 			// Noted before clients are given a new key: who waited for that may promote it.
-			if !slices.Equal(held, d.Resources.keys.held()) {
-				d.Resources.announceNow(ctx)
+			if !slices.Equal(held, d.Resources.HeldKeys()) {
+				d.Resources.AnnounceNow(ctx)
 			}
 		}
 		d.makeKeyrings(ctx)
@@ -54,7 +56,7 @@ func (d *Dispatcher) refreshKeys(ctx context.Context) {
 		return
 	}
 	text := ""
-	var file *badFile
+	var file *pipelines.BadKeyFile
 	if err != nil && !errors.As(err, &file) {
 		text = err.Error()
 	}
@@ -94,7 +96,7 @@ func (d *Dispatcher) resign(ctx, work context.Context) {
 		g.SetLimit(maxRepairs)
 		for _, repository := range repositories {
 			g.Go(func() error {
-				limited, cancel := context.WithTimeout(work, settingsLimit)
+				limited, cancel := context.WithTimeout(work, pipelines.SettingsLimit)
 				defer cancel()
 				if err := r.Publisher.Settings(limited, repository); err != nil && ctx.Err() == nil {
 					r.Log.Error("keys not given to clients; tried again soon", "repository", repository.String(), "error", err)
@@ -104,7 +106,7 @@ func (d *Dispatcher) resign(ctx, work context.Context) {
 		}
 		g.Wait() //nolint:errcheck // they are logged
 	}
-	if err == nil && !r.lacksKeys() {
+	if err == nil && !r.LacksKeys() {
 		releases, listErr := r.Catalog.ReleasesToSign(ctx, want, maxUnsigned)
 		releases = d.unsigned.due(releases, time.Now())
 		d.releases.add(ctx, work, releases[:min(len(releases), maxResigned)])
@@ -113,11 +115,4 @@ func (d *Dispatcher) resign(ctx, work context.Context) {
 	if err != nil && ctx.Err() == nil {
 		r.Log.Error("what is to be signed again not read", "error", err)
 	}
-}
-
-// lacksKeys reports whether this process has not all the keys that should sign: then others sign again.
-func (r *Resources) lacksKeys() bool {
-	r.keys.mu.Lock()
-	defer r.keys.mu.Unlock()
-	return slices.ContainsFunc(r.keys.signing, func(f string) bool { return !slices.Contains(r.keys.usable, f) })
 }

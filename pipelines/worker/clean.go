@@ -1,4 +1,4 @@
-package pipelines
+package worker
 
 import (
 	"cmp"
@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"repomill/pipelines"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -29,22 +30,23 @@ const (
 func (d *Dispatcher) clean(ctx context.Context) {
 	r := d.Resources
 	d.cleanDoomed(ctx)
-	r.removeAll(ctx, func() ([]catalog.Upload, error) {
-		return r.Catalog.Expired(ctx, r.Staging.Name(), time.Now().Add(-cmp.Or(r.Config.Retention, DefaultRetention)), cleanPage)
+	d.removeAll(ctx, func() ([]catalog.Upload, error) {
+		return r.Catalog.Expired(ctx, r.Staging.Name(), time.Now().Add(-cmp.Or(r.Config.Retention, pipelines.DefaultRetention)), cleanPage)
 	})
 }
 
 // cleanDoomed removes from staging the packages whose published files are removed.
 func (d *Dispatcher) cleanDoomed(ctx context.Context) {
 	r := d.Resources
-	r.removeAll(ctx, func() ([]catalog.Upload, error) {
+	d.removeAll(ctx, func() ([]catalog.Upload, error) {
 		return r.Catalog.Doomed(ctx, r.Staging.Name(), r.Now(ctx).Add(-verdictTime), cleanPage)
 	})
 }
 
 // removeAll removes finished uploads from staging, until next returns no more. One that cannot be removed keeps no other
 // one there.
-func (r *Resources) removeAll(ctx context.Context, next func() ([]catalog.Upload, error)) {
+func (d *Dispatcher) removeAll(ctx context.Context, next func() ([]catalog.Upload, error)) {
+	r := d.Resources
 	for ctx.Err() == nil {
 		uploads, err := next()
 		if err != nil && ctx.Err() == nil {
@@ -55,7 +57,7 @@ func (r *Resources) removeAll(ctx context.Context, next func() ([]catalog.Upload
 		g.SetLimit(maxRemovals)
 		for _, u := range uploads {
 			g.Go(func() error {
-				err := r.removeStaged(ctx, u)
+				err := d.removeStaged(ctx, u)
 				if err == nil {
 					removed.Add(1)
 				} else if ctx.Err() == nil {
@@ -73,18 +75,20 @@ func (r *Resources) removeAll(ctx context.Context, next func() ([]catalog.Upload
 
 // removeStaged removes the staged object of a finished upload, then its verdict object. A crash before the end leaves the
 // upload as one that is to be removed: all of it is repeated, and what is gone already is not a fault.
-func (r *Resources) removeStaged(ctx context.Context, u catalog.Upload) error {
+func (d *Dispatcher) removeStaged(ctx context.Context, u catalog.Upload) error {
+	r := d.Resources
 	if err := r.Staging.Delete(ctx, u); err != nil {
 		return err
 	}
-	if err := r.removeVerdict(ctx, u); err != nil {
+	if err := d.removeVerdict(ctx, u); err != nil {
 		return err
 	}
 	return r.Catalog.Unstaged(ctx, u)
 }
 
 // removeVerdict removes the verdict object of an upload, unless it is that of another generation of its name.
-func (r *Resources) removeVerdict(ctx context.Context, u catalog.Upload) error {
+func (d *Dispatcher) removeVerdict(ctx context.Context, u catalog.Upload) error {
+	r := d.Resources
 	for {
 		body, version, err := r.Staging.Verdict(ctx, u.Object)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {

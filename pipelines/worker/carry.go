@@ -1,4 +1,4 @@
-package pipelines
+package worker
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 
+	"repomill/pipelines"
 	"repomill/pipelines/queue"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -18,18 +19,17 @@ import (
 // carry takes leases on uploads and runs the pipeline that makes rows of those that it got, which it
 // returns. One that was taken up before and not finished comes alone: it may be what stopped the program,
 // and if it does so again, that counts against no other.
-func (d *Dispatcher) carry(ctx context.Context, uploads []catalog.Upload, alone bool, progress func()) []Task {
+func (d *Dispatcher) carry(ctx context.Context, uploads []catalog.Upload, alone bool, progress func()) []pipelines.Task {
 	// The owner is of this run alone: when it ends, no lease of it is renewed any more.
 	lease := catalogdb.Lease{Owner: d.owner + "-" + rand.Text()[:8], For: leaseTime}
-	d.Resources.progress.Store(lease.Owner, progress)
-	defer d.Resources.progress.Delete(lease.Owner)
+	defer d.Resources.OnProgress(lease.Owner, progress)()
 	tasks := d.take(ctx, uploads, lease)
 	if len(tasks) == 0 {
 		return nil
 	}
 	stop := d.attend(ctx, tasks, lease)
 	p, s := beam.NewPipelineWithRoot()
-	Store(s, d.Resources.Config, beam.Create(s, Batch{Run: lease.Owner, Tasks: tasks, Alone: alone}))
+	pipelines.Store(s, d.Resources.Config, beam.Create(s, pipelines.Batch{Run: lease.Owner, Tasks: tasks, Alone: alone}))
 	if err := d.Run(ctx, p); err != nil {
 		d.Resources.Log.Error("pipeline failed; the catalog says what is left to do", "uploads", len(tasks), "error", err)
 	}
@@ -39,8 +39,8 @@ func (d *Dispatcher) carry(ctx context.Context, uploads []catalog.Upload, alone 
 }
 
 // take takes leases on uploads. One that has none to give is finished, or somebody else's.
-func (d *Dispatcher) take(ctx context.Context, uploads []catalog.Upload, lease catalogdb.Lease) (tasks []Task) {
-	for group := range slices.Chunk(uploads, maxGroup) {
+func (d *Dispatcher) take(ctx context.Context, uploads []catalog.Upload, lease catalogdb.Lease) (tasks []pipelines.Task) {
+	for group := range slices.Chunk(uploads, pipelines.MaxGroup) {
 		tasks = append(tasks, d.takeGroup(ctx, group, lease)...)
 	}
 	return tasks
@@ -48,7 +48,7 @@ func (d *Dispatcher) take(ctx context.Context, uploads []catalog.Upload, lease c
 
 // takeGroup takes leases together or, if that fails, one by one, so that an upload that the catalog cannot
 // take keeps no other one back.
-func (d *Dispatcher) takeGroup(ctx context.Context, group []catalog.Upload, lease catalogdb.Lease) (tasks []Task) {
+func (d *Dispatcher) takeGroup(ctx context.Context, group []catalog.Upload, lease catalogdb.Lease) (tasks []pipelines.Task) {
 	taken, err := d.Resources.Catalog.TakeAll(ctx, group, lease, d.Resources.Now(ctx))
 	switch {
 	case err == nil: // also at the end: who has a lease gives it back
@@ -67,11 +67,11 @@ func (d *Dispatcher) takeGroup(ctx context.Context, group []catalog.Upload, leas
 	for i, u := range group {
 		switch token, state := taken[i].Token, taken[i].State; {
 		case token != "":
-			d.Resources.logUpload(slog.LevelDebug, u, string(catalog.Received), "worker", lease.Owner)
-			tasks = append(tasks, Task{Bucket: u.Bucket, Object: u.Object, Generation: u.Generation, Size: u.Size, Token: token})
+			d.Resources.LogUpload(slog.LevelDebug, u, string(catalog.Received), "worker", lease.Owner)
+			tasks = append(tasks, pipelines.Task{Bucket: u.Bucket, Object: u.Object, Generation: u.Generation, Size: u.Size, Token: token})
 		case state.Final():
 			if state == catalog.Rejected { // as poison, perhaps just now
-				d.Resources.tell(ctx)
+				d.Resources.Tell(ctx)
 			}
 			d.inFlight.done(u)
 		default:
@@ -83,7 +83,7 @@ func (d *Dispatcher) takeGroup(ctx context.Context, group []catalog.Upload, leas
 
 // settle asks the catalog what became of the uploads of a run; the runner's word proves nothing. What
 // is not finished is given back and tried again: the attempt ended in good order and does not count.
-func (d *Dispatcher) settle(ctx context.Context, tasks []Task) {
+func (d *Dispatcher) settle(ctx context.Context, tasks []pipelines.Task) {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnLimit)
 	defer cancel()
 	uploads := uploadsOf(tasks)
@@ -121,17 +121,17 @@ func (d *Dispatcher) enqueueNewer(ctx context.Context, u catalog.Upload) {
 	time.AfterFunc(0, func() { d.enqueue(ctx, queue.Event{Upload: now}) }) // who calls this makes the room for it
 }
 
-func uploadsOf(tasks []Task) []catalog.Upload {
+func uploadsOf(tasks []pipelines.Task) []catalog.Upload {
 	uploads := make([]catalog.Upload, len(tasks))
 	for i, t := range tasks {
-		uploads[i] = t.upload()
+		uploads[i] = t.Upload()
 	}
 	return uploads
 }
 
 // attend renews the leases of a run until stop is called and, if that takes long, tells the uploaders
 // how far their uploads are.
-func (d *Dispatcher) attend(ctx context.Context, tasks []Task, lease catalogdb.Lease) (stop func()) {
+func (d *Dispatcher) attend(ctx context.Context, tasks []pipelines.Task, lease catalogdb.Lease) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -167,7 +167,7 @@ func (d *Dispatcher) tellProgress(ctx context.Context, uploads []catalog.Upload,
 		if !ok || v.State.Final() || v.State == told[i] {
 			continue
 		}
-		if err := d.Resources.writeVerdict(ctx, u, v); err == nil {
+		if err := d.Resources.WriteVerdict(ctx, u, v); err == nil {
 			told[i] = v.State
 		}
 	}

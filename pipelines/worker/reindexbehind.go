@@ -1,4 +1,4 @@
-package pipelines
+package worker
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"repomill/pipelines"
 	"repomill/schemas/catalog"
 )
 
@@ -16,9 +17,9 @@ const maxBehind = 1000
 // reindexBehind works on reindexes that were asked for, a few at a time, until ctx ends: then it stops, and leaves them to
 // other workers. It asks itself for those of releases that an earlier version of the program rendered.
 func (d *Dispatcher) reindexBehind(ctx context.Context) {
-	x := Reindexer{Resources: d.Resources, Run: d.Run, Job: ReindexJob{Owner: d.owner}}
+	x := pipelines.Reindexer{Resources: d.Resources, Run: d.Run, Job: pipelines.ReindexJob{Owner: d.owner}}
 	var working errgroup.Group
-	working.SetLimit(DefaultParallel)
+	working.SetLimit(pipelines.DefaultParallel)
 	defer working.Wait() //nolint:errcheck // they are logged
 	var active sync.Map  // catalog.Release: its pipeline runs, and may not have the lease yet
 	tick := time.NewTicker(catchUpPeriod)
@@ -37,7 +38,7 @@ func (d *Dispatcher) reindexBehind(ctx context.Context) {
 			}
 			working.Go(func() error { // once one has ended
 				defer active.Delete(r)
-				if err := x.reindex(ctx, []catalog.Release{r}); err != nil && ctx.Err() == nil {
+				if err := x.Reindex(ctx, []catalog.Release{r}); err != nil && ctx.Err() == nil {
 					d.Resources.Log.Error("pipeline failed; the reindex is repeated", "release", r.String(), "error", err)
 				}
 				return nil

@@ -1,4 +1,4 @@
-package pipelines
+package worker
 
 import (
 	"context"
@@ -8,14 +8,14 @@ import (
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 
+	"repomill/pipelines"
 	"repomill/schemas/catalog"
 )
 
 // The schedule's bounds.
 const (
-	minSpacing   = time.Second      // between the starts of two publishes of one release
-	maxHold      = 30 * time.Second // how long a publish waits for uploads that came before it
-	maxPublishes = 32               // releases published at the same time
+	minSpacing = time.Second      // between the starts of two publishes of one release
+	maxHold    = 30 * time.Second // how long a publish waits for uploads that came before it
 )
 
 // A schedule publishes releases, each in a run of its own: none waits for another. A release that
@@ -39,7 +39,7 @@ type due struct {
 
 func newSchedule(publish func(context.Context, catalog.Release), ahead func() func() bool) *schedule {
 	return &schedule{
-		publish: publish, ahead: ahead, places: make(chan struct{}, maxPublishes),
+		publish: publish, ahead: ahead, places: make(chan struct{}, pipelines.MaxPublishes),
 		due: map[catalog.Release]*due{}, started: map[catalog.Release]time.Time{},
 	}
 }
@@ -132,12 +132,12 @@ func (q *schedule) idle() bool {
 // publishRelease runs the pipeline that publishes one release, and settles what waited for it.
 func (d *Dispatcher) publishRelease(ctx context.Context, r catalog.Release) {
 	p, s := beam.NewPipelineWithRoot()
-	Publish(s, d.Resources.Config, beam.Create(s, r.String()))
+	pipelines.Publish(s, d.Resources.Config, beam.Create(s, r.String()))
 	err := d.Run(ctx, p)
 	if err != nil {
 		d.Resources.Log.Error("pipeline failed; the release is tried again", "release", r.String(), "error", err)
 	}
-	_, failed := d.Resources.failed.LoadAndDelete(r)
+	failed := d.Resources.TakeFailed(r)
 	d.left.tried(r, failed || err != nil, time.Now())
 	d.unsigned.tried(r, failed || err != nil, time.Now())
 	d.settleLaid(ctx, r.Repository)
@@ -145,7 +145,7 @@ func (d *Dispatcher) publishRelease(ctx context.Context, r catalog.Release) {
 
 // publishTouched schedules the releases of some uploads' repositories whose rows are ahead of what
 // clients see.
-func (d *Dispatcher) publishTouched(ctx, work context.Context, tasks []Task) {
+func (d *Dispatcher) publishTouched(ctx, work context.Context, tasks []pipelines.Task) {
 	behind, err := d.Resources.Catalog.Unpublished(work)
 	if err != nil {
 		if work.Err() == nil {
@@ -155,7 +155,7 @@ func (d *Dispatcher) publishTouched(ctx, work context.Context, tasks []Task) {
 	}
 	touched := map[catalog.Repository]bool{}
 	for _, t := range tasks {
-		touched[repositoryOf(t.Object)] = true
+		touched[pipelines.RepositoryOf(t.Object)] = true
 	}
 	d.releases.add(ctx, work, slices.DeleteFunc(behind, func(r catalog.Release) bool { return !touched[r.Repository] }))
 }
