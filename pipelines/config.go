@@ -79,7 +79,7 @@ type Resources struct {
 	metrics   *metrics
 	keys      keyring
 	leaving   sync.Mutex // one key is left out at a time
-	telling   sync.Mutex
+	writing   sync.Mutex
 	clock     sharedClock
 }
 

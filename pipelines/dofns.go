@@ -168,7 +168,7 @@ func (f *rejectFn) ProcessElement(ctx context.Context, b Bad) error {
 		f.r.Log.Error("rejection not recorded; the sweep tries again", "upload", b.Task.Upload().String(), "error", err)
 		return ctx.Err()
 	}
-	f.r.Tell(ctx)
+	f.r.WriteVerdicts(ctx)
 	return ctx.Err()
 }
 
@@ -183,7 +183,7 @@ func (f *faultFn) ProcessElement(ctx context.Context, b Bad) error {
 		if err := f.r.Catalog.GiveUp(ctx, b.Task.Upload(), b.Task.Token, why, time.Now()); err != nil && ctx.Err() == nil {
 			f.r.Log.Error("attempt not counted", "upload", b.Task.Upload().String(), "error", err)
 		}
-		f.r.Tell(ctx) // if that was the last one
+		f.r.WriteVerdicts(ctx) // if that was the last one
 	}
 	return ctx.Err()
 }

@@ -47,8 +47,8 @@ func newMetrics() *metrics {
 	}
 }
 
-// told counts an upload whose verdict was told.
-func (m *metrics) told(v catalog.Verdict) {
+// counted counts an upload whose verdict object is written.
+func (m *metrics) counted(v catalog.Verdict) {
 	m.uploads.WithLabelValues(string(v.State), string(v.Reason)).Inc()
 	if v.State == catalog.Published && v.Finished != nil {
 		m.visible.Observe(v.Finished.Sub(v.Received).Seconds())

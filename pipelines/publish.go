@@ -75,7 +75,7 @@ func (f *publishFn) publish(ctx context.Context, name string) Receipt {
 		f.r.Log.Info("signed again", "release", name, "revision", res.Revision.Number)
 	}
 	receipt.Revision = res.Revision.Number
-	f.r.Tell(ctx)
+	f.r.WriteVerdicts(ctx)
 	return receipt
 }
 

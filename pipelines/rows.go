@@ -36,7 +36,7 @@ func (f *rowsFn) ProcessElement(ctx context.Context, _ int, goods func(*Good) bo
 			touched[s.Package.Repository] = true
 		}
 	}
-	f.r.Tell(ctx) // duplicates of what clients see are finished already
+	f.r.WriteVerdicts(ctx) // duplicates of what clients see are finished already
 	releases, err := f.r.Catalog.Unpublished(ctx)
 	if err != nil {
 		return err

@@ -14,31 +14,31 @@ import (
 	"repomill/schemas/layout"
 )
 
-// Tell writes the verdict objects of finished uploads that nobody was told of yet. What fails is left
+// WriteVerdicts writes the verdict objects of finished uploads that have none yet. What fails is left
 // to a later call: the catalog remembers.
-func (r *Resources) Tell(ctx context.Context) {
-	r.telling.Lock()
-	defer r.telling.Unlock()
+func (r *Resources) WriteVerdicts(ctx context.Context) {
+	r.writing.Lock()
+	defer r.writing.Unlock()
 	const page = 200
 	for ctx.Err() == nil {
 		uploads, err := r.Catalog.VerdictsToWrite(ctx, page)
-		told := 0
+		written := 0
 		if err == nil {
-			told, err = r.tellOf(ctx, uploads)
+			written, err = r.writeVerdictsOf(ctx, uploads)
 		}
 		if err != nil {
 			r.Log.Error("verdicts not written; will be tried again", "error", err)
 			return
 		}
-		if len(uploads) < page || told == 0 {
+		if len(uploads) < page || written == 0 {
 			return
 		}
 	}
 }
 
-// tellOf writes the verdict objects of some finished uploads, several at a time, then notes that they are
+// writeVerdictsOf writes the verdict objects of some finished uploads, several at a time, then notes that they are
 // written, and returns how many were. A crash between has them written again.
-func (r *Resources) tellOf(ctx context.Context, uploads []catalog.Upload) (told int, err error) {
+func (r *Resources) writeVerdictsOf(ctx context.Context, uploads []catalog.Upload) (n int, err error) {
 	verdicts, err := r.Catalog.Verdicts(ctx, uploads)
 	if err != nil {
 		return 0, err
@@ -81,7 +81,7 @@ var errNoVerdict = errors.New("the catalog does not know the upload any more")
 
 // report counts and logs an upload that has its final verdict.
 func (r *Resources) report(u catalog.Upload, v catalog.Verdict) {
-	r.metrics.told(v)
+	r.metrics.counted(v)
 	level := slog.LevelInfo
 	if v.State == catalog.Rejected {
 		level = slog.LevelWarn

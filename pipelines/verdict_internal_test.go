@@ -50,7 +50,7 @@ func TestAVerdictInTheWayMayVanish(t *testing.T) {
 	}
 	s := &vanishing{}
 	r := &Resources{Catalog: db, Staging: s, Log: slog.New(slog.DiscardHandler), metrics: newMetrics()}
-	if told, err := r.tellOf(t.Context(), []catalog.Upload{u}); err != nil || told != 1 || s.puts != 2 {
+	if told, err := r.writeVerdictsOf(t.Context(), []catalog.Upload{u}); err != nil || told != 1 || s.puts != 2 {
 		t.Errorf("told %d after %d writes, %v; want one after two", told, s.puts, err)
 	}
 }

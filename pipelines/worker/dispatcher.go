@@ -28,15 +28,15 @@ const (
 	large      = 64 << 20               // bytes; a larger upload has a pipeline of its own
 	maxRuns    = 2                      // pipelines at a time, of small uploads and of large ones each
 	maxAgain   = 4                      // pipelines at a time, of uploads that were not finished before
-	maxWaiting = 1000                   // uploads of each lane in memory; then the source is held back
-	maxLaid    = 500                    // events of stored uploads that wait for a publish; half of what a source has out
+	maxWaiting = 1000                   // uploads of each queue in memory; then the source is held back
+	maxParked  = 500                    // events of stored uploads that wait for a publish; half of what a source has out
 	maxDelayed = 5000                   // uploads that wait to be tried again; the sweep finds the others
 
-	leaseTime     = time.Minute
-	returnLimit   = 5 * time.Second // for giving back the leases of a run, also when work has to end
-	progressAfter = time.Second     // when the uploader is told that work is going on,
-	maxNewsAfter  = 6 * time.Second // of many in one batch a little later
-	maxRetryDelay = time.Minute
+	leaseTime        = time.Minute
+	returnLimit      = 5 * time.Second // for giving back the leases of a run, also when work has to end
+	progressAfter    = time.Second     // when the uploader reads that work is going on,
+	maxProgressDelay = 6 * time.Second // of many in one batch a little later
+	maxRetryDelay    = time.Minute
 )
 
 // A Dispatcher turns events into runs of the pipelines, and sweeps up what events missed. An event is
@@ -49,16 +49,16 @@ type Dispatcher struct {
 	Once      bool                                        // end when nothing is left that can be done
 
 	owner     string
-	small     *lane
-	large     *lane // a lane of their own, so that small ones need not wait for them
-	again     *lane // uploads that were taken up before and not finished, each alone
-	suspect   *lane // uploads whose last attempt did not end in good order, one at a time
+	small     *batcher
+	large     *batcher // a queue of their own, so that small ones need not wait for them
+	again     *batcher // uploads that an earlier attempt did not finish, each alone
+	suspect   *batcher // uploads whose last attempt did not end in good order, one at a time
 	inFlight  inFlight
 	left      leftReleases // whose rows are ahead of what clients see
 	unsigned  leftReleases // that should be signed by other keys
 	keyrings  keyrings
 	ending    <-chan struct{} // closed when no more work is begun
-	news      sync.WaitGroup  // about to tell uploaders that their uploads are not finished
+	reporting sync.WaitGroup  // about to write verdict objects of unfinished uploads
 	releases  *schedule
 	lastEvent atomic.Int64 // nanoseconds since 1970
 	unlisted  error        // with Once: why staging was not listed
@@ -68,8 +68,8 @@ type Dispatcher struct {
 	urgentFrom time.Time // when removals that failed are tried again
 }
 
-// Serve works until ctx ends, or with Once until nothing is left to do, and then finishes what is in
-// hand, for as long as grace allows. It may be called once.
+// Serve works until ctx ends, or with Once until nothing is left to do, and then finishes what is
+// active, for as long as grace allows. It may be called once.
 func (d *Dispatcher) Serve(ctx context.Context, grace time.Duration) error {
 	d.owner = "dispatcher-" + rand.Text()[:8]
 	ctx, stop := context.WithCancel(ctx)
@@ -82,14 +82,14 @@ func (d *Dispatcher) Serve(ctx context.Context, grace time.Duration) error {
 		return err
 	}
 	d.ending = ctx.Done()
-	lanes := d.openLanes(ctx)
+	batchers := d.openBatchers(ctx)
 	d.releases = newSchedule(d.publishRelease, d.small.ahead)
 
 	// The source ends last: until then, what is not settled stays ours.
 	ended := make(chan error, 1)
 	go func() { ended <- d.receive(ctx); stop() }()
 	var working sync.WaitGroup
-	for _, l := range lanes {
+	for _, l := range batchers {
 		working.Go(func() { l.work(ctx, work) })
 	}
 	working.Go(func() { d.sweep(ctx, work, stop) })
@@ -99,24 +99,24 @@ func (d *Dispatcher) Serve(ctx context.Context, grace time.Duration) error {
 	working.Go(func() { d.reindexBehind(ctx) })
 	working.Wait()
 	d.releases.running.Wait()
-	d.news.Wait()
-	d.Resources.Tell(work)
-	d.settleLaid(work, catalog.Repository{})
-	d.inFlight.giveUp()
+	d.reporting.Wait()
+	d.Resources.WriteVerdicts(work)
+	d.settleParked(work, catalog.Repository{})
+	d.inFlight.abandon()
 	return cmp.Or(<-ended, d.unlisted)
 }
 
-func (d *Dispatcher) openLanes(ctx context.Context) []*lane {
-	ingest := func(alone bool) carrier {
+func (d *Dispatcher) openBatchers(ctx context.Context) []*batcher {
+	ingest := func(alone bool) processor {
 		return func(work context.Context, us []catalog.Upload, progress func()) {
-			d.publishTouched(ctx, work, d.carry(work, us, alone, progress))
+			d.publishTouched(ctx, work, d.process(work, us, alone, progress))
 		}
 	}
-	d.small = newLane(maxBatch, maxRuns, ingest(false))
-	d.large = newLane(1, maxRuns, ingest(true))
-	d.again = newLane(1, maxAgain, ingest(true))
-	d.suspect = newLane(1, 1, ingest(true))
-	return []*lane{d.small, d.large, d.again, d.suspect}
+	d.small = newBatcher(maxBatch, maxRuns, ingest(false))
+	d.large = newBatcher(1, maxRuns, ingest(true))
+	d.again = newBatcher(1, maxAgain, ingest(true))
+	d.suspect = newBatcher(1, 1, ingest(true))
+	return []*batcher{d.small, d.large, d.again, d.suspect}
 }
 
 func (d *Dispatcher) receive(ctx context.Context) error {
@@ -127,7 +127,7 @@ func (d *Dispatcher) receive(ctx context.Context) error {
 	return nil
 }
 
-// enqueue puts an upload on its lane, unless it is in hand or finished already. It returns when there
+// enqueue puts an upload on its queue, unless it is active or finished already. It returns when there
 // is room, or ctx ends.
 func (d *Dispatcher) enqueue(ctx context.Context, e queue.Event) {
 	if layout.Hidden(e.Upload.Object) {
@@ -146,15 +146,15 @@ func (d *Dispatcher) enqueue(ctx context.Context, e queue.Event) {
 	}
 }
 
-// route puts an upload in hand on its lane.
+// route puts an active upload on its queue.
 func (d *Dispatcher) route(ctx context.Context, u catalog.Upload) {
 	state, err := d.Resources.Catalog.State(ctx, u)
 	switch {
 	case err == nil && state.Final():
 		d.inFlight.done(u)
-		return // no news
+		return
 	case err == nil && state == catalog.Stored: // until its releases are published
-		d.inFlight.lay(u, true)
+		d.inFlight.park(u, true)
 	case err == nil:
 		d.suspect.put(ctx, u)
 	case u.Size > large:
@@ -165,7 +165,7 @@ func (d *Dispatcher) route(ctx context.Context, u catalog.Upload) {
 	d.lastEvent.Store(time.Now().UnixNano())
 }
 
-// tryAgain queues an upload in hand once more, later each time.
+// tryAgain queues an active upload once more, later each time.
 func (d *Dispatcher) tryAgain(ctx context.Context, u catalog.Upload) {
 	faults, ok := d.inFlight.delay(u)
 	if !ok {
@@ -177,13 +177,13 @@ func (d *Dispatcher) tryAgain(ctx context.Context, u catalog.Upload) {
 	})
 }
 
-// settleLaid settles the events of uploads that got their final verdict since they were laid down; of
+// settleParked settles the events of uploads that got their final verdict since they were parked; of
 // one repository, or of all if it is empty.
-func (d *Dispatcher) settleLaid(ctx context.Context, of catalog.Repository) {
-	laid := slices.DeleteFunc(d.inFlight.laid(), func(u catalog.Upload) bool {
+func (d *Dispatcher) settleParked(ctx context.Context, of catalog.Repository) {
+	parked := slices.DeleteFunc(d.inFlight.parked(), func(u catalog.Upload) bool {
 		return of != (catalog.Repository{}) && pipelines.RepositoryOf(u.Object) != of
 	})
-	states, err := d.Resources.Catalog.States(ctx, laid)
+	states, err := d.Resources.Catalog.States(ctx, parked)
 	if err != nil {
 		return // the next round asks again
 	}

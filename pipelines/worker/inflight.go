@@ -9,17 +9,17 @@ import (
 
 // inFlight knows the uploads that wait, are being worked on, or whose event is not settled yet, so that
 // an event which comes twice costs nothing and is settled with the first. Its size is bounded by the
-// lanes, by maxDelayed, and by how many events a source has out. The zero value is ready.
+// queues, by maxDelayed, and by how many events a source has out. The zero value is ready.
 type inFlight struct {
 	mu      sync.Mutex
 	entries map[catalog.Upload]*entry
-	busy    int // entries that are in hand
+	busy    int // entries that are active
 	delayed int // of these, the ones that wait to be tried again
 }
 
-// An entry is an upload that is in hand or has events to be settled.
+// An entry is an upload that is active or has events to be settled.
 type entry struct {
-	inHand bool // in a lane, in a run, or waiting to be tried again
+	active bool // in a queue, in a run, or waiting to be tried again
 	faults int  // in a row
 	since  time.Time
 	settle []func(final bool)
@@ -31,7 +31,7 @@ func keyOf(u catalog.Upload) catalog.Upload {
 	return u
 }
 
-// add takes an upload in hand, unless it is already, and reports whether it did. settle may be nil.
+// add makes an upload active, unless it is already, and reports whether it did. settle may be nil.
 func (f *inFlight) add(u catalog.Upload, settle func(bool), now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -46,28 +46,28 @@ func (f *inFlight) add(u catalog.Upload, settle func(bool), now time.Time) bool 
 	if settle != nil {
 		e.settle = append(e.settle, settle)
 	}
-	if e.inHand {
+	if e.active {
 		return false
 	}
-	e.inHand = true
+	e.active = true
 	f.busy++
 	return true
 }
 
-// lay lays an upload down that has no final verdict yet: somebody else works on it, or it is stored and
+// park ends work on an upload that has no final verdict yet: another process works on it, or it is stored and
 // its releases are to be published. Its events stay unsettled, unless that would keep all others away: a
 // release that cannot be published must not hold a whole subscription. What is stored is in the catalog,
 // and needs no event any more.
-func (f *inFlight) lay(u catalog.Upload, stored bool) {
+func (f *inFlight) park(u catalog.Upload, stored bool) {
 	f.mu.Lock()
 	e, there := f.entries[keyOf(u)]
 	if !there {
 		f.mu.Unlock()
 		return
 	}
-	f.release(e)
+	f.finish(e)
 	e.faults = 0
-	excess := stored && len(f.entries)-f.busy > maxLaid
+	excess := stored && len(f.entries)-f.busy > maxParked
 	if excess || len(e.settle) == 0 {
 		delete(f.entries, keyOf(u))
 	}
@@ -82,7 +82,7 @@ func (f *inFlight) done(u catalog.Upload) {
 	f.mu.Lock()
 	e, there := f.entries[keyOf(u)]
 	if there {
-		f.release(e)
+		f.finish(e)
 		delete(f.entries, keyOf(u))
 	}
 	f.mu.Unlock()
@@ -91,10 +91,10 @@ func (f *inFlight) done(u catalog.Upload) {
 	}
 }
 
-// release notes that an entry is not in hand any more. The caller holds the lock.
-func (f *inFlight) release(e *entry) {
-	if e.inHand {
-		e.inHand = false
+// finish notes that an entry is not active any more. The caller holds the lock.
+func (f *inFlight) finish(e *entry) {
+	if e.active {
+		e.active = false
 		f.busy--
 	}
 }
@@ -105,20 +105,20 @@ func (e *entry) settled(final bool) {
 	}
 }
 
-// laid returns the uploads that are not in hand and have events to be settled.
-func (f *inFlight) laid() (uploads []catalog.Upload) {
+// parked returns the uploads that are not active and have events to be settled.
+func (f *inFlight) parked() (uploads []catalog.Upload) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for u, e := range f.entries {
-		if !e.inHand {
+		if !e.active {
 			uploads = append(uploads, u)
 		}
 	}
 	return uploads
 }
 
-// giveUp leaves all that is not settled to other processes, or to the next start.
-func (f *inFlight) giveUp() {
+// abandon leaves all that is not settled to other processes, or to the next start.
+func (f *inFlight) abandon() {
 	f.mu.Lock()
 	entries := f.entries
 	f.entries, f.busy, f.delayed = nil, 0, 0
@@ -129,7 +129,7 @@ func (f *inFlight) giveUp() {
 }
 
 // delay counts a fault of an upload that is to be tried again later, and returns how many it met in a
-// row. If too many uploads wait for that already, it lays this one down instead, for the sweep to find.
+// row. If too many uploads wait for that already, it parks this one instead, for the sweep to find.
 func (f *inFlight) delay(u catalog.Upload) (faults int, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -138,7 +138,7 @@ func (f *inFlight) delay(u catalog.Upload) (faults int, ok bool) {
 		return 0, false
 	}
 	if f.delayed >= maxDelayed {
-		f.release(e)
+		f.finish(e)
 		if len(e.settle) == 0 {
 			delete(f.entries, keyOf(u))
 		}
@@ -156,7 +156,7 @@ func (f *inFlight) resume() {
 	f.delayed = max(f.delayed-1, 0)
 }
 
-// idle reports whether nothing is in hand but what waits to be tried again.
+// idle reports whether nothing is active but what waits to be tried again.
 func (f *inFlight) idle() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -140,7 +140,7 @@ func (d *Dispatcher) publishRelease(ctx context.Context, r catalog.Release) {
 	failed := d.Resources.TakeFailed(r)
 	d.left.tried(r, failed || err != nil, time.Now())
 	d.unsigned.tried(r, failed || err != nil, time.Now())
-	d.settleLaid(ctx, r.Repository)
+	d.settleParked(ctx, r.Repository)
 }
 
 // publishTouched schedules the releases of some uploads' repositories whose rows are ahead of what

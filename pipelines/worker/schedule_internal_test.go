@@ -94,25 +94,25 @@ func TestScheduleHolds(t *testing.T) {
 	q.running.Wait()
 }
 
-// What is queued behind a mark does not count, and what is carried out of order does not either.
-func TestLaneAhead(t *testing.T) {
-	l := newLane(1, 2, nil)
-	a, b, c := catalog.Upload{Object: "a"}, catalog.Upload{Object: "b"}, catalog.Upload{Object: "c"}
-	l.put(t.Context(), a)
-	l.put(t.Context(), b)
-	reached := l.ahead()
-	l.put(t.Context(), c)
-	_, endA := l.begin([]catalog.Upload{a})
-	_, endB := l.begin([]catalog.Upload{b})
+// What is queued behind a mark does not count, and what is processed out of order does not either.
+func TestBatcherAhead(t *testing.T) {
+	b := newBatcher(1, 2, nil)
+	first, second, third := catalog.Upload{Object: "a"}, catalog.Upload{Object: "b"}, catalog.Upload{Object: "c"}
+	b.put(t.Context(), first)
+	b.put(t.Context(), second)
+	reached := b.ahead()
+	b.put(t.Context(), third)
+	_, endA := b.begin([]catalog.Upload{first})
+	_, endB := b.begin([]catalog.Upload{second})
 	endB()
 	if reached() {
-		t.Error("reached while the first is being carried")
+		t.Error("reached while the first is being processed")
 	}
 	endA()
 	if !reached() {
 		t.Error("not reached although only a later one waits")
 	}
-	if l.ahead()() {
+	if b.ahead()() {
 		t.Error("nothing is ahead although one waits")
 	}
 }

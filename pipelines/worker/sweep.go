@@ -73,7 +73,7 @@ func (d *Dispatcher) drain(ctx, work context.Context) {
 	}
 }
 
-// resume queues the uploads that nobody works on any more, whether their object is still there or not.
+// resume queues the uploads that no process works on any more, whether their object is still there or not.
 func (d *Dispatcher) resume(ctx context.Context) {
 	uploads, err := d.Resources.Catalog.Unfinished(ctx, d.Resources.Staging.Name(), d.Resources.Now(ctx), maxWaiting)
 	if err != nil && ctx.Err() == nil {
@@ -160,8 +160,8 @@ func (d *Dispatcher) catchUp(ctx, work context.Context) {
 		d.resume(ctx)
 		d.removeUrgent(ctx)
 		d.cleanDoomed(ctx)
-		d.Resources.Tell(work)
-		d.settleLaid(work, catalog.Repository{})
+		d.Resources.WriteVerdicts(work)
+		d.settleParked(work, catalog.Repository{})
 		select {
 		case <-ctx.Done():
 		case <-tick.C:

@@ -36,7 +36,7 @@ func TestLeftReleases(t *testing.T) {
 	}
 }
 
-// What is tried again does not pile up: the sweep finds what is laid down here.
+// What is tried again does not pile up: the sweep finds what is parked here.
 func TestInFlightIsBounded(t *testing.T) {
 	var f inFlight
 	now := time.Unix(0, 0)
@@ -63,18 +63,18 @@ func TestInFlightIsBounded(t *testing.T) {
 }
 
 // A release that cannot be published does not keep all events from others: what is stored needs none.
-func TestInFlightLaysDownSoManyEvents(t *testing.T) {
+func TestInFlightParksSoManyEvents(t *testing.T) {
 	var f inFlight
 	settled := 0
-	for i := range 2 * maxLaid {
+	for i := range 2 * maxParked {
 		u := catalog.Upload{Object: string(rune('a' + i))}
 		f.add(u, func(bool) { settled++ }, time.Unix(0, 0))
-		f.lay(u, i != 0) // somebody else works on the first
+		f.park(u, i != 0) // somebody else works on the first
 	}
-	if len(f.entries) != maxLaid || settled != maxLaid {
-		t.Errorf("%d events are laid down and %d settled", len(f.entries), settled)
+	if len(f.entries) != maxParked || settled != maxParked {
+		t.Errorf("%d events are parked and %d settled", len(f.entries), settled)
 	}
-	if f.add(catalog.Upload{Object: "a"}, nil, time.Unix(0, 0)); settled != maxLaid {
+	if f.add(catalog.Upload{Object: "a"}, nil, time.Unix(0, 0)); settled != maxParked {
 		t.Error("the event of an upload that is not stored is settled")
 	}
 }
@@ -88,12 +88,12 @@ func TestInFlightSettlesEvents(t *testing.T) {
 	settle := func(final bool) { settled = append(settled, final) }
 	f.add(u, settle, now)
 	f.add(u, settle, now) // delivered twice
-	f.lay(u, true)        // stored, not published yet
-	if len(settled) != 0 || !slices.Equal(f.laid(), []catalog.Upload{u}) {
-		t.Errorf("settled %v, laid %v", settled, f.laid())
+	f.park(u, true)       // stored, not published yet
+	if len(settled) != 0 || !slices.Equal(f.parked(), []catalog.Upload{u}) {
+		t.Errorf("settled %v, parked %v", settled, f.parked())
 	}
 	if !f.add(u, nil, now) {
-		t.Error("what is laid down cannot be taken in hand")
+		t.Error("what is parked cannot become active")
 	}
 	f.done(u)
 	f.done(u)
@@ -101,13 +101,13 @@ func TestInFlightSettlesEvents(t *testing.T) {
 		t.Errorf("settled %v, idle %v; want both, final", settled, f.idle())
 	}
 	f.add(other, settle, now)
-	f.giveUp()
+	f.abandon()
 	f.done(other)
 	if !slices.Equal(settled, []bool{true, true, false}) {
 		t.Errorf("settled %v; want the last to be somebody else's", settled)
 	}
 	f.add(other, nil, now)
-	f.lay(other, false)
+	f.park(other, false)
 	if len(f.entries) != 0 {
 		t.Errorf("%d uploads without an event are remembered", len(f.entries))
 	}

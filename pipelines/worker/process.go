@@ -16,39 +16,39 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-// carry takes leases on uploads and runs the pipeline that makes rows of those that it got, which it
+// process takes leases on uploads and runs the pipeline that makes rows of those that it got, which it
 // returns. One that was taken up before and not finished comes alone: it may be what stopped the program,
 // and if it does so again, that counts against no other.
-func (d *Dispatcher) carry(ctx context.Context, uploads []catalog.Upload, alone bool, progress func()) []pipelines.Task {
+func (d *Dispatcher) process(ctx context.Context, uploads []catalog.Upload, alone bool, progress func()) []pipelines.Task {
 	// The owner is of this run alone: when it ends, no lease of it is renewed any more.
 	lease := catalogdb.Lease{Owner: d.owner + "-" + rand.Text()[:8], For: leaseTime}
 	defer d.Resources.OnProgress(lease.Owner, progress)()
-	tasks := d.take(ctx, uploads, lease)
+	tasks := d.lease(ctx, uploads, lease)
 	if len(tasks) == 0 {
 		return nil
 	}
-	stop := d.attend(ctx, tasks, lease)
+	stop := d.heartbeat(ctx, tasks, lease)
 	p, s := beam.NewPipelineWithRoot()
 	pipelines.Store(s, d.Resources.Config, beam.Create(s, pipelines.Batch{Run: lease.Owner, Tasks: tasks, Alone: alone}))
 	if err := d.Run(ctx, p); err != nil {
 		d.Resources.Log.Error("pipeline failed; the catalog says what is left to do", "uploads", len(tasks), "error", err)
 	}
 	stop()
-	d.settle(ctx, tasks)
+	d.reconcile(ctx, tasks)
 	return tasks
 }
 
-// take takes leases on uploads. One that has none to give is finished, or somebody else's.
-func (d *Dispatcher) take(ctx context.Context, uploads []catalog.Upload, lease catalogdb.Lease) (tasks []pipelines.Task) {
+// lease takes leases on uploads. One that has none to give is finished, or another process has it.
+func (d *Dispatcher) lease(ctx context.Context, uploads []catalog.Upload, lease catalogdb.Lease) (tasks []pipelines.Task) {
 	for group := range slices.Chunk(uploads, pipelines.MaxGroup) {
-		tasks = append(tasks, d.takeGroup(ctx, group, lease)...)
+		tasks = append(tasks, d.leaseGroup(ctx, group, lease)...)
 	}
 	return tasks
 }
 
-// takeGroup takes leases together or, if that fails, one by one, so that an upload that the catalog cannot
+// leaseGroup takes leases together or, if that fails, one by one, so that an upload that the catalog cannot
 // take keeps no other one back.
-func (d *Dispatcher) takeGroup(ctx context.Context, group []catalog.Upload, lease catalogdb.Lease) (tasks []pipelines.Task) {
+func (d *Dispatcher) leaseGroup(ctx context.Context, group []catalog.Upload, lease catalogdb.Lease) (tasks []pipelines.Task) {
 	taken, err := d.Resources.Catalog.TakeAll(ctx, group, lease, d.Resources.Now(ctx))
 	switch {
 	case err == nil: // also at the end: who has a lease gives it back
@@ -56,7 +56,7 @@ func (d *Dispatcher) takeGroup(ctx context.Context, group []catalog.Upload, leas
 		return nil
 	case len(group) > 1:
 		for i := range group {
-			tasks = append(tasks, d.takeGroup(ctx, group[i:i+1], lease)...)
+			tasks = append(tasks, d.leaseGroup(ctx, group[i:i+1], lease)...)
 		}
 		return tasks
 	default:
@@ -71,23 +71,23 @@ func (d *Dispatcher) takeGroup(ctx context.Context, group []catalog.Upload, leas
 			tasks = append(tasks, pipelines.Task{Bucket: u.Bucket, Object: u.Object, Generation: u.Generation, Size: u.Size, Token: token})
 		case state.Final():
 			if state == catalog.Rejected { // as poison, perhaps just now
-				d.Resources.Tell(ctx)
+				d.Resources.WriteVerdicts(ctx)
 			}
 			d.inFlight.done(u)
 		default:
-			d.inFlight.lay(u, state == catalog.Stored)
+			d.inFlight.park(u, state == catalog.Stored)
 		}
 	}
 	return tasks
 }
 
-// settle asks the catalog what became of the uploads of a run; the runner's word proves nothing. What
+// reconcile asks the catalog for the states of the uploads of a run: a successful run is not evidence. What
 // is not finished is given back and tried again: the attempt ended in good order and does not count.
-func (d *Dispatcher) settle(ctx context.Context, tasks []pipelines.Task) {
+func (d *Dispatcher) reconcile(ctx context.Context, tasks []pipelines.Task) {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnLimit)
 	defer cancel()
 	uploads := uploadsOf(tasks)
-	defer d.tellLater(ctx, uploads)
+	defer d.writeProgressLater(ctx, uploads)
 	states, err := d.Resources.Catalog.States(ctx, uploads)
 	if err != nil && ctx.Err() == nil {
 		d.Resources.Log.Error("states not read; the uploads will be tried again", "uploads", len(uploads), "error", err)
@@ -101,7 +101,7 @@ func (d *Dispatcher) settle(ctx context.Context, tasks []pipelines.Task) {
 			}
 			continue
 		case state == catalog.Stored:
-			d.inFlight.lay(u, true) // until its releases are published
+			d.inFlight.park(u, true) // until its releases are published
 			continue
 		}
 		if err := d.Resources.Catalog.Return(last, u, tasks[i].Token); err != nil {
@@ -129,23 +129,23 @@ func uploadsOf(tasks []pipelines.Task) []catalog.Upload {
 	return uploads
 }
 
-// attend renews the leases of a run until stop is called and, if that takes long, tells the uploaders
-// how far their uploads are.
-func (d *Dispatcher) attend(ctx context.Context, tasks []pipelines.Task, lease catalogdb.Lease) (stop func()) {
+// heartbeat renews the leases of a run until stop is called and, if that takes long, writes verdict objects that say
+// how far the uploads are.
+func (d *Dispatcher) heartbeat(ctx context.Context, tasks []pipelines.Task, lease catalogdb.Lease) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() {
 		renew := time.NewTicker(lease.For / 4)
 		defer renew.Stop()
-		progress := time.NewTicker(newsAfter(len(tasks)))
+		progress := time.NewTicker(progressDelay(len(tasks)))
 		defer progress.Stop()
-		uploads, told := uploadsOf(tasks), make([]catalog.UploadState, len(tasks))
+		uploads, written := uploadsOf(tasks), make([]catalog.UploadState, len(tasks))
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-progress.C:
-				d.tellProgress(ctx, uploads, told)
+				d.writeProgress(ctx, uploads, written)
 			case <-renew.C:
 				if err := d.Resources.Catalog.Renew(ctx, lease, d.Resources.Now(ctx)); err != nil && ctx.Err() == nil {
 					d.Resources.Log.Error("leases not renewed", "error", err)
@@ -156,37 +156,37 @@ func (d *Dispatcher) attend(ctx context.Context, tasks []pipelines.Task, lease c
 	return func() { cancel(); running.Wait() }
 }
 
-// tellProgress writes the verdict objects of unfinished uploads whose state is not the one told before.
-func (d *Dispatcher) tellProgress(ctx context.Context, uploads []catalog.Upload, told []catalog.UploadState) {
+// writeProgress writes the verdict objects of unfinished uploads whose state is not the one written before.
+func (d *Dispatcher) writeProgress(ctx context.Context, uploads []catalog.Upload, written []catalog.UploadState) {
 	verdicts, err := d.Resources.Catalog.Verdicts(ctx, uploads)
 	if err != nil {
-		return // news only: the final verdicts are written for certain
+		return // the final verdicts are written for certain
 	}
 	for i, u := range uploads {
 		v, ok := verdicts[u]
-		if !ok || v.State.Final() || v.State == told[i] {
+		if !ok || v.State.Final() || v.State == written[i] {
 			continue
 		}
 		if err := d.Resources.WriteVerdict(ctx, u, v); err == nil {
-			told[i] = v.State
+			written[i] = v.State
 		}
 	}
 }
 
-// tellLater tells the uploaders how far their uploads are if, after a while or when the dispatcher ends,
+// writeProgressLater writes verdict objects that say how far uploads are if, after a while or when the dispatcher ends,
 // these are not finished.
-func (d *Dispatcher) tellLater(ctx context.Context, uploads []catalog.Upload) {
-	d.news.Go(func() {
+func (d *Dispatcher) writeProgressLater(ctx context.Context, uploads []catalog.Upload) {
+	d.reporting.Go(func() {
 		select {
-		case <-time.After(newsAfter(len(uploads))):
+		case <-time.After(progressDelay(len(uploads))):
 		case <-d.ending:
 		}
-		d.tellProgress(ctx, uploads, make([]catalog.UploadState, len(uploads)))
+		d.writeProgress(ctx, uploads, make([]catalog.UploadState, len(uploads)))
 	})
 }
 
-// newsAfter is how long so many uploads have to be unfinished for their uploaders to be told how far they
-// are: many are no news, and each costs what a verdict does.
-func newsAfter(uploads int) time.Duration {
-	return min(progressAfter+time.Duration(uploads)*progressAfter/20, maxNewsAfter)
+// progressDelay is how long so many uploads have to be unfinished before verdict objects say how far they
+// are: each costs what a final verdict does.
+func progressDelay(uploads int) time.Duration {
+	return min(progressAfter+time.Duration(uploads)*progressAfter/20, maxProgressDelay)
 }
