@@ -73,14 +73,11 @@ type Resources struct {
 	// OnPublish, if set before anything runs, is called after each publish that clients can see.
 	OnPublish func(context.Context, publish.Result)
 
-	unadopted sync.Map // catalog.Repository: its settings here may be older than the published ones
-	progress  sync.Map // name of a run: func(), to be called for each upload that it is through with
-	failed    sync.Map // catalog.Release: its last publish in this process came to nothing
-	metrics   *metrics
-	keys      keyring
-	leaving   sync.Mutex // one key is left out at a time
-	writing   sync.Mutex
-	clock     sharedClock
+	metrics *metrics
+	keys    keyring
+	leaving sync.Mutex // one key is left out at a time
+	writing sync.Mutex
+	clock   sharedClock
 }
 
 // opened holds the resources of this process by configuration: several instances of a DoFn share them,

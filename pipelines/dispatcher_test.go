@@ -203,7 +203,7 @@ func TestStoreTellsOfDuplicatesAtOnce(t *testing.T) {
 	s.ingest(s.batch(s.put("acme/tools/ubuntu/jammy/hello.deb", deb(t, "hello"))))
 	u := s.put("acme/tools/ubuntu/jammy/copy.deb", deb(t, "hello"))
 	p, root := beam.NewPipelineWithRoot()
-	pipelines.Store(root, s.Config, beam.Create(root, s.batch(u)))
+	pipelines.Ingest(root, s.Config, beam.Create(root, s.batch(u)))
 	if err := runDirect(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
@@ -332,7 +332,7 @@ func TestServePublishesWhatIsLeft(t *testing.T) {
 	s := newSite(t, runDirect)
 	uploads := s.putDebs(jammy, "hello", 2)
 	p, root := beam.NewPipelineWithRoot()
-	pipelines.Store(root, s.Config, beam.Create(root, s.batch(uploads...)))
+	pipelines.Ingest(root, s.Config, beam.Create(root, s.batch(uploads...)))
 	if err := runDirect(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}

@@ -25,15 +25,12 @@ func init() {
 	registerDoFn[rejectFn]()
 	registerDoFn[faultFn]()
 	registerDoFn[rowsFn]()
-	registerDoFn[publishFn]()
-	registerDoFn[reportFn]()
+	registerDoFn[behindFn]()
 	register.Emitter1[Good]()
 	register.Emitter1[Bad]()
 	register.Emitter1[string]()
-	register.Emitter1[Receipt]()
 	register.Iter1[Good]()
 	register.Iter1[string]()
-	register.Iter1[Receipt]()
 }
 
 // Counters are for people; the catalog is the truth.
@@ -74,9 +71,6 @@ func (f *storeFn) ProcessElement(ctx context.Context, batch Batch, good func(Goo
 	for i, t := range batch.Tasks {
 		g.Go(func() error {
 			outcomes[i].stored, outcomes[i].err = f.store(ctx, t.Upload(), batch.Alone)
-			if progress, ok := f.r.progress.Load(batch.Run); ok {
-				progress.(func())()
-			}
 			return nil
 		})
 	}
@@ -141,9 +135,6 @@ func (r *Resources) answers(ctx context.Context, u catalog.Upload) bool {
 
 // storeAgain tries a fault again, twice, before it is passed on.
 func (f *storeFn) storeAgain(ctx context.Context, u catalog.Upload) (stored ingest.Stored, err error) {
-	if err := f.r.checkAdopted(u.Object); err != nil {
-		return stored, err
-	}
 	for wait := 50 * time.Millisecond; ; wait *= 4 {
 		stored, err = f.r.Ingester.Store(ctx, u)
 		_, rejected := errors.AsType[*catalog.Rejection](err)
@@ -177,7 +168,7 @@ type faultFn struct{ opener }
 
 // ProcessElement records one fault.
 func (f *faultFn) ProcessElement(ctx context.Context, b Bad) error {
-	f.r.fault(ctx, b.Task.Upload(), b.Task.Token, b.Detail)
+	f.r.RecordFault(ctx, b.Task.Upload(), b.Task.Token, b.Detail)
 	if b.Counts {
 		why := shownFault(b.Task.Upload(), b.Detail)
 		if err := f.r.Catalog.GiveUp(ctx, b.Task.Upload(), b.Task.Token, why, time.Now()); err != nil && ctx.Err() == nil {
@@ -188,8 +179,8 @@ func (f *faultFn) ProcessElement(ctx context.Context, b Bad) error {
 	return ctx.Err()
 }
 
-// fault says, in the log and in the catalog, why an upload is not done yet.
-func (r *Resources) fault(ctx context.Context, u catalog.Upload, token, why string) {
+// RecordFault says, in the log and in the catalog, why an upload is not done yet.
+func (r *Resources) RecordFault(ctx context.Context, u catalog.Upload, token, why string) {
 	r.metrics.faults.Inc()
 	r.Log.Error("fault; will be tried again", "upload", u.String(), "error", why)
 	if err := r.Catalog.RecordUploadFault(ctx, u, token, "will be tried again: "+shownFault(u, why)); err != nil && ctx.Err() == nil {

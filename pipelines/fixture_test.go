@@ -233,13 +233,20 @@ func (s *site) batch(uploads ...catalog.Upload) (b pipelines.Batch) {
 	return b
 }
 
-// ingest runs the ingest pipeline over batches.
+// ingest runs the ingest pipeline over batches, and publishes what is behind then.
 func (s *site) ingest(batches ...pipelines.Batch) {
 	s.t.Helper()
 	p, root := beam.NewPipelineWithRoot()
 	pipelines.Ingest(root, s.Config, beam.CreateList(root, batches))
 	if err := s.run(s.t.Context(), p); err != nil {
 		s.t.Fatal(err)
+	}
+	behind, err := s.Catalog.Unpublished(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, r := range behind {
+		s.PublishRelease(s.t.Context(), r, "") // the catalog says how it ended
 	}
 }
 

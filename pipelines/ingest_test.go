@@ -23,9 +23,11 @@ import (
 // What is not registered works in this process and fails on a worker. Calls by reflection are meant ([registerDoFn]).
 func TestPipelinesAreRegistered(t *testing.T) {
 	for name, build := range map[string]func(beam.Scope){
-		"ingest":  func(s beam.Scope) { pipelines.Ingest(s, pipelines.Config{}, beam.Create(s, pipelines.Batch{})) },
-		"publish": func(s beam.Scope) { pipelines.Publish(s, pipelines.Config{}, beam.Create(s, jammy.String())) },
+		"ingest": func(s beam.Scope) { pipelines.Ingest(s, pipelines.Config{}, beam.Create(s, pipelines.Batch{})) },
 		"prepare": func(s beam.Scope) {
+			pipelines.Prepare(s, pipelines.Config{}, "job", pipelines.Behind(s, pipelines.Config{}, beam.Create(s, "acme/tools")))
+		},
+		"prepare whole": func(s beam.Scope) {
 			pipelines.PrepareWhole(s, pipelines.Config{}, "job", beam.Create(s, jammy.String()))
 		},
 		"reindex": func(s beam.Scope) {
@@ -207,7 +209,7 @@ func TestVerdictThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-// One release that cannot be published keeps no other one back, nor does a name that is none.
+// One release that cannot be published keeps no other one back.
 func TestPublishWithOneForeignPointer(t *testing.T) {
 	onEachRunner(t, func(t *testing.T, run runner) {
 		foreign := newSite(t, run)
@@ -218,16 +220,16 @@ func TestPublishWithOneForeignPointer(t *testing.T) {
 		uploads := append(s.putDebs(jammy, "good", 2), s.put("acme/tools/el/9/hello.rpm", rpmtest.Build(t, rpmtest.Spec{})))
 		stuck := s.putDebs(noble, "good", 1)
 		p, root := beam.NewPipelineWithRoot()
-		pipelines.Store(root, s.Config, beam.Create(root, s.batch(append(uploads, stuck...)...)))
+		pipelines.Ingest(root, s.Config, beam.Create(root, s.batch(append(uploads, stuck...)...)))
 		if err := run(t.Context(), p); err != nil {
 			t.Fatal(err)
 		}
 		s.wantStates("stored", append(uploads, stuck...)...)
 
-		p, root = beam.NewPipelineWithRoot()
-		pipelines.Publish(root, s.Config, beam.Create(root, noble.String(), jammy.String(), "nonsense", el9.String(), jammy.String()))
-		if err := run(t.Context(), p); err != nil {
-			t.Fatal(err)
+		for _, r := range []catalog.Release{noble, jammy, el9, jammy} {
+			if res := s.PublishRelease(t.Context(), r, ""); (res.Err != nil) != (r == noble) {
+				t.Errorf("%s is published at revision %d, %v", r, res.Revision, res.Err)
+			}
 		}
 		s.wantStates("published", uploads...)
 		s.wantStates("stored", stuck...)

@@ -27,9 +27,9 @@ func init() {
 }
 
 // Prepare builds the pipeline of a job that makes the index files of releases, given by name, and stores
-// them. It needs no signing key: what it prepared is published with [Resources.PublishPrepared], by the process
-// that has the key. The job's name is a plain word that no other job has. It returns the names of the releases that are prepared. A fault concerns its release alone, which
-// is then rendered by whoever publishes it.
+// them. It needs no signing key: what it prepared is published with [Resources.PublishRelease], by the process
+// that has the key. The job's name is a plain word that no other job has. It returns the names of the releases that are prepared.
+// A fault concerns its release alone, which is then rendered by the process that publishes it.
 func Prepare(s beam.Scope, cfg Config, job string, releases beam.PCollection) (prepared beam.PCollection) {
 	s = s.Scope("prepare")
 	return beam.ParDo(s, &prepareFn{opener{Config: cfg}, job}, beam.GroupByKey(s, beam.AddFixedKey(s, releases)))
@@ -181,14 +181,4 @@ func (f *gatherFn) ProcessElement(ctx context.Context, name string, next func(*M
 	}
 	emit(name)
 	return nil
-}
-
-// PublishPrepared publishes a release with the index files that the workers of a job made, as far as these
-// are of its present rows.
-func (r *Resources) PublishPrepared(ctx context.Context, release catalog.Release, job string) (publish.Result, error) {
-	prepared, err := r.Publisher.FindPrepared(ctx, release, job)
-	if err != nil || prepared == nil {
-		return r.Publisher.Release(ctx, release)
-	}
-	return r.Publisher.ReleasePrepared(ctx, release, *prepared)
 }

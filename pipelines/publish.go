@@ -2,120 +2,107 @@ package pipelines
 
 import (
 	"context"
-	"log/slog"
+	"errors"
+	"fmt"
+	"runtime/debug"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"repomill/publish"
 	"repomill/schemas/catalog"
 )
 
-// MaxPublishes is how many releases are published at the same time.
-const MaxPublishes = 32
+// PublishLimit is how long one publish of one release may take before it is left to the next round.
+const PublishLimit = 5 * time.Minute
 
-// publishFn publishes releases at the same time, each limited in time, and tells the uploaders.
-type publishFn struct{ opener }
-
-// ProcessElement takes all releases of a run.
-func (f *publishFn) ProcessElement(ctx context.Context, _ int, names func(*string) bool, emit func(Receipt)) error {
-	set := map[string]bool{}
-	for name := ""; names(&name); {
-		set[name] = true
-	}
-	receipts := make(chan Receipt, len(set))
-	var g errgroup.Group
-	g.SetLimit(MaxPublishes)
-	for name := range set {
-		g.Go(func() error {
-			receipts <- f.publish(ctx, name)
-			return nil
-		})
-	}
-	g.Wait() //nolint:errcheck // receipts have the errors
-	close(receipts)
-	for receipt := range receipts {
-		emit(receipt)
-	}
-	return ctx.Err()
+// A PublishResult is how a publish of a release ended.
+type PublishResult struct {
+	Revision int64 // that clients see; 0 if the publish failed, or was left to other workers
+	Err      error // why it failed; clients see what they saw before, and another attempt may succeed
 }
 
-func (f *publishFn) publish(ctx context.Context, name string) Receipt {
-	receipt := Receipt{Release: name}
-	release, err := catalog.ParseRelease(name)
-	if err != nil {
-		receipt.Error = err.Error()
-		return receipt
+// PublishRelease brings a release up to date with its rows, in this process, which has the signing keys: if it has not, it leaves
+// the release to workers that do. Index files that the workers of a job prepared are taken as they are; job may be empty. A
+// failure is recorded in the catalog. Verdict objects of the uploads that are published then are written.
+func (r *Resources) PublishRelease(ctx context.Context, release catalog.Release, job string) (res PublishResult) {
+	defer func() {
+		if v := recover(); v != nil { // it concerns this release alone
+			r.Log.Error("panic in a publish", "release", release.String(), "panic", v, "stack", string(debug.Stack()))
+			res = PublishResult{Err: fmt.Errorf("panic: %v", v)}
+		}
+	}()
+	if !r.MayPublish() {
+		r.leaveToOthers(ctx, release)
+		return res
 	}
-	if !f.r.MayPublish() {
-		return f.wait(ctx, release)
-	}
-	limited, cancel := context.WithTimeout(ctx, PublishLimit)
-	defer cancel()
 	start := time.Now()
-	res, err := f.r.Publisher.Release(limited, release)
-	f.r.metrics.conflicts.Add(float64(res.Again))
+	got, err := r.publish(ctx, release, job)
+	r.metrics.conflicts.Add(float64(got.Again))
 	if err != nil {
-		f.r.metrics.publishes.WithLabelValues("failed").Observe(time.Since(start).Seconds())
-		f.r.Log.Error("not published; the sweep tries again", "release", name, "error", err)
-		f.r.failed.Store(release, true)
-		receipt.Error = err.Error()
-		if err := f.r.Catalog.RecordReleaseFault(ctx, release, receipt.Error); err != nil && ctx.Err() == nil {
-			f.r.Log.Error("fault not recorded", "release", name, "error", err)
-		}
-		return receipt
+		r.metrics.publishes.WithLabelValues("failed").Observe(time.Since(start).Seconds())
+		r.Log.Error("not published; the sweep tries again", "release", release.String(), "error", err)
+		r.recordPublishFault(ctx, release, err.Error())
+		return PublishResult{Err: err}
 	}
-	if res.Changed {
-		f.r.metrics.publishes.WithLabelValues("published").Observe(time.Since(start).Seconds())
-		f.r.Log.Info("published", "release", name, "revision", res.Revision.Number, "packages", res.Packages, "took", time.Since(start).Round(time.Millisecond).String())
-		if f.r.OnPublish != nil {
-			f.r.OnPublish(ctx, res)
+	if got.Changed {
+		took := time.Since(start)
+		r.metrics.publishes.WithLabelValues("published").Observe(took.Seconds())
+		r.Log.Info("published", "release", release.String(), "revision", got.Revision.Number, "packages", got.Packages, "took", took.Round(time.Millisecond).String())
+		if r.OnPublish != nil {
+			r.OnPublish(ctx, got)
 		}
 	}
-	if res.Signed {
-		f.r.Log.Info("signed again", "release", name, "revision", res.Revision.Number)
+	if got.Signed {
+		r.Log.Info("signed again", "release", release.String(), "revision", got.Revision.Number)
 	}
-	receipt.Revision = res.Revision.Number
-	f.r.WriteVerdicts(ctx)
-	return receipt
+	r.WriteVerdicts(ctx)
+	return PublishResult{Revision: got.Revision.Number}
 }
 
-// wait leaves a release to workers that have the keys that are to sign. Who waits for it can ask for what, if no worker has them.
-func (f *publishFn) wait(ctx context.Context, release catalog.Release) Receipt {
-	receipt := Receipt{Release: release.String(), Error: "left to workers that have the keys that are to sign"}
-	if w := f.r.Waits(); w != nil {
-		receipt.Error = w.String()
-		if err := f.r.Catalog.RecordReleaseFault(ctx, release, receipt.Error); err != nil && ctx.Err() == nil {
-			f.r.Log.Error("fault not recorded", "release", receipt.Release, "error", err)
+// publish publishes a release with the index files that a job prepared, if that succeeds, and else with its own.
+func (r *Resources) publish(ctx context.Context, release catalog.Release, job string) (publish.Result, error) {
+	if job != "" {
+		got, err := r.publishPrepared(ctx, release, job)
+		if err == nil || ctx.Err() != nil {
+			return got, err
+		}
+		if !errors.Is(err, errNotPrepared) {
+			r.Log.Warn("not published as it was prepared; this process renders it", "release", release.String(), "error", err)
 		}
 	}
-	f.r.Log.Debug("not published", "release", receipt.Release, "why", receipt.Error)
-	return receipt
+	ctx, cancel := context.WithTimeout(ctx, PublishLimit)
+	defer cancel()
+	return r.Publisher.Release(ctx, release)
 }
 
-// reportFn closes a run: a sink that waits for all receipts.
-type reportFn struct{}
+// errNotPrepared says that a job prepared no index files of a release.
+var errNotPrepared = errors.New("not prepared")
 
-// ProcessElement logs what a run came to.
-func (*reportFn) ProcessElement(ctx context.Context, _ int, receipts func(*Receipt) bool) {
-	published, failed := 0, 0
-	for r := (Receipt{}); receipts(&r); r = (Receipt{}) {
-		if r.Error == "" {
-			published++
-		} else {
-			failed++
-		}
+// publishPrepared publishes a release with the index files that the workers of a job made, as far as these are of its present
+// rows.
+func (r *Resources) publishPrepared(ctx context.Context, release catalog.Release, job string) (publish.Result, error) {
+	prepared, err := r.Publisher.FindPrepared(ctx, release, job)
+	if err != nil {
+		return publish.Result{}, err
 	}
-	slog.DebugContext(ctx, "run ended", "published", published, "failed", failed)
+	if prepared == nil {
+		return publish.Result{}, errNotPrepared
+	}
+	return r.Publisher.ReleasePrepared(ctx, release, *prepared)
 }
 
-// TakeFailed reports whether the last publish of a release in this process failed, and forgets it.
-func (r *Resources) TakeFailed(release catalog.Release) bool {
-	_, failed := r.failed.LoadAndDelete(release)
-	return failed
+// leaveToOthers leaves a release to workers that have the keys that are to sign. If no running worker has them, the catalog says
+// to those who wait for the release which keys are missing.
+func (r *Resources) leaveToOthers(ctx context.Context, release catalog.Release) {
+	why := "left to workers that have the keys that are to sign"
+	if w := r.Waits(); w != nil {
+		why = w.String()
+		r.recordPublishFault(ctx, release, why)
+	}
+	r.Log.Debug("not published", "release", release.String(), "why", why)
 }
 
-// OnProgress has f called for each upload that a run is through with, until the function that it returns is called.
-func (r *Resources) OnProgress(run string, f func()) (end func()) {
-	r.progress.Store(run, f)
-	return func() { r.progress.Delete(run) }
+func (r *Resources) recordPublishFault(ctx context.Context, release catalog.Release, why string) {
+	if err := r.Catalog.RecordReleaseFault(ctx, release, why); err != nil && ctx.Err() == nil {
+		r.Log.Error("fault not recorded", "release", release.String(), "error", err)
+	}
 }

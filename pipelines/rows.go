@@ -13,11 +13,11 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-// rowsFn makes the rows of stored packages active and emits the releases that have to be published.
+// rowsFn makes the rows of stored packages active and emits the repositories that they are in.
 type rowsFn struct{ opener }
 
-// MaxGroup is the number of rows that one transaction activates.
-const MaxGroup = 50
+// maxGroup is the number of rows that one transaction activates.
+const maxGroup = 50
 
 // ProcessElement takes all good uploads of a run.
 func (f *rowsFn) ProcessElement(ctx context.Context, _ int, goods func(*Good) bool, emit func(string)) error {
@@ -30,19 +30,34 @@ func (f *rowsFn) ProcessElement(ctx context.Context, _ int, goods func(*Good) bo
 		all = append(all, s)
 	}
 	touched := map[catalog.Repository]bool{}
-	for group := range slices.Chunk(all, MaxGroup) {
+	for group := range slices.Chunk(all, maxGroup) {
 		f.activate(ctx, group)
 		for _, s := range group {
 			touched[s.Package.Repository] = true
 		}
 	}
 	f.r.WriteVerdicts(ctx) // duplicates of what clients see are finished already
+	for r := range touched {
+		emit(r.String())
+	}
+	return ctx.Err()
+}
+
+// behindFn asks the catalog which releases have to be published.
+type behindFn struct{ opener }
+
+// ProcessElement takes all repositories of a run and emits their releases that are behind.
+func (f *behindFn) ProcessElement(ctx context.Context, _ int, names func(*string) bool, emit func(string)) error {
+	wanted := map[string]bool{}
+	for name := ""; names(&name); {
+		wanted[name] = true
+	}
 	releases, err := f.r.Catalog.Unpublished(ctx)
 	if err != nil {
 		return err
 	}
 	for _, r := range releases {
-		if touched[r.Repository] {
+		if wanted[r.Repository.String()] {
 			emit(r.String())
 		}
 	}
@@ -61,7 +76,7 @@ func (f *rowsFn) activate(ctx context.Context, group []catalogdb.Stored) {
 	}
 	if err != nil {
 		faultedUploads.Inc(ctx, 1)
-		f.r.fault(ctx, group[0].Upload, group[0].Token, err.Error())
+		f.r.RecordFault(ctx, group[0].Upload, group[0].Token, err.Error())
 		return
 	}
 	for _, s := range group {

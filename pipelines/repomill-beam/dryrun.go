@@ -19,5 +19,5 @@ func dryRun(ctx context.Context, e *engine, workers pipelines.Config) error {
 		return err
 	}
 	const name = "repomill-dry-run"
-	return e.storer(workers, name)(ctx, name, []pipelines.Batch{{Run: name, Tasks: []pipelines.Task{}}}, false)
+	return e.storer(workers, name)(ctx, name, []pipelines.Batch{{Tasks: []pipelines.Task{}}}, false)
 }

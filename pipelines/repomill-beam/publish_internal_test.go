@@ -12,6 +12,7 @@ import (
 
 	"repomill/pipelines"
 	"repomill/pipelines/command"
+	"repomill/pipelines/worker"
 	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -93,12 +94,14 @@ func openSite(t *testing.T) *pipelines.Resources {
 func TestKeepRenewsWhatIsTakenLater(t *testing.T) {
 	d, _ := newDrain(t, 10, numbered(3)...)
 	db, lease := d.resources.Catalog, catalogdb.Lease{Owner: "slow", For: 12 * time.Second} // renewed every three
-	uploads, _, err := d.staged(t.Context(), nil)
+	slow := worker.Leases{Resources: d.resources, Lease: lease}
+	other := worker.Leases{Resources: d.resources, Lease: catalogdb.Lease{Owner: "other", For: time.Minute}}
+	uploads, _, err := d.staged(t.Context(), waitsForNone)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop := keep(t.Context(), d.resources, lease)
-	tasks := take(t.Context(), d.resources, uploads, lease)
+	stop := slow.Renew(t.Context())
+	tasks, _ := slow.Take(t.Context(), uploads)
 	end := d.resources.Now(t.Context()).Add(lease.For) // of the last one, unless it is renewed
 	for limit := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		free, err := db.Unfinished(t.Context(), d.resources.Staging.Name(), end, len(uploads))
@@ -109,14 +112,14 @@ func TestKeepRenewsWhatIsTakenLater(t *testing.T) {
 			break
 		}
 	}
-	if got := take(t.Context(), d.resources, uploads, catalogdb.Lease{Owner: "other", For: time.Minute}); len(tasks) != 3 || len(got) != 0 {
+	if got, _ := other.Take(t.Context(), uploads); len(tasks) != 3 || len(got) != 0 {
 		t.Errorf("%d leases, and somebody else has %d of them", len(tasks), len(got))
 	}
 	stop()
-	if got := giveBack(t.Context(), db, tasks); len(got) != 3 {
+	if got := unfinished(tasks, slow.Reconcile(t.Context(), tasks)); len(got) != 3 {
 		t.Errorf("given back %v", got)
 	}
-	if got := take(t.Context(), d.resources, uploads, catalogdb.Lease{Owner: "other", For: time.Minute}); len(got) != 3 {
+	if got, _ := other.Take(t.Context(), uploads); len(got) != 3 {
 		t.Errorf("free again: %v", got)
 	}
 }

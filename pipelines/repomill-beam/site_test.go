@@ -178,7 +178,7 @@ func newTwin(t *testing.T, files []file, taken map[string]time.Time) *pipelines.
 		}
 		task := pipelines.Task{Bucket: u.Bucket, Object: u.Object, Generation: u.Generation, Size: u.Size, Token: token}
 		p, s := beam.NewPipelineWithRoot()
-		pipelines.Store(s, r.Config, beam.Create(s, pipelines.Batch{Tasks: []pipelines.Task{task}}))
+		pipelines.Ingest(s, r.Config, beam.Create(s, pipelines.Batch{Tasks: []pipelines.Task{task}}))
 		if _, err := direct.Execute(t.Context(), p); err != nil {
 			t.Fatal(err)
 		}
@@ -190,10 +190,10 @@ func newTwin(t *testing.T, files []file, taken map[string]time.Time) *pipelines.
 // publishAll publishes the releases of a corpus.
 func publishAll(t *testing.T, r *pipelines.Resources) {
 	t.Helper()
-	p, s := beam.NewPipelineWithRoot()
-	pipelines.Publish(s, r.Config, beam.CreateList(s, slices.Sorted(maps.Keys(corpusReleases))))
-	if _, err := direct.Execute(t.Context(), p); err != nil {
-		t.Fatal(err)
+	for _, name := range slices.Sorted(maps.Keys(corpusReleases)) {
+		if res := r.PublishRelease(t.Context(), release(t, name), ""); res.Err != nil {
+			t.Fatal(res.Err)
+		}
 	}
 }
 

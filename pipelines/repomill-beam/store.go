@@ -3,11 +3,12 @@ package main
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"repomill/pipelines"
+	"repomill/pipelines/worker"
 	"repomill/schemas/catalog"
-	"repomill/schemas/catalogdb"
 )
 
 // maxExtra bounds the jobs that failed ones cost: it is enough to find three uploads of 10,000 that stop
@@ -70,25 +71,26 @@ func (s *storing) next() (p portion, ok bool) {
 
 // carry has a job store a portion, and reports whether another job makes sense.
 func (s *storing) carry(ctx context.Context, p portion) (goOn bool) {
-	db, lease := s.resources.Catalog, catalogdb.Lease{Owner: jobName(), For: leaseTime}
-	stop := keep(ctx, s.resources, lease) // before there is any: the last ones may be taken long after the first
+	leases := s.leases(leaseTime)
+	job := leases.Lease.Owner
+	stop := leases.Renew(ctx) // before there is any: the last ones may be taken long after the first
 	defer stop()
-	tasks := take(ctx, s.resources, p.uploads, lease)
+	tasks, _ := leases.Take(ctx, p.uploads)
 	if len(tasks) == 0 || ctx.Err() != nil {
-		giveBack(ctx, db, tasks)
+		leases.Reconcile(ctx, tasks)
 		return true
 	}
-	slog.Info("job submitted", "job", lease.Owner, "uploads", len(tasks))
+	slog.Info("job submitted", "job", job, "uploads", len(tasks))
 	begin := time.Now()
-	err := s.run(ctx, lease.Owner, batches(lease.Owner, tasks, p.isAlone), false)
+	err := s.run(ctx, job, batches(tasks, p.isAlone), false)
 	if err != nil && ctx.Err() == nil {
 		slog.Error("job failed; the catalog says what is left to do",
-			"job", lease.Owner, "uploads", len(tasks), "error", err)
-		return s.settleFailed(ctx, p.alone, tasks, err)
+			"job", job, "uploads", len(tasks), "error", err)
+		return s.splitFailed(ctx, leases, p.alone, tasks, err)
 	}
 	s.sound = s.sound || err == nil
-	again := giveBack(ctx, db, tasks)
-	slog.Info("job ended", "job", lease.Owner, "uploads", len(tasks), "unfinished", len(again),
+	again := unfinished(tasks, leases.Reconcile(ctx, tasks))
+	slog.Info("job ended", "job", job, "uploads", len(tasks), "unfinished", len(again),
 		"took", time.Since(begin).Round(time.Millisecond).String())
 	if !p.alone {
 		s.again = append(s.again, again...)
@@ -99,14 +101,14 @@ func (s *storing) carry(ctx context.Context, p portion) (goOn bool) {
 // isAlone reports whether an upload is to be an element of its own.
 func (p portion) isAlone(u catalog.Upload) bool { return p.alone || isLarge(u) }
 
-// settleFailed gives back what a failed job left, in halves for the next jobs, and reports whether they
+// splitFailed gives back what a failed job left, in halves for the next jobs, and reports whether they
 // make sense. An upload that had the job for itself is to blame, unless any job would have failed.
-func (s *storing) settleFailed(ctx context.Context, alone bool, tasks []pipelines.Task, cause error) (goOn bool) {
+func (s *storing) splitFailed(ctx context.Context, leases worker.Leases, alone bool, tasks []pipelines.Task, cause error) (goOn bool) {
 	if len(tasks) == 1 && s.probe(ctx) {
 		s.blame(ctx, tasks[0], cause)
 		return true
 	}
-	left := giveBack(ctx, s.resources.Catalog, tasks)
+	left := unfinished(tasks, leases.Reconcile(ctx, tasks))
 	if len(tasks) == 1 {
 		return false
 	}
@@ -123,7 +125,7 @@ func (s *storing) settleFailed(ctx context.Context, alone bool, tasks []pipeline
 func (s *storing) probe(ctx context.Context) bool {
 	s.extra++
 	name := jobName()
-	err := s.run(ctx, name, []pipelines.Batch{{Run: name, Tasks: []pipelines.Task{}}}, false)
+	err := s.run(ctx, name, []pipelines.Batch{{Tasks: []pipelines.Task{}}}, false)
 	if err != nil && ctx.Err() == nil {
 		slog.Error("a job without uploads fails too: see to the engine and its workers, and run again", "job", name, "error", err)
 	}
@@ -131,14 +133,33 @@ func (s *storing) probe(ctx context.Context) bool {
 	return s.sound
 }
 
+// blameLimit is how long counting an attempt may take, also when work has to end.
+const blameLimit = 5 * time.Second
+
 // blame counts the attempt at an upload whose job failed; the last one that may fail is its end.
 func (s *storing) blame(ctx context.Context, t pipelines.Task, cause error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), blameLimit)
 	defer cancel()
-	u := uploadOf(t)
+	u := t.Upload()
 	slog.Error("the job of this upload alone failed: the attempt counts", "upload", u.String())
 	why := "a job that had nothing else to do failed: " + firstLine(cause)
 	if err := s.resources.Catalog.GiveUp(ctx, u, t.Token, why, time.Now()); err != nil {
 		slog.Error("attempt not counted", "upload", u.String(), "error", err)
 	}
+}
+
+// unfinished returns the uploads of tasks that are neither stored nor finished.
+func unfinished(tasks []pipelines.Task, states map[catalog.Upload]catalog.UploadState) (left []catalog.Upload) {
+	for _, t := range tasks {
+		if state := states[t.Upload()]; state != catalog.Stored && !state.Final() {
+			left = append(left, t.Upload())
+		}
+	}
+	return left
+}
+
+// firstLine returns an error without the stack or the log that may follow it.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
 }

@@ -40,7 +40,7 @@ func (e *fakeEngine) run(ctx context.Context, _ string, batches []pipelines.Batc
 	}
 	for _, t := range tasks {
 		e.files = append(e.files, filepath.Base(t.Object))
-		if err := e.db.Reject(ctx, uploadOf(t), t.Token, catalog.Rejection{Reason: catalog.Empty, Detail: "x"}, time.Now()); err != nil {
+		if err := e.db.Reject(ctx, t.Upload(), t.Token, catalog.Rejection{Reason: catalog.Empty, Detail: "x"}, time.Now()); err != nil {
 			return err
 		}
 	}
@@ -68,7 +68,7 @@ func newDrain(t *testing.T, maxJob int, names ...string) (*drain, *fakeEngine) {
 		t.Fatal(err)
 	}
 	e := &fakeEngine{db: db}
-	d := &drain{resources: &pipelines.Resources{Catalog: db, Staging: staging}, run: e.run, name: "test", maxJob: maxJob}
+	d := &drain{resources: &pipelines.Resources{Catalog: db, Staging: staging, Log: slog.Default()}, run: e.run, name: "test", maxJob: maxJob}
 	push(t, d, names...)
 	return d, e
 }
@@ -89,7 +89,7 @@ func push(t *testing.T, d *drain, names ...string) {
 // once stores what is staged, as one run does.
 func once(t *testing.T, d *drain) {
 	t.Helper()
-	fresh, suspect, err := d.staged(t.Context(), nil)
+	fresh, suspect, err := d.staged(t.Context(), waitsForNone)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,11 +8,15 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// maxAwaited is how long publishes wait for a batch in which nothing goes on: it has an upload that hangs.
-const maxAwaited = 5 * time.Second
+// How long publishes wait for a batch: for as long as one takes that is well. One that takes longer has an upload that hangs.
+const (
+	minAwaited    = 5 * time.Second
+	uploadAwaited = 25 * time.Millisecond // besides, for each upload,
+	mibAwaited    = time.Second / 32      // and for each MiB
+)
 
-// A processor works on a batch. It calls progress for each upload that it is through with.
-type processor func(ctx context.Context, batch []catalog.Upload, progress func())
+// A processor works on a batch.
+type processor func(ctx context.Context, batch []catalog.Upload)
 
 // A batcher is a queue of uploads that are worked on in batches, several at a time.
 type batcher struct {
@@ -24,7 +28,7 @@ type batcher struct {
 	mu       sync.Mutex
 	queued   int64               // uploads that were ever put
 	gathered int64               // uploads that were ever taken, in the same order
-	running  map[int64]time.Time // when something went on last in a batch, by what was gathered before it
+	running  map[int64]time.Time // until when publishes wait for a batch, by what was gathered before it
 }
 
 func newBatcher(batch, runs int, process processor) *batcher {
@@ -55,34 +59,35 @@ func (b *batcher) processed() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n := b.gathered
-	for before, last := range b.running {
-		if time.Since(last) < maxAwaited {
+	for before, until := range b.running {
+		if time.Now().Before(until) {
 			n = min(n, before)
 		}
 	}
 	return n
 }
 
-// begin notes that a batch is gathered, and returns what tells that something goes on in it, and what ends it.
-func (b *batcher) begin(batch []catalog.Upload) (progress, end func()) {
+// begin notes that a batch is gathered, and returns what notes that it is processed.
+func (b *batcher) begin(batch []catalog.Upload) (end func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	before := b.gathered
 	b.gathered += int64(len(batch))
-	b.running[before] = time.Now()
-	progress = func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if _, there := b.running[before]; there {
-			b.running[before] = time.Now()
-		}
-	}
-	end = func() {
+	b.running[before] = time.Now().Add(awaited(batch))
+	return func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		delete(b.running, before)
 	}
-	return progress, end
+}
+
+// awaited returns how long publishes wait for a batch.
+func awaited(batch []catalog.Upload) time.Duration {
+	wait := minAwaited
+	for _, u := range batch {
+		wait += uploadAwaited + time.Duration(u.Size>>20)*mibAwaited
+	}
+	return min(wait, maxHold)
 }
 
 // work processes batches until ctx ends, and returns when those that run have ended. What waits then is
@@ -101,9 +106,9 @@ func (b *batcher) work(ctx, work context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		progress, end := b.begin(batch)
+		end := b.begin(batch)
 		running.Go(func() {
-			b.process(work, batch, progress)
+			b.process(work, batch)
 			end()
 			<-places
 		})

@@ -33,7 +33,6 @@ const (
 	maxDelayed = 5000                   // uploads that wait to be tried again; the sweep finds the others
 
 	leaseTime        = time.Minute
-	returnLimit      = 5 * time.Second // for giving back the leases of a run, also when work has to end
 	progressAfter    = time.Second     // when the uploader reads that work is going on,
 	maxProgressDelay = 6 * time.Second // of many in one batch a little later
 	maxRetryDelay    = time.Minute
@@ -57,6 +56,7 @@ type Dispatcher struct {
 	left      leftReleases // whose rows are ahead of what clients see
 	unsigned  leftReleases // that should be signed by other keys
 	keyrings  keyrings
+	settings  *SettingsImport
 	ending    <-chan struct{} // closed when no more work is begun
 	reporting sync.WaitGroup  // about to write verdict objects of unfinished uploads
 	releases  *schedule
@@ -78,9 +78,11 @@ func (d *Dispatcher) Serve(ctx context.Context, grace time.Duration) error {
 	defer kill()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, kill) })()
 	defer d.Resources.Announce(ctx, d.owner)()
-	if err := d.Resources.AdoptSettings(ctx); err != nil && ctx.Err() == nil {
+	settings, err := ImportSettings(ctx, d.Resources)
+	if err != nil && ctx.Err() == nil {
 		return err
 	}
+	d.settings = cmp.Or(settings, &SettingsImport{resources: d.Resources}) // ending: nothing is judged
 	d.ending = ctx.Done()
 	batchers := d.openBatchers(ctx)
 	d.releases = newSchedule(d.publishRelease, d.small.ahead)
@@ -108,8 +110,8 @@ func (d *Dispatcher) Serve(ctx context.Context, grace time.Duration) error {
 
 func (d *Dispatcher) openBatchers(ctx context.Context) []*batcher {
 	ingest := func(alone bool) processor {
-		return func(work context.Context, us []catalog.Upload, progress func()) {
-			d.publishTouched(ctx, work, d.process(work, us, alone, progress))
+		return func(work context.Context, us []catalog.Upload) {
+			d.publishTouched(ctx, work, d.process(work, us, alone))
 		}
 	}
 	d.small = newBatcher(maxBatch, maxRuns, ingest(false))
@@ -181,7 +183,7 @@ func (d *Dispatcher) tryAgain(ctx context.Context, u catalog.Upload) {
 // one repository, or of all if it is empty.
 func (d *Dispatcher) settleParked(ctx context.Context, of catalog.Repository) {
 	parked := slices.DeleteFunc(d.inFlight.parked(), func(u catalog.Upload) bool {
-		return of != (catalog.Repository{}) && pipelines.RepositoryOf(u.Object) != of
+		return of != (catalog.Repository{}) && repositoryOf(u.Object) != of
 	})
 	states, err := d.Resources.Catalog.States(ctx, parked)
 	if err != nil {

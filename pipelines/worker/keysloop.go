@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"repomill/pipelines"
 )
 
@@ -92,19 +90,7 @@ func (d *Dispatcher) resign(ctx, work context.Context) {
 	}
 	repositories, err := r.Catalog.RepositoriesToGiveKeys(ctx, want, maxResigned)
 	if err == nil && len(repositories) > 0 {
-		var g errgroup.Group
-		g.SetLimit(maxRepairs)
-		for _, repository := range repositories {
-			g.Go(func() error {
-				limited, cancel := context.WithTimeout(work, pipelines.SettingsLimit)
-				defer cancel()
-				if err := r.Publisher.Settings(limited, repository); err != nil && ctx.Err() == nil {
-					r.Log.Error("keys not given to clients; tried again soon", "repository", repository.String(), "error", err)
-				}
-				return nil
-			})
-		}
-		g.Wait() //nolint:errcheck // they are logged
+		publishSettingsOf(work, r, repositories, "keys not given to clients; tried again soon")
 	}
 	if err == nil && !r.LacksKeys() {
 		releases, listErr := r.Catalog.ReleasesToSign(ctx, want, maxUnsigned)

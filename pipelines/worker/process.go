@@ -3,8 +3,6 @@ package worker
 import (
 	"context"
 	"crypto/rand"
-	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -17,97 +15,75 @@ import (
 )
 
 // process takes leases on uploads and runs the pipeline that makes rows of those that it got, which it
-// returns. One that was taken up before and not finished comes alone: it may be what stopped the program,
+// returns. One that an earlier attempt did not finish comes alone: it may be what stopped the program,
 // and if it does so again, that counts against no other.
-func (d *Dispatcher) process(ctx context.Context, uploads []catalog.Upload, alone bool, progress func()) []pipelines.Task {
-	// The owner is of this run alone: when it ends, no lease of it is renewed any more.
-	lease := catalogdb.Lease{Owner: d.owner + "-" + rand.Text()[:8], For: leaseTime}
-	defer d.Resources.OnProgress(lease.Owner, progress)()
-	tasks := d.lease(ctx, uploads, lease)
+func (d *Dispatcher) process(ctx context.Context, uploads []catalog.Upload, alone bool) []pipelines.Task {
+	l := Leases{d.Resources, catalogdb.Lease{Owner: d.owner + "-" + rand.Text()[:8], For: leaseTime}}
+	tasks, refused := l.Take(ctx, uploads)
+	d.endRefused(ctx, refused)
 	if len(tasks) == 0 {
 		return nil
 	}
-	stop := d.heartbeat(ctx, tasks, lease)
-	p, s := beam.NewPipelineWithRoot()
-	pipelines.Store(s, d.Resources.Config, beam.Create(s, pipelines.Batch{Run: lease.Owner, Tasks: tasks, Alone: alone}))
-	if err := d.Run(ctx, p); err != nil {
-		d.Resources.Log.Error("pipeline failed; the catalog says what is left to do", "uploads", len(tasks), "error", err)
+	stop := d.heartbeat(ctx, l, tasks)
+	if ready := d.withSettings(ctx, tasks); len(ready) > 0 {
+		p, s := beam.NewPipelineWithRoot()
+		pipelines.Ingest(s, d.Resources.Config, beam.Create(s, pipelines.Batch{Tasks: ready, Alone: alone}))
+		if err := d.Run(ctx, p); err != nil {
+			d.Resources.Log.Error("pipeline failed; the catalog says what is left to do", "uploads", len(ready), "error", err)
+		}
 	}
 	stop()
-	d.reconcile(ctx, tasks)
+	d.reconcile(ctx, l, tasks)
 	return tasks
 }
 
-// lease takes leases on uploads. One that has none to give is finished, or another process has it.
-func (d *Dispatcher) lease(ctx context.Context, uploads []catalog.Upload, lease catalogdb.Lease) (tasks []pipelines.Task) {
-	for group := range slices.Chunk(uploads, pipelines.MaxGroup) {
-		tasks = append(tasks, d.leaseGroup(ctx, group, lease)...)
-	}
-	return tasks
-}
-
-// leaseGroup takes leases together or, if that fails, one by one, so that an upload that the catalog cannot
-// take keeps no other one back.
-func (d *Dispatcher) leaseGroup(ctx context.Context, group []catalog.Upload, lease catalogdb.Lease) (tasks []pipelines.Task) {
-	taken, err := d.Resources.Catalog.TakeAll(ctx, group, lease, d.Resources.Now(ctx))
-	switch {
-	case err == nil: // also at the end: who has a lease gives it back
-	case ctx.Err() != nil:
-		return nil
-	case len(group) > 1:
-		for i := range group {
-			tasks = append(tasks, d.leaseGroup(ctx, group[i:i+1], lease)...)
-		}
-		return tasks
-	default:
-		d.Resources.Log.Error("lease not taken; will be tried again", "upload", group[0].String(), "error", err)
-		d.tryAgain(ctx, group[0])
-		return nil
-	}
-	for i, u := range group {
-		switch token, state := taken[i].Token, taken[i].State; {
-		case token != "":
-			d.Resources.LogUpload(slog.LevelDebug, u, string(catalog.Received), "worker", lease.Owner)
-			tasks = append(tasks, pipelines.Task{Bucket: u.Bucket, Object: u.Object, Generation: u.Generation, Size: u.Size, Token: token})
-		case state.Final():
-			if state == catalog.Rejected { // as poison, perhaps just now
+// endRefused ends work on uploads that have no lease to give.
+func (d *Dispatcher) endRefused(ctx context.Context, refused []Refused) {
+	for _, r := range refused {
+		switch {
+		case r.Err != nil:
+			d.tryAgain(ctx, r.Upload)
+		case r.State.Final():
+			if r.State == catalog.Rejected { // as poison, perhaps just now
 				d.Resources.WriteVerdicts(ctx)
 			}
-			d.inFlight.done(u)
+			d.inFlight.done(r.Upload)
 		default:
-			d.inFlight.park(u, state == catalog.Stored)
+			d.inFlight.park(r.Upload, r.State == catalog.Stored)
 		}
 	}
-	return tasks
 }
 
-// reconcile asks the catalog for the states of the uploads of a run: a successful run is not evidence. What
-// is not finished is given back and tried again: the attempt ended in good order and does not count.
-func (d *Dispatcher) reconcile(ctx context.Context, tasks []pipelines.Task) {
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnLimit)
-	defer cancel()
+// withSettings returns the tasks that can be judged. Others meet a fault: the settings of their repository may be too old.
+func (d *Dispatcher) withSettings(ctx context.Context, tasks []pipelines.Task) (ready []pipelines.Task) {
+	for _, t := range tasks {
+		if err := d.settings.Pending(t.Object); err != nil {
+			d.Resources.RecordFault(ctx, t.Upload(), t.Token, err.Error())
+			continue
+		}
+		ready = append(ready, t)
+	}
+	return ready
+}
+
+// reconcile ends work on uploads that are stored or finished. What is not is tried again: the attempt ended in good order and
+// does not count.
+func (d *Dispatcher) reconcile(ctx context.Context, l Leases, tasks []pipelines.Task) {
 	uploads := uploadsOf(tasks)
 	defer d.writeProgressLater(ctx, uploads)
-	states, err := d.Resources.Catalog.States(ctx, uploads)
-	if err != nil && ctx.Err() == nil {
-		d.Resources.Log.Error("states not read; the uploads will be tried again", "uploads", len(uploads), "error", err)
-	}
-	for i, u := range uploads {
+	states := l.Reconcile(ctx, tasks)
+	for _, u := range uploads {
 		switch state := states[u]; {
 		case state.Final():
 			d.inFlight.done(u)
 			if state == catalog.Rejected {
 				d.enqueueNewer(ctx, u)
 			}
-			continue
 		case state == catalog.Stored:
 			d.inFlight.park(u, true) // until its releases are published
-			continue
+		default:
+			d.tryAgain(ctx, u)
 		}
-		if err := d.Resources.Catalog.Return(last, u, tasks[i].Token); err != nil {
-			d.Resources.Log.Error("lease not given up; it expires", "upload", u.String(), "error", err)
-		}
-		d.tryAgain(ctx, u)
 	}
 }
 
@@ -121,22 +97,13 @@ func (d *Dispatcher) enqueueNewer(ctx context.Context, u catalog.Upload) {
 	time.AfterFunc(0, func() { d.enqueue(ctx, queue.Event{Upload: now}) }) // who calls this makes the room for it
 }
 
-func uploadsOf(tasks []pipelines.Task) []catalog.Upload {
-	uploads := make([]catalog.Upload, len(tasks))
-	for i, t := range tasks {
-		uploads[i] = t.Upload()
-	}
-	return uploads
-}
-
 // heartbeat renews the leases of a run until stop is called and, if that takes long, writes verdict objects that say
 // how far the uploads are.
-func (d *Dispatcher) heartbeat(ctx context.Context, tasks []pipelines.Task, lease catalogdb.Lease) (stop func()) {
+func (d *Dispatcher) heartbeat(ctx context.Context, l Leases, tasks []pipelines.Task) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
+	renewed := l.Renew(ctx)
 	var running sync.WaitGroup
 	running.Go(func() {
-		renew := time.NewTicker(lease.For / 4)
-		defer renew.Stop()
 		progress := time.NewTicker(progressDelay(len(tasks)))
 		defer progress.Stop()
 		uploads, written := uploadsOf(tasks), make([]catalog.UploadState, len(tasks))
@@ -146,14 +113,10 @@ func (d *Dispatcher) heartbeat(ctx context.Context, tasks []pipelines.Task, leas
 				return
 			case <-progress.C:
 				d.writeProgress(ctx, uploads, written)
-			case <-renew.C:
-				if err := d.Resources.Catalog.Renew(ctx, lease, d.Resources.Now(ctx)); err != nil && ctx.Err() == nil {
-					d.Resources.Log.Error("leases not renewed", "error", err)
-				}
 			}
 		}
 	})
-	return func() { cancel(); running.Wait() }
+	return func() { cancel(); renewed(); running.Wait() }
 }
 
 // writeProgress writes the verdict objects of unfinished uploads whose state is not the one written before.

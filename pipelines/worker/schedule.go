@@ -6,16 +6,15 @@ import (
 	"sync"
 	"time"
 
-	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-
 	"repomill/pipelines"
 	"repomill/schemas/catalog"
 )
 
 // The schedule's bounds.
 const (
-	minSpacing = time.Second      // between the starts of two publishes of one release
-	maxHold    = 30 * time.Second // how long a publish waits for uploads that came before it
+	minSpacing   = time.Second      // between the starts of two publishes of one release
+	maxHold      = 30 * time.Second // how long a publish waits for uploads that came before it
+	maxPublishes = 32               // releases published at the same time
 )
 
 // A schedule publishes releases, each in a run of its own: none waits for another. A release that
@@ -39,7 +38,7 @@ type due struct {
 
 func newSchedule(publish func(context.Context, catalog.Release), ahead func() func() bool) *schedule {
 	return &schedule{
-		publish: publish, ahead: ahead, places: make(chan struct{}, pipelines.MaxPublishes),
+		publish: publish, ahead: ahead, places: make(chan struct{}, maxPublishes),
 		due: map[catalog.Release]*due{}, started: map[catalog.Release]time.Time{},
 	}
 }
@@ -129,17 +128,11 @@ func (q *schedule) idle() bool {
 	return len(q.due) == 0
 }
 
-// publishRelease runs the pipeline that publishes one release, and settles what waited for it.
+// publishRelease publishes one release, and settles what waited for it.
 func (d *Dispatcher) publishRelease(ctx context.Context, r catalog.Release) {
-	p, s := beam.NewPipelineWithRoot()
-	pipelines.Publish(s, d.Resources.Config, beam.Create(s, r.String()))
-	err := d.Run(ctx, p)
-	if err != nil {
-		d.Resources.Log.Error("pipeline failed; the release is tried again", "release", r.String(), "error", err)
-	}
-	failed := d.Resources.TakeFailed(r)
-	d.left.tried(r, failed || err != nil, time.Now())
-	d.unsigned.tried(r, failed || err != nil, time.Now())
+	failed := d.Resources.PublishRelease(ctx, r, "").Err != nil
+	d.left.tried(r, failed, time.Now())
+	d.unsigned.tried(r, failed, time.Now())
 	d.settleParked(ctx, r.Repository)
 }
 
@@ -155,7 +148,7 @@ func (d *Dispatcher) publishTouched(ctx, work context.Context, tasks []pipelines
 	}
 	touched := map[catalog.Repository]bool{}
 	for _, t := range tasks {
-		touched[pipelines.RepositoryOf(t.Object)] = true
+		touched[repositoryOf(t.Object)] = true
 	}
 	d.releases.add(ctx, work, slices.DeleteFunc(behind, func(r catalog.Release) bool { return !touched[r.Repository] }))
 }

@@ -102,8 +102,8 @@ func TestBatcherAhead(t *testing.T) {
 	b.put(t.Context(), second)
 	reached := b.ahead()
 	b.put(t.Context(), third)
-	_, endA := b.begin([]catalog.Upload{first})
-	_, endB := b.begin([]catalog.Upload{second})
+	endA := b.begin([]catalog.Upload{first})
+	endB := b.begin([]catalog.Upload{second})
 	endB()
 	if reached() {
 		t.Error("reached while the first is being processed")
@@ -115,4 +115,42 @@ func TestBatcherAhead(t *testing.T) {
 	if b.ahead()() {
 		t.Error("nothing is ahead although one waits")
 	}
+}
+
+// Publishes wait for a batch as long as one takes that is well: many uploads, or large ones, take longer than one.
+func TestBatchesAreAwaited(t *testing.T) {
+	many := make([]catalog.Upload, 40)
+	for name, tt := range map[string]struct {
+		batch []catalog.Upload
+		want  time.Duration
+	}{
+		"one small upload":    {[]catalog.Upload{{Size: 1}}, 5025 * time.Millisecond},
+		"40 small uploads":    {many, 6 * time.Second},
+		"an upload of 64 MiB": {[]catalog.Upload{{Size: 64 << 20}}, 7025 * time.Millisecond},
+		"an upload of 4 GiB":  {[]catalog.Upload{{Size: 4 << 30}}, maxHold},
+	} {
+		if got := awaited(tt.batch); got != tt.want {
+			t.Errorf("%s: awaited for %s, want %s", name, got, tt.want)
+		}
+	}
+}
+
+// A batch with an upload that hangs holds publishes up for a while, and not for longer.
+func TestHangingBatchIsNotAwaited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBatcher(1, 1, nil)
+		u := catalog.Upload{Object: "hangs"}
+		b.put(t.Context(), u)
+		reached := b.ahead()
+		end := b.begin([]catalog.Upload{u})
+		time.Sleep(awaited([]catalog.Upload{u}) - time.Millisecond)
+		if reached() {
+			t.Error("a batch is not awaited although it may be well")
+		}
+		time.Sleep(time.Millisecond)
+		if !reached() {
+			t.Error("a batch that hangs is awaited")
+		}
+		end()
+	})
 }

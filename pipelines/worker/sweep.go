@@ -113,7 +113,7 @@ func (d *Dispatcher) removeUrgent(ctx context.Context) {
 	}
 }
 
-// maxRepairs bounds how many releases, or settings, are looked after at the same time.
+// maxRepairs bounds how many releases are looked after at the same time.
 const maxRepairs = 8
 
 // repairReleases puts right what a crash left torn beside the pointers.
@@ -174,34 +174,15 @@ func (d *Dispatcher) catchUpSettings(ctx, work context.Context) {
 	tick := time.NewTicker(catchUpPeriod)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		d.Resources.AdoptLeft(work)
-		d.publishSettings(work)
+		d.settings.Retry(work)
+		if err := PublishSettings(work, d.Resources); err != nil && work.Err() == nil {
+			d.Resources.Log.Error("settings that are behind not read", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
 		}
 	}
-}
-
-func (d *Dispatcher) publishSettings(ctx context.Context) {
-	r := d.Resources
-	repositories, err := r.Catalog.UnpublishedSettings(ctx)
-	if err != nil && ctx.Err() == nil {
-		r.Log.Error("settings that are behind not read", "error", err)
-	}
-	var g errgroup.Group
-	g.SetLimit(maxRepairs)
-	for _, repository := range repositories {
-		g.Go(func() error {
-			limited, cancel := context.WithTimeout(ctx, pipelines.SettingsLimit)
-			defer cancel()
-			if err := r.Publisher.Settings(limited, repository); err != nil && ctx.Err() == nil {
-				r.Log.Error("settings not published; tried again soon", "repository", repository.String(), "error", err)
-			}
-			return nil
-		})
-	}
-	g.Wait() //nolint:errcheck // they are logged
 }
 
 // publishLeft schedules the releases whose rows are ahead of what clients see, except those that failed

@@ -183,7 +183,7 @@ func (s *site) ingest() error {
 	}
 	if len(batch.Tasks) > 0 {
 		p, root := beam.NewPipelineWithRoot()
-		pipelines.Store(root, s.Config, beam.CreateList(root, []pipelines.Batch{batch}))
+		pipelines.Ingest(root, s.Config, beam.CreateList(root, []pipelines.Batch{batch}))
 		if err := runDirect(ctx, p); err != nil {
 			return err
 		}
@@ -201,11 +201,7 @@ func (s *site) publish() error {
 		if r.Published == r.Revision.Number && i < len(releases)-1 { // the last one has it told what is left to tell
 			continue
 		}
-		p, root := beam.NewPipelineWithRoot()
-		pipelines.Publish(root, s.Config, beam.Create(root, r.Release.String()))
-		if err := runDirect(s.t.Context(), p); err != nil {
-			return err
-		}
+		s.PublishRelease(s.t.Context(), r.Release, "") // the catalog says how it ended
 	}
 	behind, err := s.Catalog.UnpublishedSettings(s.t.Context())
 	if err != nil {
