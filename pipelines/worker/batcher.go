@@ -18,71 +18,104 @@ const (
 // A processor works on a batch.
 type processor func(ctx context.Context, batch []catalog.Upload)
 
-// A batcher is a queue of uploads that are worked on in batches, several at a time.
+// A batcher is a queue of uploads that are worked on in batches, several at a time. It knows which uploads of a repository wait
+// or are worked on: the publishes of that repository wait for them, and those of others do not.
 type batcher struct {
-	uploads chan catalog.Upload
+	uploads chan queued
 	batch   int // most uploads in one
 	runs    int // most batches at a time
 	process processor
 
-	mu       sync.Mutex
-	queued   int64               // uploads that were ever put
-	gathered int64               // uploads that were ever taken, in the same order
-	running  map[int64]time.Time // until when publishes wait for a batch, by what was gathered before it
+	mu    sync.Mutex
+	last  int64                                    // number of the upload that was put last
+	ahead map[catalog.Repository]map[int64]waiting // by number; without empty maps
+}
+
+// A queued upload has the number of its place in the queue.
+type queued struct {
+	catalog.Upload
+	number int64
+}
+
+// A waiting upload has no row yet.
+type waiting struct {
+	until time.Time // when publishes wait for it no longer; zero if it is not worked on yet
 }
 
 func newBatcher(batch, runs int, process processor) *batcher {
-	return &batcher{uploads: make(chan catalog.Upload, maxWaiting), batch: batch, runs: runs, process: process, running: map[int64]time.Time{}}
+	return &batcher{
+		uploads: make(chan queued, maxWaiting), batch: batch, runs: runs, process: process,
+		ahead: map[catalog.Repository]map[int64]waiting{},
+	}
 }
 
 // put queues an upload. It returns when there is room, or ctx ends.
 func (b *batcher) put(ctx context.Context, u catalog.Upload) {
+	q := b.number(u)
 	select {
-	case b.uploads <- u:
-		b.mu.Lock()
-		b.queued++
-		b.mu.Unlock()
+	case b.uploads <- q:
 	case <-ctx.Done():
+		b.end([]queued{q})
 	}
 }
 
-// ahead returns a function that reports whether all that is queued now has been processed.
-func (b *batcher) ahead() (reached func() bool) {
-	b.mu.Lock()
-	mark := b.queued
-	b.mu.Unlock()
-	return func() bool { return b.processed() >= mark }
-}
-
-// processed returns how many uploads were processed, up to the first that was not.
-func (b *batcher) processed() int64 {
+// number gives an upload its number, and notes that it waits.
+func (b *batcher) number(u catalog.Upload) queued {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	n := b.gathered
-	for before, until := range b.running {
-		if time.Now().Before(until) {
-			n = min(n, before)
+	b.last++
+	r := repositoryOf(u.Object)
+	if b.ahead[r] == nil {
+		b.ahead[r] = map[int64]waiting{}
+	}
+	b.ahead[r][b.last] = waiting{}
+	return queued{u, b.last}
+}
+
+// begin notes that a batch is worked on.
+func (b *batcher) begin(batch []queued) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	until := time.Now().Add(awaited(batch))
+	for _, q := range batch {
+		b.ahead[repositoryOf(q.Object)][q.number] = waiting{until}
+	}
+}
+
+// end notes that a batch was worked on.
+func (b *batcher) end(batch []queued) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, q := range batch {
+		r := repositoryOf(q.Object)
+		delete(b.ahead[r], q.number)
+		if len(b.ahead[r]) == 0 {
+			delete(b.ahead, r)
 		}
 	}
-	return n
 }
 
-// begin notes that a batch is gathered, and returns what notes that it is processed.
-func (b *batcher) begin(batch []catalog.Upload) (end func()) {
+// aheadOf returns a function that reports whether all uploads of a repository that are queued now have been worked on, but those
+// that hang.
+func (b *batcher) aheadOf(r catalog.Repository) (reached func() bool) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	before := b.gathered
-	b.gathered += int64(len(batch))
-	b.running[before] = time.Now().Add(awaited(batch))
-	return func() {
+	last := b.last
+	b.mu.Unlock()
+	return func() bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		delete(b.running, before)
+		now := time.Now()
+		for number, w := range b.ahead[r] {
+			if number <= last && (w.until.IsZero() || now.Before(w.until)) {
+				return false
+			}
+		}
+		return true
 	}
 }
 
 // awaited returns how long publishes wait for a batch.
-func awaited(batch []catalog.Upload) time.Duration {
+func awaited(batch []queued) time.Duration {
 	wait := minAwaited
 	for _, u := range batch {
 		wait += uploadAwaited + time.Duration(u.Size>>20)*mibAwaited
@@ -106,17 +139,17 @@ func (b *batcher) work(ctx, work context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		end := b.begin(batch)
+		b.begin(batch)
 		running.Go(func() {
-			b.process(work, batch)
-			end()
+			b.process(work, uploadsIn(batch))
+			b.end(batch)
 			<-places
 		})
 	}
 }
 
 // gather waits for an upload and returns it with those that follow it closely, or until ctx ends.
-func (b *batcher) gather(ctx context.Context) (batch []catalog.Upload) {
+func (b *batcher) gather(ctx context.Context) (batch []queued) {
 	select {
 	case u := <-b.uploads:
 		batch = append(batch, u)
@@ -141,4 +174,12 @@ func (b *batcher) gather(ctx context.Context) (batch []catalog.Upload) {
 		}
 	}
 	return batch
+}
+
+func uploadsIn(batch []queued) []catalog.Upload {
+	uploads := make([]catalog.Upload, len(batch))
+	for i, q := range batch {
+		uploads[i] = q.Upload
+	}
+	return uploads
 }

@@ -85,7 +85,7 @@ func (d *Dispatcher) Serve(ctx context.Context, grace time.Duration) error {
 	d.settings = cmp.Or(settings, &SettingsImport{resources: d.Resources}) // ending: nothing is judged
 	d.ending = ctx.Done()
 	batchers := d.openBatchers(ctx)
-	d.releases = newSchedule(d.publishRelease, d.small.ahead)
+	d.releases = newSchedule(d.publishRelease, d.small.aheadOf)
 
 	// The source ends last: until then, what is not settled stays ours.
 	ended := make(chan error, 1)

@@ -19,10 +19,10 @@ const (
 
 // A schedule publishes releases, each in a run of its own: none waits for another. A release that
 // changes while it is published, or waits to be, is published once more and not more often. Before a
-// publish, the small uploads that are queued already get their rows, so that one publish shows them all.
+// publish, the small uploads of its repository that are queued already get their rows, so that one publish shows them all.
 type schedule struct {
 	publish func(context.Context, catalog.Release)
-	ahead   func() (reached func() bool) // of the uploads queued now: reports whether all have their rows
+	ahead   func(catalog.Repository) (reached func() bool) // reports whether all uploads queued now have their rows
 	places  chan struct{}
 	running sync.WaitGroup
 
@@ -36,7 +36,7 @@ type due struct {
 	again bool // something changed since the publish began
 }
 
-func newSchedule(publish func(context.Context, catalog.Release), ahead func() func() bool) *schedule {
+func newSchedule(publish func(context.Context, catalog.Release), ahead func(catalog.Repository) func() bool) *schedule {
 	return &schedule{
 		publish: publish, ahead: ahead, places: make(chan struct{}, maxPublishes),
 		due: map[catalog.Release]*due{}, started: map[catalog.Release]time.Time{},
@@ -61,7 +61,7 @@ func (q *schedule) add(ctx, work context.Context, releases []catalog.Release) {
 // run publishes a release until nothing changed meanwhile.
 func (q *schedule) run(ctx, work context.Context, r catalog.Release, d *due) {
 	for {
-		q.hold(ctx, q.spacing(r))
+		q.hold(ctx, r.Repository, q.spacing(r))
 		q.places <- struct{}{}
 		q.begin(r, d)
 		q.publish(work, r)
@@ -105,14 +105,14 @@ func (q *schedule) spacing(r catalog.Release) time.Duration {
 }
 
 // hold waits for a while, and for the uploads that are ahead; not for long, and not once ctx has ended.
-func (q *schedule) hold(ctx context.Context, spacing time.Duration) {
+func (q *schedule) hold(ctx context.Context, r catalog.Repository, spacing time.Duration) {
 	if spacing > 0 {
 		select {
 		case <-time.After(spacing):
 		case <-ctx.Done():
 		}
 	}
-	reached := q.ahead()
+	reached := q.ahead(r)
 	for end := time.Now().Add(maxHold); !reached() && time.Now().Before(end) && ctx.Err() == nil; {
 		select {
 		case <-time.After(5 * time.Millisecond):

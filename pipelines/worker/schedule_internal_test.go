@@ -15,7 +15,7 @@ import (
 func at(i int) catalog.Release { return catalog.Release{Arch: fmt.Sprint(i)} }
 
 // reached says that nothing is ahead of a publish.
-func reached() func() bool { return func() bool { return true } }
+func reached(catalog.Repository) func() bool { return func() bool { return true } }
 
 // A release that hangs holds up no other, and changes while it is published make one more publish.
 func TestScheduleKeepsReleasesApart(t *testing.T) {
@@ -75,7 +75,7 @@ func TestScheduleSpacesPublishes(t *testing.T) {
 func TestScheduleHolds(t *testing.T) {
 	var ready atomic.Bool
 	published := make(chan bool, 2)
-	q := newSchedule(func(context.Context, catalog.Release) { published <- ready.Load() }, func() func() bool { return ready.Load })
+	q := newSchedule(func(context.Context, catalog.Release) { published <- ready.Load() }, func(catalog.Repository) func() bool { return ready.Load })
 	q.add(t.Context(), t.Context(), []catalog.Release{at(0)})
 	select {
 	case <-published:
@@ -94,40 +94,63 @@ func TestScheduleHolds(t *testing.T) {
 	q.running.Wait()
 }
 
-// What is queued behind a mark does not count, and what is processed out of order does not either.
+// What is queued behind a mark does not count, what is processed out of order does not either, nor do uploads of others.
 func TestBatcherAhead(t *testing.T) {
 	b := newBatcher(1, 2, nil)
-	first, second, third := catalog.Upload{Object: "a"}, catalog.Upload{Object: "b"}, catalog.Upload{Object: "c"}
-	b.put(t.Context(), first)
-	b.put(t.Context(), second)
-	reached := b.ahead()
-	b.put(t.Context(), third)
-	endA := b.begin([]catalog.Upload{first})
-	endB := b.begin([]catalog.Upload{second})
-	endB()
+	tools, other := catalog.Repository{Owner: "acme", Name: "tools"}, catalog.Repository{Owner: "acme", Name: "other"}
+	put := func(name string) []queued {
+		b.put(t.Context(), catalog.Upload{Object: name})
+		return []queued{<-b.uploads}
+	}
+	first, second := put("acme/tools/el/9/a.rpm"), put("acme/tools/el/9/b.rpm")
+	reached := b.aheadOf(tools)
+	third := put("acme/tools/el/9/c.rpm")
+	b.begin(first)
+	b.begin(second)
+	b.end(second)
 	if reached() {
 		t.Error("reached while the first is being processed")
 	}
-	endA()
+	if !b.aheadOf(other)() {
+		t.Error("a repository without uploads waits for those of another one")
+	}
+	b.end(first)
 	if !reached() {
 		t.Error("not reached although only a later one waits")
 	}
-	if b.ahead()() {
+	if b.aheadOf(tools)() {
 		t.Error("nothing is ahead although one waits")
+	}
+	b.end(third)
+	if len(b.ahead) != 0 {
+		t.Errorf("what was processed is remembered: %v", b.ahead)
+	}
+}
+
+// An upload that found no place when the worker ended is ahead of nothing.
+func TestBatcherForgetsWhatFoundNoPlace(t *testing.T) {
+	b := newBatcher(1, 1, nil)
+	b.uploads = make(chan queued) // no room
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	b.put(ctx, catalog.Upload{Object: "acme/tools/el/9/a.rpm"})
+	if len(b.ahead) != 0 {
+		t.Errorf("it is remembered: %v", b.ahead)
 	}
 }
 
 // Publishes wait for a batch as long as one takes that is well: many uploads, or large ones, take longer than one.
 func TestBatchesAreAwaited(t *testing.T) {
-	many := make([]catalog.Upload, 40)
+	many := make([]queued, 40)
+	sized := func(bytes int64) []queued { return []queued{{Upload: catalog.Upload{Size: bytes}}} }
 	for name, tt := range map[string]struct {
-		batch []catalog.Upload
+		batch []queued
 		want  time.Duration
 	}{
-		"one small upload":    {[]catalog.Upload{{Size: 1}}, 5025 * time.Millisecond},
+		"one small upload":    {sized(1), 5025 * time.Millisecond},
 		"40 small uploads":    {many, 6 * time.Second},
-		"an upload of 64 MiB": {[]catalog.Upload{{Size: 64 << 20}}, 7025 * time.Millisecond},
-		"an upload of 4 GiB":  {[]catalog.Upload{{Size: 4 << 30}}, maxHold},
+		"an upload of 64 MiB": {sized(64 << 20), 7025 * time.Millisecond},
+		"an upload of 4 GiB":  {sized(4 << 30), maxHold},
 	} {
 		if got := awaited(tt.batch); got != tt.want {
 			t.Errorf("%s: awaited for %s, want %s", name, got, tt.want)
@@ -139,11 +162,11 @@ func TestBatchesAreAwaited(t *testing.T) {
 func TestHangingBatchIsNotAwaited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBatcher(1, 1, nil)
-		u := catalog.Upload{Object: "hangs"}
-		b.put(t.Context(), u)
-		reached := b.ahead()
-		end := b.begin([]catalog.Upload{u})
-		time.Sleep(awaited([]catalog.Upload{u}) - time.Millisecond)
+		b.put(t.Context(), catalog.Upload{Object: "acme/tools/el/9/hangs.rpm"})
+		reached := b.aheadOf(catalog.Repository{Owner: "acme", Name: "tools"})
+		batch := b.gather(t.Context())
+		b.begin(batch)
+		time.Sleep(awaited(batch) - time.Millisecond)
 		if reached() {
 			t.Error("a batch is not awaited although it may be well")
 		}
@@ -151,6 +174,5 @@ func TestHangingBatchIsNotAwaited(t *testing.T) {
 		if !reached() {
 			t.Error("a batch that hangs is awaited")
 		}
-		end()
 	})
 }
