@@ -19,7 +19,7 @@ import (
 
 // unpackXZ reads one xz stream (The .xz File Format, version 1.0.4). It walks the whole container first:
 // LZMA2 chunks state their sizes, so the unpacked size is known before memory is allocated. The dictionary
-// is no larger than the data, even if the stream declares a larger one.
+// is at most as large as the data, even if the stream declares a larger one.
 func unpackXZ(name string, packed []byte, limit int64) (io.Reader, func(), error) {
 	s := &xzStream{name: name, rest: packed}
 	if err := s.parse(); err != nil {

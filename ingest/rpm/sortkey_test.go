@@ -130,7 +130,7 @@ func TestSortKeyOrdersAsRealRPM(t *testing.T) {
 	}
 }
 
-// rpmvercmp is a second telling of rpm's comparison (rpmio/rpmvercmp.c), without any encoding.
+// rpmvercmp is a second form of rpm's comparison (rpmio/rpmvercmp.c), without any encoding.
 func rpmvercmp(a, b string) int {
 	alnum := func(c byte) bool { return digit(c) || letter(c) }
 	skip := func(s string) string {
