@@ -90,7 +90,7 @@ func TestChangesAtTheSameTime(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, k := range three() {
 		wg.Go(func() {
-			_, err := keys.Change(t.Context(), b, func(s *keys.Set) error { s.Add(now, keys.Standby, k); return nil })
+			_, err := keys.Change(t.Context(), b, func(s *keys.Set) error { s.Add(now, keys.Signing, k); return nil })
 			if err != nil {
 				t.Error(err)
 			}
@@ -102,7 +102,7 @@ func TestChangesAtTheSameTime(t *testing.T) {
 		t.Errorf("got %d keys at revision %d, %v", len(s.Keys), s.Revision, err)
 	}
 	b.Writes()
-	again, err := keys.Change(t.Context(), b, func(s *keys.Set) error { s.Add(now, keys.Standby, three()...); return nil })
+	again, err := keys.Change(t.Context(), b, func(s *keys.Set) error { s.Add(now, keys.Signing, three()...); return nil })
 	if diff := cmp.Diff(s, again); diff != "" || err != nil {
 		t.Errorf("a change that is none, %v (-want +got):\n%s", err, diff)
 	}
