@@ -39,6 +39,9 @@ const (
 	reindexLease = 20 * time.Second
 	keepPeriod   = 2 * time.Second
 	keepLimit    = 10 * time.Second
+
+	// The transaction that rebuilds the rows of a release, a millisecond for each, keeps signs of life of it out of the catalog.
+	rebuildLease = 15 * time.Minute
 )
 
 // Reindex builds the pipeline that works on the reindexes that were asked for ([catalogdb.DB.AskReindex]) of releases,
@@ -103,6 +106,12 @@ func (f *reindexFn) reindex(ctx context.Context, r catalog.Release) error {
 	x, taken, err := f.r.Catalog.TakeReindex(ctx, r, lease, f.r.Now(ctx))
 	if err != nil || !taken {
 		return err
+	}
+	if x.Request.Source == catalogdb.FromPublished {
+		lease.For = rebuildLease
+		if kept, err := f.r.Catalog.RenewReindex(ctx, x, lease, 0, f.r.Now(ctx)); err != nil || !kept {
+			return err
+		}
 	}
 	working, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

@@ -326,6 +326,15 @@ func TestProductionReindexAfterLoss(t *testing.T) {
 	if got, err := fresh.reindex(t.Context(), fromPublished); err != nil || len(got) != 4 || got.outcomes()[catalogdb.OutcomeFailed] > 0 {
 		t.Errorf("from what is published: %v: %+v", err, got)
 	}
+	all, err := fresh.Catalog.Reindexes(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range all { // a long transaction keeps signs of life out of the catalog
+		if left := x.Until.Sub(*x.Finished); left < 10*time.Minute {
+			t.Errorf("%s was leased for %v more when its rows were rebuilt", x.Release, left)
+		}
+	}
 	fresh.wantReindex(fromRows, counts{catalogdb.OutcomeIdentical: 4})
 	fresh.wantNothingLost(was)
 	fresh.wantRelease(jammy, 2)
