@@ -64,7 +64,6 @@ test: go-version tools lint
 	$(GO) test -timeout 15m $$($(GO) list $(filter-out $(BUILDERS),$(PACKAGES)) | grep -vx repomill/deploy)
 	$(GO) test -count=1 -timeout 15m $(BUILDERS)
 	@$(MAKE) --no-print-directory race RACY_PIPELINES=
-	@$(MAKE) --no-print-directory fuzz FUZZTIME=10s
 
 test-flink: go-version
 	@deploy/install-test-tools mvn:maven java:default-jre-headless

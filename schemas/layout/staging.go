@@ -26,17 +26,8 @@ type Staged struct {
 // ParseStaging reads a staging key, owner/name/os/version/[component/]file, whose last part may be a [StagedName].
 func ParseStaging(key string) (Staged, *catalog.Rejection) {
 	p := strings.Split(key, "/")
-	if len(p) > 6 && len(key) <= MaxStagingKey && utf8.ValidString(key) {
-		return Staged{}, &catalog.Rejection{
-			Reason: catalog.BadPath,
-			Detail: fmt.Sprintf("path %.200q: use owner/name/os/version/[component/]file; a component is one path segment, without a slash, such as %q", ShownStaging(key), strings.Join(p[4:len(p)-1], "-")),
-		}
-	}
 	if len(p) < 5 || len(p) > 6 || len(key) > MaxStagingKey || !utf8.ValidString(key) {
-		return Staged{}, &catalog.Rejection{
-			Reason: catalog.BadPath,
-			Detail: fmt.Sprintf("path %.200q: use owner/name/os/version/[component/]file, such as acme/tools/ubuntu/jammy/hello_1.0_amd64.deb", ShownStaging(key)),
-		}
+		return Staged{}, &catalog.Rejection{Reason: catalog.BadPath, Detail: fmt.Sprintf("path %.200q: use owner/name/os/version/[component/]file", ShownStaging(key)) + placeAdvice(p)}
 	}
 	s := Staged{
 		Repository:   catalog.Repository{Owner: p[0], Name: p[1]},
@@ -60,4 +51,15 @@ func ParseStaging(key string) (Staged, *catalog.Rejection) {
 		return s, &catalog.Rejection{Reason: catalog.BadPath, Detail: fmt.Sprintf("path %.200q ends in a slash: a file name is missing", key)}
 	}
 	return s, nil
+}
+
+// placeAdvice ends the rejection of a path that has too few or too many parts: with a component that would do in the
+// place of several parts, where they make one, else with an example.
+func placeAdvice(parts []string) string {
+	if len(parts) > 6 {
+		if component := strings.Join(parts[4:len(parts)-1], "-"); CheckComponent(component) == nil {
+			return fmt.Sprintf("; a component is one path segment, without a slash, such as %q", component)
+		}
+	}
+	return ", such as acme/tools/ubuntu/jammy/hello_1.0_amd64.deb"
 }

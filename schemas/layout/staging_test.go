@@ -59,6 +59,8 @@ func TestParseStagingRejects(t *testing.T) {
 		{"a folder in a component", "acme/tools/ubuntu/jammy/main/", catalog.BadPath, "a file name is missing"},
 		{"too deep", "acme/tools/ubuntu/jammy/main/x/hello.deb", catalog.BadPath, "owner/name/os/version"},
 		{"a component with a slash", "acme/tools/ubuntu/jammy/pro/main/hello.deb", catalog.BadPath, `a component is one path segment, without a slash, such as "pro-main"`},
+		{"parts that make no component", "acme/tools/ubuntu/jammy/" + strings.Repeat("\x0f", 600) + "/b/hello.deb", catalog.BadPath, "such as acme/tools/ubuntu/jammy/hello_1.0_amd64.deb"},
+		{"parts that make too long a component", "acme/tools/ubuntu/jammy/" + long + "/b/hello.deb", catalog.BadPath, "such as acme/tools/ubuntu/jammy/hello_1.0_amd64.deb"},
 		{"a pushed name in a wrong place", "acme/tools/" + layout.StagedName(layout.NewID(), "hello.deb"), catalog.BadPath, `path "acme/tools/hello.deb"`},
 		{"a pushed name that is too deep", "acme/tools/ubuntu/jammy/main/x/" + layout.StagedName(layout.NewID(), "hello.deb"), catalog.BadPath, `path "acme/tools/ubuntu/jammy/main/x/hello.deb"`},
 		{"a service pack in capitals", "acme/tools/sles/15-SP6/hello.rpm", catalog.BadPath, "use sles/15.6"},
