@@ -152,6 +152,9 @@ type Yank struct {
 	At     time.Time `json:"at"`           // whole seconds, UTC
 }
 
+// ErrNotFound says that the catalog does not have a repository, release, package or upload.
+var ErrNotFound = errors.New("not in the catalog")
+
 // ErrGone says that a staged object was removed, or has another generation than the upload.
 var ErrGone = errors.New("the staged object was replaced or removed")
 

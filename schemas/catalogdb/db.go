@@ -5,7 +5,7 @@
 // deadlock, a fail-over), it is repeated here as a whole, up to ten times: a caller that gets an error need
 // not repeat it at once. Rows that an iterator yields are never repeated.
 //
-// Each aggregate has a file: uploads and their verdicts; packages, with their claims, activations, yanks and
+// Each aggregate has a file: uploads and their verdicts; packages, with lists of them, their claims, activations, yanks and
 // appearances in releases; releases with their locks, and their revisions; reindexes; distributions and
 // settings; keys and workers; recovery; snapshots. The engine is db, tx, group, sqlite, mysql and migrate.
 package catalogdb
@@ -25,11 +25,13 @@ import (
 	"unicode/utf8"
 
 	"github.com/pressly/goose/v3"
+
+	"repomill/schemas/catalog"
 )
 
 var (
 	// ErrNotFound is returned for a repository, release, package or upload that the catalog does not have.
-	ErrNotFound = errors.New("not in the catalog")
+	ErrNotFound = catalog.ErrNotFound
 	// ErrExists is returned for a repository that is there already.
 	ErrExists = errors.New("already in the catalog")
 )
@@ -100,6 +102,7 @@ func inCatalog(doing string, err error) error {
 type dialect struct {
 	name         string // of the folder of migrations
 	goose        goose.Dialect
+	fileName     string             // the last part of the object key of package k
 	forUpdate    string             // ends a SELECT whose rows stay locked; SQLite has one writer at a time
 	clock        string             // asks for the time, in milliseconds since 1970
 	missingTable func(error) bool   // whether an error says that a table does not exist
@@ -110,7 +113,9 @@ type dialect struct {
 var sqliteDialect = dialect{
 	name:  "sqlite",
 	goose: goose.DialectSQLite3,
-	clock: `SELECT CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)`,
+	// What is left of the key when what it ends with, but for slashes, is taken away is its folder.
+	fileName: `SUBSTR(k.object_key, 1 + LENGTH(RTRIM(k.object_key, REPLACE(k.object_key, '/', ''))))`,
+	clock:    `SELECT CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)`,
 	missingTable: func(err error) bool {
 		return strings.Contains(err.Error(), "no such table")
 	},
@@ -130,6 +135,7 @@ var sqliteDialect = dialect{
 var mysqlDialect = dialect{
 	name:         "mysql",
 	goose:        goose.DialectMySQL,
+	fileName:     `SUBSTRING_INDEX(k.object_key, '/', -1)`,
 	forUpdate:    " FOR UPDATE",
 	clock:        `SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)`,
 	missingTable: func(err error) bool { return mysqlError(err) == 1146 }, // ER_NO_SUCH_TABLE

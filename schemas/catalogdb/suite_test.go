@@ -106,6 +106,8 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"settings say which packages need a signature", requireSigned},
 		{"settings say whether there is a keyring package", keyringPackage},
 		{"rows are found by name", packagesOfName},
+		{"packages are listed in pages", listing},
+		{"a package is found by its file", packageByFile},
 
 		{"a repository is created once", createRepository},
 		{"what cannot be a repository is not created", createRefuses},
