@@ -1,0 +1,199 @@
+// Package packagecloud answers the calls of packagecloud's API, version 1, as its clients send them: package_cloud,
+// packagecloud-ruby, pkgcloud, the Concourse resource and curl. serve/CONTRACT.md lists the calls; the bodies are those of
+// packagecloud's documentation, and of what its clients parse.
+package packagecloud
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+	"repomill/serve/api"
+)
+
+// A Catalog is what the calls read. It is called concurrently. For what does not exist, errors wrap [catalog.ErrNotFound].
+type Catalog interface {
+	// Repositories returns the settings of all repositories.
+	Repositories(ctx context.Context) ([]catalog.Settings, error)
+
+	// Settings returns the settings of a repository.
+	Settings(ctx context.Context, r catalog.Repository) (catalog.Settings, error)
+
+	// Activity returns what has happened in a repository.
+	Activity(ctx context.Context, r catalog.Repository) (catalog.Activity, error)
+
+	// ListPackages and GroupPackages return a page of what a query selects, and how many there are in all.
+	ListPackages(ctx context.Context, q catalog.PackageQuery) (catalog.PackagePage, error)
+	GroupPackages(ctx context.Context, q catalog.PackageQuery) (page []catalog.PackageGroup, total int, err error)
+
+	// PackageFile returns the package of a distribution whose file has a name, with the stanza or primary entry.
+	PackageFile(ctx context.Context, r catalog.Repository, d catalog.Distribution, file string) (catalog.Package, error)
+}
+
+// Changes withdraws packages.
+type Changes interface {
+	// Yank withdraws a package from all components of its distribution and waits until clients see that, for at most wait.
+	// It returns whether they do. An error means that the package was not withdrawn.
+	Yank(ctx context.Context, k catalog.Package, by api.Principal, why string, wait time.Duration) (seen bool, err error)
+}
+
+// A Config configures the handler.
+type Config struct {
+	Catalog   Catalog
+	Changes   Changes
+	Auth      api.Authenticator
+	Table     *layout.Table
+	PublicURL string // of the resolver, without a slash at the end
+	Log       *slog.Logger
+	Now       func() time.Time
+}
+
+// New returns the handler of all paths below /api/v1/ that are packagecloud's.
+func New(cfg Config) http.Handler { return &handler{Config: cfg, numbers: newNumbers(cfg.Table)} }
+
+type handler struct {
+	Config
+	numbers numbers
+}
+
+// A call is one request, after it was found who makes it.
+type call struct {
+	*http.Request
+	w    http.ResponseWriter
+	by   api.Principal
+	repo catalog.Repository // of a call about one repository, which the caller may see
+	set  catalog.Settings   // of that repository
+}
+
+const prefix = "/api/v1/"
+
+// maxBody is how much is read of a body that holds no package.
+const maxBody = 1 << 20
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	c := call{Request: r, w: w}
+	path, ok := segments(r.URL)
+	if !ok {
+		c.notFound()
+		return
+	}
+	var err error
+	if c.by, err = h.authenticate(r); err != nil {
+		h.refuse(c, err)
+		return
+	}
+	h.route(c, path)
+}
+
+// authenticate finds out who makes a call: by the user name of Basic authentication, as clients of packagecloud send
+// their token, or by a Bearer token.
+func (h *handler) authenticate(r *http.Request) (api.Principal, error) {
+	user, _, ok := r.BasicAuth()
+	if bearer, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); isBearer {
+		user, ok = bearer, true
+	}
+	if !ok || user == "" {
+		return api.Principal{}, api.ErrUnknownCredential
+	}
+	return h.Auth.Authenticate(r.Context(), user)
+}
+
+func (h *handler) refuse(c call, err error) {
+	if errors.Is(err, api.ErrUnknownCredential) {
+		c.w.Header().Set("WWW-Authenticate", `Basic realm="repomill"`)
+		c.fail(http.StatusUnauthorized, "Unauthenticated")
+		return
+	}
+	h.fault(c, err)
+}
+
+// segments returns the parts of a path below /api/v1/, unescaped, without the ending .json of the last one.
+func segments(u *url.URL) (parts []string, ok bool) {
+	rest, ok := strings.CutPrefix(u.EscapedPath(), prefix)
+	if !ok {
+		return nil, false
+	}
+	for part := range strings.SplitSeq(strings.TrimSuffix(strings.TrimSuffix(rest, "/"), ".json"), "/") {
+		s, err := url.PathUnescape(part)
+		if err != nil || s == "" || strings.ContainsAny(s, "/\x00") {
+			return nil, false
+		}
+		parts = append(parts, s)
+	}
+	return parts, true
+}
+
+// route calls what answers a path. Paths of one repository have owner and name behind "repos".
+func (h *handler) route(c call, path []string) {
+	switch {
+	case len(path) == 1 && path[0] == "distributions":
+		c.only(http.MethodGet, h.distributions)
+	case len(path) == 1 && path[0] == "gem_version":
+		c.only(http.MethodGet, h.gemVersion)
+	case len(path) == 1 && path[0] == "token":
+		c.only(http.MethodGet, h.token)
+	case len(path) == 1 && path[0] == "repos" && c.Method == http.MethodGet:
+		h.repositories(c)
+	case len(path) >= 3 && path[0] == "repos":
+		h.inRepository(c, catalog.Repository{Owner: path[1], Name: path[2]}, path[3:])
+	default:
+		c.notFound()
+	}
+}
+
+// inRepository answers a call about one repository.
+func (h *handler) inRepository(c call, r catalog.Repository, path []string) {
+	var err error
+	c.repo = r
+	c.set, err = h.Catalog.Settings(c.Context(), r)
+	switch {
+	case errors.Is(err, catalog.ErrNotFound):
+		c.notFound()
+		return
+	case err != nil:
+		h.fault(c, err)
+		return
+	case c.set.Visibility != catalog.Public && !c.by.Known(r):
+		c.notFound() // as one that does not exist
+		return
+	}
+	first := ""
+	if len(path) > 0 {
+		first = path[0]
+	}
+	switch {
+	case len(path) == 0:
+		c.only(http.MethodGet, h.repository)
+	case first == "packages" && len(path) == 1 && c.Method == http.MethodGet:
+		h.allPackages(c)
+	case first == "packages" && len(path) >= 2 && len(path) <= 5:
+		c.only(http.MethodGet, func(c call) { h.groups(c, path[1:]) })
+	case first == "search" && len(path) == 1:
+		c.only(http.MethodGet, h.search)
+	case first == "package" && len(path) >= 6:
+		c.only(http.MethodGet, func(c call) { h.onePackage(c, path[1:]) })
+	case first == "stats" && len(path) >= 2:
+		c.only(http.MethodGet, func(c call) { statistics(c, path[1:]) })
+	case len(path) == 3 && c.Method == http.MethodDelete:
+		h.destroy(c, catalog.Distribution{OS: path[0], Version: path[1]}, path[2])
+	default:
+		c.notFound()
+	}
+}
+
+// only calls f if the request has a method, or is a HEAD where that is GET.
+func (c call) only(method string, f func(call)) {
+	if c.Method == method || c.Method == http.MethodHead && method == http.MethodGet {
+		f(c)
+		return
+	}
+	c.w.Header().Set("Allow", method)
+	c.fail(http.StatusMethodNotAllowed, "use "+method+" for this path")
+}
