@@ -54,6 +54,10 @@ type Staging interface {
 	// compared.
 	Put(ctx context.Context, object string, body io.Reader, by catalog.Pusher) (catalog.Upload, error)
 
+	// Create is Put under a name that must be free. If it is not, the error is fs.ErrExist, with or without having read
+	// body.
+	Create(ctx context.Context, object string, body io.Reader, by catalog.Pusher) (catalog.Upload, error)
+
 	// Delete removes exactly this generation. If it is already gone, that is success.
 	Delete(ctx context.Context, u catalog.Upload) error
 

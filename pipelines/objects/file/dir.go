@@ -95,6 +95,14 @@ func (d dir) link(from dir, old, name string) error {
 	return unix.Linkat(from.fd(), old, d.fd(), name, 0)
 }
 
+// linkNew gives a file in this folder another name that must be free, in place of its own, or returns fs.ErrExist.
+func (d dir) linkNew(from, to string) error {
+	if err := d.link(d, from, to); err != nil {
+		return err
+	}
+	return unix.Unlinkat(d.fd(), from, 0)
+}
+
 // has reports whether a name exists, as a file or anything else.
 func (d dir) has(name string) bool {
 	var st unix.Stat_t

@@ -157,6 +157,20 @@ func (g *generationReader) check() error {
 
 // Put stores a file and returns its upload. The file becomes visible when it is complete. The pusher is not stored.
 func (s *Staging) Put(ctx context.Context, object string, body io.Reader, _ catalog.Pusher) (catalog.Upload, error) {
+	return s.put(ctx, object, body, s.root.Rename)
+}
+
+// Create is [Staging.Put] under a name that must be free. If it is not, the error is fs.ErrExist, with or without having
+// read body.
+func (s *Staging) Create(ctx context.Context, object string, body io.Reader, _ catalog.Pusher) (catalog.Upload, error) {
+	if _, err := s.lstat(object); err == nil {
+		return catalog.Upload{}, fmt.Errorf("stage %s: %w", object, fs.ErrExist)
+	}
+	return s.put(ctx, object, body, s.renameNew)
+}
+
+// put stores a file under a hidden name, and gives it its own when it is complete.
+func (s *Staging) put(ctx context.Context, object string, body io.Reader, rename func(from, to string) error) (catalog.Upload, error) {
 	if err := checkKey(object); err != nil {
 		return catalog.Upload{}, err
 	}
@@ -169,7 +183,7 @@ func (s *Staging) Put(ctx context.Context, object string, body io.Reader, _ cata
 		return catalog.Upload{}, fmt.Errorf("stage %s: %w", object, err)
 	}
 	defer f.Close()
-	_, err = io.Copy(f, untilDone{ctx, body})
+	err = fill(f, untilDone{ctx, body})
 	if err == nil {
 		err = f.Chmod(0o644) // independent of the umask: a process of another user may read it
 	}
@@ -177,7 +191,7 @@ func (s *Staging) Put(ctx context.Context, object string, body io.Reader, _ cata
 		err = f.Sync()
 	}
 	if err == nil {
-		err = s.root.Rename(temp, object)
+		err = rename(temp, object)
 	}
 	if err != nil {
 		s.root.Remove(temp) //nolint:errcheck // hidden from ingest
@@ -188,6 +202,16 @@ func (s *Staging) Put(ctx context.Context, object string, body io.Reader, _ cata
 		return catalog.Upload{}, fmt.Errorf("stage %s: %w", object, err)
 	}
 	return upload(object, info), syncDir(s.root, path.Dir(object))
+}
+
+// renameNew gives a file of the same folder a name that must be free, or returns fs.ErrExist.
+func (s *Staging) renameNew(from, to string) error {
+	d, err := openDir(s.root, to)
+	if err != nil {
+		return err
+	}
+	defer d.f.Close()
+	return d.renameNew(path.Base(from), path.Base(to))
 }
 
 // partSuffix ends the hidden names of files that are being put or removed.

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"net/http"
 
 	"cloud.google.com/go/storage"
 
@@ -21,6 +22,21 @@ import (
 // a file was stored and the answer was lost, the retry may store a second generation of the same bytes; Put returns
 // that one.
 func (s *Staging) Put(ctx context.Context, object string, body io.Reader, by catalog.Pusher) (catalog.Upload, error) {
+	return s.put(ctx, object, body, by, s.bucket.Object(object))
+}
+
+// Create is [Staging.Put] under a name that must be free. If it is not, the error is fs.ErrExist, with or without having
+// read body.
+func (s *Staging) Create(ctx context.Context, object string, body io.Reader, by catalog.Pusher) (catalog.Upload, error) {
+	u, err := s.put(ctx, object, body, by, s.bucket.Object(object).If(storage.Conditions{DoesNotExist: true}))
+	if hasCode(err, http.StatusPreconditionFailed) {
+		return catalog.Upload{}, fmt.Errorf("stage %s: %w", object, fs.ErrExist)
+	}
+	return u, err
+}
+
+// put stores a file. Preconditions on its name are those of o.
+func (s *Staging) put(ctx context.Context, object string, body io.Reader, by catalog.Pusher, o *storage.ObjectHandle) (catalog.Upload, error) {
 	if !validName(object) {
 		return catalog.Upload{}, fmt.Errorf("stage %.200q: no object can have this name: %w", object, fs.ErrInvalid)
 	}
@@ -30,7 +46,6 @@ func (s *Staging) Put(ctx context.Context, object string, body io.Reader, by cat
 	}
 	w := watch(ctx, s.stall)
 	defer w.stop()
-	o := s.bucket.Object(object)
 	to := o.Retryer(storage.WithPolicy(storage.RetryAlways)).NewWriter(w)
 	to.ChunkSize = s.chunk
 	to.ContentType = layout.ObjectOf(object).ContentType
@@ -50,7 +65,7 @@ func (s *Staging) Put(ctx context.Context, object string, body io.Reader, by cat
 		}
 		return catalog.Upload{}, s.explain("stage", object, createOrReplace, w.blame(err))
 	}
-	stored, err := finish(w, o, to)
+	stored, err := finish(w, s.bucket.Object(object), to)
 	if err != nil {
 		return catalog.Upload{}, s.explain("stage", object, createOrReplace, w.blame(err))
 	}

@@ -26,6 +26,7 @@ type Staging interface {
 	Stat(ctx context.Context, object string) (catalog.Upload, error)
 	List(ctx context.Context, now time.Time, f func(catalog.Upload)) error
 	Put(ctx context.Context, object string, body io.Reader, by catalog.Pusher) (catalog.Upload, error)
+	Create(ctx context.Context, object string, body io.Reader, by catalog.Pusher) (catalog.Upload, error)
 	Delete(ctx context.Context, u catalog.Upload) error
 	Verdict(ctx context.Context, object string) ([]byte, layout.Version, error)
 	PutVerdict(ctx context.Context, object string, old layout.Version, body []byte) error
@@ -55,6 +56,8 @@ func TestStaging(t *testing.T, open func(*testing.T) Staging) {
 		{"each put is a generation of its own", stagedGenerations},
 		{"an object that is replaced while it is read is whole or gone", stagedReplaced},
 		{"of concurrent puts one is there", stagedConcurrently},
+		{"what is created is never replaced", stagedCreated},
+		{"of concurrent creations one succeeds", createdConcurrently},
 		{"a deletion is of one generation", stagedDelete},
 		{"a verdict is replaced by version", verdictVersions},
 		{"of concurrent verdicts one wins each version", verdictConcurrently},
