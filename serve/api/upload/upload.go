@@ -1,0 +1,145 @@
+// Package upload receives packages over HTTP into staging, and answers what became of them.
+//
+//	PUT /api/v1/upload/{owner}/{name}/{os}/{version}/[{component}/]{file}[?wait=30s]
+//	GET /api/v1/uploads/{ID}[?wait=30s]
+//
+// A body goes to staging as it arrives, and is there when all of it is: nothing of one that breaks off. There it is
+// like every other upload, so what became of it is the worker's verdict. The ID of an upload names its staged object;
+// there is no table of them, so that any process answers for any upload, and a restart forgets none.
+//
+// In reading order: upload.go, request.go (the place and the headers), digest.go, id.go, receive.go (the steps of an
+// upload), body.go (what is checked as it arrives), same.go (the same upload again), verdict.go, hub.go (who waits),
+// limits.go.
+package upload
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+	"repomill/serve/api"
+)
+
+// A Staging is where uploads go. Its methods are called concurrently.
+type Staging interface {
+	// Create stores body under a name that must be free. It becomes visible only after body has ended with io.EOF. If
+	// the name is taken, the error is fs.ErrExist.
+	Create(ctx context.Context, object string, body io.Reader, by catalog.Pusher) (catalog.Upload, error)
+
+	// Stat returns the current generation of a staged object, or fs.ErrNotExist.
+	Stat(ctx context.Context, object string) (catalog.Upload, error)
+
+	// Open returns the bytes of exactly this generation.
+	Open(ctx context.Context, u catalog.Upload) (io.ReadCloser, catalog.Pusher, error)
+
+	// Verdict returns the verdict object of a staging key, or fs.ErrNotExist.
+	Verdict(ctx context.Context, object string) ([]byte, layout.Version, error)
+}
+
+// A Catalog says what became of uploads.
+type Catalog interface {
+	// Verdicts returns the verdicts on uploads as they are now; one that the catalog does not know has none.
+	Verdicts(ctx context.Context, uploads []catalog.Upload) (map[catalog.Upload]catalog.Verdict, error)
+}
+
+// A Config configures the handler.
+type Config struct {
+	Staging   Staging
+	Catalog   Catalog
+	Callers   api.Authenticator
+	Table     *layout.Table
+	PublicURL string                // under which clients reach the server, without a slash at its end
+	Room      func() (int64, error) // how many bytes staging has room for; nil if that is not known
+	Limits    Limits
+	Observe   func(Answer) // called after each answer, concurrently; may be nil
+	Log       *slog.Logger
+	Now       func() time.Time
+}
+
+// An Answer is what a call was answered, for metrics.
+type Answer struct {
+	Call   string // "upload" or "verdict"
+	Status int
+	Bytes  int64 // that were received
+	Took   time.Duration
+}
+
+// The paths of the calls.
+const (
+	receivePath = "/api/v1/upload/"
+	verdictPath = "/api/v1/uploads/"
+)
+
+// A Handler answers both calls.
+type Handler struct {
+	Config
+	hub     *hub
+	slots   *slots
+	stopped context.Context
+	stop    context.CancelFunc
+}
+
+// New returns the handler of the two paths; what lies outside of them is answered with 404.
+func New(c Config) *Handler {
+	c.Limits = c.Limits.orDefaults()
+	h := &Handler{Config: c, hub: newHub(c.Catalog), slots: newSlots(c.Limits)}
+	h.stopped, h.stop = context.WithCancel(context.Background())
+	return h
+}
+
+// Stop ends all waits, so that a server which is shut down has answers for who waits. Uploads that have begun go on.
+func (h *Handler) Stop() { h.stop() }
+
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start, a := h.Now(), &answering{ResponseWriter: w}
+	call, body := "verdict", &received{}
+	switch {
+	case strings.HasPrefix(r.URL.Path, receivePath):
+		call = "upload"
+		if allowed(a, r, http.MethodPut) {
+			h.receive(a, r, body)
+		}
+	case strings.HasPrefix(r.URL.Path, verdictPath):
+		if allowed(a, r, http.MethodGet, http.MethodHead) {
+			h.verdict(a, r)
+		}
+	default:
+		api.Fail(a, http.StatusNotFound, "there is nothing here: an upload is PUT "+receivePath+"OWNER/NAME/OS/VERSION/[COMPONENT/]FILE")
+	}
+	if h.Observe != nil {
+		h.Observe(Answer{Call: call, Status: a.status, Bytes: body.n, Took: h.Now().Sub(start)})
+	}
+}
+
+// allowed answers a call with another method.
+func allowed(w http.ResponseWriter, r *http.Request, methods ...string) bool {
+	for _, m := range methods {
+		if r.Method == m {
+			return true
+		}
+	}
+	w.Header().Set("Allow", strings.Join(methods, ", "))
+	api.Fail(w, http.StatusMethodNotAllowed, "use "+strings.Join(methods, " or ")+" here; an upload is curl -T FILE URL")
+	return false
+}
+
+// An answering remembers the status of an answer.
+type answering struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (a *answering) WriteHeader(status int) {
+	a.status = status
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for [http.ResponseController].
+func (a *answering) Unwrap() http.ResponseWriter { return a.ResponseWriter }
