@@ -12,9 +12,10 @@ import (
 	"repomill/serve/cloudfront"
 )
 
-// handlers are the two servers of the embedded product.
+// handlers are the two servers of the embedded product: the resolver's has the API, too.
 type handlers struct {
 	resolver, edge http.Handler
+	api            *apiHandler
 }
 
 // The resolver goes by settings that it has read for settingsAge, and for settingsStale if it cannot
@@ -42,11 +43,16 @@ func (s *site) handlers() (handlers, error) {
 	if !ok {
 		return handlers{}, fmt.Errorf("the edge cannot serve a %T", bucket)
 	}
+	api := newAPI(apiConfig{
+		staging: s.resources.Staging, catalog: s.resources.Catalog, table: s.resources.Ingester.Table, publicURL: s.publicURL(),
+		maxSize: s.cmd.MaxPackageSize, log: s.log,
+	})
 	return handlers{
-		resolver: serve.NewResolver(serve.ResolverConfig{
+		api: api,
+		resolver: api.before(serve.NewResolver(serve.ResolverConfig{
 			Signer: signer, Log: s.log, Now: time.Now,
 			Settings: serve.NewSettingsCache(serve.SettingsConfig{Bucket: bucket, MaxAge: settingsAge, MaxStale: settingsStale, Log: s.log, Now: time.Now}),
-		}),
+		})),
 		edge: serve.NewEdge(serve.EdgeConfig{
 			Verifier: cloudfront.NewVerifier(edge, map[string]crypto.PublicKey{id: key.Public()}), Objects: files, Log: s.log, Now: time.Now,
 		}),

@@ -27,6 +27,7 @@ type commands struct {
 	Token  tokenCmd  `cmd:"" help:"Make, list and revoke the tokens that open private repositories."`
 
 	Worker  workerCmd  `cmd:"" help:"Carry what CI stages to clients, on the resources of a company."`
+	API     apiCmd     `cmd:"" name:"api" help:"Take uploads over HTTP, on the resources of a company."`
 	Reindex reindexCmd `cmd:"" help:"Regenerate whole indexes, list and cancel such runs."`
 	Migrate migrateCmd `cmd:"" help:"Bring the catalog's schema up to date."`
 }

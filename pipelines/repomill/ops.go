@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"repomill/pipelines"
@@ -15,15 +16,18 @@ import (
 	"repomill/pipelines/worker"
 )
 
-// serveOps serves what operators and their machines ask of a long-running process, until ctx ends.
-func serveOps(ctx context.Context, l net.Listener, r *pipelines.Resources, d *worker.Dispatcher) error {
-	srv := newServer(opsHandler(r, d), r.Log)
+// serveOps serves what operators and their machines ask of a long-running process, until ctx ends. register adds metrics.
+func serveOps(ctx context.Context, l net.Listener, r *pipelines.Resources, d *worker.Dispatcher, register ...func(*prometheus.Registry)) error {
+	srv := newServer(opsHandler(r, d, register...), r.Log)
 	context.AfterFunc(ctx, func() { srv.Close() }) //nolint:errcheck // nobody waits for an answer
 	return listen(srv, l)
 }
 
-func opsHandler(r *pipelines.Resources, d *worker.Dispatcher) http.Handler {
+func opsHandler(r *pipelines.Resources, d *worker.Dispatcher, register ...func(*prometheus.Registry)) http.Handler {
 	registry := d.Registry()
+	for _, f := range register {
+		f(registry)
+	}
 	registry.MustRegister(command.BuildInfo())
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))

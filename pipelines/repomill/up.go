@@ -208,12 +208,12 @@ func (s *site) serve(ctx context.Context, h handlers) error {
 	dispatcher := &worker.Dispatcher{
 		Resources: s.resources, Source: s.source, Run: runDirect,
 	}
-	resolver, edge := newServer(h.resolver, s.log), newServer(h.edge, s.log)
+	resolver, edge := h.api.serverOf(h.resolver, s.log), newServer(h.edge, s.log)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return listen(resolver, s.resolver) })
 	g.Go(func() error { return listen(edge, s.edge) })
 	if s.ops != nil {
-		g.Go(func() error { return serveOps(ctx, s.ops, s.resources, dispatcher) })
+		g.Go(func() error { return serveOps(ctx, s.ops, s.resources, dispatcher, h.api.metrics.register) })
 	}
 	g.Go(func() error { return dispatcher.Serve(ctx, grace) })
 	g.Go(func() error {

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"repomill/pipelines/command"
+	"repomill/pipelines/objects"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+	"repomill/serve/api"
+	"repomill/serve/api/upload"
+)
+
+// An apiConfig is what the handlers of the API need.
+type apiConfig struct {
+	staging   objects.Staging
+	catalog   *catalogdb.DB
+	table     *layout.Table
+	publicURL string
+	maxSize   int64
+	log       *slog.Logger
+}
+
+// callersOf returns who may call the API: this is the place of the authenticators, of tokens in the catalog and of CI jobs.
+// It is a variable for tests alone.
+var callersOf = func(*catalogdb.DB) api.Authenticator { return closedDoor{} }
+
+// A closedDoor knows no caller.
+type closedDoor struct{}
+
+// Authenticate implements [api.Authenticator].
+func (closedDoor) Authenticate(context.Context, string) (api.Principal, error) {
+	return api.Principal{}, api.ErrUnknownCredential
+}
+
+// An apiHandler is the API, and what a server does with it.
+type apiHandler struct {
+	uploads *upload.Handler
+	metrics *apiMetrics
+}
+
+func newAPI(c apiConfig) *apiHandler {
+	m := newAPIMetrics()
+	config := upload.Config{
+		Staging: c.staging, Catalog: c.catalog, Callers: callersOf(c.catalog), Table: c.table, PublicURL: c.publicURL,
+		Limits: upload.Limits{MaxSize: c.maxSize}, Observe: m.observe, Log: c.log, Now: time.Now,
+	}
+	if folder, ok := c.staging.(interface{ Free() (int64, error) }); ok {
+		config.Room = folder.Free
+	}
+	return &apiHandler{uploads: upload.New(config), metrics: m}
+}
+
+// ServeHTTP implements [http.Handler].
+func (h *apiHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Server", "repomill")
+	h.uploads.ServeHTTP(w, r)
+}
+
+// serverOf returns a server with the API in it. When it is shut down, those who wait for a verdict are answered.
+func (h *apiHandler) serverOf(handler http.Handler, log *slog.Logger) *http.Server {
+	srv := newServer(handler, log)
+	srv.RegisterOnShutdown(h.uploads.Stop)
+	return srv
+}
+
+// before returns a handler of the API's paths, and of all others by the next one. It is not an http.ServeMux, which redirects
+// unclean paths.
+func (h *apiHandler) before(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			h.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// apiMetrics are the Prometheus metrics of the API. No label is a path, a package or a token.
+type apiMetrics struct {
+	calls *prometheus.CounterVec
+	bytes prometheus.Counter
+	took  *prometheus.HistogramVec
+}
+
+func newAPIMetrics() *apiMetrics {
+	return &apiMetrics{
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "repomill_api_calls_total", Help: "Answers by call and status."}, []string{"call", "status"}),
+		bytes: prometheus.NewCounter(prometheus.CounterOpts{Name: "repomill_api_received_bytes_total", Help: "Bytes of uploads that arrived, also of those that were refused."}),
+		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "repomill_api_call_duration_seconds", Help: "Time until a call was answered; what it waited for a verdict is in it.",
+			Buckets: []float64{.002, .005, .01, .05, .1, .5, 1, 5, 30, 60, 300, 1800},
+		}, []string{"call"}),
+	}
+}
+
+func (m *apiMetrics) observe(a upload.Answer) {
+	m.calls.WithLabelValues(a.Call, strconv.Itoa(a.Status)).Inc()
+	m.bytes.Add(float64(a.Bytes))
+	m.took.WithLabelValues(a.Call).Observe(a.Took.Seconds())
+}
+
+// register adds the metrics to those of a process.
+func (m *apiMetrics) register(r *prometheus.Registry) { r.MustRegister(m.calls, m.bytes, m.took) }
+
+// registry returns the metrics of a process that is the API alone.
+func (m *apiMetrics) registry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	m.register(r)
+	r.MustRegister(command.BuildInfo())
+	return r
+}
