@@ -26,7 +26,7 @@ export PATH := $(PATH):$(CURDIR)/bin/tools/usr/bin:$(CURDIR)/bin/tools/usr/sbin:
 
 # ./... leaves testdata out.
 PACKAGES = ./... ./testdata/debtest ./testdata/rpmtest ./testdata/gcstest ./testdata/mysqltest ./testdata/pubsubtest ./testdata/s3test \
-	./testdata/intaketest ./testdata/kmstest ./testdata/porttest ./testdata/clients ./testdata/corpus ./testdata/faults ./testdata/flinktest ./testdata/real ./testdata/soak ./testdata/versus
+	./testdata/intaketest ./testdata/kmstest ./testdata/porttest ./testdata/proctest ./testdata/clients ./testdata/corpus ./testdata/faults ./testdata/flinktest ./testdata/real ./testdata/soak ./testdata/versus
 # These test programs that they build: Go, which keeps the results of tests, does not see when those change.
 BUILDERS = ./deploy ./testdata/clients ./testdata/soak
 # Where goroutines meet: what the race detector is worth its time for. make test leaves the pipelines out, for which it

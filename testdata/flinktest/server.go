@@ -15,6 +15,8 @@ import (
 	"regexp"
 	"testing"
 	"time"
+
+	"repomill/testdata/proctest"
 )
 
 // A Server is a job server.
@@ -54,7 +56,7 @@ func Start(t testing.TB) *Server {
 		"--flink-master=[local]", "--job-host=localhost", "--job-port=0", "--artifact-port=0", "--expansion-port=0",
 		"--artifacts-dir="+filepath.Join(dir, "artifacts"))
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, out
-	dieWithUs(cmd)
+	proctest.DieWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"repomill/testdata/porttest"
+	"repomill/testdata/proctest"
 )
 
 // Emulator runs ministack (on PyPI, with cryptography beside it) until the test ends, or skips the test if there is none.
@@ -26,7 +27,7 @@ func Emulator(t testing.TB) *AWS {
 	cmd := exec.Command(program) //nolint:noctx // the cleanup ends it
 	cmd.Env = append(os.Environ(), "BIND_HOST=127.0.0.1", "GATEWAY_PORT="+port, "SERVICES=kms", "HOME="+t.TempDir())
 	cmd.Stdout, cmd.Stderr = &output, &output
-	dieWithParent(cmd)
+	proctest.DieWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	_ "github.com/go-sql-driver/mysql" // to ask the server
+
+	"repomill/testdata/proctest"
 )
 
 // A Server is a mariadbd on a data directory of its own, reached by a socket alone. The user root has no password.
@@ -81,7 +83,7 @@ func (s *Server) start() error {
 	cmd := exec.Command(tool("mariadbd"), slices.Concat(args, asRoot(), s.options)...)
 	s.output = &bytes.Buffer{}
 	cmd.Stdout, cmd.Stderr = s.output, s.output
-	cmd.SysProcAttr = dieWithUs()
+	proctest.DieWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start mariadbd: %w", err)
 	}

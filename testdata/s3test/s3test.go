@@ -27,6 +27,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"repomill/testdata/faults"
+	"repomill/testdata/proctest"
 )
 
 // What every server takes.
@@ -185,7 +186,7 @@ func startGateway(t testing.TB) string {
 	defer output.Close()
 	cmd := exec.Command(program, dir, AccessKey, SecretKey, Region) //nolint:noctx // the cleanup ends it
 	cmd.Stdout, cmd.Stderr = output, output
-	dieWithParent(cmd)
+	proctest.DieWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

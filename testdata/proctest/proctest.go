@@ -1,0 +1,60 @@
+// Package proctest runs programs for tests: repomill itself, the servers that it needs and the clients that read from it.
+// Every process that it starts ends with the tests, also if these are killed.
+package proctest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// Limit is how long a process may take to start or to end, and a condition to become true, also on a busy machine: a lease
+// that its holder lost lasts for a minute.
+const Limit = 3 * time.Minute
+
+// Eventually waits until a condition holds, and asks for it often. The test fails if it does not hold within the Limit.
+func Eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(Limit); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %s", Limit, what)
+		}
+	}
+}
+
+// Need skips a test for which a program is missing.
+func Need(t testing.TB, programs ...string) {
+	t.Helper()
+	for _, p := range programs {
+		if _, err := exec.LookPath(p); err != nil {
+			t.Skipf("%s is not installed", p)
+		}
+	}
+}
+
+// OpenDir returns a temporary folder that other users can read, as apt's sandbox user must. Its name does not contain
+// the test's, whose commas and spaces dnf would take for separators.
+func OpenDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "repomill-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) }) //nolint:errcheck // best effort
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// Build builds a command of this module, as it is released: without cgo. Flags of go build may be added.
+func Build(path, pkg string, flags ...string) error {
+	cmd := exec.Command("go", append(append([]string{"build", "-o", path}, flags...), pkg)...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build %s: %w\n%s", pkg, err, out)
+	}
+	return nil
+}
