@@ -8,7 +8,7 @@ import (
 // apt sees every stanza, and downloads the packages at the ends of members.
 func readApt(t *testing.T, s *site) func(*testing.T, realPackage) {
 	a := newApt(t, s, "apt", s.fetch(t, "acme/tools/ubuntu/jammy.sources"))
-	a.update(t)
+	a.Update(t)
 	a.check(t, s)
 	all, asked, args := map[string]bool{}, map[string]bool{}, []string{"show"}
 	for _, r := range s.want {
@@ -18,10 +18,10 @@ func readApt(t *testing.T, s *site) func(*testing.T, realPackage) {
 		}
 		asked[r.name] = true
 	}
-	compare(t, "apt-cache show", all, set(t, "apt-cache show", stanzas(a.run(t, "apt-cache", args...).stdout)))
+	compare(t, "apt-cache show", all, set(t, "apt-cache show", stanzas(a.Run(t, "apt-cache", args...).Stdout)))
 	a.download(t, realNames(s.real), s.real...)
 	return func(t *testing.T, more realPackage) {
-		out := a.update(t, "-o", "Debug::Acquire::http=true").String()
+		out := a.Update(t, "-o", "Debug::Acquire::http=true").Said()
 		if !strings.Contains(out, "/by-hash/SHA256/") || strings.Contains(out, "/Packages.gz") {
 			t.Errorf("indexes are not asked for by hash:\n%s", out)
 		}
@@ -34,10 +34,10 @@ func readApt(t *testing.T, s *site) func(*testing.T, realPackage) {
 func readAptFolder(t *testing.T, s *site) func(*testing.T, realPackage) {
 	source := s.fetch(t, "acme/tools/ubuntu/jammy.sources")
 	a := newApt(t, s, "apt-folder", strings.ReplaceAll(source, "URIs: "+s.url, "URIs: file://"+s.data+"/bucket"))
-	a.update(t)
+	a.Update(t)
 	a.check(t, s)
 	return func(t *testing.T, _ realPackage) {
-		a.update(t)
+		a.Update(t)
 		a.check(t, s)
 	}
 }

@@ -8,17 +8,19 @@ import (
 	"testing"
 
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
+
+	"repomill/testdata/proctest"
 )
 
 // aptly counts every version, and mirrors what a filter selects.
 func readAptly(t *testing.T, s *site) func(*testing.T, realPackage) {
-	need(t, "aptly")
+	proctest.Need(t, "aptly")
 	dir := s.folder(t, "aptly")
 	config := "-config=" + write(t, dir, "aptly.conf", fmt.Sprintf(`{"rootDir": %q, "gpgProvider": "internal", "architectures": ["amd64", "arm64"]}`, dir))
 	ring := "-keyring=" + write(t, dir, "ring.gpg", dearmor(t, s.fetch(t, "acme/tools/gpgkey")))
 	aptly := func(t *testing.T, args ...string) string {
 		t.Helper()
-		return must(t, nil, "aptly", append([]string{config}, args...)...)
+		return proctest.Must(t, nil, "aptly", append([]string{config}, args...)...)
 	}
 	aptly(t, "mirror", "create", ring, "-filter="+strings.ReplaceAll(filter, "Package", "Name"), "ours", s.url+"/acme/tools/ubuntu", "jammy", "main")
 	mirror := func(t *testing.T, want ...realPackage) {

@@ -1,64 +1,28 @@
 package clients_test
 
 import (
-	"fmt"
-	"os"
-	"os/user"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+
+	"repomill/testdata/proctest"
 )
 
-// An aptRoot is an apt of its own, for amd64 and arm64: nothing of this machine's apt is read or written.
-type aptRoot struct{ dir string }
+// An aptRoot is an apt with a root of its own, for amd64 and arm64.
+type aptRoot struct{ proctest.Apt }
 
 // newApt returns an apt with one deb822 source.
 func newApt(t *testing.T, s *site, name, source string) aptRoot {
 	t.Helper()
-	need(t, "apt-get", "apt-cache")
-	a := aptRoot{s.folder(t, name)}
-	for _, d := range []string{"etc/preferences.d", "etc/trusted.gpg.d", "etc/apt.conf.d", "state/lists/partial", "cache/archives/partial", "log"} {
-		if err := os.MkdirAll(filepath.Join(a.dir, d), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(t, a.dir, "status", "")
-	write(t, a.dir, "etc/sources.list.d/test.sources", source)
-	write(t, a.dir, "apt.conf", fmt.Sprintf(`Dir %[1]q; Dir::Etc "%[1]s/etc"; Dir::State "%[1]s/state"; Dir::State::status "%[1]s/status";
-Dir::Cache "%[1]s/cache"; Dir::Log "%[1]s/log"; APT::Architecture "amd64"; APT::Architectures { "amd64"; "arm64"; };
-APT::Sandbox::User %[2]q; Acquire::Languages "none"; Acquire::Retries "0";
-`, a.dir, sandboxUser()))
+	a := aptRoot{proctest.NewAptIn(t, s.folder(t, name), "amd64", "arm64")}
+	a.Source(t, "sources", source)
 	return a
-}
-
-// sandboxUser is whom apt downloads as, if we are root.
-func sandboxUser() string {
-	if _, err := user.Lookup("_apt"); err != nil {
-		return "root"
-	}
-	return "_apt"
-}
-
-// run runs a program of apt, which must have nothing to complain about.
-func (a aptRoot) run(t *testing.T, program string, args ...string) answer {
-	t.Helper()
-	out := ask(t, []string{"APT_CONFIG=" + a.dir + "/apt.conf"}, program, args...)
-	if out.code != 0 || strings.Contains(out.stderr, "W: ") || strings.Contains(out.stderr, "E: ") {
-		t.Fatalf("%s %.500q: %v", program, args, out)
-	}
-	return out
-}
-
-func (a aptRoot) update(t *testing.T, options ...string) answer {
-	t.Helper()
-	return a.run(t, "apt-get", append(options, "update")...)
 }
 
 // check compares the number of versions that apt knows, and the newest ones, with what is published.
 func (a aptRoot) check(t *testing.T, s *site) {
 	t.Helper()
-	_, after, _ := strings.Cut(a.run(t, "apt-cache", "stats").stdout, "Total distinct versions: ")
+	_, after, _ := strings.Cut(a.Must(t, "apt-cache", "stats").Stdout, "Total distinct versions: ")
 	if got, _, _ := strings.Cut(after, " "); got != strconv.Itoa(len(s.want)) {
 		t.Errorf("apt-cache stats counts %q versions, want %d", got, len(s.want))
 	}
@@ -70,7 +34,7 @@ func (a aptRoot) check(t *testing.T, s *site) {
 	for _, stanza := range newest {
 		candidates[stanza] = true
 	}
-	compare(t, "apt-cache dumpavail", candidates, set(t, "apt-cache dumpavail", stanzas(a.run(t, "apt-cache", "dumpavail").stdout)))
+	compare(t, "apt-cache dumpavail", candidates, set(t, "apt-cache dumpavail", stanzas(a.Must(t, "apt-cache", "dumpavail").Stdout)))
 }
 
 // stanzas cuts what apt prints. What it adds of its own is left out.
@@ -88,6 +52,6 @@ func stanzas(text string) (all []string) {
 // download downloads packages and compares them, and all that were downloaded before.
 func (a aptRoot) download(t *testing.T, names []string, all ...realPackage) {
 	t.Helper()
-	a.run(t, "apt-get", append([]string{"install", "-y", "--download-only"}, names...)...)
-	wantDownloads(t, a.dir+"/cache/archives/*.deb", all...)
+	a.Download(t, names...)
+	wantDownloads(t, a.Dir+"/cache/archives/*.deb", all...)
 }

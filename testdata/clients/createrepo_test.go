@@ -6,16 +6,17 @@ import (
 	"testing"
 
 	"repomill/testdata/corpus"
+	"repomill/testdata/proctest"
 )
 
 // createrepo_c's parser reads every element: what its mergerepo_c writes of it is what was there.
 func readCreaterepo(t *testing.T, s *site) func(*testing.T, realPackage) {
-	need(t, "mergerepo_c", "zcat")
+	proctest.Need(t, "mergerepo_c", "zcat")
 	dir := s.folder(t, "createrepo")
-	must(t, nil, "mergerepo_c", "--all", "--no-database", "--omit-baseurl", "--compress-type=gz", "--simple-md-filenames",
+	proctest.Must(t, nil, "mergerepo_c", "--all", "--no-database", "--omit-baseurl", "--compress-type=gz", "--simple-md-filenames",
 		"--repo=file://"+s.path(s.release.String()), "--outputdir="+dir)
 	for _, x := range s.indexes(t) {
-		got := must(t, nil, "zcat", filepath.Join(dir, "repodata", x.name+".xml.gz"))
+		got := proctest.Must(t, nil, "zcat", filepath.Join(dir, "repodata", x.name+".xml.gz"))
 		if want := x.text(t); got != strings.TrimSuffix(want, "\n") {
 			at := firstDifference(want, got)
 			t.Errorf("%s differs at byte %d: want %.200q, got %.200q", x.name, at, want[at:], got[at:])

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"repomill/testdata/corpus"
+	"repomill/testdata/proctest"
 )
 
 // A dnfRoot is a dnf of its own, for x86_64: nothing of this machine's dnf and rpm is read or written.
@@ -14,7 +15,7 @@ type dnfRoot struct{ dir string }
 // newDnf returns a dnf with one .repo file.
 func newDnf(t *testing.T, s *site, name, repo string) dnfRoot {
 	t.Helper()
-	need(t, "dnf")
+	proctest.Need(t, "dnf")
 	d := dnfRoot{s.folder(t, name)}
 	write(t, d.dir, "repos/test.repo", repo)
 	write(t, d.dir, "dnf.conf", fmt.Sprintf("[main]\nreposdir=%[1]s/repos\ncachedir=%[1]s/cache\npersistdir=%[1]s/persist\nlogdir=%[1]s/log\nvarsdir=%[1]s/vars\ninstallroot=%[1]s/root\n", d.dir))
@@ -25,15 +26,15 @@ func newDnf(t *testing.T, s *site, name, repo string) dnfRoot {
 // outside of the root.
 func (d dnfRoot) run(t *testing.T, args ...string) string {
 	t.Helper()
-	a := ask(t, nil, "dnf", append([]string{"-y", "-c", d.dir + "/dnf.conf", "--releasever=9", "--forcearch=x86_64",
+	a := proctest.Run(t, nil, "dnf", append([]string{"-y", "-c", d.dir + "/dnf.conf", "--releasever=9", "--forcearch=x86_64",
 		"--disableplugin=*", "--enableplugin=download", "--enableplugin=reposync"}, args...)...)
-	if strings.Contains(a.stderr, "No such command") {
+	if strings.Contains(a.Stderr, "No such command") {
 		t.Skipf("dnf-plugins-core is not installed: %v", a)
 	}
-	if a.code != 0 {
+	if a.Code != 0 {
 		t.Fatalf("dnf %q: %v", args, a)
 	}
-	return a.stdout
+	return a.Stdout
 }
 
 // query returns the lines that repoquery prints.
@@ -54,12 +55,12 @@ func nevras(rows []row) map[string]bool {
 
 // dnf sees every package, knows 100,000 files of one, and downloads the packages at the ends of members.
 func readDnf(t *testing.T, s *site) func(*testing.T, realPackage) {
-	need(t, "dnf", "rpm")
+	proctest.Need(t, "dnf", "rpm")
 	d := newDnf(t, s, "dnf", s.fetch(t, "acme/tools/el/9.repo"))
 	d.run(t, "makecache")
 	compare(t, "dnf repoquery", nevras(s.want), d.query(t, "--all"))
-	name := must(t, nil, "rpm", "-qp", "--nosignature", "--qf", "%{NAME}", s.big.path)
-	files := strings.Split(strings.TrimSpace(must(t, nil, "rpm", "-qpl", "--nosignature", s.big.path)), "\n")
+	name := proctest.Must(t, nil, "rpm", "-qp", "--nosignature", "--qf", "%{NAME}", s.big.path)
+	files := strings.Split(strings.TrimSpace(proctest.Must(t, nil, "rpm", "-qpl", "--nosignature", s.big.path)), "\n")
 	if len(files) != corpus.BigFiles {
 		t.Fatalf("%d files", len(files))
 	}

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"repomill/testdata/proctest"
 )
 
 // pythonGunzip prints the digests of what Python makes of gzip files.
@@ -24,23 +26,23 @@ func readGunzip(t *testing.T, s *site) func(*testing.T, realPackage) {
 		paths, want = append(paths, x.path), append(want, x.sha256)
 	}
 	t.Run("zcat", func(t *testing.T) {
-		need(t, "zcat")
+		proctest.Need(t, "zcat")
 		for i, path := range paths {
-			if got := sha256Of(must(t, nil, "zcat", path)); got != want[i] {
+			if got := sha256Of(proctest.Must(t, nil, "zcat", path)); got != want[i] {
 				t.Errorf("the text of %s has the digest %s, want %s", path, got, want[i])
 			}
 		}
 	})
 	t.Run("python3", func(t *testing.T) {
-		need(t, "python3")
-		got := strings.Fields(must(t, nil, "python3", append([]string{"-c", pythonGunzip}, paths...)...))
+		proctest.Need(t, "python3")
+		got := strings.Fields(proctest.Must(t, nil, "python3", append([]string{"-c", pythonGunzip}, paths...)...))
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("digests (-want +got):\n%s", diff)
 		}
 	})
 	t.Run("file", func(t *testing.T) {
-		need(t, "file")
-		for line := range strings.Lines(must(t, nil, "file", append([]string{"--brief"}, paths...)...)) {
+		proctest.Need(t, "file")
+		for line := range strings.Lines(proctest.Must(t, nil, "file", append([]string{"--brief"}, paths...)...)) {
 			if !strings.HasPrefix(line, "gzip compressed data") {
 				t.Errorf("an index is %s", line)
 			}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"repomill/schemas/catalog"
+	"repomill/testdata/proctest"
 )
 
 // A judge reads a release as one kind of client does, and says what it finds wrong. It returns what it does
@@ -81,7 +82,7 @@ func (s *site) judge(t *testing.T, more realPackage, fresh map[string]int, judge
 		}
 		t.Run("a reindex would change nothing", func(t *testing.T) {
 			t.Parallel()
-			must(t, nil, s.program, "reindex", "--data", s.data, "--all", "--dry-run")
+			proctest.Must(t, nil, s.program, "reindex", "--data", s.data, "--all", "--dry-run")
 		})
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"repomill/testdata/proctest"
 )
 
 // An overlay is a whole system of its own over a root, which stays as it is: many can be set up at the same time.
@@ -11,7 +13,7 @@ type overlay struct{ lower, dir string }
 
 func newOverlay(t *testing.T, lower string) overlay {
 	t.Helper()
-	o := overlay{lower, openDir(t)}
+	o := overlay{lower, proctest.OpenDir(t)}
 	for _, name := range []string{"upper", "work", "root"} {
 		if err := os.Mkdir(filepath.Join(o.dir, name), 0o755); err != nil {
 			t.Fatal(err)
@@ -21,9 +23,9 @@ func newOverlay(t *testing.T, lower string) overlay {
 }
 
 // sh runs a script in the system, as its root, without input.
-func (o overlay) sh(t *testing.T, script string) answer {
+func (o overlay) sh(t *testing.T, script string) proctest.Answer {
 	t.Helper()
-	return ask(t, []string{"HOME=/root", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive"}, "unshare", "--mount", "/bin/sh", "-c",
+	return proctest.Run(t, []string{"HOME=/root", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive"}, "unshare", "--mount", "/bin/sh", "-c",
 		`mount -t overlay overlay -o "lowerdir=$0,upperdir=$1/upper,workdir=$1/work" "$1/root" && mount --rbind /dev "$1/root/dev" &&
 mount -t proc proc "$1/root/proc" && exec chroot "$1/root" /bin/sh -c "$2"`, o.lower, o.dir, script)
 }

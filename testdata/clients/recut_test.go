@@ -48,7 +48,7 @@ func readRecutDEB(t *testing.T, s *site) func(*testing.T, realPackage) {
 	write(t, dir, "dists/jammy/InRelease", string(signed))
 	source := s.fetch(t, "acme/tools/ubuntu/jammy.sources")
 	a := newApt(t, s, "recut-apt", strings.ReplaceAll(source, "URIs: "+s.url+"/acme/tools/ubuntu", "URIs: file://"+dir))
-	a.update(t)
+	a.Update(t)
 	a.check(t, s)
 	return nil
 }

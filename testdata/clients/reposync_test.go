@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"repomill/testdata/proctest"
 )
 
 // A mirror of dnf reposync has our indexes, and clients install from it.
@@ -40,7 +42,7 @@ func readReposync(t *testing.T, s *site) func(*testing.T, realPackage) {
 		repo := fmt.Sprintf("[mirror]\nname=mirror\nbaseurl=file://%s\nrepo_gpgcheck=1\ngpgcheck=0\ngpgkey=%s/acme/tools/gpgkey\n", mirror, s.url)
 		client := newDnf(t, s, "reposync-client", repo)
 		client.run(t, append([]string{"install"}, realNames(s.real)...)...)
-		got := strings.Fields(must(t, nil, "rpm", "--root", client.dir+"/root", "-qa", "--qf", `%{NAME}\n`))
+		got := strings.Fields(proctest.Must(t, nil, "rpm", "--root", client.dir+"/root", "-qa", "--qf", `%{NAME}\n`))
 		slices.Sort(got)
 		if want := slices.Sorted(slices.Values(realNames(s.real))); !slices.Equal(got, want) {
 			t.Errorf("installed %q, want %q", got, want)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"repomill/testdata/proctest"
 )
 
 // filter selects the packages that were pushed, in the language of reprepro; aptly's differs in a word.
@@ -13,14 +15,14 @@ const filter = "Package (% 0-*) | Package (% zz-*) | Package (% m-*)"
 
 // reprepro takes the newest version of every package into account, and mirrors what a formula selects.
 func readReprepro(t *testing.T, s *site) func(*testing.T, realPackage) {
-	need(t, "reprepro", "gpg", "zcat")
+	proctest.Need(t, "reprepro", "gpg", "zcat")
 	dir := s.folder(t, "reprepro")
 	home := s.folder(t, "reprepro/gnupg")
 	if err := os.Chmod(home, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	env := []string{"GNUPGHOME=" + home} // its agent ends when the folder is removed
-	must(t, env, "gpg", "--batch", "--quiet", "--import", write(t, dir, "key.asc", s.fetch(t, "acme/tools/gpgkey")))
+	proctest.Must(t, env, "gpg", "--batch", "--quiet", "--import", write(t, dir, "key.asc", s.fetch(t, "acme/tools/gpgkey")))
 	write(t, dir, "conf/distributions", "Codename: jammy\nArchitectures: amd64 arm64\nComponents: main\nDebIndices: Packages Release .gz\nUpdate: ours\n")
 	key, err := signingKey()
 	if err != nil {
@@ -32,7 +34,7 @@ func readReprepro(t *testing.T, s *site) func(*testing.T, realPackage) {
 	write(t, dir, "conf/updates", updates)
 	reprepro := func(t *testing.T, args ...string) string {
 		t.Helper()
-		return must(t, env, "reprepro", append([]string{"--silent", "-b", dir}, args...)...)
+		return proctest.Must(t, env, "reprepro", append([]string{"--silent", "-b", dir}, args...)...)
 	}
 	compare(t, "reprepro dumpupdate", newestVersions(s.want), set(t, "reprepro dumpupdate", plannedVersions(reprepro(t, "dumpupdate", "jammy"))))
 
@@ -42,7 +44,7 @@ func readReprepro(t *testing.T, s *site) func(*testing.T, realPackage) {
 		reprepro(t, "update", "jammy")
 		reprepro(t, "checkpool")
 		wantDownloads(t, dir+"/pool/main/*/*/*.deb", want...)
-		got := names("deb", must(t, nil, "zcat", dir+"/dists/jammy/main/binary-amd64/Packages.gz"))
+		got := names("deb", proctest.Must(t, nil, "zcat", dir+"/dists/jammy/main/binary-amd64/Packages.gz"))
 		if names := realNames(want); !slices.Equal(slices.Sorted(slices.Values(names)), got) {
 			t.Errorf("the mirror has %q, want %q", got, names)
 		}

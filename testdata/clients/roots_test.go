@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -86,7 +87,7 @@ func TestSystemsInstallByPrintedLines(t *testing.T) {
 			continue
 		}
 		r := newRoot(t, root)
-		version := strings.Fields(must(t, nil, "chroot", root, sys.program, "--version"))
+		version := strings.Fields(proctest.Must(t, nil, "chroot", root, sys.program, "--version"))
 		t.Run(fmt.Sprintf("%s %s for %s", sys.suite, strings.Join(version[:min(3, len(version))], " "), sys.target), func(t *testing.T) {
 			t.Run("public", func(t *testing.T) { r.installs(t, s.hint(t, "acme/tools/"+sys.target)) })
 			private := s.hint(t, "acme/secret/"+sys.target)
@@ -107,7 +108,7 @@ type rootsSite struct {
 
 func newRootsSite(t *testing.T) *rootsSite {
 	t.Helper()
-	s := &rootsSite{site: site{data: openDir(t)}}
+	s := &rootsSite{site: site{data: proctest.OpenDir(t)}}
 	var err error
 	if s.program, err = program(); err != nil {
 		t.Fatal(err)
@@ -121,7 +122,7 @@ func newRootsSite(t *testing.T) *rootsSite {
 		}
 		targets[sys.target] = true
 	}
-	must(t, nil, s.program, create...)
+	proctest.Must(t, nil, s.program, create...)
 	dir := t.TempDir()
 	debFile := write(t, dir, "hello-mill.deb", string(debtest.Build(t, debtest.Spec{Name: "hello-mill", Control: "gz", Data: "gz", Files: map[string]string{"usr/share/hello-mill": "x"}})))
 	rpmFile := write(t, dir, "hello-mill.rpm", string(rpmtest.Build(t, rpmtest.Spec{Name: "hello-mill", Arch: "noarch", Files: map[string]string{"/usr/share/hello-mill": "x"}})))
@@ -131,10 +132,10 @@ func newRootsSite(t *testing.T) *rootsSite {
 			file = debFile
 		}
 		for _, repository := range []string{"acme/tools/", "acme/secret/"} {
-			must(t, nil, s.program, "push", "--wait", "--timeout", "5m", "--staging", "file://"+s.data+"/staging", repository+target, file)
+			proctest.Must(t, nil, s.program, "push", "--wait", "--timeout", "5m", "--staging", "file://"+s.data+"/staging", repository+target, file)
 		}
 	}
-	s.token = strings.TrimSpace(must(t, nil, s.program, "token", "create", "--data", s.data, "acme/secret", "ci"))
+	s.token = strings.TrimSpace(proctest.Must(t, nil, s.program, "token", "create", "--data", s.data, "acme/secret", "ci"))
 	s.tokenFile = write(t, dir, "token", s.token+"\n")
 	s.awaitToken(t)
 	return s
@@ -143,9 +144,9 @@ func newRootsSite(t *testing.T) *rootsSite {
 // awaitToken waits until the resolver knows the token.
 func (s *rootsSite) awaitToken(t *testing.T) {
 	t.Helper()
-	a := ask(t, nil, "curl", "-fsSLo", "/dev/null", "--retry", "20", "--retry-delay", "1", "--retry-all-errors",
+	a := proctest.Run(t, nil, "curl", "-fsSLo", "/dev/null", "--retry", "20", "--retry-delay", "1", "--retry-all-errors",
 		s.url+"/priv/"+s.token+"/acme/secret/el/9.repo")
-	if a.code != 0 {
+	if a.Code != 0 {
 		t.Fatalf("the token is not taken: %v", a)
 	}
 }
@@ -153,7 +154,7 @@ func (s *rootsSite) awaitToken(t *testing.T) {
 // hint returns the lines that repomill hint prints, without the heading.
 func (s *rootsSite) hint(t *testing.T, target string) string {
 	t.Helper()
-	out := must(t, nil, s.program, "hint", "--data", s.data, "--token-file", s.tokenFile, target)
+	out := proctest.Must(t, nil, s.program, "hint", "--data", s.data, "--token-file", s.tokenFile, target)
 	_, lines, ok := strings.Cut(out, "\n")
 	if !ok || !strings.Contains(lines, s.url) {
 		t.Fatalf("hint printed %s", out)
@@ -177,15 +178,15 @@ func newRoot(t *testing.T, dir string) root {
 echo 'quiet "0";' >/etc/apt/apt.conf.d/90notices # which apt keeps to itself without a terminal
 if command -v dnf5 >/dev/null; then ln -sf "$(command -v dnf5)" /usr/local/bin/dnf; fi
 rm -f /etc/zypp/systemCheck.d/* /etc/zypp/systemCheck /etc/dnf/libdnf5-plugins/local.conf`)
-	if a.code != 0 {
+	if a.Code != 0 {
 		t.Fatal(a)
 	}
 	return r
 }
 
-func (r root) sh(t *testing.T, script string) answer {
+func (r root) sh(t *testing.T, script string) proctest.Answer {
 	t.Helper()
-	return ask(t, []string{"HOME=/root", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive"}, "unshare", "--mount", "/bin/sh", "-c",
+	return proctest.Run(t, []string{"HOME=/root", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive"}, "unshare", "--mount", "/bin/sh", "-c",
 		`mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" && exec chroot "$0" /bin/sh -c "$1"`, r.dir, script)
 }
 
@@ -197,7 +198,7 @@ func (r root) reset(t *testing.T) {
 mkdir -p /etc/yum.repos.d /etc/zypp/repos.d
 if dpkg -s hello-mill >/dev/null 2>&1; then dpkg -P hello-mill; fi
 rm -rf /root/.rpmdb /var/lib/rpm /usr/lib/sysimage/rpm /usr/share/hello-mill`)
-	if a.code != 0 || r.installed() {
+	if a.Code != 0 || r.installed() {
 		t.Fatalf("reset: %v", a)
 	}
 }
@@ -212,11 +213,11 @@ func (r root) installs(t *testing.T, lines string) {
 	t.Helper()
 	r.reset(t)
 	a := r.sh(t, lines)
-	if a.code != 0 || !r.installed() {
+	if a.Code != 0 || !r.installed() {
 		t.Fatalf("not installed by\n%s%v", lines, a)
 	}
 	for _, complaint := range []string{"\nW: ", "\nN: ", "\nE: ", "Skipping acquire"} {
-		if strings.Contains(strings.ReplaceAll("\n"+a.stdout+"\n"+a.stderr, "\r", "\n"), complaint) {
+		if strings.Contains(strings.ReplaceAll("\n"+a.Stdout+"\n"+a.Stderr, "\r", "\n"), complaint) {
 			t.Errorf("a client complains: %v", a)
 		}
 	}
@@ -241,7 +242,7 @@ func (r root) refuses(t *testing.T, lines string) {
 	t.Helper()
 	r.reset(t)
 	a := r.sh(t, lines)
-	if a.code == 0 || r.installed() {
+	if a.Code == 0 || r.installed() {
 		t.Errorf("installed by\n%s%v", lines, a)
 	}
 	for _, pattern := range []string{"etc/apt/sources.list.d/*", "etc/apt/auth.conf.d/*", "usr/share/keyrings/acme_*", "etc/yum.repos.d/*", "etc/zypp/repos.d/*"} {

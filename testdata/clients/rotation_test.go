@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"repomill/publish/sign"
+	"repomill/testdata/proctest"
 )
 
 // A rotation is a change of keys while clients go on.
@@ -104,14 +105,14 @@ func generate(t *testing.T, name string) []byte {
 // generateFor has gpg make a private key that expires.
 func generateFor(t *testing.T, name string, life time.Duration) []byte {
 	t.Helper()
-	need(t, "gpg")
+	proctest.Need(t, "gpg")
 	home := t.TempDir()
 	if err := os.Chmod(home, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	defer ask(t, nil, "gpgconf", "--homedir", home, "--kill", "all") // its agent
-	must(t, nil, "gpg", "--homedir", home, "--batch", "--passphrase", "", "--quick-generate-key", name, "rsa3072", "sign", fmt.Sprintf("seconds=%d", int(life.Seconds())))
-	return []byte(must(t, nil, "gpg", "--homedir", home, "--batch", "--armor", "--export-secret-keys"))
+	defer proctest.Run(t, nil, "gpgconf", "--homedir", home, "--kill", "all") // its agent
+	proctest.Must(t, nil, "gpg", "--homedir", home, "--batch", "--passphrase", "", "--quick-generate-key", name, "rsa3072", "sign", fmt.Sprintf("seconds=%d", int(life.Seconds())))
+	return []byte(proctest.Must(t, nil, "gpg", "--homedir", home, "--batch", "--armor", "--export-secret-keys"))
 }
 
 // A standby key that clients were given at setup replaces the one that signed, and real clients go on by themselves.

@@ -11,6 +11,7 @@ import (
 
 	"repomill/publish/sign"
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -33,7 +34,7 @@ var (
 // newRotationSite starts a site that signs with the first of some private keys, and keeps the others on standby.
 func newRotationSite(t *testing.T, repositories []string, private ...[]byte) *rotationSite {
 	t.Helper()
-	s := &rotationSite{site: site{data: openDir(t)}, repositories: repositories, tokens: map[string]string{}}
+	s := &rotationSite{site: site{data: proctest.OpenDir(t)}, repositories: repositories, tokens: map[string]string{}}
 	all := bytes.Join(private, nil)
 	if err := os.Chmod(write(t, s.data, "signing-key.asc", string(all)), 0o600); err != nil {
 		t.Fatal(err)
@@ -59,9 +60,9 @@ func newRotationSite(t *testing.T, repositories []string, private ...[]byte) *ro
 		for target := range s.targets() {
 			create = append(create, "--distribution", target)
 		}
-		must(t, nil, s.program, create...)
+		proctest.Must(t, nil, s.program, create...)
 		if visibility == "private" {
-			token := must(t, nil, s.program, "token", "create", "--data", s.data, "acme/"+repository, "host")
+			token := proctest.Must(t, nil, s.program, "token", "create", "--data", s.data, "acme/"+repository, "host")
 			s.tokens[repository] = write(t, s.data, "tokens/"+repository, token)
 		}
 		s.push(t, repository)
@@ -91,7 +92,7 @@ func (s *rotationSite) push(t *testing.T, repository string) {
 		"rpm": write(t, dir, "hello.rpm", string(rpmtest.Build(t, rpmtest.Spec{Name: "hello-mill", Version: version, Arch: "noarch"}))),
 	}
 	for target, kind := range s.targets() {
-		must(t, nil, s.program, "push", "--wait", "--timeout", "5m", "--staging", "file://"+s.data+"/staging", "acme/"+repository+"/"+target, files[kind])
+		proctest.Must(t, nil, s.program, "push", "--wait", "--timeout", "5m", "--staging", "file://"+s.data+"/staging", "acme/"+repository+"/"+target, files[kind])
 	}
 }
 
@@ -113,7 +114,7 @@ func (s *rotationSite) lines(t *testing.T, repository, target string) string {
 	if token, ok := s.tokens[repository]; ok {
 		args = append(args, "--token-file", token)
 	}
-	_, lines, ok := strings.Cut(must(t, nil, s.program, append(args, "acme/"+repository+"/"+target)...), "\n")
+	_, lines, ok := strings.Cut(proctest.Must(t, nil, s.program, append(args, "acme/"+repository+"/"+target)...), "\n")
 	if !ok || !strings.Contains(lines, s.url) {
 		t.Fatalf("hint printed %q", lines)
 	}
@@ -133,15 +134,15 @@ func (s *rotationSite) published(t *testing.T, key string) []byte {
 // key runs a command about keys, which must succeed.
 func (s *rotationSite) key(t *testing.T, args ...string) string {
 	t.Helper()
-	return strings.TrimSpace(must(t, nil, s.program, append([]string{"key", args[0], "--data", s.data}, args[1:]...)...))
+	return strings.TrimSpace(proctest.Must(t, nil, s.program, append([]string{"key", args[0], "--data", s.data}, args[1:]...)...))
 }
 
 // awaitExpired waits until a key has expired, and everything is signed again by the others.
 func (s *rotationSite) awaitExpired(t *testing.T, key string) {
 	t.Helper()
-	var a answer
+	var a proctest.Answer
 	for end := time.Now().Add(10 * time.Minute); time.Now().Before(end); {
-		if a = ask(t, nil, s.program, "key", "status", "--data", s.data); strings.Contains(a.stdout, key+" (signing) cannot sign: it expired") && !strings.Contains(a.stdout, "to be signed again") {
+		if a = proctest.Run(t, nil, s.program, "key", "status", "--data", s.data); strings.Contains(a.Stdout, key+" (signing) cannot sign: it expired") && !strings.Contains(a.Stdout, "to be signed again") {
 			return
 		}
 		time.Sleep(time.Second)

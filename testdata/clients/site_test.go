@@ -1,20 +1,17 @@
 package clients_test
 
 import (
-	"bufio"
-	"errors"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"repomill/schemas/catalog"
 	"repomill/testdata/corpus"
+	"repomill/testdata/proctest"
 )
 
 // The releases that are read.
@@ -39,7 +36,7 @@ type site struct {
 // newSite publishes rows with repomill reindex, and starts repomill up.
 func newSite(t *testing.T, r catalog.Release, rows corpus.Rows) *site {
 	t.Helper()
-	s := &site{release: r, data: openDir(t)}
+	s := &site{release: r, data: proctest.OpenDir(t)}
 	key, err := signingKey()
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +55,7 @@ func newSite(t *testing.T, r catalog.Release, rows corpus.Rows) *site {
 		t.Fatal(err)
 	}
 	start = time.Now()
-	must(t, nil, s.program, "reindex", "--data", s.data, "--all", "--public-url", "http://127.0.0.1:8080")
+	proctest.Must(t, nil, s.program, "reindex", "--data", s.data, "--all", "--public-url", "http://127.0.0.1:8080")
 	t.Logf("reindexed in %s", time.Since(start).Round(time.Millisecond))
 	s.start(t)
 	return s
@@ -67,45 +64,21 @@ func newSite(t *testing.T, r catalog.Release, rows corpus.Rows) *site {
 // start starts the process, which ends with the test, and waits until it is ready.
 func (s *site) start(t *testing.T) {
 	t.Helper()
-	cmd := exec.Command(s.program, "up", "--data", s.data, "--listen", "127.0.0.1:0", "--edge-listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0")
+	cmd := exec.Command(s.program, proctest.UpArgs(s.data)...)
 	cmd.Env = []string{"LC_ALL=C.UTF-8"}
-	cmd.SysProcAttr = dieWithUs()
-	log, err := os.Create(filepath.Join(s.data, "log"))
+	up, url, err := proctest.Up(cmd)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer log.Close()
-	cmd.Stderr = log
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.stop(t, cmd) })
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if f := strings.Fields(lines.Text()); len(f) == 2 && f[0] == "clients:" {
-			s.url = f[1]
-			go io.Copy(io.Discard, out) //nolint:errcheck // hints
-			return
+	s.url = url
+	t.Cleanup(func() {
+		if err := up.Stop(); err != nil {
+			t.Error(err)
 		}
-	}
-	t.Fatal("repomill up ended before it was ready")
-}
-
-// stop ends the process; it must end well.
-func (s *site) stop(t *testing.T, cmd *exec.Cmd) {
-	kill := time.AfterFunc(2*time.Minute, func() { cmd.Process.Kill() }) //nolint:errcheck // it may have ended
-	defer kill.Stop()
-	err := errors.Join(cmd.Process.Signal(syscall.SIGTERM), cmd.Wait())
-	if err != nil {
-		t.Errorf("repomill up: %v", err)
-	}
-	if log, err := os.ReadFile(filepath.Join(s.data, "log")); t.Failed() {
-		t.Logf("the log of repomill up ends with\n%s%v", end(string(log)), err)
-	}
+		if t.Failed() {
+			t.Logf("the log of repomill up ends with\n%s", proctest.Tail(up.Stderr.String()))
+		}
+	})
 }
 
 // target returns where packages of the release are pushed.
@@ -121,7 +94,7 @@ func (s *site) push(t *testing.T, files ...realPackage) {
 	for _, f := range files {
 		args = append(args, f.path)
 	}
-	must(t, nil, s.program, args...)
+	proctest.Must(t, nil, s.program, args...)
 	t.Logf("%d packages pushed in %s", len(files), time.Since(start).Round(time.Millisecond))
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
+	"repomill/testdata/proctest"
 )
 
 // A subscriber is a kind of client that is set up once and then looks for new packages by itself. A new kind is an entry
@@ -107,7 +108,7 @@ func newSubscribed(t *testing.T, s *rotationSite, kind subscriber) *subscribed {
 func (c *subscribed) setUp(t *testing.T) {
 	t.Helper()
 	for _, repository := range c.site.repositories {
-		if a := c.sh(t, c.site.lines(t, repository, c.target)); a.code != 0 {
+		if a := c.sh(t, c.site.lines(t, repository, c.target)); a.Code != 0 {
 			t.Fatalf("the lines for %s: %v", repository, a)
 		}
 	}
@@ -123,7 +124,7 @@ func (c *subscribed) sees(t *testing.T) {
 func (c *subscribed) keeps(t *testing.T) {
 	t.Helper()
 	a := c.sh(t, c.refresh)
-	if a.code != c.refuses.code || !strings.Contains(a.stdout+a.stderr, c.refuses.says) {
+	if a.Code != c.refuses.code || !strings.Contains(a.Stdout+a.Stderr, c.refuses.says) {
 		t.Errorf("want exit code %d and %q: %v", c.refuses.code, c.refuses.says, a)
 	}
 	c.judge(t, a, func(*testing.T, string) []byte { return nil })
@@ -134,14 +135,14 @@ func (c *subscribed) mends(t *testing.T) {
 	t.Helper()
 	if c.mend == "" {
 		c.setUp(t)
-	} else if a := c.sh(t, c.mend); a.code != 0 {
+	} else if a := c.sh(t, c.mend); a.Code != 0 {
 		t.Errorf("%s: %v", c.mend, a)
 	}
 	c.sees(t)
 }
 
 // judge compares the client's cache with what it should have, or where that is nothing, with what it had before.
-func (c *subscribed) judge(t *testing.T, a answer, want func(*testing.T, string) []byte) {
+func (c *subscribed) judge(t *testing.T, a proctest.Answer, want func(*testing.T, string) []byte) {
 	t.Helper()
 	failed := false
 	for _, repository := range c.site.repositories {
@@ -159,7 +160,7 @@ func (c *subscribed) judge(t *testing.T, a answer, want func(*testing.T, string)
 	if failed {
 		t.Logf("%s: %v", c.refresh, a)
 		if log, err := os.ReadFile(filepath.Join(c.dir, "upper/var/log/zypper.log")); err == nil {
-			t.Logf("%s", end(string(log)))
+			t.Logf("%s", proctest.Tail(string(log)))
 		}
 	}
 }

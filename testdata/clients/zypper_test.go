@@ -3,6 +3,8 @@ package clients_test
 import (
 	"strings"
 	"testing"
+
+	"repomill/testdata/proctest"
 )
 
 // A zypperRoot is a zypper of its own, for x86_64: nothing of this machine's zypper and rpm is read or written.
@@ -13,7 +15,7 @@ type zypperRoot struct{ dir string }
 // newZypper returns a zypper with one .repo file.
 func newZypper(t *testing.T, s *site, name, repo string) zypperRoot {
 	t.Helper()
-	need(t, "zypper")
+	proctest.Need(t, "zypper")
 	z := zypperRoot{s.folder(t, name)}
 	write(t, z.dir, "etc/zypp/repos.d/test.repo", repo)
 	write(t, z.dir, "zypp.conf", "[main]\narch = x86_64\n")
@@ -23,7 +25,7 @@ func newZypper(t *testing.T, s *site, name, repo string) zypperRoot {
 func (z zypperRoot) run(t *testing.T, args ...string) string {
 	t.Helper()
 	env := []string{"ZYPP_LOGFILE=" + z.dir + "/log", "ZYPP_CONF=" + z.dir + "/zypp.conf"}
-	return must(t, env, "zypper", append([]string{"--non-interactive", "--root", z.dir}, args...)...)
+	return proctest.Must(t, env, "zypper", append([]string{"--non-interactive", "--root", z.dir}, args...)...)
 }
 
 // check refreshes and compares all that zypper finds with what is published.

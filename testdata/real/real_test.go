@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
+
+	"repomill/testdata/proctest"
 )
 
 // Packages of Debian go in as they are, and come out as Debian has them.
@@ -124,21 +126,21 @@ func bootstrap(t *testing.T, s *site, a *archive, names []string) {
 
 	write(t, root+"/etc/apt/sources.list", "")
 	write(t, root+"/etc/apt/sources.list.d/real.sources", s.fetch(t, "real/debian/debian/"+a.suite+".sources"))
-	in := func(args ...string) answer { return ask(t, nil, "chroot", append([]string{root}, args...)...) }
-	if u := in("apt-get", "update"); u.code != 0 || strings.Contains(u.stderr, "W:") {
+	in := func(args ...string) proctest.Answer { return ask(t, nil, "chroot", append([]string{root}, args...)...) }
+	if u := in("apt-get", "update"); u.Code != 0 || strings.Contains(u.Stderr, "W:") {
 		t.Fatalf("apt-get update in the new system: %v", u)
 	}
 	var installable []string
 	for _, name := range names {
-		if in("apt-get", "install", "-s", "--no-install-recommends", name).code == 0 {
+		if in("apt-get", "install", "-s", "--no-install-recommends", name).Code == 0 {
 			installable = append(installable, name)
 		}
 	}
-	if i := in(append([]string{"apt-get", "install", "-y", "--no-install-recommends"}, installable...)...); i.code != 0 {
+	if i := in(append([]string{"apt-get", "install", "-y", "--no-install-recommends"}, installable...)...); i.Code != 0 {
 		// some conflict with each other: one after the other
 		for _, name := range installable {
-			if i := in("apt-get", "install", "-y", "--no-install-recommends", name); i.code != 0 {
-				t.Errorf("install %s: %s", name, end(i.stderr))
+			if i := in("apt-get", "install", "-y", "--no-install-recommends", name); i.Code != 0 {
+				t.Errorf("install %s: %s", name, proctest.Tail(i.Stderr))
 			}
 		}
 	}

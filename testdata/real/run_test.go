@@ -1,49 +1,37 @@
 package real_test
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
+
+	"repomill/testdata/proctest"
 )
 
-// An answer is what a program said.
-type answer struct {
-	code           int
-	stdout, stderr string
-}
-
-// ask runs a program in the C locale, with more variables, and returns what it says.
-func ask(t *testing.T, env []string, name string, args ...string) answer {
+// ask runs a program in the C locale, with this machine's environment and more variables, and returns what it says.
+func ask(t *testing.T, env []string, name string, args ...string) proctest.Answer {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)
 	cmd.Env = append(append(os.Environ(), "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"), env...)
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	err := cmd.Run()
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+	a, err := proctest.Finish(cmd)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return answer{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
+	return a
 }
 
 // must runs a program that has to succeed, and returns its standard output.
 func must(t *testing.T, env []string, name string, args ...string) string {
 	t.Helper()
 	a := ask(t, env, name, args...)
-	if a.code != 0 {
-		t.Fatalf("%s %.300q: exit %d\n%s\n%s", name, args, a.code, end(a.stdout), end(a.stderr))
+	if a.Code != 0 {
+		t.Fatalf("%s %.300q: %v", name, args, a)
 	}
-	return a.stdout
+	return a.Stdout
 }
-
-// end returns the last 4,000 bytes of what was printed.
-func end(s string) string { return s[max(0, len(s)-4000):] }
 
 func write(t *testing.T, path, body string) string {
 	t.Helper()

@@ -74,7 +74,7 @@ func (c *checker) command(tree string, quick bool) error {
 	}
 	c.commands.Add(1)
 	var report struct{ Problems []check.Problem }
-	if err := json.Unmarshal([]byte(a.stdout), &report); err != nil || a.code > 1 {
+	if err := json.Unmarshal([]byte(a.Stdout), &report); err != nil || a.Code > 1 {
 		c.judge.violated("command", "%v: %v", a, err)
 		return nil
 	}

@@ -1,26 +1,22 @@
 package soak_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"time"
+
+	"repomill/testdata/proctest"
 )
 
-// An answer is what a command came to.
+// An answer is how a command of repomill ended, and what it printed.
 type answer struct {
-	args           []string
-	code           int // -1 if it was killed
-	stdout, stderr string
+	args []string
+	proctest.Answer
 }
 
-func (a answer) String() string {
-	return fmt.Sprintf("repomill %.300q: exit code %d\n%s%s", a.args, a.code, tail(a.stdout), tail(a.stderr))
-}
-
-func tail(s string) string { return s[max(0, len(s)-3000):] }
+func (a answer) String() string { return fmt.Sprintf("repomill %.300q: %v", a.args, a.Answer) }
 
 // maxCommand is how long a command may take.
 const maxCommand = 10 * time.Minute
@@ -37,17 +33,14 @@ func (s *site) ask(killAfter time.Duration, args ...string) (answer, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append(os.Environ(), "REPOMILL_BY=soak")
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.SysProcAttr = dieWithUs()
-	err = cmd.Run()
+	out, err := proctest.Finish(cmd)
 	if cmd.ProcessState == nil {
 		return answer{}, err
 	}
 	s.spent.Add(int64(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()))
-	a := answer{args, cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	a := answer{args, out}
 	if ctx.Err() != nil && killAfter == 0 {
 		return a, fmt.Errorf("after %s it goes on: %v", maxCommand, a)
 	}

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"repomill/testdata/proctest"
 )
 
 // A daemon is a long-running command of repomill that is killed and started again.
@@ -62,7 +64,7 @@ func (d *daemon) start() error {
 	l := &life{cmd: exec.Command(path, d.args...), ready: make(chan struct{}), ended: make(chan struct{})}
 	said := &watcher{out: d.log, want: []byte(d.ready), found: func() { d.isUp(l); close(l.ready) }}
 	l.cmd.Stdout, l.cmd.Stderr = said, said
-	l.cmd.SysProcAttr = dieWithUs()
+	proctest.DieWithParent(l.cmd)
 	fmt.Fprintf(d.log, "--- start %s\n", time.Now().Format(time.StampMilli))
 	if err := l.cmd.Start(); err != nil {
 		return err

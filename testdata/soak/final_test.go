@@ -203,7 +203,7 @@ func (k *soaking) wantWell(t *testing.T, args ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.code != 0 {
+	if a.Code != 0 {
 		k.judge.violated("check", "in the end: %v", a)
 	}
 }

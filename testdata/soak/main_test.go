@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -12,6 +11,7 @@ import (
 
 	"repomill/publish/sign"
 	"repomill/testdata/mysqltest"
+	"repomill/testdata/proctest"
 )
 
 var (
@@ -53,11 +53,7 @@ var program = sync.OnceValues(func() (string, error) {
 		return *binary, nil
 	}
 	path := filepath.Join(work, "repomill")
-	out, err := exec.Command("go", "build", "-o", path, "repomill/pipelines/repomill").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
+	return path, proctest.Build(path, "repomill/pipelines/repomill")
 })
 
 // signingKey makes the key that both configurations sign with.

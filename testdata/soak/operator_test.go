@@ -74,13 +74,13 @@ const maxTries = 20
 func (o *operator) insist(args []string) error {
 	for try := 0; ; try++ {
 		a, err := o.site.ask(o.fate(), args...)
-		if err != nil || a.code == 0 {
+		if err != nil || a.Code == 0 {
 			return err
 		}
 		switch {
-		case a.code == -1:
+		case a.Code == -1:
 			o.commandKills.Add(1)
-		case a.code != 3: // not in time
+		case a.Code != 3: // not in time
 			o.judge.violated("command", "%v", a)
 		}
 		if try == maxTries {
@@ -106,9 +106,9 @@ func (o *operator) reindex() error {
 		return err
 	}
 	switch {
-	case a.code == 0, a.code == 5 && strings.HasSuffix(what, "--dry-run"):
+	case a.Code == 0, a.Code == 5 && strings.HasSuffix(what, "--dry-run"):
 		o.reindexes.Add(1)
-	case a.code == -1:
+	case a.Code == -1:
 		o.commandKills.Add(1)
 	default:
 		o.judge.violated("command", "%v", a)

@@ -133,7 +133,7 @@ func (s *site) open(staging, bucket, catalog string) {
 func (s *site) must(args ...string) answer {
 	s.t.Helper()
 	a, err := s.ask(0, args...)
-	if err != nil || a.code != 0 {
+	if err != nil || a.Code != 0 {
 		s.t.Fatalf("%v, %v", err, a)
 	}
 	return a

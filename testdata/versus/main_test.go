@@ -5,13 +5,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"repomill/testdata/corpus"
+	"repomill/testdata/proctest"
 )
 
 var (
@@ -64,8 +64,8 @@ func run(m *testing.M) (code int, err error) {
 	defer endGPG()
 	if *binary == "" {
 		*binary = filepath.Join(work, "repomill")
-		if out, err := exec.Command("go", "build", "-o", *binary, "repomill/pipelines/repomill").CombinedOutput(); err != nil {
-			return 0, fmt.Errorf("build: %w\n%s", err, out)
+		if err := proctest.Build(*binary, "repomill/pipelines/repomill"); err != nil {
+			return 0, err
 		}
 	}
 	code = m.Run()

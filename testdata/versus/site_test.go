@@ -1,21 +1,18 @@
 package versus_test
 
 import (
-	"bufio"
 	"context"
-	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/testdata/proctest"
 )
 
 // The releases that are measured.
@@ -31,7 +28,7 @@ func target(r catalog.Release) string { return r.Repository.String() + "/" + r.D
 // A site is the data folder of a repomill up, and its process while it runs.
 type site struct {
 	data string
-	cmd  *exec.Cmd
+	up   *proctest.Process
 	rows int // that it begins with, if it was seeded
 	next int // the package that is pushed next; no two pushes are of the same one
 }
@@ -61,37 +58,24 @@ func (s *site) staging(r catalog.Release) string { return filepath.Join(s.data, 
 // start starts the process and waits until it is ready.
 func (s *site) start(b *testing.B) {
 	b.Helper()
-	s.cmd = command(s.data, *binary, "up", "--data", s.data, "--listen", "127.0.0.1:0", "--edge-listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0")
+	cmd := command(s.data, *binary, proctest.UpArgs(s.data)...)
 	log, err := os.Create(s.data + ".log")
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer log.Close()
-	s.cmd.Stderr = log
-	out, err := s.cmd.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := s.cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
+	cmd.Stderr = log
 	b.Cleanup(s.kill)
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if strings.Contains(lines.Text(), "ready") {
-			go io.Copy(io.Discard, out) //nolint:errcheck // hints
-			return
-		}
+	if s.up, _, err = proctest.Up(cmd); err != nil {
+		b.Fatalf("%v; its log ends with\n%s", err, s.logEnd())
 	}
-	b.Fatalf("repomill up ended before it was ready; its log ends with\n%s", s.logEnd())
 }
 
 // kill ends the process, if it still runs when the benchmark ends.
 func (s *site) kill() {
-	if s.cmd != nil {
-		s.cmd.Process.Kill() //nolint:errcheck // it may have ended
-		s.cmd.Wait()         //nolint:errcheck // killed
-		s.cmd = nil
+	if s.up != nil {
+		s.up.Kill() //nolint:errcheck // it may have ended
+		s.up = nil
 	}
 }
 
@@ -106,24 +90,21 @@ func (s *site) logEnd() string {
 // stop ends the process and returns what it took from its start.
 func (s *site) stop(b *testing.B) expense {
 	b.Helper()
-	e := expense{peak: peakOf(s.cmd.Process.Pid)}
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		b.Fatal(err)
+	e := expense{peak: peakOf(s.up.Cmd.Process.Pid)}
+	if err := s.up.Stop(); err != nil {
+		b.Fatalf("%v; its log ends with\n%s", err, s.logEnd())
 	}
-	if err := s.cmd.Wait(); err != nil {
-		b.Fatalf("repomill up: %v; its log ends with\n%s", err, s.logEnd())
-	}
-	e.cpu = s.cmd.ProcessState.UserTime() + s.cmd.ProcessState.SystemTime()
-	s.cmd = nil
+	e.cpu = s.up.Cmd.ProcessState.UserTime() + s.up.Cmd.ProcessState.SystemTime()
+	s.up = nil
 	return e
 }
 
 // during returns what the process takes while do runs.
 func (s *site) during(b *testing.B, do func()) expense {
 	b.Helper()
-	before, start := cpuOf(b, s.cmd.Process.Pid), time.Now()
+	before, start := cpuOf(b, s.up.Cmd.Process.Pid), time.Now()
 	do()
-	return expense{cpu: cpuOf(b, s.cmd.Process.Pid) - before, wall: time.Since(start), peak: peakOf(s.cmd.Process.Pid)}
+	return expense{cpu: cpuOf(b, s.up.Cmd.Process.Pid) - before, wall: time.Since(start), peak: peakOf(s.up.Cmd.Process.Pid)}
 }
 
 // drained waits until no upload is left, and each of these releases shows so many packages.
