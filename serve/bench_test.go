@@ -22,7 +22,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -30,6 +29,7 @@ import (
 
 	"repomill/serve"
 	"repomill/serve/cloudfront"
+	"repomill/testdata/proctest"
 )
 
 const (
@@ -120,7 +120,7 @@ func startBench(b *testing.B) *bench {
 	b.Helper()
 	s := &bench{cmd: exec.Command(os.Args[0])}
 	s.cmd.Env = append(os.Environ(), benchServers+"=yes")
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	proctest.DieWithParent(s.cmd)
 	s.cmd.Stderr = os.Stderr
 	stdin, err := s.cmd.StdinPipe()
 	if err != nil {

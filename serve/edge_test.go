@@ -13,6 +13,7 @@ import (
 
 	"repomill/schemas/layout"
 	"repomill/serve"
+	"repomill/testdata/proctest"
 )
 
 func TestDownloadThroughTheRedirect(t *testing.T) {
@@ -131,7 +132,7 @@ func (brokenObjects) Open(context.Context, string) (io.ReadSeekCloser, layout.Me
 }
 
 func TestHiddenObjectsAreNeverServed(t *testing.T) {
-	var log lockedBuffer
+	var log proctest.Output
 	h := serve.NewEdge(serve.EdgeConfig{
 		Verifier: gullible{}, Objects: newBucket(), Log: slog.New(slog.NewTextHandler(&log, nil)), Now: func() time.Time { return noon },
 	})
@@ -143,7 +144,7 @@ func TestHiddenObjectsAreNeverServed(t *testing.T) {
 }
 
 func TestObjectsFault(t *testing.T) {
-	var log lockedBuffer
+	var log proctest.Output
 	h := serve.NewEdge(serve.EdgeConfig{
 		Verifier: gullible{}, Objects: brokenObjects{}, Log: slog.New(slog.NewTextHandler(&log, nil)), Now: func() time.Time { return noon },
 	})

@@ -16,6 +16,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/serve"
+	"repomill/testdata/proctest"
 )
 
 // A byte that should have been encoded does not turn an encoded slash into a slash, nor move the end of a
@@ -125,7 +126,7 @@ func TestBodyDoesNotSmuggleRequests(t *testing.T) {
 // and no line of the log is more than one.
 func TestRequestTextIsEscaped(t *testing.T) {
 	const mark = "evilmark"
-	var out lockedBuffer
+	var out proctest.Output
 	log := slog.New(slog.NewJSONHandler(&out, nil))
 	s := newSiteWith(t, newBucket(), newKey(t), func(cfg *serve.ResolverConfig) { cfg.Log = log })
 	forged := `%0A{"level":"ERROR","msg":"` + mark + `"}`
@@ -232,7 +233,7 @@ func TestTokensAreNeverLogged(t *testing.T) {
 
 // The log line of a fault of the bucket or of the signer does not contain the client's token.
 func TestFaultLogOmitsTokens(t *testing.T) {
-	var log lockedBuffer
+	var log proctest.Output
 	now := func() time.Time { return noon }
 	b := newBucket()
 	h := serve.NewResolver(serve.ResolverConfig{

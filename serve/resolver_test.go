@@ -16,6 +16,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/serve"
+	"repomill/testdata/proctest"
 )
 
 func TestOneLocationForAllSpellings(t *testing.T) {
@@ -202,7 +203,7 @@ func (brokenSigner) SignBelow(string, string, time.Time) (string, error) {
 }
 
 func TestSignerFault(t *testing.T) {
-	var log lockedBuffer
+	var log proctest.Output
 	now := func() time.Time { return noon }
 	h := serve.NewResolver(serve.ResolverConfig{
 		Signer:   brokenSigner{},

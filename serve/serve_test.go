@@ -2,7 +2,6 @@ package serve_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -19,7 +18,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +25,7 @@ import (
 	"repomill/schemas/layout"
 	"repomill/serve"
 	"repomill/serve/cloudfront"
+	"repomill/testdata/proctest"
 )
 
 const (
@@ -98,24 +97,7 @@ func newSettings(b serve.Bucket, log *slog.Logger, now func() time.Time) *serve.
 type site struct {
 	resolver, edge *httptest.Server
 	signer         *cloudfront.Signer
-	log            *lockedBuffer
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	log            *proctest.Output
 }
 
 func newSite(t testing.TB, objects bucket) *site {
@@ -145,7 +127,7 @@ func mustKey() *ecdsa.PrivateKey {
 func newSiteWith(t testing.TB, objects bucket, key crypto.Signer, change func(*serve.ResolverConfig)) *site {
 	t.Helper()
 	var err error
-	s := &site{log: &lockedBuffer{}}
+	s := &site{log: &proctest.Output{}}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
 	now := func() time.Time { return noon }
 

@@ -13,6 +13,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/serve"
+	"repomill/testdata/proctest"
 )
 
 // A flood of invented names fills the queue of first reads. Further requests are refused at once and hold
@@ -23,7 +24,7 @@ func floodOfUnknownNamesIsRefused(t *testing.T) {
 	const queue, more = 1024, 500
 	g := &gate{opened: make(chan struct{})}
 	g.set(0, publicTools, nil)
-	var log lockedBuffer
+	var log proctest.Output
 	c := newSettings(g, slog.New(slog.NewTextHandler(&log, nil)), g.now)
 	go func() { g.opened <- struct{}{} }()
 	if _, err := c.Access(t.Context(), tools); err != nil {
@@ -71,7 +72,7 @@ func FuzzSettings(f *testing.F) {
 		}
 		s := &store{}
 		s.set(0, text, nil)
-		var log lockedBuffer
+		var log proctest.Output
 		a, err := newSettings(s, slog.New(slog.NewJSONHandler(&log, nil)), s.now).Access(t.Context(), tools)
 		if err != nil && a.Visibility != "" {
 			t.Errorf("%q: got %q with %v", text, a.Visibility, err)

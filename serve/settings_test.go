@@ -18,6 +18,7 @@ import (
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 	"repomill/serve"
+	"repomill/testdata/proctest"
 )
 
 var tools = catalog.Repository{Owner: "acme", Name: "tools"}
@@ -136,7 +137,7 @@ func TestSettingsAge(t *testing.T) { synctest.Test(t, settingsAge) }
 func settingsAge(t *testing.T) {
 	broken := errors.New("no connection")
 	s := &store{}
-	var log lockedBuffer
+	var log proctest.Output
 	c := newSettings(s, slog.New(slog.NewTextHandler(&log, nil)), s.now) // 10 s, and a minute if need be
 	for _, step := range []struct {
 		name  string
@@ -294,7 +295,7 @@ func manyUnknownNames(t *testing.T) {
 func TestHealth(t *testing.T) {
 	s := &store{}
 	s.set(0, publicTools, nil)
-	var log lockedBuffer
+	var log proctest.Output
 	c := newSettings(s, slog.New(slog.NewTextHandler(&log, nil)), s.now)
 	if h := c.Health(); !h.Contact.IsZero() {
 		t.Errorf("at first: %+v", h)
@@ -346,7 +347,7 @@ func TestPanicWhileReadingIsNotPublic(t *testing.T) {
 func TestUnreadableIsNotFound(t *testing.T) {
 	s := &store{}
 	s.set(0, publicTools, errors.New("no connection to 10.0.0.1"))
-	var log lockedBuffer
+	var log proctest.Output
 	site := newSiteWith(t, newBucket(), newKey(t), func(cfg *serve.ResolverConfig) {
 		cfg.Settings = newSettings(s, slog.New(slog.NewTextHandler(&log, nil)), s.now)
 	})

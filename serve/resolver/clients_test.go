@@ -3,66 +3,31 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"repomill/pipelines/command"
+	"repomill/testdata/proctest"
 )
 
-// An apt is an apt-get of its own: nothing of this machine's apt is read or written.
-type apt struct{ dir string }
-
 // newApt returns an apt with one source and, perhaps, credentials.
-func newApt(t *testing.T, source, auth string) apt {
+func newApt(t *testing.T, source, auth string) proctest.Apt {
 	t.Helper()
-	need(t, "apt-get")
-	a := apt{openDir(t)}
-	sandbox := "root"
-	if _, err := user.Lookup("_apt"); err == nil {
-		sandbox = "_apt"
-	}
-	for name, text := range map[string]string{
-		"key.asc":                      string(releaseKey().Public()),
-		"etc/sources.list.d/test.list": strings.ReplaceAll(source, "KEY", a.dir+"/key.asc") + "\n",
-		"etc/auth.conf":                auth,
-		"status":                       "",
-		"etc/apt.conf.d/.keep":         "",
-		"etc/preferences.d/.keep":      "",
-		"state/lists/partial/.keep":    "",
-		"cache/archives/partial/.keep": "",
-		"apt.conf": fmt.Sprintf(`Dir %[1]q; Dir::Etc "%[1]s/etc"; Dir::State "%[1]s/state"; Dir::State::status "%[1]s/status"; Dir::Cache "%[1]s/cache";
-Dir::Etc::netrc "%[1]s/etc/auth.conf"; APT::Architecture "amd64"; APT::Architectures { "amd64"; }; APT::Sandbox::User %[2]q;
-Acquire::Languages "none"; Acquire::Retries "0"; APT::Update::Error-Mode "any";`, a.dir, sandbox),
-	} {
-		path := filepath.Join(a.dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	a := proctest.NewApt(t, "amd64")
+	key := a.Write(t, "key.asc", string(releaseKey().Public()))
+	a.Source(t, "list", strings.ReplaceAll(source, "KEY", key)+"\n")
+	a.Write(t, "etc/auth.conf", auth)
 	return a
 }
 
-func (a apt) run(t *testing.T, args ...string) result {
-	t.Helper()
-	return execute(t, []string{"APT_CONFIG=" + a.dir + "/apt.conf"}, "apt-get", args...)
-}
-
 // install updates and downloads hello, and returns what was downloaded.
-func (a apt) install(t *testing.T) []byte {
+func install(t *testing.T, a proctest.Apt) []byte {
 	t.Helper()
-	for _, args := range [][]string{{"update"}, {"install", "-y", "--download-only", "hello"}} {
-		if r := a.run(t, args...); r.code != 0 || strings.Contains(r.out, "\nW:") || strings.Contains(r.out, "\nErr") {
-			t.Fatalf("apt-get %q: %d\n%s", args, r.code, r.out)
-		}
-	}
-	files, err := filepath.Glob(a.dir + "/cache/archives/*.deb")
-	if err != nil || len(files) != 1 {
-		t.Fatalf("downloaded %q, %v", files, err)
+	a.Update(t)
+	files := a.Download(t, "hello")
+	if len(files) != 1 {
+		t.Fatalf("downloaded %q", files)
 	}
 	body, err := os.ReadFile(files[0])
 	if err != nil {
@@ -74,7 +39,7 @@ func (a apt) install(t *testing.T) []byte {
 // Real apt reads a public repository, and a private one with a token, through redirects and through the resolver.
 func TestApt(t *testing.T) {
 	t.Parallel()
-	need(t, "apt-get")
+	proctest.Need(t, "apt-get")
 	w := newWorld(t)
 	want := map[string]string{"public": string(w.publishDeb("acme/public")), "private": string(w.publishDeb("acme/private"))}
 	for _, through := range []string{"none", "metadata"} {
@@ -89,15 +54,15 @@ func TestApt(t *testing.T) {
 		} {
 			t.Run(tt.name+", through "+through, func(t *testing.T) {
 				a := newApt(t, fmt.Sprintf("deb [signed-by=KEY] %s/acme/%s/ubuntu jammy main", tt.url, tt.repository), tt.auth)
-				if got := string(a.install(t)); got != want[tt.repository] {
+				if got := string(install(t, a)); got != want[tt.repository] {
 					t.Error("what was downloaded is not what was published")
 				}
 			})
 		}
 		t.Run("a wrong token is told so, through "+through, func(t *testing.T) {
 			a := newApt(t, fmt.Sprintf("deb [signed-by=KEY] %s/acme/private/ubuntu jammy main", r.url), "machine http://"+host+" login wrong password x\n")
-			if res := a.run(t, "update"); res.code == 0 || !strings.Contains(res.out, "401") {
-				t.Errorf("got %d\n%s", res.code, res.out)
+			if res := a.Run(t, "apt-get", "update"); res.Code == 0 || !strings.Contains(res.Said(), "401") {
+				t.Errorf("got %v", res)
 			}
 		})
 		if r.stop() != command.OK || strings.Contains(r.log.String(), goodToken) {
@@ -110,7 +75,7 @@ func TestApt(t *testing.T) {
 }
 
 // dnf runs a dnf of its own, with one repository.
-func dnf(t *testing.T, dir, repo string, args ...string) result {
+func dnf(t *testing.T, dir, repo string, args ...string) proctest.Answer {
 	t.Helper()
 	config := fmt.Sprintf("[main]\nreposdir=%[1]s/repos\ncachedir=%[1]s/cache\npersistdir=%[1]s/persist\nlogdir=%[1]s/log\nvarsdir=%[1]s/vars\ninstallroot=%[1]s/root\n", dir)
 	for name, text := range map[string]string{"dnf.conf": config, "repos/test.repo": repo, "key.asc": string(releaseKey().Public())} {
@@ -122,7 +87,7 @@ func dnf(t *testing.T, dir, repo string, args ...string) result {
 			t.Fatal(err)
 		}
 	}
-	return execute(t, nil, "dnf", append([]string{"-y", "-c", dir + "/dnf.conf", "--releasever=9", "--forcearch=x86_64", "--disableplugin=*", "--enableplugin=download"}, args...)...)
+	return proctest.Run(t, nil, "dnf", append([]string{"-y", "-c", dir + "/dnf.conf", "--releasever=9", "--forcearch=x86_64", "--disableplugin=*", "--enableplugin=download"}, args...)...)
 }
 
 // repoFile is dnf's configuration of a repository with a signed repomd.xml.
@@ -132,7 +97,7 @@ func repoFile(dir, url, more string) string {
 
 func TestDnf(t *testing.T) {
 	t.Parallel()
-	need(t, "dnf")
+	proctest.Need(t, "dnf")
 	w := newWorld(t)
 	want := map[string]string{"public": string(w.publishRPM("acme/public")), "private": string(w.publishRPM("acme/private"))}
 	for _, through := range []string{"none", "metadata"} {
@@ -143,25 +108,25 @@ func TestDnf(t *testing.T) {
 			{"a private one, the token as password", "private", "username=token\npassword=" + goodToken + "\n"},
 		} {
 			t.Run(tt.name+", through "+through, func(t *testing.T) {
-				dir := openDir(t)
+				dir := proctest.OpenDir(t)
 				repo := repoFile(dir, r.url+"/acme/"+tt.repository, tt.more)
-				if res := dnf(t, dir, repo, "makecache"); res.code != 0 {
-					t.Fatalf("dnf makecache: %d\n%s", res.code, res.out)
+				if res := dnf(t, dir, repo, "makecache"); res.Code != 0 {
+					t.Fatalf("dnf makecache: %v", res)
 				}
 				res := dnf(t, dir, repo, "download", "--destdir", dir+"/got", "hello")
-				if strings.Contains(res.out, "No such command") {
+				if strings.Contains(res.Said(), "No such command") {
 					t.Skip("dnf-plugins-core is not installed")
 				}
 				body, err := os.ReadFile(dir + "/got/hello-1.0^x-1.noarch.rpm")
 				if err != nil || string(body) != want[tt.repository] {
-					t.Errorf("dnf download: %d, %v\n%s", res.code, err, res.out)
+					t.Errorf("dnf download: %v, %v", err, res)
 				}
 			})
 		}
 		t.Run("a wrong token is told so, through "+through, func(t *testing.T) {
-			dir := openDir(t)
-			if res := dnf(t, dir, repoFile(dir, r.url+"/acme/private", "username=wrong\npassword=x\n"), "makecache"); res.code == 0 || !strings.Contains(res.out, "401") {
-				t.Errorf("got %d\n%s", res.code, res.out)
+			dir := proctest.OpenDir(t)
+			if res := dnf(t, dir, repoFile(dir, r.url+"/acme/private", "username=wrong\npassword=x\n"), "makecache"); res.Code == 0 || !strings.Contains(res.Said(), "401") {
+				t.Errorf("got %v", res)
 			}
 		})
 	}

@@ -131,7 +131,7 @@ func TestHostileRequests(t *testing.T) {
 	if resp, _ := get(t, p.url+path); resp.StatusCode != http.StatusFound {
 		t.Errorf("afterwards: got %d", resp.StatusCode)
 	}
-	if log := p.log.String(); strings.Count(log, "\n") != 1 {
+	if log := p.Stderr.String(); strings.Count(log, "\n") != 1 {
 		t.Errorf("whoever likes can write to the log:\n%s", log)
 	}
 }
@@ -184,17 +184,17 @@ func TestI10NoTokenInTheLogOfTheProgram(t *testing.T) {
 		}
 	}
 	_, metrics := get(t, p.ops+"/metrics")
-	for name, text := range map[string]string{"log": p.log.String(), "metrics": metrics} {
+	for name, text := range map[string]string{"log": p.Stderr.String(), "metrics": metrics} {
 		if strings.Contains(text, goodToken) {
 			t.Errorf("the %s has the token:\n%s", name, text)
 		}
 	}
-	for line := range strings.Lines(p.log.String()) {
+	for line := range strings.Lines(p.Stderr.String()) {
 		if !json.Valid([]byte(line)) {
 			t.Errorf("the log has the line %q", line)
 		}
 	}
-	if !strings.Contains(p.log.String(), "acme/broken") {
-		t.Errorf("the log does not tell of the broken settings:\n%s", p.log)
+	if !strings.Contains(p.Stderr.String(), "acme/broken") {
+		t.Errorf("the log does not tell of the broken settings:\n%s", p.Stderr)
 	}
 }

@@ -16,12 +16,13 @@ import (
 	"repomill/schemas/catalog"
 	"repomill/serve"
 	"repomill/testdata/porttest"
+	"repomill/testdata/proctest"
 )
 
 // The program has no code in it that could ask a database, a queue or a worker.
 func TestI11ServingLinksNoDatabaseQueueOrWorker(t *testing.T) {
 	t.Parallel()
-	need(t, "go")
+	proctest.Need(t, "go")
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -111,17 +112,17 @@ func TestI11ReadsContinueAfterAKillWithTheBucketAlone(t *testing.T) {
 		before := w.spawn(t, address, nil, "--serve-through", through)
 		want := w.reading(t, before.url)
 		for run := range 3 {
-			before.kill()
+			before.Kill() //nolint:errcheck // it may have ended
 			after := w.spawn(t, address, env, "--serve-through", through)
 			if got := w.reading(t, after.url); got != want {
 				t.Errorf("through %s, start %d: got\n%s\nwant\n%s", through, run+2, got, want)
 			}
 			before = after
 		}
-		if strings.Contains(before.log.String(), goodToken) || strings.Count(before.log.String(), "\n") != 1 {
-			t.Errorf("the log has\n%s", before.log)
+		if strings.Contains(before.Stderr.String(), goodToken) || strings.Count(before.Stderr.String(), "\n") != 1 {
+			t.Errorf("the log has\n%s", before.Stderr)
 		}
-		before.kill()
+		before.Kill() //nolint:errcheck // it may have ended
 	}
 	if n := asked(); n != 0 {
 		t.Errorf("somebody else was asked %d times", n)
@@ -150,18 +151,20 @@ func TestI11TheBucketAloneIsNeeded(t *testing.T) {
 	}
 	tried := false
 	for end := time.Now().Add(time.Minute); !tried && time.Now().Before(end); time.Sleep(100 * time.Millisecond) { // they are read again after five seconds
-		tried = strings.Contains(p.log.String(), "cached settings stay in use")
+		tried = strings.Contains(p.Stderr.String(), "cached settings stay in use")
 		if got := status(); got != http.StatusFound {
-			t.Fatalf("with the bucket away: got %d\n%s", got, p.log)
+			t.Fatalf("with the bucket away: got %d\n%s", got, p.Stderr)
 		}
 	}
 	if !tried {
-		t.Errorf("the log has no line about it: %s", p.log)
+		t.Errorf("the log has no line about it: %s", p.Stderr)
 	}
-	p.kill()
+	if err := p.Kill(); err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.Command(os.Args[0], w.flags("--listen", address)...)
-	cmd.Env, cmd.SysProcAttr = []string{asCommand + "=1"}, dieWithUs()
-	if out, err := cmd.CombinedOutput(); err == nil || cmd.ProcessState.ExitCode() != command.Unreachable || !strings.Contains(string(out), "--bucket") {
+	cmd.Env = []string{asCommand + "=1"}
+	if out, err := proctest.Finish(cmd); err != nil || out.Code != command.Unreachable || !strings.Contains(out.Stderr, "--bucket") {
 		t.Errorf("started without the bucket: %v, %s", err, out)
 	}
 	if err := os.Remove(settings); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"repomill/publish/sign"
 	"repomill/testdata/porttest"
+	"repomill/testdata/proctest"
 )
 
 // cachingProxy starts an nginx that caches what a site answers, by its headers or by rules of its own,
@@ -28,7 +29,7 @@ func cachingProxy(t *testing.T, site, rules string) string {
 	if err != nil {
 		t.Skip("nginx is not installed")
 	}
-	dir, address := openDir(t), porttest.Free(t)
+	dir, address := proctest.OpenDir(t), porttest.Free(t)
 	user := ""
 	if os.Getuid() == 0 {
 		user = "user root;"
@@ -47,25 +48,29 @@ http {
 	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	var log output
 	cmd := exec.Command(nginx, "-p", dir, "-e", "stderr", "-c", filepath.Join(dir, "nginx.conf"))
-	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = &log, &log, dieWithUs()
-	if err := cmd.Start(); err != nil {
+	proctest.EndWithParent(cmd)
+	server, err := proctest.Start(cmd)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt) // it may have ended by itself
-		_ = cmd.Wait()
+		<-server.Done
 	})
-	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
-		if conn, err := net.Dial("tcp", address); err == nil {
-			conn.Close()
-			return "http://" + address
+	proctest.Eventually(t, "nginx listens", func() bool {
+		select {
+		case <-server.Done:
+			t.Fatalf("nginx ended: %v\n%s", server.Err, server.Stderr)
+		default:
 		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatalf("nginx does not start:\n%s", &log)
-	return ""
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	})
+	return "http://" + address
 }
 
 // asCached is what a pair would suffer from a rule as pointers of one file have it, for longer than a busy machine tests.
@@ -204,26 +209,26 @@ func TestPairsBehindACachingProxy(t *testing.T) {
 // signature" if caches kept repomd.xml.
 func TestDnfBehindACachingProxy(t *testing.T) {
 	t.Parallel()
-	need(t, "dnf")
+	proctest.Need(t, "dnf")
 	w := newWorld(t)
 	w.publishRPM("acme/public")
 	site := w.start("--serve-through", "metadata").url
 	good, bad := cachingProxy(t, site, ""), cachingProxy(t, site, asCached)
 	get(t, bad+"/acme/public/el/9/x86_64/repodata/repomd.xml")
-	dir := openDir(t)
+	dir := proctest.OpenDir(t)
 	for range 3 {
 		w.publishRPM("acme/public")
 		res := dnf(t, dir, repoFile(dir, good+"/acme/public", ""), "--refresh", "makecache")
-		if res.code != 0 {
-			t.Fatalf("dnf makecache: %d\n%s", res.code, res.out)
+		if res.Code != 0 {
+			t.Fatalf("dnf makecache: %v", res)
 		}
 		res = dnf(t, dir, repoFile(dir, good+"/acme/public", ""), "--cacheonly", "repoinfo")
-		if !strings.Contains(strings.Join(strings.Fields(res.out), " "), fmt.Sprintf("Repo-revision : %d ", w.revision)) {
-			t.Errorf("dnf does not see revision %d: %s", w.revision, res.out)
+		if !strings.Contains(strings.Join(strings.Fields(res.Said()), " "), fmt.Sprintf("Repo-revision : %d ", w.revision)) {
+			t.Errorf("dnf does not see revision %d: %s", w.revision, res.Said())
 		}
 	}
-	dir = openDir(t)
-	if res := dnf(t, dir, repoFile(dir, bad+"/acme/public", ""), "makecache"); res.code == 0 || !strings.Contains(res.out, "GPG") {
-		t.Errorf("with caching, dnf is content: the test does not see what it should: %d\n%s", res.code, res.out)
+	dir = proctest.OpenDir(t)
+	if res := dnf(t, dir, repoFile(dir, bad+"/acme/public", ""), "makecache"); res.Code == 0 || !strings.Contains(res.Said(), "GPG") {
+		t.Errorf("with caching, dnf is content: the test does not see what it should: %v", res)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"repomill/testdata/proctest"
 )
 
 // asCommand is set in the process that is the resolver.
@@ -23,44 +25,40 @@ func TestMain(m *testing.M) {
 
 // A process is a resolver of its own, which can be killed.
 type process struct {
-	cmd      *exec.Cmd
+	*proctest.Process
 	url, ops string
-	log      *output
 }
 
 // spawn starts a resolver with an environment until the test ends or kills it. Asked for the port of an
 // earlier one, it listens there.
 func (w *world) spawn(t *testing.T, address string, env []string, more ...string) *process {
 	t.Helper()
-	p := &process{log: &output{}}
-	p.cmd = exec.Command(os.Args[0], w.flags(append(more, "--listen", address)...)...)
-	p.cmd.Env = append([]string{asCommand + "=1"}, env...)
-	p.cmd.Stderr, p.cmd.SysProcAttr = p.log, dieWithUs()
-	if err := p.cmd.Start(); err != nil {
+	cmd := exec.Command(os.Args[0], w.flags(append(more, "--listen", address)...)...)
+	cmd.Env = append([]string{asCommand + "=1"}, env...)
+	p := &process{Process: proctest.Begin(t, cmd)}
+	err := p.Await(p.Stderr, func(log string) bool {
+		listen, ops, ok := serving(log)
+		p.url, p.ops = "http://"+listen, "http://"+ops
+		return ok
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.kill)
-	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
-		for line := range strings.Lines(p.log.String()) {
-			var l struct {
-				Msg, Listen string
-				OpsListen   string `json:"ops_listen"`
-			}
-			if json.Unmarshal([]byte(line), &l) == nil && l.Msg == "serving" {
-				p.url, p.ops = "http://"+l.Listen, "http://"+l.OpsListen
-				return p
-			}
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	t.Fatalf("the resolver does not start:\n%s", p.log)
-	return nil
+	return p
 }
 
-// kill ends it as a power cut does.
-func (p *process) kill() {
-	_ = p.cmd.Process.Kill() // it may have ended
-	_ = p.cmd.Wait()
+// serving returns the addresses that a resolver's log says it serves.
+func serving(log string) (listen, ops string, ok bool) {
+	for line := range strings.Lines(log) {
+		var l struct {
+			Msg, Listen string
+			OpsListen   string `json:"ops_listen"`
+		}
+		if json.Unmarshal([]byte(line), &l) == nil && l.Msg == "serving" {
+			return l.Listen, l.OpsListen, true
+		}
+	}
+	return "", "", false
 }
 
 // dial opens a connection to it, for a while.

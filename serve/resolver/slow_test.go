@@ -95,7 +95,7 @@ func TestSlowClients(t *testing.T) {
 		t.Errorf("another client waited for %v", worst)
 	}
 	clients.Wait()
-	if log := p.log.String(); strings.Count(log, "\n") != 1 {
+	if log := p.Stderr.String(); strings.Count(log, "\n") != 1 {
 		t.Errorf("the log has\n%s", log)
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -16,7 +15,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -29,6 +27,7 @@ import (
 	"repomill/schemas/layout"
 	"repomill/serve"
 	"repomill/serve/cloudfront"
+	"repomill/testdata/proctest"
 )
 
 const (
@@ -59,7 +58,7 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, dir: openDir(t), key: filepath.Join(t.TempDir(), "key.pem")}
+	w := &world{t: t, dir: proctest.OpenDir(t), key: filepath.Join(t.TempDir(), "key.pem")}
 	if err := os.WriteFile(w.key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -87,20 +86,6 @@ func newWorld(t testing.TB) *world {
 	w.declare("public")
 	w.declare("private", catalog.Token{Name: "test", SHA256: serve.TokenDigest(goodToken)})
 	return w
-}
-
-// openDir is a temporary folder that apt's sandbox can read.
-func openDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "resolver-test-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }
 
 // declare writes the settings of acme/<visibility>.
@@ -140,53 +125,26 @@ func (w *world) flags(more ...string) []string {
 // A running is a resolver that runs in this process.
 type running struct {
 	url, ops string
-	log      *output
+	log      *proctest.Output
 	stop     func() int // ends it and returns its exit code
-}
-
-// An output collects a log.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
 }
 
 // start runs a resolver until the test ends or stops it.
 func (w *world) start(more ...string) *running {
 	w.t.Helper()
 	ctx, cancel := contextOf(w.t)
-	r := &running{log: &output{}}
+	r := &running{log: &proctest.Output{}}
 	code := make(chan int, 1)
 	go func() { code <- resolve(ctx, w.flags(more...), io.Discard, r.log) }()
 	r.stop = sync.OnceValue(func() int { cancel(); return <-code })
 	w.t.Cleanup(func() { r.stop() })
-	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
-		for line := range strings.Lines(r.log.String()) {
-			var l struct {
-				Msg, Listen string
-				OpsListen   string `json:"ops_listen"`
-			}
-			if json.Unmarshal([]byte(line), &l) == nil && l.Msg == "serving" {
-				_, port, _ := strings.Cut(l.Listen, ":")
-				r.url, r.ops = "http://localhost:"+port, "http://"+l.OpsListen // another name than the edge has
-				return r
-			}
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	w.t.Fatalf("the resolver does not start:\n%s", r.log)
-	return nil
+	proctest.Eventually(w.t, "the resolver serves", func() bool {
+		listen, ops, ok := serving(r.log.String())
+		_, port, _ := strings.Cut(listen, ":")
+		r.url, r.ops = "http://localhost:"+port, "http://"+ops // another name than the edge has
+		return ok
+	})
+	return r
 }
 
 // releaseKey signs the releases of all tests: making a key takes long.
@@ -197,34 +155,6 @@ var releaseKey = sync.OnceValue(func() *sign.Signer {
 	}
 	return s
 })
-
-// A result is what a program said.
-type result struct {
-	code int
-	out  string
-}
-
-// execute runs a real client. It must end by itself.
-func execute(t testing.TB, env []string, name string, args ...string) result {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), name, args...)
-	cmd.Env = append([]string{"LC_ALL=C.UTF-8", "PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, env...)
-	cmd.SysProcAttr = dieWithUs()
-	out, err := cmd.CombinedOutput()
-	if err != nil && cmd.ProcessState == nil {
-		t.Fatal(err)
-	}
-	return result{cmd.ProcessState.ExitCode(), string(out)}
-}
-
-func need(t testing.TB, programs ...string) {
-	t.Helper()
-	for _, p := range programs {
-		if _, err := exec.LookPath(p); err != nil {
-			t.Skipf("%s is not installed", p)
-		}
-	}
-}
 
 // get sends one request, follows no redirect, and returns the answer with its body.
 func get(t testing.TB, url string, headers ...string) (*http.Response, string) {
