@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"repomill/testdata/proctest"
 )
 
 // BenchmarkWaiting measures the memory of a worker with a thousand events in hand, while S3 takes no
@@ -23,7 +25,7 @@ func BenchmarkWaiting(b *testing.B) {
 		letGo := c.holdPackages(b)
 		defer letGo()
 		worker, ops := c.worker("--create", "auto", "--grace", "1s")
-		c.eventually("the worker is ready", func() bool {
+		proctest.Eventually(b, "the worker is ready", func() bool {
 			status, _ := c.get("http://" + ops + "/readyz")
 			return status == http.StatusOK
 		})
@@ -87,7 +89,7 @@ func (c *company) holdPackages(b *testing.B) (letGo func()) {
 // most that it had. (That of getrusage begins, for a child, with its parent's.)
 func memory(b *testing.B, p *process, name string) float64 {
 	b.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Cmd.Process.Pid))
 	if err != nil {
 		b.Skipf("the memory of a process is read from /proc: %v", err)
 	}

@@ -11,7 +11,6 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -34,6 +33,7 @@ import (
 	"repomill/testdata/gcstest"
 	"repomill/testdata/mysqltest"
 	"repomill/testdata/porttest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/pubsubtest"
 	"repomill/testdata/s3test"
 )
@@ -60,8 +60,8 @@ var programs = sync.OnceValues(func() (dir string, err error) {
 		if name == "repomill-client" {
 			tags += ",grpcnotrace,nosqlite"
 		}
-		if out, err := exec.Command("go", "build", "-tags", tags, "-o", filepath.Join(dir, name), pkg).CombinedOutput(); err != nil {
-			return "", fmt.Errorf("build %s: %w\n%s", pkg, err, out)
+		if err := proctest.Build(filepath.Join(dir, name), pkg, "-tags", tags); err != nil {
+			return "", err
 		}
 	}
 	return dir, nil
@@ -172,66 +172,32 @@ type nopCloser struct{ io.ReadSeeker }
 
 func (nopCloser) Close() error { return nil }
 
-// A process is a program of ours that runs.
+// A process is a program of the deployment that runs.
 type process struct {
-	t    testing.TB
-	name string
-	cmd  *exec.Cmd
-	log  *output
-	done chan struct{}
+	*proctest.Process
+	t   testing.TB
+	log *proctest.Output // all that it prints
 }
 
-// An output collects what a process prints.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
-
-// start runs a command until the test ends, or it does.
+// start starts a command until the test ends, or it does.
 func (c *company) start(name string, env, command []string) *process {
 	c.t.Helper()
-	p := &process{t: c.t, name: name, cmd: exec.Command(command[0], command[1:]...), log: new(output), done: make(chan struct{})}
-	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = env, p.log, p.log
-	p.cmd.SysProcAttr = dieWithUs()
-	if err := p.cmd.Start(); err != nil {
-		c.t.Fatal(err)
-	}
-	go func() { p.cmd.Wait(); close(p.done) }() //nolint:errcheck // the exit code says it
+	log := new(proctest.Output)
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = env, log, log
 	c.t.Cleanup(func() {
-		p.cmd.Process.Kill() //nolint:errcheck // it may have ended
-		<-p.done
 		if c.t.Failed() {
-			log := p.log.String()
-			c.t.Logf("%s said\n%s", name, log[max(0, len(log)-6000):])
+			c.t.Logf("%s said\n%s", name, proctest.Tail(log.String()))
 		}
 	})
-	return p
+	return &process{proctest.Begin(c.t, cmd), c.t, log}
 }
 
-// stop sends SIGTERM and returns the exit code.
+// stop interrupts the process and returns the exit code.
 func (p *process) stop() int {
 	p.t.Helper()
-	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
-		p.t.Fatal(err)
-	}
-	select {
-	case <-p.done:
-	case <-time.After(2 * time.Minute):
-		p.t.Fatalf("%s goes on two minutes after a signal", p.name)
-	}
-	return p.cmd.ProcessState.ExitCode()
+	p.Signal(p.t, os.Interrupt)
+	return p.Wait(p.t).Code
 }
 
 // worker starts a worker as the unit has it, after its migration. Flags are added.
@@ -263,50 +229,38 @@ func (c *company) resolver(flags ...string) *process {
 		"REPOMILL_KEY_PAIR_ID": keyPairID, "REPOMILL_LISTEN": strings.TrimPrefix(c.public, "http://"),
 	}), s3test.Env()...)
 	p := c.start("resolver", env, append(command(c.t, u.start, c.bin), append(flags, "--ops-listen", porttest.Free(c.t))...))
-	c.eventually("the resolver is ready", func() bool {
+	proctest.Eventually(c.t, "the resolver is ready", func() bool {
 		status, _ := c.get(c.public + "/readyz")
 		return status == http.StatusOK
 	})
 	return p
 }
 
-// An answer is what a program printed, and how it ended.
-type answer struct {
-	code           int
-	stdout, stderr string
-}
-
-func (a answer) String() string {
-	return fmt.Sprintf("exit %d\n%s%s", a.code, a.stdout, a.stderr)
-}
-
 // run runs repomill as an operator or CI does, with the company's URLs in the environment.
-func (c *company) run(args ...string) answer {
+func (c *company) run(args ...string) proctest.Answer {
 	c.t.Helper()
 	return c.runProgram("repomill", args...)
 }
 
-func (c *company) runProgram(name string, args ...string) answer {
+func (c *company) runProgram(name string, args ...string) proctest.Answer {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(c.bin, name), args...)
 	cmd.Env = append(s3test.Env(), "PATH="+os.Getenv("PATH"), "REPOMILL_CATALOG="+c.catalog, "REPOMILL_STAGING="+c.staging,
 		"REPOMILL_BUCKET="+c.bucket, "GITLAB_USER_LOGIN=release-bot", "CI_JOB_URL=https://ci.example/42")
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	if cmd.ProcessState == nil {
+	out, err := proctest.Finish(cmd)
+	if err != nil {
 		c.t.Fatal(err)
 	}
-	return answer{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	return out
 }
 
 // ok runs a command that must end well.
-func (c *company) ok(args ...string) answer {
+func (c *company) ok(args ...string) proctest.Answer {
 	c.t.Helper()
 	out := c.run(args...)
-	if out.code != 0 {
+	if out.Code != 0 {
 		c.t.Fatalf("repomill %s: %s", strings.Join(args, " "), out)
 	}
 	return out
@@ -325,15 +279,6 @@ func (c *company) get(url string) (status int, body string) {
 		return 0, err.Error()
 	}
 	return resp.StatusCode, string(all)
-}
-
-func (c *company) eventually(what string, holds func() bool) {
-	c.t.Helper()
-	for deadline := time.Now().Add(3 * time.Minute); !holds(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			c.t.Fatalf("not within three minutes: %s", what)
-		}
-	}
 }
 
 // file stores a package for a push.

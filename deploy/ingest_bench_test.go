@@ -15,6 +15,7 @@ import (
 	"repomill/pipelines/objects"
 	"repomill/schemas/catalog"
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 )
 
 // corpus is how many small packages a run takes to clients.
@@ -67,8 +68,8 @@ func (c *company) ingest(b *testing.B) {
 	key := c.file("key.asc", c.signing)
 	cmd := exec.Command(c.bin+"/repomill", "worker", "--once", "--staging", c.staging, "--events", c.events, "--catalog", c.catalog,
 		"--bucket", c.bucket, "--signing-key", "file://"+key, "--public-url", c.public, "--log-format", "text")
-	cmd.Stderr = new(output)
-	cmd.SysProcAttr = dieWithUs()
+	cmd.Stderr = new(proctest.Output)
+	proctest.DieWithParent(cmd)
 	start := time.Now()
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
@@ -79,7 +80,7 @@ func (c *company) ingest(b *testing.B) {
 		b.Fatalf("%v\n%s", err, cmd.Stderr)
 	}
 	wall := time.Since(start)
-	if out := c.ok("status", "acme/tools"); !strings.Contains(out.stdout, strconv.Itoa(corpus)+" ") {
+	if out := c.ok("status", "acme/tools"); !strings.Contains(out.Stdout, strconv.Itoa(corpus)+" ") {
 		b.Fatalf("not all are published: %s", out)
 	}
 	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()

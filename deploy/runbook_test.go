@@ -13,6 +13,7 @@ import (
 	"repomill/publish/keys"
 	"repomill/publish/sign"
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 )
 
 // runbook returns the commands of README.md that follow a paragraph, up to the next one.
@@ -45,8 +46,8 @@ type operator struct {
 	*company
 	file      string // with the private keys
 	worker    *process
-	old, next string // fingerprints
-	client    apt    // that was set up before anything was done
+	old, next string       // fingerprints
+	client    proctest.Apt // that was set up before anything was done
 	released  int
 }
 
@@ -78,10 +79,10 @@ func TestRunbooksOfKeys(t *testing.T) {
 		}
 		o.release(t)
 		o.sees(t)
-		if out := c.ok("key", "list"); strings.Contains(out.stdout, o.old+"  signing") || !strings.Contains(out.stdout, o.next+"  signing") {
+		if out := c.ok("key", "list"); strings.Contains(out.Stdout, o.old+"  signing") || !strings.Contains(out.Stdout, o.next+"  signing") {
 			t.Errorf("after %s: %s", paragraph, out)
 		}
-		if out := c.ok("key", "status"); !strings.Contains(out.stdout, "all is well") {
+		if out := c.ok("key", "status"); !strings.Contains(out.Stdout, "all is well") {
 			t.Errorf("after %s: %s", paragraph, out)
 		}
 	}
@@ -95,7 +96,7 @@ func (o *operator) follow(t *testing.T, line string) {
 	switch {
 	case words[0] == "repomill":
 		if strings.Contains(line, "promote NEXT") { // it refuses while NEXT is younger
-			if out := o.run(words[1:]...); out.code != 1 || !strings.Contains(out.stderr, "promote it from") {
+			if out := o.run(words[1:]...); out.Code != 1 || !strings.Contains(out.Stderr, "promote it from") {
 				t.Errorf("%s, too early: %s", line, out)
 			}
 			o.pass(t, 30*24*time.Hour)
@@ -141,7 +142,7 @@ func (o *operator) pass(t *testing.T, d time.Duration) {
 func (o *operator) read(t *testing.T) {
 	t.Helper()
 	o.old, o.next = "", ""
-	for line := range strings.Lines(o.ok("key", "list").stdout) {
+	for line := range strings.Lines(o.ok("key", "list").Stdout) {
 		switch f := strings.Fields(line); {
 		case len(f) > 1 && f[1] == "signing":
 			o.old = f[0]
@@ -212,9 +213,9 @@ func (o *operator) release(t *testing.T) {
 // sees fails unless the client, to which nothing was done, and one that is set up now see all that is published.
 func (o *operator) sees(t *testing.T) {
 	t.Helper()
-	for _, a := range []apt{o.client, newApt(t, o.company)} {
-		a.update(t)
-		if got := strings.Count("\n"+a.run(t, "apt-cache", "dumpavail").stdout, "\nPackage: "); got != o.released {
+	for _, a := range []proctest.Apt{o.client, newApt(t, o.company)} {
+		a.Update(t)
+		if got := strings.Count("\n"+a.Run(t, "apt-cache", "dumpavail").Stdout, "\nPackage: "); got != o.released {
 			t.Errorf("a client sees %d packages, want %d", got, o.released)
 		}
 	}

@@ -4,15 +4,14 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -28,11 +27,11 @@ func TestSingleMachine(t *testing.T) {
 
 	t.Run("a push waits until clients can install it", func(t *testing.T) {
 		out := c.ok("push", "--wait", "--timeout", "5m", jammy, hello)
-		if !strings.Contains(out.stdout, "published: hello 1.0 amd64") {
+		if !strings.Contains(out.Stdout, "published: hello 1.0 amd64") {
 			t.Error(out)
 		}
 		out = c.ok("push", "--wait", "--timeout", "5m", "acme/tools/el/9", c.file("noarch.rpm", rpmtest.Build(t, rpmtest.Spec{Arch: "noarch"})))
-		if !strings.Contains(out.stdout, "published: ") {
+		if !strings.Contains(out.Stdout, "published: ") {
 			t.Error(out)
 		}
 		aptInstalls(t, c, "hello")
@@ -40,26 +39,26 @@ func TestSingleMachine(t *testing.T) {
 	t.Run("a conflict says who pushed what is there", func(t *testing.T) {
 		other := c.file("hello.deb", debtest.Build(t, debtest.Spec{Name: "hello", Version: "1.0", Arch: "amd64", Size: 10}))
 		out := c.run("push", "--wait", "--timeout", "5m", jammy, other)
-		if out.code != 1 || !strings.Contains(out.stderr, "conflict") || !strings.Contains(out.stderr, "release-bot") || !strings.Contains(out.stderr, "https://ci.example/42") {
+		if out.Code != 1 || !strings.Contains(out.Stderr, "conflict") || !strings.Contains(out.Stderr, "release-bot") || !strings.Contains(out.Stderr, "https://ci.example/42") {
 			t.Error(out)
 		}
 	})
 	t.Run("what is not declared is rejected", func(t *testing.T) {
 		out := c.run("push", "--wait", "--timeout", "5m", "acme/tolls/ubuntu/jammy", hello)
-		if out.code != 1 || !strings.Contains(out.stderr, "unknown-repository") || !strings.Contains(out.stderr, "acme/tools") {
+		if out.Code != 1 || !strings.Contains(out.Stderr, "unknown-repository") || !strings.Contains(out.Stderr, "acme/tools") {
 			t.Error(out)
 		}
 		out = c.run("push", "--wait", "--timeout", "5m", jammy+"/exrta", hello)
-		if out.code != 1 || !strings.Contains(out.stderr, "unknown-component") || !strings.Contains(out.stderr, "extra") {
+		if out.Code != 1 || !strings.Contains(out.Stderr, "unknown-component") || !strings.Contains(out.Stderr, "extra") {
 			t.Error(out)
 		}
 	})
 	t.Run("status says where a package is out", func(t *testing.T) {
 		out := c.ok("status", "acme/tools", "hello=1.0")
-		if !regexp.MustCompile(`acme/tools/ubuntu/jammy +hello 1.0 amd64 +out `).MatchString(out.stdout) {
+		if !regexp.MustCompile(`acme/tools/ubuntu/jammy +hello 1.0 amd64 +out `).MatchString(out.Stdout) {
 			t.Error(out)
 		}
-		if out := c.run("status", "acme/tools", "hello=2.0"); out.code != 1 {
+		if out := c.run("status", "acme/tools", "hello=2.0"); out.Code != 1 {
 			t.Error(out)
 		}
 	})
@@ -69,7 +68,7 @@ func TestSingleMachine(t *testing.T) {
 			{"ls", jammy}, {"hint", "--public-url", c.public, jammy}, {"check", c.public + "/acme/tools/ubuntu/dists/jammy", "--keyring", c.trusted},
 		} {
 			want, got := c.ok(args...), c.runProgram("repomill-client", args...)
-			if got != want || want.stdout == "" {
+			if got != want || want.Stdout == "" {
 				t.Errorf("%v: %s, want %s", args, got, want)
 			}
 		}
@@ -99,7 +98,7 @@ func TestSingleMachine(t *testing.T) {
 
 func yankAndBack(t *testing.T, c *company, jammy string) {
 	out := c.ok("yank", jammy, "hello=1.0", "--reason", "broken build")
-	if !strings.Contains(out.stdout, "yanked: hello 1.0 amd64") {
+	if !strings.Contains(out.Stdout, "yanked: hello 1.0 amd64") {
 		t.Error(out)
 	}
 	if packages := c.index(t); strings.Contains(packages, "Package: hello\n") {
@@ -110,7 +109,7 @@ func yankAndBack(t *testing.T, c *company, jammy string) {
 		t.Errorf("its file answers %d within the retention period", status)
 	}
 	again := c.file("again.deb", debtest.Build(t, debtest.Spec{Name: "hello", Version: "1.0", Arch: "amd64"}))
-	if out := c.run("push", "--wait", "--timeout", "5m", jammy, again); out.code != 1 || !strings.Contains(out.stderr, "yanked") || !strings.Contains(out.stderr, "broken build") {
+	if out := c.run("push", "--wait", "--timeout", "5m", jammy, again); out.Code != 1 || !strings.Contains(out.Stderr, "yanked") || !strings.Contains(out.Stderr, "broken build") {
 		t.Error(out)
 	}
 	c.ok("unyank", jammy, "hello=1.0")
@@ -121,13 +120,13 @@ func yankAndBack(t *testing.T, c *company, jammy string) {
 	c.ok("push", "--wait", "--timeout", "5m", jammy, doomed)
 	out = c.ok("yank", "--now", jammy, "doomed=1.0", "--reason", "leaked a key")
 	const gone = "/acme/tools/ubuntu/pool/jammy/main/d/doomed/doomed_1.0_amd64.deb"
-	if status, _ := c.get(c.public + gone); status != http.StatusNotFound || !strings.Contains(out.stdout, "removed: "+gone[1:]) {
+	if status, _ := c.get(c.public + gone); status != http.StatusNotFound || !strings.Contains(out.Stdout, "removed: "+gone[1:]) {
 		t.Errorf("the file of a package that was removed at once answers %d\n%s", status, out)
 	}
-	if staged := "removed from staging: " + jammy + "/doomed.deb\n"; !strings.Contains(out.stdout, staged) {
+	if staged := "removed from staging: " + jammy + "/doomed.deb\n"; !strings.Contains(out.Stdout, staged) {
 		t.Errorf("it does not say %q: %s", staged, out)
 	}
-	if out := c.run("unyank", jammy, "doomed=1.0"); out.code != 1 || !strings.Contains(out.stderr, "new version") {
+	if out := c.run("unyank", jammy, "doomed=1.0"); out.Code != 1 || !strings.Contains(out.Stderr, "new version") {
 		t.Error(out)
 	}
 }
@@ -136,25 +135,25 @@ func yankAndBack(t *testing.T, c *company, jammy string) {
 func (c *company) index(t *testing.T) string {
 	t.Helper()
 	apt := newApt(t, c)
-	apt.update(t)
-	return apt.run(t, "apt-cache", "dumpavail").stdout
+	apt.Update(t)
+	return apt.Run(t, "apt-cache", "dumpavail").Stdout
 }
 
 func privateRepository(t *testing.T, c *company) {
 	c.ok("repo", "create", "acme/secret", "--visibility", "private", "--distribution", "ubuntu/jammy")
-	token := strings.TrimSpace(c.ok("token", "create", "acme/secret", "ci", "--expires", "90d").stdout)
+	token := strings.TrimSpace(c.ok("token", "create", "acme/secret", "ci", "--expires", "90d").Stdout)
 	c.ok("push", "--wait", "--timeout", "5m", "acme/secret/ubuntu/jammy", c.file("s.deb", debtest.Build(t, debtest.Spec{Name: "hush", Arch: "amd64"})))
 	pointer := "/acme/secret/ubuntu/dists/jammy/InRelease"
 	withToken := strings.Replace(c.public, "http://", "http://"+token+":@", 1)
-	c.eventually("the token opens it", func() bool { status, _ := c.get(withToken + pointer); return status == http.StatusOK })
+	proctest.Eventually(t, "the token opens it", func() bool { status, _ := c.get(withToken + pointer); return status == http.StatusOK })
 	for what, path := range map[string]string{"what is there": pointer, "what is not": "/acme/secret/ubuntu/dists/jammy/Release.nothing"} {
 		if status, _ := c.get(c.public + path); status != http.StatusUnauthorized && !(what == "what is not" && status == http.StatusNotFound) {
 			t.Errorf("%s answers %d without a token", what, status)
 		}
 	}
 	c.ok("token", "revoke", "acme/secret", "ci")
-	c.eventually("the token is dead", func() bool { status, _ := c.get(withToken + pointer); return status == http.StatusUnauthorized })
-	if out := c.ok("token", "list", "acme/secret"); strings.Contains(out.stdout, "ci") || strings.Contains(out.stdout+out.stderr, token) {
+	proctest.Eventually(t, "the token is dead", func() bool { status, _ := c.get(withToken + pointer); return status == http.StatusUnauthorized })
+	if out := c.ok("token", "list", "acme/secret"); strings.Contains(out.Stdout, "ci") || strings.Contains(out.Said(), token) {
 		t.Error(out)
 	}
 }
@@ -177,10 +176,10 @@ func TestWorkersAreKilled(t *testing.T) {
 	time.Sleep(300 * time.Millisecond)
 	kill(t, second)
 	third, _ := c.worker()
-	var last answer
+	var last proctest.Answer
 	deadline := time.Now().Add(6 * time.Minute) // leases run out after one
 	for {
-		if last = c.run("status", "acme/tools"); strings.Contains(last.stdout, "backlog: 0 ") && strings.Count(last.stdout, "published") >= 20 && strings.Count(c.index(t), "\nPackage: ")+1 >= 30 {
+		if last = c.run("status", "acme/tools"); strings.Contains(last.Stdout, "backlog: 0 ") && strings.Count(last.Stdout, "published") >= 20 && strings.Count(c.index(t), "\nPackage: ")+1 >= 30 {
 			break
 		}
 		if time.Now().After(deadline) {
@@ -191,7 +190,7 @@ func TestWorkersAreKilled(t *testing.T) {
 	if got := strings.Count("\n"+c.index(t), "\nPackage: p"); got != 30 {
 		t.Errorf("clients see %d packages, want 30", got)
 	}
-	if out := c.ok("check", c.public+"/acme/tools/ubuntu/dists/jammy", "--keyring", c.trusted); !strings.Contains(out.stdout, "30 packages") {
+	if out := c.ok("check", c.public+"/acme/tools/ubuntu/dists/jammy", "--keyring", c.trusted); !strings.Contains(out.Stdout, "30 packages") {
 		t.Error(out)
 	}
 	if code := third.stop(); code != 0 {
@@ -201,10 +200,9 @@ func TestWorkersAreKilled(t *testing.T) {
 
 func kill(t *testing.T, p *process) {
 	t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+	if err := p.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	<-p.done
 }
 
 // A worker that runs once publishes what waits, and ends.
@@ -217,16 +215,11 @@ func TestOnce(t *testing.T) {
 		c.ok("push", "acme/tools/ubuntu/jammy", c.file(fmt.Sprintf("%d.deb", i), debtest.Build(t, debtest.Spec{Name: fmt.Sprintf("once%d", i), Arch: "amd64"})))
 	}
 	p, _ := c.worker("--once")
-	select {
-	case <-p.done:
-	case <-time.After(3 * time.Minute):
-		t.Fatal("it goes on for three minutes")
-	}
-	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
-		t.Errorf("exit %d", code)
+	if out := p.Wait(t); out.Code != 0 {
+		t.Errorf("exit %d", out.Code)
 	}
 	c.resolver()
-	if out := c.ok("check", c.public+"/acme/tools/ubuntu/dists/jammy", "--keyring", c.trusted); !strings.Contains(out.stdout, "3 packages") {
+	if out := c.ok("check", c.public+"/acme/tools/ubuntu/dists/jammy", "--keyring", c.trusted); !strings.Contains(out.Stdout, "3 packages") {
 		t.Error(out)
 	}
 }
@@ -272,12 +265,12 @@ func TestWrongSettings(t *testing.T) {
 			}
 			out := c.run(args...)
 			var message []string
-			for line := range strings.Lines(out.stderr) {
+			for line := range strings.Lines(out.Stderr) {
 				if strings.HasPrefix(line, "repomill: ") {
 					message = append(message, line)
 				}
 			}
-			if out.code != tt.code || len(message) != 1 {
+			if out.Code != tt.code || len(message) != 1 {
 				t.Fatalf("%d messages, want one and exit %d: %s", len(message), tt.code, out)
 			}
 			for _, s := range tt.says {
@@ -285,78 +278,31 @@ func TestWrongSettings(t *testing.T) {
 					t.Errorf("it does not say %q: %s", s, message[0])
 				}
 			}
-			if strings.Contains(out.stderr, "geheim") {
+			if strings.Contains(out.Stderr, "geheim") {
 				t.Error("a secret is printed")
 			}
 		})
 	}
 }
 
-// An apt is one of its own: nothing of this machine's is read or written.
-type apt struct {
-	dir string
-	c   *company
-}
-
 // newApt returns an apt whose one source is the public repository.
-func newApt(t *testing.T, c *company) apt {
+func newApt(t *testing.T, c *company) proctest.Apt {
 	t.Helper()
-	if _, err := exec.LookPath("apt-get"); err != nil {
-		t.Skip("apt-get is not installed")
-	}
-	dir, err := os.MkdirTemp("", "repomill-apt-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) }) //nolint:errcheck // best effort
-	os.Chmod(dir, 0o755)                    //nolint:errcheck // apt's sandbox user
-	for _, d := range []string{"etc/sources.list.d", "etc/preferences.d", "etc/trusted.gpg.d", "etc/apt.conf.d", "state/lists/partial", "cache/archives/partial", "log"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
 	status, sources := c.get(c.public + "/acme/tools/ubuntu/jammy.sources")
 	if status != http.StatusOK {
 		t.Fatalf("the configuration of apt answers %d", status)
 	}
-	config := fmt.Sprintf(`Dir %[1]q; Dir::Etc "%[1]s/etc"; Dir::State "%[1]s/state"; Dir::State::status "%[1]s/status"; Dir::Cache "%[1]s/cache"; Dir::Log "%[1]s/log";
-APT::Architecture "amd64"; APT::Architectures { "amd64"; }; APT::Sandbox::User "root"; Acquire::Languages "none"; Acquire::Retries "0";`, dir)
-	for name, text := range map[string]string{"apt.conf": config, "status": "", "etc/sources.list.d/test.sources": sources} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return apt{dir, c}
-}
-
-func (a apt) run(t *testing.T, program string, args ...string) answer {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Env = []string{"APT_CONFIG=" + a.dir + "/apt.conf", "PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8"}
-	cmd.Dir = a.dir
-	var stdout, stderr strings.Builder
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.Run() //nolint:errcheck // the exit code says it
-	return answer{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
-}
-
-// update must go without an error or a warning.
-func (a apt) update(t *testing.T) {
-	t.Helper()
-	if out := a.run(t, "apt-get", "update"); out.code != 0 || strings.Contains("\n"+out.stdout+out.stderr, "\nW:") || strings.Contains("\n"+out.stdout+out.stderr, "\nE:") {
-		t.Fatalf("apt-get update: %s", out)
-	}
+	a := proctest.NewApt(t, "amd64")
+	a.Source(t, "sources", sources)
+	return a
 }
 
 // aptInstalls downloads a package as apt-get install would.
 func aptInstalls(t *testing.T, c *company, name string) {
 	t.Helper()
 	a := newApt(t, c)
-	a.update(t)
-	if out := a.run(t, "apt-get", "download", name); out.code != 0 {
-		t.Fatalf("apt-get download: %s", out)
-	}
-	if found, err := filepath.Glob(a.dir + "/" + name + "_*.deb"); err != nil || len(found) != 1 {
-		t.Errorf("downloaded %q, %v", found, err)
+	a.Update(t)
+	if found := a.Download(t, name); len(found) != 1 || !strings.HasPrefix(filepath.Base(found[0]), name+"_") {
+		t.Errorf("downloaded %q", found)
 	}
 }
