@@ -17,6 +17,7 @@ import (
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 	"repomill/testdata/gcstest"
+	"repomill/testdata/proctest"
 )
 
 // onEachStaging runs a test with a staging folder and with a bucket.
@@ -40,9 +41,9 @@ func (s *site) finished(names ...string) (uploads []catalog.Upload) {
 		uploads = append(uploads, s.put(jammy.String()+"/"+layout.StagedName(layout.NewID(), name+".deb"), deb(s.t, name)))
 	}
 	stop := s.serve(mute, grace)
-	eventually(s.t, "the packages are published", func() bool { return s.allAre("published", uploads) })
+	proctest.Eventually(s.t, "the packages are published", func() bool { return s.allAre("published", uploads) })
 	for _, u := range uploads {
-		eventually(s.t, "the verdict is written", func() bool { return s.verdict(u.Object).State.Final() })
+		proctest.Eventually(s.t, "the verdict is written", func() bool { return s.verdict(u.Object).State.Final() })
 	}
 	wantStopped(s.t, stop)
 	return uploads
@@ -173,7 +174,7 @@ func TestRemovedPackagesLeaveStaging(t *testing.T) {
 		next := s.put(all[2].Object, deb(t, "next"))
 		stop := s.serve(mute, grace)
 		defer func() { wantStopped(t, stop) }()
-		eventually(t, "the next package has its verdict", func() bool { return s.staged(next) == "object verdict" && s.verdict(next.Object).State.Final() })
+		proctest.Eventually(t, "the next package has its verdict", func() bool { return s.staged(next) == "object verdict" && s.verdict(next.Object).State.Final() })
 
 		other, err := catalogdb.Open(s.Config.Catalog) // as in another process
 		if err != nil {
@@ -193,7 +194,7 @@ func TestRemovedPackagesLeaveStaging(t *testing.T) {
 			if err != nil || len(packages) != 1 {
 				t.Fatal(packages, err)
 			}
-			eventually(t, "it has left staging", func() bool {
+			proctest.Eventually(t, "it has left staging", func() bool {
 				left, err := other.DoomedOf(t.Context(), packages[0])
 				return err == nil && len(left) == 0
 			})

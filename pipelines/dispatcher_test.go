@@ -22,6 +22,7 @@ import (
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -118,14 +119,14 @@ func TestServeBacklog(t *testing.T) {
 		s.holdUntilListed()
 		start := time.Now()
 		stop := s.serve(watch, grace)
-		eventually(t, "all are published", func() bool { return s.allAre("published", append(uploads, rpm)) })
+		proctest.Eventually(t, "all are published", func() bool { return s.allAre("published", append(uploads, rpm)) })
 		t.Logf("%d packages in %s, %d publishes", len(uploads), time.Since(start).Round(time.Millisecond), s.publishes(jammy))
 		s.wantStates("rejected not-a-package", garbage)
 		if n := s.publishes(jammy); n > 6 {
 			t.Errorf("%d publishes for one backlog", n)
 		}
 		late := s.put("acme/tools/ubuntu/jammy/late.deb", deb(t, "late"))
-		eventually(t, "a late one is published", func() bool { return s.state(late) == "published" })
+		proctest.Eventually(t, "a late one is published", func() bool { return s.state(late) == "published" })
 		wantStopped(t, stop)
 		s.wantRelease(jammy, len(uploads)+1)
 		s.wantRelease(el9, 1)
@@ -157,7 +158,7 @@ func TestServeEvents(t *testing.T) {
 			s := newSite(t, runDirect)
 			uploads := s.putDebs(jammy, "hello", 20)
 			stop := s.serve(tt.events(uploads), grace)
-			eventually(t, "all are published", func() bool { return s.allAre("published", uploads) })
+			proctest.Eventually(t, "all are published", func() bool { return s.allAre("published", uploads) })
 			wantStopped(t, stop)
 			s.wantRelease(jammy, len(uploads))
 			if recent, err := s.Catalog.Recent(t.Context(), "", 100); err != nil || len(recent) != len(uploads) {
@@ -174,7 +175,7 @@ func TestServeIgnoresHiddenNames(t *testing.T) {
 	u := s.put("acme/tools/ubuntu/jammy/hello.deb", deb(t, "hello"))
 	hidden := catalog.Upload{Bucket: u.Bucket, Object: ".results/acme/tools/ubuntu/jammy/hello.deb.json", Generation: "1"}
 	stop := s.serve(saying(hidden, u), grace)
-	eventually(t, "the upload is published", func() bool { return s.state(u) == "published" })
+	proctest.Eventually(t, "the upload is published", func() bool { return s.state(u) == "published" })
 	wantStopped(t, stop)
 	s.wantStates("", hidden)
 }
@@ -192,7 +193,7 @@ func TestServeEndsUploadsWhoseFileIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop := s.serve(mute, grace)
-	eventually(t, "the upload is rejected", func() bool { return s.state(u) == "rejected replaced" })
+	proctest.Eventually(t, "the upload is rejected", func() bool { return s.state(u) == "rejected replaced" })
 	wantStopped(t, stop)
 }
 
@@ -248,7 +249,7 @@ func TestServeFinishesWorkInHand(t *testing.T) {
 
 	s.Ingester.Bucket = s.Bucket
 	stop = s.serve(mute, grace)
-	eventually(t, "the rest is published", func() bool { return s.allAre("published", rest) })
+	proctest.Eventually(t, "the rest is published", func() bool { return s.allAre("published", rest) })
 	wantStopped(t, stop)
 	s.wantRelease(jammy, 5)
 }
@@ -273,7 +274,7 @@ func TestServeGivesUpAfterGrace(t *testing.T) {
 	}
 	s.Ingester.Bucket = s.Bucket
 	stop := s.serve(mute, grace)
-	eventually(t, "it is published", func() bool { return s.state(u) == "published" })
+	proctest.Eventually(t, "it is published", func() bool { return s.state(u) == "published" })
 	wantStopped(t, stop)
 }
 
@@ -292,15 +293,15 @@ func TestServeRetriesFaults(t *testing.T) {
 		fine := s.put("acme/tools/ubuntu/jammy/fine.deb", deb(t, "fine"))
 		uploads := s.putDebs(jammy, "hello", 3)
 		stop := s.serve(s.watch(), grace)
-		eventually(t, "the fine one is published", func() bool { return s.state(fine) == "published" })
+		proctest.Eventually(t, "the fine one is published", func() bool { return s.state(fine) == "published" })
 		s.wantStates("received", uploads...)
-		eventually(t, "the uploader is told of the fault", func() bool {
+		proctest.Eventually(t, "the uploader is told of the fault", func() bool {
 			v := s.verdict(uploads[0].Object)
 			return v.State == catalog.Received && strings.Contains(v.Detail, errFault.Error())
 		})
 		broken.Store(false)
-		eventually(t, "all are published", func() bool { return s.allAre("published", uploads) })
-		eventually(t, "the fault is forgotten", func() bool {
+		proctest.Eventually(t, "all are published", func() bool { return s.allAre("published", uploads) })
+		proctest.Eventually(t, "the fault is forgotten", func() bool {
 			v := s.verdict(uploads[0].Object)
 			return v.State == catalog.Published && v.Detail == ""
 		})
@@ -321,7 +322,7 @@ func TestServeRetriesFailedRuns(t *testing.T) {
 	})
 	uploads := s.putDebs(jammy, "hello", 3)
 	stop := s.serve(mute, grace)
-	eventually(t, "all are published", func() bool { return s.allAre("published", uploads) })
+	proctest.Eventually(t, "all are published", func() bool { return s.allAre("published", uploads) })
 	wantStopped(t, stop)
 	s.wantRelease(jammy, 3)
 }
@@ -338,8 +339,8 @@ func TestServePublishesWhatIsLeft(t *testing.T) {
 	}
 	s.wantStates("stored", uploads...)
 	stop := s.serve(mute, grace)
-	eventually(t, "all are published", func() bool { return s.allAre("published", uploads) })
-	eventually(t, "all are told", func() bool { return s.verdict(uploads[1].Object).State == catalog.Published })
+	proctest.Eventually(t, "all are published", func() bool { return s.allAre("published", uploads) })
+	proctest.Eventually(t, "all are told", func() bool { return s.verdict(uploads[1].Object).State == catalog.Published })
 	wantStopped(t, stop)
 	s.wantRelease(jammy, 2)
 }
@@ -360,10 +361,10 @@ func TestServeLargeUploads(t *testing.T) {
 	small := s.putDebs(jammy, "small", 5)
 	stop := s.serve(saying(append(small, slow)...), grace)
 	t.Cleanup(release) // comes before the dispatcher's
-	eventually(t, "the small ones are published", func() bool { return s.allAre("published", small) })
-	eventually(t, "the uploader hears of the large one", func() bool { return s.verdict(slow.Object).State == catalog.Received })
+	proctest.Eventually(t, "the small ones are published", func() bool { return s.allAre("published", small) })
+	proctest.Eventually(t, "the uploader hears of the large one", func() bool { return s.verdict(slow.Object).State == catalog.Received })
 	release()
-	eventually(t, "the large one is published", func() bool { return s.state(slow) == "published" })
+	proctest.Eventually(t, "the large one is published", func() bool { return s.state(slow) == "published" })
 	wantStopped(t, stop)
 	s.wantVerdict(slow, catalog.Published)
 	s.wantRelease(jammy, 6)
@@ -382,7 +383,7 @@ func TestServeHoldsTheSourceBack(t *testing.T) {
 		return nil
 	}), 20*time.Millisecond)
 	var before int32
-	eventually(t, "the source is held back", func() bool {
+	proctest.Eventually(t, "the source is held back", func() bool {
 		n := said.Load()
 		held := n > 1000 && n == before
 		before = n
@@ -421,7 +422,7 @@ func TestTwoDispatchers(t *testing.T) {
 	stopA, stopB := a.serve(a.watch(), grace), b.serve(b.watch(), grace)
 	more := b.putDebs(jammy, "more", 30)
 	uploads = append(uploads, more...)
-	eventually(t, "all are published", func() bool { return a.allAre("published", uploads) })
+	proctest.Eventually(t, "all are published", func() bool { return a.allAre("published", uploads) })
 	wantStopped(t, stopA)
 	wantStopped(t, stopB)
 	a.wantRelease(jammy, 130)
@@ -438,7 +439,7 @@ func TestServeLeavesNothing(t *testing.T) {
 		u := s.put("acme/tools/ubuntu/jammy/"+name+".deb", deb(t, name))
 		faulty := s.put("acme/tools/ubuntu/jammy/fault-"+name+".deb", deb(t, "fault-"+name))
 		stop := s.serve(s.watch(), grace)
-		eventually(t, "it is published", func() bool { return s.state(u) == "published" && s.state(faulty) == "received" })
+		proctest.Eventually(t, "it is published", func() bool { return s.state(u) == "published" && s.state(faulty) == "received" })
 		wantStopped(t, stop)
 	}
 	s.guard(func(_ context.Context, key string) error {
@@ -450,5 +451,5 @@ func TestServeLeavesNothing(t *testing.T) {
 	serve("first") // opens what stays open
 	before := runtime.NumGoroutine()
 	serve("second")
-	eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before })
+	proctest.Eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before })
 }

@@ -410,17 +410,6 @@ func (s *site) holdUntilListed() {
 	})
 }
 
-// eventually waits until a condition holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	// A lease of the dead, and a message that the fake lost, last for a minute each.
-	for deadline := time.Now().Add(3 * time.Minute); !holds(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within three minutes: %s", what)
-		}
-	}
-}
-
 // allAre reports whether all uploads are in a state.
 func (s *site) allAre(state string, uploads []catalog.Upload) bool {
 	return !slices.ContainsFunc(uploads, func(u catalog.Upload) bool { return s.state(u) != state })

@@ -17,6 +17,7 @@ import (
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
+	"repomill/testdata/proctest"
 )
 
 var keyringRepository = catalog.Repository{Owner: "acme", Name: "tools"}
@@ -75,7 +76,7 @@ func (s *site) made() (versions []string) {
 // whole waits until a version is in all three places, and returns it.
 func (s *site) whole(than string) (version string) {
 	s.t.Helper()
-	eventually(s.t, "a keyring package in every place", func() bool {
+	proctest.Eventually(s.t, "a keyring package in every place", func() bool {
 		version = s.keyring().Version
 		count := 0
 		for _, v := range s.made() {
@@ -128,7 +129,7 @@ func TestKeyringPackageResumes(t *testing.T) {
 	var log bytes.Buffer
 	s.Log = slog.New(slog.NewTextHandler(&log, nil))
 	stop := s.serve(mute, time.Second)
-	eventually(t, "two tries", func() bool { return tries.Load() > 1 }) // of which the first was logged
+	proctest.Eventually(t, "two tries", func() bool { return tries.Load() > 1 }) // of which the first was logged
 	recorded := s.keyring()
 	wantStopped(t, stop)
 	if !strings.Contains(log.String(), "the worker needs permission to write into staging") {

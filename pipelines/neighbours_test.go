@@ -11,6 +11,7 @@ import (
 	"repomill/pipelines/worker"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
+	"repomill/testdata/proctest"
 )
 
 // limited opens a site again with a limit on uploads. One in company has a fifteenth of it.
@@ -40,7 +41,7 @@ func TestHangingUploadsHoldUpNobody(t *testing.T) {
 	good := s.putDebs(jammy, "good", 1)
 	start := time.Now()
 	events <- good[0]
-	eventually(t, "the good one is published", func() bool { return s.allAre("published", good) })
+	proctest.Eventually(t, "the good one is published", func() bool { return s.allAre("published", good) })
 	if took := time.Since(start); took > time.Minute { // as long as one that hangs may, when it is tried alone
 		t.Errorf("it took %s", took)
 	}

@@ -13,6 +13,7 @@ import (
 	"repomill/pipelines/worker"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/testdata/proctest"
 )
 
 // crashDir is the environment variable that makes this test's program a dispatcher that dies of poison.
@@ -104,7 +105,7 @@ func TestPoisonIsRejectedAndTold(t *testing.T) {
 	}
 	fine := s.put("acme/tools/ubuntu/jammy/fine.deb", deb(t, "fine"))
 	stop := s.serve(mute, grace)
-	eventually(t, "both have their verdict", func() bool {
+	proctest.Eventually(t, "both have their verdict", func() bool {
 		return s.verdict(poison.Object).State == catalog.Rejected && s.verdict(fine.Object).State == catalog.Published
 	})
 	wantStopped(t, stop)
@@ -135,10 +136,10 @@ func TestPoisonThatDoesNotKill(t *testing.T) {
 			good := s.putDebs(jammy, "good", 3)
 			start := time.Now()
 			stop := s.serve(mute, grace)
-			eventually(t, "the good ones are published", func() bool { return s.allAre("published", good) })
-			eventually(t, "the bad one is given up", func() bool { return s.state(bad) == "rejected poison" })
+			proctest.Eventually(t, "the good ones are published", func() bool { return s.allAre("published", good) })
+			proctest.Eventually(t, "the bad one is given up", func() bool { return s.state(bad) == "rejected poison" })
 			t.Logf("given up after %s", time.Since(start).Round(time.Millisecond))
-			eventually(t, "its uploader is told", func() bool { return s.verdict(bad.Object).State == catalog.Rejected })
+			proctest.Eventually(t, "its uploader is told", func() bool { return s.verdict(bad.Object).State == catalog.Rejected })
 			wantStopped(t, stop)
 		})
 	}

@@ -21,6 +21,7 @@ import (
 	"repomill/pipelines/worker"
 	"repomill/publish/check"
 	"repomill/testdata/gcstest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/s3test"
 )
 
@@ -87,7 +88,7 @@ func (v *victim) start(p *production) {
 	v.cmd = exec.CommandContext(p.t.Context(), os.Args[0])
 	v.cmd.Env = append(os.Environ(), mortalConfig+"="+string(text))
 	v.cmd.Stderr = &said
-	v.cmd.SysProcAttr = dieWithUs()
+	proctest.DieWithParent(v.cmd)
 	if err := v.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/testdata/mysqltest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 	"repomill/testdata/s3test"
 )
@@ -102,7 +103,7 @@ func (s *site) yank(r catalog.Release, name, version string) {
 // settled waits until everything that the catalog knows is published.
 func (s *site) settled() {
 	s.t.Helper()
-	eventually(s.t, "everything is published", func() bool {
+	proctest.Eventually(s.t, "everything is published", func() bool {
 		backlog, err := s.Catalog.Backlog(s.t.Context())
 		releases, err2 := s.Catalog.Unpublished(s.t.Context())
 		settings, err3 := s.Catalog.UnpublishedSettings(s.t.Context())
@@ -149,15 +150,15 @@ func TestProductionRestoredBackup(t *testing.T) {
 	p.putDebs(jammy, "old", 2)
 	rpm("old-noarch", "noarch")
 	stop := p.serve(p.source(), grace)
-	eventually(t, "the old ones are there", func() bool { n, err := p.Catalog.Count(t.Context(), jammy); return err == nil && n == 2 })
+	proctest.Eventually(t, "the old ones are there", func() bool { n, err := p.Catalog.Count(t.Context(), jammy); return err == nil && n == 2 })
 	p.change(func(c *catalog.Settings) { c.Visibility, c.Tokens = catalog.Private, []catalog.Token{kept, revoked} })
-	eventually(t, "all old uploads are known", func() bool { n, err := p.Catalog.Count(t.Context(), el9); return err == nil && n == 1 })
+	proctest.Eventually(t, "all old uploads are known", func() bool { n, err := p.Catalog.Count(t.Context(), el9); return err == nil && n == 1 })
 	p.settled()
 	backup := backUp(t, p.Config.Catalog)
 
 	later := append(p.putDebs(jammy, "new", 2), rpm("new", ""), rpm("new-noarch", "noarch"))
 	doomed := append(p.putDebs(jammy, "doomed", 1), rpm("doomed", ""))
-	eventually(t, "the new ones are published", func() bool { return p.allAre("published", append(later, doomed...)) })
+	proctest.Eventually(t, "the new ones are published", func() bool { return p.allAre("published", append(later, doomed...)) })
 	p.yank(jammy, "old0000", "1.0") // the backup has it
 	p.yank(jammy, "doomed0000", "1.0")
 	p.yank(el9, "doomed", "1.0-1")
@@ -172,7 +173,7 @@ func TestProductionRestoredBackup(t *testing.T) {
 	restored.Ingester.Now = uploadTime // or uploads that the backup does not know would have another time in RPM's indexes
 	clients := []*client{restored.watchAsClient(jammy), restored.watchAsClient(el9)}
 	stop = restored.serve(p.source(), grace)
-	eventually(t, "the sweep has taken up what the backup does not know", func() bool {
+	proctest.Eventually(t, "the sweep has taken up what the backup does not know", func() bool {
 		for _, u := range later { // whether before its release is recovered or after
 			if state := restored.state(u); state != "published" && state != "duplicate" {
 				return false
@@ -180,7 +181,7 @@ func TestProductionRestoredBackup(t *testing.T) {
 		}
 		return true
 	})
-	eventually(t, "what was withdrawn is rejected", func() bool { return restored.allAre("rejected yanked", doomed) })
+	proctest.Eventually(t, "what was withdrawn is rejected", func() bool { return restored.allAre("rejected yanked", doomed) })
 	restored.settled()
 	restored.wantNothingLost(was)
 	settings, err := restored.Catalog.Settings(t.Context(), tools)
@@ -188,7 +189,7 @@ func TestProductionRestoredBackup(t *testing.T) {
 		t.Errorf("the repository is %s, %v; tokens (-want +got):\n%s", settings.Visibility, err, diff)
 	}
 	again := restored.putDebs(jammy, "again", 1)
-	eventually(t, "a new one is published", func() bool { return restored.allAre("published", again) })
+	proctest.Eventually(t, "a new one is published", func() bool { return restored.allAre("published", again) })
 	wantStopped(t, stop)
 	for _, c := range clients {
 		c.stop()

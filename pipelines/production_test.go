@@ -24,6 +24,7 @@ import (
 	"repomill/testdata/debtest"
 	"repomill/testdata/gcstest"
 	"repomill/testdata/mysqltest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/pubsubtest"
 	"repomill/testdata/rpmtest"
 	"repomill/testdata/s3test"
@@ -113,7 +114,7 @@ func (p *production) say(notices []notice) (ids []string) {
 // wantAcked waits until all messages are acknowledged.
 func (p *production) wantAcked(ids []string) {
 	p.t.Helper()
-	eventually(p.t, "all events are acknowledged", func() bool {
+	proctest.Eventually(p.t, "all events are acknowledged", func() bool {
 		return !slices.ContainsFunc(ids, func(id string) bool { return p.pubsub.Message(id).Acks == 0 })
 	})
 }
@@ -272,7 +273,7 @@ func (s *site) wantCorpus(uploads []catalog.Upload, twin *site) {
 	}
 	for _, u := range uploads {
 		// The verdict of an earlier generation may be there for a moment.
-		eventually(s.t, "the uploader of "+u.String()+" is told", func() bool {
+		proctest.Eventually(s.t, "the uploader of "+u.String()+" is told", func() bool {
 			v := s.verdict(u.Object)
 			return v.State.Final() && v.Generation == u.Generation
 		})

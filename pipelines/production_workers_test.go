@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"repomill/schemas/catalog"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 	"repomill/testdata/s3test"
 )
@@ -75,11 +76,11 @@ func TestProductionTwoWorkers(t *testing.T) {
 	good = append(good, p.putDebs(jammy, "while", 20)...)
 	good = append(good, p.putDebs(noble, "while", 5)...)
 	good = append(good, p.put("acme/tools/el/9/noarch.rpm", rpmtest.Build(t, rpmtest.Spec{Arch: "noarch"})))
-	eventually(t, "all others are published", func() bool { return p.allAre("published", good) })
+	proctest.Eventually(t, "all others are published", func() bool { return p.allAre("published", good) })
 	t.Logf("%d uploads in %s, %d publishes of %s", len(good), time.Since(start).Round(time.Millisecond), p.publishes(jammy), jammy)
 	p.wantStates("received", broken...)
 	heal()
-	eventually(t, "the broken one is published", func() bool { return p.allAre("published", broken) })
+	proctest.Eventually(t, "the broken one is published", func() bool { return p.allAre("published", broken) })
 	c.stop()
 	t.Logf("a client read it %d times", c.reads)
 	wantStopped(t, stopHere)
@@ -109,7 +110,7 @@ func TestProductionNoarchWaitsForAllItsReleases(t *testing.T) {
 	}))
 	stop := p.serve(p.source(), grace)
 	<-tried
-	eventually(t, "its other release is published", func() bool { _, _, err := p.read(aarch64); return err == nil })
+	proctest.Eventually(t, "its other release is published", func() bool { _, _, err := p.read(aarch64); return err == nil })
 	p.wantRelease(aarch64, 1)
 	p.wantStates("stored", u)
 	if v, acks := p.verdict(u.Object), p.pubsub.Message(ids[0]).Acks; v.State.Final() || acks != 0 {
@@ -118,7 +119,7 @@ func TestProductionNoarchWaitsForAllItsReleases(t *testing.T) {
 	heal()
 	// If the release has failed for good, it is due again with the next push, or in ten seconds.
 	next := p.put("acme/tools/el/9/next.rpm", rpmtest.Build(t, rpmtest.Spec{Name: "next"}))
-	eventually(t, "both are published", func() bool { return p.allAre("published", []catalog.Upload{u, next}) })
+	proctest.Eventually(t, "both are published", func() bool { return p.allAre("published", []catalog.Upload{u, next}) })
 	p.wantAcked(ids)
 	wantStopped(t, stop)
 	p.wantVerdict(u, catalog.Published)
@@ -137,13 +138,13 @@ func TestProductionReleasesDoNotWaitForEachOther(t *testing.T) {
 	letGo := sync.OnceFunc(func() { close(open) })
 	t.Cleanup(letGo) // comes before the dispatcher's
 	<-reached
-	eventually(t, "the others are published", func() bool { return p.allAre("published", free) })
+	proctest.Eventually(t, "the others are published", func() bool { return p.allAre("published", free) })
 	p.wantStates("stored", held...)
 	late := p.putDebs(noble, "late", 1)
-	eventually(t, "a late one is published", func() bool { return p.allAre("published", late) })
+	proctest.Eventually(t, "a late one is published", func() bool { return p.allAre("published", late) })
 	p.wantStates("stored", held...)
 	letGo()
-	eventually(t, "all are published", func() bool { return p.allAre("published", held) })
+	proctest.Eventually(t, "all are published", func() bool { return p.allAre("published", held) })
 	wantStopped(t, stop)
 	p.wantRelease(jammy, 2)
 	p.wantRelease(noble, 3)
@@ -167,7 +168,7 @@ func TestProductionPublishesOnceASecond(t *testing.T) {
 	// A message that the server loses on its way to the worker comes again after a minute, which need not pass.
 	lost := time.AfterFunc(20*time.Second, func() { p.pubsub.Advance(2 * time.Minute) })
 	defer lost.Stop()
-	eventually(t, "all are published", func() bool { return p.allAre("published", uploads) })
+	proctest.Eventually(t, "all are published", func() bool { return p.allAre("published", uploads) })
 	took := time.Since(start)
 	wantStopped(t, stop)
 	for _, r := range []catalog.Release{jammy, noble} {
@@ -194,7 +195,7 @@ func TestProductionShutdownWhileS3Hangs(t *testing.T) {
 	ids := p.say(p.silently(func() { uploads = p.putDebs(jammy, "slow", 3) }))
 	stop := p.serve(p.source(), 200*time.Millisecond)
 	<-reached
-	eventually(t, "all events are delivered", func() bool {
+	proctest.Eventually(t, "all events are delivered", func() bool {
 		return !slices.ContainsFunc(ids, func(id string) bool { return p.pubsub.Message(id).Deliveries == 0 })
 	})
 	time.Sleep(200 * time.Millisecond) // they are on their way; one that is lost there comes again after a minute
@@ -205,7 +206,7 @@ func TestProductionShutdownWhileS3Hangs(t *testing.T) {
 	}
 	letGo()
 	stop = p.serve(p.source(), grace)
-	eventually(t, "the next one publishes all", func() bool { return p.allAre("published", uploads) })
+	proctest.Eventually(t, "the next one publishes all", func() bool { return p.allAre("published", uploads) })
 	p.pubsub.Advance(2 * time.Minute) // what was delivered to the dying worker comes again a minute later
 	p.wantAcked(ids)
 	wantStopped(t, stop)

@@ -19,6 +19,7 @@ import (
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 	"repomill/testdata/mysqltest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 	"repomill/testdata/s3test"
 )
@@ -226,7 +227,7 @@ func TestReindexInterrupted(t *testing.T) {
 		ctx, interrupt := context.WithCancel(t.Context())
 		s.whileBusy(func(key string) {
 			if ctx.Err() == nil && strings.Contains(key, "/noble/") { // the other one is through
-				eventually(t, "the other release is through", func() bool { return len(s.results()) == 1 })
+				proctest.Eventually(t, "the other release is through", func() bool { return len(s.results()) == 1 })
 				interrupt()
 			}
 		})

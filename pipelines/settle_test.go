@@ -13,6 +13,7 @@ import (
 	"repomill/pipelines/worker"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
+	"repomill/testdata/proctest"
 )
 
 // A ledger is a source that remembers how its events were settled.
@@ -75,7 +76,7 @@ func TestEventsAreSettledByTheCatalogsWord(t *testing.T) {
 	hidden := catalog.Upload{Bucket: good.Bucket, Object: "acme/.part", Generation: "1"}
 	stop := s.serve(l.source(2, slow, good, garbage, hidden), grace)
 	for name, u := range map[string]catalog.Upload{"a good one": good, "a bad one": garbage, "a hidden one": hidden} {
-		eventually(t, name+" is settled twice", func() bool { return len(l.of(u)) == 2 })
+		proctest.Eventually(t, name+" is settled twice", func() bool { return len(l.of(u)) == 2 })
 		for _, final := range l.of(u) {
 			if !final {
 				t.Errorf("%s is left to others", name)
@@ -87,7 +88,7 @@ func TestEventsAreSettledByTheCatalogsWord(t *testing.T) {
 		t.Errorf("one that is being stored is settled: %v", got)
 	}
 	close(open)
-	eventually(t, "the slow one is settled", func() bool { return len(l.of(slow)) == 2 })
+	proctest.Eventually(t, "the slow one is settled", func() bool { return len(l.of(slow)) == 2 })
 	s.wantStates("published", slow)
 	wantStopped(t, stop)
 }
@@ -125,7 +126,7 @@ func TestEventOfSomebodyElsesUpload(t *testing.T) {
 		t.Errorf("settled %v while somebody else has the lease", got)
 	}
 	s.ingest(b)
-	eventually(t, "it is settled", func() bool { return len(l.of(u)) == 1 && l.of(u)[0] })
+	proctest.Eventually(t, "it is settled", func() bool { return len(l.of(u)) == 1 && l.of(u)[0] })
 	wantStopped(t, stop)
 }
 
@@ -166,7 +167,7 @@ func TestServeQueuedBeforeStart(t *testing.T) {
 	s.holdUntilListed()
 	var l ledger
 	stop := s.serve(l.source(1, uploads...), grace)
-	eventually(t, "all are published", func() bool { return s.allAre("published", uploads) })
+	proctest.Eventually(t, "all are published", func() bool { return s.allAre("published", uploads) })
 	wantStopped(t, stop)
 	for _, r := range releases {
 		s.wantRelease(r, 9)
@@ -185,11 +186,11 @@ func TestUnreadableSettings(t *testing.T) {
 	good := s.putDebs(jammy, "good", 1)[0]
 	waits := s.put("acme/broken/ubuntu/jammy/hello.deb", deb(t, "hello"))
 	stop := s.serve(mute, grace)
-	eventually(t, "the good one is published", func() bool { return s.state(good) == "published" })
+	proctest.Eventually(t, "the good one is published", func() bool { return s.state(good) == "published" })
 	s.wantStates("received", waits)
 	if err := os.Remove(filepath.Join(s.dir, "bucket", key)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the other one is published", func() bool { return s.state(waits) == "published" })
+	proctest.Eventually(t, "the other one is published", func() bool { return s.state(waits) == "published" })
 	wantStopped(t, stop)
 }

@@ -14,6 +14,7 @@ import (
 	"repomill/pipelines/objects/file"
 	"repomill/pipelines/queue"
 	"repomill/schemas/catalog"
+	"repomill/testdata/proctest"
 )
 
 var _ queue.Source = (*queue.Dir)(nil)
@@ -94,16 +95,6 @@ func (w *watched) write(object, body string) {
 	must(w.T, os.WriteFile(w.path(object), []byte(body), 0o600))
 }
 
-// eventually waits until ok is true.
-func (w *watched) eventually(what string, ok func() bool) {
-	w.Helper()
-	for deadline := time.Now().Add(soon); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			w.Fatalf("%s: not within %v", what, soon)
-		}
-	}
-}
-
 // expect waits until each object is reported as what it is now.
 func (w *watched) expect(all ...string) {
 	w.Helper()
@@ -113,7 +104,7 @@ func (w *watched) expect(all ...string) {
 	for _, object := range all {
 		want, err := staging.Stat(w.Context(), object)
 		must(w.T, err)
-		w.eventually("news of "+object, func() bool {
+		proctest.Eventually(w, "news of "+object, func() bool {
 			got, ok := w.reported(object)
 			return ok && got == want
 		})

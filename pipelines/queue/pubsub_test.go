@@ -18,6 +18,7 @@ import (
 	"repomill/pipelines/queue"
 	"repomill/schemas/catalog"
 	"repomill/testdata/gcstest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/pubsubtest"
 )
 
@@ -107,19 +108,10 @@ func (r *received) settle(final bool) {
 	}
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(soon); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %v", what, soon)
-		}
-	}
-}
-
 // expect waits for n events in all.
 func (r *received) expect(n int) []queue.Event {
 	r.t.Helper()
-	eventually(r.t, fmt.Sprintf("%d events", n), func() bool { return len(r.all()) >= n })
+	proctest.Eventually(r.t, fmt.Sprintf("%d events", n), func() bool { return len(r.all()) >= n })
 	if all := r.all(); len(all) != n {
 		r.t.Fatalf("got %d events, want %d", len(all), n)
 	}
@@ -141,7 +133,7 @@ func TestPubSubDelivers(t *testing.T) {
 	}
 	e.Settle(true)
 	e.Settle(false) // once only
-	eventually(t, "the acknowledgement", func() bool { return server.Acks(id) == 1 })
+	proctest.Eventually(t, "the acknowledgement", func() bool { return server.Acks(id) == 1 })
 	if n := server.Nacks(id); n != 0 {
 		t.Errorf("it was given back %d times", n)
 	}
@@ -154,7 +146,7 @@ func TestPubSubSettlement(t *testing.T) {
 	r := receive(t, server.URL("worker"), nil)
 	id := server.Publish(nil, notification())
 	r.expect(1)
-	eventually(t, "the lease", func() bool { return server.Leases(id) > 0 })
+	proctest.Eventually(t, "the lease", func() bool { return server.Leases(id) > 0 })
 	server.Advance(50 * time.Second) // a subscription's own deadline here is 10 s
 	time.Sleep(300 * time.Millisecond)
 	r.expect(1)
@@ -165,7 +157,7 @@ func TestPubSubSettlement(t *testing.T) {
 		t.Errorf("it was delivered %d times, want 2", n)
 	}
 	r.settle(true)
-	eventually(t, "the acknowledgement", func() bool { return server.Acks(id) == 1 })
+	proctest.Eventually(t, "the acknowledgement", func() bool { return server.Acks(id) == 1 })
 	server.Advance(time.Hour)
 	time.Sleep(300 * time.Millisecond)
 	r.expect(2)
@@ -214,7 +206,7 @@ func TestPubSubIgnores(t *testing.T) {
 		ids = append(ids, server.Publish(nil, attrs))
 	}
 	for _, id := range ids {
-		eventually(t, "the acknowledgement", func() bool { return server.Acks(id) == 1 })
+		proctest.Eventually(t, "the acknowledgement", func() bool { return server.Acks(id) == 1 })
 	}
 	r.expect(0)
 	if log := r.logged(); log != "" || r.source.Foreign() != 0 {
@@ -236,8 +228,8 @@ func TestPubSubForeignMessages(t *testing.T) {
 	own := server.Publish(nil, notification())
 	r.expect(1)
 	r.settle(true)
-	eventually(t, "our own", func() bool { return server.Acks(own) == 1 })
-	eventually(t, "the count", func() bool { return r.source.Foreign() == int64(len(ids)) })
+	proctest.Eventually(t, "our own", func() bool { return server.Acks(own) == 1 })
+	proctest.Eventually(t, "the count", func() bool { return r.source.Foreign() == int64(len(ids)) })
 	time.Sleep(500 * time.Millisecond)
 	for _, id := range ids {
 		if server.Acks(id) != 0 || server.Nacks(id) != 0 || server.Deliveries(id) != 1 {
@@ -262,7 +254,7 @@ func TestPubSubDeadLetters(t *testing.T) {
 	r := receive(t, server.DeadLetterURL("worker", 5), func(e queue.Event) { e.Settle(false) })
 	server.Publish([]byte("x"), notification())
 	dead := receive(t, server.URLOf("dead"), nil)
-	eventually(t, "the dead letter", func() bool { return len(dead.all()) > 0 })
+	proctest.Eventually(t, "the dead letter", func() bool { return len(dead.all()) > 0 })
 	if n := len(r.all()); n != 5 {
 		t.Errorf("it was delivered %d times, want 5", n)
 	}
@@ -287,7 +279,7 @@ func TestPubSubShutdown(t *testing.T) {
 		e.Settle(e.Upload.Generation != "4")
 	}
 	must(t, <-stopped)
-	eventually(t, "the settlement", func() bool {
+	proctest.Eventually(t, "the settlement", func() bool {
 		acks, nacks := 0, 0
 		for _, m := range server.Messages() {
 			acks += server.Acks(m.ID)
@@ -300,7 +292,7 @@ func TestPubSubShutdown(t *testing.T) {
 	}
 	other := receive(t, url, func(e queue.Event) { e.Settle(true) })
 	left := map[string]bool{}
-	eventually(t, "what is left", func() bool { // a message may be on its way to the stream that has ended: it comes when its lease is over
+	proctest.Eventually(t, "what is left", func() bool { // a message may be on its way to the stream that has ended: it comes when its lease is over
 		time.Sleep(500 * time.Millisecond)
 		server.Advance(70 * time.Second)
 		for _, e := range other.all() {
@@ -401,7 +393,7 @@ func TestNotificationsOfABucket(t *testing.T) {
 		t.Errorf("got %v, want %v and %v", got, first, large)
 	}
 	r.settle(true)
-	eventually(t, "all acknowledgements", func() bool {
+	proctest.Eventually(t, "all acknowledgements", func() bool {
 		for _, m := range events.Messages() {
 			if events.Acks(m.ID) != 1 {
 				return false

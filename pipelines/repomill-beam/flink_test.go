@@ -16,6 +16,7 @@ import (
 
 	"repomill/testdata/flinktest"
 	"repomill/testdata/gcstest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/s3test"
 )
 
@@ -182,7 +183,7 @@ func TestWorkerEndsWithParent(t *testing.T) {
 	t.Parallel()
 	const script = `"$0" --worker=true --id=1 --logging_endpoint=127.0.0.1:1 --control_endpoint=127.0.0.1:1 2>/dev/null & echo $!; exec sleep 60`
 	parent := exec.Command("sh", "-c", script, must(t, program))
-	dieWithUs(parent)
+	proctest.DieWithParent(parent)
 	out, err := parent.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 
 	"repomill/publish/sign"
 	"repomill/testdata/mysqltest"
+	"repomill/testdata/proctest"
 )
 
 func TestMain(m *testing.M) {
@@ -49,12 +50,7 @@ var boot = sync.OnceValues(func() (string, error) {
 
 func build(name, pkg string) (path string, err error) {
 	path = filepath.Join(workshop, name)
-	cmd := exec.Command("go", "build", "-o", path, pkg)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
+	return path, proctest.Build(path, pkg)
 }
 
 // signingKey makes the key that all sites sign with, and returns the path of its file.
@@ -104,7 +100,7 @@ func startProcess(t *testing.T, args ...string) (wait func() (int, string), proc
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, must(t, program), args...)
 	cmd.Dir, cmd.Stderr = t.TempDir(), &stderr // no place where sources could be found
-	dieWithUs(cmd)
+	proctest.DieWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
