@@ -6,12 +6,14 @@ import (
 	"compress/gzip"
 	"flag"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
@@ -19,38 +21,104 @@ import (
 	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
+	"repomill/testdata/debtest"
+	"repomill/testdata/rpmtest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden releases")
 
+// A goldenRelease is a distribution whose bytes are kept, with one more package that comes later, and one of the uploads
+// that is withdrawn then.
+type goldenRelease struct {
+	name     string
+	releases []catalog.Release
+	uploads  func(*world) []upload
+	more     func(*world) upload
+	yanked   int // index in uploads
+}
+
+var goldenReleases = []goldenRelease{
+	{"jammy", []catalog.Release{jammy}, debs, func(w *world) upload {
+		return w.deb(jammy, "main", debtest.Spec{Name: "hello", Version: "1.11", Arch: "amd64"})
+	}, 2},
+	{"el9", []catalog.Release{el9, in(el9, "aarch64"), in(el9, "SRPMS")}, rpms, func(w *world) upload {
+		return w.rpm(el9, rpmtest.Spec{Name: "hello", Version: "1.11", Release: "1.el9"})
+	}, 1},
+}
+
 // A golden release is all that clients read, byte for byte, but for what is drawn at random: the nonce
 // and the signing key.
 func TestGoldenReleases(t *testing.T) {
-	for _, tt := range []struct {
-		file     string
-		releases []catalog.Release
-		uploads  func(*world) []upload
-	}{
-		{"jammy.txtar", []catalog.Release{jammy}, debs},
-		{"el9.txtar", []catalog.Release{el9, in(el9, "aarch64"), in(el9, "SRPMS")}, rpms},
-	} {
-		t.Run(tt.file, func(t *testing.T) {
+	for _, g := range goldenReleases {
+		t.Run(g.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, w *world) {
-				w.push(tt.uploads(w)...)
-				var a txtar.Archive
-				for _, r := range tt.releases {
-					w.publish(r)
-					a.Files = append(a.Files, texts(w, r)...)
-				}
-				a.Files = append(a.Files, settings(w), config(w, tt.releases[0]), objects(w))
-				compareGolden(t, filepath.Join("..", "testdata", "releases", tt.file), txtar.Format(&a))
+				uploads := g.uploads(w)
+				w.push(uploads...)
+				first := g.publish(w)
+				compareGolden(t, g.name, first)
+				time.Sleep(time.Hour)
+				w.push(g.more(w))
+				more := g.publish(w)
+				compareGolden(t, g.name+"-one-more", difference(first, more))
+				time.Sleep(time.Hour)
+				w.yank(uploads[g.yanked])
+				compareGolden(t, g.name+"-yank", difference(more, g.publish(w)))
 			})
 		})
 	}
 }
 
-func compareGolden(t *testing.T, name string, got []byte) {
+// publish publishes and returns all that clients read.
+func (g goldenRelease) publish(w *world) []txtar.File {
+	var files []txtar.File
+	for _, r := range g.releases {
+		w.publish(r)
+		files = append(files, texts(w, r)...)
+	}
+	return append(files, settings(w), config(w, g.releases[0]), objects(w))
+}
+
+// difference returns the files of after that before does not have so, and of the list of objects what came and went.
+func difference(before, after []txtar.File) (changed []txtar.File) {
+	had := map[string]string{}
+	for _, f := range before {
+		had[f.Name] = string(f.Data)
+	}
+	for _, f := range after {
+		old, text := had[f.Name], string(f.Data)
+		delete(had, f.Name)
+		switch {
+		case old == text:
+		case f.Name == "objects":
+			changed = append(changed, txtar.File{Name: "objects that are new", Data: lacking(old, text)}, txtar.File{Name: "objects that are gone", Data: lacking(text, old)})
+		default:
+			changed = append(changed, f)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(had)) {
+		changed = append(changed, txtar.File{Name: name + " is gone"})
+	}
+	return changed
+}
+
+// lacking returns the objects, of three lines each, that text lists and list does not.
+func lacking(list, text string) (lines []byte) {
+	had := map[string]bool{}
+	for o := range slices.Chunk(slices.Collect(strings.Lines(list)), 3) {
+		had[strings.Join(o, "")] = true
+	}
+	for o := range slices.Chunk(slices.Collect(strings.Lines(text)), 3) {
+		if one := strings.Join(o, ""); !had[one] {
+			lines = append(lines, one...)
+		}
+	}
+	return lines
+}
+
+func compareGolden(t *testing.T, name string, files []txtar.File) {
 	t.Helper()
+	name = filepath.Join("..", "testdata", "releases", name+".txtar")
+	got := txtar.Format(&txtar.Archive{Files: files})
 	if *update {
 		if err := os.WriteFile(name, got, 0o644); err != nil {
 			t.Fatal(err)
