@@ -1,7 +1,0 @@
-//go:build !linux
-
-package pipelines_test
-
-import "syscall"
-
-func dieWithUs() *syscall.SysProcAttr { return nil }
