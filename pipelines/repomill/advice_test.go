@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -51,14 +52,14 @@ func TestOtherNames(t *testing.T) {
 			if command == "push" {
 				args = append(line(tt.target), "--staging", s.staging())
 			}
-			if a := repomill(t, args...); a.code != tt.code || a.stderr != "repomill: "+tt.says+"\n" {
+			if a := repomill(t, args...); a.Code != tt.code || a.Stderr != "repomill: "+tt.says+"\n" {
 				t.Errorf("%q: got %v, want %d and %q", args, a, tt.code, tt.says)
 			}
 		}
 	}
 	for _, name := range []string{"repo create", "repo list", "token list"} {
 		args := append(strings.Fields(name), "Acme/x", "--data", s.data)
-		if a := repomill(t, args...); a.code != 2 || !strings.Contains(a.stderr, `owner "Acme": use 1 to 63 lower-case letters`) {
+		if a := repomill(t, args...); a.Code != 2 || !strings.Contains(a.Stderr, `owner "Acme": use 1 to 63 lower-case letters`) {
 			t.Errorf("%q: %v", args, a)
 		}
 	}
@@ -70,24 +71,24 @@ func TestPushToOtherNames(t *testing.T) {
 	t.Parallel()
 	s := shared(t)
 	hello, rpm := newDEB(t, debtest.Spec{}).path, newRPM(t, rpmtest.Spec{}).path
-	push := func(args ...string) answer {
+	push := func(args ...string) proctest.Answer {
 		return repomill(t, append([]string{"push", "--staging", s.staging()}, args...)...)
 	}
 	const alias = "unknown-distribution: distribution debian/12 goes by another name here: use debian/bookworm\n"
-	if a := push("acme/elsewhere/debian/12", hello); a.code != 1 || a.stdout != "" || a.stderr != hello+": rejected: "+alias {
+	if a := push("acme/elsewhere/debian/12", hello); a.Code != 1 || a.Stdout != "" || a.Stderr != hello+": rejected: "+alias {
 		t.Errorf("%v", a)
 	}
 	if s.lies(t, "staging/acme/elsewhere/debian/12") {
 		t.Error("it was staged")
 	}
-	if a := push("--wait", "--no-verify", "acme/elsewhere/debian/12", hello); a.code != 1 || !strings.HasSuffix(a.stderr, ": rejected: "+alias) {
+	if a := push("--wait", "--no-verify", "acme/elsewhere/debian/12", hello); a.Code != 1 || !strings.HasSuffix(a.Stderr, ": rejected: "+alias) {
 		t.Errorf("left to the server: %v", a)
 	}
 	const warning = "warning: distribution opensuse/leap is not in the table; did you mean opensuse/16.0? (the server rejects it, too, unless its own table has it)\n"
-	if a := push("acme/elsewhere/opensuse/leap", rpm); a.code != 0 || !strings.HasPrefix(a.stderr, warning) || !strings.Contains(a.stdout, ": stored in staging as ") {
+	if a := push("acme/elsewhere/opensuse/leap", rpm); a.Code != 0 || !strings.HasPrefix(a.Stderr, warning) || !strings.Contains(a.Stdout, ": stored in staging as ") {
 		t.Errorf("%v", a)
 	}
-	if a := push("--wait", "acme/elsewhere/opensuse/leap", rpm); a.code != 1 || strings.Contains(a.stderr, "warning: distribution") {
+	if a := push("--wait", "acme/elsewhere/opensuse/leap", rpm); a.Code != 1 || strings.Contains(a.Stderr, "warning: distribution") {
 		t.Errorf("with --wait: %v", a)
 	}
 }
@@ -108,7 +109,7 @@ func TestAdviceOnFiles(t *testing.T) {
 		{[]string{"check", dir, "--keyring", "/nope"}, "--keyring: there is no file /nope: fetch one with curl -fsSLo FILE https://HOST/owner/name/gpgkey"},
 		{[]string{"check", dir, "--keyring", dir}, "--keyring: read " + dir + ": is a directory: fetch one with curl -fsSLo FILE https://HOST/owner/name/gpgkey"},
 	} {
-		if a := repomill(t, tt.args...); a.code != 2 || a.stderr != "repomill: "+tt.says+"\n" {
+		if a := repomill(t, tt.args...); a.Code != 2 || a.Stderr != "repomill: "+tt.says+"\n" {
 			t.Errorf("%q: got %v, want %q", tt.args, a, tt.says)
 		}
 	}
@@ -128,15 +129,15 @@ func TestEmptyFolders(t *testing.T) {
 	if err := os.WriteFile(dir+"/b/hello.deb", newDEB(t, debtest.Spec{}).body, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	push := func(args ...string) answer {
+	push := func(args ...string) proctest.Answer {
 		return repomill(t, append([]string{"push", "--wait", "--staging", s.staging(), jammy}, args...)...)
 	}
 	const none = ": there is no .deb, .ddeb or .rpm in this folder\n"
-	if a := push(dir + "/*"); a.code != 0 || !strings.HasPrefix(a.stderr, "skipped: "+dir+"/a"+none+"skipped: "+dir+"/c"+none) {
+	if a := push(dir + "/*"); a.Code != 0 || !strings.HasPrefix(a.Stderr, "skipped: "+dir+"/a"+none+"skipped: "+dir+"/c"+none) {
 		t.Errorf("%v", a)
 	}
 	for _, args := range [][]string{{dir + "/[ac]"}, {dir + "/a"}, {dir + "/b", dir + "/a"}, {nothing}} {
-		if a := push(args...); a.code != 2 || !strings.HasSuffix(a.stderr, none) || strings.Contains(a.stderr, "skipped") {
+		if a := push(args...); a.Code != 2 || !strings.HasSuffix(a.Stderr, none) || strings.Contains(a.Stderr, "skipped") {
 			t.Errorf("%q: %v", args, a)
 		}
 	}
@@ -148,14 +149,14 @@ func TestInterruptedSoon(t *testing.T) {
 	dir, hello := t.TempDir(), newDEB(t, debtest.Spec{}).path
 	const soon = ": staged: no worker has reported on it so far"
 	for timeout, end := range map[string]string{"500ms": soon + "\n", "3500ms": soon + "; does one (or repomill up) run?\n"} {
-		var a answer
+		var a proctest.Answer
 		for begin := time.Now(); ; begin = time.Now() {
 			a = repomill(t, "push", "--wait", "--timeout", timeout, "--staging", "file://"+dir, "acme/tools/ubuntu/jammy", hello)
 			if timeout != "500ms" || time.Since(begin) < 3*time.Second {
 				break
 			} // else a busy machine had it wait for long
 		}
-		if want := "timed out after "; a.code != 3 || !strings.Contains(a.stderr, want) || !strings.HasSuffix(a.stderr, end) {
+		if want := "timed out after "; a.Code != 3 || !strings.Contains(a.Stderr, want) || !strings.HasSuffix(a.Stderr, end) {
 			t.Errorf("after %s: got %v, want %q at the end", timeout, a, end)
 		}
 	}

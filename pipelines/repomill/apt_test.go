@@ -12,6 +12,7 @@ import (
 
 	"repomill/publish/sign"
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 )
 
 // helloVersions are in dpkg's order, the newest first.
@@ -20,7 +21,7 @@ var helloVersions = []string{"1:0.5", "1.0+x", "1.0", "1.0~rc1"}
 // Real apt reads what was pushed, through the redirects of the resolver.
 func TestApt(t *testing.T) {
 	t.Parallel()
-	need(t, "apt-get")
+	proctest.Need(t, "apt-get")
 	s := shared(t)
 	var files []packageFile
 	hello := map[string]packageFile{}
@@ -37,12 +38,12 @@ func TestApt(t *testing.T) {
 	t.Run("the configuration file is all that a client needs", func(t *testing.T) {
 		t.Parallel()
 		a := newApt(t, "amd64")
-		a.source(t, "sources", sources)
-		a.update(t)
+		a.Source(t, "sources", sources)
+		a.Update(t)
 		if diff := cmp.Diff(helloVersions, a.versions(t, "hello")); diff != "" {
 			t.Errorf("versions (-want +got):\n%s", diff)
 		}
-		if out := a.run(t, "apt-cache", "policy", "hello"); !strings.Contains(out.stdout, "Candidate: 1:0.5\n") {
+		if out := a.Run(t, "apt-cache", "policy", "hello"); !strings.Contains(out.Stdout, "Candidate: 1:0.5\n") {
 			t.Errorf("%v", out)
 		}
 		want := []string{common.sha256()}
@@ -64,9 +65,9 @@ func TestApt(t *testing.T) {
 			"the layout of 2026": s.url + "/acme/apt/ubuntu/jammy jammy main",
 		} {
 			a := newApt(t, "amd64")
-			key := a.write(t, "key.asc", string(s.fetch(t, "acme/apt/gpgkey")))
-			a.source(t, "list", fmt.Sprintf("deb [signed-by=%[1]s] %[2]s\ndeb-src [signed-by=%[1]s] %[2]s\n", key, line))
-			a.update(t)
+			key := a.Write(t, "key.asc", string(s.fetch(t, "acme/apt/gpgkey")))
+			a.Source(t, "list", fmt.Sprintf("deb [signed-by=%[1]s] %[2]s\ndeb-src [signed-by=%[1]s] %[2]s\n", key, line))
+			a.Update(t)
 			if got := a.download(t, "hello=1.0+x"); !cmp.Equal(got, []string{hello["1.0+x"].sha256()}) {
 				t.Errorf("%s: got %q", name, got)
 			}
@@ -86,10 +87,10 @@ func TestApt(t *testing.T) {
 			{"riscv64", "arm64", "arm common more"},
 		} {
 			a := newApt(t, tt.native, strings.Fields(tt.foreign)...)
-			a.source(t, "sources", sources)
-			a.update(t)
-			out := a.run(t, "apt-cache", "pkgnames")
-			names := strings.Fields(out.stdout)
+			a.Source(t, "sources", sources)
+			a.Update(t)
+			out := a.Run(t, "apt-cache", "pkgnames")
+			names := strings.Fields(out.Stdout)
 			slices.Sort(names)
 			if got := strings.Join(names, " "); got != tt.want {
 				t.Errorf("%s with foreign %q sees %q, want %q", tt.native, tt.foreign, got, tt.want)
@@ -102,9 +103,9 @@ func TestApt(t *testing.T) {
 	t.Run("another key is refused", func(t *testing.T) {
 		t.Parallel()
 		a := newApt(t, "amd64")
-		a.source(t, "list", fmt.Sprintf("deb [signed-by=%s] %s/acme/apt/ubuntu jammy main\n", a.write(t, "key.asc", otherKey(t)), s.url))
-		out := a.run(t, "apt-get", "update", "-o", "APT::Update::Error-Mode=any")
-		if out.code == 0 || !strings.Contains(out.String(), "NO_PUBKEY") {
+		a.Source(t, "list", fmt.Sprintf("deb [signed-by=%s] %s/acme/apt/ubuntu jammy main\n", a.Write(t, "key.asc", otherKey(t)), s.url))
+		out := a.Run(t, "apt-get", "update", "-o", "APT::Update::Error-Mode=any")
+		if out.Code == 0 || !strings.Contains(out.Said(), "NO_PUBKEY") {
 			t.Errorf("apt-get update with another key: %v", out)
 		}
 		if got := a.versions(t, "hello"); len(got) > 0 {
@@ -114,8 +115,8 @@ func TestApt(t *testing.T) {
 	t.Run("indexes are fetched by hash, and all of it is redirected", func(t *testing.T) {
 		t.Parallel()
 		a := newApt(t, "amd64")
-		a.source(t, "sources", sources)
-		out := a.update(t, "-o", "Debug::Acquire::http=true").String()
+		a.Source(t, "sources", sources)
+		out := a.Update(t, "-o", "Debug::Acquire::http=true").Said()
 		if !strings.Contains(out, "GET /acme/apt/ubuntu/dists/jammy/main/binary-amd64/by-hash/SHA256/") {
 			t.Errorf("no index is asked for by its hash:\n%s", out)
 		}
@@ -133,8 +134,8 @@ func TestApt(t *testing.T) {
 		if u, err := url.Parse(s.url); err != nil || strings.Contains(line, u.Host) {
 			t.Fatalf("%v in\n%s", err, line)
 		}
-		a.source(t, "sources", line)
-		a.update(t)
+		a.Source(t, "sources", line)
+		a.Update(t)
 		a.download(t, "hello=1.0+x", "common") // apt reads and verifies them where they are
 	})
 }
@@ -158,9 +159,9 @@ func TestAptSeesEveryPublish(t *testing.T) {
 		version := fmt.Sprintf("%d.0", i)
 		s.publish(t, "acme/often/debian/bookworm", newDEB(t, debtest.Spec{Version: version}))
 		if i == 0 {
-			a.source(t, "sources", string(s.fetch(t, "acme/often/debian/bookworm.sources")))
+			a.Source(t, "sources", string(s.fetch(t, "acme/often/debian/bookworm.sources")))
 		}
-		a.update(t)
+		a.Update(t)
 		if got := a.versions(t, "hello"); len(got) == 0 || got[0] != version {
 			t.Errorf("after the push of %s apt knows %q", version, got)
 		}

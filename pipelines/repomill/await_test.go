@@ -16,6 +16,7 @@ import (
 
 	"repomill/schemas/catalogdb"
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 )
 
 // loseCatalog deletes the catalog of a site that has ended.
@@ -43,10 +44,10 @@ func (s *site) lists(t *testing.T, version string) bool {
 }
 
 // does runs a command on the site's folder, which has to end with a code and say something on the standard error.
-func (s *site) does(t *testing.T, code int, says string, args ...string) answer {
+func (s *site) does(t *testing.T, code int, says string, args ...string) proctest.Answer {
 	t.Helper()
 	a := repomill(t, append(args, "--data", s.data)...)
-	if a.code != code || !strings.Contains(a.stderr, says) {
+	if a.Code != code || !strings.Contains(a.Stderr, says) {
 		t.Errorf("%q: got %v, want code %d and %q", args, a, code, says)
 	}
 	return a
@@ -61,7 +62,7 @@ func TestUnyankOutlivesRebuild(t *testing.T) {
 	if s.lists(t, "1.0") {
 		t.Error("yank has returned, and clients see the package")
 	}
-	if err := s.stop(); err != nil {
+	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	s.does(t, 3, "recorded; no worker runs (none has been seen since 20", "unyank", "acme/tools/ubuntu/jammy", "hello=1.0")
@@ -90,17 +91,17 @@ func TestUnyankRacesRebuild(t *testing.T) {
 			t.Error("yank has returned, and clients see the package")
 		}
 		var both sync.WaitGroup
-		var back, rebuilt answer
+		var back, rebuilt proctest.Answer
 		both.Go(func() { back = repomill(t, "unyank", "--data", s.data, "acme/tools/ubuntu/jammy", "hello=1.0") })
 		both.Go(func() { rebuilt = repomill(t, "reindex", "--data", s.data, "acme/tools", "--from", "published") })
 		both.Wait()
-		if there := s.lists(t, "1.0"); back.code == 0 && !there {
+		if there := s.lists(t, "1.0"); back.Code == 0 && !there {
 			wrong++
 			t.Errorf("unyank said %v; clients do not see the package; reindex said %v", back, rebuilt)
 		} else if there {
 			seen++
 		}
-		if back.code != 0 || rebuilt.code != 0 {
+		if back.Code != 0 || rebuilt.Code != 0 {
 			t.Errorf("unyank said %v, reindex %v", back, rebuilt)
 		}
 	}
@@ -119,8 +120,8 @@ func TestSettingsOutliveTheCatalog(t *testing.T) {
 	as := func(token string) int {
 		return ask(t, http.MethodGet, strings.Replace(s.url, "http://", "http://"+strings.TrimSpace(token)+":@", 1)+pointer).StatusCode
 	}
-	kept := s.does(t, 0, "", "token", "create", "acme/secret", "kept").stdout
-	revoked := s.does(t, 0, "", "token", "create", "acme/secret", "revoked").stdout
+	kept := s.does(t, 0, "", "token", "create", "acme/secret", "kept").Stdout
+	revoked := s.does(t, 0, "", "token", "create", "acme/secret", "revoked").Stdout
 	s.does(t, 0, "", "repo", "set", "acme/secret", "--visibility", "private")
 	if got := [3]int{ask(t, http.MethodGet, s.url+pointer).StatusCode, as(kept), as(revoked)}; got != [3]int{401, 302, 302} {
 		t.Errorf("repo set has returned, and clients get %v", got)
@@ -129,7 +130,7 @@ func TestSettingsOutliveTheCatalog(t *testing.T) {
 	if got := as(revoked); got != 401 {
 		t.Errorf("token revoke has returned, and the token is good for %d", got)
 	}
-	if err := s.kill(); err != nil {
+	if err := s.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	loseCatalog(t, s.data)
@@ -138,7 +139,7 @@ func TestSettingsOutliveTheCatalog(t *testing.T) {
 		t.Errorf("after the loss of the catalog clients get %v", got)
 	}
 	s.untilDeclared(t, "acme/secret")
-	if a := s.does(t, 0, "", "token", "list", "acme/secret"); !strings.Contains(a.stdout, "kept") || strings.Contains(a.stdout, "revoked") {
+	if a := s.does(t, 0, "", "token", "list", "acme/secret"); !strings.Contains(a.Stdout, "kept") || strings.Contains(a.Stdout, "revoked") {
 		t.Error(a)
 	}
 }
@@ -146,18 +147,18 @@ func TestSettingsOutliveTheCatalog(t *testing.T) {
 // Without a worker a command says so soon: what it recorded is published when one is started.
 func TestNoWorker(t *testing.T) {
 	t.Parallel()
-	s := &site{data: openDir(t)}
+	s := &site{data: proctest.OpenDir(t)}
 	if err := seedKey(s.data); err != nil {
 		t.Fatal(err)
 	}
 	writeEmpty(t, s.data+"/catalog.db")
 	s.does(t, 4, "run repomill migrate", "repo", "create", "acme/tools", "--distribution", "ubuntu/jammy")
 	catalogURL := "sqlite://" + s.data + "/catalog.db"
-	if a := repomill(t, "migrate", "--catalog", catalogURL); a.code != 0 {
+	if a := repomill(t, "migrate", "--catalog", catalogURL); a.Code != 0 {
 		t.Fatal(a)
 	}
 	s.does(t, 3, "recorded; no worker runs (none has ever been seen)", "repo", "create", "acme/tools", "--distribution", "ubuntu/jammy")
-	if a := s.does(t, 0, "", "status"); !strings.HasSuffix(a.stdout, "\nno worker runs (none has ever been seen): nothing is published until one (or repomill up) is started\n") {
+	if a := s.does(t, 0, "", "status"); !strings.HasSuffix(a.Stdout, "\nno worker runs (none has ever been seen): nothing is published until one (or repomill up) is started\n") {
 		t.Errorf("status without a worker: %v", a)
 	}
 	s.does(t, 0, "recorded: ", "token", "create", "acme/tools", "ci", "--no-wait")
@@ -177,18 +178,18 @@ func TestNoWorker(t *testing.T) {
 	}
 	start := time.Now()
 	a := s.does(t, 3, "recorded; no worker runs (none has been seen since "+now.Add(-25*time.Second).UTC().Format(time.DateTime), "token", "revoke", "acme/tools", "ci")
-	if d := time.Since(start); d < 3*time.Second || a.stdout != "" {
+	if d := time.Since(start); d < 3*time.Second || a.Stdout != "" {
 		t.Errorf("after a worker was seen 25 s ago, that took %v: %v", d, a)
 	}
-	if a := s.does(t, 0, "", "status", "acme"); !strings.Contains(a.stdout, "\nno worker runs (none has been seen since "+now.Add(-25*time.Second).UTC().Format(time.DateTime)+" UTC)") {
+	if a := s.does(t, 0, "", "status", "acme"); !strings.Contains(a.Stdout, "\nno worker runs (none has been seen since "+now.Add(-25*time.Second).UTC().Format(time.DateTime)+" UTC)") {
 		t.Errorf("status after a worker was seen: %v", a)
 	}
 	s = restart(t, s.data)
-	if a := s.does(t, 0, "", "status"); strings.Contains(a.stdout, "no worker") {
+	if a := s.does(t, 0, "", "status"); strings.Contains(a.Stdout, "no worker") {
 		t.Errorf("status with a worker: %v", a)
 	}
 	var report struct{ Worker struct{ Runs bool } }
-	if a := s.does(t, 0, "", "status", "--json"); json.Unmarshal([]byte(a.stdout), &report) != nil || !report.Worker.Runs {
+	if a := s.does(t, 0, "", "status", "--json"); json.Unmarshal([]byte(a.Stdout), &report) != nil || !report.Worker.Runs {
 		t.Errorf("status --json with a worker: %v", a)
 	}
 	s.does(t, 0, "", "repo", "set", "acme/tools", "--visibility", "private") // a repeat waits for what is recorded

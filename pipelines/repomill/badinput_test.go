@@ -10,6 +10,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -97,7 +98,7 @@ func TestBadInput(t *testing.T) {
 	for _, v := range s.status(t, "").Uploads {
 		shown[v.Object] = v
 	}
-	text := repomill(t, "status", "--data", s.data, "--limit", "1000").stdout
+	text := repomill(t, "status", "--data", s.data, "--limit", "1000").Stdout
 	for _, b := range bad {
 		t.Run(b.fact, func(t *testing.T) {
 			v := s.await(t, b.object)
@@ -141,7 +142,7 @@ func TestStrangeFileNames(t *testing.T) {
 			t.Errorf("%q: %+v", name, v)
 		}
 	}
-	text := repomill(t, "status", "--data", s.data, "acme/strange").stdout
+	text := repomill(t, "status", "--data", s.data, "acme/strange").Stdout
 	if strings.Contains(text, "\x1b") || strings.Contains(text, "two\n") {
 		t.Errorf("status prints control characters:\n%q", text)
 	}
@@ -150,14 +151,14 @@ func TestStrangeFileNames(t *testing.T) {
 // Only repositories that are declared take packages, unless creation is automatic.
 func TestDeclared(t *testing.T) {
 	t.Parallel()
-	data := openDir(t)
+	data := proctest.OpenDir(t)
 	s := restart(t, data)
 	const jammy = "acme/tools/ubuntu/jammy"
 	s.publish(t, jammy, newDEB(t, debtest.Spec{Arch: "amd64"}))
-	if !strings.Contains(s.log.String(), "msg=created repository=acme/tools") {
+	if !strings.Contains(s.Stderr.String(), "msg=created repository=acme/tools") {
 		t.Errorf("the creation is not logged")
 	}
-	if err := s.stop(); err != nil {
+	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	s = restart(t, data, "--create", "declared")
@@ -169,7 +170,7 @@ func TestDeclared(t *testing.T) {
 		jammy:                     catalog.UnknownArchitecture,
 	} {
 		a, vs := s.push(t, target, newDEB(t, debtest.Spec{Arch: "riscv64"}))
-		if a.code != 1 || len(vs) != 1 || vs[0].Reason != want {
+		if a.Code != 1 || len(vs) != 1 || vs[0].Reason != want {
 			t.Errorf("%s: want %s, got %v", target, want, a)
 		}
 	}

@@ -1,21 +1,18 @@
 package main_test
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"repomill/publish/sign"
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -28,15 +25,15 @@ const benchPackages = 1000
 // A benchSite is a running repomill up.
 type benchSite struct {
 	binary, data string
-	cmd          *exec.Cmd
+	process      *proctest.Process
 }
 
 func startBench(b *testing.B) *benchSite {
 	b.Helper()
 	dir := b.TempDir()
 	s := &benchSite{binary: filepath.Join(dir, "repomill"), data: filepath.Join(dir, "data")}
-	if out, err := exec.Command("go", "build", "-o", s.binary, ".").CombinedOutput(); err != nil {
-		b.Fatalf("build: %v\n%s", err, out)
+	if err := proctest.Build(s.binary, "repomill/pipelines/repomill"); err != nil {
+		b.Fatal(err)
 	}
 	key, err := sign.Generate("bench", 4096, time.Now())
 	if err != nil {
@@ -58,28 +55,16 @@ func startBench(b *testing.B) *benchSite {
 // start runs the program until stop; the staging folder may have packages already.
 func (s *benchSite) start(b *testing.B) {
 	b.Helper()
-	s.cmd = exec.Command(s.binary, "up", "--data", s.data, "--listen", "127.0.0.1:0", "--edge-listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0")
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	out, err := s.cmd.StdoutPipe()
-	if err != nil {
+	var err error
+	if s.process, _, err = proctest.Up(exec.Command(s.binary, proctest.UpArgs(s.data)...)); err != nil {
 		b.Fatal(err)
 	}
-	if err := s.cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	lines := bufio.NewScanner(out)
-	for lines.Scan() && !strings.Contains(lines.Text(), "ready") {
-	}
-	go io.Copy(io.Discard, out) //nolint:errcheck // hints
 }
 
 // stop ends the program.
 func (s *benchSite) stop(b *testing.B) {
 	b.Helper()
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		b.Fatal(err)
-	}
-	if err := s.cmd.Wait(); err != nil {
+	if err := s.process.Stop(); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -45,7 +46,7 @@ func TestCheckFindsWhatToCheck(t *testing.T) {
 		folder + "/acme/where": all, folder + "/acme/where/ubuntu/dists": two, folder + "/acme/where/ubuntu/dists/noble": deb,
 		folder + "/acme/where/el/9/x86_64/repodata/": one, "file://" + folder + "/acme/where/el/9/x86_64": one,
 	} {
-		if a := repomill(t, "check", place, "--keyring", ring); a.code != 0 || lastLine(a.stdout) != want || a.stderr != "" {
+		if a := repomill(t, "check", place, "--keyring", ring); a.Code != 0 || lastLine(a.Stdout) != want || a.Stderr != "" {
 			t.Errorf("%s: got %v, want %q", place, a, want)
 		}
 	}
@@ -54,14 +55,14 @@ func TestCheckFindsWhatToCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	flipByte(t, filepath.Join(copied, "ubuntu/pool/noble/main/h/hello/*.deb"))
-	if a := repomill(t, "check", copied, "--keyring", ring); a.code != 1 || lastLine(a.stdout) != "1 fault in 5 releases, 3 packages, 25 indexes" || a.stderr != "" {
+	if a := repomill(t, "check", copied, "--keyring", ring); a.Code != 1 || lastLine(a.Stdout) != "1 fault in 5 releases, 3 packages, 25 indexes" || a.Stderr != "" {
 		t.Errorf("one fault: %v", a)
 	}
 	if err := os.Remove(filepath.Join(copied, "el/9/x86_64/repodata/repomd.xml.asc")); err != nil {
 		t.Fatal(err)
 	}
-	if a := repomill(t, "check", copied, "--keyring", ring); a.code != 1 || !strings.HasPrefix(lastLine(a.stdout), "2 faults in 5 releases, ") ||
-		!strings.Contains(a.stdout, "el/9/x86_64/repodata/repomd.xml.asc: is missing: repomd.xml is not signed\n") {
+	if a := repomill(t, "check", copied, "--keyring", ring); a.Code != 1 || !strings.HasPrefix(lastLine(a.Stdout), "2 faults in 5 releases, ") ||
+		!strings.Contains(a.Stdout, "el/9/x86_64/repodata/repomd.xml.asc: is missing: repomd.xml is not signed\n") {
 		t.Errorf("two faults: %v", a)
 	}
 }
@@ -72,14 +73,14 @@ func TestCheckOfWhatIsNoRelease(t *testing.T) {
 	s := shared(t)
 	s.publish(t, "acme/secret/ubuntu/noble", newDEB(t, debtest.Spec{}))
 	ring := s.keyring(t, "acme/secret")
-	if a := repomill(t, "repo", "set", "acme/secret", "--visibility", "private", "--data", s.data); a.code != 0 {
+	if a := repomill(t, "repo", "set", "acme/secret", "--visibility", "private", "--data", s.data); a.Code != 0 {
 		t.Fatal(a)
 	}
 	token := repomill(t, "token", "create", "acme/secret", "check", "--data", s.data)
-	secret := strings.TrimSpace(token.stdout)
+	secret := strings.TrimSpace(token.Stdout)
 	for _, url := range []string{"http://" + secret + "@" + strings.TrimPrefix(s.url, "http://") + "/acme/secret", s.url + "/priv/" + secret + "/acme/secret"} {
 		a := repomill(t, "check", url, "--keyring", ring)
-		if a.code != 0 || lastLine(a.stdout) != "sound: 1 package, 8 indexes" || strings.Contains(a.String(), secret) {
+		if a.Code != 0 || lastLine(a.Stdout) != "sound: 1 package, 8 indexes" || strings.Contains(a.String(), secret) {
 			t.Errorf("with a token: %v", a)
 		}
 	}
@@ -95,7 +96,7 @@ func TestCheckOfWhatIsNoRelease(t *testing.T) {
 		}
 	}))
 	t.Cleanup(store.Close)
-	dir := openDir(t)
+	dir := proctest.OpenDir(t)
 	junk := newFile(t, "junk", []byte("junk")).path
 	for _, tt := range []struct {
 		fact, place string
@@ -120,7 +121,7 @@ func TestCheckOfWhatIsNoRelease(t *testing.T) {
 		{"an empty folder", dir, 4, "there is no release at or below " + dir + ": neither dists/CODENAME/InRelease nor repodata/repomd.xml"},
 		{"a file", junk, 4, junk + " is a file: name the folder of a release, or one above it"},
 	} {
-		if a := repomill(t, "check", tt.place, "--keyring", ring); a.code != tt.code || a.stderr != "repomill: "+tt.says+"\n" || a.stdout != "" {
+		if a := repomill(t, "check", tt.place, "--keyring", ring); a.Code != tt.code || a.Stderr != "repomill: "+tt.says+"\n" || a.Stdout != "" {
 			t.Errorf("%s: got %v, want code %d and %q", tt.fact, a, tt.code, tt.says)
 		}
 	}
@@ -136,10 +137,10 @@ func TestCheckKeyring(t *testing.T) {
 	} {
 		file := newFile(t, "key", []byte(tt.text)).path
 		want := "repomill: --keyring " + file + ": " + tt.says + ": fetch one with curl -fsSLo FILE https://HOST/owner/name/gpgkey\n"
-		if a := repomill(t, "check", ".", "--keyring", file); a.code != 2 || a.stderr != want {
+		if a := repomill(t, "check", ".", "--keyring", file); a.Code != 2 || a.Stderr != want {
 			t.Errorf("%s: got %v, want %q", fact, a, want)
 		}
-		if a := repomill(t, "repo", "create", "acme/tools", "--package-key", file); a.code != 2 || a.stderr != "repomill: --package-key "+file+": "+tt.says+"\n" {
+		if a := repomill(t, "repo", "create", "acme/tools", "--package-key", file); a.Code != 2 || a.Stderr != "repomill: --package-key "+file+": "+tt.says+"\n" {
 			t.Errorf("%s, as a package key: got %v", fact, a)
 		}
 	}

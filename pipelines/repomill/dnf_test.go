@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -24,8 +25,8 @@ type dnfRoot struct{ dir string }
 // newDnf returns a dnf with one .repo file.
 func newDnf(t *testing.T, repo string) dnfRoot {
 	t.Helper()
-	need(t, "dnf")
-	d := dnfRoot{openDir(t)}
+	proctest.Need(t, "dnf")
+	d := dnfRoot{proctest.OpenDir(t)}
 	t.Cleanup(func() { endAgents(t, d.dir) })
 	config := fmt.Sprintf("[main]\nreposdir=%[1]s/repos\ncachedir=%[1]s/cache\npersistdir=%[1]s/persist\nlogdir=%[1]s/log\nvarsdir=%[1]s/vars\ninstallroot=%[1]s/root\n", d.dir)
 	for name, text := range map[string]string{"dnf.conf": config, "repos/test.repo": repo} {
@@ -68,10 +69,10 @@ func (d dnfRoot) options() []string {
 	return []string{"-y", "-c", d.dir + "/dnf.conf", "--releasever=9", "--disableplugin=*", "--enableplugin=download", "--enableplugin=reposync"}
 }
 
-func (d dnfRoot) run(t *testing.T, args ...string) answer {
+func (d dnfRoot) run(t *testing.T, args ...string) proctest.Answer {
 	t.Helper()
-	a := run(t, nil, "dnf", append(d.options(), args...)...)
-	if strings.Contains(a.stderr, "No such command") {
+	a := proctest.Run(t, nil, "dnf", append(d.options(), args...)...)
+	if strings.Contains(a.Stderr, "No such command") {
 		t.Skipf("dnf-plugins-core is not installed: %v", a)
 	}
 	return a
@@ -81,10 +82,10 @@ func (d dnfRoot) run(t *testing.T, args ...string) answer {
 func (d dnfRoot) ok(t *testing.T, args ...string) []string {
 	t.Helper()
 	a := d.run(t, args...)
-	if a.code != 0 {
+	if a.Code != 0 {
 		t.Fatalf("dnf %q: %v", args, a)
 	}
-	lines := strings.Split(strings.TrimSpace(a.stdout), "\n")
+	lines := strings.Split(strings.TrimSpace(a.Stdout), "\n")
 	slices.Sort(lines)
 	return lines
 }
@@ -98,7 +99,7 @@ func (d dnfRoot) query(t *testing.T, arch string, args ...string) []string {
 // Real dnf reads what was pushed, through the redirects of the resolver.
 func TestDnf(t *testing.T) {
 	t.Parallel()
-	need(t, "dnf")
+	proctest.Need(t, "dnf")
 	s := shared(t)
 	hello := rpmtest.Spec{
 		Requires: []string{"bash >= 4.0", "(gcc or clang)"}, Files: map[string]string{"/usr/bin/hello": "#!", "/usr/share/hello/": ""},
@@ -121,7 +122,7 @@ func TestDnf(t *testing.T) {
 	t.Run("the configuration file is all that a client needs", func(t *testing.T) {
 		t.Parallel()
 		d := newDnf(t, repo)
-		if out := d.run(t, "makecache"); out.code != 0 || !strings.Contains(out.String(), "Importing GPG key") {
+		if out := d.run(t, "makecache"); out.Code != 0 || !strings.Contains(out.Said(), "Importing GPG key") {
 			t.Fatalf("%v", out)
 		}
 		want := []string{"common-0:1.0-1.noarch", "hello-0:1.0+x-1.x86_64", "hello-0:1.0-1.x86_64", "hello-0:1.0^git1-1.x86_64", "hello-0:1.0~rc1-1.x86_64", "hello-1:0.5-1.x86_64"}
@@ -177,14 +178,14 @@ func TestDnf(t *testing.T) {
 		if got, want := len(digests(t, d.dir+"/mirror/acme_dnf/*.rpm"))+len(digests(t, d.dir+"/mirror/acme_dnf/e1/*.rpm")), len(files)+1; got != want {
 			t.Errorf("%d packages, want %d", got, want)
 		}
-		if a := repomill(t, "check", d.dir+"/mirror/acme_dnf", "--keyring", s.keyring(t, "acme/dnf")); a.code != 0 {
+		if a := repomill(t, "check", d.dir+"/mirror/acme_dnf", "--keyring", s.keyring(t, "acme/dnf")); a.Code != 0 {
 			t.Errorf("check of the mirror: %v", a)
 		}
 	})
 	t.Run("another key is refused", func(t *testing.T) {
 		t.Parallel()
 		d := newDnf(t, withKey(t, repo, otherKey(t)))
-		if out := d.run(t, "makecache"); out.code == 0 || !strings.Contains(out.stderr, "GPG signature") {
+		if out := d.run(t, "makecache"); out.Code == 0 || !strings.Contains(out.Stderr, "GPG signature") {
 			t.Errorf("makecache with another key: %v", out)
 		}
 	})

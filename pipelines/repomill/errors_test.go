@@ -6,12 +6,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"repomill/testdata/proctest"
 )
 
 // What cannot be done is said once, without a prefix in a prefix, and with what to do.
 func TestErrorsSayItOnce(t *testing.T) {
 	t.Parallel()
-	dir := openDir(t)
+	dir := proctest.OpenDir(t)
 	junk := newFile(t, "junk", []byte(strings.Repeat("junk", 100))).path
 	empty := newFile(t, "empty.db", nil).path
 	away := "mysql://u@127.0.0.1:1/d"
@@ -49,12 +51,12 @@ func TestErrorsSayItOnce(t *testing.T) {
 		{"a catalog that is none", []string{"status", "--catalog", "sqlite://" + junk}, 4, junk + " is no SQLite database, or damaged: name another with --catalog or --data, or restore it (without a catalog, repomill up takes over what is published)"},
 	} {
 		a := repomill(t, tt.args...)
-		if want := "repomill: " + tt.says + "\n"; a.code != tt.code || !strings.HasSuffix(a.stderr, want) || strings.Count(a.stderr, "repomill: ") != 1 {
+		if want := "repomill: " + tt.says + "\n"; a.Code != tt.code || !strings.HasSuffix(a.Stderr, want) || strings.Count(a.Stderr, "repomill: ") != 1 {
 			t.Errorf("%s: got %v, want code %d and %q", tt.fact, a, tt.code, want)
 		}
 	}
-	if a := repomill(t, "migrate", "--help"); strings.Count(a.stdout, "Bring") != 1 {
-		t.Errorf("migrate --help says twice what it does:\n%s", a.stdout)
+	if a := repomill(t, "migrate", "--help"); strings.Count(a.Stdout, "Bring") != 1 {
+		t.Errorf("migrate --help says twice what it does:\n%s", a.Stdout)
 	}
 }
 
@@ -64,12 +66,12 @@ func TestCatalogOfAnotherUser(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can become another user")
 	}
-	need(t, "setpriv")
-	data := filepath.Join(openDir(t), "data")
+	proctest.Need(t, "setpriv")
+	data := filepath.Join(proctest.OpenDir(t), "data")
 	if err := os.Mkdir(data, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if a := repomill(t, "migrate", "--catalog", "sqlite://"+data+"/catalog.db"); a.code != 0 {
+	if a := repomill(t, "migrate", "--catalog", "sqlite://"+data+"/catalog.db"); a.Code != 0 {
 		t.Fatal(a)
 	}
 	path, err := program()
@@ -93,7 +95,7 @@ func TestCatalogOfAnotherUser(t *testing.T) {
 		}
 		for _, command := range [][]string{{"status"}, {"ls", "acme/tools/el/9"}, {"reindex", "list"}, {"repo", "create", "acme/tools"}} {
 			args := append(append([]string{"--reuid=65534", "--clear-groups", path}, command...), "--data", data)
-			if a := run(t, nil, "setpriv", args...); a.code != 4 || a.stderr != "repomill: "+tt.says+owner {
+			if a := proctest.Run(t, nil, "setpriv", args...); a.Code != 4 || a.Stderr != "repomill: "+tt.says+owner {
 				t.Errorf("%s, %s: got %v, want %q", tt.fact, command, a, tt.says+owner)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 )
 
 // A dpkgHost is a host of one architecture, with foreign ones: its dpkg and apt keep all they know in a folder.
@@ -18,16 +19,16 @@ type dpkgHost struct {
 
 func newDpkgHost(t *testing.T, native string, foreign ...string) dpkgHost {
 	t.Helper()
-	need(t, "dpkg", "sh", "curl", "sed", "tee")
-	h := dpkgHost{newApt(t, native, foreign...), openDir(t)}
-	h.write(t, "available", "")
-	h.write(t, "arch", strings.Join(append([]string{native}, foreign...), "\n")+"\n")
+	proctest.Need(t, "dpkg", "sh", "curl", "sed", "tee")
+	h := dpkgHost{newApt(t, native, foreign...), proctest.OpenDir(t)}
+	h.Write(t, "available", "")
+	h.Write(t, "arch", strings.Join(append([]string{native}, foreign...), "\n")+"\n")
 	dpkg, err := exec.LookPath("dpkg")
 	if err != nil {
 		t.Fatal(err)
 	}
 	// dpkg knows its own architecture from its build.
-	script := strings.NewReplacer("DPKG", dpkg+" --admindir="+h.dir+" --force-not-root", "NATIVE", native).Replace(`#!/bin/sh
+	script := strings.NewReplacer("DPKG", dpkg+" --admindir="+h.Dir+" --force-not-root", "NATIVE", native).Replace(`#!/bin/sh
 case $1 in
 --print-architecture) echo NATIVE;;
 --print-foreign-architectures) DPKG $1 | sed /^NATIVE$/d;;
@@ -38,20 +39,20 @@ esac
 		t.Fatal(err)
 	}
 	// apt asks dpkg for the architectures, as it does on a host.
-	text, err := os.ReadFile(h.dir + "/apt.conf")
+	text, err := os.ReadFile(h.Dir + "/apt.conf")
 	if err != nil {
 		t.Fatal(err)
 	}
 	at := strings.Index(string(text), "APT::Architectures {")
-	h.write(t, "apt.conf", string(text[:at])+`Dir::Bin::dpkg "`+h.bin+`/dpkg";`+string(text[at+strings.Index(string(text[at:]), "};")+2:]))
+	h.Write(t, "apt.conf", string(text[:at])+`Dir::Bin::dpkg "`+h.bin+`/dpkg";`+string(text[at+strings.Index(string(text[at:]), "};")+2:]))
 	return h
 }
 
 // paste runs printed lines as if this were the host, and returns what they say.
-func (h dpkgHost) paste(t *testing.T, lines string) answer {
+func (h dpkgHost) paste(t *testing.T, lines string) proctest.Answer {
 	t.Helper()
-	lines = strings.NewReplacer("sudo ", "", "/etc/apt/sources.list.d/", h.dir+"/etc/sources.list.d/", "/usr/share/keyrings/", h.dir+"/etc/").Replace(lines)
-	return run(t, append(h.env(), "PATH="+h.bin+":"+os.Getenv("PATH")), "sh", "-c", lines)
+	lines = strings.NewReplacer("sudo ", "", "/etc/apt/sources.list.d/", h.Dir+"/etc/sources.list.d/", "/usr/share/keyrings/", h.Dir+"/etc/").Replace(lines)
+	return proctest.Run(t, append(h.Env(), "PATH="+h.bin+":"+os.Getenv("PATH")), "sh", "-c", lines)
 }
 
 // What is printed installs what there is on each host that can have it: also what is for a foreign architecture only.
@@ -86,23 +87,23 @@ func TestPrintedLinesInstallForForeignArchitectures(t *testing.T) {
 				args = append(args, tt.pkg)
 			}
 			hint := repomill(t, args...)
-			_, lines, _ := strings.Cut(hint.stdout, ":\n")
+			_, lines, _ := strings.Cut(hint.Stdout, ":\n")
 			h := newDpkgHost(t, tt.native, strings.Fields(tt.foreign)...)
 			a := h.paste(t, lines)
 			var got []string
-			for _, path := range entries(t, h.dir+"/cache/archives") {
+			for _, path := range entries(t, h.Dir+"/cache/archives") {
 				if strings.HasSuffix(path, ".deb") {
 					got = append(got, path)
 				}
 			}
-			if strings.Join(got, " ") != tt.want || (a.code == 0) != (tt.want != "") {
+			if strings.Join(got, " ") != tt.want || (a.Code == 0) != (tt.want != "") {
 				t.Errorf("%s, %s: fetched %q, want %q; from\n%s\n%v", distribution, tt.name, got, tt.want, lines, a)
 			}
-			if bad := complaints(a); tt.want != "" && len(bad) > 0 {
+			if bad := proctest.AptComplaints(a); tt.want != "" && len(bad) > 0 {
 				t.Errorf("%s, %s: apt complains: %q", distribution, tt.name, bad)
 			}
-			known := h.run(t, h.bin+"/dpkg", "--print-foreign-architectures")
-			if has := strings.Join(strings.Fields(known.stdout), " "); has != tt.has {
+			known := h.Run(t, h.bin+"/dpkg", "--print-foreign-architectures")
+			if has := strings.Join(strings.Fields(known.Stdout), " "); has != tt.has {
 				t.Errorf("%s, %s: the host has the foreign architectures %q, want %q", distribution, tt.name, has, tt.has)
 			}
 		}

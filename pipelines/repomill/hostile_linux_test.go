@@ -17,6 +17,7 @@ import (
 	"repomill/schemas/catalog"
 	"repomill/testdata/debtest"
 	"repomill/testdata/porttest"
+	"repomill/testdata/proctest"
 )
 
 // metric returns the value of a metric without labels; it has to be there, with a help text.
@@ -57,10 +58,10 @@ func awaitMetric(t *testing.T, ops, name string, want float64) {
 // limit of watches of its own. Where that cannot be, the test is skipped.
 func ownNamespace(t *testing.T, watches int) []string {
 	t.Helper()
-	need(t, "unshare")
+	proctest.Need(t, "unshare")
 	wrapper := []string{"unshare", "--user", "--map-root-user", "sh", "-c"}
 	limit := fmt.Sprintf("echo %d >/proc/sys/user/max_inotify_watches && ", watches)
-	if a := run(t, nil, wrapper[0], append(wrapper[1:], limit+"true")...); a.code != 0 {
+	if a := proctest.Run(t, nil, wrapper[0], append(wrapper[1:], limit+"true")...); a.Code != 0 {
 		t.Skipf("no user namespace with a limit of watches can be made here: %v", a)
 	}
 	return append(wrapper, limit+`exec "$0" "$@"`)
@@ -153,7 +154,7 @@ func TestHostileStaging(t *testing.T) {
 	if os.Getuid() == 0 { // whom no mode keeps out
 		wrapper = ownNamespace(t, 10_000)
 	}
-	data, ops := openDir(t), porttest.Free(t)
+	data, ops := proctest.OpenDir(t), porttest.Free(t)
 	const before, while = "acme/before/ubuntu/jammy", "acme/while/ubuntu/jammy"
 	left := hostile(t, data+"/staging", before)
 	s := restartUnder(t, wrapper, data, "--ops-listen", ops)
@@ -176,11 +177,11 @@ func TestHostileStaging(t *testing.T) {
 		t.Errorf("%v folders are not watched", n)
 	}
 	for _, place := range []string{`caf\xe9`, while + `/caf\xe9.deb`, while + "/shut"} { // quoted by the log's line, and in it
-		if said := `place="\"` + strings.ReplaceAll(place, `\`, `\\`) + `\""`; !strings.Contains(s.log.String(), said) {
-			t.Errorf("the log does not say that %s is left out:\n%s", place, s.log)
+		if said := `place="\"` + strings.ReplaceAll(place, `\`, `\\`) + `\""`; !strings.Contains(s.Stderr.String(), said) {
+			t.Errorf("the log does not say that %s is left out:\n%s", place, s.Stderr)
 		}
 	}
-	if err := s.stop(); err != nil { // and it starts again
+	if err := s.Stop(); err != nil { // and it starts again
 		t.Fatal(err)
 	}
 	s = restartUnder(t, wrapper, data, "--ops-listen", ops)
@@ -191,14 +192,14 @@ func TestHostileStaging(t *testing.T) {
 // Where the kernel watches no more folders, they are looked through.
 func TestStagingWithoutWatches(t *testing.T) {
 	t.Parallel()
-	data, ops := openDir(t), porttest.Free(t)
+	data, ops := proctest.OpenDir(t), porttest.Free(t)
 	const target = "acme/unwatched/ubuntu/jammy"
 	if err := os.MkdirAll(filepath.Join(data, "staging", target, "first"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	s := restartUnder(t, ownNamespace(t, 3), data, "--ops-listen", ops) // of six folders
 	awaitMetric(t, ops, "repomill_staging_unwatched_folders", 3)
-	if log := s.log.String(); !strings.Contains(log, "fs.inotify.max_user_watches") {
+	if log := s.Stderr.String(); !strings.Contains(log, "fs.inotify.max_user_watches") {
 		t.Errorf("the log does not name the setting:\n%s", log)
 	}
 	s.publish(t, target, newDEB(t, debtest.Spec{}))

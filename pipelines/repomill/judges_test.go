@@ -10,6 +10,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
 
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -22,7 +23,7 @@ func (s *site) keyring(t *testing.T, repository string) string {
 // gpgv takes every signature that clients are given.
 func TestGpgv(t *testing.T) {
 	t.Parallel()
-	need(t, "gpgv")
+	proctest.Need(t, "gpgv")
 	s := shared(t)
 	s.publish(t, "acme/gpgv/debian/trixie", newDEB(t, debtest.Spec{}))
 	s.publish(t, "acme/gpgv/el/8", newRPM(t, rpmtest.Spec{}))
@@ -47,7 +48,7 @@ func TestGpgv(t *testing.T) {
 		for _, key := range keys {
 			args = append(args, newFile(t, filepath.Base(key), s.fetch(t, key)).path)
 		}
-		if a := run(t, nil, "gpgv", args...); a.code != 0 {
+		if a := proctest.Run(t, nil, "gpgv", args...); a.Code != 0 {
 			t.Errorf("gpgv %q: %v", keys, a)
 		}
 	}
@@ -75,14 +76,14 @@ func TestCheck(t *testing.T) {
 		{"a server that is not there cannot be read", "http://127.0.0.1:1" + deb, 4},
 		{"a release that is not there cannot be read", s.url + "/acme/check/ubuntu/dists/jammy", 4},
 	} {
-		if a := repomill(t, "check", tt.tree, "--keyring", ring); a.code != tt.code {
+		if a := repomill(t, "check", tt.tree, "--keyring", ring); a.Code != tt.code {
 			t.Errorf("%s: want exit code %d, got %v", tt.name, tt.code, a)
 		}
 	}
-	if a := repomill(t, "check", ours, "--keyring", filepath.Join(s.data, "nothing")); a.code != 2 {
+	if a := repomill(t, "check", ours, "--keyring", filepath.Join(s.data, "nothing")); a.Code != 2 {
 		t.Errorf("without a keyring: %v", a)
 	}
-	if a := repomill(t, "check", ours, "--keyring", newFile(t, "other.asc", []byte(otherKey(t))).path); a.code != 1 {
+	if a := repomill(t, "check", ours, "--keyring", newFile(t, "other.asc", []byte(otherKey(t))).path); a.Code != 1 {
 		t.Errorf("with another keyring: %v", a)
 	}
 	for _, pattern := range []string{
@@ -94,7 +95,7 @@ func TestCheck(t *testing.T) {
 			t.Fatal(err)
 		}
 		flipByte(t, filepath.Join(tree, pattern))
-		if a := repomill(t, "check", tree, "--keyring", ring); a.code != 1 {
+		if a := repomill(t, "check", tree, "--keyring", ring); a.Code != 1 {
 			t.Errorf("a flipped byte in %s: %v", pattern, a)
 		}
 	}

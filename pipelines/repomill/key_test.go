@@ -13,13 +13,14 @@ import (
 
 	"repomill/publish/sign"
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
 // newKeySite starts a site with the tests' key, which signs, and a standby key, and returns their fingerprints.
 func newKeySite(t *testing.T) (s *site, old, next string) {
 	t.Helper()
-	data := openDir(t)
+	data := proctest.OpenDir(t)
 	first, err := signingKey()
 	if err != nil {
 		t.Fatal(err)
@@ -43,10 +44,10 @@ func newKeySite(t *testing.T) (s *site, old, next string) {
 }
 
 // key runs a command about the keys of a site.
-func (s *site) key(t *testing.T, code int, args ...string) answer {
+func (s *site) key(t *testing.T, code int, args ...string) proctest.Answer {
 	t.Helper()
 	a := repomill(t, append([]string{"key", args[0], "--data", s.data}, args[1:]...)...)
-	if a.code != code {
+	if a.Code != code {
 		t.Errorf("key %q: %v, want exit %d", args, a, code)
 	}
 	return a
@@ -66,13 +67,13 @@ func (r *rotation) check(t *testing.T, step string) {
 	t.Helper()
 	for name, want := range map[string][]string{"busy": r.versions, "quiet": {"1.0"}} {
 		a := r.apt[name]
-		a.update(t)
+		a.Update(t)
 		if diff := cmp.Diff(want, a.versions(t, "hello")); diff != "" {
 			t.Errorf("%s, %s: apt (-want +got):\n%s", step, name, diff)
 		}
 		if d, ok := r.dnf[name]; ok {
-			out := run(t, nil, "dnf", append(slices.Concat([]string{"--assumeno"}, d.options()[1:]), "--refresh", "--quiet", "--forcearch=x86_64", "repoquery", "--qf", "%{version}")...)
-			got := strings.Fields(out.stdout)
+			out := proctest.Run(t, nil, "dnf", append(slices.Concat([]string{"--assumeno"}, d.options()[1:]), "--refresh", "--quiet", "--forcearch=x86_64", "repoquery", "--qf", "%{version}")...)
+			got := strings.Fields(out.Stdout)
 			slices.Sort(got)
 			slices.Reverse(got)
 			if diff := cmp.Diff(want, got); diff != "" {
@@ -105,7 +106,7 @@ func newRotation(t *testing.T, s *site) *rotation {
 	s.publish(t, "quiet/keys/opensuse/15.6", newRPM(t, rpmtest.Spec{Version: "1.0", Arch: "noarch"}))
 	for _, name := range []string{"busy", "quiet"} {
 		r.apt[name] = newApt(t, "amd64")
-		r.apt[name].source(t, "sources", string(s.fetch(t, name+"/keys/ubuntu/jammy.sources")))
+		r.apt[name].Source(t, "sources", string(s.fetch(t, name+"/keys/ubuntu/jammy.sources")))
 		repo := string(s.fetch(t, name+"/keys/opensuse/15.6.repo"))
 		if there("dnf") {
 			r.dnf[name] = newDnf(t, repo)
@@ -119,14 +120,14 @@ func newRotation(t *testing.T, s *site) *rotation {
 // A key is replaced while real clients go on by themselves.
 func TestReplacingAKeyIsNoEvent(t *testing.T) {
 	t.Parallel()
-	need(t, "apt-get")
+	proctest.Need(t, "apt-get")
 	s, old, next := newKeySite(t)
 	r := newRotation(t, s)
 
-	if a := s.key(t, 1, "promote", next); !strings.Contains(a.stderr, "promote it from") {
+	if a := s.key(t, 1, "promote", next); !strings.Contains(a.Stderr, "promote it from") {
 		t.Errorf("promote too early: %v", a)
 	}
-	if a := s.key(t, 1, "retire", old); !strings.Contains(a.stderr, "no other key signs") {
+	if a := s.key(t, 1, "retire", old); !strings.Contains(a.Stderr, "no other key signs") {
 		t.Errorf("retire too early: %v", a)
 	}
 	s.key(t, 0, "status")
@@ -139,18 +140,18 @@ func TestReplacingAKeyIsNoEvent(t *testing.T) {
 	r.push(t, "2.0")
 	r.check(t, "pushed with both keys")
 
-	if a := s.key(t, 0, "plan"); !strings.Contains(a.stdout, "repomill key retire "+old) {
+	if a := s.key(t, 0, "plan"); !strings.Contains(a.Stdout, "repomill key retire "+old) {
 		t.Errorf("plan: %v", a)
 	}
 	s.key(t, 0, "retire", old) // the other one was given to clients from the first on
 	r.check(t, "retired")
 	r.push(t, "3.0")
 	r.check(t, "pushed with the new key")
-	if a := s.key(t, 1, "status"); !strings.Contains(a.stdout, "no standby key") {
+	if a := s.key(t, 1, "status"); !strings.Contains(a.Stdout, "no standby key") {
 		t.Errorf("status without a standby key: %v", a)
 	}
 	a := s.key(t, 0, "list")
-	if got := strings.Count(a.stdout, "\n"); got != 3 || !strings.Contains(a.stdout, "retired") {
+	if got := strings.Count(a.Stdout, "\n"); got != 3 || !strings.Contains(a.Stdout, "retired") {
 		t.Errorf("list: %v", a)
 	}
 }

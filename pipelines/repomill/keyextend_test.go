@@ -12,13 +12,14 @@ import (
 
 	"repomill/publish/sign"
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
 // gpgKey returns an armoured private key that gpg makes, and its fingerprint.
 func gpgKey(t *testing.T, passphrase string, args ...string) (private []byte, fingerprint string) {
 	t.Helper()
-	need(t, "gpg")
+	proctest.Need(t, "gpg")
 	home, err := os.MkdirTemp("", "gpg") // short: the agent's socket lies in it
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +63,7 @@ func expiryIn(t *testing.T, public []byte, fingerprint string) string {
 // The key of a running site, protected by a passphrase, is about to expire.
 func TestExtendingAKey(t *testing.T) {
 	t.Parallel()
-	data := openDir(t)
+	data := proctest.OpenDir(t)
 	const passphrase = "correct horse, battery staple"
 	private, name := gpgKey(t, passphrase, "--quick-gen-key", "acme", "rsa2048", "sign", "20d")
 	standby, next := gpgKey(t, "", "--quick-gen-key", "acme, next", "rsa2048", "sign", "never")
@@ -82,7 +83,7 @@ func TestExtendingAKey(t *testing.T) {
 		return s.fetch(t, "acme/tools/el/9/x86_64/repodata/"+found[0].RPMName()+".asc")
 	}
 	soon := time.Now().AddDate(0, 0, 20).UTC().Format(time.DateOnly)
-	if a := s.key(t, 1, "status"); !strings.Contains(a.stdout, name+" (signing) expires on "+soon) || !strings.Contains(a.stdout, "repomill key extend") {
+	if a := s.key(t, 1, "status"); !strings.Contains(a.Stdout, name+" (signing) expires on "+soon) || !strings.Contains(a.Stdout, "repomill key extend") {
 		t.Errorf("status: %v", a)
 	}
 	repomd := s.fetch(t, "acme/tools/el/9/x86_64/repodata/repomd.xml")
@@ -105,7 +106,7 @@ func TestExtendingAKey(t *testing.T) {
 		{1, "there is no key 0123456789", []string{"0123456789", "--for", "2y"}},
 		{1, "its private part is not in", []string{"--for", "2y", "--signing-key", "file://" + writeOther(t, data)}},
 	} {
-		if a := s.key(t, tt.code, append([]string{"extend"}, tt.args...)...); !strings.Contains(a.stderr, tt.want) {
+		if a := s.key(t, tt.code, append([]string{"extend"}, tt.args...)...); !strings.Contains(a.Stderr, tt.want) {
 			t.Errorf("extend %q: %v, want %q", tt.args, a, tt.want)
 		}
 	}
@@ -115,7 +116,7 @@ func TestExtendingAKey(t *testing.T) {
 
 	a := s.key(t, 0, "extend", "--for", "2y", "--signing-key-passphrase-file", data+"/passphrase")
 	want := time.Now().Add(2 * 365 * 24 * time.Hour).UTC().Format(time.DateOnly)
-	if a.stdout != name+" expires "+want+"\n" || !strings.Contains(a.stderr, "until "+soon) || !strings.Contains(a.stderr, ".sources file is never fetched again") {
+	if a.Stdout != name+" expires "+want+"\n" || !strings.Contains(a.Stderr, "until "+soon) || !strings.Contains(a.Stderr, ".sources file is never fetched again") {
 		t.Errorf("extend: %v", a)
 	}
 	for place, public := range map[string][]byte{
@@ -141,8 +142,8 @@ func TestExtendingAKey(t *testing.T) {
 	s.publish(t, "acme/tools/ubuntu/jammy", newDEB(t, debtest.Spec{Version: "2.0", Arch: "amd64"}))
 	if there("apt-get") {
 		root := newApt(t, "amd64")
-		root.source(t, "sources", string(s.fetch(t, "acme/tools/ubuntu/jammy.sources")))
-		root.update(t)
+		root.Source(t, "sources", string(s.fetch(t, "acme/tools/ubuntu/jammy.sources")))
+		root.Update(t)
 	}
 }
 

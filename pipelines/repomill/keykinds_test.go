@@ -12,6 +12,7 @@ import (
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 
 	"repomill/publish/sign"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -40,7 +41,7 @@ func newKey(t *testing.T, c *packet.Config) (private []byte, fingerprint string)
 // siteWith starts a site with private keys, of which the first signs, and publishes for EL 7 and EL 9.
 func siteWith(t *testing.T, private ...[]byte) *site {
 	t.Helper()
-	data := openDir(t)
+	data := proctest.OpenDir(t)
 	if err := os.WriteFile(data+"/signing-key.asc", bytes.Join(private, []byte("\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -49,15 +50,6 @@ func siteWith(t *testing.T, private ...[]byte) *site {
 		s.publish(t, "acme/tools/"+d, newRPM(t, rpmtest.Spec{Version: "1.0", Arch: "noarch"}))
 	}
 	return s
-}
-
-// wants fails unless an answer says something, and not something else.
-func (a answer) wants(t *testing.T, is, isNot string) {
-	t.Helper()
-	text := a.stdout + a.stderr
-	if !strings.Contains(text, is) || isNot != "" && strings.Contains(text, isNot) {
-		t.Errorf("got %v\nwant %q, and nothing of %q", a, is, isNot)
-	}
 }
 
 // yum of EL 7 reads RSA alone. A key of another kind may sign beside one of RSA, and not without it.
@@ -76,17 +68,17 @@ func TestAKeyThatSomeClientsCannotRead(t *testing.T) {
 	s := siteWith(t, rsa, eddsa)
 	const unread = "it is Ed25519, of which clients of el/7 read no signature"
 	for _, command := range []string{"status", "plan", "list"} {
-		s.key(t, 0, command).wants(t, unread, "el/9")
+		s.key(t, 0, command).Wants(t, unread, "el/9")
 	}
-	if err := s.stop(); err != nil {
+	if err := s.Stop(); err != nil {
 		t.Error(err)
 	}
 	s = restart(t, s.data)
-	if log := s.log.String(); !strings.Contains(log, unread) || strings.Contains(log, "ALARM") {
+	if log := s.Stderr.String(); !strings.Contains(log, unread) || strings.Contains(log, "ALARM") {
 		t.Errorf("a start logs %s", log)
 	}
 	s.key(t, 0, "promote", next, "--force")
-	s.key(t, 1, "retire", old).wants(t, "without key "+old+", clients of el/7 read no signature", "el/9")
+	s.key(t, 1, "retire", old).Wants(t, "without key "+old+", clients of el/7 read no signature", "el/9")
 	s.key(t, 0, "retire", "--force", next)
 }
 
@@ -97,17 +89,17 @@ func TestKeysThatNoneOfSomeClientsCanRead(t *testing.T) {
 	ecdsa, second := newKey(t, &packet.Config{Algorithm: packet.PubKeyAlgoECDSA, Curve: packet.CurveNistP256})
 	rsa, third := newKey(t, &packet.Config{RSABits: 2048})
 	s := siteWith(t, eddsa, ecdsa, rsa)
-	s.key(t, 1, "status").wants(t, "clients of el/7 take nothing that is published", "el/9")
-	s.key(t, 1, "promote", second, "--overlap", "1s").wants(t, "is ECDSA P256, and clients of el/7 would still have no signature that they read", "el/9")
-	if err := s.stop(); err != nil {
+	s.key(t, 1, "status").Wants(t, "clients of el/7 take nothing that is published", "el/9")
+	s.key(t, 1, "promote", second, "--overlap", "1s").Wants(t, "is ECDSA P256, and clients of el/7 would still have no signature that they read", "el/9")
+	if err := s.Stop(); err != nil {
 		t.Error(err)
 	}
 	s = restart(t, s.data)
-	if log := s.log.String(); !strings.Contains(log, "ALARM: clients read no signature of what is published") {
+	if log := s.Stderr.String(); !strings.Contains(log, "ALARM: clients read no signature of what is published") {
 		t.Errorf("a start logs %s", log)
 	}
 	s.key(t, 0, "promote", third, "--force")
-	s.key(t, 1, "status").wants(t, "take nothing that is published", "el/9") // it signs behind the other one
+	s.key(t, 1, "status").Wants(t, "take nothing that is published", "el/9") // it signs behind the other one
 	s.key(t, 0, "retire", "--force", first)
-	s.key(t, 0, "status").wants(t, "notice: key "+third+" (signing): it is RSA 2048, which apt refuses from 2030-02-01 on", "take nothing")
+	s.key(t, 0, "status").Wants(t, "notice: key "+third+" (signing): it is RSA 2048, which apt refuses from 2030-02-01 on", "take nothing")
 }

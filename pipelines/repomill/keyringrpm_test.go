@@ -11,13 +11,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
 // keyringOn has the keyring package of a repository made, and waits until it can be installed.
 func (s *site) keyringOn(t *testing.T, repository string) {
 	t.Helper()
-	if a := repomill(t, "repo", "set", "--data", s.data, repository, "--keyring-package", "on"); a.code != 0 || !strings.Contains(a.stdout, ", keyring package 2") {
+	if a := repomill(t, "repo", "set", "--data", s.data, repository, "--keyring-package", "on"); a.Code != 0 || !strings.Contains(a.Stdout, ", keyring package 2") {
 		t.Fatalf("repo set: %v", a)
 	}
 }
@@ -29,20 +30,20 @@ func (s *site) files(t *testing.T, pattern string) []string {
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no %s, %v", pattern, err)
 	}
-	a := run(t, nil, "rpm", "-qlp", paths[len(paths)-1])
-	return strings.Fields(a.stdout)
+	a := proctest.Run(t, nil, "rpm", "-qlp", paths[len(paths)-1])
+	return strings.Fields(a.Stdout)
 }
 
 // A host that installs the release package and upgrades reads on by a key that did not exist when it was set up, also where
 // clients check the signature of each package.
 func TestKeyringPackageOfRPM(t *testing.T) {
 	t.Parallel()
-	need(t, "dnf", "rpm")
+	proctest.Need(t, "dnf", "rpm")
 	s := newSite(t)
 	s.publish(t, "acme/tools/el/9", newRPM(t, rpmtest.Spec{Version: "1.0", Arch: "noarch"}))
 	s.publish(t, "acme/tools/opensuse/15.6", newRPM(t, rpmtest.Spec{Version: "1.0", Arch: "noarch"}))
 	vendor := newFile(t, "vendor.asc", []byte(otherKey(t))).path
-	if a := repomill(t, "repo", "create", "--data", s.data, "acme/signed", "--distribution", "el/9", "--package-key", vendor, "--keyring-package", "on"); a.code != 0 {
+	if a := repomill(t, "repo", "create", "--data", s.data, "acme/signed", "--distribution", "el/9", "--package-key", vendor, "--keyring-package", "on"); a.Code != 0 {
 		t.Fatalf("repo create: %v", a)
 	}
 	s.keyringOn(t, "acme/tools")
@@ -92,8 +93,8 @@ func TestKeyringPackageOfRPM(t *testing.T) {
 	}
 	s.until(t, "a third version, signed by the new key, which the host checks", func() bool {
 		hosts["signed"].ok(t, "--refresh", "upgrade")
-		out := run(t, nil, "rpm", "--root", hosts["signed"].dir+"/root", "-q", "--qf", "%{RSAHEADER:pgpsig}", "acme-signed-release")
-		return strings.Contains(strings.ToUpper(out.stdout), next[len(next)-16:])
+		out := proctest.Run(t, nil, "rpm", "--root", hosts["signed"].dir+"/root", "-q", "--qf", "%{RSAHEADER:pgpsig}", "acme-signed-release")
+		return strings.Contains(strings.ToUpper(out.Stdout), next[len(next)-16:])
 	})
 }
 
@@ -112,10 +113,10 @@ func (d dnfRoot) checkKeyring(t *testing.T, s *site, name, repo string) {
 // before, it goes on owning that file without writing it.
 func TestKeyringPackageOfAPrivateRepository(t *testing.T) {
 	t.Parallel()
-	need(t, "rpm")
+	proctest.Need(t, "rpm")
 	s := newSite(t)
 	for name, visibility := range map[string]string{"acme/secret": "private", "acme/later": "public"} {
-		if a := repomill(t, "repo", "create", "--data", s.data, name, "--visibility", visibility, "--distribution", "el/9", "--distribution", "ubuntu/jammy", "--keyring-package", "on"); a.code != 0 {
+		if a := repomill(t, "repo", "create", "--data", s.data, name, "--visibility", visibility, "--distribution", "el/9", "--distribution", "ubuntu/jammy", "--keyring-package", "on"); a.Code != 0 {
 			t.Fatalf("%v", a)
 		}
 	}
@@ -123,7 +124,7 @@ func TestKeyringPackageOfAPrivateRepository(t *testing.T) {
 	if got, want := s.files(t, "acme/secret/el/9/x86_64/acme-secret-release-*.rpm"), []string{key + "secret"}; !cmp.Equal(got, want) {
 		t.Errorf("of a private repository it owns %q, want %q", got, want)
 	}
-	if a := repomill(t, "repo", "set", "--data", s.data, "acme/later", "--visibility", "private"); a.code != 0 {
+	if a := repomill(t, "repo", "set", "--data", s.data, "acme/later", "--visibility", "private"); a.Code != 0 {
 		t.Fatalf("%v", a)
 	}
 	pattern := "acme/later/el/9/x86_64/acme-later-release-*.rpm"
@@ -132,9 +133,9 @@ func TestKeyringPackageOfAPrivateRepository(t *testing.T) {
 		t.Errorf("of one that became private it owns %q, want %q", got, want)
 	}
 	token := repomill(t, "token", "create", "--data", s.data, "acme/secret", "ci")
-	file := newFile(t, "token", []byte(token.stdout)).path
+	file := newFile(t, "token", []byte(token.Stdout)).path
 	hint := repomill(t, "hint", "--data", s.data, "acme/secret/ubuntu/jammy", "--token-file", file)
-	if hint.code != 0 || !strings.Contains(hint.stdout, "-fsSLo /usr/share/keyrings/acme-secret-archive-keyring.asc ") || !strings.Contains(hint.stdout, "apt-get install -y acme-secret-archive-keyring\n") {
+	if hint.Code != 0 || !strings.Contains(hint.Stdout, "-fsSLo /usr/share/keyrings/acme-secret-archive-keyring.asc ") || !strings.Contains(hint.Stdout, "apt-get install -y acme-secret-archive-keyring\n") {
 		t.Errorf("hint: %v", hint)
 	}
 }
@@ -146,38 +147,38 @@ func TestKeyringPackageNames(t *testing.T) {
 	foreign := newDEB(t, debtest.Spec{Name: "acme-taken-archive-keyring", Version: "1.0"})
 	s.publish(t, "acme/taken/ubuntu/jammy", foreign)
 	on := []string{"repo", "set", "--data", s.data, "acme/taken", "--keyring-package", "on"}
-	if a := repomill(t, on...); a.code != 1 || !strings.Contains(a.stderr, "repomill yank acme/taken/ubuntu/jammy acme-taken-archive-keyring=1.0") {
+	if a := repomill(t, on...); a.Code != 1 || !strings.Contains(a.Stderr, "repomill yank acme/taken/ubuntu/jammy acme-taken-archive-keyring=1.0") {
 		t.Errorf("with a package of that name: %v", a)
 	}
-	if a := repomill(t, "yank", "--data", s.data, "--reason", "it is made by repomill now", "acme/taken/ubuntu/jammy", "acme-taken-archive-keyring=1.0"); a.code != 0 {
+	if a := repomill(t, "yank", "--data", s.data, "--reason", "it is made by repomill now", "acme/taken/ubuntu/jammy", "acme-taken-archive-keyring=1.0"); a.Code != 0 {
 		t.Fatalf("%v", a)
 	}
 	s.keyringOn(t, "acme/taken")
 	push := repomill(t, "push", "--wait", "--staging", s.staging(), "acme/taken/ubuntu/jammy", newDEB(t, debtest.Spec{Name: "acme-taken-archive-keyring", Version: "99999999"}).path)
-	if push.code != 1 || !strings.Contains(push.stderr, "reserved-name") || !strings.Contains(push.stderr, "--keyring-package off") {
+	if push.Code != 1 || !strings.Contains(push.Stderr, "reserved-name") || !strings.Contains(push.Stderr, "--keyring-package off") {
 		t.Errorf("push of that name: %v", push)
 	}
 	s.publish(t, "acme-x/y/ubuntu/jammy", newDEB(t, debtest.Spec{}))
 	s.publish(t, "acme/x-y/ubuntu/jammy", newDEB(t, debtest.Spec{}))
 	s.keyringOn(t, "acme/x-y")
-	if a := repomill(t, "repo", "set", "--data", s.data, "acme-x/y", "--keyring-package", "on"); a.code != 1 || !strings.Contains(a.stderr, "the keyring package of acme/x-y has the name acme-x-y-archive-keyring already") {
+	if a := repomill(t, "repo", "set", "--data", s.data, "acme-x/y", "--keyring-package", "on"); a.Code != 1 || !strings.Contains(a.Stderr, "the keyring package of acme/x-y has the name acme-x-y-archive-keyring already") {
 		t.Errorf("with the name of another one: %v", a)
 	}
 	// Later distributions and components get it, too.
 	s.publish(t, "acme/x-y/ubuntu/noble/extra", newDEB(t, debtest.Spec{}))
 	s.until(t, "the new component has it", func() bool {
-		return strings.Contains(repomill(t, "ls", "--data", s.data, "acme/x-y/ubuntu/noble/extra").stdout, "acme-x-y-archive-keyring")
+		return strings.Contains(repomill(t, "ls", "--data", s.data, "acme/x-y/ubuntu/noble/extra").Stdout, "acme-x-y-archive-keyring")
 	})
 	for _, tt := range []struct{ value, want string }{{"off", ""}, {"on", ", keyring package 2"}} {
 		a := repomill(t, "repo", "set", "--data", s.data, "acme/x-y", "--keyring-package", tt.value)
-		if a.code != 0 || strings.Contains(a.stdout, "keyring package") != (tt.want != "") || !strings.Contains(a.stdout, tt.want) {
+		if a.Code != 0 || strings.Contains(a.Stdout, "keyring package") != (tt.want != "") || !strings.Contains(a.Stdout, tt.want) {
 			t.Errorf("%s: %v", tt.value, a)
 		}
 	}
-	if a := repomill(t, "repo", "list", "--data", s.data, "--json", "acme/x-y"); !strings.Contains(a.stdout, `"keyring_package":{"on":true,"version":"2`) {
+	if a := repomill(t, "repo", "list", "--data", s.data, "--json", "acme/x-y"); !strings.Contains(a.Stdout, `"keyring_package":{"on":true,"version":"2`) {
 		t.Errorf("repo list --json: %v", a)
 	}
-	if got := slices.Compact(strings.Fields(repomill(t, "hint", "--data", s.data, "acme/x-y/ubuntu/noble").stdout)); !slices.Contains(got, "acme-x-y-archive-keyring") {
+	if got := slices.Compact(strings.Fields(repomill(t, "hint", "--data", s.data, "acme/x-y/ubuntu/noble").Stdout)); !slices.Contains(got, "acme-x-y-archive-keyring") {
 		t.Errorf("hint: %q", got)
 	}
 }

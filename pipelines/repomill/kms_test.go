@@ -14,6 +14,7 @@ import (
 
 	"repomill/testdata/debtest"
 	"repomill/testdata/kmstest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -31,7 +32,7 @@ type company struct {
 
 func newCompany(t *testing.T, aws *kmstest.AWS) *company {
 	t.Helper()
-	dir := openDir(t)
+	dir := proctest.OpenDir(t)
 	c := &company{t: t, dir: dir, aws: aws, google: kmstest.StartGoogle(t), env: kmstest.Env()}
 	c.awsURL = c.aws.URL(c.aws.NewKey(types.KeySpecRsa2048))
 	c.gcpURL = c.google.URL(c.google.NewKey(kmspb.CryptoKeyVersion_RSA_SIGN_PKCS1_2048_SHA256))
@@ -40,25 +41,25 @@ func newCompany(t *testing.T, aws *kmstest.AWS) *company {
 	if err := errors.Join(os.Mkdir(dir+"/staging", 0o755), os.Mkdir(dir+"/bucket", 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	if a := c.run("migrate", "--catalog", c.catalog[1]); a.code != 0 {
+	if a := c.run("migrate", "--catalog", c.catalog[1]); a.Code != 0 {
 		t.Fatal(a)
 	}
 	return c
 }
 
-func (c *company) run(args ...string) answer {
+func (c *company) run(args ...string) proctest.Answer {
 	c.t.Helper()
 	path, err := program()
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return run(c.t, c.env, path, args...)
+	return proctest.Run(c.t, c.env, path, args...)
 }
 
 // push stages a file.
 func (c *company) push(target string, f packageFile) {
 	c.t.Helper()
-	if a := c.run(append([]string{"push", target, f.path}, c.staging...)...); a.code != 0 {
+	if a := c.run(append([]string{"push", target, f.path}, c.staging...)...); a.Code != 0 {
 		c.t.Fatal(a)
 	}
 }
@@ -69,10 +70,10 @@ func (c *company) addKeys() {
 	for url, key := range map[string]*string{c.awsURL: &c.awsKey, c.gcpURL: &c.gcpKey} {
 		made := c.run("key", "add", url, c.catalog[2], c.catalog[3], "--name", "Acme packages")
 		again := c.run("key", "add", url, c.catalog[2], c.catalog[3])
-		if made.code != 0 || again.code != 0 || made.stdout != again.stdout || !strings.Contains(again.stderr, "there already") {
+		if made.Code != 0 || again.Code != 0 || made.Stdout != again.Stdout || !strings.Contains(again.Stderr, "there already") {
 			c.t.Fatalf("key add: %v, and again: %v", made, again)
 		}
-		*key = strings.TrimSpace(made.stdout)
+		*key = strings.TrimSpace(made.Stdout)
 	}
 }
 
@@ -80,19 +81,19 @@ func (c *company) addKeys() {
 func (c *company) signWithBoth() {
 	c.t.Helper()
 	keys := []string{"--signing-key", c.awsURL, "--signing-key", c.gcpURL}
-	if a := c.work(keys...); a.code != 0 {
+	if a := c.work(keys...); a.Code != 0 {
 		c.t.Fatal(a)
 	}
-	if a := c.run(append([]string{"key", "promote", c.gcpKey, "--force", "--no-wait"}, c.catalog...)...); a.code != 0 {
+	if a := c.run(append([]string{"key", "promote", c.gcpKey, "--force", "--no-wait"}, c.catalog...)...); a.Code != 0 {
 		c.t.Fatal(a)
 	}
-	if a := c.work(keys...); a.code != 0 {
+	if a := c.work(keys...); a.Code != 0 {
 		c.t.Fatal(a)
 	}
 }
 
 // work runs a worker until nothing is left to do.
-func (c *company) work(flags ...string) answer {
+func (c *company) work(flags ...string) proctest.Answer {
 	c.t.Helper()
 	args := append([]string{"worker", "--once", "--events", "dir://", "--public-url", "http://packages.example.org", "--create", "auto", "--cache", c.dir + "/cache"},
 		append(c.staging, c.catalog...)...)
@@ -112,13 +113,13 @@ func (c *company) published(key string) string {
 // Keys in both KMS sign side by side what real clients install.
 func TestReleasesSignedByAKMS(t *testing.T) {
 	t.Parallel()
-	need(t, "apt-get", "dnf", "gpgv")
+	proctest.Need(t, "apt-get", "dnf", "gpgv")
 	c := newCompany(t, kmstest.StartAWS(t))
 	hello, greet := newDEB(t, debtest.Spec{Arch: "amd64"}), newRPM(t, rpmtest.Spec{})
 	c.push("acme/kms/ubuntu/jammy", hello)
 	c.push("acme/kms/el/9", greet)
 
-	if a := c.work("--signing-key", c.awsURL); a.code != 1 || !strings.Contains(a.stderr, "repomill key add '"+c.awsURL+"'") {
+	if a := c.work("--signing-key", c.awsURL); a.Code != 1 || !strings.Contains(a.Stderr, "repomill key add '"+c.awsURL+"'") {
 		t.Errorf("a worker before the public half was made: %v", a)
 	}
 	c.addKeys()
@@ -128,14 +129,14 @@ func TestReleasesSignedByAKMS(t *testing.T) {
 		c.push("acme/kms/ubuntu/jammy", newDEB(t, debtest.Spec{Arch: "amd64", Version: "2.0"}))
 		signed := c.aws.Served(kmstest.Sign) + c.google.Served(kmstest.Sign)
 		c.env = append(c.env, "REPOMILL_SIGNING_KEY="+c.awsURL+","+c.gcpURL)
-		if a := c.work(); a.code != 0 {
+		if a := c.work(); a.Code != 0 {
 			t.Errorf("%v", a)
 		}
 		// Each key signs once at the start, and InRelease and Release.gpg.
 		if n := c.aws.Served(kmstest.Sign) + c.google.Served(kmstest.Sign) - signed; n != 6 {
 			t.Errorf("%d signatures were asked for, want 6", n)
 		}
-		if a := c.run(append([]string{"reindex", "--all", "--dry-run"}, c.catalog...)...); a.code != 0 {
+		if a := c.run(append([]string{"reindex", "--all", "--dry-run"}, c.catalog...)...); a.Code != 0 {
 			t.Errorf("reindex: %v", a)
 		}
 	})
@@ -144,7 +145,7 @@ func TestReleasesSignedByAKMS(t *testing.T) {
 		c.push("acme/kms/ubuntu/jammy", newDEB(t, debtest.Spec{Arch: "amd64", Version: "3.0"}))
 		c.google.Fail(kmstest.Sign, kmstest.Throttled, 1000)
 		c.aws.Fail(kmstest.Sign, kmstest.Throttled, 1000)
-		if a := c.work(); a.code != 4 || !strings.Contains(a.stderr, "quota") {
+		if a := c.work(); a.Code != 4 || !strings.Contains(a.Stderr, "quota") {
 			t.Errorf("%v", a)
 		}
 		if c.published("acme/kms/ubuntu/dists/jammy/InRelease") != before {
@@ -152,7 +153,7 @@ func TestReleasesSignedByAKMS(t *testing.T) {
 		}
 		c.google.Recover()
 		c.aws.Recover()
-		if a := c.work(); a.code != 0 {
+		if a := c.work(); a.Code != 0 {
 			t.Errorf("%v", a)
 		}
 	})
@@ -160,7 +161,7 @@ func TestReleasesSignedByAKMS(t *testing.T) {
 		before := c.published("acme/kms/ubuntu/dists/jammy/InRelease")
 		c.push("acme/kms/ubuntu/jammy", newDEB(t, debtest.Spec{Arch: "amd64", Version: "4.0"}))
 		c.aws.Fail(kmstest.Sign, kmstest.Refused, 1000)
-		if a := c.work(); a.code != 0 || !strings.Contains(a.stderr, "grant kms:Sign") || !strings.Contains(a.stderr, "ALARM") {
+		if a := c.work(); a.Code != 0 || !strings.Contains(a.Stderr, "grant kms:Sign") || !strings.Contains(a.Stderr, "ALARM") {
 			t.Errorf("%v", a)
 		}
 		if c.published("acme/kms/ubuntu/dists/jammy/InRelease") == before {
@@ -169,7 +170,7 @@ func TestReleasesSignedByAKMS(t *testing.T) {
 		c.aws.Recover()
 	})
 	keyring := newFile(t, "gpgkey", []byte(c.published("acme/kms/gpgkey"))).path
-	if a := c.run("check", c.dir+"/bucket", "--keyring", keyring); a.code != 0 {
+	if a := c.run("check", c.dir+"/bucket", "--keyring", keyring); a.Code != 0 {
 		t.Errorf("check: %v", a)
 	}
 }
@@ -177,7 +178,7 @@ func TestReleasesSignedByAKMS(t *testing.T) {
 // An AWS KMS that others wrote takes what is asked of it, and signs what clients verify.
 func TestReleasesSignedByMinistack(t *testing.T) {
 	t.Parallel()
-	need(t, "apt-get", "dnf", "gpgv")
+	proctest.Need(t, "apt-get", "dnf", "gpgv")
 	c := newCompany(t, kmstest.Emulator(t))
 	hello, greet := newDEB(t, debtest.Spec{Arch: "amd64"}), newRPM(t, rpmtest.Spec{})
 	c.push("acme/kms/ubuntu/jammy", hello)
@@ -191,14 +192,14 @@ func TestReleasesSignedByMinistack(t *testing.T) {
 func (c *company) clients(t *testing.T, deb, rpm packageFile) {
 	t.Helper()
 	a := newApt(t, "amd64")
-	a.source(t, "sources", c.published("acme/kms/ubuntu/jammy.sources"))
-	a.update(t)
+	a.Source(t, "sources", c.published("acme/kms/ubuntu/jammy.sources"))
+	a.Update(t)
 	if got := a.versions(t, "hello"); len(got) != 1 || got[0] != "1.0" {
 		t.Errorf("apt sees hello %q", got)
 	}
 	a.download(t, "hello")
 	d := newDnf(t, c.published("acme/kms/el/9.repo"))
-	if out := d.run(t, "makecache"); out.code != 0 || !strings.Contains(out.String(), "Importing GPG key") {
+	if out := d.run(t, "makecache"); out.Code != 0 || !strings.Contains(out.Said(), "Importing GPG key") {
 		t.Errorf("dnf makecache: %v", out)
 	}
 	d.ok(t, "download", "--destdir", d.dir+"/got", "hello")
@@ -220,8 +221,8 @@ func (c *company) clients(t *testing.T, deb, rpm packageFile) {
 		for _, key := range keys {
 			args = append(args, filepath.Join(c.dir, "bucket", key))
 		}
-		out := run(t, nil, "gpgv", args...)
-		if out.code != 0 || !strings.Contains(out.stdout, "VALIDSIG "+c.awsKey) || !strings.Contains(out.stdout, "VALIDSIG "+c.gcpKey) {
+		out := proctest.Run(t, nil, "gpgv", args...)
+		if out.Code != 0 || !strings.Contains(out.Stdout, "VALIDSIG "+c.awsKey) || !strings.Contains(out.Stdout, "VALIDSIG "+c.gcpKey) {
 			t.Errorf("gpgv %q: %v", keys, out)
 		}
 	}
@@ -251,7 +252,7 @@ func TestKeyAddRefuses(t *testing.T) {
 		{"no bucket", []string{c.awsURL, "--bucket", "ftp://x"}, 2, "--bucket"},
 	} {
 		a := c.run(append(append([]string{"key", "add"}, bucket...), tt.args...)...)
-		if a.code != tt.code || !strings.Contains(a.stderr, tt.says) || a.stdout != "" {
+		if a.Code != tt.code || !strings.Contains(a.Stderr, tt.says) || a.Stdout != "" {
 			t.Errorf("%s: %v, want code %d and %q", tt.name, a, tt.code, tt.says)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 func (s *site) settings(t *testing.T, repository string) (got catalog.Settings) {
 	t.Helper()
 	a := s.does(t, 0, "", "repo", "list", "--json", repository)
-	if err := json.Unmarshal([]byte(a.stdout), &got); err != nil {
+	if err := json.Unmarshal([]byte(a.Stdout), &got); err != nil {
 		t.Fatalf("%v in %v", err, a)
 	}
 	return got
@@ -26,7 +26,7 @@ func (s *site) settings(t *testing.T, repository string) (got catalog.Settings) 
 // before that.
 func (s *site) untilDeclared(t *testing.T, repository string) {
 	t.Helper()
-	s.until(t, repository+" is declared", func() bool { return repomill(t, "repo", "list", "--json", repository, "--data", s.data).code == 0 })
+	s.until(t, repository+" is declared", func() bool { return repomill(t, "repo", "list", "--json", repository, "--data", s.data).Code == 0 })
 }
 
 // All that a command changes in a repository's settings is in the bucket when it returns: the catalog that is lost then comes
@@ -62,7 +62,7 @@ func TestEachSettingOutlivesTheCatalog(t *testing.T) {
 		if cmp.Equal(before, want) {
 			t.Fatalf("%q changed nothing", change)
 		}
-		if err := s.kill(); err != nil {
+		if err := s.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		loseCatalog(t, s.data)

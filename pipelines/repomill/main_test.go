@@ -3,18 +3,16 @@
 package main_test
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"repomill/publish/sign"
+	"repomill/testdata/proctest"
 )
 
 func TestMain(m *testing.M) {
@@ -43,11 +41,7 @@ var program = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "repomill")
-	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
+	return path, proctest.Build(path, "repomill/pipelines/repomill")
 })
 
 // signingKey makes the key that all sites sign with: a new one each, of 4096 bits, would take seconds.
@@ -85,7 +79,7 @@ func shared(t *testing.T) *site {
 // tearDown stops the shared site. What all tests together left on it must be sound.
 func tearDown() (err error) {
 	if s := sharedStarted; s != nil {
-		err = errors.Join(s.stop(), s.checkBucket())
+		err = errors.Join(s.Stop(), s.checkBucket())
 	}
 	if dir, e := workshop(); e == nil {
 		err = errors.Join(err, os.RemoveAll(dir))
@@ -93,50 +87,12 @@ func tearDown() (err error) {
 	return err
 }
 
-// An answer is what a command came to.
-type answer struct {
-	code           int
-	stdout, stderr string
-}
-
-func (a answer) String() string {
-	return fmt.Sprintf("exit code %d\n%s%s", a.code, a.stdout, a.stderr)
-}
-
-// run runs a command, with nothing in its environment but what it is given, and without input.
-func run(t *testing.T, env []string, name string, args ...string) answer {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "HOME=/nonexistent"}, env...)
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.SysProcAttr = dieWithUs()
-	cmd.WaitDelay = time.Minute
-	err := cmd.Run()
-	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok || ctx.Err() != nil {
-		t.Fatalf("%s %q: %v, %v\n%s%s", name, args, err, ctx.Err(), stdout.String(), stderr.String())
-	}
-	return answer{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
-}
-
 // repomill runs the program.
-func repomill(t *testing.T, args ...string) answer {
+func repomill(t *testing.T, args ...string) proctest.Answer {
 	t.Helper()
 	path, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return run(t, nil, path, args...)
-}
-
-// need skips a test that lacks one of its judges.
-func need(t *testing.T, programs ...string) {
-	t.Helper()
-	for _, p := range programs {
-		if _, err := exec.LookPath(p); err != nil {
-			t.Skipf("%s is not installed", p)
-		}
-	}
+	return proctest.Run(t, nil, path, args...)
 }

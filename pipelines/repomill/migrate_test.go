@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+
+	"repomill/testdata/proctest"
 )
 
 // Two processes that migrate the same new catalog at once both succeed. REPOMILL_RACE_ROUNDS in the environment sets
@@ -11,16 +13,16 @@ import (
 func TestMigrateTogether(t *testing.T) {
 	t.Parallel()
 	rounds := raceRounds(20)
-	dir, failed := openDir(t), 0
+	dir, failed := proctest.OpenDir(t), 0
 	for i := range rounds {
 		var both sync.WaitGroup
-		var got [2]answer
+		var got [2]proctest.Answer
 		for n := range got {
 			both.Go(func() { got[n] = repomill(t, "migrate", "--catalog", fmt.Sprintf("sqlite://%s/%d.db", dir, i)) })
 		}
 		both.Wait()
 		for _, a := range got {
-			if a.code != 0 {
+			if a.Code != 0 {
 				failed++
 				t.Errorf("pair %d: %v", i, a)
 			}

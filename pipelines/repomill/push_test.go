@@ -15,6 +15,7 @@ import (
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -50,7 +51,7 @@ func TestPush(t *testing.T) {
 		other := newDEB(t, debtest.Spec{Arch: "amd64", Seed: 1, Size: 10})
 		good := newDEB(t, debtest.Spec{Name: "good"})
 		a, vs := s.push(t, jammy, other, good)
-		if a.code != 1 || len(vs) != 2 {
+		if a.Code != 1 || len(vs) != 2 {
 			t.Fatalf("%v", a)
 		}
 		if vs[0].State != catalog.Rejected {
@@ -60,8 +61,8 @@ func TestPush(t *testing.T) {
 			t.Errorf("verdicts %+v", vs)
 		}
 		for _, want := range []string{other.path, "rejected", "conflict", hello.sha256(), other.sha256()} {
-			if !strings.Contains(a.stderr, want) {
-				t.Errorf("no %q in %s", want, a.stderr)
+			if !strings.Contains(a.Stderr, want) {
+				t.Errorf("no %q in %s", want, a.Stderr)
 			}
 		}
 	})
@@ -73,11 +74,11 @@ func TestPush(t *testing.T) {
 	})
 	t.Run("without --json and --wait there are sentences", func(t *testing.T) {
 		a := repomill(t, "push", "--wait", "--staging", s.staging(), jammy, hello.path)
-		if want := hello.path + ": duplicate: hello 1.0 amd64\n"; a.code != 0 || a.stdout != want || a.stderr != "" {
+		if want := hello.path + ": duplicate: hello 1.0 amd64\n"; a.Code != 0 || a.Stdout != want || a.Stderr != "" {
 			t.Errorf("%v, want %q", a, want)
 		}
 		a = repomill(t, "push", "--staging", s.staging(), jammy, hello.path)
-		if a.code != 0 || !strings.Contains(a.stdout, "stored in staging") || a.stderr != "" {
+		if a.Code != 0 || !strings.Contains(a.Stdout, "stored in staging") || a.Stderr != "" {
 			t.Errorf("%v", a)
 		}
 	})
@@ -122,7 +123,7 @@ func TestPushFails(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := repomill(t, append([]string{"push"}, tt.args...)...)
-			if a.code != tt.code || !strings.Contains(a.stderr, tt.says) || (a.code == 0) != (a.stderr == "") {
+			if a.Code != tt.code || !strings.Contains(a.Stderr, tt.says) || (a.Code == 0) != (a.Stderr == "") {
 				t.Errorf("want exit code %d and %q, got %v", tt.code, tt.says, a)
 			}
 		})
@@ -143,12 +144,12 @@ func TestPushOfTheLongestName(t *testing.T) {
 		t.Fatalf("the name has %d bytes", len(base))
 	}
 	a, vs := s.push(t, jammy, file)
-	if a.code != 0 || len(vs) != 1 || vs[0].Package != name+" 1.000 all" {
+	if a.Code != 0 || len(vs) != 1 || vs[0].Package != name+" 1.000 all" {
 		t.Fatalf("%v", a)
 	}
 	client := newApt(t, "amd64")
-	client.source(t, "sources", string(s.fetch(t, jammy+".sources")))
-	client.update(t)
+	client.Source(t, "sources", string(s.fetch(t, jammy+".sources")))
+	client.Update(t)
 	if got := client.download(t, name); len(got) != 1 || got[0] != file.sha256() {
 		t.Errorf("apt got %q", got)
 	}
@@ -159,14 +160,14 @@ func TestPushWaitsForThePublicURL(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "--public-url", "http://127.0.0.1:1")
 	hello := newDEB(t, debtest.Spec{})
-	var a answer
+	var a proctest.Answer
 	for _, timeout := range []string{"1500ms", "12s", "1m"} { // a busy machine takes longer to publish it
 		a = repomill(t, "push", "--wait", "--timeout", timeout, "--staging", s.staging(), "acme/tools/ubuntu/jammy", hello.path)
-		if a.code != 3 || strings.Contains(a.stderr, "clients cannot fetch it") {
+		if a.Code != 3 || strings.Contains(a.Stderr, "clients cannot fetch it") {
 			break
 		}
 	}
-	if a.code != 3 || !strings.Contains(a.stderr, "clients cannot fetch it") || !strings.Contains(a.stderr, "127.0.0.1:1") {
+	if a.Code != 3 || !strings.Contains(a.Stderr, "clients cannot fetch it") || !strings.Contains(a.Stderr, "127.0.0.1:1") {
 		t.Errorf("%v", a)
 	}
 }
@@ -174,7 +175,7 @@ func TestPushWaitsForThePublicURL(t *testing.T) {
 // Somebody else's staging folder cannot be written, which an administrator may put right.
 func TestPushIsNotPermitted(t *testing.T) {
 	t.Parallel()
-	dir := openDir(t)
+	dir := proctest.OpenDir(t)
 	file := filepath.Join(dir, "hello.deb")
 	if err := os.WriteFile(file, debtest.Build(t, debtest.Spec{}), 0o644); err != nil {
 		t.Fatal(err)
@@ -188,10 +189,10 @@ func TestPushIsNotPermitted(t *testing.T) {
 	}
 	command := []string{path, "push", "--wait", "--staging", "file://" + dir + "/staging", "acme/tools/ubuntu/jammy", file}
 	if os.Getuid() == 0 {
-		need(t, "setpriv")
+		proctest.Need(t, "setpriv")
 		command = append([]string{"setpriv", "--reuid=65534", "--clear-groups"}, command...)
 	}
-	if a := run(t, nil, command[0], command[1:]...); a.code != 4 || !strings.Contains(a.stderr, "permission denied") {
+	if a := proctest.Run(t, nil, command[0], command[1:]...); a.Code != 4 || !strings.Contains(a.Stderr, "permission denied") {
 		t.Errorf("%v", a)
 	}
 }
@@ -227,7 +228,7 @@ func TestStatusAndLs(t *testing.T) {
 	}
 	a := repomill(t, "status", "--data", s.data, noble)
 	for _, want := range []string{noble, "3", "published", "hello 1:0.1 all", "rejected", "empty: ", "backlog: "} {
-		if a.code != 0 || !strings.Contains(a.stdout, want) {
+		if a.Code != 0 || !strings.Contains(a.Stdout, want) {
 			t.Errorf("no %q in %v", want, a)
 		}
 	}
@@ -241,10 +242,10 @@ func TestStatusAndLs(t *testing.T) {
 	if got := lsVersions(t, s, "acme/status/el/9"); !cmp.Equal(got, []string{"1.0-1"}) {
 		t.Errorf("a noarch package is listed as %q", got)
 	}
-	if a := repomill(t, "ls", "--data", s.data, noble, "hello"); a.code != 0 || strings.Count(a.stdout, "hello ") != 3 {
+	if a := repomill(t, "ls", "--data", s.data, noble, "hello"); a.Code != 0 || strings.Count(a.Stdout, "hello ") != 3 {
 		t.Errorf("%v", a)
 	}
-	if a := repomill(t, "ls", "--data", s.data, noble, "hello=1:0.1"); a.code != 0 || strings.Count(a.stdout, "hello ") != 1 || !strings.Contains(a.stdout, " 1:0.1 ") {
+	if a := repomill(t, "ls", "--data", s.data, noble, "hello=1:0.1"); a.Code != 0 || strings.Count(a.Stdout, "hello ") != 1 || !strings.Contains(a.Stdout, " 1:0.1 ") {
 		t.Errorf("one version: %v", a)
 	}
 	for _, tt := range []struct {
@@ -274,7 +275,7 @@ func TestStatusAndLs(t *testing.T) {
 		{[]string{"ls", "--data", t.TempDir(), noble}, 4, "--data"},
 		{[]string{"status", "--data", t.TempDir()}, 4, "--data"},
 	} {
-		if a := repomill(t, tt.args...); a.code != tt.code || !strings.Contains(a.stderr, tt.says) {
+		if a := repomill(t, tt.args...); a.Code != tt.code || !strings.Contains(a.Stderr, tt.says) {
 			t.Errorf("%q: want exit code %d and %q, got %v", tt.args, tt.code, tt.says, a)
 		}
 	}
@@ -284,10 +285,10 @@ func TestStatusAndLs(t *testing.T) {
 func lsVersions(t *testing.T, s *site, target string) (versions []string) {
 	t.Helper()
 	a := repomill(t, "ls", "--data", s.data, "--json", target)
-	if a.code != 0 {
+	if a.Code != 0 {
 		t.Fatalf("ls: %v", a)
 	}
-	for line := range bytes.Lines([]byte(a.stdout)) {
+	for line := range bytes.Lines([]byte(a.Stdout)) {
 		var k catalog.Package
 		if err := json.Unmarshal(line, &k); err != nil {
 			t.Fatal(err)

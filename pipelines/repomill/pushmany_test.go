@@ -12,6 +12,7 @@ import (
 	"repomill/ingest"
 	"repomill/schemas/catalog"
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -51,16 +52,16 @@ func TestPushAFolderToSeveralTargets(t *testing.T) {
 		dir + "/deep/b.deb to acme/many/debian/bookworm/extra: published: bb 1.0 all", dir + "/deep/b.deb to acme/many/ubuntu/jammy: published: bb 1.0 all",
 		"5 packages: 5 published",
 	}
-	got := strings.Split(strings.TrimSpace(a.stdout), "\n")
+	got := strings.Split(strings.TrimSpace(a.Stdout), "\n")
 	slices.Sort(got[:len(got)-1])
-	if a.code != 0 || !slices.Equal(got, want) {
+	if a.Code != 0 || !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q\n%v", got, want, a)
 	}
-	if said := "skipped: " + dir + "/README: its name ends in none of .deb, .ddeb and .rpm\n"; a.stderr != said {
-		t.Errorf("the standard error has %q, want %q", a.stderr, said)
+	if said := "skipped: " + dir + "/README: its name ends in none of .deb, .ddeb and .rpm\n"; a.Stderr != said {
+		t.Errorf("the standard error has %q, want %q", a.Stderr, said)
 	}
 	a = repomill(t, "push", "--wait", "--staging", s.staging(), "acme/many/ubuntu/jammy", dir+"/*.deb", dir+"/a.deb")
-	if want := dir + "/a.deb: duplicate: aa 1.0 all\n"; a.code != 0 || a.stdout != want {
+	if want := dir + "/a.deb: duplicate: aa 1.0 all\n"; a.Code != 0 || a.Stdout != want {
 		t.Errorf("a quoted pattern, and a file of it: got %v, want %q", a, want)
 	}
 }
@@ -74,18 +75,18 @@ func TestPushVerifies(t *testing.T) {
 	whole := debtest.Build(t, debtest.Spec{Size: 5000})
 	cut := newFile(t, "cut.deb", whole[:len(whole)-2000])
 	a, vs := s.push(t, jammy, cut, good)
-	if a.code != 1 || len(vs) != 2 || vs[0].Reason != catalog.Truncated || vs[1].State != catalog.Published {
+	if a.Code != 1 || len(vs) != 2 || vs[0].Reason != catalog.Truncated || vs[1].State != catalog.Published {
 		t.Fatalf("%v", a)
 	}
 	if up := s.status(t, jammy).Uploads; len(up) != 1 {
 		t.Errorf("%d uploads were received, want the good one: %+v", len(up), up)
 	}
 	b := repomill(t, "push", "--no-verify", "--wait", "--staging", s.staging(), jammy, cut.path)
-	if up := s.status(t, jammy).Uploads; b.code != 1 || len(up) != 2 || !strings.Contains(b.stderr, vs[0].Detail) {
+	if up := s.status(t, jammy).Uploads; b.Code != 1 || len(up) != 2 || !strings.Contains(b.Stderr, vs[0].Detail) {
 		t.Errorf("the server says %v, the client said %q; uploads: %+v", b, vs[0].Detail, up)
 	}
 	c := repomill(t, "push", "--staging", s.staging(), jammy, cut.path)
-	if c.code != 1 || c.stdout != "" || !strings.Contains(c.stderr, cut.path+": rejected: truncated: ") {
+	if c.Code != 1 || c.Stdout != "" || !strings.Contains(c.Stderr, cut.path+": rejected: truncated: ") {
 		t.Errorf("without --wait: %v", c)
 	}
 }
@@ -105,13 +106,13 @@ func TestPayloadsOfRPMAreVerified(t *testing.T) {
 	}
 	bad := renamed("bad")
 	a, vs := s.push(t, el, bad, good)
-	if a.code != 1 || len(vs) != 2 || vs[0].Reason != catalog.Malformed || !strings.Contains(vs[0].Detail, `"/usr/share/f", which the header does not list`) || vs[1].State != catalog.Published {
+	if a.Code != 1 || len(vs) != 2 || vs[0].Reason != catalog.Malformed || !strings.Contains(vs[0].Detail, `"/usr/share/f", which the header does not list`) || vs[1].State != catalog.Published {
 		t.Fatalf("%v", a)
 	}
-	push := func(f packageFile) (catalog.Verdict, answer) {
+	push := func(f packageFile) (catalog.Verdict, proctest.Answer) {
 		t.Helper()
 		a := repomill(t, "push", "--no-verify", "--wait", "--json", "--staging", s.staging(), el, f.path)
-		vs := verdicts(t, a.stdout)
+		vs := verdicts(t, a.Stdout)
 		if len(vs) != 1 {
 			t.Fatal(a)
 		}
@@ -120,7 +121,7 @@ func TestPayloadsOfRPMAreVerified(t *testing.T) {
 	if v, a := push(renamed("unseen")); v.State != catalog.Published || v.Checked != catalog.CheckedStructure {
 		t.Errorf("neither unpacks: %v", a)
 	}
-	if a := repomill(t, "repo", "set", "--data", s.data, "acme/rpmpayload", "--verify-payload", "always"); a.code != 0 {
+	if a := repomill(t, "repo", "set", "--data", s.data, "acme/rpmpayload", "--verify-payload", "always"); a.Code != 0 {
 		t.Fatal(a)
 	}
 	time.Sleep(ingest.TermsAge + time.Second/2) // for which workers go by what they saw
@@ -155,7 +156,7 @@ func TestPushDryRun(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := repomill(t, append([]string{"push", "--dry-run", "--staging", nowhere}, tt.args...)...)
-			if a.code != tt.code || !strings.Contains(a.stdout, tt.out) || !strings.Contains(a.stderr, tt.stderr) || (tt.stderr == "") != (a.stderr == "") {
+			if a.Code != tt.code || !strings.Contains(a.Stdout, tt.out) || !strings.Contains(a.Stderr, tt.stderr) || (tt.stderr == "") != (a.Stderr == "") {
 				t.Errorf("want %d, %q and %q; got %v", tt.code, tt.out, tt.stderr, a)
 			}
 		})
@@ -163,9 +164,9 @@ func TestPushDryRun(t *testing.T) {
 }
 
 // onTerminal runs the program with a terminal for its output, and returns what appears there.
-func onTerminal(t *testing.T, env []string, args ...string) answer {
+func onTerminal(t *testing.T, env []string, args ...string) proctest.Answer {
 	t.Helper()
-	need(t, "script")
+	proctest.Need(t, "script")
 	path, err := program()
 	if err != nil {
 		t.Fatal(err)
@@ -173,7 +174,7 @@ func onTerminal(t *testing.T, env []string, args ...string) answer {
 	for i, a := range args {
 		args[i] = "'" + a + "'"
 	}
-	return run(t, append([]string{"SHELL=/bin/sh"}, env...), "script", "-qec", path+" "+strings.Join(args, " "), "/dev/null")
+	return proctest.Run(t, append([]string{"SHELL=/bin/sh"}, env...), "script", "-qec", path+" "+strings.Join(args, " "), "/dev/null")
 }
 
 // On a terminal a push says from the beginning what it waits for.
@@ -188,27 +189,27 @@ func TestPushOnATerminal(t *testing.T) {
 
 	t.Run("the line is cleared at the end", func(t *testing.T) {
 		a := onTerminal(t, []string{"TERM=xterm", "NO_COLOR=1"}, "push", "--wait", "--timeout", "600ms", "--staging", alone, jammy, hello.path)
-		_, last, _ := strings.Cut(a.stdout, "\r\x1b[K"+hello.path)
-		if a.code != 3 || !line.MatchString(a.stdout) || strings.Contains(last, "\x1b") || strings.Contains(a.stdout, "\x1b[3") {
-			t.Errorf("%d %q", a.code, a.stdout)
+		_, last, _ := strings.Cut(a.Stdout, "\r\x1b[K"+hello.path)
+		if a.Code != 3 || !line.MatchString(a.Stdout) || strings.Contains(last, "\x1b") || strings.Contains(a.Stdout, "\x1b[3") {
+			t.Errorf("%d %q", a.Code, a.Stdout)
 		}
 	})
 	t.Run("several are counted", func(t *testing.T) {
 		a := onTerminal(t, []string{"TERM=xterm"}, "push", "--wait", "--timeout", "600ms", "--staging", alone, jammy, hello.path, newDEB(t, debtest.Spec{Name: "other"}).path)
-		if a.code != 3 || !counted.MatchString(a.stdout) || !strings.HasSuffix(a.stdout, "2 packages: 2 waiting\r\n") {
-			t.Errorf("%d %q", a.code, a.stdout)
+		if a.Code != 3 || !counted.MatchString(a.Stdout) || !strings.HasSuffix(a.Stdout, "2 packages: 2 waiting\r\n") {
+			t.Errorf("%d %q", a.Code, a.Stdout)
 		}
 	})
 	t.Run("a terminal without a cursor gets whole lines only", func(t *testing.T) {
 		a := onTerminal(t, []string{"TERM=dumb"}, "push", "--wait", "--timeout", "600ms", "--staging", alone, jammy, hello.path)
-		if a.code != 3 || strings.Contains(a.stdout, "\x1b") || strings.Count(a.stdout, "\r") != 1 {
-			t.Errorf("%d %q", a.code, a.stdout)
+		if a.Code != 3 || strings.Contains(a.Stdout, "\x1b") || strings.Count(a.Stdout, "\r") != 1 {
+			t.Errorf("%d %q", a.Code, a.Stdout)
 		}
 	})
 	t.Run("the end is the line that installs", func(t *testing.T) {
 		a := onTerminal(t, []string{"TERM=xterm"}, "push", "--wait", "--staging", s.staging(), jammy, hello.path)
-		if a.code != 0 || !strings.Contains(a.stdout, "install from acme/terminal on ubuntu/jammy:\r\n  sudo curl ") || !strings.Contains(a.stdout, s.url+"/acme/terminal/") || !strings.Contains(a.stdout, "apt-get install -y hello") {
-			t.Errorf("%d %q", a.code, a.stdout)
+		if a.Code != 0 || !strings.Contains(a.Stdout, "install from acme/terminal on ubuntu/jammy:\r\n  sudo curl ") || !strings.Contains(a.Stdout, s.url+"/acme/terminal/") || !strings.Contains(a.Stdout, "apt-get install -y hello") {
+			t.Errorf("%d %q", a.Code, a.Stdout)
 		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 )
 
 // raceRounds returns how often a race is run: some few times, or as often as REPOMILL_RACE_ROUNDS in the environment says.
@@ -23,8 +24,8 @@ func raceRounds(few int) int {
 }
 
 // together runs commands at the same time, each in a process of its own.
-func together(t *testing.T, commands ...[]string) []answer {
-	answers := make([]answer, len(commands))
+func together(t *testing.T, commands ...[]string) []proctest.Answer {
+	answers := make([]proctest.Answer, len(commands))
 	var all sync.WaitGroup
 	for i, c := range commands {
 		all.Go(func() { answers[i] = repomill(t, c...) })
@@ -46,8 +47,8 @@ func TestEqualPushesTogether(t *testing.T) {
 				push := []string{"push", "--wait", "--json", "--timeout", "3m", "--staging", s.staging(), target, file.path}
 				published := 0
 				for _, a := range together(t, slices.Repeat([][]string{push}, pushes)...) {
-					vs := verdicts(t, a.stdout)
-					if a.code != 0 || len(vs) != 1 || vs[0].SHA256 != file.sha256() || vs[0].State != catalog.Published && vs[0].State != catalog.Duplicate {
+					vs := verdicts(t, a.Stdout)
+					if a.Code != 0 || len(vs) != 1 || vs[0].SHA256 != file.sha256() || vs[0].State != catalog.Published && vs[0].State != catalog.Duplicate {
 						wrong++
 						t.Errorf("round %d: %v", round, a)
 					} else if vs[0].State == catalog.Published {
@@ -92,7 +93,7 @@ func TestPushesOfOneNameTogether(t *testing.T) {
 				var states []catalog.UploadState
 				for _, a := range together(t, pushes...) {
 					var staged struct{ Object string }
-					if err := json.Unmarshal([]byte(a.stdout), &staged); err != nil || a.code != 0 {
+					if err := json.Unmarshal([]byte(a.Stdout), &staged); err != nil || a.Code != 0 {
 						t.Fatalf("round %d: %v, %v", round, err, a)
 					}
 					v := s.await(t, staged.Object)

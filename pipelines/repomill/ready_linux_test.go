@@ -9,6 +9,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 
 	"repomill/testdata/porttest"
+	"repomill/testdata/proctest"
 )
 
 // The only key expires while a site runs: /readyz says so, and names no host.
@@ -28,7 +29,7 @@ func TestReadyzWithoutAKey(t *testing.T) {
 // readyUntilTheKeyExpires reports whether the program was ready while its key had so much time left.
 func readyUntilTheKeyExpires(t *testing.T, left time.Duration) bool {
 	t.Helper()
-	data, listen := openDir(t), porttest.Free(t)
+	data, listen := proctest.OpenDir(t), porttest.Free(t)
 	made := time.Now().Add(-48 * time.Hour)
 	life := uint32((48*time.Hour + left) / time.Second)
 	private, fingerprint := newKey(t, &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, KeyLifetimeSecs: life, Time: func() time.Time { return made }})
@@ -43,7 +44,7 @@ func readyUntilTheKeyExpires(t *testing.T, left time.Duration) bool {
 		}
 		t.Fatal(err)
 	}
-	defer s.stop() //nolint:errcheck // what it does without a key is not tested here
+	defer s.Stop() //nolint:errcheck // what it does without a key is not tested here
 	status, body := get(t, "http://"+listen+"/readyz")
 	if expired() {
 		return false

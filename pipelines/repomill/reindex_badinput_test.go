@@ -9,12 +9,14 @@ import (
 	"testing"
 
 	_ "modernc.org/sqlite"
+
+	"repomill/testdata/proctest"
 )
 
 // copySite returns a copy of a stopped site's folder.
 func copySite(t *testing.T, s *site) (data string) {
 	t.Helper()
-	data = openDir(t)
+	data = proctest.OpenDir(t)
 	if err := os.CopyFS(data, os.DirFS(s.data)); err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +130,7 @@ func TestReindexBadInput(t *testing.T) {
 			for _, more := range []string{"--dry-run", "--parallel=2"} {
 				a, releases, run := reindex(t, data, "--all", more)
 				got := releases[tt.release]
-				if a.code != 1 || run.Failed != 1 || run.Identical != 3 || got.Outcome != "failed" {
+				if a.Code != 1 || run.Failed != 1 || run.Identical != 3 || got.Outcome != "failed" {
 					t.Fatalf("%s: want %s to fail, got %v", more, tt.release, a)
 				}
 				for _, want := range tt.says {
@@ -141,10 +143,10 @@ func TestReindexBadInput(t *testing.T) {
 			if tt.helps == "" {
 				return
 			}
-			if a, _, run := reindex(t, data, "--all", tt.helps); a.code != 0 || run.Failed > 0 || (run.Repaired > 0) != (tt.helps == "--repair") {
+			if a, _, run := reindex(t, data, "--all", tt.helps); a.Code != 0 || run.Failed > 0 || (run.Repaired > 0) != (tt.helps == "--repair") {
 				t.Errorf("%s: %v", tt.helps, a)
 			}
-			if a, _, run := reindex(t, data, "--all"); a.code != 0 || run.Identical != 4 {
+			if a, _, run := reindex(t, data, "--all"); a.Code != 0 || run.Identical != 4 {
 				t.Errorf("after %s: %v", tt.helps, a)
 			}
 		})
@@ -154,8 +156,8 @@ func TestReindexBadInput(t *testing.T) {
 // A full disk: the release fails, and the command says that the bucket is full (exit 4). With room, it publishes it.
 func TestReindexFullDisk(t *testing.T) {
 	t.Parallel()
-	need(t, "unshare", "sh")
-	if a := run(t, nil, "unshare", "-rm", "sh", "-c", "mount -t tmpfs -o size=64k tmpfs /mnt"); a.code != 0 {
+	proctest.Need(t, "unshare", "sh")
+	if a := proctest.Run(t, nil, "unshare", "-rm", "sh", "-c", "mount -t tmpfs -o size=64k tmpfs /mnt"); a.Code != 0 {
 		t.Skipf("no file system can be mounted here: %v", a)
 	}
 	path, err := program()
@@ -174,9 +176,9 @@ func TestReindexFullDisk(t *testing.T) {
 		code=0; "$2" reindex --data "$1" acme/tools/el/9 || code=$?
 		rm "$1/small/.filler"; diff -r -x .tmp -x .lock "$1/small" "$1/before" && echo "code $code, unchanged"
 		"$2" reindex --data "$1" acme/tools/el/9`
-	a := run(t, nil, "unshare", "-rm", "sh", "-c", script, "sh", s.data, path)
-	if a.code != 0 || !strings.Contains(a.stderr, "acme/tools/el/9/x86_64: failed: ") || !strings.Contains(a.stderr, "no space left on device") ||
-		!strings.Contains(a.stdout, "\ncode 4, unchanged\n") || !strings.Contains(a.stdout, "\nacme/tools/el/9/x86_64: published: ") {
+	a := proctest.Run(t, nil, "unshare", "-rm", "sh", "-c", script, "sh", s.data, path)
+	if a.Code != 0 || !strings.Contains(a.Stderr, "acme/tools/el/9/x86_64: failed: ") || !strings.Contains(a.Stderr, "no space left on device") ||
+		!strings.Contains(a.Stdout, "\ncode 4, unchanged\n") || !strings.Contains(a.Stdout, "\nacme/tools/el/9/x86_64: published: ") {
 		t.Errorf("got %v", a)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -35,11 +36,11 @@ type reindexedAll struct {
 }
 
 // reindex reindexes with --json, and reads the answer.
-func reindex(t *testing.T, data string, args ...string) (a answer, releases map[string]reindexed, run reindexedAll) {
+func reindex(t *testing.T, data string, args ...string) (a proctest.Answer, releases map[string]reindexed, run reindexedAll) {
 	t.Helper()
 	a = repomill(t, append([]string{"reindex", "--data", data, "--json"}, args...)...)
 	releases = map[string]reindexed{}
-	lines := strings.Split(strings.TrimSpace(a.stdout), "\n")
+	lines := strings.Split(strings.TrimSpace(a.Stdout), "\n")
 	for i, line := range lines {
 		var r reindexed
 		var err error
@@ -102,7 +103,7 @@ func sitePublished(t *testing.T, repository string) *site {
 		s.publish(t, repository+"/ubuntu/jammy", newDEB(t, debtest.Spec{Version: v}))
 		s.publish(t, repository+"/el/9", newRPM(t, rpmtest.Spec{Version: v, Arch: "x86_64"}))
 	}
-	if err := s.stop(); err != nil {
+	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -111,7 +112,7 @@ func sitePublished(t *testing.T, repository string) *site {
 // yank withdraws a version from the rows of a stopped site: nobody publishes that.
 func yank(t *testing.T, s *site, target, which string) {
 	t.Helper()
-	if a := repomill(t, "yank", "--data", s.data, "--timeout", "1ms", "--reason", "test", target, which); a.code != 3 {
+	if a := repomill(t, "yank", "--data", s.data, "--timeout", "1ms", "--reason", "test", target, which); a.Code != 3 {
 		t.Fatalf("yank: %v", a)
 	}
 }
@@ -124,7 +125,7 @@ func TestReindexIdentical(t *testing.T) {
 	s.publish(t, "acme/tools/el/9", newRPM(t, rpmtest.Spec{}))
 	s.publish(t, "acme/other/ubuntu/noble", newDEB(t, debtest.Spec{}))
 	for _, args := range [][]string{{"acme/none"}, {"--distribution", "debian/bookworm", "acme/empty"}} {
-		if a := repomill(t, append([]string{"repo", "create", "--data", s.data}, args...)...); a.code != 0 {
+		if a := repomill(t, append([]string{"repo", "create", "--data", s.data}, args...)...); a.Code != 0 {
 			t.Fatal(a)
 		}
 	}
@@ -151,20 +152,20 @@ func TestReindexIdentical(t *testing.T) {
 	} {
 		a, releases, run := reindex(t, s.data, tt.args...)
 		want := reindexedAll{Releases: tt.releases, Identical: tt.releases, Packages: tt.packages}
-		if a.code != 0 || len(releases) != tt.releases || run != want {
+		if a.Code != 0 || len(releases) != tt.releases || run != want {
 			t.Errorf("%q: want %+v, got %v", tt.args, want, a)
 		}
 	}
 	wantSame(t, "the bucket", before, tree(t, s.data+"/bucket"))
 	a := repomill(t, "reindex", "--data", s.data, "acme/tools/ubuntu/jammy")
-	if a.code != 0 || !strings.Contains(a.stdout, "acme/tools/ubuntu/jammy: identical: revision ") || !strings.Contains(a.stdout, "\n1 release identical; nothing was written; 2 packages in ") {
+	if a.Code != 0 || !strings.Contains(a.Stdout, "acme/tools/ubuntu/jammy: identical: revision ") || !strings.Contains(a.Stdout, "\n1 release identical; nothing was written; 2 packages in ") {
 		t.Errorf("in words: %v", a)
 	}
-	if a := repomill(t, "reindex", "--data", s.data, "acme/none"); a.code != 0 || a.stdout != "acme/none has no distributions yet, so nothing to reindex\n" {
+	if a := repomill(t, "reindex", "--data", s.data, "acme/none"); a.Code != 0 || a.Stdout != "acme/none has no distributions yet, so nothing to reindex\n" {
 		t.Errorf("without distributions: %v", a)
 	}
 	list := repomill(t, "reindex", "list", "--data", s.data)
-	if n := strings.Count(list.stdout, " rows "); list.code != 0 || n != 6 || strings.Count(list.stdout, " identical ") != 6 {
+	if n := strings.Count(list.Stdout, " rows "); list.Code != 0 || n != 6 || strings.Count(list.Stdout, " identical ") != 6 {
 		t.Errorf("%d releases are listed, want 6: %v", n, list)
 	}
 }
@@ -177,31 +178,31 @@ func TestReindexDifferent(t *testing.T) {
 	before := tree(t, s.data+"/bucket")
 	a, releases, run := reindex(t, s.data, "--all", "--dry-run")
 	got := releases["acme/tools/el/9/x86_64"]
-	if a.code != 5 || run.Different != 1 || run.Identical != 3 || run.Published+run.Failed > 0 || got.Outcome != "different" || got.Added != 0 || got.Removed != 1 || len(got.Files) != 3 || got.Bytes == 0 {
+	if a.Code != 5 || run.Different != 1 || run.Identical != 3 || run.Published+run.Failed > 0 || got.Outcome != "different" || got.Added != 0 || got.Removed != 1 || len(got.Files) != 3 || got.Bytes == 0 {
 		t.Errorf("dry run: %v", a)
 	}
-	if a := repomill(t, "reindex", "--data", s.data, "--dry-run", "acme/tools"); a.code != 5 || !strings.Contains(a.stdout, "0 packages added, 1 removed, 3 index files, ") || a.stderr != "" {
+	if a := repomill(t, "reindex", "--data", s.data, "--dry-run", "acme/tools"); a.Code != 5 || !strings.Contains(a.Stdout, "0 packages added, 1 removed, 3 index files, ") || a.Stderr != "" {
 		t.Errorf("dry run in words: %v", a)
 	}
 	wantSame(t, "the bucket, in a dry run,", before, tree(t, s.data+"/bucket"))
-	if a := repomill(t, "reindex", "list", "--data", s.data); a.stdout != "nothing was reindexed yet\n" {
+	if a := repomill(t, "reindex", "list", "--data", s.data); a.Stdout != "nothing was reindexed yet\n" {
 		t.Errorf("a dry run is in the catalog: %v", a)
 	}
 	a, releases, run = reindex(t, s.data, "--all", "--by", "release-bot")
-	if a.code != 0 || run.Published != 1 || run.Identical != 3 || releases["acme/tools/el/9/x86_64"].Outcome != "published" {
+	if a.Code != 0 || run.Published != 1 || run.Identical != 3 || releases["acme/tools/el/9/x86_64"].Outcome != "published" {
 		t.Errorf("reindex: %v", a)
 	}
 	if err := s.checkBucket(); err != nil {
 		t.Error(err)
 	}
-	if a, _, run := reindex(t, s.data, "--all"); a.code != 0 || run.Identical != 4 {
+	if a, _, run := reindex(t, s.data, "--all"); a.Code != 0 || run.Identical != 4 {
 		t.Errorf("reindex again: %v", a)
 	}
 	shown := repomill(t, "reindex", "list", "--data", s.data, "acme/tools/el/9/x86_64")
-	if shown.code != 0 || !regexp.MustCompile(`(?m)^acme/tools/el/9/x86_64 +20\S+ \S+ +\S* +rows +identical +revision \d+, 1 package$`).MatchString(shown.stdout) {
+	if shown.Code != 0 || !regexp.MustCompile(`(?m)^acme/tools/el/9/x86_64 +20\S+ \S+ +\S* +rows +identical +revision \d+, 1 package$`).MatchString(shown.Stdout) {
 		t.Errorf("the release: %v", shown)
 	}
-	if a := repomill(t, "reindex", "list", "--data", s.data, "--json"); strings.Count(a.stdout, `"state":"identical"`) != 4 || strings.Count(a.stdout, "\n") != 4 {
+	if a := repomill(t, "reindex", "list", "--data", s.data, "--json"); strings.Count(a.Stdout, `"state":"identical"`) != 4 || strings.Count(a.Stdout, "\n") != 4 {
 		t.Errorf("the releases: %v", a)
 	}
 }
@@ -248,12 +249,12 @@ func TestReindexUsage(t *testing.T) {
 			if !slices.Contains(args, "--data") && !slices.Contains(args, "--catalog") {
 				args = append(slices.Clone(args), "--data", s.data)
 			}
-			if a := repomill(t, append([]string{"reindex"}, args...)...); a.code != tt.code || !strings.Contains(a.stderr, tt.says) {
+			if a := repomill(t, append([]string{"reindex"}, args...)...); a.Code != tt.code || !strings.Contains(a.Stderr, tt.says) {
 				t.Errorf("want exit code %d and %q, got %v", tt.code, tt.says, a)
 			}
 		})
 	}
-	if a := repomill(t, "reindex", "list", "--data", s.data); a.stdout != "nothing was reindexed yet\n" {
+	if a := repomill(t, "reindex", "list", "--data", s.data); a.Stdout != "nothing was reindexed yet\n" {
 		t.Errorf("something began: %v", a)
 	}
 }
@@ -273,11 +274,11 @@ func lockBucket(t *testing.T, s *site) (unlock func()) {
 }
 
 // awaitAnswer waits until a command prints something.
-func awaitAnswer(t *testing.T, want string, args ...string) answer {
+func awaitAnswer(t *testing.T, want string, args ...string) proctest.Answer {
 	t.Helper()
-	var a answer
+	var a proctest.Answer
 	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if a = repomill(t, args...); strings.Contains(a.stdout, want) {
+		if a = repomill(t, args...); strings.Contains(a.Stdout, want) {
 			return a
 		}
 	}
@@ -286,7 +287,7 @@ func awaitAnswer(t *testing.T, want string, args ...string) answer {
 }
 
 // began starts a reindex that stays at its first release, and returns when it is there.
-func began(t *testing.T, s *site, args ...string) *process {
+func began(t *testing.T, s *site, args ...string) *proctest.Process {
 	t.Helper()
 	p := start(t, append([]string{"reindex", "--data", s.data, "--by", "jo", "--parallel", "1"}, args...)...)
 	awaitAnswer(t, " running ", "reindex", "list", "--data", s.data)
@@ -303,34 +304,34 @@ func TestReindexInterrupted(t *testing.T) {
 	yank(t, s, "acme/tools/el/9", "hello=1.0-1")
 	unlock := lockBucket(t, s)
 	p := began(t, s, "--all")
-	if a := repomill(t, "reindex", "--data", s.data, "--all", "--repair"); a.code != 1 ||
-		!strings.Contains(a.stderr, `repomill: another reindex has not ended: reindex of acme/tools/`) || !strings.Contains(a.stderr, `asked for by "jo" at `) {
+	if a := repomill(t, "reindex", "--data", s.data, "--all", "--repair"); a.Code != 1 ||
+		!strings.Contains(a.Stderr, `repomill: another reindex has not ended: reindex of acme/tools/`) || !strings.Contains(a.Stderr, `asked for by "jo" at `) {
 		t.Errorf("another kind: %v", a)
 	}
-	if a := repomill(t, "reindex", "--data", s.data, "--all", "--dry-run"); a.code != 5 {
+	if a := repomill(t, "reindex", "--data", s.data, "--all", "--dry-run"); a.Code != 5 {
 		t.Errorf("a dry run beside it: %v", a)
 	}
-	p.signal(t, syscall.SIGINT)
+	p.Signal(t, syscall.SIGINT)
 	time.Sleep(50 * time.Millisecond)
 	unlock()
-	if a := p.wait(t); a.code != 3 || !strings.Contains(a.stderr, "so does the same command") {
+	if a := p.Wait(t); a.Code != 3 || !strings.Contains(a.Stderr, "so does the same command") {
 		t.Errorf("interrupted: %v", a)
 	}
 	if err := s.checkBucket(); err != nil {
 		t.Errorf("after SIGINT: %v", err)
 	}
 	list := repomill(t, "reindex", "list", "--data", s.data)
-	if !strings.Contains(list.stdout, " waiting ") {
+	if !strings.Contains(list.Stdout, " waiting ") {
 		t.Errorf("it does not wait: %v", list)
 	}
-	if a := repomill(t, "reindex", "--data", s.data, "--all"); a.code != 0 {
+	if a := repomill(t, "reindex", "--data", s.data, "--all"); a.Code != 0 {
 		t.Errorf("continued: %v", a)
 	}
 	list = repomill(t, "reindex", "list", "--data", s.data)
-	if strings.Count(list.stdout, "\n") != 5 || strings.Contains(list.stdout, " waiting ") || strings.Contains(list.stdout, " failed ") {
+	if strings.Count(list.Stdout, "\n") != 5 || strings.Contains(list.Stdout, " waiting ") || strings.Contains(list.Stdout, " failed ") {
 		t.Errorf("it has not ended: %v", list)
 	}
-	if a, _, run := reindex(t, s.data, "--all"); a.code != 0 || run.Identical != 4 {
+	if a, _, run := reindex(t, s.data, "--all"); a.Code != 0 || run.Identical != 4 {
 		t.Errorf("after all that: %v", a)
 	}
 }
@@ -340,25 +341,25 @@ func TestReindexByWorkers(t *testing.T) {
 	t.Parallel()
 	s := sitePublished(t, "acme/tools")
 	yank(t, s, "acme/tools/el/9", "hello=1.0-1")
-	ask := func(more ...string) answer {
+	ask := func(more ...string) proctest.Answer {
 		return repomill(t, append([]string{"reindex", "--all", "--catalog", "sqlite://" + s.data + "/catalog.db"}, more...)...)
 	}
-	if a := ask("--no-wait"); a.code != 0 || !strings.Contains(a.stderr, "recorded: workers (or repomill up) do it") {
+	if a := ask("--no-wait"); a.Code != 0 || !strings.Contains(a.Stderr, "recorded: workers (or repomill up) do it") {
 		t.Errorf("recorded: %v", a)
 	}
-	if a := ask(); a.code != 3 || !strings.Contains(a.stderr, "recorded; no worker runs (none has been seen since 20") {
+	if a := ask(); a.Code != 3 || !strings.Contains(a.Stderr, "recorded; no worker runs (none has been seen since 20") {
 		t.Errorf("without a worker: %v", a)
 	}
-	if a := repomill(t, "status", "--data", s.data, "acme/tools"); !strings.Contains(a.stdout, "reindex: waiting") {
+	if a := repomill(t, "status", "--data", s.data, "acme/tools"); !strings.Contains(a.Stdout, "reindex: waiting") {
 		t.Errorf("status: %v", a)
 	}
 	spoil(t, s.data, `UPDATE reindexes SET renderer = 99`)
-	if a := repomill(t, "reindex", "--data", s.data, "--all"); a.code != 3 || !strings.Contains(a.stderr, "waits for a worker of it (repomill reindex cancel ends it)") {
+	if a := repomill(t, "reindex", "--data", s.data, "--all"); a.Code != 3 || !strings.Contains(a.Stderr, "waits for a worker of it (repomill reindex cancel ends it)") {
 		t.Errorf("asked for by a later version: %v", a)
 	}
 	spoil(t, s.data, `UPDATE reindexes SET renderer = 1`)
 	again := restart(t, s.data)
-	if a := ask(); a.code != 0 || !strings.Contains(a.stdout, "4 of 4 releases: ") && !strings.Contains(a.stdout, "4 releases identical; ") {
+	if a := ask(); a.Code != 0 || !strings.Contains(a.Stdout, "4 of 4 releases: ") && !strings.Contains(a.Stdout, "4 releases identical; ") {
 		t.Errorf("with a worker: %v", a)
 	}
 	if err := again.checkBucket(); err != nil {
@@ -373,21 +374,21 @@ func TestReindexCancelled(t *testing.T) {
 	yank(t, s, "acme/tools/el/9", "hello=1.0-1")
 	unlock := lockBucket(t, s)
 	p := began(t, s, "acme/tools/el/9/x86_64")
-	if a := repomill(t, "reindex", "cancel", "--data", s.data, "acme/tools"); a.code != 0 || a.stdout != "cancelled: acme/tools/el/9/x86_64\n" {
+	if a := repomill(t, "reindex", "cancel", "--data", s.data, "acme/tools"); a.Code != 0 || a.Stdout != "cancelled: acme/tools/el/9/x86_64\n" {
 		t.Errorf("cancel: %v", a)
 	}
 	time.Sleep(2500 * time.Millisecond) // until it looks
 	unlock()
-	if a := p.wait(t); a.code != 3 || !strings.Contains(a.stderr, "1 of 1 release cancelled: ") {
+	if a := p.Wait(t); a.Code != 3 || !strings.Contains(a.Stderr, "1 of 1 release cancelled: ") {
 		t.Errorf("cancelled: %v", a)
 	}
-	if a := repomill(t, "reindex", "cancel", "--data", s.data, "--all"); a.code != 1 || !strings.Contains(a.stderr, "no reindex waits or runs there") {
+	if a := repomill(t, "reindex", "cancel", "--data", s.data, "--all"); a.Code != 1 || !strings.Contains(a.Stderr, "no reindex waits or runs there") {
 		t.Errorf("cancel again: %v", a)
 	}
-	if a := repomill(t, "reindex", "list", "--data", s.data); !strings.Contains(a.stdout, " cancelled ") {
+	if a := repomill(t, "reindex", "list", "--data", s.data); !strings.Contains(a.Stdout, " cancelled ") {
 		t.Errorf("it is listed as %v", a)
 	}
-	if a, _, run := reindex(t, s.data, "acme/tools/el/9"); a.code != 0 || run.Published+run.Identical != 3 || run.Releases != 3 {
+	if a, _, run := reindex(t, s.data, "acme/tools/el/9"); a.Code != 0 || run.Published+run.Identical != 3 || run.Releases != 3 {
 		t.Errorf("the next: %v", a)
 	}
 }
@@ -401,7 +402,7 @@ func TestReindexHelp(t *testing.T) {
 	} {
 		a := repomill(t, append(append([]string{"reindex"}, strings.Fields(args)...), "--help")...)
 		for _, want := range says {
-			if a.code != 0 || !strings.Contains(a.stdout, want) {
+			if a.Code != 0 || !strings.Contains(a.Stdout, want) {
 				t.Errorf("%q: no %q in %v", args, want, a)
 			}
 		}
@@ -411,7 +412,7 @@ func TestReindexHelp(t *testing.T) {
 // On a terminal, one line is drawn again and again.
 func TestReindexOnATerminal(t *testing.T) {
 	t.Parallel()
-	need(t, "script")
+	proctest.Need(t, "script")
 	path, err := program()
 	if err != nil {
 		t.Fatal(err)
@@ -421,11 +422,11 @@ func TestReindexOnATerminal(t *testing.T) {
 	unlock := lockBucket(t, s)
 	p := begin(t, "script", "-qec", path+" reindex --data "+s.data+" acme/tools/ubuntu/jammy", "/dev/null")
 	s.until(t, "the line is drawn", func() bool {
-		return strings.Contains(p.stdout.String(), "\r\x1b[Krelease 1 of 1, 1 of 1 package, ")
+		return strings.Contains(p.Stdout.String(), "\r\x1b[Krelease 1 of 1, 1 of 1 package, ")
 	})
 	unlock()
-	a := p.wait(t)
-	if a.code != 0 || !strings.Contains(a.stdout, "\x1b[Kacme/tools/ubuntu/jammy: published: ") {
+	a := p.Wait(t)
+	if a.Code != 0 || !strings.Contains(a.Stdout, "\x1b[Kacme/tools/ubuntu/jammy: published: ") {
 		t.Errorf("got %q", a)
 	}
 }
@@ -439,10 +440,10 @@ func TestReindexAfterLoss(t *testing.T) {
 		s.publish(t, "acme/tools/el/9", newRPM(t, rpmtest.Spec{Version: v, Arch: "noarch"}))
 	}
 	s.publish(t, "acme/other/debian/bookworm/extra", newDEB(t, debtest.Spec{Arch: "all"}))
-	if a := repomill(t, "yank", "--data", s.data, "--reason", "bad", "acme/tools/ubuntu/jammy", "hello=1.0"); a.code != 0 {
+	if a := repomill(t, "yank", "--data", s.data, "--reason", "bad", "acme/tools/ubuntu/jammy", "hello=1.0"); a.Code != 0 {
 		t.Fatal(a)
 	}
-	if a := repomill(t, "repo", "set", "--data", s.data, "--visibility", "private", "acme/other"); a.code != 0 {
+	if a := repomill(t, "repo", "set", "--data", s.data, "--visibility", "private", "acme/other"); a.Code != 0 {
 		t.Fatal(a)
 	}
 	targets := []string{"acme/tools/ubuntu/jammy", "acme/tools/el/9", "acme/other/debian/bookworm"}
@@ -457,7 +458,7 @@ func TestReindexAfterLoss(t *testing.T) {
 		body, err := os.ReadFile(s.data + "/bucket/.repomill/acme/other.json")
 		return err == nil && bytes.Contains(body, []byte(`"private"`))
 	})
-	if err := s.stop(); err != nil {
+	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	before := tree(t, s.data+"/bucket")
@@ -467,17 +468,17 @@ func TestReindexAfterLoss(t *testing.T) {
 		}
 	}
 	writeEmpty(t, s.data+"/catalog.db")
-	if a := repomill(t, "reindex", "--data", s.data, "--all", "--from", "published"); a.code != 4 || !strings.Contains(a.stderr, "migrate") {
+	if a := repomill(t, "reindex", "--data", s.data, "--all", "--from", "published"); a.Code != 4 || !strings.Contains(a.Stderr, "migrate") {
 		t.Errorf("without migrations: %v", a)
 	}
-	if a := repomill(t, "migrate", "--catalog", "sqlite://"+s.data+"/catalog.db"); a.code != 0 {
+	if a := repomill(t, "migrate", "--catalog", "sqlite://"+s.data+"/catalog.db"); a.Code != 0 {
 		t.Fatal(a)
 	}
-	if a, releases, run := reindex(t, s.data, "--all", "--from", "published"); a.code != 0 || run.Failed > 0 || run.Releases != 5 || releases["acme/tools/el/9/aarch64"].Packages != 2 {
+	if a, releases, run := reindex(t, s.data, "--all", "--from", "published"); a.Code != 0 || run.Failed > 0 || run.Releases != 5 || releases["acme/tools/el/9/aarch64"].Packages != 2 {
 		t.Errorf("from what is published: %v", a)
 	}
 	a, _, run := reindex(t, s.data, "--all")
-	if a.code != 0 || run.Identical != run.Releases || run.Releases != 5 {
+	if a.Code != 0 || run.Identical != run.Releases || run.Releases != 5 {
 		t.Errorf("from the rows: %v", a)
 	}
 	wantSame(t, "an index", indexes(before), indexes(tree(t, s.data+"/bucket")))
@@ -488,7 +489,7 @@ func TestReindexAfterLoss(t *testing.T) {
 		t.Errorf("packages (-before +after):\n%s", diff)
 	}
 	again := restart(t, s.data)
-	if a, vs := again.push(t, "acme/tools/ubuntu/jammy", newDEB(t, debtest.Spec{Version: "1.0", Size: 9})); a.code != 1 || len(vs) != 1 || vs[0].Reason != "yanked" {
+	if a, vs := again.push(t, "acme/tools/ubuntu/jammy", newDEB(t, debtest.Spec{Version: "1.0", Size: 9})); a.Code != 1 || len(vs) != 1 || vs[0].Reason != "yanked" {
 		t.Errorf("what was withdrawn comes back: %v", a)
 	}
 	again.publish(t, "acme/tools/ubuntu/jammy", newDEB(t, debtest.Spec{Version: "3.0"}))

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -16,7 +17,7 @@ func TestRepoSetTakesArchitecturesOut(t *testing.T) {
 	hello := newDEB(t, debtest.Spec{Arch: "riscv64"})
 	s.publish(t, jammy, hello, newDEB(t, debtest.Spec{Name: "more"}))
 	s.publish(t, "acme/arches/el/9", newRPM(t, rpmtest.Spec{}))
-	set := func(args ...string) answer {
+	set := func(args ...string) proctest.Answer {
 		return repomill(t, append([]string{"repo", "set", "--data", s.data, "acme/arches"}, args...)...)
 	}
 	for _, tt := range []struct {
@@ -33,21 +34,21 @@ func TestRepoSetTakesArchitecturesOut(t *testing.T) {
 		{"of a distribution that it does not have", []string{"--distribution", "debian/bookworm", "--remove-arch", "armhf"}, 1, "does not have distribution debian/bookworm"},
 		{"another way to verify", []string{"--verify-payload", "often"}, 2, "--verify-payload"},
 	} {
-		if a := set(tt.args...); a.code != tt.code || !strings.Contains(a.stderr, tt.says) {
+		if a := set(tt.args...); a.Code != tt.code || !strings.Contains(a.Stderr, tt.says) {
 			t.Errorf("%s: %v, want code %d and %q", tt.name, a, tt.code, tt.says)
 		}
 	}
-	if a := repomill(t, "yank", "--data", s.data, "--reason", "nobody has one", jammy, "hello=1.0"); a.code != 0 {
+	if a := repomill(t, "yank", "--data", s.data, "--reason", "nobody has one", jammy, "hello=1.0"); a.Code != 0 {
 		t.Fatal(a)
 	}
-	if a := set("--distribution", "ubuntu/jammy", "--remove-arch", "riscv64"); a.code != 0 || strings.Contains(a.stdout, "riscv64") {
+	if a := set("--distribution", "ubuntu/jammy", "--remove-arch", "riscv64"); a.Code != 0 || strings.Contains(a.Stdout, "riscv64") {
 		t.Errorf("without packages: %v", a)
 	}
 	s.publish(t, jammy, newDEB(t, debtest.Spec{Name: "next"}))
 	if release := string(s.fetch(t, "acme/arches/ubuntu/dists/jammy/Release")); !strings.Contains(release, "\nArchitectures: all amd64 arm64\n") || strings.Contains(release, "riscv64") {
 		t.Errorf("Release is\n%s", release)
 	}
-	if a := repomill(t, "unyank", "--data", s.data, jammy, "hello=1.0"); a.code != 1 || !strings.Contains(a.stderr, "repo set --arch") {
+	if a := repomill(t, "unyank", "--data", s.data, jammy, "hello=1.0"); a.Code != 1 || !strings.Contains(a.Stderr, "repo set --arch") {
 		t.Errorf("unyank: %v", a)
 	}
 }
@@ -59,7 +60,7 @@ func TestRepoSetVerifiesPayloads(t *testing.T) {
 	const jammy = "acme/verified/ubuntu/jammy"
 	s.publish(t, jammy, newDEB(t, debtest.Spec{}))
 	for _, tt := range []struct{ value, says string }{{"always", "payloads verified"}, {"default", "0 tokens\n"}} {
-		if a := repomill(t, "repo", "set", "--data", s.data, "acme/verified", "--verify-payload", tt.value); a.code != 0 || !strings.Contains(a.stdout, tt.says) {
+		if a := repomill(t, "repo", "set", "--data", s.data, "acme/verified", "--verify-payload", tt.value); a.Code != 0 || !strings.Contains(a.Stdout, tt.says) {
 			t.Errorf("%s: %v", tt.value, a)
 		}
 	}

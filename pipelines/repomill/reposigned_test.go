@@ -12,6 +12,7 @@ import (
 
 	"repomill/testdata/debtest"
 	"repomill/testdata/pgptest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -35,12 +36,12 @@ func signedRPM(t *testing.T, spec rpmtest.Spec, k *pgptest.Key) packageFile {
 // they install.
 func TestPackageKeysKeepOutWhatClientsRefuse(t *testing.T) {
 	t.Parallel()
-	need(t, "dnf")
+	proctest.Need(t, "dnf")
 	s := shared(t)
 	key, file := packageKey(t)
 	stranger, _ := packageKey(t)
 	const el9 = "acme/signed/el/9"
-	if a := repomill(t, "repo", "create", "--data", s.data, "acme/signed", "--distribution", "el/9", "--package-key", file); a.code != 0 || !strings.Contains(a.stdout, "1 package key, 0 tokens, signatures required of rpm\n") {
+	if a := repomill(t, "repo", "create", "--data", s.data, "acme/signed", "--distribution", "el/9", "--package-key", file); a.Code != 0 || !strings.Contains(a.Stdout, "1 package key, 0 tokens, signatures required of rpm\n") {
 		t.Fatal(a)
 	}
 	for _, tt := range []struct {
@@ -52,11 +53,11 @@ func TestPackageKeysKeepOutWhatClientsRefuse(t *testing.T) {
 		{"by a stranger", signedRPM(t, rpmtest.Spec{}, stranger), []string{"unknown-signer", stranger.Fingerprint(), "--package-key FILE"}},
 	} {
 		a := repomill(t, "push", "--wait", "--timeout", "3m", "--staging", s.staging(), el9, tt.file.path)
-		if a.code != 1 {
+		if a.Code != 1 {
 			t.Errorf("%s: %v", tt.name, a)
 		}
 		for _, want := range append(tt.says, "Accepted here: "+key.Fingerprint()) {
-			if !strings.Contains(a.String(), want) {
+			if !strings.Contains(a.Said(), want) {
 				t.Errorf("%s: %v; want %q", tt.name, a, want)
 			}
 		}
@@ -72,7 +73,7 @@ func TestPackageKeysKeepOutWhatClientsRefuse(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(d.dir, "root/usr/share/kept/kept")); err != nil {
 		t.Error(err)
 	}
-	if a := repomill(t, "ls", "--data", s.data, "--json", el9); a.code != 0 || strings.Count(a.stdout, "\n") != 1 || !strings.Contains(a.stdout, `"signer":"`+key.Fingerprint()+`"`) {
+	if a := repomill(t, "ls", "--data", s.data, "--json", el9); a.Code != 0 || strings.Count(a.Stdout, "\n") != 1 || !strings.Contains(a.Stdout, `"signer":"`+key.Fingerprint()+`"`) {
 		t.Errorf("ls: %v", a)
 	}
 }
@@ -105,7 +106,7 @@ func TestRepoSetRequiresSignatures(t *testing.T) {
 		{"the first key, and none", []string{"--package-key", file, "--require-signed", "none"}, 0, "1 package key, 0 tokens, payloads verified\n"},
 	} {
 		a := repomill(t, append([]string{"repo", "set", "--data", s.data, "acme/changing"}, tt.args...)...)
-		if a.code != tt.code || !strings.Contains(a.stdout+a.stderr, tt.says) {
+		if a.Code != tt.code || !strings.Contains(a.Said(), tt.says) {
 			t.Errorf("%s: %v, want code %d and %q", tt.name, a, tt.code, tt.says)
 		}
 	}
@@ -116,13 +117,13 @@ func TestRepoSetRequiresSignatures(t *testing.T) {
 	old := pgptest.New(t, pgptest.Options{Kind: pgptest.EdDSA, Made: time.Now().Add(-48 * time.Hour)})
 	old.RevokeAt(t, time.Now().Add(-time.Hour), packet.KeyCompromised)
 	a := repomill(t, "repo", "set", "--data", s.data, "acme/changing", "--package-key", newFile(t, "old.asc", []byte(old.Package(t).Armor)).path)
-	if a.code != 0 || !strings.Contains(a.stderr, "warning: package key "+old.Fingerprint()) || !strings.Contains(a.stderr, "revoked") || strings.Contains(a.stderr, key.Fingerprint()) {
+	if a.Code != 0 || !strings.Contains(a.Stderr, "warning: package key "+old.Fingerprint()) || !strings.Contains(a.Stderr, "revoked") || strings.Contains(a.Stderr, key.Fingerprint()) {
 		t.Errorf("a key that is revoked: %v", a)
 	}
 	ended := pgptest.New(t, pgptest.Options{Kind: pgptest.EdDSA, Made: time.Now().Add(-48 * time.Hour), Lifetime: time.Hour})
 	a = repomill(t, "repo", "set", "--data", s.data, "acme/changing", "--package-key", newFile(t, "ended.asc", []byte(ended.Package(t).Armor)).path)
-	_, said, _ := strings.Cut(a.stderr, "warning: package key "+ended.Fingerprint()+": the key has ended: it expired at ")
-	if said, _, _ = strings.Cut(said, "\n"); a.code != 0 || !strings.HasSuffix(said, " UTC: packages that it signs from now on are refused; register the key again (--package-key) if its owner has extended it") || strings.Contains(said, "the signature") {
+	_, said, _ := strings.Cut(a.Stderr, "warning: package key "+ended.Fingerprint()+": the key has ended: it expired at ")
+	if said, _, _ = strings.Cut(said, "\n"); a.Code != 0 || !strings.HasSuffix(said, " UTC: packages that it signs from now on are refused; register the key again (--package-key) if its owner has extended it") || strings.Contains(said, "the signature") {
 		t.Errorf("a key that has expired: %v", a)
 	}
 }
@@ -133,11 +134,11 @@ func TestSignedDEBs(t *testing.T) {
 	s := shared(t)
 	key, file := packageKey(t)
 	const jammy = "acme/debsigs/ubuntu/jammy"
-	if a := repomill(t, "repo", "create", "--data", s.data, "acme/debsigs", "--distribution", "ubuntu/jammy", "--package-key", file, "--require-signed", "deb"); a.code != 0 {
+	if a := repomill(t, "repo", "create", "--data", s.data, "acme/debsigs", "--distribution", "ubuntu/jammy", "--package-key", file, "--require-signed", "deb"); a.Code != 0 {
 		t.Fatal(a)
 	}
 	unsigned := newDEB(t, debtest.Spec{Size: 1000})
-	if a := repomill(t, "push", "--wait", "--timeout", "3m", "--staging", s.staging(), jammy, unsigned.path); a.code != 1 || !strings.Contains(a.String(), "unsigned") || !strings.Contains(a.String(), "_gpgorigin") {
+	if a := repomill(t, "push", "--wait", "--timeout", "3m", "--staging", s.staging(), jammy, unsigned.path); a.Code != 1 || !strings.Contains(a.Said(), "unsigned") || !strings.Contains(a.Said(), "_gpgorigin") {
 		t.Errorf("unsigned: %v", a)
 	}
 	b := debtest.Sign(t, debtest.Build(t, debtest.Spec{Size: 1000}), func(b []byte) []byte { return key.Sign(t, 4, crypto.SHA512, time.Now(), b) })
@@ -167,7 +168,7 @@ func TestPushWarnsOfUnsignedPackages(t *testing.T) {
 		for _, f := range tt.files {
 			args = append(args, f.path)
 		}
-		if a := repomill(t, args...); a.code != 0 || strings.Count(a.stderr, "warning:") != min(1, len(tt.says)) || !strings.Contains(a.stderr, tt.says) {
+		if a := repomill(t, args...); a.Code != 0 || strings.Count(a.Stderr, "warning:") != min(1, len(tt.says)) || !strings.Contains(a.Stderr, tt.says) {
 			t.Errorf("%s: %v, want %q", tt.target, a, tt.says)
 		}
 	}

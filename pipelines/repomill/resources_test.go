@@ -4,12 +4,14 @@ import (
 	"errors"
 	"os"
 	"testing"
+
+	"repomill/testdata/proctest"
 )
 
 // A folder that is not there is not made by who only works on it: a slip of the pen would be a new, empty repository.
 func TestFoldersAreNotMade(t *testing.T) {
 	t.Parallel()
-	dir := openDir(t)
+	dir := proctest.OpenDir(t)
 	key, err := signingKey()
 	if err == nil {
 		err = errors.Join(os.WriteFile(dir+"/key.asc", key, 0o600), os.Mkdir(dir+"/there", 0o755))
@@ -18,7 +20,7 @@ func TestFoldersAreNotMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	catalog := "sqlite://" + dir + "/catalog.db"
-	if a := repomill(t, "migrate", "--catalog", catalog); a.code != 0 {
+	if a := repomill(t, "migrate", "--catalog", catalog); a.Code != 0 {
 		t.Fatal(a)
 	}
 	company := []string{"--catalog", catalog, "--signing-key", "file://" + dir + "/key.asc", "--public-url", "http://x"}
@@ -35,14 +37,14 @@ func TestFoldersAreNotMade(t *testing.T) {
 		{"the bucket of a yank", []string{"yank", "acme/tools/el/9", "hello=1.0", "--reason", "x", "--now", "--catalog", catalog, "--bucket", "file://" + dir + "/typo"}, "--bucket: there is no folder " + dir + "/typo" + advice},
 		{"a file for a bucket", []string{"yank", "acme/tools/el/9", "hello=1.0", "--reason", "x", "--now", "--catalog", catalog, "--bucket", "file://" + dir + "/key.asc"}, "--bucket: " + dir + "/key.asc is not a folder\n"},
 	} {
-		if a := repomill(t, tt.args...); a.code != 4 || a.stderr != "repomill: "+tt.says {
+		if a := repomill(t, tt.args...); a.Code != 4 || a.Stderr != "repomill: "+tt.says {
 			t.Errorf("%s: got %v, want %q", tt.fact, a, tt.says)
 		}
 	}
 	if _, err := os.Stat(dir + "/typo"); err == nil {
 		t.Error("it was made")
 	}
-	if a := repomill(t, append(worker, "--staging", "file://"+dir+"/there", "--bucket", "file://"+dir+"/there")...); a.code != 0 {
+	if a := repomill(t, append(worker, "--staging", "file://"+dir+"/there", "--bucket", "file://"+dir+"/there")...); a.Code != 0 {
 		t.Errorf("with both folders: %v", a)
 	}
 }
@@ -76,7 +78,7 @@ func TestSchemes(t *testing.T) {
 		{[]string{"reindex", "--all", "--catalog", "sqlite://x", "--signing-key", "file:///key", "--bucket", "http://x"}, bucket},
 		{[]string{"yank", "acme/tools/el/9", "hello=1.0", "--reason", "x", "--now", "--bucket", "http://x"}, bucket},
 	} {
-		if a := repomill(t, tt.args...); a.code != 2 || lastLine(a.stderr) != "repomill: "+tt.says {
+		if a := repomill(t, tt.args...); a.Code != 2 || lastLine(a.Stderr) != "repomill: "+tt.says {
 			t.Errorf("%q: got %v, want %q", tt.args, a, tt.says)
 		}
 	}

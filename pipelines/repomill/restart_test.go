@@ -11,6 +11,7 @@ import (
 	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -58,14 +59,14 @@ func (s *site) published(t *testing.T, objects []string) {
 // SIGTERM ends the program in good order; the next start goes on, with what came meanwhile too.
 func TestStopAndStart(t *testing.T) {
 	t.Parallel()
-	data := openDir(t)
+	data := proctest.OpenDir(t)
 	s := restart(t, data)
 	objects := s.stream(t, 0, 1)
 	s.await(t, objects[0]) // the next publish of the DEB release has to wait for the next second
 	objects = append(objects, s.stream(t, 1, 16)...)
 	s.until(t, "a batch is collected", func() bool { return len(s.status(t, "acme/stream").Uploads) > 1 })
 	start := time.Now()
-	if err := s.stop(); err != nil {
+	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	r := s.status(t, "acme/stream")
@@ -84,13 +85,13 @@ func TestStopAndStart(t *testing.T) {
 // Killed in the middle of its work, three times, the program loses nothing and does nothing twice.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	data := openDir(t)
+	data := proctest.OpenDir(t)
 	var objects []string
 	for round, pause := range []time.Duration{20, 120, 300} {
 		s := restart(t, data)
 		objects = append(objects, s.stream(t, round, 10)...)
 		time.Sleep(pause * time.Millisecond)
-		if err := s.kill(); err != nil {
+		if err := s.Kill(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -100,11 +101,11 @@ func TestKill(t *testing.T) {
 // A new public URL reaches the configuration that clients fetch, though no package changed.
 func TestNewPublicURL(t *testing.T) {
 	t.Parallel()
-	data := openDir(t)
+	data := proctest.OpenDir(t)
 	s := restart(t, data)
 	s.publish(t, "acme/url/ubuntu/jammy", newDEB(t, debtest.Spec{}))
 	s.publish(t, "acme/url/el/9", newRPM(t, rpmtest.Spec{}))
-	if err := s.stop(); err != nil {
+	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	restart(t, data, "--public-url", "http://packages.example.org")
@@ -130,10 +131,10 @@ func TestNewPublicURL(t *testing.T) {
 func TestRefusesToStart(t *testing.T) {
 	t.Parallel()
 	running := shared(t)
-	lost := openDir(t)
+	lost := proctest.OpenDir(t)
 	s := restart(t, lost)
 	s.publish(t, "acme/tools/ubuntu/jammy", newDEB(t, debtest.Spec{}))
-	if err := s.stop(); err != nil {
+	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	other, err := sign.Generate("another instance", 2048, time.Now())
@@ -144,7 +145,7 @@ func TestRefusesToStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	foreign := openDir(t)
+	foreign := proctest.OpenDir(t)
 	for path, err := range map[string]error{
 		"the bucket": os.CopyFS(foreign+"/bucket", os.DirFS(lost+"/bucket")),
 		"the key":    os.WriteFile(foreign+"/signing-key.asc", armored, 0o600),
@@ -184,7 +185,7 @@ func TestRefusesToStart(t *testing.T) {
 				}
 			}
 			a := repomill(t, append(args, tt.args...)...)
-			if a.code != tt.code || !strings.Contains(a.stderr, tt.says) || strings.Contains(a.stdout, "ready") {
+			if a.Code != tt.code || !strings.Contains(a.Stderr, tt.says) || strings.Contains(a.Stdout, "ready") {
 				t.Errorf("want exit code %d and %q, got %v", tt.code, tt.says, a)
 			}
 		})

@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"repomill/testdata/porttest"
+	"repomill/testdata/proctest"
 )
 
 // A full disk is told by /readyz, and the log says which.
 func TestFullDiskIsNotReady(t *testing.T) {
 	t.Parallel()
-	data := openDir(t)
+	data := proctest.OpenDir(t)
 	if err := syscall.Mount("none", data, "tmpfs", 0, "size=72m,mode=755"); err != nil {
 		t.Skipf("mount: %v", err)
 	}
@@ -31,7 +32,7 @@ func TestFullDiskIsNotReady(t *testing.T) {
 		t.Fatal(err)
 	}
 	ready(503)
-	for end := time.Now().Add(2 * time.Minute); !strings.Contains(s.log.String(), "the file system of "+data+"/staging is full"); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !strings.Contains(s.Stderr.String(), "the file system of "+data+"/staging is full"); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the log does not say what is full")
 		}

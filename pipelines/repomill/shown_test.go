@@ -18,19 +18,19 @@ func TestTheIDOfAPushIsNotShown(t *testing.T) {
 	hello := newDEB(t, debtest.Spec{})
 	name := filepath.Base(hello.path)
 	want := hello.path + ": stored in staging as " + jammy + "/" + name + "; add --wait to learn what becomes of it\n"
-	if a := repomill(t, "push", "--staging", s.staging(), jammy, hello.path); a.code != 0 || a.stdout != want {
+	if a := repomill(t, "push", "--staging", s.staging(), jammy, hello.path); a.Code != 0 || a.Stdout != want {
 		t.Errorf("got %v, want %q", a, want)
 	}
 	s.publish(t, jammy, hello)
 	a := repomill(t, "status", "--data", s.data, jammy)
-	if a.code != 0 || strings.Contains(a.stdout, "@") || strings.Count(a.stdout, "\n"+jammy+"/"+name+" ") != 2 {
+	if a.Code != 0 || strings.Contains(a.Stdout, "@") || strings.Count(a.Stdout, "\n"+jammy+"/"+name+" ") != 2 {
 		t.Errorf("%v", a)
 	}
 	var report struct {
 		Uploads []struct{ File, Object string }
 	}
 	a = repomill(t, "status", "--data", s.data, "--json", jammy)
-	if err := json.Unmarshal([]byte(a.stdout), &report); err != nil || len(report.Uploads) != 2 {
+	if err := json.Unmarshal([]byte(a.Stdout), &report); err != nil || len(report.Uploads) != 2 {
 		t.Fatalf("%v, %v", err, a)
 	}
 	for _, u := range report.Uploads {
@@ -44,7 +44,7 @@ func TestTheIDOfAPushIsNotShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	a = repomill(t, "push", "--retries", "0", "--staging", "file://"+blocked, jammy, hello.path)
-	if a.code != 4 || strings.Contains(a.stderr, "@") || !strings.Contains(a.stderr, "stage "+jammy+"/"+name+": ") {
+	if a.Code != 4 || strings.Contains(a.Stderr, "@") || !strings.Contains(a.Stderr, "stage "+jammy+"/"+name+": ") {
 		t.Errorf("%v", a)
 	}
 }

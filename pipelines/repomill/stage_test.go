@@ -33,8 +33,8 @@ func TestPushSaysTheStageOfStatus(t *testing.T) {
 			}
 			hello := newDEB(t, debtest.Spec{Arch: "amd64"})
 			a := repomill(t, "push", "--wait", "--json", "--timeout", "15s", "--staging", s.staging(), tt.target, hello.path)
-			vs := verdicts(t, a.stdout)
-			if a.code != 3 || len(vs) != 1 || vs[0].State != tt.want || !strings.Contains(a.stderr, "timed out after 15s: "+string(tt.want)+": ") || strings.Contains(a.stderr, "does one") {
+			vs := verdicts(t, a.Stdout)
+			if a.Code != 3 || len(vs) != 1 || vs[0].State != tt.want || !strings.Contains(a.Stderr, "timed out after 15s: "+string(tt.want)+": ") || strings.Contains(a.Stderr, "does one") {
 				t.Errorf("want %s, got %v", tt.want, a)
 			}
 			if up := s.status(t, tt.target).Uploads; len(up) != 1 || up[0].State != tt.want {

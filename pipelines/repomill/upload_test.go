@@ -18,6 +18,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -57,14 +58,14 @@ func newRPM(t *testing.T, s rpmtest.Spec) packageFile {
 }
 
 // push pushes files and waits. It returns the verdicts in the order in which they came.
-func (s *site) push(t *testing.T, target string, files ...packageFile) (answer, []catalog.Verdict) {
+func (s *site) push(t *testing.T, target string, files ...packageFile) (proctest.Answer, []catalog.Verdict) {
 	t.Helper()
 	args := []string{"push", "--wait", "--json", "--timeout", "3m", "--staging", s.staging(), target}
 	for _, f := range files {
 		args = append(args, f.path)
 	}
 	a := repomill(t, args...)
-	return a, verdicts(t, a.stdout)
+	return a, verdicts(t, a.Stdout)
 }
 
 // verdicts reads lines of JSON; each must be a verdict and nothing more.
@@ -95,7 +96,7 @@ func verdicts(t *testing.T, lines string) (all []catalog.Verdict) {
 func (s *site) publish(t *testing.T, target string, files ...packageFile) []catalog.Verdict {
 	t.Helper()
 	a, vs := s.push(t, target, files...)
-	if a.code != 0 || len(vs) != len(files) {
+	if a.Code != 0 || len(vs) != len(files) {
 		t.Fatalf("push to %s: %v", target, a)
 	}
 	return vs
@@ -160,7 +161,7 @@ type statusReport struct {
 func (s *site) status(t *testing.T, target string) (r statusReport) {
 	t.Helper()
 	a := repomill(t, "status", "--data", s.data, "--json", "--limit", "1000", target)
-	if err := json.Unmarshal([]byte(a.stdout), &r); err != nil || a.code != 0 {
+	if err := json.Unmarshal([]byte(a.Stdout), &r); err != nil || a.Code != 0 {
 		t.Fatalf("%v, %v", err, a)
 	}
 	return r

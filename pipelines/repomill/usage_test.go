@@ -3,12 +3,14 @@ package main_test
 import (
 	"os"
 	"testing"
+
+	"repomill/testdata/proctest"
 )
 
 // What cannot be meant is refused before anything is made or written, in one sentence that says what to use instead.
 func TestUsage(t *testing.T) {
 	t.Parallel()
-	dir := openDir(t)
+	dir := proctest.OpenDir(t)
 	junk := newFile(t, "junk", []byte("junk")).path
 	at := func(args ...string) []string { return append(args, "--data", dir+"/data") }
 	worker := func(more ...string) []string {
@@ -46,14 +48,14 @@ func TestUsage(t *testing.T) {
 		{"a time that is none", at("repo", "create", "acme/tools", "--timeout", "5"), `--timeout "5": use a duration such as 30s, 5m or 2h; see repomill repo create --help`},
 		{"a flag that is missing", []string{"check", "."}, "missing: --keyring=PATH; see repomill check --help"},
 	} {
-		if a := repomill(t, tt.args...); a.code != 2 || lastLine(a.stderr) != "repomill: "+tt.says { // behind that it starts
+		if a := repomill(t, tt.args...); a.Code != 2 || lastLine(a.Stderr) != "repomill: "+tt.says { // behind that it starts
 			t.Errorf("%s: got %v, want %q", tt.fact, a, tt.says)
 		}
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
 		t.Errorf("something was made: %v, %v", entries, err)
 	}
-	if a := repomill(t, "up", "--data", junk); a.code != 4 || lastLine(a.stderr) != "repomill: --data: mkdir "+junk+": not a directory: name a folder that this user may make or write to" {
+	if a := repomill(t, "up", "--data", junk); a.Code != 4 || lastLine(a.Stderr) != "repomill: --data: mkdir "+junk+": not a directory: name a folder that this user may make or write to" {
 		t.Errorf("a file for a folder: %v", a)
 	}
 }
@@ -61,7 +63,7 @@ func TestUsage(t *testing.T) {
 // What is looked for and not there is answered with what is.
 func TestNothingIsSaidOfNothing(t *testing.T) {
 	t.Parallel()
-	s := restart(t, openDir(t))
+	s := restart(t, proctest.OpenDir(t))
 	const none = "acme/tools has no distributions yet: declare one with repomill repo set acme/tools --distribution OS/VERSION, such as ubuntu/jammy or el/9; with repomill up, the first push to one does it, too\n"
 	for _, tt := range []struct {
 		fact        string
@@ -82,7 +84,7 @@ func TestNothingIsSaidOfNothing(t *testing.T) {
 		{"a package of that", []string{"status", "acme/tools", "hello"}, 1, "", "repomill: " + none},
 		{"a slash at its end", []string{"repo", "list", "acme/tools/"}, 0, "acme/tools: public, origin \"acme/tools\", label \"tools\", 0 package keys, 0 tokens\n", ""},
 	} {
-		if a := repomill(t, append(tt.args, "--data", s.data)...); a.code != tt.code || a.stdout != tt.out || a.stderr != tt.stderr {
+		if a := repomill(t, append(tt.args, "--data", s.data)...); a.Code != tt.code || a.Stdout != tt.out || a.Stderr != tt.stderr {
 			t.Errorf("%s: got %v, want %d, %q, %q", tt.fact, a, tt.code, tt.out, tt.stderr)
 		}
 	}

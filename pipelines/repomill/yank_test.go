@@ -33,7 +33,7 @@ func TestYankSaysWhatThereIs(t *testing.T) {
 	} {
 		for _, command := range [][]string{{"yank", "--reason", "x"}, {"unyank"}} {
 			args := append(append(command, "--data", s.data), tt.args...)
-			if a := repomill(t, args...); a.code != 1 || a.stderr != "repomill: "+tt.says+"\n" {
+			if a := repomill(t, args...); a.Code != 1 || a.Stderr != "repomill: "+tt.says+"\n" {
 				t.Errorf("%s, %s: got %v, want %q", tt.fact, command[0], a, tt.says)
 			}
 		}
@@ -56,7 +56,7 @@ func TestUnyankOfWhatIsThere(t *testing.T) {
 		if tt.command == "yank" {
 			args = append(args, "--reason", "x")
 		}
-		if a := repomill(t, args...); a.code != 0 || a.stdout != tt.says {
+		if a := repomill(t, args...); a.Code != 0 || a.Stdout != tt.says {
 			t.Errorf("%s: got %v, want %q", tt.command, a, tt.says)
 		}
 	}

@@ -52,18 +52,18 @@ func TestYankNowLeavesNothing(t *testing.T) {
 	check("after", true, stay)
 	name := strings.TrimPrefix(hello.path, hello.path[:strings.LastIndex(hello.path, "/")+1])
 	for _, line := range []string{"removed: " + vs[0].Key + "\n", "removed from staging: " + jammy + "/" + name + " (2 copies)\n", "removed from staging: " + copied + "\n"} {
-		if strings.Count(a.stdout, line) != 1 {
-			t.Errorf("it does not say %q:\n%s", line, a.stdout)
+		if strings.Count(a.Stdout, line) != 1 {
+			t.Errorf("it does not say %q:\n%s", line, a.Stdout)
 		}
 	}
-	repeat := s.does(t, 0, "", "yank", "--now", jammy, "hello=1.0", "--reason", "another reason").stdout
+	repeat := s.does(t, 0, "", "yank", "--now", jammy, "hello=1.0", "--reason", "another reason").Stdout
 	if strings.Contains(repeat, "from staging") || strings.Contains(repeat, "\nremoved") || !strings.Contains(repeat, "\ngone already: "+vs[0].Key+"\n") ||
 		!strings.Contains(repeat, " (it was already, on 20") || !strings.Contains(repeat, ": leaked a key)") {
 		t.Errorf("a repeat says %s", repeat)
 	}
 	// A push of the same bytes leaves nothing either, and is not advised to take back what cannot come back.
 	a, late := s.push(t, jammy, hello)
-	if want := "and its file was removed for good; no other file takes its name: raise the version\n"; a.code != 1 || len(late) != 1 || !strings.HasSuffix(a.stderr, want) || strings.Contains(a.stderr, "unyank") {
+	if want := "and its file was removed for good; no other file takes its name: raise the version\n"; a.Code != 1 || len(late) != 1 || !strings.HasSuffix(a.Stderr, want) || strings.Contains(a.Stderr, "unyank") {
 		t.Errorf("a push of what was removed: %v", a)
 	}
 	s.does(t, 1, "hello 1.0 cannot come back: its file was removed; push it under a new version", "unyank", jammy, "hello=1.0")
@@ -79,25 +79,25 @@ func TestYankNowLeavesNothing(t *testing.T) {
 	s.publish(t, jammy, leak)
 	s.does(t, 0, "", "yank", jammy, bad, "--reason", "leaked")
 	a, between := s.push(t, jammy, leak)
-	if a.code != 1 || len(between) != 1 || !strings.HasSuffix(a.stderr, "or take the withdrawal back with repomill unyank\n") {
+	if a.Code != 1 || len(between) != 1 || !strings.HasSuffix(a.Stderr, "or take the withdrawal back with repomill unyank\n") {
 		t.Errorf("a push of what was withdrawn: %v", a)
 	}
 	other, stays := s.push(t, jammy, newDEB(t, debtest.Spec{Name: "bad", Seed: 1, Size: 10}))
-	if other.code != 1 || len(stays) != 1 {
+	if other.Code != 1 || len(stays) != 1 {
 		t.Errorf("other bytes of that name: %v", other)
 	}
 	s.does(t, 0, "", "yank", "--now", jammy, bad, "--reason", "leaked")
 	check("after a push in between", false, []string{"staging/" + between[0].Object, "staging/.results/" + between[0].Object + ".json"})
 	check("of other bytes, the push", true, []string{"staging/" + stays[0].Object})
 
-	if err := s.stop(); err != nil {
+	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	s.does(t, 3, "recorded; no worker runs", "yank", "--now", jammy, "kept=1.0", "--reason", "leaked")
 	check("without a worker", true, stay)
 	s = restart(t, s.data) // which does the rest
 	s.gone(t, stay...)
-	repeat = s.does(t, 0, "", "yank", "--now", jammy, "kept=1.0", "--reason", "leaked").stdout
+	repeat = s.does(t, 0, "", "yank", "--now", jammy, "kept=1.0", "--reason", "leaked").Stdout
 	if !strings.Contains(repeat, "\ngone already: "+vs[1].Key+"\n") {
 		t.Errorf("a repeat says %s", repeat)
 	}
@@ -121,7 +121,7 @@ func TestUnyankBeforeAWorkerRemovesTheFile(t *testing.T) {
 	s := newSite(t)
 	const jammy = "acme/back/ubuntu/jammy"
 	v := s.publish(t, jammy, newDEB(t, debtest.Spec{}))[0]
-	if err := s.stop(); err != nil {
+	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	s.does(t, 3, "recorded; no worker runs", "yank", "--now", jammy, "hello=1.0", "--reason", "leaked")
@@ -134,7 +134,7 @@ func TestUnyankBeforeAWorkerRemovesTheFile(t *testing.T) {
 			t.Errorf("%s is gone", path)
 		}
 	}
-	if a := repomill(t, "ls", "--data", s.data, jammy, "hello"); a.code != 0 || strings.Contains(a.stdout, "yanked") {
+	if a := repomill(t, "ls", "--data", s.data, jammy, "hello"); a.Code != 0 || strings.Contains(a.Stdout, "yanked") {
 		t.Errorf("after unyank: %v", a)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -18,7 +19,7 @@ type zypperRoot struct{ dir string }
 // newZypper returns a zypper with one .repo file.
 func newZypper(t *testing.T, repo string) zypperRoot {
 	t.Helper()
-	z := zypperRoot{openDir(t)}
+	z := zypperRoot{proctest.OpenDir(t)}
 	path := filepath.Join(z.dir, "etc/zypp/repos.d/test.repo")
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
@@ -29,17 +30,17 @@ func newZypper(t *testing.T, repo string) zypperRoot {
 	return z
 }
 
-func (z zypperRoot) run(t *testing.T, args ...string) answer {
+func (z zypperRoot) run(t *testing.T, args ...string) proctest.Answer {
 	t.Helper()
 	env := []string{"ZYPP_LOGFILE=" + z.dir + "/log", "ZYPP_CONF=" + z.dir + "/zypp.conf"}
-	return run(t, env, "zypper", append([]string{"--non-interactive", "--root", z.dir}, args...)...)
+	return proctest.Run(t, env, "zypper", append([]string{"--non-interactive", "--root", z.dir}, args...)...)
 }
 
 // Real zypper reads what was pushed, through the redirects of the resolver. Debian's zypper cannot be
 // installed beside dnf-plugins-core; unpacked somewhere in PATH, with libzypp installed, it can.
 func TestZypper(t *testing.T) {
 	t.Parallel()
-	need(t, "zypper")
+	proctest.Need(t, "zypper")
 	s := shared(t)
 	var all []packageFile
 	for _, spec := range []rpmtest.Spec{{Version: "1.0~rc1"}, {Version: "1.0"}, {Version: "1.0^git1"}, {Version: "0.5", Epoch: 1}, {Name: "common", Compressor: "xz"}} {
@@ -52,11 +53,11 @@ func TestZypper(t *testing.T) {
 	t.Run("it lists and downloads every version", func(t *testing.T) {
 		t.Parallel()
 		z := newZypper(t, repo)
-		if a := z.run(t, "--gpg-auto-import-keys", "refresh"); a.code != 0 {
+		if a := z.run(t, "--gpg-auto-import-keys", "refresh"); a.Code != 0 {
 			t.Fatalf("%v", a)
 		}
 		var got []string
-		for line := range strings.Lines(z.run(t, "search", "--details").stdout) {
+		for line := range strings.Lines(z.run(t, "search", "--details").Stdout) {
 			if f := strings.Split(line, "|"); len(f) == 6 && strings.TrimSpace(f[2]) == "package" {
 				got = append(got, strings.TrimSpace(f[1])+" "+strings.TrimSpace(f[3]))
 			}
@@ -71,7 +72,7 @@ func TestZypper(t *testing.T) {
 		}
 		slices.Sort(sums)
 		for _, name := range []string{"common", "hello=1.0~rc1", "hello=1.0", "hello=1.0^git1", "hello=1:0.5"} {
-			if a := z.run(t, "install", "--download-only", name); a.code != 0 {
+			if a := z.run(t, "install", "--download-only", name); a.Code != 0 {
 				t.Errorf("%s: %v", name, a)
 			}
 		}
@@ -88,7 +89,7 @@ func TestZypper(t *testing.T) {
 	t.Run("another key is refused", func(t *testing.T) {
 		t.Parallel()
 		z := newZypper(t, withKey(t, repo, otherKey(t)))
-		if a := z.run(t, "refresh"); a.code == 0 || !strings.Contains(a.String(), "Signature verification failed") {
+		if a := z.run(t, "refresh"); a.Code == 0 || !strings.Contains(a.Said(), "Signature verification failed") {
 			t.Errorf("%v", a)
 		}
 	})
