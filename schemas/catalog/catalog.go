@@ -1,7 +1,7 @@
 // Package catalog has the data types that all packages share: uploads, packages, releases, settings, verdicts
 // and rejections. schemas/GLOSSARY.md defines the words.
 //
-// The types have exported fields only, and no methods beyond String and validation, so that they can be
+// The types have exported fields only, and no methods beyond text and validation, so that they can be
 // elements of a pipeline, rows of a database and JSON.
 package catalog
 
@@ -196,6 +196,7 @@ type Token struct {
 	SHA256  string     `json:"sha256"` // of the secret, lower-case hexadecimal
 	Created time.Time  `json:"created"`
 	Expires *time.Time `json:"expires,omitempty"`
+	Parent  string     `json:"parent,omitempty"` // ID of the [APIToken] that made it; it is revoked with that
 }
 
 // A DistributionSettings has the components and architectures of a repository for one distribution.

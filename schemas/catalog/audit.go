@@ -1,0 +1,57 @@
+package catalog
+
+import (
+	"context"
+	"time"
+)
+
+// An Actor is who makes a change, for the audit log. A process that acts by itself has none.
+type Actor struct {
+	User string // such as "release-bot", or "token ci-tools"
+	Job  string // URL of the CI job
+	Why  string
+}
+
+type actorKey struct{}
+
+// WithActor returns a context whose changes of the catalog are recorded as those of an actor.
+func WithActor(ctx context.Context, a Actor) context.Context {
+	return context.WithValue(ctx, actorKey{}, a)
+}
+
+// ActorOf returns the actor of a context, or none.
+func ActorOf(ctx context.Context) Actor {
+	a, _ := ctx.Value(actorKey{}).(Actor)
+	return a
+}
+
+// An Action is the kind of a change in the audit log.
+type Action string
+
+// The actions. ActionUpload is that of lines which the log makes of uploads.
+const (
+	ActionRepoCreate    Action = "repo.create"
+	ActionRepoDeclare   Action = "repo.declare" // a distribution, component or architecture was added
+	ActionRepoSet       Action = "repo.set"
+	ActionRepoImport    Action = "repo.import" // settings were taken over from the bucket
+	ActionTokenCreate   Action = "token.create"
+	ActionTokenRevoke   Action = "token.revoke"
+	ActionYank          Action = "package.yank"
+	ActionRemove        Action = "package.remove" // the file of a yanked package is to go at once
+	ActionUnyank        Action = "package.unyank"
+	ActionKeys          Action = "keys.change"
+	ActionReindex       Action = "reindex.ask"
+	ActionReindexCancel Action = "reindex.cancel"
+	ActionUpload        Action = "upload"
+)
+
+// An AuditEntry is one change of the catalog. It has no secrets.
+type AuditEntry struct {
+	At     time.Time `json:"at"`
+	By     string    `json:"by,omitempty"` // empty if the product did it by itself
+	Action Action    `json:"action"`
+	Target string    `json:"target"` // "owner/name/os/version[/arch]" or any beginning of it, or [AllRepositories]
+	Detail string    `json:"detail,omitempty"`
+	Why    string    `json:"why,omitempty"`
+	Job    string    `json:"job,omitempty"`
+}
