@@ -120,6 +120,9 @@ func (d *DB) CreateRepository(ctx context.Context, s catalog.Settings, now time.
 		if row.id, err = insertRepository(ctx, tx, s, now); err != nil {
 			return err
 		}
+		if err := record(ctx, tx, now, settingsCreated(s)...); err != nil {
+			return err
+		}
 		return row.issueRevision(ctx, tx, 1, nonce, now)
 	})
 	if err != nil {
@@ -131,7 +134,8 @@ func (d *DB) CreateRepository(ctx context.Context, s catalog.Settings, now time.
 // ChangeSettings applies change to the settings of a repository, in one transaction, and returns the settings after
 // that. change may set the visibility, package keys, tokens, verification, required signatures and keyring package.
 // If nothing differs, no revision is issued. If change returns an error, nothing changes. change may be called
-// several times, each time with the current settings.
+// several times, each time with the current settings. The audit log gets an entry for each kind of change. The error
+// wraps [ErrRevoked] for a new token whose parent is not live.
 func (d *DB) ChangeSettings(ctx context.Context, r catalog.Repository, now time.Time, change func(*catalog.Settings) error) (after catalog.Settings, err error) {
 	nonce := random()
 	err = d.tx(ctx, func(tx *transaction) error {
@@ -142,11 +146,18 @@ func (d *DB) ChangeSettings(ctx context.Context, r catalog.Repository, now time.
 		if after = row.settings; err != nil || after.Revision.Nonce == nonce {
 			return err // if it is ours, then an earlier try went through
 		}
+		before := cloned(row.settings)
 		changed, err := applyChange(&after, change)
 		if err != nil || !changed {
 			return err
 		}
+		if err := checkParents(ctx, tx, before, after); err != nil {
+			return err
+		}
 		if err := row.update(ctx, tx, after); err != nil {
+			return err
+		}
+		if err := record(ctx, tx, now, settingsChanged(before, after)...); err != nil {
 			return err
 		}
 		after.Revision = catalog.Revision{Number: after.Revision.Number + 1, Nonce: nonce}

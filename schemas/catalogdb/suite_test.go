@@ -119,6 +119,14 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"what was made private stays private", importKeepsPrivate},
 		{"settings that cannot be are not adopted", importRefuses},
 
+		{"a token of the API is found by its digest", apiTokenFound},
+		{"a live token's name is taken", apiTokenTaken},
+		{"a token is not made for what cannot be", apiTokenRefused},
+		{"the use of a token is written once an hour", apiTokenUsed},
+		{"a revoked token ends what it made", apiTokenRevoked},
+		{"a revoked token makes no token", apiTokenOrphans},
+		{"of a revocation and what the token makes at that time nothing is left", apiTokenRace},
+
 		{"a yank takes a package out and keeps its record", yankOne},
 		{"what is unyanked is back as it was", unyank},
 		{"a yank changes the releases that show the package", yankArchitectures},

@@ -1,0 +1,153 @@
+package catalogdb
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"iter"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// maxTarget is what the column of a target holds.
+const maxTarget = 2048
+
+// record adds entries to the audit log, in the transaction of what they say. Time and, unless an entry has its own, user,
+// job and reason are those of the change.
+func record(ctx context.Context, tx *transaction, now time.Time, entries ...catalog.AuditEntry) error {
+	actor := catalog.ActorOf(ctx)
+	for _, e := range entries {
+		p := strings.SplitN(e.Target, "/", 3)
+		if e.Target == catalog.AllRepositories {
+			p[0] = ""
+		}
+		owner, name := p[0], ""
+		if len(p) > 1 {
+			name = p[1]
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO audit (at, actor, action, owner, name, target, detail, why, job) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			millis(now), cut(cmp.Or(e.By, actor.User), maxUser), e.Action, owner, name, cut(e.Target, maxTarget), e.Detail,
+			cmp.Or(e.Why, actor.Why), cut(cmp.Or(e.Job, actor.Job), maxJob))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordNow is [record] for a change whose caller names no time: it goes by the database's clock.
+func (d *DB) recordNow(ctx context.Context, tx *transaction, entries ...catalog.AuditEntry) error {
+	var now time.Time
+	if err := tx.QueryRowContext(ctx, d.clock).Scan((*scanTime)(&now)); err != nil {
+		return err
+	}
+	return record(ctx, tx, now, entries...)
+}
+
+// A logRow is a line of the log with its place among others of the same time.
+type logRow struct {
+	entry catalog.AuditEntry
+	at    int64
+	id    int64
+}
+
+// logPage is how many rows one question reads.
+const logPage = 500
+
+// Log returns what was changed since a time, oldest first: the entries of the audit log, and a line for each upload. A
+// target of one repository, or of an owner, has also what was done to its owner, or to all.
+func (d *DB) Log(ctx context.Context, target catalog.Target, since time.Time) iter.Seq2[catalog.AuditEntry, error] {
+	return func(yield func(catalog.AuditEntry, error) bool) {
+		sources := []*logSource{{read: d.auditPage, at: millis(since), id: -1}, {read: d.uploadPage, at: millis(since), id: -1}}
+		for {
+			var first *logSource
+			for _, s := range sources {
+				row, err := s.peek(ctx, target)
+				if err != nil {
+					yield(catalog.AuditEntry{}, fmt.Errorf("read the log: %w", err))
+					return
+				}
+				if row != nil && (first == nil || row.at < first.rows[0].at) {
+					first = s
+				}
+			}
+			if first == nil || !yield(first.rows[0].entry, nil) {
+				return
+			}
+			first.rows = first.rows[1:]
+		}
+	}
+}
+
+// A logSource is one of the tables that the log is made of.
+type logSource struct {
+	read   func(ctx context.Context, target catalog.Target, at, id int64) ([]logRow, error)
+	rows   []logRow
+	at, id int64 // of the last row that was read
+	ended  bool
+}
+
+// peek returns the next row, or nil at the end.
+func (s *logSource) peek(ctx context.Context, target catalog.Target) (*logRow, error) {
+	if len(s.rows) == 0 && !s.ended {
+		var err error
+		if s.rows, err = s.read(ctx, target, s.at, s.id); err != nil {
+			return nil, err
+		}
+		s.ended = len(s.rows) < logPage
+		if len(s.rows) > 0 {
+			last := s.rows[len(s.rows)-1]
+			s.at, s.id = last.at, last.id
+		}
+	}
+	if len(s.rows) == 0 {
+		return nil, nil
+	}
+	return &s.rows[0], nil
+}
+
+func (d *DB) auditPage(ctx context.Context, target catalog.Target, at, id int64) ([]logRow, error) {
+	where, args := `(at > ? OR at = ? AND id > ?)`, []any{at, at, id}
+	if target.Owner != "" {
+		where, args = where+` AND (owner = '' OR owner = ?`, append(args, target.Owner)
+		if target.Name != "" {
+			where, args = where+` AND (name = '' OR name = ?)`, append(args, target.Name)
+		}
+		where += `)`
+	}
+	return list(ctx, d, func(scan func(...any) error) (row logRow, err error) {
+		e := &row.entry
+		err = scan(&row.id, &row.at, &e.By, &e.Action, &e.Target, &e.Detail, &e.Why, &e.Job)
+		e.At = instant(row.at)
+		return row, err
+	}, `SELECT id, at, actor, action, target, detail, why, job FROM audit WHERE `+where+` ORDER BY at, id LIMIT ?`, append(args, logPage)...)
+}
+
+// uploadPage returns uploads as lines of the log. Who pushed is known of those that became packages.
+func (d *DB) uploadPage(ctx context.Context, target catalog.Target, at, id int64) ([]logRow, error) {
+	where, args := `(u.received_at > ? OR u.received_at = ? AND u.id > ?)`, []any{at, at, id}
+	if target.Owner != "" {
+		prefix := target.String() + "/"
+		where, args = where+` AND u.object >= ? AND u.object < ?`, append(args, prefix, prefix+"\xff") // no UTF-8 has this byte
+	}
+	return list(ctx, d, func(scan func(...any) error) (row logRow, err error) {
+		e := &row.entry
+		var object, state string
+		var reason, detail sql.NullString
+		if err = scan(&row.id, &row.at, &object, &state, &reason, &detail, &e.By, &e.Job); err != nil {
+			return row, err
+		}
+		e.At, e.Action = instant(row.at), catalog.ActionUpload
+		dir, file := path.Split(layout.ShownStaging(object))
+		said := slices.DeleteFunc([]string{file + " " + state, reason.String, detail.String}, func(s string) bool { return s == "" })
+		e.Target, e.Detail = strings.TrimSuffix(dir, "/"), strings.Join(said, ": ")
+		return row, nil
+	}, `SELECT u.id, u.received_at, u.object, u.state, u.reason, u.detail, COALESCE(k.pushed_by, ''), COALESCE(k.pushed_job, '')
+		FROM `+verdictTables+` WHERE `+where+` ORDER BY u.received_at, u.id LIMIT ?`, append(args, logPage)...)
+}
