@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -49,6 +50,16 @@ func (d *DB) Declare(ctx context.Context, want Declaration, now time.Time) (crea
 		}
 		grown, err := ensureDistribution(ctx, tx, repository.id, want.wants(), now)
 		if created = append(created, grown...); err != nil || len(created) == 0 {
+			return err
+		}
+		entry := catalog.AuditEntry{Action: catalog.ActionRepoDeclare, Target: want.Repository.String(), Detail: strings.Join(created, ", ")}
+		if len(grown) > 0 { // components and architectures are of a distribution
+			entry.Target += "/" + want.Distro.Distribution.String()
+		}
+		if isNew {
+			entry.Action = catalog.ActionRepoCreate
+		}
+		if err := record(ctx, tx, now, entry); err != nil {
 			return err
 		}
 		return repository.issueRevision(ctx, tx, repository.settings.Revision.Number+1, nonce, now)
@@ -222,6 +233,10 @@ func (d *DB) RemoveArch(ctx context.Context, r catalog.Repository, distro layout
 		}
 		removed = true
 		if err := retire(ctx, tx, id, distro.Format, arch, now); err != nil {
+			return err
+		}
+		err = record(ctx, tx, now, catalog.AuditEntry{Action: catalog.ActionRepoSet, Target: r.String() + "/" + distro.Distribution.String(), Detail: "architecture " + arch + " removed"})
+		if err != nil {
 			return err
 		}
 		return repository.issueRevision(ctx, tx, repository.settings.Revision.Number+1, random(), now)

@@ -118,11 +118,18 @@ func (d *DB) RepositoriesToGiveKeys(ctx context.Context, want KeyState, limit in
 }
 
 // SaveKeyList stores a copy of the bucket's list of keys, unless one of the same or a later revision is stored
-// already.
+// already. The audit log says what changed since the copy before, and who did it: if a worker has saved the list of a
+// command before the command itself, there is an entry for both.
 func (d *DB) SaveKeyList(ctx context.Context, revision int64, list []byte) error {
 	err := d.tx(ctx, func(tx *transaction) error {
-		last, _, err := keyList(ctx, tx)
-		if err != nil || last >= revision {
+		last, before, err := keyList(ctx, tx)
+		if err != nil || last > revision {
+			return err
+		}
+		if last == revision {
+			return d.recordKeyActor(ctx, tx, revision)
+		}
+		if err := d.recordNow(ctx, tx, catalog.AuditEntry{Action: catalog.ActionKeys, Target: catalog.AllRepositories, Detail: keysChanged(revision, before, list)}); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `REPLACE INTO key_list (id, revision, body) VALUES (1, ?, ?)`, revision, list)

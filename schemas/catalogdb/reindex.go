@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -138,8 +140,16 @@ var ErrReindexing = errors.New("another reindex has not ended")
 // one of the same kind that has no lease; it follows one that a process works on. If a reindex of another kind is pending,
 // the error wraps [ErrReindexing], and nothing is requested. Releases that do not exist are left out.
 //
-// If lease has an owner, it gets the lease on each of them, unless another process has it.
+// The audit log gets an entry for each repository. If lease has an owner, it gets the lease on each of them, unless another process has it.
 func (d *DB) AskReindex(ctx context.Context, releases []catalog.Release, want ReindexRequest, lease Lease, now time.Time) (numbers map[catalog.Release]int64, err error) {
+	return d.askReindex(ctx, releases, want, lease, now, func(tx *transaction, asked []releaseWithID) error {
+		return record(ctx, tx, now, reindexAsked(asked, want)...)
+	})
+}
+
+// askReindex is [DB.AskReindex]; also is part of the transaction.
+func (d *DB) askReindex(ctx context.Context, releases []catalog.Release, want ReindexRequest, lease Lease, now time.Time,
+	also func(*transaction, []releaseWithID) error) (numbers map[catalog.Release]int64, err error) {
 	want.By, lease.Owner = cut(want.By, maxUser), cut(lease.Owner, maxUser)
 	err = d.tx(ctx, func(tx *transaction) error {
 		numbers = map[catalog.Release]int64{}
@@ -152,12 +162,28 @@ func (d *DB) AskReindex(ctx context.Context, releases []catalog.Release, want Re
 				return err
 			}
 		}
-		return nil
+		return also(tx, ids)
 	})
 	if err != nil && !errors.Is(err, ErrReindexing) { // which says it all
 		err = fmt.Errorf("ask for a reindex: %w", err)
 	}
 	return numbers, err
+}
+
+// reindexAsked returns an entry for each repository whose reindex is asked for: of a release, if it is of one.
+func reindexAsked(asked []releaseWithID, want ReindexRequest) (entries []catalog.AuditEntry) {
+	of := map[catalog.Repository][]catalog.Release{}
+	for _, row := range asked {
+		of[row.release.Repository] = append(of[row.release.Repository], row.release)
+	}
+	for _, r := range slices.SortedFunc(maps.Keys(of), func(a, b catalog.Repository) int { return strings.Compare(a.String(), b.String()) }) {
+		e := catalog.AuditEntry{Action: catalog.ActionReindex, Target: of[r][0].String(), Detail: want.String(), By: want.By}
+		if n := len(of[r]); n > 1 {
+			e.Target, e.Detail = r.String(), fmt.Sprintf("%s of %d releases", want, n)
+		}
+		entries = append(entries, e)
+	}
+	return entries
 }
 
 // A releaseWithID is a release with the id of its row.

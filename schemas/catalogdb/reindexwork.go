@@ -104,6 +104,8 @@ func (d *DB) CancelReindexes(ctx context.Context, releases []catalog.Release, no
 			}
 			was = was || pending
 			return pending
+		}, func(tx *transaction) error {
+			return record(ctx, tx, now, catalog.AuditEntry{Action: catalog.ActionReindexCancel, Target: r.String()})
 		})
 		if err != nil {
 			return cancelled, err
@@ -129,7 +131,8 @@ func (x *Reindex) end(outcome ReindexOutcome, result []byte, now time.Time) {
 
 // changeReindex applies change to the reindex of a release, and stores it if change reports true. change may be called
 // several times. If the release has no reindex, change gets an empty one, and nothing is stored.
-func (d *DB) changeReindex(ctx context.Context, r catalog.Release, change func(*Reindex) bool) error {
+// What also has is part of the transaction if it stores anything.
+func (d *DB) changeReindex(ctx context.Context, r catalog.Release, change func(*Reindex) bool, also ...func(*transaction) error) error {
 	err := d.tx(ctx, func(tx *transaction) error {
 		id, err := releaseID(ctx, tx, r)
 		if err != nil {
@@ -149,6 +152,11 @@ func (d *DB) changeReindex(ctx context.Context, r catalog.Release, change func(*
 		}
 		if sound := x.Outcome == OutcomeIdentical || x.Outcome == OutcomePublished; sound && !x.Pending() && x.Request.Source == FromRows {
 			if _, err := tx.ExecContext(ctx, `UPDATE releases SET renderer = ? WHERE id = ?`, layout.Renderer, id); err != nil {
+				return err
+			}
+		}
+		for _, f := range also {
+			if err := f(tx); err != nil {
 				return err
 			}
 		}
@@ -179,6 +187,7 @@ func (d *DB) AskReindexOfRendered(ctx context.Context, limit int, now time.Time)
 	for i, s := range states {
 		releases[i] = s.Release
 	}
-	numbers, err := d.AskReindex(ctx, releases, ReindexRequest{Source: FromRows, By: "repomill, whose indexes are others now"}, Lease{}, now)
+	numbers, err := d.askReindex(ctx, releases, ReindexRequest{Source: FromRows, By: "repomill, whose indexes are others now"}, Lease{}, now,
+		func(*transaction, []releaseWithID) error { return nil }) // no change that a user made
 	return len(numbers), err
 }

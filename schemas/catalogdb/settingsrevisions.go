@@ -162,6 +162,11 @@ func importSettings(ctx context.Context, tx *transaction, from catalog.Settings,
 	if err := row.recordRevision(ctx, tx, from.Revision, now); err != nil {
 		return err
 	}
+	entry := catalog.AuditEntry{Action: catalog.ActionRepoImport, Target: from.Repository.String(),
+		Detail: fmt.Sprintf("revision %d of the settings, which the bucket has and the catalog did not issue", from.Revision.Number)}
+	if err := record(ctx, tx, now, entry); err != nil {
+		return err
+	}
 	return row.issueRevision(ctx, tx, nextRevisionAfter(has.Revision.Number, from.Revision.Number), random(), now)
 }
 

@@ -126,6 +126,12 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a revoked token ends what it made", apiTokenRevoked},
 		{"a revoked token makes no token", apiTokenOrphans},
 		{"of a revocation and what the token makes at that time nothing is left", apiTokenRace},
+		{"what users change is in the audit log", auditChanges},
+		{"what changes nothing is not in the audit log", auditNothing},
+		{"an entry of the audit log is as durable as the change", auditUndone},
+		{"the log has uploads and entries in the order of time", auditOrder},
+		{"the log of an owner has what is of it and of all", auditTargets},
+		{"a change of keys is recorded with its actor", auditKeys},
 
 		{"a yank takes a package out and keeps its record", yankOne},
 		{"what is unyanked is back as it was", unyank},

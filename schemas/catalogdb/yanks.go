@@ -25,12 +25,24 @@ func (d *DB) Yank(ctx context.Context, w PackageSelector, y catalog.Yank, now ti
 		if row.pkg.State == catalog.Yanked {
 			return false, nil
 		}
-		return true, yank(ctx, tx, row.id, y, now)
+		if err := yank(ctx, tx, row.id, y, now); err != nil {
+			return false, err
+		}
+		return true, record(ctx, tx, now, packageEntry(catalog.ActionYank, row.pkg, y))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("yank %s: %w", w, err)
 	}
 	return found, nil
+}
+
+// packageEntry returns the entry for the withdrawal of a package, or its return.
+func packageEntry(action catalog.Action, k catalog.Package, y catalog.Yank) catalog.AuditEntry {
+	target := k.Repository.String() + "/" + k.Distribution.String()
+	if k.Component != "" {
+		target += "/" + k.Component
+	}
+	return catalog.AuditEntry{Action: action, Target: target, Detail: k.Name + " " + k.Version + " " + k.Arch, By: y.By, Why: y.Reason}
 }
 
 // yank makes a row yanked.
@@ -56,7 +68,10 @@ func (d *DB) Unyank(ctx context.Context, w PackageSelector, now time.Time) ([]ca
 		if row.pkg.State != catalog.Yanked {
 			return false, nil
 		}
-		return true, unyank(ctx, tx, row, now)
+		if err := unyank(ctx, tx, row, now); err != nil {
+			return false, err
+		}
+		return true, record(ctx, tx, now, packageEntry(catalog.ActionUnyank, row.pkg, catalog.Yank{}))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("unyank %s: %w", w, err)
@@ -213,11 +228,18 @@ func (d *DB) due(ctx context.Context, terms string, limit int, args ...any) ([]c
 func (d *DB) RemoveSoon(ctx context.Context, k catalog.Package) error {
 	return d.tx(ctx, func(tx *transaction) error {
 		distribution, err := distributionID(ctx, tx, k.Repository, k.Distribution)
-		if err == nil {
-			_, err = tx.ExecContext(ctx, `UPDATE packages SET removed = ? WHERE `+packageTerms+` AND removed = ?`, fileUrgent,
-				distribution, k.Component, k.Name, k.Canonical, k.Arch, k.Variant, catalog.Yanked, fileKept)
+		if err != nil {
+			return err
 		}
-		return err
+		res, err := tx.ExecContext(ctx, `UPDATE packages SET removed = ? WHERE `+packageTerms+` AND removed = ?`, fileUrgent,
+			distribution, k.Component, k.Name, k.Canonical, k.Arch, k.Variant, catalog.Yanked, fileKept)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+		return d.recordNow(ctx, tx, packageEntry(catalog.ActionRemove, k, catalog.Yank{}))
 	})
 }
 
