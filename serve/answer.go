@@ -86,4 +86,4 @@ func forLog(escaped string) string {
 	return escaped[:min(len(escaped), 256)]
 }
 
-var tokenPattern = regexp.MustCompile(fmt.Sprintf("%s[0-9A-Za-z]{%d}", tokenPrefix, tokenDigits+checkDigits))
+var tokenPattern = regexp.MustCompile(fmt.Sprintf("%s[0-9A-Za-z]{%d}", TokenPrefix, tokenDigits+checkDigits))

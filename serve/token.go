@@ -12,7 +12,7 @@ import (
 // A token is a prefix, 256 random bits and a checksum, in letters, digits and an underscore. It needs no
 // encoding in a URL, and a double click selects it. Leak scanners recognize it by prefix and checksum.
 const (
-	tokenPrefix = "rmt_"
+	TokenPrefix = "rmt_" // begins every token of [NewToken]
 	tokenBytes  = 32
 	tokenDigits = 43 // 62^43 > 2^256
 	checkDigits = 6  // 62^6 > 2^32
@@ -23,7 +23,7 @@ const (
 func NewToken() (secret, digest string) {
 	var b [tokenBytes]byte
 	_, _ = rand.Read(b[:]) // which never fails
-	body := tokenPrefix + base62(new(big.Int).SetBytes(b[:]), tokenDigits)
+	body := TokenPrefix + base62(new(big.Int).SetBytes(b[:]), tokenDigits)
 	secret = body + checksum(body)
 	return secret, TokenDigest(secret)
 }
@@ -38,8 +38,8 @@ func TokenDigest(secret string) string {
 // IsToken reports whether s has the form and the checksum of a token of [NewToken]. Settings may hold
 // digests of other secrets too, such as those of an earlier server.
 func IsToken(s string) bool {
-	const length = len(tokenPrefix) + tokenDigits + checkDigits
-	return len(s) == length && strings.HasPrefix(s, tokenPrefix) && checksum(s[:length-checkDigits]) == s[length-checkDigits:]
+	const length = len(TokenPrefix) + tokenDigits + checkDigits
+	return len(s) == length && strings.HasPrefix(s, TokenPrefix) && checksum(s[:length-checkDigits]) == s[length-checkDigits:]
 }
 
 func checksum(body string) string {

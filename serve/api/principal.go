@@ -13,11 +13,13 @@ import (
 type Right string
 
 // The rights. [Manage] is to change what is published and who may read it: promote, yank, make read tokens.
-// A right implies no other one.
+// [MakeTokens] is that of a master token, which vendors put on the hosts of customers: it makes read tokens, and does
+// nothing else. A right implies no other one, but [Principal.MayMakeTokens] takes either of the two.
 const (
-	Read   Right = "read"
-	Push   Right = "push"
-	Manage Right = "manage"
+	Read       Right = "read"
+	Push       Right = "push"
+	Manage     Right = "manage"
+	MakeTokens Right = "tokens"
 )
 
 // A Grant gives a right in one repository, in all repositories of an owner if Name is empty, or in all
@@ -57,6 +59,15 @@ func (p Principal) May(right Right, r catalog.Repository) bool {
 	}
 	return false
 }
+
+// MayMakeTokens reports whether the principal may make read tokens of a repository. The tokens that it makes have its
+// ID as parent.
+func (p Principal) MayMakeTokens(r catalog.Repository) bool {
+	return p.May(MakeTokens, r) || p.May(Manage, r)
+}
+
+// Actor returns the principal as the audit log has it.
+func (p Principal) Actor() catalog.Actor { return catalog.Actor{User: p.Name, Job: p.Job} }
 
 // Known reports whether the principal has any right in a repository. A caller without one is answered as if the
 // repository did not exist.
