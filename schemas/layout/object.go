@@ -76,7 +76,7 @@ func headers(key string) (contentType, cacheControl string) {
 		return "application/gzip", cachePointer
 	case base == "gpgkey" || key == InstanceKeyKey || strings.HasPrefix(key, sharedKeys+"/") || strings.HasSuffix(key, ".pub.gpg"):
 		return "application/pgp-keys", cacheConfig
-	case ext == ".sources" || ext == ".repo":
+	case ext == ".sources" || ext == ".repo" || strings.HasPrefix(key, installs+"/"):
 		return "text/plain; charset=utf-8", cacheConfig
 	default:
 		return "application/octet-stream", cachePointer

@@ -29,12 +29,20 @@ type Ref struct {
 // and another place of the instance's keys:
 //
 //	gpgkey/gpg.key is gpg.key
+//	gpgkey/owner/KEYID.pub.gpg is gpgkey/KEYID
+//
+// and names of systems where what sets clients up is kept by distribution:
+//
+//	install/repositories/owner/name/rocky/9.4/config_file.repo is install/repositories/owner/name/el/9/config_file.repo
 //
 // Parse does not check that the object exists. ok is false for a path that no published object can have.
 func Parse(path string) (ref Ref, ok bool) {
 	p := strings.Split(path, "/")
 	if key, ok := sharedKey(p); ok {
 		return Ref{Key: key}, true
+	}
+	if ref, ok := installRef(p); ok && len(path) <= MaxStagingKey {
+		return ref, true
 	}
 	if len(p) < 3 || len(path) > MaxStagingKey || !plainSegments(p) {
 		return Ref{}, false
@@ -55,6 +63,9 @@ func sharedKey(p []string) (key string, ok bool) {
 	switch {
 	case len(p) == 1 && p[0] == InstanceKeyKey:
 		return InstanceKeyKey, true
+	case len(p) == 3 && p[0] == sharedKeys && validName(p[1]):
+		id, ends := strings.CutSuffix(p[2], ".pub.gpg")
+		return SharedKeyKey(id), ends && keyIDPattern.MatchString(id)
 	case len(p) != 2 || p[0] != sharedKeys:
 		return "", false
 	case p[1] == InstanceKeyKey:
