@@ -155,7 +155,7 @@ func (r *Resources) open(ctx context.Context) (err error) {
 		Create: cfg.Create, MaxSize: cfg.MaxPackageSize, Now: time.Now, Log: r.Log,
 	}
 	r.Publisher, err = publish.New(publish.Config{
-		Bucket: r.Bucket, Catalog: r.Catalog, Signer: signer, Rows: rowReader{}, PublicURL: cfg.PublicURL, Now: time.Now, Log: r.Log,
+		Bucket: r.Bucket, Catalog: r.Catalog, Signer: signer, Rows: rowReader{}, PublicURL: cfg.PublicURL, Table: table, Now: time.Now, Log: r.Log,
 		CacheDir: cfg.CacheDir, CacheSize: cfg.CacheSize, LeaveOut: r.leaveOut,
 	})
 	if err != nil {

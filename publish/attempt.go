@@ -37,7 +37,7 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (out
 	if err := p.mayPublish(ctx, old, snap, m); err != nil {
 		return res, err
 	}
-	if err := p.writeSettings(ctx, old.Settings, snap.Settings, r); err != nil {
+	if err := p.writeSettings(ctx, old.Settings, snap.Settings, nil, r); err != nil {
 		return res, err
 	}
 	// A publish that was not recorded may have been interrupted at any point.

@@ -24,6 +24,7 @@ import (
 	"repomill/publish/restore"
 	"repomill/publish/sign"
 	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 )
 
 // DefaultCache is how many bytes of rendered indexes a publisher keeps, unless configured otherwise.
@@ -36,6 +37,7 @@ type Config struct {
 	Signer    Signer // whose keys all sign, until [Publisher.SetKeys]; nil for a publisher that only prepares
 	Rows      restore.RowReader
 	PublicURL string           // where clients find the bucket's keys, without a slash at its end
+	Table     *layout.Table    // by which install scripts know systems; nil for the built-in one
 	Now       func() time.Time // this machine's clock, compared with the store's
 	Log       *slog.Logger
 	CacheDir  string // where rendered indexes are kept for the next revision; empty for the system's temporary folder
@@ -54,6 +56,7 @@ type Publisher struct {
 	keys      atomic.Pointer[Keys]
 	rows      restore.RowReader
 	publicURL string
+	table     *layout.Table
 	leaveOut  func(context.Context, *sign.Failure) bool
 	name      string // of this publisher alone
 }
@@ -65,9 +68,12 @@ func New(c Config) (*Publisher, error) {
 			bucket: c.Bucket, snapshots: c.Catalog, now: c.Now, log: c.Log,
 			renderings: render.Cache{Dir: c.CacheDir, Limit: c.CacheSize},
 		},
-		catalog: c.Catalog, rows: c.Rows, publicURL: c.PublicURL, leaveOut: c.LeaveOut, name: "publisher-" + rand.Text(),
+		catalog: c.Catalog, rows: c.Rows, publicURL: c.PublicURL, table: c.Table, leaveOut: c.LeaveOut, name: "publisher-" + rand.Text(),
 	}
 	p.SetKeys(Keys{})
+	if p.table == nil {
+		p.table = layout.DefaultTable()
+	}
 	if c.Signer == nil {
 		return p, nil
 	}

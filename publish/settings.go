@@ -55,7 +55,11 @@ func (p *Publisher) settle(ctx context.Context, r catalog.Repository) error {
 	for _, ds := range s.Distributions {
 		all = append(all, catalog.Release{Repository: r, Distribution: ds.Distribution})
 	}
-	if err := p.writeSettings(ctx, old, s, all...); err != nil {
+	installs, err := p.clientFiles().installs(s)
+	if err == nil {
+		err = p.writeSettings(ctx, old, s, installs, all...)
+	}
+	if err != nil {
 		return err
 	}
 	if err := p.catalog.PublishSettings(ctx, r, s.Revision.Number); err != nil {
@@ -128,10 +132,10 @@ func (p *Publisher) importSettings(ctx context.Context, old tree.Declared) error
 	return errRecovered
 }
 
-// writeSettings publishes settings and the static objects that follow from them; of the configuration
+// writeSettings publishes settings and the static objects that follow from them: more, and of the configuration
 // for clients, that of some releases. The settings go first: their pair is the fence. Whoever loses
 // it, before or after the other objects, begins again.
-func (p *Publisher) writeSettings(ctx context.Context, old tree.Declared, s catalog.Settings, of ...catalog.Release) error {
+func (p *Publisher) writeSettings(ctx context.Context, old tree.Declared, s catalog.Settings, more []pairFile, of ...catalog.Release) error {
 	key, fence := layout.SettingsKey(s.Repository), old.Version
 	if fence == "" || old.Revision != s.Revision {
 		body, err := json.MarshalIndent(s, "", "  ")
@@ -148,7 +152,7 @@ func (p *Publisher) writeSettings(ctx context.Context, old tree.Declared, s cata
 	if err != nil {
 		return err
 	}
-	for _, o := range statics {
+	for _, o := range append(statics, more...) {
 		changed, err := writeStatic(ctx, p.bucket, o)
 		if err != nil {
 			return err

@@ -105,6 +105,8 @@ func TestSettingsAreWrittenInOrder(t *testing.T) {
 			layout.SettingsKey(tools), layout.InstanceKeyKey, layout.GPGKeyKey(tools), layout.SharedKeyKey(key.ID), layout.PackageKeyKey(tools, key.ID),
 			layout.MetadataKeyKey(in(el9, "SRPMS")), layout.MetadataKeyKey(in(el9, "aarch64")), layout.MetadataKeyKey(el9),
 			layout.RepoKey(tools, el9.Distribution), layout.SourcesKey(tools, jammy.Distribution),
+			layout.ScriptKey(tools, catalog.DEB), layout.GPGKeyURLKey(tools, catalog.DEB), layout.ScriptKey(tools, catalog.RPM), layout.GPGKeyURLKey(tools, catalog.RPM),
+			layout.ConfigFileKey(tools, el9.Distribution, catalog.RPM), layout.BaseURLKey(tools, el9.Distribution), layout.ConfigFileKey(tools, jammy.Distribution, catalog.DEB),
 		}
 		if diff := cmp.Diff(want, w.bucket.Writes()); diff != "" {
 			t.Errorf("written (-want +got):\n%s", diff)

@@ -13,10 +13,13 @@ import (
 type clientFiles struct {
 	keys      *Keys
 	publicURL string // where clients find the bucket's keys, without a slash at its end
+	table     *layout.Table
 }
 
 // clientFiles returns what renders client files with the present keys.
-func (p *Publisher) clientFiles() clientFiles { return clientFiles{p.keys.Load(), p.publicURL} }
+func (p *Publisher) clientFiles() clientFiles {
+	return clientFiles{p.keys.Load(), p.publicURL, p.table}
+}
 
 // statics renders the objects that follow from settings alone, besides the settings themselves: keys
 // first, and then what names them or lies beside what they signed, of some releases. An RPM release without

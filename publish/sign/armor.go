@@ -113,6 +113,21 @@ func dearmorKeys(b []byte) ([]byte, error) {
 	return raw, nil
 }
 
+// PublicPackets returns armoured public keys as the one binary file that programs read which know no armour.
+func PublicPackets(armored []byte) ([]byte, error) {
+	list, err := readCertificates(armored)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	for _, e := range list {
+		if err := writeCertificate(&b, e, false); err != nil {
+			return nil, err
+		}
+	}
+	return b.Bytes(), nil
+}
+
 func isEOF(err error) bool { return errors.Is(err, io.EOF) }
 
 // noEOF replaces io.EOF with an error that says that the block is cut off.
