@@ -45,6 +45,10 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a key is there that a worker had", heldKeys},
 		{"the latest copy of the list of keys is kept", rememberedKeys},
 
+		{"a trust is found by its issuer until it is removed", trusts},
+		{"an ID token is used once", idTokenUses},
+		{"of concurrent uses of an ID token one counts", idTokenUsesConcurrently},
+
 		{"a call of Activate draws one revision for each release", activateOnce},
 		{"a duplicate of a visible package is final at once", activateVisible},
 		{"a duplicate waits until its package is visible", activateWaiting},
