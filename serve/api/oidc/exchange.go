@@ -1,0 +1,97 @@
+package oidc
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"repomill/serve/api"
+)
+
+// ExchangePath is where an [Exchange] is served.
+const ExchangePath = "/api/v1/oidc/token"
+
+// exchangedFor is how long a token is valid that was given for an ID token.
+const exchangedFor = time.Hour
+
+// An Exchange gives a token of an hour for an ID token, which at GitHub ends after five minutes, each ID token once:
+//
+//	POST /api/v1/oidc/token
+//	Authorization: Bearer ID-TOKEN
+//
+// The answer is {"token": "...", "expires": "2026-11-29T12:00:00Z"}; an error is {"error": "sentence"}.
+type Exchange struct {
+	Authenticator *Authenticator
+	Uses          Uses
+	Used          error // what errors of Uses wrap for an ID token that was used before
+	Issuer        Issuer
+}
+
+// ServeHTTP implements [http.Handler].
+func (e *Exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		fail(w, http.StatusMethodNotAllowed, "use POST with the ID token in the header Authorization: Bearer")
+		return
+	}
+	scheme, raw, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if raw = strings.TrimSpace(raw); !strings.EqualFold(scheme, "Bearer") || raw == "" {
+		unauthorized(w, "send the ID token of the CI job in the header Authorization: Bearer")
+		return
+	}
+	ctx, a := r.Context(), e.Authenticator
+	v, err := a.verify(ctx, raw)
+	switch {
+	case errors.Is(err, api.ErrUnknownCredential):
+		unauthorized(w, err.Error())
+		return
+	case err != nil:
+		e.unavailable(w, "an ID token could not be verified", err)
+		return
+	case v.jti == "":
+		unauthorized(w, "this ID token has no ID of its own (claim jti), and so cannot be exchanged: send it as it is with each call")
+		return
+	}
+	err = e.Uses.UseIDToken(ctx, v.issuer, v.jti, v.expires, a.config.Now())
+	if errors.Is(err, e.Used) {
+		unauthorized(w, "this ID token was exchanged before, and each is exchanged once: ask the CI system for another one")
+		return
+	}
+	if err != nil {
+		e.unavailable(w, "the use of an ID token could not be recorded", err)
+		return
+	}
+	secret, expires, err := e.Issuer.IssueToken(ctx, v.principal, exchangedFor)
+	if err != nil {
+		e.unavailable(w, "a token could not be issued for an ID token", err)
+		return
+	}
+	a.config.Log.Info("an ID token was exchanged", "principal", v.principal.ID, "name", v.principal.Name, "job", v.principal.Job, slog.Time("expires", expires))
+	answer(w, http.StatusOK, map[string]string{"token": secret, "expires": expires.UTC().Format(time.RFC3339)})
+}
+
+// unavailable answers that something is not known now. The reason is logged; the caller learns of keys alone.
+func (e *Exchange) unavailable(w http.ResponseWriter, what string, err error) {
+	e.Authenticator.config.Log.Warn(what, "error", err)
+	w.Header().Set("Retry-After", "10")
+	fail(w, http.StatusServiceUnavailable, what+" now; ask the CI system for another one, and try again in 10 seconds")
+}
+
+func unauthorized(w http.ResponseWriter, why string) {
+	w.Header().Set("WWW-Authenticate", `Basic realm="repomill"`)
+	fail(w, http.StatusUnauthorized, why)
+}
+
+func fail(w http.ResponseWriter, status int, why string) {
+	answer(w, status, map[string]string{"error": why})
+}
+
+func answer(w http.ResponseWriter, status int, body map[string]string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the client has gone
+}
