@@ -16,8 +16,9 @@ const PublishLimit = 5 * time.Minute
 
 // A PublishResult is how a publish of a release ended.
 type PublishResult struct {
-	Revision int64 // that clients see; 0 if the publish failed, or was left to other workers
-	Err      error // why it failed; clients see what they saw before, and another attempt may succeed
+	Revision int64            // that clients see; 0 if the publish failed, or was left to other workers
+	Err      error            // why it failed; clients see what they saw before, and another attempt may succeed
+	Finished []catalog.Upload // got their verdict objects; of this release, and of others that were published at the same time
 }
 
 // PublishRelease brings a release up to date with its rows, in this process, which has the signing keys: if it has not, it leaves
@@ -54,8 +55,7 @@ func (r *Resources) PublishRelease(ctx context.Context, release catalog.Release,
 	if got.Signed {
 		r.Log.Info("signed again", "release", release.String(), "revision", got.Revision.Number)
 	}
-	r.WriteVerdicts(ctx)
-	return PublishResult{Revision: got.Revision.Number}
+	return PublishResult{Revision: got.Revision.Number, Finished: r.WriteVerdicts(ctx)}
 }
 
 // publish publishes a release with the index files that a job prepared, if that succeeds, and else with its own.

@@ -14,34 +14,36 @@ import (
 	"repomill/schemas/layout"
 )
 
-// WriteVerdicts writes the verdict objects of finished uploads that have none yet. What fails is left
-// to a later call: the catalog remembers.
-func (r *Resources) WriteVerdicts(ctx context.Context) {
+// WriteVerdicts writes the verdict objects of finished uploads that have none yet, and returns the uploads that have one now. What
+// fails is left to a later call: the catalog remembers.
+func (r *Resources) WriteVerdicts(ctx context.Context) (finished []catalog.Upload) {
 	r.writing.Lock()
 	defer r.writing.Unlock()
 	const page = 200
 	for ctx.Err() == nil {
 		uploads, err := r.Catalog.VerdictsToWrite(ctx, page)
-		written := 0
+		var written []catalog.Upload
 		if err == nil {
 			written, err = r.writeVerdictsOf(ctx, uploads)
 		}
+		finished = append(finished, written...)
 		if err != nil {
 			r.Log.Error("verdicts not written; will be tried again", "error", err)
-			return
+			break
 		}
-		if len(uploads) < page || written == 0 {
-			return
+		if len(uploads) < page || len(written) == 0 {
+			break
 		}
 	}
+	return finished
 }
 
 // writeVerdictsOf writes the verdict objects of some finished uploads, several at a time, then notes that they are
-// written, and returns how many were. A crash between has them written again.
-func (r *Resources) writeVerdictsOf(ctx context.Context, uploads []catalog.Upload) (n int, err error) {
+// written, and returns those that were. A crash between has them written again.
+func (r *Resources) writeVerdictsOf(ctx context.Context, uploads []catalog.Upload) (written []catalog.Upload, err error) {
 	verdicts, err := r.Catalog.Verdicts(ctx, uploads)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	failed := make([]error, len(uploads))
 	var g errgroup.Group
@@ -56,7 +58,6 @@ func (r *Resources) writeVerdictsOf(ctx context.Context, uploads []catalog.Uploa
 		})
 	}
 	g.Wait() //nolint:errcheck // failed has the errors
-	var written []catalog.Upload
 	for i, u := range uploads {
 		if err := failed[i]; err != nil && !errors.Is(err, fs.ErrInvalid) { // that is a name which cannot have a verdict beside it
 			r.Log.Error("verdict not written; will be tried again", "upload", u.String(), "error", err)
@@ -66,14 +67,14 @@ func (r *Resources) writeVerdictsOf(ctx context.Context, uploads []catalog.Uploa
 	}
 	first, err := r.Catalog.VerdictsWritten(ctx, written...)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	for i, u := range written {
 		if first[i] { // or else another process was faster, and counts it
 			r.report(u, verdicts[u])
 		}
 	}
-	return len(written), nil
+	return written, nil
 }
 
 // errNoVerdict says that the catalog lost an upload which it had just listed.
