@@ -377,7 +377,7 @@ func TestServeHoldsTheSourceBack(t *testing.T) {
 	var said atomic.Int32
 	stop := s.serve(source(func(ctx context.Context, f func(queue.Event)) error {
 		for i := 0; ctx.Err() == nil; i++ {
-			f(queue.Event{Upload: catalog.Upload{Bucket: "staging", Object: fmt.Sprintf("acme/tools/ubuntu/jammy/%d.deb", i), Generation: "1"}})
+			f(queue.Event{Upload: catalog.Upload{Bucket: "staging", Object: fmt.Sprintf("acme/tools%d/ubuntu/jammy/%d.deb", i%10, i), Generation: "1"}})
 			said.Add(1)
 		}
 		return nil
@@ -385,12 +385,12 @@ func TestServeHoldsTheSourceBack(t *testing.T) {
 	var before int32
 	proctest.Eventually(t, "the source is held back", func() bool {
 		n := said.Load()
-		held := n > 1000 && n == before
+		held := n > 10_000 && n == before
 		before = n
 		time.Sleep(100 * time.Millisecond)
 		return held
 	})
-	if n := said.Load(); n > 2000 {
+	if n := said.Load(); n > 30_000 {
 		t.Errorf("%d events were taken", n)
 	}
 	wantStopped(t, stop)

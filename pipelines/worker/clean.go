@@ -20,16 +20,15 @@ import (
 const (
 	// maxRemovals bounds how many objects are removed from staging at the same time.
 	maxRemovals = 8
-	// verdictTime is how long a verdict lies in staging at least, so that who waits for it reads it.
+	// verdictTime is how long a verdict lies in staging at least, so that a pusher who waits for it reads it.
 	verdictTime = 5 * time.Second
 	// cleanPage is how many finished uploads are asked for at a time.
 	cleanPage = 500
 )
 
-// clean removes from staging what has had its verdict for long, and what may not stay.
-func (d *Dispatcher) clean(ctx context.Context) {
+// cleanExpired removes from staging the uploads that got their verdict longer ago than the retention period.
+func (d *Dispatcher) cleanExpired(ctx context.Context) {
 	r := d.Resources
-	d.cleanDoomed(ctx)
 	d.removeAll(ctx, func() ([]catalog.Upload, error) {
 		return r.Catalog.Expired(ctx, r.Staging.Name(), time.Now().Add(-cmp.Or(r.Config.Retention, pipelines.DefaultRetention)), cleanPage)
 	})
@@ -61,7 +60,7 @@ func (d *Dispatcher) removeAll(ctx context.Context, next func() ([]catalog.Uploa
 				if err == nil {
 					removed.Add(1)
 				} else if ctx.Err() == nil {
-					r.Log.Error("finished upload not removed from staging; the next sweep tries again", "upload", u.String(), "error", err)
+					r.Log.Error("finished upload not removed from staging; will be tried again", "upload", u.String(), "error", err)
 				}
 				return nil
 			})

@@ -38,7 +38,7 @@ func (k *keyrings) tried(r catalog.Repository, stamp string, err error, now time
 	if last := k.tries[r]; last.stamp == stamp {
 		try.delay = 2 * last.delay
 	}
-	try.delay = min(max(try.delay, minKeyringDelay), sweepPeriod)
+	try.delay = min(max(try.delay, minKeyringDelay), scanPeriod)
 	try.until = now.Add(try.delay)
 	if k.tries == nil {
 		k.tries = map[catalog.Repository]keyringTry{}

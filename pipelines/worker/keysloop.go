@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"repomill/pipelines"
@@ -13,38 +12,26 @@ import (
 const (
 	keysPeriod = 10 * time.Second // between two looks at the keys
 	// A change of keys is spread out: some releases with each round. 10,000 of them take a quarter of an hour, in which
-	// packages are published as ever.
+	// packages are published as always.
 	resignPeriod = 2 * time.Second
 	maxResigned  = 20   // releases a round
 	maxUnsigned  = 1000 // that are looked at for them: some may fail again and again
 )
 
 // catchUpKeys follows the keys: it notices that the list of them, or the file of private keys, has changed or one has expired,
-// and then has everything signed again that is signed otherwise. Whatever ended before it was done is gone on with.
+// and then has everything signed again that is signed otherwise. A process that crashed before the end is followed by another one.
 func (d *Dispatcher) catchUpKeys(ctx, work context.Context) {
-	tick := time.NewTicker(resignPeriod)
-	defer tick.Stop()
-	var retrying sync.WaitGroup // a KMS may take long to say no
-	defer retrying.Wait()
-	retrying.Go(func() { d.retryKeys(ctx) })
-	var looked time.Time
-	for ctx.Err() == nil {
-		if time.Since(looked) >= keysPeriod {
-			looked = time.Now()
-			held := d.Resources.HeldKeys()
-			d.refreshKeys(ctx)
-			// Noted before clients are given a new key: who waited for that may promote it.
-			if !slices.Equal(held, d.Resources.HeldKeys()) {
-				d.Resources.AnnounceNow(ctx)
-			}
-		}
-		d.makeKeyrings(ctx)
-		d.resign(ctx, work)
-		select {
-		case <-ctx.Done():
-		case <-tick.C:
+	if time.Since(d.keysRead) >= keysPeriod {
+		d.keysRead = time.Now()
+		held := d.Resources.HeldKeys()
+		d.refreshKeys(ctx)
+		// Noted before clients are given a new key: an operator who waits for that may promote it.
+		if !slices.Equal(held, d.Resources.HeldKeys()) {
+			d.Resources.AnnounceNow(ctx)
 		}
 	}
+	d.makeKeyrings(ctx)
+	d.resign(ctx, work)
 }
 
 // refreshKeys reads the keys again. The same error is logged once; what is wrong with a file, [Resources.RefreshKeys] logs.
@@ -65,20 +52,6 @@ func (d *Dispatcher) refreshKeys(ctx context.Context) {
 		d.Resources.Log.Info("keys are read again")
 	}
 	d.keyError = text
-}
-
-// retryKeys has keys that failed try again.
-func (d *Dispatcher) retryKeys(ctx context.Context) {
-	tick := time.NewTicker(keysPeriod)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-tick.C:
-			d.Resources.RetryKeys(ctx, now)
-		}
-	}
 }
 
 // resign has some of what is signed otherwise than it should be signed again: first clients are given the keys.

@@ -7,22 +7,82 @@ import (
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"golang.org/x/sync/errgroup"
 
 	"repomill/pipelines"
-	"repomill/pipelines/queue"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 )
 
-// process takes leases on uploads and runs the pipeline that makes rows of those that it got, which it
-// returns. One that an earlier attempt did not finish comes alone: it may be what stopped the program,
-// and if it does so again, that counts against no other.
-func (d *Dispatcher) process(ctx context.Context, uploads []catalog.Upload, alone bool) []pipelines.Task {
+// process ends a batch: with its uploads stored, finished, or to be tried again, and the releases scheduled that got rows. What the
+// queue knew of an upload may be old: the catalog says what is to be done.
+func (d *Dispatcher) process(ctx, work context.Context, b *batch) {
+	uploads := b.uploads
+	if b.kind == fresh || b.kind == large { // of the others it is known
+		uploads = d.triage(work, b)
+	}
+	if len(uploads) == 0 {
+		return
+	}
+	if stored := d.ingest(work, uploads, b.kind != fresh); stored {
+		d.publishBehind(ctx, work, b.repository)
+	}
+}
+
+// triage returns the uploads of a batch that no process has worked on yet. Others are finished or stored, or have another place.
+func (d *Dispatcher) triage(ctx context.Context, b *batch) (unknown []catalog.Upload) {
+	d.statSizes(ctx, b.uploads)
+	states, err := d.Resources.Catalog.States(ctx, b.uploads)
+	if err != nil && ctx.Err() == nil {
+		d.Resources.Log.Error("states not read; the uploads will be tried again", "uploads", len(b.uploads), "error", err)
+	}
+	for _, u := range b.uploads {
+		state, known := states[u]
+		switch {
+		case err != nil:
+			d.tryAgain(u)
+		case state.Final():
+			d.inFlight.done(u)
+		case state == catalog.Stored: // until its releases are published
+			d.inFlight.park(u)
+		case known:
+			d.queue.put(u, suspect)
+		case b.kind == fresh && u.Size > largeUpload:
+			d.queue.put(u, large)
+		default:
+			unknown = append(unknown, u)
+		}
+	}
+	return unknown
+}
+
+// statSizes asks for the sizes of uploads whose events did not say them: how long they may take depends on them.
+func (d *Dispatcher) statSizes(ctx context.Context, uploads []catalog.Upload) {
+	var g errgroup.Group
+	g.SetLimit(batchStores)
+	for i, u := range uploads {
+		if u.Size > 0 {
+			continue
+		}
+		g.Go(func() error {
+			if now, err := d.Resources.Staging.Stat(ctx, u.Object); err == nil && now.Generation == u.Generation {
+				uploads[i].Size = now.Size
+			}
+			return nil
+		})
+	}
+	g.Wait() //nolint:errcheck // a size that is not known is taken for a small one
+}
+
+// ingest takes leases on uploads and runs the pipeline that makes rows of those that it got. It reports whether releases have to be
+// published, as far as the catalog answers. An upload that an earlier attempt did not finish comes alone: it may be what stopped the
+// program, and if it does so again, that counts against no other.
+func (d *Dispatcher) ingest(ctx context.Context, uploads []catalog.Upload, alone bool) (stored bool) {
 	l := Leases{d.Resources, catalogdb.Lease{Owner: d.owner + "-" + rand.Text()[:8], For: leaseTime}}
 	tasks, refused := l.Take(ctx, uploads)
 	d.endRefused(ctx, refused)
 	if len(tasks) == 0 {
-		return nil
+		return false
 	}
 	stop := d.heartbeat(ctx, l, tasks)
 	if ready := d.withSettings(ctx, tasks); len(ready) > 0 {
@@ -33,8 +93,7 @@ func (d *Dispatcher) process(ctx context.Context, uploads []catalog.Upload, alon
 		}
 	}
 	stop()
-	d.reconcile(ctx, l, tasks)
-	return tasks
+	return d.reconcile(ctx, l, tasks)
 }
 
 // endRefused ends work on uploads that have no lease to give.
@@ -42,14 +101,14 @@ func (d *Dispatcher) endRefused(ctx context.Context, refused []Refused) {
 	for _, r := range refused {
 		switch {
 		case r.Err != nil:
-			d.tryAgain(ctx, r.Upload)
+			d.tryAgain(r.Upload)
 		case r.State.Final():
 			if r.State == catalog.Rejected { // as poison, perhaps just now
-				d.Resources.WriteVerdicts(ctx)
+				d.settle(d.Resources.WriteVerdicts(ctx))
 			}
 			d.inFlight.done(r.Upload)
 		default:
-			d.inFlight.park(r.Upload, r.State == catalog.Stored)
+			d.inFlight.park(r.Upload)
 		}
 	}
 }
@@ -66,25 +125,32 @@ func (d *Dispatcher) withSettings(ctx context.Context, tasks []pipelines.Task) (
 	return ready
 }
 
-// reconcile ends work on uploads that are stored or finished. What is not is tried again: the attempt ended in good order and
-// does not count.
-func (d *Dispatcher) reconcile(ctx context.Context, l Leases, tasks []pipelines.Task) {
-	uploads := uploadsOf(tasks)
-	defer d.writeProgressLater(ctx, uploads)
+// reconcile ends work on uploads that are stored or finished, and reports whether one is stored. What is neither is tried again: the
+// attempt ended in good order and does not count.
+func (d *Dispatcher) reconcile(ctx context.Context, l Leases, tasks []pipelines.Task) (stored bool) {
+	var unfinished []catalog.Upload
 	states := l.Reconcile(ctx, tasks)
-	for _, u := range uploads {
-		switch state := states[u]; {
+	for _, t := range tasks {
+		u := t.Upload()
+		state := states[u]
+		if !state.Final() {
+			unfinished = append(unfinished, u)
+		}
+		switch {
 		case state.Final():
 			d.inFlight.done(u)
 			if state == catalog.Rejected {
 				d.enqueueNewer(ctx, u)
 			}
 		case state == catalog.Stored:
-			d.inFlight.park(u, true) // until its releases are published
+			stored = true
+			d.inFlight.park(u) // until its releases are published
 		default:
-			d.tryAgain(ctx, u)
+			d.tryAgain(u)
 		}
 	}
+	d.writeProgressLater(ctx, unfinished)
+	return stored
 }
 
 // enqueueNewer queues what lies under the name of a rejected upload by now, if it is another generation: of a folder nothing
@@ -94,7 +160,9 @@ func (d *Dispatcher) enqueueNewer(ctx context.Context, u catalog.Upload) {
 	if err != nil || now.Generation == u.Generation {
 		return // gone, or the same; what cannot be looked at now, the sweep finds
 	}
-	time.AfterFunc(0, func() { d.enqueue(ctx, queue.Event{Upload: now}) }) // who calls this makes the room for it
+	if d.inFlight.add(now, nil, time.Now()) {
+		d.queue.put(now, fresh)
+	}
 }
 
 // heartbeat renews the leases of a run until stop is called and, if that takes long, writes verdict objects that say
@@ -139,6 +207,9 @@ func (d *Dispatcher) writeProgress(ctx context.Context, uploads []catalog.Upload
 // writeProgressLater writes verdict objects that say how far uploads are if, after a while or when the dispatcher ends,
 // these are not finished.
 func (d *Dispatcher) writeProgressLater(ctx context.Context, uploads []catalog.Upload) {
+	if len(uploads) == 0 {
+		return
+	}
 	d.reporting.Go(func() {
 		select {
 		case <-time.After(progressDelay(len(uploads))):

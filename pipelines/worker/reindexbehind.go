@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -22,9 +21,7 @@ func (d *Dispatcher) reindexBehind(ctx context.Context) {
 	working.SetLimit(pipelines.DefaultParallel)
 	defer working.Wait() //nolint:errcheck // they are logged
 	var active sync.Map  // catalog.Release: its pipeline runs, and may not have the lease yet
-	tick := time.NewTicker(catchUpPeriod)
-	defer tick.Stop()
-	for ctx.Err() == nil {
+	every(ctx, catchUpPeriod, nil, func() {
 		if _, err := d.Resources.Catalog.AskReindexOfRendered(ctx, maxBehind, d.Resources.Now(ctx)); err != nil && ctx.Err() == nil {
 			d.Resources.Log.Error("releases that an earlier version rendered not read", "error", err)
 		}
@@ -44,9 +41,5 @@ func (d *Dispatcher) reindexBehind(ctx context.Context) {
 				return nil
 			})
 		}
-		select {
-		case <-ctx.Done():
-		case <-tick.C:
-		}
-	}
+	})
 }

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"repomill/pipelines"
 	"repomill/schemas/catalog"
 )
 
@@ -128,27 +127,22 @@ func (q *schedule) idle() bool {
 	return len(q.due) == 0
 }
 
-// publishRelease publishes one release, and settles what waited for it.
+// publishRelease publishes one release, and settles the events of uploads that got their final verdict.
 func (d *Dispatcher) publishRelease(ctx context.Context, r catalog.Release) {
-	failed := d.Resources.PublishRelease(ctx, r, "").Err != nil
-	d.left.tried(r, failed, time.Now())
-	d.unsigned.tried(r, failed, time.Now())
-	d.settleParked(ctx, r.Repository)
+	res := d.Resources.PublishRelease(ctx, r, "")
+	d.left.tried(r, res.Err != nil, time.Now())
+	d.unsigned.tried(r, res.Err != nil, time.Now())
+	d.settle(res.Finished)
 }
 
-// publishTouched schedules the releases of some uploads' repositories whose rows are ahead of what
-// clients see.
-func (d *Dispatcher) publishTouched(ctx, work context.Context, tasks []pipelines.Task) {
+// publishBehind schedules the releases of a repository whose rows are ahead of what clients see.
+func (d *Dispatcher) publishBehind(ctx, work context.Context, of catalog.Repository) {
 	behind, err := d.Resources.Catalog.Unpublished(work)
 	if err != nil {
 		if work.Err() == nil {
-			d.Resources.Log.Error("releases that are behind not read; the next round does", "error", err)
+			d.Resources.Log.Error("releases that are behind not read; the next pass does", "error", err)
 		}
 		return
 	}
-	touched := map[catalog.Repository]bool{}
-	for _, t := range tasks {
-		touched[repositoryOf(t.Object)] = true
-	}
-	d.releases.add(ctx, work, slices.DeleteFunc(behind, func(r catalog.Release) bool { return !touched[r.Repository] }))
+	d.releases.add(ctx, work, slices.DeleteFunc(behind, func(r catalog.Release) bool { return r.Repository != of }))
 }

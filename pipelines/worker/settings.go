@@ -98,6 +98,14 @@ func PublishSettings(ctx context.Context, r *pipelines.Resources) error {
 	return nil
 }
 
+// catchUpSettings compares the settings that could not be compared before, and publishes those that are ahead of their objects.
+func (d *Dispatcher) catchUpSettings(work context.Context) {
+	d.settings.Retry(work)
+	if err := PublishSettings(work, d.Resources); err != nil && work.Err() == nil {
+		d.Resources.Log.Error("settings that are behind not read", "error", err)
+	}
+}
+
 // publishSettingsOf publishes the settings of repositories, and logs those that it could not publish with a message.
 func publishSettingsOf(ctx context.Context, r *pipelines.Resources, repositories []catalog.Repository, failed string) {
 	var g errgroup.Group

@@ -13,40 +13,46 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-// The sweep's periods.
-const (
-	sweepPeriod   = 5 * time.Minute  // everything
-	catchUpPeriod = 2 * time.Second  // what a fault, a crash or a command left behind
-	minRetryDelay = 10 * time.Second // of a release whose publish failed
-	collectPeriod = 6 * time.Hour    // superseded objects; it takes two passes, an hour or more apart
-)
-
-// sweep repairs, at the start and then every few minutes, what no event tells of: torn files beside
-// pointers, and staging objects without a verdict. With Once it watches, after the first time, for the
-// moment when nothing is left to do, and stops the dispatcher.
-func (d *Dispatcher) sweep(ctx, work context.Context, stop func()) {
-	tick := time.NewTicker(sweepPeriod)
-	defer tick.Stop()
-	for ctx.Err() == nil {
-		var repairs sync.WaitGroup
-		repairs.Go(func() { d.repairReleases(ctx) }) // a slow one keeps no lost event waiting
-		err := d.Resources.Staging.List(ctx, time.Now(), func(u catalog.Upload) { d.enqueue(ctx, queue.Event{Upload: u}) })
-		if err != nil && ctx.Err() == nil {
-			d.Resources.Log.Error("sweep: staging not listed", "error", err)
-		}
-		d.resume(ctx)
-		d.clean(ctx)
-		d.collect(ctx)
-		repairs.Wait()
-		if d.Once {
-			d.drain(ctx, work)
-			d.unlisted = err
-			stop()
+// scan looks through staging for uploads whose notification was lost, or for which there was no room. It asks for the states of
+// many at a time, since most have their verdict.
+func (d *Dispatcher) scan(ctx context.Context) {
+	if wait := time.Until(d.scanned.Add(minRescan)); wait > 0 {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
 			return
 		}
-		select {
-		case <-ctx.Done():
-		case <-tick.C:
+	}
+	d.queue.beginScan()
+	defer d.queue.endScan()
+	var some []catalog.Upload
+	err := d.Resources.Staging.List(ctx, time.Now(), func(u catalog.Upload) {
+		if some = append(some, u); len(some) == maxAsked {
+			d.enqueueUnfinished(ctx, some)
+			some = some[:0]
+		}
+	})
+	d.enqueueUnfinished(ctx, some)
+	if err != nil && ctx.Err() == nil {
+		d.Resources.Log.Error("staging not scanned", "error", err)
+	}
+	if d.scanned = time.Now(); d.Once {
+		d.unlisted = err
+	}
+}
+
+// maxAsked is how many states a scan asks for at a time.
+const maxAsked = 100
+
+// enqueueUnfinished queues those of some uploads that have no row yet. What has one needs no event.
+func (d *Dispatcher) enqueueUnfinished(ctx context.Context, some []catalog.Upload) {
+	states, err := d.Resources.Catalog.States(ctx, some)
+	if err != nil && ctx.Err() == nil {
+		d.Resources.Log.Error("states not read; all that is in staging is looked at", "error", err)
+	}
+	for _, u := range some {
+		if _, known := states[u]; !known {
+			d.enqueue(ctx, queue.Event{Upload: u})
 		}
 	}
 }
@@ -59,7 +65,7 @@ func (d *Dispatcher) drain(ctx, work context.Context) {
 	d.lastEvent.Store(time.Now().UnixNano())
 	for ctx.Err() == nil {
 		quiet := time.Since(time.Unix(0, d.lastEvent.Load())) > quietOnce
-		if quiet && d.inFlight.idle() && d.releases.idle() {
+		if quiet && d.inFlight.idle() && d.releases.idle() && !d.queue.scans() {
 			d.publishLeft(ctx, work) // what failed is tried once more
 			for !d.releases.idle() && work.Err() == nil {
 				time.Sleep(50 * time.Millisecond)
@@ -73,15 +79,20 @@ func (d *Dispatcher) drain(ctx, work context.Context) {
 	}
 }
 
-// resume queues the uploads that no process works on any more, whether their object is still there or not.
+// maxResumed is how many uploads that no process works on are queued at a time.
+const maxResumed = 1000
+
+// resume queues the uploads that no process works on any more, whether their object is still there or not. Those that wait here to
+// be tried again are among them, and keep none of the others back.
 func (d *Dispatcher) resume(ctx context.Context) {
-	uploads, err := d.Resources.Catalog.Unfinished(ctx, d.Resources.Staging.Name(), d.Resources.Now(ctx), maxWaiting)
+	uploads, err := d.Resources.Catalog.Unfinished(ctx, d.Resources.Staging.Name(), d.Resources.Now(ctx), d.inFlight.active()+maxResumed)
 	if err != nil && ctx.Err() == nil {
 		d.Resources.Log.Error("unfinished uploads not read", "error", err)
 	}
 	for _, u := range uploads {
 		if d.inFlight.add(u, nil, time.Now()) {
-			d.route(ctx, u)
+			d.lastEvent.Store(time.Now().UnixNano())
+			d.queue.put(u, suspect)
 		}
 	}
 }
@@ -90,11 +101,11 @@ func (d *Dispatcher) resume(ctx context.Context) {
 func (d *Dispatcher) collect(ctx context.Context) {
 	r := d.Resources
 	if _, err := r.Collector.RemoveYanked(ctx); err != nil && ctx.Err() == nil {
-		r.Log.Error("yanked files not removed; the next sweep tries again", "error", err)
+		r.Log.Error("yanked files not removed; will be tried again", "error", err)
 	}
 	if now := time.Now(); now.Sub(d.collected) > collectPeriod {
 		if _, err := r.Collector.Sweep(ctx); err != nil && ctx.Err() == nil {
-			r.Log.Error("superseded objects not removed; the next sweep tries again", "error", err)
+			r.Log.Error("superseded objects not removed; will be tried again", "error", err)
 			return
 		}
 		d.collected = now
@@ -124,7 +135,7 @@ func (d *Dispatcher) repairReleases(ctx context.Context) {
 	}
 	states, err := r.Catalog.Releases(ctx)
 	if err != nil && ctx.Err() == nil {
-		r.Log.Error("sweep: releases not read", "error", err)
+		r.Log.Error("releases not read", "error", err)
 	}
 	var g errgroup.Group
 	g.SetLimit(maxRepairs)
@@ -134,7 +145,7 @@ func (d *Dispatcher) repairReleases(ctx context.Context) {
 		}
 		g.Go(func() error {
 			if err := d.repair(ctx, s); err != nil && ctx.Err() == nil {
-				r.Log.Error("sweep: release not repaired", "release", s.Release.String(), "error", err)
+				r.Log.Error("release not repaired", "release", s.Release.String(), "error", err)
 			}
 			return nil
 		})
@@ -147,42 +158,6 @@ func (d *Dispatcher) repair(ctx context.Context, s catalogdb.ReleaseState) error
 	defer cancel()
 	_, err := d.Resources.Publisher.Repair(ctx, s.Release)
 	return err
-}
-
-// catchUp does, at the start and then again and again, what a fault, a crash or a command left behind: it
-// publishes the releases whose rows are ahead of what clients see, resumes uploads without a worker, removes what was
-// withdrawn to go at once, from the bucket and from staging, and writes the verdicts that are still owed.
-func (d *Dispatcher) catchUp(ctx, work context.Context) {
-	tick := time.NewTicker(catchUpPeriod)
-	defer tick.Stop()
-	for ctx.Err() == nil {
-		d.publishLeft(ctx, work)
-		d.resume(ctx)
-		d.removeUrgent(ctx)
-		d.cleanDoomed(ctx)
-		d.Resources.WriteVerdicts(work)
-		d.settleParked(work, catalog.Repository{})
-		select {
-		case <-ctx.Done():
-		case <-tick.C:
-		}
-	}
-}
-
-// catchUpSettings publishes, again and again, the settings that are ahead of their objects.
-func (d *Dispatcher) catchUpSettings(ctx, work context.Context) {
-	tick := time.NewTicker(catchUpPeriod)
-	defer tick.Stop()
-	for ctx.Err() == nil {
-		d.settings.Retry(work)
-		if err := PublishSettings(work, d.Resources); err != nil && work.Err() == nil {
-			d.Resources.Log.Error("settings that are behind not read", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-tick.C:
-		}
-	}
 }
 
 // publishLeft schedules the releases whose rows are ahead of what clients see, except those that failed
@@ -207,7 +182,7 @@ type leftReleases struct {
 	waits map[catalog.Release]wait
 }
 
-// A wait is how long a release is left alone after a failure; it grows up to sweepPeriod.
+// A wait is how long a release is left alone after a failure; it grows up to scanPeriod.
 type wait struct {
 	delay time.Duration
 	until time.Time
@@ -242,6 +217,6 @@ func (l *leftReleases) tried(r catalog.Release, behind bool, now time.Time) {
 	if l.waits == nil {
 		l.waits = map[catalog.Release]wait{}
 	}
-	delay := min(max(2*l.waits[r].delay, minRetryDelay), sweepPeriod)
+	delay := min(max(2*l.waits[r].delay, minRetryDelay), scanPeriod)
 	l.waits[r] = wait{delay: delay, until: now.Add(delay)}
 }
