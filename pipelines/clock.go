@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	maxClockAge = time.Minute     // how long an answer of the catalog's clock is good: meanwhile this machine counts on
+	maxClockAge = time.Minute     // how long an answer of the catalog's clock is used: until then this machine counts on
 	clockLimit  = 2 * time.Second // how long another answer is waited for, with everybody who asks what time it is
 )
 
@@ -41,5 +41,5 @@ func (c *sharedClock) now(ctx context.Context, ask func(context.Context) (time.T
 }
 
 // Now returns the catalog's time. Leases begin and end by it: a process whose own clock is an hour off would take
-// those of the living, and count that against their uploads, or hold its own for nobody.
+// those of the living, and count that against their uploads, or hold its own after they have expired.
 func (r *Resources) Now(ctx context.Context) time.Time { return r.clock.now(ctx, r.Catalog.Clock) }

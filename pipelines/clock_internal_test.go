@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Whatever this machine's clock says, time is what the catalog says, and goes on while it says nothing.
+// Time is what the catalog's clock says, even if this machine's clock is wrong, and goes on while the catalog does not answer.
 func TestSharedClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0

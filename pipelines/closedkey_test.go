@@ -14,8 +14,8 @@ import (
 	"repomill/testdata/kmstest"
 )
 
-// A KMS is out of reach when a worker starts that has a good key in a file besides: the file's signs, and the other one stands by
-// once the KMS answers.
+// A KMS is out of reach when a worker starts that has a good key in a file besides: the file's signs, and the other one is
+// standby once the KMS answers.
 func TestAStartWithoutAKMS(t *testing.T) {
 	t.Parallel()
 	g := kmstest.StartGoogle(t)

@@ -28,7 +28,7 @@ import (
 // A Config names the resources of a pipeline. It travels with the pipeline's DoFns: it holds URLs and
 // never a secret.
 type Config struct {
-	Staging        string        // gs:// or file:// URL of the staging bucket; empty for a process that takes up no uploads
+	Staging        string        // gs:// or file:// URL of the staging bucket; empty for a process that ingests no uploads
 	Bucket         string        // s3:// or file:// URL of the published bucket
 	Catalog        string        // mysql:// or sqlite:// URL
 	SigningKey     string        // URLs of the signing keys, see [JoinKeys]: file:// with armoured private keys, gcpkms:// or awskms://; empty for a worker, who only prepares
@@ -165,7 +165,7 @@ func (r *Resources) open(ctx context.Context) (err error) {
 	return err
 }
 
-// Ready reports why nothing can be carried now, if so: the catalog and the bucket are asked, and folders of this
+// Ready reports why nothing can be ingested or published now, if so: the catalog and the bucket are asked, and folders of this
 // machine have room.
 func (r *Resources) Ready(ctx context.Context) error {
 	if err := r.Catalog.Ready(ctx); err != nil {

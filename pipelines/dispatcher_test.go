@@ -189,7 +189,7 @@ func TestServeEndsUploadsWhoseFileIsGone(t *testing.T) {
 	if err := os.Remove(filepath.Join(s.dir+"/staging", u.Object)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Catalog.EndLeases(t.Context()); err != nil { // whoever took it up has crashed
+	if err := s.Catalog.EndLeases(t.Context()); err != nil { // the worker that leased it has crashed
 		t.Fatal(err)
 	}
 	stop := s.serve(mute, grace)
@@ -214,7 +214,7 @@ func TestStoreTellsOfDuplicatesAtOnce(t *testing.T) {
 	}
 }
 
-// After a signal to end, what is in hand is finished, and nothing else is begun. The next start goes on.
+// After a signal to end, running batches are finished, and no other is begun. The next start goes on.
 func TestServeFinishesWorkInHand(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, runDirect)
@@ -278,7 +278,7 @@ func TestServeGivesUpAfterGrace(t *testing.T) {
 	wantStopped(t, stop)
 }
 
-// What met a fault is tried again by itself, however often, and keeps nobody waiting.
+// What met a fault is tried again by itself, however often, and delays no other upload.
 func TestServeRetriesFaults(t *testing.T) {
 	onEachRunner(t, func(t *testing.T, run runner) {
 		s := newSite(t, run)
@@ -310,7 +310,7 @@ func TestServeRetriesFaults(t *testing.T) {
 	})
 }
 
-// A run that fails as a whole is tried again. The uploads' leases do not stand in its way.
+// A run that fails as a whole is tried again. The uploads' leases do not prevent that.
 func TestServeRetriesFailedRuns(t *testing.T) {
 	t.Parallel()
 	var runs atomic.Int32

@@ -26,16 +26,16 @@ func init() {
 	registerDoFn[faultFn]()
 	registerDoFn[rowsFn]()
 	registerDoFn[behindFn]()
-	register.Emitter1[Good]()
-	register.Emitter1[Bad]()
+	register.Emitter1[StoredUpload]()
+	register.Emitter1[FailedUpload]()
 	register.Emitter1[string]()
-	register.Iter1[Good]()
+	register.Iter1[StoredUpload]()
 	register.Iter1[string]()
 }
 
 // Counters are for people; the catalog is the truth.
 var (
-	goodUploads     = beam.NewCounter("repomill", "uploads-good")
+	storedUploads   = beam.NewCounter("repomill", "uploads-good")
 	rejectedUploads = beam.NewCounter("repomill", "uploads-rejected")
 	faultedUploads  = beam.NewCounter("repomill", "uploads-faulted")
 )
@@ -60,17 +60,17 @@ const minStores = 8
 type storeFn struct{ opener }
 
 // ProcessElement emits each upload once, to one of its outputs.
-func (f *storeFn) ProcessElement(ctx context.Context, batch Batch, good func(Good), rejected, faulted func(Bad)) error {
+func (f *storeFn) ProcessElement(ctx context.Context, batch Batch, stored func(StoredUpload), rejected, faulted func(FailedUpload)) error {
 	type outcome struct {
-		stored ingest.Stored
-		err    error
+		ingest.Stored
+		err error
 	}
 	outcomes := make([]outcome, len(batch.Tasks))
 	var g errgroup.Group
 	g.SetLimit(max(minStores, runtime.GOMAXPROCS(0)))
 	for i, t := range batch.Tasks {
 		g.Go(func() error {
-			outcomes[i].stored, outcomes[i].err = f.store(ctx, t.Upload(), batch.Alone)
+			outcomes[i].Stored, outcomes[i].err = f.store(ctx, t.Upload(), batch.Alone)
 			return nil
 		})
 	}
@@ -79,17 +79,17 @@ func (f *storeFn) ProcessElement(ctx context.Context, batch Batch, good func(Goo
 		task := batch.Tasks[i]
 		if rej, ok := errors.AsType[*catalog.Rejection](o.err); ok {
 			rejectedUploads.Inc(ctx, 1)
-			rejected(Bad{Task: task, Reason: string(rej.Reason), Detail: rej.Detail})
+			rejected(FailedUpload{Task: task, Reason: string(rej.Reason), Detail: rej.Detail})
 			continue
 		}
-		k, err := json.Marshal(o.stored.Package)
+		k, err := json.Marshal(o.Package)
 		if err = errors.Join(o.err, err); err != nil {
 			faultedUploads.Inc(ctx, 1)
-			faulted(Bad{Task: task, Detail: err.Error(), Counts: errors.Is(err, errBlamed)})
+			faulted(FailedUpload{Task: task, Detail: err.Error(), Counts: errors.Is(err, errBlamed)})
 			continue
 		}
-		goodUploads.Inc(ctx, 1)
-		good(Good{Task: task, Package: k, Dirs: append([]string{}, o.stored.Dirs...), Checked: string(o.stored.Checked)}) // not nil: Java's row coder refuses what Go makes of that
+		storedUploads.Inc(ctx, 1)
+		stored(StoredUpload{Task: task, Package: k, Dirs: append([]string{}, o.Dirs...), Checked: string(o.Checked)}) // not nil: Java's row coder refuses how Go encodes that
 	}
 	return ctx.Err()
 }
@@ -98,7 +98,7 @@ func (f *storeFn) ProcessElement(ctx context.Context, batch Batch, good func(Goo
 var errBlamed = errors.New("the upload may be to blame")
 
 // store makes an attempt at an upload, limited in time. One that takes too long for its batch is only put
-// off: it will be read alone. A panic of ours is a fault too: the other uploads must not suffer from it.
+// off: it will be read alone. A panic is a fault too: the other uploads must not suffer from it.
 func (f *storeFn) store(ctx context.Context, u catalog.Upload, alone bool) (stored ingest.Stored, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -149,14 +149,14 @@ func (f *storeFn) storeAgain(ctx context.Context, u catalog.Upload) (stored inge
 	}
 }
 
-// rejectFn records rejections and tells the uploader.
+// rejectFn records rejections and writes verdict objects for their pushers.
 type rejectFn struct{ opener }
 
 // ProcessElement records one rejection.
-func (f *rejectFn) ProcessElement(ctx context.Context, b Bad) error {
+func (f *rejectFn) ProcessElement(ctx context.Context, b FailedUpload) error {
 	rej := catalog.Rejection{Reason: catalog.Reason(b.Reason), Detail: b.Detail}
 	if err := f.r.Catalog.Reject(ctx, b.Task.Upload(), b.Task.Token, rej, time.Now()); err != nil {
-		f.r.Log.Error("rejection not recorded; the sweep tries again", "upload", b.Task.Upload().String(), "error", err)
+		f.r.Log.Error("rejection not recorded; will be tried again", "upload", b.Task.Upload().String(), "error", err)
 		return ctx.Err()
 	}
 	f.r.WriteVerdicts(ctx)
@@ -167,7 +167,7 @@ func (f *rejectFn) ProcessElement(ctx context.Context, b Bad) error {
 type faultFn struct{ opener }
 
 // ProcessElement records one fault.
-func (f *faultFn) ProcessElement(ctx context.Context, b Bad) error {
+func (f *faultFn) ProcessElement(ctx context.Context, b FailedUpload) error {
 	f.r.RecordFault(ctx, b.Task.Upload(), b.Task.Token, b.Detail)
 	if b.Counts {
 		why := shownFault(b.Task.Upload(), b.Detail)

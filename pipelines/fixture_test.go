@@ -250,7 +250,7 @@ func (s *site) ingest(batches ...pipelines.Batch) {
 	}
 }
 
-// state returns the state of an upload, with the reason of a rejection; "" if nobody took it up.
+// state returns the state of an upload, with the reason of a rejection; "" if no worker leased it.
 func (s *site) state(u catalog.Upload) string {
 	s.t.Helper()
 	v, err := s.Catalog.Verdict(context.WithoutCancel(s.t.Context()), u)
@@ -366,7 +366,7 @@ func (s *site) files() map[string]string {
 // errFault is what a failing store returns.
 var errFault = errors.New("the store has a fault")
 
-// A gate is a bucket in whose way a test can stand.
+// A gate is a bucket whose writes a test can delay or refuse.
 type gate struct {
 	ingest.Bucket
 	before func(ctx context.Context, key string) error // called before a package is stored

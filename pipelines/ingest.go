@@ -19,20 +19,20 @@ type Batch struct {
 	Alone bool // no other upload waits for it: it may take its time
 }
 
-// A Good upload is in the bucket, and its identity is claimed.
-type Good struct {
+// A StoredUpload is an upload whose package is in the bucket, and whose identity is claimed.
+type StoredUpload struct {
 	Task    Task
 	Package []byte   // JSON of the catalog.Package, without fragments
 	Dirs    []string // RPM: the directories that have the file
 	Checked string   // as catalog.Checked
 }
 
-// A Bad upload is rejected, or its handling met a fault.
-type Bad struct {
+// A FailedUpload is an upload that is rejected, or whose handling met a fault.
+type FailedUpload struct {
 	Task   Task
 	Reason string // of a rejection; empty for a fault
 	Detail string
-	Counts bool // a fault that, met too often, is the upload's own: it hung, or made us panic
+	Counts bool // a fault that, met too often, is the upload's own: it hung, or made this program panic
 }
 
 // Upload returns the upload of a task.
@@ -42,19 +42,19 @@ func (t Task) Upload() catalog.Upload {
 
 // Ingest builds the pipeline that stores batches of uploads and makes rows of them:
 //
-//	batches -> store -> good     -> rows -> repositories
+//	batches -> store -> stored   -> rows -> repositories
 //	                 -> rejected -> reject
 //	                 -> faulted  -> record
 //
 // It returns the names of the repositories that got rows, whose releases have to be published ([Behind]). A rejection or a fault
-// concerns its own upload alone. A run that ends well proves nothing: the catalog says what became of each upload. One that is
+// concerns its own upload alone. A successful run is not evidence: the catalog says what became of each upload. One that is
 // neither stored nor rejected then met a fault: the holder of its lease gives that back.
 func Ingest(s beam.Scope, cfg Config, batches beam.PCollection) (repositories beam.PCollection) {
 	s = s.Scope("ingest")
-	good, rejected, faulted := beam.ParDo3(s, &storeFn{opener{Config: cfg}}, batches)
+	stored, rejected, faulted := beam.ParDo3(s, &storeFn{opener{Config: cfg}}, batches)
 	beam.ParDo0(s, &rejectFn{opener{Config: cfg}}, rejected)
 	beam.ParDo0(s, &faultFn{opener{Config: cfg}}, faulted)
-	return beam.ParDo(s, &rowsFn{opener{Config: cfg}}, beam.GroupByKey(s, beam.AddFixedKey(s, good)))
+	return beam.ParDo(s, &rowsFn{opener{Config: cfg}}, beam.GroupByKey(s, beam.AddFixedKey(s, stored)))
 }
 
 // Behind returns the names of the releases of repositories, given by name, whose rows are ahead of what clients see.

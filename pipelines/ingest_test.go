@@ -147,7 +147,7 @@ func TestI05IngestTwice(t *testing.T) {
 	})
 }
 
-// A run whose lease has gone to somebody else changes no upload.
+// A run whose lease has gone to another worker changes no upload.
 func TestIngestWithALostLease(t *testing.T) {
 	s := newSite(t, runDirect)
 	u := s.put("acme/tools/ubuntu/jammy/hello.deb", deb(t, "hello"))
@@ -160,7 +160,7 @@ func TestIngestWithALostLease(t *testing.T) {
 	}
 }
 
-// Whoever waits for the newest upload of a name gets its verdict, in whatever order they end.
+// A pusher who waits for the newest upload of a name gets its verdict, in any order in which they end.
 func TestVerdictOfTheNewestUpload(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -193,7 +193,7 @@ func TestVerdictOfTheNewestUpload(t *testing.T) {
 	})
 }
 
-// Names whose verdicts exclude each other in a folder, one a file and one a folder, keep nobody's back.
+// Names whose verdicts exclude each other in a folder, one a file and one a folder, delay no other verdict.
 func TestVerdictThatCannotBeWritten(t *testing.T) {
 	s := newSite(t, runDirect)
 	first := s.put("acme/tools/ubuntu/jammy/a.deb", deb(t, "first"))

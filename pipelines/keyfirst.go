@@ -26,7 +26,7 @@ type published struct {
 }
 
 // firstSet makes the list of keys of a bucket that has none. Keys that the clients of everything published were given sign,
-// and where nothing is published, the first key; the others stand by. But where a list was lost, a key that clients are not
+// and where nothing is published, the first key; the others are standby. But where a list was lost, a key that clients are not
 // given may have been retired because it had leaked: it stays so.
 func (r *Resources) firstSet(ctx context.Context, here []sign.Key) (keys.Set, error) {
 	was, err := r.readPublished(ctx, here)

@@ -94,7 +94,7 @@ func (k *keyring) take(read *privateKeys) {
 func stampOf(urls []string) (stamp string) {
 	for _, url := range urls {
 		path, _ := strings.CutPrefix(url, "file://")
-		f, err := os.Open(path) // which tells whether it may be read
+		f, err := os.Open(path) // which shows whether it may be read
 		if err != nil {
 			continue
 		}

@@ -113,7 +113,7 @@ func (k *keyRoom) open() (*pipelines.Resources, error) {
 	return r, r.CheckKey(k.Context())
 }
 
-// check fails unless these keys sign, and these stand by.
+// check fails unless these keys sign, and these are standby.
 func (k *keyRoom) check(fact string, r *pipelines.Resources, signing, standby []string) {
 	k.Helper()
 	set, got := r.Keys()

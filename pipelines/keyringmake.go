@@ -163,7 +163,7 @@ func (m KeyringMaker) record(ctx context.Context, s catalog.Settings, parts []ke
 	}
 	after, err := m.r.Catalog.ChangeSettings(ctx, s.Repository, m.r.Now(ctx), func(now *catalog.Settings) error {
 		if now.Revision != s.Revision {
-			return ErrUnderWay // somebody else was faster; the next round sees what is so then
+			return ErrUnderWay // another worker was faster; the next pass reads what it made
 		}
 		now.Keyring = &made
 		return nil

@@ -89,7 +89,7 @@ func (s *site) whole(than string) (version string) {
 	return version
 }
 
-// Several workers make one version, with the same bytes, which nobody else makes again.
+// Several workers make one version, with the same bytes, and no other process makes it again.
 func TestWorkersMakeOneKeyringPackage(t *testing.T) {
 	t.Parallel()
 	s := newKeyringSite(t)
@@ -147,7 +147,7 @@ func TestKeyringPackageResumes(t *testing.T) {
 	}
 }
 
-// Versions rise whatever the clock said before, and where the settings forgot what was made.
+// Versions rise also when the clock is set back, and where the settings forgot what was made.
 func TestKeyringPackageGoesOnlyUp(t *testing.T) {
 	t.Parallel()
 	s := newKeyringSite(t)

@@ -87,7 +87,7 @@ func (k keyringSource) repoFile(s catalog.Settings, distro layout.Distro) keypac
 	return file
 }
 
-// KeyringTaken says why a repository's keyring package cannot be made, or nothing: somebody else's package has its name.
+// KeyringTaken says why a repository's keyring package cannot be made, or nothing: a pushed package has its name.
 // rows are those of the name; those that were withdrawn do not count.
 func KeyringTaken(s catalog.Settings, rows []catalog.Package) error {
 	made := s.Keyring != nil && s.Keyring.Version != ""

@@ -10,7 +10,7 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// metrics are what a process that carries uploads tells Prometheus. No label has a token or the name of
+// metrics are what a process that ingests and publishes reports to Prometheus. No label has a token or the name of
 // a package in it.
 type metrics struct {
 	uploads   *prometheus.CounterVec
@@ -28,7 +28,7 @@ func newMetrics() *metrics {
 			Name: "repomill_uploads_total", Help: "Uploads that got their final verdict, by outcome and by reason of rejection.",
 		}, []string{"outcome", "reason"}),
 		visible: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "repomill_push_to_visible_seconds", Help: "From taking an upload up until clients can install it.",
+			Name: "repomill_push_to_visible_seconds", Help: "From the first lease of an upload until clients can install it.",
 			Buckets: []float64{.1, .25, .5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600},
 		}),
 		publishes: prometheus.NewHistogramVec(prometheus.HistogramOpts{

@@ -21,7 +21,7 @@ func (s *site) limited(limit time.Duration) *site {
 	return openSite(s.t, s.dir, cfg, s.run)
 }
 
-// Two uploads that hang, pushed one by one, keep neither the lane nor the publish of another release.
+// Two uploads that hang, pushed one by one, delay neither other uploads nor the publish of another release.
 func TestHangingUploadsHoldUpNobody(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, runDirect).limited(90 * time.Second)
@@ -62,7 +62,7 @@ func (b mutedBucket) Stat(ctx context.Context, key string) (layout.Meta, error) 
 	return b.Bucket.Stat(ctx, key)
 }
 
-// An outage is no upload's fault, however long it lasts.
+// An outage does not count against an upload, however long it lasts.
 func TestOutageIsNoUploadsFault(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, runDirect).limited(5 * time.Second) // for all up to the bucket

@@ -41,7 +41,7 @@ func crashingProcess(dir string) int {
 		if strings.Contains(key, "poison") {
 			os.Exit(died)
 		}
-		time.Sleep(50 * time.Millisecond) // so that others are in hand when it does
+		time.Sleep(50 * time.Millisecond) // so that others are being stored when it does
 		return nil
 	}}
 	go func() {

@@ -21,30 +21,29 @@ func init() {
 	registerDoFn[gatherFn]()
 	register.Emitter1[publish.Shard]()
 	register.Emitter2[string, publish.Part]()
-	register.Emitter2[string, Made]()
+	register.Emitter2[string, BuiltIndex]()
 	register.Iter1[publish.Part]()
-	register.Iter1[Made]()
+	register.Iter1[BuiltIndex]()
 }
 
-// Prepare builds the pipeline of a job that makes the index files of releases, given by name, and stores
-// them. It needs no signing key: what it prepared is published with [Resources.PublishRelease], by the process
-// that has the key. The job's name is a plain word that no other job has. It returns the names of the releases that are prepared.
-// A fault concerns its release alone, which is then rendered by the process that publishes it.
-func Prepare(s beam.Scope, cfg Config, job string, releases beam.PCollection) (prepared beam.PCollection) {
+// Prepare builds the pipeline of a job that makes the index files of releases, given by name, and stores them. It needs no signing
+// key. Its result is what it records in the bucket, since a job on an engine returns nothing else: the process that has the key
+// publishes that with [Resources.PublishRelease]. The job's name is a plain word that no other job has. A fault concerns its release
+// alone, which is then rendered by the process that publishes it.
+func Prepare(s beam.Scope, cfg Config, job string, releases beam.PCollection) {
 	s = s.Scope("prepare")
-	return beam.ParDo(s, &prepareFn{opener{Config: cfg}, job}, beam.GroupByKey(s, beam.AddFixedKey(s, releases)))
+	beam.ParDo0(s, &prepareFn{opener{Config: cfg}, job}, beam.GroupByKey(s, beam.AddFixedKey(s, releases)))
 }
 
-// PrepareWhole is [Prepare] for whole releases, whatever their size: each is cut into shards that many
-// workers render.
+// PrepareWhole is [Prepare] for whole releases, however large: each is cut into shards that many workers render.
 //
 //	releases -> plan -> shards -> render -> parts, by index -> assemble -> indexes, by release -> gather
-func PrepareWhole(s beam.Scope, cfg Config, job string, releases beam.PCollection) (prepared beam.PCollection) {
+func PrepareWhole(s beam.Scope, cfg Config, job string, releases beam.PCollection) {
 	s = s.Scope("prepare-whole")
 	shards := beam.Reshuffle(s, beam.ParDo(s, &planFn{opener{Config: cfg}, job}, releases))
 	parts := beam.ParDo(s, &renderFn{opener{Config: cfg}}, shards)
 	indexes := beam.ParDo(s, &assembleFn{opener{Config: cfg}}, beam.GroupByKey(s, parts))
-	return beam.ParDo(s, &gatherFn{opener{Config: cfg}}, beam.GroupByKey(s, indexes))
+	beam.ParDo0(s, &gatherFn{opener{Config: cfg}}, beam.GroupByKey(s, indexes))
 }
 
 // prepareFn prepares releases at the same time, each rendered as a whole.
@@ -54,30 +53,23 @@ type prepareFn struct {
 }
 
 // ProcessElement takes all releases of a run.
-func (f *prepareFn) ProcessElement(ctx context.Context, _ int, names func(*string) bool, emit func(string)) error {
+func (f *prepareFn) ProcessElement(ctx context.Context, _ int, names func(*string) bool) error {
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	done := map[string]*bool{}
+	seen := map[string]bool{}
 	for name := ""; names(&name); {
-		if done[name] != nil {
+		if seen[name] {
 			continue
 		}
-		ok := new(bool)
-		done[name] = ok
+		seen[name] = true
 		g.Go(func() error {
-			err := f.prepare(ctx, name)
-			if *ok = err == nil; !*ok {
-				f.r.Log.Error("not prepared; whoever publishes it does it all", "release", name, "error", err)
+			if err := f.prepare(ctx, name); err != nil {
+				f.r.Log.Error("not prepared; the process that publishes it renders it", "release", name, "error", err)
 			}
 			return nil
 		})
 	}
 	g.Wait() //nolint:errcheck // logged
-	for name, ok := range done {
-		if *ok {
-			emit(name)
-		}
-	}
 	return ctx.Err()
 }
 
@@ -109,7 +101,7 @@ func (f *planFn) ProcessElement(ctx context.Context, name string, emit func(publ
 		shards, err = f.r.Publisher.Shards(ctx, r, f.Job, publish.DefaultShard)
 	}
 	if err != nil {
-		f.r.Log.Error("not planned; whoever publishes it does it all", "release", name, "error", err)
+		f.r.Log.Error("not planned; the process that publishes it renders it", "release", name, "error", err)
 		return ctx.Err()
 	}
 	for _, s := range shards {
@@ -125,7 +117,7 @@ type renderFn struct{ opener }
 func (f *renderFn) ProcessElement(ctx context.Context, s publish.Shard, emit func(string, publish.Part)) error {
 	parts, err := f.r.Publisher.RenderShard(ctx, s)
 	if err != nil {
-		f.r.Log.Error("not rendered; whoever publishes it does it all", "release", s.Release, "shard", s.Number, "error", err)
+		f.r.Log.Error("not rendered; the process that publishes it renders it", "release", s.Release, "shard", s.Number, "error", err)
 		return ctx.Err()
 	}
 	for _, part := range parts {
@@ -134,8 +126,8 @@ func (f *renderFn) ProcessElement(ctx context.Context, s publish.Shard, emit fun
 	return nil
 }
 
-// A Made index is one that is assembled.
-type Made struct {
+// A BuiltIndex is an index that is assembled from its parts.
+type BuiltIndex struct {
 	Index publish.PreparedIndex
 	Part  publish.Part // one of those that it is made of
 }
@@ -144,18 +136,18 @@ type Made struct {
 type assembleFn struct{ opener }
 
 // ProcessElement emits the index under its release, unless it is of rows that have changed.
-func (f *assembleFn) ProcessElement(ctx context.Context, _ string, next func(*publish.Part) bool, emit func(string, Made)) error {
+func (f *assembleFn) ProcessElement(ctx context.Context, _ string, next func(*publish.Part) bool, emit func(string, BuiltIndex)) error {
 	var parts []publish.Part
 	for part := (publish.Part{}); next(&part); part = (publish.Part{}) {
 		parts = append(parts, part)
 	}
 	index, ok, err := f.r.Publisher.Assemble(ctx, parts)
 	if err != nil {
-		f.r.Log.Error("not assembled; whoever publishes it does it all", "error", err)
+		f.r.Log.Error("not assembled; the process that publishes it renders it", "error", err)
 		return ctx.Err()
 	}
 	if ok {
-		emit(parts[0].Shard.Release, Made{index, parts[0]})
+		emit(parts[0].Shard.Release, BuiltIndex{index, parts[0]})
 	}
 	return nil
 }
@@ -163,22 +155,20 @@ func (f *assembleFn) ProcessElement(ctx context.Context, _ string, next func(*pu
 // gatherFn records a release all of whose indexes are made.
 type gatherFn struct{ opener }
 
-// ProcessElement emits the release's name.
-func (f *gatherFn) ProcessElement(ctx context.Context, name string, next func(*Made) bool, emit func(string)) error {
+// ProcessElement takes all indexes of a release.
+func (f *gatherFn) ProcessElement(ctx context.Context, name string, next func(*BuiltIndex) bool) error {
 	var s publish.Shard
 	indexes := map[int]publish.PreparedIndex{}
-	for m := (Made{}); next(&m); m = (Made{}) {
-		s = m.Part.Shard
-		indexes[m.Part.Index] = m.Index
+	for b := (BuiltIndex{}); next(&b); b = (BuiltIndex{}) {
+		s = b.Part.Shard
+		indexes[b.Part.Index] = b.Index
 	}
 	prepared := publish.Prepared{Release: name, Revision: s.Revision, Nonce: s.Nonce, Packages: s.Packages}
 	for i := range len(indexes) {
 		prepared.Indexes = append(prepared.Indexes, indexes[i])
 	}
 	if err := f.r.Publisher.RecordPrepared(ctx, s.Job, prepared); err != nil {
-		f.r.Log.Error("not recorded; whoever publishes it does it all", "release", name, "error", err)
-		return ctx.Err()
+		f.r.Log.Error("not recorded; the process that publishes it renders it", "release", name, "error", err)
 	}
-	emit(name)
-	return nil
+	return ctx.Err()
 }

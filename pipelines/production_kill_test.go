@@ -208,7 +208,7 @@ func TestProductionWorkerIsKilled(t *testing.T) {
 
 // besidePointers are the files that follow a pointer. They may lag behind it, and a crash may leave them
 // torn until the next start: clients with by-hash never ask for them, and those of RPM refuse the pointer
-// meanwhile.
+// until then.
 var besidePointers = []string{"Release", "Release.gpg", "Packages.gz", "Packages", "Sources.gz", "repomd.xml.asc"}
 
 // withoutPairs returns the problems that no client may ever meet.
@@ -216,7 +216,7 @@ func withoutPairs(problems []check.Problem) []check.Problem {
 	return slices.DeleteFunc(problems, func(p check.Problem) bool { return slices.Contains(besidePointers, path.Base(p.Path)) })
 }
 
-// wantNothingHalf reads what clients see while nobody works: what a pointer names is there.
+// wantNothingHalf reads what clients see while no worker runs: what a pointer names is there.
 func (p *production) wantNothingHalf() {
 	p.t.Helper()
 	for r := range corpusReleases {

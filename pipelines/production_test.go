@@ -295,7 +295,7 @@ func (s *site) wantCorpus(uploads []catalog.Upload, twin *site) {
 	}
 }
 
-// Whatever becomes of the notifications of Cloud Storage, the rows and the index bytes are those that the
+// Also if notifications of Cloud Storage are lost, late or repeated, the rows and the index bytes are those that the
 // embedded site makes of the same files in order. All releases are published once.
 func TestI03ProductionEvents(t *testing.T) {
 	t.Parallel()
@@ -344,7 +344,7 @@ func TestI03ProductionEvents(t *testing.T) {
 	}
 }
 
-// stage stages the corpus. past are uploads that are gone when they are told of: one is replaced by a
+// stage stages the corpus. past are uploads that are gone when their notification arrives: one is replaced by a
 // file of the corpus that has the same identity, another one is deleted.
 func (p *production) stage() (uploads, past []catalog.Upload) {
 	p.t.Helper()

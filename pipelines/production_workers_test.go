@@ -61,7 +61,7 @@ func (c *client) look() {
 }
 
 // Two workers, each with its own connections, share a subscription while CI goes on pushing. One package,
-// which S3 does not take, delays nobody.
+// which S3 does not take, delays no other.
 func TestProductionTwoWorkers(t *testing.T) {
 	t.Parallel()
 	p := newProduction(t, s3test.Start(t))
@@ -181,7 +181,7 @@ func TestProductionPublishesOnceASecond(t *testing.T) {
 	}
 }
 
-// A worker that is told to end while S3 does not answer ends in time, and leaves its events and leases to
+// A worker that has to end while S3 does not answer ends in time, and leaves its events and leases to
 // the next one.
 func TestProductionShutdownWhileS3Hangs(t *testing.T) {
 	t.Parallel()

@@ -290,7 +290,7 @@ func TestReindexEndedByOthers(t *testing.T) {
 	}
 }
 
-// Workers do what is asked for, whoever asks: nothing but the catalog is needed for that.
+// Workers do what is asked for by any process: nothing but the catalog is needed for that.
 func TestWorkersReindex(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, runDirect)
@@ -310,7 +310,7 @@ func TestWorkersReindex(t *testing.T) {
 	}
 }
 
-// On a company's servers: the catalog is lost and made anew from the bucket, and no index byte changes.
+// On a company's servers: the catalog is lost and rebuilt from the bucket, and no index byte changes.
 func TestProductionReindexAfterLoss(t *testing.T) {
 	t.Parallel()
 	p := newProduction(t, s3test.Start(t))

@@ -19,12 +19,12 @@ type rowsFn struct{ opener }
 // maxGroup is the number of rows that one transaction activates.
 const maxGroup = 50
 
-// ProcessElement takes all good uploads of a run.
-func (f *rowsFn) ProcessElement(ctx context.Context, _ int, goods func(*Good) bool, emit func(string)) error {
+// ProcessElement takes all stored uploads of a run.
+func (f *rowsFn) ProcessElement(ctx context.Context, _ int, next func(*StoredUpload) bool, emit func(string)) error {
 	var all []catalogdb.Stored
-	for g := (Good{}); goods(&g); g = (Good{}) {
-		s := catalogdb.Stored{Upload: g.Task.Upload(), Token: g.Task.Token, Dirs: g.Dirs, Checked: catalog.Checked(g.Checked)}
-		if err := json.Unmarshal(g.Package, &s.Package); err != nil {
+	for u := (StoredUpload{}); next(&u); u = (StoredUpload{}) {
+		s := catalogdb.Stored{Upload: u.Task.Upload(), Token: u.Task.Token, Dirs: u.Dirs, Checked: catalog.Checked(u.Checked)}
+		if err := json.Unmarshal(u.Package, &s.Package); err != nil {
 			return err
 		}
 		all = append(all, s)
@@ -84,7 +84,7 @@ func (f *rowsFn) activate(ctx context.Context, group []catalogdb.Stored) {
 	}
 }
 
-// maxGrown bounds how often a group is stored again because a directory was added meanwhile.
+// maxGrown bounds how often a group is stored again because a directory was added in the meantime.
 const maxGrown = 10
 
 // activateGrown copies noarch packages into directories that were added since they were stored.

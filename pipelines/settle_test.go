@@ -53,7 +53,7 @@ func (l *ledger) source(times int, uploads ...catalog.Upload) source {
 }
 
 // An event is settled when the catalog has the final verdict, not before, and as often as it came.
-func TestEventsAreSettledByTheCatalogsWord(t *testing.T) {
+func TestEventsAreAcknowledgedAfterTheCatalogCommitted(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, runDirect)
 	cfg := s.Config
@@ -113,17 +113,17 @@ func TestEventsAreLeftToOthersAtTheEnd(t *testing.T) {
 	}
 }
 
-// An event of an upload that somebody else works on waits for that one's verdict.
-func TestEventOfSomebodyElsesUpload(t *testing.T) {
+// An event of an upload that another worker has leased waits for that one's verdict.
+func TestEventOfAnotherWorkersUpload(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, runDirect)
 	u := s.putDebs(jammy, "hello", 1)[0]
-	b := s.batch(u) // somebody else has the lease
+	b := s.batch(u) // another worker has the lease
 	var l ledger
 	stop := s.serve(l.source(1, u), grace)
 	time.Sleep(300 * time.Millisecond)
 	if got := l.of(u); len(got) != 0 {
-		t.Errorf("settled %v while somebody else has the lease", got)
+		t.Errorf("settled %v while another worker has the lease", got)
 	}
 	s.ingest(b)
 	proctest.Eventually(t, "it is settled", func() bool { return len(l.of(u)) == 1 && l.of(u)[0] })
@@ -177,7 +177,7 @@ func TestServeQueuedBeforeStart(t *testing.T) {
 	}
 }
 
-// A repository whose published settings cannot be read has its uploads wait, and nobody else's.
+// A repository whose published settings cannot be read has its uploads wait, and those of no other one.
 func TestUnreadableSettings(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, runDirect)

@@ -14,7 +14,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// vanishing is staging in which a verdict is in the way, which somebody removes before it is looked at.
+// vanishing is staging in which a verdict is in the way, which another process removes before it is looked at.
 type vanishing struct {
 	objects.Staging
 	puts int
@@ -31,7 +31,7 @@ func (v *vanishing) Verdict(context.Context, string) ([]byte, layout.Version, er
 	return nil, "", fs.ErrNotExist
 }
 
-// No verdict is noted as told that was not written.
+// No verdict is recorded as written that was not.
 func TestAVerdictInTheWayMayVanish(t *testing.T) {
 	db, err := catalogdb.Open("sqlite://" + t.TempDir() + "/catalog.db")
 	if err != nil {

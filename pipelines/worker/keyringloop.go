@@ -47,7 +47,7 @@ func (k *keyrings) tried(r catalog.Repository, stamp string, err error, now time
 }
 
 // makeKeyrings makes the keyring packages of repositories that want one, and puts them into staging: they are published as
-// what anybody pushes. Whatever ended before it was done is gone on with.
+// pushed packages are. One that was left unfinished is continued.
 func (d *Dispatcher) makeKeyrings(ctx context.Context) {
 	r := d.Resources
 	m, stamp, ok := r.KeyringMaker(func(u catalog.Upload) { d.enqueue(ctx, queue.Event{Upload: u}) })

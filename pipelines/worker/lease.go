@@ -95,7 +95,7 @@ func (l Leases) Renew(ctx context.Context) (stop func()) {
 	return func() { cancel(); running.Wait() }
 }
 
-// Reconcile returns what the catalog says of the uploads of a run, although ctx may have ended: a run that ended well is no
+// Reconcile returns what the catalog says of the uploads of a run, although ctx may have ended: a successful run is not
 // evidence. The leases of those that are neither stored nor finished are given back, without counting the attempt: from then on
 // no worker that still has such a lease can end the upload.
 func (l Leases) Reconcile(ctx context.Context, tasks []pipelines.Task) (states map[catalog.Upload]catalog.UploadState) {

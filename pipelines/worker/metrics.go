@@ -28,7 +28,7 @@ func (d *Dispatcher) Registry() *prometheus.Registry {
 	}
 	if source, ok := d.Source.(interface{ Foreign() int64 }); ok {
 		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "repomill_foreign_events_total", Help: "Messages of the subscription that are no news of the staging bucket. They are not acknowledged.",
+			Name: "repomill_foreign_events_total", Help: "Messages of the subscription that are not notifications of the staging bucket. They are not acknowledged.",
 		}, func() float64 { return float64(source.Foreign()) }))
 	}
 	return reg

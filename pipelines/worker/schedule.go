@@ -57,7 +57,7 @@ func (q *schedule) add(ctx, work context.Context, releases []catalog.Release) {
 	}
 }
 
-// run publishes a release until nothing changed meanwhile.
+// run publishes a release until nothing has changed since the publish began.
 func (q *schedule) run(ctx, work context.Context, r catalog.Release, d *due) {
 	for {
 		q.hold(ctx, r.Repository, q.spacing(r))

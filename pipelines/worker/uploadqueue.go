@@ -10,7 +10,7 @@ import (
 )
 
 // An uploadQueue is the queue of uploads, by repository. Repositories take turns: each batch is of one repository, and the next
-// one is of the repository that has waited longest. However many uploads a repository has, and whatever happens to them, the
+// one is of the repository that has waited longest. However many uploads a repository has, and however they fail, an
 // upload of another one waits for one batch of each repository at most.
 type uploadQueue struct {
 	wake   chan struct{} // has an element when a batch may have become ready

@@ -144,7 +144,7 @@ func TestQueueCollects(t *testing.T) {
 		for i := range 100 {
 			time.Sleep(quiet / 2)
 			q.offer(t.Context(), of("tools", strconv.Itoa(i)))
-			if b, wait = q.take(time.Now()); b != nil {
+			if b, _ = q.take(time.Now()); b != nil {
 				break
 			}
 		}
