@@ -65,8 +65,10 @@ var house = []place{
 		[]string{"pipelines/kms", "pipelines/objects/...", "ingest/...", "publish/...", "serve/...", "schemas/..."}},
 	{"the worker imports the pipelines that it runs, and no command", []string{"pipelines/worker"},
 		[]string{"pipelines", "pipelines/queue", "ingest/...", "publish/...", "schemas/..."}},
+	{"what examines a client host imports signatures, data and paths", []string{"pipelines/client/doctor"},
+		[]string{"publish/sign", "schemas/catalog", "schemas/layout"}},
 	{"commands that push and ask import no worker", []string{"pipelines/client"},
-		[]string{"pipelines/command", "pipelines/objects/...", "ingest/...", "publish/...", "serve/...", "schemas/..."}},
+		[]string{"pipelines/client/doctor", "pipelines/command", "pipelines/objects/...", "ingest/...", "publish/...", "serve/...", "schemas/..."}},
 	{"what commands share imports nothing of ours: the resolver is small", []string{"pipelines/command"}, nil},
 	{"a command imports whatever it likes", []string{mains}, []string{"..."}},
 }
