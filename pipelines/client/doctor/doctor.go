@@ -68,6 +68,15 @@ type Options struct {
 // Proxies are the variables of the environment that package managers read.
 type Proxies struct{ HTTP, HTTPS, No string }
 
+// An exam is the state of one examination.
+type exam struct {
+	Options
+	root    root
+	host    Host
+	secrets secrets
+	general []Finding
+}
+
 // Worst returns the level of the worst finding.
 func (r Report) Worst() Level {
 	worst := OK
@@ -86,6 +95,8 @@ func (r Report) all() []Finding {
 	}
 	return all
 }
+
+func (e *exam) note(f ...Finding) { e.general = append(e.general, f...) }
 
 func fine(check, detail string) Finding            { return Finding{OK, check, detail, ""} }
 func warning(check, detail, advice string) Finding { return Finding{Warning, check, detail, advice} }
