@@ -73,6 +73,8 @@ type exam struct {
 	Options
 	root    root
 	host    Host
+	apt     aptConfig
+	logins  []login // of apt's auth.conf
 	secrets secrets
 	general []Finding
 }
