@@ -77,6 +77,7 @@ type exam struct {
 	logins  []login // of apt's auth.conf
 	secrets secrets
 	general []Finding
+	fetched map[string]answer // files that several entries have in common, by URL and user
 }
 
 // Worst returns the level of the worst finding.
