@@ -16,4 +16,5 @@ type Commands struct {
 	Ls     Ls     `cmd:"" help:"List the packages of a distribution."`
 	Hint   Hint   `cmd:"" help:"Print the commands that set up a client of a distribution and install a package."`
 	Check  Check  `cmd:"" help:"Read a published tree as a client would, and list all that is wrong."`
+	Doctor Doctor `cmd:"" help:"Examine a host that has trouble installing, and say what to do."`
 }
