@@ -1,0 +1,71 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"repomill/pipelines/queue"
+	"repomill/schemas/catalog"
+)
+
+// scan looks through staging for uploads whose notification was lost, or for which there was no room. It asks for the states of
+// many at a time, since most have their verdict.
+func (d *Dispatcher) scan(ctx context.Context) {
+	if wait := time.Until(d.scanned.Add(minRescan)); wait > 0 {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return
+		}
+	}
+	d.queue.beginScan()
+	defer d.queue.endScan()
+	var some []catalog.Upload
+	err := d.Resources.Staging.List(ctx, time.Now(), func(u catalog.Upload) {
+		if some = append(some, u); len(some) == maxAsked {
+			d.enqueueUnfinished(ctx, some)
+			some = some[:0]
+		}
+	})
+	d.enqueueUnfinished(ctx, some)
+	if err != nil && ctx.Err() == nil {
+		d.Resources.Log.Error("staging not scanned", "error", err)
+	}
+	if d.scanned = time.Now(); d.Once {
+		d.unlisted = err
+	}
+}
+
+// maxAsked is how many states a scan asks for at a time.
+const maxAsked = 100
+
+// enqueueUnfinished queues those of some uploads that have no row yet. What has one needs no event.
+func (d *Dispatcher) enqueueUnfinished(ctx context.Context, some []catalog.Upload) {
+	states, err := d.Resources.Catalog.States(ctx, some)
+	if err != nil && ctx.Err() == nil {
+		d.Resources.Log.Error("states not read; all that is in staging is looked at", "error", err)
+	}
+	for _, u := range some {
+		if _, known := states[u]; !known {
+			d.enqueue(ctx, queue.Event{Upload: u})
+		}
+	}
+}
+
+// maxResumed is how many uploads that no process works on are queued at a time.
+const maxResumed = 1000
+
+// resume queues the uploads that no process works on any more, whether their object is still there or not. Those that wait here to
+// be tried again are among them, and keep none of the others back.
+func (d *Dispatcher) resume(ctx context.Context) {
+	uploads, err := d.Resources.Catalog.Unfinished(ctx, d.Resources.Staging.Name(), d.Resources.Now(ctx), d.inFlight.active()+maxResumed)
+	if err != nil && ctx.Err() == nil {
+		d.Resources.Log.Error("unfinished uploads not read", "error", err)
+	}
+	for _, u := range uploads {
+		if d.inFlight.add(u, nil, time.Now()) {
+			d.lastEvent.Store(time.Now().UnixNano())
+			d.queue.put(u, suspect)
+		}
+	}
+}
