@@ -73,11 +73,11 @@ type Resources struct {
 	// OnPublish, if set before anything runs, is called after each publish that clients can see.
 	OnPublish func(context.Context, publish.Result)
 
-	metrics *metrics
-	keys    keyring
-	leaving sync.Mutex // one key is left out at a time
-	writing sync.Mutex
-	clock   sharedClock
+	metrics  *metrics
+	keys     keyring
+	leaving  sync.Mutex // one key is left out at a time
+	verdicts verdictRounds
+	clock    sharedClock
 }
 
 // opened holds the resources of this process by configuration: several instances of a DoFn share them,

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,11 +15,65 @@ import (
 	"repomill/schemas/layout"
 )
 
-// WriteVerdicts writes the verdict objects of finished uploads that have none yet, and returns the uploads that have one now. What
-// fails is left to a later call: the catalog remembers.
+// verdictRounds lets one round of writing verdict objects run at a time. Callers that wait for their turn share the next round.
+type verdictRounds struct {
+	running sync.Mutex
+	mu      sync.Mutex
+	next    *verdictRound // has not begun; nil if no caller waits
+}
+
+// A verdictRound is one of them.
+type verdictRound struct {
+	done     chan struct{}
+	finished []catalog.Upload
+	ended    bool // to its end: its caller's context did not end before
+}
+
+// WriteVerdicts writes the verdict objects of finished uploads that have none yet, and returns the uploads that have one now, those
+// of other callers at the same time among them. What fails is left to a later call: the catalog remembers.
 func (r *Resources) WriteVerdicts(ctx context.Context) (finished []catalog.Upload) {
-	r.writing.Lock()
-	defer r.writing.Unlock()
+	for ctx.Err() == nil {
+		round, first := r.verdicts.join()
+		if first {
+			r.verdicts.running.Lock()
+			r.verdicts.begin()
+			round.finished = r.writeVerdicts(ctx)
+			round.ended = ctx.Err() == nil
+			r.verdicts.running.Unlock()
+			close(round.done)
+			return round.finished
+		}
+		select {
+		case <-round.done:
+			if round.ended {
+				return round.finished
+			}
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// join returns the round that begins next, and whether the caller is the first in it: then it has to run it.
+func (v *verdictRounds) join() (round *verdictRound, first bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.next != nil {
+		return v.next, false
+	}
+	v.next = &verdictRound{done: make(chan struct{})}
+	return v.next, true
+}
+
+// begin has later callers wait for another round: this one may not see what they finished.
+func (v *verdictRounds) begin() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.next = nil
+}
+
+// writeVerdicts writes verdict objects until none is missing.
+func (r *Resources) writeVerdicts(ctx context.Context) (finished []catalog.Upload) {
 	const page = 200
 	for ctx.Err() == nil {
 		uploads, err := r.Catalog.VerdictsToWrite(ctx, page)
