@@ -2,8 +2,11 @@ package api
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -38,4 +41,13 @@ func FailFor(w http.ResponseWriter, status int, after time.Duration, sentence st
 // Refuse answers 422 with a message about a field.
 func Refuse(w http.ResponseWriter, field, message string) {
 	Write(w, http.StatusUnprocessableEntity, Fields{field: {message}})
+}
+
+// String returns the messages of all fields as one text.
+func (f Fields) String() string {
+	var all []string
+	for _, field := range slices.Sorted(maps.Keys(f)) {
+		all = append(all, f[field]...)
+	}
+	return strings.Join(all, "; ")
 }

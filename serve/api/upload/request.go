@@ -48,7 +48,11 @@ func (f *refusal) answer(w http.ResponseWriter) {
 }
 
 func refuse(field, format string, args ...any) *refusal {
-	return &refusal{status: http.StatusUnprocessableEntity, field: field, message: fmt.Sprintf(format, args...)}
+	f := &refusal{status: http.StatusUnprocessableEntity, field: field, message: fmt.Sprintf(format, args...)}
+	if field == "path" {
+		f.reason = catalog.BadPath
+	}
+	return f
 }
 
 func refuseFor(rej *catalog.Rejection) *refusal {
