@@ -30,6 +30,9 @@ type Push struct {
 	NoVerify      bool          `help:"Do not read the packages as the server does before they are staged: leave it to the server to find faults."`
 	Retries       int           `default:"2" help:"How often to try again if staging meets a fault."`
 	JSON          bool          `name:"json" help:"Print one JSON verdict a line."`
+	Server        string        `env:"REPOMILL_SERVER" placeholder:"https://NAME" help:"URL of a repomill server to push to, over HTTP, in place of --staging."`
+	TokenFile     string        `env:"REPOMILL_TOKEN_FILE" type:"path" help:"File with the token for --server, if it is not in REPOMILL_TOKEN, ~/.config/repomill/token or, as the login, ~/.netrc."`
+	Token         string        `env:"REPOMILL_TOKEN" hidden:"" help:"The token itself."`
 	Staging       string        `default:"file://./data/staging" help:"URL of the staging bucket: gs://BUCKET, or file:///FOLDER."`
 	Distributions string        `type:"path" help:"JSON file with more distributions, if the server has one."`
 	User          string        `env:"REPOMILL_USER,GITLAB_USER_LOGIN,GITHUB_ACTOR" help:"Who pushes, which a later conflict names. Kept in gs:// staging only."`
@@ -48,6 +51,7 @@ func (Push) Help() string {
 Examples:
   repomill push --wait acme/tools/ubuntu/jammy hello_1.0_amd64.deb
   repomill push --wait acme/tools/ubuntu/jammy,acme/tools/debian/bookworm dist/
+  repomill push --wait --server https://packages.acme.example acme/tools/ubuntu/jammy dist/
   repomill push --dry-run acme/tools/el/9 'dist/*.rpm'`
 }
 
@@ -76,7 +80,7 @@ func (c *Push) Run(ctx context.Context, io Stdio) error {
 	if c.DryRun {
 		return c.dryRun(ctx, io, plan)
 	}
-	staging, err := c.open(ctx)
+	staging, err := c.open(ctx, io)
 	if err != nil {
 		return err
 	}
@@ -98,7 +102,7 @@ func (c *Push) Run(ctx context.Context, io Stdio) error {
 
 // stageAll verifies files and puts them into staging. What the server would reject is rejected here, and keeps nothing
 // else back.
-func (c *Push) stageAll(ctx context.Context, io Stdio, staging objects.Staging, plan plan) error {
+func (c *Push) stageAll(ctx context.Context, io Stdio, staging stager, plan plan) error {
 	v := newVerifier(plan.table)
 	for _, p := range plan.ups {
 		if !c.NoVerify {
@@ -113,7 +117,13 @@ func (c *Push) stageAll(ctx context.Context, io Stdio, staging objects.Staging, 
 			}
 		}
 		var err error
-		if p.upload, err = c.stage(ctx, io, staging, p); err != nil {
+		p.upload, err = c.stage(ctx, io, staging, p)
+		if rej, ok := errors.AsType[*catalog.Rejection](err); ok {
+			p.reject(rej)
+			c.print(io, p)
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -134,7 +144,13 @@ func exitOf(ups []*pushed) error {
 	return nil
 }
 
-func (c *Push) open(ctx context.Context) (objects.Staging, error) {
+// defaultStaging is the staging of repomill up in this folder.
+const defaultStaging = "file://./data/staging"
+
+func (c *Push) open(ctx context.Context, std Stdio) (stager, error) {
+	if c.Server != "" {
+		return c.openServer(std)
+	}
 	scheme, path, _ := strings.Cut(c.Staging, "://")
 	switch scheme {
 	case "file":
@@ -156,7 +172,7 @@ func (c *Push) open(ctx context.Context) (objects.Staging, error) {
 const firstPause = time.Second
 
 // stage puts one file into staging, and tries again after faults that may go away.
-func (c *Push) stage(ctx context.Context, std Stdio, s objects.Staging, p *pushed) (catalog.Upload, error) {
+func (c *Push) stage(ctx context.Context, std Stdio, s stager, p *pushed) (catalog.Upload, error) {
 	pause := firstPause
 	for left := c.Retries; ; left-- {
 		u, err := c.stageOnce(ctx, std, s, p)
@@ -174,7 +190,7 @@ func (c *Push) stage(ctx context.Context, std Stdio, s objects.Staging, p *pushe
 }
 
 // stageOnce puts one file into staging, with a progress bar on a terminal.
-func (c *Push) stageOnce(ctx context.Context, std Stdio, s objects.Staging, p *pushed) (catalog.Upload, error) {
+func (c *Push) stageOnce(ctx context.Context, std Stdio, s stager, p *pushed) (catalog.Upload, error) {
 	f, err := os.Open(p.file)
 	if err != nil {
 		return catalog.Upload{}, command.Usage("%w", err)
@@ -185,11 +201,14 @@ func (c *Push) stageOnce(ctx context.Context, std Stdio, s objects.Staging, p *p
 		bar := progressbar.NewOptions64(info.Size(), progressbar.OptionSetWriter(std.Err), progressbar.OptionShowBytes(true),
 			progressbar.OptionSetDescription(command.Printable(filepath.Base(p.file))), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
 		defer bar.Close()
-		body = io.TeeReader(f, bar)
+		body = reading{io.TeeReader(f, bar), f}
 	}
 	u, err := s.Put(ctx, p.object, body, catalog.Pusher{User: c.User, Job: c.Job})
 	if err != nil && ctx.Err() != nil {
 		return u, command.Interrupt("interrupted while %s was being stored; nothing of it is in staging", p.file)
+	}
+	if _, ok := errors.AsType[*catalog.Rejection](err); ok {
+		return u, err
 	}
 	if err != nil {
 		return u, command.Fault(shownError{err, p.object})

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"repomill/pipelines/command"
-	"repomill/pipelines/objects"
 	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
@@ -30,12 +29,12 @@ const (
 )
 
 // wait waits until every upload has a verdict that a client could confirm, and prints them as they come.
-func (c *Push) wait(ctx context.Context, io Stdio, staging objects.Staging, ups []*pushed) error {
+func (c *Push) wait(ctx context.Context, io Stdio, staging stager, ups []*pushed) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	w := waiter{staging: staging, client: &http.Client{Timeout: 10 * time.Second}, visible: map[catalog.VerdictRelease]bool{}, private: map[string]bool{}}
 	period := pollPeriod
-	if !strings.HasPrefix(c.Staging, "file://") {
+	if !strings.HasPrefix(c.Staging, "file://") && c.Server == "" {
 		period = bucketPollPeriod
 	}
 	start := time.Now()
@@ -49,7 +48,7 @@ func (c *Push) wait(ctx context.Context, io Stdio, staging objects.Staging, ups 
 			}
 			if err := w.look(ctx, p); ctx.Err() != nil && !p.settled {
 				line.clear()
-				return c.unsettled(io, ups, cause(ctx, c.Timeout), time.Since(start), w.why)
+				return c.unsettled(io, staging, ups, cause(ctx, c.Timeout), time.Since(start), w.why)
 			} else if err != nil {
 				return command.Fault(shownError{err, p.object})
 			}
@@ -64,7 +63,7 @@ func (c *Push) wait(ctx context.Context, io Stdio, staging objects.Staging, ups 
 		case <-ctx.Done():
 			if left > 0 {
 				line.clear()
-				return c.unsettled(io, ups, cause(ctx, c.Timeout), time.Since(start), w.why)
+				return c.unsettled(io, staging, ups, cause(ctx, c.Timeout), time.Since(start), w.why)
 			}
 		}
 	}
@@ -111,7 +110,7 @@ func cause(ctx context.Context, timeout time.Duration) string {
 }
 
 // unsettled says at which stage each unsettled upload stopped, in the word that status has for it. waited is how long.
-func (c *Push) unsettled(io Stdio, ups []*pushed, cause string, waited time.Duration, why error) error {
+func (c *Push) unsettled(io Stdio, staging stager, ups []*pushed, cause string, waited time.Duration, why error) error {
 	for _, p := range ups {
 		if p.settled {
 			continue
@@ -140,13 +139,16 @@ func (c *Push) unsettled(io Stdio, ups []*pushed, cause string, waited time.Dura
 			PrintJSON(io.Out, fileVerdict{p.file, p.verdict})
 		}
 	}
+	if f, ok := staging.(interface{ Fault() error }); ok && f.Fault() != nil {
+		fmt.Fprintf(io.Err, "at last: %s\n", command.Printable(f.Fault().Error()))
+	}
 	c.summarize(io, ups)
 	return command.Exit(command.Interrupted)
 }
 
 // A waiter asks for verdicts and confirms them as a client would.
 type waiter struct {
-	staging objects.Staging
+	staging stager
 	client  *http.Client
 	visible map[catalog.VerdictRelease]bool // confirmed
 	private map[string]bool                 // repositories that want a token

@@ -22,6 +22,7 @@ func TestEnvironment(t *testing.T) {
 	actor := []string{"GITHUB_ACTOR", "GITLAB_USER_LOGIN"}
 	want := map[string][]string{
 		"user": append(actor, "REPOMILL_USER"), "job": {"BUILD_URL", "CI_JOB_URL", "REPOMILL_JOB"}, "by": append(actor, "REPOMILL_BY", "USER"),
+		"server": {"REPOMILL_SERVER"}, "token-file": {"REPOMILL_TOKEN_FILE"}, "token": {"REPOMILL_TOKEN"},
 		"data": {"REPOMILL_DATA"}, "staging": {"REPOMILL_STAGING"}, "events": {"REPOMILL_EVENTS"}, "catalog": {"REPOMILL_CATALOG"},
 		"bucket": {"REPOMILL_BUCKET"}, "signing-key": {"REPOMILL_SIGNING_KEY"}, "signing-key-passphrase-file": {"REPOMILL_SIGNING_KEY_PASSPHRASE_FILE"}, "public-url": {"REPOMILL_PUBLIC_URL"}, "edge-url": {"REPOMILL_EDGE_URL"},
 		"listen": {"REPOMILL_LISTEN"}, "edge-listen": {"REPOMILL_EDGE_LISTEN"}, "ops-listen": {"REPOMILL_OPS_LISTEN"},
