@@ -9,18 +9,31 @@ import (
 	"strings"
 
 	"repomill/publish/keys"
+	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 )
 
 // ChangeKeys lets change have its way with the list of keys in a bucket, as [keys.Change] does, and keeps a copy of it in the
-// catalog: which keys have leaked is known nowhere else.
+// catalog: which keys have leaked is known nowhere else. Its audit log has who changed it.
 func ChangeKeys(ctx context.Context, bucket keys.Bucket, db *catalogdb.DB, change func(*keys.Set) error) (keys.Set, error) {
-	set, err := keys.Change(ctx, bucket, change)
+	before := int64(-1)
+	set, err := keys.Change(ctx, bucket, func(set *keys.Set) error {
+		before = set.Revision
+		return change(set)
+	})
 	if err != nil {
 		return set, err
 	}
+	if set.Revision == before {
+		ctx = withoutActor(ctx)
+	}
 	return set, remember(ctx, db, set)
+}
+
+// withoutActor returns the context of what a process does by itself, for any command.
+func withoutActor(ctx context.Context) context.Context {
+	return catalog.WithActor(ctx, catalog.Actor{})
 }
 
 func remember(ctx context.Context, db *catalogdb.DB, set keys.Set) error {
@@ -60,6 +73,7 @@ func errLostKeys(have, kept keys.Set) error {
 // readSet returns the list of keys of the bucket. If the bucket has lost it, or was set back, the copy in the catalog is put
 // there; without any, it has no revision.
 func (r *Resources) readSet(ctx context.Context) (keys.Set, error) {
+	ctx = withoutActor(ctx)
 	set, err := keys.Read(ctx, r.Bucket)
 	if err != nil {
 		return set, err
