@@ -37,16 +37,6 @@ Example:
   repomill repo list acme/tools`
 }
 
-func (tokenCreateCmd) Help() string {
-	return `The token is printed on the standard output, alone; how clients use it, on the standard error. repomill hint prints the
-same at any time.
-
-` + settingsHelp + `
-
-Example:
-  repomill token create acme/tools customer-42 --expires 90d`
-}
-
 func (tokenListCmd) Help() string {
 	return listHelp + `
 

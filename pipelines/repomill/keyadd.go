@@ -19,6 +19,7 @@ type keyAddCmd struct {
 	keyFlags
 	awaitFlags
 	privateFlags
+	actorFlags
 	Name   string `default:"repomill signing key" help:"User ID of the new key: what clients are shown when they are asked to trust it."`
 	Public string `type:"existingfile" placeholder:"FILE" help:"For a key in a KMS: its public half, armoured, if there is one already since the key was moved there."`
 	URL    string `arg:"" optional:"" name:"url" help:"Key in a KMS: gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N or awskms://KEY-ID-OR-ARN?region=R."`

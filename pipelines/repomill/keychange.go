@@ -32,6 +32,7 @@ Exit codes:
 type keyPromoteCmd struct {
 	keyFlags
 	awaitFlags
+	actorFlags
 	Key     string `arg:"" help:"Fingerprint of a standby key, or the end of it."`
 	Overlap period `default:"30d" help:"For how long clients must have been given the key."`
 	Force   bool   `env:"" help:"Do it although clients may not know the key yet. While a key that they know signs beside it, only zypper's clients notice; where none can, hosts that were set up before this key came stop until they are set up again."`
@@ -111,6 +112,7 @@ func (s *keySite) mayPromote(ctx context.Context, k keys.Key, overlap time.Durat
 type keyRetireCmd struct {
 	keyFlags
 	awaitFlags
+	actorFlags
 	Key     string `arg:"" help:"Fingerprint of the key, or the end of it."`
 	Leaked  bool   `env:"" help:"Others may have its private part: what it signed counts for nothing any more."`
 	Overlap period `default:"30d" help:"For how long another key must have signed beside it."`

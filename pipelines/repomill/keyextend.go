@@ -19,6 +19,7 @@ type keyExtendCmd struct {
 	keyFlags
 	awaitFlags
 	privateFlags
+	actorFlags
 	Key   string `arg:"" optional:"" help:"Fingerprint of the key, or the end of it; default: the only one that expires."`
 	For   period `xor:"end" help:"For how long it is to live from now on, such as 2y or 90d."`
 	Until string `xor:"end" placeholder:"YYYY-MM-DD" help:"When it is to expire: a date, or never."`

@@ -24,7 +24,7 @@ type commands struct {
 	Unyank unyankCmd `cmd:"" help:"Take a withdrawal back."`
 	Repo   repoCmd   `cmd:"" help:"Declare repositories, change them, list them."`
 	Key    keyCmd    `cmd:"" help:"Replace the keys that sign releases, and watch over them."`
-	Token  tokenCmd  `cmd:"" help:"Make, list and revoke the tokens that open private repositories."`
+	Token  tokenCmd  `cmd:"" help:"Make, list and revoke tokens: those that open private repositories, and those of the API."`
 
 	Worker  workerCmd  `cmd:"" help:"Carry what CI stages to clients, on the resources of a company."`
 	API     apiCmd     `cmd:"" name:"api" help:"Take uploads over HTTP, on the resources of a company."`
@@ -51,5 +51,8 @@ func run(ctx context.Context, args []string, io stdio) int {
 		Name: "repomill", Description: "Signed DEB and RPM repositories from packages that CI pushes.",
 		Out: io.out, Err: io.err, Options: []kong.Option{kong.Vars(vars)},
 	}
-	return line.Run(ctx, &commands{}, args, func(c *kong.Context) error { return c.Run(io, client.Stdio{Out: io.out, Err: io.err}) })
+	return line.Run(ctx, &commands{}, args, func(c *kong.Context) error {
+		c.BindTo(withActor(ctx, c), (*context.Context)(nil))
+		return c.Run(io, client.Stdio{Out: io.out, Err: io.err})
+	})
 }

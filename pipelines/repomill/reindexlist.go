@@ -132,6 +132,7 @@ func reindexesOf(ctx context.Context, db *catalogdb.DB, targets []string) ([]cat
 
 type reindexCancelCmd struct {
 	catalogFlags
+	actorFlags
 	Targets []string `arg:"" optional:"" name:"target" help:"owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch."`
 	All     bool     `help:"Every release of every repository."`
 }

@@ -42,6 +42,7 @@ type repoCreateCmd struct {
 	catalogFlags
 	awaitFlags
 	offer
+	actorFlags
 	Repository string `arg:"" help:"owner/name."`
 	Visibility string `default:"public" enum:"public,private" help:"Who may read it: everybody, or who has a token."`
 	Origin     string `help:"Origin of the Release files; owner/name if it is not given. It never changes: apt refuses that."`
@@ -94,6 +95,7 @@ type repoSetCmd struct {
 	catalogFlags
 	awaitFlags
 	offer
+	actorFlags
 	Repository       string   `arg:"" help:"owner/name."`
 	Visibility       string   `enum:"public,private," default:"" help:"Who may read it: everybody, or who has a token."`
 	RemovePackageKey []string `placeholder:"KEYID" help:"Package key that clients need not trust any more. May be repeated."`

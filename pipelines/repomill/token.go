@@ -7,40 +7,70 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"repomill/pipelines/client"
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
 	"repomill/serve"
 )
 
 type tokenCmd struct {
 	Create tokenCreateCmd `cmd:"" help:"Make a token. It is printed once, and nowhere kept."`
-	List   tokenListCmd   `cmd:"" help:"List the tokens of a repository, without their secrets."`
-	Revoke tokenRevokeCmd `cmd:"" help:"Revoke a token."`
+	List   tokenListCmd   `cmd:"" help:"List tokens, without their secrets."`
+	Revoke tokenRevokeCmd `cmd:"" help:"Revoke a token, and those that it made."`
 }
 
 type tokenCreateCmd struct {
 	catalogFlags
 	awaitFlags
 	clientFlags
-	Repository string `arg:"" help:"owner/name."`
-	Name       string `arg:"" help:"What it is for, such as ci or customer-42."`
-	Expires    period `help:"For how long it is good, such as 90d or 12h. Without it, the token does not expire."`
+	actorFlags
+	Target  string          `arg:"" help:"What it is for: owner/name; with --scope also owner, for all of its repositories, or all."`
+	Name    string          `arg:"" help:"Who has it, such as ci or customer-42."`
+	Scope   []catalog.Scope `enum:"read,push,manage,tokens" placeholder:"read|push|manage|tokens" help:"What it may do, see above. May be repeated, or a list with commas. Without it: read."`
+	Expires period          `help:"For how long it is good, such as 90d or 12h. Without it, the token does not expire."`
 }
 
-// Run prints the new token on the standard output, alone, and waits until it opens the repository.
+// Help says which tokens there are.
+func (tokenCreateCmd) Help() string {
+	return `There are two kinds of tokens. Without --scope, or with --scope read, the token of owner/name opens that private
+repository for apt, dnf and zypper, and does nothing else: give one to each customer or host. Any other token is for
+the API: it is known to the catalog alone, and opens no repository for them.
+
+Scopes of the API:
+  read    look at what there is, and download packages
+  push    upload packages; give it to CI
+  manage  promote, yank, and make read tokens
+  tokens  make read tokens, and nothing else: a master token; those that it made are revoked with it
+
+The token is printed on the standard output, alone; how it is used, on the standard error. Of one that opens a
+repository, repomill hint prints the same at any time.
+
+` + settingsHelp + `
+
+Examples:
+  repomill token create acme/tools customer-42 --expires 90d
+  repomill token create acme/tools ci --scope push --expires 1y
+  repomill token create acme release --scope push,manage`
+}
+
+// Run prints the new token on the standard output, alone. If it opens a repository, it waits until it does.
 func (c *tokenCreateCmd) Run(ctx context.Context, io stdio) error {
-	r, err := client.ParseRepository(c.Repository)
+	target, err := parseTarget(c.Target)
 	if err != nil {
 		return err
 	}
 	if !tokenName.MatchString(c.Name) {
 		return command.Usage("token name %q: use 1 to 63 letters, digits, '.', '_' and '-'", c.Name)
+	}
+	slices.Sort(c.Scope)
+	c.Scope = slices.Compact(c.Scope)
+	if target.Name == "" && len(c.Scope) == 0 {
+		return command.Usage("a token that opens a private repository is of that one, owner/name; say with --scope what a token of the API for %s may do", target)
 	}
 	if err := c.clientFlags.Check(); err != nil { // before there is a token
 		return err
@@ -50,15 +80,22 @@ func (c *tokenCreateCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer db.Close()
+	if target.Name != "" && (len(c.Scope) == 0 || slices.Equal(c.Scope, []catalog.Scope{catalog.ScopeRead})) {
+		return c.createRead(ctx, io, db, catalog.Repository(target))
+	}
+	return c.createAPI(ctx, io, db, target)
+}
+
+// createRead makes a token that opens a private repository.
+func (c *tokenCreateCmd) createRead(ctx context.Context, io stdio, db *catalogdb.DB, r catalog.Repository) error {
+	if taken, err := apiName(ctx, db, r.Target(), c.Name); err != nil || taken {
+		return cmp.Or(err, c.taken(r.Target()))
+	}
 	secret, digest := serve.NewToken()
 	now := time.Now().UTC().Truncate(time.Second)
-	t := catalog.Token{Name: c.Name, SHA256: digest, Created: now}
-	if c.Expires > 0 {
-		end := now.Add(time.Duration(c.Expires))
-		t.Expires = &end
-	}
+	t := catalog.Token{Name: c.Name, SHA256: digest, Created: now, Expires: c.end(now)}
 	s, err := db.ChangeSettings(ctx, r, now, func(s *catalog.Settings) error {
-		if slices.ContainsFunc(s.Tokens, func(o catalog.Token) bool { return o.Name == c.Name }) {
+		if slices.ContainsFunc(s.Tokens, func(o catalog.Token) bool { return o.Name == t.Name }) {
 			return errTaken
 		}
 		s.Tokens = append(s.Tokens, t)
@@ -66,7 +103,7 @@ func (c *tokenCreateCmd) Run(ctx context.Context, io stdio) error {
 		return nil
 	})
 	if errors.Is(err, errTaken) {
-		return fmt.Errorf("repository %s has a token %q already; revoke it first, or choose another name", r, c.Name)
+		return c.taken(r.Target())
 	}
 	if err != nil {
 		return client.NotDeclared(ctx, db, r, err)
@@ -83,8 +120,82 @@ func (c *tokenCreateCmd) Run(ctx context.Context, io stdio) error {
 	return c.settings(ctx, db, settingsChange{after: s, age: c.accessAge(), holds: func(s catalog.Settings) bool { return hasToken(s, digest) }})
 }
 
+// createAPI makes a token of the API. It counts at once.
+func (c *tokenCreateCmd) createAPI(ctx context.Context, io stdio, db *catalogdb.DB, target catalog.Target) error {
+	secret, digest := serve.NewToken()
+	now, err := db.Clock(ctx)
+	if err != nil {
+		return command.Fault(err)
+	}
+	t, err := db.CreateAPIToken(ctx, catalog.APIToken{Name: c.Name, Target: target, Scopes: c.Scope, SHA256: digest, Expires: c.end(now)}, now)
+	switch {
+	case errors.Is(err, catalogdb.ErrExists):
+		return c.taken(target)
+	case err != nil && target.Name != "":
+		return client.NotDeclared(ctx, db, catalog.Repository(target), err)
+	case err != nil:
+		return command.Fault(err)
+	}
+	fmt.Fprintln(io.out, secret)
+	of := "all repositories"
+	if target.Name != "" {
+		of = target.String()
+	} else if target.Owner != "" {
+		of = "all repositories of " + target.Owner
+	}
+	fmt.Fprintf(io.err, "This token is shown once. It is for the API alone, for %s, with the scopes: %s. It opens no repository for apt, dnf or zypper.\n", of, words(t.Scopes))
+	fmt.Fprintln(io.err, apiUse(t, strings.TrimSuffix(cmp.Or(c.PublicURL, "https://SERVER"), "/")))
+	return nil
+}
+
+// apiUse says how a token of the API is used. TOKEN is in place of the secret, which the standard error does not have.
+func apiUse(t catalog.APIToken, server string) string {
+	place := []string{cmp.Or(t.Target.Owner, "OWNER"), cmp.Or(t.Target.Name, "NAME")}
+	if slices.Contains(t.Scopes, catalog.ScopePush) {
+		return fmt.Sprintf("Push with it: curl -u TOKEN: -T FILE %s/api/v1/upload/%s/OS/VERSION/; other clients send it as user name of Basic, or as Bearer.", server, strings.Join(place, "/"))
+	}
+	return fmt.Sprintf("Send it to %s/api/v1/ as user name of Basic, as in curl -u TOKEN: URL, or as Bearer.", server)
+}
+
+// end returns when a token made now expires, or nil.
+func (c *tokenCreateCmd) end(now time.Time) *time.Time {
+	if c.Expires == 0 {
+		return nil
+	}
+	end := now.Add(time.Duration(c.Expires)).UTC().Truncate(time.Second)
+	return &end
+}
+
+func (c *tokenCreateCmd) taken(t catalog.Target) error {
+	return fmt.Errorf("%s has a token %q already; revoke it first, or choose another name", named(t), c.Name)
+}
+
+// apiName reports whether a live token of the API of a target has a name.
+func apiName(ctx context.Context, db *catalogdb.DB, target catalog.Target, name string) (taken bool, err error) {
+	all, err := db.APITokens(ctx, false)
+	if err != nil {
+		return false, command.Fault(err)
+	}
+	return slices.ContainsFunc(all, func(t catalog.APIToken) bool { return t.Target == target && t.Name == name }), nil
+}
+
 func hasToken(s catalog.Settings, digest string) bool {
 	return slices.ContainsFunc(s.Tokens, func(t catalog.Token) bool { return t.SHA256 == digest })
+}
+
+// parseTarget reads owner/name, owner or all.
+func parseTarget(s string) (catalog.Target, error) {
+	t, ok := catalog.ParseTarget(strings.Trim(s, "/"))
+	if !ok {
+		return t, command.Usage("target %q: use owner/name, such as acme/tools, owner, or all", s)
+	}
+	if t.Owner == "" {
+		return t, nil
+	}
+	if rej := layout.CheckRepository(catalog.Repository{Owner: t.Owner, Name: cmp.Or(t.Name, "any")}); rej != nil {
+		return t, command.Usage("target %q: %s", s, rej.Detail)
+	}
+	return t, nil
 }
 
 var (
@@ -92,120 +203,3 @@ var (
 	errTaken  = errors.New("taken")
 	errAbsent = errors.New("absent")
 )
-
-type tokenListCmd struct {
-	catalogFlags
-	Repository string `arg:"" help:"owner/name."`
-	JSON       bool   `name:"json" help:"Print one JSON object a line."`
-}
-
-// Run prints the tokens, in order.
-func (c *tokenListCmd) Run(ctx context.Context, io stdio) error {
-	r, err := client.ParseRepository(c.Repository)
-	if err != nil {
-		return err
-	}
-	db, err := c.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	s, err := db.Settings(ctx, r)
-	if err != nil {
-		return client.NotDeclared(ctx, db, r, err)
-	}
-	if len(s.Tokens) == 0 && !c.JSON {
-		fmt.Fprintf(io.out, "%s has no tokens\n", r)
-	}
-	w := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
-	defer w.Flush()
-	for i, t := range s.Tokens {
-		if c.JSON {
-			printJSON(io, t)
-			continue
-		}
-		if i == 0 {
-			fmt.Fprintln(w, "NAME\tCREATED\tEXPIRES")
-		}
-		expires := "never"
-		if t.Expires != nil {
-			expires = t.Expires.Format(time.DateTime)
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", t.Name, t.Created.Format(time.DateTime), expires)
-	}
-	return nil
-}
-
-type tokenRevokeCmd struct {
-	catalogFlags
-	awaitFlags
-	Repository string `arg:"" help:"owner/name."`
-	Name       string `arg:"" help:"The token's name."`
-}
-
-// Run revokes a token, and waits until resolvers know.
-func (c *tokenRevokeCmd) Run(ctx context.Context, io stdio) error {
-	r, err := client.ParseRepository(c.Repository)
-	if err != nil {
-		return err
-	}
-	db, err := c.openToChange(ctx)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	var digest string
-	s, err := db.ChangeSettings(ctx, r, time.Now(), func(s *catalog.Settings) error {
-		n := slices.IndexFunc(s.Tokens, func(t catalog.Token) bool { return t.Name == c.Name })
-		if n < 0 {
-			return errAbsent
-		}
-		digest = s.Tokens[n].SHA256
-		s.Tokens = slices.Delete(s.Tokens, n, n+1)
-		return nil
-	})
-	if errors.Is(err, errAbsent) {
-		return fmt.Errorf("repository %s has no token %q; repomill token list %s shows what it has", r, c.Name, r)
-	}
-	if err != nil {
-		return client.NotDeclared(ctx, db, r, err)
-	}
-	if c.NoWait {
-		return recorded(io)
-	}
-	err = c.settings(ctx, db, settingsChange{after: s, age: c.accessAge(), holds: func(s catalog.Settings) bool { return !hasToken(s, digest) }})
-	if err == nil {
-		fmt.Fprintf(io.out, "revoked: resolvers refuse token %q of %s\n", c.Name, r)
-	}
-	return err
-}
-
-// A period is a duration that may also be given in days, as "90d", or in years of 365 days, as "2y".
-type period time.Duration
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (p *period) UnmarshalText(text []byte) error {
-	s := string(text)
-	if years, ok := strings.CutSuffix(s, "y"); ok {
-		n, err := strconv.Atoi(years)
-		if err != nil || n < 1 || n > 100 {
-			return fmt.Errorf("%q: use a number of years such as 2y", s)
-		}
-		*p = period(time.Duration(n) * 365 * 24 * time.Hour)
-		return nil
-	}
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		n, err := strconv.Atoi(days)
-		if err != nil || n < 1 || n > 36500 {
-			return fmt.Errorf("%q: use a number of days such as 90d", s)
-		}
-		*p = period(time.Duration(n) * 24 * time.Hour)
-		return nil
-	}
-	d, err := time.ParseDuration(s)
-	if err != nil || d <= 0 {
-		return fmt.Errorf("%q: use a duration such as 90d or 12h", s)
-	}
-	*p = period(d)
-	return nil
-}

@@ -16,6 +16,7 @@ import (
 type unyankCmd struct {
 	catalogFlags
 	yankTarget
+	actorFlags
 }
 
 // Help describes the exit codes.
