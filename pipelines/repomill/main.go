@@ -25,6 +25,7 @@ type commands struct {
 	Repo   repoCmd   `cmd:"" help:"Declare repositories, change them, list them."`
 	Key    keyCmd    `cmd:"" help:"Replace the keys that sign releases, and watch over them."`
 	Token  tokenCmd  `cmd:"" help:"Make, list and revoke tokens: those that open private repositories, and those of the API."`
+	Log    logCmd    `cmd:"" help:"Print who changed what, and why."`
 
 	Worker  workerCmd  `cmd:"" help:"Carry what CI stages to clients, on the resources of a company."`
 	API     apiCmd     `cmd:"" name:"api" help:"Take uploads over HTTP, on the resources of a company."`

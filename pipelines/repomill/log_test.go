@@ -1,0 +1,61 @@
+package main_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"repomill/schemas/catalog"
+	"repomill/testdata/debtest"
+)
+
+// What was done is in the log: who, why, from which job, and no secret.
+func TestLog(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	by := func(args ...string) []string {
+		return append(args, "--by", "kim", "--why", "asked for", "--job", "https://ci.example/7")
+	}
+	s.does(t, 0, "", by("repo", "create", "acme/tools", "--distribution", "ubuntu/jammy")...)
+	s.publish(t, "acme/tools/ubuntu/jammy", newDEB(t, debtest.Spec{Version: "1.0"}))
+	secret := strings.TrimSpace(s.does(t, 0, "", by("token", "create", "acme/tools", "host", "--expires", "1d")...).stdout)
+	push := strings.TrimSpace(s.does(t, 0, "", by("token", "create", "acme", "ci", "--scope", "push")...).stdout)
+	s.does(t, 0, "", "yank", "acme/tools/ubuntu/jammy", "hello=1.0", "--reason", "bad", "--by", "lee")
+	s.does(t, 0, "", by("unyank", "acme/tools/ubuntu/jammy", "hello=1.0")...)
+	s.does(t, 0, "", "reindex", "acme/tools/ubuntu/jammy", "--by", "lee")
+	s.does(t, 0, "", by("key", "add")...)
+
+	a := s.does(t, 0, "", "log", "acme/tools", "--json")
+	var got []string
+	for line := range strings.Lines(a.stdout) {
+		var e catalog.AuditEntry
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, strings.Join([]string{string(e.Action), e.By, e.Why, e.Job}, "|"))
+	}
+	const kim = "|kim|asked for|https://ci.example/7"
+	for _, want := range []string{"repo.create" + kim, "repo.declare" + kim, "upload|||", "token.create" + kim, "package.yank|lee|bad|",
+		"package.unyank" + kim, "reindex.ask|lee||", "keys.change" + kim} {
+		if !slices.Contains(got, want) {
+			t.Errorf("the log lacks %s:\n%s", want, strings.Join(got, "\n"))
+		}
+	}
+	if slices.Contains(got, "keys.change|lee||") {
+		t.Error("a command that changed no key is said to have")
+	}
+	for _, hidden := range []string{secret, push, "PRIVATE KEY"} {
+		if strings.Contains(a.stdout, hidden) {
+			t.Errorf("a secret is in the log")
+		}
+	}
+	text := s.does(t, 0, "", "log").stdout
+	for _, line := range []string{"  kim  token.create  acme  ci: API, push  (asked for)  https://ci.example/7\n", " published", "  lee  package.yank  acme/tools/ubuntu/jammy/main  hello 1.0 all  (bad)\n"} {
+		if !strings.Contains(text, line) {
+			t.Errorf("the log lacks %q:\n%s", line, text)
+		}
+	}
+	s.does(t, 1, "did you mean acme/tools?", "log", "acme/tols")
+	s.does(t, 2, "target", "log", "acme/tools/ubuntu/jammy")
+}
