@@ -7,18 +7,22 @@ import (
 	"repomill/serve"
 )
 
-// Credential returns what a request presents: the token of Bearer (RFC 6750) or of Basic (RFC 7617), or nothing. Of
-// Basic it is the user name, with any password, as in https://TOKEN:@host; a password that has the form of a token
-// counts instead of a user name that has not, as in curl -u ci:TOKEN.
-func Credential(r *http.Request) string {
-	if user, password, ok := r.BasicAuth(); ok {
-		if user == "" || serve.IsToken(password) && !serve.IsToken(user) {
-			return password
+// maxCredential bounds a credential in bytes: an ID token with many claims has some thousands.
+const maxCredential = 16 << 10
+
+// Credential returns what a caller presents: the token of Bearer (RFC 6750) or of Basic (RFC 7617). Of Basic it is the
+// user name, with any password, as in https://TOKEN:@host; a password that has the form of a token counts instead of a
+// user name that has not, as in curl -u ci:TOKEN. Two credentials are none.
+func Credential(r *http.Request) (credential string, ok bool) {
+	if len(r.Header.Values("Authorization")) != 1 {
+		return "", false
+	}
+	if user, password, basic := r.BasicAuth(); basic {
+		if credential = user; user == "" || serve.IsToken(password) && !serve.IsToken(user) {
+			credential = password
 		}
-		return user
+	} else if scheme, token, found := strings.Cut(r.Header.Get("Authorization"), " "); found && strings.EqualFold(scheme, "Bearer") {
+		credential = strings.TrimSpace(token)
 	}
-	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
-		return strings.TrimSpace(token)
-	}
-	return ""
+	return credential, credential != "" && len(credential) <= maxCredential
 }

@@ -33,8 +33,8 @@ func (g *Gate) Handle(h Handler) http.Handler {
 
 // Principal returns who makes a call, and counts it. The error is the answer.
 func (g *Gate) Principal(r *http.Request) (Principal, error) {
-	credential := Credential(r)
-	if credential == "" {
+	credential, ok := Credential(r)
+	if !ok {
 		return Principal{}, Unauthenticated("this needs a token: send it as user name of Basic authentication, or as Bearer")
 	}
 	p, err := g.Auth.Authenticate(r.Context(), credential)

@@ -28,6 +28,7 @@ func TestCredential(t *testing.T) {
 	}
 	for _, tt := range []struct{ name, header, want string }{
 		{"none", "", ""},
+		{"one that is too long", "Bearer " + strings.Repeat("x", 16<<10+1), ""},
 		{"Bearer", "Bearer " + token, token},
 		{"Bearer in another case", "bearer  " + token + " ", token},
 		{"Basic, as in https://TOKEN:@host", basic(token, ""), token},
@@ -44,8 +45,13 @@ func TestCredential(t *testing.T) {
 		if tt.header != "" {
 			r.Header.Set("Authorization", tt.header)
 		}
-		if got := api.Credential(r); got != tt.want {
-			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		got, ok := api.Credential(r)
+		if ok != (tt.want != "") || ok && got != tt.want {
+			t.Errorf("%s: got %.80q, %v, want %q", tt.name, got, ok, tt.want)
+		}
+		r.Header.Add("Authorization", "Bearer "+token)
+		if _, ok := api.Credential(r); ok != (tt.header == "") {
+			t.Errorf("%s, and one more header: %v", tt.name, ok)
 		}
 	}
 }

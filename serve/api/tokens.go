@@ -184,23 +184,3 @@ func (a *Tokens) use(ctx context.Context, digest string, r remembered, now time.
 		a.log.Warn("the use of a token is not recorded", "token", r.token.Name, "error", err)
 	}
 }
-
-// First returns an authenticator that asks others in turn, until one knows the credential.
-func First(all ...Authenticator) Authenticator { return first(all) }
-
-type first []Authenticator
-
-// Authenticate implements [Authenticator]. Of several refusals the one that says most counts.
-func (f first) Authenticate(ctx context.Context, credential string) (Principal, error) {
-	refusal := ErrUnknownCredential
-	for _, a := range f {
-		p, err := a.Authenticate(ctx, credential)
-		if err == nil || !errors.Is(err, ErrUnknownCredential) {
-			return p, err
-		}
-		if refusal == ErrUnknownCredential {
-			refusal = err
-		}
-	}
-	return Principal{}, refusal
-}

@@ -267,27 +267,3 @@ func TestFloodOfUnknownTokens(t *testing.T) {
 		t.Errorf("the holder of a token is refused in a flood: %v", err)
 	}
 }
-
-func TestFirstThatKnows(t *testing.T) {
-	var one, two store
-	a, _ := newTokens(&one)
-	b, _ := newTokens(&two)
-	both := api.First(a, b)
-	gone := begin
-	for _, tt := range []struct{ name, secret, want string }{
-		{"the first", one.issue("one"), ""},
-		{"the second", two.issue("two"), ""},
-		{"none", strings.Repeat("f", 40), "not known here"},
-		{"one that knows why not", two.issue("gone", func(t *catalog.APIToken) { t.Revoked = &gone }), "was revoked on"},
-	} {
-		_, err := both.Authenticate(t.Context(), tt.secret)
-		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || !errors.Is(err, api.ErrUnknownCredential)) {
-			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
-		}
-	}
-	two.fault = errors.New("gone away")
-	other, _ := serve.NewToken()
-	if _, err := both.Authenticate(t.Context(), other); err == nil || errors.Is(err, api.ErrUnknownCredential) {
-		t.Errorf("what one cannot say now: got %v", err)
-	}
-}
