@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 )
 
 // An Answer describes the response to one request, for metrics. It holds no text from the client.
@@ -33,7 +34,8 @@ func closeConnection(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// text writes a response and returns its status. body must be a constant: no part of a request may be in it.
+// text writes a response and returns its status. body must be a constant: no part of a request may be in it, but for
+// what [elsewhere] says.
 func text(w http.ResponseWriter, status int, cacheControl, body string) int {
 	h := w.Header()
 	if h.Get("Content-Type") == "" {
@@ -51,6 +53,13 @@ func text(w http.ResponseWriter, status int, cacheControl, body string) int {
 // and not 403, because apt and dnf continue without an optional index after a 404 and stop after a 403.
 func notFound(w http.ResponseWriter) int {
 	return text(w, http.StatusNotFound, "max-age=10", "not found\n")
+}
+
+// elsewhere writes the response for a path that lacks the codename of a distribution. key is checked, and in the form of
+// object keys: nothing else of the request is in the response.
+func elsewhere(w http.ResponseWriter, key string) int {
+	return text(w, http.StatusNotFound, "private, max-age=10", "not found: one name of a package may have other bytes in each distribution, whose codename is a part of its path:\n/"+
+		key+"\nwith the codename of the distribution, such as jammy, for "+layout.Codename+"\n")
 }
 
 // notFoundNow is notFound without caching, for a cause that is expected to pass.

@@ -112,7 +112,7 @@ func (s *resolver) answer(w http.ResponseWriter, r *http.Request, now time.Time)
 // file answers a request for a path of a repository, after it has checked that the client may read it.
 func (s *resolver) file(w http.ResponseWriter, r *http.Request, escaped string, now time.Time) Answer {
 	path, token := cutToken(escaped)
-	ref, ok := parse(path)
+	ref, misplaced, ok := parse(path, r.URL)
 	if !ok {
 		return Answer{Status: notFound(w)}
 	}
@@ -123,7 +123,7 @@ func (s *resolver) file(w http.ResponseWriter, r *http.Request, escaped string, 
 	a := Answer{Visibility: access.Visibility}
 	known := err == nil && (access.Visibility == catalog.Public || access.Visibility == catalog.Private)
 	switch {
-	case !known && ref.IsKey():
+	case !known && (ref.IsKey() || ref.IsInstall()):
 		a.Status = unauthenticated(w) // as for a private repository: a request for keys does not reveal which repositories exist
 	case errors.Is(err, fs.ErrNotExist):
 		a.Status = notFound(w)
@@ -133,6 +133,8 @@ func (s *resolver) file(w http.ResponseWriter, r *http.Request, escaped string, 
 		a.Status = notFound(w)
 	case access.Visibility == catalog.Private && !access.Opens(secrets(r, token), now):
 		a.Status = unauthenticated(w)
+	case misplaced:
+		a.Status = elsewhere(w, ref.Key)
 	default:
 		return s.object(w, r, ref, a, now)
 	}
@@ -143,9 +145,13 @@ func (s *resolver) file(w http.ResponseWriter, r *http.Request, escaped string, 
 // outside of every repository are public.
 func (s *resolver) object(w http.ResponseWriter, r *http.Request, ref layout.Ref, a Answer, now time.Time) Answer {
 	visibility := cmp.Or(a.Visibility, catalog.Public)
-	if s.Through != nil && !isPackage(ref.Key) {
+	from := s.Through
+	if ref.IsInstall() {
+		from = s.Settings.Bucket // scripts of packagecloud take an answer without bytes for the configuration
+	}
+	if from != nil && !isPackage(ref.Key) {
 		a.Through = true
-		a.Status = s.through(w, r, ref.Key, visibility)
+		a.Status = s.through(w, r, from, ref.Key, visibility)
 		return a
 	}
 	a.Status = s.redirect(w, ref, visibility, now)
@@ -169,6 +175,9 @@ func (s *resolver) redirect(w http.ResponseWriter, ref layout.Ref, v catalog.Vis
 	h["Cache-Control"] = redirectCache
 	h["Referrer-Policy"] = redirectReferrer
 	h["Content-Length"] = redirectLength
+	if ref.File != "" { // letters, digits and "._+~^:-", by which it is the name of a package
+		h["Content-Disposition"] = []string{`attachment; filename="` + ref.File + `"`}
+	}
 	w.WriteHeader(http.StatusFound)
 	return http.StatusFound
 }
@@ -189,18 +198,22 @@ func rawPath(u *url.URL) string {
 	return u.EscapedPath()
 }
 
-// parse decodes a path once and finds the object that it names.
-func parse(escaped string) (layout.Ref, bool) {
+// parse decodes a path once and finds the object that it names. Of the query of u only the names of a system count, and
+// only where [layout.InstallPath] asks for them. A misplaced ref is a hint at what the path may have meant.
+func parse(escaped string, u *url.URL) (ref layout.Ref, misplaced, ok bool) {
 	path, ok := strings.CutPrefix(escaped, "/")
 	if !ok || encodedSlash(path) {
-		return layout.Ref{}, false
+		return layout.Ref{}, false, false
 	}
 	path, err := url.PathUnescape(path)
 	if err != nil {
-		return layout.Ref{}, false
+		return layout.Ref{}, false, false
 	}
-	ref, ok := layout.Parse(path)
-	return ref, ok && !layout.Hidden(ref.Key)
+	ref, ok = layout.Parse(layout.InstallPath(path, func(name string) string { return u.Query().Get(name) }))
+	if !ok {
+		ref, misplaced = layout.Misplaced(path)
+	}
+	return ref, misplaced, (ok || misplaced) && !layout.Hidden(ref.Key)
 }
 
 // encodedSlash reports whether a percent-encoded '/' would, decoded, change the segments of a path.

@@ -14,10 +14,10 @@ import (
 )
 
 // through answers with the bytes of an object, for clients that cannot follow a redirect to another
-// host. A HEAD, and a GET of an object that the client has, cost a Stat and no read.
-func (s *resolver) through(w http.ResponseWriter, r *http.Request, key string, v catalog.Visibility) int {
+// host, and of those that set clients up. A HEAD, and a GET of an object that the client has, cost a Stat and no read.
+func (s *resolver) through(w http.ResponseWriter, r *http.Request, from Bucket, key string, v catalog.Visibility) int {
 	if r.Method == http.MethodHead || r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Modified-Since") != "" {
-		meta, err := s.Through.Stat(r.Context(), key)
+		meta, err := from.Stat(r.Context(), key)
 		if err != nil {
 			return s.throughError(w, r, key, v, err)
 		}
@@ -30,7 +30,7 @@ func (s *resolver) through(w http.ResponseWriter, r *http.Request, key string, v
 			return s.send(w, r, key, v, meta, nil)
 		}
 	}
-	body, meta, err := s.Through.Get(r.Context(), key)
+	body, meta, err := from.Get(r.Context(), key)
 	if err != nil {
 		return s.throughError(w, r, key, v, err)
 	}

@@ -7,7 +7,9 @@ import (
 )
 
 // installs is the folder of what sets clients up, by repository. Its first segment is a reserved owner.
-const installs = "install/repositories"
+const installs = installOwner + "/" + installFolder
+
+const installOwner, installFolder = "install", "repositories"
 
 // The files of a repository, and those of one of its distributions, that set clients up.
 const (
@@ -78,7 +80,7 @@ func distributionFile(s string) bool {
 
 // installRef returns the object of a path below [installs], given its segments.
 func installRef(p []string) (ref Ref, ok bool) {
-	if len(p) < 5 || p[0]+"/"+p[1] != installs || !plainSegments(p) {
+	if len(p) < 5 || p[0] != installOwner || p[1] != installFolder || !plainSegments(p) {
 		return Ref{}, false
 	}
 	r := catalog.Repository{Owner: p[2], Name: p[3]}
@@ -87,10 +89,10 @@ func installRef(p []string) (ref Ref, ok bool) {
 	}
 	switch rest := p[4:]; {
 	case len(rest) == 1 && (rest[0] == scriptDEB || rest[0] == scriptRPM || rest[0] == gpgKeyURLList || rest[0] == gpgKeyURLRepo):
-		return Ref{r, installDir(r) + "/" + rest[0]}, true
+		return Ref{Repository: r, Key: installDir(r) + "/" + rest[0]}, true
 	case len(rest) == 3 && distributionFile(rest[2]):
 		d := defaultTable().System(rest[0], rest[1])
-		return Ref{r, installDir(r) + "/" + d.String() + "/" + rest[2]}, checkDistributionName(d) == nil
+		return Ref{Repository: r, Key: installDir(r) + "/" + d.String() + "/" + rest[2]}, checkDistributionName(d) == nil
 	}
 	return Ref{}, false
 }

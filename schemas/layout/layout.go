@@ -39,12 +39,15 @@ func PointerKey(r catalog.Release) string {
 // name, or the first four if it starts with "lib". The epoch is left out of file names, as
 // dpkg-name(1) does; if it is not zero, the file lies in a folder of the epoch, such as "e1".
 func PoolName(p catalog.Package) string {
-	prefix := p.Name[:1]
-	if strings.HasPrefix(p.Name, "lib") && len(p.Name) > 3 {
-		prefix = p.Name[:4]
-	}
 	folder, _ := epochFolder(p.Version)
-	return strings.Join([]string{"pool", p.Distribution.Version, p.Component, prefix, p.Name, folder + DebFile(p)}, "/")
+	return strings.Join([]string{"pool", p.Distribution.Version, p.Component, poolPrefix(p.Name), p.Name, folder + DebFile(p)}, "/")
+}
+
+func poolPrefix(name string) string {
+	if strings.HasPrefix(name, "lib") && len(name) > 3 {
+		return name[:4]
+	}
+	return name[:1]
 }
 
 // DebFile returns the last element of [PoolName], such as "hello_2.10-3_amd64.deb".

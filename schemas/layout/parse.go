@@ -12,6 +12,7 @@ import (
 type Ref struct {
 	Repository catalog.Repository // zero for keys outside of every repository, which are public
 	Key        string             // object key
+	File       string             // name under which clients should keep it; empty if the path ends in it
 }
 
 // Parse reads a public path, decoded once and without the leading slash, and returns the object key
@@ -35,6 +36,10 @@ type Ref struct {
 //
 //	install/repositories/owner/name/rocky/9.4/config_file.repo is install/repositories/owner/name/el/9/config_file.repo
 //
+// and direct downloads of packages:
+//
+//	owner/name/packages/el/9/hello-2.10-3.el9.x86_64.rpm/download is owner/name/el/9/x86_64/hello-2.10-3.el9.x86_64.rpm
+//
 // Parse does not check that the object exists. ok is false for a path that no published object can have.
 func Parse(path string) (ref Ref, ok bool) {
 	p := strings.Split(path, "/")
@@ -51,11 +56,14 @@ func Parse(path string) (ref Ref, ok bool) {
 	if CheckRepository(repository) != nil {
 		return Ref{}, false
 	}
-	rest := canonical(p[2:])
+	rest, file, ok := download(p[2:])
+	if !ok {
+		rest = canonical(p[2:])
+	}
 	if !published(rest) && !packageKey(repository, rest) {
 		return Ref{}, false
 	}
-	return Ref{Repository: repository, Key: repository.String() + "/" + strings.Join(rest, "/")}, true
+	return Ref{Repository: repository, Key: repository.String() + "/" + strings.Join(rest, "/"), File: file}, true
 }
 
 // sharedKey returns the key of an object outside of every repository.
