@@ -72,11 +72,14 @@ func (s *resolver) send(w http.ResponseWriter, r *http.Request, key string, v ca
 	return status.status
 }
 
-// describe sets the headers of an object: its type, caching, and entity tag.
+// describe sets the headers of an object: its type, caching, name and entity tag.
 func describe(h http.Header, key string, meta layout.Meta) {
 	o := layout.ObjectOf(key)
 	h.Set("Content-Type", o.ContentType)
 	h.Set("Cache-Control", o.CacheControl)
+	if name := o.ContentDisposition(); name != "" {
+		h.Set("Content-Disposition", name)
+	}
 	h.Set("X-Content-Type-Options", "nosniff")
 	if tag := etag(meta.Version); tag != "" {
 		h.Set("ETag", tag)

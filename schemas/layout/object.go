@@ -15,6 +15,16 @@ type Object struct {
 	CacheControl string
 }
 
+// ContentDisposition returns the name under which clients keep a package, however they came to its URL: with a redirect to a
+// signed URL, wget --content-disposition would take that one's query into the name. It is empty for other objects, which
+// clients fetch by their own URLs.
+func (o Object) ContentDisposition() string {
+	if base, ext := path.Base(o.Key), path.Ext(o.Key); ext == ".deb" || ext == ".rpm" {
+		return `attachment; filename="` + base + `"`
+	}
+	return ""
+}
+
 // A Version identifies one state of the bytes under a key. It is an ETag, a generation or a digest, depending on the
 // store. The empty Version is that of an absent key.
 type Version string

@@ -36,6 +36,8 @@ func TestObjectOf(t *testing.T) {
 		{"the key beside repomd.xml is not cached", layout.MetadataKeyKey(el9), "application/pgp-keys", "no-cache"},
 		{"apt's configuration is asked for again", "acme/tools/ubuntu/jammy.sources", "text/plain; charset=utf-8", config},
 		{"dnf's configuration is asked for again", "acme/tools/el/9.repo", "text/plain; charset=utf-8", config},
+		{"an install script is asked for again", "install/repositories/acme/tools/script.deb.sh", "text/plain; charset=utf-8", config},
+		{"a base URL is asked for again", "install/repositories/acme/tools/el/9/rpm_base_url", "text/plain; charset=utf-8", config},
 		{"settings are nobody's", ".repomill/acme/tools.json", "application/json", "private, no-store"},
 		{"a manifest is nobody's", layout.ManifestKey(el9, "1", sum), "application/json", "private, no-store"},
 		{"a public half in the bucket is never served", layout.SigningKeyKey(sum), "application/pgp-keys", "private, no-store"},
@@ -47,5 +49,20 @@ func TestObjectOf(t *testing.T) {
 				t.Errorf("object (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A package has a name, wherever its URL came from; nothing else has one.
+func TestContentDisposition(t *testing.T) {
+	for key, want := range map[string]string{
+		layout.PoolKey(debPackage("hello", "1:1.0~rc1+b2", "amd64")): `attachment; filename="hello_1.0~rc1+b2_amd64.deb"`,
+		"acme/tools/el/9/x86_64/e1/hello-1^git1-1.x86_64.rpm":        `attachment; filename="hello-1^git1-1.x86_64.rpm"`,
+		"acme/tools/ubuntu/dists/jammy/InRelease":                    "",
+		"acme/tools/el/9.repo":                                       "",
+		"acme/tools/gpgkey":                                          "",
+	} {
+		if got := layout.ObjectOf(key).ContentDisposition(); got != want {
+			t.Errorf("%s: got %q, want %q", key, got, want)
+		}
 	}
 }

@@ -55,8 +55,8 @@ func (b *Bucket) begin(ctx context.Context, w write, checked bool) (*upload, err
 		Bucket:       b.bucket(),
 		Key:          b.key(w.object.Key),
 		ContentType:  aws.String(w.object.ContentType),
-		CacheControl: aws.String(w.object.CacheControl),
-		Metadata:     w.metadata(),
+		CacheControl: aws.String(w.object.CacheControl), ContentDisposition: disposition(w.object),
+		Metadata: w.metadata(),
 	}
 	u := &upload{b: b, write: w}
 	if checked {

@@ -52,6 +52,9 @@ func TestHeadersAndChecksum(t *testing.T) {
 		if aws.ToString(got.ContentType) != o.ContentType || aws.ToString(got.CacheControl) != o.CacheControl {
 			t.Errorf("%s has %q and %q, want %q and %q", key, aws.ToString(got.ContentType), aws.ToString(got.CacheControl), o.ContentType, o.CacheControl)
 		}
+		if got := aws.ToString(got.ContentDisposition); got != o.ContentDisposition() {
+			t.Errorf("%s is called %q, want %q", key, got, o.ContentDisposition())
+		}
 		sum := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(body))))
 		if key != copied && (aws.ToString(got.ChecksumCRC32) != sum || got.ChecksumType != types.ChecksumTypeFullObject) {
 			t.Errorf("%s has the checksum %q, %s; want %s of the whole object", key, aws.ToString(got.ChecksumCRC32), got.ChecksumType, sum)

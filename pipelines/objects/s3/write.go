@@ -112,8 +112,8 @@ func (b *Bucket) put(ctx context.Context, w write, body []byte) (layout.Version,
 		Key:          b.key(w.object.Key),
 		Body:         bytes.NewReader(body),
 		ContentType:  aws.String(w.object.ContentType),
-		CacheControl: aws.String(w.object.CacheControl),
-		Metadata:     w.metadata(),
+		CacheControl: aws.String(w.object.CacheControl), ContentDisposition: disposition(w.object),
+		Metadata: w.metadata(),
 	}
 	in.IfMatch, in.IfNoneMatch = w.conditions()
 	return b.commit(ctx, w, func(count func(*s3.Options)) (*string, error) {
@@ -148,6 +148,14 @@ func readPart(body io.Reader, buf []byte) ([]byte, error) {
 func checkKey(key string) error {
 	if !fs.ValidPath(key) || key == "." {
 		return fmt.Errorf("object key %q is not a plain path: %w", key, fs.ErrInvalid)
+	}
+	return nil
+}
+
+// disposition returns the header that names a package; nil for other objects.
+func disposition(o layout.Object) *string {
+	if name := o.ContentDisposition(); name != "" {
+		return &name
 	}
 	return nil
 }
