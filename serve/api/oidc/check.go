@@ -78,7 +78,7 @@ func checkTarget(t catalog.Trust) error {
 		r.Name = "any"
 	}
 	if rej := layout.CheckRepository(r); rej != nil {
-		return rej
+		return errors.New(rej.Detail)
 	}
 	if !slices.Contains([]api.Right{api.Read, api.Push, api.Manage}, api.Right(t.Scope)) {
 		return fmt.Errorf("scope %q: use push, manage or read", t.Scope)

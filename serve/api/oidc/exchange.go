@@ -50,7 +50,7 @@ func (e *Exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		unauthorized(w, err.Error())
 		return
 	case err != nil:
-		e.unavailable(w, "an ID token could not be verified", err)
+		e.unavailable(w, "the ID token cannot be verified now: try again in 10 seconds", err)
 		return
 	case v.jti == "":
 		unauthorized(w, "this ID token has no ID of its own (claim jti), and so cannot be exchanged: send it as it is with each call")
@@ -62,23 +62,26 @@ func (e *Exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err != nil {
-		e.unavailable(w, "the use of an ID token could not be recorded", err)
+		e.unavailable(w, "the use of the ID token may not be recorded: "+another, err)
 		return
 	}
 	secret, expires, err := e.Issuer.IssueToken(ctx, v.principal, exchangedFor)
 	if err != nil {
-		e.unavailable(w, "a token could not be issued for an ID token", err)
+		e.unavailable(w, "no token can be issued now: "+another, err)
 		return
 	}
 	a.config.Log.Info("an ID token was exchanged", "principal", v.principal.ID, "name", v.principal.Name, "job", v.principal.Job, slog.Time("expires", expires))
 	answer(w, http.StatusOK, map[string]string{"token": secret, "expires": expires.UTC().Format(time.RFC3339)})
 }
 
-// unavailable answers that something is not known now. The reason is logged; the caller learns of keys alone.
-func (e *Exchange) unavailable(w http.ResponseWriter, what string, err error) {
-	e.Authenticator.config.Log.Warn(what, "error", err)
+// another says what to do if an ID token may have been used up.
+const another = "ask the CI system for another ID token, and try again in 10 seconds"
+
+// unavailable answers that something does not work now. The reason is only logged.
+func (e *Exchange) unavailable(w http.ResponseWriter, why string, err error) {
+	e.Authenticator.config.Log.Warn("an ID token could not be exchanged", "answer", why, "error", err)
 	w.Header().Set("Retry-After", "10")
-	fail(w, http.StatusServiceUnavailable, what+" now; ask the CI system for another one, and try again in 10 seconds")
+	fail(w, http.StatusServiceUnavailable, why)
 }
 
 func unauthorized(w http.ResponseWriter, why string) {

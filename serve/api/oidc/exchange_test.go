@@ -67,9 +67,9 @@ func TestExchange(t *testing.T) {
 		{"one that was used", "POST", func(s string) string { return bearer + s }, nil, desk{used: map[string]time.Time{ci.URL + " 6c1ad4fd-3aa3-4b26-9f31-0b54dcd6e1de": start}}, 401,
 			`{"error":"this ID token was exchanged before, and each is exchanged once: ask the CI system for another one"}`, 0},
 		{"a catalog that does not answer", "POST", func(s string) string { return bearer + s }, nil, desk{useErr: errors.New("secret of the catalog")}, 503,
-			`{"error":"the use of an ID token could not be recorded now; ask the CI system for another one, and try again in 10 seconds"}`, 0},
+			`{"error":"the use of the ID token may not be recorded: ask the CI system for another ID token, and try again in 10 seconds"}`, 0},
 		{"a token that cannot be issued", "POST", func(s string) string { return bearer + s }, nil, desk{fail: errors.New("secret of the catalog")}, 503,
-			`{"error":"a token could not be issued for an ID token now; ask the CI system for another one, and try again in 10 seconds"}`, 1},
+			`{"error":"no token can be issued now: ask the CI system for another ID token, and try again in 10 seconds"}`, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a, _ := newAuthenticator(ci, &fixedTrusts{all: []catalog.Trust{trust}})
@@ -103,6 +103,22 @@ func TestExchange(t *testing.T) {
 				t.Errorf("issued for %v (-want +got):\n%s", d.ttl, diff)
 			}
 		})
+	}
+}
+
+func TestExchangeWhileTheIssuerIsDown(t *testing.T) {
+	key := newECDSA(t, "a")
+	ci := newCI(t, key)
+	ci.answer("/keys", http.NotFound)
+	a, _ := newAuthenticator(ci, &fixedTrusts{all: []catalog.Trust{trustIn(ci.URL, map[string]string{"repository_id": "424242"})}})
+	d := &desk{used: map[string]time.Time{}}
+	r := httptest.NewRequest(http.MethodPost, oidc.ExchangePath, nil)
+	r.Header.Set("Authorization", "Bearer "+key.sign(t, payloadOf(t, githubToken(ci.URL)), nil))
+	w := httptest.NewRecorder()
+	(&oidc.Exchange{Authenticator: a, Uses: d, Used: errUsed, Issuer: d}).ServeHTTP(w, r)
+	const body = `{"error":"the ID token cannot be verified now: try again in 10 seconds"}`
+	if w.Code != 503 || strings.TrimSpace(w.Body.String()) != body || len(d.used)+len(d.issued) > 0 {
+		t.Errorf("got %d %s, used %v", w.Code, w.Body, d.used)
 	}
 }
 
