@@ -26,6 +26,7 @@ type commands struct {
 	Key    keyCmd    `cmd:"" help:"Replace the keys that sign releases, and watch over them."`
 	Token  tokenCmd  `cmd:"" help:"Make, list and revoke tokens: those that open private repositories, and those of the API."`
 	Log    logCmd    `cmd:"" help:"Print who changed what, and why."`
+	Trust  trustCmd  `cmd:"" help:"Let CI jobs push with the ID tokens of their CI system."`
 
 	Worker  workerCmd  `cmd:"" help:"Carry what CI stages to clients, on the resources of a company."`
 	API     apiCmd     `cmd:"" name:"api" help:"Take uploads over HTTP, on the resources of a company."`
