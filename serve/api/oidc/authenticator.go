@@ -25,6 +25,9 @@ import (
 // maxToken bounds an ID token, in bytes. Those of GitLab and GitHub have about 2,000.
 const maxToken = 16 << 10
 
+// maxMisses bounds how many trusts a line of the log names.
+const maxMisses = 10
+
 // algorithms sign ID tokens. Neither none nor HMAC is one of them.
 var algorithms = []jose.SignatureAlgorithm{
 	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
@@ -120,14 +123,16 @@ func (a *Authenticator) judge(trusts []catalog.Trust, token *goidc.IDToken, all 
 	v.principal.Name = "oidc " + printable(token.Issuer+" "+token.Subject)
 	v.principal.Job = jobURL(token.Issuer, all)
 	ours := false // one of the trusts has the audience
+	var misses []string
 	for _, t := range trusts {
 		if !only(token.Audience, t.Audience) {
 			continue
 		}
 		ours = true
-		missed, ok := all.fit(t.Claims)
-		if !ok {
-			a.config.Log.Info("an ID token does not fit a trust", "trust", t.ID, "claim", missed, "value", printable(all.text(missed)), "subject", printable(token.Subject))
+		if missed, ok := all.fit(t.Claims); !ok {
+			if len(misses) < maxMisses {
+				misses = append(misses, fmt.Sprintf("%s: %s=%s", t.ID, missed, printable(string(all[missed]))))
+			}
 			continue
 		}
 		if v.principal.ID == "" {
@@ -139,6 +144,7 @@ func (a *Authenticator) judge(trusts []catalog.Trust, token *goidc.IDToken, all 
 	case !ours:
 		return verified{}, &refusal{fmt.Sprintf("this ID token is for the audience %s: ask the CI system for one whose only audience is that of the trust", printable(fmt.Sprintf("%q", token.Audience)))}
 	case len(v.principal.Grants) == 0:
+		a.config.Log.Info("an ID token fits no trust", "issuer", token.Issuer, "subject", printable(token.Subject), "job", v.principal.Job, "misses", misses)
 		return verified{}, &refusal{"no trust fits the claims of this ID token (" + printable(token.Subject) + "): an administrator sees in the log of the API which claim differs"}
 	}
 	return v, nil

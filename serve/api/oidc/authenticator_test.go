@@ -1,7 +1,13 @@
 package oidc_test
 
 import (
+	"bytes"
+	"crypto/x509"
 	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +15,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/serve/api"
+	"repomill/serve/api/oidc"
 )
 
 func TestAuthenticate(t *testing.T) {
@@ -155,5 +162,36 @@ func TestAuthenticateRefusesClaims(t *testing.T) {
 	trusts.all = trusts.all[1:]
 	if _, err := a.Authenticate(t.Context(), key.sign(t, payloadOf(t, gitlab), nil)); !errors.Is(err, api.ErrUnknownCredential) {
 		t.Errorf("after the trust was removed: %v", err)
+	}
+}
+
+// An administrator sees why a token fits no trust, in one line however many trusts there are.
+func TestTheLogSaysWhatDiffers(t *testing.T) {
+	key := newECDSA(t, "a")
+	ci := newCI(t, key)
+	var trusts fixedTrusts
+	for i := range 12 {
+		trusts.all = append(trusts.all, trustIn(ci.URL, map[string]string{"ref": fmt.Sprint("v", i), "ref_protected": "true"}))
+	}
+	trusts.all = append(trusts.all, trustIn("https://other.example", map[string]string{"sub": "x"}))
+	var log bytes.Buffer
+	roots := x509.NewCertPool()
+	roots.AddCert(ci.Certificate())
+	a := oidc.New(oidc.Config{Trusts: &trusts, Now: func() time.Time { return start }, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Roots: roots, Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})
+	present := func(change values) error {
+		_, err := a.Authenticate(t.Context(), key.sign(t, payloadOf(t, with(gitlabToken(ci.URL), change)), nil))
+		return err
+	}
+	if err := present(values{"ref": "v7"}); err != nil || log.Len() > 0 {
+		t.Errorf("one of them fits: %v, log %s", err, log.String())
+	}
+	if err := present(values{"ref": "x\ny", "ref_protected": false}); err == nil {
+		t.Error("it opens something")
+	}
+	line := log.String()
+	if strings.Count(line, "\n") != 1 || strings.Count(line, `: ref=\"x\\ny\"`) != 10 || !strings.Contains(line, "job="+ci.URL+"/acme/tools/-/jobs/302") ||
+		!strings.Contains(line, trusts.all[0].ID+": ref=") {
+		t.Errorf("log: %s", line)
 	}
 }

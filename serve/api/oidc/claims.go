@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -52,9 +53,10 @@ func parseClaims(payload []byte) (claims, error) {
 	return all, nil
 }
 
-// fit reports whether all patterns are met, and returns the name of a claim that fails.
+// fit reports whether all patterns are met, and returns the name of the first claim that fails.
 func (c claims) fit(patterns map[string]string) (missed string, ok bool) {
-	for name, pattern := range patterns {
+	for _, name := range slices.Sorted(maps.Keys(patterns)) {
+		pattern := patterns[name]
 		if !slices.ContainsFunc(texts(c[name]), func(v string) bool { return matches(pattern, v) }) {
 			return name, false
 		}

@@ -218,7 +218,7 @@ func (c *clock) now() time.Time          { return time.UnixMilli(c.at.Load()) }
 func (c *clock) forward(d time.Duration) { c.at.Add(d.Milliseconds()) }
 
 // newAuthenticator returns an authenticator that may ask issuers on the loopback interface.
-func newAuthenticator(ci *ciServer, trusts *fixedTrusts) (*oidc.Authenticator, *clock) {
+func newAuthenticator(ci *ciServer, trusts oidc.Trusts) (*oidc.Authenticator, *clock) {
 	roots := x509.NewCertPool()
 	roots.AddCert(ci.Certificate())
 	c := &clock{}

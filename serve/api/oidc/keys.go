@@ -67,18 +67,22 @@ func (s keyState) usable(now time.Time) bool { return len(s.set) > 0 && now.Sub(
 func (k *keys) find(ctx context.Context, id, algorithm string) ([]jose.JSONWebKey, error) {
 	begun := k.now()
 	before := k.current()
-	wait := fetchTimeout + time.Second // the fetch says why it failed
+	var known []jose.JSONWebKey
 	if before.usable(begun) {
-		if begun.Sub(before.at) < fresh {
-			if found := pick(before.set, id, algorithm); len(found) > 0 {
-				return found, nil
-			}
-		} else if len(pick(before.set, id, algorithm)) > 0 {
-			wait = patience
-		}
+		known = pick(before.set, id, algorithm)
 	}
-	if err := k.refresh(ctx, wait); err != nil {
-		return nil, &unavailable{k.issuer, err}
+	if len(known) > 0 && begun.Sub(before.at) < fresh {
+		return known, nil
+	}
+	done, mine := k.refresh(ctx)
+	wait := fetchTimeout + time.Second // the fetch says why it failed
+	if len(known) > 0 {
+		wait = patience
+	}
+	if len(known) == 0 || mine { // of those with a known key one waits: an issuer that hangs does not slow each down
+		if err := await(ctx, done, wait); err != nil {
+			return nil, &unavailable{k.issuer, err}
+		}
 	}
 	after := k.current()
 	if !after.usable(k.now()) {
@@ -99,21 +103,28 @@ func (k *keys) current() keyState {
 	return k.state
 }
 
-// refresh fetches the keys, unless that was begun less than an interval ago, or waits for the fetch that runs. It
-// returns after a time also if the fetch goes on. The error is that of the context.
-func (k *keys) refresh(ctx context.Context, wait time.Duration) error {
+// refresh begins to fetch the keys, unless a fetch runs, or one was begun less than an interval ago. done is closed when
+// the fetch that runs ends; nil if none does. begun says whether this call began it.
+func (k *keys) refresh(ctx context.Context) (done chan struct{}, begun bool) {
 	k.mu.Lock()
-	if k.busy == nil {
-		now := k.now()
-		if since := now.Sub(k.state.tried); since >= 0 && since < interval {
-			k.mu.Unlock()
-			return nil
-		}
-		k.state.tried, k.busy = now, make(chan struct{})
-		go k.run(context.WithoutCancel(ctx), now, k.busy) // others wait for it, too
+	defer k.mu.Unlock()
+	if k.busy != nil {
+		return k.busy, false
 	}
-	done := k.busy
-	k.mu.Unlock()
+	now := k.now()
+	if since := now.Sub(k.state.tried); since >= 0 && since < interval {
+		return nil, false
+	}
+	k.state.tried, k.busy = now, make(chan struct{})
+	go k.run(context.WithoutCancel(ctx), now, k.busy) // others wait for it, too
+	return k.busy, true
+}
+
+// await waits until a fetch ends, if there is one, or for a time. The error is that of the context.
+func await(ctx context.Context, done chan struct{}, wait time.Duration) error {
+	if done == nil {
+		return nil
+	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {

@@ -214,3 +214,37 @@ func TestIssuersOnThisMachine(t *testing.T) {
 		t.Errorf("it was asked %d times", n)
 	}
 }
+
+// While an issuer accepts connections and does not answer, its keys go on: one call waits a little, others do not.
+func TestAnIssuerThatHangs(t *testing.T) {
+	t.Parallel()
+	key := newECDSA(t, "1")
+	ci := newCI(t, key)
+	a, clock := newAuthenticator(ci, &fixedTrusts{all: []catalog.Trust{trustIn(ci.URL, map[string]string{"project_path": "acme/tools"})}})
+	if got, err := ask(t, a, ci, key); got != accepted {
+		t.Fatalf("%s: %v", got, err)
+	}
+	release, begun := make(chan struct{}), make(chan struct{})
+	ci.answer("/.well-known/openid-configuration", func(http.ResponseWriter, *http.Request) { close(begun); <-release })
+	defer close(release)
+	clock.forward(2 * time.Hour)
+	first := make(chan outcome)
+	go func() {
+		got, _ := ask(t, a, ci, key)
+		first <- got
+	}()
+	<-begun
+	for range 5 {
+		if got, err := ask(t, a, ci, key); got != accepted {
+			t.Fatalf("%s: %v", got, err)
+		}
+	}
+	select {
+	case got := <-first:
+		t.Errorf("the call that began the fetch returned before the others: %s", got)
+	default:
+	}
+	if got := <-first; got != accepted {
+		t.Errorf("the call that began the fetch: %s", got)
+	}
+}
