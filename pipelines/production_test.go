@@ -265,12 +265,8 @@ func (s *site) ends(uploads []catalog.Upload) map[string]int {
 // wantCorpus waits until a corpus has its verdicts, and compares what became of it with the twin.
 func (s *site) wantCorpus(uploads []catalog.Upload, twin *site) {
 	s.t.Helper()
-	ended := func() bool { return cmp.Equal(s.ends(uploads), corpusEnds) }
-	for begin := time.Now(); !ended(); time.Sleep(10 * time.Millisecond) {
-		if time.Since(begin) > 3*time.Minute {
-			s.t.Fatalf("not within three minutes: uploads (-want +got):\n%s", cmp.Diff(corpusEnds, s.ends(uploads)))
-		}
-	}
+	proctest.Until(s.t, fmt.Sprintf("uploads end as %v", corpusEnds), func() map[string]int { return s.ends(uploads) },
+		func(ends map[string]int) bool { return cmp.Equal(ends, corpusEnds) })
 	for _, u := range uploads {
 		// The verdict of an earlier generation may be there for a moment.
 		proctest.Eventually(s.t, "the uploader of "+u.String()+" is told", func() bool {

@@ -166,11 +166,8 @@ func TestFlinkDetached(t *testing.T) {
 		t.Fatalf("exit code %d:\n%s", code, stderr)
 	}
 	stored := map[string]int{"stored": 9, "rejected not-a-package": 1}
-	for begin := time.Now(); !cmp.Equal(stored, c.ends(uploads)); time.Sleep(50 * time.Millisecond) {
-		if time.Since(begin) > time.Minute {
-			t.Fatalf("uploads (-want +got):\n%s", cmp.Diff(stored, c.ends(uploads)))
-		}
-	}
+	proctest.Until(t, fmt.Sprintf("uploads end as %v", stored), func() map[string]int { return c.ends(uploads) },
+		func(ends map[string]int) bool { return cmp.Equal(ends, stored) })
 	publishAll(t, c.Resources)
 	if diff := cmp.Diff(corpusEnds, c.ends(uploads)); diff != "" {
 		t.Errorf("uploads (-want +got):\n%s", diff)
@@ -202,10 +199,10 @@ func TestWorkerEndsWithParent(t *testing.T) {
 	}
 	parent.Process.Kill() //nolint:errcheck // it runs
 	parent.Wait()         //nolint:errcheck // it was killed
-	for begin := time.Now(); running(); time.Sleep(50 * time.Millisecond) {
-		if time.Since(begin) > 10*time.Second {
+	t.Cleanup(func() {
+		if t.Failed() {
 			syscall.Kill(worker, syscall.SIGKILL) //nolint:errcheck // it runs
-			t.Fatal("the worker stays")
 		}
-	}
+	})
+	proctest.Eventually(t, "the worker has ended", func() bool { return !running() })
 }

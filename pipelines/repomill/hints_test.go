@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -18,13 +17,11 @@ import (
 func (s *site) hint(t *testing.T, repository, distribution string) string {
 	t.Helper()
 	block := regexp.MustCompile(`(?m)^install from ` + repository + ` on ` + distribution + `.*:\n((?:  .*\n)+)`)
-	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if m := block.FindStringSubmatch(s.Stdout.String()); m != nil {
-			return m[1]
-		}
+	var m []string
+	if err := s.Await(s.Stdout, func(text string) bool { m = block.FindStringSubmatch(text); return m != nil }); err != nil {
+		t.Fatalf("no lines for %s on %s: %v", repository, distribution, err)
 	}
-	t.Fatalf("no lines for %s on %s in\n%s", repository, distribution, s.Stdout)
-	return ""
+	return m[1]
 }
 
 // What the program prints can be pasted. It is printed at the first publish of a distribution, and not at each start;

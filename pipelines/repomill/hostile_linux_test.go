@@ -43,15 +43,7 @@ func metric(t *testing.T, ops, name string) float64 {
 // awaitMetric waits until a metric has a value.
 func awaitMetric(t *testing.T, ops, name string, want float64) {
 	t.Helper()
-	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		got := metric(t, ops, name)
-		if got == want {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%s is %v, want %v", name, got, want)
-		}
-	}
+	proctest.Until(t, fmt.Sprintf("%s is %v", name, want), func() float64 { return metric(t, ops, name) }, func(got float64) bool { return got == want })
 }
 
 // ownNamespace is how the program runs as a root that may not read what belongs to users it does not know, and that has a

@@ -74,14 +74,14 @@ func (s *site) addKey(t *testing.T) string {
 		t.Fatal(err)
 	}
 	name := key.Fingerprints()[0]
-	s.until(t, "the new key is a standby key", func() bool { return strings.Contains(s.key(t, 0, "list").Stdout, name) })
+	proctest.Eventually(t, "the new key is a standby key", func() bool { return strings.Contains(s.key(t, 0, "list").Stdout, name) })
 	return name
 }
 
 // rotate has one key sign in the place of another, once a worker has said that it has it.
 func (s *site) rotate(t *testing.T, old, next string) {
 	t.Helper()
-	s.until(t, "the new key is promoted", func() bool { return repomill(t, "key", "promote", "--data", s.data, next, "--force").Code == 0 })
+	proctest.Eventually(t, "the new key is promoted", func() bool { return repomill(t, "key", "promote", "--data", s.data, next, "--force").Code == 0 })
 	if a := s.key(t, 1, "retire", old); !strings.Contains(a.Stderr, "retire it from") || !strings.Contains(a.Stderr, "--force") {
 		t.Errorf("retire too early: %v", a)
 	}
@@ -93,17 +93,6 @@ func (s *site) signs(t *testing.T) string {
 	t.Helper()
 	_, line, _ := strings.Cut(s.key(t, 0, "list").Stdout, "\n")
 	return strings.Fields(line)[0]
-}
-
-// until waits for something.
-func (s *site) until(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
-		if is() {
-			return
-		}
-	}
-	t.Fatalf("after three minutes not so: %s", what)
 }
 
 // A host that installs the keyring package and upgrades reads on by a key that did not exist when it was set up.
@@ -135,7 +124,7 @@ func TestKeyringPackageOfDEB(t *testing.T) {
 	next := s.addKey(t)
 	versions := func(a aptRoot) int { a.Update(t); return len(slices.Compact(a.versions(t, jammyKeyring))) }
 	for name, a := range hosts {
-		s.until(t, "a second version of the keyring package", func() bool { return versions(a) == 2 })
+		proctest.Eventually(t, "a second version of the keyring package", func() bool { return versions(a) == 2 })
 		a.upgradeKeyring(t, jammyKeyring)
 		if key, err := os.ReadFile(a.Dir + "/etc/" + jammyKeyring + ".asc"); err != nil || !bytes.Equal(key, s.fetch(t, "acme/tools/gpgkey")) {
 			t.Errorf("%s: after the upgrade it has other keys than gpgkey, %v", name, err)

@@ -76,7 +76,7 @@ func TestKeyringPackageOfRPM(t *testing.T) {
 
 	next := s.addKey(t)
 	for name, d := range hosts {
-		s.until(t, "a second version of the release package", func() bool {
+		proctest.Eventually(t, "a second version of the release package", func() bool {
 			return len(d.query(t, "x86_64", "--refresh", "acme-"+name+"-release")) == 2
 		})
 		d.ok(t, "--refresh", "upgrade")
@@ -91,7 +91,7 @@ func TestKeyringPackageOfRPM(t *testing.T) {
 	if got, want := hosts["tools"].query(t, "x86_64", "--refresh", "hello"), []string{"hello-0:1.0-1.noarch", "hello-0:2.0-1.noarch"}; !cmp.Equal(got, want) {
 		t.Errorf("dnf knows %q, want %q", got, want)
 	}
-	s.until(t, "a third version, signed by the new key, which the host checks", func() bool {
+	proctest.Eventually(t, "a third version, signed by the new key, which the host checks", func() bool {
 		hosts["signed"].ok(t, "--refresh", "upgrade")
 		out := proctest.Run(t, nil, "rpm", "--root", hosts["signed"].dir+"/root", "-q", "--qf", "%{RSAHEADER:pgpsig}", "acme-signed-release")
 		return strings.Contains(strings.ToUpper(out.Stdout), next[len(next)-16:])
@@ -128,7 +128,7 @@ func TestKeyringPackageOfAPrivateRepository(t *testing.T) {
 		t.Fatalf("%v", a)
 	}
 	pattern := "acme/later/el/9/x86_64/acme-later-release-*.rpm"
-	s.until(t, "a second version", func() bool { return len(digests(t, s.data+"/bucket/"+pattern)) == 2 })
+	proctest.Eventually(t, "a second version", func() bool { return len(digests(t, s.data+"/bucket/"+pattern)) == 2 })
 	if got, want := s.files(t, pattern), []string{key + "later", repo}; !cmp.Equal(got, want) {
 		t.Errorf("of one that became private it owns %q, want %q", got, want)
 	}
@@ -166,7 +166,7 @@ func TestKeyringPackageNames(t *testing.T) {
 	}
 	// Later distributions and components get it, too.
 	s.publish(t, "acme/x-y/ubuntu/noble/extra", newDEB(t, debtest.Spec{}))
-	s.until(t, "the new component has it", func() bool {
+	proctest.Eventually(t, "the new component has it", func() bool {
 		return strings.Contains(repomill(t, "ls", "--data", s.data, "acme/x-y/ubuntu/noble/extra").Stdout, "acme-x-y-archive-keyring")
 	})
 	for _, tt := range []struct{ value, want string }{{"off", ""}, {"on", ", keyring package 2"}} {

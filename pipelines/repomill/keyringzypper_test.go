@@ -35,7 +35,7 @@ func TestKeyringPackageWithZypper(t *testing.T) {
 		t.Errorf("%d packages downloaded, want 1", got)
 	}
 	next := s.addKey(t)
-	s.until(t, "a second version, downloaded as an upgrade is", func() bool {
+	proctest.Eventually(t, "a second version, downloaded as an upgrade is", func() bool {
 		return z.run(t, "refresh", "--force").Code == 0 && downloaded() == 2
 	})
 	s.rotate(t, old, next)

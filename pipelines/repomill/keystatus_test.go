@@ -1,10 +1,11 @@
 package main_test
 
 import (
+	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"repomill/testdata/debtest"
 	"repomill/testdata/proctest"
@@ -35,16 +36,7 @@ func TestAStartWithoutTheKeyThatSigns(t *testing.T) {
 	if pushed.Code != 3 {
 		t.Errorf("push: %v", pushed)
 	}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-		a := repomill(t, "key", "status", "--data", s.data)
-		if a.Code == 1 && strings.Contains(a.Stdout, "1 release waits (acme/tools/ubuntu/jammy): no running worker has the private part of key "+old) &&
-			strings.Contains(a.Stdout, "key "+next+" signs in its place") && strings.Contains(a.Stdout, "Put it back") {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("status: %v", a)
-		}
-	}
+	s.keyStatus(t, 1, "1 release waits (acme/tools/ubuntu/jammy): no running worker has the private part of key "+old, "key "+next+" signs in its place", "Put it back")
 	s.key(t, 0, "plan").Wants(t, "put the private part of key "+old+" back", "all is well")
 	s.key(t, 0, "list").Wants(t, "no running worker has its private part", "all is well")
 	if a := repomill(t, "status", "--data", s.data); !strings.Contains(a.Stdout, "no running worker has the private part of key "+old) {
@@ -54,11 +46,16 @@ func TestAStartWithoutTheKeyThatSigns(t *testing.T) {
 		t.Errorf("not one line about it all:\n%s", log)
 	}
 	write(all)
-	for end := time.Now().Add(30 * time.Second); repomill(t, "key", "status", "--data", s.data).Code != 0; time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("the key is back: %v", s.key(t, 0, "status"))
-		}
-	}
+	s.keyStatus(t, 0)
+}
+
+// keyStatus waits until key status ends with an exit code, and says these things.
+func (s *site) keyStatus(t *testing.T, code int, says ...string) {
+	t.Helper()
+	proctest.Until(t, fmt.Sprintf("key status ends with %d and says %q", code, says), func() proctest.Answer { return repomill(t, "key", "status", "--data", s.data) },
+		func(a proctest.Answer) bool {
+			return a.Code == code && !slices.ContainsFunc(says, func(one string) bool { return !strings.Contains(a.Stdout, one) })
+		})
 }
 
 // The file of keys is removed under a site.
@@ -69,15 +66,7 @@ func TestStatusOfAKeyFileThatIsGone(t *testing.T) {
 	if err := os.Rename(s.data+"/signing-key.asc", s.data+"/away"); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-		a := repomill(t, "key", "status", "--data", s.data)
-		if a.Code == 1 && strings.Contains(a.Stdout, "cannot use file://"+s.data+"/signing-key.asc since ") && strings.Contains(a.Stdout, "no such file") {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("status: %v", a)
-		}
-	}
+	s.keyStatus(t, 1, "cannot use file://"+s.data+"/signing-key.asc since ", "no such file")
 	if err := os.Rename(s.data+"/away", s.data+"/signing-key.asc"); err != nil { // or the site could not end well
 		t.Fatal(err)
 	}
@@ -108,11 +97,7 @@ func TestPromotingAKeyThatTheKeyringPackageLacks(t *testing.T) {
 		t.Errorf("promote: %v", a)
 	}
 	s = restart(t, s.data)
-	for end := time.Now().Add(60 * time.Second); strings.Contains(s.key(t, 0, "plan").Stdout, "not before"); time.Sleep(200 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("it is not made: %v", s.key(t, 0, "plan"))
-		}
-	}
+	proctest.Until(t, "it is made", func() proctest.Answer { return s.key(t, 0, "plan") }, func(a proctest.Answer) bool { return !strings.Contains(a.Stdout, "not before") })
 	s.key(t, 0, "promote", next, "--overlap", "1ms").Wants(t, "key "+next+" is promoted: it signs everything now\nnext, now: repomill key retire ", "all is well")
 	if a := set("off"); !strings.Contains(a.Stderr, "/usr/share/keyrings/acme-tools-archive-keyring.asc") || !strings.Contains(a.Stderr, "no later key reaches them") {
 		t.Errorf("switched off: %v", a)

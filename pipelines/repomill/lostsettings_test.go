@@ -10,6 +10,7 @@ import (
 
 	"repomill/publish/sign"
 	"repomill/schemas/catalog"
+	"repomill/testdata/proctest"
 )
 
 // settings returns what a repository was declared with, as repo list says.
@@ -26,7 +27,7 @@ func (s *site) settings(t *testing.T, repository string) (got catalog.Settings) 
 // before that.
 func (s *site) untilDeclared(t *testing.T, repository string) {
 	t.Helper()
-	s.until(t, repository+" is declared", func() bool { return repomill(t, "repo", "list", "--json", repository, "--data", s.data).Code == 0 })
+	proctest.Eventually(t, repository+" is declared", func() bool { return repomill(t, "repo", "list", "--json", repository, "--data", s.data).Code == 0 })
 }
 
 // All that a command changes in a repository's settings is in the bucket when it returns: the catalog that is lost then comes

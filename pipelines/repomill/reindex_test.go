@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -129,7 +130,7 @@ func TestReindexIdentical(t *testing.T) {
 			t.Fatal(a)
 		}
 	}
-	s.until(t, "the empty distribution is published", func() bool {
+	proctest.Eventually(t, "the empty distribution is published", func() bool {
 		rel := s.status(t, "acme/empty").Releases
 		return len(rel) == 1 && rel[0].Published > 0
 	})
@@ -276,14 +277,8 @@ func lockBucket(t *testing.T, s *site) (unlock func()) {
 // awaitAnswer waits until a command prints something.
 func awaitAnswer(t *testing.T, want string, args ...string) proctest.Answer {
 	t.Helper()
-	var a proctest.Answer
-	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if a = repomill(t, args...); strings.Contains(a.Stdout, want) {
-			return a
-		}
-	}
-	t.Fatalf("no %q after two minutes: %v", want, a)
-	return a
+	return proctest.Until(t, fmt.Sprintf("repomill %q prints %q", args, want), func() proctest.Answer { return repomill(t, args...) },
+		func(a proctest.Answer) bool { return strings.Contains(a.Stdout, want) })
 }
 
 // began starts a reindex that stays at its first release, and returns when it is there.
@@ -421,7 +416,7 @@ func TestReindexOnATerminal(t *testing.T) {
 	yank(t, s, "acme/tools/ubuntu/jammy", "hello=1.0")
 	unlock := lockBucket(t, s)
 	p := begin(t, "script", "-qec", path+" reindex --data "+s.data+" acme/tools/ubuntu/jammy", "/dev/null")
-	s.until(t, "the line is drawn", func() bool {
+	proctest.Eventually(t, "the line is drawn", func() bool {
 		return strings.Contains(p.Stdout.String(), "\r\x1b[Krelease 1 of 1, 1 of 1 package, ")
 	})
 	unlock()
@@ -454,7 +449,7 @@ func TestReindexAfterLoss(t *testing.T) {
 		return all
 	}
 	was := listed()
-	s.until(t, "the settings are published", func() bool {
+	proctest.Eventually(t, "the settings are published", func() bool {
 		body, err := os.ReadFile(s.data + "/bucket/.repomill/acme/other.json")
 		return err == nil && bytes.Contains(body, []byte(`"private"`))
 	})

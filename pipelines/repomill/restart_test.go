@@ -64,7 +64,7 @@ func TestStopAndStart(t *testing.T) {
 	objects := s.stream(t, 0, 1)
 	s.await(t, objects[0]) // the next publish of the DEB release has to wait for the next second
 	objects = append(objects, s.stream(t, 1, 16)...)
-	s.until(t, "a batch is collected", func() bool { return len(s.status(t, "acme/stream").Uploads) > 1 })
+	proctest.Eventually(t, "a batch is collected", func() bool { return len(s.status(t, "acme/stream").Uploads) > 1 })
 	start := time.Now()
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
@@ -113,17 +113,13 @@ func TestNewPublicURL(t *testing.T) {
 		"acme/url/ubuntu/jammy.sources": "\nURIs: http://packages.example.org/acme/url/ubuntu/\n",
 		"acme/url/el/9.repo":            "\nbaseurl=http://packages.example.org/acme/url/el/9/$basearch\n",
 	} {
-		var text string
-		for end := time.Now().Add(2 * time.Minute); time.Now().Before(end) && !strings.Contains(text, want); time.Sleep(20 * time.Millisecond) {
+		proctest.Until(t, fmt.Sprintf("%s has %q", key, want), func() string {
 			b, err := os.ReadFile(filepath.Join(data, "bucket", key))
 			if err != nil {
 				t.Fatal(err)
 			}
-			text = string(b)
-		}
-		if !strings.Contains(text, want) {
-			t.Errorf("no %q in\n%s", want, text)
-		}
+			return string(b)
+		}, func(text string) bool { return strings.Contains(text, want) })
 	}
 }
 

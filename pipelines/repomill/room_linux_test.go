@@ -5,7 +5,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"repomill/testdata/porttest"
 	"repomill/testdata/proctest"
@@ -32,10 +31,8 @@ func TestFullDiskIsNotReady(t *testing.T) {
 		t.Fatal(err)
 	}
 	ready(503)
-	for end := time.Now().Add(2 * time.Minute); !strings.Contains(s.Stderr.String(), "the file system of "+data+"/staging is full"); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("the log does not say what is full")
-		}
+	if err := s.Await(s.Stderr, func(log string) bool { return strings.Contains(log, "the file system of "+data+"/staging is full") }); err != nil {
+		t.Fatalf("the log does not say what is full: %v", err)
 	}
 	if err := os.Remove(data + "/bulk"); err != nil {
 		t.Fatal(err)

@@ -136,14 +136,10 @@ func (s *site) verdict(t *testing.T, object string) (v catalog.Verdict, there bo
 // await waits for the final verdict of a staged object.
 func (s *site) await(t *testing.T, object string) catalog.Verdict {
 	t.Helper()
-	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if v, ok := s.verdict(t, object); ok && v.State.Final() {
-			return v
-		}
-	}
-	v, _ := s.verdict(t, object)
-	t.Fatalf("no verdict on %q after three minutes: %+v", object, v)
-	return v
+	return proctest.Until(t, "verdict on "+object, func() catalog.Verdict {
+		v, _ := s.verdict(t, object)
+		return v
+	}, func(v catalog.Verdict) bool { return v.State.Final() })
 }
 
 // A statusReport is what `repomill status --json` prints.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 )
 
 // lies reports whether there is a file below the site's folder.
@@ -67,11 +68,7 @@ func TestYankNowLeavesNothing(t *testing.T) {
 		t.Errorf("a push of what was removed: %v", a)
 	}
 	s.does(t, 1, "hello 1.0 cannot come back: its file was removed; push it under a new version", "unyank", jammy, "hello=1.0")
-	for end := time.Now().Add(2 * time.Minute); s.lies(t, "staging/"+late[0].Object); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("what was pushed after the removal stays in staging")
-		}
-	}
+	s.gone(t, "staging/"+late[0].Object) // which was pushed after the removal
 
 	// Between the withdrawal and the removal, the advice holds; and what is pushed then goes with the file.
 	const bad = "bad=1.0"
@@ -107,11 +104,7 @@ func TestYankNowLeavesNothing(t *testing.T) {
 func (s *site) gone(t *testing.T, paths ...string) {
 	t.Helper()
 	for _, path := range paths {
-		for end := time.Now().Add(30 * time.Second); s.lies(t, path); time.Sleep(50 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatalf("%s stays", path)
-			}
-		}
+		proctest.Eventually(t, path+" is gone", func() bool { return !s.lies(t, path) })
 	}
 }
 

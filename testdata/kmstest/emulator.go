@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"testing"
-	"time"
 
 	"repomill/testdata/porttest"
 	"repomill/testdata/proctest"
@@ -40,12 +39,12 @@ func Emulator(t testing.TB) *AWS {
 	})
 	a := &AWS{t: t}
 	a.connect("http://" + address)
-	for begin := time.Now(); time.Since(begin) < 3*time.Minute; time.Sleep(50 * time.Millisecond) {
-		if r, err := http.Get(a.Endpoint + "/_ministack/health"); err == nil { //nolint:noctx // it is near
+	proctest.Eventually(t, "ministack answers", func() bool {
+		r, err := http.Get(a.Endpoint + "/_ministack/health") //nolint:noctx // it is near
+		if err == nil {
 			r.Body.Close()
-			return a
 		}
-	}
-	t.Fatal("ministack does not start")
-	return nil
+		return err == nil
+	})
+	return a
 }

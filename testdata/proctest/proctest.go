@@ -14,13 +14,26 @@ import (
 // that its holder lost lasts for a minute.
 const Limit = 3 * time.Minute
 
-// Eventually waits until a condition holds, and asks for it often. The test fails if it does not hold within the Limit.
+// Eventually waits until a condition holds. The test fails if it does not hold within the Limit.
 func Eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(Limit); !holds(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s", Limit, what)
+	Until(t, what, holds, func(held bool) bool { return held })
+}
+
+// Until calls get until is holds for what it returns, and returns that. It asks often, but leaves the machine idle for longer
+// than get keeps it busy. The test fails with the last value if that takes longer than the Limit.
+func Until[T any](t testing.TB, what string, get func() T, is func(T) bool) T {
+	t.Helper()
+	for deadline := time.Now().Add(Limit); ; {
+		begin := time.Now()
+		got := get()
+		if is(got) {
+			return got
 		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %s; last: %v", Limit, what, got)
+		}
+		time.Sleep(max(10*time.Millisecond, min(2*time.Since(begin), time.Second)))
 	}
 }
 
