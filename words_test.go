@@ -32,7 +32,6 @@ var unclean = []string{
 	"pipelines/client",
 	"pipelines/repomill",
 	"pipelines/repomill-beam",
-	"publish",
 	"schemas/catalogdb",
 	"testdata/README.md",
 	"testdata/RESULTS.md",

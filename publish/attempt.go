@@ -14,38 +14,38 @@ import (
 	"repomill/schemas/layout"
 )
 
-// attempt is one run of the protocol (PROTOCOL.md, "One release"). The order of its first steps is what
-// makes the swap safe: the pointer is read before the rows, and replaced only if it is still that one.
-func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (outcome, error) {
-	f, k := formatOf(r), *p.keys.Load() // one set of keys from end to end: what is signed is what is recorded
+// attempt runs the protocol once (PROTOCOL.md, "One release"). The order of its first steps makes the swap safe: it reads the
+// pointer before the rows, and replaces the pointer only if it has not changed since.
+func (p *Publisher) attempt(ctx context.Context, r catalog.Release, opt options) (attemptResult, error) {
+	f, k := formatOf(r), *p.keys.Load() // one set of keys for the whole attempt: the recorded keys are those that signed
 	old, err := p.read(ctx, r)
 	if err != nil {
-		return outcome{}, err
+		return attemptResult{}, err
 	}
 	if err := wait(ctx, f.pause(old)); err != nil {
-		return outcome{}, err
+		return attemptResult{}, err
 	}
 	snap, err := p.snapshot(ctx, old)
 	if err != nil {
-		return outcome{}, err
+		return attemptResult{}, err
 	}
 	defer snap.Close()                                                                         //nolint:errcheck // a read
-	if snap.Lock.HeldByOther(p.name, old.Now) && snap.Lock.Until.Sub(old.Now) < 2*lockLength { // or else its holder's clock was wrong
-		return outcome{}, errHeld
+	if snap.Lock.HeldByOther(p.name, old.Now) && snap.Lock.Until.Sub(old.Now) < 2*lockLength { // a longer lock is from a holder with a wrong clock
+		return attemptResult{}, errLocked
 	}
-	res := outcome{Result: Result{Release: r, Revision: snap.Revision, Changed: old.Revision != snap.Revision}}
-	if err := p.mayPublish(ctx, old, snap, m); err != nil {
+	res := attemptResult{Result: Result{Release: r, Revision: snap.Revision, Changed: old.Revision != snap.Revision}}
+	if err := p.checkReplace(ctx, old, snap, opt); err != nil {
 		return res, err
 	}
 	if err := p.writeSettings(ctx, old.Settings, snap.Settings, nil, r); err != nil {
 		return res, err
 	}
-	// A publish that was not recorded may have been interrupted at any point.
-	if m.repair || snap.Published < snap.Revision.Number {
+	// An unrecorded publish may have been interrupted at any step.
+	if opt.repair || snap.Published < snap.Revision.Number {
 		err := p.repair(ctx, f, old, res.Changed)
 		if errors.Is(err, tree.ErrUnproven) {
 			snap.Close() //nolint:errcheck // a read, and the catalog is about to be written to
-			err = p.drawOver(ctx, old)
+			err = p.replaceUnproven(ctx, old)
 		}
 		if err != nil {
 			return res, err
@@ -54,12 +54,12 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (out
 	by := snap.SignedBy
 	if res.Changed {
 		by = k.signsAs(r)
-		if res.Packages, err = p.replace(ctx, f, k, snap, old, m); err != nil {
+		if res.Packages, err = p.replace(ctx, f, k, snap, old, opt); err != nil {
 			return res, err
 		}
 		res.own = true
 	} else if old.Exists {
-		if by, res.Signed, err = p.resign(ctx, f, k, snap, old, m); err != nil {
+		if by, res.Signed, err = p.resign(ctx, f, k, snap, old, opt); err != nil {
 			return res, err
 		}
 	}
@@ -74,8 +74,8 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, m mode) (out
 	return res, p.catalog.RecordSignedBy(ctx, r, by)
 }
 
-// mayPublish refuses to replace a pointer where that could take something away from clients.
-func (p *Publisher) mayPublish(ctx context.Context, old tree.Published, snap *catalogdb.Snapshot, m mode) error {
+// checkReplace returns an error if replacing the pointer could take packages away from clients.
+func (p *Publisher) checkReplace(ctx context.Context, old tree.Published, snap *catalogdb.Snapshot, opt options) error {
 	if old.Exists && old.Revision == snap.Revision {
 		return nil
 	}
@@ -92,33 +92,33 @@ func (p *Publisher) mayPublish(ctx context.Context, old tree.Published, snap *ca
 		return p.recover(ctx, old)
 	case old.Revision.Number > snap.Revision.Number: // rows from a replica that lags behind
 		return fmt.Errorf("read %s at revision %s, rows at %s: %w", key, old.Revision, snap.Revision, ErrConflict)
-	case ahead(old) && !m.redate:
+	case ahead(old) && !opt.redate:
 		return fmt.Errorf("%s is dated %s, ahead of the store's clock %s: set the clock right; clients would ignore anything older",
 			key, old.Date.Format(time.RFC3339), old.Now.UTC().Format(time.RFC3339))
 	}
 	return nil
 }
 
-// repair makes the files beside the pointer fit it. If the pointer is to be replaced, only those count
-// without which no client takes it. The error is [errRepaired] if something was written.
+// repair rewrites the pair files that do not fit the pointer. If the pointer is about to be replaced, it repairs only the files
+// without which clients refuse the pointer. It returns [errRepaired] if it has written a file.
 func (p *Publisher) repair(ctx context.Context, f format, old tree.Published, stale bool) error {
 	if !old.Exists || stale && !f.inseparable() {
 		return nil
 	}
 	repaired, err := f.repair(ctx, p.bucket, *p.keys.Load(), old)
 	if stale && errors.Is(err, tree.ErrUnproven) {
-		return nil // it is about to be replaced
+		return nil // the attempt replaces it
 	}
 	if err == nil && repaired {
-		p.log.Warn("repaired a torn pair", "pointer", layout.PointerKey(old.Release))
+		p.log.Warn("torn pair repaired", "pointer", layout.PointerKey(old.Release))
 		err = errRepaired
 	}
 	return err
 }
 
 // replace renders a release and swaps its pointer.
-func (p *Publisher) replace(ctx context.Context, f format, k Keys, snap *catalogdb.Snapshot, old tree.Published, m mode) (packages int, err error) {
-	rd, err := p.prepared(ctx, f, snap, m.prepared)
+func (p *Publisher) replace(ctx context.Context, f format, k Keys, snap *catalogdb.Snapshot, old tree.Published, opt options) (packages int, err error) {
+	rd, err := p.prepared(ctx, f, snap, opt.prepared)
 	if rd == nil && err == nil {
 		rd, err = p.render(ctx, f, snap)
 	}
@@ -127,13 +127,13 @@ func (p *Publisher) replace(ctx context.Context, f format, k Keys, snap *catalog
 	}
 	defer p.renderings.Put(snap.Release, rd)
 	date := nextDate(old)
-	d := draw(f, snap, rd, date, k.hints())
+	d := buildRelease(f, snap, rd, date, k.hints())
 	defer func() { d.close() }()
 	if err := d.listYanked(ctx, p.renderings.Dir, snap); err != nil {
 		return d.packages, err
 	}
 	snap.Close() //nolint:errcheck // a read; writing to a distant store may take long
-	// A crash from here on leaves index files that nothing refers to. The next run writes the same ones again.
+	// A crash from here on leaves index files that no pointer names. The next run writes the same files.
 	live := old.Live()
 	aged, err := createIndexes(ctx, p.bucket, d.stored(), live, rd.Fetched())
 	if err != nil {
@@ -156,13 +156,12 @@ func (p *Publisher) replace(ctx context.Context, f format, k Keys, snap *catalog
 	return d.packages, err
 }
 
-// commitLimit bounds the time of a commit, which goes on when its caller gives up.
+// commitLimit bounds the time of a commit, which continues after its caller's context has ended.
 const commitLimit = time.Minute
 
-// commit swaps the pointer, and writes the files beside it. After an error that [again] knows the
-// pointer may be the new one or not.
+// commit swaps the pointer and writes the pair files. After an error that is [retryable], the pointer may be the old or the new one.
 func (p *Publisher) commit(ctx context.Context, f format, old tree.Published, s signed) error {
-	// Nobody's impatience tears a pair.
+	// Detach from the caller's context: a cancelled caller must not leave a half-written pair.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
 	defer cancel()
 	err := swap(ctx, p.bucket, old, s)
@@ -170,7 +169,7 @@ func (p *Publisher) commit(ctx context.Context, f format, old tree.Published, s 
 		return nil
 	}
 	if len(s.before) > 0 {
-		p.untear(ctx, f, old.Release)
+		p.repairPair(ctx, f, old.Release)
 	}
 	if errors.Is(err, ErrConflict) {
 		return err
@@ -181,21 +180,21 @@ func (p *Publisher) commit(ctx context.Context, f format, old tree.Published, s 
 func swap(ctx context.Context, b Bucket, old tree.Published, s signed) error {
 	written := make([]layout.Version, len(s.before))
 	for i, o := range s.before {
-		// A crash between here and the swap leaves a torn pair, which the next run repairs.
+		// A crash between here and the swap leaves a torn pair. The next run repairs it.
 		v, err := swapPair(ctx, b, old, o)
 		if err != nil {
 			return err
 		}
 		written[i] = v
 	}
-	// Where only the signature beside it is another, the pointer stays. Who replaces it swaps that one, too.
+	// If only the signature changes, the pointer stays. Its next replacement swaps the signature, too.
 	if pointer := (pairFile{key: layout.PointerKey(old.Release), body: s.pointer}); !bytes.Equal(s.pointer, old.Body) {
 		if _, err := swapPair(ctx, b, old, pointer); err != nil {
 			return err
 		}
 	}
 	for i, o := range s.before {
-		// Somebody may have taken the pair for torn, just before the swap, and "repaired" it.
+		// Another publisher may have seen a torn pair just before the swap, and repaired it.
 		if v, err := tree.VersionOf(ctx, b, o.key); err != nil || v != written[i] {
 			return errors.Join(err, fmt.Errorf("%s: %w", o.key, ErrConflict))
 		}
@@ -208,18 +207,18 @@ func swap(ctx context.Context, b Bucket, old tree.Published, s signed) error {
 	return errors.Join(errs...)
 }
 
-// swapPair writes a pointer or a file beside it, unless somebody did so since old was read.
+// swapPair writes a pointer or a pair file. It returns [ErrConflict] if another publisher has written it since old was read.
 func swapPair(ctx context.Context, b Bucket, old tree.Published, o pairFile) (layout.Version, error) {
 	return b.Swap(ctx, old.Versions[o.key], layout.ObjectOf(o.key), o.reader())
 }
 
-// untear repairs what a lost swap left torn, at once. If that fails, the next attempt tries again.
-func (p *Publisher) untear(ctx context.Context, f format, r catalog.Release) {
+// repairPair repairs the pair of a pointer after a lost swap. If that fails, the next attempt repairs it.
+func (p *Publisher) repairPair(ctx context.Context, f format, r catalog.Release) {
 	now, err := p.read(ctx, r)
 	if err == nil && now.Exists {
 		_, err = f.repair(ctx, p.bucket, *p.keys.Load(), now)
 	}
 	if err != nil {
-		p.log.Warn("pair not repaired yet", "pointer", layout.PointerKey(r), "error", err)
+		p.log.Warn("torn pair not repaired", "pointer", layout.PointerKey(r), "error", err)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-// A Catalog is where a publisher reads rows and settings, and records what clients see of them. Methods
-// may be called concurrently; all of them may be repeated.
+// A Catalog has the rows and settings that a publisher reads, and the records of what is published. Its methods may be called
+// concurrently, and repeated after an error.
 type Catalog interface {
 	Snapshots
 	Releases
@@ -19,21 +19,21 @@ type Catalog interface {
 	Repositories
 }
 
-// Snapshots are consistent views of releases. A [Preparer] needs nothing else of a catalog.
+// Snapshots are consistent views of releases. A [Preparer] needs no other part of a catalog.
 type Snapshots interface {
 	// Snapshot opens a view of a release, or returns [catalogdb.ErrNotFound].
 	Snapshot(ctx context.Context, r catalog.Release) (*catalogdb.Snapshot, error)
 }
 
-// Releases are the revisions of releases, and what is published of them.
+// Releases are the revisions of releases, and the records of what is published.
 type Releases interface {
-	// Publish records that clients see a revision of a release.
+	// Publish records that a revision of a release is published.
 	Publish(ctx context.Context, r catalog.Release, revision int64, now time.Time) error
 
-	// RecordSignedBy records how the published pointer of a release is signed ([Keys.SignedBy]).
+	// RecordSignedBy records the signers of the published pointer of a release, in the form of [Keys.SignedBy].
 	RecordSignedBy(ctx context.Context, r catalog.Release, by string) error
 
-	// KnowsRevision reports whether this catalog issued a revision of a release, or imported what was published under it.
+	// KnowsRevision reports whether this catalog issued a revision of a release, or imported the rows published under it.
 	KnowsRevision(ctx context.Context, r catalog.Release, revision catalog.Revision) (bool, error)
 
 	// RaiseGeneration issues the next revision of a release whose latest one is at, although its rows are unchanged. It
@@ -41,7 +41,7 @@ type Releases interface {
 	RaiseGeneration(ctx context.Context, r catalog.Release, at catalog.Revision, now time.Time) (revision catalog.Revision, raised bool, err error)
 }
 
-// ReleaseLocks are advisory locks: publishers that respect them lose fewer swaps, and none relies on them.
+// ReleaseLocks are advisory locks. They save lost swaps; correctness does not depend on them.
 type ReleaseLocks interface {
 	// LockRelease asks other publishers to leave a release to holder until length after now, and reports whether holder
 	// has the lock.
@@ -51,7 +51,7 @@ type ReleaseLocks interface {
 	UnlockRelease(ctx context.Context, r catalog.Release, holder string) error
 }
 
-// Recovery makes rows of what is published.
+// Recovery imports rows from published releases.
 type Recovery interface {
 	// Recover imports the rows of a published release whose revision this catalog did not issue, and issues a revision
 	// after it. It changes nothing unless rows ends without an error; it may read them more than once.
@@ -61,7 +61,7 @@ type Recovery interface {
 	Rebuild(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], published catalog.Revision, now time.Time) (catalogdb.Recovered, error)
 }
 
-// Repositories are the settings in a catalog.
+// Repositories are the settings of repositories in a catalog.
 type Repositories interface {
 	// Settings returns the settings of a repository, or [catalogdb.ErrNotFound].
 	Settings(ctx context.Context, r catalog.Repository) (catalog.Settings, error)
@@ -69,14 +69,14 @@ type Repositories interface {
 	// PublishSettings records that the settings of a revision are published.
 	PublishSettings(ctx context.Context, r catalog.Repository, revision int64) error
 
-	// RecordGivenKeys records which keys the published objects of a repository give to clients ([Keys.Given]).
+	// RecordGivenKeys records the keys that a repository gives to clients, in the form of [Keys.Given].
 	RecordGivenKeys(ctx context.Context, r catalog.Repository, keys string) error
 
 	// KnowsSettingsRevision reports whether this catalog issued a revision of a repository's settings, or imported those
 	// published under it.
 	KnowsSettingsRevision(ctx context.Context, r catalog.Repository, revision catalog.Revision) (bool, error)
 
-	// ImportSettings imports published settings whose revision this catalog did not issue, and issues a revision after
-	// it. The repository need not exist before.
+	// ImportSettings imports published settings whose revision this catalog did not issue, and issues a revision after it. It creates
+	// the repository if necessary.
 	ImportSettings(ctx context.Context, published catalog.Settings, now time.Time) error
 }

@@ -52,7 +52,7 @@ func TestDate(t *testing.T) {
 						checkDate(w, r, start)
 						w.checkSilent("a clock that is behind")
 						want = start.Add(time.Minute)
-						w.bucket.SetClock(want) // somebody set it right
+						w.bucket.SetClock(want) // the clock is corrected
 						w.publish(r)
 					} else if err != nil {
 						t.Error(err)
@@ -65,7 +65,7 @@ func TestDate(t *testing.T) {
 	}
 }
 
-// With a clock that stands, releases run ahead of it for a while, but never so far that apt refuses.
+// If the clock stops, the dates of releases run ahead of it, but never so far that apt refuses them.
 func TestStoppedClock(t *testing.T) {
 	for _, r := range []catalog.Release{jammy, el9} {
 		simulate(t, func(t *testing.T, w *world) {
@@ -111,7 +111,7 @@ func TestPause(t *testing.T) {
 	}
 }
 
-// Who waits for the clock takes along what is pushed meanwhile.
+// A publisher that waits for the clock publishes what is pushed in the meantime, too.
 func TestPauseAbsorbsUploads(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		w.publish(jammy)
@@ -176,7 +176,7 @@ func TestI14Skew(t *testing.T) {
 	}
 }
 
-// A store that answers slowly is no clock that is wrong.
+// The clock of a store that answers slowly is not taken for wrong.
 func TestSlowStoreIsNoSkew(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		w.bucket.After("Get", layout.PointerKey(jammy), func() { time.Sleep(time.Minute) })

@@ -176,7 +176,7 @@ func TestRemoveYankedGoesOnAfterAFault(t *testing.T) {
 	}
 }
 
-// Somebody takes a withdrawal back while its file is about to be removed.
+// A withdrawal is taken back just before its file is removed.
 func TestRemoveYankedMeetsUnyank(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		p := w.some(jammy, "back")
@@ -198,7 +198,7 @@ func TestRemoveYankedMeetsUnyank(t *testing.T) {
 	})
 }
 
-// A noarch package is removed from every directory, whatever fails, now or after retention.
+// A noarch package is removed from every directory after any fault, at once or after the retention period.
 func TestRemoveNow(t *testing.T) {
 	skipUnderRace(t)
 	for _, fault := range []publishtest.Fault{0, publishtest.Lost, publishtest.Stored} {
@@ -222,7 +222,7 @@ func TestRemoveNow(t *testing.T) {
 					t.Errorf("%v: got no error", fault)
 				}
 			}
-			for range 2 { // a repeat tells the same keys, for the CDN
+			for range 2 { // a repeat returns the same keys, for the CDN
 				keys, err := w.collector().RemoveNow(t.Context(), []catalog.Package{row})
 				if diff := cmp.Diff(want, keys); diff != "" || err != nil {
 					t.Errorf("%v: %v, keys (-want +got):\n%s", fault, err, diff)
@@ -342,7 +342,7 @@ func TestSweepSparesWhatWasLiveLately(t *testing.T) {
 	}
 }
 
-// Package files without a row are strangers'; those with one stay, whatever the state of the row.
+// Package files without a row are removed. Those with a row stay, in every state of the row.
 func TestSweepOfPackageFiles(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		active, yanked, claimed := w.some(jammy, "active"), w.some(jammy, "yanked"), w.some(jammy, "claimed")
@@ -374,7 +374,7 @@ func TestSweepOfPackageFiles(t *testing.T) {
 		if s := w.sweep(1); s.Marked != len(strangers) {
 			t.Errorf("marked %d, want %d: %s", s.Marked, len(strangers), w.bucket.Bytes(".collect/tombstones.json"))
 		}
-		w.push(w.some(jammy, "stranger")) // it has come as an upload meanwhile
+		w.push(w.some(jammy, "stranger")) // it has been uploaded since
 		if s := w.sweep(1); s.Removed != len(strangers)-1 {
 			t.Errorf("removed %d", s.Removed)
 		}
@@ -521,7 +521,7 @@ func TestI13SweepInBadWeather(t *testing.T) {
 	}
 }
 
-// A publish takes up an old index again at the very moment when a sweep removes it.
+// A publish reuses an old index at the moment at which a sweep removes it.
 func TestI13SweepMeetsAPublish(t *testing.T) {
 	for _, op := range []string{"Delete", "Stat"} {
 		simulate(t, func(t *testing.T, w *world) {
@@ -561,7 +561,7 @@ func TestI13SweepMeetsAPublish(t *testing.T) {
 	}
 }
 
-// A list that somebody else wrote meanwhile is left to him.
+// A list that another process has written in between is left to that process.
 func TestTwoSweeps(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		grow(w, el9, 6)

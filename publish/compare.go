@@ -10,7 +10,7 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-// compare says how a rendering differs from what is published.
+// compare sets in res how a rendering differs from the published release.
 func (p *Publisher) compare(ctx context.Context, f format, old tree.Published, snap *catalogdb.Snapshot, rd *render.Rendering, seen identities, res *Reindexed) {
 	res.Packages, res.Revision = rd.Packages, old.Revision
 	published := map[string]tree.Object{}
@@ -30,13 +30,13 @@ func (p *Publisher) compare(ctx context.Context, f format, old tree.Published, s
 	case len(res.Files) > 0:
 		var err error
 		if res.Added, res.Removed, err = p.difference(ctx, old, seen); err != nil {
-			res.Added, res.Removed = -1, -1 // the published indexes cannot be read back, for which there is --repair
+			res.Added, res.Removed = -1, -1 // the published indexes cannot be read; --repair writes them again
 			p.log.Warn("packages not compared with the published ones", "release", snap.Release.String(), "error", err)
 		}
 	}
 }
 
-// difference compares packages with those in the published indexes.
+// difference counts the packages that the published indexes lack, and those that only they have. It removes common ones from seen.
 func (p *Publisher) difference(ctx context.Context, old tree.Published, seen identities) (added, removed int, err error) {
 	rd, err := restore.Open(ctx, p.bucket, p.keys.Load().trusted, p.rows, old.Release, old.Body)
 	if err != nil {

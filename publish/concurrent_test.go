@@ -49,8 +49,8 @@ func watch(w *world, r catalog.Release) *witness {
 	return s
 }
 
-// Several processes push and publish to one release. Whoever returns without an error has its package
-// visible, and nobody's is lost.
+// Several processes push and publish to one release. When a publish has returned without an error, its package is visible, and no
+// package is lost.
 func TestI06ConcurrentPublishers(t *testing.T) {
 	for _, r := range []catalog.Release{jammy, el9} {
 		simulate(t, func(t *testing.T, w *world) {
@@ -129,7 +129,7 @@ func badWeather(t *testing.T, w *world, r catalog.Release) {
 	w.check(r)
 }
 
-// A zombie falls asleep at some step of its publish. What others published meanwhile stays.
+// A zombie falls asleep at some step of its publish. What others publish in the meantime stays.
 func TestI06Zombie(t *testing.T) {
 	for _, tt := range []struct {
 		release catalog.Release
@@ -188,8 +188,7 @@ func holdOnce(w *world, op, key string) (asleep <-chan struct{}, awake chan<- st
 	return in, out
 }
 
-// A zombie that falls asleep between the files of a pair has them together in the end, whatever others
-// made of the sight.
+// After a zombie has fallen asleep between the files of a pair, the two match in the end, even if others have repaired the torn pair.
 func TestZombieBesideThePointer(t *testing.T) {
 	dist := layout.DebDir(jammy)
 	for _, tt := range []struct {
@@ -240,7 +239,7 @@ func (w *world) repairOrFail(r catalog.Release) {
 	}
 }
 
-// repairAndDie signs a repomd.xml that is to be replaced anew, and goes no further.
+// repairAndDie signs a repomd.xml that is about to be replaced again, and stops there.
 func (w *world) repairAndDie(r catalog.Release) {
 	w.t.Helper()
 	ctx, cancel := withCancel(w.t)

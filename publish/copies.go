@@ -9,8 +9,8 @@ import (
 	"repomill/schemas/layout"
 )
 
-// ensureCopies gives a new directory its copies of packages that were in others before it: of noarch, and for 32-bit
-// x86. Later ones are copied at ingest, to every directory that exists by then.
+// ensureCopies returns a function that copies the file of an entry into a new directory, for packages that other directories have
+// already: of noarch, and for 32-bit x86. It returns nil for other releases. Ingest copies later packages to every existing directory.
 func ensureCopies(ctx context.Context, b Bucket, snap *catalogdb.Snapshot) func(*catalogdb.Entry) error {
 	if snap.Published > 0 || snap.Release.Arch == "" {
 		return nil

@@ -15,7 +15,7 @@ import (
 // debIndexes makes the indexes of a codename, under by-hash names, and the text of its Release.
 type debIndexes struct{}
 
-// An indexKey says which packages an index has: those of a component, and of an architecture or "source".
+// An indexKey selects the packages of an index: a component, and an architecture or "source".
 type indexKey struct{ component, arch string }
 
 // name returns the index's uncompressed name below the release's folder.
@@ -26,7 +26,7 @@ func (s indexKey) name() string {
 	return s.component + "/binary-" + s.arch + "/Packages"
 }
 
-// In place of an architecture: source packages, and packages that belong to every one.
+// Special values of an architecture: source packages, and packages for every architecture.
 const (
 	source = "source"
 	all    = "all"
@@ -44,7 +44,7 @@ func indexKeys(ds catalog.DistributionSettings) []indexKey {
 	return keys
 }
 
-// architectures returns what Release lists: "all" has indexes of its own.
+// architectures returns the Architectures of a Release file, with "all", which has its own indexes.
 func architectures(ds catalog.DistributionSettings) []string {
 	return slices.Sorted(slices.Values(append([]string{all}, ds.Architectures...)))
 }

@@ -15,12 +15,12 @@ import (
 	"repomill/schemas/layout"
 )
 
-// debSignatures signs a codename: InRelease, and after it Release.gpg, Release and the plain-named indexes for clients
-// without by-hash.
+// debSignatures signs a codename: InRelease and, after it, Release.gpg, Release and the indexes with plain names, for clients without
+// by-hash.
 type debSignatures struct{}
 
-// pause keeps swaps a full second of the store's clock apart: apt asks with If-Modified-Since, whose
-// resolution is one second, and would take a second publish in one second for the first.
+// pause keeps swaps a full second of the store's clock apart: apt sends If-Modified-Since, which has a resolution of one second, and
+// would miss a second publish in the same second.
 func (debSignatures) pause(old tree.Published) time.Duration {
 	if !old.Exists {
 		return 0
@@ -28,11 +28,11 @@ func (debSignatures) pause(old tree.Published) time.Duration {
 	return min(old.Modified.Add(time.Second).Sub(old.Now), time.Second)
 }
 
-// inseparable is false: apt asks for the files beside InRelease only if InRelease is absent, or by
-// names that are no digests only if it does not know by-hash.
+// inseparable is false: apt reads Release and Release.gpg only if InRelease is absent, and indexes by plain names only if it does not
+// support by-hash.
 func (debSignatures) inseparable() bool { return false }
 
-func (debSignatures) sign(k Keys, d draft, date time.Time) (signed, error) {
+func (debSignatures) sign(k Keys, d unsignedRelease, date time.Time) (signed, error) {
 	s, err := signRelease(k, d.release, d.pointer, date)
 	if err != nil {
 		return signed{}, err
@@ -43,7 +43,7 @@ func (debSignatures) sign(k Keys, d draft, date time.Time) (signed, error) {
 	return s, nil
 }
 
-// signRelease makes InRelease, and Release.gpg and Release beside it, of a text.
+// signRelease makes InRelease, Release.gpg and Release of a text.
 func signRelease(k Keys, r catalog.Release, text []byte, date time.Time) (signed, error) {
 	inRelease, err := k.signer.Clear(text, date)
 	if err != nil {
@@ -70,12 +70,12 @@ func (debSignatures) signedBy(_ context.Context, _ tree.Reader, k Keys, old tree
 	}
 	signers, err := k.known.SignersClear(old.Body)
 	if err != nil {
-		return "", nil //nolint:nilerr // a bad signature by a key that leaked goes, too
+		return "", nil //nolint:nilerr // a bad signature by a leaked key is replaced, too
 	}
 	return signedBy(signers, nil), nil
 }
 
-// resign gives the text a later Date, as apt takes nothing else for newer.
+// resign sets a later Date, because apt ignores a Release file that is not newer.
 func (debSignatures) resign(k Keys, old tree.Published) (signed, time.Time, error) {
 	text, err := tree.ClearText(old.Body)
 	date := nextDate(old)
@@ -89,7 +89,7 @@ func (debSignatures) resign(k Keys, old tree.Published) (signed, time.Time, erro
 	return s, date, err
 }
 
-// repair compares the pair files with InRelease. It signs nothing that has not our signature already.
+// repair rewrites the pair files that do not fit InRelease. It signs only texts with a valid signature of this instance.
 func (debSignatures) repair(ctx context.Context, b Bucket, k Keys, old tree.Published) (repaired bool, err error) {
 	text, err := k.trusted.VerifyClear(old.Body)
 	if err != nil {
@@ -121,7 +121,7 @@ func (debSignatures) repair(ctx context.Context, b Bucket, k Keys, old tree.Publ
 	return repaired, nil
 }
 
-// tornPairs returns what must be written of Release.gpg and Release so that they go with text.
+// tornPairs returns the new Release.gpg and Release, if the present ones do not fit text.
 func tornPairs(ctx context.Context, b Bucket, k Keys, old tree.Published, text []byte) (torn []pairFile, err error) {
 	dir := layout.DebDir(old.Release)
 	sig, _, err := tree.ReadSmall(ctx, b, dir+"/Release.gpg")
@@ -144,7 +144,7 @@ func tornPairs(ctx context.Context, b Bucket, k Keys, old tree.Published, text [
 	return torn, nil
 }
 
-// repairIndex makes a plain-named index equal to its by-hash copy.
+// repairIndex replaces an index with a plain name by its by-hash copy, if the two differ.
 func repairIndex(ctx context.Context, b Bucket, old tree.Published, plain, sha256 string) (repaired bool, err error) {
 	sum, err := tree.SumOf(ctx, b, plain)
 	if err != nil || sum == sha256 {

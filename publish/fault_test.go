@@ -135,7 +135,7 @@ func TestImpatienceTearsNothing(t *testing.T) {
 	}
 }
 
-// A badSigner signs as it was told to, never as it should.
+// A badSigner makes the wrong signature that a test sets.
 type badSigner struct {
 	*sign.Signer
 	err    error
@@ -210,8 +210,8 @@ func TestIndexOfAnotherSize(t *testing.T) {
 	})
 }
 
-// goneAndBack publishes a release, and prepares that an index which nobody sees since a day comes back. It
-// returns its key.
+// goneAndBack publishes a release so that the next publish makes an index that clients saw until a day ago. It returns the key of
+// the index.
 func goneAndBack(w *world) string {
 	w.publish(jammy)
 	key := listed(w, jammy)[2] // the empty index of arm64
@@ -267,7 +267,7 @@ func TestCollectedIndexIsWrittenAgain(t *testing.T) {
 	})
 }
 
-// A release that another key signed is never published over, whatever the catalog knows of it.
+// A release with the signature of another key is never replaced, in any state of the catalog.
 func TestForeignPointer(t *testing.T) {
 	theirs := generate("somebody else")
 	for _, r := range []catalog.Release{jammy, el9} {
@@ -305,7 +305,7 @@ func TestForeignPointer(t *testing.T) {
 	}
 }
 
-// What is no pointer of ours is not replaced either.
+// A file in place of a pointer that this program did not write is not replaced either.
 func TestUnreadablePointer(t *testing.T) {
 	for r, body := range map[catalog.Release]string{
 		jammy: "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nOrigin: reprepro\nMD5Sum:\n 0 0 x\n-----BEGIN PGP SIGNATURE-----\n",

@@ -231,7 +231,7 @@ func (w *world) repair(r catalog.Release) publish.Result {
 	return res
 }
 
-// state returns where a release stands.
+// state returns the state of a release in the catalog.
 func (w *world) state(r catalog.Release) catalogdb.ReleaseState {
 	w.t.Helper()
 	all, err := w.db.Releases(context.WithoutCancel(w.t.Context()))

@@ -78,8 +78,8 @@ func (h *history) step() {
 	}
 }
 
-// Whatever comes and goes, in any order: a publisher that renders what changed and one that renders
-// everything arrive at the same bytes.
+// Packages are added and withdrawn in any order: a publisher that renders changes only and one that renders everything make the same
+// bytes.
 func TestFollowingReachesTheBytesOfAWholeRendering(t *testing.T) {
 	skipUnderRace(t)
 	for seed, r := range []catalog.Release{jammy, el9, jammy, el9} {
@@ -117,7 +117,7 @@ func TestFollowingReachesTheBytesOfAWholeRendering(t *testing.T) {
 	}
 }
 
-// One more package makes one segment of each index that has it anew, and no other object.
+// Adding one package rewrites one segment of each index that has it, and no other object.
 func TestOneMorePackageMakesOneSegment(t *testing.T) {
 	skipUnderRace(t)
 	simulate(t, func(t *testing.T, w *world) {

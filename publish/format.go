@@ -11,44 +11,43 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-// A format is what differs between DEB and RPM releases, besides their pointers, which package tree reads.
+// A format has the differences between DEB and RPM releases in rendering and signing. Package tree has those in reading.
 type format struct {
 	indexer
 	signatures
 }
 
-// An indexer says how the indexes of a release are made.
+// An indexer plans and describes the indexes of a release.
 type indexer interface {
-	// plan says which indexes a release has.
+	// plan returns the indexes that a release has.
 	plan(snap *catalogdb.Snapshot) (render.Plan, error)
 
-	// pointer describes the indexes of a rendering, and hints at keys, unsigned.
+	// pointer returns the unsigned pointer of a rendering, with key hints.
 	pointer(snap *catalogdb.Snapshot, rd *render.Rendering, revision catalog.Revision, date time.Time, hints []string) []byte
 
-	// file returns where an index is stored.
+	// file returns an index with the keys under which it is stored.
 	file(r catalog.Release, x *render.Index) indexFile
 }
 
-// signatures says how a pointer is signed, and what lies beside it.
+// signatures signs a pointer, and makes and repairs its pair files.
 type signatures interface {
-	// inseparable reports whether no client takes a pointer that does not fit the files beside it.
+	// inseparable reports whether clients refuse a pointer that does not fit its pair files.
 	inseparable() bool
 
 	// pause returns how long to wait before the next swap.
 	pause(old tree.Published) time.Duration
 
-	// sign makes the pointer's bytes and the files beside it.
-	sign(k Keys, d draft, date time.Time) (signed, error)
+	// sign returns the signed pointer and its pair files.
+	sign(k Keys, d unsignedRelease, date time.Time) (signed, error)
 
-	// signedBy verifies what is published, and returns how it is signed ([Keys.SignedBy]).
+	// signedBy verifies the published pointer, and returns its signers in the form of [Keys.SignedBy].
 	signedBy(ctx context.Context, b tree.Reader, k Keys, old tree.Published) (string, error)
 
-	// resign signs a pointer that was verified again, with all that it says but for its date and its hints of keys. The
-	// files beside it that do not depend on signatures are left out.
+	// resign signs a verified pointer again. The new one may have another date and other key hints, and is the same otherwise. It
+	// leaves out pair files that do not depend on signatures.
 	resign(k Keys, old tree.Published) (signed, time.Time, error)
 
-	// repair writes those files beside the pointer again that do not fit it, and reports whether there
-	// were any.
+	// repair writes the pair files again that do not fit the pointer, and reports whether there were any.
 	repair(ctx context.Context, b Bucket, k Keys, old tree.Published) (repaired bool, err error)
 }
 
@@ -59,7 +58,7 @@ func formatOf(r catalog.Release) format {
 	return format{rpmIndexes{}, rpmSignatures{}}
 }
 
-// detach returns a detached signature of body that clients accept, made by one of the signer's methods.
+// detach makes a detached signature of body with a method of the signer, and verifies it.
 func (k Keys) detach(make func(body []byte, now time.Time) ([]byte, error), body []byte, date time.Time) ([]byte, error) {
 	sig, err := make(body, date)
 	if err == nil {

@@ -13,7 +13,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// identities is a set of packages of one release, by hashes: a million of them fit into memory.
+// identities is a set of packages of one release, as hashes, so that a million fit into memory.
 type identities struct {
 	seed maphash.Seed
 	set  map[uint64]struct{}
@@ -35,7 +35,7 @@ func (s identities) hash(parts ...string) uint64 {
 
 func (s identities) add(parts ...string) { s.set[s.hash(parts...)] = struct{}{} }
 
-// remove reports whether it was there.
+// remove removes a package, and reports whether the set had it.
 func (s identities) remove(parts ...string) bool {
 	id := s.hash(parts...)
 	_, there := s.set[id]
@@ -43,8 +43,8 @@ func (s identities) remove(parts ...string) bool {
 	return there
 }
 
-// stock is the package files of a release as the bucket lists them, by hashes of their keys.
-type stock struct {
+// A fileListing has the sizes of the package files of a release in the bucket, by hashes of their keys.
+type fileListing struct {
 	ids   identities
 	sizes map[uint64]int64 // bytes
 
@@ -52,12 +52,12 @@ type stock struct {
 	first  []string // of the faults
 }
 
-// maxSpelled is how many faults are spelled out.
+// maxSpelled is the number of faults that an error names.
 const maxSpelled = 10
 
 // packageFiles lists the package files of a release.
-func packageFiles(ctx context.Context, b tree.Lister, r catalog.Release) (*stock, error) {
-	s := &stock{ids: newIdentities(), sizes: map[uint64]int64{}}
+func packageFiles(ctx context.Context, b tree.Lister, r catalog.Release) (*fileListing, error) {
+	s := &fileListing{ids: newIdentities(), sizes: map[uint64]int64{}}
 	prefix := layout.PackagesPrefix(r)
 	err := b.List(ctx, prefix, func(key string, meta layout.Meta) error {
 		s.sizes[s.ids.hash(key)] = meta.Size
@@ -69,8 +69,8 @@ func packageFiles(ctx context.Context, b tree.Lister, r catalog.Release) (*stock
 	return s, nil
 }
 
-// check notes whether the file of an entry is not as it should be.
-func (s *stock) check(key string, e *catalogdb.Entry) {
+// check counts a fault if the file of an entry is missing or has another size.
+func (s *fileListing) check(key string, e *catalogdb.Entry) {
 	size, there := s.sizes[s.ids.hash(key)]
 	if there && size == e.Size {
 		return
@@ -85,8 +85,8 @@ func (s *stock) check(key string, e *catalogdb.Entry) {
 	s.first = append(s.first, fmt.Sprintf("%s (package %s) %s", key, e, what))
 }
 
-// problem says which files are not as they should be.
-func (s *stock) problem() error {
+// problem returns an error that names the faults; nil if there are none.
+func (s *fileListing) problem() error {
 	if s.faults == 0 {
 		return nil
 	}

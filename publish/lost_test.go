@@ -150,7 +150,7 @@ func TestEmptyCatalogUnderAFullBucket(t *testing.T) {
 	}
 }
 
-// Whoever starts with an empty catalog finds all repositories and their releases.
+// A process that starts with an empty catalog finds all repositories and their releases.
 func TestEmptyCatalogLearnsWhatIsDeclared(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		w.push(append(debs(w), rpms(w)...)...)
@@ -182,7 +182,7 @@ func TestEmptyCatalogLearnsWhatIsDeclared(t *testing.T) {
 	})
 }
 
-// An upload that the restored catalog knows and nobody has seen yet is published with the rest.
+// An upload of the restored catalog that is not published yet is published with the rest.
 func TestUnpublishedRowsSurviveRecovery(t *testing.T) {
 	for _, r := range []catalog.Release{jammy, el9} {
 		simulate(t, func(t *testing.T, w *world) {

@@ -12,8 +12,8 @@ import (
 	"repomill/schemas/layout"
 )
 
-// writeManifest records a publish just before its swap.
-func writeManifest(ctx context.Context, b Bucket, d draft, s signed, old tree.Published) error {
+// writeManifest writes the manifest of a publish, just before its swap.
+func writeManifest(ctx context.Context, b Bucket, d unsignedRelease, s signed, old tree.Published) error {
 	m := tree.Manifest{
 		Release: d.release.String(), Revision: d.revision.Number, Nonce: d.revision.Nonce, Date: d.date, Packages: d.packages,
 	}
@@ -31,11 +31,11 @@ func writeManifest(ctx context.Context, b Bucket, d draft, s signed, old tree.Pu
 	return createManifest(ctx, b, d.release, d.revision, m)
 }
 
-// name has a manifest say what the pointer is.
+// name sets the pointer in a manifest.
 func (s signed) name(r catalog.Release, m *tree.Manifest) {
 	m.Pointer = tree.Object{Key: layout.PointerKey(r), Size: int64(len(s.pointer)), SHA256: tree.Sum(s.pointer)}
 	m.Signature = ""
-	for _, o := range s.before { // RPM: the signature alone
+	for _, o := range s.before { // RPM: only the signature
 		m.Signature = string(o.body)
 	}
 }
@@ -57,9 +57,8 @@ func createManifest(ctx context.Context, b Bucket, r catalog.Release, revision c
 	return nil
 }
 
-// sameManifest makes sure that a manifest which is there already tells the same story. An earlier
-// attempt in the same second may have meant to replace another pointer: then a later one has a new
-// date, and so a manifest of its own.
+// sameManifest returns [ErrConflict] if an existing manifest has other bytes. An earlier attempt in the same second may have recorded
+// the replacement of another pointer. A later attempt has a new date, and so another manifest.
 func sameManifest(ctx context.Context, b Bucket, key string, body []byte) error {
 	found, _, err := tree.ReadSmall(ctx, b, key)
 	if err == nil && !bytes.Equal(found, body) {

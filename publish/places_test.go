@@ -120,7 +120,7 @@ func TestMultilib(t *testing.T) {
 	})
 }
 
-// A directory that is taken out stays as it was. When it comes again, it gets what came meanwhile.
+// A removed directory stays as it was. When it is declared again, it gets the packages of the time in between.
 func TestDirectoryComesAgain(t *testing.T) {
 	skipUnderRace(t)
 	simulate(t, func(t *testing.T, w *world) {

@@ -15,14 +15,14 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A Prepared release has its index files in the bucket and wants a pointer: workers, who have no signing
-// key, prepare, and the process that has the key publishes. Its fields are data for a pipeline.
+// A Prepared release has its index files in the bucket, and no pointer yet. Workers of an engine, which have no signing key, prepare
+// releases, and the process with the key publishes them. Its fields are data for a pipeline.
 type Prepared struct {
 	Release  string // as [catalog.Release.String] has it
 	Revision int64  // of the rows
 	Nonce    string
 	Packages int
-	Indexes  []PreparedIndex // as the pointer lists them; none if clients see this revision already
+	Indexes  []PreparedIndex // in the order of the pointer; none if the revision is published already
 }
 
 // A PreparedIndex is an index file under its content name.
@@ -38,13 +38,13 @@ func preparedIndex(x *render.Index) PreparedIndex {
 	return PreparedIndex{Name: x.Name, Size: x.Packed.Size, SHA256: x.Packed.SHA256, OpenSize: x.Plain.Size, OpenSHA256: x.Plain.SHA256}
 }
 
-// file returns the index as it was described.
+// file returns the description of the index for package render.
 func (x PreparedIndex) file() render.File {
 	return render.File{Name: x.Name, Packed: render.Digest{Size: x.Size, SHA256: x.SHA256}, Plain: render.Digest{Size: x.OpenSize, SHA256: x.OpenSHA256}}
 }
 
-// Prepare renders a release and stores its index files, but no pointer. It needs no signing key. A repeat
-// writes the same files.
+// Prepare renders a release and stores its index files, but no pointer. It needs no signing key. A repeat writes the same files, and
+// the caller retries errors. Concurrent calls for one release wait for each other.
 func (p *Preparer) Prepare(ctx context.Context, r catalog.Release) (Prepared, error) {
 	unlock, err := p.lock(ctx, r)
 	if err != nil {
@@ -58,18 +58,19 @@ func (p *Preparer) Prepare(ctx context.Context, r catalog.Release) (Prepared, er
 	return done, nil
 }
 
-// jobPrefix is what the keys of all begin with that a job prepares of a release at a revision. The name of
-// the job is in them, because another one may be of a program that renders the same rows in other words.
+// jobPrefix returns the prefix of the keys of all objects that a job prepares for a release at a revision. It has the name of the
+// job, because another job may run a version of the program that renders other bytes from the same rows.
 func jobPrefix(r catalog.Release, job string, revision int64, nonce string) string {
 	return fmt.Sprintf("%s%d-%s/%s/", layout.PreparedPrefix(r), revision, nonce, job)
 }
 
-// preparedKey is where workers tell the process that publishes what they have prepared.
+// preparedKey returns the key of the object in which workers record for the publishing process what they have prepared.
 func preparedKey(r catalog.Release, job string, revision int64, nonce string) string {
 	return jobPrefix(r, job, revision, nonce) + "prepared.json"
 }
 
-// RecordPrepared stores what a job has prepared, for [Preparer.FindPrepared].
+// RecordPrepared stores the description of a release that a job has prepared, for [Preparer.FindPrepared]. It does nothing if
+// another attempt of the job has stored it.
 func (p *Preparer) RecordPrepared(ctx context.Context, job string, done Prepared) error {
 	r, err := catalog.ParseRelease(done.Release)
 	if err != nil {
@@ -80,13 +81,13 @@ func (p *Preparer) RecordPrepared(ctx context.Context, job string, done Prepared
 		return err
 	}
 	err = p.bucket.Create(ctx, layout.ObjectOf(preparedKey(r, job, done.Revision, done.Nonce)), bytes.NewReader(body))
-	if errors.Is(err, ErrExists) { // by another attempt, which made the same
+	if errors.Is(err, ErrExists) { // another attempt has stored the same
 		return nil
 	}
 	return err
 }
 
-// FindPrepared returns what a job has prepared of a release at its present revision, or nil.
+// FindPrepared returns the description that a job has recorded for a release at its latest revision, or nil if there is none.
 func (p *Preparer) FindPrepared(ctx context.Context, r catalog.Release, job string) (*Prepared, error) {
 	snap, err := p.snapshots.Snapshot(ctx, r)
 	if err != nil {
@@ -125,8 +126,8 @@ func (p *Preparer) prepare(ctx context.Context, f format, r catalog.Release) (Pr
 	}
 	defer p.renderings.Put(r, rd)
 	snap.Close() //nolint:errcheck // a read
-	d := draw(f, snap, rd, old.Date, nil)
-	// A crash here leaves index files that nothing refers to. The next run writes the same ones again.
+	d := buildRelease(f, snap, rd, old.Date, nil)
+	// A crash here leaves index files that no pointer names. The next run writes the same files.
 	if _, err := createIndexes(ctx, p.bucket, d.indexes, old.Live(), false); err != nil {
 		return done, err
 	}
@@ -137,8 +138,8 @@ func (p *Preparer) prepare(ctx context.Context, f format, r catalog.Release) (Pr
 	return done, nil
 }
 
-// prepared returns the rendering that others made of a snapshot, or nil if what they made is of other rows,
-// or not there. Its files are read whole: what is signed is what was read here, and not what a worker says.
+// prepared returns the prepared rendering of a snapshot, or nil if it is of another revision or cannot be read. It reads the files
+// in full: the signature covers the digests computed here, not those that a worker reports.
 func (p *Preparer) prepared(ctx context.Context, f format, snap *catalogdb.Snapshot, done *Prepared) (*render.Rendering, error) {
 	if done == nil || done.Release != snap.Release.String() || snap.Revision != (catalog.Revision{Number: done.Revision, Nonce: done.Nonce}) {
 		return nil, nil
@@ -155,13 +156,13 @@ func (p *Preparer) prepared(ctx context.Context, f format, snap *catalogdb.Snaps
 		return late(ctx, p.bucket, f.file(snap.Release, &render.Index{Name: files[i].Name, Packed: files[i].Packed, Plain: files[i].Plain}).key)
 	})
 	if err != nil {
-		p.log.Warn("a prepared index is not as described; the release is rendered here", "release", done.Release, "error", err)
+		p.log.Warn("prepared index does not match its description; rendering the release instead", "release", done.Release, "error", err)
 		return nil, ctx.Err()
 	}
 	return rd, nil
 }
 
-// late returns a reader of an object that is opened when it is first asked, and closed at its end.
+// late returns a reader that opens an object at the first Read, and closes it at its end or after an error.
 func late(ctx context.Context, b Bucket, key string) io.Reader {
 	var body io.ReadCloser
 	return readerFunc(func(p []byte) (n int, err error) {

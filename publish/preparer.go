@@ -12,9 +12,9 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-// A Preparer renders releases, or parts of them, and stores the index files. It has no signing key and writes no pointer:
-// a worker of an engine uses it, and the process that has the keys publishes what it made
-// ([Publisher.ReleasePrepared]). Each [Publisher] has one, whose renderings it publishes.
+// A Preparer renders releases, or parts of them, and stores the index files. It has no signing key and writes no pointer. Workers of
+// an engine use it, and the process with the keys publishes its files ([Publisher.ReleasePrepared]). Each [Publisher] contains one.
+// Its methods may be called concurrently.
 type Preparer struct {
 	bucket     Bucket
 	snapshots  Snapshots
@@ -24,7 +24,7 @@ type Preparer struct {
 	locks      sync.Map // catalog.Release -> chan struct{}: one publish of a release at a time in this process
 }
 
-// lock keeps other publishes of a release out, in this process.
+// lock waits until no other publish of the release runs in this process, and keeps others out until unlock is called.
 func (p *Preparer) lock(ctx context.Context, r catalog.Release) (unlock func(), err error) {
 	l, _ := p.locks.LoadOrStore(r, make(chan struct{}, 1))
 	held := l.(chan struct{})
@@ -36,12 +36,12 @@ func (p *Preparer) lock(ctx context.Context, r catalog.Release) (unlock func(), 
 	}
 }
 
-// read reads what is published of a release.
+// read reads the published release.
 func (p *Preparer) read(ctx context.Context, r catalog.Release) (tree.Published, error) {
 	return tree.Read(ctx, p.bucket, p.now, r)
 }
 
-// render makes the indexes of a snapshot. The caller gives the rendering back.
+// render renders the indexes of a snapshot. The caller puts the rendering back into p.renderings.
 func (p *Preparer) render(ctx context.Context, f format, snap *catalogdb.Snapshot) (*render.Rendering, error) {
 	plan, err := f.plan(snap)
 	if err != nil {

@@ -1,13 +1,13 @@
 // Package publish puts one release onto a bucket: immutable files first, the pointer last, so that a
 // reader never sees a mixture (PROTOCOL.md, "One release").
 //
-// The steps are in attempt.go, in their order. It reads what is published (package tree), takes a snapshot of the rows, renders
-// them (package render, which keeps segments from revision to revision), stores the indexes (draft.go), signs the pointer
-// (debsignatures.go, rpmsignatures.go), records the publish (manifest.go) and swaps the pointer. A [Preparer] does the part that
-// needs no key; a [Publisher] does all.
+// The steps are in attempt.go, in their order. It reads the published release (package tree), opens a snapshot of the rows, renders
+// them (package render, which keeps segments from revision to revision), stores the indexes (unsigned.go), signs the pointer
+// (debsignatures.go, rpmsignatures.go), writes the manifest (manifest.go) and swaps the pointer. A [Preparer] does the steps that
+// need no key; a [Publisher] does all.
 //
-// A release whose pointer this catalog never issued is read back with package restore first (recover.go). Removing what
-// clients need no more is package collect's.
+// If the catalog never issued the revision of a published release, package restore reads its rows back first (recover.go). Package
+// collect removes objects that clients no longer need.
 package publish
 
 import (
@@ -27,29 +27,29 @@ import (
 	"repomill/schemas/layout"
 )
 
-// DefaultCache is how many bytes of rendered indexes a publisher keeps, unless configured otherwise.
+// DefaultCache is the default of [Config.CacheSize], in bytes.
 const DefaultCache = render.DefaultCache
 
-// A Config is what a publisher works with.
+// A Config configures a [Publisher].
 type Config struct {
 	Bucket    Bucket
 	Catalog   Catalog
-	Signer    Signer // whose keys all sign, until [Publisher.SetKeys]; nil for a publisher that only prepares
+	Signer    Signer // all its keys sign, until [Publisher.SetKeys]; nil for a publisher that only prepares
 	Rows      restore.RowReader
-	PublicURL string           // where clients find the bucket's keys, without a slash at its end
+	PublicURL string           // under which clients reach the keys of the bucket, without a slash at its end
 	Table     *layout.Table    // by which install scripts know systems; nil for the built-in one
-	Now       func() time.Time // this machine's clock, compared with the store's
+	Now       func() time.Time // this machine's clock, which is compared with the store's
 	Log       *slog.Logger
-	CacheDir  string // where rendered indexes are kept for the next revision; empty for the system's temporary folder
-	CacheSize int64  // how many bytes of them; 0 for [DefaultCache]
+	CacheDir  string // folder of the cache of rendered indexes; empty for the system's temporary folder
+	CacheSize int64  // size limit of the cache in bytes; 0 for [DefaultCache]
 
-	// LeaveOut, if set, is called when a key made no signature. If it has the publisher sign without it ([Publisher.SetKeys]), it
-	// returns true, and the publish begins again.
+	// LeaveOut, if set, is called when a key fails to sign. It returns true if it has called [Publisher.SetKeys] without that key;
+	// then the publish starts again.
 	LeaveOut func(context.Context, *sign.Failure) bool
 }
 
-// A Publisher publishes releases and settings. Its methods may be called concurrently, for one release
-// too, and so may those of other publishers to the same bucket, in other processes.
+// A Publisher publishes releases and settings. Its methods may be called concurrently, also for one release, and also by publishers
+// in other processes with the same bucket and catalog.
 type Publisher struct {
 	Preparer
 	catalog   Catalog
@@ -61,7 +61,7 @@ type Publisher struct {
 	name      string // of this publisher alone
 }
 
-// New returns a publisher.
+// New returns a publisher. It returns an error if the public keys of the signer cannot be read.
 func New(c Config) (*Publisher, error) {
 	p := &Publisher{
 		Preparer: Preparer{
@@ -84,85 +84,86 @@ func New(c Config) (*Publisher, error) {
 	return p, err
 }
 
-// SetKeys has the next publishes sign with other keys. What is published is signed again as it comes up, by
-// [Publisher.Release] and [Publisher.Settings].
+// SetKeys sets the keys for all later publishes. [Publisher.Release] and [Publisher.Settings] sign and publish again what has other
+// keys. It may be called while publishes run: each attempt uses one set of keys.
 func (p *Publisher) SetKeys(k Keys) { p.keys.Store(&k) }
 
-// A Result says what a publish came to.
+// A Result is the result of a publish.
 type Result struct {
 	Release  catalog.Release
-	Revision catalog.Revision // what clients see now
-	Changed  bool             // whether they saw another one before
+	Revision catalog.Revision // that clients see now
+	Changed  bool             // clients saw another revision before
 	Packages int              // in the release, if it was rendered
-	Signed   bool             // whether it was signed again, with other keys than before
-	Again    int              // how often the publish began again: somebody was faster, or a result was unknown
+	Signed   bool             // the pointer was signed again, with other keys than before
+	Again    int              // attempts after the first: a swap was lost, or the result of a write was unknown
 }
 
-// An outcome is a result, and whether this publisher made what clients see now, for certain.
-type outcome struct {
+// An attemptResult is a [Result]. own reports whether this publisher has certainly written the present pointer.
+type attemptResult struct {
 	Result
 	own bool
 }
 
-// Release brings a release up to date with its rows. It returns when clients see them. A repeat
-// changes nothing, not a byte.
+// Release publishes the rows of a release, and returns when clients see them. It retries lost swaps and unknown results of writes
+// ([Result.Again]); the caller retries other errors. A repeat changes nothing, not a byte.
 func (p *Publisher) Release(ctx context.Context, r catalog.Release) (Result, error) {
-	return p.run(ctx, r, mode{})
+	return p.run(ctx, r, options{})
 }
 
-// Repair is Release that also looks at the files beside the pointer, and puts right those that a crash
-// left torn.
+// Repair does what [Publisher.Release] does, and also checks the pair files of a release that is up to date, and repairs those that a
+// crash has left torn.
 func (p *Publisher) Repair(ctx context.Context, r catalog.Release) (Result, error) {
-	return p.run(ctx, r, mode{repair: true})
+	return p.run(ctx, r, options{repair: true})
 }
 
-// Redate is Release that is not held up by a last Date in the future, which a wrong clock left behind: it
-// goes back to the present. Clients that took the old Date see nothing newer until that time has come.
+// Redate does what [Publisher.Release] does, also if the last Date is in the future because of a wrong clock: it sets the Date to the
+// present. Clients that have the old Date ignore newer releases until that time.
 func (p *Publisher) Redate(ctx context.Context, r catalog.Release) (Result, error) {
-	return p.run(ctx, r, mode{redate: true})
+	return p.run(ctx, r, options{redate: true})
 }
 
-// ReleasePrepared is [Publisher.Release] with index files that others made. If the rows have changed since,
-// it makes them itself.
+// ReleasePrepared does what [Publisher.Release] does with prepared index files. If the rows have changed since, it renders the
+// release itself.
 func (p *Publisher) ReleasePrepared(ctx context.Context, r catalog.Release, done Prepared) (Result, error) {
-	return p.run(ctx, r, mode{prepared: &done})
+	return p.run(ctx, r, options{prepared: &done})
 }
 
-// A mode is what a publish does besides.
-type mode struct {
-	repair, redate bool
-	once           bool // come back after a lost swap
-	prepared       *Prepared
+// options are the options of a publish.
+type options struct {
+	repair   bool      // check the pair files of a release that is up to date
+	redate   bool      // publish although the last date is in the future
+	once     bool      // return after a lost swap
+	prepared *Prepared // index files to publish, if they are of the present revision
 }
 
 const (
-	// maxAttempts bounds how often a publish begins again. Each time, somebody else's write went
-	// through, or a pair file was repaired.
+	// maxAttempts bounds the attempts of a publish. Each failed one means that another publisher's write succeeded, or that a pair
+	// file was repaired.
 	maxAttempts = 20
-	// maxUnknown bounds how often it begins again because it does not know what became of a write.
+	// maxUnknown bounds the attempts after a write whose result is unknown.
 	maxUnknown = 3
-	// holdLength is how long somebody has a release for himself.
+	// lockLength is the duration of a release lock.
 	lockLength = 20 * time.Second
-	// holdPause is how often others look whether they may go on.
-	holdPause = 100 * time.Millisecond
+	// lockPoll is the pause between two checks of another publisher's lock.
+	lockPoll = 100 * time.Millisecond
 )
 
 var (
-	// errUnknown says that the pointer, or a file beside it, was written with an unknown result.
+	// errUnknown is returned when the result of writing the pointer or a pair file is unknown.
 	errUnknown = errors.New("the result of a write is unknown")
-	// errRepaired says that a file beside the pointer was torn, and was written again.
+	// errRepaired is returned after a torn pair file was written again.
 	errRepaired = errors.New("a torn pair was repaired")
-	// errRecovered says that the catalog took over what others had published.
+	// errRecovered is returned after the catalog has imported published rows or settings.
 	errRecovered = errors.New("lost history was recovered")
-	// errLeftOut says that a key made no signature, and the others are to sign without it.
+	// errLeftOut is returned when a key has failed to sign and the others sign without it.
 	errLeftOut = errors.New("a key is left out")
-	// errNoKey says that a publisher can only prepare.
-	errNoKey = errors.New("no signing key is here: workers prepare releases, and the process that submitted the job publishes them")
-	// errHeld says that another publisher has the release for himself.
-	errHeld = errors.New("another publisher has the release for itself")
+	// errNoKey is returned by a publisher without a signer.
+	errNoKey = errors.New("this process has no signing key: workers prepare releases, and the process that submitted the job publishes them")
+	// errLocked is returned when another publisher has locked the release.
+	errLocked = errors.New("another publisher has locked the release")
 )
 
-func (p *Publisher) run(ctx context.Context, r catalog.Release, m mode) (Result, error) {
+func (p *Publisher) run(ctx context.Context, r catalog.Release, opt options) (Result, error) {
 	unlock, err := p.lock(ctx, r)
 	if err != nil {
 		return Result{}, err
@@ -171,58 +172,60 @@ func (p *Publisher) run(ctx context.Context, r catalog.Release, m mode) (Result,
 	if p.keys.Load().signer == nil {
 		return Result{}, fmt.Errorf("publish %s: %w", r, errNoKey)
 	}
-	done, err := p.settleRelease(ctx, r, m)
+	done, err := p.publishRelease(ctx, r, opt)
 	return done.Result, err
 }
 
-// settleRelease makes attempts until one of them finds, or leaves, everything as it should be. So each
-// write whose result matters is read back by the attempt after it. The caller has the release's lock.
-func (p *Publisher) settleRelease(ctx context.Context, r catalog.Release, m mode) (outcome, error) {
-	var res outcome
-	var past tries
+// publishRelease makes attempts until one succeeds. The next attempt reads back the writes of a failed one. The caller has this
+// process's lock on the release ([Preparer.lock]).
+func (p *Publisher) publishRelease(ctx context.Context, r catalog.Release, opt options) (attemptResult, error) {
+	var res attemptResult
+	var past attempts
 	for {
-		next, err := p.attempt(ctx, r, m)
+		next, err := p.attempt(ctx, r, opt)
 		next.Changed, next.Signed = next.Changed || res.Changed, next.Signed || res.Signed
 		next.Packages = max(next.Packages, res.Packages)
 		next.Again = past.made
 		if res = next; err == nil {
 			return res, nil
 		}
-		err = p.without(ctx, err)
+		err = p.withoutFailedKey(ctx, err)
 		pause, ok := past.count(err)
-		if !ok || m.once && errors.Is(err, ErrConflict) {
-			return outcome{Result: Result{Again: res.Again}}, fmt.Errorf("publish %s: %w", r, err)
+		if !ok || opt.once && errors.Is(err, ErrConflict) {
+			return attemptResult{Result: Result{Again: res.Again}}, fmt.Errorf("publish %s: %w", r, err)
 		}
 		p.log.Debug("publish again", "release", r.String(), "cause", err)
-		m.repair = true // somebody's files beside the pointer may be torn now
+		opt.repair = true // another publisher's pair files may be torn now
 		if err := wait(ctx, pause); err != nil {
-			return outcome{}, err
+			return attemptResult{}, err
 		}
 	}
 }
 
-// tries are the attempts at a publish that came to nothing.
-type tries struct{ made, unknown int }
+// attempts counts the failed attempts of a publish.
+type attempts struct{ made, unknown int }
 
-// count counts one, and returns how long to wait before the next, if there is to be one.
-func (t *tries) count(err error) (pause time.Duration, ok bool) {
+// count counts a failed attempt, and returns the pause before the next one, and whether to make it. Waiting for a lock does not
+// count.
+func (t *attempts) count(err error) (pause time.Duration, ok bool) {
 	switch {
-	case errors.Is(err, errHeld):
-		return holdPause, true
+	case errors.Is(err, errLocked):
+		return lockPoll, true
 	case errors.Is(err, errUnknown):
 		t.unknown++
 	}
 	t.made++
-	return backoff(t.made), again(err) && t.unknown <= maxUnknown && t.made < maxAttempts
+	return backoff(t.made), retryable(err) && t.unknown <= maxUnknown && t.made < maxAttempts
 }
 
-// again reports whether to begin again after an error. Anything else is the caller's to try again.
-func again(err error) bool {
+// retryable reports whether this package retries after an error. The caller retries others.
+func retryable(err error) bool {
 	return errors.Is(err, ErrConflict) || errors.Is(err, errUnknown) || errors.Is(err, errRepaired) || errors.Is(err, errRecovered) || errors.Is(err, errLeftOut)
 }
 
-// without has a key that made no signature left out, if another one is enough. Then the error is [errLeftOut].
-func (p *Publisher) without(ctx context.Context, err error) error {
+// withoutFailedKey calls LeaveOut for an error of a key that failed to sign. It returns [errLeftOut] if the publish can continue
+// without the key, and err otherwise.
+func (p *Publisher) withoutFailedKey(ctx context.Context, err error) error {
 	var failed *sign.Failure
 	if p.leaveOut == nil || ctx.Err() != nil || !errors.As(err, &failed) || !p.leaveOut(ctx, failed) {
 		return err
@@ -230,7 +233,7 @@ func (p *Publisher) without(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", errLeftOut, err)
 }
 
-// backoff returns the time before attempt n+1, at random, so that publishers who met do not meet again.
+// backoff returns a random pause before attempt n+1, so that publishers that have collided do not collide again.
 func backoff(n int) time.Duration { return mathrand.N(time.Duration(n) * 20 * time.Millisecond) }
 
 // wait waits for a duration, or until ctx ends.

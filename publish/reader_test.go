@@ -161,7 +161,7 @@ func (c *client) readPair(ctx context.Context, r catalog.Release) ([]byte, error
 	return body, c.keys.VerifyDetached(body, asc)
 }
 
-// Each push adds one package and one revision, so that whoever sees another sum of them sees a mixture.
+// Each push adds one package and one revision, so that a reader with another sum of them has read a mixture.
 func TestI02ReadersNeverSeeAMixture(t *testing.T) {
 	for _, r := range []catalog.Release{jammy, el9} {
 		simulate(t, func(t *testing.T, w *world) {

@@ -11,36 +11,36 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-// Reindexing is how to reindex a release.
+// Reindexing has the options of [Publisher.Reindex].
 type Reindexing struct {
-	DryRun   bool                  // write nothing, and say what would change
-	Repair   bool                  // write published index files that are missing or damaged anew, instead of refusing
-	Progress func(done, total int) // packages rendered; may be nil; called for each of them, by one goroutine
-	Prepared *Prepared             // the index files, if others made them; of no use once the rows have changed
+	DryRun   bool                  // write nothing, and report what would change
+	Repair   bool                  // write missing or damaged published index files again, instead of returning an error
+	Progress func(done, total int) // called with the number of rendered packages for each one, by one goroutine; may be nil
+	Prepared *Prepared             // index files that a job has prepared; ignored if the rows have changed since
 }
 
-// Reindexed is what a reindex of one release came to.
+// Reindexed is the result of a reindex of one release.
 type Reindexed struct {
 	Release   catalog.Release
-	Revision  catalog.Revision // what clients see now
+	Revision  catalog.Revision // that clients see now
 	Packages  int
-	Different bool     // the rows make other indexes than those that were published
+	Different bool     // the rows render to other indexes than the published ones
 	Changed   bool     // clients see another revision now; never after a dry run
-	Added     int      // packages that the published indexes did not have; -1 if these cannot be read back
-	Removed   int      // and those that they had beyond; likewise
-	Files     []string // names of the index files that are other ones
-	Bytes     int64    // of these, compressed
-	Repaired  int      // published index files that were missing or damaged, and were written anew
-	Lost      int      // swaps that other publishers won meanwhile
+	Added     int      // packages that the published indexes did not have; -1 if the indexes cannot be read
+	Removed   int      // packages that only the published indexes had; -1 if the indexes cannot be read
+	Files     []string // names of the index files that differ
+	Bytes     int64    // size of these, compressed
+	Repaired  int      // missing or damaged published index files that were written again
+	Lost      int      // swaps that other publishers won
 }
 
-// Reindex renders the whole indexes of a release from its rows, compares them with what is published and, if
-// they are others, publishes them. What clients see stays until all of it is there; uploads are not held
-// back: it is the rows at its swap that are published. A release whose indexes are as they should be is not
-// written to.
+// Reindex renders the indexes of a release in whole from its rows, compares them with the published ones and, if they differ,
+// publishes them. Clients see the old indexes until the new ones are complete. Uploads continue: it publishes the rows at the time
+// of its swap. It writes nothing to a release whose indexes do not differ.
 //
-// It refuses, and changes nothing, if an active package's file is missing or has another size, if a row is
-// corrupt, or if what is published does not verify.
+// It returns an error, and changes nothing, if the file of an active package is missing or has another size, if a row is corrupt, or
+// if the published release does not verify. It retries lost swaps; the caller retries other errors. Concurrent calls for one release
+// wait for each other.
 func (p *Publisher) Reindex(ctx context.Context, r catalog.Release, how Reindexing) (Reindexed, error) {
 	unlock, err := p.lock(ctx, r)
 	if err != nil {
@@ -55,8 +55,8 @@ func (p *Publisher) Reindex(ctx context.Context, r catalog.Release, how Reindexi
 	for n := 1; ; n++ {
 		res, err = p.reindex(ctx, r, how)
 		repaired += res.Repaired
-		err = p.without(ctx, err)
-		if err == nil || !again(err) || how.DryRun || n == maxAttempts {
+		err = p.withoutFailedKey(ctx, err)
+		if err == nil || !retryable(err) || how.DryRun || n == maxAttempts {
 			break
 		}
 		if err = wait(ctx, backoff(n)); err != nil {
@@ -81,10 +81,10 @@ func (p *Publisher) reindex(ctx context.Context, r catalog.Release, how Reindexi
 	if err != nil {
 		return res, err
 	}
-	if damaged { // what others made may be what is damaged
+	if damaged { // the prepared files may be the damaged ones
 		how.Prepared = nil
 	}
-	open := p.snapshot // which takes over settings that the catalog lacks
+	open := p.snapshot // it imports settings that the catalog lacks
 	if how.DryRun {
 		open = func(ctx context.Context, old tree.Published) (*catalogdb.Snapshot, error) {
 			return p.catalog.Snapshot(ctx, r)
@@ -95,45 +95,45 @@ func (p *Publisher) reindex(ctx context.Context, r catalog.Release, how Reindexi
 		return res, err
 	}
 	defer snap.Close() //nolint:errcheck // a read
-	if err := p.mayReindex(ctx, old, snap, how); err != nil {
+	if err := p.checkReindex(ctx, old, snap, how); err != nil {
 		return res, err
 	}
-	rd, seen, err := p.renderAnew(ctx, f, snap, how)
+	rd, seen, err := p.renderWhole(ctx, f, snap, how)
 	if err != nil {
 		return res, err
 	}
 	p.compare(ctx, f, old, snap, rd, seen, &res)
-	if how.DryRun { // which has not given a new directory its files
+	if how.DryRun { // the rendering is not kept: new directories did not get their copies
 		rd.Close()
 		return res, nil
 	}
 	snap.Close() //nolint:errcheck // the catalog is about to be written to
 	if damaged {
-		res.Repaired, err = p.restore(ctx, r, rd)
+		res.Repaired, err = p.restoreIndexes(ctx, r, rd)
 	}
 	if p.renderings.Put(r, rd); err != nil {
 		return res, err
 	}
-	return res, p.bringUp(ctx, f, old, snap.Revision, how.Prepared, &res)
+	return res, p.publishRebuilt(ctx, f, old, snap.Revision, how.Prepared, &res)
 }
 
-// mayReindex has lost history recovered first. A dry run cannot.
-func (p *Publisher) mayReindex(ctx context.Context, old tree.Published, snap *catalogdb.Snapshot, how Reindexing) error {
+// checkReindex recovers lost history first. For a dry run it returns an error instead.
+func (p *Publisher) checkReindex(ctx context.Context, old tree.Published, snap *catalogdb.Snapshot, how Reindexing) error {
 	if how.DryRun && old.Exists && old.Revision != snap.Revision {
 		known, err := p.catalog.KnowsRevision(ctx, snap.Release, old.Revision)
 		if err == nil && !known {
-			err = errors.New("the catalog has lost history: it never made what is published; without --dry-run, the published rows are taken over first")
+			err = errors.New("the catalog has lost history: it never issued the published revision; without --dry-run, the published rows are imported first")
 		}
 		return err
 	}
 	if how.DryRun {
 		return nil
 	}
-	return p.mayPublish(ctx, old, snap, mode{})
+	return p.checkReplace(ctx, old, snap, options{})
 }
 
-// renderAnew makes a rendering of a snapshot's rows alone, and makes sure that the file of each package is there.
-func (p *Publisher) renderAnew(ctx context.Context, f format, snap *catalogdb.Snapshot, how Reindexing) (*render.Rendering, identities, error) {
+// renderWhole renders the rows of a snapshot without cached segments. It returns an error if the file of a package is missing.
+func (p *Publisher) renderWhole(ctx context.Context, f format, snap *catalogdb.Snapshot, how Reindexing) (*render.Rendering, identities, error) {
 	seen := newIdentities()
 	plan, err := f.plan(snap)
 	if err != nil {
@@ -161,7 +161,7 @@ func (p *Publisher) renderAnew(ctx context.Context, f format, snap *catalogdb.Sn
 			return render.Unshown(snap, e)
 		case spread == nil || string(e.Key) == fileKey(snap.Release, e):
 			files.check(fileKey(snap.Release, e), e)
-		case !how.DryRun: // the directory is new, and gets its copy
+		case !how.DryRun: // a new directory gets its copy
 			return spread(e)
 		}
 		return nil
@@ -186,7 +186,7 @@ func (p *Publisher) renderAnew(ctx context.Context, f format, snap *catalogdb.Sn
 	return rd, seen, nil
 }
 
-// seeAll shows every entry to see.
+// seeAll calls see for every entry.
 func seeAll(ctx context.Context, snap *catalogdb.Snapshot, see func(*catalogdb.Entry) error) error {
 	for e, err := range snap.Entries(ctx, catalogdb.Range{Bare: true}) {
 		if err == nil {

@@ -29,7 +29,7 @@ func (w *world) reindex(r catalog.Release, how publish.Reindexing) publish.Reind
 	return res
 }
 
-// state of all objects but those that a publish writes anew each time.
+// state of all objects except those that every publish writes.
 func (w *world) objects() map[string]string {
 	all := map[string]string{}
 	for _, key := range w.bucket.Keys() {
@@ -63,7 +63,7 @@ func TestReindexOfTheSameWritesNothing(t *testing.T) {
 	}
 }
 
-// What differs is told by a dry run, and published by a real one under the next revision.
+// A dry run reports the differences. A real run publishes them under the next revision.
 func TestReindexPublishesWhatDiffers(t *testing.T) {
 	for _, r := range []catalog.Release{jammy, el9} {
 		simulate(t, func(t *testing.T, w *world) {
@@ -152,7 +152,7 @@ func (w *world) rewrite(u upload) {
 	w.database(`UPDATE packages SET `+column+` = ? WHERE name = ?`, frame([]byte(other)), u.row.Name)
 }
 
-// Each of these is told with what and where, and leaves everything as it was.
+// Each of these faults is reported with its place, and nothing is changed.
 func TestReindexRefuses(t *testing.T) {
 	skipUnderRace(t)
 	for name, tt := range map[string]struct {
@@ -272,7 +272,7 @@ func TestReindexRepairs(t *testing.T) {
 	}
 }
 
-// A reindex that loses two swaps to others has the release for itself after that; the others wait, and
+// A reindex that loses two swaps to others locks the release; the others wait, and
 // none of their packages is missing.
 func TestReindexInsists(t *testing.T) {
 	skipUnderRace(t)
@@ -320,7 +320,7 @@ func TestReindexInsists(t *testing.T) {
 			if !held || swaps.Load() != 3 {
 				t.Errorf("%d others published, held: %t; want two, and a third who waits", swaps.Load(), held)
 			}
-			publishWith(t, others, r) // nobody is held any more
+			publishWith(t, others, r) // the lock has ended
 			if got := w.reindex(r, publish.Reindexing{DryRun: true}); got.Packages != len(rows)+1+int(swaps.Load()) {
 				t.Errorf("in the end: %+v", got)
 			}
@@ -339,7 +339,7 @@ func (c oldProgram) Snapshot(ctx context.Context, r catalog.Release) (*catalogdb
 	return snap, err
 }
 
-// What others kept is rendered anew after a reindex: they do not bring back what it replaced.
+// After a reindex, other publishers render their cached segments again: they do not publish old ones.
 func TestOthersFollowAReindex(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		h := &history{w: w, r: el9, random: rand.New(rand.NewPCG(7, 7)), arches: []string{el9.Arch}}

@@ -212,7 +212,7 @@ func TestRebuildPutsSizesRight(t *testing.T) {
 	})
 }
 
-// A hold by somebody whose clock is an hour ahead, and who died, keeps nobody waiting.
+// A lock of a dead process whose clock was an hour ahead is ignored.
 func TestAHoldInTheFutureIsNone(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		w.push(w.some(jammy, "one"))

@@ -12,12 +12,12 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-// resign signs what is published again if other keys should have signed it. Nothing is rendered, and the revision is the
-// same: it costs a read and a few small writes. It returns how the release is signed then. A publisher that has not
-// all of the keys leaves it to others, or they would sign each other's releases again for ever.
-func (p *Publisher) resign(ctx context.Context, f format, k Keys, snap *catalogdb.Snapshot, old tree.Published, m mode) (by string, signed bool, err error) {
+// resign signs the published pointer again if other keys should have signed it. It renders nothing and keeps the revision: it costs a
+// read and a few small writes. It returns the signers of the release ([Keys.SignedBy]). A publisher that lacks some of the keys does
+// not sign again: two such publishers would replace each other's signatures endlessly.
+func (p *Publisher) resign(ctx context.Context, f format, k Keys, snap *catalogdb.Snapshot, old tree.Published, opt options) (by string, signed bool, err error) {
 	want := k.SignedBy(old.Release)
-	if snap.SignedBy == want && !m.repair || k.lacking {
+	if snap.SignedBy == want && !opt.repair || k.lacking {
 		return snap.SignedBy, false, nil
 	}
 	if by, err = f.signedBy(ctx, p.bucket, k, old); err != nil || by == want {
@@ -37,14 +37,14 @@ func (p *Publisher) resign(ctx context.Context, f format, k Keys, snap *catalogd
 	return want, true, nil
 }
 
-// copyManifest records that a pointer is replaced by one that says the same.
+// copyManifest writes the manifest of a pointer that names the same indexes as the one that it replaces.
 func copyManifest(ctx context.Context, b Bucket, s signed, date time.Time, old tree.Published) error {
 	was := tree.Sum(old.Body)
 	if tree.Sum(s.pointer) == was {
 		return nil
 	}
 	m, err := tree.ReadManifest(ctx, b, old.Release, tree.ManifestKey(old.Release, old.Revision, was))
-	if errors.Is(err, ErrNotExist) { // lost; what the pointer itself names is known
+	if errors.Is(err, ErrNotExist) { // lost; the pointer itself names its indexes
 		m = tree.Manifest{Release: old.Release.String(), Revision: old.Revision.Number, Nonce: old.Revision.Nonce}
 		for _, x := range old.Indexes {
 			m.Indexes = append(m.Indexes, x.Packed)
@@ -63,9 +63,9 @@ func copyManifest(ctx context.Context, b Bucket, s signed, date time.Time, old t
 	return err
 }
 
-// wasPublished makes sure that a manifest is there which names the same indexes for the same pointer. Without a date of its
-// own a repomd.xml is once more what it was before when its hints are: a key was added, and one retired. The chain of
-// manifests then leaves out what was between, which was the same revision.
+// wasPublished returns [ErrConflict] unless the manifest of the pointer names the same indexes. A repomd.xml keeps its date when it is
+// signed again, so it gets the bytes of an earlier one when its key hints do: after a key was added, and retired. The chain of
+// manifests then leaves out the pointers in between, which had the same revision.
 func wasPublished(ctx context.Context, b Bucket, r catalog.Release, revision catalog.Revision, m tree.Manifest) error {
 	key := tree.ManifestKey(r, revision, m.Pointer.SHA256)
 	found, err := tree.ReadManifest(ctx, b, r, key)
@@ -75,8 +75,8 @@ func wasPublished(ctx context.Context, b Bucket, r catalog.Release, revision cat
 	return err
 }
 
-// signTime returns the time of a signature that belongs to what is published: its date, so that two publishers make the
-// same one, unless one of the keys is younger.
+// signTime returns the time for a signature of a published pointer: its date, so that two publishers make the same signature, or the
+// present if one of the keys is younger than that.
 func (k Keys) signTime(old tree.Published) time.Time {
 	if k.newest.After(old.Date) {
 		return old.Now

@@ -93,7 +93,7 @@ func (w *world) keysOf(set keys.Set, have *sign.Signer) publish.Keys {
 	return k
 }
 
-// signersOf returns who signed what clients see, as the keyring of both keys tells.
+// signersOf returns the signers of what clients see, by the keyring of both keys.
 func (w *world) signersOf(r catalog.Release) []string {
 	w.t.Helper()
 	ring, err := sign.ReadKeyring(twoSigners(w.t).Public())
@@ -238,7 +238,7 @@ func TestRepomdIsOnceMoreWhatItWas(t *testing.T) {
 	})
 }
 
-// Two workers with different files would sign each other's releases again for ever.
+// Two workers with different key files would replace each other's signatures endlessly.
 func TestWhoLacksAKeySignsNothingAgain(t *testing.T) {
 	for _, r := range []catalog.Release{jammy, el9} {
 		simulate(t, func(t *testing.T, w *world) {
@@ -307,7 +307,7 @@ func TestKillResignAfterEveryWrite(t *testing.T) {
 	}
 }
 
-// What somebody else wrote into the bucket is not signed because the keys change.
+// A change of keys does not sign what others have written into the bucket.
 func TestNothingForeignIsSignedAgain(t *testing.T) {
 	for _, r := range []catalog.Release{jammy, el9} {
 		simulate(t, func(t *testing.T, w *world) {

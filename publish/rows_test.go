@@ -119,7 +119,7 @@ func TestRowsAreReadBack(t *testing.T) {
 	}
 }
 
-// An index entry that belongs to another package is found out, whoever signed it.
+// An index entry of another package is an error, also with a valid signature.
 func TestRowsOutOfStep(t *testing.T) {
 	skipUnderRace(t)
 	for name, spoil := range map[string]func(k, other *catalog.Package){
@@ -143,7 +143,7 @@ func TestRowsOutOfStep(t *testing.T) {
 	}
 }
 
-// Nobody signs the list of withdrawn packages. Nothing else can be made of it than withdrawals.
+// The list of withdrawn packages has no signature. Its entries can only become withdrawals.
 func TestForgedYanks(t *testing.T) {
 	for _, r := range []catalog.Release{jammy, el9} {
 		w := newWorld(t)
@@ -210,7 +210,7 @@ func TestRowsOfAnEmptyRelease(t *testing.T) {
 	}
 }
 
-// Whatever is not as it was published is found out, at the end at the latest.
+// Every change of a published file is an error, at the end of the rows at the latest.
 func TestRowsThatWereTamperedWith(t *testing.T) {
 	flip := func(b []byte, i int) []byte { // byte 9 of a gzip file changes nothing in its text
 		b = bytes.Clone(b)

@@ -16,8 +16,8 @@ type rpmIndexes struct{}
 // indexTypes are the indexes of a release, in the order of repomd.xml and of a row's fragments.
 var indexTypes = []string{"primary", "filelists", "other"}
 
-// plan puts every package into every index. The count of packages, which changes most often, is a
-// member of its own.
+// plan puts every package into every index. The header with the count of packages, which changes most often, is a separate gzip
+// member.
 func (rpmIndexes) plan(*catalogdb.Snapshot) (render.Plan, error) {
 	p := render.Plan{
 		Head:  func(i, packages int) []byte { return repomd.Header(indexTypes[i], packages) },

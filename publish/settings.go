@@ -14,17 +14,17 @@ import (
 	"repomill/schemas/layout"
 )
 
-// Settings brings the static objects of a repository up to date: its settings, its public keys, and the
-// configuration that clients install. A repeat changes nothing. Published settings which this catalog
-// never drew show that it lost history: then they are taken over first, so that a token stays revoked
-// and a private repository private.
+// Settings publishes the static objects of a repository: its settings, its public keys, and the configuration of clients. A repeat
+// changes nothing. If the catalog never issued the revision of the published settings, it has lost history, and the published settings
+// are imported first, so that a token stays revoked and a private repository private. It retries lost swaps; the caller retries other
+// errors.
 func (p *Publisher) Settings(ctx context.Context, r catalog.Repository) error {
 	for n := 1; ; n++ {
-		err := p.settle(ctx, r)
+		err := p.publishSettings(ctx, r)
 		if err == nil {
 			return nil
 		}
-		if !again(err) || n == maxAttempts {
+		if !retryable(err) || n == maxAttempts {
 			return fmt.Errorf("publish settings of %s: %w", r, err)
 		}
 		p.log.Debug("publish again", "settings", r.String(), "cause", err)
@@ -34,8 +34,8 @@ func (p *Publisher) Settings(ctx context.Context, r catalog.Repository) error {
 	}
 }
 
-// settle is one attempt of [Publisher.Settings]. The object is read before the catalog, as pointers are.
-func (p *Publisher) settle(ctx context.Context, r catalog.Repository) error {
+// publishSettings is one attempt of [Publisher.Settings]. It reads the object before the catalog, as with pointers.
+func (p *Publisher) publishSettings(ctx context.Context, r catalog.Repository) error {
 	old, err := tree.ReadSettings(ctx, p.bucket, r)
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func (p *Publisher) settle(ctx context.Context, r catalog.Repository) error {
 	if err != nil {
 		return err
 	}
-	given := p.keys.Load().Given() // as it was when the objects were written, or before that
+	given := p.keys.Load().Given() // read before the objects are written: it may be older than theirs, never newer
 	var all []catalog.Release
 	for _, ds := range s.Distributions {
 		all = append(all, catalog.Release{Repository: r, Distribution: ds.Distribution})
@@ -68,7 +68,7 @@ func (p *Publisher) settle(ctx context.Context, r catalog.Repository) error {
 	return p.catalog.RecordGivenKeys(ctx, r, given)
 }
 
-// snapshot opens the rows of a release, which the catalog may have to learn of from the bucket.
+// snapshot opens the rows of a release. It imports settings first that the catalog lacks and the bucket has.
 func (p *Publisher) snapshot(ctx context.Context, old tree.Published) (*catalogdb.Snapshot, error) {
 	snap, err := p.catalog.Snapshot(ctx, old.Release)
 	if errors.Is(err, catalogdb.ErrNotFound) {
@@ -97,8 +97,8 @@ func (p *Publisher) importUnknown(ctx context.Context, r catalog.Repository, old
 	return p.importSettings(ctx, old)
 }
 
-// checkSettings makes sure that published settings are older than those of the catalog, or equal. Those
-// without a revision are of a time before settings had one.
+// checkSettings returns an error unless published settings are as old as those of the catalog, or older. Settings without a revision
+// are from an early version, and older than all.
 func (p *Publisher) checkSettings(ctx context.Context, old tree.Declared, s catalog.Settings) error {
 	if old.Version == "" || old.Revision == s.Revision || old.Revision == (catalog.Revision{}) {
 		return nil
@@ -121,20 +121,20 @@ func (p *Publisher) importSettings(ctx context.Context, old tree.Declared) error
 	if err := tree.CheckOurs(ctx, p.bucket, p.keys.Load().trusted, s.Repository); err != nil {
 		return err
 	}
-	if s.Revision.Nonce == "" { // of a time before settings had one
+	if s.Revision.Nonce == "" { // from a version in which settings had none
 		s.Revision.Nonce = "0000000000000000"
 	}
 	if err := p.catalog.ImportSettings(ctx, s, old.Now); err != nil {
 		return err
 	}
-	p.log.Error("ALARM: the catalog had lost history: it takes over the settings of a repository from the bucket",
+	p.log.Error("ALARM: the catalog had lost history: settings of a repository imported from the bucket",
 		"repository", s.Repository.String(), "revision", old.Revision.String())
 	return errRecovered
 }
 
-// writeSettings publishes settings and the static objects that follow from them: more, and of the configuration
-// for clients, that of some releases. The settings go first: their pair is the fence. Whoever loses
-// it, before or after the other objects, begins again.
+// writeSettings publishes settings, more files of the repository, and the configuration of clients for the releases of. It writes the
+// settings first, and checks afterwards that they are unchanged: a publisher that has lost them to another one gets [ErrConflict],
+// before or after writing the other objects.
 func (p *Publisher) writeSettings(ctx context.Context, old tree.Declared, s catalog.Settings, more []pairFile, of ...catalog.Release) error {
 	key, fence := layout.SettingsKey(s.Repository), old.Version
 	if fence == "" || old.Revision != s.Revision {
@@ -142,7 +142,7 @@ func (p *Publisher) writeSettings(ctx context.Context, old tree.Declared, s cata
 		if err != nil {
 			return err
 		}
-		// A crash here leaves static objects of older settings. The next run replaces them.
+		// A crash here leaves static objects of older settings. The next run replaces those.
 		if fence, err = p.bucket.Swap(ctx, fence, layout.ObjectOf(key), bytes.NewReader(append(body, '\n'))); err != nil {
 			return err
 		}
@@ -162,15 +162,15 @@ func (p *Publisher) writeSettings(ctx context.Context, old tree.Declared, s cata
 	if !wrote {
 		return nil
 	}
-	// Newer settings may have come meanwhile, and their objects before these.
+	// Another publisher may have written newer settings, and its objects before these.
 	if v, err := tree.VersionOf(ctx, p.bucket, key); err != nil || v != fence {
 		return errors.Join(err, fmt.Errorf("%s: %w", key, ErrConflict))
 	}
 	return nil
 }
 
-// writeStatic replaces an object that is not as it should be. Several repositories may have one package key in
-// different states, of which the latest is kept: with any other rule they would replace each other's for good.
+// writeStatic replaces an object that has other bytes. Several repositories may have one package key in different states: the latest
+// state is kept, because by any other rule they would replace each other's endlessly.
 func writeStatic(ctx context.Context, b Bucket, o pairFile) (changed bool, err error) {
 	body, meta, err := tree.ReadSmall(ctx, b, o.key)
 	if err != nil || meta.Version != "" && (bytes.Equal(body, o.body) || layout.IsSharedKey(o.key) && !sign.Later(o.body, body)) {

@@ -114,7 +114,7 @@ func TestSettingsAreWrittenInOrder(t *testing.T) {
 	})
 }
 
-// A private key that somebody registered by mistake is nobody else's.
+// A private key that was registered by mistake is never published.
 func TestSecretsAreNotPublished(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		private, err := signer().Private()
@@ -229,7 +229,7 @@ func TestSettingsFromAReplica(t *testing.T) {
 	})
 }
 
-// Settings that somebody published with a catalog that is lost are taken over, and not widened.
+// Settings that were published with a lost catalog are imported, and not widened.
 func TestLostSettings(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		w.change(func(s *catalog.Settings) { s.Tokens = []catalog.Token{keptToken, revokedToken} })

@@ -16,33 +16,32 @@ import (
 	"repomill/schemas/layout"
 )
 
-// DefaultShard is how many rows a shard has, about.
+// DefaultShard is the usual number of rows of a shard.
 const DefaultShard = 5000
 
-// A Shard is a part of what is to be rendered of a release: some of its indexes, of the rows between two
-// borders of segments. Any worker can render it. Its fields are data for a pipeline, whose slices are never
-// nil: Java's row coder refuses what Go makes of a nil one.
+// A Shard is a part of a release to render: some of its indexes, for the rows between two segment boundaries. Any worker can render
+// it. Its fields are data for a pipeline. Its slices are never nil, because Java's row coder refuses the encoding of a nil slice.
 type Shard struct {
-	Job      string // that renders it; a plain word
+	Job      string // name of the job that renders it; a plain word
 	Release  string // as [catalog.Release.String] has it
-	Revision int64  // of the rows, at which all shards have to find them
+	Revision int64  // of the rows; all shards must find this one
 	Nonce    string
 	Packages int   // of the whole release
-	Indexes  []int // which, in the order of the pointer
-	Number   int   // of the shard among those of these indexes,
-	Of       int   // which are so many
+	Indexes  []int // positions of its indexes in the pointer
+	Number   int   // of the shard among those of its indexes
+	Of       int   // number of the shards of its indexes
 	From, To []byte
 }
 
-// A Part is what a shard came to for one index: some members of the index file.
+// A Part is the rendered part of one index of a shard: some gzip members of the index file.
 type Part struct {
 	Shard Shard // without its range
 	Index int
-	Key   string // of the object that has the members; empty if there are none
-	Stale bool   // the rows have changed since the shards were planned: nothing was made
+	Key   string // of the object with the members; empty if there are none
+	Stale bool   // the rows have changed since the shards were planned, and nothing was rendered
 }
 
-// Shards plans how a job is to render a release, in parts of about size rows.
+// Shards divides a release into shards of about size rows for a job.
 func (p *Preparer) Shards(ctx context.Context, r catalog.Release, job string, size int) ([]Shard, error) {
 	snap, err := p.snapshots.Snapshot(ctx, r)
 	if err != nil {
@@ -67,13 +66,13 @@ func (p *Preparer) Shards(ctx context.Context, r catalog.Release, job string, si
 	return shards, nil
 }
 
-// section returns what a shard renders.
+// section returns the section that the shard renders.
 func (s Shard) section() render.Section {
 	return render.Section{Indexes: s.Indexes, Number: s.Number, Of: s.Of, From: s.From, To: s.To}
 }
 
-// RenderShard renders a shard and stores what it comes to, one part for each of its indexes. It needs no
-// signing key. A repeat writes the same objects.
+// RenderShard renders a shard and stores a part for each of its indexes. It needs no signing key. A repeat writes the same objects,
+// and the caller retries errors. If the rows have changed since, it stores nothing and returns stale parts.
 func (p *Preparer) RenderShard(ctx context.Context, s Shard) ([]Part, error) {
 	parts, err := p.renderShard(ctx, s)
 	if err != nil {
@@ -123,21 +122,21 @@ func (p *Preparer) renderShard(ctx context.Context, s Shard) (parts []Part, err 
 	return parts, nil
 }
 
-// key returns where a part lies. It follows from the rows, so that a repeat finds the same bytes there.
+// key returns the key of a part. It depends on the job and the range of rows, so that a repeat finds the same bytes.
 func (s Shard) key(r catalog.Release, index int) string {
 	rows := tree.Sum(fmt.Appendf(nil, "%q %q", s.From, s.To))
 	return fmt.Sprintf("%s%d-%s.gz", jobPrefix(r, s.Job, s.Revision, s.Nonce), index, rows[:32])
 }
 
-// Assemble makes one index file of all its parts, in any order, and stores it. If any of them is stale, so
-// is the index: ok is false. It needs no signing key. A repeat writes the same file.
+// Assemble joins all parts of one index, given in any order, and stores the index file. ok is false if a part is stale, or if the
+// rows have changed since. It needs no signing key. A repeat writes the same file, and the caller retries errors.
 func (p *Preparer) Assemble(ctx context.Context, parts []Part) (made PreparedIndex, ok bool, err error) {
 	if len(parts) == 0 {
 		return made, false, errors.New("assemble: an index without parts")
 	}
 	parts = slices.Clone(parts)
 	slices.SortFunc(parts, func(a, b Part) int { return cmp.Compare(a.Shard.Number, b.Shard.Number) })
-	parts = slices.CompactFunc(parts, func(a, b Part) bool { return a.Shard.Number == b.Shard.Number }) // a worker's work may be done twice
+	parts = slices.CompactFunc(parts, func(a, b Part) bool { return a.Shard.Number == b.Shard.Number }) // an engine may run an element twice
 	s := parts[0].Shard
 	if slices.ContainsFunc(parts, func(x Part) bool { return x.Stale }) {
 		return made, false, nil
@@ -155,7 +154,7 @@ func (p *Preparer) Assemble(ctx context.Context, parts []Part) (made PreparedInd
 	return made, true, nil
 }
 
-// errStale says that the rows have changed since the shards were planned.
+// errStale is returned when the rows have changed since the shards were planned.
 var errStale = errors.New("the rows have changed")
 
 func (p *Preparer) assemble(ctx context.Context, s Shard, parts []Part) (PreparedIndex, error) {
@@ -167,7 +166,7 @@ func (p *Preparer) assemble(ctx context.Context, s Shard, parts []Part) (Prepare
 	if err != nil {
 		return PreparedIndex{}, err
 	}
-	snap.Close() //nolint:errcheck // a read; it is only asked for its settings
+	snap.Close() //nolint:errcheck // a read; only its revision and settings are used
 	if snap.Revision != (catalog.Revision{Number: s.Revision, Nonce: s.Nonce}) {
 		return PreparedIndex{}, errStale
 	}

@@ -13,7 +13,8 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A Signer signs with some keys, of which those that cannot sign now are left out.
+// A Signer signs with one or several keys. Its methods may be called concurrently. A key that fails to sign is a [sign.Failure]. The
+// caller retries.
 type Signer interface {
 	Clear(body []byte, now time.Time) ([]byte, error)
 	Detach(body []byte, now time.Time) ([]byte, error)
@@ -21,20 +22,20 @@ type Signer interface {
 	Public() []byte // armoured
 }
 
-// Keys are what a publisher signs with, and what it gives to clients. They never change.
+// Keys are the keys with which a publisher signs, and those that clients get. They are immutable.
 type Keys struct {
 	signer  Signer       // nil for a publisher that only prepares
 	signing []string     // fingerprints of the keys that should sign, in order
-	lacking bool         // the signer has not all of them
-	out     []sign.Key   // given to clients
-	given   string       // the same, as the catalog keeps it
+	lacking bool         // the signer does not have all of them
+	out     []sign.Key   // that clients get
+	given   string       // the same, in the form of the catalog
 	public  []byte       // the same, armoured
-	trusted sign.Keyring // of all keys that may have signed what is published
-	known   sign.Keyring // the same, and those that leaked: whose signatures are to go
-	newest  time.Time    // when the last of the keys that sign was made
+	trusted sign.Keyring // all keys that may have signed published pointers
+	known   sign.Keyring // the same and leaked ones, whose signatures are replaced
+	newest  time.Time    // creation time of the newest key of the signer
 }
 
-// KeysOf returns keys that all sign, and are all given to clients.
+// KeysOf returns the keys of a signer: all sign, and clients get all. It returns an error if its public keys cannot be read.
 func KeysOf(s Signer) (Keys, error) {
 	all, err := sign.ReadPublic(s.Public())
 	if err != nil {
@@ -45,8 +46,8 @@ func KeysOf(s Signer) (Keys, error) {
 	return NewKeys(set, keys.Fingerprints(set.Keys), s)
 }
 
-// NewKeys returns the keys of a set, of which those of some fingerprints should sign; signer, which may be nil, has as
-// many of these as there are here.
+// NewKeys returns the keys of a set. signing has the fingerprints of those that should sign, in order. signer has the ones of them
+// that this process can use, and may be nil. It returns an error if a public key cannot be read.
 func NewKeys(set keys.Set, signing []string, signer Signer) (k Keys, err error) {
 	k = Keys{signer: signer, signing: signing, given: givenOf(set.Out())}
 	if k.public, err = keys.Public(set.Out()); err == nil {
@@ -78,7 +79,7 @@ func keyringOf(some []keys.Key) (sign.Keyring, error) {
 	return sign.ReadKeyring(armored)
 }
 
-// compare notes whether the signer has all the keys that should sign.
+// compare sets lacking and newest from the keys of the signer.
 func (k *Keys) compare() error {
 	if k.signer == nil {
 		return nil
@@ -100,8 +101,8 @@ func (k *Keys) compare() error {
 	return nil
 }
 
-// hints returns the keys that a repomd.xml names for zypper, which imports them while it trusts the ones that signed it.
-// A single key needs no hint.
+// hints returns the key hints of a repomd.xml. zypper imports the keys that they name if it trusts the signature. A single key needs
+// no hint.
 func (k Keys) hints() []string {
 	if len(k.out) < 2 {
 		return nil
@@ -113,7 +114,7 @@ func (k Keys) hints() []string {
 	return all
 }
 
-// SignedBy returns how a release should be signed, as the catalog keeps it: by which keys, and of which it gives hints.
+// SignedBy returns the desired signers and key hints of a release, in the form of the catalog.
 func (k Keys) SignedBy(r catalog.Release) string {
 	if r.Arch == "" {
 		return signedBy(k.signing, nil)
@@ -121,8 +122,8 @@ func (k Keys) SignedBy(r catalog.Release) string {
 	return signedBy(k.signing, k.hints())
 }
 
-// signsAs returns how a release is signed that this publisher signs, or nothing if it has not all the keys: then another
-// one is to sign it again.
+// signsAs returns what to record as the signers of a release that this publisher signs; empty if it lacks some of the keys, so that
+// another publisher signs the release again.
 func (k Keys) signsAs(r catalog.Release) string {
 	if k.lacking {
 		return ""
@@ -130,7 +131,7 @@ func (k Keys) signsAs(r catalog.Release) string {
 	return k.SignedBy(r)
 }
 
-// signedBy returns how a release is signed. Of a file that has a signature twice it counts once.
+// signedBy returns signers and key hints in the form of the catalog. A signer with two signatures counts once.
 func signedBy(signers, hints []string) string {
 	var once []string
 	seen := map[string]bool{}
@@ -146,15 +147,15 @@ func signedBy(signers, hints []string) string {
 	return text
 }
 
-// State returns how everything that is published should be.
+// State returns the desired signers of DEB and RPM releases, and the keys that repositories should give to clients.
 func (k Keys) State() catalogdb.KeyState {
 	return catalogdb.KeyState{DEB: signedBy(k.signing, nil), RPM: signedBy(k.signing, k.hints()), Given: k.Given()}
 }
 
-// Given returns which keys clients are given, as the catalog keeps it of a repository.
+// Given returns the keys that clients get, in the form of the catalog.
 func (k Keys) Given() string { return k.given }
 
-// givenOf names keys, and when the life of each was extended last: clients are to get its new public part.
+// givenOf returns the fingerprints of keys, each with the time of its last extension: an extended key is published again.
 func givenOf(out []keys.Key) string {
 	var all []string
 	for _, one := range out {
@@ -167,10 +168,10 @@ func givenOf(out []keys.Key) string {
 	return strings.Join(all, "+")
 }
 
-// Public returns the keys that clients are given, armoured, as the gpgkey of each repository has them.
+// Public returns the keys that clients get, armoured, as in the gpgkey of each repository.
 func (k Keys) Public() []byte { return bytes.Clone(k.public) }
 
-// hintFiles returns the files that a release's repomd.xml names.
+// hintFiles returns the key files that the key hints of a release name.
 func (k Keys) hintFiles(r catalog.Release) (files []pairFile) {
 	if len(k.out) < 2 {
 		return nil

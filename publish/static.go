@@ -9,21 +9,20 @@ import (
 	"repomill/schemas/layout"
 )
 
-// clientFiles renders the objects that clients install or import.
+// clientFiles renders the keys and configuration that clients install or import.
 type clientFiles struct {
 	keys      *Keys
-	publicURL string // where clients find the bucket's keys, without a slash at its end
+	publicURL string // under which clients reach the keys of the bucket, without a slash at its end
 	table     *layout.Table
 }
 
-// clientFiles returns what renders client files with the present keys.
+// clientFiles returns a renderer with the present keys.
 func (p *Publisher) clientFiles() clientFiles {
 	return clientFiles{p.keys.Load(), p.publicURL, p.table}
 }
 
-// statics renders the objects that follow from settings alone, besides the settings themselves: keys
-// first, and then what names them or lies beside what they signed, of some releases. An RPM release without
-// an architecture is all of its distribution.
+// statics renders the objects that depend on settings and keys only: first the keys, and then, for the releases of, the configuration
+// that names them and the copies beside RPM metadata. An RPM release without an architecture means all of its distribution.
 func (c clientFiles) statics(s catalog.Settings, of []catalog.Release) ([]pairFile, error) {
 	k, public := c.keys, c.keys.public
 	all := []pairFile{{key: layout.InstanceKeyKey, body: public}, {key: layout.GPGKeyKey(s.Repository), body: public}}
@@ -61,7 +60,7 @@ func archesOf(s catalog.Settings, r catalog.Release) []string {
 	return ds.Architectures
 }
 
-// checkPublic makes sure that a package key is one block of armour, of a public key.
+// checkPublic returns an error unless a package key is one armoured block with a public key.
 func checkPublic(k catalog.PackageKey) error {
 	const begin = "-----BEGIN PGP "
 	if strings.HasPrefix(k.Armor, begin+"PUBLIC KEY BLOCK-----\n") && strings.Count(k.Armor, begin) == 1 {

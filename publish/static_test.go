@@ -72,7 +72,7 @@ func TestStaticsFollowTheCatalog(t *testing.T) {
 	})
 }
 
-// A directory that is declared after noarch packages has them in its first release, whatever fails.
+// A directory that is declared after noarch packages has them in its first release, after any fault.
 func TestNewDirectoryHasNoarch(t *testing.T) {
 	const file = "hello-data-1.0-1.noarch.rpm"
 	for name, fail := range map[string]func(*publishtest.Bucket){
@@ -214,7 +214,7 @@ func TestMetadataKeyFollowsTheKeys(t *testing.T) {
 	})
 }
 
-// Two repositories have one package key in different states: the later one is served, whoever comes last.
+// Two repositories have one package key in different states: the later state is served, in either order of publishing.
 func TestSharedKeyIsTheLatest(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		first, later := extendedKey(t)

@@ -12,22 +12,22 @@ import (
 	"repomill/schemas/layout"
 )
 
-// verify checks what is published as a client would: the signature of the pointer, and the digests of all
-// index files. It reports whether index files are missing or damaged, if that is to be repaired.
+// verify checks the published release as a client would: the signature of the pointer, and the digests of all index files. With
+// repair, it reports missing or damaged index files; without, it returns an error for them.
 func (p *Publisher) verify(ctx context.Context, f format, old tree.Published, repair bool) (damaged bool, err error) {
 	if !old.Exists {
 		return false, nil
 	}
 	key := layout.PointerKey(old.Release)
 	if _, err := tree.OpenPointer(ctx, p.bucket, p.keys.Load().trusted, old.Release, old.Body); err != nil {
-		if errors.Is(err, tree.ErrForeign) && recorded(ctx, p.bucket, p.keys.Load().trusted, old) { // a torn pair of ours, which is repaired as any
+		if errors.Is(err, tree.ErrForeign) && recorded(ctx, p.bucket, p.keys.Load().trusted, old) { // a torn pair of this instance, which is repaired later
 			err = nil
 		}
 		switch {
 		case errors.Is(err, tree.ErrForeign):
-			return false, fmt.Errorf("what is published does not verify: %s has no good signature by a key of --signing-key: it was changed or damaged, or another instance published it", key)
+			return false, fmt.Errorf("the published release does not verify: %s has no valid signature by a key of --signing-key: it was changed or damaged, or another instance published it", key)
 		case err != nil:
-			return false, fmt.Errorf("what is published does not verify: %s: %w", key, err)
+			return false, fmt.Errorf("the published release does not verify: %s: %w", key, err)
 		}
 	}
 	for _, x := range old.Indexes {
@@ -37,7 +37,7 @@ func (p *Publisher) verify(ctx context.Context, f format, old tree.Published, re
 			return false, err
 		case problem == "":
 		case !repair:
-			return false, fmt.Errorf("what is published does not verify: %s, which %s names, %s: look what happened to it; --repair writes it anew from the rows", x.Packed.Key, key, problem)
+			return false, fmt.Errorf("the published release does not verify: %s, which %s names, %s: find out why; --repair writes it again from the rows", x.Packed.Key, key, problem)
 		default:
 			damaged = true
 		}
@@ -45,7 +45,7 @@ func (p *Publisher) verify(ctx context.Context, f format, old tree.Published, re
 	return damaged, nil
 }
 
-// problemOf says what is wrong with a stored object, if anything.
+// problemOf describes how a stored object differs from its description; empty if it does not.
 func problemOf(ctx context.Context, b Bucket, o tree.Object) (string, error) {
 	body, _, err := b.Get(ctx, o.Key)
 	if errors.Is(err, ErrNotExist) {
@@ -67,8 +67,8 @@ func problemOf(ctx context.Context, b Bucket, o tree.Object) (string, error) {
 	return "", nil
 }
 
-// restore writes those index files anew that are missing or damaged, as far as the rows make them still.
-func (p *Publisher) restore(ctx context.Context, r catalog.Release, rd *render.Rendering) (repaired int, err error) {
+// restoreIndexes writes missing or damaged index files again, if the rows still render to them.
+func (p *Publisher) restoreIndexes(ctx context.Context, r catalog.Release, rd *render.Rendering) (repaired int, err error) {
 	for _, x := range rd.Indexes {
 		file := formatOf(r).file(r, x)
 		problem, err := problemOf(ctx, p.bucket, file.object())
@@ -86,7 +86,7 @@ func (p *Publisher) restore(ctx context.Context, r catalog.Release, rd *render.R
 			return repaired, err
 		}
 		repaired++
-		p.log.Info("wrote an index file anew", "key", file.key, "problem", problem)
+		p.log.Info("index file written again", "key", file.key, "problem", problem)
 	}
 	return repaired, nil
 }

@@ -12,10 +12,10 @@ import (
 	"repomill/schemas/gzipmember"
 )
 
-// listYanked makes the list of the packages that were withdrawn from a release. It is an object beside
-// the manifests, which name it: one line of JSON a package, in order, compressed. Any number of publishes
-// that withdraw nothing share one list, so that what a publish writes does not grow with it.
-func (d *draft) listYanked(ctx context.Context, dir string, snap *catalogdb.Snapshot) error {
+// listYanked makes the list of the withdrawn packages of a release: an object beside the manifests, which name it, with one line of
+// JSON for each package, in order, compressed. Publishes that withdraw nothing share one list, so that a long list does not make each
+// publish write more.
+func (d *unsignedRelease) listYanked(ctx context.Context, dir string, snap *catalogdb.Snapshot) error {
 	yanked, err := snap.Yanked(ctx)
 	if err != nil || len(yanked) == 0 {
 		return err

@@ -9,21 +9,21 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// maxLost is how many swaps a reindex loses before it has the release for itself.
+// maxLost is the number of swaps that a reindex loses before it locks the release.
 const maxLost = 2
 
-// bringUp publishes what is rendered, unless it is published already. If others publish meanwhile, they may
-// do so with segments that they keep from before, and their indexes are compared, too.
-func (p *Publisher) bringUp(ctx context.Context, f format, old tree.Published, revision catalog.Revision, prepared *Prepared, res *Reindexed) error {
+// publishRebuilt publishes a rebuilt release unless its indexes are published already. Other publishers may publish at the same
+// time with cached segments, so it compares their indexes, too.
+func (p *Publisher) publishRebuilt(ctx context.Context, f format, old tree.Published, revision catalog.Revision, prepared *Prepared, res *Reindexed) error {
 	before, r := old.Revision, old.Release
-	m := mode{repair: true, once: true, prepared: prepared}
+	opt := options{repair: true, once: true, prepared: prepared}
 	for different, n := res.Different, 1; ; n++ {
 		if different && old.Exists && revision == old.Revision {
-			if err := p.raiseGeneration(ctx, r, revision, old, &m); err != nil {
+			if err := p.raiseGeneration(ctx, r, revision, old, &opt); err != nil {
 				return err
 			}
 		}
-		done, err := p.settleRelease(ctx, r, m)
+		done, err := p.publishRelease(ctx, r, opt)
 		switch {
 		case errors.Is(err, ErrConflict) && n < maxAttempts:
 			if res.Lost++; res.Lost == maxLost {
@@ -40,7 +40,7 @@ func (p *Publisher) bringUp(ctx context.Context, f format, old tree.Published, r
 				return nil
 			}
 		}
-		if old, revision, different, err = p.compareAgain(ctx, f, r); err != nil {
+		if old, revision, different, err = p.recheck(ctx, f, r); err != nil {
 			return err
 		}
 		if old.Revision == revision && !different {
@@ -50,9 +50,9 @@ func (p *Publisher) bringUp(ctx context.Context, f format, old tree.Published, r
 	}
 }
 
-// raiseGeneration raises the generation of a release, which issues its next revision. What is rendered, or prepared, is
-// of the same rows, and gets that revision.
-func (p *Publisher) raiseGeneration(ctx context.Context, r catalog.Release, at catalog.Revision, old tree.Published, m *mode) error {
+// raiseGeneration raises the generation of a release, which issues its next revision. The cached rendering and the prepared
+// indexes are of the same rows, and get that revision.
+func (p *Publisher) raiseGeneration(ctx context.Context, r catalog.Release, at catalog.Revision, old tree.Published, opt *options) error {
 	revision, raised, err := p.catalog.RaiseGeneration(ctx, r, at, old.Now)
 	if err != nil || !raised {
 		return err
@@ -61,16 +61,16 @@ func (p *Publisher) raiseGeneration(ctx context.Context, r catalog.Release, at c
 		rd.Reissue(at, revision)
 		p.renderings.Put(r, rd)
 	}
-	if m.prepared != nil {
-		again := *m.prepared
-		again.Revision, again.Nonce = revision.Number, revision.Nonce
-		m.prepared = &again
+	if opt.prepared != nil {
+		reissued := *opt.prepared
+		reissued.Revision, reissued.Nonce = revision.Number, revision.Nonce
+		opt.prepared = &reissued
 	}
 	return nil
 }
 
-// compareAgain reports whether what others published is not what the rows make.
-func (p *Publisher) compareAgain(ctx context.Context, f format, r catalog.Release) (old tree.Published, revision catalog.Revision, different bool, err error) {
+// recheck reads what other publishers have published, and reports whether it differs from what the rows render to.
+func (p *Publisher) recheck(ctx context.Context, f format, r catalog.Release) (old tree.Published, revision catalog.Revision, different bool, err error) {
 	if old, err = p.read(ctx, r); err != nil {
 		return old, revision, false, err
 	}
@@ -87,16 +87,17 @@ func (p *Publisher) compareAgain(ctx context.Context, f format, r catalog.Releas
 	return old, snap.Revision, !bytes.Equal(tree.SignedText(old.Release, old.Body), f.pointer(snap, rd, old.Revision, old.Date, old.Hints)), nil
 }
 
-// lockRelease acquires the advisory lock on a release, and returns what ends it. Without the lock, swaps may be lost again.
+// lockRelease acquires the advisory lock on a release, and returns the function that releases it. It only logs a failure: without
+// the lock, more swaps may be lost, and nothing else.
 func (p *Publisher) lockRelease(ctx context.Context, r catalog.Release) (unlock func()) {
 	if _, err := p.catalog.LockRelease(ctx, r, p.name, lockLength, p.now()); err != nil {
-		p.log.Warn("release not held", "release", r.String(), "error", err)
+		p.log.Warn("release not locked", "release", r.String(), "error", err)
 	}
 	return func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
 		defer cancel()
 		if err := p.catalog.UnlockRelease(ctx, r, p.name); err != nil {
-			p.log.Warn("hold not given up; it ends by itself", "release", r.String(), "error", err)
+			p.log.Warn("release not unlocked; the lock expires", "release", r.String(), "error", err)
 		}
 	}
 }

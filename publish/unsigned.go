@@ -16,21 +16,21 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A draft is a rendered release whose pointer is not signed yet.
-type draft struct {
+// An unsignedRelease is a rendered release whose pointer is not signed yet.
+type unsignedRelease struct {
 	release  catalog.Release
 	revision catalog.Revision
 	date     time.Time
 	indexes  []indexFile
-	yanked   []indexFile       // the list of withdrawn packages, if there are any
-	list     *render.Rendering // which has its bytes
+	yanked   []indexFile       // the list of withdrawn packages; empty if there are none
+	list     *render.Rendering // the bytes of that list
 	pointer  []byte            // unsigned
 	packages int
 }
 
-// draw makes a draft of a rendering.
-func draw(f format, snap *catalogdb.Snapshot, rd *render.Rendering, date time.Time, hints []string) draft {
-	d := draft{release: snap.Release, revision: snap.Revision, date: date, packages: rd.Packages}
+// buildRelease makes the unsigned pointer of a rendering.
+func buildRelease(f format, snap *catalogdb.Snapshot, rd *render.Rendering, date time.Time, hints []string) unsignedRelease {
+	d := unsignedRelease{release: snap.Release, revision: snap.Revision, date: date, packages: rd.Packages}
 	for _, x := range rd.Indexes {
 		d.indexes = append(d.indexes, f.file(snap.Release, x))
 	}
@@ -38,17 +38,17 @@ func draw(f format, snap *catalogdb.Snapshot, rd *render.Rendering, date time.Ti
 	return d
 }
 
-// stored returns all files that are stored under content names.
-func (d draft) stored() []indexFile { return slices.Concat(d.indexes, d.yanked) }
+// stored returns the files that are stored under content names.
+func (d unsignedRelease) stored() []indexFile { return slices.Concat(d.indexes, d.yanked) }
 
 // close releases the list of withdrawn packages.
-func (d draft) close() {
+func (d unsignedRelease) close() {
 	if d.list != nil {
 		d.list.Close()
 	}
 }
 
-// An indexFile is an index with its immutable key and, for DEB, its plain one.
+// An indexFile is an index with its key, which never changes, and, for DEB, its plain key.
 type indexFile struct {
 	key   string
 	plain string
@@ -60,14 +60,14 @@ func (x indexFile) object() tree.Object {
 	return tree.Object{Key: x.key, Size: x.index.Packed.Size, SHA256: x.index.Packed.SHA256}
 }
 
-// A signed release is a pointer with the files beside it.
+// A signed release is a signed pointer with its pair files.
 type signed struct {
 	pointer []byte
 	before  []pairFile // written just before the pointer
 	after   []pairFile // written just after it
 }
 
-// A pairFile is a file beside a pointer.
+// A pairFile is a file that repeats or signs a pointer.
 type pairFile struct {
 	key       string
 	body      []byte
@@ -82,13 +82,13 @@ func (o pairFile) reader() io.Reader {
 	return bytes.NewReader(o.body)
 }
 
-// maxAge is the age from which an index that is there already is written again, with the same bytes,
-// so that collection does not take it for superseded.
+// maxAge is the age from which an existing index is written again, with the same bytes, so that collection does not remove it as
+// superseded.
 const maxAge = 24 * time.Hour
 
-// createIndexes stores indexes under their content names and checks their sizes. Those that clients see
-// already are there, however old; others that were made before, if made says so. It returns those that it
-// found older than maxAge; after the swap they are to be created once more.
+// createIndexes stores indexes under their content names and checks their sizes. It does not write an index that exists and is
+// live, at any age. With made, it also looks for the other indexes first. It returns the indexes that were older than maxAge: the
+// caller creates them once more after the swap.
 func createIndexes(ctx context.Context, b Bucket, indexes []indexFile, live map[string]bool, made bool) (aged []indexFile, err error) {
 	for _, x := range indexes {
 		if live[x.key] || made {
@@ -111,8 +111,7 @@ func createIndexes(ctx context.Context, b Bucket, indexes []indexFile, live map[
 	return aged, nil
 }
 
-// stored reports whether an index is there, in its full size, and not so old that it may be removed unless
-// it is live.
+// stored reports whether an index exists in its full size and, unless it is live, is younger than maxAge.
 func stored(ctx context.Context, b Bucket, x indexFile, live bool) (bool, error) {
 	meta, err := b.Stat(ctx, x.key)
 	if errors.Is(err, ErrNotExist) {
@@ -128,10 +127,10 @@ func createIndex(ctx context.Context, b Bucket, x indexFile) (aged bool, err err
 	}
 	meta, err := b.Stat(ctx, x.key)
 	if err != nil {
-		return false, fmt.Errorf("check what was written: %w", err)
+		return false, fmt.Errorf("check stored index: %w", err)
 	}
 	if meta.Size != x.index.Packed.Size {
-		return false, fmt.Errorf("check what was written: %s has %d bytes, not %d: remove it and publish again", x.key, meta.Size, x.index.Packed.Size)
+		return false, fmt.Errorf("check stored index: %s has %d bytes, not %d: remove it, and publish again", x.key, meta.Size, x.index.Packed.Size)
 	}
 	if meta.Now.Sub(meta.Modified) < maxAge {
 		return false, nil
