@@ -74,7 +74,7 @@ type Line struct {
 
 // Run parses args into grammar, a pointer to a struct with kong's tags, calls run, prints its error, and returns the exit
 // code. Commands that kong runs can take ctx as an argument. Every program has --version, version and help besides its
-// grammar.
+// grammar. Help methods write ${program} for the name of the program, so that several programs can share a command.
 func (l Line) Run(ctx context.Context, grammar any, args []string, run func(*kong.Context) error) (code int) {
 	exited := false
 	parser := l.parser(grammar, kong.Exit(func(c int) { code, exited = c, true }))
@@ -112,10 +112,19 @@ func (l Line) parser(grammar any, more ...kong.Option) *kong.Kong {
 	if err != nil {
 		panic(err) // the grammar is wrong
 	}
+	nameProgram(parser.Model.Node, l.Name)
 	see := l.Name + " version"
 	if len(parser.Model.Children) > 0 {
 		see = l.Name + " help [COMMAND] and " + see
 	}
 	parser.Model.Help = fmt.Sprintf("%s A flag with a $VARIABLE in its help can also be set in the environment. See also %s.", l.Description, see)
 	return parser
+}
+
+// nameProgram replaces ${program} in the texts of Help methods, which kong does not interpolate.
+func nameProgram(n *kong.Node, name string) {
+	n.Detail = strings.ReplaceAll(n.Detail, "${program}", name)
+	for _, child := range n.Children {
+		nameProgram(child, name)
+	}
 }

@@ -78,3 +78,26 @@ func TestCheckURL(t *testing.T) {
 		}
 	}
 }
+
+// helped is a command that names its program.
+type helped struct{}
+
+func (helped) Help() string { return "Example:\n  ${program} do" }
+func (helped) Run() error   { return nil }
+
+// Help names the program that prints it, also in groups of commands.
+func TestHelpNamesTheProgram(t *testing.T) {
+	for _, args := range [][]string{{"do", "--help"}, {"group", "do", "--help"}} {
+		var out bytes.Buffer
+		grammar := &struct {
+			Do    helped `cmd:""`
+			Group struct {
+				Do helped `cmd:""`
+			} `cmd:""`
+		}{}
+		code := command.Line{Name: "mill", Out: &out, Err: &out}.Run(t.Context(), grammar, args, func(*kong.Context) error { return nil })
+		if text := out.String(); code != 0 || !strings.Contains(text, "mill do\n") || strings.Contains(text, "${") {
+			t.Errorf("%v: got exit code %d\n%s", args, code, text)
+		}
+	}
+}
