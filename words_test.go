@@ -29,7 +29,6 @@ var unclean = []string{
 	"deploy",
 	"deploy/README.md",
 	"deploy/commands.md",
-	"pipelines/client",
 	"pipelines/repomill",
 	"pipelines/repomill-beam",
 	"schemas/catalogdb",

@@ -15,41 +15,41 @@ import (
 	"repomill/schemas/layout"
 )
 
-// Check is the command that reads a published tree as a client would.
+// Check is the command that verifies published repositories as a client would. Its exit code is 1 if it found problems.
 type Check struct {
 	Tree          string `arg:"" help:"Folder with published repositories (such as DATA/bucket or a mirror); or the URL of a repository, http://HOST/owner/name[/os[/version]], or of one release: .../dists/CODENAME, or the baseurl of an RPM repository."`
 	Keyring       string `required:"" type:"path" help:"File with the public keys that clients trust, such as the repository's gpgkey."`
-	Quick         bool   `help:"Do not read the package files, only look whether they are there in the right size."`
+	Quick         bool   `help:"Check only existence and size of the package files, not their contents."`
 	Distributions string `type:"path" help:"JSON file with more distributions to look for below the URL of a repository, in the form of the built-in table."`
 	JSON          bool   `name:"json" help:"Print JSON."`
 }
 
 // Help describes the exit codes.
 func (Check) Help() string {
-	return `The last line is the verdict. A folder is searched for releases. A server has no list of them: below the URL of a
-repository each distribution is tried, of RPM in its usual architectures; name the baseurl of others. The URL of a
-private repository has a token in it: https://TOKEN@HOST/owner/name.
+	return `The last line is the verdict. In a folder, the command searches for releases. A server has no list of them: below the URL of a
+repository the command tries each distribution, for RPM in its usual architectures. For other architectures, name the baseurl.
+For a private repository, put a token into the URL: https://TOKEN@HOST/owner/name.
 
 Examples:
-  repomill check ./data/bucket --keyring gpgkey
-  repomill check https://packages.example.org/acme/tools --keyring gpgkey
-  repomill check https://packages.example.org/acme/tools/ubuntu/dists/jammy --keyring gpgkey
+  ${program} check ./data/bucket --keyring gpgkey
+  ${program} check https://packages.example.org/acme/tools --keyring gpgkey
+  ${program} check https://packages.example.org/acme/tools/ubuntu/dists/jammy --keyring gpgkey
 
 Exit codes:
-  0  sound
-  1  faulty
+  0  no problems
+  1  problems were found
   2  usage
   3  interrupted
-  4  cannot be read`
+  4  the repositories cannot be read`
 }
 
-// A checkReport is what check prints.
+// A checkReport is the JSON output of check.
 type checkReport struct {
 	Releases []check.Release `json:"releases"`
 	Problems []check.Problem `json:"problems"`
 }
 
-// Run reads the tree and prints what it found.
+// Run verifies each release and prints its problems.
 func (c *Check) Run(ctx context.Context, io Stdio) error {
 	keyring, err := c.keyring()
 	if err != nil {
@@ -95,7 +95,7 @@ func (c *Check) Run(ctx context.Context, io Stdio) error {
 
 func checkError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return command.Interrupt("interrupted: not all of it was read")
+		return command.Interrupt("interrupted before everything was read")
 	}
 	return err
 }
@@ -104,7 +104,7 @@ func (c *Check) keyring() (sign.Keyring, error) {
 	const fetch = "fetch one with curl -fsSLo FILE https://HOST/owner/name/gpgkey"
 	text, err := os.ReadFile(c.Keyring)
 	if errors.Is(err, fs.ErrNotExist) {
-		return sign.Keyring{}, command.Usage("--keyring: there is no file %s: %s", c.Keyring, fetch)
+		return sign.Keyring{}, command.Usage("--keyring: file %s does not exist: %s", c.Keyring, fetch)
 	}
 	if err != nil {
 		return sign.Keyring{}, command.Usage("--keyring: %w: %s", err, fetch)
@@ -124,7 +124,7 @@ func printRelease(io Stdio, name string, r check.Release, problems []check.Probl
 	}
 }
 
-// verdict is the last line.
+// verdict returns the last line of the output.
 func (r checkReport) verdict() string {
 	packages, indexes := 0, 0
 	for _, rel := range r.Releases {

@@ -17,14 +17,14 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A checkPlace is what check reads.
+// A checkPlace is a tree that check reads, and the releases in it.
 type checkPlace struct {
 	tree  check.Tree
-	shown string // what the place is called in messages
+	shown string // name of the place in messages
 	found []check.Found
 }
 
-// nameOf returns what a release is called in messages.
+// nameOf returns the name of a release in messages.
 func (p checkPlace) nameOf(f check.Found, r check.Release) string {
 	if f.Base == "" && len(p.found) == 1 {
 		return p.shown
@@ -48,7 +48,7 @@ func findPlace(ctx context.Context, place string, table *layout.Table) (checkPla
 	return checkPlace{}, command.Usage("%s:// cannot be checked: name a folder, or the http or https URL where clients read it", scheme)
 }
 
-// insideRelease are the ends of a place that lies within what is to be read.
+// insideRelease are path endings inside a release. They are removed from a place to get the release or its repository.
 var insideRelease = []string{"/InRelease", "/Release", "/Release.gpg", "/repodata/repomd.xml", "/repodata/repomd.xml.asc", "/repodata", "/dists"}
 
 func trimPlace(place string) string {
@@ -70,7 +70,7 @@ func findInFolder(place string) (checkPlace, error) {
 		if first, _, _ := strings.Cut(place, "/"); strings.Contains(first, ":") || strings.Contains(strings.Trim(first, "."), ".") {
 			advice = "; a URL begins with http:// or https://"
 		}
-		return checkPlace{}, command.Fault(fmt.Errorf("there is no folder %s%s", place, advice))
+		return checkPlace{}, command.Fault(fmt.Errorf("folder %s does not exist%s", place, advice))
 	case err != nil:
 		return checkPlace{}, command.Fault(err)
 	case !info.IsDir():

@@ -20,13 +20,13 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A meaning is what a URL may mean: a root, and the releases that may be below it.
+// A meaning is one interpretation of a URL: a root, and the releases that may be below it.
 type meaning struct {
 	root string
 	may  []check.Found
 }
 
-// findAtURL returns the releases of the first meaning of which there are any.
+// findAtURL returns the releases of the first meaning that has any.
 func findAtURL(ctx context.Context, place string, table *layout.Table) (checkPlace, error) {
 	u, err := url.Parse(place)
 	if err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
@@ -39,7 +39,7 @@ func findAtURL(ctx context.Context, place string, table *layout.Table) (checkPla
 		tree := check.URL(client, m.root)
 		found, err := probe(ctx, tree, m.may)
 		if status, ok := errors.AsType[*check.StatusError](err); ok && status.Code == http.StatusForbidden {
-			refused, err = err, nil // stores that do not list their objects say so of what is absent
+			refused, err = err, nil // stores that do not list their objects answer 403 for absent ones
 		}
 		if err != nil {
 			return checkPlace{}, unreadableURL(shown, err)
@@ -51,14 +51,14 @@ func findAtURL(ctx context.Context, place string, table *layout.Table) (checkPla
 	return checkPlace{}, noRelease(ctx, client, place, shown, refused)
 }
 
-// patientTransport waits long for a server, and ends.
+// patientTransport returns a transport that waits up to a minute for the header of a response.
 func patientTransport() http.RoundTripper {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.ResponseHeaderTimeout = time.Minute
 	return t
 }
 
-// meanings returns what a URL may mean, the most particular first.
+// meanings returns the meanings of a URL, the most specific first.
 func meanings(place string, table *layout.Table) (all []meaning) {
 	if i := strings.LastIndex(place, "/dists/"); i >= 0 {
 		codename := trimPlace(place)[i+len("/dists/"):]
@@ -84,13 +84,13 @@ func meanings(place string, table *layout.Table) (all []meaning) {
 	return all
 }
 
-// cutName cuts the last name off a URL.
+// cutName splits a URL before its last name.
 func cutName(url string) (above, name string) {
 	i := strings.LastIndex(url, "/")
 	return url[:max(i, 0)], url[i+1:]
 }
 
-// releasesOf returns the releases that distributions may have, as they lie below a repository.
+// releasesOf returns the possible releases of distributions, with paths below their repository.
 func releasesOf(table *layout.Table, want func(catalog.Distribution) bool) (may []check.Found) {
 	for _, d := range table.All() {
 		if !want(d.Distribution) {
@@ -107,10 +107,10 @@ func releasesOf(table *layout.Table, want func(catalog.Distribution) bool) (may 
 	return may
 }
 
-// probes is how many requests are under way at a time.
+// probes is the number of concurrent requests of probe.
 const probes = 8
 
-// probe returns those releases that there are, and one of the errors that are not absence.
+// probe returns the releases that exist, and one of the errors other than [fs.ErrNotExist].
 func probe(ctx context.Context, tree check.Tree, may []check.Found) (found []check.Found, err error) {
 	there := make([]bool, len(may))
 	var g errgroup.Group
@@ -146,18 +146,18 @@ func pointerOf(f check.Found) string {
 
 var tokenInPath = regexp.MustCompile(`^/priv/[^/]+/`)
 
-// shownURL returns a URL without what opens private repositories.
+// shownURL returns a URL without its token and password, for messages.
 func shownURL(u *url.URL) string {
 	return u.Scheme + "://" + u.Host + strings.TrimRight(tokenInPath.ReplaceAllString(u.EscapedPath(), "/priv/TOKEN/"), "/")
 }
 
-// unreadableURL says why a server has no answer for us.
+// unreadableURL returns the error for a URL that cannot be read, with advice.
 func unreadableURL(shown string, err error) error {
 	status, ok := errors.AsType[*check.StatusError](err)
 	switch {
 	case ok && status.Code == http.StatusUnauthorized:
 		host := strings.SplitN(shown, "://", 2)
-		return command.Fault(fmt.Errorf("%s: 401 Unauthorized: the repository is private or there is none; put a token into the URL, as %s://TOKEN@%s", shown, host[0], host[1]))
+		return command.Fault(fmt.Errorf("%s: 401 Unauthorized: the repository is private or does not exist; put a token into the URL, as %s://TOKEN@%s", shown, host[0], host[1]))
 	case ok:
 		return command.Fault(fmt.Errorf("%s: the server answers %w", shown, err))
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
@@ -166,13 +166,13 @@ func unreadableURL(shown string, err error) error {
 	return command.Fault(fmt.Errorf("cannot reach %s: %w", shown, err))
 }
 
-// noRelease says what a URL without releases is instead.
+// noRelease returns the error for a URL without releases, with advice.
 func noRelease(ctx context.Context, client *http.Client, place, shown string, refused error) error {
 	if root, codename, is := strings.Cut(trimPlace(place), "/dists/"); is {
 		body, err := check.URL(client, root).Open(ctx, "dists/"+codename+"/Release")
 		if err == nil {
-			body.Close() //nolint:errcheck // its being there is enough
-			return fmt.Errorf("%s has a Release and no InRelease: it is not signed in the form that check, and apt first, read", shown)
+			body.Close() //nolint:errcheck // only its existence matters
+			return fmt.Errorf("%s has a Release file and no InRelease: check needs InRelease, which apt prefers", shown)
 		}
 	}
 	why := "404 Not Found"

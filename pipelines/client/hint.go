@@ -18,35 +18,35 @@ import (
 	"repomill/schemas/layout"
 )
 
-// Hint is the command that prints how clients are set up.
+// Hint is the command that prints the shell commands that set up clients.
 type Hint struct {
 	CatalogFlags
 	ClientFlags
 	Target    string `arg:"" help:"Distribution: owner/name/os/version, for DEB also /component; or a repository, owner/name, for all of its distributions."`
-	Name      string `arg:"" optional:"" help:"Package to install; the newest, if it is not given."`
-	Token     string `default:"TOKEN" help:"What stands in the place of the token of a private repository. Other users of this machine can see it while the command runs: for a real token use --token-file."`
+	Name      string `arg:"" optional:"" help:"Package to install; default: the newest."`
+	Token     string `default:"TOKEN" help:"Placeholder for the token of a private repository. Other users of this machine can see the value while the command runs: for a real token use --token-file."`
 	TokenFile string `type:"path" help:"File with the token."`
 }
 
-// ClientFlags say how clients reach the repositories.
+// ClientFlags are the flags for the URL of the resolver and for the table of distributions.
 type ClientFlags struct {
-	PublicURL     string `name:"public-url" help:"URL under which clients reach the resolver; that of the last repomill up on --data, if it is not given."`
+	PublicURL     string `name:"public-url" help:"URL under which clients reach the resolver; default: that of the last repomill up on --data."`
 	Distributions string `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
 }
 
 // Help has an example.
 func (Hint) Help() string {
-	return `The commands are for a POSIX shell. The first that fails ends them, with its exit code.
+	return `The commands are for a POSIX shell. They stop at the first that fails, with its exit code.
 
 Exit codes:
   0  the commands are printed
-  1  there is no such repository, distribution or package; the standard error says what there is
+  1  the repository, distribution or package does not exist; the standard error names those that exist
   2  usage
   4  the catalog cannot be reached
 
 Examples:
-  repomill hint acme/tools/ubuntu/jammy
-  repomill hint acme/tools --token-file token`
+  ${program} hint acme/tools/ubuntu/jammy
+  ${program} hint acme/tools --token-file token`
 }
 
 // Run prints the lines of each distribution at or below the target.
@@ -107,15 +107,15 @@ func (c *Hint) token() (string, error) {
 	}
 	token := strings.TrimSpace(string(text))
 	if token == "" || strings.ContainsAny(token, " \t\r\n\"\\") {
-		return "", command.Usage("--token-file %s: want one token in it, and nothing else", c.TokenFile)
+		return "", command.Usage("--token-file %s: the file must have one token and nothing else", c.TokenFile)
 	}
 	return token, nil
 }
 
-// A hintTarget is a distribution that is declared, or one component of it.
+// A hintTarget is a declared distribution, or one component of it.
 type hintTarget struct {
 	distribution catalog.Distribution
-	below        string // what [Installable] takes
+	below        string // argument of [Installable]
 }
 
 // targetsIn returns the distributions of a repository that a target names.
@@ -140,10 +140,10 @@ func targetsIn(s catalog.Settings, target string) (all []hintTarget, err error) 
 	if near := layout.Nearest(target, known); near != "" {
 		return nil, fmt.Errorf("there is no %s; did you mean %s?", target, near)
 	}
-	return nil, fmt.Errorf("there is no %s; repomill repo list %s shows what there is", target, s.Repository)
+	return nil, fmt.Errorf("there is no %s; repomill repo list %s shows the distributions", target, s.Repository)
 }
 
-// hintText returns what a hint says of one distribution: how to install a package, or the newest if name is empty.
+// hintText returns the lines that set up a client of one distribution and install a package; the newest if name is empty.
 func hintText(ctx context.Context, db *catalogdb.DB, url string, table *layout.Table, s catalog.Settings, t hintTarget, name, token string) (string, error) {
 	distro, rej := table.Lookup(t.distribution)
 	if rej != nil {
@@ -175,7 +175,7 @@ func hintText(ctx context.Context, db *catalogdb.DB, url string, table *layout.T
 	return InstallText(url, s, distro, pkg, token), nil
 }
 
-// Check refuses what cannot be meant.
+// Check returns a usage error for a table that cannot be read, or an invalid URL.
 func (f ClientFlags) Check() error {
 	if _, err := layout.ReadTable(f.Distributions); err != nil {
 		return command.Usage("--distributions: %w", err)
@@ -186,7 +186,7 @@ func (f ClientFlags) Check() error {
 	return nil
 }
 
-// client returns what the flags say, or the defaults for them.
+// client returns the URL of the resolver and the table of distributions, from flags or defaults.
 func (f ClientFlags) client(at CatalogFlags) (url string, table *layout.Table, err error) {
 	if table, err = layout.ReadTable(f.Distributions); err != nil {
 		return "", nil, command.Usage("--distributions: %w", err)
@@ -201,10 +201,10 @@ func (f ClientFlags) client(at CatalogFlags) (url string, table *layout.Table, e
 	return url, table, err
 }
 
-// publicURLFile is the file of a data folder that has the URL under which clients reach it.
+// publicURLFile is the file of a data folder with the URL of its resolver.
 const publicURLFile = "public-url"
 
-// WritePublicURL notes, for commands that print it, the URL under which clients reach a site.
+// WritePublicURL writes the URL under which clients reach the resolver of a data folder. [Hint] and other commands read it.
 func WritePublicURL(data, url string) error {
 	return os.WriteFile(filepath.Join(data, publicURLFile), []byte(url+"\n"), 0o644)
 }
@@ -221,10 +221,11 @@ func readPublicURL(data string) (string, error) {
 	return url, command.CheckURL(publicURLFile, url)
 }
 
-// maxShown is how many distributions a new token's lines are printed of.
+// maxShown is the number of distributions for which PrintSetup prints lines.
 const maxShown = 3
 
-// PrintSetup says how clients use a new token, as far as that is known.
+// PrintSetup prints how clients use a new token of a private repository: the lines of up to three distributions, and for more,
+// or if they cannot be made, a reference to hint. It prints nothing for a public repository.
 func (f ClientFlags) PrintSetup(ctx context.Context, w io.Writer, at CatalogFlags, db *catalogdb.DB, s catalog.Settings, token string) {
 	if s.Visibility != catalog.Private {
 		return

@@ -12,7 +12,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// InstallText returns the lines of [setupLines] under a heading, and what to put into them.
+// InstallText returns the lines of [setupLines] under a heading. With token [Placeholder], the heading says where to get one.
 func InstallText(publicURL string, s catalog.Settings, distro layout.Distro, pkg, token string) string {
 	heading := fmt.Sprintf("install from %s on %s", s.Repository, distro.Distribution)
 	if s.Visibility == catalog.Private && token == Placeholder {
@@ -21,11 +21,11 @@ func InstallText(publicURL string, s catalog.Settings, distro layout.Distro, pkg
 	return heading + ":\n  " + strings.Join(setupLines(publicURL, s, distro, pkg, token), "\n  ") + "\n"
 }
 
-// maxCandidates is how many packages of a release are looked at for one to name.
+// maxCandidates is the number of packages of a release that Installable reads.
 const maxCandidates = 1000
 
-// Installable returns packages at or below a target, a distribution or a component, that a client can install: some,
-// if there are many.
+// Installable returns packages of published releases at or below a target, which is a distribution or a component. It reads
+// at most [maxCandidates] packages of each release. Errors are those of the catalog.
 func Installable(ctx context.Context, db *catalogdb.DB, target string) (some []catalog.Package, err error) {
 	states, err := db.Releases(ctx)
 	if err != nil {
@@ -53,12 +53,13 @@ func Installable(ctx context.Context, db *catalogdb.DB, target string) (some []c
 	return some, nil
 }
 
-// Without leaves out the keyring packages of a repository.
+// Without returns packages without the keyring packages of a repository.
 func Without(packages []catalog.Package, r catalog.Repository) []catalog.Package {
 	return slices.DeleteFunc(slices.Clone(packages), func(k catalog.Package) bool { return k.Name == layout.KeyringName(r, k.Format) })
 }
 
-// WithKeyring returns what to install: a package, if it is not empty, behind the keyring package, if the distribution has it.
+// WithKeyring returns the packages to install, separated by a blank: the keyring package, if the distribution has an active
+// one, and pkg, if it is not empty. Errors are those of the catalog.
 func WithKeyring(ctx context.Context, db *catalogdb.DB, s catalog.Settings, distro layout.Distro, pkg string) (string, error) {
 	name := layout.KeyringName(s.Repository, distro.Format)
 	if s.Keyring == nil || !s.Keyring.On || pkg == name {
@@ -77,7 +78,8 @@ func WithKeyring(ctx context.Context, db *catalogdb.DB, s catalog.Settings, dist
 	return strings.TrimSpace(name + " " + pkg), nil
 }
 
-// Newest returns the newest of some packages that most clients can install, as they name it, or nothing.
+// Newest returns the name of the newest package for the most common architectures, in the form that clients take; empty if
+// there are no packages.
 func Newest(packages []catalog.Package) string {
 	if len(packages) == 0 {
 		return ""

@@ -14,8 +14,8 @@ import (
 	"repomill/testdata/rpmtest"
 )
 
-// Whatever a pusher may choose of an install line is one word of a shell: names of repositories, components and packages,
-// with each character of ASCII in them that we take there.
+// The parts of an install line that a pusher may choose are each one word of a shell: names of repositories, components and
+// packages, with each accepted character of ASCII.
 func TestI09NamesInInstallLinesAreWords(t *testing.T) {
 	var names, all []string
 	for c := byte(1); c < 0x80; c++ {

@@ -14,15 +14,15 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A listing is what is asked for: the packages of the releases at or below a target, or of one component of a DEB
-// release.
+// A Listing selects the packages of the releases at or below a target, or of one component of a DEB release.
 type Listing struct {
 	Target        string
 	Name, Version string // empty: all
 }
 
-// Show calls f for the packages, in order; one that several releases have comes once. Nothing is an error that says
-// what there is instead, unless all packages of a release were asked for.
+// Show calls f for each package in the order of the indexes, and once for a package that several releases have. If there is
+// none, it returns an error that names what exists instead, except for all packages of a release that is empty. Faults of the
+// catalog have the exit code [command.Unreachable].
 func (l Listing) Show(ctx context.Context, db *catalogdb.DB, f func(catalog.Package)) error {
 	states, err := db.Releases(ctx)
 	if err != nil {
@@ -45,7 +45,7 @@ func (l Listing) Show(ctx context.Context, db *catalogdb.DB, f func(catalog.Pack
 	case shown:
 		return nil
 	case len(versions) > 0:
-		return fmt.Errorf("there is no %s %s in %s; it is there as %s", l.Name, l.Version, l.Target, newestOf(versions))
+		return fmt.Errorf("there is no %s %s in %s; it has version %s", l.Name, l.Version, l.Target, newestOf(versions))
 	}
 	return l.nothing(ctx, db, states)
 }
@@ -92,7 +92,7 @@ func (l Listing) covers(r catalog.Release) (component string, covered bool) {
 	return "", below(r.String(), l.Target)
 }
 
-// nothing says what there is instead of a target or a name.
+// nothing returns an error that names what exists instead of a target or a name; nil if the target is an empty release.
 func (l Listing) nothing(ctx context.Context, db *catalogdb.DB, states []catalogdb.ReleaseState) error {
 	var known []string
 	covered, whole := false, false
@@ -111,9 +111,9 @@ func (l Listing) nothing(ctx context.Context, db *catalogdb.DB, states []catalog
 	case !covered && near != "":
 		return fmt.Errorf("there is no %s; did you mean %s?", l.Target, near)
 	case !covered:
-		return fmt.Errorf("there is no %s; repomill status lists what is", l.Target)
+		return fmt.Errorf("there is no %s; repomill status lists the releases", l.Target)
 	case l.Name == "" && whole:
-		return nil // it is there, and empty
+		return nil // the release exists and is empty
 	}
 	names, err := l.names(ctx, db, states)
 	near := layout.Nearest(l.Name, names)
@@ -121,16 +121,16 @@ func (l Listing) nothing(ctx context.Context, db *catalogdb.DB, states []catalog
 	case err != nil:
 		return command.Fault(err)
 	case len(names) == 0 && !whole:
-		return fmt.Errorf("there is nothing in %s; repomill ls %s lists what is beside it", l.Target, path.Dir(l.Target))
+		return fmt.Errorf("there is no package in %s; repomill ls %s lists those of its distribution", l.Target, path.Dir(l.Target))
 	case len(names) == 0:
 		return fmt.Errorf("there is no %s in %s, which is empty", l.Name, l.Target)
 	case near != "":
 		return fmt.Errorf("there is no %s in %s; did you mean %s?", l.Name, l.Target, near)
 	}
-	return fmt.Errorf("there is no %s in %s; repomill ls %s lists what is", l.Name, l.Target, l.Target)
+	return fmt.Errorf("there is no %s in %s; repomill ls %s lists its packages", l.Name, l.Target, l.Target)
 }
 
-// maxNames bounds how many packages are looked through for a name that may have been meant.
+// maxNames bounds the number of names that are searched for a similar one.
 const maxNames = 50_000
 
 func (l Listing) names(ctx context.Context, db *catalogdb.DB, states []catalogdb.ReleaseState) (names []string, err error) {

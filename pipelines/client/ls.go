@@ -17,7 +17,7 @@ type Ls struct {
 	CatalogFlags
 	Target string `arg:"" help:"Distribution: owner/name/os/version, for DEB also /component, for RPM also /arch."`
 	Name   string `arg:"" optional:"" help:"NAME[=VERSION]: only this package, or only this version of it."`
-	JSON   bool   `name:"json" help:"Print one JSON object a line."`
+	JSON   bool   `name:"json" help:"Print one JSON object per line."`
 }
 
 // Run prints the packages in the order of the indexes.
@@ -49,7 +49,7 @@ func (c *Ls) Run(ctx context.Context, io Stdio) error {
 	return t.end()
 }
 
-// A packageTable prints packages in columns, which are as wide as the next lines need.
+// A packageTable prints packages in columns. It aligns maxLines lines at a time.
 type packageTable struct {
 	out   *tabwriter.Writer
 	lines int
@@ -61,7 +61,7 @@ func (t *packageTable) add(k catalog.Package) {
 	t.begin()
 	fmt.Fprintf(t.out, "%s\t%s\t%s\t%s\t%d\t%s\n", k.Name, k.Version, k.Arch, cmp.Or(k.Component, "-"), k.File.Size, k.Uploaded.Format("2006-01-02 15:04:05"))
 	if t.lines++; t.lines%maxLines == 0 {
-		t.out.Flush() //nolint:errcheck // the last one says it, too
+		t.out.Flush() //nolint:errcheck // the last one returns the error, too
 	}
 }
 
@@ -80,13 +80,13 @@ func (t *packageTable) end() error {
 // Help describes the exit codes.
 func (Ls) Help() string {
 	return `Exit codes:
-  0  what there is, or nothing, if the distribution is empty
-  1  there is no such distribution or package; the standard error says what there is
+  0  listed, also if the distribution is empty
+  1  the distribution or package does not exist; the standard error names those that exist
   2  usage
   4  the catalog cannot be reached
 
 Examples:
-  repomill ls acme/tools/ubuntu/jammy
-  repomill ls acme/tools/el/9/x86_64 hello
-  repomill ls acme/tools/el/9 hello=1.0-1`
+  ${program} ls acme/tools/ubuntu/jammy
+  ${program} ls acme/tools/el/9/x86_64 hello
+  ${program} ls acme/tools/el/9 hello=1.0-1`
 }

@@ -12,8 +12,8 @@ import (
 	"repomill/schemas/layout"
 )
 
-// CheckTarget refuses a target, owner[/name[/os[/version[/more]]]], that nothing can ever be at: no repository and no
-// distribution has such a name.
+// CheckTarget returns a usage error for a target, owner[/name[/os[/version[/more]]]], with a name that no repository or
+// distribution can have.
 func CheckTarget(target string) error {
 	part := strings.Split(strings.Trim(target, "/"), "/")
 	var rej *catalog.Rejection
@@ -31,8 +31,9 @@ func CheckTarget(target string) error {
 	return nil
 }
 
-// WhyNothing says why nothing is at a target, if that is known of its repository or of its distribution's name; or else
-// it returns nil, and the names of what there is may help. The repository may be one that is not declared.
+// WhyNothing returns an error that explains why a target does not exist: its repository has no distributions, or has this one
+// under another name. It returns nil if neither explains it, also if the repository is not declared. Faults of the catalog have
+// the exit code [command.Unreachable].
 func WhyNothing(ctx context.Context, db *catalogdb.DB, target string) error {
 	part := strings.Split(strings.Trim(target, "/"), "/")
 	if len(part) < 2 {
@@ -67,7 +68,7 @@ func WhyNothing(ctx context.Context, db *catalogdb.DB, target string) error {
 	return fmt.Errorf("there is no %s: %s goes by the name %s here, which %s does not have; it has %s", target, d, use, s.Repository, strings.Join(has, ", "))
 }
 
-// noDistributions says that a repository is empty, and how it gets a distribution.
+// noDistributions returns the sentence for a repository without distributions.
 func noDistributions(r catalog.Repository) string {
-	return fmt.Sprintf("%s has no distributions yet: declare one with repomill repo set %s --distribution OS/VERSION, such as ubuntu/jammy or el/9; with repomill up, the first push to one does it, too", r, r)
+	return fmt.Sprintf("%s has no distributions yet: declare one with repomill repo set %s --distribution OS/VERSION, such as ubuntu/jammy or el/9; with repomill up, the first push declares it", r, r)
 }

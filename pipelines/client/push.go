@@ -20,42 +20,43 @@ import (
 	"repomill/schemas/layout"
 )
 
-// Push is the command that stages packages.
+// Push is the command that uploads packages to staging. It verifies them first, retries faults of staging Retries times with
+// pauses that double from a second, and with Wait returns after every upload has a final verdict that a client can see.
 type Push struct {
-	Target        string        `arg:"" help:"Where to: owner/name/os/version[/component], such as acme/tools/ubuntu/jammy or acme/tools/el/9; several with commas between them."`
-	Files         []string      `arg:"" help:"Packages; folders, of which all packages are taken; or quoted patterns such as 'dist/*.deb'."`
-	Wait          bool          `help:"Wait for the verdict: until a client can install the packages, or it is known why not."`
+	Target        string        `arg:"" help:"Target: owner/name/os/version[/component], such as acme/tools/ubuntu/jammy or acme/tools/el/9. Separate several with commas."`
+	Files         []string      `arg:"" help:"Packages, folders with packages, or quoted patterns such as 'dist/*.deb'."`
+	Wait          bool          `help:"Wait for the verdicts: until clients can install the packages, or they are rejected."`
 	Timeout       time.Duration `default:"5m" help:"How long to wait."`
-	DryRun        bool          `help:"Read the packages as the server does, say what it would answer, and stage nothing. What needs the catalog (whether the repository takes them, and the names are free) is not checked."`
-	NoVerify      bool          `help:"Do not read the packages as the server does before they are staged: leave it to the server to find faults."`
-	Retries       int           `default:"2" help:"How often to try again if staging meets a fault."`
-	JSON          bool          `name:"json" help:"Print one JSON verdict a line."`
+	DryRun        bool          `help:"Check the packages as the server does, print its verdicts, and upload nothing. Checks that need the catalog are left out: the settings of the repository, and whether the names are free."`
+	NoVerify      bool          `help:"Do not check the packages before the upload. The server checks them in any case."`
+	Retries       int           `default:"2" help:"How often to retry after a fault of staging."`
+	JSON          bool          `name:"json" help:"Print one JSON verdict per line."`
 	Server        string        `env:"REPOMILL_SERVER" placeholder:"https://NAME" help:"URL of a repomill server to push to, over HTTP, in place of --staging."`
 	TokenFile     string        `env:"REPOMILL_TOKEN_FILE" type:"path" help:"File with the token for --server, if it is not in REPOMILL_TOKEN, ~/.config/repomill/token or, as the login, ~/.netrc."`
 	Token         string        `env:"REPOMILL_TOKEN" hidden:"" help:"The token itself."`
 	Staging       string        `default:"file://./data/staging" help:"URL of the staging bucket: gs://BUCKET, or file:///FOLDER."`
 	Distributions string        `type:"path" help:"JSON file with more distributions, if the server has one."`
-	User          string        `env:"REPOMILL_USER,GITLAB_USER_LOGIN,GITHUB_ACTOR" help:"Who pushes, which a later conflict names. Kept in gs:// staging only."`
-	Job           string        `env:"REPOMILL_JOB,CI_JOB_URL,BUILD_URL" help:"URL of the CI job, likewise."`
+	User          string        `env:"REPOMILL_USER,GITLAB_USER_LOGIN,GITHUB_ACTOR" help:"Who pushes. A later conflict names the user. Recorded in gs:// staging only."`
+	Job           string        `env:"REPOMILL_JOB,CI_JOB_URL,BUILD_URL" help:"URL of the CI job. A later conflict names it. Recorded in gs:// staging only."`
 }
 
 // Help describes the exit codes.
 func (Push) Help() string {
 	return `Exit codes:
-  0  all published, or duplicates of what is published; without --wait: all are in staging
-  1  at least one was rejected; the reasons are on the standard error
+  0  all packages are published, or duplicates of published ones; without --wait: all are in staging
+  1  at least one was rejected; the standard error has the reasons
   2  usage
   3  timed out or interrupted; the standard error says at which stage
   4  staging cannot be reached or written; a retry may help
 
 Examples:
-  repomill push --wait acme/tools/ubuntu/jammy hello_1.0_amd64.deb
-  repomill push --wait acme/tools/ubuntu/jammy,acme/tools/debian/bookworm dist/
-  repomill push --wait --server https://packages.acme.example acme/tools/ubuntu/jammy dist/
-  repomill push --dry-run acme/tools/el/9 'dist/*.rpm'`
+  ${program} push --wait acme/tools/ubuntu/jammy hello_1.0_amd64.deb
+  ${program} push --wait acme/tools/ubuntu/jammy,acme/tools/debian/bookworm dist/
+  ${program} push --wait --server https://packages.acme.example acme/tools/ubuntu/jammy dist/
+  ${program} push --dry-run acme/tools/el/9 'dist/*.rpm'`
 }
 
-// A pushed file is one on its way to a target.
+// A pushed is the upload of one file to one target.
 type pushed struct {
 	file    string
 	target  string
@@ -65,13 +66,13 @@ type pushed struct {
 	settled bool
 }
 
-// reject settles a file that the server would reject.
+// reject records the rejection of a file that the server would reject.
 func (p *pushed) reject(rej *catalog.Rejection) {
 	p.settled = true
 	p.verdict = catalog.Verdict{Object: p.object, State: catalog.Rejected, Reason: rej.Reason, Detail: rej.Detail}
 }
 
-// Run stages the files and, if asked, waits.
+// Run uploads the files and, with --wait, waits for their verdicts.
 func (c *Push) Run(ctx context.Context, io Stdio) error {
 	plan, err := c.plan(io)
 	if err != nil {
@@ -100,8 +101,7 @@ func (c *Push) Run(ctx context.Context, io Stdio) error {
 	return exitOf(plan.ups)
 }
 
-// stageAll verifies files and puts them into staging. What the server would reject is rejected here, and keeps nothing
-// else back.
+// stageAll verifies files and uploads them to staging. It rejects those that the server would reject, and uploads the others.
 func (c *Push) stageAll(ctx context.Context, io Stdio, staging stager, plan plan) error {
 	v := newVerifier(plan.table)
 	for _, p := range plan.ups {
@@ -134,7 +134,7 @@ func (c *Push) stageAll(ctx context.Context, io Stdio, staging stager, plan plan
 	return nil
 }
 
-// exitOf says whether all went well; the reasons are printed.
+// exitOf returns an error without text if an upload was rejected.
 func exitOf(ups []*pushed) error {
 	for _, p := range ups {
 		if p.verdict.State == catalog.Rejected {
@@ -168,10 +168,10 @@ func (c *Push) open(ctx context.Context, std Stdio) (stager, error) {
 	return s, nil
 }
 
-// firstPause is how long stage waits before it tries again; each time twice as long.
+// firstPause is the pause of stage before its first retry. It doubles with each one.
 const firstPause = time.Second
 
-// stage puts one file into staging, and tries again after faults that may go away.
+// stage uploads one file to staging, and retries temporary faults.
 func (c *Push) stage(ctx context.Context, std Stdio, s stager, p *pushed) (catalog.Upload, error) {
 	pause := firstPause
 	for left := c.Retries; ; left-- {
@@ -189,7 +189,7 @@ func (c *Push) stage(ctx context.Context, std Stdio, s stager, p *pushed) (catal
 	}
 }
 
-// stageOnce puts one file into staging, with a progress bar on a terminal.
+// stageOnce uploads one file to staging, with a progress bar on a terminal.
 func (c *Push) stageOnce(ctx context.Context, std Stdio, s stager, p *pushed) (catalog.Upload, error) {
 	f, err := os.Open(p.file)
 	if err != nil {
@@ -205,7 +205,7 @@ func (c *Push) stageOnce(ctx context.Context, std Stdio, s stager, p *pushed) (c
 	}
 	u, err := s.Put(ctx, p.object, body, catalog.Pusher{User: c.User, Job: c.Job})
 	if err != nil && ctx.Err() != nil {
-		return u, command.Interrupt("interrupted while %s was being stored; nothing of it is in staging", p.file)
+		return u, command.Interrupt("interrupted during the upload of %s; nothing of it is in staging", p.file)
 	}
 	if _, ok := errors.AsType[*catalog.Rejection](err); ok {
 		return u, err
@@ -216,7 +216,7 @@ func (c *Push) stageOnce(ctx context.Context, std Stdio, s stager, p *pushed) (c
 	return u, nil
 }
 
-// A shownError is an error about a staging key, with the key as people know it.
+// A shownError is an error about a staging key that shows the key without the ID of the upload.
 type shownError struct {
 	error
 	object string
@@ -233,14 +233,14 @@ func (c *Push) printStaged(io Stdio, p *pushed) {
 		PrintJSON(io.Out, map[string]any{"file": p.file, "object": p.upload.Object, "generation": p.upload.Generation, "state": staged})
 		return
 	}
-	fmt.Fprintf(io.Out, "%s: stored in staging as %s; add --wait to learn what becomes of it\n", command.Printable(p.file), command.Printable(layout.ShownStaging(p.upload.Object)))
+	fmt.Fprintf(io.Out, "%s: stored in staging as %s; add --wait to wait for its verdict\n", command.Printable(p.file), command.Printable(layout.ShownStaging(p.upload.Object)))
 }
 
-// PrintJSON prints a value as one line of JSON.
+// PrintJSON writes a value as one line of JSON. It panics if the value cannot be encoded.
 func PrintJSON(w io.Writer, v any) {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // our own data
+		panic(err) // a type without JSON is a mistake in the program
 	}
 	fmt.Fprintf(w, "%s\n", b)
 }

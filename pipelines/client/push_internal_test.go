@@ -111,7 +111,7 @@ func TestSignedURLsAreNotShown(t *testing.T) {
 		http.NotFound(w, r)
 	}))
 	defer seen.Close()
-	w := waiter{client: http.DefaultClient}
+	w := verdictPoller{client: http.DefaultClient}
 	err := w.fetch(t.Context(), catalog.VerdictRelease{Pointer: resolver.URL})
 	if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), broken.URL+"/InRelease") {
 		t.Errorf("got %v", err)

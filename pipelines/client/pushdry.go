@@ -9,10 +9,10 @@ import (
 	"repomill/schemas/layout"
 )
 
-// acceptable is the state of a package that the server would take as far as it can be known without it.
+// acceptable is the state of a package that passes all checks that need no catalog.
 const acceptable catalog.UploadState = "acceptable"
 
-// A dryVerdict is what --dry-run --json prints.
+// A dryVerdict is a line of --dry-run --json.
 type dryVerdict struct {
 	File    string              `json:"file"`
 	Target  string              `json:"target"`
@@ -24,7 +24,7 @@ type dryVerdict struct {
 	Size    int64               `json:"size,omitempty"`
 }
 
-// dryRun says what the server would answer.
+// dryRun prints the verdicts that the server would give.
 func (c *Push) dryRun(ctx context.Context, io Stdio, plan plan) error {
 	v := newVerifier(plan.table)
 	for _, p := range plan.ups {
@@ -47,7 +47,7 @@ func (c *Push) dryRun(ctx context.Context, io Stdio, plan plan) error {
 	return exitOf(plan.ups)
 }
 
-// dry examines one file; what is not known of its target here is a rejection.
+// dry checks one file. A target that the table does not have is a rejection.
 func (v *verifier) dry(ctx context.Context, p *pushed) (dryVerdict, error) {
 	d := dryVerdict{File: p.file, Target: p.target, State: acceptable}
 	at, rej := layout.ParseStaging(p.object)

@@ -10,7 +10,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// nameOf returns what a file is called in messages: with its target, if there are several.
+// nameOf returns the name of a file in messages, with its target if there are several.
 func (c *Push) nameOf(p *pushed) string {
 	name := command.Printable(p.file)
 	if strings.Contains(c.Target, ",") {
@@ -19,15 +19,15 @@ func (c *Push) nameOf(p *pushed) string {
 	return name
 }
 
-// installLines ends a push on a terminal with the lines, for each target, that install what was pushed. Those of a
-// private repository have a placeholder for the token, which is not known here.
+// installLines prints for each target, on a terminal, the lines that install a pushed package. Those of a private repository
+// have a placeholder for the token.
 func (c *Push) installLines(io Stdio, ups []*pushed, private map[string]bool) {
 	if c.JSON || !command.IsTerminal(io.Out) {
 		return
 	}
 	table, err := layout.ReadTable(c.Distributions)
 	if err != nil {
-		return // it was read before
+		return // plan has reported it
 	}
 	said := map[string]bool{}
 	for _, p := range ups {

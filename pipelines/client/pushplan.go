@@ -14,21 +14,21 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A plan is what a push does: each file to each target.
+// A plan has the uploads of a push: each file to each target of its format.
 type plan struct {
 	table *layout.Table
 	ups   []*pushed
 }
 
-// A pushTarget is one place of the command line.
+// A pushTarget is one target of the command line.
 type pushTarget struct {
 	path   string
-	format catalog.Format // empty if the table here does not know the distribution: the server's may
+	format catalog.Format // empty if the table does not have the distribution; the table of the server may
 	name   string         // of the distribution
 }
 
-// plan reads the arguments, with the checks that need no server. Each upload has an ID of its own, so that pushes of
-// one name, at the same time or one after the other, are uploads of their own.
+// plan checks the arguments, and returns an upload for each file and target. Each upload has a new ID, so that pushes of the
+// same name are separate uploads.
 func (c *Push) plan(io Stdio) (plan, error) {
 	if c.Retries < 0 {
 		return plan{}, command.Usage("--retries %d: use 0 or more", c.Retries)
@@ -93,11 +93,11 @@ func parseTargets(list string, table *layout.Table) (targets []pushTarget, err e
 // A foundFile is a file that the arguments name.
 type foundFile struct {
 	path   string
-	format catalog.Format // empty if neither its first bytes nor its name say it
-	named  bool           // by itself, and not by its folder
+	format catalog.Format // by its first bytes; empty if they have none
+	named  bool           // in the arguments, and not found in a folder
 }
 
-// expand returns the files that the arguments name: themselves, by a pattern, or by their folder. No file comes twice.
+// expand returns the files that the arguments name, directly, by a pattern or by their folder. It returns each file once.
 func (c *Push) expand(io Stdio, targets []pushTarget) (files []foundFile, err error) {
 	add := func(path string, named bool) error {
 		if slices.ContainsFunc(files, func(f foundFile) bool { return filepath.Clean(f.path) == filepath.Clean(path) }) {
@@ -140,13 +140,14 @@ func (c *Push) expand(io Stdio, targets []pushTarget) (files []foundFile, err er
 	return files, nil
 }
 
-// An emptyFolder is one without packages. One that was named is a mistake; one that a pattern matched, beside packages, is not.
+// An emptyFolder is a folder without packages. It is an error if an argument names it, and is skipped if a pattern matched it
+// together with packages.
 type emptyFolder struct {
 	path    string
 	matched bool
 }
 
-// matches returns what an argument means: if it is a pattern, and no file's name, the files that match.
+// matches returns the argument itself or, if it is a pattern and not the name of a file, the files that match it.
 func matches(arg string) (paths []string, pattern bool, err error) {
 	if _, err := os.Lstat(arg); err == nil || !strings.ContainsAny(arg, "*?[") {
 		return []string{arg}, false, nil
@@ -160,7 +161,7 @@ func matches(arg string) (paths []string, pattern bool, err error) {
 	return paths, true, nil
 }
 
-// walk calls add for each package below a folder, in the order of their names, and says what else is there.
+// walk calls add for each package below a folder, in the order of their names, and prints which other files it skips.
 func walk(io Stdio, dir string, add func(path string) error) (found int, err error) {
 	others := []string{}
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

@@ -9,7 +9,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// noteUnsigned counts the packages without a signature that go to systems with rpm 6, of today or of their next releases.
+// noteUnsigned counts the packages without a signature for systems that have rpm 6, or may get it in a later version.
 func (v *verifier) noteUnsigned(k catalog.Package, distro layout.Distro) {
 	if k.Format == catalog.RPM && k.Signer == "" && maybeRPM6(distro) {
 		v.unsigned++
@@ -23,7 +23,7 @@ func maybeRPM6(d layout.Distro) bool {
 	return d.StrongDigests || d.Client == layout.Zypper && (err != nil || n >= 16)
 }
 
-// warnOfUnsigned says what becomes of packages without a signature, once for all.
+// warnOfUnsigned prints one warning for all packages without a signature.
 func (v *verifier) warnOfUnsigned(io Stdio) {
 	if v.unsigned > 0 {
 		fmt.Fprintf(io.Err, "warning: RPM packages without a signature: %d. Clients with rpm 6 refuse them, zypper even where the .repo file has gpgcheck=0; sign them with rpmsign --addsign, and register the key with repomill repo set --package-key\n", v.unsigned)

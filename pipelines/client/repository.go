@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// ParseRepository reads owner/name.
+// ParseRepository parses owner/name. Errors are usage errors.
 func ParseRepository(s string) (catalog.Repository, error) {
 	owner, name, ok := strings.Cut(strings.Trim(s, "/"), "/")
 	r := catalog.Repository{Owner: owner, Name: name}
@@ -24,7 +24,8 @@ func ParseRepository(s string) (catalog.Repository, error) {
 	return r, nil
 }
 
-// NotDeclared makes an error about an absent repository name the nearest one.
+// NotDeclared turns [catalogdb.ErrNotFound] for a repository into an error that names a similar one. Other errors become faults
+// of the catalog.
 func NotDeclared(ctx context.Context, db *catalogdb.DB, r catalog.Repository, err error) error {
 	if !errors.Is(err, catalogdb.ErrNotFound) {
 		return command.Fault(err)

@@ -10,15 +10,16 @@ import (
 	"repomill/schemas/layout"
 )
 
-// Placeholder stands for a token in lines for a private repository.
+// Placeholder is the default for the token in lines for a private repository.
 const Placeholder = "TOKEN"
 
-// setupLines returns the commands, for a POSIX shell, that set a client of a distribution up and install a package,
-// or only set it up if pkg is empty. Each but the last ends in "&&": the first that fails ends them with its exit code,
-// and a file that cannot be fetched is not written. Of settings, the repository, its visibility and the distribution's
-// components count; a repository that is not private needs no token.
+// setupLines returns the commands, for a POSIX shell, that set up a client of a distribution and install a package, or only
+// set it up if pkg is empty. Each but the last ends in "&&", so that they stop at the first that fails, with its exit code. A
+// file that cannot be fetched is not written. The lines depend on the repository, its visibility, and the components and
+// architectures of the distribution. Only a private repository needs a token.
 //
-// A token is in no command's arguments, which every user of a machine can read, and in no file that they can.
+// A token is never an argument of a command, which every user of a machine can read, and never in a file that other users can
+// read.
 func setupLines(publicURL string, s catalog.Settings, distro layout.Distro, pkg, token string) []string {
 	c := clientSetup{url: publicURL, settings: s, distro: distro, name: layout.SourceName(s.Repository), pkg: pkg}
 	var steps []string
@@ -64,12 +65,13 @@ type clientSetup struct {
 	pkg      string // to be installed
 }
 
-// keyring reports whether a package has the keys, in the place where these lines write them.
+// keyring reports whether a keyring package owns the file of keys that these lines write.
 func (c clientSetup) keyring() bool { return c.settings.Keyring != nil && c.settings.Keyring.On }
 
 func (c clientSetup) private() bool { return c.settings.Visibility == catalog.Private }
 
-// fetch fetches a file of the repository. curl reads the token where no process list shows it.
+// fetch returns the command that downloads a file of the repository. curl reads the token from its standard input, which no
+// process list shows.
 func (c clientSetup) fetch(key, path string) string {
 	line := fmt.Sprintf("-fsSLo %s %s/%s", path, c.url, key)
 	if c.private() {
@@ -78,13 +80,14 @@ func (c clientSetup) fetch(key, path string) string {
 	return "sudo curl " + line
 }
 
-// secret writes a file that only root reads. format has the token as its one "%s".
+// secret returns the command that writes a file with mode 0600. format has one "%s", for the token.
 func secret(format, path string) string {
 	return fmt.Sprintf(`printf '%s\n' "$token" | sudo install -D -m 600 /dev/stdin %s`, format, path)
 }
 
-// apt writes into the file which of the host's architectures the repository has: a host with a foreign one that it lacks
-// would print a notice at each update. The file itself names none, because it is for hosts of all architectures.
+// apt returns the steps for apt with deb822 sources. They add to the .sources file the architectures of the host that the
+// repository has: for a foreign architecture that it lacks, apt would print a notice at each update. The published file names no
+// architectures, because it is for hosts of all.
 func (c clientSetup) apt() []string {
 	path := "/etc/apt/sources.list.d/" + c.name + ".sources"
 	var steps []string
@@ -97,7 +100,8 @@ func (c clientSetup) apt() []string {
 	), c.aptAuth()...)
 }
 
-// hostArchitectures prints, in words, a host's own architecture and those of its foreign ones that the repository has.
+// hostArchitectures returns the command that prints the architecture of a host, and those of its foreign ones that the
+// repository has.
 func (c clientSetup) hostArchitectures() string {
 	all := c.distro.Architectures
 	if ds, ok := c.settings.Find(c.distro.Distribution); ok && len(ds.Architectures) > 0 {
@@ -108,8 +112,8 @@ func (c clientSetup) hostArchitectures() string {
 
 const foreign32 = ":i386"
 
-// addArchitecture makes a host of amd64 take a package that there is for 32-bit x86 only. That is the one foreign
-// architecture whose programs all hosts of another one run.
+// addArchitecture returns the step that adds i386 to a host of amd64, for a package that exists for 32-bit x86 only. It is
+// the only foreign architecture whose programs every host of another one runs.
 func (c clientSetup) addArchitecture() []string {
 	if !strings.HasSuffix(c.pkg, foreign32) {
 		return nil
@@ -117,8 +121,8 @@ func (c clientSetup) addArchitecture() []string {
 	return []string{`{ test "$(dpkg --print-architecture)" != amd64 || sudo dpkg --add-architecture i386; }`}
 }
 
-// qualified returns the name of a package for apt-get install, with its architecture if it has only one of which most hosts
-// are not: without, apt may find a package of that name elsewhere.
+// qualified returns the name of a package for apt-get install. If the package has one architecture, and not a common one, the
+// name includes it: otherwise apt may choose a package of that name from elsewhere.
 func qualified(name string, f catalog.Format, architectures ...string) string {
 	all := slices.Compact(slices.Sorted(slices.Values(architectures)))
 	if f != catalog.DEB || len(all) != 1 || slices.Contains([]string{"all", "amd64", "arm64"}, all[0]) {
@@ -127,7 +131,7 @@ func qualified(name string, f catalog.Format, architectures ...string) string {
 	return name + ":" + all[0]
 }
 
-// aptList is for apt that reads no keys in its sources.
+// aptList returns the steps for versions of apt that read no keys in their sources.
 func (c clientSetup) aptList() []string {
 	keyring := "/usr/share/keyrings/" + c.name + ".asc"
 	if c.keyring() {
@@ -138,14 +142,14 @@ func (c clientSetup) aptList() []string {
 	if ds, ok := c.settings.Find(d); ok && len(ds.Components) > 0 {
 		components = ds.Components
 	}
-	steps := []string{c.fetch(layout.GPGKeyKey(c.settings.Repository), keyring)} // which a wrong token does not open
+	steps := []string{c.fetch(layout.GPGKeyKey(c.settings.Repository), keyring)} // fails for a wrong token
 	steps = append(append(steps, c.addArchitecture()...),
 		fmt.Sprintf(`echo "deb [arch=$(echo %s | tr ' ' ,) signed-by=%s] %s/%s/%s %s %s" | sudo tee /etc/apt/sources.list.d/%s.list >/dev/null`,
 			c.hostArchitectures(), keyring, c.url, c.settings.Repository, d.OS, d.Version, strings.Join(components, " "), c.name))
 	return append(steps, c.aptAuth()...)
 }
 
-// aptAuth gives apt the token for what is below the repository. Without a scheme the entry is for https alone
+// aptAuth returns the step that gives apt the token for URLs below the repository. An entry without a scheme is for https only
 // (apt_auth.conf(5)).
 func (c clientSetup) aptAuth() []string {
 	if !c.private() {

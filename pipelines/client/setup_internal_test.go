@@ -68,7 +68,7 @@ func TestAptGetsTheTokenOverHTTP(t *testing.T) {
 	}
 }
 
-// Whatever stands in the place of a token is one word of a shell.
+// Every value of --token is one word of a shell.
 func TestTokensInLinesAreWords(t *testing.T) {
 	for _, token := range []string{"TOKEN", "<your token>", "it's", "$(id)", "a b", "`id`", "x;y", "é", "\n"} {
 		out, err := exec.Command("sh", "-c", "token="+shellWord(token)+` && printf '%s.' "$token"`).CombinedOutput()

@@ -16,13 +16,13 @@ import (
 	"repomill/schemas/layout"
 )
 
-// CatalogFlags say where the catalog is.
+// CatalogFlags name the catalog: in the folder of repomill up, or by URL.
 type CatalogFlags struct {
 	Data    string `default:"./data" help:"Folder of repomill up."`
 	Catalog string `help:"URL of the catalog, if it is not in --data."`
 }
 
-// Open opens the catalog, which must exist and answer.
+// Open opens the catalog. It creates none, and returns an error with advice if the catalog does not exist or does not answer.
 func (f CatalogFlags) Open(ctx context.Context) (*catalogdb.DB, error) {
 	url := f.Catalog
 	if url == "" && f.Data == "" {
@@ -33,36 +33,36 @@ func (f CatalogFlags) Open(ctx context.Context) (*catalogdb.DB, error) {
 	}
 	path, local := strings.CutPrefix(url, "sqlite://")
 	if local && !catalogdb.HasSQLite {
-		return nil, command.Usage("the catalog is a file, which repomill reads and this program does not: run repomill on its machine, or name a catalog on a server with --catalog mysql://USER@HOST/DB")
+		return nil, command.Usage("the catalog is a file, and this program reads only catalogs on a server: run repomill on the machine with the file, or name a server with --catalog mysql://USER@HOST/DB")
 	}
 	if local && path != "" {
 		_, err := os.Stat(path)
 		absent := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 		if _, err := os.Stat(f.Data + "/bucket"); absent && f.Catalog == "" && err == nil {
-			return nil, command.Fault(fmt.Errorf("the catalog %s is lost: start repomill up, which takes over what is published, or make one with repomill migrate --catalog sqlite://%s", path, path))
+			return nil, command.Fault(fmt.Errorf("the catalog %s is lost: start repomill up, which rebuilds it from the bucket, or create one with repomill migrate --catalog sqlite://%s", path, path))
 		}
 		if absent && f.Catalog == "" {
 			return nil, command.Fault(fmt.Errorf("there is no catalog %s: name the folder of repomill up with --data", path))
 		} else if absent {
-			return nil, command.Fault(fmt.Errorf("there is no catalog %s: make one with repomill migrate --catalog, or name another", path))
+			return nil, command.Fault(fmt.Errorf("there is no catalog %s: create one with repomill migrate --catalog, or name another", path))
 		}
 	}
-	db, err := catalogdb.Open(url) // which asks no server
+	db, err := catalogdb.Open(url) // connects to no server
 	if err != nil {
 		return nil, command.Usage("%w", err)
 	}
-	if err := db.Ping(ctx); err != nil { // which says better what is wrong than the first question does
+	if err := db.Ping(ctx); err != nil { // its error is clearer than that of the first query
 		db.Close() //nolint:errcheck // nothing was done
 		return nil, command.Fault(err)
 	}
 	return db, nil
 }
 
-// Status is the command that shows what is going on.
+// Status is the command that shows releases, uploads and the backlog or, with a package, where it is published.
 type Status struct {
 	CatalogFlags
-	Target  string `arg:"" optional:"" help:"Only what is below owner[/name[/os[/version]]]."`
-	Package string `arg:"" optional:"" help:"NAME[=VERSION]: whether this package is out below the target, and where not."`
+	Target  string `arg:"" optional:"" help:"Only releases and uploads below owner[/name[/os[/version]]]."`
+	Package string `arg:"" optional:"" help:"NAME[=VERSION]: show in which releases below the target this package is published."`
 	JSON    bool   `name:"json" help:"Print JSON."`
 	Limit   int    `default:"20" help:"How many uploads to show."`
 }
@@ -106,7 +106,7 @@ func (c *Status) Run(ctx context.Context, io Stdio) error {
 	return nil
 }
 
-// parsePackage takes NAME or NAME=VERSION apart; both are empty for all packages.
+// parsePackage parses NAME or NAME=VERSION. Both are empty for all packages.
 func parsePackage(s string) (name, version string, err error) {
 	name, version, versioned := strings.Cut(s, "=")
 	if s != "" && name == "" || versioned && version == "" {
@@ -115,8 +115,8 @@ func parsePackage(s string) (name, version string, err error) {
 	return name, version, nil
 }
 
-// explainNone says why there is no release at the target, or returns an error if nothing is known of it, with the nearest
-// that is known. Of a target that has uploads nothing has to be said: they say it.
+// explainNone prints why there is no release below the target. It returns an error that names a similar target if the catalog
+// has neither a repository nor an upload there.
 func (c *Status) explainNone(ctx context.Context, io Stdio, db *catalogdb.DB, uploads bool) error {
 	if c.Target == "" {
 		fmt.Fprintln(io.Out, "nothing is published yet")
@@ -142,7 +142,7 @@ func (c *Status) explainNone(ctx context.Context, io Stdio, db *catalogdb.DB, up
 	return c.unknown(ctx, db, all)
 }
 
-// unknown returns an error for a target that has nothing, which says what there is instead.
+// unknown returns an error for a target that does not exist, which names a similar one.
 func (c *Status) unknown(ctx context.Context, db *catalogdb.DB, all []catalog.Settings) error {
 	if err := WhyNothing(ctx, db, c.Target); err != nil {
 		return err
@@ -170,12 +170,12 @@ func below(path, target string) bool {
 // Help describes the exit codes.
 func (Status) Help() string {
 	return `Exit codes:
-  0  the report; with a package: it is out somewhere below the target
-  1  nothing is known of the target; with a package: it is out nowhere below it
+  0  reported; with a package: it is published in a release below the target
+  1  the target does not exist; with a package: it is published in no release below the target
   2  usage
   4  the catalog cannot be reached
 
 Examples:
-  repomill status acme/tools
-  repomill status acme/tools hello=1.0`
+  ${program} status acme/tools
+  ${program} status acme/tools hello=1.0`
 }

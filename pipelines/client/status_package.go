@@ -12,16 +12,16 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-// A placement is what status prints of a package in one release.
+// A placement is the state of a package in one release, as status prints it.
 type placement struct {
 	Release string     `json:"release"`
 	Package string     `json:"package,omitempty"` // name version architecture
 	State   string     `json:"state"`             // out, waiting, yanked, absent
-	Since   *time.Time `json:"since,omitempty"`   // when it came out
+	Since   *time.Time `json:"since,omitempty"`   // when it was published
 	Detail  string     `json:"detail,omitempty"`
 }
 
-// placements answers whether a package is out, and where not: a line for each release below the target.
+// placements prints the state of a package in each release below the target. It returns an error if none has it published.
 func (c *Status) placements(ctx context.Context, io Stdio, db *catalogdb.DB, pkg, version string) error {
 	target := strings.Trim(c.Target, "/")
 	owner, rest, ok := strings.Cut(target, "/")
@@ -52,7 +52,7 @@ func (c *Status) placements(ctx context.Context, io Stdio, db *catalogdb.DB, pkg
 	}
 	c.printPlacements(io, rows)
 	if !out {
-		return fmt.Errorf("%s is out nowhere below %s; repomill ls OWNER/NAME/OS/VERSION lists what is", c.Package, target)
+		return fmt.Errorf("%s is not published below %s; repomill ls OWNER/NAME/OS/VERSION lists the published packages", c.Package, target)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A statusReport is what status prints.
+// A statusReport is the JSON output of status.
 type statusReport struct {
 	Releases []releaseStatus `json:"releases"`
 	Uploads  []uploadStatus  `json:"uploads"` // newest first
@@ -21,7 +21,8 @@ type statusReport struct {
 	Worker   WorkerStatus    `json:"worker"`
 }
 
-// An uploadStatus is the verdict on an upload so far. File is its name as it was pushed; the object's may have an ID before it.
+// An uploadStatus is the present verdict on an upload. File is the name of the pushed file, without the ID that the object's
+// name may have.
 type uploadStatus struct {
 	File string `json:"file"`
 	catalog.Verdict
@@ -33,14 +34,14 @@ type releaseStatus struct {
 	Published int64      `json:"published"` // what clients see
 	Since     *time.Time `json:"since,omitempty"`
 	Packages  int        `json:"packages"`
-	Fault     string     `json:"fault,omitempty"`   // why the last publish came to nothing
+	Fault     string     `json:"fault,omitempty"`   // why the last publish failed
 	Reindex   string     `json:"reindex,omitempty"` // waiting or running
 }
 
-// A WorkerStatus says whether any worker runs, as far as the catalog knows.
+// A WorkerStatus says whether a worker runs. Workers record that in the catalog.
 type WorkerStatus struct {
 	Runs bool       `json:"runs"`
-	Seen *time.Time `json:"seen,omitempty"` // when one was seen last; absent if none was for a month
+	Seen *time.Time `json:"seen,omitempty"` // last sign of life of a worker; nil if there was none for a month
 }
 
 func (c *Status) report(ctx context.Context, db *catalogdb.DB) (statusReport, error) {
@@ -97,7 +98,7 @@ func pendingReindexes(ctx context.Context, db *catalogdb.DB) (map[catalog.Releas
 	return states, err
 }
 
-// WorkerOf reads whether a worker runs.
+// WorkerOf reads from the catalog whether a worker runs, and when one was seen last.
 func WorkerOf(ctx context.Context, db *catalogdb.DB) (w WorkerStatus, err error) {
 	sighting, err := db.Workers(ctx)
 	if err != nil {
@@ -114,7 +115,7 @@ func WorkerOf(ctx context.Context, db *catalogdb.DB) (w WorkerStatus, err error)
 	return w, nil
 }
 
-// Absence says that no worker runs, and since when.
+// Absence returns the words for messages that no worker runs, and since when.
 func (w WorkerStatus) Absence() string {
 	if w.Seen == nil {
 		return "no worker runs (none has ever been seen)"
@@ -137,7 +138,7 @@ func printReport(io Stdio, r statusReport, now time.Time) {
 	}
 }
 
-// releases is the table of releases. What is not as it should be is below its row.
+// releases returns the table of releases. The fault of a release is below its row.
 func (r statusReport) releases(now time.Time) *table {
 	t := &table{heading: []string{"RELEASE", "REVISION", "PACKAGES", "PUBLISHED"}}
 	for _, s := range r.Releases {
@@ -156,7 +157,7 @@ func (r statusReport) releases(now time.Time) *table {
 	return t
 }
 
-// uploads is the table of uploads. Why one is not published is below its row.
+// uploads returns the table of uploads. The reason of one that is not published is below its row.
 func (r statusReport) uploads(now time.Time) *table {
 	t := &table{heading: []string{"UPLOAD", "RECEIVED", "STATE", "PACKAGE"}}
 	for _, u := range r.Uploads {

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// A table is what is printed in columns: each is as wide as its widest cell, and a row may have a note below it, which
-// widens none. The last column is the last one that has a cell.
+// A table is printed in columns, each as wide as its widest cell. A row may have a note below it, which widens no column. The
+// last column is the last one with a cell.
 type table struct {
 	heading []string
 	rows    []tableRow

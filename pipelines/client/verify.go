@@ -16,7 +16,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// formatOf returns the format that the first bytes of a file say, or none.
+// formatOf returns the format of a file by its first bytes; empty if they are of no format.
 func formatOf(path string) catalog.Format {
 	f, err := os.Open(path)
 	if err != nil {
@@ -34,27 +34,27 @@ func formatOf(path string) catalog.Format {
 	return ""
 }
 
-// A verifier reads packages as the server does.
+// A verifier checks packages as the server does.
 type verifier struct {
 	table *layout.Table
-	seen  map[string]verified // by file, and by distribution where that matters
+	seen  map[string]verified // by file, component and, for RPM, distribution
 
-	unknown  map[string]bool // what the table here says of distributions that it does not have
-	unsigned int             // RPM packages without a signature, for systems that refuse them
+	unknown  map[string]bool // sentences about distributions that the table does not have
+	unsigned int             // number of RPM packages without a signature, for systems that refuse them
 }
 
 func newVerifier(t *layout.Table) verifier {
 	return verifier{table: t, seen: map[string]verified{}, unknown: map[string]bool{}}
 }
 
-// verified is what the reader said of a file.
+// verified is the result of reading a file: the package or its rejection.
 type verified struct {
 	pkg catalog.Package
 	rej *catalog.Rejection
 }
 
-// verify says why the server would reject a file, if it would. What only the server can know is left to it: a
-// distribution that is not in the table here may be in its own, unless the table here has another name for it.
+// verify returns the rejection that the server would give a file; nil if none is certain. A distribution that the table does
+// not have may be in the table of the server, unless the table has another name for it.
 func (v *verifier) verify(ctx context.Context, p *pushed) (*catalog.Rejection, error) {
 	at, rej := layout.ParseStaging(p.object)
 	if rej != nil {
@@ -77,21 +77,21 @@ func (v *verifier) verify(ctx context.Context, p *pushed) (*catalog.Rejection, e
 	return got.rej, err
 }
 
-// warnOfUnknown says which distributions only the server can know, to who does not wait for what it says.
+// warnOfUnknown warns of distributions that the table does not have, for a push that does not wait for the verdicts.
 func (v *verifier) warnOfUnknown(io Stdio) {
 	for _, detail := range slices.Sorted(maps.Keys(v.unknown)) {
 		fmt.Fprintf(io.Err, "warning: %s (the server rejects it, too, unless its own table has it)\n", command.Printable(detail))
 	}
 }
 
-// guess returns a distribution of which nothing is known but what a package for it is like.
+// guess returns a distribution that is not in the table, with the format of a package for it.
 func guess(d catalog.Distribution, f catalog.Format) layout.Distro {
 	return layout.Distro{Distribution: d, Format: f, I386: true}
 }
 
 func (v *verifier) examine(ctx context.Context, file string, at layout.Staged, distro layout.Distro) (got verified, err error) {
 	key := file + "\x00" + string(distro.Format) + "\x00" + at.Component
-	if distro.Format == catalog.RPM { // what clients can install differs
+	if distro.Format == catalog.RPM { // distributions accept different packages
 		key += "\x00" + distro.Distribution.String()
 	}
 	if got, ok := v.seen[key]; ok {
@@ -107,7 +107,7 @@ func (v *verifier) examine(ctx context.Context, file string, at layout.Staged, d
 		got.rej, err = rej, nil
 	}
 	if err != nil && ctx.Err() != nil {
-		return got, command.Interrupt("interrupted while %s was being read; it is not in staging", file)
+		return got, command.Interrupt("interrupted while reading %s; it is not in staging", file)
 	}
 	if err != nil {
 		return got, command.Fault(err)

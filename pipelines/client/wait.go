@@ -19,20 +19,20 @@ import (
 	"repomill/schemas/layout"
 )
 
-// staged is the state of an upload that nobody has picked up.
+// staged is the state of an upload that no worker has reported on.
 const staged catalog.UploadState = "staged"
 
-// How often a waiter looks for its verdict: in a folder, and in a bucket.
+// How often a verdictPoller polls a verdict: in a folder, and in a bucket.
 const (
 	pollPeriod       = 50 * time.Millisecond
 	bucketPollPeriod = time.Second
 )
 
-// wait waits until every upload has a verdict that a client could confirm, and prints them as they come.
+// wait waits until every upload has a final verdict and, if it is published, clients can see that. It prints each verdict.
 func (c *Push) wait(ctx context.Context, io Stdio, staging stager, ups []*pushed) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	w := waiter{staging: staging, client: &http.Client{Timeout: 10 * time.Second}, visible: map[catalog.VerdictRelease]bool{}, private: map[string]bool{}}
+	w := verdictPoller{staging: staging, client: &http.Client{Timeout: 10 * time.Second}, visible: map[catalog.VerdictRelease]bool{}, private: map[string]bool{}}
 	period := pollPeriod
 	if !strings.HasPrefix(c.Staging, "file://") && c.Server == "" {
 		period = bucketPollPeriod
@@ -46,9 +46,9 @@ func (c *Push) wait(ctx context.Context, io Stdio, staging stager, ups []*pushed
 			if p.settled {
 				continue
 			}
-			if err := w.look(ctx, p); ctx.Err() != nil && !p.settled {
+			if err := w.poll(ctx, p); ctx.Err() != nil && !p.settled {
 				line.clear()
-				return c.unsettled(io, staging, ups, cause(ctx, c.Timeout), time.Since(start), w.why)
+				return c.printTimeout(io, staging, ups, cause(ctx, c.Timeout), time.Since(start), w.why)
 			} else if err != nil {
 				return command.Fault(shownError{err, p.object})
 			}
@@ -63,7 +63,7 @@ func (c *Push) wait(ctx context.Context, io Stdio, staging stager, ups []*pushed
 		case <-ctx.Done():
 			if left > 0 {
 				line.clear()
-				return c.unsettled(io, staging, ups, cause(ctx, c.Timeout), time.Since(start), w.why)
+				return c.printTimeout(io, staging, ups, cause(ctx, c.Timeout), time.Since(start), w.why)
 			}
 		}
 	}
@@ -101,16 +101,16 @@ func (c *Push) print(io Stdio, p *pushed) {
 	}
 }
 
-// cause says why the wait is over.
+// cause returns why the wait ended early.
 func cause(ctx context.Context, timeout time.Duration) string {
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return "interrupted; the upload goes on"
+		return "interrupted; the server continues with the upload"
 	}
 	return "timed out after " + timeout.String()
 }
 
-// unsettled says at which stage each unsettled upload stopped, in the word that status has for it. waited is how long.
-func (c *Push) unsettled(io Stdio, staging stager, ups []*pushed, cause string, waited time.Duration, why error) error {
+// printTimeout prints the state of each upload that is not settled, in the words of status. waited is how long the wait took.
+func (c *Push) printTimeout(io Stdio, staging stager, ups []*pushed, cause string, waited time.Duration, why error) error {
 	for _, p := range ups {
 		if p.settled {
 			continue
@@ -119,11 +119,11 @@ func (c *Push) unsettled(io Stdio, staging stager, ups []*pushed, cause string, 
 		switch p.verdict.State {
 		case "":
 			stage = "staged: no worker has reported on it so far"
-			if waited > AwaitWorker { // a worker that runs has said something by then
+			if waited > AwaitWorker { // a running worker has reported by then
 				stage += "; does one (or repomill up) run?"
 			}
 		case catalog.Received:
-			stage = "received: a worker has it in progress"
+			stage = "received: a worker is processing it"
 		case catalog.Stored:
 			stage = "stored: its release is not published yet; repomill status says more"
 		default:
@@ -146,8 +146,8 @@ func (c *Push) unsettled(io Stdio, staging stager, ups []*pushed, cause string, 
 	return command.Exit(command.Interrupted)
 }
 
-// A waiter asks for verdicts and confirms them as a client would.
-type waiter struct {
+// A verdictPoller reads verdicts, and confirms through the public URL that clients see what is published.
+type verdictPoller struct {
 	staging stager
 	client  *http.Client
 	visible map[catalog.VerdictRelease]bool // confirmed
@@ -155,8 +155,8 @@ type waiter struct {
 	why     error                           // why the last one could not be
 }
 
-// look reads the verdict of an upload; it is settled if final and, where something was published, visible.
-func (w *waiter) look(ctx context.Context, p *pushed) error {
+// poll reads the verdict of an upload. The upload is settled if its verdict is final and its releases are visible.
+func (w *verdictPoller) poll(ctx context.Context, p *pushed) error {
 	body, _, err := w.staging.Verdict(ctx, p.upload.Object)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -182,34 +182,35 @@ func (w *waiter) look(ctx context.Context, p *pushed) error {
 	return nil
 }
 
-// replaced settles an upload in whose place there is a later one with a verdict of its own.
-func (w *waiter) replaced(ctx context.Context, p *pushed, other catalog.Verdict) {
+// replaced settles an upload whose object was replaced by a later upload with a verdict.
+func (w *verdictPoller) replaced(ctx context.Context, p *pushed, other catalog.Verdict) {
 	now, err := w.staging.Stat(ctx, p.upload.Object)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return // the next look tells
+		return // the next poll tries again
 	}
 	if err == nil && now.Generation == p.upload.Generation || !other.State.Final() {
 		return // the verdict is an older upload's
 	}
 	p.verdict = catalog.Verdict{Object: p.upload.Object, Generation: p.upload.Generation, State: catalog.Rejected,
-		Reason: catalog.Replaced, Detail: "another file was pushed under the same name meanwhile; its verdict is " + string(other.State)}
+		Reason: catalog.Replaced, Detail: "another file was pushed later under the same name; its verdict is " + string(other.State)}
 	p.settled = true
 }
 
-// confirm reports whether a release is visible, through the public URL, at the revision that has the package.
-func (w *waiter) confirm(ctx context.Context, r catalog.VerdictRelease) bool {
+// confirm reports whether clients see a release, through the public URL, at the revision that has the package.
+func (w *verdictPoller) confirm(ctx context.Context, r catalog.VerdictRelease) bool {
 	if !w.visible[r] {
 		switch err := w.fetch(ctx, r); {
 		case err == nil:
 			w.visible[r] = true
-		case w.why == nil || ctx.Err() == nil: // that time ran out in an attempt does not explain why it was needed
+		case w.why == nil || ctx.Err() == nil: // the end of ctx must not hide the earlier error
 			w.why = err
 		}
 	}
 	return w.visible[r]
 }
 
-func (w *waiter) fetch(ctx context.Context, r catalog.VerdictRelease) error {
+// fetch reads the pointer of a release. It returns an error unless the pointer has the revision of the verdict or a later one.
+func (w *verdictPoller) fetch(ctx context.Context, r catalog.VerdictRelease) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.Pointer, nil)
 	if err != nil {
 		return err
@@ -227,7 +228,7 @@ func (w *waiter) fetch(ctx context.Context, r catalog.VerdictRelease) error {
 		if release, err := catalog.ParseRelease(r.Release); err == nil {
 			w.private[release.Repository.String()] = true
 		}
-		return nil // a private repository: the verdict, written after the pointer was replaced, has to do
+		return nil // private: the verdict suffices, because it is written after the pointer
 	}
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s: %s", r.Pointer, resp.Status)
@@ -250,8 +251,8 @@ func (w *waiter) fetch(ctx context.Context, r catalog.VerdictRelease) error {
 	return nil
 }
 
-// withoutQuery returns an error of an HTTP client without the query of its URL: of a redirect's, that is a signature
-// of some 400 characters, which opens the file to who reads the log.
+// withoutQuery returns an error of an HTTP client without the query of its URL. That of a redirect is a signature, with which
+// a reader of the log could fetch the file.
 func withoutQuery(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		shown := *e
@@ -261,5 +262,5 @@ func withoutQuery(err error) error {
 	return err
 }
 
-// AwaitWorker is how long a worker is waited for that may be about to start.
+// AwaitWorker is how long commands wait for a worker that may just be starting.
 const AwaitWorker = 3 * time.Second

@@ -24,7 +24,7 @@ func TestWhyAReleaseIsNotVisible(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	t.Cleanup(server.Close)
-	w := waiter{client: server.Client(), visible: map[catalog.VerdictRelease]bool{}, private: map[string]bool{}}
+	w := verdictPoller{client: server.Client(), visible: map[catalog.VerdictRelease]bool{}, private: map[string]bool{}}
 	for range 2 {
 		if w.confirm(ctx, catalog.VerdictRelease{Release: "acme/tools/ubuntu/jammy", Pointer: server.URL, Revision: 1}) {
 			t.Error("it is visible")

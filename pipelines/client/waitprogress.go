@@ -12,8 +12,8 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// A progressLine says, on the last line of a terminal, what a push waits for. Elsewhere it says nothing. It has no
-// colours, and fits into 80 columns.
+// A progressLine shows the progress of a push on the last line of a terminal. It prints nothing elsewhere. It has no colours,
+// and fits into 80 columns.
 type progressLine struct {
 	w     io.Writer // nil for none
 	begun time.Time
@@ -22,7 +22,7 @@ type progressLine struct {
 
 const (
 	redraw    = 200 * time.Millisecond
-	impatient = 5 * time.Second // after which it is worth asking whether something runs at all
+	impatient = 5 * time.Second // after this time without progress, the line asks whether a worker runs
 )
 
 func newProgressLine(w io.Writer, now time.Time) *progressLine {
@@ -33,7 +33,7 @@ func newProgressLine(w io.Writer, now time.Time) *progressLine {
 	return l
 }
 
-// show draws the line, if it is time to.
+// show draws the line, at most once per redraw.
 func (l *progressLine) show(ups []*pushed, now time.Time) {
 	if l.w == nil || now.Sub(l.last) < redraw {
 		return
@@ -42,7 +42,7 @@ func (l *progressLine) show(ups []*pushed, now time.Time) {
 	fmt.Fprintf(l.w, "\r\x1b[K%s", progressText(ups, now.Sub(l.begun)))
 }
 
-// clear makes room for a line that stays.
+// clear removes the line, before other output.
 func (l *progressLine) clear() {
 	if l.w != nil && !l.last.IsZero() {
 		fmt.Fprint(l.w, "\r\x1b[K")
@@ -50,7 +50,7 @@ func (l *progressLine) clear() {
 	}
 }
 
-// progressText says how far uploads are.
+// progressText describes the progress of uploads.
 func progressText(ups []*pushed, waited time.Duration) string {
 	settled, stages := 0, map[string]int{}
 	for _, p := range ups {
@@ -78,7 +78,7 @@ func progressText(ups []*pushed, waited time.Duration) string {
 	return fmt.Sprintf("%s (%s)", text, waited.Truncate(time.Second))
 }
 
-// stageOf names a state for people who wait for an upload that is not settled.
+// stageOf returns the name of a state in the progress line.
 func stageOf(s catalog.UploadState) string {
 	switch s {
 	case "":
@@ -90,7 +90,7 @@ func stageOf(s catalog.UploadState) string {
 	}
 }
 
-// shortName returns a file's name, cut to what a line has room for.
+// shortName returns the name of a file, cut to fit into the line.
 func shortName(file string) string {
 	name := []rune(command.Printable(filepath.Base(file)))
 	if len(name) > 32 {
@@ -99,7 +99,7 @@ func shortName(file string) string {
 	return string(name)
 }
 
-// summarize ends a push of several files.
+// summarize prints the counts of verdicts of a push of several files.
 func (c *Push) summarize(io Stdio, ups []*pushed) {
 	if c.JSON || len(ups) < 2 {
 		return
