@@ -41,7 +41,7 @@ func TestCommandsDocument(t *testing.T) {
 		overview := help(t, bin, program)
 		fmt.Fprintf(&doc, "\n## %s\n\n```\n%s```\n", program, overview)
 		if program == "repomill-client" {
-			doc.WriteString("\nThe pages of these commands are those of repomill.\n")
+			doc.WriteString("\nThe pages of these commands are those of repomill, with the name of this program in the examples.\n")
 			continue
 		}
 		for _, name := range commandsOf(overview) {

@@ -82,7 +82,7 @@ func TestRunbooksOfKeys(t *testing.T) {
 		if out := c.ok("key", "list"); strings.Contains(out.Stdout, o.old+"  signing") || !strings.Contains(out.Stdout, o.next+"  signing") {
 			t.Errorf("after %s: %s", paragraph, out)
 		}
-		if out := c.ok("key", "status"); !strings.Contains(out.Stdout, "all is well") {
+		if out := c.ok("key", "status"); !strings.Contains(out.Stdout, "all releases are signed by") {
 			t.Errorf("after %s: %s", paragraph, out)
 		}
 	}

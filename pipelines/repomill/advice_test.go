@@ -106,7 +106,7 @@ func TestAdviceOnFiles(t *testing.T) {
 		{[]string{"push", jammy, "-"}, "-: the standard input has no name, and so cannot be staged; write it to a file, and name that"},
 		{[]string{"push", jammy, "/dev/null"}, "/dev/null is a device, pipe or socket: write the package to a file, and name that"},
 		{[]string{"push", jammy, dir}, dir + ": there is no .deb, .ddeb or .rpm in this folder"},
-		{[]string{"check", dir, "--keyring", "/nope"}, "--keyring: there is no file /nope: fetch one with curl -fsSLo FILE https://HOST/owner/name/gpgkey"},
+		{[]string{"check", dir, "--keyring", "/nope"}, "--keyring: file /nope does not exist: fetch one with curl -fsSLo FILE https://HOST/owner/name/gpgkey"},
 		{[]string{"check", dir, "--keyring", dir}, "--keyring: read " + dir + ": is a directory: fetch one with curl -fsSLo FILE https://HOST/owner/name/gpgkey"},
 	} {
 		if a := repomill(t, tt.args...); a.Code != 2 || a.Stderr != "repomill: "+tt.says+"\n" {

@@ -13,10 +13,10 @@ import (
 	"repomill/schemas/layout"
 )
 
-// awaitFlags say how long a command waits until clients see what it changed.
+// awaitFlags say how long a command waits until clients see its change.
 type awaitFlags struct {
-	Timeout time.Duration `default:"2m" help:"How long to wait until clients see it. Without a worker: 3s, or until 30s after one was seen last."`
-	NoWait  bool          `name:"no-wait" help:"Return as soon as it is recorded. If the catalog is lost before a worker publishes it, so is the change."`
+	Timeout time.Duration `default:"2m" help:"How long to wait until clients see the change. Without a worker: 3s, or until 30s after one was seen last."`
+	NoWait  bool          `name:"no-wait" help:"Return as soon as the change is recorded. If the catalog is lost before a worker has published the change, the change is lost, too."`
 }
 
 const (
@@ -24,14 +24,14 @@ const (
 	workerPeriod = time.Second            // between two looks for a worker
 )
 
-// How long resolvers go by settings that they have read, at most: that of repomill up, one in company, and any
-// that knows of no such repository.
+// How long resolvers use settings after they have read them, at most: settingsAge in repomill up, productionSettingsAge in
+// repomill-resolver, and unknownAge for a repository that did not exist.
 const (
-	companySettingsAge = 10 * time.Second
-	unknownAge         = time.Second
+	productionSettingsAge = 10 * time.Second
+	unknownAge            = time.Second
 )
 
-// An awaited is what a command waits for, in words: what is so until then, and what is so from then on.
+// An awaited describes in words what a command waits for: the state until then, and the state from then on.
 type awaited struct{ notYet, then string }
 
 var (
@@ -39,12 +39,13 @@ var (
 	goneStaging   = awaited{"its copy in staging is not removed", "the copy in staging is removed"}
 )
 
-// until waits until look finds nothing missing. An error of look ends the wait, as does the absence of a worker.
+// until calls look every awaitPeriod until it finds nothing missing. An error of look ends the wait, and so does the absence
+// of a worker.
 func (f awaitFlags) until(ctx context.Context, db *catalogdb.DB, what awaited, look func(context.Context) (missing string, err error)) error {
 	outer := ctx
 	ctx, cancel := context.WithTimeout(ctx, f.Timeout)
 	defer cancel()
-	missing := "what became of it was not found out"
+	missing := "its state could not be read"
 	start, asked := time.Now(), time.Time{}
 	for {
 		found, err := look(ctx)
@@ -86,7 +87,7 @@ func workerRuns(ctx context.Context, db *catalogdb.DB, what awaited) error {
 	return command.Interrupt("recorded; %s: %s once one (or repomill up) is started", w.Absence(), what.then)
 }
 
-// packages waits until clients see packages come or go: it is their own state that counts, in each release.
+// packages waits until every release that has the packages is published with their new state.
 func (f awaitFlags) packages(ctx context.Context, db *catalogdb.DB, w catalogdb.PackageSelector, want catalog.PackageState) error {
 	return f.until(ctx, db, seenByClients, func(ctx context.Context) (missing string, err error) {
 		all, err := db.Appearances(ctx, w)
@@ -105,7 +106,7 @@ func (f awaitFlags) packages(ctx context.Context, db *catalogdb.DB, w catalogdb.
 	})
 }
 
-// unstaged waits until a worker has removed what was staged of packages.
+// unstaged waits until a worker has removed the uploads of packages from staging.
 func (f awaitFlags) unstaged(ctx context.Context, db *catalogdb.DB, packages []catalog.Package) error {
 	return f.until(ctx, db, goneStaging, func(ctx context.Context) (missing string, err error) {
 		left, err := stagedOf(ctx, db, packages)
@@ -116,7 +117,7 @@ func (f awaitFlags) unstaged(ctx context.Context, db *catalogdb.DB, packages []c
 	})
 }
 
-// stagedOf returns the uploads of removed packages that still lie in staging.
+// stagedOf returns the uploads of removed packages that are still in staging.
 func stagedOf(ctx context.Context, db *catalogdb.DB, packages []catalog.Package) (uploads []catalog.Upload, err error) {
 	for _, k := range packages {
 		some, err := db.DoomedOf(ctx, k)
@@ -135,15 +136,15 @@ func notPublished(r catalog.Release, fault string) string {
 	return fmt.Sprintf("%s is not published: %s", r, command.Printable(fault))
 }
 
-// A settingsChange is what a command did to a repository's settings.
+// A settingsChange describes how a command changed the settings of a repository.
 type settingsChange struct {
-	after    catalog.Settings            // as they were then
-	holds    func(catalog.Settings) bool // whether settings still have the change
-	age      time.Duration               // how long resolvers or workers may go by what was before
-	releases []catalog.Distribution      // whose releases have to be published, too
+	after    catalog.Settings            // the settings just after the change
+	holds    func(catalog.Settings) bool // reports whether settings still have the change
+	age      time.Duration               // how long resolvers or workers may use the settings of before
+	releases []catalog.Distribution      // their releases have to be published, too
 }
 
-// settings waits until the bucket has a change of settings, and resolvers have read it.
+// settings waits until a change of settings is in the bucket, and resolvers have read it.
 func (f awaitFlags) settings(ctx context.Context, db *catalogdb.DB, c settingsChange) error {
 	r := c.after.Repository
 	var targets map[catalog.Release]int64
@@ -153,7 +154,7 @@ func (f awaitFlags) settings(ctx context.Context, db *catalogdb.DB, c settingsCh
 			return "", command.Fault(err)
 		}
 		if !c.holds(s) {
-			return "", command.Interrupt("recorded, and undone since, by another command or because the catalog lacked what the bucket has: repomill repo list %s shows what is so now", r)
+			return "", command.Interrupt("recorded, and undone since, by another command or because the catalog lacked what the bucket has: repomill repo list %s shows the settings now", r)
 		}
 		if published < c.after.Revision.Number {
 			return fmt.Sprintf("the settings of %s are not published yet", r), nil
@@ -174,7 +175,7 @@ func (f awaitFlags) settings(ctx context.Context, db *catalogdb.DB, c settingsCh
 		return err
 	}
 	select {
-	case <-time.After(c.age): // whoever asks a resolver after this is answered by the new settings
+	case <-time.After(c.age): // from now on, every resolver answers by the new settings
 		return nil
 	case <-ctx.Done():
 		return command.Interrupt("interrupted: it is published, and resolvers follow within %s", c.age)
@@ -194,7 +195,7 @@ func targetsOf(states []catalogdb.ReleaseState, r catalog.Repository, distributi
 	return targets
 }
 
-// behind names a release that has not reached its target, if there is one.
+// behind describes a release that has not reached its target revision; empty if all have.
 func behind(states []catalogdb.ReleaseState, targets map[catalog.Release]int64) string {
 	for _, s := range states {
 		if s.Published < targets[s.Release] {
@@ -204,31 +205,32 @@ func behind(states []catalogdb.ReleaseState, targets map[catalog.Release]int64) 
 	return ""
 }
 
-// settingsHelp is of the commands that change settings.
-const settingsHelp = `Returns once the change is in the bucket, where the loss of the catalog cannot undo it, and resolvers have read it: they keep settings for 2 s (repomill up) or 10 s.
+// settingsHelp is the help of the commands that change settings.
+const settingsHelp = `The command returns once the change is in the bucket, where the loss of the catalog cannot undo it, and resolvers have read it. A
+resolver keeps settings for 2 s (repomill up) or 10 s.
 
 Exit codes:
-  0  clients see it; with --no-wait: it is recorded
-  1  it cannot be done; the standard error says why
+  0  clients see the change; with --no-wait: it is recorded
+  1  failed; the standard error says why
   2  usage
-  3  recorded, but not published in time, or no worker runs: then it is published when one is started
+  3  recorded, but not published in time, or no worker runs: a worker publishes it once one is started
   4  the catalog cannot be reached`
 
-// recorded says that nothing was waited for.
+// recorded prints that the change is recorded and not waited for.
 func recorded(io stdio) error {
 	fmt.Fprintln(io.err, "recorded: clients see it once a worker (or repomill up) has published it")
 	return nil
 }
 
-// accessAge returns how long resolvers may go by settings that were replaced.
+// accessAge returns how long resolvers may use settings that were replaced.
 func (f catalogFlags) accessAge() time.Duration {
 	if f.Catalog == "" {
 		return settingsAge
 	}
-	return companySettingsAge
+	return productionSettingsAge
 }
 
-// openToChange opens the catalog for a command that changes something, and needs the newest tables.
+// openToChange opens the catalog for a command that changes it. The schema must be up to date.
 func (f catalogFlags) openToChange(ctx context.Context) (*catalogdb.DB, error) {
 	db, err := f.open(ctx)
 	if err != nil {

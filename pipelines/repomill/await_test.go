@@ -77,7 +77,7 @@ func TestUnyankOutlivesRebuild(t *testing.T) {
 	}
 }
 
-// An unyank that says that clients see the package is right, whatever rebuilds the rows at the same time.
+// An unyank that reports that clients see the package is right, even if the rows are rebuilt at the same time.
 // REPOMILL_RACE_ROUNDS in the environment sets how often that is tried.
 func TestUnyankRacesRebuild(t *testing.T) {
 	t.Parallel()

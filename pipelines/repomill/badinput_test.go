@@ -81,7 +81,7 @@ func badUploads(t *testing.T) []badUpload {
 	}
 }
 
-// Each bad upload gets its reason and a sentence, is kept, and is shown; nobody else suffers.
+// Each bad upload gets its reason and a sentence, is kept, and is shown. Other uploads are published.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -103,21 +103,21 @@ func TestCheckOfWhatIsNoRelease(t *testing.T) {
 		code        int
 		says        string // all of it
 	}{
-		{"a private repository", s.url + "/acme/secret", 4, s.url + "/acme/secret: 401 Unauthorized: the repository is private or there is none; put a token into the URL, as http://TOKEN@" + strings.TrimPrefix(s.url, "http://") + "/acme/secret"},
+		{"a private repository", s.url + "/acme/secret", 4, s.url + "/acme/secret: 401 Unauthorized: the repository is private or does not exist; put a token into the URL, as http://TOKEN@" + strings.TrimPrefix(s.url, "http://") + "/acme/secret"},
 		{"a host", store.URL, 4, store.URL + " is not a repository (404 Not Found): name one, as in " + store.URL + "/owner/name"},
 		{"an owner", store.URL + "/acme", 4, store.URL + "/acme is not a repository (404 Not Found): name one, as in " + store.URL + "/owner/name"},
-		{"a URL without its scheme", "127.0.0.1:8080/acme/tools", 4, "there is no folder 127.0.0.1:8080/acme/tools; a URL begins with http:// or https://"},
+		{"a URL without its scheme", "127.0.0.1:8080/acme/tools", 4, "folder 127.0.0.1:8080/acme/tools does not exist; a URL begins with http:// or https://"},
 		{"a scheme in capitals", "HTTP://127.0.0.1:1/acme/tools", 4, "cannot reach http://127.0.0.1:1/acme/tools: dial tcp 127.0.0.1:1: connect: connection refused"},
 		{"a repository that is not there", store.URL + "/acme/nothing", 4, "there is no release at or below " + store.URL + "/acme/nothing (404 Not Found): name a repository, .../owner/name[/os[/version]]; a release of apt, .../dists/CODENAME; or the baseurl of an RPM repository"},
 		{"one in a store that lists nothing", store.URL + "/s3/tools/ubuntu", 4, "there is no release at or below " + store.URL + "/s3/tools/ubuntu (403 Forbidden): name a repository, .../owner/name[/os[/version]]; a release of apt, .../dists/CODENAME; or the baseurl of an RPM repository"},
 		{"a server that is broken", store.URL + "/broken/tools", 4, store.URL + "/broken/tools: the server answers 500 Internal Server Error"},
-		{"a release that is not signed", store.URL + "/unsigned/dists/noble", 1, store.URL + "/unsigned/dists/noble has a Release and no InRelease: it is not signed in the form that check, and apt first, read"},
+		{"a release that is not signed", store.URL + "/unsigned/dists/noble", 1, store.URL + "/unsigned/dists/noble has a Release file and no InRelease: check needs InRelease, which apt prefers"},
 		{"a server that is away", "http://127.0.0.1:1/acme/tools", 4, "cannot reach http://127.0.0.1:1/acme/tools: dial tcp 127.0.0.1:1: connect: connection refused"},
 		{"https where http is spoken", "https" + strings.TrimPrefix(store.URL, "http") + "/acme/tools", 4, "https" + strings.TrimPrefix(store.URL, "http") + "/acme/tools: the server does not speak https: use http://"},
 		{"a bucket", "s3://packages", 2, "s3:// cannot be checked: name a folder, or the http or https URL where clients read it"},
 		{"a URL with a query", "http://127.0.0.1:1/x?y=z", 2, "use a URL such as https://HOST/owner/name"},
 		{"nothing", "", 2, "name what to check: a folder such as ./data/bucket, or a URL"},
-		{"a folder that is not there", dir + "/no", 4, "there is no folder " + dir + "/no"},
+		{"a folder that is not there", dir + "/no", 4, "folder " + dir + "/no does not exist"},
 		{"an empty folder", dir, 4, "there is no release at or below " + dir + ": neither dists/CODENAME/InRelease nor repodata/repomd.xml"},
 		{"a file", junk, 4, junk + " is a file: name the folder of a release, or one above it"},
 	} {

@@ -38,7 +38,7 @@ func TestErrorsSayItOnce(t *testing.T) {
 		{"reindex", []string{"reindex", "--all", "--catalog", away, "--bucket", "file://" + dir + "/b", "--signing-key", "file://" + dir + "/key.asc", "--public-url", "http://x"}, 4, "--catalog: cannot reach 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused"},
 		{"a key that is none", append([]string{"worker", "--signing-key", "file://" + junk, "--catalog", away}, worker...), 4, "signing key " + junk + ": no armoured key found; if the file was good before, restore it from its backup"},
 		{"no folder of repomill up", []string{"status", "--data", dir + "/no"}, 4, "there is no catalog " + dir + "/no/catalog.db: name the folder of repomill up with --data"},
-		{"no catalog", []string{"ls", "acme/tools/el/9", "--catalog", "sqlite://" + dir + "/c.db"}, 4, "there is no catalog " + dir + "/c.db: make one with repomill migrate --catalog, or name another"},
+		{"no catalog", []string{"ls", "acme/tools/el/9", "--catalog", "sqlite://" + dir + "/c.db"}, 4, "there is no catalog " + dir + "/c.db: create one with repomill migrate --catalog, or name another"},
 		{"no catalog's path", []string{"status", "--catalog", "sqlite://"}, 2, "--catalog is no catalog's URL: use mysql://USER@HOST/DATABASE?password-file=/path or sqlite:///path/to/catalog.db"},
 		{"a folder for a catalog", []string{"repo", "list", "--catalog", "sqlite://" + dir}, 4, dir + " is a folder, and a catalog is a file: name another with --catalog or --data"},
 		{"a catalog without tables", []string{"status", "--catalog", "sqlite://" + empty}, 4, "the catalog's schema is older than this program, or there is none yet (SQL logic error: no such table: releases (1)): run repomill migrate with the same --catalog; repomill up does that at its start"},
@@ -60,7 +60,7 @@ func TestErrorsSayItOnce(t *testing.T) {
 	}
 }
 
-// A user who may not open the catalog is told whose command it is.
+// The error for a user who may not open the catalog names the user who may.
 func TestCatalogOfAnotherUser(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {

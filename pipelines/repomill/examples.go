@@ -1,16 +1,16 @@
 package main
 
-// listHelp is of the commands that list what a repository has.
-const listHelp = `Exit codes: 0 the list, 1 the repository is not declared, 2 usage, 4 the catalog cannot be reached.`
+// listHelp is the help of the commands that list repositories and tokens.
+const listHelp = `Exit codes: 0 listed, 1 the repository is not declared, 2 usage, 4 the catalog cannot be reached.`
 
-// Help shows how a command is used. Commands with more to say have theirs beside their code.
+// Help methods with an example and exit codes only. Longer ones are beside the code of their command.
 
 func (upCmd) Help() string {
 	return `Exit codes:
   0  ended by a signal
-  1  cannot go on; the standard error says why
+  1  failed; the standard error says why
   2  usage
-  4  the folder, an address or the key cannot be had
+  4  the folder, an address or the key cannot be used
 
 Example:
   repomill up --data /srv/repomill --listen 0.0.0.0:8080 --public-url http://packages.example.org:8080`

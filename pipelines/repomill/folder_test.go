@@ -82,7 +82,7 @@ func TestHalfCopiedFile(t *testing.T) {
 	}
 }
 
-// Names that begin with a dot are nobody's business.
+// Files whose names begin with a dot are ignored.
 func TestHiddenFiles(t *testing.T) {
 	t.Parallel()
 	s := shared(t)

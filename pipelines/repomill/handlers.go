@@ -18,8 +18,7 @@ type handlers struct {
 	api            *apiHandler
 }
 
-// The resolver goes by settings that it has read for settingsAge, and for settingsStale if it cannot
-// read them again.
+// The resolver uses settings for settingsAge after it has read them, and for settingsStale if it cannot read them again.
 const (
 	settingsAge   = 2 * time.Second
 	settingsStale = time.Minute

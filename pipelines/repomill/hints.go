@@ -12,8 +12,8 @@ import (
 	"repomill/schemas/layout"
 )
 
-// hints print for the user, on the standard output, what to paste: how to push and, for each distribution that is
-// published for the first time while the site runs, how to install.
+// hints print lines for the user to paste on the standard output: how to push and, for each distribution that is published
+// for the first time while the site runs, how to install.
 type hints struct {
 	site *site
 
@@ -23,7 +23,7 @@ type hints struct {
 
 func newHints(s *site) *hints { return &hints{site: s, known: map[string]bool{}} }
 
-// ready says that the site serves, and what to try.
+// ready prints the addresses of the site, and commands to start with.
 func (h *hints) ready() {
 	s, staging := h.site, h.site.cmd.path("staging")
 	fmt.Fprintf(s.io.out, `repomill ready
@@ -36,7 +36,7 @@ func (h *hints) ready() {
 `, s.publicURL(), staging, os.Args[0], staging, staging, os.Args[0], s.cmd.Data, os.Args[0], s.cmd.Data)
 }
 
-// learn notes what is published already: nothing is printed of that.
+// learn notes the distributions that are published already. No lines are printed for those.
 func (h *hints) learn(ctx context.Context) error {
 	states, err := h.site.resources.Catalog.Releases(ctx)
 	for _, s := range states {
@@ -51,7 +51,7 @@ func distributionID(r catalog.Release) string {
 	return r.Repository.String() + "/" + r.Distribution.String()
 }
 
-// published prints the lines of a distribution in which something became installable.
+// published prints the install lines of a distribution once, when it has an installable package.
 func (h *hints) published(ctx context.Context, res publish.Result) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -68,17 +68,17 @@ func (h *hints) published(ctx context.Context, res publish.Result) {
 		settings, err = db.Settings(ctx, res.Release.Repository)
 	}
 	if err != nil {
-		h.site.log.Error("no install lines: the catalog cannot be read", "distribution", id, "error", err)
+		h.site.log.Warn("install lines not printed", "distribution", id, "error", err)
 		return
 	}
 	distro, rej := h.site.resources.Ingester.Table.Lookup(res.Release.Distribution)
 	if rej != nil {
-		return // a distribution that the table does not have any more
+		return // the table no longer has the distribution
 	}
 	h.known[id] = true
 	pkg, err := client.WithKeyring(ctx, db, settings, distro, client.Newest(client.Without(packages, res.Release.Repository)))
 	if err != nil {
-		h.site.log.Error("no install lines: the catalog cannot be read", "distribution", id, "error", err)
+		h.site.log.Warn("install lines not printed", "distribution", id, "error", err)
 		return
 	}
 	fmt.Fprintf(h.site.io.out, "\n%s", client.InstallText(h.site.publicURL(), settings, distro, pkg, client.Placeholder))

@@ -18,43 +18,43 @@ import (
 )
 
 type keyCmd struct {
-	List    keyListCmd    `cmd:"" help:"List the keys that sign releases, will or did."`
-	Status  keyStatusCmd  `cmd:"" help:"Say whether a key expires soon, cannot sign, or has not signed everything yet, and what waits for one."`
-	Plan    keyPlanCmd    `cmd:"" help:"Say what to do next, from when it is safe, and for which clients."`
-	Add     keyAddCmd     `cmd:"" help:"Make a standby key, which clients are given before it signs."`
-	Promote keyPromoteCmd `cmd:"" help:"Have a standby key sign everything, beside the others."`
-	Extend  keyExtendCmd  `cmd:"" help:"Have a key live longer."`
-	Retire  keyRetireCmd  `cmd:"" help:"Have a key sign nothing any more."`
+	List    keyListCmd    `cmd:"" help:"List signing, standby and retired keys."`
+	Status  keyStatusCmd  `cmd:"" help:"Check the keys: expiry, keys that cannot sign, releases that are not signed yet."`
+	Plan    keyPlanCmd    `cmd:"" help:"Print the next step of a key change, when it is safe, and its effect on clients."`
+	Add     keyAddCmd     `cmd:"" help:"Add a standby key. Clients get it before it signs."`
+	Promote keyPromoteCmd `cmd:"" help:"Sign all releases with a standby key, beside the other keys."`
+	Extend  keyExtendCmd  `cmd:"" help:"Give a key a later expiry date."`
+	Retire  keyRetireCmd  `cmd:"" help:"Stop signing with a key."`
 }
 
-// Help is the order of the steps.
+// Help describes the steps of a key change.
 func (keyCmd) Help() string {
 	return `To replace a key:
-  repomill key add              makes a standby key; clients get it with what they fetch from now on
-  repomill key promote NEW      30 days later: it signs everything, beside the old key
-  repomill key retire OLD       once clients know the new one: repomill key plan says from when
-Releases are signed again without a push. Nothing is rendered, and clients download no index again.`
+  repomill key add              adds a standby key, which clients get with their next downloads
+  repomill key promote NEW      30 days later: the key signs all releases, beside the old key
+  repomill key retire OLD       once clients have the new key: repomill key plan prints the date
+Workers sign the releases again without a push. No index is rendered, and clients download no index again.`
 }
 
-// keyFlags say where the list of keys is, and what it signs.
+// keyFlags name the catalog and the bucket whose releases the keys sign.
 type keyFlags struct {
 	catalogFlags
 	Bucket        string `placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket, if it is not in --data."`
 	Distributions string `type:"path" help:"JSON file with more distributions, if the workers have one."`
 }
 
-// A keySite is what commands about keys work with.
+// A keySite has what the commands for keys share: catalog, bucket and the list of keys.
 type keySite struct {
 	db     *catalogdb.DB
 	bucket objects.Bucket
-	all    pipelines.Signers       // as it was when the command began
-	used   pipelines.Distributions // that something is published for
+	all    pipelines.Signers       // read when the command began
+	used   pipelines.Distributions // with published packages
 }
 
 // open opens what the flags name, and reads the keys.
 func (f keyFlags) open(ctx context.Context) (*keySite, error) {
 	if (f.Catalog == "") != (f.Bucket == "") {
-		return nil, command.Usage("name --catalog and --bucket, or none of them and the folder of repomill up with --data")
+		return nil, command.Usage("name both --catalog and --bucket, or only the folder of repomill up with --data")
 	}
 	table, err := layout.ReadTable(f.Distributions)
 	if err != nil {
@@ -92,11 +92,11 @@ func (s *keySite) close() {
 	s.db.Close()     //nolint:errcheck // likewise
 }
 
-// signers returns the keys, and how everything should be signed now.
+// signers reads the keys, and which of them should sign now.
 func (s *keySite) signers(ctx context.Context) (pipelines.Signers, error) {
 	all, err := pipelines.ReadSigners(ctx, s.bucket, s.db)
 	if err == nil && all.Set.Revision == 0 {
-		return all, fmt.Errorf("there is no list of keys yet: a worker, or repomill up, makes it when it starts")
+		return all, fmt.Errorf("there is no list of keys yet: a worker (or repomill up) creates it when it starts")
 	}
 	if err != nil {
 		return all, command.Fault(err)
@@ -116,7 +116,7 @@ func (keyListCmd) Help() string {
   repomill key list --catalog mysql://mill@db/mill?password-file=/etc/mill/password --bucket s3://out?region=eu-west-1` + keyLookHelp
 }
 
-// A keyLine is what key list says of a key.
+// A keyLine is a key as key list prints it.
 type keyLine struct {
 	Fingerprint string     `json:"fingerprint"`
 	Role        keys.Role  `json:"role"`
@@ -124,12 +124,12 @@ type keyLine struct {
 	Created     time.Time  `json:"created"`
 	Expires     *time.Time `json:"expires,omitempty"`
 	Since       time.Time  `json:"since"`
-	Releases    int        `json:"releases"` // that it has signed, as they are published
+	Releases    int        `json:"releases"` // published with a signature by the key
 	Problem     string     `json:"problem,omitempty"`
-	Notices     []string   `json:"notices,omitempty"` // of what clients do not read, or will refuse
+	Notices     []string   `json:"notices,omitempty"` // which clients cannot read the key, or will refuse it
 }
 
-// note returns what is wrong with a key, or is going to be.
+// note returns the problem of a key or, if it has none, its notices.
 func (l keyLine) note() string {
 	if l.Problem != "" || len(l.Notices) == 0 {
 		return l.Problem
@@ -137,7 +137,7 @@ func (l keyLine) note() string {
 	return "notice: " + strings.Join(l.Notices, "; ")
 }
 
-// Run prints the keys that sign, those that will, and those that did.
+// Run prints signing, standby and retired keys.
 func (c *keyListCmd) Run(ctx context.Context, io stdio) error {
 	s, err := c.open(ctx)
 	if err != nil {

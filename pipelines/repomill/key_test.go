@@ -62,7 +62,7 @@ type rotation struct {
 	versions []string // of the busy repository, the newest first
 }
 
-// check fails unless each client sees, in its own cache, all that was pushed. Nobody answers a question.
+// check fails unless each client sees, in its own cache, all that was pushed. No client gets an answer to a question.
 func (r *rotation) check(t *testing.T, step string) {
 	t.Helper()
 	for name, want := range map[string][]string{"busy": r.versions, "quiet": {"1.0"}} {

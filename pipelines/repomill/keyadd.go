@@ -20,23 +20,24 @@ type keyAddCmd struct {
 	awaitFlags
 	privateFlags
 	actorFlags
-	Name   string `default:"repomill signing key" help:"User ID of the new key: what clients are shown when they are asked to trust it."`
-	Public string `type:"existingfile" placeholder:"FILE" help:"For a key in a KMS: its public half, armoured, if there is one already since the key was moved there."`
+	Name   string `default:"repomill signing key" help:"User ID of the new key. Clients show it when they ask whether to trust the key."`
+	Public string `type:"existingfile" placeholder:"FILE" help:"For a key that was moved to a KMS: its existing public key, armoured."`
 	URL    string `arg:"" optional:"" name:"url" help:"Key in a KMS: gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N or awskms://KEY-ID-OR-ARN?region=R."`
 }
 
-// Help says what comes before and after.
+// Help describes keys in files and in a KMS.
 func (keyAddCmd) Help() string {
-	return `Without a URL, it makes an RSA key of 4096 bits, which every client reads, in the file of signing keys: put the file where every
-worker reads it, and back it up. Workers notice a changed file by themselves. A key that was made elsewhere
-(gpg --export-secret-keys --armor) is put into the file by hand. With --signing-key-passphrase-file, the first passphrase of it protects
-the new key.
+	return `Without a URL, the command generates an RSA key of 4096 bits, which every client reads, and adds it to the file of signing keys. Copy
+the file to every worker, and back it up. Workers notice a changed file by themselves. To use a key from elsewhere, add the output of
+gpg --export-secret-keys --armor to the file. With --signing-key-passphrase-file, the first passphrase in it protects the new
+key.
 
-A KMS keeps a private key and signs with it. OpenPGP clients need its public half, with a user ID and a time, which are
-a part of the fingerprint: it is made once, signed by the key itself, and kept in the bucket, where workers find it. A
-repeat finds what is there. Then name the URL in --signing-key of every worker, and start them again.
+With the URL of a key in a KMS, the private key stays in the KMS, which signs with it. OpenPGP clients need its public key, with a
+user ID and a creation time; the time is part of the fingerprint. The command creates the public key once, signed by the key
+itself, and stores it in the bucket, where workers find it. A repeat finds the existing one. Then name the URL in --signing-key
+of every worker, and restart them.
 
-Make the key for signatures: in Google Cloud KMS with --purpose asymmetric-signing --default-algorithm
+Create the key for signatures: in Google Cloud KMS with --purpose asymmetric-signing --default-algorithm
 rsa-sign-pkcs1-4096-sha512, in AWS KMS with --key-usage SIGN_VERIFY --key-spec RSA_4096. This command and workers need
 roles/cloudkms.signerVerifier on it, or kms:GetPublicKey and kms:Sign.
 
@@ -45,7 +46,7 @@ Examples:
   repomill key add 'awskms://alias/releases?region=eu-west-1' --bucket 's3://out?region=eu-west-1' --name 'Acme packages'` + keyHelp
 }
 
-// Run adds a key, prints its fingerprint, and waits until clients are given it.
+// Run adds a key, prints its fingerprint, and waits until clients get it.
 func (c *keyAddCmd) Run(ctx context.Context, io stdio) error {
 	if c.URL != "" {
 		return c.addRemote(ctx, io)
@@ -72,11 +73,11 @@ func (c *keyAddCmd) Run(ctx context.Context, io stdio) error {
 		return command.Fault(err)
 	}
 	fmt.Fprintf(io.out, "%s\n", key.Fingerprint)
-	fmt.Fprintf(io.err, "It is in %s: back that up, and put it where every worker reads it. It signs once it is promoted: repomill key plan says from when.\n", path)
+	fmt.Fprintf(io.err, "The private key is in %s: back the file up, and copy it to every worker. The key signs once it is promoted: repomill key plan prints the date.\n", path)
 	return c.keys(ctx, s, io)
 }
 
-// addRemote makes the public half of a key in a KMS, or finds it.
+// addRemote creates the public key of a key in a KMS, or finds the existing one.
 func (c *keyAddCmd) addRemote(ctx context.Context, io stdio) error {
 	if !kms.IsURL(c.URL) {
 		return command.Usage("%q is not the URL of a key in a KMS: use gcpkms://projects/… or awskms://…", c.URL)
@@ -103,22 +104,22 @@ func (c *keyAddCmd) addRemote(ctx context.Context, io stdio) error {
 	}
 	fmt.Fprintln(io.out, key.Fingerprint)
 	if key.Made {
-		fmt.Fprintf(io.err, "This is the fingerprint of a new public half, in %s of the bucket: back it up with the bucket.\n", key.Object)
+		fmt.Fprintf(io.err, "A new public key is in %s of the bucket: back it up with the bucket.\n", key.Object)
 	} else {
-		fmt.Fprintf(io.err, "The public half was there already, in %s of the bucket.\n", key.Object)
+		fmt.Fprintf(io.err, "The public key exists already, in %s of the bucket.\n", key.Object)
 	}
 	for _, n := range keyNotices(keys.Key{Public: string(key.Public), Role: keys.Standby}, table.All()) {
 		fmt.Fprintf(io.err, "Notice: %s.\n", n)
 	}
-	fmt.Fprintf(io.err, "Next: name it beside the keys that sign already: repomill worker --signing-key … --signing-key '%s'\n", c.URL)
+	fmt.Fprintf(io.err, "Next: add it to the keys of every worker: repomill worker --signing-key … --signing-key '%s'\n", c.URL)
 	return nil
 }
 
-// addToFile makes a key, and puts it behind those of a file: protected by the first of the passphrases, if there are any.
+// addToFile generates a key and appends it to a file of keys. The first passphrase, if there is one, protects it.
 func addToFile(path, name string, passphrases [][]byte) (sign.Key, error) {
 	old, err := os.ReadFile(path)
 	if err == nil {
-		_, err = sign.ReadLocked(old, passphrases) // or it would be lost among others
+		_, err = sign.ReadLocked(old, passphrases) // a file that cannot be read is not written
 	}
 	if err != nil {
 		return sign.Key{}, fmt.Errorf("signing key %s: %w", path, err)

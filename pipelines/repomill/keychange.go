@@ -11,7 +11,7 @@ import (
 	"repomill/publish/keys"
 )
 
-// keyLookHelp is of the commands that look at keys.
+// keyLookHelp is the help of the commands that read keys.
 const keyLookHelp = `
 
 Exit codes:
@@ -19,14 +19,14 @@ Exit codes:
   2  usage
   4  the catalog or the bucket cannot be reached, or there is no list of keys yet`
 
-// keyHelp is of the commands that change keys.
+// keyHelp is the help of the commands that change keys.
 const keyHelp = `
 
 Exit codes:
-  0  clients see it; with --no-wait: it is recorded
-  1  it would break clients, or cannot be done; the standard error says why
+  0  clients see the change; with --no-wait: it is recorded
+  1  failed, or refused because it would break clients; the standard error says why
   2  usage
-  3  recorded, but not published everywhere in time, or no worker runs: then it goes on when one is started
+  3  recorded, but not published everywhere in time, or no worker runs: a worker completes it once one is started
   4  the catalog or the bucket cannot be reached`
 
 type keyPromoteCmd struct {
@@ -34,13 +34,13 @@ type keyPromoteCmd struct {
 	awaitFlags
 	actorFlags
 	Key     string `arg:"" help:"Fingerprint of a standby key, or the end of it."`
-	Overlap period `default:"30d" help:"For how long clients must have been given the key."`
-	Force   bool   `env:"" help:"Do it although clients may not know the key yet. While a key that they know signs beside it, only zypper's clients notice; where none can, hosts that were set up before this key came stop until they are set up again."`
+	Overlap period `default:"30d" help:"How long clients must have been able to get the key."`
+	Force   bool   `env:"" help:"Promote the key although clients may not have it yet. As long as a key that they have signs beside it, only zypper is affected. If no such key can sign, hosts that were set up before this key was added fail until they are set up again."`
 }
 
 // Help has an example.
 func (keyPromoteCmd) Help() string {
-	return `The key signs everything from then on, behind the keys that sign already. No client is asked anything, as long as it trusts one of them.
+	return `The key then signs all releases, after the keys that sign already. Clients ask nothing as long as they trust one of those.
 
 Example:
   repomill key promote 3DBDC284` + keyHelp
@@ -76,18 +76,19 @@ func (c *keyPromoteCmd) Run(ctx context.Context, io stdio) error {
 	return s.printNext(ctx, io, time.Duration(c.Overlap))
 }
 
-// done says what a change did, or will do.
+// done describes the effect of a change: now, or with --no-wait later.
 func (*keySite) done(noWait bool, what string) string {
 	if noWait {
-		return what + " once a worker has seen to it (repomill key status)"
+		return what + " once a worker has published the change (repomill key status)"
 	}
 	return what + " now"
 }
 
-// mayPromote refuses a key that clients cannot read, were not given for long enough, or would not get with a keyring package.
+// mayPromote returns an error for a key that clients cannot read, have had for too short a time, or do not get with a keyring
+// package.
 func (s *keySite) mayPromote(ctx context.Context, k keys.Key, overlap time.Duration) error {
 	if s.all.Signs(k) {
-		return nil // in place of others: nothing changes for clients
+		return nil // it signs in place of others: nothing changes for clients
 	}
 	if err := s.mayRead(k); err != nil {
 		return err
@@ -100,7 +101,7 @@ func (s *keySite) mayPromote(ctx context.Context, k keys.Key, overlap time.Durat
 		return command.Fault(err)
 	}
 	if releases+repositories > 0 {
-		return fmt.Errorf("key %s is not given to all clients yet: %d releases and %d repositories are left; wait for repomill key status", k.Fingerprint, releases, repositories)
+		return fmt.Errorf("key %s is not published everywhere yet: %d releases and %d repositories are left; wait until repomill key status reports no more", k.Fingerprint, releases, repositories)
 	}
 	without, err := s.keyringsWithout(ctx, k)
 	if err == nil && len(without) > 0 {
@@ -114,16 +115,17 @@ type keyRetireCmd struct {
 	awaitFlags
 	actorFlags
 	Key     string `arg:"" help:"Fingerprint of the key, or the end of it."`
-	Leaked  bool   `env:"" help:"Others may have its private part: what it signed counts for nothing any more."`
-	Overlap period `default:"30d" help:"For how long another key must have signed beside it."`
-	Force   bool   `env:"" help:"Do it although clients may not know the other keys yet: those have to be set up again."`
+	Leaked  bool   `env:"" help:"The private key may have leaked: its signatures are no longer trusted."`
+	Overlap period `default:"30d" help:"How long another key must have signed beside it."`
+	Force   bool   `env:"" help:"Retire the key although clients may not have the other keys yet. Such clients have to be set up again."`
 }
 
 // Help has examples.
 func (keyRetireCmd) Help() string {
-	return `Refuses while a release has no other signature, and until another key has signed for 30 days, or was given to clients from the first on. Then the key signs nothing, and is not given to clients any more. Take it out of the file of
-private keys afterwards. If it has leaked, retire it before you publish its revocation: zypper refuses what a revoked key has signed,
-whatever other signature it has.
+	return `The command refuses while a release has no other signature, and until another key has signed for 30 days or was given to clients from
+the first release on. A retired key signs nothing, and clients no longer get it. Remove it from the file of private keys afterwards. If
+the key has leaked, retire it before you publish its revocation: zypper refuses what a revoked key has signed, even if it has other
+signatures.
 
 Examples:
   repomill key retire 3DBDC284
@@ -155,15 +157,15 @@ func (c *keyRetireCmd) Run(ctx context.Context, io stdio) error {
 		fmt.Fprintf(io.out, "key %s was retired before\n", k.Fingerprint)
 		return s.printNext(ctx, io, time.Duration(c.Overlap))
 	}
-	fmt.Fprintf(io.out, "key %s is retired: %s\n", k.Fingerprint, s.done(c.NoWait, "nothing is signed by it, nor is it given to clients,"))
-	fmt.Fprintln(io.out, "take its private part out of the files that workers read, or out of --signing-key")
+	fmt.Fprintf(io.out, "key %s is retired: %s\n", k.Fingerprint, s.done(c.NoWait, "it signs nothing, and clients do not get it,"))
+	fmt.Fprintln(io.out, "remove its private key from the files that workers read, or from --signing-key")
 	if c.Leaked {
-		fmt.Fprintln(io.out, "what it signed counts for nothing any more: publish its revocation now")
+		fmt.Fprintln(io.out, "its signatures are no longer trusted: publish its revocation now")
 	}
 	return s.printNext(ctx, io, time.Duration(c.Overlap))
 }
 
-// mayRetire refuses a key without which a release would have no signature, or nothing could be signed.
+// mayRetire returns an error for a key without which a release would have no signature, or no key could sign.
 func (s *keySite) mayRetire(ctx context.Context, k keys.Key) error {
 	if k.Role != keys.Signing {
 		return nil
@@ -189,12 +191,12 @@ func (s *keySite) mayRetire(ctx context.Context, k keys.Key) error {
 		}
 	}
 	if alone > 0 {
-		return fmt.Errorf("%d releases have no other signature than that of key %s yet: wait until repomill key status says that all are signed", alone, k.Fingerprint)
+		return fmt.Errorf("%d releases have only the signature of key %s: wait until repomill key status reports that all are signed", alone, k.Fingerprint)
 	}
 	return nil
 }
 
-// change changes the list of keys, and waits until everything is signed by it.
+// change changes the list of keys, and waits until everything is signed accordingly.
 func (f awaitFlags) change(ctx context.Context, s *keySite, io stdio, change func(*keys.Set) error) error {
 	var refused error
 	_, err := pipelines.ChangeKeys(ctx, s.bucket, s.db, func(set *keys.Set) error {
@@ -212,7 +214,7 @@ func (f awaitFlags) change(ctx context.Context, s *keySite, io stdio, change fun
 
 var signedAgain = awaited{"not everything is signed and given to clients", "everything is signed again"}
 
-// keys waits until everything is signed, and given to clients, as it should be.
+// keys waits until every release has the desired signers, and every repository the desired keys.
 func (f awaitFlags) keys(ctx context.Context, s *keySite, io stdio) error {
 	if f.NoWait {
 		return recorded(io)

@@ -21,15 +21,15 @@ type keyExtendCmd struct {
 	privateFlags
 	actorFlags
 	Key   string `arg:"" optional:"" help:"Fingerprint of the key, or the end of it; default: the only one that expires."`
-	For   period `xor:"end" help:"For how long it is to live from now on, such as 2y or 90d."`
-	Until string `xor:"end" placeholder:"YYYY-MM-DD" help:"When it is to expire: a date, or never."`
+	For   period `xor:"end" help:"New lifetime from now on, such as 2y or 90d."`
+	Until string `xor:"end" placeholder:"YYYY-MM-DD" help:"New expiry: a date, or never."`
 }
 
-// Help says what it does, and has examples.
+// Help describes the effect, and has examples.
 func (keyExtendCmd) Help() string {
-	return `Gives a key a later expiry: new self-signatures of the private key, which is in a file or in a KMS. The file is written again, whole or
-not at all, and what it was is kept beside it as PATH.old. Running workers go by it at once, wherever their own copies are, and clients are
-given the new public key with what they fetch. Nothing is rendered.
+	return `The private key, in a file or in a KMS, signs itself again with the later expiry. The file is replaced atomically, and the old one is
+kept beside it as PATH.old. Running workers use the new expiry at once, even if their own copies of the file are older. Clients get
+the new public key with their next downloads. No index is rendered.
 
 Examples:
   repomill key extend --for 2y
@@ -37,7 +37,7 @@ Examples:
   repomill key extend 3DBDC284 --for 2y --signing-key 'awskms://alias/releases?region=eu-west-1' --catalog … --bucket …` + keyHelp
 }
 
-// Run extends the life of a key, and waits until clients are given it.
+// Run gives a key a later expiry, and waits until clients get the new public key.
 func (c *keyExtendCmd) Run(ctx context.Context, io stdio) error {
 	until, err := c.end(time.Now())
 	if err != nil {
@@ -67,12 +67,12 @@ func (c *keyExtendCmd) Run(ctx context.Context, io stdio) error {
 		return command.Fault(err)
 	}
 	fmt.Fprintf(io.out, "%s expires %s\n", key.Fingerprint, dateOr(key.Expires, "never"))
-	fmt.Fprintf(io.err, "It is in %s: back that up.\n", place)
+	fmt.Fprintf(io.err, "The key is in %s: back that up.\n", place)
 	fmt.Fprintf(io.err, extendEffects, before.Format(time.DateOnly))
 	return c.keys(ctx, s, io)
 }
 
-// later refuses an end that is not after the present one, or is past.
+// later returns an error for a new expiry that is not after the present one, or is past.
 func later(k keys.Key, before, until, now time.Time) error {
 	switch {
 	case before.IsZero():
@@ -80,29 +80,29 @@ func later(k keys.Key, before, until, now time.Time) error {
 	case until.IsZero():
 		return nil
 	case !until.After(now):
-		return fmt.Errorf("%s is past: key %s would be of no use; name a later date", until.UTC().Format(time.DateOnly), k.Fingerprint)
+		return fmt.Errorf("%s is past: key %s would be expired; name a later date", until.UTC().Format(time.DateOnly), k.Fingerprint)
 	case !until.After(before):
 		return fmt.Errorf("key %s expires on %s already, which is not before %s: name a later date", k.Fingerprint, before.UTC().Format(time.DateOnly), until.UTC().Format(time.DateOnly))
 	}
 	return nil
 }
 
-// mayExtend refuses a key that has expired while another one signs in its place: clients go by that one now, and their copies
-// of the expired key stay expired.
+// mayExtend returns an error for an expired key if a standby key signs in its place. Clients now use the standby key, and
+// their copies of the expired key stay expired.
 func (s *keySite) mayExtend(k keys.Key, end, now time.Time) error {
 	if end.IsZero() || now.Before(end) {
 		return nil
 	}
 	for _, f := range s.all.Signing {
 		if other, err := s.all.Set.Find(f); err == nil && other.Role == keys.Standby {
-			return fmt.Errorf("key %s has expired on %s, and the standby key %s signs in its place, which it would not do any more: have both sign (repomill key promote --force %[3]s), then extend it",
+			return fmt.Errorf("key %s expired on %s, and the standby key %s signs in its place; an extended key would end that: have both sign (repomill key promote --force %[3]s), then extend the key",
 				k.Fingerprint, end.UTC().Format(time.DateOnly), other.Fingerprint)
 		}
 	}
 	return nil
 }
 
-// end returns the new expiry; zero: never.
+// end returns the new expiry; zero means never.
 func (c *keyExtendCmd) end(now time.Time) (time.Time, error) {
 	switch {
 	case c.For != 0:
@@ -110,7 +110,7 @@ func (c *keyExtendCmd) end(now time.Time) (time.Time, error) {
 	case c.Until == "never":
 		return time.Time{}, nil
 	case c.Until == "":
-		return time.Time{}, command.Usage("say for how long: --for 2y, or --until 2031-12-31")
+		return time.Time{}, command.Usage("name the new expiry: --for 2y, or --until 2031-12-31")
 	}
 	end, err := time.Parse(time.DateOnly, c.Until)
 	if err != nil {
@@ -119,14 +119,14 @@ func (c *keyExtendCmd) end(now time.Time) (time.Time, error) {
 	return end, nil
 }
 
-// expiring finds a key, or the only one that expires, and when that is.
+// expiring finds a key by its name or, without a name, the only one that expires. It returns the key and its expiry.
 func (s *keySite) expiring(name string) (k keys.Key, end time.Time, err error) {
 	if name != "" {
 		if k, err = s.all.Set.Find(name); err != nil {
 			return k, end, err
 		}
 		if k.Role == keys.Retired {
-			return k, end, fmt.Errorf("key %s is retired, and signs nothing: make a new one (repomill key add)", k.Fingerprint)
+			return k, end, fmt.Errorf("key %s is retired, and signs nothing: add a new one with repomill key add", k.Fingerprint)
 		}
 		return k, expiryOf(k), nil
 	}
@@ -145,7 +145,7 @@ func (s *keySite) expiring(name string) (k keys.Key, end time.Time, err error) {
 	return k, end, command.Usage("several keys expire: name one of %s", strings.Join(keys.Fingerprints(found), ", "))
 }
 
-// extend makes the new public part of a key where its private part is, and returns where it put it.
+// extend makes the new public key with the private one, and returns the place where it stored the key.
 func (c *keyExtendCmd) extend(ctx context.Context, s *keySite, k keys.Key, until time.Time) (sign.Key, string, error) {
 	passphrases, err := pipelines.ReadPassphrases(c.SigningKeyPassphraseFile)
 	if err != nil {
@@ -175,7 +175,7 @@ func (c *keyExtendCmd) extend(ctx context.Context, s *keySite, k keys.Key, until
 		k.Fingerprint, strings.Join(c.urls(c.Data), ", "))
 }
 
-// extendInFile writes the file of a private key again. What the list of keys has may be later than what the file has.
+// extendInFile extends a key in a file. It returns an error if the list of keys has a later version of it than the file.
 func extendInFile(path string, passphrases [][]byte, k keys.Key, until time.Time) (sign.Key, error) {
 	old, err := os.ReadFile(path)
 	if err != nil {
@@ -197,7 +197,7 @@ func extendInFile(path string, passphrases [][]byte, k keys.Key, until time.Time
 	return key, nil
 }
 
-// expiryOf returns when a key expires; zero: never, or it cannot be read.
+// expiryOf returns the expiry of a key; zero if it never expires, or cannot be read.
 func expiryOf(k keys.Key) time.Time {
 	public, err := sign.ReadPublic([]byte(k.Public))
 	if err != nil || len(public) == 0 {
@@ -206,7 +206,7 @@ func expiryOf(k keys.Key) time.Time {
 	return public[0].Expires
 }
 
-// dateOr returns a date, or a word in place of none.
+// dateOr returns the date of t, or word if t is zero.
 func dateOr(t time.Time, word string) string {
 	if t.IsZero() {
 		return word
@@ -214,9 +214,9 @@ func dateOr(t time.Time, word string) string {
 	return t.UTC().Format(time.DateOnly)
 }
 
-// extendEffects says who has to fetch the key again, and until when.
-const extendEffects = `Hosts go by the copy that they have, until %s:
-  apt          a key in a .sources file is never fetched again: fetch that file again (or upgrade the keyring package) on every host before then
-  dnf, dnf5    hosts that have imported it keep that copy: import gpgkey again (rpm --import) where they check expiries
-  zypper       nothing: it takes signatures of expired keys
+// extendEffects describes which clients have to fetch the key again, and until when.
+const extendEffects = `Hosts use their copy of the key until %s:
+  apt          does not fetch a key in a .sources file again: fetch that file again (or upgrade the keyring package) on every host before then
+  dnf, dnf5    keep the imported copy: import gpgkey again (rpm --import) where expiries are checked
+  zypper       nothing to do: it accepts signatures of expired keys
 `

@@ -116,7 +116,7 @@ func TestExtendingAKey(t *testing.T) {
 
 	a := s.key(t, 0, "extend", "--for", "2y", "--signing-key-passphrase-file", data+"/passphrase")
 	want := time.Now().Add(2 * 365 * 24 * time.Hour).UTC().Format(time.DateOnly)
-	if a.Stdout != name+" expires "+want+"\n" || !strings.Contains(a.Stderr, "until "+soon) || !strings.Contains(a.Stderr, ".sources file is never fetched again") {
+	if a.Stdout != name+" expires "+want+"\n" || !strings.Contains(a.Stderr, "until "+soon) || !strings.Contains(a.Stderr, "does not fetch a key in a .sources file again") {
 		t.Errorf("extend: %v", a)
 	}
 	for place, public := range map[string][]byte{

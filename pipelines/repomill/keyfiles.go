@@ -12,10 +12,10 @@ import (
 	"repomill/pipelines/kms"
 )
 
-// privateFlags say where private keys are.
+// privateFlags name the files and KMS keys with the private keys.
 type privateFlags struct {
 	SigningKey               []string `sep:"none" placeholder:"file:///PATH" help:"URL of the file with the keys that sign releases, if it is not in --data. May be repeated."`
-	SigningKeyPassphraseFile string   `type:"path" placeholder:"FILE" help:"File with the passphrases of keys that have one, one a line."`
+	SigningKeyPassphraseFile string   `type:"path" placeholder:"FILE" help:"File with the passphrases of the signing keys, one per line."`
 }
 
 // urls returns the URLs of the private keys.
@@ -39,8 +39,7 @@ func (f privateFlags) file(data string) (string, error) {
 	return "", command.Usage("--signing-key names no file: name one as file:///PATH")
 }
 
-// writeNew stores a secret in a file that only its owner reads, whole or not at all. The owner of a file that is there
-// stays.
+// writeNew replaces a file with a secret atomically. The file gets mode 0600 and keeps its owner.
 func writeNew(path string, body []byte) error {
 	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
 	f, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
@@ -50,11 +49,11 @@ func writeNew(path string, body []byte) error {
 	_, err = f.Write(body)
 	if info, statErr := os.Stat(path); statErr == nil {
 		if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Geteuid() {
-			err = errors.Join(err, f.Chown(int(owner.Uid), int(owner.Gid))) // or a worker could not read it any more
+			err = errors.Join(err, f.Chown(int(owner.Uid), int(owner.Gid))) // the worker's user must be able to read it
 		}
 	}
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		os.Remove(temp) //nolint:errcheck // it is written anew the next time
+		os.Remove(temp) //nolint:errcheck // the next call truncates it
 		return err
 	}
 	return os.Rename(temp, path)

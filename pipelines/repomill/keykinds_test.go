@@ -89,8 +89,8 @@ func TestKeysThatNoneOfSomeClientsCanRead(t *testing.T) {
 	ecdsa, second := newKey(t, &packet.Config{Algorithm: packet.PubKeyAlgoECDSA, Curve: packet.CurveNistP256})
 	rsa, third := newKey(t, &packet.Config{RSABits: 2048})
 	s := siteWith(t, eddsa, ecdsa, rsa)
-	s.key(t, 1, "status").Wants(t, "clients of el/7 take nothing that is published", "el/9")
-	s.key(t, 1, "promote", second, "--overlap", "1s").Wants(t, "is ECDSA P256, and clients of el/7 would still have no signature that they read", "el/9")
+	s.key(t, 1, "status").Wants(t, "clients of el/7 refuse every release", "el/9")
+	s.key(t, 1, "promote", second, "--overlap", "1s").Wants(t, "is ECDSA P256, and clients of el/7 would still have no signature that they can read", "el/9")
 	if err := s.Stop(); err != nil {
 		t.Error(err)
 	}
@@ -99,7 +99,7 @@ func TestKeysThatNoneOfSomeClientsCanRead(t *testing.T) {
 		t.Errorf("a start logs %s", log)
 	}
 	s.key(t, 0, "promote", third, "--force")
-	s.key(t, 1, "status").Wants(t, "take nothing that is published", "el/9") // it signs behind the other one
+	s.key(t, 1, "status").Wants(t, "refuse every release", "el/9") // it signs behind the other one
 	s.key(t, 0, "retire", "--force", first)
-	s.key(t, 0, "status").Wants(t, "notice: key "+third+" (signing): it is RSA 2048, which apt refuses from 2030-02-01 on", "take nothing")
+	s.key(t, 0, "status").Wants(t, "notice: key "+third+" (signing): it is RSA 2048, which apt refuses from 2030-02-01 on", "refuse every release")
 }

@@ -11,7 +11,7 @@ import (
 
 type keyPlanCmd struct {
 	keyFlags
-	Overlap period `default:"30d" help:"For how long clients are given a key before it signs, or signs alone."`
+	Overlap period `default:"30d" help:"How long clients can get a key before it signs, or signs alone."`
 }
 
 // Help has an example.
@@ -20,7 +20,7 @@ func (keyPlanCmd) Help() string {
   repomill key plan` + keyLookHelp
 }
 
-// Run prints the next step, and what each kind of client does.
+// Run prints the keys, the next step, and its effect on each kind of client.
 func (c *keyPlanCmd) Run(ctx context.Context, io stdio) error {
 	s, err := c.open(ctx)
 	if err != nil {
@@ -47,9 +47,9 @@ func (c *keyPlanCmd) Run(ctx context.Context, io stdio) error {
 	return nil
 }
 
-// state says what a key does, and from when on.
+// state describes whether a key signs or is on standby, since when, and its problem.
 func (s *keySite) state(k keys.Key, now time.Time) string {
-	text := "stands by since "
+	text := "on standby since "
 	if k.Role == keys.Signing {
 		text = "signs since "
 	}
@@ -68,7 +68,7 @@ func (s *keySite) state(k keys.Key, now time.Time) string {
 	return text
 }
 
-// printStep prints a step, from when on it is safe, and what clients do then.
+// printStep prints a step, when it is safe, and its effect on clients.
 func (s *keySite) printStep(ctx context.Context, io stdio, word string, step pipelines.Step, now time.Time) error {
 	line, effects := s.describe(step)
 	when := "now"
@@ -89,7 +89,7 @@ func (s *keySite) printStep(ctx context.Context, io stdio, word string, step pip
 	return nil
 }
 
-// printNext prints the step after one that was just done.
+// printNext prints the next step after a change of keys.
 func (s *keySite) printNext(ctx context.Context, io stdio, overlap time.Duration) error {
 	all, err := s.signers(ctx)
 	if err != nil {
@@ -107,16 +107,16 @@ func (s *keySite) printNext(ctx context.Context, io stdio, overlap time.Duration
 	return nil
 }
 
-// describe returns what to do at a step, and what clients do then.
+// describe returns the command line of a step, and its effect on clients.
 func (s *keySite) describe(step pipelines.Step) (line, effects string) {
 	f := step.Key.Fingerprint
 	switch step.Do {
 	case pipelines.Extend:
 		return "repomill key extend " + f + " --for 2y", keepEffects
 	case pipelines.Restore:
-		return "put the private part of key " + f + " back where a worker reads it (--signing-key), from a backup: it signs at once", noEffects
+		return "restore the private key " + f + " from a backup, to where a worker reads it (--signing-key): it signs at once", noEffects
 	case pipelines.Mend:
-		return "mend what keeps workers from signing with key " + f + " (" + s.all.Problem(step.Key) + "): it signs again by itself", noEffects
+		return "fix what keeps workers from signing with key " + f + " (" + s.all.Problem(step.Key) + "): it then signs again", noEffects
 	case pipelines.Promote:
 		return promoteLine(step), s.promoteEffects(step)
 	case pipelines.Retire:
@@ -145,15 +145,15 @@ func (s *keySite) promoteEffects(step pipelines.Step) string {
 	return promoteEffects
 }
 
-// What clients do at each step, as it was measured with apt 2.6 to 3.3, dnf 4.14 and 4.23, dnf5 5.4 and zypper 1.14.
+// The effect of each step on clients, measured with apt 2.6 to 3.3, dnf 4.14 and 4.23, dnf5 5.4 and zypper 1.14.
 const (
 	noEffects  = `  apt, dnf, dnf5, zypper    nothing`
-	addEffects = `  apt          nothing: a host learns of the new key when its .sources file, or the keyring package, is fetched again
-  dnf, dnf5    nothing: hosts import all keys of gpgkey when they are set up, those of today only the old one
+	addEffects = `  apt          nothing: a host gets the new key when it fetches its .sources file, or the keyring package, again
+  dnf, dnf5    nothing: hosts import all keys of gpgkey when they are set up; hosts of today have the old one only
   zypper       hosts import the new key by themselves, from the hint in repomd.xml; those with libzypp 17.25.7 or older do not`
-	keepEffects = `  apt          hosts go by the copy that they have: fetch the .sources file again, or upgrade the keyring package, before the old expiry
-  dnf, dnf5    hosts keep the copy that they have imported: import gpgkey again (rpm --import) where they check expiries
-  zypper       nothing: it takes signatures of expired keys`
+	keepEffects = `  apt          hosts use the copy that they have: fetch the .sources file again, or upgrade the keyring package, before the old expiry
+  dnf, dnf5    hosts keep the imported copy: import gpgkey again (rpm --import) where expiries are checked
+  zypper       nothing: it accepts signatures of expired keys`
 	promoteEffects = `  apt, dnf, dnf5, zypper    nothing: the old key signs beside it, and comes first and last in repomd.xml.asc`
 	retireEffects  = `  apt          hosts that have not fetched the .sources file, or the keyring package, since the key was added stop at: Missing key
   dnf, dnf5    hosts that were set up before the key was added ask once; without -y they keep what they have, and exit 0

@@ -18,9 +18,9 @@ type keyStatusCmd struct{ keyFlags }
 // Help lists the exit codes.
 func (keyStatusCmd) Help() string {
 	return `Exit codes:
-  0  all is well; with notices, if a key expires within 90 or 180 days, or clients are about to refuse its kind
-  1  a key expires within 30 days, cannot sign, or has not signed everything yet; releases wait for a key; a worker cannot read
-     its keys any more; or there is no standby key
+  0  no problem; with notices, if a key expires within 90 or 180 days, or clients will soon refuse its kind
+  1  a key expires within 30 days, cannot sign, or has not signed all releases yet; releases wait for a key; a worker can no
+     longer read its keys; or there is no standby key
   2  usage
   4  the catalog or the bucket cannot be reached
 
@@ -28,7 +28,7 @@ Example:
   repomill key status || mail -s 'signing keys' ops@example.org </dev/null`
 }
 
-// Run prints what is wrong, or that nothing is.
+// Run prints problems and notices. The exit code is 1 if there are problems.
 func (c *keyStatusCmd) Run(ctx context.Context, io stdio) error {
 	s, err := c.open(ctx)
 	if err != nil {
@@ -47,7 +47,7 @@ func (c *keyStatusCmd) Run(ctx context.Context, io stdio) error {
 		return command.Fault(err)
 	}
 	if !worker.Runs {
-		fmt.Fprintf(io.out, "notice: %s: whether the private keys are there shows when one is started\n", worker.Absence())
+		fmt.Fprintf(io.out, "notice: %s: start one to check that the private keys can be read\n", worker.Absence())
 	}
 	for _, n := range notices(s.all, s.used, time.Now()) {
 		fmt.Fprintln(io.out, n)
@@ -55,11 +55,11 @@ func (c *keyStatusCmd) Run(ctx context.Context, io stdio) error {
 	if len(problems) > 0 {
 		return command.Exit(command.Failed)
 	}
-	fmt.Fprintf(io.out, "all is well: everything is signed by %d of %d keys\n", len(s.all.Signing), len(s.all.Set.Out()))
+	fmt.Fprintf(io.out, "all releases are signed by %d of %d keys\n", len(s.all.Signing), len(s.all.Set.Out()))
 	return nil
 }
 
-// problems says what is wrong: what is worst first.
+// problems describes what is wrong, the worst first.
 func (s *keySite) problems(ctx context.Context, now time.Time) (found []string, err error) {
 	wait, err := s.waits(ctx)
 	if err != nil {
@@ -72,7 +72,7 @@ func (s *keySite) problems(ctx context.Context, now time.Time) (found []string, 
 	for _, w := range s.all.Workers {
 		for _, f := range w.Faults {
 			if f.Place != "" {
-				found = append(found, fmt.Sprintf("worker %s cannot use %s since %s: %s; keys that it read before sign until it ends: put a good file there before",
+				found = append(found, fmt.Sprintf("worker %s cannot use %s since %s: %s; the keys that it has read before sign until it ends: replace the file before that",
 					w.Name, command.Printable(f.Place), f.Since.UTC().Format(time.DateTime+" MST"), command.Printable(f.Why)))
 			}
 		}
@@ -88,18 +88,18 @@ func (s *keySite) problems(ctx context.Context, now time.Time) (found []string, 
 	return append(found, s.locked()...), nil
 }
 
-// pace says who signs again, and how fast.
+// pace describes the progress of signing again.
 func (s *keySite) pace() string {
 	switch {
 	case s.all.None != nil || s.all.Waits != nil:
 		return "they wait for a key that can sign"
 	case len(s.all.Workers) == 0:
-		return "a worker does it once one runs"
+		return "no worker runs: start one"
 	}
-	return "workers are at it, 10 releases a second at most"
+	return "workers sign up to 10 releases a second"
 }
 
-// waits says which releases wait for keys that no running worker has, if so.
+// waits describes the releases that wait for keys that no running worker has.
 func (s *keySite) waits(ctx context.Context) ([]string, error) {
 	if s.all.Waits == nil {
 		return nil, nil
@@ -127,34 +127,34 @@ func (s *keySite) waits(ctx context.Context) ([]string, error) {
 	return found, nil
 }
 
-// keyProblems says what is wrong with the keys themselves.
+// keyProblems describes the problems of the keys themselves.
 func (s *keySite) keyProblems(now time.Time) (found []string) {
 	for _, k := range s.all.Set.Out() {
 		if p := s.all.Problem(k); p != "" && s.all.Waits != nil && slices.Contains(s.all.Waits.Keys, k.Fingerprint) {
-			continue // which is said already
+			continue // waits describes it
 		} else if p != "" {
 			found = append(found, fmt.Sprintf("key %s (%s) cannot sign: %s", k.Fingerprint, k.Role, p))
 			continue
 		}
 		if s.all.Condition(k, now) == pipelines.Expiring {
 			end := expiryOf(k)
-			found = append(found, fmt.Sprintf("key %s (%s) expires on %s, within %d days: extend its life (repomill key extend), or replace it (repomill key plan)",
+			found = append(found, fmt.Sprintf("key %s (%s) expires on %s, within %d days: extend it (repomill key extend), or replace it (repomill key plan)",
 				k.Fingerprint, k.Role, end.Format(time.DateOnly), daysLeft(end, now)))
 		}
 		if k.Role == keys.Standby && s.all.Waits == nil && s.all.Signs(k) {
-			found = append(found, fmt.Sprintf("key %s is on standby, and signs since no other key can: repomill key plan says what to do", k.Fingerprint))
+			found = append(found, fmt.Sprintf("key %s is on standby, and signs because no other key can: repomill key plan prints the next step", k.Fingerprint))
 		}
 	}
 	if len(s.all.Set.With(keys.Standby)) == 0 {
-		found = append(found, "there is no standby key: make one (repomill key add), or the next change of keys asks every dnf host and locks zypper's out")
+		found = append(found, "there is no standby key: add one (repomill key add); without it, the next key change asks every dnf host and fails on zypper hosts")
 	}
 	return found
 }
 
-// Within how many days of an expiry it is spoken of: from 30 on, it is a fault.
+// noticed are the numbers of days before an expiry that are reported: 30 or fewer as a problem, more as a notice.
 var noticed = []int{7, 30, 90, 180}
 
-// notices says what is no fault yet: keys that expire within half a year, and those that clients are about to refuse.
+// notices describes keys that expire within half a year, and those that clients will soon refuse.
 func notices(all pipelines.Signers, used pipelines.Distributions, now time.Time) (found []string) {
 	for _, k := range all.Set.Out() {
 		for _, n := range keyNotices(k, used) {
@@ -165,14 +165,14 @@ func notices(all pipelines.Signers, used pipelines.Distributions, now time.Time)
 			continue
 		}
 		if days := daysLeft(end, now); days > 0 {
-			found = append(found, fmt.Sprintf("notice: key %s (%s) expires on %s, within %d days: extend its life (repomill key extend), or replace it (repomill key plan)",
+			found = append(found, fmt.Sprintf("notice: key %s (%s) expires on %s, within %d days: extend it (repomill key extend), or replace it (repomill key plan)",
 				k.Fingerprint, k.Role, end.Format(time.DateOnly), days))
 		}
 	}
 	return found
 }
 
-// daysLeft returns the smallest of the noticed numbers of days in which a time comes, or 0.
+// daysLeft returns the smallest number of noticed within which end lies; 0 if it is later than all.
 func daysLeft(end, now time.Time) int {
 	for _, days := range noticed {
 		if end.Sub(now) < time.Duration(days)*24*time.Hour {

@@ -37,8 +37,8 @@ func TestAStartWithoutTheKeyThatSigns(t *testing.T) {
 		t.Errorf("push: %v", pushed)
 	}
 	s.keyStatus(t, 1, "1 release waits (acme/tools/ubuntu/jammy): no running worker has the private part of key "+old, "key "+next+" signs in its place", "Put it back")
-	s.key(t, 0, "plan").Wants(t, "put the private part of key "+old+" back", "all is well")
-	s.key(t, 0, "list").Wants(t, "no running worker has its private part", "all is well")
+	s.key(t, 0, "plan").Wants(t, "restore the private key "+old+" from a backup", "all releases are signed")
+	s.key(t, 0, "list").Wants(t, "no running worker has its private part", "all releases are signed")
 	if a := repomill(t, "status", "--data", s.data); !strings.Contains(a.Stdout, "no running worker has the private part of key "+old) {
 		t.Errorf("status: %v", a)
 	}
@@ -92,13 +92,13 @@ func TestPromotingAKeyThatTheKeyringPackageLacks(t *testing.T) {
 		t.Errorf("switched on: %v", a)
 	}
 	const lacks = "keyring package of acme/tools: no worker has made it yet"
-	s.key(t, 0, "plan").Wants(t, "not before hosts can upgrade: "+lacks, "all is well")
+	s.key(t, 0, "plan").Wants(t, "not before hosts can upgrade: "+lacks, "all releases are signed")
 	if a := s.key(t, 1, "promote", next, "--overlap", "1ms", "--no-wait"); !strings.Contains(a.Stderr, lacks) {
 		t.Errorf("promote: %v", a)
 	}
 	s = restart(t, s.data)
 	proctest.Until(t, "it is made", func() proctest.Answer { return s.key(t, 0, "plan") }, func(a proctest.Answer) bool { return !strings.Contains(a.Stdout, "not before") })
-	s.key(t, 0, "promote", next, "--overlap", "1ms").Wants(t, "key "+next+" is promoted: it signs everything now\nnext, now: repomill key retire ", "all is well")
+	s.key(t, 0, "promote", next, "--overlap", "1ms").Wants(t, "key "+next+" is promoted: it signs everything now\nnext, now: repomill key retire ", "all releases are signed")
 	if a := set("off"); !strings.Contains(a.Stderr, "/usr/share/keyrings/acme-tools-archive-keyring.asc") || !strings.Contains(a.Stderr, "no later key reaches them") {
 		t.Errorf("switched off: %v", a)
 	}

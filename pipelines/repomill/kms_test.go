@@ -70,14 +70,14 @@ func (c *company) addKeys() {
 	for url, key := range map[string]*string{c.awsURL: &c.awsKey, c.gcpURL: &c.gcpKey} {
 		made := c.run("key", "add", url, c.catalog[2], c.catalog[3], "--name", "Acme packages")
 		again := c.run("key", "add", url, c.catalog[2], c.catalog[3])
-		if made.Code != 0 || again.Code != 0 || made.Stdout != again.Stdout || !strings.Contains(again.Stderr, "there already") {
+		if made.Code != 0 || again.Code != 0 || made.Stdout != again.Stdout || !strings.Contains(again.Stderr, "exists already") {
 			c.t.Fatalf("key add: %v, and again: %v", made, again)
 		}
 		*key = strings.TrimSpace(made.Stdout)
 	}
 }
 
-// signWithBoth publishes with both keys: the first one signs, and the second stands by until it is promoted.
+// signWithBoth publishes with both keys: the first one signs, and the second is on standby until it is promoted.
 func (c *company) signWithBoth() {
 	c.t.Helper()
 	keys := []string{"--signing-key", c.awsURL, "--signing-key", c.gcpURL}

@@ -15,22 +15,22 @@ import (
 	"repomill/pipelines/command"
 )
 
-// commands is the command line; the help of each field is its manual.
+// commands is the command line. The help of a field describes its command.
 type commands struct {
 	Up upCmd `cmd:"" help:"Run everything in one process, on files below one folder."`
 	client.Commands
 
 	Yank   yankCmd   `cmd:"" help:"Withdraw a package from its releases."`
-	Unyank unyankCmd `cmd:"" help:"Take a withdrawal back."`
-	Repo   repoCmd   `cmd:"" help:"Declare repositories, change them, list them."`
-	Key    keyCmd    `cmd:"" help:"Replace the keys that sign releases, and watch over them."`
-	Token  tokenCmd  `cmd:"" help:"Make, list and revoke tokens: those that open private repositories, and those of the API."`
-	Log    logCmd    `cmd:"" help:"Print who changed what, and why."`
+	Unyank unyankCmd `cmd:"" help:"Restore a withdrawn package."`
+	Repo   repoCmd   `cmd:"" help:"Create, change and list repositories."`
+	Key    keyCmd    `cmd:"" help:"Manage the keys that sign releases."`
+	Token  tokenCmd  `cmd:"" help:"Create, list and revoke tokens: those that open private repositories, and those of the API."`
 	Trust  trustCmd  `cmd:"" help:"Let CI jobs push with the ID tokens of their CI system."`
+	Log    logCmd    `cmd:"" help:"Print who changed what, when and why."`
 
-	Worker  workerCmd  `cmd:"" help:"Carry what CI stages to clients, on the resources of a company."`
-	API     apiCmd     `cmd:"" name:"api" help:"Take uploads over HTTP, on the resources of a company."`
-	Reindex reindexCmd `cmd:"" help:"Regenerate whole indexes, list and cancel such runs."`
+	Worker  workerCmd  `cmd:"" help:"Process uploads and publish repositories (production mode)."`
+	API     apiCmd     `cmd:"" name:"api" help:"Receive uploads over HTTP (production mode)."`
+	Reindex reindexCmd `cmd:"" help:"Render the indexes of releases in whole; list and cancel reindexes."`
 	Migrate migrateCmd `cmd:"" help:"Bring the catalog's schema up to date."`
 }
 
@@ -47,7 +47,7 @@ func main() {
 
 // run executes one command line and returns its exit code.
 func run(ctx context.Context, args []string, io stdio) int {
-	// Of packages that log: a command which goes on installs a log of its own.
+	// The default logger, for packages that log. Commands that keep running replace it.
 	slog.SetDefault(slog.New(command.LogHandler(io.err, "text", "warn")))
 	line := command.Line{
 		Name: "repomill", Description: "Signed DEB and RPM repositories from packages that CI pushes.",

@@ -9,12 +9,12 @@ import (
 )
 
 type migrateCmd struct {
-	Catalog string `required:"" placeholder:"mysql://USER@HOST/DB" help:"URL of the catalog. A password is named by ?password-file=PATH."`
+	Catalog string `required:"" placeholder:"mysql://USER@HOST/DB" help:"URL of the catalog. ?password-file=PATH names the file with the password."`
 }
 
 // Help says when to run it.
 func (migrateCmd) Help() string {
-	return `It may be repeated, and it may run while workers of the previous release run.
+	return `The command may be repeated, and may run while workers of the previous version run.
 
 Exit codes: 0 up to date, 2 usage, 4 the catalog cannot be reached.
 
@@ -25,7 +25,7 @@ Examples:
 
 // Run migrates.
 func (c *migrateCmd) Run(ctx context.Context, io stdio) error {
-	db, err := catalogdb.Open(c.Catalog) // which asks no server
+	db, err := catalogdb.Open(c.Catalog) // connects to no server
 	if err != nil {
 		return command.Usage("%w", err)
 	}

@@ -16,10 +16,10 @@ import (
 	"repomill/pipelines/worker"
 )
 
-// serveOps serves what operators and their machines ask of a long-running process, until ctx ends. register adds metrics.
+// serveOps serves metrics and health of a long-running process until ctx ends. register adds metrics.
 func serveOps(ctx context.Context, l net.Listener, r *pipelines.Resources, d *worker.Dispatcher, register ...func(*prometheus.Registry)) error {
 	srv := newServer(opsHandler(r, d, register...), r.Log)
-	context.AfterFunc(ctx, func() { srv.Close() }) //nolint:errcheck // nobody waits for an answer
+	context.AfterFunc(ctx, func() { srv.Close() }) //nolint:errcheck // the process ends
 	return listen(srv, l)
 }
 
@@ -39,7 +39,7 @@ func opsHandler(r *pipelines.Resources, d *worker.Dispatcher, register ...func(*
 		if err := r.Ready(ctx); err != nil {
 			r.Log.Warn("not ready", "error", err)
 			why := "not ready; the log says why"
-			if none, ok := errors.AsType[*pipelines.NoKey](err); ok { // which names no host
+			if none, ok := errors.AsType[*pipelines.NoKey](err); ok { // its text names no host
 				why = "not ready: " + none.Error()
 			}
 			http.Error(w, why, http.StatusServiceUnavailable)
@@ -53,8 +53,8 @@ func opsHandler(r *pipelines.Resources, d *worker.Dispatcher, register ...func(*
 	return mux
 }
 
-// alive says that the process runs, and nothing else: a fault of the database must not restart a fleet.
+// alive answers that the process runs. It asks no resource: a fault of the database must not restart every worker.
 func alive(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	w.Write([]byte("ok\n")) //nolint:errcheck // the asker may have left
+	w.Write([]byte("ok\n")) //nolint:errcheck // the client may have disconnected
 }

@@ -172,7 +172,7 @@ func TestPushWaitsForThePublicURL(t *testing.T) {
 	}
 }
 
-// Somebody else's staging folder cannot be written, which an administrator may put right.
+// A staging folder of another user cannot be written. The error asks for an administrator.
 func TestPushIsNotPermitted(t *testing.T) {
 	t.Parallel()
 	dir := proctest.OpenDir(t)
@@ -254,13 +254,13 @@ func TestStatusAndLs(t *testing.T) {
 		says string
 	}{
 		{[]string{"ls", "--data", s.data, "acme/status/ubuntu/focal"}, 1, "there is no acme/status/ubuntu/focal; did you mean acme/status/ubuntu/noble?"},
-		{[]string{"ls", "--data", s.data, noble + "/contrib"}, 1, "there is nothing in " + noble + "/contrib; repomill ls " + noble + " lists what is beside it"},
+		{[]string{"ls", "--data", s.data, noble + "/contrib"}, 1, "there is no package in " + noble + "/contrib; repomill ls " + noble + " lists those of its distribution"},
 		{[]string{"ls", "--data", s.data, "acme/status/el/8"}, 1, "there is no acme/status/el/8; did you mean acme/status/el/9?"},
 		{[]string{"ls", "--data", s.data, "acme/status/el/9/SRPMS", "hello"}, 1, "there is no hello in acme/status/el/9/SRPMS, which is empty"},
 		{[]string{"ls", "--data", s.data, noble, "helo"}, 1, "there is no helo in " + noble + "; did you mean hello?"},
-		{[]string{"ls", "--data", s.data, noble, "nope"}, 1, "there is no nope in " + noble + "; repomill ls " + noble + " lists what is"},
+		{[]string{"ls", "--data", s.data, noble, "nope"}, 1, "there is no nope in " + noble + "; repomill ls " + noble + " lists its packages"},
 		{[]string{"ls", "--data", s.data, "acme/status/el/9", "helo"}, 1, "there is no helo in acme/status/el/9; did you mean hello?"},
-		{[]string{"ls", "--data", s.data, noble, "hello=2.0"}, 1, "there is no hello 2.0 in " + noble + "; it is there as 1.0~rc1, 1.0, 1:0.1"},
+		{[]string{"ls", "--data", s.data, noble, "hello=2.0"}, 1, "there is no hello 2.0 in " + noble + "; it has version 1.0~rc1, 1.0, 1:0.1"},
 		{[]string{"ls", "--data", s.data, noble, "hello="}, 2, "use NAME or NAME=VERSION"},
 		{[]string{"ls", "--data", "", noble}, 2, "--data: name the folder of repomill up"},
 		{[]string{"ls", "--data", s.data, noble, "=1.0"}, 2, "use NAME or NAME=VERSION"},
@@ -268,7 +268,7 @@ func TestStatusAndLs(t *testing.T) {
 		{[]string{"status", "--data", s.data, "acme/stat", "hello"}, 1, "nothing is known of acme/stat; did you mean acme/status?"},
 		{[]string{"status", "--data", s.data, "acme/status/ubuntu/nobel", "hello"}, 1, "did you mean " + noble + "?"},
 		{[]string{"status", "--data", s.data, "nothing/like/that"}, 1, "nothing is known of nothing/like/that; repomill repo list shows the repositories"},
-		{[]string{"status", "--data", s.data, noble, "hello=9"}, 1, "hello=9 is out nowhere below " + noble + "; repomill ls"},
+		{[]string{"status", "--data", s.data, noble, "hello=9"}, 1, "hello=9 is not published below " + noble + "; repomill ls"},
 		{[]string{"status", "--data", s.data, noble, "hello="}, 2, "use NAME or NAME=VERSION"},
 		{[]string{"status", "--data", s.data, "--limit=-1"}, 2, "--limit -1: use 0 or more"},
 		{[]string{"ls", "--data", s.data, "acme"}, 2, "use owner/name/os/version"},

@@ -17,28 +17,28 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-// exitDifferent is a dry run's: something would change.
+// exitDifferent is the exit code of a dry run that would change something.
 const exitDifferent = 5
 
 type reindexCmd struct {
-	Run    reindexRunCmd    `cmd:"" default:"withargs" help:"Regenerate whole indexes, from the rows of the catalog."`
+	Run    reindexRunCmd    `cmd:"" default:"withargs" help:"Render the indexes of releases in whole, from the rows of the catalog."`
 	List   reindexListCmd   `cmd:"" help:"List the latest reindex of each release."`
-	Cancel reindexCancelCmd `cmd:"" help:"End reindexes that have not ended, in any process."`
+	Cancel reindexCancelCmd `cmd:"" help:"Cancel reindexes that have not ended, in any process."`
 }
 
 // reindexExitCodes are those of reindex and reindex run.
 const reindexExitCodes = `Exit codes:
-  0  every release is identical, or published; with --no-wait: it is recorded
-  1  some release failed, or another kind of reindex of it has not ended; the standard error says why
+  0  every release is identical or published; with --no-wait: the request is recorded
+  1  a release failed, or another kind of reindex of it has not ended; the standard error says why
   2  usage, or a target that does not exist
-  3  interrupted, or no worker runs: a worker goes on, and so does the same command; or cancelled
+  3  interrupted, or no worker runs: a worker or the same command continues; or cancelled
   4  the catalog or the bucket cannot be reached
   5  with --dry-run: something would change`
 
-// Help says what the help of run has to itself.
+// Help refers to the help of run.
 func (reindexCmd) Help() string {
-	return `repomill reindex TARGET ..., or --all, is repomill reindex run TARGET ...: repomill reindex run --help has targets
-and flags. A target is owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch.
+	return `repomill reindex run --help describes targets and flags: repomill reindex is short for repomill reindex run. A target is owner/name,
+owner/name/os/version or, for RPM, owner/name/os/version/arch.
 
 ` + reindexExitCodes
 }
@@ -47,26 +47,26 @@ type reindexRunCmd struct {
 	siteFlags
 	Targets  []string `arg:"" optional:"" name:"target" help:"owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch."`
 	All      bool     `help:"Every release of every repository."`
-	DryRun   bool     `help:"Write nothing, say what would change."`
-	From     string   `default:"rows" enum:"rows,published" help:"What is taken for true: the rows of the catalog; or what is published, from which the rows are rebuilt."`
-	Repair   bool     `help:"Write published index files again that are missing or damaged, instead of refusing."`
-	NoWait   bool     `name:"no-wait" help:"Return as soon as it is recorded: workers do it."`
+	DryRun   bool     `help:"Write nothing, and report what would change."`
+	From     string   `default:"rows" enum:"rows,published" help:"Source: rows renders the indexes from the catalog; published rebuilds the rows of the catalog from the published indexes."`
+	Repair   bool     `help:"Write missing or damaged index files again, instead of failing."`
+	NoWait   bool     `name:"no-wait" help:"Return as soon as the request is recorded. Workers do the work."`
 	Parallel int      `default:"2" help:"Releases that this command works on at a time, 1 to 64."`
 	JSON     bool     `name:"json" help:"Print one JSON object for each release, and one for all."`
-	By       string   `env:"REPOMILL_BY,GITLAB_USER_LOGIN,GITHUB_ACTOR,USER" help:"Who does it, for the record."`
+	By       string   `env:"REPOMILL_BY,GITLAB_USER_LOGIN,GITHUB_ACTOR,USER" help:"Who asks for it, for the record."`
 }
 
-// Help describes who works on it, and the exit codes.
+// Help describes which processes do the work, and the exit codes.
 func (reindexRunCmd) Help() string {
-	return `Clients see the old indexes until the new ones are complete, and uploads go on. A release whose indexes
-would be the same is identical: nothing of it is written.
+	return `Clients see the old indexes until the new ones are complete, and uploads continue. Of a release whose indexes would not change,
+nothing is written; it is reported as identical.
 
-The catalog records what is asked for. Workers do it, a few releases at a time; this command works on it beside
-them, unless it knows the catalog alone (--catalog without --bucket and --signing-key), and returns when it is
-done. If the command is interrupted, workers go on, and so does the same command. The same request twice is one;
-another kind (--repair, --from published) is refused until what was asked for before has ended.
+The catalog records the request. Workers do the work, a few releases at a time. The command works beside them, unless only --catalog is
+given, without --bucket and --signing-key. It returns when all is done. After an interruption, workers continue, and so does the same
+command. Repeating a request changes nothing. A request of another kind (--repair, --from published) is refused until the earlier one has
+ended.
 
-With --from published the catalog may be empty: after a loss, migrate it, and run this with --all.
+With --from published the catalog may be empty: after a loss, run repomill migrate, and this command with --all.
 
 ` + reindexExitCodes + `
 
@@ -78,7 +78,7 @@ Examples:
 
 const maxParallel = 64
 
-// check refuses what cannot be meant, and returns the targets.
+// check returns the targets, or an error for flags that contradict each other.
 func (c *reindexRunCmd) check() (targets []string, err error) {
 	if targets, err = reindexTargets(c.Targets, c.All); err != nil {
 		return nil, err
@@ -86,24 +86,24 @@ func (c *reindexRunCmd) check() (targets []string, err error) {
 	published := c.From == string(catalogdb.FromPublished)
 	switch {
 	case c.DryRun && published:
-		return nil, command.Usage("--dry-run compares the rows with what is published; --from published makes the rows again: leave one of them out")
+		return nil, command.Usage("--dry-run compares the rows with what is published; --from published rebuilds the rows: leave one of them out")
 	case c.Repair && c.DryRun:
 		return nil, command.Usage("--repair writes, and --dry-run does not: leave one of them out")
 	case c.Repair && published:
-		return nil, command.Usage("--repair writes published index files again from the rows; --from published makes the rows again from them: leave one of them out")
+		return nil, command.Usage("--repair writes published index files again from the rows; --from published rebuilds the rows from them: leave one of them out")
 	case c.NoWait && c.DryRun:
-		return nil, command.Usage("--dry-run records nothing that could be waited for: leave out --no-wait")
+		return nil, command.Usage("--dry-run records nothing to wait for: leave out --no-wait")
 	case c.DryRun && c.catalogAlone():
-		return nil, command.Usage("--dry-run reads the bucket: name it with --bucket, and --signing-key, too")
+		return nil, command.Usage("--dry-run reads the bucket: add --bucket and --signing-key")
 	case published && c.catalogAlone():
-		return nil, command.Usage("--from published reads the bucket: name it with --bucket, and --signing-key, too")
+		return nil, command.Usage("--from published reads the bucket: add --bucket and --signing-key")
 	case c.Parallel < 1 || c.Parallel > maxParallel:
 		return nil, command.Usage("--parallel %d: use 1 to %d", c.Parallel, maxParallel)
 	}
 	return targets, nil
 }
 
-// reindexTargets returns targets, sorted; none for all releases.
+// reindexTargets checks targets, and returns them sorted; none with --all.
 func reindexTargets(named []string, all bool) (targets []string, err error) {
 	for _, t := range named {
 		t = strings.Trim(t, "/")
@@ -117,7 +117,7 @@ func reindexTargets(named []string, all bool) (targets []string, err error) {
 	}
 	switch {
 	case all && len(targets) > 0:
-		return nil, command.Usage("--all is every release: leave the targets out, or --all")
+		return nil, command.Usage("--all selects every release: leave out --all, or the targets")
 	case !all && len(targets) == 0:
 		return nil, command.Usage("name releases, such as acme/tools or acme/tools/ubuntu/jammy, or use --all")
 	}
@@ -151,7 +151,7 @@ func (c *reindexRunCmd) Run(ctx context.Context, io stdio) error {
 	return c.reindex(ctx, io, r.Catalog, r, targets)
 }
 
-// reindex reindexes targets; without resources, workers do that alone.
+// reindex reindexes targets. Without resources, it leaves the work to workers.
 func (c *reindexRunCmd) reindex(ctx context.Context, io stdio, db *catalogdb.DB, r *pipelines.Resources, targets []string) error {
 	find := func(ctx context.Context, targets []string) ([]catalog.Release, error) {
 		return pipelines.SelectReleases(ctx, db, targets)
@@ -182,7 +182,7 @@ func (c *reindexRunCmd) reindex(ctx context.Context, io stdio, db *catalogdb.DB,
 	case err != nil:
 		return stopped(ctx, err)
 	case c.NoWait:
-		fmt.Fprintln(io.err, "recorded: workers (or repomill up) do it; repomill reindex list shows how it goes on")
+		fmt.Fprintln(io.err, "recorded: workers (or repomill up) do the work; repomill reindex list shows the progress")
 		return nil
 	}
 	if err := c.follow(ctx, db, r, report, releases, numbers); err != nil {
@@ -192,7 +192,7 @@ func (c *reindexRunCmd) reindex(ctx context.Context, io stdio, db *catalogdb.DB,
 	return verdictOf(ctx, r, report)
 }
 
-// follow works on reindexes, if there are resources for it, and reports how they go on until all have ended.
+// follow reports the progress of reindexes until all have ended. With resources, it works on them, too.
 func (c *reindexRunCmd) follow(ctx context.Context, db *catalogdb.DB, r *pipelines.Resources, report *reindexReport, releases []catalog.Release, numbers map[catalog.Release]int64) error {
 	working, stop := context.WithCancelCause(ctx)
 	var work sync.WaitGroup
@@ -213,7 +213,7 @@ func (c *reindexRunCmd) follow(ctx context.Context, db *catalogdb.DB, r *pipelin
 			return err
 		}
 		if onlyLater(all, numbers) {
-			return command.Interrupt("recorded; what is left was asked for by a later version of repomill, and waits for a worker of it (repomill reindex cancel ends it)")
+			return command.Interrupt("recorded; a later version of repomill asked for the rest, which waits for a worker of that version (repomill reindex cancel ends it)")
 		}
 		if r != nil || report.through() || time.Since(start) < client.AwaitWorker || time.Since(looked) < workerPeriod {
 			return nil
@@ -227,13 +227,13 @@ func (c *reindexRunCmd) follow(ctx context.Context, db *catalogdb.DB, r *pipelin
 	return err
 }
 
-// onlyLater reports whether all reindexes that have not ended are left to a later version of the program.
+// onlyLater reports whether every reindex that has not ended needs a later version of the program.
 func onlyLater(all []catalogdb.Reindex, numbers map[catalog.Release]int64) bool {
 	left := slices.DeleteFunc(slices.Clone(all), func(x catalogdb.Reindex) bool { return x.Done >= numbers[x.Release] })
 	return len(left) > 0 && !slices.ContainsFunc(left, func(x catalogdb.Reindex) bool { return !x.Later() })
 }
 
-// dryRun reports what would change.
+// dryRun renders releases and reports what would change.
 func (c *reindexRunCmd) dryRun(ctx context.Context, r *pipelines.Resources, report *reindexReport, releases []catalog.Release, targets []string) error {
 	stop := report.start()
 	err := r.DryReindex(ctx, releases, c.Parallel, report.rendered, report.finish)
@@ -248,7 +248,7 @@ func (c *reindexRunCmd) dryRun(ctx context.Context, r *pipelines.Resources, repo
 	return verdictOf(ctx, r, report)
 }
 
-// unknownTarget makes a target that names nothing an error of usage.
+// unknownTarget turns the error of a target that does not exist into an error of usage.
 func unknownTarget(ctx context.Context, db *catalogdb.DB, err error) error {
 	unknown, ok := errors.AsType[*pipelines.UnknownTarget](err)
 	if !ok {
@@ -260,18 +260,18 @@ func unknownTarget(ctx context.Context, db *catalogdb.DB, err error) error {
 	return command.Usage("%w", unknown)
 }
 
-// stopped is the error of a command that did not see the end.
+// stopped returns the error of a command that did not run to its end.
 func stopped(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
-		return command.Interrupt("interrupted: what has not ended is as it was; workers go on with it, and so does the same command (repomill reindex cancel ends it)")
+		return command.Interrupt("interrupted: releases that are not done are unchanged; workers continue, and so does the same command (repomill reindex cancel ends it)")
 	case command.CodeOf(err) == command.Interrupted:
 		return err
 	}
 	return command.Fault(fmt.Errorf("%w; run the same command again to continue", err))
 }
 
-// verdictOf returns the error, with its exit code, of the releases that a report has.
+// verdictOf returns the error for the releases of a report, with its exit code.
 func verdictOf(ctx context.Context, r *pipelines.Resources, report *reindexReport) error {
 	n := report.counts
 	switch {
@@ -281,16 +281,16 @@ func verdictOf(ctx context.Context, r *pipelines.Resources, report *reindexRepor
 				return command.Fault(fmt.Errorf("%d of %s failed, and a resource cannot be reached: %w", n.Failed, pipelines.Counted(report.finished, "release"), err))
 			}
 		}
-		return fmt.Errorf("%d of %s failed; clients see there what they saw before", n.Failed, pipelines.Counted(report.finished, "release"))
+		return fmt.Errorf("%d of %s failed and are unchanged for clients", n.Failed, pipelines.Counted(report.finished, "release"))
 	case n.Cancelled > 0:
-		return command.Interrupt("%d of %s cancelled: clients see what they saw, unless a publish was under way", n.Cancelled, pipelines.Counted(report.finished, "release"))
+		return command.Interrupt("%d of %s cancelled: unchanged for clients, unless a publish was running", n.Cancelled, pipelines.Counted(report.finished, "release"))
 	case n.Different > 0:
 		return command.Exit(exitDifferent) // the report says it
 	}
 	return nil
 }
 
-// quietLogger makes a log that has warnings and errors alone: the report says the rest.
+// quietLogger logs only warnings and errors: the report has the progress.
 func quietLogger(io stdio) {
 	setLogger(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }

@@ -67,8 +67,8 @@ func overwrite(t *testing.T, path string, body []byte) {
 	}
 }
 
-// Whatever is wrong, a reindex says what and where, and changes nothing that clients see. The other
-// releases are reindexed.
+// A reindex that fails reports the fault and its place, and changes nothing that clients see. The other releases are
+// reindexed.
 func TestReindexBadInput(t *testing.T) {
 	t.Parallel()
 	s := sitePublished(t, "acme/tools")

@@ -110,7 +110,7 @@ func sitePublished(t *testing.T, repository string) *site {
 	return s
 }
 
-// yank withdraws a version from the rows of a stopped site: nobody publishes that.
+// yank withdraws a version from the rows of a stopped site, so that no process publishes the change.
 func yank(t *testing.T, s *site, target, which string) {
 	t.Helper()
 	if a := repomill(t, "yank", "--data", s.data, "--timeout", "1ms", "--reason", "test", target, which); a.Code != 3 {
@@ -238,7 +238,7 @@ func TestReindexUsage(t *testing.T) {
 		{"a catalog alone knows nothing of what is published", []string{"--all", "--from", "published", "--catalog", "sqlite://" + s.data + "/catalog.db"}, 2, "--bucket"},
 		{"a dry run that is not waited for", []string{"--all", "--dry-run", "--no-wait"}, 2, "--no-wait"},
 		{"a public URL without a scheme", []string{"--all", "--public-url", "example.org"}, 2, "--public-url"},
-		{"there is no catalog", []string{"--all", "--data", t.TempDir()}, 4, "/bucket: name the right one"},
+		{"there is no catalog", []string{"--all", "--data", t.TempDir()}, 4, "/bucket does not exist: name another one"},
 		{"there is no key", []string{"--all", "--catalog", "sqlite://" + s.data + "/catalog.db", "--bucket", "file://" + s.data + "/bucket", "--signing-key", "file:///nonexistent/key"}, 4, "signing key"},
 		{"nothing is cancelled", []string{"cancel"}, 2, "--all"},
 		{"an unknown repository is cancelled", []string{"cancel", "acme/tool"}, 2, "did you mean acme/tools?"},
@@ -331,7 +331,7 @@ func TestReindexInterrupted(t *testing.T) {
 	}
 }
 
-// Who knows the catalog alone asks, and workers do it.
+// A command with the catalog alone records the request, and workers do the work.
 func TestReindexByWorkers(t *testing.T) {
 	t.Parallel()
 	s := sitePublished(t, "acme/tools")
@@ -339,7 +339,7 @@ func TestReindexByWorkers(t *testing.T) {
 	ask := func(more ...string) proctest.Answer {
 		return repomill(t, append([]string{"reindex", "--all", "--catalog", "sqlite://" + s.data + "/catalog.db"}, more...)...)
 	}
-	if a := ask("--no-wait"); a.Code != 0 || !strings.Contains(a.Stderr, "recorded: workers (or repomill up) do it") {
+	if a := ask("--no-wait"); a.Code != 0 || !strings.Contains(a.Stderr, "recorded: workers (or repomill up) do the work") {
 		t.Errorf("recorded: %v", a)
 	}
 	if a := ask(); a.Code != 3 || !strings.Contains(a.Stderr, "recorded; no worker runs (none has been seen since 20") {
@@ -349,7 +349,7 @@ func TestReindexByWorkers(t *testing.T) {
 		t.Errorf("status: %v", a)
 	}
 	spoil(t, s.data, `UPDATE reindexes SET renderer = 99`)
-	if a := repomill(t, "reindex", "--data", s.data, "--all"); a.Code != 3 || !strings.Contains(a.Stderr, "waits for a worker of it (repomill reindex cancel ends it)") {
+	if a := repomill(t, "reindex", "--data", s.data, "--all"); a.Code != 3 || !strings.Contains(a.Stderr, "waits for a worker of that version (repomill reindex cancel ends it)") {
 		t.Errorf("asked for by a later version: %v", a)
 	}
 	spoil(t, s.data, `UPDATE reindexes SET renderer = 1`)
@@ -393,7 +393,7 @@ func TestReindexHelp(t *testing.T) {
 	t.Parallel()
 	for args, says := range map[string][]string{
 		"":    {"repomill reindex run --help", "owner/name/os/version/arch", "Exit codes:", "5  with --dry-run"},
-		"run": {"--from", "--repair", "workers go on", "Exit codes:"},
+		"run": {"--from", "--repair", "After an interruption, workers", "Exit codes:"},
 	} {
 		a := repomill(t, append(append([]string{"reindex"}, strings.Fields(args)...), "--help")...)
 		for _, want := range says {
@@ -426,7 +426,7 @@ func TestReindexOnATerminal(t *testing.T) {
 	}
 }
 
-// The drill: the database is lost. The bucket alone is enough to make the rows anew, and no index byte changes.
+// The recovery drill: the database is lost. The bucket is enough to rebuild the rows, and no index byte changes.
 func TestReindexAfterLoss(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -23,7 +23,7 @@ func (reindexListCmd) Help() string {
 	return `State is waiting (for a worker), running, or how the latest reindex of the release ended: identical, published,
 failed or cancelled.
 
-Exit codes: 0 the reindexes, 2 usage, or a target that does not exist, 4 the catalog cannot be reached.
+Exit codes: 0 listed, 2 usage, or a target that does not exist, 4 the catalog cannot be reached.
 
 Examples:
   repomill reindex list
@@ -107,7 +107,7 @@ func describeReindex(x catalogdb.Reindex, now time.Time) (listed listedReindex, 
 	return listed, detail, err
 }
 
-// reindexesOf returns the latest reindexes of the releases that targets name; of all, if there are none.
+// reindexesOf returns the latest reindexes of the releases that targets name; without targets, of all releases.
 func reindexesOf(ctx context.Context, db *catalogdb.DB, targets []string) ([]catalogdb.Reindex, error) {
 	releases, err := pipelines.SelectReleases(ctx, db, targets)
 	if err != nil {
@@ -139,9 +139,9 @@ type reindexCancelCmd struct {
 
 // Help describes the exit codes.
 func (reindexCancelCmd) Help() string {
-	return `A process that works on one stops within seconds and leaves nothing half-way.
+	return `A process that works on a cancelled reindex stops within seconds. The release stays as it was.
 
-Exit codes: 0 cancelled, 1 there is none that has not ended, 2 usage, or a target that does not exist, 4 the catalog cannot be reached.
+Exit codes: 0 cancelled, 1 no reindex waits or runs, 2 usage, or a target that does not exist, 4 the catalog cannot be reached.
 
 Examples:
   repomill reindex cancel acme/tools

@@ -19,8 +19,8 @@ const (
 	plainPeriod  = 10 * time.Second
 )
 
-// A reindexReport shows how reindexes go on, and how they ended. Results go to the standard output, and
-// the progress to the standard error: on a terminal one line that is drawn again and again, else plain lines.
+// A reindexReport prints results on the standard output, and the progress on the standard error: on a terminal as one line
+// that is replaced, otherwise as plain lines.
 type reindexReport struct {
 	io       stdio
 	json     bool
@@ -37,7 +37,7 @@ type reindexReport struct {
 	drawn    bool
 }
 
-// outcomeCounts count releases, the index files that were written again, and the packages of the releases that are finished.
+// outcomeCounts count finished releases by outcome, their packages, and the index files that were written again.
 type outcomeCounts struct {
 	Identical int `json:"identical"`
 	Different int `json:"different"`
@@ -55,7 +55,7 @@ func newReindexReport(io stdio, json bool) *reindexReport {
 	}
 }
 
-// count counts the packages of releases that are in the catalog, for the progress.
+// count reads the numbers of packages of releases from the catalog, for the progress.
 func (p *reindexReport) count(ctx context.Context, db *catalogdb.DB, releases []catalog.Release) error {
 	p.releases = len(releases)
 	for _, r := range releases {
@@ -68,8 +68,8 @@ func (p *reindexReport) count(ctx context.Context, db *catalogdb.DB, releases []
 	return nil
 }
 
-// update shows the reindexes that have ended since the last call, each once it has reached its number, and notes how far the
-// others are.
+// update prints the reindexes that have ended since the last call, and notes the progress of the others. A reindex has ended
+// when its Done has reached its number.
 func (p *reindexReport) update(all []catalogdb.Reindex, numbers map[catalog.Release]int64) error {
 	for _, x := range all {
 		name := x.Release.String()
@@ -141,7 +141,7 @@ func (p *reindexReport) show() {
 	p.drawn = true
 }
 
-// wipe takes the line off a terminal.
+// wipe removes the progress line from a terminal.
 func (p *reindexReport) wipe() {
 	if p.drawn {
 		fmt.Fprint(p.io.err, "\r\x1b[K")
@@ -166,7 +166,7 @@ func (p *reindexReport) progress(since time.Duration) string {
 	return b.String()
 }
 
-// timeLeft estimates how long the rest takes, at the rate so far; 0 if that cannot be said.
+// timeLeft estimates the remaining time from the rate so far; 0 if there is none yet.
 func timeLeft(done, total int, since time.Duration) time.Duration {
 	if done == 0 || total <= done {
 		return 0
@@ -181,7 +181,7 @@ func (p *reindexReport) rendered(r catalog.Release, done, total int) {
 	p.done[r.String()], p.totals[r.String()] = done, total
 }
 
-// finish shows how a reindex ended.
+// finish counts and prints the result of a reindex.
 func (p *reindexReport) finish(res pipelines.ReindexResult) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -210,7 +210,7 @@ func (p *reindexReport) finish(res pipelines.ReindexResult) {
 	}
 }
 
-// print writes what became of a release.
+// print prints the result of a release.
 func (p *reindexReport) print(res pipelines.ReindexResult) {
 	files := fmt.Sprintf("%s, %d bytes", pipelines.Counted(len(res.Files), "index file"), res.Bytes)
 	switch res.Outcome {
@@ -223,7 +223,7 @@ func (p *reindexReport) print(res pipelines.ReindexResult) {
 		}
 		fmt.Fprintf(p.io.out, "%s: published: %s\n", res.Release, what)
 	case pipelines.OutcomeDifferent:
-		if res.Added != nil { // else what is published cannot be read
+		if res.Added != nil { // nil if the published index cannot be read
 			files = fmt.Sprintf("%s added, %d removed, %s", pipelines.Counted(*res.Added, "package"), *res.Removed, files)
 		}
 		fmt.Fprintf(p.io.out, "%s: different: %s\n", res.Release, files)
@@ -238,14 +238,14 @@ func (p *reindexReport) print(res pipelines.ReindexResult) {
 	}
 }
 
-// A reindexSummary is how all releases ended, as JSON.
+// A reindexSummary counts the results of all releases, as JSON.
 type reindexSummary struct {
 	Releases int `json:"releases"`
 	outcomeCounts
 	Seconds float64 `json:"seconds"`
 }
 
-// summary writes how the reindexes of some targets ended.
+// summary prints the counts of all results.
 func (p *reindexReport) summary(targets []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -261,7 +261,7 @@ func (p *reindexReport) summary(targets []string) {
 	fmt.Fprintf(p.io.out, "%s; %s in %s\n", p.verdict(), pipelines.Counted(p.counts.Packages, "package"), took.Round(time.Millisecond))
 }
 
-// nothing says that targets, all if there are none, have no releases.
+// nothing returns the sentence for targets without releases; no targets means all.
 func nothing(targets []string) string {
 	who := "the catalog has"
 	switch len(targets) {
@@ -274,7 +274,7 @@ func nothing(targets []string) string {
 	return who + " no distributions yet, so nothing to reindex"
 }
 
-// verdict counts the outcomes in words.
+// verdict returns the counts as a sentence.
 func (p *reindexReport) verdict() string {
 	n, all := p.counts, pipelines.Counted(p.releases, "release")
 	written := "nothing was written"

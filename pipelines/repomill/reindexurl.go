@@ -16,9 +16,8 @@ import (
 	"repomill/schemas/layout"
 )
 
-// publishedURL returns the URL under which clients reach the resolver, by the word of the configuration
-// that is published for them; empty if there is none. So a command says the same as the process whose
-// flag it is.
+// publishedURL returns the URL of the resolver in the published configuration of clients; empty if there is none. So a command
+// publishes the same URL as the worker that has the flag.
 func publishedURL(ctx context.Context, bucket objects.Bucket) (string, error) {
 	declared, err := tree.Repositories(ctx, bucket)
 	if err != nil {
@@ -31,7 +30,7 @@ func publishedURL(ctx context.Context, bucket objects.Bucket) (string, error) {
 		}
 		var s catalog.Settings
 		if json.Unmarshal(body, &s) != nil {
-			continue // whoever publishes says what is wrong with it
+			continue // publishing reports damaged settings
 		}
 		for _, d := range s.Distributions {
 			url, err := configuredURL(ctx, bucket, r, d.Distribution)
@@ -43,7 +42,7 @@ func publishedURL(ctx context.Context, bucket objects.Bucket) (string, error) {
 	return "", nil
 }
 
-// configuredURL reads the configuration that clients of a distribution install, apt's or dnf's.
+// configuredURL returns the URL in the .sources or .repo file of a distribution; empty if there is none.
 func configuredURL(ctx context.Context, bucket objects.Bucket, r catalog.Repository, d catalog.Distribution) (string, error) {
 	for key, form := range map[string]struct{ begin, end string }{
 		layout.SourcesKey(r, d): {"URIs: ", "/" + r.String() + "/" + d.OS + "/"},
@@ -67,7 +66,7 @@ func configuredURL(ctx context.Context, bucket objects.Bucket, r catalog.Reposit
 // maxConfiguration bounds a published configuration, or settings, in bytes.
 const maxConfiguration = 4 << 20
 
-// small reads a small object; nothing if it is not there.
+// small reads an object of at most maxConfiguration bytes; nil if it does not exist.
 func small(ctx context.Context, bucket objects.Bucket, key string) ([]byte, error) {
 	body, _, err := bucket.Get(ctx, key)
 	if errors.Is(err, fs.ErrNotExist) {

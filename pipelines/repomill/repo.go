@@ -22,34 +22,34 @@ import (
 
 type repoCmd struct {
 	Create repoCreateCmd `cmd:"" help:"Declare a repository."`
-	Set    repoSetCmd    `cmd:"" help:"Change what a repository was declared with, or add to it."`
+	Set    repoSetCmd    `cmd:"" help:"Change the settings of a repository, or add distributions."`
 	List   repoListCmd   `cmd:"" help:"List repositories."`
 }
 
-// An offer is what a repository is declared with, or gets more of.
-type offer struct {
+// repositoryFlags are the settings that a repository is declared with, and that repo set changes or adds.
+type repositoryFlags struct {
 	Distribution  []string `placeholder:"OS/VERSION" help:"Distribution, such as ubuntu/jammy or el/9. May be repeated."`
 	Component     []string `help:"Component of the DEB distributions, besides main. May be repeated."`
 	Arch          []string `help:"Architecture of the distributions, besides the usual ones. May be repeated."`
 	PackageKey    []string `type:"existingfile" help:"File with the public key that the packages themselves are signed with. May be repeated."`
-	RequireSigned []string `enum:"rpm,deb,none" placeholder:"rpm|deb|none" help:"Formats of which only packages with a signature by a package key are taken. With the first package key it is rpm, unless given. May be repeated."`
+	RequireSigned []string `enum:"rpm,deb,none" placeholder:"rpm|deb|none" help:"Formats of which only packages with a signature by a package key are accepted. The first package key sets rpm, unless the flag is given. May be repeated."`
 	Distributions string   `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
 
-	KeyringPackage string `enum:"on,off," default:"" placeholder:"on|off" help:"Whether a package with the keys is made, so that hosts which upgrade have the next key before it signs."`
+	KeyringPackage string `enum:"on,off," default:"" placeholder:"on|off" help:"Whether workers publish a package with the keys, so that hosts which upgrade have the next key before it signs."`
 }
 
 type repoCreateCmd struct {
 	catalogFlags
 	awaitFlags
-	offer
+	repositoryFlags
 	actorFlags
 	Repository string `arg:"" help:"owner/name."`
-	Visibility string `default:"public" enum:"public,private" help:"Who may read it: everybody, or who has a token."`
-	Origin     string `help:"Origin of the Release files; owner/name if it is not given. It never changes: apt refuses that."`
-	Label      string `help:"Label of the Release files; the name if it is not given. Likewise."`
+	Visibility string `default:"public" enum:"public,private" help:"Who may read it: all clients, or those with a token."`
+	Origin     string `help:"Origin of the Release files; default: owner/name. It never changes: apt refuses that."`
+	Label      string `help:"Label of the Release files; default: the name. It never changes: apt refuses that."`
 }
 
-// Run declares a repository. The same declaration again is refused, with the settings unchanged.
+// Run declares a repository. It returns an error if the repository exists, and leaves its settings unchanged.
 func (c *repoCreateCmd) Run(ctx context.Context, io stdio) error {
 	r, err := client.ParseRepository(c.Repository)
 	if err != nil {
@@ -94,13 +94,13 @@ func (c *repoCreateCmd) Run(ctx context.Context, io stdio) error {
 type repoSetCmd struct {
 	catalogFlags
 	awaitFlags
-	offer
+	repositoryFlags
 	actorFlags
 	Repository       string   `arg:"" help:"owner/name."`
-	Visibility       string   `enum:"public,private," default:"" help:"Who may read it: everybody, or who has a token."`
-	RemovePackageKey []string `placeholder:"KEYID" help:"Package key that clients need not trust any more. May be repeated."`
-	RemoveArch       []string `placeholder:"ARCH" help:"Architecture to take out of the distributions, if it has no packages and is not a usual one. May be repeated."`
-	VerifyPayload    string   `enum:"always,default," default:"" help:"always: the worker unpacks every payload to see that clients can, at the cost of its time. default: it looks through its structure."`
+	Visibility       string   `enum:"public,private," default:"" help:"Who may read it: all clients, or those with a token."`
+	RemovePackageKey []string `placeholder:"KEYID" help:"Package key to remove. May be repeated."`
+	RemoveArch       []string `placeholder:"ARCH" help:"Architecture to remove from the distributions, if it has no packages and is not a usual one. May be repeated."`
+	VerifyPayload    string   `enum:"always,default," default:"" help:"always: workers unpack every payload to check that clients can, which takes time. default: workers check its structure."`
 }
 
 // Run changes a repository. A repeat changes nothing.
@@ -125,7 +125,7 @@ func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer db.Close()
-	if s, err := db.Settings(ctx, r); err == nil { // otherwise it is said below
+	if s, err := db.Settings(ctx, r); err == nil { // ChangeSettings reports the error otherwise
 		if err := c.checkKeyring(ctx, db, s); err != nil {
 			return err
 		}
@@ -161,16 +161,16 @@ func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
 	if c.Visibility != "" {
 		age = c.accessAge()
 	}
-	if len(c.PackageKey)+len(c.RemovePackageKey)+len(c.RequireSigned) > 0 { // what is pushed from now on is judged by them
+	if len(c.PackageKey)+len(c.RemovePackageKey)+len(c.RequireSigned) > 0 { // workers check packages by them
 		age = max(age, ingest.TermsAge)
 	}
 	return c.declare(ctx, io, db, r, declarations, c.KeyringPackage == "on", age)
 }
 
-// checkRemoved says what is wrong with the architectures to remove.
+// checkRemoved returns an error for architectures that cannot be removed.
 func (c *repoSetCmd) checkRemoved() error {
 	if len(c.RemoveArch) > 0 && len(c.Distribution) == 0 {
-		return command.Usage("--remove-arch is of distributions: name those with --distribution")
+		return command.Usage("--remove-arch: name the distributions with --distribution")
 	}
 	for _, arch := range c.RemoveArch {
 		if slices.Contains(c.Arch, arch) {
@@ -180,7 +180,7 @@ func (c *repoSetCmd) checkRemoved() error {
 	return nil
 }
 
-// removeArches takes architectures out of the distributions of declarations.
+// removeArches removes architectures from the distributions of declarations.
 func (c *repoSetCmd) removeArches(ctx context.Context, db *catalogdb.DB, r catalog.Repository, declarations []catalogdb.Declaration) error {
 	for _, d := range declarations {
 		if d.Component != "" || d.Arch != "" { // one more of the same distribution
@@ -202,7 +202,7 @@ func (c *repoSetCmd) removeArches(ctx context.Context, db *catalogdb.DB, r catal
 	return nil
 }
 
-// mergeKeys adds package keys, in the place of older ones of the same id, and removes others.
+// mergeKeys adds package keys, replacing those of the same id, and removes others.
 func mergeKeys(keys, add []catalog.PackageKey, remove []string) []catalog.PackageKey {
 	keys = slices.DeleteFunc(slices.Clone(keys), func(k catalog.PackageKey) bool {
 		same := func(o catalog.PackageKey) bool { return o.ID == k.ID }
@@ -213,9 +213,9 @@ func mergeKeys(keys, add []catalog.PackageKey, remove []string) []catalog.Packag
 	return keys
 }
 
-// declare declares distributions, waits until clients see that and what was changed before, and says how the repository
-// is then; with keyring, also until hosts can install the keyring package. age is how long resolvers or workers may go by
-// what was before.
+// declare declares distributions, waits until clients see them and the changes made before, and prints the repository. With
+// keyring, it also waits until hosts can install the keyring package. age is how long resolvers or workers may use the
+// settings of before.
 func (f awaitFlags) declare(ctx context.Context, io stdio, db *catalogdb.DB, r catalog.Repository, declarations []catalogdb.Declaration, keyring bool, age time.Duration) error {
 	var declared []catalog.Distribution
 	for _, d := range declarations {
@@ -267,16 +267,16 @@ func printRepository(io stdio, s catalog.Settings) {
 	}
 }
 
-// declarations returns what has to be declared: each distribution with each component and architecture.
-func (o offer) declarations(r catalog.Repository) (all []catalogdb.Declaration, err error) {
-	table, err := layout.ReadTable(o.Distributions)
+// declarations returns a declaration for each distribution with each component and architecture.
+func (c repositoryFlags) declarations(r catalog.Repository) (all []catalogdb.Declaration, err error) {
+	table, err := layout.ReadTable(c.Distributions)
 	if err != nil {
 		return nil, command.Usage("--distributions: %w", err)
 	}
-	if len(o.Distribution) == 0 && len(o.Component)+len(o.Arch) > 0 {
-		return nil, command.Usage("--component and --arch are of distributions: name those with --distribution")
+	if len(c.Distribution) == 0 && len(c.Component)+len(c.Arch) > 0 {
+		return nil, command.Usage("--component and --arch: name the distributions with --distribution")
 	}
-	for _, name := range o.Distribution {
+	for _, name := range c.Distribution {
 		system, version, is := strings.Cut(name, "/")
 		if !is || system == "" || version == "" {
 			return nil, command.Usage("--distribution %q: use OS/VERSION, such as ubuntu/jammy or el/9", name)
@@ -289,7 +289,7 @@ func (o offer) declarations(r catalog.Repository) (all []catalogdb.Declaration, 
 			all = append(all, catalogdb.Declaration{Repository: r, Distro: distro, Component: component, Arch: arch})
 		}
 		add("", "")
-		for _, component := range o.Component {
+		for _, component := range c.Component {
 			if rej := layout.CheckComponent(component); rej != nil {
 				return nil, command.Usage("--component: %s", rej.Detail)
 			}
@@ -297,9 +297,9 @@ func (o offer) declarations(r catalog.Repository) (all []catalogdb.Declaration, 
 				add(component, "")
 			}
 		}
-		for _, arch := range o.Arch {
+		for _, arch := range c.Arch {
 			if !layout.ValidArch(arch) {
-				return nil, command.Usage("--arch %q is no architecture, such as riscv64", arch)
+				return nil, command.Usage("--arch %q: use an architecture such as riscv64", arch)
 			}
 			add("", arch)
 		}
@@ -308,11 +308,11 @@ func (o offer) declarations(r catalog.Repository) (all []catalogdb.Declaration, 
 }
 
 // packageKeys reads the public keys in the files given.
-func (o offer) packageKeys() (all []catalog.PackageKey, err error) {
-	if err := o.checkRequireSigned(); err != nil {
+func (c repositoryFlags) packageKeys() (all []catalog.PackageKey, err error) {
+	if err := c.checkRequireSigned(); err != nil {
 		return nil, err
 	}
-	for _, path := range o.PackageKey {
+	for _, path := range c.PackageKey {
 		armored, err := os.ReadFile(path)
 		if err != nil {
 			return nil, command.Usage("--package-key: %w", err)
@@ -326,7 +326,7 @@ func (o offer) packageKeys() (all []catalog.PackageKey, err error) {
 	return all, nil
 }
 
-// plainText reports whether a value can stand in a Release file.
+// plainText reports whether a value may be a field of a Release file: printable, on one line, at most 200 bytes.
 func plainText(s string) bool {
 	return s != "" && len(s) <= 200 && s == strings.TrimSpace(s) && s == command.Printable(s) && !strings.ContainsRune(s, '\ufffd')
 }

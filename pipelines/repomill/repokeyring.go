@@ -16,31 +16,31 @@ import (
 	"repomill/schemas/layout"
 )
 
-// keyringHelp says what --keyring-package on does.
+// keyringHelp is the help of --keyring-package.
 const keyringHelp = `
-With --keyring-package on a worker makes OWNER-NAME-archive-keyring for each DEB distribution and component, and OWNER-NAME-release for each RPM
-distribution, and a new version of them whenever the keys change: hosts that install them and upgrade survive the change of a signing key. A "_" in
-a name becomes "+". The worker puts them into staging, so that it has to be able to write there. From then on the .sources file names the key file
-that the package owns, and repomill hint prints the lines that write both. Hosts that were set up before have the key inside of their .sources
-file, which apt never brings up to date: run the lines of repomill hint once more on them.
+With --keyring-package on, a worker makes OWNER-NAME-archive-keyring for each DEB distribution and component, and OWNER-NAME-release for each RPM
+distribution. A change of the keys makes a new version of them: hosts that install them and upgrade survive the change of a signing key. A "_" in
+a name becomes "+". The worker writes them to staging, and needs the right to do so. The .sources file then names the key file
+that the package owns, and repomill hint prints the lines that write both. Hosts that were set up before have the key in their .sources
+file, which apt never updates: run the lines of repomill hint on them again.
 `
 
-// keyring changes what settings say of the keyring package.
-func (o offer) keyring(s *catalog.Settings) {
+// keyring sets in s whether the repository has a keyring package.
+func (c repositoryFlags) keyring(s *catalog.Settings) {
 	switch {
-	case o.KeyringPackage == "on" && s.Keyring == nil:
+	case c.KeyringPackage == "on" && s.Keyring == nil:
 		s.Keyring = &catalog.KeyringPackage{On: true}
-	case o.KeyringPackage != "" && s.Keyring != nil:
+	case c.KeyringPackage != "" && s.Keyring != nil:
 		changed := *s.Keyring
-		changed.On = o.KeyringPackage == "on"
+		changed.On = c.KeyringPackage == "on"
 		s.Keyring = &changed
 	}
 }
 
-// checkKeyring refuses a keyring package whose name is taken: by a package of the repository, or by the keyring package of
-// another repository, with whose files those of this one would collide on a host that has both.
-func (o offer) checkKeyring(ctx context.Context, db *catalogdb.DB, s catalog.Settings) error {
-	if o.KeyringPackage != "on" || s.Keyring != nil && s.Keyring.On {
+// checkKeyring returns an error if the name of the keyring package is taken by a package of the repository, or by the keyring
+// package of another repository: a host could not install both.
+func (c repositoryFlags) checkKeyring(ctx context.Context, db *catalogdb.DB, s catalog.Settings) error {
+	if c.KeyringPackage != "on" || s.Keyring != nil && s.Keyring.On {
 		return nil
 	}
 	for _, f := range []catalog.Format{catalog.DEB, catalog.RPM} {
@@ -64,13 +64,13 @@ func (o offer) checkKeyring(ctx context.Context, db *catalogdb.DB, s catalog.Set
 	return nil
 }
 
-// warnOfKeyring says which hosts have to be seen to, now that a repository has keyring packages, or has none any more.
-func (o offer) warnOfKeyring(io stdio, was, s catalog.Settings) {
+// warnOfKeyring names the hosts on which the user must act after the keyring package was switched on or off.
+func (c repositoryFlags) warnOfKeyring(io stdio, was, s catalog.Settings) {
 	before := was.Keyring != nil && was.Keyring.On
 	switch {
-	case o.KeyringPackage == "on" && !before && s.Revision.Number > 1:
+	case c.KeyringPackage == "on" && !before && s.Revision.Number > 1:
 		fmt.Fprintf(io.err, "warning: hosts that were set up before have the key inside of their .sources file, where no package reaches it: run the lines of repomill hint %s/DISTRIBUTION once more on them\n", s.Repository)
-	case o.KeyringPackage == "off" && before && was.Keyring.Version != "":
+	case c.KeyringPackage == "off" && before && was.Keyring.Version != "":
 		fmt.Fprintf(io.err, "warning: hosts whose .sources file names %s in Signed-By, and whose .repo file names the key file of the package, keep the keys that they have: no later key reaches them. Before the next change of keys, run the lines of repomill hint %s/DISTRIBUTION on them, or set --keyring-package on again\n",
 			layout.KeyringPath(s.Repository, catalog.DEB), s.Repository)
 	}
@@ -85,7 +85,7 @@ func (f awaitFlags) awaitKeyring(ctx context.Context, db *catalogdb.DB, r catalo
 		}
 		switch {
 		case s.Keyring == nil || !s.Keyring.On || len(s.Distributions) == 0:
-			return "", nil // undone since, or of nothing yet
+			return "", nil // switched off since, or without a distribution to publish it for
 		case s.Keyring.Version == "":
 			return "no worker has made it; the log of the worker says why", nil
 		}
@@ -93,7 +93,7 @@ func (f awaitFlags) awaitKeyring(ctx context.Context, db *catalogdb.DB, r catalo
 	})
 }
 
-// keyringMissing says where the last version of a keyring package is not published, or nothing.
+// keyringMissing names a release in which the last version of the keyring package is not published; empty if there is none.
 func keyringMissing(ctx context.Context, db *catalogdb.DB, s catalog.Settings) (string, error) {
 	for _, ds := range s.Distributions {
 		w := catalogdb.PackageSelector{Repository: s.Repository, Distribution: ds.Distribution, Name: layout.KeyringName(s.Repository, catalog.RPM), Version: s.Keyring.Version + "-1"}
@@ -120,7 +120,7 @@ func keyringMissing(ctx context.Context, db *catalogdb.DB, s catalog.Settings) (
 	return "", nil
 }
 
-// keyringsWithout says which repositories have keyring packages of which no published version has a key.
+// keyringsWithout names the repositories with keyring packages of which no published version has the key k.
 func (s *keySite) keyringsWithout(ctx context.Context, k keys.Key) (found []string, err error) {
 	on, err := s.db.KeyringRepositories(ctx)
 	if err != nil {
@@ -151,7 +151,7 @@ func (s *keySite) keyringsWithout(ctx context.Context, k keys.Key) (found []stri
 	return found, nil
 }
 
-// keyringText says in a list whether a repository has a keyring package.
+// keyringText describes the keyring package of a repository in a list.
 func keyringText(s catalog.Settings) string {
 	switch {
 	case s.Keyring == nil || !s.Keyring.On:

@@ -11,13 +11,13 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// requireSigned decides which packages need a signature: what is asked for or, with the first package key, those of RPM,
-// whose clients refuse all others from then on.
-func (o offer) requireSigned(s *catalog.Settings, had []catalog.PackageKey) error {
+// requireSigned sets in s which packages need a signature: those that --require-signed names or, with the first package key,
+// those of RPM, because its clients then refuse all others.
+func (c repositoryFlags) requireSigned(s *catalog.Settings, had []catalog.PackageKey) error {
 	switch {
-	case len(o.RequireSigned) > 0:
+	case len(c.RequireSigned) > 0:
 		s.RequireSigned = nil
-		for _, f := range o.RequireSigned {
+		for _, f := range c.RequireSigned {
 			if f != "none" {
 				s.RequireSigned = append(s.RequireSigned, catalog.Format(f))
 			}
@@ -29,23 +29,23 @@ func (o offer) requireSigned(s *catalog.Settings, had []catalog.PackageKey) erro
 	case len(s.RequireSigned) == 0 || len(s.PackageKeys) > 0:
 		return nil
 	case len(had) > 0:
-		return command.Usage("without the last package key no package could be published, since signatures are required: give --require-signed none, too")
+		return command.Usage("without the last package key no package could be published, because signatures are required: add --require-signed none")
 	default:
-		return command.Usage("--require-signed %s: no package key is there to check signatures with; register one with --package-key", strings.Join(o.RequireSigned, ","))
+		return command.Usage("--require-signed %s: the repository has no package key to check signatures with; register one with --package-key", strings.Join(c.RequireSigned, ","))
 	}
 }
 
-// checkRequireSigned says what is wrong with --require-signed.
-func (o offer) checkRequireSigned() error {
-	if len(o.RequireSigned) > 1 && slices.Contains(o.RequireSigned, "none") {
-		return command.Usage("--require-signed %s: none goes with nothing else", strings.Join(o.RequireSigned, ","))
+// checkRequireSigned returns an error for an invalid --require-signed.
+func (c repositoryFlags) checkRequireSigned() error {
+	if len(c.RequireSigned) > 1 && slices.Contains(c.RequireSigned, "none") {
+		return command.Usage("--require-signed %s: none excludes all others", strings.Join(c.RequireSigned, ","))
 	}
 	return nil
 }
 
-// warnOfKeys says which package keys of a repository are of no use to its clients, where that may have changed.
-func (o offer) warnOfKeys(io stdio, s catalog.Settings) {
-	if len(o.PackageKey)+len(o.RequireSigned) == 0 {
+// warnOfKeys warns of package keys that clients cannot use, if a flag may have changed that.
+func (c repositoryFlags) warnOfKeys(io stdio, s catalog.Settings) {
+	if len(c.PackageKey)+len(c.RequireSigned) == 0 {
 		return
 	}
 	ring, err := pgp.Read(s.Repository, s.PackageKeys)
@@ -54,12 +54,12 @@ func (o offer) warnOfKeys(io stdio, s catalog.Settings) {
 		return
 	}
 	for _, problem := range ring.Unusable(time.Now()) {
-		problem, _, _ = strings.Cut(problem, ", and the signature is of") // which would be one of today
+		problem, _, _ = strings.Cut(problem, ", and the signature is of") // the rest names the time of a signature made now
 		fmt.Fprintf(io.err, "warning: package key %s: packages that it signs from now on are refused; register the key again (--package-key) if its owner has extended it\n", command.Printable(problem))
 	}
 }
 
-// signedText says which packages of a repository need a signature.
+// signedText describes in a list which packages of a repository need a signature.
 func signedText(s catalog.Settings) string {
 	if len(s.RequireSigned) == 0 {
 		return ""

@@ -92,7 +92,7 @@ func TestRepoSetRequiresSignatures(t *testing.T) {
 		says string
 	}{
 		{"without a key", []string{"--require-signed", "rpm"}, 2, "register one with --package-key"},
-		{"of nothing, besides", []string{"--package-key", file, "--require-signed", "rpm,none"}, 2, "none goes with nothing else"},
+		{"of nothing, besides", []string{"--package-key", file, "--require-signed", "rpm,none"}, 2, "none excludes all others"},
 		{"of a format that is none", []string{"--package-key", file, "--require-signed", "msi"}, 2, "--require-signed"},
 		{"the first key", []string{"--package-key", file}, 0, "signatures required of rpm\n"},
 		{"none", []string{"--require-signed", "none"}, 0, "1 package key, 0 tokens\n"},
@@ -101,7 +101,7 @@ func TestRepoSetRequiresSignatures(t *testing.T) {
 		{"something else", []string{"--verify-payload", "always"}, 0, "signatures required of deb and rpm\n"},
 		{"one by one", []string{"--require-signed", "deb", "--require-signed", "rpm"}, 0, "signatures required of deb and rpm\n"},
 		{"a key fewer", []string{"--remove-package-key", other.Package(t).ID}, 0, "signatures required of deb and rpm\n"},
-		{"no key any more", []string{"--remove-package-key", key.Package(t).ID}, 2, "give --require-signed none, too"},
+		{"no key any more", []string{"--remove-package-key", key.Package(t).ID}, 2, "add --require-signed none"},
 		{"no key, and none", []string{"--remove-package-key", key.Package(t).ID, "--require-signed", "none"}, 0, "0 package keys, 0 tokens, payloads verified\n"},
 		{"the first key, and none", []string{"--package-key", file, "--require-signed", "none"}, 0, "1 package key, 0 tokens, payloads verified\n"},
 	} {

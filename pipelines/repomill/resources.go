@@ -15,7 +15,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// checkScheme refuses the URL of a resource whose scheme is none of those that a flag takes. use says which those are.
+// checkScheme returns an error unless the URL has one of the schemes that a flag takes. use names them for the user.
 func checkScheme(flag, url, use string, schemes ...string) error {
 	scheme, rest, ok := strings.Cut(url, "://")
 	if !ok || !slices.Contains(schemes, scheme) || rest == "" && scheme != "dir" {
@@ -27,9 +27,10 @@ func checkScheme(flag, url, use string, schemes ...string) error {
 // useBucket says what --bucket takes.
 const useBucket = "s3://BUCKET?region=R or file:///path/to/folder"
 
-// checkSigningKeys refuses what cannot name a signing key. It is not shown: it may be the key itself.
+// checkSigningKeys returns an error for values that do not name a signing key. It does not show the value, which may be a
+// private key.
 func checkSigningKeys(urls []string) error {
-	for _, url := range urls { // each of which may be a list
+	for _, url := range urls { // each may be a list
 		scheme, _, _ := strings.Cut(strings.TrimSpace(url), "://")
 		if !slices.Contains([]string{"file", "gcpkms", "awskms"}, scheme) {
 			return command.Usage("--signing-key: use file:///path/to/signing-key.asc, gcpkms://projects/P/… or awskms://KEY?region=R")
@@ -38,7 +39,7 @@ func checkSigningKeys(urls []string) error {
 	return nil
 }
 
-// checkCatalog refuses a URL that cannot name a catalog. No server is asked.
+// checkCatalog returns an error for a URL that cannot name a catalog. It connects to no server.
 func checkCatalog(url string) error {
 	db, err := catalogdb.Open(url)
 	if err != nil {
@@ -47,8 +48,8 @@ func checkCatalog(url string) error {
 	return db.Close()
 }
 
-// checkBucket refuses the URL of a published bucket that cannot be one, and that of a folder which is not there: it would
-// be made, and a slip of the pen would be a new, empty repository.
+// checkBucket returns an error for the URL of a published bucket with an unknown scheme, or of a folder that does not exist:
+// opening would create it, and a typing error would be a new, empty repository.
 func checkBucket(url string) error {
 	if err := checkScheme("--bucket", url, useBucket, "s3", "file"); err != nil {
 		return err
@@ -56,7 +57,7 @@ func checkBucket(url string) error {
 	return checkFolder("--bucket", url)
 }
 
-// checkFolder refuses the file:// URL of a folder that is not there.
+// checkFolder returns an error for the file:// URL of a folder that does not exist.
 func checkFolder(flag, url string) error {
 	path, local := strings.CutPrefix(url, "file://")
 	if !local {
@@ -65,7 +66,7 @@ func checkFolder(flag, url string) error {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return command.Fault(fmt.Errorf("%s: there is no folder %s: name the right one, or make it with mkdir", flag, path))
+		return command.Fault(fmt.Errorf("%s: folder %s does not exist: name another one, or create it with mkdir", flag, path))
 	case err != nil:
 		return command.Fault(fmt.Errorf("%s: %w", flag, err))
 	case !info.IsDir():
@@ -74,7 +75,7 @@ func checkFolder(flag, url string) error {
 	return nil
 }
 
-// openBucket opens a published bucket that is there.
+// openBucket opens a published bucket. A folder must exist.
 func openBucket(ctx context.Context, url string) (objects.Bucket, error) {
 	if err := checkBucket(url); err != nil {
 		return nil, err

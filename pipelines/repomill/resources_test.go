@@ -25,16 +25,16 @@ func TestFoldersAreNotMade(t *testing.T) {
 	}
 	company := []string{"--catalog", catalog, "--signing-key", "file://" + dir + "/key.asc", "--public-url", "http://x"}
 	worker := append([]string{"worker", "--once", "--events", "dir://"}, company...)
-	const advice = ": name the right one, or make it with mkdir\n"
+	const advice = " does not exist: name another one, or create it with mkdir\n"
 	for _, tt := range []struct {
 		fact string
 		args []string
 		says string
 	}{
-		{"the bucket of a worker", append(worker, "--staging", "file://"+dir+"/there", "--bucket", "file://"+dir+"/typo"), "--bucket: there is no folder " + dir + "/typo" + advice},
-		{"the staging folder of a worker", append(worker, "--staging", "file://"+dir+"/typo", "--bucket", "file://"+dir+"/there"), "--staging: there is no folder " + dir + "/typo" + advice},
-		{"the bucket of reindex", append([]string{"reindex", "--all", "--bucket", "file://" + dir + "/typo"}, company...), "--bucket: there is no folder " + dir + "/typo" + advice},
-		{"the bucket of a yank", []string{"yank", "acme/tools/el/9", "hello=1.0", "--reason", "x", "--now", "--catalog", catalog, "--bucket", "file://" + dir + "/typo"}, "--bucket: there is no folder " + dir + "/typo" + advice},
+		{"the bucket of a worker", append(worker, "--staging", "file://"+dir+"/there", "--bucket", "file://"+dir+"/typo"), "--bucket: folder " + dir + "/typo" + advice},
+		{"the staging folder of a worker", append(worker, "--staging", "file://"+dir+"/typo", "--bucket", "file://"+dir+"/there"), "--staging: folder " + dir + "/typo" + advice},
+		{"the bucket of reindex", append([]string{"reindex", "--all", "--bucket", "file://" + dir + "/typo"}, company...), "--bucket: folder " + dir + "/typo" + advice},
+		{"the bucket of a yank", []string{"yank", "acme/tools/el/9", "hello=1.0", "--reason", "x", "--now", "--catalog", catalog, "--bucket", "file://" + dir + "/typo"}, "--bucket: folder " + dir + "/typo" + advice},
 		{"a file for a bucket", []string{"yank", "acme/tools/el/9", "hello=1.0", "--reason", "x", "--now", "--catalog", catalog, "--bucket", "file://" + dir + "/key.asc"}, "--bucket: " + dir + "/key.asc is not a folder\n"},
 	} {
 		if a := repomill(t, tt.args...); a.Code != 4 || a.Stderr != "repomill: "+tt.says {

@@ -56,7 +56,7 @@ func (s *site) published(t *testing.T, objects []string) {
 	}
 }
 
-// SIGTERM ends the program in good order; the next start goes on, with what came meanwhile too.
+// SIGTERM ends the program with exit code 0. The next start continues, also with uploads that came in between.
 func TestStopAndStart(t *testing.T) {
 	t.Parallel()
 	data := proctest.OpenDir(t)
@@ -72,7 +72,7 @@ func TestStopAndStart(t *testing.T) {
 	r := s.status(t, "acme/stream")
 	t.Logf("stopped after %v, with %d of %d uploads taken up", time.Since(start).Round(time.Millisecond), len(r.Uploads), len(objects))
 	if r.Backlog != 0 || len(r.Uploads) < 2 {
-		t.Errorf("work in hand was not finished: %+v", r)
+		t.Errorf("running work was not finished: %+v", r)
 	}
 	if err := s.checkBucket(); err != nil {
 		t.Errorf("after SIGTERM: %v", err)
@@ -123,7 +123,7 @@ func TestNewPublicURL(t *testing.T) {
 	}
 }
 
-// Start-up errors are told apart by exit code, and say what to do.
+// Start-up errors have different exit codes, and say what to do.
 func TestRefusesToStart(t *testing.T) {
 	t.Parallel()
 	running := shared(t)

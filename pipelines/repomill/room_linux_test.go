@@ -10,7 +10,7 @@ import (
 	"repomill/testdata/proctest"
 )
 
-// A full disk is told by /readyz, and the log says which.
+// /readyz reports a full disk, and the log names it.
 func TestFullDiskIsNotReady(t *testing.T) {
 	t.Parallel()
 	data := proctest.OpenDir(t)

@@ -7,7 +7,7 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-// What commands here have in common with those of package client.
+// Flags that commands here share with those of package client.
 type (
 	catalogFlags struct{ client.CatalogFlags }
 	clientFlags  = client.ClientFlags

@@ -17,7 +17,7 @@ func TestTheIDOfAPushIsNotShown(t *testing.T) {
 	const jammy = "acme/shown/ubuntu/jammy"
 	hello := newDEB(t, debtest.Spec{})
 	name := filepath.Base(hello.path)
-	want := hello.path + ": stored in staging as " + jammy + "/" + name + "; add --wait to learn what becomes of it\n"
+	want := hello.path + ": stored in staging as " + jammy + "/" + name + "; add --wait to wait for its verdict\n"
 	if a := repomill(t, "push", "--staging", s.staging(), jammy, hello.path); a.Code != 0 || a.Stdout != want {
 		t.Errorf("got %v, want %q", a, want)
 	}

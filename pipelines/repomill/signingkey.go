@@ -18,8 +18,8 @@ import (
 // signingKeyBits is the size of a new RSA signing key: the strongest that every client reads, EL7 included.
 const signingKeyBits = 4096
 
-// prepareKeys makes the signing key at the first start, and a standby key that clients are given with it; and only then:
-// clients trust the key that signed what they have. Keys that --signing-key names are made elsewhere.
+// prepareKeys generates a signing key and a standby key at the first start. It returns an error if releases exist and the file
+// of keys does not: clients trust the key that signed their releases. It does nothing for keys that --signing-key names.
 func (s *site) prepareKeys(ctx context.Context, cfg pipelines.Config) error {
 	if cfg.SigningKey != s.cmd.ownKey() {
 		return nil
@@ -35,7 +35,7 @@ func (s *site) prepareKeys(ctx context.Context, cfg pipelines.Config) error {
 		return err
 	}
 	if released {
-		return fmt.Errorf("the signing key %s is missing, and releases exist that clients trust by it: restore the key from your backup (a new key would lock every client out)", path)
+		return fmt.Errorf("the signing key %s is missing, and releases exist that clients trust by it: restore the key from your backup (clients would refuse a new key)", path)
 	}
 	var armored []byte
 	var names []string
@@ -53,12 +53,12 @@ func (s *site) prepareKeys(ctx context.Context, cfg pipelines.Config) error {
 	if err := writeNew(path, armored); err != nil {
 		return command.Fault(fmt.Errorf("store signing key: %w", err))
 	}
-	fmt.Fprintf(s.io.out, "New signing key %s\n  and a standby key %s, which clients are given with it,\n  in %s: back this up. Without it, clients must be set up anew.\n",
+	fmt.Fprintf(s.io.out, "New signing key %s\n  and a standby key %s, which clients get with it,\n  in %s: back this file up. Without it, every client has to be set up again.\n",
 		names[0], names[1], path)
 	return nil
 }
 
-// anyRelease reports whether something was published with a key: by the catalog's word or the bucket's.
+// anyRelease reports whether the catalog or the bucket has a published release.
 func anyRelease(ctx context.Context, catalogURL, bucket string) (bool, error) {
 	db, err := catalogdb.Open(catalogURL)
 	if err != nil {

@@ -11,17 +11,17 @@ import (
 	"repomill/pipelines/command"
 )
 
-// siteFlags say where everything is that a publish needs.
+// siteFlags name the resources that a publish needs.
 type siteFlags struct {
 	catalogFlags
 	Bucket                   string   `placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket, if it is not in --data."`
 	SigningKey               []string `sep:"none" placeholder:"file:///PATH" help:"URL of the file with the keys that sign releases, if it is not in --data, or of a key in a KMS (gcpkms://, awskms://). May be repeated."`
-	SigningKeyPassphraseFile string   `type:"path" placeholder:"FILE" help:"File with the passphrases of keys that have one, one a line."`
+	SigningKeyPassphraseFile string   `type:"path" placeholder:"FILE" help:"File with the passphrases of the signing keys, one per line."`
 	Cache                    string   `type:"path" help:"Folder with room for the indexes of a release, on a local disk; default: the system's temporary folder."`
 	PublicURL                string   `name:"public-url" placeholder:"https://NAME" help:"URL under which clients reach the resolver, if it is not the one in the published configuration."`
 }
 
-// open opens what the flags name: everything in --data, or everything by URL.
+// open opens the resources that the flags name: all in --data, or all by URL.
 func (f siteFlags) open(ctx context.Context) (*pipelines.Resources, error) {
 	cfg, err := f.config()
 	if err != nil {
@@ -30,7 +30,7 @@ func (f siteFlags) open(ctx context.Context) (*pipelines.Resources, error) {
 	if err := checkBucket(cfg.Bucket); err != nil {
 		return nil, err
 	}
-	db, err := f.catalogFlags.open(ctx) // which does not make one
+	db, err := f.catalogFlags.open(ctx) // pipelines.Open would create a missing one
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (f siteFlags) open(ctx context.Context) (*pipelines.Resources, error) {
 	return r, nil
 }
 
-// catalogAlone reports whether the flags name a catalog and nothing else: then workers publish, and not this process.
+// catalogAlone reports whether the flags name a catalog and no other resource. Then only workers publish.
 func (f siteFlags) catalogAlone() bool {
 	return f.Catalog != "" && f.Bucket == "" && pipelines.JoinKeys(f.SigningKey) == ""
 }
@@ -65,7 +65,7 @@ func (f siteFlags) config() (pipelines.Config, error) {
 		}
 	}
 	if given != 0 && given != 3 {
-		return pipelines.Config{}, command.Usage("name --catalog, --bucket and --signing-key, or none of them and the folder of repomill up with --data")
+		return pipelines.Config{}, command.Usage("name all of --catalog, --bucket and --signing-key, or only the folder of repomill up with --data")
 	}
 	if given != 0 {
 		if err := checkSigningKeys(f.SigningKey); err != nil {
@@ -96,7 +96,7 @@ func (f siteFlags) publicURL(ctx context.Context, bucketURL string) (string, err
 		return "", command.Fault(fmt.Errorf("--bucket: %w", err))
 	}
 	if url == "" {
-		return "", command.Usage("no published configuration says under which URL clients reach the resolver: name it with --public-url")
+		return "", command.Usage("the bucket has no published configuration with the URL of the resolver: name it with --public-url")
 	}
 	return url, nil
 }

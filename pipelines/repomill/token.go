@@ -19,7 +19,7 @@ import (
 )
 
 type tokenCmd struct {
-	Create tokenCreateCmd `cmd:"" help:"Make a token. It is printed once, and nowhere kept."`
+	Create tokenCreateCmd `cmd:"" help:"Create a token. The secret is shown once and not stored."`
 	List   tokenListCmd   `cmd:"" help:"List tokens, without their secrets."`
 	Revoke tokenRevokeCmd `cmd:"" help:"Revoke a token, and those that it made."`
 }
@@ -29,10 +29,10 @@ type tokenCreateCmd struct {
 	awaitFlags
 	clientFlags
 	actorFlags
-	Target  string          `arg:"" help:"What it is for: owner/name; with --scope also owner, for all of its repositories, or all."`
-	Name    string          `arg:"" help:"Who has it, such as ci or customer-42."`
-	Scope   []catalog.Scope `enum:"read,push,manage,tokens" placeholder:"read|push|manage|tokens" help:"What it may do, see above. May be repeated, or a list with commas. Without it: read."`
-	Expires period          `help:"For how long it is good, such as 90d or 12h. Without it, the token does not expire."`
+	Target  string          `arg:"" help:"Target: owner/name; with --scope also owner, for all of its repositories, or all."`
+	Name    string          `arg:"" help:"Name of the token, such as ci or customer-42."`
+	Scope   []catalog.Scope `enum:"read,push,manage,tokens" placeholder:"read|push|manage|tokens" help:"What the token may do, see above. May be repeated, or a list with commas. Without it: read."`
+	Expires period          `help:"How long the token is valid, such as 90d or 12h. Without it, the token does not expire."`
 }
 
 // Help says which tokens there are.
@@ -72,7 +72,7 @@ func (c *tokenCreateCmd) Run(ctx context.Context, io stdio) error {
 	if target.Name == "" && len(c.Scope) == 0 {
 		return command.Usage("a token that opens a private repository is of that one, owner/name; say with --scope what a token of the API for %s may do", target)
 	}
-	if err := c.clientFlags.Check(); err != nil { // before there is a token
+	if err := c.clientFlags.Check(); err != nil { // before the token is created
 		return err
 	}
 	db, err := c.openToChange(ctx)
@@ -112,7 +112,7 @@ func (c *tokenCreateCmd) createRead(ctx context.Context, io stdio, db *catalogdb
 	fmt.Fprintf(io.err, "This token is shown once. It opens %s for reading, as user name (with any password) or as password.\n", r)
 	defer c.PrintSetup(ctx, io.err, c.CatalogFlags, db, s, secret)
 	if s.Visibility == catalog.Public {
-		fmt.Fprintf(io.err, "%s is public, however: everybody reads it without a token, until repomill repo set --visibility private.\n", r)
+		fmt.Fprintf(io.err, "%s is public: clients read it without a token until you run repomill repo set %[1]s --visibility private.\n", r)
 	}
 	if c.NoWait {
 		return recorded(io)

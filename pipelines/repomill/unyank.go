@@ -22,8 +22,8 @@ type unyankCmd struct {
 // Help describes the exit codes.
 func (unyankCmd) Help() string {
 	return `Exit codes:
-  0  clients see it again, or it was not withdrawn
-  1  there is no such package, or its file is gone
+  0  clients see the package again, or it was not withdrawn
+  1  the package does not exist, or its file was removed
   2  usage
   3  recorded, but not published in time, or no worker runs
   4  the catalog cannot be reached
@@ -32,7 +32,7 @@ Example:
   repomill unyank acme/tools/ubuntu/jammy hello=1.0`
 }
 
-// Run takes a withdrawal back and waits until clients see the package.
+// Run restores withdrawn packages, and waits until clients see them.
 func (c *unyankCmd) Run(ctx context.Context, io stdio) error {
 	w, err := c.which()
 	if err != nil {
@@ -53,7 +53,7 @@ func (c *unyankCmd) Run(ctx context.Context, io stdio) error {
 	}
 	packages, err := db.Unyank(ctx, w, now)
 	if errors.Is(err, catalogdb.ErrRemoved) {
-		return fmt.Errorf("%s %s cannot come back: its file was removed; push it under a new version", w.Name, w.Version)
+		return fmt.Errorf("%s %s cannot be restored: its file was removed; push it under a new version", w.Name, w.Version)
 	}
 	if errors.Is(err, catalogdb.ErrRetired) {
 		return err
@@ -74,7 +74,7 @@ func (c *unyankCmd) Run(ctx context.Context, io stdio) error {
 	return nil
 }
 
-// yankedOf returns the keys of those packages that are withdrawn now.
+// yankedOf returns the keys of the packages that are withdrawn now.
 func yankedOf(ctx context.Context, db *catalogdb.DB, w catalogdb.PackageSelector) (map[string]bool, error) {
 	all, err := db.Appearances(ctx, w)
 	yanked := map[string]bool{}
@@ -86,7 +86,7 @@ func yankedOf(ctx context.Context, db *catalogdb.DB, w catalogdb.PackageSelector
 	return yanked, err
 }
 
-// noPackage says what there is instead of a package that yank or unyank was asked for.
+// noPackage returns an error that names what exists in place of a package that yank or unyank did not find.
 func noPackage(ctx context.Context, db *catalogdb.DB, w catalogdb.PackageSelector, err error) error {
 	if !errors.Is(err, catalogdb.ErrNotFound) {
 		return command.Fault(err)
@@ -105,8 +105,8 @@ func noPackage(ctx context.Context, db *catalogdb.DB, w catalogdb.PackageSelecto
 	return fmt.Errorf("there is no %s %s in %s; repomill ls %s lists what is", w.Name, w.Version, distribution, distribution)
 }
 
-// elsewhere says in which architectures and components a distribution has a version of a package, if it was asked for in
-// another.
+// elsewhere returns an error that names the architectures and components in which the distribution has the version, if the
+// selector names another one.
 func elsewhere(ctx context.Context, db *catalogdb.DB, w catalogdb.PackageSelector) error {
 	if w.Arch == "" && w.Component == "" {
 		return nil

@@ -31,10 +31,10 @@ import (
 )
 
 type upCmd struct {
-	Data                     string        `default:"./data" help:"Folder of everything: staging, catalog, published bucket, keys."`
+	Data                     string        `default:"./data" help:"Folder of staging, catalog, published bucket and keys."`
 	SigningKey               []string      `sep:"none" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases, if it is not signing-key.asc in --data, or of a key in a KMS: gcpkms://projects/P/… or awskms://KEY?region=R. May be repeated."`
-	SigningKeyPassphraseFile string        `type:"path" placeholder:"FILE" help:"File with the passphrases of keys that have one, one a line."`
-	Listen                   string        `default:"127.0.0.1:8080" help:"Address of the resolver, where clients go."`
+	SigningKeyPassphraseFile string        `type:"path" placeholder:"FILE" help:"File with the passphrases of the signing keys, one per line."`
+	Listen                   string        `default:"127.0.0.1:8080" help:"Address of the resolver, to which clients connect."`
 	EdgeListen               string        `default:"127.0.0.1:8081" help:"Address of the edge, which serves the signed URLs."`
 	PublicURL                string        `name:"public-url" help:"URL under which clients reach the resolver, if it is not that of --listen."`
 	OpsListen                string        `default:"127.0.0.1:8082" help:"Address of /metrics, /healthz and /readyz; empty for none."`
@@ -42,19 +42,19 @@ type upCmd struct {
 	Create                   string        `default:"auto" enum:"auto,declared" help:"Whether an upload creates the repository, component or architecture that it names (auto), or is rejected (declared)."`
 	Distributions            string        `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
 	MaxPackageSize           int64         `default:"${maxPackageSize}" help:"Largest package, in bytes."`
-	Retention                time.Duration `default:"168h" help:"How long superseded indexes, withdrawn packages and finished uploads in staging are kept; at least 24h."`
-	CacheSize                int64         `default:"${cacheSize}" help:"How many bytes of rendered indexes are kept, below --data, for the next package; losing them costs time only."`
-	LogLevel                 string        `default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
-	LogFormat                string        `default:"text" enum:"text,json" help:"Form of the log, which goes to the standard error."`
+	Retention                time.Duration `default:"168h" help:"Retention period of superseded indexes, withdrawn packages and finished uploads in staging; at least 24h."`
+	CacheSize                int64         `default:"${cacheSize}" help:"Size limit of the cache of rendered indexes below --data, in bytes. Without the cache, publishing is slower and nothing else changes."`
+	LogLevel                 string        `default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: debug, info, warn or error."`
+	LogFormat                string        `default:"text" enum:"text,json" help:"Format of the log on the standard error."`
 }
 
 // vars are the values in the help of flags.
 var vars = map[string]string{"maxPackageSize": fmt.Sprint(int64(ingest.DefaultMaxSize)), "cacheSize": fmt.Sprint(int64(publish.DefaultCache))}
 
-// grace is how long work in hand may go on after SIGTERM.
+// grace is how long running work may continue after SIGTERM.
 const grace = 30 * time.Second
 
-// A site is the embedded product: what upCmd opened.
+// A site has the resources that upCmd opened.
 type site struct {
 	cmd       *upCmd
 	io        stdio
@@ -82,12 +82,13 @@ func (c *upCmd) Run(ctx context.Context, io stdio) error {
 	return s.serve(ctx, handlers)
 }
 
-// newLogger makes the process's log.
+// newLogger returns the logger of the process, and installs it as the default.
 func newLogger(io stdio, format, level string) *slog.Logger {
 	return setLogger(command.LogHandler(io.err, format, level))
 }
 
-// setLogger makes a log the process's. Beam's initialisation, which installs a log of its own, goes first.
+// setLogger installs a handler for the default logger and for Beam's. Beam is initialised first, because that installs a
+// logger of its own.
 func setLogger(h slog.Handler) *slog.Logger {
 	beam.Init()
 	l := slog.New(h)
@@ -96,7 +97,7 @@ func setLogger(h slog.Handler) *slog.Logger {
 	return l
 }
 
-// open takes the folder, the addresses and the keys.
+// open locks the folder, listens on the addresses, migrates the catalog and opens the resources.
 func (s *site) open(ctx context.Context) (err error) {
 	c := s.cmd
 	if err := c.check(); err != nil {
@@ -143,10 +144,10 @@ func (s *site) open(ctx context.Context) (err error) {
 	if s.source, err = queue.Open(ctx, "dir://", s.resources.Staging); err != nil {
 		return err
 	}
-	return s.resources.Catalog.EndLeases(ctx) // under the folder's lock: whoever held a lease is gone
+	return s.resources.Catalog.EndLeases(ctx) // this process has the folder's lock, so no other one has a lease
 }
 
-// ownKey returns the URL of the file of keys that lies with everything else, and is made at the first start.
+// ownKey returns the URL of the file of signing keys in the data folder. It is created at the first start.
 func (c *upCmd) ownKey() string { return "file://" + c.path("signing-key.asc") }
 
 func (c *upCmd) path(name string) string { return filepath.Join(c.Data, name) }
@@ -171,7 +172,7 @@ func urlOr(url string, l net.Listener) string {
 	return strings.TrimRight(url, "/")
 }
 
-// lockFolder keeps a second process off the folder.
+// lockFolder locks the folder, so that only one process uses it.
 func lockFolder(dir string) (unlock func(), err error) {
 	f, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -184,7 +185,7 @@ func lockFolder(dir string) (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// prepareCatalog brings the database's schema up to date. It is nobody else's to read.
+// prepareCatalog migrates the database. A new file gets mode 0600.
 func prepareCatalog(ctx context.Context, catalogURL, path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -218,7 +219,7 @@ func (s *site) serve(ctx context.Context, h handlers) error {
 	g.Go(func() error { return dispatcher.Serve(ctx, grace) })
 	g.Go(func() error {
 		<-ctx.Done()
-		s.log.Info("stopping: finishing work in hand")
+		s.log.Info("stopping", "grace", grace)
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
 		return errors.Join(shutdown(last, resolver), shutdown(last, edge))
@@ -227,7 +228,7 @@ func (s *site) serve(ctx context.Context, h handlers) error {
 	return g.Wait()
 }
 
-// newServer bounds what a slow or hostile client can hold. An answer may take long: the edge sends packages.
+// newServer returns a server with limits for slow and hostile clients. It has no write timeout: the edge sends packages.
 func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
@@ -242,7 +243,7 @@ func listen(srv *http.Server, l net.Listener) error {
 	return nil
 }
 
-// shutdown lets a server finish its requests until ctx ends, and then breaks them off.
+// shutdown lets a server finish its requests until ctx ends, and then closes their connections.
 func shutdown(ctx context.Context, srv *http.Server) error {
 	err := srv.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -9,7 +9,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// check refuses what cannot be meant, before anything is made.
+// check returns an error for flags with invalid values, before a file is created.
 func (c *upCmd) check() error {
 	if c.Data == "" {
 		return command.Usage("--data: name a folder, such as ./data")
@@ -28,7 +28,7 @@ func (c *upCmd) check() error {
 	return checkAddresses(c)
 }
 
-// checkSizes refuses sizes and times that up and the worker cannot go by.
+// checkSizes returns an error for sizes and times that up and the worker cannot use.
 func checkSizes(maxPackage, cache int64, retention time.Duration) error {
 	switch {
 	case maxPackage < 1:
@@ -36,12 +36,12 @@ func checkSizes(maxPackage, cache int64, retention time.Duration) error {
 	case cache < 0:
 		return command.Usage("--cache-size %d: use a number of bytes", cache)
 	case retention < collect.MinRetention:
-		return command.Usage("--retention %s: clients may need what was superseded for %s; use that or more", retention, collect.MinRetention)
+		return command.Usage("--retention %s: use %s or more: clients need superseded files for that long", retention, collect.MinRetention)
 	}
 	return nil
 }
 
-// checkAddress refuses what cannot be an address of this machine.
+// checkAddress returns an error if an address is not host:port.
 func checkAddress(flag, address string) error {
 	_, port, err := net.SplitHostPort(address)
 	if err == nil {
@@ -53,7 +53,7 @@ func checkAddress(flag, address string) error {
 	return nil
 }
 
-// checkAddresses refuses addresses that clients could not be told.
+// checkAddresses returns an error for addresses and URLs that clients cannot use.
 func checkAddresses(c *upCmd) error {
 	for _, a := range []struct{ flag, address, urlFlag, url string }{
 		{"--listen", c.Listen, "--public-url", c.PublicURL}, {"--edge-listen", c.EdgeListen, "--edge-url", c.EdgeURL},

@@ -16,7 +16,7 @@ import (
 	"strings"
 )
 
-// urlKey returns the key that signs URLs, made at the first start, and the id that names it.
+// urlKey returns the key that signs URLs and its id. It generates the key if the file does not exist.
 func urlKey(path string) (key crypto.Signer, id string, err error) {
 	body, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -27,7 +27,7 @@ func urlKey(path string) (key crypto.Signer, id string, err error) {
 	}
 	block, _ := pem.Decode(body)
 	if block == nil {
-		return nil, "", fmt.Errorf("URL key %s is not PEM; remove it, and a new one is made", path)
+		return nil, "", fmt.Errorf("URL key %s is not PEM; remove it, and the next start generates a new one", path)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {

@@ -18,7 +18,7 @@ func TestUsage(t *testing.T) {
 			"--catalog", "sqlite://" + dir + "/data", "--signing-key", "file://" + dir + "/data", "--public-url", "http://x"}, more...)
 	}
 	const table = ": it is not a list of distributions in JSON: invalid character 'j' looking for beginning of value"
-	const retention = "--retention 1h0m0s: clients may need what was superseded for 24h0m0s; use that or more"
+	const retention = "--retention 1h0m0s: use 24h0m0s or more: clients need superseded files for that long"
 	const address = `: use host:port, such as 127.0.0.1:8080`
 	for _, tt := range []struct {
 		fact string
@@ -64,7 +64,7 @@ func TestUsage(t *testing.T) {
 func TestNothingIsSaidOfNothing(t *testing.T) {
 	t.Parallel()
 	s := restart(t, proctest.OpenDir(t))
-	const none = "acme/tools has no distributions yet: declare one with repomill repo set acme/tools --distribution OS/VERSION, such as ubuntu/jammy or el/9; with repomill up, the first push to one does it, too\n"
+	const none = "acme/tools has no distributions yet: declare one with repomill repo set acme/tools --distribution OS/VERSION, such as ubuntu/jammy or el/9; with repomill up, the first push declares it\n"
 	for _, tt := range []struct {
 		fact        string
 		args        []string

@@ -19,43 +19,44 @@ import (
 
 type workerCmd struct {
 	Staging                  string        `required:"" placeholder:"gs://BUCKET" help:"URL of the staging bucket."`
-	Events                   string        `required:"" placeholder:"pubsub://PROJECT/SUBSCRIPTION" help:"URL of the news of staged objects; dir:// watches a staging folder."`
-	Catalog                  string        `required:"" placeholder:"mysql://USER@HOST/DB" help:"URL of the catalog. A password is named by ?password-file=PATH."`
+	Events                   string        `required:"" placeholder:"pubsub://PROJECT/SUBSCRIPTION" help:"Source of notifications about staged objects; dir:// watches a staging folder."`
+	Catalog                  string        `required:"" placeholder:"mysql://USER@HOST/DB" help:"URL of the catalog. ?password-file=PATH names the file with the password."`
 	Bucket                   string        `required:"" placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket."`
-	SigningKey               []string      `required:"" sep:"none" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases, or of a key in a KMS: gcpkms://projects/P/… or awskms://KEY?region=R. Several sign side by side. May be repeated."`
-	SigningKeyPassphraseFile string        `type:"path" placeholder:"FILE" help:"File with the passphrases of keys that have one, one a line."`
+	SigningKey               []string      `required:"" sep:"none" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases, or of a key in a KMS: gcpkms://projects/P/… or awskms://KEY?region=R. Each of several keys signs every release. May be repeated."`
+	SigningKeyPassphraseFile string        `type:"path" placeholder:"FILE" help:"File with the passphrases of the signing keys, one per line."`
 	PublicURL                string        `name:"public-url" required:"" placeholder:"https://NAME" help:"URL under which clients reach the resolver."`
 	Create                   string        `default:"declared" enum:"auto,declared" help:"Whether an upload creates the repository, component or architecture that it names (auto), or is rejected (declared)."`
 	Distributions            string        `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
 	MaxPackageSize           int64         `default:"${maxPackageSize}" help:"Largest package, in bytes."`
-	Retention                time.Duration `default:"168h" help:"How long superseded indexes, withdrawn packages and finished uploads in staging are kept; at least 24h."`
-	UploadTimeout            time.Duration `default:"5m" help:"How long one attempt at an upload may take, besides a second for each MiB. After five it is given up as poison."`
-	Cache                    string        `type:"path" help:"Folder where rendered indexes are kept for the next package, on a local disk with room for them; default: the system's temporary folder."`
-	CacheSize                int64         `default:"${cacheSize}" help:"How many bytes of them; losing them costs time only."`
-	Once                     bool          `help:"End when nothing is left to do, for cron and CI."`
-	Grace                    time.Duration `default:"30s" help:"How long unfinished work may go on after SIGTERM."`
+	Retention                time.Duration `default:"168h" help:"Retention period of superseded indexes, withdrawn packages and finished uploads in staging; at least 24h."`
+	UploadTimeout            time.Duration `default:"5m" help:"Time limit of one attempt at an upload, plus one second per MiB. An upload that fails five attempts is rejected."`
+	Cache                    string        `type:"path" help:"Folder of the cache of rendered indexes, on a local disk; default: the system's temporary folder."`
+	CacheSize                int64         `default:"${cacheSize}" help:"Size limit of the cache, in bytes. Without the cache, publishing is slower and nothing else changes."`
+	Once                     bool          `help:"Exit when no work is left, for cron and CI."`
+	Grace                    time.Duration `default:"30s" help:"How long running work may continue after SIGTERM."`
 	OpsListen                string        `default:"127.0.0.1:9101" help:"Address of /metrics, /healthz and /readyz; empty for none."`
-	LogLevel                 string        `default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
-	LogFormat                string        `default:"json" enum:"text,json" help:"Form of the log, which goes to the standard error."`
+	LogLevel                 string        `default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: debug, info, warn or error."`
+	LogFormat                string        `default:"json" enum:"text,json" help:"Format of the log on the standard error."`
 }
 
-// minUploadTimeout is the least time that an upload needs on a bad day.
+// minUploadTimeout is the least --upload-timeout: slow stores need that long for a good upload.
 const minUploadTimeout = 30 * time.Second
 
 // Help describes the exit codes.
 func (workerCmd) Help() string {
-	return `Takes up what CI puts into staging, publishes it, and sweeps up what events missed. Any number of workers may run.
+	return `A worker ingests the packages that CI puts into staging, and publishes them. It scans staging periodically for uploads whose
+notification was lost. Any number of workers may run.
 
 Example:
   repomill worker --staging gs://in --events pubsub://project/uploads --catalog mysql://mill@db/mill?password-file=/etc/mill/password \
     --bucket s3://out?region=eu-west-1 --signing-key file:///etc/mill/signing-key.asc --public-url https://packages.example.org
 
 Exit codes:
-  0  ended by a signal; with --once: nothing is left to do
-  1  cannot go on; the standard error says why
+  0  ended by a signal; with --once: no work is left
+  1  failed; the standard error says why
   2  usage
   3  with --once: interrupted
-  4  a resource cannot be reached; with --once: something is left that met a fault`
+  4  a resource cannot be reached; with --once: some work failed and has to be retried`
 }
 
 // Run works until ctx ends.
@@ -100,7 +101,7 @@ func (c *workerCmd) Run(ctx context.Context, io stdio) error {
 	return nil
 }
 
-// serve runs the dispatcher, and tells how it is doing.
+// serve runs the dispatcher and, unless --once is given, the server of its metrics and health.
 func (c *workerCmd) serve(ctx context.Context, r *pipelines.Resources, d *worker.Dispatcher) error {
 	var ops net.Listener
 	if c.OpsListen != "" && !c.Once {
@@ -110,14 +111,14 @@ func (c *workerCmd) serve(ctx context.Context, r *pipelines.Resources, d *worker
 		}
 	}
 	r.Log.Info("worker started", "staging", layout.Shown(c.Staging), "events", layout.Shown(c.Events), "bucket", layout.Shown(c.Bucket), "ops", addressOf(ops))
-	// It can be watched until its work is over, however it ends.
+	// Metrics and health are served until the dispatcher has returned, also after ctx has ended.
 	watched, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var g errgroup.Group
 	if ops != nil {
 		g.Go(func() error { return serveOps(watched, ops, r, d) })
 	}
-	defer context.AfterFunc(ctx, func() { r.Log.Info("stopping: finishing work in hand") })()
+	defer context.AfterFunc(ctx, func() { r.Log.Info("worker stopping", "grace", c.Grace) })()
 	err := d.Serve(ctx, c.Grace)
 	stop()
 	r.Log.Info("worker stopped")
@@ -155,7 +156,7 @@ func (c *workerCmd) check() error {
 		return command.Usage("--distributions: %w", err)
 	}
 	if c.UploadTimeout < minUploadTimeout {
-		return command.Usage("--upload-timeout %s: use %s or more, or good uploads are given up", c.UploadTimeout, minUploadTimeout)
+		return command.Usage("--upload-timeout %s: use %s or more: with less, good uploads are rejected", c.UploadTimeout, minUploadTimeout)
 	}
 	if err := command.CheckURL("--public-url", c.PublicURL); err != nil {
 		return err
@@ -166,7 +167,7 @@ func (c *workerCmd) check() error {
 	return checkFolder("--bucket", c.Bucket)
 }
 
-// checkURLs refuses resources that are named by a scheme which they do not have.
+// checkURLs returns an error for the URL of a resource that does not exist with its scheme.
 func (c *workerCmd) checkURLs() error {
 	for _, r := range []struct {
 		flag, url, use string

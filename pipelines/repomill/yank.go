@@ -32,7 +32,7 @@ type yankTarget struct {
 func (t yankTarget) which() (w catalogdb.PackageSelector, err error) {
 	target := strings.Trim(t.Target, "/")
 	release, err := catalog.ParseRelease(target)
-	component := release.Arch // what the fifth name is for DEB; RPM has none
+	component := release.Arch // the fifth name is a component for DEB; RPM has none
 	if err != nil || component != "" && layout.CheckComponent(component) != nil {
 		return w, command.Usage("target %q: use owner/name/os/version[/component], such as acme/tools/el/9", t.Target)
 	}
@@ -49,32 +49,32 @@ func (t yankTarget) which() (w catalogdb.PackageSelector, err error) {
 type yankCmd struct {
 	catalogFlags
 	yankTarget
-	Reason     string `required:"" help:"Why: kept with the withdrawal, and named when the package is pushed again."`
-	By         string `env:"REPOMILL_BY,GITLAB_USER_LOGIN,GITHUB_ACTOR,USER" help:"Who does it, for the record."`
-	Now        bool   `help:"Remove the file and its copy in staging at once, too, and not after the retention period. Downloads that go on may break."`
+	Reason     string `required:"" help:"Why: recorded with the withdrawal, and named when the package is pushed again."`
+	By         string `env:"REPOMILL_BY,GITLAB_USER_LOGIN,GITHUB_ACTOR,USER" help:"Who withdraws it, for the record."`
+	Now        bool   `help:"Remove the file and its copy in staging at once, and not after the retention period. Running downloads may break."`
 	Bucket     string `help:"With --now: URL of the published bucket, if it is not in --data."`
-	Invalidate string `placeholder:"cloudfront://DISTRIBUTION" help:"With --now: the CDN that is asked to forget the file."`
+	Invalidate string `placeholder:"cloudfront://DISTRIBUTION" help:"With --now: the CDN in which the file is invalidated."`
 }
 
 // Help describes the exit codes.
 func (yankCmd) Help() string {
-	return `The package leaves the indexes now; its file stays for the retention period, for clients that have the old index.
-No other bytes ever take the name. Installed packages stay installed.
+	return `The command removes the package from the indexes now. Its file stays for the retention period, for clients that have an old
+index. Its name, version and architecture are never used for other bytes. Installed packages stay installed.
 
 Exit codes:
-  0  clients do not see it any more
-  1  there is no such package
+  0  clients no longer see the package
+  1  the package does not exist
   2  usage
   3  recorded, but not published in time, or no worker runs; with --now: or its copy in staging is not removed yet.
-     A worker does the rest as soon as one runs, but for --invalidate
-  4  the catalog, bucket or CDN cannot be reached; a repeat does what is left
+     A worker completes it once one runs, except for --invalidate
+  4  the catalog, bucket or CDN cannot be reached; run the command again to complete it
 
 Examples:
   repomill yank acme/tools/ubuntu/jammy hello=1.0 --reason "breaks the login"
   repomill yank acme/tools/el/9 hello=1.0-1 --arch x86_64 --now --reason "has a password in it"`
 }
 
-// Run withdraws, waits until clients see it, and then removes the file if asked.
+// Run withdraws packages, waits until clients no longer see them and, with --now, removes their files.
 func (c *yankCmd) Run(ctx context.Context, io stdio) error {
 	w, err := c.which()
 	if err != nil {
@@ -87,10 +87,10 @@ func (c *yankCmd) Run(ctx context.Context, io stdio) error {
 		return command.Usage("--now: name the published bucket with --bucket: a catalog that is not in --data has no bucket there")
 	}
 	if c.Now && c.NoWait {
-		return command.Usage("--now removes the file once clients do not see it any more: leave out --no-wait")
+		return command.Usage("--now removes the file once clients no longer see the package: leave out --no-wait")
 	}
 	if c.Now {
-		if err := checkBucket(cmp.Or(c.Bucket, "file://"+c.Data+"/bucket")); err != nil { // before anything is done
+		if err := checkBucket(cmp.Or(c.Bucket, "file://"+c.Data+"/bucket")); err != nil { // before the catalog changes
 			return err
 		}
 	}
@@ -104,7 +104,7 @@ func (c *yankCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer db.Close()
-	now, err := db.Clock(ctx) // which unyank goes by, too: the later one counts
+	now, err := db.Clock(ctx) // unyank uses the same clock: the later command wins
 	if err != nil {
 		return command.Fault(err)
 	}
@@ -139,8 +139,7 @@ func (c *yankCmd) Run(ctx context.Context, io stdio) error {
 	return c.removeStaged(ctx, io, db, packages)
 }
 
-// removeStaged waits until a worker has removed what was staged of packages whose files are removed: it can write to
-// staging, and this command perhaps cannot.
+// removeStaged waits until a worker has removed the uploads of packages from staging. This command may lack the right to.
 func (c *yankCmd) removeStaged(ctx context.Context, io stdio, db *catalogdb.DB, packages []catalog.Package) error {
 	uploads, err := stagedOf(ctx, db, packages)
 	if err != nil {
@@ -155,7 +154,7 @@ func (c *yankCmd) removeStaged(ctx context.Context, io stdio, db *catalogdb.DB, 
 	return nil
 }
 
-// stagedLines names uploads as people know them: copies that were pushed under one name are one line.
+// stagedLines returns the names of uploads, with one line for all copies that were pushed under one name.
 func stagedLines(uploads []catalog.Upload) (lines []string) {
 	copies := map[string]int{}
 	for _, u := range uploads {
@@ -172,15 +171,16 @@ func stagedLines(uploads []catalog.Upload) (lines []string) {
 	return lines
 }
 
-// A removal is that of the files of some packages.
+// A removal describes the files of packages that --now removes.
 type removal struct {
 	packages []catalog.Package
 	url      string
 	bucket   objects.Bucket
-	there    map[string]bool // which files there are, before clients stop to see them
+	there    map[string]bool // the files that existed before the packages left the indexes
 }
 
-// begin records that the files of packages go at once, so that a worker removes them if this command does not come to it.
+// begin records that the files of packages are to be removed at once, so that a worker removes them if this command is
+// interrupted.
 func (c *yankCmd) begin(ctx context.Context, db *catalogdb.DB, packages []catalog.Package) (*removal, error) {
 	for _, k := range packages {
 		if err := db.RemoveSoon(ctx, k); err != nil {
@@ -199,7 +199,7 @@ func (c *yankCmd) begin(ctx context.Context, db *catalogdb.DB, packages []catalo
 	return r, nil
 }
 
-// remove deletes the files, and has the CDN forget them.
+// remove deletes the files, and invalidates them in the CDN.
 func (c *yankCmd) remove(ctx context.Context, io stdio, db *catalogdb.DB, r *removal) error {
 	collector, err := collect.New(collect.Config{Bucket: r.bucket, Catalog: db, Log: slog.Default()})
 	if err != nil {
@@ -218,7 +218,7 @@ func (c *yankCmd) remove(ctx context.Context, io stdio, db *catalogdb.DB, r *rem
 	}
 	if c.Invalidate == "" {
 		if !strings.HasPrefix(r.url, "file://") {
-			fmt.Fprintln(io.err, "caches may serve the file for up to a day more: name the CDN with --invalidate to have it forget")
+			fmt.Fprintln(io.err, "caches may serve the file for up to a day: name the CDN with --invalidate to remove it from there")
 		}
 		return nil
 	}
@@ -236,7 +236,7 @@ func (c *yankCmd) remove(ctx context.Context, io stdio, db *catalogdb.DB, r *rem
 	return nil
 }
 
-// present returns which of the keys of packages are in the bucket.
+// present reports for each key of the packages whether it is in the bucket.
 func present(ctx context.Context, db *catalogdb.DB, bucket objects.Bucket, packages []catalog.Package) (map[string]bool, error) {
 	keys, err := copies(ctx, db, packages)
 	if err != nil {
@@ -253,7 +253,7 @@ func present(ctx context.Context, db *catalogdb.DB, bucket objects.Bucket, packa
 	return there, nil
 }
 
-// copies returns all keys under which a CDN may have packages, whether this run removed them or one before.
+// copies returns all keys under which a CDN may have the packages, whether this run or an earlier one removed them.
 func copies(ctx context.Context, db *catalogdb.DB, packages []catalog.Package) (keys []string, err error) {
 	for _, k := range packages {
 		keys = append(keys, k.Key)
@@ -273,7 +273,7 @@ func copies(ctx context.Context, db *catalogdb.DB, packages []catalog.Package) (
 	return slices.Compact(keys), nil
 }
 
-// seen waits until clients see packages in a state, unless that is not asked for.
+// seen waits until clients see packages in a state, unless --no-wait is given.
 func (t yankTarget) seen(ctx context.Context, io stdio, db *catalogdb.DB, w catalogdb.PackageSelector, state catalog.PackageState) error {
 	if t.NoWait {
 		return recorded(io)
@@ -281,7 +281,7 @@ func (t yankTarget) seen(ctx context.Context, io stdio, db *catalogdb.DB, w cata
 	return t.packages(ctx, db, w, state)
 }
 
-// within names a distribution and, if it is not that which every DEB distribution has, a component of it.
+// within names a distribution and, unless it is the default one, a component.
 func within(d catalog.Distribution, component string) string {
 	if component == "" || component == layout.DefaultComponent {
 		return d.String()

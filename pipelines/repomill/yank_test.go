@@ -27,7 +27,7 @@ func TestYankSaysWhatThereIs(t *testing.T) {
 			"there is no hello 1.0 for amd64 in " + jammy + "; it is there as all: use " + jammy + " hello=1.0 --arch all"},
 		{"another component", []string{jammy + "/contrib", "hello=1.0"},
 			"there is no hello 1.0 in " + jammy + "/contrib; it is in component main: use " + jammy + "/main hello=1.0"},
-		{"another version", []string{jammy, "hello=2.0"}, "there is no hello 2.0 in " + jammy + "; it is there as 1.0"},
+		{"another version", []string{jammy, "hello=2.0"}, "there is no hello 2.0 in " + jammy + "; it has version 1.0"},
 		{"another name", []string{jammy, "helo=1.0"}, "there is no helo in " + jammy + "; did you mean hello?"},
 		{"another distribution", []string{"acme/yanking/el/8", "hello=1.0-1"}, "there is no acme/yanking/el/8; did you mean " + el9 + "?"},
 	} {

@@ -67,7 +67,7 @@ func TestYankNowLeavesNothing(t *testing.T) {
 	if want := "and its file was removed for good; no other file takes its name: raise the version\n"; a.Code != 1 || len(late) != 1 || !strings.HasSuffix(a.Stderr, want) || strings.Contains(a.Stderr, "unyank") {
 		t.Errorf("a push of what was removed: %v", a)
 	}
-	s.does(t, 1, "hello 1.0 cannot come back: its file was removed; push it under a new version", "unyank", jammy, "hello=1.0")
+	s.does(t, 1, "hello 1.0 cannot be restored: its file was removed; push it under a new version", "unyank", jammy, "hello=1.0")
 	s.gone(t, "staging/"+late[0].Object) // which was pushed after the removal
 
 	// Between the withdrawal and the removal, the advice holds; and what is pushed then goes with the file.
@@ -121,7 +121,7 @@ func TestUnyankBeforeAWorkerRemovesTheFile(t *testing.T) {
 	s.does(t, 0, "", "unyank", "--no-wait", jammy, "hello=1.0")
 	s = restart(t, s.data)
 	s.publish(t, jammy, newDEB(t, debtest.Spec{Name: "other"}))
-	time.Sleep(3 * time.Second) // longer than workers take to come to it
+	time.Sleep(3 * time.Second) // longer than workers take to remove files
 	for _, path := range []string{"bucket/" + v.Key, "staging/" + v.Object} {
 		if !s.lies(t, path) {
 			t.Errorf("%s is gone", path)

@@ -44,7 +44,7 @@ func TestZypper(t *testing.T) {
 	s := shared(t)
 	var all []packageFile
 	for _, spec := range []rpmtest.Spec{{Version: "1.0~rc1"}, {Version: "1.0"}, {Version: "1.0^git1"}, {Version: "0.5", Epoch: 1}, {Name: "common", Compressor: "xz"}} {
-		spec.Arch = "noarch" // for this machine too, whatever it is
+		spec.Arch = "noarch" // for the architecture of any machine
 		all = append(all, newRPM(t, spec))
 	}
 	s.publish(t, "acme/zypper/opensuse/15.6", all...)
@@ -85,7 +85,7 @@ func TestZypper(t *testing.T) {
 			t.Errorf("downloaded (-want +got):\n%s", diff)
 		}
 	})
-	// With --gpg-auto-import-keys zypper takes the key that lies beside repomd.xml, whatever gpgkey says.
+	// With --gpg-auto-import-keys zypper imports the key beside repomd.xml, even if gpgkey names another one.
 	t.Run("another key is refused", func(t *testing.T) {
 		t.Parallel()
 		z := newZypper(t, withKey(t, repo, otherKey(t)))
