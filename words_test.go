@@ -29,7 +29,6 @@ var unclean = []string{
 	"deploy",
 	"deploy/README.md",
 	"deploy/commands.md",
-	"pipelines/repomill-beam",
 	"schemas/catalogdb",
 	"testdata/README.md",
 	"testdata/RESULTS.md",

@@ -13,27 +13,27 @@ import (
 	"repomill/pipelines/command"
 )
 
-// A dataflowCfg is what Dataflow is told of a job. Every value is shown in its console: none is a secret.
+// A dataflowCfg has the options of jobs on Dataflow. Its console shows every value, so none may be a secret.
 type dataflowCfg struct {
-	Project             string `placeholder:"PROJECT" help:"The project that pays for jobs."`
-	Region              string `placeholder:"REGION" help:"Where jobs run, such as europe-west1."`
-	StagingLocation     string `placeholder:"gs://BUCKET/PATH" help:"Where the program and the job's description are put for workers."`
-	TempLocation        string `placeholder:"gs://BUCKET/PATH" help:"Where Dataflow puts temporary files. Default: tmp below --staging-location."`
-	ServiceAccountEmail string `placeholder:"EMAIL" help:"Who workers are: it reads staging, and writes verdicts and Dataflow's own files."`
-	JobName             string `placeholder:"NAME" help:"Name of jobs; default: one of its own for each."`
-	NumWorkers          int64  `placeholder:"N" help:"How many workers a job begins with."`
-	MaxNumWorkers       int64  `placeholder:"N" help:"How many workers a job has at most."`
-	WorkerMachineType   string `placeholder:"TYPE" help:"What workers run on, such as n2-standard-4."`
-	WorkerRegion        string `placeholder:"REGION" help:"Where workers are, if not in --region."`
-	WorkerZone          string `placeholder:"ZONE" help:"The zone of workers; default: Dataflow chooses."`
-	DiskSizeGB          int64  `name:"disk-size-gb" placeholder:"N" help:"Size of a worker's disk. Packages are streams: the least is enough."`
-	Network             string `placeholder:"NAME" help:"The network of workers."`
-	Subnetwork          string `placeholder:"URL" help:"The subnetwork that reaches the catalog."`
-	NoUsePublicIPs      bool   `name:"no-use-public-ips" help:"Workers have private addresses only."`
-	SDKContainerImage   string `name:"sdk-container-image" placeholder:"IMAGE" help:"Image of workers, with what they need to reach catalog and bucket; it keeps /opt/apache/beam/boot as its entry point."`
+	Project             string `placeholder:"PROJECT" help:"Project that pays for jobs."`
+	Region              string `placeholder:"REGION" help:"Region of jobs, such as europe-west1."`
+	StagingLocation     string `placeholder:"gs://BUCKET/PATH" help:"Location of the program and the description of jobs."`
+	TempLocation        string `placeholder:"gs://BUCKET/PATH" help:"Location of temporary files of Dataflow; default: tmp below --staging-location."`
+	ServiceAccountEmail string `placeholder:"EMAIL" help:"Service account of workers. It reads staging, and writes verdicts and the files of Dataflow."`
+	JobName             string `placeholder:"NAME" help:"Name of jobs; default: a new name for each."`
+	NumWorkers          int64  `placeholder:"N" help:"Initial number of workers of a job."`
+	MaxNumWorkers       int64  `placeholder:"N" help:"Largest number of workers of a job."`
+	WorkerMachineType   string `placeholder:"TYPE" help:"Machine type of workers, such as n2-standard-4."`
+	WorkerRegion        string `placeholder:"REGION" help:"Region of workers; default: --region."`
+	WorkerZone          string `placeholder:"ZONE" help:"Zone of workers; default: Dataflow chooses."`
+	DiskSizeGB          int64  `name:"disk-size-gb" placeholder:"N" help:"Disk size of a worker in GB. The smallest is enough: workers stream packages."`
+	Network             string `placeholder:"NAME" help:"Network of workers."`
+	Subnetwork          string `placeholder:"URL" help:"Subnetwork of workers, which must reach the catalog."`
+	NoUsePublicIPs      bool   `name:"no-use-public-ips" help:"Give workers private addresses only."`
+	SDKContainerImage   string `name:"sdk-container-image" placeholder:"IMAGE" help:"Container image of workers. It needs what workers use to reach catalog and bucket, and /opt/apache/beam/boot as its entry point."`
 	Labels              string `placeholder:"JSON" help:"Labels of jobs, as a JSON object of strings."`
-	TemplateLocation    string `placeholder:"gs://BUCKET/OBJECT" help:"Where a flex template's launcher wants the job's description; nothing is submitted then. Implies --detach."`
-	DryRun              bool   `help:"Translate the first job, print it to the log, and take up and submit nothing."`
+	TemplateLocation    string `placeholder:"gs://BUCKET/OBJECT" help:"Object for the description of the job, for the launcher of a flex template. No job is submitted. Implies --detach."`
+	DryRun              bool   `help:"Translate a job without uploads, print it to the log, and submit nothing."`
 }
 
 func (c *dataflowCfg) check() error {
@@ -53,7 +53,7 @@ func (c *dataflowCfg) check() error {
 	return nil
 }
 
-// set gives Beam's own flags their values: package dataflow keeps them to itself.
+// set sets the flags of Beam, because package dataflow does not export its options.
 func (c *dataflowCfg) set() error {
 	for _, f := range []struct{ name, value string }{
 		{"project", c.Project}, {"region", c.Region},
@@ -76,7 +76,7 @@ func (c *dataflowCfg) set() error {
 	return nil
 }
 
-// number spells a number that is given.
+// number returns the value of a flag; empty for 0, which leaves the default.
 func number(n int64) string {
 	if n > 0 {
 		return strconv.FormatInt(n, 10)
@@ -84,7 +84,7 @@ func number(n int64) string {
 	return ""
 }
 
-// yes spells a flag that is set.
+// yes returns the value of a boolean flag; empty for false.
 func yes(set bool) string {
 	if set {
 		return "true"
@@ -92,8 +92,7 @@ func yes(set bool) string {
 	return ""
 }
 
-// runDataflow runs a job. When ctx ends it leaves the job alone: Beam has no way to cancel one, the
-// console and gcloud have.
+// runDataflow runs a job. It returns when ctx ends, and the job continues: Beam cannot cancel it. The console and gcloud can.
 func runDataflow(ctx context.Context, cfg dataflowCfg, p *beam.Pipeline) error {
 	if err := cfg.set(); err != nil {
 		return err

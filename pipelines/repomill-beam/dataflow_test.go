@@ -12,7 +12,7 @@ import (
 // encoded is what base64 may be in.
 var encoded = regexp.MustCompile(`[A-Za-z0-9+/]{40,}=*`)
 
-// escaped is a byte that a log spells, because it is no letter.
+// escaped is the escape sequence of a byte in a log.
 var escaped = regexp.MustCompile(`\\+(x[0-9a-f]{2}|[0-7]{3}|[abfnrtv])`)
 
 // decoded returns a text with all that is encoded in it, to some depth.
@@ -30,7 +30,8 @@ func decoded(text string, depth int) string {
 	return all.String()
 }
 
-// What Dataflow is told of a job, its console shows. The translation needs neither a cloud nor a resource.
+// The console of Dataflow shows the description of a job, which must have no secrets. The translation needs neither a cloud nor a
+// resource.
 func TestDataflowDryRun(t *testing.T) {
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere.json") // Beam would ask Cloud Storage about its buckets
 	code, stderr := repomillBeam(t, "ingest", "--runner=dataflow", "--dry-run", "--project=acme-project", "--region=europe-west1",

@@ -20,30 +20,29 @@ import (
 	"repomill/schemas/layout"
 )
 
-// The bounds of a job, and of what goes before and after it.
+// The limits of jobs, and of the queries before and after them.
 const (
-	maxJob        = 10_000        // uploads; the job's description names them all
-	maxLeft       = 1 << 20       // uploads that earlier runs did not finish
-	maxAsked      = 1_000         // uploads whose states are asked for at a time
+	maxJob        = 10_000        // uploads of a job; its description names them all
+	maxLeft       = 1 << 20       // unfinished uploads of earlier runs
+	maxAsked      = 1_000         // uploads in one query of states
 	maxBatch      = 50            // uploads in one element
-	large         = 64 << 20      // bytes; a larger upload is an element of its own
-	leaseTime     = time.Minute   // of a job that is waited for: its leases are renewed
-	detachedLease = 2 * time.Hour // of one that is not; then a worker takes up what it did not finish
+	large         = 64 << 20      // bytes; a larger upload has an element to itself
+	leaseTime     = time.Minute   // leases of a job that this process waits for, and renews
+	detachedLease = 2 * time.Hour // leases of a detached job; when they end, a worker processes unfinished uploads
 
-	maxPublishes = 8 // releases that are published at the same time
+	maxPublishes = 8 // releases published concurrently
 )
 
-// A drain carries what is in staging to clients: workers of an engine store it, and this process
-// publishes it.
+// A drain processes all uploads in staging: workers of an engine store them, and this process publishes the releases.
 type drain struct {
 	resources *pipelines.Resources
 	run       jobRunner
-	name      string // of what its jobs prepare
+	name      string // name under which its jobs prepare index files
 	maxJob    int    // uploads in one job
 }
 
-// work carries all that it can, and returns an error if it cannot know what there is. That a job or a
-// publish fails is logged: the catalog tells what is left to do.
+// work stores and publishes all uploads. It returns an error if staging or the catalog cannot be read. It logs failed jobs and
+// publishes: the catalog records the work that is left.
 func (d *drain) work(ctx context.Context) error {
 	settings, err := worker.ImportSettings(ctx, d.resources)
 	if err != nil {
@@ -57,9 +56,8 @@ func (d *drain) work(ctx context.Context) error {
 	return d.publish(ctx)
 }
 
-// submit has one job store what it can take of staging, and does not wait for it: the rest is left to
-// running workers, or to the next job. It returns [errDetached] if there is a job. The settings are not
-// imported here: a worker that publishes has done it.
+// submit submits one job that stores uploads, and does not wait for it. Running workers or the next job process the uploads that
+// exceed the job. It returns [errDetached] if it has submitted a job. It imports no settings: a running worker has done that.
 func (d *drain) submit(ctx context.Context) error {
 	fresh, suspect, err := d.staged(ctx, waitsForNone)
 	if err != nil {
@@ -70,7 +68,7 @@ func (d *drain) submit(ctx context.Context) error {
 	job := leases.Lease.Owner
 	tasks, _ := leases.Take(ctx, all[:min(len(all), d.maxJob)])
 	if len(tasks) == 0 {
-		slog.Info("nothing to do")
+		slog.Info("no uploads to process")
 		return nil
 	}
 	err = d.run(ctx, job, batches(tasks, isLarge), true)
@@ -78,7 +76,7 @@ func (d *drain) submit(ctx context.Context) error {
 		leases.Reconcile(ctx, tasks)
 		return err
 	}
-	slog.Info("job submitted: a running worker publishes what it stores", "job", job, "uploads", len(tasks), "left", len(all)-len(tasks))
+	slog.Info("job submitted; a running worker publishes its uploads", "job", job, "uploads", len(tasks), "left", len(all)-len(tasks))
 	return err
 }
 
@@ -86,14 +84,14 @@ func isLarge(u catalog.Upload) bool { return u.Size > large }
 
 func waitsForNone(catalog.Upload) bool { return false }
 
-// leases returns the leases of a job that has none yet.
+// leases returns the leases of a new job, each for the given time.
 func (d *drain) leases(length time.Duration) worker.Leases {
 	return worker.Leases{Resources: d.resources, Lease: catalogdb.Lease{Owner: jobName(), For: length}}
 }
 
-// staged returns the uploads to be taken up: those that the catalog does not know, and those that were
-// taken up before, not finished, and that no process works on: they may be the reason why. Uploads that
-// are held wait, and so do those that only a worker of repomill may judge.
+// staged returns the uploads to process: fresh ones, which the catalog does not have, and suspect ones, which an earlier run has
+// not finished and no process has a lease on, perhaps because they stop their worker. It leaves out held uploads, and those for
+// distributions that are not in the built-in table.
 func (d *drain) staged(ctx context.Context, held func(catalog.Upload) bool) (fresh, suspect []catalog.Upload, err error) {
 	r := d.resources
 	suspect, err = r.Catalog.Unfinished(ctx, r.Staging.Name(), r.Now(ctx), maxLeft)
@@ -125,26 +123,26 @@ func (d *drain) staged(ctx context.Context, held func(catalog.Upload) bool) (fre
 	}
 	fresh, suspect = slices.DeleteFunc(fresh, waits), slices.DeleteFunc(suspect, waits)
 	if others > 0 {
-		slog.Warn("uploads to distributions that are not in the built-in table are left alone: repomill worker takes them", "uploads", others)
+		slog.Warn("uploads left to repomill worker: their distributions are not in the built-in table", "uploads", others)
 	}
 	return fresh, suspect, nil
 }
 
-// isOthers reports whether an upload is to a distribution that the built-in table does not have: an
-// engine's workers, which have no --distributions file, would reject it.
+// isOthers reports whether an upload is for a distribution that the built-in table does not have. Workers of an engine have no
+// --distributions file, and would reject it.
 func isOthers(table *layout.Table, object string) bool {
 	staged, rej := layout.ParseStaging(object)
 	if rej != nil {
-		return false // rejected by whoever reads it
+		return false // any worker rejects it
 	}
 	_, rej = table.Lookup(staged.Distribution)
 	return rej != nil
 }
 
-// jobName returns a name that Flink and Dataflow accept, and that no other job has.
+// jobName returns a new name for a job, which Flink and Dataflow accept.
 func jobName() string { return "repomill-" + strings.ToLower(rand.Text()[:12]) }
 
-// batches returns the elements of a job.
+// batches returns the elements of a job. An upload for which alone returns true has an element to itself.
 func batches(tasks []pipelines.Task, alone func(catalog.Upload) bool) (all []pipelines.Batch) {
 	var together []pipelines.Task
 	for _, t := range tasks {
@@ -160,8 +158,8 @@ func batches(tasks []pipelines.Task, alone func(catalog.Upload) bool) (all []pip
 	return all
 }
 
-// storeJob builds the job that stores batches, makes their rows, and prepares the releases that have
-// changed. The elements are spread over all workers; without that, one would have them all.
+// storeJob builds the job that stores batches, makes their rows, and prepares the changed releases. Reshuffle spreads the
+// elements over all workers; without it, one worker would process them all.
 func storeJob(workers pipelines.Config, name string, batches []pipelines.Batch) *beam.Pipeline {
 	p, s := beam.NewPipelineWithRoot()
 	touched := pipelines.Ingest(s, workers, beam.Reshuffle(s, beam.CreateList(s, batches)))
@@ -169,8 +167,8 @@ func storeJob(workers pipelines.Config, name string, batches []pipelines.Batch) 
 	return p
 }
 
-// publish publishes, in this process, the settings and the releases that are behind. One that cannot be
-// published keeps no other back.
+// publish publishes the settings and all releases that are behind, in this process. A release that fails does not keep back
+// others.
 func (d *drain) publish(ctx context.Context) error {
 	r := d.resources
 	if err := worker.PublishSettings(ctx, r); err != nil {
@@ -183,7 +181,7 @@ func (d *drain) publish(ctx context.Context) error {
 	var g errgroup.Group
 	g.SetLimit(maxPublishes)
 	for _, release := range releases {
-		g.Go(func() error { r.PublishRelease(ctx, release, d.name); return nil }) // which logs and records what fails
+		g.Go(func() error { r.PublishRelease(ctx, release, d.name); return nil }) // it logs and records its fault
 	}
 	return errors.Join(g.Wait(), ctx.Err())
 }

@@ -8,8 +8,8 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-// dryRun translates a job without uploads. It asks no resource anything; but a URL of a catalog that could
-// not be used, or that would show a password, is refused as always.
+// dryRun translates a job without uploads. It uses no resource, but returns a usage error for an invalid URL of the catalog, or
+// one with a password.
 func dryRun(ctx context.Context, e *engine, workers pipelines.Config) error {
 	db, err := catalogdb.Open(workers.Catalog)
 	if err != nil {

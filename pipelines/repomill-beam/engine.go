@@ -16,15 +16,15 @@ import (
 	"repomill/pipelines/command"
 )
 
-// An engineCfg says where jobs run and what their workers are.
+// An engineCfg has the options of the engine and its workers.
 type engineCfg struct {
-	Runner            string `required:"" enum:"flink,dataflow,FlinkRunner,DataflowRunner" placeholder:"flink|dataflow" help:"The engine."`
-	Endpoint          string `placeholder:"HOST:PORT" help:"Flink: Beam's job server."`
-	EnvironmentType   string `default:"DOCKER" enum:"DOCKER,PROCESS,EXTERNAL,LOOPBACK" help:"Flink: what workers are: containers, processes of the task managers, a pool of workers beside them, or (LOOPBACK, for tests on one machine) this process."`
-	EnvironmentConfig string `placeholder:"CONFIG" help:"Flink: the image of DOCKER, the JSON {\"command\": \"/opt/apache/beam/boot\"} of PROCESS, the host:port of EXTERNAL."`
-	Parallelism       int    `default:"-1" help:"Flink: how many workers a job has at most; -1 leaves it to Flink's configuration."`
-	Experiments       string `placeholder:"NAME,…" help:"Experiments of Beam, for those who know them."`
-	WorkerBinary      string `type:"existingfile" placeholder:"PATH" help:"This program as workers run it, for Linux and their processor, built without cgo. Default: the running one."`
+	Runner            string `required:"" enum:"flink,dataflow,FlinkRunner,DataflowRunner" placeholder:"flink|dataflow" help:"Engine that runs the jobs."`
+	Endpoint          string `placeholder:"HOST:PORT" help:"Flink: address of Beam's job server."`
+	EnvironmentType   string `default:"DOCKER" enum:"DOCKER,PROCESS,EXTERNAL,LOOPBACK" help:"Flink: kind of workers: containers (DOCKER), processes of the task managers (PROCESS), a pool of workers beside them (EXTERNAL), or this process, for tests on one machine (LOOPBACK)."`
+	EnvironmentConfig string `placeholder:"CONFIG" help:"Flink: the image for DOCKER, the JSON {\"command\": \"/opt/apache/beam/boot\"} for PROCESS, the host:port for EXTERNAL."`
+	Parallelism       int    `default:"-1" help:"Flink: largest number of workers of a job; -1 uses the configuration of Flink."`
+	Experiments       string `placeholder:"NAME,…" help:"Experiments of Beam."`
+	WorkerBinary      string `type:"existingfile" placeholder:"PATH" help:"repomill-beam for the workers: for Linux and their processor, built without cgo; default: the running program."`
 
 	Dataflow dataflowCfg `embed:"" group:"Dataflow:"`
 }
@@ -35,7 +35,7 @@ const (
 	loopback   = "LOOPBACK"
 )
 
-// check returns what is missing or wrong, as a usage error. Beam itself would notice it late, or panic.
+// check returns a usage error for options that are missing or wrong. Beam would report them late, or panic.
 func (c *engineCfg) check() error {
 	c.Runner = strings.ToLower(strings.TrimSuffix(c.Runner, "Runner")) // Beam knows both names
 	switch {
@@ -43,7 +43,7 @@ func (c *engineCfg) check() error {
 		return command.Usage("--runner flink needs --endpoint HOST:PORT of Beam's job server")
 	case c.Runner == onFlink && (c.EnvironmentType == "PROCESS" || c.EnvironmentType == "EXTERNAL") && c.EnvironmentConfig == "":
 		return command.Usage("--environment-type %s needs --environment-config", c.EnvironmentType)
-	case c.Runner == onFlink && c.Dataflow.JobName != "": // an interrupted run finds its job by a name that no other job has
+	case c.Runner == onFlink && c.Dataflow.JobName != "": // an interrupted run finds its job by its unique name
 		return command.Usage("--job-name is for --runner dataflow: every job of Flink has a name of its own")
 	case c.Runner == onFlink && c.Dataflow.DryRun:
 		return command.Usage("--dry-run is for --runner dataflow: a job of Flink would run")
@@ -63,7 +63,7 @@ func (c *engineCfg) check() error {
 // here reports whether workers are in this process.
 func (c *engineCfg) here() bool { return c.Runner == onFlink && c.EnvironmentType == loopback }
 
-// checkURL refuses a resource that workers on other machines do not have.
+// checkURL returns a usage error for a resource that workers on other machines cannot reach.
 func (c *engineCfg) checkURL(flag, url string) error {
 	scheme, _, _ := strings.Cut(url, "://")
 	if local := scheme == "file" || scheme == "sqlite" || scheme == "dir"; local && !c.here() {
@@ -72,7 +72,7 @@ func (c *engineCfg) checkURL(flag, url string) error {
 	return nil
 }
 
-// An engine runs jobs, one after the other: Beam's options are the process's.
+// An engine runs one job at a time, because Beam's options are global to the process.
 type engine struct {
 	cfg    engineCfg
 	binary string // this program as workers run it; empty if they are in this process
@@ -81,7 +81,7 @@ type engine struct {
 func newEngine(cfg engineCfg) (*engine, error) {
 	e := &engine{cfg: cfg, binary: cfg.WorkerBinary}
 	if e.binary == "" && !cfg.here() {
-		// Beam, left alone, would start the Go compiler on our sources.
+		// Without a binary, Beam would compile the program from its sources.
 		self, err := os.Executable()
 		if err != nil {
 			return nil, fmt.Errorf("%w: name the program with --worker-binary", err)
@@ -91,7 +91,7 @@ func newEngine(cfg engineCfg) (*engine, error) {
 	return e, nil
 }
 
-// Reach reports why no job could be submitted now, as far as that is known before.
+// Reach returns an error if Flink's job server does not answer. It does not check Dataflow.
 func (e *engine) Reach(ctx context.Context) error {
 	if e.cfg.Runner == onFlink {
 		return reachFlink(ctx, e.cfg.Endpoint)
@@ -99,12 +99,11 @@ func (e *engine) Reach(ctx context.Context) error {
 	return nil
 }
 
-// errDetached says that a job was submitted, and that nobody here waits for it.
+// errDetached is returned for a job that was submitted, and that this process does not wait for.
 var errDetached = errors.New("submitted")
 
-// Run runs a pipeline as a job of that name, unless the operator gave jobs of Dataflow one, and returns
-// when the job has ended or ctx has. With detach it returns [errDetached] once the job is submitted. It
-// must not be called again before it has returned.
+// Run runs a pipeline as a job, and returns when the job or ctx has ended. --job-name overrides the name of the job. With detach,
+// Run returns [errDetached] once the job is submitted. It must not be called concurrently.
 func (e *engine) Run(ctx context.Context, name string, p *beam.Pipeline, detach bool) error {
 	*jobopts.JobName = cmp.Or(e.cfg.Dataflow.JobName, name)
 	*jobopts.Experiments = e.cfg.Experiments
@@ -126,7 +125,7 @@ func (e *engine) Run(ctx context.Context, name string, p *beam.Pipeline, detach 
 	return err
 }
 
-// storer returns what runs jobs that store batches, and that prepare releases under a name.
+// storer returns a function that runs jobs which store batches, and prepare releases under the name prepared.
 func (e *engine) storer(workers pipelines.Config, prepared string) jobRunner {
 	return func(ctx context.Context, name string, batches []pipelines.Batch, detach bool) error {
 		return e.Run(ctx, name, storeJob(workers, prepared, batches), detach)

@@ -12,14 +12,14 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/util/grpcx"
 )
 
-// How long it may take until a job can be cancelled, and until it has ended then, before it is left alone.
+// The limits of cancelling a job.
 const (
-	cancelLimit = 20 * time.Second       // for the job to be there, and for each answer of the job server
-	cancelEvery = 500 * time.Millisecond // how often a job that is not there yet is looked for
-	endLimit    = 5 * time.Second
+	cancelLimit = 20 * time.Second       // until the job exists, and for each answer of the job server
+	cancelEvery = 500 * time.Millisecond // between two searches for a job that does not exist yet
+	endLimit    = 5 * time.Second        // from the cancellation to the end of the job
 )
 
-// runFlink runs a job and, when ctx ends, cancels it: Flink would go on, and Beam only stops listening.
+// runFlink runs a job, and cancels it when ctx ends: Beam would only stop listening, and Flink would continue.
 func runFlink(ctx context.Context, endpoint, name string, p *beam.Pipeline) error {
 	listening, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
@@ -33,19 +33,19 @@ func runFlink(ctx context.Context, endpoint, name string, p *beam.Pipeline) erro
 			leave()
 			return
 		}
-		time.AfterFunc(endLimit, leave) // an element that hangs keeps it from its end
+		time.AfterFunc(endLimit, leave) // a hanging element keeps the job from ending
 	})()
 	_, err := flink.Execute(listening, p)
 	if ctx.Err() != nil {
-		return ctx.Err() // the end of a cancelled job is not an error of Beam's
+		return ctx.Err() // Beam may return no error for a cancelled job
 	}
 	return err
 }
 
-// reachLimit is how long a job server may take to answer at all.
+// reachLimit is how long a job server may take to accept a connection.
 const reachLimit = 5 * time.Second
 
-// reachFlink asks a job server for a sign of life, before uploads are taken up for it.
+// reachFlink connects to a job server, before this process takes leases for its job.
 func reachFlink(ctx context.Context, endpoint string) error {
 	ctx, cancel := context.WithTimeout(ctx, reachLimit)
 	defer cancel()
@@ -56,8 +56,8 @@ func reachFlink(ctx context.Context, endpoint string) error {
 	return conn.Close()
 }
 
-// cancelFlink cancels the job of a name, which may not be submitted yet: it is looked for until wait is over. Each
-// answer of the job server has a limit of its own, so that a slow one is not taken for one without the job.
+// cancelFlink cancels the job of a name. The job may not be submitted yet: cancelFlink searches for it until wait is over. Each
+// answer of the job server has its own limit, so that a slow server is not mistaken for one without the job.
 func cancelFlink(ctx context.Context, endpoint, name string, wait time.Duration) error {
 	conn, err := grpcx.Dial(ctx, endpoint, cancelLimit)
 	if err != nil {

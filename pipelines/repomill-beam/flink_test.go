@@ -156,7 +156,7 @@ func TestFlinkInterrupted(t *testing.T) {
 	c.wantReleases()
 }
 
-// A job that nobody waits for stores uploads; who has the key publishes them, as a running worker does.
+// A detached job stores uploads. A process with the key, such as a running worker, publishes them.
 func TestFlinkDetached(t *testing.T) {
 	server, s3 := startFlink(t)
 	c, files := newCompany(t, s3), corpus(t)

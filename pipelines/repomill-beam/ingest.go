@@ -15,37 +15,41 @@ import (
 
 type ingestCmd struct {
 	Staging                  string        `required:"" placeholder:"gs://BUCKET" help:"URL of the staging bucket."`
-	Catalog                  string        `required:"" placeholder:"mysql://USER@HOST/DB" help:"URL of the catalog. A password is named by ?password-file=PATH, a file that workers have too."`
+	Catalog                  string        `required:"" placeholder:"mysql://USER@HOST/DB" help:"URL of the catalog. ?password-file=PATH names the file with the password, which workers need, too."`
 	Bucket                   string        `required:"" placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket."`
-	SigningKey               []string      `sep:"none" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases, or of a key in a KMS (gcpkms://, awskms://). May be repeated. Workers never see it. Not needed with --detach."`
-	SigningKeyPassphraseFile string        `type:"path" placeholder:"FILE" help:"File with the passphrases of keys that have one, one a line."`
+	SigningKey               []string      `sep:"none" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases, or of a key in a KMS (gcpkms://, awskms://). May be repeated. Workers never get it. Not needed with --detach."`
+	SigningKeyPassphraseFile string        `type:"path" placeholder:"FILE" help:"File with the passphrases of the signing keys, one per line."`
 	PublicURL                string        `name:"public-url" required:"" placeholder:"https://NAME" help:"URL under which clients reach the resolver."`
 	Create                   string        `default:"declared" enum:"auto,declared" help:"Whether an upload creates the repository, component or architecture that it names (auto), or is rejected (declared)."`
 	MaxPackageSize           int64         `default:"${maxPackageSize}" help:"Largest package, in bytes."`
-	UploadTimeout            time.Duration `default:"5m" help:"How long one attempt at an upload may take, besides a second for each MiB."`
-	Detach                   bool          `help:"Submit one job, and end: what it stores is published by a running repomill worker."`
-	LogLevel                 string        `default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
-	LogFormat                string        `default:"json" enum:"text,json" help:"Form of the log, which goes to the standard error."`
+	UploadTimeout            time.Duration `default:"5m" help:"Time limit of one attempt at an upload, plus one second per MiB."`
+	Detach                   bool          `help:"Submit one job, and exit. A running repomill worker publishes what the job stores."`
+	LogLevel                 string        `default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: debug, info, warn or error."`
+	LogFormat                string        `default:"json" enum:"text,json" help:"Format of the log on the standard error."`
 
 	Engine engineCfg `embed:"" group:"Engine:"`
 }
 
 // Help describes the exit codes.
 func (ingestCmd) Help() string {
-	return `Takes up all that is in staging, as repomill worker --once does, but reads and stores it in jobs on an engine. Worth it for
-thousands of packages or very large ones; a job takes seconds to begin on Flink, and minutes on Dataflow. It may run
-beside workers: leases keep them apart. Uploads to distributions that are not in the built-in table are left to
-repomill worker, which may have more.
+	return `The command processes all uploads in staging, as repomill worker --once does, but reads and stores them in jobs on an engine. That
+pays for thousands of packages or very large ones: a job takes seconds to start on Flink, and minutes on Dataflow. The command may
+run beside workers: leases keep them from the same uploads. It leaves uploads for distributions that are not in the built-in table
+to repomill worker.
+
+Example:
+  repomill-beam ingest --runner flink --endpoint flink:8099 --staging gs://in --catalog mysql://mill@db/mill?password-file=/etc/mill/password \
+    --bucket s3://out?region=eu-west-1 --signing-key file:///etc/mill/signing-key.asc --public-url https://packages.example.org
 
 Exit codes:
-  0  nothing is left to do; with --detach: submitted
-  1  cannot go on; the standard error says why
+  0  no work is left; with --detach: submitted
+  1  failed; the standard error says why
   2  usage
-  3  interrupted; run again
-  4  a resource cannot be reached, or something is left that met a fault`
+  3  interrupted; run the command again
+  4  a resource cannot be reached, or some work failed and has to be retried`
 }
 
-// Run carries what is in staging.
+// Run processes all uploads in staging.
 func (c *ingestCmd) Run(ctx context.Context, stderr io.Writer) error {
 	c.Detach = c.Detach || c.Engine.Dataflow.TemplateLocation != ""
 	if err := c.check(); err != nil {
@@ -83,7 +87,7 @@ func (c *ingestCmd) Run(ctx context.Context, stderr io.Writer) error {
 	}
 	switch {
 	case ctx.Err() != nil:
-		return command.Interrupt("interrupted; run again")
+		return command.Interrupt("interrupted; run the command again")
 	case errors.Is(err, errDetached):
 		return nil
 	case err != nil:
@@ -112,12 +116,12 @@ func (c *ingestCmd) check() error {
 	case c.MaxPackageSize < 1:
 		return command.Usage("--max-package-size %d: use a number of bytes", c.MaxPackageSize)
 	case c.UploadTimeout < minUploadTimeout:
-		return command.Usage("--upload-timeout %s: use %s or more, or good uploads are given up", c.UploadTimeout, minUploadTimeout)
+		return command.Usage("--upload-timeout %s: use %s or more: with less, good uploads are rejected", c.UploadTimeout, minUploadTimeout)
 	}
 	return command.CheckURL("--public-url", c.PublicURL)
 }
 
-// minUploadTimeout is the least time that an upload needs on a bad day.
+// minUploadTimeout is the least --upload-timeout: slow stores need that long for a good upload.
 const minUploadTimeout = 30 * time.Second
 
 // config returns the resources of this process.
@@ -129,7 +133,7 @@ func (c *ingestCmd) config() pipelines.Config {
 	return cfg
 }
 
-// workers returns the resources of workers, as they travel with a job: without the signing key.
+// workers returns the resources of workers, which are part of a job: without the signing key.
 func (c *ingestCmd) workers() pipelines.Config {
 	return pipelines.Config{
 		Staging: c.Staging, Bucket: c.Bucket, Catalog: c.Catalog,
@@ -138,7 +142,7 @@ func (c *ingestCmd) workers() pipelines.Config {
 	}
 }
 
-// newLogger makes the log of this process, Beam's lines among it.
+// newLogger returns the logger of this process, and installs it as the default, which Beam uses, too.
 func newLogger(stderr io.Writer, format, level string) *slog.Logger {
 	slog.SetDefault(slog.New(command.LogHandler(stderr, format, level))) // after Beam's own
 	slog.Info("starting", "version", command.Version())

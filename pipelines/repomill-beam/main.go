@@ -1,6 +1,6 @@
-// Command repomill-beam runs the pipelines of repomill on an engine of many machines: Flink or Dataflow.
-// Its workers read, store and index packages; the process that submits a job, which alone has the signing
-// key, publishes. An engine's workers are this program too, started with Beam's flags.
+// Command repomill-beam runs the pipelines of repomill on an engine of many machines: Flink or Dataflow. Workers of the engine
+// read, store and index packages. The process that submits a job publishes, because only it has the signing key. The workers run
+// this program, too, with the flags of Beam.
 package main
 
 import (
@@ -22,11 +22,11 @@ import (
 	"repomill/pipelines/command"
 )
 
-// commands is the command line; the help of each field is its manual.
+// commands is the command line. The help of a field describes its command.
 type commands struct {
-	Ingest ingestCmd `cmd:"" default:"withargs" help:"Carry all that is in staging to clients, in jobs on an engine, and end."`
+	Ingest ingestCmd `cmd:"" default:"withargs" help:"Process all uploads in staging in jobs on an engine, publish them, and exit."`
 
-	Reindex reindexCmd `cmd:"" help:"Regenerate whole indexes from the rows of the catalog, rendered by many workers."`
+	Reindex reindexCmd `cmd:"" help:"Render the indexes of releases in whole, in jobs on an engine."`
 }
 
 func main() {
@@ -40,13 +40,13 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// isWorker reports whether an engine started the program, and not a person.
+// isWorker reports whether an engine started the program.
 func isWorker(args []string) bool {
 	return slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "--worker=") })
 }
 
-// endWithParent ends a worker with the program that started it. Beam's boot, which an engine ends, leaves
-// its child alone: workers of Flink's PROCESS environment would stay for ever, one of each job.
+// endWithParent ends a worker when its parent ends. An engine ends Beam's boot program, which does not end its child: without
+// this, workers of Flink's PROCESS environment would never end, one of each job.
 func endWithParent(parent int) {
 	for range time.Tick(time.Second) {
 		if os.Getppid() != parent {
@@ -67,8 +67,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	})
 }
 
-// hyphened spells the names of flags as ours are, with hyphens: Beam and the launcher of Dataflow's flex
-// templates say --temp_location.
+// hyphened replaces underscores in the names of flags by hyphens: Beam and the launcher of Dataflow's flex templates use
+// --temp_location.
 func hyphened(args []string) []string {
 	spelt := slices.Clone(args)
 	for i, a := range spelt {

@@ -22,15 +22,15 @@ import (
 type reindexCmd struct {
 	Targets                  []string `arg:"" optional:"" name:"target" help:"owner/name, owner/name/os/version or, for RPM, owner/name/os/version/arch."`
 	All                      bool     `help:"Every release of every repository."`
-	Catalog                  string   `required:"" placeholder:"mysql://USER@HOST/DB" help:"URL of the catalog. A password is named by ?password-file=PATH, a file that workers have too."`
+	Catalog                  string   `required:"" placeholder:"mysql://USER@HOST/DB" help:"URL of the catalog. ?password-file=PATH names the file with the password, which workers need, too."`
 	Bucket                   string   `required:"" placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket."`
-	SigningKey               []string `required:"" sep:"none" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases, or of a key in a KMS (gcpkms://, awskms://). May be repeated. Workers never see it."`
-	SigningKeyPassphraseFile string   `type:"path" placeholder:"FILE" help:"File with the passphrases of keys that have one, one a line."`
+	SigningKey               []string `required:"" sep:"none" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases, or of a key in a KMS (gcpkms://, awskms://). May be repeated. Workers never get it."`
+	SigningKeyPassphraseFile string   `type:"path" placeholder:"FILE" help:"File with the passphrases of the signing keys, one per line."`
 	PublicURL                string   `name:"public-url" required:"" placeholder:"https://NAME" help:"URL under which clients reach the resolver."`
 	Parallel                 int      `default:"2" help:"Releases that are published at a time, 1 to 64."`
-	By                       string   `env:"REPOMILL_BY,GITLAB_USER_LOGIN,GITHUB_ACTOR,USER" help:"Who does it, for the record."`
-	LogLevel                 string   `default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
-	LogFormat                string   `default:"json" enum:"text,json" help:"Form of the log, which goes to the standard error."`
+	By                       string   `env:"REPOMILL_BY,GITLAB_USER_LOGIN,GITHUB_ACTOR,USER" help:"Who asks for it, for the record."`
+	LogLevel                 string   `default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: debug, info, warn or error."`
+	LogFormat                string   `default:"json" enum:"text,json" help:"Format of the log on the standard error."`
 
 	Engine engineCfg `embed:"" group:"Engine:"`
 }
@@ -39,13 +39,17 @@ const maxParallel = 64
 
 // Help describes the exit codes.
 func (reindexCmd) Help() string {
-	return `As repomill reindex, but workers of the engine render. It is recorded as that is: repomill reindex list and cancel know
-of it. While the job runs, this process has the releases for itself; if it ends, other workers go on, and so does the
+	return `The command does what repomill reindex does, but workers of the engine render the indexes. repomill reindex list and cancel work
+with it. While the job runs, no other process works on its releases. After an interruption, workers continue, and so does the
 same command.
 
+Example:
+  repomill-beam reindex acme/tools --runner flink --endpoint flink:8099 --catalog mysql://mill@db/mill?password-file=/etc/mill/password \
+    --bucket s3://out?region=eu-west-1 --signing-key file:///etc/mill/signing-key.asc --public-url https://packages.example.org
+
 Exit codes:
-  0  every release is identical, or published
-  1  some release failed, or another kind of reindex of it has not ended; the standard error says why
+  0  every release is identical or published
+  1  a release failed, or another kind of reindex of it has not ended; the standard error says why
   2  usage, or a target that does not exist
   3  interrupted or cancelled
   4  a resource cannot be reached`
@@ -87,7 +91,7 @@ func (c *reindexCmd) Run(ctx context.Context, stderr io.Writer) error {
 	return c.reindex(ctx, r, e, releases)
 }
 
-// reindex has workers make the index files, and then publishes them here.
+// reindex records the reindex, has workers of the engine prepare the index files, and publishes them in this process.
 func (c *reindexCmd) reindex(ctx context.Context, r *pipelines.Resources, e *engine, releases []catalog.Release) error {
 	name := jobName()
 	x := &pipelines.Reindexer{Resources: r, Job: pipelines.ReindexJob{Owner: name, Prepared: name, Parallel: c.Parallel, Silent: true}}
@@ -108,22 +112,23 @@ func (c *reindexCmd) reindex(ctx context.Context, r *pipelines.Resources, e *eng
 		return command.Fault(fmt.Errorf("%w; run the same command again to continue", err))
 	}
 	if ctx.Err() != nil {
-		return command.Interrupt("interrupted; workers go on, and so does the same command")
+		return command.Interrupt("interrupted: workers continue, and so does the same command")
 	}
 	return outcomes(ctx, r, numbers)
 }
 
-// prepare has workers make the index files. What they leave is rendered by this process, or by others if it is ending.
+// prepare runs the job that renders the index files. This process, or another one if it is ending, renders what the job has not
+// rendered.
 func (c *reindexCmd) prepare(ctx context.Context, x *pipelines.Reindexer, e *engine, name string, releases []catalog.Release) {
 	ctx, stop := x.Reserve(ctx)
 	defer stop()
 	slog.Info("job submitted", "job", name, "releases", len(releases))
 	if err := e.Run(ctx, name, prepareJob(c.workers(), name, releases), false); err != nil {
-		slog.Error("job failed; this process renders what it left", "job", name, "error", err)
+		slog.Warn("job failed; this process renders the rest", "job", name, "error", err)
 	}
 }
 
-// outcomes logs how reindexes ended, and returns the error that the command ends in.
+// outcomes logs the results of reindexes, and returns the error of the command.
 func outcomes(ctx context.Context, r *pipelines.Resources, numbers map[catalog.Release]int64) error {
 	failed, cancelled := 0, 0
 	err := pipelines.FollowReindexes(ctx, r.Catalog, numbers, func(all []catalogdb.Reindex) error {
@@ -146,14 +151,14 @@ func outcomes(ctx context.Context, r *pipelines.Resources, numbers map[catalog.R
 	case err != nil:
 		return command.Fault(err)
 	case failed > 0:
-		return errors.New("some releases failed; clients see of them what they saw before: the log says why")
+		return fmt.Errorf("%d of %s failed and are unchanged for clients: the log says why", failed, pipelines.Counted(len(numbers), "release"))
 	case cancelled > 0:
-		return command.Interrupt("%d of %s cancelled: clients see what they saw, unless a publish was under way", cancelled, pipelines.Counted(len(numbers), "release"))
+		return command.Interrupt("%d of %s cancelled: unchanged for clients, unless a publish was running", cancelled, pipelines.Counted(len(numbers), "release"))
 	}
 	return nil
 }
 
-// prepareJob builds the job that makes the index files of whole releases.
+// prepareJob builds the job that renders the index files of releases in whole.
 func prepareJob(workers pipelines.Config, job string, releases []catalog.Release) *beam.Pipeline {
 	names := make([]string, len(releases))
 	for i, r := range releases {
@@ -189,7 +194,7 @@ func (c *reindexCmd) check() error {
 	return command.CheckURL("--public-url", c.PublicURL)
 }
 
-// workers returns the resources of workers, as they travel with a job: without the signing key.
+// workers returns the resources of workers, which are part of a job: without the signing key.
 func (c *reindexCmd) workers() pipelines.Config {
 	return pipelines.Config{Catalog: c.Catalog, Bucket: c.Bucket, PublicURL: strings.TrimRight(c.PublicURL, "/")}
 }

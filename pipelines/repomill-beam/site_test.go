@@ -164,8 +164,8 @@ func (c *company) wantTold(uploads []catalog.Upload) {
 	}
 }
 
-// newTwin makes an embedded site of the same files, which it takes, one after the other, at the moment at
-// which the company took each: RPM indexes tell it.
+// newTwin makes an embedded site of the same files. It ingests them one after the other at the times at which the company
+// ingested them, because RPM indexes contain those times.
 func newTwin(t *testing.T, files []file, taken map[string]time.Time) *pipelines.Resources {
 	t.Helper()
 	dir := t.TempDir()
@@ -212,7 +212,7 @@ func taken(t *testing.T, r *pipelines.Resources) map[string]time.Time {
 	return at
 }
 
-// release parses a name of ours.
+// release parses the name of a release.
 func release(t *testing.T, name string) catalog.Release {
 	t.Helper()
 	r, err := catalog.ParseRelease(name)

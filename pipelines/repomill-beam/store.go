@@ -11,44 +11,44 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// maxExtra bounds the jobs that failed ones cost: it is enough to find three uploads of 10,000 that stop
-// their worker. What is not stored then is left to the next run.
+// maxExtra bounds the jobs that follow failed ones: it is enough to find three uploads of 10,000 that stop their worker. The
+// next run stores the rest.
 const maxExtra = 100
 
-// A jobRunner runs a job that stores batches, and returns when it has ended; with detach it returns
-// [errDetached] once the job is submitted.
+// A jobRunner runs a job that stores batches, and returns when the job has ended. With detach, it returns [errDetached] once the
+// job is submitted.
 type jobRunner func(ctx context.Context, name string, batches []pipelines.Batch, detach bool) error
 
 // A portion is the uploads of one job.
 type portion struct {
 	uploads []catalog.Upload
-	alone   bool // each is an element of its own
+	alone   bool // each upload has an element to itself
 }
 
-// A storing is the jobs of one run, one after the other.
+// A storing is the state of the jobs of one run. They run one after the other.
 type storing struct {
 	*drain
 	fresh  []catalog.Upload
-	again  []catalog.Upload // not finished before, in this run or another: each is an element of its own
-	failed []portion        // of jobs that failed: the last one is next
-	extra  int              // jobs that failed ones have cost
-	sound  bool             // a job has ended well: engine and workers are set up as they should be
+	again  []catalog.Upload // not finished before, in this run or an earlier one; each has an element to itself
+	failed []portion        // uploads of failed jobs; the last portion is next
+	extra  int              // jobs after failed ones
+	sound  bool             // a job has succeeded, so engine and workers are set up correctly
 }
 
-// store has jobs store uploads. What a job could not finish is tried once more, each upload as an element
-// of its own. A job that fails, since an upload stops its worker or for another reason, is followed by two
-// of its halves, down to the upload that is to blame: its attempt counts, and those of others do not.
+// store stores uploads in jobs. It retries the uploads that a job has not finished once, each with an element to itself. After a
+// failed job, it runs a job for each half of its uploads, down to the single upload that makes its job fail. Only the attempt at
+// that one counts.
 func (d *drain) store(ctx context.Context, fresh, suspect []catalog.Upload) {
 	s := &storing{drain: d, fresh: fresh, again: suspect}
 	for ctx.Err() == nil {
 		p, ok := s.next()
-		if !ok || !s.carry(ctx, p) {
+		if !ok || !s.process(ctx, p) {
 			return
 		}
 	}
 }
 
-// next returns the uploads of the next job. Failed portions come last, so that they delay no other one.
+// next returns the uploads of the next job. Failed portions are last, so that they do not delay others.
 func (s *storing) next() (p portion, ok bool) {
 	switch {
 	case len(s.fresh) > 0:
@@ -60,7 +60,7 @@ func (s *storing) next() (p portion, ok bool) {
 	case len(s.failed) == 0:
 		return p, false
 	case s.extra >= maxExtra:
-		slog.Error("too many jobs failed; the next run goes on", "jobs", s.extra)
+		slog.Error("too many jobs failed: check the engine, and run again", "jobs", s.extra)
 		return p, false
 	default:
 		p, s.failed = s.failed[len(s.failed)-1], s.failed[:len(s.failed)-1]
@@ -69,11 +69,11 @@ func (s *storing) next() (p portion, ok bool) {
 	return p, true
 }
 
-// carry has a job store a portion, and reports whether another job makes sense.
-func (s *storing) carry(ctx context.Context, p portion) (goOn bool) {
+// process runs a job that stores a portion, and reports whether to run the next job.
+func (s *storing) process(ctx context.Context, p portion) (goOn bool) {
 	leases := s.leases(leaseTime)
 	job := leases.Lease.Owner
-	stop := leases.Renew(ctx) // before there is any: the last ones may be taken long after the first
+	stop := leases.Renew(ctx) // from the start, because taking many leases takes long
 	defer stop()
 	tasks, _ := leases.Take(ctx, p.uploads)
 	if len(tasks) == 0 || ctx.Err() != nil {
@@ -84,8 +84,7 @@ func (s *storing) carry(ctx context.Context, p portion) (goOn bool) {
 	begin := time.Now()
 	err := s.run(ctx, job, batches(tasks, p.isAlone), false)
 	if err != nil && ctx.Err() == nil {
-		slog.Error("job failed; the catalog says what is left to do",
-			"job", job, "uploads", len(tasks), "error", err)
+		slog.Warn("job failed", "job", job, "uploads", len(tasks), "error", err)
 		return s.splitFailed(ctx, leases, p.alone, tasks, err)
 	}
 	s.sound = s.sound || err == nil
@@ -98,11 +97,11 @@ func (s *storing) carry(ctx context.Context, p portion) (goOn bool) {
 	return true
 }
 
-// isAlone reports whether an upload is to be an element of its own.
+// isAlone reports whether an upload gets an element to itself.
 func (p portion) isAlone(u catalog.Upload) bool { return p.alone || isLarge(u) }
 
-// splitFailed gives back what a failed job left, in halves for the next jobs, and reports whether they
-// make sense. An upload that had the job for itself is to blame, unless any job would have failed.
+// splitFailed splits the unfinished uploads of a failed job into halves for the next jobs, and reports whether to run them. If the
+// job had one upload, and a job without uploads succeeds, the attempt at that upload counts.
 func (s *storing) splitFailed(ctx context.Context, leases worker.Leases, alone bool, tasks []pipelines.Task, cause error) (goOn bool) {
 	if len(tasks) == 1 && s.probe(ctx) {
 		s.blame(ctx, tasks[0], cause)
@@ -121,30 +120,30 @@ func (s *storing) splitFailed(ctx context.Context, leases worker.Leases, alone b
 	return len(left) == 0 || s.sound || s.probe(ctx)
 }
 
-// probe has workers open their resources, and nothing else, and reports whether they could.
+// probe runs a job without uploads, in which workers only open their resources, and reports whether it succeeded.
 func (s *storing) probe(ctx context.Context) bool {
 	s.extra++
 	name := jobName()
 	err := s.run(ctx, name, []pipelines.Batch{{Tasks: []pipelines.Task{}}}, false)
 	if err != nil && ctx.Err() == nil {
-		slog.Error("a job without uploads fails too: see to the engine and its workers, and run again", "job", name, "error", err)
+		slog.Error("job without uploads failed: check the engine and its workers, and run again", "job", name, "error", err)
 	}
 	s.sound = err == nil
 	return s.sound
 }
 
-// blameLimit is how long counting an attempt may take, also when work has to end.
+// blameLimit is how long counting an attempt may take, also after ctx has ended.
 const blameLimit = 5 * time.Second
 
-// blame counts the attempt at an upload whose job failed; the last one that may fail is its end.
+// blame counts the failed attempt at an upload. The catalog rejects the upload after the last one.
 func (s *storing) blame(ctx context.Context, t pipelines.Task, cause error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), blameLimit)
 	defer cancel()
 	u := t.Upload()
-	slog.Error("the job of this upload alone failed: the attempt counts", "upload", u.String())
-	why := "a job that had nothing else to do failed: " + firstLine(cause)
+	slog.Warn("job of one upload failed: the attempt counts", "upload", u.String())
+	why := "a job of this upload alone failed: " + firstLine(cause)
 	if err := s.resources.Catalog.GiveUp(ctx, u, t.Token, why, time.Now()); err != nil {
-		slog.Error("attempt not counted", "upload", u.String(), "error", err)
+		slog.Warn("attempt not counted", "upload", u.String(), "error", err)
 	}
 }
 
@@ -158,7 +157,7 @@ func unfinished(tasks []pipelines.Task, states map[catalog.Upload]catalog.Upload
 	return left
 }
 
-// firstLine returns an error without the stack or the log that may follow it.
+// firstLine returns the first line of an error, without the stack or the log that may follow.
 func firstLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return line

@@ -173,7 +173,7 @@ func TestOtherDistributionsAreLeftAlone(t *testing.T) {
 	if n, err := d.resources.Catalog.Backlog(t.Context()); n != 0 || err != nil {
 		t.Errorf("the catalog has %d of them, %v", n, err)
 	}
-	if s := log.String(); !strings.Contains(s, "repomill worker takes them") || !strings.Contains(s, "uploads=2") {
+	if s := log.String(); !strings.Contains(s, "uploads left to repomill worker") || !strings.Contains(s, "uploads=2") {
 		t.Errorf("the log says\n%s", s)
 	}
 }
@@ -202,7 +202,7 @@ func TestPoison(t *testing.T) {
 	}
 }
 
-// If no job can run, no upload is to blame, and jobs are not tried for ever.
+// If no job can run, no attempt counts, and the number of jobs is bounded.
 func TestBrokenEngineBlamesNobody(t *testing.T) {
 	for _, n := range []int{1, 20} {
 		d, e := newDrain(t, 10, numbered(n)...)
