@@ -29,7 +29,6 @@ var unclean = []string{
 	"deploy",
 	"deploy/README.md",
 	"deploy/commands.md",
-	"schemas/catalogdb",
 	"testdata/README.md",
 	"testdata/RESULTS.md",
 	"testdata/faults",

@@ -71,7 +71,7 @@ func activateWaiting(t *testing.T, db *catalogdb.DB) {
 	checkRevision(t, db, jammy, 2)
 	checkUpload(t, db, second.Upload, catalog.Stored)
 
-	// A duplicate beside news waits for the news: the present revision is the only one known to have it.
+	// A duplicate beside a change waits for that change: the present revision is the only one known to have the package.
 	third := store(t, db, k, "3")
 	activate(t, db, third, store(t, db, deb(jammy, "bye", "1"), "1"))
 	checkRevision(t, db, jammy, 3)

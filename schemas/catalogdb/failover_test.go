@@ -109,7 +109,7 @@ func TestMySQLRepeatsADeadlock(t *testing.T) {
 	}
 }
 
-// Of two publishers of the last two releases of an upload, one finishes it, whoever commits first.
+// Of two publishers of the last two releases of an upload, the second one to commit finishes the upload.
 func TestMySQLPublishersMeet(t *testing.T) {
 	db := open(t, mysqltest.Start(t))
 	declare(t, db, el9)

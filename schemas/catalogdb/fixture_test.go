@@ -60,7 +60,7 @@ func deb(r catalog.Release, name, version string) catalog.Package {
 	return k
 }
 
-// rpm returns a package of an RPM release, whatever the directory.
+// rpm returns a package for any directory of an RPM release.
 func rpm(r catalog.Release, name, version, arch string) catalog.Package {
 	k := catalog.Package{
 		Repository: r.Repository, Distribution: r.Distribution, Format: catalog.RPM,
@@ -152,7 +152,7 @@ func releases(t *testing.T, db *catalogdb.DB) []catalogdb.ReleaseState {
 	return all
 }
 
-// stateOf returns where a release stands.
+// stateOf returns the state of a release.
 func stateOf(t *testing.T, db *catalogdb.DB, r catalog.Release) catalogdb.ReleaseState {
 	t.Helper()
 	for _, s := range releases(t, db) {

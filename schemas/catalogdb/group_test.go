@@ -118,7 +118,7 @@ func TestACommitThatFailsFailsAll(t *testing.T) {
 	}
 }
 
-// Whoever is told to stop while others commit does not wait for them, and does nothing later.
+// A caller whose context ends while others commit does not wait for them, and writes nothing later.
 func TestAContextThatEndsWhileOthersCommit(t *testing.T) {
 	db := openFile(t)
 	running, stopped := make(chan struct{}), make(chan struct{})

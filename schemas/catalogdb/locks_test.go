@@ -43,7 +43,7 @@ func holdLock(t *testing.T, db *catalogdb.DB, f func(), meanwhile func(), statem
 	}
 }
 
-// Either a package comes back or its files go, whoever comes first.
+// Either a package is restored or its files are removed, in either order of the two transactions.
 func TestUnyankOrRemove(t *testing.T) {
 	db := onMySQL(mysqltest.Start(t)).cleared(t)
 	declare(t, db, jammy)

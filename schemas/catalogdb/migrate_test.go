@@ -199,7 +199,7 @@ func pushOld(t *testing.T, e database, id int, name string) {
 	e.exec(t, `INSERT INTO upload_releases (upload_id, release_id, revision) VALUES (?, 1, 1)`, id)
 }
 
-// While somebody is at work on a new file, it cannot be switched to WAL, and SQLite does not wait for that.
+// A new file that another connection uses cannot be switched to WAL, and SQLite does not wait for that connection.
 func TestMigrateWaitsForOthers(t *testing.T) {
 	for _, begin := range []string{"BEGIN", "BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"} {
 		t.Run(begin, func(t *testing.T) {

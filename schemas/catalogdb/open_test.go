@@ -55,8 +55,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// checkSentence fails unless an error tells the operator which flag to look at and what to do, and
-// nothing that is secret.
+// checkSentence fails unless an error names the flag to check and what to do, and no secret.
 func checkSentence(t *testing.T, err error, want string) {
 	t.Helper()
 	if err == nil {

@@ -16,8 +16,7 @@ const (
 	stored  = faults.Stored // the server did it
 )
 
-// A proxy stands between a catalog and its server, and breaks a connection at its next commit if it
-// is told to.
+// A proxy forwards the connections of a catalog to its server, and breaks one at its next commit when a test asks for it.
 type proxy struct {
 	port   string
 	next   atomic.Int32 // the fault of the next commit

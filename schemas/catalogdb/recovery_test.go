@@ -149,7 +149,7 @@ func recoverBeyondBoth(t *testing.T, db *catalogdb.DB) {
 		pushAll(t, db, deb(jammy, fmt.Sprintf("p%d", i), "1"))
 	}
 	own := stateOf(t, db, jammy).Revision
-	// The same number with another nonce is somebody else's.
+	// The same number with another nonce is the revision of another catalog.
 	theirs := catalog.Revision{Number: own.Number, Nonce: foreign.Nonce}
 	if _, err := db.Recover(t.Context(), jammy, published(), theirs, start); err != nil {
 		t.Fatal(err)
@@ -173,7 +173,7 @@ func recoverBeyondBoth(t *testing.T, db *catalogdb.DB) {
 	}
 }
 
-// A noarch package is a row of several releases: recovering one tells the others.
+// A noarch package is a row of several releases: recovering one release changes the others.
 func recoverNoarch(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, el9)
 	noarch, native := rpm(el9, "hello", "1-1", "noarch"), rpm(el9, "hello", "1-1", "x86_64")

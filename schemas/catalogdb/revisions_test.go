@@ -91,7 +91,7 @@ func revisionsKnown(t *testing.T, db *catalogdb.DB) {
 func generationRaised(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)
 	before := stateOf(t, db, jammy).Revision
-	for i := range 2 { // the second one finds that somebody drew
+	for i := range 2 { // the second one finds a revision issued by the first
 		if _, drawn, err := db.RaiseGeneration(t.Context(), jammy, before, start); err != nil || drawn != (i == 0) {
 			t.Fatal(err)
 		}

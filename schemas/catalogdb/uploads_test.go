@@ -14,7 +14,7 @@ import (
 
 var hello = uploadOf(deb(jammy, "hello", "1"))
 
-// checkHeld fails unless somebody has a lease on an upload.
+// checkHeld fails unless an upload has a lease.
 func checkHeld(t *testing.T, db *catalogdb.DB, u catalog.Upload, now time.Time) {
 	t.Helper()
 	if token, state, err := db.Take(t.Context(), u, lease, now); err != nil || token != "" || state != catalog.Received {
@@ -93,7 +93,7 @@ func giveBack(t *testing.T, db *catalogdb.DB) {
 	}
 }
 
-// What was taken up and left is found, also when nothing in staging tells of it any more.
+// An unfinished upload is found, also when its object is no longer in staging.
 func unfinished(t *testing.T, db *catalogdb.DB) {
 	gone, held, done := hello, hello, hello
 	gone.Object, held.Object, done.Object = "gone", "held", "done"

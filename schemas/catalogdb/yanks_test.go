@@ -68,7 +68,7 @@ func yankOne(t *testing.T, db *catalogdb.DB) {
 	w := selectorOf(hello)
 	want := hello
 	want.State, want.Stanza, want.Yank = catalog.Yanked, nil, &record
-	for run := range 2 { // a repeat draws no revision, and another reason is no new record
+	for run := range 2 { // a repeat issues no revision, and another reason makes no new record
 		got, err := db.Yank(t.Context(), w, catalog.Yank{Reason: record.Reason, By: record.By, At: record.At.Add(time.Duration(run) * time.Hour)}, record.At)
 		if diff := cmp.Diff([]catalog.Package{want}, got); diff != "" || err != nil {
 			t.Errorf("run %d: yanked %v (-want +got):\n%s", run, err, diff)
@@ -182,7 +182,7 @@ func yankUnknown(t *testing.T, db *catalogdb.DB) {
 	checkRevision(t, db, jammy, 1)
 }
 
-// Nobody is told that a package can be installed that was withdrawn on its way.
+// No verdict says that a package is published that was withdrawn before its publication.
 func yankOnItsWay(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)
 	k := deb(jammy, "hello", "1")
