@@ -31,8 +31,6 @@ var unclean = []string{
 	"deploy/commands.md",
 	"testdata/README.md",
 	"testdata/RESULTS.md",
-	"testdata/faults",
-	"testdata/soak",
 	"testdata/versus",
 	"testdata/versus/RESULTS.md",
 }

@@ -85,7 +85,7 @@ func (sc scenario) begin(t *testing.T, base string) *site {
 	return s
 }
 
-// record returns what a scenario comes to, and the labels of what it writes.
+// record returns the outcome of a scenario, and the labels of its writes.
 func (sc scenario) record(t *testing.T, base string) (want outcome, writes []string) {
 	t.Helper()
 	s := sc.begin(t, base)

@@ -21,14 +21,14 @@ import (
 	"repomill/schemas/layout"
 )
 
-// An outcome is what is left of everything that happened, without what is drawn at random or told by a clock.
+// An outcome is the state after a scenario, without random values and times.
 type outcome struct {
 	Packages map[string][]string          // "name version arch" that clients see, by release
 	Rows     map[string][]catalog.Package // likewise, of the catalog
 	Indexes  map[string]string            // digests of what pointers name, by key
 	Objects  map[string]string            // digests of what is never replaced, by key; "" of what is
 	Uploads  map[string]string            // state and reason, by object
-	Verdicts map[string]string            // likewise, as the uploader is told
+	Verdicts map[string]string            // state and reason, by object, in the verdict for the uploader
 	Staged   []string                     // what lies in staging
 	Settings []catalog.Settings           // that are published
 }
@@ -56,7 +56,7 @@ func (s *site) outcome() outcome {
 	return got
 }
 
-// releases returns where the releases of the catalog stand.
+// releases returns the states of the releases in the catalog.
 func (s *site) releases() []catalogdb.ReleaseState {
 	s.t.Helper()
 	all, err := s.Catalog.Releases(s.t.Context())
@@ -128,11 +128,11 @@ func (s *site) read(r catalog.Release) (check.Release, []check.Problem, error) {
 }
 
 // besidePointers are the files that follow a pointer. A crash may leave them torn until the next start: clients
-// with by-hash never ask for them, and those of RPM refuse the pointer meanwhile.
+// with by-hash never read them, and those of RPM refuse the pointer until then.
 var besidePointers = []string{"Release", "Release.gpg", "Packages.gz", "Packages", "Sources.gz", "repomd.xml.asc"}
 
-// wantWhole checks, in the middle of things, that clients find whole what they find, and that nobody was promised
-// what is not there.
+// wantWhole checks, at any time, that clients see complete releases, and that no verdict names a package that clients do not
+// see.
 func (s *site) wantWhole(releases []catalogdb.ReleaseState) {
 	s.t.Helper()
 	for _, r := range releases {
@@ -205,7 +205,7 @@ func (s *site) state(u catalog.Upload) string {
 	return strings.TrimSpace(string(v.State) + " " + string(v.Reason))
 }
 
-// verdict returns what the uploader is told.
+// verdict returns the verdict for the uploader.
 func (s *site) verdict(u catalog.Upload) string {
 	s.t.Helper()
 	body, _, err := s.Staging.Verdict(s.t.Context(), u.Object)

@@ -34,16 +34,16 @@ func (o overwritten) Open(ctx context.Context, u catalog.Upload) (io.ReadCloser,
 	if err != nil {
 		return nil, by, err
 	}
-	return &meanwhile{body, func() { o.overwrite(u.Object) }}, by, nil
+	return &readOnce{body, func() { o.overwrite(u.Object) }}, by, nil
 }
 
-// meanwhile calls then once something was read.
-type meanwhile struct {
+// readOnce calls then after the first read.
+type readOnce struct {
 	io.ReadCloser
 	then func()
 }
 
-func (m *meanwhile) Read(p []byte) (int, error) {
+func (m *readOnce) Read(p []byte) (int, error) {
 	n, err := m.ReadCloser.Read(p[:min(len(p), 4096)])
 	if m.then != nil && n > 0 {
 		m.then()
@@ -78,7 +78,7 @@ func TestI04UploadsOverwrittenWhileTheyAreRead(t *testing.T) {
 			_, again := broken.LoadOrStore(r.URL.Path, true)
 			return !again
 		})
-		// Whoever has the answer already reads it to its end: that is the old generation, whole.
+		// A reader that has the answer already reads it to its end: that is the old generation in whole.
 		overwriteAll(s, uploads, uploads/2, func(_ int, object string, body []byte) error { return s.replace(object, body) })
 		if n := server.Pending(); n != 0 {
 			t.Errorf("%d connections did not break", n)

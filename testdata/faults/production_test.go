@@ -135,14 +135,14 @@ func (l *lane) pass(t *testing.T, st step, name string, p plan) (writes []string
 	return writes, met
 }
 
-// touched returns where the releases that a step changes stand.
+// touched returns the states of the releases that a step changes.
 func (l *lane) touched(st step) []catalogdb.ReleaseState {
 	return slices.DeleteFunc(l.releases(), func(r catalogdb.ReleaseState) bool {
 		return !strings.HasPrefix(st.release, r.Release.Repository.String()+"/"+r.Release.Distribution.String())
 	})
 }
 
-// wantPackages checks what clients see of what a step changed, and what uploaders are told.
+// wantPackages checks the packages that clients see after a step, and the verdicts for uploaders.
 func (l *lane) wantPackages(st step) {
 	l.t.Helper()
 	got := outcome{Packages: map[string][]string{}, Rows: map[string][]catalog.Package{}, Indexes: map[string]string{}}
@@ -158,7 +158,7 @@ func (l *lane) wantPackages(st step) {
 		l.t.Errorf("%s (-want +got):\n%s", st.release, diff)
 	}
 	for _, u := range l.uploads {
-		// One that was withdrawn at once may have been told of it rather than of its publication.
+		// The verdict of a package that was withdrawn at once may name the withdrawal instead of the publication.
 		if state, told := l.state(u), l.verdict(u); state != "published" && state != "rejected yanked" || told != state {
 			l.t.Errorf("%s is %q, and its uploader is told %q", u, state, told)
 		}

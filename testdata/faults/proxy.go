@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A Proxy stands between a catalog and its MySQL server, and breaks the connection at commits.
+// A Proxy forwards the connections of a catalog to its MySQL server, and breaks them at commits.
 type Proxy struct {
 	Port   string       // on 127.0.0.1
 	commit func() Fault // is asked about each commit

@@ -257,7 +257,7 @@ func reindex(s *site, source catalogdb.ReindexSource, repair bool) (err error) {
 	return err
 }
 
-// rebuild makes rows anew from what is published, be it a pair that is torn.
+// rebuild rebuilds rows from the published release, also from a torn pair.
 func rebuild(s *site) error {
 	return reindex(s, catalogdb.FromPublished, false)
 }

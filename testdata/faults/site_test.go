@@ -164,8 +164,8 @@ func (s *site) putRPM(name, arch string) {
 	s.put("acme/tools/el/9/"+name+".rpm", rpmtest.Build(s.t, rpmtest.Spec{Name: name, Arch: arch}))
 }
 
-// ingest takes up what was staged and has no verdict, and publishes what changed, as a worker does. What meets
-// a fault is left for the next time; the catalog knows it.
+// ingest processes uploads without a final verdict, and publishes changed releases, as a worker does. After a fault, the catalog
+// records the work that is left for the next call.
 func (s *site) ingest() error {
 	ctx := s.t.Context()
 	if err := s.Catalog.EndLeases(ctx); err != nil {
@@ -191,14 +191,14 @@ func (s *site) ingest() error {
 	return s.publish()
 }
 
-// publish brings releases and settings up to date, one after the other, and tells the uploaders.
+// publish publishes settings and releases, one after the other, and writes the verdicts.
 func (s *site) publish() error {
 	releases, err := s.Catalog.Releases(s.t.Context())
 	if err != nil {
 		return err
 	}
 	for i, r := range releases {
-		if r.Published == r.Revision.Number && i < len(releases)-1 { // the last one has it told what is left to tell
+		if r.Published == r.Revision.Number && i < len(releases)-1 { // the last call writes verdicts that are left
 			continue
 		}
 		s.PublishRelease(s.t.Context(), r.Release, "") // the catalog says how it ended

@@ -10,7 +10,7 @@ import (
 	"repomill/testdata/proctest"
 )
 
-// An answer is how a command of repomill ended, and what it printed.
+// An answer is the exit code and the output of a command.
 type answer struct {
 	args []string
 	proctest.Answer

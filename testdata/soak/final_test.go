@@ -38,7 +38,7 @@ func (k *soaking) await(t *testing.T) (lost int) {
 	}
 	for _, u := range k.ledger.waiting() {
 		if u.overwritten {
-			k.ledger.settle(u, "", time.Now()) // it was never seen, or its verdict is not told any more
+			k.ledger.settle(u, "", time.Now()) // it was never seen, or its verdict was removed
 			continue
 		}
 		lost++
@@ -70,7 +70,7 @@ func (k *soaking) remaining(ctx context.Context) (left []string, err error) {
 	for _, u := range k.ledger.waiting() {
 		if u.overwritten {
 			if _, err := k.site.catalog.State(ctx, u.Upload); err != nil {
-				continue // nobody saw it
+				continue // no reader saw it
 			}
 		}
 		left = append(left, u.String())

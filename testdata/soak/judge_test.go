@@ -28,12 +28,12 @@ const (
 	byCheck  = "check"
 )
 
-// newJudge returns a judge that tells of each violation with fail.
+// newJudge returns a judge that reports each violation with fail.
 func newJudge(fail func(format string, args ...any)) *judge {
 	return &judge{fail: fail, found: map[string]int{}, torn: map[string]time.Time{}, mends: map[string]*mended{byReader: {}, byCheck: {}}}
 }
 
-// maxShown is how many violations of an invariant are told one by one.
+// maxShown is the number of violations of an invariant that are reported one by one.
 const maxShown = 20
 
 // violated notes a violation, and fails the test.
@@ -63,7 +63,7 @@ const pairWindow = 5 * time.Second
 // busy is how long a machine may take for what another one does at once.
 const busy = 10 * time.Second
 
-// pairs judges the files beside a pointer, or beside several, that somebody reads again and again: which are torn now,
+// pairs judges the files beside one or several pointers, which a reader reads again and again: which are torn now,
 // each with the state that it is in. One that stays in its state is a violation when nothing has disturbed the
 // programs for longer than the window, with an allowance for a busy machine.
 func (j *judge) pairs(by, what string, states []string, calm time.Duration) {

@@ -65,7 +65,7 @@ func (k *killer) wait(ctx context.Context, i int) (early bool, err error) {
 	case i%perFreeze == 2 && several:
 		return false, k.frozen(ctx, time.Duration(200+k.rand.IntN(3000))*time.Millisecond)
 	case i%perCalm == 3:
-		k.quiet.Store(true) // so that nobody's publish puts right what the last kill left torn, but a restart
+		k.quiet.Store(true) // so that a restart repairs what the last kill left torn, and not a publish
 		pause(ctx, pairWindow+busy+2*time.Second)
 		k.quiet.Store(false)
 	case k.rand.IntN(4) == 0 || i%perCalm == 2:

@@ -16,7 +16,7 @@ type ledger struct {
 	packages map[string]*pkg // by id
 	order    []*pkg          // as they were made
 	uploads  []*upload
-	pending  map[*upload]bool // without a verdict that was told
+	pending  map[*upload]bool // without a verdict so far
 	slowest  time.Duration    // from a push to its verdict
 }
 

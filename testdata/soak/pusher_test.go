@@ -54,7 +54,7 @@ func pause(ctx context.Context, length time.Duration) {
 // push does one thing.
 func (p *pusher) push(ctx context.Context) error {
 	defer func() {
-		select { // that something begins, for whoever waits to kill in the middle of it
+		select { // report that something begins, to a killer that waits for it
 		case p.moved <- struct{}{}:
 		default:
 		}
@@ -179,7 +179,7 @@ func (p *pusher) withdrawn(ctx context.Context) error {
 	return p.put(ctx, &upload{kind: "withdrawn", pkg: k, body: body, want: []string{rejected + "yanked"}}, object)
 }
 
-// garbage pushes what is no package.
+// garbage pushes files that are not packages.
 func (p *pusher) garbage(ctx context.Context) error {
 	p.n++
 	name := fmt.Sprintf("garbage-%d", p.n)

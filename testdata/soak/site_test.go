@@ -152,7 +152,7 @@ func (s *site) calm() time.Duration {
 	return least
 }
 
-// An objectTree is what S3 gives to clients, read with nothing of ours in between.
+// An objectTree reads what S3 gives to clients, without the program.
 type objectTree struct {
 	client *awss3.Client
 	bucket string

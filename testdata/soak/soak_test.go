@@ -23,7 +23,7 @@ type soaking struct {
 	kills, commandKills, freezes     atomic.Int64 // what was done to programs
 	reads, pointers, objects, rounds atomic.Int64 // of the reader
 	gpgvs, checks, commands          atomic.Int64 // of the other judges
-	yanks, unyanks, reindexes        atomic.Int64 // of the operator, that came to their end
+	yanks, unyanks, reindexes        atomic.Int64 // of the operator, that have ended
 	given                            atomic.Int64 // uploads that were given up as poison, and pushed again
 	quiet                            atomic.Bool  // nothing new is begun
 
@@ -117,7 +117,7 @@ func (k *soaking) background(t *testing.T, what ...func(context.Context) error) 
 	return stop
 }
 
-// progress tells how far a long soak is.
+// progress reports the progress of a long soak.
 func (k *soaking) progress(ctx context.Context) error {
 	for pause(ctx, time.Minute); ctx.Err() == nil; pause(ctx, time.Minute) {
 		k.site.t.Logf("%d kills, %d pointers, %d uploads without a verdict, %d violations", k.kills.Load(), k.pointers.Load(), len(k.ledger.waiting()), k.judge.total())

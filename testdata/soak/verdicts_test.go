@@ -57,8 +57,8 @@ func (k *soaking) askAll(ctx context.Context) error {
 	return nil
 }
 
-// verdict returns the verdict that an uploader is told; empty if there is none yet. An upload that was
-// overwritten has it in the catalog alone.
+// verdict returns the verdict for the uploader; empty if there is none yet. The verdict of an overwritten upload is only in the
+// catalog.
 func (k *soaking) verdict(ctx context.Context, u *upload) (string, error) {
 	var v catalog.Verdict
 	if u.overwritten {
@@ -94,7 +94,7 @@ func shortly(v catalog.Verdict) string {
 // maxAttempts is how often a program may be killed while it handles an upload before that is given up.
 const maxAttempts = 5
 
-// poisoned reports whether an upload may be taken for poison: the programs were killed often enough meanwhile.
+// poisoned reports whether an upload may be rejected as poison, because the programs were killed often enough during it.
 func (k *soaking) poisoned(u *upload) bool {
 	return int(k.kills.Load())-u.kills >= maxAttempts
 }
@@ -103,7 +103,7 @@ func (k *soaking) poisoned(u *upload) bool {
 func (k *soaking) pushAgain(ctx context.Context, u *upload) error {
 	k.given.Add(1)
 	gone := func() { delete(k.ledger.pending, u); u.ended = rejected + "poison" }
-	if u.overwritten { // nobody has the file any more
+	if u.overwritten { // the file is gone
 		k.ledger.change(func() { gone(); u.pkg.busy = false })
 		return nil
 	}
