@@ -29,10 +29,6 @@ var unclean = []string{
 	"deploy",
 	"deploy/README.md",
 	"deploy/commands.md",
-	"testdata/README.md",
-	"testdata/RESULTS.md",
-	"testdata/versus",
-	"testdata/versus/RESULTS.md",
 }
 
 // Comments, help, log messages and documents use none of the words that CONTRIBUTING.md refuses.

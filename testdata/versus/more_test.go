@@ -11,8 +11,8 @@ import (
 	"repomill/testdata/corpus"
 )
 
-// between pushes of a DEB package, because its release changes once a second at most. What the process does
-// meanwhile counts.
+// between pushes of a DEB package, because its release changes once a second at most. What the process does in that pause
+// counts.
 const between = 1100 * time.Millisecond
 
 // BenchmarkOneMore publishes one more package, beside each peer's incremental mode.

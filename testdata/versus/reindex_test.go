@@ -11,7 +11,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// BenchmarkReindex makes all indexes anew from rows, beside what peers do from what they know.
+// BenchmarkReindex renders all indexes in whole from rows, beside what peers do from their databases.
 func BenchmarkReindex(b *testing.B) {
 	for _, bb := range []struct {
 		format catalog.Format
@@ -45,7 +45,7 @@ func BenchmarkReindex(b *testing.B) {
 	}
 }
 
-// BenchmarkReindexOfMany makes all indexes of large releases anew. The bars are 512 MB at 1,000,000 rows, and
+// BenchmarkReindexOfMany renders all indexes of large releases in whole. The bars are 512 MB at 1,000,000 rows, and
 // 1.5 times the cost of a package at 20,000.
 func BenchmarkReindexOfMany(b *testing.B) {
 	for _, count := range sizes.rows {

@@ -16,13 +16,13 @@ import (
 type figure struct {
 	work, who string
 	e         expense
-	bar       float64 // the most that repomill may use, as a share of this one; 0 if it is no bar
+	bar       float64 // the most that repomill may use, as a share of this one; 0 if this is not a bar
 	note      string
 }
 
 var figures []figure
 
-// ours is the name under which repomill's figures stand.
+// ours is the name of repomill in the table.
 const ours = "repomill"
 
 // record keeps a figure for the table and reports it as metrics of the benchmark.
