@@ -1,5 +1,5 @@
 #!/bin/sh
-# dpkg calls it with "remove" before a removal, rpm with 0.
+# dpkg calls this with "remove" before a removal, rpm with 0.
 set -e
 case "$1" in
 remove | 0) [ ! -d /run/systemd/system ] || systemctl disable --now @UNIT@ || true ;;
