@@ -16,9 +16,8 @@ import (
 	"repomill/testdata/proctest"
 )
 
-// BenchmarkWaiting measures the memory of a worker with a thousand events in hand, while S3 takes no
-// packages and more events arrive. The test server of Pub/Sub streams some 90 messages a second, so this
-// takes its time.
+// BenchmarkWaiting measures the memory of a worker with a thousand unacknowledged events, while S3 accepts no packages and more events
+// arrive. The test server of Pub/Sub streams some 90 messages a second, so the benchmark takes long.
 func BenchmarkWaiting(b *testing.B) {
 	for range b.N {
 		c := newCompany(b)
@@ -30,7 +29,7 @@ func BenchmarkWaiting(b *testing.B) {
 			return status == http.StatusOK
 		})
 		idle := memory(b, worker, "VmRSS")
-		stage(b, c.staging) // twice as many as it takes in hand; each notifies Pub/Sub
+		stage(b, c.staging) // twice as many as it takes at a time; each notifies Pub/Sub
 		inHand := 0
 		for end := time.Now().Add(2 * time.Minute); inHand < 1000 && time.Now().Before(end); time.Sleep(time.Second) {
 			inHand = gauge(b, c, ops, "repomill_events_in_hand")

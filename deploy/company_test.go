@@ -69,7 +69,7 @@ var programs = sync.OnceValues(func() (dir string, err error) {
 
 const keyPairID = "K2JCJMDEHXQW5F"
 
-// A company is what a deployment stands on.
+// A company has the servers of a deployment.
 type company struct {
 	t      testing.TB
 	bin    string
@@ -172,7 +172,7 @@ type nopCloser struct{ io.ReadSeeker }
 
 func (nopCloser) Close() error { return nil }
 
-// A process is a program of the deployment that runs.
+// A process is a running program of this repository.
 type process struct {
 	*proctest.Process
 	t   testing.TB

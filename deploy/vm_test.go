@@ -158,7 +158,7 @@ func privateRepository(t *testing.T, c *company) {
 	}
 }
 
-// Workers that are killed at any moment lose nothing, whoever goes on.
+// Workers that are killed at any moment lose nothing, whichever worker continues.
 func TestWorkersAreKilled(t *testing.T) {
 	t.Parallel()
 	c := newCompany(t)
