@@ -42,6 +42,14 @@ func (c clientFiles) list(s catalog.Settings, d catalog.Distribution) []byte {
 	r := catalog.Release{Repository: s.Repository, Distribution: d}
 	entry := fmt.Sprintf("[signed-by=%s] %s/%s/ %s %s\n", layout.ScriptKeyringPath(s.Repository), c.publicURL, layout.OSDir(r), d.Version, strings.Join(ds.Components, " "))
 	var b bytes.Buffer
+	if s.Visibility != catalog.Public {
+		fmt.Fprintf(&b, "# apt finds the token in /etc/apt/auth.conf.d/%s.conf: machine %s login TOKEN password x\n", layout.SourceName(s.Repository), c.machine(s.Repository))
+	}
 	fmt.Fprintf(&b, "# %s for %s\ndeb %sdeb-src %s", s.Repository, d, entry, entry)
 	return b.Bytes()
+}
+
+// machine returns what entries of auth.conf call a repository: apt takes one without a scheme for https alone.
+func (c clientFiles) machine(r catalog.Repository) string {
+	return strings.TrimPrefix(c.publicURL, "https://") + "/" + r.String() + "/"
 }

@@ -125,7 +125,7 @@ func (c clientFiles) scriptKeys(b *bytes.Buffer, s catalog.Settings) error {
 	for _, k := range c.keys.out {
 		fingerprints = append(fingerprints, k.Fingerprint)
 	}
-	fmt.Fprintf(b, "machine=%s\n", quoted(strings.TrimPrefix(c.publicURL, "https://")+"/"+s.Repository.String()+"/"))
+	fmt.Fprintf(b, "machine=%s\n", quoted(c.machine(s.Repository)))
 	fmt.Fprintf(b, "fingerprints=%s\n", quoted(strings.Join(fingerprints, ", ")))
 	if s.Keyring != nil && s.Keyring.On {
 		fmt.Fprintf(b, "keyring=%s\npublic_keys() {\ncat <<'KEYS'\n%s\nKEYS\n}\n",

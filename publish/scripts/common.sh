@@ -112,7 +112,7 @@ undo() {
 	[ -n "$work" ] || return 0
 	while [ "$changes" -gt 0 ]; do
 		name=$(cat "$work/$changes.name")
-		if [ -e "$work/$changes.was" ]; then mv -f "$work/$changes.was" "$name"; else rm -f "$name"; fi
+		if [ -e "$work/$changes.was" ]; then cp -p "$work/$changes.was" "$name"; else rm -f "$name"; fi
 		changes=$((changes - 1))
 	done
 	if [ -e "$work/made" ]; then
