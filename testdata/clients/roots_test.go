@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 	"repomill/testdata/debtest"
 	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
@@ -108,6 +110,16 @@ type rootsSite struct {
 
 func newRootsSite(t *testing.T) *rootsSite {
 	t.Helper()
+	var targets []string
+	for _, sys := range systems {
+		targets = append(targets, sys.target)
+	}
+	return newRootsSiteOf(t, targets)
+}
+
+// newRootsSiteOf serves repositories with some distributions, which may be repeated.
+func newRootsSiteOf(t *testing.T, distributions []string) *rootsSite {
+	t.Helper()
 	s := &rootsSite{site: site{data: proctest.OpenDir(t)}}
 	var err error
 	if s.program, err = program(); err != nil {
@@ -116,11 +128,11 @@ func newRootsSite(t *testing.T) *rootsSite {
 	s.start(t)
 	create := []string{"repo", "create", "--data", s.data, "acme/secret", "--visibility", "private"}
 	targets := map[string]bool{}
-	for _, sys := range systems {
-		if !targets[sys.target] {
-			create = append(create, "--distribution", sys.target)
+	for _, target := range distributions {
+		if !targets[target] {
+			create = append(create, "--distribution", target)
 		}
-		targets[sys.target] = true
+		targets[target] = true
 	}
 	proctest.Must(t, nil, s.program, create...)
 	dir := t.TempDir()
@@ -128,7 +140,7 @@ func newRootsSite(t *testing.T) *rootsSite {
 	rpmFile := write(t, dir, "hello-mill.rpm", string(rpmtest.Build(t, rpmtest.Spec{Name: "hello-mill", Arch: "noarch", Files: map[string]string{"/usr/share/hello-mill": "x"}})))
 	for target := range targets {
 		file := rpmFile
-		if strings.HasPrefix(target, "debian/") {
+		if distro, rej := layout.DefaultTable().Lookup(distributionOf(target)); rej == nil && distro.Format == catalog.DEB {
 			file = debFile
 		}
 		for _, repository := range []string{"acme/tools/", "acme/secret/"} {
@@ -139,6 +151,11 @@ func newRootsSite(t *testing.T) *rootsSite {
 	s.tokenFile = write(t, dir, "token", s.token+"\n")
 	s.awaitToken(t)
 	return s
+}
+
+func distributionOf(target string) catalog.Distribution {
+	os, version, _ := strings.Cut(target, "/")
+	return catalog.Distribution{OS: os, Version: version}
 }
 
 // awaitToken waits until the resolver knows the token.
