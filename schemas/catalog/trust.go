@@ -38,3 +38,13 @@ func (t Trust) Digest() string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:8])
 }
+
+// A JobToken is what a CI job got for its ID token. It opens what the trusts open that the ID token fitted, while they
+// are there.
+type JobToken struct {
+	SHA256  string    // of the secret, lower-case hexadecimal
+	Trusts  []string  // IDs, at least one
+	Name    string    // of the job, for the audit log
+	Job     string    // its URL; empty if it is not known
+	Expires time.Time // milliseconds count
+}

@@ -1,0 +1,67 @@
+package catalogdb_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+)
+
+func jobTokens(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	one, all := trust("acme", "tools", gitlab, start), trust("acme", "", gitlab, after(time.Second))
+	addTrust(t, db, all)
+	addTrust(t, db, one)
+	token := catalog.JobToken{SHA256: strings.Repeat("a", 64), Trusts: []string{one.ID, all.ID}, Name: "oidc " + gitlab + " jöb", Job: gitlab + "/acme/tools/-/jobs/1", Expires: after(time.Hour)}
+	add := func(v catalog.JobToken, now time.Time) {
+		t.Helper()
+		if err := db.AddJobToken(t.Context(), v, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(fact, digest string, want bool, trusts ...catalog.Trust) {
+		t.Helper()
+		got, opens, found, err := db.JobToken(t.Context(), digest)
+		if err != nil || found != want {
+			t.Errorf("%s: found %v, %v", fact, found, err)
+		}
+		if diff := cmp.Diff(trusts, opens); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", fact, diff)
+		}
+		if diff := cmp.Diff(token, got); want && diff != "" {
+			t.Errorf("%s (-want +got):\n%s", fact, diff)
+		}
+	}
+	add(token, start)
+	check("both trusts", token.SHA256, true, one, all)
+	check("another digest", strings.Repeat("b", 64), false)
+	check("no digest", "", false)
+	if _, err := db.RemoveTrust(t.Context(), one.ID); err != nil {
+		t.Fatal(err)
+	}
+	check("one trust was removed", token.SHA256, true, all)
+	if _, err := db.RemoveTrust(t.Context(), all.ID); err != nil {
+		t.Fatal(err)
+	}
+	check("both were", token.SHA256, true)
+
+	long := catalog.JobToken{SHA256: "c", Trusts: []string{one.ID}, Name: strings.Repeat("ö", 2000), Job: strings.Repeat("j", 2000), Expires: after(time.Hour)}
+	add(long, after(time.Hour))
+	if got, _, _, err := db.JobToken(t.Context(), "c"); err != nil || got.Name != strings.Repeat("ö", 512) || len(got.Job) != 1024 {
+		t.Errorf("long texts: %d and %d bytes, %v", len(got.Name), len(got.Job), err)
+	}
+	add(catalog.JobToken{SHA256: "d", Trusts: []string{one.ID}, Expires: after(4 * time.Hour)}, after(3*time.Hour))
+	check("two hours after it expired", token.SHA256, false)
+	many := catalog.JobToken{SHA256: "e", Expires: after(time.Hour)}
+	for i := range 300 {
+		many.Trusts = append(many.Trusts, fmt.Sprintf("%016d", i))
+	}
+	if err := db.AddJobToken(t.Context(), many, start); err == nil || !strings.Contains(err.Error(), "it fits 300 trusts, which is too many") {
+		t.Errorf("too many trusts: %v", err)
+	}
+}
