@@ -175,7 +175,7 @@ type trustRemoveCmd struct {
 
 // Help shows how the command is used.
 func (trustRemoveCmd) Help() string {
-	return `ID tokens are refused at once. A token that was exchanged for one before is valid for the rest of its hour.
+	return `ID tokens are refused at once, and so are tokens that jobs got for them before.
 
 Exit codes: 0 removed, 1 there is none, 2 usage, 4 the catalog cannot be reached.
 

@@ -119,34 +119,32 @@ func (a *Authenticator) judge(trusts []catalog.Trust, token *goidc.IDToken, all 
 	if all.text("event_name") == "pull_request_target" {
 		return verified{}, &refusal{"this ID token is of the event pull_request_target, which runs what anybody proposes with the rights of the repository: push from another event, such as push or release"}
 	}
-	v := verified{issuer: token.Issuer, jti: all.text("jti"), expires: token.Expiry}
-	v.principal.Name = "oidc " + printable(token.Issuer+" "+token.Subject)
-	v.principal.Job = jobURL(token.Issuer, all)
+	job := jobURL(token.Issuer, all)
 	ours := false // one of the trusts has the audience
+	var fitting []catalog.Trust
 	var misses []string
 	for _, t := range trusts {
 		if !only(token.Audience, t.Audience) {
 			continue
 		}
 		ours = true
-		if missed, ok := all.fit(t.Claims); !ok {
-			if len(misses) < maxMisses {
-				misses = append(misses, fmt.Sprintf("%s: %s=%s", t.ID, missed, printable(string(all[missed]))))
-			}
-			continue
+		missed, ok := all.fit(t.Claims)
+		switch {
+		case ok:
+			fitting = append(fitting, t)
+		case len(misses) < maxMisses:
+			misses = append(misses, fmt.Sprintf("%s: %s=%s", t.ID, missed, printable(string(all[missed]))))
 		}
-		if v.principal.ID == "" {
-			v.principal.ID = "trust:" + t.ID
-		}
-		v.principal.Grants = append(v.principal.Grants, api.Grant{Right: api.Right(t.Scope), Owner: t.Owner, Name: t.Name})
 	}
 	switch {
 	case !ours:
 		return verified{}, &refusal{fmt.Sprintf("this ID token is for the audience %s: ask the CI system for one whose only audience is that of the trust", printable(fmt.Sprintf("%q", token.Audience)))}
-	case len(v.principal.Grants) == 0:
-		a.config.Log.Info("an ID token fits no trust", "issuer", token.Issuer, "subject", printable(token.Subject), "job", v.principal.Job, "misses", misses)
+	case len(fitting) == 0:
+		a.config.Log.Info("an ID token fits no trust", "issuer", token.Issuer, "subject", printable(token.Subject), "job", job, "misses", misses)
 		return verified{}, &refusal{"no trust fits the claims of this ID token (" + printable(token.Subject) + "): an administrator sees in the log of the API which claim differs"}
 	}
+	v := verified{principal: principalOf(fitting), issuer: token.Issuer, jti: all.text("jti"), expires: token.Expiry}
+	v.principal.Name, v.principal.Job = "oidc "+printable(token.Issuer+" "+token.Subject), job
 	return v, nil
 }
 

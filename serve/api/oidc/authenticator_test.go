@@ -34,7 +34,7 @@ func TestAuthenticate(t *testing.T) {
 		want api.Principal
 	}{
 		{"GitLab, by two trusts", gitlabToken(ci.URL), api.Principal{
-			ID: "trust:" + gitlab.ID, Name: "oidc " + ci.URL + " project_path:acme/tools:ref_type:branch:ref:main",
+			ID: "trust:" + gitlab.ID + "+" + owner.ID, Name: "oidc " + ci.URL + " project_path:acme/tools:ref_type:branch:ref:main",
 			Job: ci.URL + "/acme/tools/-/jobs/302", Grants: []api.Grant{push, {Right: api.Manage, Owner: "acme"}}}},
 		{"GitLab, in none of the groups", with(gitlabToken(ci.URL), values{"groups_direct": []string{"acme/ops"}, "job_id": "x"}), api.Principal{
 			ID: "trust:" + gitlab.ID, Name: "oidc " + ci.URL + " project_path:acme/tools:ref_type:branch:ref:main", Grants: []api.Grant{push}}},

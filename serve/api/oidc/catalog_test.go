@@ -1,10 +1,13 @@
 package oidc_test
 
 import (
-	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,20 +15,13 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/serve"
 	"repomill/serve/api"
 	"repomill/serve/api/oidc"
 )
 
-// issuers counts the tokens that it issues. It may be called concurrently.
-type issuers struct{ n atomic.Int32 }
-
-func (i *issuers) IssueToken(_ context.Context, _ api.Principal, ttl time.Duration) (string, time.Time, error) {
-	i.n.Add(1)
-	return "secret", start.Add(ttl), nil
-}
-
-// With trusts and uses in a catalog: of many exchanges of one ID token at once one succeeds, and a trust that was removed
-// opens nothing.
+// With a catalog: of many exchanges of one ID token at once one succeeds. The token of the job has its name and URL, and opens
+// what the trusts open, until it expires or they are removed.
 func TestExchangeWithACatalog(t *testing.T) {
 	key := newECDSA(t, "a")
 	ci := newCI(t, key)
@@ -44,23 +40,38 @@ func TestExchangeWithACatalog(t *testing.T) {
 	if err := db.AddTrust(t.Context(), trust); err != nil {
 		t.Fatal(err)
 	}
-	a, _ := newAuthenticator(ci, db)
-	issuer := &issuers{}
-	e := &oidc.Exchange{Authenticator: a, Uses: db, Used: catalogdb.ErrExists, Issuer: issuer}
-	post := func(jti string) int {
+	second := trust
+	second.Name, second.Scope, second.Created = "", "manage", start.Add(time.Second)
+	second.ID = second.Digest()
+	if err := db.AddTrust(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	a, clock := newAuthenticator(ci, db)
+	jobs := &oidc.JobTokens{Store: db, Now: clock.now}
+	callers := api.Chain{jobs, a}
+	e := &oidc.Exchange{Authenticator: a, Uses: db, Used: catalogdb.ErrExists, Issuer: jobs}
+	idToken := func(jti string) string {
+		return key.sign(t, payloadOf(t, with(githubToken(ci.URL), values{"jti": jti})), nil)
+	}
+	post := func(jti string) (status int, token string) {
 		r := httptest.NewRequest(http.MethodPost, oidc.ExchangePath, nil)
-		r.Header.Set("Authorization", "Bearer "+key.sign(t, payloadOf(t, with(githubToken(ci.URL), values{"jti": jti})), nil))
+		r.Header.Set("Authorization", "Bearer "+idToken(jti))
 		w := httptest.NewRecorder()
 		e.ServeHTTP(w, r)
-		return w.Code
+		var body struct{ Token string }
+		if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
+			t.Errorf("%s: %v", w.Body, err)
+		}
+		return w.Code, body.Token
 	}
 	var calls sync.WaitGroup
-	var ok, refused atomic.Int32
+	var refused atomic.Int32
+	tokens := make(chan string, 20)
 	for range 20 {
 		calls.Go(func() {
-			switch status := post("one"); status {
+			switch status, token := post("one"); status {
 			case http.StatusOK:
-				ok.Add(1)
+				tokens <- token
 			case http.StatusUnauthorized:
 				refused.Add(1)
 			default:
@@ -69,16 +80,52 @@ func TestExchangeWithACatalog(t *testing.T) {
 		})
 	}
 	calls.Wait()
-	if ok.Load() != 1 || refused.Load() != 19 || issuer.n.Load() != 1 {
-		t.Errorf("%d succeed, %d are refused, %d tokens were issued; want 1, 19 and 1", ok.Load(), refused.Load(), issuer.n.Load())
+	if len(tokens) != 1 || refused.Load() != 19 {
+		t.Fatalf("%d succeed, %d are refused; want 1 and 19", len(tokens), refused.Load())
 	}
-	if got := post("two"); got != http.StatusOK {
-		t.Errorf("another ID token: %d", got)
+	token := <-tokens
+
+	who := func(credential string) string {
+		p, err := callers.Authenticate(t.Context(), credential)
+		if err != nil && !errors.Is(err, api.ErrUnknownCredential) {
+			t.Error(err)
+		}
+		if err != nil {
+			return err.Error()
+		}
+		return fmt.Sprint(p.ID, " ", p.Name, " ", p.Grants)
 	}
-	if _, err := db.RemoveTrust(t.Context(), trust.ID); err != nil {
-		t.Fatal(err)
+	both := fmt.Sprintf("trust:%s+%s oidc %s repo:acme/tools:environment:release [{push acme tools} {manage acme }]", trust.ID, second.ID, ci.URL)
+	for credential, want := range map[string]string{
+		token: both, idToken("two"): both, token + "x": api.ErrUnknownCredential.Error(), token[4:]: api.ErrUnknownCredential.Error(),
+		"rmj_" + unknownToken(): api.ErrUnknownCredential.Error(), "": api.ErrUnknownCredential.Error(),
+	} {
+		if got := who(credential); got != want {
+			t.Errorf("%q is %s, want %s", credential, got, want)
+		}
 	}
-	if got := post("three"); got != http.StatusUnauthorized {
-		t.Errorf("after the trust was removed: %d", got)
+	remove := func(id string) {
+		if _, err := db.RemoveTrust(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
 	}
+	remove(second.ID)
+	clock.forward(time.Hour - time.Millisecond)
+	if got, want := who(token), strings.Replace(strings.Replace(both, " {manage acme }", "", 1), "+"+second.ID, "", 1); got != want {
+		t.Errorf("with one trust: %s, want %s", got, want)
+	}
+	clock.forward(time.Millisecond)
+	if got, want := who(token), "this token of a CI job expired at 2026-11-29 13:00:00 UTC: exchange another ID token"; got != want {
+		t.Errorf("an hour later: %s", got)
+	}
+	clock.forward(-time.Minute)
+	remove(trust.ID)
+	if got, want := who(token), "the trust that this token of a CI job was issued for was removed: repomill trust list shows which there are"; got != want {
+		t.Errorf("without trusts: %s", got)
+	}
+}
+
+func unknownToken() string {
+	secret, _ := serve.NewToken()
+	return secret
 }

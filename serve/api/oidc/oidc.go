@@ -24,7 +24,7 @@ type Uses interface {
 	UseIDToken(ctx context.Context, issuer, jti string, expires, now time.Time) error
 }
 
-// An Issuer issues tokens of the API.
+// An Issuer issues tokens of the API to CI jobs. [JobTokens] is one.
 type Issuer interface {
 	// IssueToken returns the secret of a new token, with the name and the grants of a principal, and when it expires.
 	IssueToken(ctx context.Context, p api.Principal, ttl time.Duration) (secret string, expires time.Time, err error)
