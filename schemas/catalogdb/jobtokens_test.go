@@ -1,6 +1,7 @@
 package catalogdb_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/testdata/mysqltest"
 )
 
 func jobTokens(t *testing.T, db *catalogdb.DB) {
@@ -63,5 +65,36 @@ func jobTokens(t *testing.T, db *catalogdb.DB) {
 	}
 	if err := db.AddJobToken(t.Context(), many, start); err == nil || !strings.Contains(err.Error(), "it fits 300 trusts, which is too many") {
 		t.Errorf("too many trusts: %v", err)
+	}
+}
+
+// The database user of the API can exchange ID tokens, and neither add nor remove trusts.
+func TestMySQLUserThatExchanges(t *testing.T) {
+	s := mysqltest.NewServer(t)
+	url := s.Database(t)
+	root := open(t, url)
+	declare(t, root, jammy)
+	v := trust("acme", "tools", gitlab, start)
+	addTrust(t, root, v)
+	_, rest, _ := strings.Cut(url, "root@")
+	name := rest[strings.IndexByte(rest, '/')+1:]
+	name, _, _ = strings.Cut(name, "?")
+	s.Exec(t, "CREATE USER exchange@localhost", "GRANT SELECT ON "+name+".* TO exchange@localhost",
+		"GRANT INSERT, DELETE ON "+name+".trust_uses TO exchange@localhost", "GRANT INSERT, DELETE ON "+name+".job_tokens TO exchange@localhost")
+	db := open(t, strings.Replace(url, "root@", "exchange@", 1))
+	if err := db.UseIDToken(t.Context(), gitlab, "a", after(time.Minute), start); err != nil {
+		t.Error(err)
+	}
+	if err := db.AddJobToken(t.Context(), catalog.JobToken{SHA256: "a", Trusts: []string{v.ID}, Expires: after(time.Hour)}, start); err != nil {
+		t.Error(err)
+	}
+	if _, opens, found, err := db.JobToken(t.Context(), "a"); err != nil || !found || len(opens) != 1 {
+		t.Errorf("found %v with %d trusts, %v", found, len(opens), err)
+	}
+	if _, err := db.RemoveTrust(t.Context(), v.ID); err == nil || errors.Is(err, catalogdb.ErrNotFound) {
+		t.Errorf("it removes trusts: %v", err)
+	}
+	if err := db.AddTrust(t.Context(), trust("acme", "", gitlab, start)); err == nil {
+		t.Error("it adds trusts")
 	}
 }
