@@ -49,8 +49,8 @@ func (s *site) finished(names ...string) (uploads []catalog.Upload) {
 	return uploads
 }
 
-// sweepLater runs a dispatcher once that finds the retention period over. Nothing may wait to be published.
-func (s *site) sweepLater() {
+// cleanLater runs a dispatcher once that finds the retention period over. Nothing may wait to be published.
+func (s *site) cleanLater() {
 	s.t.Helper()
 	cfg := s.Resources.Config
 	s.Resources.Config.Retention = time.Nanosecond
@@ -99,7 +99,7 @@ func TestVerdictsGoWithTheirObjects(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.sweepLater()
+		s.cleanLater()
 		s.wantStaged("", all...)
 		if v := s.verdict(replaced); v.Generation != "other" {
 			t.Errorf("the verdict of another generation is gone: %+v", v)
@@ -134,7 +134,7 @@ func (s *tornStaging) DeleteVerdict(ctx context.Context, object string, old layo
 	return s.Staging.DeleteVerdict(ctx, object, old)
 }
 
-// What ended between the object and its verdict goes on with the next sweep. Not all of it happens at the same time.
+// What ended between the object and its verdict goes on with the next pass. Not all of it happens at the same time.
 func TestCleaningGoesOnAfterAFault(t *testing.T) {
 	t.Parallel()
 	onEachStaging(t, func(t *testing.T, s *site) {
@@ -146,7 +146,7 @@ func TestCleaningGoesOnAfterAFault(t *testing.T) {
 		torn := &tornStaging{Staging: s.Resources.Staging}
 		torn.lost.Store(3)
 		s.Resources.Staging = torn
-		s.sweepLater()
+		s.cleanLater()
 		var left []catalog.Upload
 		for _, u := range all {
 			if s.staged(u) != "" {
@@ -157,7 +157,7 @@ func TestCleaningGoesOnAfterAFault(t *testing.T) {
 			t.Errorf("%d are left, want 3", len(left))
 		}
 		s.wantStaged("verdict", left...)
-		s.sweepLater()
+		s.cleanLater()
 		s.wantStaged("", all...)
 		if n := torn.max.Load(); n < 2 || n > 8 {
 			t.Errorf("%d were deleted at the same time, want 2 to 8", n)

@@ -144,7 +144,7 @@ func TestServeEvents(t *testing.T) {
 		events func([]catalog.Upload) source
 	}{
 		{"each event comes three times", func(us []catalog.Upload) source { return saying(slices.Concat(us, us, us)...) }},
-		{"no event comes, and the sweep finds the files", func([]catalog.Upload) source { return mute }},
+		{"no event comes, and the scan finds the files", func([]catalog.Upload) source { return mute }},
 		{"sizes in events differ", func(us []catalog.Upload) source {
 			again := slices.Clone(us)
 			for i := range again {

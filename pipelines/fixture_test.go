@@ -396,7 +396,7 @@ func (l listed) List(ctx context.Context, now time.Time, f func(catalog.Upload))
 	return l.Staging.List(ctx, now, f)
 }
 
-// holdUntilListed has the first package wait until the first sweep has queued all that is staged, however slow that is.
+// holdUntilListed has the first package wait until the first scan has queued all that is staged, however slow that is.
 // Nothing may run yet.
 func (s *site) holdUntilListed() {
 	end := make(chan struct{})

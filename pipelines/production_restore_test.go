@@ -173,7 +173,7 @@ func TestProductionRestoredBackup(t *testing.T) {
 	restored.Ingester.Now = uploadTime // or uploads that the backup does not know would have another time in RPM's indexes
 	clients := []*client{restored.watchAsClient(jammy), restored.watchAsClient(el9)}
 	stop = restored.serve(p.source(), grace)
-	proctest.Eventually(t, "the sweep has taken up what the backup does not know", func() bool {
+	proctest.Eventually(t, "the scan has found what the backup does not know", func() bool {
 		for _, u := range later { // whether before its release is recovered or after
 			if state := restored.state(u); state != "published" && state != "duplicate" {
 				return false

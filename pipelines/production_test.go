@@ -304,7 +304,7 @@ func TestI03ProductionEvents(t *testing.T) {
 		short         bool
 	}{
 		{"each comes once", all, none, true},
-		{"none comes, and the sweep finds the files", none, none, false},
+		{"none comes, and the scan finds the files", none, none, false},
 		{"each comes three times", func(n []notice) []notice { return slices.Concat(n, n, n) }, none, false},
 		{"they come in reverse, the deletion before the object", reversed, none, false},
 		{"some are lost, and all come late and twice", everyThird, func(n []notice) []notice { return slices.Concat(reversed(n), n) }, false},

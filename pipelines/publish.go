@@ -40,7 +40,7 @@ func (r *Resources) PublishRelease(ctx context.Context, release catalog.Release,
 	r.metrics.conflicts.Add(float64(got.Again))
 	if err != nil {
 		r.metrics.publishes.WithLabelValues("failed").Observe(time.Since(start).Seconds())
-		r.Log.Error("not published; the sweep tries again", "release", release.String(), "error", err)
+		r.Log.Error("not published; will be tried again", "release", release.String(), "error", err)
 		r.recordPublishFault(ctx, release, err.Error())
 		return PublishResult{Err: err}
 	}

@@ -36,10 +36,9 @@ func (k *keyrings) due(r catalog.Repository, stamp string, now time.Time) bool {
 func (k *keyrings) tried(r catalog.Repository, stamp string, err error, now time.Time) {
 	try := keyringTry{stamp: stamp, done: err == nil}
 	if last := k.tries[r]; last.stamp == stamp {
-		try.delay = 2 * last.delay
+		try.wait = last.wait
 	}
-	try.delay = min(max(try.delay, minKeyringDelay), scanPeriod)
-	try.until = now.Add(try.delay)
+	try.wait = try.longer(minKeyringDelay, now)
 	if k.tries == nil {
 		k.tries = map[catalog.Repository]keyringTry{}
 	}

@@ -30,10 +30,16 @@ type leftReleases struct {
 	waits map[catalog.Release]wait
 }
 
-// A wait is how long a release is left alone after a failure; it grows up to scanPeriod.
+// A wait is how long something is left alone after a failure.
 type wait struct {
 	delay time.Duration
 	until time.Time
+}
+
+// longer returns the wait after one more failure: twice as long, from least up to scanPeriod.
+func (w wait) longer(least time.Duration, now time.Time) wait {
+	delay := min(max(2*w.delay, least), scanPeriod)
+	return wait{delay: delay, until: now.Add(delay)}
 }
 
 // due returns the releases that have not failed too lately, and forgets about those that are not behind.
@@ -65,6 +71,5 @@ func (l *leftReleases) tried(r catalog.Release, behind bool, now time.Time) {
 	if l.waits == nil {
 		l.waits = map[catalog.Release]wait{}
 	}
-	delay := min(max(2*l.waits[r].delay, minRetryDelay), scanPeriod)
-	l.waits[r] = wait{delay: delay, until: now.Add(delay)}
+	l.waits[r] = l.waits[r].longer(minRetryDelay, now)
 }

@@ -158,7 +158,7 @@ func (d *Dispatcher) reconcile(ctx context.Context, l Leases, tasks []pipelines.
 func (d *Dispatcher) enqueueNewer(ctx context.Context, u catalog.Upload) {
 	now, err := d.Resources.Staging.Stat(ctx, u.Object)
 	if err != nil || now.Generation == u.Generation {
-		return // gone, or the same; what cannot be looked at now, the sweep finds
+		return // gone, or the same; what cannot be looked at now, the scan finds
 	}
 	if d.inFlight.add(now, nil, time.Now()) {
 		d.queue.put(now, fresh)
