@@ -17,14 +17,15 @@ const (
 	kinds
 )
 
-// places bounds the runs of each kind.
+// places bounds the runs of each kind: the memory that they take, and what one repository takes of them. None has all places of a
+// kind but the one of suspect uploads.
 var places = [kinds]struct {
 	all  int // uploads that are stored at the same time
-	each int // runs of one repository, which never has all places
+	each int // runs of one repository
 }{
-	fresh:   {32, 2},
+	fresh:   {24, 2},
 	large:   {3, 2},
-	again:   {8, 4},
+	again:   {6, 4},
 	suspect: {1, 1},
 }
 

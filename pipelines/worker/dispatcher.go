@@ -115,14 +115,15 @@ func (d *Dispatcher) enqueue(ctx context.Context, e queue.Event) {
 	}
 }
 
-// tryAgain queues an active upload once more, later each time.
-func (d *Dispatcher) tryAgain(u catalog.Upload) {
+// tryAgain queues an active upload once more, later each time: as again if an attempt at it has failed, and as what it was if there
+// was none, so that many are one batch after an outage of the catalog.
+func (d *Dispatcher) tryAgain(u catalog.Upload, as kind) {
 	faults, ok := d.inFlight.delay(u)
 	if !ok {
 		return // the scan finds it
 	}
 	time.AfterFunc(min(time.Second<<min(faults-1, 10), maxRetryDelay), func() {
-		d.queue.put(u, again)
+		d.queue.put(u, as)
 		d.inFlight.resume()
 	})
 }

@@ -40,7 +40,7 @@ func (d *Dispatcher) triage(ctx context.Context, b *batch) (unknown []catalog.Up
 		state, known := states[u]
 		switch {
 		case err != nil:
-			d.tryAgain(u)
+			d.tryAgain(u, b.kind)
 		case state.Final():
 			d.inFlight.done(u)
 		case state == catalog.Stored: // until its releases are published
@@ -101,7 +101,7 @@ func (d *Dispatcher) endRefused(ctx context.Context, refused []Refused) {
 	for _, r := range refused {
 		switch {
 		case r.Err != nil:
-			d.tryAgain(r.Upload)
+			d.tryAgain(r.Upload, again)
 		case r.State.Final():
 			if r.State == catalog.Rejected { // as poison, perhaps just now
 				d.settle(d.Resources.WriteVerdicts(ctx))
@@ -146,7 +146,7 @@ func (d *Dispatcher) reconcile(ctx context.Context, l Leases, tasks []pipelines.
 			stored = true
 			d.inFlight.park(u) // until its releases are published
 		default:
-			d.tryAgain(u)
+			d.tryAgain(u, again)
 		}
 	}
 	d.writeProgressLater(ctx, unfinished)
