@@ -30,7 +30,7 @@ type verdictRound struct {
 }
 
 // WriteVerdicts writes the verdict objects of finished uploads that have none yet, and returns the uploads that have one now, those
-// of other callers at the same time among them. What fails is left to a later call: the catalog remembers.
+// of other callers at the same time among them. A later call repeats a write that failed.
 func (r *Resources) WriteVerdicts(ctx context.Context) (finished []catalog.Upload) {
 	for ctx.Err() == nil {
 		round, first := r.verdicts.join()

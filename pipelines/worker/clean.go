@@ -73,7 +73,7 @@ func (d *Dispatcher) removeAll(ctx context.Context, next func() ([]catalog.Uploa
 }
 
 // removeStaged removes the staged object of a finished upload, then its verdict object. A crash before the end leaves the
-// upload as one that is to be removed: all of it is repeated, and what is gone already is not a fault.
+// upload as one that is to be removed: all of it is repeated, and an object that is gone already is not a fault.
 func (d *Dispatcher) removeStaged(ctx context.Context, u catalog.Upload) error {
 	r := d.Resources
 	if err := r.Staging.Delete(ctx, u); err != nil {

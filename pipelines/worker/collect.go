@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// collect removes from the bucket what clients have not needed for long.
+// collect removes from the bucket the files of withdrawn packages and the objects that no client has needed for long.
 func (d *Dispatcher) collect(ctx context.Context) {
 	r := d.Resources
 	if _, err := r.Collector.RemoveYanked(ctx); err != nil && ctx.Err() == nil {
@@ -20,8 +20,8 @@ func (d *Dispatcher) collect(ctx context.Context) {
 	}
 }
 
-// removeUrgent removes the files of packages that were withdrawn to go at once, by a command that has not done it: no worker
-// ran, so that it could not wait until clients did not see them, or it was ended.
+// removeUrgent removes the files of packages that a command withdrew with --now and did not remove: no worker ran, so that the command
+// could not wait until clients did not see them, or it was ended.
 func (d *Dispatcher) removeUrgent(ctx context.Context) {
 	if time.Now().Before(d.urgentFrom) {
 		return

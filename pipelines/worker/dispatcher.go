@@ -1,5 +1,5 @@
-// Package worker runs the pipelines: events of staged uploads become runs of the ingest pipeline, and what is behind in the
-// catalog is published. A crash or a lost event leaves work that its periodic passes find again.
+// Package worker runs the pipelines: events of staged uploads become runs of the ingest pipeline, and releases that are behind are
+// published. Periodic passes find the work that a crash or a lost event has left.
 package worker
 
 import (
@@ -26,9 +26,9 @@ const (
 	maxRetryDelay    = time.Minute
 )
 
-// A Dispatcher turns events into runs of the pipelines, and scans staging for what events missed. An event is
-// settled when the catalog has committed the final state of its upload. Several dispatchers may work on
-// the same resources: leases keep them apart.
+// A Dispatcher turns events into runs of the pipelines, and scans staging for uploads whose events were lost. It acknowledges an event
+// only after the catalog has committed the final state of the upload. Several dispatchers may work on the same resources: leases keep
+// them apart.
 type Dispatcher struct {
 	Resources *pipelines.Resources
 	Source    queue.Source
@@ -75,7 +75,7 @@ func (d *Dispatcher) Serve(ctx context.Context, grace time.Duration) error {
 	d.queue = newUploadQueue()
 	d.releases = newSchedule(d.publishRelease, d.queue.aheadOf)
 
-	// The source ends last: until then, no other process gets what is not settled.
+	// The source ends last: until then, no other process gets the events that are not settled.
 	ended := make(chan error, 1)
 	go func() { ended <- d.receive(ctx); stop() }()
 	var working sync.WaitGroup

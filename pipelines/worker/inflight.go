@@ -36,7 +36,7 @@ type entry struct {
 	settle []func(final bool)
 }
 
-// keyOf leaves out what two events may say differently about one upload.
+// keyOf leaves out the size: two events may state it differently for one upload.
 func keyOf(u catalog.Upload) catalog.Upload {
 	u.Size = 0
 	return u
@@ -195,7 +195,7 @@ func (f *inFlight) active() int {
 	return f.busy
 }
 
-// idle reports whether nothing is active but what waits to be tried again.
+// idle reports whether all active uploads wait to be tried again.
 func (f *inFlight) idle() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -19,9 +19,9 @@ type keyrings struct {
 	tries map[catalog.Repository]keyringTry
 }
 
-// A keyringTry is what came of a repository's last try.
+// A keyringTry is the outcome of a repository's last try.
 type keyringTry struct {
-	stamp string // changes with what the package is made of
+	stamp string // changes with the content of the package
 	done  bool
 	wait
 }
@@ -32,7 +32,7 @@ func (k *keyrings) due(r catalog.Repository, stamp string, now time.Time) bool {
 	return last.stamp != stamp || !last.done && !now.Before(last.until)
 }
 
-// tried notes what came of a try.
+// tried records the outcome of a try.
 func (k *keyrings) tried(r catalog.Repository, stamp string, err error, now time.Time) {
 	try := keyringTry{stamp: stamp, done: err == nil}
 	if last := k.tries[r]; last.stamp == stamp {

@@ -19,7 +19,7 @@ const (
 )
 
 // catchUpKeys follows the keys: it notices that the list of them, or the file of private keys, has changed or one has expired,
-// and then has everything signed again that is signed otherwise. A process that crashed before the end is followed by another one.
+// and then has everything signed again that is signed otherwise. After a crash, any worker continues.
 func (d *Dispatcher) catchUpKeys(ctx, work context.Context) {
 	if time.Since(d.keysRead) >= keysPeriod {
 		d.keysRead = time.Now()
@@ -34,7 +34,7 @@ func (d *Dispatcher) catchUpKeys(ctx, work context.Context) {
 	d.resign(ctx, work)
 }
 
-// refreshKeys reads the keys again. The same error is logged once; what is wrong with a file, [Resources.RefreshKeys] logs.
+// refreshKeys reads the keys again. The same error is logged once; [pipelines.Resources.RefreshKeys] logs the faults of a file.
 func (d *Dispatcher) refreshKeys(ctx context.Context) {
 	err := d.Resources.RefreshKeys(ctx)
 	if ctx.Err() != nil {
@@ -54,7 +54,7 @@ func (d *Dispatcher) refreshKeys(ctx context.Context) {
 	d.keyError = text
 }
 
-// resign has some of what is signed otherwise than it should be signed again: first clients are given the keys.
+// resign has some releases signed again whose signers are not the desired ones. Before that, clients are given the keys.
 func (d *Dispatcher) resign(ctx, work context.Context) {
 	r := d.Resources
 	want, known := r.KeyState()

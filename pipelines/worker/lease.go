@@ -34,7 +34,7 @@ type Refused struct {
 	Err    error // of the catalog
 }
 
-// Take takes leases on uploads, and returns what it got and what it did not get, for as long as ctx lasts.
+// Take takes leases on uploads until ctx ends. It returns a task for each lease, and the uploads that have none to give.
 func (l Leases) Take(ctx context.Context, uploads []catalog.Upload) (tasks []pipelines.Task, refused []Refused) {
 	for group := range slices.Chunk(uploads, maxLeased) {
 		got, not := l.take(ctx, group)
@@ -49,7 +49,7 @@ func (l Leases) take(ctx context.Context, group []catalog.Upload) (tasks []pipel
 	r := l.Resources
 	taken, err := r.Catalog.TakeAll(ctx, group, l.Lease, r.Now(ctx))
 	switch {
-	case err == nil: // also at the end: who has a lease gives it back
+	case err == nil: // also when ctx has ended: the leases have to be given back
 	case ctx.Err() != nil:
 		return nil, nil
 	case len(group) > 1:
@@ -95,8 +95,8 @@ func (l Leases) Renew(ctx context.Context) (stop func()) {
 	return func() { cancel(); running.Wait() }
 }
 
-// Reconcile returns what the catalog says of the uploads of a run, although ctx may have ended: a successful run is not
-// evidence. The leases of those that are neither stored nor finished are given back, without counting the attempt: from then on
+// Reconcile returns the states of the uploads of a run as the catalog has them: a successful run is not evidence. It works also
+// after ctx has ended. The leases of those that are neither stored nor finished are given back, without counting the attempt: from then on
 // no worker that still has such a lease can end the upload.
 func (l Leases) Reconcile(ctx context.Context, tasks []pipelines.Task) (states map[catalog.Upload]catalog.UploadState) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnLimit+time.Duration(len(tasks))*time.Millisecond)

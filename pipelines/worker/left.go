@@ -8,8 +8,7 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// publishLeft schedules the releases whose rows are ahead of what clients see, except those that failed
-// too lately.
+// publishLeft schedules the releases that are behind, except those that failed too lately.
 func (d *Dispatcher) publishLeft(ctx, work context.Context) {
 	if !d.Resources.MayPublish() {
 		return // others do, or they wait until it may

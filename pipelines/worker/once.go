@@ -8,7 +8,7 @@ import (
 // quietOnce is how long no event may have come before a dispatcher that runs once has seen them all.
 const quietOnce = 3 * time.Second
 
-// drain returns when nothing is left to do but what met a fault, or ctx ends.
+// drain returns when all work is done except uploads and releases that met a fault, or when ctx ends.
 func (d *Dispatcher) drain(ctx, work context.Context) {
 	d.lastEvent.Store(time.Now().UnixNano())
 	for ctx.Err() == nil {

@@ -125,7 +125,7 @@ func (d *Dispatcher) withSettings(ctx context.Context, tasks []pipelines.Task) (
 	return ready
 }
 
-// reconcile ends work on uploads that are stored or finished, and reports whether one is stored. What is neither is tried again: the
+// reconcile ends work on uploads that are stored or finished, and reports whether one is stored. Others are tried again: the
 // attempt ended in good order and does not count.
 func (d *Dispatcher) reconcile(ctx context.Context, l Leases, tasks []pipelines.Task) (stored bool) {
 	var unfinished []catalog.Upload
@@ -153,12 +153,12 @@ func (d *Dispatcher) reconcile(ctx context.Context, l Leases, tasks []pipelines.
 	return stored
 }
 
-// enqueueNewer queues what lies under the name of a rejected upload by now, if it is another generation: of a folder nothing
-// says that a file was replaced by itself, as chmod does.
+// enqueueNewer queues the present generation of a rejected upload's object, if it is another one: a folder gives no event when a file
+// is replaced by itself, as chmod does.
 func (d *Dispatcher) enqueueNewer(ctx context.Context, u catalog.Upload) {
 	now, err := d.Resources.Staging.Stat(ctx, u.Object)
 	if err != nil || now.Generation == u.Generation {
-		return // gone, or the same; what cannot be looked at now, the scan finds
+		return // gone, or the same; if staging does not answer, the scan finds it
 	}
 	if d.inFlight.add(now, nil, time.Now()) {
 		d.queue.put(now, fresh)

@@ -12,7 +12,7 @@ import (
 // maxRepairs bounds how many releases are looked after at the same time.
 const maxRepairs = 8
 
-// repairReleases puts right what a crash left torn beside the pointers.
+// repairReleases completes the pair files that a crash left behind their pointers.
 func (d *Dispatcher) repairReleases(ctx context.Context) {
 	r := d.Resources
 	if !r.MayPublish() {

@@ -39,7 +39,7 @@ func (d *Dispatcher) scan(ctx context.Context) {
 // maxAsked is how many states a scan asks for at a time.
 const maxAsked = 100
 
-// enqueueUnfinished queues those of some uploads that have no row yet. What has one needs no event.
+// enqueueUnfinished queues those of some uploads that the catalog does not know. The other passes find those that it knows.
 func (d *Dispatcher) enqueueUnfinished(ctx context.Context, some []catalog.Upload) {
 	states, err := d.Resources.Catalog.States(ctx, some)
 	if err != nil && ctx.Err() == nil {

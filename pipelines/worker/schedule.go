@@ -71,7 +71,7 @@ func (q *schedule) run(ctx, work context.Context, r catalog.Release, d *due) {
 	}
 }
 
-// begin notes that a publish starts: what changes from here on needs another one.
+// begin notes that a publish starts: later changes need another one.
 func (q *schedule) begin(r catalog.Release, d *due) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -135,7 +135,7 @@ func (d *Dispatcher) publishRelease(ctx context.Context, r catalog.Release) {
 	d.settle(res.Finished)
 }
 
-// publishBehind schedules the releases of a repository whose rows are ahead of what clients see.
+// publishBehind schedules the releases of a repository that are behind.
 func (d *Dispatcher) publishBehind(ctx, work context.Context, of catalog.Repository) {
 	behind, err := d.Resources.Catalog.Unpublished(work)
 	if err != nil {
