@@ -6,15 +6,11 @@
 package s3test
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -74,15 +70,13 @@ func Start(t testing.TB) *Server {
 			t.Fatal(err)
 		}
 	}
-	socket := startGateway(t)
-	s := &Server{t: t, buckets: map[string]bool{}}
-	transport := &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		},
-		ExpectContinueTimeout: time.Minute, // so that a body is sent only to a server that wants it
+	program, err := gateway()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Cleanup(transport.CloseIdleConnections)
+	s := &Server{t: t, buckets: map[string]bool{}}
+	transport := proctest.Serve(t, program, AccessKey, SecretKey, Region)
+	transport.ExpectContinueTimeout = time.Minute // so that a body is sent only to a server that wants it
 	s.Endpoint = s.serve(t, s.proxy(transport))
 	s.client = s3.New(s3.Options{
 		BaseEndpoint: &s.Endpoint,
@@ -155,67 +149,8 @@ func (d discard) Header() http.Header         { return d.header }
 func (d discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d discard) WriteHeader(int)             {}
 
-// gateway returns the path of the server, which go builds if it has not, and keeps as it keeps packages.
+// gateway returns the path of the server's program.
 var gateway = sync.OnceValues(func() (string, error) {
 	_, here, _, _ := runtime.Caller(0)
-	cmd := exec.Command("go", "-C", filepath.Join(filepath.Dir(here), "gateway"), "tool", "-n", "gateway")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
-	out, err := cmd.Output()
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		return "", fmt.Errorf("build the S3 server: %w: %s", err, exit.Stderr)
-	}
-	return strings.TrimSpace(string(out)), err
+	return proctest.Tool(filepath.Join(filepath.Dir(here), "gateway"), "gateway")
 })
-
-// startGateway starts the server's process and returns the path of its socket.
-func startGateway(t testing.TB) string {
-	t.Helper()
-	program, err := gateway()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := os.MkdirTemp("", "s3test-") //nolint:usetesting // a socket's path is at most 107 bytes long
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	output, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer output.Close()
-	cmd := exec.Command(program, dir, AccessKey, SecretKey, Region) //nolint:noctx // the cleanup ends it
-	cmd.Stdout, cmd.Stderr = output, output
-	proctest.DieWithParent(cmd)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() {
-		select {
-		case err := <-ended:
-			said, _ := os.ReadFile(output.Name())
-			t.Errorf("versitygw ended in the middle of the test: %v\n%s", err, said)
-		default:
-			cmd.Process.Kill() //nolint:errcheck // it may be ending
-			<-ended
-		}
-	})
-	socket := filepath.Join(dir, "socket")
-	if err := await(socket); err != nil {
-		said, _ := os.ReadFile(output.Name())
-		t.Fatalf("start versitygw: %v\n%s", err, said)
-	}
-	return socket
-}
-
-func await(socket string) (err error) {
-	for begin := time.Now(); time.Since(begin) < 3*time.Minute; time.Sleep(5 * time.Millisecond) {
-		var c net.Conn
-		if c, err = net.Dial("unix", socket); err == nil {
-			return c.Close()
-		}
-	}
-	return fmt.Errorf("it does not listen: %w", err)
-}
