@@ -84,8 +84,8 @@ lint: go-version
 	$(GO) tool $(TOOLS) staticcheck $(PACKAGES)
 	$(GO) mod tidy -diff
 	$(GO) -C deploy/tools mod tidy -diff
-	$(GO) -C testdata/s3test/gateway mod tidy -diff
-	$(GO) -C testdata/s3test/gateway vet .
+	@for server in testdata/gcstest/server testdata/s3test/gateway; do \
+		echo $(GO) -C $$server mod tidy -diff; $(GO) -C $$server mod tidy -diff && $(GO) -C $$server vet . || exit 1; done
 	@deploy/govulncheck
 
 race:

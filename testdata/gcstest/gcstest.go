@@ -1,7 +1,8 @@
 // Package gcstest runs a fake of Google Cloud Storage on a loopback port, and is a judge too: it fails
 // the test if a deletion, or the replacement of a verdict, does not say which generation it means.
 //
-// fake-gcs-server keeps objects, generations, checksums and uploads in chunks. What it lacks is added
+// fake-gcs-server keeps objects, generations, checksums and uploads in chunks. It is another process, of the program in the
+// folder server, which is a module of its own. It ends with the test, also if that is killed. What it lacks is added
 // here: conditions of reads, deletions and updates, checksums of uploads in several chunks, chunks that
 // arrive twice, notifications, and faults.
 package gcstest
@@ -11,10 +12,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 
-	"github.com/fsouza/fake-gcs-server/fakestorage"
+	"repomill/testdata/proctest"
 )
 
 // A Server is a Cloud Storage server for this process and its children. Set its fields before it is used.
@@ -26,10 +29,9 @@ type Server struct {
 	// Lenient lets writes pass that lack a condition which the contract asks for.
 	Lenient bool
 
-	t       testing.TB
-	fake    *fakestorage.Server
-	handler http.Handler
-	url     string
+	t         testing.TB
+	transport http.RoundTripper // to the process
+	url       string
 
 	mu       sync.Mutex // guards what follows, and makes a condition and its write one step
 	faults   []*planned
@@ -41,27 +43,34 @@ type Server struct {
 // Start runs a server until the test ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	fake, err := fakestorage.NewServerWithOptions(fakestorage.Options{NoListener: true, Scheme: "http"})
+	path, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{t: t, fake: fake, handler: fake.HTTPHandler(), sessions: map[string]*session{}, served: map[string]int{}, buckets: map[string]bool{}}
+	transport := proctest.Serve(t, path)
+	transport.DisableCompression = true // what clients ask for is what they get
+	s := &Server{t: t, transport: transport, sessions: map[string]*session{}, served: map[string]int{}, buckets: map[string]bool{}}
 	front := httptest.NewServer(http.HandlerFunc(s.serve))
 	s.url = front.URL
 	t.Cleanup(func() {
 		front.CloseClientConnections()
 		front.Close()
-		fake.Stop()
 	})
 	return s
 }
+
+// program returns the path of the server's program.
+var program = sync.OnceValues(func() (string, error) {
+	_, here, _, _ := runtime.Caller(0)
+	return proctest.Tool(filepath.Join(filepath.Dir(here), "server"), "server")
+})
 
 // URL returns the URL of a bucket, which it creates unless it is there.
 func (s *Server) URL(bucket string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.buckets[bucket] {
-		s.fake.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: bucket})
+		s.ask(http.MethodPost, "/storage/v1/b?project=test", "application/json", fmt.Appendf(nil, `{"name":%q}`, bucket), nil)
 		s.buckets[bucket] = true
 	}
 	return s.URLOf(bucket)
@@ -70,25 +79,6 @@ func (s *Server) URL(bucket string) string {
 // URLOf returns the URL of a bucket that need not exist.
 func (s *Server) URLOf(bucket string) string {
 	return fmt.Sprintf("gs://%s?endpoint=%s&anonymous=true", bucket, url.QueryEscape(s.url))
-}
-
-// Object is what the server has under a name, or false.
-func (s *Server) Object(bucket, name string) (fakestorage.Object, bool) {
-	o, err := s.fake.GetObject(bucket, name)
-	return o, err == nil
-}
-
-// Create stores an object as a stranger would, and returns its generation.
-func (s *Server) Create(o fakestorage.Object) int64 {
-	s.t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.fake.CreateObject(o)
-	stored, err := s.fake.GetObject(o.BucketName, o.Name)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return stored.Generation
 }
 
 // Served returns how many requests of a method were carried out.

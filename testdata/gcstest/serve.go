@@ -87,7 +87,7 @@ func (s *Server) carryOut(r *http.Request, body []byte) *httptest.ResponseRecord
 	bucket, object, ok := objectOf(r.URL)
 	if !ok {
 		shorten(r)
-		s.handler.ServeHTTP(answer, r)
+		s.forward(answer, r)
 		return answer
 	}
 	generation := s.current(bucket, object)
@@ -103,7 +103,7 @@ func (s *Server) carryOut(r *http.Request, body []byte) *httptest.ResponseRecord
 	if r.Method == http.MethodDelete {
 		deleted = s.describe(bucket, object)
 	}
-	s.handler.ServeHTTP(answer, r)
+	s.forward(answer, r)
 	if answer.Code < 300 {
 		switch r.Method {
 		case http.MethodDelete:
@@ -147,24 +147,6 @@ func objectOf(u *url.URL) (bucket, object string, ok bool) {
 	}
 	object, err := url.PathUnescape(object)
 	return bucket, object, ok && err == nil
-}
-
-// current returns an object's generation, or 0.
-func (s *Server) current(bucket, object string) int64 {
-	o, err := s.fake.GetObjectStreaming(bucket, object)
-	if err != nil {
-		return 0
-	}
-	defer o.Close()
-	return o.Generation
-}
-
-// describe returns an object's description as the API gives it.
-func (s *Server) describe(bucket, object string) []byte {
-	answer := httptest.NewRecorder()
-	path := "/storage/v1/b/" + bucket + "/o/" + url.PathEscape(object)
-	s.handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, nil))
-	return answer.Body.Bytes()
 }
 
 // notify publishes a notification of an object, given its description (Cloud Storage documentation, "Pub/Sub notifications").

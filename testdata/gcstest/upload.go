@@ -41,7 +41,7 @@ func (s *Server) upload(answer *httptest.ResponseRecorder, r *http.Request, body
 	if strings.HasPrefix(name, ".results/") && query.Get("ifGenerationMatch") == "" && !s.Lenient {
 		s.t.Errorf("gcstest: the write of %s names no generation", name)
 	}
-	s.handler.ServeHTTP(answer, r)
+	s.forward(answer, r)
 	if answer.Code >= 300 {
 		return
 	}
@@ -76,7 +76,7 @@ func (s *Server) chunk(answer *httptest.ResponseRecorder, r *http.Request, id st
 			}
 		}
 	}
-	s.handler.ServeHTTP(answer, r)
+	s.forward(answer, r)
 	u.answers[part] = answer
 	if answer.Code < 300 && answer.Header().Get("X-Http-Status-Code-Override") == "" {
 		s.notify("OBJECT_FINALIZE", answer.Body.Bytes())

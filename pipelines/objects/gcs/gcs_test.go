@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fsouza/fake-gcs-server/fakestorage"
 	"github.com/google/go-cmp/cmp"
 
 	"repomill/pipelines/objects"
@@ -95,10 +94,8 @@ func TestPusher(t *testing.T) {
 			if diff := cmp.Diff(tt.want, by); diff != "" || err != nil {
 				t.Errorf("of our own upload, %v (-want +got):\n%s", err, diff)
 			}
-			server.Create(fakestorage.Object{
-				ObjectAttrs: fakestorage.ObjectAttrs{BucketName: s.Name(), Name: "foreign", Metadata: map[string]string{"repomill-user": tt.by.User, "repomill-job": tt.by.Job, "other": "x"}},
-				Content:     []byte("hello"),
-			})
+			metadata := map[string]string{"repomill-user": tt.by.User, "repomill-job": tt.by.Job, "other": "x"}
+			server.Create(gcstest.Object{Bucket: s.Name(), Name: "foreign", Metadata: metadata}, []byte("hello"))
 			u, err := s.Stat(t.Context(), "foreign")
 			must(t, err)
 			_, by, err = read(t, s, u)
@@ -112,10 +109,8 @@ func TestPusher(t *testing.T) {
 // What HTTP delivers of an object with Content-Encoding gzip are not the bytes that are stored.
 func TestCompressedByTheTool(t *testing.T) {
 	s, server := start(t)
-	server.Create(fakestorage.Object{
-		ObjectAttrs: fakestorage.ObjectAttrs{BucketName: s.Name(), Name: staged, ContentEncoding: "gzip"},
-		Content:     []byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xcbH\xcd\xc9\xc9\x07\x00\x86\xa6\x106\x05\x00\x00\x00"),
-	})
+	server.Create(gcstest.Object{Bucket: s.Name(), Name: staged, ContentEncoding: "gzip"},
+		[]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xcbH\xcd\xc9\xc9\x07\x00\x86\xa6\x106\x05\x00\x00\x00"))
 	u, err := s.Stat(t.Context(), staged)
 	must(t, err)
 	var rej *catalog.Rejection
@@ -140,7 +135,7 @@ func TestListOfManyPages(t *testing.T) {
 	s, server := start(t)
 	const objects = 240 // a page has 50
 	for i := range objects {
-		server.Create(fakestorage.Object{ObjectAttrs: fakestorage.ObjectAttrs{BucketName: s.Name(), Name: strings.Repeat("a", 1+i/50) + strings.Repeat("b", i%50)}})
+		server.Create(gcstest.Object{Bucket: s.Name(), Name: strings.Repeat("a", 1+i/50) + strings.Repeat("b", i%50)}, nil)
 	}
 	seen := map[string]bool{}
 	must(t, s.List(t.Context(), time.Time{}, func(u catalog.Upload) { seen[u.Object] = true }))
@@ -166,7 +161,7 @@ func TestVerdictHeaders(t *testing.T) {
 	must(t, s.PutVerdict(t.Context(), staged, "", []byte("{}")))
 	o, ok := server.Object(s.Name(), ".results/"+staged+".json")
 	if !ok || o.ContentType != "application/json" || o.CacheControl != "no-store" {
-		t.Errorf("got %+v, %v", o.ObjectAttrs, ok)
+		t.Errorf("got %+v, %v", o, ok)
 	}
 }
 
