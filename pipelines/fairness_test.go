@@ -16,6 +16,7 @@ import (
 	"repomill/pipelines/queue"
 	"repomill/publish/collect"
 	"repomill/schemas/catalog"
+	"repomill/testdata/proctest"
 	"repomill/schemas/catalogdb"
 )
 
@@ -36,7 +37,7 @@ func TestFloodDelaysNoOtherRepository(t *testing.T) {
 		return err
 	})
 	stop := s.serve(saying(append(events, good...)...), time.Millisecond)
-	eventually(t, "the good one is published", func() bool { return s.allAre("published", good) })
+	proctest.Eventually(t, "the good one is published", func() bool { return s.allAre("published", good) })
 	if n := before.Load(); n > flood/2 {
 		t.Errorf("the package was stored after %d of the %d other files were begun", n, flood)
 	}
@@ -71,7 +72,7 @@ func TestFailingUploadsDoNotBlockTheSource(t *testing.T) {
 		}
 		return mute(ctx, f)
 	}), time.Second)
-	eventually(t, "the good one is settled", func() bool { got := l.of(good[0]); return len(got) == 1 && got[0] })
+	proctest.Eventually(t, "the good one is settled", func() bool { got := l.of(good[0]); return len(got) == 1 && got[0] })
 	s.wantStates("published", good...)
 	for _, u := range uploads {
 		if got := l.of(u); len(got) > 0 && got[0] {
@@ -120,9 +121,9 @@ func TestRemovalThatHangsDelaysNoUpload(t *testing.T) {
 	if err := runDirect(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "they are published", func() bool { return s.allAre("published", uploads) })
+	proctest.Eventually(t, "they are published", func() bool { return s.allAre("published", uploads) })
 	for _, u := range uploads {
-		eventually(t, "the verdict is written", func() bool { return s.verdict(u.Object).State == catalog.Published })
+		proctest.Eventually(t, "the verdict is written", func() bool { return s.verdict(u.Object).State == catalog.Published })
 	}
 	wantStopped(t, stop)
 }

@@ -2,7 +2,6 @@ package packagecloud
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 
@@ -10,16 +9,7 @@ import (
 )
 
 // answer sends a value as JSON.
-func (c call) answer(status int, v any) {
-	c.w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	c.w.WriteHeader(status)
-	if c.Method == http.MethodHead {
-		return
-	}
-	enc := json.NewEncoder(c.w)
-	enc.SetEscapeHTML(false)
-	enc.Encode(v) //nolint:errcheck // the caller may have left
-}
+func (c call) answer(status int, v any) { api.WriteJSON(c.w, status, v) }
 
 // fail sends {"error": message}, the body of every error but those about fields.
 func (c call) fail(status int, message string) { c.answer(status, map[string]string{"error": message}) }
@@ -29,7 +19,7 @@ func (c call) notFound() { c.fail(http.StatusNotFound, "not_found") }
 
 // forbidden says that the caller lacks a right.
 func (c call) forbidden(right api.Right) {
-	c.fail(http.StatusForbidden, "this token may not "+string(right)+" in "+c.repo.String()+": use one with that scope, of repomill token create")
+	api.WriteError(c.w, api.Forbidden(right, c.repo))
 }
 
 // invalid sends 422 with what is wrong with a field: clients decode exactly a map of lists of strings.
@@ -42,7 +32,6 @@ func (h *handler) fault(c call, err error) {
 	if errors.Is(err, context.Canceled) && c.Context().Err() != nil {
 		return // the caller has left
 	}
-	h.Log.Warn("api call failed", "method", c.Method, "path", c.URL.Path, "error", err)
-	c.w.Header().Set("Retry-After", "5")
-	c.fail(http.StatusServiceUnavailable, "this cannot be answered now: try again in some seconds")
+	h.Log.Warn("a call of the API failed", "method", c.Method, "path", c.URL.Path, "by", c.by.Name, "error", err)
+	api.WriteError(c.w, err)
 }

@@ -151,7 +151,7 @@ func TestDeletedPackageIsWithdrawn(t *testing.T) {
 	s := newSite(t)
 	s.add(deb(tools, "hello", "1.0-7"))
 	const file = "/api/v1/repos/acme/tools/ubuntu/jammy/hello_1.0-7_amd64.deb"
-	if res, body := s.call("DELETE", "pusher", file); res.StatusCode != http.StatusForbidden || !strings.Contains(body, "may not manage in acme/tools") {
+	if res, body := s.call("DELETE", "pusher", file); res.StatusCode != http.StatusForbidden || !strings.Contains(body, `needs the scope \"manage\"`) {
 		t.Errorf("with a token that may push: %d %s", res.StatusCode, body)
 	}
 	if res, body := s.call("DELETE", "all", file); res.StatusCode != http.StatusOK || body != "{}" {

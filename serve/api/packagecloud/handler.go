@@ -47,7 +47,7 @@ type Changes interface {
 type Config struct {
 	Catalog   Catalog
 	Changes   Changes
-	Auth      api.Authenticator
+	Gate      *api.Gate
 	Table     *layout.Table
 	PublicURL string // of the resolver, without a slash at the end
 	Log       *slog.Logger
@@ -85,33 +85,22 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var err error
-	if c.by, err = h.authenticate(r); err != nil {
+	if c.by, err = h.Gate.Principal(r); err != nil {
 		h.refuse(c, err)
 		return
 	}
+	c.Request = r.WithContext(catalog.WithActor(r.Context(), c.by.Actor()))
 	h.route(c, path)
 }
 
-// authenticate finds out who makes a call: by the user name of Basic authentication, as clients of packagecloud send
-// their token, or by a Bearer token.
-func (h *handler) authenticate(r *http.Request) (api.Principal, error) {
-	user, _, ok := r.BasicAuth()
-	if bearer, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); isBearer {
-		user, ok = bearer, true
-	}
-	if !ok || user == "" {
-		return api.Principal{}, api.ErrUnknownCredential
-	}
-	return h.Auth.Authenticate(r.Context(), user)
-}
-
+// refuse answers a call that does not pass the gate. Clients compare the word of 401.
 func (h *handler) refuse(c call, err error) {
-	if errors.Is(err, api.ErrUnknownCredential) {
-		c.w.Header().Set("WWW-Authenticate", `Basic realm="repomill"`)
-		c.fail(http.StatusUnauthorized, "Unauthenticated")
-		return
+	var e *api.Error
+	if errors.As(err, &e) && e.Status == http.StatusUnauthorized {
+		e = api.Unauthenticated("Unauthenticated")
+		err = e
 	}
-	h.fault(c, err)
+	api.WriteError(c.w, err)
 }
 
 // segments returns the parts of a path below /api/v1/, unescaped, without the ending .json of the last one.

@@ -80,7 +80,7 @@ func newSite(t *testing.T) *site {
 	}
 	s := &site{t: t, db: db, changes: &changer{db: db}}
 	server := httptest.NewServer(packagecloud.New(packagecloud.Config{
-		Catalog: db, Changes: s.changes, Auth: principals, Table: layout.DefaultTable(), PublicURL: "https://packages.example",
+		Catalog: db, Changes: s.changes, Gate: &api.Gate{Auth: principals, Limits: api.NewLimits(api.LimitConfig{}, func() time.Time { return now }), Log: slog.New(slog.DiscardHandler)}, Table: layout.DefaultTable(), PublicURL: "https://packages.example",
 		Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
 	}))
 	t.Cleanup(server.Close)
