@@ -122,6 +122,11 @@ func (c *tokenCreateCmd) createRead(ctx context.Context, io stdio, db *catalogdb
 
 // createAPI makes a token of the API. It counts at once.
 func (c *tokenCreateCmd) createAPI(ctx context.Context, io stdio, db *catalogdb.DB, target catalog.Target) error {
+	if r := catalog.Repository(target); r.Name != "" {
+		if _, err := db.Settings(ctx, r); err != nil { // or else a typing error opens nothing
+			return client.NotDeclared(ctx, db, r, err)
+		}
+	}
 	secret, digest := serve.NewToken()
 	now, err := db.Clock(ctx)
 	if err != nil {
@@ -131,8 +136,6 @@ func (c *tokenCreateCmd) createAPI(ctx context.Context, io stdio, db *catalogdb.
 	switch {
 	case errors.Is(err, catalogdb.ErrExists):
 		return c.taken(target)
-	case err != nil && target.Name != "":
-		return client.NotDeclared(ctx, db, catalog.Repository(target), err)
 	case err != nil:
 		return command.Fault(err)
 	}

@@ -76,6 +76,7 @@ type APIToken struct {
 	SHA256   string     `json:"-"`                // of the secret, lower-case hexadecimal
 	Parent   string     `json:"parent,omitempty"` // ID of the API token that made it; it ends when that is revoked
 	By       string     `json:"by,omitempty"`     // who made it
+	Job      string     `json:"job,omitempty"`    // URL of the CI job that it was made for
 	Created  time.Time  `json:"created"`
 	Expires  *time.Time `json:"expires,omitempty"`
 	LastUsed *time.Time `json:"last_used,omitempty"` // within an hour

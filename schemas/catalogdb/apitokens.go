@@ -16,29 +16,29 @@ import (
 // ErrRevoked is returned for a token whose parent was revoked, or never was.
 var ErrRevoked = errors.New("the token that makes it was revoked")
 
-const apiTokenColumns = `number, id, sha256, owner, name, label, scopes, parent, made_by, created_at, expires_at, last_used_at, revoked_at`
+const apiTokenColumns = `number, id, sha256, owner, name, label, scopes, parent, made_by, job, created_at, expires_at, last_used_at, revoked_at`
 
 func scanAPIToken(scan func(...any) error) (t catalog.APIToken, err error) {
 	var expires, used, revoked sql.NullInt64
-	err = scan(&t.Number, &t.ID, &t.SHA256, &t.Target.Owner, &t.Target.Name, &t.Name, jsonList[catalog.Scope]{&t.Scopes}, &t.Parent, &t.By,
+	err = scan(&t.Number, &t.ID, &t.SHA256, &t.Target.Owner, &t.Target.Name, &t.Name, jsonList[catalog.Scope]{&t.Scopes}, &t.Parent, &t.By, &t.Job,
 		(*scanTime)(&t.Created), &expires, &used, &revoked)
 	t.Expires, t.LastUsed, t.Revoked = optional(expires), optional(used), optional(revoked)
 	return t, err
 }
 
 // CreateAPIToken stores a token of the API, and returns it with its ID and number. The error wraps [ErrExists] if the
-// target has a live token of that name, be it a read token in the settings, [ErrNotFound] if the target is a repository
-// that does not exist, and [ErrRevoked] if the parent is not live.
+// target has a live token of that name, be it a read token in the settings, and [ErrRevoked] if the parent is not live.
+// The target may be a repository that does not exist: its first push declares it.
 func (d *DB) CreateAPIToken(ctx context.Context, t catalog.APIToken, now time.Time) (made catalog.APIToken, err error) {
 	t.ID = random()
-	t.By = cut(cmp.Or(t.By, catalog.ActorOf(ctx).User), maxUser)
+	t.By, t.Job = cut(cmp.Or(t.By, catalog.ActorOf(ctx).User), maxUser), cut(t.Job, maxJob)
 	slices.Sort(t.Scopes)
 	t.Scopes = slices.Compact(t.Scopes)
 	if err := checkAPIToken(t); err != nil {
 		return t, err
 	}
 	err = d.tx(ctx, func(tx *transaction) error {
-		if err := checkTarget(ctx, tx, t); err != nil {
+		if err := checkReadTokens(ctx, tx, t); err != nil {
 			return err
 		}
 		has, err := collect(ctx, tx, scanAPIToken, `SELECT `+apiTokenColumns+` FROM api_tokens WHERE owner = ? AND name = ? AND label = ? AND slot = ''`,
@@ -58,8 +58,10 @@ func (d *DB) CreateAPIToken(ctx context.Context, t catalog.APIToken, now time.Ti
 				return err
 			}
 		}
-		made, err = insertAPIToken(ctx, tx, t, now)
-		return err
+		if made, err = insertAPIToken(ctx, tx, t, now); err != nil {
+			return err
+		}
+		return forgetShort(ctx, tx, made, now)
 	})
 	if err != nil {
 		return t, fmt.Errorf("create token %q of %s: %w", t.Name, t.Target, err)
@@ -89,12 +91,16 @@ func checkAPIToken(t catalog.APIToken) error {
 	return nil
 }
 
-// checkTarget locks the repository that a token is for, and makes sure that no read token has the name.
-func checkTarget(ctx context.Context, tx *transaction, t catalog.APIToken) error {
+// checkReadTokens makes sure that no read token of the target has the name of a token. It locks nothing, which the
+// database user of the API may not: of two tokens that are made at one time, both are revoked by their name.
+func checkReadTokens(ctx context.Context, tx *transaction, t catalog.APIToken) error {
 	if t.Target.Name == "" {
 		return nil
 	}
-	row, err := lockRepository(ctx, tx, catalog.Repository(t.Target))
+	row, err := scanRepository(tx.QueryRowContext(ctx, `SELECT `+repositoryColumns+` FROM repositories WHERE owner = ? AND name = ?`, t.Target.Owner, t.Target.Name).Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
 	if err == nil && slices.ContainsFunc(row.settings.Tokens, func(o catalog.Token) bool { return o.Name == t.Name }) {
 		err = ErrExists
 	}
@@ -109,9 +115,9 @@ func insertAPIToken(ctx context.Context, tx *transaction, t catalog.APIToken, no
 		end := instant(expires.Int64)
 		t.Expires = &end
 	}
-	res, err := tx.ExecContext(ctx, `INSERT INTO api_tokens (id, sha256, owner, name, label, slot, scopes, parent, made_by, created_at, expires_at)
-		VALUES (?, ?, ?, ?, ?, '', ?, ?, ?, ?, ?)`, t.ID, t.SHA256, t.Target.Owner, t.Target.Name, t.Name,
-		jsonList[catalog.Scope]{&t.Scopes}, t.Parent, t.By, millis(now), expires)
+	res, err := tx.ExecContext(ctx, `INSERT INTO api_tokens (id, sha256, owner, name, label, slot, scopes, parent, made_by, job, created_at, expires_at)
+		VALUES (?, ?, ?, ?, ?, '', ?, ?, ?, ?, ?, ?)`, t.ID, t.SHA256, t.Target.Owner, t.Target.Name, t.Name,
+		jsonList[catalog.Scope]{&t.Scopes}, t.Parent, t.By, t.Job, millis(now), expires)
 	if err != nil {
 		return t, err
 	}
@@ -119,6 +125,21 @@ func insertAPIToken(ctx context.Context, tx *transaction, t catalog.APIToken, no
 		return t, err
 	}
 	return t, record(ctx, tx, now, apiTokenEntry(catalog.ActionTokenCreate, t))
+}
+
+// Tokens of CI jobs are short-lived. They are forgotten some time after their end, and are in the audit log then.
+const (
+	shortLife  = 24 * time.Hour
+	forgetTime = 7 * 24 * time.Hour
+)
+
+// forgetShort deletes short-lived tokens that have expired long ago, if another one is made.
+func forgetShort(ctx context.Context, tx *transaction, made catalog.APIToken, now time.Time) error {
+	if made.Expires == nil || made.Expires.Sub(made.Created) > shortLife {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, `DELETE FROM api_tokens WHERE expires_at < ? AND expires_at - created_at <= ?`, millis(now.Add(-forgetTime)), shortLife.Milliseconds())
+	return err
 }
 
 func apiTokenEntry(action catalog.Action, t catalog.APIToken) catalog.AuditEntry {

@@ -117,25 +117,25 @@ func apiTokenRefused(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)
 	good := apiToken("acme/tools", "ci", catalog.ScopePush)
 	for what, change := range map[string]func(*catalog.APIToken){
-		"no name":               func(t *catalog.APIToken) { t.Name = "" },
-		"a long name":           func(t *catalog.APIToken) { t.Name = strings.Repeat("n", 256) },
-		"no digest":             func(t *catalog.APIToken) { t.SHA256 = "" },
-		"no scope":              func(t *catalog.APIToken) { t.Scopes = nil },
-		"a scope that is none":  func(t *catalog.APIToken) { t.Scopes = []catalog.Scope{"admin"} },
-		"a name without owner":  func(t *catalog.APIToken) { t.Target.Owner = "" },
-		"an unknown repository": func(t *catalog.APIToken) { t.Target.Name = "tols" },
-		"an unknown parent":     func(t *catalog.APIToken) { t.Parent = "0123456789abcdef" },
+		"no name":              func(t *catalog.APIToken) { t.Name = "" },
+		"a long name":          func(t *catalog.APIToken) { t.Name = strings.Repeat("n", 256) },
+		"no digest":            func(t *catalog.APIToken) { t.SHA256 = "" },
+		"no scope":             func(t *catalog.APIToken) { t.Scopes = nil },
+		"a scope that is none": func(t *catalog.APIToken) { t.Scopes = []catalog.Scope{"admin"} },
+		"a name without owner": func(t *catalog.APIToken) { t.Target.Owner = "" },
+		"an unknown parent":    func(t *catalog.APIToken) { t.Parent = "0123456789abcdef" },
 	} {
 		bad := good
 		change(&bad)
 		_, err := db.CreateAPIToken(t.Context(), bad, start)
-		if err == nil || what == "an unknown repository" && !errors.Is(err, catalogdb.ErrNotFound) || what == "an unknown parent" && !errors.Is(err, catalogdb.ErrRevoked) {
+		if err == nil || what == "an unknown parent" && !errors.Is(err, catalogdb.ErrRevoked) {
 			t.Errorf("%s: got %v", what, err)
 		}
 	}
 	if all, err := db.APITokens(t.Context(), true); err != nil || len(all) > 0 {
 		t.Errorf("got %v, %v", all, err)
 	}
+	createToken(t, db, apiToken("acme/tomorrow", "ci", catalog.ScopePush), start) // whose first push declares it
 }
 
 func apiTokenUsed(t *testing.T, db *catalogdb.DB) {
@@ -149,6 +149,42 @@ func apiTokenUsed(t *testing.T, db *catalogdb.DB) {
 		if got := lookUp(t, db, token.SHA256).LastUsed; got == nil || !got.Equal(after(tt.want)) {
 			t.Errorf("used after %s: recorded %v, want %v", tt.at, got, after(tt.want))
 		}
+	}
+}
+
+func apiTokenShort(t *testing.T, db *catalogdb.DB) {
+	create := func(name string, life time.Duration, now time.Time) catalog.APIToken {
+		t.Helper()
+		token := apiToken("acme", name, catalog.ScopePush)
+		if end := now.Add(life); life > 0 {
+			token.Expires = &end
+		}
+		token.Job = "https://ci/" + name
+		return createToken(t, db, token, now)
+	}
+	short := create("job-1", time.Hour, start)
+	create("year", 365*24*time.Hour, start)
+	create("two-days", 48*time.Hour, start)
+	create("ever", 0, start)
+	if got := lookUp(t, db, short.SHA256).Job; got != "https://ci/job-1" {
+		t.Errorf("its job is %q", got)
+	}
+	create("job-2", time.Hour, after(7*24*time.Hour)) // when the first has ended, and not long ago
+	names := func() string {
+		t.Helper()
+		all, err := db.APITokens(t.Context(), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tokenNames(all)
+	}
+	if got := names(); got != "ever job-1 job-2 two-days year" {
+		t.Errorf("after a week: %s", got)
+	}
+	create("week", 7*24*time.Hour, after(30*24*time.Hour))
+	create("job-3", time.Hour, after(8*24*time.Hour))
+	if got := names(); got != "ever job-2 job-3 two-days week year" {
+		t.Errorf("after that: %s", got)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -20,9 +21,12 @@ func TestMySQLUserOfTheAPI(t *testing.T) {
 	name := rest[strings.IndexByte(rest, '/')+1:]
 	name, _, _ = strings.Cut(name, "?")
 	s.Exec(t, "CREATE USER api@localhost", "GRANT SELECT ON "+name+".* TO api@localhost",
-		"GRANT INSERT, UPDATE ON "+name+".api_tokens TO api@localhost", "GRANT INSERT ON "+name+".audit TO api@localhost")
+		"GRANT INSERT, UPDATE, DELETE ON "+name+".api_tokens TO api@localhost", "GRANT INSERT ON "+name+".audit TO api@localhost")
 	db := open(t, strings.Replace(url, "root@", "api@", 1))
-	token := createToken(t, db, apiToken("acme", "ci", catalog.ScopePush), start)
+	end := after(time.Hour)
+	token := apiToken("acme/tools", "ci", catalog.ScopePush)
+	token.Expires = &end
+	token = createToken(t, db, token, start)
 	_, err := db.RevokeAPIToken(t.Context(), token.Target, "ci", start)
 	if err := errors.Join(db.Ready(t.Context()), db.UseAPIToken(t.Context(), token.ID, start), err); err != nil {
 		t.Error(err)

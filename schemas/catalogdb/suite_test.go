@@ -128,6 +128,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a live token's name is taken", apiTokenTaken},
 		{"a token is not made for what cannot be", apiTokenRefused},
 		{"the use of a token is written once an hour", apiTokenUsed},
+		{"tokens of CI jobs are forgotten after their end", apiTokenShort},
 		{"a revoked token ends what it made", apiTokenRevoked},
 		{"a revoked token makes no token", apiTokenOrphans},
 		{"of a revocation and what the token makes at that time nothing is left", apiTokenRace},

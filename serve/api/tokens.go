@@ -95,7 +95,7 @@ func (a *Tokens) Authenticate(ctx context.Context, credential string) (Principal
 }
 
 func principalOf(t catalog.APIToken) Principal {
-	p := Principal{ID: t.ID, Name: "token " + t.Name + " of " + t.Target.String()}
+	p := Principal{ID: t.ID, Name: "token " + t.Name + " of " + t.Target.String(), Job: t.Job}
 	for _, s := range t.Scopes {
 		p.Grants = append(p.Grants, Grant{Right: Right(s), Owner: t.Target.Owner, Name: t.Target.Name})
 	}

@@ -37,6 +37,7 @@ type store struct {
 	asked, wrote int
 	fault        error
 	wait         chan struct{}
+	actor        catalog.Actor // who made the last one
 }
 
 func (s *store) APITokenByDigest(ctx context.Context, digest string) (catalog.APIToken, bool, error) {

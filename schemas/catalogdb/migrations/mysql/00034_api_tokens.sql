@@ -13,6 +13,7 @@ CREATE TABLE IF NOT EXISTS api_tokens (
     scopes       VARBINARY(255) NOT NULL,
     parent       VARBINARY(16)  NOT NULL,
     made_by      VARBINARY(255) NOT NULL,
+    job          VARBINARY(2048) NOT NULL,
     created_at   BIGINT         NOT NULL,
     expires_at   BIGINT,
     last_used_at BIGINT,
@@ -20,7 +21,8 @@ CREATE TABLE IF NOT EXISTS api_tokens (
     UNIQUE KEY api_tokens_by_id (id),
     UNIQUE KEY api_tokens_by_digest (sha256),
     UNIQUE KEY api_tokens_by_label (owner, name, label, slot),
-    KEY api_tokens_by_parent (parent)
+    KEY api_tokens_by_parent (parent),
+    KEY api_tokens_by_end (expires_at)
 ) ENGINE = InnoDB;
 
 -- Who changed what, and why. owner and name are of the target, and empty for all.

@@ -12,6 +12,7 @@ CREATE TABLE api_tokens (
     scopes       TEXT    NOT NULL,
     parent       TEXT    NOT NULL,
     made_by      TEXT    NOT NULL,
+    job          TEXT    NOT NULL,
     created_at   INTEGER NOT NULL,
     expires_at   INTEGER,
     last_used_at INTEGER,
@@ -19,6 +20,7 @@ CREATE TABLE api_tokens (
     UNIQUE (owner, name, label, slot)
 );
 CREATE INDEX api_tokens_by_parent ON api_tokens (parent);
+CREATE INDEX api_tokens_by_end ON api_tokens (expires_at);
 
 -- Who changed what, and why. owner and name are of the target, and empty for all.
 CREATE TABLE audit (
