@@ -92,7 +92,7 @@ func (debIndexes) pointer(snap *catalogdb.Snapshot, rd *render.Rendering, revisi
 		Origin: snap.Settings.Origin, Label: snap.Settings.Label, Codename: snap.Release.Distribution.Version,
 		Date: date, Revision: revision, Architectures: architectures(ds), Components: ds.Components,
 	}
-	// The uncompressed indexes are listed for apt, which verifies what it has decompressed, and not stored.
+	// The uncompressed indexes are listed for apt, which verifies decompressed text. They are not stored.
 	for _, x := range rd.Indexes {
 		rel.Files = append(rel.Files,
 			apt.File{Path: x.Name, Size: x.Plain.Size, SHA256: x.Plain.SHA256},

@@ -69,16 +69,16 @@ func checkPublic(k catalog.PackageKey) error {
 	return fmt.Errorf("package key %s is not one armoured public key; register it again", k.ID)
 }
 
-// sources renders the deb822 configuration of apt (sources.list(5)), with the key in it. Where there is a keyring package, it
-// names the file that this owns instead: apt never brings a key up to date that is in a .sources file. A host has to have
-// one of the two, since apt reads nothing at all when two entries for one URL name different keys.
+// sources renders the deb822 configuration of apt (sources.list(5)), with the key in it. If the repository has a keyring package, it
+// names the key file of that package instead, because apt never updates a key in a .sources file. A host must use only one of the
+// two: apt fails if two entries for one URL name different keys.
 //
-// It names no architectures. A host with a foreign one that the release lacks (i386) prints "Skipping acquire" at each
-// update, but with "Architectures: amd64 arm64" every host fetches both. Only the host knows its own: the lines that
-// repomill prints add it. Empty indexes are no remedy. One of i386 silences apt 2.6 and 3.3 for 200 bytes more in
-// each InRelease and a request more on such hosts; but a host of that architecture alone would then not learn that
-// there is nothing for it. One of amd64v3 does harm: apt 3.3 with that variant takes it instead of that of amd64, whose
-// packages are gone then; without it, apt takes amd64's and says nothing.
+// It names no architectures. A host with a foreign architecture that the release lacks (i386) prints "Skipping acquire" at each
+// update, but with "Architectures: amd64 arm64" every host would fetch both. Only the host knows its architecture: the lines of
+// repomill hint add it. Empty indexes do not help. An empty one of i386 silences apt 2.6 and 3.3, for 200 bytes more in each
+// InRelease and one more request on such hosts; but a host with i386 only would get no error that the release has no packages for
+// it. An empty one of amd64v3 does harm: apt 3.3 with that variant reads it instead of that of amd64, and loses the packages of
+// amd64; without it, apt reads that of amd64 and prints nothing.
 func (c clientFiles) sources(s catalog.Settings, d catalog.Distribution) []byte {
 	r := catalog.Release{Repository: s.Repository, Distribution: d}
 	ds, _ := s.Find(d)
@@ -107,15 +107,15 @@ func (c clientFiles) sources(s catalog.Settings, d catalog.Distribution) []byte 
 }
 
 const (
-	// unsigned is for packages without a registered key: the signed repomd.xml pins the SHA-256 of each.
+	// unsigned is for repositories without package keys: the signed repomd.xml pins the SHA-256 of each package.
 	unsigned = "# packages need no signature of their own: the signed metadata pins the sha256 of every one\ngpgcheck=0\n"
-	// checked is for repositories with package keys. Their intake refuses what clients would then refuse, unless
-	// --require-signed none was given: clients go on checking even so, since who registers a key wants that.
+	// checked is for repositories with package keys. Workers reject packages that clients would then refuse, unless
+	// --require-signed none is set. Clients check signatures in that case, too, because a key was registered for that.
 	checked = "gpgcheck=1\n"
 )
 
-// keyURLs returns where clients of RPM distributions find the keys. dnf5 asks for them without the credentials of
-// a private repository (librepo's issue 351), so that those have to lie outside of it.
+// keyURLs returns the URLs of the keys for clients of RPM distributions. dnf5 fetches them without the credentials of a private
+// repository (librepo's issue 351), so the keys of a private one are outside of it.
 func (c clientFiles) keyURLs(s catalog.Settings) []string {
 	metadata := layout.GPGKeyKey(s.Repository)
 	key := func(id string) string { return layout.PackageKeyKey(s.Repository, id) }
@@ -134,9 +134,9 @@ func (p *Publisher) RepoFile(s catalog.Settings, d catalog.Distribution) []byte 
 	return p.clientFiles().repo(s, d)
 }
 
-// repo renders the configuration of dnf, yum and zypper. Metadata and packages may have different keys. A repository
-// has no modules: without module_hotfixes dnf refuses each package that was built from one (MODULARITYLABEL), and hides
-// what a module of the system has under the same name. The others do not know the option, and pass it over.
+// repo renders the configuration of dnf, yum and zypper. Metadata and packages may have different keys. A repository has no modules:
+// without module_hotfixes, dnf refuses each package that was built from a module (MODULARITYLABEL), and hides packages of the same
+// name as those of a module of the system. yum and zypper ignore the option.
 func (c clientFiles) repo(s catalog.Settings, d catalog.Distribution) []byte {
 	id := s.Repository.Owner + "_" + s.Repository.Name
 	base := c.publicURL + "/" + s.Repository.String() + "/" + d.String()
