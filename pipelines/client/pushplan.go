@@ -193,7 +193,7 @@ func walk(io Stdio, dir string, add func(path string) error) (found int, err err
 	return found, nil
 }
 
-// checkFile refuses what cannot be staged.
+// checkFile returns a usage error for a file that cannot be uploaded.
 func checkFile(path string) error {
 	info, err := os.Stat(path)
 	switch {

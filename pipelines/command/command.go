@@ -100,7 +100,7 @@ func (l Line) parser(grammar any, more ...kong.Option) *kong.Kong {
 	options := append([]kong.Option{
 		kong.Name(l.Name),
 		kong.Embed(&struct {
-			Version kong.VersionFlag `help:"Print which build this is, and end."`
+			Version kong.VersionFlag `help:"Print the version, and exit."`
 		}{}),
 		kong.Vars{"version": l.Name + " " + Version()},
 		kong.Writers(l.Out, l.Err),

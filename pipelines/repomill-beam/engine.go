@@ -44,7 +44,7 @@ func (c *engineCfg) check() error {
 	case c.Runner == onFlink && (c.EnvironmentType == "PROCESS" || c.EnvironmentType == "EXTERNAL") && c.EnvironmentConfig == "":
 		return command.Usage("--environment-type %s needs --environment-config", c.EnvironmentType)
 	case c.Runner == onFlink && c.Dataflow.JobName != "": // an interrupted run finds its job by its unique name
-		return command.Usage("--job-name is for --runner dataflow: every job of Flink has a name of its own")
+		return command.Usage("--job-name is for --runner dataflow: every job of Flink gets a new name")
 	case c.Runner == onFlink && c.Dataflow.DryRun:
 		return command.Usage("--dry-run is for --runner dataflow: a job of Flink would run")
 	case c.Runner == onDataflow && c.EnvironmentType != "DOCKER":

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-	//lint:ignore SA1019 it is the embedded default: what runs in this process runs on it
+	//lint:ignore SA1019 it is the runner of embedded pipelines
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/direct"
 
 	"repomill/pipelines"

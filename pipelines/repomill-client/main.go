@@ -1,4 +1,5 @@
-// Command repomill-client has those commands of repomill that push and ask, for CI: it is half the size, and runs no worker.
+// Command repomill-client has the commands push, status, ls, hint and check of repomill, for CI. It is half the size, and runs no
+// worker.
 package main
 
 import (
@@ -14,7 +15,7 @@ import (
 	"repomill/pipelines/command"
 )
 
-// commands is the command line; the help of each field is its manual.
+// commands is the command line. The help of a field describes its command.
 type commands struct {
 	client.Commands
 }
@@ -25,7 +26,7 @@ func main() {
 	slog.SetDefault(slog.New(command.LogHandler(os.Stderr, "text", "warn")))
 	line := command.Line{
 		Name:        "repomill-client",
-		Description: "The commands of repomill that push packages and ask about them, without the worker.",
+		Description: "Pushes packages to repositories of repomill, and shows their state.",
 		Out:         os.Stdout, Err: os.Stderr,
 	}
 	os.Exit(line.Run(ctx, &commands{}, os.Args[1:], func(c *kong.Context) error {

@@ -51,7 +51,7 @@ type keySite struct {
 	used   pipelines.Distributions // with published packages
 }
 
-// open opens what the flags name, and reads the keys.
+// open opens the catalog and the bucket, and reads the keys.
 func (f keyFlags) open(ctx context.Context) (*keySite, error) {
 	if (f.Catalog == "") != (f.Bucket == "") {
 		return nil, command.Usage("name both --catalog and --bucket, or only the folder of repomill up with --data")
@@ -106,7 +106,7 @@ func (s *keySite) signers(ctx context.Context) (pipelines.Signers, error) {
 
 type keyListCmd struct {
 	keyFlags
-	JSON bool `name:"json" help:"Print one JSON object a line."`
+	JSON bool `name:"json" help:"Print one JSON object per line."`
 }
 
 // Help has examples.

@@ -15,7 +15,7 @@ import (
 type reindexListCmd struct {
 	catalogFlags
 	Targets []string `arg:"" optional:"" name:"target" help:"Only releases at or below owner/name, owner/name/os/version or owner/name/os/version/arch."`
-	JSON    bool     `name:"json" help:"Print one JSON object a line."`
+	JSON    bool     `name:"json" help:"Print one JSON object per line."`
 }
 
 // Help describes the states.

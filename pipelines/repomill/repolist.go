@@ -16,7 +16,7 @@ import (
 type repoListCmd struct {
 	catalogFlags
 	Repository string `arg:"" optional:"" help:"Only this one: owner/name."`
-	JSON       bool   `name:"json" help:"Print one JSON object a line."`
+	JSON       bool   `name:"json" help:"Print one JSON object per line."`
 }
 
 // Run prints the repositories, in order.

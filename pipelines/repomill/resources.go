@@ -24,7 +24,7 @@ func checkScheme(flag, url, use string, schemes ...string) error {
 	return nil
 }
 
-// useBucket says what --bucket takes.
+// useBucket names the URLs that --bucket takes.
 const useBucket = "s3://BUCKET?region=R or file:///path/to/folder"
 
 // checkSigningKeys returns an error for values that do not name a signing key. It does not show the value, which may be a

@@ -21,7 +21,7 @@ import (
 	"repomill/schemas/layout"
 )
 
-// A yankTarget names what to withdraw.
+// A yankTarget names the package to withdraw or restore.
 type yankTarget struct {
 	awaitFlags
 	Target  string `arg:"" help:"Distribution: owner/name/os/version, such as acme/tools/ubuntu/jammy; for DEB also /component, or else all that have the package."`
