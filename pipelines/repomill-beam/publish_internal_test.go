@@ -17,6 +17,7 @@ import (
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
+	"repomill/testdata/proctest"
 )
 
 // A repository whose settings cannot be published keeps no other one back, and the run says that it is left.
@@ -103,15 +104,13 @@ func TestKeepRenewsWhatIsTakenLater(t *testing.T) {
 	stop := slow.Renew(t.Context())
 	tasks, _ := slow.Take(t.Context(), uploads)
 	end := d.resources.Now(t.Context()).Add(lease.For) // of the last one, unless it is renewed
-	for limit := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	proctest.Until(t, "leases that are not renewed: 0", func() int {
 		free, err := db.Unfinished(t.Context(), d.resources.Staging.Name(), end, len(uploads))
-		if err != nil || time.Now().After(limit) {
-			t.Fatalf("%d leases are not renewed, %v", len(free), err)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if len(free) == 0 {
-			break
-		}
-	}
+		return len(free)
+	}, func(free int) bool { return free == 0 })
 	if got, _ := other.Take(t.Context(), uploads); len(tasks) != 3 || len(got) != 0 {
 		t.Errorf("%d leases, and somebody else has %d of them", len(tasks), len(got))
 	}

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
@@ -149,16 +148,12 @@ func TestI11TheBucketAloneIsNeeded(t *testing.T) {
 	if err := os.Symlink(".repomill", settings); err != nil { // which leads to itself: a read is a fault, and not absence
 		t.Fatal(err)
 	}
-	tried := false
-	for end := time.Now().Add(time.Minute); !tried && time.Now().Before(end); time.Sleep(100 * time.Millisecond) { // they are read again after five seconds
-		tried = strings.Contains(p.Stderr.String(), "cached settings stay in use")
+	proctest.Eventually(t, "the log says that cached settings stay in use", func() bool { // they are read again after five seconds
 		if got := status(); got != http.StatusFound {
 			t.Fatalf("with the bucket away: got %d\n%s", got, p.Stderr)
 		}
-	}
-	if !tried {
-		t.Errorf("the log has no line about it: %s", p.Stderr)
-	}
+		return strings.Contains(p.Stderr.String(), "cached settings stay in use")
+	})
 	if err := p.Kill(); err != nil {
 		t.Fatal(err)
 	}
