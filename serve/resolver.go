@@ -71,6 +71,9 @@ type resolver struct {
 
 const index = `This is a repomill package repository server.
 
+A script sets a system up for a repository:
+  curl -fsSL <this>/install/repositories/<owner>/<name>/script.deb.sh | sudo bash   for apt
+  curl -fsSL <this>/install/repositories/<owner>/<name>/script.rpm.sh | sudo bash   for dnf, yum and zypper
 The configuration of a repository for clients is at
   /<owner>/<name>/<os>/<codename>.sources   for apt
   /<owner>/<name>/<os>/<version>.repo       for dnf, yum and zypper
