@@ -68,7 +68,11 @@ func (c *logCmd) Run(ctx context.Context, io stdio) error {
 			return err
 		}
 	}
-	if n == 0 && !c.JSON {
+	switch {
+	case n > 0 || c.JSON:
+	case target.Owner == "":
+		fmt.Fprintln(io.out, "nothing is recorded since then")
+	default:
 		fmt.Fprintf(io.out, "nothing is recorded of %s since then\n", target)
 	}
 	return nil

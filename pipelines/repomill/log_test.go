@@ -56,6 +56,9 @@ func TestLog(t *testing.T) {
 			t.Errorf("the log lacks %q:\n%s", line, text)
 		}
 	}
+	if a := s.does(t, 0, "", "log", "acme", "--since", "1ns"); a.stdout != "nothing is recorded of acme since then\n" {
+		t.Error(a)
+	}
 	s.does(t, 1, "did you mean acme/tools?", "log", "acme/tols")
 	s.does(t, 2, "target", "log", "acme/tools/ubuntu/jammy")
 }

@@ -77,6 +77,9 @@ func TestTokensOfOwnersAndAll(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.does(t, 0, "", "repo", "create", "acme/tools", "--distribution", "ubuntu/jammy")
+	if a := s.does(t, 0, "", "token", "list"); a.stdout != "there are no tokens yet\n" {
+		t.Error(a)
+	}
 	s.does(t, 2, "say with --scope what a token of the API for acme may do", "token", "create", "acme", "ci")
 	s.does(t, 2, "--scope", "token", "create", "acme", "ci", "--scope", "admin")
 	s.does(t, 2, `target "acme/tools/ubuntu"`, "token", "create", "acme/tools/ubuntu", "ci", "--scope", "push")

@@ -82,7 +82,11 @@ func (c *tokenListCmd) Run(ctx context.Context, io stdio) error {
 		}
 		line(t, t.Name, t.Target.String(), "API: "+words(t.Scopes), dateTime(&t.Created, ""), dateTime(t.Expires, "never"), used)
 	}
-	if n == 0 && !c.JSON {
+	switch {
+	case n > 0 || c.JSON:
+	case target.Owner == "":
+		fmt.Fprintln(io.out, "there are no tokens yet")
+	default:
 		fmt.Fprintf(io.out, "%s has no tokens\n", target)
 	}
 	return nil

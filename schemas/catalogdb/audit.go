@@ -113,7 +113,7 @@ func (s *logSource) peek(ctx context.Context, target catalog.Target) (*logRow, e
 }
 
 func (d *DB) auditPage(ctx context.Context, target catalog.Target, at, id int64) ([]logRow, error) {
-	where, args := `(at > ? OR at = ? AND id > ?)`, []any{at, at, id}
+	where, args := `at >= ? AND (at > ? OR id > ?)`, []any{at, at, id} // the first term is for the index
 	if target.Owner != "" {
 		where, args = where+` AND (owner = '' OR owner = ?`, append(args, target.Owner)
 		if target.Name != "" {
@@ -131,7 +131,7 @@ func (d *DB) auditPage(ctx context.Context, target catalog.Target, at, id int64)
 
 // uploadPage returns uploads as lines of the log. Who pushed is known of those that became packages.
 func (d *DB) uploadPage(ctx context.Context, target catalog.Target, at, id int64) ([]logRow, error) {
-	where, args := `(u.received_at > ? OR u.received_at = ? AND u.id > ?)`, []any{at, at, id}
+	where, args := `u.received_at >= ? AND (u.received_at > ? OR u.id > ?)`, []any{at, at, id}
 	if target.Owner != "" {
 		prefix := target.String() + "/"
 		where, args = where+` AND u.object >= ? AND u.object < ?`, append(args, prefix, prefix+"\xff") // no UTF-8 has this byte
