@@ -16,8 +16,8 @@ import (
 	"repomill/pipelines/queue"
 	"repomill/publish/collect"
 	"repomill/schemas/catalog"
-	"repomill/testdata/proctest"
 	"repomill/schemas/catalogdb"
+	"repomill/testdata/proctest"
 )
 
 // Thousands of files that are no packages, pushed into one repository before a package of another one, do not delay that.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -20,7 +21,6 @@ import (
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
-	"repomill/serve/api"
 )
 
 // A stager is where push puts files, and learns what became of them: a staging bucket or a server.
@@ -179,7 +179,7 @@ func (s *server) do(req *http.Request, v any) error {
 // caller may not, or a fault.
 func answered(resp *http.Response, body []byte) error {
 	var sentence struct{ Error string }
-	var fields api.Fields
+	var fields fieldErrors
 	json.Unmarshal(body, &sentence) //nolint:errcheck // a proxy's answer is none
 	json.Unmarshal(body, &fields)   //nolint:errcheck // the same
 	why := sentence.Error
@@ -202,6 +202,18 @@ func answered(resp *http.Response, body []byte) error {
 		return refusedError("the server redirects to " + layout.Shown(resp.Header.Get("Location")) + ": name that one with --server")
 	}
 	return errors.New(why)
+}
+
+// fieldErrors are what is wrong, by field.
+type fieldErrors map[string][]string
+
+// String returns all messages as one text.
+func (f fieldErrors) String() string {
+	var all []string
+	for _, field := range slices.Sorted(maps.Keys(f)) {
+		all = append(all, f[field]...)
+	}
+	return strings.Join(all, "; ")
 }
 
 // A refusedError is what a server answers to who may not do something; it wraps fs.ErrPermission.

@@ -66,7 +66,7 @@ func serveAPI(t *testing.T, before ...http.HandlerFunc) *testServer {
 	}
 	t.Cleanup(func() { staging.Close() })
 	s := &testServer{staging: staging, before: before, verdict: catalog.Verdict{State: catalog.Published, Package: "hello 1.0 amd64"}}
-	h := upload.New(upload.Config{Staging: staging, Catalog: s, Callers: s, Table: layout.DefaultTable(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	h := upload.New(upload.Config{Staging: staging, Catalog: s, Gate: &api.Gate{Auth: s, Limits: api.NewLimits(api.LimitConfig{}, time.Now), Log: slog.New(slog.DiscardHandler)}, Table: layout.DefaultTable(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.calls, s.job = append(s.calls, r.Method), r.Header.Get("Repomill-Job")

@@ -12,29 +12,31 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
 // curl runs curl and returns the status and the body of the answer.
 func curl(t *testing.T, args ...string) (status, body string) {
 	t.Helper()
-	a := run(t, nil, "curl", append([]string{"-sS", "-w", "\n%{http_code}"}, args...)...)
-	if a.code != 0 {
+	a := proctest.Run(t, nil, "curl", append([]string{"-sS", "-w", "\n%{http_code}"}, args...)...)
+	if a.Code != 0 {
 		t.Fatalf("curl %q: %v", args, a)
 	}
-	i := strings.LastIndex(a.stdout, "\n")
-	return a.stdout[i+1:], a.stdout[:i]
+	i := strings.LastIndex(a.Stdout, "\n")
+	return a.Stdout[i+1:], a.Stdout[:i]
 }
 
 // A package that is pushed to a running up from elsewhere is published as every other one, and curl prints the verdict.
 func TestUploadsToUpOverHTTP(t *testing.T) {
 	t.Parallel()
-	need(t, "curl")
-	s := restartUnder(t, withCallers(t), openDir(t))
+	proctest.Need(t, "curl")
+	s := newSite(t)
+	push, read := apiToken(t, s.data, "acme", "ci", "push"), apiToken(t, s.data, "other", "host", "manage")
 	deb, rpm := newDEB(t, debtest.Spec{Name: "hello", Size: 2_000_000}), newRPM(t, rpmtest.Spec{Name: "hello"})
 	api := s.url + "/api/v1/upload/acme/tools/"
 
-	status, body := curl(t, "-T", deb.path, "-H", "Authorization: Bearer push-tools", api+"ubuntu/jammy/")
+	status, body := curl(t, "-T", deb.path, "-H", "Authorization: Bearer "+push, api+"ubuntu/jammy/")
 	var v struct {
 		URL string
 		catalog.Verdict
@@ -45,33 +47,38 @@ func TestUploadsToUpOverHTTP(t *testing.T) {
 	if got := s.fetch(t, v.Key); digest(got) != deb.sha256() {
 		t.Errorf("clients get other bytes: %d", len(got))
 	}
-	if status, again := curl(t, "-u", "push-tools:", v.URL); status != "200" || !strings.Contains(again, `"state": "published"`) {
+	if status, again := curl(t, "-u", push+":", v.URL); status != "200" || !strings.Contains(again, `"state":"published"`) {
 		t.Errorf("asked again: got %s %s", status, again)
 	}
-	if status, body := curl(t, "-T", deb.path, "-u", "push-tools:", api+"ubuntu/jammy/"); status != "200" || !strings.Contains(body, `"state": "duplicate"`) {
+	if status, body := curl(t, "-T", deb.path, "-u", push+":", api+"ubuntu/jammy/"); status != "200" || !strings.Contains(body, `"state":"duplicate"`) {
 		t.Errorf("the same bytes: got %s %s", status, body)
 	}
 	other := newFile(t, "hello.deb", debtest.Build(t, debtest.Spec{Name: "hello", Size: 2_000_001}))
-	if status, body := curl(t, "-T", other.path, "-u", "push-tools:", api+"ubuntu/jammy/"); status != "422" || !strings.Contains(body, "conflict: ") {
+	if status, body := curl(t, "-T", other.path, "-u", push+":", api+"ubuntu/jammy/"); status != "422" || !strings.Contains(body, "conflict: ") {
 		t.Errorf("other bytes: got %s %s", status, body)
 	}
 
 	token := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(token, []byte("push-tools\n"), 0o600); err != nil {
+	if err := os.WriteFile(token, []byte(push+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	a := repomill(t, "push", "--wait", "--json", "--server", s.url, "--token-file", token, "acme/tools/el/9", rpm.path)
-	if vs := verdicts(t, a.stdout); a.code != 0 || len(vs) != 1 || vs[0].State != catalog.Published || vs[0].SHA256 != rpm.sha256() {
+	if vs := verdicts(t, a.Stdout); a.Code != 0 || len(vs) != 1 || vs[0].State != catalog.Published || vs[0].SHA256 != rpm.sha256() {
 		t.Errorf("push --server: %v", a)
 	}
-	if status, _ := curl(t, "-T", deb.path, "-u", "read-tools:", api+"ubuntu/jammy/"); status != "403" {
-		t.Errorf("with a token that may read: got %s", status)
+	if status, _ := curl(t, "-T", deb.path, "-u", read+":", api+"ubuntu/jammy/"); status != "404" {
+		t.Errorf("with a token of another owner: got %s", status)
 	}
 	if status, body := get(t, s.url+"/api"); status != http.StatusNotFound {
 		t.Errorf("what is not below /api/ is the resolver's: got %d %s", status, body)
 	}
-	if n := len(s.status(t, "acme/tools").Uploads); n != 4 {
-		t.Errorf("%d uploads, want 4", n)
+	s.does(t, 0, "", "token", "revoke", "acme", "ci")
+	proctest.Eventually(t, "a revoked token opens nothing", func() bool {
+		status, body := curl(t, "-T", deb.path, "-u", push+":", api+"ubuntu/jammy/")
+		return status == "401" && strings.Contains(body, "was revoked on")
+	})
+	if n := len(s.status(t, "acme/tools").Uploads); n < 4 {
+		t.Errorf("%d uploads, want four at least", n)
 	}
 }
 
@@ -101,28 +108,28 @@ func TestUpTakesNothingWithoutAToken(t *testing.T) {
 // The role has answers for those who wait when it is stopped, and what operators ask.
 func TestAPIAlone(t *testing.T) {
 	t.Parallel()
-	need(t, "curl")
-	data := openDir(t)
+	proctest.Need(t, "curl")
+	data := proctest.OpenDir(t)
 	if err := os.Mkdir(data+"/staging", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if a := repomill(t, "migrate", "--catalog", "sqlite://"+data+"/catalog.db"); a.code != 0 {
+	if a := repomill(t, "migrate", "--catalog", "sqlite://"+data+"/catalog.db"); a.Code != 0 {
 		t.Fatal(a)
 	}
-	p := beginAPI(t, data, "127.0.0.1:0")
+	p, token := beginAPI(t, data, "127.0.0.1:0"), apiToken(t, data, "all", "ci", "push")
 	ops := "http://" + addressIn(t, p, "ops")
 	for _, path := range []string{"/healthz", "/livez", "/readyz"} {
 		if status, body := get(t, ops+path); status != 200 || string(body) != "ok\n" {
 			t.Errorf("%s: got %d %s", path, status, body)
 		}
 	}
-	time.AfterFunc(time.Second, func() { p.cmd.Process.Signal(syscall.SIGTERM) }) //nolint:errcheck // the exit code says it
+	time.AfterFunc(time.Second, func() { p.Cmd.Process.Signal(syscall.SIGTERM) }) //nolint:errcheck // the exit code says it
 	deb, start := newDEB(t, debtest.Spec{}), time.Now()
-	status, body := curl(t, "-T", deb.path, "-u", "push-tools:", "http://"+addressIn(t, p, "listen")+"/api/v1/upload/acme/tools/ubuntu/jammy/?wait=60s")
+	status, body := curl(t, "-T", deb.path, "-u", token+":", "http://"+addressIn(t, p, "listen")+"/api/v1/upload/acme/tools/ubuntu/jammy/?wait=60s")
 	if status != "202" || time.Since(start) > 20*time.Second {
 		t.Errorf("got %s after %s: %s", status, time.Since(start), body)
 	}
-	if a := p.wait(t); a.code != 0 {
+	if a := p.Wait(t); a.Code != 0 {
 		t.Errorf("after SIGTERM: %v", a)
 	}
 	for _, args := range [][]string{
@@ -130,11 +137,11 @@ func TestAPIAlone(t *testing.T) {
 		{"--staging", "file://" + data + "/staging", "--catalog", "x", "--public-url", "https://x"},
 		{"--staging", "file://" + data + "/staging", "--catalog", "sqlite://" + data + "/catalog.db", "--public-url", "x"},
 	} {
-		if a := repomill(t, append([]string{"api"}, args...)...); a.code != 2 {
+		if a := repomill(t, append([]string{"api"}, args...)...); a.Code != 2 {
 			t.Errorf("%q: %v", args, a)
 		}
 	}
-	if a := repomill(t, "api", "--staging", "file://"+data+"/absent", "--catalog", "sqlite://"+data+"/catalog.db", "--public-url", "https://x"); a.code != 4 {
+	if a := repomill(t, "api", "--staging", "file://"+data+"/absent", "--catalog", "sqlite://"+data+"/catalog.db", "--public-url", "https://x"); a.Code != 4 {
 		t.Errorf("without its staging folder: %v", a)
 	}
 }

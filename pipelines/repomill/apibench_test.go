@@ -16,12 +16,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"repomill/testdata/proctest"
 )
 
 // These benchmarks run the role by itself on a folder, so that its cost is not that of publishing.
 
 // startAPIBench starts the role on an empty folder.
-func startAPIBench(b *testing.B) (cmd *exec.Cmd, staging, address string) {
+func startAPIBench(b *testing.B) (cmd *exec.Cmd, staging, address, token string) {
 	b.Helper()
 	data := b.TempDir()
 	staging = data + "/staging"
@@ -36,12 +38,11 @@ func startAPIBench(b *testing.B) (cmd *exec.Cmd, staging, address string) {
 		b.Fatalf("%v\n%s", err, out)
 	}
 	address = "127.0.0.1:18683"
-	line := append(withCallers(b)[2:], "repomill", "api", "--catalog", "sqlite://"+data+"/catalog.db", "--staging", "file://"+staging,
+	token = apiToken(b, data, "all", "bench", "push")
+	cmd = exec.Command(path, "api", "--catalog", "sqlite://"+data+"/catalog.db", "--staging", "file://"+staging,
 		"--public-url", "https://packages.example", "--listen", address, "--ops-listen", "", "--log-level", "warn")
-	cmd = exec.Command(line[0], line[1:]...)
-	cmd.Env = []string{asProgram + "=1"}
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = dieWithUs()
+	proctest.DieWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
@@ -49,20 +50,20 @@ func startAPIBench(b *testing.B) (cmd *exec.Cmd, staging, address string) {
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if resp, err := http.Get("http://" + address + "/api/"); err == nil {
 			resp.Body.Close()
-			return cmd, staging, address
+			return cmd, staging, address, token
 		}
 	}
 	b.Fatal("api is not ready")
-	return nil, "", ""
+	return nil, "", "", ""
 }
 
-func putBench(address, name string, body io.Reader, size int64) (int, error) {
+func putBench(address, token, name string, body io.Reader, size int64) (int, error) {
 	req, err := http.NewRequest(http.MethodPut, "http://"+address+"/api/v1/upload/acme/bench/ubuntu/jammy/"+name, body)
 	if err != nil {
 		return 0, err
 	}
 	req.ContentLength = size
-	req.SetBasicAuth("push-tools", "")
+	req.SetBasicAuth(token, "")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return 0, err
@@ -112,13 +113,13 @@ func BenchmarkAPILarge(b *testing.B) {
 	}
 	f.Close()
 	for b.Loop() {
-		cmd, staging, address := startAPIBench(b)
+		cmd, staging, address, token := startAPIBench(b)
 		before, _ := spent(b, cmd.Process.Pid)
 		f, err := os.Open(file)
 		if err != nil {
 			b.Fatal(err)
 		}
-		if status, err := putBench(address, "large.deb", f, size); status != http.StatusAccepted || err != nil {
+		if status, err := putBench(address, token, "large.deb", f, size); status != http.StatusAccepted || err != nil {
 			b.Fatal(status, err)
 		}
 		after, peak := spent(b, cmd.Process.Pid)
@@ -142,10 +143,10 @@ func BenchmarkAPISmall(b *testing.B) {
 	body := bytes.Repeat([]byte("x"), 20_000)
 	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 32
 	for b.Loop() {
-		cmd, staging, address := startAPIBench(b)
+		cmd, staging, address, token := startAPIBench(b)
 		var good, bad atomic.Int64
 		one := func(i int) {
-			if status, err := putBench(address, fmt.Sprintf("a%d.deb", i), bytes.NewReader(body), int64(len(body))); status != http.StatusAccepted || err != nil {
+			if status, err := putBench(address, token, fmt.Sprintf("a%d.deb", i), bytes.NewReader(body), int64(len(body))); status != http.StatusAccepted || err != nil {
 				bad.Add(1)
 				return
 			}

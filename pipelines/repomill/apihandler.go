@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -28,17 +27,8 @@ type apiConfig struct {
 	log       *slog.Logger
 }
 
-// callersOf returns who may call the API: this is the place of the authenticators, of tokens in the catalog and of CI jobs.
-// It is a variable for tests alone.
-var callersOf = func(*catalogdb.DB) api.Authenticator { return closedDoor{} }
-
-// A closedDoor knows no caller.
-type closedDoor struct{}
-
-// Authenticate implements [api.Authenticator].
-func (closedDoor) Authenticate(context.Context, string) (api.Principal, error) {
-	return api.Principal{}, api.ErrUnknownCredential
-}
+// authenticatorOf returns who may call the API: the holders of tokens in the catalog. ID tokens of CI jobs are added here.
+func authenticatorOf(c apiConfig) api.Authenticator { return api.NewTokens(c.catalog, time.Now, c.log) }
 
 // An apiHandler is the API, and what a server does with it.
 type apiHandler struct {
@@ -48,8 +38,9 @@ type apiHandler struct {
 
 func newAPI(c apiConfig) *apiHandler {
 	m := newAPIMetrics()
+	gate := &api.Gate{Auth: authenticatorOf(c), Limits: api.NewLimits(api.LimitConfig{}, time.Now), Log: c.log}
 	config := upload.Config{
-		Staging: c.staging, Catalog: c.catalog, Callers: callersOf(c.catalog), Table: c.table, PublicURL: c.publicURL,
+		Staging: c.staging, Catalog: c.catalog, Gate: gate, Table: c.table, PublicURL: c.publicURL,
 		Limits: upload.Limits{MaxSize: c.maxSize}, Observe: m.observe, Log: c.log, Now: time.Now,
 	}
 	if folder, ok := c.staging.(interface{ Free() (int64, error) }); ok {
@@ -60,7 +51,6 @@ func newAPI(c apiConfig) *apiHandler {
 
 // ServeHTTP implements [http.Handler].
 func (h *apiHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Server", "repomill")
 	h.uploads.ServeHTTP(w, r)
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 )
 
 // The API is killed among 20 uploads: what it answered is published, and a retry of each is the same upload.
@@ -20,7 +21,7 @@ func TestKillTheAPIAmongUploads(t *testing.T) {
 	const uploads = 20
 	s := newSite(t)
 	p := beginAPI(t, s.data, "127.0.0.1:0")
-	address := addressIn(t, p, "listen")
+	address, token := addressIn(t, p, "listen"), apiToken(t, s.data, "acme", "ci", "push")
 
 	bodies := make([][]byte, uploads)
 	for i := range bodies {
@@ -39,7 +40,7 @@ func TestKillTheAPIAmongUploads(t *testing.T) {
 			} else {
 				<-slow
 			}
-			if status := putKeyed(address, i, r, len(body)); status == http.StatusAccepted {
+			if status := putKeyed(address, token, i, r, len(body)); status == http.StatusAccepted {
 				mu.Lock()
 				answered[i] = true
 				mu.Unlock()
@@ -56,15 +57,15 @@ func TestKillTheAPIAmongUploads(t *testing.T) {
 			break
 		}
 	}
-	p.cmd.Process.Kill() //nolint:errcheck // its end says it
-	<-p.done
+	p.Cmd.Process.Kill() //nolint:errcheck // its end says it
+	<-p.Done
 	close(killed)
 	g.Wait()
 	t.Logf("%d were answered before", len(answered))
 	if len(answered) < 4 || len(answered) > uploads/2 {
 		t.Errorf("%d were answered, want some of %d", len(answered), uploads/2)
 	}
-	s.until(t, "what was answered is published", func() bool {
+	proctest.Eventually(t, "what was answered is published", func() bool {
 		names := map[string]bool{}
 		for _, u := range s.status(t, "acme/kill").Uploads {
 			if u.State == catalog.Published {
@@ -81,12 +82,12 @@ func TestKillTheAPIAmongUploads(t *testing.T) {
 
 	again := beginAPI(t, s.data, address)
 	for i, body := range bodies {
-		if status := putKeyed(address, i, bytes.NewReader(body), len(body)); status != http.StatusAccepted {
+		if status := putKeyed(address, token, i, bytes.NewReader(body), len(body)); status != http.StatusAccepted {
 			t.Errorf("upload %d again: got %d", i, status)
 		}
 	}
 	var r statusReport
-	s.until(t, "all are published", func() bool {
+	proctest.Eventually(t, "all are published", func() bool {
 		r = s.status(t, "acme/kill")
 		return r.Backlog == 0 && len(lsVersions(t, s, "acme/kill/ubuntu/jammy")) == uploads
 	})
@@ -98,19 +99,19 @@ func TestKillTheAPIAmongUploads(t *testing.T) {
 			t.Errorf("%+v", u)
 		}
 	}
-	if err := again.cmd.Process.Kill(); err != nil {
+	if err := again.Cmd.Process.Kill(); err != nil {
 		t.Error(err)
 	}
 }
 
 // putKeyed uploads a body with the Idempotency-Key of its number, and returns the status; 0 if the connection broke.
-func putKeyed(address string, i int, body io.Reader, size int) int {
+func putKeyed(address, token string, i int, body io.Reader, size int) int {
 	req, err := http.NewRequest(http.MethodPut, fmt.Sprintf("http://%s/api/v1/upload/acme/kill/ubuntu/jammy/tool-%d.deb", address, i), body)
 	if err != nil {
 		return 0
 	}
 	req.ContentLength = int64(size)
-	req.SetBasicAuth("push-tools", "")
+	req.SetBasicAuth(token, "")
 	req.Header.Set("Idempotency-Key", fmt.Sprintf("job %d", i))
 	transport := &http.Transport{DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext}
 	defer transport.CloseIdleConnections()

@@ -17,6 +17,7 @@ import (
 
 	"repomill/publish/sign"
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -37,7 +38,7 @@ const (
 // key of acme/doctor, armoured and indented as in a .sources file.
 func newHostRoot(t *testing.T, s *site, release string) hostRoot {
 	t.Helper()
-	h := hostRoot{openDir(t), s}
+	h := hostRoot{proctest.OpenDir(t), s}
 	h.write(t, "etc/os-release", release)
 	if strings.Contains(release, "debian") {
 		h.write(t, "var/lib/dpkg/status", "Package: dash\nArchitecture: all\n\nPackage: dpkg\nStatus: install ok installed\nArchitecture: amd64\n")
@@ -72,7 +73,7 @@ func (h hostRoot) leadsToItself(t *testing.T) {
 	}
 }
 
-func (h hostRoot) doctor(t *testing.T, args ...string) answer {
+func (h hostRoot) doctor(t *testing.T, args ...string) proctest.Answer {
 	t.Helper()
 	return repomill(t, append([]string{"doctor", "--root", h.dir}, args...)...)
 }
@@ -159,7 +160,7 @@ func TestDoctorFindsFaultsOfApt(t *testing.T) {
 			h.write(t, name, text)
 		}
 		a := h.doctor(t, s.url+"/acme/doctor")
-		rest := a.stdout
+		rest := a.Stdout
 		for _, want := range tt.says {
 			want = strings.ReplaceAll(want, "%URL%", s.url)
 			_, after, found := strings.Cut(rest, want)
@@ -169,7 +170,7 @@ func TestDoctorFindsFaultsOfApt(t *testing.T) {
 			}
 			rest = after
 		}
-		if a.code != tt.code || a.stderr != "" || tt.not != "" && strings.Contains(a.String(), tt.not) {
+		if a.Code != tt.code || a.Stderr != "" || tt.not != "" && strings.Contains(a.String(), tt.not) {
 			t.Errorf("%s: want code %d, without %q: %v", tt.fact, tt.code, tt.not, a)
 		}
 	}
@@ -182,10 +183,10 @@ func TestDoctorOfAPrivateRepository(t *testing.T) {
 	s.publish(t, "acme/hidden/ubuntu/jammy", newDEB(t, debtest.Spec{}))
 	s.publish(t, "acme/hidden/el/9", newRPM(t, rpmtest.Spec{}))
 	key := string(s.fetch(t, "acme/hidden/gpgkey"))
-	if a := repomill(t, "repo", "set", "acme/hidden", "--visibility", "private", "--data", s.data); a.code != 0 {
+	if a := repomill(t, "repo", "set", "acme/hidden", "--visibility", "private", "--data", s.data); a.Code != 0 {
 		t.Fatal(a)
 	}
-	token := strings.TrimSpace(repomill(t, "token", "create", "acme/hidden", "doctor", "--data", s.data).stdout)
+	token := strings.TrimSpace(repomill(t, "token", "create", "acme/hidden", "doctor", "--data", s.data).Stdout)
 	const (
 		keyFile = "etc/apt/keyrings/acme_hidden.asc"
 		list    = "etc/apt/sources.list.d/acme_hidden.list"
@@ -220,7 +221,7 @@ func TestDoctorOfAPrivateRepository(t *testing.T) {
 		says := strings.NewReplacer("%URL%", s.url, "%HOST%", strings.TrimPrefix(s.url, "http://")).Replace(tt.says)
 		for _, flags := range [][]string{nil, {"--json"}} {
 			a := h.doctor(t, append(flags, s.url+"/acme/hidden")...)
-			if a.code != tt.code || len(flags) == 0 && !strings.Contains(a.stdout, says) || a.stderr != "" {
+			if a.Code != tt.code || len(flags) == 0 && !strings.Contains(a.Stdout, says) || a.Stderr != "" {
 				t.Errorf("%s: want code %d, %q: %v", tt.fact, tt.code, says, a)
 			}
 			if strings.Contains(a.String(), token) || strings.Contains(a.String(), "another-secret") {
@@ -233,7 +234,7 @@ func TestDoctorOfAPrivateRepository(t *testing.T) {
 // What a user may not read is named; the rest is examined.
 func TestDoctorWithoutRoot(t *testing.T) {
 	t.Parallel()
-	need(t, "setpriv")
+	proctest.Need(t, "setpriv")
 	if os.Geteuid() != 0 {
 		t.Skip("only root can be another user")
 	}
@@ -251,11 +252,11 @@ func TestDoctorWithoutRoot(t *testing.T) {
 		if err := os.Chmod(filepath.Join(h.dir, name), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		a := run(t, nil, "setpriv", "--reuid", "65534", "--clear-groups", path, "doctor", "--root", h.dir, s.url+"/acme/doctor")
-		if !strings.Contains(a.stdout, strings.ReplaceAll(says, "etc/apt/auth.conf.d/other.conf", name)) || a.stderr != "" {
+		a := proctest.Run(t, nil, "setpriv", "--reuid", "65534", "--clear-groups", path, "doctor", "--root", h.dir, s.url+"/acme/doctor")
+		if !strings.Contains(a.Stdout, strings.ReplaceAll(says, "etc/apt/auth.conf.d/other.conf", name)) || a.Stderr != "" {
 			t.Errorf("%s: %v", fact, a)
 		}
-		if code := map[string]int{sources: 1}[name]; a.code != code || code == 1 && !strings.Contains(a.stdout, "has no entry for "+s.url+"/acme/doctor in what could be read") {
+		if code := map[string]int{sources: 1}[name]; a.Code != code || code == 1 && !strings.Contains(a.Stdout, "has no entry for "+s.url+"/acme/doctor in what could be read") {
 			t.Errorf("%s: want code %d: %v", fact, code, a)
 		}
 		if err := os.Chmod(filepath.Join(h.dir, name), 0o644); err != nil {
@@ -268,7 +269,7 @@ func TestDoctorWithoutRoot(t *testing.T) {
 func TestDoctorUsage(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"packages.example.org/secret-token"}, {"ftp://secret-token@h/a/b"}, {"--root", "/nonexistent/root"}, {"--timeout", "0s"}, {"--distributions", "/nonexistent"}} {
-		if a := repomill(t, append([]string{"doctor"}, args...)...); a.code != 2 || a.stdout != "" || strings.Contains(a.stderr, "secret-token") {
+		if a := repomill(t, append([]string{"doctor"}, args...)...); a.Code != 2 || a.Stdout != "" || strings.Contains(a.Stderr, "secret-token") {
 			t.Errorf("%q: %v", args, a)
 		}
 	}
@@ -309,7 +310,7 @@ func TestDoctorFindsFaultsOfRPM(t *testing.T) {
 			h.write(t, name, text)
 		}
 		a := h.doctor(t, s.url+"/acme/doctor")
-		if says := strings.ReplaceAll(tt.says, "%URL%", s.url); a.code != tt.code || !strings.Contains(a.stdout, says) || strings.Contains(a.String(), "secretword") {
+		if says := strings.ReplaceAll(tt.says, "%URL%", s.url); a.Code != tt.code || !strings.Contains(a.Stdout, says) || strings.Contains(a.String(), "secretword") {
 			t.Errorf("%s: want code %d, %q: %v", tt.fact, tt.code, says, a)
 		}
 	}
@@ -322,7 +323,7 @@ func TestDoctorWithoutAURL(t *testing.T) {
 	s.publish(t, "acme/doctor/ubuntu/jammy", newDEB(t, debtest.Spec{}))
 	h := newHostRoot(t, s, mintHost)
 	h.write(t, "etc/apt/sources.list", "deb http://archive.ubuntu.com/ubuntu jammy main universe\ndeb https://download.docker.com/linux/ubuntu jammy stable\n")
-	if a := h.doctor(t); a.code != 1 || !strings.Contains(a.stdout, "problem  sources: none of the 2 sources of this host looks like one of repomill or packagecloud") {
+	if a := h.doctor(t); a.Code != 1 || !strings.Contains(a.Stdout, "problem  sources: none of the 2 sources of this host looks like one of repomill or packagecloud") {
 		t.Errorf("without one: %v", a)
 	}
 	h.write(t, sources, string(s.fetch(t, "acme/doctor/ubuntu/jammy.sources")))
@@ -331,7 +332,7 @@ func TestDoctorWithoutAURL(t *testing.T) {
 		Sources []struct{ Place string }
 	}
 	a := h.doctor(t, "--json")
-	if err := json.Unmarshal([]byte(a.stdout), &report); err != nil || a.code != 0 {
+	if err := json.Unmarshal([]byte(a.Stdout), &report); err != nil || a.Code != 0 {
 		t.Fatalf("%v: %v", err, a)
 	}
 	if len(report.Sources) != 1 || report.Sources[0].Place != "/"+sources+":2" || report.Host.Distribution != "ubuntu/jammy" {
@@ -353,7 +354,7 @@ func TestDoctorReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := strings.NewReplacer(s.url, "http://H", location.Host, "EDGE").Replace(a.stdout)
+	got := strings.NewReplacer(s.url, "http://H", location.Host, "EDGE").Replace(a.Stdout)
 	got = strings.ReplaceAll(got, strings.TrimPrefix(s.url, "http://"), "H")
 	got = regexp.MustCompile(`doctor .* of`).ReplaceAllString(got, "doctor VERSION of")
 	got = regexp.MustCompile(`\d{4}-\d\d-\d\dT\S+Z`).ReplaceAllString(got, "TIME")
@@ -389,15 +390,15 @@ host: Ubuntu 22.04.4 LTS (ubuntu/jammy), amd64
 
 2 sources examined: 2 problems, 0 warnings
 `
-	if diff := cmp.Diff(want, got); diff != "" || a.code != 1 {
-		t.Errorf("code %d (-want +got):\n%s", a.code, diff)
+	if diff := cmp.Diff(want, got); diff != "" || a.Code != 1 {
+		t.Errorf("code %d (-want +got):\n%s", a.Code, diff)
 	}
 }
 
 // What doctor calls sound apt reads without a complaint; of what apt complains, doctor finds the cause.
 func TestDoctorAgreesWithApt(t *testing.T) {
 	t.Parallel()
-	need(t, "apt-get")
+	proctest.Need(t, "apt-get")
 	s := shared(t)
 	s.publish(t, "acme/doctor/ubuntu/jammy", newDEB(t, debtest.Spec{}))
 	key := string(s.fetch(t, "acme/doctor/gpgkey"))
@@ -415,7 +416,7 @@ func TestDoctorAgreesWithApt(t *testing.T) {
 		{"Signed-By of two kinds", "ring.asc", key, 0o644, string(s.fetch(t, "acme/doctor/ubuntu/jammy.sources")), false},
 		{"a release that is not there", "ring.asc", key, 0o644, "Types: deb\nURIs: %URL%/acme/doctor/ubuntu\nSuites: focal\nComponents: main\nSigned-By: %ROOT%/etc/apt/ring.asc\n", false},
 	} {
-		if tt.mode == 0o600 && (os.Geteuid() != 0 || sandboxUser() == "root") {
+		if tt.mode == 0o600 && (os.Geteuid() != 0 || proctest.SandboxUser() == "root") {
 			continue // apt reads as this user then
 		}
 		a := newApt(t, "amd64")
@@ -434,9 +435,9 @@ func TestDoctorAgreesWithApt(t *testing.T) {
 		if err := os.Chmod(filepath.Join(h.dir, "etc/apt", tt.ring), tt.mode); err != nil {
 			t.Fatal(err)
 		}
-		update := a.run(t, "apt-get", "-o", "Dir::Etc="+h.dir+"/etc/apt", "update")
+		update := a.Run(t, "apt-get", "-o", "Dir::Etc="+h.dir+"/etc/apt", "update")
 		said := h.doctor(t, s.url+"/acme/doctor")
-		if aptSound := update.code == 0 && len(complaints(update)) == 0; aptSound != tt.sound || (said.code == 0) != tt.sound {
+		if aptSound := update.Code == 0 && len(proctest.AptComplaints(update)) == 0; aptSound != tt.sound || (said.Code == 0) != tt.sound {
 			t.Errorf("%s: apt: %v\ndoctor: %v", tt.fact, update, said)
 		}
 	}
@@ -445,7 +446,7 @@ func TestDoctorAgreesWithApt(t *testing.T) {
 // The same of dnf.
 func TestDoctorAgreesWithDnf(t *testing.T) {
 	t.Parallel()
-	need(t, "dnf")
+	proctest.Need(t, "dnf")
 	s := shared(t)
 	s.publish(t, "acme/doctor/el/9", newRPM(t, rpmtest.Spec{}))
 	key, repo := string(s.fetch(t, "acme/doctor/gpgkey")), string(s.fetch(t, "acme/doctor/el/9.repo"))
@@ -471,7 +472,7 @@ func TestDoctorAgreesWithDnf(t *testing.T) {
 		h.leadsToItself(t)
 		makecache := newDnf(t, text).run(t, "makecache")
 		said := h.doctor(t, s.url+"/acme/doctor")
-		if (makecache.code == 0) != tt.sound || (said.code == 0) != tt.sound {
+		if (makecache.Code == 0) != tt.sound || (said.Code == 0) != tt.sound {
 			t.Errorf("%s: dnf: %v\ndoctor: %v", tt.fact, makecache, said)
 		}
 	}

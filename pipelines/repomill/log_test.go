@@ -19,8 +19,8 @@ func TestLog(t *testing.T) {
 	}
 	s.does(t, 0, "", by("repo", "create", "acme/tools", "--distribution", "ubuntu/jammy")...)
 	s.publish(t, "acme/tools/ubuntu/jammy", newDEB(t, debtest.Spec{Version: "1.0"}))
-	secret := strings.TrimSpace(s.does(t, 0, "", by("token", "create", "acme/tools", "host", "--expires", "1d")...).stdout)
-	push := strings.TrimSpace(s.does(t, 0, "", by("token", "create", "acme", "ci", "--scope", "push")...).stdout)
+	secret := strings.TrimSpace(s.does(t, 0, "", by("token", "create", "acme/tools", "host", "--expires", "1d")...).Stdout)
+	push := strings.TrimSpace(s.does(t, 0, "", by("token", "create", "acme", "ci", "--scope", "push")...).Stdout)
 	s.does(t, 0, "", "yank", "acme/tools/ubuntu/jammy", "hello=1.0", "--reason", "bad", "--by", "lee")
 	s.does(t, 0, "", by("unyank", "acme/tools/ubuntu/jammy", "hello=1.0")...)
 	s.does(t, 0, "", "reindex", "acme/tools/ubuntu/jammy", "--by", "lee")
@@ -28,7 +28,7 @@ func TestLog(t *testing.T) {
 
 	a := s.does(t, 0, "", "log", "acme/tools", "--json")
 	var got []string
-	for line := range strings.Lines(a.stdout) {
+	for line := range strings.Lines(a.Stdout) {
 		var e catalog.AuditEntry
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			t.Fatal(err)
@@ -46,17 +46,17 @@ func TestLog(t *testing.T) {
 		t.Error("a command that changed no key is said to have")
 	}
 	for _, hidden := range []string{secret, push, "PRIVATE KEY"} {
-		if strings.Contains(a.stdout, hidden) {
+		if strings.Contains(a.Stdout, hidden) {
 			t.Errorf("a secret is in the log")
 		}
 	}
-	text := s.does(t, 0, "", "log").stdout
+	text := s.does(t, 0, "", "log").Stdout
 	for _, line := range []string{"  kim  token.create  acme  ci: API, push  (asked for)  https://ci.example/7\n", " published", "  lee  package.yank  acme/tools/ubuntu/jammy/main  hello 1.0 all  (bad)\n"} {
 		if !strings.Contains(text, line) {
 			t.Errorf("the log lacks %q:\n%s", line, text)
 		}
 	}
-	if a := s.does(t, 0, "", "log", "acme", "--since", "1ns"); a.stdout != "nothing is recorded of acme since then\n" {
+	if a := s.does(t, 0, "", "log", "acme", "--since", "1ns"); a.Stdout != "nothing is recorded of acme since then\n" {
 		t.Error(a)
 	}
 	s.does(t, 1, "did you mean acme/tools?", "log", "acme/tols")

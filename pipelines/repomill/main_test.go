@@ -16,7 +16,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	beProgram()
 	code := m.Run()
 	if err := tearDown(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

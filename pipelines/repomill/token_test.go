@@ -31,16 +31,16 @@ func TestTokensOfTheAPI(t *testing.T) {
 	s.does(t, 0, "", "repo", "create", "acme/secret", "--distribution", "ubuntu/jammy", "--visibility", "private")
 	a := s.does(t, 0, "It is for the API alone, for acme/secret, with the scopes: manage push. It opens no repository",
 		"token", "create", "acme/secret", "ci", "--scope", "push,manage", "--expires", "90d", "--by", "kim", "--public-url", "http://h:1/")
-	token := strings.TrimSpace(a.stdout)
-	if !serve.IsToken(token) || a.stdout != token+"\n" || strings.Contains(a.stderr, token) ||
-		!strings.Contains(a.stderr, "curl -u TOKEN: -T FILE http://h:1/api/v1/upload/acme/secret/OS/VERSION/") {
+	token := strings.TrimSpace(a.Stdout)
+	if !serve.IsToken(token) || a.Stdout != token+"\n" || strings.Contains(a.Stderr, token) ||
+		!strings.Contains(a.Stderr, "curl -u TOKEN: -T FILE http://h:1/api/v1/upload/acme/secret/OS/VERSION/") {
 		t.Errorf("got %v", a)
 	}
 	db := s.openCatalog(t)
 	if kept, found, err := db.APITokenByDigest(t.Context(), serve.TokenDigest(token)); err != nil || !found || kept.By != "kim" || kept.Expires == nil {
 		t.Errorf("the catalog has %+v, %v, %v", kept, found, err)
 	}
-	read := strings.TrimSpace(s.does(t, 0, "It opens acme/secret for reading", "token", "create", "acme/secret", "host", "--scope", "read").stdout)
+	read := strings.TrimSpace(s.does(t, 0, "It opens acme/secret for reading", "token", "create", "acme/secret", "host", "--scope", "read").Stdout)
 	as := func(token string) int {
 		return ask(t, http.MethodGet, strings.Replace(s.url, "http://", "http://"+token+":@", 1)+"/acme/secret/ubuntu/dists/jammy/InRelease").StatusCode
 	}
@@ -53,7 +53,7 @@ func TestTokensOfTheAPI(t *testing.T) {
 	s.does(t, 1, `repository acme/secret has a token "ci" already`, "token", "create", "acme/secret", "ci")
 	s.does(t, 1, `repository acme/secret has a token "host" already`, "token", "create", "acme/secret", "host", "--scope", "push")
 
-	list := s.does(t, 0, "", "token", "list", "acme/secret").stdout
+	list := s.does(t, 0, "", "token", "list", "acme/secret").Stdout
 	for _, row := range []string{"host acme/secret read", "ci acme/secret API: manage push"} {
 		if !strings.Contains(strings.Join(strings.Fields(list), " "), row) {
 			t.Errorf("the list lacks %q:\n%s", row, list)
@@ -62,10 +62,10 @@ func TestTokensOfTheAPI(t *testing.T) {
 	s.does(t, 0, "", "token", "revoke", "acme/secret", "ci")
 	s.does(t, 0, "", "token", "revoke", "acme/secret", "host")
 	s.does(t, 1, `repository acme/secret has no token "ci"; repomill token list acme/secret`, "token", "revoke", "acme/secret", "ci")
-	if list := s.does(t, 0, "", "token", "list", "acme/secret").stdout; list != "acme/secret has no tokens\n" {
+	if list := s.does(t, 0, "", "token", "list", "acme/secret").Stdout; list != "acme/secret has no tokens\n" {
 		t.Errorf("left: %s", list)
 	}
-	if list := s.does(t, 0, "", "token", "list", "acme/secret", "--revoked", "--json").stdout; !strings.Contains(list, `"revoked":"`) || strings.Contains(list, serve.TokenDigest(token)) {
+	if list := s.does(t, 0, "", "token", "list", "acme/secret", "--revoked", "--json").Stdout; !strings.Contains(list, `"revoked":"`) || strings.Contains(list, serve.TokenDigest(token)) {
 		t.Errorf("with the revoked ones: %s", list)
 	}
 	if got := as(read); got != 401 {
@@ -77,7 +77,7 @@ func TestTokensOfOwnersAndAll(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.does(t, 0, "", "repo", "create", "acme/tools", "--distribution", "ubuntu/jammy")
-	if a := s.does(t, 0, "", "token", "list"); a.stdout != "there are no tokens yet\n" {
+	if a := s.does(t, 0, "", "token", "list"); a.Stdout != "there are no tokens yet\n" {
 		t.Error(a)
 	}
 	s.does(t, 2, "say with --scope what a token of the API for acme may do", "token", "create", "acme", "ci")
@@ -93,7 +93,7 @@ func TestTokensOfOwnersAndAll(t *testing.T) {
 			args = append(args, target)
 		}
 		var names []string
-		for line := range strings.Lines(s.does(t, 0, "", args...).stdout) {
+		for line := range strings.Lines(s.does(t, 0, "", args...).Stdout) {
 			var token struct{ Name string }
 			if err := json.Unmarshal([]byte(line), &token); err != nil {
 				t.Fatal(err)
@@ -105,8 +105,8 @@ func TestTokensOfOwnersAndAll(t *testing.T) {
 		}
 	}
 	a := s.does(t, 0, "", "token", "revoke", "acme", "release")
-	if want := `revoked: the API refuses token "release" of acme, within ` + api.TokenAge.String() + "\n"; a.stdout != want {
-		t.Errorf("got %q, want %q", a.stdout, want)
+	if want := `revoked: the API refuses token "release" of acme, within ` + api.TokenAge.String() + "\n"; a.Stdout != want {
+		t.Errorf("got %q, want %q", a.Stdout, want)
 	}
 	s.does(t, 1, `owner acme has no token "release"`, "token", "revoke", "acme", "release")
 	s.does(t, 1, `what is for all repositories has no token "x"`, "token", "revoke", "all", "x")
@@ -117,13 +117,13 @@ func TestMasterTokenEndsWhatItMade(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.does(t, 0, "", "repo", "create", "acme/secret", "--distribution", "ubuntu/jammy", "--visibility", "private")
-	master := strings.TrimSpace(s.does(t, 0, "", "token", "create", "acme/secret", "master", "--scope", "tokens").stdout)
+	master := strings.TrimSpace(s.does(t, 0, "", "token", "create", "acme/secret", "master", "--scope", "tokens").Stdout)
 	db := s.openCatalog(t)
 	of, _, err := db.APITokenByDigest(t.Context(), serve.TokenDigest(master))
 	if err != nil {
 		t.Fatal(err)
 	}
-	host := strings.TrimSpace(s.does(t, 0, "", "token", "create", "acme/secret", "host").stdout)
+	host := strings.TrimSpace(s.does(t, 0, "", "token", "create", "acme/secret", "host").Stdout)
 	adopt(t, db, "host", of.ID) // as the API does that makes it
 	as := func() int {
 		return ask(t, http.MethodGet, strings.Replace(s.url, "http://", "http://"+host+":@", 1)+"/acme/secret/ubuntu/dists/jammy/InRelease").StatusCode
@@ -132,7 +132,7 @@ func TestMasterTokenEndsWhatItMade(t *testing.T) {
 		t.Errorf("before: %d", got)
 	}
 	a := s.does(t, 0, "", "token", "revoke", "acme/secret", "master")
-	if !strings.HasSuffix(a.stdout, "revoked: resolvers refuse the tokens of acme/secret that it made\n") {
+	if !strings.HasSuffix(a.Stdout, "revoked: resolvers refuse the tokens of acme/secret that it made\n") {
 		t.Error(a)
 	}
 	if got := as(); got != 401 {

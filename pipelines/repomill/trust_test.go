@@ -11,15 +11,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"repomill/schemas/catalog"
+	"repomill/testdata/proctest"
 )
 
 func TestTrust(t *testing.T) {
 	t.Parallel()
 	data := newCatalog(t)
-	does := func(code int, out, says string, args ...string) answer {
+	does := func(code int, out, says string, args ...string) proctest.Answer {
 		t.Helper()
 		a := repomill(t, append(args, "--data", data)...)
-		if a.code != code || out != "" && a.stdout != out || a.stderr != says && says != "" {
+		if a.Code != code || out != "" && a.Stdout != out || a.Stderr != says && says != "" {
 			t.Errorf("%q: got %v, want %d, %q and %q", args, a, code, out, says)
 		}
 		return a
@@ -30,17 +31,17 @@ func TestTrust(t *testing.T) {
 	does(1, "", "repomill: repository acme/tools is not declared; declare it with repomill repo create\n", add...)
 	repomill(t, "repo", "create", "acme/tools", "--data", data)
 	first := does(0, "", "", add...)
-	id := strings.TrimSpace(first.stdout)
-	if want := "ID tokens of https://gitlab.acme.example for packages.acme.example with project_path=acme/tools ref=v*;x,y=z ref_protected=true may push in acme/tools. Remove that with repomill trust remove " + id + ".\n"; first.stderr != want {
-		t.Errorf("add says %q, want %q", first.stderr, want)
+	id := strings.TrimSpace(first.Stdout)
+	if want := "ID tokens of https://gitlab.acme.example for packages.acme.example with project_path=acme/tools ref=v*;x,y=z ref_protected=true may push in acme/tools. Remove that with repomill trust remove " + id + ".\n"; first.Stderr != want {
+		t.Errorf("add says %q, want %q", first.Stderr, want)
 	}
 	does(0, id+"\n", "", add...)
 	owner := strings.TrimSpace(does(0, "", "", "trust", "add", "acme", "--issuer", "https://token.actions.githubusercontent.com", "--audience", "packages.acme.example", "--scope", "manage",
-		"--claim", "repository_id=424242", "--claim", "repository_owner_id=2020", "--claim", "environment=release").stdout)
+		"--claim", "repository_id=424242", "--claim", "repository_owner_id=2020", "--claim", "environment=release").Stdout)
 
 	var got catalog.Trust
 	list := does(0, "", "", "trust", "list", "acme/tools", "--json")
-	lines := strings.Split(strings.TrimSpace(list.stdout), "\n")
+	lines := strings.Split(strings.TrimSpace(list.Stdout), "\n")
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &got); err != nil || len(lines) != 2 {
 		t.Fatalf("list: %v, %v", list, err)
 	}
@@ -49,13 +50,13 @@ func TestTrust(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || got.Created.IsZero() {
 		t.Errorf("list (-want +got):\n%s", diff)
 	}
-	if a := does(0, "", "", "trust", "list"); !strings.HasPrefix(a.stdout, "ID                TARGET      SCOPE   ISSUER") || !strings.Contains(a.stdout, "\n"+owner+"  acme        manage  https://token.actions.githubusercontent.com") {
+	if a := does(0, "", "", "trust", "list"); !strings.HasPrefix(a.Stdout, "ID                TARGET      SCOPE   ISSUER") || !strings.Contains(a.Stdout, "\n"+owner+"  acme        manage  https://token.actions.githubusercontent.com") {
 		t.Errorf("list: %v", a)
 	}
 	does(0, "no ID tokens are trusted; repomill trust add does that\n", "", "trust", "list", "other")
 	does(0, "removed: ID tokens of https://gitlab.acme.example with project_path=acme/tools ref=v*;x,y=z ref_protected=true do not open acme/tools any more\n", "", "trust", "remove", id)
 	does(1, "", "repomill: there is no trust \""+id+"\"; repomill trust list shows which there are\n", "trust", "remove", id)
-	if a := does(0, "", "", "trust", "list", "--json"); strings.Count(a.stdout, "\n") != 1 || !strings.Contains(a.stdout, owner) {
+	if a := does(0, "", "", "trust", "list", "--json"); strings.Count(a.Stdout, "\n") != 1 || !strings.Contains(a.Stdout, owner) {
 		t.Errorf("what is left: %v", a)
 	}
 }
@@ -82,11 +83,11 @@ func TestTrustUsage(t *testing.T) {
 		{"another scope", "acme/tools", gitlab, []string{"--claim", "sub=x", "--scope", "all"}, `--scope "all": use push or manage or read; see repomill trust add --help`},
 	} {
 		args := append([]string{"trust", "add", tt.target, "--issuer", tt.issuer, "--audience", "packages.acme.example", "--data", data}, tt.more...)
-		if a := repomill(t, args...); a.code != 2 || !strings.HasPrefix(lastLine(a.stderr), "repomill: "+tt.says) {
+		if a := repomill(t, args...); a.Code != 2 || !strings.HasPrefix(lastLine(a.Stderr), "repomill: "+tt.says) {
 			t.Errorf("%s: got %v, want %q", tt.fact, a, tt.says)
 		}
 	}
-	if a := repomill(t, "trust", "list", "--json", "--data", data); a.code != 0 || a.stdout != "" {
+	if a := repomill(t, "trust", "list", "--json", "--data", data); a.Code != 0 || a.Stdout != "" {
 		t.Errorf("something was stored: %v", a)
 	}
 }
@@ -110,7 +111,7 @@ func TestTrustsOfTheGuide(t *testing.T) {
 	repomill(t, "repo", "create", "acme/tools", "--data", data)
 	env := []string{"PATH=" + filepath.Dir(bin) + ":" + os.Getenv("PATH"), "REPOMILL_DATA=" + data}
 	for _, line := range lines {
-		if a := run(t, env, "sh", "-c", line); a.code != 0 || len(a.stdout) != 17 {
+		if a := proctest.Run(t, env, "sh", "-c", line); a.Code != 0 || len(a.Stdout) != 17 {
 			t.Errorf("%s: %v", line, a)
 		}
 	}
@@ -123,7 +124,7 @@ func newCatalog(t *testing.T) string {
 	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if a := repomill(t, "migrate", "--catalog", "sqlite://"+data+"/catalog.db"); a.code != 0 {
+	if a := repomill(t, "migrate", "--catalog", "sqlite://"+data+"/catalog.db"); a.Code != 0 {
 		t.Fatal(a)
 	}
 	return data

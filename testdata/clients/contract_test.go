@@ -12,6 +12,7 @@ import (
 
 	"repomill/testdata/debtest"
 	"repomill/testdata/pgptest"
+	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
 )
 
@@ -105,10 +106,10 @@ func TestDownloadsAreNamed(t *testing.T) {
 	} {
 		for _, line := range [][]string{{"wget", "-q", "--content-disposition"}, {"curl", "-fsSLOJ"}} {
 			t.Run(line[0]+" "+want, func(t *testing.T) {
-				need(t, line[0])
+				proctest.Need(t, line[0])
 				dir := t.TempDir()
-				a := ask(t, nil, "env", append([]string{"-C", dir}, append(line, s.url+"/acme/tools/packages/"+path)...)...)
-				if got := glob(t, dir+"/*"); a.code != 0 || len(got) != 1 || filepath.Base(got[0]) != want {
+				a := proctest.Run(t, nil, "env", append([]string{"-C", dir}, append(line, s.url+"/acme/tools/packages/"+path)...)...)
+				if got := glob(t, dir+"/*"); a.Code != 0 || len(got) != 1 || filepath.Base(got[0]) != want {
 					t.Errorf("got %q, want %s: %v", got, want, a)
 				}
 			})
@@ -121,7 +122,7 @@ var keyIDs = regexp.MustCompile(`gpgkeys/acme-tools-([0-9A-F]{16})\.pub\.gpg`)
 // newContractSite serves a repository with packages and a package key.
 func newContractSite(t *testing.T) (s *site, keyID string) {
 	t.Helper()
-	s = &site{data: openDir(t)}
+	s = &site{data: proctest.OpenDir(t)}
 	var err error
 	if s.program, err = program(); err != nil {
 		t.Fatal(err)
@@ -133,11 +134,11 @@ func newContractSite(t *testing.T) (s *site, keyID string) {
 	for _, d := range []string{"ubuntu/jammy", "any/any", "el/9", "rpm_any/rpm_any", "amazon/2023", "opensuse/15.6", "sles/15.5"} {
 		create = append(create, "--distribution", d)
 	}
-	must(t, nil, s.program, create...)
+	proctest.Must(t, nil, s.program, create...)
 	deb := write(t, dir, "hello-mill.deb", string(debtest.Build(t, debtest.Spec{Name: "hello-mill", Control: "gz", Data: "gz"})))
 	rpm := write(t, dir, "hello-mill.rpm", string(rpmtest.Build(t, rpmtest.Spec{Name: "hello-mill", Arch: "noarch"})))
 	for target, file := range map[string]string{"ubuntu/jammy": deb, "any/any": deb, "el/9": rpm, "rpm_any/rpm_any": rpm} {
-		must(t, nil, s.program, "push", "--wait", "--timeout", "5m", "--staging", "file://"+s.data+"/staging", "acme/tools/"+target, file)
+		proctest.Must(t, nil, s.program, "push", "--wait", "--timeout", "5m", "--staging", "file://"+s.data+"/staging", "acme/tools/"+target, file)
 	}
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if _, repo := get(t, http.DefaultClient, s.url+"/acme/tools/sles/15.5.repo"); keyIDs.MatchString(repo) {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"repomill/testdata/proctest"
 )
 
 // A shape is a root that says that it is some system.
@@ -96,7 +98,7 @@ if command -v dnf5 >/dev/null; then ln -sf "$(command -v dnf5)" /usr/local/bin/d
 rm -rf /etc/zypp/systemCheck.d /etc/zypp/systemCheck /etc/dnf/libdnf5-plugins/local.conf /root/.rpmdb /var/lib/rpm /usr/lib/sysimage/rpm
 mkdir -p /etc/yum.repos.d /etc/zypp/repos.d
 if [ -n '%[1]s' ]; then rm -f /etc/os-release; printf '%%s' '%[1]s' >/etc/os-release; fi`, sh.release))
-	if a.code != 0 {
+	if a.Code != 0 {
 		t.Fatal(a)
 	}
 	return h
@@ -115,26 +117,26 @@ func (h host) mustSay(t *testing.T, line string, words ...string) string {
 	t.Helper()
 	a := h.sh(t, line)
 	for _, w := range words {
-		if a.code != 0 || !strings.Contains(a.stdout, w) {
+		if a.Code != 0 || !strings.Contains(a.Stdout, w) {
 			t.Fatalf("%s: want %q, got %v", line, w, a)
 		}
 	}
-	return a.stdout
+	return a.Stdout
 }
 
 func (h host) fails(t *testing.T, line string, code int, words string) {
 	t.Helper()
-	if a := h.sh(t, line); a.code != code || !strings.Contains(a.stderr, words) {
+	if a := h.sh(t, line); a.Code != code || !strings.Contains(a.Stderr, words) {
 		t.Fatalf("%s: want exit code %d and %q, got %v", line, code, words, a)
 	}
 }
 
 // install wants the client to install the package.
-func (h host) install(t *testing.T) answer {
+func (h host) install(t *testing.T) proctest.Answer {
 	t.Helper()
 	install := map[string]string{"apt-get": "apt-get update && apt-get install -y", "dnf": "dnf install -y", "dnf5": "dnf5 install -y", "zypper": "zypper --non-interactive install"}
 	a := h.sh(t, install[h.program]+" hello-mill && test -e /usr/share/hello-mill")
-	if a.code != 0 {
+	if a.Code != 0 {
 		t.Fatalf("not installed: %v", a)
 	}
 	return a
@@ -145,7 +147,7 @@ func (h host) installs(t *testing.T) {
 	t.Helper()
 	a := h.install(t)
 	for _, complaint := range []string{"\nW: ", "\nN: ", "\nE: ", "Skipping acquire"} {
-		if strings.Contains(strings.ReplaceAll("\n"+a.stdout+"\n"+a.stderr, "\r", "\n"), complaint) {
+		if strings.Contains(strings.ReplaceAll("\n"+a.Stdout+"\n"+a.Stderr, "\r", "\n"), complaint) {
 			t.Errorf("a client complains: %v", a)
 		}
 	}
@@ -167,10 +169,10 @@ func (h host) sameEtc(t *testing.T, before, when string) {
 // keepsSecret fails if a user of the host can read the token.
 func (h host) keepsSecret(t *testing.T, token string) {
 	t.Helper()
-	if a := h.sh(t, "grep -rl "+token+" /etc"); len(strings.Fields(a.stdout)) != 1 {
+	if a := h.sh(t, "grep -rl "+token+" /etc"); len(strings.Fields(a.Stdout)) != 1 {
 		t.Errorf("files with the token: %v", a)
 	}
-	if a := h.sh(t, "find /etc -perm /044 -type f | xargs grep -l "+token); a.stdout != "" {
-		t.Errorf("every user reads the token in %s", a.stdout)
+	if a := h.sh(t, "find /etc -perm /044 -type f | xargs grep -l "+token); a.Stdout != "" {
+		t.Errorf("every user reads the token in %s", a.Stdout)
 	}
 }

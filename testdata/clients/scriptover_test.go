@@ -3,6 +3,8 @@ package clients_test
 import (
 	"strings"
 	"testing"
+
+	"repomill/testdata/proctest"
 )
 
 // A host that packagecloud's script set up, twice with keys in different places, of which apt refuses to read anything at
@@ -42,12 +44,12 @@ rpm -ql acme-tools-release`, "/etc/pki/rpm-gpg/RPM-GPG-KEY-acme-tools",
 			at := func(script string) string { return strings.ReplaceAll(script, "URL", s.url) }
 			h.mustSay(t, at(tt.old), "")
 			h.install(t)
-			if a := h.sh(t, tt.stops); !strings.Contains(a.stdout+a.stderr, tt.words) {
+			if a := h.sh(t, tt.stops); !strings.Contains(a.Stdout+a.Stderr, tt.words) {
 				t.Fatalf("want %q: %v", tt.words, a)
 			}
 			h.mustSay(t, "curl -fsSL "+h.script("tools")+" | sudo bash", "which is kept as ", "is set up")
 			h.isRead(t, tt.words)
-			must(t, nil, s.program, "repo", "set", "--data", s.data, "acme/tools", "--keyring-package", "on")
+			proctest.Must(t, nil, s.program, "repo", "set", "--data", s.data, "acme/tools", "--keyring-package", "on")
 			if h.program == "apt-get" { // it has the place of the keys from the script
 				h.mustSay(t, at(`for n in $(seq 60); do
 	curl -fsSL URL/install/repositories/acme/tools/script.deb.sh | grep -q '^keyring=./usr/share/keyrings' && break; sleep 1
@@ -68,7 +70,7 @@ func (h host) isRead(t *testing.T, words string) {
 		refresh = "dnf makecache"
 	}
 	a := h.sh(t, refresh)
-	if a.code != 0 || strings.Contains(a.stdout+a.stderr, words) || !strings.Contains(a.stdout, "acme") {
+	if a.Code != 0 || strings.Contains(a.Stdout+a.Stderr, words) || !strings.Contains(a.Stdout, "acme") {
 		t.Errorf("%s: %v", refresh, a)
 	}
 }

@@ -34,12 +34,12 @@ func NewAptIn(t testing.TB, dir, arch string, foreign ...string) Apt {
 Dir::Etc::netrc "%[1]s/etc/auth.conf"; Dir::Cache "%[1]s/cache"; Dir::Log "%[1]s/log";
 APT::Architecture %[2]q; APT::Architectures { "%[3]s"; }; APT::Sandbox::User %[4]q; APT::Get::Download-Only "true";
 APT::Update::Error-Mode "any"; Acquire::Languages "none"; Acquire::Retries "0";
-`, dir, arch, strings.Join(append([]string{arch}, foreign...), `"; "`), sandboxUser()))
+`, dir, arch, strings.Join(append([]string{arch}, foreign...), `"; "`), SandboxUser()))
 	return a
 }
 
-// sandboxUser returns the user as which apt downloads, if root runs it.
-func sandboxUser() string {
+// SandboxUser returns the user as which apt downloads, if root runs it.
+func SandboxUser() string {
 	if _, err := user.Lookup("_apt"); err != nil {
 		return "root"
 	}

@@ -75,11 +75,6 @@ func (b *received) left() time.Duration {
 	return min(b.limits.Patience, due-b.spent)
 }
 
-// end lifts the deadline of the connection: the answer may be waited for.
-func (b *received) end() {
-	b.conn.SetReadDeadline(time.Time{}) //nolint:errcheck // as above
-}
-
 // drain reads what is left of the body.
 func (b *received) drain() error {
 	_, err := io.Copy(io.Discard, struct{ io.Reader }{b})

@@ -106,8 +106,9 @@ func open(t *testing.T, change func(*upload.Config)) *door {
 // start starts a server on what the door has; another one may have run before.
 func (d *door) start(t *testing.T, change func(*upload.Config)) {
 	t.Helper()
-	c := upload.Config{Staging: d.staging, Catalog: d.catalog, Callers: everybody, Table: layout.DefaultTable(),
+	c := upload.Config{Staging: d.staging, Catalog: d.catalog, Table: layout.DefaultTable(),
 		PublicURL: "https://packages.example", Log: slog.New(slog.DiscardHandler), Now: time.Now}
+	c.Gate = &api.Gate{Auth: everybody, Limits: api.NewLimits(api.LimitConfig{}, time.Now), Log: c.Log}
 	if change != nil {
 		change(&c)
 	}

@@ -17,44 +17,36 @@ import (
 )
 
 // receive stores the body of an upload, and answers what is known of it then.
-func (h *Handler) receive(w http.ResponseWriter, r *http.Request, body *received) {
-	p, err := api.Caller(w, r, h.Callers)
-	if err != nil {
-		return
-	}
+func (h *Handler) receive(w http.ResponseWriter, r *http.Request, p api.Principal, body *received) error {
 	req, refused := parse(r, p.ID, h.Table)
-	if refused == nil {
-		refused = h.permit(p, req.at.Repository, r.ContentLength)
-	}
 	if refused != nil {
-		refused.answer(w)
-		return
+		return refused.answer(w)
 	}
-	free, why := h.slots.take(p.ID)
-	if free == nil {
-		api.FailFor(w, http.StatusTooManyRequests, 2*time.Second, why)
-		return
+	if err := api.Authorize(p, api.Push, req.at.Repository); err != nil {
+		return err
+	}
+	if refused := h.fits(r.ContentLength); refused != nil {
+		return refused.answer(w)
+	}
+	free, err := h.Gate.Limits.Upload(p)
+	if err != nil {
+		return err
 	}
 	defer free()
 	body.begin(w, r, h, req.digest)
 	u, sum, refused := h.store(r, req, p, body)
 	if refused != nil {
 		w.Header().Set("Connection", "close") // what is left of the body is not read
-		refused.answer(w)
-		return
+		return refused.answer(w)
 	}
 	free()
-	body.end()
-	h.accepted(w, r, accepted{u, sum}, req.wait)
+	h.allowWait(w)
+	return h.accepted(w, r, accepted{u, sum}, req.wait)
 }
 
-// permit refuses, before the body is read, what the caller may not do or staging has no room for.
-func (h *Handler) permit(p api.Principal, repository catalog.Repository, size int64) *refusal {
+// fits refuses, before the body is read, what is too large or staging has no room for. A size that is not known is negative.
+func (h *Handler) fits(size int64) *refusal {
 	switch {
-	case !p.Known(repository):
-		return &refusal{status: http.StatusNotFound, message: fmt.Sprintf("there is no repository %s for this token: correct the path, or use a token of the repository", repository)}
-	case !p.May(api.Push, repository):
-		return &refusal{status: http.StatusForbidden, message: fmt.Sprintf("this token may not push to %s: use one with the right push", repository)}
 	case size > h.Limits.MaxSize:
 		return tooLarge(h.Limits.MaxSize)
 	case size == 0:
@@ -65,10 +57,9 @@ func (h *Handler) permit(p api.Principal, repository catalog.Repository, size in
 	}
 	switch free, err := h.Room(); {
 	case err != nil:
-		return h.down("room", err)
+		return down("room", err)
 	case free < max(size, 0)+spareRoom:
-		h.Log.Error("staging is full: uploads are refused", "free", free)
-		return full()
+		return full(fmt.Errorf("staging is full: %d bytes are free", free))
 	}
 	return nil
 }
@@ -80,14 +71,13 @@ func tooLarge(limit int64) *refusal {
 	return &refusal{status: http.StatusRequestEntityTooLarge, reason: catalog.TooLarge, message: fmt.Sprintf("the file is larger than %d bytes, which is the limit here", limit)}
 }
 
-func full() *refusal {
-	return &refusal{status: http.StatusInsufficientStorage, message: "the server has no room for the file; nothing of it was kept: try again when its operator has made room"}
+func full(cause error) *refusal {
+	return &refusal{status: http.StatusInsufficientStorage, cause: cause, message: "the server has no room for the file; nothing of it was kept: try again when its operator has made room"}
 }
 
 // down is the answer if staging does not work. Its hosts and paths are in the log only.
-func (h *Handler) down(what string, err error) *refusal {
-	h.Log.Error("staging cannot be used", "call", what, "error", err)
-	return &refusal{status: http.StatusServiceUnavailable, message: "the file cannot be stored now; nothing of it was kept: try again"}
+func down(what string, err error) *refusal {
+	return &refusal{status: http.StatusServiceUnavailable, cause: fmt.Errorf("staging: %s: %w", what, err), message: "the file cannot be stored now; nothing of it was kept: try again"}
 }
 
 // store puts a body into staging. If the same upload is there already, that one is returned.
@@ -97,7 +87,7 @@ func (h *Handler) store(r *http.Request, req request, p api.Principal, body *rec
 	case err == nil && req.retriable:
 		return h.same(r, req, there, body)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return u, "", h.down("stat", err)
+		return u, "", down("stat", err)
 	}
 	by := catalog.Pusher{User: p.Name, Job: cmp.Or(p.Job, r.Header.Get("Repomill-Job"))}
 	u, err = h.Staging.Create(r.Context(), req.object, body, by)
@@ -110,14 +100,13 @@ func (h *Handler) store(r *http.Request, req request, p api.Principal, body *rec
 		return u, "", body.refusal()
 	case errors.Is(err, fs.ErrExist):
 		if there, err = h.Staging.Stat(r.Context(), req.object); err != nil {
-			return u, "", h.down("stat", err)
+			return u, "", down("stat", err)
 		}
 		return h.same(r, req, there, body)
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
-		h.Log.Error("staging is full", "error", err)
-		return u, "", full()
+		return u, "", full(err)
 	default:
-		return u, "", h.down("create", err)
+		return u, "", down("create", err)
 	}
 }
 
@@ -128,7 +117,7 @@ type accepted struct {
 }
 
 // accepted answers an upload that is in staging, after its verdict or, if that takes longer than wait, as it is then.
-func (h *Handler) accepted(w http.ResponseWriter, r *http.Request, a accepted, wait time.Duration) {
+func (h *Handler) accepted(w http.ResponseWriter, r *http.Request, a accepted, wait time.Duration) error {
 	v := catalog.Verdict{}
 	if wait > 0 {
 		ctx, cancel := h.waiting(r.Context(), wait)
@@ -144,14 +133,21 @@ func (h *Handler) accepted(w http.ResponseWriter, r *http.Request, a accepted, w
 	switch v.State {
 	case catalog.Rejected:
 		message := fmt.Sprintf("%s: %s", v.Reason, layout.ShownIn(v.Detail, v.Object))
-		(&refusal{status: http.StatusUnprocessableEntity, field: "package", reason: v.Reason, message: message}).answer(w)
+		return (&refusal{status: http.StatusUnprocessableEntity, field: "package", reason: v.Reason, message: message}).answer(w)
 	case catalog.Published:
-		api.Write(w, http.StatusCreated, report)
+		api.WriteJSON(w, http.StatusCreated, report)
 	case catalog.Duplicate:
-		api.Write(w, http.StatusOK, report)
+		api.WriteJSON(w, http.StatusOK, report)
 	default:
-		api.Write(w, http.StatusAccepted, report)
+		api.WriteJSON(w, http.StatusAccepted, report)
 	}
+	return nil
+}
+
+// allowWait moves the deadline of the connection behind the longest wait. There is one: a caller could send a body that is not
+// read, byte by byte.
+func (h *Handler) allowWait(w http.ResponseWriter) {
+	http.NewResponseController(w).SetReadDeadline(h.Now().Add(maxWait + h.Limits.Patience)) //nolint:errcheck // a server without deadlines has no slow clients
 }
 
 // waiting returns a context that ends with a wait, with the caller, or when the server stops.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"repomill/schemas/catalog"
+	"repomill/serve/api"
 	"repomill/serve/api/upload"
 )
 
@@ -48,12 +49,12 @@ func TestUploadsThatAreRefused(t *testing.T) {
 		body    string // part of it
 		reason  string
 	}{
-		{"without a token", place, []string{"Authorization: "}, 401, "send a token", ""},
+		{"without a token", place, []string{"Authorization: "}, 401, "needs a token", ""},
 		{"with an unknown token", place, []string{"Authorization: Bearer x"}, 401, "not known here", ""},
-		{"with a token that may read", place, []string{"Authorization: Bearer read"}, 403, "may not push to acme/tools", ""},
-		{"with a token of another owner", place, []string{"Authorization: Bearer other"}, 404, "no repository acme/tools for this token", ""},
-		{"to a repository of another owner", up + "other/tools/ubuntu/jammy/a.deb", nil, 404, "no repository other/tools for this token", ""},
-		{"to a distribution that is misspelt", up + "acme/tools/ubuntu/jamy/a.deb", nil, 422, `"distribution": [` + "\n    " + `"distribution ubuntu/jamy is not in the table; did you mean ubuntu/jammy?"`, "unknown-distribution"},
+		{"with a token that may read", place, []string{"Authorization: Bearer read"}, 403, `needs the scope \"push\"`, ""},
+		{"with a token of another owner", place, []string{"Authorization: Bearer other"}, 404, `no repository \"acme/tools\" here`, ""},
+		{"to a repository of another owner", up + "other/tools/ubuntu/jammy/a.deb", nil, 404, `no repository \"other/tools\" here`, ""},
+		{"to a distribution that is misspelt", up + "acme/tools/ubuntu/jamy/a.deb", nil, 422, `{"distribution":["distribution ubuntu/jamy is not in the table; did you mean ubuntu/jammy?"]}`, "unknown-distribution"},
 		{"of another format", up + "acme/tools/el/9/a.deb", nil, 422, "el/9 takes rpm", "wrong-format"},
 		{"without a file name", up + "acme/tools/ubuntu/jammy/", nil, 422, "no file name at its end", "bad-path"},
 		{"without a slash for curl", up + "acme/tools/ubuntu/jammy", nil, 422, "end the URL with a slash", "bad-path"},
@@ -262,7 +263,9 @@ func TestStagingThatDoesNotWork(t *testing.T) {
 }
 
 func TestUploadsAtATime(t *testing.T) {
-	d := open(t, func(c *upload.Config) { c.Limits.PerPrincipal, c.Limits.Uploads = 1, 2 })
+	d := open(t, func(c *upload.Config) {
+		c.Gate.Limits = api.NewLimits(api.LimitConfig{UploadsPerToken: 1, Uploads: 2}, time.Now)
+	})
 	const begun = "Content-Length: 5\nExpect: 100-continue\n\n"
 	wait := func(request string) *raw {
 		c := d.dial(t, request)
@@ -272,11 +275,11 @@ func TestUploadsAtATime(t *testing.T) {
 		return c
 	}
 	first := wait(head + begun)
-	if got := d.put(t, place, "bytes"); got.status != 429 || got.header.Get("Retry-After") == "" || !strings.Contains(got.body, "of this token") {
+	if got := d.put(t, place, "bytes"); got.status != 429 || got.header.Get("Retry-After") == "" || !strings.Contains(got.body, "this token has too many") {
 		t.Errorf("a second of one token: got %d %s", got.status, got.body)
 	}
 	wait(strings.Replace(head, "Bearer push", "Bearer push2", 1) + begun)
-	if got := d.put(t, "/api/v1/upload/other/x/ubuntu/jammy/a.deb", "bytes", "Authorization: Bearer other"); got.status != 429 {
+	if got := d.put(t, "/api/v1/upload/other/x/ubuntu/jammy/a.deb", "bytes", "Authorization: Bearer other"); got.status != 503 {
 		t.Errorf("a third: got %d %s", got.status, got.body)
 	}
 	io.WriteString(first, "bytes") //nolint:errcheck // the answer says it

@@ -31,21 +31,29 @@ type refusal struct {
 	field   string // of 422
 	reason  catalog.Reason
 	message string
+	cause   error // for the log, of what is the server's fault
 }
 
 // reasonHeader has the stable name of the cause of a refusal, for programs.
 const reasonHeader = "Repomill-Reason"
 
-func (f *refusal) answer(w http.ResponseWriter) {
+// answer returns the error that the gate answers with, and sets the header field beside it.
+func (f *refusal) answer(w http.ResponseWriter) error {
 	if f.reason != "" {
 		w.Header().Set(reasonHeader, string(f.reason))
 	}
-	if f.status == http.StatusUnprocessableEntity {
-		api.Refuse(w, f.field, f.message)
-		return
+	e := &api.Error{Status: f.status, Message: f.message, Cause: f.cause}
+	switch f.status {
+	case http.StatusUnprocessableEntity:
+		e.Fields = map[string][]string{f.field: {f.message}}
+	case http.StatusServiceUnavailable:
+		e.RetryAfter = retryAfter
 	}
-	api.Fail(w, f.status, f.message)
+	return e
 }
+
+// retryAfter is when a caller may try again while something does not work.
+const retryAfter = 5 * time.Second
 
 func refuse(field, format string, args ...any) *refusal {
 	f := &refusal{status: http.StatusUnprocessableEntity, field: field, message: fmt.Sprintf(format, args...)}
@@ -118,7 +126,7 @@ func parsePlace(escaped, id string, table *layout.Table) (at layout.Staged, obje
 	}
 	const before = 4 // "", "api", "v1", "upload"
 	if len(parts) <= before || strings.Join(parts[:before], "/")+"/" != receivePath {
-		return at, "", &refusal{status: http.StatusNotFound, message: "there is nothing here: an upload is PUT " + receivePath + "OWNER/NAME/OS/VERSION/[COMPONENT/]FILE"}
+		return at, "", &refusal{status: http.StatusNotFound, message: nothingHere.Message}
 	}
 	folders, file := parts[before:len(parts)-1], parts[len(parts)-1]
 	if file == "" {

@@ -24,7 +24,7 @@ func (h *Handler) same(r *http.Request, req request, there catalog.Upload, body 
 	}
 	stored, err := h.stored(r.Context(), there)
 	if err != nil {
-		return u, "", h.down("compare", err)
+		return u, "", down("compare", err)
 	}
 	if !bytes.Equal(sent, stored) {
 		return u, "", &refusal{status: http.StatusUnprocessableEntity, field: "idempotency_key",

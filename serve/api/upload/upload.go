@@ -17,6 +17,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,7 +52,7 @@ type Catalog interface {
 type Config struct {
 	Staging   Staging
 	Catalog   Catalog
-	Callers   api.Authenticator
+	Gate      *api.Gate // which every call passes, and whose limits uploads keep
 	Table     *layout.Table
 	PublicURL string                // under which clients reach the server, without a slash at its end
 	Room      func() (int64, error) // how many bytes staging has room for; nil if that is not known
@@ -79,7 +80,6 @@ const (
 type Handler struct {
 	Config
 	hub     *hub
-	slots   *slots
 	stopped context.Context
 	stop    context.CancelFunc
 }
@@ -87,7 +87,7 @@ type Handler struct {
 // New returns the handler of the two paths; what lies outside of them is answered with 404.
 func New(c Config) *Handler {
 	c.Limits = c.Limits.orDefaults()
-	h := &Handler{Config: c, hub: newHub(c.Catalog), slots: newSlots(c.Limits)}
+	h := &Handler{Config: c, hub: newHub(c.Catalog)}
 	h.stopped, h.stop = context.WithCancel(context.Background())
 	return h
 }
@@ -102,31 +102,27 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasPrefix(r.URL.Path, receivePath):
 		call = "upload"
-		if allowed(a, r, http.MethodPut) {
-			h.receive(a, r, body)
-		}
+		h.handle(a, r, func(w http.ResponseWriter, r *http.Request, p api.Principal) error { return h.receive(w, r, p, body) }, http.MethodPut)
 	case strings.HasPrefix(r.URL.Path, verdictPath):
-		if allowed(a, r, http.MethodGet, http.MethodHead) {
-			h.verdict(a, r)
-		}
+		h.handle(a, r, h.verdict, http.MethodGet, http.MethodHead)
 	default:
-		api.Fail(a, http.StatusNotFound, "there is nothing here: an upload is PUT "+receivePath+"OWNER/NAME/OS/VERSION/[COMPONENT/]FILE")
+		api.WriteError(a, nothingHere)
 	}
 	if h.Observe != nil {
 		h.Observe(Answer{Call: call, Status: a.status, Bytes: body.n, Took: h.Now().Sub(start)})
 	}
 }
 
-// allowed answers a call with another method.
-func allowed(w http.ResponseWriter, r *http.Request, methods ...string) bool {
-	for _, m := range methods {
-		if r.Method == m {
-			return true
-		}
+var nothingHere = api.NotFound("there is nothing here: an upload is PUT " + receivePath + "OWNER/NAME/OS/VERSION/[COMPONENT/]FILE")
+
+// handle lets a call with one of some methods through the gate.
+func (h *Handler) handle(w http.ResponseWriter, r *http.Request, call api.Handler, methods ...string) {
+	if slices.Contains(methods, r.Method) {
+		h.Gate.Handle(call).ServeHTTP(w, r)
+		return
 	}
 	w.Header().Set("Allow", strings.Join(methods, ", "))
-	api.Fail(w, http.StatusMethodNotAllowed, "use "+strings.Join(methods, " or ")+" here; an upload is curl -T FILE URL")
-	return false
+	api.WriteError(w, &api.Error{Status: http.StatusMethodNotAllowed, Message: "use " + strings.Join(methods, " or ") + " here; an upload is curl -T FILE URL"})
 }
 
 // An answering remembers the status of an answer.

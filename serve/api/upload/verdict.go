@@ -40,40 +40,32 @@ func (h *Handler) report(v catalog.Verdict) Report {
 
 // verdict answers what became of an upload, and waits for it if asked to. A final state is answered with 200, another one
 // with 202.
-func (h *Handler) verdict(w http.ResponseWriter, r *http.Request) {
-	http.NewResponseController(w).SetReadDeadline(time.Time{}) //nolint:errcheck // the wait has a limit of its own
-	p, err := api.Caller(w, r, h.Callers)
-	if err != nil {
-		return
-	}
+func (h *Handler) verdict(w http.ResponseWriter, r *http.Request, p api.Principal) error {
 	wait, err := waitOf(r)
 	if err != nil {
-		api.Refuse(w, "wait", err.Error())
-		return
+		return api.Invalid("wait", err.Error())
 	}
 	object, at, ok := parseID(strings.TrimPrefix(r.URL.Path, verdictPath))
 	if !ok || !p.Known(at.Repository) {
-		absent(w)
-		return
+		return absent
 	}
+	h.allowWait(w)
 	v, err := h.find(r.Context(), object, wait)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid):
-		absent(w)
+		return absent
 	case err != nil:
-		h.Log.Error("the verdict on an upload cannot be found out", "object", object, "error", err)
-		api.FailFor(w, http.StatusServiceUnavailable, 2*time.Second, "what became of the upload cannot be found out now; it goes on: ask again")
+		return &api.Error{Status: http.StatusServiceUnavailable, Message: "what became of the upload cannot be found out now; it goes on: ask again", RetryAfter: retryAfter, Cause: err}
 	case v.State.Final():
-		api.Write(w, http.StatusOK, h.report(v))
+		api.WriteJSON(w, http.StatusOK, h.report(v))
 	default:
-		api.Write(w, http.StatusAccepted, h.report(v))
+		api.WriteJSON(w, http.StatusAccepted, h.report(v))
 	}
+	return nil
 }
 
 // absent answers alike for an upload that never was and for one that the caller may not know of.
-func absent(w http.ResponseWriter) {
-	api.Fail(w, http.StatusNotFound, "there is no upload with this ID for this token: it was never accepted, or is older than the retention of uploads")
-}
+var absent = api.NotFound("there is no upload with this ID for this token: it was never accepted, or is older than the retention of uploads")
 
 // find returns the verdict on an upload as it is now, or as it is after the wait. The catalog says it; the verdict object in
 // staging does where the catalog does not, as after its loss.

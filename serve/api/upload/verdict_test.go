@@ -113,7 +113,7 @@ func TestWaitingForAVerdict(t *testing.T) {
 				t.Errorf("PUT: got %d %s, want %d", got.status, got.body, tt.put)
 			}
 			if tt.verdict.State == catalog.Rejected {
-				if want := "{\n  \"package\": [\n    \"malformed: it is not what dpkg reads\"\n  ]\n}\n"; got.body != want || got.header.Get("Repomill-Reason") != "malformed" {
+				if want := `{"package":["malformed: it is not what dpkg reads"]}` + "\n"; got.body != want || got.header.Get("Repomill-Reason") != "malformed" {
 					t.Errorf("got %s, want %s", got.body, want)
 				}
 				return
