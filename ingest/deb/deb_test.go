@@ -18,6 +18,7 @@ import (
 	"repomill/ingest/deb"
 	"repomill/schemas/catalog"
 	"repomill/testdata/debtest"
+	"repomill/testdata/proctest"
 )
 
 // fields are control lines of the kinds that real packages have.
@@ -153,7 +154,7 @@ func TestEveryCompressionPair(t *testing.T) {
 
 // TestAptReadsAnIndexOfAllThatIsAccepted: one stanza that apt cannot parse keeps every client from every package.
 func TestAptReadsAnIndexOfAllThatIsAccepted(t *testing.T) {
-	judge(t, "apt-cache")
+	proctest.Need(t, "apt-cache")
 	var index bytes.Buffer
 	add := func(control string) {
 		c := describe(t, withControl(control))
@@ -170,29 +171,20 @@ func TestAptReadsAnIndexOfAllThatIsAccepted(t *testing.T) {
 			add(fmt.Sprintf("Package: relation%d\nVersion: 1\nArchitecture: all\nDepends: %s\n", i, test.value))
 		}
 	}
-	if out, err := aptReads(t, index.String()); err != nil {
-		t.Errorf("apt cannot read the index: %v\n%s\n%s", err, out, index.String())
+	if out := aptReads(t, index.String()); out.Code != 0 {
+		t.Errorf("apt cannot read the index: %v\n%s", out, index.String())
 	}
-	if _, err := aptReads(t, "Package: bad\nVersion: 1\nArchitecture: all\nDepends: a (\n"); err == nil {
+	if out := aptReads(t, "Package: bad\nVersion: 1\nArchitecture: all\nDepends: a (\n"); out.Code == 0 {
 		t.Error("apt reads a bad relation: it cannot judge here")
 	}
 }
 
 // aptReads makes apt parse an index, in a root of its own.
-func aptReads(t *testing.T, index string) (string, error) {
+func aptReads(t *testing.T, index string) proctest.Answer {
 	t.Helper()
-	root := t.TempDir()
-	for _, dir := range []string{"etc/apt/sources.list.d", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial"} {
-		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	status := filepath.Join(root, "status")
-	if err := os.WriteFile(status, []byte(index), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command("apt-cache", "-o", "Dir="+root, "-o", "Dir::State::status="+status, "gencaches").CombinedOutput()
-	return string(out), err
+	a := proctest.NewApt(t, "amd64")
+	a.Write(t, "status", index)
+	return a.Run(t, "apt-cache", "gencaches")
 }
 
 // pair returns a package with these compressions. dpkg-deb itself no longer writes bzip2 and lzma.
@@ -216,7 +208,7 @@ func pair(t *testing.T, name, control, data string) []byte {
 func compress(t *testing.T, ext string, b []byte) []byte {
 	t.Helper()
 	if ext == "bz2" {
-		judge(t, "bzip2")
+		proctest.Need(t, "bzip2")
 		cmd := exec.Command("bzip2", "-c")
 		cmd.Stdin = bytes.NewReader(b)
 		out, err := cmd.Output()
@@ -242,7 +234,7 @@ func compress(t *testing.T, ext string, b []byte) []byte {
 // buildWithDpkg adds packages that dpkg-deb itself built.
 func buildWithDpkg(t *testing.T, files map[string][]byte) {
 	t.Helper()
-	judge(t, "dpkg-deb")
+	proctest.Need(t, "dpkg-deb")
 	for _, form := range []string{"none", "gzip", "xz", "zstd"} {
 		for _, uniform := range []string{"--uniform-compression", "--no-uniform-compression"} {
 			name := "pair-" + form + uniform
@@ -266,13 +258,6 @@ func buildWithDpkg(t *testing.T, files map[string][]byte) {
 			}
 			files[name] = b
 		}
-	}
-}
-
-func judge(t *testing.T, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		t.Skip(program + " is not installed")
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"repomill/schemas/catalog"
 	"repomill/testdata/debtest"
 	"repomill/testdata/intaketest"
+	"repomill/testdata/proctest"
 )
 
 // onPurpose lists what dpkg would install and we refuse, by what the rejection says. A package that dpkg takes and
@@ -67,7 +68,7 @@ func TestVerdictsAndFieldsAreThoseOfDpkgAndApt(t *testing.T) {
 		t.Skip("starts some thousand processes")
 	}
 	for _, program := range []string{"dpkg", "dpkg-deb", "apt-ftparchive"} {
-		judge(t, program)
+		proctest.Need(t, program)
 	}
 	packages := differing()
 	dir := t.TempDir()

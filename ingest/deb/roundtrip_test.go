@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"repomill/testdata/proctest"
 )
 
 // nastyValues are legal values of a field that a careless writer of stanzas, or a careless reader, gets wrong.
@@ -101,7 +103,7 @@ func byName(index string) map[string]map[string]string {
 // sortpkgs returns what apt's reader of stanzas writes again, field by field.
 func sortpkgs(t *testing.T, index string) map[string]map[string]string {
 	t.Helper()
-	judge(t, "apt-sortpkgs")
+	proctest.Need(t, "apt-sortpkgs")
 	file := filepath.Join(t.TempDir(), "Packages")
 	if err := os.WriteFile(file, []byte(index), 0o600); err != nil {
 		t.Fatal(err)
@@ -116,35 +118,20 @@ func sortpkgs(t *testing.T, index string) map[string]map[string]string {
 // aptAvailable publishes the index as a file that apt trusts, updates from it and returns what apt holds available.
 func aptAvailable(t *testing.T, index string) map[string]map[string]string {
 	t.Helper()
-	judge(t, "apt-get")
-	root := t.TempDir()
-	for _, dir := range []string{"etc/apt/sources.list.d", "etc/apt/apt.conf.d", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial", "var/lib/dpkg", "repository"} {
-		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
-			t.Fatal(err)
-		}
+	proctest.Need(t, "apt-get")
+	a := proctest.NewApt(t, "amd64")
+	a.Write(t, "repository/Packages", index)
+	a.Source(t, "list", "deb [trusted=yes] file:"+a.Dir+"/repository ./\n")
+	if out := a.Run(t, "apt-get", "update"); out.Code != 0 {
+		t.Fatalf("apt-get update: %v", out)
 	}
-	for name, text := range map[string]string{
-		"etc/apt/sources.list": "deb [trusted=yes] file:" + root + "/repository ./\n", "var/lib/dpkg/status": "", "repository/Packages": index,
-	} {
-		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	options := []string{"-o", "Dir=" + root, "-o", "Dir::State::status=" + root + "/var/lib/dpkg/status", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Languages=none", "-o", "APT::Architecture=amd64"}
-	if out, err := exec.Command("apt-get", append(options, "update")...).CombinedOutput(); err != nil {
-		t.Fatalf("apt-get update: %v\n%s", err, out)
-	}
-	out, err := exec.Command("apt-cache", append(options, "dumpavail")...).Output()
-	if err != nil {
-		t.Fatalf("apt-cache dumpavail: %v\n%s", err, out)
-	}
-	return byName(string(out))
+	return byName(a.Must(t, "apt-cache", "dumpavail").Stdout)
 }
 
 // dpkgQuery returns what dpkg reads if the index is its database. It is asked for every field by name.
 func dpkgQuery(t *testing.T, index string, want map[string]map[string]string) map[string]map[string]string {
 	t.Helper()
-	judge(t, "dpkg-query")
+	proctest.Need(t, "dpkg-query")
 	dir := t.TempDir()
 	status := strings.ReplaceAll(index, "\nFilename: ", "\nStatus: install ok installed\nX-Filename: ") // has no place in a status file
 	status = strings.NewReplacer("\nSize: ", "\nX-Size: ", "\nMD5sum: ", "\nX-MD5sum: ").Replace(status)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"repomill/ingest/deb"
+	"repomill/testdata/proctest"
 )
 
 // order, verrevcmp and compare are transcribed from dpkg, lib/dpkg/version.c. They share nothing with the package.
@@ -113,7 +114,7 @@ var pairs = [][2]string{
 }
 
 func TestVersionsOrderAsDpkgOrdersThem(t *testing.T) {
-	judge(t, "dpkg")
+	proctest.Need(t, "dpkg")
 	for _, p := range pairs {
 		want := 0
 		switch {
