@@ -23,12 +23,6 @@ var (
 	technical = regexp.MustCompile(`(?i)\bthere\s+is\s+no\b|\bis\s+no\s+longer\b|\bstands?\s+for\b|\btakes?\s+up\s+to\b`)
 )
 
-// unclean are folders and documents that still have refused words. The list only shrinks: one that is
-// clean, and listed, fails the test.
-var unclean = []string{
-	"deploy/commands.md",
-}
-
 // Comments, help, log messages and documents use none of the words that CONTRIBUTING.md refuses.
 func TestLanguageHasNoRefusedWords(t *testing.T) {
 	found := map[string][]string{}
@@ -43,19 +37,8 @@ func TestLanguageHasNoRefusedWords(t *testing.T) {
 		}
 	}
 	for _, where := range slices.Sorted(maps.Keys(found)) {
-		listed := slices.Contains(unclean, where)
-		switch problems := found[where]; {
-		case listed && len(problems) == 0:
-			t.Errorf("%s is clean: remove it from the list of those that are not", where)
-		case listed && testing.Verbose():
-			t.Logf("left in %s:\n  %s", where, strings.Join(problems, "\n  "))
-		case !listed && len(problems) > 0:
+		if problems := found[where]; len(problems) > 0 {
 			t.Errorf("CONTRIBUTING.md, \"Language\", refuses words of %s:\n  %s", where, strings.Join(problems, "\n  "))
-		}
-	}
-	for _, where := range unclean {
-		if _, ok := found[where]; !ok {
-			t.Errorf("%s is in the list of those that are not clean, and does not exist", where)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -20,16 +21,17 @@ import (
 )
 
 type apiCmd struct {
-	Staging        string        `required:"" placeholder:"gs://BUCKET" help:"URL of the staging bucket, where uploads go."`
-	Catalog        string        `required:"" placeholder:"mysql://USER@HOST/DB" help:"URL of the catalog, which has the tokens and the verdicts. A password is named by ?password-file=PATH."`
-	PublicURL      string        `name:"public-url" required:"" placeholder:"https://NAME" help:"URL under which clients reach the server: its /api/ leads here."`
-	Listen         string        `default:"127.0.0.1:8083" help:"Address of the API. In front of it is what speaks TLS."`
-	OpsListen      string        `default:"127.0.0.1:9103" help:"Address of /metrics, /healthz and /readyz; empty for none."`
-	Distributions  string        `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
-	MaxPackageSize int64         `default:"${maxPackageSize}" help:"Largest package, in bytes."`
-	Grace          time.Duration `default:"30s" help:"How long uploads that have begun may go on after SIGTERM."`
-	LogLevel       string        `default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
-	LogFormat      string        `default:"json" enum:"text,json" help:"Form of the log, which goes to the standard error."`
+	Staging        string         `required:"" placeholder:"gs://BUCKET" help:"URL of the staging bucket, where uploads go."`
+	Catalog        string         `required:"" placeholder:"mysql://USER@HOST/DB" help:"URL of the catalog, which has the tokens and the verdicts. A password is named by ?password-file=PATH."`
+	PublicURL      string         `name:"public-url" required:"" placeholder:"https://NAME" help:"URL under which clients reach the server: its /api/ leads here."`
+	Listen         string         `default:"127.0.0.1:8083" help:"Address of the API. In front of it is what speaks TLS."`
+	OpsListen      string         `default:"127.0.0.1:9103" help:"Address of /metrics, /healthz and /readyz; empty for none."`
+	IssuerNetwork  []netip.Prefix `placeholder:"10.0.0.0/8" help:"Network of issuers of ID tokens that are not on the public internet. May be repeated."`
+	Distributions  string         `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
+	MaxPackageSize int64          `default:"${maxPackageSize}" help:"Largest package, in bytes."`
+	Grace          time.Duration  `default:"30s" help:"How long uploads that have begun may go on after SIGTERM."`
+	LogLevel       string         `default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
+	LogFormat      string         `default:"json" enum:"text,json" help:"Form of the log, which goes to the standard error."`
 }
 
 // Help describes the exit codes.
@@ -74,7 +76,7 @@ func (c *apiCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return command.Usage("--distributions: %w", err)
 	}
-	s.handler = newAPI(apiConfig{staging: s.staging, catalog: s.catalog, table: table, publicURL: strings.TrimRight(c.PublicURL, "/"), maxSize: c.MaxPackageSize, log: log})
+	s.handler = newAPI(apiConfig{staging: s.staging, catalog: s.catalog, table: table, publicURL: strings.TrimRight(c.PublicURL, "/"), maxSize: c.MaxPackageSize, log: log, issuerNetworks: c.IssuerNetwork})
 	srv := s.handler.serverOf(s.handler, log)
 	log.Info("api started", "listen", addressOf(s.listen), "ops", addressOf(s.ops), "staging", layout.Shown(c.Staging))
 	g, ctx := errgroup.WithContext(ctx)

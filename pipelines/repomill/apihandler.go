@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +15,8 @@ import (
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 	"repomill/serve/api"
+	"repomill/serve/api/oidc"
+	"repomill/serve/api/packagecloud"
 	"repomill/serve/api/upload"
 )
 
@@ -25,33 +28,53 @@ type apiConfig struct {
 	publicURL string
 	maxSize   int64
 	log       *slog.Logger
-}
 
-// authenticatorOf returns who may call the API: the holders of tokens in the catalog. ID tokens of CI jobs are added here.
-func authenticatorOf(c apiConfig) api.Authenticator { return api.NewTokens(c.catalog, time.Now, c.log) }
+	issuerNetworks []netip.Prefix // of issuers of ID tokens that are not on the public internet
+}
 
 // An apiHandler is the API, and what a server does with it.
 type apiHandler struct {
-	uploads *upload.Handler
-	metrics *apiMetrics
+	uploads  *upload.Handler
+	exchange http.Handler // of ID tokens of CI jobs
+	rest     http.Handler // packagecloud's calls
+	metrics  *apiMetrics
 }
 
 func newAPI(c apiConfig) *apiHandler {
 	m := newAPIMetrics()
-	gate := &api.Gate{Auth: authenticatorOf(c), Limits: api.NewLimits(api.LimitConfig{}, time.Now), Log: c.log}
-	config := upload.Config{
+	ids := oidc.New(oidc.Config{Trusts: c.catalog, Now: time.Now, Log: c.log, Networks: c.issuerNetworks})
+	jobs := &oidc.JobTokens{Store: c.catalog, Now: time.Now}
+	gate := &api.Gate{
+		Auth:   api.Chain{api.NewTokens(c.catalog, time.Now, c.log), jobs, ids},
+		Limits: api.NewLimits(api.LimitConfig{}, time.Now), Log: c.log,
+	}
+	uploads := upload.Config{
 		Staging: c.staging, Catalog: c.catalog, Gate: gate, Table: c.table, PublicURL: c.publicURL,
 		Limits: upload.Limits{MaxSize: c.maxSize}, Observe: m.observe, Log: c.log, Now: time.Now,
 	}
 	if folder, ok := c.staging.(interface{ Free() (int64, error) }); ok {
-		config.Room = folder.Free
+		uploads.Room = folder.Free
 	}
-	return &apiHandler{uploads: upload.New(config), metrics: m}
+	return &apiHandler{
+		uploads:  upload.New(uploads),
+		exchange: api.LimitedByAddress(gate.Limits, &oidc.Exchange{Authenticator: ids, Uses: c.catalog, Used: catalogdb.ErrExists, Issuer: jobs}),
+		rest: packagecloud.New(packagecloud.Config{
+			Catalog: c.catalog, Changes: apiChanges{c.catalog}, Gate: gate, Table: c.table, PublicURL: c.publicURL, Log: c.log, Now: time.Now,
+		}),
+		metrics: m,
+	}
 }
 
 // ServeHTTP implements [http.Handler].
 func (h *apiHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h.uploads.ServeHTTP(w, r)
+	switch path := r.URL.Path; {
+	case strings.HasPrefix(path, upload.ReceivePath), strings.HasPrefix(path, upload.VerdictPath):
+		h.uploads.ServeHTTP(w, r)
+	case path == oidc.ExchangePath:
+		h.exchange.ServeHTTP(w, r)
+	default:
+		h.rest.ServeHTTP(w, r)
+	}
 }
 
 // serverOf returns a server with the API in it. When it is shut down, those who wait for a verdict are answered.

@@ -24,7 +24,7 @@ func (s *site) openCatalog(t *testing.T) *catalogdb.DB {
 	return db
 }
 
-// Tokens of the API are not those of repositories: each is good for its own.
+// Tokens of the API are not those of repositories: each opens its own.
 func TestTokensOfTheAPI(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

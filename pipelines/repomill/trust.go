@@ -25,6 +25,7 @@ type trustCmd struct {
 
 type trustAddCmd struct {
 	catalogFlags
+	actorFlags
 	Target   string   `arg:"" help:"owner/name, or owner for all of its repositories."`
 	Issuer   string   `required:"" placeholder:"URL" help:"Who issues the ID tokens: the claim iss, such as https://gitlab.acme.example."`
 	Audience string   `required:"" placeholder:"NAME" help:"What the ID tokens are for: the claim aud, for example the host name of this server. The CI job asks for the same."`
@@ -170,6 +171,7 @@ func (c *trustListCmd) Run(ctx context.Context, io stdio) error {
 
 type trustRemoveCmd struct {
 	catalogFlags
+	actorFlags
 	ID string `arg:"" help:"As repomill trust list shows it."`
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,21 +32,22 @@ import (
 )
 
 type upCmd struct {
-	Data                     string        `default:"./data" help:"Folder of staging, catalog, published bucket and keys."`
-	SigningKey               []string      `sep:"none" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases, if it is not signing-key.asc in --data, or of a key in a KMS: gcpkms://projects/P/… or awskms://KEY?region=R. May be repeated."`
-	SigningKeyPassphraseFile string        `type:"path" placeholder:"FILE" help:"File with the passphrases of the signing keys, one per line."`
-	Listen                   string        `default:"127.0.0.1:8080" help:"Address of the resolver, to which clients connect."`
-	EdgeListen               string        `default:"127.0.0.1:8081" help:"Address of the edge, which serves the signed URLs."`
-	PublicURL                string        `name:"public-url" help:"URL under which clients reach the resolver, if it is not that of --listen."`
-	OpsListen                string        `default:"127.0.0.1:8082" help:"Address of /metrics, /healthz and /readyz; empty for none."`
-	EdgeURL                  string        `name:"edge-url" help:"URL under which clients reach the edge, if it is not that of --edge-listen."`
-	Create                   string        `default:"auto" enum:"auto,declared" help:"Whether an upload creates the repository, component or architecture that it names (auto), or is rejected (declared)."`
-	Distributions            string        `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
-	MaxPackageSize           int64         `default:"${maxPackageSize}" help:"Largest package, in bytes."`
-	Retention                time.Duration `default:"168h" help:"Retention period of superseded indexes, withdrawn packages and finished uploads in staging; at least 24h."`
-	CacheSize                int64         `default:"${cacheSize}" help:"Size limit of the cache of rendered indexes below --data, in bytes. Without the cache, publishing is slower and nothing else changes."`
-	LogLevel                 string        `default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: debug, info, warn or error."`
-	LogFormat                string        `default:"text" enum:"text,json" help:"Format of the log on the standard error."`
+	Data                     string         `default:"./data" help:"Folder of staging, catalog, published bucket and keys."`
+	SigningKey               []string       `sep:"none" placeholder:"file:///PATH" help:"URL of the file with the armoured private keys that sign releases, if it is not signing-key.asc in --data, or of a key in a KMS: gcpkms://projects/P/… or awskms://KEY?region=R. May be repeated."`
+	SigningKeyPassphraseFile string         `type:"path" placeholder:"FILE" help:"File with the passphrases of the signing keys, one per line."`
+	Listen                   string         `default:"127.0.0.1:8080" help:"Address of the resolver, to which clients connect."`
+	EdgeListen               string         `default:"127.0.0.1:8081" help:"Address of the edge, which serves the signed URLs."`
+	PublicURL                string         `name:"public-url" help:"URL under which clients reach the resolver, if it is not that of --listen."`
+	OpsListen                string         `default:"127.0.0.1:8082" help:"Address of /metrics, /healthz and /readyz; empty for none."`
+	EdgeURL                  string         `name:"edge-url" help:"URL under which clients reach the edge, if it is not that of --edge-listen."`
+	Create                   string         `default:"auto" enum:"auto,declared" help:"Whether an upload creates the repository, component or architecture that it names (auto), or is rejected (declared)."`
+	IssuerNetwork            []netip.Prefix `placeholder:"10.0.0.0/8" help:"Network of issuers of ID tokens that are not on the public internet. May be repeated."`
+	Distributions            string         `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
+	MaxPackageSize           int64          `default:"${maxPackageSize}" help:"Largest package, in bytes."`
+	Retention                time.Duration  `default:"168h" help:"Retention period of superseded indexes, withdrawn packages and finished uploads in staging; at least 24h."`
+	CacheSize                int64          `default:"${cacheSize}" help:"Size limit of the cache of rendered indexes below --data, in bytes. Without the cache, publishing is slower and nothing else changes."`
+	LogLevel                 string         `default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: debug, info, warn or error."`
+	LogFormat                string         `default:"text" enum:"text,json" help:"Format of the log on the standard error."`
 }
 
 // vars are the values in the help of flags.

@@ -36,6 +36,8 @@ const (
 	ActionRepoImport    Action = "repo.import" // settings were taken over from the bucket
 	ActionTokenCreate   Action = "token.create"
 	ActionTokenRevoke   Action = "token.revoke"
+	ActionTrustAdd      Action = "trust.add"
+	ActionTrustRemove   Action = "trust.remove"
 	ActionYank          Action = "package.yank"
 	ActionRemove        Action = "package.remove" // the file of a yanked package is to go at once
 	ActionUnyank        Action = "package.unyank"

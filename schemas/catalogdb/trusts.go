@@ -48,12 +48,20 @@ func (d *DB) AddTrust(ctx context.Context, t catalog.Trust) error {
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO trusts (id, owner, name, scope, issuer, audience, claims, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 			t.ID, t.Owner, t.Name, t.Scope, t.Issuer, t.Audience, string(claims), millis(t.Created))
-		return err
+		if err != nil {
+			return err
+		}
+		return record(ctx, tx, t.Created, trustEntry(catalog.ActionTrustAdd, t))
 	})
 	if err != nil {
 		return fmt.Errorf("add trust %s: %w", t.ID, err)
 	}
 	return nil
+}
+
+// trustEntry is what the audit log says of a trust. Its claims are those of the list of trusts.
+func trustEntry(action catalog.Action, t catalog.Trust) catalog.AuditEntry {
+	return catalog.AuditEntry{Action: action, Target: t.Target(), Detail: t.ID + ": " + t.Issuer + ", " + string(t.Scope)}
 }
 
 // RemoveTrust deletes a trust, and returns it. The error wraps [ErrNotFound] if there is none with that ID.
@@ -71,8 +79,10 @@ func (d *DB) RemoveTrust(ctx context.Context, id string) (removed catalog.Trust,
 			return ErrNotFound
 		}
 		removed, found = all[0], true
-		_, err = tx.ExecContext(ctx, `DELETE FROM trusts WHERE id = ?`, id)
-		return err
+		if _, err = tx.ExecContext(ctx, `DELETE FROM trusts WHERE id = ?`, id); err != nil {
+			return err
+		}
+		return d.recordNow(ctx, tx, trustEntry(catalog.ActionTrustRemove, removed))
 	})
 	if err != nil {
 		return removed, fmt.Errorf("remove trust %s: %w", id, err)

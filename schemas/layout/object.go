@@ -15,7 +15,7 @@ type Object struct {
 	CacheControl string
 }
 
-// ContentDisposition returns the name under which clients keep a package, however they came to its URL: with a redirect to a
+// ContentDisposition returns the name under which clients keep a package, by any way that leads to its URL: with a redirect to a
 // signed URL, wget --content-disposition would take that one's query into the name. It is empty for other objects, which
 // clients fetch by their own URLs.
 func (o Object) ContentDisposition() string {

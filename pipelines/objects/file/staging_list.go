@@ -204,6 +204,6 @@ const leftTime = 24 * time.Hour
 func (s *Staging) removeLeft(name string, d fs.DirEntry, now time.Time) {
 	info, err := d.Info()
 	if err == nil && now.Sub(changed(info)) > leftTime {
-		s.root.Remove(name) //nolint:errcheck // the next sweep tries again
+		s.root.Remove(name) //nolint:errcheck // the next scan tries again
 	}
 }

@@ -118,7 +118,7 @@ type primary struct {
 // comparisons are the operators of rpm by their names in primary.xml.
 var comparisons = map[string]string{"EQ": "=", "LT": "<", "LE": "<=", "GT": ">", "GE": ">="}
 
-// fromPrimary reads an entry of primary.xml. Its prefixes are not bound where it stands alone, so it is read leniently.
+// fromPrimary reads an entry of primary.xml. Its prefixes are not bound outside of the whole file, so the decoder is lenient.
 func (d *details) fromPrimary(entry []byte) {
 	dec := xml.NewDecoder(strings.NewReader(string(entry)))
 	dec.Strict = false

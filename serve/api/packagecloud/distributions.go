@@ -148,8 +148,8 @@ func (h *handler) gemVersion(c call) {
 	c.answer(http.StatusOK, version)
 }
 
-// token returns the token of the caller. There are no accounts with passwords: who has a token gets it back, and nobody else
-// gets one.
+// token returns the token of the caller. There are no accounts with passwords: a caller with a token gets it back, and one
+// without gets none.
 func (h *handler) token(c call) {
 	user, _, _ := c.BasicAuth()
 	c.answer(http.StatusOK, map[string]string{"token": user})

@@ -120,12 +120,12 @@ func parsePlace(escaped, id string, table *layout.Table) (at layout.Staged, obje
 	for i := range parts {
 		part, err := url.PathUnescape(parts[i])
 		if err != nil || strings.Contains(part, "/") {
-			return at, "", refuse("path", "path %.200q: use %sOWNER/NAME/OS/VERSION/[COMPONENT/]FILE, with no encoded slash", escaped, receivePath)
+			return at, "", refuse("path", "path %.200q: use %sOWNER/NAME/OS/VERSION/[COMPONENT/]FILE, with no encoded slash", escaped, ReceivePath)
 		}
 		parts[i] = part
 	}
 	const before = 4 // "", "api", "v1", "upload"
-	if len(parts) <= before || strings.Join(parts[:before], "/")+"/" != receivePath {
+	if len(parts) <= before || strings.Join(parts[:before], "/")+"/" != ReceivePath {
 		return at, "", &refusal{status: http.StatusNotFound, message: nothingHere.Message}
 	}
 	folders, file := parts[before:len(parts)-1], parts[len(parts)-1]

@@ -24,7 +24,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add("acme/tools/ubuntu/jammy/a.deb", "\x00", "sha-256", "sha-256=:", strings.Repeat("0", 64), "-1")
 	table := layout.DefaultTable()
 	f.Fuzz(func(t *testing.T, path, key, digest, contentDigest, checksum, wait string) {
-		u, err := url.Parse("http://x" + receivePath + path)
+		u, err := url.Parse("http://x" + ReceivePath + path)
 		if err != nil {
 			return
 		}

@@ -72,8 +72,8 @@ type Answer struct {
 
 // The paths of the calls.
 const (
-	receivePath = "/api/v1/upload/"
-	verdictPath = "/api/v1/uploads/"
+	ReceivePath = "/api/v1/upload/"
+	VerdictPath = "/api/v1/uploads/"
 )
 
 // A Handler answers both calls.
@@ -100,10 +100,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start, a := h.Now(), &answering{ResponseWriter: w}
 	call, body := "verdict", &received{}
 	switch {
-	case strings.HasPrefix(r.URL.Path, receivePath):
+	case strings.HasPrefix(r.URL.Path, ReceivePath):
 		call = "upload"
 		h.handle(a, r, func(w http.ResponseWriter, r *http.Request, p api.Principal) error { return h.receive(w, r, p, body) }, http.MethodPut)
-	case strings.HasPrefix(r.URL.Path, verdictPath):
+	case strings.HasPrefix(r.URL.Path, VerdictPath):
 		h.handle(a, r, h.verdict, http.MethodGet, http.MethodHead)
 	default:
 		api.WriteError(a, nothingHere)
@@ -113,7 +113,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-var nothingHere = api.NotFound("there is nothing here: an upload is PUT " + receivePath + "OWNER/NAME/OS/VERSION/[COMPONENT/]FILE")
+var nothingHere = api.NotFound("there is nothing here: an upload is PUT " + ReceivePath + "OWNER/NAME/OS/VERSION/[COMPONENT/]FILE")
 
 // handle lets a call with one of some methods through the gate.
 func (h *Handler) handle(w http.ResponseWriter, r *http.Request, call api.Handler, methods ...string) {

@@ -35,7 +35,7 @@ func (h *Handler) report(v catalog.Verdict) Report {
 		}
 	}
 	id := idOf(v.Object)
-	return Report{ID: id, URL: h.PublicURL + verdictPath + id, Verdict: v}
+	return Report{ID: id, URL: h.PublicURL + VerdictPath + id, Verdict: v}
 }
 
 // verdict answers what became of an upload, and waits for it if asked to. A final state is answered with 200, another one
@@ -45,7 +45,7 @@ func (h *Handler) verdict(w http.ResponseWriter, r *http.Request, p api.Principa
 	if err != nil {
 		return api.Invalid("wait", err.Error())
 	}
-	object, at, ok := parseID(strings.TrimPrefix(r.URL.Path, verdictPath))
+	object, at, ok := parseID(strings.TrimPrefix(r.URL.Path, VerdictPath))
 	if !ok || !p.Known(at.Repository) {
 		return absent
 	}
