@@ -94,7 +94,16 @@ refresh() {
 		say "would run: $*"
 		return
 	fi
-	"$@" </dev/null || fail 5 "apt cannot read the repository (see above): nothing was changed"
+	tries=24
+	until "$@" </dev/null 2>"$work/errors"; do
+		cat "$work/errors" >&2
+		tries=$((tries - 1))
+		if [ "$tries" = 0 ] || ! grep -q 'Could not get lock' "$work/errors"; then
+			fail 5 "apt cannot read the repository (see above): nothing was changed"
+		fi
+		sleep 5 # another apt runs, as on each host that has just started
+	done
+	cat "$work/errors" >&2
 }
 
 main() {

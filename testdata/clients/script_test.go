@@ -65,6 +65,22 @@ func TestSystemsInstallByScript(t *testing.T) {
 	}
 }
 
+// A host that has just started runs apt by itself: the script waits for it.
+func TestSystemsWaitForAnotherApt(t *testing.T) {
+	s := newScriptSite(t)
+	h := newHost(t, s, shapeOf(t, "Debian 13"))
+	a := h.sh(t, `python3 -c 'import fcntl, time
+f = open("/var/lib/apt/lists/lock", "w")
+fcntl.lockf(f, fcntl.LOCK_EX)
+time.sleep(4)' &
+sleep 1
+curl -fsSL `+h.script("tools")+` | sudo bash`)
+	if a.code != 0 || !strings.Contains(a.stderr, "Could not get lock") || !strings.Contains(a.stdout, "is set up") {
+		t.Fatal(a)
+	}
+	h.installs(t)
+}
+
 // newScriptSite serves what all shapes read.
 func newScriptSite(t *testing.T) *rootsSite {
 	t.Helper()
