@@ -3,7 +3,7 @@
 # make bench  figures, beside those of the peers that are installed
 # make test-flink  ingest and reindex on a Flink cluster that the tests start; fetches it from Maven
 # make real   some 380 packages of Debian, pushed, compared with apt-ftparchive and Debian, and a system made from them; as root
-# make test-clients  real systems, in roots that it makes of Debian, install by the lines that repomill hint prints, and go on while keys change
+# make test-clients  real systems, in roots that it makes of Debian, install by the lines that repomill hint prints and by install scripts, and go on while keys change
 # make race   the race detector on all that is concurrent
 # make fuzz   every fuzz target for FUZZTIME each
 # make release  what is published of a version, in dist: programs, packages of repomill itself, bills of materials, checksums

@@ -13,6 +13,6 @@
 // A test that lacks its judge is skipped and says which.
 //
 // With -clients.roots, which make test-clients gives, whole systems in roots of their own are set up by the lines that
-// repomill hint prints, and install from public and private repositories. Others are set up so, and then look for what is
+// repomill hint prints, or by an install script, and install from public and private repositories. Others are set up so, and then look for what is
 // new while the keys that sign it change: of each kind of client it is known which of these it takes by itself.
 package clients
