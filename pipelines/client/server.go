@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
@@ -82,7 +83,7 @@ func (s *server) Put(ctx context.Context, object string, body io.Reader, by cata
 	}
 	req.Header.Set("Idempotency-Key", id)
 	req.Header.Set("Expect", "100-continue")
-	if by.Job != "" {
+	if !strings.ContainsFunc(by.Job, unicode.IsControl) { // which no header field may have
 		req.Header.Set("Repomill-Job", by.Job)
 	}
 	var r serverReport

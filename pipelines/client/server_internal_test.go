@@ -156,6 +156,7 @@ func TestPushToAServer(t *testing.T) {
 		{"and to staging", nil, func(c *Push) { c.Staging = "file:///x" }, 2, "", "name one of them", 0},
 		{"of no URL", nil, func(c *Push) { c.Server = "packages" }, 2, "", "--server", 0},
 		{"that does not exist", nil, func(c *Push) { c.Server, c.Retries = "http://127.0.0.1:1", 0 }, 4, "", "http://127.0.0.1:1 cannot be reached; check --server", 0},
+		{"from a job whose URL has lines", nil, func(c *Push) { c.Job = "a\nb" }, 0, "published", "", 1},
 		{"for a trial", nil, func(c *Push) { c.DryRun = true }, 0, "acceptable", "", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
