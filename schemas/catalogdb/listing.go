@@ -171,7 +171,7 @@ func (d *DB) packageCondition(q catalog.PackageQuery) (where string, args []any)
 		where, args = where+` AND (k.version = ? OR k.version LIKE ? ESCAPE '!')`, append(args, q.Version, "%:"+escapeLike(q.Version))
 	}
 	if q.File != "" {
-		where, args = where+` AND LOWER(`+d.fileName+`) LIKE ? ESCAPE '!'`, append(args, "%"+escapeLike(strings.ToLower(q.File))+"%")
+		where, args = where+` AND `+d.folded+` LIKE ? ESCAPE '!'`, append(args, "%"+escapeLike(strings.ToLower(q.File))+"%")
 	}
 	return where, args
 }

@@ -59,6 +59,7 @@ func listing(t *testing.T, db *catalogdb.DB) {
 		{"a version without its epoch", catalog.PackageQuery{Limit: 9, Version: "3"}, "noble/epoch_3_amd64.deb* of 1"},
 		{"an architecture", catalog.PackageQuery{Limit: 9, Arch: "noarch"}, "9/a_b-1.noarch.rpm* of 1"},
 		{"a part of a file name", catalog.PackageQuery{Limit: 9, File: "LO_2"}, "jammy/hello_2_amd64.deb of 1"},
+		{"a part of a file name with capitals", catalog.PackageQuery{Limit: 9, File: "world"}, "jammy/World_1_amd64.deb of 1"},
 		{"no part of a folder's name", catalog.PackageQuery{Limit: 9, File: "jammy"}, " of 0"},
 		{"an underscore is one", catalog.PackageQuery{Limit: 9, File: "a_b"}, "9/a_b-1.noarch.rpm* of 1"},
 		{"letters that patterns use", catalog.PackageQuery{Limit: 9, File: "%!"}, " of 0"},

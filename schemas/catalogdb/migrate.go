@@ -40,8 +40,11 @@ func (d *DB) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if version, err := d.schema(ctx); err != nil || version >= want {
+	switch version, err := d.schema(ctx); {
+	case err != nil || version >= want:
 		return err
+	case version > 0 && version < baseline:
+		return errBeforeBaseline
 	}
 	db, err := d.admin()
 	if err != nil {
@@ -59,6 +62,13 @@ func (d *DB) migrate(ctx context.Context) error {
 	_, err = p.Up(ctx)
 	return err
 }
+
+// baseline is the version of the schema with which compatibility begins, that of v0.1.0. Later migrations only add.
+const baseline = 100
+
+// errBeforeBaseline says what to do with a catalog that is older. The bucket has all that makes a new one.
+var errBeforeBaseline = errors.New("the catalog was made by a version before v0.1.0, and is not migrated: stop all workers, name a new and empty database with --catalog " +
+	"(repomill up: move catalog.db, catalog.db-wal and catalog.db-shm out of --data) and start again: packages, settings and read tokens are taken over from the bucket")
 
 // gooseOptions makes processes take turns: on MySQL with a row that one of them holds and renews, and
 // that another takes over half a minute after its holder died. SQLite's migrations are transactions.
@@ -89,6 +99,9 @@ func (d *DB) Ready(ctx context.Context) error {
 	version, err := d.schema(ctx)
 	if err != nil {
 		return inCatalog("read the catalog's schema", err)
+	}
+	if version > 0 && version < baseline {
+		return errBeforeBaseline
 	}
 	if version < want {
 		return fmt.Errorf("the catalog's schema is at version %d and this program needs %d: run repomill migrate with the same --catalog", version, want)

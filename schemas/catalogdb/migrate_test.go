@@ -7,14 +7,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/pressly/goose/v3"
-
-	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/testdata/mysqltest"
 )
@@ -111,7 +109,7 @@ func TestReadySaysWhatToRun(t *testing.T) {
 			t.Error(err)
 		}
 		// As a later release of the program leaves it.
-		e.exec(t, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)`)
+		e.exec(t, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`)
 		if err := errors.Join(db.Ready(t.Context()), db.Migrate(t.Context()), db.Ready(t.Context())); err != nil {
 			t.Errorf("a newer schema: %v", err)
 		}
@@ -126,77 +124,28 @@ func TestMySQLMigrationsRepeat(t *testing.T) {
 	}
 	e := onMySQL(mysqltest.Start(t))
 	declare(t, open(t, e.url), jammy)
-	for n := len(all); n > 0; n-- {
+	for _, name := range slices.Backward(all) {
+		n, _, _ := strings.Cut(name, "_")
 		e.exec(t, `DELETE FROM goose_db_version WHERE version_id >= ?`, n)
 		checkRevision(t, open(t, e.url), jammy, 1)
 	}
 }
 
-// A database of the first release of the program has what it had, and the first release can go on
-// writing to it.
-func TestTheFirstReleaseGoesOn(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "catalog.db")
-	e := onSQLite(path)
-	old, err := sql.Open(e.driver, e.dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer old.Close()
-	p, err := goose.NewProvider(goose.DialectSQLite3, old, os.DirFS("migrations/sqlite"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.UpTo(t.Context(), 1); err != nil {
-		t.Fatal(err)
-	}
-	pushOld(t, e, 1, "hello")
-	db := openSQLite(t, path)
-	pushOld(t, e, 2, "bye")
-	if diff := cmp.Diff([]string{"bye 1 amd64", "hello 1 amd64"}, names(t, db, jammy)); diff != "" {
-		t.Errorf("%s shows (-want +got):\n%s", jammy, diff)
-	}
-	e.do(t, func(db *sql.DB) {
-		if err := db.QueryRow(`PRAGMA foreign_key_check`).Scan(new(any), new(any), new(any), new(any)); !errors.Is(err, sql.ErrNoRows) {
-			t.Errorf("rows refer to none: %v", err)
+// A catalog of a version before the baseline is left as it is, and its owner is referred to the bucket.
+func TestCatalogBeforeTheBaselineIsLeftAlone(t *testing.T) {
+	onBoth(t, func(t *testing.T, e database) {
+		declare(t, open(t, e.url), jammy)
+		e.exec(t, `UPDATE goose_db_version SET version_id = 13 WHERE version_id > 0`)
+		db, err := catalogdb.Open(e.url)
+		if err != nil {
+			t.Fatal(err)
 		}
+		defer db.Close()
+		for _, err := range []error{db.Migrate(t.Context()), db.Ready(t.Context())} {
+			checkSentence(t, err, "before v0.1.0")
+		}
+		checkRevision(t, db, jammy, 1)
 	})
-	checkPlaced(t, db, "what the first release published", "", "ubuntu/jammy: 1 amd64 active since 12:00:00")
-	for range 2 {
-		checkUnpublishedSettings(t, db, tools)
-		if s := settingsOf(t, db, tools); s.Revision.Number != 1 || !noncePattern.MatchString(s.Revision.Nonce) || s.Tokens != nil {
-			t.Errorf("got settings %+v, want the first pair", s)
-		}
-	}
-	yankAll(t, db, selectorOf(deb(jammy, "hello", "1")))
-	checkPackage(t, db, deb(jammy, "bye", "1"), catalog.Active)
-	if uploads, err := db.Expired(t.Context(), "staging", after(time.Second), 9); err != nil || len(uploads) != 0 { // the yank is not published
-		t.Errorf("expired: %v, %v", uploads, err)
-	}
-	publish(t, db, jammy, 2, start)
-	if uploads, err := db.Expired(t.Context(), "staging", after(time.Second), 9); err != nil || len(uploads) != 2 {
-		t.Errorf("expired: %v, %v; want both", uploads, err)
-	}
-	declareComponent(t, db, jammy, "testing")
-	if holder, claimed, err := db.Claim(t.Context(), inComponent(deb(jammy, "bye", "1"), "testing"), catalog.Upload{}); err != nil || !claimed {
-		t.Errorf("a package of another component: %+v, %v", holder, err)
-	}
-}
-
-// pushOld writes what the first release of the program wrote for a published package.
-func pushOld(t *testing.T, e database, id int, name string) {
-	t.Helper()
-	k := deb(jammy, name, "1")
-	if id == 1 {
-		e.exec(t, `INSERT INTO repositories (owner, name, visibility, origin, label, created_at) VALUES ('acme', 'tools', 'public', 'acme/tools', 'tools', 1)`)
-		e.exec(t, `INSERT INTO distributions (repository_id, os, version, format, components, architectures, created_at) VALUES (1, 'ubuntu', 'jammy', 'deb', '["main"]', '["amd64"]', 1)`)
-		e.exec(t, `INSERT INTO releases (distribution_id, arch, revision, nonce, published_revision, fault) VALUES (1, '', 1, '0123456789abcdef', 1, '')`)
-		e.exec(t, `INSERT INTO publications (release_id, revision, nonce, drawn_at, published_at) VALUES (1, 1, '0123456789abcdef', ?, ?)`, start.UnixMilli(), start.UnixMilli())
-	}
-	e.exec(t, `INSERT INTO packages (distribution_id, component, name, version, canonical, arch, dir, sort_key, object_key, size, sha256, md5, uploaded_at, state, stanza)
-		VALUES (1, 'main', ?, '1', '1', 'amd64', '', ?, ?, 1, ?, '', 1, 'active', NULL)`, name, k.SortKey, k.Key, k.File.SHA256)
-	e.exec(t, `INSERT INTO uploads (bucket, object, generation, size, state, outcome, reason, detail, package_id, lease_owner, lease_token, lease_until, attempts, received_at, finished_at, told)
-		VALUES ('staging', ?, '1', 1, 'published', 'published', '', '', ?, '', '', 0, 1, ?, ?, 1)`, name, id, start.UnixMilli(), start.UnixMilli())
-	e.exec(t, `INSERT INTO upload_releases (upload_id, release_id, revision) VALUES (?, 1, 1)`, id)
 }
 
 // A new file that another connection uses cannot be switched to WAL, and SQLite does not wait for that connection.

@@ -1,6 +1,0 @@
--- +goose NO TRANSACTION
--- +goose Up
-DROP TABLE IF EXISTS reindex_runs;
-
--- +goose Down
-DO 0;

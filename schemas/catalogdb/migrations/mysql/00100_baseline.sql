@@ -1,0 +1,338 @@
+-- +goose NO TRANSACTION
+-- +goose Up
+-- Names and keys are bytes: nothing is folded or padded. Times are milliseconds since 1970, UTC. Lists are JSON arrays.
+-- (settings_revision, settings_nonce) is issued with every change of settings; revision 0 was never issued. given_keys are the
+-- keys that clients were given; keyring_package says whether there is a package with them, and what it held last.
+CREATE TABLE IF NOT EXISTS repositories (
+    id                          BIGINT           NOT NULL AUTO_INCREMENT,
+    owner                       VARBINARY(255)   NOT NULL,
+    name                        VARBINARY(255)   NOT NULL,
+    visibility                  VARBINARY(32)    NOT NULL,
+    origin                      VARBINARY(1024)  NOT NULL,
+    label                       VARBINARY(1024)  NOT NULL,
+    settings_revision           BIGINT           NOT NULL,
+    settings_nonce              VARBINARY(16)    NOT NULL,
+    published_settings_revision BIGINT           NOT NULL,
+    package_keys                MEDIUMBLOB       NOT NULL,
+    tokens                      MEDIUMBLOB       NOT NULL,
+    created_at                  BIGINT           NOT NULL,
+    verify_payload              VARBINARY(16)    NOT NULL DEFAULT '',
+    require_signed              VARBINARY(64)    NOT NULL DEFAULT '[]',
+    given_keys                  VARCHAR(2000)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
+    keyring_package             VARBINARY(16000) NOT NULL DEFAULT '[]',
+    PRIMARY KEY (id),
+    UNIQUE KEY repositories_by_name (owner, name)
+) ENGINE = InnoDB;
+
+CREATE TABLE IF NOT EXISTS distributions (
+    id            BIGINT         NOT NULL AUTO_INCREMENT,
+    repository_id BIGINT         NOT NULL,
+    os            VARBINARY(255) NOT NULL,
+    version       VARBINARY(255) NOT NULL,
+    format        VARBINARY(16)  NOT NULL,
+    components    MEDIUMBLOB     NOT NULL,
+    architectures MEDIUMBLOB     NOT NULL,
+    created_at    BIGINT         NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE KEY distributions_by_name (repository_id, os, version),
+    FOREIGN KEY (repository_id) REFERENCES repositories (id)
+) ENGINE = InnoDB;
+
+-- What one pointer describes. (revision, nonce) is issued with every change. fault says why the last publish failed.
+-- retired: the architecture was taken out of the repository. signed_by: the keys of the published signatures. generation counts
+-- the renders of the whole release; renderer is the version of what rendered the published indexes.
+CREATE TABLE IF NOT EXISTS releases (
+    id                 BIGINT        NOT NULL AUTO_INCREMENT,
+    distribution_id    BIGINT        NOT NULL,
+    arch               VARBINARY(64) NOT NULL,
+    revision           BIGINT        NOT NULL,
+    nonce              VARBINARY(16) NOT NULL,
+    published_revision BIGINT        NOT NULL,
+    fault              MEDIUMBLOB    NOT NULL,
+    retired            TINYINT       NOT NULL DEFAULT 0,
+    signed_by          VARCHAR(2000) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
+    generation         BIGINT        NOT NULL DEFAULT 0,
+    renderer           BIGINT        NOT NULL DEFAULT 0,
+    PRIMARY KEY (id),
+    UNIQUE KEY releases_by_arch (distribution_id, arch),
+    FOREIGN KEY (distribution_id) REFERENCES distributions (id)
+) ENGINE = InnoDB;
+
+-- Every pair that this catalog issued, so that a pointer with any other pair shows lost history.
+CREATE TABLE IF NOT EXISTS publications (
+    release_id   BIGINT        NOT NULL,
+    revision     BIGINT        NOT NULL,
+    nonce        VARBINARY(16) NOT NULL,
+    drawn_at     BIGINT        NOT NULL,
+    published_at BIGINT        NULL,
+    PRIMARY KEY (release_id, revision),
+    FOREIGN KEY (release_id) REFERENCES releases (id)
+) ENGINE = InnoDB;
+
+-- The pairs of pointers that this catalog did not issue, and whose rows it has taken over.
+CREATE TABLE IF NOT EXISTS foreign_pairs (
+    release_id BIGINT        NOT NULL,
+    revision   BIGINT        NOT NULL,
+    nonce      VARBINARY(64) NOT NULL,
+    adopted_at BIGINT        NOT NULL,
+    PRIMARY KEY (release_id, revision, nonce),
+    FOREIGN KEY (release_id) REFERENCES releases (id)
+) ENGINE = InnoDB;
+
+-- Every pair of settings that this catalog issued, or took over from the bucket.
+CREATE TABLE IF NOT EXISTS settings_pairs (
+    repository_id BIGINT        NOT NULL,
+    revision      BIGINT        NOT NULL,
+    nonce         VARBINARY(64) NOT NULL,
+    drawn_at      BIGINT        NOT NULL,
+    PRIMARY KEY (repository_id, revision, nonce),
+    FOREIGN KEY (repository_id) REFERENCES repositories (id)
+) ENGINE = InnoDB;
+
+-- Who has a release for itself for a while: other publishers wait.
+CREATE TABLE IF NOT EXISTS release_holds (
+    release_id BIGINT         NOT NULL,
+    holder     VARBINARY(255) NOT NULL,
+    held_until BIGINT         NOT NULL,
+    PRIMARY KEY (release_id),
+    FOREIGN KEY (release_id) REFERENCES releases (id)
+) ENGINE = InnoDB;
+
+-- The reindex of a release that was asked for last. It is done when done has reached asked; lease_owner works on it until
+-- lease_until, at most. source is 'rows' or 'published'; renderer is the least version of the program that may do it. result is JSON.
+CREATE TABLE IF NOT EXISTS reindexes (
+    release_id  BIGINT         NOT NULL,
+    asked       BIGINT         NOT NULL,
+    done        BIGINT         NOT NULL,
+    source      VARBINARY(16)  NOT NULL,
+    repair      TINYINT        NOT NULL,
+    renderer    BIGINT         NOT NULL,
+    asked_by    VARBINARY(255) NOT NULL,
+    asked_at    BIGINT         NOT NULL,
+    lease_owner VARBINARY(255) NOT NULL,
+    lease_until BIGINT         NOT NULL,
+    attempts    INT            NOT NULL,
+    rendered    BIGINT         NOT NULL,
+    outcome     VARBINARY(16)  NOT NULL,
+    result      MEDIUMBLOB     NOT NULL,
+    finished_at BIGINT         NULL,
+    PRIMARY KEY (release_id),
+    FOREIGN KEY (release_id) REFERENCES releases (id)
+) ENGINE = InnoDB;
+
+-- dir is the RPM architecture directory, "noarch" for all of them, "" for DEB. variant is part of the identity, and empty.
+-- removed: 1, the file of a yanked package is about to be deleted; 2, it is. signer: the key that a package says it was signed with.
+CREATE TABLE IF NOT EXISTS packages (
+    id              BIGINT          NOT NULL AUTO_INCREMENT,
+    distribution_id BIGINT          NOT NULL,
+    component       VARBINARY(255)  NOT NULL,
+    name            VARBINARY(255)  NOT NULL,
+    version         VARBINARY(512)  NOT NULL,
+    canonical       VARBINARY(512)  NOT NULL,
+    arch            VARBINARY(64)   NOT NULL,
+    dir             VARBINARY(64)   NOT NULL,
+    sort_key        VARBINARY(2048) NOT NULL,
+    object_key      VARBINARY(1024) NOT NULL,
+    size            BIGINT          NOT NULL,
+    sha256          VARBINARY(64)   NOT NULL,
+    md5             VARBINARY(32)   NOT NULL,
+    uploaded_at     BIGINT          NOT NULL,
+    state           VARBINARY(16)   NOT NULL,
+    stanza          LONGBLOB        NULL,
+    primary_xml     LONGBLOB        NULL,
+    filelists_xml   LONGBLOB        NULL,
+    other_xml       LONGBLOB        NULL,
+    pushed_by       VARBINARY(255)  NOT NULL,
+    pushed_job      VARBINARY(2048) NOT NULL,
+    yanked_at       BIGINT          NULL,
+    yank_reason     MEDIUMBLOB      NULL,
+    yanked_by       VARBINARY(255)  NOT NULL,
+    removed         TINYINT         NOT NULL DEFAULT 0,
+    variant         VARBINARY(64)   NOT NULL DEFAULT '',
+    signer          VARBINARY(64)   NOT NULL DEFAULT '',
+    PRIMARY KEY (id),
+    UNIQUE KEY packages_by_identity (distribution_id, name, canonical, arch, component, variant),
+    KEY packages_to_remove (removed, yanked_at),
+    KEY packages_in_order (distribution_id, state, dir, sort_key, component, variant),
+    FOREIGN KEY (distribution_id) REFERENCES distributions (id)
+) ENGINE = InnoDB;
+
+-- One generation of one staged object. outcome is the final state that a stored upload will have. detail explains a rejection or,
+-- before the end, the last fault. An upload refers to its package from the claim on. staged: the object still lies in the staging
+-- bucket. told: its verdict object is written. checked: what was looked at of the payload.
+CREATE TABLE IF NOT EXISTS uploads (
+    id          BIGINT          NOT NULL AUTO_INCREMENT,
+    bucket      VARBINARY(255)  NOT NULL,
+    object      VARBINARY(2048) NOT NULL,
+    generation  VARBINARY(255)  NOT NULL,
+    size        BIGINT          NOT NULL,
+    state       VARBINARY(16)   NOT NULL,
+    outcome     VARBINARY(16)   NOT NULL,
+    reason      VARBINARY(64)   NOT NULL,
+    detail      MEDIUMBLOB      NOT NULL,
+    package_id  BIGINT          NULL,
+    lease_owner VARBINARY(255)  NOT NULL,
+    lease_token VARBINARY(16)   NOT NULL,
+    lease_until BIGINT          NOT NULL,
+    attempts    INT             NOT NULL,
+    received_at BIGINT          NOT NULL,
+    finished_at BIGINT          NULL,
+    told        TINYINT         NOT NULL,
+    staged      TINYINT         NOT NULL DEFAULT 1,
+    checked     VARBINARY(16)   NOT NULL DEFAULT '',
+    PRIMARY KEY (id),
+    UNIQUE KEY uploads_by_name (bucket, object, generation),
+    KEY uploads_by_state (state, told),
+    KEY uploads_by_time (received_at),
+    KEY uploads_staged (staged, finished_at),
+    KEY package_id (package_id),
+    FOREIGN KEY (package_id) REFERENCES packages (id)
+) ENGINE = InnoDB;
+
+-- The releases, and their revisions, that an upload waits for.
+CREATE TABLE IF NOT EXISTS upload_releases (
+    upload_id  BIGINT NOT NULL,
+    release_id BIGINT NOT NULL,
+    revision   BIGINT NOT NULL,
+    PRIMARY KEY (upload_id, release_id),
+    KEY upload_releases_by_release (release_id, revision),
+    FOREIGN KEY (upload_id) REFERENCES uploads (id),
+    FOREIGN KEY (release_id) REFERENCES releases (id)
+) ENGINE = InnoDB;
+
+-- The revision with which a package came into a release or, once yanked, went out of it. 0: before all revisions. Negative: it went
+-- before any client saw it. Without a row: the first revision.
+CREATE TABLE IF NOT EXISTS appearances (
+    package_id BIGINT NOT NULL,
+    release_id BIGINT NOT NULL,
+    revision   BIGINT NOT NULL,
+    PRIMARY KEY (package_id, release_id),
+    KEY appearances_by_revision (release_id, revision),
+    FOREIGN KEY (package_id) REFERENCES packages (id),
+    FOREIGN KEY (release_id) REFERENCES releases (id)
+) ENGINE = InnoDB;
+
+-- When the last withdrawal of an active package was taken back: what a published release says of it may be older.
+CREATE TABLE IF NOT EXISTS unyanks (
+    package_id BIGINT NOT NULL,
+    at         BIGINT NOT NULL,
+    PRIMARY KEY (package_id),
+    FOREIGN KEY (package_id) REFERENCES packages (id)
+) ENGINE = InnoDB;
+
+-- A copy of the list of keys in the bucket, for when the bucket loses it.
+CREATE TABLE IF NOT EXISTS key_list (
+    id       BIGINT     NOT NULL,
+    revision BIGINT     NOT NULL,
+    body     MEDIUMBLOB NOT NULL,
+    PRIMARY KEY (id)
+) ENGINE = InnoDB;
+
+-- Processes that publish, and when each was last at work. ended: in good order. held_keys are the keys that it has; key_faults is a
+-- JSON array of why it cannot sign with those that it was given.
+CREATE TABLE IF NOT EXISTS workers (
+    name       VARBINARY(255)  NOT NULL,
+    seen_at    BIGINT          NOT NULL,
+    ended      BIGINT          NOT NULL,
+    held_keys  VARCHAR(2000)   CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
+    key_faults VARBINARY(8000) NOT NULL DEFAULT '[]',
+    PRIMARY KEY (name)
+) ENGINE = InnoDB;
+
+-- Tokens of the API, as digests. owner and name are empty for all. scopes is a JSON array. slot is empty for the live token of a
+-- name, and the id of one that was revoked.
+CREATE TABLE IF NOT EXISTS api_tokens (
+    number       BIGINT          NOT NULL AUTO_INCREMENT,
+    id           VARBINARY(16)   NOT NULL,
+    sha256       VARBINARY(64)   NOT NULL,
+    owner        VARBINARY(255)  NOT NULL,
+    name         VARBINARY(255)  NOT NULL,
+    label        VARBINARY(255)  NOT NULL,
+    slot         VARBINARY(16)   NOT NULL,
+    scopes       VARBINARY(255)  NOT NULL,
+    parent       VARBINARY(16)   NOT NULL,
+    made_by      VARBINARY(255)  NOT NULL,
+    job          VARBINARY(2048) NOT NULL,
+    created_at   BIGINT          NOT NULL,
+    expires_at   BIGINT          NULL,
+    last_used_at BIGINT          NULL,
+    revoked_at   BIGINT          NULL,
+    PRIMARY KEY (number),
+    UNIQUE KEY api_tokens_by_id (id),
+    UNIQUE KEY api_tokens_by_digest (sha256),
+    UNIQUE KEY api_tokens_by_label (owner, name, label, slot),
+    KEY api_tokens_by_parent (parent),
+    KEY api_tokens_by_end (expires_at)
+) ENGINE = InnoDB;
+
+-- Whose ID tokens open what: name is empty for all repositories of the owner, and claims is a JSON object.
+CREATE TABLE IF NOT EXISTS trusts (
+    id         VARBINARY(32)   NOT NULL,
+    owner      VARBINARY(255)  NOT NULL,
+    name       VARBINARY(255)  NOT NULL,
+    scope      VARBINARY(32)   NOT NULL,
+    issuer     VARBINARY(512)  NOT NULL,
+    audience   VARBINARY(512)  NOT NULL,
+    claims     VARBINARY(8000) NOT NULL,
+    created_at BIGINT          NOT NULL,
+    PRIMARY KEY (id),
+    KEY trusts_by_issuer (issuer)
+) ENGINE = InnoDB;
+
+-- ID tokens that were exchanged, until they expire: digest is of issuer and jti; nonce is of the call that used it.
+CREATE TABLE IF NOT EXISTS trust_uses (
+    digest     VARBINARY(64) NOT NULL,
+    nonce      VARBINARY(16) NOT NULL,
+    expires_at BIGINT        NOT NULL,
+    PRIMARY KEY (digest),
+    KEY trust_uses_by_expiry (expires_at)
+) ENGINE = InnoDB;
+
+-- What CI jobs got for their ID tokens, until that expires: digest is of the secret; trusts is a JSON array of ids.
+CREATE TABLE IF NOT EXISTS job_tokens (
+    digest     VARBINARY(64)   NOT NULL,
+    trusts     VARBINARY(4000) NOT NULL,
+    name       VARBINARY(1024) NOT NULL,
+    job        VARBINARY(1024) NOT NULL,
+    expires_at BIGINT          NOT NULL,
+    PRIMARY KEY (digest),
+    KEY job_tokens_by_expiry (expires_at)
+) ENGINE = InnoDB;
+
+-- Who changed what, and why. owner and name are of the target, and empty for all.
+CREATE TABLE IF NOT EXISTS audit (
+    id     BIGINT          NOT NULL AUTO_INCREMENT,
+    at     BIGINT          NOT NULL,
+    actor  VARBINARY(255)  NOT NULL,
+    action VARBINARY(32)   NOT NULL,
+    owner  VARBINARY(255)  NOT NULL,
+    name   VARBINARY(255)  NOT NULL,
+    target VARBINARY(2048) NOT NULL,
+    detail MEDIUMBLOB      NOT NULL,
+    why    MEDIUMBLOB      NOT NULL,
+    job    VARBINARY(2048) NOT NULL,
+    PRIMARY KEY (id),
+    KEY audit_by_time (at, id)
+) ENGINE = InnoDB;
+
+-- +goose Down
+DROP TABLE IF EXISTS audit;
+DROP TABLE IF EXISTS job_tokens;
+DROP TABLE IF EXISTS trust_uses;
+DROP TABLE IF EXISTS trusts;
+DROP TABLE IF EXISTS api_tokens;
+DROP TABLE IF EXISTS workers;
+DROP TABLE IF EXISTS key_list;
+DROP TABLE IF EXISTS unyanks;
+DROP TABLE IF EXISTS appearances;
+DROP TABLE IF EXISTS upload_releases;
+DROP TABLE IF EXISTS uploads;
+DROP TABLE IF EXISTS packages;
+DROP TABLE IF EXISTS reindexes;
+DROP TABLE IF EXISTS release_holds;
+DROP TABLE IF EXISTS settings_pairs;
+DROP TABLE IF EXISTS foreign_pairs;
+DROP TABLE IF EXISTS publications;
+DROP TABLE IF EXISTS releases;
+DROP TABLE IF EXISTS distributions;
+DROP TABLE IF EXISTS repositories;

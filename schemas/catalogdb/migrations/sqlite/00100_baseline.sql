@@ -1,0 +1,306 @@
+-- +goose Up
+-- Text compares as bytes. Times are milliseconds since 1970, UTC. Lists are JSON arrays.
+-- (settings_revision, settings_nonce) is issued with every change of settings; revision 0 was never issued. given_keys are the
+-- keys that clients were given; keyring_package says whether there is a package with them, and what it held last.
+CREATE TABLE repositories (
+    id                          INTEGER PRIMARY KEY,
+    owner                       TEXT    NOT NULL,
+    name                        TEXT    NOT NULL,
+    visibility                  TEXT    NOT NULL,
+    origin                      TEXT    NOT NULL,
+    label                       TEXT    NOT NULL,
+    created_at                  INTEGER NOT NULL,
+    settings_revision           INTEGER NOT NULL DEFAULT 0,
+    settings_nonce              TEXT    NOT NULL DEFAULT '',
+    published_settings_revision INTEGER NOT NULL DEFAULT 0,
+    package_keys                TEXT    NOT NULL DEFAULT '[]',
+    tokens                      TEXT    NOT NULL DEFAULT '[]',
+    verify_payload              TEXT    NOT NULL DEFAULT '',
+    require_signed              TEXT    NOT NULL DEFAULT '[]',
+    given_keys                  TEXT    NOT NULL DEFAULT '',
+    keyring_package             TEXT    NOT NULL DEFAULT '[]',
+    UNIQUE (owner, name)
+);
+
+CREATE TABLE distributions (
+    id            INTEGER PRIMARY KEY,
+    repository_id INTEGER NOT NULL REFERENCES repositories (id),
+    os            TEXT    NOT NULL,
+    version       TEXT    NOT NULL,
+    format        TEXT    NOT NULL,
+    components    TEXT    NOT NULL,
+    architectures TEXT    NOT NULL,
+    created_at    INTEGER NOT NULL,
+    UNIQUE (repository_id, os, version)
+);
+
+-- What one pointer describes. (revision, nonce) is issued with every change. fault says why the last publish failed.
+-- retired: the architecture was taken out of the repository. signed_by: the keys of the published signatures. generation counts
+-- the renders of the whole release; renderer is the version of what rendered the published indexes.
+CREATE TABLE releases (
+    id                 INTEGER PRIMARY KEY,
+    distribution_id    INTEGER NOT NULL REFERENCES distributions (id),
+    arch               TEXT    NOT NULL,
+    revision           INTEGER NOT NULL,
+    nonce              TEXT    NOT NULL,
+    published_revision INTEGER NOT NULL,
+    fault              TEXT    NOT NULL,
+    retired            INTEGER NOT NULL DEFAULT 0,
+    signed_by          TEXT    NOT NULL DEFAULT '',
+    generation         INTEGER NOT NULL DEFAULT 0,
+    renderer           INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (distribution_id, arch)
+);
+
+-- Every pair that this catalog issued, so that a pointer with any other pair shows lost history.
+CREATE TABLE publications (
+    release_id   INTEGER NOT NULL REFERENCES releases (id),
+    revision     INTEGER NOT NULL,
+    nonce        TEXT    NOT NULL,
+    drawn_at     INTEGER NOT NULL,
+    published_at INTEGER,
+    PRIMARY KEY (release_id, revision)
+);
+
+-- The pairs of pointers that this catalog did not issue, and whose rows it has taken over.
+CREATE TABLE foreign_pairs (
+    release_id INTEGER NOT NULL REFERENCES releases (id),
+    revision   INTEGER NOT NULL,
+    nonce      TEXT    NOT NULL,
+    adopted_at INTEGER NOT NULL,
+    PRIMARY KEY (release_id, revision, nonce)
+);
+
+-- Every pair of settings that this catalog issued, or took over from the bucket.
+CREATE TABLE settings_pairs (
+    repository_id INTEGER NOT NULL REFERENCES repositories (id),
+    revision      INTEGER NOT NULL,
+    nonce         TEXT    NOT NULL,
+    drawn_at      INTEGER NOT NULL,
+    PRIMARY KEY (repository_id, revision, nonce)
+);
+
+-- Who has a release for itself for a while: other publishers wait.
+CREATE TABLE release_holds (
+    release_id INTEGER PRIMARY KEY REFERENCES releases (id),
+    holder     TEXT    NOT NULL,
+    held_until INTEGER NOT NULL
+);
+
+-- The reindex of a release that was asked for last. It is done when done has reached asked; lease_owner works on it until
+-- lease_until, at most. source is 'rows' or 'published'; renderer is the least version of the program that may do it. result is JSON.
+CREATE TABLE reindexes (
+    release_id  INTEGER PRIMARY KEY REFERENCES releases (id),
+    asked       INTEGER NOT NULL,
+    done        INTEGER NOT NULL,
+    source      TEXT    NOT NULL,
+    repair      INTEGER NOT NULL,
+    renderer    INTEGER NOT NULL,
+    asked_by    TEXT    NOT NULL,
+    asked_at    INTEGER NOT NULL,
+    lease_owner TEXT    NOT NULL,
+    lease_until INTEGER NOT NULL,
+    attempts    INTEGER NOT NULL,
+    rendered    INTEGER NOT NULL,
+    outcome     TEXT    NOT NULL,
+    result      TEXT    NOT NULL,
+    finished_at INTEGER
+);
+
+-- dir is the RPM architecture directory, "noarch" for all of them, "" for DEB. variant is part of the identity, and empty.
+-- removed: 1, the file of a yanked package is about to be deleted; 2, it is. signer: the key that a package says it was signed with.
+CREATE TABLE packages (
+    id              INTEGER PRIMARY KEY,
+    distribution_id INTEGER NOT NULL REFERENCES distributions (id),
+    component       TEXT    NOT NULL,
+    name            TEXT    NOT NULL,
+    version         TEXT    NOT NULL,
+    canonical       TEXT    NOT NULL,
+    arch            TEXT    NOT NULL,
+    variant         TEXT    NOT NULL DEFAULT '',
+    dir             TEXT    NOT NULL,
+    sort_key        BLOB    NOT NULL,
+    object_key      TEXT    NOT NULL,
+    size            INTEGER NOT NULL,
+    sha256          TEXT    NOT NULL,
+    md5             TEXT    NOT NULL,
+    uploaded_at     INTEGER NOT NULL,
+    state           TEXT    NOT NULL,
+    stanza          BLOB,
+    primary_xml     BLOB,
+    filelists_xml   BLOB,
+    other_xml       BLOB,
+    pushed_by       TEXT    NOT NULL DEFAULT '',
+    pushed_job      TEXT    NOT NULL DEFAULT '',
+    yanked_at       INTEGER,
+    yank_reason     TEXT    NOT NULL DEFAULT '',
+    yanked_by       TEXT    NOT NULL DEFAULT '',
+    removed         INTEGER NOT NULL DEFAULT 0,
+    signer          TEXT    NOT NULL DEFAULT '',
+    UNIQUE (distribution_id, name, canonical, arch, component, variant)
+);
+CREATE INDEX packages_in_order ON packages (distribution_id, state, dir, sort_key, component, variant);
+CREATE INDEX packages_to_remove ON packages (removed, yanked_at);
+
+-- One generation of one staged object. outcome is the final state that a stored upload will have. detail explains a rejection or,
+-- before the end, the last fault. An upload refers to its package from the claim on. staged: the object still lies in the staging
+-- bucket. told: its verdict object is written. checked: what was looked at of the payload.
+CREATE TABLE uploads (
+    id          INTEGER PRIMARY KEY,
+    bucket      TEXT    NOT NULL,
+    object      TEXT    NOT NULL,
+    generation  TEXT    NOT NULL,
+    size        INTEGER NOT NULL,
+    state       TEXT    NOT NULL,
+    outcome     TEXT    NOT NULL,
+    reason      TEXT    NOT NULL,
+    detail      TEXT    NOT NULL,
+    package_id  INTEGER REFERENCES packages (id),
+    lease_owner TEXT    NOT NULL,
+    lease_token TEXT    NOT NULL,
+    lease_until INTEGER NOT NULL,
+    attempts    INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    finished_at INTEGER,
+    told        INTEGER NOT NULL,
+    staged      INTEGER NOT NULL DEFAULT 1,
+    checked     TEXT    NOT NULL DEFAULT '',
+    UNIQUE (bucket, object, generation)
+);
+CREATE INDEX uploads_by_package ON uploads (package_id);
+CREATE INDEX uploads_by_state ON uploads (state, told);
+CREATE INDEX uploads_by_time ON uploads (received_at);
+CREATE INDEX uploads_staged ON uploads (staged, finished_at);
+
+-- The releases, and their revisions, that an upload waits for.
+CREATE TABLE upload_releases (
+    upload_id  INTEGER NOT NULL REFERENCES uploads (id),
+    release_id INTEGER NOT NULL REFERENCES releases (id),
+    revision   INTEGER NOT NULL,
+    PRIMARY KEY (upload_id, release_id)
+);
+CREATE INDEX upload_releases_by_release ON upload_releases (release_id, revision);
+
+-- The revision with which a package came into a release or, once yanked, went out of it. 0: before all revisions. Negative: it went
+-- before any client saw it. Without a row: the first revision.
+CREATE TABLE appearances (
+    package_id INTEGER NOT NULL REFERENCES packages (id),
+    release_id INTEGER NOT NULL REFERENCES releases (id),
+    revision   INTEGER NOT NULL,
+    PRIMARY KEY (package_id, release_id)
+);
+CREATE INDEX appearances_by_revision ON appearances (release_id, revision);
+
+-- When the last withdrawal of an active package was taken back: what a published release says of it may be older.
+CREATE TABLE unyanks (
+    package_id INTEGER PRIMARY KEY REFERENCES packages (id),
+    at         INTEGER NOT NULL
+);
+
+-- A copy of the list of keys in the bucket, for when the bucket loses it.
+CREATE TABLE key_list (
+    id       INTEGER NOT NULL PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    body     BLOB    NOT NULL
+);
+
+-- Processes that publish, and when each was last at work. ended: in good order. held_keys are the keys that it has; key_faults is a
+-- JSON array of why it cannot sign with those that it was given.
+CREATE TABLE workers (
+    name       TEXT    PRIMARY KEY,
+    seen_at    INTEGER NOT NULL,
+    ended      INTEGER NOT NULL,
+    held_keys  TEXT    NOT NULL DEFAULT '',
+    key_faults TEXT    NOT NULL DEFAULT '[]'
+);
+
+-- Tokens of the API, as digests. owner and name are empty for all. scopes is a JSON array. slot is empty for the live token of a
+-- name, and the id of one that was revoked.
+CREATE TABLE api_tokens (
+    number       INTEGER PRIMARY KEY AUTOINCREMENT,
+    id           TEXT    NOT NULL UNIQUE,
+    sha256       TEXT    NOT NULL UNIQUE,
+    owner        TEXT    NOT NULL,
+    name         TEXT    NOT NULL,
+    label        TEXT    NOT NULL,
+    slot         TEXT    NOT NULL,
+    scopes       TEXT    NOT NULL,
+    parent       TEXT    NOT NULL,
+    made_by      TEXT    NOT NULL,
+    job          TEXT    NOT NULL,
+    created_at   INTEGER NOT NULL,
+    expires_at   INTEGER,
+    last_used_at INTEGER,
+    revoked_at   INTEGER,
+    UNIQUE (owner, name, label, slot)
+);
+CREATE INDEX api_tokens_by_end ON api_tokens (expires_at);
+CREATE INDEX api_tokens_by_parent ON api_tokens (parent);
+
+-- Whose ID tokens open what: name is empty for all repositories of the owner, and claims is a JSON object.
+CREATE TABLE trusts (
+    id         TEXT    NOT NULL PRIMARY KEY,
+    owner      TEXT    NOT NULL,
+    name       TEXT    NOT NULL,
+    scope      TEXT    NOT NULL,
+    issuer     TEXT    NOT NULL,
+    audience   TEXT    NOT NULL,
+    claims     TEXT    NOT NULL,
+    created_at INTEGER NOT NULL
+);
+CREATE INDEX trusts_by_issuer ON trusts (issuer);
+
+-- ID tokens that were exchanged, until they expire: digest is of issuer and jti; nonce is of the call that used it.
+CREATE TABLE trust_uses (
+    digest     TEXT    NOT NULL PRIMARY KEY,
+    nonce      TEXT    NOT NULL,
+    expires_at INTEGER NOT NULL
+);
+CREATE INDEX trust_uses_by_expiry ON trust_uses (expires_at);
+
+-- What CI jobs got for their ID tokens, until that expires: digest is of the secret; trusts is a JSON array of ids.
+CREATE TABLE job_tokens (
+    digest     TEXT    NOT NULL PRIMARY KEY,
+    trusts     TEXT    NOT NULL,
+    name       TEXT    NOT NULL,
+    job        TEXT    NOT NULL,
+    expires_at INTEGER NOT NULL
+);
+CREATE INDEX job_tokens_by_expiry ON job_tokens (expires_at);
+
+-- Who changed what, and why. owner and name are of the target, and empty for all.
+CREATE TABLE audit (
+    id     INTEGER PRIMARY KEY AUTOINCREMENT,
+    at     INTEGER NOT NULL,
+    actor  TEXT    NOT NULL,
+    action TEXT    NOT NULL,
+    owner  TEXT    NOT NULL,
+    name   TEXT    NOT NULL,
+    target TEXT    NOT NULL,
+    detail TEXT    NOT NULL,
+    why    TEXT    NOT NULL,
+    job    TEXT    NOT NULL
+);
+CREATE INDEX audit_by_time ON audit (at, id);
+
+-- +goose Down
+DROP TABLE audit;
+DROP TABLE job_tokens;
+DROP TABLE trust_uses;
+DROP TABLE trusts;
+DROP TABLE api_tokens;
+DROP TABLE workers;
+DROP TABLE key_list;
+DROP TABLE unyanks;
+DROP TABLE appearances;
+DROP TABLE upload_releases;
+DROP TABLE uploads;
+DROP TABLE packages;
+DROP TABLE reindexes;
+DROP TABLE release_holds;
+DROP TABLE settings_pairs;
+DROP TABLE foreign_pairs;
+DROP TABLE publications;
+DROP TABLE releases;
+DROP TABLE distributions;
+DROP TABLE repositories;
