@@ -48,10 +48,13 @@ func (r *Resources) LogKeyAdvice() {
 
 // CheckKey has the publisher sign with the keys that should. It returns a [BadKey] if none of the private keys here is
 // one that clients of what is published trust, and other errors if the bucket does not say. Without private keys there is
-// nothing to check. The first time, it makes the list of keys.
+// nothing to check. The first time, it makes the list of keys. Before all that it calls [Resources.CheckFormat].
 func (r *Resources) CheckKey(ctx context.Context) error {
 	if r.Config.SigningKey == "" {
 		return nil
+	}
+	if err := r.CheckFormat(ctx); err != nil {
+		return err
 	}
 	for _, err := range r.keys.leftClosed() {
 		r.Log.Error("ALARM: a signing key is left out while another one can sign: its KMS gives no public key", "error", err)

@@ -54,6 +54,7 @@ type Dispatcher struct {
 	urgentFrom time.Time // when removals that failed are tried again
 	keysRead   time.Time // when the keys were read last
 	keyError   string    // why they were not read then
+	outdated   error     // why this program must not go on
 }
 
 // Serve works until ctx ends, or with Once until nothing is left to do, and then finishes what is
@@ -86,7 +87,7 @@ func (d *Dispatcher) Serve(ctx context.Context, grace time.Duration) error {
 	d.reporting.Wait()
 	d.settleFinished(work)
 	d.inFlight.abandon()
-	return cmp.Or(<-ended, d.unlisted)
+	return cmp.Or(<-ended, d.unlisted, d.outdated)
 }
 
 func (d *Dispatcher) receive(ctx context.Context) error {

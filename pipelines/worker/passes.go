@@ -2,8 +2,11 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
+
+	"repomill/publish/tree"
 )
 
 // The periods of the passes.
@@ -11,6 +14,7 @@ const (
 	scanPeriod    = 5 * time.Minute  // staging, torn files, and what is old
 	catchUpPeriod = 2 * time.Second  // what a fault, a crash or a command left behind
 	collectPeriod = 6 * time.Hour    // superseded objects; it takes two passes, an hour or more apart
+	formatPeriod  = time.Minute      // whether a later version of the program has written to the bucket
 	minRescan     = 5 * time.Second  // between two scans, if one left uploads in staging
 	minRetryDelay = 10 * time.Second // of a release whose publish failed
 )
@@ -24,8 +28,8 @@ type pass struct {
 	once   bool            // a dispatcher that runs once has done it
 }
 
-// passes returns what is done again and again. ctx ends when nothing more is begun; work may go on for a while.
-func (d *Dispatcher) passes(ctx, work context.Context) []pass {
+// passes returns what is done again and again. ctx ends when nothing more is begun; work may go on for a while. stop ends ctx.
+func (d *Dispatcher) passes(ctx, work context.Context, stop func()) []pass {
 	return []pass{
 		// Finding work.
 		{period: scanPeriod, do: func() { d.scan(ctx) }, onWish: d.queue.rescan, once: true},
@@ -39,6 +43,7 @@ func (d *Dispatcher) passes(ctx, work context.Context) []pass {
 		{period: catchUpPeriod, do: func() { d.cleanDoomed(ctx) }, once: true},
 		{period: scanPeriod, do: func() { d.cleanExpired(ctx) }, once: true},
 		{period: scanPeriod, do: func() { d.collect(ctx) }, once: true},
+		{period: formatPeriod, do: func() { d.checkFormat(ctx, stop) }},
 		// Keys.
 		{period: resignPeriod, do: func() { d.catchUpKeys(ctx, work) }},
 		{period: keysPeriod, do: func() { d.Resources.RetryKeys(ctx, time.Now()) }}, // a KMS may take long to refuse
@@ -49,7 +54,7 @@ func (d *Dispatcher) passes(ctx, work context.Context) []pass {
 func (d *Dispatcher) runPasses(ctx, work context.Context, stop func()) {
 	var running, first sync.WaitGroup
 	defer running.Wait()
-	for _, p := range d.passes(ctx, work) {
+	for _, p := range d.passes(ctx, work, stop) {
 		done := func() {}
 		if p.once {
 			first.Add(1)
@@ -64,6 +69,15 @@ func (d *Dispatcher) runPasses(ctx, work context.Context, stop func()) {
 	if d.Once {
 		first.Wait()
 		d.drain(ctx, work)
+		stop()
+	}
+}
+
+// checkFormat ends the dispatcher if a later version of the program has written to the bucket: this one might remove what it does not
+// know. A bucket that cannot be read is no reason to end.
+func (d *Dispatcher) checkFormat(ctx context.Context, stop func()) {
+	if newer, ok := errors.AsType[*tree.NewerFormat](d.Resources.CheckFormat(ctx)); ok {
+		d.outdated = newer
 		stop()
 	}
 }

@@ -22,8 +22,12 @@ type Swept struct {
 
 // Sweep removes superseded indexes, old manifests, and package files that no row names. An object must be older
 // than two retention periods, and an earlier sweep, at least an hour ago, must have marked it. Sweep marks the objects
-// that the next one may remove. An error in one repository does not stop the sweep of others; the errors are joined.
+// that the next one may remove. An error in one repository does not stop the sweep of others; the errors are joined. In a bucket
+// of a later format it removes nothing and returns a [*tree.NewerFormat].
 func (c *Collector) Sweep(ctx context.Context) (Swept, error) {
+	if _, err := tree.CheckFormat(ctx, c.bucket); err != nil {
+		return Swept{}, err
+	}
 	old, err := c.readTombstones(ctx)
 	if err != nil {
 		return Swept{}, err

@@ -200,6 +200,9 @@ func SettingsKey(r catalog.Repository) string { return SettingsPrefix + r.String
 // KeysKey is the key of the list of signing, standby and retired keys. It is never served.
 const KeysKey = SettingsPrefix + "keys.json"
 
+// FormatKey is the key of the number of the bucket's format. It is never served.
+const FormatKey = SettingsPrefix + "format.json"
+
 // HintKeyKey returns the key of a public key beside the pointer of an RPM release, named as rpm names the key. repomd.xml
 // refers to it, and zypper imports it.
 func HintKeyKey(r catalog.Release, rpmName string) string {
