@@ -74,7 +74,7 @@ func (d *Dispatcher) runPasses(ctx, work context.Context, stop func()) {
 }
 
 // checkFormat ends the dispatcher if a later version of the program has written to the bucket: this one might remove what it does not
-// know. A bucket that cannot be read is no reason to end.
+// know. It goes on beside a bucket that cannot be read.
 func (d *Dispatcher) checkFormat(ctx context.Context, stop func()) {
 	if newer, ok := errors.AsType[*tree.NewerFormat](d.Resources.CheckFormat(ctx)); ok {
 		d.outdated = newer
