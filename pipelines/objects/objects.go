@@ -58,6 +58,13 @@ type Staging interface {
 	// body.
 	Create(ctx context.Context, object string, body io.Reader, by catalog.Pusher) (catalog.Upload, error)
 
+	// Move gives exactly this generation another name that must be free, in place of its own, and keeps its pusher. If the
+	// name is taken, the error is fs.ErrExist; if the generation was replaced or removed, [catalog.ErrGone].
+	Move(ctx context.Context, u catalog.Upload, object string) (catalog.Upload, error)
+
+	// SweepIncoming removes what lies under [layout.Incoming] for longer than [layout.IncomingTime].
+	SweepIncoming(ctx context.Context, now time.Time) error
+
 	// Delete removes exactly this generation. If it is already gone, that is success.
 	Delete(ctx context.Context, u catalog.Upload) error
 

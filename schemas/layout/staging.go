@@ -3,6 +3,7 @@ package layout
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"repomill/schemas/catalog"
@@ -13,6 +14,12 @@ const DefaultComponent = "main"
 
 // MaxStagingKey is the longest staging key in bytes: the limit of object stores, less ".results/" and ".json" of its verdict.
 const MaxStagingKey = 1000
+
+// Incoming is where an upload lies in staging while its place is not known yet: under a hidden name that is not listed.
+const Incoming = ".incoming/"
+
+// IncomingTime is the age from which on an upload that still lies there was left by a process that ended.
+const IncomingTime = 24 * time.Hour
 
 // A Staged is a parsed staging key.
 type Staged struct {

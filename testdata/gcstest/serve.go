@@ -84,6 +84,10 @@ func (s *Server) carryOut(r *http.Request, body []byte) *httptest.ResponseRecord
 		s.upload(answer, r, body)
 		return answer
 	}
+	if from, to, ok := strings.Cut(r.URL.EscapedPath(), "/rewriteTo/"); ok {
+		s.rewrite(answer, r, &url.URL{Path: from, RawPath: from}, "/storage/v1/"+to)
+		return answer
+	}
 	bucket, object, ok := objectOf(r.URL)
 	if !ok {
 		shorten(r)

@@ -95,12 +95,12 @@ func (d dir) link(from dir, old, name string) error {
 	return unix.Linkat(from.fd(), old, d.fd(), name, 0)
 }
 
-// linkNew gives a file in this folder another name that must be free, in place of its own, or returns fs.ErrExist.
-func (d dir) linkNew(from, to string) error {
-	if err := d.link(d, from, to); err != nil {
+// linkNew gives a file of a folder a name in this one that must be free, in place of its own, or returns fs.ErrExist.
+func (d dir) linkNew(from dir, old, name string) error {
+	if err := d.link(from, old, name); err != nil {
 		return err
 	}
-	return unix.Unlinkat(d.fd(), from, 0)
+	return unix.Unlinkat(from.fd(), old, 0)
 }
 
 // has reports whether a name exists, as a file or anything else.

@@ -6,12 +6,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// renameNew renames a file in this folder to a name that must be free, or returns fs.ErrExist. A queue sees one event, as
-// of every rename; where the file system cannot rename so, it sees the file at its next scan.
-func (d dir) renameNew(from, to string) error {
-	err := unix.Renameat2(d.fd(), from, d.fd(), to, unix.RENAME_NOREPLACE)
+// renameNew renames a file of a folder to a name in this one that must be free, or returns fs.ErrExist. A queue sees one
+// event, as of every rename; where the file system cannot rename so, it sees the file at its next scan.
+func (d dir) renameNew(from dir, old, name string) error {
+	err := unix.Renameat2(from.fd(), old, d.fd(), name, unix.RENAME_NOREPLACE)
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
-		return d.linkNew(from, to)
+		return d.linkNew(from, old, name)
 	}
 	return err
 }

@@ -4,8 +4,8 @@ package file
 
 import "math"
 
-// renameNew renames a file in this folder to a name that must be free, or returns fs.ErrExist.
-func (d dir) renameNew(from, to string) error { return d.linkNew(from, to) }
+// renameNew renames a file of a folder to a name in this one that must be free, or returns fs.ErrExist.
+func (d dir) renameNew(from dir, old, name string) error { return d.linkNew(from, old, name) }
 
 // Free returns how many bytes may still be written to staging: here, the next write says it.
 func (s *Staging) Free() (int64, error) { return math.MaxInt64, nil }

@@ -211,7 +211,7 @@ func (s *Staging) renameNew(from, to string) error {
 		return err
 	}
 	defer d.f.Close()
-	return d.renameNew(path.Base(from), path.Base(to))
+	return d.renameNew(d, path.Base(from), path.Base(to))
 }
 
 // partSuffix ends the hidden names of files that are being put or removed.

@@ -188,7 +188,9 @@ func (l *walk) hidden(object string, e fs.DirEntry) {
 }
 
 // ours reports whether repomill makes a hidden place.
-func ours(object string) bool { return object == lockFile || object == verdictDir }
+func ours(object string) bool {
+	return object == lockFile || object == verdictDir || object == incomingDir
+}
 
 // skipUnlessGone records a place that could not be read, unless it was removed or replaced since its folder was read.
 func (s *Staging) skipUnlessGone(place string, err error) {

@@ -249,3 +249,28 @@ func TestFaultsWhileWritingVerdicts(t *testing.T) {
 		})
 	}
 }
+
+// The answer to a move is lost, and the move retried: it must recognize its own object, and no other.
+func TestFaultsWhileMoving(t *testing.T) {
+	t.Parallel()
+	rewrite := func(r *http.Request) bool { return strings.Contains(r.URL.Path, "/rewriteTo/") }
+	for _, fault := range []gcstest.Fault{gcstest.Lost, gcstest.Stored, gcstest.Busy} {
+		t.Run(fault.String(), func(t *testing.T) {
+			s, server := startSmall(t)
+			u := put(t, s, layout.Incoming+"x", "hello", catalog.Pusher{User: "ci"})
+			server.Fail(fault, 2, rewrite)
+			moved, err := s.Move(t.Context(), u, staged)
+			must(t, err)
+			checkBody(t, s, moved, "hello")
+			other := put(t, s, layout.Incoming+"x", "hello", catalog.Pusher{User: "ci"})
+			server.Fail(fault, 1, rewrite)
+			if got, err := s.Move(t.Context(), other, staged); !errors.Is(err, fs.ErrExist) {
+				t.Errorf("another upload of the same bytes: got %+v, %v; want ErrExist", got, err)
+			}
+			server.Fail(fault, 1, method(http.MethodDelete))
+			if _, err := s.Move(t.Context(), other, staged+"2"); err != nil {
+				t.Errorf("the old name is removed later: %v", err)
+			}
+		})
+	}
+}

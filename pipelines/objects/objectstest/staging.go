@@ -27,6 +27,8 @@ type Staging interface {
 	List(ctx context.Context, now time.Time, f func(catalog.Upload)) error
 	Put(ctx context.Context, object string, body io.Reader, by catalog.Pusher) (catalog.Upload, error)
 	Create(ctx context.Context, object string, body io.Reader, by catalog.Pusher) (catalog.Upload, error)
+	Move(ctx context.Context, u catalog.Upload, object string) (catalog.Upload, error)
+	SweepIncoming(ctx context.Context, now time.Time) error
 	Delete(ctx context.Context, u catalog.Upload) error
 	Verdict(ctx context.Context, object string) ([]byte, layout.Version, error)
 	PutVerdict(ctx context.Context, object string, old layout.Version, body []byte) error
@@ -58,6 +60,8 @@ func TestStaging(t *testing.T, open func(*testing.T) Staging) {
 		{"of concurrent puts one is there", stagedConcurrently},
 		{"what is created is never replaced", stagedCreated},
 		{"of concurrent creations one succeeds", createdConcurrently},
+		{"what is moved keeps bytes and pusher, and replaces nothing", stagedMoved},
+		{"what lies in the place of incoming uploads for a day is removed", stagedSwept},
 		{"a deletion is of one generation", stagedDelete},
 		{"a verdict is replaced by version", verdictVersions},
 		{"of concurrent verdicts one wins each version", verdictConcurrently},
