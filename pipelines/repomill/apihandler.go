@@ -55,11 +55,12 @@ func newAPI(c apiConfig) *apiHandler {
 	if folder, ok := c.staging.(interface{ Free() (int64, error) }); ok {
 		uploads.Room = folder.Free
 	}
+	receiver := upload.New(uploads)
 	return &apiHandler{
-		uploads:  upload.New(uploads),
+		uploads:  receiver,
 		exchange: api.LimitedByAddress(gate.Limits, &oidc.Exchange{Authenticator: ids, Uses: c.catalog, Used: catalogdb.ErrExists, Issuer: jobs}),
 		rest: packagecloud.New(packagecloud.Config{
-			Catalog: c.catalog, Changes: apiChanges{c.catalog}, Gate: gate, Table: c.table, PublicURL: c.publicURL, Log: c.log, Now: time.Now,
+			Catalog: c.catalog, Changes: apiChanges{c.catalog}, Uploads: receiver, Gate: gate, Table: c.table, PublicURL: c.publicURL, Log: c.log, Now: time.Now,
 		}),
 		metrics: m,
 	}

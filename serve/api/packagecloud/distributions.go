@@ -62,7 +62,10 @@ func (h *handler) findDistribution(id string) (layout.Distro, error) {
 	}
 	os, version, _ := strings.Cut(name, "/")
 	d, rej := h.Table.Lookup(catalog.Distribution{OS: os, Version: version})
-	if rej != nil {
+	switch {
+	case rej != nil && name != id:
+		return d, fmt.Errorf("%s is the number of %s at packagecloud: %s", id, name, rej.Detail)
+	case rej != nil:
 		return d, fmt.Errorf("%s", rej.Detail)
 	}
 	return d, nil

@@ -15,6 +15,7 @@ import (
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 	"repomill/serve/api"
+	"repomill/serve/api/upload"
 )
 
 // A Catalog is what the calls read. It is called concurrently. For what does not exist, errors wrap [catalog.ErrNotFound].
@@ -47,6 +48,7 @@ type Changes interface {
 type Config struct {
 	Catalog   Catalog
 	Changes   Changes
+	Uploads   *upload.Handler // which receives packages
 	Gate      *api.Gate
 	Table     *layout.Table
 	PublicURL string // of the resolver, without a slash at the end
@@ -162,6 +164,8 @@ func (h *handler) inRepository(c call, r catalog.Repository, path []string) {
 		c.only(http.MethodGet, h.repository)
 	case first == "packages" && len(path) == 1 && c.Method == http.MethodGet:
 		h.allPackages(c)
+	case first == "packages" && len(path) == 1:
+		c.only(http.MethodPost, h.push)
 	case first == "packages" && len(path) >= 2 && len(path) <= 5:
 		c.only(http.MethodGet, func(c call) { h.groups(c, path[1:]) })
 	case first == "search" && len(path) == 1:

@@ -16,13 +16,14 @@ import (
 // large, and ends with io.EOF only if it has the digest that was declared.
 type received struct {
 	body   io.Reader
-	conn   *http.ResponseController
+	conn   *http.ResponseController // nil if another body, of which this is a part, is timed
 	limits Limits
 	now    func() time.Time
 	want   []byte // SHA-256; nil if none was declared
 
-	n     int64 // bytes
-	hash  hash.Hash
+	end   func() error  // called when all of it has arrived, unless nil; its error is that of the body
+	n     int64         // bytes
+	hash  hash.Hash     // nil if its digest is not needed
 	spent time.Duration // in which the client was waited for
 	err   error         // what is wrong with the body
 }
@@ -46,18 +47,20 @@ func (b *received) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	before := b.now()
-	b.conn.SetReadDeadline(before.Add(b.left())) //nolint:errcheck // a server without deadlines has no slow clients
+	if b.conn != nil {
+		b.conn.SetReadDeadline(before.Add(b.left())) //nolint:errcheck // a server without deadlines has no slow clients
+	}
 	n, err := b.body.Read(p)
 	b.spent += b.now().Sub(before)
 	b.n += int64(n)
-	b.hash.Write(p[:n])
+	if b.hash != nil {
+		b.hash.Write(p[:n])
+	}
 	switch {
 	case b.n > b.limits.MaxSize:
 		b.err = errTooLarge
 	case errors.Is(err, io.EOF):
-		if b.want != nil && !bytes.Equal(b.want, b.hash.Sum(nil)) {
-			b.err = errDigest
-		}
+		b.err = b.atEnd()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		b.err = errTooSlow
 	case err != nil:
@@ -67,6 +70,18 @@ func (b *received) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	return n, err
+}
+
+// atEnd returns what is wrong with a body that has arrived.
+func (b *received) atEnd() error {
+	if b.want != nil && !bytes.Equal(b.want, b.hash.Sum(nil)) {
+		return errDigest
+	}
+	if end := b.end; end != nil {
+		b.end = nil
+		return end()
+	}
+	return nil
 }
 
 // left returns how long the next bytes may take: a pause of Patience, and no longer than the least rate allows.

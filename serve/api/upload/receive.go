@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"repomill/schemas/catalog"
-	"repomill/schemas/layout"
 	"repomill/serve/api"
 )
 
@@ -89,24 +88,41 @@ func (h *Handler) store(r *http.Request, req request, p api.Principal, body *rec
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return u, "", down("stat", err)
 	}
-	by := catalog.Pusher{User: p.Name, Job: cmp.Or(p.Job, r.Header.Get("Repomill-Job"))}
+	by := pusher(r, p)
 	u, err = h.Staging.Create(r.Context(), req.object, body, by)
-	switch {
-	case err == nil:
-		sum := hex.EncodeToString(body.hash.Sum(nil))
-		h.Log.Info("upload accepted", "object", u.Object, "generation", u.Generation, "size", body.n, "sha256", sum, "by", by.User, "principal", p.ID, "job", by.Job)
-		return u, sum, nil
-	case body.err != nil:
-		return u, "", body.refusal()
-	case errors.Is(err, fs.ErrExist):
+	if body.err == nil && errors.Is(err, fs.ErrExist) {
 		if there, err = h.Staging.Stat(r.Context(), req.object); err != nil {
 			return u, "", down("stat", err)
 		}
 		return h.same(r, req, there, body)
+	}
+	if err != nil {
+		return u, "", body.failed("create", err)
+	}
+	return u, h.took(u, body, by, p), nil
+}
+
+// pusher returns whose upload a request is.
+func pusher(r *http.Request, p api.Principal) catalog.Pusher {
+	return catalog.Pusher{User: p.Name, Job: cmp.Or(p.Job, r.Header.Get("Repomill-Job"))}
+}
+
+// took records an upload that is in staging, and returns its SHA-256.
+func (h *Handler) took(u catalog.Upload, body *received, by catalog.Pusher, p api.Principal) (sum string) {
+	sum = hex.EncodeToString(body.hash.Sum(nil))
+	h.Log.Info("upload accepted", "object", u.Object, "generation", u.Generation, "size", body.n, "sha256", sum, "by", by.User, "principal", p.ID, "job", by.Job)
+	return sum
+}
+
+// failed is the answer if a body is not stored, because of itself or of staging.
+func (b *received) failed(what string, err error) *refusal {
+	switch {
+	case b.err != nil:
+		return b.refusal()
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
-		return u, "", full(err)
+		return full(err)
 	default:
-		return u, "", down("create", err)
+		return down(what, err)
 	}
 }
 
@@ -118,22 +134,12 @@ type accepted struct {
 
 // accepted answers an upload that is in staging, after its verdict or, if that takes longer than wait, as it is then.
 func (h *Handler) accepted(w http.ResponseWriter, r *http.Request, a accepted, wait time.Duration) error {
-	v := catalog.Verdict{}
-	if wait > 0 {
-		ctx, cancel := h.waiting(r.Context(), wait)
-		defer cancel()
-		var err error
-		if v, _, err = h.hub.await(ctx, a.Upload, true); err != nil {
-			h.Log.Warn("catalog: the verdict on an upload cannot be found out", "object", a.Object, "error", err)
-		}
-	}
-	v.Object, v.Generation, v.SHA256, v.Size = a.Object, a.Generation, cmp.Or(v.SHA256, a.sum), cmp.Or(v.Size, a.Size)
-	report := h.report(v)
+	report := h.settled(r.Context(), a, wait)
+	v := report.Verdict
 	w.Header().Set("Location", report.URL)
 	switch v.State {
 	case catalog.Rejected:
-		message := fmt.Sprintf("%s: %s", v.Reason, layout.ShownIn(v.Detail, v.Object))
-		return (&refusal{status: http.StatusUnprocessableEntity, field: "package", reason: v.Reason, message: message}).answer(w)
+		return (&refusal{status: http.StatusUnprocessableEntity, field: "package", reason: v.Reason, message: report.Why()}).answer(w)
 	case catalog.Published:
 		api.WriteJSON(w, http.StatusCreated, report)
 	case catalog.Duplicate:
@@ -142,6 +148,21 @@ func (h *Handler) accepted(w http.ResponseWriter, r *http.Request, a accepted, w
 		api.WriteJSON(w, http.StatusAccepted, report)
 	}
 	return nil
+}
+
+// settled returns what is known of an upload when its verdict is there, or when a wait is over.
+func (h *Handler) settled(ctx context.Context, a accepted, wait time.Duration) Report {
+	v := catalog.Verdict{}
+	if wait > 0 {
+		ctx, cancel := h.waiting(ctx, wait)
+		defer cancel()
+		var err error
+		if v, _, err = h.hub.await(ctx, a.Upload, true); err != nil {
+			h.Log.Warn("catalog: the verdict on an upload cannot be found out", "object", a.Object, "error", err)
+		}
+	}
+	v.Object, v.Generation, v.SHA256, v.Size = a.Object, a.Generation, cmp.Or(v.SHA256, a.sum), cmp.Or(v.Size, a.Size)
+	return h.report(v)
 }
 
 // allowWait moves the deadline of the connection behind the longest wait. There is one: a caller could send a body that is not

@@ -81,9 +81,9 @@ func parse(r *http.Request, principal string, table *layout.Table) (req request,
 	if refused := parseEncoding(r.Header); refused != nil {
 		return req, refused
 	}
-	key := r.Header.Get("Idempotency-Key")
-	if len(r.Header.Values("Idempotency-Key")) > 1 || len(key) > 255 || !printable(key) {
-		return req, refuse("idempotency_key", "Idempotency-Key: use one value of at most 255 printable characters")
+	key, refused := parseKey(r.Header)
+	if refused != nil {
+		return req, refused
 	}
 	if req.at, req.object, refused = parsePlace(r.URL.EscapedPath(), pushID(principal, key), table); refused != nil {
 		return req, refused
@@ -97,6 +97,14 @@ func parse(r *http.Request, principal string, table *layout.Table) (req request,
 		return req, refuse("wait", "%s", err)
 	}
 	return req, nil
+}
+
+func parseKey(h http.Header) (key string, refused *refusal) {
+	key = h.Get("Idempotency-Key")
+	if len(h.Values("Idempotency-Key")) > 1 || len(key) > 255 || !printable(key) {
+		return "", refuse("idempotency_key", "Idempotency-Key: use one value of at most 255 printable characters")
+	}
+	return key, nil
 }
 
 // parseEncoding refuses bodies that are not the package itself.
@@ -132,6 +140,11 @@ func parsePlace(escaped, id string, table *layout.Table) (at layout.Staged, obje
 	if file == "" {
 		return at, "", refuse("path", "path %.200q has no file name at its end: use curl -T FILE, which appends it after a slash", escaped)
 	}
+	return placeOf(folders, file, id, table)
+}
+
+// placeOf returns the staging key of a file in a folder.
+func placeOf(folders []string, file, id string, table *layout.Table) (at layout.Staged, object string, refused *refusal) {
 	if err := checkFile(file); err != nil {
 		return at, "", refuse("path", "%s", err)
 	}

@@ -8,8 +8,8 @@
 // there is no table of them, so that any process answers for any upload, and a restart forgets none.
 //
 // In reading order: upload.go, request.go (the place and the headers), digest.go, id.go, receive.go (the steps of an
-// upload), body.go (what is checked as it arrives), same.go (the same upload again), verdict.go, hub.go (who waits),
-// limits.go.
+// upload), body.go (what is checked as it arrives), same.go (the same upload again), intake.go and incoming.go (uploads in
+// calls of other doors), verdict.go, hub.go (who waits), limits.go.
 package upload
 
 import (
@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -31,6 +32,15 @@ type Staging interface {
 	// Create stores body under a name that must be free. It becomes visible only after body has ended with io.EOF. If
 	// the name is taken, the error is fs.ErrExist.
 	Create(ctx context.Context, object string, body io.Reader, by catalog.Pusher) (catalog.Upload, error)
+
+	// Move gives exactly this generation another name that must be free, in place of its own; else fs.ErrExist.
+	Move(ctx context.Context, u catalog.Upload, object string) (catalog.Upload, error)
+
+	// Delete removes exactly this generation. If it is already gone, that is success.
+	Delete(ctx context.Context, u catalog.Upload) error
+
+	// SweepIncoming removes what lies under [layout.Incoming] for longer than [layout.IncomingTime].
+	SweepIncoming(ctx context.Context, now time.Time) error
 
 	// Stat returns the current generation of a staged object, or fs.ErrNotExist.
 	Stat(ctx context.Context, object string) (catalog.Upload, error)
@@ -80,6 +90,7 @@ const (
 type Handler struct {
 	Config
 	hub     *hub
+	swept   atomic.Int64 // when, in seconds
 	stopped context.Context
 	stop    context.CancelFunc
 }

@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +26,11 @@ type Report struct {
 	ID  string `json:"id"`
 	URL string `json:"url"` // to ask again, or to wait: ?wait=30s
 	catalog.Verdict
+}
+
+// Why says why an upload was rejected.
+func (r Report) Why() string {
+	return fmt.Sprintf("%s: %s", r.Reason, layout.ShownIn(r.Detail, r.Object))
 }
 
 func (h *Handler) report(v catalog.Verdict) Report {
@@ -103,4 +110,10 @@ func (h *Handler) written(ctx context.Context, object string) (v catalog.Verdict
 		return v, err
 	}
 	return v, json.Unmarshal(body, &v)
+}
+
+// File returns the name of the file, as its pusher called it.
+func (r Report) File() string {
+	_, file := layout.CutID(path.Base(r.Object))
+	return file
 }
