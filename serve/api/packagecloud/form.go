@@ -42,15 +42,17 @@ func newForm(h http.Header, body io.Reader) (*form, error) {
 		return nil, &api.Error{Status: http.StatusUnsupportedMediaType,
 			Message: "send the package as multipart/form-data, as package_cloud push does, and curl -F '" + fileField + "=@FILE' -F '" + idField + "=NUMBER'"}
 	}
-	a := &around{r: bufio.NewReaderSize(body, readAhead), left: maxOther}
+	a := &around{r: bufio.NewReaderSize(body, readAhead), left: maxOther, end: "\r\n"}
 	return &form{parts: multipart.NewReader(a, params["boundary"]), around: a}, nil
 }
 
-// An around is a body of which little may be besides files.
+// An around is a body of which little may be besides files. It ends with io.ErrUnexpectedEOF, so that io.EOF of a form means
+// that its last boundary was read; behind that may be nothing, which counts as a line.
 type around struct {
 	r      io.Reader
 	inFile bool
 	left   int
+	end    string // what is left of the line
 	err    error
 }
 
@@ -58,15 +60,27 @@ var errAround = errors.New("the form has too much besides its file")
 
 // Read implements [io.Reader].
 func (a *around) Read(p []byte) (int, error) {
-	if a.inFile {
-		return a.r.Read(p)
+	if !a.inFile {
+		if a.left <= 0 {
+			a.err = errAround
+			return 0, a.err
+		}
+		p = p[:min(len(p), a.left)]
 	}
-	if a.left <= 0 {
-		a.err = errAround
-		return 0, a.err
+	n, err := a.r.Read(p)
+	if n > 0 && errors.Is(err, io.EOF) {
+		err = nil // it is there again
 	}
-	n, err := a.r.Read(p[:min(len(p), a.left)])
-	a.left -= n
+	switch {
+	case errors.Is(err, io.EOF) && a.end == "":
+		return 0, io.ErrUnexpectedEOF
+	case errors.Is(err, io.EOF):
+		n, err = copy(p, a.end), nil
+		a.end = a.end[n:]
+	}
+	if !a.inFile {
+		a.left -= n
+	}
 	return n, err
 }
 
@@ -168,5 +182,5 @@ func (f *form) malformed(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = errors.New("it ends before its last boundary")
 	}
-	return &api.Error{Status: http.StatusBadRequest, Message: fmt.Sprintf("the form cannot be read: %s; nothing of it was kept", strings.TrimPrefix(err.Error(), "multipart: NextPart: "))}
+	return &api.Error{Status: http.StatusBadRequest, Message: fmt.Sprintf("the form cannot be read: %.200s; nothing of it was kept", strings.TrimPrefix(err.Error(), "multipart: NextPart: "))}
 }

@@ -16,11 +16,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"repomill/pipelines/objects/file"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 	"repomill/serve/api"
 	"repomill/serve/api/packagecloud"
+	"repomill/serve/api/upload"
 )
 
 var (
@@ -42,9 +44,10 @@ func (t tokens) Authenticate(_ context.Context, credential string) (api.Principa
 }
 
 var principals = tokens{
-	"all":    {ID: "1", Name: "token all", Grants: []api.Grant{{Right: api.Push, Owner: "acme"}, {Right: api.Manage, Owner: "acme"}}},
-	"pusher": {ID: "2", Name: "token pusher", Grants: []api.Grant{{Right: api.Push, Owner: "acme", Name: "tools"}}},
-	"other":  {ID: "3", Name: "token other", Grants: []api.Grant{{Right: api.Manage, Owner: "other"}}},
+	"all":     {ID: "1", Name: "token all", Grants: []api.Grant{{Right: api.Push, Owner: "acme"}, {Right: api.Manage, Owner: "acme"}}},
+	"pusher":  {ID: "2", Name: "token pusher", Grants: []api.Grant{{Right: api.Push, Owner: "acme", Name: "tools"}}},
+	"manager": {ID: "4", Name: "token manager", Grants: []api.Grant{{Right: api.Manage, Owner: "acme", Name: "tools"}}},
+	"other":   {ID: "3", Name: "token other", Grants: []api.Grant{{Right: api.Manage, Owner: "other"}}},
 }
 
 // A changer withdraws in the catalog, and says that clients see it at once.
@@ -66,9 +69,14 @@ type site struct {
 	db      *catalogdb.DB
 	url     string
 	changes *changer
+	staging *file.Staging
+	judge   *judge
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T) *site { return newSiteWith(t, nil) }
+
+// newSiteWith returns a site whose uploads are configured by change.
+func newSiteWith(t *testing.T, change func(*upload.Config)) *site {
 	t.Helper()
 	db, err := catalogdb.Open("sqlite://" + filepath.Join(t.TempDir(), "catalog.db"))
 	if err != nil {
@@ -78,10 +86,19 @@ func newSite(t *testing.T) *site {
 	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, db: db, changes: &changer{db: db}}
+	s := &site{t: t, db: db, changes: &changer{db: db}, judge: &judge{}}
+	if s.staging, err = file.OpenStaging("file://" + filepath.Join(t.TempDir(), "staging")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.staging.Close() })
+	gate, log := &api.Gate{Auth: principals, Limits: api.NewLimits(api.LimitConfig{}, func() time.Time { return now }), Log: slog.New(slog.DiscardHandler)}, slog.New(slog.DiscardHandler)
+	uploads := upload.Config{Staging: s.staging, Catalog: s.judge, Gate: gate, Table: layout.DefaultTable(), PublicURL: "https://packages.example", Log: log, Now: time.Now}
+	if change != nil {
+		change(&uploads)
+	}
 	server := httptest.NewServer(packagecloud.New(packagecloud.Config{
-		Catalog: db, Changes: s.changes, Gate: &api.Gate{Auth: principals, Limits: api.NewLimits(api.LimitConfig{}, func() time.Time { return now }), Log: slog.New(slog.DiscardHandler)}, Table: layout.DefaultTable(), PublicURL: "https://packages.example",
-		Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
+		Catalog: db, Changes: s.changes, Uploads: upload.New(uploads), Gate: gate, Table: layout.DefaultTable(), PublicURL: "https://packages.example",
+		Log: log, Now: func() time.Time { return now },
 	}))
 	t.Cleanup(server.Close)
 	s.url = server.URL

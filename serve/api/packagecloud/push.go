@@ -1,6 +1,7 @@
 package packagecloud
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"path"
@@ -32,7 +33,7 @@ func (h *handler) push(c call) {
 		}
 		return h.pushed(c, d, in.Await(wait))
 	})
-	if err == nil || c.Context().Err() != nil {
+	if err == nil || c.Context().Err() != nil && errors.Is(err, context.Canceled) {
 		return // the second: the caller has left
 	}
 	if e := (*api.Error)(nil); errors.As(err, &e) && e.Cause != nil {

@@ -15,7 +15,7 @@ import (
 func (in *Intake) hidden(f File) (u catalog.Upload, sum string, refused *refusal) {
 	var req request
 	in.file.end = func() error {
-		d, err := f.Rest()
+		d, err := in.rest(f)
 		if err != nil {
 			return err
 		}

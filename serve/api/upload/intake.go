@@ -151,10 +151,20 @@ func (in *Intake) direct(f File) (u catalog.Upload, sum string, refused *refusal
 		return u, "", refused
 	}
 	in.file.end = func() error {
-		_, err := f.Rest()
+		_, err := in.rest(f)
 		return err
 	}
 	return in.h.store(in.r, req, in.by, &in.file)
+}
+
+// rest reads what is behind a file, and returns where that goes.
+func (in *Intake) rest(f File) (catalog.Distribution, error) {
+	if in.file.n == 0 {
+		refused := refuse(fileField, "the file is empty")
+		refused.reason = catalog.Empty
+		return catalog.Distribution{}, refused.answer(in.w)
+	}
+	return f.Rest()
 }
 
 // place returns the request of an upload to a distribution.

@@ -1,0 +1,349 @@
+package packagecloud_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"mime/multipart"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"repomill/schemas/catalog"
+	"repomill/serve/api/upload"
+)
+
+// A judge is a catalog that gives every upload one verdict.
+type judge struct {
+	mu      sync.Mutex
+	verdict catalog.Verdict
+	err     error
+}
+
+func (j *judge) Verdicts(_ context.Context, uploads []catalog.Upload) (map[catalog.Upload]catalog.Verdict, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	all := map[catalog.Upload]catalog.Verdict{}
+	for _, u := range uploads {
+		v := j.verdict
+		v.Object, v.Generation = u.Object, u.Generation
+		all[u] = v
+	}
+	return all, j.err
+}
+
+func (j *judge) says(v catalog.Verdict) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.verdict = v
+}
+
+const (
+	pushPath = "/api/v1/repos/acme/tools/packages.json"
+	bytesOf  = "PACKAGE\r\n--x\n--Boundar\r\n" // bytes that look like boundaries
+	fileName = "hello_1.0_amd64.deb"
+)
+
+// A part is one of a form: a file, if it has a name of one.
+type part struct{ name, file, body string }
+
+var (
+	aFile = part{"package[package_file]", fileName, bytesOf}
+	anID  = part{"package[distro_version_id]", "", "237"}
+)
+
+// formOf returns a form as Go writes it.
+func formOf(parts ...part) (contentType, body string) {
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for _, p := range parts {
+		if p.file == "" {
+			w.WriteField(p.name, p.body) //nolint:errcheck // to memory
+			continue
+		}
+		to, err := w.CreateFormFile(p.name, p.file)
+		if err != nil {
+			panic(err)
+		}
+		io.WriteString(to, p.body) //nolint:errcheck // to memory
+	}
+	w.Close()
+	return w.FormDataContentType(), b.String()
+}
+
+// post sends a body as a caller. Headers are "Name: value".
+func (s *site) post(token, path, contentType, body string, headers ...string) (*http.Response, string) {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.SetBasicAuth(token, "")
+	req.Header.Set("Content-Type", contentType)
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		req.Header.Set(name, value)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return res, strings.TrimSpace(string(text))
+}
+
+func (s *site) push(parts []part, headers ...string) (*http.Response, string) {
+	s.t.Helper()
+	kind, body := formOf(parts...)
+	return s.post("pusher", pushPath, kind, body, headers...)
+}
+
+const async = "Prefer: respond-async"
+
+// left returns what is in staging, hidden files and all.
+func (s *site) left() (files []string) {
+	s.t.Helper()
+	err := filepath.WalkDir(s.staging.Path(), func(path string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			rel, _ := filepath.Rel(s.staging.Path(), path)
+			files = append(files, rel)
+		}
+		return err
+	})
+	if err != nil {
+		s.t.Error(err)
+	}
+	return files
+}
+
+// checkStaged fails unless one upload is in staging, in a place and with these bytes.
+func (s *site) checkStaged(place, body string) {
+	s.t.Helper()
+	var all []catalog.Upload
+	if err := s.staging.List(s.t.Context(), time.Now().Add(time.Hour), func(u catalog.Upload) { all = append(all, u) }); err != nil {
+		s.t.Fatal(err)
+	}
+	if files := s.left(); len(all) != 1 || len(files) != 1 {
+		s.t.Fatalf("staged: %v; listed: %v; want one", files, all)
+	}
+	dir, name := filepath.Split(all[0].Object)
+	_, name, _ = strings.Cut(name, "~")
+	r, _, err := s.staging.Open(s.t.Context(), all[0])
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer r.Close()
+	if got, err := io.ReadAll(r); dir+name != place || string(got) != body || err != nil {
+		s.t.Errorf("staged: %s with %q, %v; want %s with %q", dir+name, got, err, place, body)
+	}
+}
+
+// The bodies that clients send, as they are on the wire: file first or last, with and without types, a preamble.
+func TestPushAsClientsDo(t *testing.T) {
+	head := "Content-Disposition: form-data; name=\"package[package_file]\"; filename=\"" + fileName + "\"\r\n"
+	id := "Content-Disposition: form-data; name=\"package[distro_version_id]\"\r\n"
+	for _, tt := range []struct{ name, contentType, body string }{
+		{"package_cloud with rest-client 2", "multipart/form-data; boundary=----RubyFormBoundaryFdgdTahiP7lCIICr",
+			"------RubyFormBoundaryFdgdTahiP7lCIICr\r\n" + head + "Content-Type: application/x-debian-package\r\n\r\n" + bytesOf + "\r\n------RubyFormBoundaryFdgdTahiP7lCIICr\r\n" + id + "\r\n237\r\n------RubyFormBoundaryFdgdTahiP7lCIICr--\r\n"},
+		{"package_cloud with rest-client 1", "multipart/form-data; boundary=1234567",
+			"--1234567\r\n" + head + "Content-Type: text/plain\r\n\r\n" + bytesOf + "\r\n--1234567\r\n" + id + "\r\n237\r\n--1234567--"},
+		{"packagecloud-ruby with the mime gem", "multipart/form-data; boundary=Boundary_52.19",
+			"--Boundary_52.19\r\nContent-ID: <1.2@h>\r\n" + id + "Content-Type: text/plain\r\n\r\n237\r\n--Boundary_52.19\r\nContent-ID: <1.3@h>\r\nContent-Transfer-Encoding: binary\r\n" + head + "Content-Type: application/octet-stream\r\n\r\n" + bytesOf + "\r\n--Boundary_52.19--\r\n"},
+		{"with the head of a message as preamble", "multipart/form-data; boundary=Boundary_52.19",
+			"MIME-Version: 1.0\r\nContent-Type: multipart/form-data; boundary=Boundary_52.19\r\n\r\n--Boundary_52.19\r\n" + id + "Content-Type: text/plain\r\n\r\n237\r\n--Boundary_52.19\r\n" + head + "\r\n" + bytesOf + "\r\n--Boundary_52.19--\r\n"},
+		{"curl -F", "multipart/form-data; boundary=------------------------b051630298f973ad",
+			"--------------------------b051630298f973ad\r\n" + id + "\r\n237\r\n--------------------------b051630298f973ad\r\n" + head + "Content-Type: application/octet-stream\r\n\r\n" + bytesOf + "\r\n--------------------------b051630298f973ad--\r\n"},
+		{"the Java client with Apache HttpClient", "multipart/form-data; boundary=wOrHJfLKs3zkPdXrJlP8n8iQCw",
+			"--wOrHJfLKs3zkPdXrJlP8n8iQCw\r\n" + id + "Content-Type: text/plain; charset=ISO-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n\r\n237\r\n--wOrHJfLKs3zkPdXrJlP8n8iQCw\r\n" + head + "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\n" + bytesOf + "\r\n--wOrHJfLKs3zkPdXrJlP8n8iQCw--\r\n"},
+		{"a quoted boundary", `multipart/form-data; boundary="a b"`, "--a b\r\n" + head + "\r\n" + bytesOf + "\r\n--a b\r\n" + id + "\r\n ubuntu/jammy \r\n--a b--\r\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSite(t)
+			res, text := s.post("pusher", pushPath, tt.contentType, tt.body, async)
+			if res.StatusCode != http.StatusCreated {
+				t.Fatalf("got %d %s", res.StatusCode, text)
+			}
+			s.checkStaged("acme/tools/ubuntu/jammy/"+fileName, bytesOf)
+		})
+	}
+	for name, parts := range map[string][]part{"pkgcloud": {aFile, anID}, "atotto's client": {anID, aFile}, "with more fields": {{"utf8", "", "✓"}, aFile, {"package[coordinates]", "", "a:b:1"}, anID, {"commit", "", "x"}}} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			if res, text := s.push(parts, async); res.StatusCode != http.StatusCreated {
+				t.Fatalf("got %d %s", res.StatusCode, text)
+			}
+			s.checkStaged("acme/tools/ubuntu/jammy/"+fileName, bytesOf)
+		})
+	}
+}
+
+// What becomes of a package is answered as packagecloud does, if the caller waits.
+func TestPushAnswers(t *testing.T) {
+	key := func(s *site) string {
+		k := deb(tools, "hello", "1.0")
+		s.add(k)
+		return k.Key
+	}
+	for _, tt := range []struct {
+		name    string
+		verdict func(*site) catalog.Verdict
+		status  int
+		body    string // part of it
+		header  string // Name: value
+	}{
+		{"published", func(s *site) catalog.Verdict { return catalog.Verdict{State: catalog.Published, Key: key(s)} }, 201, `"name":"hello"`, "Repomill-Reason: "},
+		{"the same bytes are there", func(*site) catalog.Verdict { return catalog.Verdict{State: catalog.Duplicate} }, 422, `{"filename":["has already been taken"]}`, "X-Already-Published: identical sha256"},
+		{"other bytes are there", func(*site) catalog.Verdict {
+			return catalog.Verdict{State: catalog.Rejected, Reason: catalog.Conflict, Detail: "sha256 aa there, bb here"}
+		}, 422, `{"filename":["has already been taken"],"sha256":["conflict: sha256 aa there, bb here"]}`, "X-Already-Published: "},
+		{"rejected", func(*site) catalog.Verdict {
+			return catalog.Verdict{State: catalog.Rejected, Reason: catalog.Truncated, Detail: "it ends early"}
+		}, 422, `{"package":["truncated: it ends early"]}`, "Repomill-Reason: truncated"},
+		{"withdrawn before", func(*site) catalog.Verdict {
+			return catalog.Verdict{State: catalog.Rejected, Reason: catalog.YankedIdentity, Detail: "see unyank"}
+		}, 422, `{"package":["yanked: see unyank"]}`, "X-Already-Published: "},
+	} {
+		for order, parts := range map[string][]part{"file first": {aFile, anID}, "id first": {anID, aFile}} {
+			t.Run(tt.name+", "+order, func(t *testing.T) {
+				s := newSite(t)
+				s.judge.says(tt.verdict(s))
+				res, body := s.push(parts)
+				name, value, _ := strings.Cut(tt.header, ": ")
+				if res.StatusCode != tt.status || !strings.Contains(body, tt.body) || res.Header.Get(name) != value {
+					t.Errorf("got %d %s, %v; want %d %s, %s", res.StatusCode, body, res.Header, tt.status, tt.body, tt.header)
+				}
+				if res.StatusCode == 422 {
+					if err := json.Unmarshal([]byte(body), &map[string][]string{}); err != nil {
+						t.Errorf("clients cannot decode %s: %v", body, err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// A package that no worker has read is answered with what is known of it, and where to wait.
+func TestPushNotYetPublished(t *testing.T) {
+	s := newSite(t)
+	res, body := s.push([]part{aFile, anID}, async)
+	var got struct {
+		Name, Filename, Type, Size string
+		Distro                     string `json:"distro_version"`
+		SHA256                     string `json:"sha256sum"`
+		Indexed                    *bool
+		PublishURL                 string `json:"publish_url"`
+		Uploader                   string `json:"uploader_name"`
+	}
+	if err := json.Unmarshal([]byte(body), &got); err != nil || res.StatusCode != 201 {
+		t.Fatalf("got %d %s, %v", res.StatusCode, body, err)
+	}
+	if got.Filename != fileName || got.Type != "deb" || got.Size != fmt.Sprint(len(bytesOf)) || got.Distro != "ubuntu/jammy" || len(got.SHA256) != 64 || got.Uploader != "token pusher" || got.Indexed == nil || *got.Indexed {
+		t.Errorf("got %s", body)
+	}
+	if !strings.HasPrefix(got.PublishURL, "https://packages.example/api/v1/uploads/") || res.Header.Get("Location") != got.PublishURL {
+		t.Errorf("publish_url is %q, Location %q", got.PublishURL, res.Header.Get("Location"))
+	}
+	k := deb(tools, "hello", "1.0")
+	s.judge.says(catalog.Verdict{State: catalog.Stored, Key: k.Key, Package: "hello 1.0 amd64"})
+	start := time.Now()
+	_, body = s.push([]part{aFile, anID}, async)
+	if took := time.Since(start); took > 10*time.Second || !strings.Contains(body, `"indexed":false`) {
+		t.Errorf("after %s: %s", took, body)
+	}
+}
+
+// A retry with the same key is the same upload; other bytes under it are refused.
+func TestPushWithIdempotencyKey(t *testing.T) {
+	for order, parts := range map[string][2]part{"file first": {aFile, anID}, "id first": {anID, aFile}} {
+		t.Run(order, func(t *testing.T) {
+			s := newSite(t)
+			first, body := s.push(parts[:], async, "Idempotency-Key: job 1")
+			if first.StatusCode != 201 {
+				t.Fatal(body)
+			}
+			again, body := s.push(parts[:], async, "Idempotency-Key: job 1")
+			if again.StatusCode != 201 || again.Header.Get("Location") != first.Header.Get("Location") {
+				t.Errorf("again: got %d %s", again.StatusCode, body)
+			}
+			s.checkStaged("acme/tools/ubuntu/jammy/"+fileName, bytesOf)
+			other := []part{parts[0], parts[1]}
+			for i := range other {
+				if other[i].file != "" {
+					other[i].body = "OTHER"
+				}
+			}
+			if res, body := s.push(other, async, "Idempotency-Key: job 1"); res.StatusCode != 422 || !strings.Contains(body, "idempotency_key") {
+				t.Errorf("other bytes: got %d %s", res.StatusCode, body)
+			}
+			s.checkStaged("acme/tools/ubuntu/jammy/"+fileName, bytesOf)
+		})
+	}
+}
+
+// A fullStaging fails in one of its steps.
+type fullStaging struct {
+	upload.Staging
+	create, move error
+}
+
+func (b fullStaging) Create(ctx context.Context, object string, body io.Reader, by catalog.Pusher) (catalog.Upload, error) {
+	if b.create != nil {
+		io.CopyN(io.Discard, body, 2) //nolint:errcheck // what a disk has room for
+		return catalog.Upload{}, b.create
+	}
+	return b.Staging.Create(ctx, object, body, by)
+}
+
+func (b fullStaging) Move(ctx context.Context, u catalog.Upload, object string) (catalog.Upload, error) {
+	if b.move != nil {
+		return catalog.Upload{}, b.move
+	}
+	return b.Staging.Move(ctx, u, object)
+}
+
+func TestPushWhileStagingDoesNotWork(t *testing.T) {
+	secret := errors.New("gs://secret")
+	for _, tt := range []struct {
+		name         string
+		create, move error
+		room         int64
+		status       int
+	}{
+		{"it is down", secret, nil, 1 << 40, 503},
+		{"it is down at the last step", nil, secret, 1 << 40, 503},
+		{"the disk fills up", fmt.Errorf("secret: %w", syscall.ENOSPC), nil, 1 << 40, 507},
+		{"the disk is full", nil, nil, 5, 507},
+	} {
+		for order, parts := range map[string][]part{"file first": {aFile, anID}, "id first": {anID, aFile}} {
+			if tt.move != nil && order == "id first" {
+				continue // has no such step
+			}
+			t.Run(tt.name+", "+order, func(t *testing.T) {
+				s := newSiteWith(t, func(c *upload.Config) {
+					c.Staging, c.Room = fullStaging{c.Staging, tt.create, tt.move}, func() (int64, error) { return tt.room, nil }
+				})
+				res, body := s.push(parts)
+				if res.StatusCode != tt.status || strings.Contains(body, "secret") || !strings.Contains(body, `{"error":"`) {
+					t.Errorf("got %d %s, want %d", res.StatusCode, body, tt.status)
+				}
+				if diff := cmp.Diff([]string(nil), s.left()); diff != "" {
+					t.Errorf("left (-want +got):\n%s", diff)
+				}
+			})
+		}
+	}
+}
