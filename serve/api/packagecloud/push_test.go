@@ -191,6 +191,23 @@ func TestPushAsClientsDo(t *testing.T) {
 	}
 }
 
+// The Java client sends a random word as the name of the file.
+func TestPushOfAFileWithoutAnEnding(t *testing.T) {
+	word := "8r2qb0d1n5tgkq4e3n5u1s6a7f"
+	for order, parts := range map[string][]part{"file first": {with(aFile, word, "x"), anID}, "id first": {anID, with(aFile, word, "x")}} {
+		s := newSite(t)
+		if res, text := s.push(parts, async); res.StatusCode != 201 {
+			t.Fatalf("%s: got %d %s", order, res.StatusCode, text)
+		}
+		s.checkStaged("acme/tools/ubuntu/jammy/"+word+".deb", "x")
+	}
+	s := newSite(t)
+	if res, text := s.push([]part{with(aFile, word, "x"), {anID.name, "", "240"}}, async); res.StatusCode != 201 || !strings.Contains(text, `"type":"rpm"`) {
+		t.Errorf("for el/9: got %d %s", res.StatusCode, text)
+	}
+	s.checkStaged("acme/tools/el/9/"+word+".rpm", "x")
+}
+
 // What becomes of a package is answered as packagecloud does, if the caller waits.
 func TestPushAnswers(t *testing.T) {
 	key := func(s *site) string {

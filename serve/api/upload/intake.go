@@ -128,12 +128,13 @@ func (in *Intake) Store(f File) error {
 	return nil
 }
 
-// checkName refuses, before they arrive, files that can be no packages.
+// checkName refuses, before they arrive, files that can be no packages. Some clients call every file by a random word: one
+// without an ending is a package of its distribution's format, or the worker refuses it.
 func checkName(file string) *refusal {
 	if err := checkFile(file); err != nil {
 		return refuse(fileField, "%s", err)
 	}
-	if formats[path.Ext(file)] == "" {
+	if ext := path.Ext(file); ext != "" && formats[ext] == "" {
 		refused := refuse(fileField, "%q ends in none of .deb, .ddeb and .rpm: packages of other formats are not supported", file)
 		refused.reason = catalog.WrongFormat
 		return refused
@@ -170,6 +171,13 @@ func (in *Intake) rest(f File) (catalog.Distribution, error) {
 // place returns the request of an upload to a distribution.
 func (in *Intake) place(d catalog.Distribution, file string) (req request, refused *refusal) {
 	req = request{digest: in.file.want, retriable: in.key != ""}
+	if path.Ext(file) == "" {
+		distro, rej := in.h.Table.Lookup(d)
+		if rej != nil {
+			return req, refuseFor(rej)
+		}
+		file += "." + string(distro.Format)
+	}
 	folders := []string{in.repo.Owner, in.repo.Name, d.OS, d.Version}
 	if req.at, req.object, refused = placeOf(folders, file, pushID(in.by.ID, in.key), in.h.Table); refused != nil && refused.field == "path" {
 		refused.field = fileField
