@@ -167,8 +167,6 @@ func TestPushAsClientsDo(t *testing.T) {
 			"MIME-Version: 1.0\r\nContent-Type: multipart/form-data; boundary=Boundary_52.19\r\n\r\n--Boundary_52.19\r\n" + id + "Content-Type: text/plain\r\n\r\n237\r\n--Boundary_52.19\r\n" + head + "\r\n" + bytesOf + "\r\n--Boundary_52.19--\r\n"},
 		{"curl -F", "multipart/form-data; boundary=------------------------b051630298f973ad",
 			"--------------------------b051630298f973ad\r\n" + id + "\r\n237\r\n--------------------------b051630298f973ad\r\n" + head + "Content-Type: application/octet-stream\r\n\r\n" + bytesOf + "\r\n--------------------------b051630298f973ad--\r\n"},
-		{"the Java client with Apache HttpClient", "multipart/form-data; boundary=wOrHJfLKs3zkPdXrJlP8n8iQCw",
-			"--wOrHJfLKs3zkPdXrJlP8n8iQCw\r\n" + id + "Content-Type: text/plain; charset=ISO-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n\r\n237\r\n--wOrHJfLKs3zkPdXrJlP8n8iQCw\r\n" + head + "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\n" + bytesOf + "\r\n--wOrHJfLKs3zkPdXrJlP8n8iQCw--\r\n"},
 		{"a quoted boundary", `multipart/form-data; boundary="a b"`, "--a b\r\n" + head + "\r\n" + bytesOf + "\r\n--a b\r\n" + id + "\r\n ubuntu/jammy \r\n--a b--\r\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -202,6 +200,14 @@ func TestPushOfAFileWithoutAnEnding(t *testing.T) {
 		s.checkStaged("acme/tools/ubuntu/jammy/"+word+".deb", "x")
 	}
 	s := newSite(t)
+	const b = "--yEmQtBgf63qE3uBp-GaH9dKRVWRUmMs5"
+	body := b + "\r\nContent-Disposition: form-data; name=\"package[package_file]\"; filename=\"" + word + "\"\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\n" + bytesOf +
+		"\r\n" + b + "\r\nContent-Disposition: form-data; name=\"package[distro_version_id]\"\r\nContent-Type: text/plain; charset=ISO-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n\r\n237\r\n" + b + "--\r\n"
+	if res, text := s.post("pusher", pushPath, "multipart/form-data; boundary="+b[2:], body, async); res.StatusCode != 201 {
+		t.Errorf("as io.packagecloud.client 3.0.1 sends it: got %d %s", res.StatusCode, text)
+	}
+	s.checkStaged("acme/tools/ubuntu/jammy/"+word+".deb", bytesOf)
+	s = newSite(t)
 	if res, text := s.push([]part{with(aFile, word, "x"), {anID.name, "", "240"}}, async); res.StatusCode != 201 || !strings.Contains(text, `"type":"rpm"`) {
 		t.Errorf("for el/9: got %d %s", res.StatusCode, text)
 	}
