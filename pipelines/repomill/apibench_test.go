@@ -34,8 +34,10 @@ func startAPIBench(b *testing.B) (cmd *exec.Cmd, staging, address, token string)
 	if err != nil {
 		b.Fatal(err)
 	}
-	if out, err := exec.Command(path, "migrate", "--catalog", "sqlite://"+data+"/catalog.db").CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
+	for _, line := range [][]string{{"migrate"}, {"repo", "create", "acme/bench"}} {
+		if out, err := exec.Command(path, append(line, "--catalog", "sqlite://"+data+"/catalog.db")...).CombinedOutput(); err != nil && !strings.Contains(string(out), "recorded; no worker runs") {
+			b.Fatalf("%v\n%s", err, out)
+		}
 	}
 	address = "127.0.0.1:18683"
 	token = apiToken(b, data, "all", "bench", "push")
@@ -102,6 +104,42 @@ func spent(b *testing.B, pid int) (cpu time.Duration, peakMiB float64) {
 
 // BenchmarkAPILarge uploads 1.4 GB, and compares the processor time of the server with that of cp and sha256sum.
 func BenchmarkAPILarge(b *testing.B) {
+	benchLarge(b, func(address, token string, f io.Reader, size int64) error {
+		if status, err := putBench(address, token, "large.deb", f, size); status != http.StatusAccepted || err != nil {
+			return fmt.Errorf("%d, %w", status, err)
+		}
+		return nil
+	})
+}
+
+// BenchmarkAPIForm is [BenchmarkAPILarge] by packagecloud's call, with the file first.
+func BenchmarkAPIForm(b *testing.B) {
+	benchLarge(b, func(address, token string, f io.Reader, size int64) error {
+		kind, form := restClient("large.deb", []byte("\x00"), "ubuntu/jammy")
+		before, behind, _ := strings.Cut(form, "\x00")
+		req, err := http.NewRequest(http.MethodPost, "http://"+address+"/api/v1/repos/acme/bench/packages.json", io.MultiReader(strings.NewReader(before), f, strings.NewReader(behind)))
+		if err != nil {
+			return err
+		}
+		req.ContentLength = int64(len(form)) - 1 + size
+		req.SetBasicAuth(token, "")
+		req.Header.Set("Content-Type", kind)
+		req.Header.Set("Prefer", "respond-async")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if text, err := io.ReadAll(resp.Body); resp.StatusCode != http.StatusCreated || err != nil {
+			return fmt.Errorf("%d %s, %w", resp.StatusCode, text, err)
+		}
+		return nil
+	})
+}
+
+// benchLarge measures the server while it receives a file.
+func benchLarge(b *testing.B, send func(address, token string, f io.Reader, size int64) error) {
+	b.Helper()
 	const size = 1_400_000_000
 	file := filepath.Join(b.TempDir(), "large.deb")
 	f, err := os.Create(file)
@@ -119,8 +157,8 @@ func BenchmarkAPILarge(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if status, err := putBench(address, token, "large.deb", f, size); status != http.StatusAccepted || err != nil {
-			b.Fatal(status, err)
+		if err := send(address, token, f, size); err != nil {
+			b.Fatal(err)
 		}
 		after, peak := spent(b, cmd.Process.Pid)
 		reference := time.Duration(0)
