@@ -370,3 +370,21 @@ func TestPushWhileStagingDoesNotWork(t *testing.T) {
 		}
 	}
 }
+
+// What a killed process left without a place is removed by the next push to any process, when it is a day old.
+func TestPushSweepsWhatWasLeft(t *testing.T) {
+	for later, want := range map[time.Duration]int{23 * time.Hour: 2, 25 * time.Hour: 1} {
+		s := newSiteWith(t, func(c *upload.Config) { c.Now = func() time.Time { return time.Now().Add(later) } })
+		if _, err := s.staging.Create(t.Context(), ".incoming/left", strings.NewReader("x"), catalog.Pusher{}); err != nil {
+			t.Fatal(err)
+		}
+		if res, text := s.push([]part{anID, aFile}, async); res.StatusCode != 201 {
+			t.Fatalf("got %d %s", res.StatusCode, text)
+		}
+		for end := time.Now().Add(2 * time.Second); len(s.left()) > want && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		}
+		if left := s.left(); len(left) != want {
+			t.Errorf("after %s: %v, want %d", later, left, want)
+		}
+	}
+}
