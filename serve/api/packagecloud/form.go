@@ -27,6 +27,9 @@ const (
 	readAhead = 256 << 10 // of the body: a form is looked through in small steps
 )
 
+// noSources answers a push of a source package, and already the question for its files that clients ask before.
+const noSources = "source packages (.dsc) are not supported yet: push what is built of them"
+
 // A form is the multipart/form-data body of a push (RFC 7578), read once, in order, and never held in memory.
 type form struct {
 	parts  *multipart.Reader
@@ -160,7 +163,7 @@ func (f *form) read(part *multipart.Part) (*formFile, error) {
 func (f *form) file(part *multipart.Part, name, file string) (*formFile, error) {
 	switch encoding := part.Header.Get("Content-Transfer-Encoding"); {
 	case name == sourceField || strings.HasSuffix(file, ".dsc"):
-		return nil, api.Invalid("package_file", "source packages (.dsc) are not supported yet: push what is built of them")
+		return nil, api.Invalid("package_file", noSources)
 	case name != fileField:
 		return nil, api.Invalid("package_file", fmt.Sprintf("send the file as %s, and not as %.60q", fileField, name))
 	case encoding != "" && !strings.EqualFold(encoding, "binary") && !strings.EqualFold(encoding, "8bit") && !strings.EqualFold(encoding, "7bit"):

@@ -166,6 +166,8 @@ func (h *handler) inRepository(c call, r catalog.Repository, path []string) {
 		h.allPackages(c)
 	case first == "packages" && len(path) == 1:
 		c.only(http.MethodPost, h.push)
+	case first == "packages" && len(path) == 2 && path[1] == "contents" && c.Method == http.MethodPost:
+		c.invalid("package_file", noSources)
 	case first == "packages" && len(path) >= 2 && len(path) <= 5:
 		c.only(http.MethodGet, func(c call) { h.groups(c, path[1:]) })
 	case first == "search" && len(path) == 1:

@@ -153,6 +153,11 @@ func TestPushWithoutARight(t *testing.T) {
 			t.Errorf("%s: got %d %s, want %d %s", tt.name, res.StatusCode, body, tt.status, tt.want)
 		}
 	}
+	for _, path := range []string{"/api/v1/repos/acme/tools/packages/contents.json", "/api/v1/repos/acme/tools/packages/contents"} {
+		if res, body := s.post("pusher", path, kind, form); res.StatusCode != 422 || !strings.Contains(body, "source packages (.dsc) are not supported yet") {
+			t.Errorf("%s: got %d %s", path, res.StatusCode, body)
+		}
+	}
 	s.db.Close()
 	if res, body := s.post("pusher", pushPath, kind, form); res.StatusCode != 503 || strings.Contains(body, "sql") {
 		t.Errorf("without the catalog: got %d %s", res.StatusCode, body)
