@@ -162,7 +162,7 @@ func TestPushAsClientsDo(t *testing.T) {
 		{"package_cloud with rest-client 1", "multipart/form-data; boundary=1234567",
 			"--1234567\r\n" + head + "Content-Type: text/plain\r\n\r\n" + bytesOf + "\r\n--1234567\r\n" + id + "\r\n237\r\n--1234567--"},
 		{"packagecloud-ruby with the mime gem", "multipart/form-data; boundary=Boundary_52.19",
-			"--Boundary_52.19\r\nContent-ID: <1.2@h>\r\n" + id + "Content-Type: text/plain\r\n\r\n237\r\n--Boundary_52.19\r\nContent-ID: <1.3@h>\r\nContent-Transfer-Encoding: binary\r\n" + head + "Content-Type: application/octet-stream\r\n\r\n" + bytesOf + "\r\n--Boundary_52.19--\r\n"},
+			"--Boundary_52.19\r\nContent-ID: <1.2@h>\r\n" + id + "Content-Type: text/plain\r\n\r\n237\r\n--Boundary_52.19\r\nContent-ID: <1.3@h>\r\nContent-Transfer-Encoding: binary\r\n" + strings.ReplaceAll(head, `"`+fileName+`"`, fileName) + "Content-Type: application/octet-stream\r\n\r\n" + bytesOf + "\r\n--Boundary_52.19--\r\n"},
 		{"with the head of a message as preamble", "multipart/form-data; boundary=Boundary_52.19",
 			"MIME-Version: 1.0\r\nContent-Type: multipart/form-data; boundary=Boundary_52.19\r\n\r\n--Boundary_52.19\r\n" + id + "Content-Type: text/plain\r\n\r\n237\r\n--Boundary_52.19\r\n" + head + "\r\n" + bytesOf + "\r\n--Boundary_52.19--\r\n"},
 		{"curl -F", "multipart/form-data; boundary=------------------------b051630298f973ad",
