@@ -12,6 +12,8 @@
 //     To put another file under a name that staging still has, it needs storage.objects.delete.
 //   - The worker needs storage.objects.list, get, create and delete (roles/storage.objectUser).
 //     Verdicts lie in the same bucket, under .results/.
+//   - The API needs storage.objects.get and create, and list and delete for files that lie under .incoming/ until their
+//     place is known (roles/storage.objectUser).
 //   - Without storage.objects.list, Google answers 403 instead of 404 for an absent object. If the message of
 //     the answer says so, the object counts as absent.
 package gcs
