@@ -36,6 +36,15 @@ func ReadPackageKey(b []byte) (catalog.PackageKey, error) {
 	return catalog.PackageKey{ID: fmt.Sprintf("%016X", list[0].PrimaryKey.KeyId), Armor: string(public)}, nil
 }
 
+// PackageKeyFingerprint returns the fingerprint of the primary key of a package key, also of one that clients refuse by now.
+func PackageKeyFingerprint(k catalog.PackageKey) (string, error) {
+	e, err := readOne([]byte(k.Armor))
+	if err != nil {
+		return "", err
+	}
+	return fingerprint(e.PrimaryKey), nil
+}
+
 // Later reports whether a public key should replace another of the same ID: its owner has signed it later, to extend or
 // to revoke it, or the other one cannot be parsed. Of two different ones that were signed at the same time, exactly one is
 // later, which does not depend on the order of arguments. A key with another fingerprint is never later, even if it has
