@@ -54,9 +54,13 @@ type Config struct {
 	PublicURL string // of the resolver, without a slash at the end
 	Log       *slog.Logger
 	Now       func() time.Time
+
+	Administration Administration
+	Tokens         Tokens
+	Keys           Keys
 }
 
-// New returns the handler of all paths below /api/v1/ that are packagecloud's.
+// New returns the handler of all paths below /api/v1/ that are packagecloud's, and of those of [IsTokenPath].
 func New(cfg Config) http.Handler { return &handler{Config: cfg, numbers: newNumbers(cfg.Table)} }
 
 type handler struct {
@@ -82,7 +86,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	c := call{Request: r, w: w}
 	path, ok := segments(r.URL)
-	if !ok {
+	forInstall, install := tokenPath(r.URL.Path)
+	if !ok && !install {
 		c.notFound()
 		return
 	}
@@ -92,6 +97,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.Request = r.WithContext(catalog.WithActor(r.Context(), c.by.Actor()))
+	if install {
+		h.installToken(c, forInstall)
+		return
+	}
 	h.route(c, path)
 }
 
@@ -130,8 +139,8 @@ func (h *handler) route(c call, path []string) {
 		c.only(http.MethodGet, h.gemVersion)
 	case len(path) == 1 && path[0] == "token":
 		c.only(http.MethodGet, h.token)
-	case len(path) == 1 && path[0] == "repos" && c.Method == http.MethodGet:
-		h.repositories(c)
+	case len(path) == 1 && path[0] == "repos":
+		c.only(http.MethodGet, h.repositories)
 	case len(path) >= 3 && path[0] == "repos":
 		h.inRepository(c, catalog.Repository{Owner: path[1], Name: path[2]}, path[3:])
 	default:
@@ -162,6 +171,8 @@ func (h *handler) inRepository(c call, r catalog.Repository, path []string) {
 	switch {
 	case len(path) == 0:
 		c.only(http.MethodGet, h.repository)
+	case first == "master_tokens":
+		h.masterTokens(c, path[1:])
 	case first == "packages" && len(path) == 1 && c.Method == http.MethodGet:
 		h.allPackages(c)
 	case first == "packages" && len(path) == 1:
