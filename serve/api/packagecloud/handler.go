@@ -139,6 +139,8 @@ func (h *handler) route(c call, path []string) {
 		c.only(http.MethodGet, h.gemVersion)
 	case len(path) == 1 && path[0] == "token":
 		c.only(http.MethodGet, h.token)
+	case len(path) == 1 && path[0] == "repos" && c.Method == http.MethodPost:
+		h.createRepository(c)
 	case len(path) == 1 && path[0] == "repos":
 		c.only(http.MethodGet, h.repositories)
 	case len(path) >= 3 && path[0] == "repos":
