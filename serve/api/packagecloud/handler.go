@@ -175,6 +175,8 @@ func (h *handler) inRepository(c call, r catalog.Repository, path []string) {
 		c.only(http.MethodGet, h.repository)
 	case first == "master_tokens":
 		h.masterTokens(c, path[1:])
+	case first == "gpg_keys":
+		h.gpgKeys(c, path[1:])
 	case first == "packages" && len(path) == 1 && c.Method == http.MethodGet:
 		h.allPackages(c)
 	case first == "packages" && len(path) == 1:
