@@ -38,7 +38,7 @@ type apiCmd struct {
 func (apiCmd) Help() string {
 	return `Takes uploads over HTTP and answers what became of them; repomill up does the same by itself. It has neither a signing key nor the published bucket. Any number may run.
 
-Route /api/ of the public host here, and all else to the resolver: reads go on when the API is down. A proxy in between must not buffer bodies (nginx: proxy_request_buffering off), and must let large ones through (client_max_body_size 0).
+Route /api/ and /install/repositories/OWNER/NAME/tokens.text of the public host here, and all else to the resolver: reads go on when the API is down. A proxy in between must not buffer bodies (nginx: proxy_request_buffering off), and must let large ones through (client_max_body_size 0).
 
 Example:
   repomill api --staging gs://in --catalog mysql://api@db/mill?password-file=/etc/mill/password --public-url https://packages.example.org --listen :8083
@@ -76,7 +76,7 @@ func (c *apiCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return command.Usage("--distributions: %w", err)
 	}
-	s.handler = newAPI(apiConfig{staging: s.staging, catalog: s.catalog, table: table, publicURL: strings.TrimRight(c.PublicURL, "/"), maxSize: c.MaxPackageSize, log: log, issuerNetworks: c.IssuerNetwork})
+	s.handler = newAPI(apiConfig{staging: s.staging, catalog: s.catalog, table: table, publicURL: strings.TrimRight(c.PublicURL, "/"), maxSize: c.MaxPackageSize, log: log, issuerNetworks: c.IssuerNetwork, settingsAge: productionSettingsAge})
 	srv := s.handler.serverOf(s.handler, log)
 	log.Info("api started", "listen", addressOf(s.listen), "ops", addressOf(s.ops), "staging", layout.Shown(c.Staging))
 	g, ctx := errgroup.WithContext(ctx)

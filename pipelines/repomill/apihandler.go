@@ -30,6 +30,7 @@ type apiConfig struct {
 	log       *slog.Logger
 
 	issuerNetworks []netip.Prefix // of issuers of ID tokens that are not on the public internet
+	settingsAge    time.Duration  // how long resolvers use settings that were replaced
 }
 
 // An apiHandler is the API, and what a server does with it.
@@ -56,11 +57,13 @@ func newAPI(c apiConfig) *apiHandler {
 		uploads.Room = folder.Free
 	}
 	receiver := upload.New(uploads)
+	admin := apiAdministration{c.catalog, c.settingsAge}
 	return &apiHandler{
 		uploads:  receiver,
 		exchange: api.LimitedByAddress(gate.Limits, &oidc.Exchange{Authenticator: ids, Uses: c.catalog, Used: catalogdb.ErrExists, Issuer: jobs}),
 		rest: packagecloud.New(packagecloud.Config{
 			Catalog: c.catalog, Changes: apiChanges{c.catalog}, Uploads: receiver, Gate: gate, Table: c.table, PublicURL: c.publicURL, Log: c.log, Now: time.Now,
+			Administration: admin, Tokens: admin, Keys: admin,
 		}),
 		metrics: m,
 	}
@@ -89,7 +92,7 @@ func (h *apiHandler) serverOf(handler http.Handler, log *slog.Logger) *http.Serv
 // unclean paths.
 func (h *apiHandler) before(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/api/") {
+		if strings.HasPrefix(r.URL.Path, "/api/") || packagecloud.IsTokenPath(r.URL.Path) {
 			h.ServeHTTP(w, r)
 			return
 		}

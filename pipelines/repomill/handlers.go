@@ -44,7 +44,7 @@ func (s *site) handlers() (handlers, error) {
 	}
 	api := newAPI(apiConfig{
 		staging: s.resources.Staging, catalog: s.resources.Catalog, table: s.resources.Ingester.Table, publicURL: s.publicURL(),
-		maxSize: s.cmd.MaxPackageSize, log: s.log, issuerNetworks: s.cmd.IssuerNetwork,
+		maxSize: s.cmd.MaxPackageSize, log: s.log, issuerNetworks: s.cmd.IssuerNetwork, settingsAge: settingsAge,
 	})
 	return handlers{
 		api: api,
