@@ -46,7 +46,10 @@ func (t tokens) Authenticate(_ context.Context, credential string) (api.Principa
 var principals = tokens{
 	"all":     {ID: "1", Name: "token all", Grants: []api.Grant{{Right: api.Push, Owner: "acme"}, {Right: api.Manage, Owner: "acme"}}},
 	"pusher":  {ID: "2", Name: "token pusher", Grants: []api.Grant{{Right: api.Push, Owner: "acme", Name: "tools"}}},
-	"manager": {ID: "4", Name: "token manager", Grants: []api.Grant{{Right: api.Manage, Owner: "acme", Name: "tools"}}},
+	"manager": {ID: "7", Name: "token manager", Grants: []api.Grant{{Right: api.Manage, Owner: "acme", Name: "tools"}}},
+	"vault":   {ID: "4", Name: "token vault", Grants: []api.Grant{{Right: api.Manage, Owner: "acme", Name: "vault"}, {Right: api.Manage, Owner: "acme", Name: "next"}}},
+	"two":     {ID: "5", Name: "token two", Grants: []api.Grant{{Right: api.Manage, Owner: "acme"}, {Right: api.Manage, Owner: "other"}}},
+	"root":    {ID: "6", Name: "token root", Grants: []api.Grant{{Right: api.Manage}}},
 	"other":   {ID: "3", Name: "token other", Grants: []api.Grant{{Right: api.Manage, Owner: "other"}}},
 }
 
@@ -98,7 +101,7 @@ func newSiteWith(t *testing.T, change func(*upload.Config)) *site {
 	}
 	server := httptest.NewServer(packagecloud.New(packagecloud.Config{
 		Catalog: db, Changes: s.changes, Uploads: upload.New(uploads), Gate: gate, Table: layout.DefaultTable(), PublicURL: "https://packages.example",
-		Log: log, Now: func() time.Time { return now },
+		Log: log, Now: func() time.Time { return now }, Administration: administrator{db}, Tokens: administrator{db}, Keys: administrator{db},
 	}))
 	t.Cleanup(server.Close)
 	s.url = server.URL
