@@ -11,18 +11,59 @@ import (
 	"repomill/testdata/mysqltest"
 )
 
+// userOfAPI makes the database user of the API, with more rights if tables are given, and returns its URL.
+func userOfAPI(t *testing.T, s *mysqltest.Server, url, user string, more ...string) string {
+	t.Helper()
+	_, rest, _ := strings.Cut(url, "root@")
+	name := rest[strings.IndexByte(rest, '/')+1:]
+	name, _, _ = strings.Cut(name, "?")
+	s.Exec(t, "CREATE USER "+user+"@localhost", "GRANT SELECT ON "+name+".* TO "+user+"@localhost")
+	for _, g := range append([]string{"INSERT, UPDATE, DELETE ON api_tokens", "INSERT ON audit"}, more...) {
+		s.Exec(t, "GRANT "+strings.Replace(g, " ON ", " ON "+name+".", 1)+" TO "+user+"@localhost")
+	}
+	return strings.Replace(url, "root@", user+"@", 1)
+}
+
+// What packagecloud's calls need that change repositories, read tokens and keys of packages. It is not enough to withdraw packages,
+// which needs more.
+func TestMySQLUserThatChangesSettings(t *testing.T) {
+	s := mysqltest.NewServer(t)
+	url := s.Database(t)
+	root := open(t, url)
+	declare(t, root, jammy)
+	hello := deb(jammy, "hello", "1")
+	activate(t, root, store(t, root, hello, "1"))
+	settings := []string{"INSERT, UPDATE ON repositories", "INSERT ON settings_pairs"}
+	db := open(t, userOfAPI(t, s, url, "door", settings...))
+	if err := db.CreateRepository(t.Context(), catalog.Settings{Repository: catalog.Repository{Owner: "acme", Name: "next"}}, start); err != nil {
+		t.Error(err)
+	}
+	master := createToken(t, db, apiToken("acme/tools", "master", catalog.ScopeTokens), start)
+	changeTokens(t, db, catalog.Token{Name: "host", SHA256: "11", Parent: master.ID})
+	gone, err := db.RevokeAPIToken(t.Context(), master.Target, "master", start)
+	if err != nil || len(gone.Digests) != 1 {
+		t.Errorf("revoked %+v, %v", gone, err)
+	}
+	if _, err := db.Yank(t.Context(), selectorOf(hello), catalog.Yank{Reason: "r"}, start); err == nil || errors.Is(err, catalogdb.ErrNotFound) {
+		t.Errorf("it withdraws packages: %v", err)
+	}
+	withdraw := append(settings, "UPDATE ON packages", "UPDATE ON releases", "UPDATE ON uploads", "INSERT, UPDATE ON appearances", "INSERT ON publications", "DELETE ON unyanks")
+	db = open(t, userOfAPI(t, s, url, "wide", withdraw...))
+	if _, err := db.Yank(t.Context(), selectorOf(hello), catalog.Yank{Reason: "r"}, start); err != nil {
+		t.Error(err)
+	}
+	if err := db.AddTrust(t.Context(), trust("acme", "", gitlab, start)); err == nil {
+		t.Error("it adds trusts")
+	}
+}
+
 // The database user of the API needs to read, and to write tokens and the log. It cannot change what is published.
 func TestMySQLUserOfTheAPI(t *testing.T) {
 	s := mysqltest.NewServer(t)
 	url := s.Database(t)
 	root := open(t, url)
 	declare(t, root, jammy)
-	_, rest, _ := strings.Cut(url, "root@")
-	name := rest[strings.IndexByte(rest, '/')+1:]
-	name, _, _ = strings.Cut(name, "?")
-	s.Exec(t, "CREATE USER api@localhost", "GRANT SELECT ON "+name+".* TO api@localhost",
-		"GRANT INSERT, UPDATE, DELETE ON "+name+".api_tokens TO api@localhost", "GRANT INSERT ON "+name+".audit TO api@localhost")
-	db := open(t, strings.Replace(url, "root@", "api@", 1))
+	db := open(t, userOfAPI(t, s, url, "api"))
 	end := after(time.Hour)
 	token := apiToken("acme/tools", "ci", catalog.ScopePush)
 	token.Expires = &end
