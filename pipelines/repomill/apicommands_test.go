@@ -151,13 +151,6 @@ type replay struct {
 	names map[string]string
 }
 
-func (r *replay) fill(s string) string {
-	for name, v := range r.names {
-		s = strings.ReplaceAll(s, name, v)
-	}
-	return s
-}
-
 // send sends one request, and returns "METHOD path status" with the body of the answer.
 func (r *replay) send(request string) (line string, body []byte) {
 	r.t.Helper()
@@ -167,7 +160,7 @@ func (r *replay) send(request string) (line string, body []byte) {
 		r.t.Fatalf("%v: %s", err, request)
 	}
 	path := req.URL.Path
-	sent, err := http.NewRequestWithContext(r.t.Context(), req.Method, r.url+r.fill(path), strings.NewReader(r.fill(content)))
+	sent, err := http.NewRequestWithContext(r.t.Context(), req.Method, r.url+fill(path, r.names), strings.NewReader(fill(content, r.names)))
 	if err != nil {
 		r.t.Fatal(err)
 	}
