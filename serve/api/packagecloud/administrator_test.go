@@ -9,8 +9,15 @@ import (
 	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/serve/api"
 	"repomill/serve/api/packagecloud"
 )
+
+func init() {
+	principals["vault"] = api.Principal{ID: "14", Name: "token vault", Grants: []api.Grant{{Right: api.Manage, Owner: "acme", Name: "vault"}, {Right: api.Manage, Owner: "acme", Name: "next"}}}
+	principals["two"] = api.Principal{ID: "15", Name: "token two", Grants: []api.Grant{{Right: api.Manage, Owner: "acme"}, {Right: api.Manage, Owner: "other"}}}
+	principals["root"] = api.Principal{ID: "16", Name: "token root", Grants: []api.Grant{{Right: api.Manage}}}
+}
 
 // An administrator changes the catalog, and says that clients see it at once, except what the repository acme/slow has.
 type administrator struct{ db *catalogdb.DB }
