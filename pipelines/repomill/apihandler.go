@@ -45,6 +45,7 @@ func newAPI(c apiConfig) *apiHandler {
 	m := newAPIMetrics()
 	ids := oidc.New(oidc.Config{Trusts: c.catalog, Now: time.Now, Log: c.log, Networks: c.issuerNetworks})
 	jobs := &oidc.JobTokens{Store: c.catalog, Now: time.Now}
+	admin := apiAdministration{c.catalog, c.settingsAge}
 	gate := &api.Gate{
 		Auth:   api.Chain{api.NewTokens(c.catalog, time.Now, c.log), jobs, ids},
 		Limits: api.NewLimits(api.LimitConfig{}, time.Now), Log: c.log,
@@ -57,7 +58,6 @@ func newAPI(c apiConfig) *apiHandler {
 		uploads.Room = folder.Free
 	}
 	receiver := upload.New(uploads)
-	admin := apiAdministration{c.catalog, c.settingsAge}
 	return &apiHandler{
 		uploads:  receiver,
 		exchange: api.LimitedByAddress(gate.Limits, &oidc.Exchange{Authenticator: ids, Uses: c.catalog, Used: catalogdb.ErrExists, Issuer: jobs}),
