@@ -41,6 +41,7 @@ const (
 	ActionYank          Action = "package.yank"
 	ActionRemove        Action = "package.remove" // the file of a yanked package is to go at once
 	ActionUnyank        Action = "package.unyank"
+	ActionPromote       Action = "package.promote" // a copy was asked for
 	ActionKeys          Action = "keys.change"
 	ActionReindex       Action = "reindex.ask"
 	ActionReindexCancel Action = "reindex.cancel"

@@ -139,6 +139,13 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"the log of an owner has what is of it and of all", auditTargets},
 		{"a change of keys is recorded with its actor", auditKeys},
 
+		{"a wish to copy a package is an upload", promoteAsked},
+		{"the same wish is one upload until it ends", promoteAgain},
+		{"a promotion ends as an upload does", promoteEnds},
+		{"a promotion has nothing in staging to be removed", promoteRemoved},
+		{"what is not published is not promoted", promoteGone},
+		{"of concurrent wishes for one copy one counts", promoteConcurrently},
+
 		{"a yank takes a package out and keeps its record", yankOne},
 		{"what is unyanked is back as it was", unyank},
 		{"a yank changes the releases that show the package", yankArchitectures},

@@ -181,8 +181,8 @@ func (d *DB) CanUnyank(ctx context.Context, k catalog.Package, by catalog.Upload
 		if err := claimedBy(ctx, tx, by, id); err != nil || !removed {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE uploads SET staged = ? WHERE bucket = ? AND object = ? AND generation = ? AND state = ?`,
-			objectDoomed, by.Bucket, by.Object, by.Generation, catalog.Received)
+		_, err = tx.ExecContext(ctx, `UPDATE uploads SET staged = ? WHERE bucket = ? AND object = ? AND generation = ? AND state = ? AND staged = ?`,
+			objectDoomed, by.Bucket, by.Object, by.Generation, catalog.Received, objectKept)
 		return err
 	})
 	if err != nil {
