@@ -42,7 +42,8 @@ import (
 type Staging interface {
 	// Open returns the bytes of exactly this generation and who pushed it. If the generation does not exist any
 	// more, the error is [catalog.ErrGone]: from Open or, for an object that is replaced while it is read, from the
-	// last Read.
+	// last Read. Bytes that are those of an object of the bucket may have a method Key() string that returns its key:
+	// once they are read and judged, the bucket copies that object, and they are not sent to it again.
 	Open(ctx context.Context, u catalog.Upload) (io.ReadCloser, catalog.Pusher, error)
 }
 
@@ -130,7 +131,11 @@ func (g *Ingester) open(ctx context.Context, u catalog.Upload, at layout.Staged,
 		return catalog.Package{}, "", err
 	}
 	defer body.Close()
-	return g.read(ctx, u, request{at, distro, by, verify}, &limitedReader{body, g.MaxSize, ctx.Err})
+	as := request{at: at, distro: distro, by: by, verify: verify}
+	if published, ok := body.(interface{ Key() string }); ok {
+		as.copyOf = published.Key()
+	}
+	return g.read(ctx, u, as, &limitedReader{body, g.MaxSize, ctx.Err})
 }
 
 // A request is what is known of an upload before it is read.
@@ -138,7 +143,8 @@ type request struct {
 	at     layout.Staged
 	distro layout.Distro
 	by     catalog.Pusher
-	verify bool // unpack the payload even if the repository does not require it
+	verify bool   // unpack the payload even if the repository does not require it
+	copyOf string // key of the object of the bucket that has the bytes; empty if none has
 }
 
 // checkName rejects files whose name says that they are not binary packages. It does not use other names.
@@ -200,7 +206,7 @@ func (g *Ingester) readFrom(ctx context.Context, u catalog.Upload, as request, r
 	if as.verify && verifyClosely(pkg) {
 		checked = catalog.CheckedWhole
 	}
-	stored, err := g.store(ctx, u, k, pkg, adm.needed)
+	stored, err := g.store(ctx, u, k, pkg, adm.needed, as.copyOf)
 	if own != nil {
 		err = explainReserved(k, err)
 	}

@@ -17,8 +17,9 @@ import (
 
 // store writes the bytes of a package to the bucket under its key, unless another package has its identity. The
 // object becomes visible only after the claim is committed ([claimOnEOF]; publish/PROTOCOL.md, "One upload"). What
-// the repository lacks is declared only after the last byte of the package was read.
-func (g *Ingester) store(ctx context.Context, u catalog.Upload, k catalog.Package, pkg source, needed *catalogdb.Declaration) (catalog.Package, error) {
+// the repository lacks is declared only after the last byte of the package was read. Of a package that is an object of the
+// bucket, copyOf, that is copied.
+func (g *Ingester) store(ctx context.Context, u catalog.Upload, k catalog.Package, pkg source, needed *catalogdb.Declaration, copyOf string) (catalog.Package, error) {
 	owner, err := g.Catalog.Find(ctx, k)
 	switch {
 	case err == nil && owner.State != catalog.Claimed:
@@ -38,7 +39,11 @@ func (g *Ingester) store(ctx context.Context, u catalog.Upload, k catalog.Packag
 		}
 		return g.claim(ctx, u, k, f, pkg)
 	}}
-	err = g.Bucket.Create(ctx, layout.ObjectOf(k.Key), body)
+	if copyOf == "" {
+		err = g.Bucket.Create(ctx, layout.ObjectOf(k.Key), body)
+	} else if _, err = io.Copy(io.Discard, body); err == nil {
+		err = g.Bucket.Copy(ctx, copyOf, layout.ObjectOf(k.Key))
+	}
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return g.confirmStored(ctx, body)
