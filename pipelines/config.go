@@ -151,7 +151,7 @@ func (r *Resources) open(ctx context.Context) (err error) {
 		return err
 	}
 	r.Ingester = &ingest.Ingester{
-		Staging: r.Staging, Bucket: r.Bucket, Catalog: r.Catalog, Table: table,
+		Staging: uploadSource{r.Staging, r.Bucket, r.Catalog}, Bucket: r.Bucket, Catalog: r.Catalog, Table: table,
 		Create: cfg.Create, MaxSize: cfg.MaxPackageSize, Now: time.Now, Log: r.Log,
 	}
 	r.Publisher, err = publish.New(publish.Config{

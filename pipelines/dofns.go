@@ -129,7 +129,10 @@ const answerLimit = 10 * time.Second
 func (r *Resources) answers(ctx context.Context, u catalog.Upload) bool {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
-	_, err := r.Staging.Stat(ctx, u.Object)
+	var err error
+	if !u.Promoted() {
+		_, err = r.Staging.Stat(ctx, u.Object)
+	}
 	return (err == nil || errors.Is(err, fs.ErrNotExist)) && r.Ready(ctx) == nil
 }
 

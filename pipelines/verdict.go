@@ -152,8 +152,11 @@ func (r *Resources) LogUpload(level slog.Level, u catalog.Upload, state string, 
 
 // WriteVerdict stores v, which is what the catalog says of an upload, unless a later upload of the same
 // name has its verdict there. If the upload was finished in the meantime, the final verdict is written
-// again, so that this write does not replace it.
+// again, so that this write does not replace it. A promotion has no verdict object: who asked for it reads the catalog.
 func (r *Resources) WriteVerdict(ctx context.Context, u catalog.Upload, v catalog.Verdict) error {
+	if u.Promoted() {
+		return nil
+	}
 	if v.Reason == catalog.Replaced { // by what has its own verdict, in this place
 		if now, err := r.Staging.Stat(ctx, u.Object); err == nil && now.Generation != u.Generation {
 			return nil

@@ -113,6 +113,11 @@ func (d *drain) staged(ctx context.Context, held func(catalog.Upload) bool) (fre
 			}
 		}
 	}
+	asked, left, err := d.promotions(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("promotions: %w", err)
+	}
+	fresh, suspect = append(fresh, asked...), append(suspect, left...)
 	table, others := layout.DefaultTable(), 0
 	waits := func(u catalog.Upload) bool {
 		other := isOthers(table, u.Object)
@@ -126,6 +131,20 @@ func (d *drain) staged(ctx context.Context, held func(catalog.Upload) bool) (fre
 		slog.Warn("uploads left to repomill worker: their distributions are not in the built-in table", "uploads", others)
 	}
 	return fresh, suspect, nil
+}
+
+// promotions returns those that were asked for, and those that an earlier run has not finished.
+func (d *drain) promotions(ctx context.Context) (asked, left []catalog.Upload, err error) {
+	r := d.resources
+	if asked, err = r.Catalog.Unattempted(ctx, r.Now(ctx), maxLeft); err != nil {
+		return nil, nil, err
+	}
+	known := map[catalog.Upload]bool{}
+	for _, u := range asked {
+		known[u] = true
+	}
+	left, err = r.Catalog.Unfinished(ctx, catalog.PromotionBucket, r.Now(ctx), maxLeft)
+	return asked, slices.DeleteFunc(left, func(u catalog.Upload) bool { return known[u] }), err
 }
 
 // isOthers reports whether an upload is for a distribution that the built-in table does not have. Workers of an engine have no

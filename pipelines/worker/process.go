@@ -45,7 +45,7 @@ func (d *Dispatcher) triage(ctx context.Context, b *batch) (unknown []catalog.Up
 			d.inFlight.done(u)
 		case state == catalog.Stored: // until its releases are published
 			d.inFlight.park(u)
-		case known:
+		case known && !u.Promoted(): // promotions are known before they are begun with
 			d.queue.put(u, suspect)
 		case b.kind == fresh && u.Size > largeUpload:
 			d.queue.put(u, large)
@@ -61,7 +61,7 @@ func (d *Dispatcher) statSizes(ctx context.Context, uploads []catalog.Upload) {
 	var g errgroup.Group
 	g.SetLimit(batchStores)
 	for i, u := range uploads {
-		if u.Size > 0 {
+		if u.Size > 0 || u.Promoted() {
 			continue
 		}
 		g.Go(func() error {
@@ -139,7 +139,7 @@ func (d *Dispatcher) reconcile(ctx context.Context, l Leases, tasks []pipelines.
 		switch {
 		case state.Final():
 			d.inFlight.done(u)
-			if state == catalog.Rejected {
+			if state == catalog.Rejected && !u.Promoted() {
 				d.enqueueNewer(ctx, u)
 			}
 		case state == catalog.Stored:

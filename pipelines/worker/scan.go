@@ -58,14 +58,30 @@ const maxResumed = 1000
 // resume queues the uploads that no process works on any more, whether their object is still there or not. Those that wait here to
 // be tried again are among them, and keep none of the others back.
 func (d *Dispatcher) resume(ctx context.Context) {
-	uploads, err := d.Resources.Catalog.Unfinished(ctx, d.Resources.Staging.Name(), d.Resources.Now(ctx), d.inFlight.active()+maxResumed)
+	r := d.Resources
+	uploads, err := r.Catalog.Unfinished(ctx, r.Staging.Name(), r.Now(ctx), d.inFlight.active()+maxResumed)
+	d.requeue(ctx, suspect, uploads, err)
+}
+
+// resumePromotions queues the promotions that no process has begun with, many together, and those that a process has left.
+func (d *Dispatcher) resumePromotions(ctx context.Context) {
+	r := d.Resources
+	now, limit := r.Now(ctx), d.inFlight.active()+maxResumed
+	asked, err := r.Catalog.Unattempted(ctx, now, limit)
+	d.requeue(ctx, fresh, asked, err)
+	left, err := r.Catalog.Unfinished(ctx, catalog.PromotionBucket, now, limit+len(asked))
+	d.requeue(ctx, suspect, left, err)
+}
+
+// requeue queues uploads that the catalog has as unfinished, but for those that are active here.
+func (d *Dispatcher) requeue(ctx context.Context, as kind, uploads []catalog.Upload, err error) {
 	if err != nil && ctx.Err() == nil {
 		d.Resources.Log.Error("unfinished uploads not read", "error", err)
 	}
 	for _, u := range uploads {
 		if d.inFlight.add(u, nil, time.Now()) {
 			d.lastEvent.Store(time.Now().UnixNano())
-			d.queue.put(u, suspect)
+			d.queue.put(u, as)
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"repomill/pipelines"
@@ -13,6 +15,7 @@ import (
 	"repomill/pipelines/worker"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
 )
 
 const (
@@ -121,6 +124,14 @@ var scenarios = []scenario{
 		want:   onlyOld,
 	},
 	{
+		name:   "a promotion to another distribution",
+		before: func(s *site) error { return errors.Join(old(s), declareNext(s), s.publish()) },
+		do:     promote,
+		want: map[string]string{
+			jammy: "old 1.0 amd64", "acme/tools/ubuntu/noble": "old 1.0 amd64", "acme/tools/el/8/x86_64": "old 1.0-1 noarch", "acme/tools/el/8/aarch64": "old 1.0-1 noarch",
+		},
+	},
+	{
 		name:   "settings",
 		before: old,
 		do:     settings,
@@ -159,6 +170,47 @@ var scenarios = []scenario{
 		later:  15 * 24 * time.Hour,
 		want:   map[string]string{jammy: "g1 1.0 amd64, g2 1.0 amd64, g3 1.0 amd64, g4 1.0 amd64"},
 	},
+}
+
+// next are the distributions that packages are promoted to, by those where they are.
+var next = map[catalog.Distribution]catalog.Distribution{
+	{OS: "ubuntu", Version: "jammy"}: {OS: "ubuntu", Version: "noble"},
+	{OS: "el", Version: "9"}:         {OS: "el", Version: "8"},
+}
+
+func declareNext(s *site) error {
+	for _, d := range next {
+		distro, rej := layout.DefaultTable().Lookup(d)
+		if rej != nil {
+			return rej
+		}
+		if _, err := s.Catalog.Declare(s.t.Context(), catalogdb.Declaration{Repository: tools, Distro: distro}, noon); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// promote copies the old packages. A repeat finds the wishes that are not finished, and wishes for the others once more.
+func promote(s *site) error {
+	var wishes []catalogdb.Wish
+	for from, to := range next {
+		page, err := s.Catalog.ListPackages(s.t.Context(), catalog.PackageQuery{Repository: tools, OS: from.OS, OSVersion: from.Version, Limit: 10})
+		if err != nil {
+			return err
+		}
+		for _, k := range page.Packages {
+			place := k.Place()
+			place.Distribution = to
+			wishes = append(wishes, catalogdb.Wish{Source: k.Package, To: place})
+		}
+	}
+	slices.SortFunc(wishes, func(a, b catalogdb.Wish) int { return strings.Compare(a.To.String(), b.To.String()) })
+	copies, err := s.Catalog.Promote(s.t.Context(), wishes, noon)
+	if err != nil {
+		return err
+	}
+	return s.ingestAll(copies)
 }
 
 // settings makes the repository private and has the change published.

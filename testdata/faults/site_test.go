@@ -166,17 +166,19 @@ func (s *site) putRPM(name, arch string) {
 
 // ingest processes uploads without a final verdict, and publishes changed releases, as a worker does. After a fault, the catalog
 // records the work that is left for the next call.
-func (s *site) ingest() error {
+func (s *site) ingest() error { return s.ingestAll(s.uploads) }
+
+func (s *site) ingestAll(uploads []catalog.Upload) error {
 	ctx := s.t.Context()
 	if err := s.Catalog.EndLeases(ctx); err != nil {
 		return err
 	}
-	taken, err := s.Catalog.TakeAll(ctx, s.uploads, catalogdb.Lease{Owner: "test", For: time.Hour}, time.Now())
+	taken, err := s.Catalog.TakeAll(ctx, uploads, catalogdb.Lease{Owner: "test", For: time.Hour}, time.Now())
 	if err != nil {
 		return err
 	}
 	var batch pipelines.Batch
-	for i, u := range s.uploads {
+	for i, u := range uploads {
 		if taken[i].Token != "" {
 			batch.Tasks = append(batch.Tasks, pipelines.Task{Bucket: u.Bucket, Object: u.Object, Generation: u.Generation, Size: u.Size, Token: taken[i].Token})
 		}
