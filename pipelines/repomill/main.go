@@ -20,13 +20,14 @@ type commands struct {
 	Up upCmd `cmd:"" help:"Run everything in one process, on files below one folder."`
 	client.Commands
 
-	Yank   yankCmd   `cmd:"" help:"Withdraw a package from its releases."`
-	Unyank unyankCmd `cmd:"" help:"Restore a withdrawn package."`
-	Repo   repoCmd   `cmd:"" help:"Create, change and list repositories."`
-	Key    keyCmd    `cmd:"" help:"Manage the keys that sign releases."`
-	Token  tokenCmd  `cmd:"" help:"Create, list and revoke tokens: those that open private repositories, and those of the API."`
-	Trust  trustCmd  `cmd:"" help:"Let CI jobs push with the ID tokens of their CI system."`
-	Log    logCmd    `cmd:"" help:"Print who changed what, when and why."`
+	Yank    yankCmd    `cmd:"" help:"Withdraw a package from its releases."`
+	Unyank  unyankCmd  `cmd:"" help:"Restore a withdrawn package."`
+	Promote promoteCmd `cmd:"" help:"Copy published packages to another component, distribution or repository."`
+	Repo    repoCmd    `cmd:"" help:"Create, change and list repositories."`
+	Key     keyCmd     `cmd:"" help:"Manage the keys that sign releases."`
+	Token   tokenCmd   `cmd:"" help:"Create, list and revoke tokens: those that open private repositories, and those of the API."`
+	Trust   trustCmd   `cmd:"" help:"Let CI jobs push with the ID tokens of their CI system."`
+	Log     logCmd     `cmd:"" help:"Print who changed what, when and why."`
 
 	Worker  workerCmd  `cmd:"" help:"Process uploads and publish repositories (production mode)."`
 	API     apiCmd     `cmd:"" name:"api" help:"Receive uploads over HTTP (production mode)."`

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"repomill/pipelines/client"
+	"repomill/pipelines/command"
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+)
+
+type promoteCmd struct {
+	catalogFlags
+	awaitFlags
+	actorFlags
+	From     string   `arg:"" name:"from-target" help:"Where the packages are: owner/name/os/version[/component], or owner/name for all its distributions."`
+	To       string   `arg:"" name:"to-target" help:"Where they are to be, too: owner/name/os/version[/component], or owner/name for the distribution and component that each is in."`
+	Packages []string `arg:"" name:"package" help:"NAME, NAME=VERSION or NAME=VERSION:ARCH, as repomill ls prints them. NAME and VERSION may have * and ?."`
+	DryRun   bool     `help:"Copy nothing, and print what would be."`
+	JSON     bool     `name:"json" help:"Print one JSON object a package."`
+	ToPublic bool     `name:"to-public" help:"Needed to copy from a private repository to a public one: everybody can read the packages then."`
+	Move     bool     `help:"Withdraw the packages where they were, once clients see them in the new place."`
+}
+
+// Help describes the exit codes.
+func (promoteCmd) Help() string {
+	return `The command asks for copies, and a worker makes them: the same bytes, without passing through this host. The rules of the new
+place apply as to an upload: what it has with other bytes, or needs a signature for, is rejected. Interrupted, the copies go on;
+the same command again finds them.
+
+Exit codes:
+  0  clients see all packages in the new place; with --no-wait: it is recorded
+  1  a package does not exist, or was rejected; the standard error says why
+  2  usage
+  3  recorded, but not published in time, or no worker runs: a worker completes it once one runs. With --move, run the command
+     again for packages that are still where they were
+  4  the catalog cannot be reached
+  5  with --dry-run: something would be copied
+
+Examples:
+  repomill promote acme/testing acme/stable 'hello*'
+  repomill promote acme/tools/ubuntu/jammy/contrib acme/tools/ubuntu/jammy/main hello=1.0:amd64 --why "tested" --move`
+}
+
+// A copyState says what is with a package in the place that it is to be copied to: one of these, or later that of its upload.
+type copyState string
+
+const (
+	toCopy    copyState = "copy"      // there is none of its name and version
+	there     copyState = "there"     // these bytes
+	inTheWay  copyState = "conflict"  // other bytes
+	withdrawn copyState = "withdrawn" // these bytes or others, withdrawn
+)
+
+// A copying is one package on its way to another place.
+type copying struct {
+	source  catalog.Package
+	to      catalog.Place
+	state   copyState
+	detail  string
+	upload  catalog.Upload // that makes the copy; of one that is there, none
+	verdict catalog.Verdict
+}
+
+// copyJSON is how --json prints a copying.
+type copyJSON struct {
+	Package string         `json:"package"` // name version architecture
+	From    string         `json:"from"`
+	To      string         `json:"to"`
+	Size    int64          `json:"size"`
+	SHA256  string         `json:"sha256"`
+	State   copyState      `json:"state"`
+	Reason  catalog.Reason `json:"reason,omitempty"`
+	Detail  string         `json:"detail,omitempty"`
+}
+
+// Run asks for copies, waits until clients see them and, with --move, withdraws the packages where they were.
+func (c *promoteCmd) Run(ctx context.Context, io stdio) error {
+	if c.DryRun && c.NoWait {
+		return command.Usage("--dry-run records nothing to wait for: leave out --no-wait")
+	}
+	if c.Move && c.NoWait {
+		return command.Usage("--move withdraws packages once clients see them in the new place: leave out --no-wait")
+	}
+	from, to, patterns, err := c.parse()
+	if err != nil {
+		return err
+	}
+	db, err := c.openToChange(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	copies, err := c.plan(ctx, db, from, to, patterns)
+	if err != nil {
+		return err
+	}
+	if c.DryRun {
+		return c.printPlan(io, copies)
+	}
+	if err := ask(ctx, db, copies); err != nil {
+		return err
+	}
+	if c.NoWait {
+		for _, p := range copies {
+			if p.state != there {
+				p.state = copyState(catalog.Received)
+			}
+			c.print(io, p)
+		}
+		return recorded(io)
+	}
+	if err := c.follow(ctx, io, db, copies); err != nil {
+		return err
+	}
+	if c.Move {
+		if err := c.withdraw(ctx, io, db, copies); err != nil {
+			return err
+		}
+	}
+	for _, p := range copies {
+		if p.verdict.State == catalog.Rejected {
+			return command.Exit(command.Failed)
+		}
+	}
+	return nil
+}
+
+// ask records the wishes for the copies that are not there.
+func ask(ctx context.Context, db *catalogdb.DB, copies []*copying) error {
+	var wishes []catalogdb.Wish
+	var asked []*copying
+	for _, p := range copies {
+		if p.state != there {
+			wishes, asked = append(wishes, catalogdb.Wish{Source: p.source, To: p.to}), append(asked, p)
+		}
+	}
+	now, err := db.Clock(ctx)
+	if err != nil {
+		return command.Fault(err)
+	}
+	uploads, err := db.Promote(ctx, wishes, now)
+	if err != nil {
+		return command.Fault(err)
+	}
+	for i, p := range asked {
+		p.upload = uploads[i]
+	}
+	return nil
+}
+
+// follow waits until every copy has its verdict and clients see what is published, and prints each.
+func (c *promoteCmd) follow(ctx context.Context, io stdio, db *catalogdb.DB, copies []*copying) error {
+	var left []*copying
+	for _, p := range copies {
+		if p.state != there {
+			left = append(left, p)
+		} else if err := c.packages(ctx, db, selectorAt(p.source, p.to), catalog.Active); err != nil {
+			return err
+		} else {
+			c.print(io, p)
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	return c.until(ctx, db, seenByClients, func(ctx context.Context) (missing string, err error) {
+		uploads := make([]catalog.Upload, len(left))
+		for i, p := range left {
+			uploads[i] = p.upload
+		}
+		verdicts, err := db.Verdicts(ctx, uploads)
+		if err != nil {
+			return "", command.Fault(err)
+		}
+		var waiting []*copying
+		for _, p := range left {
+			p.verdict = verdicts[p.upload]
+			if p.state = copyState(p.verdict.State); !p.verdict.State.Final() {
+				waiting = append(waiting, p)
+				continue
+			}
+			p.detail = p.verdict.Detail
+			c.print(io, p)
+		}
+		if left = waiting; len(left) == 0 {
+			return "", nil
+		}
+		return missingOf(left), nil
+	})
+}
+
+// missingOf describes the first of the copies that have no verdict yet.
+func missingOf(left []*copying) string {
+	p := left[0]
+	text := fmt.Sprintf("%s is %s", nameOf(p.source), cmp.Or(string(p.verdict.State), "lost"))
+	if p.verdict.Detail != "" {
+		text += ": " + command.Printable(p.verdict.Detail)
+	}
+	if n := len(left) - 1; n > 0 {
+		text += fmt.Sprintf(" (and %d more)", n)
+	}
+	return text
+}
+
+// withdraw yanks the packages that are in the new place from the one where they were, and waits until clients see that.
+func (c *promoteCmd) withdraw(ctx context.Context, io stdio, db *catalogdb.DB, copies []*copying) error {
+	var moved []*copying
+	now, err := db.Clock(ctx)
+	if err != nil {
+		return command.Fault(err)
+	}
+	for _, p := range copies {
+		if p.verdict.State == catalog.Rejected {
+			continue
+		}
+		record := catalog.Yank{Reason: "moved to " + p.to.String(), By: c.By, At: now.UTC().Truncate(time.Second)}
+		if _, err := db.Yank(ctx, selectorAt(p.source, p.source.Place()), record, now); err != nil {
+			return command.Fault(err)
+		}
+		moved = append(moved, p)
+	}
+	for _, p := range moved {
+		if err := c.packages(ctx, db, selectorAt(p.source, p.source.Place()), catalog.Yanked); err != nil {
+			return err
+		}
+		if !c.JSON {
+			fmt.Fprintf(io.out, "withdrawn: %s from %s\n", nameOf(p.source), p.source.Place())
+		}
+	}
+	return nil
+}
+
+// selectorAt selects a package in a place.
+func selectorAt(k catalog.Package, at catalog.Place) catalogdb.PackageSelector {
+	return catalogdb.PackageSelector{Repository: at.Repository, Distribution: at.Distribution, Name: k.Name, Version: k.Version, Component: at.Component, Arch: k.Arch}
+}
+
+func nameOf(k catalog.Package) string { return k.Name + " " + k.Version + " " + k.Arch }
+
+// print prints what became of a copy.
+func (c *promoteCmd) print(io stdio, p *copying) {
+	if c.JSON {
+		client.PrintJSON(io.out, copyJSON{nameOf(p.source), p.source.Place().String(), p.to.String(), p.source.File.Size, p.source.File.SHA256, p.state, p.verdict.Reason, p.detail})
+	}
+	line := fmt.Sprintf("%s: %s from %s to %s", p.state, nameOf(p.source), p.source.Place(), p.to)
+	switch {
+	case p.state == copyState(catalog.Rejected):
+		fmt.Fprintf(io.err, "%s: %s: %s\n", line, p.verdict.Reason, command.Printable(p.detail))
+	case c.JSON:
+	case p.detail != "":
+		fmt.Fprintf(io.out, "%s: %s\n", line, command.Printable(p.detail))
+	default:
+		fmt.Fprintln(io.out, line)
+	}
+}
