@@ -172,7 +172,9 @@ func TestPromoteJudges(t *testing.T) {
 			s.must(os.Remove(s.pathOf(k.Key)))
 			s.must(os.WriteFile(s.pathOf(k.Key), debtest.Build(s.t, debtest.Spec{Arch: "amd64", Fields: []string{"Description: damaged"}}), 0o600))
 		}, stablePlace, "rejected bad-digest", "other bytes under " + jammyHello},
-		{"other bytes are there", func(s *site, _ catalog.Package) { s.push(stableJammy, debtest.Spec{Arch: "amd64", Fields: []string{"Description: another"}}) },
+		{"other bytes are there", func(s *site, _ catalog.Package) {
+			s.push(stableJammy, debtest.Spec{Arch: "amd64", Fields: []string{"Description: another"}})
+		},
 			stablePlace, "rejected conflict", "with other bytes"},
 		{"the same bytes are there", func(s *site, _ catalog.Package) { s.push(stableJammy, debtest.Spec{Arch: "amd64"}) },
 			stablePlace, "duplicate", ""},
