@@ -62,7 +62,7 @@ func newAPI(c apiConfig) *apiHandler {
 		uploads:  receiver,
 		exchange: api.LimitedByAddress(gate.Limits, &oidc.Exchange{Authenticator: ids, Uses: c.catalog, Used: catalogdb.ErrExists, Issuer: jobs}),
 		rest: packagecloud.New(packagecloud.Config{
-			Catalog: c.catalog, Changes: apiChanges{c.catalog}, Uploads: receiver, Gate: gate, Table: c.table, PublicURL: c.publicURL, Log: c.log, Now: time.Now,
+			Catalog: c.catalog, Changes: apiChanges{c.catalog}, Promotions: apiPromotions{c.catalog}, Uploads: receiver, Gate: gate, Table: c.table, PublicURL: c.publicURL, Log: c.log, Now: time.Now,
 			Administration: admin, Tokens: admin, Keys: admin,
 		}),
 		metrics: m,

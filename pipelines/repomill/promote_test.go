@@ -168,3 +168,50 @@ func TestPromoteWithoutAWorker(t *testing.T) {
 		t.Errorf("it was asked for %d times", n)
 	}
 }
+
+// The calls that package_cloud promote makes, on a running up: the answer comes when clients see the copy.
+func TestPromoteByTheAPI(t *testing.T) {
+	t.Parallel()
+	proctest.Need(t, "curl")
+	s := newSite(t)
+	deb := newDEB(t, debtest.Spec{Arch: "amd64"})
+	s.publish(t, "acme/testing/ubuntu/jammy", deb)
+	s.does(t, 0, "", "repo", "create", "acme/stable", "--distribution", "ubuntu/jammy")
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := proctest.Run(t, nil, path, "token", "create", "acme", "releases", "--scope", "push,manage", "--catalog", "sqlite://"+s.data+"/catalog.db")
+	if a.Code != 0 {
+		t.Fatal(a)
+	}
+	token, repos := strings.TrimSpace(a.Stdout)+":", s.url+"/api/v1/repos/acme/"
+	for _, name := range []string{"testing", "stable"} {
+		if status, body := curl(t, "-u", token, repos+name+".json"); status != "200" {
+			t.Fatalf("%s: got %s %s", name, status, body)
+		}
+	}
+	call := []string{"-u", token, "-d", "destination=acme/stable", repos + "testing/ubuntu/jammy/hello_1.0_amd64.deb/promote.json"}
+	status, body := curl(t, call...)
+	var got struct {
+		Indexed    bool
+		SHA256     string `json:"sha256sum"`
+		PublishURL string `json:"publish_url"`
+		Repository string
+	}
+	if err := json.Unmarshal([]byte(body), &got); err != nil || status != "200" || !got.Indexed || got.Repository != "stable" || got.SHA256 != deb.sha256() {
+		t.Fatalf("got %s %s", status, body)
+	}
+	if file := s.fetch(t, "acme/stable/ubuntu/pool/jammy/main/h/hello/hello_1.0_amd64.deb"); digest(file) != deb.sha256() {
+		t.Errorf("clients get %d other bytes", len(file))
+	}
+	if status, body := curl(t, "-u", token, got.PublishURL+"?wait=5s"); status != "200" || !strings.Contains(body, `"state":"published"`) {
+		t.Errorf("publish_url: got %s %s", status, body)
+	}
+	if status, body := curl(t, call...); status != "422" || strings.TrimSpace(body) != `{"filename":["has already been taken"]}` {
+		t.Errorf("again: got %s %s", status, body)
+	}
+	if a := s.does(t, 0, "", "log", "acme/stable"); !strings.Contains(a.Stdout, "  token releases of acme  package.promote  acme/stable/ubuntu/jammy/main  hello 1.0 amd64 from acme/testing/ubuntu/jammy/main") {
+		t.Errorf("the log says %s", a.Stdout)
+	}
+}

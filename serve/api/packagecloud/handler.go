@@ -46,14 +46,15 @@ type Changes interface {
 
 // A Config configures the handler.
 type Config struct {
-	Catalog   Catalog
-	Changes   Changes
-	Uploads   *upload.Handler // which receives packages
-	Gate      *api.Gate
-	Table     *layout.Table
-	PublicURL string // of the resolver, without a slash at the end
-	Log       *slog.Logger
-	Now       func() time.Time
+	Catalog    Catalog
+	Changes    Changes
+	Promotions Promotions
+	Uploads    *upload.Handler // which receives packages
+	Gate       *api.Gate
+	Table      *layout.Table
+	PublicURL  string // of the resolver, without a slash at the end
+	Log        *slog.Logger
+	Now        func() time.Time
 
 	Administration Administration
 	Tokens         Tokens
@@ -177,6 +178,10 @@ func (h *handler) inRepository(c call, r catalog.Repository, path []string) {
 		h.masterTokens(c, path[1:])
 	case first == "gpg_keys":
 		h.gpgKeys(c, path[1:])
+	case len(path) == 4 && path[3] == "promote" && c.Method == http.MethodPost:
+		h.promote(c, catalog.Distribution{OS: path[0], Version: path[1]}, path[2])
+	case first == "promotions" && len(path) == 2:
+		c.only(http.MethodGet, func(c call) { h.showPromotion(c, path[1]) })
 	case first == "packages" && len(path) == 1 && c.Method == http.MethodGet:
 		h.allPackages(c)
 	case first == "packages" && len(path) == 1:

@@ -74,6 +74,7 @@ type site struct {
 	changes *changer
 	staging *file.Staging
 	judge   *judge
+	copies  *copier
 }
 
 func newSite(t *testing.T) *site { return newSiteWith(t, nil) }
@@ -89,7 +90,7 @@ func newSiteWith(t *testing.T, change func(*upload.Config)) *site {
 	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, db: db, changes: &changer{db: db}, judge: &judge{}}
+	s := &site{t: t, db: db, changes: &changer{db: db}, judge: &judge{}, copies: &copier{db: db}}
 	if s.staging, err = file.OpenStaging("file://" + filepath.Join(t.TempDir(), "staging")); err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +101,7 @@ func newSiteWith(t *testing.T, change func(*upload.Config)) *site {
 		change(&uploads)
 	}
 	server := httptest.NewServer(packagecloud.New(packagecloud.Config{
-		Catalog: db, Changes: s.changes, Uploads: upload.New(uploads), Gate: gate, Table: layout.DefaultTable(), PublicURL: "https://packages.example",
+		Catalog: db, Changes: s.changes, Promotions: s.copies, Uploads: upload.New(uploads), Gate: gate, Table: layout.DefaultTable(), PublicURL: "https://packages.example",
 		Log: log, Now: func() time.Time { return now }, Administration: administrator{db}, Tokens: administrator{db}, Keys: administrator{db},
 	}))
 	t.Cleanup(server.Close)
