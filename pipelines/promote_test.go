@@ -17,6 +17,7 @@ import (
 	"repomill/testdata/debtest"
 	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
+	"repomill/testdata/s3test"
 )
 
 var (
@@ -317,4 +318,20 @@ func TestPromoteCopiesInTheBucket(t *testing.T) {
 	if a, b := files[jammyHello], files[strings.Replace(jammyHello, "tools", "stable", 1)]; a == "" || !bytes.Equal([]byte(a), []byte(b)) {
 		t.Errorf("the copy has %d bytes, the package %d", len(b), len(a))
 	}
+}
+
+// In a bucket of S3 and a catalog of MySQL, too: a noarch package is copied from one of its directories to all of the new place.
+func TestProductionPromotes(t *testing.T) {
+	t.Parallel()
+	p := newProduction(t, s3test.Start(t))
+	stop := p.serve(p.source(), grace)
+	uploads := append(p.putDebs(jammy, "p", 3), p.put("acme/tools/el/9/noarch.rpm", rpmtest.Build(t, rpmtest.Spec{Arch: "noarch"})))
+	proctest.Eventually(t, "the packages are published", func() bool { return p.allAre("published", uploads) })
+	p.declareStable()
+	copies := p.promote(p.everything()...)
+	proctest.Eventually(t, "the copies are published", func() bool { return p.allAre("published", copies) })
+	wantStopped(t, stop)
+	p.wantRelease(stableJammy, 3)
+	p.wantRelease(stableEl9, 1)
+	p.wantRelease(stableArm, 1)
 }

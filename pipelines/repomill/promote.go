@@ -152,6 +152,9 @@ func ask(ctx context.Context, db *catalogdb.DB, copies []*copying) error {
 	return nil
 }
 
+// maxLook is how many verdicts are asked for at a time: workers make copies in the order of the wishes.
+const maxLook = 500
+
 // follow waits until every copy has its verdict and clients see what is published, and prints each.
 func (c *promoteCmd) follow(ctx context.Context, io stdio, db *catalogdb.DB, copies []*copying) error {
 	var left []*copying
@@ -168,8 +171,9 @@ func (c *promoteCmd) follow(ctx context.Context, io stdio, db *catalogdb.DB, cop
 		return nil
 	}
 	return c.until(ctx, db, seenByClients, func(ctx context.Context) (missing string, err error) {
-		uploads := make([]catalog.Upload, len(left))
-		for i, p := range left {
+		looked := left[:min(len(left), maxLook)]
+		uploads := make([]catalog.Upload, len(looked))
+		for i, p := range looked {
 			uploads[i] = p.upload
 		}
 		verdicts, err := db.Verdicts(ctx, uploads)
@@ -177,7 +181,7 @@ func (c *promoteCmd) follow(ctx context.Context, io stdio, db *catalogdb.DB, cop
 			return "", command.Fault(err)
 		}
 		var waiting []*copying
-		for _, p := range left {
+		for _, p := range looked {
 			p.verdict = verdicts[p.upload]
 			if p.state = copyState(p.verdict.State); !p.verdict.State.Final() {
 				waiting = append(waiting, p)
@@ -186,7 +190,7 @@ func (c *promoteCmd) follow(ctx context.Context, io stdio, db *catalogdb.DB, cop
 			p.detail = p.verdict.Detail
 			c.print(io, p)
 		}
-		if left = waiting; len(left) == 0 {
+		if left = append(waiting, left[len(looked):]...); len(left) == 0 {
 			return "", nil
 		}
 		return missingOf(left), nil

@@ -187,7 +187,7 @@ func leaseUpload(ctx context.Context, tx *transaction, u catalog.Upload, l Lease
 	case state != catalog.Received || until > millis(now):
 		return "", state, nil
 	case attempts >= MaxAttempts:
-		return "", catalog.Rejected, reject(ctx, tx, id, poison(attempts, last), now)
+		return "", catalog.Rejected, reject(ctx, tx, id, poison(u, attempts, last), now)
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE uploads SET lease_owner = ?, lease_token = ?, lease_until = ?, attempts = attempts + 1 WHERE id = ?`,
 		cut(l.Owner, maxUser), ours, millis(now.Add(l.For)), id)
@@ -227,7 +227,7 @@ func (d *DB) GiveUp(ctx context.Context, u catalog.Upload, token, why string, no
 			return err
 		}
 		if attempts >= MaxAttempts {
-			return reject(ctx, tx, id, poison(attempts, why), now)
+			return reject(ctx, tx, id, poison(u, attempts, why), now)
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE uploads SET lease_until = 0, lease_token = '' WHERE id = ?`, id)
 		return err
@@ -273,12 +273,16 @@ func rejectWaiting(ctx context.Context, tx *transaction, pkg int64, r catalog.Re
 }
 
 // poison is the rejection of an upload whose attempts are used up.
-func poison(attempts int, last string) catalog.Rejection {
+func poison(u catalog.Upload, attempts int, last string) catalog.Rejection {
 	detail := fmt.Sprintf("the program hung, panicked or was stopped %d times while it handled this file", attempts)
 	if last != "" {
 		detail += "; at last: " + last
 	}
-	return catalog.Rejection{Reason: catalog.Poison, Detail: detail + "; push it again to have it tried once more"}
+	again := "push"
+	if u.Promoted() {
+		again = "promote"
+	}
+	return catalog.Rejection{Reason: catalog.Poison, Detail: detail + "; " + again + " it again to have it tried once more"}
 }
 
 // leased returns the row of an upload that is being worked on under this token, or 0.
