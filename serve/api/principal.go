@@ -66,6 +66,12 @@ func (p Principal) MayMakeTokens(r catalog.Repository) bool {
 	return p.May(MakeTokens, r) || p.May(Manage, r)
 }
 
+// Looks reports whether the principal may see which packages a repository has. All may who have a right in it, except those
+// whose only one is [MakeTokens]: customers have such tokens.
+func (p Principal) Looks(r catalog.Repository) bool {
+	return p.May(Read, r) || p.May(Push, r) || p.May(Manage, r)
+}
+
 // Actor returns the principal as the audit log has it.
 func (p Principal) Actor() catalog.Actor { return catalog.Actor{User: p.Name, Job: p.Job} }
 

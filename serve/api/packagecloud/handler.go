@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -151,6 +152,9 @@ func (h *handler) route(c call, path []string) {
 	}
 }
 
+// packagePaths begin the paths that show packages.
+var packagePaths = []string{"packages", "search", "package", "stats"}
+
 // inRepository answers a call about one repository.
 func (h *handler) inRepository(c call, r catalog.Repository, path []string) {
 	var err error
@@ -170,6 +174,10 @@ func (h *handler) inRepository(c call, r catalog.Repository, path []string) {
 	first := ""
 	if len(path) > 0 {
 		first = path[0]
+	}
+	if c.private() && slices.Contains(packagePaths, first) && !c.by.Looks(r) {
+		c.forbidden(api.Read)
+		return
 	}
 	switch {
 	case len(path) == 0:

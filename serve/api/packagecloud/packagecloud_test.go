@@ -50,6 +50,8 @@ var principals = tokens{
 	"vault":   {ID: "4", Name: "token vault", Grants: []api.Grant{{Right: api.Manage, Owner: "acme", Name: "vault"}, {Right: api.Manage, Owner: "acme", Name: "next"}}},
 	"two":     {ID: "5", Name: "token two", Grants: []api.Grant{{Right: api.Manage, Owner: "acme"}, {Right: api.Manage, Owner: "other"}}},
 	"root":    {ID: "6", Name: "token root", Grants: []api.Grant{{Right: api.Manage}}},
+	"master":  {ID: "8", Name: "token master", Grants: []api.Grant{{Right: api.MakeTokens, Owner: "acme"}}},
+	"reader":  {ID: "9", Name: "token reader", Grants: []api.Grant{{Right: api.Read, Owner: "acme"}}},
 	"other":   {ID: "3", Name: "token other", Grants: []api.Grant{{Right: api.Manage, Owner: "other"}}},
 }
 
