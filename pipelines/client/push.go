@@ -36,8 +36,8 @@ type Push struct {
 	Token         string        `env:"REPOMILL_TOKEN" hidden:"" help:"The token itself."`
 	Staging       string        `default:"file://./data/staging" help:"URL of the staging bucket: gs://BUCKET, or file:///FOLDER."`
 	Distributions string        `type:"path" help:"JSON file with more distributions, if the server has one."`
-	User          string        `env:"REPOMILL_USER,GITLAB_USER_LOGIN,GITHUB_ACTOR" help:"Who pushes. A later conflict names the user. Recorded in gs:// staging only."`
-	Job           string        `env:"REPOMILL_JOB,CI_JOB_URL,BUILD_URL" help:"URL of the CI job. A later conflict names it. Recorded in gs:// staging only."`
+	User          string        `env:"REPOMILL_USER,GITLAB_USER_LOGIN,GITHUB_ACTOR" help:"Who pushes. A later conflict names the user. With --server it is the token."`
+	Job           string        `env:"REPOMILL_JOB,CI_JOB_URL,BUILD_URL" help:"URL of the CI job. A later conflict names it."`
 }
 
 // Help describes the exit codes.

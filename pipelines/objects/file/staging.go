@@ -18,8 +18,8 @@ import (
 const FolderName = "staging"
 
 // A Staging is a staging bucket in a folder. The generation of a file consists of its inode, its last change and its
-// size: a write or a replacement gives a new one. The pusher of a file is not stored. Its methods may be called
-// concurrently, by several processes.
+// size: a write or a replacement gives a new one. The pusher of a file is an extended attribute of it, where the file system has such
+// attributes. Its methods may be called concurrently, by several processes.
 type Staging struct {
 	root    *os.Root
 	path    string
@@ -81,13 +81,13 @@ func generation(info fs.FileInfo) string {
 	return fmt.Sprintf("%x-%x-%x", changed(info).UnixNano(), inode(info), info.Size())
 }
 
-// Open returns the bytes of exactly this generation. The pusher is always empty.
+// Open returns the bytes of exactly this generation, and its pusher.
 func (s *Staging) Open(_ context.Context, u catalog.Upload) (io.ReadCloser, catalog.Pusher, error) {
 	g, err := s.open(u)
 	if err != nil {
 		return nil, catalog.Pusher{}, err
 	}
-	return g, catalog.Pusher{}, nil
+	return g, pusherOf(g.f), nil
 }
 
 func (s *Staging) open(u catalog.Upload) (*generationReader, error) {
@@ -155,22 +155,22 @@ func (g *generationReader) check() error {
 	return nil
 }
 
-// Put stores a file and returns its upload. The file becomes visible when it is complete. The pusher is not stored.
-func (s *Staging) Put(ctx context.Context, object string, body io.Reader, _ catalog.Pusher) (catalog.Upload, error) {
-	return s.put(ctx, object, body, s.root.Rename)
+// Put stores a file and returns its upload. The file becomes visible when it is complete.
+func (s *Staging) Put(ctx context.Context, object string, body io.Reader, by catalog.Pusher) (catalog.Upload, error) {
+	return s.put(ctx, object, body, by, s.root.Rename)
 }
 
 // Create is [Staging.Put] under a name that must be free. If it is not, the error is fs.ErrExist, with or without having
 // read body.
-func (s *Staging) Create(ctx context.Context, object string, body io.Reader, _ catalog.Pusher) (catalog.Upload, error) {
+func (s *Staging) Create(ctx context.Context, object string, body io.Reader, by catalog.Pusher) (catalog.Upload, error) {
 	if _, err := s.lstat(object); err == nil {
 		return catalog.Upload{}, fmt.Errorf("stage %s: %w", object, fs.ErrExist)
 	}
-	return s.put(ctx, object, body, s.renameNew)
+	return s.put(ctx, object, body, by, s.renameNew)
 }
 
 // put stores a file under a hidden name, and gives it its own when it is complete.
-func (s *Staging) put(ctx context.Context, object string, body io.Reader, rename func(from, to string) error) (catalog.Upload, error) {
+func (s *Staging) put(ctx context.Context, object string, body io.Reader, by catalog.Pusher, rename func(from, to string) error) (catalog.Upload, error) {
 	if err := checkKey(object); err != nil {
 		return catalog.Upload{}, err
 	}
@@ -186,6 +186,9 @@ func (s *Staging) put(ctx context.Context, object string, body io.Reader, rename
 	err = fill(f, untilDone{ctx, body})
 	if err == nil {
 		err = f.Chmod(0o644) // independent of the umask: a process of another user may read it
+	}
+	if err == nil {
+		err = setPusher(f, by)
 	}
 	if err == nil {
 		err = f.Sync()

@@ -2,7 +2,6 @@ package gcs
 
 import (
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"repomill/schemas/catalog"
@@ -22,37 +21,18 @@ const (
 	jobKey  = "repomill-job"
 )
 
-// maxUser and maxJob bound the fields of a pusher, in bytes.
-const (
-	maxUser = 100
-	maxJob  = 500
-)
-
 func pusherOf(metadata map[string]string) catalog.Pusher {
-	return catalog.Pusher{User: clean(metadata[userKey], maxUser), Job: clean(metadata[jobKey], maxJob)}
+	return catalog.Pusher{User: metadata[userKey], Job: metadata[jobKey]}.Kept()
 }
 
 func metadataOf(by catalog.Pusher) map[string]string {
+	by = by.Kept()
 	m := map[string]string{}
-	if user := clean(by.User, maxUser); user != "" {
-		m[userKey] = user
+	if by.User != "" {
+		m[userKey] = by.User
 	}
-	if job := clean(by.Job, maxJob); job != "" {
-		m[jobKey] = job
+	if by.Job != "" {
+		m[jobKey] = by.Job
 	}
 	return m
-}
-
-// clean returns the printable characters of s, at most max bytes.
-func clean(s string, max int) string {
-	var b strings.Builder
-	for _, r := range s {
-		if b.Len()+utf8.RuneLen(r) > max {
-			break
-		}
-		if unicode.IsPrint(r) && r != utf8.RuneError {
-			b.WriteRune(r)
-		}
-	}
-	return strings.TrimSpace(b.String())
 }

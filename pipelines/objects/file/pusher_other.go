@@ -1,0 +1,15 @@
+//go:build !linux
+
+package file
+
+import (
+	"os"
+
+	"repomill/schemas/catalog"
+)
+
+// setPusher keeps nothing here.
+func setPusher(*os.File, catalog.Pusher) error { return nil }
+
+// pusherOf knows no pusher here.
+func pusherOf(*os.File) catalog.Pusher { return catalog.Pusher{} }
