@@ -1,6 +1,8 @@
 package doctor
 
 import (
+	"cmp"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -11,7 +13,10 @@ import (
 
 // secrets are what must not be printed. URLs are shown without the parts that may have them ([shown]); this is for all other
 // texts, such as the messages of a server or a library.
-type secrets struct{ known []string }
+type secrets struct {
+	known   map[string]bool
+	longest []string // the longest first: one may be a part of another
+}
 
 // minSecret is the shortest text that is taken for a secret, in bytes: "x" is what goes into the place of a password.
 const minSecret = 6
@@ -19,12 +24,15 @@ const minSecret = 6
 func (s *secrets) add(texts ...string) {
 	for _, t := range texts {
 		for _, form := range []string{t, url.QueryEscape(t), url.PathEscape(t)} {
-			if len(form) >= minSecret && !slices.Contains(s.known, form) {
-				s.known = append(s.known, form)
+			if len(form) < minSecret {
+				continue
 			}
+			if s.known == nil {
+				s.known = map[string]bool{}
+			}
+			s.known[form] = true
 		}
 	}
-	slices.SortFunc(s.known, func(a, b string) int { return len(b) - len(a) }) // one may be a part of another
 }
 
 var tokenInPath = regexp.MustCompile(`/priv/([^/]+)`)
@@ -56,8 +64,14 @@ func (s *secrets) addLogin(user, password string) {
 	}
 }
 
+// order is called when all secrets are known: a file may have many.
+func (s *secrets) order() {
+	s.longest = slices.SortedFunc(maps.Keys(s.known), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+}
+
 // hide removes the known secrets from every text of a report.
 func (s *secrets) hide(r *Report) {
+	s.order()
 	s.hideAll(&r.URL)
 	s.hideFindings(r.Findings)
 	for i := range r.Sources {
@@ -82,7 +96,7 @@ const maxText = 2000
 // hideAll removes secrets, and what would make a text look like several.
 func (s *secrets) hideAll(texts ...*string) {
 	for _, t := range texts {
-		for _, secret := range s.known {
+		for _, secret := range s.longest {
 			*t = strings.ReplaceAll(*t, secret, "***")
 		}
 		if len(*t) > maxText {
