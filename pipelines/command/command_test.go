@@ -72,7 +72,7 @@ func TestCheckURL(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for _, bad := range []string{"", "packages.example.org", "ftp://example.org", "https://", "https://u:secret@example.org", "https://example.org?x", "https://example.org/#x", "https://example.org/$x", "https://example.org/\nx", "https://exämple.org"} {
+	for _, bad := range []string{"", "packages.example.org", "ftp://example.org", "https://", "https://u:secret@example.org", "https://example.org?x", "https://example.org/#x", "https://example.org/$x", "https://example.org/&x", "https://example.org/(x)", "https://example.org/x|y", "https://example.org/*", "https://example.org/\nx", "https://exämple.org"} {
 		if err := command.CheckURL("--public-url", bad); command.CodeOf(err) != command.Misused || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: got %v", bad, err)
 		}

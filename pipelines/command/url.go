@@ -17,7 +17,7 @@ func CheckURL(flag, raw string) error {
 	return nil
 }
 
-// plain reports whether a URL needs no quoting in a configuration file or a policy.
+// plain reports whether a URL needs no quoting in a shell, a configuration file or a policy.
 func plain(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"'`\\<>$#;%", r) })
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"'`\\<>$#;%&|(){}*!", r) })
 }
