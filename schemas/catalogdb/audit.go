@@ -143,6 +143,9 @@ func (d *DB) uploadPage(ctx context.Context, target catalog.Target, at, id int64
 		if err = scan(&row.id, &row.at, &object, &state, &reason, &detail, &e.By, &e.Job); err != nil {
 			return row, err
 		}
+		if catalog.UploadState(state) == catalog.Duplicate { // its package is of an earlier upload, which others may have pushed
+			e.By, e.Job = "", ""
+		}
 		e.At, e.Action = instant(row.at), catalog.ActionUpload
 		dir, file := path.Split(layout.ShownStaging(object))
 		said := slices.DeleteFunc([]string{file + " " + state, reason.String, detail.String}, func(s string) bool { return s == "" })

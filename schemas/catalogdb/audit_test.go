@@ -208,3 +208,18 @@ func auditKeys(t *testing.T, db *catalogdb.DB) {
 		"lee|keys.change|all|list of keys 3: AA retired as leaked, BB signing, was standby||",
 	)
 }
+
+func auditDuplicate(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	k := deb(jammy, "hello", "1")
+	k.Pusher = catalog.Pusher{User: "kim", Job: "https://ci/7"}
+	activate(t, db, store(t, db, k, "1"))
+	publish(t, db, jammy, 2, start)
+	k.Pusher = catalog.Pusher{User: "lee", Job: "https://ci/8"}
+	activate(t, db, store(t, db, k, "2"))
+	lines := logOf(t, db, "acme/tools", time.Time{})
+	want := []string{"kim|upload|acme/tools/ubuntu/jammy|hello_1_amd64 published||https://ci/7", "|upload|acme/tools/ubuntu/jammy|hello_1_amd64 duplicate||"}
+	if diff := cmp.Diff(want, lines[len(lines)-2:]); diff != "" {
+		t.Errorf("log (-want +got):\n%s", diff)
+	}
+}
