@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"repomill/schemas/catalog"
+	"repomill/serve"
 )
 
 func TestBodiesAreThoseOfTheDocumentation(t *testing.T) {
@@ -216,5 +217,34 @@ func TestCallersSeeWhatTheyMay(t *testing.T) {
 	}
 	if k, err := s.db.ListPackages(t.Context(), catalog.PackageQuery{Repository: vault, Limit: 1}); err != nil || k.Total != 1 {
 		t.Errorf("the private package is gone: %v, %v", k, err)
+	}
+}
+
+func TestTokenIsTheOneThatWasSent(t *testing.T) {
+	s := newSite(t)
+	secret, _ := serve.NewToken()
+	principals[secret] = principals["pusher"]
+	defer delete(principals, secret)
+	for fact, authorize := range map[string]func(*http.Request){
+		"as user name":             func(r *http.Request) { r.SetBasicAuth(secret, "") },
+		"as password of an e-mail": func(r *http.Request) { r.SetBasicAuth("ci@acme.example", secret) },
+		"as password alone":        func(r *http.Request) { r.SetBasicAuth("", secret) },
+		"as Bearer":                func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+secret) },
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/api/v1/token.json", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		authorize(req)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got map[string]string
+		err = json.NewDecoder(res.Body).Decode(&got)
+		res.Body.Close()
+		if err != nil || got["token"] != secret {
+			t.Errorf("%s: got %q, %v", fact, got, err)
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
+	"repomill/serve/api"
 )
 
 // numbersJSON has packagecloud's numbers of distributions, which CI has in its configuration: those up to 227 as its API
@@ -154,6 +155,6 @@ func (h *handler) gemVersion(c call) {
 // token returns the token of the caller. There are no accounts with passwords: a caller with a token gets it back, and one
 // without gets none.
 func (h *handler) token(c call) {
-	user, _, _ := c.BasicAuth()
-	c.answer(http.StatusOK, map[string]string{"token": user})
+	credential, _ := api.Credential(c.Request) // it passed the gate
+	c.answer(http.StatusOK, map[string]string{"token": credential})
 }
