@@ -60,8 +60,14 @@ func (g *Gate) answer(w http.ResponseWriter, r *http.Request, p Principal, err e
 	if !errors.As(err, &e) {
 		e = Unavailable(err)
 	}
-	if e.Status >= http.StatusInternalServerError {
+	log := func() {
 		g.Log.Warn("a call of the API failed", "method", r.Method, "path", r.URL.Path, "by", p.Name, "status", e.Status, "error", e.Cause)
+	}
+	switch {
+	case errors.Is(e, errStrangers):
+		strangersLogged.Do(log)
+	case e.Status >= http.StatusInternalServerError:
+		log()
 	}
 	WriteError(w, e)
 }

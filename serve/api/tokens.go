@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -112,7 +113,7 @@ func (a *Tokens) look(ctx context.Context, digest string) (remembered, error) {
 		return r, nil
 	}
 	if !r.found && !a.strange.AllowN(now, 1) { // holders of tokens go on
-		return r, &Error{Status: 503, Message: "the server is asked for too many unknown tokens; try again", RetryAfter: time.Second, Cause: errStrangers}
+		return r, Strangers()
 	}
 	asked := a.lookups.DoChan(digest, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTime) // it is the answer of others, too
@@ -130,7 +131,15 @@ func (a *Tokens) look(ctx context.Context, digest string) (remembered, error) {
 	}
 }
 
+// Strangers answers a credential that was not known last while too many such are asked for.
+func Strangers() *Error {
+	return &Error{Status: http.StatusServiceUnavailable, Message: "the server is asked for too many unknown tokens; try again", RetryAfter: time.Second, Cause: errStrangers}
+}
+
 var errStrangers = errors.New("questions for unknown tokens exceed their limit")
+
+// strangersLogged bounds the lines of the log about that: anybody can make up tokens.
+var strangersLogged = rate.Sometimes{First: 1, Interval: 10 * time.Second}
 
 // ask asks the store for a digest.
 func (a *Tokens) ask(ctx context.Context, digest string) (remembered, error) {

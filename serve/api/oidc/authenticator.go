@@ -47,8 +47,9 @@ type Config struct {
 
 // An Authenticator knows ID tokens. It may be called concurrently.
 type Authenticator struct {
-	config Config
-	client *http.Client
+	config    Config
+	client    *http.Client
+	strangers strangers
 
 	mu      sync.Mutex
 	issuers map[string]*keys
@@ -80,6 +81,11 @@ func (a *Authenticator) verify(ctx context.Context, raw string) (verified, error
 	if !ok {
 		return verified{}, api.ErrUnknownCredential
 	}
+	return a.strangers.ask(raw, a.config.Now(), func() (verified, error) { return a.verifyOf(ctx, issuer, raw) })
+}
+
+// verifyOf verifies a token that names an issuer.
+func (a *Authenticator) verifyOf(ctx context.Context, issuer, raw string) (verified, error) {
 	trusts, err := a.config.Trusts.TrustsOf(ctx, issuer)
 	if err != nil {
 		return verified{}, err

@@ -26,6 +26,8 @@ type JobTokenStore interface {
 type JobTokens struct {
 	Store JobTokenStore
 	Now   func() time.Time
+
+	strangers strangers
 }
 
 // IssueToken implements [Issuer] for principals of an [Authenticator].
@@ -44,6 +46,14 @@ func (j *JobTokens) Authenticate(ctx context.Context, credential string) (api.Pr
 	if !ok || !serve.IsToken(rest) {
 		return api.Principal{}, api.ErrUnknownCredential
 	}
+	v, err := j.strangers.ask(credential, j.Now(), func() (verified, error) {
+		p, err := j.find(ctx, credential)
+		return verified{principal: p}, err
+	})
+	return v.principal, err
+}
+
+func (j *JobTokens) find(ctx context.Context, credential string) (api.Principal, error) {
 	t, trusts, found, err := j.Store.JobToken(ctx, serve.TokenDigest(credential))
 	switch {
 	case err != nil:
