@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -168,7 +169,7 @@ func (s *server) do(req *http.Request, v any) error {
 		return err
 	}
 	if resp.StatusCode/100 != 2 {
-		return answered(resp, body)
+		return answered(resp, bytes.ReplaceAll(body, []byte(s.token), []byte("***"))) // what is between may show what it got
 	}
 	if err := json.Unmarshal(body, v); err != nil {
 		return fmt.Errorf("%s does not answer as repomill does: check --server", s.url)

@@ -152,6 +152,7 @@ func TestPushToAServer(t *testing.T) {
 		{"behind a proxy that is lost", []http.HandlerFunc{failing(502, `<html>`), failing(200, `<html>`)}, nil, 4, "", "does not answer as repomill does", 0},
 		{"that has moved", []http.HandlerFunc{failing(301, "", "Location: https://new.example/x?secret")}, nil, 4, "", "redirects to https://new.example/x: name that one", 0},
 		{"with a wrong token", nil, func(c *Push) { c.Token = "other" }, 4, "", "not known here", 0},
+		{"that shows what it was sent", []http.HandlerFunc{failing(401, `{"error":"not known: Bearer secret"}`)}, nil, 4, "", "not known: Bearer ***", 0},
 		{"with a token that is none", nil, func(c *Push) { c.Token = "a b" }, 2, "", "REPOMILL_TOKEN has no token in it", 0},
 		{"and to staging", nil, func(c *Push) { c.Staging = "file:///x" }, 2, "", "name one of them", 0},
 		{"of no URL", nil, func(c *Push) { c.Server = "packages" }, 2, "", "--server", 0},
