@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -230,6 +231,8 @@ func TestRedirects(t *testing.T) {
 	h.wants(t, "a second host that cannot be reached", doctor.Problem, "problem  fetch: the server redirects to 127.0.0.1:1, and there: 127.0.0.1 refuses connections", "--serve-through")
 	to = "http://cdn.invalid"
 	h.wants(t, "a second host without an address", doctor.Problem, "problem  fetch: the server redirects to cdn.invalid, and there: the name cdn.invalid")
+	to = "file:///srv"
+	h.wants(t, "a redirect to a file", doctor.Problem, "problem  fetch: it redirects to a URL that is neither http nor https", "ask the operator of the server")
 	to = first
 	h.wants(t, "a redirect without end", doctor.Problem, "problem  fetch: the server redirects to ", "more than 6 redirects")
 	to = serve(t, http.NotFoundHandler())
@@ -238,6 +241,24 @@ func TestRedirects(t *testing.T) {
 	h.wants(t, "a second host that refuses", doctor.Problem, "problem  fetch: 403 of "+strings.TrimPrefix(to, "http://")+", to which the server redirects: it refuses the signed URL")
 	h.write(t, "etc/apt/auth.conf.d/acme.conf", "")
 	h.wants(t, "no token", doctor.Problem, `do:    put "machine `+first+`/acme/tools/ login TOKEN password x" into /etc/apt/auth.conf.d/acme_tools.conf`)
+}
+
+func TestWhatIsNotHTTPIsNotShown(t *testing.T) {
+	t.Parallel()
+	m := newMill(t)
+	h := newHost(t, serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		io.WriteString(conn, "HTTP/1.1 302 Found\r\nLocation: http://cdn/\x1b?Signature=of-a-redirect\r\n\r\n")
+	})), m)
+	h.wants(t, "a redirect that cannot be read", doctor.Problem, "answers what is not HTTP")
+	if _, said := h.examine(t); strings.Contains(said, "of-a-redirect") {
+		t.Errorf("the signature is shown:\n%s", said)
+	}
 }
 
 func TestNoClientFollowsFromHTTPSToHTTP(t *testing.T) {

@@ -48,6 +48,8 @@ func (f fault) explain() (what, advice string) {
 		return target + " does not answer in time", reach
 	case errors.Is(f.err, syscall.ECONNRESET), strings.HasSuffix(text, "EOF"):
 		return target + " closes the connection without an answer", reach
+	case strings.Contains(text, "malformed"): // what follows is the server's own, such as the signature of a redirect
+		return target + " answers what is not HTTP", reach
 	case strings.Contains(text, "server gave HTTP response to HTTPS client"):
 		return f.host + " does not speak https there", "use http:// in the source, or the right port"
 	case f.via.url != nil && strings.Contains(text, "Proxy Authentication Required"):

@@ -38,8 +38,11 @@ func (a answer) ok() bool { return a.err == nil && a.status == http.StatusOK }
 // redirected reports whether the last hop is at another host than the first.
 func (a answer) redirected() bool { return len(a.hops) > 1 }
 
-// errDowngrade is a redirect that no client follows.
-var errDowngrade = errors.New("it redirects from https to http, which apt refuses")
+// What redirects no client follows.
+var (
+	errDowngrade = errors.New("it redirects from https to http, which apt refuses")
+	errScheme    = errors.New("it redirects to a URL that is neither http nor https")
+)
 
 // fetch fetches a URL as a client does: through its proxy, with its token for the first host alone, following redirects.
 func (e *exam) fetch(ctx context.Context, s source, raw string, l *login) (a answer) {
@@ -127,6 +130,10 @@ func (e *exam) hop(ctx context.Context, a *answer, s source, at *url.URL, l *log
 			return nil
 		}
 		e.secrets.addURL(next.String())
+		if next.Scheme != "http" && next.Scheme != "https" {
+			a.err = errScheme
+			return nil
+		}
 		return next
 	}
 	if a.body, err = io.ReadAll(io.LimitReader(resp.Body, maxBody)); err != nil {
