@@ -17,7 +17,7 @@ import (
 )
 
 // runbook returns the commands of README.md that follow a paragraph, up to the next one.
-func runbook(t *testing.T, paragraph string) (commands []string) {
+func runbook(t testing.TB, paragraph string) (commands []string) {
 	t.Helper()
 	body, err := os.ReadFile("README.md")
 	if err != nil {

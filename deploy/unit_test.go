@@ -90,7 +90,7 @@ func TestUnits(t *testing.T) {
 		t.Skip("systemd-analyze is not installed")
 	}
 	dir := t.TempDir()
-	for _, name := range []string{"repomill-worker", "repomill-resolver"} {
+	for _, name := range []string{"repomill-worker", "repomill-api", "repomill-resolver"} {
 		body, err := os.ReadFile("systemd/" + name + ".service")
 		if err != nil {
 			t.Fatal(err)

@@ -5,7 +5,7 @@ set -e
 if command -v systemd-sysusers >/dev/null; then systemd-sysusers @PACKAGE@.conf; fi
 [ -d /run/systemd/system ] || exit 0
 systemctl daemon-reload || true
-# An upgrade restarts a running service, and starts no other.
+# An upgrade restarts running services, and starts no other.
 case "$1 ${2:-}" in
-"configure "?* | "2 ") systemctl try-restart @UNIT@ || true ;;
+"configure "?* | "2 ") systemctl try-restart @UNITS@ || true ;;
 esac
