@@ -15,10 +15,11 @@ const (
 	Forbidden                  // 403
 	Unlisted                   // 403, as Google answers for an absent object without the permission to list
 	Busy                       // 503
+	Torn                       // of a chunk of an upload, a part arrives and is kept, then the connection breaks
 )
 
 func (f Fault) String() string {
-	return [...]string{"none", "lost", "stored", "damaged", "cut", "stalled", "forbidden", "unlisted", "busy"}[f]
+	return [...]string{"none", "lost", "stored", "damaged", "cut", "stalled", "forbidden", "unlisted", "busy", "torn"}[f]
 }
 
 // status returns the code with which a fault refuses a request, or 0.

@@ -26,6 +26,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case fault == Lost:
 		panic(http.ErrAbortHandler)
+	case fault == Torn:
+		body = tear(r, body)
 	case fault == Damaged && len(body) > 0:
 		body[len(body)*2/3] ^= 1
 	case fault.status() != 0:
@@ -36,7 +38,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	answer := s.carryOut(r, body)
-	if fault == Stored {
+	if fault == Stored || fault == Torn {
 		panic(http.ErrAbortHandler)
 	}
 	send(w, r, answer, fault)
