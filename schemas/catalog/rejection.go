@@ -18,7 +18,7 @@ const (
 	Malformed           Reason = "malformed"            // a structure that tools would read differently, or not at all
 	MissingField        Reason = "missing-field"        // a field that an index cannot do without
 	BadField            Reason = "bad-field"            // a field whose value is not allowed
-	BadDigest           Reason = "bad-digest"           // a digest inside the package does not match
+	BadDigest           Reason = "bad-digest"           // a digest inside the package, or what was declared of it, does not match
 	Unsupported         Reason = "unsupported"          // valid, but of a kind that clients here cannot use
 	DecompressionBomb   Reason = "decompression-bomb"   // expands far beyond what a package needs
 	TooLarge            Reason = "too-large"            // over a limit on size or count
@@ -29,6 +29,7 @@ const (
 	Conflict            Reason = "conflict"             // this identity has other bytes already
 	YankedIdentity      Reason = "yanked"               // this identity was withdrawn
 	Replaced            Reason = "replaced"             // the staged object was replaced or removed before it was read
+	Late                Reason = "late"                 // it was complete after its session had ended
 	ParserPanic         Reason = "parser-panic"         // the parser panicked: a bug of repomill, which a retry would meet again
 	Poison              Reason = "poison"               // handling it failed too often
 )

@@ -10,6 +10,7 @@
 //   - CI ("push") needs storage.objects.create, and storage.objects.get to read its verdict
 //     (roles/storage.objectCreator, and roles/storage.objectViewer or a role with get alone).
 //     To put another file under a name that staging still has, it needs storage.objects.delete.
+//   - The API needs the same for what it stages itself, and for sessions (see [Staging.Begin]); it deletes nothing.
 //   - The worker needs storage.objects.list, get, create and delete (roles/storage.objectUser).
 //     Verdicts lie in the same bucket, under .results/.
 //   - The API needs storage.objects.get and create, and list and delete for files that lie under .incoming/ until their
@@ -19,10 +20,12 @@
 package gcs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -30,6 +33,7 @@ import (
 	"cloud.google.com/go/storage"
 	"github.com/googleapis/gax-go/v2"
 	"google.golang.org/api/option"
+	htransport "google.golang.org/api/transport/http"
 
 	"repomill/schemas/layout"
 )
@@ -40,6 +44,8 @@ type Staging struct {
 	client *storage.Client
 	bucket *storage.BucketHandle
 	name   string
+	http   *http.Client  // with the credentials of client, for what the library does not do
+	base   string        // URL of the JSON API, without what follows the host's own path
 	stall  time.Duration // how long a request may make no progress, retries included
 	chunk  int           // how much of a file is sent in one request, in bytes
 }
@@ -52,6 +58,12 @@ const chunkSize = 8 << 20
 
 // probeTime bounds the first request. Then the bucket counts as unreachable.
 const probeTime = 20 * time.Second
+
+// The endpoint of the JSON API, and what all of its endpoints end with.
+const (
+	defaultEndpoint = "https://storage.googleapis.com" + endpointPath
+	endpointPath    = "/storage/v1/"
+)
 
 // OpenStaging opens the staging bucket of a URL gs://bucket[?endpoint=URL][&anonymous=true]. Without
 // anonymous it uses Google's application default credentials. It checks that the bucket can be reached and
@@ -66,9 +78,15 @@ func OpenStaging(ctx context.Context, rawURL string) (*Staging, error) {
 		return nil, fmt.Errorf("open --staging gs://%s: no Google credentials; set GOOGLE_APPLICATION_CREDENTIALS, "+
 			"run where a service account is attached, or run \"gcloud auth application-default login\": %w", name, err)
 	}
+	plain, endpoint, err := htransport.NewClient(ctx, append([]option.ClientOption{option.WithScopes(storage.ScopeReadWrite)}, opts...)...)
+	if err != nil {
+		client.Close()
+		return nil, fmt.Errorf("open --staging gs://%s: %w", name, err)
+	}
+	base := strings.TrimSuffix(cmp.Or(endpoint, defaultEndpoint), endpointPath)
 	client.SetRetry(storage.WithErrorFunc(storage.ShouldRetry),
 		storage.WithBackoff(gax.Backoff{Initial: 200 * time.Millisecond, Max: 10 * time.Second, Multiplier: 2}))
-	s := &Staging{client: client, bucket: client.Bucket(name), name: name, stall: stallTime, chunk: chunkSize}
+	s := &Staging{client: client, bucket: client.Bucket(name), name: name, http: plain, base: base, stall: stallTime, chunk: chunkSize}
 	if err := s.probe(ctx); err != nil {
 		client.Close()
 		return nil, fmt.Errorf("open --staging: %w", err)
@@ -107,7 +125,7 @@ func parse(rawURL string) (name string, opts []option.ClientOption, err error) {
 		if e.Scheme == "http" && anonymous != "true" {
 			return "", nil, fmt.Errorf("endpoint %q would carry credentials unencrypted; use https, or add anonymous=true", endpoint)
 		}
-		opts = append(opts, option.WithEndpoint(strings.TrimSuffix(e.Scheme+"://"+e.Host+e.Path, "/")+"/storage/v1/"))
+		opts = append(opts, option.WithEndpoint(strings.TrimSuffix(e.Scheme+"://"+e.Host+e.Path, "/")+endpointPath))
 	}
 	for key := range query {
 		if key != "endpoint" && key != "anonymous" {

@@ -1,6 +1,8 @@
 package gcs
 
 import (
+	"encoding/base64"
+	"encoding/binary"
 	"strings"
 	"unicode/utf8"
 
@@ -35,4 +37,9 @@ func metadataOf(by catalog.Pusher) map[string]string {
 		m[jobKey] = by.Job
 	}
 	return m
+}
+
+// crc32cOf returns a CRC32C as Google's JSON has it.
+func crc32cOf(sum uint32) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
 }

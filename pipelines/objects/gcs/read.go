@@ -2,6 +2,8 @@ package gcs
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -22,7 +24,7 @@ import (
 // Open returns the bytes of exactly this generation, and the pusher in its metadata. The last Read compares size and
 // checksum. A broken connection is resumed where it stopped; if the object was replaced since Open, Read returns
 // [catalog.ErrGone]. An object with Content-Encoding gzip is a *[catalog.Rejection]: HTTP does not deliver the bytes that
-// are stored.
+// are stored. So is what came in a session and is not what was declared.
 func (s *Staging) Open(ctx context.Context, u catalog.Upload) (io.ReadCloser, catalog.Pusher, error) {
 	object, err := s.generation(u)
 	if err != nil {
@@ -37,6 +39,13 @@ func (s *Staging) Open(ctx context.Context, u catalog.Upload) (io.ReadCloser, ca
 			Detail: fmt.Sprintf("%q is staged with Content-Encoding gzip, so that not the package is stored but something else; push the file as it is, without compression by the tool (gsutil: no -z, -Z, -j or -J)", layout.ShownStaging(u.Object)),
 		}
 	}
+	var declared catalog.Declared
+	if err == nil {
+		if declared, err = checkDeclared(attrs); err != nil {
+			w.stop()
+			return nil, catalog.Pusher{}, err
+		}
+	}
 	var body *storage.Reader
 	if err == nil {
 		body, err = object.NewReader(w)
@@ -47,7 +56,7 @@ func (s *Staging) Open(ctx context.Context, u catalog.Upload) (io.ReadCloser, ca
 		return nil, catalog.Pusher{}, err
 	}
 	w.sleep()
-	return &reader{staging: s, upload: u, watchdog: w, body: body, crc: crc32.New(castagnoli), attrs: attrs}, pusherOf(attrs.Metadata), nil
+	return &reader{staging: s, upload: u, watchdog: w, body: body, crc: crc32.New(castagnoli), attrs: attrs, sum: sha256.New(), declared: declared}, pusherOf(attrs.Metadata), nil
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -78,9 +87,11 @@ type reader struct {
 	watchdog *watchdog
 	body     *storage.Reader
 	attrs    *storage.ObjectAttrs
+	declared catalog.Declared // of its session; zero if it came without one
 	crc      hash.Hash32
-	size     int64 // bytes read
-	err      error // sticks
+	sum      hash.Hash // SHA-256, if that is declared
+	size     int64     // bytes read
+	err      error     // sticks
 }
 
 func (r *reader) Read(p []byte) (int, error) {
@@ -91,6 +102,9 @@ func (r *reader) Read(p []byte) (int, error) {
 	n, err := r.body.Read(p)
 	r.watchdog.sleep()
 	r.crc.Write(p[:n])
+	if r.declared.SHA256 != "" {
+		r.sum.Write(p[:n])
+	}
 	r.size += int64(n)
 	switch {
 	case errors.Is(err, io.EOF):
@@ -101,11 +115,16 @@ func (r *reader) Read(p []byte) (int, error) {
 	return n, r.err
 }
 
-// check returns io.EOF if size and checksum are those of the generation; otherwise an error.
+// check returns io.EOF if size and checksum are those of the generation; otherwise an error. What is stored as it should be
+// and is not what was declared is a *[catalog.Rejection].
 func (r *reader) check() error {
 	if r.size != r.attrs.Size || r.crc.Sum32() != r.attrs.CRC32C {
 		return fmt.Errorf("read %s: got %d bytes with crc32c %08x, the store has %d with %08x: %w",
 			r.upload, r.size, r.crc.Sum32(), r.attrs.Size, r.attrs.CRC32C, io.ErrUnexpectedEOF)
+	}
+	if got := hex.EncodeToString(r.sum.Sum(nil)); r.declared.SHA256 != "" && got != r.declared.SHA256 {
+		return &catalog.Rejection{Reason: catalog.BadDigest, Detail: fmt.Sprintf(
+			"the file that arrived has the SHA-256 %s, but %s was declared when its session began; push it again", got, r.declared.SHA256)}
 	}
 	return io.EOF
 }
