@@ -2,14 +2,15 @@
 //
 //	PUT /api/v1/upload/{owner}/{name}/{os}/{version}/[{component}/]{file}[?wait=30s]
 //	GET /api/v1/uploads/{ID}[?wait=30s]
+//	POST /api/v1/upload/{owner}/{name}/{os}/{version}/[{component}/]{file}?session
 //
 // A body goes to staging as it arrives, and is there when all of it is: nothing of one that breaks off. There it is
 // like every other upload, so what became of it is the worker's verdict. The ID of an upload names its staged object;
 // there is no table of them, so that any process answers for any upload, and a restart forgets none.
 //
 // In reading order: upload.go, request.go (the place and the headers), digest.go, id.go, receive.go (the steps of an
-// upload), body.go (what is checked as it arrives), same.go (the same upload again), intake.go and incoming.go (uploads in
-// calls of other doors), verdict.go, hub.go (who waits), limits.go.
+// upload), session.go (a file that passes the API by), body.go (what is checked as it arrives), same.go (the same upload
+// again), intake.go and incoming.go (uploads in calls of other doors), verdict.go, hub.go (who waits), limits.go.
 package upload
 
 import (
@@ -74,7 +75,7 @@ type Config struct {
 
 // An Answer is what a call was answered, for metrics.
 type Answer struct {
-	Call   string // "upload" or "verdict"
+	Call   string // "upload", "session" or "verdict"
 	Status int
 	Bytes  int64 // that were received
 	Took   time.Duration
@@ -86,19 +87,23 @@ const (
 	VerdictPath = "/api/v1/uploads/"
 )
 
-// A Handler answers both calls.
+// A Handler answers the calls.
 type Handler struct {
 	Config
-	hub     *hub
-	swept   atomic.Int64 // when, in seconds
-	stopped context.Context
-	stop    context.CancelFunc
+	hub      *hub
+	sessions Sessions    // nil if staging has none
+	begins   *api.Limits // of sessions
+	swept    atomic.Int64 // when, in seconds
+	stopped  context.Context
+	stop     context.CancelFunc
 }
 
 // New returns the handler of the two paths; what lies outside of them is answered with 404.
 func New(c Config) *Handler {
 	c.Limits = c.Limits.orDefaults()
 	h := &Handler{Config: c, hub: newHub(c.Catalog)}
+	h.sessions, _ = c.Staging.(Sessions)
+	h.begins = api.NewLimits(api.LimitConfig{RequestsPerSecond: c.Limits.Sessions, Burst: c.Limits.SessionBurst}, c.Now)
 	h.stopped, h.stop = context.WithCancel(context.Background())
 	return h
 }
@@ -111,6 +116,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start, a := h.Now(), &answering{ResponseWriter: w}
 	call, body := "verdict", &received{}
 	switch {
+	case strings.HasPrefix(r.URL.Path, ReceivePath) && r.Method == http.MethodPost && r.URL.Query().Has("session"):
+		call = "session"
+		h.handle(a, r, h.session, http.MethodPost)
 	case strings.HasPrefix(r.URL.Path, ReceivePath):
 		call = "upload"
 		h.handle(a, r, func(w http.ResponseWriter, r *http.Request, p api.Principal) error { return h.receive(w, r, p, body) }, http.MethodPut)

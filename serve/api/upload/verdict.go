@@ -72,7 +72,7 @@ func (h *Handler) verdict(w http.ResponseWriter, r *http.Request, p api.Principa
 }
 
 // absent answers alike for an upload that never was and for one that the caller may not know of.
-var absent = api.NotFound("there is no upload with this ID for this token: it was never accepted, or is older than the retention of uploads")
+var absent = api.NotFound("there is no upload with this ID for this token: it was never accepted, has not arrived yet, or is older than the retention of uploads")
 
 // find returns the verdict on an upload as it is now, or as it is after the wait. The catalog says it; the verdict object in
 // staging does where the catalog does not, as after its loss.
