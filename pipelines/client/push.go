@@ -201,7 +201,7 @@ func (c *Push) stageOnce(ctx context.Context, std Stdio, s stager, p *pushed) (c
 		bar := progressbar.NewOptions64(info.Size(), progressbar.OptionSetWriter(std.Err), progressbar.OptionShowBytes(true),
 			progressbar.OptionSetDescription(command.Printable(filepath.Base(p.file))), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
 		defer bar.Close()
-		body = reading{io.TeeReader(f, bar), f}
+		body = &reading{file: f, shown: func(at int64) { bar.Set64(at) }} //nolint:errcheck // it is for the eye
 	}
 	u, err := s.Put(ctx, p.object, body, catalog.Pusher{User: c.User, Job: c.Job})
 	if err != nil && ctx.Err() != nil {

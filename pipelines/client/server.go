@@ -3,20 +3,17 @@ package client
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"net/http"
 	"net/url"
-	"os"
 	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -40,6 +37,12 @@ type server struct {
 	http  *http.Client
 	stall time.Duration // after which a body that does not get on is broken off
 	asked *verdicts
+
+	store      *http.Client  // for the store of the server's staging; it has no token
+	directFrom int64         // size from which on a file is sent to that, in bytes
+	closed     atomic.Bool   // it cannot be reached, or there are no sessions
+	pause      time.Duration // after a fault of it, the first time; it doubles
+	note       func(text string)
 }
 
 const (
@@ -57,6 +60,7 @@ func newServer(url, token string) *server {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a token is for one host
 	}}
 	s.asked = newVerdicts(s.ask)
+	s.store, s.directFrom, s.pause, s.note = newStoreClient(), directFrom, time.Second, func(string) {}
 	return s
 }
 
@@ -66,27 +70,34 @@ type serverReport struct {
 	catalog.Verdict
 }
 
-// Put uploads a file. The ID of the push is its Idempotency-Key, so that attempts of one push are one upload. The error is
-// a [catalog.Rejection] if no retry helps.
+// Put uploads a file: a large one past the server, to the store of its staging, if both allow that. The ID of the push is its
+// Idempotency-Key, so that attempts of one push are one upload. The error is a [catalog.Rejection] if no retry helps.
 func (s *server) Put(ctx context.Context, object string, body io.Reader, by catalog.Pusher) (catalog.Upload, error) {
-	id, file := layout.CutID(path.Base(object))
+	c, err := measure(body)
+	if err != nil {
+		return catalog.Upload{}, err
+	}
+	if c.file != nil && c.size >= s.directFrom && !s.closed.Load() {
+		u, err := s.putDirectly(ctx, object, c, by)
+		if !errors.Is(err, errNotDirectly) {
+			return u, err
+		}
+	}
+	return s.putThrough(ctx, object, body, c, by)
+}
+
+// putThrough sends a file to the server itself.
+func (s *server) putThrough(ctx context.Context, object string, body io.Reader, c content, by catalog.Pusher) (catalog.Upload, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	moving := &moving{r: body, timer: time.AfterFunc(s.stall, func() { cancel(errStalled) }), stall: s.stall}
 	defer moving.timer.Stop()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, s.url+"/api/v1/upload/"+path.Dir(object)+"/"+url.PathEscape(file), io.NopCloser(moving))
+	req, err := s.request(ctx, http.MethodPut, object, "", io.NopCloser(moving), by)
 	if err != nil {
 		return catalog.Upload{}, err
 	}
-	sum, err := measure(req, body)
-	if err != nil {
-		return catalog.Upload{}, err
-	}
-	req.Header.Set("Idempotency-Key", id)
+	c.describe(req)
 	req.Header.Set("Expect", "100-continue")
-	if !strings.ContainsFunc(by.Job, unicode.IsControl) { // which no header field may have
-		req.Header.Set("Repomill-Job", by.Job)
-	}
 	var r serverReport
 	if err := s.do(req, &r); err != nil {
 		if context.Cause(ctx) == errStalled { //nolint:errorlint // it is this value
@@ -94,77 +105,35 @@ func (s *server) Put(ctx context.Context, object string, body io.Reader, by cata
 		}
 		return catalog.Upload{}, err
 	}
-	if sum != "" && r.SHA256 != sum {
-		return catalog.Upload{}, fmt.Errorf("the server has a file with SHA-256 %s, but %s was sent", r.SHA256, sum)
+	if c.file != nil && r.SHA256 != c.sha256 {
+		return catalog.Upload{}, fmt.Errorf("the server has a file with SHA-256 %s, but %s was sent", r.SHA256, c.sha256)
 	}
+	return s.accepted(r), nil
+}
+
+// accepted returns an upload that the server has.
+func (s *server) accepted(r serverReport) catalog.Upload {
 	s.asked.add(r.Object, r.ID)
-	return catalog.Upload{Object: r.Object, Generation: r.Generation, Size: r.Size}, nil
+	return catalog.Upload{Object: r.Object, Generation: r.Generation, Size: r.Size}
 }
 
-// A reading is a file that is read in another way than by itself, as with a progress bar.
-type reading struct {
-	io.Reader
-	file *os.File
-}
-
-// measure sets the length and the digest of a request whose body is a file, and returns the digest. A file that changes
-// while it is sent is refused by them.
-func measure(req *http.Request, body io.Reader) (sum string, err error) {
-	if r, ok := body.(reading); ok {
-		body = r.file
-	}
-	f, ok := body.(*os.File)
-	if !ok {
-		return "", nil
-	}
-	h := sha256.New()
-	size, err := io.Copy(h, f)
-	if err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
-	if size == 0 { // which http takes for unknown
-		req.Body = http.NoBody
-	}
-	req.ContentLength = size
-	sum = hex.EncodeToString(h.Sum(nil))
-	req.Header.Set("X-Checksum-Sha256", sum)
-	return sum, err
-}
-
-// errStalled says that a connection did not get on.
-var errStalled = errors.New("nothing was sent for two minutes")
-
-// A moving body puts a timer off whenever some of it is read, and ends it when all is.
-type moving struct {
-	r     io.Reader
-	timer *time.Timer
-	stall time.Duration
-}
-
-// Read implements [io.Reader].
-func (m *moving) Read(p []byte) (int, error) {
-	n, err := m.r.Read(p)
+// request returns a request about the place of an upload. The ID of the push is its Idempotency-Key.
+func (s *server) request(ctx context.Context, method, object, query string, body io.Reader, by catalog.Pusher) (*http.Request, error) {
+	id, file := layout.CutID(path.Base(object))
+	req, err := http.NewRequestWithContext(ctx, method, s.url+"/api/v1/upload/"+path.Dir(object)+"/"+url.PathEscape(file)+query, body)
 	if err != nil {
-		m.timer.Stop()
-	} else {
-		m.timer.Reset(m.stall)
+		return nil, err
 	}
-	return n, err
+	req.Header.Set("Idempotency-Key", id)
+	if !strings.ContainsFunc(by.Job, unicode.IsControl) { // which no header field may have
+		req.Header.Set("Repomill-Job", by.Job)
+	}
+	return req, nil
 }
 
 // do makes a call and decodes its answer.
 func (s *server) do(req *http.Request, v any) error {
-	req.Header.Set("Authorization", "Bearer "+s.token)
-	req.Header.Set("User-Agent", command.UserAgent("repomill"))
-	resp, err := s.http.Do(req)
-	if failed, ok := errors.AsType[*url.Error](err); ok {
-		return fmt.Errorf("%s cannot be reached; check --server and the network: %w", s.url, failed.Err)
-	}
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	resp, body, err := s.call(req)
 	if err != nil {
 		return err
 	}
@@ -177,55 +146,21 @@ func (s *server) do(req *http.Request, v any) error {
 	return nil
 }
 
-// answered returns the error of an answer: a [catalog.Rejection] of the file, one that wraps fs.ErrPermission if the
-// caller may not, or a fault.
-func answered(resp *http.Response, body []byte) error {
-	var sentence struct{ Error string }
-	var fields fieldErrors
-	json.Unmarshal(body, &sentence) //nolint:errcheck // a proxy's answer is none
-	json.Unmarshal(body, &fields)   //nolint:errcheck // the same
-	why := sentence.Error
-	if why == "" {
-		why = "the server answers " + resp.Status
+// call makes a call. The body of the answer has been read.
+func (s *server) call(req *http.Request) (*http.Response, []byte, error) {
+	req.Header.Set("Authorization", "Bearer "+s.token)
+	req.Header.Set("User-Agent", command.UserAgent("repomill"))
+	resp, err := s.http.Do(req)
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		return nil, nil, fmt.Errorf("%s cannot be reached; check --server and the network: %w", s.url, failed.Err)
 	}
-	reason := catalog.Reason(resp.Header.Get("Repomill-Reason"))
-	switch code := resp.StatusCode; {
-	case code == http.StatusUnprocessableEntity && reason != "":
-		return &catalog.Rejection{Reason: reason, Detail: fields.String()}
-	case code == http.StatusUnprocessableEntity:
-		return errors.New(fields.String())
-	case code == http.StatusRequestEntityTooLarge && sentence.Error != "":
-		return &catalog.Rejection{Reason: catalog.TooLarge, Detail: why}
-	case code == http.StatusRequestEntityTooLarge:
-		return refusedError("a proxy before the server refuses a file of this size: let it through there (nginx: client_max_body_size 0)")
-	case code == http.StatusUnauthorized || code == http.StatusForbidden || code == http.StatusNotFound:
-		return refusedError(why)
-	case code/100 == 3:
-		return refusedError("the server redirects to " + layout.Shown(resp.Header.Get("Location")) + ": name that one with --server")
+	if err != nil {
+		return nil, nil, err
 	}
-	return errors.New(why)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	return resp, body, err
 }
-
-// fieldErrors are what is wrong, by field.
-type fieldErrors map[string][]string
-
-// String returns all messages as one text.
-func (f fieldErrors) String() string {
-	var all []string
-	for _, field := range slices.Sorted(maps.Keys(f)) {
-		all = append(all, f[field]...)
-	}
-	return strings.Join(all, "; ")
-}
-
-// A refusedError is what a server answers to who may not do something; it wraps fs.ErrPermission.
-type refusedError string
-
-// Error implements error.
-func (e refusedError) Error() string { return string(e) }
-
-// Unwrap returns [fs.ErrPermission].
-func (refusedError) Unwrap() error { return fs.ErrPermission }
 
 // ask returns what is known of an upload, after the server has waited for the end of it. The token goes to the server that
 // was named.
@@ -266,6 +201,7 @@ func (s *server) Fault() error { return s.asked.lastFault() }
 func (s *server) Close() error {
 	s.asked.stop()
 	s.http.CloseIdleConnections()
+	s.store.CloseIdleConnections()
 	return nil
 }
 
@@ -288,5 +224,7 @@ func (c *Push) openServer(std Stdio) (stager, error) {
 	if host := u.Hostname(); u.Scheme == "http" && host != "localhost" && !strings.HasPrefix(host, "127.") && host != "::1" {
 		fmt.Fprintf(std.Err, "warning: the token is sent to %s without encryption: use https\n", command.Printable(host))
 	}
-	return newServer(strings.TrimRight(c.Server, "/"), token), nil
+	s := newServer(strings.TrimRight(c.Server, "/"), token)
+	s.note = func(text string) { fmt.Fprintln(std.Err, command.Printable(text)) }
+	return s, nil
 }

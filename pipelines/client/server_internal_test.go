@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ import (
 	"repomill/testdata/debtest"
 )
 
-// A testServer is the API over a folder. A worker that is faster than light gives each upload a verdict.
+// A testServer is the API over a staging. A worker that is faster than light gives each upload a verdict.
 type testServer struct {
 	*httptest.Server
 	staging objects.Staging
@@ -36,6 +37,8 @@ type testServer struct {
 	verdict catalog.Verdict
 	job     string
 	down    bool // the catalog
+
+	received atomic.Int64 // bytes of uploads
 }
 
 func (s *testServer) Authenticate(_ context.Context, credential string) (api.Principal, error) {
@@ -65,8 +68,14 @@ func serveAPI(t *testing.T, before ...http.HandlerFunc) *testServer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { staging.Close() })
+	return serveAPIOver(t, staging, before...)
+}
+
+func serveAPIOver(t *testing.T, staging objects.Staging, before ...http.HandlerFunc) *testServer {
+	t.Helper()
 	s := &testServer{staging: staging, before: before, verdict: catalog.Verdict{State: catalog.Published, Package: "hello 1.0 amd64"}}
-	h := upload.New(upload.Config{Staging: staging, Catalog: s, Gate: &api.Gate{Auth: s, Limits: api.NewLimits(api.LimitConfig{}, time.Now), Log: slog.New(slog.DiscardHandler)}, Table: layout.DefaultTable(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	h := upload.New(upload.Config{Staging: staging, Catalog: s, Gate: &api.Gate{Auth: s, Limits: api.NewLimits(api.LimitConfig{}, time.Now), Log: slog.New(slog.DiscardHandler)}, Table: layout.DefaultTable(), Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Observe: func(a upload.Answer) { s.received.Add(a.Bytes) }})
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.calls, s.job = append(s.calls, r.Method), r.Header.Get("Repomill-Job")

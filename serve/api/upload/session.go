@@ -51,7 +51,7 @@ const (
 )
 
 // session begins a session in which a file passes the API by. The caller is checked now, and what it may send is fixed: a
-// session is good for one file with the size and the SHA-256 that are declared, at one place.
+// session takes one file with the size and the SHA-256 that are declared, at one place.
 func (h *Handler) session(w http.ResponseWriter, r *http.Request, p api.Principal) error {
 	req, refused := parse(r, p.ID, h.Table)
 	if refused != nil {
