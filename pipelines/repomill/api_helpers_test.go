@@ -26,11 +26,17 @@ func apiToken(t testing.TB, data, target, name, scope string) string {
 // beginAPI starts the role on the staging folder and the catalog of a site.
 func beginAPI(t *testing.T, data, listen string) *proctest.Process {
 	t.Helper()
+	return beginAPIOver(t, data, "file://"+data+"/staging", listen)
+}
+
+// beginAPIOver starts the role on a staging and the catalog of a site.
+func beginAPIOver(t *testing.T, data, staging, listen string) *proctest.Process {
+	t.Helper()
 	path, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := begin(t, path, "api", "--catalog", "sqlite://"+data+"/catalog.db", "--staging", "file://"+data+"/staging",
+	p := begin(t, path, "api", "--catalog", "sqlite://"+data+"/catalog.db", "--staging", staging,
 		"--public-url", "https://packages.example", "--listen", listen, "--ops-listen", "127.0.0.1:0")
 	for end := time.Now().Add(time.Minute); !strings.Contains(p.Stderr.String(), "api started"); time.Sleep(10 * time.Millisecond) {
 		select {
