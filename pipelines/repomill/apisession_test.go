@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -61,6 +62,39 @@ func TestLargeFilesPassTheAPIBy(t *testing.T) {
 			}
 			t.Logf("%d bytes through the API, whose memory was %.0f MiB at most; %s", received, peakOf(t, p.Cmd.Process.Pid), took.Round(time.Millisecond))
 		})
+	}
+}
+
+// The lines of deploy/ci.md do the same with curl.
+func TestLinesThatSendALargeFilePastTheAPI(t *testing.T) {
+	t.Parallel()
+	for _, tool := range []string{"curl", "jq"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip(err)
+		}
+	}
+	document, err := os.ReadFile("../../deploy/ci.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile("(?s)```sh\n(file=large.*?)```").FindSubmatch(document)
+	if m == nil {
+		t.Fatal("there are no lines in deploy/ci.md")
+	}
+	data, server := t.TempDir(), gcstest.Start(t)
+	if a := repomill(t, "migrate", "--catalog", "sqlite://"+data+"/catalog.db"); a.Code != 0 {
+		t.Fatal(a)
+	}
+	if err := os.WriteFile(filepath.Join(data, "large_1.0_amd64.deb"), debtest.Build(t, debtest.Spec{Name: "large", Arch: "amd64"}), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := beginAPIOver(t, data, server.URL("staging"), "127.0.0.1:0")
+	env := []string{"REPOMILL_SERVER=http://" + addressIn(t, p, "listen"), "REPOMILL_TOKEN=" + apiToken(t, data, "acme", "ci", "push")}
+	lines := strings.NewReplacer("?wait=30s", "", // no worker runs
+		"-re .url)", "-re .url | sed s,https://packages.example,$REPOMILL_SERVER,)").Replace(string(m[1]))
+	a := proctest.Run(t, env, "sh", "-euc", "cd "+data+"\n"+lines)
+	if a.Code != 0 || !strings.Contains(a.Stdout, `"state":"staged"`) || !strings.Contains(a.Stdout, "~large_1.0_amd64.deb") {
+		t.Error(a)
 	}
 }
 
