@@ -31,7 +31,7 @@ type Push struct {
 	NoVerify      bool          `help:"Do not check the packages before the upload. The server checks them in any case."`
 	Retries       int           `default:"2" help:"How often to retry after a fault of staging."`
 	JSON          bool          `name:"json" help:"Print one JSON verdict per line."`
-	Server        string        `env:"REPOMILL_SERVER" placeholder:"https://NAME" help:"URL of a repomill server to push to, over HTTP, in place of --staging."`
+	Server        string        `env:"REPOMILL_SERVER" placeholder:"https://NAME" help:"URL of a repomill server to push to, over HTTP, in place of --staging. Files of 16 MiB or more go to the store of its staging, if it has sessions there and the store can be reached."`
 	TokenFile     string        `env:"REPOMILL_TOKEN_FILE" type:"path" help:"File with the token for --server, if it is not in REPOMILL_TOKEN, ~/.config/repomill/token or, as the login, ~/.netrc."`
 	Token         string        `env:"REPOMILL_TOKEN" hidden:"" help:"The token itself."`
 	Staging       string        `default:"file://./data/staging" help:"URL of the staging bucket: gs://BUCKET, or file:///FOLDER."`
