@@ -91,8 +91,8 @@ const (
 type Handler struct {
 	Config
 	hub      *hub
-	sessions Sessions    // nil if staging has none
-	begins   *api.Limits // of sessions
+	sessions Sessions     // nil if staging has none
+	begins   *api.Limits  // of sessions
 	swept    atomic.Int64 // when, in seconds
 	stopped  context.Context
 	stop     context.CancelFunc
