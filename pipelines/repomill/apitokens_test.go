@@ -3,6 +3,7 @@ package main_test
 import (
 	"encoding/json"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -51,4 +52,25 @@ func TestTokensOfMasterTokens(t *testing.T) {
 		status, _ := s.ask(t, http.MethodPost, master.Value, "/install/repositories/acme/vault/tokens.text", "name=web-3")
 		return status == http.StatusUnauthorized
 	})
+}
+
+// A change is recorded where no worker runs, and the answer says that clients do not see it.
+func TestChangesWithoutAWorker(t *testing.T) {
+	t.Parallel()
+	data := proctest.OpenDir(t)
+	if err := os.Mkdir(data+"/staging", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if a := repomill(t, "migrate", "--catalog", "sqlite://"+data+"/catalog.db"); a.Code != 0 {
+		t.Fatal(a)
+	}
+	p, token := beginAPI(t, data, "127.0.0.1:0"), apiToken(t, data, "acme", "ci", "manage")
+	a := proctest.Run(t, nil, "curl", "-sS", "-i", "-u", token+":", "-F", "repository[name]=vault", "http://"+addressIn(t, p, "listen")+"/api/v1/repos.json")
+	head, body, _ := strings.Cut(a.Stdout, "\r\n\r\n")
+	if !strings.HasPrefix(head, "HTTP/1.1 201 ") || !strings.Contains(head, "\r\nX-Publish-Pending: yes") || !strings.Contains(body, `{"url":"https://packages.example/acme/vault"}`) {
+		t.Errorf("got %v", a)
+	}
+	if a := repomill(t, "repo", "list", "--catalog", "sqlite://"+data+"/catalog.db"); !strings.Contains(a.Stdout, "acme/vault") {
+		t.Errorf("it is not recorded: %v", a)
+	}
 }

@@ -101,4 +101,9 @@ func TestRepositoriesAreCreated(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want %s", r, got, err, want)
 		}
 	}
+	var all []struct{ FQName string }
+	s.makes(sent{"GET", "root", "/api/v1/repos?include_collaborations=1", "", ""}, 200, &all)
+	if len(all) != 8 {
+		t.Errorf("who manages all repositories sees %v", all)
+	}
 }
