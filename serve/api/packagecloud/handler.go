@@ -81,9 +81,6 @@ type call struct {
 
 const prefix = "/api/v1/"
 
-// maxBody is how much is read of a body that holds no package.
-const maxBody = 1 << 20
-
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	c := call{Request: r, w: w}
