@@ -92,6 +92,7 @@ func TestPushOfBrokenForms(t *testing.T) {
 		status                  int
 		want                    string
 	}{
+		{"no body", kind, "", 422, `{"package_file":["the file is empty"]}`},
 		{"JSON", "application/json", "{}", 415, "send the package as multipart/form-data"},
 		{"a form of another kind", "application/x-www-form-urlencoded", "a=b", 415, "curl -F"},
 		{"no boundary", "multipart/form-data", file, 415, "curl -F"},

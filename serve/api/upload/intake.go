@@ -68,7 +68,9 @@ func (in *Intake) admit() error {
 		refused = refuse("digest", "%s", err)
 	}
 	if refused == nil {
-		refused = in.h.fits(max(in.r.ContentLength-formRoom, min(in.r.ContentLength, 1)))
+		if refused = in.h.fits(max(in.r.ContentLength-formRoom, min(in.r.ContentLength, 1))); refused != nil && refused.field != "" {
+			refused.field = fileField
+		}
 	}
 	if refused != nil {
 		return refused.answer(in.w)
