@@ -1,156 +1,17 @@
 package packagecloud_test
 
 import (
-	"bytes"
-	"context"
+	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"mime/multipart"
 	"net/http"
-	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"repomill/schemas/catalog"
 	"repomill/serve/api/upload"
 )
-
-// A judge is a catalog that gives every upload one verdict.
-type judge struct {
-	mu      sync.Mutex
-	verdict catalog.Verdict
-	err     error
-}
-
-func (j *judge) Verdicts(_ context.Context, uploads []catalog.Upload) (map[catalog.Upload]catalog.Verdict, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	all := map[catalog.Upload]catalog.Verdict{}
-	for _, u := range uploads {
-		v := j.verdict
-		v.Object, v.Generation = u.Object, u.Generation
-		all[u] = v
-	}
-	return all, j.err
-}
-
-func (j *judge) says(v catalog.Verdict) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.verdict = v
-}
-
-const (
-	pushPath = "/api/v1/repos/acme/tools/packages.json"
-	bytesOf  = "PACKAGE\r\n--x\n--Boundar\r\n" // bytes that look like boundaries
-	fileName = "hello_1.0_amd64.deb"
-)
-
-// A part is one of a form: a file, if it has a name of one.
-type part struct{ name, file, body string }
-
-var (
-	aFile = part{"package[package_file]", fileName, bytesOf}
-	anID  = part{"package[distro_version_id]", "", "237"}
-)
-
-// formOf returns a form as Go writes it.
-func formOf(parts ...part) (contentType, body string) {
-	var b bytes.Buffer
-	w := multipart.NewWriter(&b)
-	for _, p := range parts {
-		if p.file == "" {
-			w.WriteField(p.name, p.body) //nolint:errcheck // to memory
-			continue
-		}
-		to, err := w.CreateFormFile(p.name, p.file)
-		if err != nil {
-			panic(err)
-		}
-		io.WriteString(to, p.body) //nolint:errcheck // to memory
-	}
-	w.Close()
-	return w.FormDataContentType(), b.String()
-}
-
-// post sends a body as a caller. Headers are "Name: value".
-func (s *site) post(token, path, contentType, body string, headers ...string) (*http.Response, string) {
-	s.t.Helper()
-	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+path, strings.NewReader(body))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	req.SetBasicAuth(token, "")
-	req.Header.Set("Content-Type", contentType)
-	for _, h := range headers {
-		name, value, _ := strings.Cut(h, ": ")
-		req.Header.Set(name, value)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return res, strings.TrimSpace(string(text))
-}
-
-func (s *site) push(parts []part, headers ...string) (*http.Response, string) {
-	s.t.Helper()
-	kind, body := formOf(parts...)
-	return s.post("pusher", pushPath, kind, body, headers...)
-}
-
-const async = "Prefer: respond-async"
-
-// left returns what is in staging, hidden files and all.
-func (s *site) left() (files []string) {
-	s.t.Helper()
-	err := filepath.WalkDir(s.staging.Path(), func(path string, e fs.DirEntry, err error) error {
-		if err == nil && !e.IsDir() {
-			rel, _ := filepath.Rel(s.staging.Path(), path)
-			files = append(files, rel)
-		}
-		return err
-	})
-	if err != nil {
-		s.t.Error(err)
-	}
-	return files
-}
-
-// checkStaged fails unless one upload is in staging, in a place and with these bytes.
-func (s *site) checkStaged(place, body string) {
-	s.t.Helper()
-	var all []catalog.Upload
-	if err := s.staging.List(s.t.Context(), time.Now().Add(time.Hour), func(u catalog.Upload) { all = append(all, u) }); err != nil {
-		s.t.Fatal(err)
-	}
-	if files := s.left(); len(all) != 1 || len(files) != 1 {
-		s.t.Fatalf("staged: %v; listed: %v; want one", files, all)
-	}
-	dir, name := filepath.Split(all[0].Object)
-	_, name, _ = strings.Cut(name, "~")
-	r, _, err := s.staging.Open(s.t.Context(), all[0])
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer r.Close()
-	if got, err := io.ReadAll(r); dir+name != place || string(got) != body || err != nil {
-		s.t.Errorf("staged: %s with %q, %v; want %s with %q", dir+name, got, err, place, body)
-	}
-}
 
 // The bodies that clients send, as they are on the wire: file first or last, with and without types, a preamble.
 func TestPushAsClientsDo(t *testing.T) {
@@ -317,60 +178,6 @@ func TestPushWithIdempotencyKey(t *testing.T) {
 	}
 }
 
-// A fullStaging fails in one of its steps.
-type fullStaging struct {
-	upload.Staging
-	create, move error
-}
-
-func (b fullStaging) Create(ctx context.Context, object string, body io.Reader, by catalog.Pusher) (catalog.Upload, error) {
-	if b.create != nil {
-		io.CopyN(io.Discard, body, 2) //nolint:errcheck // what a disk has room for
-		return catalog.Upload{}, b.create
-	}
-	return b.Staging.Create(ctx, object, body, by)
-}
-
-func (b fullStaging) Move(ctx context.Context, u catalog.Upload, object string) (catalog.Upload, error) {
-	if b.move != nil {
-		return catalog.Upload{}, b.move
-	}
-	return b.Staging.Move(ctx, u, object)
-}
-
-func TestPushWhileStagingDoesNotWork(t *testing.T) {
-	secret := errors.New("gs://secret")
-	for _, tt := range []struct {
-		name         string
-		create, move error
-		room         int64
-		status       int
-	}{
-		{"it is down", secret, nil, 1 << 40, 503},
-		{"it is down at the last step", nil, secret, 1 << 40, 503},
-		{"the disk fills up", fmt.Errorf("secret: %w", syscall.ENOSPC), nil, 1 << 40, 507},
-		{"the disk is full", nil, nil, 5, 507},
-	} {
-		for order, parts := range map[string][]part{"file first": {aFile, anID}, "id first": {anID, aFile}} {
-			if tt.move != nil && order == "id first" {
-				continue // has no such step
-			}
-			t.Run(tt.name+", "+order, func(t *testing.T) {
-				s := newSiteWith(t, func(c *upload.Config) {
-					c.Staging, c.Room = fullStaging{c.Staging, tt.create, tt.move}, func() (int64, error) { return tt.room, nil }
-				})
-				res, body := s.push(parts)
-				if res.StatusCode != tt.status || strings.Contains(body, "secret") || !strings.Contains(body, `{"error":"`) {
-					t.Errorf("got %d %s, want %d", res.StatusCode, body, tt.status)
-				}
-				if diff := cmp.Diff([]string(nil), s.left()); diff != "" {
-					t.Errorf("left (-want +got):\n%s", diff)
-				}
-			})
-		}
-	}
-}
-
 // What a killed process left without a place is removed by the next push to any process, when it is a day old.
 func TestPushSweepsWhatWasLeft(t *testing.T) {
 	for later, want := range map[time.Duration]int{23 * time.Hour: 2, 25 * time.Hour: 1} {
@@ -385,6 +192,20 @@ func TestPushSweepsWhatWasLeft(t *testing.T) {
 		}
 		if left := s.left(); len(left) != want {
 			t.Errorf("after %s: %v, want %d", later, left, want)
+		}
+	}
+}
+
+// The digest of the file may be declared, as it can for other uploads.
+func TestPushWithAChecksum(t *testing.T) {
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(bytesOf)))
+	for order, parts := range map[string][]part{"file first": {aFile, anID}, "id first": {anID, aFile}} {
+		s := newSite(t)
+		if res, text := s.push(parts, async, "X-Checksum-Sha256: "+strings.Repeat("0", 64)); res.StatusCode != 422 || !strings.Contains(text, `{"digest":["the file that arrived has the SHA-256 `+sum) || len(s.left()) != 0 {
+			t.Errorf("%s, another file: got %d %s, left %v", order, res.StatusCode, text, s.left())
+		}
+		if res, text := s.push(parts, async, "X-Checksum-Sha256: "+sum); res.StatusCode != 201 {
+			t.Errorf("%s: got %d %s", order, res.StatusCode, text)
 		}
 	}
 }

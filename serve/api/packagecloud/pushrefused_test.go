@@ -13,9 +13,6 @@ import (
 	"repomill/serve/api/upload"
 )
 
-// with returns the file part with another name and body.
-func with(p part, file, body string) part { return part{p.name, file, body} }
-
 // Of what is refused nothing is left, and the answer says what is wrong.
 func TestPushRefuses(t *testing.T) {
 	id := func(s string) part { return part{anID.name, "", s} }
