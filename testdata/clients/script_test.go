@@ -75,7 +75,7 @@ fcntl.lockf(f, fcntl.LOCK_EX)
 time.sleep(4)' &
 sleep 1
 curl -fsSL `+h.script("tools")+` | sudo bash`)
-	if a.code != 0 || !strings.Contains(a.stderr, "Could not get lock") || !strings.Contains(a.stdout, "is set up") {
+	if a.Code != 0 || !strings.Contains(a.Stderr, "Could not get lock") || !strings.Contains(a.Stdout, "is set up") {
 		t.Fatal(a)
 	}
 	h.installs(t)

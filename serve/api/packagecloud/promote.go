@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"path"
@@ -43,9 +42,9 @@ func (h *handler) promote(c call, d catalog.Distribution, file string) {
 		c.forbidden(api.Manage)
 		return
 	}
-	form, err := c.form()
+	form, err := c.params()
 	if err != nil {
-		c.invalid("destination", "the body of the call cannot be read: "+err.Error())
+		api.WriteError(c.w, err)
 		return
 	}
 	p := promotion{call: c}
@@ -74,26 +73,6 @@ func (h *handler) promote(c call, d catalog.Distribution, file string) {
 	default:
 		h.promoted(p, u, v)
 	}
-}
-
-// form returns the parameters of a call, which clients send in the URL, or as a form of either kind in the body.
-func (c call) form() (url.Values, error) {
-	c.Body = http.MaxBytesReader(c.w, c.Body, maxBody)
-	if strings.HasPrefix(c.Header.Get("Content-Type"), "multipart/") {
-		if err := c.ParseMultipartForm(maxBody); err != nil {
-			return nil, errors.New("use a form with the field destination")
-		}
-		c.MultipartForm.RemoveAll() //nolint:errcheck // all of it is in memory
-		return c.Form, nil
-	}
-	if err := c.ParseForm(); err != nil {
-		return nil, errors.New("use a form with the field destination")
-	}
-	_, err := io.Copy(io.Discard, c.Body)
-	if err != nil {
-		err = errors.New("it is too large")
-	}
-	return c.Form, err
 }
 
 // destination finds out where a package is to go, and whether the caller may put it there. If not, it answers and returns

@@ -61,18 +61,18 @@ func promoting(t *testing.T) *site {
 
 const promoteHello = "/api/v1/repos/acme/tools/ubuntu/jammy/hello_1.0-7_amd64.deb/promote.json"
 
-// post sends a form as clients do.
-func (s *site) post(token, path string, form url.Values) (int, http.Header, string) {
+// postForm sends a form as clients do.
+func (s *site) postForm(token, path string, form url.Values) (int, http.Header, string) {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return s.send(req, token)
+	return s.do(req, token)
 }
 
-func (s *site) send(req *http.Request, token string) (int, http.Header, string) {
+func (s *site) do(req *http.Request, token string) (int, http.Header, string) {
 	s.t.Helper()
 	req.SetBasicAuth(token, "")
 	res, err := http.DefaultClient.Do(req)
@@ -95,7 +95,7 @@ func TestPromoteAnswersWithTheCopy(t *testing.T) {
 		k.Key, k.Stanza = layout.PoolKey(k), deb(stable, k.Name, k.Version).Stanza
 		s.add(k)
 	}
-	status, _, body := s.post("all", promoteHello+"?scope=@x", toStable)
+	status, _, body := s.postForm("all", promoteHello+"?scope=@x", toStable)
 	var got struct {
 		Filename   string
 		Indexed    bool
@@ -113,7 +113,7 @@ func TestPromoteAnswersWithTheCopy(t *testing.T) {
 	if _, body := s.call("GET", "all", "/api/v1/repos/acme/tools/packages.json"); !strings.Contains(body, "hello_1.0-7_amd64.deb") {
 		t.Errorf("the package has left its repository: %s", body)
 	}
-	status, header, body := s.post("all", promoteHello, toStable)
+	status, header, body := s.postForm("all", promoteHello, toStable)
 	if status != http.StatusUnprocessableEntity || body != `{"filename":["has already been taken"]}` || header.Get("X-Already-Published") != "identical sha256" {
 		t.Errorf("again: %d %s, %v", status, body, header)
 	}
@@ -122,7 +122,7 @@ func TestPromoteAnswersWithTheCopy(t *testing.T) {
 	other = deb(stable, "hello", "2.0")
 	other.File.SHA256 = strings.Repeat("01", 32)
 	s.add(other)
-	status, _, body = s.post("all", strings.Replace(promoteHello, "1.0-7", "2.0", 1), toStable)
+	status, _, body = s.postForm("all", strings.Replace(promoteHello, "1.0-7", "2.0", 1), toStable)
 	if want := `{"filename":["has already been taken"],"sha256":["` + strings.Repeat("01", 32) + ` there, ` + strings.Repeat("ab", 32) + ` here"]}`; status != 422 || body != want {
 		t.Errorf("other bytes: %d %s, want %s", status, body, want)
 	}
@@ -132,7 +132,7 @@ func TestPromoteAnswersWithTheCopy(t *testing.T) {
 func TestPromoteThatTakesLong(t *testing.T) {
 	s := promoting(t)
 	s.copies.verdict = catalog.Verdict{State: catalog.Received}
-	status, header, body := s.post("all", promoteHello, toStable)
+	status, header, body := s.postForm("all", promoteHello, toStable)
 	var got struct {
 		Indexed    bool
 		PublishURL string `json:"publish_url"`
@@ -159,7 +159,7 @@ func TestPromoteThatTakesLong(t *testing.T) {
 		}
 	}
 	s.copies.verdict = catalog.Verdict{State: catalog.Rejected, Reason: catalog.Unsigned, Detail: "the package has no signature"}
-	if status, _, body := s.post("all", promoteHello, toStable); status != 422 || body != `{"filename":["the package has no signature"]}` {
+	if status, _, body := s.postForm("all", promoteHello, toStable); status != 422 || body != `{"filename":["the package has no signature"]}` {
 		t.Errorf("rejected: %d %s", status, body)
 	}
 }
@@ -190,7 +190,7 @@ func TestPromoteRefuses(t *testing.T) {
 		{"of others", "other", secret, toStable, 404, `{"error":"not_found"}`},
 	} {
 		t.Run(tt.fact, func(t *testing.T) {
-			status, _, body := s.post(tt.token, tt.path, tt.form)
+			status, _, body := s.postForm(tt.token, tt.path, tt.form)
 			if status != tt.status || !strings.Contains(body, tt.body) {
 				t.Errorf("got %d %s, want %d %s", status, body, tt.status, tt.body)
 			}
@@ -199,7 +199,7 @@ func TestPromoteRefuses(t *testing.T) {
 	if len(s.copies.asked) > 0 {
 		t.Errorf("copies were asked for: %q", s.copies.asked)
 	}
-	if status, _, body := s.post("all", secret, url.Values{"destination": {"acme/stable"}, "to_public": {"true"}}); status != 200 {
+	if status, _, body := s.postForm("all", secret, url.Values{"destination": {"acme/stable"}, "to_public": {"true"}}); status != 200 {
 		t.Errorf("with to_public: %d %s", status, body)
 	}
 }
@@ -224,7 +224,7 @@ func TestPromoteReadsEveryForm(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if status, _, body := s.send(req, "all"); status != http.StatusOK || len(s.copies.asked) != 1 {
+		if status, _, body := s.do(req, "all"); status != http.StatusOK || len(s.copies.asked) != 1 {
 			t.Errorf("%s: got %d %s", fact, status, body)
 		}
 	}
@@ -234,7 +234,7 @@ func TestPromoteReadsEveryForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if status, _, body := s.send(req, "all"); status != http.StatusUnprocessableEntity || !strings.Contains(body, "destination") {
+	if status, _, body := s.do(req, "all"); status != http.StatusRequestEntityTooLarge {
 		t.Errorf("a body without end: got %d %s", status, body)
 	}
 }
