@@ -307,6 +307,16 @@ func (s *site) publishes(r catalog.Release) (n int) {
 	return n
 }
 
+// wantOnePublish checks that a release has one publish more than before, for all uploads that were queued at a time. A worker waits
+// for them no longer than a run may take, five seconds: on a machine that is slower, there is one for each five.
+func (s *site) wantOnePublish(r catalog.Release, before int, since time.Time) {
+	s.t.Helper()
+	most := 1 + int(time.Since(since)/(5*time.Second))
+	if n := s.publishes(r) - before; n < 1 || n > most {
+		s.t.Errorf("%s was published %d times, want once, or %d times at most", r, n, most)
+	}
+}
+
 // A clientTree reads a bucket as clients do.
 type clientTree struct{ objects.Bucket }
 
