@@ -103,8 +103,7 @@ func inCatalog(doing string, err error) error {
 type dialect struct {
 	name         string // of the folder of migrations
 	goose        goose.Dialect
-	fileName     string             // the last part of the object key of package k
-	folded       string             // that part in lower case
+	foldedFile   string             // the file of package k, for LIKE and a pattern in lower case
 	forUpdate    string             // ends a SELECT whose rows stay locked; SQLite has one writer at a time
 	clock        string             // asks for the time, in milliseconds since 1970
 	missingTable func(error) bool   // whether an error says that a table does not exist
@@ -113,12 +112,10 @@ type dialect struct {
 }
 
 var sqliteDialect = dialect{
-	name:  "sqlite",
-	goose: goose.DialectSQLite3,
-	// What is left of the key when what it ends with, but for slashes, is taken away is its folder.
-	fileName: `SUBSTR(k.object_key, 1 + LENGTH(RTRIM(k.object_key, REPLACE(k.object_key, '/', ''))))`,
-	folded:   `LOWER(SUBSTR(k.object_key, 1 + LENGTH(RTRIM(k.object_key, REPLACE(k.object_key, '/', '')))))`,
-	clock:    `SELECT CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)`,
+	name:       "sqlite",
+	goose:      goose.DialectSQLite3,
+	foldedFile: `k.file`, // LIKE has no case here, for the letters that file names have
+	clock:      `SELECT CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)`,
 	missingTable: func(err error) bool {
 		return strings.Contains(err.Error(), "no such table")
 	},
@@ -138,8 +135,7 @@ var sqliteDialect = dialect{
 var mysqlDialect = dialect{
 	name:         "mysql",
 	goose:        goose.DialectMySQL,
-	fileName:     `SUBSTRING_INDEX(k.object_key, '/', -1)`,
-	folded:       `LOWER(CONVERT(SUBSTRING_INDEX(k.object_key, '/', -1) USING utf8mb4))`, // bytes have no case
+	foldedFile:   `LOWER(CONVERT(k.file USING utf8mb4))`, // bytes have no case
 	forUpdate:    " FOR UPDATE",
 	clock:        `SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)`,
 	missingTable: func(err error) bool { return mysqlError(err) == 1146 }, // ER_NO_SUCH_TABLE

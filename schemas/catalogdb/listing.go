@@ -161,8 +161,8 @@ func distributionCondition(q catalog.PackageQuery) (where string, args []any) {
 // packageCondition selects active packages; the table is k. It goes behind other conditions.
 func (d *DB) packageCondition(q catalog.PackageQuery) (where string, args []any) {
 	where, args = ` AND k.state = ?`, []any{catalog.Active}
-	if q.Name != "" {
-		where, args = where+` AND k.name = ?`, append(args, q.Name)
+	if q.Name != "" { // a name has few packages: it is looked up, and not the state
+		where, args = ` AND CASE WHEN k.state = ? THEN 1 ELSE 0 END = 1 AND k.name = ?`, append(args, q.Name)
 	}
 	if q.Arch != "" {
 		where, args = where+` AND k.arch = ?`, append(args, q.Arch)
@@ -171,7 +171,7 @@ func (d *DB) packageCondition(q catalog.PackageQuery) (where string, args []any)
 		where, args = where+` AND (k.version = ? OR k.version LIKE ? ESCAPE '!')`, append(args, q.Version, "%:"+escapeLike(q.Version))
 	}
 	if q.File != "" {
-		where, args = where+` AND `+d.folded+` LIKE ? ESCAPE '!'`, append(args, "%"+escapeLike(strings.ToLower(q.File))+"%")
+		where, args = where+` AND `+d.foldedFile+` LIKE ? ESCAPE '!'`, append(args, "%"+escapeLike(strings.ToLower(q.File))+"%")
 	}
 	return where, args
 }
@@ -187,7 +187,7 @@ func (d *DB) PackageFile(ctx context.Context, r catalog.Repository, dist catalog
 	args := append(distributionArgs(catalog.Release{Repository: r, Distribution: dist}), catalog.Active, file)
 	err = d.ask(ctx, func(db querier) error {
 		found, err := collect(ctx, db, scanWithFragments, `SELECT `+packageColumns+`, k.stanza, k.primary_xml FROM `+packageTables+`
-			WHERE `+releaseKey+` AND k.state = ? AND `+d.fileName+` = ?`+inOrder+` LIMIT 1`, args...)
+			WHERE `+releaseKey+` AND k.state = ? AND k.file = ?`+inOrder+` LIMIT 1`, args...)
 		if err == nil && len(found) == 0 {
 			return ErrNotFound
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"path"
 
 	"repomill/schemas/catalog"
 )
@@ -80,7 +81,7 @@ const (
 )
 
 // factColumns and facts are the columns of a row that say what the package is.
-const factColumns = `component, name, version, canonical, arch, variant, dir, sort_key, object_key,
+const factColumns = `component, name, version, canonical, arch, variant, dir, sort_key, object_key, file,
 	size, sha256, md5, uploaded_at, state, pushed_by, pushed_job, yanked_at, yank_reason, yanked_by, signer,
 	stanza, primary_xml, filelists_xml, other_xml`
 
@@ -91,14 +92,14 @@ func facts(k catalog.Package, fragments []any) []any {
 		yank = *k.Yank
 		yankedAt = millis(yank.At)
 	}
-	return append([]any{k.Component, k.Name, k.Version, k.Canonical, k.Arch, k.Variant, dirOf(k), k.SortKey, k.Key,
+	return append([]any{k.Component, k.Name, k.Version, k.Canonical, k.Arch, k.Variant, dirOf(k), k.SortKey, k.Key, path.Base(k.Key),
 		k.File.Size, k.File.SHA256, k.File.MD5, millis(k.Uploaded), k.State, cut(k.Pusher.User, maxUser), cut(k.Pusher.Job, maxJob),
 		yankedAt, yank.Reason, cut(yank.By, maxUser), k.Signer}, fragments...)
 }
 
 func insertPackage(ctx context.Context, tx *transaction, distribution int64, k catalog.Package, fragments []any) (id int64, err error) {
 	res, err := tx.ExecContext(ctx, `INSERT INTO packages (distribution_id, `+factColumns+`)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, append([]any{distribution}, facts(k, fragments)...)...)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, append([]any{distribution}, facts(k, fragments)...)...)
 	if err != nil {
 		return 0, err
 	}

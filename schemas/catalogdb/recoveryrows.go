@@ -165,7 +165,7 @@ func (rec *recovery) write(ctx context.Context, id int64, k catalog.Package) err
 	if err != nil {
 		return err
 	}
-	_, err = rec.tx.ExecContext(ctx, `UPDATE packages SET component = ?, name = ?, version = ?, canonical = ?, arch = ?, variant = ?, dir = ?, sort_key = ?, object_key = ?,
+	_, err = rec.tx.ExecContext(ctx, `UPDATE packages SET component = ?, name = ?, version = ?, canonical = ?, arch = ?, variant = ?, dir = ?, sort_key = ?, object_key = ?, file = ?,
 			size = ?, sha256 = ?, md5 = ?, uploaded_at = ?, state = ?, pushed_by = ?, pushed_job = ?, yanked_at = ?, yank_reason = ?, yanked_by = ?, signer = ?,
 			stanza = ?, primary_xml = ?, filelists_xml = ?, other_xml = ?, removed = 0 WHERE id = ?`, append(facts(k, fragments), id)...)
 	return err

@@ -121,6 +121,7 @@ CREATE TABLE IF NOT EXISTS reindexes (
 ) ENGINE = InnoDB;
 
 -- dir is the RPM architecture directory, "noarch" for all of them, "" for DEB. variant is part of the identity, and empty.
+-- file is the last part of object_key.
 -- removed: 1, the file of a yanked package is about to be deleted; 2, it is. signer: the key that a package says it was signed with.
 CREATE TABLE IF NOT EXISTS packages (
     id              BIGINT          NOT NULL AUTO_INCREMENT,
@@ -133,6 +134,7 @@ CREATE TABLE IF NOT EXISTS packages (
     dir             VARBINARY(64)   NOT NULL,
     sort_key        VARBINARY(2048) NOT NULL,
     object_key      VARBINARY(1024) NOT NULL,
+    file            VARBINARY(512)  NOT NULL,
     size            BIGINT          NOT NULL,
     sha256          VARBINARY(64)   NOT NULL,
     md5             VARBINARY(32)   NOT NULL,
@@ -153,6 +155,7 @@ CREATE TABLE IF NOT EXISTS packages (
     PRIMARY KEY (id),
     UNIQUE KEY packages_by_identity (distribution_id, name, canonical, arch, component, variant),
     KEY packages_to_remove (removed, yanked_at),
+    KEY packages_by_file (distribution_id, state, file),
     KEY packages_in_order (distribution_id, state, dir, sort_key, component, variant),
     FOREIGN KEY (distribution_id) REFERENCES distributions (id)
 ) ENGINE = InnoDB;
@@ -315,7 +318,21 @@ CREATE TABLE IF NOT EXISTS audit (
     KEY audit_by_time (at, id)
 ) ENGINE = InnoDB;
 
+-- Uploads whose bytes are those of a published package, package_id. target is owner/name/os/version[/component].
+CREATE TABLE IF NOT EXISTS promotions (
+    upload_id  BIGINT          NOT NULL PRIMARY KEY,
+    package_id BIGINT          NOT NULL,
+    target     VARBINARY(1024) NOT NULL,
+    actor      VARBINARY(255)  NOT NULL,
+    why        MEDIUMBLOB      NOT NULL,
+    job        VARBINARY(2048) NOT NULL,
+    KEY promotions_by_package (package_id, target),
+    FOREIGN KEY (upload_id) REFERENCES uploads (id),
+    FOREIGN KEY (package_id) REFERENCES packages (id)
+) ENGINE = InnoDB;
+
 -- +goose Down
+DROP TABLE IF EXISTS promotions;
 DROP TABLE IF EXISTS audit;
 DROP TABLE IF EXISTS job_tokens;
 DROP TABLE IF EXISTS trust_uses;

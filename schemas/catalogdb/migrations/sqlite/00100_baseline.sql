@@ -108,6 +108,7 @@ CREATE TABLE reindexes (
 );
 
 -- dir is the RPM architecture directory, "noarch" for all of them, "" for DEB. variant is part of the identity, and empty.
+-- file is the last part of object_key.
 -- removed: 1, the file of a yanked package is about to be deleted; 2, it is. signer: the key that a package says it was signed with.
 CREATE TABLE packages (
     id              INTEGER PRIMARY KEY,
@@ -121,6 +122,7 @@ CREATE TABLE packages (
     dir             TEXT    NOT NULL,
     sort_key        BLOB    NOT NULL,
     object_key      TEXT    NOT NULL,
+    file            TEXT    NOT NULL,
     size            INTEGER NOT NULL,
     sha256          TEXT    NOT NULL,
     md5             TEXT    NOT NULL,
@@ -139,6 +141,7 @@ CREATE TABLE packages (
     signer          TEXT    NOT NULL DEFAULT '',
     UNIQUE (distribution_id, name, canonical, arch, component, variant)
 );
+CREATE INDEX packages_by_file ON packages (distribution_id, state, file);
 CREATE INDEX packages_in_order ON packages (distribution_id, state, dir, sort_key, component, variant);
 CREATE INDEX packages_to_remove ON packages (removed, yanked_at);
 
@@ -283,7 +286,19 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_by_time ON audit (at, id);
 
+-- Uploads whose bytes are those of a published package, package_id. target is owner/name/os/version[/component].
+CREATE TABLE promotions (
+    upload_id  INTEGER NOT NULL PRIMARY KEY REFERENCES uploads (id),
+    package_id INTEGER NOT NULL REFERENCES packages (id),
+    target     TEXT    NOT NULL,
+    actor      TEXT    NOT NULL,
+    why        TEXT    NOT NULL,
+    job        TEXT    NOT NULL
+);
+CREATE INDEX promotions_by_package ON promotions (package_id, target);
+
 -- +goose Down
+DROP TABLE promotions;
 DROP TABLE audit;
 DROP TABLE job_tokens;
 DROP TABLE trust_uses;
