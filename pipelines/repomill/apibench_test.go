@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"repomill/testdata/porttest"
 	"repomill/testdata/proctest"
 )
 
@@ -39,7 +40,7 @@ func startAPIBench(b *testing.B) (cmd *exec.Cmd, staging, address, token string)
 			b.Fatalf("%v\n%s", err, out)
 		}
 	}
-	address = "127.0.0.1:18683"
+	address = porttest.Free(b)
 	token = apiToken(b, data, "all", "bench", "push")
 	cmd = exec.Command(path, "api", "--catalog", "sqlite://"+data+"/catalog.db", "--staging", "file://"+staging,
 		"--public-url", "https://packages.example", "--listen", address, "--ops-listen", "", "--log-level", "warn")

@@ -80,7 +80,8 @@ func TestKillTheAPIAmongUploads(t *testing.T) {
 		return true
 	})
 
-	again := beginAPI(t, s.data, address)
+	again := beginAPI(t, s.data, "127.0.0.1:0")
+	address = addressIn(t, again, "listen")
 	for i, body := range bodies {
 		if status := putKeyed(address, token, i, bytes.NewReader(body), len(body)); status != http.StatusAccepted {
 			t.Errorf("upload %d again: got %d", i, status)
