@@ -201,6 +201,14 @@ func (f ClientFlags) client(at CatalogFlags) (url string, table *layout.Table, e
 	return url, table, err
 }
 
+// Server returns the URL of the server as far as it is known, for a line that people copy.
+func (f ClientFlags) Server(at CatalogFlags) string {
+	if url, _, err := f.client(at); err == nil {
+		return url
+	}
+	return "https://SERVER"
+}
+
 // publicURLFile is the file of a data folder with the URL of its resolver.
 const publicURLFile = "public-url"
 

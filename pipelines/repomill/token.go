@@ -147,15 +147,15 @@ func (c *tokenCreateCmd) createAPI(ctx context.Context, io stdio, db *catalogdb.
 		of = "all repositories of " + target.Owner
 	}
 	fmt.Fprintf(io.err, "This token is shown once. It is for the API alone, for %s, with the scopes: %s. It opens no repository for apt, dnf or zypper.\n", of, words(t.Scopes))
-	fmt.Fprintln(io.err, apiUse(t, strings.TrimSuffix(cmp.Or(c.PublicURL, "https://SERVER"), "/")))
+	fmt.Fprintln(io.err, apiUse(t, c.clientFlags.Server(c.CatalogFlags)))
 	return nil
 }
 
 // apiUse says how a token of the API is used. TOKEN is in place of the secret, which the standard error does not have.
 func apiUse(t catalog.APIToken, server string) string {
-	place := []string{cmp.Or(t.Target.Owner, "OWNER"), cmp.Or(t.Target.Name, "NAME")}
+	place := cmp.Or(t.Target.Owner, "OWNER") + "/" + cmp.Or(t.Target.Name, "NAME") + "/OS/VERSION"
 	if slices.Contains(t.Scopes, catalog.ScopePush) {
-		return fmt.Sprintf("Push with it: curl -u TOKEN: -T FILE %s/api/v1/upload/%s/OS/VERSION/; other clients send it as user name of Basic, or as Bearer.", server, strings.Join(place, "/"))
+		return fmt.Sprintf("Push with it, from any machine: repomill-client push --wait --server %[1]s %[2]s FILE, with the token in REPOMILL_TOKEN;\nor curl -u TOKEN: -T FILE %[1]s/api/v1/upload/%[2]s/. Other clients send it as user name of Basic, or as Bearer.", server, place)
 	}
 	return fmt.Sprintf("Send it to %s/api/v1/ as user name of Basic, as in curl -u TOKEN: URL, or as Bearer.", server)
 }

@@ -84,7 +84,10 @@ func TestTokensOfOwnersAndAll(t *testing.T) {
 	s.does(t, 2, "--scope", "token", "create", "acme", "ci", "--scope", "admin")
 	s.does(t, 2, `target "acme/tools/ubuntu"`, "token", "create", "acme/tools/ubuntu", "ci", "--scope", "push")
 	s.does(t, 1, "did you mean acme/tools?", "token", "create", "acme/tols", "ci", "--scope", "push")
-	s.does(t, 0, "for all repositories of acme,", "token", "create", "acme", "release", "--scope", "push", "--scope", "manage")
+	said := s.does(t, 0, "for all repositories of acme,", "token", "create", "acme", "release", "--scope", "push", "--scope", "manage").Stderr
+	if line := "repomill-client push --wait --server " + s.url + " acme/NAME/OS/VERSION FILE"; !strings.Contains(said, line) {
+		t.Errorf("it does not say %q: %s", line, said)
+	}
 	s.does(t, 0, "for all repositories,", "token", "create", "all", "watch", "--scope", "read")
 	s.does(t, 0, "for all repositories of other,", "token", "create", "other", "ci", "--scope", "push")
 	for target, want := range map[string]string{"acme/tools": "watch release", "acme": "watch release", "other": "watch ci", "": "watch release ci"} {
