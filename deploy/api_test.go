@@ -1,9 +1,7 @@
 package deploy_test
 
 import (
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -11,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"repomill/testdata/debtest"
 	"repomill/testdata/mysqltest"
@@ -29,12 +26,12 @@ func TestAPIBehindNginx(t *testing.T) {
 	c.ok("repo", "create", "acme/tools", "--distribution", "ubuntu/jammy")
 	c.resolver()
 	api := c.api(c.apiUser(database))
-	site := c.nginx(strings.TrimPrefix(c.public, "http://"), api.address)
+	site, trusted, client := c.nginx(strings.TrimPrefix(c.public, "http://"), api.address)
 	token := strings.TrimSpace(c.ok("token", "create", "acme/tools", "ci", "--scope", "push,manage,read").Stdout)
 	hello := c.file("hello.deb", debtest.Build(t, debtest.Spec{Name: "hello", Version: "1.0", Arch: "amd64", Size: 3 << 20}))
 
 	t.Run("a push goes through to clients", func(t *testing.T) {
-		out := c.push(site, token, hello)
+		out := c.push(site, token, trusted, hello)
 		if out.Code != 0 || !strings.Contains(out.Stdout, "published: hello 1.0 amd64") {
 			t.Fatal(out)
 		}
@@ -44,7 +41,7 @@ func TestAPIBehindNginx(t *testing.T) {
 		}
 	})
 	t.Run("a call withdraws a package", func(t *testing.T) {
-		status, body := call(t, http.MethodDelete, site, token, "/api/v1/repos/acme/tools/ubuntu/jammy/hello_1.0_amd64.deb")
+		status, body := call(t, client, http.MethodDelete, site, token, "/api/v1/repos/acme/tools/ubuntu/jammy/hello_1.0_amd64.deb")
 		if status != http.StatusOK {
 			t.Fatalf("%d %s", status, body)
 		}
@@ -63,7 +60,7 @@ func TestAPIBehindNginx(t *testing.T) {
 			"/api/v1/nothing": http.StatusUnauthorized, "/acme/tools/ubuntu/jammy.sources": http.StatusOK,
 			"/install/repositories/acme/tools/script.deb.sh": http.StatusOK,
 		} {
-			if status, body := call(t, http.MethodGet, site, "", path); status != want {
+			if status, body := call(t, client, http.MethodGet, site, "", path); status != want {
 				t.Errorf("%s: %d, want %d: %s", path, status, want, body)
 			}
 		}
@@ -99,10 +96,10 @@ func TestAPIBehindNginx(t *testing.T) {
 		t.Errorf("the API ended with %d", code)
 	}
 	t.Run("reads go on when it is down", func(t *testing.T) {
-		if status, _ := call(t, http.MethodGet, site, "", "/acme/tools/ubuntu/jammy.sources"); status != http.StatusOK {
+		if status, _ := call(t, client, http.MethodGet, site, "", "/acme/tools/ubuntu/jammy.sources"); status != http.StatusOK {
 			t.Errorf("a read answers %d", status)
 		}
-		out := c.push(site, token, hello)
+		out := c.push(site, token, trusted, hello)
 		if out.Code != 4 || !strings.Contains(out.Stderr, "trying again") {
 			t.Error(out)
 		}
@@ -148,10 +145,10 @@ func (c *company) api(catalog string) apiProcess {
 }
 
 // push pushes a file over HTTP as a CI job does, from a machine that has the token alone.
-func (c *company) push(site, token, file string) proctest.Answer {
+func (c *company) push(site, token, trusted, file string) proctest.Answer {
 	c.t.Helper()
 	cmd := exec.Command(filepath.Join(c.bin, "repomill-client"), "push", "--wait", "--timeout", "2m", "--retries", "1", "--server", site, "acme/tools/ubuntu/jammy", file)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "REPOMILL_TOKEN=" + token}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "REPOMILL_TOKEN=" + token, "SSL_CERT_FILE=" + trusted}
 	out, err := proctest.Finish(cmd)
 	if err != nil {
 		c.t.Fatal(err)
@@ -159,7 +156,7 @@ func (c *company) push(site, token, file string) proctest.Answer {
 	return out
 }
 
-func call(t *testing.T, method, site, token, path string) (status int, body string) {
+func call(t *testing.T, client *http.Client, method, site, token, path string) (status int, body string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, site+path, nil)
 	if err != nil {
@@ -168,7 +165,7 @@ func call(t *testing.T, method, site, token, path string) (status int, body stri
 	if token != "" {
 		req.SetBasicAuth(token, "")
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,49 +175,4 @@ func call(t *testing.T, method, site, token, path string) (status int, body stri
 		t.Fatal(err)
 	}
 	return resp.StatusCode, string(all)
-}
-
-// nginx starts nginx with nginx.conf of this folder, without TLS, and returns its URL.
-func (c *company) nginx(resolver, api string) (site string) {
-	c.t.Helper()
-	program, err := exec.LookPath("nginx")
-	if err != nil {
-		if program, err = exec.LookPath("/usr/sbin/nginx"); err != nil { // which is not in the path of a user
-			c.t.Skip("nginx is not installed")
-		}
-	}
-	body, err := os.ReadFile("nginx.conf")
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	var conf []string
-	address := porttest.Free(c.t)
-	for line := range strings.Lines(string(body)) {
-		if !strings.Contains(line, "ssl_certificate") {
-			conf = append(conf, line)
-		}
-	}
-	rules := strings.NewReplacer("127.0.0.1:8080", resolver, "127.0.0.1:8083", api, "443 ssl", address).Replace(strings.Join(conf, ""))
-	dir, user := proctest.OpenDir(c.t), ""
-	if os.Getuid() == 0 {
-		user = "user root;"
-	}
-	config := fmt.Sprintf(`daemon off; master_process off; %s pid %[2]s/pid; error_log stderr warn;
-events { worker_connections 64; }
-http {
-access_log off;
-client_body_temp_path %[2]s/body; proxy_temp_path %[2]s/proxy; fastcgi_temp_path %[2]s/fastcgi; scgi_temp_path %[2]s/scgi; uwsgi_temp_path %[2]s/uwsgi;
-%[3]s}`, user, dir, rules)
-	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(config), 0o644); err != nil {
-		c.t.Fatal(err)
-	}
-	c.start("nginx", nil, []string{program, "-p", dir, "-e", "stderr", "-c", filepath.Join(dir, "nginx.conf")})
-	proctest.Eventually(c.t, "nginx listens", func() bool {
-		conn, err := net.DialTimeout("tcp", address, time.Second)
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	})
-	return "http://" + address
 }
