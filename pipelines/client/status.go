@@ -42,7 +42,7 @@ func (f CatalogFlags) Open(ctx context.Context) (*catalogdb.DB, error) {
 			return nil, command.Fault(fmt.Errorf("the catalog %s is lost: start repomill up, which rebuilds it from the bucket, or create one with repomill migrate --catalog sqlite://%s", path, path))
 		}
 		if absent && f.Catalog == "" {
-			return nil, command.Fault(fmt.Errorf("there is no catalog %s: name the folder of repomill up with --data", path))
+			return nil, command.Fault(fmt.Errorf("there is no catalog %s: name the folder of repomill up with --data, or the catalog with --catalog", path))
 		} else if absent {
 			return nil, command.Fault(fmt.Errorf("there is no catalog %s: create one with repomill migrate --catalog, or name another", path))
 		}
