@@ -27,7 +27,7 @@ func TestAPIBehindNginx(t *testing.T) {
 	c.resolver()
 	api := c.api(c.apiUser(database))
 	site, trusted, client := c.nginx(strings.TrimPrefix(c.public, "http://"), api.address)
-	token := strings.TrimSpace(c.ok("token", "create", "acme/tools", "ci", "--scope", "push,manage,read").Stdout)
+	token := strings.TrimSpace(c.ok("token", "create", "acme", "ci", "--scope", "push,manage,read").Stdout)
 	hello := c.file("hello.deb", debtest.Build(t, debtest.Spec{Name: "hello", Version: "1.0", Arch: "amd64", Size: 3 << 20}))
 
 	t.Run("a push goes through to clients", func(t *testing.T) {
@@ -36,8 +36,21 @@ func TestAPIBehindNginx(t *testing.T) {
 			t.Fatal(out)
 		}
 		aptInstalls(t, c, "hello")
-		if out := c.ok("log", "acme/tools"); !strings.Contains(out.Stdout, "  token ci of acme/tools  upload  acme/tools/ubuntu/jammy") {
+		if out := c.ok("log", "acme/tools"); !strings.Contains(out.Stdout, "  token ci of acme  upload  acme/tools/ubuntu/jammy") {
 			t.Errorf("the log does not say that the token pushed it: %s", out)
+		}
+	})
+	t.Run("calls make a repository and copy a package into it", func(t *testing.T) {
+		if status, body := call(t, client, http.MethodPost, site, token, "/api/v1/repos.json", "repository[name]=stable"); status != http.StatusCreated {
+			t.Fatalf("%d %s", status, body)
+		}
+		c.ok("repo", "set", "acme/stable", "--distribution", "ubuntu/jammy")
+		status, body := call(t, client, http.MethodPost, site, token, "/api/v1/repos/acme/tools/ubuntu/jammy/hello_1.0_amd64.deb/promote.json", "destination=acme/stable")
+		if status != http.StatusOK {
+			t.Fatalf("%d %s", status, body)
+		}
+		if out := c.ok("ls", "acme/stable/ubuntu/jammy"); !strings.Contains(out.Stdout, "hello") {
+			t.Error(out)
 		}
 	})
 	t.Run("a call withdraws a package", func(t *testing.T) {
@@ -49,8 +62,8 @@ func TestAPIBehindNginx(t *testing.T) {
 			t.Errorf("the index still has it:\n%s", packages)
 		}
 	})
-	t.Run("its database user changes no repository", func(t *testing.T) {
-		cmd := exec.Command(filepath.Join(c.bin, "repomill"), "repo", "set", "acme/tools", "--visibility", "private", "--no-wait", "--catalog", api.catalog)
+	t.Run("its database user trusts no issuer", func(t *testing.T) {
+		cmd := exec.Command(filepath.Join(c.bin, "repomill"), "trust", "add", "acme/tools", "--issuer", "https://ci.example", "--audience", "h", "--claim", "sub=a", "--catalog", api.catalog)
 		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "denied") {
 			t.Errorf("%v\n%s", err, out)
 		}
@@ -83,7 +96,7 @@ func TestAPIBehindNginx(t *testing.T) {
 				}
 			}
 		}
-		for _, want := range []string{`{call="upload",status="507"} 0`, `{call="upload",status="503"} 0`, `{call="packagecloud",status="200"} 1`} {
+		for _, want := range []string{`{call="upload",status="507"} 0`, `{call="upload",status="503"} 0`, `{call="packagecloud",status="200"} 2`} {
 			if !strings.Contains(metrics, "repomill_api_calls_total"+want) {
 				t.Errorf("no metric %s:\n%s", want, metrics)
 			}
@@ -156,14 +169,17 @@ func (c *company) push(site, token, trusted, file string) proctest.Answer {
 	return out
 }
 
-func call(t *testing.T, client *http.Client, method, site, token, path string) (status int, body string) {
+func call(t *testing.T, client *http.Client, method, site, token, path string, form ...string) (status int, body string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, site+path, nil)
+	req, err := http.NewRequestWithContext(t.Context(), method, site+path, strings.NewReader(strings.Join(form, "&")))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if token != "" {
 		req.SetBasicAuth(token, "")
+	}
+	if len(form) > 0 {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	resp, err := client.Do(req)
 	if err != nil {
