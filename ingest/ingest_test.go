@@ -213,6 +213,25 @@ func TestCreateDeclares(t *testing.T) {
 	}
 }
 
+func TestWhatAnUploadCreatesIsRecordedAsThePushers(t *testing.T) {
+	s := newSite(t)
+	s.Create = true
+	s.Staging = pushed{s.Staging, catalog.Pusher{User: "token ci of acme", Job: "https://ci/1"}}
+	s.accept(s.put("acme/new/ubuntu/noble/hello.deb", debtest.Build(t, debtest.Spec{})))
+	for e, err := range s.db.Log(t.Context(), catalog.Target{Owner: "acme", Name: "new"}, time.Time{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Action == catalog.ActionRepoCreate {
+			if e.By != "token ci of acme" || e.Job != "https://ci/1" {
+				t.Errorf("got %+v", e)
+			}
+			return
+		}
+	}
+	t.Error("the repository is not in the log")
+}
+
 // A repository comes into being with its first good package, not with a bad one.
 func TestRejectedUploadsDeclareNothing(t *testing.T) {
 	s := newSite(t)
