@@ -28,7 +28,7 @@ func (in *Intake) hidden(f File) (u catalog.Upload, sum string, refused *refusal
 	if _, err := in.h.Staging.Stat(ctx, object); !errors.Is(err, fs.ErrNotExist) { // says, before the body is sent, whether staging works
 		return u, "", down("stat", err)
 	}
-	left, err := in.h.Staging.Create(ctx, object, &in.file, by)
+	left, err := in.h.Staging.Create(ctx, object, in.h.roomed(&in.file), by)
 	if err != nil {
 		return u, "", in.file.failed("create", err)
 	}

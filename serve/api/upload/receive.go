@@ -89,7 +89,7 @@ func (h *Handler) store(r *http.Request, req request, p api.Principal, body *rec
 		return u, "", down("stat", err)
 	}
 	by := pusher(r, p)
-	u, err = h.Staging.Create(r.Context(), req.object, body, by)
+	u, err = h.Staging.Create(r.Context(), req.object, h.roomed(body), by)
 	if body.err == nil && errors.Is(err, fs.ErrExist) {
 		if there, err = h.Staging.Stat(r.Context(), req.object); err != nil {
 			return u, "", down("stat", err)
@@ -119,7 +119,7 @@ func (b *received) failed(what string, err error) *refusal {
 	switch {
 	case b.err != nil:
 		return b.refusal()
-	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
+	case errors.Is(err, errNoRoom) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
 		return full(err)
 	default:
 		return down(what, err)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -257,6 +258,37 @@ func TestStagingThatDoesNotWork(t *testing.T) {
 				if got := d.dial(t, head+"Content-Length: 5\nExpect: 100-continue\n\n").answer(t); got.status != tt.status {
 					t.Errorf("before the body: got %d, want %d", got.status, tt.status)
 				}
+			}
+		})
+	}
+}
+
+// A body whose size was not said, or others at the same time, may take the room that was there before.
+func TestRoomIsLookedAtWhileABodyArrives(t *testing.T) {
+	for _, tt := range []struct {
+		fact   string
+		left   int64 // of what was free, when the body is on its way
+		status int
+	}{
+		{"it stays", 128 << 20, 202},
+		{"it goes", 64<<20 - 1, 507},
+	} {
+		t.Run(tt.fact, func(t *testing.T) {
+			var asked atomic.Bool
+			d := open(t, func(c *upload.Config) {
+				c.Room = func() (int64, error) {
+					if asked.Swap(true) {
+						return tt.left, nil
+					}
+					return 1 << 30, nil
+				}
+			})
+			body := struct{ io.Reader }{strings.NewReader(strings.Repeat("x", 1<<20+1))} // whose size is not known
+			if got := d.call(t, http.MethodPut, place, body); got.status != tt.status {
+				t.Errorf("got %d %s, want %d", got.status, got.body, tt.status)
+			}
+			if tt.status != 202 {
+				d.checkNothing(t)
 			}
 		})
 	}

@@ -9,7 +9,7 @@
 // there is no table of them, so that any process answers for any upload, and a restart forgets none.
 //
 // In reading order: upload.go, request.go (the place and the headers), digest.go, id.go, receive.go (the steps of an
-// upload), session.go (a file that passes the API by), body.go (what is checked as it arrives), same.go (the same upload
+// upload), session.go (a file that passes the API by), body.go (what is checked as it arrives), room.go, same.go (the same upload
 // again), intake.go and incoming.go (uploads in calls of other doors), verdict.go, hub.go (who waits), limits.go.
 package upload
 
