@@ -67,7 +67,7 @@ func (e *exam) looksLikeOurs(s source) bool {
 	}
 	r := catalog.Repository{}
 	r.Owner, r.Name, _ = strings.Cut(name, "/")
-	if strings.HasPrefix(path.Base(s.file), layout.SourceName(r)+".") || strings.Contains(base, "/priv/") {
+	if strings.HasPrefix(path.Base(s.file), layout.SourceName(r)+".") || tokenInURL(base) {
 		return true
 	}
 	os, _, _ := strings.Cut(s.distribution(), "/")

@@ -131,6 +131,8 @@ func TestRepositoryOfAnEntry(t *testing.T) {
 		{"apt", "https://h/acme/tools/any/", "any", "https://h/acme/tools", "acme/tools", "any/any"},
 		{"apt", "https://h/acme/tools/any/any/", "any", "https://h/acme/tools", "acme/tools", "any/any"},
 		{"apt", "https://h/priv/secret/acme/tools/ubuntu", "jammy", "https://h/priv/secret/acme/tools", "acme/tools", "ubuntu/jammy"},
+		{"apt", "https://h/acme/priv/ubuntu", "jammy", "https://h/acme/priv", "acme/priv", "ubuntu/jammy"},
+		{"apt", "https://h/at/priv/rmt_0123456789abcdef/acme/priv/ubuntu", "jammy", "https://h/at/priv/rmt_0123456789abcdef/acme/priv", "acme/priv", "ubuntu/jammy"},
 		{"apt", "https://h/below/acme/tools/ubuntu", "jammy", "https://h/below/acme/tools", "acme/tools", "ubuntu/jammy"},
 		{"apt", "https://h/ubuntu", "jammy", "", "", "ubuntu/jammy"},
 		{"apt", "https://h", "jammy", "", "", ""},
@@ -176,11 +178,13 @@ func TestFindDistribution(t *testing.T) {
 
 func TestShownHasNoSecret(t *testing.T) {
 	for raw, want := range map[string]string{
-		"https://token:@h/a/b":               "https://***@h/a/b",
-		"https://h:8443/priv/token/a/b":      "https://h:8443/priv/***/a/b",
-		"https://cdn/a?Signature=x&Policy=y": "https://cdn/a?...",
-		"https://u:p/w@h/a%zz?x":             "https://h/a%zz",
-		"h/priv/token/a":                     "h/priv/***/a",
+		"https://token:@h/a/b":                             "https://***@h/a/b",
+		"https://h:8443/priv/token/a/b":                    "https://h:8443/priv/***/a/b",
+		"https://h/acme/priv/ubuntu":                       "https://h/acme/priv/ubuntu",
+		"https://h/at/priv/rmt_0123456789abcdef/acme/priv": "https://h/at/priv/***/acme/priv",
+		"https://cdn/a?Signature=x&Policy=y":               "https://cdn/a?...",
+		"https://u:p/w@h/a%zz?x":                           "https://h/a%zz",
+		"h/priv/token/a":                                   "h/priv/***/a",
 	} {
 		if got := shown(raw); got != want {
 			t.Errorf("%s: got %s, want %s", raw, got, want)

@@ -35,17 +35,24 @@ func (s *secrets) add(texts ...string) {
 	}
 }
 
-var tokenInPath = regexp.MustCompile(`/priv/([^/]+)`)
+// tokenInPath matches what opens a private repository, in a path. Behind other segments "priv" may be the name of a repository,
+// of whose operating systems none has so long a name.
+var tokenInPath = regexp.MustCompile(`^/priv/([^/]+)|/priv/([^/]{16,})`)
+
+// afterPriv matches what may be a token where the path cannot be found.
+var afterPriv = regexp.MustCompile(`/priv/[^/]+`)
 
 func (s *secrets) addURL(raw string) {
+	path := raw
 	if u, err := url.Parse(raw); err == nil {
+		path = u.Path
 		s.addUser(u.User)
 		for _, values := range u.Query() {
 			s.add(values...)
 		}
 	}
-	if m := tokenInPath.FindStringSubmatch(raw); m != nil {
-		s.add(m[1])
+	if m := tokenInPath.FindStringSubmatch(path); m != nil {
+		s.add(m[1], m[2])
 	}
 }
 
@@ -111,7 +118,7 @@ func (s *secrets) hideAll(texts ...*string) {
 func shown(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" {
-		return tokenInPath.ReplaceAllString(layout.Shown(raw), "/priv/***")
+		return afterPriv.ReplaceAllString(layout.Shown(raw), "/priv/***")
 	}
 	s := u.Scheme + "://"
 	if u.User != nil {

@@ -81,6 +81,12 @@ func locate(raw string) (location, bool) {
 	return l, true
 }
 
+// tokenInURL reports whether the path of a URL has a token.
+func tokenInURL(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && tokenInPath.MatchString(u.EscapedPath())
+}
+
 // cut is how many segments at the end of an entry's URL are below the repository: of apt os or os/version (GitLab's layout
 // of 2026), of others os/version/architecture.
 func (s source) cut(l location) int {
