@@ -47,7 +47,7 @@ func (Push) Help() string {
   1  at least one was rejected; the standard error has the reasons
   2  usage
   3  timed out or interrupted; the standard error says at which stage
-  4  staging cannot be reached or written; a retry may help
+  4  staging or the server cannot be reached or written, which a retry may help; or the server refuses the token
 
 Examples:
   ${program} push --wait acme/tools/ubuntu/jammy hello_1.0_amd64.deb

@@ -2,9 +2,8 @@ package file
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -17,32 +16,38 @@ const pusherName = "user.repomill.pusher"
 // maxPusherText bounds the attribute in bytes. The characters of a pusher may take several in JSON.
 const maxPusherText = 4000
 
-// setPusher keeps the pusher of a file with the file, unless its file system keeps no such attributes.
-func setPusher(f *os.File, by catalog.Pusher) error {
-	by = by.Kept()
-	if by == (catalog.Pusher{}) {
-		return nil
-	}
-	text, err := json.Marshal(by)
-	if err != nil {
-		return err
-	}
-	err = unix.Fsetxattr(int(f.Fd()), pusherName, text, 0)
-	if errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.EPERM) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("keep who pushes it: %w", err)
-	}
-	return nil
+// A pushed is what the attribute has. Another program may write into the file later: then its bytes are of another time.
+type pushed struct {
+	catalog.Pusher
+	Modified time.Time `json:"modified"`
 }
 
-// pusherOf returns the pusher of a file; none if it has none that can be read.
-func pusherOf(f *os.File) (by catalog.Pusher) {
+// setPusher keeps the pusher of a complete file with the file. A file system without such attributes, or room for them, does not keep
+// it: the package counts, not who pushed it.
+func setPusher(f *os.File, by catalog.Pusher) {
+	if by = by.Kept(); by == (catalog.Pusher{}) {
+		return
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return
+	}
+	if text, err := json.Marshal(pushed{by, info.ModTime().UTC()}); err == nil {
+		unix.Fsetxattr(int(f.Fd()), pusherName, text, 0) //nolint:errcheck // see above
+	}
+}
+
+// pusherOf returns the pusher of a file; none if that is not known.
+func pusherOf(f *os.File) catalog.Pusher {
 	text := make([]byte, maxPusherText)
 	n, err := unix.Fgetxattr(int(f.Fd()), pusherName, text)
-	if err != nil || json.Unmarshal(text[:n], &by) != nil {
+	if err != nil {
 		return catalog.Pusher{}
 	}
-	return by.Kept()
+	var p pushed
+	info, err := f.Stat()
+	if err != nil || json.Unmarshal(text[:n], &p) != nil || !p.Modified.Equal(info.ModTime()) {
+		return catalog.Pusher{}
+	}
+	return p.Kept()
 }

@@ -188,9 +188,7 @@ func (s *Staging) put(ctx context.Context, object string, body io.Reader, by cat
 		err = f.Chmod(0o644) // independent of the umask: a process of another user may read it
 	}
 	if err == nil {
-		err = setPusher(f, by)
-	}
-	if err == nil {
+		setPusher(f, by)
 		err = f.Sync()
 	}
 	if err == nil {

@@ -333,3 +333,45 @@ func TestDeleteWhilePutting(t *testing.T) {
 		}
 	}
 }
+
+// A program that overwrites a pushed file is not its pusher.
+func TestPusherIsOfTheBytesThatWerePushed(t *testing.T) {
+	dir := t.TempDir()
+	s, err := file.OpenStaging("file://" + dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	const object = "acme/tools/ubuntu/jammy/hello.deb"
+	pusher := func() catalog.Pusher {
+		t.Helper()
+		u, err := s.Stat(t.Context(), object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, by, err := s.Open(t.Context(), u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body.Close()
+		return by
+	}
+	kim := catalog.Pusher{User: "kim", Job: "https://ci.example/7"}
+	if _, err := s.Put(t.Context(), object, strings.NewReader("bytes"), kim); err != nil {
+		t.Fatal(err)
+	}
+	if got := pusher(); got != kim && got != (catalog.Pusher{}) { // none, where the file system keeps no attributes
+		t.Errorf("got %+v, want %+v", got, kim)
+	}
+	path := filepath.Join(dir, object)
+	if err := os.WriteFile(path, []byte("other"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	later := time.Now().Add(time.Second)
+	if err := os.Chtimes(path, later, later); err != nil { // the kernel's clock may be too coarse
+		t.Fatal(err)
+	}
+	if got := pusher(); got != (catalog.Pusher{}) {
+		t.Errorf("overwritten: got %+v, want no name", got)
+	}
+}
