@@ -71,6 +71,10 @@ func newAPI(c apiConfig) *apiHandler {
 
 // ServeHTTP implements [http.Handler].
 func (h *apiHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := api.CrossSite(r); err != nil {
+		api.WriteError(w, err)
+		return
+	}
 	switch path := r.URL.Path; {
 	case strings.HasPrefix(path, upload.ReceivePath), strings.HasPrefix(path, upload.VerdictPath):
 		h.uploads.ServeHTTP(w, r)
