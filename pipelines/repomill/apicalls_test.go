@@ -64,6 +64,9 @@ var contractCalls = []contractCall{
 	{"DELETE", vault + "/master_tokens/MASTER/read_tokens/READ", "", 204, ``},
 	{"POST", "/install/repositories/acme/vault/tokens.text", "os=ubuntu&dist=jammy&name=web-2", 201, `rmt_`},
 	{"DELETE", vault + "/master_tokens/MASTER", "", 200, `{"name":"default","value":"rmt_`},
+	{"POST", "/api/v1/repos/acme/tools/ubuntu/jammy/hello_1.0_amd64.deb/promote.json", "destination=acme/weekly", 200, `{"name":"hello",`},
+	{"POST", "/api/v1/repos/acme/tools/ubuntu/jammy/hello_1.0_amd64.deb/promote.json", "destination=acme/weekly", 422, `{"filename":["has already been taken"]}`},
+	{"POST", "/api/v1/repos/acme/tools/ubuntu/jammy/hello_1.0_amd64.deb/promote.json", "destination=acme/none", 404, `{"error":["not_found: `},
 	{"DELETE", "/api/v1/repos/acme/tools/ubuntu/jammy/hello_1.0_amd64.deb", "", 200, `{}`},
 	{"DELETE", "/api/v1/repos/acme/tools/ubuntu/jammy/hello_1.0_amd64.deb", "", 404, `{"error":["not_found: `},
 }
@@ -75,8 +78,10 @@ var secrets = regexp.MustCompile(`rmt_[0-9A-Za-z]+`)
 //	go test -v -run TestContractCalls ./pipelines/repomill
 func TestContractCalls(t *testing.T) {
 	t.Parallel()
-	s, token, keyFile := commandsSite(t)
+	s, _, keyFile := commandsSite(t)
+	token := apiToken(t, s.data, "acme", "releases", "manage,push")
 	s.publish(t, "acme/tools/ubuntu/jammy", newDEB(t, debtest.Spec{Name: "hello", Version: "1.0", Arch: "amd64"}))
+	s.publish(t, "acme/weekly/ubuntu/jammy", newDEB(t, debtest.Spec{Name: "other"}))
 	key, err := os.ReadFile(keyFile)
 	if err != nil {
 		t.Fatal(err)
