@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -143,6 +144,9 @@ func ask(ctx context.Context, db *catalogdb.DB, copies []*copying) error {
 		return command.Fault(err)
 	}
 	uploads, err := db.Promote(ctx, wishes, now)
+	if errors.Is(err, catalogdb.ErrNotFound) { // withdrawn since it was listed, or before
+		return err
+	}
 	if err != nil {
 		return command.Fault(err)
 	}
@@ -210,6 +214,9 @@ func missingOf(left []*copying) string {
 	return text
 }
 
+// movedTo begins the reason of the withdrawals of --move; the new place follows.
+const movedTo = "moved to "
+
 // withdraw yanks the packages that are in the new place from the one where they were, and waits until clients see that.
 func (c *promoteCmd) withdraw(ctx context.Context, io stdio, db *catalogdb.DB, copies []*copying) error {
 	var moved []*copying
@@ -221,7 +228,7 @@ func (c *promoteCmd) withdraw(ctx context.Context, io stdio, db *catalogdb.DB, c
 		if p.verdict.State == catalog.Rejected {
 			continue
 		}
-		record := catalog.Yank{Reason: "moved to " + p.to.String(), By: c.By, At: now.UTC().Truncate(time.Second)}
+		record := catalog.Yank{Reason: movedTo + p.to.String(), By: c.By, At: now.UTC().Truncate(time.Second)}
 		if _, err := db.Yank(ctx, selectorAt(p.source, p.source.Place()), record, now); err != nil {
 			return command.Fault(err)
 		}

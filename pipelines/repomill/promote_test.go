@@ -93,6 +93,10 @@ func TestPromoteMoves(t *testing.T) {
 			t.Errorf("got %s, want %s", a.Stdout, line)
 		}
 	}
+	if a := s.does(t, 0, "", "promote", "--move", from, to, "hello=1.0"); a.Stdout != "there: hello 1.0 all from "+from+"/main to "+to+"/main\nwithdrawn: hello 1.0 all from "+from+"/main\n" {
+		t.Errorf("the same move again: %v", a)
+	}
+	s.does(t, 1, "there is no hello in "+from, "promote", from, to, "hello=1.0")
 	if got := s.does(t, 0, "", "ls", from).Stdout; strings.Contains(got, "hello") || !strings.Contains(got, "taken") {
 		t.Errorf("where they were is %s", got)
 	}
@@ -122,6 +126,7 @@ func TestPromoteRefuses(t *testing.T) {
 		{"from private to public", 2, []string{"acme/private3", "acme/public3", "hello"}, "acme/private3 is private and acme/public3 is public: everybody could read the packages there; add --to-public if that is meant"},
 		{"another name", 1, []string{"acme/testing3/ubuntu/jammy", "acme/public3", "helo"}, "there is no helo in acme/testing3/ubuntu/jammy; did you mean hello?"},
 		{"another version", 1, []string{"acme/testing3/ubuntu/jammy", "acme/public3", "hello=2.0"}, "there is no hello 2.0 in acme/testing3/ubuntu/jammy; it has version 1.0"},
+		{"another epoch", 1, []string{"acme/testing3/ubuntu/jammy", "acme/public3", "hello=1:1.0"}, "there is no hello 1:1.0 in acme/testing3/ubuntu/jammy; it has version 1.0"},
 		{"a pattern of nothing", 1, []string{"acme/testing3", "acme/public3", "x*"}, "there is no x* in acme/testing3; repomill ls lists what is"},
 		{"another architecture", 1, []string{"acme/testing3/ubuntu/jammy", "acme/public3", "hello=1.0:amd64"}, "there is no hello=1.0:amd64 in acme/testing3/ubuntu/jammy; repomill ls lists what is"},
 		{"an unknown source", 1, []string{"acme/testing0", "acme/public3", "hello"}, "repository acme/testing0 is not declared"},

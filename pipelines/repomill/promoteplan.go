@@ -26,7 +26,11 @@ func (c *promoteCmd) plan(ctx context.Context, db *catalogdb.DB, from, to catalo
 	if source.Visibility != catalog.Public && target.Visibility == catalog.Public && !c.ToPublic {
 		return nil, command.Usage("%s is private and %s is public: everybody could read the packages there; add --to-public if that is meant", from.Repository, to.Repository)
 	}
-	packages, err := selected(ctx, db, from, source, patterns)
+	moved := ""
+	if c.Move {
+		moved = strings.Trim(c.To, "/")
+	}
+	packages, err := selected(ctx, db, from, source, patterns, moved)
 	if err != nil {
 		return nil, err
 	}

@@ -106,20 +106,25 @@ const listPage = 2000
 type search struct {
 	from  catalog.Place
 	set   catalog.Settings // of its repository
+	moved string           // reason of the withdrawals that are no loss: an earlier run of the command made them; empty for none
 	seen  map[string]bool
 	found []catalog.Package
 }
 
 // selected returns the active packages of a place that patterns select, without the keyring package of its repository.
-func selected(ctx context.Context, db *catalogdb.DB, from catalog.Place, set catalog.Settings, patterns []pattern) ([]catalog.Package, error) {
+// With the name of a place, it returns those, too, that were moved there.
+func selected(ctx context.Context, db *catalogdb.DB, from catalog.Place, set catalog.Settings, patterns []pattern, moved string) ([]catalog.Package, error) {
 	if from.Distribution != (catalog.Distribution{}) {
 		if _, has := set.Find(from.Distribution); !has {
 			return nil, nothingThere(ctx, db, from, patterns[0])
 		}
 	}
-	s := search{from: from, set: set, seen: map[string]bool{}}
+	s := search{from: from, set: set, moved: moved, seen: map[string]bool{}}
 	for _, p := range patterns {
 		some, err := s.find(ctx, db, p)
+		if err == nil && !some && moved != "" {
+			some, err = s.findMoved(ctx, db, p)
+		}
 		if err == nil && !some {
 			err = nothingThere(ctx, db, from, p)
 		}
@@ -139,7 +144,7 @@ func (s *search) find(ctx context.Context, db *catalogdb.DB, p pattern) (some bo
 			return some, command.Fault(err)
 		}
 		for _, k := range page.Packages {
-			if s.from.Component != "" && k.Component != s.from.Component || !p.matches(k.Package) {
+			if !s.selects(p, k.Package) {
 				continue
 			}
 			if s.set.Keyring != nil && k.Name == layout.KeyringName(s.set.Repository, k.Format) {
@@ -149,15 +154,41 @@ func (s *search) find(ctx context.Context, db *catalogdb.DB, p pattern) (some bo
 				continue
 			}
 			some = true
-			if id := k.Place().String() + " " + nameOf(k.Package); !s.seen[id] {
-				s.seen[id] = true
-				s.found = append(s.found, k.Package)
-			}
+			s.take(k.Package)
 		}
 		if q.Offset += listPage; q.Offset >= page.Total {
 			return some, nil
 		}
 	}
+}
+
+func (s *search) selects(p pattern, k catalog.Package) bool {
+	return (s.from.Distribution == catalog.Distribution{} || k.Distribution == s.from.Distribution) &&
+		(s.from.Component == "" || k.Component == s.from.Component) && p.matches(k)
+}
+
+func (s *search) take(k catalog.Package) {
+	if id := k.Place().String() + " " + nameOf(k); !s.seen[id] {
+		s.seen[id] = true
+		s.found = append(s.found, k)
+	}
+}
+
+// findMoved is find for the packages that an earlier run of the command has withdrawn. It knows names, and no globs.
+func (s *search) findMoved(ctx context.Context, db *catalogdb.DB, p pattern) (some bool, err error) {
+	for _, f := range []catalog.Format{catalog.DEB, catalog.RPM} {
+		all, err := db.PackagesNamed(ctx, s.from.Repository, f, p.query())
+		if err != nil {
+			return some, command.Fault(err)
+		}
+		for _, k := range all {
+			if s.selects(p, k) && k.State == catalog.Yanked && k.Yank != nil && strings.HasPrefix(k.Yank.Reason+"/", movedTo+s.moved+"/") {
+				some = true
+				s.take(k)
+			}
+		}
+	}
+	return some, nil
 }
 
 // nothingThere returns an error that names what exists in place of what a pattern selects.
@@ -169,7 +200,10 @@ func nothingThere(ctx context.Context, db *catalogdb.DB, from catalog.Place, p p
 		return err
 	}
 	if name := p.query(); name != "" {
-		version, _, _ := strings.Cut(p.rest, ":")
+		version := p.rest
+		if i := strings.LastIndexByte(version, ':'); i >= 0 && strings.Trim(version[i:], ":0123456789") != "" && !strings.ContainsAny(version[i+1:i+2], "0123456789") {
+			version = version[:i] // of what has an epoch, the version begins with a digit
+		}
 		if strings.ContainsAny(version, `*?[\`) {
 			version = ""
 		}

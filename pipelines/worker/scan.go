@@ -65,6 +65,9 @@ func (d *Dispatcher) resume(ctx context.Context) {
 
 // resumePromotions queues the promotions that no process has begun with, many together, and those that a process has left.
 func (d *Dispatcher) resumePromotions(ctx context.Context) {
+	if d.inFlight.active() > maxWaiting {
+		return // the catalog keeps them
+	}
 	r := d.Resources
 	now, limit := r.Now(ctx), d.inFlight.active()+maxResumed
 	asked, err := r.Catalog.Unattempted(ctx, now, limit)
