@@ -301,6 +301,9 @@ func TestPromoteOfADeadWorker(t *testing.T) {
 	s.once()
 	s.wantStates("published", copies[0])
 	s.wantStates("rejected poison", copies[1])
+	if v, err := s.Catalog.Verdict(t.Context(), copies[1]); err != nil || !strings.HasSuffix(v.Detail, "; promote it again to have it tried once more") {
+		t.Errorf("it says %q, %v", v.Detail, err)
+	}
 }
 
 // The bytes of a copy are read, and not sent to the bucket again.

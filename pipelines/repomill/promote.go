@@ -1,13 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
-	"repomill/pipelines/client"
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -117,6 +114,9 @@ func (c *promoteCmd) Run(ctx context.Context, io stdio) error {
 	if err := c.follow(ctx, io, db, copies); err != nil {
 		return err
 	}
+	if len(copies) > 1 && !c.JSON {
+		fmt.Fprintln(io.out, counted(copies, copyState(catalog.Published), copyState(catalog.Duplicate), there, copyState(catalog.Rejected)))
+	}
 	if c.Move {
 		if err := c.withdraw(ctx, io, db, copies); err != nil {
 			return err
@@ -154,117 +154,4 @@ func ask(ctx context.Context, db *catalogdb.DB, copies []*copying) error {
 		p.upload = uploads[i]
 	}
 	return nil
-}
-
-// maxLook is how many verdicts are asked for at a time: workers make copies in the order of the wishes.
-const maxLook = 500
-
-// follow waits until every copy has its verdict and clients see what is published, and prints each.
-func (c *promoteCmd) follow(ctx context.Context, io stdio, db *catalogdb.DB, copies []*copying) error {
-	var left []*copying
-	for _, p := range copies {
-		if p.state != there {
-			left = append(left, p)
-		} else if err := c.packages(ctx, db, selectorAt(p.source, p.to), catalog.Active); err != nil {
-			return err
-		} else {
-			c.print(io, p)
-		}
-	}
-	if len(left) == 0 {
-		return nil
-	}
-	return c.until(ctx, db, seenByClients, func(ctx context.Context) (missing string, err error) {
-		looked := left[:min(len(left), maxLook)]
-		uploads := make([]catalog.Upload, len(looked))
-		for i, p := range looked {
-			uploads[i] = p.upload
-		}
-		verdicts, err := db.Verdicts(ctx, uploads)
-		if err != nil {
-			return "", command.Fault(err)
-		}
-		var waiting []*copying
-		for _, p := range looked {
-			p.verdict = verdicts[p.upload]
-			if p.state = copyState(p.verdict.State); !p.verdict.State.Final() {
-				waiting = append(waiting, p)
-				continue
-			}
-			p.detail = p.verdict.Detail
-			c.print(io, p)
-		}
-		if left = append(waiting, left[len(looked):]...); len(left) == 0 {
-			return "", nil
-		}
-		return missingOf(left), nil
-	})
-}
-
-// missingOf describes the first of the copies that have no verdict yet.
-func missingOf(left []*copying) string {
-	p := left[0]
-	text := fmt.Sprintf("%s is %s", nameOf(p.source), cmp.Or(string(p.verdict.State), "lost"))
-	if p.verdict.Detail != "" {
-		text += ": " + command.Printable(p.verdict.Detail)
-	}
-	if n := len(left) - 1; n > 0 {
-		text += fmt.Sprintf(" (and %d more)", n)
-	}
-	return text
-}
-
-// movedTo begins the reason of the withdrawals of --move; the new place follows.
-const movedTo = "moved to "
-
-// withdraw yanks the packages that are in the new place from the one where they were, and waits until clients see that.
-func (c *promoteCmd) withdraw(ctx context.Context, io stdio, db *catalogdb.DB, copies []*copying) error {
-	var moved []*copying
-	now, err := db.Clock(ctx)
-	if err != nil {
-		return command.Fault(err)
-	}
-	for _, p := range copies {
-		if p.verdict.State == catalog.Rejected {
-			continue
-		}
-		record := catalog.Yank{Reason: movedTo + p.to.String(), By: c.By, At: now.UTC().Truncate(time.Second)}
-		if _, err := db.Yank(ctx, selectorAt(p.source, p.source.Place()), record, now); err != nil {
-			return command.Fault(err)
-		}
-		moved = append(moved, p)
-	}
-	for _, p := range moved {
-		if err := c.packages(ctx, db, selectorAt(p.source, p.source.Place()), catalog.Yanked); err != nil {
-			return err
-		}
-		if !c.JSON {
-			fmt.Fprintf(io.out, "withdrawn: %s from %s\n", nameOf(p.source), p.source.Place())
-		}
-	}
-	return nil
-}
-
-// selectorAt selects a package in a place.
-func selectorAt(k catalog.Package, at catalog.Place) catalogdb.PackageSelector {
-	return catalogdb.PackageSelector{Repository: at.Repository, Distribution: at.Distribution, Name: k.Name, Version: k.Version, Component: at.Component, Arch: k.Arch}
-}
-
-func nameOf(k catalog.Package) string { return k.Name + " " + k.Version + " " + k.Arch }
-
-// print prints what became of a copy.
-func (c *promoteCmd) print(io stdio, p *copying) {
-	if c.JSON {
-		client.PrintJSON(io.out, copyJSON{nameOf(p.source), p.source.Place().String(), p.to.String(), p.source.File.Size, p.source.File.SHA256, p.state, p.verdict.Reason, p.detail})
-	}
-	line := fmt.Sprintf("%s: %s from %s to %s", p.state, nameOf(p.source), p.source.Place(), p.to)
-	switch {
-	case p.state == copyState(catalog.Rejected):
-		fmt.Fprintf(io.err, "%s: %s: %s\n", line, p.verdict.Reason, command.Printable(p.detail))
-	case c.JSON:
-	case p.detail != "":
-		fmt.Fprintf(io.out, "%s: %s\n", line, command.Printable(p.detail))
-	default:
-		fmt.Fprintln(io.out, line)
-	}
 }

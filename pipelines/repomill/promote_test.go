@@ -30,6 +30,7 @@ func TestPromote(t *testing.T) {
 		t.Errorf("a dry run says %s", a.Stdout)
 	}
 	want := []string{
+		"3 packages: 3 published",
 		"published: hello 1.0 amd64 from acme/testing1/ubuntu/jammy/main to acme/stable1/ubuntu/jammy/main",
 		"published: hello 1.0-1 noarch from acme/testing1/el/9 to acme/stable1/el/9",
 		"published: hello 1:2.0-1 amd64 from acme/testing1/ubuntu/jammy/main to acme/stable1/ubuntu/jammy/main",
@@ -86,6 +87,7 @@ func TestPromoteMoves(t *testing.T) {
 	s.publish(t, to, newDEB(t, debtest.Spec{Name: "taken", Fields: []string{"Description: other bytes"}}))
 	a := s.does(t, 1, "rejected: taken 1.0 all from "+from+"/main to "+to+"/main: conflict: taken 1.0 all is in ", "promote", "--move", from, to, "*")
 	for _, line := range []string{
+		"2 packages: 1 published, 1 rejected\n",
 		"published: hello 1.0 all from " + from + "/main to " + to + "/main\n",
 		"withdrawn: hello 1.0 all from " + from + "/main\n",
 	} {

@@ -123,13 +123,7 @@ func (c *promoteCmd) printPlan(io stdio, copies []*copying) error {
 		c.print(io, p)
 	}
 	if !c.JSON {
-		var parts []string
-		for _, s := range []copyState{toCopy, there, inTheWay, withdrawn} {
-			if n := counts[s]; n > 0 {
-				parts = append(parts, fmt.Sprintf("%d %s", n, s))
-			}
-		}
-		fmt.Fprintf(io.out, "%d packages: %s; %d bytes to copy\n", len(copies), strings.Join(parts, ", "), bytes)
+		fmt.Fprintf(io.out, "%s; %d bytes to copy\n", counted(copies, toCopy, there, inTheWay, withdrawn), bytes)
 		if c.Move {
 			fmt.Fprintf(io.out, "afterwards, those that are in the new place are withdrawn where they were\n")
 		}
