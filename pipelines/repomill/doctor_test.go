@@ -180,19 +180,19 @@ func TestDoctorFindsFaultsOfApt(t *testing.T) {
 func TestDoctorOfAPrivateRepository(t *testing.T) {
 	t.Parallel()
 	s := shared(t)
-	s.publish(t, "acme/hidden/ubuntu/jammy", newDEB(t, debtest.Spec{}))
-	s.publish(t, "acme/hidden/el/9", newRPM(t, rpmtest.Spec{}))
-	key := string(s.fetch(t, "acme/hidden/gpgkey"))
-	if a := repomill(t, "repo", "set", "acme/hidden", "--visibility", "private", "--data", s.data); a.Code != 0 {
+	s.publish(t, "acme/concealed/ubuntu/jammy", newDEB(t, debtest.Spec{}))
+	s.publish(t, "acme/concealed/el/9", newRPM(t, rpmtest.Spec{}))
+	key := string(s.fetch(t, "acme/concealed/gpgkey"))
+	if a := repomill(t, "repo", "set", "acme/concealed", "--visibility", "private", "--data", s.data); a.Code != 0 {
 		t.Fatal(a)
 	}
-	token := strings.TrimSpace(repomill(t, "token", "create", "acme/hidden", "doctor", "--data", s.data).Stdout)
+	token := strings.TrimSpace(repomill(t, "token", "create", "acme/concealed", "doctor", "--data", s.data).Stdout)
 	const (
-		keyFile = "etc/apt/keyrings/acme_hidden.asc"
-		list    = "etc/apt/sources.list.d/acme_hidden.list"
-		auth    = "etc/apt/auth.conf.d/acme_hidden.conf"
-		entry   = "deb [signed-by=/" + keyFile + "] %URL%/acme/hidden/ubuntu jammy main\n"
-		repo    = "[acme_hidden]\nname=hidden\nbaseurl=%URL%/acme/hidden/el/9/$basearch\nrepo_gpgcheck=1\nenabled=1\ngpgkey=%URL%/acme/hidden/gpgkey\n"
+		keyFile = "etc/apt/keyrings/acme_concealed.asc"
+		list    = "etc/apt/sources.list.d/acme_concealed.list"
+		auth    = "etc/apt/auth.conf.d/acme_concealed.conf"
+		entry   = "deb [signed-by=/" + keyFile + "] %URL%/acme/concealed/ubuntu jammy main\n"
+		repo    = "[acme_concealed]\nname=hidden\nbaseurl=%URL%/acme/concealed/el/9/$basearch\nrepo_gpgcheck=1\nenabled=1\ngpgkey=%URL%/acme/concealed/gpgkey\n"
 	)
 	for _, tt := range []struct {
 		fact, release string
@@ -200,16 +200,16 @@ func TestDoctorOfAPrivateRepository(t *testing.T) {
 		code          int
 		says          string
 	}{
-		{"a token for the repository", jammyHost, map[string]string{list: entry, auth: "machine http://%HOST%/acme/hidden/ login " + token + " password x\n"}, 0, "ok       token: the server takes the token in /" + auth},
-		{"a token in the URL", jammyHost, map[string]string{list: strings.Replace(entry, "%URL%", "http://"+token+":@%HOST%", 1)}, 0, "deb http://***@%HOST%/acme/hidden/ubuntu jammy main"},
-		{"a token in the path", jammyHost, map[string]string{list: strings.Replace(entry, "/acme/", "/priv/"+token+"/acme/", 1)}, 0, "/priv/***/acme/hidden/ubuntu"},
-		{"no entry", jammyHost, nil, 1, "problem  sources: the host has no entry for %URL%/acme/hidden\n"},
-		{"no token", jammyHost, map[string]string{list: entry}, 1, "problem  token: 401: acme/hidden is private, or there is none of this name; the host sends no token\n    do:    put \"machine %URL%/acme/hidden/ login TOKEN password x\" into /" + auth},
+		{"a token for the repository", jammyHost, map[string]string{list: entry, auth: "machine http://%HOST%/acme/concealed/ login " + token + " password x\n"}, 0, "ok       token: the server takes the token in /" + auth},
+		{"a token in the URL", jammyHost, map[string]string{list: strings.Replace(entry, "%URL%", "http://"+token+":@%HOST%", 1)}, 0, "deb http://***@%HOST%/acme/concealed/ubuntu jammy main"},
+		{"a token in the path", jammyHost, map[string]string{list: strings.Replace(entry, "/acme/", "/priv/"+token+"/acme/", 1)}, 0, "/priv/***/acme/concealed/ubuntu"},
+		{"no entry", jammyHost, nil, 1, "problem  sources: the host has no entry for %URL%/acme/concealed\n"},
+		{"no token", jammyHost, map[string]string{list: entry}, 1, "problem  token: 401: acme/concealed is private, or there is none of this name; the host sends no token\n    do:    put \"machine %URL%/acme/concealed/ login TOKEN password x\" into /" + auth},
 		{"a token that is wrong", jammyHost, map[string]string{list: entry, auth: "machine http://%HOST%\nlogin another-secret\npassword x\n"}, 1, "problem  token: 401: the server refuses the token in /" + auth},
-		{"a token for https", jammyHost, map[string]string{list: entry, auth: "machine %HOST%/acme/hidden/ login " + token + " password x\n"}, 1, "warning  token: the token in /" + auth + " is not sent: its entry is for another scheme than http"},
+		{"a token for https", jammyHost, map[string]string{list: entry, auth: "machine %HOST%/acme/concealed/ login " + token + " password x\n"}, 1, "warning  token: the token in /" + auth + " is not sent: its entry is for another scheme than http"},
 		{"a token for another path", jammyHost, map[string]string{list: entry, auth: "machine http://%HOST%/acme/hiden/ login " + token + " password x\n"}, 1, "is not sent: it is for %HOST%/acme/hiden/"},
-		{"dnf with a token", rockyHost, map[string]string{"etc/yum.repos.d/acme_hidden.repo": repo + "username=" + token + "\npassword=x\n"}, 0, "ok       token: the server takes the token in /etc/yum.repos.d/acme_hidden.repo:1"},
-		{"dnf without one", rockyHost, map[string]string{"etc/yum.repos.d/acme_hidden.repo": repo}, 1, "do:    put username=TOKEN and password=x into /etc/yum.repos.d/acme_hidden.repo"},
+		{"dnf with a token", rockyHost, map[string]string{"etc/yum.repos.d/acme_concealed.repo": repo + "username=" + token + "\npassword=x\n"}, 0, "ok       token: the server takes the token in /etc/yum.repos.d/acme_concealed.repo:1"},
+		{"dnf without one", rockyHost, map[string]string{"etc/yum.repos.d/acme_concealed.repo": repo}, 1, "do:    put username=TOKEN and password=x into /etc/yum.repos.d/acme_concealed.repo"},
 	} {
 		h := newHostRoot(t, s, tt.release)
 		if tt.release == jammyHost {
@@ -220,7 +220,7 @@ func TestDoctorOfAPrivateRepository(t *testing.T) {
 		}
 		says := strings.NewReplacer("%URL%", s.url, "%HOST%", strings.TrimPrefix(s.url, "http://")).Replace(tt.says)
 		for _, flags := range [][]string{nil, {"--json"}} {
-			a := h.doctor(t, append(flags, s.url+"/acme/hidden")...)
+			a := h.doctor(t, append(flags, s.url+"/acme/concealed")...)
 			if a.Code != tt.code || len(flags) == 0 && !strings.Contains(a.Stdout, says) || a.Stderr != "" {
 				t.Errorf("%s: want code %d, %q: %v", tt.fact, tt.code, says, a)
 			}
