@@ -38,6 +38,7 @@ const (
 	ActionTokenRevoke   Action = "token.revoke"
 	ActionTrustAdd      Action = "trust.add"
 	ActionTrustRemove   Action = "trust.remove"
+	ActionTokenExchange Action = "token.exchange" // a CI job got a token for its ID token
 	ActionYank          Action = "package.yank"
 	ActionRemove        Action = "package.remove" // the file of a yanked package is to go at once
 	ActionUnyank        Action = "package.unyank"

@@ -40,6 +40,7 @@ func jobTokens(t *testing.T, db *catalogdb.DB) {
 		}
 	}
 	add(token, start)
+	add(token, start) // as a transaction whose end was not reported
 	check("both trusts", token.SHA256, true, one, all)
 	check("another digest", strings.Repeat("b", 64), false)
 	check("no digest", "", false)
@@ -68,6 +69,37 @@ func jobTokens(t *testing.T, db *catalogdb.DB) {
 	}
 }
 
+// Each job token is in the audit log of what it opens, with the name and the URL of the job, once.
+func jobTokenRecorded(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	pushes, reads, all := trust("acme", "tools", gitlab, start), trust("acme", "tools", gitlab, after(time.Second)), trust("acme", "", gitlab, start)
+	reads.Scope = "read"
+	reads.ID = reads.Digest()
+	for _, v := range []catalog.Trust{pushes, reads, all} {
+		addTrust(t, db, v)
+	}
+	at := after(time.Minute)
+	token := catalog.JobToken{SHA256: "a", Trusts: []string{pushes.ID, reads.ID, all.ID}, Name: "oidc job", Job: gitlab + "/acme/tools/-/jobs/1", Expires: after(time.Hour)}
+	for range 2 { // the second as a transaction whose end was not reported
+		if err := db.AddJobToken(t.Context(), token, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	none := catalog.JobToken{SHA256: "b", Trusts: []string{"gone"}, Name: "oidc job", Expires: after(time.Hour)}
+	if err := db.AddJobToken(t.Context(), none, at); err != nil {
+		t.Fatal(err)
+	}
+	const end = " until 2026-08-01 13:00:00||" + gitlab + "/acme/tools/-/jobs/1"
+	want := []string{
+		"oidc job|token.exchange|acme|trust " + all.ID + ": push" + end,
+		"oidc job|token.exchange|acme/tools|trust " + pushes.ID + ": push, trust " + reads.ID + ": read" + end,
+		"oidc job|token.exchange|all|trusts that were removed: nothing until 2026-08-01 13:00:00||",
+	}
+	if diff := cmp.Diff(want, logOf(t, db, "acme/tools", at)); diff != "" {
+		t.Errorf("log (-want +got):\n%s", diff)
+	}
+}
+
 // The database user of the API can exchange ID tokens, and neither add nor remove trusts.
 func TestMySQLUserThatExchanges(t *testing.T) {
 	s := mysqltest.NewServer(t)
@@ -80,7 +112,8 @@ func TestMySQLUserThatExchanges(t *testing.T) {
 	name := rest[strings.IndexByte(rest, '/')+1:]
 	name, _, _ = strings.Cut(name, "?")
 	s.Exec(t, "CREATE USER exchange@localhost", "GRANT SELECT ON "+name+".* TO exchange@localhost",
-		"GRANT INSERT, DELETE ON "+name+".trust_uses TO exchange@localhost", "GRANT INSERT, DELETE ON "+name+".job_tokens TO exchange@localhost")
+		"GRANT INSERT, DELETE ON "+name+".trust_uses TO exchange@localhost", "GRANT INSERT, DELETE ON "+name+".job_tokens TO exchange@localhost",
+		"GRANT INSERT ON "+name+".audit TO exchange@localhost")
 	db := open(t, strings.Replace(url, "root@", "exchange@", 1))
 	if err := db.UseIDToken(t.Context(), gitlab, "a", after(time.Minute), start); err != nil {
 		t.Error(err)

@@ -48,6 +48,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a trust is found by its issuer until it is removed", trusts},
 		{"an ID token is used once", idTokenUses},
 		{"a token of a job opens what its trusts open while they are there", jobTokens},
+		{"a token of a job is in the audit log of what it opens", jobTokenRecorded},
 		{"of concurrent uses of an ID token one counts", idTokenUsesConcurrently},
 
 		{"a call of Activate draws one revision for each release", activateOnce},

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -84,6 +85,7 @@ func TestExchangeWithACatalog(t *testing.T) {
 		t.Fatalf("%d succeed, %d are refused; want 1 and 19", len(tokens), refused.Load())
 	}
 	token := <-tokens
+	checkExchanged(t, db, fmt.Sprintf("oidc %s repo:acme/tools:environment:release", ci.URL), "acme", "acme/tools")
 
 	who := func(credential string) string {
 		p, err := callers.Authenticate(t.Context(), credential)
@@ -122,6 +124,23 @@ func TestExchangeWithACatalog(t *testing.T) {
 	remove(trust.ID)
 	if got, want := who(token), "the trust that this token of a CI job was issued for was removed: repomill trust list shows which there are"; got != want {
 		t.Errorf("without trusts: %s", got)
+	}
+}
+
+// checkExchanged checks that the audit log has one exchange by a job for each target.
+func checkExchanged(t *testing.T, db *catalogdb.DB, by string, targets ...string) {
+	t.Helper()
+	var got []string
+	for e, err := range db.Log(t.Context(), catalog.Target{}, time.Time{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Action == catalog.ActionTokenExchange && e.By == by {
+			got = append(got, e.Target)
+		}
+	}
+	if !slices.Equal(got, targets) {
+		t.Errorf("the log has exchanges for %q, want %q", got, targets)
 	}
 }
 
