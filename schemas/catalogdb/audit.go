@@ -129,7 +129,7 @@ func (d *DB) auditPage(ctx context.Context, target catalog.Target, at, id int64)
 	}, `SELECT id, at, actor, action, target, detail, why, job FROM audit WHERE `+where+` ORDER BY at, id LIMIT ?`, append(args, logPage)...)
 }
 
-// uploadPage returns uploads as lines of the log. Who pushed is known of those that became packages.
+// uploadPage returns uploads as lines of the log. Who pushed one is known once a worker has read it.
 func (d *DB) uploadPage(ctx context.Context, target catalog.Target, at, id int64) ([]logRow, error) {
 	where, args := `u.received_at >= ? AND (u.received_at > ? OR u.id > ?)`, []any{at, at, id}
 	if target.Owner != "" {
@@ -143,14 +143,11 @@ func (d *DB) uploadPage(ctx context.Context, target catalog.Target, at, id int64
 		if err = scan(&row.id, &row.at, &object, &state, &reason, &detail, &e.By, &e.Job); err != nil {
 			return row, err
 		}
-		if catalog.UploadState(state) == catalog.Duplicate { // its package is of an earlier upload, which others may have pushed
-			e.By, e.Job = "", ""
-		}
 		e.At, e.Action = instant(row.at), catalog.ActionUpload
 		dir, file := path.Split(layout.ShownStaging(object))
 		said := slices.DeleteFunc([]string{file + " " + state, reason.String, detail.String}, func(s string) bool { return s == "" })
 		e.Target, e.Detail = strings.TrimSuffix(dir, "/"), strings.Join(said, ": ")
 		return row, nil
-	}, `SELECT u.id, u.received_at, u.object, u.state, u.reason, u.detail, COALESCE(k.pushed_by, ''), COALESCE(k.pushed_job, '')
-		FROM `+verdictTables+` WHERE `+where+` ORDER BY u.received_at, u.id LIMIT ?`, append(args, logPage)...)
+	}, `SELECT u.id, u.received_at, u.object, u.state, u.reason, u.detail, u.pushed_by, u.pushed_job
+		FROM uploads u WHERE `+where+` ORDER BY u.received_at, u.id LIMIT ?`, append(args, logPage)...)
 }

@@ -3,6 +3,7 @@ package catalogdb_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -209,17 +210,86 @@ func auditKeys(t *testing.T, db *catalogdb.DB) {
 	)
 }
 
-func auditDuplicate(t *testing.T, db *catalogdb.DB) {
+// The log names for each upload who pushed it, and not who pushed its package first.
+func auditPushers(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)
 	k := deb(jammy, "hello", "1")
-	k.Pusher = catalog.Pusher{User: "kim", Job: "https://ci/7"}
-	activate(t, db, store(t, db, k, "1"))
+	begin := func(generation string) (catalog.Upload, string) {
+		u := uploadOf(k)
+		u.Generation = generation
+		return u, take(t, db, u, start)
+	}
+	pushedBy := func(u catalog.Upload, name string) {
+		t.Helper()
+		if err := db.RecordPusher(t.Context(), u, catalog.Pusher{User: name, Job: "https://ci/" + name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	claimFor := func(u catalog.Upload, name string) {
+		t.Helper()
+		k.Pusher = catalog.Pusher{User: name, Job: "https://ci/" + name}
+		if _, _, err := db.Claim(t.Context(), k, u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, token := begin("1")
+	claimFor(first, "kim")
+	claimFor(first, "kim") // after a fault
+	activate(t, db, catalogdb.Stored{Upload: first, Token: token, Package: k})
 	publish(t, db, jammy, 2, start)
-	k.Pusher = catalog.Pusher{User: "lee", Job: "https://ci/8"}
-	activate(t, db, store(t, db, k, "2"))
+	pushedBy(first, "late") // its outcome is there
+	second, token := begin("2")
+	claimFor(second, "nim") // finds the package, and makes no claim
+	pushedBy(second, "lee")
+	activate(t, db, catalogdb.Stored{Upload: second, Token: token, Package: k})
+	third, token := begin("3")
+	pushedBy(third, "mo")
+	if err := db.Reject(t.Context(), third, token, catalog.Rejection{Reason: catalog.Conflict, Detail: "other bytes"}, start); err != nil {
+		t.Fatal(err)
+	}
+	fourth, token := begin("4")
+	pushedBy(fourth, strings.Repeat("ö", 2000))
+	if err := db.GiveUp(t.Context(), fourth, token, "it hung", start); err != nil {
+		t.Fatal(err)
+	}
+	begin("5")
+	const of = "|upload|acme/tools/ubuntu/jammy|hello_1_amd64 "
+	want := []string{
+		"kim" + of + "published||https://ci/kim",
+		"lee" + of + "duplicate||https://ci/lee",
+		"mo" + of + "rejected: conflict: other bytes||https://ci/mo",
+		strings.Repeat("ö", 127) + of + "received||https://ci/" + strings.Repeat("ö", 1018),
+		of + "received||",
+	}
 	lines := logOf(t, db, "acme/tools", time.Time{})
-	want := []string{"kim|upload|acme/tools/ubuntu/jammy|hello_1_amd64 published||https://ci/7", "|upload|acme/tools/ubuntu/jammy|hello_1_amd64 duplicate||"}
-	if diff := cmp.Diff(want, lines[len(lines)-2:]); diff != "" {
+	if diff := cmp.Diff(want, lines[max(0, len(lines)-len(want)):]); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
+	}
+}
+
+// A withdrawn package that an upload has the bytes of gives the upload no pusher of its own.
+func auditPushedAgain(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	k := deb(jammy, "hello", "1")
+	k.Pusher = catalog.Pusher{User: "kim"}
+	activate(t, db, store(t, db, k, "1"))
+	if _, err := db.Yank(t.Context(), selectorOf(k), catalog.Yank{Reason: "r"}, start); err != nil {
+		t.Fatal(err)
+	}
+	u := uploadOf(k)
+	u.Generation = "2"
+	token := take(t, db, u, start)
+	if err := db.RecordPusher(t.Context(), u, catalog.Pusher{User: "lee"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.CanUnyank(t.Context(), k, u); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Reject(t.Context(), u, token, catalog.Rejection{Reason: catalog.YankedIdentity}, start); err != nil {
+		t.Fatal(err)
+	}
+	lines := logOf(t, db, "acme/tools", time.Time{})
+	if got, want := lines[len(lines)-1], "lee|upload|acme/tools/ubuntu/jammy|hello_1_amd64 rejected: yanked||"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -15,7 +15,7 @@ import (
 // takes it, and false: the row with that identity or, for a DEB, a row of another component with the same name,
 // version and architecture that has other bytes, or that is withdrawn while no component has it active. A claimed
 // row excludes others exactly as an active one does. A repeated claim returns its own row: compare the digests. by,
-// unless it is zero, is the upload that makes the claim.
+// unless it is zero, is the upload that makes the claim: it gets the pusher of k.
 //
 // The error is a [catalog.Rejection] for a fragment that is too large, and wraps [ErrNotFound] if the distribution,
 // component or architecture is not declared. Of concurrent claims of one identity, one inserts its row.
@@ -29,7 +29,7 @@ func (d *DB) Claim(ctx context.Context, k catalog.Package, by catalog.Upload) (h
 		claimed = false
 		holder, id, err = find(ctx, tx, k)
 		if err == nil && holder.State == catalog.Claimed && holder.File.SHA256 == k.File.SHA256 {
-			return claimedBy(ctx, tx, by, id)
+			return claimedBy(ctx, tx, by, k.Pusher, id)
 		}
 		if !errors.Is(err, ErrNotFound) {
 			return err
@@ -47,7 +47,7 @@ func (d *DB) Claim(ctx context.Context, k catalog.Package, by catalog.Upload) (h
 		if id, err = insertPackage(ctx, tx, distribution, k, fragments); err != nil {
 			return err
 		}
-		return claimedBy(ctx, tx, by, id)
+		return claimedBy(ctx, tx, by, k.Pusher, id)
 	})
 	if err != nil {
 		return k, false, fmt.Errorf("claim %s %s %s: %w", k.Name, k.Version, k.Arch, err)
@@ -87,13 +87,13 @@ func lockClaims(ctx context.Context, tx *transaction, k catalog.Package) (id int
 	return id, nil
 }
 
-// claimedBy records which upload works on a claimed package.
-func claimedBy(ctx context.Context, tx *transaction, by catalog.Upload, pkg int64) error {
+// claimedBy records which upload works on a claimed package, and who pushed it.
+func claimedBy(ctx context.Context, tx *transaction, by catalog.Upload, pusher catalog.Pusher, pkg int64) error {
 	if by == (catalog.Upload{}) {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, `UPDATE uploads SET package_id = ? WHERE bucket = ? AND object = ? AND generation = ? AND state = ?`,
-		pkg, by.Bucket, by.Object, by.Generation, catalog.Received)
+	_, err := tx.ExecContext(ctx, `UPDATE uploads SET package_id = ?, pushed_by = ?, pushed_job = ? WHERE bucket = ? AND object = ? AND generation = ? AND state = ?`,
+		pkg, cut(pusher.User, maxUser), cut(pusher.Job, maxJob), by.Bucket, by.Object, by.Generation, catalog.Received)
 	return err
 }
 

@@ -69,9 +69,10 @@ func promote(ctx context.Context, tx *transaction, w Wish, fresh catalog.Upload,
 	if err != nil || len(there) > 0 {
 		return append(there, fresh)[0], err
 	}
-	res, err := tx.ExecContext(ctx, `INSERT INTO uploads (bucket, object, generation, size, state, outcome, reason, detail, lease_owner, lease_token, lease_until, attempts, received_at, told, staged)
-		VALUES (?, ?, ?, ?, ?, '', '', '', '', '', 0, 0, ?, 0, ?)`,
-		fresh.Bucket, fresh.Object, fresh.Generation, fresh.Size, catalog.Received, millis(now), objectGone)
+	by := catalog.ActorOf(ctx)
+	res, err := tx.ExecContext(ctx, `INSERT INTO uploads (bucket, object, generation, size, state, outcome, reason, detail, lease_owner, lease_token, lease_until, attempts, received_at, told, staged, pushed_by, pushed_job)
+		VALUES (?, ?, ?, ?, ?, '', '', '', '', '', 0, 0, ?, 0, ?, ?, ?)`,
+		fresh.Bucket, fresh.Object, fresh.Generation, fresh.Size, catalog.Received, millis(now), objectGone, cut(by.User, maxUser), cut(by.Job, maxJob))
 	if err != nil {
 		return fresh, err
 	}
@@ -79,7 +80,6 @@ func promote(ctx context.Context, tx *transaction, w Wish, fresh catalog.Upload,
 	if err != nil {
 		return fresh, err
 	}
-	by := catalog.ActorOf(ctx)
 	_, err = tx.ExecContext(ctx, `INSERT INTO promotions (upload_id, package_id, target, actor, why, job) VALUES (?, ?, ?, ?, ?, ?)`,
 		upload, id, w.To.String(), cut(by.User, maxUser), by.Why, cut(by.Job, maxJob))
 	if err != nil {

@@ -2,6 +2,7 @@ package catalogdb_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -55,6 +56,11 @@ func promoteAsked(t *testing.T, db *catalogdb.DB) {
 	p, err := db.Promotion(t.Context(), u)
 	if want := (catalog.Actor{User: "jo", Why: "tested", Job: "https://ci.example/1"}); err != nil || p.By != want || p.Source.Key != k.Key || p.Source.State != catalog.Active {
 		t.Errorf("got %+v, %v", p, err)
+	}
+	if lines := logOf(t, db, "acme/stable", start); !slices.ContainsFunc(lines, func(s string) bool {
+		return strings.HasPrefix(s, "jo|upload|acme/stable/ubuntu/jammy/main|") && strings.HasSuffix(s, "|https://ci.example/1")
+	}) {
+		t.Errorf("the log does not name who asked: %q", lines)
 	}
 	checkFound(t, db, u)
 	if staged, err := db.Unfinished(t.Context(), "staging", start, 10); err != nil || len(staged) > 0 {

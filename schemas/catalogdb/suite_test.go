@@ -137,7 +137,8 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"what changes nothing is not in the audit log", auditNothing},
 		{"an entry of the audit log is as durable as the change", auditUndone},
 		{"the log has uploads and entries in the order of time", auditOrder},
-		{"the log does not name the pusher of a package for who pushes it again", auditDuplicate},
+		{"the log names who pushed each upload", auditPushers},
+		{"the log names who pushed a withdrawn package again", auditPushedAgain},
 		{"the log of an owner has what is of it and of all", auditTargets},
 		{"a change of keys is recorded with its actor", auditKeys},
 

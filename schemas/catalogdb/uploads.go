@@ -200,6 +200,16 @@ func (d *DB) Renew(ctx context.Context, l Lease, now time.Time) error {
 		millis(now.Add(l.For)), cut(l.Owner, maxUser), catalog.Received, millis(now))
 }
 
+// RecordPusher records who pushed an upload that has no outcome yet. [DB.Claim] does so too.
+func (d *DB) RecordPusher(ctx context.Context, u catalog.Upload, by catalog.Pusher) error {
+	err := d.exec(ctx, `UPDATE uploads SET pushed_by = ?, pushed_job = ? WHERE bucket = ? AND object = ? AND generation = ? AND state = ?`,
+		cut(by.User, maxUser), cut(by.Job, maxJob), u.Bucket, u.Object, u.Generation, catalog.Received)
+	if err != nil {
+		return fmt.Errorf("record who pushed %s: %w", u, err)
+	}
+	return nil
+}
+
 // RecordUploadFault records the last fault of an upload, for people. It does nothing if the lease is lost.
 func (d *DB) RecordUploadFault(ctx context.Context, u catalog.Upload, token, why string) error {
 	return d.exec(ctx, `UPDATE uploads SET detail = ?

@@ -178,7 +178,12 @@ func (d *DB) CanUnyank(ctx context.Context, k catalog.Package, by catalog.Upload
 			return err
 		}
 		back = !removed && !lost
-		if err := claimedBy(ctx, tx, by, id); err != nil || !removed {
+		if by == (catalog.Upload{}) {
+			return nil
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE uploads SET package_id = ? WHERE bucket = ? AND object = ? AND generation = ? AND state = ?`,
+			id, by.Bucket, by.Object, by.Generation, catalog.Received)
+		if err != nil || !removed {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE uploads SET staged = ? WHERE bucket = ? AND object = ? AND generation = ? AND state = ? AND staged = ?`,

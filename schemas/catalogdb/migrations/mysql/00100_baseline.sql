@@ -162,7 +162,8 @@ CREATE TABLE IF NOT EXISTS packages (
 
 -- One generation of one staged object. outcome is the final state that a stored upload will have. detail explains a rejection or,
 -- before the end, the last fault. An upload refers to its package from the claim on. staged: the object still lies in the staging
--- bucket. told: its verdict object is written. checked: what was looked at of the payload.
+-- bucket. told: its verdict object is written. checked: what was looked at of the payload. pushed_by, pushed_job: what is known of
+-- the pusher once the object was opened.
 CREATE TABLE IF NOT EXISTS uploads (
     id          BIGINT          NOT NULL AUTO_INCREMENT,
     bucket      VARBINARY(255)  NOT NULL,
@@ -183,6 +184,8 @@ CREATE TABLE IF NOT EXISTS uploads (
     told        TINYINT         NOT NULL,
     staged      TINYINT         NOT NULL DEFAULT 1,
     checked     VARBINARY(16)   NOT NULL DEFAULT '',
+    pushed_by   VARBINARY(255)  NOT NULL DEFAULT '',
+    pushed_job  VARBINARY(2048) NOT NULL DEFAULT '',
     PRIMARY KEY (id),
     UNIQUE KEY uploads_by_name (bucket, object, generation),
     KEY uploads_by_state (state, told),

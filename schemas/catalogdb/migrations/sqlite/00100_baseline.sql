@@ -147,7 +147,8 @@ CREATE INDEX packages_to_remove ON packages (removed, yanked_at);
 
 -- One generation of one staged object. outcome is the final state that a stored upload will have. detail explains a rejection or,
 -- before the end, the last fault. An upload refers to its package from the claim on. staged: the object still lies in the staging
--- bucket. told: its verdict object is written. checked: what was looked at of the payload.
+-- bucket. told: its verdict object is written. checked: what was looked at of the payload. pushed_by, pushed_job: what is known of
+-- the pusher once the object was opened.
 CREATE TABLE uploads (
     id          INTEGER PRIMARY KEY,
     bucket      TEXT    NOT NULL,
@@ -168,6 +169,8 @@ CREATE TABLE uploads (
     told        INTEGER NOT NULL,
     staged      INTEGER NOT NULL DEFAULT 1,
     checked     TEXT    NOT NULL DEFAULT '',
+    pushed_by   TEXT    NOT NULL DEFAULT '',
+    pushed_job  TEXT    NOT NULL DEFAULT '',
     UNIQUE (bucket, object, generation)
 );
 CREATE INDEX uploads_by_package ON uploads (package_id);
