@@ -4,6 +4,7 @@
 // In reading order:
 //
 //	ingest.go       Ingester, Store: the steps of an upload
+//	pusher.go       who pushed what is not claimed
 //	source.go       the readers of both formats, behind one interface
 //	examine.go      what can be decided without a catalog
 //	installable.go  whether clients of a distribution can install a package
@@ -72,6 +73,7 @@ type Catalog interface {
 	Blocked(ctx context.Context, k catalog.Package) (holder catalog.Package, blocked bool, err error)
 	ClaimLeased(ctx context.Context, k catalog.Package, now time.Time) (bool, error)
 	CanUnyank(ctx context.Context, k catalog.Package, by catalog.Upload) (back bool, err error)
+	RecordPusher(ctx context.Context, u catalog.Upload, by catalog.Pusher) error
 }
 
 // An Ingester stores uploads. Its methods may be called concurrently.
@@ -102,16 +104,9 @@ type Stored struct {
 // Store reads an upload, claims its identity and stores its bytes. The error is a *[catalog.Rejection], which is
 // final, or a fault: after a fault the caller calls Store again, which continues from what is stored.
 func (g *Ingester) Store(ctx context.Context, u catalog.Upload) (Stored, error) {
-	at, rej := layout.ParseStaging(u.Object)
+	at, distro, rej := g.place(u)
 	if rej != nil {
-		return Stored{}, rej
-	}
-	distro, rej := g.Table.Lookup(at.Distribution)
-	if rej != nil {
-		return Stored{}, rej
-	}
-	if rej := checkPlace(at, distro); rej != nil {
-		return Stored{}, rej
+		return Stored{}, g.recordUnread(ctx, u, rej)
 	}
 	k, checked, err := g.open(ctx, u, at, distro, false)
 	if _, unclear := errors.AsType[*deb.Unclear](err); unclear { // read again, so that the verdict is that of push and dpkg
@@ -124,18 +119,39 @@ func (g *Ingester) Store(ctx context.Context, u catalog.Upload) (Stored, error) 
 	return Stored{Package: k, Dirs: dirs, Checked: checked}, err
 }
 
+// place returns where an upload is to go.
+func (g *Ingester) place(u catalog.Upload) (layout.Staged, layout.Distro, *catalog.Rejection) {
+	at, rej := layout.ParseStaging(u.Object)
+	if rej != nil {
+		return at, layout.Distro{}, rej
+	}
+	distro, rej := g.Table.Lookup(at.Distribution)
+	if rej == nil {
+		rej = checkPlace(at, distro)
+	}
+	return at, distro, rej
+}
+
 // open reads an upload from its start. verify unpacks its payload even if the repository does not require it.
-func (g *Ingester) open(ctx context.Context, u catalog.Upload, at layout.Staged, distro layout.Distro, verify bool) (catalog.Package, catalog.Checked, error) {
+func (g *Ingester) open(ctx context.Context, u catalog.Upload, at layout.Staged, distro layout.Distro, verify bool) (k catalog.Package, checked catalog.Checked, err error) {
 	body, by, err := g.Staging.Open(ctx, u)
 	if err != nil {
 		return catalog.Package{}, "", err
 	}
 	defer body.Close()
+	returned := false
+	defer func() { // after a panic, too
+		if err != nil || !returned || k.State == catalog.Active { // else the claim has it
+			err = g.recordPusher(ctx, u, by, err)
+		}
+	}()
 	as := request{at: at, distro: distro, by: by, verify: verify}
 	if published, ok := body.(interface{ Key() string }); ok {
 		as.copyOf = published.Key()
 	}
-	return g.read(ctx, u, as, &limitedReader{body, g.MaxSize, ctx.Err})
+	k, checked, err = g.read(ctx, u, as, &limitedReader{body, g.MaxSize, ctx.Err})
+	returned = true
+	return k, checked, err
 }
 
 // A request is what is known of an upload before it is read.
