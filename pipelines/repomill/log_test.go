@@ -62,3 +62,38 @@ func TestLog(t *testing.T) {
 	s.does(t, 1, "did you mean acme/tools?", "log", "acme/tols")
 	s.does(t, 2, "target", "log", "acme/tools/ubuntu/jammy")
 }
+
+// Each upload has its own pusher in the log: a duplicate that of who pushed it again, and a rejected one, too.
+func TestLogNamesPushers(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	const target = "acme/tools/ubuntu/jammy"
+	push := func(code int, user string, f packageFile) {
+		t.Helper()
+		a := repomill(t, "push", "--wait", "--timeout", "3m", "--staging", s.staging(), "--user", user, "--job", "https://ci.example/"+user, target, f.path)
+		if a.Code != code {
+			t.Fatalf("push by %s: %v, want exit code %d", user, a, code)
+		}
+	}
+	s.does(t, 0, "", "repo", "create", "acme/tools", "--distribution", "ubuntu/jammy")
+	first := newDEB(t, debtest.Spec{})
+	push(0, "kim", first)
+	push(0, "lee", first)
+	push(1, "mo", newDEB(t, debtest.Spec{Size: 10, Seed: 1}))
+	var got []string
+	for line := range strings.Lines(s.does(t, 0, "", "log", "acme/tools", "--json").Stdout) {
+		var e catalog.AuditEntry
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		if e.Action == catalog.ActionUpload {
+			_, what, _ := strings.Cut(e.Detail, " ")
+			what, _, _ = strings.Cut(what, ":")
+			got = append(got, strings.Join([]string{what, e.By, e.Job}, " "))
+		}
+	}
+	want := []string{"published kim https://ci.example/kim", "duplicate lee https://ci.example/lee", "rejected mo https://ci.example/mo"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
