@@ -41,7 +41,7 @@ import (
 
 // A Staging is the store of uploads that were pushed and not processed yet.
 type Staging interface {
-	// Open returns the bytes of exactly this generation and who pushed it. If the generation does not exist any
+	// Open returns the bytes of exactly this generation and who pushed it, with a rejection too if that is known. If the generation does not exist any
 	// more, the error is [catalog.ErrGone]: from Open or, for an object that is replaced while it is read, from the
 	// last Read. Bytes that are those of an object of the bucket may have a method Key() string that returns its key:
 	// once they are read and judged, the bucket copies that object, and they are not sent to it again.
@@ -136,7 +136,7 @@ func (g *Ingester) place(u catalog.Upload) (layout.Staged, layout.Distro, *catal
 func (g *Ingester) open(ctx context.Context, u catalog.Upload, at layout.Staged, distro layout.Distro, verify bool) (k catalog.Package, checked catalog.Checked, err error) {
 	body, by, err := g.Staging.Open(ctx, u)
 	if err != nil {
-		return catalog.Package{}, "", err
+		return catalog.Package{}, "", g.recordPusher(ctx, u, by, err)
 	}
 	defer body.Close()
 	returned := false

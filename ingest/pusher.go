@@ -27,13 +27,12 @@ func (g *Ingester) recordPusher(ctx context.Context, u catalog.Upload, by catalo
 	return err
 }
 
-// recordUnread records who pushed an upload that is rejected for its name, and returns the rejection. If its object cannot be opened,
-// the pusher stays unknown.
+// recordUnread records who pushed an upload that is rejected for its name, and returns the rejection. If its object is
+// gone, the pusher stays unknown.
 func (g *Ingester) recordUnread(ctx context.Context, u catalog.Upload, rej *catalog.Rejection) error {
 	body, by, err := g.Staging.Open(ctx, u)
-	if err != nil {
-		return rej
+	if err == nil {
+		defer body.Close()
 	}
-	defer body.Close()
 	return g.recordPusher(ctx, u, by, rej)
 }

@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"context"
 	"errors"
+	"io"
 	"testing"
 	"time"
 
@@ -54,6 +55,7 @@ func TestPusherOfEveryUpload(t *testing.T) {
 		name, object string
 		body         []byte
 		along        func(int64)
+		opened       error // of Open
 		claim        fault
 		limit        time.Duration
 		want         error // of the kind; nil for none
@@ -66,6 +68,8 @@ func TestPusherOfEveryUpload(t *testing.T) {
 		{name: "a distribution that is not in the table", object: "acme/tools/ubuntu/nosuch/hello.deb", body: hello(t), want: &catalog.Rejection{}},
 		{name: "a name of a source package", object: "acme/tools/ubuntu/jammy/hello.dsc", body: hello(t), want: &catalog.Rejection{}},
 		{name: "a store that panics", object: debObject, body: hello(t), along: panics, want: errFault},
+		{name: "what is rejected when it is opened", object: debObject, body: hello(t), opened: &catalog.Rejection{Reason: catalog.Late}, want: &catalog.Rejection{}},
+		{name: "a path that is not a place, of what is rejected when it is opened", object: "acme/tools/hello.deb", body: hello(t), opened: &catalog.Rejection{Reason: catalog.Late}, want: &catalog.Rejection{}},
 		{name: "a claim that fails", object: debObject, body: debtest.Build(t, debtest.Spec{Arch: "amd64", Version: "2"}), claim: lost, want: errFault},
 		{name: "an attempt that takes too long", object: debObject, body: hello(t), along: slow, limit: 20 * time.Millisecond, want: context.DeadlineExceeded},
 	} {
@@ -76,6 +80,9 @@ func TestPusherOfEveryUpload(t *testing.T) {
 			s.Staging = pushed{s.staging, lee}
 			if tt.along != nil {
 				s.Staging = staging{s.Staging, tt.along}
+			}
+			if tt.opened != nil {
+				s.Staging = unopened{lee, tt.opened}
 			}
 			s.db.claim = tt.claim
 			u := s.put(tt.object, tt.body)
@@ -97,6 +104,16 @@ func TestPusherOfEveryUpload(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An unopened staging knows who pushed what it does not open.
+type unopened struct {
+	by  catalog.Pusher
+	err error
+}
+
+func (s unopened) Open(context.Context, catalog.Upload) (io.ReadCloser, catalog.Pusher, error) {
+	return nil, s.by, s.err
 }
 
 // unrecorded is a catalog that records no pushers.

@@ -38,9 +38,9 @@ type Staging interface {
 	// Name returns the bucket name of its uploads.
 	Name() string
 
-	// Open returns the bytes and the pusher of exactly this generation. The caller closes the body. If the
-	// generation was replaced or removed, the error is [catalog.ErrGone], from Open or, if it happens while the
-	// object is read, from the last Read.
+	// Open returns the bytes and the pusher of exactly this generation, and the pusher with a rejection if it is
+	// known. The caller closes the body. If the generation was replaced or removed, the error is
+	// [catalog.ErrGone], from Open or, if it happens while the object is read, from the last Read.
 	Open(ctx context.Context, u catalog.Upload) (io.ReadCloser, catalog.Pusher, error)
 
 	// Stat returns the current generation of a staged object, or fs.ErrNotExist.

@@ -109,13 +109,13 @@ func TestPusher(t *testing.T) {
 // What HTTP delivers of an object with Content-Encoding gzip are not the bytes that are stored.
 func TestCompressedByTheTool(t *testing.T) {
 	s, server := start(t)
-	server.Create(gcstest.Object{Bucket: s.Name(), Name: staged, ContentEncoding: "gzip"},
+	server.Create(gcstest.Object{Bucket: s.Name(), Name: staged, ContentEncoding: "gzip", Metadata: map[string]string{"repomill-user": "kim"}},
 		[]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xcbH\xcd\xc9\xc9\x07\x00\x86\xa6\x106\x05\x00\x00\x00"))
 	u, err := s.Stat(t.Context(), staged)
 	must(t, err)
 	var rej *catalog.Rejection
-	if _, _, err := read(t, s, u); !errors.As(err, &rej) || rej.Reason != catalog.Unsupported || !strings.Contains(rej.Detail, "gsutil") {
-		t.Errorf("got %v, want a rejection that says how to push", err)
+	if _, by, err := read(t, s, u); by.User != "kim" || !errors.As(err, &rej) || rej.Reason != catalog.Unsupported || !strings.Contains(rej.Detail, "gsutil") {
+		t.Errorf("got %v by %q, want a rejection that says how to push", err, by.User)
 	}
 }
 

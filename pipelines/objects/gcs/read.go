@@ -24,7 +24,7 @@ import (
 // Open returns the bytes of exactly this generation, and the pusher in its metadata. The last Read compares size and
 // checksum. A broken connection is resumed where it stopped; if the object was replaced since Open, Read returns
 // [catalog.ErrGone]. An object with Content-Encoding gzip is a *[catalog.Rejection]: HTTP does not deliver the bytes that
-// are stored. So is what came in a session and is not what was declared.
+// are stored. So is what came in a session and is not what was declared. A rejection has the pusher, too.
 func (s *Staging) Open(ctx context.Context, u catalog.Upload) (io.ReadCloser, catalog.Pusher, error) {
 	object, err := s.generation(u)
 	if err != nil {
@@ -34,7 +34,7 @@ func (s *Staging) Open(ctx context.Context, u catalog.Upload) (io.ReadCloser, ca
 	attrs, err := object.Attrs(w)
 	if err == nil && attrs.ContentEncoding == "gzip" {
 		w.stop()
-		return nil, catalog.Pusher{}, &catalog.Rejection{
+		return nil, pusherOf(attrs.Metadata), &catalog.Rejection{
 			Reason: catalog.Unsupported,
 			Detail: fmt.Sprintf("%q is staged with Content-Encoding gzip, so that not the package is stored but something else; push the file as it is, without compression by the tool (gsutil: no -z, -Z, -j or -J)", layout.ShownStaging(u.Object)),
 		}
@@ -43,7 +43,7 @@ func (s *Staging) Open(ctx context.Context, u catalog.Upload) (io.ReadCloser, ca
 	if err == nil {
 		if declared, err = checkDeclared(attrs); err != nil {
 			w.stop()
-			return nil, catalog.Pusher{}, err
+			return nil, pusherOf(attrs.Metadata), err
 		}
 	}
 	var body *storage.Reader
