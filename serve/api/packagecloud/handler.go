@@ -70,7 +70,7 @@ type handler struct {
 	numbers numbers
 }
 
-// A call is one request, after it was found who makes it.
+// A call is one request, after it was found who makes it. A HEAD is a GET here.
 type call struct {
 	*http.Request
 	w    http.ResponseWriter
@@ -96,6 +96,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.Request = r.WithContext(catalog.WithActor(r.Context(), c.by.Actor()))
+	if c.Method == http.MethodHead {
+		c.Method = http.MethodGet // of the copy: the server goes by its own, and leaves the body out
+	}
 	if install {
 		h.installToken(c, forInstall)
 		return
@@ -208,12 +211,16 @@ func (h *handler) inRepository(c call, r catalog.Repository, path []string) {
 	}
 }
 
-// only calls f if the request has a method, or is a HEAD where that is GET.
+// only calls f if the request has a method.
 func (c call) only(method string, f func(call)) {
-	if c.Method == method || c.Method == http.MethodHead && method == http.MethodGet {
+	if c.Method == method {
 		f(c)
 		return
 	}
-	c.w.Header().Set("Allow", method)
+	allow := method
+	if method == http.MethodGet {
+		allow += ", " + http.MethodHead
+	}
+	c.w.Header().Set("Allow", allow)
 	c.fail(http.StatusMethodNotAllowed, "use "+method+" for this path")
 }
