@@ -42,25 +42,48 @@ func (d *DB) ListPackages(ctx context.Context, q catalog.PackageQuery) (page cat
 	return page, nil
 }
 
+// activityColumns and scanActivity read a repository, the table p, and what has happened in it.
+const activityColumns = `p.owner, p.name, p.created_at, (SELECT MAX(u.published_at)
+		FROM distributions d JOIN releases r ON r.distribution_id = d.id JOIN publications u ON u.release_id = r.id WHERE d.repository_id = p.id),
+	(SELECT COUNT(*) FROM distributions d JOIN packages k ON k.distribution_id = d.id WHERE d.repository_id = p.id AND k.state = ?)`
+
+type activityRow struct {
+	repository catalog.Repository
+	activity   catalog.Activity
+}
+
+func scanActivity(scan func(...any) error) (row activityRow, err error) {
+	var published sql.NullInt64
+	err = scan(&row.repository.Owner, &row.repository.Name, (*scanTime)(&row.activity.Created), &published, &row.activity.Packages)
+	row.activity.Published = optional(published)
+	return row, err
+}
+
 // Activity returns what has happened in a repository, or [ErrNotFound].
 func (d *DB) Activity(ctx context.Context, r catalog.Repository) (a catalog.Activity, err error) {
-	err = d.askOnce(ctx, func(db querier) error {
-		var published sql.NullInt64
-		err := db.QueryRowContext(ctx, `SELECT p.created_at, (SELECT MAX(u.published_at)
-				FROM distributions d JOIN releases r ON r.distribution_id = d.id JOIN publications u ON u.release_id = r.id WHERE d.repository_id = p.id)
-			FROM repositories p WHERE p.owner = ? AND p.name = ?`, r.Owner, r.Name).Scan((*scanTime)(&a.Created), &published)
-		if err != nil {
-			return notFound(err)
-		}
-		a.Published = optional(published)
-		counts, err := d.countPackages(ctx, db, catalog.PackageQuery{Repository: r})
-		a.Packages = 0
-		for _, c := range counts {
-			a.Packages += c.packages
+	err = d.ask(ctx, func(db querier) error {
+		row, err := scanActivity(db.QueryRowContext(ctx, `SELECT `+activityColumns+` FROM repositories p WHERE p.owner = ? AND p.name = ?`,
+			catalog.Active, r.Owner, r.Name).Scan)
+		a = row.activity
+		return notFound(err)
+	})
+	return a, err
+}
+
+// Activities returns what has happened in each repository. It is one query, however many repositories there are.
+func (d *DB) Activities(ctx context.Context) (all map[catalog.Repository]catalog.Activity, err error) {
+	err = d.ask(ctx, func(db querier) error {
+		rows, err := collect(ctx, db, scanActivity, `SELECT `+activityColumns+` FROM repositories p`, catalog.Active)
+		all = make(map[catalog.Repository]catalog.Activity, len(rows))
+		for _, row := range rows {
+			all[row.repository] = row.activity
 		}
 		return err
 	})
-	return a, err
+	if err != nil {
+		return nil, fmt.Errorf("read the activity of all repositories: %w", err)
+	}
+	return all, nil
 }
 
 // A distributionCount is how many packages a query selects of a distribution.

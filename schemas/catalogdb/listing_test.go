@@ -6,6 +6,9 @@ import (
 	"path"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -79,6 +82,20 @@ func listing(t *testing.T, db *catalogdb.DB) {
 		}
 		if _, err := db.Activity(t.Context(), catalog.Repository{Owner: "no", Name: "one"}); !errors.Is(err, catalogdb.ErrNotFound) {
 			t.Errorf("of a repository that does not exist: got %v, want ErrNotFound", err)
+		}
+	})
+	t.Run("activity of all repositories", func(t *testing.T) {
+		unused := catalog.Repository{Owner: "acme", Name: "unused"}
+		if err := db.CreateRepository(t.Context(), catalog.Settings{Repository: unused}, start.Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := db.Activities(t.Context())
+		want := map[catalog.Repository]catalog.Activity{
+			tools: {Created: start, Packages: 6, Published: &start}, unused: {Created: start.Add(time.Hour)},
+			{Owner: "acme", Name: "other"}: {Created: start, Packages: 1},
+		}
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("got %v (-want +got):\n%s", err, diff)
 		}
 	})
 	t.Run("groups of versions", func(t *testing.T) {

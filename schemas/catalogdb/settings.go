@@ -71,25 +71,48 @@ func settings(ctx context.Context, q querier, r catalog.Repository) (catalog.Set
 	return row.settings, nil
 }
 
-func (row *repositoryRow) addDistributions(ctx context.Context, q querier) (err error) {
-	row.settings.Distributions, err = collect(ctx, q, func(scan func(...any) error) (ds catalog.DistributionSettings, err error) {
-		return ds, scan(&ds.Distribution.OS, &ds.Distribution.Version, &ds.Format, jsonList[string]{&ds.Components}, jsonList[string]{&ds.Architectures})
-	}, `SELECT os, version, format, components, architectures FROM distributions WHERE repository_id = ? ORDER BY os, version`, row.id)
+// distributionColumns and scanDistribution read what a repository declares of a distribution.
+const distributionColumns = `repository_id, os, version, format, components, architectures`
+
+type distributionRow struct {
+	repository int64
+	settings   catalog.DistributionSettings
+}
+
+func scanDistribution(scan func(...any) error) (row distributionRow, err error) {
+	s := &row.settings
+	return row, scan(&row.repository, &s.Distribution.OS, &s.Distribution.Version, &s.Format, jsonList[string]{&s.Components}, jsonList[string]{&s.Architectures})
+}
+
+func (row *repositoryRow) addDistributions(ctx context.Context, q querier) error {
+	rows, err := collect(ctx, q, scanDistribution, `SELECT `+distributionColumns+` FROM distributions WHERE repository_id = ? ORDER BY os, version`, row.id)
+	for _, d := range rows {
+		row.settings.Distributions = append(row.settings.Distributions, d.settings)
+	}
 	return err
 }
 
-// Repositories returns the settings of all repositories, in order of their names.
+// Repositories returns the settings of all repositories, in order of their names. It is two queries, however many there are.
 func (d *DB) Repositories(ctx context.Context) (all []catalog.Settings, err error) {
 	err = d.askOnce(ctx, func(q querier) error {
 		all = nil
 		rows, err := collect(ctx, q, scanRepository, `SELECT `+repositoryColumns+` FROM repositories ORDER BY owner, name`)
+		if err != nil {
+			return err
+		}
+		distributions, err := collect(ctx, q, scanDistribution, `SELECT `+distributionColumns+` FROM distributions ORDER BY os, version`)
+		if err != nil {
+			return err
+		}
+		of := map[int64][]catalog.DistributionSettings{}
+		for _, d := range distributions {
+			of[d.repository] = append(of[d.repository], d.settings)
+		}
 		for _, row := range rows {
-			if err := row.addDistributions(ctx, q); err != nil {
-				return err
-			}
+			row.settings.Distributions = of[row.id]
 			all = append(all, row.settings)
 		}
-		return err
+		return nil
 	})
 	return all, err
 }

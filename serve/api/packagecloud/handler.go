@@ -30,6 +30,9 @@ type Catalog interface {
 	// Activity returns what has happened in a repository.
 	Activity(ctx context.Context, r catalog.Repository) (catalog.Activity, error)
 
+	// Activities returns that of every repository.
+	Activities(ctx context.Context) (map[catalog.Repository]catalog.Activity, error)
+
 	// ListPackages and GroupPackages return a page of what a query selects, and how many there are in all.
 	ListPackages(ctx context.Context, q catalog.PackageQuery) (catalog.PackagePage, error)
 	GroupPackages(ctx context.Context, q catalog.PackageQuery) (page []catalog.PackageGroup, total int, err error)

@@ -28,27 +28,27 @@ func (h *handler) repositories(c call) {
 		h.fault(c, err)
 		return
 	}
+	activities, err := h.Catalog.Activities(c.Context()) // later: it has all of them
+	if err != nil {
+		h.fault(c, err)
+		return
+	}
 	list := []jsonRepository{}
 	for _, s := range all {
-		if !c.by.Known(s.Repository) {
-			continue
+		if a, ok := activities[s.Repository]; ok && c.by.Known(s.Repository) {
+			list = append(list, h.repositoryBody(s, a))
 		}
-		r, err := h.repositoryBody(c, s)
-		if err != nil {
-			h.fault(c, err)
-			return
-		}
-		list = append(list, r)
 	}
 	c.answer(http.StatusOK, list)
 }
 
 func (h *handler) repository(c call) {
-	r, err := h.repositoryBody(c, c.set)
+	a, err := h.Catalog.Activity(c.Context(), c.repo)
 	if err != nil {
 		h.fault(c, err)
 		return
 	}
+	r := h.repositoryBody(c.set, a)
 	self := "/api/v1/repos/" + r.FullName
 	r.Paths = map[string]string{
 		"self": self, "create_package": self + "/packages.json", "package_contents": self + "/packages/contents.json",
@@ -58,11 +58,7 @@ func (h *handler) repository(c call) {
 	c.answer(http.StatusOK, r)
 }
 
-func (h *handler) repositoryBody(c call, s catalog.Settings) (jsonRepository, error) {
-	a, err := h.Catalog.Activity(c.Context(), s.Repository)
-	if err != nil {
-		return jsonRepository{}, err
-	}
+func (h *handler) repositoryBody(s catalog.Settings, a catalog.Activity) jsonRepository {
 	r := jsonRepository{
 		Name: s.Repository.Name, URL: h.PublicURL + "/" + s.Repository.String(), FullName: s.Repository.String(),
 		Private: s.Visibility != catalog.Public, PackageCount: plural(a.Packages, "package"), LastPush: "never",
@@ -71,7 +67,7 @@ func (h *handler) repositoryBody(c call, s catalog.Settings) (jsonRepository, er
 	if a.Published != nil {
 		r.LastPush = ago(h.Now().Sub(*a.Published))
 	}
-	return r, nil
+	return r
 }
 
 // timestamp returns a time as packagecloud writes it, "2017-03-13T02:49:29.000Z".
