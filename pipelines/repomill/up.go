@@ -146,6 +146,9 @@ func (s *site) open(ctx context.Context) (err error) {
 	if s.source, err = queue.Open(ctx, "dir://", s.resources.Staging); err != nil {
 		return err
 	}
+	if err := s.removeParts(ctx); err != nil {
+		return err
+	}
 	return s.resources.Catalog.EndLeases(ctx) // this process has the folder's lock, so no other one has a lease
 }
 

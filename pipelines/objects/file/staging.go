@@ -2,7 +2,6 @@ package file
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -177,8 +176,7 @@ func (s *Staging) put(ctx context.Context, object string, body io.Reader, by cat
 	if err := makeParent(s.root, object); err != nil {
 		return catalog.Upload{}, fmt.Errorf("stage %s: %w", object, err)
 	}
-	temp := partName(object)
-	f, err := s.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	f, temp, err := s.createPart(object)
 	if err != nil {
 		return catalog.Upload{}, fmt.Errorf("stage %s: %w", object, err)
 	}
@@ -214,11 +212,6 @@ func (s *Staging) renameNew(from, to string) error {
 	defer d.f.Close()
 	return d.renameNew(d, path.Base(from), path.Base(to))
 }
-
-// partSuffix ends the hidden names of files that are being put or removed.
-const partSuffix = ".part"
-
-func partName(key string) string { return path.Dir(key) + "/." + rand.Text() + partSuffix }
 
 // An untilDone is a reader that returns the error of its context when that has ended.
 type untilDone struct {
@@ -257,7 +250,7 @@ func (s *Staging) Delete(_ context.Context, u catalog.Upload) error {
 // replaced it in the meantime, that one is put back, as a new generation. A crash in between leaves a hidden file,
 // which [Staging.List] removes a day later.
 func (s *Staging) remove(object string, file fs.FileInfo) error {
-	temp := partName(object)
+	temp := removedName(object)
 	if err := s.root.Rename(object, temp); gone(err) {
 		return nil
 	} else if err != nil {
