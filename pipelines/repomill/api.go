@@ -170,6 +170,9 @@ func (s *apiServer) close() {
 			l.Close()
 		}
 	}
+	if s.handler != nil {
+		s.handler.close()
+	}
 	if s.staging != nil {
 		s.staging.Close()
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -38,6 +39,7 @@ type apiHandler struct {
 	uploads  *upload.Handler
 	exchange http.Handler // of ID tokens of CI jobs
 	rest     http.Handler // packagecloud's calls
+	tokens   *api.Tokens
 	metrics  *apiMetrics
 }
 
@@ -46,8 +48,9 @@ func newAPI(c apiConfig) *apiHandler {
 	ids := oidc.New(oidc.Config{Trusts: c.catalog, Now: time.Now, Log: c.log, Networks: c.issuerNetworks})
 	jobs := &oidc.JobTokens{Store: c.catalog, Now: time.Now}
 	admin := apiAdministration{c.catalog, c.settingsAge}
+	tokens := api.NewTokens(c.catalog, time.Now, c.log)
 	gate := &api.Gate{
-		Auth:   api.Chain{api.NewTokens(c.catalog, time.Now, c.log), jobs, ids},
+		Auth:   api.Chain{tokens, jobs, ids},
 		Limits: api.NewLimits(api.LimitConfig{}, time.Now), Log: c.log,
 	}
 	uploads := upload.Config{
@@ -65,9 +68,21 @@ func newAPI(c apiConfig) *apiHandler {
 			Catalog: c.catalog, Changes: apiChanges{c.catalog}, Promotions: apiPromotions{c.catalog}, Uploads: receiver, Gate: gate, Table: c.table, PublicURL: c.publicURL, Log: c.log, Now: time.Now,
 			Administration: admin, Tokens: admin, Keys: admin,
 		})),
+		tokens:  tokens,
 		metrics: m,
 	}
 }
+
+// close waits shortly for what calls have left to do in the catalog. It is called when the server has ended, and before the
+// catalog is closed.
+func (h *apiHandler) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	h.tokens.Close(ctx)
+}
+
+// closeTime bounds that: the uses of tokens are for people to read, and the end of a process is waited for.
+const closeTime = 2 * time.Second
 
 // ServeHTTP implements [http.Handler].
 func (h *apiHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -81,6 +81,7 @@ func (c *upCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
+	defer handlers.api.close()
 	return s.serve(ctx, handlers)
 }
 

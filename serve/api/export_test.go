@@ -6,3 +6,9 @@ func (l *Limits) States() int {
 	defer l.mu.Unlock()
 	return len(l.states)
 }
+
+// Settle waits until the uses so far are recorded.
+func (a *Tokens) Settle() { a.uses.writing.Wait() }
+
+// MaxUses is how many uses are recorded at a time.
+const MaxUses = maxUses

@@ -30,8 +30,6 @@ type TokenStore interface {
 const TokenAge = 3 * time.Second
 
 const (
-	usedPeriod   = time.Hour       // between two records of a use
-	usedAgain    = time.Minute     // before one that failed is tried again
 	lookupTime   = 5 * time.Second // for a question to the store
 	maxTokens    = 10_000          // that are remembered
 	strangeRate  = 200             // questions a second for digests that were not known last
@@ -47,6 +45,7 @@ type Tokens struct {
 	strange  *rate.Limiter
 	mu       sync.Mutex
 	remember map[string]remembered // by digest
+	uses     uses
 }
 
 type remembered struct {
@@ -58,7 +57,10 @@ type remembered struct {
 
 // NewTokens returns an authenticator that goes by a clock.
 func NewTokens(store TokenStore, now func() time.Time, log *slog.Logger) *Tokens {
-	return &Tokens{store: store, now: now, log: log, strange: rate.NewLimiter(strangeRate, strangeBurst), remember: map[string]remembered{}}
+	return &Tokens{
+		store: store, now: now, log: log, strange: rate.NewLimiter(strangeRate, strangeBurst), remember: map[string]remembered{},
+		uses: uses{slots: make(chan struct{}, maxUses), running: map[string]bool{}},
+	}
 }
 
 // deadToken says why a token that was issued opens nothing. Its holder alone can ask.
@@ -91,7 +93,7 @@ func (a *Tokens) Authenticate(ctx context.Context, credential string) (Principal
 	case t.Expires != nil && !now.Before(*t.Expires):
 		return Principal{}, &deadToken{fmt.Sprintf("token %q expired on %s", t.Name, t.Expires.UTC().Format(time.DateTime+" MST"))}
 	}
-	a.use(ctx, digest, r, now)
+	a.use(digest, r, now)
 	return principalOf(t), nil
 }
 
@@ -167,29 +169,5 @@ func (a *Tokens) forget(now time.Time) {
 	}
 	if len(a.remember) >= maxTokens {
 		clear(a.remember)
-	}
-}
-
-// use records the use of a token. That this fails is not the caller's matter.
-func (a *Tokens) use(ctx context.Context, digest string, r remembered, now time.Time) {
-	recently := func(at time.Time, period time.Duration) bool { return !at.IsZero() && now.Sub(at) < period }
-	if r.token.LastUsed != nil && recently(*r.token.LastUsed, usedPeriod) {
-		return
-	}
-	a.mu.Lock()
-	known, ok := a.remember[digest]
-	if ok && recently(known.used, usedAgain) {
-		a.mu.Unlock()
-		return // another call does it
-	}
-	if ok {
-		known.used = now
-		a.remember[digest] = known
-	}
-	a.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTime)
-	defer cancel()
-	if err := a.store.UseAPIToken(ctx, r.token.ID, now); err != nil {
-		a.log.Warn("the use of a token is not recorded", "token", r.token.Name, "error", err)
 	}
 }
