@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -11,7 +13,7 @@ import (
 )
 
 // choose returns the entries that are asked about, and what the host would have if it has none.
-func (e *exam) choose(all []source) []source {
+func (e *exam) choose(ctx context.Context, all []source) []source {
 	if e.URL == "" {
 		chosen := filter(all, func(s source) bool { return e.looksLikeOurs(s) })
 		if len(chosen) == 0 {
@@ -42,7 +44,7 @@ func (e *exam) choose(all []source) []source {
 		e.note(problem("sources", fmt.Sprintf("the entry for %s is disabled: %s; upgrades of a distribution do that", shown(trimTarget(e.URL)), s.place()), advice))
 		return chosen[:1]
 	}
-	return e.missing(target)
+	return e.missing(ctx, target)
 }
 
 func filter(all []source, keep func(source) bool) (some []source) {
@@ -99,7 +101,7 @@ func (e *exam) elsewhere(all []source, target location) {
 }
 
 // missing notes that the host has no entry, and returns the one that it should have.
-func (e *exam) missing(target location) []source {
+func (e *exam) missing(ctx context.Context, target location) []source {
 	base, d := trimTarget(e.URL), e.host.distro
 	none := "the host has no entry for " + shown(base)
 	if slices.ContainsFunc(e.general, func(f Finding) bool { return f.Check == "files" }) {
@@ -116,12 +118,34 @@ func (e *exam) missing(target location) []source {
 	path := target.path[:len(target.path)-n]
 	r := catalog.Repository{Owner: path[len(path)-2], Name: path[len(path)-1]}
 	s, file, ending := e.wanted(base, r)
-	advice := fmt.Sprintf("set it up: sudo curl -fsSLo %s %s/%s%s; if it is private, with the lines that repomill hint prints on the server", file, shown(base), e.host.Distribution, ending)
-	if d.Client == layout.AptList {
-		advice = "set the host up with the lines that repomill hint " + r.String() + "/" + e.host.Distribution + " prints on the server"
-	}
-	e.note(problem("sources", none, advice))
+	e.note(problem("sources", none, e.setUp(ctx, s, base, r, file, ending)))
 	return []source{s}
+}
+
+// setUp returns what sets the host up for a repository: the file that there is for its distribution, or the script that finds
+// out which there is.
+func (e *exam) setUp(ctx context.Context, s source, base string, r catalog.Repository, file, ending string) string {
+	l, _ := e.loginFor(s)
+	a := e.fetch(ctx, s, s.pointer(), l)
+	switch {
+	case a.ok() && e.host.distro.Client == layout.AptList:
+		return "set the host up with the lines that repomill hint " + r.String() + "/" + e.host.Distribution + " prints on the server"
+	case a.ok() && l == nil:
+		return fmt.Sprintf("set it up: sudo curl -fsSLo %s %s/%s%s", file, shown(base), e.host.Distribution, ending)
+	case a.err == nil && (a.status == http.StatusNotFound || a.status == http.StatusGone) && e.hasNothing(ctx, s, base, l):
+		return "it has nothing for this host, as is said below: ask the operator to publish packages for " + e.host.Distribution
+	}
+	script := strings.TrimSuffix(withoutToken(base), r.String()) + layout.ScriptKey(r, e.host.distro.Format)
+	return fmt.Sprintf("set it up: curl -fsSL %s | sudo bash; if it is private, with a token: curl -fsSL -u TOKEN: %s | sudo username=TOKEN bash", script, script)
+}
+
+// hasNothing reports whether a repository without a release for the host has none for all systems either.
+func (e *exam) hasNothing(ctx context.Context, s source, base string, l *login) bool {
+	all := catalog.Distribution{OS: "any", Version: "any"}
+	if s.client != "apt" {
+		all = catalog.Distribution{OS: "rpm_any", Version: "rpm_any"}
+	}
+	return e.fetch(ctx, s, base+"/gpgkey", l).ok() && !e.fetch(ctx, s, pointerOf(base, layout.Distro{Distribution: all}, s, e.host.Architectures[0]), l).ok()
 }
 
 // wanted returns the entry that the host should have for a repository, its file, and the ending of the file that the server has.

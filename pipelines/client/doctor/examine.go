@@ -18,7 +18,7 @@ func Examine(ctx context.Context, o Options) Report {
 	e.host = e.root.host(o.Table)
 	e.apt = e.readAptConfig(ctx)
 	e.readLogins()
-	chosen := e.choose(e.readSources())
+	chosen := e.choose(ctx, e.readSources())
 	e.conflicts(chosen)
 	r := Report{Version: o.Version, Time: o.Now().UTC().Truncate(time.Second), URL: shown(o.URL), Host: e.host, Sources: []Examined{}}
 	for _, s := range chosen {
@@ -72,8 +72,8 @@ func (e *exam) judgeEntry(s source) (all []Finding) {
 	if target, ok := locate(e.URL); ok && target.scheme != u.Scheme {
 		all = append(all, warning("sources", fmt.Sprintf("it has %s://, and the repository is at %s://", u.Scheme, target.scheme), "write "+target.scheme+":// there"))
 	}
-	if u.User != nil || tokenInPath.MatchString(u.Path) {
-		all = append(all, fine("token", "it has a token in its URL; every user of the host can read that if the file is for all"))
+	if s.file != "" && (u.User != nil || tokenInPath.MatchString(u.Path)) {
+		all = append(all, e.judgeToken(s))
 	}
 	if variable.MatchString(withoutQuery(s.url)) {
 		all = append(all, warning("sources", "its URL has a variable that is not known here: "+shown(s.url), "check the variables of dnf or zypper"))
@@ -94,6 +94,30 @@ func (e *exam) judgeEntry(s source) (all []Finding) {
 		all = append(all, judgeFlags(s)...)
 	}
 	return all
+}
+
+// judgeToken looks at who can read the token in the URL of an entry.
+func (e *exam) judgeToken(s source) Finding {
+	if info, err := e.root.stat(s.file); err == nil && info.Mode().Perm()&0o004 == 0 {
+		return fine("token", "it has a token in its URL, in a file that not every user of the host can read")
+	}
+	const what = "it has a token in its URL, which every user of the host can read, and which proxies and logs keep"
+	base, name := s.repository()
+	u, err := url.Parse(withoutToken(base))
+	if name == "" || err != nil {
+		return warning("token", what, "sudo chmod o-r "+s.file)
+	}
+	return warning("token", what, tokenAdvice(s, u, name)+", and write the URL without it: "+withoutToken(s.url))
+}
+
+// withoutToken returns a URL without what opens private repositories.
+func withoutToken(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	u.User, u.Path, u.RawPath, u.RawQuery = nil, tokenInPath.ReplaceAllString(u.Path, ""), "", ""
+	return u.String()
 }
 
 // judgeTrust looks at what TLS is verified with.

@@ -18,6 +18,7 @@ type Host struct {
 
 	distro  layout.Distro
 	release string // VERSION_ID
+	guessed bool   // the root does not say which architectures: they are those of this machine
 }
 
 // host reads what the host is.
@@ -31,12 +32,25 @@ func (r root) host(table *layout.Table) Host {
 	if d, ok := find(table, f); ok {
 		h.distro, h.Distribution = d, d.Distribution.String()
 	}
-	if _, err := r.stat("/var/lib/dpkg/status"); err == nil {
-		h.Architectures = r.debArchitectures()
+	if r.deb(h.distro.Format) {
+		h.Architectures, h.guessed = r.debArchitectures()
 	} else {
 		h.Architectures = []string{cmp.Or(rpmArch[runtime.GOARCH], runtime.GOARCH)}
 	}
+	h.guessed = h.guessed && r.dir != "/"
 	return h
+}
+
+// deb reports whether a host has packages of Debian: its distribution has or, where that is not known, it has dpkg's files or
+// apt's. A root may be a few files of a host.
+func (r root) deb(f catalog.Format) bool {
+	if f != "" {
+		return f == catalog.DEB
+	}
+	return slices.ContainsFunc([]string{"/var/lib/dpkg/status", "/etc/apt"}, func(name string) bool {
+		_, err := r.stat(name)
+		return err == nil
+	})
 }
 
 // assignments reads the lines NAME=value of a file that shells read.
@@ -84,11 +98,12 @@ var (
 	debArch = map[string]string{"386": "i386", "arm": "armhf", "ppc64le": "ppc64el"}
 )
 
-// debArchitectures returns the architecture of the installed dpkg and the foreign ones that were added.
-func (r root) debArchitectures() []string {
+// debArchitectures returns the architecture of the installed dpkg and the foreign ones that were added, or guesses that it is that
+// of this machine.
+func (r root) debArchitectures() (all []string, guessed bool) {
 	if text, err := r.read("/var/lib/dpkg/arch"); err == nil {
 		if all := strings.Fields(string(text)); len(all) > 0 {
-			return all
+			return all, false
 		}
 	}
 	text, _ := r.read("/var/lib/dpkg/status") //nolint:errcheck // this machine's then
@@ -96,7 +111,7 @@ func (r root) debArchitectures() []string {
 	stanza, _, _ = strings.Cut(stanza, "\n\n")
 	if _, line, found := strings.Cut("\n"+stanza, "\nArchitecture: "); found {
 		arch, _, _ := strings.Cut(line, "\n")
-		return []string{strings.TrimSpace(arch)}
+		return []string{strings.TrimSpace(arch)}, false
 	}
-	return []string{cmp.Or(debArch[runtime.GOARCH], runtime.GOARCH)}
+	return []string{cmp.Or(debArch[runtime.GOARCH], runtime.GOARCH)}, true
 }

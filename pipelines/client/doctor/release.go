@@ -21,6 +21,9 @@ func (e *exam) judgeRelease(s source, body []byte) (all []Finding) {
 	}
 	switch n := len(filterStrings(want, offered)); {
 	case len(offered) == 0 || len(want) == 0:
+	case n == 0 && len(s.architectures) == 0 && e.host.guessed:
+		all = append(all, warning("architecture", fmt.Sprintf("the release has packages for %s; the files of the host do not say what it is (this machine is %s)", strings.Join(offered, ", "), strings.Join(want, ", ")),
+			"run repomill doctor on the host, or give it the host's /var/lib/dpkg, too"))
 	case n == 0:
 		all = append(all, problem("architecture", fmt.Sprintf("the release has packages for %s; this source asks for %s", strings.Join(offered, ", "), strings.Join(want, ", ")),
 			"ask the operator for packages of that architecture"))

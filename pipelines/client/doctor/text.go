@@ -19,7 +19,11 @@ func (r Report) Text() string {
 	if r.Host.Distribution != "" {
 		fmt.Fprintf(&b, " (%s)", r.Host.Distribution)
 	}
-	fmt.Fprintf(&b, ", %s\n", strings.Join(r.Host.Architectures, ", "))
+	fmt.Fprintf(&b, ", %s", strings.Join(r.Host.Architectures, ", "))
+	if r.Host.guessed {
+		b.WriteString(" as this machine")
+	}
+	b.WriteByte('\n')
 	writeFindings(&b, r.Findings)
 	for _, s := range r.Sources {
 		place := s.Place
