@@ -47,6 +47,10 @@ func TestTokensOfTheAPI(t *testing.T) {
 	if got := [2]int{as(token), as(read)}; got != [2]int{401, 302} {
 		t.Errorf("a token of the API and one of the repository answer %v", got)
 	}
+	status, _, body := pusher{s.url, read}.do(t, http.MethodGet, "/api/v1/uploads/AAAAAAAAAAAAAAAAAAAAAAAAAA", "", nil)
+	if status != http.StatusUnauthorized || !strings.Contains(string(body), "only opens a repository to clients") {
+		t.Errorf("the API answers a token for reading with %d: %s", status, body)
+	}
 	if _, found, err := db.APITokenByDigest(t.Context(), serve.TokenDigest(read)); found || err != nil {
 		t.Errorf("a read token is one of the API: %v", err)
 	}

@@ -88,7 +88,8 @@ func (p Principal) Known(r catalog.Repository) bool {
 
 // ErrUnknownCredential says that a credential opens nothing: it was never issued, was revoked or has expired. A caller
 // learns which of these only where the credential proves that it was the holder's.
-var ErrUnknownCredential = errors.New("this token is not known here: it was revoked, has expired, or is one of another server")
+var ErrUnknownCredential = errors.New("this token is not known here: it was revoked, has expired, is one of another server, " +
+	"or only opens a repository to clients, and the API needs one with a scope such as push")
 
 // An Authenticator finds out who presents a credential. It is called concurrently.
 type Authenticator interface {
