@@ -155,9 +155,7 @@ func TestDeclared(t *testing.T) {
 	s := restart(t, data)
 	const jammy = "acme/tools/ubuntu/jammy"
 	s.publish(t, jammy, newDEB(t, debtest.Spec{Arch: "amd64"}))
-	if !strings.Contains(s.Stderr.String(), "msg=created repository=acme/tools") {
-		t.Errorf("the creation is not logged")
-	}
+	s.logs(t, "msg=created repository=acme/tools")
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}

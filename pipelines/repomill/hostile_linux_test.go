@@ -173,9 +173,7 @@ func TestHostileStaging(t *testing.T) {
 		t.Errorf("%v folders are not watched", n)
 	}
 	for _, place := range []string{`caf\xe9`, while + `/caf\xe9.deb`, while + "/shut"} { // quoted by the log's line, and in it
-		if said := `place="\"` + strings.ReplaceAll(place, `\`, `\\`) + `\""`; !strings.Contains(s.Stderr.String(), said) {
-			t.Errorf("the log does not say that %s is left out:\n%s", place, s.Stderr)
-		}
+		s.logs(t, `place="\"`+strings.ReplaceAll(place, `\`, `\\`)+`\""`)
 	}
 	if err := s.Stop(); err != nil { // and it starts again
 		t.Fatal(err)
@@ -195,9 +193,7 @@ func TestStagingWithoutWatches(t *testing.T) {
 	}
 	s := restartUnder(t, ownNamespace(t, 3), data, "--ops-listen", ops) // of six folders
 	awaitMetric(t, ops, "repomill_staging_unwatched_folders", 3)
-	if log := s.Stderr.String(); !strings.Contains(log, "fs.inotify.max_user_watches") {
-		t.Errorf("the log does not name the setting:\n%s", log)
-	}
+	s.logs(t, "fs.inotify.max_user_watches")
 	s.publish(t, target, newDEB(t, debtest.Spec{}))
 	s.publish(t, target+"/second", newDEB(t, debtest.Spec{Name: "other"}))
 	awaitMetric(t, ops, "repomill_staging_unwatched_folders", 4)

@@ -42,6 +42,7 @@ func TestAStartWithoutTheKeyThatSigns(t *testing.T) {
 	if a := repomill(t, "status", "--data", s.data); !strings.Contains(a.Stdout, "no running worker has the private part of key "+old) {
 		t.Errorf("status: %v", a)
 	}
+	s.logs(t, "ALARM: nothing is published: no running worker can sign")
 	if log := s.Stderr.String(); strings.Count(log, "ALARM: nothing is published: no running worker can sign with a key that is to.") != 1 || strings.Contains(log, "not published") {
 		t.Errorf("not one line about it all:\n%s", log)
 	}

@@ -91,6 +91,12 @@ func (s *site) logIfFailed(t *testing.T) {
 	}
 }
 
+// logs waits for a sentence in the log: a program logs beside what it answers.
+func (s *site) logs(t *testing.T, sentence string) {
+	t.Helper()
+	proctest.Eventually(t, fmt.Sprintf("the log says %q", sentence), func() bool { return strings.Contains(s.Stderr.String(), sentence) })
+}
+
 func (s *site) staging() string { return "file://" + s.data + "/staging" }
 
 // ownKeyring writes a file with the public keys that a site signs with, armoured, and returns its path.

@@ -79,9 +79,7 @@ func TestStartRemovesUploadsThatWereInterrupted(t *testing.T) {
 	if left := parts(); len(left) != 1 {
 		t.Errorf("after the start there are %q, want that of the push", left)
 	}
-	if text := again.Stderr.String(); !strings.Contains(text, "removed what interrupted uploads have left in staging") {
-		t.Errorf("the log does not say so: %s", text)
-	}
+	again.logs(t, "removed what interrupted uploads have left in staging")
 	more.Close()
 	if err := <-pushed; err != nil {
 		t.Errorf("the push: %v", err)
