@@ -5,6 +5,7 @@
 # make real   some 380 packages of Debian, pushed, compared with apt-ftparchive and Debian, and a system made from them; as root
 # make test-clients  real systems, in roots that it makes of Debian, install by the lines that repomill hint prints and by install scripts, and go on while keys change
 # make race   the race detector on all that is concurrent
+# make verify-deploy  every check of the files in deploy, also those that take minutes, and a table of what each has shown
 # make fuzz   every fuzz target for FUZZTIME each
 # make release  what is published of a version, in dist: programs, packages of repomill itself, bills of materials, checksums
 # make soak   the real program under KILLS random kills, on files and on servers, while packages keep coming
@@ -26,7 +27,7 @@ export PATH := $(PATH):$(CURDIR)/bin/tools/usr/bin:$(CURDIR)/bin/tools/usr/sbin:
 
 # ./... leaves testdata out.
 PACKAGES = ./... ./testdata/debtest ./testdata/rpmtest ./testdata/gcstest ./testdata/mysqltest ./testdata/pubsubtest ./testdata/s3test \
-	./testdata/intaketest ./testdata/kmstest ./testdata/porttest ./testdata/proctest ./testdata/clients ./testdata/corpus ./testdata/faults ./testdata/flinktest ./testdata/real ./testdata/soak ./testdata/versus
+	./testdata/intaketest ./testdata/kmstest ./testdata/porttest ./testdata/proctest ./testdata/clients ./testdata/corpus ./testdata/deploytest ./testdata/faults ./testdata/flinktest ./testdata/real ./testdata/soak ./testdata/versus
 # These test programs that they build: Go, which keeps the results of tests, does not see when those change.
 BUILDERS = ./deploy ./testdata/clients ./testdata/soak
 # Where goroutines meet: what the race detector is worth its time for. make test leaves the pipelines out, for which it
@@ -34,7 +35,7 @@ BUILDERS = ./deploy ./testdata/clients ./testdata/soak
 RACY = ./serve/... ./publish ./pipelines/objects/file
 RACY_PIPELINES = ./pipelines ./pipelines/queue
 
-.PHONY: bin/repomill-beam bin/repomill-client run build test test-clients test-flink lint race real bench fuzz soak release tools go-version
+.PHONY: bin/repomill-beam bin/repomill-client run build test test-clients test-flink verify-deploy lint race real bench fuzz soak release tools go-version
 
 run: build
 	bin/repomill up --data ./data
@@ -75,6 +76,14 @@ test-clients: go-version
 	$(GO) test -count=1 -v -timeout 40m ./testdata/clients -run 'TestSystems|TestRotation' -args -clients.roots $(CURDIR)/bin/roots
 	$(GO) test -count=1 ./ingest -run TestSigned -args -ingest.roots $(CURDIR)/bin/roots
 	REPOMILL_TEST_CLIENTS=1 $(GO) test -count=1 ./pipelines/repomill -run TestKeyringPackageWithZypper
+
+# Each folder of deploy installs the programs that check it below bin/verify.
+VERIFY = $(CURDIR)/bin/verify
+verify-deploy: go-version tools
+	@mkdir -p $(VERIFY) && rm -f $(VERIFY)/table
+	@for script in deploy/*/install-tools; do GO="$(GO)" $$script $(VERIFY) || exit 1; done
+	@status=0; REPOMILL_VERIFY_DEPLOY=1 REPOMILL_VERIFY_TABLE=$(VERIFY)/table $(GO) test -count=1 -p 1 -timeout 60m ./deploy/... || status=$$?; \
+	printf '\n| files | check | tool | result | what it cannot show |\n|---|---|---|---|---|\n'; sort $(VERIFY)/table; exit $$status
 
 lint: go-version
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
