@@ -372,7 +372,7 @@ func TestSweepOfPackageFiles(t *testing.T) {
 		time.Sleep(15 * day)
 		before := w.bucket.Keys()
 		if s := w.sweep(1); s.Marked != len(strangers) {
-			t.Errorf("marked %d, want %d: %s", s.Marked, len(strangers), w.bucket.Bytes(".collect/tombstones.json"))
+			t.Errorf("marked %d, want %d: %s", s.Marked, len(strangers), w.bucket.Bytes(".collect/tombstones/acme/tools.json"))
 		}
 		w.push(w.some(jammy, "stranger")) // it has been uploaded since
 		if s := w.sweep(1); s.Removed != len(strangers)-1 {
@@ -561,12 +561,54 @@ func TestI13SweepMeetsAPublish(t *testing.T) {
 	}
 }
 
+// A repository with more garbage than a sweep marks takes no room from another one, and loses it in the sweeps that follow. An object
+// that cannot be removed holds up no other.
+func TestSweepOfMuchGarbage(t *testing.T) {
+	simulate(t, func(t *testing.T, w *world) {
+		w.push(w.some(jammy, "hello"))
+		other := jammy
+		other.Repository.Name = "zzz"
+		w.declare(other, "")
+		w.push(w.some(other, "hello"))
+		for _, r := range []catalog.Release{jammy, other} {
+			w.publish(r)
+			for i := range 25 {
+				w.bucket.Put(w.some(r, fmt.Sprintf("stranger%d", i)).row.Key, []byte("x"))
+			}
+		}
+		w.publishSettings()
+		time.Sleep(15 * day)
+		stuck := w.some(jammy, "stranger0").row.Key
+		w.bucket.FailOnce(stuck, publishtest.Lost)
+		removed, full := 0, 0
+		for range 6 {
+			time.Sleep(61 * time.Minute)
+			c, err := collect.New(collect.Config{Bucket: w.bucket, Catalog: w.db, Rows: rowReader{}, MaxMarked: 10, Log: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := c.Sweep(t.Context())
+			if err != nil && !strings.Contains(err.Error(), stuck) {
+				t.Fatal(err)
+			}
+			if s.Marked > 20 || s.Removed > 20 {
+				t.Errorf("a sweep that may mark 10 in each of two repositories came to %+v", s)
+			}
+			removed += s.Removed
+			full += s.Full
+		}
+		if removed != 50 || full < 4 {
+			t.Errorf("removed %d of 50; %d times a repository had more than a sweep marks, want 2 repositories twice", removed, full)
+		}
+	})
+}
+
 // A list that another process has written in between is left to that process.
 func TestTwoSweeps(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		grow(w, el9, 6)
 		time.Sleep(15 * day)
-		asleep, awake := holdOnce(w, "Swap", "tombstones.json")
+		asleep, awake := holdOnce(w, "Swap", ".collect/tombstones/acme/tools.json")
 		first := make(chan error)
 		go func() {
 			_, err := w.collector().Sweep(t.Context())

@@ -2,22 +2,46 @@ package worker
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
+
+	"repomill/publish/collect"
 )
 
-// collect removes from the bucket the files of withdrawn packages and the objects that no client has needed for long.
+// removeWithdrawn removes from the bucket the files of packages that were withdrawn longer ago than the retention period.
+func (d *Dispatcher) removeWithdrawn(ctx context.Context) {
+	if _, err := d.Resources.Collector.RemoveYanked(ctx); err != nil && ctx.Err() == nil {
+		d.Resources.Log.Error("yanked files not removed; will be tried again", "error", err)
+	}
+}
+
+// collect removes from the bucket the objects that no client has needed for long. A sweep that could not mark all garbage is followed
+// by another one as soon as that may remove what it marked.
 func (d *Dispatcher) collect(ctx context.Context) {
-	r := d.Resources
-	if _, err := r.Collector.RemoveYanked(ctx); err != nil && ctx.Err() == nil {
-		r.Log.Error("yanked files not removed; will be tried again", "error", err)
+	if time.Now().Before(d.collectFrom) {
+		return
 	}
-	if now := time.Now(); now.Sub(d.collected) > collectPeriod {
-		if _, err := r.Collector.Sweep(ctx); err != nil && ctx.Err() == nil {
-			r.Log.Error("superseded objects not removed; will be tried again", "error", err)
-			return
-		}
-		d.collected = now
+	res, err := d.Resources.Collector.Sweep(ctx)
+	d.garbage.count(res)
+	if err != nil && ctx.Err() == nil {
+		d.Resources.Log.Error("superseded objects not removed; will be tried again", "error", err)
+		return
 	}
+	d.collectFrom = time.Now().Add(collectPeriod)
+	if res.Full > 0 {
+		d.collectFrom = time.Now().Add(collect.MinWait)
+	}
+}
+
+// garbage counts what sweeps of this process found and removed.
+type garbage struct {
+	marked, full, removed atomic.Int64
+}
+
+func (g *garbage) count(res collect.Swept) {
+	g.marked.Store(int64(res.Marked))
+	g.full.Store(int64(res.Full))
+	g.removed.Add(int64(res.Removed))
 }
 
 // removeUrgent removes the files of packages that a command withdrew with --now and did not remove: no worker ran, so that the command

@@ -21,6 +21,14 @@ func (d *Dispatcher) Registry() *prometheus.Registry {
 			}
 			return max(time.Since(since).Seconds(), 0)
 		}))
+	reg.MustRegister(
+		gaugeOf("repomill_garbage_objects", "Superseded objects of the published bucket that the last sweep of this process marked, for the next one to remove.",
+			func() float64 { return float64(d.garbage.marked.Load()) }),
+		gaugeOf("repomill_garbage_full_repositories", "Repositories with more garbage than one sweep marks; then the next sweep follows after an hour.",
+			func() float64 { return float64(d.garbage.full.Load()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "repomill_garbage_removed_total", Help: "Superseded objects that sweeps of this process have removed from the published bucket.",
+		}, func() float64 { return float64(d.garbage.removed.Load()) }))
 	if source, ok := d.Source.(interface{ Unwatched() int64 }); ok {
 		reg.MustRegister(gaugeOf("repomill_staging_unwatched_folders",
 			"Folders of staging that the kernel does not watch, so that they are looked through every ten seconds; if there are any, raise fs.inotify.max_user_watches.",

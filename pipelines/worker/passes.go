@@ -43,6 +43,7 @@ func (d *Dispatcher) passes(ctx, work context.Context, stop func()) []pass {
 		{period: catchUpPeriod, do: func() { d.removeUrgent(ctx) }},
 		{period: catchUpPeriod, do: func() { d.cleanDoomed(ctx) }, once: true},
 		{period: scanPeriod, do: func() { d.cleanExpired(ctx) }, once: true},
+		{period: scanPeriod, do: func() { d.removeWithdrawn(ctx) }, once: true},
 		{period: scanPeriod, do: func() { d.collect(ctx) }, once: true},
 		{period: formatPeriod, do: func() { d.checkFormat(ctx, stop) }},
 		// Keys.

@@ -5,6 +5,7 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,15 +86,20 @@ const (
 	MinRetention     = 24 * time.Hour
 )
 
+// DefaultMaxMarked bounds the list of what a sweep marks in a repository, to some 5 MB. Further objects wait for the next sweep, which may follow
+// after MinWait: a repository loses half a million objects a day.
+const DefaultMaxMarked = 20_000
+
 // slack is added to the retention period. It is longer than the time between a manifest and its swap.
 const slack = time.Hour
 
-// A Config configures a collector. Every field but Retention is required.
+// A Config configures a collector. Retention and MaxMarked may be 0; every other field is required.
 type Config struct {
 	Bucket    Bucket
 	Catalog   Catalog
 	Rows      Identifier
 	Retention time.Duration // at least MinRetention; 0 for DefaultRetention
+	MaxMarked int           // objects of a repository that a sweep marks; 0 for DefaultMaxMarked
 	Log       *slog.Logger
 }
 
@@ -107,6 +113,7 @@ type Collector struct {
 	catalog   Catalog
 	rows      Identifier
 	retention time.Duration
+	maxMarked int
 	log       *slog.Logger
 }
 
@@ -118,12 +125,12 @@ func New(c Config) (*Collector, error) {
 	if c.Retention < MinRetention {
 		return nil, fmt.Errorf("retention is %s; clients may need what was superseded for %s: set --retention to that or more", c.Retention, MinRetention)
 	}
-	return &Collector{bucket: c.Bucket, catalog: c.Catalog, rows: c.Rows, retention: c.Retention, log: c.Log}, nil
+	return &Collector{bucket: c.Bucket, catalog: c.Catalog, rows: c.Rows, retention: c.Retention, maxMarked: cmp.Or(c.MaxMarked, DefaultMaxMarked), log: c.Log}, nil
 }
 
 // clock returns the store's time, from a read.
 func (c *Collector) clock(ctx context.Context) (time.Time, error) {
-	meta, err := c.bucket.Stat(ctx, tombstonesKey)
+	meta, err := c.bucket.Stat(ctx, layout.FormatKey)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}

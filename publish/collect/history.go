@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
@@ -57,31 +59,51 @@ func (c *Collector) history(ctx context.Context, r catalog.Release) (history, er
 	})
 }
 
-// markHistory adds to named the keys that must stay of a release: those that the live pointer, any manifest since after,
+// packed returns the keys of index files.
+func packed(indexes []tree.Index) (keys []string) {
+	for _, x := range indexes {
+		keys = append(keys, x.Packed.Key)
+	}
+	return keys
+}
+
+// markHistory marks the keys that must stay of a release: those that the live pointer, any manifest since after,
 // and the last minPublishes publishes name. A manifest counts whether its swap succeeded or not.
-func (c *Collector) markHistory(ctx context.Context, h history, after time.Time, named map[string]bool) error {
-	for _, x := range h.indexes {
-		named[x.Packed.Key] = true
+func (s *repositorySweep) markHistory(ctx context.Context, h history, after time.Time) error {
+	s.mark(packed(h.indexes)...)
+	var recent []string // SHA-256 of pointers
+	for sum, m := range h.manifests {
+		if !m.at.Before(after) {
+			recent = append(recent, sum)
+		}
+	}
+	previous := make([]string, len(recent))
+	g, reading := errgroup.WithContext(ctx)
+	g.SetLimit(maxRequests)
+	for i, sum := range recent {
+		g.Go(func() (err error) {
+			previous[i], err = s.markManifest(reading, h.release, h.manifests[sum].key)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
 	}
 	read := map[string]string{} // manifests that were read: what each of them replaced
+	for i, sum := range recent {
+		read[sum] = previous[i]
+	}
 	visit := func(sum string) (previous string, err error) {
 		m, ok := h.manifests[sum]
 		previous, seen := read[sum]
 		if !ok || seen {
 			return previous, nil
 		}
-		read[sum], err = c.markManifest(ctx, h.release, m.key, named)
+		read[sum], err = s.markManifest(ctx, h.release, m.key)
 		return read[sum], err
 	}
-	for sum, m := range h.manifests {
-		if m.at.Before(after) {
-			continue
-		}
-		previous, err := visit(sum)
-		if err == nil {
-			_, err = visit(previous) // was live when that one was written
-		}
-		if err != nil {
+	for _, sum := range previous { // was live when the next one was written
+		if _, err := visit(sum); err != nil {
 			return err
 		}
 	}
@@ -94,18 +116,19 @@ func (c *Collector) markHistory(ctx context.Context, h history, after time.Time,
 	return nil
 }
 
-// markManifest adds a manifest and the keys that it names to named. It returns the SHA-256 of the previous pointer.
-func (c *Collector) markManifest(ctx context.Context, r catalog.Release, key string, named map[string]bool) (previous string, err error) {
-	m, err := tree.ReadManifest(ctx, c.bucket, r, key)
+// markManifest marks a manifest and the keys that it names. It returns the SHA-256 of the previous pointer.
+func (s *repositorySweep) markManifest(ctx context.Context, r catalog.Release, key string) (previous string, err error) {
+	m, err := tree.ReadManifest(ctx, s.collector.bucket, r, key)
 	if err != nil {
 		return "", err
 	}
-	named[key] = true
+	keys := []string{key}
 	for _, x := range m.Indexes {
-		named[x.Key] = true
+		keys = append(keys, x.Key)
 	}
 	if m.Yanked != nil {
-		named[m.Yanked.Key] = true
+		keys = append(keys, m.Yanked.Key)
 	}
+	s.mark(keys...)
 	return m.Previous, nil
 }

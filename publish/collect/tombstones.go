@@ -10,17 +10,17 @@ import (
 	"time"
 
 	"repomill/publish/tree"
+	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
 
-const (
-	// tombstonesKey is the key of the list of objects that a sweep found to be garbage.
-	tombstonesKey = ".collect/tombstones.json"
-	// maxTombstones bounds the list; further objects wait for the next sweep.
-	maxTombstones = 20_000
-	// minWait is the least time between the sweep that marks an object and the one that removes it.
-	minWait = time.Hour
-)
+// MinWait is the least time between the sweep that marks an object and the one that removes it.
+const MinWait = time.Hour
+
+// tombstonesKey returns the key of the list of objects of a repository that a sweep found to be garbage.
+func tombstonesKey(r catalog.Repository) string {
+	return ".collect/tombstones/" + r.String() + ".json"
+}
 
 // A tombstone is an object that a sweep found to be garbage, and that a later one removes if it still is.
 type tombstone struct {
@@ -29,38 +29,34 @@ type tombstone struct {
 	Since   time.Time      `json:"since"` // when a sweep found it first
 }
 
-// tombstones is the list of tombstones of a bucket.
+// tombstones is the list of tombstones of a repository. A list of its own keeps a repository with much garbage from taking the room
+// of others.
 type tombstones struct {
+	key     string
 	objects map[string]tombstone // by key
 	version layout.Version       // of the list
 	now     time.Time            // the store's clock
 }
 
-// find returns the tombstone of an object, and whether it is at least minWait old. For an object without one it
+// find returns the tombstone of an object, and whether it is at least MinWait old. For an object without one it
 // returns a new tombstone.
 func (t tombstones) find(key string, v layout.Version) (_ tombstone, aged bool) {
 	if old, ok := t.objects[key]; ok && old.Version == v {
-		return old, t.now.Sub(old.Since) >= minWait
+		return old, t.now.Sub(old.Since) >= MinWait
 	}
 	return tombstone{key, v, t.now.UTC()}, false
 }
 
-func (t tombstones) add(one tombstone) {
-	if len(t.objects) < maxTombstones {
-		t.objects[one.Key] = one
-	}
-}
-
-func (c *Collector) readTombstones(ctx context.Context) (tombstones, error) {
-	t := tombstones{objects: map[string]tombstone{}}
-	body, meta, err := tree.ReadSmall(ctx, c.bucket, tombstonesKey)
+func (c *Collector) readTombstones(ctx context.Context, r catalog.Repository) (tombstones, error) {
+	t := tombstones{key: tombstonesKey(r), objects: map[string]tombstone{}}
+	body, meta, err := tree.ReadSmall(ctx, c.bucket, t.key)
 	t.version, t.now = meta.Version, meta.Now
 	if err != nil || t.version == "" {
 		return t, err
 	}
 	var list []tombstone
 	if err := json.Unmarshal(body, &list); err != nil {
-		return t, fmt.Errorf("read %s: %w; remove it, and sweep again", tombstonesKey, err)
+		return t, fmt.Errorf("read %s: %w; remove it, and sweep again", t.key, err)
 	}
 	for _, one := range list {
 		t.objects[one.Key] = one
@@ -83,6 +79,6 @@ func (c *Collector) writeTombstones(ctx context.Context, old, next tombstones) e
 	if err != nil {
 		return err
 	}
-	_, err = c.bucket.Swap(ctx, old.version, layout.ObjectOf(tombstonesKey), bytes.NewReader(body))
+	_, err = c.bucket.Swap(ctx, old.version, layout.ObjectOf(old.key), bytes.NewReader(body))
 	return err
 }

@@ -5,7 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"repomill/publish/tree"
 	"repomill/schemas/catalog"
@@ -43,28 +47,20 @@ func (c *Collector) RemoveYanked(ctx context.Context) (removed int, err error) {
 }
 
 func (c *Collector) removeDue(ctx context.Context, due []catalog.Package, now time.Time, seen withdrawals) (removed int, err error) {
-	type place struct {
-		catalog.Repository
-		catalog.Distribution
-	}
-	faults, count := []error{}, map[place]int{}
+	var unread faults
+	var out []catalog.Package
 	for _, k := range due {
-		at := place{k.Repository, k.Distribution}
-		if count[at] == maxFaults || ctx.Err() != nil {
+		if unread.full(k) || ctx.Err() != nil {
 			continue
 		}
-		out, err := c.unreferenced(ctx, k, now, seen)
-		if err == nil && out {
-			var keys []string
-			keys, err = c.removeFiles(ctx, k)
-			removed += min(len(keys), 1)
-		}
-		if err != nil {
-			faults = append(faults, fmt.Errorf("remove %s: %w", k.Key, err))
-			count[at]++
+		if ok, err := c.unreferenced(ctx, k, now, seen); err != nil {
+			unread.add(k, err)
+		} else if ok {
+			out = append(out, k)
 		}
 	}
-	return removed, errors.Join(append(faults, ctx.Err())...)
+	removed, err = c.removeEach(ctx, out)
+	return removed, errors.Join(unread.join(), err, ctx.Err())
 }
 
 // RemoveUrgent removes the files of packages that were withdrawn for immediate removal, and whose command was interrupted
@@ -74,16 +70,67 @@ func (c *Collector) RemoveUrgent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var faults []error
-	for _, k := range due {
-		if _, err := c.removeFiles(ctx, k); err != nil {
-			faults = append(faults, fmt.Errorf("remove %s: %w", k.Key, err))
+	_, err = c.removeEach(ctx, due)
+	return err
+}
+
+// removeEach removes the files of packages, several at a time, and returns how many packages had any.
+func (c *Collector) removeEach(ctx context.Context, packages []catalog.Package) (removed int, err error) {
+	var gone atomic.Int64
+	var failed faults
+	var g errgroup.Group
+	g.SetLimit(maxRequests)
+	for _, k := range packages {
+		if failed.full(k) || ctx.Err() != nil {
+			continue
 		}
-		if len(faults) == maxFaults || ctx.Err() != nil {
-			break
-		}
+		g.Go(func() error {
+			keys, err := c.removeFiles(ctx, k)
+			gone.Add(int64(min(len(keys), 1)))
+			if err != nil {
+				failed.add(k, err)
+			}
+			return nil
+		})
 	}
-	return errors.Join(faults...)
+	g.Wait() //nolint:errcheck // they are joined
+	return int(gone.Load()), failed.join()
+}
+
+// faults are the errors of some packages. Its methods may be called concurrently.
+type faults struct {
+	mu    sync.Mutex
+	all   []error
+	count map[place]int
+}
+
+// A place is a distribution of a repository.
+type place struct {
+	catalog.Repository
+	catalog.Distribution
+}
+
+func (f *faults) add(k catalog.Package, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.count == nil {
+		f.count = map[place]int{}
+	}
+	f.count[place{k.Repository, k.Distribution}]++
+	f.all = append(f.all, fmt.Errorf("remove %s: %w", k.Key, err))
+}
+
+// full reports whether so many packages of k's distribution have failed that the others of it have to wait.
+func (f *faults) full(k catalog.Package) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.count[place{k.Repository, k.Distribution}] >= maxFaults
+}
+
+func (f *faults) join() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return errors.Join(f.all...)
 }
 
 // RemoveNow removes the files of withdrawn packages at once, and returns their keys, also of files that were already
