@@ -174,6 +174,22 @@ func reindexPoison(t *testing.T, db *catalogdb.DB) {
 	if got := reindexOf(t, db, jammy); got.Pending() || got.Outcome != catalogdb.OutcomeFailed || !strings.Contains(string(got.Result), "5 processes ended") {
 		t.Errorf("after all attempts: %+v", got)
 	}
+	checkFailedReindexes(t, db, 1)
+	askReindex(t, db, jammy, plainReindex, at) // another attempt, which has not failed
+	checkFailedReindexes(t, db, 0)
+	checkEnd(t, db, takeReindex(t, db, jammy, worker, at), catalogdb.OutcomeFailed, at, true)
+	checkFailedReindexes(t, db, 1)
+	askReindex(t, db, jammy, plainReindex, at)
+	checkEnd(t, db, takeReindex(t, db, jammy, worker, at), catalogdb.OutcomePublished, at, true)
+	checkFailedReindexes(t, db, 0)
+}
+
+// checkFailedReindexes checks of how many releases the latest reindex failed.
+func checkFailedReindexes(t *testing.T, db *catalogdb.DB, want int) {
+	t.Helper()
+	if n, err := db.CountFailedReindexes(t.Context()); err != nil || n != want {
+		t.Errorf("%d reindexes failed, %v; want %d", n, err, want)
+	}
 }
 
 func reindexCancelled(t *testing.T, db *catalogdb.DB) {

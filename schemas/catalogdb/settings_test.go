@@ -57,6 +57,9 @@ func checkUnpublishedSettings(t *testing.T, db *catalogdb.DB, want ...catalog.Re
 	if err != nil || len(got) != len(want) || len(want) > 0 && !cmp.Equal(got, want) {
 		t.Errorf("got unpublished settings of %v, %v; want %v", got, err, want)
 	}
+	if n, err := db.CountUnpublishedSettings(t.Context()); err != nil || n != len(want) {
+		t.Errorf("counted unpublished settings of %d repositories, %v; want %d", n, err, len(want))
+	}
 }
 
 func createRepository(t *testing.T, db *catalogdb.DB) {
