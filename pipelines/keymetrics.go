@@ -40,6 +40,7 @@ func (s *state) collectKeys(ctx context.Context, out chan<- prometheus.Metric) {
 		return
 	}
 	for _, k := range signing {
+		s.r.metrics.keyFailures.WithLabelValues(k.Fingerprint) // begins with 0
 		missing := 0
 		for _, g := range signatures {
 			if signers, _, _ := strings.Cut(g.By, " "); !strings.Contains(signers, k.Fingerprint) {

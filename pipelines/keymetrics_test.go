@@ -35,9 +35,14 @@ func TestMetricsOfKeys(t *testing.T) {
 	want := map[string]float64{
 		"repomill_releases_not_signed_by " + set.Keys[0].Fingerprint:                         0,
 		"repomill_releases_not_signed_by " + standby.Fingerprint:                             1,
+		"repomill_signing_key_failures_total " + set.Keys[0].Fingerprint:                     0,
+		"repomill_signing_key_failures_total " + standby.Fingerprint:                         0,
 		"repomill_signing_key_expiry_timestamp_seconds " + publicOf(t, expiring).Fingerprint: float64(publicOf(t, expiring).Expires.Unix()),
 	}
-	families, err := s.Registry().Gather()
+	reg := s.Registry()
+	_, err = reg.Gather() // the first one finds the keys, whose failures begin with 0 then
+	must(t, err)
+	families, err := reg.Gather()
 	must(t, err)
 	got := map[string]float64{}
 	for _, f := range families {

@@ -1,9 +1,6 @@
 package pipelines
 
 import (
-	"context"
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -23,13 +20,13 @@ type metrics struct {
 }
 
 func newMetrics() *metrics {
-	return &metrics{
+	m := &metrics{
 		uploads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "repomill_uploads_total", Help: "Uploads that got their final verdict, by outcome and by reason of rejection.",
 		}, []string{"outcome", "reason"}),
 		visible: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "repomill_push_to_visible_seconds", Help: "From the first lease of an upload until clients can install it.",
-			Buckets: []float64{.1, .25, .5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600},
+			Buckets: []float64{.1, .25, .5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 900, 3600},
 		}),
 		publishes: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "repomill_publish_seconds", Help: "Publishes of a release that changed, by result.",
@@ -45,7 +42,25 @@ func newMetrics() *metrics {
 			Name: "repomill_upload_faults_total", Help: "Attempts at an upload that ended in a fault and are repeated.",
 		}),
 	}
+	m.begin()
+	return m
 }
+
+// begin has counters begin with 0: one that begins with 1 has no increase, and an alert overlooks the first event.
+func (m *metrics) begin() {
+	for _, state := range []catalog.UploadState{catalog.Published, catalog.Duplicate} {
+		m.uploads.WithLabelValues(string(state), "")
+	}
+	for _, reason := range []catalog.Reason{catalog.ParserPanic, catalog.Poison} { // the others are the package's, or the pusher's
+		m.uploads.WithLabelValues(string(catalog.Rejected), string(reason))
+	}
+	for _, result := range []string{publishedResult, failedResult} {
+		m.publishes.WithLabelValues(result)
+	}
+}
+
+// The results of publishes.
+const publishedResult, failedResult = "published", "failed"
 
 // counted counts an upload whose verdict object is written.
 func (m *metrics) counted(v catalog.Verdict) {
@@ -70,70 +85,4 @@ func (r *Resources) Registry() *prometheus.Registry {
 
 func gaugeOf(name, help string, value func() float64) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
-}
-
-// A state reads, when it is asked, the state of the catalog.
-type state struct{ r *Resources }
-
-var (
-	backlogDesc = prometheus.NewDesc("repomill_backlog", "Uploads in the catalog without a final verdict.", nil, nil)
-	waitingDesc = prometheus.NewDesc("repomill_oldest_upload_seconds", "Age of the oldest upload in the catalog without a final verdict; 0 if there is none.", nil, nil)
-	behindDesc  = prometheus.NewDesc("repomill_releases_behind", "Releases whose rows are ahead of what clients see.", nil, nil)
-	ageDesc     = prometheus.NewDesc("repomill_release_age_seconds", "Since the release was published last.", []string{"release"}, nil)
-	upDesc      = prometheus.NewDesc("repomill_catalog_up", "Whether the catalog answered.", nil, nil)
-)
-
-// Describe implements prometheus.Collector.
-func (s *state) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{backlogDesc, waitingDesc, behindDesc, ageDesc, upDesc, expiryDesc, keyFileDesc, notSignedDesc} {
-		out <- d
-	}
-}
-
-// scrapeLimit bounds how long a scrape may wait for the catalog.
-const scrapeLimit = 5 * time.Second
-
-// Collect implements prometheus.Collector.
-func (s *state) Collect(out chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
-	now := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), scrapeLimit)
-	defer cancel()
-	backlog, err := s.r.Catalog.Backlog(ctx)
-	if err != nil {
-		gauge(upDesc, 0)
-		return
-	}
-	gauge(upDesc, 1)
-	s.collectKeys(ctx, out)
-	gauge(backlogDesc, float64(backlog))
-	if oldest, err := s.r.Catalog.Oldest(ctx); err == nil && oldest != nil {
-		gauge(waitingDesc, age(now, *oldest))
-	} else if err == nil {
-		gauge(waitingDesc, 0)
-	}
-	states, err := s.r.Catalog.Releases(ctx)
-	if err != nil {
-		return
-	}
-	behind := 0
-	for _, st := range states {
-		if st.Revision.Number > st.Published {
-			behind++
-		}
-		if st.Since != nil {
-			gauge(ageDesc, age(now, *st.Since), st.Release.String())
-		}
-	}
-	gauge(behindDesc, float64(behind))
-}
-
-// age returns the seconds since a time, 0 for the zero time.
-func age(now, since time.Time) float64 {
-	if since.IsZero() {
-		return 0
-	}
-	return max(now.Sub(since).Seconds(), 0)
 }

@@ -39,14 +39,14 @@ func (r *Resources) PublishRelease(ctx context.Context, release catalog.Release,
 	got, err := r.publish(ctx, release, job)
 	r.metrics.conflicts.Add(float64(got.Again))
 	if err != nil {
-		r.metrics.publishes.WithLabelValues("failed").Observe(time.Since(start).Seconds())
+		r.metrics.publishes.WithLabelValues(failedResult).Observe(time.Since(start).Seconds())
 		r.Log.Error("not published; will be tried again", "release", release.String(), "error", err)
 		r.recordPublishFault(ctx, release, err.Error())
 		return PublishResult{Err: err}
 	}
 	if got.Changed {
 		took := time.Since(start)
-		r.metrics.publishes.WithLabelValues("published").Observe(took.Seconds())
+		r.metrics.publishes.WithLabelValues(publishedResult).Observe(took.Seconds())
 		r.Log.Info("published", "release", release.String(), "revision", got.Revision.Number, "packages", got.Packages, "took", took.Round(time.Millisecond).String())
 		if r.OnPublish != nil {
 			r.OnPublish(ctx, got)

@@ -17,6 +17,7 @@ const (
 // A room is what is free on a file system.
 type room struct {
 	bytes     uint64
+	size      uint64 // of all of it, in bytes; 0 where that is not known
 	nodes     uint64
 	bounded   bool // whether nodes counts
 	writeable bool

@@ -9,7 +9,7 @@ func roomAt(dir string) (room, error) {
 		return room{}, err
 	}
 	return room{
-		bytes: s.Bavail * uint64(s.Bsize), nodes: s.Ffree, bounded: s.Files > 0,
+		bytes: s.Bavail * uint64(s.Bsize), size: s.Blocks * uint64(s.Bsize), nodes: s.Ffree, bounded: s.Files > 0,
 		writeable: s.Flags&unix.ST_RDONLY == 0,
 	}, nil
 }

@@ -34,11 +34,15 @@ func (d *Dispatcher) Registry() *prometheus.Registry {
 			"Folders of staging that the kernel does not watch, so that they are looked through every ten seconds; if there are any, raise fs.inotify.max_user_watches.",
 			func() float64 { return float64(source.Unwatched()) }))
 	}
-	if source, ok := d.Source.(interface{ Foreign() int64 }); ok {
-		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "repomill_foreign_events_total", Help: "Messages of the subscription that are not notifications of the staging bucket. They are not acknowledged.",
-		}, func() float64 { return float64(source.Foreign()) }))
-	}
+	foreign, ok := d.Source.(interface{ Foreign() int64 })
+	reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "repomill_foreign_events_total", Help: "Messages of the subscription that are not notifications of the staging bucket. They are not acknowledged. A folder has none.",
+	}, func() float64 {
+		if !ok {
+			return 0
+		}
+		return float64(foreign.Foreign())
+	}))
 	return reg
 }
 
