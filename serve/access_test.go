@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 	"repomill/serve"
 )
 
@@ -184,10 +185,12 @@ func TestAnswersAreObserved(t *testing.T) {
 		cfg.Observe = func(a serve.Answer) { got = append(got, a) }
 		cfg.Ready = func() error { return fmt.Errorf("no") }
 	})
-	for _, target := range []string{"/" + debKey, "/" + secretKey, "/acme/nothing/el/9.repo", "/x", "/livez", "/readyz"} {
+	const old = "/acme/tools/ubuntu/jammy/dists/jammy/InRelease"
+	for _, target := range []string{old, "/" + debKey, "/" + secretKey, "/acme/nothing/el/9.repo", "/x", "/livez", "/readyz"} {
 		raw(t, s.resolver, "GET", target)
 	}
 	want := []serve.Answer{
+		{Status: http.StatusFound, Visibility: catalog.Public, Spelling: layout.CodenameBase},
 		{Status: http.StatusFound, Visibility: catalog.Public}, {Status: http.StatusUnauthorized, Visibility: catalog.Private},
 		{Status: http.StatusNotFound}, {Status: http.StatusNotFound}, {Status: http.StatusOK}, {Status: http.StatusServiceUnavailable},
 	}

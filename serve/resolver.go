@@ -115,15 +115,15 @@ func (s *resolver) answer(w http.ResponseWriter, r *http.Request, now time.Time)
 // file answers a request for a path of a repository, after it has checked that the client may read it.
 func (s *resolver) file(w http.ResponseWriter, r *http.Request, escaped string, now time.Time) Answer {
 	path, token := cutToken(escaped)
-	ref, misplaced, ok := parse(path, r.URL)
+	ref, spelling, misplaced, ok := parse(path, r.URL)
 	if !ok {
 		return Answer{Status: notFound(w)}
 	}
 	if ref.Repository == (catalog.Repository{}) {
-		return s.object(w, r, ref, Answer{}, now)
+		return s.object(w, r, ref, Answer{Spelling: spelling}, now)
 	}
 	access, err := s.Settings.Access(r.Context(), ref.Repository)
-	a := Answer{Visibility: access.Visibility}
+	a := Answer{Visibility: access.Visibility, Spelling: spelling}
 	known := err == nil && (access.Visibility == catalog.Public || access.Visibility == catalog.Private)
 	switch {
 	case !known && (ref.IsKey() || ref.IsInstall()):
@@ -202,21 +202,24 @@ func rawPath(u *url.URL) string {
 }
 
 // parse decodes a path once and finds the object that it names. Of the query of u only the names of a system count, and
-// only where [layout.InstallPath] asks for them. A misplaced ref is a hint at what the path may have meant.
-func parse(escaped string, u *url.URL) (ref layout.Ref, misplaced, ok bool) {
+// only where [layout.InstallPath] asks for them. spelling is the rule by which the path names it. A misplaced ref is a hint
+// at what the path may have meant.
+func parse(escaped string, u *url.URL) (ref layout.Ref, spelling layout.Spelling, misplaced, ok bool) {
 	path, ok := strings.CutPrefix(escaped, "/")
 	if !ok || encodedSlash(path) {
-		return layout.Ref{}, false, false
+		return layout.Ref{}, layout.Plain, false, false
 	}
 	path, err := url.PathUnescape(path)
 	if err != nil {
-		return layout.Ref{}, false, false
+		return layout.Ref{}, layout.Plain, false, false
 	}
 	ref, ok = layout.Parse(layout.InstallPath(path, func(name string) string { return u.Query().Get(name) }))
-	if !ok {
+	if ok {
+		spelling = ref.Spelling(path)
+	} else {
 		ref, misplaced = layout.Misplaced(path)
 	}
-	return ref, misplaced, (ok || misplaced) && !layout.Hidden(ref.Key)
+	return ref, spelling, misplaced, (ok || misplaced) && !layout.Hidden(ref.Key)
 }
 
 // encodedSlash reports whether a percent-encoded '/' would, decoded, change the segments of a path.

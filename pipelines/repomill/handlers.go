@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"repomill/pipelines/command"
 	"repomill/serve"
 	"repomill/serve/cloudfront"
@@ -16,6 +18,13 @@ import (
 type handlers struct {
 	resolver, edge http.Handler
 	api            *apiHandler
+	answers        *serve.Metrics // of the resolver
+}
+
+// register adds what the handlers measure to the metrics of the process.
+func (h handlers) register(r *prometheus.Registry) {
+	h.api.metrics.register(r)
+	h.answers.Register(r)
 }
 
 // The resolver uses settings for settingsAge after it has read them, and for settingsStale if it cannot read them again.
@@ -46,10 +55,11 @@ func (s *site) handlers() (handlers, error) {
 		staging: s.resources.Staging, catalog: s.resources.Catalog, table: s.resources.Ingester.Table, publicURL: s.publicURL(),
 		maxSize: s.cmd.MaxPackageSize, log: s.log, issuerNetworks: s.cmd.IssuerNetwork, settingsAge: settingsAge,
 	})
+	answers := serve.NewMetrics()
 	return handlers{
-		api: api,
+		api: api, answers: answers,
 		resolver: api.before(serve.NewResolver(serve.ResolverConfig{
-			Signer: signer, Log: s.log, Now: time.Now,
+			Signer: signer, Observe: answers.Observe, Log: s.log, Now: time.Now,
 			Settings: serve.NewSettingsCache(serve.SettingsConfig{Bucket: bucket, MaxAge: settingsAge, MaxStale: settingsStale, Log: s.log, Now: time.Now}),
 		})),
 		edge: serve.NewEdge(serve.EdgeConfig{

@@ -220,7 +220,7 @@ func (s *site) serve(ctx context.Context, h handlers) error {
 	g.Go(func() error { return listen(resolver, s.resolver) })
 	g.Go(func() error { return listen(edge, s.edge) })
 	if s.ops != nil {
-		g.Go(func() error { return serveOps(ctx, s.ops, s.resources, dispatcher, h.api.metrics.register) })
+		g.Go(func() error { return serveOps(ctx, s.ops, s.resources, dispatcher, h.register) })
 	}
 	g.Go(func() error { return dispatcher.Serve(ctx, grace) })
 	g.Go(func() error {

@@ -46,6 +46,7 @@ func TestCommand(t *testing.T) {
 		{r.ops + "/readyz", "X: y", 200, "ok\n"},
 		{r.url + "/metrics", "X: y", 404, "not found"},
 		{r.url + "/acme/public/gpgkey", "X: y", 302, ""},
+		{r.url + "/acme/public/gpgkey/acme-public-0123456789ABCDEF.pub.gpg", "X: y", 302, ""},
 		{r.url + "/acme/private/gpgkey", "X: y", 401, "Unauthenticated"},
 		{r.url + "/acme/private/gpgkey", bearer(goodToken), 302, ""},
 		{r.url + "/acme/nothing/el/9.repo", "X: y", 404, "not found"},
@@ -58,8 +59,10 @@ func TestCommand(t *testing.T) {
 	}
 	_, metrics := get(t, r.ops+"/metrics")
 	for _, line := range []string{
-		`repomill_resolver_requests_total{status="302",visibility="public"} 1`, `repomill_resolver_requests_total{status="401",visibility="private"} 1`,
-		`repomill_resolver_requests_total{status="404",visibility="none"} 2`, `repomill_resolver_request_duration_seconds_count{kind="redirect"} 2`,
+		`repomill_resolver_requests_total{status="302",visibility="public"} 2`, `repomill_resolver_requests_total{status="401",visibility="private"} 1`,
+		`repomill_resolver_requests_total{status="404",visibility="none"} 2`, `repomill_resolver_request_duration_seconds_count{kind="redirect"} 3`,
+		`repomill_resolver_legacy_requests_total{rule="key-place"} 1`, `repomill_resolver_legacy_requests_total{rule="direct-download"} 0`,
+		`repomill_resolver_requests_total{status="500",visibility="public"} 0`,
 		`repomill_resolver_settings_age_seconds `, `repomill_resolver_clock_skew_seconds `, `repomill_resolver_signatures_total `, "go_goroutines ", "process_cpu_seconds_total ",
 	} {
 		if !strings.Contains(metrics, line) {

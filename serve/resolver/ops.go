@@ -3,37 +3,20 @@ package main
 import (
 	"io"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"repomill/pipelines/command"
-	"repomill/schemas/catalog"
 	"repomill/serve"
 )
 
-// metrics are the Prometheus metrics of a resolver. No label is a path, a package or a token.
-type metrics struct {
-	registry *prometheus.Registry
-	requests *prometheus.CounterVec
-	duration *prometheus.HistogramVec
-}
-
-func newMetrics(health func() serve.Health, signatures func() int64, now func() time.Time) *metrics {
-	m := &metrics{
-		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "repomill_resolver_requests_total",
-			Help: "Answers by status and by visibility of the repository: public, private, or none if there is none.",
-		}, []string{"status", "visibility"}),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "repomill_resolver_request_duration_seconds", Help: "Time until an answer was handed to the connection; through has the bytes of an object in it.",
-			Buckets: []float64{.0001, .0005, .001, .005, .01, .02, .05, .1, .5, 1, 5, 30},
-		}, []string{"kind"}),
-	}
-	m.registry.MustRegister(m.requests, m.duration, command.BuildInfo(),
+// registryOf returns the registry of what a resolver measures: its answers, its contact with the bucket, and the Go runtime.
+func registryOf(answers *serve.Metrics, health func() serve.Health, signatures func() int64, now func() time.Time) *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	answers.Register(r)
+	r.MustRegister(command.BuildInfo(),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "repomill_resolver_signatures_total", Help: "Signatures made, those that were drawn again included."},
 			func() float64 { return float64(signatures()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "repomill_resolver_settings_age_seconds", Help: "Time since the bucket last answered."},
@@ -45,28 +28,11 @@ func newMetrics(health func() serve.Health, signatures func() int64, now func() 
 		//lint:ignore SA1019 the same
 		prometheus.NewProcessCollector(prometheus.ProcessCollectorOpts{}),
 	)
-	return m
+	return r
 }
 
-// observe counts one answer.
-func (m *metrics) observe(a serve.Answer) {
-	visibility, kind := "none", "other"
-	switch a.Visibility {
-	case catalog.Public, catalog.Private: // settings might say anything
-		visibility = string(a.Visibility)
-	}
-	switch {
-	case a.Through:
-		kind = "through"
-	case a.Status == http.StatusFound:
-		kind = "redirect"
-	}
-	m.requests.WithLabelValues(strconv.Itoa(a.Status), visibility).Inc()
-	m.duration.WithLabelValues(kind).Observe(a.Took.Seconds())
-}
-
-func (m *metrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
+func handlerOf(r *prometheus.Registry) http.Handler {
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 }
 
 // opsHandler serves /metrics and health checks. Unlike the public one, its /readyz gives the reason. It does

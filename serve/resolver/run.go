@@ -50,12 +50,13 @@ func run(ctx context.Context, cfg Config, errOut io.Writer) error {
 	if err := s.settings.Probe(ctx); err != nil {
 		return command.Fault(fmt.Errorf("--bucket: %w", err))
 	}
-	m := newMetrics(s.settings.Health, signer.Signatures, time.Now)
-	rc := serve.ResolverConfig{Signer: signer, Settings: s.settings, Ready: s.ready, Observe: m.observe, Log: s.log, Now: time.Now}
+	m := serve.NewMetrics()
+	metrics := handlerOf(registryOf(m, s.settings.Health, signer.Signatures, time.Now))
+	rc := serve.ResolverConfig{Signer: signer, Settings: s.settings, Ready: s.ready, Observe: m.Observe, Log: s.log, Now: time.Now}
 	if cfg.ServeThrough == "metadata" {
 		rc.Through = bucket
 	}
-	return s.serve(ctx, serve.NewResolver(rc), m.handler())
+	return s.serve(ctx, serve.NewResolver(rc), metrics)
 }
 
 // ready returns why a load balancer should not send clients to this resolver; nil if it should. While the
