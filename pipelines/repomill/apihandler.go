@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"repomill/pipelines/command"
 	"repomill/pipelines/objects"
@@ -135,7 +136,13 @@ func newAPIMetrics() *apiMetrics {
 			Buckets: []float64{.002, .005, .01, .05, .1, .5, 1, 5, 30, 60, 300, 1800},
 		}, []string{"call"}),
 	}
-	for _, status := range []string{"503", "507"} { // alerts see the first one, too: a counter that begins with it has no increase
+	for _, call := range []string{"upload", "session", "verdict", "exchange", "packagecloud"} {
+		m.took.WithLabelValues(call)
+		for _, status := range []string{"200", "500", "503"} { // alerts see the first one, too: a counter that begins with it has no increase
+			m.calls.WithLabelValues(call, status)
+		}
+	}
+	for _, status := range []string{"202", "507"} {
 		m.calls.WithLabelValues("upload", status)
 	}
 	return m
@@ -154,6 +161,6 @@ func (m *apiMetrics) register(r *prometheus.Registry) { r.MustRegister(m.calls, 
 func (m *apiMetrics) registry() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	m.register(r)
-	r.MustRegister(command.BuildInfo())
+	r.MustRegister(command.BuildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
 }
