@@ -40,6 +40,8 @@ require (
 	modernc.org/sqlite v1.61.1
 )
 
+require go.yaml.in/yaml/v3 v3.0.5
+
 require (
 	cel.dev/expr v0.25.2 // indirect
 	cloud.google.com/go v0.123.0 // indirect
