@@ -45,6 +45,8 @@ var house = []place{
 	{"what lies in a published bucket is read with its formats and signatures alone", []string{"publish/tree"},
 		[]string{"publish/apt", "publish/repomd", "publish/sign", "schemas/catalog", "schemas/layout"}},
 	{"collection imports what reads the bucket, and schemas", []string{"publish/collect"}, []string{"publish/tree", "schemas/..."}},
+	{"a replica is judged with what reads the bucket, and as clients do", []string{"publish/replica"},
+		[]string{"publish/check", "publish/sign", "publish/tree", "schemas/catalog", "schemas/layout"}},
 	{"rows are read back with what reads the bucket and its formats", []string{"publish/restore"},
 		[]string{"publish/apt", "publish/repomd", "publish/sign", "publish/tree", "schemas/catalog", "schemas/layout"}},
 	{"ingest imports its readers and schemas", []string{"ingest"}, []string{"ingest/...", "schemas/..."}},

@@ -17,10 +17,13 @@ import (
 
 // Check is the command that verifies published repositories as a client would. Its exit code is 1 if it found problems.
 type Check struct {
-	Tree          string `arg:"" help:"Folder with published repositories (such as DATA/bucket or a mirror); or the URL of a repository, http://HOST/owner/name[/os[/version]], or of one release: .../dists/CODENAME, or the baseurl of an RPM repository."`
+	Tree          string `arg:"" optional:"" help:"Folder with published repositories (such as DATA/bucket or a mirror); or the URL of a repository, http://HOST/owner/name[/os[/version]], or of one release: .../dists/CODENAME, or the baseurl of an RPM repository."`
 	Keyring       string `required:"" type:"path" help:"File with the public keys that clients trust, such as the repository's gpgkey."`
 	Quick         bool   `help:"Check only existence and size of the package files, not their contents."`
 	Distributions string `type:"path" help:"JSON file with more distributions to look for below the URL of a repository, in the form of the built-in table."`
+	Replica       string `placeholder:"s3://BUCKET?region=R" help:"URL of a replica of the published bucket: check all releases and settings in it, and how far it is behind --bucket."`
+	Bucket        string `placeholder:"s3://BUCKET?region=R" help:"With --replica: URL of the primary bucket. Without it, or if its region is lost, the lag is unknown."`
+	Full          bool   `help:"With --replica: read the contents of all package files. Otherwise their sizes are compared, and their MD5 where the store has it."`
 	JSON          bool   `name:"json" help:"Print JSON."`
 }
 
@@ -30,17 +33,22 @@ func (Check) Help() string {
 repository the command tries each distribution, for RPM in its usual architectures. For other architectures, name the baseurl.
 For a private repository, put a token into the URL: https://TOKEN@HOST/owner/name.
 
+Replication between buckets keeps no order. --replica proves of each release that all that its pointer names has arrived, and of each
+repository its settings, keys and install scripts. The lag is the age of the oldest publish that has not arrived whole; it does not
+change the exit code. The command reads buckets, and writes nothing.
+
 Examples:
   ${program} check ./data/bucket --keyring gpgkey
   ${program} check https://packages.example.org/acme/tools --keyring gpgkey
   ${program} check https://packages.example.org/acme/tools/ubuntu/dists/jammy --keyring gpgkey
+  ${program} check --replica 's3://acme-replica?region=eu-west-1' --bucket 's3://acme-packages?region=eu-central-1' --keyring gpgkey
 
 Exit codes:
   0  no problems
   1  problems were found
   2  usage
   3  interrupted
-  4  the repositories cannot be read`
+  4  the repositories, or the replica, cannot be read`
 }
 
 // A checkReport is the JSON output of check.
@@ -51,6 +59,14 @@ type checkReport struct {
 
 // Run verifies each release and prints its problems.
 func (c *Check) Run(ctx context.Context, io Stdio) error {
+	switch {
+	case c.Replica != "" && c.Tree != "":
+		return command.Usage("name a place to check, or --replica")
+	case c.Replica != "":
+		return c.runReplica(ctx, io)
+	case c.Full:
+		return command.Usage("--full is for --replica: other places are read in full unless --quick is set")
+	}
 	keyring, err := c.keyring()
 	if err != nil {
 		return err

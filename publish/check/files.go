@@ -149,6 +149,7 @@ type wanted struct {
 	fact
 	md5   string // hexadecimal; may be empty
 	index string // key of the first index that lists it
+	there bool   // a list of the store has it
 }
 
 // want adds a package file that index lists under name, relative to the base. Other facts of a known file are a problem.
@@ -170,16 +171,25 @@ func (r *run) want(index, name string, w wanted) {
 	}
 }
 
-// checkFiles checks every wanted package file once, opt.Workers at a time.
+// checkFiles checks every wanted package file once.
 func (r *run) checkFiles(ctx context.Context) {
+	if b, ok := r.tree.(bucket); ok && !r.opt.Content && len(r.files) > 0 {
+		r.listFiles(ctx, b)
+		return
+	}
+	r.readFiles(ctx, r.files)
+}
+
+// readFiles checks package files one by one, opt.Workers at a time.
+func (r *run) readFiles(ctx context.Context, files map[string]*wanted) {
 	var g errgroup.Group
 	g.SetLimit(r.opt.Workers)
-	for _, key := range slices.Sorted(maps.Keys(r.files)) {
+	for _, key := range slices.Sorted(maps.Keys(files)) {
 		if ctx.Err() != nil {
 			break
 		}
 		g.Go(func() error {
-			w := r.files[key]
+			w := files[key]
 			if err := r.checkFile(ctx, key, w); err != nil {
 				r.add(key, "%v (listed in %s)", err, w.index)
 			}
@@ -190,6 +200,7 @@ func (r *run) checkFiles(ctx context.Context) {
 }
 
 func (r *run) checkFile(ctx context.Context, key string, w *wanted) error {
+	_, listed := r.tree.(bucket) // what a list says is in doubt
 	if t, ok := r.tree.(sizer); ok && !r.opt.Content {
 		n, err := t.size(ctx, key)
 		switch {
@@ -206,7 +217,7 @@ func (r *run) checkFile(ctx context.Context, key string, w *wanted) error {
 		return unreadable(err)
 	}
 	defer body.Close()
-	if !r.opt.Content {
+	if !r.opt.Content && !listed {
 		n, err := io.Copy(io.Discard, io.LimitReader(body, w.size+1))
 		switch {
 		case err != nil:

@@ -1,0 +1,104 @@
+package check
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"io"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"repomill/schemas/layout"
+)
+
+// A Store is an object store, as that of a published bucket. Its methods may be called concurrently.
+type Store interface {
+	// Get returns the bytes of key with their metadata. For an absent key the error is [fs.ErrNotExist]. The caller closes the body.
+	Get(ctx context.Context, key string) (io.ReadCloser, layout.Meta, error)
+
+	// List calls f for each object whose key begins with prefix, in any order, until f returns an error, which it returns.
+	List(ctx context.Context, prefix string, f func(key string, meta layout.Meta) error) error
+}
+
+// Bucket returns the tree in a store. Without [Options.Content], package files are not asked for one by one, but listed: a
+// thousand with one request to S3. Where the store's version of an object is the MD5 of its bytes, it is compared with that of
+// the index.
+func Bucket(s Store) Tree { return bucket{s} }
+
+type bucket struct{ store Store }
+
+func (b bucket) Open(ctx context.Context, name string) (io.ReadCloser, error) {
+	body, _, err := b.store.Get(ctx, name)
+	return body, err
+}
+
+// listFiles checks existence and size of every wanted package file with the list of their common folder. It reads the files
+// whose version is not the MD5 in the index: it may be the digest of something else.
+func (r *run) listFiles(ctx context.Context, b bucket) {
+	doubtful, summed := map[string]*wanted{}, 0
+	prefix := commonFolder(slices.Collect(maps.Keys(r.files)))
+	err := b.store.List(ctx, prefix, func(key string, meta layout.Meta) error {
+		w, ok := r.files[key]
+		switch {
+		case !ok:
+		case meta.Size != w.size:
+			w.there = true
+			r.add(key, "has %d bytes, listed with %d (listed in %s)", meta.Size, w.size, w.index)
+		default:
+			w.there = true
+			if sum, ok := md5Of(meta.Version); ok && w.md5 != "" {
+				summed++
+				if sum != w.md5 {
+					doubtful[key] = w
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		r.add(cmp.Or(prefix, "/"), "cannot be listed: %v", withoutURL(plain(err)))
+		return
+	}
+	for key, w := range r.files {
+		if !w.there {
+			r.add(key, "%v (listed in %s)", errMissing, w.index)
+		}
+	}
+	if len(doubtful) == summed { // the store's versions are no MD5, as with keys of a KMS; or all is damaged
+		keys := slices.Sorted(maps.Keys(doubtful))
+		for _, key := range keys[min(maxDoubtful, len(keys)):] {
+			delete(doubtful, key)
+		}
+	}
+	r.readFiles(ctx, doubtful)
+}
+
+// maxDoubtful is how many package files of a release are read if the versions of none are their MD5.
+const maxDoubtful = 8
+
+// md5Of returns the MD5 that a version of S3 is, unless the object was uploaded in parts.
+func md5Of(v layout.Version) (sum string, ok bool) {
+	sum = strings.Trim(string(v), `"`)
+	raw, err := hex.DecodeString(sum)
+	return sum, err == nil && len(raw) == 16
+}
+
+// commonFolder returns the longest folder that all keys are in, with its slash; "" if they have none in common.
+func commonFolder(keys []string) string {
+	if len(keys) == 0 {
+		return ""
+	}
+	folder := path.Dir(keys[0]) + "/"
+	for _, key := range keys {
+		for !strings.HasPrefix(key, folder) {
+			above := path.Dir(strings.TrimSuffix(folder, "/"))
+			if above == "." {
+				return ""
+			}
+			folder = above + "/"
+		}
+	}
+	return folder
+}
