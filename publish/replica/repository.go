@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"repomill/publish/check"
@@ -77,12 +78,19 @@ func (c *checker) checkKeys(ctx context.Context, key string) error {
 
 var errMissing = errors.New("is missing")
 
+// checkThere returns an error if an object is missing that is not missing in the primary as well: it is written shortly after the
+// settings.
 func (c *checker) checkThere(ctx context.Context, key string) error {
 	body, meta, err := tree.ReadSmall(ctx, c.replica, key)
 	switch {
 	case err != nil:
 		return err
 	case meta.Version == "":
+		if c.primary != nil {
+			if _, err := c.primary.Stat(ctx, key); errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+		}
 		return errMissing
 	case len(body) == 0:
 		return errors.New("is empty")
