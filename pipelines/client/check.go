@@ -116,18 +116,21 @@ func checkError(ctx context.Context, err error) error {
 	return err
 }
 
-func (c *Check) keyring() (sign.Keyring, error) {
+func (c *Check) keyring() (sign.Keyring, error) { return ReadKeyring(c.Keyring) }
+
+// ReadKeyring reads the file of --keyring. An error carries an exit code.
+func ReadKeyring(path string) (sign.Keyring, error) {
 	const fetch = "fetch one with curl -fsSLo FILE https://HOST/owner/name/gpgkey"
-	text, err := os.ReadFile(c.Keyring)
+	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return sign.Keyring{}, command.Usage("--keyring: file %s does not exist: %s", c.Keyring, fetch)
+		return sign.Keyring{}, command.Usage("--keyring: file %s does not exist: %s", path, fetch)
 	}
 	if err != nil {
 		return sign.Keyring{}, command.Usage("--keyring: %w: %s", err, fetch)
 	}
 	keyring, err := sign.ReadKeyring(text)
 	if err != nil {
-		return keyring, command.Usage("--keyring %s: %w: %s", c.Keyring, err, fetch)
+		return keyring, command.Usage("--keyring %s: %w: %s", path, err, fetch)
 	}
 	return keyring, nil
 }

@@ -21,7 +21,7 @@ func (c *Check) runReplica(ctx context.Context, io Stdio) error {
 	if err != nil {
 		return err
 	}
-	rep, err := CheckReplica(ctx, io, c.Replica, c.Bucket, keyring, c.Full)
+	rep, err := CheckReplica(ctx, c.Replica, c.Bucket, keyring, c.Full, func(err error) { fmt.Fprintf(io.Err, "warning: %v\n", err) })
 	if err != nil {
 		return checkError(ctx, err)
 	}
@@ -37,23 +37,23 @@ func (c *Check) runReplica(ctx context.Context, io Stdio) error {
 }
 
 // CheckReplica checks the replica that a URL names, and compares it with the primary, if its URL is not empty and it can be opened.
-// If it cannot, a warning is printed, and the lag is unknown. An error carries an exit code.
-func CheckReplica(ctx context.Context, io Stdio, replicaURL, primaryURL string, keyring sign.Keyring, full bool) (replica.Report, error) {
-	there, err := openPublished(ctx, "--replica", replicaURL)
+// If it cannot, warn is called, and the lag is unknown. An error carries an exit code.
+func CheckReplica(ctx context.Context, replicaURL, primaryURL string, keyring sign.Keyring, full bool, warn func(error)) (replica.Report, error) {
+	there, err := OpenPublished(ctx, "--replica", replicaURL)
 	if err != nil {
 		return replica.Report{}, err
 	}
 	defer there.Close() //nolint:errcheck // it was read
 	var primary replica.Bucket
 	if primaryURL != "" {
-		switch b, err := openPublished(ctx, "--bucket", primaryURL); {
+		switch b, err := OpenPublished(ctx, "--bucket", primaryURL); {
 		case err == nil:
 			defer b.Close() //nolint:errcheck // it was read
 			primary = b
 		case command.CodeOf(err) == command.Misused:
 			return replica.Report{}, err
 		default:
-			fmt.Fprintf(io.Err, "warning: the replica is not compared with the primary: %v\n", err)
+			warn(fmt.Errorf("the replica is not compared with the primary: %w", err))
 		}
 	}
 	rep, err := replica.Check(ctx, there, primary, replica.Options{Keys: keyring, Full: full, Now: time.Now(), Settle: time.Second})
@@ -63,8 +63,8 @@ func CheckReplica(ctx context.Context, io Stdio, replicaURL, primaryURL string, 
 	return rep, nil
 }
 
-// openPublished opens a published bucket for reading. A folder must exist.
-func openPublished(ctx context.Context, flag, url string) (objects.Bucket, error) {
+// OpenPublished opens the published bucket that the URL of a flag names, for reading. A folder must exist. An error carries an exit code.
+func OpenPublished(ctx context.Context, flag, url string) (objects.Bucket, error) {
 	if path, ok := strings.CutPrefix(url, "file://"); ok {
 		if info, err := os.Stat(path); err != nil || !info.IsDir() {
 			return nil, command.Fault(fmt.Errorf("%s file://%s: there is no such folder", flag, path))
@@ -82,9 +82,7 @@ func openPublished(ctx context.Context, flag, url string) (objects.Bucket, error
 }
 
 func printReplica(io Stdio, rep replica.Report) {
-	packages, indexes := 0, 0
 	for _, r := range rep.Releases {
-		packages, indexes = packages+r.Packages, indexes+r.Indexes
 		fmt.Fprintf(io.Out, "%s: %s, revision %d%s, %s, %s\n", r.Name, r.State, r.Revision.Number, compared(r.Age), layout.Counted(r.Packages, "package"), countedIndexes(r.Indexes))
 		for _, p := range r.Problems {
 			fmt.Fprintf(io.Out, "%s: %s\n", command.Printable(p.Path), p.Detail)
@@ -96,10 +94,19 @@ func printReplica(io Stdio, rep replica.Report) {
 			fmt.Fprintf(io.Out, "%s: %s\n", command.Printable(p.Path), p.Detail)
 		}
 	}
-	fmt.Fprintf(io.Out, "%s, %s, %s; %s\n", replicaVerdict(rep), layout.Counted(packages, "package"), countedIndexes(indexes), lagOf(rep))
+	fmt.Fprintln(io.Out, ReplicaVerdict(rep))
 }
 
-func replicaVerdict(rep replica.Report) string {
+// ReplicaVerdict returns the result of a check of a replica as one line.
+func ReplicaVerdict(rep replica.Report) string {
+	packages, indexes := 0, 0
+	for _, r := range rep.Releases {
+		packages, indexes = packages+r.Packages, indexes+r.Indexes
+	}
+	return fmt.Sprintf("%s, %s, %s; %s", soundness(rep), layout.Counted(packages, "package"), countedIndexes(indexes), lagOf(rep))
+}
+
+func soundness(rep replica.Report) string {
 	if rep.Sound() {
 		return "whole: " + layout.Counted(len(rep.Releases), "release")
 	}

@@ -32,6 +32,7 @@ type commands struct {
 	Worker  workerCmd  `cmd:"" help:"Process uploads and publish repositories (production mode)."`
 	API     apiCmd     `cmd:"" name:"api" help:"Receive uploads over HTTP (production mode)."`
 	Reindex reindexCmd `cmd:"" help:"Render the indexes of releases in whole; list and cancel reindexes."`
+	Audit   auditCmd   `cmd:"" help:"Look at published repositories from outside, through the resolver and the CDN."`
 	Migrate migrateCmd `cmd:"" help:"Bring the catalog's schema up to date."`
 }
 
