@@ -1,0 +1,9 @@
+output "key_urls" {
+  description = "URL of the first version of each signing key, for --signing-key and repomill key add."
+  value       = { for name, key in google_kms_crypto_key.this : name => "gcpkms://${key.id}/cryptoKeyVersions/1" }
+}
+
+output "secrets" {
+  description = "Resource name of each secret."
+  value       = { for name, secret in google_secret_manager_secret.this : name => secret.id }
+}
