@@ -1,0 +1,40 @@
+locals {
+  packages = "arn:aws:s3:::${var.packages_bucket}"
+  replica  = "arn:aws:s3:::${var.replica_bucket}"
+  logs     = "arn:aws:s3:::${var.logs_bucket}"
+
+  # s3:ListBucket is on the bucket: without it S3 answers that an absent object is forbidden.
+  permissions = {
+    publish = concat(
+      [
+        {
+          Effect   = "Allow"
+          Action   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+          Resource = ["${local.packages}/*"]
+        },
+        { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [local.packages] },
+      ],
+      [for arn in var.distribution_arn == null ? [] : [var.distribution_arn] : {
+        Effect = "Allow", Action = ["cloudfront:CreateInvalidation"], Resource = [arn]
+      }],
+      [for arns in length(var.signing_key_arns) == 0 ? [] : [var.signing_key_arns] : {
+        Effect = "Allow", Action = ["kms:GetPublicKey", "kms:Sign"], Resource = arns
+      }],
+    )
+
+    serve = [
+      { Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${local.packages}/.repomill/*", "${local.packages}/install/*"] },
+      { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [local.packages] },
+    ]
+
+    verify = [
+      { Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${local.packages}/*", "${local.replica}/*"] },
+      { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [local.packages, local.replica] },
+    ]
+
+    stats = [
+      { Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${local.logs}/*"] },
+      { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [local.logs] },
+    ]
+  }
+}
