@@ -1,6 +1,6 @@
 output "connection_name" {
   description = "Name of the database for the Cloud SQL Auth Proxy: PROJECT:REGION:INSTANCE."
-  value       = google_sql_database_instance.catalog.connection_name
+  value       = "${var.project}:${var.region}:${google_sql_database_instance.catalog.name}"
 }
 
 output "instance" {
@@ -13,4 +13,9 @@ output "catalog_urls" {
   value = { for user, email in var.users :
     user => "mysql://${split("@", email)[0]}@127.0.0.1:3306/${google_sql_database.catalog.name}"
   }
+}
+
+output "address_range" {
+  description = "Addresses among which is that of the database."
+  value       = "${var.address_range}/20"
 }

@@ -23,7 +23,7 @@ resource "google_pubsub_topic" "staging" {
 
 resource "google_pubsub_topic_iam_member" "storage" {
   project = var.project
-  topic   = google_pubsub_topic.staging.id
+  topic   = google_pubsub_topic.staging.name
   role    = "roles/pubsub.publisher"
   member  = "serviceAccount:${data.google_storage_project_service_account.this.email_address}"
 }
@@ -94,14 +94,14 @@ resource "google_pubsub_subscription" "dead" {
 # Pub/Sub itself moves a dead letter: it publishes to the one and acknowledges at the other.
 resource "google_pubsub_topic_iam_member" "dead" {
   project = var.project
-  topic   = google_pubsub_topic.dead.id
+  topic   = google_pubsub_topic.dead.name
   role    = "roles/pubsub.publisher"
   member  = local.pubsub_agent
 }
 
 resource "google_pubsub_subscription_iam_member" "dead" {
   project      = var.project
-  subscription = google_pubsub_subscription.repomill.id
+  subscription = google_pubsub_subscription.repomill.name
   role         = "roles/pubsub.subscriber"
   member       = local.pubsub_agent
 }

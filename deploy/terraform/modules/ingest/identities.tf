@@ -20,7 +20,7 @@ resource "google_storage_bucket_iam_member" "worker" {
 
 resource "google_pubsub_subscription_iam_member" "worker" {
   project      = var.project
-  subscription = google_pubsub_subscription.repomill.id
+  subscription = google_pubsub_subscription.repomill.name
   role         = "roles/pubsub.subscriber"
   member       = google_service_account.worker.member
 }
@@ -50,16 +50,25 @@ resource "google_project_iam_custom_role" "incoming" {
   permissions = ["storage.objects.list", "storage.objects.delete"]
 }
 
+locals {
+  # Known before the roles are made, so that a plan shows who gets which.
+  roles = {
+    stage    = "projects/${var.project}/roles/${google_project_iam_custom_role.stage.role_id}"
+    push     = "projects/${var.project}/roles/${google_project_iam_custom_role.push.role_id}"
+    incoming = "projects/${var.project}/roles/${google_project_iam_custom_role.incoming.role_id}"
+  }
+}
+
 resource "google_storage_bucket_iam_member" "api" {
   bucket = google_storage_bucket.staging.name
-  role   = google_project_iam_custom_role.stage.id
+  role   = local.roles.stage
   member = google_service_account.api.member
 }
 
 # Forms of packagecloud's clients may send the file before its place.
 resource "google_storage_bucket_iam_member" "api_incoming" {
   bucket = google_storage_bucket.staging.name
-  role   = google_project_iam_custom_role.incoming.id
+  role   = local.roles.incoming
   member = google_service_account.api.member
 
   condition {
@@ -76,6 +85,6 @@ resource "google_storage_bucket_iam_member" "push" {
   for_each = var.pushers
 
   bucket = google_storage_bucket.staging.name
-  role   = google_project_iam_custom_role.push.id
+  role   = local.roles.push
   member = each.value
 }

@@ -46,7 +46,7 @@ resource "google_project_iam_member" "launch" {
   for_each = var.release_managers
 
   project = var.project
-  role    = google_project_iam_custom_role.launch.id
+  role    = "projects/${var.project}/roles/${google_project_iam_custom_role.launch.role_id}"
   member  = each.value
 }
 

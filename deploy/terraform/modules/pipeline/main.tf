@@ -41,6 +41,8 @@ resource "google_storage_bucket" "dataflow" {
 # The description of the template, which gcloud dataflow flex-template build would write. Jobs are launched from it and are not
 # Terraform's: one that ended would be started by each apply.
 resource "google_storage_bucket_object" "template" {
+  count = var.launcher_image == null ? 0 : 1
+
   bucket       = google_storage_bucket.dataflow.name
   name         = "templates/repomill-ingest.json"
   content_type = "application/json"

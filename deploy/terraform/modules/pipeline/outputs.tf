@@ -9,8 +9,8 @@ output "account" {
 }
 
 output "template" {
-  description = "Value of gcloud dataflow flex-template run --template-file-gcs-location."
-  value       = "gs://${google_storage_bucket.dataflow.name}/${google_storage_bucket_object.template.name}"
+  description = "Value of gcloud dataflow flex-template run --template-file-gcs-location; null without images."
+  value       = one([for t in google_storage_bucket_object.template : "gs://${t.bucket}/${t.name}"])
 }
 
 output "staging_location" {

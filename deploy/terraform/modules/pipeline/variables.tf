@@ -43,20 +43,26 @@ variable "registry" {
 }
 
 variable "launcher_image" {
-  description = "Image of the launcher (deploy/dataflow/Dockerfile), by digest."
+  description = "Image of the launcher (deploy/dataflow/Dockerfile), by digest; null for no template: images can be pushed when the registry is there."
   type        = string
+  default     = null
   validation {
-    condition     = can(regex("^[a-z0-9.-]+/.+@sha256:[0-9a-f]{64}$", var.launcher_image))
+    condition     = var.launcher_image == null || can(regex("^[a-z0-9.-]+/.+@sha256:[0-9a-f]{64}$", var.launcher_image))
     error_message = "launcher_image names an image by its digest: HOST/PATH@sha256:…"
   }
 }
 
 variable "worker_image" {
-  description = "Image of the workers (deploy/dataflow/README.md, section \"What workers need\"), by digest."
+  description = "Image of the workers (deploy/dataflow/README.md, section \"What workers need\"), by digest; null for no template: images can be pushed when the registry is there."
   type        = string
+  default     = null
   validation {
-    condition     = can(regex("^[a-z0-9.-]+/.+@sha256:[0-9a-f]{64}$", var.worker_image))
+    condition     = var.worker_image == null || can(regex("^[a-z0-9.-]+/.+@sha256:[0-9a-f]{64}$", var.worker_image))
     error_message = "worker_image names an image by its digest: HOST/PATH@sha256:…"
+  }
+  validation {
+    condition     = (var.launcher_image == null) == (var.worker_image == null)
+    error_message = "Set launcher_image and worker_image together: a launcher without workers starts jobs that fail."
   }
 }
 

@@ -56,11 +56,6 @@ resource "google_container_cluster" "this" {
     channel = "CHANNEL_STANDARD"
   }
 
-  # Files of secrets in pods: the key of the URLs is not in the values of Helm.
-  secret_manager_config {
-    enabled = true
-  }
-
   monitoring_config {
     enable_components = ["SYSTEM_COMPONENTS", "POD", "DEPLOYMENT", "HPA"]
     managed_prometheus {

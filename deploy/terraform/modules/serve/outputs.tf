@@ -5,7 +5,7 @@ output "cluster" {
 
 output "oidc_issuer" {
   description = "URL of the cluster's issuer of tokens, which the roles in AWS trust."
-  value       = "https://container.googleapis.com/v1/${google_container_cluster.this.id}"
+  value       = "https://container.googleapis.com/v1/projects/${var.project}/locations/${var.region}/clusters/${google_container_cluster.this.name}"
 }
 
 output "router" {
@@ -17,13 +17,13 @@ output "registry" {
   description = "Location and name of the repository of the images."
   value = {
     location = google_artifact_registry_repository.images.location
-    name     = google_artifact_registry_repository.images.name
+    name     = google_artifact_registry_repository.images.repository_id
   }
 }
 
 output "images" {
   description = "Prefix of the names of the images."
-  value       = "${google_artifact_registry_repository.images.location}-docker.pkg.dev/${var.project}/${google_artifact_registry_repository.images.name}"
+  value       = "${google_artifact_registry_repository.images.location}-docker.pkg.dev/${var.project}/${google_artifact_registry_repository.images.repository_id}"
 }
 
 output "accounts" {

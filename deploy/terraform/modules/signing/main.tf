@@ -57,10 +57,10 @@ resource "google_secret_manager_secret" "this" {
 }
 
 resource "google_secret_manager_secret_iam_member" "reader" {
-  for_each = var.secrets
+  for_each = merge([for name, members in var.secrets : { for m in members : "${name} ${m}" => { name = name, member = m } }]...)
 
   project   = var.project
-  secret_id = google_secret_manager_secret.this[each.key].id
+  secret_id = google_secret_manager_secret.this[each.value.name].secret_id
   role      = "roles/secretmanager.secretAccessor"
-  member    = each.value
+  member    = each.value.member
 }
