@@ -1,0 +1,2 @@
+bucket = "acme-packages-ops-terraform"
+prefix = "repomill"

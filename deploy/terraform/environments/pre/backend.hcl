@@ -1,0 +1,2 @@
+bucket = "acme-packages-pre-terraform"
+prefix = "repomill"

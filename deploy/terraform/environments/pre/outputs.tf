@@ -1,0 +1,87 @@
+# terraform output -json helm_values >infrastructure.json; helm upgrade … --values infrastructure.json
+output "helm_values" {
+  description = "Values of the chart that follow from this environment. Digests of images and sizes are in the values of the release."
+  value = {
+    environment   = var.environment
+    image         = { repository = "${module.serve.images}/repomill" }
+    resolverImage = { repository = "${module.serve.images}/repomill-resolver" }
+    publicURL     = "https://${var.host}"
+    cdnURL        = "https://${var.cdn_host}"
+    staging       = module.ingest.staging_url
+    events        = module.ingest.events_url
+    bucket        = "s3://${module.store.primary.name}?region=${var.aws_region}"
+
+    catalog = {
+      worker   = { url = module.database.catalog_urls.worker }
+      api      = { url = module.database.catalog_urls.api }
+      networks = [module.database.address_range]
+    }
+    cloudSQLProxy = { instance = module.database.connection_name }
+
+    signing = { kmsKeys = [for name in sort(keys(module.signing.key_urls)) : module.signing.key_urls[name]] }
+    urlKey = {
+      keyPairID = module.cdn.key_pair_ids[var.url_key]
+      secret    = { name = "repomill-url-key" }
+    }
+
+    google = { project = var.project }
+    aws    = { region = var.aws_region, roles = module.federation.role_arns }
+
+    gateway    = { enabled = true, gke = true, hostnames = [var.host], parentRefs = [{ name = "repomill", sectionName = "https" }] }
+    monitoring = { kind = "PodMonitoring" }
+    extraObjects = [{
+      apiVersion = "gateway.networking.k8s.io/v1"
+      kind       = "Gateway"
+      metadata = {
+        name        = "repomill"
+        annotations = { "networking.gke.io/certmap" = module.serve.certificate_map }
+      }
+      spec = {
+        gatewayClassName = "gke-l7-global-external-managed"
+        addresses        = [{ type = "NamedAddress", value = module.serve.address.name }]
+        listeners        = [{ name = "https", port = 443, protocol = "HTTPS" }]
+      }
+    }]
+  }
+}
+
+output "cluster" {
+  description = "For gcloud container clusters get-credentials."
+  value       = { name = module.serve.cluster, region = var.region, project = var.project }
+}
+
+output "dns_records" {
+  description = "Records that host needs, if dns_zone is empty."
+  value       = module.serve.dns_records
+}
+
+output "signing_keys" {
+  description = "URLs of the signing keys, for repomill key add."
+  value       = module.signing.key_urls
+}
+
+output "dataflow" {
+  description = "Flags of repomill-beam and of the template."
+  value = {
+    template              = module.pipeline.template
+    service_account_email = module.pipeline.account.email
+    staging_location      = module.pipeline.staging_location
+    subnetwork            = module.pipeline.subnetwork
+    catalog               = module.database.catalog_urls.dataflow
+  }
+}
+
+output "statistics" {
+  description = "Log bucket and catalog of repomill stats."
+  value       = { logs = module.store.logs.name, catalog = module.database.catalog_urls.stats }
+}
+
+output "replica" {
+  description = "URL of the replica, for repomill check --replica."
+  value       = "s3://${module.store.replica.name}?region=${var.aws_replica_region}"
+}
+
+output "distribution" {
+  description = "Id of the distribution, for --invalidate cloudfront://ID."
+  value       = module.cdn.distribution.id
+}
