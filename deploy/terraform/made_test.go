@@ -139,6 +139,8 @@ func TestEnvironments(t *testing.T) {
 			}
 			checkProtection(t, m, name == "ops")
 			checkHelmValues(t, m, name)
+			checkRunbooks(t, m)
+			t.Run("its values fit the chart", func(t *testing.T) { checkChart(t, m, name) })
 		})
 	}
 }
@@ -201,7 +203,7 @@ func TestEnvironmentRefusesWrongValues(t *testing.T) {
 		{"ops with keys in software", values, `"HSM"`, `"SOFTWARE"`, "In ops signing keys are in an HSM"},
 		{"a replica beside the packages", values, `replica_region = "eu-west-1"`, `replica_region = "eu-central-1"`, "a replica beside the packages is lost with them"},
 		{"a replica in another part of the world", values, `replica_region = "eu-west-1"`, `replica_region = "us-east-1"`, "packages may not have to leave it"},
-		{"a URL key that CloudFront does not have", values, `url_key = "2026-11"`, `url_key = "2026-12"`, "url_key is one of the names in url_keys"},
+		{"a URL key that CloudFront does not have", values, `name = "2026-11"`, `name = "2026-12"`, "url_key.name is one of the names in url_keys"},
 		{"a key ring that is destroyed", "modules/signing/main.tf", `name     = "repomill"`, `name     = "repomill"`, "prevent_destroy set"},
 	} {
 		t.Run(f.name, func(t *testing.T) {

@@ -48,7 +48,7 @@ func rightsOf(m made, project string) map[string][]string {
 	return rights
 }
 
-// otherRights compares all that anyone may do in Google Cloud. The resolver and the audit may do nothing there.
+// otherRights compares all that anyone may do in Google Cloud. The resolver reads the key of the URLs, the audit nothing.
 func otherRights(m made, name string) string {
 	database := []string{"roles/cloudsql.client on project if catalog only", "roles/cloudsql.instanceUser on project if catalog only"}
 	want := map[string][]string{
@@ -58,7 +58,8 @@ func otherRights(m made, name string) string {
 		"serviceAccount:repomill-api": append([]string{
 			"projects/PROJECT/roles/repomillIncoming on PROJECT-staging if below .incoming", "projects/PROJECT/roles/repomillStage on PROJECT-staging",
 		}, database...),
-		"serviceAccount:repomill-stats": database,
+		"serviceAccount:repomill-stats":    database,
+		"serviceAccount:repomill-resolver": {"roles/secretmanager.secretAccessor on repomill-url-key"},
 		"serviceAccount:repomill-dataflow": append(append([]string{"roles/artifactregistry.reader on repomill"}, database...),
 			"roles/dataflow.worker on project", "roles/storage.objectUser on PROJECT-dataflow", "roles/storage.objectUser on PROJECT-staging"),
 		"serviceAccount:repomill-nodes": {"roles/artifactregistry.reader on repomill", "roles/container.defaultNodeServiceAccount on project"},
@@ -159,6 +160,7 @@ func checkHelmValues(t *testing.T, m made, name string) {
 		Catalog                              struct{ Worker, API struct{ URL string } }
 		CloudSQLProxy                        struct{ Instance string }
 		Signing                              struct{ KMSKeys []string }
+		URLKey                               struct{ SecretManager string }
 		AWS                                  struct{ Roles map[string]string }
 	}
 	if err := json.Unmarshal(m.Outputs["helm_values"].Value, &got); err != nil {
@@ -173,6 +175,7 @@ func checkHelmValues(t *testing.T, m made, name string) {
 	want.Catalog.Worker.URL = "mysql://repomill-worker@127.0.0.1:3306/repomill"
 	want.Catalog.API.URL = "mysql://repomill-api@127.0.0.1:3306/repomill"
 	want.CloudSQLProxy.Instance = "acme-packages-" + name + ":europe-west3:repomill"
+	want.URLKey.SecretManager = "projects/acme-packages-" + name + "/secrets/repomill-url-key/versions/1"
 	want.Signing.KMSKeys, want.AWS.Roles = nil, map[string]string{}
 	for _, key := range []string{"releases", "releases-next"} {
 		want.Signing.KMSKeys = append(want.Signing.KMSKeys, "gcpkms://projects/acme-packages-"+name+"/locations/europe-west3/keyRings/repomill/cryptoKeys/"+key+"/cryptoKeyVersions/1")

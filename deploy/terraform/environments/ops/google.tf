@@ -60,7 +60,7 @@ module "signing" {
   region           = var.region
   protection_level = var.signing_protection
   signer           = module.ingest.worker.member
-  secrets          = { repomill-url-key = [] }
+  secrets          = { (local.url_secret) = [module.serve.own["repomill-resolver"].member] }
   labels           = local.labels
 }
 

@@ -2,6 +2,8 @@
 locals {
   labels = { app = "repomill", environment = var.environment }
 
+  url_secret = "repomill-url-key"
+
   # All APIs are on before anything is made that needs one.
   project = one(distinct([for s in google_project_service.this : s.project]))
 }

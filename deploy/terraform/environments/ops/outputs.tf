@@ -14,34 +14,29 @@ output "helm_values" {
     catalog = {
       worker   = { url = module.database.catalog_urls.worker }
       api      = { url = module.database.catalog_urls.api }
+      stats    = { url = module.database.catalog_urls.stats }
       networks = [module.database.address_range]
     }
     cloudSQLProxy = { instance = module.database.connection_name }
 
     signing = { kmsKeys = [for name in sort(keys(module.signing.key_urls)) : module.signing.key_urls[name]] }
     urlKey = {
-      keyPairID = module.cdn.key_pair_ids[var.url_key]
-      secret    = { name = "repomill-url-key" }
+      keyPairID     = module.cdn.key_pair_ids[var.url_key.name]
+      secretManager = "projects/${var.project}/secrets/${local.url_secret}/versions/${var.url_key.secret_version}"
     }
 
     google = { project = var.project }
     aws    = { region = var.aws_region, roles = module.federation.role_arns }
 
-    gateway    = { enabled = true, gke = true, hostnames = [var.host], parentRefs = [{ name = "repomill", sectionName = "https" }] }
+    gateway = {
+      enabled     = true
+      gke         = true
+      hostnames   = [var.host]
+      className   = "gke-l7-global-external-managed"
+      annotations = { "networking.gke.io/certmap" = module.serve.certificate_map }
+      address     = module.serve.address.name
+    }
     monitoring = { kind = "PodMonitoring" }
-    extraObjects = [{
-      apiVersion = "gateway.networking.k8s.io/v1"
-      kind       = "Gateway"
-      metadata = {
-        name        = "repomill"
-        annotations = { "networking.gke.io/certmap" = module.serve.certificate_map }
-      }
-      spec = {
-        gatewayClassName = "gke-l7-global-external-managed"
-        addresses        = [{ type = "NamedAddress", value = module.serve.address.name }]
-        listeners        = [{ name = "https", port = 443, protocol = "HTTPS" }]
-      }
-    }]
   }
 }
 

@@ -35,7 +35,7 @@ route53_zone       = "Z0OPS0EXAMPLE"
 price_class        = "PriceClass_All"
 
 # The public halves. The private ones never come near Terraform.
-url_key = "2026-11"
+url_key = { name = "2026-11", secret_version = 1 }
 url_keys = {
   "2026-11" = <<-PEM
     -----BEGIN PUBLIC KEY-----

@@ -73,11 +73,15 @@ variable "url_keys" {
 }
 
 variable "url_key" {
-  description = "Name of the key in url_keys that resolvers sign with."
-  type        = string
+  description = "The key that resolvers sign with: its name in url_keys, and the version of the secret repomill-url-key that has its private half."
+  type        = object({ name = string, secret_version = number })
   validation {
-    condition     = contains(keys(var.url_keys), var.url_key)
-    error_message = "url_key is one of the names in url_keys."
+    condition     = contains(keys(var.url_keys), var.url_key.name)
+    error_message = "url_key.name is one of the names in url_keys."
+  }
+  validation {
+    condition     = var.url_key.secret_version >= 1 && floor(var.url_key.secret_version) == var.url_key.secret_version
+    error_message = "url_key.secret_version is a number from gcloud secrets versions list repomill-url-key: with \"latest\", a new version would reach pods before its name does."
   }
 }
 

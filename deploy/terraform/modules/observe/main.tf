@@ -17,6 +17,7 @@ locals {
   # What only Google knows. deploy/monitoring/rules.yml has the alerts on repomill's own metrics.
   alerts = {
     RepomillDeadLetters = {
+      runbook  = "RepomillDeadLetters"
       severity = "WARNING"
       about    = "Pub/Sub has moved notifications to ${var.dead_subscription}: workers could not acknowledge them in 100 attempts."
       filter   = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = \"${var.dead_subscription}\" AND metric.type = \"pubsub.googleapis.com/subscription/num_undelivered_messages\""
@@ -24,6 +25,7 @@ locals {
       duration = "0s"
     }
     RepomillNotificationsWait = {
+      runbook  = "RepomillUploadStuck"
       severity = "ERROR"
       about    = "A notification has waited for 15 minutes for a worker."
       filter   = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = \"${var.subscription}\" AND metric.type = \"pubsub.googleapis.com/subscription/oldest_unacked_message_age\""
@@ -31,6 +33,7 @@ locals {
       duration = "300s"
     }
     RepomillDatabaseDisk = {
+      runbook  = "RepomillCatalogDown"
       severity = "ERROR"
       about    = "The disk of the database is 90 % full, and has not grown."
       filter   = "resource.type = \"cloudsql_database\" AND resource.labels.database_id = \"${var.project}:${var.database}\" AND metric.type = \"cloudsql.googleapis.com/database/disk/utilization\""
@@ -70,7 +73,7 @@ resource "google_monitoring_alert_policy" "threshold" {
     mime_type = "text/markdown"
     links {
       display_name = "Runbook"
-      url          = "${var.runbooks}${each.key}.md"
+      url          = "${var.runbooks}${each.value.runbook}.md"
     }
   }
 }

@@ -1,7 +1,6 @@
-output "alerts" {
-  description = "Names of the alerts, each of which has a runbook."
-  value = sort(concat(keys(local.alerts), [
-    google_monitoring_alert_policy.backup.display_name,
-    google_monitoring_alert_policy.uptime.display_name,
-  ]))
+output "runbooks" {
+  description = "Runbook of each alert, a file in deploy/runbooks."
+  value = { for p in concat(values(google_monitoring_alert_policy.threshold), [google_monitoring_alert_policy.backup, google_monitoring_alert_policy.uptime]) :
+    p.display_name => trimprefix(p.documentation[0].links[0].url, var.runbooks)
+  }
 }

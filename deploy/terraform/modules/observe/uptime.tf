@@ -49,7 +49,7 @@ resource "google_monitoring_alert_policy" "uptime" {
     mime_type = "text/markdown"
     links {
       display_name = "Runbook"
-      url          = "${var.runbooks}RepomillUnreachable.md"
+      url          = "${var.runbooks}RepomillResolverAbsent.md"
     }
   }
 }

@@ -56,6 +56,11 @@ resource "google_container_cluster" "this" {
     channel = "CHANNEL_STANDARD"
   }
 
+  # A pod mounts the key of the URLs as a file, as its own identity.
+  secret_manager_config {
+    enabled = true
+  }
+
   monitoring_config {
     enable_components = ["SYSTEM_COMPONENTS", "POD", "DEPLOYMENT", "HPA"]
     managed_prometheus {

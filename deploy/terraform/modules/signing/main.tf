@@ -57,7 +57,8 @@ resource "google_secret_manager_secret" "this" {
 }
 
 resource "google_secret_manager_secret_iam_member" "reader" {
-  for_each = merge([for name, members in var.secrets : { for m in members : "${name} ${m}" => { name = name, member = m } }]...)
+  # By number: a member is known only when its account is made.
+  for_each = merge([for name, members in var.secrets : { for i, m in members : "${name} ${i}" => { name = name, member = m } }]...)
 
   project   = var.project
   secret_id = google_secret_manager_secret.this[each.value.name].secret_id

@@ -43,10 +43,10 @@ variable "signer" {
 
 variable "secrets" {
   description = "Secrets by name, with the IAM members that read each. Terraform makes them without a value. Operators need no entry: they have rights in the project."
-  type        = map(set(string))
+  type        = map(list(string))
   default     = {}
   validation {
-    condition     = alltrue([for m in flatten([for members in values(var.secrets) : tolist(members)]) : can(regex("^serviceAccount:repomill-(resolver|worker)@", m))])
+    condition     = alltrue([for m in flatten(values(var.secrets)) : can(regex("^serviceAccount:repomill-(resolver|worker)@", m))])
     error_message = "Secrets are read by the service account of the resolver (key of the URLs) or of the workers."
   }
 }
