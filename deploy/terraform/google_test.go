@@ -50,9 +50,9 @@ var googleModules = map[string][]fault{
 		{"another namespace that becomes the worker", "identities.tf", "[${var.namespace}/${each.value}]", "[default/${each.value}]", "another Kubernetes service account"},
 	},
 	"observe": {
-		{"an alert on another subscription", "main.tf", `subscription_id = \"${var.dead_subscription}\" AND`, `subscription_id = \"${var.subscription}-dead\" AND`, "a dead letter alerts nobody"},
+		{"an alert on another subscription", "main.tf", `subscription_id = \"${var.dead_subscription}\" AND`, `subscription_id = \"${var.subscription}-dead\" AND`, "there is no alert on dead letters"},
 		{"an alert on a metric that does not exist", "backup.tf", "user_${replace(google_logging_metric.backups.name, \"-\", \"_\")}", "user_backups", "the alert on backups asks for another metric"},
-		{"an alert that is sent to nobody", "uptime.tf", "  notification_channels = local.channels\n", "  notification_channels = []\n", "an alert is sent to nobody"},
+		{"an alert without a receiver", "uptime.tf", "  notification_channels = local.channels\n", "  notification_channels = []\n", "an alert has no receiver"},
 	},
 }
 

@@ -159,7 +159,7 @@ func TestValuesAreDeclared(t *testing.T) {
 			declared.Write(body)
 		}
 		for _, found := range undeclared(string(values), declared.String()) {
-			t.Errorf("%s: there is no variable %s: Terraform would only warn", name, found)
+			t.Errorf("%s: the variable %s is not declared: Terraform would only warn", name, found)
 		}
 	}
 	if got := undeclared("alert_email = []\nregion = \"r\"\n", "variable \"region\" {\n}\n"); !slices.Equal(got, []string{"alert_email"}) {

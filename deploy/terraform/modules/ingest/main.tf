@@ -14,7 +14,7 @@ resource "google_storage_bucket" "staging" {
   }
 
   # Workers remove finished uploads and their verdicts after their --retention, 7 days. A rule by age cannot see which uploads
-  # are finished: the next one only removes what was rejected, and what is no upload.
+  # are finished: the next one only removes what was rejected, and files that are not uploads.
   lifecycle_rule {
     action {
       type = "Delete"

@@ -28,7 +28,7 @@ variable "pushers" {
 }
 
 variable "staging_days" {
-  description = "Age in days at which Cloud Storage removes whatever repomill has left in staging. Above the retention of the worker."
+  description = "Age in days at which Cloud Storage removes what repomill has left in staging. Above the retention of the worker."
   type        = number
   default     = 30
   validation {

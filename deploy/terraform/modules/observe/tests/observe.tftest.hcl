@@ -22,7 +22,7 @@ run "alerts" {
 
   assert {
     condition     = strcontains(google_monitoring_alert_policy.threshold["RepomillDeadLetters"].conditions[0].condition_threshold[0].filter, "subscription_id = \"staging-dead\"") && google_monitoring_alert_policy.threshold["RepomillDeadLetters"].conditions[0].condition_threshold[0].threshold_value == 0
-    error_message = "a dead letter alerts nobody"
+    error_message = "there is no alert on dead letters"
   }
 
   assert {
@@ -32,7 +32,7 @@ run "alerts" {
 
   assert {
     condition     = alltrue([for p in concat(values(google_monitoring_alert_policy.threshold), [google_monitoring_alert_policy.backup, google_monitoring_alert_policy.uptime]) : length(p.notification_channels) == 2])
-    error_message = "an alert is sent to nobody"
+    error_message = "an alert has no receiver"
   }
 
   assert {
