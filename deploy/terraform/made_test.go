@@ -96,10 +96,17 @@ func (w *workspace) put(path string, body []byte) {
 	}
 }
 
-// apply makes the environment of mocks, and returns the state. Keys that must not be destroyed keep a test from ending well:
-// the copy has no such rule.
+// apply makes the environment of mocks, and returns its state.
 func (w *workspace) apply() made {
 	w.t.Helper()
+	return w.applies()[0]
+}
+
+// applies returns the state after each run of the tests. Keys that must not be destroyed keep a test from ending well: the copy
+// has no such rule.
+func (w *workspace) applies() []made {
+	w.t.Helper()
+	var all []made
 	file := filepath.Join(w.root, "modules/signing/main.tf")
 	body, err := os.ReadFile(file)
 	if err != nil {
@@ -112,11 +119,13 @@ func (w *workspace) apply() made {
 			State made   `json:"test_state"`
 		}
 		if err := json.Unmarshal([]byte(line), &message); err == nil && message.Type == "test_state" {
-			return message.State
+			all = append(all, message.State)
 		}
 	}
-	w.t.Fatal("terraform test has shown no state")
-	return made{}
+	if len(all) == 0 {
+		w.t.Fatal("terraform test has shown no state")
+	}
+	return all
 }
 
 func TestEnvironments(t *testing.T) {
@@ -142,6 +151,39 @@ func TestEnvironments(t *testing.T) {
 			checkRunbooks(t, m)
 			t.Run("its values fit the chart", func(t *testing.T) { checkChart(t, m, name) })
 		})
+	}
+}
+
+func TestApplyAfterHalfAnApplyMakesTheRest(t *testing.T) {
+	deploytest.Slow(t)
+	w := environmentCopy(t, "pre", googleProviders(t))
+	w.edit("environments/pre/tests/environment.tftest.hcl", "run \"environment\" {\n", `run "half" {
+  command = apply
+  plan_options {
+    target = [module.ingest, module.signing, module.store.aws_s3_bucket.primary]
+  }
+}
+
+run "environment" {
+`)
+	states := w.applies()
+	if len(states) != 2 {
+		t.Fatalf("%d states, want 2", len(states))
+	}
+	half, whole := states[0].resources(), states[1].resources()
+	if len(half) < 30 || len(whole) < 2*len(half) {
+		t.Errorf("%d resources, then %d", len(half), len(whole))
+	}
+	for _, r := range half {
+		if r.Mode != "managed" {
+			continue
+		}
+		if after := states[1].find(t, r.Address); after.Values["id"] != r.Values["id"] {
+			t.Errorf("%s was replaced", r.Address)
+		}
+	}
+	if faults := append(orderOf(states[1]), secretsIn(states[1])...); len(faults) > 0 {
+		t.Errorf("%q", faults)
 	}
 }
 
