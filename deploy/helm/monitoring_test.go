@@ -1,6 +1,7 @@
 package helm_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +27,20 @@ func TestRulesAreTheChartsRules(t *testing.T) {
 			})
 		}
 	}
+	t.Run("an alert is left out", func(t *testing.T) {
+		const name = "RepomillStagingFull"
+		text := func(set string) string {
+			body, err := json.Marshal(find(t, render(t, "helm4", "repomill/values-ops.yaml", set), "Rules", "y-repomill-rules").raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(body)
+		}
+		all, fewer := text("--set=monitoring.omit=null"), text("--set=monitoring.omit={"+name+"}")
+		if !strings.Contains(all, name) || strings.Contains(fewer, name) || strings.Count(all, `"alert"`) != strings.Count(fewer, `"alert"`)+1 {
+			t.Errorf("of %d alerts %d are left", strings.Count(all, `"alert"`), strings.Count(fewer, `"alert"`))
+		}
+	})
 	for _, m := range render(t, "helm4", "repomill/values-ops.yaml", "--set=monitoring.rules=false") {
 		if m.Kind == "Rules" {
 			t.Error("monitoring.rules=false leaves the rules")

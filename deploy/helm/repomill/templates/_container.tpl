@@ -29,7 +29,7 @@
     timeoutSeconds: 5
     failureThreshold: 6
   readinessProbe:
-    httpGet: {path: /readyz, port: ops}
+    httpGet: {path: {{ $.ready | default "/readyz" }}, port: ops}
     periodSeconds: 5
     timeoutSeconds: 6
     failureThreshold: 3

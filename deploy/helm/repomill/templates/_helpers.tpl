@@ -68,6 +68,18 @@ iam.gke.io/gcp-service-account: {{ printf "%s@%s.iam.gserviceaccount.com" $accou
 {{- end }}
 {{- end }}
 
+{{/* Alerts, without those that are left out: list rules names. */}}
+{{- define "repomill.rules" -}}
+{{- $omit := index . 1 -}}
+{{- $groups := list -}}
+{{- range (index . 0).groups -}}
+{{- $kept := list -}}
+{{- range .rules }}{{ if not (and .alert (has .alert $omit)) }}{{ $kept = append $kept . }}{{ end }}{{ end -}}
+{{- if $kept }}{{ $groups = append $groups (set . "rules" $kept) }}{{ end -}}
+{{- end -}}
+{{ toYaml (dict "groups" $groups) }}
+{{- end }}
+
 {{- define "repomill.monitorMetadata" -}}
 {{ include "repomill.metadata" . }}
 {{- with (index . 0).Values.monitoring.labels }}

@@ -10,8 +10,10 @@ A pod of repomill. It takes a dict:
   role         which role of AWS it has: publish, serve, verify, stats
   signing, urlKey, temporary, cache
                whether it has the signing keys, the URL key, a folder /tmp, the cache of indexes
+  keyring      whether it has the keys that clients trust, and tokens of private repositories
   programs     whether it has the programs of repomill in a folder
   ports        names and numbers. One that is called ops answers /healthz and /readyz.
+  ready        path that says whether it is ready; default: /readyz
   drain        seconds from the order to end until SIGTERM
   termination  seconds from there until SIGKILL, and drain
   restart      restart policy of a job

@@ -62,6 +62,21 @@
 - name: tmp
   emptyDir: {sizeLimit: 1Gi}
 {{- end }}
+{{- if .keyring }}
+- name: keyring
+  configMap:
+    name: {{ $v.audit.keyring.configMap | quote }}
+    items: [{key: {{ $v.audit.keyring.key | quote }}, path: keyring.asc}]
+{{- with $v.audit.tokensSecret }}
+{{- if .name }}
+- name: tokens
+  secret:
+    secretName: {{ .name | quote }}
+    defaultMode: 0440
+    items: [{key: {{ .key | quote }}, path: tokens}]
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if .programs }}
 - name: programs
   image:
