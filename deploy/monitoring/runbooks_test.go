@@ -67,6 +67,7 @@ func TestBadRunbooksAreFound(t *testing.T) {
 		{"an unknown flag in a sentence", "# RepomillX\n## What it means\n## See\n## Do\n## Over\nUse `repomill key list --limit 3`.\n", "--limit"},
 		{"an unknown command", "# RepomillX\n## What it means\n## See\n## Do\n## Over\n\n    sudo repomill state\n", `"repomill state"`},
 		{"an unknown command of two words", "# RepomillX\n## What it means\n## See\n## Do\n## Over\n\n    repomill key lists\n", `"repomill key lists"`},
+		{"a command without its four spaces", "# RepomillX\n## What it means\n## See\n\nrepomill status\n    repomill status\n\n## Do\n## Over\n", "four spaces"},
 		{"a missing part", "# RepomillX\n## What it means\n## See\n## Do\n", "## Over"},
 		{"another title", "# RepomillY\n## What it means\n## See\n## Do\n## Over\n", "# RepomillX"},
 	} {
@@ -95,8 +96,14 @@ var (
 	flag = regexp.MustCompile(`--[a-z][a-z-]*`)
 )
 
+// unindented is a command that is not set off from the text.
+var unindented = regexp.MustCompile(`\n\n((?:repomill|curl|journalctl|kubectl|gcloud|df|aws) .*[^.:\n])\n`)
+
 // badCommands returns commands and flags that deploy/commands.md does not list. Another test compares it with what the programs print.
 func badCommands(name, body, doc string) (problems []string) {
+	for _, m := range unindented.FindAllStringSubmatch(body, -1) {
+		problems = append(problems, fmt.Sprintf("deploy/runbooks/%s.md: %s: a command begins with four spaces", name, m[1]))
+	}
 	for _, m := range said.FindAllStringSubmatch(body, -1) {
 		line := strings.TrimSpace(m[1] + m[2])
 		page, command, ok := pageOf(line, doc)
