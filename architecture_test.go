@@ -58,15 +58,16 @@ var house = []place{
 		[]string{"serve", "serve/api", "schemas/catalog", "schemas/layout"}},
 	{"packagecloud's calls bring packages through the door of uploads", []string{"serve/api/packagecloud"},
 		[]string{"serve", "serve/api", "serve/api/upload", "schemas/catalog", "schemas/layout"}},
-	{"a storage system imports data and paths", []string{"pipelines/objects/cdn", "pipelines/objects/file", "pipelines/objects/gcs", "pipelines/objects/s3"},
-		[]string{"schemas/catalog", "schemas/layout"}},
+	{"who a program is to AWS depends on nothing of ours: the resolver is small", []string{"pipelines/awsidentity"}, nil},
+	{"a storage system imports data, paths and identities", []string{"pipelines/objects/cdn", "pipelines/objects/file", "pipelines/objects/gcs", "pipelines/objects/s3"},
+		[]string{"pipelines/awsidentity", "schemas/catalog", "schemas/layout"}},
 	{"objects imports its storage systems and what lies below the pipelines", []string{"pipelines/objects"},
 		[]string{"pipelines/objects/...", "ingest/...", "publish/...", "serve/...", "schemas/..."}},
 	{"queue imports objects and what lies below it", []string{"pipelines/queue"},
 		[]string{"pipelines/objects/...", "ingest/...", "publish/...", "serve/...", "schemas/..."}},
-	{"a service that keeps keys imports paths: what it signs is not its business", []string{"pipelines/kms"}, []string{"schemas/layout"}},
+	{"a service that keeps keys imports paths and identities: what it signs is not its business", []string{"pipelines/kms"}, []string{"pipelines/awsidentity", "schemas/layout"}},
 	{"pipelines import neither a queue nor a worker", []string{"pipelines"},
-		[]string{"pipelines/kms", "pipelines/objects/...", "ingest/...", "publish/...", "serve/...", "schemas/..."}},
+		[]string{"pipelines/awsidentity", "pipelines/kms", "pipelines/objects/...", "ingest/...", "publish/...", "serve/...", "schemas/..."}},
 	{"the worker imports the pipelines that it runs, and no command", []string{"pipelines/worker"},
 		[]string{"pipelines", "pipelines/queue", "ingest/...", "publish/...", "schemas/..."}},
 	{"what examines a client host imports signatures, data and paths", []string{"pipelines/client/doctor"},
@@ -95,7 +96,7 @@ var confined = []confinement{
 		[]string{"pipelines/kms", "pipelines/objects/gcs", "pipelines/queue"}},
 	{"AWS's SDK is used by stores and services that keep keys",
 		[]string{aws, aws + "/config/...", aws + "/credentials/...", aws + "/service/...", aws + "/feature/s3/..."},
-		[]string{"pipelines/kms", "pipelines/objects/cdn", "pipelines/objects/s3"}},
+		[]string{"pipelines/awsidentity", "pipelines/kms", "pipelines/objects/cdn", "pipelines/objects/s3"}},
 	{"CloudFront's signer is used by cloudfront", []string{aws + "/feature/cloudfront/..."}, []string{"serve/cloudfront"}},
 	{"SQL is spoken by catalogdb",
 		[]string{"database/sql/...", "github.com/go-sql-driver/...", "modernc.org/sqlite/...", "github.com/pressly/goose/..."},
@@ -151,7 +152,7 @@ func TestConfinement(t *testing.T) {
 func TestTheResolverStaysSmall(t *testing.T) {
 	const resolver = "serve/resolver"
 	// Its command line, and where it reads settings.
-	may := []string{module + "pipelines/command", module + "pipelines/objects/file", module + "pipelines/objects/s3"}
+	may := []string{module + "pipelines/awsidentity", module + "pipelines/command", module + "pipelines/objects/file", module + "pipelines/objects/s3"}
 	if _, err := os.Stat(resolver); errors.Is(err, os.ErrNotExist) {
 		t.Skip("there is no " + resolver)
 	}
