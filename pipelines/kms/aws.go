@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+
+	"repomill/pipelines/awsidentity"
 )
 
 const (
@@ -117,7 +119,7 @@ func (k *Key) openAWS(ctx context.Context, rawURL string) error {
 	if at.profile != "" {
 		options = append(options, config.WithSharedConfigProfile(at.profile))
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	cfg, err := awsidentity.Load(ctx, options...)
 	if err != nil {
 		return fmt.Errorf("read the AWS configuration: %w", err)
 	}

@@ -21,6 +21,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
 	"github.com/aws/smithy-go"
+
+	"repomill/pipelines/awsidentity"
 )
 
 // A CDN is a CloudFront distribution in front of the bucket.
@@ -31,13 +33,13 @@ type CDN struct {
 }
 
 // Open opens the distribution of a URL cloudfront://DISTRIBUTIONID[?region=R][&endpoint=URL]. Credentials come from
-// AWS's default chain and need cloudfront:CreateInvalidation. Open makes no request.
+// AWS's default chain or from package awsidentity, and need cloudfront:CreateInvalidation. Open makes no request to CloudFront.
 func Open(ctx context.Context, rawURL string) (*CDN, error) {
 	at, err := parseURL(rawURL)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(at.region))
+	cfg, err := awsidentity.Load(ctx, config.WithRegion(at.region))
 	if err != nil {
 		return nil, fmt.Errorf("--invalidate cloudfront://%s: read the AWS configuration: %w", at.distribution, err)
 	}

@@ -15,8 +15,9 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"repomill/pipelines/awsidentity"
 )
 
 // A Bucket is a published bucket in S3, or the part of one below a prefix. The version of an object is
@@ -30,14 +31,15 @@ type Bucket struct {
 
 // OpenBucket opens the bucket of a URL
 // s3://bucket[/prefix]?region=R[&endpoint=URL][&path-style=true][&profile=NAME]. Credentials, and a region that the URL
-// does not have, come from AWS's default chain: environment, shared configuration, web identity, instance role.
+// does not have, come from AWS's default chain (environment, shared configuration, web identity, instance role) or from
+// package awsidentity.
 // It reads once from the bucket, so that a wrong setting is an error at start, which names the setting.
 func OpenBucket(ctx context.Context, rawURL string) (*Bucket, error) {
 	at, err := parseURL(rawURL)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, at.options()...)
+	cfg, err := awsidentity.Load(ctx, at.options()...)
 	if err != nil {
 		return nil, fmt.Errorf("--bucket %s: read the AWS configuration: %w", at, err)
 	}
