@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"repomill/ingest"
+	"repomill/pipelines/awsidentity"
 	"repomill/pipelines/objects"
 	"repomill/publish"
 	"repomill/publish/collect"
@@ -28,19 +29,20 @@ import (
 // A Config names the resources of a pipeline. It travels with the pipeline's DoFns: it holds URLs and
 // never a secret.
 type Config struct {
-	Staging        string        // gs:// or file:// URL of the staging bucket; empty for a process that ingests no uploads
-	Bucket         string        // s3:// or file:// URL of the published bucket
-	Catalog        string        // mysql:// or sqlite:// URL
-	SigningKey     string        // URLs of the signing keys, see [JoinKeys]: file:// with armoured private keys, gcpkms:// or awskms://; empty for a worker, who only prepares
-	PassphraseFile string        // path of a file with the passphrases of keys in files, one a line; empty for none
-	CacheDir       string        // where rendered indexes are kept for the next revision; empty for the system's temporary folder
-	CacheSize      int64         // how many bytes of them; 0 for [publish.DefaultCache]
-	PublicURL      string        // where clients find the bucket's keys, without a slash at the end
-	Distributions  string        // path of a file that extends the distribution table; empty for none
-	Create         bool          // create what is not declared
-	MaxPackageSize int64         // bytes
-	Retention      time.Duration // of what was superseded or withdrawn, and of finished uploads in staging; 0 for [DefaultRetention]
-	UploadLimit    time.Duration // how long one attempt at an upload may take, besides a second for each MiB; 0 for [DefaultUploadLimit]
+	Staging        string            // gs:// or file:// URL of the staging bucket; empty for a process that ingests no uploads
+	Bucket         string            // s3:// or file:// URL of the published bucket
+	Catalog        string            // mysql:// or sqlite:// URL
+	SigningKey     string            // URLs of the signing keys, see [JoinKeys]: file:// with armoured private keys, gcpkms:// or awskms://; empty for a worker, who only prepares
+	PassphraseFile string            // path of a file with the passphrases of keys in files, one a line; empty for none
+	CacheDir       string            // where rendered indexes are kept for the next revision; empty for the system's temporary folder
+	CacheSize      int64             // how many bytes of them; 0 for [publish.DefaultCache]
+	PublicURL      string            // where clients find the bucket's keys, without a slash at the end
+	Distributions  string            // path of a file that extends the distribution table; empty for none
+	Create         bool              // create what is not declared
+	MaxPackageSize int64             // bytes
+	Retention      time.Duration     // of what was superseded or withdrawn, and of finished uploads in staging; 0 for [DefaultRetention]
+	AWS            awsidentity.Flags // who a worker of an engine is to AWS; zero for what the context has
+	UploadLimit    time.Duration     // how long one attempt at an upload may take, besides a second for each MiB; 0 for [DefaultUploadLimit]
 }
 
 // DefaultRetention is how long what clients may still ask for is kept, unless configured otherwise.
@@ -113,6 +115,7 @@ func (r *Resources) Close() {
 
 func (r *Resources) open(ctx context.Context) (err error) {
 	cfg := r.Config
+	ctx = cfg.AWS.Use(ctx)
 	table, err := layout.ReadTable(cfg.Distributions)
 	if err != nil {
 		return err

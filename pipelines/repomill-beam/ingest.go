@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"repomill/pipelines"
+	"repomill/pipelines/awsidentity"
 	"repomill/pipelines/command"
 	"repomill/schemas/layout"
 )
@@ -27,6 +28,7 @@ type ingestCmd struct {
 	LogLevel                 string        `default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: debug, info, warn or error."`
 	LogFormat                string        `default:"json" enum:"text,json" help:"Format of the log on the standard error."`
 
+	awsidentity.Flags
 	Engine engineCfg `embed:"" group:"Engine:"`
 }
 
@@ -138,7 +140,7 @@ func (c *ingestCmd) workers() pipelines.Config {
 	return pipelines.Config{
 		Staging: c.Staging, Bucket: c.Bucket, Catalog: c.Catalog,
 		PublicURL: strings.TrimRight(c.PublicURL, "/"), Create: c.Create == "auto",
-		MaxPackageSize: c.MaxPackageSize, UploadLimit: c.UploadTimeout,
+		MaxPackageSize: c.MaxPackageSize, UploadLimit: c.UploadTimeout, AWS: c.Flags,
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/direct"
 
 	"repomill/pipelines"
+	"repomill/pipelines/awsidentity"
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -32,6 +33,7 @@ type reindexCmd struct {
 	LogLevel                 string   `default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: debug, info, warn or error."`
 	LogFormat                string   `default:"json" enum:"text,json" help:"Format of the log on the standard error."`
 
+	awsidentity.Flags
 	Engine engineCfg `embed:"" group:"Engine:"`
 }
 
@@ -196,5 +198,5 @@ func (c *reindexCmd) check() error {
 
 // workers returns the resources of workers, which are part of a job: without the signing key.
 func (c *reindexCmd) workers() pipelines.Config {
-	return pipelines.Config{Catalog: c.Catalog, Bucket: c.Bucket, PublicURL: strings.TrimRight(c.PublicURL, "/")}
+	return pipelines.Config{Catalog: c.Catalog, Bucket: c.Bucket, PublicURL: strings.TrimRight(c.PublicURL, "/"), AWS: c.Flags}
 }

@@ -24,7 +24,7 @@ func TestEnvironment(t *testing.T) {
 		"user": append(actor, "REPOMILL_USER"), "job": {"BUILD_URL", "CI_JOB_URL", "REPOMILL_JOB"}, "by": append(actor, "REPOMILL_BY", "USER"),
 		"server": {"REPOMILL_SERVER"}, "token-file": {"REPOMILL_TOKEN_FILE"}, "token": {"REPOMILL_TOKEN"},
 		"data": {"REPOMILL_DATA"}, "staging": {"REPOMILL_STAGING"}, "events": {"REPOMILL_EVENTS"}, "catalog": {"REPOMILL_CATALOG"},
-		"bucket": {"REPOMILL_BUCKET"}, "signing-key": {"REPOMILL_SIGNING_KEY"}, "signing-key-passphrase-file": {"REPOMILL_SIGNING_KEY_PASSPHRASE_FILE"}, "public-url": {"REPOMILL_PUBLIC_URL"}, "edge-url": {"REPOMILL_EDGE_URL"},
+		"bucket": {"REPOMILL_BUCKET"}, "aws-identity": {"REPOMILL_AWS_IDENTITY"}, "aws-audience": {"REPOMILL_AWS_AUDIENCE"}, "aws-role": {"AWS_ROLE_ARN"}, "gce-metadata-host": {"GCE_METADATA_HOST"}, "signing-key": {"REPOMILL_SIGNING_KEY"}, "signing-key-passphrase-file": {"REPOMILL_SIGNING_KEY_PASSPHRASE_FILE"}, "public-url": {"REPOMILL_PUBLIC_URL"}, "edge-url": {"REPOMILL_EDGE_URL"},
 		"listen": {"REPOMILL_LISTEN"}, "edge-listen": {"REPOMILL_EDGE_LISTEN"}, "ops-listen": {"REPOMILL_OPS_LISTEN"},
 		"distributions": {"REPOMILL_DISTRIBUTIONS"}, "invalidate": {"REPOMILL_INVALIDATE"}, "cache": {"REPOMILL_CACHE"}, "cache-size": {"REPOMILL_CACHE_SIZE"},
 		"log-format": {"REPOMILL_LOG_FORMAT"}, "log-level": {"REPOMILL_LOG_LEVEL"}, "create": {"REPOMILL_CREATE"},

@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
+	"repomill/pipelines/awsidentity"
 	"repomill/pipelines/client"
 	"repomill/pipelines/command"
 )
@@ -34,6 +36,8 @@ type commands struct {
 	Reindex reindexCmd `cmd:"" help:"Render the indexes of releases in whole; list and cancel reindexes."`
 	Audit   auditCmd   `cmd:"" help:"Look at published repositories from outside, through the resolver and the CDN."`
 	Migrate migrateCmd `cmd:"" help:"Bring the catalog's schema up to date."`
+
+	awsidentity.Flags
 }
 
 // stdio is where a command reads and writes.
@@ -47,16 +51,25 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], stdio{os.Stdout, os.Stderr}))
 }
 
+// hideIdentity leaves the flags of all commands that say who this is to AWS out of the help of each: that of worker has them.
+func hideIdentity(k *kong.Kong) error {
+	for _, f := range k.Model.Flags {
+		f.Hidden = f.Hidden || strings.HasPrefix(f.Name, "aws-")
+	}
+	return nil
+}
+
 // run executes one command line and returns its exit code.
 func run(ctx context.Context, args []string, io stdio) int {
 	// The default logger, for packages that log. Commands that keep running replace it.
 	slog.SetDefault(slog.New(command.LogHandler(io.err, "text", "warn")))
 	line := command.Line{
 		Name: "repomill", Description: "Signed DEB and RPM repositories from packages that CI pushes.",
-		Out: io.out, Err: io.err, Options: []kong.Option{kong.Vars(vars)},
+		Out: io.out, Err: io.err, Options: []kong.Option{kong.Vars(vars), kong.PostBuild(hideIdentity)},
 	}
-	return line.Run(ctx, &commands{}, args, func(c *kong.Context) error {
-		c.BindTo(withActor(ctx, c), (*context.Context)(nil))
+	grammar := &commands{}
+	return line.Run(ctx, grammar, args, func(c *kong.Context) error {
+		c.BindTo(grammar.Use(withActor(ctx, c)), (*context.Context)(nil))
 		return c.Run(io, client.Stdio{Out: io.out, Err: io.err})
 	})
 }

@@ -47,6 +47,10 @@ func (workerCmd) Help() string {
 	return `A worker ingests the packages that CI puts into staging, and publishes them. It scans staging periodically for uploads whose
 notification was lost. Any number of workers may run.
 
+To Amazon it is what AWS's SDK finds: a web identity token, a profile, the machine. On a machine of Google, --aws-identity google
+(REPOMILL_AWS_IDENTITY=google) takes the role in AWS_ROLE_ARN as the machine's service account, with an ID token for the audience
+--aws-audience (REPOMILL_AWS_AUDIENCE, sts.amazonaws.com). All commands have these flags.
+
 Example:
   repomill worker --staging gs://in --events pubsub://project/uploads --catalog mysql://mill@db/mill?password-file=/etc/mill/password \
     --bucket s3://out?region=eu-west-1 --signing-key file:///etc/mill/signing-key.asc --public-url https://packages.example.org

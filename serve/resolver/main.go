@@ -14,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"repomill/pipelines/awsidentity"
 	"repomill/pipelines/command"
 )
 
@@ -28,6 +29,7 @@ type Config struct {
 	OpsListen    string        `name:"ops-listen" default:"127.0.0.1:9102" help:"Address of /metrics, and of /healthz, /livez and /readyz, which are at --listen too; empty for none."`
 	ServeThrough string        `name:"serve-through" default:"none" enum:"none,metadata" help:"What is answered with its bytes instead of a redirect: none, or metadata, which is all but packages, for clients that cannot follow a redirect to another host."`
 	Grace        time.Duration `default:"10s" help:"How long unfinished requests may go on after SIGTERM."`
+	awsidentity.Flags
 	LogLevel     string        `name:"log-level" default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
 	LogFormat    string        `name:"log-format" default:"json" enum:"json,text" help:"Form of the log, which goes to the standard error."`
 }
@@ -45,7 +47,7 @@ func resolve(ctx context.Context, args []string, out, errOut io.Writer) int {
 	cfg := &Config{}
 	return line.Run(ctx, cfg, args, func(*kong.Context) error {
 		said.understood = true
-		return run(ctx, *cfg, errOut)
+		return run(cfg.Use(ctx), *cfg, errOut)
 	})
 }
 
