@@ -35,7 +35,8 @@ resource "google_sql_database_instance" "catalog" {
       ipv4_enabled       = false
       private_network    = var.network
       allocated_ip_range = google_compute_global_address.services.name
-      ssl_mode           = "ENCRYPTED_ONLY"
+      # The proxy has one, which Google renews every hour.
+      ssl_mode = "TRUSTED_CLIENT_CERTIFICATE_REQUIRED"
     }
 
     backup_configuration {

@@ -45,6 +45,12 @@ resource "google_container_cluster" "this" {
     }
   }
 
+  master_auth {
+    client_certificate_config {
+      issue_client_certificate = false
+    }
+  }
+
   cluster_autoscaling {
     auto_provisioning_defaults {
       service_account = google_service_account.nodes.email

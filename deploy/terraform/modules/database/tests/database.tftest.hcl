@@ -27,7 +27,7 @@ run "instance" {
   assert {
     condition = (
       google_sql_database_instance.catalog.settings[0].connector_enforcement == "REQUIRED" &&
-      google_sql_database_instance.catalog.settings[0].ip_configuration[0].ssl_mode == "ENCRYPTED_ONLY"
+      google_sql_database_instance.catalog.settings[0].ip_configuration[0].ssl_mode == "TRUSTED_CLIENT_CERTIFICATE_REQUIRED"
     )
     error_message = "passwords, or connections without TLS, get in"
   }
