@@ -22,7 +22,7 @@ push uses the credentials that docker login, or a credential helper, has put int
 ~/.docker/config.json.`
 
 // errUsage is a wrong command line.
-var errUsage = errors.New(usage)
+var errUsage = errors.New("wrong command line")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -30,7 +30,7 @@ func main() {
 	stop()
 	switch {
 	case errors.Is(err, errUsage):
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintln(os.Stderr, usage)
 		os.Exit(2)
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "oci:", err)
