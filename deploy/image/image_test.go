@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 func TestImages(t *testing.T) {
 	deploytest.Slow(t)
 	deploytest.Record(t, deploytest.Row{Files: "image", Check: "built twice from two folders: same digests; unpacked; as its user, read only: up serves a push, an https server is verified by the certificates",
-		Tool: "skopeo, umoci, unshare, chroot", CannotShow: "a container engine, arm64"})
+		Tool: "skopeo, umoci, unshare, chroot, qemu-user", CannotShow: "a container engine; on arm64, more than a start under emulation"})
 	skopeo, umoci := deploytest.Tool(t, "skopeo"), deploytest.Tool(t, "umoci")
 	proctest.Need(t, "git", "unshare")
 	if os.Getuid() != 0 {
@@ -102,6 +102,26 @@ func TestImages(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a bill of materials names what is linked", func(t *testing.T) {
+		bill, err := os.ReadFile(filepath.Join(out, "linux-arm64", "repomill-resolver.cdx.json"))
+		if err != nil || !bytes.Contains(bill, []byte(`"purl": "pkg:golang/std@`)) || !bytes.Contains(bill, []byte(`"purl": "pkg:golang/github.com/aws/aws-sdk-go-v2@`)) {
+			t.Errorf("%v: %.500s", err, bill)
+		}
+	})
+	t.Run("programs for arm64 start", func(t *testing.T) {
+		if runtime.GOARCH != "amd64" {
+			t.Skip("the emulator runs programs of other processors")
+		}
+		emulator := deploytest.Tool(t, "qemu-aarch64-static")
+		for image, programs := range map[string][]string{"repomill": {"repomill", "repomill-client"}, "repomill-resolver": {"repomill-resolver"}} {
+			r := unpacked(t, skopeo, umoci, filepath.Join(out, image), tag, "arm64")
+			for _, program := range programs {
+				if said := run(t, r.dir, emulator, filepath.Join(r.dir, "usr/local/bin", program), "version"); !strings.HasPrefix(said, program+" v0.1.0-rc.1 (") {
+					t.Errorf("%s: %q", program, said)
+				}
+			}
+		}
+	})
 	t.Run("up serves what is pushed", func(t *testing.T) { serves(t, main) })
 	t.Run("servers are verified", func(t *testing.T) { verifies(t, main) })
 }
