@@ -263,7 +263,7 @@ func (g *Ingester) declareNeeded(ctx context.Context, u catalog.Upload, k catalo
 	by := catalog.Actor{User: k.Pusher.User, Job: k.Pusher.Job}
 	created, err := g.Catalog.Declare(catalog.WithActor(ctx, by), *needed, g.Now())
 	if len(created) > 0 {
-		g.Log.Info("created", "repository", needed.Repository.String(), "distribution", needed.Distro.Distribution.String(), "new", strings.Join(created, ", "))
+		g.Log.Info("created", "repository", needed.Repository.String(), "distribution", needed.Distro.Distribution.String(), "new", strings.Join(created, ", "), "upload", u.String())
 	}
 	return err
 }

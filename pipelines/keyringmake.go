@@ -118,7 +118,7 @@ func (m KeyringMaker) publish(ctx context.Context, made catalog.KeyringPackage, 
 		return false, fmt.Errorf("stage the keyring package: %w; the worker needs permission to write into staging (in gs://: roles/storage.objectUser), or have the package made no more: repomill repo set %s --keyring-package off",
 			err, place.Repository)
 	}
-	m.r.Log.Info("keyring package staged", "object", layout.ShownStaging(object))
+	m.r.Log.Info("keyring package staged", "upload", u.String(), "object", layout.ShownStaging(object))
 	m.enqueue(u)
 	return false, nil
 }

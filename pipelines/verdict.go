@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -145,9 +146,19 @@ func (r *Resources) report(u catalog.Upload, v catalog.Verdict) {
 	r.LogUpload(level, u, string(v.State), "sha256", v.SHA256, "package", v.Package, "reason", string(v.Reason), "detail", v.Detail)
 }
 
+// NamesOf names uploads in the log, as [catalog.Upload.String] does: of many, the first ten.
+func NamesOf(uploads []catalog.Upload) string {
+	const most = 10
+	var names []string
+	for _, u := range uploads[:min(most, len(uploads))] {
+		names = append(names, u.String())
+	}
+	return strings.Join(names, " ")
+}
+
 // LogUpload writes the one line that a state change of an upload has in the log.
 func (r *Resources) LogUpload(level slog.Level, u catalog.Upload, state string, args ...any) {
-	r.Log.Log(context.Background(), level, "upload "+state, append([]any{"bucket", u.Bucket, "object", u.Object, "generation", u.Generation}, args...)...)
+	r.Log.Log(context.Background(), level, "upload "+state, append([]any{"upload", u.String(), "bucket", u.Bucket, "object", u.Object, "generation", u.Generation}, args...)...)
 }
 
 // WriteVerdict stores v, which is what the catalog says of an upload, unless a later upload of the same

@@ -88,3 +88,13 @@ func TestVerdictRoundThatWasGivenUpIsRepeated(t *testing.T) {
 		t.Errorf("written are %v, want %v", got, u)
 	}
 }
+
+func TestNamesOf(t *testing.T) {
+	a, b := catalog.Upload{Object: "a.deb", Generation: "1"}, catalog.Upload{Object: "b.deb", Generation: "2"}
+	if got, want := NamesOf([]catalog.Upload{a, b}), "a.deb#1 b.deb#2"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := NamesOf(slices.Repeat([]catalog.Upload{a}, 1000)); len(got) > 100 {
+		t.Errorf("a thousand uploads are named in %d bytes", len(got))
+	}
+}

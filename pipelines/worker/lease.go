@@ -104,7 +104,7 @@ func (l Leases) Reconcile(ctx context.Context, tasks []pipelines.Task) (states m
 	r := l.Resources
 	states, err := r.Catalog.States(ctx, uploadsOf(tasks))
 	if err != nil {
-		r.Log.Error("states not read; the uploads will be tried again", "uploads", len(tasks), "error", err)
+		r.Log.Error("states not read; the uploads will be tried again", "uploads", len(tasks), "upload", pipelines.NamesOf(uploadsOf(tasks)), "error", err)
 	}
 	var g errgroup.Group
 	g.SetLimit(maxReturns)

@@ -34,7 +34,7 @@ func (d *Dispatcher) triage(ctx context.Context, b *batch) (unknown []catalog.Up
 	d.statSizes(ctx, b.uploads)
 	states, err := d.Resources.Catalog.States(ctx, b.uploads)
 	if err != nil && ctx.Err() == nil {
-		d.Resources.Log.Error("states not read; the uploads will be tried again", "uploads", len(b.uploads), "error", err)
+		d.Resources.Log.Error("states not read; the uploads will be tried again", "uploads", len(b.uploads), "upload", pipelines.NamesOf(b.uploads), "error", err)
 	}
 	for _, u := range b.uploads {
 		state, known := states[u]
@@ -89,7 +89,7 @@ func (d *Dispatcher) ingest(ctx context.Context, uploads []catalog.Upload, alone
 		p, s := beam.NewPipelineWithRoot()
 		pipelines.Ingest(s, d.Resources.Config, beam.Create(s, pipelines.Batch{Tasks: ready, Alone: alone}))
 		if err := d.Run(ctx, p); err != nil {
-			d.Resources.Log.Error("pipeline failed; the catalog says what is left to do", "uploads", len(ready), "error", err)
+			d.Resources.Log.Error("pipeline failed; the catalog says what is left to do", "uploads", len(ready), "upload", pipelines.NamesOf(uploadsOf(ready)), "error", err)
 		}
 	}
 	stop()

@@ -109,7 +109,7 @@ func (h *handler) created(c call, d catalog.Distribution, r upload.Report) error
 		k, err = h.Catalog.PackageFile(c.Context(), c.repo, d, path.Base(r.Key))
 	}
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
-		h.Log.Warn("the details of a package are not known now", "object", r.Object, "error", err)
+		h.Log.Warn("the details of a package are not known now", "upload", catalog.Upload{Object: r.Object, Generation: r.Generation}.String(), "error", err)
 	}
 	var body details
 	if err == nil {

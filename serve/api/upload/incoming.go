@@ -51,7 +51,7 @@ func (in *Intake) discard(left catalog.Upload) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(in.r.Context()), discardTime)
 	defer cancel()
 	if err := in.h.Staging.Delete(ctx, left); err != nil {
-		in.h.Log.Warn("staging: an upload that got no place is left for a day", "object", left.Object, "error", err)
+		in.h.Log.Warn("staging: an upload that got no place is left for a day", "upload", left.String(), "error", err)
 	}
 }
 

@@ -110,7 +110,7 @@ func pusher(r *http.Request, p api.Principal) catalog.Pusher {
 // took records an upload that is in staging, and returns its SHA-256.
 func (h *Handler) took(u catalog.Upload, body *received, by catalog.Pusher, p api.Principal) (sum string) {
 	sum = hex.EncodeToString(body.hash.Sum(nil))
-	h.Log.Info("upload accepted", "object", u.Object, "generation", u.Generation, "size", body.n, "sha256", sum, "by", by.User, "principal", p.ID, "job", by.Job)
+	h.Log.Info("upload accepted", "upload", u.String(), "object", u.Object, "generation", u.Generation, "size", body.n, "sha256", sum, "by", by.User, "principal", p.ID, "job", by.Job)
 	return sum
 }
 
@@ -158,7 +158,7 @@ func (h *Handler) settled(ctx context.Context, a accepted, wait time.Duration) R
 		defer cancel()
 		var err error
 		if v, _, err = h.hub.await(ctx, a.Upload, true); err != nil {
-			h.Log.Warn("catalog: the verdict on an upload cannot be found out", "object", a.Object, "error", err)
+			h.Log.Warn("catalog: the verdict on an upload cannot be found out", "upload", a.String(), "error", err)
 		}
 	}
 	v.Object, v.Generation, v.SHA256, v.Size = a.Object, a.Generation, cmp.Or(v.SHA256, a.sum), cmp.Or(v.Size, a.Size)
