@@ -58,7 +58,7 @@ func Parse(path string) (ref Ref, ok bool) {
 	}
 	rest, file, ok := download(p[2:])
 	if !ok {
-		rest = canonical(p[2:])
+		rest = canonical(p)[2:]
 	}
 	if !published(rest) && !packageKey(repository, rest) {
 		return Ref{}, false
@@ -66,20 +66,18 @@ func Parse(path string) (ref Ref, ok bool) {
 	return Ref{Repository: repository, Key: repository.String() + "/" + strings.Join(rest, "/"), File: file}, true
 }
 
-// sharedKey returns the key of an object outside of every repository.
+// sharedKey returns the key of an object outside of every repository, given the segments of a path in any spelling.
 func sharedKey(p []string) (key string, ok bool) {
-	switch {
+	if len(p) == 3 && !validName(p[1]) {
+		return "", false
+	}
+	switch p = canonical(p); {
 	case len(p) == 1 && p[0] == InstanceKeyKey:
 		return InstanceKeyKey, true
-	case len(p) == 3 && p[0] == sharedKeys && validName(p[1]):
-		id, ends := strings.CutSuffix(p[2], ".pub.gpg")
-		return SharedKeyKey(id), ends && keyIDPattern.MatchString(id)
-	case len(p) != 2 || p[0] != sharedKeys:
-		return "", false
-	case p[1] == InstanceKeyKey:
-		return InstanceKeyKey, true
+	case len(p) == 2 && p[0] == sharedKeys:
+		return SharedKeyKey(p[1]), keyIDPattern.MatchString(p[1])
 	}
-	return SharedKeyKey(p[1]), keyIDPattern.MatchString(p[1])
+	return "", false
 }
 
 // IsKey reports whether the object is a public key of a repository, or the file of all its public keys.
@@ -108,26 +106,6 @@ func packageKey(r catalog.Repository, p []string) bool {
 }
 
 var keyIDPattern = regexp.MustCompile(`^[0-9A-F]{16}$`)
-
-// canonical moves the codename from the base URL to where object keys have it.
-func canonical(p []string) []string {
-	if len(p) == 2 && p[0] == "gpgkey" {
-		return []string{"gpgkeys", p[1]}
-	}
-	if len(p) < 4 {
-		return p
-	}
-	os, codename := p[0], p[1]
-	switch {
-	case p[2] == "dists" && p[3] == codename:
-		return append([]string{os}, p[2:]...)
-	case p[2] == "pool" && p[3] == codename && len(p) >= 8:
-		return append([]string{os}, p[2:]...)
-	case p[2] == "pool":
-		return append([]string{os, "pool", codename}, p[3:]...)
-	}
-	return p
-}
 
 // published reports whether p, the segments below owner/name, can be those of a published object.
 func published(p []string) bool {
