@@ -64,6 +64,25 @@ func TestAWSModules(t *testing.T) {
 	}
 }
 
+// The modules are for the provider's major versions 5 and 6: that of 6 is known by its schemas alone.
+func TestAWSModulesWithSchemas(t *testing.T) {
+	deploytest.Slow(t)
+	configuration := stubbed(t)
+	for module := range awsModules {
+		t.Run(module, func(t *testing.T) {
+			deploytest.Record(t, deploytest.Row{
+				Files: "terraform/modules/" + module, Check: "terraform test with a mocked provider", Tool: version(t) + ", schemas of hashicorp/aws 6",
+				CannotShow: "values that the provider itself would refuse, such as a wrong storage class",
+			})
+			w := copied(t, "modules/"+module, configuration)
+			if out := w.must("test", "-no-color"); !passed.MatchString(out) {
+				t.Errorf("no test has run:\n%s", out)
+			}
+			w.finds(t, module, awsModules[module][0])
+		})
+	}
+}
+
 // finds checks that the tests of a module fail with a fault in it, which it takes out again.
 func (w *workspace) finds(t *testing.T, module string, f fault) {
 	file := filepath.Join(w.root, "modules", module, f.file)
