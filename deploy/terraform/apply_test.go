@@ -16,13 +16,18 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/google/go-cmp/cmp"
 
 	"repomill/testdata/awstest"
 	"repomill/testdata/deploytest"
+	"repomill/testdata/proctest"
 )
 
 // awsRoot is a root with all modules for Amazon, as the environments have them. Certificate and DNS are left out: AWS proves
@@ -146,72 +151,116 @@ var drift = []string{
 	"module.cdn.aws_cloudfront_response_headers_policy.this: update",
 }
 
-// A refusal is a proxy that answers some requests with 403, as AWS does where the operator lacks a right.
-type refusal struct {
-	next   http.Handler
-	method string
-	path   string
-	on     atomic.Bool
-	count  atomic.Int32
+// A gate is a proxy before the emulator. It knows the requests, and answers those that make a distribution with 403 while it
+// is shut, as AWS does where the operator lacks a right.
+type gate struct {
+	next http.Handler
+	shut atomic.Bool
+
+	mu   sync.Mutex
+	seen []string // method and path of each request that changes something
 }
 
-func (r *refusal) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	if r.on.Load() && req.Method == r.method && req.URL.Path == r.path {
-		r.count.Add(1)
+func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		g.mu.Lock()
+		g.seen = append(g.seen, r.Method+" "+r.URL.Path)
+		g.mu.Unlock()
+	}
+	if g.shut.Load() && r.Method == http.MethodPost && r.URL.Path == "/2020-05-31/distribution" {
 		w.Header().Set("Content-Type", "text/xml")
 		w.WriteHeader(http.StatusForbidden)
 		io.WriteString(w, `<ErrorResponse xmlns="http://cloudfront.amazonaws.com/doc/2020-05-31/"><Error><Type>Sender</Type><Code>AccessDenied</Code>`+ //nolint:errcheck // the client sees it
 			`<Message>not authorized to perform: cloudfront:CreateDistribution</Message></Error><RequestId>1</RequestId></ErrorResponse>`)
 		return
 	}
-	r.next.ServeHTTP(w, req)
+	g.next.ServeHTTP(w, r)
+}
+
+// first returns the place of the first request whose method and path begin so; -1 if there is none.
+func (g *gate) first(prefix string) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.IndexFunc(g.seen, func(s string) bool { return strings.HasPrefix(s, prefix) })
+}
+
+// forget leaves out the requests so far.
+func (g *gate) forget() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.seen = nil
 }
 
 // One apply is refused in the middle, as that of an operator who lacks a right. The next completes it.
 func TestAWSApply(t *testing.T) {
 	deploytest.Slow(t)
 	deploytest.Record(t, deploytest.Row{
-		Files: "terraform/modules/{store,cdn,federation}", Check: "apply, refused in the middle; apply again; plan; destroy", Tool: version(t) + ", hashicorp/aws, ministack",
+		Files: "terraform/modules/{store,cdn,federation}", Check: "apply, refused in the middle; apply again; plan; replicate; rotate the URL key; destroy", Tool: version(t) + ", hashicorp/aws, ministack",
 		CannotShow: "that AWS agrees: the emulator judges no policy, no signed URL and no token",
 	})
 	to, err := url.Parse(awstest.Emulator(t, ""))
 	if err != nil {
 		t.Fatal(err)
 	}
-	create := &refusal{method: http.MethodPost, path: "/2020-05-31/distribution", next: &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host },
-	}}
-	create.on.Store(true)
-	proxy := httptest.NewServer(create)
+	g := &gate{next: &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host }}}
+	proxy := httptest.NewServer(g)
 	t.Cleanup(proxy.Close)
 	w := awsWorkspace(t, proxy.Listener.Addr().String())
 
+	const distribution = "module.cdn.aws_cloudfront_distribution.this"
+	g.shut.Store(true)
 	w.refused([]string{"creating CloudFront Distribution", "AccessDenied"}, "apply", "-auto-approve", "-no-color")
-	if create.count.Load() == 0 {
-		t.Error("the distribution was not asked for")
-	}
 	half := w.resources()
-	if len(half) == 0 || slices.Contains(half, "module.cdn.aws_cloudfront_distribution.this") {
+	if len(half) == 0 || slices.Contains(half, distribution) || g.first("POST /2020-05-31/distribution") < 0 {
 		t.Errorf("after the refusal the state has %q", half)
 	}
-
-	create.on.Store(false)
+	g.shut.Store(false)
 	w.must("apply", "-auto-approve", "-no-color")
-	if whole := w.resources(); len(whole) <= len(half) || !slices.Contains(whole, "module.cdn.aws_cloudfront_distribution.this") ||
-		!slices.Contains(whole, "module.store.aws_s3_bucket_policy.primary") {
+	if whole := w.resources(); len(whole) <= len(half) || !slices.Contains(whole, distribution) || !slices.Contains(whole, "module.store.aws_s3_bucket_policy.primary") {
 		t.Errorf("after the second apply the state has %q", whole)
 	}
 	if diff := cmp.Diff(drift, w.planned()); diff != "" {
 		t.Errorf("a plan after the apply (-want +got):\n%s", diff)
 	}
+	replicates(t, proxy.URL)
+	w.rotates(g)
 	w.must("destroy", "-auto-approve", "-no-color")
 	if left := w.resources(); len(left) > 0 {
 		t.Errorf("after destroy the state has %q", left)
 	}
 }
 
+// replicates checks that a package is copied to the replica, as the rules have it.
+func replicates(t *testing.T, endpoint string) {
+	t.Helper()
+	client := s3.New(s3.Options{
+		Region: "eu-central-1", BaseEndpoint: &endpoint, UsePathStyle: true, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+	})
+	key := aws.String("acme/tools/ubuntu/pool/jammy/main/h/hello/hello_1_all.deb")
+	if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("acme-packages"), Key: key, Body: strings.NewReader("a package")}); err != nil {
+		t.Fatal(err)
+	}
+	proctest.Eventually(t, "the package is in the replica", func() bool {
+		_, err := client.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String("acme-packages-replica"), Key: key})
+		return err == nil
+	})
+}
+
+// rotates replaces one of the two URL keys. The old one leaves the group before it is removed: CloudFront keeps a key that is in use.
+func (w *workspace) rotates(g *gate) {
+	w.t.Helper()
+	g.forget()
+	w.write("third.pem", publicKey(w.t))
+	w.edit("main.tf", `"2026-11" = file("now.pem")`, `"2027-11" = file("third.pem")`)
+	w.must("apply", "-auto-approve", "-no-color")
+	made, changed, removed := g.first("POST /2020-05-31/public-key"), g.first("PUT /2020-05-31/key-group/"), g.first("DELETE /2020-05-31/public-key/")
+	if made < 0 || changed < made || removed < changed {
+		w.t.Errorf("a key is made, the group changed and a key removed in the order %d, %d, %d of %q", made, changed, removed, g.seen)
+	}
+}
+
 // publicKey returns a new key of signed URLs in PEM.
-func publicKey(t *testing.T) string {
+func publicKey(t testing.TB) string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

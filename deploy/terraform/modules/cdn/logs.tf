@@ -24,6 +24,7 @@ resource "aws_cloudwatch_log_delivery" "this" {
   delivery_source_name     = aws_cloudwatch_log_delivery_source.this.name
   delivery_destination_arn = aws_cloudwatch_log_delivery_destination.this.arn
   record_fields            = var.log_fields
+  field_delimiter          = "\t"
 
   s3_delivery_configuration {
     suffix_path                 = "/{DistributionId}/{yyyy}/{MM}/{dd}"

@@ -62,8 +62,14 @@ resource "aws_cloudfront_response_headers_policy" "this" {
 resource "aws_cloudfront_public_key" "url" {
   for_each = var.url_keys
 
-  name        = "${var.name}-${each.key}"
+  # A key is never changed: another one under the name of yours is another key of CloudFront.
+  name        = "${var.name}-${each.key}-${substr(sha256(trimspace(each.value)), 0, 8)}"
   encoded_key = "${trimspace(each.value)}\n"
+
+  # A key that is taken out is removed only after the group has been changed: CloudFront keeps one that is in use.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_cloudfront_key_group" "url" {

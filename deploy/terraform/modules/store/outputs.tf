@@ -22,4 +22,6 @@ output "logs" {
     name = aws_s3_bucket.logs.bucket
     arn  = local.arns.logs
   }
+
+  depends_on = [aws_s3_bucket_policy.logs] # before logs are delivered
 }
