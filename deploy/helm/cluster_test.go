@@ -115,6 +115,7 @@ func lifeOfRelease(t *testing.T, c *control, helm string) {
 	if got := ready("worker"); got != "1" {
 		t.Errorf("%q workers are ready, want 1", got)
 	}
+	accountToken(t, c, helm)
 	run("test", release, "--timeout", "3m")
 
 	run(append([]string{"upgrade", release}, append(values, "--set=worker.replicas=3")...)...)

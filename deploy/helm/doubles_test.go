@@ -36,6 +36,7 @@ const keyPairID = "K2JCJMDEHXQW5F"
 type services struct {
 	staging, events, bucket, catalog, public, cdn string
 
+	tokens  *tokenService
 	secrets map[string]map[string]string // what Secrets with these names have
 }
 
@@ -44,7 +45,7 @@ func startServices(t testing.TB) *services {
 	gcs, pubsub, store, database := gcstest.Start(t), pubsubtest.Start(t), s3test.Start(t), mysqltest.NewServer(t)
 	gcs.Notify = func(payload []byte, attrs map[string]string) { pubsub.Publish(payload, attrs) }
 	s := &services{staging: gcs.URL("acme-staging"), events: pubsub.URL("repomill"), bucket: store.URL("acme-packages"),
-		public: "http://" + porttest.Free(t)}
+		public: "http://" + porttest.Free(t), tokens: startTokenService(t)}
 	database.Exec(t, "CREATE USER mill@localhost IDENTIFIED BY 'geheim'", "GRANT ALL ON *.* TO mill@localhost")
 	s.catalog = strings.Replace(database.Database(t), "root@", "mill@", 1)
 	urlKey := s.makeKeys(t)

@@ -1,6 +1,7 @@
 package helm_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -9,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"repomill/testdata/debtest"
 	"repomill/testdata/deploytest"
@@ -87,6 +90,15 @@ func TestPodsOnLoopback(t *testing.T) {
 			if out := n.run(tt.kind, "y-repomill-"+tt.name); out.Code != 0 || !strings.Contains(out.Said(), tt.want) {
 				t.Errorf("%s: %v", tt.name, out)
 			}
+		}
+	})
+	t.Run("pods take their roles with tokens of their accounts", func(t *testing.T) {
+		want := map[string]bool{}
+		for session, r := range map[string][2]string{"resolver": {"serve", "resolver"}, "worker": {"publish", "worker"}, "reindex": {"publish", "worker"}, "test": {"publish", "worker"}} {
+			want[fmt.Sprintf("%s with token-of-repomill-%s-for-sts.amazonaws.com for repomill-%s", role(r[0]), r[1], session)] = true
+		}
+		if diff := cmp.Diff(want, s.tokens.roles()); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
 		}
 	})
 	for name, p := range map[string]*proctest.Process{"worker": worker, "resolver": resolver, "api": api} {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"repomill/testdata/deploytest"
 )
 
@@ -29,6 +31,22 @@ func TestManifests(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// Both versions of helm make the same objects.
+func TestHelmsAgree(t *testing.T) {
+	raw := func(helm, values string) map[string]any {
+		all := map[string]any{}
+		for _, m := range render(t, helm, values) {
+			all[m.Kind+" "+m.Metadata.Name] = m.raw
+		}
+		return all
+	}
+	for _, values := range environments {
+		if diff := cmp.Diff(raw("helm3", values), raw("helm4", values)); diff != "" {
+			t.Errorf("%s (-helm 3 +helm 4):\n%s", values, diff)
+		}
 	}
 }
 

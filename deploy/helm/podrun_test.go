@@ -17,7 +17,6 @@ import (
 
 	"repomill/testdata/porttest"
 	"repomill/testdata/proctest"
-	"repomill/testdata/s3test"
 )
 
 // A namespace runs the commands of pods on loopback. Of a pod it changes paths, which lie below a temporary folder, and addresses, which are
@@ -44,6 +43,8 @@ func (s *services) values(t testing.TB) (path string) {
 		"signing": map[string]any{"secret": map[string]string{"name": "signing"}},
 		"urlKey":  map[string]any{"keyPairID": keyPairID, "secret": map[string]string{"name": "url-key"}},
 		"gateway": map[string]any{"enabled": true, "hostnames": []string{"packages.acme.example"}, "className": "any", "tlsSecret": "tls"},
+		"aws":     map[string]any{"region": "eu-central-1", "roles": map[string]string{"publish": role("publish"), "serve": role("serve")}},
+		"env":     map[string]string{"AWS_ENDPOINT_URL_STS": s.tokens.url},
 		"toolbox": map[string]any{"image": map[string]string{"repository": "mysql", "tag": "8.4"}},
 	})
 	if err != nil {
@@ -55,6 +56,8 @@ func (s *services) values(t testing.TB) (path string) {
 	}
 	return path
 }
+
+func role(purpose string) string { return "arn:aws:iam::123456789012:role/repomill-" + purpose }
 
 // command returns the program of an object's pod, with its volumes in a folder. Arguments replace the pod's.
 func (n *namespace) command(kind, name string, args ...string) *exec.Cmd {
@@ -78,7 +81,7 @@ func (n *namespace) command(kind, name string, args ...string) *exec.Cmd {
 	}
 	program := strings.TrimPrefix(strings.Split(c.Image, ":")[0], "acme.example/")
 	cmd := exec.Command(filepath.Join(n.bin, program), args...)
-	cmd.Env = append(s3test.Env(), "PATH="+os.Getenv("PATH"), "TMPDIR="+filepath.Join(root, "tmp"))
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + filepath.Join(root, "tmp")}
 	for _, e := range c.Env {
 		value := inFolder.Replace(e.Value)
 		for _, p := range c.Ports {
@@ -111,6 +114,12 @@ func (n *namespace) mount(p pod, root string) {
 		dir := filepath.Join(root, v["name"].(string))
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			n.t.Fatal(err)
+		}
+		if path, ok := at(v, "projected", "sources", 0, "serviceAccountToken", "path").(string); ok {
+			token := fmt.Sprintf("token-of-%s-for-%v", p.Account, at(v, "projected", "sources", 0, "serviceAccountToken", "audience"))
+			if err := os.WriteFile(filepath.Join(dir, path), []byte(token), 0o440); err != nil {
+				n.t.Fatal(err)
+			}
 		}
 		items, _ := at(v, "secret", "items").([]any)
 		for _, item := range items {

@@ -37,7 +37,7 @@ func TestPodsHaveTheirRightsOnly(t *testing.T) {
 		env := p.Containers[0].env()
 		_, user, _ := strings.Cut(env["REPOMILL_CATALOG"], "mysql://")
 		user, _, _ = strings.Cut(user, "@")
-		r := rights{strings.TrimPrefix(env["AWS_ROLE_ARN"], "arn:aws:iam::222222222222:role/repomill-"), nil, user, env["REPOMILL_BUCKET"] != "", p.Account}
+		r := rights{strings.TrimPrefix(env["AWS_ROLE_ARN"], "arn:aws:iam::444455556666:role/repomill-"), nil, user, env["REPOMILL_BUCKET"] != "", p.Account}
 		for _, v := range p.Volumes {
 			if v["emptyDir"] == nil {
 				r.Volumes = append(r.Volumes, v["name"].(string))
@@ -56,7 +56,7 @@ func TestPodsHaveTheirRightsOnly(t *testing.T) {
 
 // The signing keys and the URL key are in the pods that use them, from the Secrets that the values name.
 func TestSecretsAreMountedWhereTheyAreUsed(t *testing.T) {
-	all := render(t, "helm4", "repomill/values-ops.yaml", "--set=cloudSQLProxy.instance=,urlKey.secretManager=,urlKey.secret.name=url,signing.secret.name=keys,signing.secret.passphraseKey=words",
+	all := render(t, "helm4", "repomill/values-ops.yaml", "--set=cloudSQLProxy.instance=,urlKey.secretManager=,urlKey.secret.name=url,signing.secret.name=keys,signing.secret.passphraseKey=words", "--set=signing.kmsKeys={gcpkms://kms/1,gcpkms://kms/2}",
 		"--set=catalog.worker.passwordSecret.name=w,catalog.api.passwordSecret.name=a,catalog.stats.passwordSecret.name=s,catalog.caSecret.name=ca")
 	want := map[string][]string{"keys": {"reindex", "toolbox", "worker"}, "url": {"resolver"}, "a": {"api"},
 		"w": {"migrate", "reindex", "test-catalog", "test-keys", "toolbox", "worker"}}
@@ -81,7 +81,7 @@ func TestSecretsAreMountedWhereTheyAreUsed(t *testing.T) {
 	}
 	worker := env("Deployment", "worker")
 	for name, want := range map[string]string{
-		"REPOMILL_SIGNING_KEY":                 "gcpkms://projects/acme-ops/locations/europe-west3/keyRings/repomill/cryptoKeys/releases/cryptoKeyVersions/1,file:///etc/repomill/signing/signing-key.asc",
+		"REPOMILL_SIGNING_KEY":                 "gcpkms://kms/1,gcpkms://kms/2,file:///etc/repomill/signing/signing-key.asc",
 		"REPOMILL_SIGNING_KEY_PASSPHRASE_FILE": "/etc/repomill/signing/passphrases",
 		"REPOMILL_CATALOG":                     "mysql://repomill-worker@127.0.0.1:3306/repomill?password-file=/etc/repomill/catalog/password&tls-ca=/etc/repomill/catalog-ca/ca.pem",
 	} {
