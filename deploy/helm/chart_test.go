@@ -107,7 +107,14 @@ func (c container) env() map[string]string {
 // render returns what the chart makes with values: names of files beside this test, or arguments such as --set=a=b.
 func render(t testing.TB, helm string, values ...string) []manifest {
 	t.Helper()
-	return parse(t, proctest.Must(t, nil, deploytest.Tool(t, helm), arguments("template", values...)...))
+	return renderAs(t, helm, release, values...)
+}
+
+func renderAs(t testing.TB, helm, release string, values ...string) []manifest {
+	t.Helper()
+	args := arguments("template", values...)
+	args[1] = release
+	return parse(t, proctest.Must(t, nil, deploytest.Tool(t, helm), args...))
 }
 
 // arguments are those of a command on the chart. The version of Kubernetes is that of the control plane.

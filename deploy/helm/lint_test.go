@@ -22,6 +22,10 @@ func TestLint(t *testing.T) {
 			}
 			for _, tt := range mistakes {
 				t.Run(tt.name, func(t *testing.T) {
+					t.Parallel()
+					if helm != helms[len(helms)-1] {
+						deploytest.Slow(t)
+					}
 					out := lint(t, helm, append([]string{"repomill/values-ops.yaml"}, tt.values...)...)
 					if said := strings.ReplaceAll(out.Said(), "/", "."); out.Code == 0 || !strings.Contains(said, tt.says) {
 						t.Errorf("got %v\nwant a failure that says %q", out, tt.says)

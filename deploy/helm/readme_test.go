@@ -34,6 +34,26 @@ func TestReadmeHasTheValues(t *testing.T) {
 	})
 }
 
+// named are objects in the commands of README.md.
+var named = regexp.MustCompile(`\b(deploy|deployment|cronjob|job)[/ ](repomill-[a-z-]+)`)
+
+// The commands of README.md name objects of a release that is called repomill.
+func TestReadmeNamesTheObjects(t *testing.T) {
+	body, err := os.ReadFile("repomill/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := renderAs(t, "helm4", "repomill", "repomill/values-ops.yaml")
+	found := named.FindAllStringSubmatch(string(body), -1)
+	if len(found) < 5 {
+		t.Fatalf("only %q", found)
+	}
+	kinds := map[string]string{"deploy": "Deployment", "deployment": "Deployment", "cronjob": "CronJob", "job": "Job"}
+	for _, m := range found {
+		find(t, all, kinds[m[1]], m[2])
+	}
+}
+
 func readmeProblems(t testing.TB, readme string, values map[string]any) (problems []string) {
 	t.Helper()
 	rows := map[string]bool{}

@@ -94,6 +94,17 @@ func TestSecretsAreMountedWhereTheyAreUsed(t *testing.T) {
 	}
 }
 
+// Values of a component replace what the chart sets: so resolvers serve from the replica while workers have the primary.
+func TestEnvironmentOfAComponentWins(t *testing.T) {
+	all := render(t, "helm4", "repomill/values-ops.yaml", "--set=resolver.env.REPOMILL_BUCKET=s3://replica?region=eu-west-1", "--set=env.OTEL_SERVICE_NAME=mill")
+	for component, want := range map[string]string{"resolver": "s3://replica?region=eu-west-1", "worker": "s3://acme-packages-ops?region=eu-central-1"} {
+		p, _, _ := find(t, all, "Deployment", "y-repomill-"+component).pod()
+		if env := p.Containers[0].env(); env["REPOMILL_BUCKET"] != want || env["OTEL_SERVICE_NAME"] != "mill" {
+			t.Errorf("%s: %s, want %s; %s", component, env["REPOMILL_BUCKET"], want, env["OTEL_SERVICE_NAME"])
+		}
+	}
+}
+
 // The resolver reaches names and port 443 outside, and not the database, the metadata server or anything inside.
 func TestNetworkPolicies(t *testing.T) {
 	all := render(t, "helm4", "repomill/values-ops.yaml")
