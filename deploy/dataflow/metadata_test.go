@@ -96,6 +96,9 @@ var values = map[string]struct{ right, wrong []string }{
 	"public_url":       {[]string{"https://packages.example.org", "http://packages.example.org:8080"}, []string{"packages.example.org", "https://", "ftp://packages.example.org"}},
 	"create":           {[]string{"auto", "declared"}, []string{"", "yes", "autodeclared"}},
 	"max_package_size": {[]string{"8589934592", "1"}, []string{"0", "-1", "8GiB", "1.5"}},
+	"aws_identity":     {[]string{"google", "default"}, []string{"aws", "googled"}},
+	"aws_role":         {[]string{"arn:aws:iam::123456789012:role/publish", "arn:aws-cn:iam::123456789012:role/repomill/publish"}, []string{"publish", "arn:aws:iam::12:role/x", "arn:aws:iam::123456789012:user/x"}},
+	"aws_audience":     {[]string{"sts.amazonaws.com", "packages.acme.example"}, []string{"", "a b"}},
 	"upload_timeout":   {[]string{"5m", "1h30m", "90s", "1.5h"}, []string{"5", "m", "5 m", "-5m", "5d"}},
 }
 
@@ -203,7 +206,9 @@ func TestFaultsOfMetadataAreFound(t *testing.T) {
 	}{
 		{"a typo", func(m *metadata) { m.Parameters[0].Name = "stagging" }, "stagging is not a flag"},
 		{"a parameter that is missing", func(m *metadata) { m.Parameters = m.Parameters[1:] }, "the flag staging is required, and there is no parameter"},
-		{"an optional one that is missing", func(m *metadata) { m.Parameters = m.Parameters[:len(m.Parameters)-1] }, "the flag upload-timeout is not a parameter"},
+		{"an optional one that is missing", func(m *metadata) {
+			m.Parameters = slices.DeleteFunc(m.Parameters, func(p parameter) bool { return p.Name == "upload_timeout" })
+		}, "the flag upload-timeout is not a parameter"},
 		{"a required one that is optional", func(m *metadata) { m.Parameters[0].IsOptional = true }, "staging: optional is true, and the flag is required: true"},
 		{"another default", func(m *metadata) { m.Parameters[4].DefaultValue = "auto" }, `create: the default is "auto", and that of the flag "declared"`},
 		{"a password in a URL", func(m *metadata) { m.Parameters[1].Regexes = []string{"^mysql://.+$"} }, `catalog takes "mysql://repomill:secret@db/repomill"`},

@@ -83,6 +83,7 @@ func TestTemplateParameters(t *testing.T) {
 	values := map[string]string{
 		"staging": "gs://acme-staging", "bucket": "s3://acme-packages?region=eu-west-1", "catalog": "mysql://repomill@db.example.org/repomill",
 		"public_url": "https://packages.example.org", "create": "auto", "max_package_size": "1000000", "upload_timeout": "10m",
+		"aws_identity": "google", "aws_role": "arn:aws:iam::123456789012:role/publish", "aws_audience": "packages.example.org",
 	}
 	args := []string{
 		"--runner=DataflowRunner", "--dry_run", "--project=acme-project", "--region=europe-west1", "--job_name=import-1", "--labels={}",
