@@ -8,6 +8,7 @@
 # make verify-deploy  every check of the files in deploy, also those that take minutes, and a table of what each has shown
 # make fuzz   every fuzz target for FUZZTIME each
 # make release  what is published of a version, in dist: programs, packages of repomill itself, bills of materials, checksums
+# make image   the images repomill and repomill-resolver in dist/images, without an engine: OCI layouts, bills of materials, and oci, which pushes
 # make soak   the real program under KILLS random kills, on files and on servers, while packages keep coming
 
 GO ?= go
@@ -35,7 +36,7 @@ BUILDERS = ./deploy ./testdata/clients ./testdata/soak
 RACY = ./serve/... ./publish ./pipelines/objects/file
 RACY_PIPELINES = ./pipelines ./pipelines/queue
 
-.PHONY: bin/repomill-beam bin/repomill-client run build test test-clients test-flink verify-deploy lint race real bench fuzz soak release tools go-version
+.PHONY: bin/repomill-beam bin/repomill-client run build test test-clients test-flink verify-deploy lint race real bench fuzz soak release image tools go-version
 
 run: build
 	bin/repomill up --data ./data
@@ -93,8 +94,8 @@ lint: go-version
 	$(GO) tool $(TOOLS) staticcheck $(PACKAGES)
 	$(GO) mod tidy -diff
 	$(GO) -C deploy/tools mod tidy -diff
-	@for server in testdata/gcstest/server testdata/s3test/gateway; do \
-		echo $(GO) -C $$server mod tidy -diff; $(GO) -C $$server mod tidy -diff && $(GO) -C $$server vet . || exit 1; done
+	@for module in testdata/gcstest/server testdata/s3test/gateway deploy/image/oci deploy/terraform/stubprovider; do \
+		echo $(GO) -C $$module mod tidy -diff; $(GO) -C $$module mod tidy -diff && $(GO) -C $$module vet ./... || exit 1; done
 	@deploy/govulncheck
 
 race:
@@ -126,3 +127,6 @@ soak: go-version
 # Of the commit that is checked out; a tag names the version. See deploy/RELEASING.md.
 release: go-version
 	GO="$(GO)" deploy/release dist
+
+image: go-version
+	GO="$(GO)" deploy/image/build dist/images

@@ -33,10 +33,10 @@ func wrongSums(t *testing.T, body string) (checked int, wrong []string) {
 	return checked, wrong
 }
 
-// TestArithmetic multiplies again what cost.md and scale.md say.
+// TestArithmetic multiplies again what documents say.
 func TestArithmetic(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"cost.md", "scale.md"} {
+	for _, name := range []string{"cost.md", "scale.md", "dataflow/README.md"} {
 		body, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
