@@ -33,8 +33,8 @@ var awsModules = map[string][]fault{
 		{"a version of TLS that does not exist", "main.tf", "TLSv1.2_2021", "TLSv1.2_2031", "expected minimum_protocol_version to be one of"},
 	},
 	"federation": {
-		{"a resolver that may do everything", "permissions.tf", `Action = ["s3:GetObject"], Resource = ["${local.packages}/.repomill/*", "${local.packages}/install/*"]`,
-			`Action = ["s3:*"], Resource = ["${local.packages}/*"]`, "the resolver may read more than settings"},
+		{"a resolver that may do everything", "permissions.tf", `Action = ["s3:GetObject"], Resource = ["${local.served}/.repomill/*", "${local.served}/install/*"]`,
+			`Action = ["s3:*"], Resource = ["${local.served}/*"]`, "the resolver may read more than settings"},
 		{"a worker that edits the CDN", "permissions.tf", `["cloudfront:CreateInvalidation"]`, `["cloudfront:CreateInvalidation", "cloudfront:UpdateDistribution"]`,
 			"publish may do more than write the bucket and invalidate"},
 		{"tokens of Google for any audience", "main.tf", `              "accounts.google.com:oaud" = var.google_audience` + "\n", "", "a token of Google is not pinned"},

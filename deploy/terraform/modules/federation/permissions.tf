@@ -2,6 +2,7 @@ locals {
   packages = "arn:aws:s3:::${var.packages_bucket}"
   replica  = "arn:aws:s3:::${var.replica_bucket}"
   logs     = "arn:aws:s3:::${var.logs_bucket}"
+  served   = var.pointers_from == "primary" ? local.packages : local.replica
 
   # s3:ListBucket is on the bucket: without it S3 answers that an absent object is forbidden.
   permissions = {
@@ -23,8 +24,8 @@ locals {
     )
 
     serve = [
-      { Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${local.packages}/.repomill/*", "${local.packages}/install/*"] },
-      { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [local.packages] },
+      { Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${local.served}/.repomill/*", "${local.served}/install/*"] },
+      { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [local.served] },
     ]
 
     verify = [

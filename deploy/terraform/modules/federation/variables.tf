@@ -101,6 +101,18 @@ variable "replica_bucket" {
   }
 }
 
+variable "pointers_from" {
+  description = "Which bucket the resolver reads: primary or replica. As that of the module cdn."
+  type        = string
+  default     = "primary"
+  nullable    = false
+
+  validation {
+    condition     = contains(["primary", "replica"], var.pointers_from)
+    error_message = "pointers_from is primary or replica."
+  }
+}
+
 variable "logs_bucket" {
   description = "The bucket of the CDN's logs."
   type        = string

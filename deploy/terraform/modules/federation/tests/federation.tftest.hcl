@@ -76,6 +76,20 @@ run "serve" {
   }
 }
 
+run "serve_from_the_replica" {
+  command = plan
+  variables {
+    pointers_from = "replica"
+  }
+
+  assert {
+    condition = toset(flatten([for s in jsondecode(aws_iam_role_policy.this["serve"].policy).Statement : s.Resource])) == toset([
+      "arn:aws:s3:::acme-packages-replica", "arn:aws:s3:::acme-packages-replica/.repomill/*", "arn:aws:s3:::acme-packages-replica/install/*",
+    ])
+    error_message = "the resolver may not read the replica, or still the primary"
+  }
+}
+
 run "who_writes" {
   command = plan
 
