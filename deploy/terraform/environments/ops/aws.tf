@@ -6,6 +6,7 @@ module "federation" {
   packages_bucket  = module.store.primary.name
   replica_bucket   = module.store.replica.name
   logs_bucket      = module.store.logs.name
+  pointers_from    = var.pointers_from
   distribution_arn = module.cdn.distribution.arn
 
   cluster    = { issuer = module.serve.oidc_issuer, namespace = var.namespace }
