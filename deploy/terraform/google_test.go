@@ -6,20 +6,25 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"repomill/testdata/deploytest"
 )
 
-// googleModules are the modules for Google Cloud, with faults that Terraform or their tests find.
+// invalid are faults of the module ingest that terraform validate finds.
+var invalid = []fault{
+	{"a typo in an argument", "events.tf", "ack_deadline_seconds       = 600\n  message_retention_duration = \"604800s\"", "ack_deadline_second        = 600\n  message_retention_duration = \"604800s\"",
+		`An argument named "ack_deadline_second" is not expected here`},
+	{"an argument that is missing", "identities.tf", "role   = local.roles.stage\n  member = google_service_account.api.member\n", "role   = local.roles.stage\n", `The argument "member" is required`},
+	{"an attribute that does not exist", "events.tf", "topic          = google_pubsub_topic.staging.id", "topic          = google_pubsub_topic.staging.path", `no argument, nested block, or exported attribute named "path"`},
+	{"a resource that is not declared", "events.tf", "google_pubsub_topic_iam_member.storage]", "google_pubsub_topic_iam_member.agent]", "has not been declared"},
+	{"a value for what Google computes", "identities.tf", "  account_id   = \"repomill-api\"\n", "  account_id   = \"repomill-api\"\n  unique_id    = \"1\"\n", "unique_id"},
+}
+
+// googleModules are the modules for Google Cloud, with faults that their tests find.
 var googleModules = map[string][]fault{
 	"ingest": {
-		{"a typo in an argument", "events.tf", "ack_deadline_seconds       = 600\n  message_retention_duration = \"604800s\"", "ack_deadline_second        = 600\n  message_retention_duration = \"604800s\"",
-			`An argument named "ack_deadline_second" is not expected here`},
-		{"an argument that is missing", "events.tf", "  payload_format = \"JSON_API_V1\"\n", "  # removed\n", `The argument "payload_format" is required`},
-		{"an attribute that does not exist", "events.tf", "topic          = google_pubsub_topic.staging.id", "topic          = google_pubsub_topic.staging.path", `no argument, nested block, or exported attribute named "path"`},
-		{"a resource that is not declared", "events.tf", "google_pubsub_topic_iam_member.storage]", "google_pubsub_topic_iam_member.agent]", "has not been declared"},
-		{"a value for what Google computes", "identities.tf", "  account_id   = \"repomill-api\"\n", "  account_id   = \"repomill-api\"\n  unique_id    = \"1\"\n", "unique_id"},
 		{"a bucket that can be public", "main.tf", `"enforced"`, `"inherited"`, "staging can be made public"},
 		{"a rule that removes uploads that wait", "main.tf", "age = var.staging_days", "age = 1", "an upload that waits could be removed"},
 		{"a subscription that expires", "events.tf", "    ttl = \"\"\n  }\n\n  retry_policy", "    ttl = \"2678400s\"\n  }\n\n  retry_policy", "a subscription without traffic is removed"},
@@ -61,6 +66,7 @@ func TestGoogleModules(t *testing.T) {
 	p := googleProviders(t)
 	for module, faults := range googleModules {
 		t.Run(module, func(t *testing.T) {
+			t.Parallel()
 			deploytest.Record(t, deploytest.Row{
 				Files: "terraform/modules/" + module, Check: "terraform validate, terraform test with a mocked provider, and faults that they have to find", Tool: version(t) + ", " + p.what,
 				CannotShow: p.blind + "what Google makes of it",
@@ -71,8 +77,31 @@ func TestGoogleModules(t *testing.T) {
 			if out := w.must("test", "-no-color"); !passed.MatchString(out) {
 				t.Errorf("no test has run:\n%s", out)
 			}
-			for _, f := range faults {
-				t.Run(f.name, func(t *testing.T) { w.finds(t, module, f) })
+			w.findsAll(t, "modules/"+module, faults, "test")
+			if module == "ingest" {
+				w = copied(t, "modules/ingest", p.configuration)
+				p.prepare(w)
+				w.findsAll(t, "modules/ingest", invalid, "validate")
+			}
+		})
+	}
+}
+
+// findsAll puts all the faults into the copy, and checks that one run of Terraform finds each.
+func (w *workspace) findsAll(t *testing.T, folder string, faults []fault, command string) {
+	t.Helper()
+	for _, f := range faults {
+		w.edit(filepath.Join(folder, f.file), f.old, f.text)
+	}
+	out, err := w.run(command, "-no-color")
+	if err == nil {
+		t.Errorf("terraform %s succeeds with faults", command)
+	}
+	flat := strings.Join(strings.Fields(strings.NewReplacer("│", " ", "╷", " ", "╵", " ").Replace(out)), " ")
+	for _, f := range faults {
+		t.Run(f.name, func(t *testing.T) {
+			if !strings.Contains(flat, f.says) {
+				t.Errorf("no %q in\n%s", f.says, out)
 			}
 		})
 	}

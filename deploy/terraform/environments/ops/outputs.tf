@@ -37,6 +37,8 @@ output "helm_values" {
       address     = module.serve.address.name
     }
     monitoring = { kind = "PodMonitoring" }
+    audit      = { replica = "s3://${module.store.replica.name}?region=${var.aws_replica_region}" }
+    stats      = { logs = ["s3://${module.store.logs.name}?region=${var.aws_region}"] }
   }
 }
 

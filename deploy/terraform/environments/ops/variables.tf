@@ -1,5 +1,5 @@
 variable "environment" {
-  description = "pre or ops."
+  description = "Name of the environment: pre or ops."
   type        = string
   validation {
     condition     = contains(["pre", "ops"], var.environment)

@@ -31,12 +31,12 @@ run "alerts" {
   }
 
   assert {
-    condition     = alltrue([for p in concat(values(google_monitoring_alert_policy.threshold), [google_monitoring_alert_policy.backup, google_monitoring_alert_policy.uptime]) : length(p.notification_channels) == 2])
+    condition     = alltrue([for p in concat(values(google_monitoring_alert_policy.threshold), [google_monitoring_alert_policy.backup, google_monitoring_alert_policy.uptime, google_monitoring_alert_policy.keys]) : length(p.notification_channels) == 2])
     error_message = "an alert has no receiver"
   }
 
   assert {
-    condition     = alltrue([for p in concat(values(google_monitoring_alert_policy.threshold), [google_monitoring_alert_policy.backup, google_monitoring_alert_policy.uptime]) : can(regex("^https://git\\.acme\\.example/runbooks/Repomill[A-Za-z]+\\.md$", p.documentation[0].links[0].url))])
+    condition     = alltrue([for p in concat(values(google_monitoring_alert_policy.threshold), [google_monitoring_alert_policy.backup, google_monitoring_alert_policy.uptime, google_monitoring_alert_policy.keys]) : can(regex("^https://git\\.acme\\.example/runbooks/Repomill[A-Za-z]+\\.md$", p.documentation[0].links[0].url))])
     error_message = "an alert has no runbook"
   }
 
