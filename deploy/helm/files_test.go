@@ -19,27 +19,10 @@ import (
 
 var update = flag.Bool("update", false, "copy the files of deploy/monitoring into the chart")
 
-// rules are the alerts of deploy/monitoring.
-func rules(t testing.TB) string {
-	t.Helper()
-	for _, name := range []string{"rules.yml", "alerts.yaml"} {
-		if path := filepath.Join("..", "monitoring", name); exists(path) {
-			return path
-		}
-	}
-	t.Fatal("deploy/monitoring has no rules.yml")
-	return ""
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
 // copies are the files of deploy/monitoring that the chart has, by the path of the copy: helm reads nothing outside of a chart.
 func copies(t testing.TB) map[string]string {
 	t.Helper()
-	all := map[string]string{"repomill/files/rules.yml": rules(t)}
+	all := map[string]string{"repomill/files/rules.yml": "../monitoring/rules.yml"}
 	dashboards, err := filepath.Glob("../monitoring/dashboards/*.json")
 	if err != nil {
 		t.Fatal(err)

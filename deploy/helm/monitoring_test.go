@@ -41,6 +41,24 @@ func TestRulesAreTheChartsRules(t *testing.T) {
 			t.Errorf("of %d alerts %d are left", strings.Count(all, `"alert"`), strings.Count(fewer, `"alert"`))
 		}
 	})
+	t.Run("links lead to the runbooks", func(t *testing.T) {
+		const folder = "https://git.acme.example/repomill/deploy/runbooks/"
+		groups := at(find(t, render(t, "helm4", "repomill/values-ops.yaml", "--set=monitoring.runbooks="+folder), "Rules", "y-repomill-rules").raw, "spec", "groups").([]any)
+		links := 0
+		for _, g := range groups {
+			for _, r := range at(g, "rules").([]any) {
+				name, alert := at(r, "alert").(string)
+				if link := at(r, "annotations", "runbook_url"); alert && link != folder+name+".md" {
+					t.Errorf("%s links to %v", name, link)
+				} else if alert {
+					links++
+				}
+			}
+		}
+		if links < 10 {
+			t.Errorf("only %d alerts", links)
+		}
+	})
 	for _, m := range render(t, "helm4", "repomill/values-ops.yaml", "--set=monitoring.rules=false") {
 		if m.Kind == "Rules" {
 			t.Error("monitoring.rules=false leaves the rules")
@@ -55,12 +73,12 @@ func TestDashboardsAreConfigMaps(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(chart, "files", "dashboards"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(chart, "files", "dashboards", "release_day.json"), []byte(body), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(chart, "files", "dashboards", "own_board.json"), []byte(body), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for _, helm := range helms {
-		m := find(t, render(t, helm, "repomill/values-ops.yaml", chart), "ConfigMap", "y-repomill-dashboard-release-day")
-		got, _ := at(m.raw, "data", "release_day.json").(string)
+		m := find(t, render(t, helm, "repomill/values-ops.yaml", chart), "ConfigMap", "y-repomill-dashboard-own-board")
+		got, _ := at(m.raw, "data", "own_board.json").(string)
 		if strings.TrimSpace(got) != strings.TrimSpace(body) || m.Metadata.Labels["grafana_dashboard"] != "1" {
 			t.Errorf("%s: %q, labels %v", helm, got, m.Metadata.Labels)
 		}

@@ -68,13 +68,17 @@ iam.gke.io/gcp-service-account: {{ printf "%s@%s.iam.gserviceaccount.com" $accou
 {{- end }}
 {{- end }}
 
-{{/* Alerts, without those that are left out: list rules names. */}}
+{{/* Alerts, without those that are left out, and with whole links: list rules (dict of omit and runbooks). */}}
 {{- define "repomill.rules" -}}
-{{- $omit := index . 1 -}}
+{{- $omit := (index . 1).omit | default list -}}
+{{- $runbooks := (index . 1).runbooks -}}
 {{- $groups := list -}}
 {{- range (index . 0).groups -}}
 {{- $kept := list -}}
-{{- range .rules }}{{ if not (and .alert (has .alert $omit)) }}{{ $kept = append $kept . }}{{ end }}{{ end -}}
+{{- range .rules }}
+{{- if and .annotations $runbooks }}{{ $_ := set .annotations "runbook_url" (printf "%s%s" $runbooks (base .annotations.runbook_url)) }}{{ end -}}
+{{- if not (and .alert (has .alert $omit)) }}{{ $kept = append $kept . }}{{ end }}
+{{- end -}}
 {{- if $kept }}{{ $groups = append $groups (set . "rules" $kept) }}{{ end -}}
 {{- end -}}
 {{ toYaml (dict "groups" $groups) }}
