@@ -37,7 +37,7 @@ type services struct {
 	staging, events, bucket, catalog, public, cdn string
 
 	tokens  *tokenService
-	secrets map[string]map[string]string // what Secrets with these names have
+	secrets map[string]map[string]string // what Secrets and ConfigMaps with these names have
 }
 
 func startServices(t testing.TB) *services {
@@ -56,7 +56,7 @@ func startServices(t testing.TB) *services {
 // makeKeys makes a signing key, one on standby, and a key that signs URLs.
 func (s *services) makeKeys(t testing.TB) (urlKey []byte) {
 	t.Helper()
-	var private bytes.Buffer
+	var private, public bytes.Buffer
 	for _, name := range []string{"test signing key", "test standby key"} {
 		signer, err := sign.Generate(name, sign.MinRSABits, time.Now())
 		if err != nil {
@@ -66,6 +66,7 @@ func (s *services) makeKeys(t testing.TB) (urlKey []byte) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		public.Write(signer.Public())
 		private.Write(key)
 		private.WriteString("\n")
 	}
@@ -80,6 +81,7 @@ func (s *services) makeKeys(t testing.TB) (urlKey []byte) {
 	urlKey = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 	s.secrets = map[string]map[string]string{
 		"signing": {"signing-key.asc": private.String()}, "url-key": {"url-key.pem": string(urlKey)},
+		"keyring": {"gpg.key": public.String()},
 		"catalog": {"password": "geheim\n"}, "catalog-api": {"password": "geheim\n"},
 	}
 	return urlKey

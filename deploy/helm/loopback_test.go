@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -92,16 +93,24 @@ func TestPodsOnLoopback(t *testing.T) {
 			}
 		}
 	})
+	audit := n.start("audit")
+	t.Run("the audit finds what was published", func(t *testing.T) {
+		proctest.Eventually(t, "a round has ended well", func() bool {
+			_, metrics := get(t, "http://"+n.address("audit", "ops")+"/metrics")
+			return regexp.MustCompile(`(?m)^repomill_audit_objects_total\{result="ok"\} [1-9]`).MatchString(metrics) &&
+				regexp.MustCompile(`(?m)^repomill_audit_last_success_timestamp_seconds [1-9]`).MatchString(metrics)
+		})
+	})
 	t.Run("pods take their roles with tokens of their accounts", func(t *testing.T) {
 		want := map[string]bool{}
-		for session, r := range map[string][2]string{"resolver": {"serve", "resolver"}, "worker": {"publish", "worker"}, "reindex": {"publish", "worker"}, "test": {"publish", "worker"}} {
+		for session, r := range map[string][2]string{"resolver": {"serve", "resolver"}, "audit": {"verify", "audit"}, "worker": {"publish", "worker"}, "reindex": {"publish", "worker"}, "test": {"publish", "worker"}} {
 			want[fmt.Sprintf("%s with token-of-repomill-%s-for-sts.amazonaws.com for repomill-%s", role(r[0]), r[1], session)] = true
 		}
 		if diff := cmp.Diff(want, s.tokens.roles()); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
 	})
-	for name, p := range map[string]*proctest.Process{"worker": worker, "resolver": resolver, "api": api} {
+	for name, p := range map[string]*proctest.Process{"worker": worker, "resolver": resolver, "api": api, "audit": audit} {
 		if err := p.Stop(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

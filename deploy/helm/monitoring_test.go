@@ -95,7 +95,7 @@ func TestServiceMonitorSelectsItsService(t *testing.T) {
 	if got, want := at(monitor.raw, "spec", "endpoints", 0, "port"), at(service.raw, "spec", "ports", 0, "name"); got != want {
 		t.Errorf("it reads the port %v, the Service has %v", got, want)
 	}
-	ports := map[string]int{"resolver": 9102, "api": 9103, "worker": 9101}
+	ports := map[string]int{"resolver": 9102, "api": 9103, "worker": 9101, "audit": 9104}
 	for component, want := range ports {
 		p, labels, _ := find(t, all, "Deployment", "y-repomill-"+component).pod()
 		selector := map[string]string{}

@@ -43,8 +43,9 @@ func (s *services) values(t testing.TB) (path string) {
 		"signing": map[string]any{"secret": map[string]string{"name": "signing"}},
 		"urlKey":  map[string]any{"keyPairID": keyPairID, "secret": map[string]string{"name": "url-key"}},
 		"gateway": map[string]any{"enabled": true, "hostnames": []string{"packages.acme.example"}, "className": "any", "tlsSecret": "tls"},
-		"aws":     map[string]any{"region": "eu-central-1", "roles": map[string]string{"publish": role("publish"), "serve": role("serve")}},
+		"aws":     map[string]any{"region": "eu-central-1", "roles": map[string]string{"publish": role("publish"), "serve": role("serve"), "verify": role("verify")}},
 		"env":     map[string]string{"AWS_ENDPOINT_URL_STS": s.tokens.url},
+		"audit":   map[string]any{"enabled": true, "keyring": map[string]string{"configMap": "keyring"}},
 		"toolbox": map[string]any{"image": map[string]string{"repository": "mysql", "tag": "8.4"}},
 	})
 	if err != nil {
@@ -121,12 +122,16 @@ func (n *namespace) mount(p pod, root string) {
 				n.t.Fatal(err)
 			}
 		}
-		items, _ := at(v, "secret", "items").([]any)
+		source, name := at(v, "secret"), at(v, "secret", "secretName")
+		if source == nil {
+			source, name = at(v, "configMap"), at(v, "configMap", "name")
+		}
+		items, _ := at(source, "items").([]any)
 		for _, item := range items {
-			name, key := at(v, "secret", "secretName").(string), at(item, "key").(string)
+			name, key := name.(string), at(item, "key").(string)
 			content, ok := n.secrets[name][key]
 			if !ok {
-				n.t.Fatalf("a pod wants the key %s of the Secret %s", key, name)
+				n.t.Fatalf("a pod wants the key %s of %s", key, name)
 			}
 			if err := os.WriteFile(filepath.Join(dir, at(item, "path").(string)), []byte(content), 0o440); err != nil {
 				n.t.Fatal(err)

@@ -20,6 +20,7 @@ func TestPodsHaveTheirRightsOnly(t *testing.T) {
 	}
 	want := map[string]rights{
 		"resolver":     {"serve", []string{"aws-token", "url-key"}, "", true, "repomill-resolver"},
+		"audit":        {"verify", []string{"aws-token", "keyring"}, "", true, "repomill-audit"},
 		"api":          {"", nil, "repomill-api", false, "repomill-api"},
 		"worker":       {"publish", []string{"aws-token"}, "repomill-worker", true, "repomill-worker"},
 		"migrate":      {"", nil, "repomill-worker", false, "repomill-migrate"},
