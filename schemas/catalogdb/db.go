@@ -7,7 +7,7 @@
 //
 // Each aggregate has a file: uploads and their verdicts; packages, with lists of them, their claims, activations, yanks and
 // appearances in releases; releases with their locks, and their revisions; reindexes; distributions and
-// settings; keys and workers; tokens of the API; trusts and job tokens; the audit log; recovery; snapshots. The engine is db, tx,
+// settings; keys and workers; tokens of the API; trusts and job tokens; the audit log; statistics; recovery; snapshots. The engine is db, tx,
 // group, sqlite, mysql and migrate.
 package catalogdb
 
@@ -105,6 +105,7 @@ type dialect struct {
 	goose        goose.Dialect
 	foldedFile   string             // the file of package k, for LIKE and a pattern in lower case
 	forUpdate    string             // ends a SELECT whose rows stay locked; SQLite has one writer at a time
+	addToRow     string             // ends an INSERT into {table} that adds {sum} to that of the row with the same {key}
 	clock        string             // asks for the time, in milliseconds since 1970
 	missingTable func(error) bool   // whether an error says that a table does not exist
 	missingField func(error) bool   // the same of a column
@@ -115,6 +116,7 @@ var sqliteDialect = dialect{
 	name:       "sqlite",
 	goose:      goose.DialectSQLite3,
 	foldedFile: `k.file`, // LIKE has no case here, for the letters that file names have
+	addToRow:   `ON CONFLICT ({key}) DO UPDATE SET {sum} = {table}.{sum} + excluded.{sum}`,
 	clock:      `SELECT CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)`,
 	missingTable: func(err error) bool {
 		return strings.Contains(err.Error(), "no such table")
@@ -137,6 +139,7 @@ var mysqlDialect = dialect{
 	goose:        goose.DialectMySQL,
 	foldedFile:   `LOWER(CONVERT(k.file USING utf8mb4))`, // bytes have no case
 	forUpdate:    " FOR UPDATE",
+	addToRow:     `ON DUPLICATE KEY UPDATE {table}.{sum} = {table}.{sum} + VALUES({sum})`,
 	clock:        `SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)`,
 	missingTable: func(err error) bool { return mysqlError(err) == 1146 }, // ER_NO_SUCH_TABLE
 	missingField: func(err error) bool { return mysqlError(err) == 1054 }, // ER_BAD_FIELD_ERROR

@@ -91,7 +91,7 @@ func (rec *recovery) evict(ctx context.Context, k catalog.Package) (evicted int,
 		}
 		for _, query := range []string{
 			`UPDATE uploads SET package_id = NULL WHERE package_id = ?`, `DELETE FROM appearances WHERE package_id = ?`,
-			`DELETE FROM promotions WHERE package_id = ?`, `DELETE FROM unyanks WHERE package_id = ?`, `DELETE FROM packages WHERE id = ?`,
+			`DELETE FROM promotions WHERE package_id = ?`, `DELETE FROM unyanks WHERE package_id = ?`, `DELETE FROM downloads WHERE package_id = ?`, `DELETE FROM packages WHERE id = ?`,
 		} {
 			if _, err := rec.tx.ExecContext(ctx, query, row.id); err != nil {
 				return evicted, err

@@ -77,6 +77,12 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"recent uploads are those below a prefix", recent},
 		{"finished uploads are told once", told},
 
+		{"a batch of logs is counted once", logsOnce},
+		{"a log that another run has counted undoes its batch", logsConflict},
+		{"only whole downloads of known packages are counted", logsWhole},
+		{"counts are selected and summed up by every field", logsSums},
+		{"counts of old months are summed up, and old marks removed", logsPruned},
+
 		{"a snapshot does not see later writers", snapshotStays},
 		{"rows come in the order of their sort keys", snapshotOrder},
 		{"fragments come back as they were", snapshotFragments},

@@ -334,7 +334,69 @@ CREATE TABLE IF NOT EXISTS promotions (
     FOREIGN KEY (package_id) REFERENCES packages (id)
 ) ENGINE = InnoDB;
 
+-- What was counted of logs in one transaction. name is of the run and its part, so that a repeated part is found; result is JSON.
+CREATE TABLE IF NOT EXISTS log_batches (
+    id         BIGINT         NOT NULL AUTO_INCREMENT,
+    name       VARBINARY(255) NOT NULL,
+    counted_at BIGINT         NOT NULL,
+    result     MEDIUMBLOB     NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE KEY log_batches_by_name (name),
+    KEY log_batches_by_time (counted_at)
+) ENGINE = InnoDB;
+
+-- How far a log file was counted, in bytes after decompression. source is the URL of an object, or a folder; identity is the
+-- version of the object, or the digest of the first line of a file. state is what the file looked like when it was read.
+-- seen_at is when a run last found it.
+CREATE TABLE IF NOT EXISTS log_files (
+    id       BIGINT          NOT NULL AUTO_INCREMENT,
+    source   VARBINARY(2048) NOT NULL,
+    identity VARBINARY(255)  NOT NULL,
+    state    VARBINARY(255)  NOT NULL,
+    counted  BIGINT          NOT NULL,
+    batch_id BIGINT          NOT NULL,
+    seen_at  BIGINT          NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE KEY log_files_by_name (source, identity),
+    KEY log_files_by_time (seen_at)
+) ENGINE = InnoDB;
+
+-- Downloads of a package on a day (days since 1970, UTC), or in a month if months is 1: day is the first of it then. legacy is the
+-- rule of an old URL.
+CREATE TABLE IF NOT EXISTS downloads (
+    package_id     BIGINT        NOT NULL,
+    months         TINYINT       NOT NULL,
+    day            BIGINT        NOT NULL,
+    client         VARBINARY(32) NOT NULL,
+    client_version VARBINARY(32) NOT NULL,
+    country        VARBINARY(2)  NOT NULL,
+    legacy         VARBINARY(32) NOT NULL,
+    downloads      BIGINT        NOT NULL,
+    PRIMARY KEY (package_id, months, day, client, client_version, country, legacy),
+    KEY downloads_by_day (months, day),
+    FOREIGN KEY (package_id) REFERENCES packages (id)
+) ENGINE = InnoDB;
+
+-- Other requests in a repository: kind is metadata, install or redirect. distribution is os/version, if the path has it.
+CREATE TABLE IF NOT EXISTS log_requests (
+    repository_id BIGINT         NOT NULL,
+    months        TINYINT        NOT NULL,
+    day           BIGINT         NOT NULL,
+    kind          VARBINARY(16)  NOT NULL,
+    distribution  VARBINARY(511) NOT NULL,
+    client        VARBINARY(32)  NOT NULL,
+    legacy        VARBINARY(32)  NOT NULL,
+    requests      BIGINT         NOT NULL,
+    PRIMARY KEY (repository_id, months, day, kind, distribution, client, legacy),
+    KEY log_requests_by_day (months, day),
+    FOREIGN KEY (repository_id) REFERENCES repositories (id)
+) ENGINE = InnoDB;
+
 -- +goose Down
+DROP TABLE IF EXISTS log_requests;
+DROP TABLE IF EXISTS downloads;
+DROP TABLE IF EXISTS log_files;
+DROP TABLE IF EXISTS log_batches;
 DROP TABLE IF EXISTS promotions;
 DROP TABLE IF EXISTS audit;
 DROP TABLE IF EXISTS job_tokens;

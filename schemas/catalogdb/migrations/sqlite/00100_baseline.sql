@@ -300,7 +300,64 @@ CREATE TABLE promotions (
 );
 CREATE INDEX promotions_by_package ON promotions (package_id, target);
 
+-- What was counted of logs in one transaction. name is of the run and its part, so that a repeated part is found; result is JSON.
+CREATE TABLE log_batches (
+    id         INTEGER PRIMARY KEY,
+    name       TEXT    NOT NULL UNIQUE,
+    counted_at INTEGER NOT NULL,
+    result     TEXT    NOT NULL
+);
+CREATE INDEX log_batches_by_time ON log_batches (counted_at);
+
+-- How far a log file was counted, in bytes after decompression. source is the URL of an object, or a folder; identity is the
+-- version of the object, or the digest of the first line of a file. state is what the file looked like when it was read.
+-- seen_at is when a run last found it.
+CREATE TABLE log_files (
+    id       INTEGER PRIMARY KEY,
+    source   TEXT    NOT NULL,
+    identity TEXT    NOT NULL,
+    state    TEXT    NOT NULL,
+    counted  INTEGER NOT NULL,
+    batch_id INTEGER NOT NULL,
+    seen_at  INTEGER NOT NULL,
+    UNIQUE (source, identity)
+);
+CREATE INDEX log_files_by_time ON log_files (seen_at);
+
+-- Downloads of a package on a day (days since 1970, UTC), or in a month if months is 1: day is the first of it then. legacy is the
+-- rule of an old URL.
+CREATE TABLE downloads (
+    package_id     INTEGER NOT NULL REFERENCES packages (id),
+    months         INTEGER NOT NULL,
+    day            INTEGER NOT NULL,
+    client         TEXT    NOT NULL,
+    client_version TEXT    NOT NULL,
+    country        TEXT    NOT NULL,
+    legacy         TEXT    NOT NULL,
+    downloads      INTEGER NOT NULL,
+    PRIMARY KEY (package_id, months, day, client, client_version, country, legacy)
+) WITHOUT ROWID;
+CREATE INDEX downloads_by_day ON downloads (months, day);
+
+-- Other requests in a repository: kind is metadata, install or redirect. distribution is os/version, if the path has it.
+CREATE TABLE log_requests (
+    repository_id INTEGER NOT NULL REFERENCES repositories (id),
+    months        INTEGER NOT NULL,
+    day           INTEGER NOT NULL,
+    kind          TEXT    NOT NULL,
+    distribution  TEXT    NOT NULL,
+    client        TEXT    NOT NULL,
+    legacy        TEXT    NOT NULL,
+    requests      INTEGER NOT NULL,
+    PRIMARY KEY (repository_id, months, day, kind, distribution, client, legacy)
+) WITHOUT ROWID;
+CREATE INDEX log_requests_by_day ON log_requests (months, day);
+
 -- +goose Down
+DROP TABLE log_requests;
+DROP TABLE downloads;
+DROP TABLE log_files;
+DROP TABLE log_batches;
 DROP TABLE promotions;
 DROP TABLE audit;
 DROP TABLE job_tokens;
