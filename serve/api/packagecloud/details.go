@@ -3,7 +3,6 @@ package packagecloud
 import (
 	"encoding/xml"
 	"errors"
-	"net/http"
 	"path"
 	"strconv"
 	"strings"
@@ -25,7 +24,7 @@ type details struct {
 	Licenses            []string       `json:"licenses"`
 	RepositoryURL       string         `json:"repository_url"`
 	VersionsURL         string         `json:"versions_url"`
-	TotalDownloadsCount int            `json:"total_downloads_count"`
+	TotalDownloadsCount int64          `json:"total_downloads_count"`
 	SelfURL             string         `json:"self_url"`
 	PublishURL          string         `json:"publish_url,omitempty"` // of repomill alone: where the caller can wait for the verdict
 }
@@ -46,7 +45,12 @@ func (h *handler) writeDetails(c call, status int, k catalog.ListedPackage) {
 		h.fault(c, err)
 	default:
 		k.Package = whole
-		c.answer(status, h.detailsOf(k, c.private()))
+		d := h.detailsOf(k, c.private())
+		if d.TotalDownloadsCount, err = h.downloadsOf(c.Context(), k.Package); err != nil {
+			h.fault(c, err)
+			return
+		}
+		c.answer(status, d)
 	}
 }
 
@@ -147,33 +151,5 @@ func (d *details) fromPrimary(entry []byte) {
 	}
 	if len(list) > 0 {
 		d.Dependencies = append(d.Dependencies, dependencies{"requires", list})
-	}
-}
-
-// noStatistics is the header of answers about downloads that are not counted.
-const noStatistics = "X-Statistics-Collected"
-
-// statistics answers calls about downloads and installations, which are not counted: count, detail or series of an interval.
-func statistics(c call, what []string) {
-	if what[0] == "downloads" || what[0] == "installs" {
-		what = what[1:]
-	}
-	kind := ""
-	for _, part := range what {
-		if part == "count" || part == "detail" || part == "series" {
-			kind = part
-			break
-		}
-	}
-	c.w.Header().Set(noStatistics, "no")
-	switch kind {
-	case "count":
-		c.answer(http.StatusOK, map[string]int{"value": 0})
-	case "detail":
-		c.answer(http.StatusOK, []struct{}{})
-	case "series":
-		c.answer(http.StatusOK, map[string]map[string]int{"value": {}})
-	default:
-		c.notFound()
 	}
 }

@@ -37,6 +37,10 @@ type Catalog interface {
 	ListPackages(ctx context.Context, q catalog.PackageQuery) (catalog.PackagePage, error)
 	GroupPackages(ctx context.Context, q catalog.PackageQuery) (page []catalog.PackageGroup, total int, err error)
 
+	// Downloads returns sums of counted downloads, and Requests of requests of another kind.
+	Downloads(ctx context.Context, q catalog.StatisticsQuery) ([]catalog.StatisticsRow, error)
+	Requests(ctx context.Context, q catalog.StatisticsQuery, kind catalog.RequestKind) ([]catalog.StatisticsRow, error)
+
 	// PackageFile returns the package of a distribution whose file has a name, with the stanza or primary entry.
 	PackageFile(ctx context.Context, r catalog.Repository, d catalog.Distribution, file string) (catalog.Package, error)
 }
@@ -206,7 +210,7 @@ func (h *handler) inRepository(c call, r catalog.Repository, path []string) {
 	case first == "package" && len(path) >= 6:
 		c.only(http.MethodGet, func(c call) { h.onePackage(c, path[1:]) })
 	case first == "stats" && len(path) >= 2:
-		c.only(http.MethodGet, func(c call) { statistics(c, path[1:]) })
+		c.only(http.MethodGet, func(c call) { h.repositoryStatistics(c, path[1:]) })
 	case len(path) == 3 && c.Method == http.MethodDelete:
 		h.destroy(c, catalog.Distribution{OS: path[0], Version: path[1]}, path[2])
 	default:

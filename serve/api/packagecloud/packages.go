@@ -200,7 +200,8 @@ func (h *handler) onePackage(c call, p []string) {
 	q := catalog.PackageQuery{Repository: c.repo, Format: format, OS: p[1], OSVersion: p[2], Name: p[3], Arch: p[4]}
 	rest := p[5:]
 	if i := slices.Index(rest, "stats"); i > 0 {
-		statistics(c, rest[i+1:])
+		q.Version = strings.Join(rest[:i], "-")
+		h.packageStatistics(c, q, rest[i+1:])
 		return
 	}
 	switch {
