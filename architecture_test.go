@@ -68,6 +68,7 @@ var house = []place{
 	{"a service that keeps keys imports paths and identities: what it signs is not its business", []string{"pipelines/kms"}, []string{"pipelines/awsidentity", "schemas/layout"}},
 	{"pipelines import neither a queue nor a worker", []string{"pipelines"},
 		[]string{"pipelines/awsidentity", "pipelines/kms", "pipelines/objects/...", "ingest/...", "publish/...", "serve/...", "schemas/..."}},
+	{"statistics are read by stores of logs and written to the catalog", []string{"pipelines/stats"}, []string{"pipelines/objects", "schemas/..."}},
 	{"the worker imports the pipelines that it runs, and no command", []string{"pipelines/worker"},
 		[]string{"pipelines", "pipelines/queue", "ingest/...", "publish/...", "schemas/..."}},
 	{"what examines a client host imports signatures, data and paths", []string{"pipelines/client/doctor"},
@@ -90,7 +91,7 @@ const mains = "a main"
 
 // confined says where of our packages something may be used.
 var confined = []confinement{
-	{"Beam is used in pipelines and commands", []string{"github.com/apache/beam/..."}, []string{"pipelines", "pipelines/worker", mains}},
+	{"Beam is used in pipelines and commands", []string{"github.com/apache/beam/..."}, []string{"pipelines", "pipelines/stats", "pipelines/worker", mains}},
 	{"runners are linked by commands", []string{beam + "/runners/...", beam + "/x/beamx/..."}, []string{mains}},
 	{"Google's SDKs are used by stores, queues and services that keep keys", []string{"cloud.google.com/...", "google.golang.org/api/..."},
 		[]string{"pipelines/kms", "pipelines/objects/gcs", "pipelines/queue"}},
@@ -106,7 +107,7 @@ var confined = []confinement{
 		[]string{"pipelines/command", mains}},
 	{"the process is ended by commands", []string{"os.Exit", "log.Fatal", "log.Fatalf", "log.Fatalln", "runtime.Goexit", "syscall.Exit"}, []string{mains}},
 	{"the clock is read in pipelines and above, and by stores and queues", []string{"time.Now", "time.Since", "time.Until"},
-		[]string{"pipelines", "pipelines/client", "pipelines/objects", "pipelines/objects/cdn", "pipelines/objects/file", "pipelines/objects/gcs", "pipelines/objects/s3", "pipelines/queue", "pipelines/worker", mains}},
+		[]string{"pipelines", "pipelines/client", "pipelines/objects", "pipelines/objects/cdn", "pipelines/objects/file", "pipelines/objects/gcs", "pipelines/objects/s3", "pipelines/queue", "pipelines/stats", "pipelines/worker", mains}},
 	{"what helps tests is used by tests", []string{module + "testdata/...", "testing/..."}, nil},
 }
 
