@@ -22,15 +22,20 @@ type CatalogFlags struct {
 	Catalog string `help:"URL of the catalog, if it is not in --data."`
 }
 
+// URL returns the URL of the catalog.
+func (f CatalogFlags) URL() string {
+	if f.Catalog == "" {
+		return "sqlite://" + f.Data + "/catalog.db"
+	}
+	return f.Catalog
+}
+
 // Open opens the catalog. It creates none, and returns an error with advice if the catalog does not exist or does not answer.
 func (f CatalogFlags) Open(ctx context.Context) (*catalogdb.DB, error) {
-	url := f.Catalog
-	if url == "" && f.Data == "" {
+	if f.Catalog == "" && f.Data == "" {
 		return nil, command.Usage("--data: name the folder of repomill up")
 	}
-	if url == "" {
-		url = "sqlite://" + f.Data + "/catalog.db"
-	}
+	url := f.URL()
 	path, local := strings.CutPrefix(url, "sqlite://")
 	if local && !catalogdb.HasSQLite {
 		return nil, command.Usage("the catalog is a file, and this program reads only catalogs on a server: run repomill on the machine with the file, or name a server with --catalog mysql://USER@HOST/DB")

@@ -26,6 +26,7 @@ import (
 type commands struct {
 	Ingest ingestCmd `cmd:"" default:"withargs" help:"Process all uploads in staging in jobs on an engine, publish them, and exit."`
 
+	Stats   statsCmd   `cmd:"" help:"Count downloads in logs, in a job on an engine."`
 	Reindex reindexCmd `cmd:"" help:"Render the indexes of releases in whole, in jobs on an engine."`
 }
 

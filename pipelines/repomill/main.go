@@ -29,6 +29,7 @@ type commands struct {
 	Key     keyCmd     `cmd:"" help:"Manage the keys that sign releases."`
 	Token   tokenCmd   `cmd:"" help:"Create, list and revoke tokens: those that open private repositories, and those of the API."`
 	Trust   trustCmd   `cmd:"" help:"Let CI jobs push with the ID tokens of their CI system."`
+	Stats   statsCmd   `cmd:"" help:"Print how often packages were downloaded; count downloads in logs."`
 	Log     logCmd     `cmd:"" help:"Print who changed what, when and why."`
 
 	Worker  workerCmd  `cmd:"" help:"Process uploads and publish repositories (production mode)."`
