@@ -88,4 +88,9 @@ func (j *jsonLines) text(s []byte) (value, rest []byte, ok bool) {
 	return j.scratch[begin:len(j.scratch):len(j.scratch)], rest, true
 }
 
-func skipBlanks(s []byte) []byte { return bytes.TrimLeft(s, " \t") }
+func skipBlanks(s []byte) []byte {
+	for len(s) > 0 && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	return s
+}

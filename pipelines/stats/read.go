@@ -140,7 +140,7 @@ func (s *splitter) split(ctx context.Context, to chan<- block) error {
 		rest = bytes.Clone(buffer[cut:])
 		if cut == 0 && !ended { // a line of a whole block: its bytes are dropped
 			s.at, rest = s.at+int64(len(buffer)), nil
-			if !skipping {
+			if !skipping && s.at > s.from {
 				s.overlong.Lines, s.overlong.Malformed = s.overlong.Lines+1, s.overlong.Malformed+1
 			}
 			skipping = true

@@ -220,6 +220,24 @@ func TestInterruptedRunCountsNothingTwice(t *testing.T) {
 	s.counts(stats.Summary{Unchanged: 2}, 8)
 }
 
+// A server rotates its logs after they were listed, and before they are read.
+func TestRotationDuringARunCountsNothingWrongly(t *testing.T) {
+	s := newSite(t)
+	s.write("access.log", s.lines(0, 3))
+	s.counts(stats.Summary{Logs: 1, Lines: lines(3)}, 3)
+	s.write("access.log", s.lines(0, 5))
+	r := s.run()
+	r.Execute = func(ctx context.Context, name string, p *beam.Pipeline) error {
+		s.write("access.log.1", s.lines(0, 5))
+		s.write("access.log", s.lines(20, 40)) // longer than what was counted of the old one
+		return embedded(ctx, name, p)
+	}
+	if got, err := r.Do(t.Context()); err != nil || got.Failed != 1 || got.Logs != 0 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	s.counts(stats.Summary{Logs: 2, Lines: lines(2 + 20)}, 25)
+}
+
 // Two runs plan the same logs. One of them finds that the other one has counted.
 func TestConcurrentRunsCountOnce(t *testing.T) {
 	s := newSite(t)

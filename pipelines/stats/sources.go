@@ -182,7 +182,25 @@ func (s fileStore) List(context.Context) (all []Log, err error) {
 	return inOrder(all), nil
 }
 
-func (fileStore) Open(_ context.Context, l Log) (io.ReadCloser, error) { return os.Open(l.Name) }
+// Open opens a file if it still begins with the line that it had: a server may have rotated its logs since.
+func (fileStore) Open(_ context.Context, l Log) (io.ReadCloser, error) {
+	f, err := os.Open(l.Name)
+	if err != nil {
+		return nil, err
+	}
+	line, err := firstLine(f)
+	if err == nil && lineDigest(line) != l.File.Identity {
+		err = errReplaced
+	}
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
 
 func (fileStore) Close() error { return nil }
 

@@ -10,6 +10,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/testdata/mysqltest"
 )
 
 // downloaded returns a count of whole downloads of a package.
@@ -214,5 +215,35 @@ func logsPruned(t *testing.T, db *catalogdb.DB) {
 	marks, err := db.LogMarks(t.Context(), []catalog.LogFile{readLog("old", 0, 0), readLog("seen", 0, 0)})
 	if err != nil || len(marks) != 1 || marks[catalog.LogFile{Source: "s3://logs/seen", Identity: "etag/10"}].Counted != 1 {
 		t.Errorf("marks are %v, %v; want that of the log that was seen", marks, err)
+	}
+}
+
+// The database user of statistics reads, and writes its own tables alone.
+func TestMySQLUserOfStatistics(t *testing.T) {
+	s := mysqltest.NewServer(t)
+	url := s.Database(t)
+	root := open(t, url)
+	declare(t, root, jammy)
+	k := deb(jammy, "hello", "1")
+	if err := push(t, root, k); err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(url, "root@")
+	name, _, _ := strings.Cut(rest[strings.IndexByte(rest, '/')+1:], "?")
+	s.Exec(t, "CREATE USER stats@localhost", "GRANT SELECT ON "+name+".* TO stats@localhost")
+	for _, table := range []string{"downloads", "log_requests", "log_files", "log_batches"} {
+		s.Exec(t, "GRANT INSERT, UPDATE, DELETE ON "+name+"."+table+" TO stats@localhost")
+	}
+	db := open(t, strings.Replace(url, "root@", "stats@", 1))
+	b := catalog.LogBatch{Name: "run/0", Files: []catalog.LogFile{readLog("a", 0, 100)}, Downloads: []catalog.DownloadCount{downloaded(k, start, "apt", 3)}}
+	countLogs(t, db, b, start)
+	if err := errors.Join(db.LogFilesSeen(t.Context(), b.Files, start.AddDate(0, 1, 0)), db.PruneStatistics(t.Context(), start.AddDate(2, 0, 0))); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff(map[string]int64{"": 3}, sums(t, db, catalog.StatisticsQuery{})); diff != "" {
+		t.Errorf("downloads (-want +got):\n%s", diff)
+	}
+	if _, err := db.Yank(t.Context(), selectorOf(k), catalog.Yank{Reason: "r"}, start); err == nil {
+		t.Error("it withdraws packages")
 	}
 }
