@@ -65,7 +65,7 @@ func TestLinesOfServersAreRead(t *testing.T) {
 			map[string][]catalog.End{"metadata acme/tools ubuntu/jammy apt": {{Count: 2}}}},
 		{"an install script, and a configuration by names in the query",
 			nginx("GET /install/repositories/acme/tools/script.deb.sh HTTP/1.1", `200 900 "-" "curl/7.88.1"`) + nginx("GET /install/repositories/acme/tools/config_file.list?os=ubuntu&dist=jammy HTTP/1.1", `200 900 "-" "curl/7.88.1"`),
-			map[string][]catalog.End{"install acme/tools / curl": {{Count: 1}}, "install acme/tools ubuntu/jammy curl system-name": {{Count: 1}}}},
+			map[string][]catalog.End{"install acme/tools / curl": {{Count: 1}}, "install acme/tools ubuntu/jammy curl install-query": {{Count: 1}}}},
 		{"CloudFront's W3C format", w3cFields + edge("3700", deb, "200", "Debian%20APT-HTTP/1.3%20(2.4.9)", "3290", "-", "-"), map[string][]catalog.End{hello("apt 2.4.9"): {{Byte: 3290, Count: 1}}}},
 		{"CloudFront's legacy format, which encodes twice", w3cFields + edge("3700", strings.ReplaceAll(deb, "1.0-7", "1.0%252B7"), "200", "ZYpp%252017.31.2%2520(curl%25207.79.1)", "3290", "-", "-"),
 			map[string][]catalog.End{strings.ReplaceAll(deb[1:], "1.0-7", "1.0+7") + " zypper 17.31.2": {{Byte: 3290, Count: 1}}}},
