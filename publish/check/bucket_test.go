@@ -44,6 +44,39 @@ func (m *memStore) List(_ context.Context, prefix string, f func(string, layout.
 	return nil
 }
 
+// What the index has no MD5 of, as of RPMs, is compared with the original.
+func TestCopy(t *testing.T) {
+	s := newRPMSource(t)
+	const hello = rpmBase + "/hello-2.10-3.el9.x86_64.rpm"
+	for _, tt := range []struct {
+		fact           string
+		etag, original func([]byte) string
+		harm           func(m memTree)
+		says           string
+	}{
+		{"a copy is sound", etagOf, etagOf, func(memTree) {}, ""},
+		{"a wrong byte is found", etagOf, etagOf, func(m memTree) { m.flip(t, hello) }, "hash sum mismatch"},
+		{"other versions of the same bytes harm nothing", etagOf, func(b []byte) string { return etagOf(append(b, 'x')) }, func(memTree) {}, ""},
+		{"a store without versions is not compared", func([]byte) string { return "" }, etagOf, func(m memTree) { m.flip(t, hello) }, ""},
+		{"a missing file is found", etagOf, etagOf, func(m memTree) { m.remove(t, hello) }, "is missing"},
+	} {
+		t.Run(tt.fact, func(t *testing.T) {
+			o := opt
+			o.Content = false
+			original, copied := &memStore{memTree: s.publish(), etag: tt.original}, &memStore{memTree: s.publish(), etag: tt.etag}
+			tt.harm(copied.memTree)
+			_, problems := rpm(t, check.Copy(copied, original), o)
+			if tt.says == "" {
+				if len(problems) > 0 {
+					t.Errorf("got problems:\n%s", list(problems))
+				}
+				return
+			}
+			expect(t, problems, hello, tt.says)
+		})
+	}
+}
+
 // Package files of a store are listed, and read only if their ETag is not their MD5.
 func TestBucket(t *testing.T) {
 	const hello = aptBase + "/pool/jammy/main/h/hello/hello_2.10-3_amd64.deb"

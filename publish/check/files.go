@@ -19,6 +19,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sync/errgroup"
+
+	"repomill/schemas/layout"
 )
 
 // A digest is a SHA-256.
@@ -149,7 +151,9 @@ type wanted struct {
 	fact
 	md5   string // hexadecimal; may be empty
 	index string // key of the first index that lists it
-	there bool   // a list of the store has it
+
+	there   bool           // a list of the store has it
+	version layout.Version // that it has there; empty if it is compared with the index, or not known
 }
 
 // want adds a package file that index lists under name, relative to the base. Other facts of a known file are a problem.
