@@ -99,7 +99,7 @@ func TestReplica(t *testing.T) {
 	for _, tt := range []struct {
 		fact    string
 		arrives func(t *testing.T, c copied) // after the first publish was copied
-		full    bool                         // only --full finds it
+		full    bool                         // only --full finds it, if there is no primary
 		deb     replica.State
 		debAge  replica.Age
 		rpm     replica.State
@@ -154,8 +154,11 @@ func TestReplica(t *testing.T) {
 				c := grown(t, w)
 				tt.arrives(t, c)
 				if tt.full {
-					if rep := c.check(t, w.bucket, false); rep.Damaged != 0 {
-						t.Errorf("found without --full: the test can be narrower: %+v", rep)
+					if rep := c.check(t, nil, false); rep.Damaged != 0 {
+						t.Errorf("found without --full and without the primary: the test can be narrower: %+v", rep)
+					}
+					if rep := c.check(t, w.bucket, false); rep.Damaged != 1 {
+						t.Errorf("not found by comparison with the primary: %+v", rep)
 					}
 				}
 				rep := c.check(t, w.bucket, tt.full)
@@ -218,6 +221,19 @@ func TestReplicaOfSettings(t *testing.T) {
 			if len(r.Problems) != 1 || r.State != replica.Damaged || r.Problems[0].Path != tt.key || r.Problems[0].Detail != tt.says {
 				t.Errorf("without %s: %+v", tt.key, r)
 			}
+		}
+		for key, body := range map[string]string{layout.FormatKey: `{"format": 99}`, layout.KeysKey: "{", layout.InstanceKeyKey: "no key"} {
+			c.copyAll(everything)
+			c.Put(key, []byte(body))
+			shared := c.check(t, nil, false).Repositories[1]
+			if shared.Name != replica.Shared || shared.State != replica.Damaged || len(shared.Problems) != 1 || shared.Problems[0].Path != key {
+				t.Errorf("a wrong %s: %+v", key, shared)
+			}
+			c.Put(key, nil)
+		}
+		w.bucket.Put(layout.KeysKey, []byte("[]"))
+		if rep := c.check(t, w.bucket, false); rep.Repositories[1].Age != replica.Behind || rep.Lag.Settings != 1 {
+			t.Errorf("an older list of keys: %+v", rep)
 		}
 		c.copyAll(everything)
 		if rep := c.check(t, unreachable{}, false); rep.Lag != nil || !strings.Contains(rep.Unknown, "region is lost") || !rep.Sound() || len(rep.Releases) != 2 {

@@ -37,7 +37,11 @@ func (r *Release) add(key string, err error) {
 
 // readReplica checks what the replica has of a release, and returns the bytes of its pointer.
 func (c *checker) readReplica(ctx context.Context, r catalog.Release, res *Release) (pointer []byte, err error) {
-	t, opt := check.Bucket(c.replica), check.Options{Content: c.opt.Full, Now: c.opt.Now, Settle: c.opt.Settle}
+	t := check.Bucket(c.replica)
+	if c.primary != nil {
+		t = check.Copy(c.replica, c.primary)
+	}
+	opt := check.Options{Content: c.opt.Full, Now: c.opt.Now, Settle: c.opt.Settle}
 	var found check.Release
 	var problems []check.Problem
 	if r.Arch == "" {

@@ -29,7 +29,7 @@ type Bucket interface {
 // Options configure a check.
 type Options struct {
 	Keys    sign.Keyring // that clients trust
-	Full    bool         // read the bytes of all package files; otherwise their size is compared, and their MD5 where the store has it
+	Full    bool         // read the bytes of all package files; otherwise [check.Bucket] and [check.Copy] say what is compared
 	Workers int          // releases checked at the same time; 0 means 4
 	Now     time.Time
 	Settle  time.Duration // see [check.Options]
@@ -84,7 +84,7 @@ type Repository struct {
 // A Report is the result of a check.
 type Report struct {
 	Releases     []Release    `json:"releases"`
-	Repositories []Repository `json:"repositories"`
+	Repositories []Repository `json:"repositories"`          // the last one is [Shared]
 	Damaged      int          `json:"damaged_releases"`      // releases that are not whole; absent ones are counted as behind only
 	Lag          *Lag         `json:"lag"`                   // null: unknown
 	Unknown      string       `json:"lag_unknown,omitempty"` // why the lag is unknown
@@ -122,7 +122,7 @@ func Check(ctx context.Context, replica, primary Bucket, opt Options) (Report, e
 	if err != nil {
 		return Report{}, err
 	}
-	rep := Report{Releases: make([]Release, len(releases)), Repositories: make([]Repository, len(repositories))}
+	rep := Report{Releases: make([]Release, len(releases)), Repositories: make([]Repository, len(repositories)+1)}
 	var g errgroup.Group
 	g.SetLimit(max(opt.Workers, 1))
 	if opt.Workers == 0 {
@@ -131,6 +131,7 @@ func Check(ctx context.Context, replica, primary Bucket, opt Options) (Report, e
 	for i, r := range repositories {
 		g.Go(func() error { rep.Repositories[i] = c.repository(ctx, r); return ctx.Err() })
 	}
+	g.Go(func() error { rep.Repositories[len(repositories)] = c.shared(ctx); return ctx.Err() })
 	for i, r := range releases {
 		g.Go(func() error { rep.Releases[i] = c.release(ctx, r); return ctx.Err() })
 	}

@@ -52,7 +52,6 @@ func (c *checker) readRepository(ctx context.Context, r catalog.Repository) Repo
 	}
 	res.Revision = s.Revision
 	add(layout.GPGKeyKey(r), c.checkKeys(ctx, layout.GPGKeyKey(r)))
-	add(layout.InstanceKeyKey, c.checkKeys(ctx, layout.InstanceKeyKey))
 	for _, key := range filesOf(s.Settings) {
 		add(key, c.checkThere(ctx, key))
 	}
