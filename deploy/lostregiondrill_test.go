@@ -21,7 +21,7 @@ func TestDrillServeFromTheReplica(t *testing.T) {
 	const jammy = "acme/tools/ubuntu/jammy"
 	d.push(jammy, "hello", "--wait", "--timeout", "5m")
 	d.ok("push", "--wait", "--timeout", "5m", "acme/tools/el/9", d.file("noarch.rpm", rpmtest.Build(t, rpmtest.Spec{Arch: "noarch"})))
-	d.settle("install/repositories/acme/tools/el/9/rpm_base_url")
+	d.settle("acme/tools")
 	d.replicate(false, "", func(string) bool { return true })
 	check := d.section("The region is back")[0]
 	if out := d.ends(check, 0); !strings.HasSuffix(out.Stdout, "; up to date with the primary\n") {
@@ -76,7 +76,7 @@ func TestDrillMakeTheReplicaThePrimary(t *testing.T) {
 		return status == http.StatusOK
 	}
 	proctest.Eventually(t, "the tokens open", func() bool { return opens(leaked) && opens(kept) })
-	d.settle("install/repositories/acme/secret/script.deb.sh")
+	d.settle("acme/tools", "acme/secret")
 	d.replicate(false, "", func(string) bool { return true })
 
 	d.ok("token", "revoke", "acme/secret", "leaked")
@@ -98,7 +98,7 @@ func TestDrillMakeTheReplicaThePrimary(t *testing.T) {
 			continue
 		}
 		proctest.Until(t, "the workers have published what the catalog has", func() proctest.Answer { return d.do(command) }, func(out proctest.Answer) bool {
-			return strings.Contains(out.Stdout, "newest_1.0_amd64.deb: is missing") && strings.Count(out.Stdout, "is missing") == 1 && strings.Contains(out.Stdout, "settings of 0 of 2")
+			return strings.Contains(out.Stdout, "newest_1.0_amd64.deb: is missing") && strings.Count(out.Stdout, "is missing") == 1 && strings.Contains(out.Stdout, "settings of 0 of 3")
 		})
 		d.follow("Copy a missing package from staging")
 	}

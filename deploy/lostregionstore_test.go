@@ -92,13 +92,16 @@ func (d *lostRegion) put(key string, body []byte) {
 	}
 }
 
-// settle waits until the primary has an object, which is written some time after others.
-func (d *lostRegion) settle(key string) {
+// settle waits until the primary has the last file of the install scripts of repositories, which follow a publish.
+func (d *lostRegion) settle(repositories ...string) {
 	d.t.Helper()
-	proctest.Eventually(d.t, key+" is published", func() bool {
-		_, err := d.s3.Client().HeadObject(d.t.Context(), &awss3.HeadObjectInput{Bucket: aws.String("acme-packages"), Key: &key})
-		return err == nil
-	})
+	for _, r := range repositories {
+		key := "install/repositories/" + r + "/ubuntu/jammy/config_file.list"
+		proctest.Eventually(d.t, key+" is published", func() bool {
+			_, err := d.s3.Client().HeadObject(d.t.Context(), &awss3.HeadObjectInput{Bucket: aws.String("acme-packages"), Key: &key})
+			return err == nil
+		})
+	}
 }
 
 // state returns the ETags of all objects of the replica.

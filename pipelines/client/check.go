@@ -23,7 +23,7 @@ type Check struct {
 	Distributions string `type:"path" help:"JSON file with more distributions to look for below the URL of a repository, in the form of the built-in table."`
 	Replica       string `placeholder:"s3://BUCKET?region=R" help:"URL of a replica of the published bucket: check all releases and settings in it, and how far it is behind --bucket."`
 	Bucket        string `placeholder:"s3://BUCKET?region=R" help:"With --replica: URL of the primary bucket. Without it, or if its region is lost, the lag is unknown."`
-	Full          bool   `help:"With --replica: read the contents of all package files. Otherwise their sizes are compared, and their MD5 where the store has it."`
+	Full          bool   `help:"With --replica: read the contents of all package files. Otherwise they are listed: sizes are compared, and ETags with the MD5 in the index or with the primary; what differs is read."`
 	JSON          bool   `name:"json" help:"Print JSON."`
 }
 

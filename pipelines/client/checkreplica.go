@@ -60,6 +60,9 @@ func CheckReplica(ctx context.Context, replicaURL, primaryURL string, keyring si
 	if err != nil {
 		return rep, command.Fault(err)
 	}
+	if primary == nil && primaryURL != "" {
+		rep.Unknown = "the primary cannot be opened"
+	}
 	return rep, nil
 }
 
@@ -89,7 +92,11 @@ func printReplica(io Stdio, rep replica.Report) {
 		}
 	}
 	for _, r := range rep.Repositories {
-		fmt.Fprintf(io.Out, "settings of %s: %s, revision %d%s\n", r.Name, r.State, r.Revision.Number, compared(r.Age))
+		revision := ""
+		if r.Name != replica.Shared {
+			revision = fmt.Sprintf(", revision %d", r.Revision.Number)
+		}
+		fmt.Fprintf(io.Out, "settings of %s: %s%s%s\n", r.Name, r.State, revision, compared(r.Age))
 		for _, p := range r.Problems {
 			fmt.Fprintf(io.Out, "%s: %s\n", command.Printable(p.Path), p.Detail)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -64,33 +65,47 @@ type auditReport struct {
 }
 
 // Run looks once, or again and again.
-func (c *auditCmd) Run(ctx context.Context, io stdio) error {
+func (c *auditCmd) Run(ctx context.Context, out stdio) error {
 	a, err := c.auditor()
 	if err != nil {
 		return err
 	}
-	if c.Bucket != "" {
-		bucket, err := client.OpenPublished(ctx, "--bucket", c.Bucket)
-		if err != nil {
-			return err
-		}
-		defer bucket.Close() //nolint:errcheck // it was read
-		a.Bucket, a.Settings = bucket, bucket
-	}
+	defer func() { c.close(a) }()
 	if c.Every > 0 {
-		return c.keepOn(ctx, io, a)
+		return c.keepOn(ctx, out, a)
 	}
-	rep, err := c.round(ctx, a, func(err error) { fmt.Fprintf(io.err, "warning: %v\n", err) })
+	rep, err := c.round(ctx, a, func(err error) { fmt.Fprintf(out.err, "warning: %v\n", err) })
 	if err != nil {
 		return c.failed(ctx, err)
 	}
-	c.print(io, rep)
+	c.print(out, rep)
 	return rep.exit()
+}
+
+// open opens the bucket, unless it is open.
+func (c *auditCmd) open(ctx context.Context, a *client.Auditor) error {
+	if c.Bucket == "" || a.Bucket != nil {
+		return nil
+	}
+	bucket, err := client.OpenPublished(ctx, "--bucket", c.Bucket)
+	if err == nil {
+		a.Bucket, a.Settings = bucket, bucket
+	}
+	return err
+}
+
+func (c *auditCmd) close(a *client.Auditor) {
+	if b, ok := a.Bucket.(io.Closer); ok {
+		b.Close() //nolint:errcheck // it was read
+	}
 }
 
 func (c *auditCmd) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return command.Interrupt("interrupted before everything was read")
+	}
+	if command.CodeOf(err) != command.Failed {
+		return err // it has a code
 	}
 	return command.Fault(err)
 }
@@ -170,14 +185,21 @@ func readTokens(path string) (map[catalog.Repository]string, error) {
 	return tokens, nil
 }
 
-// round looks once at the repositories, and at the replica if there is one.
-func (c *auditCmd) round(ctx context.Context, a *client.Auditor, warn func(error)) (auditReport, error) {
-	found, err := a.Round(ctx, time.Now())
-	rep := auditReport{Audit: found}
-	if err != nil || c.Replica == "" {
+// round looks once at the repositories, and at the replica if there is one: also if the bucket cannot be read, because its region may be
+// lost.
+func (c *auditCmd) round(ctx context.Context, a *client.Auditor, warn func(error)) (rep auditReport, err error) {
+	if err = c.open(ctx, a); err == nil {
+		rep.Audit, err = a.Round(ctx, time.Now())
+	}
+	if c.Replica == "" || ctx.Err() != nil {
 		return rep, err
 	}
-	rep.Replica, err = c.checkReplica(ctx, a.Keys, warn)
+	var replicaErr error
+	if rep.Replica, replicaErr = c.checkReplica(ctx, a.Keys, warn); err == nil {
+		err = replicaErr
+	} else if replicaErr != nil {
+		warn(replicaErr)
+	}
 	return rep, err
 }
 
@@ -190,21 +212,21 @@ func (c *auditCmd) checkReplica(ctx context.Context, keys sign.Keyring, warn fun
 }
 
 // print prints each fault, and a verdict as the last line.
-func (c *auditCmd) print(io stdio, rep auditReport) {
+func (c *auditCmd) print(out stdio, rep auditReport) {
 	if c.JSON {
-		printJSON(io, rep)
+		printJSON(out, rep)
 		return
 	}
 	for _, f := range rep.Faults {
-		fmt.Fprintf(io.out, "%s  %s: %s\n", f.Outcome, command.Printable(f.URL), f.Detail)
+		fmt.Fprintf(out.out, "%s  %s: %s\n", f.Outcome, command.Printable(f.URL), f.Detail)
 	}
 	for _, name := range rep.Skipped {
-		fmt.Fprintf(io.out, "skipped  %s: it is private, and --tokens has no token of it\n", name)
+		fmt.Fprintf(out.out, "skipped  %s: it is private, and --tokens has no token of it\n", name)
 	}
 	if rep.Replica != nil {
-		fmt.Fprintf(io.out, "replica: %s\n", client.ReplicaVerdict(*rep.Replica))
+		fmt.Fprintf(out.out, "replica: %s\n", client.ReplicaVerdict(*rep.Replica))
 	}
-	fmt.Fprintln(io.out, rep.verdict())
+	fmt.Fprintln(out.out, rep.verdict())
 }
 
 func (r auditReport) verdict() string {

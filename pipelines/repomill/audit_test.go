@@ -264,10 +264,7 @@ func TestAuditMetrics(t *testing.T) {
 	t.Parallel()
 	s := newAudited(t)
 	copied := t.TempDir()
-	proctest.Eventually(t, "install scripts are published", func() bool {
-		_, err := os.Stat(s.data + "/bucket/install/repositories/acme/tools/el/9/rpm_base_url")
-		return err == nil
-	})
+	s.whole(t, s.ring)
 	if err := os.CopyFS(copied, os.DirFS(s.data+"/bucket")); err != nil {
 		t.Fatal(err)
 	}
@@ -307,6 +304,27 @@ func TestAuditMetrics(t *testing.T) {
 	if a := p.Wait(t); a.Code != 0 {
 		t.Errorf("ended with %v", a)
 	}
+}
+
+// The replica is watched while the primary is lost, also by an auditor that starts then.
+func TestAuditWhileThePrimaryIsLost(t *testing.T) {
+	t.Parallel()
+	s := newAudited(t)
+	primary := t.TempDir() + "/primary"
+	ops := porttest.Free(t)
+	start(t, "audit", "--every", "300ms", "--ops-listen", ops, "--url", s.front, "--keyring", s.ring, "--settle", "1ms",
+		"--bucket", "file://"+primary, "--replica", "file://"+s.data+"/bucket")
+	value := func(name string) string { return sampleOf(t, ops, name) }
+	proctest.Eventually(t, "the replica is checked", func() bool { return value("repomill_replica_damaged_releases") == "0" })
+	if lag, ok := value("repomill_replica_lag_seconds"), value(`repomill_audit_objects_total{result="ok"}`); lag != "" || ok != "0" {
+		t.Errorf("without the primary, the lag is %q, and %q objects are ok", lag, ok)
+	}
+	if err := os.CopyFS(primary, os.DirFS(s.data+"/bucket")); err != nil {
+		t.Fatal(err)
+	}
+	proctest.Eventually(t, "the primary is compared with", func() bool {
+		return value("repomill_replica_lag_seconds") != "" && value(`repomill_audit_objects_total{result="ok"}`) != "0"
+	})
 }
 
 // sampleOf returns the value of a sample; "" if there is none.

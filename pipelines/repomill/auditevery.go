@@ -102,6 +102,9 @@ func (m *replicaMetrics) Collect(ch chan<- prometheus.Metric) {
 // keepOn looks in each period until ctx ends, and serves metrics. What it finds is logged; nothing ends it but a signal.
 func (c *auditCmd) keepOn(ctx context.Context, io stdio, a *client.Auditor) error {
 	log := newLogger(io, c.LogFormat, c.LogLevel)
+	if err := c.open(ctx, a); command.CodeOf(err) == command.Misused {
+		return err // another error is one of each round, until it has passed
+	}
 	m := newAuditMetrics(c.Replica != "")
 	if c.OpsListen != "" {
 		l, err := net.Listen("tcp", c.OpsListen)
@@ -116,7 +119,7 @@ func (c *auditCmd) keepOn(ctx context.Context, io stdio, a *client.Auditor) erro
 	tick := time.NewTicker(c.Every)
 	defer tick.Stop()
 	for {
-		rep, err := c.round(ctx, a, func(err error) { log.Warn("replica not compared", "error", err) })
+		rep, err := c.round(ctx, a, func(err error) { log.Warn("replica not checked in full", "error", err) })
 		if ctx.Err() != nil {
 			return nil
 		}
