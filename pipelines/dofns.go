@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"repomill/ingest"
+	"repomill/pipelines/tracing"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
@@ -70,7 +71,9 @@ func (f *storeFn) ProcessElement(ctx context.Context, batch Batch, stored func(S
 	g.SetLimit(max(minStores, runtime.GOMAXPROCS(0)))
 	for i, t := range batch.Tasks {
 		g.Go(func() error {
+			start := time.Now()
 			outcomes[i].Stored, outcomes[i].err = f.store(ctx, t.Upload(), batch.Alone)
+			tracing.Span(t.Upload(), "store", start, time.Now(), outcomes[i].err)
 			return nil
 		})
 	}

@@ -55,7 +55,10 @@ func (r *Resources) PublishRelease(ctx context.Context, release catalog.Release,
 	if got.Signed {
 		r.Log.Info("signed again", "release", release.String(), "revision", got.Revision.Number)
 	}
-	return PublishResult{Revision: got.Revision.Number, Finished: r.WriteVerdicts(ctx)}
+	published := time.Now()
+	res = PublishResult{Revision: got.Revision.Number, Finished: r.WriteVerdicts(ctx)}
+	tracePublish(res.Finished, release, start, published)
+	return res
 }
 
 // publish publishes a release with the index files that a job prepared, if that succeeds, and else with its own.

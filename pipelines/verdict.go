@@ -139,6 +139,7 @@ var errNoVerdict = errors.New("the catalog does not know the upload any more")
 // report counts and logs an upload that has its final verdict.
 func (r *Resources) report(u catalog.Upload, v catalog.Verdict) {
 	r.metrics.counted(v)
+	traceVerdict(u, v)
 	level := slog.LevelInfo
 	if v.State == catalog.Rejected {
 		level = slog.LevelWarn

@@ -67,6 +67,11 @@ func (c *apiCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	log.Info("starting", "version", command.Version())
+	stop, err := startTraces(ctx, "repomill-api", log)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	s := &apiServer{cmd: c}
 	defer s.close()
 	if err := s.open(ctx); err != nil {

@@ -56,7 +56,7 @@ func newAPI(c apiConfig) *apiHandler {
 	}
 	uploads := upload.Config{
 		Staging: c.staging, Catalog: c.catalog, Gate: gate, Table: c.table, PublicURL: c.publicURL,
-		Limits: upload.Limits{MaxSize: c.maxSize}, Observe: m.observe, Log: c.log, Now: time.Now,
+		Limits: upload.Limits{MaxSize: c.maxSize}, Observe: m.observe, Accepted: traceAccepted, Log: c.log, Now: time.Now,
 	}
 	if folder, ok := c.staging.(interface{ Free() (int64, error) }); ok {
 		uploads.Room = folder.Free

@@ -74,6 +74,11 @@ func (c *upCmd) Run(ctx context.Context, io stdio) error {
 	s := &site{cmd: c, io: io, log: newLogger(io, c.LogFormat, c.LogLevel)}
 	defer s.close()
 	s.log.Info("starting", "version", command.Version())
+	stop, err := startTraces(ctx, "repomill", s.log)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	if err := s.open(ctx); err != nil {
 		return err
 	}

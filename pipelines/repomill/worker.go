@@ -70,6 +70,11 @@ func (c *workerCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	log.Info("starting", "version", command.Version())
+	stop, err := startTraces(ctx, "repomill-worker", log)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	r, err := pipelines.Open(ctx, c.config())
 	if err != nil {
 		return command.Fault(err)

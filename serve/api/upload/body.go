@@ -21,6 +21,7 @@ type received struct {
 	now    func() time.Time
 	want   []byte // SHA-256; nil if none was declared
 
+	began time.Time     // the call
 	end   func() error  // called when all of it has arrived, unless nil; its error is that of the body
 	n     int64         // bytes
 	hash  hash.Hash     // nil if its digest is not needed
@@ -38,7 +39,7 @@ var (
 
 // begin prepares the body of a request.
 func (b *received) begin(w http.ResponseWriter, r *http.Request, h *Handler, want []byte) {
-	*b = received{body: r.Body, conn: http.NewResponseController(w), limits: h.Limits, now: h.Now, want: want, hash: sha256.New()}
+	*b = received{began: b.began, body: r.Body, conn: http.NewResponseController(w), limits: h.Limits, now: h.Now, want: want, hash: sha256.New()}
 }
 
 // Read implements [io.Reader].

@@ -79,7 +79,7 @@ func (in *Intake) admit() error {
 		return err
 	}
 	limits := in.h.Limits
-	in.file = received{limits: limits, now: in.h.Now, want: want, hash: sha256.New()}
+	in.file = received{began: in.h.Now(), limits: limits, now: in.h.Now, want: want, hash: sha256.New()}
 	limits.MaxSize += formRoom
 	in.body = received{body: in.r.Body, conn: http.NewResponseController(in.w), limits: limits, now: in.h.Now}
 	in.h.sweep()

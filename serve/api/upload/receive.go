@@ -111,6 +111,9 @@ func pusher(r *http.Request, p api.Principal) catalog.Pusher {
 func (h *Handler) took(u catalog.Upload, body *received, by catalog.Pusher, p api.Principal) (sum string) {
 	sum = hex.EncodeToString(body.hash.Sum(nil))
 	h.Log.Info("upload accepted", "upload", u.String(), "object", u.Object, "generation", u.Generation, "size", body.n, "sha256", sum, "by", by.User, "principal", p.ID, "job", by.Job)
+	if h.Accepted != nil {
+		h.Accepted(u, body.began)
+	}
 	return sum
 }
 

@@ -68,7 +68,8 @@ type Config struct {
 	PublicURL string                // under which clients reach the server, without a slash at its end
 	Room      func() (int64, error) // how many bytes staging has room for; nil if that is not known
 	Limits    Limits
-	Observe   func(Answer) // called after each answer, concurrently; may be nil
+	Observe   func(Answer)                            // called after each answer, concurrently; may be nil
+	Accepted  func(u catalog.Upload, began time.Time) // called when an upload is in staging, concurrently; may be nil
 	Log       *slog.Logger
 	Now       func() time.Time
 }
@@ -114,7 +115,7 @@ func (h *Handler) Stop() { h.stop() }
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start, a := h.Now(), &answering{ResponseWriter: w}
-	call, body := "verdict", &received{}
+	call, body := "verdict", &received{began: start}
 	switch {
 	case strings.HasPrefix(r.URL.Path, ReceivePath) && r.Method == http.MethodPost && r.URL.Query().Has("session"):
 		call = "session"
