@@ -29,7 +29,6 @@ var awsModules = map[string][]fault{
 	},
 	"cdn": {
 		{"pointers that fail over", "main.tf", "target_origin_id           = var.pointers_from", `target_origin_id           = "immutable"`, "pointers fail over by themselves"},
-		{"a group for all of a pool's folder", "main.tf", `"*.deb",`, `"*/pool/*",`, "something else than packages and digest-named indexes fails over"},
 		{"a version of TLS that does not exist", "main.tf", "TLSv1.2_2021", "TLSv1.2_2031", "expected minimum_protocol_version to be one of"},
 	},
 	"federation": {
