@@ -53,7 +53,7 @@ func (r *Resources) reopen(ctx context.Context, now time.Time) {
 	}
 	k.mu.Unlock()
 	for _, url := range due {
-		key, err := kms.Open(ctx, url) // which may take long
+		key, err := kms.Open(r.Config.AWS.Use(ctx), url) // which may take long
 		k.mu.Lock()
 		if err == nil {
 			delete(k.closed, url)

@@ -19,7 +19,7 @@ func (r *Resources) RefreshKeys(ctx context.Context) error {
 	if r.Config.SigningKey == "" {
 		return nil
 	}
-	read, err := r.keys.read(ctx, r.Bucket, r.Config)
+	read, err := r.keys.read(r.Config.AWS.Use(ctx), r.Bucket, r.Config)
 	var file *BadKeyFile
 	if err != nil {
 		if errors.As(err, &file) {
