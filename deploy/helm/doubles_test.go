@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -17,6 +18,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"repomill/pipelines/objects/s3"
 	"repomill/publish/sign"
@@ -34,7 +37,7 @@ const keyPairID = "K2JCJMDEHXQW5F"
 
 // Services are what the chart's pods connect to: protocol servers on loopback, and a CDN that checks signed URLs.
 type services struct {
-	staging, events, bucket, catalog, public, cdn string
+	staging, events, bucket, logs, catalog, public, cdn string
 
 	tokens  *tokenService
 	secrets map[string]map[string]string // what Secrets and ConfigMaps with these names have
@@ -47,10 +50,27 @@ func startServices(t testing.TB) *services {
 	s := &services{staging: gcs.URL("acme-staging"), events: pubsub.URL("repomill"), bucket: store.URL("acme-packages"),
 		public: "http://" + porttest.Free(t), tokens: startTokenService(t)}
 	database.Exec(t, "CREATE USER mill@localhost IDENTIFIED BY 'geheim'", "GRANT ALL ON *.* TO mill@localhost")
+	s.writeLog(t, store)
 	s.catalog = strings.Replace(database.Database(t), "root@", "mill@", 1)
 	urlKey := s.makeKeys(t)
 	s.serveCDN(t, urlKey)
 	return s
+}
+
+// writeLog writes a log of the CDN, of one download of the package that the test pushes and of its index.
+func (s *services) writeLog(t testing.TB, store *s3test.Server) {
+	t.Helper()
+	s.logs = strings.Replace(store.URL("acme-logs"), "s3://acme-logs", "s3://acme-logs/cdn/", 1)
+	var body strings.Builder
+	for _, path := range []string{"/acme/tools/ubuntu/pool/jammy/main/h/hello/hello_1.0_amd64.deb", "/acme/tools/ubuntu/dists/jammy/InRelease"} {
+		fmt.Fprintf(&body, `{"date":"%s","time":"21:57:10","x-edge-location":"FRA56-P4","sc-bytes":"7000","c-ip":"192.0.2.1","cs-method":"GET","cs(Host)":"d1.cloudfront.net",`+
+			`"cs-uri-stem":"%s","sc-status":"200","cs(User-Agent)":"Debian%%20APT-HTTP/1.3%%20(2.4.5)","cs-uri-query":"-","sc-content-len":"6848","sc-range-start":"-","sc-range-end":"-"}`+"\n",
+			time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly), path)
+	}
+	bucket, key := "acme-logs", "cdn/E1.2026-11-29-21.json"
+	if _, err := store.Client().PutObject(t.Context(), &awss3.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader(body.String())}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // makeKeys makes a signing key, one on standby, and a key that signs URLs.
@@ -82,7 +102,7 @@ func (s *services) makeKeys(t testing.TB) (urlKey []byte) {
 	s.secrets = map[string]map[string]string{
 		"signing": {"signing-key.asc": private.String()}, "url-key": {"url-key.pem": string(urlKey)},
 		"keyring": {"gpg.key": public.String()},
-		"catalog": {"password": "geheim\n"}, "catalog-api": {"password": "geheim\n"},
+		"catalog": {"password": "geheim\n"}, "catalog-api": {"password": "geheim\n"}, "catalog-stats": {"password": "geheim\n"},
 	}
 	return urlKey
 }

@@ -87,6 +87,7 @@ func TestPodsOnLoopback(t *testing.T) {
 	t.Run("jobs and tests of helm end well", func(t *testing.T) {
 		for _, tt := range []struct{ kind, name, want string }{
 			{"Job", "migrate", ""}, {"CronJob", "reindex", "identical"}, {"Job", "test-catalog", "acme/tools"}, {"Job", "test-keys", ""},
+			{"CronJob", "stats", "1 download"}, {"CronJob", "stats", "1 unchanged"},
 		} {
 			if out := n.run(tt.kind, "y-repomill-"+tt.name); out.Code != 0 || !strings.Contains(out.Said(), tt.want) {
 				t.Errorf("%s: %v", tt.name, out)
@@ -103,7 +104,7 @@ func TestPodsOnLoopback(t *testing.T) {
 	})
 	t.Run("pods take their roles with tokens of their accounts", func(t *testing.T) {
 		want := map[string]bool{}
-		for session, r := range map[string][2]string{"resolver": {"serve", "resolver"}, "audit": {"verify", "audit"}, "worker": {"publish", "worker"}, "reindex": {"publish", "worker"}, "test": {"publish", "worker"}} {
+		for session, r := range map[string][2]string{"resolver": {"serve", "resolver"}, "audit": {"verify", "audit"}, "stats": {"stats", "stats"}, "worker": {"publish", "worker"}, "reindex": {"publish", "worker"}, "test": {"publish", "worker"}} {
 			want[fmt.Sprintf("%s with token-of-repomill-%s-for-sts.amazonaws.com for repomill-%s", role(r[0]), r[1], session)] = true
 		}
 		if diff := cmp.Diff(want, s.tokens.roles()); diff != "" {

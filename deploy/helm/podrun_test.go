@@ -39,13 +39,14 @@ func (s *services) values(t testing.TB) (path string) {
 	body, err := json.Marshal(map[string]any{
 		"environment": "pre", "image": image, "resolverImage": map[string]string{"repository": "acme.example/repomill-resolver", "tag": "v1"},
 		"publicURL": s.public, "cdnURL": s.cdn, "staging": s.staging, "events": s.events, "bucket": s.bucket,
-		"catalog": map[string]any{"worker": catalog("catalog"), "api": catalog("catalog-api")},
+		"catalog": map[string]any{"worker": catalog("catalog"), "api": catalog("catalog-api"), "stats": catalog("catalog-stats")},
 		"signing": map[string]any{"secret": map[string]string{"name": "signing"}},
 		"urlKey":  map[string]any{"keyPairID": keyPairID, "secret": map[string]string{"name": "url-key"}},
 		"gateway": map[string]any{"enabled": true, "hostnames": []string{"packages.acme.example"}, "className": "any", "tlsSecret": "tls"},
-		"aws":     map[string]any{"region": "eu-central-1", "roles": map[string]string{"publish": role("publish"), "serve": role("serve"), "verify": role("verify")}},
+		"aws":     map[string]any{"region": "eu-central-1", "roles": map[string]string{"publish": role("publish"), "serve": role("serve"), "verify": role("verify"), "stats": role("stats")}},
 		"env":     map[string]string{"AWS_ENDPOINT_URL_STS": s.tokens.url},
 		"audit":   map[string]any{"enabled": true, "keyring": map[string]string{"configMap": "keyring"}},
+		"stats":   map[string]any{"enabled": true, "logs": []string{s.logs}},
 		"toolbox": map[string]any{"image": map[string]string{"repository": "mysql", "tag": "8.4"}},
 	})
 	if err != nil {

@@ -23,6 +23,7 @@ func TestPodsHaveTheirRightsOnly(t *testing.T) {
 		"audit":        {"verify", []string{"aws-token", "keyring"}, "", true, "repomill-audit"},
 		"api":          {"", nil, "repomill-api", false, "repomill-api"},
 		"worker":       {"publish", []string{"aws-token"}, "repomill-worker", true, "repomill-worker"},
+		"stats":        {"stats", []string{"aws-token"}, "repomill-stats", false, "repomill-stats"},
 		"migrate":      {"", nil, "repomill-worker", false, "repomill-migrate"},
 		"reindex":      {"publish", []string{"aws-token"}, "repomill-worker", true, "repomill-worker"},
 		"toolbox":      {"publish", []string{"aws-token", "programs"}, "repomill-worker", true, "repomill-worker"},
@@ -59,7 +60,7 @@ func TestPodsHaveTheirRightsOnly(t *testing.T) {
 func TestSecretsAreMountedWhereTheyAreUsed(t *testing.T) {
 	all := render(t, "helm4", "repomill/values-ops.yaml", "--set=cloudSQLProxy.instance=,urlKey.secretManager=,urlKey.secret.name=url,signing.secret.name=keys,signing.secret.passphraseKey=words", "--set=signing.kmsKeys={gcpkms://kms/1,gcpkms://kms/2}",
 		"--set=catalog.worker.passwordSecret.name=w,catalog.api.passwordSecret.name=a,catalog.stats.passwordSecret.name=s,catalog.caSecret.name=ca")
-	want := map[string][]string{"keys": {"reindex", "toolbox", "worker"}, "url": {"resolver"}, "a": {"api"},
+	want := map[string][]string{"keys": {"reindex", "toolbox", "worker"}, "url": {"resolver"}, "a": {"api"}, "s": {"stats"},
 		"w": {"migrate", "reindex", "test-catalog", "test-keys", "toolbox", "worker"}}
 	got := map[string][]string{}
 	for _, m := range all {
