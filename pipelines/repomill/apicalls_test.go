@@ -44,7 +44,7 @@ var contractCalls = []contractCall{
 	{"GET", "/api/v1/repos/acme/tools/package/deb/ubuntu/jammy/hello/amd64/versions.json", "", 200, `[{"name":"hello",`},
 	{"GET", "/api/v1/repos/acme/tools/package/deb/ubuntu/jammy/hello/amd64/1.0/stats/downloads/count.json", "", 200, `{"value":0}`},
 	{"GET", "/api/v1/repos/acme/tools/package/deb/ubuntu/jammy/hello/amd64/1.0/stats/downloads/detail.json", "", 200, `[]`},
-	{"GET", "/api/v1/repos/acme/tools/package/deb/ubuntu/jammy/hello/amd64/1.0/stats/downloads/series/daily.json", "", 200, `{"value":{}}`},
+	{"GET", "/api/v1/repos/acme/tools/package/deb/ubuntu/jammy/hello/amd64/1.0/stats/downloads/series/daily.json?start_date=20000101Z", "", 200, `{"value":{}}`},
 	{"GET", "/api/v1/repos/acme/tools/stats/installs/count.json", "", 200, `{"value":0}`},
 	{"GET", "/api/v1/repos/acme/tools/search.json?q=hello", "", 200, `[{"name":"hello",`},
 	{"GET", vault + "/gpg_keys.json", "", 200, `{"gpg_keys":[{"self":"/api/v1/repos/acme/vault/gpg_keys/acme-vault-`},

@@ -53,9 +53,9 @@ func (d *DB) Requests(ctx context.Context, q catalog.StatisticsQuery, kind catal
 	return d.sums(ctx, q, requestColumns, `SUM(c.requests)`, `log_requests c JOIN repositories p ON p.id = c.repository_id`, where, args)
 }
 
-// statisticsCondition returns the conditions that all counts have.
+// statisticsCondition returns the conditions that all counts have. Both values of months are named, so that the index by day is used.
 func statisticsCondition(q catalog.StatisticsQuery) (where string, args []any) {
-	where, args = `c.day >= ?`, []any{q.Since}
+	where, args = `c.months IN (?, ?) AND c.day >= ?`, []any{daily, monthly, q.Since}
 	if q.Until != 0 {
 		where, args = where+` AND c.day <= ?`, append(args, q.Until)
 	}

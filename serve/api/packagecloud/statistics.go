@@ -148,7 +148,7 @@ func (h *handler) series(c call, q catalog.StatisticsQuery, count counter, inter
 		return
 	}
 	if to.Sub(from) > maxEmpty {
-		from = to
+		from = to.Add(day)
 		if len(rows) > 0 {
 			from = dayOf(rows[0].Values[0])
 		}
