@@ -91,6 +91,7 @@ func (c *apiCmd) Run(ctx context.Context, io stdio) error {
 		g.Go(func() error { return listen(ops, s.ops) })
 		context.AfterFunc(ctx, func() { ops.Close() }) //nolint:errcheck // what is asked there can be asked again
 	}
+	g.Go(func() error { return command.Supervised(ctx, s.listen) })
 	g.Go(func() error {
 		<-ctx.Done()
 		log.Info("stopping: finishing uploads that have begun")

@@ -228,6 +228,7 @@ func (s *site) serve(ctx context.Context, h handlers) error {
 		g.Go(func() error { return serveOps(ctx, s.ops, s.resources, dispatcher, h.register) })
 	}
 	g.Go(func() error { return dispatcher.Serve(ctx, grace) })
+	g.Go(func() error { return command.Supervised(ctx, s.resolver) })
 	g.Go(func() error {
 		<-ctx.Done()
 		s.log.Info("stopping", "grace", grace)

@@ -127,6 +127,7 @@ func (c *workerCmd) serve(ctx context.Context, r *pipelines.Resources, d *worker
 	if ops != nil {
 		g.Go(func() error { return serveOps(watched, ops, r, d) })
 	}
+	g.Go(func() error { return command.Supervised(watched, ops) })
 	defer context.AfterFunc(ctx, func() { r.Log.Info("worker stopping", "grace", c.Grace) })()
 	err := d.Serve(ctx, c.Grace)
 	stop()

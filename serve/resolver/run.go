@@ -100,6 +100,7 @@ func (s *resolver) serve(ctx context.Context, public, metrics http.Handler) erro
 		g.Go(func() error { return s.stop(ctx, srv) })
 	}
 	g.Go(func() error { s.settings.Poll(ctx); return nil })
+	g.Go(func() error { return command.Supervised(ctx, listener) })
 	g.Go(func() error { s.watch(ctx); return nil })
 	s.log.Info("serving", "version", command.Version(), "listen", listener.Addr().String(), "ops_listen", opsAddress, "public_url", s.cfg.PublicURL, "cdn", s.cfg.CDN,
 		"key_pair_id", s.cfg.KeyPairID, "serve_through", s.cfg.ServeThrough)
