@@ -68,7 +68,8 @@ func (d dir) stat(name string) (size int64, modified time.Time, err error) {
 	return st.Size, time.Unix(st.Mtim.Unix()), nil
 }
 
-// makeDir opens a folder in this one, creates it if it is absent, and reports whether it did.
+// makeDir opens a folder in this one, creates it if it is absent, and reports whether it did. Its group may write to it if that of the
+// parent may: where people copy packages into staging, they also do below folders that an upload has made.
 func (d dir) makeDir(name string) (sub dir, made bool, err error) {
 	fd, err := unix.Openat(d.fd(), name, dirFlags, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -83,7 +84,10 @@ func (d dir) makeDir(name string) (sub dir, made bool, err error) {
 	}
 	sub = dir{os.NewFile(uintptr(fd), name)}
 	if made {
-		err = sub.f.Chmod(0o755) // independent of the umask
+		var parent unix.Stat_t
+		if err = unix.Fstat(d.fd(), &parent); err == nil {
+			err = sub.f.Chmod(0o755 | os.FileMode(parent.Mode&0o020)) // independent of the umask
+		}
 	}
 	return sub, made, err
 }
