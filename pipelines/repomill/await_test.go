@@ -122,7 +122,10 @@ func TestSettingsOutliveTheCatalog(t *testing.T) {
 	}
 	kept := s.does(t, 0, "", "token", "create", "acme/secret", "kept").Stdout
 	revoked := s.does(t, 0, "", "token", "create", "acme/secret", "revoked").Stdout
-	s.does(t, 0, "", "repo", "set", "acme/secret", "--visibility", "private")
+	s.does(t, 0, "/bucket as files asks for no token", "repo", "set", "acme/secret", "--visibility", "private")
+	if a := s.does(t, 0, "", "repo", "set", "acme/secret", "--visibility", "private"); strings.Contains(a.Stderr, "note: ") {
+		t.Errorf("it was private before: %v", a)
+	}
 	if got := [3]int{ask(t, http.MethodGet, s.url+pointer).StatusCode, as(kept), as(revoked)}; got != [3]int{401, 302, 302} {
 		t.Errorf("repo set has returned, and clients get %v", got)
 	}

@@ -88,6 +88,7 @@ func (c *repoCreateCmd) Run(ctx context.Context, io stdio) error {
 		return command.Fault(err)
 	}
 	c.warnOfKeys(io, s)
+	c.warnOfFolder(io, catalog.Settings{}, s)
 	return c.declare(ctx, io, db, r, declarations, c.KeyringPackage == "on", unknownAge)
 }
 
@@ -154,6 +155,7 @@ func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
 	}
 	c.warnOfKeys(io, after)
 	c.warnOfKeyring(io, was, after)
+	c.warnOfFolder(io, was, after)
 	if err := c.removeArches(ctx, db, r, declarations); err != nil {
 		return err
 	}
