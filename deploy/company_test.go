@@ -82,6 +82,32 @@ type company struct {
 	signing []byte // private keys
 	trusted string // file with the public ones
 	urlKey  []byte
+
+	keyGroup *keyGroup // of the CDN
+	notify   string    // socket that services notify, as that of systemd
+}
+
+// A keyGroup has the public keys whose signatures the CDN accepts.
+type keyGroup struct {
+	edge *url.URL
+	mu   sync.Mutex
+	keys map[string]crypto.PublicKey
+}
+
+// Verify implements serve.Verifier.
+func (g *keyGroup) Verify(requestURI string, now time.Time) (objectKey string, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return cloudfront.NewVerifier(g.edge, g.keys).Verify(requestURI, now)
+}
+
+// set adds a key; without one it removes that of the id.
+func (g *keyGroup) set(id string, key crypto.PublicKey) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.keys[id] = key; key == nil {
+		delete(g.keys, id)
+	}
 }
 
 func newCompany(t testing.TB) *company {
@@ -144,9 +170,9 @@ func (c *company) serveCDN() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	c.keyGroup = &keyGroup{edge: edge, keys: map[string]crypto.PublicKey{keyPairID: key.Public()}}
 	srv := httptest.NewUnstartedServer(serve.NewEdge(serve.EdgeConfig{
-		Verifier: cloudfront.NewVerifier(edge, map[string]crypto.PublicKey{keyPairID: key.Public()}),
-		Objects:  origin{bucket}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Verifier: c.keyGroup, Objects: origin{bucket}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}))
 	srv.Listener.Close()
 	srv.Listener = l
@@ -185,6 +211,9 @@ func (c *company) start(name string, env, command []string) *process {
 	log := new(proctest.Output)
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, log, log
+	if c.notify != "" {
+		cmd.Env = append(env, "NOTIFY_SOCKET="+c.notify, "WATCHDOG_USEC=300000")
+	}
 	c.t.Cleanup(func() {
 		if c.t.Failed() {
 			c.t.Logf("%s said\n%s", name, proctest.Tail(log.String()))

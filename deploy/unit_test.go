@@ -1,14 +1,20 @@
 package deploy_test
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"repomill/testdata/deploytest"
+	"repomill/testdata/proctest"
 )
 
 // A unit is what these tests take from a systemd unit: how to run it, with which files and environment.
@@ -86,25 +92,94 @@ func (u unit) environmentOf(t testing.TB, example, credentials string, values ma
 
 // The units are what systemd understands.
 func TestUnits(t *testing.T) {
-	if _, err := exec.LookPath("systemd-analyze"); err != nil {
-		t.Skip("systemd-analyze is not installed")
+	proctest.Need(t, "systemd-analyze")
+	deploytest.Record(t, deploytest.Row{Files: "systemd/", Check: "systemd-analyze verify, and an exposure of 2.0 at most", Tool: systemdVersion(t), CannotShow: "the programs within those limits: TestOneMachine runs those of repomill.service and repomill-backup.service"})
+	units := slices.Concat(glob(t, "systemd/*.service"), glob(t, "systemd/*.timer"))
+	if len(units) < 6 {
+		t.Fatalf("units: %q", units)
 	}
-	dir := t.TempDir()
-	for _, name := range []string{"repomill-worker", "repomill-api", "repomill-resolver"} {
-		body, err := os.ReadFile("systemd/" + name + ".service")
+	for _, unit := range units {
+		body, err := os.ReadFile(unit)
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := strings.ReplaceAll(string(body), "/usr/local/bin/repomill-resolver", "/bin/true")
-		text = strings.ReplaceAll(text, "/usr/local/bin/repomill", "/bin/true")
-		path := filepath.Join(dir, name+".service")
+		if faults := judgeUnits(t, map[string]string{filepath.Base(unit): string(body)}); len(faults) > 0 {
+			t.Errorf("%s: %s", unit, strings.Join(faults, "\n"))
+		}
+	}
+	body, err := os.ReadFile("systemd/repomill.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string][2]string{
+		"a misspelled setting is found":               {"StateDirectory=", "StatesDirectory="},
+		"a value that is none is found":               {"Type=notify", "Type=notifies"},
+		"a service that may call everything is found": {"SystemCallFilter=", "#"},
+	} {
+		if faults := judgeUnits(t, map[string]string{"repomill.service": strings.ReplaceAll(string(body), change[0], change[1])}); len(faults) == 0 {
+			t.Errorf("%s: no fault", name)
+		}
+	}
+}
+
+func glob(t *testing.T, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// maxExposure is the exposure of a unit at most, on the scale of systemd-analyze security from 0 to 10.
+const maxExposure = 2.0
+
+// judgeUnits returns what systemd-analyze says against units, by their file names.
+func judgeUnits(t *testing.T, units map[string]string) (faults []string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range units {
+		text = regexp.MustCompile(`/usr/local/bin/repomill[a-z-]*`).ReplaceAllString(text, "/bin/true")
+		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := exec.Command("systemd-analyze", "verify", "--man=no", path).CombinedOutput(); err != nil || strings.Contains(string(out), name) {
-			t.Errorf("%s: %v\n%s", name, err, out)
+		if timer, ok := strings.CutSuffix(name, ".timer"); ok { // which names its service
+			body, err := os.ReadFile("systemd/" + timer + ".service")
+			if err == nil {
+				err = os.WriteFile(filepath.Join(dir, timer+".service"), bytes.ReplaceAll(body, []byte("/usr/local/bin/repomill-backup"), []byte("/bin/true")), 0o644)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		// Faults of other units of this machine are not ours.
+		out, err := exec.Command("systemd-analyze", "verify", "--man=no", path).CombinedOutput()
+		if err != nil || strings.Contains(string(out), "repomill") {
+			faults = append(faults, fmt.Sprintf("verify: %v\n%s", err, out))
+		}
+		if !strings.HasSuffix(name, ".service") {
+			continue
+		}
+		out, err = exec.Command("systemd-analyze", "security", "--offline=yes", "--no-pager", path).CombinedOutput()
+		_, level, found := strings.Cut(string(out), "Overall exposure level for "+name+": ")
+		level, _, _ = strings.Cut(level, " ")
+		exposure, err2 := strconv.ParseFloat(level, 64)
+		if err != nil || !found || err2 != nil || exposure > maxExposure {
+			faults = append(faults, fmt.Sprintf("exposure %q, want %.1f at most (%v, %v)\n%s", level, maxExposure, err, err2, out))
 		}
 	}
+	return faults
+}
+
+func systemdVersion(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("systemd-analyze", "--version").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(out), "\n")
+	return first
 }
 
 // install puts credentials where systemd would, and returns the folder.
