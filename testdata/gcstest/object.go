@@ -117,3 +117,15 @@ func (s *Server) describe(bucket, name string) []byte {
 	s.ask(http.MethodGet, objectPath(bucket, name), "", nil, &description)
 	return description
 }
+
+// Lose removes all objects of a bucket, as its owner can by mistake. No notification is sent.
+func (s *Server) Lose(bucket string) {
+	s.t.Helper()
+	var list struct{ Items []Object }
+	s.ask(http.MethodGet, "/storage/v1/b/"+bucket+"/o", "", nil, &list)
+	for _, o := range list.Items {
+		if code := s.ask(http.MethodDelete, objectPath(bucket, o.Name), "", nil, nil); code != http.StatusOK && code != http.StatusNoContent {
+			s.t.Fatalf("gcstest: remove %s: %d", o.Name, code)
+		}
+	}
+}
