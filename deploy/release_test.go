@@ -72,7 +72,7 @@ func TestRelease(t *testing.T) {
 		billOfMaterials(t, filepath.Join(out, "repomill-resolver-0.1.0~rc.1-linux-amd64.cdx.json"))
 	})
 	t.Run("nothing is set", func(t *testing.T) {
-		for _, name := range []string{"worker", "api", "resolver"} {
+		for _, name := range []string{"repomill", "worker", "api", "resolver"} {
 			if set := lines(t, filepath.Join(unpacked, "etc/repomill", name+".env")); len(set) > 0 {
 				t.Errorf("%s.env sets %q", name, set)
 			}
@@ -174,8 +174,8 @@ func installed(t *testing.T, out string) {
 			cd /packages
 			dpkg -i *.deb
 			getent passwd repomill repomill-api repomill-resolver
-			stat -c "%a %U %n" /etc/repomill /etc/repomill/worker.env
-			! command -v systemd-analyze || ! systemd-analyze verify /usr/lib/systemd/system/repomill-*.service 2>&1 | grep repomill
+			stat -c "%a %U %n" /etc/repomill /etc/repomill/worker.env /etc/repomill/repomill.env /var/lib/repomill /var/lib/repomill/staging
+			! command -v systemd-analyze || ! systemd-analyze verify /usr/lib/systemd/system/repomill*.service 2>&1 | grep repomill
 			echo CHANGED=yes >>/etc/repomill/worker.env
 			dpkg -i *.deb
 			grep CHANGED /etc/repomill/worker.env
@@ -192,7 +192,7 @@ func installed(t *testing.T, out string) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
-	for _, want := range []string{"repomill:x:", "repomill-api:x:", "repomill-resolver:x:", "700 root /etc/repomill\n", "600 root /etc/repomill/worker.env\n", "CHANGED=yes\n", "left nothing\n"} {
+	for _, want := range []string{"repomill:x:", "repomill-api:x:", "repomill-resolver:x:", "700 root /etc/repomill\n", "600 root /etc/repomill/worker.env\n", "600 root /etc/repomill/repomill.env\n", "750 repomill /var/lib/repomill\n", "2770 repomill /var/lib/repomill/staging\n", "CHANGED=yes\n", "left nothing\n"} {
 		if !strings.Contains(string(said), want) {
 			t.Errorf("it does not say %q:\n%s", want, said)
 		}
