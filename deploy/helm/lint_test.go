@@ -56,6 +56,7 @@ var mistakes = []struct {
 	{"no Secret with the catalog's password, and no proxy", []string{"--set=cloudSQLProxy.instance="}, "catalog.worker.passwordSecret.name"},
 	{"a proxy without a digest", []string{"--set=cloudSQLProxy.image.digest="}, "cloudSQLProxy.image.digest"},
 	{"a password in the URL of the catalog", []string{"--set=catalog.worker.url=mysql://mill:secret@db/repomill"}, "catalog.worker.url"},
+	{"a secret in the environment", []string{"--set=worker.env.AWS_SECRET_ACCESS_KEY=abc"}, "AWS_SECRET_ACCESS_KEY"},
 	{"no staging", []string{"--set=staging="}, "staging"},
 	{"a bucket without a region", []string{"--set=bucket=s3://acme"}, "bucket"},
 	{"clients without TLS in ops", []string{"--set=publicURL=http://packages.acme.example"}, "publicURL"},
