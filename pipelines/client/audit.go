@@ -106,6 +106,7 @@ func (a *Auditor) Round(ctx context.Context, now time.Time) (Audit, error) {
 
 func (a *Audit) note(url string, outcome check.Outcome, detail string) {
 	a.Counts[outcome]++
+	detail = strings.Replace(detail, "403 Forbidden", "403 Forbidden: the signed URL has expired, or the CDN does not have its key", 1)
 	if outcome != check.Good && len(a.Faults) < maxAuditFault {
 		a.Faults = append(a.Faults, AuditFault{url, outcome, detail})
 	}

@@ -128,7 +128,7 @@ func TestAudit(t *testing.T) {
 		change func(string) string
 		says   string
 	}{
-		{"an expired URL", s.expired(t, cdn), "403 Forbidden"},
+		{"an expired URL", s.expired(t, cdn), "403 Forbidden: the signed URL has expired"},
 		{"an unreachable CDN", func(l string) string { return strings.Replace(l, cdn, "http://"+porttest.Free(t), 1) }, "connection refused"},
 	} {
 		s.redirect(tt.change)

@@ -126,7 +126,7 @@ func (s *sampler) look(ctx context.Context) (pointer string) {
 		return pointer // it is noted
 	}
 	s.random.Shuffle(len(indexes), func(i, j int) { indexes[i], indexes[j] = indexes[j], indexes[i] })
-	few := min((s.n+1)/2, len(indexes))
+	few := min((s.n+s.random.IntN(2))/2, len(indexes)) // of a single object, any of both kinds
 	for _, o := range indexes[:few] {
 		s.object(ctx, o)
 	}

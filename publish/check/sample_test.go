@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -88,6 +89,24 @@ func TestSample(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A sample of one object is an index or a package, so that many small samples are of both.
+func TestSampleOfOne(t *testing.T) {
+	m := newAptSource(t).publish()
+	kinds := map[string]bool{}
+	for range 100 {
+		seen := check.Sample(t.Context(), m, debFound, keyring(t), 1, opt)
+		for _, s := range seen[1:] {
+			kinds[path.Base(path.Dir(path.Dir(s.Path)))] = true
+		}
+		if len(seen) < 2 || len(seen) > 3 || seen[0].Path != dist+"/InRelease" { // the pointer, and an index or a package of an index
+			t.Fatalf("got %+v", seen)
+		}
+	}
+	if !kinds["h"] || !kinds["by-hash"] || !kinds["main"] {
+		t.Errorf("drawn were %v", kinds)
 	}
 }
 
