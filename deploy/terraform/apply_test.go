@@ -230,18 +230,19 @@ func TestAWSApply(t *testing.T) {
 	}
 }
 
-// replicates checks that a package is copied to the replica, as the rules have it.
+// replicates checks that a package is copied to the replica.
 func replicates(t *testing.T, endpoint string) {
 	t.Helper()
-	client := s3.New(s3.Options{
-		Region: "eu-central-1", BaseEndpoint: &endpoint, UsePathStyle: true, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-	})
+	in := func(region string) *s3.Client {
+		return s3.New(s3.Options{Region: region, BaseEndpoint: &endpoint, UsePathStyle: true, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")})
+	}
 	key := aws.String("acme/tools/ubuntu/pool/jammy/main/h/hello/hello_1_all.deb")
-	if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("acme-packages"), Key: key, Body: strings.NewReader("a package")}); err != nil {
+	if _, err := in("eu-central-1").PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("acme-packages"), Key: key, Body: strings.NewReader("a package")}); err != nil {
 		t.Fatal(err)
 	}
+	replica := in("eu-west-1")
 	proctest.Eventually(t, "the package is in the replica", func() bool {
-		_, err := client.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String("acme-packages-replica"), Key: key})
+		_, err := replica.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String("acme-packages-replica"), Key: key})
 		return err == nil
 	})
 }
