@@ -6,6 +6,9 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"repomill/testdata/deploytest"
@@ -57,5 +60,31 @@ func checkRunbooks(t *testing.T, m made) {
 	}
 	if n < 5 {
 		t.Errorf("%d alerts, want 5 at least", n)
+	}
+}
+
+var address = regexp.MustCompile(`module\.[a-z]+\.[a-z_]+\.[a-z_]+(\["[a-z-]+"\])?`)
+
+// checkGuide checks that the resources, outputs and values that README.md names are there.
+func checkGuide(t *testing.T, m made) {
+	t.Helper()
+	guide, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addresses := address.FindAllString(string(guide), -1)
+	for _, a := range addresses {
+		if !slices.ContainsFunc(m.resources(), func(r madeResource) bool { return r.Address == a || strings.HasPrefix(r.Address, a+"[") }) {
+			t.Errorf("README.md: nothing is at %s", a)
+		}
+	}
+	outputs := regexp.MustCompile(`terraform output (?:-json )?([a-z_]+)`).FindAllStringSubmatch(string(guide), -1)
+	for _, o := range outputs {
+		if _, ok := m.Outputs[o[1]]; !ok {
+			t.Errorf("README.md: there is no output %s", o[1])
+		}
+	}
+	if len(addresses) < 4 || len(outputs) < 3 {
+		t.Errorf("README.md names %d addresses and %d outputs", len(addresses), len(outputs))
 	}
 }

@@ -149,6 +149,7 @@ func TestEnvironments(t *testing.T) {
 			checkProtection(t, m, name == "ops")
 			checkHelmValues(t, m, name)
 			checkRunbooks(t, m)
+			checkGuide(t, m)
 			t.Run("its values fit the chart", func(t *testing.T) { checkChart(t, m, name) })
 		})
 	}
