@@ -151,6 +151,7 @@ func TestEnvironments(t *testing.T) {
 			checkRunbooks(t, m)
 			checkGuide(t, m)
 			t.Run("its values fit the chart", func(t *testing.T) { checkChart(t, m, name) })
+			t.Run("its queries are PromQL", func(t *testing.T) { checkQueries(t, m) })
 		})
 	}
 }

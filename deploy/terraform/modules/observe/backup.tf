@@ -19,7 +19,7 @@ resource "google_logging_metric" "backups" {
 }
 
 # Policies look back 25 hours at most. Backups start at about the same time each day, so that 25 hours without one are a missing
-# one; the hour in which the policy may be wrong after a late backup is what Google leaves.
+# one. A new environment alerts until its first backup. PromQL needs the kind of resource of a metric that may have several.
 resource "google_monitoring_alert_policy" "backup" {
   project               = var.project
   display_name          = "RepomillBackupMissing"
@@ -31,7 +31,7 @@ resource "google_monitoring_alert_policy" "backup" {
   conditions {
     display_name = "RepomillBackupMissing"
     condition_prometheus_query_language {
-      query               = "(sum(increase(logging_googleapis_com:user_${replace(google_logging_metric.backups.name, "-", "_")}[24h])) or vector(0)) < 1"
+      query               = "(sum(increase(logging_googleapis_com:user_${replace(google_logging_metric.backups.name, "-", "_")}{monitored_resource=\"cloudsql_database\"}[24h])) or vector(0)) < 1"
       duration            = "3600s"
       evaluation_interval = "300s"
       # The metric has no data before the first backup.
