@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -34,15 +35,15 @@ func (c *company) nginx(resolver, api string) (site, trusted string, client *htt
 		c.t.Fatal(err)
 	}
 	trusted, key, client := certificate(c.t)
-	address := porttest.Free(c.t)
+	address, dir := porttest.Free(c.t), proctest.OpenDir(c.t)
 	values := []string{"127.0.0.1:8080", resolver, "127.0.0.1:8083", api, "443 ssl", address + " ssl",
-		"/etc/ssl/packages.acme.example/fullchain.pem", trusted, "/etc/ssl/packages.acme.example/privkey.pem", key}
+		"/etc/ssl/packages.acme.example/fullchain.pem", trusted, "/etc/ssl/packages.acme.example/privkey.pem", key, "/var/log/nginx/repomill.log", filepath.Join(dir, "access.log")}
 	for pair := range slices.Chunk(values, 2) {
 		if !strings.Contains(string(body), pair[0]) {
 			c.t.Errorf("nginx.conf does not have %q", pair[0])
 		}
 	}
-	dir, user := proctest.OpenDir(c.t), ""
+	user := ""
 	if os.Getuid() == 0 {
 		user = "user root;"
 	}
@@ -62,6 +63,11 @@ client_body_temp_path %[2]s/body; proxy_temp_path %[2]s/proxy; fastcgi_temp_path
 			conn.Close()
 		}
 		return err == nil
+	})
+	c.t.Cleanup(func() { // what is in the log of requests may be read by more people than tokens
+		if log, err := os.ReadFile(filepath.Join(dir, "access.log")); err != nil || bytes.Contains(log, []byte("rmt_")) || bytes.Contains(log, []byte("rmj_")) || !bytes.Contains(log, []byte(" - - [")) {
+			c.t.Errorf("the log of nginx has a token, or no request (%v): %s", err, log)
+		}
 	})
 	return "https://" + address, trusted, client
 }
