@@ -30,7 +30,7 @@ export PATH := $(PATH):$(CURDIR)/bin/tools/usr/bin:$(CURDIR)/bin/tools/usr/sbin:
 PACKAGES = ./... ./testdata/debtest ./testdata/rpmtest ./testdata/gcstest ./testdata/mysqltest ./testdata/pubsubtest ./testdata/s3test \
 	./testdata/intaketest ./testdata/kmstest ./testdata/porttest ./testdata/proctest ./testdata/clients ./testdata/corpus ./testdata/deploytest ./testdata/faults ./testdata/flinktest ./testdata/real ./testdata/soak ./testdata/versus
 # These test programs that they build: Go, which keeps the results of tests, does not see when those change.
-BUILDERS = ./deploy ./testdata/clients ./testdata/soak
+BUILDERS = ./deploy ./deploy/dataflow ./deploy/monitoring ./testdata/clients ./testdata/soak
 # Where goroutines meet: what the race detector is worth its time for. make test leaves the pipelines out, for which it
 # compiles every SDK anew; make race has them.
 RACY = ./serve/... ./publish ./pipelines/objects/file
@@ -63,7 +63,7 @@ go-version:
 		echo "Go $$have is too old: get Go $$want or later from https://go.dev/dl, or run with GOTOOLCHAIN=go$$want" >&2; exit 1; fi
 
 test: go-version tools lint
-	$(GO) test -timeout 15m $$($(GO) list $(filter-out $(BUILDERS),$(PACKAGES)) | grep -vx repomill/deploy)
+	$(GO) test -timeout 15m $$($(GO) list $(PACKAGES) | grep -vxF "$$($(GO) list $(BUILDERS))")
 	$(GO) test -count=1 -timeout 15m $(BUILDERS)
 	@$(MAKE) --no-print-directory race RACY_PIPELINES=
 

@@ -16,16 +16,16 @@ import (
 	"repomill/testdata/proctest"
 )
 
-// runbook returns the commands of README.md that follow a paragraph, up to the next one.
+// runbook returns the commands of machines.md that follow a paragraph, up to the next one.
 func runbook(t testing.TB, paragraph string) (commands []string) {
 	t.Helper()
-	body, err := os.ReadFile("README.md")
+	body, err := os.ReadFile("machines.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, after, ok := strings.Cut(string(body), "\n"+paragraph)
 	if !ok {
-		t.Fatalf("README.md has no paragraph that begins with %s", paragraph)
+		t.Fatalf("machines.md has no paragraph that begins with %s", paragraph)
 	}
 	_, after, _ = strings.Cut(after, "\n\n")
 	for line := range strings.Lines(after) {
@@ -36,7 +36,7 @@ func runbook(t testing.TB, paragraph string) (commands []string) {
 		commands = append(commands, strings.TrimSpace(command))
 	}
 	if len(commands) == 0 {
-		t.Fatalf("README.md has no commands after %s", paragraph)
+		t.Fatalf("machines.md has no commands after %s", paragraph)
 	}
 	return commands
 }
@@ -51,7 +51,7 @@ type operator struct {
 	released  int
 }
 
-// TestRunbooksOfKeys follows what README.md says of another signing key, while a client goes on.
+// TestRunbooksOfKeys follows what machines.md says of another signing key, while a client goes on.
 func TestRunbooksOfKeys(t *testing.T) {
 	t.Parallel()
 	c := newCompany(t)

@@ -15,7 +15,7 @@ import (
 	"repomill/testdata/rpmtest"
 )
 
-// From an empty machine to a package that apt installs, and out again: what deploy/README.md describes.
+// From an empty machine to a package that apt installs, and out again: what machines.md describes.
 func TestSingleMachine(t *testing.T) {
 	t.Parallel()
 	c := newCompany(t)

@@ -3,7 +3,6 @@ package monitoring_test
 import (
 	"errors"
 	"io"
-	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -55,27 +54,18 @@ func running(t *testing.T) measured {
 		"--listen", porttest.Free(t), "--ops-listen", ops[1])
 	start("repomill-resolver", "--bucket", "file://"+data+"/bucket", "--public-url", clients, "--cdn", "http://"+edge, "--key-pair-id", "K2JCJMDEHXQW5F",
 		"--key", "file://"+data+"/url-key.pem", "--listen", porttest.Free(t), "--ops-listen", ops[2])
-	has := measured{}
-	if strings.Contains(read(t, "../commands.md"), "\n### repomill audit\n") {
-		ops = append(ops, porttest.Free(t))
-		keyring := filepath.Join(t.TempDir(), "gpg.key")
-		write(t, keyring, read(t, data+"/bucket/gpg.key"))
-		start("repomill", "audit", "--url", clients, "--keyring", keyring, "--bucket", "file://"+data+"/bucket", "--replica", "file://"+data+"/bucket",
-			"--every", "1h", "--ops-listen", ops[3])
-	} else { // the program has no auditor: what rules say of it is for a later one
-		has.add("repomill_audit_objects_total{result=\"absent\"} 0\nrepomill_audit_last_success_timestamp_seconds 0\nrepomill_replica_lag_seconds 0\nrepomill_replica_damaged_releases 0\n")
-	}
-	maps.Copy(has, gather(t, ops))
-	return has
+	ops = append(ops, porttest.Free(t))
+	keyring := filepath.Join(t.TempDir(), "gpg.key")
+	write(t, keyring, read(t, data+"/bucket/gpg.key"))
+	start("repomill", "audit", "--url", clients, "--keyring", keyring, "--bucket", "file://"+data+"/bucket", "--replica", "file://"+data+"/bucket",
+		"--every", "1h", "--ops-listen", ops[3])
+	return gather(t, ops)
 }
 
 // gather returns what programs measure at their addresses, when all of it is there: some is found at the first scrape.
 func gather(t *testing.T, ops []string) measured {
 	t.Helper()
-	late := []string{"repomill_signing_key_expiry_timestamp_seconds", "repomill_signing_key_failures_total", "repomill_release_age_seconds"}
-	if len(ops) > 3 {
-		late = append(late, "repomill_replica_lag_seconds")
-	}
+	late := []string{"repomill_signing_key_expiry_timestamp_seconds", "repomill_signing_key_failures_total", "repomill_release_age_seconds", "repomill_replica_lag_seconds"}
 	return proctest.Until(t, "all programs measure", func() measured {
 		has := measured{}
 		for _, address := range ops {

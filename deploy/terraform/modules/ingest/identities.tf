@@ -1,4 +1,4 @@
-# deploy/README.md, section 1, has the permissions that each program needs on the staging bucket.
+# deploy/machines.md, section 1, has the permissions that each program needs on the staging bucket.
 
 resource "google_service_account" "worker" {
   project      = var.project
