@@ -137,8 +137,8 @@ variable "log_fields" {
   }
 
   validation {
-    condition     = alltrue([for f in ["date", "time", "cs-method", "cs-uri-stem", "sc-status", "cs(User-Agent)"] : contains(var.log_fields, f)])
-    error_message = "log_fields has date, time, cs-method, cs-uri-stem, sc-status and cs(User-Agent): statistics are counted from them."
+    condition     = alltrue([for f in ["date", "time", "sc-bytes", "cs-method", "cs-uri-stem", "sc-status", "cs(User-Agent)", "sc-content-len"] : contains(var.log_fields, f)])
+    error_message = "log_fields has date, time, sc-bytes, cs-method, cs-uri-stem, sc-status, cs(User-Agent) and sc-content-len: statistics are counted from them."
   }
 }
 

@@ -102,7 +102,7 @@ run "errors_for_a_minute" {
 run "signatures_in_logs" {
   command = plan
   variables {
-    log_fields = ["date", "time", "cs-method", "cs-uri-stem", "sc-status", "cs(User-Agent)", "cs-uri-query"]
+    log_fields = ["date", "time", "sc-bytes", "cs-method", "cs-uri-stem", "sc-status", "cs(User-Agent)", "sc-content-len", "cs-uri-query"]
   }
   providers = {
     aws           = aws
