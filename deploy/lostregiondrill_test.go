@@ -13,7 +13,7 @@ import (
 
 // The region of the bucket is lost while the replica is half way behind. Clients are served from the replica, and then from the
 // primary again.
-func TestDrillServeFromTheReplica(t *testing.T) {
+func TestDrillLoseTheRegion(t *testing.T) {
 	t.Parallel()
 	d := newLostRegion(t)
 	d.ok("repo", "create", "acme/tools", "--distribution", "ubuntu/jammy", "--distribution", "el/9")
@@ -61,7 +61,7 @@ func TestDrillServeFromTheReplica(t *testing.T) {
 
 // The region does not come back. The replica becomes the primary: revoked tokens stay revoked, and the package that was not replicated
 // is copied from staging.
-func TestDrillMakeTheReplicaThePrimary(t *testing.T) {
+func TestDrillLoseTheRegionForGood(t *testing.T) {
 	t.Parallel()
 	d := newLostRegion(t)
 	d.ok("repo", "create", "acme/tools", "--distribution", "ubuntu/jammy")
