@@ -92,21 +92,24 @@ func grown(t *testing.T, w *world) copied {
 	return c
 }
 
+// An arrival is what a replica has of two publishes, and what the check says of it.
+type arrival struct {
+	fact    string
+	arrives func(t *testing.T, c copied) // after the first publish was copied
+	full    bool                         // only --full finds it, if there is no primary
+	deb     replica.State
+	debAge  replica.Age
+	rpm     replica.State
+	rpmAge  replica.Age
+	says    string // among the problems
+	minutes int    // lag
+}
+
 // What a replica lacks is found by the release that names it, with the primary and without.
 func TestReplica(t *testing.T) {
 	const deb, rpm = "acme/tools/ubuntu/jammy", "acme/tools/el/9/x86_64"
 	inRelease, repomd := layout.PointerKey(jammy), layout.PointerKey(el9)
-	for _, tt := range []struct {
-		fact    string
-		arrives func(t *testing.T, c copied) // after the first publish was copied
-		full    bool                         // only --full finds it, if there is no primary
-		deb     replica.State
-		debAge  replica.Age
-		rpm     replica.State
-		rpmAge  replica.Age
-		says    string // among the problems
-		minutes int    // lag
-	}{
+	for _, tt := range []arrival{
 		{fact: "nothing more arrived: an older, whole state", arrives: func(*testing.T, copied) {},
 			deb: replica.Whole, debAge: replica.Behind, rpm: replica.Whole, rpmAge: replica.Behind, minutes: 5},
 		{fact: "all arrived", arrives: func(_ *testing.T, c copied) { c.copyAll(everything) },
@@ -150,42 +153,45 @@ func TestReplica(t *testing.T) {
 		}, deb: replica.Absent, debAge: replica.Behind, rpm: replica.Whole, rpmAge: replica.Current, minutes: 15},
 	} {
 		t.Run(tt.fact, func(t *testing.T) {
-			simulate(t, func(t *testing.T, w *world) {
-				c := grown(t, w)
-				tt.arrives(t, c)
-				if tt.full {
-					if rep := c.check(t, nil, false); rep.Damaged != 0 {
-						t.Errorf("found without --full and without the primary: the test can be narrower: %+v", rep)
-					}
-					if rep := c.check(t, w.bucket, false); rep.Damaged != 1 {
-						t.Errorf("not found by comparison with the primary: %+v", rep)
-					}
-				}
-				rep := c.check(t, w.bucket, tt.full)
-				d, r := releaseOf(t, rep, deb), releaseOf(t, rep, rpm)
-				if d.State != tt.deb || d.Age != tt.debAge || r.State != tt.rpm || r.Age != tt.rpmAge {
-					t.Errorf("got deb %s %s, rpm %s %s: %+v", d.State, d.Age, r.State, r.Age, rep)
-				}
-				if got := time.Duration(rep.Lag.Seconds * float64(time.Second)).Round(time.Minute); got != time.Duration(tt.minutes)*time.Minute {
-					t.Errorf("lags %v, want %d minutes", got, tt.minutes)
-				}
-				said := ""
-				for _, p := range append(d.Problems, r.Problems...) {
-					said += p.String() + "\n"
-				}
-				if tt.says == "" && said != "" || !strings.Contains(said, tt.says) {
-					t.Errorf("problems %q, want %q", said, tt.says)
-				}
-				if tt.deb == replica.Absent {
-					return
-				}
-				alone := c.check(t, nil, tt.full)
-				d, r = releaseOf(t, alone, deb), releaseOf(t, alone, rpm)
-				if alone.Lag != nil || d.State != tt.deb || d.Age != replica.Unknown || r.State != tt.rpm || r.Age != replica.Unknown {
-					t.Errorf("without the primary: %+v", alone)
-				}
-			})
+			simulate(t, func(t *testing.T, w *world) { tt.check(t, w, deb, rpm) })
 		})
+	}
+}
+
+// check fails unless the check of a replica says what it should.
+func (tt arrival) check(t *testing.T, w *world, deb, rpm string) {
+	c := grown(t, w)
+	tt.arrives(t, c)
+	if tt.full {
+		if rep := c.check(t, nil, false); rep.Damaged != 0 {
+			t.Errorf("found without --full and without the primary: the test can be narrower: %+v", rep)
+		}
+		if rep := c.check(t, w.bucket, false); rep.Damaged != 1 {
+			t.Errorf("not found by comparison with the primary: %+v", rep)
+		}
+	}
+	rep := c.check(t, w.bucket, tt.full)
+	d, r := releaseOf(t, rep, deb), releaseOf(t, rep, rpm)
+	if d.State != tt.deb || d.Age != tt.debAge || r.State != tt.rpm || r.Age != tt.rpmAge {
+		t.Errorf("got deb %s %s, rpm %s %s: %+v", d.State, d.Age, r.State, r.Age, rep)
+	}
+	if got := time.Duration(rep.Lag.Seconds * float64(time.Second)).Round(time.Minute); got != time.Duration(tt.minutes)*time.Minute {
+		t.Errorf("lags %v, want %d minutes", got, tt.minutes)
+	}
+	said := ""
+	for _, p := range append(d.Problems, r.Problems...) {
+		said += p.String() + "\n"
+	}
+	if tt.says == "" && said != "" || !strings.Contains(said, tt.says) {
+		t.Errorf("problems %q, want %q", said, tt.says)
+	}
+	if tt.deb == replica.Absent {
+		return
+	}
+	alone := c.check(t, nil, tt.full)
+	d, r = releaseOf(t, alone, deb), releaseOf(t, alone, rpm)
+	if alone.Lag != nil || d.State != tt.deb || d.Age != replica.Unknown || r.State != tt.rpm || r.Age != replica.Unknown {
+		t.Errorf("without the primary: %+v", alone)
 	}
 }
 
