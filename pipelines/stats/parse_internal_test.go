@@ -51,6 +51,7 @@ func TestLinesOfServersAreRead(t *testing.T) {
 		want      map[string][]catalog.End
 	}{
 		{"nginx combined", nginx("GET "+deb+"?Expires=1 HTTP/1.1", "200 3290 "+apt), map[string][]catalog.End{hello("apt 2.4.9"): {{Byte: 3290, Count: 1}}}},
+		{"the edge behind the resolver's host", nginx("GET /.edge"+deb+" HTTP/1.1", "200 3290 "+apt), map[string][]catalog.End{hello("apt 2.4.9"): {{Byte: 3290, Count: 1}}}},
 		{"Apache with a virtual host, a user and no bytes", "packages.acme.example:443 192.0.2.7 - ci [29/Nov/2026:21:57:10 +0000] \"GET " + deb + " HTTP/1.1\" 200 - " + apt + "\n",
 			map[string][]catalog.End{hello("apt 2.4.9"): {{Byte: 0, Count: 1}}}},
 		{"lines that end as on Windows", strings.ReplaceAll(nginx("GET "+deb+" HTTP/1.1", "200 3290 "+apt), "\n", "\r\n"), map[string][]catalog.End{hello("apt 2.4.9"): {{Byte: 3290, Count: 1}}}},

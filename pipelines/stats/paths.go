@@ -30,6 +30,8 @@ const (
 )
 
 const (
+	// edgePrefix begins the paths of the edge where nginx has it on the host of the resolver (deploy/nginx-up.conf).
+	edgePrefix  = ".edge/"
 	tokenPrefix = "priv/"
 	tokenInPath = "token-in-path"
 )
@@ -40,6 +42,7 @@ func targetOf(escaped, query []byte) target {
 	if !ok {
 		return target{}
 	}
+	p = bytes.TrimPrefix(p, []byte(edgePrefix))
 	token := bytes.HasPrefix(p, []byte(tokenPrefix))
 	if token {
 		if _, p, ok = bytes.Cut(p[len(tokenPrefix):], []byte("/")); !ok {
