@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -161,44 +160,6 @@ func machineRoot(t testing.TB) string {
 	return root
 }
 
-// section returns the commands of a section of a document: lines with four more blanks than the text around them. A line that ends in a
-// backslash or a pipe goes on.
-func section(t testing.TB, file, heading string) (commands []string) {
-	t.Helper()
-	body, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, after, ok := strings.Cut("\n"+string(body), "\n"+heading+"\n")
-	if !ok {
-		t.Fatalf("%s has no section %q", file, heading)
-	}
-	after, _, _ = strings.Cut(after, "\n#")
-	goesOn, indent := false, ""
-	for line := range strings.Lines(after) {
-		line = strings.TrimRight(line, "\n")
-		if strings.HasPrefix(line, "- ") {
-			indent = "  "
-		} else if line != "" && !strings.HasPrefix(line, " ") {
-			indent = ""
-		}
-		command, ok := strings.CutPrefix(line, indent+"    ")
-		switch {
-		case !ok:
-			continue
-		case goesOn:
-			commands[len(commands)-1] += "\n" + command
-		default:
-			commands = append(commands, command)
-		}
-		goesOn = strings.HasSuffix(command, "\\") || strings.HasSuffix(command, "|")
-	}
-	if len(commands) == 0 {
-		t.Fatalf("%s has no commands in section %q", file, heading)
-	}
-	return commands
-}
-
 // follow runs all commands of sections of a document on the machine, in their order. What they print is returned by command.
 func (m *machine) follow(file string, headings ...string) map[string]string {
 	m.t.Helper()
@@ -210,20 +171,4 @@ func (m *machine) follow(file string, headings ...string) map[string]string {
 		}
 	}
 	return printed
-}
-
-// headings returns the sections of a document that have commands.
-func headings(t testing.TB, file string) (all []string) {
-	t.Helper()
-	body, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for part := range slices.Values(strings.Split("\n"+string(body), "\n## ")[1:]) {
-		heading, text, _ := strings.Cut(part, "\n")
-		if strings.Contains(text, "\n    ") {
-			all = append(all, "## "+heading)
-		}
-	}
-	return all
 }

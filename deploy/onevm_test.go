@@ -65,7 +65,10 @@ func TestOneMachine(t *testing.T) {
 		}
 	})
 	t.Run("another machine goes on from the backup", func(t *testing.T) { restored(t, m, root, newer) })
-	m.follow(guide, "## 9. More")
+	said = m.follow(guide, "## 9. More")
+	if got := said["sudo -u repomill repomill stats --data /var/lib/repomill acme/tools"]; !strings.Contains(got, "hello") {
+		t.Errorf("the downloads of apt are not counted: %q", got)
+	}
 	m.ok(pushHTTP(m, namedDeb(t, "signed-by-root")))
 	t.Run("the unit of the worker holds, too", func(t *testing.T) { workerUnit(t, m) })
 	if got := headings(t, guide); strings.Join(got, "; ") != "## 1. Install; ## 2. One file; ## 3. TLS; ## 4. Start; ## 5. The first package; ## 6. Upgrade; ## 7. Back up; ## 8. Restore; ## 9. More" {

@@ -1,7 +1,6 @@
 package deploy_test
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"os"
@@ -147,7 +146,7 @@ func judgeUnits(t *testing.T, units map[string]string) (faults []string) {
 		if timer, ok := strings.CutSuffix(name, ".timer"); ok { // which names its service
 			body, err := os.ReadFile("systemd/" + timer + ".service")
 			if err == nil {
-				err = os.WriteFile(filepath.Join(dir, timer+".service"), bytes.ReplaceAll(body, []byte("/usr/local/bin/repomill-backup"), []byte("/bin/true")), 0o644)
+				err = os.WriteFile(filepath.Join(dir, timer+".service"), regexp.MustCompile(`/usr/local/bin/repomill[a-z-]*`).ReplaceAll(body, []byte("/bin/true")), 0o644)
 			}
 			if err != nil {
 				t.Fatal(err)

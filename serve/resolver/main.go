@@ -30,8 +30,8 @@ type Config struct {
 	ServeThrough string        `name:"serve-through" default:"none" enum:"none,metadata" help:"What is answered with its bytes instead of a redirect: none, or metadata, which is all but packages, for clients that cannot follow a redirect to another host."`
 	Grace        time.Duration `default:"10s" help:"How long unfinished requests may go on after SIGTERM."`
 	awsidentity.Flags
-	LogLevel     string        `name:"log-level" default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
-	LogFormat    string        `name:"log-format" default:"json" enum:"json,text" help:"Form of the log, which goes to the standard error."`
+	LogLevel  string `name:"log-level" default:"info" enum:"debug,info,warn,error" help:"Least level of what is logged: debug, info, warn or error."`
+	LogFormat string `name:"log-format" default:"json" enum:"json,text" help:"Form of the log, which goes to the standard error."`
 }
 
 func main() {
