@@ -27,7 +27,7 @@ export CGO_ENABLED = 0
 export PATH := $(PATH):$(CURDIR)/bin/tools/usr/bin:$(CURDIR)/bin/tools/usr/sbin:$(CURDIR)/bin/tools/ministack/bin
 
 # ./... leaves testdata out.
-PACKAGES = ./... ./testdata/debtest ./testdata/rpmtest ./testdata/gcstest ./testdata/mysqltest ./testdata/pubsubtest ./testdata/s3test \
+PACKAGES = ./... ./testdata/awstest ./testdata/debtest ./testdata/rpmtest ./testdata/gcstest ./testdata/mysqltest ./testdata/pubsubtest ./testdata/s3test \
 	./testdata/intaketest ./testdata/kmstest ./testdata/porttest ./testdata/proctest ./testdata/clients ./testdata/corpus ./testdata/deploytest ./testdata/faults ./testdata/flinktest ./testdata/real ./testdata/soak ./testdata/versus
 # These test programs that they build: Go, which keeps the results of tests, does not see when those change.
 BUILDERS = ./deploy ./deploy/dataflow ./deploy/monitoring ./testdata/clients ./testdata/soak

@@ -3,7 +3,6 @@
 package deploytest
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,8 +117,8 @@ func Schemas(t testing.TB) string {
 	t.Helper()
 	dir := os.Getenv(schemasVariable)
 	if dir == "" {
-		t.Skip(fmt.Sprintf("%s names no folder of provider schemas (NAME.json.gz, from terraform providers schema -json): "+
-			"what has no real provider here is not validated", schemasVariable))
+		t.Skipf("%s names no folder of provider schemas (NAME.json.gz, from terraform providers schema -json): "+
+			"what has no real provider here is not validated", schemasVariable)
 	}
 	return dir
 }
