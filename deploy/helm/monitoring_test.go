@@ -18,6 +18,13 @@ func TestRulesAreTheChartsRules(t *testing.T) {
 			t.Run(helm+" "+object, func(t *testing.T) {
 				all := render(t, helm, "repomill/values-ops.yaml", "--set=monitoring.kind="+kind, "--set=monitoring.labels.release=prometheus")
 				m := find(t, all, object, "y-repomill-rules")
+				for i, group := range at(m.raw, "spec", "groups").([]any) { // Google's definition refuses a group without one
+					wanted := map[string]any{"PrometheusRule": nil, "Rules": "30s"}[object]
+					if got := at(group, "interval"); got != wanted {
+						t.Errorf("group %d: interval %v, want %v", i, got, wanted)
+					}
+					delete(group.(map[string]any), "interval")
+				}
 				if diff := cmp.Diff(want, at(m.raw, "spec")); diff != "" {
 					t.Errorf("-want +got:\n%s", diff)
 				}

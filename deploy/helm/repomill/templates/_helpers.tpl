@@ -68,12 +68,15 @@ iam.gke.io/gcp-service-account: {{ printf "%s@%s.iam.gserviceaccount.com" $accou
 {{- end }}
 {{- end }}
 
-{{/* Alerts, without those that are left out, and with whole links: list rules (dict of omit and runbooks). */}}
+{{/* Alerts, without those that are left out, and with whole links: list rules (dict of omit and runbooks) interval, which groups have to have
+in Google's Rules, and may leave out in a PrometheusRule. */}}
 {{- define "repomill.rules" -}}
 {{- $omit := (index . 1).omit | default list -}}
 {{- $runbooks := (index . 1).runbooks -}}
+{{- $interval := index . 2 -}}
 {{- $groups := list -}}
 {{- range (index . 0).groups -}}
+{{- if $interval }}{{ $_ := set . "interval" $interval }}{{ end -}}
 {{- $kept := list -}}
 {{- range .rules }}
 {{- if and .annotations $runbooks }}{{ $_ := set .annotations "runbook_url" (printf "%s%s" $runbooks (base .annotations.runbook_url)) }}{{ end -}}
