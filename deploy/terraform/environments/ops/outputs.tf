@@ -36,7 +36,7 @@ output "helm_values" {
       annotations = { "networking.gke.io/certmap" = module.serve.certificate_map }
       address     = module.serve.address.name
     }
-    monitoring = { kind = "PodMonitoring" }
+    monitoring = { kind = "PodMonitoring", runbooks = var.runbooks }
     audit      = { replica = "s3://${module.store.replica.name}?region=${var.aws_replica_region}" }
     stats      = { logs = ["s3://${module.store.logs.name}?region=${var.aws_region}"] }
   }
