@@ -162,6 +162,7 @@ func checkHelmValues(t *testing.T, m made, name string) {
 		Signing                              struct{ KMSKeys []string }
 		URLKey                               struct{ SecretManager string }
 		AWS                                  struct{ Roles map[string]string }
+		Monitoring                           struct{ Runbooks string }
 	}
 	if err := json.Unmarshal(m.Outputs["helm_values"].Value, &got); err != nil {
 		t.Fatal(err)
@@ -176,6 +177,7 @@ func checkHelmValues(t *testing.T, m made, name string) {
 	want.Catalog.API.URL = "mysql://repomill-api@127.0.0.1:3306/repomill"
 	want.CloudSQLProxy.Instance = "acme-packages-" + name + ":europe-west3:repomill"
 	want.URLKey.SecretManager = "projects/acme-packages-" + name + "/secrets/repomill-url-key/versions/1"
+	want.Monitoring.Runbooks = "https://git.acme.example/platform/repomill/-/blob/main/deploy/runbooks/"
 	want.Signing.KMSKeys, want.AWS.Roles = nil, map[string]string{}
 	for _, key := range []string{"releases", "releases-next"} {
 		want.Signing.KMSKeys = append(want.Signing.KMSKeys, "gcpkms://projects/acme-packages-"+name+"/locations/europe-west3/keyRings/repomill/cryptoKeys/"+key+"/cryptoKeyVersions/1")
