@@ -58,12 +58,12 @@ type checkReport struct {
 }
 
 // Run verifies each release and prints its problems.
-func (c *Check) Run(ctx context.Context, io Stdio) error {
+func (c *Check) Run(ctx context.Context, io Stdio, replicas ReplicaChecker) error {
 	switch {
 	case c.Replica != "" && c.Tree != "":
 		return command.Usage("name a place to check, or --replica")
 	case c.Replica != "":
-		return c.runReplica(ctx, io)
+		return c.runReplica(ctx, io, replicas)
 	case c.Full:
 		return command.Usage("--full is for --replica: other places are read in full unless --quick is set")
 	}

@@ -15,13 +15,19 @@ import (
 	"repomill/schemas/layout"
 )
 
+// A ReplicaChecker is [CheckReplica], or nil in a program that opens no buckets: the stores would be a quarter of repomill-client.
+type ReplicaChecker func(ctx context.Context, replicaURL, primaryURL string, keyring sign.Keyring, full bool, warn func(error)) (replica.Report, error)
+
 // runReplica checks the replica of a bucket.
-func (c *Check) runReplica(ctx context.Context, io Stdio) error {
+func (c *Check) runReplica(ctx context.Context, io Stdio, check ReplicaChecker) error {
+	if check == nil {
+		return command.Usage("this program opens no buckets: run repomill check --replica")
+	}
 	keyring, err := c.keyring()
 	if err != nil {
 		return err
 	}
-	rep, err := CheckReplica(ctx, c.Replica, c.Bucket, keyring, c.Full, func(err error) { fmt.Fprintf(io.Err, "warning: %v\n", err) })
+	rep, err := check(ctx, c.Replica, c.Bucket, keyring, c.Full, func(err error) { fmt.Fprintf(io.Err, "warning: %v\n", err) })
 	if err != nil {
 		return checkError(ctx, err)
 	}

@@ -30,6 +30,6 @@ func main() {
 		Out:         os.Stdout, Err: os.Stderr,
 	}
 	os.Exit(line.Run(ctx, &commands{}, os.Args[1:], func(c *kong.Context) error {
-		return c.Run(client.Stdio{Out: os.Stdout, Err: os.Stderr})
+		return c.Run(client.Stdio{Out: os.Stdout, Err: os.Stderr}, client.ReplicaChecker(nil))
 	}))
 }

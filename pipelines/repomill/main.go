@@ -71,6 +71,6 @@ func run(ctx context.Context, args []string, io stdio) int {
 	grammar := &commands{}
 	return line.Run(ctx, grammar, args, func(c *kong.Context) error {
 		c.BindTo(grammar.Use(withActor(ctx, c)), (*context.Context)(nil))
-		return c.Run(io, client.Stdio{Out: io.out, Err: io.err})
+		return c.Run(io, client.Stdio{Out: io.out, Err: io.err}, client.ReplicaChecker(client.CheckReplica))
 	})
 }
