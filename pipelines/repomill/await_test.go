@@ -188,9 +188,9 @@ func TestNoWorker(t *testing.T) {
 		t.Errorf("status after a worker was seen: %v", a)
 	}
 	s = restart(t, s.data)
-	if a := s.does(t, 0, "", "status"); strings.Contains(a.Stdout, "no worker") {
-		t.Errorf("status with a worker: %v", a)
-	}
+	proctest.Eventually(t, "status knows the worker, which announces itself once it is ready", func() bool {
+		return !strings.Contains(s.does(t, 0, "", "status").Stdout, "no worker")
+	})
 	var report struct{ Worker struct{ Runs bool } }
 	if a := s.does(t, 0, "", "status", "--json"); json.Unmarshal([]byte(a.Stdout), &report) != nil || !report.Worker.Runs {
 		t.Errorf("status --json with a worker: %v", a)
