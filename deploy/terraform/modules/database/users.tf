@@ -10,7 +10,9 @@ resource "google_sql_user" "this" {
 }
 
 locals {
-  # Cloud SQL's roles can be granted to projects only. The condition narrows them to this database.
+  # Cloud SQL's roles can be granted to projects only. The condition narrows them to this database and to those that a backup of it
+  # is restored to, whose names begin with its own: repomill-2.
+  instance = "projects/${var.project}/instances/${google_sql_database_instance.catalog.name}"
   grants = merge([for user, email in var.users : {
     "${user} client"       = { email = email, role = "roles/cloudsql.client" }
     "${user} instanceUser" = { email = email, role = "roles/cloudsql.instanceUser" }
@@ -26,6 +28,6 @@ resource "google_project_iam_member" "users" {
 
   condition {
     title      = "catalog only"
-    expression = "resource.type == \"sqladmin.googleapis.com/Instance\" && resource.name == \"projects/${var.project}/instances/${google_sql_database_instance.catalog.name}\""
+    expression = "resource.type == \"sqladmin.googleapis.com/Instance\" && (resource.name == \"${local.instance}\" || resource.name.startsWith(\"${local.instance}-\"))"
   }
 }

@@ -73,8 +73,13 @@ run "users_without_passwords" {
   }
 
   assert {
-    condition     = alltrue([for m in google_project_iam_member.users : strcontains(m.condition[0].expression, "projects/acme-packages/instances/repomill")])
-    error_message = "the role is not narrowed to this database"
+    condition = alltrue([
+      for m in google_project_iam_member.users : m.condition[0].expression == join("", [
+        "resource.type == \"sqladmin.googleapis.com/Instance\" && ",
+        "(resource.name == \"projects/acme-packages/instances/repomill\" || resource.name.startsWith(\"projects/acme-packages/instances/repomill-\"))",
+      ])
+    ])
+    error_message = "the role is not narrowed to this database and those restored from it"
   }
 }
 
