@@ -247,6 +247,7 @@ func TestEnvironmentRefusesWrongValues(t *testing.T) {
 			{"a replica in another part of the world", values, `replica_region = "eu-west-1"`, `replica_region = "us-east-1"`, "packages may not have to leave it"},
 			{"a URL key that CloudFront does not have", values, `name = "2026-11"`, `name = "2026-12"`, "url_key.name is one of the names in url_keys"},
 		},
+		"publishing":  {{"replication over what workers publish", values, `price_class        =`, "published_from     = \"replica\"\nprice_class        =", "set replication = false"}},
 		"replica":     {{"a replica beside the packages", values, `replica_region = "eu-west-1"`, `replica_region = "eu-central-1"`, "a replica beside the packages is lost with them"}},
 		"label":       {{"a project of the other environment", mocks, `repomill-environment = "ops"`, `repomill-environment = "pre"`, "is not labelled repomill-environment=ops"}},
 		"destruction": {{"a key that is destroyed", "modules/signing/main.tf", "Key rings and keys", "Key rings and keys", "prevent_destroy set"}},

@@ -157,12 +157,17 @@ func checkHelmValues(t *testing.T, m made, name string) {
 	t.Helper()
 	var got struct {
 		Environment, Staging, Events, Bucket string
+		Resolver                             struct{ Env map[string]string }
+		Audit                                struct{ Replica string }
 		Catalog                              struct{ Worker, API struct{ URL string } }
 		CloudSQLProxy                        struct{ Instance string }
 		Signing                              struct{ KMSKeys []string }
 		URLKey                               struct{ SecretManager string }
-		AWS                                  struct{ Roles map[string]string }
-		Monitoring                           struct{ Runbooks string }
+		AWS                                  struct {
+			Region string
+			Roles  map[string]string
+		}
+		Monitoring struct{ Runbooks string }
 	}
 	if err := json.Unmarshal(m.Outputs["helm_values"].Value, &got); err != nil {
 		t.Fatal(err)
@@ -173,6 +178,9 @@ func checkHelmValues(t *testing.T, m made, name string) {
 	want.Staging = "gs://acme-packages-" + name + "-staging"
 	want.Events = "pubsub://acme-packages-" + name + "/repomill"
 	want.Bucket = "s3://acme-packages-" + name + "?region=eu-central-1"
+	want.Resolver.Env = map[string]string{"REPOMILL_BUCKET": want.Bucket}
+	want.Audit.Replica = "s3://acme-packages-" + name + "-replica?region=eu-west-1"
+	want.AWS.Region = "eu-central-1"
 	want.Catalog.Worker.URL = "mysql://repomill-worker@127.0.0.1:3306/repomill"
 	want.Catalog.API.URL = "mysql://repomill-api@127.0.0.1:3306/repomill"
 	want.CloudSQLProxy.Instance = "acme-packages-" + name + ":europe-west3:repomill"

@@ -9,7 +9,8 @@ output "helm_values" {
     cdnURL        = "https://${var.cdn_host}"
     staging       = module.ingest.staging_url
     events        = module.ingest.events_url
-    bucket        = "s3://${module.store.primary.name}?region=${var.aws_region}"
+    bucket        = local.buckets[var.published_from]
+    resolver      = { env = { REPOMILL_BUCKET = local.buckets[var.pointers_from] } }
 
     catalog = {
       worker   = { url = module.database.catalog_urls.worker }
@@ -26,7 +27,8 @@ output "helm_values" {
     }
 
     google = { project = var.project }
-    aws    = { region = var.aws_region, roles = module.federation.role_arns }
+    # Tokens are exchanged in the region of a bucket that is used.
+    aws = { region = contains([var.pointers_from, var.published_from], "replica") ? var.aws_replica_region : var.aws_region, roles = module.federation.role_arns }
 
     gateway = {
       enabled     = true
@@ -37,7 +39,7 @@ output "helm_values" {
       address     = module.serve.address.name
     }
     monitoring = { kind = "PodMonitoring", runbooks = var.runbooks }
-    audit      = { replica = "s3://${module.store.replica.name}?region=${var.aws_replica_region}" }
+    audit      = { replica = var.replication ? local.buckets.replica : "" }
     stats      = { logs = ["s3://${module.store.logs.name}?region=${var.aws_region}"] }
   }
 }
@@ -64,7 +66,11 @@ output "dataflow" {
     service_account_email = module.pipeline.account.email
     staging_location      = module.pipeline.staging_location
     subnetwork            = module.pipeline.subnetwork
-    catalog               = module.database.catalog_urls.dataflow
+    sdk_container_image   = var.dataflow_images.worker
+    aws_identity          = "google"
+    aws_role              = module.federation.role_arns.publish
+    # The database lets only connectors of Cloud SQL in, and the images have none: see deploy/dataflow/README.md.
+    catalog = module.database.catalog_urls.dataflow
   }
 }
 
@@ -75,7 +81,7 @@ output "statistics" {
 
 output "replica" {
   description = "URL of the replica, for repomill check --replica."
-  value       = "s3://${module.store.replica.name}?region=${var.aws_replica_region}"
+  value       = local.buckets.replica
 }
 
 output "distribution" {

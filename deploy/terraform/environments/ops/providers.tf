@@ -6,9 +6,11 @@ provider "google" {
   user_project_override = true
 }
 
+# sts_region: CloudFront and IAM are changed there, too, so that a fail-over needs neither region of the buckets.
 provider "aws" {
   region              = var.aws_region
   allowed_account_ids = [var.aws_account]
+  sts_region          = "us-east-1"
 
   default_tags {
     tags = local.labels
@@ -19,6 +21,7 @@ provider "aws" {
   alias               = "replica"
   region              = var.aws_replica_region
   allowed_account_ids = [var.aws_account]
+  sts_region          = "us-east-1"
 
   default_tags {
     tags = local.labels
@@ -30,6 +33,7 @@ provider "aws" {
   alias               = "us_east_1"
   region              = "us-east-1"
   allowed_account_ids = [var.aws_account]
+  sts_region          = "us-east-1"
 
   default_tags {
     tags = local.labels

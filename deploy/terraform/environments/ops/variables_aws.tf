@@ -91,6 +91,22 @@ variable "pointers_from" {
   default     = "primary"
 }
 
+variable "published_from" {
+  description = "Bucket that workers publish to: primary, or replica if the primary's region is lost for long."
+  type        = string
+  default     = "primary"
+  validation {
+    condition     = var.published_from == "primary" || !var.replication
+    error_message = "With published_from = \"replica\", set replication = false: S3 would write old objects of the primary over new ones."
+  }
+}
+
+variable "replication" {
+  description = "Whether S3 copies the primary to the replica."
+  type        = bool
+  default     = true
+}
+
 variable "web_acl" {
   description = "ARN of a web ACL for the CDN, or null."
   type        = string

@@ -1,3 +1,10 @@
+locals {
+  buckets = {
+    primary = "s3://${module.store.primary.name}?region=${var.aws_region}"
+    replica = "s3://${module.store.replica.name}?region=${var.aws_replica_region}"
+  }
+}
+
 module "federation" {
   source = "../../modules/federation"
 
@@ -7,6 +14,7 @@ module "federation" {
   replica_bucket   = module.store.replica.name
   logs_bucket      = module.store.logs.name
   pointers_from    = var.pointers_from
+  published_from   = var.published_from
   distribution_arn = module.cdn.distribution.arn
 
   cluster    = { issuer = module.serve.oidc_issuer, namespace = var.namespace }
@@ -23,6 +31,7 @@ module "store" {
   distribution_arn    = module.cdn.distribution.arn
   noncurrent_days     = var.noncurrent_days
   pool_prefixes       = var.pool_prefixes
+  replication         = var.replication
   deletion_protection = var.deletion_protection
 }
 

@@ -2,7 +2,9 @@ locals {
   packages = "arn:aws:s3:::${var.packages_bucket}"
   replica  = "arn:aws:s3:::${var.replica_bucket}"
   logs     = "arn:aws:s3:::${var.logs_bucket}"
-  served   = var.pointers_from == "primary" ? local.packages : local.replica
+
+  served    = var.pointers_from == "primary" ? local.packages : local.replica
+  published = var.published_from == "primary" ? local.packages : local.replica
 
   # s3:ListBucket is on the bucket: without it S3 answers that an absent object is forbidden.
   permissions = {
@@ -11,9 +13,9 @@ locals {
         {
           Effect   = "Allow"
           Action   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
-          Resource = ["${local.packages}/*"]
+          Resource = ["${local.published}/*"]
         },
-        { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [local.packages] },
+        { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [local.published] },
       ],
       [for arn in var.distribution_arn == null ? [] : [var.distribution_arn] : {
         Effect = "Allow", Action = ["cloudfront:CreateInvalidation"], Resource = [arn]

@@ -113,6 +113,18 @@ variable "pointers_from" {
   }
 }
 
+variable "published_from" {
+  description = "Which bucket workers publish to: primary or replica."
+  type        = string
+  default     = "primary"
+  nullable    = false
+
+  validation {
+    condition     = contains(["primary", "replica"], var.published_from)
+    error_message = "published_from is primary or replica."
+  }
+}
+
 variable "logs_bucket" {
   description = "The bucket of the CDN's logs."
   type        = string

@@ -1,4 +1,5 @@
-# Replication copies objects in no order: the replica is proven whole by repomill check --replica, not by its lag.
+# Replication copies objects in no order: the replica is proven whole by repomill check --replica, not by its lag. It is switched off in
+# two places: the rules, which are in the primary's region, and the rights, which can be changed while that region is lost.
 resource "aws_iam_role" "replication" {
   name = "${var.name}-replication"
   assume_role_policy = jsonencode({
@@ -29,7 +30,7 @@ resource "aws_iam_role_policy" "replication" {
         Resource = ["${local.arns.primary}/*"]
       },
       {
-        Effect   = "Allow"
+        Effect   = var.replication ? "Allow" : "Deny"
         Action   = ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"]
         Resource = ["${local.arns.replica}/*"]
       },
@@ -55,7 +56,7 @@ resource "aws_s3_bucket_replication_configuration" "primary" {
     content {
       id       = rule.value.id
       priority = rule.key
-      status   = "Enabled"
+      status   = var.replication ? "Enabled" : "Disabled"
 
       filter {
         prefix = rule.value.prefix

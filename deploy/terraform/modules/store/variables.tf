@@ -84,6 +84,13 @@ variable "pool_prefixes" {
   }
 }
 
+variable "replication" {
+  description = "Whether the primary is copied to the replica. Off while the replica is what workers publish to."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "deletion_protection" {
   description = "Whether buckets that are not empty are kept when Terraform is to destroy them."
   type        = bool

@@ -90,6 +90,25 @@ run "serve_from_the_replica" {
   }
 }
 
+run "publish_to_the_replica" {
+  command = plan
+  variables {
+    published_from = "replica"
+  }
+
+  assert {
+    condition = toset(flatten([
+      for s in jsondecode(aws_iam_role_policy.this["publish"].policy).Statement : s.Resource if !contains(s.Action, "cloudfront:CreateInvalidation")
+    ])) == toset(["arn:aws:s3:::acme-packages-replica", "arn:aws:s3:::acme-packages-replica/*"])
+    error_message = "publish may not write the replica, or still the primary"
+  }
+
+  assert {
+    condition     = contains(flatten([for s in jsondecode(aws_iam_role_policy.this["serve"].policy).Statement : s.Resource]), "arn:aws:s3:::acme-packages")
+    error_message = "resolvers leave the primary before the replica is whole"
+  }
+}
+
 run "who_writes" {
   command = plan
 

@@ -101,6 +101,29 @@ run "replication" {
   }
 }
 
+run "no_replication" {
+  command = plan
+
+  providers = {
+    aws         = aws
+    aws.replica = aws.replica
+  }
+
+  variables {
+    replication = false
+  }
+
+  assert {
+    condition     = alltrue([for r in aws_s3_bucket_replication_configuration.primary.rule : r.status == "Disabled"])
+    error_message = "a rule still replicates"
+  }
+
+  assert {
+    condition     = [for s in jsondecode(aws_iam_role_policy.replication.policy).Statement : s.Resource if s.Effect == "Deny" && contains(s.Action, "s3:ReplicateObject")] == [["arn:aws:s3:::acme-packages-replica/*"]]
+    error_message = "S3 may still write into the replica"
+  }
+}
+
 run "policies" {
   command = plan
 
