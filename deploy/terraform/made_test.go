@@ -64,17 +64,19 @@ func (m made) find(t testing.TB, address string) madeResource {
 	return m.resources()[i]
 }
 
-// environmentCopy is a workspace in an environment, with the mocks of testdata/environment.tftest.hcl and the parameters of the
-// template of Dataflow, which lie outside this folder.
+// environmentCopy is a workspace in an environment, with the mocks of testdata/environment.tftest.hcl, the parameters of the
+// template of Dataflow and the rules of alerts, which lie outside this folder.
 func environmentCopy(t testing.TB, name string, p providers) *workspace {
 	t.Helper()
 	w := copied(t, "environments/"+name, p.configuration)
-	template, err := os.ReadFile("../dataflow/metadata.json")
-	if err != nil {
-		t.Fatal(err)
+	for _, file := range []string{"dataflow/metadata.json", "monitoring/rules.yml"} {
+		body, err := os.ReadFile(filepath.Join("..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The root of the copy is one of several folders below the test's own.
+		w.put(filepath.Join(filepath.Dir(w.root), file), body)
 	}
-	// The root of the copy is one of several folders below the test's own.
-	w.put(filepath.Join(filepath.Dir(w.root), "dataflow", "metadata.json"), template)
 	mocks, err := os.ReadFile("testdata/environment.tftest.hcl")
 	if err != nil {
 		t.Fatal(err)

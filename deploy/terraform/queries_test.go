@@ -58,7 +58,7 @@ func checkQueries(t *testing.T, m made) {
 		return string(out), err
 	}
 	queries := queriesOf(m)
-	if len(queries) < 7 {
+	if len(queries) < 35 {
 		t.Errorf("alerts and dashboards have %d queries", len(queries))
 	}
 	if out, err := check(queries); err != nil {

@@ -93,6 +93,9 @@ module "observe" {
   subscription      = module.ingest.subscription
   dead_subscription = module.ingest.dead_subscription
   database          = module.database.instance
+  rules             = file("${path.module}/../../../monitoring/rules.yml")
+  omit              = var.omitted_alerts
+  enabled           = var.alerts_enabled
   runbooks          = var.runbooks
   billing_account   = var.billing_account
   budget            = var.budget

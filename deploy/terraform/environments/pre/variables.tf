@@ -138,6 +138,18 @@ variable "alert_channels" {
   }
 }
 
+variable "alerts_enabled" {
+  description = "Whether alerts are sent. Off for the first apply, before anything runs."
+  type        = bool
+  default     = true
+}
+
+variable "omitted_alerts" {
+  description = "Names of alerts of deploy/monitoring/rules.yml that are left out, such as RepomillAPIAbsent without an API."
+  type        = set(string)
+  default     = []
+}
+
 variable "runbooks" {
   description = "URL of the folder deploy/runbooks, with a / at the end."
   type        = string

@@ -24,6 +24,7 @@ resource "google_monitoring_alert_policy" "backup" {
   project               = var.project
   display_name          = "RepomillBackupMissing"
   combiner              = "OR"
+  enabled               = var.enabled
   severity              = "ERROR"
   notification_channels = local.channels
   user_labels           = var.labels

@@ -19,6 +19,7 @@ resource "google_monitoring_alert_policy" "keys" {
   project               = var.project
   display_name          = "RepomillSigningKeyChanged"
   combiner              = "OR"
+  enabled               = var.enabled
   severity              = "CRITICAL"
   notification_channels = local.channels
   user_labels           = var.labels

@@ -49,6 +49,7 @@ resource "google_monitoring_alert_policy" "threshold" {
   project               = var.project
   display_name          = each.key
   combiner              = "OR"
+  enabled               = var.enabled
   severity              = each.value.severity
   notification_channels = local.channels
   user_labels           = var.labels

@@ -23,6 +23,7 @@ resource "google_monitoring_alert_policy" "uptime" {
   project               = var.project
   display_name          = "RepomillUnreachable"
   combiner              = "OR"
+  enabled               = var.enabled
   severity              = "CRITICAL"
   notification_channels = local.channels
   user_labels           = var.labels

@@ -48,6 +48,31 @@ variable "database" {
   type        = string
 }
 
+variable "rules" {
+  description = "The rules of Prometheus whose alerts become policies: deploy/monitoring/rules.yml."
+  type        = string
+  validation {
+    condition     = can(yamldecode(var.rules).groups[0].rules)
+    error_message = "rules is the text of a file of rules for Prometheus, with groups."
+  }
+}
+
+variable "omit" {
+  description = "Names of alerts in rules that are left out, such as RepomillAuditAbsent without an audit."
+  type        = set(string)
+  default     = []
+  validation {
+    condition     = alltrue([for name in var.omit : strcontains(var.rules, "alert: ${name}\n")])
+    error_message = "omit has names of alerts in rules."
+  }
+}
+
+variable "enabled" {
+  description = "Whether alerts are sent. Off until the first release of the chart runs."
+  type        = bool
+  default     = true
+}
+
 variable "runbooks" {
   description = "URL of the folder of runbooks, with a / at the end."
   type        = string
