@@ -22,7 +22,7 @@ func gcloudCommands(text string) []string {
 			continue
 		}
 		command, _, _ = strings.Cut(command, " #")
-		command = regexp.MustCompile(`\$\(date [^)]*\)`).ReplaceAllString(command, "2026-11-29T00:00:00Z")
+		command = regexp.MustCompile(`\$\([^)]*\)`).ReplaceAllString(command, "2026-11-29T10:00:00Z") // of date
 		commands = append(commands, strings.NewReplacer("$P", "acme-packages-pre", "$R", "europe-west3", "…", "x").Replace(command))
 	}
 	return commands

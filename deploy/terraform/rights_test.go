@@ -158,6 +158,7 @@ func checkHelmValues(t *testing.T, m made, name string) {
 	var got struct {
 		Environment, Staging, Events, Bucket string
 		Resolver                             struct{ Env map[string]string }
+		Worker, Toolbox                      struct{ Env map[string]string }
 		Audit                                struct{ Replica string }
 		Catalog                              struct{ Worker, API struct{ URL string } }
 		CloudSQLProxy                        struct{ Instance string }
@@ -179,6 +180,8 @@ func checkHelmValues(t *testing.T, m made, name string) {
 	want.Events = "pubsub://acme-packages-" + name + "/repomill"
 	want.Bucket = "s3://acme-packages-" + name + "?region=eu-central-1"
 	want.Resolver.Env = map[string]string{"REPOMILL_BUCKET": want.Bucket}
+	want.Worker.Env = map[string]string{"REPOMILL_INVALIDATE": "cloudfront://" + m.find(t, "module.cdn.aws_cloudfront_distribution.this").text("id")}
+	want.Toolbox.Env = want.Worker.Env
 	want.Audit.Replica = "s3://acme-packages-" + name + "-replica?region=eu-west-1"
 	want.AWS.Region = "eu-central-1"
 	want.Catalog.Worker.URL = "mysql://repomill-worker@127.0.0.1:3306/repomill"

@@ -10,7 +10,10 @@ output "helm_values" {
     staging       = module.ingest.staging_url
     events        = module.ingest.events_url
     bucket        = local.buckets[var.published_from]
-    resolver      = { env = { REPOMILL_BUCKET = local.buckets[var.pointers_from] } }
+    # For repomill yank --now, by hand in a pod.
+    worker   = { env = { REPOMILL_INVALIDATE = "cloudfront://${module.cdn.distribution.id}" } }
+    toolbox  = { env = { REPOMILL_INVALIDATE = "cloudfront://${module.cdn.distribution.id}" } }
+    resolver = { env = { REPOMILL_BUCKET = local.buckets[var.pointers_from] } }
 
     catalog = {
       worker   = { url = module.database.catalog_urls.worker }
