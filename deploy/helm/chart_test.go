@@ -192,6 +192,9 @@ func at(value any, path ...any) any {
 // environments are the values of both environments.
 var environments = []string{"repomill/values-pre.yaml", "repomill/values-ops.yaml"}
 
+// audited turns on the audit, which the files of values leave off until the keys that clients trust are in the cluster.
+const audited = "--set=audit.enabled=true"
+
 // chartCopy returns a copy of the chart, in which one file was changed.
 func chartCopy(t testing.TB, file, old, replacement string) string {
 	t.Helper()

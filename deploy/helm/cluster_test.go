@@ -33,7 +33,7 @@ func TestControlPlane(t *testing.T) {
 		for _, helm := range helms {
 			for _, values := range environments {
 				for _, set := range []string{"--set=monitoring.kind=ServiceMonitor", "--set=monitoring.kind=none,ingress.enabled=true,ingress.hosts={a.example}"} {
-					if out := c.dryRun(t, helm, values, set); out.Code != 0 || strings.Contains(out.Said(), "Warning") {
+					if out := c.dryRun(t, helm, values, audited, set); out.Code != 0 || strings.Contains(out.Said(), "Warning") {
 						t.Errorf("%s %s: %v", values, set, out)
 					}
 				}
@@ -46,7 +46,7 @@ func TestControlPlane(t *testing.T) {
 		row.Check, row.Tool = "the same with PodMonitoring and Rules", "kube-apiserver "+kubernetes
 		deploytest.Record(t, row)
 		c.definitions(filepath.Join(deploytest.Schemas(t), "crds"))
-		if out := c.dryRun(t, "helm4", "repomill/values-ops.yaml"); out.Code != 0 || strings.Contains(out.Said(), "Warning") {
+		if out := c.dryRun(t, "helm4", "repomill/values-ops.yaml", audited); out.Code != 0 || strings.Contains(out.Said(), "Warning") {
 			t.Error(out)
 		}
 	})
@@ -79,7 +79,7 @@ func brokenObjects(t *testing.T, c *control) {
 		{"a path of a kind that does not exist", "templates/gateway.yaml", "PathPrefix, value: /}", "Prefix, value: /}", "Unsupported value"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			out := c.dryRun(t, "helm4", "repomill/values-ops.yaml", "--set=monitoring.kind=none", chartCopy(t, tt.file, tt.old, tt.replacement))
+			out := c.dryRun(t, "helm4", "repomill/values-ops.yaml", audited, "--set=monitoring.kind=none", chartCopy(t, tt.file, tt.old, tt.replacement))
 			if !strings.Contains(out.Said(), tt.want) || out.Code == 0 && !strings.Contains(out.Said(), "Warning") {
 				t.Errorf("got %v\nwant %q", out, tt.want)
 			}
@@ -98,7 +98,7 @@ func lifeOfRelease(t *testing.T, c *control, helm string) {
 		}
 		return out.Stdout
 	}
-	values := []string{"repomill", "--values", "repomill/values-pre.yaml", "--wait", "--timeout", "3m", onAnyCluster, "--set=monitoring.kind=ServiceMonitor"}
+	values := []string{"repomill", "--values", "repomill/values-pre.yaml", "--wait", "--timeout", "3m", onAnyCluster, audited, "--set=monitoring.kind=ServiceMonitor"}
 	ready := func(component string) string {
 		return c.kubectl("get", "deployment", "y-repomill-"+component, "--namespace="+helm, "--output=jsonpath={.status.readyReplicas}").Stdout
 	}

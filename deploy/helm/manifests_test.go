@@ -24,7 +24,7 @@ func TestManifests(t *testing.T) {
 				Tool: version(t, deploytest.Tool(t, helm)), CannotShow: "whether a network plugin enforces the policies"})
 			for _, values := range environments {
 				t.Run(filepath.Base(values), func(t *testing.T) {
-					all := render(t, helm, values)
+					all := render(t, helm, values, audited)
 					for _, p := range manifestProblems(t, all) {
 						t.Error(p)
 					}
@@ -38,7 +38,7 @@ func TestManifests(t *testing.T) {
 func TestHelmsAgree(t *testing.T) {
 	raw := func(helm, values string) map[string]any {
 		all := map[string]any{}
-		for _, m := range render(t, helm, values) {
+		for _, m := range render(t, helm, values, audited) {
 			all[m.Kind+" "+m.Metadata.Name] = m.raw
 		}
 		return all

@@ -24,7 +24,7 @@ func TestManifestMistakesAreFound(t *testing.T) {
 		{"an autoscaler of nothing", "templates/_scaling.tpl", `(index $ 0) }}-{{ index $ 1 }}`, `(index $ 0) }}`, "which does not exist"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			all := render(t, "helm4", "repomill/values-ops.yaml", chartCopy(t, tt.file, tt.old, tt.replacement))
+			all := render(t, "helm4", "repomill/values-ops.yaml", audited, chartCopy(t, tt.file, tt.old, tt.replacement))
 			if problems := strings.Join(manifestProblems(t, all), "\n"); !strings.Contains(problems, tt.want) {
 				t.Errorf("got %q, want %q", problems, tt.want)
 			}

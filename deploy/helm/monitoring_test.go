@@ -94,7 +94,7 @@ func TestDashboardsAreConfigMaps(t *testing.T) {
 
 // A ServiceMonitor finds every pod that has metrics, and names the job after the component.
 func TestServiceMonitorSelectsItsService(t *testing.T) {
-	all := render(t, "helm4", "repomill/values-ops.yaml", "--set=monitoring.kind=ServiceMonitor")
+	all := render(t, "helm4", "repomill/values-ops.yaml", audited, "--set=monitoring.kind=ServiceMonitor")
 	service, monitor := find(t, all, "Service", "y-repomill-ops"), find(t, all, "ServiceMonitor", "y-repomill-ops")
 	if !selects(monitor.Spec.Selector.MatchLabels, service.Metadata.Labels) {
 		t.Errorf("%v does not select %v", monitor.Spec.Selector.MatchLabels, service.Metadata.Labels)

@@ -31,7 +31,7 @@ func TestPodsHaveTheirRightsOnly(t *testing.T) {
 		"test-keys":    {"publish", []string{"aws-token"}, "repomill-worker", true, "repomill-worker"},
 	}
 	got := map[string]rights{}
-	for _, m := range render(t, "helm4", "repomill/values-ops.yaml") {
+	for _, m := range render(t, "helm4", "repomill/values-ops.yaml", audited) {
 		p, _, ok := m.pod()
 		if !ok {
 			continue
@@ -166,4 +166,31 @@ func TestRoutes(t *testing.T) {
 			t.Errorf("paths: %v", paths)
 		}
 	})
+}
+
+// The first install waits for all pods: none of them needs what only exists after it.
+func TestFirstInstallWaitsForNoPublishedKey(t *testing.T) {
+	for _, values := range environments {
+		for _, m := range render(t, "helm4", values) {
+			p, _, _ := m.pod()
+			for _, v := range p.Volumes {
+				if name := at(v, "configMap", "name"); name != nil {
+					t.Errorf("%s: %s waits for ConfigMap %v", values, m.Metadata.Name, name)
+				}
+			}
+		}
+	}
+	p, _, _ := find(t, render(t, "helm4", environments[0], audited), "Deployment", "y-repomill-audit").pod()
+	if !slices.ContainsFunc(p.Volumes, func(v map[string]any) bool { return at(v, "configMap", "name") == "keyring" }) {
+		t.Errorf("turned on, the audit has no keys: %v", p.Volumes)
+	}
+}
+
+// The file of the driver has the mode that the driver gives: one that is stated needs a driver that sets the group, too.
+func TestURLKeyFromSecretManagerStatesNoMode(t *testing.T) {
+	class := find(t, render(t, "helm4", environments[1]), "SecretProviderClass", "y-repomill-url-key")
+	secrets, _ := at(class.raw, "spec", "parameters", "secrets").(string)
+	if !strings.Contains(secrets, "path: url-key.pem") || strings.Contains(secrets, "mode") {
+		t.Errorf("the driver gets %q", secrets)
+	}
 }
