@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -24,7 +22,7 @@ type apiCmd struct {
 	Staging        string         `required:"" placeholder:"gs://BUCKET" help:"URL of the staging bucket, where uploads go."`
 	Catalog        string         `required:"" placeholder:"mysql://USER@HOST/DB" help:"URL of the catalog, which has the tokens and the verdicts. A password is named by ?password-file=PATH."`
 	PublicURL      string         `name:"public-url" required:"" placeholder:"https://NAME" help:"URL under which clients reach the server: its /api/ leads here."`
-	Listen         string         `default:"127.0.0.1:8083" help:"Address of the API. In front of it is what speaks TLS."`
+	Listen         string         `default:"127.0.0.1:8083" help:"Address of the API, and of /readyz for the load balancer. In front of it is what speaks TLS."`
 	OpsListen      string         `default:"127.0.0.1:9103" help:"Address of /metrics, /healthz and /readyz; empty for none."`
 	IssuerNetwork  []netip.Prefix `placeholder:"10.0.0.0/8" help:"Network of issuers of ID tokens that are not on the public internet. May be repeated."`
 	Distributions  string         `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
@@ -56,6 +54,7 @@ type apiServer struct {
 	staging objects.Staging
 	catalog *catalogdb.DB
 	handler *apiHandler
+	ready   *apiReadiness
 	listen  net.Listener
 	ops     net.Listener // nil if there is none
 }
@@ -82,7 +81,8 @@ func (c *apiCmd) Run(ctx context.Context, io stdio) error {
 		return command.Usage("--distributions: %w", err)
 	}
 	s.handler = newAPI(apiConfig{staging: s.staging, catalog: s.catalog, table: table, publicURL: strings.TrimRight(c.PublicURL, "/"), maxSize: c.MaxPackageSize, log: log, issuerNetworks: c.IssuerNetwork, settingsAge: productionSettingsAge})
-	srv := s.handler.serverOf(s.handler, log)
+	s.ready = &apiReadiness{staging: s.staging, catalog: s.catalog, log: log}
+	srv := s.handler.serverOf(s.ready.before(s.handler), log)
 	log.Info("api started", "listen", addressOf(s.listen), "ops", addressOf(s.ops), "staging", layout.Shown(c.Staging))
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return listen(srv, s.listen) })
@@ -150,23 +150,13 @@ func (s *apiServer) open(ctx context.Context) (err error) {
 
 // opsHandler serves what operators and their machines ask.
 func (s *apiServer) opsHandler() http.Handler {
+	registry := s.handler.metrics.registry()
+	registry.MustRegister(s.ready)
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.handler.metrics.registry(), promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
 	mux.HandleFunc("GET /livez", alive)
 	mux.HandleFunc("GET /healthz", alive)
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
-		defer cancel()
-		_, err := s.staging.Stat(ctx, ".repomill/probe")
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
-		if err = errors.Join(err, s.catalog.Ping(ctx)); err != nil {
-			http.Error(w, "not ready: "+command.Printable(err.Error()), http.StatusServiceUnavailable)
-			return
-		}
-		alive(w, r)
-	})
+	mux.HandleFunc("GET /readyz", s.ready.serveOps)
 	return mux
 }
 
