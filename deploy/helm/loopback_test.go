@@ -84,6 +84,13 @@ func TestPodsOnLoopback(t *testing.T) {
 			}
 		})
 	}
+	t.Run("load balancers are answered on the ports of the calls", func(t *testing.T) {
+		for _, component := range []string{"resolver", "api"} {
+			if status, body := get(t, "http://"+n.address(component, "http")+"/readyz"); status != http.StatusOK || body != "ok\n" {
+				t.Errorf("%s: %d %q", component, status, body)
+			}
+		}
+	})
 	t.Run("jobs and tests of helm end well", func(t *testing.T) {
 		for _, tt := range []struct{ kind, name, want string }{
 			{"Job", "migrate", ""}, {"CronJob", "reindex", "identical"}, {"Job", "test-catalog", "acme/tools"}, {"Job", "test-keys", ""},
