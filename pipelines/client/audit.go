@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -26,6 +27,7 @@ type Auditor struct {
 	CDN          string                        // URL of the CDN that objects have to come from; empty: any
 	Keys         sign.Keyring                  // that clients trust
 	Sample       int                           // objects of a round
+	MaxBytes     int64                         // that a round reads of them; 0: any number
 	Repositories []catalog.Repository          // empty: all of Bucket
 	Bucket       tree.Lister                   // lists repositories; may be nil if there are Repositories
 	Settings     tree.Reader                   // the same bucket
@@ -48,6 +50,8 @@ type Audit struct {
 	Releases int                   `json:"releases"`
 	Counts   map[check.Outcome]int `json:"counts"`            // of objects, pointers and signatures included
 	Faults   []AuditFault          `json:"faults"`            // objects that are not ok
+	Sized    int                   `json:"sized,omitempty"`   // objects among those that are ok of which only the size was compared
+	Bytes    int64                 `json:"bytes"`             // that were read, besides pointers and signatures
 	Skipped  []string              `json:"skipped,omitempty"` // private repositories without a token
 }
 
@@ -79,19 +83,24 @@ func (a *Auditor) Round(ctx context.Context, now time.Time) (Audit, error) {
 	}
 	places := a.places(ctx, repositories, &res)
 	res.Releases = len(places)
+	budget := a.budget()
 	var mu sync.Mutex
 	var g errgroup.Group
 	g.SetLimit(auditWorkers)
-	for i, n := range shares(a.Sample, len(places)) {
-		p := places[i]
+	number := shares(a.Sample, len(places))
+	for _, i := range permutation(len(places)) { // so that the first ones do not use the bytes of every round
+		p, n := places[i], number[i]
 		g.Go(func() error {
 			limited, cancel := context.WithTimeout(ctx, auditTimeout)
 			defer cancel()
-			seen := check.Sample(limited, a.tree(p.repository), p.found, a.Keys, n, check.Options{Now: now, Settle: a.Settle})
+			seen := check.Sample(limited, a.tree(p.repository), p.found, a.Keys, n, check.Options{Now: now, Settle: a.Settle, Budget: budget})
 			mu.Lock()
 			defer mu.Unlock()
 			for _, s := range seen {
 				res.note(a.shown(p.repository)+"/"+s.Path, s.Outcome, s.Detail)
+				if s.Sized {
+					res.Sized++
+				}
 			}
 			return nil
 		})
@@ -101,7 +110,13 @@ func (a *Auditor) Round(ctx context.Context, now time.Time) (Audit, error) {
 		return cmp.Or(cmp.Compare(x.URL, y.URL), cmp.Compare(x.Detail, y.Detail))
 	})
 	slices.Sort(res.Skipped)
+	res.Bytes = budget.Read()
 	return res, ctx.Err()
+}
+
+// budget returns the bytes of a round.
+func (a *Auditor) budget() *check.Budget {
+	return check.NewBudget(cmp.Or(a.MaxBytes, math.MaxInt64))
 }
 
 func (a *Audit) note(url string, outcome check.Outcome, detail string) {

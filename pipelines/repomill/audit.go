@@ -23,6 +23,7 @@ type auditCmd struct {
 	CDN          string        `name:"cdn" placeholder:"https://NAME" help:"URL of the CDN: a redirect to another place is a fault."`
 	Keyring      string        `env:"REPOMILL_KEYRING" required:"" type:"path" help:"File with the public keys that clients trust, such as the instance's gpg.key."`
 	Sample       int           `env:"REPOMILL_SAMPLE" default:"100" help:"Objects to read in a round, besides all pointers and their signatures."`
+	MaxBytes     int64         `env:"REPOMILL_MAX_BYTES" default:"268435456" help:"Bytes that a round reads of them. Of what would exceed it, only the size is compared. 0: no bound."`
 	Tokens       string        `env:"REPOMILL_TOKENS" type:"path" placeholder:"FILE" help:"File with tokens of private repositories, a line each: owner/name TOKEN."`
 	Bucket       string        `placeholder:"s3://BUCKET?region=R" help:"URL of the published bucket, which lists the repositories and what was published; with --replica also the primary that it is compared with."`
 	Replica      string        `env:"REPOMILL_REPLICA" placeholder:"s3://BUCKET?region=R" help:"URL of a replica of the bucket, which is checked in each round, as check --replica does."`
@@ -41,7 +42,8 @@ func (auditCmd) Help() string {
 	return `Looks at published repositories from outside, as clients do: through the resolver and the CDN. It verifies the signature of each
 pointer with the keys that clients have, draws objects that the pointers name (indexes under both names, packages), reads them, and
 compares size and SHA-256. An object is "ok"; "absent"; it "differs"; or it is "unreachable", if there was no answer, a refusal or an
-error of a server. A pointer that moved is looked at again before a fault is reported.
+error of a server. A pointer that moved is looked at again before a fault is reported. Of objects that --max-bytes does not leave
+room for, only the size is compared, with a request of one byte; the last line says of how many.
 
 Private repositories without a token are skipped. The command writes nothing; of --bucket it reads settings and the names of manifests.
 
@@ -123,6 +125,8 @@ func (c *auditCmd) auditor() (*client.Auditor, error) {
 	switch {
 	case c.Sample < 0:
 		return nil, command.Usage("--sample %d: use a number of objects", c.Sample)
+	case c.MaxBytes < 0:
+		return nil, command.Usage("--max-bytes %d: use a number of bytes, or 0 for no bound", c.MaxBytes)
 	case c.Every < 0 || c.Settle < 0:
 		return nil, command.Usage("--every and --settle: use a duration such as 15m")
 	case len(c.Repositories) == 0 && c.Bucket == "":
@@ -146,7 +150,7 @@ func (c *auditCmd) auditor() (*client.Auditor, error) {
 		return nil, command.Usage("--tokens: %w", err)
 	}
 	a := &client.Auditor{
-		Site: strings.TrimRight(c.URL, "/"), CDN: strings.TrimRight(c.CDN, "/"), Keys: keyring, Sample: c.Sample,
+		Site: strings.TrimRight(c.URL, "/"), CDN: strings.TrimRight(c.CDN, "/"), Keys: keyring, Sample: c.Sample, MaxBytes: c.MaxBytes,
 		Tokens: tokens, Table: table, Settle: c.Settle,
 	}
 	for _, name := range c.Repositories {
@@ -234,8 +238,12 @@ func (r auditReport) verdict() string {
 	for _, some := range r.Counts {
 		n += some
 	}
-	return fmt.Sprintf("%s of %s: %d ok, %d absent, %d differ, %d unreachable", layout.Counted(n, "object"), layout.Counted(r.Releases, "release"),
+	verdict := fmt.Sprintf("%s of %s: %d ok, %d absent, %d differ, %d unreachable", layout.Counted(n, "object"), layout.Counted(r.Releases, "release"),
 		r.Counts[check.Good], r.Counts[check.Absent], r.Counts[check.Differs], r.Counts[check.Unreachable])
+	if r.Sized > 0 {
+		verdict += fmt.Sprintf("; only the size of %d (--max-bytes)", r.Sized)
+	}
+	return verdict
 }
 
 func (r auditReport) exit() error {

@@ -83,6 +83,7 @@ func TestAudit(t *testing.T) {
 			t.Errorf("a good site, by %s: %v", fact, a)
 		}
 	}
+	s.bounded(t, of)
 	cdn := redirectOf(t, s.url+"/acme/tools/ubuntu/dists/noble/InRelease")
 	if a := s.audit(t, "acme/tools", "--cdn", cdn); a.Code != 0 {
 		t.Errorf("by its CDN: %v", a)
@@ -141,6 +142,38 @@ func TestAudit(t *testing.T) {
 		t.Errorf("all is restored: %v", a)
 	}
 }
+
+// bounded looks within fewer bytes than there are, and with a bound that is none.
+func (s *audited) bounded(t *testing.T, of []string) {
+	t.Helper()
+	read := func(args ...string) (bytes int64, sized, ok int) {
+		a := s.audit(t, append(append(args, "--json"), of...)...)
+		var rep struct {
+			Bytes  int64          `json:"bytes"`
+			Sized  int            `json:"sized"`
+			Counts map[string]int `json:"counts"`
+		}
+		if err := json.Unmarshal([]byte(a.Stdout), &rep); err != nil || a.Code != 0 {
+			t.Errorf("%q: %v, %v", args, err, a)
+		}
+		return rep.Bytes, rep.Sized, rep.Counts["ok"]
+	}
+	all, sized, _ := read("--max-bytes", "0")
+	if sized != 0 || all < 1000 {
+		t.Errorf("without a bound %d bytes were read, and of %d objects only the size", all, sized)
+	}
+	if some, sized, ok := read("--max-bytes", "1000"); some > 1000 || sized == 0 || sized >= ok {
+		t.Errorf("within 1000 bytes %d were read, and of %d of %d objects only the size", some, sized, ok)
+	}
+	if a := s.audit(t, append(of, "--max-bytes", "1000")...); a.Code != 0 || !boundedVerdict.MatchString(lastLine(a.Stdout)) {
+		t.Errorf("within 1000 bytes: %v", a)
+	}
+	if a := s.audit(t, append(of, "--max-bytes=-1")...); a.Code != 2 || !strings.Contains(a.Stderr, "--max-bytes -1: use a number of bytes") {
+		t.Errorf("of less than nothing: %v", a)
+	}
+}
+
+var boundedVerdict = regexp.MustCompile(`: [0-9]+ ok, 0 absent, 0 differ, 0 unreachable; only the size of [1-9][0-9]* \(--max-bytes\)$`)
 
 // expired returns what replaces a signed URL by one that the same key signed yesterday.
 func (s *audited) expired(t *testing.T, cdn string) func(location string) string {
@@ -273,6 +306,9 @@ func TestAuditMetrics(t *testing.T) {
 		"--bucket", "file://"+s.data+"/bucket", "--replica", "file://"+copied)
 	value := func(name string) string { return sampleOf(t, ops, name) }
 	proctest.Eventually(t, "a round has ended well", func() bool { return len(value("repomill_audit_last_success_timestamp_seconds")) > 1 })
+	if got := value("repomill_audit_read_bytes_total"); got == "0" || got == "" {
+		t.Errorf("%q bytes were read", got)
+	}
 	for name, want := range map[string]string{
 		`repomill_audit_objects_total{result="absent"}`: "0", `repomill_audit_objects_total{result="differs"}`: "0", `repomill_audit_objects_total{result="unreachable"}`: "0",
 		"repomill_replica_lag_seconds": "0", "repomill_replica_damaged_releases": "0",

@@ -24,6 +24,7 @@ type replicaReport = replica.Report
 type auditMetrics struct {
 	registry *prometheus.Registry
 	objects  *prometheus.CounterVec
+	bytes    prometheus.Counter
 	success  prometheus.Gauge
 	replica  *replicaMetrics
 }
@@ -34,6 +35,9 @@ func newAuditMetrics(ofReplica bool) *auditMetrics {
 		objects: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "repomill_audit_objects_total", Help: "Published objects that were read from outside, by what was seen: ok, absent, differs or unreachable.",
 		}, []string{"result"}),
+		bytes: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "repomill_audit_read_bytes_total", Help: "Bytes of published objects that were read from outside.",
+		}),
 		success: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "repomill_audit_last_success_timestamp_seconds", Help: "When the last round ended in which all objects were ok; 0 if none has.",
 		}),
@@ -41,7 +45,7 @@ func newAuditMetrics(ofReplica bool) *auditMetrics {
 	for _, o := range []check.Outcome{check.Good, check.Absent, check.Differs, check.Unreachable} {
 		m.objects.WithLabelValues(string(o))
 	}
-	m.registry.MustRegister(m.objects, m.success, command.BuildInfo())
+	m.registry.MustRegister(m.objects, m.bytes, m.success, command.BuildInfo())
 	if ofReplica {
 		m.replica = newReplicaMetrics()
 		m.registry.MustRegister(m.replica)
@@ -54,6 +58,7 @@ func (m *auditMetrics) observe(rep auditReport, now time.Time) {
 	for o, n := range rep.Counts {
 		m.objects.WithLabelValues(string(o)).Add(float64(n))
 	}
+	m.bytes.Add(float64(rep.Bytes))
 	if rep.Good() {
 		m.success.Set(float64(now.UnixMilli()) / 1000)
 	}

@@ -25,6 +25,7 @@ type Options struct {
 	Workers int           // package files read at the same time; 0 means 4
 	Now     time.Time     // the client's clock, with which Date, Valid-Until and expiry of keys are compared; zero: they are not
 	Settle  time.Duration // how long files beside the pointer may lag behind it before they count as wrong; 0 means 1 s
+	Budget  *Budget       // of bytes that [Sample] may read; nil: any number
 }
 
 // A Release summarizes a release that was read.

@@ -31,10 +31,12 @@ type Seen struct {
 	Path    string  `json:"path"` // below the tree's root
 	Outcome Outcome `json:"outcome"`
 	Detail  string  `json:"detail,omitempty"` // why it is not ok, for people; printable
+	Sized   bool    `json:"sized,omitempty"`  // it has the size that it should have, and was not read
 }
 
 // Sample looks at the pointer of a release, verifies its signature, and looks at some n objects that it names, drawn at random: half
-// of them indexes, the others packages of one index, which is read as well. The bytes of each are read and compared.
+// of them indexes, the others packages of one index, which is read as well. The bytes of each are read and compared; of one that
+// is larger than what is left of opt.Budget, the size alone.
 //
 // What is absent or differs is looked at again after opt.Settle, from the pointer on, before it counts: a publish may have replaced
 // the pointer, and caches may keep the files beside it for a while.
@@ -94,6 +96,9 @@ func (s *sampler) small(ctx context.Context, key string) ([]byte, bool) {
 
 // object reads an object that is named, and notes what it is. It reads at most one byte more than it should have.
 func (s *sampler) object(ctx context.Context, o named) {
+	if !s.afford(ctx, o) {
+		return
+	}
 	body, err := s.tree.Open(ctx, o.key)
 	if err != nil {
 		s.note(o.key, outcomeOf(err), "%v (listed in %s)", unreadable(err), o.by)
@@ -127,13 +132,12 @@ func (s *sampler) look(ctx context.Context) (pointer string) {
 	}
 	s.random.Shuffle(len(indexes), func(i, j int) { indexes[i], indexes[j] = indexes[j], indexes[i] })
 	few := min((s.n+s.random.IntN(2))/2, len(indexes)) // of a single object, any of both kinds
-	for _, o := range indexes[:few] {
-		s.object(ctx, o)
-	}
+	drawn := indexes[:few]
 	if rest := s.n - few; rest > 0 {
-		for _, o := range packages(ctx, rest) {
-			s.object(ctx, o)
-		}
+		drawn = slices.Concat(packages(ctx, rest), drawn) // the list is read first, so that packages are looked at also within a small budget
+	}
+	for _, o := range drawn {
+		s.object(ctx, o)
 	}
 	return pointer
 }

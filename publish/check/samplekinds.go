@@ -49,6 +49,9 @@ func (s *sampler) apt(ctx context.Context) (pointer string, indexes []named, pac
 		name := lists[s.random.IntN(len(lists))]
 		d := &drawn{random: s.random, n: n}
 		key := a.good[name+".gz"]
+		if !s.afford(ctx, named{a.entries[name+".gz"], key, a.pointer}) {
+			return nil
+		}
 		s.list(ctx, key, func() error {
 			return a.form(ctx, key, name, ".gz", func(st stanza) error {
 				p, err := parsePackage(st, strings.TrimPrefix(path.Base(path.Dir(name)), "binary-"))
@@ -98,12 +101,15 @@ func (s *sampler) rpm(ctx context.Context) (pointer string, indexes []named, pac
 		}
 	}
 	return pointer, byKey(indexes), func(ctx context.Context, n int) []named {
-		_, open, err := primary.facts()
+		file, open, err := primary.facts()
 		if err != nil {
 			return nil // noted
 		}
 		d := &drawn{random: s.random, n: n}
 		key := r.key(primary.Location.Href)
+		if !s.afford(ctx, named{file, key, r.pointer}) {
+			return nil
+		}
 		s.list(ctx, key, func() error {
 			return r.unpacked(ctx, key, open, func(in io.Reader) error { return r.offer(in, d, key) })
 		})
