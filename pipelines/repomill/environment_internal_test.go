@@ -28,7 +28,7 @@ func TestEnvironment(t *testing.T) {
 		"listen": {"REPOMILL_LISTEN"}, "edge-listen": {"REPOMILL_EDGE_LISTEN"}, "ops-listen": {"REPOMILL_OPS_LISTEN"},
 		"distributions": {"REPOMILL_DISTRIBUTIONS"}, "invalidate": {"REPOMILL_INVALIDATE"}, "cache": {"REPOMILL_CACHE"}, "cache-size": {"REPOMILL_CACHE_SIZE"},
 		"log-format": {"REPOMILL_LOG_FORMAT"}, "log-level": {"REPOMILL_LOG_LEVEL"}, "create": {"REPOMILL_CREATE"},
-		"url": {"REPOMILL_URL"}, "cdn": {"REPOMILL_CDN"}, "keyring": {"REPOMILL_KEYRING"}, "sample": {"REPOMILL_SAMPLE"}, "tokens": {"REPOMILL_TOKENS"}, "replica": {"REPOMILL_REPLICA"}, "every": {"REPOMILL_EVERY"}, // of audit
+		"url": {"REPOMILL_URL"}, "cdn": {"REPOMILL_CDN"}, "keyring": {"REPOMILL_KEYRING"}, "sample": {"REPOMILL_SAMPLE"}, "max-bytes": {"REPOMILL_MAX_BYTES"}, "tokens": {"REPOMILL_TOKENS"}, "replica": {"REPOMILL_REPLICA"}, "every": {"REPOMILL_EVERY"}, // of audit
 		"http-proxy": {"http_proxy"}, "https-proxy": {"HTTPS_PROXY", "https_proxy"}, "no-proxy": {"NO_PROXY", "no_proxy"}, // as other programs have them
 		"max-package-size": {"REPOMILL_MAX_PACKAGE_SIZE"}, "retention": {"REPOMILL_RETENTION"}, "upload-timeout": {"REPOMILL_UPLOAD_TIMEOUT"}, "grace": {"REPOMILL_GRACE"},
 	}
