@@ -57,6 +57,7 @@ var googleModules = map[string][]fault{
 	"observe": {
 		{"an alert on another subscription", "main.tf", `subscription_id = \"${var.dead_subscription}\" AND`, `subscription_id = \"${var.subscription}-dead\" AND`, "there is no alert on dead letters"},
 		{"an alert on a metric that does not exist", "backup.tf", "user_${replace(google_logging_metric.backups.name, \"-\", \"_\")}", "user_backups", "the alert on backups asks for another metric"},
+		{"a line that no run of the statistics prints", "statistics.tf", "logs? counted,", "logs? read,", "does not count the last line of a run"},
 		{"minutes for seconds", "rules.tf", "m = 60,", "m = 1,", "the policies are not the alerts of the rules"},
 		{"an alert without a receiver", "uptime.tf", "  notification_channels = local.channels\n", "  notification_channels = []\n", "an alert has no receiver"},
 	},

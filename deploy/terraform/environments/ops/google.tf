@@ -96,6 +96,7 @@ module "observe" {
   rules             = file("${path.module}/../../../monitoring/rules.yml")
   omit              = var.omitted_alerts
   enabled           = var.alerts_enabled
+  namespace         = var.namespace
   runbooks          = var.runbooks
   billing_account   = var.billing_account
   budget            = var.budget

@@ -145,7 +145,7 @@ variable "alerts_enabled" {
 }
 
 variable "omitted_alerts" {
-  description = "Names of alerts of deploy/monitoring/rules.yml that are left out, such as RepomillAPIAbsent without an API."
+  description = "Names of alerts that are left out, such as RepomillAPIAbsent without an API and RepomillStatisticsBehind without statistics."
   type        = set(string)
   default     = []
 }

@@ -62,8 +62,8 @@ variable "omit" {
   type        = set(string)
   default     = []
   validation {
-    condition     = alltrue([for name in var.omit : strcontains(var.rules, "alert: ${name}\n")])
-    error_message = "omit has names of alerts in rules."
+    condition     = alltrue([for name in var.omit : name == "RepomillStatisticsBehind" || strcontains(var.rules, "alert: ${name}\n")])
+    error_message = "omit has names of alerts in rules, or RepomillStatisticsBehind."
   }
 }
 
@@ -71,6 +71,11 @@ variable "enabled" {
   description = "Whether alerts are sent. Off until the first release of the chart runs."
   type        = bool
   default     = true
+}
+
+variable "namespace" {
+  description = "Namespace of the chart in the cluster."
+  type        = string
 }
 
 variable "runbooks" {

@@ -13,6 +13,7 @@ variables {
   subscription      = "repomill"
   dead_subscription = "staging-dead"
   database          = "repomill"
+  namespace         = "repomill"
   runbooks          = "https://git.acme.example/runbooks/"
   billing_account   = "01AB23-45CD67-89EF01"
   rules             = <<-YAML
@@ -61,18 +62,32 @@ run "alerts" {
   }
 
   assert {
-    condition     = alltrue([for p in concat(values(google_monitoring_alert_policy.threshold), values(google_monitoring_alert_policy.rules), [google_monitoring_alert_policy.backup, google_monitoring_alert_policy.uptime, google_monitoring_alert_policy.keys]) : length(p.notification_channels) == 2])
+    condition     = alltrue([for p in concat(values(google_monitoring_alert_policy.threshold), values(google_monitoring_alert_policy.rules), google_monitoring_alert_policy.statistics, [google_monitoring_alert_policy.backup, google_monitoring_alert_policy.uptime, google_monitoring_alert_policy.keys]) : length(p.notification_channels) == 2])
     error_message = "an alert has no receiver"
   }
 
   assert {
-    condition     = alltrue([for p in concat(values(google_monitoring_alert_policy.threshold), values(google_monitoring_alert_policy.rules), [google_monitoring_alert_policy.backup, google_monitoring_alert_policy.uptime, google_monitoring_alert_policy.keys]) : can(regex("^https://git\\.acme\\.example/runbooks/Repomill[A-Za-z]+\\.md$", p.documentation[0].links[0].url))])
+    condition     = alltrue([for p in concat(values(google_monitoring_alert_policy.threshold), values(google_monitoring_alert_policy.rules), google_monitoring_alert_policy.statistics, [google_monitoring_alert_policy.backup, google_monitoring_alert_policy.uptime, google_monitoring_alert_policy.keys]) : can(regex("^https://git\\.acme\\.example/runbooks/Repomill[A-Za-z]+\\.md$", p.documentation[0].links[0].url))])
     error_message = "an alert has no runbook"
   }
 
   assert {
     condition     = jsondecode(google_monitoring_dashboard.google.dashboard_json).mosaicLayout.tiles[1].xPos == 6
     error_message = "the charts lie on each other"
+  }
+}
+
+run "statistics" {
+  command = plan
+
+  assert {
+    condition = (
+      strcontains(google_monitoring_alert_policy.statistics[0].conditions[0].condition_prometheus_query_language[0].query, "user_repomill_statistics_runs{") &&
+      google_logging_metric.statistics.name == "repomill-statistics-runs" &&
+      can(regex("textPayload =~ \"(.*)\"$", google_logging_metric.statistics.filter)) &&
+      can(regex(regex("textPayload =~ \"(.*)\"$", google_logging_metric.statistics.filter)[0], "1 log counted, 23 unchanged: 5 lines, 4 downloads"))
+    )
+    error_message = "the alert on statistics does not count the last line of a run"
   }
 }
 
@@ -102,16 +117,16 @@ run "alerts_before_the_chart" {
   command = plan
   variables {
     enabled = false
-    omit    = ["RepomillAuditAbsent"]
+    omit    = ["RepomillAuditAbsent", "RepomillStatisticsBehind"]
   }
 
   assert {
-    condition     = alltrue([for p in concat(values(google_monitoring_alert_policy.threshold), values(google_monitoring_alert_policy.rules), [google_monitoring_alert_policy.backup, google_monitoring_alert_policy.uptime, google_monitoring_alert_policy.keys]) : !p.enabled])
+    condition     = alltrue([for p in concat(values(google_monitoring_alert_policy.threshold), values(google_monitoring_alert_policy.rules), google_monitoring_alert_policy.statistics, [google_monitoring_alert_policy.backup, google_monitoring_alert_policy.uptime, google_monitoring_alert_policy.keys]) : !p.enabled])
     error_message = "an alert is sent before anything runs"
   }
 
   assert {
-    condition     = !contains(keys(google_monitoring_alert_policy.rules), "RepomillAuditAbsent-warning")
+    condition     = !contains(keys(google_monitoring_alert_policy.rules), "RepomillAuditAbsent-warning") && length(google_monitoring_alert_policy.statistics) == 0
     error_message = "an alert that is left out is there"
   }
 }
