@@ -72,7 +72,7 @@ output "dataflow" {
     sdk_container_image   = var.dataflow_images.worker
     aws_identity          = "google"
     aws_role              = module.federation.role_arns.publish
-    # The database lets only connectors of Cloud SQL in, and the images have none: see deploy/dataflow/README.md.
+    # Only images with a Cloud SQL Auth Proxy reach it: deploy/dataflow/README.md, "With Terraform".
     catalog = module.database.catalog_urls.dataflow
   }
 }
