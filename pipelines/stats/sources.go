@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"repomill/pipelines/objects"
@@ -184,7 +185,7 @@ func (s fileStore) List(context.Context) (all []Log, err error) {
 
 // Open opens a file if it still begins with the line that it had: a server may have rotated its logs since.
 func (fileStore) Open(_ context.Context, l Log) (io.ReadCloser, error) {
-	f, err := os.Open(l.Name)
+	f, err := openFile(l.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -204,10 +205,15 @@ func (fileStore) Open(_ context.Context, l Log) (io.ReadCloser, error) {
 
 func (fileStore) Close() error { return nil }
 
+// openFile opens a file for reading. It does not wait for the writer of a pipe.
+func openFile(name string) (*os.File, error) {
+	return os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+}
+
 // fileLog describes a file, if it has a line. A file is known by its folder and its first line, because servers give files other
 // names, compress them and add to them.
 func fileLog(name string) (l Log, ok bool, err error) {
-	f, err := os.Open(name)
+	f, err := openFile(name)
 	if err != nil {
 		return l, false, err
 	}

@@ -2,7 +2,10 @@ package stats_test
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -52,6 +55,24 @@ func TestObjectsAreCountedOnce(t *testing.T) {
 			count(stats.Summary{Logs: 1, Unchanged: 2, Lines: lines(3)}, 13)
 		})
 	}
+}
+
+// A run does not wait for the writer of a pipe that is beside logs.
+func TestPipesAreNoLogs(t *testing.T) {
+	s := newSite(t)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "access.log"), []byte(s.lines(0, 3)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := s.run()
+	r.Logs = []string{dir}
+	if got, err := r.Do(t.Context()); err != nil || got != (stats.Summary{Logs: 1, Lines: lines(3)}) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	s.has(3)
 }
 
 func TestLogsThatAreNoneSayWhatToDo(t *testing.T) {
