@@ -131,7 +131,7 @@ var intervals = map[string]func(time.Time) time.Time{
 }
 
 // maxEmpty is the longest period in which days without downloads are shown. Of longer ones, the first day shown is the first one
-// with a download.
+// with a download, and none after today is shown without one.
 const maxEmpty = 366 * day
 
 // series answers with the sum of each interval by its first day.
@@ -148,6 +148,9 @@ func (h *handler) series(c call, q catalog.StatisticsQuery, count counter, inter
 		return
 	}
 	if to.Sub(from) > maxEmpty {
+		if today := h.Now().UTC().Truncate(day); to.After(today) {
+			to = today
+		}
 		from = to.Add(day)
 		if len(rows) > 0 {
 			from = dayOf(rows[0].Values[0])

@@ -54,6 +54,7 @@ func TestStatisticsAreThoseOfTheCatalog(t *testing.T) {
 		{"a series by month", one + "series/monthly.json?start_date=20261001Z", 200, `{"value":{"20261001Z":40,"20261101Z":3}}`},
 		{"a long series without downloads", r + "package/deb/ubuntu/jammy/other/amd64/1/stats/downloads/series/daily.json?start_date=20000101Z", 200, `{"value":{}}`},
 		{"a long series with some", one + "series/monthly.json?start_date=20000101Z&end_date=20261101Z", 200, `{"value":{"20261001Z":40,"20261101Z":0}}`},
+		{"a long series that ends in the future", one + "series/monthly.json?start_date=19700101Z&end_date=29991231Z", 200, `{"value":{"20261001Z":40,"20261101Z":3}}`},
 		{"another interval", one + "series/hourly.json", 404, `{"error":"not_found"}`},
 		{"a date that is none", one + "count.json?start_date=yesterday", 422, `{"start_date":["is not a date such as 20261129Z"]}`},
 		{"downloads of a repository", r + "stats/downloads/count.json", 200, `{"value":10}`},
