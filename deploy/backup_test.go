@@ -171,6 +171,50 @@ func TestBackup(t *testing.T) {
 	})
 }
 
+// A backup is not held up by an upload that cannot be read, and is not emptied when the bucket is not mounted.
+func TestBackupOfDataThatIsNotWhole(t *testing.T) {
+	t.Parallel()
+	proctest.Need(t, "rsync", "sqlite3", "flock")
+	rsync, err := exec.LookPath("rsync")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := os.ReadFile("repomill-backup")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	s := &small{t: t, data: filepath.Join(dir, "data"), backup: filepath.Join(dir, "backup"), metric: filepath.Join(dir, "backup.prom")}
+	proctest.Must(t, nil, "sh", "-c", `mkdir -p "$1" "$0/staging" "$0/bucket/.repomill" && echo 1 >"$0/bucket/.repomill/keys.json" && sqlite3 "$0/catalog.db" "CREATE TABLE t (i)"`, s.data, s.backup)
+	fails := func(call int) func(int) string {
+		return func(n int) string {
+			if n == call {
+				return rsync + ` "$@"; exit 23` // as for a file without permission
+			}
+			return "true"
+		}
+	}
+	if out := s.copy(string(body), fails(2)); out.Code != 1 {
+		t.Errorf("an object of the bucket that cannot be read: %s", out)
+	}
+	if out := s.copy(string(body), fails(3)); out.Code != 0 || !strings.Contains(out.String(), "not all uploads in "+s.data+"/staging are copied") {
+		t.Errorf("an upload that cannot be read: %s", out)
+	}
+	copied := filepath.Join(s.backup, "bucket/.repomill/keys.json")
+	if got := s.read(copied); got != "1\n" {
+		t.Errorf("the backup has %q", got)
+	}
+	if err := os.RemoveAll(filepath.Join(s.data, "bucket/.repomill")); err != nil {
+		t.Fatal(err)
+	}
+	if out := s.copy(string(body), fails(0)); out.Code != 1 || !strings.Contains(out.String(), "mount or restore") {
+		t.Errorf("a bucket that is not mounted: %s", out)
+	}
+	if got := s.read(copied); got != "1\n" {
+		t.Errorf("the backup has %q", got)
+	}
+}
+
 // starts has repomill up continue from a copy of the backup.
 func (s *small) starts(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "restored")
