@@ -2,6 +2,7 @@ package catalogdb
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ func (d *DB) CountLogs(ctx context.Context, b catalog.LogBatch, now time.Time) (
 	if err != nil {
 		return result, fmt.Errorf("packages of logs: %w", err)
 	}
-	repositories, err := d.repositoryIDs(ctx)
+	repositories, err := d.knownRepositories(ctx)
 	if err != nil {
 		return result, fmt.Errorf("repositories of logs: %w", err)
 	}
@@ -165,16 +166,30 @@ func (d *DB) packagesOfFiles(ctx context.Context, r catalog.Release, files []str
 	return err
 }
 
-// repositoryIDs returns the ids of all repositories.
-func (d *DB) repositoryIDs(ctx context.Context) (map[catalog.Repository]int64, error) {
-	ids := map[catalog.Repository]int64{}
+// A knownRepository is the row of a repository with its distributions, as os/version.
+type knownRepository struct {
+	id            int64
+	distributions map[string]bool
+}
+
+// knownRepositories returns all repositories.
+func (d *DB) knownRepositories(ctx context.Context) (map[catalog.Repository]knownRepository, error) {
+	known := map[catalog.Repository]knownRepository{}
 	_, err := list(ctx, d, func(scan func(...any) error) (id int64, err error) {
 		var r catalog.Repository
-		err = scan(&id, &r.Owner, &r.Name)
-		ids[r] = id
-		return id, err
-	}, `SELECT id, owner, name FROM repositories`)
-	return ids, err
+		var os, version sql.NullString
+		if err := scan(&id, &r.Owner, &r.Name, &os, &version); err != nil {
+			return id, err
+		}
+		if known[r].distributions == nil {
+			known[r] = knownRepository{id, map[string]bool{}}
+		}
+		if os.Valid {
+			known[r].distributions[catalog.Distribution{OS: os.String, Version: version.String}.String()] = true
+		}
+		return id, nil
+	}, `SELECT p.id, p.owner, p.name, d.os, d.version FROM repositories p LEFT JOIN distributions d ON d.repository_id = p.id`)
+	return known, err
 }
 
 // downloadRows returns the values of rows, and adds what they count to result.
@@ -200,9 +215,16 @@ func downloadRows(counts []catalog.DownloadCount, known map[string]knownPackage,
 	return rows
 }
 
-func requestRows(counts []catalog.RequestCount, repositories map[catalog.Repository]int64, result *catalog.LogLines) (rows [][]any) {
+// requestRows is downloadRows for other requests. Of a distribution that the repository does not have, the name is left out: servers
+// redirect old URLs of any, and clients would make rows without end.
+func requestRows(counts []catalog.RequestCount, repositories map[catalog.Repository]knownRepository, result *catalog.LogLines) (rows [][]any) {
+	type key struct {
+		id, day                            int64
+		kind, distribution, client, legacy string
+	}
+	at := map[key]int{}
 	for _, c := range counts {
-		id, ok := repositories[c.Repository]
+		r, ok := repositories[c.Repository]
 		switch {
 		case !ok:
 			result.Unknown += c.Count
@@ -212,7 +234,18 @@ func requestRows(counts []catalog.RequestCount, repositories map[catalog.Reposit
 		default:
 			result.Metadata += c.Count
 		}
-		rows = append(rows, []any{id, daily, c.Day, string(c.Kind), c.Distribution, c.Client, c.Legacy, c.Count})
+		if !r.distributions[c.Distribution] {
+			c.Distribution = ""
+		}
+		k := key{r.id, c.Day, string(c.Kind), c.Distribution, c.Client, c.Legacy}
+		i, ok := at[k]
+		if !ok {
+			i = len(rows)
+			at[k] = i
+			rows = append(rows, []any{k.id, daily, k.day, k.kind, k.distribution, k.client, k.legacy, int64(0)})
+		}
+		sum := &rows[i][len(rows[i])-1]
+		*sum = (*sum).(int64) + c.Count //nolint:forcetypeassert // it is set above
 	}
 	return rows
 }

@@ -136,6 +136,22 @@ func logsWhole(t *testing.T, db *catalogdb.DB) {
 	}
 }
 
+func logsForeign(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	of := func(distribution string, n int64) catalog.RequestCount {
+		return catalog.RequestCount{Repository: jammy.Repository, Kind: catalog.RedirectRequest, Distribution: distribution, Day: catalogdb.DayOf(start), Client: "apt", Legacy: "old", Count: n}
+	}
+	b := catalog.LogBatch{Name: "run/0", Requests: []catalog.RequestCount{of("ubuntu/jammy", 1), of("ubuntu/x1", 2), of("x2/jammy", 3), of("", 4)}}
+	if got, want := countLogs(t, db, b, start), (catalog.LogLines{Redirects: 10}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	rows, err := db.Requests(t.Context(), catalog.StatisticsQuery{By: []catalog.StatisticsField{catalog.ByDistribution}}, "")
+	want := []catalog.StatisticsRow{{Values: []string{""}, Count: 9}, {Values: []string{"ubuntu/jammy"}, Count: 1}}
+	if diff := cmp.Diff(want, rows); err != nil || diff != "" {
+		t.Errorf("requests (-want +got): %v\n%s", err, diff)
+	}
+}
+
 func logsSums(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)
 	one, two := deb(jammy, "hello", "1:1.0"), deb(jammy, "hello", "2.0")

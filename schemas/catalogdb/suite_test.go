@@ -80,6 +80,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a batch of logs is counted once", logsOnce},
 		{"a log that another run has counted undoes its batch", logsConflict},
 		{"only whole downloads of known packages are counted", logsWhole},
+		{"old URLs of distributions that do not exist have one row", logsForeign},
 		{"counts are selected and summed up by every field", logsSums},
 		{"counts of old months are summed up, and old marks removed", logsPruned},
 
