@@ -171,7 +171,16 @@ func (s fileStore) List(context.Context) (all []Log, err error) {
 				return err
 			}
 			l, ok, err := fileLog(name)
-			if err == nil && ok {
+			switch {
+			case err != nil && name == s.pattern:
+				return err
+			case errors.Is(err, fs.ErrNotExist): // a server has rotated its logs since
+				return nil
+			case err != nil: // Open says why it is not counted: it must not hold up the others
+				l, err = unreadLog(name)
+				ok = err == nil
+			}
+			if ok {
 				all = append(all, l)
 			}
 			return err
@@ -233,6 +242,12 @@ func fileLog(name string) (l Log, ok bool, err error) {
 	return Log{Store: "file://" + name, Name: name, Size: info.Size(), Grows: true, File: catalog.LogFile{
 		Source: filepath.Dir(name), Identity: lineDigest(line), State: fmt.Sprintf("%d/%d", info.Size(), info.ModTime().UnixNano()),
 	}}, true, nil
+}
+
+// unreadLog describes a file whose first line cannot be read, such as one that a server is compressing.
+func unreadLog(name string) (Log, error) {
+	name, err := filepath.Abs(name)
+	return Log{Store: "file://" + name, Name: name, Grows: true, File: catalog.LogFile{Source: filepath.Dir(name), Identity: "unread " + filepath.Base(name)}}, err
 }
 
 // firstLine returns the first line of a log, without comments; nil if there is none yet.

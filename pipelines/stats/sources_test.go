@@ -2,6 +2,7 @@ package stats_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,19 +58,21 @@ func TestObjectsAreCountedOnce(t *testing.T) {
 	}
 }
 
-// A run does not wait for the writer of a pipe that is beside logs.
-func TestPipesAreNoLogs(t *testing.T) {
+// What else is in a folder holds up no log: a pipe without a writer, a link to a file that was removed, a file that is being compressed.
+func TestOtherFilesHoldUpNoLog(t *testing.T) {
 	s := newSite(t)
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "access.log"), []byte(s.lines(0, 3)), 0o644); err != nil {
-		t.Fatal(err)
+	for name, body := range map[string][]byte{"access.log": []byte(s.lines(0, 3)), "access.log.1.gz": zipped(t, s.lines(3, 9))[:8]} {
+		if err := os.WriteFile(filepath.Join(dir, name), body, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o644); err != nil {
+	if err := errors.Join(syscall.Mkfifo(filepath.Join(dir, "a-pipe"), 0o644), os.Symlink(filepath.Join(dir, "gone"), filepath.Join(dir, "a-link"))); err != nil {
 		t.Fatal(err)
 	}
 	r := s.run()
 	r.Logs = []string{dir}
-	if got, err := r.Do(t.Context()); err != nil || got != (stats.Summary{Logs: 1, Lines: lines(3)}) {
+	if got, err := r.Do(t.Context()); err != nil || got != (stats.Summary{Logs: 1, Failed: 1, Lines: lines(3)}) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	s.has(3)
