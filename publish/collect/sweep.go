@@ -97,6 +97,7 @@ func (c *Collector) sweepRepository(ctx context.Context, r catalog.Repository) (
 // as long as there is room.
 func (s *repositorySweep) find(ctx context.Context, r catalog.Repository, old, next tombstones) (due []tombstone, full bool, err error) {
 	most := s.collector.maxMarked
+	left := room{most, listBytes}
 	visit := func(key string, meta layout.Meta) error {
 		if !meta.Modified.Before(s.before) || full && len(due) >= most {
 			return nil
@@ -113,7 +114,7 @@ func (s *repositorySweep) find(ctx context.Context, r catalog.Repository, old, n
 		}
 		if t, aged := old.find(key, version); aged {
 			due = append(due, t)
-		} else if full = full || len(next.objects) == most; !full {
+		} else if full = full || !left.take(t); !full {
 			next.objects[t.Key] = t
 		}
 		return nil

@@ -47,6 +47,24 @@ func (t tombstones) find(key string, v layout.Version) (_ tombstone, aged bool) 
 	return tombstone{key, v, t.now.UTC()}, false
 }
 
+// A room is what a list may still take. The longest keys would make a list of many objects larger than what can be read again.
+type room struct{ objects, bytes int }
+
+const (
+	listBytes      = 9 << 20 // of a list, below the bound of tree.ReadSmall
+	tombstoneBytes = 128     // of one, besides its key and its version
+)
+
+// take reports whether the list has room for one more, and takes it.
+func (r *room) take(t tombstone) bool {
+	n := len(t.Key) + len(t.Version) + tombstoneBytes
+	if r.objects < 1 || r.bytes < n {
+		return false
+	}
+	r.objects, r.bytes = r.objects-1, r.bytes-n
+	return true
+}
+
 func (c *Collector) readTombstones(ctx context.Context, r catalog.Repository) (tombstones, error) {
 	t := tombstones{key: tombstonesKey(r), objects: map[string]tombstone{}}
 	body, meta, err := tree.ReadSmall(ctx, c.bucket, t.key)
