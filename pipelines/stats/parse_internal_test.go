@@ -261,3 +261,16 @@ func TestLogsAreReadFromAByteOn(t *testing.T) {
 		t.Error("a log that is shorter than what was counted of it is not an error")
 	}
 }
+
+func TestDigestsOfLinesHaveNoAddressAndNoUser(t *testing.T) {
+	const rest = ` [29/Nov/2026:21:57:10 +0000] "GET /acme/tools/gpgkey HTTP/1.1" 200 1 "-" "curl/8"`
+	want := lineDigest([]byte("192.0.2.7 - -" + rest))
+	for _, line := range []string{"192.0.2.8 - -" + rest, "packages.acme.example:443 192.0.2.7 - -" + rest, "192.0.2.7 - rmt_secret" + rest} {
+		if got := lineDigest([]byte(line)); got != want {
+			t.Errorf("%s: %s, want %s", line, got, want)
+		}
+	}
+	if lineDigest([]byte("192.0.2.7 - -"+rest+"x")) == want {
+		t.Error("another line has the same digest")
+	}
+}

@@ -269,10 +269,10 @@ func firstLine(r io.Reader) ([]byte, error) {
 	}
 }
 
-// lineDigest returns the digest of a line without its first field, which is an address in most logs: nothing that is stored can
-// be compared with one.
+// lineDigest returns the digest of a line from its time on. Before it, servers write the address of the client and a user: nothing
+// that is stored can be compared with these.
 func lineDigest(line []byte) string {
-	_, rest, ok := bytes.Cut(line, []byte(" "))
+	_, rest, ok := bytes.Cut(line, []byte(" ["))
 	if !ok { // of CloudFront, whose lines have a random number of the request
 		rest = line
 	}
