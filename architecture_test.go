@@ -58,7 +58,7 @@ var house = []place{
 		[]string{"serve", "serve/api", "schemas/catalog", "schemas/layout"}},
 	{"packagecloud's calls bring packages through the door of uploads", []string{"serve/api/packagecloud"},
 		[]string{"serve", "serve/api", "serve/api/upload", "schemas/catalog", "schemas/layout"}},
-	{"who a program is to AWS depends on nothing of ours: the resolver is small", []string{"pipelines/awsidentity"}, nil},
+	{"who a program is to AWS depends on no other package here: the resolver is small", []string{"pipelines/awsidentity"}, nil},
 	{"a storage system imports data, paths and identities", []string{"pipelines/objects/cdn", "pipelines/objects/file", "pipelines/objects/gcs", "pipelines/objects/s3"},
 		[]string{"pipelines/awsidentity", "schemas/catalog", "schemas/layout"}},
 	{"objects imports its storage systems and what lies below the pipelines", []string{"pipelines/objects"},

@@ -48,6 +48,12 @@ func TestVerifyCoversAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, name := range regexp.MustCompile("`(Test[A-Za-z]+)(…?)`").FindAllStringSubmatch(string(body), -1) {
+		pattern := "^func " + name[1] + map[string]string{"": "\\(", "…": ""}[name[2]]
+		if err := exec.Command("git", "grep", "-qE", pattern, "--", ":/*_test.go").Run(); err != nil {
+			t.Errorf("VERIFY.md names %s: there is no such test (%v)", name[1], err)
+		}
+	}
 	files := strings.Fields(string(out))
 	if missing := uncovered(string(body), files); len(missing) > 0 || len(files) < 100 {
 		t.Errorf("of %d files VERIFY.md has no row for %q", len(files), missing)

@@ -270,7 +270,7 @@ func (unreachable) List(context.Context, string, func(string, layout.Meta) error
 // strangers returns text with the signature of a key that clients do not have.
 func strangers(t *testing.T, text []byte, w *world) []byte {
 	t.Helper()
-	s, err := sign.Generate("somebody else", 2048, w.bucket.Now().Add(-time.Hour))
+	s, err := sign.Generate("another owner", 2048, w.bucket.Now().Add(-time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
