@@ -38,10 +38,10 @@ func all(s string, good func(byte) bool) bool {
 var archPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$`)
 
 // reservedOwners are first path segments that a server needs for itself, now or for old clients.
-var reservedOwners = []string{"install", "api", "app", "priv", InstanceKeyKey, sharedKeys, "healthz", "readyz", "livez", "statusz", "metrics"}
+var reservedOwners = []string{"install", "api", "app", "priv", InstanceKeyKey, sharedKeys, "healthz", "readyz", "livez", "statusz", "metrics", assets, "log"}
 
 // reservedOS are third path segments that are not operating systems.
-var reservedOS = []string{"packages", "gpgkey", "gpgkeys"}
+var reservedOS = []string{downloads, "gpgkey", "gpgkeys", pageFolder, namesFolder, statusFolder, "snapshots", "changelogs"}
 
 // reservedVersions are fourth path segments that are not distribution versions, and fifth ones that
 // are not architectures.

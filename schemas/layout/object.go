@@ -48,6 +48,7 @@ const (
 	cacheImmutable = "public, max-age=31536000, immutable"
 	cachePackage   = "public, max-age=31536000, s-maxage=86400, immutable" // a yank reaches the CDN's edge in a day
 	cacheConfig    = "public, max-age=300"
+	cachePage      = "public, max-age=30"
 	cachePrivate   = "private, no-store"
 )
 
@@ -64,6 +65,8 @@ func headers(key string) (contentType, cacheControl string) {
 		return "application/pgp-keys", cachePrivate
 	case Hidden(key):
 		return "application/json", cachePrivate
+	case IsPage(key):
+		return pageHeaders(key)
 	case ext == ".deb":
 		return "application/vnd.debian.binary-package", cachePackage
 	case ext == ".rpm":
