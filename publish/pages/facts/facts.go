@@ -3,6 +3,14 @@ package facts
 
 import "time"
 
+// Bounds of what [DEB], [RPM] and [DEBChangelog] return. Text that is longer is cut, and ends in "…".
+const (
+	MaxLine    = 2 << 10  // bytes of a text of one line, and of a member of a relation
+	MaxText    = 32 << 10 // bytes of a description, and of an entry of a changelog
+	MaxItems   = 1000     // members of a relation
+	MaxEntries = 10       // entries of a changelog
+)
+
 // Facts is what a package says of itself.
 type Facts struct {
 	Summary     string
@@ -20,8 +28,9 @@ type Facts struct {
 
 // A Relation is a kind of dependency, with its members in the order and the form of the package: "libc6 (>= 2.34)", "a | b".
 type Relation struct {
-	Kind  string // as the format calls it: "Depends", "Requires"
+	Kind  string // as the format calls it: "Depends", "Requires", "Requires(pre)"
 	Items []string
+	More  int // members that are left out, because there are more than MaxItems
 }
 
 // An Entry is one of a changelog.
