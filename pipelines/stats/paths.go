@@ -62,7 +62,7 @@ func targetOf(escaped, query []byte) target {
 	}
 	asked := string(p)
 	ref, ok := layout.Parse(layout.InstallPath(asked, func(name string) string { return queryValue(query, name) }))
-	if !ok || layout.Hidden(ref.Key) {
+	if !ok || layout.Hidden(ref.Key) || ref.IsPage() {
 		return target{}
 	}
 	t := target{repository: ref.Repository, kind: otherObject, legacy: string(ref.Spelling(asked))}

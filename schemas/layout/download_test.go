@@ -23,7 +23,6 @@ func TestDownloads(t *testing.T) {
 		{"for another spelling of an architecture", "fedora/40/hello-2.10-3.armv7hl.rpm/download", "fedora/40/armhfp/hello-2.10-3.armv7hl.rpm"},
 		{"a caret", "el/9/hello-1~rc1^git1-1.x86_64.rpm/download", "el/9/x86_64/hello-1~rc1^git1-1.x86_64.rpm"},
 
-		{"the page of a package", "ubuntu/jammy/hello_2.10-3_amd64.deb", ""},
 		{"a DEB package as RPM", "ubuntu/jammy/hello_2.10-3_amd64.deb/download.rpm", ""},
 		{"an RPM package as DEB", "el/9/hello-2.10-3.x86_64.rpm/download.deb", ""},
 		{"another file", "el/9/hello.tar.gz/download", ""},

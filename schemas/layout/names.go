@@ -37,11 +37,18 @@ func all(s string, good func(byte) bool) bool {
 // archPattern matches the architectures of both formats.
 var archPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$`)
 
+// apiOwner and appOwner begin the paths of the API and of packagecloud's pages, apiRepositories those of the API about a repository.
+const (
+	apiOwner, appOwner = "api", "app"
+	apiRepositories    = apiOwner + "/v1/repos/"
+)
+
 // reservedOwners are first path segments that a server needs for itself, now or for old clients.
-var reservedOwners = []string{"install", "api", "app", "priv", InstanceKeyKey, sharedKeys, "healthz", "readyz", "livez", "statusz", "metrics", assets, "log"}
+var reservedOwners = []string{installOwner, apiOwner, appOwner, "priv", InstanceKeyKey, sharedKeys, "healthz", "readyz", "livez", "statusz", "metrics", assets, indexPage, "log"}
 
 // reservedOS are third path segments that are not operating systems.
-var reservedOS = []string{downloads, "gpgkey", "gpgkeys", pageFolder, namesFolder, statusFolder, "snapshots", "changelogs"}
+var reservedOS = []string{downloads, "gpgkey", "gpgkeys", pageFolder, namesFolder, statusFolder, "snapshots", "changelogs",
+	indexPage, indexTwin, feedFile, statusFile}
 
 // reservedVersions are fourth path segments that are not distribution versions, and fifth ones that
 // are not architectures.
@@ -59,6 +66,9 @@ func CheckRepository(r catalog.Repository) *catalog.Rejection {
 	}
 	if slices.Contains(reservedOwners, r.Owner) {
 		return &catalog.Rejection{Reason: catalog.ReservedName, Detail: fmt.Sprintf("owner %q is reserved for the server; choose another owner", r.Owner)}
+	}
+	if r.Name == indexPage {
+		return &catalog.Rejection{Reason: catalog.ReservedName, Detail: fmt.Sprintf("repository %q is the name of a page; choose another name", r.Name)}
 	}
 	return checkName("repository", r.Name)
 }

@@ -14,6 +14,7 @@ const (
 	pageFolder   = "p"      // of packages, below a repository; a reserved os, as are the next two
 	namesFolder  = "names"  // the list of all packages
 	statusFolder = "status" // answered by the API
+	filesFolder  = "_files" // of a package's pages
 
 	indexPage  = "index.html"
 	indexTwin  = "index.json"
@@ -91,12 +92,22 @@ func OlderTwinKey(r catalog.Repository, name string, number int) string {
 // alone share a page.
 func VersionPageKey(r catalog.Repository, name, version string) string {
 	_, version = cutEpoch(version)
-	return nameDir(r, name) + "/" + version + "/" + indexPage
+	return nameDir(r, name) + "/" + versionFolder(version) + "/" + indexPage
+}
+
+// versionFolder returns the folder of a version without its epoch. A colon, which only versions with an epoch can have behind it,
+// would read as the end of another epoch, and a folder that begins with a dot is hidden.
+func versionFolder(version string) string {
+	version = strings.ReplaceAll(version, ":", "_")
+	if strings.HasPrefix(version, ".") {
+		return "_" + version
+	}
+	return version
 }
 
 // FilesPageKey returns the key of the list of the files of a package, by the SHA-256 of the package. It never changes.
 func FilesPageKey(r catalog.Repository, name, sha256 string) string {
-	return nameDir(r, name) + "/_files/" + sha256 + ".html"
+	return nameDir(r, name) + "/" + filesFolder + "/" + sha256 + ".html"
 }
 
 // nameDir returns the folder of the pages of a package. A name that ends like a twin, foo.json, gets a "~", which no name has:

@@ -13,6 +13,11 @@ type Ref struct {
 	Repository catalog.Repository // zero for keys outside of every repository, which are public
 	Key        string             // object key
 	File       string             // name under which clients should keep it; empty if the path ends in it
+
+	// MovedTo is the public path, without the leading slash, at which clients get what they ask for. Nothing is at the path itself:
+	// Key is empty, or that of the object without which nothing is there either.
+	MovedTo   string
+	Temporary bool // MovedTo may be another one later
 }
 
 // Parse reads a public path, decoded once and without the leading slash, and returns the object key
@@ -40,6 +45,8 @@ type Ref struct {
 //
 //	owner/name/packages/el/9/hello-2.10-3.el9.x86_64.rpm/download is owner/name/el/9/x86_64/hello-2.10-3.el9.x86_64.rpm
 //
+// and the paths of pages (pageRef).
+//
 // Parse does not check that the object exists. ok is false for a path that no published object can have.
 func Parse(path string) (ref Ref, ok bool) {
 	p := strings.Split(path, "/")
@@ -49,7 +56,13 @@ func Parse(path string) (ref Ref, ok bool) {
 	if ref, ok := installRef(p); ok && len(path) <= MaxStagingKey {
 		return ref, true
 	}
-	if len(p) < 3 || len(path) > MaxStagingKey || !plainSegments(p) {
+	if len(path) > MaxStagingKey {
+		return Ref{}, false
+	}
+	if ref, ok := pageRef(p); ok {
+		return ref, true
+	}
+	if len(p) < 3 || !plainSegments(p) {
 		return Ref{}, false
 	}
 	repository := catalog.Repository{Owner: p[0], Name: p[1]}

@@ -108,9 +108,6 @@ func TestRefIsKey(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for _, tt := range []struct{ name, path string }{
-		{"nothing", ""},
-		{"an owner", "acme"},
-		{"a repository", "acme/tools"},
 		{"a leading slash", "/acme/tools/gpgkey"},
 		{"a trailing slash", "acme/tools/gpgkey/"},
 		{"a doubled slash", "acme/tools//gpgkey"},
@@ -196,14 +193,30 @@ func FuzzLayout(f *testing.F) {
 	f.Add("a", "b", "pool", "pool", "by-hash", "e1", "e1", "pool", "a/b/pool/jammy/pool/jammy/h/hello/e1/e1.deb")
 	f.Add("a", "b", "os", "e1", "e1", "repodata", "1:1", "repodata", "a/b/os/x/pool/x/main/e1/e1/e1/e1.deb")
 	f.Add("a", "b", "os", "1", "c", "x", "1", "dists", "a/b/os/1/dists/1/x.rpm")
+	f.Add("a", "b", "os", "1", "c", "x.json", "1:2", "a", "a/b/p/x.json/1:2:3/")
+	f.Add("a", "b", "os", "1", "c", "x", "1-.5", "a", "a/b/packages/el/9/x-.5-1.noarch.rpm")
+	f.Add("a", "b", "os", "1", "c", "p", "names", "a", "a/b/names/0/.html")
+	f.Add("a", "b", "os", "1", "c", "p", "names", "a", "app/a/b/search")
+	f.Add("a", "b", "os", "1", "c", "p", "names", "a", "a/b/status")
 	f.Fuzz(func(t *testing.T, owner, name, os, version, component, pkg, pkgVersion, arch, path string) {
 		if ref, ok := layout.Parse(path); ok {
 			again, ok := layout.Parse(ref.Key)
-			if !ok || again != ref {
+			if ref.File = ""; ref.MovedTo == "" && (!ok || again != ref) {
 				t.Errorf("%q is %+v, then %+v, %v", path, ref, again, ok)
 			}
-			if layout.Hidden(ref.Key) || !strings.HasPrefix(ref.Key, ref.Repository.String()+"/") {
+			if layout.Hidden(ref.Key) || layout.Hidden("/"+ref.MovedTo) {
 				t.Errorf("%q leads to %+v", path, ref)
+			}
+			if inside := strings.Contains("/"+ref.Key+ref.MovedTo, "/"+ref.Repository.String()+"/"); ref.Repository != (catalog.Repository{}) && !inside {
+				t.Errorf("%q leads out of its repository: %+v", path, ref)
+			}
+			if ref.IsPage() && ref.MovedTo == "" && !strings.Contains(".html .json .atom .css .js .svg .png .ico", ref.Key[strings.LastIndex(ref.Key, "."):]) {
+				t.Errorf("%q is answered with bytes of %+v", path, ref)
+			}
+			if to := ref.MovedTo; to != "" && !strings.HasPrefix(to, "api/") {
+				if next, ok := layout.Parse(to); !ok || next.MovedTo != "" || next.Repository != ref.Repository {
+					t.Errorf("%q is moved to %q, which is %+v, %v", path, to, next, ok)
+				}
 			}
 		}
 		for _, key := range built(owner, name, os, version, component, pkg, pkgVersion, arch) {
@@ -230,6 +243,9 @@ func built(owner, name, os, version, component, pkg, pkgVersion, arch string) []
 		layout.PoolKey(k), layout.RPMKey(k, rpm.Arch), layout.PointerKey(deb), layout.PointerKey(rpm), layout.PointerKey(rpm) + ".asc",
 		packages, sources, layout.ByHashKey(packages, sum), layout.ByHashKey(sources, sum), layout.DebDir(deb) + "/Release.gpg",
 		layout.GPGKeyKey(k.Repository), layout.SourcesKey(k.Repository, k.Distribution), layout.RepoKey(k.Repository, k.Distribution),
+		layout.NamePageKey(k.Repository, pkg), layout.NameTwinKey(k.Repository, pkg), layout.VersionPageKey(k.Repository, pkg, pkgVersion),
+		layout.FilesPageKey(k.Repository, pkg, sum), layout.NamesPageKey(k.Repository, 0, pkg), layout.NamesTwinKey(k.Repository, 1, pkg),
+		layout.OlderPageKey(k.Repository, pkg, 7), layout.OlderTwinKey(k.Repository, pkg, 7), layout.NameFeedKey(k.Repository, pkg),
 	}
 }
 

@@ -29,7 +29,7 @@ func Spellings() []Spelling {
 // [InstallPath].
 func (r Ref) Spelling(path string) Spelling {
 	switch {
-	case path == r.Key:
+	case path == r.Key, r.IsPage():
 		return Plain
 	case r.IsInstall() && strings.Count(path, "/") < strings.Count(r.Key, "/"):
 		return InstallQuery
