@@ -186,13 +186,15 @@ func TestAnswersAreObserved(t *testing.T) {
 		cfg.Ready = func() error { return fmt.Errorf("no") }
 	})
 	const old = "/acme/tools/ubuntu/jammy/dists/jammy/InRelease"
-	for _, target := range []string{old, "/" + debKey, "/" + secretKey, "/acme/nothing/el/9.repo", "/x", "/livez", "/readyz"} {
+	for _, target := range []string{old, "/" + debKey, "/" + secretKey, "/acme/nothing/el/9.repo", "/gpg.key/x", "/acme/tools/", "/acme/secret/", "/acme/tools", "/livez", "/readyz"} {
 		raw(t, s.resolver, "GET", target)
 	}
 	want := []serve.Answer{
 		{Status: http.StatusFound, Visibility: catalog.Public, Spelling: layout.CodenameBase},
 		{Status: http.StatusFound, Visibility: catalog.Public}, {Status: http.StatusUnauthorized, Visibility: catalog.Private},
-		{Status: http.StatusNotFound}, {Status: http.StatusNotFound}, {Status: http.StatusOK}, {Status: http.StatusServiceUnavailable},
+		{Status: http.StatusNotFound}, {Status: http.StatusNotFound},
+		{Status: http.StatusNotFound, Visibility: catalog.Public, Page: true}, {Status: http.StatusUnauthorized, Visibility: catalog.Private},
+		{Status: http.StatusMovedPermanently, Visibility: catalog.Public, Page: true}, {Status: http.StatusOK}, {Status: http.StatusServiceUnavailable},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)

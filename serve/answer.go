@@ -18,6 +18,7 @@ type Answer struct {
 	Status     int
 	Visibility catalog.Visibility // of the repository that was asked for; empty if there is none
 	Through    bool               // the response had the object's bytes instead of a redirect
+	Page       bool               // it was about a page
 	Spelling   layout.Spelling    // how the path named the object that it is about
 	Took       time.Duration      // until the response was written to the connection
 }

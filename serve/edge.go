@@ -59,6 +59,10 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		notFound(w)
 		return
 	}
+	if layout.IsPage(key) { // the resolver has them, with the headers that a browser needs
+		notFound(w)
+		return
+	}
 	e.serve(w, r, key)
 }
 

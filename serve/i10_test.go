@@ -79,16 +79,19 @@ func plainBasic(s string) string {
 // What cannot be an object at all, and every repository that was not declared, has another; but for its keys.
 func TestI10NoHintWithoutAToken(t *testing.T) {
 	there := []string{
-		secretKey, "acme/secret/ubuntu/dists/jammy/InRelease", "acme/secret/el/9.repo", "acme/secret/el/9/x86_64/repodata/repomd.xml", "acme/secret/el/9/x86_64/a-1-1.x86_64.rpm",
+		secretKey, "acme/secret/index.html", "acme/secret/p/there/index.html", "acme/secret/feed.atom", "acme/secret/ubuntu/dists/jammy/InRelease", "acme/secret/el/9.repo", "acme/secret/el/9/x86_64/repodata/repomd.xml", "acme/secret/el/9/x86_64/a-1-1.x86_64.rpm",
 		"acme/secret/ubuntu/pool/jammy/main/h/hello/hello_1_amd64.deb", "priv/wrong/" + secretKey, "priv/ended/" + secretKey, secretKey + "?token=" + url.QueryEscape(goodToken),
 	}
 	absent := []string{
 		"acme/secret/ubuntu/dists/noble/InRelease", "acme/secret/el/10.repo", "acme/secret/el/10/x86_64/repodata/repomd.xml", "acme/secret/el/9/x86_64/b-1-1.x86_64.rpm",
 		"acme/secret/ubuntu/pool/jammy/main/h/hello/hello_2_amd64.deb", "acme/secret/os/dists/x/InRelease",
 		"acme/secret/gpgkey/acme-secret-3D645A26AB9FBD22.pub.gpg",
+		"acme/secret", "acme/secret/", "acme/secret/p/hello", "acme/secret/p/hello/1-1/", "acme/secret/p/hello.json", "acme/secret/status/", "acme/secret/status.json",
+		"acme/secret/packages/el/9/a-1-1.x86_64.rpm", "app/acme/secret/search?q=hello", "priv/wrong/acme/secret/names/", "priv/ended/app/acme/secret/search",
 		"acme/nothing/gpgkey", "priv/wrong/acme/nothing/gpgkey", "nobody/nothing/gpgkey/nobody-nothing-3D645A26AB9FBD22.pub.gpg",
 	}
-	nowhere := []string{"acme/nothing/el/9.repo", "nobody/nothing/el/9.repo", "priv/wrong/acme/nothing/el/9.repo", "acme/secret/nothing", "acme/secret", ".repomill/acme/secret.json", "acme/secret/.repomill", "acme"}
+	nowhere := []string{"acme/nothing/el/9.repo", "nobody/nothing/el/9.repo", "priv/wrong/acme/nothing/el/9.repo", "acme/secret/nothing", "acme/nothing", "acme/nothing/", "acme/nothing/p/hello/", "acme/nothing/status/", "app/acme/nothing/search",
+		"acme/nothing/packages", ".repomill/acme/secret.json", "acme/secret/.repomill", "acme"}
 	for _, through := range []bool{false, true} {
 		s, b := newPrivateSite(t, through)
 		for _, key := range there {

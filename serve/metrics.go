@@ -26,7 +26,7 @@ func NewMetrics() *Metrics {
 			Help: "Answers by status and by visibility of the repository: public, private, or none if there is none.",
 		}, []string{"status", "visibility"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "repomill_resolver_request_duration_seconds", Help: "Time until an answer was handed to the connection; through has the bytes of an object in it.",
+			Name: "repomill_resolver_request_duration_seconds", Help: "Time until an answer was handed to the connection; through and page have the bytes of an object in it.",
 			Buckets: []float64{.0001, .0005, .001, .005, .01, .02, .05, .1, .5, 1, 5, 30},
 		}, []string{"kind"}),
 		spellings: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -39,7 +39,7 @@ func NewMetrics() *Metrics {
 			m.requests.WithLabelValues(strconv.Itoa(status), visibility)
 		}
 	}
-	for _, kind := range []string{redirectKind, throughKind, otherKind} {
+	for _, kind := range []string{redirectKind, throughKind, pageKind, otherKind} {
 		m.duration.WithLabelValues(kind)
 	}
 	for _, s := range layout.Spellings() {
@@ -49,7 +49,7 @@ func NewMetrics() *Metrics {
 }
 
 // The kinds of answers.
-const redirectKind, throughKind, otherKind = "redirect", "through", "other"
+const redirectKind, throughKind, pageKind, otherKind = "redirect", "through", "page", "other"
 
 // Register adds the metrics to those of a process.
 func (m *Metrics) Register(r *prometheus.Registry) {
@@ -64,6 +64,8 @@ func (m *Metrics) Observe(a Answer) {
 		visibility = string(a.Visibility)
 	}
 	switch {
+	case a.Page:
+		kind = pageKind
 	case a.Through:
 		kind = throughKind
 	case a.Status == http.StatusFound:

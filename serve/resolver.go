@@ -56,17 +56,20 @@ type ResolverConfig struct {
 
 // NewResolver returns the handler of public paths, as CONTRACT.md describes. A GET or HEAD of a path that
 // an object of a repository can have is answered with 302 to the object's signed URL. The resolver does not
-// check that the object exists; the CDN does. A private repository requires a token. "/", "/healthz",
-// "/livez" and "/readyz" have responses of their own.
+// check that the object exists; the CDN does. Pages, and what sets clients up, are answered with bytes. A private repository requires
+// a token. "/healthz", "/livez" and "/readyz" have responses of their own.
 //
 // The response depends on the path and the token alone. Query, Host and X-Forwarded-* are ignored. Redirects
 // ignore Range and conditional headers too: clients repeat them to the target. Mount the handler without an
 // http.ServeMux, which redirects unclean paths by itself.
-func NewResolver(cfg ResolverConfig) http.Handler { return &resolver{ResolverConfig: cfg} }
+func NewResolver(cfg ResolverConfig) http.Handler {
+	return &resolver{ResolverConfig: cfg, pageSlots: make(chan struct{}, maxPageAnswers)}
+}
 
 type resolver struct {
 	ResolverConfig
-	faults limitedLogger
+	faults    limitedLogger
+	pageSlots chan struct{} // one for each page that is being answered
 }
 
 const index = `This is a repomill package repository server.
@@ -98,8 +101,6 @@ func (s *resolver) answer(w http.ResponseWriter, r *http.Request, now time.Time)
 		return Answer{Status: methodNotAllowed(w)}
 	}
 	switch escaped := rawPath(r.URL); escaped {
-	case "/":
-		return Answer{Status: text(w, http.StatusOK, "public, max-age=300", index)}
 	case "/healthz", "/livez":
 		return Answer{Status: text(w, http.StatusOK, "no-store", "ok\n")}
 	case "/readyz":
@@ -147,6 +148,9 @@ func (s *resolver) file(w http.ResponseWriter, r *http.Request, escaped string, 
 // object answers a client that may read ref with the bytes of the object, or with a redirect to it. Keys
 // outside of every repository are public.
 func (s *resolver) object(w http.ResponseWriter, r *http.Request, ref layout.Ref, a Answer, now time.Time) Answer {
+	if ref.IsPage() {
+		return s.page(w, r, ref, a)
+	}
 	visibility := cmp.Or(a.Visibility, catalog.Public)
 	from := s.Through
 	if ref.IsInstall() {

@@ -100,7 +100,9 @@ func TestNotFound(t *testing.T) {
 		{"a short key ID", "/gpgkey/AB9FBD22"},
 		{"something below a key", "/gpgkey/3D645A26AB9FBD22/x"},
 		{"the folder of keys", "/gpgkey/"},
-		{"a repository alone", "/acme/tools"},
+		{"a repository without pages", "/acme/tools/"},
+		{"an owner without pages", "/acme/"},
+		{"an owner alone", "/acme"},
 		{"a folder", "/acme/tools/ubuntu/dists/jammy/"},
 		{"no file of ours", "/acme/tools/ubuntu/dists/jammy/evil.sh"},
 		{"an icon", "/favicon.ico"},
@@ -229,7 +231,8 @@ func FuzzResolver(f *testing.F) {
 	b[".repomill/acme/secret.json"] = privateSettings(catalog.Token{Name: "ci", SHA256: digest})
 	s := newSite(f, b)
 	for _, path := range []string{"", debKey, rpmKey, "/evil.example.org", "acme/tools/../x", "acme/tools/gpgkey%0d%0a", "acme/tools/ubuntu/jammy/dists/jammy/Release", secretKey,
-		"priv/x/" + secretKey, "acme%2ftools/el/9/x86_64/a^1.rpm", `\evil.example.org/`, "%2e%2e/%252e", "acme/tools/gpgkey?Policy=x&Expires=1#y"} {
+		"priv/x/" + secretKey, "acme%2ftools/el/9/x86_64/a^1.rpm", `\evil.example.org/`, "%2e%2e/%252e", "acme/tools/gpgkey?Policy=x&Expires=1#y",
+		"acme/tools", "acme/tools/p/a^b", "acme/tools/packages/el/9/a-1-1.noarch.rpm?x", "app/acme/tools/search", "acme/tools/status", "priv/x/acme/secret/"} {
 		f.Add("/"+path, "Basic eDp5")
 		f.Add("http://evil.example.org/"+path, "Bearer x")
 	}
@@ -246,7 +249,14 @@ func FuzzResolver(f *testing.F) {
 			if location != "" || !slices.Contains(pages, body) && !strings.HasPrefix(body, "This is a repomill") {
 				t.Errorf("%q: %d with location %q, body %q", target, w.Code, location, body)
 			}
+		case http.StatusMovedPermanently:
+			if !strings.HasPrefix(location, "./") || strings.ContainsAny(location, "\r\n \"\\?") || body != "" {
+				t.Errorf("%q is moved to %q", target, location)
+			}
 		case http.StatusFound:
+			if strings.HasSuffix(location, "/acme/tools/names/") || strings.HasSuffix(location, "/api/v1/repos/acme/tools/status/") {
+				break
+			}
 			if !strings.HasPrefix(location, s.edge.URL+"/acme/tools/") || strings.ContainsAny(location, "\r\n \"\\") || body != "" {
 				t.Errorf("%q leads to %q", target, location)
 			}

@@ -38,7 +38,7 @@ func pageRef(p []string) (ref Ref, ok bool) {
 		return Ref{}, false
 	}
 	key, to, ok := repositoryPage(r, p[2:])
-	return Ref{Repository: r, Key: key, MovedTo: to, Temporary: strings.HasPrefix(to, apiOwner+"/")}, ok
+	return Ref{Repository: r, Key: key, MovedTo: to, Temporary: strings.HasPrefix(to, apiRepositories)}, ok
 }
 
 // assetPattern matches the names of what pages load: a digest is a part of them.
@@ -176,3 +176,6 @@ func nameVersion(file string) (name, version string, ok bool) {
 // IsPage reports whether the path is one of a page, a twin, a feed or what pages load, or one that leads to them. They are
 // answered with bytes: relative links of a page are those of its public path.
 func (r Ref) IsPage() bool { return r.MovedTo != "" || IsPage(r.Key) }
+
+// ToAPI reports whether the path leads to the API, which asks for a token of its own.
+func (r Ref) ToAPI() bool { return strings.HasPrefix(r.MovedTo, apiRepositories) }

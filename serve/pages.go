@@ -1,0 +1,105 @@
+package serve
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// maxPageAnswers bounds the pages that are answered at one time: each holds a connection to the bucket. Beyond it, a page is
+// refused at once, so that redirects, which need no bucket, keep the connections and the memory of the process.
+const maxPageAnswers = 256
+
+// pageHeaders are set on all answers to paths of pages. What a package says is on a page, so nothing runs there, and nothing is loaded,
+// that is not of this host. A token may be a part of the address of a page.
+var pageHeaders = map[string]string{
+	"Content-Security-Policy":      "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+	"Cross-Origin-Opener-Policy":   "same-origin",
+	"Cross-Origin-Resource-Policy": "same-origin",
+	"Referrer-Policy":              "no-referrer",
+	"X-Content-Type-Options":       "nosniff",
+}
+
+// page answers a client that may read ref with the bytes of a page, or with the place where it is. Relative links of a page are those
+// of its public path: a redirect to a signed URL would break them.
+func (s *resolver) page(w http.ResponseWriter, r *http.Request, ref layout.Ref, a Answer) Answer {
+	a.Page = true
+	if ref.MovedTo != "" && ref.Key == "" {
+		a.Status = moved(w, r.URL, ref, a.Visibility)
+		return a
+	}
+	select {
+	case s.pageSlots <- struct{}{}:
+		defer func() { <-s.pageSlots }()
+	default:
+		w.Header().Set("Retry-After", "1")
+		a.Status, a.Visibility = text(w, http.StatusServiceUnavailable, "no-store", "too many pages are asked for at the moment\n"), ""
+		return a
+	}
+	visibility := cmp.Or(a.Visibility, catalog.Public)
+	switch err := s.firstLook(r, ref); {
+	case err != nil && rawPath(r.URL) == "/":
+		a.Status = s.rootText(w, err)
+	case err != nil:
+		a.Status = s.throughError(w, r, ref.Key, visibility, err)
+	case ref.MovedTo != "":
+		a.Status = moved(w, r.URL, ref, a.Visibility)
+	default:
+		for name, value := range pageHeaders {
+			w.Header().Set(name, value)
+		}
+		a.Status = s.through(w, r, s.Settings.Bucket, ref.Key, visibility)
+	}
+	return a
+}
+
+// firstLook says whether the object exists, where that decides on another answer than that of [resolver.through].
+func (s *resolver) firstLook(r *http.Request, ref layout.Ref) error {
+	if ref.MovedTo == "" && ref.Key != layout.RootPageKey {
+		return nil
+	}
+	_, err := s.Settings.Bucket.Stat(r.Context(), ref.Key)
+	return err
+}
+
+// rootText answers for the root of a server without pages, and of one whose bucket cannot be read at the moment.
+func (s *resolver) rootText(w http.ResponseWriter, err error) int {
+	if errors.Is(err, fs.ErrNotExist) {
+		return text(w, http.StatusOK, "public, max-age=300", index)
+	}
+	s.faults.log(s.Log, slog.LevelWarn, s.Now(), "cannot read object", "key", layout.RootPageKey, "error", err)
+	return text(w, http.StatusOK, "no-store", index)
+}
+
+// moved sends a client to another path. It is relative, and so leads to the host, and below the token, that the client has
+// asked: nothing of a request is in it. A query is left out.
+func moved(w http.ResponseWriter, u *url.URL, ref layout.Ref, v catalog.Visibility) int {
+	escaped := rawPath(u)
+	path, _ := cutToken(escaped)
+	up := strings.Count(path, "/") - 1
+	if ref.ToAPI() { // it takes tokens of another kind, and none in a path
+		up = strings.Count(escaped, "/") - 1
+	}
+	h, status := w.Header(), http.StatusMovedPermanently
+	h.Set("Cache-Control", "public, max-age=300")
+	if cmp.Or(v, catalog.Public) != catalog.Public {
+		h.Set("Cache-Control", "private, max-age=300")
+		h.Set("Vary", "Authorization")
+	}
+	if ref.Temporary {
+		status = http.StatusFound
+		h.Set("Cache-Control", "private, no-store")
+	}
+	h.Set("Location", "./"+strings.Repeat("../", up)+(&url.URL{Path: ref.MovedTo}).EscapedPath())
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Length", "0")
+	w.WriteHeader(status)
+	return status
+}
