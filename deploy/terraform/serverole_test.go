@@ -16,18 +16,24 @@ func TestServeRoleReadsWhatTheResolverReads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	statement := regexp.MustCompile(`serve = \[\s*\{[^}]*"s3:GetObject"\], Resource = \[([^\]]*)\]`).FindSubmatch(body)
-	if statement == nil {
-		t.Fatal("modules/federation/permissions.tf has no statement for the objects of serve")
-	}
-	var patterns []string
-	for _, m := range quoted.FindAllStringSubmatch(string(statement[1]), -1) {
-		key, ok := strings.CutPrefix(m[1], "${local.served}/")
-		if !ok {
-			t.Errorf("%s is not in the bucket that is served", m[1])
+	list := func(pattern, prefix string) (patterns []string) {
+		found := regexp.MustCompile(pattern).FindSubmatch(body)
+		if found == nil {
+			t.Fatalf("modules/federation/permissions.tf has no %s", pattern)
 		}
-		patterns = append(patterns, key)
+		for _, m := range quoted.FindAllStringSubmatch(string(found[1]), -1) {
+			key, ok := strings.CutPrefix(m[1], prefix)
+			if !ok {
+				t.Errorf("%s is not in the bucket that is served", m[1])
+			}
+			patterns = append(patterns, key)
+		}
+		return patterns
 	}
+	allowed := append(list(`serve = \[\s*\{[^}]*"s3:GetObject"\], Resource = \[([^\]]*)\]`, "${local.served}/"), list(`pages +=\s\[([^\]]*)\]`, "")...)
+	denied := list(`internal +=\s\[([^\]]*)\]`, "")
+	odd := catalog.Repository{Owner: "p", Name: "names"}
+	const sum = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 	r := catalog.Repository{Owner: "acme", Name: "tools"}
 	deb, rpm := catalog.Distribution{OS: "ubuntu", Version: "jammy"}, catalog.Distribution{OS: "el", Version: "9"}
 	for key, want := range map[string]bool{
@@ -35,12 +41,21 @@ func TestServeRoleReadsWhatTheResolverReads(t *testing.T) {
 		layout.ScriptKey(r, catalog.DEB): true, layout.ScriptKey(r, catalog.RPM): true, layout.GPGKeyURLKey(r, catalog.RPM): true,
 		layout.ConfigFileKey(r, deb, catalog.DEB): true, layout.ConfigFileKey(r, rpm, catalog.RPM): true, layout.BaseURLKey(r, rpm): true,
 
-		layout.PointerKey(catalog.Release{Repository: r, Distribution: deb}):               false,
+		layout.RootPageKey: true, layout.OwnerPageKey("acme"): true, layout.FrontPageKey(r): true, layout.FrontTwinKey(r): true, layout.FeedKey(r): true, layout.StatusKey(r): true,
+		layout.NamesPageKey(r, -1, ""): true, layout.NamesTwinKey(r, 0, "hello"): true, layout.NamePageKey(r, "hello"): true, layout.NameTwinKey(r, "hello"): true,
+		layout.NameFeedKey(r, "hello"): true, layout.OlderPageKey(r, "hello", 1): true, layout.OlderTwinKey(r, "hello", 1): true,
+		layout.VersionPageKey(r, "hello", "1-1"): true, layout.FilesPageKey(r, "hello", sum): true, layout.AssetKey("style-0123456789abcdef.css"): true,
+
+		layout.PointerKey(catalog.Release{Repository: r, Distribution: deb}):                 false,
+		layout.HistoryPrefix(catalog.Release{Repository: odd, Distribution: deb}) + "1.json": false, ".collect/tombstones/p/names/p/index.json": false,
+		layout.PreparedPrefix(catalog.Release{Repository: odd, Distribution: deb}) + "index.html": false,
+		layout.PointerKey(catalog.Release{Repository: odd, Distribution: deb}):                    false, "p/names/el/9/x86_64/p-1-1.noarch.rpm": false,
+		"acme/tools/ubuntu/pool/jammy/main/p/names/names_1_all.deb":                        false,
 		layout.HistoryPrefix(catalog.Release{Repository: r, Distribution: deb}) + "1.json": false,
 		"acme/tools/ubuntu/pool/jammy/main/h/hello/hello_1_all.deb":                        false,
 		layout.GPGKeyKey(r): false, layout.SourcesKey(r, deb): false,
 	} {
-		if got := matches(patterns, key); got != want {
+		if got := matches(allowed, key) && !matches(denied, key); got != want {
 			t.Errorf("the role reads %s: %v, want %v", key, got, want)
 		}
 	}

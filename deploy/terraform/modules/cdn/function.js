@@ -1,6 +1,6 @@
 // Runs at the edge for each request, before the cache. It answers for folders and for keys that are internal, and rewrites
 // other spellings of a path to the key of the object, with the resolver's table. Spellings that need more than their
-// segments, such as packages/OS/VERSION/FILE/download, are for the resolver alone.
+// segments, such as packages/OS/VERSION/FILE/download, are for the resolver alone, and so are pages, which lie in folders.
 
 // Written by: go test ./deploy/terraform -run TestFunctionTable -update
 // spellings begin

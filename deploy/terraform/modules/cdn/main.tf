@@ -23,7 +23,7 @@ resource "aws_cloudfront_distribution" "this" {
   web_acl_id          = var.web_acl_arn
   wait_for_deployment = true
 
-  # Never published, so that "/" is 404 and not the list of all keys, even without the function.
+  # So that "/" is not the list of all keys, even without the function. Pages are those of the resolver's name.
   default_root_object = "index.html"
 
   dynamic "origin" {

@@ -6,6 +6,11 @@ locals {
   served    = var.pointers_from == "primary" ? local.packages : local.replica
   published = var.published_from == "primary" ? local.packages : local.replica
 
+  # What a resolver answers with bytes. A "*" is any text, with slashes: of published objects, pages alone have these endings, and
+  # those that are internal are denied.
+  pages    = ["assets/*", "index.html", "*/index.html", "*/index.json", "*/status.json", "*/feed.atom", "*/p/*.html", "*/p/*.json", "*/names/*.html", "*/names/*.json"]
+  internal = [".history/*", ".prepared/*", ".collect/*"]
+
   # s3:ListBucket is on the bucket: without it S3 answers that an absent object is forbidden.
   permissions = {
     publish = concat(
@@ -27,6 +32,8 @@ locals {
 
     serve = [
       { Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${local.served}/.repomill/*", "${local.served}/install/*"] },
+      { Effect = "Allow", Action = ["s3:GetObject"], Resource = [for key in local.pages : "${local.served}/${key}"] },
+      { Effect = "Deny", Action = ["s3:GetObject"], Resource = [for key in local.internal : "${local.served}/${key}"] },
       { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [local.served] },
     ]
 

@@ -70,9 +70,21 @@ run "serve" {
   assert {
     condition = jsondecode(aws_iam_role_policy.this["serve"].policy).Statement == [
       { Effect = "Allow", Action = ["s3:GetObject"], Resource = ["arn:aws:s3:::acme-packages/.repomill/*", "arn:aws:s3:::acme-packages/install/*"] },
+      {
+        Effect = "Allow", Action = ["s3:GetObject"], Resource = [
+          "arn:aws:s3:::acme-packages/assets/*", "arn:aws:s3:::acme-packages/index.html", "arn:aws:s3:::acme-packages/*/index.html",
+          "arn:aws:s3:::acme-packages/*/index.json", "arn:aws:s3:::acme-packages/*/status.json", "arn:aws:s3:::acme-packages/*/feed.atom",
+          "arn:aws:s3:::acme-packages/*/p/*.html", "arn:aws:s3:::acme-packages/*/p/*.json",
+          "arn:aws:s3:::acme-packages/*/names/*.html", "arn:aws:s3:::acme-packages/*/names/*.json",
+        ]
+      },
+      {
+        Effect   = "Deny", Action = ["s3:GetObject"],
+        Resource = ["arn:aws:s3:::acme-packages/.history/*", "arn:aws:s3:::acme-packages/.prepared/*", "arn:aws:s3:::acme-packages/.collect/*"]
+      },
       { Effect = "Allow", Action = ["s3:ListBucket"], Resource = ["arn:aws:s3:::acme-packages"] },
     ]
-    error_message = "the resolver may read more than settings and what sets clients up, or less"
+    error_message = "the resolver may read more than settings, what sets clients up, and pages, or less"
   }
 }
 
@@ -83,10 +95,19 @@ run "serve_from_the_replica" {
   }
 
   assert {
-    condition = toset(flatten([for s in jsondecode(aws_iam_role_policy.this["serve"].policy).Statement : s.Resource])) == toset([
-      "arn:aws:s3:::acme-packages-replica", "arn:aws:s3:::acme-packages-replica/.repomill/*", "arn:aws:s3:::acme-packages-replica/install/*",
+    condition = alltrue([
+      for key in ["", "/.repomill/*", "/install/*", "/*/index.html", "/.history/*"] :
+      contains(flatten([for s in jsondecode(aws_iam_role_policy.this["serve"].policy).Statement : s.Resource]), "arn:aws:s3:::acme-packages-replica${key}")
     ])
-    error_message = "the resolver may not read the replica, or still the primary"
+    error_message = "the resolver may not read the replica"
+  }
+
+  assert {
+    condition = alltrue([
+      for arn in flatten([for s in jsondecode(aws_iam_role_policy.this["serve"].policy).Statement : s.Resource]) :
+      startswith("${arn}/", "arn:aws:s3:::acme-packages-replica/")
+    ])
+    error_message = "the resolver still reads the primary"
   }
 }
 
