@@ -83,6 +83,8 @@ func TestCaching(t *testing.T) {
 	w.publishRPM("acme/public")
 	w.publishDeb("acme/public")
 	w.put("acme/private/gpgkey", []byte("a private key"))
+	w.put("acme/public/index.html", []byte("a page"))
+	w.put("acme/private/index.html", []byte("a private page"))
 	w.put("acme/private/el/9/x86_64/a-1-1.x86_64.rpm", []byte("a private package"))
 	proxy := cachingProxy(t, w.start("--serve-through", "metadata").url, "")
 	const none = "X: y"
@@ -100,6 +102,12 @@ func TestCaching(t *testing.T) {
 		{"what a token opened is not kept", "/acme/private/gpgkey", bearer(goodToken), 200, "MISS", "MISS"},
 		{"so nobody else gets it", "/acme/private/gpgkey", none, 401, "MISS", "MISS"},
 		{"nor a redirect to it", "/acme/private/el/9/x86_64/a-1-1.x86_64.rpm", bearer(goodToken), 302, "MISS", "MISS"},
+		{"a page is kept", "/acme/public/", none, 200, "MISS", "HIT"},
+		{"where a page has moved to is kept", "/acme/public", none, 301, "MISS", "HIT"},
+		{"a page that a token opened is not", "/acme/private/", bearer(goodToken), 200, "MISS", "MISS"},
+		{"so another client is asked for one", "/acme/private/", none, 401, "MISS", "MISS"},
+		{"where a private page has moved to is not kept", "/acme/private", bearer(goodToken), 301, "MISS", "MISS"},
+		{"nor a page by a token in its path", "/priv/" + goodToken + "/acme/private/", none, 200, "MISS", "MISS"},
 		{"health is not kept", "/healthz", none, 200, "MISS", "MISS"},
 	} {
 		for i, want := range []string{tt.first, tt.second} {
