@@ -250,7 +250,12 @@ func (b *slowBucket) Get(ctx context.Context, key string) (io.ReadCloser, layout
 func TestManyPagesLeaveRoomForRedirects(t *testing.T) {
 	const most = 256
 	b := &slowBucket{bucket: pageBucket()}
-	s := newSiteWith(t, b.bucket, newKey(t), func(cfg *serve.ResolverConfig) { cfg.Settings = newSettings(b, cfg.Log, cfg.Now) })
+	var mu sync.Mutex
+	seen := map[serve.Answer]int{}
+	s := newSiteWith(t, b.bucket, newKey(t), func(cfg *serve.ResolverConfig) {
+		cfg.Settings = newSettings(b, cfg.Log, cfg.Now)
+		cfg.Observe = func(a serve.Answer) { mu.Lock(); seen[a]++; mu.Unlock() }
+	})
 	b.held.Add(1)
 	b.asked.Add(most)
 	var answers sync.WaitGroup
@@ -277,6 +282,11 @@ func TestManyPagesLeaveRoomForRedirects(t *testing.T) {
 	if resp, _ := raw(t, s.resolver, "GET", "/acme/tools"); resp.StatusCode != 301 {
 		t.Errorf("a page that is moved: got %d", resp.StatusCode)
 	}
+	mu.Lock()
+	if refused := (serve.Answer{Status: 503, Page: true}); seen[refused] != 1 { // which counts as the failure of no repository
+		t.Errorf("answers: %v, want one of %+v", seen, refused)
+	}
+	mu.Unlock()
 	b.held.Done()
 	answers.Wait()
 	proctest.Eventually(t, "pages are answered again", func() bool {
