@@ -31,6 +31,7 @@ const module = "repomill/"
 var house = []place{
 	{"catalog is plain data and imports nothing of ours", []string{"schemas/catalog"}, nil},
 	{"layout imports the data alone", []string{"schemas/layout"}, []string{"schemas/catalog"}},
+	{"the commands that set up a host are functions of settings", []string{"schemas/setup"}, []string{"schemas/catalog", "schemas/layout"}},
 	{"gzip members are of bytes alone", []string{"schemas/gzipmember"}, nil},
 	{"the database imports data, paths and the form of its texts", []string{"schemas/catalogdb"}, []string{"schemas/catalog", "schemas/layout", "schemas/gzipmember"}},
 	{"a format imports data and paths, and no other format",
@@ -52,7 +53,7 @@ var house = []place{
 	{"what a package says of itself is read from rows", []string{"publish/pages/facts"}, []string{"schemas/catalog"}},
 	{"what pages say is plain data", []string{"publish/pages/model"}, []string{"publish/pages/facts", "schemas/catalog", "schemas/layout"}},
 	{"pages are drawn from plain data", []string{"publish/pages/html", "publish/pages/twin"},
-		[]string{"publish/pages/facts", "publish/pages/model", "schemas/catalog", "schemas/layout"}},
+		[]string{"publish/pages/facts", "publish/pages/model", "schemas/catalog", "schemas/layout", "schemas/setup"}},
 	{"pages are made of rows, and of pointers that are read back", []string{"publish/pages"},
 		[]string{"publish/keys", "publish/pages/...", "publish/sign", "publish/tree", "schemas/..."}},
 	{"ingest imports its readers and schemas", []string{"ingest"}, []string{"ingest/...", "schemas/..."}},

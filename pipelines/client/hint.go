@@ -16,6 +16,7 @@ import (
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
+	"repomill/schemas/setup"
 )
 
 // Hint is the command that prints the shell commands that set up clients.
@@ -167,7 +168,7 @@ func hintText(ctx context.Context, db *catalogdb.DB, url string, table *layout.T
 		if len(architectures) == 0 {
 			return "", fmt.Errorf("%s in %s is a source package: clients do not install it", name, t.below)
 		}
-		pkg = qualified(name, distro.Format, architectures...)
+		pkg = setup.Qualified(name, distro.Format, architectures...)
 	}
 	if pkg, err = WithKeyring(ctx, db, s, distro, pkg); err != nil {
 		return "", command.Fault(err)

@@ -10,15 +10,16 @@ import (
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
+	"repomill/schemas/setup"
 )
 
-// InstallText returns the lines of [setupLines] under a heading. With token [Placeholder], the heading says where to get one.
+// InstallText returns the lines of [setup.Lines] under a heading. With token [setup.Placeholder], the heading says where to get one.
 func InstallText(publicURL string, s catalog.Settings, distro layout.Distro, pkg, token string) string {
 	heading := fmt.Sprintf("install from %s on %s", s.Repository, distro.Distribution)
-	if s.Visibility == catalog.Private && token == Placeholder {
+	if s.Visibility == catalog.Private && token == setup.Placeholder {
 		heading += ", with a token from repomill token create"
 	}
-	return heading + ":\n  " + strings.Join(setupLines(publicURL, s, distro, pkg, token), "\n  ") + "\n"
+	return heading + ":\n  " + strings.Join(setup.Lines(publicURL, s, distro, pkg, token), "\n  ") + "\n"
 }
 
 // maxCandidates is the number of packages of a release that Installable reads.
@@ -96,5 +97,5 @@ func Newest(packages []catalog.Package) string {
 			architectures = append(architectures, other.Arch)
 		}
 	}
-	return qualified(k.Name, k.Format, architectures...)
+	return setup.Qualified(k.Name, k.Format, architectures...)
 }

@@ -8,6 +8,7 @@ import (
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
+	"repomill/schemas/setup"
 )
 
 // nameOf returns the name of a file in messages, with its target if there are several.
@@ -79,5 +80,5 @@ func installTextOf(p *pushed, ups []*pushed, table *layout.Table, private map[st
 			pushed = append(pushed, of[2])
 		}
 	}
-	return InstallText(publicURL, s, distro, qualified(part[0], distro.Format, pushed...), Placeholder)
+	return InstallText(publicURL, s, distro, setup.Qualified(part[0], distro.Format, pushed...), setup.Placeholder)
 }

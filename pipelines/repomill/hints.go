@@ -10,6 +10,7 @@ import (
 	"repomill/publish"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
+	"repomill/schemas/setup"
 )
 
 // hints print lines for the user to paste on the standard output: how to push and, for each distribution that is published
@@ -81,5 +82,5 @@ func (h *hints) published(ctx context.Context, res publish.Result) {
 		h.site.log.Warn("install lines not printed", "distribution", id, "error", err)
 		return
 	}
-	fmt.Fprintf(h.site.io.out, "\n%s", client.InstallText(h.site.publicURL(), settings, distro, pkg, client.Placeholder))
+	fmt.Fprintf(h.site.io.out, "\n%s", client.InstallText(h.site.publicURL(), settings, distro, pkg, setup.Placeholder))
 }

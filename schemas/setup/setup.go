@@ -1,4 +1,5 @@
-package client
+// Package setup has the commands that set up a host for a repository. They are functions of settings.
+package setup
 
 import (
 	"fmt"
@@ -13,18 +14,18 @@ import (
 // Placeholder is the default for the token in lines for a private repository.
 const Placeholder = "TOKEN"
 
-// setupLines returns the commands, for a POSIX shell, that set up a client of a distribution and install a package, or only
+// Lines returns the commands, for a POSIX shell, that set up a client of a distribution and install a package, or only
 // set it up if pkg is empty. Each but the last ends in "&&", so that they stop at the first that fails, with its exit code. A
 // file that cannot be fetched is not written. The lines depend on the repository, its visibility, and the components and
 // architectures of the distribution. Only a private repository needs a token.
 //
 // A token is never an argument of a command, which every user of a machine can read, and never in a file that other users can
 // read.
-func setupLines(publicURL string, s catalog.Settings, distro layout.Distro, pkg, token string) []string {
+func Lines(publicURL string, s catalog.Settings, distro layout.Distro, pkg, token string) []string {
 	c := clientSetup{url: publicURL, settings: s, distro: distro, name: layout.SourceName(s.Repository), pkg: pkg}
 	var steps []string
 	if c.private() {
-		steps = []string{"token=" + shellWord(token)}
+		steps = []string{"token=" + ShellWord(token)}
 	}
 	switch distro.Client {
 	case layout.Yum:
@@ -56,7 +57,7 @@ func orElse(install, pkg, other string) string {
 	return install + " " + pkg
 }
 
-// A clientSetup makes the steps of [setupLines].
+// A clientSetup makes the steps of [Lines].
 type clientSetup struct {
 	url      string // of the resolver
 	settings catalog.Settings
@@ -107,7 +108,7 @@ func (c clientSetup) hostArchitectures() string {
 	if ds, ok := c.settings.Find(c.distro.Distribution); ok && len(ds.Architectures) > 0 {
 		all = ds.Architectures
 	}
-	return `$(dpkg --print-architecture; dpkg --print-foreign-architectures | grep -xE ` + shellWord(strings.Join(all, "|")) + `)`
+	return `$(dpkg --print-architecture; dpkg --print-foreign-architectures | grep -xE ` + ShellWord(strings.Join(all, "|")) + `)`
 }
 
 const foreign32 = ":i386"
@@ -121,9 +122,9 @@ func (c clientSetup) addArchitecture() []string {
 	return []string{`{ test "$(dpkg --print-architecture)" != amd64 || sudo dpkg --add-architecture i386; }`}
 }
 
-// qualified returns the name of a package for apt-get install. If the package has one architecture, and not a common one, the
+// Qualified returns the name of a package for apt-get install. If the package has one architecture, and not a common one, the
 // name includes it: otherwise apt may choose a package of that name from elsewhere.
-func qualified(name string, f catalog.Format, architectures ...string) string {
+func Qualified(name string, f catalog.Format, architectures ...string) string {
 	all := slices.Compact(slices.Sorted(slices.Values(architectures)))
 	if f != catalog.DEB || len(all) != 1 || slices.Contains([]string{"all", "amd64", "arm64"}, all[0]) {
 		return name
@@ -181,8 +182,8 @@ func (c clientSetup) zypper() []string {
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
 
-// shellWord quotes a word for a shell.
-func shellWord(s string) string {
+// ShellWord quotes a word for a shell.
+func ShellWord(s string) string {
 	if plainWord.MatchString(s) {
 		return s
 	}

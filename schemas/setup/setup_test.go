@@ -1,4 +1,4 @@
-package client
+package setup_test
 
 import (
 	"os/exec"
@@ -9,6 +9,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
+	"repomill/schemas/setup"
 )
 
 // make test-clients runs these lines in real systems.
@@ -49,7 +50,7 @@ sudo zypper --non-interactive --gpg-auto-import-keys install hello`,
 			t.Fatal(rej)
 		}
 		s := catalog.Settings{Repository: catalog.Repository{Owner: "acme", Name: "secret"}, Visibility: catalog.Private}
-		if diff := cmp.Diff(want, strings.Join(setupLines(url, s, distro, "hello", "T"), "\n")); diff != "" {
+		if diff := cmp.Diff(want, strings.Join(setup.Lines(url, s, distro, "hello", "T"), "\n")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", distribution, diff)
 		}
 	}
@@ -62,7 +63,7 @@ func TestAptGetsTheTokenOverHTTP(t *testing.T) {
 		t.Fatal(rej)
 	}
 	s := catalog.Settings{Repository: catalog.Repository{Owner: "acme", Name: "secret"}, Visibility: catalog.Private}
-	lines := strings.Join(setupLines("http://127.0.0.1:8080", s, distro, "", "T"), "\n")
+	lines := strings.Join(setup.Lines("http://127.0.0.1:8080", s, distro, "", "T"), "\n")
 	if want := "'machine http://127.0.0.1:8080/acme/secret/ login"; !strings.Contains(lines, want) || !strings.HasSuffix(lines, "\nsudo apt-get update") {
 		t.Errorf("want %q and no package in\n%s", want, lines)
 	}
@@ -71,9 +72,9 @@ func TestAptGetsTheTokenOverHTTP(t *testing.T) {
 // Every value of --token is one word of a shell.
 func TestTokensInLinesAreWords(t *testing.T) {
 	for _, token := range []string{"TOKEN", "<your token>", "it's", "$(id)", "a b", "`id`", "x;y", "é", "\n"} {
-		out, err := exec.Command("sh", "-c", "token="+shellWord(token)+` && printf '%s.' "$token"`).CombinedOutput()
+		out, err := exec.Command("sh", "-c", "token="+setup.ShellWord(token)+` && printf '%s.' "$token"`).CombinedOutput()
 		if err != nil || string(out) != token+"." {
-			t.Errorf("a shell reads %s as %q, %v", shellWord(token), out, err)
+			t.Errorf("a shell reads %s as %q, %v", setup.ShellWord(token), out, err)
 		}
 	}
 }
