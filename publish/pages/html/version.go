@@ -1,0 +1,218 @@
+package html
+
+import (
+	"path"
+	"strings"
+	"time"
+
+	"repomill/publish/pages/facts"
+	"repomill/publish/pages/model"
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+type versionPage struct {
+	head
+	Package    string
+	Version    string
+	Repository string
+	NameLink   string
+	Setup      string
+	KeysLink   string
+	First      time.Time
+	Facts      *facts.Facts
+	Homepage   string
+	Paragraphs []string
+	Notices    []notice
+	Gone       bool // all of it was withdrawn
+	Commands   []command
+	Components bool // the table has them
+	Epochs     bool // the table has versions, which differ
+	Groups     []rowGroup
+	Rows       int
+	Relations  []relationGroup
+	Signers    []signer
+	Unsigned   bool // a package names no signer
+	Changelog  []facts.Entry
+}
+
+// A notice says why packages were withdrawn.
+type notice struct {
+	catalog.Yank
+	In string // empty: everywhere
+}
+
+// A rowGroup is the packages of one distribution.
+type rowGroup struct {
+	Distribution string
+	Rows         []row
+}
+
+// A row is a package in the table of a version.
+type row struct {
+	Component string
+	Version   string
+	Arch      string
+	Size      string
+	SHA256    string
+	Since     *time.Time
+	File      link
+	Places    string // directories, if there are several
+	Files     string // link to its files
+	Withdrawn bool
+}
+
+// A signer is a key that packages name as their signer.
+type signer struct{ Key, In string }
+
+// VersionPage returns the page of one version of a package.
+func (r *Renderer) VersionPage(v model.VersionPage) []model.Page {
+	d := r.draw(layout.VersionPageKey(v.Name, v.Package, v.Version.Version))
+	version := v.Version.Version
+	p := versionPage{Package: v.Package, Version: version, Repository: v.Name.String(), First: v.First, Rows: len(v.Packages)}
+	p.NameLink = d.to(layout.NamePageKey(v.Name, v.Package))
+	p.head = d.headOf(v.Repository, v.Package+" "+version+" · "+v.Name.String(), crumb{v.Package, p.NameLink}, crumb{Text: version})
+	p.Setup = d.to(layout.FrontPageKey(v.Name)) + "#install"
+	p.KeysLink = d.to(layout.FrontPageKey(v.Name)) + "#keys"
+	p.Twin, p.Feed = d.to(layout.NameTwinKey(v.Name, v.Package)), d.to(layout.NameFeedKey(v.Name, v.Package))
+	if p.Facts = factsOf(v.Packages); p.Facts != nil {
+		p.Homepage = outside(p.Facts.Homepage)
+		p.Paragraphs = paragraphs(p.Facts)
+		p.Changelog = p.Facts.Changelog
+	}
+	p.Notices, p.Gone = notices(v.Packages)
+	p.Commands = commands(v.Packages, true)
+	p.Components, p.Epochs = hasComponents(v.Packages), len(distinct(v.Packages, func(k model.Package) string { return k.Package.Version })) > 1
+	p.Groups = d.rows(v.Packages)
+	p.Relations = relations(v.Packages)
+	p.Signers, p.Unsigned = signers(v.Packages)
+	return []model.Page{d.page("version", p)}
+}
+
+// factsOf returns what the first package that says something says of itself.
+func factsOf(packages []model.Package) *facts.Facts {
+	var found *facts.Facts
+	for _, k := range packages {
+		if k.Facts != nil && (found == nil || len(found.Changelog) == 0 && len(k.Facts.Changelog) > 0) {
+			found = k.Facts
+		}
+	}
+	return found
+}
+
+// paragraphs returns those of a description, without a first one that repeats the summary.
+func paragraphs(f *facts.Facts) []string {
+	var all []string
+	for _, s := range strings.Split(shortened(f.Description, maxText), "\n\n") {
+		if s = strings.Trim(s, "\n"); s != "" && s != f.Summary {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// maxText is the number of characters of a description on a page.
+const maxText = 20_000
+
+// hasComponents reports whether a DEB package lies in another component than main.
+func hasComponents(packages []model.Package) bool {
+	for _, k := range packages {
+		if k.Component != "" && k.Component != layout.DefaultComponent {
+			return true
+		}
+	}
+	return false
+}
+
+// notices returns the reasons for which packages were withdrawn, and whether all were.
+func notices(packages []model.Package) (all []notice, gone bool) {
+	var yanked []catalog.Yank
+	in := map[catalog.Yank][]string{}
+	n := 0
+	for _, k := range packages {
+		if k.State != catalog.Yanked {
+			continue
+		}
+		n++
+		var y catalog.Yank
+		if k.Yank != nil {
+			y = *k.Yank
+		}
+		y.At = y.At.UTC()
+		if _, ok := in[y]; !ok {
+			yanked = append(yanked, y)
+		}
+		in[y] = append(in[y], k.Distribution.String()+" "+k.Arch)
+	}
+	for _, y := range yanked {
+		note := notice{Yank: y}
+		if len(in[y]) < len(packages) {
+			note.In = listed(in[y])
+		}
+		all = append(all, note)
+	}
+	return all, n > 0 && n == len(packages)
+}
+
+// rows returns packages by distribution, in their order.
+func (d drawing) rows(packages []model.Package) (groups []rowGroup) {
+	for _, k := range packages {
+		name := k.Distribution.String()
+		if len(groups) == 0 || groups[len(groups)-1].Distribution != name {
+			groups = append(groups, rowGroup{Distribution: name})
+		}
+		g := &groups[len(groups)-1]
+		g.Rows = append(g.Rows, d.row(k))
+	}
+	return groups
+}
+
+func (d drawing) row(k model.Package) row {
+	r := row{Component: k.Component, Version: k.Version, Arch: k.Arch, Size: size(k.File.Size), SHA256: k.File.SHA256, Withdrawn: k.State == catalog.Yanked}
+	key := k.Key
+	var places []string
+	for _, in := range k.In {
+		if in.Since != nil && (r.Since == nil || in.Since.Before(*r.Since)) {
+			r.Since = in.Since
+		}
+		if in.Release.Arch != "" {
+			places = append(places, in.Release.Arch)
+		}
+	}
+	if key == "" && len(k.In) > 0 {
+		key = k.In[0].Key
+	}
+	if key != "" {
+		r.File = link{path.Base(key), d.to(key)}
+	}
+	if len(places) > 1 {
+		r.Places = strings.Join(places, ", ")
+	}
+	if k.Files != "" {
+		r.Files = d.to(k.Files)
+	}
+	return r
+}
+
+// signers returns the keys that packages name as their signers, and whether a package names none.
+func signers(packages []model.Package) (all []signer, unsigned bool) {
+	in := map[string][]string{}
+	for _, k := range packages {
+		if k.Signer == "" {
+			unsigned = true
+			continue
+		}
+		in[k.Signer] = append(in[k.Signer], k.Distribution.String())
+	}
+	for _, key := range distinct(packages, func(k model.Package) string { return k.Signer }) {
+		if key != "" {
+			all = append(all, signer{Key: key})
+		}
+	}
+	if len(all) > 1 || unsigned {
+		for i, s := range all {
+			all[i].In = listed(in[s.Key])
+		}
+	}
+	return all, unsigned
+}
