@@ -22,15 +22,21 @@ type frontPage struct {
 	List        string
 	Scripts     []scriptLine
 	SetUps      []setUp
-	Open        bool // the lines of the one distribution are shown
 	Keys        []keyView
 	PackageKeys []keyView
-	Keyring     string
+	Keyring     []string
 	Changes     []changeView
-	Programs    []link
+	Programs    []program
 }
 
-type scriptLine struct{ Systems, Line string }
+// A scriptLine sets up any host that has packages of one format. Then, for example, one of the commands installs one.
+type scriptLine struct {
+	Systems, Line string
+	Then          []string
+}
+
+// A program is a file for programs, and what it has.
+type program struct{ Text, Link, What string }
 
 // A keyView is a public key. Its file has all of the signing keys, or one package key.
 type keyView struct {
@@ -50,7 +56,7 @@ func (r *Renderer) Front(f model.Front) []model.Page {
 	d := r.draw(layout.FrontPageKey(f.Name))
 	p := frontPage{head: d.headOf(f.Repository, f.Name.String()), Name: f.Name, Description: f.Description, Packages: f.Packages, Names: f.Names,
 		Search: d.to(layout.NamesTwinKey(f.Name, -1, "")), List: d.to(layout.NamesPageKey(f.Name, -1, "")),
-		SetUps: d.setUps(f), Open: len(f.Distributions) == 1}
+		SetUps: d.setUps(f)}
 	p.AsOf = f.AsOf
 	p.Feed, p.Twin = d.to(layout.FeedKey(f.Name)), d.to(layout.FrontTwinKey(f.Name))
 	p.Scripts = d.scripts(f)
@@ -64,13 +70,14 @@ func (r *Renderer) Front(f model.Front) []model.Page {
 		p.PackageKeys = append(p.PackageKeys, keyView{k, d.to(layout.PackageKeyKey(f.Name, keyID(k.Fingerprint)))})
 	}
 	if f.Keyring {
-		p.Keyring = strings.Join(d.keyrings(f), ", ")
+		p.Keyring = keyrings(f)
 	}
 	for _, c := range f.Changes {
 		p.Changes = append(p.Changes, changeView{Change: c, Link: d.to(layout.VersionPageKey(f.Name, c.Name, c.Version)),
 			NameLink: d.to(layout.NamePageKey(f.Name, c.Name)), In: where(c.Distributions)})
 	}
-	p.Programs = []link{{"index.json", p.Twin}, {"status.json", d.to(layout.StatusKey(f.Name))}, {"names/index.json", p.Search}, {"feed.atom", p.Feed}}
+	p.Programs = []program{{"index.json", p.Twin, "this page"}, {"names/index.json", p.Search, "all names of packages"}, {"feed.atom", p.Feed, "changes"},
+		{"status.json", d.to(layout.StatusKey(f.Name)), "revisions, for mirrors"}, {"status/", "status/", "for people, with a token"}}
 	return []model.Page{d.page("front", p)}
 }
 
@@ -82,21 +89,27 @@ func keyID(fingerprint string) string {
 // scripts returns the line that sets any host up, for each format of the distributions.
 func (d drawing) scripts(f model.Front) (lines []scriptLine) {
 	for _, format := range []catalog.Format{catalog.DEB, catalog.RPM} {
-		var systems []string
+		var systems, then []string
 		for _, dist := range f.Distributions {
-			if withClient(dist).Format == format {
-				systems = append(systems, withClient(dist).Distribution.String())
+			distro := withClient(dist)
+			if distro.Format != format {
+				continue
+			}
+			systems = append(systems, distro.Distribution.String())
+			install := installCommand(distro.Client)
+			if dist.Package != "" && !slices.ContainsFunc(then, func(s string) bool { return strings.HasPrefix(s, install) }) {
+				then = append(then, install+dist.Package)
 			}
 		}
 		if len(systems) > 0 {
-			lines = append(lines, scriptLine{where(systems), d.scriptLine(f.Repository, format)})
+			lines = append(lines, scriptLine{where(systems), d.scriptLine(f.Repository, format), then})
 		}
 	}
 	return lines
 }
 
 // keyrings returns the names of the packages that keep keys up to date.
-func (d drawing) keyrings(f model.Front) (names []string) {
+func keyrings(f model.Front) (names []string) {
 	for _, dist := range f.Distributions {
 		if name := layout.KeyringName(f.Name, withClient(dist).Format); !slices.Contains(names, name) {
 			names = append(names, name)
@@ -106,7 +119,7 @@ func (d drawing) keyrings(f model.Front) (names []string) {
 }
 
 // maxWhere is the number of distributions that are named in a line.
-const maxWhere = 12
+const maxWhere = 10
 
 // where returns distributions in a short form: "debian bookworm, trixie · el 8, 9".
 func where(distributions []string) string {

@@ -17,14 +17,16 @@ type setUp struct {
 	Name       string // os/version
 	Client     string // the program
 	Archs      string
+	Number     string // of the version, if its name is none
 	Components string // of DEB, if there are others than main
 	Others     []string
+	Open       bool // it is the only one, and shown
 	Empty      bool // there is nothing to install yet
 	Script     string
 	Hand       string
 	Container  string
 	Build      string // the command that builds a container of a private repository
-	Config     link   // the file of configuration
+	Config     *link  // the file of configuration
 }
 
 // A link is a text with a target.
@@ -42,11 +44,12 @@ func (d drawing) setUps(f model.Front) []setUp {
 func (d drawing) setUp(f model.Front, dist model.Distribution) setUp {
 	distro := withClient(dist)
 	c := clientOf(f, distro, dist)
-	s := setUp{ID: "install-" + strings.ReplaceAll(c.id(), "/", "-"), Name: c.id(), Client: string(program(distro.Client)), Archs: strings.Join(archs(dist.Settings.Architectures), ", "),
-		Others: distro.Aliases, Empty: dist.Package == ""}
+	s := setUp{ID: "install-" + strings.ReplaceAll(c.id(), "/", "-"), Name: c.id(), Client: string(programOf(distro.Client)), Archs: strings.Join(archs(dist.Settings.Architectures), ", "),
+		Others: distro.Aliases, Empty: dist.Package == "", Open: len(f.Distributions) == 1}
 	if !slices.Equal(dist.Settings.Components, []string{layout.DefaultComponent}) {
 		s.Components = strings.Join(dist.Settings.Components, ", ")
 	}
+	s.Number = number(distro)
 	s.Script = d.scriptLine(f.Repository, distro.Format)
 	if len(c.packages) > 0 {
 		s.Script += "\n" + installCommand(distro.Client) + strings.Join(c.packages, " ")
@@ -61,9 +64,20 @@ func (d drawing) setUp(f model.Front, dist model.Distribution) setUp {
 		key = layout.SourcesKey(f.Name, distro.Distribution)
 	}
 	if distro.Client != layout.AptList { // which reads no such file
-		s.Config = link{key[strings.LastIndexByte(key, '/')+1:], d.to(key)}
+		s.Config = &link{key[strings.LastIndexByte(key, '/')+1:], d.to(key)}
 	}
 	return s
+}
+
+// number returns the number of a version that has a name: "22.04" for ubuntu/jammy.
+func number(d layout.Distro) string {
+	for _, alias := range d.Aliases {
+		version, ok := strings.CutPrefix(alias, d.Distribution.OS+"/")
+		if ok && strings.Trim(version, "0123456789.") == "" && d.Format == catalog.DEB {
+			return version
+		}
+	}
+	return ""
 }
 
 // withClient returns a distribution with its client, also if the table no longer has it.
@@ -92,8 +106,8 @@ func clientFor(d catalog.Distribution, f catalog.Format) layout.Client {
 
 var table = layout.DefaultTable()
 
-// program returns the client as people call it.
-func program(c layout.Client) layout.Client {
+// programOf returns the client as people call it.
+func programOf(c layout.Client) layout.Client {
 	if c == layout.AptList {
 		return layout.Apt
 	}

@@ -18,7 +18,7 @@ type namePage struct {
 	Repository string
 	Summary    string
 	Homepage   string
-	Site       string // the homepage, if that is a link
+	HomeLink   string // the homepage, if that is a link
 	Setup      string // where the front page sets hosts up
 	Commands   []command
 	Versions   []versionLine
@@ -42,7 +42,8 @@ type versionLine struct {
 	SHA256    string // of the one package
 	Count     int    // of different files, if there are several
 	Copy      string
-	Withdrawn string // "withdrawn", or in how many of its distributions
+	Withdrawn string // "withdrawn", or how many of its packages
+	Gone      bool   // all of them
 }
 
 // Name returns a page of the versions of a package.
@@ -58,7 +59,7 @@ func (r *Renderer) Name(n model.Name) []model.Page {
 		crumbs = []crumb{{n.Package, d.to(layout.NamePageKey(n.Name, n.Package))}, {Text: "page " + strconv.Itoa(n.Page) + " of " + strconv.Itoa(n.Pages)}}
 	}
 	p := namePage{head: d.headOf(n.Repository, n.Package+" · "+n.Name.String(), crumbs...), Package: n.Package, Repository: n.Name.String(), Summary: n.Summary, Homepage: shortened(n.Homepage, 200),
-		Site: outside(n.Homepage), Setup: d.to(layout.FrontPageKey(n.Name)) + "#install", Page: n.Page, Pages: n.Pages}
+		HomeLink: outside(n.Homepage), Setup: d.to(layout.FrontPageKey(n.Name)) + "#install", Page: n.Page, Pages: n.Pages}
 	p.AsOf = n.AsOf
 	p.Twin, p.Feed = d.to(twin), d.to(layout.NameFeedKey(n.Name, n.Package))
 	if newest {
@@ -86,18 +87,17 @@ func (d drawing) versionLine(n model.Name, v model.Version) versionLine {
 	l := versionLine{Version: v.Version, Link: d.to(layout.VersionPageKey(n.Name, n.Package, v.Version)), First: v.First,
 		In:    where(distinct(v.Packages, distribution)),
 		Archs: strings.Join(distinct(v.Packages, func(k model.Package) string { return k.Arch }), ", "), Withdrawn: withdrawn(v.Packages)}
+	l.Gone = l.Withdrawn == allWithdrawn
 	if len(v.Packages) == 0 {
 		return l
 	}
 	sizes := distinct(v.Packages, func(k model.Package) int64 { return k.File.Size })
-	if l.Size = size(sizes[0]); size(sizes[len(sizes)-1]) != l.Size {
-		l.Size += " – " + size(sizes[len(sizes)-1])
-	}
+	l.Size = sizeRange(sizes[0], sizes[len(sizes)-1])
 	files := distinct(v.Packages, func(k model.Package) string { return k.File.SHA256 })
 	if l.SHA256 = files[0]; len(files) > 1 {
 		l.SHA256, l.Count = "", len(files)
 	}
-	if l.Withdrawn != "withdrawn" {
+	if !l.Gone {
 		l.Copy = exact(v.Packages[0], clientFor(v.Packages[0].Distribution, v.Packages[0].Format), "")
 	}
 	return l
@@ -117,10 +117,12 @@ func withdrawn(packages []model.Package) string {
 	case 0:
 		return ""
 	case len(packages):
-		return "withdrawn"
+		return allWithdrawn
 	}
-	return strconv.Itoa(n) + " of " + strconv.Itoa(len(packages)) + " packages withdrawn"
+	return strconv.Itoa(n) + " of " + strconv.Itoa(len(packages)) + " withdrawn"
 }
+
+const allWithdrawn = "withdrawn"
 
 // commands returns the commands that install packages of one name: each with the distributions for which it is. With exactly, they
 // name the version. Source packages and withdrawn ones are not installed.
@@ -159,7 +161,7 @@ func commands(packages []model.Package, exactly bool) (all []command) {
 		}
 	}
 	for _, line := range order {
-		all = append(all, command{string(program(groups[line].client)), where(groups[line].in), line})
+		all = append(all, command{string(programOf(groups[line].client)), where(groups[line].in), line})
 	}
 	return all
 }

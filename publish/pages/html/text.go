@@ -80,6 +80,19 @@ func size(n int64) string {
 	return strconv.FormatFloat(value, 'f', 0, 64) + " TB"
 }
 
+// sizeRange returns the smallest and the largest of some sizes, with one unit if that is the same.
+func sizeRange(from, to int64) string {
+	low, high := size(from), size(to)
+	if low == high {
+		return low
+	}
+	number, unit, _ := strings.Cut(low, " ")
+	if strings.HasSuffix(high, " "+unit) {
+		low = number
+	}
+	return low + " – " + high
+}
+
 // count returns a number with narrow spaces between thousands.
 func count(n int) string {
 	s := strconv.Itoa(n)
