@@ -37,7 +37,7 @@ func New(publicURL string) *Renderer {
 		r.site = u.Host
 	}
 	r.templates = template.Must(template.New("").Funcs(template.FuncMap{
-		"count": count, "day": day, "minute": minute, "machine": machine, "size": size, "quarters": quarters,
+		"count": count, "counted": counted, "day": day, "minute": minute, "machine": machine, "size": size, "quarters": quarters,
 	}).ParseFS(templateFiles, "templates/*.html"))
 	r.assets = assets()
 	r.style, r.script, r.icon = r.assets[0].Key, r.assets[1].Key, r.assets[2].Key

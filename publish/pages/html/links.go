@@ -25,10 +25,10 @@ func relative(from, to string) string {
 		}
 		escapeSegment(&b, segment)
 	}
-	if b.Len() == 0 {
-		return "./"
+	if link := b.String(); link != "" && link[0] != '/' {
+		return link
 	}
-	return b.String()
+	return "./" + b.String() // an empty segment would begin a path, or a host
 }
 
 // escapeSegment writes a segment of a path with all but unreserved characters (RFC 3986) encoded: some stores read a "+" as a

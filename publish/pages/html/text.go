@@ -102,8 +102,20 @@ func count(n int) string {
 	return s
 }
 
+// counted returns a number with a noun.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return count(n) + " " + noun + "s"
+}
+
 // quarters splits a fingerprint into groups of four digits. Style puts space between them, so that a copy has none.
+// What is no fingerprint is one group.
 func quarters(s string) (groups []string) {
+	if len(s) > 128 || strings.Trim(s, "0123456789ABCDEFabcdef") != "" {
+		return []string{s}
+	}
 	for len(s) > 4 {
 		groups, s = append(groups, s[:4]), s[4:]
 	}

@@ -103,9 +103,14 @@ func factsOf(packages []model.Package) *facts.Facts {
 // paragraphs returns those of a description, without a first one that repeats the summary.
 func paragraphs(f *facts.Facts) []string {
 	var all []string
-	for _, s := range strings.Split(shortened(f.Description, maxText), "\n\n") {
-		if s = strings.Trim(s, "\n"); s != "" && s != f.Summary {
-			all = append(all, s)
+	left := maxText
+	for s := range strings.SplitSeq(f.Description, "\n\n") {
+		if s = strings.Trim(s, "\n"); s == "" || s == f.Summary {
+			continue
+		}
+		all = append(all, shortened(s, left))
+		if left -= len(s); left <= 0 {
+			break
 		}
 	}
 	return all

@@ -35,7 +35,7 @@
 			said.textContent = button.textContent = await copy(from);
 			setTimeout(() => button.textContent = "Copy", 2000);
 		};
-		if (e.tagName === "PRE") { e.classList.add("can"); e.append(button); } else e.after(button);
+		e.tagName === "PRE" ? e.prepend(button) : e.after(button);
 	}
 
 	// Search: in a short list names that contain what is typed, in a long one those that begin with it.
