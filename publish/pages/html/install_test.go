@@ -165,6 +165,8 @@ func TestVersionPagesHaveTheLineOfEachClient(t *testing.T) {
 			[]string{"sudo apt-get install hello=1:2.10-3", "sudo apt-get install hello=2.10-3"}},
 		{"a tilde and a plus need no quotes", []model.Package{pkg("debian/sid", "libx++1", "3.0~rc2+dfsg-1", "amd64", catalog.Active)}, []string{"sudo apt-get install libx++1=3.0~rc2+dfsg-1"}},
 		{"a foreign architecture is named", []model.Package{pkg("debian/sid", "wine32", "9.0-1", "i386", catalog.Active)}, []string{"sudo apt-get install wine32:i386=9.0-1"}},
+		{"the foreign architecture is that of the version", []model.Package{pkg("debian/sid", "libx", "1:1-1", "amd64", catalog.Active), pkg("debian/sid", "libx", "1-1", "i386", catalog.Active)},
+			[]string{"sudo apt-get install libx=1:1-1", "sudo apt-get install libx:i386=1-1"}},
 		{"dnf takes NAME-VERSION-RELEASE", []model.Package{pkg("el/9", "hello", "2.10-3.el9", "x86_64", catalog.Active)}, []string{"sudo dnf install hello-2.10-3.el9"}},
 		{"dnf takes the epoch after the name", []model.Package{pkg("fedora/43", "hello", "2:2.10-3.fc43", "noarch", catalog.Active)}, []string{"sudo dnf install hello-2:2.10-3.fc43"}},
 		{"yum takes no epoch", []model.Package{pkg("el/7", "hello", "2:2.10-3.el7", "x86_64", catalog.Active)}, []string{"sudo yum install hello-2.10-3.el7"}},

@@ -132,7 +132,7 @@ func commands(packages []model.Package, exactly bool) (all []command) {
 		in     []string
 	}
 	groups, order := map[string]*group{}, []string{}
-	foreign := foreignArchs(packages)
+	foreign := foreignArchs(packages, exactly)
 	for _, k := range packages {
 		if k.State == catalog.Yanked || k.Arch == "src" || k.Arch == "nosrc" {
 			continue
@@ -140,7 +140,7 @@ func commands(packages []model.Package, exactly bool) (all []command) {
 		client := clientFor(k.Distribution, k.Format)
 		arch := ""
 		if k.Format == catalog.DEB {
-			arch = foreign[k.Distribution]
+			arch = foreign[installable(k, exactly)]
 		}
 		line := installCommand(client)
 		switch {
@@ -166,15 +166,25 @@ func commands(packages []model.Package, exactly bool) (all []command) {
 	return all
 }
 
-// foreignArchs returns, by DEB distribution, the architecture that the name of a package needs behind it ([setup.Qualified]).
-func foreignArchs(packages []model.Package) map[catalog.Distribution]string {
-	archs := map[catalog.Distribution][]string{}
+// installable returns what the packages have in common of which a command installs one: the distribution and, if the command names it, the
+// version.
+func installable(k model.Package, exactly bool) string {
+	if exactly {
+		return k.Distribution.String() + " " + k.Package.Version
+	}
+	return k.Distribution.String()
+}
+
+// foreignArchs returns, for what a command installs ([installable]), the architecture that apt needs behind the name ([setup.Qualified]).
+func foreignArchs(packages []model.Package, exactly bool) map[string]string {
+	archs := map[string][]string{}
 	for _, k := range packages {
 		if k.Format == catalog.DEB && k.State != catalog.Yanked {
-			archs[k.Distribution] = append(archs[k.Distribution], k.Arch)
+			id := installable(k, exactly)
+			archs[id] = append(archs[id], k.Arch)
 		}
 	}
-	foreign := map[catalog.Distribution]string{}
+	foreign := map[string]string{}
 	for d, all := range archs {
 		_, foreign[d], _ = strings.Cut(setup.Qualified("x", catalog.DEB, all...), ":")
 	}
