@@ -2,6 +2,8 @@ package html
 
 import (
 	"encoding/hex"
+	"html/template"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -15,7 +17,7 @@ type filesPage struct {
 	Package catalogPackage
 	Link    string // of the version
 	Total   int
-	Chunks  [][]model.File
+	Chunks  []template.HTML
 }
 
 // catalogPackage is what the page of files says of its package.
@@ -31,10 +33,31 @@ func (r *Renderer) Files(f model.Files) []model.Page {
 	p := filesPage{Package: catalogPackage{k.Name, k.Version, k.Arch, k.Distribution.String(), k.File.SHA256}, Link: d.to(layout.VersionPageKey(f.Name, k.Name, k.Version)), Total: len(f.Paths)}
 	p.head = d.headOf(f.Repository, "Files of "+k.Name+" "+k.Version+" · "+f.Name.String(),
 		crumb{k.Name, d.to(layout.NamePageKey(f.Name, k.Name))}, crumb{k.Version, p.Link}, crumb{Text: "files"})
-	for paths := f.Paths; len(paths) > 0; paths = paths[min(chunk, len(paths)):] {
-		p.Chunks = append(p.Chunks, paths[:min(chunk, len(paths))])
+	for paths := range slices.Chunk(f.Paths, chunk) {
+		p.Chunks = append(p.Chunks, pathItems(paths))
 	}
 	return []model.Page{d.page("files", p)}
+}
+
+// pathItems returns the items of a list of paths. There may be a million of them, for which a template is slow.
+func pathItems(paths []model.File) template.HTML {
+	var b strings.Builder
+	for _, f := range paths {
+		b.WriteString("<li><bdi>")
+		template.HTMLEscape(&b, []byte(f.Path))
+		b.WriteString("</bdi>")
+		switch {
+		case f.Kind == "", f.Kind == "dir" && strings.HasSuffix(f.Path, "/"):
+		case f.Kind == "dir":
+			b.WriteByte('/')
+		default:
+			b.WriteString(` <span class="more">`)
+			template.HTMLEscape(&b, []byte(f.Kind))
+			b.WriteString("</span>")
+		}
+		b.WriteByte('\n')
+	}
+	return template.HTML(b.String()) //nolint:gosec // every text in it is escaped
 }
 
 type namesPage struct {

@@ -11,29 +11,27 @@ import (
 // visible returns a page in which a replacement character is in the place of each control character, each character that changes the
 // direction of what follows, and each byte that is not UTF-8. Markup has none of them; what packages say may have.
 func visible(page []byte) []byte {
-	clean := true
-	for _, c := range page {
-		if c < ' ' && c != '\n' && c != '\t' || c >= 0x7f {
-			clean = false
-			break
-		}
-	}
-	if clean {
-		return page
-	}
-	out := make([]byte, 0, len(page)+len(page)/16)
+	var out []byte
+	kept := 0 // up to here the page is in out
 	for i := 0; i < len(page); {
+		if c := page[i]; c >= ' ' && c < 0x7f || c == '\n' || c == '\t' {
+			i++
+			continue
+		}
 		c, n := utf8.DecodeRune(page[i:])
-		switch {
-		case c == '\r':
-		case c == utf8.RuneError && n == 1, unicode.IsControl(c) && c != '\n' && c != '\t', directs(c):
-			out = utf8.AppendRune(out, utf8.RuneError)
-		default:
-			out = append(out, page[i:i+n]...)
+		if c == utf8.RuneError && n == 1 || unicode.IsControl(c) || directs(c) {
+			out = append(out, page[kept:i]...)
+			if c != '\r' {
+				out = utf8.AppendRune(out, utf8.RuneError)
+			}
+			kept = i + n
 		}
 		i += n
 	}
-	return out
+	if kept == 0 {
+		return page
+	}
+	return append(out, page[kept:]...)
 }
 
 // directs reports whether a character overrides or isolates the direction of text, or ends that.
