@@ -47,18 +47,6 @@ func escapeSegment(b *strings.Builder, segment string) {
 	}
 }
 
-// escapePath returns a key as the path of a URL.
-func escapePath(key string) string {
-	var b strings.Builder
-	for i, segment := range strings.Split(key, "/") {
-		if i > 0 {
-			b.WriteByte('/')
-		}
-		escapeSegment(&b, segment)
-	}
-	return b.String()
-}
-
 // outside returns a link that a package says, if it is one of the web with a host and without a user; empty for all others.
 func outside(link string) string {
 	link = strings.TrimSpace(link)

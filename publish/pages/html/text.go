@@ -105,11 +105,14 @@ func counted(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
+	if stem, ok := strings.CutSuffix(noun, "y"); ok {
+		noun = stem + "ie"
+	}
 	return count(n) + " " + noun + "s"
 }
 
 // quarters splits a fingerprint into groups of four digits. Style puts space between them, so that a copy has none.
-// What is no fingerprint is one group.
+// A text that has other characters is one group.
 func quarters(s string) (groups []string) {
 	if len(s) > 128 || strings.Trim(s, "0123456789ABCDEFabcdef") != "" {
 		return []string{s}

@@ -21,7 +21,8 @@ type versionPage struct {
 	KeysLink   string
 	First      time.Time
 	Facts      *facts.Facts
-	Homepage   string
+	Homepage   string // a link, or empty
+	HomeText   string
 	Paragraphs []string
 	Notices    []notice
 	Gone       bool // all of it was withdrawn
@@ -76,7 +77,7 @@ func (r *Renderer) VersionPage(v model.VersionPage) []model.Page {
 	p.KeysLink = d.to(layout.FrontPageKey(v.Name)) + "#keys"
 	p.Twin, p.Feed = d.to(layout.NameTwinKey(v.Name, v.Package)), d.to(layout.NameFeedKey(v.Name, v.Package))
 	if p.Facts = factsOf(v.Packages); p.Facts != nil {
-		p.Homepage = outside(p.Facts.Homepage)
+		p.Homepage, p.HomeText = outside(p.Facts.Homepage), shortened(p.Facts.Homepage, 200)
 		p.Paragraphs = paragraphs(p.Facts)
 		p.Changelog = p.Facts.Changelog
 	}

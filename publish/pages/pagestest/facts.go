@@ -25,11 +25,20 @@ func rpmFacts() *facts.Facts {
 	f := helloFacts()
 	f.Relations = []facts.Relation{
 		{Kind: "Requires", Items: []string{"libc.so.6(GLIBC_2.34)(64bit)", "libmill.so.1()(64bit)", "rtld(GNU_HASH)", "/bin/sh"}},
+		{Kind: "Recommends", Items: many("font(:lang=%02d)", 60)},
 		{Kind: "Provides", Items: []string{"hello-mill = 2.12-1.el9", "hello-mill(x86-64) = 2.12-1.el9"}}}
 	f.Changelog = []facts.Entry{
 		{At: ptr(at(0, 6)), Author: "Jane Müller <jane@acme.example> - 2.12-1", Text: "- keep configuration on upgrade (bug 4711)\n- greet in Welsh"},
 		{At: ptr(at(10, 0)), Author: "Jane Müller <jane@acme.example> - 2.11-1", Text: "- new version"}}
 	return f
+}
+
+// many returns texts with numbers.
+func many(format string, n int) (all []string) {
+	for i := range n {
+		all = append(all, fmt.Sprintf(format, i))
+	}
+	return all
 }
 
 func files(k model.Package) model.Files {
