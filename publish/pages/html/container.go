@@ -20,7 +20,7 @@ func image(d catalog.Distribution) string {
 	case d.String() == "opensuse/tumbleweed":
 		return "opensuse/tumbleweed"
 	case d.String() == "el/7":
-		return "centos:7" // which has no almalinux
+		return "" // the mirrors of centos:7 are gone
 	case ok:
 		return fmt.Sprintf(name, d.Version)
 	}
@@ -60,7 +60,7 @@ func (d drawing) publicContainer(c clientOfPage) string {
 		return strings.Join(lines, "\n")
 	}
 	if strings.HasPrefix(d.publicURL, "https:") {
-		lines = append(lines, aptNeeds("ca-certificates"))
+		lines = append(lines, aptNeeds(c.forHTTPS()))
 	}
 	name, keyring := layout.SourceName(r), layout.KeyringPath(r, catalog.DEB)
 	switch {
@@ -87,6 +87,15 @@ func aptNeeds(packages string) string {
 	return "RUN apt-get update && apt-get install -y --no-install-recommends " + packages
 }
 
+// forHTTPS returns the packages with which apt reads https. apt before 1.5 has that in a package of its own, which later ones have as an
+// empty one.
+func (c clientOfPage) forHTTPS() string {
+	if c.distro.Client == layout.AptList {
+		return "apt-transport-https ca-certificates"
+	}
+	return "ca-certificates"
+}
+
 func (c clientOfPage) components() []string {
 	if all := c.settings.Distributions[0].Components; len(all) > 0 {
 		return all
@@ -105,7 +114,7 @@ func (d drawing) privateContainer(c clientOfPage) string {
 	case layout.Dnf, layout.Yum:
 		secret = layout.RepoPath(c.repository(), c.distro.Client)
 	default:
-		needs, secret = aptNeeds("ca-certificates curl"), "/etc/apt/auth.conf.d/"+name+".conf"
+		needs, secret = aptNeeds(c.forHTTPS()+" curl"), "/etc/apt/auth.conf.d/"+name+".conf"
 	}
 	steps := setup.Lines(d.publicURL, c.settings, c.distro, strings.Join(c.packages, " "), setup.Placeholder)
 	steps[0] = "token=$(cat /run/secrets/token) &&"

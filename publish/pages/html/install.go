@@ -44,7 +44,7 @@ func (d drawing) setUps(f model.Front) []setUp {
 func (d drawing) setUp(f model.Front, dist model.Distribution) setUp {
 	distro := withClient(dist)
 	c := clientOf(f, distro, dist)
-	s := setUp{ID: "install-" + strings.ReplaceAll(c.id(), "/", "-"), Name: c.id(), Client: string(programOf(distro.Client)), Archs: strings.Join(archs(dist.Settings.Architectures), ", "),
+	s := setUp{ID: "install-" + c.id(), Name: c.id(), Client: string(programOf(distro.Client)), Archs: strings.Join(archs(dist.Settings.Architectures), ", "),
 		Others: distro.Aliases, Empty: dist.Package == "", Open: len(f.Distributions) == 1}
 	if !slices.Equal(dist.Settings.Components, []string{layout.DefaultComponent}) {
 		s.Components = strings.Join(dist.Settings.Components, ", ")

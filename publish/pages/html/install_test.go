@@ -36,7 +36,7 @@ func setUpOf(t *testing.T, r catalog.Repository, d string) []string {
 			continue
 		}
 		for _, n := range all(parse(t, pages.New(pagestest.PublicURL).Front(f)[0]), "details") {
-			if id, _ := attr(n, "id"); id == "install-"+strings.ReplaceAll(d, "/", "-") {
+			if id, _ := attr(n, "id"); id == "install-"+d {
 				return commandsOf(n)
 			}
 		}
@@ -62,7 +62,7 @@ RUN apt-get update && apt-get install -y acme-tools-archive-keyring hello-mill &
 		{pagestest.Tools, "ubuntu/focal",
 			"curl -fsSL " + packages + "/install/repositories/acme/tools/script.deb.sh | sudo bash\nsudo apt-get install acme-tools-archive-keyring hello-mill",
 			`FROM ubuntu:focal
-RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates
+RUN apt-get update && apt-get install -y --no-install-recommends apt-transport-https ca-certificates
 ADD --chmod=644 https://packages.example.org/acme/tools/gpgkey /usr/share/keyrings/acme-tools-archive-keyring.asc
 RUN echo "deb [signed-by=/usr/share/keyrings/acme-tools-archive-keyring.asc] https://packages.example.org/acme/tools/ubuntu focal main" >/etc/apt/sources.list.d/acme_tools.list
 RUN apt-get update && apt-get install -y acme-tools-archive-keyring hello-mill && rm -rf /var/lib/apt/lists/*`, ""},
