@@ -192,7 +192,7 @@ func (s *Site) big() {
 			name = "0ad"
 		}
 		about := &facts.Facts{Summary: "A package of a large repository"}
-		s.add(r, name, about, model.Version{Version: "1.0-1", First: at(3, 0), Packages: []model.Package{pkg(Big, f.Distributions[0], name, "1.0-1", "amd64", at(3, 0), about)}})
+		s.add(r, name, about, model.Version{Version: "1.0-1", First: at(3, 0), Packages: []model.Package{pkg(Big, f.Distributions[0], name, "1.0-1", "amd64", at(3, 0), nil)}})
 		n.Lines = []model.Line{line(name, about.Summary, "1.0-1", at(3, 0), catalog.DEB)}
 		s.Lists = append(s.Lists, n)
 		s.Objects = append(s.Objects, layout.NamesTwinKey(Big, 0, part.From))
