@@ -54,11 +54,12 @@ func (r *Renderer) Name(n model.Name) []model.Page {
 		key, twin = layout.OlderPageKey(n.Name, n.Package, n.Page), layout.OlderTwinKey(n.Name, n.Package, n.Page)
 	}
 	d := r.draw(key)
-	crumbs := []crumb{{Text: n.Package}}
+	title, crumbs := n.Package, []crumb{{Text: n.Package}}
 	if !newest {
-		crumbs = []crumb{{n.Package, d.to(layout.NamePageKey(n.Name, n.Package))}, {Text: "page " + strconv.Itoa(n.Page) + " of " + strconv.Itoa(n.Pages)}}
+		here := "page " + strconv.Itoa(n.Page) + " of " + strconv.Itoa(n.Pages)
+		title, crumbs = n.Package+" · "+here, []crumb{{n.Package, d.to(layout.NamePageKey(n.Name, n.Package))}, {Text: here}}
 	}
-	p := namePage{head: d.headOf(n.Repository, n.Package+" · "+n.Name.String(), crumbs...), Package: n.Package, Repository: n.Name.String(), Summary: n.Summary, Homepage: shortened(n.Homepage, 200),
+	p := namePage{head: d.headOf(n.Repository, title+" · "+n.Name.String(), crumbs...), Package: n.Package, Repository: n.Name.String(), Summary: n.Summary, Homepage: shortened(n.Homepage, 200),
 		HomeLink: outside(n.Homepage), Setup: d.to(layout.FrontPageKey(n.Name)) + "#install", Page: n.Page, Pages: n.Pages}
 	p.AsOf = n.AsOf
 	p.Twin, p.Feed = d.to(twin), d.to(layout.NameFeedKey(n.Name, n.Package))
