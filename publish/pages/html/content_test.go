@@ -4,17 +4,22 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
+	"repomill/publish/pages/model"
 	"repomill/publish/pages/pagestest"
 
 	pages "repomill/publish/pages/html"
 )
 
+// sitePages are the pages of the site, drawn once.
+var sitePages = sync.OnceValue(func() []model.Page { return pagestest.NewSite().Pages(pages.New(pagestest.PublicURL)) })
+
 // shown returns the texts of the elements of a page of the site that an attribute or a name selects, with single spaces.
 func shown(t *testing.T, key, element, attribute, value string) (texts []string) {
 	t.Helper()
-	for _, p := range pagestest.NewSite().Pages(pages.New(pagestest.PublicURL)) {
+	for _, p := range sitePages() {
 		if p.Key != key {
 			continue
 		}
@@ -74,7 +79,7 @@ func TestPagesSayWhatTheModelHas(t *testing.T) {
 
 // Nothing of a private repository is on the pages of others.
 func TestOtherPagesDoNotNamePrivateRepositories(t *testing.T) {
-	for _, p := range pagestest.NewSite().Pages(pages.New(pagestest.PublicURL)) {
+	for _, p := range sitePages() {
 		if strings.Contains(string(p.Body), "secret") && isHTML(p) && !strings.HasPrefix(p.Key, pagestest.Secret.String()+"/") {
 			t.Errorf("%s names a private repository", p.Key)
 		}

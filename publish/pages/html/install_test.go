@@ -31,11 +31,11 @@ func commandsOf(n *html.Node) (texts []string) {
 // and, if it is private, to build that.
 func setUpOf(t *testing.T, r catalog.Repository, d string) []string {
 	t.Helper()
-	for _, f := range pagestest.NewSite().Fronts {
-		if f.Name != r {
+	for _, p := range sitePages() {
+		if p.Key != layout.FrontPageKey(r) {
 			continue
 		}
-		for _, n := range all(parse(t, pages.New(pagestest.PublicURL).Front(f)[0]), "details") {
+		for _, n := range all(parse(t, p), "details") {
 			if id, _ := attr(n, "id"); id == "install-"+d {
 				return commandsOf(n)
 			}

@@ -166,7 +166,7 @@ var rules = []struct {
 }
 
 func TestPagesKeepTheRules(t *testing.T) {
-	all := slices.DeleteFunc(pagestest.NewSite().Pages(pages.New(pagestest.PublicURL)), func(p model.Page) bool { return !isHTML(p) })
+	all := slices.DeleteFunc(slices.Clone(sitePages()), func(p model.Page) bool { return !isHTML(p) })
 	for _, rule := range rules {
 		t.Run(rule.fact, func(t *testing.T) {
 			for _, p := range all {
