@@ -77,6 +77,9 @@ func (d drawing) publicContainer(c clientOfPage) string {
 		}
 		add(layout.SourcesKey(r, distribution), "/etc/apt/sources.list.d/"+name+".sources")
 	}
+	if needsI386(packages) {
+		lines = append(lines, "RUN "+addI386)
+	}
 	if packages != "" {
 		lines = append(lines, "RUN apt-get update && apt-get install -y "+packages+" && rm -rf /var/lib/apt/lists/*")
 	}

@@ -90,15 +90,15 @@ func keyID(fingerprint string) string {
 func (d drawing) scripts(f model.Front) (lines []scriptLine) {
 	for _, format := range []catalog.Format{catalog.DEB, catalog.RPM} {
 		var systems, then []string
+		var programs []layout.Client
 		for _, dist := range f.Distributions {
 			distro := withClient(dist)
 			if distro.Format != format {
 				continue
 			}
 			systems = append(systems, distro.Distribution.String())
-			install := installCommand(distro.Client)
-			if dist.Package != "" && !slices.ContainsFunc(then, func(s string) bool { return strings.HasPrefix(s, install) }) {
-				then = append(then, install+dist.Package)
+			if program := programOf(distro.Client); dist.Package != "" && !slices.Contains(programs, program) {
+				programs, then = append(programs, program), append(then, install(distro.Client, dist.Package))
 			}
 		}
 		if len(systems) > 0 {

@@ -52,7 +52,7 @@ func (d drawing) setUp(f model.Front, dist model.Distribution) setUp {
 	s.Number = number(distro)
 	s.Script = d.scriptLine(f.Repository, distro.Format)
 	if len(c.packages) > 0 {
-		s.Script += "\n" + installCommand(distro.Client) + strings.Join(c.packages, " ")
+		s.Script += "\n" + install(distro.Client, strings.Join(c.packages, " "))
 	}
 	s.Hand = strings.Join(setup.Lines(d.publicURL, c.settings, distro, strings.Join(c.packages, " "), setup.Placeholder), "\n")
 	s.Container = d.container(c)
@@ -114,18 +114,26 @@ func programOf(c layout.Client) layout.Client {
 	return c
 }
 
-// installCommand returns the command that installs packages, up to their names.
-func installCommand(c layout.Client) string {
-	switch c {
-	case layout.Yum:
-		return "sudo yum install "
-	case layout.Dnf:
-		return "sudo dnf install "
-	case layout.Zypper:
-		return "sudo zypper install "
+// install returns the command that installs packages. Systems of amd64 run programs of i386, and have to be set up for that first.
+func install(c layout.Client, packages string) string {
+	switch {
+	case c == layout.Yum:
+		return "sudo yum install " + packages
+	case c == layout.Dnf:
+		return "sudo dnf install " + packages
+	case c == layout.Zypper:
+		return "sudo zypper install " + packages
+	case needsI386(packages):
+		return "sudo " + addI386 + " && sudo apt-get update && sudo apt-get install " + packages
 	default:
-		return "sudo apt-get install "
+		return "sudo apt-get install " + packages
 	}
+}
+
+const addI386 = "dpkg --add-architecture i386"
+
+func needsI386(packages string) bool {
+	return strings.Contains(packages+" ", ":i386 ") || strings.Contains(packages, ":i386=")
 }
 
 // archs returns architectures without that of source packages.

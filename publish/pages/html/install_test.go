@@ -164,9 +164,9 @@ func TestVersionPagesHaveTheLineOfEachClient(t *testing.T) {
 		{"packages that differ in the epoch have a line each", []model.Package{pkg("debian/trixie", "hello", "1:2.10-3", "amd64", catalog.Active), pkg("ubuntu/focal", "hello", "2.10-3", "amd64", catalog.Active)},
 			[]string{"sudo apt-get install hello=1:2.10-3", "sudo apt-get install hello=2.10-3"}},
 		{"a tilde and a plus need no quotes", []model.Package{pkg("debian/sid", "libx++1", "3.0~rc2+dfsg-1", "amd64", catalog.Active)}, []string{"sudo apt-get install libx++1=3.0~rc2+dfsg-1"}},
-		{"a foreign architecture is named", []model.Package{pkg("debian/sid", "wine32", "9.0-1", "i386", catalog.Active)}, []string{"sudo apt-get install wine32:i386=9.0-1"}},
+		{"a foreign architecture is named", []model.Package{pkg("debian/sid", "wine32", "9.0-1", "i386", catalog.Active)}, []string{"sudo dpkg --add-architecture i386 && sudo apt-get update && sudo apt-get install wine32:i386=9.0-1"}},
 		{"the foreign architecture is that of the version", []model.Package{pkg("debian/sid", "libx", "1:1-1", "amd64", catalog.Active), pkg("debian/sid", "libx", "1-1", "i386", catalog.Active)},
-			[]string{"sudo apt-get install libx=1:1-1", "sudo apt-get install libx:i386=1-1"}},
+			[]string{"sudo apt-get install libx=1:1-1", "sudo dpkg --add-architecture i386 && sudo apt-get update && sudo apt-get install libx:i386=1-1"}},
 		{"dnf takes NAME-VERSION-RELEASE", []model.Package{pkg("el/9", "hello", "2.10-3.el9", "x86_64", catalog.Active)}, []string{"sudo dnf install hello-2.10-3.el9"}},
 		{"dnf takes the epoch after the name", []model.Package{pkg("fedora/43", "hello", "2:2.10-3.fc43", "noarch", catalog.Active)}, []string{"sudo dnf install hello-2:2.10-3.fc43"}},
 		{"yum takes no epoch", []model.Package{pkg("el/7", "hello", "2:2.10-3.el7", "x86_64", catalog.Active)}, []string{"sudo yum install hello-2.10-3.el7"}},
@@ -180,5 +180,24 @@ func TestVersionPagesHaveTheLineOfEachClient(t *testing.T) {
 				t.Errorf("lines are %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// A package that exists for 32-bit x86 alone needs that architecture on its host, in each way to install it.
+func TestFrontPagesAddI386(t *testing.T) {
+	distro, rej := layout.DefaultTable().Lookup(catalog.Distribution{OS: "debian", Version: "trixie"})
+	if rej != nil {
+		t.Fatal(rej)
+	}
+	p := pages.New(pagestest.PublicURL).Front(model.Front{Repository: model.Repository{Name: pagestest.Tools},
+		Distributions: []model.Distribution{{Distro: distro, Settings: catalog.DistributionSettings{Distribution: distro.Distribution, Format: catalog.DEB, Components: []string{"main"}}, Package: "wine32:i386"}}})[0]
+	lines := commandsOf(all(parse(t, p), "details")[0])
+	if len(lines) != 3 {
+		t.Fatalf("lines are %q", lines)
+	}
+	for _, line := range lines {
+		if !strings.Contains(line, "dpkg --add-architecture i386") || !strings.Contains(line, "wine32:i386") {
+			t.Errorf("there is no i386 in\n%s", line)
+		}
 	}
 }

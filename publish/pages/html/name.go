@@ -143,15 +143,14 @@ func commands(packages []model.Package, exactly bool) (all []command) {
 		if k.Format == catalog.DEB {
 			arch = foreign[installable(k, exactly)]
 		}
-		line := installCommand(client)
+		words := word(k.Name)
 		switch {
 		case exactly:
-			line += exact(k, client, arch)
+			words = exact(k, client, arch)
 		case arch != "":
-			line += word(k.Name + ":" + arch)
-		default:
-			line += word(k.Name)
+			words = word(k.Name + ":" + arch)
 		}
+		line := install(client, words)
 		g, ok := groups[line]
 		if !ok {
 			g = &group{client: client}
