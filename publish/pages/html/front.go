@@ -121,10 +121,13 @@ func keyrings(f model.Front) (names []string) {
 // maxWhere is the number of distributions that are named in a line.
 const maxWhere = 10
 
-// where returns distributions in a short form: "debian bookworm, trixie · el 8, 9".
+// maxSystems is the number of operating systems that are named in a line.
+const maxSystems = 7
+
+// where returns distributions in a short form: "debian bookworm, trixie · el 8, 9", or "debian, ubuntu (21 distributions)".
 func where(distributions []string) string {
 	if len(distributions) > maxWhere {
-		return layout.Counted(len(distributions), "distribution")
+		return manySystems(distributions)
 	}
 	var parts []string
 	before := ""
@@ -137,6 +140,20 @@ func where(distributions []string) string {
 		parts, before = append(parts, os+" "+version), os
 	}
 	return strings.Join(parts, " · ")
+}
+
+func manySystems(distributions []string) string {
+	var systems []string
+	for _, d := range distributions {
+		if os, _, _ := strings.Cut(d, "/"); !slices.Contains(systems, os) {
+			systems = append(systems, os)
+		}
+	}
+	counted := layout.Counted(len(distributions), "distribution")
+	if len(systems) > maxSystems {
+		return counted
+	}
+	return strings.Join(systems, ", ") + " (" + counted + ")"
 }
 
 // distinct returns the values of packages in order, without repeats.

@@ -57,4 +57,11 @@ func TestPackagesAreListedByDistribution(t *testing.T) {
 	if got, want := where([]string{"debian/bookworm", "debian/trixie", "el/9"}), "debian bookworm, trixie · el 9"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	many := []string{"el/7", "el/8", "el/9", "el/10", "fedora/40", "fedora/41", "fedora/42", "fedora/43", "ol/7", "ol/8", "ol/9"}
+	if got, want := where(many), "el, fedora, ol (11 distributions)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := where(append(many, "a/1", "b/1", "c/1", "d/1", "e/1")), "16 distributions"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
