@@ -7,8 +7,8 @@
 //
 // Each aggregate has a file: uploads and their verdicts; packages, with lists of them, their claims, activations, yanks and
 // appearances in releases; releases with their locks, and their revisions; reindexes; distributions and
-// settings; keys and workers; tokens of the API; trusts and job tokens; the audit log; statistics; recovery; snapshots. The engine is db, tx,
-// group, sqlite, mysql and migrate.
+// settings; keys and workers; tokens of the API; trusts and job tokens; the audit log; statistics; recovery; snapshots; pages. The engine is db,
+// tx, group, sqlite, mysql and migrate.
 package catalogdb
 
 import (

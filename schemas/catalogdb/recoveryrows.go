@@ -89,6 +89,9 @@ func (rec *recovery) evict(ctx context.Context, k catalog.Package) (evicted int,
 		if err := rejectWaiting(ctx, rec.tx, row.id, *rej, rec.now); err != nil {
 			return evicted, err
 		}
+		if err := rec.tx.askPagesOf(ctx, row.id, rec.now); err != nil {
+			return evicted, err
+		}
 		for _, query := range []string{
 			`UPDATE uploads SET package_id = NULL WHERE package_id = ?`, `DELETE FROM appearances WHERE package_id = ?`,
 			`DELETE FROM promotions WHERE package_id = ?`, `DELETE FROM unyanks WHERE package_id = ?`, `DELETE FROM downloads WHERE package_id = ?`, `DELETE FROM packages WHERE id = ?`,

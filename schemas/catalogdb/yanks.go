@@ -255,7 +255,7 @@ func (d *DB) Removing(ctx context.Context, k catalog.Package) error {
 	return d.setRemoved(ctx, k, fileDoomed)
 }
 
-// Removed records that the files of a yanked package are deleted.
+// Removed records that the files of a yanked package are deleted, and requests its pages: they lose it.
 func (d *DB) Removed(ctx context.Context, k catalog.Package) error {
 	return d.setRemoved(ctx, k, fileDeleted)
 }
@@ -278,6 +278,13 @@ func (d *DB) setRemoved(ctx context.Context, k catalog.Package, removed int) err
 		if err == nil {
 			_, err = tx.ExecContext(ctx, `UPDATE uploads SET staged = ? WHERE package_id = ? AND staged = ?`, objectDoomed, id, objectKept)
 		}
-		return err
+		if err != nil || removed != fileDeleted {
+			return err
+		}
+		var now time.Time
+		if err := tx.QueryRowContext(ctx, d.clock).Scan((*scanTime)(&now)); err != nil {
+			return err
+		}
+		return tx.askPagesOf(ctx, id, now)
 	})
 }

@@ -392,7 +392,93 @@ CREATE TABLE IF NOT EXISTS log_requests (
     FOREIGN KEY (repository_id) REFERENCES repositories (id)
 ) ENGINE = InnoDB;
 
+-- How far the pages of a repository are. wanted: how often all of them were asked for; up to walk they are being queued, behind
+-- next_name, and up to queued they are. front_asked counts what changed the front page: settings_revision, given_keys, key_list and
+-- visibility are what it was last asked for, and front_done is what it has. packages and names sum up page_names. failing counts the
+-- requests that failed last. renderer is the version of what makes pages. A lease ends early if lease_until is 0.
+CREATE TABLE IF NOT EXISTS page_states (
+    repository_id     BIGINT          NOT NULL,
+    visibility        VARBINARY(32)   NOT NULL,
+    settings_revision BIGINT          NOT NULL,
+    given_keys        VARCHAR(2000)   CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    key_list          BIGINT          NOT NULL,
+    renderer          BIGINT          NOT NULL,
+    wanted            BIGINT          NOT NULL DEFAULT 0,
+    walk              BIGINT          NOT NULL DEFAULT 0,
+    queued            BIGINT          NOT NULL DEFAULT 0,
+    next_name         VARBINARY(255)  NOT NULL DEFAULT '',
+    front_asked       BIGINT          NOT NULL DEFAULT 0,
+    front_taken       BIGINT          NOT NULL DEFAULT 0,
+    front_done        BIGINT          NOT NULL DEFAULT 0,
+    front_since       BIGINT          NOT NULL DEFAULT 0,
+    front_attempts    INT             NOT NULL DEFAULT 0,
+    front_not_before  BIGINT          NOT NULL DEFAULT 0,
+    packages          BIGINT          NOT NULL DEFAULT 0,
+    names             BIGINT          NOT NULL DEFAULT 0,
+    failing           BIGINT          NOT NULL DEFAULT 0,
+    fault             VARBINARY(2000) NOT NULL DEFAULT '',
+    lease_owner       VARBINARY(255)  NOT NULL DEFAULT '',
+    lease_token       VARBINARY(16)   NOT NULL DEFAULT '',
+    lease_until       BIGINT          NOT NULL DEFAULT 0,
+    PRIMARY KEY (repository_id),
+    FOREIGN KEY (repository_id) REFERENCES repositories (id)
+) ENGINE = InnoDB;
+
+-- What was queued of the pages of a release: all that came or went with a revision up to this one and, of the next one, the packages
+-- up to package_id. While walking is 1, names behind next_name are to be queued, too: whole and requested_at are of their requests.
+CREATE TABLE IF NOT EXISTS page_cursors (
+    release_id   BIGINT         NOT NULL,
+    generation   BIGINT         NOT NULL,
+    retired      TINYINT        NOT NULL,
+    revision     BIGINT         NOT NULL,
+    package_id   BIGINT         NOT NULL DEFAULT 0,
+    walking      TINYINT        NOT NULL DEFAULT 0,
+    whole        TINYINT        NOT NULL DEFAULT 0,
+    requested_at BIGINT         NOT NULL DEFAULT 0,
+    next_name    VARBINARY(255) NOT NULL DEFAULT '',
+    PRIMARY KEY (release_id),
+    FOREIGN KEY (release_id) REFERENCES releases (id)
+) ENGINE = InnoDB;
+
+-- Pages to be made: of a version, or of all versions of a name if version is empty. whole: they were asked for with all others, and
+-- can wait. taken is the token of the lease of the process that makes them; again is set if they were asked for since. There are no
+-- foreign keys: a request waits for no one who holds a repository.
+CREATE TABLE IF NOT EXISTS page_requests (
+    id            BIGINT          NOT NULL AUTO_INCREMENT,
+    repository_id BIGINT          NOT NULL,
+    name          VARBINARY(255)  NOT NULL,
+    version       VARBINARY(512)  NOT NULL,
+    at            BIGINT          NOT NULL,
+    whole         TINYINT         NOT NULL,
+    attempts      INT             NOT NULL DEFAULT 0,
+    not_before    BIGINT          NOT NULL DEFAULT 0,
+    fault         VARBINARY(2000) NOT NULL DEFAULT '',
+    taken         VARBINARY(16)   NOT NULL DEFAULT '',
+    again         BIGINT          NULL,
+    PRIMARY KEY (id),
+    UNIQUE KEY page_requests_by_name (repository_id, name, version),
+    KEY page_requests_in_order (repository_id, whole, at, id, not_before)
+) ENGINE = InnoDB;
+
+-- The packages of a repository that clients see, by name. A name of a higher level begins a part of the list of that level.
+CREATE TABLE IF NOT EXISTS page_names (
+    repository_id BIGINT          NOT NULL,
+    name          VARBINARY(255)  NOT NULL,
+    level         INT             NOT NULL,
+    summary       VARBINARY(1000) NOT NULL,
+    version       VARBINARY(512)  NOT NULL,
+    formats       VARBINARY(64)   NOT NULL,
+    at            BIGINT          NOT NULL,
+    packages      BIGINT          NOT NULL,
+    PRIMARY KEY (repository_id, name),
+    KEY page_names_by_level (repository_id, level, name)
+) ENGINE = InnoDB;
+
 -- +goose Down
+DROP TABLE IF EXISTS page_names;
+DROP TABLE IF EXISTS page_requests;
+DROP TABLE IF EXISTS page_cursors;
+DROP TABLE IF EXISTS page_states;
 DROP TABLE IF EXISTS log_requests;
 DROP TABLE IF EXISTS downloads;
 DROP TABLE IF EXISTS log_files;

@@ -353,7 +353,90 @@ CREATE TABLE log_requests (
 ) WITHOUT ROWID;
 CREATE INDEX log_requests_by_day ON log_requests (months, day);
 
+-- How far the pages of a repository are. wanted: how often all of them were asked for; up to walk they are being queued, behind
+-- next_name, and up to queued they are. front_asked counts what changed the front page: settings_revision, given_keys, key_list and
+-- visibility are what it was last asked for, and front_done is what it has. packages and names sum up page_names. failing counts the
+-- requests that failed last. renderer is the version of what makes pages. A lease ends early if lease_until is 0.
+CREATE TABLE page_states (
+    repository_id     INTEGER NOT NULL REFERENCES repositories (id),
+    visibility        TEXT    NOT NULL,
+    settings_revision INTEGER NOT NULL,
+    given_keys        TEXT    NOT NULL,
+    key_list          INTEGER NOT NULL,
+    renderer          INTEGER NOT NULL,
+    wanted            INTEGER NOT NULL DEFAULT 0,
+    walk              INTEGER NOT NULL DEFAULT 0,
+    queued            INTEGER NOT NULL DEFAULT 0,
+    next_name         TEXT    NOT NULL DEFAULT '',
+    front_asked       INTEGER NOT NULL DEFAULT 0,
+    front_taken       INTEGER NOT NULL DEFAULT 0,
+    front_done        INTEGER NOT NULL DEFAULT 0,
+    front_since       INTEGER NOT NULL DEFAULT 0,
+    front_attempts    INTEGER NOT NULL DEFAULT 0,
+    front_not_before  INTEGER NOT NULL DEFAULT 0,
+    packages          INTEGER NOT NULL DEFAULT 0,
+    names             INTEGER NOT NULL DEFAULT 0,
+    failing           INTEGER NOT NULL DEFAULT 0,
+    fault             TEXT    NOT NULL DEFAULT '',
+    lease_owner       TEXT    NOT NULL DEFAULT '',
+    lease_token       TEXT    NOT NULL DEFAULT '',
+    lease_until       INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (repository_id)
+);
+
+-- What was queued of the pages of a release: all that came or went with a revision up to this one and, of the next one, the packages
+-- up to package_id. While walking is 1, names behind next_name are to be queued, too: whole and requested_at are of their requests.
+CREATE TABLE page_cursors (
+    release_id   INTEGER NOT NULL REFERENCES releases (id),
+    generation   INTEGER NOT NULL,
+    retired      INTEGER NOT NULL,
+    revision     INTEGER NOT NULL,
+    package_id   INTEGER NOT NULL DEFAULT 0,
+    walking      INTEGER NOT NULL DEFAULT 0,
+    whole        INTEGER NOT NULL DEFAULT 0,
+    requested_at INTEGER NOT NULL DEFAULT 0,
+    next_name    TEXT    NOT NULL DEFAULT '',
+    PRIMARY KEY (release_id)
+);
+
+-- Pages to be made: of a version, or of all versions of a name if version is empty. whole: they were asked for with all others, and
+-- can wait. taken is the token of the lease of the process that makes them; again is set if they were asked for since. There are no
+-- foreign keys: a request waits for no one who holds a repository.
+CREATE TABLE page_requests (
+    id            INTEGER PRIMARY KEY,
+    repository_id INTEGER NOT NULL,
+    name          TEXT    NOT NULL,
+    version       TEXT    NOT NULL,
+    at            INTEGER NOT NULL,
+    whole         INTEGER NOT NULL,
+    attempts      INTEGER NOT NULL DEFAULT 0,
+    not_before    INTEGER NOT NULL DEFAULT 0,
+    fault         TEXT    NOT NULL DEFAULT '',
+    taken         TEXT    NOT NULL DEFAULT '',
+    again         INTEGER NULL,
+    UNIQUE (repository_id, name, version)
+);
+CREATE INDEX page_requests_in_order ON page_requests (repository_id, whole, at, id, not_before);
+
+-- The packages of a repository that clients see, by name. A name of a higher level begins a part of the list of that level.
+CREATE TABLE page_names (
+    repository_id INTEGER NOT NULL,
+    name          TEXT    NOT NULL,
+    level         INTEGER NOT NULL,
+    summary       TEXT    NOT NULL,
+    version       TEXT    NOT NULL,
+    formats       TEXT    NOT NULL,
+    at            INTEGER NOT NULL,
+    packages      INTEGER NOT NULL,
+    PRIMARY KEY (repository_id, name)
+) WITHOUT ROWID;
+CREATE INDEX page_names_by_level ON page_names (repository_id, level, name);
+
 -- +goose Down
+DROP TABLE page_names;
+DROP TABLE page_requests;
+DROP TABLE page_cursors;
+DROP TABLE page_states;
 DROP TABLE log_requests;
 DROP TABLE downloads;
 DROP TABLE log_files;

@@ -1,0 +1,213 @@
+package catalogdb
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"repomill/schemas/layout"
+)
+
+// QueuePages requests the pages of what was published since it was called last, and of all that is asked for: it reads what came
+// and went in each release behind a cursor, and the names of releases and repositories whose pages are all to be made. It
+// makes the front pages due of repositories whose settings or keys have changed. Each release, and each repository, advances by at most limit rows, in
+// a transaction of its own. It returns how many rows it read: call it again until it returns 0.
+//
+// With nothing to do it is three queries, however many releases there are. Several processes may call it at a time.
+func (d *DB) QueuePages(ctx context.Context, limit int, now time.Time) (queued int, err error) {
+	n, err := d.queueChanges(ctx, now)
+	if err == nil {
+		queued += n
+		n, err = d.queueReleases(ctx, limit, now)
+	}
+	if err == nil {
+		queued += n
+		n, err = d.queueWhole(ctx, limit, now)
+	}
+	if err != nil {
+		return queued, fmt.Errorf("find pages to be made: %w", err)
+	}
+	return queued + n, nil
+}
+
+// A pageSettings is what a front page depends on, besides packages.
+type pageSettings struct {
+	repository int64
+	visibility string
+	settings   int64
+	given      string
+	keys       int64
+}
+
+// queueChanges finds repositories whose settings or keys differ from those of their front pages. If the visibility differs, or
+// an earlier version of the program has made the pages, all pages are wanted.
+func (d *DB) queueChanges(ctx context.Context, now time.Time) (int, error) {
+	changed, err := list(ctx, d, func(scan func(...any) error) (s pageSettings, err error) {
+		return s, scan(&s.repository, &s.visibility, &s.settings, &s.given, &s.keys)
+	}, `SELECT p.id, p.visibility, p.settings_revision, p.given_keys, l.revision
+		FROM repositories p CROSS JOIN (SELECT COALESCE(MAX(revision), 0) AS revision FROM key_list) l LEFT JOIN page_states s ON s.repository_id = p.id
+		WHERE s.repository_id IS NULL OR s.visibility <> p.visibility OR s.settings_revision <> p.settings_revision OR s.given_keys <> p.given_keys
+			OR s.key_list <> l.revision OR s.renderer < ? ORDER BY p.id`, layout.PagesRenderer)
+	if err != nil {
+		return 0, err
+	}
+	for _, s := range changed {
+		err := d.tx(ctx, func(tx *transaction) error {
+			if err := tx.ensurePageState(ctx, s.repository); err != nil {
+				return err
+			}
+			_, err := tx.ExecContext(ctx, `UPDATE page_states SET wanted = wanted + CASE WHEN visibility <> '' AND visibility <> ? OR renderer < ? THEN 1 ELSE 0 END,
+					`+frontAsked+`, visibility = ?, settings_revision = ?, given_keys = ?, key_list = ?, renderer = CASE WHEN renderer < ? THEN ? ELSE renderer END
+				WHERE repository_id = ? AND (visibility <> ? OR settings_revision <> ? OR given_keys <> ? OR key_list <> ? OR renderer < ?)`,
+				s.visibility, layout.PagesRenderer, millis(now), s.visibility, s.settings, s.given, s.keys, layout.PagesRenderer, layout.PagesRenderer,
+				s.repository, s.visibility, s.settings, s.given, s.keys, layout.PagesRenderer)
+			return err
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return len(changed), nil
+}
+
+// A pageCursor is a release whose pages are behind, and what was queued of them.
+type pageCursor struct {
+	release, distribution, repository int64
+	arch                              string
+	published, generation             int64 // of the release
+	retired                           bool
+	publishedAt                       sql.NullInt64
+
+	known    bool // there is a cursor; it is:
+	was      int64
+	gone     bool
+	revision int64
+	pkg      int64
+	walking  bool
+	whole    bool
+	at       int64
+	next     string
+}
+
+// pageCursors returns the releases whose pages are behind.
+func (d *DB) pageCursors(ctx context.Context) ([]pageCursor, error) {
+	return list(ctx, d, func(scan func(...any) error) (c pageCursor, err error) {
+		return c, scan(&c.release, &c.distribution, &c.repository, &c.arch, &c.published, &c.generation, &c.retired, &c.publishedAt,
+			&c.known, &c.was, &c.gone, &c.revision, &c.pkg, &c.walking, &c.whole, &c.at, &c.next)
+	}, `SELECT r.id, d.id, d.repository_id, r.arch, r.published_revision, r.generation, r.retired <> 0,
+			(SELECT u.published_at FROM publications u WHERE u.release_id = r.id AND u.revision = r.published_revision),
+			c.release_id IS NOT NULL, COALESCE(c.generation, 0), COALESCE(c.retired, 0) <> 0, COALESCE(c.revision, 0), COALESCE(c.package_id, 0),
+			COALESCE(c.walking, 0) <> 0, COALESCE(c.whole, 0) <> 0, COALESCE(c.requested_at, 0), COALESCE(c.next_name, '')
+		FROM releases r JOIN distributions d ON d.id = r.distribution_id LEFT JOIN page_cursors c ON c.release_id = r.id
+		WHERE r.published_revision > 0 AND (c.release_id IS NULL AND r.retired = 0
+			OR c.walking <> 0 OR c.generation <> r.generation OR c.retired <> r.retired OR c.revision < r.published_revision)
+		ORDER BY r.id`)
+}
+
+func (d *DB) queueReleases(ctx context.Context, limit int, now time.Time) (queued int, err error) {
+	cursors, err := d.pageCursors(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, c := range cursors {
+		if !c.known || c.was != c.generation || c.gone != c.retired {
+			c, err = d.beginWalk(ctx, c, now)
+		}
+		n, walked := 0, 0
+		if err == nil && c.revision < c.published {
+			n, err = d.queueRevisions(ctx, c, limit, now)
+		}
+		if err == nil && c.walking {
+			walked, err = d.walkRelease(ctx, c, limit)
+		}
+		if err != nil {
+			return queued, err
+		}
+		queued += n + walked
+	}
+	return queued, nil
+}
+
+// A pageTurn is a row that came into a release or went out of it, with the revision of that.
+type pageTurn struct {
+	revision, pkg int64
+	pageAsk
+}
+
+// queueRevisions requests the pages of the next rows that came or went.
+func (d *DB) queueRevisions(ctx context.Context, c pageCursor, limit int, now time.Time) (int, error) {
+	turns, err := d.pageTurns(ctx, c, limit)
+	if err != nil {
+		return 0, err
+	}
+	revision, pkg := c.published, int64(0)
+	if len(turns) == limit {
+		revision, pkg = turns[limit-1].revision-1, turns[limit-1].pkg
+	}
+	asks := make([]pageAsk, len(turns))
+	for i, t := range turns {
+		asks[i] = t.pageAsk
+		if t.at == 0 { // recorded by no publication here
+			asks[i].at = millis(now)
+		}
+	}
+	return len(turns), d.tx(ctx, func(tx *transaction) error {
+		if len(asks) == 0 { // another revision of the same packages
+			if err := tx.askFront(ctx, c.repository, now); err != nil {
+				return err
+			}
+		}
+		moved, err := tx.moved(ctx, `UPDATE page_cursors SET revision = ?, package_id = ? WHERE release_id = ? AND revision = ? AND package_id = ? AND generation = ?`,
+			revision, pkg, c.release, c.revision, c.pkg, c.generation)
+		if err != nil || !moved {
+			return err
+		}
+		return tx.askPages(ctx, c.repository, slices.Clone(asks)...)
+	})
+}
+
+// moved executes an UPDATE, and reports whether it found its row: another process may have been faster.
+func (tx *transaction) moved(ctx context.Context, query string, args ...any) (bool, error) {
+	res, err := tx.ExecContext(ctx, query, args...)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
+}
+
+// pageTurns returns the next rows behind a cursor, in the order of their revisions and ids. A row went before it was seen, if
+// its revision is negative; but an earlier state of it may have been.
+func (d *DB) pageTurns(ctx context.Context, c pageCursor, limit int) (turns []pageTurn, err error) {
+	next := c.revision + 1
+	for _, r := range []struct {
+		where, order string
+		from, to     int64
+	}{{`(a.revision > ? OR a.package_id > ?)`, ``, next, c.published}, {`(a.revision < ? OR a.package_id > ?)`, ` DESC`, -c.published, -next}} {
+		edge := next
+		if r.from < 0 {
+			edge = -next
+		}
+		some, err := list(ctx, d, func(scan func(...any) error) (t pageTurn, err error) {
+			var at sql.NullInt64
+			err = scan(&t.revision, &t.pkg, &t.name, &t.version, &at)
+			t.revision, t.at = max(t.revision, -t.revision), at.Int64
+			return t, err
+		}, `SELECT a.revision, a.package_id, k.name, k.version, (SELECT u.published_at FROM publications u WHERE u.release_id = ?
+				AND u.revision >= ABS(a.revision) AND u.published_at IS NOT NULL ORDER BY u.revision LIMIT 1)
+			FROM appearances a JOIN packages k ON k.id = a.package_id
+			WHERE a.release_id = ? AND a.revision BETWEEN ? AND ? AND `+r.where+` ORDER BY a.revision`+r.order+`, a.package_id LIMIT ?`,
+			c.release, c.release, r.from, r.to, edge, c.pkg, limit)
+		if err != nil {
+			return nil, err
+		}
+		turns = append(turns, some...)
+	}
+	slices.SortFunc(turns, func(a, b pageTurn) int {
+		return cmp.Or(cmp.Compare(a.revision, b.revision), cmp.Compare(a.pkg, b.pkg))
+	})
+	return turns[:min(len(turns), limit)], nil
+}

@@ -1,0 +1,143 @@
+package catalogdb
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"repomill/schemas/catalog"
+)
+
+// beginWalk makes all names of a release to be queued: it has no cursor yet, what it shows was imported, or it was retired. Rows
+// that come and go while its names are queued have later revisions than the one that is published now.
+func (d *DB) beginWalk(ctx context.Context, c pageCursor, now time.Time) (pageCursor, error) {
+	at := millis(now)
+	if !c.known && c.publishedAt.Valid {
+		at = c.publishedAt.Int64
+	}
+	after := c
+	after.known, after.was, after.gone, after.revision, after.pkg = true, c.generation, c.retired, c.published, 0
+	after.walking, after.whole, after.at, after.next = true, c.known, at, ""
+	args := []any{c.generation, c.retired, after.revision, after.whole, after.at, c.release}
+	return after, d.tx(ctx, func(tx *transaction) error {
+		n, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM page_cursors WHERE release_id = ?`, c.release).Scan)
+		if err == nil && n == 0 {
+			_, err = tx.ExecContext(ctx, `INSERT INTO page_cursors (generation, retired, revision, whole, requested_at, release_id, walking) VALUES (?, ?, ?, ?, ?, ?, 1)`, args...)
+		} else if err == nil {
+			_, err = tx.ExecContext(ctx, `UPDATE page_cursors SET generation = ?, retired = ?, revision = ?, package_id = 0, walking = 1, whole = ?, requested_at = ?, next_name = ''
+				WHERE release_id = ? AND (generation <> ? OR retired <> ?)`, append(args, c.generation, c.retired)...)
+		}
+		return err
+	})
+}
+
+// walkRelease requests the pages of the next names of a release.
+func (d *DB) walkRelease(ctx context.Context, c pageCursor, limit int) (int, error) {
+	dirs, args := in("k.dir", dirsOf(c.arch))
+	names, err := d.pageNamesBehind(ctx, c.distribution, c.next, limit, ` AND CASE WHEN `+dirs+` THEN 1 ELSE 0 END = 1`, args...)
+	if err != nil {
+		return 0, err
+	}
+	next := ""
+	if len(names) == limit {
+		next = names[limit-1]
+	}
+	return len(names), d.tx(ctx, func(tx *transaction) error {
+		moved, err := tx.moved(ctx, `UPDATE page_cursors SET walking = ?, next_name = ? WHERE release_id = ? AND walking = 1 AND next_name = ? AND generation = ? AND retired = ?`,
+			next != "", next, c.release, c.next, c.generation, c.retired)
+		if err != nil || !moved {
+			return err
+		}
+		return tx.askPages(ctx, c.repository, asksOf(names, c.at, c.whole)...)
+	})
+}
+
+func asksOf(names []string, at int64, whole bool) []pageAsk {
+	asks := make([]pageAsk, len(names))
+	for i, name := range names {
+		asks[i] = pageAsk{name: name, at: at, whole: whole}
+	}
+	return asks
+}
+
+func scanName(scan func(...any) error) (name string, err error) { return name, scan(&name) }
+
+// pageNamesBehind returns the next names of the packages of a distribution, in order. The index of identities has them so: it
+// must not be the state or the directory that is looked up.
+func (d *DB) pageNamesBehind(ctx context.Context, distribution int64, behind string, limit int, where string, args ...any) ([]string, error) {
+	args = append(append([]any{distribution, behind, catalog.Active, catalog.Yanked}, args...), limit)
+	return list(ctx, d, scanName, `SELECT k.name FROM packages k WHERE k.distribution_id = ? AND k.name > ? AND CASE WHEN k.state IN (?, ?) THEN 1 ELSE 0 END = 1`+where+`
+		GROUP BY k.name ORDER BY k.name LIMIT ?`, args...)
+}
+
+// A pageWalk is a repository all of whose pages are wanted.
+type pageWalk struct {
+	repository           int64
+	wanted, walk, queued int64
+	next                 string
+}
+
+// queueWhole requests the next pages of repositories all of whose pages are wanted.
+func (d *DB) queueWhole(ctx context.Context, limit int, now time.Time) (queued int, err error) {
+	walks, err := list(ctx, d, func(scan func(...any) error) (w pageWalk, err error) {
+		return w, scan(&w.repository, &w.wanted, &w.walk, &w.queued, &w.next)
+	}, `SELECT repository_id, wanted, walk, queued, next_name FROM page_states WHERE queued <> wanted ORDER BY repository_id`)
+	if err != nil {
+		return 0, err
+	}
+	for _, w := range walks {
+		n, err := d.walkRepository(ctx, w, limit, now)
+		if err != nil {
+			return queued, err
+		}
+		queued += n
+	}
+	return queued, nil
+}
+
+// walkRepository requests the pages of the next names of a repository. All that was wanted before its first name is done with
+// its last one.
+func (d *DB) walkRepository(ctx context.Context, w pageWalk, limit int, now time.Time) (int, error) {
+	names, err := d.repositoryNames(ctx, w, limit)
+	if err != nil {
+		return 0, err
+	}
+	walk, queued, next := w.walk, w.queued, ""
+	if walk == queued {
+		walk = w.wanted
+	}
+	if len(names) < limit {
+		queued = walk
+	} else {
+		next = names[limit-1]
+	}
+	err = d.tx(ctx, func(tx *transaction) error {
+		moved, err := tx.moved(ctx, `UPDATE page_states SET walk = ?, queued = ?, next_name = ? WHERE repository_id = ? AND walk = ? AND queued = ? AND next_name = ?`,
+			walk, queued, next, w.repository, w.walk, w.queued, w.next)
+		if err != nil || !moved {
+			return err
+		}
+		return tx.askPages(ctx, w.repository, asksOf(names, millis(now), true)...)
+	})
+	return max(len(names), 1), err // the first one of the next walk may wait
+}
+
+// repositoryNames returns the next names of a repository: those of its rows, and those that its list has.
+func (d *DB) repositoryNames(ctx context.Context, w pageWalk, limit int) ([]string, error) {
+	distributions, err := list(ctx, d, scanID, `SELECT id FROM distributions WHERE repository_id = ?`, w.repository)
+	if err != nil {
+		return nil, err
+	}
+	all, err := list(ctx, d, scanName, `SELECT name FROM page_names WHERE repository_id = ? AND name > ? ORDER BY name LIMIT ?`, w.repository, w.next, limit)
+	for _, id := range distributions {
+		if err != nil {
+			return nil, err
+		}
+		var some []string
+		some, err = d.pageNamesBehind(ctx, id, w.next, limit, ``)
+		all = append(all, some...)
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	return all[:min(len(all), limit)], err
+}
