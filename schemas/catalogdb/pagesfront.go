@@ -1,0 +1,117 @@
+package catalogdb
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+
+	"repomill/schemas/catalog"
+)
+
+// changesRead is how many rows are read for each change that is asked for: some have no file any more, and no page.
+const changesRead = 4
+
+// PageFront returns what the front page says of a repository, read in one transaction, with up to a number of changes. Of each
+// release it reads a bounded number of rows, however many there are. The error wraps [ErrNotFound] for an unknown repository.
+func (d *DB) PageFront(ctx context.Context, r catalog.Repository, changes int) (f PageFront, err error) {
+	err = d.askOnce(ctx, func(q querier) error {
+		f = PageFront{}
+		id, err := repositoryID(ctx, q, r)
+		if err != nil {
+			return err
+		}
+		if f.Settings, err = settings(ctx, q, r); err != nil {
+			return err
+		}
+		if err := q.QueryRowContext(ctx, `SELECT COALESCE(MAX(packages), 0), COALESCE(MAX(names), 0) FROM page_states WHERE repository_id = ?`, id).
+			Scan(&f.Packages, &f.Names); err != nil {
+			return err
+		}
+		return f.read(ctx, q, r, changes)
+	})
+	if err != nil {
+		return PageFront{}, fmt.Errorf("read what the pages of %s say: %w", r, err)
+	}
+	return f, nil
+}
+
+// read reads the releases and the changes.
+func (f *PageFront) read(ctx context.Context, q querier, r catalog.Repository, changes int) error {
+	type row struct {
+		id int64
+		PageRelease
+	}
+	releases, err := collect(ctx, q, func(scan func(...any) error) (row row, err error) {
+		var state ReleaseState
+		var nonce sql.NullString
+		var since sql.NullInt64
+		state, err = scanRelease(func(dest ...any) error { return scan(append(append([]any{&row.id}, dest...), &nonce, &since)...) })
+		row.Release, row.Since = state.Release, optional(since)
+		row.Revision = catalog.Revision{Number: state.Published, Nonce: nonce.String}
+		return row, err
+	}, `SELECT r.id, `+releaseColumns+`, u.nonce, u.published_at FROM `+releaseTables+`
+		LEFT JOIN publications u ON u.release_id = r.id AND u.revision = r.published_revision WHERE p.owner = ? AND p.name = ?`+releaseOrder, r.Owner, r.Name)
+	if err != nil {
+		return err
+	}
+	for _, row := range releases {
+		f.Releases = append(f.Releases, row.PageRelease)
+		if row.Revision.Number == 0 || changes <= 0 {
+			continue
+		}
+		some, err := pageChanges(ctx, q, row.id, row.PageRelease, changes)
+		if err != nil {
+			return err
+		}
+		f.Changes = append(f.Changes, some...)
+		slices.SortStableFunc(f.Changes, newestFirst)
+		f.Changes = f.Changes[:min(len(f.Changes), changes)]
+	}
+	return nil
+}
+
+func newestFirst(a, b PageChange) int {
+	return cmp.Or(b.At.Compare(a.At), strings.Compare(a.Package.Name, b.Package.Name), strings.Compare(a.Package.Version, b.Package.Version))
+}
+
+// pageChanges returns what came into a release, or went, last.
+func pageChanges(ctx context.Context, q querier, release int64, r PageRelease, limit int) ([]PageChange, error) {
+	return collect(ctx, q, func(scan func(...any) error) (c PageChange, err error) {
+		c.Release = r.Release
+		return c, scanPackage(&c.Package, scan, (*scanTime)(&c.At))
+	}, `SELECT c.at, `+packageColumns+` FROM (
+			SELECT a.package_id, a.revision, (SELECT u.published_at FROM publications u WHERE u.release_id = a.release_id AND u.revision >= a.revision
+				AND u.published_at IS NOT NULL ORDER BY u.revision LIMIT 1) AS at
+			FROM appearances a WHERE a.release_id = ? AND a.revision BETWEEN 1 AND ? ORDER BY a.revision DESC, a.package_id DESC LIMIT ?
+		) c JOIN packages k ON k.id = c.package_id JOIN distributions d ON d.id = k.distribution_id JOIN repositories p ON p.id = d.repository_id
+		WHERE c.at IS NOT NULL AND k.state IN (?, ?) AND k.removed < ? ORDER BY c.revision DESC, c.package_id DESC LIMIT ?`,
+		release, r.Revision.Number, limit*changesRead, catalog.Active, catalog.Yanked, fileDeleted, limit)
+}
+
+// PublicRepositories returns the public repositories, in order of their names. It is one query, however many there are.
+func (d *DB) PublicRepositories(ctx context.Context) ([]PublicRepository, error) {
+	rows, err := list(ctx, d, func(scan func(...any) error) (p PublicRepository, err error) {
+		var format sql.NullString
+		err = scan(&p.Repository.Owner, &p.Repository.Name, &format)
+		if format.Valid {
+			p.Formats = []catalog.Format{catalog.Format(format.String)}
+		}
+		return p, err
+	}, `SELECT DISTINCT p.owner, p.name, d.format FROM repositories p LEFT JOIN distributions d ON d.repository_id = p.id
+		WHERE p.visibility = ? ORDER BY p.owner, p.name, d.format`, catalog.Public)
+	if err != nil {
+		return nil, fmt.Errorf("list public repositories: %w", err)
+	}
+	var all []PublicRepository
+	for _, p := range rows {
+		if n := len(all); n > 0 && all[n-1].Repository == p.Repository {
+			all[n-1].Formats = append(all[n-1].Formats, p.Formats...)
+			continue
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}

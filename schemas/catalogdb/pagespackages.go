@@ -1,0 +1,218 @@
+package catalogdb
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"repomill/schemas/catalog"
+)
+
+// A pageRow is a row that clients see, or saw before it was withdrawn, and its file is still there.
+type pageRow struct {
+	id        int64
+	version   string
+	uploaded  time.Time
+	withdrawn bool // some clients do not see it any more
+	in        []PagePlacement
+}
+
+// pageRows returns the rows of a name that pages have, in no order: of some versions, or of all if there are none. What is withdrawn, and
+// no client knows that yet, is not.
+func pageRows(ctx context.Context, q querier, r catalog.Repository, name string, versions []string) ([]pageRow, error) {
+	where, args := ``, []any{r.Owner, r.Name, name, catalog.Active, catalog.Yanked, fileDeleted}
+	if len(versions) > 0 {
+		condition, some := in("k.version", versions)
+		where, args = ` AND `+condition, append(args, some...)
+	}
+	rows := map[int64]*pageRow{}
+	var ids []int64
+	_, err := collect(ctx, q, func(scan func(...any) error) (_ struct{}, err error) {
+		var k pageRow
+		var state catalog.PackageState
+		var dir string
+		var published int64
+		var turn, since sql.NullInt64
+		p := PagePlacement{Release: catalog.Release{Repository: r}}
+		err = scan(&k.id, &k.version, (*scanTime)(&k.uploaded), &state, &dir, &p.Release.Distribution.OS, &p.Release.Distribution.Version, &p.Release.Arch, &published, &turn, &since)
+		if err != nil || !shows(p.Release.Arch, dir) {
+			return struct{}{}, err
+		}
+		seen, gone := onPages(state, turn, published)
+		if !seen {
+			return struct{}{}, nil
+		}
+		if turn.Int64 > 0 && published >= turn.Int64 {
+			p.Since = optional(since)
+		}
+		row := rows[k.id]
+		if row == nil {
+			row, ids = &k, append(ids, k.id)
+			rows[k.id] = row
+		}
+		row.withdrawn = row.withdrawn || gone
+		row.in = append(row.in, p)
+		return struct{}{}, nil
+	}, `SELECT k.id, k.version, k.uploaded_at, k.state, k.dir, d.os, d.version, r.arch, r.published_revision, a.revision,
+			(SELECT u.published_at FROM publications u WHERE u.release_id = a.release_id AND u.revision >= a.revision AND u.published_at IS NOT NULL ORDER BY u.revision LIMIT 1)
+		FROM packages k JOIN distributions d ON d.id = k.distribution_id JOIN repositories p ON p.id = d.repository_id
+		JOIN releases r ON r.distribution_id = d.id AND r.retired = 0 AND r.published_revision > 0
+		LEFT JOIN appearances a ON a.package_id = k.id AND a.release_id = r.id
+		WHERE p.owner = ? AND p.name = ? AND k.name = ? AND CASE WHEN k.state IN (?, ?) THEN 1 ELSE 0 END = 1 AND k.removed < ?`+where+`
+		ORDER BY k.id, r.arch`, args...)
+	all := make([]pageRow, len(ids))
+	for i, id := range ids {
+		all[i] = *rows[id]
+	}
+	return all, err
+}
+
+// onPages reports whether pages have a row of a release, whose clients see a published revision of it, and whether it is withdrawn
+// from there. turn is the revision with which it came or went. A row without one came with the first revision or, if it is
+// yanked, went before the release was there.
+func onPages(state catalog.PackageState, turn sql.NullInt64, published int64) (seen, withdrawn bool) {
+	if !turn.Valid && state == catalog.Yanked {
+		return false, false
+	}
+	revision := turn.Int64
+	if !turn.Valid {
+		revision = 1
+	}
+	if visible(state, revision, published) {
+		return true, false
+	}
+	withdrawn = state == catalog.Yanked && revision >= 0
+	return withdrawn, withdrawn
+}
+
+// PageVersions returns the versions of a package that pages have, in the order in which their first packages were uploaded.
+func (d *DB) PageVersions(ctx context.Context, r catalog.Repository, name string) (versions []PageVersion, err error) {
+	err = d.ask(ctx, func(q querier) error {
+		rows, err := pageRows(ctx, q, r, name, nil)
+		first := map[string]time.Time{}
+		for _, k := range rows {
+			if at, ok := first[k.version]; !ok || k.uploaded.Before(at) {
+				first[k.version] = k.uploaded
+			}
+		}
+		versions = make([]PageVersion, 0, len(first))
+		for version, at := range first {
+			versions = append(versions, PageVersion{version, at})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the versions of %s in %s: %w", name, r, err)
+	}
+	slices.SortFunc(versions, func(a, b PageVersion) int {
+		return cmp.Or(a.First.Compare(b.First), strings.Compare(a.Version, b.Version))
+	})
+	return versions, nil
+}
+
+// PagePackages returns the packages of some versions of a name that pages have, of all versions if there are none, by
+// distribution, component and architecture, read in one transaction. A package whose withdrawal no client knows yet is active. With
+// fragments, they have their stanza, or their entries of primary and other; the list of files is for [DB.PageFilelists].
+func (d *DB) PagePackages(ctx context.Context, r catalog.Repository, name string, versions []string, fragments bool) (all []PagePackage, err error) {
+	err = d.askOnce(ctx, func(q querier) error {
+		all = nil
+		rows, err := pageRows(ctx, q, r, name, versions)
+		if err != nil {
+			return err
+		}
+		for some := range slices.Chunk(rows, maxPerStatement) {
+			found, err := pagePackages(ctx, q, some, fragments)
+			if err != nil {
+				return err
+			}
+			all = append(all, found...)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the packages %s of %s: %w", name, r, err)
+	}
+	slices.SortFunc(all, func(a, b PagePackage) int {
+		return cmp.Or(strings.Compare(a.Distribution.OS, b.Distribution.OS), strings.Compare(a.Distribution.Version, b.Distribution.Version),
+			strings.Compare(a.Component, b.Component), strings.Compare(a.Arch, b.Arch), strings.Compare(a.Variant, b.Variant),
+			strings.Compare(string(a.SortKey), string(b.SortKey)))
+	})
+	return all, nil
+}
+
+// pagePackages reads the packages of rows, in no order.
+func pagePackages(ctx context.Context, q querier, rows []pageRow, fragments bool) ([]PagePackage, error) {
+	ids := make([]int64, len(rows))
+	of := map[int64]pageRow{}
+	for i, row := range rows {
+		ids[i], of[row.id] = row.id, row
+	}
+	columns := `SELECT k.id, ` + packageColumns
+	if fragments {
+		columns += `, k.stanza, k.primary_xml, k.other_xml`
+	}
+	where, args := in("k.id", ids)
+	return collect(ctx, q, func(scan func(...any) error) (p PagePackage, err error) {
+		var id int64
+		var texts [3][]byte
+		var after []any
+		if fragments {
+			after = []any{&texts[0], &texts[1], &texts[2]}
+		}
+		if err := scanPackageAnd(&p.Package, after, scan, &id); err != nil {
+			return p, err
+		}
+		for i, to := range []*[]byte{&p.Stanza, &p.Primary, &p.Other} {
+			var f Fragment
+			if err := f.unpack(texts[i]); err != nil {
+				return p, fmt.Errorf("row %s %s %s: %w", p.Name, p.Version, p.Arch, err)
+			}
+			*to = f.Text
+		}
+		if p.In = of[id].in; !of[id].withdrawn {
+			p.State, p.Yank = catalog.Active, nil
+		}
+		return p, nil
+	}, columns+` FROM `+packageTables+` WHERE `+where, args...)
+}
+
+// PageFilelists yields the RPM packages of a version that pages have, with their lists of files and no other fragment, one at a time,
+// in order. A package is valid until the next one is asked for.
+func (d *DB) PageFilelists(ctx context.Context, r catalog.Repository, name, version string) iter.Seq2[catalog.Package, error] {
+	return func(yield func(catalog.Package, error) bool) {
+		packages, err := d.PagePackages(ctx, r, name, []string{version}, false)
+		if err != nil {
+			yield(catalog.Package{}, err)
+			return
+		}
+		var f Fragment
+		for _, p := range packages {
+			if p.Format != catalog.RPM {
+				continue
+			}
+			err := d.ask(ctx, func(q querier) error {
+				var column []byte
+				_, id, err := find(ctx, q, p.Package)
+				if err == nil {
+					err = q.QueryRowContext(ctx, `SELECT filelists_xml FROM packages WHERE id = ?`, id).Scan(&column)
+				}
+				if err == nil {
+					err = f.unpack(column)
+				}
+				return err
+			})
+			if err != nil {
+				err = fmt.Errorf("read the files of %s %s %s in %s: %w", name, version, p.Arch, r, err)
+			}
+			p.Filelists = f.Text
+			if !yield(p.Package, err) || err != nil {
+				return
+			}
+		}
+	}
+}
