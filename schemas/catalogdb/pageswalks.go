@@ -31,6 +31,13 @@ func (d *DB) beginWalk(ctx context.Context, c pageCursor, now time.Time) (pageCu
 	})
 }
 
+// keepPages keeps the pages of a release as they are, whose rows are the same in its next generation.
+func (tx *transaction) keepPages(ctx context.Context, release int64) error {
+	_, err := tx.ExecContext(ctx, `UPDATE page_cursors SET generation = generation + 1
+		WHERE release_id = ? AND generation = (SELECT generation FROM releases WHERE id = ?)`, release, release)
+	return err
+}
+
 // walkRelease requests the pages of the next names of a release.
 func (d *DB) walkRelease(ctx context.Context, c pageCursor, limit int) (int, error) {
 	dirs, args := in("k.dir", dirsOf(c.arch))

@@ -61,6 +61,9 @@ func (d *DB) RaiseGeneration(ctx context.Context, r catalog.Release, at catalog.
 		if err := issue(ctx, tx, id, revision, now); err != nil {
 			return err
 		}
+		if err := tx.keepPages(ctx, id); err != nil {
+			return err
+		}
 		return raiseGeneration(ctx, tx, id)
 	})
 	if err != nil {
