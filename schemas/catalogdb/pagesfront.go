@@ -41,7 +41,7 @@ func (d *DB) PageFront(ctx context.Context, r catalog.Repository, changes int) (
 // read reads the releases and the changes.
 func (f *PageFront) read(ctx context.Context, q querier, r catalog.Repository, changes int) error {
 	type row struct {
-		id int64
+		id, published int64
 		PageRelease
 	}
 	releases, err := collect(ctx, q, func(scan func(...any) error) (row row, err error) {
@@ -49,7 +49,7 @@ func (f *PageFront) read(ctx context.Context, q querier, r catalog.Repository, c
 		var nonce sql.NullString
 		var since sql.NullInt64
 		state, err = scanRelease(func(dest ...any) error { return scan(append(append([]any{&row.id}, dest...), &nonce, &since)...) })
-		row.Release, row.Since = state.Release, optional(since)
+		row.Release, row.Since, row.published = state.Release, optional(since), since.Int64
 		row.Revision = catalog.Revision{Number: state.Published, Nonce: nonce.String}
 		return row, err
 	}, `SELECT r.id, `+releaseColumns+`, u.nonce, u.published_at FROM `+releaseTables+`
@@ -59,7 +59,11 @@ func (f *PageFront) read(ctx context.Context, q querier, r catalog.Repository, c
 	}
 	for _, row := range releases {
 		f.Releases = append(f.Releases, row.PageRelease)
-		if row.Revision.Number == 0 || changes <= 0 {
+	}
+	slices.SortStableFunc(releases, func(a, b row) int { return cmp.Compare(b.published, a.published) })
+	for _, row := range releases {
+		full := len(f.Changes) > 0 && len(f.Changes) == changes
+		if changes <= 0 || row.Revision.Number == 0 || full && row.published < millis(f.Changes[changes-1].At) {
 			continue
 		}
 		some, err := pageChanges(ctx, q, row.id, row.PageRelease, changes)
@@ -74,21 +78,41 @@ func (f *PageFront) read(ctx context.Context, q querier, r catalog.Repository, c
 }
 
 func newestFirst(a, b PageChange) int {
-	return cmp.Or(b.At.Compare(a.At), strings.Compare(a.Package.Name, b.Package.Name), strings.Compare(a.Package.Version, b.Package.Version))
+	return cmp.Or(b.At.Compare(a.At), strings.Compare(a.Package.Name, b.Package.Name), strings.Compare(a.Package.Version, b.Package.Version),
+		strings.Compare(a.Package.Arch, b.Package.Arch), strings.Compare(a.Release.String(), b.Release.String()))
 }
 
-// pageChanges returns what came into a release, or went, last.
-func pageChanges(ctx context.Context, q querier, release int64, r PageRelease, limit int) ([]PageChange, error) {
-	return collect(ctx, q, func(scan func(...any) error) (c PageChange, err error) {
+// pageChanges returns what came into a release, or went, last, if it is known when.
+func pageChanges(ctx context.Context, q querier, release int64, r PageRelease, limit int) (changes []PageChange, err error) {
+	type row struct {
+		revision int64
+		at       sql.NullInt64
+		PageChange
+	}
+	rows, err := collect(ctx, q, func(scan func(...any) error) (c row, err error) {
 		c.Release = r.Release
-		return c, scanPackage(&c.Package, scan, (*scanTime)(&c.At))
-	}, `SELECT c.at, `+packageColumns+` FROM (
-			SELECT a.package_id, a.revision, (SELECT u.published_at FROM publications u WHERE u.release_id = a.release_id AND u.revision >= a.revision
-				AND u.published_at IS NOT NULL ORDER BY u.revision LIMIT 1) AS at
-			FROM appearances a WHERE a.release_id = ? AND a.revision BETWEEN 1 AND ? ORDER BY a.revision DESC, a.package_id DESC LIMIT ?
+		return c, scanPackage(&c.Package, scan, &c.revision, &c.at)
+	}, `SELECT c.revision, u.published_at, `+packageColumns+` FROM (
+			SELECT a.package_id, a.release_id, a.revision FROM appearances a
+			WHERE a.release_id = ? AND a.revision BETWEEN 1 AND ? ORDER BY a.revision DESC, a.package_id DESC LIMIT ?
 		) c JOIN packages k ON k.id = c.package_id JOIN distributions d ON d.id = k.distribution_id JOIN repositories p ON p.id = d.repository_id
-		WHERE c.at IS NOT NULL AND k.state IN (?, ?) AND k.removed < ? ORDER BY c.revision DESC, c.package_id DESC LIMIT ?`,
+		LEFT JOIN publications u ON u.release_id = c.release_id AND u.revision = c.revision
+		WHERE k.state IN (?, ?) AND k.removed < ? ORDER BY c.revision DESC, c.package_id DESC LIMIT ?`,
 		release, r.Revision.Number, limit*changesRead, catalog.Active, catalog.Yanked, fileDeleted, limit)
+	times := publishTimes{}
+	for _, c := range slices.Backward(rows) {
+		if err == nil && !c.at.Valid {
+			c.at, err = times.of(ctx, q, release, c.revision)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if c.at.Valid {
+			c.At = instant(c.at.Int64)
+			changes = append(changes, c.PageChange)
+		}
+	}
+	return changes, err
 }
 
 // PublicRepositories returns the public repositories, in order of their names. It is one query, however many there are.

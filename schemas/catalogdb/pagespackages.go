@@ -20,7 +20,11 @@ type pageRow struct {
 	uploaded  time.Time
 	withdrawn bool // some clients do not see it any more
 	in        []PagePlacement
+	turns     []pageTurnOf // of each of these
 }
+
+// A pageTurnOf is the revision of a release with which a row came or went; 0 if that is not known.
+type pageTurnOf struct{ release, revision int64 }
 
 // pageRows returns the rows of a name that pages have, in no order: of some versions, or of all if there are none. What is withdrawn, and
 // no client knows that yet, is not.
@@ -37,9 +41,10 @@ func pageRows(ctx context.Context, q querier, r catalog.Repository, name string,
 		var state catalog.PackageState
 		var dir string
 		var published int64
-		var turn, since sql.NullInt64
+		var turn sql.NullInt64
+		var of pageTurnOf
 		p := PagePlacement{Release: catalog.Release{Repository: r}}
-		err = scan(&k.id, &k.version, (*scanTime)(&k.uploaded), &state, &dir, &p.Release.Distribution.OS, &p.Release.Distribution.Version, &p.Release.Arch, &published, &turn, &since)
+		err = scan(&k.id, &k.version, (*scanTime)(&k.uploaded), &state, &dir, &p.Release.Distribution.OS, &p.Release.Distribution.Version, &p.Release.Arch, &published, &of.release, &turn)
 		if err != nil || !shows(p.Release.Arch, dir) {
 			return struct{}{}, err
 		}
@@ -48,7 +53,7 @@ func pageRows(ctx context.Context, q querier, r catalog.Repository, name string,
 			return struct{}{}, nil
 		}
 		if turn.Int64 > 0 && published >= turn.Int64 {
-			p.Since = optional(since)
+			of.revision = turn.Int64
 		}
 		row := rows[k.id]
 		if row == nil {
@@ -56,10 +61,9 @@ func pageRows(ctx context.Context, q querier, r catalog.Repository, name string,
 			rows[k.id] = row
 		}
 		row.withdrawn = row.withdrawn || gone
-		row.in = append(row.in, p)
+		row.in, row.turns = append(row.in, p), append(row.turns, of)
 		return struct{}{}, nil
-	}, `SELECT k.id, k.version, k.uploaded_at, k.state, k.dir, d.os, d.version, r.arch, r.published_revision, a.revision,
-			(SELECT u.published_at FROM publications u WHERE u.release_id = a.release_id AND u.revision >= a.revision AND u.published_at IS NOT NULL ORDER BY u.revision LIMIT 1)
+	}, `SELECT k.id, k.version, k.uploaded_at, k.state, k.dir, d.os, d.version, r.arch, r.published_revision, r.id, a.revision
 		FROM packages k JOIN distributions d ON d.id = k.distribution_id JOIN repositories p ON p.id = d.repository_id
 		JOIN releases r ON r.distribution_id = d.id AND r.retired = 0 AND r.published_revision > 0
 		LEFT JOIN appearances a ON a.package_id = k.id AND a.release_id = r.id
@@ -70,6 +74,21 @@ func pageRows(ctx context.Context, q querier, r catalog.Repository, name string,
 		all[i] = *rows[id]
 	}
 	return all, err
+}
+
+// addTimes sets since when each release shows the row, or does not show it any more.
+func (k *pageRow) addTimes(ctx context.Context, q querier, times publishTimes) error {
+	for i, of := range k.turns {
+		if of.revision == 0 {
+			continue
+		}
+		at, err := times.of(ctx, q, of.release, of.revision)
+		if err != nil {
+			return err
+		}
+		k.in[i].Since = optional(at)
+	}
+	return nil
 }
 
 // onPages reports whether pages have a row of a release, whose clients see a published revision of it, and whether it is withdrawn
@@ -124,6 +143,12 @@ func (d *DB) PagePackages(ctx context.Context, r catalog.Repository, name string
 		rows, err := pageRows(ctx, q, r, name, versions)
 		if err != nil {
 			return err
+		}
+		times := publishTimes{}
+		for i := range rows {
+			if err := rows[i].addTimes(ctx, q, times); err != nil {
+				return err
+			}
 		}
 		for some := range slices.Chunk(rows, maxPerStatement) {
 			found, err := pagePackages(ctx, q, some, fragments)

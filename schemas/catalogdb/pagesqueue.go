@@ -196,11 +196,10 @@ func (d *DB) pageTurns(ctx context.Context, c pageCursor, limit int) (turns []pa
 			err = scan(&t.revision, &t.pkg, &t.name, &t.version, &at)
 			t.revision, t.at = max(t.revision, -t.revision), at.Int64
 			return t, err
-		}, `SELECT a.revision, a.package_id, k.name, k.version, (SELECT u.published_at FROM publications u WHERE u.release_id = ?
-				AND u.revision >= ABS(a.revision) AND u.published_at IS NOT NULL ORDER BY u.revision LIMIT 1)
-			FROM appearances a JOIN packages k ON k.id = a.package_id
+		}, `SELECT a.revision, a.package_id, k.name, k.version, u.published_at
+			FROM appearances a JOIN packages k ON k.id = a.package_id LEFT JOIN publications u ON u.release_id = a.release_id AND u.revision = ABS(a.revision)
 			WHERE a.release_id = ? AND a.revision BETWEEN ? AND ? AND `+r.where+` ORDER BY a.revision`+r.order+`, a.package_id LIMIT ?`,
-			c.release, c.release, r.from, r.to, edge, c.pkg, limit)
+			c.release, r.from, r.to, edge, c.pkg, limit)
 		if err != nil {
 			return nil, err
 		}
@@ -209,5 +208,19 @@ func (d *DB) pageTurns(ctx context.Context, c pageCursor, limit int) (turns []pa
 	slices.SortFunc(turns, func(a, b pageTurn) int {
 		return cmp.Or(cmp.Compare(a.revision, b.revision), cmp.Compare(a.pkg, b.pkg))
 	})
-	return turns[:min(len(turns), limit)], nil
+	turns = turns[:min(len(turns), limit)]
+	return turns, d.ask(ctx, func(q querier) error {
+		times := publishTimes{}
+		for i := range turns {
+			if turns[i].at != 0 {
+				continue
+			}
+			at, err := times.of(ctx, q, c.release, turns[i].revision)
+			if err != nil {
+				return err
+			}
+			turns[i].at = at.Int64
+		}
+		return nil
+	})
 }

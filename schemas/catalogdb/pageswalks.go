@@ -40,16 +40,21 @@ func (tx *transaction) keepPages(ctx context.Context, release int64) error {
 
 // walkRelease requests the pages of the next names of a release.
 func (d *DB) walkRelease(ctx context.Context, c pageCursor, limit int) (int, error) {
-	dirs, args := in("k.dir", dirsOf(c.arch))
-	names, err := d.pageNamesBehind(ctx, c.distribution, c.next, limit, ` AND CASE WHEN `+dirs+` THEN 1 ELSE 0 END = 1`, args...)
+	found, err := d.pageNamesBehind(ctx, c.distribution, c.next, limit, dirsOf(c.arch))
 	if err != nil {
 		return 0, err
 	}
 	next := ""
-	if len(names) == limit {
-		next = names[limit-1]
+	if len(found) == limit {
+		next = found[limit-1].name
 	}
-	return len(names), d.tx(ctx, func(tx *transaction) error {
+	var names []string
+	for _, n := range found {
+		if n.shown {
+			names = append(names, n.name)
+		}
+	}
+	return len(found), d.tx(ctx, func(tx *transaction) error {
 		moved, err := tx.moved(ctx, `UPDATE page_cursors SET walking = ?, next_name = ? WHERE release_id = ? AND walking = 1 AND next_name = ? AND generation = ? AND retired = ?`,
 			next != "", next, c.release, c.next, c.generation, c.retired)
 		if err != nil || !moved {
@@ -67,14 +72,22 @@ func asksOf(names []string, at int64, whole bool) []pageAsk {
 	return asks
 }
 
+// A foundName is a name of packages of a distribution.
+type foundName struct {
+	name  string
+	shown bool // there is a package of it in the directories that were asked for
+}
+
 func scanName(scan func(...any) error) (name string, err error) { return name, scan(&name) }
 
-// pageNamesBehind returns the next names of the packages of a distribution, in order. The index of identities has them so: it
-// must not be the state or the directory that is looked up.
-func (d *DB) pageNamesBehind(ctx context.Context, distribution int64, behind string, limit int, where string, args ...any) ([]string, error) {
-	args = append(append([]any{distribution, behind, catalog.Active, catalog.Yanked}, args...), limit)
-	return list(ctx, d, scanName, `SELECT k.name FROM packages k WHERE k.distribution_id = ? AND k.name > ? AND CASE WHEN k.state IN (?, ?) THEN 1 ELSE 0 END = 1`+where+`
-		GROUP BY k.name ORDER BY k.name LIMIT ?`, args...)
+// pageNamesBehind returns the next names of the packages of a distribution, in order. It reads the index of identities, and one row
+// or a few of each name.
+func (d *DB) pageNamesBehind(ctx context.Context, distribution int64, behind string, limit int, dirs []string) ([]foundName, error) {
+	where, args := in("k.dir", dirs)
+	args = append(append([]any{distribution, catalog.Active, catalog.Yanked}, args...), distribution, behind, limit)
+	return list(ctx, d, func(scan func(...any) error) (n foundName, err error) { return n, scan(&n.name, &n.shown) },
+		`SELECT n.name, EXISTS (SELECT 1 FROM packages k WHERE k.distribution_id = ? AND k.name = n.name AND CASE WHEN k.state IN (?, ?) AND `+where+` THEN 1 ELSE 0 END = 1)
+		FROM (SELECT name FROM packages WHERE distribution_id = ? AND name > ? GROUP BY name ORDER BY name LIMIT ?) n ORDER BY n.name`, args...)
 }
 
 // A pageWalk is a repository all of whose pages are wanted.
@@ -129,7 +142,7 @@ func (d *DB) walkRepository(ctx context.Context, w pageWalk, limit int, now time
 	return max(len(names), 1), err // the first one of the next walk may wait
 }
 
-// repositoryNames returns the next names of a repository: those of its rows, and those that its list has.
+// repositoryNames returns the next names of a repository: those of its rows, be they seen or not, and those that its list has.
 func (d *DB) repositoryNames(ctx context.Context, w pageWalk, limit int) ([]string, error) {
 	distributions, err := list(ctx, d, scanID, `SELECT id FROM distributions WHERE repository_id = ?`, w.repository)
 	if err != nil {
@@ -141,7 +154,7 @@ func (d *DB) repositoryNames(ctx context.Context, w pageWalk, limit int) ([]stri
 			return nil, err
 		}
 		var some []string
-		some, err = d.pageNamesBehind(ctx, id, w.next, limit, ``)
+		some, err = list(ctx, d, scanName, `SELECT name FROM packages WHERE distribution_id = ? AND name > ? GROUP BY name ORDER BY name LIMIT ?`, id, w.next, limit)
 		all = append(all, some...)
 	}
 	slices.Sort(all)
