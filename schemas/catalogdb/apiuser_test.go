@@ -84,6 +84,13 @@ func TestMySQLUserOfTheAPI(t *testing.T) {
 	}); err == nil {
 		t.Error("it changes settings")
 	}
+	queuePages(t, root, 9, start)
+	if states, err := db.PageStates(t.Context()); err != nil || len(states) != 1 {
+		t.Errorf("how far pages are behind: %+v, %v", states, err)
+	}
+	if err := db.AskPages(t.Context(), []catalog.Repository{tools}, start); err == nil {
+		t.Error("it asks for all pages")
+	}
 	hello := deb(jammy, "hello", "1")
 	activate(t, root, store(t, root, hello, "1"))
 	if _, err := db.Yank(t.Context(), selectorOf(hello), catalog.Yank{Reason: "r"}, start); err == nil || errors.Is(err, catalogdb.ErrNotFound) {

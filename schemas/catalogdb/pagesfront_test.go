@@ -1,6 +1,7 @@
 package catalogdb_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -83,6 +84,17 @@ func frontFails(t *testing.T, db *catalogdb.DB) {
 	}
 }
 
+// asksOfAll returns how often all pages of tools were asked for, as the audit log has it.
+func asksOfAll(t *testing.T, db *catalogdb.DB) (n int) {
+	t.Helper()
+	for _, line := range logOf(t, db, "acme/tools", start) {
+		if strings.Contains(line, "|reindex --pages|") {
+			n++
+		}
+	}
+	return n
+}
+
 func pagesWhole(t *testing.T, db *catalogdb.DB) {
 	withPages(t, db)
 	declare(t, db, noble)
@@ -132,8 +144,8 @@ func pagesWhole(t *testing.T, db *catalogdb.DB) {
 		t.Fatal(err)
 	}
 	all("the program makes other pages", seconds(5), "+5s")
-	if lines := logOf(t, db, "acme/tools", start); len(lines) == 0 {
-		t.Error("the audit log has nothing")
+	if n := asksOfAll(t, db); n != 2 {
+		t.Errorf("the audit log has %d requests, want 2", n)
 	}
 }
 

@@ -103,7 +103,7 @@ func (d *DB) pageCursors(ctx context.Context) ([]pageCursor, error) {
 			COALESCE(c.walking, 0) <> 0, COALESCE(c.whole, 0) <> 0, COALESCE(c.requested_at, 0), COALESCE(c.next_name, '')
 		FROM releases r JOIN distributions d ON d.id = r.distribution_id LEFT JOIN page_cursors c ON c.release_id = r.id
 		WHERE r.published_revision > 0 AND (c.release_id IS NULL AND r.retired = 0
-			OR c.walking <> 0 OR c.generation <> r.generation OR c.retired <> r.retired OR c.revision < r.published_revision)
+			OR c.walking <> 0 OR c.retired <> r.retired OR c.revision < r.published_revision)
 		ORDER BY r.id`)
 }
 
@@ -113,7 +113,7 @@ func (d *DB) queueReleases(ctx context.Context, limit int, now time.Time) (queue
 		return 0, err
 	}
 	for _, c := range cursors {
-		if !c.known || c.was != c.generation || c.gone != c.retired {
+		if !c.known || c.gone != c.retired || c.was != c.generation && c.revision < c.published {
 			c, err = d.beginWalk(ctx, c, now)
 		}
 		n, walked := 0, 0
@@ -161,7 +161,7 @@ func (d *DB) queueRevisions(ctx context.Context, c pageCursor, limit int, now ti
 			}
 		}
 		moved, err := tx.moved(ctx, `UPDATE page_cursors SET revision = ?, package_id = ? WHERE release_id = ? AND revision = ? AND package_id = ? AND generation = ?`,
-			revision, pkg, c.release, c.revision, c.pkg, c.generation)
+			revision, pkg, c.release, c.revision, c.pkg, c.was)
 		if err != nil || !moved {
 			return err
 		}

@@ -195,10 +195,25 @@ func pagesOfImported(t *testing.T, db *catalogdb.DB) {
 	pushAll(t, db, deb(jammy, "here", "1"))
 	publishLatest(t, db, seconds(1), jammy)
 	checkRequested(t, db, "before", seconds(1), "here +1s")
+	declare(t, db, noble)
+	pushAll(t, db, deb(noble, "a", "1"), deb(noble, "b", "1"))
+	publishLatest(t, db, seconds(2), noble)
+	if n, err := db.QueuePages(t.Context(), 1, seconds(2)); err != nil || n == 0 {
+		t.Fatal(n, err)
+	}
+	raise(t, db, noble)
+	recoverAll(t, db, noble, deb(noble, "c", "1")) // while its names are queued
+	checkRequested(t, db, "names that were there", seconds(2), "a +2s", "b +2s", "c +2s")
+	publishLatest(t, db, seconds(2), noble)
+	checkRequested(t, db, "all of them", seconds(2), "a +2s", "b +2s", "c +2s")
+
 	recoverAll(t, db, jammy, deb(jammy, "lost", "1"), withdrawn(deb(jammy, "gone", "1")))
-	checkRequested(t, db, "clients see what was imported already", seconds(2), "gone +2s", "here +2s", "lost +2s")
+	checkRequested(t, db, "before a revision of this catalog is published", seconds(2))
 	publishLatest(t, db, seconds(3), jammy)
-	if w := checkRequested(t, db, "another revision of the same rows", seconds(4)); !w.Front {
+	checkRequested(t, db, "all that it shows", seconds(4), "gone +4s", "here +4s", "lost +4s")
+	raise(t, db, jammy)
+	publishLatest(t, db, seconds(5), jammy)
+	if w := checkRequested(t, db, "another revision of the same rows", seconds(6)); !w.Front {
 		t.Error("the front page does not get the revision")
 	}
 }
@@ -255,5 +270,5 @@ func pagesOfEvicted(t *testing.T, db *catalogdb.DB) {
 	publishLatest(t, db, seconds(1), jammy)
 	checkRequested(t, db, "it came", seconds(1), "hello +1s")
 	recoverAll(t, db, jammy, other(deb(jammy, "hello", "1")))
-	checkRequested(t, db, "its bytes were never published", seconds(2), "hello +2s", "hello 1 +3600s")
+	checkRequested(t, db, "its bytes were never published", seconds(2), "hello 1 +3600s")
 }

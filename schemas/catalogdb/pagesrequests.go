@@ -101,15 +101,21 @@ func repositoryID(ctx context.Context, q querier, r catalog.Repository) (id int6
 // gets an entry for each repository. The error wraps [ErrNotFound] for an unknown one.
 func (d *DB) AskPages(ctx context.Context, repositories []catalog.Repository, now time.Time) error {
 	for _, r := range repositories {
+		var number int64 // of the request
 		err := d.tx(ctx, func(tx *transaction) error {
 			id, err := repositoryID(ctx, tx, r)
 			if err == nil {
 				err = tx.ensurePageState(ctx, id)
 			}
+			var wanted int64
 			if err == nil {
-				_, err = tx.ExecContext(ctx, `UPDATE page_states SET wanted = wanted + 1, `+frontAsked+` WHERE repository_id = ?`, millis(now), id)
+				err = tx.QueryRowContext(ctx, `SELECT wanted FROM page_states WHERE repository_id = ?`+tx.forUpdate, id).Scan(&wanted)
 			}
-			if err != nil {
+			if err != nil || number > 0 && wanted >= number { // an earlier try went through
+				return err
+			}
+			number = wanted + 1
+			if _, err := tx.ExecContext(ctx, `UPDATE page_states SET wanted = ?, `+frontAsked+` WHERE repository_id = ?`, number, millis(now), id); err != nil {
 				return err
 			}
 			return record(ctx, tx, now, catalog.AuditEntry{Action: catalog.ActionReindex, Target: r.String(), Detail: "reindex --pages"})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -183,77 +182,4 @@ func TestMySQLPagesReadFewRows(t *testing.T) {
 		_, err := db.QueuePages(ctx, 100, start)
 		return err
 	})
-}
-
-// BenchmarkPages queues, takes and ends the requests of 100,000 packages that were published.
-func BenchmarkPages(b *testing.B) {
-	for name, database := range map[string]func() database{
-		"SQLite": func() database { return onSQLite(filepath.Join(b.TempDir(), "catalog.db")) },
-		"MySQL":  func() database { return onMySQL(mysqltest.Start(b)) },
-	} {
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				b.StopTimer()
-				e := database()
-				db := migrated(b, e.url)
-				emptyRelease(b, db)
-				fillPages(b, e, 100_000)
-				b.StartTimer()
-				benchmarkPages(b, db, 100_000, 1000)
-				if err := db.Close(); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-func benchmarkPages(b *testing.B, db *catalogdb.DB, packages, limit int) {
-	b.Helper()
-	at, total := time.Now(), 0
-	for n := 1; n > 0; {
-		var err error
-		if n, err = db.QueuePages(b.Context(), limit, start); err != nil {
-			b.Fatal(err)
-		}
-		total += n
-	}
-	b.ReportMetric(time.Since(at).Seconds(), "queue-s")
-	if total != packages {
-		b.Fatalf("queued %d, want %d", total, packages)
-	}
-	b.ReportMetric(longestCall(b, db, limit).Seconds(), "longest-take-s")
-}
-
-// longestCall takes and ends all requests, and returns how long the slowest call took.
-func longestCall(b *testing.B, db *catalogdb.DB, limit int) (longest time.Duration) {
-	b.Helper()
-	for {
-		at := time.Now()
-		w, taken, err := db.TakePages(b.Context(), tools, lease, limit, start)
-		if err == nil && taken {
-			longest = max(longest, time.Since(at))
-			at = time.Now()
-			err = db.EndPages(b.Context(), w, nil, start)
-			longest = max(longest, time.Since(at))
-		}
-		if err != nil {
-			b.Fatal(err)
-		}
-		if !taken {
-			return longest
-		}
-	}
-}
-
-func migrated(b *testing.B, url string) *catalogdb.DB {
-	b.Helper()
-	db, err := catalogdb.Open(url)
-	if err == nil {
-		err = db.Migrate(b.Context())
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
-	return db
 }

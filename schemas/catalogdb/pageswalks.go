@@ -8,8 +8,9 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// beginWalk makes all names of a release to be queued: it has no cursor yet, what it shows was imported, or it was retired. Rows
-// that come and go while its names are queued have later revisions than the one that is published now.
+// beginWalk makes all names of a release to be queued: it has no cursor yet, what it shows was imported, or it was retired. Imported
+// rows wait for the next publication: until then some may count as unseen that clients see. Rows that come and go while its
+// names are queued have later revisions than the one that is published now.
 func (d *DB) beginWalk(ctx context.Context, c pageCursor, now time.Time) (pageCursor, error) {
 	at := millis(now)
 	if !c.known && c.publishedAt.Valid {
@@ -56,7 +57,7 @@ func (d *DB) walkRelease(ctx context.Context, c pageCursor, limit int) (int, err
 	}
 	return len(found), d.tx(ctx, func(tx *transaction) error {
 		moved, err := tx.moved(ctx, `UPDATE page_cursors SET walking = ?, next_name = ? WHERE release_id = ? AND walking = 1 AND next_name = ? AND generation = ? AND retired = ?`,
-			next != "", next, c.release, c.next, c.generation, c.retired)
+			next != "", next, c.release, c.next, c.was, c.gone)
 		if err != nil || !moved {
 			return err
 		}
