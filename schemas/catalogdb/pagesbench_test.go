@@ -143,3 +143,26 @@ func idlePages(b *testing.B, e database) {
 		b.Fatal(err)
 	}
 }
+
+// BenchmarkPutPageName puts new names into the list of a repository, and what is in it already.
+func BenchmarkPutPageName(b *testing.B) {
+	for name, database := range map[string]func() database{
+		"SQLite": func() database { return onSQLite(filepath.Join(b.TempDir(), "catalog.db")) },
+		"MySQL":  func() database { return onMySQL(mysqltest.Start(b)) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			db := migrated(b, database().url)
+			defer db.Close()
+			emptyRelease(b, db)
+			n := 0
+			for b.Loop() {
+				for range 2 { // the second one is right already
+					if _, err := db.PutPageName(b.Context(), tools, catalogdb.PageName{Name: fmt.Sprint("p", n), Summary: "does it", Version: "1", At: start, Packages: 1}); err != nil {
+						b.Fatal(err)
+					}
+				}
+				n++
+			}
+		})
+	}
+}

@@ -45,10 +45,10 @@ func (d *DB) DeletePageName(ctx context.Context, r catalog.Repository, name stri
 
 // changePageName makes the line of a name what it is to be; none if n is nil. Most lines are right already, which costs a read.
 func (d *DB) changePageName(ctx context.Context, r catalog.Repository, name string, n *PageName) (changed bool, err error) {
+	var id int64
 	right := false
-	err = d.ask(ctx, func(q querier) error {
-		id, err := repositoryID(ctx, q, r)
-		if err != nil {
+	err = d.ask(ctx, func(q querier) (err error) {
+		if id, err = repositoryID(ctx, q, r); err != nil {
 			return err
 		}
 		before, err := pageName(ctx, q, id, name, ``)
@@ -59,10 +59,6 @@ func (d *DB) changePageName(ctx context.Context, r catalog.Repository, name stri
 		return false, err
 	}
 	err = d.tx(ctx, func(tx *transaction) error {
-		id, err := repositoryID(ctx, tx, r)
-		if err != nil {
-			return err
-		}
 		before, err := pageName(ctx, tx, id, name, tx.forUpdate)
 		if err != nil || samePageName(before, n) {
 			return err // of an earlier try, if not of another process: it has changed
@@ -97,11 +93,16 @@ func (tx *transaction) replacePageName(ctx context.Context, repository int64, na
 	if packages == 0 && names == 0 {
 		return nil
 	}
-	if err := tx.ensurePageState(ctx, repository); err != nil {
-		return err
+	for range 2 {
+		counted, err := tx.moved(ctx, `UPDATE page_states SET packages = packages + ?, names = names + ? WHERE repository_id = ?`, packages, names, repository)
+		if err != nil || counted {
+			return err
+		}
+		if err := tx.ensurePageState(ctx, repository); err != nil {
+			return err
+		}
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE page_states SET packages = packages + ?, names = names + ? WHERE repository_id = ?`, packages, names, repository)
-	return err
+	return nil
 }
 
 // pageName returns the line of a name, or nil; lock ends the SELECT.

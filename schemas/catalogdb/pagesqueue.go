@@ -13,12 +13,13 @@ import (
 
 // QueuePages requests the pages of what was published since it was called last, and of all that is asked for: it reads what came
 // and went in each release behind a cursor, and the names of releases and repositories whose pages are all to be made. It
-// makes the front pages due of repositories whose settings or keys have changed. Each release, and each repository, advances by at most limit rows, in
-// a transaction of its own. It returns how many rows it read: call it again until it returns 0.
+// makes the front pages due of up to limit repositories whose settings or keys have changed. Each release, and each repository
+// all of whose pages are asked for, advances by at most limit rows, in a transaction of its own. It returns how many rows it read: call
+// it again until it returns 0.
 //
 // With nothing to do it is three queries, however many releases there are. Several processes may call it at a time.
 func (d *DB) QueuePages(ctx context.Context, limit int, now time.Time) (queued int, err error) {
-	n, err := d.queueChanges(ctx, now)
+	n, err := d.queueChanges(ctx, limit, now)
 	if err == nil {
 		queued += n
 		n, err = d.queueReleases(ctx, limit, now)
@@ -44,33 +45,37 @@ type pageSettings struct {
 
 // queueChanges finds repositories whose settings or keys differ from those of their front pages. If the visibility differs, or
 // an earlier version of the program has made the pages, all pages are wanted.
-func (d *DB) queueChanges(ctx context.Context, now time.Time) (int, error) {
+func (d *DB) queueChanges(ctx context.Context, limit int, now time.Time) (int, error) {
 	changed, err := list(ctx, d, func(scan func(...any) error) (s pageSettings, err error) {
 		return s, scan(&s.repository, &s.visibility, &s.settings, &s.given, &s.keys)
 	}, `SELECT p.id, p.visibility, p.settings_revision, p.given_keys, l.revision
 		FROM repositories p CROSS JOIN (SELECT COALESCE(MAX(revision), 0) AS revision FROM key_list) l LEFT JOIN page_states s ON s.repository_id = p.id
 		WHERE s.repository_id IS NULL OR s.visibility <> p.visibility OR s.settings_revision <> p.settings_revision OR s.given_keys <> p.given_keys
-			OR s.key_list <> l.revision OR s.renderer < ? ORDER BY p.id`, layout.PagesRenderer)
-	if err != nil {
+			OR s.key_list <> l.revision OR s.renderer < ? ORDER BY p.id LIMIT ?`, layout.PagesRenderer, limit)
+	if err != nil || len(changed) == 0 {
 		return 0, err
 	}
-	for _, s := range changed {
-		err := d.tx(ctx, func(tx *transaction) error {
+	return len(changed), d.tx(ctx, func(tx *transaction) error {
+		for _, s := range changed {
 			if err := tx.ensurePageState(ctx, s.repository); err != nil {
 				return err
 			}
-			_, err := tx.ExecContext(ctx, `UPDATE page_states SET wanted = wanted + CASE WHEN visibility <> '' AND visibility <> ? OR renderer < ? THEN 1 ELSE 0 END,
-					`+frontAsked+`, visibility = ?, settings_revision = ?, given_keys = ?, key_list = ?, renderer = CASE WHEN renderer < ? THEN ? ELSE renderer END
-				WHERE repository_id = ? AND (visibility <> ? OR settings_revision <> ? OR given_keys <> ? OR key_list <> ? OR renderer < ?)`,
-				s.visibility, layout.PagesRenderer, millis(now), s.visibility, s.settings, s.given, s.keys, layout.PagesRenderer, layout.PagesRenderer,
-				s.repository, s.visibility, s.settings, s.given, s.keys, layout.PagesRenderer)
-			return err
-		})
-		if err != nil {
-			return 0, err
+			if err := tx.askForSettings(ctx, s, now); err != nil {
+				return err
+			}
 		}
-	}
-	return len(changed), nil
+		return nil
+	})
+}
+
+// askForSettings asks for what settings and keys change, unless another process has.
+func (tx *transaction) askForSettings(ctx context.Context, s pageSettings, now time.Time) error {
+	_, err := tx.ExecContext(ctx, `UPDATE page_states SET wanted = wanted + CASE WHEN visibility <> '' AND visibility <> ? OR renderer < ? THEN 1 ELSE 0 END,
+			`+frontAsked+`, visibility = ?, settings_revision = ?, given_keys = ?, key_list = ?, renderer = CASE WHEN renderer < ? THEN ? ELSE renderer END
+		WHERE repository_id = ? AND (visibility <> ? OR settings_revision <> ? OR given_keys <> ? OR key_list <> ? OR renderer < ?)`,
+		s.visibility, layout.PagesRenderer, millis(now), s.visibility, s.settings, s.given, s.keys, layout.PagesRenderer, layout.PagesRenderer,
+		s.repository, s.visibility, s.settings, s.given, s.keys, layout.PagesRenderer)
+	return err
 }
 
 // A pageCursor is a release whose pages are behind, and what was queued of them.
