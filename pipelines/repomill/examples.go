@@ -19,8 +19,9 @@ Example:
 func (repoCreateCmd) Help() string {
 	return settingsHelp + `
 
-Example:
-  repomill repo create acme/tools --distribution ubuntu/jammy --distribution el/9`
+Examples:
+  repomill repo create acme/tools --distribution ubuntu/jammy --distribution el/9
+  repomill repo create acme/tools --description "Compilers and linkers of the build farm"`
 }
 
 func (repoSetCmd) Help() string {

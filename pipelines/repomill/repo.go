@@ -35,7 +35,8 @@ type repositoryFlags struct {
 	RequireSigned []string `enum:"rpm,deb,none" placeholder:"rpm|deb|none" help:"Formats of which only packages with a signature by a package key are accepted. The first package key sets rpm, unless the flag is given. May be repeated."`
 	Distributions string   `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
 
-	KeyringPackage string `enum:"on,off," default:"" placeholder:"on|off" help:"Whether workers publish a package with the keys, so that hosts which upgrade have the next key before it signs."`
+	Description    *string `placeholder:"TEXT" help:"What the repository is, in one line of at most 300 characters. The pages of the repository show it. An empty text removes it."`
+	KeyringPackage string  `enum:"on,off," default:"" placeholder:"on|off" help:"Whether workers publish a package with the keys, so that hosts which upgrade have the next key before it signs."`
 }
 
 type repoCreateCmd struct {
@@ -65,6 +66,9 @@ func (c *repoCreateCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
+	if err := c.checkDescription(); err != nil {
+		return err
+	}
 	if s.PackageKeys, err = c.packageKeys(); err != nil {
 		return err
 	}
@@ -79,6 +83,7 @@ func (c *repoCreateCmd) Run(ctx context.Context, io stdio) error {
 	if err := c.checkKeyring(ctx, db, s); err != nil {
 		return err
 	}
+	c.describe(&s)
 	c.keyring(&s)
 	err = db.CreateRepository(ctx, s, time.Now())
 	if errors.Is(err, catalogdb.ErrExists) {
@@ -118,7 +123,7 @@ func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	if err := c.checkRemoved(); err != nil {
+	if err := cmp.Or(c.checkRemoved(), c.checkDescription()); err != nil {
 		return err
 	}
 	db, err := c.openToChange(ctx)
@@ -141,6 +146,7 @@ func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
 		if misused = c.requireSigned(s, had); misused != nil {
 			return misused
 		}
+		c.describe(s)
 		c.keyring(s)
 		if c.VerifyPayload != "" {
 			s.VerifyPayload = catalog.VerifyPayload(strings.TrimPrefix(c.VerifyPayload, "default"))
@@ -247,13 +253,13 @@ func (f awaitFlags) declare(ctx context.Context, io stdio, db *catalogdb.DB, r c
 	return err
 }
 
-// includes reports whether settings have the visibility, payload check, package keys, required signatures, keyring package and
+// includes reports whether settings have the visibility, description, payload check, package keys, required signatures, keyring package and
 // distributions of others.
 func includes(s, of catalog.Settings) bool {
 	sameKey := func(a, b catalog.PackageKey) bool { return a.ID == b.ID }
 	missing := func(d catalog.DistributionSettings) bool { _, ok := s.Find(d.Distribution); return !ok }
 	keyring := func(s catalog.Settings) bool { return s.Keyring != nil && s.Keyring.On }
-	return s.Visibility == of.Visibility && keyring(s) == keyring(of) && s.VerifyPayload == of.VerifyPayload && slices.Equal(s.RequireSigned, of.RequireSigned) &&
+	return s.Visibility == of.Visibility && s.Description == of.Description && keyring(s) == keyring(of) && s.VerifyPayload == of.VerifyPayload && slices.Equal(s.RequireSigned, of.RequireSigned) &&
 		slices.EqualFunc(s.PackageKeys, of.PackageKeys, sameKey) && !slices.ContainsFunc(of.Distributions, missing)
 }
 
@@ -264,6 +270,9 @@ func printRepository(io stdio, s catalog.Settings) {
 	}
 	fmt.Fprintf(io.out, "%s: %s, origin %q, label %q, %s, %s%s\n", s.Repository, s.Visibility, s.Origin, s.Label,
 		pipelines.Counted(len(s.PackageKeys), "package key"), pipelines.Counted(len(s.Tokens), "token"), verified+signedText(s)+keyringText(s))
+	if s.Description != "" {
+		fmt.Fprintf(io.out, "  %s\n", command.Printable(s.Description))
+	}
 	for _, d := range s.Distributions {
 		fmt.Fprintf(io.out, "  %s: %s\n", d.Distribution, strings.TrimSpace(strings.Join(d.Components, " ")+"  "+strings.Join(d.Architectures, " ")))
 	}

@@ -1,9 +1,11 @@
 package main_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
+	"repomill/schemas/catalog"
 	"repomill/testdata/debtest"
 	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
@@ -63,5 +65,40 @@ func TestRepoSetVerifiesPayloads(t *testing.T) {
 		if a := repomill(t, "repo", "set", "--data", s.data, "acme/verified", "--verify-payload", tt.value); a.Code != 0 || !strings.Contains(a.Stdout, tt.says) {
 			t.Errorf("%s: %v", tt.value, a)
 		}
+	}
+}
+
+// The description of a repository is in its settings and in the bucket's, and in the list.
+func TestRepoDescription(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	const name = "acme/described"
+	if a := repomill(t, "repo", "create", "--data", s.data, name, "--description", "trials"); a.Code != 0 || !strings.Contains(a.Stdout, "\n  trials\n") {
+		t.Fatalf("repo create: %v", a)
+	}
+	for _, tt := range []struct {
+		text string
+		code int
+		says string
+	}{
+		{`<b>"größer" & 日本語</b>`, 0, "\n  <b>\"größer\" & 日本語</b>\n"},
+		{"two\nlines", 2, `--description: description "two\nlines": use one line of printable UTF-8`},
+		{strings.Repeat("x", 301), 2, "it has 301 characters; use at most 300"},
+	} {
+		a := repomill(t, "repo", "set", "--data", s.data, name, "--description", tt.text)
+		if a.Code != tt.code || !strings.Contains(a.Stdout+a.Stderr, tt.says) {
+			t.Errorf("--description %.20q: %v", tt.text, a)
+		}
+	}
+	a := repomill(t, "repo", "list", "--data", s.data, "--json", name)
+	var listed catalog.Settings
+	if err := json.Unmarshal([]byte(a.Stdout), &listed); err != nil || listed.Description != `<b>"größer" & 日本語</b>` {
+		t.Errorf("repo list --json: %v, %v", a, err)
+	}
+	if a := repomill(t, "repo", "set", "--data", s.data, name, "--description", ""); a.Code != 0 || strings.Count(a.Stdout, "\n") != 1 {
+		t.Errorf("without a description: %v", a)
+	}
+	if a := repomill(t, "repo", "set", "--data", s.data, name, "--verify-payload", "always"); a.Code != 0 {
+		t.Errorf("another setting: %v", a)
 	}
 }

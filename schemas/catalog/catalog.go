@@ -174,8 +174,9 @@ type Settings struct {
 	Repository    Repository             `json:"repository"`
 	Revision      Revision               `json:"revision"` // issued with every change
 	Visibility    Visibility             `json:"visibility"`
-	Origin        string                 `json:"origin"` // set once, at creation: apt refuses a change
-	Label         string                 `json:"label"`  // set once, as Origin
+	Origin        string                 `json:"origin"`                // set once, at creation: apt refuses a change
+	Label         string                 `json:"label"`                 // set once, as Origin
+	Description   string                 `json:"description,omitempty"` // one line for people; see [CheckDescription]
 	Distributions []DistributionSettings `json:"distributions"`
 	VerifyPayload VerifyPayload          `json:"verify_payload,omitempty"`
 	RequireSigned []Format               `json:"require_signed,omitempty"` // formats whose packages need a signature by a package key; sorted

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,6 +39,12 @@ var settingsParts = []struct {
 	of   func(catalog.Settings) string
 }{
 	{"visibility", func(s catalog.Settings) string { return string(s.Visibility) }},
+	{"description", func(s catalog.Settings) string {
+		if s.Description == "" {
+			return "none"
+		}
+		return strconv.Quote(s.Description)
+	}},
 	{"package keys", func(s catalog.Settings) string {
 		var ids []string
 		for _, k := range s.PackageKeys {

@@ -111,7 +111,7 @@ func checkRevision(revision catalog.Revision) error {
 }
 
 // ImportSettings imports the settings that the bucket has under a revision that this catalog did not issue: it was
-// restored from an old copy. The bucket's visibility, origin, label, keys and tokens replace those of the catalog,
+// restored from an old copy. The bucket's visibility, description, origin, label, keys and tokens replace those of the catalog,
 // with two exceptions: a repository that was made private here stays private, and a token that was revoked here
 // stays revoked, if the bucket does not have that change yet. Of distributions, components and architectures the
 // union is kept, with the releases that follow from it. Then a revision after both is issued. If this catalog knows

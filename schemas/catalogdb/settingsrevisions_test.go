@@ -19,7 +19,7 @@ var foreign = catalog.Revision{Number: 41, Nonce: "fedcba9876543210"}
 // inBucket is what the bucket holds of a repository whose catalog was lost.
 func inBucket() catalog.Settings {
 	return catalog.Settings{
-		Repository: tools, Revision: foreign, Visibility: catalog.Private, Origin: "old.example.com/acme/tools", Label: "Tools",
+		Repository: tools, Revision: foreign, Visibility: catalog.Private, Origin: "old.example.com/acme/tools", Label: "Tools", Description: "compilers, as they were",
 		Distributions: []catalog.DistributionSettings{
 			{Distribution: el9.Distribution, Format: catalog.RPM, Architectures: []string{"SRPMS", "aarch64", "i386", "x86_64"}},
 			{Distribution: jammy.Distribution, Format: catalog.DEB, Components: []string{"contrib", "main"}, Architectures: []string{"amd64", "arm64", "riscv64"}},

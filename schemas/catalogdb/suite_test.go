@@ -116,6 +116,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a directory that went and comes again is whole", retireRPM},
 		{"an architecture goes, or gets a package", retireRace},
 		{"settings say how payloads are verified", verifyPayload},
+		{"settings have a line for people", descriptions},
 		{"settings say which packages need a signature", requireSigned},
 		{"settings say whether there is a keyring package", keyringPackage},
 		{"rows are found by name", packagesOfName},

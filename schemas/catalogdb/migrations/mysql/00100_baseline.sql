@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS repositories (
     require_signed              VARBINARY(64)    NOT NULL DEFAULT '[]',
     given_keys                  VARCHAR(2000)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
     keyring_package             VARBINARY(16000) NOT NULL DEFAULT '[]',
+    description                 VARBINARY(1200)  NOT NULL DEFAULT '',
     PRIMARY KEY (id),
     UNIQUE KEY repositories_by_name (owner, name)
 ) ENGINE = InnoDB;

@@ -19,6 +19,7 @@ CREATE TABLE repositories (
     require_signed              TEXT    NOT NULL DEFAULT '[]',
     given_keys                  TEXT    NOT NULL DEFAULT '',
     keyring_package             TEXT    NOT NULL DEFAULT '[]',
+    description                 TEXT    NOT NULL DEFAULT '',
     UNIQUE (owner, name)
 );
 
