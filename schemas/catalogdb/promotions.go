@@ -70,9 +70,9 @@ func promote(ctx context.Context, tx *transaction, w Wish, fresh catalog.Upload,
 		return append(there, fresh)[0], err
 	}
 	by := catalog.ActorOf(ctx)
-	res, err := tx.ExecContext(ctx, `INSERT INTO uploads (bucket, object, generation, size, state, outcome, reason, detail, lease_owner, lease_token, lease_until, attempts, received_at, told, staged, pushed_by, pushed_job)
-		VALUES (?, ?, ?, ?, ?, '', '', '', '', '', 0, 0, ?, 0, ?, ?, ?)`,
-		fresh.Bucket, fresh.Object, fresh.Generation, fresh.Size, catalog.Received, millis(now), objectGone, cut(by.User, maxUser), cut(by.Job, maxJob))
+	res, err := tx.ExecContext(ctx, `INSERT INTO uploads (bucket, object, generation, size, state, outcome, reason, detail, lease_owner, lease_token, lease_until, attempts, received_at, told, staged, pushed_by, pushed_job, repository)
+		VALUES (?, ?, ?, ?, ?, '', '', '', '', '', 0, 0, ?, 0, ?, ?, ?, ?)`,
+		fresh.Bucket, fresh.Object, fresh.Generation, fresh.Size, catalog.Received, millis(now), objectGone, cut(by.User, maxUser), cut(by.Job, maxJob), repositoryOf(fresh.Object))
 	if err != nil {
 		return fresh, err
 	}

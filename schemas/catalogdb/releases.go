@@ -24,7 +24,7 @@ type ReleaseState struct {
 	Release   catalog.Release
 	Revision  catalog.Revision // of the rows
 	Published int64            // the newest revision that clients see; 0 if none
-	Since     *time.Time       // when that was published; only from [DB.Releases]
+	Since     *time.Time       // when that was published; only from [DB.Releases] and [DB.ReleasesOf]
 	Fault     string           // why the last publish failed; likewise
 }
 
@@ -42,6 +42,15 @@ func distributionArgs(r catalog.Release) []any {
 
 // Releases returns all releases, in order.
 func (d *DB) Releases(ctx context.Context) ([]ReleaseState, error) {
+	return d.releaseStates(ctx, ``)
+}
+
+// ReleasesOf is [DB.Releases] of one repository.
+func (d *DB) ReleasesOf(ctx context.Context, r catalog.Repository) ([]ReleaseState, error) {
+	return d.releaseStates(ctx, ` WHERE p.owner = ? AND p.name = ?`, r.Owner, r.Name)
+}
+
+func (d *DB) releaseStates(ctx context.Context, where string, args ...any) ([]ReleaseState, error) {
 	return list(ctx, d, func(scan func(...any) error) (ReleaseState, error) {
 		var since sql.NullInt64
 		var fault string
@@ -49,7 +58,7 @@ func (d *DB) Releases(ctx context.Context) ([]ReleaseState, error) {
 		s.Since, s.Fault = optional(since), fault
 		return s, err
 	}, `SELECT `+releaseColumns+`, u.published_at, r.fault FROM `+releaseTables+`
-		LEFT JOIN publications u ON u.release_id = r.id AND u.revision = r.published_revision`+releaseOrder)
+		LEFT JOIN publications u ON u.release_id = r.id AND u.revision = r.published_revision`+where+releaseOrder, args...)
 }
 
 // Unpublished returns the releases whose latest revision is not published, in order.

@@ -164,7 +164,7 @@ CREATE TABLE IF NOT EXISTS packages (
 -- One generation of one staged object. outcome is the final state that a stored upload will have. detail explains a rejection or,
 -- before the end, the last fault. An upload refers to its package from the claim on. staged: the object still lies in the staging
 -- bucket. told: its verdict object is written. checked: what was looked at of the payload. pushed_by, pushed_job: what is known of
--- the pusher once the object was opened.
+-- the pusher once the object was opened. repository is owner/name, the first part of object.
 CREATE TABLE IF NOT EXISTS uploads (
     id          BIGINT          NOT NULL AUTO_INCREMENT,
     bucket      VARBINARY(255)  NOT NULL,
@@ -187,10 +187,12 @@ CREATE TABLE IF NOT EXISTS uploads (
     checked     VARBINARY(16)   NOT NULL DEFAULT '',
     pushed_by   VARBINARY(255)  NOT NULL DEFAULT '',
     pushed_job  VARBINARY(2048) NOT NULL DEFAULT '',
+    repository  VARBINARY(511)  NOT NULL DEFAULT '',
     PRIMARY KEY (id),
     UNIQUE KEY uploads_by_name (bucket, object, generation),
     KEY uploads_by_state (state, told),
     KEY uploads_by_time (received_at),
+    KEY uploads_by_repository (repository, state, received_at),
     KEY uploads_staged (staged, finished_at),
     KEY package_id (package_id),
     FOREIGN KEY (package_id) REFERENCES packages (id)
@@ -319,7 +321,8 @@ CREATE TABLE IF NOT EXISTS audit (
     why    MEDIUMBLOB      NOT NULL,
     job    VARBINARY(2048) NOT NULL,
     PRIMARY KEY (id),
-    KEY audit_by_time (at, id)
+    KEY audit_by_time (at, id),
+    KEY audit_by_repository (owner, name, at)
 ) ENGINE = InnoDB;
 
 -- Uploads whose bytes are those of a published package, package_id. target is owner/name/os/version[/component].

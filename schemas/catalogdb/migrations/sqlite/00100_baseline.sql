@@ -149,7 +149,7 @@ CREATE INDEX packages_to_remove ON packages (removed, yanked_at);
 -- One generation of one staged object. outcome is the final state that a stored upload will have. detail explains a rejection or,
 -- before the end, the last fault. An upload refers to its package from the claim on. staged: the object still lies in the staging
 -- bucket. told: its verdict object is written. checked: what was looked at of the payload. pushed_by, pushed_job: what is known of
--- the pusher once the object was opened.
+-- the pusher once the object was opened. repository is owner/name, the first part of object.
 CREATE TABLE uploads (
     id          INTEGER PRIMARY KEY,
     bucket      TEXT    NOT NULL,
@@ -172,11 +172,13 @@ CREATE TABLE uploads (
     checked     TEXT    NOT NULL DEFAULT '',
     pushed_by   TEXT    NOT NULL DEFAULT '',
     pushed_job  TEXT    NOT NULL DEFAULT '',
+    repository  TEXT    NOT NULL DEFAULT '',
     UNIQUE (bucket, object, generation)
 );
 CREATE INDEX uploads_by_package ON uploads (package_id);
 CREATE INDEX uploads_by_state ON uploads (state, told);
 CREATE INDEX uploads_by_time ON uploads (received_at);
+CREATE INDEX uploads_by_repository ON uploads (repository, state, received_at);
 CREATE INDEX uploads_staged ON uploads (staged, finished_at);
 
 -- The releases, and their revisions, that an upload waits for.
@@ -289,6 +291,7 @@ CREATE TABLE audit (
     job    TEXT    NOT NULL
 );
 CREATE INDEX audit_by_time ON audit (at, id);
+CREATE INDEX audit_by_repository ON audit (owner, name, at);
 
 -- Uploads whose bytes are those of a published package, package_id. target is owner/name/os/version[/component].
 CREATE TABLE promotions (
