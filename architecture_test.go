@@ -63,6 +63,8 @@ var house = []place{
 	{"the API's ground imports serve, data and paths, and no database", []string{"serve/api"}, []string{"serve", "schemas/catalog", "schemas/layout"}},
 	{"a door of the API stands on its ground", []string{"serve/api/oidc", "serve/api/upload"},
 		[]string{"serve", "serve/api", "schemas/catalog", "schemas/layout"}},
+	{"the state of a repository is drawn as its pages are", []string{"serve/api/status"},
+		[]string{"publish/pages/html", "publish/pages/model", "serve", "serve/api", "schemas/catalog", "schemas/layout"}},
 	{"packagecloud's calls bring packages through the door of uploads", []string{"serve/api/packagecloud"},
 		[]string{"serve", "serve/api", "serve/api/upload", "schemas/catalog", "schemas/layout"}},
 	{"who a program is to AWS depends on no other package here: the resolver is small", []string{"pipelines/awsidentity"}, nil},

@@ -19,6 +19,7 @@ import (
 	"repomill/serve/api"
 	"repomill/serve/api/oidc"
 	"repomill/serve/api/packagecloud"
+	"repomill/serve/api/status"
 	"repomill/serve/api/upload"
 )
 
@@ -39,6 +40,7 @@ type apiConfig struct {
 type apiHandler struct {
 	uploads  *upload.Handler
 	exchange http.Handler // of ID tokens of CI jobs
+	state    http.Handler // of repositories, for people
 	rest     http.Handler // packagecloud's calls
 	tokens   *api.Tokens
 	metrics  *apiMetrics
@@ -65,6 +67,9 @@ func newAPI(c apiConfig) *apiHandler {
 	return &apiHandler{
 		uploads:  receiver,
 		exchange: m.observed("exchange", api.LimitedByAddress(gate.Limits, &oidc.Exchange{Authenticator: ids, Uses: c.catalog, Used: catalogdb.ErrExists, Issuer: jobs})),
+		state: m.observed("status", status.New(status.Config{
+			Source: apiStatus{c.catalog, &downloadCounts{sums: c.catalog.Downloads}}, Gate: gate, PublicURL: c.publicURL,
+		})),
 		rest: m.observed("packagecloud", packagecloud.New(packagecloud.Config{
 			Catalog: c.catalog, Changes: apiChanges{c.catalog}, Promotions: apiPromotions{c.catalog}, Uploads: receiver, Gate: gate, Table: c.table, PublicURL: c.publicURL, Log: c.log, Now: time.Now,
 			Administration: admin, Tokens: admin, Keys: admin,
@@ -96,6 +101,8 @@ func (h *apiHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.uploads.ServeHTTP(w, r)
 	case path == oidc.ExchangePath:
 		h.exchange.ServeHTTP(w, r)
+	case status.IsPath(path):
+		h.state.ServeHTTP(w, r)
 	default:
 		h.rest.ServeHTTP(w, r)
 	}
@@ -136,7 +143,7 @@ func newAPIMetrics() *apiMetrics {
 			Buckets: []float64{.002, .005, .01, .05, .1, .5, 1, 5, 30, 60, 300, 1800},
 		}, []string{"call"}),
 	}
-	for _, call := range []string{"upload", "session", "verdict", "exchange", "packagecloud"} {
+	for _, call := range []string{"upload", "session", "verdict", "exchange", "status", "packagecloud"} {
 		m.took.WithLabelValues(call)
 		for _, status := range []string{"200", "500", "503"} { // alerts see the first one, too: a counter that begins with it has no increase
 			m.calls.WithLabelValues(call, status)
