@@ -44,6 +44,8 @@ type apiHandler struct {
 	rest     http.Handler // packagecloud's calls
 	tokens   *api.Tokens
 	metrics  *apiMetrics
+
+	downloads *downloadCounts
 }
 
 func newAPI(c apiConfig) *apiHandler {
@@ -64,18 +66,20 @@ func newAPI(c apiConfig) *apiHandler {
 		uploads.Room = folder.Free
 	}
 	receiver := upload.New(uploads)
+	downloads := newDownloadCounts(c.catalog.Downloads, c.log)
 	return &apiHandler{
 		uploads:  receiver,
 		exchange: m.observed("exchange", api.LimitedByAddress(gate.Limits, &oidc.Exchange{Authenticator: ids, Uses: c.catalog, Used: catalogdb.ErrExists, Issuer: jobs})),
 		state: m.observed("status", status.New(status.Config{
-			Source: apiStatus{c.catalog, &downloadCounts{sums: c.catalog.Downloads}}, Gate: gate, PublicURL: c.publicURL,
+			Source: apiStatus{c.catalog, downloads}, Gate: gate, PublicURL: c.publicURL,
 		})),
 		rest: m.observed("packagecloud", packagecloud.New(packagecloud.Config{
 			Catalog: c.catalog, Changes: apiChanges{c.catalog}, Promotions: apiPromotions{c.catalog}, Uploads: receiver, Gate: gate, Table: c.table, PublicURL: c.publicURL, Log: c.log, Now: time.Now,
 			Administration: admin, Tokens: admin, Keys: admin,
 		})),
-		tokens:  tokens,
-		metrics: m,
+		tokens:    tokens,
+		downloads: downloads,
+		metrics:   m,
 	}
 }
 
@@ -85,6 +89,7 @@ func (h *apiHandler) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	h.tokens.Close(ctx)
+	h.downloads.close()
 }
 
 // closeTime bounds that: the uses of tokens are for people to read, and the end of a process is waited for.

@@ -47,8 +47,8 @@ func (a apiStatus) Report(ctx context.Context, r catalog.Repository) (model.Stat
 			return p, err
 		}
 	}
-	p.Downloads, err = a.downloads.of(ctx, r, p.At)
-	return p, err
+	p.Downloads = a.downloads.of(ctx, r, p.At)
+	return p, nil
 }
 
 func (a apiStatus) releases(ctx context.Context, p *model.StatusPage) error {

@@ -94,7 +94,7 @@ func TestStatusPage(t *testing.T) {
 			t.Errorf("the page lacks %q:\n%s", want, text)
 		}
 	}
-	if strings.Contains(got.body, "<img src=x") || got.head.Get("Content-Security-Policy") != "default-src 'self'" || got.head.Get("Cache-Control") != "private, no-store" {
+	if strings.Contains(got.body, "<img src=x") || got.head.Get("Content-Security-Policy") != "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'" || got.head.Get("Cache-Control") != "private, no-store" {
 		t.Errorf("headers %v\n%s", got.head, got.body)
 	}
 	base, err := url.Parse(page)

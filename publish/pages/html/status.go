@@ -29,6 +29,7 @@ type statusPage struct {
 	PagesOldest ageView
 	Keys        []keyRow
 	Downloads   *model.DownloadsStatus
+	Counted     ageView // when they were
 	Changes     []changeRow
 }
 
@@ -86,6 +87,9 @@ func (r *Renderer) Status(s model.StatusPage) []byte {
 		return v
 	}
 	p.Seen = optional(s.Worker.Seen)
+	if s.Downloads != nil {
+		p.Counted = age(s.Downloads.At)
+	}
 	if s.Pages != nil {
 		p.PagesOldest = optional(s.Pages.Oldest)
 	}

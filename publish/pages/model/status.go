@@ -77,6 +77,7 @@ type KeyStatus struct {
 
 // A DownloadsStatus is how often packages were downloaded, by the logs that were counted.
 type DownloadsStatus struct {
+	At    time.Time       `json:"at"`    // when they were summed up: it may be some minutes before the report
 	Since string          `json:"since"` // the first day, as in 2026-11-30
 	Total int64           `json:"total"`
 	Top   []DownloadCount `json:"top"` // the packages that were downloaded most

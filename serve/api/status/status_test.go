@@ -60,7 +60,7 @@ func report() model.StatusPage {
 		Rejections: []model.UploadStatus{rejected},
 		Worker:     model.WorkerStatus{Runs: true, Seen: &seen},
 		Keys:       []model.KeyStatus{{Fingerprint: strings.Repeat("AB", 20), Role: "signing", Expires: &expires}},
-		Downloads:  &model.DownloadsStatus{Since: "2026-11-01", Total: 12, Top: []model.DownloadCount{{Package: "a", Downloads: 12}}},
+		Downloads:  &model.DownloadsStatus{At: at(2), Since: "2026-11-01", Total: 12, Top: []model.DownloadCount{{Package: "a", Downloads: 12}}},
 		Changes:    []model.ChangeStatus{{At: at(60), By: "kim", Action: catalog.ActionRepoSet, Target: "acme/tools", Detail: "visibility: private, was public", Why: "as asked"}},
 	}
 }
@@ -132,7 +132,7 @@ func TestStatusPageHasThePolicyOfPages(t *testing.T) {
 	t.Parallel()
 	h := get(t, "/api/v1/repos/acme/tools/status/", "has-push").Header()
 	for name, want := range map[string]string{
-		"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": "default-src 'self'",
+		"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 		"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff",
 	} {
 		if got := h.Get(name); got != want {
