@@ -42,7 +42,7 @@ func (a apiStatus) Report(ctx context.Context, r catalog.Repository) (model.Stat
 	if p.At, err = a.db.Clock(ctx); err != nil {
 		return p, err
 	}
-	for _, part := range []func(context.Context, *model.StatusPage) error{a.releases, a.uploads, a.worker, a.keys, a.changes} {
+	for _, part := range []func(context.Context, *model.StatusPage) error{a.releases, a.uploads, a.worker, a.pages, a.keys, a.changes} {
 		if err := part(ctx, &p); err != nil {
 			return p, err
 		}
@@ -90,6 +90,17 @@ func (a apiStatus) recent(ctx context.Context, r catalog.Repository, states ...c
 func (a apiStatus) worker(ctx context.Context, p *model.StatusPage) error {
 	w, err := client.WorkerOf(ctx, a.db)
 	p.Worker = model.WorkerStatus{Runs: w.Runs, Seen: w.Seen}
+	return err
+}
+
+// pages reports how far pages are behind.
+func (a apiStatus) pages(ctx context.Context, p *model.StatusPage) error {
+	states, err := a.db.PageStates(ctx)
+	for _, s := range states {
+		if s.Repository == p.Name {
+			p.Pages = &model.PagesStatus{Waiting: s.Requests, Oldest: s.Oldest, Whole: s.Whole, Fault: shortText(s.Fault)}
+		}
+	}
 	return err
 }
 

@@ -124,7 +124,7 @@ func TestStatusPage(t *testing.T) {
 		twin.Pushes[1].Target != target || twin.Pushes[1].Received.After(twin.At) {
 		t.Errorf("pushes: %+v at %s", twin.Pushes, twin.At)
 	}
-	if len(twin.Rejections) != 1 || twin.Rejections[0].Reason != bad.Reason || twin.Downloads == nil || twin.Downloads.Total != 0 || !twin.Worker.Runs || len(twin.Waiting) != 0 {
+	if len(twin.Rejections) != 1 || twin.Rejections[0].Reason != bad.Reason || twin.Downloads == nil || twin.Downloads.Total != 0 || !twin.Worker.Runs || twin.Pages == nil || twin.Pages.Fault != "" || len(twin.Waiting) != 0 {
 		t.Errorf("got %s", twinned.body)
 	}
 }
