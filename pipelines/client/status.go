@@ -174,7 +174,9 @@ func below(path, target string) bool {
 
 // Help describes the exit codes.
 func (Status) Help() string {
-	return `Exit codes:
+	return `Browsers show this of one repository at /OWNER/NAME/status/ of the server, to those who send an API token as user name.
+
+Exit codes:
   0  reported; with a package: it is published in a release below the target
   1  the target does not exist; with a package: it is published in no release below the target
   2  usage

@@ -29,6 +29,8 @@ type statusPage struct {
 	PagesOldest ageView
 	Keys        []keyRow
 	Downloads   *model.DownloadsStatus
+	Total       int // of downloads, and those of some packages
+	Top         []topRow
 	Counted     ageView // when they were
 	Changes     []changeRow
 }
@@ -68,6 +70,11 @@ type keyRow struct {
 	Bad  bool
 }
 
+type topRow struct {
+	Package   string
+	Downloads int
+}
+
 type changeRow struct {
 	model.ChangeStatus
 	Link string // to the job
@@ -88,7 +95,10 @@ func (r *Renderer) Status(s model.StatusPage) []byte {
 	}
 	p.Seen = optional(s.Worker.Seen)
 	if s.Downloads != nil {
-		p.Counted = age(s.Downloads.At)
+		p.Counted, p.Total = age(s.Downloads.At), int(s.Downloads.Total)
+		for _, c := range s.Downloads.Top {
+			p.Top = append(p.Top, topRow{c.Package, int(c.Downloads)})
+		}
 	}
 	if s.Pages != nil {
 		p.PagesOldest = optional(s.Pages.Oldest)

@@ -118,10 +118,11 @@ func TestStatusSaysWhatNeedsAPerson(t *testing.T) {
 			{Release: "acme/tools/ubuntu/jammy", Latest: 8, Published: 7, Since: ptr(statusAt.Add(-3 * time.Minute)), Fault: "no space left", Waiting: true},
 			{Release: "acme/tools/el/9/x86_64", Latest: 4, Published: 4, Since: ptr(statusAt.Add(-50 * time.Hour))},
 		},
-		Waiting: []model.WaitingStatus{{State: catalog.Received, Count: 1, Oldest: statusAt.Add(-40 * time.Second)}, {State: catalog.Stored, Count: 2, Oldest: statusAt.Add(time.Minute)}},
-		Worker:  model.WorkerStatus{Seen: ptr(statusAt.Add(-2 * time.Hour))},
-		Pages:   &model.PagesStatus{Waiting: 3, Oldest: ptr(statusAt.Add(-5 * time.Second)), Fault: "the bucket refuses"},
-		Keys:    []model.KeyStatus{{Fingerprint: strings.Repeat("AB", 20), Role: "signing", Expires: ptr(statusAt.AddDate(0, 0, 10))}, {Fingerprint: strings.Repeat("CD", 20), Role: "standby"}},
+		Waiting:   []model.WaitingStatus{{State: catalog.Received, Count: 1, Oldest: statusAt.Add(-40 * time.Second)}, {State: catalog.Stored, Count: 2, Oldest: statusAt.Add(time.Minute)}},
+		Worker:    model.WorkerStatus{Seen: ptr(statusAt.Add(-2 * time.Hour))},
+		Downloads: &model.DownloadsStatus{At: statusAt.Add(-time.Minute), Since: "2026-11-01", Total: 123456, Top: []model.DownloadCount{{Package: "gcc", Downloads: 99999}, {Package: "make", Downloads: 7}}},
+		Pages:     &model.PagesStatus{Waiting: 3, Oldest: ptr(statusAt.Add(-5 * time.Second)), Fault: "the bucket refuses"},
+		Keys:      []model.KeyStatus{{Fingerprint: strings.Repeat("AB", 20), Role: "signing", Expires: ptr(statusAt.AddDate(0, 0, 10))}, {Fingerprint: strings.Repeat("CD", 20), Role: "standby"}},
 	}
 	ids, links := map[string]bool{}, map[string]bool{}
 	text := statusNodes(t, s, func(n *markup.Node) {
@@ -139,6 +140,7 @@ func TestStatusSaysWhatNeedsAPerson(t *testing.T) {
 		"1 upload: being read. The oldest arrived 40 s ago .", "2 uploads: stored, not published yet. The oldest arrived now .",
 		"Pages of packages: 3 changes wait, the oldest published 5 s ago", "Pages of packages could not be made. the bucket refuses",
 		"expires on 2026-12-10.", "signing, until 2026-12-10 , 10 days left expires", "standby, no expiry",
+		"123 456 since 2026-11-01, by the logs that were counted until 1 min ago", "gcc 99 999 make 7",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q:\n%s", want, text)
