@@ -27,6 +27,13 @@ var pageHeaders = map[string]string{
 	"X-Content-Type-Options":       "nosniff",
 }
 
+// SetPageHeaders sets what every page has, whichever server answers it.
+func SetPageHeaders(h http.Header) {
+	for name, value := range pageHeaders {
+		h.Set(name, value)
+	}
+}
+
 // page answers a client that may read ref with the bytes of a page, or with the place where it is. Relative links of a page are those
 // of its public path: a redirect to a signed URL would break them.
 func (s *resolver) page(w http.ResponseWriter, r *http.Request, ref layout.Ref, a Answer) Answer {
@@ -52,9 +59,7 @@ func (s *resolver) page(w http.ResponseWriter, r *http.Request, ref layout.Ref, 
 	case ref.MovedTo != "":
 		a.Status = moved(w, r.URL, ref, a.Visibility)
 	default:
-		for name, value := range pageHeaders {
-			w.Header().Set(name, value)
-		}
+		SetPageHeaders(w.Header())
 		a.Status = s.through(w, r, s.Settings.Bucket, ref.Key, visibility)
 	}
 	return a

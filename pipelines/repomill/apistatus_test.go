@@ -168,6 +168,10 @@ func TestStatusPageOfTheAPIAlone(t *testing.T) {
 	t.Parallel()
 	s := shared(t)
 	s.does(t, 0, "", "repo", "create", "acme/alone", "--distribution", "ubuntu/jammy")
+	short := visit(t, s.url+"/acme/alone/status/", "")
+	if to := short.head.Get("Location"); short.status != http.StatusFound || to != "./../../../api/v1/repos/acme/alone/status/" {
+		t.Errorf("the address that people remember: %d, to %q", short.status, to)
+	}
 	p := beginAPI(t, s.data, "127.0.0.1:0")
 	base := "http://" + addressIn(t, p, "listen")
 	got := visit(t, base+"/api/v1/repos/acme/alone/status/", apiToken(t, s.data, "acme/alone", "ci", "push"))

@@ -14,6 +14,7 @@ import (
 	"repomill/publish/pages/model"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
+	"repomill/serve"
 	"repomill/serve/api"
 )
 
@@ -137,10 +138,8 @@ func (h *handler) state(w http.ResponseWriter, r *http.Request, by api.Principal
 func (h *handler) write(w http.ResponseWriter, report model.StatusPage) {
 	head := w.Header()
 	head.Set("Content-Type", "text/html; charset=utf-8")
-	head.Set("Content-Security-Policy", "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'") // as that of all pages
 	head.Set("Cache-Control", "private, no-store")
-	head.Set("X-Content-Type-Options", "nosniff")
-	head.Set("Referrer-Policy", "no-referrer")
+	serve.SetPageHeaders(head)
 	w.Write(h.pages.Status(report)) //nolint:errcheck // the caller may have left
 }
 

@@ -133,7 +133,7 @@ func TestStatusPageHasThePolicyOfPages(t *testing.T) {
 	h := get(t, "/api/v1/repos/acme/tools/status/", "has-push").Header()
 	for name, want := range map[string]string{
 		"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-		"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff",
+		"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
 	} {
 		if got := h.Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
