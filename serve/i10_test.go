@@ -86,11 +86,11 @@ func TestI10NoHintWithoutAToken(t *testing.T) {
 		"acme/secret/ubuntu/dists/noble/InRelease", "acme/secret/el/10.repo", "acme/secret/el/10/x86_64/repodata/repomd.xml", "acme/secret/el/9/x86_64/b-1-1.x86_64.rpm",
 		"acme/secret/ubuntu/pool/jammy/main/h/hello/hello_2_amd64.deb", "acme/secret/os/dists/x/InRelease",
 		"acme/secret/gpgkey/acme-secret-3D645A26AB9FBD22.pub.gpg",
-		"acme/secret", "acme/secret/", "acme/secret/p/hello", "acme/secret/p/hello/1-1/", "acme/secret/p/hello.json", "acme/secret/status/", "acme/secret/status.json",
+		"acme/secret", "acme/secret/", "acme/secret/p/hello", "acme/secret/p/hello/1-1/", "acme/secret/p/hello.json", "acme/secret/status.json",
 		"acme/secret/packages/el/9/a-1-1.x86_64.rpm", "app/acme/secret/search?q=hello", "priv/wrong/acme/secret/names/", "priv/ended/app/acme/secret/search",
 		"acme/nothing/gpgkey", "priv/wrong/acme/nothing/gpgkey", "nobody/nothing/gpgkey/nobody-nothing-3D645A26AB9FBD22.pub.gpg",
 	}
-	nowhere := []string{"acme/nothing/el/9.repo", "nobody/nothing/el/9.repo", "priv/wrong/acme/nothing/el/9.repo", "acme/secret/nothing", "acme/nothing", "acme/nothing/", "acme/nothing/p/hello/", "acme/nothing/status/", "app/acme/nothing/search",
+	nowhere := []string{"acme/nothing/el/9.repo", "nobody/nothing/el/9.repo", "priv/wrong/acme/nothing/el/9.repo", "acme/secret/nothing", "acme/nothing", "acme/nothing/", "acme/nothing/p/hello/", "app/acme/nothing/search",
 		"acme/nothing/packages", ".repomill/acme/secret.json", "acme/secret/.repomill", "acme"}
 	for _, through := range []bool{false, true} {
 		s, b := newPrivateSite(t, through)
@@ -106,6 +106,10 @@ func TestI10NoHintWithoutAToken(t *testing.T) {
 			locked, unknown := answer(method, there[0], "X: y"), answer(method, nowhere[0], "X: y")
 			if !strings.HasPrefix(locked, "401 ") || !strings.HasPrefix(unknown, "404 ") || strings.Contains(locked+unknown, "Location") {
 				t.Fatalf("got %s and %s", locked, unknown)
+			}
+			hidden, other := answer(method, "acme/secret/status/", "X: y"), answer(method, "acme/nothing/status/", "X: y")
+			if !strings.HasPrefix(hidden, "302 ") || strings.ReplaceAll(other, "acme/nothing", "acme/secret") != hidden {
+				t.Fatalf("the API decides who sees the status: got %s and %s", hidden, other)
 			}
 			for _, tt := range noTokens {
 				for _, target := range slices.Concat(there, absent) {

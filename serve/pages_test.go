@@ -144,7 +144,6 @@ func TestPagesOfPrivateRepositories(t *testing.T) {
 		{"no token", "/acme/secret/", "X: y", 401},
 		{"no token for a path that is moved", "/acme/secret", "X: y", 401},
 		{"no token for packagecloud's page", "/acme/secret/packages/el/9/hello-9.0-1.noarch.rpm", "X: y", 401},
-		{"no token for the status", "/acme/secret/status/", "X: y", 401},
 		{"no token for a search", "/app/acme/secret/search?q=x", "X: y", 401},
 		{"no token for a feed", "/acme/secret/feed.atom", "X: y", 401},
 		{"no token for a page that is absent", "/acme/secret/p/nothing/", "X: y", 401},

@@ -123,6 +123,9 @@ func (s *resolver) file(w http.ResponseWriter, r *http.Request, escaped string, 
 	if ref.Repository == (catalog.Repository{}) {
 		return s.object(w, r, ref, Answer{Spelling: spelling}, now)
 	}
+	if ref.ToAPI() { // it knows the tokens of those who push, and hides which repositories exist
+		return s.page(w, r, ref, Answer{Spelling: spelling})
+	}
 	access, err := s.Settings.Access(r.Context(), ref.Repository)
 	a := Answer{Visibility: access.Visibility, Spelling: spelling}
 	known := err == nil && (access.Visibility == catalog.Public || access.Visibility == catalog.Private)

@@ -72,6 +72,10 @@ func TestStatusPage(t *testing.T) {
 	token := apiToken(t, s.data, name, "managers", "push")
 	page := s.url + "/api/v1/repos/" + name + "/status/"
 
+	short := visit(t, s.url+"/"+name+"/status/", "")
+	if to := short.head.Get("Location"); short.status != http.StatusFound || to != "./../../../api/v1/repos/"+name+"/status/" {
+		t.Errorf("the address that people remember: %d, to %q", short.status, to)
+	}
 	first := visit(t, page, "")
 	if first.status != http.StatusUnauthorized || first.head.Get("WWW-Authenticate") != `Basic realm="repomill"` {
 		t.Fatalf("without a token: %d %v", first.status, first.head)
