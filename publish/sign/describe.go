@@ -19,6 +19,7 @@ type Key struct {
 	Created     time.Time
 	Expires     time.Time // zero: never
 	Public      []byte    // armoured, this certificate alone
+	User        string    // its primary user ID; of [Describe] alone
 	Refused     error     // why clients refuse it; nil if they do not
 }
 
