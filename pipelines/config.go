@@ -22,6 +22,7 @@ import (
 	"repomill/pipelines/objects"
 	"repomill/publish"
 	"repomill/publish/collect"
+	"repomill/publish/pages"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 )
@@ -70,6 +71,7 @@ type Resources struct {
 	Ingester  *ingest.Ingester
 	Publisher *publish.Publisher
 	Collector *collect.Collector
+	Pages     *pages.Maker
 	Log       *slog.Logger
 
 	// OnPublish, if set before anything runs, is called after each publish that clients can see.
@@ -164,6 +166,9 @@ func (r *Resources) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	r.Pages = pages.New(pages.Config{
+		Bucket: r.Bucket, Catalog: r.Catalog, Keys: r.pageKeys, Table: table, PublicURL: cfg.PublicURL, Now: time.Now, Log: r.Log,
+	})
 	r.Collector, err = collect.New(collect.Config{Bucket: r.Bucket, Catalog: r.Catalog, Rows: rowReader{}, Retention: cfg.Retention, Log: r.Log})
 	return err
 }

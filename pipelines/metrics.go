@@ -17,10 +17,12 @@ type metrics struct {
 	faults    prometheus.Counter
 
 	keyFailures *prometheus.CounterVec
+	pages       pageMetrics
 }
 
 func newMetrics() *metrics {
 	m := &metrics{
+		pages: newPageMetrics(),
 		uploads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "repomill_uploads_total", Help: "Uploads that got their final verdict, by outcome and by reason of rejection.",
 		}, []string{"outcome", "reason"}),
@@ -73,7 +75,7 @@ func (m *metrics) counted(v catalog.Verdict) {
 // Registry returns a registry of what this process measures of these resources and of the Go runtime.
 func (r *Resources) Registry() *prometheus.Registry {
 	reg, m := prometheus.NewRegistry(), r.metrics
-	reg.MustRegister(m.uploads, m.visible, m.publishes, m.conflicts, m.faults, m.keyFailures, &state{r: r},
+	reg.MustRegister(m.uploads, m.visible, m.publishes, m.conflicts, m.faults, m.keyFailures, m.pages.written, m.pages.failures, &state{r: r},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if staging, ok := r.Staging.(interface{ Skipped() int }); ok {
 		reg.MustRegister(gaugeOf("repomill_staging_skipped",

@@ -45,6 +45,7 @@ type Dispatcher struct {
 	ending    <-chan struct{} // closed when no more work is begun
 	reporting sync.WaitGroup  // about to write verdict objects of unfinished uploads
 	releases  *schedule
+	pages     *pagesPass
 	lastEvent atomic.Int64 // nanoseconds since 1970
 
 	// Of one pass each.
@@ -75,6 +76,7 @@ func (d *Dispatcher) Serve(ctx context.Context, grace time.Duration) error {
 	d.settings = cmp.Or(settings, &SettingsImport{resources: d.Resources}) // ending: nothing is judged
 	d.ending = ctx.Done()
 	d.queue = newUploadQueue()
+	d.pages = newPagesPass()
 	d.releases = newSchedule(d.publishRelease, d.queue.aheadOf)
 
 	// The source ends last: until then, no other process gets the events that are not settled.

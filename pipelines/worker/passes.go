@@ -46,13 +46,14 @@ func (d *Dispatcher) passes(ctx, work context.Context, stop func()) []pass {
 		{period: scanPeriod, do: func() { d.removeWithdrawn(ctx) }, once: true},
 		{period: scanPeriod, do: func() { d.collect(ctx) }, once: true},
 		{period: formatPeriod, do: func() { d.checkFormat(ctx, stop) }},
+		{period: verifyPeriod, do: func() { d.verifyPublished(ctx) }},
 		// Keys.
 		{period: resignPeriod, do: func() { d.catchUpKeys(ctx, work) }},
 		{period: keysPeriod, do: func() { d.Resources.RetryKeys(ctx, time.Now()) }}, // a KMS may take long to refuse
 	}
 }
 
-// runPasses runs the passes, and the reindexes, until ctx ends. With Once it ends the dispatcher when nothing is left to do.
+// runPasses runs the passes, and makes reindexes and pages, until ctx ends. With Once it ends the dispatcher when nothing is left to do.
 func (d *Dispatcher) runPasses(ctx, work context.Context, stop func()) {
 	var running, first sync.WaitGroup
 	defer running.Wait()
@@ -68,9 +69,11 @@ func (d *Dispatcher) runPasses(ctx, work context.Context, stop func()) {
 		})
 	}
 	running.Go(func() { d.reindexBehind(ctx) })
+	running.Go(func() { d.pagesBehind(ctx) })
 	if d.Once {
 		first.Wait()
 		d.drain(ctx, work)
+		d.pagesAtEnd(work)
 		stop()
 	}
 }

@@ -133,6 +133,9 @@ func (d *Dispatcher) publishRelease(ctx context.Context, r catalog.Release) {
 	d.left.tried(r, res.Err != nil, time.Now())
 	d.unsigned.tried(r, res.Err != nil, time.Now())
 	d.settle(res.Finished)
+	if res.Err == nil {
+		d.pages.wish()
+	}
 }
 
 // publishBehind schedules the releases of a repository that are behind.

@@ -1,0 +1,144 @@
+package pages
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"errors"
+	"io"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"repomill/publish/pages/model"
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+)
+
+// maxPaths is how many files a package may have so that they are listed: a page of 20 MB or so. The page of its version is made without
+// the list.
+const maxPaths = 200_000
+
+// filesOf returns the key of the list of a package's files, or nothing if there is none.
+func (w *work) filesOf(row catalogdb.PagePackage) string {
+	if row.Format == catalog.DEB && (row.Contents == nil || row.Contents.Files == 0) {
+		return ""
+	}
+	return layout.FilesPageKey(w.repository, row.Name, row.File.SHA256)
+}
+
+// createFiles writes the lists of files of RPM packages that are not there yet. Such a list never changes: its key has the digest of
+// its package. Those of DEB packages are written when their files are read.
+func (w *work) createFiles(ctx context.Context, name string, rows []catalogdb.PagePackage) error {
+	missing := map[string]map[string]bool{} // by version: digests
+	for _, row := range rows {
+		if row.Format != catalog.RPM {
+			continue
+		}
+		there, err := w.has(ctx, layout.FilesPageKey(w.repository, name, row.File.SHA256))
+		if err != nil {
+			return err
+		}
+		if there {
+			continue
+		}
+		if missing[row.Version] == nil {
+			missing[row.Version] = map[string]bool{}
+		}
+		missing[row.Version][row.File.SHA256] = true
+	}
+	for _, version := range slices.Sorted(maps.Keys(missing)) {
+		for k, err := range w.Catalog.PageFilelists(ctx, w.repository, name, version) {
+			if err != nil {
+				return err
+			}
+			if !missing[version][k.File.SHA256] {
+				continue
+			}
+			delete(missing[version], k.File.SHA256)
+			if err := w.createFilesPage(ctx, k); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// createFilesPage writes the list of the files of one package. One that has too many, or says none, has a list without files.
+func (w *work) createFilesPage(ctx context.Context, k catalog.Package) error {
+	files, err := readFilelists(k.Filelists)
+	if err != nil {
+		w.Log.Warn("files of a package are not listed", "repository", w.repository.String(), "package", k.Name, "version", k.Version, "error", err)
+	}
+	k.Stanza, k.Primary, k.Filelists, k.Other = nil, nil, nil, nil
+	for _, p := range w.html.Files(model.Files{Repository: w.about, Package: k, Paths: files}) {
+		if err := w.create(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var errPaths = errors.New("it has more files than a page lists")
+
+// readFilelists returns the files in a <package> element of filelists.xml.
+func readFilelists(fragment []byte) (files []model.File, err error) {
+	dec := xml.NewDecoder(bytes.NewReader(fragment))
+	for {
+		token, err := dec.Token()
+		if errors.Is(err, io.EOF) {
+			return files, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		start, ok := token.(xml.StartElement)
+		if !ok || start.Name.Local != "file" {
+			continue
+		}
+		if len(files) == maxPaths {
+			return nil, errPaths
+		}
+		var f struct {
+			Kind string `xml:"type,attr"`
+			Path string `xml:",chardata"`
+		}
+		if err := dec.DecodeElement(&f, &start); err != nil {
+			return nil, err
+		}
+		files = append(files, model.File{Path: f.Path, Kind: f.Kind})
+	}
+}
+
+var filesLink = regexp.MustCompile(`/?_files/([0-9a-f]{64})\.html`)
+
+// removeFiles removes the lists of files that a page of a version linked, and does not link any more: their packages are gone.
+func (w *work) removeFiles(ctx context.Context, name string, page []byte, keep map[string]bool) error {
+	for _, m := range filesLink.FindAllSubmatch(page, -1) {
+		key := layout.FilesPageKey(w.repository, name, string(m[1]))
+		if keep[key] {
+			continue
+		}
+		if err := w.removeKey(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leftovers returns the versions of pages of a package that the bucket has, as their URLs say them, and removes the lists of files of no
+// page. keep has those of present packages.
+func (w *work) leftovers(ctx context.Context, name string) (versions []string, err error) {
+	prefix := strings.TrimSuffix(layout.NamePageKey(w.repository, name), path.Base(layout.NamePageKey(w.repository, name)))
+	err = w.Bucket.List(ctx, prefix, func(key string, _ layout.Meta) error {
+		version, rest, ok := strings.Cut(strings.TrimPrefix(key, prefix), "/")
+		if ok && rest == path.Base(layout.NamePageKey(w.repository, name)) && !strings.HasPrefix(version, "_") {
+			versions = append(versions, version)
+		}
+		return nil
+	})
+	return versions, err
+}

@@ -1,0 +1,235 @@
+package pages
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"repomill/publish/pages/model"
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+)
+
+// perList is how many versions a page of older versions has. The page of the newest ones has up to twice as many less one.
+const perList = 50
+
+// older returns how many pages of older versions there are, of so many versions.
+func older(versions int) int { return max(0, versions/perList-1) }
+
+// name brings the pages of one package up to date, and its row in the list of names. versions are those that have changed; none means
+// all.
+func (w *work) name(ctx context.Context, name string, versions []string) error {
+	all := len(versions) == 0
+	if all {
+		there, err := w.Catalog.PageVersions(ctx, w.repository, name)
+		if err != nil {
+			return err
+		}
+		left, err := w.leftovers(ctx, name)
+		if err != nil {
+			return err
+		}
+		versions = append(versionsOf(there), left...)
+	}
+	if err := w.versionPages(ctx, name, versions); err != nil {
+		return err
+	}
+	if err := w.listPages(ctx, name, versions, all); err != nil {
+		return err
+	}
+	return w.nameRow(ctx, name)
+}
+
+// listPages brings the lists of the versions of a package up to date, from that of the first changed version on: a version that came, or
+// went, moves those after it. They are made one after the other, so that a package with very many versions takes no more memory.
+func (w *work) listPages(ctx context.Context, name string, changed []string, all bool) error {
+	there, err := w.Catalog.PageVersions(ctx, w.repository, name)
+	if err != nil {
+		return err
+	}
+	pages := older(len(there))
+	from, err := w.firstList(ctx, name, there, changed, all)
+	if err != nil {
+		return err
+	}
+	for n := from; n <= pages; n++ { // the last of them shows that there were so many, so it comes last
+		if err := w.olderPage(ctx, name, n); err != nil {
+			return err
+		}
+	}
+	keys := []string{layout.NamePageKey(w.repository, name), layout.NameTwinKey(w.repository, name), layout.NameFeedKey(w.repository, name)}
+	err = w.replace(ctx, keys, func(objects) ([]model.Page, error) {
+		n, ok, err := w.list(ctx, name, 0)
+		if err != nil || !ok {
+			return nil, err
+		}
+		return append(w.html.Name(n), w.twin.Name(n), w.twin.NameFeed(n)), nil
+	})
+	if err != nil {
+		return err
+	}
+	return w.removeOlder(ctx, name, pages)
+}
+
+// firstList returns the number of the first page of older versions that may have changed. If there are more or fewer such pages now than
+// objects, all may have: each says how many there are.
+func (w *work) firstList(ctx context.Context, name string, there []catalogdb.PageVersion, changed []string, all bool) (int, error) {
+	pages := older(len(there))
+	if all {
+		return 1, nil
+	}
+	for n, want := range map[int]bool{pages: true, pages + 1: false} {
+		if n == 0 {
+			continue
+		}
+		has, err := w.has(ctx, layout.OlderPageKey(w.repository, name, n))
+		if err != nil || has != want {
+			return 1, err
+		}
+	}
+	first := len(there)
+	for _, v := range changed {
+		i := slices.IndexFunc(there, func(o catalogdb.PageVersion) bool { return o.Version == v })
+		if i < 0 { // gone, from wherever it was
+			return 1, nil
+		}
+		first = min(first, i)
+	}
+	return min(first/perList+1, pages+1), nil
+}
+
+// olderPage brings one page of older versions up to date.
+func (w *work) olderPage(ctx context.Context, name string, number int) error {
+	keys := []string{layout.OlderPageKey(w.repository, name, number), layout.OlderTwinKey(w.repository, name, number)}
+	return w.replace(ctx, keys, func(objects) ([]model.Page, error) {
+		n, ok, err := w.list(ctx, name, number)
+		if err != nil || !ok {
+			return nil, err
+		}
+		return append(w.html.Name(n), w.twin.Name(n)), nil
+	})
+}
+
+// removeOlder removes the pages of older versions beyond the last one: the highest first, so that none is overlooked after a crash.
+func (w *work) removeOlder(ctx context.Context, name string, pages int) error {
+	last := pages
+	for {
+		has, err := w.has(ctx, layout.OlderPageKey(w.repository, name, last+1))
+		if err != nil {
+			return err
+		}
+		if !has {
+			break
+		}
+		last++
+	}
+	for n := last; n > pages; n-- {
+		if err := w.removeKey(ctx, layout.OlderTwinKey(w.repository, name, n)); err != nil {
+			return err
+		}
+		if err := w.removeKey(ctx, layout.OlderPageKey(w.repository, name, n)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// list returns a list of versions: of a page of older ones, or the newest for 0. There is none if the page has no versions any more.
+func (w *work) list(ctx context.Context, name string, number int) (n model.Name, ok bool, err error) {
+	there, err := w.Catalog.PageVersions(ctx, w.repository, name)
+	if err != nil {
+		return n, false, err
+	}
+	pages := older(len(there))
+	some := there[pages*perList:]
+	if number > pages || len(some) == 0 {
+		return n, false, nil
+	}
+	n = model.Name{Repository: w.about, Package: name, Page: pages + 1, Pages: pages + 1}
+	if number > 0 {
+		n.Page, some = number, there[(number-1)*perList:number*perList]
+	}
+	newest := some[len(some)-1].Version
+	rows, err := w.Catalog.PagePackages(ctx, w.repository, name, versionsOf(some), false)
+	if err != nil {
+		return n, false, err
+	}
+	byVersion := map[string][]model.Package{}
+	for _, row := range rows {
+		p := w.packageOf(row, false)
+		byVersion[row.Version] = append(byVersion[row.Version], p)
+		for _, in := range p.In {
+			if in.Since != nil && in.Since.After(n.AsOf) {
+				n.AsOf = *in.Since
+			}
+		}
+	}
+	for _, v := range slices.Backward(some) {
+		if len(byVersion[v.Version]) > 0 {
+			n.Versions = append(n.Versions, model.Version{Version: v.Version, First: v.First, Packages: byVersion[v.Version]})
+		}
+	}
+	n.Summary, n.Homepage, err = w.says(ctx, name, newest)
+	return n, err == nil && len(n.Versions) > 0, err
+}
+
+// says returns what a version of a package says of itself in one line.
+func (w *work) says(ctx context.Context, name, version string) (summary, homepage string, err error) {
+	rows, err := w.Catalog.PagePackages(ctx, w.repository, name, []string{version}, true)
+	for _, row := range rows {
+		if f := w.factsOf(row); f != nil && f.Summary != "" {
+			return f.Summary, f.Homepage, nil
+		}
+	}
+	return "", "", err
+}
+
+// nameRow brings the row of a package in the list of names up to date.
+func (w *work) nameRow(ctx context.Context, name string) error {
+	there, err := w.Catalog.PageVersions(ctx, w.repository, name)
+	if err != nil {
+		return err
+	}
+	if len(there) == 0 {
+		_, err := w.Catalog.DeletePageName(ctx, w.repository, name)
+		return err
+	}
+	n := catalogdb.PageName{Name: name, Version: there[len(there)-1].Version, Level: level(name)}
+	var highest []byte
+	formats := map[catalog.Format]bool{}
+	for some := range slices.Chunk(there, perList) { // memory is that of a page
+		rows, err := w.Catalog.PagePackages(ctx, w.repository, name, versionsOf(some), false)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			for _, in := range row.In {
+				if row.State != catalog.Yanked && in.Since != nil && in.Since.After(n.At) {
+					n.At = *in.Since
+				}
+			}
+			formats[row.Format] = true
+			if row.State == catalog.Yanked {
+				continue
+			}
+			n.Packages++
+			if bytes.Compare(row.SortKey, highest) >= 0 {
+				highest, n.Version = row.SortKey, row.Version
+			}
+		}
+	}
+	for _, f := range []catalog.Format{catalog.DEB, catalog.RPM} {
+		if formats[f] {
+			n.Formats = append(n.Formats, f)
+		}
+	}
+	if n.Summary, _, err = w.says(ctx, name, n.Version); err != nil {
+		return err
+	}
+	if n.At.IsZero() {
+		n.At = there[len(there)-1].First
+	}
+	_, err = w.Catalog.PutPageName(ctx, w.repository, n)
+	return err
+}

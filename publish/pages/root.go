@@ -1,0 +1,47 @@
+package pages
+
+import (
+	"context"
+
+	"repomill/publish/pages/model"
+	"repomill/schemas/layout"
+)
+
+// maxRoot is how many repositories the page of all has. With more, it has their owners.
+const maxRoot = 500
+
+// roots brings up to date the page of all public repositories, and that of those of the owner.
+func (w *work) roots(ctx context.Context) error {
+	owner := w.repository.Owner
+	keys := []string{layout.RootPageKey, layout.OwnerPageKey(owner)}
+	return w.replace(ctx, keys, func(objects) ([]model.Page, error) {
+		all, err := w.Catalog.PublicRepositories(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var root, own model.Root
+		own.Owner = owner
+		for _, r := range all {
+			e := model.RootEntry{Name: r.Repository, Description: r.Description, Formats: r.Formats}
+			root.Entries = append(root.Entries, e)
+			if r.Repository.Owner == owner {
+				own.Entries = append(own.Entries, e)
+			}
+			if n := len(root.Owners); n > 0 && root.Owners[n-1].Name == r.Repository.Owner {
+				root.Owners[n-1].Repositories++
+			} else {
+				root.Owners = append(root.Owners, model.Owner{Name: r.Repository.Owner, Repositories: 1})
+			}
+		}
+		if len(all) > maxRoot {
+			root.Entries = nil
+		} else {
+			root.Owners = nil
+		}
+		pages := w.html.Root(root)
+		if len(own.Entries) > 0 {
+			pages = append(pages, w.html.Root(own)...)
+		}
+		return pages, nil
+	})
+}
