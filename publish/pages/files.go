@@ -74,7 +74,8 @@ func (w *work) createFilesPage(ctx context.Context, k catalog.Package) error {
 		w.Log.Warn("files of a package are not listed", "repository", w.repository.String(), "package", k.Name, "version", k.Version, "error", err)
 	}
 	k.Stanza, k.Primary, k.Filelists, k.Other = nil, nil, nil, nil
-	for _, p := range w.html.Files(model.Files{Repository: w.about, Package: k, Paths: files}) {
+	about := model.Repository{Name: w.repository, Private: true} // or not: the page does not change with that
+	for _, p := range w.html.Files(model.Files{Repository: about, Package: k, Paths: files}) {
 		if err := w.create(ctx, p); err != nil {
 			return err
 		}

@@ -11,11 +11,8 @@ import (
 	"repomill/schemas/layout"
 )
 
-// perList is how many versions a page of older versions has. The page of the newest ones has up to twice as many less one.
-const perList = 50
-
 // older returns how many pages of older versions there are, of so many versions.
-func older(versions int) int { return max(0, versions/perList-1) }
+func (m *Maker) older(versions int) int { return max(0, versions/m.limits.list-1) }
 
 // name brings the pages of one package up to date, and its row in the list of names. versions are those that have changed; none means
 // all.
@@ -48,7 +45,7 @@ func (w *work) listPages(ctx context.Context, name string, changed []string, all
 	if err != nil {
 		return err
 	}
-	pages := older(len(there))
+	pages := w.older(len(there))
 	from, err := w.firstList(ctx, name, there, changed, all)
 	if err != nil {
 		return err
@@ -75,7 +72,7 @@ func (w *work) listPages(ctx context.Context, name string, changed []string, all
 // firstList returns the number of the first page of older versions that may have changed. If there are more or fewer such pages now than
 // objects, all may have: each says how many there are.
 func (w *work) firstList(ctx context.Context, name string, there []catalogdb.PageVersion, changed []string, all bool) (int, error) {
-	pages := older(len(there))
+	pages := w.older(len(there))
 	if all {
 		return 1, nil
 	}
@@ -96,7 +93,7 @@ func (w *work) firstList(ctx context.Context, name string, there []catalogdb.Pag
 		}
 		first = min(first, i)
 	}
-	return min(first/perList+1, pages+1), nil
+	return min(first/w.limits.list+1, pages+1), nil
 }
 
 // olderPage brings one page of older versions up to date.
@@ -141,14 +138,14 @@ func (w *work) list(ctx context.Context, name string, number int) (n model.Name,
 	if err != nil {
 		return n, false, err
 	}
-	pages := older(len(there))
-	some := there[pages*perList:]
+	pages := w.older(len(there))
+	some := there[pages*w.limits.list:]
 	if number > pages || len(some) == 0 {
 		return n, false, nil
 	}
 	n = model.Name{Repository: w.about, Package: name, Page: pages + 1, Pages: pages + 1}
 	if number > 0 {
-		n.Page, some = number, there[(number-1)*perList:number*perList]
+		n.Page, some = number, there[(number-1)*w.limits.list:number*w.limits.list]
 	}
 	newest := some[len(some)-1].Version
 	rows, err := w.Catalog.PagePackages(ctx, w.repository, name, versionsOf(some), false)
@@ -195,10 +192,10 @@ func (w *work) nameRow(ctx context.Context, name string) error {
 		_, err := w.Catalog.DeletePageName(ctx, w.repository, name)
 		return err
 	}
-	n := catalogdb.PageName{Name: name, Version: there[len(there)-1].Version, Level: level(name)}
+	n := catalogdb.PageName{Name: name, Version: there[len(there)-1].Version, Level: w.level(name)}
 	var highest []byte
 	formats := map[catalog.Format]bool{}
-	for some := range slices.Chunk(there, perList) { // memory is that of a page
+	for some := range slices.Chunk(there, w.limits.list) { // memory is that of a page
 		rows, err := w.Catalog.PagePackages(ctx, w.repository, name, versionsOf(some), false)
 		if err != nil {
 			return err

@@ -92,15 +92,27 @@ type Maker struct {
 	Config
 	html   *html.Renderer
 	twin   *twin.Renderer
+	limits limits
 	assets atomic.Bool // they are in the bucket
 }
+
+// limits say how much is on a page.
+type limits struct {
+	list int // versions of a page of older ones; the page of the newest ones has up to twice as many less one
+	bits int // of the digest of a name that are zero so that it begins a part of the next level of the list of names
+	top  int // names, or parts, that the first page of the list has at most: a repository with no more names has no parts
+	root int // repositories of the page of all; with more, it has their owners
+}
+
+// About 128 names, or parts, are in a part.
+var defaultLimits = limits{list: 50, bits: 7, top: 500, root: 500}
 
 // New returns a maker.
 func New(c Config) *Maker {
 	if c.Table == nil {
 		c.Table = layout.DefaultTable()
 	}
-	return &Maker{Config: c, html: html.New(c.PublicURL), twin: twin.New(c.PublicURL)}
+	return &Maker{Config: c, html: html.New(c.PublicURL), twin: twin.New(c.PublicURL), limits: defaultLimits}
 }
 
 // Counts are what a maker has done to objects.

@@ -23,9 +23,13 @@ func comparePlaces(a, b place) int {
 }
 
 // partsOf returns the parts of the list that some names, in their order, may have changed, with these names: the one that has the name; if
-// the name begins a part, or did, that part and those beside it; and the parts of higher levels that list such a part.
+// the name begins a part, or did, that part and those beside it; and the parts of higher levels that list such a part. Levels that the list has not had yet are
+// made in whole before.
 func (w *work) partsOf(ctx context.Context, names []string) (map[place][]string, error) {
 	t, err := w.readTop(ctx)
+	if err == nil {
+		err = w.fillLevels(ctx, t.level)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +37,7 @@ func (w *work) partsOf(ctx context.Context, names []string) (map[place][]string,
 	for l := 0; l <= t.level; l++ {
 		var in part
 		for _, name := range names {
-			if level(name) < l {
+			if w.level(name) < l {
 				continue
 			}
 			if !in.has(name) {
@@ -42,7 +46,7 @@ func (w *work) partsOf(ctx context.Context, names []string) (map[place][]string,
 				}
 			}
 			places := []string{in.from}
-			if level(name) > l {
+			if w.level(name) > l {
 				previous, next, err := w.Catalog.PageBordersAround(ctx, w.repository, l, name)
 				if err != nil {
 					return nil, err
@@ -92,29 +96,34 @@ func (w *work) part(ctx context.Context, p place) error {
 				return nil, err
 			}
 		}
-		previous, next, err := w.Catalog.PageBordersAround(ctx, w.repository, p.level, p.from)
-		if err != nil {
-			return nil, err
-		}
-		n := model.Names{Repository: w.about, Level: p.level, From: p.from}
-		if previous != nil {
-			n.Previous = &model.Part{Level: p.level, From: *previous, To: p.from}
-		}
-		if next != "" {
-			n.Next = &model.Part{Level: p.level, From: next}
-		}
-		// Names of level 0 are lines; names of a higher one begin the parts of the level below.
-		names, err := w.Catalog.PageNames(ctx, w.repository, p.level, p.from, next, maxPart)
-		if err != nil {
-			return nil, err
-		}
-		if p.level == 0 {
-			n.Lines = linesOf(names)
-		} else {
-			n.Parts = partsBelow(p.level-1, p.from, names, next)
-		}
-		return append(w.html.Names(n), w.twin.Names(n)), nil
+		return w.drawPart(ctx, p)
 	})
+}
+
+// drawPart draws a part of the list: its page, and its twin.
+func (w *work) drawPart(ctx context.Context, p place) ([]model.Page, error) {
+	previous, next, err := w.Catalog.PageBordersAround(ctx, w.repository, p.level, p.from)
+	if err != nil {
+		return nil, err
+	}
+	n := model.Names{Repository: w.about, Level: p.level, From: p.from}
+	if previous != nil {
+		n.Previous = &model.Part{Level: p.level, From: *previous, To: p.from}
+	}
+	if next != "" {
+		n.Next = &model.Part{Level: p.level, From: next}
+	}
+	// Names of level 0 are lines; names of a higher one begin the parts of the level below.
+	names, err := w.Catalog.PageNames(ctx, w.repository, p.level, p.from, next, maxPart)
+	if err != nil {
+		return nil, err
+	}
+	if p.level == 0 {
+		n.Lines = linesOf(names)
+	} else {
+		n.Parts = partsBelow(p.level-1, p.from, names, next)
+	}
+	return append(w.html.Names(n), w.twin.Names(n)), nil
 }
 
 func linesOf(names []catalogdb.PageName) []model.Line {

@@ -7,9 +7,6 @@ import (
 	"repomill/schemas/layout"
 )
 
-// maxRoot is how many repositories the page of all has. With more, it has their owners.
-const maxRoot = 500
-
 // roots brings up to date the page of all public repositories, and that of those of the owner.
 func (w *work) roots(ctx context.Context) error {
 	owner := w.repository.Owner
@@ -33,7 +30,7 @@ func (w *work) roots(ctx context.Context) error {
 				root.Owners = append(root.Owners, model.Owner{Name: r.Repository.Owner, Repositories: 1})
 			}
 		}
-		if len(all) > maxRoot {
+		if len(all) > w.limits.root {
 			root.Entries = nil
 		} else {
 			root.Owners = nil

@@ -4,17 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-
-	"golang.org/x/sync/errgroup"
 
 	"repomill/publish/pages/model"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 )
-
-// maxTop is how many names, or parts, the first page of the list has at most. A repository with no more names has no parts.
-const maxTop = 500
 
 // A top is the first page of the list of names.
 type top struct {
@@ -25,8 +19,8 @@ type top struct {
 // readTop returns the first page: of the lowest level that has few enough parts.
 func (w *work) readTop(ctx context.Context) (t top, err error) {
 	for t.level = -1; ; t.level++ {
-		t.names, err = w.Catalog.PageNames(ctx, w.repository, t.level+1, "", "", maxTop+1)
-		few := len(t.names) < maxTop || t.level < 0 && len(t.names) == maxTop // the first part has no name
+		t.names, err = w.Catalog.PageNames(ctx, w.repository, t.level+1, "", "", w.limits.top+1)
+		few := len(t.names) < w.limits.top || t.level < 0 && len(t.names) == w.limits.top // the first part has no name
 		if err != nil || few || t.level == maxLevel {
 			return t, err
 		}
@@ -80,66 +74,4 @@ func (w *work) topOnce(ctx context.Context) error {
 		return err
 	}
 	return w.emptyLevels(ctx, is.level)
-}
-
-// fillLevels makes all parts of the levels that the list has not had yet: the first part of each is made last, and shows that the others
-// are there.
-func (w *work) fillLevels(ctx context.Context, highest int) error {
-	for l := 0; l <= highest; l++ {
-		has, err := w.has(ctx, layout.NamesPageKey(w.repository, l, ""))
-		if err != nil {
-			return err
-		}
-		if has {
-			continue
-		}
-		begins, err := w.Catalog.PageNames(ctx, w.repository, l+1, "", "", maxPart)
-		if err != nil {
-			return err
-		}
-		g, limited := errgroup.WithContext(ctx)
-		g.SetLimit(Parallel)
-		for _, n := range begins {
-			g.Go(func() error { return w.guard(func() error { return w.part(limited, place{l, n.Name}) }) })
-		}
-		if err := g.Wait(); err != nil {
-			return err
-		}
-		if err := w.part(ctx, place{l, ""}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// emptyLevels removes all parts of the levels that the list has no longer: of the highest level first, and of each the first part last.
-func (w *work) emptyLevels(ctx context.Context, highest int) error {
-	beyond := highest
-	for {
-		has, err := w.has(ctx, layout.NamesPageKey(w.repository, beyond+1, ""))
-		if err != nil {
-			return err
-		}
-		if !has {
-			break
-		}
-		beyond++
-	}
-	for l := beyond; l > highest; l-- {
-		first := layout.NamesPageKey(w.repository, l, "")
-		var parts []string
-		err := w.Bucket.List(ctx, strings.TrimSuffix(first, ".html")+"/", func(key string, _ layout.Meta) error {
-			parts = append(parts, key)
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		for _, key := range append(parts, layout.NamesTwinKey(w.repository, l, ""), first) {
-			if err := w.removeKey(ctx, key); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
