@@ -183,8 +183,11 @@ func (r *Resources) keepPages(ctx context.Context, stop context.CancelCauseFunc,
 // pageKeys returns the list of keys of the instance as it is now. Before the bucket has one, it is what this process signs with.
 func (r *Resources) pageKeys(ctx context.Context) (keys.Set, error) {
 	set, err := keys.Read(ctx, r.Bucket)
-	if err == nil && set.Revision == 0 {
-		set, _ = r.Keys()
+	signer := r.Signer()
+	if err != nil || set.Revision > 0 || signer == nil {
+		return set, err
 	}
+	own, err := signer.Keys()
+	set.Add(time.Time{}, keys.Signing, own...)
 	return set, err
 }
