@@ -1,6 +1,7 @@
 package publish_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -46,6 +47,53 @@ func (w *world) sweep(n int) (last collect.Swept) {
 		}
 	}
 	return last
+}
+
+// A narrowBucket fails the test if everything of a repository is listed.
+type narrowBucket struct {
+	*publishtest.Bucket
+	t *testing.T
+}
+
+func (b narrowBucket) List(ctx context.Context, prefix string, f func(key string, meta layout.Meta) error) error {
+	if strings.Count(strings.Trim(prefix, "/"), "/") < 2 && !layout.Hidden(prefix) {
+		b.t.Errorf("%q was listed, with all pages", prefix)
+	}
+	return b.Bucket.List(ctx, prefix, f)
+}
+
+// Pages are no garbage, however old they are, and a sweep does not go through them.
+func TestSweepLeavesPages(t *testing.T) {
+	simulate(t, func(t *testing.T, w *world) {
+		w.push(w.some(jammy, "hello"), w.some(el9, "hello"))
+		w.publish(jammy)
+		w.publish(el9)
+		digest := strings.Repeat("0", 64)
+		pages := []string{
+			layout.RootPageKey, layout.OwnerPageKey("acme"), layout.FrontPageKey(tools), layout.FrontTwinKey(tools), layout.FeedKey(tools), layout.StatusKey(tools),
+			layout.NamesPageKey(tools, -1, ""), layout.NamesTwinKey(tools, 0, "hello"), layout.NamePageKey(tools, "hello"), layout.NameTwinKey(tools, "hello"),
+			layout.VersionPageKey(tools, "hello", "1.0"), layout.FilesPageKey(tools, "hello", digest), layout.AssetKey("style-" + digest + ".css"),
+		}
+		for _, key := range pages {
+			w.bucket.Put(key, []byte("x"))
+		}
+		c, err := collect.New(collect.Config{Bucket: narrowBucket{w.bucket, t}, Catalog: w.db, Rows: rowReader{}, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(365 * day)
+		for range 3 {
+			time.Sleep(61 * time.Minute)
+			if swept, err := c.Sweep(t.Context()); err != nil || swept.Marked+swept.Removed > 0 {
+				t.Errorf("a sweep: %+v, %v", swept, err)
+			}
+		}
+		for _, key := range pages {
+			if !w.has(key) {
+				t.Errorf("%s is gone", key)
+			}
+		}
+	})
 }
 
 func (w *world) has(key string) bool { return slices.Contains(w.bucket.Keys(), key) }

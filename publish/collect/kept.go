@@ -24,11 +24,14 @@ type repositorySweep struct {
 	lost  bool            // the catalog lacks published rows, so a missing row proves nothing
 }
 
-// prefixes returns the prefixes of all keys of a repository.
-func (s *repositorySweep) prefixes(r catalog.Repository) []string {
-	all := []string{r.String() + "/"}
-	for release := range s.releases {
-		all = append(all, layout.HistoryPrefix(release), layout.PreparedPrefix(release))
+// prefixes returns the prefixes of all keys of a repository that may be garbage: those of its releases. The pages of a repository, which
+// may be many more, have others.
+func (s *repositorySweep) prefixes() (all []string) {
+	for r := range s.releases {
+		all = append(all, layout.PackagesPrefix(r), layout.HistoryPrefix(r), layout.PreparedPrefix(r))
+		if r.Arch == "" {
+			all = append(all, layout.DebDir(r)+"/")
+		}
 	}
 	return all
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"repomill/publish/tree"
@@ -57,7 +58,8 @@ func (s *repositorySweep) resolve(ctx context.Context, key string) (needed bool,
 // resolveInterrupted completes the removals of a repository that a crash has interrupted.
 func (s *repositorySweep) resolveInterrupted(ctx context.Context, r catalog.Repository) error {
 	var keys []string
-	for _, prefix := range s.prefixes(r) {
+	hidden := slices.DeleteFunc(s.prefixes(), func(prefix string) bool { return !layout.Hidden(prefix) })
+	for _, prefix := range append(hidden, r.String()+"/") { // a release may have been removed since
 		err := s.collector.bucket.List(ctx, quarantinePrefix+prefix, func(key string, _ layout.Meta) error {
 			keys = append(keys, strings.TrimPrefix(key, quarantinePrefix))
 			return nil

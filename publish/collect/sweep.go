@@ -81,7 +81,7 @@ func (c *Collector) sweepRepository(ctx context.Context, r catalog.Repository) (
 		return Swept{}, err
 	}
 	next := tombstones{objects: map[string]tombstone{}}
-	due, full, err := s.find(ctx, r, old, next)
+	due, full, err := s.find(ctx, old, next)
 	if err != nil {
 		return Swept{}, err
 	}
@@ -95,7 +95,7 @@ func (c *Collector) sweepRepository(ctx context.Context, r catalog.Repository) (
 
 // find lists the objects of a repository. It returns those to remove, and adds a tombstone to next for each other one that is garbage,
 // as long as there is room.
-func (s *repositorySweep) find(ctx context.Context, r catalog.Repository, old, next tombstones) (due []tombstone, full bool, err error) {
+func (s *repositorySweep) find(ctx context.Context, old, next tombstones) (due []tombstone, full bool, err error) {
 	most := s.collector.maxMarked
 	left := room{most, listBytes}
 	visit := func(key string, meta layout.Meta) error {
@@ -119,7 +119,7 @@ func (s *repositorySweep) find(ctx context.Context, r catalog.Repository, old, n
 		}
 		return nil
 	}
-	for _, prefix := range s.prefixes(r) {
+	for _, prefix := range s.prefixes() {
 		if err := s.collector.bucket.List(ctx, prefix, visit); err != nil {
 			return nil, full, err
 		}
