@@ -3,6 +3,8 @@ package pipelines_test
 import (
 	"context"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"repomill/pipelines/worker"
 	"repomill/publish/pages"
 	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 	"repomill/testdata/proctest"
 	"repomill/testdata/rpmtest"
@@ -238,4 +241,32 @@ func (b interrupted) Swap(ctx context.Context, old layout.Version, o layout.Obje
 		return "", err
 	}
 	return b.Bucket.Swap(ctx, old, o, body)
+}
+
+// A catalog that is lost is rebuilt beside the pages, which follow from its rows then.
+func TestPagesAfterLossOfTheCatalog(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, runDirect)
+	s.ingest(s.batch(append(s.putDebs(jammy, "p", 3), s.put("acme/tools/el/9/h.rpm", rpmtest.Build(t, rpmtest.Spec{Name: "hello", Version: "1.0", Arch: "x86_64"})))...))
+	s.makePages()
+	before := s.pages()
+
+	cfg := s.Config
+	cfg.Staging, cfg.Catalog = "", "sqlite://"+t.TempDir()+"/catalog.db"
+	migrate(t, cfg.Catalog)
+	fresh := openSite(t, s.dir, cfg, runDirect)
+	if got, err := fresh.reindex(t.Context(), fromPublished); err != nil || got.outcomes()[catalogdb.OutcomeFailed] > 0 {
+		t.Fatalf("from what is published: %v: %+v", err, got)
+	}
+	fresh.makePages()
+	fresh.wantNoPagesDue()
+	after := fresh.pages()
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(after))); diff != "" {
+		t.Errorf("keys of pages (-before +after):\n%s", diff)
+	}
+	fresh.wantPage(layout.NamePageKey(jammy.Repository, "p0002"), "p0002")
+	if swept, err := fresh.Collector.Sweep(t.Context()); err != nil || swept.Removed > 0 {
+		t.Errorf("a sweep: %+v, %v", swept, err)
+	}
+	fresh.wantRelease(jammy, 3)
 }

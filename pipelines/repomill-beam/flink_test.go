@@ -113,6 +113,14 @@ func TestFlink(t *testing.T) {
 			if diff := cmp.Diff(here, immutables(t, c.Bucket)); diff != "" {
 				t.Errorf("the second run, or the reindex, changed (-before +after):\n%s", diff)
 			}
+			if code, stderr := repomillBeam(t, c.pagesArgs(append(tt.flags, "--runner=flink", "--endpoint="+server.Endpoint)...)...); code != 0 || !strings.Contains(stderr, "made=true") {
+				t.Errorf("pages: exit code %d\n%s", code, stderr)
+			}
+			for _, key := range []string{"acme/tools/index.html", "acme/tools/p/alpha/index.html", "acme/tools/status.json"} {
+				if _, err := c.Bucket.Stat(t.Context(), key); err != nil {
+					t.Errorf("workers of the engine made no page: %v", err)
+				}
+			}
 		})
 	}
 	t.Logf("the job server had up to %d MB resident", server.PeakMemory()>>20)

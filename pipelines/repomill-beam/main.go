@@ -28,6 +28,7 @@ type commands struct {
 
 	Stats   statsCmd   `cmd:"" help:"Count downloads in logs, in a job on an engine."`
 	Reindex reindexCmd `cmd:"" help:"Render the indexes of releases in whole, in jobs on an engine."`
+	Pages   pagesCmd   `cmd:"" help:"Make all pages of repositories again, in a job on an engine."`
 }
 
 func main() {

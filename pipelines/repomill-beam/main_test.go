@@ -142,6 +142,8 @@ func TestUsage(t *testing.T) {
 		{"this process signs", with(company[:5], "--runner=flink", "--endpoint=127.0.0.1:1"), 2, "--signing-key"},
 		{"workers in this process end with it", with(onFlink, "--environment-type=LOOPBACK", "--detach"), 2, "--detach"},
 		{"a reindex needs a target", with([]string{"reindex"}, onFlink[2:]...), 2, "--all"},
+		{"pages need a target", with([]string{"pages"}, "--catalog=mysql://u@h/d", "--bucket=s3://b?region=r", "--public-url=https://h", "--runner=flink", "--endpoint=127.0.0.1:1"), 2, "--all"},
+		{"pages are of whole repositories", with([]string{"pages"}, "acme/tools/el/9", "--catalog=mysql://u@h/d", "--bucket=s3://b?region=r", "--public-url=https://h", "--runner=flink", "--endpoint=127.0.0.1:1"), 2, "use owner/name"},
 		{"names of flags may be spelt as Beam's", with(company, "--runner=flink", "--environment_type=PROCESS", "--endpoint=h:1"), 2, "--environment-config"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

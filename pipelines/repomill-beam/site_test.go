@@ -92,6 +92,14 @@ func (c *company) reindexArgs(more ...string) []string {
 	}, more...)
 }
 
+// pagesArgs returns the command line that makes all pages.
+func (c *company) pagesArgs(more ...string) []string {
+	cfg := c.Config
+	return append([]string{
+		"pages", "--all", "--bucket=" + cfg.Bucket, "--catalog=" + cfg.Catalog, "--public-url=" + cfg.PublicURL, "--log-format=text",
+	}, more...)
+}
+
 // A file is what is pushed under a name.
 type file struct {
 	object string

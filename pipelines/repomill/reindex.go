@@ -49,6 +49,7 @@ type reindexRunCmd struct {
 	All      bool     `help:"Every release of every repository."`
 	DryRun   bool     `help:"Write nothing, and report what would change."`
 	From     string   `default:"rows" enum:"rows,published" help:"Source: rows renders the indexes from the catalog; published rebuilds the rows of the catalog from the published indexes."`
+	Pages    bool     `help:"Make all pages of repositories again from the rows, instead of indexes."`
 	Repair   bool     `help:"Write missing or damaged index files again, instead of failing."`
 	NoWait   bool     `name:"no-wait" help:"Return as soon as the request is recorded. Workers do the work."`
 	Parallel int      `default:"2" help:"Releases that this command works on at a time, 1 to 64."`
@@ -66,6 +67,8 @@ given, without --bucket and --signing-key. It returns when all is done. After an
 command. Repeating a request changes nothing. A request of another kind (--repair, --from published) is refused until the earlier one has
 ended.
 
+With --pages it makes no indexes, but the static pages of whole repositories, from the rows; only what differs is written.
+
 With --from published the catalog may be empty: after a loss, run repomill migrate, and this command with --all.
 
 ` + reindexExitCodes + `
@@ -73,7 +76,8 @@ With --from published the catalog may be empty: after a loss, run repomill migra
 Examples:
   repomill reindex acme/tools/ubuntu/jammy
   repomill reindex --all --dry-run
-  repomill reindex --all --from published`
+  repomill reindex --all --from published
+  repomill reindex --pages acme/tools`
 }
 
 const maxParallel = 64
@@ -84,6 +88,11 @@ func (c *reindexRunCmd) check() (targets []string, err error) {
 		return nil, err
 	}
 	published := c.From == string(catalogdb.FromPublished)
+	if c.Pages {
+		if err := c.checkPages(targets); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case c.DryRun && published:
 		return nil, command.Usage("--dry-run compares the rows with what is published; --from published rebuilds the rows: leave one of them out")
@@ -138,7 +147,7 @@ func (c *reindexRunCmd) Run(ctx context.Context, io stdio) error {
 			return err
 		}
 		defer db.Close()
-		return c.reindex(ctx, io, db, nil, targets)
+		return c.do(ctx, io, db, nil, targets)
 	}
 	r, err := c.siteFlags.open(ctx)
 	if err != nil && ctx.Err() != nil {
@@ -148,7 +157,15 @@ func (c *reindexRunCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer r.Close()
-	return c.reindex(ctx, io, r.Catalog, r, targets)
+	return c.do(ctx, io, r.Catalog, r, targets)
+}
+
+// do makes indexes, or pages. Without resources, it leaves the work to workers.
+func (c *reindexRunCmd) do(ctx context.Context, io stdio, db *catalogdb.DB, r *pipelines.Resources, targets []string) error {
+	if c.Pages {
+		return c.pages(ctx, io, db, r, targets)
+	}
+	return c.reindex(ctx, io, db, r, targets)
 }
 
 // reindex reindexes targets. Without resources, it leaves the work to workers.
