@@ -54,6 +54,8 @@ var signer = sync.OnceValue(func() *sign.Signer {
 type world struct {
 	t       testing.TB
 	db      *catalogdb.DB
+	file    string // of db
+	large   bool   // pages have as much as otherwise
 	bucket  *publishtest.Bucket
 	uploads int
 	set     keys.Set
@@ -88,7 +90,7 @@ func newWorld(t testing.TB) *world {
 	if err := os.WriteFile(file, empty, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, bucket: publishtest.NewBucket(t), now: publishtest.Start}
+	w := &world{t: t, file: file, bucket: publishtest.NewBucket(t), now: publishtest.Start}
 	if w.db, err = catalogdb.Open("sqlite://" + file); err != nil {
 		t.Fatal(err)
 	}
@@ -225,10 +227,14 @@ func (w *world) publish() {
 func (w *world) maker() *pages.Maker { return w.makerOn(w.bucket) }
 
 func (w *world) makerOn(b pages.Bucket) *pages.Maker {
-	return pages.New(pages.Config{
+	m := pages.New(pages.Config{
 		Bucket: b, Catalog: w.db, Keys: func(context.Context) (keys.Set, error) { return w.set, nil },
 		PublicURL: publicURL, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler),
-	}).Shrink()
+	})
+	if w.large {
+		return m
+	}
+	return m.Shrink()
 }
 
 // make makes the pages that are due, until none is. A failure is tried again an hour later, a few times.

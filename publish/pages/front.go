@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	frontRows    = 400 // packages that came or went, of which changes are made: one of 20 packages is a change of one version
-	frontChanges = 30  // that the front page has
+	frontRows    = 120 // packages that came or went, of which changes are made: several packages may be one version
+	frontChanges = 20  // that the front page has
 )
 
 // whole brings up to date what says something of the whole repository.

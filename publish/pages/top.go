@@ -58,16 +58,16 @@ func (w *work) topOnce(ctx context.Context) error {
 		if now.level != is.level {
 			return nil, errMoved
 		}
+		n := model.Names{Repository: w.about, Level: -1, Total: len(now.names)}
+		if now.level < 0 {
+			n.Lines = linesOf(now.names)
+			return append(w.html.Names(n), w.twin.Names(n)), nil
+		}
 		front, err := w.Catalog.PageFront(ctx, w.repository, 0)
 		if err != nil {
 			return nil, err
 		}
-		n := model.Names{Repository: w.about, Level: -1, Total: front.Names}
-		if now.level < 0 {
-			n.Lines = linesOf(now.names)
-		} else {
-			n.Parts = partsBelow(now.level, "", now.names, "")
-		}
+		n.Total, n.Parts = front.Names, partsBelow(now.level, "", now.names, "")
 		return append(w.html.Names(n), w.twin.Names(n)), nil
 	})
 	if err != nil {
