@@ -10,14 +10,12 @@ func TestReindexPages(t *testing.T) {
 	t.Parallel()
 	s := sitePublished(t, "acme/tools")
 	page := s.data + "/bucket/acme/tools/p/hello/index.html"
+	s.does(t, 0, "", "reindex", "--pages", "acme/tools") // the site has stopped before it made those of the last package, perhaps
 	before, err := os.ReadFile(page)
-	if err != nil {
-		s.does(t, 0, "", "reindex", "--pages", "acme/tools")
-		if before, err = os.ReadFile(page); err != nil {
-			t.Fatal(err)
-		}
+	if err == nil {
+		err = os.Remove(page)
 	}
-	if err := os.Remove(page); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
 	if a := s.does(t, 0, "", "reindex", "--pages", "acme/tools"); a.Stdout != "acme/tools  pages made\n" {
