@@ -119,12 +119,12 @@ func pageChanges(ctx context.Context, q querier, release int64, r PageRelease, l
 func (d *DB) PublicRepositories(ctx context.Context) ([]PublicRepository, error) {
 	rows, err := list(ctx, d, func(scan func(...any) error) (p PublicRepository, err error) {
 		var format sql.NullString
-		err = scan(&p.Repository.Owner, &p.Repository.Name, &format)
+		err = scan(&p.Repository.Owner, &p.Repository.Name, &p.Description, &format)
 		if format.Valid {
 			p.Formats = []catalog.Format{catalog.Format(format.String)}
 		}
 		return p, err
-	}, `SELECT DISTINCT p.owner, p.name, d.format FROM repositories p LEFT JOIN distributions d ON d.repository_id = p.id
+	}, `SELECT DISTINCT p.owner, p.name, p.description, d.format FROM repositories p LEFT JOIN distributions d ON d.repository_id = p.id
 		WHERE p.visibility = ? ORDER BY p.owner, p.name, d.format`, catalog.Public)
 	if err != nil {
 		return nil, fmt.Errorf("list public repositories: %w", err)

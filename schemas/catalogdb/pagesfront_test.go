@@ -222,7 +222,7 @@ func pageChanges(t *testing.T, db *catalogdb.DB) {
 
 func publicRepositories(t *testing.T, db *catalogdb.DB) {
 	empty := catalog.Repository{Owner: "zed", Name: "empty"}
-	if err := db.CreateRepository(t.Context(), catalog.Settings{Repository: empty}, start); err != nil {
+	if err := db.CreateRepository(t.Context(), catalog.Settings{Repository: empty, Description: "nothing yet"}, start); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.CreateRepository(t.Context(), catalog.Settings{Repository: catalog.Repository{Owner: "acme", Name: "secret"}, Visibility: catalog.Private}, start); err != nil {
@@ -232,7 +232,7 @@ func publicRepositories(t *testing.T, db *catalogdb.DB) {
 		declare(t, db, r)
 	}
 	got, err := db.PublicRepositories(t.Context())
-	want := []catalogdb.PublicRepository{{Repository: tools, Formats: []catalog.Format{catalog.DEB, catalog.RPM}}, {Repository: empty}}
+	want := []catalogdb.PublicRepository{{Repository: tools, Formats: []catalog.Format{catalog.DEB, catalog.RPM}}, {Repository: empty, Description: "nothing yet"}}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
