@@ -23,6 +23,12 @@ func checkTar(r io.Reader, files *fileTree) error {
 }
 
 func checkTarMembers(r io.Reader, files *fileTree) error {
+	return walkTar(r, func(h tarHeader, n int) error { return checkDataMember(r, h, n, files) })
+}
+
+// walkTar calls member for each member of an archive, from 1 on, with the names that it has in the end. member reads, or skips, the
+// content. The error is that of member, a [tarProblem], or an error of r.
+func walkTar(r io.Reader, member func(h tarHeader, n int) error) error {
 	header := make([]byte, tarBlock)
 	var long tarHeader // names for the next member, in the format of GNU tar
 	for n := 1; ; n++ {
@@ -57,7 +63,7 @@ func checkTarMembers(r io.Reader, files *fileTree) error {
 				h.link = long.link
 			}
 			long = tarHeader{}
-			err = checkDataMember(r, h, n, files)
+			err = member(h, n)
 		}
 		if err != nil {
 			return err

@@ -27,6 +27,7 @@
 //	datatar.go       its members
 //	filetree.go      names that dpkg cannot unpack together
 //	signed.go        signatures
+//	contents.go      paths, once a package is published; changelog.go
 package deb
 
 import (
