@@ -113,7 +113,7 @@ func (c *changelogs) find(name string) ([]byte, bool) {
 }
 
 // changelogHead returns the start of a changelog, which may be packed: whole entries, if one fits. The text is UTF-8 without control
-// characters; it is empty if the file is no text.
+// characters. A binary file has none.
 func changelogHead(b []byte) string {
 	more := len(b) == maxPackedText
 	if bytes.HasPrefix(b, []byte(dataMagic["data.tar.gz"])) {
