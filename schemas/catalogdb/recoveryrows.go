@@ -89,6 +89,9 @@ func (rec *recovery) evict(ctx context.Context, k catalog.Package) (evicted int,
 		if err := rejectWaiting(ctx, rec.tx, row.id, *rej, rec.now); err != nil {
 			return evicted, err
 		}
+		if err := dropContents(ctx, rec.tx, row.id); err != nil {
+			return evicted, err
+		}
 		if err := rec.tx.askPagesOf(ctx, row.id, rec.now); err != nil {
 			return evicted, err
 		}
@@ -155,6 +158,8 @@ func (rec *recovery) insert(ctx context.Context, k catalog.Package) (int64, erro
 func (rec *recovery) replace(ctx context.Context, id int64, holder, k catalog.Package) error {
 	if holder.File.SHA256 == k.File.SHA256 {
 		k.Signer = holder.Signer // no index has it
+	} else if err := dropContents(ctx, rec.tx, id); err != nil {
+		return err
 	}
 	if err := rec.write(ctx, id, k); err != nil || holder.File.SHA256 == k.File.SHA256 {
 		return err

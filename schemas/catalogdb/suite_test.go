@@ -126,6 +126,12 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"packages are listed in pages", listing},
 		{"a package is found by its file", packageByFile},
 
+		{"contents of a package are read by one process at a time", contentsTaken},
+		{"contents that cannot be read are given up", contentsFail},
+		{"contents of a large package are wanted under a higher limit", contentsSkipped},
+		{"contents go when no distribution has the file", contentsGo},
+		{"contents that are gone are forgotten", contentsForgotten},
+
 		{"a repository is created once", createRepository},
 		{"what cannot be a repository is not created", createRefuses},
 		{"a change of settings draws a revision", changeSettings},
@@ -216,6 +222,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"concurrent writers lose nothing", writeConcurrently},
 		{"processes that make pages make each once", pagesConcurrently},
 		{"concurrent changes of the list of names on pages are counted once", pageNamesConcurrently},
+		{"of processes that take contents one has them", contentsConcurrently},
 		{"of concurrent activations of a package one is news", activateConcurrently},
 		{"a yank wins against concurrent uploads", yankConcurrently},
 		{"of concurrent recoveries one counts", recoverConcurrently},

@@ -281,6 +281,9 @@ func (d *DB) setRemoved(ctx context.Context, k catalog.Package, removed int) err
 		if err != nil || removed != fileDeleted {
 			return err
 		}
+		if err := dropContents(ctx, tx, id); err != nil {
+			return err
+		}
 		var now time.Time
 		if err := tx.QueryRowContext(ctx, d.clock).Scan((*scanTime)(&now)); err != nil {
 			return err

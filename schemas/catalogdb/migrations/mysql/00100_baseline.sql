@@ -396,6 +396,27 @@ CREATE TABLE IF NOT EXISTS log_requests (
     FOREIGN KEY (repository_id) REFERENCES repositories (id)
 ) ENGINE = InnoDB;
 
+-- What is read of the files of a DEB, by its bytes. state is wanted, done, skipped, failed or gone: of what is gone, the list of files
+-- is to be deleted, then the row. Until not_before it has a reader, or waits for its next attempt. There are no foreign keys: a reader
+-- waits for no one who holds a repository.
+CREATE TABLE IF NOT EXISTS package_contents (
+    repository_id BIGINT          NOT NULL,
+    sha256        VARBINARY(64)   NOT NULL,
+    name          VARBINARY(255)  NOT NULL,
+    version       VARBINARY(512)  NOT NULL,
+    canonical     VARBINARY(512)  NOT NULL,
+    size          BIGINT          NOT NULL,
+    state         VARBINARY(16)   NOT NULL,
+    files         BIGINT          NOT NULL DEFAULT 0,
+    changelog     BLOB            NULL,
+    fault         VARBINARY(2000) NOT NULL DEFAULT '',
+    attempts      INT             NOT NULL DEFAULT 0,
+    not_before    BIGINT          NOT NULL,
+    at            BIGINT          NOT NULL,
+    PRIMARY KEY (repository_id, sha256),
+    KEY package_contents_in_order (state, not_before)
+) ENGINE = InnoDB;
+
 -- How far the pages of a repository are. wanted: how often all of them were asked for; up to walk they are being queued, behind
 -- next_name, and up to queued they are. front_asked counts what changed the front page: settings_revision, given_keys, key_list and
 -- visibility are what it was last asked for, and front_done is what it has. packages and names sum up page_names. failing counts the
@@ -479,6 +500,7 @@ CREATE TABLE IF NOT EXISTS page_names (
 ) ENGINE = InnoDB;
 
 -- +goose Down
+DROP TABLE IF EXISTS package_contents;
 DROP TABLE IF EXISTS page_names;
 DROP TABLE IF EXISTS page_requests;
 DROP TABLE IF EXISTS page_cursors;

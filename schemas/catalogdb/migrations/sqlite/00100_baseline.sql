@@ -357,6 +357,27 @@ CREATE TABLE log_requests (
 ) WITHOUT ROWID;
 CREATE INDEX log_requests_by_day ON log_requests (months, day);
 
+-- What is read of the files of a DEB, by its bytes. state is wanted, done, skipped, failed or gone: of what is gone, the list of files
+-- is to be deleted, then the row. Until not_before it has a reader, or waits for its next attempt. There are no foreign keys: a reader
+-- waits for no one who holds a repository.
+CREATE TABLE package_contents (
+    repository_id INTEGER NOT NULL,
+    sha256        TEXT    NOT NULL,
+    name          TEXT    NOT NULL,
+    version       TEXT    NOT NULL,
+    canonical     TEXT    NOT NULL,
+    size          INTEGER NOT NULL,
+    state         TEXT    NOT NULL,
+    files         INTEGER NOT NULL DEFAULT 0,
+    changelog     BLOB    NULL,
+    fault         TEXT    NOT NULL DEFAULT '',
+    attempts      INTEGER NOT NULL DEFAULT 0,
+    not_before    INTEGER NOT NULL,
+    at            INTEGER NOT NULL,
+    PRIMARY KEY (repository_id, sha256)
+);
+CREATE INDEX package_contents_in_order ON package_contents (state, not_before);
+
 -- How far the pages of a repository are. wanted: how often all of them were asked for; up to walk they are being queued, behind
 -- next_name, and up to queued they are. front_asked counts what changed the front page: settings_revision, given_keys, key_list and
 -- visibility are what it was last asked for, and front_done is what it has. packages and names sum up page_names. failing counts the
@@ -437,6 +458,7 @@ CREATE TABLE page_names (
 CREATE INDEX page_names_by_level ON page_names (repository_id, level, name);
 
 -- +goose Down
+DROP TABLE package_contents;
 DROP TABLE page_names;
 DROP TABLE page_requests;
 DROP TABLE page_cursors;
