@@ -290,3 +290,19 @@ func FuzzContents(f *testing.F) {
 		}
 	})
 }
+
+// What it costs to read the contents of a package, in bytes as they lie in the file.
+func BenchmarkContents(b *testing.B) {
+	tarball := debtest.Tar(debtest.TarFile{Name: "./"}, debtest.TarFile{Name: "./text", Body: benchText()})
+	for _, c := range []string{"gz", "xz", "zst"} {
+		file := debtest.Ar(debianBinary, controlTar, dataMember(c, tarball))
+		b.Run(c, func(b *testing.B) {
+			b.SetBytes(int64(len(file)))
+			for b.Loop() {
+				if _, err := deb.ReadContents(bytes.NewReader(file)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
