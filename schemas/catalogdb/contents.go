@@ -20,7 +20,7 @@ type Contents struct {
 
 // A WantedContents is a package whose contents a process has taken to read.
 type WantedContents struct {
-	catalog.Package      // Repository, Format, Name, Version, Canonical and File; Key is empty if no place has its file any more
+	catalog.Package      // a row that has its file, without fragments; without a Key if there is none
 	Attempts        int  // this one included
 	Gone            bool // its list of files is to be deleted, and nothing read
 }
@@ -41,6 +41,7 @@ const (
 const contentsBatch = 500
 
 // WantContents asks for the contents of packages of a repository. Those that are known, and those of other formats, stay as they are.
+// The step that makes pages calls it for the rows of [DB.PagePackages] whose Contents are nil.
 func (d *DB) WantContents(ctx context.Context, r catalog.Repository, packages []catalog.Package) error {
 	wanted := map[string]catalog.Package{} // by SHA-256
 	var sums []string
@@ -140,21 +141,20 @@ func (d *DB) takeContents(ctx context.Context, state string, now, until time.Tim
 	if err != nil || !taken || w.Gone {
 		return w, true, taken, err
 	}
-	w.Key, err = d.keyOfContents(ctx, repository, w)
-	return w, true, true, err
+	return w, true, true, d.findContents(ctx, repository, &w.Package)
 }
 
-// keyOfContents returns the key of a file of a package, or "" if there is none.
-func (d *DB) keyOfContents(ctx context.Context, repository int64, w WantedContents) (key string, err error) {
-	err = d.ask(ctx, func(q querier) error {
-		return q.QueryRowContext(ctx, `SELECT k.object_key FROM packages k JOIN distributions d ON d.id = k.distribution_id
-			WHERE d.repository_id = ? AND k.name = ? AND k.canonical = ? AND k.sha256 = ? AND k.state IN (?, ?) AND k.removed < ? ORDER BY k.removed, k.id LIMIT 1`,
-			repository, w.Name, w.Canonical, w.File.SHA256, catalog.Active, catalog.Yanked, fileDoomed).Scan(&key)
+// findContents sets k to a row that has its bytes, an active one if there is one.
+func (d *DB) findContents(ctx context.Context, repository int64, k *catalog.Package) error {
+	err := d.ask(ctx, func(q querier) error {
+		return scanPackage(k, q.QueryRowContext(ctx, `SELECT `+packageColumns+` FROM `+packageTables+`
+			WHERE d.repository_id = ? AND k.name = ? AND k.canonical = ? AND k.sha256 = ? AND k.state IN (?, ?) AND k.removed < ? ORDER BY k.state, k.id LIMIT 1`,
+			repository, k.Name, k.Canonical, k.File.SHA256, catalog.Active, catalog.Yanked, fileDoomed).Scan)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
-		err = nil
+		return nil
 	}
-	return key, err
+	return err
 }
 
 // PutContents stores what was read of a package, and asks for the pages of its version. kept is false if it is not wanted any more.
@@ -185,17 +185,17 @@ func (d *DB) FailContents(ctx context.Context, w WantedContents, why string, fin
 	return nil
 }
 
-// ReturnContents gives back a package that was taken, and not read: the attempt does not count.
+// ReturnContents gives back a package that was taken, and not read: the attempt does not count. It may be called again.
 func (d *DB) ReturnContents(ctx context.Context, w WantedContents, now time.Time) error {
-	if err := d.delayContents(ctx, w, `attempts = attempts - 1, not_before = ?`, millis(now)); err != nil {
+	if err := d.delayContents(ctx, w, `attempts = ?, not_before = ?`, w.Attempts-1, millis(now)); err != nil {
 		return fmt.Errorf("give back %s %s of %s: %w", w.Name, w.Version, w.Repository, err)
 	}
 	return nil
 }
 
 func (d *DB) delayContents(ctx context.Context, w WantedContents, set string, args ...any) error {
-	return d.exec(ctx, `UPDATE package_contents SET `+set+` WHERE `+ofRepository+` AND sha256 = ? AND state = ?`,
-		append(args, w.Repository.Owner, w.Repository.Name, w.File.SHA256, contentsWanted)...)
+	return d.exec(ctx, `UPDATE package_contents SET `+set+` WHERE `+ofRepository+` AND sha256 = ? AND state = ? AND attempts = ?`,
+		append(args, w.Repository.Owner, w.Repository.Name, w.File.SHA256, contentsWanted, w.Attempts)...)
 }
 
 const (
@@ -221,8 +221,8 @@ func (d *DB) endContents(ctx context.Context, r catalog.Repository, sha256, stat
 		if kept = err == nil; err != nil || was == contentsDone {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE package_contents SET state = ?, files = ?, changelog = ?, fault = ?, at = ? WHERE repository_id = ? AND sha256 = ?`,
-			state, c.Files, changelog, cut(c.Why, maxContentsFault), millis(now), repository, sha256)
+		_, err = tx.ExecContext(ctx, `UPDATE package_contents SET state = ?, files = ?, changelog = ?, fault = ?, at = ?, not_before = ? WHERE repository_id = ? AND sha256 = ?`,
+			state, c.Files, changelog, cut(c.Why, maxContentsFault), millis(now), millis(now), repository, sha256)
 		return err
 	})
 	return kept, err
@@ -235,38 +235,4 @@ func (d *DB) ForgetContents(ctx context.Context, w WantedContents) error {
 		return fmt.Errorf("forget the contents of %s %s of %s: %w", w.Name, w.Version, w.Repository, err)
 	}
 	return nil
-}
-
-// WantSkippedContents asks again for the contents of packages of at most some bytes that an earlier, lower limit left out.
-func (d *DB) WantSkippedContents(ctx context.Context, size int64, now time.Time) error {
-	err := d.exec(ctx, `UPDATE package_contents SET state = ?, attempts = 0, not_before = ? WHERE state = ? AND size <= ?`, contentsWanted, millis(now), contentsSkipped, size)
-	if err != nil {
-		return fmt.Errorf("ask for contents that were left out: %w", err)
-	}
-	return nil
-}
-
-// CountWantedContents returns how many packages wait for their contents to be read.
-func (d *DB) CountWantedContents(ctx context.Context) (n int64, err error) {
-	err = d.ask(ctx, func(q querier) error {
-		n, err = scanID(q.QueryRowContext(ctx, `SELECT COUNT(*) FROM package_contents WHERE state = ?`, contentsWanted).Scan)
-		return err
-	})
-	return n, err
-}
-
-// dropContents has the list of files of a package deleted, if no row of its repository but this one, whose file goes, has its bytes.
-func dropContents(ctx context.Context, tx *transaction, id int64) error {
-	var repository int64
-	var name, canonical, sum string
-	err := tx.QueryRowContext(ctx, `SELECT d.repository_id, k.name, k.canonical, k.sha256 FROM packages k JOIN distributions d ON d.id = k.distribution_id WHERE k.id = ?`, id).
-		Scan(&repository, &name, &canonical, &sum)
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `UPDATE package_contents SET state = ? WHERE repository_id = ? AND sha256 = ? AND NOT EXISTS (
-			SELECT 1 FROM packages k JOIN distributions d ON d.id = k.distribution_id
-			WHERE d.repository_id = ? AND k.name = ? AND k.canonical = ? AND k.sha256 = ? AND k.removed < ? AND k.id <> ?)`,
-		contentsGone, repository, sum, repository, name, canonical, sum, fileDeleted, id)
-	return err
 }
