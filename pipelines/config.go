@@ -43,6 +43,7 @@ type Config struct {
 	MaxPackageSize int64             // bytes
 	Retention      time.Duration     // of what was superseded or withdrawn, and of finished uploads in staging; 0 for [DefaultRetention]
 	AWS            awsidentity.Flags // who a worker of an engine is to AWS; zero for what the context has
+	MaxContents    int64             // bytes of the largest DEB whose list of files and changelog are read for pages; 0 for none
 	UploadLimit    time.Duration     // how long one attempt at an upload may take, besides a second for each MiB; 0 for [DefaultUploadLimit]
 }
 

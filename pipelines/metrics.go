@@ -18,11 +18,13 @@ type metrics struct {
 
 	keyFailures *prometheus.CounterVec
 	pages       pageMetrics
+	contents    *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
 	m := &metrics{
 		pages: newPageMetrics(),
+		contents: newContentsCounter(),
 		uploads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "repomill_uploads_total", Help: "Uploads that got their final verdict, by outcome and by reason of rejection.",
 		}, []string{"outcome", "reason"}),
@@ -75,7 +77,7 @@ func (m *metrics) counted(v catalog.Verdict) {
 // Registry returns a registry of what this process measures of these resources and of the Go runtime.
 func (r *Resources) Registry() *prometheus.Registry {
 	reg, m := prometheus.NewRegistry(), r.metrics
-	reg.MustRegister(m.uploads, m.visible, m.publishes, m.conflicts, m.faults, m.keyFailures, m.pages.written, m.pages.failures, &state{r: r},
+	reg.MustRegister(m.uploads, m.visible, m.publishes, m.conflicts, m.faults, m.keyFailures, m.pages.written, m.pages.failures, m.contents, &state{r: r},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if staging, ok := r.Staging.(interface{ Skipped() int }); ok {
 		reg.MustRegister(gaugeOf("repomill_staging_skipped",

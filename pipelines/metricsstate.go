@@ -22,7 +22,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{backlogDesc, waitingDesc, behindDesc, ageDesc, upDesc, settingsDesc, reindexDesc, freeDesc, sizeDesc, expiryDesc, keyFileDesc, notSignedDesc, pagesLagDesc, pagesWaitingDesc} {
+	for _, d := range []*prometheus.Desc{backlogDesc, waitingDesc, behindDesc, ageDesc, upDesc, settingsDesc, reindexDesc, freeDesc, sizeDesc, expiryDesc, keyFileDesc, notSignedDesc, pagesLagDesc, pagesWaitingDesc, contentsWaitingDesc} {
 		out <- d
 	}
 }
@@ -47,6 +47,7 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 	gauge(upDesc, 1)
 	s.collectKeys(ctx, out)
 	s.collectPages(ctx, now, out)
+	s.collectContents(ctx, out)
 	gauge(backlogDesc, float64(backlog))
 	if oldest, err := s.r.Catalog.Oldest(ctx); err == nil && oldest != nil {
 		gauge(waitingDesc, age(now, *oldest))

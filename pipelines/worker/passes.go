@@ -70,10 +70,14 @@ func (d *Dispatcher) runPasses(ctx, work context.Context, stop func()) {
 	}
 	running.Go(func() { d.reindexBehind(ctx) })
 	running.Go(func() { d.pagesBehind(ctx) })
+	running.Go(func() { d.contentsBehind(ctx) })
 	if d.Once {
 		first.Wait()
 		d.drain(ctx, work)
 		d.pagesAtEnd(work)
+		if d.contentsAtEnd(work) {
+			d.pagesAtEnd(work) // again, with what was read
+		}
 		stop()
 	}
 }
