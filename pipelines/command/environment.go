@@ -12,7 +12,7 @@ import (
 // every command.
 var fromEnvironment = []string{
 	"data", "staging", "events", "catalog", "bucket", "signing-key", "signing-key-passphrase-file", "key", "key-pair-id", "cdn", "invalidate", "public-url", "edge-url",
-	"listen", "edge-listen", "ops-listen", "distributions", "cache", "cache-size", "log-format", "log-level",
+	"listen", "edge-listen", "ops-listen", "distributions", "cache", "cache-size", "contents-max-size", "log-format", "log-level",
 	"aws-identity", "aws-audience", "create", "max-package-size", "retention", "upload-timeout", "grace", "serve-through",
 	"runner", "endpoint", "environment-type", "environment-config", "worker-binary",
 	"project", "region", "staging-location", "temp-location", "service-account-email", "worker-machine-type", "worker-region", "worker-zone",

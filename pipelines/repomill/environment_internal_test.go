@@ -26,7 +26,7 @@ func TestEnvironment(t *testing.T) {
 		"data": {"REPOMILL_DATA"}, "staging": {"REPOMILL_STAGING"}, "events": {"REPOMILL_EVENTS"}, "catalog": {"REPOMILL_CATALOG"},
 		"bucket": {"REPOMILL_BUCKET"}, "aws-identity": {"REPOMILL_AWS_IDENTITY"}, "aws-audience": {"REPOMILL_AWS_AUDIENCE"}, "aws-role": {"AWS_ROLE_ARN"}, "gce-metadata-host": {"GCE_METADATA_HOST"}, "signing-key": {"REPOMILL_SIGNING_KEY"}, "signing-key-passphrase-file": {"REPOMILL_SIGNING_KEY_PASSPHRASE_FILE"}, "public-url": {"REPOMILL_PUBLIC_URL"}, "edge-url": {"REPOMILL_EDGE_URL"},
 		"listen": {"REPOMILL_LISTEN"}, "edge-listen": {"REPOMILL_EDGE_LISTEN"}, "ops-listen": {"REPOMILL_OPS_LISTEN"},
-		"distributions": {"REPOMILL_DISTRIBUTIONS"}, "invalidate": {"REPOMILL_INVALIDATE"}, "cache": {"REPOMILL_CACHE"}, "cache-size": {"REPOMILL_CACHE_SIZE"},
+		"distributions": {"REPOMILL_DISTRIBUTIONS"}, "invalidate": {"REPOMILL_INVALIDATE"}, "cache": {"REPOMILL_CACHE"}, "cache-size": {"REPOMILL_CACHE_SIZE"}, "contents-max-size": {"REPOMILL_CONTENTS_MAX_SIZE"},
 		"log-format": {"REPOMILL_LOG_FORMAT"}, "log-level": {"REPOMILL_LOG_LEVEL"}, "create": {"REPOMILL_CREATE"},
 		"url": {"REPOMILL_URL"}, "cdn": {"REPOMILL_CDN"}, "keyring": {"REPOMILL_KEYRING"}, "sample": {"REPOMILL_SAMPLE"}, "max-bytes": {"REPOMILL_MAX_BYTES"}, "tokens": {"REPOMILL_TOKENS"}, "replica": {"REPOMILL_REPLICA"}, "every": {"REPOMILL_EVERY"}, // of audit
 		"http-proxy": {"http_proxy"}, "https-proxy": {"HTTPS_PROXY", "https_proxy"}, "no-proxy": {"NO_PROXY", "no_proxy"}, // as other programs have them

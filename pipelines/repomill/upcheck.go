@@ -14,7 +14,7 @@ func (c *upCmd) check() error {
 	if c.Data == "" {
 		return command.Usage("--data: name a folder, such as ./data")
 	}
-	if err := checkSizes(c.MaxPackageSize, c.CacheSize, c.Retention); err != nil {
+	if err := checkSizes(c.MaxPackageSize, c.CacheSize, c.ContentsMaxSize, c.Retention); err != nil {
 		return err
 	}
 	if _, err := layout.ReadTable(c.Distributions); err != nil {
@@ -29,12 +29,14 @@ func (c *upCmd) check() error {
 }
 
 // checkSizes returns an error for sizes and times that up and the worker cannot use.
-func checkSizes(maxPackage, cache int64, retention time.Duration) error {
+func checkSizes(maxPackage, cache, contents int64, retention time.Duration) error {
 	switch {
 	case maxPackage < 1:
 		return command.Usage("--max-package-size %d: use a number of bytes", maxPackage)
 	case cache < 0:
 		return command.Usage("--cache-size %d: use a number of bytes", cache)
+	case contents < 0:
+		return command.Usage("--contents-max-size %d: use a number of bytes, or 0 to read none", contents)
 	case retention < collect.MinRetention:
 		return command.Usage("--retention %s: use %s or more: clients need superseded files for that long", retention, collect.MinRetention)
 	}

@@ -32,6 +32,7 @@ type workerCmd struct {
 	UploadTimeout            time.Duration `default:"5m" help:"Time limit of one attempt at an upload, plus one second per MiB. An upload that fails five attempts is rejected."`
 	Cache                    string        `type:"path" help:"Folder of the cache of rendered indexes, on a local disk; default: the system's temporary folder."`
 	CacheSize                int64         `default:"${cacheSize}" help:"Size limit of the cache, in bytes. Without the cache, publishing is slower and nothing else changes."`
+	ContentsMaxSize          int64         `default:"${contentsMaxSize}" help:"Size limit, in bytes, of the DEBs whose list of files and changelog the pages show; 0 for none. Each is read once from the published bucket after its publish, and unpacked on at most half a processor: 16 MiB take some 4 s of a processor in xz, 1 s in gzip, and less in zstd."`
 	Once                     bool          `help:"Exit when no work is left, for cron and CI."`
 	Grace                    time.Duration `default:"30s" help:"How long running work may continue after SIGTERM."`
 	OpsListen                string        `default:"127.0.0.1:9101" help:"Address of /metrics, /healthz and /readyz; empty for none."`
@@ -146,7 +147,7 @@ func (c *workerCmd) config() pipelines.Config {
 	return pipelines.Config{
 		Staging: c.Staging, Bucket: c.Bucket, Catalog: c.Catalog, SigningKey: pipelines.JoinKeys(c.SigningKey), PassphraseFile: c.SigningKeyPassphraseFile,
 		PublicURL: strings.TrimRight(c.PublicURL, "/"), Distributions: c.Distributions, Create: c.Create == "auto", MaxPackageSize: c.MaxPackageSize,
-		Retention: c.Retention, UploadLimit: c.UploadTimeout, CacheDir: c.Cache, CacheSize: c.CacheSize,
+		Retention: c.Retention, UploadLimit: c.UploadTimeout, CacheDir: c.Cache, CacheSize: c.CacheSize, MaxContents: c.ContentsMaxSize,
 	}
 }
 
@@ -154,7 +155,7 @@ func (c *workerCmd) check() error {
 	if err := c.checkURLs(); err != nil {
 		return err
 	}
-	if err := checkSizes(c.MaxPackageSize, c.CacheSize, c.Retention); err != nil {
+	if err := checkSizes(c.MaxPackageSize, c.CacheSize, c.ContentsMaxSize, c.Retention); err != nil {
 		return err
 	}
 	if c.OpsListen != "" {
