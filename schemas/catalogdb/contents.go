@@ -223,7 +223,10 @@ func (d *DB) endContents(ctx context.Context, r catalog.Repository, sha256, stat
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE package_contents SET state = ?, files = ?, changelog = ?, fault = ?, at = ?, not_before = ? WHERE repository_id = ? AND sha256 = ?`,
 			state, c.Files, changelog, cut(c.Why, maxContentsFault), millis(now), millis(now), repository, sha256)
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.askPages(ctx, repository, pageAsk{name: name, version: version, at: millis(now)})
 	})
 	return kept, err
 }

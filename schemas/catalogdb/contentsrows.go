@@ -79,3 +79,19 @@ func packageContents(ctx context.Context, q querier, r catalog.Repository, sha25
 	}
 	return known, nil
 }
+
+// addContents gives packages of a repository what is known of their contents.
+func addContents(ctx context.Context, q querier, r catalog.Repository, packages []PagePackage) error {
+	var sums []string
+	for _, k := range packages {
+		if k.Format == catalog.DEB {
+			sums = append(sums, k.File.SHA256)
+		}
+	}
+	slices.Sort(sums)
+	known, err := packageContents(ctx, q, r, slices.Compact(sums))
+	for i, k := range packages {
+		packages[i].Contents = known[k.File.SHA256]
+	}
+	return err
+}

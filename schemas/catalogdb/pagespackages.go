@@ -157,7 +157,7 @@ func (d *DB) PagePackages(ctx context.Context, r catalog.Repository, name string
 			}
 			all = append(all, found...)
 		}
-		return nil
+		return addContents(ctx, q, r, all)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the packages %s of %s: %w", name, r, err)

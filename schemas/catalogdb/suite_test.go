@@ -131,6 +131,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"contents of a large package are wanted under a higher limit", contentsSkipped},
 		{"contents go when no distribution has the file", contentsGo},
 		{"contents that are gone are forgotten", contentsForgotten},
+		{"contents are on pages, which are asked for when they were read", contentsOnPages},
 
 		{"a repository is created once", createRepository},
 		{"what cannot be a repository is not created", createRefuses},
