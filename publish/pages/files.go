@@ -83,6 +83,17 @@ func (w *work) createFilesPage(ctx context.Context, k catalog.Package) error {
 	return nil
 }
 
+// wantContents asks for the contents of DEB packages of which nothing is known. When they were read, the page is made again.
+func (w *work) wantContents(ctx context.Context, rows []catalogdb.PagePackage) error {
+	var unknown []catalog.Package
+	for _, row := range rows {
+		if row.Format == catalog.DEB && row.Contents == nil {
+			unknown = append(unknown, row.Package)
+		}
+	}
+	return w.Catalog.WantContents(ctx, w.repository, unknown)
+}
+
 var errPaths = errors.New("it has more files than a page lists")
 
 // readFilelists returns the files in a <package> element of filelists.xml.

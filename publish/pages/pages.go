@@ -52,6 +52,9 @@ type Catalog interface {
 	// PagePackages returns the packages of versions, by distribution, component and architecture; with fragments or without.
 	PagePackages(ctx context.Context, r catalog.Repository, name string, versions []string, fragments bool) ([]catalogdb.PagePackage, error)
 
+	// WantContents asks for the contents of DEB packages to be read, unless they are known or asked for already.
+	WantContents(ctx context.Context, r catalog.Repository, packages []catalog.Package) error
+
 	// PageFilelists returns the RPM packages of a version, one after the other, with the lists of their files.
 	PageFilelists(ctx context.Context, r catalog.Repository, name, version string) iter.Seq2[catalog.Package, error]
 

@@ -66,6 +66,9 @@ func (w *work) versionPage(ctx context.Context, name, key string, versions []cat
 	if err := w.createFiles(ctx, name, rows); err != nil {
 		return nil, files, err
 	}
+	if err := w.wantContents(ctx, rows); err != nil {
+		return nil, files, err
+	}
 	v := model.Version{Version: path.Base(path.Dir(key)), First: versions[0].First}
 	for _, row := range rows {
 		p := w.packageOf(row, true)

@@ -1,0 +1,26 @@
+package pipelines_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"repomill/schemas/layout"
+)
+
+// One run of a worker publishes a package, makes its page, reads its contents, and makes the page again.
+func TestContentsComeOntoPages(t *testing.T) {
+	t.Parallel()
+	s := newContentsSite(t, runDirect, 1<<20)
+	s.push(jammy, withChangelog("hello"))
+	s.once()
+	k := s.everything()[0]
+	s.wantRead(k)
+	page, err := os.ReadFile(s.pathOf(layout.VersionPageKey(k.Repository, k.Name, k.Version)))
+	s.must(err)
+	for _, want := range []string{"_files/" + k.File.SHA256 + ".html", "&lt;script&gt;alert(1)&lt;/script&gt;"} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("the page of the version has no %s:\n%s", want, page)
+		}
+	}
+}
