@@ -24,3 +24,16 @@ func TestContentsComeOntoPages(t *testing.T) {
 		}
 	}
 }
+
+func TestPagesSayWhichContentsWereNotRead(t *testing.T) {
+	t.Parallel()
+	s := newContentsSite(t, runDirect, 1000)
+	s.push(jammy, withChangelog("hello"))
+	s.once()
+	k := s.everything()[0]
+	page, err := os.ReadFile(s.pathOf(layout.VersionPageKey(k.Repository, k.Name, k.Version)))
+	s.must(err)
+	if !strings.Contains(string(page), "files not read: larger than 1000 bytes") || strings.Contains(string(page), "_files/") {
+		t.Errorf("the page of the version is\n%s", page)
+	}
+}

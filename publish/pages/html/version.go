@@ -60,6 +60,7 @@ type row struct {
 	File      link
 	Places    string // directories, if there are several
 	Files     string // link to its files
+	NoFiles   string // why there is no such link
 	Withdrawn bool
 }
 
@@ -194,6 +195,7 @@ func (d drawing) row(k model.Package) row {
 	if len(places) > 1 {
 		r.Places = strings.Join(places, ", ")
 	}
+	r.NoFiles = k.NoFiles
 	if k.Files != "" {
 		r.Files = d.to(k.Files)
 	}
