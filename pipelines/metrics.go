@@ -23,7 +23,7 @@ type metrics struct {
 
 func newMetrics() *metrics {
 	m := &metrics{
-		pages: newPageMetrics(),
+		pages:    newPageMetrics(),
 		contents: newContentsCounter(),
 		uploads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "repomill_uploads_total", Help: "Uploads that got their final verdict, by outcome and by reason of rejection.",

@@ -62,7 +62,7 @@ type Catalog interface {
 	PutPageName(ctx context.Context, r catalog.Repository, n catalogdb.PageName) (changed bool, err error)
 	DeletePageName(ctx context.Context, r catalog.Repository, name string) (gone bool, err error)
 
-	// PageNames returns names of at least a level, in the order of their bytes, from from on and before to; an empty one is no bound.
+	// PageNames returns names of at least a level, in the order of their bytes, from from on and before to; an empty one bounds nothing.
 	PageNames(ctx context.Context, r catalog.Repository, level int, from, to string, limit int) ([]catalogdb.PageName, error)
 
 	// PageBorder returns the first name of the part of a level in which a name is or would be; empty for the first part.
