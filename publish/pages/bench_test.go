@@ -67,7 +67,7 @@ func (w *world) fill(packages int, names bool) {
 		return
 	}
 	for { // all is queued, and made
-		queued, err := w.db.QueuePages(w.t.Context(), 1_000_000, w.now)
+		queued, err := w.db.QueuePages(w.t.Context(), 1_000_000, w.at())
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -181,11 +181,11 @@ func (w *world) makeShares(m *pages.Maker, share int) (done pages.Counts) {
 	w.t.Helper()
 	for {
 		w.pass(time.Second)
-		queued, err := w.db.QueuePages(w.t.Context(), share, w.now)
+		queued, err := w.db.QueuePages(w.t.Context(), share, w.at())
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		work, taken, err := w.db.TakePages(w.t.Context(), tools, catalogdb.Lease{Owner: "test", For: time.Hour}, share, w.now)
+		work, taken, err := w.db.TakePages(w.t.Context(), tools, catalogdb.Lease{Owner: "test", For: time.Hour}, share, w.at())
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -200,7 +200,7 @@ func (w *world) makeShares(m *pages.Maker, share int) (done pages.Counts) {
 			w.t.Fatal(err, failed)
 		}
 		done.Add(counts)
-		if err := w.db.EndPages(w.t.Context(), work, failed, w.now); err != nil {
+		if err := w.db.EndPages(w.t.Context(), work, failed, w.at()); err != nil {
 			w.t.Fatal(err)
 		}
 	}

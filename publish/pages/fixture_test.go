@@ -59,7 +59,9 @@ type world struct {
 	bucket  *publishtest.Bucket
 	uploads int
 	set     keys.Set
-	now     time.Time
+
+	mu  sync.Mutex
+	now time.Time
 }
 
 // emptyCatalog is the file of a catalog without rows: migrations take longer than most tests.
@@ -106,10 +108,19 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
+// at returns the time.
+func (w *world) at() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}
+
 // pass lets time pass.
 func (w *world) pass(d time.Duration) {
+	w.mu.Lock()
 	w.now = w.now.Add(d)
-	w.bucket.SetClock(w.now)
+	w.mu.Unlock()
+	w.bucket.SetClock(w.at())
 }
 
 func (w *world) declare(r catalog.Release) {
@@ -118,7 +129,7 @@ func (w *world) declare(r catalog.Release) {
 	if rej != nil {
 		w.t.Fatal(rej)
 	}
-	if _, err := w.db.Declare(w.t.Context(), catalogdb.Declaration{Repository: r.Repository, Distro: distro}, w.now); err != nil {
+	if _, err := w.db.Declare(w.t.Context(), catalogdb.Declaration{Repository: r.Repository, Distro: distro}, w.at()); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -146,7 +157,7 @@ func (w *world) push(some ...pkg) {
 		w.uploads++
 		s := catalogdb.Stored{Package: k, Upload: catalog.Upload{Bucket: "staging", Object: k.Key, Generation: fmt.Sprint(w.uploads)}}
 		var err error
-		if s.Token, _, err = w.db.Take(w.t.Context(), s.Upload, catalogdb.Lease{Owner: "test", For: time.Hour}, w.now); err != nil || s.Token == "" {
+		if s.Token, _, err = w.db.Take(w.t.Context(), s.Upload, catalogdb.Lease{Owner: "test", For: time.Hour}, w.at()); err != nil || s.Token == "" {
 			w.t.Fatalf("take %s: %v", s.Upload, err)
 		}
 		if _, claimed, err := w.db.Claim(w.t.Context(), k, catalog.Upload{}); err != nil || !claimed {
@@ -162,7 +173,7 @@ func (w *world) push(some ...pkg) {
 		}
 		stored = append(stored, s)
 	}
-	if err := w.db.Activate(w.t.Context(), stored, w.now); err != nil {
+	if err := w.db.Activate(w.t.Context(), stored, w.at()); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -184,7 +195,7 @@ func (w *world) row(p pkg) catalog.Package {
 		w.t.Fatal(err)
 	}
 	k := read.Identity()
-	k.Repository, k.Distribution, k.Uploaded = p.release.Repository, p.release.Distribution, w.now.Truncate(time.Second)
+	k.Repository, k.Distribution, k.Uploaded = p.release.Repository, p.release.Distribution, w.at().Truncate(time.Second)
 	if k.Key = layout.RPMKey(k, p.release.Arch); k.Format == catalog.DEB {
 		k.Component = "main"
 		k.Key = layout.PoolKey(k)
@@ -229,7 +240,7 @@ func (w *world) maker() *pages.Maker { return w.makerOn(w.bucket) }
 func (w *world) makerOn(b pages.Bucket) *pages.Maker {
 	m := pages.New(pages.Config{
 		Bucket: b, Catalog: w.db, Keys: func(context.Context) (keys.Set, error) { return w.set, nil },
-		PublicURL: publicURL, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler),
+		PublicURL: publicURL, Now: w.at, Log: slog.New(slog.DiscardHandler),
 	})
 	if w.large {
 		return m
@@ -242,11 +253,11 @@ func (w *world) make(m *pages.Maker) (done pages.Counts, failures int) {
 	w.t.Helper()
 	for range 1000 {
 		w.pass(time.Second)
-		queued, err := w.db.QueuePages(w.t.Context(), 50, w.now)
+		queued, err := w.db.QueuePages(w.t.Context(), 50, w.at())
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		work, taken, err := w.db.TakePages(w.t.Context(), tools, catalogdb.Lease{Owner: "test", For: time.Minute}, 7, w.now)
+		work, taken, err := w.db.TakePages(w.t.Context(), tools, catalogdb.Lease{Owner: "test", For: time.Minute}, 7, w.at())
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -269,7 +280,7 @@ func (w *world) make(m *pages.Maker) (done pages.Counts, failures int) {
 			}
 		}
 		failures += len(failed)
-		if err := w.db.EndPages(w.t.Context(), work, failed, w.now); err != nil {
+		if err := w.db.EndPages(w.t.Context(), work, failed, w.at()); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -318,7 +329,7 @@ func (w *world) whole() map[string]string {
 
 func (w *world) ask() {
 	w.t.Helper()
-	if err := w.db.AskPages(w.t.Context(), []catalog.Repository{tools}, w.now); err != nil {
+	if err := w.db.AskPages(w.t.Context(), []catalog.Repository{tools}, w.at()); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -335,7 +346,7 @@ func (p pkg) selector() catalogdb.PackageSelector {
 // withdraw yanks a package.
 func (w *world) withdraw(p pkg) {
 	w.t.Helper()
-	if _, err := w.db.Yank(w.t.Context(), p.selector(), catalog.Yank{Reason: "broken <b>", By: "jo"}, w.now); err != nil {
+	if _, err := w.db.Yank(w.t.Context(), p.selector(), catalog.Yank{Reason: "broken <b>", By: "jo"}, w.at()); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -343,7 +354,7 @@ func (w *world) withdraw(p pkg) {
 // removeWithdrawn removes the files of packages that are withdrawn, as the collector does after the retention period.
 func (w *world) removeWithdrawn() (n int) {
 	w.t.Helper()
-	due, err := w.db.DueForRemoval(w.t.Context(), w.now.Add(time.Hour), 100)
+	due, err := w.db.DueForRemoval(w.t.Context(), w.at().Add(time.Hour), 100)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -110,7 +110,7 @@ func TestPagesOfAPrivateRepository(t *testing.T) {
 
 func (w *world) setVisibility(v catalog.Visibility) {
 	w.t.Helper()
-	_, err := w.db.ChangeSettings(w.t.Context(), tools, w.now, func(s *catalog.Settings) error { s.Visibility = v; return nil })
+	_, err := w.db.ChangeSettings(w.t.Context(), tools, w.at(), func(s *catalog.Settings) error { s.Visibility = v; return nil })
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -144,14 +144,14 @@ func TestStatusIsVerifiedEachHour(t *testing.T) {
 	// A pointer that is not what was published is not said to be good.
 	good := w.bucket.Bytes(layout.PointerKey(jammy))
 	w.bucket.Put(layout.PointerKey(jammy), append([]byte("x"), good...))
-	last := w.now
+	last := w.at()
 	verify(2 * time.Hour)
 	w.bucket.Put(layout.PointerKey(jammy), good)
 	body := string(w.bucket.Bytes(layout.StatusKey(tools)))
 	if n := len(verifiedAt.FindAllString(body, -1)); n != 5 {
 		t.Errorf("%d releases have been verified, want 5:\n%s", n, body)
 	}
-	for _, at := range []time.Time{last, w.now} {
+	for _, at := range []time.Time{last, w.at()} {
 		w.want(layout.StatusKey(tools), `"`+at.UTC().Format(time.RFC3339)+`"`)
 	}
 }

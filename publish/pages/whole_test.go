@@ -36,7 +36,7 @@ func (h *history) step() {
 		h.pushed = append(h.pushed[:i:i], h.pushed[i+1:]...)
 	case n < 15 && len(h.withdrawn) > 0:
 		p := h.withdrawn[len(h.withdrawn)-1]
-		if _, err := h.db.Unyank(h.t.Context(), p.selector(), h.now); err != nil {
+		if _, err := h.db.Unyank(h.t.Context(), p.selector(), h.at()); err != nil {
 			h.t.Fatal(err)
 		}
 		h.withdrawn, h.pushed = h.withdrawn[:len(h.withdrawn)-1], append(h.pushed, p)

@@ -1,0 +1,130 @@
+package pages_test
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"repomill/publish/publishtest"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+)
+
+// Whichever write of a page fails, and whether it was carried out or not: the next attempt ends in the same pages.
+func TestEachWriteMayFail(t *testing.T) {
+	begin := func(t *testing.T) *world {
+		w := newWorld(t)
+		w.push(pkg{jammy, "hello", "1.0", "says hello"}, pkg{el9, "tool", "1.0", "a tool"}, pkg{jammy, "gone", "1.0", "is withdrawn"})
+		w.publish()
+		w.make(w.maker())
+		w.withdraw(pkg{jammy, "gone", "1.0", ""})
+		w.publish()
+		w.removeWithdrawn()
+		w.push(pkg{jammy, "hello", "2.0", "says hello"}, pkg{el9, "tool", "2.0", "a tool"})
+		w.publish()
+		w.bucket.Writes()
+		return w
+	}
+	w := begin(t)
+	w.make(w.maker())
+	keys := w.bucket.Writes()
+	if len(keys) < 15 {
+		t.Fatalf("few pages were written: %q", keys)
+	}
+	for _, key := range keys {
+		for _, fault := range []publishtest.Fault{publishtest.Lost, publishtest.Stored} {
+			t.Run(key+" "+fault.String(), func(t *testing.T) {
+				t.Parallel()
+				w := begin(t)
+				w.bucket.FailOnce(key, fault)
+				if _, failures := w.make(w.maker()); failures == 0 && !strings.HasPrefix(key, "assets/") { // those are there already
+					t.Error("nothing has failed")
+				}
+				got := w.pages()
+				if diff := cmp.Diff(w.whole(), got); diff != "" {
+					t.Errorf("pages (-from nothing +after the fault):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// A process that has read old rows replaces no page that another one has made of newer ones.
+func TestASlowMakerReplacesNoNewerPage(t *testing.T) {
+	for _, key := range []string{
+		layout.NamePageKey(tools, "hello"), layout.NameTwinKey(tools, "hello"), layout.NamesPageKey(tools, -1, ""), layout.FrontPageKey(tools), layout.StatusKey(tools),
+	} {
+		t.Run(key, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.push(pkg{jammy, "hello", "1.0", "says hello"})
+			w.publish()
+			w.make(w.maker())
+			w.push(pkg{jammy, "hello", "2.0", "says hello"})
+			w.publish()
+			slow := w.take()
+			var overtaken atomic.Bool
+			w.bucket.Before("Swap", key, func() {
+				if overtaken.CompareAndSwap(false, true) {
+					w.push(pkg{jammy, "hello", "3.0", "says hello"}, pkg{jammy, "other", "1.0", "came later"})
+					w.publish()
+					w.pass(time.Hour) // the lease of the slow one has ended
+					w.make(w.maker())
+				}
+			})
+			if failed, _, err := w.maker().Make(t.Context(), slow); err != nil || len(failed) > 0 {
+				t.Errorf("the slow one: %v, %v", err, failed)
+			}
+			got := w.pages()
+			w.want(key)
+			if diff := cmp.Diff(w.whole(), got); diff != "" {
+				t.Errorf("pages (-from nothing +by two):\n%s", diff)
+			}
+		})
+	}
+}
+
+// take takes the pages that are due.
+func (w *world) take() catalogdb.PageWork {
+	w.t.Helper()
+	if _, err := w.db.QueuePages(w.t.Context(), 100, w.at()); err != nil {
+		w.t.Fatal(err)
+	}
+	work, taken, err := w.db.TakePages(w.t.Context(), tools, catalogdb.Lease{Owner: "slow", For: time.Minute}, 100, w.at())
+	if err != nil || !taken {
+		w.t.Fatalf("taken %v, %v", taken, err)
+	}
+	return work
+}
+
+// Two processes that make the same pages at the same time end in the pages of one.
+func TestTwoMakersAtOnce(t *testing.T) {
+	w := newWorld(t)
+	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
+		w.push(pkg{jammy, name, "1.0", "x"}, pkg{el9, name, "2.0", "x"})
+	}
+	w.publish()
+	work := w.take()
+	w.bucket.Slow(3 * time.Millisecond)
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() {
+			if failed, _, err := w.maker().Make(t.Context(), work); err != nil || len(failed) > 0 {
+				t.Errorf("%v, %v", err, failed)
+			}
+		})
+	}
+	both.Wait()
+	w.bucket.Slow(1)
+	if err := w.db.EndPages(t.Context(), work, nil, w.at()); err != nil {
+		t.Fatal(err)
+	}
+	got := w.pages()
+	if diff := cmp.Diff(w.whole(), got); diff != "" {
+		t.Errorf("pages (-from nothing +by two):\n%s", diff)
+	}
+}
