@@ -4,6 +4,7 @@
 # make test-flink  ingest and reindex on a Flink cluster that the tests start; fetches it from Maven
 # make real   some 380 packages of Debian, pushed, compared with apt-ftparchive and Debian, and a system made from them; as root
 # make test-clients  real systems, in roots that it makes of Debian, install by the lines that repomill hint prints and by install scripts, and go on while keys change
+# make screenshots  pictures of every kind of page, on a phone and a desktop, in light and dark, in bin/screenshots
 # make race   the race detector on all that is concurrent
 # make verify-deploy  every check of the files in deploy, also those that take minutes, and a table of what each has shown
 # make fuzz   every fuzz target for FUZZTIME each
@@ -28,7 +29,7 @@ export PATH := $(PATH):$(CURDIR)/bin/tools/usr/bin:$(CURDIR)/bin/tools/usr/sbin:
 
 # ./... leaves testdata out.
 PACKAGES = ./... ./testdata/awstest ./testdata/debtest ./testdata/rpmtest ./testdata/gcstest ./testdata/mysqltest ./testdata/pubsubtest ./testdata/s3test \
-	./testdata/intaketest ./testdata/kmstest ./testdata/porttest ./testdata/proctest ./testdata/clients ./testdata/corpus ./testdata/deploytest ./testdata/faults ./testdata/flinktest ./testdata/real ./testdata/soak ./testdata/versus
+	./testdata/browsertest ./testdata/intaketest ./testdata/kmstest ./testdata/porttest ./testdata/proctest ./testdata/clients ./testdata/corpus ./testdata/deploytest ./testdata/faults ./testdata/flinktest ./testdata/real ./testdata/soak ./testdata/versus
 # These test programs that they build: Go, which keeps the results of tests, does not see when those change.
 BUILDERS = ./deploy ./deploy/dataflow ./deploy/monitoring ./testdata/clients ./testdata/soak
 # Where goroutines meet: what the race detector is worth its time for. make test leaves the pipelines out, for which it
@@ -36,7 +37,7 @@ BUILDERS = ./deploy ./deploy/dataflow ./deploy/monitoring ./testdata/clients ./t
 RACY = ./serve/... ./publish ./pipelines/objects/file
 RACY_PIPELINES = ./pipelines ./pipelines/queue
 
-.PHONY: bin/repomill-beam bin/repomill-client run build test test-clients test-flink verify-deploy lint race real bench fuzz soak release image tools go-version
+.PHONY: bin/repomill-beam bin/repomill-client run build test screenshots test-clients test-flink verify-deploy lint race real bench fuzz soak release image tools go-version
 
 run: build
 	bin/repomill up --data ./data
@@ -66,6 +67,9 @@ test: go-version tools lint
 	$(GO) test -timeout 15m $$($(GO) list $(PACKAGES) | grep -vxF "$$($(GO) list $(BUILDERS))")
 	$(GO) test -count=1 -timeout 15m $(BUILDERS)
 	@$(MAKE) --no-print-directory race RACY_PIPELINES=
+
+screenshots: go-version tools
+	REPOMILL_SCREENSHOTS=$(CURDIR)/bin/screenshots $(GO) test -count=1 ./publish/pages/html ./pipelines/repomill -run InABrowser
 
 test-flink: go-version
 	@deploy/install-test-tools mvn:maven java:default-jre-headless
