@@ -1,0 +1,89 @@
+package html_test
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"repomill/publish/pages/pagestest"
+	"repomill/schemas/layout"
+	"repomill/testdata/browsertest"
+
+	pages "repomill/publish/pages/html"
+)
+
+// pictured are the pages that a browser opens: one of each kind, and of each kind those that have most or nothing to say.
+var pictured = []struct{ name, path string }{
+	{"root", ""},
+	{"owner", "acme/"},
+	{"front", "acme/tools/"},
+	{"front-private", "acme/secret/"},
+	{"front-of-all-distributions", "acme/wide/"},
+	{"front-empty", "acme/new/"},
+	{"front-large", "globex/big/"},
+	{"name", "acme/tools/p/hello-mill/"},
+	{"name-older", "acme/tools/p/hello-mill/_1/"},
+	{"name-short", "acme/tools/p/libmill++1/"},
+	{"version", "acme/tools/p/hello-mill/2.12-1/"},
+	{"version-withdrawn", "acme/tools/p/hello-mill/2.11-1/"},
+	{"version-rpm", "acme/tools/p/hello-mill/2.12-1.el9/"},
+	{"version-of-all-distributions", "acme/wide/p/acme-agent/7.4.1-1/"},
+	{"version-private", "acme/secret/p/probe/1.0-1/"},
+	{"files", ""}, // the path has a digest
+	{"names", "acme/tools/names/"},
+	{"names-empty", "acme/new/names/"},
+	{"names-parts", "globex/big/names/"},
+	{"names-part", "globex/big/names/0/golang-acme.html"},
+}
+
+// serve answers with the objects of the site, as a plain web server does, and forbids what the product's servers forbid. Other objects
+// that pages link are empty.
+func serve(t *testing.T, site pagestest.Site) (url string, files string) {
+	t.Helper()
+	objects := map[string][]byte{}
+	for _, key := range site.Objects {
+		objects[key] = nil
+	}
+	for _, p := range site.Pages(pages.New(pagestest.PublicURL)) {
+		objects[p.Key] = p.Body
+		if files == "" && strings.Contains(p.Key, "/_files/") {
+			files = p.Key
+		}
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		key := strings.TrimPrefix(r.URL.Path, "/")
+		if key == "" || strings.HasSuffix(key, "/") {
+			key += "index.html"
+		}
+		body, ok := objects[key]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		o := layout.ObjectOf(key)
+		w.Header().Set("Content-Type", o.ContentType)
+		w.Header().Set("Content-Security-Policy", "default-src 'self'")
+		http.ServeContent(w, r, key, time.Time{}, bytes.NewReader(body))
+	}))
+	t.Cleanup(s.Close)
+	return s.URL, files
+}
+
+// The pictures of the pages are the test's output; what a picture cannot show is checked.
+func TestPagesInABrowser(t *testing.T) {
+	gallery := browsertest.New(t).NewGallery(t)
+	url, files := serve(t, pagestest.NewSite())
+	for _, page := range pictured {
+		if page.name == "files" {
+			page.path = files
+		}
+		t.Run(page.name, func(t *testing.T) {
+			for _, line := range gallery.Page(t, page.name, url+"/"+page.path) {
+				t.Error(line)
+			}
+		})
+	}
+}
