@@ -25,7 +25,8 @@ globalThis.browsertest ??= (() => {
 	const over = (top, below) => [0, 1, 2].map(i => top[i] * top[3] + below[i] * (1 - top[3])).concat(1);
 	const light = c => [0.2126, 0.7152, 0.0722].reduce((sum, part, i) => sum + part * (c[i] <= 0.04045 ? c[i] / 12.92 : ((c[i] + 0.055) / 1.055) ** 2.4), 0);
 	const ratio = (a, b) => (Math.max(light(a), light(b)) + 0.05) / (Math.min(light(a), light(b)) + 0.05);
-	const canvas = () => getComputedStyle(document.documentElement).colorScheme.includes("dark") && matchMedia("(prefers-color-scheme: dark)").matches ? [18 / 255, 18 / 255, 18 / 255, 1] : [1, 1, 1, 1];
+	const schemes = () => { const css = getComputedStyle(document.documentElement).colorScheme; return css === "normal" ? document.querySelector("meta[name=color-scheme]")?.content ?? "" : css; };
+	const canvas = () => schemes().includes("dark") && matchMedia("(prefers-color-scheme: dark)").matches ? [18 / 255, 18 / 255, 18 / 255, 1] : [1, 1, 1, 1];
 
 	// behind returns the colour that an element is painted on; null if that is not one colour.
 	const behind = e => {

@@ -47,6 +47,9 @@ func (g *Gallery) Page(t testing.TB, name, url string) (found []string) {
 				wrong = append(wrong, tab.Axe()...)
 			}
 		}
+		if more := len(wrong) - most; more > 0 {
+			wrong = append(wrong[:most], fmt.Sprintf("and %d more", more))
+		}
 		for _, line := range wrong {
 			found = append(found, view+": "+line)
 		}
@@ -59,8 +62,10 @@ func (g *Gallery) Page(t testing.TB, name, url string) (found []string) {
 	return found
 }
 
-// tabs is how far the keyboard goes through a page.
-const tabs = 150
+const (
+	tabs = 100 // how far the keyboard goes through a page
+	most = 20  // lines for a view: a color that is wrong is wrong in a thousand places
+)
 
 func views() (list []View) {
 	for _, off := range []bool{false, true} {
