@@ -195,3 +195,31 @@ func TestScriptsAreOff(t *testing.T) {
 		}
 	}
 }
+
+func TestAPersonUsesAPage(t *testing.T) {
+	b := browsertest.New(t)
+	url := serve(t, whole)
+	for _, v := range []browsertest.View{phone, {Width: 1280, NoScripts: true}} {
+		t.Run(v.String(), func(t *testing.T) {
+			p := b.Open(t, url, v)
+			p.Click("More")
+			if !strings.Contains(p.Text(), "Hidden at first.") {
+				t.Errorf("what was clicked on is not open:\n%s", p.Text())
+			}
+			p.Click("Search")
+			p.Press("hello")
+			if got := browsertest.Eval[string](p, "document.querySelector('input').value"); got != "hello" {
+				t.Errorf("the input has %q", got)
+			}
+			p.Click("a link")
+			if got := p.URL(); got != url+"/other" {
+				t.Errorf("a click leads to %s", got)
+			}
+			p.Reach("Home")
+			p.Follow()
+			if got := p.URL(); got != url+"/" {
+				t.Errorf("the Enter key leads to %s", got)
+			}
+		})
+	}
+}

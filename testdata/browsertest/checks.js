@@ -173,9 +173,13 @@ globalThis.browsertest ??= (() => {
 	});
 	const missed = () => controls().filter(e => !visited.has(e) && !(e.type === "radio" && !e.checked)).map(e => `Tab does not reach ${call(e)}`);
 
-	const things = text => all("a[href], button, summary").filter(e => shown(e) && words(name(e)) === text);
+	// What can be clicked on and has a name; of links that lead to one page, the first.
+	const things = text => {
+		const list = all("a[href], button, summary, input").filter(e => shown(e) && name(e) === text);
+		return list.every(e => e.href && e.href === list[0].href) ? list.slice(0, 1) : list;
+	};
 	return {
-		contrast, overflow, cut, headings, names, document: document_, landmarks, tables, targets, rest, focused, missed, call,
+		contrast, overflow, cut, headings, names, document: document_, landmarks, tables, targets, rest, focused, missed, name,
 		open: () => { all("details").forEach(d => { d.open = true; }); return true; },
 		links: () => [...new Set(all("a[href], link[href]").map(a => a.href.replace(/#.*/, "")))],
 		leads: text => things(text)[0].matches("a[href]") && things(text)[0].origin + things(text)[0].pathname + things(text)[0].search !== location.origin + location.pathname + location.search,

@@ -100,7 +100,7 @@ func (p *Page) Go(url string) {
 	Do(p, "open "+url, chromedp.Navigate(url))
 }
 
-// Click clicks on the one link, button or summary that has a text, and waits for the page that a link leads to.
+// Click clicks on the one link, button, summary or input that has a name, and waits for the page that a link leads to.
 func (p *Page) Click(text string) {
 	p.t.Helper()
 	at := Eval[[]float64](p, "browsertest.place("+quote(text)+")")
@@ -115,10 +115,22 @@ func (p *Page) Click(text string) {
 	Do(p, "click on "+text, click)
 }
 
-// Press presses a key: one of package kb, or a character.
-func (p *Page) Press(key string) {
+// Press presses keys, one after another: characters, or those of package kb.
+func (p *Page) Press(keys string) {
 	p.t.Helper()
-	Do(p, "press a key", chromedp.KeyEvent(key))
+	Do(p, "press keys", chromedp.KeyEvent(keys))
+}
+
+// Reach presses Tab until the element that has a name has the focus.
+func (p *Page) Reach(name string) {
+	p.t.Helper()
+	for range 100 {
+		p.Press(kb.Tab)
+		if Eval[string](p, "browsertest.name(document.activeElement)") == name {
+			return
+		}
+	}
+	p.t.Fatalf("%s: the Tab key does not reach %q", p.URL(), name)
 }
 
 // Follow presses Enter on the link that has the focus, and waits for the page that it leads to.
@@ -146,9 +158,9 @@ func (p *Page) Text() string { return Eval[string](p, "document.body.innerText")
 func (p *Page) Screenshot(dir, name string) {
 	p.t.Helper()
 	size := Eval[[]float64](p, "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
-	beyond := true
-	shot := Call(p, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatPng, CaptureBeyondViewport: &beyond,
-		Clip: &page.Viewport{Width: size[0], Height: min(size[1], 8000), Scale: 1}})
+	yes := true
+	shot := Call(p, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatPng, CaptureBeyondViewport: &yes, OptimizeForSpeed: &yes,
+		Clip: &page.Viewport{Width: size[0], Height: min(size[1], 5000), Scale: 1}})
 	file := filepath.Join(dir, name+".png")
 	if err := os.WriteFile(file, shot.Data, 0o644); err != nil {
 		p.t.Fatal(err)
