@@ -154,13 +154,13 @@ func (p *Page) URL() string { return Do(p, "ask for the address", chromedp.Locat
 // Text returns what a person reads on the page.
 func (p *Page) Text() string { return Eval[string](p, "document.body.innerText") }
 
-// Screenshot writes a picture of the whole page into a folder: NAME.png.
+// Screenshot writes a picture of the page, or of the first 3,000 pixels of it, into a folder: NAME.png.
 func (p *Page) Screenshot(dir, name string) {
 	p.t.Helper()
 	size := Eval[[]float64](p, "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
 	yes := true
 	shot := Call(p, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatPng, CaptureBeyondViewport: &yes, OptimizeForSpeed: &yes,
-		Clip: &page.Viewport{Width: size[0], Height: min(size[1], 5000), Scale: 1}})
+		Clip: &page.Viewport{Width: size[0], Height: min(size[1], 3000), Scale: 1}})
 	file := filepath.Join(dir, name+".png")
 	if err := os.WriteFile(file, shot.Data, 0o644); err != nil {
 		p.t.Fatal(err)
