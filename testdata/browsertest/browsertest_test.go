@@ -121,7 +121,7 @@ func TestChecksFindWhatIsWrong(t *testing.T) {
 		{"a page that cannot be enlarged", desktop, `initial-scale=1`, `maximum-scale=1`, "cannot enlarge"},
 		{"an ID that is there twice", desktop, `<h1>`, `<h1 id="q">`, "two elements have the ID q"},
 		{"no main", desktop, `<main id="main">`, `<div id="main">`, "0 main on the page"},
-		{"no footer", desktop, `<footer>`, `<div>`, "no footer on the page"},
+		{"no header", desktop, `<header>`, `<div>`, "no header on the page"},
 		{"no link that skips", desktop, `href="#main"`, `href="#other"`, "the first link does not lead to main"},
 		{"a table without a caption", desktop, `<caption>Numbers</caption>`, ``, "no caption: <table>"},
 		{"a table header without a scope", desktop, `<th scope="col">Two`, `<th>Two`, `no scope: <th> "Two"`},

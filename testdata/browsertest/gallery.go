@@ -42,10 +42,10 @@ func (g *Gallery) Page(t testing.TB, name, url string) (found []string) {
 		tab.Screenshot(g.dir, name+"-"+view)
 		wrong := slices.Concat(tab.Layout(), tab.Complaints())
 		if !v.NoScripts && v.Dark == v.phone() { // what takes longer: on a phone in the dark, and on a desktop in the light
-			wrong = slices.Concat(wrong, tab.Structure(), tab.Narrow(), tab.Print(), tab.Keyboard(tabs))
 			if g.axe {
 				wrong = append(wrong, tab.Axe()...)
 			}
+			wrong = slices.Concat(wrong, tab.Structure(), tab.Narrow(), tab.Print(), tab.Keyboard(tabs))
 		}
 		if more := len(wrong) - most; more > 0 {
 			wrong = append(wrong[:most], fmt.Sprintf("and %d more", more))
