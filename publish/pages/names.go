@@ -3,9 +3,11 @@ package pages
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"slices"
 
 	"repomill/publish/pages/model"
+	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
@@ -29,24 +31,29 @@ func (w *work) name(ctx context.Context, name string, versions []string) error {
 		}
 		versions = append(versionsOf(there), left...)
 	}
-	if err := w.versionPages(ctx, name, versions); err != nil {
+	were, err := w.versionPages(ctx, name, versions)
+	if err != nil {
 		return err
 	}
-	if err := w.listPages(ctx, name, versions, all); err != nil {
+	if all {
+		versions = nil
+	}
+	if err := w.listPages(ctx, name, versions, were); err != nil {
 		return err
 	}
 	return w.nameRow(ctx, name)
 }
 
 // listPages brings the lists of the versions of a package up to date, from that of the first changed version on: a version that came, or
-// went, moves those after it. They are made one after the other, so that a package with very many versions takes no more memory.
-func (w *work) listPages(ctx context.Context, name string, changed []string, all bool) error {
+// went, moves those after it. None means all; were are the keys of the pages of versions that were there before. They are made one after the
+// other, so that a package with very many versions takes no more memory.
+func (w *work) listPages(ctx context.Context, name string, changed []string, were map[string]bool) error {
 	there, err := w.Catalog.PageVersions(ctx, w.repository, name)
 	if err != nil {
 		return err
 	}
 	pages := w.older(len(there))
-	from, err := w.firstList(ctx, name, there, changed, all)
+	from, err := w.firstList(ctx, name, there, changed, were)
 	if err != nil {
 		return err
 	}
@@ -70,30 +77,63 @@ func (w *work) listPages(ctx context.Context, name string, changed []string, all
 }
 
 // firstList returns the number of the first page of older versions that may have changed. If there are more or fewer such pages now than
-// objects, all may have: each says how many there are.
-func (w *work) firstList(ctx context.Context, name string, there []catalogdb.PageVersion, changed []string, all bool) (int, error) {
+// objects, all may have: each says how many there are. So may they if a version is gone, or is on another page than before, from wherever it
+// was: its first package was removed, and it counts from the next one.
+func (w *work) firstList(ctx context.Context, name string, there []catalogdb.PageVersion, changed []string, were map[string]bool) (int, error) {
 	pages := w.older(len(there))
-	if all {
+	if len(changed) == 0 || pages == 0 {
 		return 1, nil
 	}
 	for n, want := range map[int]bool{pages: true, pages + 1: false} {
-		if n == 0 {
-			continue
-		}
 		has, err := w.has(ctx, layout.OlderPageKey(w.repository, name, n))
 		if err != nil || has != want {
 			return 1, err
 		}
 	}
 	first := len(there)
+	listed := map[int]map[string]bool{} // by page: versions
 	for _, v := range changed {
 		i := slices.IndexFunc(there, func(o catalogdb.PageVersion) bool { return o.Version == v })
-		if i < 0 { // gone, from wherever it was
+		if i < 0 {
 			return 1, nil
 		}
 		first = min(first, i)
+		if !were[layout.VersionPageKey(w.repository, name, v)] {
+			continue
+		}
+		n := min(i/w.limits.list+1, pages+1)
+		if listed[n] == nil {
+			var err error
+			if listed[n], err = w.listedOn(ctx, name, n, pages); err != nil {
+				return 1, err
+			}
+		}
+		if !listed[n][v] {
+			return 1, nil
+		}
 	}
 	return min(first/w.limits.list+1, pages+1), nil
+}
+
+// listedOn returns the versions that an object lists: that of a page of older versions or, beyond those, of the newest ones.
+func (w *work) listedOn(ctx context.Context, name string, number, pages int) (versions map[string]bool, err error) {
+	key := layout.NameTwinKey(w.repository, name)
+	if number <= pages {
+		key = layout.OlderTwinKey(w.repository, name, number)
+	}
+	body, _, err := tree.ReadSmall(ctx, w.Bucket, key)
+	if err != nil {
+		return nil, err
+	}
+	var says struct{ Versions []struct{ Version string } }
+	versions = map[string]bool{}
+	if json.Unmarshal(body, &says) != nil { // there is none, or of another form
+		return versions, nil
+	}
+	for _, v := range says.Versions {
+		versions[v.Version] = true
+	}
+	return versions, nil
 }
 
 // olderPage brings one page of older versions up to date.

@@ -16,8 +16,9 @@ import (
 const chunk = 16
 
 // versionPages brings the pages of versions up to date; those of versions that are gone are removed, with the lists of files that they
-// link. Versions are as listed, with their epochs.
-func (w *work) versionPages(ctx context.Context, name string, versions []string) error {
+// link. Versions are as listed, with their epochs. were are the keys of those that had a page before.
+func (w *work) versionPages(ctx context.Context, name string, versions []string) (were map[string]bool, err error) {
+	were = map[string]bool{}
 	var keys []string
 	for _, v := range versions {
 		keys = append(keys, layout.VersionPageKey(w.repository, name, v))
@@ -35,6 +36,9 @@ func (w *work) versionPages(ctx context.Context, name string, versions []string)
 				byKey[key] = append(byKey[key], v)
 			}
 			for _, key := range some {
+				if old[key].version != "" {
+					were[key] = true
+				}
 				drawn, files, err := w.versionPage(ctx, name, key, byKey[key])
 				if err != nil {
 					return nil, err
@@ -47,10 +51,10 @@ func (w *work) versionPages(ctx context.Context, name string, versions []string)
 			return pages, nil
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return were, nil
 }
 
 // versionPage draws the page of versions that share a key: they differ in the epoch alone. files are the lists of files that it links.
