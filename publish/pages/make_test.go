@@ -78,6 +78,22 @@ func TestPagesOfAWithdrawal(t *testing.T) {
 	w.want(layout.NamesPageKey(tools, -1, ""), "hello", "!tool/")
 }
 
+// A page that is larger than what is compared does not stay as it is.
+func TestPagesReplaceALargeObject(t *testing.T) {
+	w := newWorld(t)
+	w.push(pkg{jammy, "hello", "1.0", "says hello"})
+	w.publish()
+	m := w.maker()
+	w.make(m)
+	key := layout.NameTwinKey(tools, "hello")
+	was := w.bucket.Bytes(key)
+	w.bucket.Put(key, make([]byte, 11<<20))
+	w.ask()
+	if _, failures := w.make(m); failures > 0 || string(w.bucket.Bytes(key)) != string(was) {
+		t.Errorf("%d failures; the object has %d bytes, want %d", failures, len(w.bucket.Bytes(key)), len(was))
+	}
+}
+
 func TestPagesOfAPrivateRepository(t *testing.T) {
 	w := newWorld(t)
 	w.push(pkg{jammy, "hello", "1.0", "says hello"})

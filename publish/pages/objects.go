@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"sync"
 	"time"
@@ -20,9 +21,11 @@ const (
 	maxTries   = 5                     // of a page that another process changes, too
 	firstPause = 20 * time.Millisecond // before the second one
 	perPage    = 4                     // objects of one share that are read or written at the same time
+	maxRead    = 8 << 20               // bytes of an object that is compared with its page
 )
 
-// An object is one as it was before its rows were read: without a version there was none.
+// An object is one as it was before its rows were read: without a version there was none. One that is too large to be compared has no
+// body, and its page is written again.
 type object struct {
 	version layout.Version
 	body    []byte
@@ -63,14 +66,33 @@ func (w *work) readAll(ctx context.Context, keys []string) (objects, error) {
 	g.SetLimit(perPage)
 	for _, key := range keys {
 		g.Go(func() error {
-			body, meta, err := tree.ReadSmall(ctx, w.Bucket, key)
+			o, err := w.read(ctx, key)
 			mu.Lock()
 			defer mu.Unlock()
-			all[key] = object{meta.Version, body}
+			all[key] = o
 			return err
 		})
 	}
 	return all, g.Wait()
+}
+
+func (w *work) read(ctx context.Context, key string) (o object, err error) {
+	body, meta, err := w.Bucket.Get(ctx, key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return o, nil
+	}
+	if err != nil {
+		return o, err
+	}
+	defer body.Close() //nolint:errcheck // it was read
+	o.version = meta.Version
+	if o.body, err = io.ReadAll(io.LimitReader(body, maxRead+1)); err != nil {
+		return o, fmt.Errorf("read %s: %w", key, err)
+	}
+	if len(o.body) > maxRead {
+		o.body = nil
+	}
+	return o, nil
 }
 
 // swapAll writes the pages that differ from their objects, and removes the objects that have no page.
