@@ -48,7 +48,7 @@ func TestPagesSayWhatTheModelHas(t *testing.T) {
 			"hello-mill 2.12-1 2026-11-29 · debian bookworm, trixie · ubuntu jammy, noble hello-mill 2.12-1.el9 2026-11-29 · el 9 · opensuse 15.6 libmill++1 1:3.0~rc2+dfsg-1 2026-11-28 · debian trixie " +
 				"hello-mill 2.11-1 withdrawn 2026-11-27 · debian bookworm, trixie · ubuntu jammy, noble It deletes configuration on upgrade; use 2.12-1"}},
 		{"a private repository says so", "acme/secret/index.html", "h1", "", "", []string{"acme/secret private"}},
-		{"a notice with reason, user and day", hello + "2.11-1/index.html", "div", "class", "notice", []string{"Withdrawn on 2026-11-27 by anna. Clients are not offered it any more. It deletes configuration on upgrade; use 2.12-1"}},
+		{"a notice with reason and day, and not who it was", hello + "2.11-1/index.html", "div", "class", "notice", []string{"Withdrawn on 2026-11-27. Clients are not offered it any more. It deletes configuration on upgrade; use 2.12-1"}},
 		{"a notice for a part of the packages", hello + "2.12-1/index.html", "div", "class", "notice",
 			[]string{"Withdrawn in ubuntu/focal (arm64), ubuntu/jammy (arm64), ubuntu/noble (arm64) on 2026-11-29. Clients are not offered it any more. Built with the wrong compiler"}},
 		{"dependencies by distribution", hello + "2.12-1/index.html", "section", "aria-labelledby", "relations", []string{

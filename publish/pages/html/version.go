@@ -37,7 +37,7 @@ type versionPage struct {
 	Changelog  []facts.Entry
 }
 
-// A notice says why packages were withdrawn.
+// A notice says why packages were withdrawn, and when.
 type notice struct {
 	catalog.Yank
 	In string // empty: everywhere
@@ -145,7 +145,7 @@ func notices(packages []model.Package) (all []notice, gone bool) {
 		if k.Yank != nil {
 			y = *k.Yank
 		}
-		y.At = y.At.UTC()
+		y.At, y.By = y.At.UTC(), "" // who did it is on the page of the state alone
 		if _, ok := in[y]; !ok {
 			yanked = append(yanked, y)
 		}
