@@ -129,11 +129,7 @@ func (r *Resources) contentsOf(ctx context.Context, w catalogdb.WantedContents) 
 		return c, err
 	}
 	c = catalogdb.Contents{Files: read.Files, Changelog: read.Changelog}
-	settings, err := r.Catalog.Settings(ctx, w.Repository)
-	if err != nil {
-		return c, err
-	}
-	files := model.Files{Repository: model.Repository{Name: w.Repository, Private: settings.Visibility == catalog.Private}, Package: w.Package}
+	files := model.Files{Repository: model.Repository{Name: w.Repository}, Package: w.Package}
 	for _, p := range read.Paths {
 		files.Paths = append(files.Paths, model.File{Path: strings.ToValidUTF8(p.Path, "\ufffd"), Kind: p.Kind})
 	}

@@ -74,8 +74,7 @@ func (w *work) createFilesPage(ctx context.Context, k catalog.Package) error {
 		w.Log.Warn("files of a package are not listed", "repository", w.repository.String(), "package", k.Name, "version", k.Version, "error", err)
 	}
 	k.Stanza, k.Primary, k.Filelists, k.Other = nil, nil, nil, nil
-	about := model.Repository{Name: w.repository, Private: true} // or not: the page does not change with that
-	for _, p := range w.html.Files(model.Files{Repository: about, Package: k, Paths: files}) {
+	for _, p := range w.html.Files(model.Files{Repository: w.about, Package: k, Paths: files}) {
 		if err := w.create(ctx, p); err != nil {
 			return err
 		}
@@ -141,8 +140,7 @@ func (w *work) removeFiles(ctx context.Context, name string, page []byte, keep m
 	return nil
 }
 
-// leftovers returns the versions of pages of a package that the bucket has, as their URLs say them, and removes the lists of files of no
-// page. keep has those of present packages.
+// leftovers returns the versions of a package of which the bucket has a page, as their URLs say them.
 func (w *work) leftovers(ctx context.Context, name string) (versions []string, err error) {
 	prefix := strings.TrimSuffix(layout.NamePageKey(w.repository, name), path.Base(layout.NamePageKey(w.repository, name)))
 	err = w.Bucket.List(ctx, prefix, func(key string, _ layout.Meta) error {

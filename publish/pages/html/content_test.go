@@ -115,3 +115,18 @@ func TestVersionPagesHaveEveryPackage(t *testing.T) {
 		t.Errorf("only %d rows were seen", rows)
 	}
 }
+
+// The list of files of a package is written once, and stays when its repository becomes private.
+func TestListsOfFilesAreTheSameForPrivateRepositories(t *testing.T) {
+	t.Parallel()
+	r := pages.New("https://packages.example.org")
+	var drawn []string
+	for _, private := range []bool{false, true} {
+		f := model.Files{Repository: model.Repository{Name: pagestest.Tools, Private: private}, Paths: []model.File{{Path: "/usr/bin/hello"}}}
+		f.Package.Name, f.Package.Version, f.Package.File.SHA256 = "hello", "1.0", strings.Repeat("a", 64)
+		drawn = append(drawn, string(r.Files(f)[0].Body))
+	}
+	if drawn[0] != drawn[1] || !strings.Contains(drawn[0], "/usr/bin/hello") {
+		t.Errorf("public:\n%s\nprivate:\n%s", drawn[0], drawn[1])
+	}
+}

@@ -31,7 +31,8 @@ func (r *Renderer) Files(f model.Files) []model.Page {
 	k := f.Package
 	d := r.draw(layout.FilesPageKey(f.Name, k.Name, k.File.SHA256))
 	p := filesPage{Package: catalogPackage{k.Name, k.Version, k.Arch, k.Distribution.String(), k.File.SHA256}, Link: d.to(layout.VersionPageKey(f.Name, k.Name, k.Version)), Total: len(f.Paths)}
-	p.head = d.headOf(f.Repository, "Files of "+k.Name+" "+k.Version+" · "+f.Name.String(),
+	about := model.Repository{Name: f.Name, Private: true} // or not: the page never changes, and the repository may
+	p.head = d.headOf(about, "Files of "+k.Name+" "+k.Version+" · "+f.Name.String(),
 		crumb{k.Name, d.to(layout.NamePageKey(f.Name, k.Name))}, crumb{k.Version, p.Link}, crumb{Text: "files"})
 	for paths := range slices.Chunk(f.Paths, chunk) {
 		p.Chunks = append(p.Chunks, pathItems(paths))
