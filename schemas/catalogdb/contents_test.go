@@ -3,6 +3,7 @@ package catalogdb_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -105,6 +106,18 @@ func contentsFail(t *testing.T, db *catalogdb.DB) {
 	checkTaken(t, db, now, "fine 1 1")
 	wantContents(t, db, broken, deadly)
 	checkTaken(t, db, now.Add(time.Hour), "fine 1 2")
+	if err := db.AskPages(t.Context(), []catalog.Repository{tools}, now); err != nil {
+		t.Fatal(err)
+	}
+	var again []string
+	for range 3 {
+		_, what := takeContents(t, db, now.Add(time.Hour))
+		again = append(again, what)
+	}
+	slices.Sort(again)
+	if diff := cmp.Diff([]string{"", "broken 1 1", "deadly 1 1"}, again); diff != "" {
+		t.Errorf("taken after all pages were asked for (-want +got):\n%s", diff)
+	}
 }
 
 func contentsSkipped(t *testing.T, db *catalogdb.DB) {

@@ -18,6 +18,13 @@ func (d *DB) WantSkippedContents(ctx context.Context, size int64, now time.Time)
 	return nil
 }
 
+// wantFailedContents asks again for the contents of packages of a repository that could not be read: what was wrong may be repaired.
+func (tx *transaction) wantFailedContents(ctx context.Context, repository int64, now time.Time) error {
+	_, err := tx.ExecContext(ctx, `UPDATE package_contents SET state = ?, attempts = 0, not_before = ? WHERE repository_id = ? AND state = ?`,
+		contentsWanted, millis(now), repository, contentsFailed)
+	return err
+}
+
 // CountWantedContents returns how many packages wait for their contents to be read.
 func (d *DB) CountWantedContents(ctx context.Context) (n int64, err error) {
 	err = d.ask(ctx, func(q querier) error {

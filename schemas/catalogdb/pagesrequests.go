@@ -97,8 +97,8 @@ func repositoryID(ctx context.Context, q querier, r catalog.Repository) (id int6
 	return id, err
 }
 
-// AskPages requests all pages of repositories, each in its own transaction. [DB.QueuePages] finds which those are. The audit log
-// gets an entry for each repository. The error wraps [ErrNotFound] for an unknown one.
+// AskPages requests all pages of repositories, each in its own transaction. [DB.QueuePages] finds which those are. Contents that could not
+// be read are wanted again. The audit log gets an entry for each repository. The error wraps [ErrNotFound] for an unknown one.
 func (d *DB) AskPages(ctx context.Context, repositories []catalog.Repository, now time.Time) error {
 	for _, r := range repositories {
 		var number int64 // of the request
@@ -116,6 +116,9 @@ func (d *DB) AskPages(ctx context.Context, repositories []catalog.Repository, no
 			}
 			number = wanted + 1
 			if _, err := tx.ExecContext(ctx, `UPDATE page_states SET wanted = ?, `+frontAsked+` WHERE repository_id = ?`, number, millis(now), id); err != nil {
+				return err
+			}
+			if err := tx.wantFailedContents(ctx, id, now); err != nil {
 				return err
 			}
 			return record(ctx, tx, now, catalog.AuditEntry{Action: catalog.ActionReindex, Target: r.String(), Detail: "reindex --pages"})
