@@ -68,6 +68,8 @@ command. Repeating a request changes nothing. A request of another kind (--repai
 ended.
 
 With --pages it makes no indexes, but the static pages of whole repositories, from the rows; only what differs is written.
+Pages have the URL under which clients reach the server, and what the table of distributions says: run it after a change of --public-url or
+--distributions. Files of packages that could not be read for their pages are read again.
 
 With --from published the catalog may be empty: after a loss, run repomill migrate, and this command with --all.
 
