@@ -103,7 +103,7 @@ func TestNotFound(t *testing.T) {
 		{"a repository without pages", "/acme/tools/"},
 		{"an owner without pages", "/acme/"},
 		{"an owner alone", "/acme"},
-		{"a folder", "/acme/tools/ubuntu/dists/jammy/"},
+		{"a folder without its slash", "/acme/tools/ubuntu/dists/jammy"},
 		{"no file of ours", "/acme/tools/ubuntu/dists/jammy/evil.sh"},
 		{"an icon", "/favicon.ico"},
 		{"settings", "/.repomill/acme/tools.json"},

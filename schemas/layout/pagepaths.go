@@ -18,6 +18,8 @@ import (
 //	owner/name/packages/el/9/hello-1-1.src.rpm  moved to owner/name/p/hello/1-1/
 //	owner/name/status/                          moved to api/v1/repos/owner/name/status/
 //	app/owner/name/search                       moved to owner/name/names/
+//
+// [Parse] asks folderRef, below, for folders of clients.
 func pageRef(p []string) (ref Ref, ok bool) {
 	switch {
 	case len(p) == 1 && (p[0] == "" || p[0] == indexPage):
@@ -155,6 +157,29 @@ func downloadPage(r catalog.Repository, p []string) (to string, ok bool) {
 	}
 	name, version, ok := nameVersion(p[2])
 	return nameDir(r, name) + "/" + versionFolder(version) + "/", ok
+}
+
+// folderRef returns where a person who opens a folder of packages or indexes finds them: on the page of the repository. The folder may
+// be the URI of a .sources file, or the baseurl of a .repo file, with its slash or without. Nothing is at a folder itself, and no
+// client asks for one.
+//
+//	owner/name/debian/               moved to owner/name/
+//	owner/name/el/9/x86_64           moved to owner/name/
+//	owner/name/debian/dists/trixie/  moved to owner/name/
+func folderRef(p []string) (ref Ref, ok bool) {
+	if len(p) < 3 {
+		return Ref{}, false
+	}
+	r, last := catalog.Repository{Owner: p[0], Name: p[1]}, p[len(p)-1]
+	if last == "" {
+		p = p[:len(p)-1]
+	} else if strings.Contains(last, ".") || len(p) < 4 || len(p) > 5 || slices.Contains(reservedVersions, p[3]) { // rather a file
+		return Ref{}, false
+	}
+	if len(p) < 3 || !plainSegments(p) || CheckRepository(r) != nil || checkDistributionName(catalog.Distribution{OS: p[2], Version: "x"}) != nil {
+		return Ref{}, false
+	}
+	return Ref{Repository: r, MovedTo: r.String() + "/", Temporary: true}, true
 }
 
 // nameVersion returns what the name of a package's file says: the name of the package and its version without an epoch.

@@ -81,6 +81,13 @@ func TestMovedPages(t *testing.T) {
 		{"packagecloud's page of a distribution with its slash", "acme/tools/packages/el/9/", "acme/tools/", false},
 		{"packagecloud's page of all packages", "acme/tools/packages", "acme/tools/", false},
 		{"packagecloud's search", "app/acme/tools/search", "acme/tools/names/", true},
+		{"the URI of a .sources file", "acme/tools/debian/", "acme/tools/", true},
+		{"the base of GitLab's layout", "acme/tools/debian/bookworm/", "acme/tools/", true},
+		{"that without its slash", "acme/tools/debian/bookworm", "acme/tools/", true},
+		{"the baseurl of a .repo file", "acme/tools/el/9/x86_64", "acme/tools/", true},
+		{"that with its slash", "acme/tools/el/9/x86_64/", "acme/tools/", true},
+		{"the folder of a release", "acme/tools/debian/dists/bookworm/", "acme/tools/", true},
+		{"a folder of packages", "acme/tools/debian/pool/bookworm/main/libs/libstdc++6/", "acme/tools/", true},
 	} {
 		t.Run(tt.fact, func(t *testing.T) {
 			ref, ok := layout.Parse(tt.path)
@@ -118,6 +125,13 @@ func TestNoPages(t *testing.T) {
 		{"a file that is named by no digest", "acme/tools/p/hello/_files/x.html"},
 		{"a file of another kind", "acme/tools/p/hello/_files/" + sum + ".json"},
 		{"another file of a repository", "acme/tools/settings.json"},
+		{"a word behind a repository", "acme/tools/debian"},
+		{"a folder of every DEB repository without its slash", "acme/tools/debian/dists"},
+		{"a file below a distribution", "acme/tools/el/9/x.iso"},
+		{"a hidden folder below a distribution", "acme/tools/el/9/.x86_64/"},
+		{"a doubled slash below a distribution", "acme/tools/el/9//"},
+		{"a folder of a reserved owner", "api/tools/el/9/"},
+		{"the folder of keys", "acme/tools/gpgkeys/"},
 		{"a twin without a name", "acme/tools/p/.json"},
 		{"a level that is no number", "acme/tools/names/x.html"},
 		{"a level with zeros", "acme/tools/names/00/a.html"},

@@ -63,7 +63,7 @@ func Parse(path string) (ref Ref, ok bool) {
 		return ref, true
 	}
 	if len(p) < 3 || !plainSegments(p) {
-		return Ref{}, false
+		return folderRef(p)
 	}
 	repository := catalog.Repository{Owner: p[0], Name: p[1]}
 	if CheckRepository(repository) != nil {
@@ -74,7 +74,7 @@ func Parse(path string) (ref Ref, ok bool) {
 		rest = canonical(p)[2:]
 	}
 	if !published(rest) && !packageKey(repository, rest) {
-		return Ref{}, false
+		return folderRef(p)
 	}
 	return Ref{Repository: repository, Key: repository.String() + "/" + strings.Join(rest, "/"), File: file}, true
 }

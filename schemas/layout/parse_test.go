@@ -112,7 +112,6 @@ func TestParseRefuses(t *testing.T) {
 		{"a trailing slash", "acme/tools/gpgkey/"},
 		{"a doubled slash", "acme/tools//gpgkey"},
 		{"a folder", "acme/tools/ubuntu/dists/jammy"},
-		{"a folder with its slash", "acme/tools/ubuntu/dists/jammy/"},
 		{"capitals", "Acme/tools/gpgkey"},
 		{"a reserved owner", "api/tools/gpgkey"},
 		{"an install script of another kind", "install/repositories/acme/tools/script.gem.sh"},
