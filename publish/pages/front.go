@@ -1,12 +1,14 @@
 package pages
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
 
 	"repomill/publish/keys"
 	"repomill/publish/pages/model"
+	"repomill/publish/pages/twin"
 	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -14,8 +16,8 @@ import (
 )
 
 const (
-	frontRows    = 120 // packages that came or went, of which changes are made: several packages may be one version
-	frontChanges = 20  // that the front page has
+	frontRows    = 300             // packages that came or went, of which changes are made: several packages may be one version
+	frontChanges = twin.MaxEntries // of the feed; the page has fewer
 )
 
 // whole brings up to date what says something of the whole repository.
@@ -56,7 +58,7 @@ func (w *work) frontOf(rows catalogdb.PageFront, set keys.Set) model.Front {
 		}
 	}
 	for _, ds := range s.Distributions {
-		d := model.Distribution{Settings: ds, Package: exampleOf(rows.Changes, ds.Distribution)}
+		d := model.Distribution{Settings: ds, Package: exampleOf(rows.Newest, ds.Distribution)}
 		d.Distro, _ = w.Table.Lookup(ds.Distribution) // the zero one is of a table that has lost it
 		d.Distro.Distribution, d.Distro.Format = ds.Distribution, ds.Format
 		f.Distributions = append(f.Distributions, d)
@@ -113,7 +115,7 @@ func changesOf(rows []catalogdb.PageChange) (all []model.Change) {
 		i := slices.IndexFunc(all, same)
 		if i < 0 {
 			if len(all) == frontChanges {
-				break
+				continue // a later row may be of another distribution of a change that is there
 			}
 			i, all = len(all), append(all, c)
 		}
@@ -130,7 +132,7 @@ func changesOf(rows []catalogdb.PageChange) (all []model.Change) {
 // exampleOf returns the name of a package that clients of a distribution can install, of those that came last; rather one that people
 // install by its name.
 func exampleOf(rows []catalogdb.PageChange, d catalog.Distribution) (name string) {
-	gone := map[string]bool{}
+	gone, last := map[string]bool{}, ""
 	for _, row := range rows {
 		k := row.Package
 		if k.Distribution != d || k.Arch == "src" || k.Arch == "nosrc" {
@@ -140,17 +142,18 @@ func exampleOf(rows []catalogdb.PageChange, d catalog.Distribution) (name string
 			gone[k.Name] = true
 			continue
 		}
-		if gone[k.Name] {
-			continue
-		}
-		if !auxiliary(k.Name) {
+		switch {
+		case gone[k.Name]: // its newest version went: another package is a better example
+			if last == "" {
+				last = k.Name
+			}
+		case !auxiliary(k.Name):
 			return k.Name
-		}
-		if name == "" {
+		case name == "":
 			name = k.Name
 		}
 	}
-	return name
+	return cmp.Or(name, last)
 }
 
 // auxiliary reports whether a package is by its name one that belongs to another.

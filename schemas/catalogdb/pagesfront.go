@@ -14,6 +14,9 @@ import (
 // changesRead is how many rows are read for each change that is asked for: some have no file any more, and no page.
 const changesRead = 4
 
+// newestRead is how many changes are read of each release, also of one that has not changed for long.
+const newestRead = 30
+
 // PageFront returns what the front page says of a repository, read in one transaction, with up to a number of changes. Of each
 // release it reads a bounded number of rows, however many there are. The error wraps [ErrNotFound] for an unknown repository.
 func (d *DB) PageFront(ctx context.Context, r catalog.Repository, changes int) (f PageFront, err error) {
@@ -63,17 +66,23 @@ func (f *PageFront) read(ctx context.Context, q querier, r catalog.Repository, c
 	slices.SortStableFunc(releases, func(a, b row) int { return cmp.Compare(b.published, a.published) })
 	for _, row := range releases {
 		full := len(f.Changes) > 0 && len(f.Changes) == changes
-		if changes <= 0 || row.Revision.Number == 0 || full && row.published < millis(f.Changes[changes-1].At) {
+		if changes <= 0 || row.Revision.Number == 0 {
 			continue
 		}
-		some, err := pageChanges(ctx, q, row.id, row.PageRelease, changes)
+		limit := changes
+		if full && row.published < millis(f.Changes[changes-1].At) {
+			limit = min(changes, newestRead)
+		}
+		some, err := pageChanges(ctx, q, row.id, row.PageRelease, limit)
 		if err != nil {
 			return err
 		}
+		f.Newest = append(f.Newest, some[:min(len(some), newestRead)]...)
 		f.Changes = append(f.Changes, some...)
 		slices.SortStableFunc(f.Changes, newestFirst)
 		f.Changes = f.Changes[:min(len(f.Changes), changes)]
 	}
+	slices.SortStableFunc(f.Newest, newestFirst)
 	return nil
 }
 

@@ -201,12 +201,23 @@ func pageChanges(t *testing.T, db *catalogdb.DB) {
 	check("all", 9, "noble gone yanked 4s", "jammy hello active 3s", "noble bye active 2s")
 	check("some", 2, "noble gone yanked 4s", "jammy hello active 3s")
 	check("none", 0)
+	f, err := db.PageFront(t.Context(), tools, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var newest []string
+	for _, c := range f.Newest {
+		newest = append(newest, c.Release.Distribution.Version+" "+c.Package.Name)
+	}
+	if diff := cmp.Diff([]string{"noble gone", "jammy hello"}, newest); diff != "" {
+		t.Errorf("the newest of each release (-want +got):\n%s", diff)
+	}
 	if err := db.Removed(t.Context(), gone); err != nil {
 		t.Fatal(err)
 	}
 	check("without those whose file is deleted", 9, "jammy hello active 3s", "noble bye active 2s")
 
-	f, err := db.PageFront(t.Context(), tools, 0)
+	f, err = db.PageFront(t.Context(), tools, 0)
 	if err != nil || f.Settings.Revision.Number != 2 || len(f.Releases) != 2 {
 		t.Fatalf("front: %+v, %v", f, err)
 	}

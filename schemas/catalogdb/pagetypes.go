@@ -66,6 +66,7 @@ type PageFront struct {
 	Packages, Names int // that clients see, by the list of names
 	Releases        []PageRelease
 	Changes         []PageChange // newest first
+	Newest          []PageChange // some of each release, however long ago they came or went; newest first
 }
 
 // A PageRelease is a release and what is published of it.

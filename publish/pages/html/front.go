@@ -51,6 +51,9 @@ type changeView struct {
 	In             string
 }
 
+// maxChanges is the number of changes on a front page; its feed has more.
+const maxChanges = 20
+
 // Front returns the page of a repository.
 func (r *Renderer) Front(f model.Front) []model.Page {
 	d := r.draw(layout.FrontPageKey(f.Name))
@@ -72,7 +75,7 @@ func (r *Renderer) Front(f model.Front) []model.Page {
 	if f.Keyring {
 		p.Keyring = keyrings(f)
 	}
-	for _, c := range f.Changes {
+	for _, c := range f.Changes[:min(len(f.Changes), maxChanges)] {
 		p.Changes = append(p.Changes, changeView{Change: c, Link: d.to(layout.VersionPageKey(f.Name, c.Name, c.Version)),
 			NameLink: d.to(layout.NamePageKey(f.Name, c.Name)), In: where(c.Distributions)})
 	}
