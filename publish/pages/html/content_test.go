@@ -41,8 +41,8 @@ func TestPagesSayWhatTheModelHas(t *testing.T) {
 		element, attribute, value string
 		want                      []string // in this order, maybe among others
 	}{
-		{"three numbers", acme, "dl", "class", "figures", []string{"Packages1432 of 65 names Last publish2026-11-29 21:58 UTC Key valid until2028-11-29"}},
-		{"numbers of an empty repository", "acme/new/index.html", "dl", "class", "figures", []string{"Packages0 Last publishnone yet Key valid untilno key"}},
+		{"three numbers", acme, "dl", "class", "figures", []string{"Packages1432 of 65 names Last publish2026-11-29 21:58 UTC Key expires2028-11-29"}},
+		{"numbers of an empty repository", "acme/new/index.html", "dl", "class", "figures", []string{"Packages0 Last publishnone yet Key expiresno key"}},
 		{"a fingerprint has no blank in it", acme, "code", "class", "fingerprint", []string{"8F3A6C0D55E1B7249A0CD2E47B61F0953D645A26", "1B9D4470AC2E88F36650C9D1E3AF5B27704C11E9", "C07F92AA41D6358E19BB64F2D0735CEA9D1E6B48"}},
 		{"changes, with the reason of a withdrawal", acme, "ol", "class", "changes", []string{
 			"hello-mill 2.12-1 2026-11-29 · debian bookworm, trixie · ubuntu jammy, noble hello-mill 2.12-1.el9 2026-11-29 · el 9 · opensuse 15.6 libmill++1 1:3.0~rc2+dfsg-1 2026-11-28 · debian trixie " +
