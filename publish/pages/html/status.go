@@ -122,6 +122,7 @@ func (r *Renderer) Status(s model.StatusPage) []byte {
 		p.Keys = append(p.Keys, keyRowOf(k, s.At))
 	}
 	for _, c := range s.Changes {
+		c.Target = strings.TrimPrefix(c.Target, s.Name.String()+"/")
 		p.Changes = append(p.Changes, changeRow{c, outside(c.Job), age(c.At)})
 	}
 	return d.page("status", p).Body

@@ -110,6 +110,18 @@ func TestStatusShowsHostileTextAsText(t *testing.T) {
 	}
 }
 
+func TestStatusSaysHowDownloadsAreCounted(t *testing.T) {
+	s := model.StatusPage{Repository: model.Repository{Name: catalog.Repository{Owner: "acme", Name: "tools"}}, At: statusAt,
+		Downloads: &model.DownloadsStatus{At: statusAt, Since: "2026-11-01"},
+		Changes:   []model.ChangeStatus{{At: statusAt, Action: catalog.ActionYank, Target: "acme/tools/el/9"}}}
+	text := statusNodes(t, s, func(*markup.Node) {})
+	for _, want := range []string{"None are counted since 2026-11-01: repomill stats run counts them in logs.", "package.yank now el/9"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page lacks %q:\n%s", want, text)
+		}
+	}
+}
+
 func TestStatusSaysWhatNeedsAPerson(t *testing.T) {
 	t.Parallel()
 	s := model.StatusPage{
@@ -140,7 +152,7 @@ func TestStatusSaysWhatNeedsAPerson(t *testing.T) {
 		"1 upload: being read. The oldest arrived 40 s ago .", "2 uploads: stored, not published yet. The oldest arrived now .",
 		"Pages of packages: 3 changes wait, the oldest published 5 s ago", "Pages of packages could not be made. the bucket refuses",
 		"expires on 2026-12-10.", "signing, until 2026-12-10 , 10 days left expires", "standby, no expiry",
-		"123 456 since 2026-11-01, by the logs that were counted until 1 min ago", "gcc 99 999 make 7",
+		"123 456 since 2026-11-01, in the logs that were counted. Summed up 1 min ago", "gcc 99 999 make 7",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q:\n%s", want, text)

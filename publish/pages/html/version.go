@@ -37,10 +37,11 @@ type versionPage struct {
 	Changelog  []facts.Entry
 }
 
-// A notice says why packages were withdrawn, and when.
+// A notice says why packages were withdrawn.
 type notice struct {
-	catalog.Yank
-	In string // empty: everywhere
+	Reason string
+	At     time.Time // of the first of them
+	In     string    // empty: everywhere
 }
 
 // A rowGroup is the packages of one distribution.
@@ -131,32 +132,31 @@ func hasComponents(packages []model.Package) bool {
 	return false
 }
 
-// notices returns the reasons for which packages were withdrawn, and whether all were.
+// notices returns the reasons for which packages were withdrawn, and whether all were. Those of one reason and one day are one. Who
+// withdrew a package is for the audit log to say, and not for everybody to read.
 func notices(packages []model.Package) (all []notice, gone bool) {
-	var yanked []catalog.Yank
-	in := map[catalog.Yank][]string{}
+	type why struct{ reason, day string }
+	at, in := map[why]int{}, map[why][]string{} // index in all; distributions and architectures
 	n := 0
 	for _, k := range packages {
 		if k.State != catalog.Yanked {
 			continue
 		}
 		n++
-		var y catalog.Yank
+		var note notice
 		if k.Yank != nil {
-			y = *k.Yank
+			note.Reason, note.At = k.Yank.Reason, k.Yank.At.UTC()
 		}
-		y.At, y.By = y.At.UTC(), "" // who did it is on the page of the state alone
+		y := why{note.Reason, note.At.Format(time.DateOnly)}
 		if _, ok := in[y]; !ok {
-			yanked = append(yanked, y)
+			at[y], all = len(all), append(all, note)
 		}
 		in[y] = append(in[y], k.Distribution.String()+" "+k.Arch)
 	}
-	for _, y := range yanked {
-		note := notice{Yank: y}
-		if len(in[y]) < len(packages) {
-			note.In = listed(in[y])
+	for y, places := range in {
+		if len(places) < len(packages) {
+			all[at[y]].In = listed(places)
 		}
-		all = append(all, note)
 	}
 	return all, n > 0 && n == len(packages)
 }
@@ -190,7 +190,10 @@ func (d drawing) row(k model.Package) row {
 		key = k.In[0].Key
 	}
 	if key != "" {
-		r.File = link{path.Base(key), d.to(key)}
+		r.File.Text = path.Base(key)
+	}
+	if key != "" && !r.Withdrawn { // it is not to be installed, and its file does not stay
+		r.File.Link = d.to(key)
 	}
 	if len(places) > 1 {
 		r.Places = strings.Join(places, ", ")
