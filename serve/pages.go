@@ -3,6 +3,7 @@ package serve
 import (
 	"cmp"
 	"errors"
+	"html"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -55,12 +56,12 @@ func (s *resolver) page(w http.ResponseWriter, r *http.Request, ref layout.Ref, 
 	case err != nil && rawPath(r.URL) == "/":
 		a.Status = s.rootText(w, err)
 	case err != nil:
-		a.Status = s.throughError(w, r, ref.Key, visibility, err)
+		a.Status = s.throughError(w, r, ref, visibility, err)
 	case ref.MovedTo != "":
 		a.Status = moved(w, r.URL, ref, a.Visibility)
 	default:
 		SetPageHeaders(w.Header())
-		a.Status = s.through(w, r, s.Settings.Bucket, ref.Key, visibility)
+		a.Status = s.through(w, r, s.Settings.Bucket, ref, visibility)
 	}
 	return a
 }
@@ -86,11 +87,9 @@ func (s *resolver) rootText(w http.ResponseWriter, err error) int {
 // moved sends a client to another path. It is relative, and so leads to the host, and below the token, that the client has
 // asked: nothing of a request is in it. A query is left out.
 func moved(w http.ResponseWriter, u *url.URL, ref layout.Ref, v catalog.Visibility) int {
-	escaped := rawPath(u)
-	path, _ := cutToken(escaped)
-	up := strings.Count(path, "/") - 1
+	from, _ := cutToken(rawPath(u))
 	if ref.ToAPI() { // it takes tokens of another kind, and none in a path
-		up = strings.Count(escaped, "/") - 1
+		from = rawPath(u)
 	}
 	h, status := w.Header(), http.StatusMovedPermanently
 	h.Set("Cache-Control", "public, max-age=300")
@@ -102,9 +101,32 @@ func moved(w http.ResponseWriter, u *url.URL, ref layout.Ref, v catalog.Visibili
 		status = http.StatusFound
 		h.Set("Cache-Control", "private, no-store")
 	}
-	h.Set("Location", "./"+strings.Repeat("../", up)+(&url.URL{Path: ref.MovedTo}).EscapedPath())
+	h.Set("Location", relative(from, ref.MovedTo))
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Content-Length", "0")
 	w.WriteHeader(status)
 	return status
+}
+
+// relative returns a reference from a path, without a token, to another one of the same host, which has no leading slash.
+func relative(from, to string) string {
+	return "./" + strings.Repeat("../", strings.Count(from, "/")-1) + (&url.URL{Path: to}).EscapedPath()
+}
+
+// lostPage answers for the page of a package that is absent: of one that was withdrawn long ago, as an old link may have it, or of one
+// that a page of packagecloud had. The list of packages is a way on.
+func lostPage(w http.ResponseWriter, u *url.URL, r catalog.Repository, cacheControl string) int {
+	from, _ := cutToken(rawPath(u))
+	name := html.EscapeString(r.String())
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	return text(w, http.StatusNotFound, cacheControl, `<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Not found</title>
+<h1>Not found</h1>
+<p>This package, or this version of it, is not in `+name+`, or was withdrawn. <a href="`+html.EscapeString(relative(from, r.String()+"/names/"))+`">Packages of `+name+`</a></p>
+</html>
+`)
 }

@@ -79,13 +79,45 @@ func TestPagesAreAnsweredWithBytes(t *testing.T) {
 			}
 		}
 		for _, target := range []string{
-			"/assets/secrets", "/acme/tools/p/hello/9.0-1/settings.json", "/acme/tools/p/.hidden/", "/acme/tools/p/%2ehidden/", "/acme/tools/p/nothing/", "/nothing/", "/acme/nothing/",
+			"/assets/secrets", "/acme/tools/p/hello/9.0-1/settings.json", "/acme/tools/p/.hidden/", "/acme/tools/p/%2ehidden/", "/acme/tools/p/nothing.json", "/acme/tools/p/nothing/feed.atom", "/nothing/", "/acme/nothing/",
 			"/acme/tools/p/hello/../../../", "/acme/tools/%2e%2e/secret/", "/acme%2ftools/", "//acme/tools/", "/acme/tools//", "/.repomill/", "/.repomill/acme/", "/priv/", "/priv/x", "/api/",
 			"/install/", "/favicon.ico", "/robots.txt",
 		} {
 			if resp, body := raw(t, s.resolver, "GET", target); resp.StatusCode != 404 || body != "not found\n" {
 				t.Errorf("%s: got %d, %q, want 404", target, resp.StatusCode, body)
 			}
+		}
+	}
+}
+
+// An old link may lead to a package that is no longer there. Its answer leads on, also below a token.
+func TestAPageOfAPackageThatIsAbsent(t *testing.T) {
+	s := newSite(t, pageBucket())
+	token := "/priv/" + url.PathEscape(goodToken)
+	for target, want := range map[string]string{
+		"/acme/tools/p/nothing/":                   "/acme/tools/names/",
+		"/acme/tools/p/hello/0.1-1/":               "/acme/tools/names/",
+		"/acme/tools/p/hello/0.1-1/index.html":     "/acme/tools/names/",
+		token + "/acme/secret/p/nothing/":          token + "/acme/secret/names/",
+		token + "/acme/secret/p/hello/1%5Egit1-1/": token + "/acme/secret/names/",
+	} {
+		resp, body := raw(t, s.resolver, "GET", target)
+		_, after, _ := strings.Cut(body, `<a href="`)
+		href, _, found := strings.Cut(after, `"`)
+		base, err := url.Parse(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, err := base.Parse(href)
+		if err != nil || !found || to.EscapedPath() != want || strings.Contains(body, "nothing") {
+			t.Errorf("%s leads to %v, %v, want %s:\n%s", target, to, err, want, body)
+		}
+		h := resp.Header
+		if resp.StatusCode != 404 || h.Get("Content-Type") != "text/html; charset=utf-8" || h.Get("Content-Security-Policy") != pagePolicy || !strings.HasSuffix(h.Get("Cache-Control"), "max-age=10") {
+			t.Errorf("%s: got %d, %v", target, resp.StatusCode, h)
+		}
+		if head, body := raw(t, s.resolver, "HEAD", target); head.StatusCode != 404 || body != "" {
+			t.Errorf("HEAD %s: got %d, %q", target, head.StatusCode, body)
 		}
 	}
 }

@@ -161,7 +161,7 @@ func (s *resolver) object(w http.ResponseWriter, r *http.Request, ref layout.Ref
 	}
 	if from != nil && !isPackage(ref.Key) {
 		a.Through = true
-		a.Status = s.through(w, r, from, ref.Key, visibility)
+		a.Status = s.through(w, r, from, ref, visibility)
 		return a
 	}
 	a.Status = s.redirect(w, ref, visibility, now)

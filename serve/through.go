@@ -15,11 +15,12 @@ import (
 
 // through answers with the bytes of an object, for clients that cannot follow a redirect to another
 // host, and of those that set clients up. A HEAD, and a GET of an object that the client has, cost a Stat and no read.
-func (s *resolver) through(w http.ResponseWriter, r *http.Request, from Bucket, key string, v catalog.Visibility) int {
+func (s *resolver) through(w http.ResponseWriter, r *http.Request, from Bucket, ref layout.Ref, v catalog.Visibility) int {
+	key := ref.Key
 	if r.Method == http.MethodHead || r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Modified-Since") != "" {
 		meta, err := from.Stat(r.Context(), key)
 		if err != nil {
-			return s.throughError(w, r, key, v, err)
+			return s.throughError(w, r, ref, v, err)
 		}
 		same := unchanged(r.Header, meta)
 		if same && r.Header.Get("If-None-Match") != "" { // http.ServeContent reads no list with a bad tag in it
@@ -32,21 +33,25 @@ func (s *resolver) through(w http.ResponseWriter, r *http.Request, from Bucket, 
 	}
 	body, meta, err := from.Get(r.Context(), key)
 	if err != nil {
-		return s.throughError(w, r, key, v, err)
+		return s.throughError(w, r, ref, v, err)
 	}
 	defer body.Close()
 	return s.send(w, r, key, v, meta, body)
 }
 
-func (s *resolver) throughError(w http.ResponseWriter, r *http.Request, key string, v catalog.Visibility, err error) int {
+func (s *resolver) throughError(w http.ResponseWriter, r *http.Request, ref layout.Ref, v catalog.Visibility, err error) int {
 	if errors.Is(err, fs.ErrNotExist) {
+		cacheControl := "max-age=10"
 		if v != catalog.Public {
-			return text(w, http.StatusNotFound, "private, max-age=10", "not found\n")
+			cacheControl = "private, max-age=10"
 		}
-		return notFound(w)
+		if ref.IsPackagePage() {
+			return lostPage(w, r.URL, ref.Repository, cacheControl)
+		}
+		return text(w, http.StatusNotFound, cacheControl, "not found\n")
 	}
 	if r.Context().Err() == nil {
-		s.faults.log(s.Log, slog.LevelWarn, s.Now(), "cannot read object", "key", key, "error", err)
+		s.faults.log(s.Log, slog.LevelWarn, s.Now(), "cannot read object", "key", ref.Key, "error", err)
 	}
 	w.Header().Set("Retry-After", "5")
 	return text(w, http.StatusServiceUnavailable, "no-store", "the repository cannot be read at the moment\n")

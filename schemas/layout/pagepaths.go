@@ -60,6 +60,9 @@ func ownerRef(p []string) (ref Ref, ok bool) {
 	return ref, true
 }
 
+// installPage is the last segment of packagecloud's page with the lines that install a repository.
+const installPage = "install"
+
 // repositoryPage takes the segments below owner/name.
 func repositoryPage(r catalog.Repository, p []string) (key, to string, ok bool) {
 	dir := r.String() + "/"
@@ -77,6 +80,8 @@ func repositoryPage(r catalog.Repository, p []string) (key, to string, ok bool) 
 	case p[0] == namesFolder:
 		key, ok = namesPage(r, p[1:])
 		return key, "", ok
+	case len(p) == 1 && p[0] == installPage:
+		return "", dir, true
 	case p[0] == downloads:
 		to, ok = downloadPage(r, p[1:])
 		return "", to, ok
@@ -201,6 +206,11 @@ func nameVersion(file string) (name, version string, ok bool) {
 // IsPage reports whether the path is one of a page, a twin, a feed or what pages load, or one that leads to them. They are
 // answered with bytes: relative links of a page are those of its public path.
 func (r Ref) IsPage() bool { return r.MovedTo != "" || IsPage(r.Key) }
+
+// IsPackagePage reports whether the path is one of a page of a package, for people.
+func (r Ref) IsPackagePage() bool {
+	return r.MovedTo == "" && strings.HasPrefix(r.Key, r.Repository.String()+"/"+pageFolder+"/") && strings.HasSuffix(r.Key, ".html")
+}
 
 // ToAPI reports whether the path leads to the API, which asks for a token of its own.
 func (r Ref) ToAPI() bool { return strings.HasPrefix(r.MovedTo, apiRepositories) }

@@ -80,6 +80,7 @@ func TestMovedPages(t *testing.T) {
 		{"packagecloud's page of a distribution", "acme/tools/packages/el/9", "acme/tools/", false},
 		{"packagecloud's page of a distribution with its slash", "acme/tools/packages/el/9/", "acme/tools/", false},
 		{"packagecloud's page of all packages", "acme/tools/packages", "acme/tools/", false},
+		{"packagecloud's page of install lines", "acme/tools/install", "acme/tools/", false},
 		{"packagecloud's search", "app/acme/tools/search", "acme/tools/names/", true},
 		{"the URI of a .sources file", "acme/tools/debian/", "acme/tools/", true},
 		{"the base of GitLab's layout", "acme/tools/debian/bookworm/", "acme/tools/", true},
