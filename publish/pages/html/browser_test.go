@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"repomill/publish/pages/pagestest"
+	"repomill/publish/pages/twin"
 	"repomill/schemas/layout"
 	"repomill/testdata/browsertest"
+	"repomill/testdata/proctest"
 
 	pages "repomill/publish/pages/html"
 )
@@ -53,6 +55,10 @@ func serve(t *testing.T, site pagestest.Site) (url string, files string) {
 			files = p.Key
 		}
 	}
+	for _, list := range site.Lists { // which the search reads
+		p := twin.New(pagestest.PublicURL).Names(list)
+		objects[p.Key] = p.Body
+	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		key := strings.TrimPrefix(r.URL.Path, "/")
 		if key == "" || strings.HasSuffix(key, "/") {
@@ -83,6 +89,31 @@ func TestPagesInABrowser(t *testing.T) {
 		t.Run(page.name, func(t *testing.T) {
 			for _, line := range gallery.Page(t, page.name, url+"/"+page.path) {
 				t.Error(line)
+			}
+		})
+	}
+}
+
+// A long list is searched by the beginning of names, and says so; a short one for names that contain what is typed.
+func TestSearch(t *testing.T) {
+	b := browsertest.New(t)
+	url, _ := serve(t, pagestest.NewSite())
+	for _, tt := range []struct{ fact, path, typed, want string }{
+		{"the beginning of a name, in a long list", "globex/big/", "golang-", "golang-acme"},
+		{"capitals that no name has", "globex/big/", "Golang-A", "golang-acme"},
+		{"the middle of a name, in a long list", "globex/big/", "lang", "No name begins with this"},
+		{"the middle of a name, in a short list", "acme/secret/", "rob", "probe"},
+		{"what no name has, in a short list", "acme/secret/", "xyz", "No name has this in it"},
+	} {
+		t.Run(tt.fact, func(t *testing.T) {
+			p := b.Open(t, url+"/"+tt.path, browsertest.View{Width: 360})
+			p.Click("Search packages")
+			p.Press(tt.typed)
+			proctest.Eventually(t, tt.want, func() bool {
+				return browsertest.Eval[string](p, "[...document.querySelectorAll('[data-search] ul bdi:first-child, [data-search] form ~ p[role]')].map(e => e.textContent).join('')") == tt.want
+			})
+			if found := p.Complaints(); len(found) > 0 {
+				t.Error(found)
 			}
 		})
 	}

@@ -43,8 +43,10 @@
 	if (!box) return;
 	const top = new URL(box.dataset.search, location), base = new URL("..", top), lists = {};
 	const load = (url) => lists[url] ||= fetch(url).then((r) => r.ok ? r.json() : Promise.reject(r.status)).catch((e) => { delete lists[url]; throw e; });
+	let long;
 	const find = async (typed) => {
 		let list = await load(top);
+		long = list.parts;
 		if (list.lines) return list.lines.filter((l) => l.name.toLowerCase().includes(typed.toLowerCase()));
 		while (list.parts) list = await load(new URL((list.parts.findLast((p) => p.from <= typed) || list.parts[0]).twin, base));
 		const found = [];
@@ -67,7 +69,8 @@
 		if (typed) {
 			try {
 				found = await find(typed);
-				text = found.length > 20 ? "The first 20" : found.length ? "" : "No package has this name";
+				if (!found.length) found = await find(typed.toLowerCase());
+				text = found.length > 20 ? "The first 20" : found.length ? "" : long ? "No name begins with this" : "No name has this in it";
 			} catch { text = "The list cannot be read now"; }
 		}
 		if (typed !== input.value.trim()) return;
