@@ -124,7 +124,9 @@ func readFilelists(fragment []byte) (files []model.File, err error) {
 	}
 }
 
-var filesLink = regexp.MustCompile(`/?_files/([0-9a-f]{64})\.html`)
+// filesLink matches the links of a page of a version to lists of files. No text of a package does: the quotes in it are escaped, and links
+// that it says begin with a scheme.
+var filesLink = regexp.MustCompile(` href="\.\./_files/([0-9a-f]{64})\.html"`)
 
 // removeFiles removes the lists of files that a page of a version linked, and does not link any more: their packages are gone.
 func (w *work) removeFiles(ctx context.Context, name string, page []byte, keep map[string]bool) error {
