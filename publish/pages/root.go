@@ -2,13 +2,29 @@ package pages
 
 import (
 	"context"
+	"fmt"
 
 	"repomill/publish/pages/model"
 	"repomill/schemas/layout"
 )
 
-// roots brings up to date the page of all public repositories, and that of those of the owner.
+// roots brings up to date the page of all public repositories, and that of those of the owner. Works on other repositories do that at the
+// same time. One that sees a repository become private writes nothing if the pages do not name it yet; but this one may have read its
+// rows before. So after each write the rows are read again.
 func (w *work) roots(ctx context.Context) error {
+	for range maxTries {
+		before := w.counts
+		if err := w.rootsOnce(ctx); err != nil {
+			return err
+		}
+		if w.counts.Written == before.Written && w.counts.Removed == before.Removed {
+			return nil
+		}
+	}
+	return fmt.Errorf("the list of repositories has changed again and again: %w", layout.ErrConflict)
+}
+
+func (w *work) rootsOnce(ctx context.Context) error {
 	owner := w.repository.Owner
 	keys := []string{layout.RootPageKey, layout.OwnerPageKey(owner)}
 	return w.replace(ctx, keys, func(objects) ([]model.Page, error) {
