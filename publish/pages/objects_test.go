@@ -1,0 +1,33 @@
+package pages_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"repomill/schemas/catalogdb"
+)
+
+// Pages may be large: they are replaced and removed like others.
+func TestLargePagesAreReplaced(t *testing.T) {
+	large := bytes.Repeat([]byte("<p>large</p>\n"), 900_000)
+	w := newWorld(t)
+	w.push(pkg{jammy, "hello", "1.0", "says hello"})
+	w.publish()
+	m := w.maker()
+	w.make(m)
+	work := catalogdb.PageWork{Repository: tools, Front: true, Requests: []catalogdb.PageRequest{{Name: "hello"}}}
+	var keys []string
+	for key := range w.pages() {
+		if !strings.HasPrefix(key, "assets/") {
+			keys = append(keys, key)
+			w.bucket.Put(key, large)
+		}
+	}
+	if failed, _, err := m.Make(t.Context(), work); err != nil || len(failed) > 0 {
+		t.Errorf("failed: %v, %v", failed, err)
+	}
+	for _, key := range keys {
+		w.want(key, "!large")
+	}
+}
