@@ -40,8 +40,14 @@ func pageRef(p []string) (ref Ref, ok bool) {
 		return Ref{}, false
 	}
 	key, to, ok := repositoryPage(r, p[2:])
+	for segment := range strings.SplitSeq(key, "/") {
+		ok = ok && len(segment) <= maxSegment // no page has a longer one, and file systems fail to look for it
+	}
 	return Ref{Repository: r, Key: key, MovedTo: to, Temporary: strings.HasPrefix(to, apiRepositories)}, ok
 }
+
+// maxSegment bounds in bytes the segments of keys of pages: that is what file systems take. Names of packages are shorter.
+const maxSegment = 255
 
 // assetPattern matches the names of what pages load: a digest is a part of them.
 var assetPattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,40}-[0-9a-f]{8,64}\.(css|js|svg|png|ico)$`)

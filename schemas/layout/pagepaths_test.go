@@ -20,6 +20,7 @@ func TestPagesHaveTheirKeysAsPaths(t *testing.T) {
 		layout.VersionPageKey(tools, "hello", "2.10-3"), layout.VersionPageKey(tools, "hello", "1:2.10~rc1+b2"), layout.VersionPageKey(tools, "hello", "1^git1-1"),
 		layout.VersionPageKey(tools, "hello", "1:2:3"), layout.VersionPageKey(tools, "hello", ".5-1"), layout.VersionPageKey(tools, "hello", "~rc-1"),
 		layout.VersionPageKey(tools, "hello", "pool"), layout.VersionPageKey(tools, "hello", "_1-1"),
+		layout.NamesPageKey(tools, 0, strings.Repeat("a", 247)), layout.NameTwinKey(tools, strings.Repeat("a", 247)),
 	} {
 		ref, ok := layout.Parse(key)
 		if want := (layout.Ref{Repository: tools, Key: key}); !ok || ref != want || !ref.IsPage() || layout.Hidden(key) || ref.Spelling(key) != layout.Plain {
@@ -147,6 +148,10 @@ func TestNoPages(t *testing.T) {
 		{"a backslash", `acme/tools/p/a\b/`},
 		{"letters beyond ASCII", "acme/tools/p/héllo/"},
 		{"a long name", "acme/tools/p/" + strings.Repeat("a", 1000) + "/"},
+		{"a name that no file system takes", "acme/tools/p/" + strings.Repeat("a", 256) + "/"},
+		{"a name whose folder no file system takes", "acme/tools/p/" + strings.Repeat("a", 250) + ".json/"},
+		{"a version that no file system takes", "acme/tools/p/hello/" + strings.Repeat("1", 256) + "/"},
+		{"a part of the list that no file system takes", "acme/tools/names/0/" + strings.Repeat("a", 251) + ".html"},
 		{"packagecloud's page of another file", "acme/tools/packages/el/9/hello.tar.gz"},
 		{"packagecloud's page of a file without a version", "acme/tools/packages/ubuntu/jammy/hello.deb"},
 		{"packagecloud's page of an RPM without a release", "acme/tools/packages/el/9/hello-1.x86_64.rpm"},
