@@ -82,15 +82,36 @@ func (w *work) createFilesPage(ctx context.Context, k catalog.Package) error {
 	return nil
 }
 
-// wantContents asks for the contents of DEB packages of which nothing is known. When they were read, the page is made again.
+// wantContents asks for the contents of DEB packages of which nothing is known, or whose lists of files the bucket has lost. When they
+// were read, the page is made again.
 func (w *work) wantContents(ctx context.Context, rows []catalogdb.PagePackage) error {
-	var unknown []catalog.Package
+	var unknown, lost []catalog.Package
+	seen := map[string]bool{}
 	for _, row := range rows {
-		if row.Format == catalog.DEB && row.Contents == nil {
+		if row.Format != catalog.DEB || seen[row.File.SHA256] {
+			continue
+		}
+		seen[row.File.SHA256] = true
+		if row.Contents == nil {
 			unknown = append(unknown, row.Package)
+			continue
+		}
+		key := w.filesOf(row)
+		if key == "" {
+			continue
+		}
+		there, err := w.has(ctx, key)
+		if err != nil {
+			return err
+		}
+		if !there {
+			lost = append(lost, row.Package)
 		}
 	}
-	return w.Catalog.WantContents(ctx, w.repository, unknown)
+	if err := w.Catalog.WantContents(ctx, w.repository, unknown); err != nil {
+		return err
+	}
+	return w.Catalog.WantContentsAgain(ctx, w.repository, lost)
 }
 
 var errPaths = errors.New("it has more files than a page lists")

@@ -40,9 +40,6 @@ func (w *work) count(c Counts) {
 func (m *Maker) Make(ctx context.Context, of catalogdb.PageWork) (failed map[int64]string, done Counts, err error) {
 	w := &work{Maker: m, repository: of.Repository}
 	defer func() { done = w.counts }()
-	if err := w.createAssets(ctx); err != nil {
-		return nil, done, err
-	}
 	front, err := m.Catalog.PageFront(ctx, of.Repository, 0)
 	if err != nil {
 		return nil, done, err
@@ -54,6 +51,9 @@ func (m *Maker) Make(ctx context.Context, of catalogdb.PageWork) (failed map[int
 			return nil, done, err
 		}
 	}
+	if err := w.createAssets(ctx, of.Front); err != nil {
+		return nil, done, err
+	}
 	failed, err = w.requests(ctx, of.Requests)
 	if err == nil {
 		err = w.guard(func() error { return w.whole(ctx) })
@@ -64,9 +64,9 @@ func (m *Maker) Make(ctx context.Context, of catalogdb.PageWork) (failed map[int
 	return failed, done, err
 }
 
-// createAssets writes what pages load, once in a process.
-func (w *work) createAssets(ctx context.Context) error {
-	if w.assets.Load() {
+// createAssets writes what pages load: once in a process, and whenever all pages may have been asked for.
+func (w *work) createAssets(ctx context.Context, again bool) error {
+	if w.assets.Load() && !again {
 		return nil
 	}
 	for _, a := range w.html.Assets() {

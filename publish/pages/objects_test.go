@@ -31,3 +31,28 @@ func TestLargePagesAreReplaced(t *testing.T) {
 		w.want(key, "!large")
 	}
 }
+
+func TestAllPagesHaveTheirAssetsAgain(t *testing.T) {
+	w := newWorld(t)
+	w.push(pkg{jammy, "hello", "1.0", "says hello"})
+	w.publish()
+	m := w.maker()
+	w.make(m)
+	var lost []string
+	for key := range w.pages() {
+		if strings.HasPrefix(key, "assets/") {
+			lost = append(lost, key)
+			w.bucket.Put(key, nil)
+		}
+	}
+	w.ask()
+	w.make(m)
+	for _, key := range lost {
+		if !w.has(key) {
+			t.Errorf("there is no %s", key)
+		}
+	}
+	if len(lost) == 0 {
+		t.Error("there were no assets")
+	}
+}

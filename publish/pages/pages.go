@@ -55,6 +55,9 @@ type Catalog interface {
 	// WantContents asks for the contents of DEB packages to be read, unless they are known or asked for already.
 	WantContents(ctx context.Context, r catalog.Repository, packages []catalog.Package) error
 
+	// WantContentsAgain asks for contents that were read, and whose lists of files are lost.
+	WantContentsAgain(ctx context.Context, r catalog.Repository, packages []catalog.Package) error
+
 	// PageFilelists returns the RPM packages of a version, one after the other, with the lists of their files.
 	PageFilelists(ctx context.Context, r catalog.Repository, name, version string) iter.Seq2[catalog.Package, error]
 

@@ -57,7 +57,8 @@ func (w *work) versionPages(ctx context.Context, name string, versions []string)
 	return were, nil
 }
 
-// versionPage draws the page of versions that share a key: they differ in the epoch alone. files are the lists of files that it links.
+// versionPage draws the page of versions that share a key: they differ in the epoch alone. files are the lists of files of its packages,
+// also those that are being read now.
 func (w *work) versionPage(ctx context.Context, name, key string, versions []catalogdb.PageVersion) (drawn []model.Page, files map[string]bool, err error) {
 	files = map[string]bool{}
 	if len(versions) == 0 {
@@ -75,11 +76,8 @@ func (w *work) versionPage(ctx context.Context, name, key string, versions []cat
 	}
 	v := model.Version{Version: path.Base(path.Dir(key)), First: versions[0].First}
 	for _, row := range rows {
-		p := w.packageOf(row, true)
-		if p.Files != "" {
-			files[p.Files] = true
-		}
-		v.Packages = append(v.Packages, p)
+		files[layout.FilesPageKey(w.repository, name, row.File.SHA256)] = true
+		v.Packages = append(v.Packages, w.packageOf(row, true))
 	}
 	return w.html.VersionPage(model.VersionPage{Repository: w.about, Package: name, Version: v}), files, nil
 }

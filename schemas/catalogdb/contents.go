@@ -60,6 +60,18 @@ func (d *DB) WantContents(ctx context.Context, r catalog.Repository, packages []
 	return nil
 }
 
+// WantContentsAgain asks for the contents of packages of a repository to be read once more, whose lists of files are lost.
+func (d *DB) WantContentsAgain(ctx context.Context, r catalog.Repository, packages []catalog.Package) error {
+	for _, k := range packages {
+		err := d.exec(ctx, `UPDATE package_contents SET state = ?, attempts = 0, not_before = at WHERE `+ofRepository+` AND sha256 = ? AND state = ?`,
+			contentsWanted, r.Owner, r.Name, k.File.SHA256, contentsDone)
+		if err != nil {
+			return fmt.Errorf("ask for the contents of %s %s of %s again: %w", k.Name, k.Version, r, err)
+		}
+	}
+	return nil
+}
+
 func wantContents(ctx context.Context, tx *transaction, r catalog.Repository, sums []string, packages map[string]catalog.Package) error {
 	repository, err := scanID(tx.QueryRowContext(ctx, `SELECT id FROM repositories WHERE owner = ? AND name = ?`, r.Owner, r.Name).Scan)
 	if err != nil {
