@@ -85,8 +85,8 @@ func (w *work) firstList(ctx context.Context, name string, there []catalogdb.Pag
 		return 1, nil
 	}
 	for n, want := range map[int]bool{pages: true, pages + 1: false} {
-		has, err := w.has(ctx, layout.OlderPageKey(w.repository, name, n))
-		if err != nil || has != want {
+		some, all, err := w.hasOlder(ctx, name, n)
+		if err != nil || some != want || all != want {
 			return 1, err
 		}
 	}
@@ -148,15 +148,25 @@ func (w *work) olderPage(ctx context.Context, name string, number int) error {
 	})
 }
 
+// hasOlder reports whether there is a page of older versions or its twin, and whether there are both: an attempt that failed leaves one.
+func (w *work) hasOlder(ctx context.Context, name string, number int) (some, all bool, err error) {
+	page, err := w.has(ctx, layout.OlderPageKey(w.repository, name, number))
+	if err != nil {
+		return false, false, err
+	}
+	twin, err := w.has(ctx, layout.OlderTwinKey(w.repository, name, number))
+	return page || twin, page && twin, err
+}
+
 // removeOlder removes the pages of older versions beyond the last one: the highest first, so that none is overlooked after a crash.
 func (w *work) removeOlder(ctx context.Context, name string, pages int) error {
 	last := pages
 	for {
-		has, err := w.has(ctx, layout.OlderPageKey(w.repository, name, last+1))
+		some, _, err := w.hasOlder(ctx, name, last+1)
 		if err != nil {
 			return err
 		}
-		if !has {
+		if !some {
 			break
 		}
 		last++
