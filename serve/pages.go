@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
@@ -17,6 +18,25 @@ import (
 // maxPageAnswers bounds the pages that are answered at one time: each holds a connection to the bucket. Beyond it, a page is
 // refused at once, so that redirects, which need no bucket, keep the connections and the memory of the process.
 const maxPageAnswers = 256
+
+// pageTime bounds how long a client may take to read a page: one that does not read holds what a page needs. The largest pages, lists of
+// very many files, have 20 MB.
+const pageTime = time.Minute
+
+// timed gives a client a time to read an answer, in place of that of the server. The caller calls end behind the answer.
+func timed(w http.ResponseWriter, limit time.Duration) (end func()) {
+	c := http.NewResponseController(w)
+	if c.SetWriteDeadline(time.Time{}) != nil { // no connection
+		return func() {}
+	}
+	over := time.AfterFunc(limit, func() {
+		c.SetWriteDeadline(time.Unix(1, 0)) //nolint:errcheck // of a connection that has ended
+	})
+	return func() {
+		c.Flush() //nolint:errcheck // the client has left
+		over.Stop()
+	}
+}
 
 // pageHeaders are set on all answers to paths of pages. What a package says is on a page, so nothing runs there, and nothing is loaded,
 // that is not of this host. A token may be a part of the address of a page.
@@ -51,6 +71,7 @@ func (s *resolver) page(w http.ResponseWriter, r *http.Request, ref layout.Ref, 
 		a.Status, a.Visibility = text(w, http.StatusServiceUnavailable, "no-store", "too many pages are asked for at the moment\n"), ""
 		return a
 	}
+	defer timed(w, pageTime)()
 	visibility := cmp.Or(a.Visibility, catalog.Public)
 	switch err := s.firstLook(r, ref); {
 	case err != nil && rawPath(r.URL) == "/":
