@@ -1,6 +1,7 @@
 package html
 
 import (
+	"slices"
 	"strings"
 
 	"repomill/publish/pages/facts"
@@ -36,6 +37,7 @@ func relations(packages []model.Package) (groups []relationGroup) {
 	if len(groups) == 1 && len(groups[0].Relations) == 0 {
 		return nil
 	}
+	bound(groups)
 	if len(groups) == 1 && len(in[0]) == len(packages) {
 		return groups
 	}
@@ -43,6 +45,29 @@ func relations(packages []model.Package) (groups []relationGroup) {
 		groups[i].In = listed(in[i])
 	}
 	return groups
+}
+
+// maxRelations bounds in bytes the dependencies on a page: those of very many packages may all differ.
+const maxRelations = 2_500_000
+
+// bound leaves out the dependencies that are too many for a page, and counts them.
+func bound(groups []relationGroup) {
+	left := maxRelations
+	for i := range groups {
+		groups[i].Relations = slices.Clone(groups[i].Relations)
+		for j := range groups[i].Relations {
+			r := &groups[i].Relations[j]
+			n := 0
+			for n < len(r.Items) && left >= len(r.Items[n]) {
+				left -= len(r.Items[n])
+				n++
+			}
+			if n < len(r.Items) {
+				left = 0
+			}
+			r.Items, r.More = r.Items[:n], r.More+len(r.Items)-n
+		}
+	}
 }
 
 // relationsID returns a text that is equal for equal dependencies alone.
