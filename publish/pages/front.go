@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	frontRows    = 300             // packages that came or went, of which changes are made: several packages may be one version
+	frontRows    = 120             // packages that came or went, of which changes are made: several packages may be one version
 	frontChanges = twin.MaxEntries // of the feed; the page has fewer
 )
 

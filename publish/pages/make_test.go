@@ -1,6 +1,8 @@
 package pages_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,6 +78,24 @@ func TestPagesOfAWithdrawal(t *testing.T) {
 		layout.NamePageKey(tools, "tool"), layout.NameTwinKey(tools, "tool"), layout.NameFeedKey(tools, "tool"))
 	w.want(layout.NamePageKey(tools, "hello"), "2.0", "!1.0/")
 	w.want(layout.NamesPageKey(tools, -1, ""), "hello", "!tool/")
+}
+
+// The feed of a repository has more changes than its front page.
+func TestFeedOfManyChanges(t *testing.T) {
+	w := newWorld(t)
+	var some []pkg
+	for n := range 60 {
+		some = append(some, pkg{jammy, fmt.Sprintf("p%02d", n), "1.0", "says hello"})
+	}
+	w.push(some...)
+	w.publish()
+	w.make(w.maker())
+	for key, want := range map[string]int{layout.FeedKey(tools): 50, layout.FrontPageKey(tools): 20} {
+		body := string(w.bucket.Bytes(key))
+		if n := max(strings.Count(body, "<entry>"), strings.Count(body, `/"><bdi>1.0</bdi>`)); n != want {
+			t.Errorf("%s has %d changes, want %d", key, n, want)
+		}
+	}
 }
 
 // A page that is larger than what is compared does not stay as it is.
