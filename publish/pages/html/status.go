@@ -62,6 +62,7 @@ type uploadRow struct {
 	Link     string // to the job; empty if it is not one
 	Bad      bool
 	Received ageView
+	Page     string // of the version, on the public host; empty if clients cannot install it
 }
 
 type keyRow struct {
@@ -113,7 +114,7 @@ func (r *Renderer) Status(s model.StatusPage) []byte {
 	}
 	rows := func(uploads []model.UploadStatus) (all []uploadRow) {
 		for _, u := range uploads {
-			all = append(all, uploadRow{u, strings.TrimPrefix(u.Target, s.Name.String()+"/"), reason(u), outside(u.Job), u.State == catalog.Rejected, age(u.Received)})
+			all = append(all, uploadRow{u, strings.TrimPrefix(u.Target, s.Name.String()+"/"), reason(u), outside(u.Job), u.State == catalog.Rejected, age(u.Received), d.pushedPage(s.Name, u)})
 		}
 		return all
 	}
@@ -128,10 +129,23 @@ func (r *Renderer) Status(s model.StatusPage) []byte {
 	return d.page("status", p).Body
 }
 
+// public returns the URL of a page on the public host.
+func (d drawing) public(key string) string {
+	return d.publicURL + "/" + relative(layout.RootPageKey, key)
+}
+
+// pushedPage returns the page of the version that was pushed.
+func (d drawing) pushedPage(r catalog.Repository, u model.UploadStatus) string {
+	k := strings.Fields(u.Package)
+	if len(k) != 3 || u.State != catalog.Published && u.State != catalog.Duplicate {
+		return ""
+	}
+	return d.public(layout.VersionPageKey(r, k[0], k[1]))
+}
+
 // statusHead returns what is around the page. The pages above it are on the public host.
 func (d drawing) statusHead(s model.StatusPage) head {
-	root := d.publicURL + "/"
-	public := func(key string) string { return root + relative(layout.RootPageKey, key) }
+	root, public := d.publicURL+"/", d.public
 	above := []crumb{{Text: s.Name.Owner}, {Text: s.Name.Name, Link: public(layout.FrontPageKey(s.Name))}, {Text: "status"}}
 	if !s.Private {
 		above[0].Link = public(layout.OwnerPageKey(s.Name.Owner))

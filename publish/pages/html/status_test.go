@@ -2,6 +2,7 @@ package html_test
 
 import (
 	"bytes"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +108,24 @@ func TestStatusShowsHostileTextAsText(t *testing.T) {
 	}
 	if n := strings.Count(text, evil); n < 15 {
 		t.Errorf("the text of pushers is there %d times:\n%s", n, text)
+	}
+}
+
+func TestStatusLinksWhatWasPushed(t *testing.T) {
+	push := func(state catalog.UploadState, name string) model.UploadStatus {
+		return model.UploadStatus{File: name + ".deb", Target: "acme/tools/debian/sid", State: state, Package: name + " 2:1.0+b1-1 amd64", Received: statusAt}
+	}
+	s := model.StatusPage{Repository: model.Repository{Name: catalog.Repository{Owner: "acme", Name: "tools"}}, At: statusAt,
+		Pushes: []model.UploadStatus{push(catalog.Published, "libm++1"), push(catalog.Duplicate, "same"), push(catalog.Stored, "stored"), push(catalog.Rejected, "rejected")}}
+	links := map[string]string{}
+	statusNodes(t, s, func(n *markup.Node) {
+		if href := statusAttribute(n, "href"); strings.Contains(href, "/p/") {
+			links[n.FirstChild.FirstChild.Data] = href
+		}
+	})
+	want := map[string]string{"libm++1.deb": "https://packages.example/acme/tools/p/libm%2B%2B1/1.0%2Bb1-1/", "same.deb": "https://packages.example/acme/tools/p/same/1.0%2Bb1-1/"}
+	if !maps.Equal(links, want) {
+		t.Errorf("links of pushes are %v, want %v", links, want)
 	}
 }
 
