@@ -75,8 +75,8 @@ func (f *pagesFn) ProcessElement(ctx context.Context, repository string) error {
 	return ctx.Err()
 }
 
-// MakePages makes the pages of a repository until none is due, or the job has had its shares. The error is the catalog's: the others are
-// in it.
+// MakePages makes the pages of a repository until none is due, the job has had its shares, or another process has taken them. The error is
+// the catalog's: the others are in it.
 func (r *Resources) MakePages(ctx context.Context, repository catalog.Repository, job PagesJob) error {
 	lease := catalogdb.Lease{Owner: job.Owner, For: pagesLease}
 	for n := 0; ctx.Err() == nil && (job.Shares == 0 || n < job.Shares); n++ {
@@ -89,7 +89,11 @@ func (r *Resources) MakePages(ctx context.Context, repository catalog.Repository
 			return err
 		}
 		if taken {
-			if err := r.makeShare(ctx, w, lease); err != nil {
+			err := r.makeShare(ctx, w, lease)
+			if errors.Is(err, errPagesLost) {
+				return nil
+			}
+			if err != nil {
 				return err
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -241,6 +242,47 @@ func (b interrupted) Swap(ctx context.Context, old layout.Version, o layout.Obje
 		return "", err
 	}
 	return b.Bucket.Swap(ctx, old, o, body)
+}
+
+// A process whose lease another one has taken stops, and leaves the pages to that one.
+func TestPagesLeftToAnotherProcess(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, runDirect)
+	s.ingest(s.batch(s.putDebs(jammy, "p", 2)...))
+	var other catalogdb.PageWork
+	var took atomic.Bool
+	s.pagesOn(stolen{s.Bucket, sync.OnceFunc(func() {
+		w, taken, err := s.Catalog.TakePages(t.Context(), jammy.Repository, catalogdb.Lease{Owner: "other", For: time.Hour}, 100, s.Now(t.Context()).Add(time.Hour))
+		if err != nil {
+			t.Error(err)
+		}
+		other = w
+		took.Store(taken)
+	})})
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	if err := s.MakePages(ctx, jammy.Repository, pipelines.PagesJob{Owner: "first"}); err != nil || !took.Load() {
+		t.Fatalf("it ended with %v; another process had the pages: %t", err, took.Load())
+	}
+	if got := s.pages()[layout.NamePageKey(jammy.Repository, "p0000")]; got != "" {
+		t.Error("it has made a page")
+	}
+	if err := s.Catalog.EndPages(t.Context(), other, nil, s.Now(t.Context())); err != nil {
+		t.Errorf("the other process: %v", err)
+	}
+	s.wantNoPagesDue()
+}
+
+// A stolen bucket writes no page: it calls f, and waits until its caller is stopped.
+type stolen struct {
+	objects.Bucket
+	f func()
+}
+
+func (b stolen) Swap(ctx context.Context, _ layout.Version, _ layout.Object, _ io.Reader) (layout.Version, error) {
+	b.f()
+	<-ctx.Done()
+	return "", ctx.Err()
 }
 
 // A catalog that is lost is rebuilt beside the pages, which follow from its rows then.
