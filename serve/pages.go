@@ -146,8 +146,10 @@ func lostPage(w http.ResponseWriter, u *url.URL, r catalog.Repository, cacheCont
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>Not found</title>
+<main>
 <h1>Not found</h1>
 <p>This package, or this version of it, is not in `+name+`, or was withdrawn. <a href="`+html.EscapeString(relative(from, r.String()+"/names/"))+`">Packages of `+name+`</a></p>
+</main>
 </html>
 `)
 }

@@ -109,7 +109,7 @@ func TestAPageOfAPackageThatIsAbsent(t *testing.T) {
 			t.Fatal(err)
 		}
 		to, err := base.Parse(href)
-		if err != nil || !found || to.EscapedPath() != want || strings.Contains(body, "nothing") {
+		if err != nil || !found || to.EscapedPath() != want || strings.Contains(body, "nothing") || strings.Count(body, "<main>") != 1 {
 			t.Errorf("%s leads to %v, %v, want %s:\n%s", target, to, err, want, body)
 		}
 		h := resp.Header
