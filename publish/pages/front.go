@@ -3,6 +3,7 @@ package pages
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -20,13 +21,19 @@ const (
 	frontChanges = twin.MaxEntries // of the feed; the page has fewer
 )
 
-// whole brings up to date what says something of the whole repository.
+// whole brings up to date what says something of the whole repository. A fault of one page keeps none of the others back.
 func (w *work) whole(ctx context.Context) error {
-	if err := w.top(ctx); err != nil {
-		return err
+	var errs []error
+	for _, do := range []func(context.Context) error{w.top, w.front, w.status} {
+		errs = append(errs, w.guard(func() error { return do(ctx) }))
 	}
+	return errors.Join(errs...)
+}
+
+// front brings the front page up to date, its twin, and the feed.
+func (w *work) front(ctx context.Context) error {
 	pages := []string{layout.FrontPageKey(w.repository), layout.FrontTwinKey(w.repository), layout.FeedKey(w.repository)}
-	err := w.replace(ctx, pages, func(objects) ([]model.Page, error) {
+	return w.replace(ctx, pages, func(objects) ([]model.Page, error) {
 		set, err := w.Keys(ctx)
 		if err != nil {
 			return nil, err
@@ -38,10 +45,6 @@ func (w *work) whole(ctx context.Context) error {
 		f := w.frontOf(rows, set)
 		return append(w.html.Front(f), w.twin.Front(f), w.twin.Feed(f)), nil
 	})
-	if err != nil {
-		return err
-	}
-	return w.status(ctx)
 }
 
 // frontOf returns what the front page says.

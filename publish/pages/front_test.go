@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"repomill/publish/pages/twin"
+	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 )
 
@@ -49,4 +50,31 @@ func TestChangesHaveAllTheirDistributions(t *testing.T) {
 	if got := strings.Count(feed, "<summary>New for ubuntu/jammy, ubuntu/noble.</summary>"); got != twin.MaxEntries {
 		t.Errorf("the feed has %d changes in both distributions, want %d:\n%s", got, twin.MaxEntries, feed)
 	}
+}
+
+// The list of names cannot be written. The front page, the feed and the revisions follow all the same.
+func TestOnePageOfARepositoryKeepsNoOtherBack(t *testing.T) {
+	w := newWorld(t)
+	w.push(pkg{jammy, "hello", "1.0", "says hello"})
+	w.publish()
+	b := &failingBucket{Bucket: w.bucket}
+	m := w.makerOn(b)
+	w.make(m)
+	w.push(pkg{jammy, "other", "1.0", "another one"})
+	w.publish()
+	status := string(w.bucket.Bytes(layout.StatusKey(tools)))
+	b.write = layout.NamesPageKey(tools, -1, "")
+	work := catalogdb.PageWork{Repository: tools, Requests: []catalogdb.PageRequest{{ID: 1, Name: "other"}}}
+	if _, _, err := m.Make(t.Context(), work); err == nil || b.write != "" {
+		t.Errorf("the list was written, or not tried: %v", err)
+	}
+	w.want(layout.FrontPageKey(tools), "other")
+	w.want(layout.FeedKey(tools), "other")
+	if string(w.bucket.Bytes(layout.StatusKey(tools))) == status {
+		t.Error("the revisions have not followed")
+	}
+	if _, failures := w.make(m); failures > 0 {
+		t.Errorf("%d failures", failures)
+	}
+	w.want(layout.NamesPageKey(tools, -1, ""), "other")
 }

@@ -56,7 +56,7 @@ func (m *Maker) Make(ctx context.Context, of catalogdb.PageWork) (failed map[int
 	}
 	failed, err = w.requests(ctx, of.Requests)
 	if err == nil {
-		err = w.guard(func() error { return w.whole(ctx) })
+		err = w.whole(ctx)
 	}
 	if err == nil && of.Front && !private {
 		err = w.guard(func() error { return w.roots(ctx) })
