@@ -2,6 +2,7 @@ package serve
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"html"
 	"io/fs"
@@ -23,18 +24,16 @@ const maxPageAnswers = 256
 // very many files, have 20 MB.
 const pageTime = time.Minute
 
-// timed gives a client a time to read an answer, in place of that of the server. The caller calls end behind the answer.
-func timed(w http.ResponseWriter, limit time.Duration) (end func()) {
+// timed gives a client until a time to read an answer. The caller calls end behind the answer: the connection may have others.
+func timed(w http.ResponseWriter, until time.Time) (end func()) {
 	c := http.NewResponseController(w)
-	if c.SetWriteDeadline(time.Time{}) != nil { // no connection
+	if c.SetWriteDeadline(until) != nil { // no connection
 		return func() {}
 	}
-	over := time.AfterFunc(limit, func() {
-		c.SetWriteDeadline(time.Unix(1, 0)) //nolint:errcheck // of a connection that has ended
-	})
 	return func() {
-		c.Flush() //nolint:errcheck // the client has left
-		over.Stop()
+		if c.Flush() == nil {
+			c.SetWriteDeadline(time.Time{}) //nolint:errcheck // the server sets it for each request, or has none
+		}
 	}
 }
 
@@ -71,7 +70,11 @@ func (s *resolver) page(w http.ResponseWriter, r *http.Request, ref layout.Ref, 
 		a.Status, a.Visibility = text(w, http.StatusServiceUnavailable, "no-store", "too many pages are asked for at the moment\n"), ""
 		return a
 	}
-	defer timed(w, pageTime)()
+	ctx, stop := context.WithTimeout(r.Context(), pageTime)
+	defer stop()
+	r = r.WithContext(ctx)
+	until, _ := ctx.Deadline()
+	defer timed(w, until)()
 	visibility := cmp.Or(a.Visibility, catalog.Public)
 	switch err := s.firstLook(r, ref); {
 	case err != nil && rawPath(r.URL) == "/":

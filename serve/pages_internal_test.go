@@ -16,7 +16,7 @@ func TestClientsHaveATimeToRead(t *testing.T) {
 	const limit = 300 * time.Millisecond
 	left := make(chan error, 1)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer timed(w, limit)()
+		defer timed(w, time.Now().Add(limit))()
 		if r.URL.Path == "/small" {
 			fmt.Fprint(w, "small")
 			return
