@@ -55,7 +55,8 @@ func (m *Maker) Make(ctx context.Context, of catalogdb.PageWork) (failed map[int
 		return nil, done, err
 	}
 	failed, err = w.requests(ctx, of.Requests)
-	if err == nil {
+	alone := !slices.ContainsFunc(of.Requests, func(q catalogdb.PageRequest) bool { return !q.Alone })
+	if err == nil && (of.Front || !alone) {
 		err = w.whole(ctx)
 	}
 	if err == nil && of.Front && !private {
@@ -82,6 +83,7 @@ func (w *work) createAssets(ctx context.Context, again bool) error {
 type group struct {
 	name     string
 	versions []string // empty: all
+	alone    bool     // only the pages of the versions are to be made
 	ids      []int64
 }
 
@@ -91,10 +93,11 @@ func groups(requests []catalogdb.PageRequest) []group {
 	for _, q := range requests {
 		g := byName[q.Name]
 		if g == nil {
-			g = &group{name: q.Name}
+			g = &group{name: q.Name, alone: true}
 			byName[q.Name] = g
 		}
 		g.ids = append(g.ids, q.ID)
+		g.alone = g.alone && q.Alone
 		if q.Version == "" {
 			all[q.Name] = true
 		} else if !slices.Contains(g.versions, q.Version) {
@@ -132,10 +135,11 @@ func (w *work) requests(ctx context.Context, requests []catalogdb.PageRequest) (
 	for _, g := range all {
 		byName[g.name], names = g, append(names, g.name)
 	}
-	w.side(ctx, names, fail, func(name string) error { return w.name(ctx, name, byName[name].versions) })
+	w.side(ctx, names, fail, func(name string) error { return w.name(ctx, byName[name]) })
 	if ctx.Err() != nil {
 		return failed, ctx.Err()
 	}
+	names = slices.DeleteFunc(names, func(name string) bool { return byName[name].alone })
 	asked, err := w.partsOf(ctx, names)
 	if err != nil {
 		return failed, err

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 )
 
@@ -189,5 +190,34 @@ func TestStatusIsVerifiedEachHour(t *testing.T) {
 	}
 	for _, at := range []time.Time{last, w.at()} {
 		w.want(layout.StatusKey(tools), `"`+at.UTC().Format(time.RFC3339)+`"`)
+	}
+}
+
+// Contents were read: no page but that of the version says so, and no other is made.
+func TestAPageAlone(t *testing.T) {
+	w := newWorld(t)
+	w.push(pkg{jammy, "hello", "1.0", "says hello"})
+	w.publish()
+	m := w.maker()
+	w.make(m)
+	version := layout.VersionPageKey(tools, "hello", "1.0")
+	others := []string{layout.NamePageKey(tools, "hello"), layout.NamesPageKey(tools, -1, ""), layout.FrontPageKey(tools), layout.StatusKey(tools)}
+	for _, key := range append(others, version) {
+		w.bucket.Put(key, []byte("another"))
+	}
+	work := catalogdb.PageWork{Repository: tools, Requests: []catalogdb.PageRequest{{ID: 1, Name: "hello", Version: "1.0", Alone: true}}}
+	if failed, done, err := m.Make(t.Context(), work); err != nil || len(failed) > 0 || done.Written != 1 {
+		t.Errorf("%+v, %v, %v", done, failed, err)
+	}
+	w.want(version, "says hello")
+	for _, key := range others {
+		w.want(key, "another")
+	}
+	work.Requests = append(work.Requests, catalogdb.PageRequest{ID: 2, Name: "hello", Version: "1.0"})
+	if failed, _, err := m.Make(t.Context(), work); err != nil || len(failed) > 0 {
+		t.Errorf("%v, %v", failed, err)
+	}
+	for _, key := range others {
+		w.want(key, "!another")
 	}
 }

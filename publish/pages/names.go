@@ -16,9 +16,9 @@ import (
 // older returns how many pages of older versions there are, of so many versions.
 func (m *Maker) older(versions int) int { return max(0, versions/m.limits.list-1) }
 
-// name brings the pages of one package up to date, and its row in the list of names. versions are those that have changed; none means
-// all.
-func (w *work) name(ctx context.Context, name string, versions []string) error {
+// name brings the pages of one package up to date, and its row in the list of names, unless the pages of versions alone are asked for.
+func (w *work) name(ctx context.Context, g group) error {
+	name, versions := g.name, g.versions
 	all := len(versions) == 0
 	if all {
 		there, err := w.Catalog.PageVersions(ctx, w.repository, name)
@@ -32,7 +32,7 @@ func (w *work) name(ctx context.Context, name string, versions []string) error {
 		versions = append(versionsOf(there), left...)
 	}
 	were, err := w.versionPages(ctx, name, versions)
-	if err != nil {
+	if err != nil || g.alone {
 		return err
 	}
 	if all {

@@ -238,7 +238,7 @@ func (d *DB) endContents(ctx context.Context, r catalog.Repository, sha256, stat
 		if err != nil {
 			return err
 		}
-		return tx.askPages(ctx, repository, pageAsk{name: name, version: version, at: millis(now)})
+		return tx.askPages(ctx, repository, pageAsk{name: name, version: version, at: millis(now), alone: true})
 	})
 	return kept, err
 }

@@ -82,6 +82,28 @@ func contentsTaken(t *testing.T, db *catalogdb.DB) {
 	checkTaken(t, db, after(12*time.Minute), "")
 }
 
+func contentsAskForPage(t *testing.T, db *catalogdb.DB) {
+	withPages(t, db)
+	hello := deb(jammy, "hello", "1")
+	wantContents(t, db, hello)
+	checkTaken(t, db, after(time.Minute), "hello 1 1")
+	if _, err := db.PutContents(t.Context(), tools, hello.File.SHA256, catalogdb.Contents{Files: 3}, after(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	w := takePages(t, db, after(2*time.Minute))
+	if len(w.Requests) != 1 || w.Requests[0].Version != "1" || !w.Requests[0].Alone || w.Front {
+		t.Errorf("contents ask for %+v, want the page of the version alone", w)
+	}
+	hello.Arch = "arm64"
+	pushAll(t, db, hello)
+	publishLatest(t, db, after(3*time.Minute), jammy)
+	queuePages(t, db, 100, after(3*time.Minute))
+	endPages(t, db, w, nil, after(4*time.Minute))
+	if w = takePages(t, db, after(5*time.Minute)); len(w.Requests) != 1 || w.Requests[0].Alone {
+		t.Errorf("a package that came meant %+v, want all pages that have it", w.Requests)
+	}
+}
+
 func contentsFail(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)
 	broken, deadly, fine := deb(jammy, "broken", "1"), deb(jammy, "deadly", "1"), deb(jammy, "fine", "1")

@@ -19,6 +19,7 @@ type pageAsk struct {
 	name, version string
 	at            int64 // since when clients see what changed
 	whole         bool  // asked for with all others: it can wait
+	alone         bool  // no page but that of the version says what changed
 }
 
 // What an INSERT into page_requests does with a request that is there: it keeps the older time. If a process makes the pages
@@ -26,10 +27,10 @@ type pageAsk struct {
 const (
 	askAgainSQLite = ` ON CONFLICT (repository_id, name, version) DO UPDATE SET
 		again = CASE WHEN taken = '' THEN NULL ELSE MIN(COALESCE(again, excluded.at), excluded.at) END,
-		at = MIN(at, excluded.at), whole = MIN(whole, excluded.whole), not_before = 0`
+		at = MIN(at, excluded.at), whole = MIN(whole, excluded.whole), alone = MIN(alone, excluded.alone), not_before = 0`
 	askAgainMySQL = ` ON DUPLICATE KEY UPDATE
 		again = CASE WHEN taken = '' THEN NULL ELSE LEAST(COALESCE(again, VALUES(at)), VALUES(at)) END,
-		at = LEAST(at, VALUES(at)), whole = LEAST(whole, VALUES(whole)), not_before = 0`
+		at = LEAST(at, VALUES(at)), whole = LEAST(whole, VALUES(whole)), alone = LEAST(alone, VALUES(alone)), not_before = 0`
 	asksPerStatement = 200
 )
 
@@ -46,10 +47,10 @@ func (tx *transaction) askPages(ctx context.Context, repository int64, asks ...p
 	for some := range slices.Chunk(asks, asksPerStatement) {
 		var args []any
 		for _, a := range some {
-			args = append(args, repository, a.name, a.version, a.at, a.whole)
+			args = append(args, repository, a.name, a.version, a.at, a.whole, a.alone)
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO page_requests (repository_id, name, version, at, whole) VALUES (?, ?, ?, ?, ?)`+
-			strings.Repeat(`, (?, ?, ?, ?, ?)`, len(some)-1)+end, args...)
+		_, err := tx.ExecContext(ctx, `INSERT INTO page_requests (repository_id, name, version, at, whole, alone) VALUES (?, ?, ?, ?, ?, ?)`+
+			strings.Repeat(`, (?, ?, ?, ?, ?, ?)`, len(some)-1)+end, args...)
 		if err != nil {
 			return err
 		}

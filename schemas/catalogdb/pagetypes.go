@@ -13,6 +13,7 @@ type PageRequest struct {
 	Version  string    // as listed, with its epoch; empty: all versions of the name
 	At       time.Time // since when clients see what changed
 	Attempts int       // that failed
+	Alone    bool      // no page but that of the version says what changed
 }
 
 // A PageWork is what a process has taken of the pages of a repository: until its lease ends, no other process takes any.

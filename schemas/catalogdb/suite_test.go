@@ -127,6 +127,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a package is found by its file", packageByFile},
 
 		{"contents of a package are read by one process at a time", contentsTaken},
+		{"contents ask for the page of their version alone", contentsAskForPage},
 		{"contents that cannot be read are given up", contentsFail},
 		{"contents of a large package are wanted under a higher limit", contentsSkipped},
 		{"contents go when no distribution has the file", contentsGo},

@@ -466,8 +466,8 @@ CREATE TABLE IF NOT EXISTS page_cursors (
 ) ENGINE = InnoDB;
 
 -- Pages to be made: of a version, or of all versions of a name if version is empty. whole: they were asked for with all others, and
--- can wait. taken is the token of the lease of the process that makes them; again is set if they were asked for since. There are no
--- foreign keys: a request waits for no one who holds a repository.
+-- can wait. alone: no page but that of the version says what changed. taken is the token of the lease of the process that makes them;
+-- again is set if they were asked for since. There are no foreign keys: a request waits for no one who holds a repository.
 CREATE TABLE IF NOT EXISTS page_requests (
     id            BIGINT          NOT NULL AUTO_INCREMENT,
     repository_id BIGINT          NOT NULL,
@@ -475,6 +475,7 @@ CREATE TABLE IF NOT EXISTS page_requests (
     version       VARBINARY(512)  NOT NULL,
     at            BIGINT          NOT NULL,
     whole         TINYINT         NOT NULL,
+    alone         TINYINT         NOT NULL DEFAULT 0,
     attempts      INT             NOT NULL DEFAULT 0,
     not_before    BIGINT          NOT NULL DEFAULT 0,
     fault         VARBINARY(2000) NOT NULL DEFAULT '',

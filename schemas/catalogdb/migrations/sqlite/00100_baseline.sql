@@ -434,6 +434,7 @@ CREATE TABLE page_requests (
     version       TEXT    NOT NULL,
     at            INTEGER NOT NULL,
     whole         INTEGER NOT NULL,
+    alone         INTEGER NOT NULL DEFAULT 0,
     attempts      INTEGER NOT NULL DEFAULT 0,
     not_before    INTEGER NOT NULL DEFAULT 0,
     fault         TEXT    NOT NULL DEFAULT '',
