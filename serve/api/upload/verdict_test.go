@@ -107,7 +107,7 @@ func TestWaitingForAVerdict(t *testing.T) {
 			if got := d.get(t, pathOf(t, r)+"?wait=30s"); got.status != tt.get || got.report(t).State != tt.verdict.State {
 				t.Errorf("GET: got %d %s, want %d", got.status, got.body, tt.get)
 			}
-			decide(t, d, tt.verdict)
+			defer decide(t, d, tt.verdict)()
 			got := d.put(t, place+"?wait=30s", "bytes")
 			if got.status != tt.put {
 				t.Errorf("PUT: got %d %s, want %d", got.status, got.body, tt.put)
@@ -125,8 +125,8 @@ func TestWaitingForAVerdict(t *testing.T) {
 	}
 }
 
-// decide gives each upload that comes a verdict, as a worker does.
-func decide(t *testing.T, d *door, v catalog.Verdict) {
+// decide gives each upload that comes a verdict, as a worker does, until end is called: the context of a test ends before its cleanups.
+func decide(t *testing.T, d *door, v catalog.Verdict) (end func()) {
 	t.Helper()
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -142,7 +142,7 @@ func decide(t *testing.T, d *door, v catalog.Verdict) {
 			}
 		}
 	}()
-	t.Cleanup(func() { close(stop); <-done })
+	return func() { close(stop); <-done }
 }
 
 func TestAWaitEnds(t *testing.T) {

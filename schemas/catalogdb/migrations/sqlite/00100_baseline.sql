@@ -198,7 +198,7 @@ CREATE TABLE appearances (
     revision   INTEGER NOT NULL,
     PRIMARY KEY (package_id, release_id)
 );
-CREATE INDEX appearances_by_revision ON appearances (release_id, revision);
+CREATE INDEX appearances_by_revision ON appearances (release_id, revision, package_id);
 
 -- When the last withdrawal of an active package was taken back: what a published release says of it may be older.
 CREATE TABLE unyanks (
