@@ -2,6 +2,7 @@ package pipelines_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/google/go-cmp/cmp"
 
 	"repomill/pipelines"
@@ -199,6 +201,23 @@ func TestServeOnceMakesPages(t *testing.T) {
 	}
 	s.wantPage(layout.NamePageKey(jammy.Repository, "a0002"), "a0002")
 	s.wantNoPagesDue()
+}
+
+// No pipeline runs. A dispatcher that runs once ends, and leaves the pages to other workers.
+func TestServeOnceEndsWithoutARunner(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, runDirect)
+	s.ingest(s.batch(s.putDebs(jammy, "a", 1)...))
+	s.publishBehind()
+	var runs atomic.Int64
+	fails := func(context.Context, *beam.Pipeline) error { runs.Add(1); return errors.New("no engine") }
+	d := worker.Dispatcher{Resources: s.Resources, Source: mute, Run: fails, Once: true}
+	if err := d.Serve(t.Context(), grace); err != nil {
+		t.Fatal(err)
+	}
+	if n := runs.Load(); n == 0 || n > 10 {
+		t.Errorf("%d pipelines were run, want a few", n)
+	}
 }
 
 // What an interrupted process leaves, another one does.

@@ -30,6 +30,7 @@ type pagesPass struct {
 	active  sync.Map    // catalog.Repository: its pipeline runs, and may not have the lease yet
 	working errgroup.Group
 	failed  wait
+	broken  atomic.Bool // a pipeline has failed, not only its pages
 
 	verified string // the repository whose pointers were verified last
 }
@@ -86,6 +87,7 @@ func (d *Dispatcher) makePages(ctx context.Context) (behind int) {
 			defer p.active.Delete(r)
 			job := pipelines.PagesJob{Owner: d.owner, Shares: maxPageShares}
 			if err := pipelines.RunPages(ctx, d.Run, d.Resources.Config, job, []catalog.Repository{r}); err != nil && ctx.Err() == nil {
+				p.broken.Store(true)
 				d.Resources.Log.Error("pipeline failed; the pages are made later", "repository", r.String(), "error", err)
 			}
 			return nil
@@ -94,11 +96,12 @@ func (d *Dispatcher) makePages(ctx context.Context) (behind int) {
 	return len(repositories)
 }
 
-// pagesAtEnd makes the pages that are due, for a dispatcher that runs once. What takes longer than it may is left to other workers.
+// pagesAtEnd makes the pages that are due, for a dispatcher that runs once. What takes longer than it may is left to other workers, and so
+// is all of it if a pipeline fails: the next one would, too.
 func (d *Dispatcher) pagesAtEnd(work context.Context) {
 	ctx, stop := context.WithTimeout(work, pagesOnce)
 	defer stop()
-	for ctx.Err() == nil && d.makePages(ctx) > 0 {
+	for ctx.Err() == nil && !d.pages.broken.Load() && d.makePages(ctx) > 0 {
 		d.pages.working.Wait() //nolint:errcheck // they are logged
 	}
 	if ctx.Err() != nil && work.Err() == nil {
