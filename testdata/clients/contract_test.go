@@ -52,9 +52,9 @@ var urlShapes = []urlShape{
 	{"acme/tools/packages/ubuntu/jammy/hello-mill_1.0_all.deb/download.deb", 302, 200, "!<arch>"},
 	{"acme/tools/packages/el/9/hello-mill-1.0-1.noarch.rpm/download.rpm", 302, 200, "\xed\xab\xee\xdb"},
 	{"acme/tools/packages/ubuntu/jammy/hello-mill_9_all.deb/download", 302, 404, ""},
-	{"acme/tools/packages/ubuntu/jammy/hello-mill_1.0_all.deb", 404, 404, ""}, // a page
-	{"acme/tools", 404, 404, ""}, // a page
-	{"app/acme/tools/search?q=hello", 404, 404, ""},
+	{"acme/tools/packages/ubuntu/jammy/hello-mill_1.0_all.deb", 301, 200, "<!DOCTYPE html>"},
+	{"acme/tools", 301, 200, "<!DOCTYPE html>"},
+	{"app/acme/tools/search?q=hello", 302, 200, "<!DOCTYPE html>"},
 
 	{"install/repositories/acme/tools/script.deb.sh", 200, 200, "install_repository"},
 	{"install/repositories/acme/tools/script.rpm.sh", 200, 200, "install_repository"},
@@ -140,6 +140,8 @@ func newContractSite(t *testing.T) (s *site, keyID string) {
 	for target, file := range map[string]string{"ubuntu/jammy": deb, "any/any": deb, "el/9": rpm, "rpm_any/rpm_any": rpm} {
 		proctest.Must(t, nil, s.program, "push", "--wait", "--timeout", "5m", "--staging", "file://"+s.data+"/staging", "acme/tools/"+target, file)
 	}
+	page := s.url + "/acme/tools/p/hello-mill/1.0/"
+	proctest.Eventually(t, "the page of the package is there", func() bool { answer, _ := get(t, http.DefaultClient, page); return answer.StatusCode == http.StatusOK })
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if _, repo := get(t, http.DefaultClient, s.url+"/acme/tools/sles/15.5.repo"); keyIDs.MatchString(repo) {
 			return s, keyIDs.FindStringSubmatch(repo)[1]

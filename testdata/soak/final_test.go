@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 )
 
@@ -211,6 +212,7 @@ func (k *soaking) wantWell(t *testing.T, args ...string) {
 // wantQuiet demands that the daemons end well, and that another start of them writes nothing.
 func (k *soaking) wantQuiet(t *testing.T) {
 	t.Helper()
+	k.awaitPages(t)
 	var before, after map[string]layout.Meta
 	for run := range 2 {
 		for _, d := range k.site.daemons {
@@ -249,4 +251,30 @@ func (k *soaking) objectsNow(t *testing.T) map[string]layout.Meta {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// awaitPages waits until all pages are made: they follow what is published, and the contents of DEBs follow them. What a killed process
+// was reading is read again half an hour later, and is not waited for: for a while nothing happens then.
+func (k *soaking) awaitPages(t *testing.T) {
+	t.Helper()
+	const quiet = 5 * time.Second
+	left, since := int64(-1), time.Now()
+	for end := time.Now().Add(2 * time.Minute); time.Since(since) < quiet; time.Sleep(100 * time.Millisecond) {
+		wanted, err := k.site.catalog.CountWantedContents(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		states, err := k.site.catalog.PageStates(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		behind := slices.ContainsFunc(states, func(s catalogdb.PageState) bool { return s.Requests > 0 || s.Oldest != nil || s.Whole })
+		if behind || wanted != left {
+			left, since = wanted, time.Now()
+		}
+		if time.Now().After(end) {
+			k.judge.violated("pages", "they are behind two minutes after the end: %+v", states)
+			return
+		}
+	}
 }
