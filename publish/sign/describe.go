@@ -86,11 +86,7 @@ func (s *Signer) Only(fingerprints []string) *Signer {
 
 // ReadPublic describes armoured public keys. A key that clients refuse is an error.
 func ReadPublic(armored []byte) ([]Key, error) {
-	raw, err := dearmorKeys(armored)
-	if err != nil {
-		return nil, err
-	}
-	list, err := openpgp.ReadKeyRing(bytes.NewReader(raw))
+	list, err := certificates(armored)
 	if err != nil {
 		return nil, err
 	}
@@ -155,4 +151,13 @@ func algorithm(k *packet.PublicKey) string {
 func (k Key) RPMName() string {
 	id := strings.ToLower(k.Fingerprint)
 	return fmt.Sprintf("gpg-pubkey-%s-%x", id[max(0, len(id)-8):], k.Created.Unix())
+}
+
+// certificates returns the certificates of armoured public keys.
+func certificates(armored []byte) (openpgp.EntityList, error) {
+	raw, err := dearmorKeys(armored)
+	if err != nil {
+		return nil, err
+	}
+	return openpgp.ReadKeyRing(bytes.NewReader(raw))
 }

@@ -1,7 +1,6 @@
 package sign
 
 import (
-	"bytes"
 	"maps"
 	"slices"
 	"time"
@@ -12,11 +11,7 @@ import (
 // Describe describes armoured public keys for people, each certificate by the key that signs or, if none may, by its primary key: also
 // keys that clients refuse, or of which no part may sign any more.
 func Describe(armored []byte) ([]Key, error) {
-	raw, err := dearmorKeys(armored)
-	if err != nil {
-		return nil, err
-	}
-	list, err := openpgp.ReadKeyRing(bytes.NewReader(raw))
+	list, err := certificates(armored)
 	if err != nil {
 		return nil, err
 	}
