@@ -163,25 +163,10 @@ func (r *Resources) makePages(ctx context.Context, w catalogdb.PageWork) (failed
 
 // keepPages extends the lease on the pages of a repository until ctx ends, and calls stop if another process has it then.
 func (r *Resources) keepPages(ctx context.Context, stop context.CancelCauseFunc, w catalogdb.PageWork, l catalogdb.Lease) {
-	tick := time.NewTicker(keepPeriod)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		limited, cancel := context.WithTimeout(ctx, keepLimit)
-		kept, err := r.Catalog.RenewPages(limited, w, l, r.Now(limited))
-		cancel()
-		switch {
-		case ctx.Err() != nil:
-		case err != nil:
-			r.Log.Warn("lease on pages not extended; tried again", "repository", w.Repository.String(), "error", err)
-		case !kept:
-			stop(errPagesLost)
-		}
-	}
+	kept := func(ctx context.Context) (bool, error) { return r.Catalog.RenewPages(ctx, w, l, r.Now(ctx)) }
+	keepLease(ctx, kept, func() { stop(errPagesLost) }, func(err error) {
+		r.Log.Warn("lease on pages not extended; tried again", "repository", w.Repository.String(), "error", err)
+	})
 }
 
 // pageKeys returns the list of keys of the instance as it is now. Before the bucket has one, it is what this process signs with.

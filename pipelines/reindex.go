@@ -147,6 +147,17 @@ func (f *reindexFn) end(ctx context.Context, x catalogdb.Reindex, res ReindexRes
 
 // keepReindex extends the lease on a reindex until ctx ends, and calls stop if another process has it then.
 func (r *Resources) keepReindex(ctx context.Context, stop context.CancelCauseFunc, x catalogdb.Reindex, l catalogdb.Lease, rendered *atomic.Int64) {
+	kept := func(ctx context.Context) (bool, error) {
+		return r.Catalog.RenewReindex(ctx, x, l, int(rendered.Load()), r.Now(ctx))
+	}
+	keepLease(ctx, kept, func() { stop(errLeaseLost) }, func(err error) {
+		r.Log.Warn("lease on a reindex not extended; tried again", "release", x.Release.String(), "error", err)
+	})
+}
+
+// keepLease calls extend again and again until ctx ends. It calls lost if another process has the lease then, and failed with errors of
+// the catalog.
+func keepLease(ctx context.Context, extend func(context.Context) (kept bool, err error), lost func(), failed func(error)) {
 	tick := time.NewTicker(keepPeriod)
 	defer tick.Stop()
 	for {
@@ -156,14 +167,14 @@ func (r *Resources) keepReindex(ctx context.Context, stop context.CancelCauseFun
 		case <-tick.C:
 		}
 		limited, cancel := context.WithTimeout(ctx, keepLimit)
-		kept, err := r.Catalog.RenewReindex(limited, x, l, int(rendered.Load()), r.Now(limited))
+		kept, err := extend(limited)
 		cancel()
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
-			r.Log.Warn("lease on a reindex not extended; tried again", "release", x.Release.String(), "error", err)
+			failed(err)
 		case !kept:
-			stop(errLeaseLost)
+			lost()
 		}
 	}
 }

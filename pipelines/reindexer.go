@@ -85,25 +85,13 @@ func (x *Reindexer) Reserve(ctx context.Context) (reserved context.Context, stop
 	ctx, cancel := context.WithCancelCause(ctx)
 	var keeping sync.WaitGroup
 	keeping.Go(func() {
-		tick := time.NewTicker(keepPeriod)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			limited, end := context.WithTimeout(ctx, keepLimit)
-			kept, err := x.Resources.Catalog.RenewReindexes(limited, x.Lease(), x.Resources.Now(limited))
-			end()
-			switch {
-			case ctx.Err() != nil:
-			case err != nil:
-				x.Resources.Log.Warn("leases on reindexes not extended; tried again", "error", err)
-			case kept == 0:
-				cancel(errLeaseLost)
-			}
+		extend := func(ctx context.Context) (bool, error) {
+			n, err := x.Resources.Catalog.RenewReindexes(ctx, x.Lease(), x.Resources.Now(ctx))
+			return n > 0, err
 		}
+		keepLease(ctx, extend, func() { cancel(errLeaseLost) }, func(err error) {
+			x.Resources.Log.Warn("leases on reindexes not extended; tried again", "error", err)
+		})
 	})
 	return ctx, func() { cancel(nil); keeping.Wait() }
 }
