@@ -33,9 +33,10 @@ func init() {
 const DefaultMaxContents = 16 << 20
 
 const (
-	contentsLimit    = 20 * time.Minute // for one package: nothing waits for it
-	contentsLease    = contentsLimit + 10*time.Minute
-	firstContents    = time.Minute // from an attempt that failed to the second one
+	contentsTime     = 2 * time.Minute // for one package, besides
+	contentsMiBTime  = 4 * time.Second // for each MiB of the largest one: the reader rests half of the time
+	contentsSlack    = time.Minute     // between the end of an attempt and that of its lease
+	firstContents    = time.Minute     // from an attempt that failed to the second one
 	maxContentsDelay = 6 * time.Hour
 	contentsEnding   = 10 * time.Second // to say how an attempt ended
 )
@@ -61,7 +62,12 @@ func (f *contentsFn) ProcessElement(ctx context.Context, wanted string) error {
 // TakeContents takes the package whose contents wait longest.
 func (r *Resources) TakeContents(ctx context.Context) (w catalogdb.WantedContents, taken bool, err error) {
 	now := r.Now(ctx)
-	return r.Catalog.TakeContents(ctx, r.Config.MaxContents > 0, now, now.Add(contentsLease))
+	return r.Catalog.TakeContents(ctx, r.Config.MaxContents > 0, now, now.Add(r.contentsLimit()+contentsSlack))
+}
+
+// contentsLimit returns how long the contents of a package may be read. What a killed process was reading waits about as long.
+func (r *Resources) contentsLimit() time.Duration {
+	return contentsTime + time.Duration(r.Config.MaxContents>>20)*contentsMiBTime
 }
 
 // RunContents reads the contents of a package that was taken, on a runner.
@@ -81,7 +87,7 @@ func (r *Resources) readContents(ctx context.Context, w catalogdb.WantedContents
 	if w.Gone {
 		return r.removeContents(ctx, w)
 	}
-	limited, cancel := context.WithTimeout(ctx, contentsLimit)
+	limited, cancel := context.WithTimeout(ctx, r.contentsLimit())
 	c, err := r.contentsOf(limited, w)
 	cancel()
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), contentsEnding)

@@ -254,7 +254,7 @@ func (k *soaking) objectsNow(t *testing.T) map[string]layout.Meta {
 }
 
 // awaitPages waits until all pages are made: they follow what is published, and the contents of DEBs follow them. What a killed process
-// was reading is read again half an hour later, and is not waited for: for a while nothing happens then.
+// was reading is read again minutes later, and is not waited for: for a while nothing happens then.
 func (k *soaking) awaitPages(t *testing.T) {
 	t.Helper()
 	const quiet = 5 * time.Second
