@@ -103,6 +103,14 @@ var writings = []writing{
 		}
 		return err
 	}},
+	{"yank selected", func(ctx context.Context, db *catalogdb.DB, s catalogdb.Stored) error {
+		w := catalogdb.Selection{Target: catalog.PackageTarget{Repository: tools}, Patterns: []catalog.Pattern{{Name: "o*"}}, States: []catalog.PackageState{catalog.Active, catalog.Yanked}}
+		done, err := db.YankSelected(ctx, w, catalogdb.Withdrawal{Yank: record, Now: true}, start, everything)
+		if len(done.Packages) != 1 || done.Packages[0].Yank == nil || done.Revisions[jammy] != 3 {
+			err = errors.Join(err, fmt.Errorf("yanked %+v", done))
+		}
+		return err
+	}},
 	{"recover", func(ctx context.Context, db *catalogdb.DB, s catalogdb.Stored) error {
 		got, err := db.Recover(ctx, jammy, published(deb(jammy, "old", "1"), deb(jammy, "lost", "1")), foreign, start)
 		if got.Inserted != 1 {

@@ -59,3 +59,10 @@ func SetListPage(t *testing.T, rows int) {
 
 // Exec executes a statement.
 func (d *DB) Exec(ctx context.Context, statement string) error { return d.exec(ctx, statement) }
+
+// SetMaxSelected sets how many packages a selection has at most, and returns what sets it back.
+func SetMaxSelected(n int) (back func()) {
+	before := maxSelected
+	maxSelected = n
+	return func() { maxSelected = before }
+}

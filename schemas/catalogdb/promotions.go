@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"time"
 
 	"repomill/schemas/catalog"
-	"repomill/schemas/layout"
 )
 
 // A Wish is a package that is to be copied to another place.
@@ -28,8 +26,7 @@ func (d *DB) Promote(ctx context.Context, wishes []Wish, now time.Time) (uploads
 	for some := range slices.Chunk(wishes, maxWishes) {
 		fresh := make([]catalog.Upload, len(some))
 		for i, w := range some {
-			name := layout.StagedName(layout.NewID(), path.Base(w.Source.Key))
-			fresh[i] = catalog.Upload{Bucket: catalog.PromotionBucket, Object: w.To.String() + "/" + name, Generation: w.Source.File.SHA256, Size: w.Source.File.Size}
+			fresh[i] = uploadFor(w)
 		}
 		asked := make([]catalog.Upload, len(some))
 		err := d.tx(ctx, func(tx *transaction) error {

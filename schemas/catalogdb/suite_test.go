@@ -174,6 +174,11 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"what is not published cannot be yanked", yankUnknown},
 		{"what is yanked on its way is rejected", yankOnItsWay},
 		{"files of yanked packages go when no index has them", removal},
+		{"patterns select packages of a target", selects},
+		{"one yank of a repository is one revision of each release", yankSelected},
+		{"what cannot come back keeps all others where they are", unyankSelectedRefuses},
+		{"what is to be copied is found and asked for at once", promoteSelected},
+		{"yanks of a repository and pushes wait for each other", selectedConcurrently},
 
 		{"an empty catalog recovers what was published", recoverFromNothing},
 		{"an old catalog recovers what it missed and keeps what it has", recoverFromBackup},

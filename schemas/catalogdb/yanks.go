@@ -55,9 +55,10 @@ func yank(ctx context.Context, tx *transaction, pkg int64, y catalog.Yank, now t
 	if err != nil {
 		return err
 	}
-	return rejectWaiting(ctx, tx, pkg, catalog.Rejection{Reason: catalog.YankedIdentity,
-		Detail: "the package was withdrawn before it was published; no file takes its name again: raise the version"}, now)
+	return rejectWaiting(ctx, tx, pkg, catalog.Rejection{Reason: catalog.YankedIdentity, Detail: withdrawnEarly}, now)
 }
+
+const withdrawnEarly = "the package was withdrawn before it was published; no file takes its name again: raise the version"
 
 // Unyank makes yanked packages active again, in one transaction, and returns all that w selects, also those that
 // were active. A repeat issues no revision. The error wraps [ErrRemoved] if the file of one is deleted, or about to

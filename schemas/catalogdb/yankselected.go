@@ -1,0 +1,221 @@
+package catalogdb
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"repomill/schemas/catalog"
+)
+
+// A Decision says which of the selected packages a transaction changes. It is called in the transaction, once for each try of
+// it, and asks the catalog for nothing. Its error ends the transaction: nothing changes.
+type Decision func(Selected) ([]SelectedPackage, error)
+
+// A Withdrawal is what is recorded of packages that are yanked.
+type Withdrawal struct {
+	catalog.Yank      // its time is now, unless it is set
+	Now          bool // their files are deleted as soon as clients do not see them; see [DB.RemoveSoon]
+}
+
+// A SelectedChange is what a transaction made of selected packages.
+type SelectedChange struct {
+	Packages  []catalog.Package         // all that were decided for, as they are now; without fragments
+	Revisions map[catalog.Release]int64 // the latest of each release that they belong to: clients see the change with it
+}
+
+// YankSelected withdraws the packages of a selection that decide returns, in one transaction that issues one revision for each
+// release they leave. Packages that were withdrawn before keep their record. Otherwise it is [DB.Yank]. The error wraps
+// [ErrNotFound] if there is no such repository, [ErrTooMany], or that of decide.
+func (d *DB) YankSelected(ctx context.Context, s Selection, w Withdrawal, now time.Time, decide Decision) (done SelectedChange, err error) {
+	if w.At.IsZero() {
+		w.At = now
+	}
+	w.At, w.By = w.At.UTC().Truncate(time.Second), cut(w.By, maxUser)
+	done, err = d.changeDecided(ctx, s, now, decide, func(tx *transaction, all []SelectedPackage) (changed []SelectedPackage, err error) {
+		for _, p := range all {
+			if p.Package.State == catalog.Active {
+				changed = append(changed, p)
+			}
+		}
+		if err := yankRows(ctx, tx, changed, w.Yank, now); err != nil || !w.Now {
+			return changed, err
+		}
+		return changed, removeRowsSoon(ctx, tx, all, now)
+	}, func(k *catalog.Package) {
+		if k.State == catalog.Active {
+			k.State, k.Yank = catalog.Yanked, &w.Yank
+		}
+	})
+	if err != nil {
+		return done, fmt.Errorf("yank packages of %s: %w", s.Target, err)
+	}
+	return done, nil
+}
+
+// UnyankSelected makes the packages of a selection active again that decide returns, in one transaction that issues one revision
+// for each release they join. Otherwise it is [DB.Unyank].
+func (d *DB) UnyankSelected(ctx context.Context, s Selection, now time.Time, decide Decision) (done SelectedChange, err error) {
+	done, err = d.changeDecided(ctx, s, now, decide, func(tx *transaction, all []SelectedPackage) (changed []SelectedPackage, err error) {
+		for _, p := range all {
+			if p.Package.State == catalog.Yanked {
+				changed = append(changed, p)
+			}
+		}
+		return changed, unyankRows(ctx, tx, changed, now)
+	}, func(k *catalog.Package) { k.State, k.Yank = catalog.Active, nil })
+	if err != nil {
+		return done, fmt.Errorf("unyank packages of %s: %w", s.Target, err)
+	}
+	return done, nil
+}
+
+// changeDecided applies change to the packages that decide returns, and issues a revision for each release of those that changed.
+// after makes a package what the change made of it.
+func (d *DB) changeDecided(ctx context.Context, s Selection, now time.Time, decide Decision,
+	change func(*transaction, []SelectedPackage) (changed []SelectedPackage, err error), after func(*catalog.Package)) (done SelectedChange, err error) {
+	err = d.tx(ctx, func(tx *transaction) error {
+		done = SelectedChange{Revisions: map[catalog.Release]int64{}}
+		targets, err := tx.lockedTargets(ctx, s.Target)
+		if err != nil {
+			return err
+		}
+		found, err := s.read(ctx, tx, targets[0])
+		if err != nil {
+			return err
+		}
+		all, err := decide(found)
+		if err != nil {
+			return err
+		}
+		changed, err := change(tx, all)
+		if err != nil {
+			return err
+		}
+		changes := make([]packageChange, len(changed))
+		for i, p := range changed {
+			changes[i] = packageChange{pkg: p.id, releases: p.releases, changed: true}
+		}
+		if err := recordAppearances(ctx, tx, changes, now); err != nil {
+			return err
+		}
+		for _, p := range all {
+			k := p.Package
+			after(&k)
+			done.Packages = append(done.Packages, k)
+		}
+		return done.readRevisions(ctx, tx, s.Target, all)
+	})
+	return done, err
+}
+
+// readRevisions sets the latest revisions of the releases that packages belong to.
+func (c *SelectedChange) readRevisions(ctx context.Context, tx *transaction, t catalog.PackageTarget, all []SelectedPackage) error {
+	belong := map[int64]bool{}
+	for _, p := range all {
+		for _, r := range p.releases {
+			belong[r.id] = true
+		}
+	}
+	targets, err := targetDistributions(ctx, tx, t)
+	for _, d := range targets {
+		for _, r := range d.releases {
+			if belong[r.id] {
+				c.Revisions[catalog.Release{Repository: t.Repository, Distribution: d.distribution, Arch: r.arch}] = r.revision
+			}
+		}
+	}
+	return err
+}
+
+// yankRows is yank of many rows, with their entries in the audit log.
+func yankRows(ctx context.Context, tx *transaction, rows []SelectedPackage, y catalog.Yank, now time.Time) error {
+	rej := catalog.Rejection{Reason: catalog.YankedIdentity, Detail: withdrawnEarly}
+	for some := range slices.Chunk(rows, selectChunk) {
+		ids, args := in("id", idsOf(some))
+		of, _ := in("package_id", idsOf(some))
+		for _, s := range []struct {
+			query string
+			args  []any
+		}{
+			{`UPDATE packages SET state = ?, yanked_at = ?, yank_reason = ?, yanked_by = ?, removed = 0 WHERE ` + ids, []any{catalog.Yanked, millis(y.At), y.Reason, y.By}},
+			{`DELETE FROM unyanks WHERE ` + of, nil},
+			{`UPDATE uploads SET state = ?, reason = ?, detail = ?, finished_at = ? WHERE state = ? AND ` + of, []any{catalog.Rejected, rej.Reason, rej.Detail, millis(now), catalog.Stored}},
+		} {
+			if _, err := tx.ExecContext(ctx, s.query, append(s.args, args...)...); err != nil {
+				return err
+			}
+		}
+	}
+	return recordRows(ctx, tx, now, catalog.ActionYank, rows, y)
+}
+
+// removeRowsSoon is [DB.RemoveSoon] of many yanked rows.
+func removeRowsSoon(ctx context.Context, tx *transaction, rows []SelectedPackage, now time.Time) error {
+	for some := range slices.Chunk(rows, selectChunk) {
+		ids, args := in("id", idsOf(some))
+		due, err := collect(ctx, tx, scanID, `SELECT id FROM packages WHERE `+ids+` AND state = ? AND removed = ? ORDER BY id`+tx.forUpdate, append(args, catalog.Yanked, fileKept)...)
+		if err != nil {
+			return err
+		}
+		if len(due) == 0 {
+			continue
+		}
+		ids, args = in("id", due)
+		if _, err := tx.ExecContext(ctx, `UPDATE packages SET removed = ? WHERE `+ids, append([]any{fileUrgent}, args...)...); err != nil {
+			return err
+		}
+		going := slices.DeleteFunc(slices.Clone(some), func(p SelectedPackage) bool { return !slices.Contains(due, p.id) })
+		if err := recordRows(ctx, tx, now, catalog.ActionRemove, going, catalog.Yank{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unyankRows is unyank of many rows, with their entries in the audit log.
+func unyankRows(ctx context.Context, tx *transaction, rows []SelectedPackage, now time.Time) error {
+	for _, p := range rows {
+		if p.Back != nil {
+			return fmt.Errorf("%s %s %s: %w", p.Package.Name, p.Package.Version, p.Package.Arch, p.Back)
+		}
+	}
+	for some := range slices.Chunk(rows, selectChunk) {
+		ids, args := in("id", idsOf(some))
+		// Files are removed without the locks of releases: what was read before this lock may be old.
+		lost, err := collect(ctx, tx, scanID, `SELECT removed > 0 OR (stanza IS NULL AND primary_xml IS NULL) FROM packages WHERE `+ids+` ORDER BY id`+tx.forUpdate, args...)
+		if err != nil {
+			return err
+		}
+		if slices.Contains(lost, 1) {
+			return fmt.Errorf("the file of a package is being removed: %w", ErrRemoved)
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE packages SET state = ?, yanked_at = NULL, yank_reason = '', yanked_by = '', removed = 0 WHERE `+ids,
+			append([]any{catalog.Active}, args...)...); err != nil {
+			return err
+		}
+		for _, id := range idsOf(some) {
+			if _, err := tx.ExecContext(ctx, `REPLACE INTO unyanks (package_id, at) VALUES (?, ?)`, id, millis(now)); err != nil {
+				return err
+			}
+		}
+	}
+	return recordRows(ctx, tx, now, catalog.ActionUnyank, rows, catalog.Yank{})
+}
+
+func recordRows(ctx context.Context, tx *transaction, now time.Time, action catalog.Action, rows []SelectedPackage, y catalog.Yank) error {
+	entries := make([]catalog.AuditEntry, len(rows))
+	for i, p := range rows {
+		entries[i] = packageEntry(action, p.Package, y)
+	}
+	return record(ctx, tx, now, entries...)
+}
+
+func idsOf(rows []SelectedPackage) []int64 {
+	ids := make([]int64, len(rows))
+	for i, p := range rows {
+		ids[i] = p.id
+	}
+	return ids
+}
