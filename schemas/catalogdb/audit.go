@@ -18,22 +18,29 @@ import (
 // maxTarget is what the column of a target holds.
 const maxTarget = 2048
 
+// auditChunk is how many rows one statement adds.
+const auditChunk = 200
+
 // record adds entries to the audit log, in the transaction of what they say. Time and, unless an entry has its own, user,
 // job and reason are those of the change.
 func record(ctx context.Context, tx *transaction, now time.Time, entries ...catalog.AuditEntry) error {
 	actor := catalog.ActorOf(ctx)
-	for _, e := range entries {
-		p := strings.SplitN(e.Target, "/", 3)
-		if e.Target == catalog.AllRepositories {
-			p[0] = ""
+	for some := range slices.Chunk(entries, auditChunk) {
+		var args []any
+		for _, e := range some {
+			p := strings.SplitN(e.Target, "/", 3)
+			if e.Target == catalog.AllRepositories {
+				p[0] = ""
+			}
+			owner, name := p[0], ""
+			if len(p) > 1 {
+				name = p[1]
+			}
+			args = append(args, millis(now), cut(cmp.Or(e.By, actor.User), maxUser), e.Action, owner, name, cut(e.Target, maxTarget), e.Detail,
+				cmp.Or(e.Why, actor.Why), cut(cmp.Or(e.Job, actor.Job), maxJob))
 		}
-		owner, name := p[0], ""
-		if len(p) > 1 {
-			name = p[1]
-		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO audit (at, actor, action, owner, name, target, detail, why, job) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			millis(now), cut(cmp.Or(e.By, actor.User), maxUser), e.Action, owner, name, cut(e.Target, maxTarget), e.Detail,
-			cmp.Or(e.Why, actor.Why), cut(cmp.Or(e.Job, actor.Job), maxJob))
+		_, err := tx.ExecContext(ctx, `INSERT INTO audit (at, actor, action, owner, name, target, detail, why, job) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`+
+			strings.Repeat(`, (?, ?, ?, ?, ?, ?, ?, ?, ?)`, len(some)-1), args...)
 		if err != nil {
 			return err
 		}
