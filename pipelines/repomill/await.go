@@ -109,11 +109,16 @@ func (f awaitFlags) packages(ctx context.Context, db *catalogdb.DB, w catalogdb.
 // unstaged waits until a worker has removed the uploads of packages from staging.
 func (f awaitFlags) unstaged(ctx context.Context, db *catalogdb.DB, packages []catalog.Package) error {
 	return f.until(ctx, db, goneStaging, func(ctx context.Context) (missing string, err error) {
-		left, err := stagedOf(ctx, db, packages)
-		if err != nil || len(left) == 0 {
-			return "", err
+		for ; len(packages) > 0; packages = packages[1:] { // nothing joins what is left of a removed package but a late push
+			left, err := stagedOf(ctx, db, packages[:1])
+			if err != nil {
+				return "", err
+			}
+			if len(left) > 0 {
+				return fmt.Sprintf("%s (%d in all) waits for the worker of staging bucket %q", command.Printable(layout.ShownStaging(left[0].Object)), len(left), left[0].Bucket), nil
+			}
 		}
-		return fmt.Sprintf("%s (%d in all) waits for the worker of staging bucket %q", command.Printable(layout.ShownStaging(left[0].Object)), len(left), left[0].Bucket), nil
+		return "", nil
 	})
 }
 

@@ -22,9 +22,10 @@ type commands struct {
 	Up upCmd `cmd:"" help:"Run everything in one process, on files below one folder."`
 	client.Commands
 
-	Yank    yankCmd    `cmd:"" help:"Withdraw a package from its releases."`
-	Unyank  unyankCmd  `cmd:"" help:"Restore a withdrawn package."`
+	Yank    yankCmd    `cmd:"" help:"Withdraw packages from their releases."`
+	Unyank  unyankCmd  `cmd:"" help:"Restore withdrawn packages."`
 	Promote promoteCmd `cmd:"" help:"Copy published packages to another component, distribution or repository."`
+	Apply   applyCmd   `cmd:"" help:"Do what a plan says that --dry-run --plan has written."`
 	Repo    repoCmd    `cmd:"" help:"Create, change and list repositories."`
 	Key     keyCmd     `cmd:"" help:"Manage the keys that sign releases."`
 	Token   tokenCmd   `cmd:"" help:"Create, list and revoke tokens: those that open private repositories, and those of the API."`

@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
@@ -14,10 +14,10 @@ type promoteCmd struct {
 	catalogFlags
 	awaitFlags
 	actorFlags
+	planFlags
 	From     string   `arg:"" name:"from-target" help:"Where the packages are: owner/name/os/version[/component], or owner/name for all its distributions."`
 	To       string   `arg:"" name:"to-target" help:"Where they are to be, too: owner/name/os/version[/component], or owner/name for the distribution and component that each is in."`
-	Packages []string `arg:"" name:"package" help:"NAME, NAME=VERSION or NAME=VERSION:ARCH, as repomill ls prints them. NAME and VERSION may have * and ?."`
-	DryRun   bool     `help:"Copy nothing, and print what would be."`
+	Packages []string `arg:"" name:"package" help:"NAME, NAME=VERSION or NAME=VERSION:ARCH, as repomill ls prints them. NAME and VERSION may have *, ? and [a-z]."`
 	JSON     bool     `name:"json" help:"Print one JSON object a package."`
 	ToPublic bool     `name:"to-public" help:"Needed to copy from a private repository to a public one: everybody can read the packages then."`
 	Move     bool     `help:"Withdraw the packages where they were, once clients see them in the new place."`
@@ -36,7 +36,7 @@ Exit codes:
   3  recorded, but not published in time, or no worker runs: a worker completes it once one runs. With --move, run the command
      again for packages that are still where they were
   4  the catalog cannot be reached
-  5  with --dry-run: something would be copied
+  5  with --dry-run: something would change
 
 Examples:
   repomill promote acme/testing acme/stable 'hello*'
@@ -77,14 +77,17 @@ type copyJSON struct {
 
 // Run asks for copies, waits until clients see them and, with --move, withdraws the packages where they were.
 func (c *promoteCmd) Run(ctx context.Context, io stdio) error {
+	if err := c.check(); err != nil {
+		return err
+	}
 	if c.DryRun && c.NoWait {
 		return command.Usage("--dry-run records nothing to wait for: leave out --no-wait")
 	}
-	if c.Move && c.NoWait {
-		return command.Usage("--move withdraws packages once clients see them in the new place: leave out --no-wait")
-	}
-	from, to, patterns, err := c.parse()
+	r, err := c.parse()
 	if err != nil {
+		return err
+	}
+	if err := r.checkWait(); err != nil {
 		return err
 	}
 	db, err := c.openToChange(ctx)
@@ -92,33 +95,65 @@ func (c *promoteCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer db.Close()
-	copies, err := c.plan(ctx, db, from, to, patterns)
+	if c.DryRun {
+		return r.dryRun(ctx, io, db, c.planFlags)
+	}
+	return r.run(ctx, io, db)
+}
+
+func (r *promoting) checkWait() error {
+	if r.args.Move && r.NoWait {
+		return command.Usage("--move withdraws packages once clients see them in the new place: leave out --no-wait")
+	}
+	return nil
+}
+
+// dryRun prints what would be copied.
+func (r *promoting) dryRun(ctx context.Context, io stdio, db *catalogdb.DB, f planFlags) error {
+	var copies []*copying
+	var p catalog.Plan
+	var refused error
+	found, err := db.Candidates(ctx, r.search())
+	if err == nil {
+		copies, p, refused = r.plan(found)
+		err = refused
+	}
+	if err != nil {
+		return r.explained(ctx, db, refused, err)
+	}
+	now, err := db.Clock(ctx)
+	if err != nil {
+		return command.Fault(err)
+	}
+	if err := f.write(io, p, r.by, now); err != nil {
+		return err
+	}
+	return r.printPlan(io, copies)
+}
+
+// run asks for what is selected, and follows it.
+func (r *promoting) run(ctx context.Context, io stdio, db *catalogdb.DB) error {
+	copies, err := r.ask(ctx, db)
 	if err != nil {
 		return err
 	}
-	if c.DryRun {
-		return c.printPlan(io, copies)
-	}
-	if err := ask(ctx, db, copies); err != nil {
-		return err
-	}
-	if c.NoWait {
+	if r.NoWait {
 		for _, p := range copies {
 			if p.state != there {
 				p.state = copyState(catalog.Received)
 			}
-			c.print(io, p)
+			r.print(io, p)
 		}
 		return recorded(io)
 	}
-	if err := c.follow(ctx, io, db, copies); err != nil {
+	if err := r.follow(ctx, io, db, copies); err != nil {
 		return err
 	}
-	if len(copies) > 1 && !c.JSON {
+	if len(copies) > 1 && !r.json {
 		fmt.Fprintln(io.out, counted(copies, copyState(catalog.Published), copyState(catalog.Duplicate), there, copyState(catalog.Rejected)))
 	}
-	if c.Move {
-		if err := c.withdraw(ctx, io, db, copies); err != nil {
+	if r.args.Move {
+		if err := r.withdraw(ctx, io, db, copies); err != nil {
 			return err
 		}
 	}
@@ -130,28 +165,49 @@ func (c *promoteCmd) Run(ctx context.Context, io stdio) error {
 	return nil
 }
 
-// ask records the wishes for the copies that are not there.
-func ask(ctx context.Context, db *catalogdb.DB, copies []*copying) error {
-	var wishes []catalogdb.Wish
-	var asked []*copying
-	for _, p := range copies {
-		if p.state != there {
-			wishes, asked = append(wishes, catalogdb.Wish{Source: p.source, To: p.to}), append(asked, p)
-		}
-	}
+// ask records the wishes for the copies that are not there, in the transaction that finds them. A plan that is applied copies
+// what is in it, and leaves alone what is in the way.
+func (r *promoting) ask(ctx context.Context, db *catalogdb.DB) (copies []*copying, err error) {
 	now, err := db.Clock(ctx)
 	if err != nil {
-		return command.Fault(err)
+		return nil, command.Fault(err)
 	}
-	uploads, err := db.Promote(ctx, wishes, now)
-	if errors.Is(err, catalogdb.ErrNotFound) { // withdrawn since it was listed, or before
-		return err
-	}
+	var asked []*copying
+	var refused error
+	uploads, err := db.PromoteSelected(ctx, r.search(), now, func(c catalogdb.Candidates) (wishes []catalogdb.Wish, err error) {
+		var p catalog.Plan
+		asked = nil
+		if copies, p, refused = r.plan(c); refused == nil {
+			refused = compared(r.want, p, func() []catalog.PlanItem { return r.already(c) })
+		}
+		if r.want != nil {
+			copies = slices.DeleteFunc(copies, func(p *copying) bool { return p.state != toCopy && p.state != there })
+		}
+		for _, p := range copies {
+			if p.state != there {
+				wishes, asked = append(wishes, catalogdb.Wish{Source: p.source, To: p.to}), append(asked, p)
+			}
+		}
+		return wishes, refused
+	})
 	if err != nil {
-		return command.Fault(err)
+		return nil, r.explained(ctx, db, refused, err)
 	}
 	for i, p := range asked {
 		p.upload = uploads[i]
 	}
-	return nil
+	return copies, nil
+}
+
+// already returns the items of a plan that are as it says.
+func (r *promoting) already(c catalogdb.Candidates) (items []catalog.PlanItem) {
+	for _, k := range c.Copies {
+		if h := k.Holder; h != nil && h.State == catalog.Active && h.File.SHA256 == k.Source.Package.File.SHA256 {
+			items = append(items, copyItems(k, c.Target)...)
+		}
+		if k.Source.Package.State == catalog.Yanked {
+			items = append(items, itemsOf(k.Source, catalog.PlanWithdraw)...)
+		}
+	}
+	return items
 }

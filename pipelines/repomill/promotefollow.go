@@ -32,21 +32,21 @@ func counted(copies []*copying, states ...copyState) string {
 const maxLook = 500
 
 // follow waits until every copy has its verdict and clients see what is published, and prints each.
-func (c *promoteCmd) follow(ctx context.Context, io stdio, db *catalogdb.DB, copies []*copying) error {
+func (r *promoting) follow(ctx context.Context, io stdio, db *catalogdb.DB, copies []*copying) error {
 	var left []*copying
 	for _, p := range copies {
 		if p.state != there {
 			left = append(left, p)
-		} else if err := c.packages(ctx, db, selectorAt(p.source, p.to), catalog.Active); err != nil {
+		} else if err := r.packages(ctx, db, selectorAt(p.source, p.to), catalog.Active); err != nil {
 			return err
 		} else {
-			c.print(io, p)
+			r.print(io, p)
 		}
 	}
 	if len(left) == 0 {
 		return nil
 	}
-	return c.until(ctx, db, seenByClients, func(ctx context.Context) (missing string, err error) {
+	return r.until(ctx, db, seenByClients, func(ctx context.Context) (missing string, err error) {
 		looked := left[:min(len(left), maxLook)]
 		uploads := make([]catalog.Upload, len(looked))
 		for i, p := range looked {
@@ -64,7 +64,7 @@ func (c *promoteCmd) follow(ctx context.Context, io stdio, db *catalogdb.DB, cop
 				continue
 			}
 			p.detail = p.verdict.Detail
-			c.print(io, p)
+			r.print(io, p)
 		}
 		if left = append(waiting, left[len(looked):]...); len(left) == 0 {
 			return "", nil
@@ -90,7 +90,7 @@ func missingOf(left []*copying) string {
 const movedTo = "moved to "
 
 // withdraw yanks the packages that are in the new place from the one where they were, and waits until clients see that.
-func (c *promoteCmd) withdraw(ctx context.Context, io stdio, db *catalogdb.DB, copies []*copying) error {
+func (r *promoting) withdraw(ctx context.Context, io stdio, db *catalogdb.DB, copies []*copying) error {
 	var moved []*copying
 	now, err := db.Clock(ctx)
 	if err != nil {
@@ -100,17 +100,17 @@ func (c *promoteCmd) withdraw(ctx context.Context, io stdio, db *catalogdb.DB, c
 		if p.verdict.State == catalog.Rejected {
 			continue
 		}
-		record := catalog.Yank{Reason: movedTo + p.to.String(), By: c.By, At: now.UTC().Truncate(time.Second)}
+		record := catalog.Yank{Reason: movedTo + p.to.String(), By: r.by, At: now.UTC().Truncate(time.Second)}
 		if _, err := db.Yank(ctx, selectorAt(p.source, p.source.Place()), record, now); err != nil {
 			return command.Fault(err)
 		}
 		moved = append(moved, p)
 	}
 	for _, p := range moved {
-		if err := c.packages(ctx, db, selectorAt(p.source, p.source.Place()), catalog.Yanked); err != nil {
+		if err := r.packages(ctx, db, selectorAt(p.source, p.source.Place()), catalog.Yanked); err != nil {
 			return err
 		}
-		if !c.JSON {
+		if !r.json {
 			fmt.Fprintf(io.out, "withdrawn: %s from %s\n", nameOf(p.source), p.source.Place())
 		}
 	}
@@ -122,18 +122,16 @@ func selectorAt(k catalog.Package, at catalog.Place) catalogdb.PackageSelector {
 	return catalogdb.PackageSelector{Repository: at.Repository, Distribution: at.Distribution, Name: k.Name, Version: k.Version, Component: at.Component, Arch: k.Arch}
 }
 
-func nameOf(k catalog.Package) string { return k.Name + " " + k.Version + " " + k.Arch }
-
 // print prints what became of a copy.
-func (c *promoteCmd) print(io stdio, p *copying) {
-	if c.JSON {
+func (r *promoting) print(io stdio, p *copying) {
+	if r.json {
 		client.PrintJSON(io.out, copyJSON{nameOf(p.source), p.source.Place().String(), p.to.String(), p.source.File.Size, p.source.File.SHA256, p.state, p.verdict.Reason, p.detail})
 	}
 	line := fmt.Sprintf("%s: %s from %s to %s", p.state, nameOf(p.source), p.source.Place(), p.to)
 	switch {
 	case p.state == copyState(catalog.Rejected):
 		fmt.Fprintf(io.err, "%s: %s: %s\n", line, p.verdict.Reason, command.Printable(p.detail))
-	case c.JSON:
+	case r.json:
 	case p.detail != "":
 		fmt.Fprintf(io.out, "%s: %s\n", line, command.Printable(p.detail))
 	default:

@@ -2,8 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"path"
+	"slices"
 	"strings"
 
 	"repomill/pipelines/client"
@@ -13,206 +14,184 @@ import (
 	"repomill/schemas/layout"
 )
 
-// parsePlace reads a target of promote: a place, or a repository alone. The component may be empty.
-func parsePlace(s string) (p catalog.Place, err error) {
-	target := strings.Trim(s, "/")
-	part := strings.Split(target, "/")
-	if len(part) != 2 && len(part) != 4 && len(part) != 5 {
-		return p, command.Usage("target %q: use owner/name/os/version[/component], or owner/name", s)
-	}
-	if err := client.CheckTarget(target); err != nil {
-		return p, err
-	}
-	p.Repository = catalog.Repository{Owner: part[0], Name: part[1]}
-	if len(part) > 2 {
-		p.Distribution = catalog.Distribution{OS: part[2], Version: part[3]}
-	}
-	if len(part) > 4 {
-		p.Component = part[4]
-		if rej := layout.CheckComponent(p.Component); rej != nil {
-			return p, command.Usage("target %q: %s", s, rej.Detail)
-		}
-	}
-	return p, nil
+// A promoting is one run of promote, or of apply on its plan.
+type promoting struct {
+	awaitFlags
+	json     bool
+	by       string
+	from, to catalog.PackageTarget
+	patterns []catalog.Pattern
+	args     promoteArgs
+	want     *catalog.Plan // to be applied; nil for what is selected now
 }
 
-func (c *promoteCmd) parse() (from, to catalog.Place, patterns []pattern, err error) {
-	if from, err = parsePlace(c.From); err == nil {
-		to, err = parsePlace(c.To)
+// promoteArgs are the arguments of a plan to copy packages.
+type promoteArgs struct {
+	To       catalog.PackageTarget `json:"to"`
+	Patterns []string              `json:"patterns"`
+	Move     bool                  `json:"move,omitempty"`
+	ToPublic bool                  `json:"to_public,omitempty"`
+}
+
+func (c *promoteCmd) parse() (*promoting, error) {
+	from, err := parsePackageTarget(c.From)
+	if err != nil {
+		return nil, err
 	}
-	none := catalog.Distribution{}
+	to, err := parsePackageTarget(c.To)
+	if err != nil {
+		return nil, err
+	}
 	switch {
-	case err != nil:
-		return from, to, nil, err
 	case from == to:
-		return from, to, nil, command.Usage("%s is where the packages are: name another target", c.To)
-	case from.Distribution == none && to.Distribution != none:
-		return from, to, nil, command.Usage("%s has several distributions: name the one whose packages go to %s", c.From, c.To)
+		return nil, command.Usage("%s is where the packages are: name another target", c.To)
+	case from.Whole() && !to.Whole():
+		return nil, command.Usage("%s has several distributions: name the one whose packages go to %s", c.From, c.To)
 	}
-	for _, s := range c.Packages {
-		p, err := parsePattern(s)
-		if err != nil {
-			return from, to, nil, err
-		}
-		patterns = append(patterns, p)
+	patterns, err := parsePatterns(c.Packages)
+	if err != nil {
+		return nil, err
 	}
-	return from, to, patterns, nil
+	return &promoting{awaitFlags: c.awaitFlags, json: c.JSON, by: c.By, from: from, to: to, patterns: patterns,
+		args: promoteArgs{to, textsOf(patterns), c.Move, c.ToPublic}}, nil
 }
 
-// A pattern selects packages by what people call them.
-type pattern struct {
-	text, name, rest string // rest is VERSION or VERSION:ARCH; empty for all
-}
-
-func parsePattern(s string) (pattern, error) {
-	name, rest, versioned := strings.Cut(s, "=")
-	_, badName := path.Match(name, "")
-	_, badRest := path.Match(rest, "")
-	if name == "" || versioned && rest == "" || badName != nil || badRest != nil {
-		return pattern{}, command.Usage("package %q: use NAME, NAME=VERSION or NAME=VERSION:ARCH; NAME and VERSION may have * and ?", s)
+// search returns what is asked of the catalog. With --move, packages that an earlier run has withdrawn are looked for, too.
+func (r *promoting) search() catalogdb.PromotionSearch {
+	states := []catalog.PackageState{catalog.Active}
+	if r.args.Move {
+		states = append(states, catalog.Yanked)
 	}
-	return pattern{s, name, rest}, nil
-}
-
-// matches reports whether a pattern selects a package. What follows the last colon may be an architecture, or end the version.
-func (p pattern) matches(k catalog.Package) bool {
-	if !globbed(p.name, k.Name) {
-		return false
-	}
-	if p.rest == "" || globbed(p.rest, k.Version) {
-		return true
-	}
-	i := strings.LastIndexByte(p.rest, ':')
-	return i >= 0 && p.rest[i+1:] == k.Arch && globbed(p.rest[:i], k.Version)
-}
-
-func globbed(pattern, s string) bool {
-	ok, _ := path.Match(pattern, s) // checked when it was read
-	return ok
-}
-
-// query returns what to ask the catalog for.
-func (p pattern) query() (name string) {
-	if strings.ContainsAny(p.name, `*?[\`) {
-		return ""
-	}
-	return p.name
-}
-
-// listPage is how many packages are asked for at a time.
-const listPage = 2000
-
-// A search looks for the packages of a place that patterns select.
-type search struct {
-	from  catalog.Place
-	set   catalog.Settings // of its repository
-	moved string           // reason of the withdrawals that are no loss: an earlier run of the command made them; empty for none
-	seen  map[string]bool
-	found []catalog.Package
-}
-
-// selected returns the active packages of a place that patterns select, without the keyring package of its repository.
-// With the name of a place, it returns those, too, that were moved there.
-func selected(ctx context.Context, db *catalogdb.DB, from catalog.Place, set catalog.Settings, patterns []pattern, moved string) ([]catalog.Package, error) {
-	if from.Distribution != (catalog.Distribution{}) {
-		if _, has := set.Find(from.Distribution); !has {
-			return nil, nothingThere(ctx, db, from, patterns[0])
-		}
-	}
-	s := search{from: from, set: set, moved: moved, seen: map[string]bool{}}
-	for _, p := range patterns {
-		some, err := s.find(ctx, db, p)
-		if err == nil && !some && moved != "" {
-			some, err = s.findMoved(ctx, db, p)
-		}
-		if err == nil && !some {
-			err = nothingThere(ctx, db, from, p)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return s.found, nil
-}
-
-// find adds the packages that a pattern selects, and reports whether there are some.
-func (s *search) find(ctx context.Context, db *catalogdb.DB, p pattern) (some bool, err error) {
-	q := catalog.PackageQuery{Repository: s.from.Repository, OS: s.from.Distribution.OS, OSVersion: s.from.Distribution.Version, Name: p.query(), Limit: listPage}
-	for {
-		page, err := db.ListPackages(ctx, q)
-		if err != nil {
-			return some, command.Fault(err)
-		}
-		for _, k := range page.Packages {
-			if !s.selects(p, k.Package) {
-				continue
+	return catalogdb.PromotionSearch{
+		From: catalogdb.Selection{Target: r.from, Patterns: r.patterns, States: states}, To: r.to.Repository,
+		Place: func(k catalog.Package, s catalog.Settings) (catalog.Place, error) {
+			if k.State == catalog.Yanked && !r.moved(k) {
+				return k.Place(), nil // it is not copied
 			}
-			if s.set.Keyring != nil && k.Name == layout.KeyringName(s.set.Repository, k.Format) {
-				if p.query() != "" {
-					return some, fmt.Errorf("%s has the keys of %s: it is made for that repository alone, and is of no use in another one", k.Name, s.set.Repository)
-				}
-				continue
+			return destination(k, catalog.Place(r.to), s)
+		},
+	}
+}
+
+// moved reports whether an earlier run of the command has withdrawn a package.
+func (r *promoting) moved(k catalog.Package) bool {
+	return r.args.Move && k.Yank != nil && strings.HasPrefix(k.Yank.Reason+"/", movedTo+r.to.String()+"/")
+}
+
+// meant returns the selected packages that are to be copied: the active ones, without the keyring package and, for a name that no
+// active package has, those that were moved before.
+func (r *promoting) meant(s catalogdb.Selected) (func(catalog.Package) bool, error) {
+	found := map[catalog.Pattern]bool{}
+	for _, k := range s.Packages {
+		if k.Package.State != catalog.Active {
+			continue
+		}
+		if s.Keyring(k.Package) {
+			if k.Named {
+				return nil, fmt.Errorf("%s has the keys of %s: it is made for that repository alone, and is of no use in another one", k.Package.Name, s.Settings.Repository)
 			}
-			some = true
-			s.take(k.Package)
+			continue
 		}
-		if q.Offset += listPage; q.Offset >= page.Total {
-			return some, nil
+		for _, p := range r.patterns {
+			found[p] = found[p] || p.Matches(k.Package)
 		}
+	}
+	again := map[catalog.Pattern]bool{}
+	for _, p := range r.patterns {
+		if found[p] {
+			continue
+		}
+		again[p] = p.LiteralName() != "" && slices.ContainsFunc(s.Packages, func(k catalogdb.SelectedPackage) bool { return r.moved(k.Package) && p.Matches(k.Package) })
+		if !again[p] {
+			return nil, unmatched{p}
+		}
+	}
+	return func(k catalog.Package) bool {
+		if k.State == catalog.Active {
+			return !s.Keyring(k)
+		}
+		return r.moved(k) && slices.ContainsFunc(r.patterns, func(p catalog.Pattern) bool { return again[p] && p.Matches(k) })
+	}, nil
+}
+
+// plan returns a copying for each package that is selected, in the order of lists, and what changes. An error says why nothing
+// must change.
+func (r *promoting) plan(c catalogdb.Candidates) (copies []*copying, p catalog.Plan, err error) {
+	if c.Settings.Visibility != catalog.Public && c.Target.Visibility == catalog.Public && !r.args.ToPublic {
+		return nil, p, command.Usage("%s is private and %s is public: everybody could read the packages there; add --to-public if that is meant", r.from.Repository, r.to.Repository)
+	}
+	meant, err := r.meant(c.Selected)
+	if err != nil {
+		return nil, p, err
+	}
+	if p, err = newPlan(catalog.PlanPromote, r.from, r.args); err != nil {
+		return nil, p, err
+	}
+	for _, k := range c.Copies {
+		if !meant(k.Source.Package) {
+			continue
+		}
+		if k.Err != nil {
+			return nil, p, k.Err
+		}
+		one := &copying{source: k.Source.Package, to: k.To}
+		one.look(k.Holder)
+		copies = append(copies, one)
+		r.add(&p, c, k, one)
+	}
+	if len(copies) == 0 {
+		return nil, p, fmt.Errorf("all of these packages are in %s already: it is where they come from", r.to)
+	}
+	shown := shownBy(c.Selected)
+	sum(&p, shown, func(i catalog.PlanItem) int {
+		if i.Action == catalog.PlanWithdraw {
+			return -1
+		}
+		return 1
+	})
+	return copies, p, p.Seal()
+}
+
+// add adds what becomes of one package to a plan.
+func (r *promoting) add(p *catalog.Plan, c catalogdb.Candidates, k catalogdb.Candidate, one *copying) {
+	switch one.state {
+	case toCopy:
+		p.Items = append(p.Items, copyItems(k, c.Target)...)
+	case there:
+		p.LeftOut = append(p.LeftOut, catalog.PlanLeftOut{Place: one.to.String(), Package: nameOf(one.source), Why: "it is there already"})
+	default:
+		p.LeftOut = append(p.LeftOut, catalog.PlanLeftOut{Place: one.to.String(), Package: nameOf(one.source), Why: one.detail})
+		return
+	}
+	if r.args.Move && one.source.State == catalog.Active {
+		p.Items = append(p.Items, itemsOf(k.Source, catalog.PlanWithdraw)...)
 	}
 }
 
-func (s *search) selects(p pattern, k catalog.Package) bool {
-	return (s.from.Distribution == catalog.Distribution{} || k.Distribution == s.from.Distribution) &&
-		(s.from.Component == "" || k.Component == s.from.Component) && p.matches(k)
+// copyItems returns an item for each release that a copy appears in.
+func copyItems(k catalogdb.Candidate, target catalog.Settings) (items []catalog.PlanItem) {
+	dirs := []string{""}
+	if k.Source.Package.Format == catalog.RPM {
+		ds, _ := target.Find(k.To.Distribution)
+		dirs = layout.RPMDirs(k.Source.Package, ds.Architectures)
+	}
+	for _, dir := range dirs {
+		i := catalog.ItemOf(catalog.Release{Repository: k.To.Repository, Distribution: k.To.Distribution, Arch: dir}, k.Source.Package, catalog.PlanCopy)
+		i.Component, i.From = k.To.Component, k.Source.Package.Place().String()
+		items = append(items, i)
+	}
+	return items
 }
 
-func (s *search) take(k catalog.Package) {
-	if id := k.Place().String() + " " + nameOf(k); !s.seen[id] {
-		s.seen[id] = true
-		s.found = append(s.found, k)
-	}
-}
-
-// findMoved is find for the packages that an earlier run of the command has withdrawn. It knows names, and no globs.
-func (s *search) findMoved(ctx context.Context, db *catalogdb.DB, p pattern) (some bool, err error) {
-	for _, f := range []catalog.Format{catalog.DEB, catalog.RPM} {
-		all, err := db.PackagesNamed(ctx, s.from.Repository, f, p.query())
-		if err != nil {
-			return some, command.Fault(err)
-		}
-		for _, k := range all {
-			if s.selects(p, k) && k.State == catalog.Yanked && k.Yank != nil && strings.HasPrefix(k.Yank.Reason+"/", movedTo+s.moved+"/") {
-				some = true
-				s.take(k)
-			}
+// explained returns an error as the user reads it. refused is what was returned for what the catalog has.
+func (r *promoting) explained(ctx context.Context, db *catalogdb.DB, refused, err error) error {
+	for _, repository := range []catalog.Repository{r.from.Repository, r.to.Repository} {
+		if _, missing := db.Settings(ctx, repository); errors.Is(err, catalogdb.ErrNotFound) && missing != nil {
+			return client.NotDeclared(ctx, db, repository, missing)
 		}
 	}
-	return some, nil
-}
-
-// nothingThere returns an error that names what exists in place of what a pattern selects.
-func nothingThere(ctx context.Context, db *catalogdb.DB, from catalog.Place, p pattern) error {
-	target := strings.TrimSuffix(from.String(), "/"+from.Component)
-	if from.Distribution == (catalog.Distribution{}) {
-		target = from.Repository.String()
-	} else if err := client.WhyNothing(ctx, db, target); err != nil {
-		return err
+	if refused == nil && errors.Is(err, catalogdb.ErrNotFound) {
+		return err // a package was withdrawn
 	}
-	if name := p.query(); name != "" {
-		version := p.rest
-		if i := strings.LastIndexByte(version, ':'); i >= 0 && strings.Trim(version[i:], ":0123456789") != "" && !strings.ContainsAny(version[i+1:i+2], "0123456789") {
-			version = version[:i] // of what has an epoch, the version begins with a digit
-		}
-		if strings.ContainsAny(version, `*?[\`) {
-			version = ""
-		}
-		if err := (client.Listing{Target: target, Name: name, Version: version}).Show(ctx, db, func(catalog.Package) {}); err != nil {
-			return err
-		}
-	}
-	if from.Component != "" {
-		target += "/" + from.Component
-	}
-	return fmt.Errorf("there is no %s in %s; repomill ls lists what is", p.text, target)
+	return explained(ctx, db, catalogdb.Selection{Target: r.from, Patterns: r.patterns}, refused, err)
 }

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
-	"repomill/pipelines/client"
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -21,20 +18,41 @@ type unyankCmd struct {
 
 // Help describes the exit codes.
 func (unyankCmd) Help() string {
-	return `Exit codes:
-  0  clients see the package again, or it was not withdrawn
-  1  the package does not exist, or its file was removed
+	return `All packages that the patterns select return, or none. A glob leaves out those whose file was removed. It also selects what was
+withdrawn for another reason, long ago: see what --dry-run prints.
+
+Exit codes:
+  0  clients see the packages again, or they were not withdrawn; with --dry-run: nothing would change
+  1  a pattern selects nothing, or the file of a package was removed; nothing is changed
   2  usage
   3  recorded, but not published in time, or no worker runs
   4  the catalog cannot be reached
+  5  with --dry-run: something would change
 
-Example:
-  repomill unyank acme/tools/ubuntu/jammy hello=1.0`
+Examples:
+  repomill unyank acme/tools/ubuntu/jammy hello=1.0
+  repomill unyank acme/tools 'hello*=2.*' --dry-run`
+}
+
+// An unyanking is one run of unyank, or of apply on its plan.
+type unyanking struct {
+	awaitFlags
+	json  bool
+	by    string
+	which catalogdb.Selection
+	args  unyankArgs
+	want  *catalog.Plan // to be applied; nil for what is selected now
+}
+
+// unyankArgs are the arguments of a plan to restore packages.
+type unyankArgs struct {
+	Patterns []string `json:"patterns"`
+	Arch     string   `json:"arch,omitempty"`
 }
 
 // Run restores withdrawn packages, and waits until clients see them.
 func (c *unyankCmd) Run(ctx context.Context, io stdio) error {
-	w, err := c.which()
+	s, err := c.selection()
 	if err != nil {
 		return err
 	}
@@ -43,102 +61,131 @@ func (c *unyankCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer db.Close()
+	u := &unyanking{awaitFlags: c.awaitFlags, json: c.JSON, by: c.By, which: s, args: unyankArgs{textsOf(s.Patterns), c.Arch}}
+	if c.DryRun {
+		return u.dryRun(ctx, io, db, c.planFlags)
+	}
+	return u.run(ctx, io, db)
+}
+
+// dryRun prints what would be restored.
+func (u *unyanking) dryRun(ctx context.Context, io stdio, db *catalogdb.DB, f planFlags) error {
+	found, err := db.Select(ctx, u.which)
+	var p catalog.Plan
+	var refused error
+	if err == nil {
+		_, p, refused = u.plan(found)
+		err = refused
+	}
+	if err != nil {
+		return explained(ctx, db, u.which, refused, err)
+	}
 	now, err := db.Clock(ctx)
 	if err != nil {
 		return command.Fault(err)
 	}
-	was, err := yankedOf(ctx, db, w)
-	if err != nil {
-		return noPackage(ctx, db, w, err)
-	}
-	packages, err := db.Unyank(ctx, w, now)
-	if errors.Is(err, catalogdb.ErrRemoved) {
-		return fmt.Errorf("%s %s cannot be restored: its file was removed; push it under a new version", w.Name, w.Version)
-	}
-	if errors.Is(err, catalogdb.ErrRetired) {
+	if err := f.write(io, p, u.by, now); err != nil {
 		return err
 	}
-	if err != nil {
-		return noPackage(ctx, db, w, err)
-	}
-	if err := c.seen(ctx, io, db, w, catalog.Active); err != nil {
-		return err
-	}
-	for _, k := range packages {
-		if !was[k.Key] {
-			fmt.Fprintf(io.out, "was not yanked: %s %s %s in %s %s\n", k.Name, k.Version, k.Arch, w.Repository, within(k.Distribution, k.Component))
-			continue
-		}
-		fmt.Fprintf(io.out, "unyanked: %s %s %s in %s %s\n", k.Name, k.Version, k.Arch, w.Repository, within(k.Distribution, k.Component))
-	}
-	return nil
+	return printPlan(io, p, u.json, "return", "")
 }
 
-// yankedOf returns the keys of the packages that are withdrawn now.
-func yankedOf(ctx context.Context, db *catalogdb.DB, w catalogdb.PackageSelector) (map[string]bool, error) {
-	all, err := db.Appearances(ctx, w)
-	yanked := map[string]bool{}
-	for _, a := range all {
-		if a.Package.State == catalog.Yanked {
-			yanked[a.Package.Key] = true
-		}
-	}
-	return yanked, err
-}
-
-// noPackage returns an error that names what exists in place of a package that yank or unyank did not find.
-func noPackage(ctx context.Context, db *catalogdb.DB, w catalogdb.PackageSelector, err error) error {
-	if !errors.Is(err, catalogdb.ErrNotFound) {
-		return command.Fault(err)
-	}
-	distribution := w.Repository.String() + "/" + w.Distribution.String()
-	if err := client.WhyNothing(ctx, db, distribution); err != nil {
-		return err
-	}
-	if err := elsewhere(ctx, db, w); err != nil {
-		return err
-	}
-	err = client.Listing{Target: distribution, Name: w.Name, Version: w.Version}.Show(ctx, db, func(catalog.Package) {})
-	if err != nil {
-		return err
-	}
-	return fmt.Errorf("there is no %s %s in %s; repomill ls %s lists what is", w.Name, w.Version, distribution, distribution)
-}
-
-// elsewhere returns an error that names the architectures and components in which the distribution has the version, if the
-// selector names another one.
-func elsewhere(ctx context.Context, db *catalogdb.DB, w catalogdb.PackageSelector) error {
-	if w.Arch == "" && w.Component == "" {
-		return nil
-	}
-	everywhere := w
-	everywhere.Arch, everywhere.Component = "", ""
-	all, err := db.Appearances(ctx, everywhere)
-	if errors.Is(err, catalogdb.ErrNotFound) {
-		return nil
-	}
+// run restores what is selected.
+func (u *unyanking) run(ctx context.Context, io stdio, db *catalogdb.DB) error {
+	now, err := db.Clock(ctx)
 	if err != nil {
 		return command.Fault(err)
 	}
-	var arches, components []string
-	for _, a := range all {
-		arches = append(arches, a.Package.Arch)
-		if a.Package.Component != "" {
-			components = append(components, a.Package.Component)
+	var refused error
+	var was map[string]bool // keys of what was withdrawn before the first try of the transaction
+	done, err := db.UnyankSelected(ctx, u.which, now, func(s catalogdb.Selected) (chosen []catalogdb.SelectedPackage, err error) {
+		var p catalog.Plan
+		if chosen, p, refused = u.plan(s); refused == nil {
+			refused = compared(u.want, p, func() []catalog.PlanItem { return already(chosen, catalog.Active, catalog.PlanRestore) })
+		}
+		if was == nil {
+			was = map[string]bool{}
+			for _, k := range chosen {
+				was[k.Package.Key] = k.Package.State == catalog.Yanked
+			}
+		}
+		return chosen, refused
+	})
+	if err != nil {
+		return explained(ctx, db, u.which, refused, err)
+	}
+	if u.NoWait {
+		err = recorded(io)
+	} else {
+		err = u.selected(ctx, db, done, catalog.Active)
+	}
+	if err == nil {
+		u.print(io, done, was)
+	}
+	return err
+}
+
+// plan returns the packages to restore, with those that are there, and what changes by that. An error says why nothing must
+// change.
+func (u *unyanking) plan(s catalogdb.Selected) (chosen []catalogdb.SelectedPackage, p catalog.Plan, err error) {
+	if len(s.Unmatched) > 0 {
+		return nil, p, unmatched{s.Unmatched[0]}
+	}
+	if p, err = newPlan(catalog.PlanUnyank, u.which.Target, u.args); err != nil {
+		return nil, p, err
+	}
+	for _, k := range s.Packages {
+		why := ""
+		switch {
+		case k.Package.State == catalog.Active:
+			chosen = append(chosen, k)
+			why = "it was not yanked"
+		case k.Back != nil && k.Exact:
+			return nil, p, cannotReturn(k)
+		case errors.Is(k.Back, catalogdb.ErrRemoved):
+			why = "its file was removed; push it under a new version"
+		case k.Back != nil:
+			why = k.Back.Error()
+		default:
+			chosen = append(chosen, k)
+			p.Items = append(p.Items, itemsOf(k, catalog.PlanRestore)...)
+		}
+		if why != "" {
+			p.LeftOut = append(p.LeftOut, catalog.PlanLeftOut{Place: k.Package.Place().String(), Package: nameOf(k.Package), Why: why})
 		}
 	}
-	slices.Sort(arches)
-	slices.Sort(components)
-	arches, components = slices.Compact(arches), slices.Compact(components)
-	distribution := w.Repository.String() + "/" + w.Distribution.String()
-	use := fmt.Sprintf("use %s %s=%s --arch %s", distribution, w.Name, w.Version, arches[0])
-	switch {
-	case w.Component != "" && len(components) == 0:
-		return fmt.Errorf("%s/%s names an architecture in the target, where yank takes none; %s %s is there as %s: %s",
-			distribution, w.Component, w.Name, w.Version, strings.Join(arches, ", "), use)
-	case w.Component != "" && !slices.Contains(components, w.Component):
-		return fmt.Errorf("there is no %s %s in %s/%s; it is in component %s: use %s/%s %s=%s",
-			w.Name, w.Version, distribution, w.Component, strings.Join(components, ", "), distribution, components[0], w.Name, w.Version)
+	if len(chosen) == 0 {
+		return nil, p, fmt.Errorf("nothing is restored: %s in %s is left out: %s", p.LeftOut[0].Package, p.LeftOut[0].Place, p.LeftOut[0].Why)
 	}
-	return fmt.Errorf("there is no %s %s for %s in %s; it is there as %s: %s", w.Name, w.Version, w.Arch, distribution, strings.Join(arches, ", "), use)
+	sum(&p, shownBy(s), func(catalog.PlanItem) int { return 1 })
+	return chosen, p, p.Seal()
+}
+
+// cannotReturn returns why a package that was named cannot be restored.
+func cannotReturn(k catalogdb.SelectedPackage) error {
+	if errors.Is(k.Back, catalogdb.ErrRemoved) {
+		return fmt.Errorf("%s %s cannot be restored: its file was removed; push it under a new version", k.Package.Name, k.Package.Version)
+	}
+	return fmt.Errorf("%s cannot be restored: %w", nameOf(k.Package), k.Back)
+}
+
+// print prints what was restored. What was there before is printed if it was named.
+func (u *unyanking) print(io stdio, done catalogdb.SelectedChange, was map[string]bool) {
+	restored := 0
+	for _, k := range done.Packages {
+		what := "was not yanked"
+		if was[k.Key] {
+			what = "unyanked"
+			restored++
+		}
+		switch {
+		case u.json:
+			printJSON(io, yankJSON{nameOf(k), k.Place().String(), k.File.Size, k.File.SHA256, k.State, k.Yank, !was[k.Key]})
+		case was[k.Key] || namesPackage(u.which.Patterns, k):
+			fmt.Fprintf(io.out, "%s: %s in %s %s\n", what, nameOf(k), k.Repository, within(k.Distribution, k.Component))
+		}
+	}
+	if n := len(done.Packages); n > 1 && !u.json {
+		fmt.Fprintf(io.out, "%d packages: %d unyanked, %d were there\n", n, restored, n-restored)
+	}
 }

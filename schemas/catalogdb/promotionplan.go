@@ -23,6 +23,7 @@ type Candidate struct {
 	Source SelectedPackage
 	To     catalog.Place
 	Holder *catalog.Package // what has the identity of the copy, or keeps it out from another component; nil if nothing does
+	Err    error            // of Place
 }
 
 // Candidates are what a search finds at one moment.
@@ -33,7 +34,7 @@ type Candidates struct {
 }
 
 // Candidates returns what a search finds, read in one transaction. The error wraps [ErrNotFound] if a repository does not exist,
-// [ErrTooMany], or that of Place.
+// and [ErrTooMany].
 func (d *DB) Candidates(ctx context.Context, s PromotionSearch) (c Candidates, err error) {
 	err = d.askOnce(ctx, func(q querier) error {
 		targets, err := targetDistributions(ctx, q, s.From.Target)
@@ -56,15 +57,15 @@ func (s PromotionSearch) read(ctx context.Context, q querier, targets []targetDi
 		return c, err
 	}
 	for _, p := range c.Packages {
-		to, err := s.Place(p.Package, c.Target)
-		if err != nil {
-			return c, err
+		copied := Candidate{Source: p}
+		if copied.To, copied.Err = s.Place(p.Package, c.Target); copied.Err != nil {
+			c.Copies = append(c.Copies, copied)
+			continue
 		}
-		if to == p.Package.Place() {
+		if copied.To == p.Package.Place() {
 			continue // of all components, this one
 		}
-		copied := Candidate{Source: p, To: to}
-		if copied.Holder, err = holderOf(ctx, q, p.Package, to); err != nil {
+		if copied.Holder, err = holderOf(ctx, q, p.Package, copied.To); err != nil {
 			return c, err
 		}
 		c.Copies = append(c.Copies, copied)
