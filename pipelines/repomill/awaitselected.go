@@ -10,12 +10,16 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-// undonePeriod is the time between two looks at the states of packages that a command waits for.
-const undonePeriod = 2 * time.Second
+// undonePeriod is the time between two looks at the states of packages that a command waits for; maxAppearances is how many are
+// looked at one by one.
+const (
+	undonePeriod   = 2 * time.Second
+	maxAppearances = 1000
+)
 
 // selected waits until every release that has the packages is published with their new state. While releases are behind the
-// revisions of the change, it asks for those alone; what clients see of each package is read once they are there, and now and
-// then before, since another command may undo the change.
+// revisions of the change, it asks for those alone; the packages are read once they are there, and now and then before, since
+// another command may undo the change.
 func (f awaitFlags) selected(ctx context.Context, db *catalogdb.DB, done catalogdb.SelectedChange, want catalog.PackageState) error {
 	if len(done.Packages) == 0 {
 		return nil
@@ -30,21 +34,34 @@ func (f awaitFlags) selected(ctx context.Context, db *catalogdb.DB, done catalog
 			return missing, nil
 		}
 		looked = time.Now()
-		all, err := db.AppearancesOf(ctx, done.Packages)
-		if errors.Is(err, catalogdb.ErrNotFound) {
+		other, err := db.NotInState(ctx, done.Packages, want)
+		switch {
+		case errors.Is(err, catalogdb.ErrNotFound):
 			return "", command.Interrupt("recorded, and undone since: the catalog has lost the package: %w", err)
-		}
-		if err != nil {
+		case err != nil:
 			return "", command.Fault(err)
-		}
-		for _, a := range all {
-			if a.Package.State != want {
-				return "", command.Interrupt("recorded, and undone since: %s is %s now", nameOf(a.Package), a.Package.State)
-			}
-			if !a.Published {
-				missing = notPublished(a.Release, a.Fault)
-			}
+		case other != nil:
+			return "", command.Interrupt("recorded, and undone since: %s is %s now", nameOf(*other), other.State)
+		case missing == "" && len(done.Packages) <= maxAppearances:
+			return f.appear(ctx, db, done.Packages, want)
 		}
 		return missing, nil
 	})
+}
+
+// appear looks at each package in each release: rows that were rebuilt since may be published later than the change was.
+func (f awaitFlags) appear(ctx context.Context, db *catalogdb.DB, packages []catalog.Package, want catalog.PackageState) (missing string, err error) {
+	all, err := db.AppearancesOf(ctx, packages)
+	if err != nil {
+		return "", command.Fault(err)
+	}
+	for _, a := range all {
+		if a.Package.State != want {
+			return "", command.Interrupt("recorded, and undone since: %s is %s now", nameOf(a.Package), a.Package.State)
+		}
+		if !a.Published {
+			missing = notPublished(a.Release, a.Fault)
+		}
+	}
+	return missing, nil
 }

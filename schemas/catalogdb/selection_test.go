@@ -156,6 +156,19 @@ func yankSelected(t *testing.T, db *catalogdb.DB) {
 		t.Errorf("%d packages are back", got)
 	}
 	checkPackage(t, db, deb(noble, "hello", "3"), catalog.Active)
+	if other, err := db.NotInState(t.Context(), done.Packages, catalog.Active); other != nil || err != nil {
+		t.Errorf("after unyank: %+v, %v", other, err)
+	}
+	yankAll(t, db, selectorOf(deb(noble, "hello", "2")))
+	if other, err := db.NotInState(t.Context(), done.Packages, catalog.Active); err != nil || other == nil || other.Distribution != noble.Distribution || other.Version != "2" || other.State != catalog.Yanked {
+		t.Errorf("after a yank: %+v, %v", other, err)
+	}
+	if _, err := db.NotInState(t.Context(), append(done.Packages, deb(noble, "lost", "1")), catalog.Yanked); err != nil {
+		t.Errorf("the first is in another state: %v", err)
+	}
+	if _, err := db.NotInState(t.Context(), []catalog.Package{deb(noble, "lost", "1")}, catalog.Yanked); !errors.Is(err, catalogdb.ErrNotFound) {
+		t.Errorf("got %v, want ErrNotFound", err)
+	}
 }
 
 // What cannot come back is said before, and keeps all others where they are if it is decided for.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -195,10 +196,12 @@ func unyankRows(ctx context.Context, tx *transaction, rows []SelectedPackage, no
 			append([]any{catalog.Active}, args...)...); err != nil {
 			return err
 		}
+		args = nil
 		for _, id := range idsOf(some) {
-			if _, err := tx.ExecContext(ctx, `REPLACE INTO unyanks (package_id, at) VALUES (?, ?)`, id, millis(now)); err != nil {
-				return err
-			}
+			args = append(args, id, millis(now))
+		}
+		if _, err := tx.ExecContext(ctx, `REPLACE INTO unyanks (package_id, at) VALUES (?, ?)`+strings.Repeat(`, (?, ?)`, len(some)-1), args...); err != nil {
+			return err
 		}
 	}
 	return recordRows(ctx, tx, now, catalog.ActionUnyank, rows, catalog.Yank{})
