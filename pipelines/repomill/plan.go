@@ -142,7 +142,7 @@ func printPlan(out stdio, p catalog.Plan, asJSON bool, verb, last string) error 
 		items := p.Items
 		for _, r := range p.Releases {
 			bytes += r.Bytes
-			fmt.Fprintf(out.out, "%s: %d packages would %s, %d stay\n", r.Release, r.Packages, verb, r.Stay)
+			fmt.Fprintf(out.out, "%s: %d would %s, %d stay\n", r.Release, r.Packages, verb, r.Stay)
 			for ; len(items) > 0 && items[0].Release == r.Release; items = items[1:] {
 				i := items[0]
 				in := ""
@@ -159,7 +159,7 @@ func printPlan(out stdio, p catalog.Plan, asJSON bool, verb, last string) error 
 			}
 			fmt.Fprintf(out.out, "left out: %s in %s: %s\n", l.Package, l.Place, command.Printable(l.Why))
 		}
-		fmt.Fprintf(out.out, "%d packages in %d releases, %d bytes%s\n", packagesOf(p), len(p.Releases), bytes, last)
+		fmt.Fprintf(out.out, "packages: %d, releases: %d, bytes: %d%s\n", packagesOf(p), len(p.Releases), bytes, last)
 	}
 	if len(p.Items) > 0 {
 		return command.Exit(5)

@@ -102,13 +102,13 @@ func TestYankOfManyRefuses(t *testing.T) {
 		})
 	}
 	a := s.does(t, 5, "", "yank", repository, "hello", "--reason", "x", "--dry-run", "--all")
-	want := fmt.Sprintf(`acme/yankmany/el/9/aarch64: 1 packages would leave, 0 stay
+	want := fmt.Sprintf(`acme/yankmany/el/9/aarch64: 1 would leave, 0 stay
   withdraw: hello 1.0-1 noarch, %[1]d bytes
-acme/yankmany/el/9/x86_64: 1 packages would leave, 0 stay
+acme/yankmany/el/9/x86_64: 1 would leave, 0 stay
   withdraw: hello 1.0-1 noarch, %[1]d bytes
-acme/yankmany/ubuntu/jammy: 1 packages would leave, 1 stay
+acme/yankmany/ubuntu/jammy: 1 would leave, 1 stay
   withdraw: hello 1.0 all in main, %[2]d bytes
-2 packages in 3 releases, %[3]d bytes; the files stay for the retention period, and installed packages stay installed
+packages: 2, releases: 3, bytes: %[3]d; the files stay for the retention period, and installed packages stay installed
 `, sizesOf(a.Stdout)[0], sizesOf(a.Stdout)[2], sizesOf(a.Stdout)[0]*2+sizesOf(a.Stdout)[2])
 	if diff := cmp.Diff(want, a.Stdout); diff != "" {
 		t.Errorf("a dry run (-want +got):\n%s", diff)
@@ -118,7 +118,7 @@ acme/yankmany/ubuntu/jammy: 1 packages would leave, 1 stay
 	}
 	s.does(t, 0, "", "yank", el9, "hello=1.0-1", "--reason", "named with its version")
 	s.does(t, 0, "", "unyank", repository, "h*")
-	if a := s.does(t, 0, "", "unyank", repository, "h*", "--dry-run"); !strings.HasSuffix(a.Stdout, "\n0 packages in 0 releases, 0 bytes\n") {
+	if a := s.does(t, 0, "", "unyank", repository, "h*", "--dry-run"); !strings.HasSuffix(a.Stdout, "\npackages: 0, releases: 0, bytes: 0\n") {
 		t.Errorf("a dry run of what is there already: %s", a.Stdout)
 	}
 }
@@ -240,7 +240,7 @@ func TestYankNowOfMany(t *testing.T) {
 	vs := append(s.publish(t, jammy, newDEB(t, debtest.Spec{}), newDEB(t, debtest.Spec{Version: "2.0"})), s.publish(t, "acme/now/ubuntu/noble", newDEB(t, debtest.Spec{}))...)
 	s.does(t, 0, "", "repo", "set", "acme/now", "--keyring-package", "on")
 	a := s.does(t, 5, "", "yank", "acme/now", "*", "--reason", "leaked", "--now", "--all", "--dry-run")
-	for _, line := range []string{"left out: acme-now-archive-keyring ", ": it has the keys of acme/now, and is withdrawn by its name alone\n", "3 packages in 2 releases", "go at once"} {
+	for _, line := range []string{"left out: acme-now-archive-keyring ", ": it has the keys of acme/now, and is withdrawn by its name alone\n", "packages: 3, releases: 2, ", "go at once"} {
 		if !strings.Contains(a.Stdout, line) {
 			t.Errorf("the dry run has no %q: %s", line, a.Stdout)
 		}

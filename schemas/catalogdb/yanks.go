@@ -212,7 +212,7 @@ func (d *DB) DueForRemoval(ctx context.Context, yankedBefore time.Time, limit in
 	return d.due(ctx, `k.removed IN (?, ?) AND k.yanked_at < ?`, limit, fileKept, fileDoomed, millis(yankedBefore))
 }
 
-// DueNow is [DB.DueForRemoval] for the packages that [DB.RemoveSoon] was called for, whenever they were yanked.
+// DueNow is [DB.DueForRemoval] for the packages that were yanked with [Withdrawal.Now], whenever that was.
 func (d *DB) DueNow(ctx context.Context, limit int) ([]catalog.Package, error) {
 	return d.due(ctx, `k.removed = ?`, limit, fileUrgent)
 }
@@ -226,27 +226,6 @@ func (d *DB) due(ctx context.Context, terms string, limit int, args ...any) ([]c
 			AND (r.arch = k.dir OR k.dir = 'noarch' AND r.arch <> 'SRPMS' OR k.dir = '`+multilib+`' AND r.arch IN ('i386', 'x86_64'))
 			AND r.revision > r.published_revision AND r.retired = 0)
 		ORDER BY k.yanked_at, k.id LIMIT ?`, append(args, catalog.Yanked, limit)...)
-}
-
-// RemoveSoon records that the files of a yanked package are to be deleted as soon as clients do not see it, and not after
-// the retention period. Until that begins it can still be unyanked. A package that is not yanked any more, or whose files
-// are being deleted already, stays as it is.
-func (d *DB) RemoveSoon(ctx context.Context, k catalog.Package) error {
-	return d.tx(ctx, func(tx *transaction) error {
-		distribution, err := distributionID(ctx, tx, k.Repository, k.Distribution)
-		if err != nil {
-			return err
-		}
-		res, err := tx.ExecContext(ctx, `UPDATE packages SET removed = ? WHERE `+packageTerms+` AND removed = ?`, fileUrgent,
-			distribution, k.Component, k.Name, k.Canonical, k.Arch, k.Variant, catalog.Yanked, fileKept)
-		if err != nil {
-			return err
-		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			return err
-		}
-		return d.recordNow(ctx, tx, packageEntry(catalog.ActionRemove, k, catalog.Yank{}))
-	})
 }
 
 // Removing records that the files of a yanked package are about to be deleted: it cannot be unyanked any

@@ -16,8 +16,11 @@ type Decision func(Selected) ([]SelectedPackage, error)
 
 // A Withdrawal is what is recorded of packages that are yanked.
 type Withdrawal struct {
-	catalog.Yank      // its time is now, unless it is set
-	Now          bool // their files are deleted as soon as clients do not see them; see [DB.RemoveSoon]
+	catalog.Yank // its time is now, unless it is set
+
+	// Now has the files deleted as soon as clients do not see the packages, and not after the retention period; also those of
+	// packages that were yanked before. Until that begins they can still be unyanked.
+	Now bool
 }
 
 // A SelectedChange is what a transaction made of selected packages.
@@ -152,7 +155,7 @@ func yankRows(ctx context.Context, tx *transaction, rows []SelectedPackage, y ca
 	return recordRows(ctx, tx, now, catalog.ActionYank, rows, y)
 }
 
-// removeRowsSoon is [DB.RemoveSoon] of many yanked rows.
+// removeRowsSoon records that the files of yanked rows are urgent, unless they are being deleted already.
 func removeRowsSoon(ctx context.Context, tx *transaction, rows []SelectedPackage, now time.Time) error {
 	for some := range slices.Chunk(rows, selectChunk) {
 		ids, args := in("id", idsOf(some))
