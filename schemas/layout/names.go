@@ -47,7 +47,7 @@ const (
 var reservedOwners = []string{installOwner, apiOwner, appOwner, "priv", InstanceKeyKey, sharedKeys, "healthz", "readyz", "livez", "statusz", "metrics", assets, indexPage, "log"}
 
 // reservedOS are third path segments that are not operating systems.
-var reservedOS = []string{downloads, "gpgkey", "gpgkeys", pageFolder, namesFolder, statusFolder, "snapshots", "changelogs",
+var reservedOS = []string{downloads, "gpgkey", "gpgkeys", pageFolder, namesFolder, statusFolder, snapshotsFolder, "changelogs",
 	indexPage, indexTwin, feedFile, statusFile}
 
 // reservedVersions are fourth path segments that are not distribution versions, and fifth ones that

@@ -18,6 +18,10 @@ type Ref struct {
 	// Key is empty, or that of the object without which nothing is there either.
 	MovedTo   string
 	Temporary bool // MovedTo may be another one later
+
+	// Snapshot is set if Key is that of a snapshot's own object: the segment that says which snapshot, an identifier or a name, as the
+	// client has it. [FindSnapshot] says what it means.
+	Snapshot string
 }
 
 // Parse reads a public path, decoded once and without the leading slash, and returns the object key
@@ -45,7 +49,9 @@ type Ref struct {
 //
 //	owner/name/packages/el/9/hello-2.10-3.el9.x86_64.rpm/download is owner/name/el/9/x86_64/hello-2.10-3.el9.x86_64.rpm
 //
-// and the paths of pages (pageRef).
+// and the paths of pages (pageRef), and those below snapshots, of which most are the same without "snapshots/ID":
+//
+//	owner/name/snapshots/20261129T021500Z/os/pool/... is owner/name/os/pool/...
 //
 // Parse does not check that the object exists. ok is false for a path that no published object can have.
 func Parse(path string) (ref Ref, ok bool) {
@@ -68,6 +74,9 @@ func Parse(path string) (ref Ref, ok bool) {
 	repository := catalog.Repository{Owner: p[0], Name: p[1]}
 	if CheckRepository(repository) != nil {
 		return Ref{}, false
+	}
+	if p[2] == snapshotsFolder {
+		return snapshotRef(repository, p)
 	}
 	rest, file, ok := download(p[2:])
 	if !ok {

@@ -8,9 +8,18 @@ import "strings"
 type Rewrite struct{ Path, Key string }
 
 // Rewrites returns the table of [Parse]: the first form that a path has counts. A function at the edge of the CDN has the
-// same table (deploy/terraform/modules/cdn/function.js).
+// same table (deploy/terraform/modules/cdn/function.js), and a plain web server over a bucket has the rows of snapshots
+// (deploy/nginx-bucket.conf). Below a snapshot, only its pointers and their signatures are objects; indexes and packages
+// are those of the repository.
 func Rewrites() []Rewrite {
 	return []Rewrite{
+		{"{owner}/{name}/snapshots/{id}/{os}/dists/{codename}/{component}/{folder}/by-hash/SHA256/{sum}", "{owner}/{name}/{os}/dists/{codename}/{component}/{folder}/by-hash/SHA256/{sum}"},
+		{"{owner}/{name}/snapshots/{id}/{os}/pool/{rest...}", "{owner}/{name}/{os}/pool/{rest...}"},
+		{"{owner}/{name}/snapshots/{id}/{os}/{version}/{arch}/repodata/repomd.xml", "{owner}/{name}/snapshots/{id}/{os}/{version}/{arch}/repodata/repomd.xml"},
+		{"{owner}/{name}/snapshots/{id}/{os}/{version}/{arch}/repodata/repomd.xml.asc", "{owner}/{name}/snapshots/{id}/{os}/{version}/{arch}/repodata/repomd.xml.asc"},
+		{"{owner}/{name}/snapshots/{id}/{os}/{version}/{arch}/repodata/{file}", "{owner}/{name}/{os}/{version}/{arch}/repodata/{file}"},
+		{"{owner}/{name}/snapshots/{id}/{os}/{version}/{arch}/{file}.rpm", "{owner}/{name}/{os}/{version}/{arch}/{file}.rpm"},
+		{"{owner}/{name}/snapshots/{id}/{os}/{version}/{arch}/{epoch}/{file}.rpm", "{owner}/{name}/{os}/{version}/{arch}/{epoch}/{file}.rpm"},
 		{"gpgkey/gpg.key", "gpg.key"},
 		{"gpgkey/{owner}/{id}.pub.gpg", "gpgkey/{id}"},
 		{"{owner}/{name}/gpgkey/{file}", "{owner}/{name}/gpgkeys/{file}"},

@@ -29,7 +29,7 @@ func Spellings() []Spelling {
 // [InstallPath].
 func (r Ref) Spelling(path string) Spelling {
 	switch {
-	case path == r.Key, r.IsPage():
+	case path == r.Key, r.IsPage(), inSnapshot(path): // no path of an earlier server
 		return Plain
 	case r.IsInstall() && strings.Count(path, "/") < strings.Count(r.Key, "/"):
 		return InstallQuery
@@ -41,4 +41,10 @@ func (r Ref) Spelling(path string) Spelling {
 		return KeyPlace
 	}
 	return CodenameBase
+}
+
+// inSnapshot reports whether a path of a repository lies below a snapshot.
+func inSnapshot(path string) bool {
+	p := strings.SplitN(path, "/", 4)
+	return len(p) == 4 && p[2] == snapshotsFolder
 }

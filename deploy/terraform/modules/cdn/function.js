@@ -5,6 +5,13 @@
 // Written by: go test ./deploy/terraform -run TestFunctionTable -update
 // spellings begin
 var spellings = [
+  ["{owner}/{name}/snapshots/{id}/{os}/dists/{codename}/{component}/{folder}/by-hash/SHA256/{sum}","{owner}/{name}/{os}/dists/{codename}/{component}/{folder}/by-hash/SHA256/{sum}"],
+  ["{owner}/{name}/snapshots/{id}/{os}/pool/{rest...}","{owner}/{name}/{os}/pool/{rest...}"],
+  ["{owner}/{name}/snapshots/{id}/{os}/{version}/{arch}/repodata/repomd.xml","{owner}/{name}/snapshots/{id}/{os}/{version}/{arch}/repodata/repomd.xml"],
+  ["{owner}/{name}/snapshots/{id}/{os}/{version}/{arch}/repodata/repomd.xml.asc","{owner}/{name}/snapshots/{id}/{os}/{version}/{arch}/repodata/repomd.xml.asc"],
+  ["{owner}/{name}/snapshots/{id}/{os}/{version}/{arch}/repodata/{file}","{owner}/{name}/{os}/{version}/{arch}/repodata/{file}"],
+  ["{owner}/{name}/snapshots/{id}/{os}/{version}/{arch}/{file}.rpm","{owner}/{name}/{os}/{version}/{arch}/{file}.rpm"],
+  ["{owner}/{name}/snapshots/{id}/{os}/{version}/{arch}/{epoch}/{file}.rpm","{owner}/{name}/{os}/{version}/{arch}/{epoch}/{file}.rpm"],
   ["gpgkey/gpg.key","gpg.key"],
   ["gpgkey/{owner}/{id}.pub.gpg","gpgkey/{id}"],
   ["{owner}/{name}/gpgkey/{file}","{owner}/{name}/gpgkeys/{file}"],
