@@ -69,6 +69,7 @@ func NewResolver(cfg ResolverConfig) http.Handler {
 type resolver struct {
 	ResolverConfig
 	faults    limitedLogger
+	snapshots snapshotLists
 	pageSlots chan struct{} // one for each page that is being answered
 }
 
@@ -154,6 +155,14 @@ func (s *resolver) object(w http.ResponseWriter, r *http.Request, ref layout.Ref
 	if ref.IsPage() {
 		return s.page(w, r, ref, a)
 	}
+	if ref.Snapshot != "" {
+		return s.snapshot(w, r, ref, a, now)
+	}
+	return s.stored(w, r, ref, a, now)
+}
+
+// stored answers with the bytes of the object or with a redirect to it, whether it exists or not.
+func (s *resolver) stored(w http.ResponseWriter, r *http.Request, ref layout.Ref, a Answer, now time.Time) Answer {
 	visibility := cmp.Or(a.Visibility, catalog.Public)
 	from := s.Through
 	if ref.IsInstall() {
