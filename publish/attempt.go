@@ -127,7 +127,7 @@ func (p *Publisher) replace(ctx context.Context, f format, k Keys, snap *catalog
 	}
 	defer p.renderings.Put(snap.Release, rd)
 	date := nextDate(old)
-	d := buildRelease(f, snap, rd, date, k.hints())
+	d := buildRelease(f, snap, rd, date, extras{k.hints(), p.publicURL})
 	defer func() { d.close() }()
 	if err := d.listYanked(ctx, p.renderings.Dir, snap); err != nil {
 		return d.packages, err

@@ -23,7 +23,7 @@ func (p *Publisher) compare(ctx context.Context, f format, old tree.Published, s
 			res.Bytes += x.Packed.Size
 		}
 	}
-	res.Different = !old.Exists || !bytes.Equal(tree.SignedText(old.Release, old.Body), f.pointer(snap, rd, old.Revision, old.Date, old.Hints))
+	res.Different = !old.Exists || !bytes.Equal(tree.SignedText(old.Release, old.Body), f.pointer(snap, rd, old.Revision, old.Date, extras{old.Hints, p.publicURL}))
 	switch {
 	case !old.Exists:
 		res.Added = rd.Packages

@@ -86,17 +86,20 @@ func (debIndexes) plan(snap *catalogdb.Snapshot) (render.Plan, error) {
 	return p, nil
 }
 
-func (debIndexes) pointer(snap *catalogdb.Snapshot, rd *render.Rendering, revision catalog.Revision, date time.Time, _ []string) []byte {
+func (debIndexes) pointer(snap *catalogdb.Snapshot, rd *render.Rendering, revision catalog.Revision, date time.Time, x extras) []byte {
 	ds, _ := snap.Settings.Find(snap.Release.Distribution)
 	rel := apt.Release{
 		Origin: snap.Settings.Origin, Label: snap.Settings.Label, Codename: snap.Release.Distribution.Version,
 		Date: date, Revision: revision, Architectures: architectures(ds), Components: ds.Components,
 	}
+	if x.publicURL != "" {
+		rel.Snapshots = x.publicURL + "/" + layout.SnapshotsOf(snap.Release)
+	}
 	// The uncompressed indexes are listed for apt, which verifies decompressed text. They are not stored.
-	for _, x := range rd.Indexes {
+	for _, i := range rd.Indexes {
 		rel.Files = append(rel.Files,
-			apt.File{Path: x.Name, Size: x.Plain.Size, SHA256: x.Plain.SHA256},
-			apt.File{Path: x.Name + ".gz", Size: x.Packed.Size, SHA256: x.Packed.SHA256})
+			apt.File{Path: i.Name, Size: i.Plain.Size, SHA256: i.Plain.SHA256},
+			apt.File{Path: i.Name + ".gz", Size: i.Packed.Size, SHA256: i.Packed.SHA256})
 	}
 	return rel.Render()
 }

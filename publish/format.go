@@ -22,11 +22,17 @@ type indexer interface {
 	// plan returns the indexes that a release has.
 	plan(snap *catalogdb.Snapshot) (render.Plan, error)
 
-	// pointer returns the unsigned pointer of a rendering, with key hints.
-	pointer(snap *catalogdb.Snapshot, rd *render.Rendering, revision catalog.Revision, date time.Time, hints []string) []byte
+	// pointer returns the unsigned pointer of a rendering.
+	pointer(snap *catalogdb.Snapshot, rd *render.Rendering, revision catalog.Revision, date time.Time, x extras) []byte
 
 	// file returns an index with the keys under which it is stored.
 	file(r catalog.Release, x *render.Index) indexFile
+}
+
+// extras are parts of a pointer that do not follow from rows.
+type extras struct {
+	hints     []string // RPM: key hints
+	publicURL string   // DEB: the URL below which clients find snapshots; empty if it is not known
 }
 
 // signatures signs a pointer, and makes and repairs its pair files.

@@ -126,7 +126,7 @@ func (p *Preparer) prepare(ctx context.Context, f format, r catalog.Release) (Pr
 	}
 	defer p.renderings.Put(r, rd)
 	snap.Close() //nolint:errcheck // a read
-	d := buildRelease(f, snap, rd, old.Date, nil)
+	d := buildRelease(f, snap, rd, old.Date, extras{})
 	// A crash here leaves index files that no pointer names. The next run writes the same files.
 	if _, err := createIndexes(ctx, p.bucket, d.indexes, old.Live(), false); err != nil {
 		return done, err

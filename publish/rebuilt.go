@@ -84,7 +84,7 @@ func (p *Publisher) recheck(ctx context.Context, f format, r catalog.Release) (o
 		return old, revision, false, err
 	}
 	defer p.renderings.Put(r, rd)
-	return old, snap.Revision, !bytes.Equal(tree.SignedText(old.Release, old.Body), f.pointer(snap, rd, old.Revision, old.Date, old.Hints)), nil
+	return old, snap.Revision, !bytes.Equal(tree.SignedText(old.Release, old.Body), f.pointer(snap, rd, old.Revision, old.Date, extras{old.Hints, p.publicURL})), nil
 }
 
 // lockRelease acquires the advisory lock on a release, and returns the function that releases it. It only logs a failure: without

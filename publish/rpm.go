@@ -30,8 +30,8 @@ func (rpmIndexes) plan(*catalogdb.Snapshot) (render.Plan, error) {
 	return p, nil
 }
 
-func (rpmIndexes) pointer(_ *catalogdb.Snapshot, rd *render.Rendering, revision catalog.Revision, date time.Time, hints []string) []byte {
-	md := repomd.Repomd{Revision: revision, Date: date, Hints: hints}
+func (rpmIndexes) pointer(_ *catalogdb.Snapshot, rd *render.Rendering, revision catalog.Revision, date time.Time, extra extras) []byte {
+	md := repomd.Repomd{Revision: revision, Date: date, Hints: extra.hints}
 	for _, x := range rd.Indexes {
 		md.Data = append(md.Data, dataOf(x))
 	}

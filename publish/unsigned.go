@@ -29,12 +29,12 @@ type unsignedRelease struct {
 }
 
 // buildRelease makes the unsigned pointer of a rendering.
-func buildRelease(f format, snap *catalogdb.Snapshot, rd *render.Rendering, date time.Time, hints []string) unsignedRelease {
+func buildRelease(f format, snap *catalogdb.Snapshot, rd *render.Rendering, date time.Time, x extras) unsignedRelease {
 	d := unsignedRelease{release: snap.Release, revision: snap.Revision, date: date, packages: rd.Packages}
-	for _, x := range rd.Indexes {
-		d.indexes = append(d.indexes, f.file(snap.Release, x))
+	for _, i := range rd.Indexes {
+		d.indexes = append(d.indexes, f.file(snap.Release, i))
 	}
-	d.pointer = f.pointer(snap, rd, snap.Revision, date, hints)
+	d.pointer = f.pointer(snap, rd, snap.Revision, date, x)
 	return d
 }
 

@@ -21,6 +21,7 @@ type Release struct {
 	Revision      catalog.Revision
 	Architectures []string // sorted, with "all"
 	Components    []string // sorted
+	Snapshots     string   // URL of snapshots, with "@SNAPSHOTID@" for the identifier of one; empty: none is named
 	Files         []File   // sorted by path
 }
 
@@ -48,6 +49,9 @@ func (r Release) Render() []byte {
 	field("Architectures", strings.Join(r.Architectures, " "))
 	field("Components", strings.Join(r.Components, " "))
 	field("Acquire-By-Hash", "yes")
+	if r.Snapshots != "" {
+		field("Snapshots", r.Snapshots)
+	}
 	b.WriteString("SHA256:\n")
 	for _, f := range r.Files {
 		fmt.Fprintf(&b, " %s %d %s\n", f.SHA256, f.Size, f.Path)
@@ -114,6 +118,8 @@ func (r *Release) set(name, value string) (err error) {
 		r.Architectures = strings.Fields(value)
 	case "Components":
 		r.Components = strings.Fields(value)
+	case "Snapshots":
+		r.Snapshots = value
 	}
 	return err
 }

@@ -109,6 +109,12 @@ func SnapshotDir(r catalog.Repository, id string) string {
 	return dir + id + "/"
 }
 
+// SnapshotsOf returns the path of the base URL of a DEB release in snapshots, with a word for the identifier of one that apt replaces:
+// "acme/tools/snapshots/@SNAPSHOTID@/ubuntu/".
+func SnapshotsOf(r catalog.Release) string {
+	return InSnapshot(r.Repository, "@SNAPSHOTID@", OSDir(r)) + "/"
+}
+
 // InSnapshot returns the path of an object of a repository below a snapshot: with "acme/tools/el/9.repo" it is
 // "acme/tools/snapshots/20261129T021500Z/el/9.repo". Only of pointers, their signatures and the configuration of clients it is a key.
 func InSnapshot(r catalog.Repository, id, key string) string {
