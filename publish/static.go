@@ -14,11 +14,12 @@ type clientFiles struct {
 	keys      *Keys
 	publicURL string // under which clients reach the keys of the bucket, without a slash at its end
 	table     *layout.Table
+	snapshot  string // identifier of the snapshot that they are for; empty: what is published
 }
 
 // clientFiles returns a renderer with the present keys.
 func (p *Publisher) clientFiles() clientFiles {
-	return clientFiles{p.keys.Load(), p.publicURL, p.table}
+	return clientFiles{keys: p.keys.Load(), publicURL: p.publicURL, table: p.table}
 }
 
 // statics renders the objects that depend on settings and keys only: first the keys, and then, for the releases of, the configuration
@@ -83,7 +84,7 @@ func (c clientFiles) sources(s catalog.Settings, d catalog.Distribution) []byte 
 	r := catalog.Release{Repository: s.Repository, Distribution: d}
 	ds, _ := s.Find(d)
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# %s for %s\n", r.Repository, d)
+	fmt.Fprintf(&b, "# %s for %s%s\n", r.Repository, d, c.asOf())
 	keyring := s.Keyring != nil && s.Keyring.On
 	path := layout.KeyringPath(s.Repository, catalog.DEB)
 	if keyring {
@@ -91,7 +92,7 @@ func (c clientFiles) sources(s catalog.Settings, d catalog.Distribution) []byte 
 			layout.KeyringName(s.Repository, catalog.DEB), path, c.publicURL, layout.GPGKeyKey(s.Repository))
 	}
 	fmt.Fprintf(&b, "Types: deb\nURIs: %s/%s/\nSuites: %s\nComponents: %s\nSigned-By:",
-		c.publicURL, layout.OSDir(r), d.Version, strings.Join(ds.Components, " "))
+		c.publicURL, c.place(r.Repository, layout.OSDir(r)), d.Version, strings.Join(ds.Components, " "))
 	if keyring {
 		fmt.Fprintf(&b, " %s\n", path)
 		return b.Bytes()
@@ -139,7 +140,10 @@ func (p *Publisher) RepoFile(s catalog.Settings, d catalog.Distribution) []byte 
 // name as those of a module of the system. yum and zypper ignore the option.
 func (c clientFiles) repo(s catalog.Settings, d catalog.Distribution) []byte {
 	id := s.Repository.Owner + "_" + s.Repository.Name
-	base := c.publicURL + "/" + s.Repository.String() + "/" + d.String()
+	base, title := c.publicURL+"/"+c.place(s.Repository, s.Repository.String()+"/"+d.String()), s.Repository.String()
+	if c.snapshot != "" { // a host may have both
+		id, title = id+"-"+c.snapshot, title+c.asOf()
+	}
 	check, keys := unsigned, strings.Join(c.keyURLs(s), "\n       ")
 	if len(s.PackageKeys) > 0 {
 		check = checked
@@ -159,8 +163,8 @@ module_hotfixes=1
 metadata_expire=300
 `, id, name, base, enabled, check, keys)
 	}
-	section(id, s.Repository.String(), base+"/$basearch", 1)
+	section(id, title, base+"/$basearch", 1)
 	b.WriteString("\n")
-	section(id+"-source", s.Repository.String()+" sources", base+"/"+layout.SRPMS, 0)
+	section(id+"-source", title+" sources", base+"/"+layout.SRPMS, 0)
 	return b.Bytes()
 }

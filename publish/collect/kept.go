@@ -15,18 +15,21 @@ import (
 
 // A repositorySweep is the state of a sweep of one repository. Its methods may be called concurrently once begin has returned it.
 type repositorySweep struct {
-	collector *Collector
-	releases  map[catalog.Release]bool
-	before    time.Time // younger objects stay
+	collector  *Collector
+	repository catalog.Repository
+	releases   map[catalog.Release]bool
+	before     time.Time // younger objects stay
 
-	mu    sync.Mutex
-	named map[string]bool // keys that must stay, package files left out
-	lost  bool            // the catalog lacks published rows, so a missing row proves nothing
+	mu        sync.Mutex
+	named     map[string]bool // keys that must stay, package files and objects of snapshots left out
+	snapshots map[string]bool // identifiers of those whose objects must stay
+	lost      bool            // the catalog lacks published rows, so a missing row proves nothing
 }
 
-// prefixes returns the prefixes of all keys of a repository that may be garbage: those of its releases. The pages of a repository, which
-// may be many more, have others.
+// prefixes returns the prefixes of all keys of a repository that may be garbage: those of its snapshots and of its releases. The pages of a
+// repository, which may be many more, have others.
 func (s *repositorySweep) prefixes() (all []string) {
+	all = append(all, layout.SnapshotDir(s.repository, ""))
 	for r := range s.releases {
 		all = append(all, layout.PackagesPrefix(r), layout.HistoryPrefix(r), layout.PreparedPrefix(r))
 		if r.Arch == "" {
@@ -42,7 +45,9 @@ func (c *Collector) begin(ctx context.Context, r catalog.Repository, now time.Ti
 	if err != nil {
 		return nil, err
 	}
-	s := &repositorySweep{collector: c, releases: map[catalog.Release]bool{}, named: map[string]bool{}, before: now.Add(-2 * c.retention)}
+	s := &repositorySweep{
+		collector: c, repository: r, releases: map[catalog.Release]bool{}, named: map[string]bool{}, snapshots: map[string]bool{}, before: now.Add(-2 * c.retention),
+	}
 	for _, ds := range d.Distributions {
 		release := catalog.Release{Repository: r, Distribution: ds.Distribution}
 		if ds.Format == catalog.DEB {
@@ -70,7 +75,7 @@ func (c *Collector) begin(ctx context.Context, r catalog.Repository, now time.Ti
 			return nil, err
 		}
 	}
-	return s, nil
+	return s, s.markSnapshots(ctx)
 }
 
 // checkKnown sets lost if the catalog did not issue the published revision: then it has lost history, and lacks rows
@@ -113,6 +118,9 @@ func (s *repositorySweep) proofless() bool {
 
 // garbage reports whether no pointer and no row names an object. An object of unknown kind is not garbage.
 func (s *repositorySweep) garbage(ctx context.Context, key string) (bool, error) {
+	if id, ok := layout.SnapshotObject(s.repository, key); ok {
+		return !s.recorded(id), nil
+	}
 	if _, ok := s.indexOf(key); ok {
 		return !s.marked(key), nil
 	}
@@ -129,6 +137,9 @@ func (s *repositorySweep) garbage(ctx context.Context, key string) (bool, error)
 
 // needed reports whether an object must stay, after it has read the pointer again.
 func (s *repositorySweep) needed(ctx context.Context, key string) (bool, error) {
+	if id, ok := layout.SnapshotObject(s.repository, key); ok {
+		return s.neededBySnapshot(ctx, id)
+	}
 	r, ok := s.indexOf(key)
 	if !ok {
 		r, _ = s.releaseOf(strings.Split(key, "/"))

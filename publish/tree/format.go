@@ -9,8 +9,8 @@ import (
 )
 
 // Format is the number of the form in which this program writes a bucket. It is raised when an earlier program would harm what a later
-// one writes: a collector that does not know of a new kind of reference removes what it refers to.
-const Format = 1
+// one writes: a collector that does not know of a new kind of reference removes what it refers to. 2 has snapshots, which hold indexes.
+const Format = 2
 
 // A BucketFormat is the object [layout.FormatKey]. A bucket without it has format 1.
 type BucketFormat struct {
@@ -31,15 +31,22 @@ func CheckFormat(ctx context.Context, b Reader) (written bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("read %s: %w", layout.FormatKey, err)
 	}
+	_, err = ParseFormat(body, meta)
+	return meta.Version != "", err
+}
+
+// ParseFormat returns the format that the object [layout.FormatKey] says, given its bytes and metadata: 1 if it is absent. A higher one than
+// this program knows is a [*NewerFormat].
+func ParseFormat(body []byte, meta layout.Meta) (int, error) {
 	if meta.Version == "" {
-		return false, nil
+		return 1, nil
 	}
 	var f BucketFormat
 	if err := json.Unmarshal(body, &f); err != nil || f.Format < 1 {
-		return true, fmt.Errorf("%s of the bucket is %.100q, and should be {\"format\": %d}: restore an earlier version of that object", layout.FormatKey, body, Format)
+		return 0, fmt.Errorf("%s of the bucket is %.100q, and should be {\"format\": %d}: restore an earlier version of that object", layout.FormatKey, body, Format)
 	}
 	if f.Format > Format {
-		return true, &NewerFormat{f.Format}
+		return f.Format, &NewerFormat{f.Format}
 	}
-	return true, nil
+	return f.Format, nil
 }
