@@ -59,6 +59,8 @@ var house = []place{
 	{"ingest imports its readers and schemas", []string{"ingest"}, []string{"ingest/...", "schemas/..."}},
 	{"the protocol imports what reads, renders and signs, and neither collection nor check", []string{"publish"},
 		[]string{"publish/apt", "publish/keys", "publish/render", "publish/repomd", "publish/restore", "publish/sign", "publish/tree", "schemas/..."}},
+	{"snapshots are taken with the keys and files of the publisher", []string{"publish/snapshot"},
+		[]string{"publish", "publish/sign", "publish/tree", "schemas/catalog", "schemas/layout"}},
 	{"serve imports its signer, data and paths, and no database", []string{"serve"}, []string{"serve/cloudfront", "schemas/catalog", "schemas/layout"}},
 	{"the API's ground imports serve, data and paths, and no database", []string{"serve/api"}, []string{"serve", "schemas/catalog", "schemas/layout"}},
 	{"a door of the API stands on its ground", []string{"serve/api/oidc", "serve/api/upload"},

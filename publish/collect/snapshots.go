@@ -15,7 +15,7 @@ import (
 // packages. A snapshot that is being deleted holds nothing. It reads each record once, and each manifest that no earlier snapshot named.
 //
 // Records are read once, at the begin of a sweep. A snapshot whose record was written since names what was live an hour ago at most, and
-// the sweep removes only what was superseded a retention period before it began (PROTOCOL.md, "Snapshots").
+// the sweep removes only what was superseded a retention period before it began (publish/PROTOCOL.md, "Snapshots").
 func (s *repositorySweep) markSnapshots(ctx context.Context) error {
 	all, err := tree.Snapshots(ctx, s.collector.bucket, s.repository)
 	if err != nil {

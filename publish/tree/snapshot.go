@@ -17,7 +17,7 @@ import (
 )
 
 // A Snapshot is the record of a snapshot: a state of the releases of a repository that is kept. What it names stays until the record is
-// removed (PROTOCOL.md, "Snapshots").
+// removed (publish/PROTOCOL.md, "Snapshots").
 type Snapshot struct {
 	Repository string            `json:"repository"`
 	ID         string            `json:"id"`             // a time: [layout.SnapshotID]
