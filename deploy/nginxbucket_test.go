@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"compress/gzip"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +156,18 @@ func TestBucketBehindPlainNginx(t *testing.T) {
 			}
 		}
 	}
+	for _, tt := range snapshotCases(t) { // the resolver's and the CDN's cases
+		file := filepath.Join(root, tt.Key)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte("bytes of "+tt.Key), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if resp, body := fetch(t, client, site, "/"+tt.Path); resp.StatusCode != 200 || body != "bytes of "+tt.Key {
+			t.Errorf("%s: got %d, %q, want the bytes of %s", tt.Path, resp.StatusCode, body, tt.Key)
+		}
+	}
 	for path, want := range map[string]string{
 		"/acme/tools": "/acme/tools/", "/acme": "/acme/", "/acme/tools/p/hello": "/acme/tools/p/hello/", "/acme/tools/p/hello/9.0~rc1+b-1": "/acme/tools/p/hello/9.0~rc1+b-1/",
 		"/acme/tools/p/": "/acme/tools/names/", "/acme/tools/p/hello/2:9.0~rc1+b-1/": "/acme/tools/p/hello/9.0~rc1+b-1/",
@@ -213,4 +227,21 @@ func TestNginxCompressesPages(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A spelling is a path and the key that it stands for.
+type spelling struct{ Name, Path, Key string }
+
+// snapshotCases are the cases of paths below snapshots that the resolver and the function of the CDN are tested with.
+func snapshotCases(t *testing.T) (cases []spelling) {
+	t.Helper()
+	body, err := os.ReadFile("../schemas/layout/testdata/spellings.json")
+	if err == nil {
+		err = json.Unmarshal(body, &cases)
+	}
+	cases = slices.DeleteFunc(cases, func(s spelling) bool { return !strings.Contains(s.Path, "/snapshots/") })
+	if err != nil || len(cases) < 10 {
+		t.Fatalf("%d cases, %v", len(cases), err)
+	}
+	return cases
 }
