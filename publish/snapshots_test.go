@@ -367,3 +367,48 @@ func TestSnapshotIsTakenByManyAtOnce(t *testing.T) {
 		})
 	}
 }
+
+// A sweep reads each record once, and each manifest once: its reads grow as the number of snapshots does.
+func TestSweepIsLinearInSnapshots(t *testing.T) {
+	skipUnderRace(t)
+	took := map[int]time.Duration{}
+	for _, n := range []int{100, 1000} {
+		w := newWorld(t)
+		w.publishAll("first")
+		s := w.take(w.request())
+		for i := range n - 1 {
+			w.copySnapshot(s, layout.SnapshotID(w.bucket.Now().Add(-time.Duration(i+1)*time.Hour)))
+		}
+		reads := 0
+		var one sync.Mutex
+		w.bucket.Before("Get", ".snapshots/acme/tools/*", func() {
+			one.Lock()
+			defer one.Unlock()
+			reads++
+		})
+		began := time.Now()
+		if _, err := w.collector().Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		took[n] = time.Since(began)
+		if reads != n {
+			t.Errorf("%d snapshots: %d records were read", n, reads)
+		}
+	}
+	t.Logf("a sweep took %v", took)
+}
+
+// copySnapshot makes another snapshot of the same state at another time, with its objects.
+func (w *world) copySnapshot(s tree.Snapshot, id string) {
+	w.t.Helper()
+	for _, key := range w.bucketKeysBelow(layout.SnapshotDir(tools, s.ID)) {
+		w.bucket.Put(strings.Replace(key, s.ID, id, 1), w.bucket.Bytes(key))
+	}
+	record := string(w.bucket.Bytes(layout.SnapshotKey(tools, s.ID)))
+	w.bucket.Put(layout.SnapshotKey(tools, id), []byte(strings.ReplaceAll(record, s.ID, id)))
+}
+
+// bucketKeysBelow returns the keys that begin with a text.
+func (w *world) bucketKeysBelow(prefix string) []string {
+	return slices.DeleteFunc(w.bucket.Keys(), func(key string) bool { return !strings.HasPrefix(key, prefix) })
+}
