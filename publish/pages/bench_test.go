@@ -58,7 +58,7 @@ func (w *world) fill(packages int, names bool) {
 		SELECT distribution_id, component, printf('pkg-%06d', i / 10), printf('1.%02d', i % 10), printf('1.%02d', i % 10), arch, dir, CAST(printf('pkg-%06d 1.%02d', i / 10, i % 10) AS BLOB),
 			printf('acme/tools/ubuntu/pool/jammy/main/p/pkg/%d.deb', i), printf('%d.deb', i), size, printf('%064x', i), md5, uploaded_at + i, state, stanza, '', ''
 		FROM packages, n WHERE name = 'seed'`, packages)
-	exec(`INSERT INTO appearances (package_id, release_id, revision) SELECT k.id, a.release_id, a.revision FROM packages k, appearances a JOIN packages s ON s.id = a.package_id AND s.name = 'seed'
+	exec(`INSERT INTO visibility (release_id, package_id, came, came_at) SELECT a.release_id, k.id, a.came, a.came_at FROM packages k, visibility a JOIN packages s ON s.id = a.package_id AND s.name = 'seed'
 		WHERE k.name <> 'seed'`)
 	if err := tx.Commit(); err != nil {
 		w.t.Fatal(err)

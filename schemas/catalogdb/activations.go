@@ -168,7 +168,7 @@ func releasesShowing(s Stored, releases []releaseRow) (showing []releaseRow, err
 
 // recordActivation issues a revision for each release that changed, and records what each upload waits for.
 func recordActivation(ctx context.Context, tx *transaction, changes []packageChange, now time.Time) error {
-	revisions, err := issueForChanged(ctx, tx, changes, now)
+	revisions, err := recordChanges(ctx, tx, changes, now)
 	if err != nil {
 		return err
 	}
@@ -178,12 +178,6 @@ func recordActivation(ctx context.Context, tx *transaction, changes []packageCha
 		for _, r := range c.releases {
 			revision := max(r.revision, revisions[r.id])
 			if _, err := tx.ExecContext(ctx, `INSERT INTO upload_releases (upload_id, release_id, revision) VALUES (?, ?, ?)`, c.upload, r.id, revision); err != nil {
-				return err
-			}
-			if !c.changed {
-				continue
-			}
-			if err := recordAppearance(ctx, tx, c.pkg, r.id, revision); err != nil {
 				return err
 			}
 		}

@@ -47,7 +47,7 @@ func TestMySQLUserThatChangesSettings(t *testing.T) {
 	if _, err := db.Yank(t.Context(), selectorOf(hello), catalog.Yank{Reason: "r"}, start); err == nil || errors.Is(err, catalogdb.ErrNotFound) {
 		t.Errorf("it withdraws packages: %v", err)
 	}
-	withdraw := append(settings, "UPDATE ON packages", "UPDATE ON releases", "UPDATE ON uploads", "INSERT, UPDATE ON appearances", "INSERT ON publications", "DELETE ON unyanks")
+	withdraw := append(settings, "UPDATE ON packages", "UPDATE ON releases", "UPDATE ON uploads", "INSERT, UPDATE ON visibility", "INSERT ON publications", "DELETE ON unyanks")
 	db = open(t, userOfAPI(t, s, url, "wide", withdraw...))
 	if _, err := db.Yank(t.Context(), selectorOf(hello), catalog.Yank{Reason: "r"}, start); err != nil {
 		t.Error(err)

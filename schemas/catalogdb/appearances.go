@@ -2,7 +2,6 @@ package catalogdb
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -44,31 +43,6 @@ func dirsOf(arch string) []string {
 // shows reports whether the release of an architecture shows the rows of a dir.
 func shows(arch, dir string) bool { return slices.Contains(dirsOf(arch), dir) }
 
-// recordAppearance records the revision with which a package joined a release or, once yanked, left it. It replaces
-// an earlier record.
-func recordAppearance(ctx context.Context, tx *transaction, pkg, release, revision int64) error {
-	res, err := tx.ExecContext(ctx, `UPDATE appearances SET revision = ? WHERE package_id = ? AND release_id = ?`, revision, pkg, release)
-	if err != nil {
-		return err
-	}
-	if n, err := res.RowsAffected(); err != nil || n > 0 {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO appearances (package_id, release_id, revision) VALUES (?, ?, ?)`, pkg, release, revision)
-	return err
-}
-
-// appearanceRevision returns the revision from which clients see a change of a package: the issued one or, if the
-// package leaves before it was ever visible, its negative.
-func appearanceRevision(ctx context.Context, tx *transaction, pkg int64, r releaseRow, issued int64) (int64, error) {
-	n, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM appearances a JOIN packages k ON k.id = a.package_id
-		WHERE a.package_id = ? AND a.release_id = ? AND a.revision > ? AND k.state = ?`, pkg, r.id, r.published, catalog.Yanked).Scan)
-	if n > 0 {
-		issued = -issued
-	}
-	return issued, err
-}
-
 // An Appearance is a package in one of the releases that it belongs to.
 type Appearance struct {
 	Release   catalog.Release
@@ -104,13 +78,12 @@ func (d *DB) Appearances(ctx context.Context, w PackageSelector) (all []Appearan
 func appearances(ctx context.Context, q querier, row packageRow) ([]Appearance, error) {
 	found, err := collect(ctx, q, func(scan func(...any) error) (Appearance, error) {
 		a := Appearance{Package: row.pkg}
-		var turn sql.NullInt64 // the revision with which it came or went; negative if it went before it was seen
-		s, err := scanRelease(func(dest ...any) error { return scan(append(dest, &a.Fault, &turn)...) })
+		var last span
+		s, err := scanRelease(func(dest ...any) error { return scan(append(append(dest, &a.Fault), last.dest()...)...) })
 		a.Release = s.Release
-		a.Published = s.Published >= max(turn.Int64, -turn.Int64, 1)
+		a.Published = s.Published >= max(last.turn(), 1)
 		return a, err
-	}, `SELECT `+releaseColumns+`, r.fault, a.revision FROM `+releaseTables+` LEFT JOIN appearances a ON a.release_id = r.id AND a.package_id = ?
-		WHERE r.distribution_id = (SELECT distribution_id FROM packages WHERE id = ?)`+releaseOrder, row.id, row.id)
+	}, `SELECT `+releaseColumns+`, r.fault, `+spanColumns+` FROM `+releaseTables+` JOIN packages k ON k.distribution_id = d.id AND k.id = ?`+lastSpan+releaseOrder, row.id)
 	shown := found[:0]
 	for _, a := range found {
 		if shows(a.Release.Arch, dirOf(row.pkg)) {
@@ -167,38 +140,22 @@ func scanReleaseID(scan func(...any) error) (row releaseStateRow, err error) {
 // placements returns what one release has of a package.
 func (row releaseStateRow) placements(ctx context.Context, q querier, name, version string) ([]Placement, error) {
 	r := row.state.Release
-	args := append([]any{row.id, row.id}, distributionArgs(r)...)
+	args := append([]any{row.id}, distributionArgs(r)...)
 	dirs, dirArgs := in("k.dir", dirsOf(r.Arch))
 	args = append(append(args, dirArgs...), name, version, version)
 	found, err := collect(ctx, q, func(scan func(...any) error) (Placement, error) {
 		p := Placement{Release: r, Package: &catalog.Package{}}
-		var revision int64
-		var since sql.NullInt64
-		err := scanPackage(p.Package, scan, &revision, &since)
-		if p.Visible = visible(p.Package.State, revision, row.state.Published); p.Visible && p.Package.State == catalog.Active && revision > 0 {
-			p.Since = optional(since)
+		var last span
+		err := scanPackage(p.Package, scan, last.dest()...)
+		if p.Visible = last.seen(); p.Visible && p.Package.State == catalog.Active {
+			p.Since = known(last.cameAt)
 		}
 		return p, err
-	}, `SELECT COALESCE(a.revision, 1), (SELECT MIN(u.published_at) FROM publications u
-			WHERE u.release_id = ? AND u.revision >= COALESCE(a.revision, 1)), `+packageColumns+` FROM `+packageTables+`
-		LEFT JOIN appearances a ON a.package_id = k.id AND a.release_id = ?
+	}, `SELECT `+spanColumns+`, `+packageColumns+` FROM `+packageTables+` JOIN releases r ON r.id = ?`+lastSpan+`
 		WHERE `+releaseKey+` AND `+dirs+` AND k.name = ? AND (k.version = ? OR ? = '')
 		`+inOrder, args...)
 	if err != nil || len(found) == 0 {
 		return []Placement{{Release: r}}, err
 	}
 	return found, nil
-}
-
-// visible reports whether clients that see a published revision of a release see a row in a state that it has since
-// another revision.
-func visible(state catalog.PackageState, revision, published int64) bool {
-	switch state {
-	case catalog.Active:
-		return published >= revision
-	case catalog.Yanked:
-		return published < revision
-	default:
-		return false
-	}
 }

@@ -6,7 +6,7 @@
 // not repeat it at once. Rows that an iterator yields are never repeated.
 //
 // Each aggregate has a file: uploads and their verdicts; packages, with lists of them, their claims, activations, yanks and
-// appearances in releases; releases with their locks, and their revisions; reindexes; distributions and
+// visibility in releases; releases with their locks, and their revisions; reindexes; distributions and
 // settings; keys and workers; tokens of the API; trusts and job tokens; the audit log; statistics; recovery; snapshots; pages. The engine is db,
 // tx, group, sqlite, mysql and migrate.
 package catalogdb

@@ -160,7 +160,11 @@ func ensureReleases(ctx context.Context, tx *transaction, distribution int64, fo
 		case format == catalog.RPM:
 			continue
 		}
-		if _, err := issueNext(ctx, tx, id, now); err != nil {
+		revision, err := issueNext(ctx, tx, id, now)
+		if err == nil && format == catalog.RPM {
+			err = showAll(ctx, tx, id, distribution, revision, arch)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -287,6 +291,9 @@ func retire(ctx context.Context, tx *transaction, distribution int64, format cat
 	waiting, err := collect(ctx, tx, scanID, `SELECT w.upload_id FROM upload_releases w JOIN releases r ON r.id = w.release_id
 		WHERE r.id = ? AND w.revision > r.published_revision ORDER BY w.upload_id`, id)
 	if err != nil {
+		return err
+	}
+	if err := hideAll(ctx, tx, id, now); err != nil {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, `UPDATE releases SET retired = 1, published_revision = revision, fault = '' WHERE id = ?`, id); err != nil {

@@ -135,10 +135,9 @@ func (d *DB) listOf(ctx context.Context, db querier, distribution int64, q catal
 
 // hiddenPackages returns those of the active packages that some release does not show yet.
 func hiddenPackages(ctx context.Context, db querier, ids []int64) (map[int64]bool, error) {
-	where, args := in("a.package_id", ids)
+	where, args := in("v.package_id", ids)
 	late, err := collect(ctx, db, func(scan func(...any) error) (int64, error) { return scanID(scan) },
-		`SELECT DISTINCT a.package_id FROM appearances a JOIN releases r ON r.id = a.release_id
-		WHERE r.published_revision < a.revision AND `+where, args...)
+		`SELECT DISTINCT v.package_id FROM visibility v WHERE v.went IS NULL AND v.came_at IS NULL AND `+where, args...)
 	hidden := map[int64]bool{}
 	for _, id := range late {
 		hidden[id] = true

@@ -94,34 +94,34 @@ func newestFirst(a, b PageChange) int {
 // pageChanges returns what came into a release, or went, last, if it is known when.
 func pageChanges(ctx context.Context, q querier, release int64, r PageRelease, limit int) (changes []PageChange, err error) {
 	type row struct {
-		revision int64
-		at       sql.NullInt64
+		revision, at int64
 		PageChange
 	}
-	rows, err := collect(ctx, q, func(scan func(...any) error) (c row, err error) {
-		c.Release = r.Release
-		return c, scanPackage(&c.Package, scan, &c.revision, &c.at)
-	}, `SELECT c.revision, u.published_at, `+packageColumns+` FROM (
-			SELECT a.package_id, a.release_id, a.revision FROM appearances a
-			WHERE a.release_id = ? AND a.revision BETWEEN 1 AND ? ORDER BY a.revision DESC, a.package_id DESC LIMIT ?
-		) c JOIN packages k ON k.id = c.package_id JOIN distributions d ON d.id = k.distribution_id JOIN repositories p ON p.id = d.repository_id
-		LEFT JOIN publications u ON u.release_id = c.release_id AND u.revision = c.revision
-		WHERE k.state IN (?, ?) AND k.removed < ? ORDER BY c.revision DESC, c.package_id DESC LIMIT ?`,
-		release, r.Revision.Number, limit*changesRead, catalog.Active, catalog.Yanked, fileDeleted, limit)
-	times := publishTimes{}
-	for _, c := range slices.Backward(rows) {
-		if err == nil && !c.at.Valid {
-			c.at, err = times.of(ctx, q, release, c.revision)
-		}
+	var rows []row
+	for _, turn := range []struct {
+		revision, seen string
+		state          catalog.PackageState
+	}{{`came`, `v.came_at > 0 AND v.went_at IS NULL`, catalog.Active}, {`went`, `v.went_at > 0`, catalog.Yanked}} {
+		some, err := collect(ctx, q, func(scan func(...any) error) (c row, err error) {
+			c.Release = r.Release
+			return c, scanPackage(&c.Package, scan, &c.revision, &c.at)
+		}, `SELECT c.revision, c.at, `+packageColumns+` FROM (
+				SELECT v.package_id, v.`+turn.revision+` AS revision, v.`+turn.revision+`_at AS at FROM visibility v
+				WHERE v.release_id = ? AND v.`+turn.revision+` BETWEEN 1 AND ? AND `+turn.seen+` ORDER BY v.`+turn.revision+` DESC, v.package_id DESC LIMIT ?
+			) c JOIN packages k ON k.id = c.package_id JOIN distributions d ON d.id = k.distribution_id JOIN repositories p ON p.id = d.repository_id
+			WHERE k.state = ? AND k.removed < ? ORDER BY c.revision DESC, c.package_id DESC LIMIT ?`,
+			release, r.Revision.Number, limit*changesRead, turn.state, fileDeleted, limit)
 		if err != nil {
 			return nil, err
 		}
-		if c.at.Valid {
-			c.At = instant(c.at.Int64)
-			changes = append(changes, c.PageChange)
-		}
+		rows = append(rows, some...)
 	}
-	return changes, err
+	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(b.revision, a.revision) })
+	for _, c := range rows[:min(len(rows), limit)] {
+		c.At = instant(c.at)
+		changes = append(changes, c.PageChange)
+	}
+	return changes, nil
 }
 
 // PublicRepositories returns the public repositories, in order of their names. It is one query, however many there are.

@@ -3,7 +3,6 @@ package catalogdb
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"fmt"
 	"iter"
 	"slices"
@@ -20,11 +19,7 @@ type pageRow struct {
 	uploaded  time.Time
 	withdrawn bool // some clients do not see it any more
 	in        []PagePlacement
-	turns     []pageTurnOf // of each of these
 }
-
-// A pageTurnOf is the revision of a release with which a row came or went; 0 if that is not known.
-type pageTurnOf struct{ release, revision int64 }
 
 // pageRows returns the rows of a name that pages have, in no order: of some versions, or of all if there are none. What is withdrawn, and
 // no client knows that yet, is not.
@@ -40,20 +35,18 @@ func pageRows(ctx context.Context, q querier, r catalog.Repository, name string,
 		var k pageRow
 		var state catalog.PackageState
 		var dir string
-		var published int64
-		var turn sql.NullInt64
-		var of pageTurnOf
+		var last span
 		p := PagePlacement{Release: catalog.Release{Repository: r}}
-		err = scan(&k.id, &k.version, (*scanTime)(&k.uploaded), &state, &dir, &p.Release.Distribution.OS, &p.Release.Distribution.Version, &p.Release.Arch, &published, &of.release, &turn)
+		err = scan(&k.id, &k.version, (*scanTime)(&k.uploaded), &state, &dir, &p.Release.Distribution.OS, &p.Release.Distribution.Version, &p.Release.Arch, &last.came, &last.went, &last.cameAt, &last.wentAt)
 		if err != nil || !shows(p.Release.Arch, dir) {
 			return struct{}{}, err
 		}
-		seen, gone := onPages(state, turn, published)
-		if !seen {
+		gone := last.gone() && state == catalog.Yanked
+		if !last.seen() && !gone {
 			return struct{}{}, nil
 		}
-		if turn.Int64 > 0 && published >= turn.Int64 {
-			of.revision = turn.Int64
+		if p.Since = known(last.cameAt); gone {
+			p.Since = known(last.wentAt)
 		}
 		row := rows[k.id]
 		if row == nil {
@@ -61,12 +54,11 @@ func pageRows(ctx context.Context, q querier, r catalog.Repository, name string,
 			rows[k.id] = row
 		}
 		row.withdrawn = row.withdrawn || gone
-		row.in, row.turns = append(row.in, p), append(row.turns, of)
+		row.in = append(row.in, p)
 		return struct{}{}, nil
-	}, `SELECT k.id, k.version, k.uploaded_at, k.state, k.dir, d.os, d.version, r.arch, r.published_revision, r.id, a.revision
+	}, `SELECT k.id, k.version, k.uploaded_at, k.state, k.dir, d.os, d.version, r.arch, `+spanColumns+`
 		FROM packages k JOIN distributions d ON d.id = k.distribution_id JOIN repositories p ON p.id = d.repository_id
-		JOIN releases r ON r.distribution_id = d.id AND r.retired = 0 AND r.published_revision > 0
-		LEFT JOIN appearances a ON a.package_id = k.id AND a.release_id = r.id
+		JOIN releases r ON r.distribution_id = d.id AND r.retired = 0 AND r.published_revision > 0`+lastSeenSpan+`
 		WHERE p.owner = ? AND p.name = ? AND k.name = ? AND CASE WHEN k.state IN (?, ?) THEN 1 ELSE 0 END = 1 AND k.removed < ?`+where+`
 		ORDER BY k.id, r.arch`, args...)
 	all := make([]pageRow, len(ids))
@@ -74,39 +66,6 @@ func pageRows(ctx context.Context, q querier, r catalog.Repository, name string,
 		all[i] = *rows[id]
 	}
 	return all, err
-}
-
-// addTimes sets since when each release shows the row, or does not show it any more.
-func (k *pageRow) addTimes(ctx context.Context, q querier, times publishTimes) error {
-	for i, of := range k.turns {
-		if of.revision == 0 {
-			continue
-		}
-		at, err := times.of(ctx, q, of.release, of.revision)
-		if err != nil {
-			return err
-		}
-		k.in[i].Since = optional(at)
-	}
-	return nil
-}
-
-// onPages reports whether pages have a row of a release, whose clients see a published revision of it, and whether it is withdrawn
-// from there. turn is the revision with which it came or went. A row without one came with the first revision or, if it is
-// yanked, went before the release was there.
-func onPages(state catalog.PackageState, turn sql.NullInt64, published int64) (seen, withdrawn bool) {
-	if !turn.Valid && state == catalog.Yanked {
-		return false, false
-	}
-	revision := turn.Int64
-	if !turn.Valid {
-		revision = 1
-	}
-	if visible(state, revision, published) {
-		return true, false
-	}
-	withdrawn = state == catalog.Yanked && revision >= 0
-	return withdrawn, withdrawn
 }
 
 // PageVersions returns the versions of a package that pages have, in the order in which their first packages were uploaded.
@@ -143,12 +102,6 @@ func (d *DB) PagePackages(ctx context.Context, r catalog.Repository, name string
 		rows, err := pageRows(ctx, q, r, name, versions)
 		if err != nil {
 			return err
-		}
-		times := publishTimes{}
-		for i := range rows {
-			if err := rows[i].addTimes(ctx, q, times); err != nil {
-				return err
-			}
 		}
 		for some := range slices.Chunk(rows, maxPerStatement) {
 			found, err := pagePackages(ctx, q, some, fragments)

@@ -184,27 +184,15 @@ func (tx *transaction) moved(ctx context.Context, query string, args ...any) (bo
 	return n > 0, err
 }
 
-// pageTurns returns the next rows behind a cursor, in the order of their revisions and ids. A row went before it was seen, if
-// its revision is negative; but an earlier state of it may have been.
+// pageTurns returns the next rows behind a cursor that came or went, in the order of their revisions and ids, without those that were never seen.
 func (d *DB) pageTurns(ctx context.Context, c pageCursor, limit int) (turns []pageTurn, err error) {
 	next := c.revision + 1
-	for _, r := range []struct {
-		where, order string
-		from, to     int64
-	}{{`(a.revision > ? OR a.package_id > ?)`, ``, next, c.published}, {`(a.revision < ? OR a.package_id > ?)`, ` DESC`, -c.published, -next}} {
-		edge := next
-		if r.from < 0 {
-			edge = -next
-		}
+	for _, revision := range []string{`came`, `went`} { // one index range each
 		some, err := list(ctx, d, func(scan func(...any) error) (t pageTurn, err error) {
-			var at sql.NullInt64
-			err = scan(&t.revision, &t.pkg, &t.name, &t.version, &at)
-			t.revision, t.at = max(t.revision, -t.revision), at.Int64
-			return t, err
-		}, `SELECT a.revision, a.package_id, k.name, k.version, u.published_at
-			FROM appearances a JOIN packages k ON k.id = a.package_id LEFT JOIN publications u ON u.release_id = a.release_id AND u.revision = ABS(a.revision)
-			WHERE a.release_id = ? AND a.revision BETWEEN ? AND ? AND `+r.where+` ORDER BY a.revision`+r.order+`, a.package_id LIMIT ?`,
-			c.release, r.from, r.to, edge, c.pkg, limit)
+			return t, scan(&t.revision, &t.pkg, &t.name, &t.version, &t.at)
+		}, `SELECT v.`+revision+`, v.package_id, k.name, k.version, COALESCE(v.`+revision+`_at, 0) FROM visibility v JOIN packages k ON k.id = v.package_id
+			WHERE v.release_id = ? AND v.`+revision+` BETWEEN ? AND ? AND v.came_at IS NOT NULL AND (v.`+revision+` > ? OR v.package_id > ?) ORDER BY v.`+revision+`, v.package_id LIMIT ?`,
+			c.release, next, c.published, next, c.pkg, limit)
 		if err != nil {
 			return nil, err
 		}
@@ -213,19 +201,5 @@ func (d *DB) pageTurns(ctx context.Context, c pageCursor, limit int) (turns []pa
 	slices.SortFunc(turns, func(a, b pageTurn) int {
 		return cmp.Or(cmp.Compare(a.revision, b.revision), cmp.Compare(a.pkg, b.pkg))
 	})
-	turns = turns[:min(len(turns), limit)]
-	return turns, d.ask(ctx, func(q querier) error {
-		times := publishTimes{}
-		for i := range turns {
-			if turns[i].at != 0 {
-				continue
-			}
-			at, err := times.of(ctx, q, c.release, turns[i].revision)
-			if err != nil {
-				return err
-			}
-			turns[i].at = at.Int64
-		}
-		return nil
-	})
+	return turns[:min(len(turns), limit)], nil
 }

@@ -53,7 +53,9 @@ func fillPages(tb testing.TB, e database, packages int) {
 		return []any{i + 1, distribution, "main", name(i), version, version, "amd64", "", fmt.Sprintf("%06d.%d", i/10, i%10), fmt.Sprint("pool/", i), fmt.Sprint(i), 1, fmt.Sprint(i), "",
 			start.UnixMilli(), "active", "", "", ""}
 	})
-	insert(`appearances (package_id, release_id, revision)`, packages, func(i int) []any { return []any{i + 1, release, 2 + i/10} })
+	insert(`visibility (release_id, package_id, came, came_at)`, packages, func(i int) []any {
+		return []any{release, i + 1, 2 + i/10, start.Add(time.Duration(i/10) * time.Second).UnixMilli()}
+	})
 	insert(`publications (release_id, revision, nonce, drawn_at, published_at)`, packages/10, func(i int) []any {
 		return []any{release, 2 + i, "aa", start.UnixMilli(), start.Add(time.Duration(i) * time.Second).UnixMilli()}
 	})
@@ -92,7 +94,7 @@ func TestMySQLPagesReadFewRows(t *testing.T) {
 	db := open(t, e.url)
 	emptyRelease(t, db)
 	fillPages(t, e, packages)
-	e.exec(t, `ANALYZE TABLE packages, appearances, publications, page_names`)
+	e.exec(t, `ANALYZE TABLE packages, visibility, publications, page_names`)
 	read := func() (rows int64) {
 		t.Helper()
 		e.do(t, func(db *sql.DB) {

@@ -96,7 +96,7 @@ func (rec *recovery) evict(ctx context.Context, k catalog.Package) (evicted int,
 			return evicted, err
 		}
 		for _, query := range []string{
-			`UPDATE uploads SET package_id = NULL WHERE package_id = ?`, `DELETE FROM appearances WHERE package_id = ?`,
+			`UPDATE uploads SET package_id = NULL WHERE package_id = ?`, `DELETE FROM visibility WHERE package_id = ?`,
 			`DELETE FROM promotions WHERE package_id = ?`, `DELETE FROM unyanks WHERE package_id = ?`, `DELETE FROM downloads WHERE package_id = ?`, `DELETE FROM packages WHERE id = ?`,
 		} {
 			if _, err := rec.tx.ExecContext(ctx, query, row.id); err != nil {
@@ -127,8 +127,8 @@ func (rec *recovery) pending(ctx context.Context, id int64, holder, k catalog.Pa
 	if holder.State == k.State || holder.State != catalog.Yanked && holder.State != catalog.Active {
 		return false, nil
 	}
-	n, err := scanID(rec.tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM appearances WHERE package_id = ? AND release_id = ? AND ABS(revision) > ?`,
-		id, rec.release.id, rec.read).Scan)
+	n, err := scanID(rec.tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM visibility WHERE package_id = ? AND release_id = ? AND (came > ? OR went > ?)`,
+		id, rec.release.id, rec.read, rec.read).Scan)
 	if err != nil || n == 0 || holder.State == catalog.Yanked {
 		return n > 0, err
 	}
@@ -201,10 +201,48 @@ func (rec *recovery) restoreFragments(ctx context.Context, id int64, k catalog.P
 	return n > 0, err
 }
 
+// recordShown records that clients see a row already, and that it is not known since when.
+func (rec *recovery) recordShown(ctx context.Context, id int64) error {
+	res, err := rec.tx.ExecContext(ctx, `UPDATE visibility SET went = NULL, went_at = NULL, came_at = COALESCE(came_at, 0)
+		WHERE release_id = ? AND package_id = ? AND (went IS NULL OR came = ?)`, rec.release.id, id, rec.release.published)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n > 0 {
+		return err
+	}
+	_, err = rec.tx.ExecContext(ctx, `INSERT INTO visibility (release_id, package_id, came, came_at) SELECT ?, id, ?, 0 FROM packages
+		WHERE id = ? AND NOT EXISTS (SELECT 1 FROM visibility v WHERE v.release_id = ? AND v.package_id = ? AND v.went IS NULL)`,
+		rec.release.id, rec.release.published, id, rec.release.id, id)
+	return err
+}
+
+// recordWithdrawn records that clients saw a row, and do not any more, and that it is not known when that was.
+func (rec *recovery) recordWithdrawn(ctx context.Context, id int64) error {
+	after := rec.release.published + 1
+	_, err := rec.tx.ExecContext(ctx, `UPDATE visibility SET went = CASE WHEN came > ? THEN came ELSE ? END, went_at = 0, came_at = COALESCE(came_at, 0)
+		WHERE release_id = ? AND package_id = ? AND went IS NULL`, after, after, rec.release.id, id)
+	if err != nil {
+		return err
+	}
+	_, err = rec.tx.ExecContext(ctx, `INSERT INTO visibility (release_id, package_id, came, went, came_at, went_at) SELECT ?, id, 0, 0, 0, 0 FROM packages
+		WHERE id = ? AND NOT EXISTS (SELECT 1 FROM visibility v WHERE v.release_id = ? AND v.package_id = ?)`, rec.release.id, id, rec.release.id, id)
+	return err
+}
+
 // recordAppearance records that a row joined, or left, this release with revision rec.next, and others with their
 // next revision.
 func (rec *recovery) recordAppearance(ctx context.Context, id int64, k catalog.Package) error {
-	if err := recordAppearance(ctx, rec.tx, id, rec.release.id, rec.next); err != nil {
+	var err error
+	switch {
+	case rec.next > 0:
+		err = recordVisibility(ctx, rec.tx, rec.release.id, rec.next, []int64{id})
+	case k.State == catalog.Active:
+		err = rec.recordShown(ctx, id)
+	default:
+		err = rec.recordWithdrawn(ctx, id)
+	}
+	if err != nil {
 		return err
 	}
 	for _, other := range rec.others {
@@ -212,7 +250,7 @@ func (rec *recovery) recordAppearance(ctx context.Context, id int64, k catalog.P
 			continue
 		}
 		rec.shared = true
-		if err := recordAppearance(ctx, rec.tx, id, other.id, other.revision+1); err != nil {
+		if err := recordVisibility(ctx, rec.tx, other.id, other.revision+1, []int64{id}); err != nil {
 			return err
 		}
 	}

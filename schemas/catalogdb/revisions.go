@@ -136,6 +136,9 @@ func publish(ctx context.Context, tx *transaction, release, revision int64, now 
 		millis(now), release, revision); err != nil {
 		return err
 	}
+	if err := recordSeen(ctx, tx, release, before, max(before, revision), now); err != nil {
+		return err
+	}
 	waiting, err := collect(ctx, tx, scanID, `SELECT upload_id FROM upload_releases WHERE release_id = ? AND revision > ? AND revision <= ? ORDER BY upload_id`,
 		release, before, revision)
 	if err != nil {

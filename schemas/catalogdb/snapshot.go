@@ -2,11 +2,14 @@ package catalogdb
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
+	"strings"
 
 	"repomill/schemas/catalog"
 )
@@ -105,7 +108,7 @@ type Change struct {
 	Arch, Component string
 }
 
-// Changes returns the rows that may differ from those at an earlier revision of the release, in any order. It
+// Changes returns the rows that may differ from those at an earlier revision of the release, in order, each once. It
 // reports false if this catalog did not issue that revision, if it is later than the snapshot, or if there are more
 // than limit rows.
 func (s *Snapshot) Changes(ctx context.Context, since catalog.Revision, limit int) (changes []Change, known bool, err error) {
@@ -117,16 +120,22 @@ func (s *Snapshot) Changes(ctx context.Context, since catalog.Revision, limit in
 	if err != nil || issued == 0 || since.Number > s.Revision.Number {
 		return nil, false, err
 	}
-	for _, where := range []string{`a.revision > ?`, `a.revision < -?`} { // one index range each
+	for _, where := range []string{`v.came > ?`, `v.went > ?`} { // one index range each
 		some, err := collect(ctx, s.tx, func(scan func(...any) error) (c Change, err error) {
 			return c, scan(&c.SortKey, &c.Arch, &c.Component)
-		}, `SELECT k.sort_key, k.arch, k.component FROM appearances a JOIN packages k ON k.id = a.package_id
-			WHERE a.release_id = ? AND `+where+` LIMIT ?`, s.release, since.Number, limit+1)
-		if err != nil {
+		}, `SELECT k.sort_key, k.arch, k.component FROM visibility v JOIN packages k ON k.id = v.package_id
+			WHERE v.release_id = ? AND `+where+` LIMIT ?`, s.release, since.Number, limit+1)
+		if err != nil || len(some) > limit {
 			return nil, false, err
 		}
 		changes = append(changes, some...)
 	}
+	slices.SortFunc(changes, func(a, b Change) int {
+		return cmp.Or(bytes.Compare(a.SortKey, b.SortKey), strings.Compare(a.Component, b.Component), strings.Compare(a.Arch, b.Arch))
+	})
+	changes = slices.CompactFunc(changes, func(a, b Change) bool { // one that came and went
+		return bytes.Equal(a.SortKey, b.SortKey) && a.Component == b.Component && a.Arch == b.Arch
+	})
 	return changes, len(changes) <= limit, nil
 }
 

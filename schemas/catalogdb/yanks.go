@@ -126,7 +126,7 @@ func (d *DB) changeSelected(ctx context.Context, w PackageSelector, now time.Tim
 			}
 			changes = append(changes, c)
 		}
-		if err := recordAppearances(ctx, tx, changes, now); err != nil {
+		if _, err := recordChanges(ctx, tx, changes, now); err != nil {
 			return err
 		}
 		if rows, err = selectPackages(ctx, tx, w); err != nil {
@@ -139,30 +139,6 @@ func (d *DB) changeSelected(ctx context.Context, w PackageSelector, now time.Tim
 		return nil
 	})
 	return found, err
-}
-
-// recordAppearances issues a revision for each release that changed, and records which packages joined or left with
-// it.
-func recordAppearances(ctx context.Context, tx *transaction, changes []packageChange, now time.Time) error {
-	revisions, err := issueForChanged(ctx, tx, changes, now)
-	if err != nil {
-		return err
-	}
-	for _, c := range changes {
-		for _, r := range c.releases {
-			if !c.changed {
-				continue
-			}
-			revision, err := appearanceRevision(ctx, tx, c.pkg, r, revisions[r.id])
-			if err == nil {
-				err = recordAppearance(ctx, tx, c.pkg, r.id, revision)
-			}
-			if err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // CanUnyank reports whether [DB.Unyank] can bring a withdrawn package back. by, unless it is zero, is an upload of

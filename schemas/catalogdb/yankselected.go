@@ -101,7 +101,7 @@ func (d *DB) changeDecided(ctx context.Context, s Selection, now time.Time, deci
 		for i, p := range changed {
 			changes[i] = packageChange{pkg: p.id, releases: p.releases, changed: true}
 		}
-		if err := recordAppearances(ctx, tx, changes, now); err != nil {
+		if _, err := recordChanges(ctx, tx, changes, now); err != nil {
 			return err
 		}
 		for _, p := range all {

@@ -209,14 +209,19 @@ CREATE TABLE IF NOT EXISTS upload_releases (
     FOREIGN KEY (release_id) REFERENCES releases (id)
 ) ENGINE = InnoDB;
 
--- The revision with which a package came into a release or, once yanked, went out of it. 0: before all revisions. Negative: it went
--- before any client saw it. Without a row: the first revision.
-CREATE TABLE IF NOT EXISTS appearances (
-    package_id BIGINT NOT NULL,
+-- The revisions of a release that show a package: from came to before went, NULL while the latest does. came_at is when clients first
+-- saw it, and went_at when they first did not any more: NULL if they never did or do not yet, 0 if that is not known.
+CREATE TABLE IF NOT EXISTS visibility (
     release_id BIGINT NOT NULL,
-    revision   BIGINT NOT NULL,
-    PRIMARY KEY (package_id, release_id),
-    KEY appearances_by_revision (release_id, revision),
+    package_id BIGINT NOT NULL,
+    came       BIGINT NOT NULL,
+    went       BIGINT NULL,
+    came_at    BIGINT NULL,
+    went_at    BIGINT NULL,
+    PRIMARY KEY (release_id, package_id, came),
+    KEY visibility_by_coming (release_id, came, package_id),
+    KEY visibility_by_going (release_id, went, package_id),
+    KEY package_id (package_id),
     FOREIGN KEY (package_id) REFERENCES packages (id),
     FOREIGN KEY (release_id) REFERENCES releases (id)
 ) ENGINE = InnoDB;
@@ -519,7 +524,7 @@ DROP TABLE IF EXISTS api_tokens;
 DROP TABLE IF EXISTS workers;
 DROP TABLE IF EXISTS key_list;
 DROP TABLE IF EXISTS unyanks;
-DROP TABLE IF EXISTS appearances;
+DROP TABLE IF EXISTS visibility;
 DROP TABLE IF EXISTS upload_releases;
 DROP TABLE IF EXISTS uploads;
 DROP TABLE IF EXISTS packages;

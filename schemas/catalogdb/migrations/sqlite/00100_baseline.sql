@@ -190,15 +190,20 @@ CREATE TABLE upload_releases (
 );
 CREATE INDEX upload_releases_by_release ON upload_releases (release_id, revision);
 
--- The revision with which a package came into a release or, once yanked, went out of it. 0: before all revisions. Negative: it went
--- before any client saw it. Without a row: the first revision.
-CREATE TABLE appearances (
-    package_id INTEGER NOT NULL REFERENCES packages (id),
+-- The revisions of a release that show a package: from came to before went, NULL while the latest does. came_at is when clients first
+-- saw it, and went_at when they first did not any more: NULL if they never did or do not yet, 0 if that is not known.
+CREATE TABLE visibility (
     release_id INTEGER NOT NULL REFERENCES releases (id),
-    revision   INTEGER NOT NULL,
-    PRIMARY KEY (package_id, release_id)
-);
-CREATE INDEX appearances_by_revision ON appearances (release_id, revision, package_id);
+    package_id INTEGER NOT NULL REFERENCES packages (id),
+    came       INTEGER NOT NULL,
+    went       INTEGER NULL,
+    came_at    INTEGER NULL,
+    went_at    INTEGER NULL,
+    PRIMARY KEY (release_id, package_id, came)
+) WITHOUT ROWID;
+CREATE INDEX visibility_by_coming ON visibility (release_id, came, package_id);
+CREATE INDEX visibility_by_going ON visibility (release_id, went, package_id);
+CREATE INDEX visibility_by_package ON visibility (package_id);
 
 -- When the last withdrawal of an active package was taken back: what a published release says of it may be older.
 CREATE TABLE unyanks (
@@ -477,7 +482,7 @@ DROP TABLE api_tokens;
 DROP TABLE workers;
 DROP TABLE key_list;
 DROP TABLE unyanks;
-DROP TABLE appearances;
+DROP TABLE visibility;
 DROP TABLE upload_releases;
 DROP TABLE uploads;
 DROP TABLE packages;
