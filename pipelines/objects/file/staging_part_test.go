@@ -109,8 +109,9 @@ func TestRemovePartsAmongPushes(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				if files, _, err := s.RemoveParts(t.Context(), time.Now().Add(time.Hour)); files != 0 || err != nil {
-					t.Errorf("removed %d files, %v", files, err)
+				// A file may be removed between its creation and its lock: its writer creates another one.
+				if _, _, err := s.RemoveParts(t.Context(), time.Now().Add(time.Hour)); err != nil {
+					t.Error(err)
 				}
 			}
 		}
