@@ -42,7 +42,8 @@ const (
 	ActionYank          Action = "package.yank"
 	ActionRemove        Action = "package.remove" // the file of a yanked package is to go at once
 	ActionUnyank        Action = "package.unyank"
-	ActionPromote       Action = "package.promote" // a copy was asked for
+	ActionPromote       Action = "package.promote"  // a copy was asked for
+	ActionRollback      Action = "package.rollback" // a target was brought back to an earlier state
 	ActionKeys          Action = "keys.change"
 	ActionReindex       Action = "reindex.ask"
 	ActionReindexCancel Action = "reindex.cancel"

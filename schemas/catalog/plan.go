@@ -19,6 +19,8 @@ const (
 	PlanYank    PlanKind = "yank"
 	PlanUnyank  PlanKind = "unyank"
 	PlanPromote PlanKind = "promote"
+
+	PlanRollback PlanKind = "rollback"
 )
 
 // A PlanAction is what a plan does to a package in a release.

@@ -180,6 +180,11 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"what is to be copied is found and asked for at once", promoteSelected},
 		{"yanks of a repository and pushes wait for each other", selectedConcurrently},
 
+		{"a rollback gives what was published then, and can be undone", rollsBack},
+		{"a rollback of RPM packages is of all architectures", rollsBackRPM},
+		{"a rollback that cannot be changes nothing", rollbackRefuses},
+		{"of rollbacks at once one changes something", rollsBackConcurrently},
+
 		{"an empty catalog recovers what was published", recoverFromNothing},
 		{"an old catalog recovers what it missed and keeps what it has", recoverFromBackup},
 		{"a recovered release is beyond both revisions", recoverBeyondBoth},
