@@ -45,6 +45,8 @@ var planKinds = map[catalog.PlanKind]func(c *applyCmd, ctx context.Context, io s
 	catalog.PlanYank:    (*applyCmd).yank,
 	catalog.PlanUnyank:  (*applyCmd).unyank,
 	catalog.PlanPromote: (*applyCmd).promote,
+
+	catalog.PlanRollback: (*applyCmd).rollback,
 }
 
 func kindNames() (names []string) {
@@ -128,5 +130,18 @@ func (c *applyCmd) promote(ctx context.Context, io stdio, p catalog.Plan) error 
 		return err
 	}
 	r.want = &p
+	return c.withCatalog(ctx, func(db *catalogdb.DB) error { return r.run(ctx, io, db) })
+}
+
+func (c *applyCmd) rollback(ctx context.Context, io stdio, p catalog.Plan) error {
+	var args rollbackArgs
+	if err := c.readArgs(p, &args); err != nil {
+		return err
+	}
+	r, err := newRollback(p.Target.String(), args)
+	if err != nil {
+		return err
+	}
+	r.awaitFlags, r.json, r.by, r.want = c.awaitFlags, c.JSON, c.actor(), &p
 	return c.withCatalog(ctx, func(db *catalogdb.DB) error { return r.run(ctx, io, db) })
 }

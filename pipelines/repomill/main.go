@@ -22,16 +22,17 @@ type commands struct {
 	Up upCmd `cmd:"" help:"Run everything in one process, on files below one folder."`
 	client.Commands
 
-	Yank    yankCmd    `cmd:"" help:"Withdraw packages from their releases."`
-	Unyank  unyankCmd  `cmd:"" help:"Restore withdrawn packages."`
-	Promote promoteCmd `cmd:"" help:"Copy published packages to another component, distribution or repository."`
-	Apply   applyCmd   `cmd:"" help:"Do what a plan says that --dry-run --plan has written."`
-	Repo    repoCmd    `cmd:"" help:"Create, change and list repositories."`
-	Key     keyCmd     `cmd:"" help:"Manage the keys that sign releases."`
-	Token   tokenCmd   `cmd:"" help:"Create, list and revoke tokens: those that open private repositories, and those of the API."`
-	Trust   trustCmd   `cmd:"" help:"Let CI jobs push with the ID tokens of their CI system."`
-	Stats   statsCmd   `cmd:"" help:"Print how often packages were downloaded; count downloads in logs."`
-	Log     logCmd     `cmd:"" help:"Print who changed what, when and why."`
+	Yank     yankCmd     `cmd:"" help:"Withdraw packages from their releases."`
+	Unyank   unyankCmd   `cmd:"" help:"Restore withdrawn packages."`
+	Rollback rollbackCmd `cmd:"" help:"Give clients the packages of an earlier time."`
+	Promote  promoteCmd  `cmd:"" help:"Copy published packages to another component, distribution or repository."`
+	Apply    applyCmd    `cmd:"" help:"Do what a plan says that --dry-run --plan has written."`
+	Repo     repoCmd     `cmd:"" help:"Create, change and list repositories."`
+	Key      keyCmd      `cmd:"" help:"Manage the keys that sign releases."`
+	Token    tokenCmd    `cmd:"" help:"Create, list and revoke tokens: those that open private repositories, and those of the API."`
+	Trust    trustCmd    `cmd:"" help:"Let CI jobs push with the ID tokens of their CI system."`
+	Stats    statsCmd    `cmd:"" help:"Print how often packages were downloaded; count downloads in logs."`
+	Log      logCmd      `cmd:"" help:"Print who changed what, when and why."`
 
 	Worker  workerCmd  `cmd:"" help:"Process uploads and publish repositories (production mode)."`
 	API     apiCmd     `cmd:"" name:"api" help:"Receive uploads over HTTP (production mode)."`
