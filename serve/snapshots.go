@@ -156,8 +156,8 @@ func notFoundOf(w http.ResponseWriter, v catalog.Visibility) int {
 	return text(w, http.StatusNotFound, cacheControl, "not found\n")
 }
 
-// inSnapshot sends a client to the same object below the identifier of a snapshot. apt before 3 takes no relative reference that does not
-// begin with a slash, so the path is whole, with the token in front if the client had it there.
+// inSnapshot sends a client to the same object below the identifier of a snapshot. The path is whole, with the token in front if the client
+// had it there: apt 2.6.2 follows a Location that begins with a slash, and refuses others ("Redirection from http to 'b:/' is forbidden").
 func inSnapshot(w http.ResponseWriter, r *http.Request, ref layout.Ref, id string) int {
 	from := rawPath(r.URL)
 	path, _ := cutToken(from)
