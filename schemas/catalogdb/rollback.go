@@ -150,6 +150,8 @@ func readRollback(ctx context.Context, q querier, t catalog.PackageTarget, targe
 		return r, err
 	}
 	r.Came, r.Went = all.Packages[:n:n], all.Packages[n:]
+	sortSelected(r.Came)
+	sortSelected(r.Went)
 	r.Shown, err = s.shown(ctx, q, all)
 	return r, err
 }

@@ -93,13 +93,18 @@ func (s Selection) read(ctx context.Context, q querier, targets []targetDistribu
 	if err := s.readRows(ctx, q, targets, marks, &found); err != nil {
 		return found, err
 	}
-	slices.SortFunc(found.Packages, func(a, b SelectedPackage) int {
+	sortSelected(found.Packages)
+	found.Shown, err = s.shown(ctx, q, found)
+	return found, err
+}
+
+// sortSelected sorts packages as lists do: by distribution, and there as in indexes.
+func sortSelected(packages []SelectedPackage) {
+	slices.SortFunc(packages, func(a, b SelectedPackage) int {
 		j, k := a.Package, b.Package
 		return cmp.Or(cmp.Compare(j.Distribution.String(), k.Distribution.String()), bytes.Compare(j.SortKey, k.SortKey),
 			cmp.Compare(j.Arch, k.Arch), cmp.Compare(j.Component, k.Component), cmp.Compare(j.Variant, k.Variant))
 	})
-	found.Shown, err = s.shown(ctx, q, found)
-	return found, err
 }
 
 // match marks the rows of a distribution that patterns match. It reads the rows of literal names by their names, and those of a
