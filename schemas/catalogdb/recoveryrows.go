@@ -31,7 +31,7 @@ func (rec *recovery) recoverRow(ctx context.Context, k catalog.Package) error {
 			return err
 		}
 		rec.counts.Inserted++
-		return rec.recordAppearance(ctx, id, k)
+		return rec.recordChange(ctx, id, k)
 	}
 	pending := false
 	if err == nil {
@@ -70,7 +70,7 @@ func (rec *recovery) recoverRow(ctx context.Context, k catalog.Package) error {
 	if err != nil {
 		return err
 	}
-	return rec.recordAppearance(ctx, id, k)
+	return rec.recordChange(ctx, id, k)
 }
 
 // evict deletes the rows of other components that have other bytes than a published package of the same name,
@@ -203,17 +203,23 @@ func (rec *recovery) restoreFragments(ctx context.Context, id int64, k catalog.P
 
 // recordShown records that clients see a row already, and that it is not known since when.
 func (rec *recovery) recordShown(ctx context.Context, id int64) error {
-	res, err := rec.tx.ExecContext(ctx, `UPDATE visibility SET went = NULL, went_at = NULL, came_at = COALESCE(came_at, 0)
-		WHERE release_id = ? AND package_id = ? AND (went IS NULL OR came = ?)`, rec.release.id, id, rec.release.published)
+	release, published := rec.release.id, rec.release.published
+	shown, err := scanID(rec.tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM visibility WHERE release_id = ? AND package_id = ? AND went IS NULL`, release, id).Scan)
 	if err != nil {
 		return err
 	}
-	if n, err := res.RowsAffected(); err != nil || n > 0 {
+	if shown > 0 {
+		_, err := rec.tx.ExecContext(ctx, `UPDATE visibility SET came_at = COALESCE(came_at, 0) WHERE release_id = ? AND package_id = ? AND went IS NULL`, release, id)
+		return err
+	}
+	_, err = rec.tx.ExecContext(ctx, `UPDATE visibility SET went = NULL, went_at = NULL, came_at = COALESCE(came_at, 0)
+		WHERE release_id = ? AND package_id = ? AND came = ?`, release, id, published)
+	if err != nil {
 		return err
 	}
 	_, err = rec.tx.ExecContext(ctx, `INSERT INTO visibility (release_id, package_id, came, came_at) SELECT ?, id, ?, 0 FROM packages
-		WHERE id = ? AND NOT EXISTS (SELECT 1 FROM visibility v WHERE v.release_id = ? AND v.package_id = ? AND v.went IS NULL)`,
-		rec.release.id, rec.release.published, id, rec.release.id, id)
+		WHERE id = ? AND NOT EXISTS (SELECT 1 FROM visibility v WHERE v.release_id = ? AND v.package_id = ? AND v.came = ?)`,
+		release, published, id, release, id, published)
 	return err
 }
 
@@ -230,9 +236,9 @@ func (rec *recovery) recordWithdrawn(ctx context.Context, id int64) error {
 	return err
 }
 
-// recordAppearance records that a row joined, or left, this release with revision rec.next, and others with their
+// recordChange records that a row joined, or left, this release with revision rec.next, and others with their
 // next revision.
-func (rec *recovery) recordAppearance(ctx context.Context, id int64, k catalog.Package) error {
+func (rec *recovery) recordChange(ctx context.Context, id int64, k catalog.Package) error {
 	var err error
 	switch {
 	case rec.next > 0:

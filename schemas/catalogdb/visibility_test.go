@@ -131,3 +131,25 @@ func visibilityRecovered(t *testing.T, e database) {
 	publishLatest(t, db, after(time.Second), jammy)
 	checkSpans(t, e, "taken over", "ubuntu/jammy/ gone 0-0 +? +?", "ubuntu/jammy/ there 0- +?")
 }
+
+// A package that is shown has one span that is open, also if it went and came since the publish and another catalog replaced it then.
+func TestVisibilityReplaced(t *testing.T) { onBoth(t, visibilityReplaced) }
+
+func visibilityReplaced(t *testing.T, e database) {
+	db := open(t, e.url)
+	declare(t, db, jammy)
+	hello := deb(jammy, "hello", "1")
+	pushAll(t, db, hello)
+	publish(t, db, jammy, 2, seconds(1))
+	yankAll(t, db, selectorOf(hello))
+	if _, err := db.Unyank(t.Context(), selectorOf(hello), start); err != nil {
+		t.Fatal(err)
+	}
+	theirs := hello
+	theirs.State, theirs.File = catalog.Active, file("theirs")
+	rows := func(yield func(catalog.Package, error) bool) { yield(theirs, nil) }
+	if _, err := db.Recover(t.Context(), jammy, rows, catalog.Revision{Number: 40, Nonce: "0123456789abcdef"}, start); err != nil {
+		t.Fatal(err)
+	}
+	checkSpans(t, e, "replaced", "ubuntu/jammy/ hello 2-3 +1", "ubuntu/jammy/ hello 4- +?")
+}
