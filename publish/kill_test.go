@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,13 +24,28 @@ import (
 type mortal struct {
 	*publishtest.Bucket
 	*catalogdb.DB
-	left int
+	left *atomic.Int64
+}
+
+// mortalAfter returns a process whose n-th write is its last one.
+func mortalAfter(w *world, n int) *mortal {
+	m := &mortal{w.bucket, w.db, new(atomic.Int64)}
+	m.left.Store(int64(n))
+	return m
 }
 
 var errDead = errors.New("dead")
 
 func (m *mortal) alive() error {
-	if m.left <= 0 {
+	if m.left.Load() <= 0 {
+		return errDead
+	}
+	return nil
+}
+
+// spend takes one write from those that are left: goroutines of a process write side by side.
+func (m *mortal) spend() error {
+	if m.left.Add(-1) < 0 {
 		return errDead
 	}
 	return nil
@@ -50,34 +66,30 @@ func (m *mortal) Stat(ctx context.Context, key string) (layout.Meta, error) {
 }
 
 func (m *mortal) Create(ctx context.Context, o layout.Object, body io.Reader) error {
-	if err := m.alive(); err != nil {
+	if err := m.spend(); err != nil {
 		return err
 	}
-	m.left--
 	return m.Bucket.Create(ctx, o, body)
 }
 
 func (m *mortal) Swap(ctx context.Context, old layout.Version, o layout.Object, body io.Reader) (layout.Version, error) {
-	if err := m.alive(); err != nil {
+	if err := m.spend(); err != nil {
 		return "", err
 	}
-	m.left--
 	return m.Bucket.Swap(ctx, old, o, body)
 }
 
 func (m *mortal) Copy(ctx context.Context, from string, o layout.Object) error {
-	if err := m.alive(); err != nil {
+	if err := m.spend(); err != nil {
 		return err
 	}
-	m.left--
 	return m.Bucket.Copy(ctx, from, o)
 }
 
 func (m *mortal) Delete(ctx context.Context, key string, v layout.Version) error {
-	if err := m.alive(); err != nil {
+	if err := m.spend(); err != nil {
 		return err
 	}
-	m.left--
 	return m.Bucket.Delete(ctx, key, v)
 }
 
@@ -103,7 +115,7 @@ func TestI01KillAfterEveryWrite(t *testing.T) {
 				simulate(t, func(t *testing.T, w *world) {
 					begin(w, r, old)
 					c := w.config()
-					c.Bucket, c.Catalog = &mortal{w.bucket, w.db, n + 1}, &mortal{DB: w.db}
+					c.Bucket, c.Catalog = mortalAfter(w, n+1), mortalAfter(w, 0)
 					if res, err := newPublisher(t, c).Release(t.Context(), r); !errors.Is(err, errDead) {
 						t.Fatalf("%s, write %d: got %+v, %v; want a death", r, n, res, err)
 					}
@@ -126,7 +138,7 @@ func TestKillSweepAfterEveryWrite(t *testing.T) {
 			w.sweep(1)
 			time.Sleep(61 * time.Minute)
 			c, err := collect.New(collect.Config{
-				Bucket: &mortal{w.bucket, w.db, n}, Catalog: w.db, Rows: rowReader{}, Log: slog.New(slog.DiscardHandler),
+				Bucket: mortalAfter(w, n), Catalog: w.db, Rows: rowReader{}, Log: slog.New(slog.DiscardHandler),
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -287,7 +287,7 @@ func TestKillResignAfterEveryWrite(t *testing.T) {
 					t.Fatal(err)
 				}
 				c := w.config()
-				c.Bucket = &mortal{w.bucket, w.db, n + 1}
+				c.Bucket = mortalAfter(w, n+1)
 				p := newPublisher(t, c)
 				p.SetKeys(k)
 				_, err = p.Release(t.Context(), r)

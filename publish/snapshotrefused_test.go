@@ -130,7 +130,7 @@ func TestSweepRemovesIncompleteSnapshots(t *testing.T) {
 		time.Sleep(time.Second)
 		q := w.request()
 		q.Name = ""
-		dead := w.snapshotsOn(&mortal{w.bucket, w.db, 4}, w.publisher())
+		dead := w.snapshotsOn(mortalAfter(w, 4), w.publisher())
 		if _, err := dead.Create(t.Context(), q); !errors.Is(err, errDead) {
 			t.Fatalf("got %v", err)
 		}
@@ -251,7 +251,7 @@ func TestSnapshotsAreRelisted(t *testing.T) {
 			}
 			w.bucket.Writes()
 		}
-		if err := w.snapshotsOn(&mortal{w.bucket, w.db, 3}, w.publisher()).Delete(t.Context(), tools, s.ID); !errors.Is(err, errDead) {
+		if err := w.snapshotsOn(mortalAfter(w, 3), w.publisher()).Delete(t.Context(), tools, s.ID); !errors.Is(err, errDead) {
 			t.Fatalf("got %v", err)
 		}
 		if err := w.snapshots().Relist(t.Context(), tools); err != nil || len(w.bucketKeys(s.ID)) > 0 {

@@ -283,7 +283,7 @@ func TestSnapshotWritesFailOnce(t *testing.T) {
 						step.begin(w)
 						var b snapshot.Bucket = w.bucket
 						if fault == 0 {
-							b = &mortal{w.bucket, w.db, n + 1}
+							b = mortalAfter(w, n+1)
 						} else {
 							w.bucket.FailOnce(key, fault)
 						}
