@@ -30,24 +30,26 @@ type Action string
 
 // The actions. ActionUpload is that of lines which the log makes of uploads.
 const (
-	ActionRepoCreate    Action = "repo.create"
-	ActionRepoDeclare   Action = "repo.declare" // a distribution, component or architecture was added
-	ActionRepoSet       Action = "repo.set"
-	ActionRepoImport    Action = "repo.import" // settings were taken over from the bucket
-	ActionTokenCreate   Action = "token.create"
-	ActionTokenRevoke   Action = "token.revoke"
-	ActionTrustAdd      Action = "trust.add"
-	ActionTrustRemove   Action = "trust.remove"
-	ActionTokenExchange Action = "token.exchange" // a CI job got a token for its ID token
-	ActionYank          Action = "package.yank"
-	ActionRemove        Action = "package.remove" // the file of a yanked package is to go at once
-	ActionUnyank        Action = "package.unyank"
-	ActionPromote       Action = "package.promote"  // a copy was asked for
-	ActionRollback      Action = "package.rollback" // a target was brought back to an earlier state
-	ActionKeys          Action = "keys.change"
-	ActionReindex       Action = "reindex.ask"
-	ActionReindexCancel Action = "reindex.cancel"
-	ActionUpload        Action = "upload"
+	ActionRepoCreate     Action = "repo.create"
+	ActionRepoDeclare    Action = "repo.declare" // a distribution, component or architecture was added
+	ActionRepoSet        Action = "repo.set"
+	ActionRepoImport     Action = "repo.import" // settings were taken over from the bucket
+	ActionTokenCreate    Action = "token.create"
+	ActionTokenRevoke    Action = "token.revoke"
+	ActionTrustAdd       Action = "trust.add"
+	ActionTrustRemove    Action = "trust.remove"
+	ActionTokenExchange  Action = "token.exchange" // a CI job got a token for its ID token
+	ActionYank           Action = "package.yank"
+	ActionRemove         Action = "package.remove" // the file of a yanked package is to go at once
+	ActionUnyank         Action = "package.unyank"
+	ActionPromote        Action = "package.promote"  // a copy was asked for
+	ActionRollback       Action = "package.rollback" // a target was brought back to an earlier state
+	ActionSnapshot       Action = "snapshot.create"
+	ActionSnapshotDelete Action = "snapshot.delete"
+	ActionKeys           Action = "keys.change"
+	ActionReindex        Action = "reindex.ask"
+	ActionReindexCancel  Action = "reindex.cancel"
+	ActionUpload         Action = "upload"
 )
 
 // An AuditEntry is one change of the catalog. It has no secrets.

@@ -49,12 +49,17 @@ func (d *DB) ReleasesToSign(ctx context.Context, want KeyState, limit int) ([]ca
 	return releases, nil
 }
 
-// CountToSign returns how many published releases are not signed as they should be, and of how many repositories the
+// CountToSign returns how many published releases and kept snapshots are not signed as they should be, and of how many repositories the
 // published objects give clients other keys than they should. With begun, it counts also the repositories that have
 // a published release while their settings are not recorded as published: clients see their objects already.
 func (d *DB) CountToSign(ctx context.Context, want KeyState, begun bool) (releases, repositories int, err error) {
 	err = d.ask(ctx, func(q querier) error {
+		var snapshots int
 		err := q.QueryRowContext(ctx, `SELECT COUNT(*) FROM `+releaseTables+` WHERE `+notSigned, want.DEB, want.RPM).Scan(&releases)
+		if err == nil {
+			err = q.QueryRowContext(ctx, `SELECT COUNT(*) FROM snapshots WHERE state = ? AND signed_by <> ?`, catalog.SnapshotKept, want.DEB).Scan(&snapshots)
+			releases += snapshots
+		}
 		if err == nil {
 			err = q.QueryRowContext(ctx, `SELECT COUNT(*) FROM repositories WHERE given_keys <> ? AND (published_settings_revision > 0
 				OR ? AND id IN (SELECT p.id FROM `+releaseTables+` WHERE r.published_revision > 0))`, want.Given, begun).Scan(&repositories)

@@ -41,6 +41,14 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a claim needs a declared distribution", claimUndeclared},
 		{"a fragment that is too large is a rejection", claimTooLarge},
 
+		{"a snapshot is asked for once, and taken by one worker", snapshotsAsked},
+		{"a snapshot that fails is tried again, or given up", snapshotsFail},
+		{"a snapshot ends at its time", snapshotsEnd},
+		{"a snapshot holds what it has", snapshotsHold},
+		{"a snapshot of the bucket holds all that it may have", snapshotsImported},
+		{"a rollback goes back to a snapshot", snapshotsRollBack},
+		{"snapshots are signed again by other keys", snapshotsSigned},
+
 		{"what is signed by other keys is to be signed again", signed},
 		{"a key is there that a worker had", heldKeys},
 		{"the latest copy of the list of keys is kept", rememberedKeys},

@@ -182,10 +182,10 @@ const (
 	packageTerms = `distribution_id = ? AND component = ? AND name = ? AND canonical = ? AND arch = ? AND variant = ? AND state = ?`
 )
 
-// DueForRemoval returns packages yanked before a time whose files are still there, oldest first. All
+// DueForRemoval returns packages yanked before a time whose files are still there and which no snapshot has, oldest first. All
 // releases that showed them are published without them.
 func (d *DB) DueForRemoval(ctx context.Context, yankedBefore time.Time, limit int) ([]catalog.Package, error) {
-	return d.due(ctx, `k.removed IN (?, ?) AND k.yanked_at < ?`, limit, fileKept, fileDoomed, millis(yankedBefore))
+	return d.due(ctx, `k.removed IN (?, ?) AND k.yanked_at < ? AND (k.removed = ? OR NOT `+heldBySnapshot+`)`, limit, fileKept, fileDoomed, millis(yankedBefore), fileDoomed)
 }
 
 // DueNow is [DB.DueForRemoval] for the packages that were yanked with [Withdrawal.Now], whenever that was.
@@ -229,6 +229,15 @@ func (d *DB) setRemoved(ctx context.Context, k catalog.Package, removed int) err
 		id, err := scanID(tx.QueryRowContext(ctx, `SELECT id FROM packages WHERE `+terms+tx.forUpdate, identity...).Scan)
 		if err != nil {
 			return fmt.Errorf("yanked %s %s %s: %w", k.Name, k.Version, k.Arch, notFound(err))
+		}
+		if removed == fileDoomed {
+			held, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM packages k WHERE k.id = ? AND k.removed = ? AND `+heldBySnapshot, id, fileKept).Scan)
+			if err == nil && held > 0 {
+				err = fmt.Errorf("%s %s %s is in a snapshot: %w", k.Name, k.Version, k.Arch, ErrNotFound)
+			}
+			if err != nil {
+				return err
+			}
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE packages SET removed = ? WHERE id = ? AND removed < ?`, removed, id, removed)
 		if err == nil {

@@ -226,6 +226,49 @@ CREATE TABLE IF NOT EXISTS visibility (
     FOREIGN KEY (release_id) REFERENCES releases (id)
 ) ENGINE = InnoDB;
 
+-- States of a repository that are kept. target is owner/name[/os/version]. ident is empty before a worker has begun. slot is the name, or
+-- the nonce of one without a name. until is when it is deleted by itself; a failed one is forgotten then. signed_by: fingerprints.
+CREATE TABLE IF NOT EXISTS snapshots (
+    id            BIGINT          NOT NULL AUTO_INCREMENT,
+    nonce         VARBINARY(16)   NOT NULL,
+    repository_id BIGINT          NOT NULL,
+    target        VARBINARY(2048) NOT NULL,
+    ident         VARBINARY(16)   NOT NULL,
+    name          VARBINARY(64)   NOT NULL,
+    slot          VARBINARY(65)   NOT NULL,
+    state         VARBINARY(16)   NOT NULL,
+    asked_at      BIGINT          NOT NULL,
+    until         BIGINT          NULL,
+    automatic     TINYINT         NOT NULL,
+    actor         VARBINARY(255)  NOT NULL,
+    why           MEDIUMBLOB      NOT NULL,
+    job           VARBINARY(2048) NOT NULL,
+    attempts      BIGINT          NOT NULL DEFAULT 0,
+    not_before    BIGINT          NOT NULL DEFAULT 0,
+    fault         VARBINARY(4000) NOT NULL DEFAULT '',
+    signed_by     VARBINARY(2000) NOT NULL DEFAULT '',
+    PRIMARY KEY (id),
+    UNIQUE KEY snapshots_by_nonce (nonce),
+    UNIQUE KEY snapshots_by_slot (repository_id, slot),
+    KEY snapshots_by_ident (repository_id, ident),
+    KEY snapshots_by_state (state, not_before),
+    FOREIGN KEY (repository_id) REFERENCES repositories (id)
+) ENGINE = InnoDB;
+
+-- The releases of a kept snapshot. A package that came with came_until or before, and went after went_after, or not, is held: its file
+-- stays. Both are revision, but after a loss of the catalog, when it is not known exactly what the snapshot has.
+CREATE TABLE IF NOT EXISTS snapshot_releases (
+    snapshot_id BIGINT NOT NULL,
+    release_id  BIGINT NOT NULL,
+    revision    BIGINT NOT NULL,
+    came_until  BIGINT NOT NULL,
+    went_after  BIGINT NOT NULL,
+    PRIMARY KEY (snapshot_id, release_id),
+    KEY snapshot_releases_by_release (release_id, went_after, came_until),
+    FOREIGN KEY (snapshot_id) REFERENCES snapshots (id),
+    FOREIGN KEY (release_id) REFERENCES releases (id)
+) ENGINE = InnoDB;
+
 -- When the last withdrawal of an active package was taken back: what a published release says of it may be older.
 CREATE TABLE IF NOT EXISTS unyanks (
     package_id BIGINT NOT NULL,
@@ -524,6 +567,8 @@ DROP TABLE IF EXISTS api_tokens;
 DROP TABLE IF EXISTS workers;
 DROP TABLE IF EXISTS key_list;
 DROP TABLE IF EXISTS unyanks;
+DROP TABLE IF EXISTS snapshot_releases;
+DROP TABLE IF EXISTS snapshots;
 DROP TABLE IF EXISTS visibility;
 DROP TABLE IF EXISTS upload_releases;
 DROP TABLE IF EXISTS uploads;

@@ -205,6 +205,44 @@ CREATE INDEX visibility_by_coming ON visibility (release_id, came, package_id);
 CREATE INDEX visibility_by_going ON visibility (release_id, went, package_id);
 CREATE INDEX visibility_by_package ON visibility (package_id);
 
+-- States of a repository that are kept. target is owner/name[/os/version]. ident is empty before a worker has begun. slot is the name, or
+-- the nonce of one without a name. until is when it is deleted by itself; a failed one is forgotten then. signed_by: fingerprints.
+CREATE TABLE snapshots (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    nonce         TEXT    NOT NULL UNIQUE,
+    repository_id INTEGER NOT NULL REFERENCES repositories (id),
+    target        TEXT    NOT NULL,
+    ident         TEXT    NOT NULL,
+    name          TEXT    NOT NULL,
+    slot          TEXT    NOT NULL,
+    state         TEXT    NOT NULL,
+    asked_at      INTEGER NOT NULL,
+    until         INTEGER NULL,
+    automatic     INTEGER NOT NULL,
+    actor         TEXT    NOT NULL,
+    why           TEXT    NOT NULL,
+    job           TEXT    NOT NULL,
+    attempts      INTEGER NOT NULL DEFAULT 0,
+    not_before    INTEGER NOT NULL DEFAULT 0,
+    fault         TEXT    NOT NULL DEFAULT '',
+    signed_by     TEXT    NOT NULL DEFAULT '',
+    UNIQUE (repository_id, slot)
+);
+CREATE INDEX snapshots_by_ident ON snapshots (repository_id, ident);
+CREATE INDEX snapshots_by_state ON snapshots (state, not_before);
+
+-- The releases of a kept snapshot. A package that came with came_until or before, and went after went_after, or not, is held: its file
+-- stays. Both are revision, but after a loss of the catalog, when it is not known exactly what the snapshot has.
+CREATE TABLE snapshot_releases (
+    snapshot_id INTEGER NOT NULL REFERENCES snapshots (id),
+    release_id  INTEGER NOT NULL REFERENCES releases (id),
+    revision    INTEGER NOT NULL,
+    came_until  INTEGER NOT NULL,
+    went_after  INTEGER NOT NULL,
+    PRIMARY KEY (snapshot_id, release_id)
+) WITHOUT ROWID;
+CREATE INDEX snapshot_releases_by_release ON snapshot_releases (release_id, went_after, came_until);
+
 -- When the last withdrawal of an active package was taken back: what a published release says of it may be older.
 CREATE TABLE unyanks (
     package_id INTEGER PRIMARY KEY REFERENCES packages (id),
@@ -482,6 +520,8 @@ DROP TABLE api_tokens;
 DROP TABLE workers;
 DROP TABLE key_list;
 DROP TABLE unyanks;
+DROP TABLE snapshot_releases;
+DROP TABLE snapshots;
 DROP TABLE visibility;
 DROP TABLE upload_releases;
 DROP TABLE uploads;
