@@ -9,17 +9,21 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// A Point names a published state of each release of a target: a revision of its only release, or the newest ones that clients
-// saw at a time.
+// A Point names a published state of each release of a target: a revision of its only release, those of a snapshot, or the newest ones
+// that clients saw at a time.
 type Point struct {
 	Revision int64
-	At       time.Time // if Revision is 0
+	Snapshot string    // if Revision is 0: identifier or name of a snapshot; one that there is goes before a time
+	At       time.Time // if Revision is 0; zero for none
 }
 
-// String returns "revision N", or the time.
+// String returns "revision N", the name of the snapshot, or the time.
 func (p Point) String() string {
-	if p.Revision != 0 {
+	switch {
+	case p.Revision != 0:
 		return fmt.Sprint("revision ", p.Revision)
+	case p.Snapshot != "":
+		return p.Snapshot
 	}
 	return p.At.UTC().Format(time.RFC3339)
 }
@@ -47,10 +51,14 @@ var (
 	ErrNotPublished = errors.New("nothing is known to be published then")
 	// ErrSeveralReleases is returned for a revision of a target with several releases, each of which has revisions of its own.
 	ErrSeveralReleases = errors.New("a revision is of one release")
+	// ErrNoSnapshot is returned for a point that names no snapshot, and no time.
+	ErrNoSnapshot = errors.New("there is no such snapshot")
+	// ErrInexact is returned for a snapshot that the catalog has from the bucket, after it had lost its own rows.
+	ErrInexact = errors.New("the catalog was rebuilt since the snapshot was taken, and does not know which packages came and went: name a revision or a time")
 )
 
 // ReadRollback returns what would bring a target, without a component, back to a point. The error wraps [ErrNotFound],
-// [ErrNotPublished], [ErrSeveralReleases] or [ErrTooMany].
+// [ErrNotPublished], [ErrSeveralReleases], [ErrNoSnapshot], [ErrInexact] or [ErrTooMany].
 func (d *DB) ReadRollback(ctx context.Context, t catalog.PackageTarget, to Point) (r Rollback, err error) {
 	err = d.askOnce(ctx, func(q querier) error {
 		targets, err := targetDistributions(ctx, q, t)
@@ -169,6 +177,14 @@ func publishedStates(ctx context.Context, q querier, t catalog.PackageTarget, ta
 	if to.Revision != 0 && len(then) > 1 {
 		return nil, fmt.Errorf("%w, and %s has %d", ErrSeveralReleases, t, len(then))
 	}
+	if to.Revision == 0 && to.Snapshot != "" {
+		if found, err := snapshotStates(ctx, q, t.Repository, to.Snapshot, then); err != nil || found {
+			return then, err
+		}
+		if to.At.IsZero() {
+			return nil, ErrNoSnapshot
+		}
+	}
 	for i := range then {
 		s := &then[i]
 		where, arg := `revision = ?`, any(to.Revision)
@@ -185,6 +201,31 @@ func publishedStates(ctx context.Context, q querier, t catalog.PackageTarget, ta
 		}
 	}
 	return then, nil
+}
+
+// snapshotStates sets what releases were in a snapshot, and reports whether there is one of that name.
+func snapshotStates(ctx context.Context, q querier, r catalog.Repository, name string, then []PublishedState) (found bool, err error) {
+	numbers, err := collect(ctx, q, scanID, `SELECT s.id FROM `+snapshotTables+` WHERE p.owner = ? AND p.name = ? AND (s.name = ? OR s.ident = ?) AND s.state = ?`,
+		r.Owner, r.Name, name, name, catalog.SnapshotKept)
+	if err != nil || len(numbers) == 0 {
+		return false, err
+	}
+	for i := range then {
+		s := &then[i]
+		var exactly int64
+		err := q.QueryRowContext(ctx, `SELECT t.revision, t.went_after, s.asked_at FROM snapshot_releases t JOIN snapshots s ON s.id = t.snapshot_id
+			WHERE t.snapshot_id = ? AND t.release_id = ?`, numbers[0], s.id).Scan(&s.Revision, &exactly, (*scanTime)(&s.Since))
+		if err = notFound(err); errors.Is(err, ErrNotFound) {
+			return true, fmt.Errorf("%s: %w", s.Release, ErrNotPublished)
+		}
+		if err == nil && exactly != s.Revision {
+			err = ErrInexact
+		}
+		if err != nil {
+			return true, err
+		}
+	}
+	return true, nil
 }
 
 // markDifferences marks the rows of a distribution that are active and no release showed then, and those that are withdrawn and
