@@ -57,6 +57,9 @@ type Recovery interface {
 	// after it. It changes nothing unless rows ends without an error; it may read them more than once.
 	Recover(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], foreign catalog.Revision, now time.Time) (catalogdb.Recovered, error)
 
+	// ImportSnapshots takes over snapshots that have a release whose rows are recovered next, so that what they hold is held then.
+	ImportSnapshots(ctx context.Context, r catalog.Release, kept []catalog.Snapshot, foreign catalog.Revision, now time.Time) error
+
 	// Rebuild is Recover for the rows of a revision that this catalog issued, too.
 	Rebuild(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], published catalog.Revision, now time.Time) (catalogdb.Recovered, error)
 }

@@ -46,7 +46,33 @@ func (p *Publisher) importRows(ctx context.Context, old tree.Published, take row
 	if err != nil {
 		return catalogdb.Recovered{}, err
 	}
+	if err := p.importSnapshots(ctx, old.Release, rd.Revision, old.Now); err != nil {
+		return catalogdb.Recovered{}, err
+	}
 	return take(ctx, old.Release, rd.All(ctx), rd.Revision, old.Now)
+}
+
+// importSnapshots imports the snapshots of the bucket that have a release.
+func (p *Publisher) importSnapshots(ctx context.Context, r catalog.Release, foreign catalog.Revision, now time.Time) error {
+	records, err := tree.Snapshots(ctx, p.bucket, r.Repository)
+	if err != nil {
+		return err
+	}
+	var kept []catalog.Snapshot
+	for _, one := range records {
+		if _, has := one.Find(r); !has || one.Deleting {
+			continue
+		}
+		s, err := one.Kept()
+		if err != nil {
+			return err
+		}
+		kept = append(kept, s)
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return p.catalog.ImportSnapshots(ctx, r, kept, foreign, now)
 }
 
 // repairSignature repairs the pair of a pointer without a valid signature, if its manifest proves that a publish of this instance

@@ -54,6 +54,31 @@ func (s Snapshot) Find(r catalog.Release) (SnapshotRelease, bool) {
 	return s.Releases[i], true
 }
 
+// Kept returns the snapshot as the catalog has it, without a number. Who signed it is empty unless all its releases have the same signers.
+func (s Snapshot) Kept() (kept catalog.Snapshot, err error) {
+	kept = catalog.Snapshot{
+		ID: s.ID, Name: s.Name, State: catalog.SnapshotKept, Asked: s.Created, Until: s.Until, Automatic: s.Automatic,
+		By: catalog.Actor{User: s.By, Why: s.Why},
+	}
+	if kept.Target, err = catalog.ParsePackageTarget(s.Repository); err != nil {
+		return kept, fmt.Errorf("read snapshot %s: %w", s.ID, err)
+	}
+	for i, one := range s.Releases {
+		r, err := catalog.ParseRelease(one.Release)
+		if err != nil {
+			return kept, fmt.Errorf("read snapshot %s: %w", s.ID, err)
+		}
+		kept.Releases = append(kept.Releases, catalog.SnapshotRelease{Release: r, Revision: one.Revision})
+		by := strings.Join(one.SignedBy, "+")
+		if i == 0 {
+			kept.SignedBy = by
+		} else if by != kept.SignedBy {
+			kept.SignedBy = ""
+		}
+	}
+	return kept, nil
+}
+
 // ReadSnapshot reads the record of a snapshot. If there is none, the error is [fs.ErrNotExist].
 func ReadSnapshot(ctx context.Context, b Reader, r catalog.Repository, id string) (s Snapshot, v layout.Version, err error) {
 	key := layout.SnapshotKey(r, id)
