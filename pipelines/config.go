@@ -23,6 +23,7 @@ import (
 	"repomill/publish"
 	"repomill/publish/collect"
 	"repomill/publish/pages"
+	"repomill/publish/snapshot"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 )
@@ -71,6 +72,7 @@ type Resources struct {
 	Catalog   *catalogdb.DB
 	Ingester  *ingest.Ingester
 	Publisher *publish.Publisher
+	Snapshots *snapshot.Snapshots
 	Collector *collect.Collector
 	Pages     *pages.Maker
 	Log       *slog.Logger
@@ -167,6 +169,7 @@ func (r *Resources) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	r.Snapshots = snapshot.New(snapshot.Config{Bucket: r.Bucket, Publisher: r.Publisher, Log: r.Log})
 	r.Pages = pages.New(pages.Config{
 		Bucket: r.Bucket, Catalog: r.Catalog, Keys: r.pageKeys, Table: table, PublicURL: cfg.PublicURL, Now: time.Now, Log: r.Log,
 	})

@@ -49,14 +49,15 @@ type Dispatcher struct {
 	lastEvent atomic.Int64 // nanoseconds since 1970
 
 	// Of one pass each.
-	scanned     time.Time // when staging was scanned last
-	unlisted    error     // with Once: why it was not
-	collectFrom time.Time // when superseded objects are looked for next
-	garbage     garbage
-	urgentFrom  time.Time // when removals that failed are tried again
-	keysRead    time.Time // when the keys were read last
-	keyError    string    // why they were not read then
-	outdated    error     // why this program must not go on
+	scanned           time.Time // when staging was scanned last
+	unlisted          error     // with Once: why it was not
+	collectFrom       time.Time // when superseded objects are looked for next
+	garbage           garbage
+	urgentFrom        time.Time                        // when removals that failed are tried again
+	unsignedSnapshots map[catalog.Repository]time.Time // that could not be signed again, and when
+	keysRead          time.Time                        // when the keys were read last
+	keyError          string                           // why they were not read then
+	outdated          error                            // why this program must not go on
 }
 
 // Serve works until ctx ends, or with Once until nothing is left to do, and then finishes what is

@@ -39,6 +39,7 @@ func (d *Dispatcher) passes(ctx, work context.Context, stop func()) []pass {
 		{period: catchUpPeriod, do: func() { d.settleFinished(work) }},
 		{period: catchUpPeriod, do: func() { d.catchUpSettings(work) }},
 		{period: scanPeriod, do: func() { d.repairReleases(ctx) }, once: true},
+		{period: catchUpPeriod, do: func() { d.makeSnapshots(ctx) }, once: true},
 		// Cleaning and collection.
 		{period: catchUpPeriod, do: func() { d.removeUrgent(ctx) }},
 		{period: catchUpPeriod, do: func() { d.cleanDoomed(ctx) }, once: true},
