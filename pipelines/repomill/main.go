@@ -25,6 +25,7 @@ type commands struct {
 	Yank     yankCmd     `cmd:"" help:"Withdraw packages from their releases."`
 	Unyank   unyankCmd   `cmd:"" help:"Restore withdrawn packages."`
 	Rollback rollbackCmd `cmd:"" help:"Give clients the packages of an earlier time."`
+	Snapshot snapshotCmd `cmd:"" help:"Create, list and delete snapshots: states of a repository that are kept."`
 	Promote  promoteCmd  `cmd:"" help:"Copy published packages to another component, distribution or repository."`
 	Apply    applyCmd    `cmd:"" help:"Do what a plan says that --dry-run --plan has written."`
 	Repo     repoCmd     `cmd:"" help:"Create, change and list repositories."`

@@ -20,7 +20,7 @@ type rollbackCmd struct {
 	planFlags
 	actorFlags
 	Target  string `arg:"" help:"owner/name for all its distributions, or owner/name/os/version, such as acme/tools/ubuntu/jammy."`
-	To      string `required:"" placeholder:"REVISION|TIME" help:"Revision of the release, as repomill status prints it, or a time in UTC, such as 2026-11-29T02:15 or 2026-11-29."`
+	To      string `required:"" placeholder:"REVISION|SNAPSHOT|TIME" help:"Revision of the release, as repomill status prints it; a snapshot; or a time in UTC, such as 2026-11-29T02:15 or 2026-11-29."`
 	Partial bool   `help:"Go back without the packages whose files are gone."`
 	JSON    bool   `name:"json" help:"Print one JSON object a package; with --dry-run, the plan."`
 }
@@ -28,7 +28,7 @@ type rollbackCmd struct {
 // Help describes the exit codes.
 func (rollbackCmd) Help() string {
 	return `The command gives clients the packages of an earlier time, as a new revision of each release: what came since is withdrawn, and what went
-since comes back. A time means, for each release, what clients saw then. It is one transaction, and one publish of each release; to
+since comes back. A time means, for each release, what clients saw then; a snapshot, what it has. It is one transaction, and one publish of each release; to
 undo it, roll back to the revision or the time before it. The keyring package stays as it is.
 
 Hosts do not install older versions by themselves: apt install NAME=VERSION, or dnf downgrade NAME, does.
@@ -43,7 +43,8 @@ Exit codes:
 
 Examples:
   repomill rollback acme/tools --to 2026-11-29T02:15 --why "the login is broken" --dry-run
-  repomill rollback acme/tools/ubuntu/jammy --to 41 --why "the login is broken"`
+  repomill rollback acme/tools/ubuntu/jammy --to 41 --why "the login is broken"
+  repomill rollback acme/tools --to release-19.4`
 }
 
 // A rollingBack is one run of rollback, or of apply on its plan.
@@ -59,24 +60,31 @@ type rollingBack struct {
 
 // rollbackArgs are the arguments of a plan to roll back.
 type rollbackArgs struct {
-	To      string `json:"to"` // a revision or a time
+	To      string `json:"to"` // a revision, a snapshot or a time
 	Partial bool   `json:"partial,omitempty"`
 }
 
 // pointLayouts are the forms of times that a command takes, in UTC unless they have an offset; the last one is that of snapshots.
 var pointLayouts = []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly, "20060102T150405Z"}
 
-// parsePoint reads a revision or a time.
+// parsePoint reads a revision, a time, or what may be the identifier or name of a snapshot.
 func parsePoint(s string) (p catalogdb.Point, err error) {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n > 0 {
 		return catalogdb.Point{Revision: n}, nil
 	}
+	if _, isID := layout.ParseSnapshotID(s); isID || layout.CheckSnapshotName(s) == nil {
+		p.Snapshot = s
+	}
 	for _, l := range pointLayouts {
 		if at, err := time.Parse(l, s); err == nil {
-			return catalogdb.Point{At: at.UTC()}, nil
+			p.At = at.UTC()
+			return p, nil
 		}
 	}
-	return p, command.Usage("--to %q: use a revision, such as 41, or a time in UTC, such as 2026-11-29T02:15 or 2026-11-29", s)
+	if p.Snapshot == "" {
+		err = command.Usage("--to %q: use a revision, such as 41, a snapshot, or a time in UTC, such as 2026-11-29T02:15 or 2026-11-29", s)
+	}
+	return p, err
 }
 
 // newRollback reads a target and a point.
@@ -89,7 +97,7 @@ func newRollback(target string, args rollbackArgs) (r *rollingBack, err error) {
 		return nil, command.Usage("target %q: all components of a distribution have one index and go back together: leave out /%s", target, r.target.Component)
 	}
 	r.to, err = parsePoint(args.To)
-	if r.to.Revision == 0 {
+	if r.to.Revision == 0 && r.to.Snapshot == "" {
 		r.args.To = r.to.At.Format(time.RFC3339)
 	}
 	return r, err
@@ -246,10 +254,15 @@ func (r *rollingBack) explained(ctx context.Context, db *catalogdb.DB, refused, 
 		return refused
 	case errors.Is(err, catalogdb.ErrSeveralReleases):
 		return command.Usage("--to %s: a revision is of one release, and %s has several: name a time, or a target with one release", r.args.To, r.target)
+	case errors.Is(err, catalogdb.ErrNoSnapshot):
+		_, unknown := findSnapshot(ctx, db, r.target.Repository, r.args.To)
+		return command.Usage("--to %q is no revision and no time: %w", r.args.To, unknown)
+	case errors.Is(err, catalogdb.ErrInexact):
+		return fmt.Errorf("snapshot %s: %w", r.args.To, catalogdb.ErrInexact)
 	case errors.Is(err, catalogdb.ErrNotPublished) && r.to.Revision != 0:
 		return fmt.Errorf("revision %s of %s was never published, or nothing is known of it any more: repomill log and its pages say what was published when", r.args.To, r.target)
 	case errors.Is(err, catalogdb.ErrNotPublished):
-		return fmt.Errorf("at %s a release of %s was not published yet, or nothing is known of that time any more: %w; name a later time, or one distribution", r.args.To, r.target, err)
+		return fmt.Errorf("at %s a release of %s was not published yet, or is not in the snapshot, or nothing is known of that time any more: %w; name a later time, or one distribution", r.args.To, r.target, err)
 	case errors.Is(err, catalogdb.ErrTooMany), errors.Is(err, catalogdb.ErrRemoved), errors.Is(err, catalogdb.ErrRetired):
 		return err
 	case errors.Is(err, catalogdb.ErrNotFound):

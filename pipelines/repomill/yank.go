@@ -139,8 +139,9 @@ func (y *yanking) dryRun(ctx context.Context, io stdio, db *catalogdb.DB, f plan
 	found, err := db.Select(ctx, y.which)
 	var p catalog.Plan
 	var refused error
+	var chosen []catalogdb.SelectedPackage
 	if err == nil {
-		_, p, refused = y.plan(found)
+		chosen, p, refused = y.plan(found)
 		err = refused
 	}
 	if err != nil {
@@ -155,6 +156,13 @@ func (y *yanking) dryRun(ctx context.Context, io stdio, db *catalogdb.DB, f plan
 	}
 	last := "; the files stay for the retention period, and installed packages stay installed"
 	if y.args.Now {
+		var packages []catalog.Package
+		for _, k := range chosen {
+			packages = append(packages, k.Package)
+		}
+		if err := printBroken(ctx, io, db, packages); err != nil {
+			return err
+		}
 		last = "; the files and their copies in staging go at once, and installed packages stay installed"
 	}
 	return printPlan(io, p, y.json, "leave", last)
@@ -186,6 +194,9 @@ func (y *yanking) run(ctx context.Context, io stdio, db *catalogdb.DB) error {
 			return err
 		}
 		defer r.bucket.Close()
+		if err := printBroken(ctx, io, db, done.Packages); err != nil {
+			return err
+		}
 	}
 	if y.NoWait {
 		err = recorded(io)

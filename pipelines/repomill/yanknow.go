@@ -80,6 +80,22 @@ func (y *yanking) begin(ctx context.Context, db *catalogdb.DB, packages []catalo
 	return r, nil
 }
 
+// printBroken names on the standard error the snapshots that have packages whose files go: their indexes name them still.
+func printBroken(ctx context.Context, io stdio, db *catalogdb.DB, packages []catalog.Package) error {
+	broken, err := db.SnapshotsWith(ctx, packages)
+	if err != nil {
+		return command.Fault(err)
+	}
+	var names []string
+	for _, s := range broken {
+		names = append(names, s.Target.Repository.String()+" "+s.String())
+	}
+	if len(names) > 0 {
+		fmt.Fprintf(io.err, "these snapshots have the package, and clients of them get 404 for its file: %s\n", few(names[:min(len(names), shownDifferences)], len(names)))
+	}
+	return nil
+}
+
 // remove deletes the files, and invalidates them in the CDN.
 func (y *yanking) remove(ctx context.Context, io stdio, db *catalogdb.DB, r *removal) error {
 	collector, err := collect.New(collect.Config{Bucket: r.bucket, Catalog: db, Log: slog.Default()})
