@@ -67,6 +67,8 @@ var house = []place{
 		[]string{"serve", "serve/api", "schemas/catalog", "schemas/layout"}},
 	{"the state of a repository is drawn as its pages are", []string{"serve/api/status"},
 		[]string{"publish/pages/html", "publish/pages/model", "serve", "serve/api", "schemas/catalog", "schemas/layout"}},
+	{"calls about snapshots are a door of their own", []string{"serve/api/snapshots"},
+		[]string{"serve/api", "schemas/catalog", "schemas/layout"}},
 	{"packagecloud's calls bring packages through the door of uploads", []string{"serve/api/packagecloud"},
 		[]string{"serve", "serve/api", "serve/api/upload", "schemas/catalog", "schemas/layout"}},
 	{"who a program is to AWS depends on no other package here: the resolver is small", []string{"pipelines/awsidentity"}, nil},

@@ -62,6 +62,15 @@ func TestAPIBehindNginx(t *testing.T) {
 			t.Errorf("the index still has it:\n%s", packages)
 		}
 	})
+	t.Run("calls take a snapshot and delete it", func(t *testing.T) {
+		const snapshots = "/api/v1/repos/acme/tools/snapshots"
+		if status, body := call(t, client, http.MethodPost, site, token, snapshots); status != http.StatusOK || !strings.Contains(body, `"state":"kept"`) {
+			t.Fatalf("%d %s", status, body)
+		}
+		if status, body := call(t, client, http.MethodDelete, site, token, snapshots+"/1"); status != http.StatusNoContent {
+			t.Errorf("%d %s", status, body)
+		}
+	})
 	t.Run("its database user trusts no issuer", func(t *testing.T) {
 		cmd := exec.Command(filepath.Join(c.bin, "repomill"), "trust", "add", "acme/tools", "--issuer", "https://ci.example", "--audience", "h", "--claim", "sub=a", "--catalog", api.catalog)
 		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "denied") {

@@ -19,6 +19,7 @@ import (
 	"repomill/serve/api"
 	"repomill/serve/api/oidc"
 	"repomill/serve/api/packagecloud"
+	"repomill/serve/api/snapshots"
 	"repomill/serve/api/status"
 	"repomill/serve/api/upload"
 )
@@ -41,6 +42,7 @@ type apiHandler struct {
 	uploads  *upload.Handler
 	exchange http.Handler // of ID tokens of CI jobs
 	state    http.Handler // of repositories, for people
+	kept     http.Handler // snapshots
 	rest     http.Handler // packagecloud's calls
 	tokens   *api.Tokens
 	metrics  *apiMetrics
@@ -73,6 +75,7 @@ func newAPI(c apiConfig) *apiHandler {
 		state: m.observed("status", status.New(status.Config{
 			Source: apiStatus{c.catalog, downloads}, Gate: gate, PublicURL: c.publicURL,
 		})),
+		kept: m.observed("snapshots", snapshots.New(snapshots.Config{Catalog: apiSnapshots{c.catalog}, Gate: gate, PublicURL: c.publicURL})),
 		rest: m.observed("packagecloud", packagecloud.New(packagecloud.Config{
 			Catalog: c.catalog, Changes: apiChanges{c.catalog}, Promotions: apiPromotions{c.catalog}, Uploads: receiver, Gate: gate, Table: c.table, PublicURL: c.publicURL, Log: c.log, Now: time.Now,
 			Administration: admin, Tokens: admin, Keys: admin,
@@ -108,6 +111,8 @@ func (h *apiHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.exchange.ServeHTTP(w, r)
 	case status.IsPath(path):
 		h.state.ServeHTTP(w, r)
+	case snapshots.IsPath(path):
+		h.kept.ServeHTTP(w, r)
 	default:
 		h.rest.ServeHTTP(w, r)
 	}

@@ -156,28 +156,10 @@ func (c *snapshotCreateCmd) wait(ctx context.Context, db *catalogdb.DB, asked ca
 func (c *snapshotCreateCmd) print(io stdio, s catalog.Snapshot) error {
 	fmt.Fprintf(io.out, "%s: snapshot %s, %d releases, %s\n", s.Target, s, len(s.Releases), keptUntil(s))
 	url := c.clientFlags.Server(c.CatalogFlags)
-	for _, path := range snapshotFiles(s) {
+	for _, path := range layout.SnapshotFiles(s) {
 		fmt.Fprintf(io.out, "  %s/%s\n", url, path)
 	}
 	return nil
-}
-
-// snapshotFiles returns the paths of the configuration files of clients for a snapshot, one for each distribution, in order.
-func snapshotFiles(s catalog.Snapshot) (paths []string) {
-	seen := map[catalog.Distribution]bool{}
-	for _, one := range s.Releases {
-		d := one.Release.Distribution
-		if seen[d] {
-			continue
-		}
-		seen[d] = true
-		key := layout.SourcesKey(s.Target.Repository, d)
-		if one.Release.Arch != "" {
-			key = layout.RepoKey(s.Target.Repository, d)
-		}
-		paths = append(paths, layout.InSnapshot(s.Target.Repository, s.ID, key))
-	}
-	return paths
 }
 
 func keptUntil(s catalog.Snapshot) string {
@@ -217,8 +199,6 @@ func snapshotJSONOf(s catalog.Snapshot) snapshotJSON {
 	for _, one := range s.Releases {
 		j.Releases = append(j.Releases, snapshotReleaseJSON{one.Release.String(), one.Revision})
 	}
-	if s.State == catalog.SnapshotKept {
-		j.Files = snapshotFiles(s)
-	}
+	j.Files = layout.SnapshotFiles(s)
 	return j
 }

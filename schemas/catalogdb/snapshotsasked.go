@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -136,6 +137,17 @@ func releasesOfSnapshot(ctx context.Context, q querier, number int64) ([]catalog
 		return one, scan(&r.Repository.Owner, &r.Repository.Name, &r.Distribution.OS, &r.Distribution.Version, &r.Arch, &one.Revision)
 	}, `SELECT p.owner, p.name, d.os, d.version, r.arch, t.revision FROM snapshot_releases t JOIN releases r ON r.id = t.release_id
 		JOIN distributions d ON d.id = r.distribution_id JOIN repositories p ON p.id = d.repository_id WHERE t.snapshot_id = ?`+releaseOrder, number)
+}
+
+// SnapshotCalled returns the snapshot of a repository with an identifier, a name or a number, with its releases. The error wraps
+// [ErrNotFound] if there is none.
+func (d *DB) SnapshotCalled(ctx context.Context, r catalog.Repository, which string) (catalog.Snapshot, error) {
+	s, err := d.FindSnapshot(ctx, r, which)
+	number, isNumber := strconv.ParseInt(which, 10, 64)
+	if isNumber != nil || !errors.Is(err, ErrNotFound) {
+		return s, err
+	}
+	return d.findSnapshot(ctx, `p.owner = ? AND p.name = ? AND s.id = ?`, r.Owner, r.Name, number)
 }
 
 // AskSnapshotDeletion asks a worker to delete a snapshot. What it holds is held until that is done. A repeat changes nothing. The error

@@ -121,6 +121,25 @@ func InSnapshot(r catalog.Repository, id, key string) string {
 	return SnapshotDir(r, id) + strings.TrimPrefix(key, r.String()+"/")
 }
 
+// SnapshotFiles returns the keys of the configuration of clients for a kept snapshot, one of each distribution, in the order of its
+// releases. One that is not kept has none.
+func SnapshotFiles(s catalog.Snapshot) (keys []string) {
+	seen := map[catalog.Distribution]bool{}
+	for _, one := range s.Releases {
+		d := one.Release.Distribution
+		if seen[d] || s.State != catalog.SnapshotKept {
+			continue
+		}
+		seen[d] = true
+		key := SourcesKey(s.Target.Repository, d)
+		if one.Release.Arch != "" {
+			key = RepoKey(s.Target.Repository, d)
+		}
+		keys = append(keys, InSnapshot(s.Target.Repository, s.ID, key))
+	}
+	return keys
+}
+
 // SnapshotPair returns the keys, below a snapshot, of the pointer of a release and of its pair files: InRelease, Release, Release.gpg; or
 // repomd.xml, repomd.xml.asc.
 func SnapshotPair(r catalog.Release, id string) (keys []string) {

@@ -1,0 +1,267 @@
+// Package snapshots answers calls about the snapshots of a repository: it lists, takes and deletes them. A worker does what is asked for.
+//
+//	GET    /api/v1/repos/OWNER/NAME/snapshots            all of them
+//	POST   /api/v1/repos/OWNER/NAME/snapshots            take one: {"name": "release-19.5", "keep": "90d", "distribution": "ubuntu/jammy"}, each may be left out
+//	GET    /api/v1/repos/OWNER/NAME/snapshots/ID?wait=20s  one, by its identifier, name or number
+//	DELETE /api/v1/repos/OWNER/NAME/snapshots/ID
+package snapshots
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+	"repomill/serve/api"
+)
+
+// A Catalog has the snapshots. It is called concurrently. For what does not exist, errors wrap [catalog.ErrNotFound].
+type Catalog interface {
+	// Settings returns the settings of a repository.
+	Settings(ctx context.Context, r catalog.Repository) (catalog.Settings, error)
+
+	// Snapshots returns the snapshots of a repository, in the order in which they were asked for, without their releases.
+	Snapshots(ctx context.Context, r catalog.Repository) ([]catalog.Snapshot, error)
+
+	// Snapshot returns the one of a repository with an identifier, a name or a number.
+	Snapshot(ctx context.Context, r catalog.Repository, name string) (catalog.Snapshot, error)
+
+	// Take asks for a snapshot, and returns it as it is recorded. keep is how long it is kept, 0 for always. The error wraps
+	// [ErrTaken], with the other one returned, if one has its name.
+	Take(ctx context.Context, s catalog.Snapshot, keep time.Duration) (catalog.Snapshot, error)
+
+	// Delete asks for the deletion of a snapshot. A repeat changes nothing.
+	Delete(ctx context.Context, number int64) error
+}
+
+// ErrTaken is returned by [Catalog.Take] for a name that another snapshot has.
+var ErrTaken = errors.New("another snapshot has the name")
+
+// A Config configures the handler.
+type Config struct {
+	Catalog   Catalog
+	Gate      *api.Gate
+	PublicURL string // of the resolver, without a slash at the end
+}
+
+// New returns the handler of the paths of [IsPath].
+func New(c Config) http.Handler {
+	h := &handler{c}
+	return c.Gate.Handle(h.answer)
+}
+
+type handler struct{ Config }
+
+const (
+	repositories = "/api/v1/repos/"
+	maxBody      = 16 << 10
+	maxWait      = 20 * time.Second
+	maxKeep      = 100 * 365 * 24 * time.Hour
+	lookPeriod   = 200 * time.Millisecond
+)
+
+// IsPath reports whether the handler answers a path.
+func IsPath(p string) bool {
+	_, _, ok := cut(p)
+	return ok
+}
+
+// cut returns the repository of a path, and which of its snapshots it means: empty for all.
+func cut(p string) (r catalog.Repository, which string, ok bool) {
+	rest, ok := strings.CutPrefix(p, repositories)
+	parts := strings.Split(strings.TrimSuffix(strings.TrimSuffix(rest, "/"), ".json"), "/")
+	if !ok || len(parts) < 3 || len(parts) > 4 || parts[0] == "" || parts[1] == "" || parts[2] != "snapshots" {
+		return r, "", false
+	}
+	if len(parts) == 4 {
+		if which = parts[3]; which == "" {
+			return r, "", false
+		}
+	}
+	return catalog.Repository{Owner: parts[0], Name: parts[1]}, which, true
+}
+
+// answer answers a caller who may look into the repository, and changes it for one who may manage it.
+func (h *handler) answer(w http.ResponseWriter, r *http.Request, by api.Principal) error {
+	repo, which, _ := cut(r.URL.Path)
+	right := api.Read
+	if r.Method == http.MethodPost || r.Method == http.MethodDelete {
+		right = api.Manage
+	}
+	switch {
+	case !by.Known(repo):
+		return api.NoRepository(repo)
+	case right == api.Read && !by.Looks(repo), right == api.Manage && !by.May(api.Manage, repo):
+		return api.Forbidden(right, repo)
+	}
+	if _, err := h.Catalog.Settings(r.Context(), repo); errors.Is(err, catalog.ErrNotFound) {
+		return api.NoRepository(repo)
+	} else if err != nil {
+		return api.Unavailable(err)
+	}
+	switch {
+	case r.Method == http.MethodPost && which == "":
+		return h.take(w, r, repo, by)
+	case r.Method == http.MethodDelete && which != "":
+		return h.delete(w, r, repo, which, by)
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		allow := "GET, HEAD, POST"
+		if which != "" {
+			allow = "GET, HEAD, DELETE"
+		}
+		w.Header().Set("Allow", allow)
+		return &api.Error{Status: http.StatusMethodNotAllowed, Message: "use one of " + allow + " for this path"}
+	case which == "":
+		return h.list(w, r, repo)
+	}
+	return h.show(w, r, repo, which)
+}
+
+func (h *handler) list(w http.ResponseWriter, r *http.Request, repo catalog.Repository) error {
+	found, err := h.Catalog.Snapshots(r.Context(), repo)
+	if err != nil {
+		return api.Unavailable(err)
+	}
+	all := make([]Snapshot, len(found))
+	for i, s := range found {
+		all[i] = h.describe(s)
+	}
+	api.WriteJSON(w, http.StatusOK, all)
+	return nil
+}
+
+// show answers with a snapshot: 202 while it is in the making or being deleted, and the call does not wait for longer.
+func (h *handler) show(w http.ResponseWriter, r *http.Request, repo catalog.Repository, which string) error {
+	wait := time.Duration(0)
+	if text := r.URL.Query().Get("wait"); text != "" {
+		var err error
+		if wait, err = time.ParseDuration(text); err != nil || wait < 0 {
+			return api.Invalid("wait", "use a time such as 20s")
+		}
+	}
+	s, err := h.settled(r.Context(), repo, which, min(wait, maxWait))
+	if err != nil {
+		return noSnapshot(repo, which, err)
+	}
+	h.write(w, s)
+	return nil
+}
+
+// settled returns a snapshot once nothing is left to do for it, or after a time.
+func (h *handler) settled(ctx context.Context, repo catalog.Repository, which string, wait time.Duration) (s catalog.Snapshot, err error) {
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for {
+		s, err = h.Catalog.Snapshot(ctx, repo, which)
+		if err != nil || settled(s) {
+			return s, err
+		}
+		select {
+		case <-waiting.Done():
+			return s, nil
+		case <-time.After(lookPeriod):
+		}
+	}
+}
+
+func settled(s catalog.Snapshot) bool {
+	return s.State == catalog.SnapshotKept || s.State == catalog.SnapshotFailed
+}
+
+// A request is the body of a call that takes a snapshot.
+type request struct {
+	Name         string `json:"name"`
+	Keep         string `json:"keep"`         // such as 90d; empty for always
+	Distribution string `json:"distribution"` // os/version; empty for all
+}
+
+// take asks for a snapshot, and waits for it shortly. A repeat while it is not made yet finds it by its name.
+func (h *handler) take(w http.ResponseWriter, r *http.Request, repo catalog.Repository, by api.Principal) error {
+	want, keep, err := parse(r, repo)
+	if err != nil {
+		return err
+	}
+	ctx := catalog.WithActor(r.Context(), by.Actor())
+	taken, err := h.Catalog.Take(ctx, want, keep)
+	switch {
+	case errors.Is(err, ErrTaken) && (taken.State != catalog.SnapshotAsked || taken.Target != want.Target):
+		return api.Conflict(fmt.Sprintf("snapshot %s of %s has that name: choose another one, or delete that snapshot", taken, repo))
+	case errors.Is(err, catalog.ErrNotFound):
+		return api.Invalid("distribution", fmt.Sprintf("%s has no releases", want.Target))
+	case err != nil && !errors.Is(err, ErrTaken):
+		return api.Unavailable(err)
+	}
+	if now, err := h.settled(r.Context(), repo, fmt.Sprint(taken.Number), maxWait); err == nil {
+		taken = now
+	}
+	h.write(w, taken)
+	return nil
+}
+
+func parse(r *http.Request, repo catalog.Repository) (s catalog.Snapshot, keep time.Duration, err error) {
+	var q request
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return s, 0, &api.Error{Status: http.StatusBadRequest, Message: "the body cannot be read"}
+	case len(body) > maxBody:
+		return s, 0, &api.Error{Status: http.StatusRequestEntityTooLarge, Message: "the body is too large"}
+	case len(body) > 0:
+		d := json.NewDecoder(strings.NewReader(string(body)))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&q); err != nil {
+			return s, 0, &api.Error{Status: http.StatusBadRequest, Message: `the body is no JSON object with "name", "keep" and "distribution": ` + err.Error()}
+		}
+	}
+	s.Target.Repository, s.Name = repo, q.Name
+	if q.Name != "" {
+		if err := layout.CheckSnapshotName(q.Name); err != nil {
+			return s, 0, api.Invalid("name", err.Error())
+		}
+	}
+	if q.Keep != "" {
+		if keep, err = catalog.ParsePeriod(q.Keep); err != nil || keep > maxKeep {
+			return s, 0, api.Invalid("keep", "use a duration such as 90d or 12h")
+		}
+	}
+	if q.Distribution != "" {
+		t, err := catalog.ParsePackageTarget(repo.String() + "/" + q.Distribution)
+		if err != nil || t.Whole() || t.Component != "" {
+			return s, 0, api.Invalid("distribution", "use os/version, such as ubuntu/jammy")
+		}
+		s.Target = t
+	}
+	return s, keep, nil
+}
+
+func (h *handler) delete(w http.ResponseWriter, r *http.Request, repo catalog.Repository, which string, by api.Principal) error {
+	s, err := h.Catalog.Snapshot(r.Context(), repo, which)
+	if err == nil {
+		err = h.Catalog.Delete(catalog.WithActor(r.Context(), by.Actor()), s.Number)
+	}
+	if err != nil {
+		return noSnapshot(repo, which, err)
+	}
+	_, err = h.settled(r.Context(), repo, fmt.Sprint(s.Number), maxWait) // until it is gone
+	if errors.Is(err, catalog.ErrNotFound) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	s.State = catalog.SnapshotDeleting
+	h.write(w, s)
+	return nil
+}
+
+func noSnapshot(repo catalog.Repository, which string, err error) error {
+	if errors.Is(err, catalog.ErrNotFound) {
+		return api.NotFound(fmt.Sprintf("%s has no snapshot %.100q", repo, which))
+	}
+	return api.Unavailable(err)
+}
