@@ -62,7 +62,7 @@ func (g *Ingester) claim(ctx context.Context, u catalog.Upload, k catalog.Packag
 		}
 		return owner, err
 	}
-	k.Stanza, k.Primary, k.Filelists, k.Other = nil, nil, nil, nil
+	k.Stanza, k.Primary, k.Filelists, k.Other, k.Needs = nil, nil, nil, nil, nil
 	return k, nil
 }
 

@@ -19,6 +19,7 @@
 //	fields.go        its values
 //	version.go       order of versions
 //	row.go           rows of the catalog
+//	needs.go         dependencies on exact versions
 //	body.go          the archive behind the control member
 //	payload.go       data.tar as it is read, verification
 //	payloadstart.go  its first MiB
@@ -151,7 +152,7 @@ func (p *Package) Close() error {
 	return nil
 }
 
-// Describe sets c.Stanza. The caller has set the identity, Distribution, Component and File of c. The stanza has the
+// Describe sets c.Stanza and c.Needs. The caller has set the identity, Distribution, Component and File of c. The stanza has the
 // fields of the control file, in order and unchanged, without those that only a repository can know. It ends with the
 // Filename, Size, MD5sum (if c has one) and SHA256 of c (DebianRepository/Format, "Packages" indices). An error is a
 // fault of the caller.
@@ -174,6 +175,6 @@ func (p *Package) Describe(c *catalog.Package) error {
 		fmt.Fprintf(&b, "MD5sum: %s\n", c.File.MD5)
 	}
 	fmt.Fprintf(&b, "SHA256: %s\n", c.File.SHA256)
-	c.Stanza = b.Bytes()
+	c.Stanza, c.Needs = b.Bytes(), p.fields.needs()
 	return nil
 }

@@ -30,7 +30,7 @@ func Identity(name, version, arch string) (catalog.Package, error) {
 }
 
 // Row reads a stanza that [Package.Describe] made, and returns the columns of its row: the identity, the Component,
-// the File and the codename. A stanza does not have the repository, the distribution and the time of the upload.
+// the File, the Needs and the codename. A stanza does not have the repository, the distribution and the time of the upload.
 // Rules that became stricter since do not apply: the package was published.
 func Row(stanza []byte) (catalog.Package, error) {
 	fs, err := cutFields(string(stanza))
@@ -41,6 +41,7 @@ func Row(stanza []byte) (catalog.Package, error) {
 	if err != nil {
 		return k, fmt.Errorf("read stanza: %w", err)
 	}
+	k.Needs = fs.needs()
 	k.File = catalog.File{SHA256: fs.get("SHA256"), MD5: fs.get("MD5sum")}
 	if k.File.Size, err = strconv.ParseInt(fs.get("Size"), 10, 64); err != nil || k.File.Size <= 0 || len(k.File.SHA256) != 64 {
 		return k, fmt.Errorf("read stanza of %s: it has no size or digest", k.Name)

@@ -39,6 +39,7 @@ func (p *Package) Describe(c *catalog.Package) error {
 		*part.fragment = f.b
 		left -= len(f.b)
 	}
+	c.Needs = needsOf(c.Primary)
 	return nil
 }
 

@@ -80,7 +80,7 @@ func (v evr) identity(name, arch string) (catalog.Package, error) {
 }
 
 // Row reads a <package> element of primary.xml that [Package.Describe] made, and returns the columns of its row: the
-// identity, the File and the time of the upload. An element does not have the repository and the distribution.
+// identity, the File, the Needs and the time of the upload. An element does not have the repository and the distribution.
 func Row(element []byte) (catalog.Package, error) {
 	head, _, ok := bytes.Cut(element, []byte("\n  <format>\n")) // "<" is escaped in texts
 	if !ok {
@@ -112,6 +112,7 @@ func Row(element []byte) (catalog.Package, error) {
 	if err != nil {
 		return k, fmt.Errorf("read <package>: %w", err)
 	}
+	k.Needs = needsOf(element)
 	k.File, k.Uploaded = catalog.File{Size: x.Size.Package, SHA256: x.Checksum}, time.Unix(x.Time.File, 0).UTC()
 	if k.File.Size <= 0 || len(k.File.SHA256) != 64 {
 		return k, fmt.Errorf("read <package> %s: it has no size or digest", k.Name)

@@ -44,6 +44,7 @@ const (
 	ActionUnyank         Action = "package.unyank"
 	ActionPromote        Action = "package.promote"  // a copy was asked for
 	ActionRollback       Action = "package.rollback" // a target was brought back to an earlier state
+	ActionRetain         Action = "package.retain"   // packages left that no rule keeps
 	ActionSnapshot       Action = "snapshot.create"
 	ActionSnapshotDelete Action = "snapshot.delete"
 	ActionKeys           Action = "keys.change"

@@ -131,6 +131,8 @@ type Package struct {
 	Filelists []byte `json:"-"`
 	Other     []byte `json:"-"`
 
+	Needs []Need `json:"-"` // what it cannot be installed without, by exact version; set by readers of packages and of fragments
+
 	Signer string       `json:"signer,omitempty"` // fingerprint or ID of the key that the package names as its signer; verified only if the repository requires signatures
 	State  PackageState `json:"state"`
 	Pusher Pusher       `json:"pusher"`
@@ -183,6 +185,7 @@ type Settings struct {
 	PackageKeys   []PackageKey           `json:"package_keys,omitempty"`   // keys of the vendor's package signatures; sorted by ID
 	Tokens        []Token                `json:"tokens,omitempty"`         // secrets that open a private repository, as digests; sorted by name
 	Keyring       *KeyringPackage        `json:"keyring_package,omitempty"`
+	Retention     []Retention            `json:"retention,omitempty"` // one for all distributions at most, and one for each; sorted
 }
 
 // A PackageKey is an OpenPGP public key with which the packages themselves are signed.

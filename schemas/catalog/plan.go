@@ -21,6 +21,7 @@ const (
 	PlanPromote PlanKind = "promote"
 
 	PlanRollback PlanKind = "rollback"
+	PlanRetain   PlanKind = "retain"
 )
 
 // A PlanAction is what a plan does to a package in a release.
