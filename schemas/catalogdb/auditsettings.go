@@ -14,6 +14,7 @@ import (
 // cloned returns settings of which a change of the original changes nothing.
 func cloned(s catalog.Settings) catalog.Settings {
 	s.Tokens, s.PackageKeys, s.RequireSigned = slices.Clone(s.Tokens), slices.Clone(s.PackageKeys), slices.Clone(s.RequireSigned)
+	s.Retention = slices.Clone(s.Retention)
 	if s.Keyring != nil {
 		k := *s.Keyring
 		s.Keyring = &k
@@ -68,6 +69,13 @@ var settingsParts = []struct {
 			return "on"
 		}
 		return "on, version " + s.Keyring.Version
+	}},
+	{"retention", func(s catalog.Settings) string {
+		var sets []string
+		for _, r := range s.Retention {
+			sets = append(sets, r.String())
+		}
+		return cmp.Or(strings.Join(sets, " | "), "none")
 	}},
 }
 

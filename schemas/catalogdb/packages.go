@@ -100,10 +100,13 @@ func facts(k catalog.Package, fragments []any) []any {
 func insertPackage(ctx context.Context, tx *transaction, distribution int64, k catalog.Package, fragments []any) (id int64, err error) {
 	res, err := tx.ExecContext(ctx, `INSERT INTO packages (distribution_id, `+factColumns+`)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, append([]any{distribution}, facts(k, fragments)...)...)
+	if err == nil {
+		id, err = res.LastInsertId()
+	}
 	if err != nil {
 		return 0, err
 	}
-	return res.LastInsertId()
+	return id, insertNeeds(ctx, tx, distribution, id, k.Needs)
 }
 
 // releaseCondition is the condition on the rows in a state that a release shows, or did.

@@ -103,6 +103,9 @@ func (rec *recovery) evict(ctx context.Context, k catalog.Package) (evicted int,
 				return evicted, err
 			}
 		}
+		if err := replaceNeeds(ctx, rec.tx, rec.distribution, row.id, nil); err != nil {
+			return evicted, err
+		}
 		evicted++
 	}
 	return evicted, nil
@@ -176,6 +179,9 @@ func (rec *recovery) write(ctx context.Context, id int64, k catalog.Package) err
 	_, err = rec.tx.ExecContext(ctx, `UPDATE packages SET component = ?, name = ?, version = ?, canonical = ?, arch = ?, variant = ?, dir = ?, sort_key = ?, object_key = ?, file = ?,
 			size = ?, sha256 = ?, md5 = ?, uploaded_at = ?, state = ?, pushed_by = ?, pushed_job = ?, yanked_at = ?, yank_reason = ?, yanked_by = ?, signer = ?,
 			stanza = ?, primary_xml = ?, filelists_xml = ?, other_xml = ?, removed = 0 WHERE id = ?`, append(facts(k, fragments), id)...)
+	if err == nil {
+		err = replaceNeeds(ctx, rec.tx, rec.distribution, id, k.Needs)
+	}
 	return err
 }
 
@@ -198,6 +204,9 @@ func (rec *recovery) restoreFragments(ctx context.Context, id int64, k catalog.P
 		return false, err
 	}
 	n, err := res.RowsAffected()
+	if err == nil && n > 0 {
+		err = replaceNeeds(ctx, rec.tx, rec.distribution, id, k.Needs)
+	}
 	return n > 0, err
 }
 

@@ -193,6 +193,11 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a rollback that cannot be changes nothing", rollbackRefuses},
 		{"of rollbacks at once one changes something", rollsBackConcurrently},
 
+		{"what no rule keeps leaves with one revision", retains},
+		{"what is needed by exact version stays", retainsNeeded},
+		{"rules are of all or of one distribution", retainsAll},
+		{"what was downloaded stays", retainsDownloaded},
+
 		{"an empty catalog recovers what was published", recoverFromNothing},
 		{"an old catalog recovers what it missed and keeps what it has", recoverFromBackup},
 		{"a recovered release is beyond both revisions", recoverBeyondBoth},

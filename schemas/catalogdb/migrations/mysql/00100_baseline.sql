@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS repositories (
     given_keys                  VARCHAR(2000)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
     keyring_package             VARBINARY(16000) NOT NULL DEFAULT '[]',
     description                 VARBINARY(1200)  NOT NULL DEFAULT '',
+    retention                   MEDIUMBLOB       NOT NULL DEFAULT ('[]'),
     PRIMARY KEY (id),
     UNIQUE KEY repositories_by_name (owner, name)
 ) ENGINE = InnoDB;
@@ -275,6 +276,30 @@ CREATE TABLE IF NOT EXISTS unyanks (
     at         BIGINT NOT NULL,
     PRIMARY KEY (package_id),
     FOREIGN KEY (package_id) REFERENCES packages (id)
+) ENGINE = InnoDB;
+
+-- Packages that another one needs by exact version: of name, with a canonical version from this one until that one. There are no
+-- foreign keys: what needs a package holds no one who changes it.
+CREATE TABLE IF NOT EXISTS exact_needs (
+    distribution_id BIGINT         NOT NULL,
+    package_id      BIGINT         NOT NULL,
+    name            VARBINARY(255) NOT NULL,
+    from_version    VARBINARY(512) NOT NULL,
+    until_version   VARBINARY(512) NOT NULL,
+    PRIMARY KEY (distribution_id, package_id, name, from_version)
+) ENGINE = InnoDB;
+
+-- When rules of retention are applied to a distribution by workers: next at next_at. rules are the rule sets (JSON) that were applied
+-- at applied_at, and stopped says why that changed nothing, for people.
+CREATE TABLE IF NOT EXISTS retentions (
+    distribution_id BIGINT          NOT NULL,
+    next_at         BIGINT          NOT NULL,
+    rules           MEDIUMBLOB      NOT NULL,
+    applied_at      BIGINT          NOT NULL,
+    withdrawn       BIGINT          NOT NULL,
+    stopped         VARBINARY(2000) NOT NULL,
+    PRIMARY KEY (distribution_id),
+    FOREIGN KEY (distribution_id) REFERENCES distributions (id)
 ) ENGINE = InnoDB;
 
 -- A copy of the list of keys in the bucket, for when the bucket loses it.
@@ -566,6 +591,8 @@ DROP TABLE IF EXISTS trusts;
 DROP TABLE IF EXISTS api_tokens;
 DROP TABLE IF EXISTS workers;
 DROP TABLE IF EXISTS key_list;
+DROP TABLE IF EXISTS retentions;
+DROP TABLE IF EXISTS exact_needs;
 DROP TABLE IF EXISTS unyanks;
 DROP TABLE IF EXISTS snapshot_releases;
 DROP TABLE IF EXISTS snapshots;

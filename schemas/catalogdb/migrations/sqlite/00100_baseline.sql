@@ -20,6 +20,7 @@ CREATE TABLE repositories (
     given_keys                  TEXT    NOT NULL DEFAULT '',
     keyring_package             TEXT    NOT NULL DEFAULT '[]',
     description                 TEXT    NOT NULL DEFAULT '',
+    retention                   TEXT    NOT NULL DEFAULT '[]',
     UNIQUE (owner, name)
 );
 
@@ -247,6 +248,28 @@ CREATE INDEX snapshot_releases_by_release ON snapshot_releases (release_id, went
 CREATE TABLE unyanks (
     package_id INTEGER PRIMARY KEY REFERENCES packages (id),
     at         INTEGER NOT NULL
+);
+
+-- Packages that another one needs by exact version: of name, with a canonical version from this one until that one. There are no
+-- foreign keys: what needs a package holds no one who changes it.
+CREATE TABLE exact_needs (
+    distribution_id INTEGER NOT NULL,
+    package_id      INTEGER NOT NULL,
+    name            TEXT    NOT NULL,
+    from_version    TEXT    NOT NULL,
+    until_version   TEXT    NOT NULL,
+    PRIMARY KEY (distribution_id, package_id, name, from_version)
+) WITHOUT ROWID;
+
+-- When rules of retention are applied to a distribution by workers: next at next_at. rules are the rule sets (JSON) that were applied
+-- at applied_at, and stopped says why that changed nothing, for people.
+CREATE TABLE retentions (
+    distribution_id INTEGER NOT NULL PRIMARY KEY REFERENCES distributions (id),
+    next_at         INTEGER NOT NULL,
+    rules           TEXT    NOT NULL,
+    applied_at      INTEGER NOT NULL,
+    withdrawn       INTEGER NOT NULL,
+    stopped         TEXT    NOT NULL
 );
 
 -- A copy of the list of keys in the bucket, for when the bucket loses it.
@@ -519,6 +542,8 @@ DROP TABLE trusts;
 DROP TABLE api_tokens;
 DROP TABLE workers;
 DROP TABLE key_list;
+DROP TABLE retentions;
+DROP TABLE exact_needs;
 DROP TABLE unyanks;
 DROP TABLE snapshot_releases;
 DROP TABLE snapshots;
