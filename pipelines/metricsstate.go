@@ -17,12 +17,13 @@ var (
 	ageDesc      = prometheus.NewDesc("repomill_release_age_seconds", "Since the release was published last.", []string{"release"}, nil)
 	settingsDesc = prometheus.NewDesc("repomill_settings_behind", "Repositories whose settings are ahead of what resolvers can see.", nil, nil)
 	reindexDesc  = prometheus.NewDesc("repomill_reindexes_failed", "Releases whose latest reindex failed.", nil, nil)
+	retainDesc   = prometheus.NewDesc("repomill_retentions_stopped", "Distributions whose rules of retention workers did not apply the last time: too much would leave.", nil, nil)
 	upDesc       = prometheus.NewDesc("repomill_catalog_up", "Whether the catalog answered.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{backlogDesc, waitingDesc, behindDesc, ageDesc, upDesc, settingsDesc, reindexDesc, freeDesc, sizeDesc, expiryDesc, keyFileDesc, notSignedDesc, pagesLagDesc, pagesWaitingDesc, contentsWaitingDesc} {
+	for _, d := range []*prometheus.Desc{backlogDesc, waitingDesc, behindDesc, ageDesc, upDesc, settingsDesc, reindexDesc, retainDesc, freeDesc, sizeDesc, expiryDesc, keyFileDesc, notSignedDesc, pagesLagDesc, pagesWaitingDesc, contentsWaitingDesc} {
 		out <- d
 	}
 }
@@ -59,6 +60,9 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 	}
 	if n, err := s.r.Catalog.CountFailedReindexes(ctx); err == nil {
 		gauge(reindexDesc, float64(n))
+	}
+	if n, err := s.r.Catalog.CountStoppedRetentions(ctx); err == nil {
+		gauge(retainDesc, float64(n))
 	}
 	states, err := s.r.Catalog.Releases(ctx)
 	if err != nil {

@@ -34,8 +34,9 @@ type releaseStatus struct {
 	Published int64      `json:"published"` // what clients see
 	Since     *time.Time `json:"since,omitempty"`
 	Packages  int        `json:"packages"`
-	Fault     string     `json:"fault,omitempty"`   // why the last publish failed
-	Reindex   string     `json:"reindex,omitempty"` // waiting or running
+	Fault     string     `json:"fault,omitempty"`     // why the last publish failed
+	Reindex   string     `json:"reindex,omitempty"`   // waiting or running
+	Retention string     `json:"retention,omitempty"` // why the rules of retention changed nothing the last time
 }
 
 // A WorkerStatus says whether a worker runs. Workers record that in the catalog.
@@ -54,6 +55,10 @@ func (c *Status) report(ctx context.Context, db *catalogdb.DB) (statusReport, er
 	if err != nil {
 		return report, err
 	}
+	stopped, err := stoppedRetentions(ctx, db)
+	if err != nil {
+		return report, err
+	}
 	for _, s := range states {
 		if !below(s.Release.String(), c.Target) {
 			continue
@@ -62,7 +67,7 @@ func (c *Status) report(ctx context.Context, db *catalogdb.DB) (statusReport, er
 		if err != nil {
 			return report, err
 		}
-		report.Releases = append(report.Releases, releaseStatus{s.Release.String(), s.Revision.Number, s.Published, s.Since, n, s.Fault, reindexes[s.Release]})
+		report.Releases = append(report.Releases, releaseStatus{s.Release.String(), s.Revision.Number, s.Published, s.Since, n, s.Fault, reindexes[s.Release], stopped[catalog.PackageTarget{Repository: s.Release.Repository, Distribution: s.Release.Distribution}]})
 	}
 	prefix := c.Target
 	if prefix != "" {
@@ -96,6 +101,16 @@ func pendingReindexes(ctx context.Context, db *catalogdb.DB) (map[catalog.Releas
 		}
 	}
 	return states, err
+}
+
+// stoppedRetentions returns why rules of retention changed nothing the last time, of the distributions where they did not.
+func stoppedRetentions(ctx context.Context, db *catalogdb.DB) (map[catalog.PackageTarget]string, error) {
+	runs, err := db.RetentionRuns(ctx)
+	stopped := map[catalog.PackageTarget]string{}
+	for _, r := range runs {
+		stopped[r.Target] = r.Stopped
+	}
+	return stopped, err
 }
 
 // WorkerOf reads from the catalog whether a worker runs, and when one was seen last.
@@ -152,7 +167,11 @@ func (r statusReport) releases(now time.Time) *table {
 		if s.Reindex != "" {
 			since += ", reindex: " + s.Reindex
 		}
-		t.add(command.Printable(s.Fault), s.Release, fmt.Sprint(s.Published), fmt.Sprint(s.Packages), since)
+		note := s.Fault
+		if note == "" && s.Retention != "" {
+			note = "retention: " + s.Retention
+		}
+		t.add(command.Printable(note), s.Release, fmt.Sprint(s.Published), fmt.Sprint(s.Packages), since)
 	}
 	return t
 }

@@ -47,6 +47,7 @@ var planKinds = map[catalog.PlanKind]func(c *applyCmd, ctx context.Context, io s
 	catalog.PlanPromote: (*applyCmd).promote,
 
 	catalog.PlanRollback: (*applyCmd).rollback,
+	catalog.PlanRetain:   (*applyCmd).retain,
 }
 
 func kindNames() (names []string) {
@@ -143,5 +144,13 @@ func (c *applyCmd) rollback(ctx context.Context, io stdio, p catalog.Plan) error
 		return err
 	}
 	r.awaitFlags, r.json, r.by, r.want = c.awaitFlags, c.JSON, c.actor(), &p
+	return c.withCatalog(ctx, func(db *catalogdb.DB) error { return r.run(ctx, io, db) })
+}
+
+func (c *applyCmd) retain(ctx context.Context, io stdio, p catalog.Plan) error {
+	r := &retaining{awaitFlags: c.awaitFlags, json: c.JSON, by: c.actor(), target: p.Target, want: &p}
+	if err := c.readArgs(p, &r.args); err != nil {
+		return err
+	}
 	return c.withCatalog(ctx, func(db *catalogdb.DB) error { return r.run(ctx, io, db) })
 }

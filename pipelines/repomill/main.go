@@ -27,6 +27,7 @@ type commands struct {
 	Rollback rollbackCmd `cmd:"" help:"Give clients the packages of an earlier time."`
 	Snapshot snapshotCmd `cmd:"" help:"Create, list and delete snapshots: states of a repository that are kept."`
 	Promote  promoteCmd  `cmd:"" help:"Copy published packages to another component, distribution or repository."`
+	Retain   retainCmd   `cmd:"" help:"Rules by which packages stay; withdraw those that no rule keeps."`
 	Apply    applyCmd    `cmd:"" help:"Do what a plan says that --dry-run --plan has written."`
 	Repo     repoCmd     `cmd:"" help:"Create, change and list repositories."`
 	Key      keyCmd      `cmd:"" help:"Manage the keys that sign releases."`

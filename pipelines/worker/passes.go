@@ -14,6 +14,7 @@ const (
 	scanPeriod    = 5 * time.Minute  // staging, torn files, and what is old
 	catchUpPeriod = 2 * time.Second  // what a fault, a crash or a command left behind
 	collectPeriod = 6 * time.Hour    // superseded objects; it takes two passes, an hour or more apart
+	retainPeriod  = time.Minute      // rules of retention that are due: each daily
 	formatPeriod  = time.Minute      // whether a later version of the program has written to the bucket
 	minRescan     = 5 * time.Second  // between two scans, if one left uploads in staging
 	minRetryDelay = 10 * time.Second // of a release whose publish failed
@@ -40,6 +41,7 @@ func (d *Dispatcher) passes(ctx, work context.Context, stop func()) []pass {
 		{period: catchUpPeriod, do: func() { d.catchUpSettings(work) }},
 		{period: scanPeriod, do: func() { d.repairReleases(ctx) }, once: true},
 		{period: catchUpPeriod, do: func() { d.makeSnapshots(ctx) }, once: true},
+		{period: retainPeriod, do: func() { d.applyRetention(ctx) }, once: true},
 		// Cleaning and collection.
 		{period: catchUpPeriod, do: func() { d.removeUrgent(ctx) }},
 		{period: catchUpPeriod, do: func() { d.cleanDoomed(ctx) }, once: true},

@@ -2,7 +2,6 @@ package catalogdb
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -72,11 +71,25 @@ func (s RetentionState) Shrunk() (shrunk []RetentionRelease) {
 
 // Retention returns what the rules of retention say of a target, without a component, if it were at now. It reads in one
 // transaction. The error wraps [ErrNotFound] if there is no such repository or distribution.
-func (d *DB) Retention(ctx context.Context, t catalog.PackageTarget, at time.Time) (s RetentionState, err error) {
+func (d *DB) Retention(ctx context.Context, t catalog.PackageTarget, at time.Time) (RetentionState, error) {
+	return d.retention(ctx, t, at, func(s []catalog.Retention) []catalog.Retention { return s })
+}
+
+// RetentionUnder is [DB.Retention] under rule sets that the repository does not have yet.
+func (d *DB) RetentionUnder(ctx context.Context, sets []catalog.Retention, t catalog.PackageTarget, at time.Time) (RetentionState, error) {
+	return d.retention(ctx, t, at, func([]catalog.Retention) []catalog.Retention { return sets })
+}
+
+func (d *DB) retention(ctx context.Context, t catalog.PackageTarget, at time.Time, under func([]catalog.Retention) []catalog.Retention) (s RetentionState, err error) {
 	err = d.askOnce(ctx, func(q querier) error {
+		of, err := settings(ctx, q, t.Repository)
+		if err != nil {
+			return err
+		}
+		of.Retention = under(of.Retention)
 		targets, err := targetDistributions(ctx, q, t)
 		if err == nil {
-			s, err = readRetention(ctx, q, t, targets, at)
+			s, err = readRetention(ctx, q, t, of, targets, at)
 		}
 		return err
 	})
@@ -86,11 +99,8 @@ func (d *DB) Retention(ctx context.Context, t catalog.PackageTarget, at time.Tim
 	return s, nil
 }
 
-func readRetention(ctx context.Context, q querier, t catalog.PackageTarget, targets []targetDistribution, at time.Time) (s RetentionState, err error) {
-	s = RetentionState{At: at, Kept: map[KeptBy]int{}, states: map[int64]int64{}}
-	if s.Settings, err = settings(ctx, q, t.Repository); err != nil {
-		return s, err
-	}
+func readRetention(ctx context.Context, q querier, t catalog.PackageTarget, of catalog.Settings, targets []targetDistribution, at time.Time) (s RetentionState, err error) {
+	s = RetentionState{Settings: of, At: at, Kept: map[KeptBy]int{}, states: map[int64]int64{}}
 	if len(targets) == 0 && !t.Whole() {
 		return s, fmt.Errorf("distribution %s: %w", t, ErrNotFound)
 	}
@@ -188,9 +198,6 @@ func (l distributionLeaving) read(ctx context.Context, q querier, rows []leaving
 	return found.Packages, nil
 }
 
-// errRetentionMoved ends a transaction whose target is not any more as it was read.
-var errRetentionMoved = errors.New("packages or rules have changed")
-
 // A RetentionDecision says whether a transaction withdraws what leaves. packages are those that it would withdraw. It is called in
 // the transaction, once for each try of it, and asks the catalog for nothing. Its error ends the transaction: nothing changes.
 type RetentionDecision func(s RetentionState, packages []SelectedPackage) error
@@ -216,16 +223,18 @@ func (d *DB) Retain(ctx context.Context, t catalog.PackageTarget, at time.Time, 
 		if err != nil {
 			return err
 		}
-		s := read
-		if err := s.holds(ctx, tx, targets[0]); errors.Is(err, errRetentionMoved) {
-			s, err = readRetention(ctx, tx, t, targets[0], at)
-			if err != nil {
-				return err
-			}
-		} else if err != nil {
+		of, err := settings(ctx, tx, t.Repository)
+		if err != nil {
 			return err
 		}
-		return done.retain(ctx, tx, t, s, y, now, &left, decide)
+		s := read
+		if !s.holds(of, targets[0]) {
+			if s, err = readRetention(ctx, tx, t, of, targets[0], at); err != nil {
+				return err
+			}
+		}
+		left, err = done.retain(ctx, tx, t, s, y, now, decide)
+		return err
 	})
 	if err != nil {
 		return done, 0, fmt.Errorf("apply the rules of retention of %s: %w", t, err)
@@ -233,36 +242,40 @@ func (d *DB) Retain(ctx context.Context, t catalog.PackageTarget, at time.Time, 
 	return done, left, nil
 }
 
-// retain withdraws what leaves.
-func (c *SelectedChange) retain(ctx context.Context, tx *transaction, t catalog.PackageTarget, s RetentionState, y catalog.Yank, now time.Time, left *int, decide RetentionDecision) error {
+// retain withdraws what leaves, and returns how many packages are left.
+func (c *SelectedChange) retain(ctx context.Context, tx *transaction, t catalog.PackageTarget, s RetentionState, y catalog.Yank, now time.Time, decide RetentionDecision) (left int, err error) {
 	packages, err := s.first(ctx, tx, maxSelected)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := decide(s, packages); err != nil || len(packages) == 0 {
-		return err
+		return 0, err
 	}
 	if err := yankRows(ctx, tx, packages, y, now); err != nil {
-		return err
+		return 0, err
 	}
 	changes := make([]packageChange, len(packages))
 	for i, p := range packages {
 		changes[i] = packageChange{pkg: p.id, releases: p.releases, changed: true}
 	}
 	if _, err := recordChanges(ctx, tx, changes, now); err != nil {
-		return err
+		return 0, err
 	}
 	err = record(ctx, tx, now, catalog.AuditEntry{Action: catalog.ActionRetain, Target: t.String(), By: y.By, Detail: s.detail(len(packages))})
 	if err != nil {
-		return err
+		return 0, err
+	}
+	for _, l := range s.leaving { // people have looked at it
+		if _, err := tx.ExecContext(ctx, `UPDATE retentions SET stopped = '' WHERE distribution_id = ?`, l.id); err != nil {
+			return 0, err
+		}
 	}
 	for _, p := range packages {
 		k := p.Package
 		k.State, k.Yank = catalog.Yanked, &y
 		c.Packages = append(c.Packages, k)
 	}
-	*left = s.Leave - len(packages)
-	return c.readRevisions(ctx, tx, t, packages)
+	return s.Leave - len(packages), c.readRevisions(ctx, tx, t, packages)
 }
 
 // detail says in the audit log what was withdrawn, and by which rules.
@@ -287,20 +300,13 @@ func (s RetentionState) first(ctx context.Context, q querier, most int) (package
 	return packages, nil
 }
 
-// holds returns [errRetentionMoved] if the settings of the repository or a release of the target have changed.
-func (s RetentionState) holds(ctx context.Context, tx *transaction, targets []targetDistribution) error {
-	now, err := settings(ctx, tx, s.Settings.Repository)
-	if err != nil {
-		return err
-	}
+// holds reports whether settings and releases are those that the state was computed from.
+func (s RetentionState) holds(of catalog.Settings, targets []targetDistribution) bool {
 	states := map[int64]int64{}
 	for _, d := range targets {
 		for _, r := range d.releases {
 			states[r.id] = r.revision
 		}
 	}
-	if now.Revision != s.Settings.Revision || !maps.Equal(states, s.states) {
-		return errRetentionMoved
-	}
-	return nil
+	return of.Revision == s.Settings.Revision && maps.Equal(states, s.states)
 }
