@@ -54,6 +54,8 @@ func TestEachSettingOutlivesTheCatalog(t *testing.T) {
 		{"repo", "set", repository, "--require-signed", "none", "--remove-package-key", ""},
 		{"repo", "set", repository, "--distribution", "ubuntu/jammy", "--remove-arch", "riscv64"},
 		{"repo", "set", repository, "--verify-payload", "default", "--visibility", "public"},
+		{"retain", "set", repository, "--newest", "3", "--younger", "90d", "--keep", "hello=1.*"},
+		{"retain", "set", repository + "/ubuntu/jammy", "--newest-per-series", "2", "--downloaded", "60d", "--automatic", "--allow-shrink"},
 	} {
 		if change[len(change)-1] == "" {
 			change[len(change)-1] = before.PackageKeys[0].ID

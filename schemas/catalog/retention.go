@@ -22,7 +22,7 @@ type Retention struct {
 	AllowShrink     bool         `json:"allow_shrink,omitempty"`      // also if more than [MaxShrink] of a release leaves
 }
 
-// RetentionFloor is how long each package stays, whatever rules there are, after it came or was brought back.
+// RetentionFloor is how long each package stays under any rules, after it came or was brought back.
 const RetentionFloor = 14 * 24 * time.Hour
 
 // MaxShrink is how much of a release may leave in one automatic run, in per cent.
