@@ -57,6 +57,13 @@ func SetListPage(t *testing.T, rows int) {
 	t.Cleanup(func() { listPage = was })
 }
 
+// SetRetainPage has fewer rows read at a time for a test.
+func SetRetainPage(t *testing.T, rows int) {
+	was := retainPage
+	retainPage = rows
+	t.Cleanup(func() { retainPage = was })
+}
+
 // Exec executes a statement.
 func (d *DB) Exec(ctx context.Context, statement string) error { return d.exec(ctx, statement) }
 

@@ -26,13 +26,13 @@ func BenchmarkRetention(b *testing.B) {
 			defer db.Close()
 			emptyRelease(b, db)
 			fillPages(b, e, packages)
-			text := `randomblob(600)`
+			text, blob := `randomblob(600)`, "BLOB"
 			if e.driver == "mysql" {
-				text = `REPEAT(SHA2(id, 256), 9)`
+				text, blob = `REPEAT(SHA2(id, 256), 9)`, "BINARY"
 			}
 			raw, err := sql.Open(e.driver, e.dsn)
 			if err == nil {
-				_, err = raw.Exec(`UPDATE packages SET stanza = ` + text)
+				_, err = raw.Exec(`UPDATE packages SET sort_key = CAST(sort_key AS ` + blob + `), stanza = ` + text)
 			}
 			if err == nil {
 				_, err = raw.Exec(`INSERT INTO exact_needs (distribution_id, package_id, name, from_version, until_version)

@@ -127,6 +127,26 @@ func retains(t *testing.T, db *catalogdb.DB) {
 	}
 }
 
+// retainsInParts: more packages than a transaction changes leave in several, and a run that was ended goes on.
+func retainsInParts(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	declare(t, db, el9)
+	for patch := range 4 {
+		pushAll(t, db, aged(jammy, "app", 1, patch, "amd64", 90), aged(el9, "app", 1, patch, "x86_64", 90))
+	}
+	retained(t, db, catalog.Retention{Newest: 1})
+	t.Cleanup(catalogdb.SetMaxSelected(4))
+	for _, want := range []struct{ gone, left int }{{4, 2}, {2, 0}, {0, 0}} {
+		done, left, err := db.Retain(t.Context(), wholeTools, start, asExpired, start, agree)
+		if err != nil || len(done.Packages) != want.gone || left != want.left {
+			t.Errorf("%d left, %d are left to go, %v, want %+v", len(done.Packages), left, err, want)
+		}
+	}
+	if a, b := names(t, db, jammy), names(t, db, el9); len(a) != 1 || len(b) != 1 {
+		t.Errorf("%v and %v stay", a, b)
+	}
+}
+
 // retainsNeeded: what a package that stays needs by exact version stays, and what that needs.
 func retainsNeeded(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)
@@ -230,6 +250,7 @@ func retainsDownloaded(t *testing.T, db *catalogdb.DB) {
 func TestL5KeepWins(t *testing.T) {
 	onBoth(t, func(t *testing.T, e database) {
 		db := open(t, e.url)
+		catalogdb.SetRetainPage(t, 3)
 		declare(t, db, jammy)
 		declare(t, db, el9)
 		for seed := range uint64(12) {
