@@ -20,6 +20,7 @@ import (
 	"repomill/serve/api/oidc"
 	"repomill/serve/api/packagecloud"
 	"repomill/serve/api/snapshots"
+	"repomill/serve/api/retention"
 	"repomill/serve/api/status"
 	"repomill/serve/api/upload"
 )
@@ -43,6 +44,7 @@ type apiHandler struct {
 	exchange http.Handler // of ID tokens of CI jobs
 	state    http.Handler // of repositories, for people
 	kept     http.Handler // snapshots
+	retain   http.Handler // rules of retention
 	rest     http.Handler // packagecloud's calls
 	tokens   *api.Tokens
 	metrics  *apiMetrics
@@ -76,6 +78,7 @@ func newAPI(c apiConfig) *apiHandler {
 			Source: apiStatus{c.catalog, downloads}, Gate: gate, PublicURL: c.publicURL,
 		})),
 		kept: m.observed("snapshots", snapshots.New(snapshots.Config{Catalog: apiSnapshots{c.catalog}, Gate: gate, PublicURL: c.publicURL})),
+		retain: m.observed("retention", retention.New(apiRetention{c.catalog}, gate)),
 		rest: m.observed("packagecloud", packagecloud.New(packagecloud.Config{
 			Catalog: c.catalog, Changes: apiChanges{c.catalog}, Promotions: apiPromotions{c.catalog}, Uploads: receiver, Gate: gate, Table: c.table, PublicURL: c.publicURL, Log: c.log, Now: time.Now,
 			Administration: admin, Tokens: admin, Keys: admin,
@@ -113,6 +116,8 @@ func (h *apiHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.state.ServeHTTP(w, r)
 	case snapshots.IsPath(path):
 		h.kept.ServeHTTP(w, r)
+	case retention.IsPath(path):
+		h.retain.ServeHTTP(w, r)
 	default:
 		h.rest.ServeHTTP(w, r)
 	}

@@ -91,12 +91,7 @@ func (c *retainListCmd) Run(ctx context.Context, io stdio) error {
 func (c *retainListCmd) print(io stdio, r catalog.Repository, set catalog.Retention, runs []catalogdb.RetentionRun, t catalog.PackageTarget) {
 	of := catalog.PackageTarget{Repository: r, Distribution: set.Distribution}
 	j := ruleSetJSON{Target: of.String(), Rules: set.Rules(), Automatic: set.Automatic, AllowShrink: set.AllowShrink, Runs: []catalogdb.RetentionRun{}}
-	for _, run := range runs {
-		of := run.Target
-		if of.Repository == r && (set.Distribution == (catalog.Distribution{}) || of.Distribution == set.Distribution) && (t.Whole() || of.Distribution == t.Distribution) {
-			j.Runs = append(j.Runs, run)
-		}
-	}
+	j.Runs = append(j.Runs, runsOf(runs, r, set, t)...)
 	if c.JSON {
 		printJSON(io, j)
 		return
@@ -122,4 +117,15 @@ func (c *retainListCmd) print(io stdio, r catalog.Repository, set catalog.Retent
 		}
 		fmt.Fprintf(io.out, "  %s: %s\n", run.Target.Distribution, text)
 	}
+}
+
+// runsOf returns those of the distributions that a rule set of a repository is for, and a target has.
+func runsOf(runs []catalogdb.RetentionRun, r catalog.Repository, set catalog.Retention, t catalog.PackageTarget) (some []catalogdb.RetentionRun) {
+	for _, run := range runs {
+		of := run.Target
+		if of.Repository == r && (set.Distribution == (catalog.Distribution{}) || of.Distribution == set.Distribution) && (t.Whole() || of.Distribution == t.Distribution) {
+			some = append(some, run)
+		}
+	}
+	return some
 }

@@ -1,6 +1,7 @@
 package catalogdb
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -43,20 +44,26 @@ func (a *applying) keepNeeded(ctx context.Context) error {
 	for i, r := range a.leaving {
 		at[r.id] = i
 	}
-	needs := map[int64][]int64{} // of packages that leave, too
+	type need struct{ by, needed int64 }
+	var needs []need // of packages that leave, too
 	var stay []int64
 	if err := a.eachNeed(ctx, func(by, needed int64) {
 		if _, leaves := at[needed]; !leaves {
 			return
 		}
 		if _, leaves := at[by]; leaves {
-			needs[by] = append(needs[by], needed)
+			needs = append(needs, need{by, needed})
 		} else {
 			stay = append(stay, needed)
 		}
 	}); err != nil {
 		return err
 	}
+	if len(stay) == 0 {
+		return nil
+	}
+	byID := func(n need, id int64) int { return cmp.Compare(n.by, id) }
+	slices.SortFunc(needs, func(n, o need) int { return byID(n, o.by) })
 	for len(stay) > 0 {
 		id := stay[len(stay)-1]
 		stay = stay[:len(stay)-1]
@@ -69,7 +76,13 @@ func (a *applying) keepNeeded(ctx context.Context) error {
 		sum := a.sums[a.dirs[row.dir]]
 		sum.leave, sum.bytes = sum.leave-1, sum.bytes-row.size
 		a.stayOrLeave(row, KeptNeeded)
-		stay = append(stay, needs[id]...)
+		first, _ := slices.BinarySearchFunc(needs, id, byID)
+		for _, n := range needs[first:] {
+			if n.by != id {
+				break
+			}
+			stay = append(stay, n.needed)
+		}
 	}
 	a.leaving = slices.DeleteFunc(a.leaving, func(r leavingRow) bool { _, leaves := at[r.id]; return !leaves })
 	return nil

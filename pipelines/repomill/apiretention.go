@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"repomill/pipelines"
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+	"repomill/serve/api"
+	"repomill/serve/api/retention"
+)
+
+// apiRetention reads and applies rules of retention, in the catalog alone: workers publish what leaves.
+type apiRetention struct{ db *catalogdb.DB }
+
+// Rules implements [retention.Source].
+func (a apiRetention) Rules(ctx context.Context, r catalog.Repository) ([]retention.RuleSet, error) {
+	s, err := a.db.Settings(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	runs, err := a.db.RetentionRuns(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := []retention.RuleSet{}
+	for _, set := range s.Retention {
+		of := retention.RuleSet{Target: catalog.PackageTarget{Repository: r, Distribution: set.Distribution}.String(), Rules: set.Rules(),
+			Automatic: set.Automatic, AllowShrink: set.AllowShrink, Runs: []retention.Run{}}
+		for _, run := range runsOf(runs, r, set, catalog.PackageTarget{Repository: r}) {
+			of.Runs = append(of.Runs, retention.Run{Target: run.Target.String(), At: run.At, Withdrawn: run.Withdrawn, Stopped: run.Stopped})
+		}
+		all = append(all, of)
+	}
+	return all, nil
+}
+
+// Plan implements [retention.Source].
+func (a apiRetention) Plan(ctx context.Context, t catalog.PackageTarget, most int) (p retention.Plan, err error) {
+	r := &retaining{target: t}
+	now, err := r.at(ctx, a.db)
+	if err != nil {
+		return p, err
+	}
+	s, err := a.db.Retention(ctx, t, now)
+	if err != nil {
+		return p, err
+	}
+	if err := r.checkRules(s); err != nil {
+		return p, api.Conflict(err.Error())
+	}
+	p = retention.Plan{Target: t.String(), At: now, Packages: s.Leave, Bytes: s.Bytes, Kept: map[string]int{}, Releases: []retention.Release{}, Leaving: []retention.Package{}}
+	if err := pipelines.CheckNotEmptied(s); err != nil {
+		p.Refused = err.Error()
+	}
+	for by, n := range s.Kept {
+		p.Kept[string(by)] = n
+	}
+	for _, of := range s.Releases {
+		p.Releases = append(p.Releases, retention.Release{Release: of.Release.String(), Leave: of.Leave, Stay: of.Stay, Bytes: of.Bytes})
+	}
+	if s.Leave > maxPlanned {
+		return p, api.Conflict(fmt.Sprintf("%d packages would leave, and a plan has %d at most: name one distribution, or use repomill retain run", s.Leave, maxPlanned))
+	}
+	var packages []catalogdb.SelectedPackage
+	for k, err := range a.db.Leaving(ctx, s) {
+		if err != nil {
+			return p, err
+		}
+		packages = append(packages, k)
+		if len(p.Leaving) < most {
+			p.Leaving = append(p.Leaving, retention.Package{Place: k.Package.Place().String(), Name: k.Package.Name, Version: k.Package.Version, Arch: k.Package.Arch, Size: k.Package.File.Size, SHA256: k.Package.File.SHA256})
+		}
+	}
+	sealed, err := r.plan(s, packages)
+	p.Digest = sealed.Digest
+	return p, err
+}
+
+// Run implements [retention.Source].
+func (a apiRetention) Run(ctx context.Context, t catalog.PackageTarget, at time.Time, digest string, by api.Principal, wait time.Duration) (done retention.Result, err error) {
+	r := &retaining{target: t, args: retainArgs{At: at.UTC().Format(time.RFC3339)}}
+	now, err := a.db.Clock(ctx)
+	if err != nil {
+		return done, err
+	}
+	var refused error
+	changed, _, err := a.db.Retain(ctx, t, at, catalog.Yank{Reason: catalog.Expired, By: by.Name}, now, func(s catalogdb.RetentionState, packages []catalogdb.SelectedPackage) error {
+		if refused = r.checkRules(s); refused == nil {
+			refused = pipelines.CheckNotEmptied(s)
+		}
+		if refused != nil {
+			return refused
+		}
+		p, err := r.plan(s, packages)
+		if refused = err; refused == nil && p.Digest != digest {
+			refused = errMoved
+		}
+		return refused
+	})
+	if refused != nil && errors.Is(err, refused) {
+		return done, api.Conflict(refused.Error() + "; ask for a new plan")
+	}
+	if err != nil {
+		return done, err
+	}
+	done = retention.Result{Target: t.String(), Withdrawn: len(changed.Packages)}
+	done.Published = a.published(ctx, t.Repository, changed, wait)
+	return done, nil
+}
+
+// published waits until clients see a change, and reports whether they do.
+func (a apiRetention) published(ctx context.Context, r catalog.Repository, done catalogdb.SelectedChange, wait time.Duration) bool {
+	for end := time.Now().Add(wait); ; {
+		if states, err := a.db.ReleasesOf(ctx, r); err == nil && behind(states, done.Revisions) == "" {
+			return true
+		}
+		if time.Now().After(end) {
+			return false
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(changePeriod):
+		}
+	}
+}
