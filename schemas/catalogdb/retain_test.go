@@ -213,6 +213,27 @@ func retainsAll(t *testing.T, db *catalogdb.DB) {
 	}
 }
 
+// retainsKeyring: the packages with the keys of the repository stay, and do not count as what a release has.
+func retainsKeyring(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	keyring := layout.KeyringName(tools, catalog.DEB)
+	for patch := range 3 {
+		pushAll(t, db, aged(jammy, keyring, 1, patch, "all", 90))
+	}
+	pushAll(t, db, aged(jammy, "app", 1, 0, "amd64", 90))
+	_, err := db.ChangeSettings(t.Context(), tools, start, func(s *catalog.Settings) error {
+		s.Keyring, s.Retention = &catalog.KeyringPackage{On: true}, []catalog.Retention{{YoungerDays: 30}}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := db.Retention(t.Context(), wholeTools, start)
+	if err != nil || s.Leave != 1 || s.Kept[catalogdb.KeptKeyring] != 3 || len(s.Emptied()) != 1 {
+		t.Errorf("%d leave, kept are %v, %v are emptied, %v", s.Leave, s.Kept, s.Emptied(), err)
+	}
+}
+
 // retainsDownloaded: a package that was downloaded stays, and all do while downloads are not known for as long as that.
 func retainsDownloaded(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)

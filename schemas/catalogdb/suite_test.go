@@ -197,6 +197,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"what is needed by exact version stays", retainsNeeded},
 		{"rules are of all or of one distribution", retainsAll},
 		{"what was downloaded stays", retainsDownloaded},
+		{"packages with keys stay", retainsKeyring},
 		{"many packages leave in parts", retainsInParts},
 		{"automatic rules are due once a day, to one process", retentionDue},
 
