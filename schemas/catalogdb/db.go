@@ -104,6 +104,7 @@ type dialect struct {
 	name         string // of the folder of migrations
 	goose        goose.Dialect
 	foldedFile   string             // the file of package k, for LIKE and a pattern in lower case
+	inOrder      string             // follows "packages k": rows are found by the index packages_in_order, in its order
 	forUpdate    string             // ends a SELECT whose rows stay locked; SQLite has one writer at a time
 	addToRow     string             // ends an INSERT into {table} that adds {sum} to that of the row with the same {key}
 	clock        string             // asks for the time, in milliseconds since 1970
@@ -115,6 +116,7 @@ type dialect struct {
 var sqliteDialect = dialect{
 	name:       "sqlite",
 	goose:      goose.DialectSQLite3,
+	inOrder:    ` INDEXED BY packages_in_order`,
 	foldedFile: `k.file`, // LIKE has no case here, for the letters that file names have
 	addToRow:   `ON CONFLICT ({key}) DO UPDATE SET {sum} = {table}.{sum} + excluded.{sum}`,
 	clock:      `SELECT CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)`,
@@ -138,6 +140,7 @@ var mysqlDialect = dialect{
 	name:         "mysql",
 	goose:        goose.DialectMySQL,
 	foldedFile:   `LOWER(CONVERT(k.file USING utf8mb4))`, // bytes have no case
+	inOrder:      ` FORCE INDEX (packages_in_order)`,     // of a page it would read all before it
 	forUpdate:    " FOR UPDATE",
 	addToRow:     `ON DUPLICATE KEY UPDATE {table}.{sum} = {table}.{sum} + VALUES({sum})`,
 	clock:        `SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)`,

@@ -89,7 +89,7 @@ func (d *DB) retention(ctx context.Context, t catalog.PackageTarget, at time.Tim
 		of.Retention = under(of.Retention)
 		targets, err := targetDistributions(ctx, q, t)
 		if err == nil {
-			s, err = readRetention(ctx, q, t, of, targets, at)
+			s, err = d.readRetention(ctx, q, t, of, targets, at)
 		}
 		return err
 	})
@@ -99,21 +99,22 @@ func (d *DB) retention(ctx context.Context, t catalog.PackageTarget, at time.Tim
 	return s, nil
 }
 
-func readRetention(ctx context.Context, q querier, t catalog.PackageTarget, of catalog.Settings, targets []targetDistribution, at time.Time) (s RetentionState, err error) {
+func (d *DB) readRetention(ctx context.Context, q querier, t catalog.PackageTarget, of catalog.Settings, targets []targetDistribution, at time.Time) (s RetentionState, err error) {
 	s = RetentionState{Settings: of, At: at, Kept: map[KeptBy]int{}, states: map[int64]int64{}}
 	if len(targets) == 0 && !t.Whole() {
 		return s, fmt.Errorf("distribution %s: %w", t, ErrNotFound)
 	}
-	for _, d := range targets {
-		for _, r := range d.releases {
+	for _, of := range targets {
+		for _, r := range of.releases {
 			s.states[r.id] = r.revision
 		}
-		ds, has := s.Settings.Find(d.distribution)
-		if sets := s.Settings.RetentionOf(d.distribution); !has || len(sets) == 0 {
-			s.Without = append(s.Without, d.distribution)
+		ds, has := s.Settings.Find(of.distribution)
+		if sets := s.Settings.RetentionOf(of.distribution); !has || len(sets) == 0 {
+			s.Without = append(s.Without, of.distribution)
 			continue
 		}
-		if err := s.addDistribution(ctx, q, d, ds); err != nil {
+		a := &applying{q: q, inOrder: d.inOrder, keeper: newKeeper(s.Settings, ds, s.At), distribution: of, sums: map[string]*dirSum{}}
+		if err := s.addDistribution(ctx, a); err != nil {
 			return s, err
 		}
 	}
@@ -122,8 +123,8 @@ func readRetention(ctx context.Context, q querier, t catalog.PackageTarget, of c
 }
 
 // addDistribution applies the rules to one distribution.
-func (s *RetentionState) addDistribution(ctx context.Context, q querier, d targetDistribution, ds catalog.DistributionSettings) error {
-	a := &applying{q: q, keeper: newKeeper(s.Settings, ds, s.At), distribution: d, sums: map[string]*dirSum{}}
+func (s *RetentionState) addDistribution(ctx context.Context, a *applying) error {
+	d := a.distribution
 	if err := a.readDownloads(ctx, s); err != nil {
 		return err
 	}
@@ -229,7 +230,7 @@ func (d *DB) Retain(ctx context.Context, t catalog.PackageTarget, at time.Time, 
 		}
 		s := read
 		if !s.holds(of, targets[0]) {
-			if s, err = readRetention(ctx, tx, t, of, targets[0], at); err != nil {
+			if s, err = d.readRetention(ctx, tx, t, of, targets[0], at); err != nil {
 				return err
 			}
 		}

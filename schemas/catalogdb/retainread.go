@@ -18,6 +18,7 @@ var retainPage = 2000
 type applying struct {
 	*keeper
 	q            querier
+	inOrder      string
 	distribution targetDistribution
 	downloaded   bool  // a package stays if it was downloaded after since
 	since        int64 // days since 1970
@@ -53,7 +54,7 @@ func (a *applying) read(ctx context.Context) error {
 	for {
 		var next *retainCursor
 		for _, c := range cursors {
-			if err := c.fill(ctx, a.q, a.distribution.id); err != nil {
+			if err := c.fill(ctx, a); err != nil {
 				return err
 			}
 			if len(c.rows) > 0 && (next == nil || c.rows[0].compare(next.rows[0]) > 0) {
@@ -125,23 +126,23 @@ func (r orderedRow) compare(o orderedRow) int {
 }
 
 // fill reads the next rows if there are none.
-func (c *retainCursor) fill(ctx context.Context, q querier, distribution int64) (err error) {
+func (c *retainCursor) fill(ctx context.Context, a *applying) (err error) {
 	if len(c.rows) > 0 || c.ended {
 		return nil
 	}
-	where, args := `k.distribution_id = ? AND k.state = ? AND k.dir = ?`, []any{distribution, catalog.Active, c.dir}
+	where, args := `k.distribution_id = ? AND k.state = ? AND k.dir = ?`, []any{a.distribution.id, catalog.Active, c.dir}
 	if l := c.last; l != nil {
 		where += ` AND k.sort_key <= ? AND (k.sort_key < ? OR k.component < ? OR k.component = ? AND k.variant < ?)`
 		args = append(args, l.sortKey, l.sortKey, l.component, l.component, l.variant)
 	}
-	c.rows, err = collect(ctx, q, func(scan func(...any) error) (r orderedRow, err error) {
+	c.rows, err = collect(ctx, a.q, func(scan func(...any) error) (r orderedRow, err error) {
 		var back int64
 		r.dir = c.dir
 		err = scan(&r.id, &r.name, &r.version, &r.canonical, &r.arch, &r.component, &r.variant, &r.sortKey, &r.size, &r.since, &back)
 		r.since = max(r.since, back)
 		return r, err
 	}, `SELECT k.id, k.name, k.version, k.canonical, k.arch, k.component, k.variant, k.sort_key, k.size, k.uploaded_at, COALESCE(u.at, 0)
-		FROM packages k LEFT JOIN unyanks u ON u.package_id = k.id WHERE `+where+`
+		FROM packages k`+a.inOrder+` LEFT JOIN unyanks u ON u.package_id = k.id WHERE `+where+`
 		ORDER BY k.sort_key DESC, k.component DESC, k.variant DESC LIMIT ?`, append(args, retainPage)...)
 	if c.ended = len(c.rows) < retainPage; err == nil && len(c.rows) > 0 {
 		c.last = &c.rows[len(c.rows)-1]
