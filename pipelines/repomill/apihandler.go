@@ -19,8 +19,8 @@ import (
 	"repomill/serve/api"
 	"repomill/serve/api/oidc"
 	"repomill/serve/api/packagecloud"
-	"repomill/serve/api/snapshots"
 	"repomill/serve/api/retention"
+	"repomill/serve/api/snapshots"
 	"repomill/serve/api/status"
 	"repomill/serve/api/upload"
 )
@@ -77,7 +77,7 @@ func newAPI(c apiConfig) *apiHandler {
 		state: m.observed("status", status.New(status.Config{
 			Source: apiStatus{c.catalog, downloads}, Gate: gate, PublicURL: c.publicURL,
 		})),
-		kept: m.observed("snapshots", snapshots.New(snapshots.Config{Catalog: apiSnapshots{c.catalog}, Gate: gate, PublicURL: c.publicURL})),
+		kept:   m.observed("snapshots", snapshots.New(snapshots.Config{Catalog: apiSnapshots{c.catalog}, Gate: gate, PublicURL: c.publicURL})),
 		retain: m.observed("retention", retention.New(apiRetention{c.catalog}, gate)),
 		rest: m.observed("packagecloud", packagecloud.New(packagecloud.Config{
 			Catalog: c.catalog, Changes: apiChanges{c.catalog}, Promotions: apiPromotions{c.catalog}, Uploads: receiver, Gate: gate, Table: c.table, PublicURL: c.publicURL, Log: c.log, Now: time.Now,

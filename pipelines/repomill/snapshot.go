@@ -14,9 +14,10 @@ import (
 )
 
 type snapshotCmd struct {
-	Create snapshotCreateCmd `cmd:"" help:"Keep the present state of a repository, under a URL of its own."`
-	List   snapshotListCmd   `cmd:"" help:"List snapshots."`
-	Delete snapshotDeleteCmd `cmd:"" help:"Delete a snapshot. The packages and indexes that no other one has go after their retention period."`
+	Create   snapshotCreateCmd   `cmd:"" help:"Keep the present state of a repository, under a URL of its own."`
+	Schedule snapshotScheduleCmd `cmd:"" help:"Have a snapshot of a repository taken each day or week."`
+	List     snapshotListCmd     `cmd:"" help:"List snapshots."`
+	Delete   snapshotDeleteCmd   `cmd:"" help:"Delete a snapshot. The packages and indexes that no other one has go after their retention period."`
 }
 
 type snapshotCreateCmd struct {

@@ -20,6 +20,9 @@ func (d *Dispatcher) makeSnapshots(ctx context.Context) {
 	if !r.MayPublish() {
 		return // others do
 	}
+	if err := r.Catalog.AskRuledSnapshots(ctx, r.Now(ctx)); err != nil && ctx.Err() == nil {
+		r.Log.Error("snapshots not taken by rules; tried again soon", "error", err)
+	}
 	due, err := r.Catalog.TakeSnapshots(ctx, r.Now(ctx))
 	if err != nil && ctx.Err() == nil {
 		r.Log.Error("snapshots that are asked for not read; tried again soon", "error", err)

@@ -186,6 +186,7 @@ type Settings struct {
 	Tokens        []Token                `json:"tokens,omitempty"`         // secrets that open a private repository, as digests; sorted by name
 	Keyring       *KeyringPackage        `json:"keyring_package,omitempty"`
 	Retention     []Retention            `json:"retention,omitempty"` // one for all distributions at most, and one for each; sorted
+	Snapshots     *SnapshotRule          `json:"snapshots,omitempty"` // nil for none by a rule
 }
 
 // A PackageKey is an OpenPGP public key with which the packages themselves are signed.

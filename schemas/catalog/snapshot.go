@@ -1,6 +1,9 @@
 package catalog
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // A Snapshot is a state of a repository that is kept, or is to be, as the catalog knows it.
 type Snapshot struct {
@@ -56,4 +59,52 @@ type SnapshotList struct {
 type SnapshotName struct {
 	ID   string `json:"id"`             // its time, as "20261129T021500Z"
 	Name string `json:"name,omitempty"` // an alias; empty if there is none
+}
+
+// A SnapshotRule has workers take a snapshot of the whole repository in each period, and delete those that it took before the newest ones.
+type SnapshotRule struct {
+	Every SnapshotPeriod `json:"every"`
+	Keep  int            `json:"keep"` // how many; those that somebody asked for do not count
+}
+
+// A SnapshotPeriod is a period in which one snapshot is taken.
+type SnapshotPeriod string
+
+// The periods. A day begins at midnight in UTC, and a week on Monday.
+const (
+	Daily  SnapshotPeriod = "daily"
+	Weekly SnapshotPeriod = "weekly"
+)
+
+// MaxSnapshotsKept bounds how many snapshots a rule keeps.
+const MaxSnapshotsKept = 1000
+
+// CheckSnapshotRule returns what is wrong with a rule, for the user.
+func CheckSnapshotRule(r *SnapshotRule) error {
+	switch {
+	case r == nil:
+		return nil
+	case r.Every != Daily && r.Every != Weekly:
+		return fmt.Errorf("snapshots %.40q: use %s or %s", r.Every, Daily, Weekly)
+	case r.Keep < 1 || r.Keep > MaxSnapshotsKept:
+		return fmt.Errorf("snapshots kept: %d; use 1 to %d", r.Keep, MaxSnapshotsKept)
+	}
+	return nil
+}
+
+// Begin returns when the period began in which a time is.
+func (p SnapshotPeriod) Begin(t time.Time) time.Time {
+	day := t.UTC().Truncate(24 * time.Hour)
+	if p == Weekly {
+		day = day.AddDate(0, 0, -(int(day.Weekday())+6)%7)
+	}
+	return day
+}
+
+// String returns the rule in words.
+func (r *SnapshotRule) String() string {
+	if r == nil {
+		return "none"
+	}
+	return fmt.Sprintf("%s, the newest %d kept", r.Every, r.Keep)
 }

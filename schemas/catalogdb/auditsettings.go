@@ -19,6 +19,10 @@ func cloned(s catalog.Settings) catalog.Settings {
 		k := *s.Keyring
 		s.Keyring = &k
 	}
+	if s.Snapshots != nil {
+		rule := *s.Snapshots
+		s.Snapshots = &rule
+	}
 	return s
 }
 
@@ -77,6 +81,7 @@ var settingsParts = []struct {
 		}
 		return cmp.Or(strings.Join(sets, " | "), "none")
 	}},
+	{"snapshots", func(s catalog.Settings) string { return s.Snapshots.String() }},
 }
 
 func orNone(words []string) string {

@@ -10,6 +10,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
 )
 
 const snapshotID = "20260801T120000Z"
@@ -278,5 +279,78 @@ func snapshotsSigned(t *testing.T, db *catalogdb.DB) {
 	}
 	if n := toSign("K1+K2"); n != 0 {
 		t.Errorf("%d are to be signed after that", n)
+	}
+}
+
+// snapshotsByRule: a period has one, also if it is deleted or fails, and the newest ones stay.
+func snapshotsByRule(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	set := func(rule *catalog.SnapshotRule) {
+		t.Helper()
+		s, err := db.ChangeSettings(t.Context(), tools, start, func(s *catalog.Settings) error { s.Snapshots = rule; return nil })
+		if diff := cmp.Diff(rule, s.Snapshots); diff != "" || err != nil {
+			t.Fatalf("%v (-want +got):\n%s", err, diff)
+		}
+	}
+	asked := func(now time.Time, want ...string) {
+		t.Helper()
+		for range 2 {
+			if err := db.AskRuledSnapshots(t.Context(), now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all, err := db.SnapshotsOf(t.Context(), tools)
+		var got []string
+		for _, s := range all {
+			got = append(got, string(s.State))
+		}
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("at %s: %v (-want +got):\n%s", now, err, diff)
+		}
+	}
+	make1 := func(now time.Time) {
+		t.Helper()
+		all, err := db.TakeSnapshots(t.Context(), now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range all {
+			if s.State == catalog.SnapshotDeleting {
+				if err := db.SnapshotGone(t.Context(), s.Number); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
+			if !s.Automatic || s.By.Why != "snapshots daily, the newest 2 kept" {
+				t.Errorf("got %+v", s)
+			}
+			made(t, db, s, layout.SnapshotID(now), catalog.SnapshotRelease{Release: jammy, Revision: 1})
+		}
+	}
+	asked(start)
+	set(&catalog.SnapshotRule{Every: catalog.Daily, Keep: 2})
+	asked(start, "asked")
+	make1(start)
+	asked(start.Add(11*time.Hour), "kept") // before midnight
+	askSnapshot(t, db, "by hand", start)
+	asked(start.Add(12*time.Hour), "kept", "asked", "asked")
+	day := func(n int) time.Time { return start.Add(time.Duration(n) * 24 * time.Hour) }
+	all, err := db.SnapshotsOf(t.Context(), tools)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made(t, db, all[1], layout.SnapshotID(day(1).Add(time.Second)), catalog.SnapshotRelease{Release: jammy, Revision: 1})
+	make1(day(1))
+	asked(day(2), "kept", "kept", "kept", "asked")
+	make1(day(2))
+	asked(day(2), "deleting", "kept", "kept", "kept")
+	make1(day(2))
+	asked(day(2), "kept", "kept", "kept")
+	set(nil)
+	asked(day(9), "kept", "kept", "kept")
+	for _, rule := range []catalog.SnapshotRule{{Every: "hourly", Keep: 1}, {Every: catalog.Daily}, {Every: catalog.Weekly, Keep: 1001}} {
+		if _, err := db.ChangeSettings(t.Context(), tools, start, func(s *catalog.Settings) error { s.Snapshots = &rule; return nil }); err == nil {
+			t.Errorf("%+v is taken", rule)
+		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // repositoryColumns and scanRepository read a repository without its distributions.
-const repositoryColumns = `id, owner, name, visibility, origin, label, settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, verify_payload, require_signed, keyring_package, description, retention, created_at`
+const repositoryColumns = `id, owner, name, visibility, origin, label, settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, verify_payload, require_signed, keyring_package, description, retention, snapshot_rule, created_at`
 
 // A repositoryRow is a repository as the tables have it, without its distributions.
 type repositoryRow struct {
@@ -31,8 +31,9 @@ type repositoryRow struct {
 func scanRepository(scan func(...any) error) (row repositoryRow, err error) {
 	s := &row.settings
 	var keyring []catalog.KeyringPackage
+	var rules []catalog.SnapshotRule
 	err = scan(&row.id, &s.Repository.Owner, &s.Repository.Name, &s.Visibility, &s.Origin, &s.Label,
-		&s.Revision.Number, &s.Revision.Nonce, &row.published, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, &s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, jsonList[catalog.KeyringPackage]{&keyring}, &s.Description, jsonList[catalog.Retention]{&s.Retention}, (*scanTime)(&row.created))
+		&s.Revision.Number, &s.Revision.Nonce, &row.published, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, &s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, jsonList[catalog.KeyringPackage]{&keyring}, &s.Description, jsonList[catalog.Retention]{&s.Retention}, jsonList[catalog.SnapshotRule]{&rules}, (*scanTime)(&row.created))
 	if len(keyring) > 0 {
 		s.Keyring = &keyring[0]
 	}
@@ -47,6 +48,9 @@ func scanRepository(scan func(...any) error) (row repositoryRow, err error) {
 	}
 	if len(s.Retention) == 0 {
 		s.Retention = nil
+	}
+	if len(rules) > 0 {
+		s.Snapshots = &rules[0]
 	}
 	return row, err
 }
@@ -159,7 +163,7 @@ func (d *DB) CreateRepository(ctx context.Context, s catalog.Settings, now time.
 
 // ChangeSettings applies change to the settings of a repository, in one transaction, and returns the settings after
 // that. change may set the visibility, description, package keys, tokens, verification, required signatures, keyring
-// package and retention. If nothing differs, no revision is issued. If change returns an error, nothing changes. change may be called
+// package, retention and rule of snapshots. If nothing differs, no revision is issued. If change returns an error, nothing changes. change may be called
 // several times, each time with the current settings. The audit log gets an entry for each kind of change. The error
 // wraps [ErrRevoked] for a new token whose parent is not live.
 func (d *DB) ChangeSettings(ctx context.Context, r catalog.Repository, now time.Time, change func(*catalog.Settings) error) (after catalog.Settings, err error) {
@@ -209,7 +213,7 @@ func applyChange(s *catalog.Settings, change func(*catalog.Settings) error) (cha
 	}
 	after, stillFixed, err := encode(*s)
 	if err == nil && stillFixed != fixed {
-		err = errors.New("only the visibility, description, package keys, tokens, verification, signing, keyring package and retention of a repository change: apt refuses another origin or label, and distributions are declared")
+		err = errors.New("only the visibility, description, package keys, tokens, verification, signing, keyring package, retention and snapshots of a repository change: apt refuses another origin or label, and distributions are declared")
 	}
 	return after != before, err
 }
@@ -221,7 +225,7 @@ func encode(s catalog.Settings) (whole, fixed string, err error) {
 		return "", "", err
 	}
 	whole = string(b)
-	s.Visibility, s.Description, s.VerifyPayload, s.RequireSigned, s.PackageKeys, s.Tokens, s.Keyring, s.Retention = "", "", "", nil, nil, nil, nil, nil
+	s.Visibility, s.Description, s.VerifyPayload, s.RequireSigned, s.PackageKeys, s.Tokens, s.Keyring, s.Retention, s.Snapshots = "", "", "", nil, nil, nil, nil, nil, nil
 	b, err = json.Marshal(s)
 	return whole, string(b), err
 }
@@ -242,7 +246,7 @@ func checkSettings(s *catalog.Settings) error {
 			return fmt.Errorf("%s %.300q: use 1 to 255 bytes of printable text", what, text)
 		}
 	}
-	if err := cmp.Or(catalog.CheckDescription(s.Description), checkSigned(s), checkKeyring(s.Keyring), catalog.CheckRetention(s.Retention)); err != nil {
+	if err := cmp.Or(catalog.CheckDescription(s.Description), checkSigned(s), checkKeyring(s.Keyring), catalog.CheckRetention(s.Retention), catalog.CheckSnapshotRule(s.Snapshots)); err != nil {
 		return err
 	}
 	slices.SortFunc(s.PackageKeys, func(a, b catalog.PackageKey) int { return strings.Compare(a.ID, b.ID) })
@@ -302,9 +306,9 @@ func lockRepository(ctx context.Context, tx *transaction, r catalog.Repository) 
 
 func insertRepository(ctx context.Context, tx *transaction, s catalog.Settings, now time.Time) (int64, error) {
 	res, err := tx.ExecContext(ctx, `INSERT INTO repositories (owner, name, visibility, origin, label,
-			settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, verify_payload, require_signed, keyring_package, description, retention, created_at)
-		VALUES (?, ?, ?, ?, ?, 0, '', 0, ?, ?, ?, ?, ?, ?, ?, ?)`, s.Repository.Owner, s.Repository.Name, s.Visibility, s.Origin, s.Label,
-		jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, keyringColumn(s), s.Description, jsonList[catalog.Retention]{&s.Retention}, millis(now))
+			settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, verify_payload, require_signed, keyring_package, description, retention, snapshot_rule, created_at)
+		VALUES (?, ?, ?, ?, ?, 0, '', 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, s.Repository.Owner, s.Repository.Name, s.Visibility, s.Origin, s.Label,
+		jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, keyringColumn(s), s.Description, jsonList[catalog.Retention]{&s.Retention}, snapshotRuleColumn(s), millis(now))
 	if err != nil {
 		return 0, err
 	}
@@ -313,12 +317,20 @@ func insertRepository(ctx context.Context, tx *transaction, s catalog.Settings, 
 
 // update writes everything but the distributions and the revision.
 func (row *repositoryRow) update(ctx context.Context, tx *transaction, s catalog.Settings) error {
-	_, err := tx.ExecContext(ctx, `UPDATE repositories SET visibility = ?, origin = ?, label = ?, package_keys = ?, tokens = ?, verify_payload = ?, require_signed = ?, keyring_package = ?, description = ?, retention = ? WHERE id = ?`,
-		s.Visibility, s.Origin, s.Label, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, keyringColumn(s), s.Description, jsonList[catalog.Retention]{&s.Retention}, row.id)
+	_, err := tx.ExecContext(ctx, `UPDATE repositories SET visibility = ?, origin = ?, label = ?, package_keys = ?, tokens = ?, verify_payload = ?, require_signed = ?, keyring_package = ?, description = ?, retention = ?, snapshot_rule = ? WHERE id = ?`,
+		s.Visibility, s.Origin, s.Label, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, keyringColumn(s), s.Description, jsonList[catalog.Retention]{&s.Retention}, snapshotRuleColumn(s), row.id)
 	return err
 }
 
 // keyringColumn is a list of one keyring package, or of none.
+func snapshotRuleColumn(s catalog.Settings) jsonList[catalog.SnapshotRule] {
+	var list []catalog.SnapshotRule
+	if s.Snapshots != nil {
+		list = append(list, *s.Snapshots)
+	}
+	return jsonList[catalog.SnapshotRule]{&list}
+}
+
 func keyringColumn(s catalog.Settings) jsonList[catalog.KeyringPackage] {
 	var list []catalog.KeyringPackage
 	if s.Keyring != nil {

@@ -34,8 +34,14 @@ func scanSnapshot(scan func(...any) error) (s catalog.Snapshot, err error) {
 // until which it is kept is rounded to seconds. The error wraps [ErrExists], with the other snapshot returned, if one of the repository
 // has that name, and [ErrNotFound] if the target has no releases.
 func (d *DB) AskSnapshot(ctx context.Context, s catalog.Snapshot, now time.Time) (asked catalog.Snapshot, err error) {
+	return d.askSnapshot(ctx, s, s.Name, now)
+}
+
+// askSnapshot is [DB.AskSnapshot] of one that has a slot for itself, which no other one of the repository has; none needs none.
+func (d *DB) askSnapshot(ctx context.Context, s catalog.Snapshot, slot string, now time.Time) (asked catalog.Snapshot, err error) {
 	by := catalog.ActorOf(ctx)
 	nonce := random()
+	slot = cmp.Or(slot, "/"+nonce) // no name has a slash
 	s.Target = s.Target.WithoutComponent()
 	var until sql.NullInt64
 	if s.Until != nil {
@@ -46,7 +52,6 @@ func (d *DB) AskSnapshot(ctx context.Context, s catalog.Snapshot, now time.Time)
 		if err != nil {
 			return err
 		}
-		slot := cmp.Or(s.Name, "/"+nonce) // no name has a slash
 		there, err := collect(ctx, tx, scanSnapshot, `SELECT `+snapshotColumns+` FROM `+snapshotTables+` WHERE s.repository_id = ? AND s.slot = ?`, row.id, slot)
 		if err != nil {
 			return err

@@ -133,12 +133,12 @@ func holdRelease(ctx context.Context, tx *transaction, number int64, r catalog.R
 }
 
 // SnapshotFailed records why a snapshot could not be made or deleted, and when it is tried again; with final it is given up, which is
-// only for one that is to be made and has no objects.
+// only for one that is to be made and has no objects. Its name is free then; one of a rule is not asked for again in its period.
 func (d *DB) SnapshotFailed(ctx context.Context, number int64, fault string, again, now time.Time, final bool) error {
 	err := d.exec(ctx, `UPDATE snapshots SET fault = ?, not_before = ? WHERE id = ? AND state IN (?, ?)`, cut(fault, maxFault), millis(again), number,
 		catalog.SnapshotAsked, catalog.SnapshotDeleting)
 	if err == nil && final {
-		err = d.exec(ctx, `UPDATE snapshots SET state = ?, slot = ?, until = ? WHERE id = ? AND state = ?`,
+		err = d.exec(ctx, `UPDATE snapshots SET state = ?, slot = CASE WHEN automatic = 0 THEN ? ELSE slot END, until = ? WHERE id = ? AND state = ?`,
 			catalog.SnapshotFailed, "/"+random(), millis(now.Add(failedFor)), number, catalog.SnapshotAsked)
 	}
 	if err != nil {

@@ -48,6 +48,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a snapshot of the bucket holds all that it may have", snapshotsImported},
 		{"a rollback goes back to a snapshot", snapshotsRollBack},
 		{"snapshots are signed again by other keys", snapshotsSigned},
+		{"a rule takes one snapshot a period, and keeps the newest", snapshotsByRule},
 
 		{"what is signed by other keys is to be signed again", signed},
 		{"a key is there that a worker had", heldKeys},

@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS repositories (
     keyring_package             VARBINARY(16000) NOT NULL DEFAULT '[]',
     description                 VARBINARY(1200)  NOT NULL DEFAULT '',
     retention                   MEDIUMBLOB       NOT NULL DEFAULT ('[]'),
+    snapshot_rule               VARBINARY(200)   NOT NULL DEFAULT '[]',
     PRIMARY KEY (id),
     UNIQUE KEY repositories_by_name (owner, name)
 ) ENGINE = InnoDB;

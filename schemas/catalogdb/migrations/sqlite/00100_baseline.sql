@@ -21,6 +21,7 @@ CREATE TABLE repositories (
     keyring_package             TEXT    NOT NULL DEFAULT '[]',
     description                 TEXT    NOT NULL DEFAULT '',
     retention                   TEXT    NOT NULL DEFAULT '[]',
+    snapshot_rule               TEXT    NOT NULL DEFAULT '[]',
     UNIQUE (owner, name)
 );
 
