@@ -49,6 +49,15 @@ func (c *Ls) Run(ctx context.Context, io Stdio) error {
 	return t.end()
 }
 
+// parsePackage parses NAME or NAME=VERSION. Both are empty for all packages.
+func parsePackage(s string) (name, version string, err error) {
+	name, version, versioned := strings.Cut(s, "=")
+	if s != "" && name == "" || versioned && version == "" {
+		return "", "", command.Usage("package %q: use NAME or NAME=VERSION, such as hello=1.0", s)
+	}
+	return name, version, nil
+}
+
 // A packageTable prints packages in columns. It aligns maxLines lines at a time.
 type packageTable struct {
 	out   *tabwriter.Writer

@@ -63,13 +63,17 @@ func (f CatalogFlags) Open(ctx context.Context) (*catalogdb.DB, error) {
 	return db, nil
 }
 
-// Status is the command that shows releases, uploads and the backlog or, with a package, where it is published.
+// Status is the command that shows releases, uploads and the backlog or, with a package, where it is out and where not.
 type Status struct {
 	CatalogFlags
 	Target  string `arg:"" optional:"" help:"Only releases and uploads below owner[/name[/os[/version]]]."`
-	Package string `arg:"" optional:"" help:"NAME[=VERSION]: show in which releases below the target this package is published."`
+	Package string `arg:"" optional:"" help:"NAME, NAME=VERSION or NAME=VERSION:ARCH, with globs: show where below the target it is out, and where not."`
 	JSON    bool   `name:"json" help:"Print JSON."`
 	Limit   int    `default:"20" help:"How many uploads to show."`
+
+	Verify    bool   `help:"With a package: fetch the indexes, and ask for the files, through the public URL now, and say what a client sees."`
+	PublicURL string `name:"public-url" help:"With --verify: URL under which clients reach the resolver; default: that of the last repomill up on --data."`
+	TokenFile string `type:"path" help:"With --verify: file with a token that opens the repository, if it is private."`
 }
 
 // Run prints the report.
@@ -82,17 +86,23 @@ func (c *Status) Run(ctx context.Context, io Stdio) error {
 			return err
 		}
 	}
-	pkg, version, err := parsePackage(c.Package)
-	if err != nil {
-		return err
+	if c.Verify && c.Package == "" {
+		return command.Usage("--verify: name a package, as in repomill status acme/tools hello=1.0 --verify")
+	}
+	var pattern catalog.Pattern
+	if c.Package != "" {
+		var err error
+		if pattern, err = catalog.ParsePattern(c.Package); err != nil {
+			return command.Usage("%w", err)
+		}
 	}
 	db, err := c.Open(ctx)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	if pkg != "" {
-		return c.placements(ctx, io, db, pkg, version)
+	if c.Package != "" {
+		return c.whereis(ctx, io, db, pattern)
 	}
 	report, err := c.report(ctx, db)
 	if err != nil {
@@ -109,15 +119,6 @@ func (c *Status) Run(ctx context.Context, io Stdio) error {
 	}
 	printReport(io, report, time.Now())
 	return nil
-}
-
-// parsePackage parses NAME or NAME=VERSION. Both are empty for all packages.
-func parsePackage(s string) (name, version string, err error) {
-	name, version, versioned := strings.Cut(s, "=")
-	if s != "" && name == "" || versioned && version == "" {
-		return "", "", command.Usage("package %q: use NAME or NAME=VERSION, such as hello=1.0", s)
-	}
-	return name, version, nil
 }
 
 // explainNone prints why there is no release below the target. It returns an error that names a similar target if the catalog
@@ -174,15 +175,23 @@ func below(path, target string) bool {
 
 // Help describes the exit codes.
 func (Status) Help() string {
-	return `Browsers show this of one repository at /OWNER/NAME/status/ of the server, to those who send an API token as user name.
+	return `With a package: where it is out, since when and since which revision (place@revision), and why it is not elsewhere. It is waiting for a
+publish, claimed, received or rejected (an upload, known by the name of its file), yanked, or absent: then the name is there in other
+versions, or not at all. Places with equal states are printed together; --json has one object for each release. An RPM has its release in
+its version: hello=1.0* is DEB 1.0 and RPM 1.0-1. --verify asks the server for pointer, index and file as a client does that has the keys
+which the repository gives out now.
+
+The command reads the catalog, not --server. Browsers show the state of one repository at /OWNER/NAME/status/ of the server, to those who
+send an API token as user name.
 
 Exit codes:
-  0  reported; with a package: it is published in a release below the target
-  1  the target does not exist; with a package: it is published in no release below the target
+  0  reported; with a package: it is out everywhere where its name is, for all architectures of the name
+  1  the target does not exist; with a package: it is not out everywhere where its name is, or the name is nowhere
   2  usage
-  4  the catalog cannot be reached
+  4  the catalog cannot be reached; with --verify: the server cannot be asked
 
 Examples:
   ${program} status acme/tools
-  ${program} status acme/tools hello=1.0`
+  ${program} status acme/tools hello=1.0
+  ${program} status acme/tools 'hello*=1.0*' --verify`
 }

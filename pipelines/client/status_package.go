@@ -2,39 +2,39 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 )
 
-// A placement is the state of a package in one release, as status prints it.
-type placement struct {
-	Release string     `json:"release"`
-	Package string     `json:"package,omitempty"` // name version architecture
-	State   string     `json:"state"`             // out, waiting, yanked, absent
-	Since   *time.Time `json:"since,omitempty"`   // when it was published
-	Detail  string     `json:"detail,omitempty"`
-}
-
-// placements prints the state of a package in each release below the target. It returns an error if none has it published.
-func (c *Status) placements(ctx context.Context, io Stdio, db *catalogdb.DB, pkg, version string) error {
-	target := strings.Trim(c.Target, "/")
-	owner, rest, ok := strings.Cut(target, "/")
+// whereis prints where the packages of a pattern are out below the target, and why not where they are not. The error has the exit
+// code for what is not out everywhere where its name is.
+func (c *Status) whereis(ctx context.Context, io Stdio, db *catalogdb.DB, p catalog.Pattern) error {
+	owner, rest, ok := strings.Cut(c.Target, "/")
 	name, _, _ := strings.Cut(rest, "/")
 	if !ok || name == "" {
 		return command.Usage("target %q: name at least the repository, owner/name", c.Target)
 	}
-	found, err := db.Placements(ctx, catalog.Repository{Owner: owner, Name: name}, pkg, version)
-	if err != nil {
-		return NotDeclared(ctx, db, catalog.Repository{Owner: owner, Name: name}, err)
+	r := catalog.Repository{Owner: owner, Name: name}
+	found, err := db.Locate(ctx, r, p)
+	switch {
+	case errors.Is(err, catalogdb.ErrTooMany):
+		return fmt.Errorf("%s selects too many packages for one report: name fewer, such as one version", p)
+	case err != nil && !errors.Is(err, catalogdb.ErrNotFound):
+		return command.Fault(err)
 	}
-	found = slices.DeleteFunc(found, func(p catalogdb.Placement) bool { return !below(p.Release.String(), target) })
-	if len(found) == 0 {
+	uploads, err := db.RecentUploads(ctx, r, maxStatusUploads, catalog.Received, catalog.Rejected)
+	if err != nil {
+		return command.Fault(err)
+	}
+	l := lookup{c.Target, p}
+	w := l.locate(found, uploads)
+	if len(w.rows) == 0 {
 		if c.JSON {
 			PrintJSON(io.Out, []placement{})
 		}
@@ -44,54 +44,24 @@ func (c *Status) placements(ctx context.Context, io Stdio, db *catalogdb.DB, pkg
 		}
 		return c.unknown(ctx, db, all)
 	}
-	rows := make([]placement, len(found))
-	out := false
-	for i, p := range found {
-		rows[i] = describePlacement(p)
-		out = out || p.Visible
+	var unread error
+	if c.Verify {
+		if unread, err = c.verify(ctx, db, r, &w); err != nil {
+			return err
+		}
 	}
-	c.printPlacements(io, rows)
-	if !out {
-		return fmt.Errorf("%s is not published below %s; repomill ls OWNER/NAME/OS/VERSION lists the published packages", c.Package, target)
-	}
-	return nil
-}
-
-func describePlacement(p catalogdb.Placement) placement {
-	row := placement{Release: p.Release.String(), State: "absent", Since: p.Since}
-	if p.Package == nil {
-		return row
-	}
-	row.Package = p.Package.Name + " " + p.Package.Version + " " + p.Package.Arch
-	switch {
-	case p.Package.State == catalog.Yanked && p.Package.Yank != nil:
-		row.State, row.Detail = "yanked", p.Package.Yank.At.Format(time.DateOnly)+": "+p.Package.Yank.Reason
-	case p.Package.State == catalog.Yanked:
-		row.State = "yanked"
-	case p.Visible:
-		row.State = "out"
-	default:
-		row.State, row.Detail = "waiting", "its release is not published yet"
-	}
-	return row
-}
-
-func (c *Status) printPlacements(io Stdio, rows []placement) {
 	if c.JSON {
-		PrintJSON(io.Out, rows)
-		return
+		PrintJSON(io.Out, w.rows)
+	} else {
+		w.print(io.Out)
 	}
-	t := &table{heading: []string{"RELEASE", "PACKAGE", "STATE", "SINCE"}}
-	for _, r := range rows {
-		since := "-"
-		if r.Since != nil {
-			since = r.Since.Format("2006-01-02 15:04:05 UTC")
-		}
-		pkg := r.Package
-		if pkg == "" {
-			pkg = "-"
-		}
-		t.add(command.Printable(r.Detail), r.Release, pkg, r.State, since)
+	switch {
+	case unread != nil:
+		return command.Fault(unread)
+	case w.out == w.places && w.places > 0:
+		return nil
+	case c.Verify || slices.ContainsFunc(w.rows, placement.isOut):
+		return command.Exit(command.Failed) // the report says it
 	}
-	t.print(io.Out)
+	return fmt.Errorf("%s is not published below %s; repomill ls OWNER/NAME/OS/VERSION lists the published packages", p, c.Target)
 }

@@ -269,7 +269,7 @@ func TestStatusAndLs(t *testing.T) {
 		{[]string{"status", "--data", s.data, "acme/status/ubuntu/nobel", "hello"}, 1, "did you mean " + noble + "?"},
 		{[]string{"status", "--data", s.data, "nothing/like/that"}, 1, "nothing is known of nothing/like/that; repomill repo list shows the repositories"},
 		{[]string{"status", "--data", s.data, noble, "hello=9"}, 1, "hello=9 is not published below " + noble + "; repomill ls"},
-		{[]string{"status", "--data", s.data, noble, "hello="}, 2, "use NAME or NAME=VERSION"},
+		{[]string{"status", "--data", s.data, noble, "hello="}, 2, "use NAME, NAME=VERSION or NAME=VERSION:ARCH"},
 		{[]string{"status", "--data", s.data, "--limit=-1"}, 2, "--limit -1: use 0 or more"},
 		{[]string{"ls", "--data", s.data, "acme"}, 2, "use owner/name/os/version"},
 		{[]string{"ls", "--data", t.TempDir(), noble}, 4, "--data"},

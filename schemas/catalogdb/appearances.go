@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
@@ -91,71 +90,4 @@ func appearances(ctx context.Context, q querier, row packageRow) ([]Appearance, 
 		}
 	}
 	return shown, err
-}
-
-// A Placement is one release and what it has, or lacks, of a package.
-type Placement struct {
-	Release catalog.Release
-	Package *catalog.Package // without fragments, in any state; nil if the release has none
-	Visible bool             // clients see it, as far as the catalog knows
-	Since   *time.Time       // when a revision that has it was first published here; nil if none was, or none is known
-}
-
-// Placements returns where a package is visible and where it is missing, read in one transaction: for each release
-// of a repository one placement for each version of the package, or only for the given one, as listed, unless
-// version is empty. A release without the package has one placement without it.
-func (d *DB) Placements(ctx context.Context, r catalog.Repository, name, version string) (all []Placement, err error) {
-	err = d.askOnce(ctx, func(q querier) error {
-		releases, err := collect(ctx, q, scanReleaseID, `SELECT r.id, `+releaseColumns+` FROM `+releaseTables+` WHERE p.owner = ? AND p.name = ?`+releaseOrder, r.Owner, r.Name)
-		if err != nil {
-			return err
-		}
-		all = nil
-		for _, row := range releases {
-			some, err := row.placements(ctx, q, name, version)
-			if err != nil {
-				return err
-			}
-			all = append(all, some...)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("find %s in %s: %w", name, r, err)
-	}
-	return all, nil
-}
-
-// A releaseStateRow is a release with its id.
-type releaseStateRow struct {
-	id    int64
-	state ReleaseState
-}
-
-func scanReleaseID(scan func(...any) error) (row releaseStateRow, err error) {
-	row.state, err = scanRelease(func(dest ...any) error { return scan(append([]any{&row.id}, dest...)...) })
-	return row, err
-}
-
-// placements returns what one release has of a package.
-func (row releaseStateRow) placements(ctx context.Context, q querier, name, version string) ([]Placement, error) {
-	r := row.state.Release
-	args := append([]any{row.id}, distributionArgs(r)...)
-	dirs, dirArgs := in("k.dir", dirsOf(r.Arch))
-	args = append(append(args, dirArgs...), name, version, version)
-	found, err := collect(ctx, q, func(scan func(...any) error) (Placement, error) {
-		p := Placement{Release: r, Package: &catalog.Package{}}
-		var last span
-		err := scanPackage(p.Package, scan, last.dest()...)
-		if p.Visible = last.seen(); p.Visible && p.Package.State == catalog.Active {
-			p.Since = known(last.cameAt)
-		}
-		return p, err
-	}, `SELECT `+spanColumns+`, `+packageColumns+` FROM `+packageTables+` JOIN releases r ON r.id = ?`+lastSpan+`
-		WHERE `+releaseKey+` AND `+dirs+` AND k.name = ? AND (k.version = ? OR ? = '')
-		`+inOrder, args...)
-	if err != nil || len(found) == 0 {
-		return []Placement{{Release: r}}, err
-	}
-	return found, nil
 }

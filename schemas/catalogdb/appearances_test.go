@@ -73,22 +73,29 @@ func appearances(t *testing.T, db *catalogdb.DB) {
 // "hidden" for what clients do not see.
 func placementsOf(t *testing.T, db *catalogdb.DB, name, version string) (all []string) {
 	t.Helper()
-	placements, err := db.Placements(t.Context(), tools, name, version)
+	l, err := db.Locate(t.Context(), tools, catalog.Pattern{Name: name, Version: version})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range placements {
-		s := strings.TrimPrefix(p.Release.String(), "acme/tools/") + ":"
-		if p.Package != nil {
-			s += fmt.Sprintf(" %s %s %s", p.Package.Version, p.Package.Arch, p.Package.State)
+	for _, r := range l.Releases {
+		release := strings.TrimPrefix(r.Release.String(), "acme/tools/") + ":"
+		n := len(all)
+		for _, p := range l.Placements {
+			if p.Release != r.Release {
+				continue
+			}
+			s := release + fmt.Sprintf(" %s %s %s", p.Package.Version, p.Package.Arch, p.Package.State)
 			if !p.Visible {
 				s += " hidden"
 			}
+			if p.Visible && p.Since != nil && p.Package.State == catalog.Active {
+				s += " since " + p.Since.Format("15:04:05")
+			}
+			all = append(all, s)
 		}
-		if p.Since != nil {
-			s += " since " + p.Since.Format("15:04:05")
+		if len(all) == n {
+			all = append(all, release)
 		}
-		all = append(all, s)
 	}
 	return all
 }
@@ -153,13 +160,13 @@ func placementsRecovered(t *testing.T, db *catalogdb.DB) {
 	checkPlaced(t, db, "recovered", "", "ubuntu/jammy: 1 amd64 active", "ubuntu/jammy: 2 amd64 yanked hidden")
 	publish(t, db, jammy, 1000+foreign.Number, start)
 	checkPlaced(t, db, "published again", "", "ubuntu/jammy: 1 amd64 active", "ubuntu/jammy: 2 amd64 yanked hidden")
-	if all, err := db.Placements(t.Context(), lab, "hello", ""); err != nil || len(all) != 0 {
-		t.Errorf("got %v, %v for an unknown repository", all, err)
+	if _, err := db.Locate(t.Context(), lab, catalog.Pattern{Name: "hello"}); !errors.Is(err, catalogdb.ErrNotFound) {
+		t.Errorf("got %v for an unknown repository", err)
 	}
 	want := deb(jammy, "hello", "1")
 	want.State, want.Stanza = catalog.Active, nil
-	all, err := db.Placements(t.Context(), tools, "hello", "1")
-	if err != nil || len(all) != 1 || !cmp.Equal(*all[0].Package, want) {
-		t.Errorf("got %+v, %v", all, err)
+	l, err := db.Locate(t.Context(), tools, catalog.Pattern{Name: "hello", Version: "1"})
+	if err != nil || len(l.Placements) != 1 || !cmp.Equal(l.Placements[0].Package, want) {
+		t.Errorf("got %+v, %v", l.Placements, err)
 	}
 }

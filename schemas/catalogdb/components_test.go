@@ -185,8 +185,8 @@ func componentsOrder(t *testing.T, db *catalogdb.DB) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("entries (-want +got):\n%s", diff)
 	}
-	placed, err := db.Placements(t.Context(), tools, "b", "1")
-	if err != nil || len(placed) != 3 || placed[2].Package.Component != "testing" {
+	l, err := db.Locate(t.Context(), tools, catalog.Pattern{Name: "b", Version: "1"})
+	if placed := l.Placements; err != nil || len(placed) != 3 || placed[2].Package.Component != "testing" {
 		t.Errorf("placed %+v, %v", placed, err)
 	}
 }

@@ -66,8 +66,8 @@ func multilibShows(t *testing.T, db *catalogdb.DB) {
 	due(0) // i386's index has it still
 	publish(t, db, in(el9, "i386"), 3, start)
 	due(1)
-	if placed, err := db.Placements(t.Context(), tools, "hello", ""); err != nil || len(placed) != 4 {
-		t.Errorf("placed %+v, %v", placed, err)
+	if l, err := db.Locate(t.Context(), tools, catalog.Pattern{Name: "hello"}); err != nil || len(l.Placements) != 2 {
+		t.Errorf("placed %+v, %v", l.Placements, err)
 	}
 }
 

@@ -36,6 +36,15 @@ func scanRelease(scan func(...any) error) (ReleaseState, error) {
 	return s, err
 }
 
+// scanReleaseSince is scanRelease with when that was published, and the fault.
+func scanReleaseSince(scan func(...any) error) (ReleaseState, error) {
+	var since sql.NullInt64
+	var fault string
+	s, err := scanRelease(func(dest ...any) error { return scan(append(dest, &since, &fault)...) })
+	s.Since, s.Fault = optional(since), fault
+	return s, err
+}
+
 func distributionArgs(r catalog.Release) []any {
 	return []any{r.Repository.Owner, r.Repository.Name, r.Distribution.OS, r.Distribution.Version}
 }
@@ -51,13 +60,7 @@ func (d *DB) ReleasesOf(ctx context.Context, r catalog.Repository) ([]ReleaseSta
 }
 
 func (d *DB) releaseStates(ctx context.Context, where string, args ...any) ([]ReleaseState, error) {
-	return list(ctx, d, func(scan func(...any) error) (ReleaseState, error) {
-		var since sql.NullInt64
-		var fault string
-		s, err := scanRelease(func(dest ...any) error { return scan(append(dest, &since, &fault)...) })
-		s.Since, s.Fault = optional(since), fault
-		return s, err
-	}, `SELECT `+releaseColumns+`, u.published_at, r.fault FROM `+releaseTables+`
+	return list(ctx, d, scanReleaseSince, `SELECT `+releaseColumns+`, u.published_at, r.fault FROM `+releaseTables+`
 		LEFT JOIN publications u ON u.release_id = r.id AND u.revision = r.published_revision`+where+releaseOrder, args...)
 }
 

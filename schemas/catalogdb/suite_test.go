@@ -213,6 +213,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 
 		{"a package is placed in each release", placements},
 		{"an RPM package is placed in its directories", placementsRPM},
+		{"a pattern finds packages, and their names without them", locates},
 		{"a package appears in each of its releases", appearances},
 		{"workers are seen until they end", workers},
 		{"a recovered package is visible", placementsRecovered},
