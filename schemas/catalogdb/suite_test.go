@@ -214,6 +214,8 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a package is placed in each release", placements},
 		{"an RPM package is placed in its directories", placementsRPM},
 		{"a pattern finds packages, and their names without them", locates},
+		{"what clients saw is known of each revision and time", packagesAtPoints},
+		{"what another catalog published is known of now alone", packagesAtRecovered},
 		{"a package appears in each of its releases", appearances},
 		{"workers are seen until they end", workers},
 		{"a recovered package is visible", placementsRecovered},
