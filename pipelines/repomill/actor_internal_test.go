@@ -9,7 +9,7 @@ import (
 
 // A command that changes the catalog says who does it: only servers, and what looks or pushes, do not.
 func TestCommandsThatChangeHaveAnActor(t *testing.T) {
-	without := []string{"up", "worker", "api", "migrate", "push", "ls", "status", "hint", "verify", "check", "doctor", "log", "repo list", "snapshot list", "token list", "trust list",
+	without := []string{"up", "worker", "api", "migrate", "push", "ls", "status", "hint", "verify", "check", "doctor", "diff", "log", "repo list", "snapshot list", "token list", "trust list",
 		"retain list", "key list", "key status", "key plan", "key package", "reindex list",
 		"stats run", "audit"} // stats show sums up --by something else
 	for _, name := range leaves(t) {

@@ -24,6 +24,7 @@ type commands struct {
 
 	Yank     yankCmd     `cmd:"" help:"Withdraw packages from their releases."`
 	Unyank   unyankCmd   `cmd:"" help:"Restore withdrawn packages."`
+	Diff     diffCmd     `cmd:"" help:"Compare what clients see in two places, or at two times."`
 	Rollback rollbackCmd `cmd:"" help:"Give clients the packages of an earlier time."`
 	Snapshot snapshotCmd `cmd:"" help:"Create, list and delete snapshots: states of a repository that are kept."`
 	Promote  promoteCmd  `cmd:"" help:"Copy published packages to another component, distribution or repository."`
