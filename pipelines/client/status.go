@@ -177,7 +177,8 @@ func below(path, target string) bool {
 func (Status) Help() string {
 	return `With a package: where it is out, since when and since which revision (place@revision), and why it is not elsewhere. It is waiting for a
 publish, claimed, received or rejected (an upload, known by the name of its file), yanked, or absent: then the name is there in other
-versions, or not at all. Places with equal states are printed together; --json has one object for each release. An RPM has its release in
+versions, or not at all. Of one version the snapshots are counted that have it. Places with equal states are printed together; --json has
+one object for each release. An RPM has its release in
 its version: hello=1.0* is DEB 1.0 and RPM 1.0-1. --verify asks the server for pointer, index and file as a client does that has the keys
 which the repository gives out now.
 

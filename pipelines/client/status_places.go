@@ -43,6 +43,7 @@ type placement struct {
 	By        string         `json:"by,omitempty"`        // who yanked it
 	At        *time.Time     `json:"at,omitempty"`        // when it was yanked, or the upload received
 	Detail    string         `json:"detail,omitempty"`
+	Snapshots *snapshotCount `json:"snapshots,omitempty"`
 	Counts    bool           `json:"counts"`         // its name is here: it is to be out
 	Seen      *sighting      `json:"seen,omitempty"` // with --verify
 
@@ -50,11 +51,21 @@ type placement struct {
 	pkg     catalog.Package
 }
 
+// A snapshotCount is how many snapshots have a package.
+type snapshotCount struct {
+	Count  int    `json:"count"`
+	Oldest string `json:"oldest"` // identifiers
+	Newest string `json:"newest"`
+}
+
 // placementOf describes what a release has of a package.
 func placementOf(p catalogdb.Placement, r catalogdb.ReleaseState) placement {
 	k := p.Package
 	row := placement{Release: p.Release.String(), Component: k.Component, Package: k.Name + " " + k.Version + " " + k.Arch, Name: k.Name, Version: k.Version, Arch: k.Arch,
 		Since: p.Since, Till: p.Till, Revision: p.Came, Published: r.Published, Counts: true, release: p.Release, pkg: k}
+	if n := p.Snapshots; n.Count > 0 {
+		row.Snapshots = &snapshotCount{n.Count, n.Oldest, n.Newest}
+	}
 	switch {
 	case k.State == catalog.Yanked:
 		row.State, row.Revision = placeYanked, p.Went

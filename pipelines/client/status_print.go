@@ -23,6 +23,8 @@ type placeGroup struct {
 	what        string // name, version and architectures
 	detail      string
 	first, last *time.Time // when clients first saw it
+	fewest      int        // snapshots that have it in a place
+	snapshots   snapshotCount
 	places      []string
 }
 
@@ -92,6 +94,7 @@ func detailOf(row placement) string {
 // add adds one place, whose rows are of several architectures. A DEB distribution is one release: all of them are out with the
 // last of its revisions. RPM directories are named one by one if their revisions differ.
 func (g *placeGroup) add(rows []placement) {
+	g.addSnapshots(rows)
 	var last int64
 	byRelease := map[string]int64{}
 	for _, row := range rows {
@@ -116,6 +119,39 @@ func (g *placeGroup) add(rows []placement) {
 	}
 }
 
+// addSnapshots counts the snapshots that have the package in a place.
+func (g *placeGroup) addSnapshots(rows []placement) {
+	for i, row := range rows {
+		n := snapshotCount{}
+		if row.Snapshots != nil {
+			n = *row.Snapshots
+		}
+		if len(g.places) == 0 && i == 0 {
+			g.fewest, g.snapshots = n.Count, n
+		}
+		g.fewest = min(g.fewest, n.Count)
+		if n.Count > 0 && (g.snapshots.Count == 0 || n.Oldest < g.snapshots.Oldest) {
+			g.snapshots.Oldest = n.Oldest
+		}
+		g.snapshots.Newest = max(g.snapshots.Newest, n.Newest)
+		g.snapshots.Count = max(g.snapshots.Count, n.Count)
+	}
+}
+
+// inSnapshots returns how many snapshots have the package, in words.
+func (g *placeGroup) inSnapshots() string {
+	n := g.snapshots
+	switch {
+	case n.Count == 0:
+		return ""
+	case g.fewest == n.Count && n.Count == 1:
+		return "in snapshot " + n.Oldest
+	case g.fewest == n.Count:
+		return fmt.Sprintf("in %d snapshots, %s to %s", n.Count, n.Oldest, n.Newest)
+	}
+	return fmt.Sprintf("in %d to %d snapshots, %s to %s", g.fewest, n.Count, n.Oldest, n.Newest)
+}
+
 // atRevision returns "place@revision", the form of a state that diff takes.
 func atRevision(place string, revision int64) string {
 	if revision == 0 {
@@ -132,6 +168,9 @@ func (g *placeGroup) title() string {
 	}
 	if g.first != nil {
 		title += ", since " + timesOf(*g.first, *g.last)
+	}
+	if in := g.inSnapshots(); in != "" {
+		title += ", " + in
 	}
 	if g.detail != "" {
 		title += ": " + g.detail

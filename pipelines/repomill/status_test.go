@@ -113,6 +113,7 @@ func TestStatusSeesWhatClientsMiss(t *testing.T) {
 	s := newSite(t)
 	const jammy = "acme/tools/ubuntu/jammy"
 	s.publish(t, jammy, newDEB(t, debtest.Spec{}))
+	s.does(t, 0, "", "snapshot", "create", "acme/tools", "--name", "first")
 	pointer := filepath.Join(s.data, "bucket/acme/tools/ubuntu/dists/jammy/InRelease")
 	old, err := os.ReadFile(pointer)
 	if err != nil {
@@ -129,6 +130,11 @@ func TestStatusSeesWhatClientsMiss(t *testing.T) {
 	}
 	if got := s.states(t, 0, "acme/tools", "hello=1.0"); len(got) != 1 {
 		t.Errorf("by the catalog: %q", got)
+	}
+	for version, want := range map[string]bool{"1.0": true, "2.0": false} {
+		if a := s.does(t, 0, "", "status", "acme/tools", "hello="+version); strings.Contains(a.Stdout, " UTC, in snapshot 20") != want {
+			t.Errorf("%s is in the snapshot: %v, not as in %s", version, want, a.Stdout)
+		}
 	}
 	if err := s.Stop(); err != nil { // or it would publish again
 		t.Fatal(err)

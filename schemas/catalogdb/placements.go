@@ -28,6 +28,13 @@ type Placement struct {
 	Came, Went  int64           // the revision that showed it first, and the first later one that does not; 0 if there is none
 	Since, Till *time.Time      // when clients first saw that it came, and that it went; nil if they did not, or it is not known
 	Removed     bool            // its file is deleted, or about to be
+	Snapshots   SnapshotCount   // that have it in this release; only for a pattern with a version
+}
+
+// A SnapshotCount is how many kept snapshots there are, and the identifiers of the first and the last of them.
+type SnapshotCount struct {
+	Count          int
+	Oldest, Newest string
 }
 
 // An OtherVersions is what one component of a distribution has of a name and an architecture besides what a pattern selects.
@@ -72,7 +79,7 @@ func (d *DB) Locate(ctx context.Context, r catalog.Repository, p catalog.Pattern
 		if len(ids) > maxSelected {
 			return ErrTooMany
 		}
-		return l.place(ctx, q, releases, ids)
+		return l.place(ctx, q, releases, ids, p.Version != "")
 	})
 	if err != nil {
 		return l, fmt.Errorf("find %s in %s: %w", p, r, err)
@@ -155,12 +162,18 @@ func (t targetDistribution) named(ctx context.Context, q querier, place catalog.
 }
 
 // place reads selected rows with what their releases show of them.
-func (l *Located) place(ctx context.Context, q querier, releases []releaseStateRow, ids []int64) error {
+func (l *Located) place(ctx context.Context, q querier, releases []releaseStateRow, ids []int64, snapshots bool) error {
 	byRelease := map[int64][]Placement{}
 	for some := range slices.Chunk(ids, selectChunk) {
 		spans, err := lastSpans(ctx, q, some)
 		if err != nil {
 			return err
+		}
+		var held map[spanKey]SnapshotCount
+		if snapshots {
+			if held, err = countSnapshots(ctx, q, some); err != nil {
+				return err
+			}
 		}
 		where, args := in("k.id", some)
 		_, err = collect(ctx, q, func(scan func(...any) error) (none struct{}, err error) {
@@ -172,7 +185,7 @@ func (l *Located) place(ctx context.Context, q querier, releases []releaseStateR
 			for _, row := range releases {
 				r := row.state.Release
 				if r.Distribution == p.Package.Distribution && shows(r.Arch, dirOf(p.Package)) {
-					p.Release = r
+					p.Release, p.Snapshots = r, held[spanKey{id, row.id}]
 					byRelease[row.id] = append(byRelease[row.id], p.in(spans[spanKey{id, row.id}]))
 				}
 			}
@@ -218,4 +231,20 @@ func lastSpans(ctx context.Context, q querier, packages []int64) (map[spanKey]sp
 		return none, nil
 	}, `SELECT v.package_id, v.release_id, `+spanColumns+` FROM visibility v WHERE `+where, args...)
 	return last, err
+}
+
+// countSnapshots returns how many snapshots have each of some packages in each release.
+func countSnapshots(ctx context.Context, q querier, packages []int64) (map[spanKey]SnapshotCount, error) {
+	where, args := in("v.package_id", packages)
+	counts := map[spanKey]SnapshotCount{}
+	_, err := collect(ctx, q, func(scan func(...any) error) (none struct{}, err error) {
+		var key spanKey
+		var n SnapshotCount
+		err = scan(&key.pkg, &key.release, &n.Count, &n.Oldest, &n.Newest)
+		counts[key] = n
+		return none, err
+	}, `SELECT v.package_id, v.release_id, COUNT(DISTINCT s.id), MIN(s.ident), MAX(s.ident) FROM visibility v JOIN snapshot_releases t ON t.release_id = v.release_id
+			AND t.came_until >= v.came AND (v.went IS NULL OR v.went > t.went_after) JOIN snapshots s ON s.id = t.snapshot_id AND s.state = ?
+		WHERE `+where+` GROUP BY v.package_id, v.release_id`, append([]any{catalog.SnapshotKept}, args...)...)
+	return counts, err
 }
