@@ -146,6 +146,12 @@ func packageOf(u catalogdb.PushedUpload, file string) (k catalog.Package, ok boo
 	if p := strings.Fields(u.Package); len(p) == 3 {
 		return catalog.Package{Name: p[0], Version: p[1], Arch: p[2]}, true
 	}
+	return PackageOfFile(file)
+}
+
+// PackageOfFile returns name, version without its epoch, and architecture of a package whose file is called as usual:
+// NAME_VERSION_ARCH.deb, or NAME-VERSION-RELEASE.ARCH.rpm.
+func PackageOfFile(file string) (k catalog.Package, ok bool) {
 	file = strings.ReplaceAll(strings.ReplaceAll(file, "%3a", ":"), "%3A", ":")
 	if name, is := strings.CutSuffix(file, ".rpm"); is {
 		name, k.Arch, _ = cutLast(name, ".")

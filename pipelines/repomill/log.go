@@ -13,33 +13,34 @@ import (
 
 type logCmd struct {
 	catalogFlags
-	Target string `arg:"" optional:"" help:"Only what concerns it: owner/name, or owner. What is done to all concerns each."`
-	Since  period `default:"7d" help:"From how long ago on."`
-	JSON   bool   `name:"json" help:"Print one JSON object a line."`
+	Target   string   `arg:"" optional:"" help:"Only what concerns it: owner, owner/name, or owner/name/os/version[/component]. What is done to all concerns each."`
+	Packages []string `arg:"" optional:"" name:"package" help:"NAME, NAME=VERSION or NAME=VERSION:ARCH, with globs: only uploads and changes of these packages."`
+	Since    period   `default:"7d" help:"From how long ago on."`
+	JSON     bool     `name:"json" help:"Print one JSON object a line."`
 }
 
 // Help says what is in the log.
 func (logCmd) Help() string {
 	return `Who changed what, when, and why: repositories, tokens, keys, withdrawals, reindexes, and all uploads, oldest first. Times
 are UTC. A change without a name was made by the product itself. Names and jobs are what the user, or CI, said of itself;
-those of the API are of the token.
+those of the API are of the token. An upload that was never read is known by the name of its file; a rollback of the target may
+concern each package.
 
 ` + listHelp + `
 
 Examples:
   repomill log acme/tools
+  repomill log acme/tools/ubuntu/jammy 'hello=1.*' --since 30d
   repomill log --since 24h --json`
 }
 
 // Run prints the log.
 func (c *logCmd) Run(ctx context.Context, io stdio) error {
-	var target catalog.Target
-	if c.Target != "" {
-		var err error
-		if target, err = parseTarget(c.Target); err != nil {
-			return err
-		}
+	f, err := c.filter()
+	if err != nil {
+		return err
 	}
+	target := f.repository
 	db, err := c.open(ctx)
 	if err != nil {
 		return err
@@ -59,6 +60,9 @@ func (c *logCmd) Run(ctx context.Context, io stdio) error {
 		if err != nil {
 			return command.Fault(err)
 		}
+		if !f.selects(e) {
+			continue
+		}
 		n++
 		if c.JSON {
 			printJSON(io, e)
@@ -73,7 +77,7 @@ func (c *logCmd) Run(ctx context.Context, io stdio) error {
 	case target.Owner == "":
 		fmt.Fprintln(io.out, "nothing is recorded since then")
 	default:
-		fmt.Fprintf(io.out, "nothing is recorded of %s since then\n", target)
+		fmt.Fprintf(io.out, "nothing is recorded of %s since then\n", strings.Join(append(c.Packages[:len(c.Packages):len(c.Packages)], c.Target), " in "))
 	}
 	return nil
 }

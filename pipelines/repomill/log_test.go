@@ -60,7 +60,49 @@ func TestLog(t *testing.T) {
 		t.Error(a)
 	}
 	s.does(t, 1, "did you mean acme/tools?", "log", "acme/tols")
-	s.does(t, 2, "target", "log", "acme/tools/ubuntu/jammy")
+	s.does(t, 2, "target", "log", "acme/tools/ubuntu")
+	s.does(t, 2, "name the repository of the packages", "log", "acme", "hello")
+	s.does(t, 2, `package "hello=": use NAME`, "log", "acme/tools", "hello=")
+}
+
+// The log of a distribution, a component or packages has what concerns them alone.
+func TestLogOfPackages(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	const repository, jammy, noble = "acme/logged", "acme/logged/ubuntu/jammy", "acme/logged/ubuntu/noble"
+	s.publish(t, jammy, newDEB(t, debtest.Spec{}))
+	s.publish(t, jammy, newDEB(t, debtest.Spec{Version: "2.0"}), newDEB(t, debtest.Spec{Name: "other"}))
+	s.publish(t, noble+"/contrib", newDEB(t, debtest.Spec{}))
+	s.await(t, s.drop(t, noble+"/hello_1.0_all.deb", []byte("x")))
+	s.does(t, 0, "", "yank", repository, "hello=1.0", "--reason", "bad")
+	s.does(t, 0, "", "repo", "set", repository, "--description", "logged")
+	check := func(want []string, args ...string) {
+		t.Helper()
+		var got []string
+		for line := range strings.Lines(s.does(t, 0, "", append([]string{"log", "--json"}, args...)...).Stdout) {
+			var e catalog.AuditEntry
+			if err := json.Unmarshal([]byte(line), &e); err != nil {
+				t.Fatal(err)
+			}
+			if e.Action == catalog.ActionKeys { // concerns all; the site is shared
+				continue
+			}
+			got = append(got, string(e.Action)+" "+strings.TrimPrefix(e.Target, repository)+" "+e.Package)
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: got %q, want %q", args, got, want)
+		}
+	}
+	one := []string{"package.yank /ubuntu/jammy/main ", "package.yank /ubuntu/noble/contrib ", "upload /ubuntu/jammy hello 1.0 all", "upload /ubuntu/noble ", "upload /ubuntu/noble/contrib hello 1.0 all"}
+	check(one, repository, "hello=1.0")
+	check([]string{one[0], one[2]}, jammy, "hel*=1.*")
+	check([]string{one[1], one[4]}, noble+"/contrib", "hello")
+	check([]string{one[3]}, noble+"/main", "hello=1.0:all")
+	check([]string{"package.yank /ubuntu/jammy/main ", "repo.create /ubuntu/jammy ", "repo.set  ", "upload /ubuntu/jammy hello 1.0 all", "upload /ubuntu/jammy hello 2.0 all", "upload /ubuntu/jammy other 1.0 all"}, jammy)
+	if a := s.does(t, 0, "", "log", repository, "none"); a.Stdout != "nothing is recorded of none in acme/logged since then\n" {
+		t.Error(a)
+	}
 }
 
 // Each upload has its own pusher in the log: a duplicate that of who pushed it again, and a rejected one, too.

@@ -55,11 +55,12 @@ const (
 
 // An AuditEntry is one change of the catalog. It has no secrets.
 type AuditEntry struct {
-	At     time.Time `json:"at"`
-	By     string    `json:"by,omitempty"` // empty if the product did it by itself
-	Action Action    `json:"action"`
-	Target string    `json:"target"` // "owner/name/os/version[/arch]" or any beginning of it, or [AllRepositories]
-	Detail string    `json:"detail,omitempty"`
-	Why    string    `json:"why,omitempty"`
-	Job    string    `json:"job,omitempty"`
+	At      time.Time `json:"at"`
+	By      string    `json:"by,omitempty"` // empty if the product did it by itself
+	Action  Action    `json:"action"`
+	Target  string    `json:"target"` // "owner/name/os/version[/arch]" or any beginning of it, or [AllRepositories]
+	Detail  string    `json:"detail,omitempty"`
+	Package string    `json:"package,omitempty"` // name version architecture, of an upload that has been read
+	Why     string    `json:"why,omitempty"`
+	Job     string    `json:"job,omitempty"`
 }

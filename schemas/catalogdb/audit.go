@@ -147,14 +147,15 @@ func (d *DB) uploadPage(ctx context.Context, target catalog.Target, at, id int64
 		e := &row.entry
 		var object, state string
 		var reason, detail sql.NullString
-		if err = scan(&row.id, &row.at, &object, &state, &reason, &detail, &e.By, &e.Job); err != nil {
+		var k [3]string
+		if err = scan(&row.id, &row.at, &object, &state, &reason, &detail, &e.By, &e.Job, &k[0], &k[1], &k[2]); err != nil {
 			return row, err
 		}
-		e.At, e.Action = instant(row.at), catalog.ActionUpload
+		e.At, e.Action, e.Package = instant(row.at), catalog.ActionUpload, strings.TrimSpace(strings.Join(k[:], " "))
 		dir, file := path.Split(layout.ShownStaging(object))
 		said := slices.DeleteFunc([]string{file + " " + state, reason.String, detail.String}, func(s string) bool { return s == "" })
 		e.Target, e.Detail = strings.TrimSuffix(dir, "/"), strings.Join(said, ": ")
 		return row, nil
-	}, `SELECT u.id, u.received_at, u.object, u.state, u.reason, u.detail, u.pushed_by, u.pushed_job
-		FROM uploads u WHERE `+where+` ORDER BY u.received_at, u.id LIMIT ?`, append(args, logPage)...)
+	}, `SELECT u.id, u.received_at, u.object, u.state, u.reason, u.detail, u.pushed_by, u.pushed_job,
+			COALESCE(k.name, ''), COALESCE(k.version, ''), COALESCE(k.arch, '') FROM `+verdictTables+` WHERE `+where+` ORDER BY u.received_at, u.id LIMIT ?`, append(args, logPage)...)
 }
