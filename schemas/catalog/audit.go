@@ -45,6 +45,7 @@ const (
 	ActionPromote        Action = "package.promote"  // a copy was asked for
 	ActionRollback       Action = "package.rollback" // a target was brought back to an earlier state
 	ActionRetain         Action = "package.retain"   // packages left that no rule keeps
+	ActionPhase          Action = "package.phase"    // a part of the hosts gets a package, or another part
 	ActionSnapshot       Action = "snapshot.create"
 	ActionSnapshotDelete Action = "snapshot.delete"
 	ActionKeys           Action = "keys.change"

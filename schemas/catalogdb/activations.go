@@ -168,6 +168,15 @@ func releasesShowing(s Stored, releases []releaseRow) (showing []releaseRow, err
 
 // recordActivation issues a revision for each release that changed, and records what each upload waits for.
 func recordActivation(ctx context.Context, tx *transaction, changes []packageChange, now time.Time) error {
+	var came []int64
+	for _, c := range changes {
+		if c.changed {
+			came = append(came, c.pkg)
+		}
+	}
+	if err := tx.phaseActivated(ctx, came); err != nil {
+		return err
+	}
 	revisions, err := recordChanges(ctx, tx, changes, now)
 	if err != nil {
 		return err

@@ -111,6 +111,7 @@ var writings = []writing{
 		}
 		return err
 	}},
+	{"phase", phaseWriting},
 	{"recover", func(ctx context.Context, db *catalogdb.DB, s catalogdb.Stored) error {
 		got, err := db.Recover(ctx, jammy, published(deb(jammy, "old", "1"), deb(jammy, "lost", "1")), foreign, start)
 		if got.Inserted != 1 {

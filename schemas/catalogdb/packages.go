@@ -82,7 +82,7 @@ const (
 
 // factColumns and facts are the columns of a row that say what the package is.
 const factColumns = `component, name, version, canonical, arch, variant, dir, sort_key, object_key, file,
-	size, sha256, md5, uploaded_at, state, pushed_by, pushed_job, yanked_at, yank_reason, yanked_by, signer,
+	size, sha256, md5, uploaded_at, state, pushed_by, pushed_job, yanked_at, yank_reason, yanked_by, signer, source, phase,
 	stanza, primary_xml, filelists_xml, other_xml`
 
 func facts(k catalog.Package, fragments []any) []any {
@@ -94,12 +94,12 @@ func facts(k catalog.Package, fragments []any) []any {
 	}
 	return append([]any{k.Component, k.Name, k.Version, k.Canonical, k.Arch, k.Variant, dirOf(k), k.SortKey, k.Key, path.Base(k.Key),
 		k.File.Size, k.File.SHA256, k.File.MD5, millis(k.Uploaded), k.State, cut(k.Pusher.User, maxUser), cut(k.Pusher.Job, maxJob),
-		yankedAt, yank.Reason, cut(yank.By, maxUser), k.Signer}, fragments...)
+		yankedAt, yank.Reason, cut(yank.By, maxUser), k.Signer, sourceColumn(k.Stanza), phaseColumn(k.Stanza)}, fragments...)
 }
 
 func insertPackage(ctx context.Context, tx *transaction, distribution int64, k catalog.Package, fragments []any) (id int64, err error) {
 	res, err := tx.ExecContext(ctx, `INSERT INTO packages (distribution_id, `+factColumns+`)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, append([]any{distribution}, facts(k, fragments)...)...)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, append([]any{distribution}, facts(k, fragments)...)...)
 	if err == nil {
 		id, err = res.LastInsertId()
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 )
 
@@ -136,7 +137,7 @@ func (d *DB) queueReleases(ctx context.Context, limit int, now time.Time) (queue
 	return queued, nil
 }
 
-// A pageTurn is a row that came into a release or went out of it, with the revision of that.
+// A pageTurn is a row that came into a release or went out of it, or got another phase there, with the revision of that.
 type pageTurn struct {
 	revision, pkg int64
 	pageAsk
@@ -174,6 +175,19 @@ func (d *DB) queueRevisions(ctx context.Context, c pageCursor, limit int, now ti
 	})
 }
 
+// phaseTurns returns the next rows behind a cursor that got another phase, as pageTurns does. Nothing says when clients saw that.
+func (d *DB) phaseTurns(ctx context.Context, c pageCursor, limit int) ([]pageTurn, error) {
+	if c.arch != "" {
+		return nil, nil
+	}
+	next := c.revision + 1
+	return list(ctx, d, func(scan func(...any) error) (t pageTurn, err error) {
+		return t, scan(&t.revision, &t.pkg, &t.name, &t.version)
+	}, `SELECT f.revision, k.id, k.name, k.version FROM phases f JOIN packages k ON k.distribution_id = f.distribution_id AND k.component = f.component AND k.source = f.source AND k.state = ?
+		WHERE f.distribution_id = ? AND f.revision BETWEEN ? AND ? AND (f.revision > ? OR k.id > ?) ORDER BY f.revision, k.id LIMIT ?`,
+		catalog.Active, c.distribution, next, c.published, next, c.pkg, limit)
+}
+
 // moved executes an UPDATE, and reports whether it found its row: another process may have been faster.
 func (tx *transaction) moved(ctx context.Context, query string, args ...any) (bool, error) {
 	res, err := tx.ExecContext(ctx, query, args...)
@@ -198,6 +212,11 @@ func (d *DB) pageTurns(ctx context.Context, c pageCursor, limit int) (turns []pa
 		}
 		turns = append(turns, some...)
 	}
+	some, err := d.phaseTurns(ctx, c, limit)
+	if err != nil {
+		return nil, err
+	}
+	turns = append(turns, some...)
 	slices.SortFunc(turns, func(a, b pageTurn) int {
 		return cmp.Or(cmp.Compare(a.revision, b.revision), cmp.Compare(a.pkg, b.pkg))
 	})

@@ -63,6 +63,9 @@ func (d *DB) recover(ctx context.Context, r catalog.Release, rows iter.Seq2[cata
 		if err := rec.readPublished(ctx, foreign, known, rebuild); err != nil {
 			return err
 		}
+		if err := rec.readPhases(ctx); err != nil {
+			return err
+		}
 		for k, err := range rows {
 			if err != nil {
 				unread = err
@@ -106,6 +109,7 @@ type recovery struct {
 	shared       bool  // something that others show changed
 	rebuild      bool  // write every row
 	read         int64 // the newest own revision that may be part of what was read
+	phases       recoveredPhases
 	next         int64 // the revision with which changes come into the release; 0: clients see them already, and the revision is foreign
 }
 

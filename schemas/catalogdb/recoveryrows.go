@@ -17,6 +17,7 @@ func (rec *recovery) recoverRow(ctx context.Context, k catalog.Package) error {
 		k.State != catalog.Active && (k.State != catalog.Yanked || k.Yank == nil) {
 		return fmt.Errorf("%s %s %s, %s in %s %s, is not a row of this release", k.Name, k.Version, k.Arch, k.State, k.Repository, k.Distribution)
 	}
+	k = rec.keepPhase(k)
 	evicted, err := rec.evict(ctx, k)
 	if err != nil {
 		return err
@@ -32,6 +33,9 @@ func (rec *recovery) recoverRow(ctx context.Context, k catalog.Package) error {
 		}
 		rec.counts.Inserted++
 		return rec.recordChange(ctx, id, k)
+	}
+	if err == nil && holder.State == k.State {
+		err = rec.restoreAsked(ctx, id, k)
 	}
 	pending := false
 	if err == nil {
@@ -52,7 +56,7 @@ func (rec *recovery) recoverRow(ctx context.Context, k catalog.Package) error {
 		rec.counts.Replaced++
 	case pending:
 		return nil
-	case holder.State == k.State && rec.rebuild && k.State == catalog.Active:
+	case holder.State == k.State && k.State == catalog.Active && (rec.rebuild || rec.otherPhase(id, k)):
 		restored, err := rec.restoreFragments(ctx, id, k)
 		if err != nil || !restored {
 			return err
@@ -177,7 +181,7 @@ func (rec *recovery) write(ctx context.Context, id int64, k catalog.Package) err
 		return err
 	}
 	_, err = rec.tx.ExecContext(ctx, `UPDATE packages SET component = ?, name = ?, version = ?, canonical = ?, arch = ?, variant = ?, dir = ?, sort_key = ?, object_key = ?, file = ?,
-			size = ?, sha256 = ?, md5 = ?, uploaded_at = ?, state = ?, pushed_by = ?, pushed_job = ?, yanked_at = ?, yank_reason = ?, yanked_by = ?, signer = ?,
+			size = ?, sha256 = ?, md5 = ?, uploaded_at = ?, state = ?, pushed_by = ?, pushed_job = ?, yanked_at = ?, yank_reason = ?, yanked_by = ?, signer = ?, source = ?, phase = ?,
 			stanza = ?, primary_xml = ?, filelists_xml = ?, other_xml = ?, removed = 0 WHERE id = ?`, append(facts(k, fragments), id)...)
 	if err == nil {
 		err = replaceNeeds(ctx, rec.tx, rec.distribution, id, k.Needs)
@@ -191,14 +195,14 @@ func (rec *recovery) restoreFragments(ctx context.Context, id int64, k catalog.P
 	if err != nil {
 		return false, err
 	}
-	args := append(slices.Clone(fragments), id)
+	args := append(slices.Clone(fragments), sourceColumn(k.Stanza), phaseColumn(k.Stanza), id)
 	for _, f := range fragments {
 		if f == nil {
 			f = []byte{}
 		}
 		args = append(args, f)
 	}
-	res, err := rec.tx.ExecContext(ctx, `UPDATE packages SET stanza = ?, primary_xml = ?, filelists_xml = ?, other_xml = ? WHERE id = ?
+	res, err := rec.tx.ExecContext(ctx, `UPDATE packages SET stanza = ?, primary_xml = ?, filelists_xml = ?, other_xml = ?, source = ?, phase = ? WHERE id = ?
 		AND (COALESCE(stanza, x'') <> ? OR COALESCE(primary_xml, x'') <> ? OR COALESCE(filelists_xml, x'') <> ? OR COALESCE(other_xml, x'') <> ?)`, args...)
 	if err != nil {
 		return false, err

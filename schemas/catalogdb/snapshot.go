@@ -102,7 +102,7 @@ func (s *Snapshot) Yanked(ctx context.Context) ([]catalog.Package, error) {
 	return all, nil
 }
 
-// A Change is a row that joined a release, or left it.
+// A Change is a row that joined a release, or left it, or has another phase.
 type Change struct {
 	SortKey         []byte
 	Arch, Component string
@@ -130,6 +130,11 @@ func (s *Snapshot) Changes(ctx context.Context, since catalog.Revision, limit in
 		}
 		changes = append(changes, some...)
 	}
+	rephased, err := s.rephased(ctx, since.Number, limit+1)
+	if err != nil || len(rephased) > limit {
+		return nil, false, err
+	}
+	changes = append(changes, rephased...)
 	slices.SortFunc(changes, func(a, b Change) int {
 		return cmp.Or(bytes.Compare(a.SortKey, b.SortKey), strings.Compare(a.Component, b.Component), strings.Compare(a.Arch, b.Arch))
 	})
@@ -137,6 +142,18 @@ func (s *Snapshot) Changes(ctx context.Context, since catalog.Revision, limit in
 		return bytes.Equal(a.SortKey, b.SortKey) && a.Component == b.Component && a.Arch == b.Arch
 	})
 	return changes, len(changes) <= limit, nil
+}
+
+// rephased returns up to limit rows whose phase changed after a revision: they neither came nor went.
+func (s *Snapshot) rephased(ctx context.Context, since int64, limit int) ([]Change, error) {
+	if s.Release.Arch != "" {
+		return nil, nil
+	}
+	return collect(ctx, s.tx, func(scan func(...any) error) (c Change, err error) {
+		return c, scan(&c.SortKey, &c.Arch, &c.Component)
+	}, `SELECT k.sort_key, k.arch, k.component FROM phases f
+		JOIN packages k ON k.distribution_id = f.distribution_id AND k.component = f.component AND k.source = f.source AND k.state = ?
+		WHERE f.distribution_id = ? AND f.revision > ? LIMIT ?`, catalog.Active, s.distribution, since, limit)
 }
 
 // An Entry is what the indexes of a release say of one active row, as bytes that are valid until the next

@@ -189,6 +189,11 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"what is to be copied is found and asked for at once", promoteSelected},
 		{"yanks of a repository and pushes wait for each other", selectedConcurrently},
 
+		{"the binaries of a source have one phase", phases},
+		{"a pass makes one step of each phase that is due", phaseSteps},
+		{"pages follow phases that clients see", phasePages},
+		{"phases are recovered from what was published", phasesRecover},
+		{"phases that are refused change nothing", phasesRefused},
 		{"a rollback gives what was published then, and can be undone", rollsBack},
 		{"a rollback of RPM packages is of all architectures", rollsBackRPM},
 		{"a rollback that cannot be changes nothing", rollbackRefuses},

@@ -126,6 +126,7 @@ CREATE TABLE IF NOT EXISTS reindexes (
 -- dir is the RPM architecture directory, "noarch" for all of them, "" for DEB. variant is part of the identity, and empty.
 -- file is the last part of object_key.
 -- removed: 1, the file of a yanked package is about to be deleted; 2, it is. signer: the key that a package says it was signed with.
+-- source is that of a DEB, "name version"; phase is the percentage in its stanza, NULL for none.
 CREATE TABLE IF NOT EXISTS packages (
     id              BIGINT          NOT NULL AUTO_INCREMENT,
     distribution_id BIGINT          NOT NULL,
@@ -155,11 +156,36 @@ CREATE TABLE IF NOT EXISTS packages (
     removed         TINYINT         NOT NULL DEFAULT 0,
     variant         VARBINARY(64)   NOT NULL DEFAULT '',
     signer          VARBINARY(64)   NOT NULL DEFAULT '',
+    source          VARBINARY(768)  NOT NULL DEFAULT '',
+    phase           INT             NULL,
     PRIMARY KEY (id),
     UNIQUE KEY packages_by_identity (distribution_id, name, canonical, arch, component, variant),
     KEY packages_to_remove (removed, yanked_at),
     KEY packages_by_file (distribution_id, state, file),
     KEY packages_in_order (distribution_id, state, dir, sort_key, component, variant),
+    KEY packages_by_source (distribution_id, component, source),
+    KEY packages_by_phase (distribution_id, phase),
+    FOREIGN KEY (distribution_id) REFERENCES distributions (id)
+) ENGINE = InnoDB;
+
+-- What was asked for the phase of a source package: percentage is that of its binaries since revision of the release. steps is a JSON
+-- array of the percentages that follow, the first at next_at, the others each every milliseconds later.
+CREATE TABLE IF NOT EXISTS phases (
+    distribution_id BIGINT          NOT NULL,
+    component       VARBINARY(255)  NOT NULL,
+    source          VARBINARY(768)  NOT NULL,
+    percentage      INT             NOT NULL,
+    revision        BIGINT          NOT NULL,
+    steps           VARBINARY(2048) NOT NULL DEFAULT '[]',
+    every           BIGINT          NOT NULL DEFAULT 0,
+    next_at         BIGINT          NULL,
+    changed_at      BIGINT          NOT NULL,
+    actor           VARBINARY(255)  NOT NULL,
+    why             MEDIUMBLOB      NOT NULL,
+    job             VARBINARY(2048) NOT NULL,
+    PRIMARY KEY (distribution_id, component, source),
+    KEY phases_by_revision (distribution_id, revision),
+    KEY phases_by_time (next_at),
     FOREIGN KEY (distribution_id) REFERENCES distributions (id)
 ) ENGINE = InnoDB;
 
@@ -600,6 +626,7 @@ DROP TABLE IF EXISTS snapshots;
 DROP TABLE IF EXISTS visibility;
 DROP TABLE IF EXISTS upload_releases;
 DROP TABLE IF EXISTS uploads;
+DROP TABLE IF EXISTS phases;
 DROP TABLE IF EXISTS packages;
 DROP TABLE IF EXISTS reindexes;
 DROP TABLE IF EXISTS release_holds;

@@ -113,6 +113,7 @@ CREATE TABLE reindexes (
 -- dir is the RPM architecture directory, "noarch" for all of them, "" for DEB. variant is part of the identity, and empty.
 -- file is the last part of object_key.
 -- removed: 1, the file of a yanked package is about to be deleted; 2, it is. signer: the key that a package says it was signed with.
+-- source is that of a DEB, "name version"; phase is the percentage in its stanza, NULL for none.
 CREATE TABLE packages (
     id              INTEGER PRIMARY KEY,
     distribution_id INTEGER NOT NULL REFERENCES distributions (id),
@@ -142,11 +143,35 @@ CREATE TABLE packages (
     yanked_by       TEXT    NOT NULL DEFAULT '',
     removed         INTEGER NOT NULL DEFAULT 0,
     signer          TEXT    NOT NULL DEFAULT '',
+    source          TEXT    NOT NULL DEFAULT '',
+    phase           INTEGER NULL,
     UNIQUE (distribution_id, name, canonical, arch, component, variant)
 );
 CREATE INDEX packages_by_file ON packages (distribution_id, state, file);
 CREATE INDEX packages_in_order ON packages (distribution_id, state, dir, sort_key, component, variant);
 CREATE INDEX packages_to_remove ON packages (removed, yanked_at);
+CREATE INDEX packages_by_source ON packages (distribution_id, component, source);
+CREATE INDEX packages_by_phase ON packages (distribution_id, phase);
+
+-- What was asked for the phase of a source package: percentage is that of its binaries since revision of the release. steps is a JSON
+-- array of the percentages that follow, the first at next_at, the others each every milliseconds later.
+CREATE TABLE phases (
+    distribution_id INTEGER NOT NULL REFERENCES distributions (id),
+    component       TEXT    NOT NULL,
+    source          TEXT    NOT NULL,
+    percentage      INTEGER NOT NULL,
+    revision        INTEGER NOT NULL,
+    steps           TEXT    NOT NULL DEFAULT '[]',
+    every           INTEGER NOT NULL DEFAULT 0,
+    next_at         INTEGER NULL,
+    changed_at      INTEGER NOT NULL,
+    actor           TEXT    NOT NULL,
+    why             TEXT    NOT NULL,
+    job             TEXT    NOT NULL,
+    PRIMARY KEY (distribution_id, component, source)
+) WITHOUT ROWID;
+CREATE INDEX phases_by_revision ON phases (distribution_id, revision);
+CREATE INDEX phases_by_time ON phases (next_at);
 
 -- One generation of one staged object. outcome is the final state that a stored upload will have. detail explains a rejection or,
 -- before the end, the last fault. An upload refers to its package from the claim on. staged: the object still lies in the staging
@@ -551,6 +576,7 @@ DROP TABLE snapshots;
 DROP TABLE visibility;
 DROP TABLE upload_releases;
 DROP TABLE uploads;
+DROP TABLE phases;
 DROP TABLE packages;
 DROP TABLE reindexes;
 DROP TABLE release_holds;
