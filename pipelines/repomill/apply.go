@@ -48,6 +48,7 @@ var planKinds = map[catalog.PlanKind]func(c *applyCmd, ctx context.Context, io s
 
 	catalog.PlanRollback: (*applyCmd).rollback,
 	catalog.PlanRetain:   (*applyCmd).retain,
+	catalog.PlanPhase:    (*applyCmd).phase,
 }
 
 func kindNames() (names []string) {
@@ -152,5 +153,18 @@ func (c *applyCmd) retain(ctx context.Context, io stdio, p catalog.Plan) error {
 	if err := c.readArgs(p, &r.args); err != nil {
 		return err
 	}
+	return c.withCatalog(ctx, func(db *catalogdb.DB) error { return r.run(ctx, io, db) })
+}
+
+func (c *applyCmd) phase(ctx context.Context, io stdio, p catalog.Plan) error {
+	var args phaseArgs
+	if err := c.readArgs(p, &args); err != nil {
+		return err
+	}
+	r, err := newPhasing(p.Target.String(), args)
+	if err != nil {
+		return err
+	}
+	r.awaitFlags, r.json, r.want = c.awaitFlags, c.JSON, &p
 	return c.withCatalog(ctx, func(db *catalogdb.DB) error { return r.run(ctx, io, db) })
 }

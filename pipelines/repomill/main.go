@@ -27,6 +27,7 @@ type commands struct {
 	Diff     diffCmd     `cmd:"" help:"Compare what clients see in two places, or at two times."`
 	Rollback rollbackCmd `cmd:"" help:"Give clients the packages of an earlier time."`
 	Snapshot snapshotCmd `cmd:"" help:"Create, list and delete snapshots: states of a repository that are kept."`
+	Phase    phaseCmd    `cmd:"" help:"Let a part of the hosts upgrade to a package, and then more."`
 	Promote  promoteCmd  `cmd:"" help:"Copy published packages to another component, distribution or repository."`
 	Retain   retainCmd   `cmd:"" help:"Rules by which packages stay; withdraw those that no rule keeps."`
 	Apply    applyCmd    `cmd:"" help:"Do what a plan says that --dry-run --plan has written."`

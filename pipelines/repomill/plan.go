@@ -149,6 +149,9 @@ func printPlan(out stdio, p catalog.Plan, asJSON bool, verb, last string) error 
 				if i.Component != "" {
 					in = " in " + i.Component
 				}
+				if i.Action == catalog.PlanRephase {
+					in += ", from " + i.From
+				}
 				fmt.Fprintf(out.out, "  %s: %s %s %s%s, %d bytes\n", i.Action, i.Name, i.Version, i.Arch, in, i.Bytes)
 			}
 		}

@@ -36,6 +36,7 @@ func (d *Dispatcher) passes(ctx, work context.Context, stop func()) []pass {
 		{period: scanPeriod, do: func() { d.scan(ctx) }, onWish: d.queue.rescan, once: true},
 		{period: catchUpPeriod, do: func() { d.resume(ctx) }, once: true},
 		{period: catchUpPeriod, do: func() { d.resumePromotions(ctx) }, once: true},
+		{period: catchUpPeriod, do: func() { d.advancePhases(ctx) }, once: true},
 		{period: catchUpPeriod, do: func() { d.publishLeft(ctx, work) }},
 		{period: catchUpPeriod, do: func() { d.settleFinished(work) }},
 		{period: catchUpPeriod, do: func() { d.catchUpSettings(work) }},

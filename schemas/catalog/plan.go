@@ -22,6 +22,7 @@ const (
 
 	PlanRollback PlanKind = "rollback"
 	PlanRetain   PlanKind = "retain"
+	PlanPhase    PlanKind = "phase"
 )
 
 // A PlanAction is what a plan does to a package in a release.
@@ -33,6 +34,7 @@ const (
 	PlanRemove   PlanAction = "remove"   // the package is withdrawn already; its file goes before the retention period ends
 	PlanRestore  PlanAction = "restore"  // the package returns to the index
 	PlanCopy     PlanAction = "copy"     // the package comes from another place
+	PlanRephase  PlanAction = "phase"    // the package has another phase
 )
 
 // PlanFormat is the [Plan.Format] of this version.
@@ -64,7 +66,7 @@ type PlanItem struct {
 	Variant   string     `json:"variant,omitempty"`
 	SHA256    string     `json:"sha256"`
 	Action    PlanAction `json:"action"`
-	From      string     `json:"from,omitempty"` // of a copy: the place of the source
+	From      string     `json:"from,omitempty"` // of a copy: the place of the source; of a phase: the percentage before
 	Bytes     int64      `json:"bytes"`          // size of the file
 }
 
