@@ -184,7 +184,7 @@ func TestI15PhasesAreRebuilt(t *testing.T) {
 			t.Errorf("indexes (-before +after):\n%s", diff)
 		}
 		all, err := w.db.Phases(t.Context(), catalog.PackageTarget{Repository: tools})
-		if err != nil || len(all) != 2 || all[0].Source.Name != "one" || all[0].Percent != 0 || all[1].Percent != 30 {
+		if err != nil || len(all) != 2 || all[0].Source != "one" || all[0].Percent != 0 || all[1].Percent != 30 {
 			t.Errorf("phases after it: %+v, %v", all, err)
 		}
 		if got := w.reindex(jammy, publish.Reindexing{}); got.Different || got.Changed {

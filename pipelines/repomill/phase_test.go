@@ -106,6 +106,9 @@ func TestPhase(t *testing.T) {
 	if l := s.does(t, 0, "", "phase", "acme/tools"); !strings.HasPrefix(l.Stdout, "hello 2.0 in "+target+"/main: 10%, 2 packages, since ") || !strings.HasSuffix(l.Stdout, " by kim: new parser\n") {
 		t.Errorf("it lists %q", l.Stdout)
 	}
+	proctest.Eventually(t, "the page and its twin have the phase", func() bool {
+		return strings.Contains(string(s.fetch(t, "acme/tools/p/hello/2.0/")), "10% of hosts upgrade") && strings.Contains(string(s.fetch(t, "acme/tools/p/hello.json")), `"phase":10,`)
+	})
 	p := s.does(t, 0, "0% reduces and does not stop", "phase", target, "hello=2.*", "pause")
 	if !strings.Contains(p.Stdout, "0%: hello 2.0 amd64 in acme/tools ubuntu/jammy (before: 10%)\n") {
 		t.Errorf("pause says %s", p.Stdout)

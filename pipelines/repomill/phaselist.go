@@ -13,22 +13,6 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-// listedPhase is a phase as JSON.
-type listedPhase struct {
-	Place    string     `json:"place"`
-	Source   string     `json:"source"`
-	Version  string     `json:"version"`
-	Percent  int        `json:"percent"`
-	Packages int        `json:"packages"` // binaries with this percentage
-	Steps    []int      `json:"steps,omitempty"`
-	Every    string     `json:"every,omitempty"`
-	Next     *time.Time `json:"next,omitempty"`  // when the first of the steps is due
-	Since    *time.Time `json:"since,omitempty"` // of the command or the last step; none if the package brought the phase with it
-	By       string     `json:"by,omitempty"`
-	Why      string     `json:"why,omitempty"`
-	Job      string     `json:"job,omitempty"`
-}
-
 // list prints the phases of the target.
 func (c *phaseCmd) list(ctx context.Context, io stdio) error {
 	switch {
@@ -60,12 +44,7 @@ func (c *phaseCmd) list(ctx context.Context, io stdio) error {
 	}
 	for _, s := range all {
 		if c.JSON {
-			l := listedPhase{Place: s.Place.String(), Source: s.Source.Name, Version: s.Source.Version, Percent: s.Percent, Packages: s.Packages,
-				Steps: s.Asked.Steps, Next: s.Next, Since: s.Since, By: s.By.User, Why: s.By.Why, Job: s.By.Job}
-			if s.Next != nil {
-				l.Every = catalog.ShortDuration(s.Asked.Every)
-			}
-			printJSON(io, l)
+			printJSON(io, s)
 			continue
 		}
 		fmt.Fprintln(io.out, phaseLine(s))
@@ -77,21 +56,21 @@ func (c *phaseCmd) list(ctx context.Context, io stdio) error {
 }
 
 // phaseLine describes a phase for people.
-func phaseLine(s catalogdb.PhaseState) string {
-	line := fmt.Sprintf("%s %s in %s: %s, %d packages", s.Source.Name, s.Source.Version, s.Place, catalog.PhaseText(s.Percent), s.Packages)
+func phaseLine(s catalog.PhaseState) string {
+	line := fmt.Sprintf("%s %s in %s: %s, %d packages", s.Source, s.Version, s.Place, catalog.PhaseText(s.Percent), s.Packages)
 	switch {
 	case s.Since == nil:
-		line += ", as the packages say themselves or their index said"
-	case s.By.User == "":
+		line += ", as the packages or their index say"
+	case s.By == "":
 		line += ", since " + s.Since.Format(time.DateTime)
 	default:
-		line += ", since " + s.Since.Format(time.DateTime) + " by " + command.Printable(s.By.User)
+		line += ", since " + s.Since.Format(time.DateTime) + " by " + command.Printable(s.By)
 	}
-	if s.By.Why != "" {
-		line += ": " + command.Printable(s.By.Why)
+	if s.Why != "" {
+		line += ": " + command.Printable(s.Why)
 	}
 	if s.Next != nil {
-		line += fmt.Sprintf("; next %s, the first on %s, one every %s", catalog.PhaseTexts(s.Asked.Steps), s.Next.Format(time.DateTime), catalog.ShortDuration(s.Asked.Every))
+		line += fmt.Sprintf("; next %s, the first on %s, one every %s", catalog.PhaseTexts(s.Steps), s.Next.Format(time.DateTime), s.Every)
 	}
 	return line
 }

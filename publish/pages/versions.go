@@ -92,7 +92,7 @@ func versionsOf(some []catalogdb.PageVersion) []string {
 
 // packageOf returns what pages say of a row.
 func (w *work) packageOf(row catalogdb.PagePackage, withFacts bool) model.Package {
-	p := model.Package{Package: row.Package, Files: w.filesOf(row)}
+	p := model.Package{Package: row.Package, Files: w.filesOf(row), Phase: row.Phase}
 	if row.Contents != nil {
 		p.NoFiles = row.Contents.Why
 	}

@@ -109,6 +109,22 @@ func ParseSource(s string) Source {
 	return Source{name, version}
 }
 
+// A PhaseState is a phase that some binaries of a source package have in a place, or steps that it waits for.
+type PhaseState struct {
+	Place    string     `json:"place"`           // as [Place.String]
+	Source   string     `json:"source"`          // its name
+	Version  string     `json:"version"`         // of the source
+	Percent  int        `json:"percent"`         // [Everyone] if only steps are to come
+	Packages int        `json:"packages"`        // active binaries with this phase
+	Steps    []int      `json:"steps,omitempty"` // to come
+	Every    string     `json:"every,omitempty"` // between them, as [ShortDuration]
+	Next     *time.Time `json:"next,omitempty"`  // when the first of them is due
+	Since    *time.Time `json:"since,omitempty"` // of the command, or the last step; none if the packages or the index brought the phase with them
+	By       string     `json:"by,omitempty"`
+	Why      string     `json:"why,omitempty"`
+	Job      string     `json:"job,omitempty"`
+}
+
 // maxSourceName and maxSourceVersion are what a column of the catalog holds of a source, in bytes.
 const (
 	maxSourceName    = 255

@@ -130,7 +130,7 @@ func pagePackages(ctx context.Context, q querier, rows []pageRow, fragments bool
 	for i, row := range rows {
 		ids[i], of[row.id] = row.id, row
 	}
-	columns := `SELECT k.id, ` + packageColumns
+	columns := `SELECT k.id, k.phase, ` + packageColumns
 	if fragments {
 		columns += `, k.stanza, k.primary_xml, k.other_xml`
 	}
@@ -142,7 +142,7 @@ func pagePackages(ctx context.Context, q querier, rows []pageRow, fragments bool
 		if fragments {
 			after = []any{&texts[0], &texts[1], &texts[2]}
 		}
-		if err := scanPackageAnd(&p.Package, after, scan, &id); err != nil {
+		if err := scanPackageAnd(&p.Package, after, scan, &id, &p.Phase); err != nil {
 			return p, err
 		}
 		for i, to := range []*[]byte{&p.Stanza, &p.Primary, &p.Other} {

@@ -38,6 +38,7 @@ type PagePackage struct {
 	catalog.Package // fragments as asked for
 	In              []PagePlacement
 	Contents        *Contents // of a DEB, if they were read
+	Phase           *int      // the percentage of hosts that upgrade to it; nil for all
 }
 
 // A PagePlacement is a release that shows a package, or showed one that was withdrawn.

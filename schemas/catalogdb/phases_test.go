@@ -75,12 +75,12 @@ func phasesList(t *testing.T, db *catalogdb.DB, target string) (lines []string) 
 		t.Fatal(err)
 	}
 	for _, s := range all {
-		line := fmt.Sprintf("%s: %s %d%% of %d", s.Place.Component, s.Source, s.Percent, s.Packages)
+		line := fmt.Sprintf("%s: %s %s %d%% of %d", strings.TrimPrefix(s.Place, "acme/tools/ubuntu/jammy/"), s.Source, s.Version, s.Percent, s.Packages)
 		if s.Since != nil {
-			line += fmt.Sprintf(", %s by %s at +%s", s.Asked, s.By.User, s.Since.Sub(start))
+			line += fmt.Sprintf(" by %s at +%s", s.By, s.Since.Sub(start))
 		}
 		if s.Next != nil {
-			line += fmt.Sprintf(", next at +%s", s.Next.Sub(start))
+			line += fmt.Sprintf(", then %s every %s, next at +%s", catalog.PhaseTexts(s.Steps), s.Every, s.Next.Sub(start))
 		}
 		lines = append(lines, line)
 	}
@@ -117,7 +117,7 @@ func phases(t *testing.T, db *catalogdb.DB) {
 	}
 	pushAll(t, db, ofArch(lib, "arm64"))
 	checkPhases(t, db, "with what came later", "doc/amd64 10, lib/amd64 10, lib/arm64 10, lib2/amd64 100, tool/amd64 10, zoo/amd64 100")
-	if diff := cmp.Diff([]string{"main: hello 1 10% of 4, 10% by kim at +10s"}, phasesList(t, db, "acme/tools/ubuntu/jammy/main")); diff != "" {
+	if diff := cmp.Diff([]string{"main: hello 1 10% of 4 by kim at +10s"}, phasesList(t, db, "acme/tools/ubuntu/jammy/main")); diff != "" {
 		t.Errorf("phases (-want +got):\n%s", diff)
 	}
 	if got := phasesList(t, db, "acme/tools/ubuntu/jammy/other"); len(got) > 0 {
@@ -165,23 +165,23 @@ func phaseSteps(t *testing.T, db *catalogdb.DB) {
 			t.Errorf("phases (-want +got):\n%s", diff)
 		}
 	}
-	list("main: app 1 10% of 1, 10%, then 40%,70%,100%, one every 1h by kim at +0s, next at +1h0m0s", "main: zoo 1 10% of 1, 10%, then 40%,70%,100%, one every 1h by kim at +0s, next at +1h0m0s")
+	list("main: app 1 10% of 1 by kim at +0s, then 40%,70%,100% every 1h, next at +1h0m0s", "main: zoo 1 10% of 1 by kim at +0s, then 40%,70%,100% every 1h, next at +1h0m0s")
 	step("too early", hour(0.9), 0, "app/amd64 10, zoo/amd64 10")
 	step("in time", hour(1), 2, "app/amd64 40, zoo/amd64 40")
 	checkRevision(t, db, jammy, 5) // one for both
 	phaseAll(t, db, "zoo", hour(1.2), 0)
 	checkRevision(t, db, jammy, 6)
-	list("main: app 1 40% of 1, 40%, then 70%,100%, one every 1h by kim at +1h0m0s, next at +2h0m0s", "main: zoo 1 0% of 1, 0% by kim at +1h12m0s")
+	list("main: app 1 40% of 1 by kim at +1h0m0s, then 70%,100% every 1h, next at +2h0m0s", "main: zoo 1 0% of 1 by kim at +1h12m0s")
 	step("after a jump of a year, one step", hour(9000), 1, "app/amd64 70, zoo/amd64 0")
 	step("and not another one before the period", hour(9000.5), 0, "app/amd64 70, zoo/amd64 0")
 	step("after a jump back, none", hour(2), 0, "app/amd64 70, zoo/amd64 0")
 	step("and the next within a period", hour(3), 1, "app/amd64 100, zoo/amd64 0")
 	step("and no more", hour(9000), 0, "app/amd64 100, zoo/amd64 0")
-	list("main: zoo 1 0% of 1, 0% by kim at +1h12m0s")
+	list("main: zoo 1 0% of 1 by kim at +1h12m0s")
 	phaseAll(t, db, "zoo", hour(9000), 0, 50)
 	checkRevision(t, db, jammy, 8) // steps alone change nothing that clients see
 	yankAll(t, db, selectorOf(deb(jammy, "zoo", "1")))
-	list("main: zoo 1 100% of 0, 0%, then 50%, one every 1h by kim at +9000h0m0s, next at +9001h0m0s")
+	list("main: zoo 1 100% of 0 by kim at +9000h0m0s, then 50% every 1h, next at +9001h0m0s")
 	step("of what is withdrawn", hour(9001), 1, "app/amd64 100")
 	checkRevision(t, db, jammy, 9)
 }
@@ -197,6 +197,12 @@ func phasePages(t *testing.T, db *catalogdb.DB) {
 	publish(t, db, jammy, 4, seconds(6))
 	checkRequested(t, db, "published", seconds(7), "hello 1 +7s")
 	checkRequested(t, db, "nothing more", seconds(8))
+	for _, fragments := range []bool{false, true} {
+		rows, err := db.PagePackages(t.Context(), tools, "hello", nil, fragments)
+		if err != nil || len(rows) != 1 || rows[0].Phase == nil || *rows[0].Phase != 10 {
+			t.Errorf("a page has %+v, %v", rows, err)
+		}
+	}
 }
 
 // A catalog that lost history takes phases over from what was published, and keeps what was asked for here since.

@@ -96,21 +96,9 @@ func readPhases(ctx context.Context, q querier, packages []SelectedPackage) (all
 	return all, nil
 }
 
-// A PhaseState is a phase of a source package in a component, or steps that it waits for.
-type PhaseState struct {
-	Place    catalog.Place
-	Source   catalog.Source
-	Percent  int             // that its binaries have
-	Packages int             // how many active binaries have it
-	Asked    catalog.Phasing // by a command; zero if the packages brought the phase with them, or if nothing is known of it any more
-	Next     *time.Time      // when the next step is due
-	Since    *time.Time      // when it was asked for, or the last step was made
-	By       catalog.Actor   // who asked
-}
-
 // Phases returns the phases of a target that do not let everyone have a package, and those with steps to come. The error wraps
 // [ErrNotFound] if there is no such repository.
-func (d *DB) Phases(ctx context.Context, t catalog.PackageTarget) (all []PhaseState, err error) {
+func (d *DB) Phases(ctx context.Context, t catalog.PackageTarget) (all []catalog.PhaseState, err error) {
 	err = d.askOnce(ctx, func(q querier) error {
 		if _, err := settings(ctx, q, t.Repository); err != nil {
 			return err
@@ -121,7 +109,7 @@ func (d *DB) Phases(ctx context.Context, t catalog.PackageTarget) (all []PhaseSt
 			if err != nil {
 				return err
 			}
-			var some []PhaseState
+			var some []catalog.PhaseState
 			some, err = phasesOf(ctx, q, t, d)
 			all = append(all, some...)
 		}
@@ -133,27 +121,30 @@ func (d *DB) Phases(ctx context.Context, t catalog.PackageTarget) (all []PhaseSt
 	return all, nil
 }
 
-func phasesOf(ctx context.Context, q querier, t catalog.PackageTarget, d targetDistribution) ([]PhaseState, error) {
+func phasesOf(ctx context.Context, q querier, t catalog.PackageTarget, d targetDistribution) ([]catalog.PhaseState, error) {
 	where, args := ``, []any{catalog.Everyone, catalog.Active, d.id, d.id}
 	if t.Component != "" {
 		where, args = ` AND s.component = ?`, append(args, t.Component)
 	}
-	return collect(ctx, q, func(scan func(...any) error) (s PhaseState, err error) {
-		s.Place = catalog.Place{Repository: t.Repository, Distribution: d.distribution}
+	return collect(ctx, q, func(scan func(...any) error) (s catalog.PhaseState, err error) {
+		at := catalog.Place{Repository: t.Repository, Distribution: d.distribution}
 		var source string
 		var every int64
 		var next, since sql.NullInt64
-		err = scan(&s.Place.Component, &source, &s.Percent, &s.Packages, &s.Asked.Percent, jsonList[int]{&s.Asked.Steps}, &every, &next, &since, &s.By.User, &s.By.Why, &s.By.Job)
-		s.Source, s.Asked.Every = catalog.ParseSource(source), time.Duration(every)*time.Millisecond
-		s.Next, s.Since = optional(next), optional(since)
+		err = scan(&at.Component, &source, &s.Percent, &s.Packages, jsonList[int]{&s.Steps}, &every, &next, &since, &s.By, &s.Why, &s.Job)
+		of := catalog.ParseSource(source)
+		s.Place, s.Source, s.Version, s.Next, s.Since = at.String(), of.Name, of.Version, optional(next), optional(since)
+		if next.Valid {
+			s.Every = catalog.ShortDuration(time.Duration(every) * time.Millisecond)
+		}
 		return s, err
-	}, `SELECT s.component, s.source, COALESCE(k.phase, ?) AS percent, COUNT(k.id), COALESCE(f.percentage, 0), COALESCE(f.steps, '[]'), COALESCE(f.every, 0), f.next_at, f.changed_at,
+	}, `SELECT s.component, s.source, COALESCE(k.phase, ?) AS percent, COUNT(k.id), COALESCE(f.steps, '[]'), COALESCE(f.every, 0), f.next_at, f.changed_at,
 			COALESCE(f.actor, ''), COALESCE(f.why, ''), COALESCE(f.job, '')
 		FROM (SELECT distribution_id, component, source FROM packages WHERE state = ? AND phase IS NOT NULL AND distribution_id = ?
 			UNION SELECT distribution_id, component, source FROM phases WHERE next_at IS NOT NULL AND distribution_id = ?) s
 		LEFT JOIN packages k ON k.distribution_id = s.distribution_id AND k.component = s.component AND k.source = s.source AND k.state = 'active'
 		LEFT JOIN phases f ON f.distribution_id = s.distribution_id AND f.component = s.component AND f.source = s.source
 		WHERE 1 = 1`+where+`
-		GROUP BY s.component, s.source, percent, f.percentage, f.steps, f.every, f.next_at, f.changed_at, f.actor, f.why, f.job
+		GROUP BY s.component, s.source, percent, f.steps, f.every, f.next_at, f.changed_at, f.actor, f.why, f.job
 		ORDER BY s.component, s.source, percent`, args...)
 }

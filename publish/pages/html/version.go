@@ -63,6 +63,7 @@ type row struct {
 	Files     string // link to its files
 	NoFiles   string // why there is no such link
 	Withdrawn bool
+	Phase     string // the part of the hosts that upgrade; empty for all
 }
 
 // A signer is a key that packages name as their signer.
@@ -199,6 +200,9 @@ func (d drawing) row(k model.Package) row {
 		r.Places = strings.Join(places, ", ")
 	}
 	r.NoFiles = k.NoFiles
+	if k.Phase != nil && !r.Withdrawn {
+		r.Phase = catalog.PhaseText(*k.Phase)
+	}
 	if k.Files != "" {
 		r.Files = d.to(k.Files)
 	}

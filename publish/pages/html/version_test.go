@@ -53,3 +53,26 @@ func TestAVersionThatWasWithdrawnInSeveralPlaces(t *testing.T) {
 		t.Errorf("%d rows say until when clients were offered the package, want 3:\n%s", n, body)
 	}
 }
+
+// A version that only a part of the hosts upgrades to says so beside each package of which that is true.
+func TestAVersionThatIsPhased(t *testing.T) {
+	phased := func(distribution string, percent int, state catalog.PackageState) model.Package {
+		k := helloIn(distribution)
+		k.Phase, k.State = &percent, state
+		return k
+	}
+	v := model.VersionPage{Repository: model.Repository{Name: catalog.Repository{Owner: "acme", Name: "tools"}}, Package: "hello"}
+	v.Version = model.Version{Version: "1.0-1", Packages: []model.Package{
+		helloIn("debian/bookworm"), phased("debian/trixie", 0, catalog.Active), phased("ubuntu/jammy", 10, catalog.Active), phased("ubuntu/noble", 20, catalog.Yanked),
+	}}
+	p := pages.New("https://packages.example.org").VersionPage(v)[0]
+	var badges []string
+	for _, n := range elements(parse(t, p)) {
+		if class, _ := attr(n, "class"); class == "badge" {
+			badges = append(badges, text(n))
+		}
+	}
+	if got := strings.Join(badges, ", "); got != "0% of hosts upgrade, 10% of hosts upgrade" {
+		t.Errorf("it says %q", got)
+	}
+}

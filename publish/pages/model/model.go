@@ -95,6 +95,7 @@ type Package struct {
 	In              []Placement // the releases that show it, or showed it
 	Facts           *facts.Facts
 	Files           string // key of the page of its files; empty if there is none
+	Phase           *int   // the percentage of hosts that upgrade to it; nil for all
 	NoFiles         string // why there is none: "not read: larger than 16 MiB"; may be empty
 }
 

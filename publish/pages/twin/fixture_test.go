@@ -57,7 +57,7 @@ func helloName() model.Name {
 		Repository: tools.Name, Distribution: trixie, Component: "main", Format: catalog.DEB, Name: "hello", Version: "1:1.0+b-2", Arch: "amd64",
 		Key: "acme/tools/debian/pool/trixie/main/h/hello/hello_1.0+b-2_amd64.deb", File: catalog.File{Size: 1234, SHA256: "aa", MD5: "bb"}, Signer: "0123456789ABCDEF",
 		Pusher: catalog.Pusher{User: "secret-pusher", Job: "https://ci.example.org/secret-job"},
-	}, In: []model.Placement{{Release: release(trixie, ""), Since: pointer(day(9)), Key: "acme/tools/debian/pool/trixie/main/h/hello/hello_1.0+b-2_amd64.deb"}}}
+	}, Phase: pointer(10), In: []model.Placement{{Release: release(trixie, ""), Since: pointer(day(9)), Key: "acme/tools/debian/pool/trixie/main/h/hello/hello_1.0+b-2_amd64.deb"}}}
 	rpm := model.Package{Package: catalog.Package{
 		Repository: tools.Name, Distribution: el9, Format: catalog.RPM, Name: "hello", Version: "0.9-1", Arch: "noarch", Key: "acme/tools/el/9/aarch64/Packages/h/hello-0.9-1.noarch.rpm", File: catalog.File{Size: 5, SHA256: "cc"},
 	}, In: []model.Placement{

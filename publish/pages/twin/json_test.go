@@ -108,7 +108,7 @@ func TestName(t *testing.T) {
    "published":"2026-01-08T10:00:00Z",
    "page":"p/hello/1.0%2Bb-2/",
    "packages":[
-    {"distribution":"debian/trixie","component":"main","architecture":"amd64","format":"deb","size":1234,"sha256":"aa","md5":"bb","url":"https://packages.example.org/acme/tools/debian/pool/trixie/main/h/hello/hello_1.0%2Bb-2_amd64.deb","since":"2026-01-09T10:00:00Z","releases":["acme/tools/debian/trixie"],"signer":"0123456789ABCDEF","withdrawn":null}
+    {"distribution":"debian/trixie","component":"main","architecture":"amd64","format":"deb","size":1234,"sha256":"aa","md5":"bb","url":"https://packages.example.org/acme/tools/debian/pool/trixie/main/h/hello/hello_1.0%2Bb-2_amd64.deb","since":"2026-01-09T10:00:00Z","releases":["acme/tools/debian/trixie"],"signer":"0123456789ABCDEF","phase":10,"withdrawn":null}
    ]
   },
   {

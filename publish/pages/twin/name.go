@@ -41,6 +41,7 @@ type pkg struct {
 	Since        *string        `json:"since"`
 	Releases     []string       `json:"releases"`
 	Signer       string         `json:"signer"`
+	Phase        *int           `json:"phase,omitempty"`
 	Withdrawn    *withdrawn     `json:"withdrawn"`
 }
 
@@ -80,6 +81,7 @@ func (r *Renderer) packageOf(p model.Package) pkg {
 		out.Withdrawn = &withdrawn{stamp(y.At), y.Reason} // and no URL: its file is not to be installed
 		return out
 	}
+	out.Phase = p.Phase
 	key := p.Key
 	if len(p.In) > 0 && p.In[0].Key != "" {
 		key = p.In[0].Key
