@@ -80,7 +80,7 @@ func newAPI(c apiConfig) *apiHandler {
 		kept:   m.observed("snapshots", snapshots.New(snapshots.Config{Catalog: apiSnapshots{c.catalog}, Gate: gate, PublicURL: c.publicURL})),
 		retain: m.observed("retention", retention.New(apiRetention{c.catalog}, gate)),
 		rest: m.observed("packagecloud", packagecloud.New(packagecloud.Config{
-			Catalog: c.catalog, Changes: apiChanges{c.catalog}, Promotions: apiPromotions{c.catalog}, Uploads: receiver, Gate: gate, Table: c.table, PublicURL: c.publicURL, Log: c.log, Now: time.Now,
+			Catalog: c.catalog, Changes: apiChanges{c.catalog}, Promotions: apiPromotions{c.catalog}, Phases: apiPhases{c.catalog}, Uploads: receiver, Gate: gate, Table: c.table, PublicURL: c.publicURL, Log: c.log, Now: time.Now,
 			Administration: admin, Tokens: admin, Keys: admin,
 		})),
 		tokens:    tokens,

@@ -52,6 +52,19 @@ func TestMySQLUserThatChangesSettings(t *testing.T) {
 	if _, err := db.Yank(t.Context(), selectorOf(hello), catalog.Yank{Reason: "r"}, start); err != nil {
 		t.Error(err)
 	}
+	phase := func(db *catalogdb.DB) error {
+		w := selection(t, "acme/tools", []string{"app"})
+		_, err := db.PhaseSelected(t.Context(), w, catalog.Phasing{Percent: 10, Steps: []int{20}, Every: time.Hour}, start, func(f catalogdb.Phased) ([]catalogdb.PhasedPackage, error) { return f.All, nil })
+		return err
+	}
+	pushAll(t, root, deb(jammy, "app", "1"))
+	if err := phase(db); err == nil {
+		t.Error("it sets phases")
+	}
+	rights := []string{"UPDATE (stanza, phase) ON packages", "UPDATE ON releases", "INSERT ON publications", "INSERT, DELETE ON phases"}
+	if err := phase(open(t, userOfAPI(t, s, url, "phases", rights...))); err != nil {
+		t.Error(err)
+	}
 	if err := db.AddTrust(t.Context(), trust("acme", "", gitlab, start)); err == nil {
 		t.Error("it adds trusts")
 	}

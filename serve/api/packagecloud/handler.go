@@ -57,6 +57,7 @@ type Config struct {
 	Catalog    Catalog
 	Changes    Changes
 	Promotions Promotions
+	Phases     Phases
 	Uploads    *upload.Handler // which receives packages
 	Gate       *api.Gate
 	Table      *layout.Table
@@ -160,7 +161,7 @@ func (h *handler) route(c call, path []string) {
 }
 
 // packagePaths begin the paths that show packages.
-var packagePaths = []string{"packages", "search", "package", "stats"}
+var packagePaths = []string{"packages", "search", "package", "stats", "phases"}
 
 // inRepository answers a call about one repository.
 func (h *handler) inRepository(c call, r catalog.Repository, path []string) {
@@ -195,6 +196,10 @@ func (h *handler) inRepository(c call, r catalog.Repository, path []string) {
 		h.gpgKeys(c, path[1:])
 	case len(path) == 4 && path[3] == "promote" && c.Method == http.MethodPost:
 		h.promote(c, catalog.Distribution{OS: path[0], Version: path[1]}, path[2])
+	case len(path) == 4 && path[3] == "phase" && c.Method == http.MethodPost:
+		h.phase(c, catalog.Distribution{OS: path[0], Version: path[1]}, path[2])
+	case first == "phases" && len(path) == 1:
+		c.only(http.MethodGet, h.phases)
 	case first == "promotions" && len(path) == 2:
 		c.only(http.MethodGet, func(c call) { h.showPromotion(c, path[1]) })
 	case first == "packages" && len(path) == 1 && c.Method == http.MethodGet:

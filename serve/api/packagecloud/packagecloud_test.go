@@ -77,6 +77,7 @@ type site struct {
 	staging *file.Staging
 	judge   *judge
 	copies  *copier
+	phases  *phaser
 }
 
 func newSite(t *testing.T) *site { return newSiteWith(t, nil) }
@@ -92,7 +93,7 @@ func newSiteWith(t *testing.T, change func(*upload.Config)) *site {
 	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, db: db, changes: &changer{db: db}, judge: &judge{}, copies: &copier{db: db}}
+	s := &site{t: t, db: db, changes: &changer{db: db}, judge: &judge{}, copies: &copier{db: db}, phases: &phaser{}}
 	if s.staging, err = file.OpenStaging("file://" + filepath.Join(t.TempDir(), "staging")); err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +104,7 @@ func newSiteWith(t *testing.T, change func(*upload.Config)) *site {
 		change(&uploads)
 	}
 	server := httptest.NewServer(packagecloud.New(packagecloud.Config{
-		Catalog: db, Changes: s.changes, Promotions: s.copies, Uploads: upload.New(uploads), Gate: gate, Table: layout.DefaultTable(), PublicURL: "https://packages.example",
+		Catalog: db, Changes: s.changes, Promotions: s.copies, Phases: s.phases, Uploads: upload.New(uploads), Gate: gate, Table: layout.DefaultTable(), PublicURL: "https://packages.example",
 		Log: log, Now: func() time.Time { return now }, Administration: administrator{db}, Tokens: administrator{db}, Keys: administrator{db},
 	}))
 	t.Cleanup(server.Close)
