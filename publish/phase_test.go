@@ -86,7 +86,7 @@ func TestPhaseChangesOneSegment(t *testing.T) {
 	})
 }
 
-// What a publisher updates and what is rendered whole are the same bytes, whatever changes with phases: neighbours come and go, and a
+// What a publisher updates and what is rendered whole are the same bytes: phases change, neighbours come and go, and a
 // stanza becomes too large for a segment with others by its phase.
 func TestPhaseIncrementsEqualFullRenders(t *testing.T) {
 	skipUnderRace(t)

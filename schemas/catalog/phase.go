@@ -155,7 +155,7 @@ func PhaseOf(stanza []byte) (percent int, phased bool) {
 	return int(n), true
 }
 
-// WithPhase returns a stanza with a phase in place of the one that it has. The field is the last one; [Everyone] is no field.
+// WithPhase returns a stanza with a phase in place of the one that it has. The field is the last one; without one, it is [Everyone].
 func WithPhase(stanza []byte, percent int) []byte {
 	from, to := stanzaField(stanza, PhaseField)
 	with := slices.Concat(stanza[:from], stanza[to:])

@@ -149,7 +149,7 @@ func phaseEntry(at catalog.Place, a askedPhase, more string) catalog.AuditEntry 
 // rewrittenRows counts the rows that got another phase, and those of them that the release shows.
 type rewrittenRows struct{ all, shown int }
 
-// rewritePhase gives the rows of a source package, in whatever state they are, a phase: it is in their stanzas. The release of the
+// rewritePhase gives the rows of a source package, active, withdrawn or claimed, a phase: it is in their stanzas. The release of the
 // distribution is locked.
 func (tx *transaction) rewritePhase(ctx context.Context, key phaseKey, percent int) (n rewrittenRows, err error) {
 	return tx.rewriteRows(ctx, percent, ofSource, key.args()...)
