@@ -2,7 +2,6 @@ package catalogdb
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
@@ -206,14 +205,11 @@ func sourceColumn(stanza []byte) string {
 	return catalog.SourceOf(stanza).String()
 }
 
-// An askedPhase is a row of phases.
+// An askedPhase is what is asked for a source package, and by whom.
 type askedPhase struct {
 	phaseKey
-	p        catalog.Phasing
-	revision int64
-	next     sql.NullInt64
-	at       time.Time
-	by       catalog.Actor
+	p  catalog.Phasing
+	by catalog.Actor
 }
 
 // askPhase writes a row of phases. revision is that with which stanzas changed, 0 if none did.
