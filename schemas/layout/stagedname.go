@@ -2,6 +2,7 @@ package layout
 
 import (
 	"crypto/rand"
+	"fmt"
 	"path"
 	"strings"
 	"unicode/utf8"
@@ -23,10 +24,17 @@ func NewID() string { return strings.ToLower(rand.Text()) }
 // StagedName returns the last part of a staging key: "@ID~FILE". Each push of a file has an ID of its own,
 // so that two pushes never share a staging key. Files that are copied into staging have their plain names. The middle
 // of a name longer than [MaxFileName] is left out: no program reads it.
-func StagedName(id, file string) string {
+func StagedName(id, file string) string { return StagedTrainName(id, "", file) }
+
+// StagedTrainName is [StagedName] of a file that is pushed for a release train of its owner: "@ID+TRAIN~FILE". The name has the
+// train, and not what a store keeps beside an object: a store that loses that would have the file published.
+func StagedTrainName(id, train, file string) string {
 	const dots = "..."
-	if len(file) > MaxFileName {
-		begin, end := MaxFileName-len(dots)-keptEnd, len(file)-keptEnd
+	if train != "" {
+		id += "+" + train
+	}
+	if limit := MaxFileName + idLength - len(id); len(file) > limit {
+		begin, end := limit-len(dots)-keptEnd, len(file)-keptEnd
 		for begin > 0 && !utf8.RuneStart(file[begin]) {
 			begin--
 		}
@@ -39,13 +47,54 @@ func StagedName(id, file string) string {
 }
 
 // CutID splits a staged name into the ID of its push and the file's own name. A name in another form than
-// "@ID~FILE" is a plain name, and its ID is empty.
+// "@ID~FILE" or "@ID+TRAIN~FILE" is a plain name, and its ID is empty.
 func CutID(name string) (id, file string) {
+	id, _, file = cutStaged(name)
+	return id, file
+}
+
+// TrainOf returns the release train that a staging key names, or the empty string.
+func TrainOf(key string) string {
+	_, train, _ := cutStaged(path.Base(key))
+	return train
+}
+
+// cutStaged splits a staged name into its parts. Those that it does not have are empty.
+func cutStaged(name string) (id, train, file string) {
 	rest, ok := strings.CutPrefix(name, "@")
-	if !ok || len(rest) <= idLength+1 || rest[idLength] != '~' || !isID(rest[:idLength]) {
-		return "", name
+	if !ok || len(rest) <= idLength+1 || !isID(rest[:idLength]) {
+		return "", "", name
 	}
-	return rest[:idLength], rest[idLength+1:]
+	id, rest = rest[:idLength], rest[idLength:]
+	if file, ok := strings.CutPrefix(rest, "~"); ok {
+		return id, "", file
+	}
+	train, file, ok = strings.Cut(rest[1:], "~")
+	if rest[0] != '+' || !ok || file == "" || CheckTrain(train) != nil {
+		return "", "", name
+	}
+	return id, train, file
+}
+
+// maxTrain is the length of the longest name of a train.
+const maxTrain = 64
+
+// CheckTrain returns why a release train cannot have a name, as a sentence for the user, or nil.
+func CheckTrain(name string) error {
+	strange := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(".-_+", r)
+	}
+	if name == "" || len(name) > maxTrain || strings.ContainsFunc(name, strange) || strings.ContainsRune(".-_+", rune(name[0])) {
+		return fmt.Errorf("train %.100q: use 1 to %d letters, digits and any of . - _ +, the first one a letter or digit, such as 19.5.0", name, maxTrain)
+	}
+	return nil
+}
+
+// misspelledTrain reports whether a staged name looks as if it named a train, and does not. As a plain name it would be published.
+func misspelledTrain(name string) bool {
+	rest, ok := strings.CutPrefix(name, "@")
+	id, _ := CutID(name)
+	return ok && id == "" && len(rest) > idLength && isID(rest[:idLength]) && rest[idLength] == '+'
 }
 
 func isID(s string) bool {
@@ -54,8 +103,9 @@ func isID(s string) bool {
 
 // ShownIn removes the ID of the push from a text that quotes a staging key, or a part of it.
 func ShownIn(text, key string) string {
-	if id, _ := CutID(path.Base(key)); id != "" {
-		return strings.ReplaceAll(text, "@"+id+"~", "")
+	name := path.Base(key)
+	if id, file := CutID(name); id != "" {
+		return strings.ReplaceAll(text, strings.TrimSuffix(name, file), "")
 	}
 	return text
 }

@@ -63,6 +63,30 @@ func TestStagedNamesOfLongFiles(t *testing.T) {
 	}
 }
 
+func TestStagedTrainName(t *testing.T) {
+	const id, train = "abcdefghijklmnopqrstuvwx27", "19.5.0"
+	for _, file := range []string{"hello.deb", "f", "hello_1.0~rc1_amd64.deb", strings.Repeat("f", 300) + ".deb"} {
+		staged := layout.StagedTrainName(id, train, file)
+		got, name := layout.CutID(staged)
+		if got != id || layout.TrainOf("acme/tools/el/9/"+staged) != train || len(staged+".json") > 255 || len(file) < 200 && name != file {
+			t.Errorf("%q is staged as %q, of %d bytes: ID %q, file %q, train %q", file, staged, len(staged), got, name, layout.TrainOf(staged))
+		}
+		if text := layout.ShownIn("read "+staged+": no such file", staged); text != "read "+name+": no such file" {
+			t.Errorf("it is shown as %q", text)
+		}
+	}
+	for _, plain := range []string{"hello.deb", layout.StagedName(id, "hello+1~2.deb"), "@" + id + "+~hello.deb", "@" + id + "+a/b~hello.deb"} {
+		if got := layout.TrainOf(plain); got != "" {
+			t.Errorf("%q is of train %q", plain, got)
+		}
+	}
+	for _, bad := range []string{"", ".hidden", "-x", "a b", "a/b", "a~b", "é", strings.Repeat("a", 65)} {
+		if layout.CheckTrain(bad) == nil {
+			t.Errorf("a train can have the name %q", bad)
+		}
+	}
+}
+
 func TestShownStaging(t *testing.T) {
 	const dir = "acme/tools/ubuntu/jammy/"
 	for key, want := range map[string]string{

@@ -27,6 +27,7 @@ type Staged struct {
 	Distribution catalog.Distribution // as written; look it up in a [Table]
 	Component    string               // as written; empty if the key names none
 	ID           string               // of the push; empty for a file that was copied into staging
+	Train        string               // the release train of its owner that it is pushed for; empty for none
 	File         string               // the uploader's name for it: shown, never trusted
 }
 
@@ -40,7 +41,7 @@ func ParseStaging(key string) (Staged, *catalog.Rejection) {
 		Repository:   catalog.Repository{Owner: p[0], Name: p[1]},
 		Distribution: catalog.Distribution{OS: p[2], Version: p[3]},
 	}
-	s.ID, s.File = CutID(p[len(p)-1])
+	s.ID, s.Train, s.File = cutStaged(p[len(p)-1])
 	if rej := CheckRepository(s.Repository); rej != nil {
 		return s, rej
 	}
@@ -53,6 +54,9 @@ func ParseStaging(key string) (Staged, *catalog.Rejection) {
 		if rej := CheckComponent(s.Component); rej != nil {
 			return s, rej
 		}
+	}
+	if misspelledTrain(s.File) {
+		return s, &catalog.Rejection{Reason: catalog.BadPath, Detail: fmt.Sprintf("file name %.200q: what is between + and ~ is not the name of a release train; use letters, digits and any of . - _ +", s.File)}
 	}
 	if s.File == "" {
 		return s, &catalog.Rejection{Reason: catalog.BadPath, Detail: fmt.Sprintf("path %.200q ends in a slash: a file name is missing", key)}

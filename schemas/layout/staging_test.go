@@ -27,6 +27,8 @@ func TestParseStaging(t *testing.T) {
 			layout.Staged{Repository: catalog.Repository{Owner: "a0._-", Name: "b"}, Distribution: catalog.Distribution{OS: "c", Version: "15.6"}, Component: "d-._", File: "f"}},
 		{"pushed", "acme/tools/ubuntu/jammy/@abcdefghijklmnopqrstuvwx27~hello.deb",
 			layout.Staged{Repository: tools, Distribution: jammy.Distribution, ID: "abcdefghijklmnopqrstuvwx27", File: "hello.deb"}},
+		{"pushed for a train", "acme/tools/ubuntu/jammy/@abcdefghijklmnopqrstuvwx27+19.5.0-rc+1~hello~rc1.deb",
+			layout.Staged{Repository: tools, Distribution: jammy.Distribution, ID: "abcdefghijklmnopqrstuvwx27", Train: "19.5.0-rc+1", File: "hello~rc1.deb"}},
 		{"a file name that begins with an at sign", "acme/tools/el/9/@x~hello.rpm", layout.Staged{Repository: tools, Distribution: el9.Distribution, File: "@x~hello.rpm"}},
 		{"any file name", "acme/tools/el/9/é \x01\u202e\"$(rm).rpm", layout.Staged{Repository: tools, Distribution: el9.Distribution, File: "é \x01\u202e\"$(rm).rpm"}},
 		{"as long as a name may be", strings.Repeat("a", 63) + "/tools/el/9/f",
@@ -63,6 +65,10 @@ func TestParseStagingRejects(t *testing.T) {
 		{"parts that make too long a component", "acme/tools/ubuntu/jammy/" + long + "/b/hello.deb", catalog.BadPath, "such as acme/tools/ubuntu/jammy/hello_1.0_amd64.deb"},
 		{"a pushed name in a wrong place", "acme/tools/" + layout.StagedName(layout.NewID(), "hello.deb"), catalog.BadPath, `path "acme/tools/hello.deb"`},
 		{"a pushed name that is too deep", "acme/tools/ubuntu/jammy/main/x/" + layout.StagedName(layout.NewID(), "hello.deb"), catalog.BadPath, `path "acme/tools/ubuntu/jammy/main/x/hello.deb"`},
+		{"a train without a name", "acme/tools/ubuntu/jammy/@abcdefghijklmnopqrstuvwx27+~hello.deb", catalog.BadPath, "not the name of a release train"},
+		{"a train with a blank", "acme/tools/ubuntu/jammy/@abcdefghijklmnopqrstuvwx27+19 5~hello.deb", catalog.BadPath, "not the name of a release train"},
+		{"a train without a file", "acme/tools/ubuntu/jammy/@abcdefghijklmnopqrstuvwx27+19.5~", catalog.BadPath, "not the name of a release train"},
+		{"a train that does not end", "acme/tools/ubuntu/jammy/@abcdefghijklmnopqrstuvwx27+19.5.deb", catalog.BadPath, "not the name of a release train"},
 		{"a service pack in capitals", "acme/tools/sles/15-SP6/hello.rpm", catalog.BadPath, "use sles/15.6"},
 		{"a distribution in capitals", "acme/tools/Ubuntu/Jammy/hello.deb", catalog.BadPath, "use ubuntu/jammy"},
 		{"a leading slash", "/acme/tools/ubuntu/jammy/hello.deb", catalog.BadPath, `owner ""`},
@@ -118,6 +124,7 @@ func FuzzParseStaging(f *testing.F) {
 	f.Add("acme/tools/el/9/\xff")
 	f.Add("/////")
 	f.Add("acme/tools/el/9/@abcdefghijklmnopqrstuvwx27~hello.rpm")
+	f.Add("acme/tools/el/9/@abcdefghijklmnopqrstuvwx27+19.5.0~hello.rpm")
 	f.Fuzz(func(t *testing.T, key string) {
 		s, rej := layout.ParseStaging(key)
 		if rej != nil {
@@ -130,7 +137,7 @@ func FuzzParseStaging(f *testing.F) {
 		}
 		name := s.File
 		if s.ID != "" {
-			name = layout.StagedName(s.ID, s.File)
+			name = layout.StagedTrainName(s.ID, s.Train, s.File)
 		}
 		if got := folder + "/" + name; got != key {
 			t.Errorf("%q is %+v, which is %q", key, s, got)
