@@ -8,11 +8,12 @@ import (
 
 	"repomill/ingest/input"
 	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 )
 
 // checkConflict returns owner, which has the identity of upload u, if file f of u has the same bytes and owner was
-// not withdrawn. Otherwise it returns a rejection that names owner, or a fault of the catalog.
+// not withdrawn, and does not wait for another release train than u is for. Otherwise it returns a rejection that names owner, or a fault of the catalog.
 func (g *Ingester) checkConflict(ctx context.Context, u catalog.Upload, k, owner catalog.Package, f catalog.File) (catalog.Package, error) {
 	name := fmt.Sprintf("%s %s %s", owner.Name, owner.Version, owner.Arch)
 	at := fmt.Sprintf("%s %s", k.Repository, k.Distribution)
@@ -21,6 +22,10 @@ func (g *Ingester) checkConflict(ctx context.Context, u catalog.Upload, k, owner
 	}
 	since, sums := owner.Uploaded.Format("2006-01-02 15:04:05 UTC"), fmt.Sprintf("sha256 %s there, %s here", owner.File.SHA256, f.SHA256)
 	switch {
+	case owner.State == catalog.Dropped:
+		return k, fmt.Errorf("%s in %s: %w", name, at, catalogdb.ErrBeingRemoved)
+	case owner.State == catalog.Reserved:
+		return g.checkReservation(ctx, u, k, owner, f)
 	case owner.State == catalog.Yanked:
 		if owner.File.SHA256 != f.SHA256 {
 			u = catalog.Upload{}
@@ -50,6 +55,20 @@ func (g *Ingester) checkConflict(ctx context.Context, u catalog.Upload, k, owner
 	default:
 		return k, input.Reject(catalog.Conflict, "%s is in %s since %s with other bytes%s: %s; raise the version", name, at, since, pusherPhrase(owner.Pusher), sums)
 	}
+}
+
+// checkReservation returns owner, which waits for a release train, if u is pushed for the same one with the same bytes. Else the
+// rejection says nothing of the bytes.
+func (g *Ingester) checkReservation(ctx context.Context, u catalog.Upload, k, owner catalog.Package, f catalog.File) (catalog.Package, error) {
+	train, held, err := g.Catalog.HeldFor(ctx, owner)
+	if err != nil {
+		return k, err
+	}
+	ours := catalog.TrainName{Owner: k.Repository.Owner, Name: layout.TrainOf(u.Object)}
+	if held && train == ours && owner.File.SHA256 == f.SHA256 {
+		return owner, nil
+	}
+	return k, catalogdb.ReservedBy(owner)
 }
 
 // pusherPhrase describes who pushed a package, as its upload claimed it, for the end of a sentence. It is "" if the

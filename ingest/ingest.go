@@ -72,6 +72,7 @@ type Catalog interface {
 	Claim(ctx context.Context, k catalog.Package, by catalog.Upload) (holder catalog.Package, claimed bool, err error)
 	Blocked(ctx context.Context, k catalog.Package) (holder catalog.Package, blocked bool, err error)
 	ClaimLeased(ctx context.Context, k catalog.Package, now time.Time) (bool, error)
+	HeldFor(ctx context.Context, k catalog.Package) (train catalog.TrainName, held bool, err error)
 	CanUnyank(ctx context.Context, k catalog.Package, by catalog.Upload) (back bool, err error)
 	RecordPusher(ctx context.Context, u catalog.Upload, by catalog.Pusher) error
 }

@@ -94,7 +94,9 @@ type File struct {
 }
 
 // A PackageState is the state of a package row. A claimed package reserves its identity and its key and is in no
-// index; its bytes may be incomplete. An active one may be in an index. A yanked one was withdrawn.
+// index; its bytes may be incomplete. An active one may be in an index. A yanked one was withdrawn. A reserved one has its bytes,
+// is in no index, and waits for its release train to be published. One that was dropped from its train reserves its identity until
+// its file is removed; then its row goes, too.
 type PackageState string
 
 // The states of a package row.
@@ -102,6 +104,9 @@ const (
 	Claimed PackageState = "claimed"
 	Active  PackageState = "active"
 	Yanked  PackageState = "yanked"
+
+	Reserved PackageState = "reserved"
+	Dropped  PackageState = "dropped"
 )
 
 // A Package is one row of the catalog. Its identity is its name, canonical version, architecture and variant in

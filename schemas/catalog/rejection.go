@@ -28,6 +28,9 @@ const (
 	ExpiredSigner       Reason = "expired-signer"       // signed by a key of the repository that has expired or is revoked
 	Conflict            Reason = "conflict"             // this identity has other bytes already
 	YankedIdentity      Reason = "yanked"               // this identity was withdrawn
+	ReservedIdentity    Reason = "reserved"             // this identity waits for a release train
+	TrainPublished      Reason = "train-published"      // the release train that it was pushed for is published already
+	DroppedFromTrain    Reason = "dropped"              // it was dropped from its release train
 	Replaced            Reason = "replaced"             // the staged object was replaced or removed before it was read
 	Late                Reason = "late"                 // it was complete after its session had ended
 	ParserPanic         Reason = "parser-panic"         // the parser panicked: a bug of repomill, which a retry would meet again

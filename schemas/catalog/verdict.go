@@ -9,6 +9,7 @@ type UploadState string
 const (
 	Received  UploadState = "received"  // leased, being read
 	Stored    UploadState = "stored"    // its package has a row; not all of its releases are published
+	Held      UploadState = "held"      // its package is stored, and waits for its release train to be published
 	Published UploadState = "published" // clients can install it
 	Duplicate UploadState = "duplicate" // the package had these bytes already; clients can install it
 	Rejected  UploadState = "rejected"
@@ -16,6 +17,10 @@ const (
 
 // Final reports whether the state does not change any more.
 func (s UploadState) Final() bool { return s == Published || s == Duplicate || s == Rejected }
+
+// Settled reports whether no worker has anything to do for an upload by itself: its state is final, or its release train decides
+// what becomes of it.
+func (s UploadState) Settled() bool { return s == Held || s.Final() }
 
 // A Verdict is the result of one generation of a staged object, or its progress until there is one. It is stored in
 // staging as .results/<staging key>.json.

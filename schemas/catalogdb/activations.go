@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 )
 
 // A Stored is an upload whose package is claimed and whose bytes are complete.
@@ -24,8 +25,8 @@ type Stored struct {
 var ErrDirectoryAdded = errors.New("an architecture directory was added since")
 
 // Activate makes claimed packages active, in one transaction. Every release that changes gets one new revision, and
-// every upload waits for the releases that show its package. An upload whose package is active already becomes a
-// duplicate. An upload whose lease another worker has now is skipped. An upload whose package was withdrawn since
+// every upload waits for the releases that show its package. An upload of a release train only reserves its identity, and is held. An
+// upload whose package is active already becomes a duplicate. An upload whose lease another worker has now is skipped. An upload whose package was withdrawn since
 // the claim, or has other bytes since the catalog was restored, is rejected. A repeat changes nothing.
 //
 // If a package belongs to a directory that lacks its file, the error wraps [ErrDirectoryAdded] and nothing changes:
@@ -114,6 +115,12 @@ func activate(ctx context.Context, tx *transaction, s Stored, releases []release
 	if err != nil {
 		return packageChange{}, err
 	}
+	if train := layout.TrainOf(s.Upload.Object); train != "" && holder.State != catalog.Active {
+		return packageChange{}, hold(ctx, tx, s, upload, holder, id, now)
+	}
+	if holder.State == catalog.Dropped {
+		return packageChange{}, droppedYet(holder)
+	}
 	if rej := checkActivatable(s.Package, holder); rej != nil {
 		return packageChange{}, reject(ctx, tx, upload, *rej, now)
 	}
@@ -137,6 +144,8 @@ func activate(ctx context.Context, tx *transaction, s Stored, releases []release
 func checkActivatable(k, holder catalog.Package) *catalog.Rejection {
 	name := holder.Name + " " + holder.Version + " " + holder.Arch
 	switch {
+	case holder.State == catalog.Reserved:
+		return ReservedBy(holder)
 	case holder.File.SHA256 != k.File.SHA256:
 		return conflict(name, k.File.SHA256, holder.File.SHA256)
 	case holder.State == catalog.Yanked:

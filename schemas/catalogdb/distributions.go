@@ -262,8 +262,8 @@ func checkUnused(ctx context.Context, tx *transaction, distribution int64, forma
 		}
 		where, args = in("dir", dirs)
 	}
-	n, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM packages WHERE distribution_id = ? AND state IN (?, ?) AND `+where,
-		append([]any{distribution, catalog.Active, catalog.Claimed}, args...)...).Scan)
+	n, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM packages WHERE distribution_id = ? AND state IN (?, ?, ?) AND `+where,
+		append([]any{distribution, catalog.Active, catalog.Claimed, catalog.Reserved}, args...)...).Scan)
 	if err == nil && n > 0 {
 		packages := "1 package has it"
 		if n > 1 {

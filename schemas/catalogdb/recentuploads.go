@@ -71,12 +71,12 @@ type Waiting struct {
 	Oldest time.Time
 }
 
-// WaitingUploads returns the states in which uploads of a repository wait: for a worker to read them, or for their releases to be
-// published. States without an upload are left out.
+// WaitingUploads returns the states in which uploads of a repository wait: for a worker to read them, for their releases to be
+// published, or for their release train. States without an upload are left out.
 func (d *DB) WaitingUploads(ctx context.Context, r catalog.Repository) (all []Waiting, err error) {
 	err = d.askOnce(ctx, func(q querier) error {
 		all = nil
-		for _, s := range []catalog.UploadState{catalog.Received, catalog.Stored} {
+		for _, s := range []catalog.UploadState{catalog.Received, catalog.Stored, catalog.Held} {
 			w := Waiting{State: s}
 			var oldest sql.NullInt64
 			if err := q.QueryRowContext(ctx, `SELECT COUNT(*), MIN(received_at) FROM uploads WHERE repository = ? AND state = ?`, r.String(), s).Scan(&w.Count, &oldest); err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 )
 
 // State returns the state of an upload, or [ErrNotFound].
@@ -178,9 +179,12 @@ func leaseUpload(ctx context.Context, tx *transaction, u catalog.Upload, l Lease
 		u.Bucket, u.Object, u.Generation).Scan(&id, &state, &token, &until, &attempts, &last)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		_, err := tx.ExecContext(ctx, `INSERT INTO uploads (bucket, object, generation, size, state, outcome, reason, detail, lease_owner, lease_token, lease_until, attempts, received_at, told, repository)
+		res, err := tx.ExecContext(ctx, `INSERT INTO uploads (bucket, object, generation, size, state, outcome, reason, detail, lease_owner, lease_token, lease_until, attempts, received_at, told, repository)
 			VALUES (?, ?, ?, ?, ?, '', '', '', ?, ?, ?, 1, ?, 0, ?)`,
 			u.Bucket, u.Object, u.Generation, u.Size, catalog.Received, cut(l.Owner, maxUser), ours, millis(now.Add(l.For)), millis(now), repositoryOf(u.Object))
+		if err == nil && layout.TrainOf(u.Object) != "" {
+			return joinTrain(ctx, tx, u, res, ours, now)
+		}
 		return ours, catalog.Received, err
 	case err != nil || state == catalog.Received && token == ours:
 		return token, state, err

@@ -122,19 +122,34 @@ func (d *DB) Recent(ctx context.Context, prefix string, limit int) ([]catalog.Ve
 	return verdicts, err
 }
 
-// VerdictsToWrite returns up to limit finished uploads whose verdict object is not recorded as written.
+// The told column of an upload: which verdict object is recorded as written.
+const (
+	toldFinal = 1
+	toldHeld  = 2 // that it is held; the final one is not
+)
+
+// VerdictsToWrite returns up to limit finished or held uploads whose verdict object is not recorded as written.
 func (d *DB) VerdictsToWrite(ctx context.Context, limit int) ([]catalog.Upload, error) {
-	return list(ctx, d, scanUpload, `SELECT bucket, object, generation, size FROM uploads WHERE told = 0 AND state IN (?, ?, ?) ORDER BY id LIMIT ?`,
-		catalog.Published, catalog.Duplicate, catalog.Rejected, limit)
+	return list(ctx, d, scanUpload, `SELECT bucket, object, generation, size FROM uploads WHERE state IN (?, ?, ?) AND told IN (0, ?) OR state = ? AND told = 0
+		ORDER BY id LIMIT ?`, catalog.Published, catalog.Duplicate, catalog.Rejected, toldHeld, catalog.Held, limit)
 }
 
 // VerdictsWritten records that the verdict objects of finished uploads are written, in one transaction, and reports
 // for each upload whether it is the first to record that.
 func (d *DB) VerdictsWritten(ctx context.Context, uploads ...catalog.Upload) (first []bool, err error) {
+	return d.recordTold(ctx, `told = 1 WHERE told <> 1`, uploads)
+}
+
+// HeldVerdictsWritten is [DB.VerdictsWritten] of verdicts that say that the uploads are held. They may be more by now.
+func (d *DB) HeldVerdictsWritten(ctx context.Context, uploads ...catalog.Upload) (first []bool, err error) {
+	return d.recordTold(ctx, `told = 2 WHERE told = 0`, uploads)
+}
+
+func (d *DB) recordTold(ctx context.Context, told string, uploads []catalog.Upload) (first []bool, err error) {
 	err = d.tx(ctx, func(tx *transaction) error {
 		first = make([]bool, len(uploads))
 		for i, u := range uploads {
-			res, err := tx.ExecContext(ctx, `UPDATE uploads SET told = 1 WHERE bucket = ? AND object = ? AND generation = ? AND told = 0`,
+			res, err := tx.ExecContext(ctx, `UPDATE uploads SET `+told+` AND bucket = ? AND object = ? AND generation = ?`,
 				u.Bucket, u.Object, u.Generation)
 			if err != nil {
 				return err

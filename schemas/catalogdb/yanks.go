@@ -179,7 +179,7 @@ const (
 	fileKept     = 0
 	fileDoomed   = 1
 	fileDeleted  = 2
-	packageTerms = `distribution_id = ? AND component = ? AND name = ? AND canonical = ? AND arch = ? AND variant = ? AND state = ?`
+	packageTerms = `distribution_id = ? AND component = ? AND name = ? AND canonical = ? AND arch = ? AND variant = ? AND state IN (?, ?)`
 )
 
 // DueForRemoval returns packages yanked before a time whose files are still there and which no snapshot has, oldest first. All
@@ -188,7 +188,8 @@ func (d *DB) DueForRemoval(ctx context.Context, yankedBefore time.Time, limit in
 	return d.due(ctx, `k.removed IN (?, ?) AND k.yanked_at < ? AND (k.removed = ? OR NOT `+heldBySnapshot+`)`, limit, fileKept, fileDoomed, millis(yankedBefore), fileDoomed)
 }
 
-// DueNow is [DB.DueForRemoval] for the packages that were yanked with [Withdrawal.Now], whenever that was.
+// DueNow is [DB.DueForRemoval] for the packages that were yanked with [Withdrawal.Now], whenever that was, and for those that were
+// dropped from their release train: no release showed them.
 func (d *DB) DueNow(ctx context.Context, limit int) ([]catalog.Package, error) {
 	return d.due(ctx, `k.removed = ?`, limit, fileUrgent)
 }
@@ -197,11 +198,11 @@ func (d *DB) due(ctx context.Context, terms string, limit int, args ...any) ([]c
 	return list(ctx, d, func(scan func(...any) error) (k catalog.Package, err error) {
 		return k, scanPackage(&k, scan)
 	}, `SELECT `+packageColumns+` FROM `+packageTables+`
-		WHERE `+terms+` AND k.state = ?
-		AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.distribution_id = k.distribution_id
+		WHERE `+terms+` AND k.state IN (?, ?)
+		AND (k.state = ? OR NOT EXISTS (SELECT 1 FROM releases r WHERE r.distribution_id = k.distribution_id
 			AND (r.arch = k.dir OR k.dir = 'noarch' AND r.arch <> 'SRPMS' OR k.dir = '`+multilib+`' AND r.arch IN ('i386', 'x86_64'))
-			AND r.revision > r.published_revision AND r.retired = 0)
-		ORDER BY k.yanked_at, k.id LIMIT ?`, append(args, catalog.Yanked, limit)...)
+			AND r.revision > r.published_revision AND r.retired = 0))
+		ORDER BY k.yanked_at, k.id LIMIT ?`, append(args, catalog.Yanked, catalog.Dropped, catalog.Dropped, limit)...)
 }
 
 // Removing records that the files of a yanked package are about to be deleted: it cannot be unyanked any
@@ -211,7 +212,8 @@ func (d *DB) Removing(ctx context.Context, k catalog.Package) error {
 	return d.setRemoved(ctx, k, fileDoomed)
 }
 
-// Removed records that the files of a yanked package are deleted, and requests its pages: they lose it.
+// Removed records that the files of a yanked package are deleted, and requests its pages: they lose it. The row of one that was
+// dropped from its release train goes: its identity is free.
 func (d *DB) Removed(ctx context.Context, k catalog.Package) error {
 	return d.setRemoved(ctx, k, fileDeleted)
 }
@@ -222,12 +224,13 @@ func (d *DB) setRemoved(ctx context.Context, k catalog.Package, removed int) err
 		if err != nil {
 			return err
 		}
-		terms, identity := packageTerms, []any{distribution, k.Component, k.Name, k.Canonical, k.Arch, k.Variant, catalog.Yanked}
+		terms, identity := packageTerms, []any{distribution, k.Component, k.Name, k.Canonical, k.Arch, k.Variant, catalog.Yanked, catalog.Dropped}
 		if k.Yank != nil { // this withdrawal, and not a later one
 			terms, identity = terms+` AND yanked_at = ?`, append(identity, millis(k.Yank.At))
 		}
-		id, err := scanID(tx.QueryRowContext(ctx, `SELECT id FROM packages WHERE `+terms+tx.forUpdate, identity...).Scan)
-		if err != nil {
+		var id int64
+		var state catalog.PackageState
+		if err := tx.QueryRowContext(ctx, `SELECT id, state FROM packages WHERE `+terms+tx.forUpdate, identity...).Scan(&id, &state); err != nil {
 			return fmt.Errorf("yanked %s %s %s: %w", k.Name, k.Version, k.Arch, notFound(err))
 		}
 		if removed == fileDoomed {
@@ -245,6 +248,9 @@ func (d *DB) setRemoved(ctx context.Context, k catalog.Package, removed int) err
 		}
 		if err != nil || removed != fileDeleted {
 			return err
+		}
+		if state == catalog.Dropped {
+			return forgetDropped(ctx, tx, id)
 		}
 		if err := dropContents(ctx, tx, id); err != nil {
 			return err

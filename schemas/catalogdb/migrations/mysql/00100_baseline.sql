@@ -438,6 +438,34 @@ CREATE TABLE IF NOT EXISTS promotions (
     FOREIGN KEY (package_id) REFERENCES packages (id)
 ) ENGINE = InnoDB;
 
+-- Release trains: packages of the repositories of an owner that become active in one transaction. not_before is when a worker is to do
+-- that, NULL while it is not asked to; actor, why and job are of who asked. fault is a JSON array of why the last attempt did not.
+CREATE TABLE IF NOT EXISTS trains (
+    id         BIGINT          NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    owner      VARBINARY(63)   NOT NULL,
+    name       VARBINARY(64)   NOT NULL,
+    state      VARBINARY(16)   NOT NULL,
+    opened_at  BIGINT          NOT NULL,
+    not_before BIGINT          NULL,
+    actor      VARBINARY(255)  NOT NULL,
+    why        MEDIUMBLOB      NOT NULL,
+    job        VARBINARY(2048) NOT NULL,
+    attempts   INT             NOT NULL,
+    fault      MEDIUMBLOB      NOT NULL,
+    ended_at   BIGINT          NULL,
+    UNIQUE KEY (owner, name),
+    KEY trains_asked (not_before)
+) ENGINE = InnoDB;
+
+-- The uploads of release trains.
+CREATE TABLE IF NOT EXISTS train_uploads (
+    upload_id BIGINT NOT NULL PRIMARY KEY,
+    train_id  BIGINT NOT NULL,
+    KEY train_uploads_by_train (train_id, upload_id),
+    FOREIGN KEY (upload_id) REFERENCES uploads (id),
+    FOREIGN KEY (train_id) REFERENCES trains (id)
+) ENGINE = InnoDB;
+
 -- What was counted of logs in one transaction. name is of the run and its part, so that a repeated part is found; result is JSON.
 CREATE TABLE IF NOT EXISTS log_batches (
     id         BIGINT         NOT NULL AUTO_INCREMENT,
@@ -610,6 +638,8 @@ DROP TABLE IF EXISTS log_requests;
 DROP TABLE IF EXISTS downloads;
 DROP TABLE IF EXISTS log_files;
 DROP TABLE IF EXISTS log_batches;
+DROP TABLE IF EXISTS train_uploads;
+DROP TABLE IF EXISTS trains;
 DROP TABLE IF EXISTS promotions;
 DROP TABLE IF EXISTS audit;
 DROP TABLE IF EXISTS job_tokens;

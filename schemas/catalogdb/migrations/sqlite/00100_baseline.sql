@@ -396,6 +396,32 @@ CREATE TABLE promotions (
 );
 CREATE INDEX promotions_by_package ON promotions (package_id, target);
 
+-- Release trains: packages of the repositories of an owner that become active in one transaction. not_before is when a worker is to do
+-- that, NULL while it is not asked to; actor, why and job are of who asked. fault is a JSON array of why the last attempt did not.
+CREATE TABLE trains (
+    id         INTEGER PRIMARY KEY,
+    owner      TEXT    NOT NULL,
+    name       TEXT    NOT NULL,
+    state      TEXT    NOT NULL,
+    opened_at  INTEGER NOT NULL,
+    not_before INTEGER NULL,
+    actor      TEXT    NOT NULL,
+    why        TEXT    NOT NULL,
+    job        TEXT    NOT NULL,
+    attempts   INTEGER NOT NULL,
+    fault      TEXT    NOT NULL,
+    ended_at   INTEGER NULL,
+    UNIQUE (owner, name)
+);
+CREATE INDEX trains_asked ON trains (not_before);
+
+-- The uploads of release trains.
+CREATE TABLE train_uploads (
+    upload_id INTEGER NOT NULL PRIMARY KEY REFERENCES uploads (id),
+    train_id  INTEGER NOT NULL REFERENCES trains (id)
+);
+CREATE INDEX train_uploads_by_train ON train_uploads (train_id, upload_id);
+
 -- What was counted of logs in one transaction. name is of the run and its part, so that a repeated part is found; result is JSON.
 CREATE TABLE log_batches (
     id         INTEGER PRIMARY KEY,
@@ -560,6 +586,8 @@ DROP TABLE log_requests;
 DROP TABLE downloads;
 DROP TABLE log_files;
 DROP TABLE log_batches;
+DROP TABLE train_uploads;
+DROP TABLE trains;
 DROP TABLE promotions;
 DROP TABLE audit;
 DROP TABLE job_tokens;
