@@ -20,6 +20,13 @@ func (r *Resources) CheckFinished(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	trains, err := r.Catalog.DueTrains(ctx)
+	if err != nil {
+		return err
+	}
+	if len(trains) > 0 {
+		return fmt.Errorf("release train %s is to be published and is not: repomill train show %s says why: run again", trains[0], trains[0])
+	}
 	if backlog == 0 && len(behind) == 0 && len(settings) == 0 {
 		return nil
 	}

@@ -114,23 +114,43 @@ func (r *Resources) writeVerdictsOf(ctx context.Context, uploads []catalog.Uploa
 		})
 	}
 	g.Wait() //nolint:errcheck // failed has the errors
+	var held []catalog.Upload
 	for i, u := range uploads {
 		if err := failed[i]; err != nil && !errors.Is(err, fs.ErrInvalid) { // that is a name which cannot have a verdict beside it
 			r.Log.Error("verdict not written; will be tried again", "upload", u.String(), "error", err)
 			continue
 		}
-		written = append(written, u)
+		switch state := verdicts[u].State; {
+		case state == catalog.Held:
+			held = append(held, u)
+		case state.Final(): // or else it was held until just now
+			written = append(written, u)
+		}
 	}
-	first, err := r.Catalog.VerdictsWritten(ctx, written...)
-	if err != nil {
+	if err := r.recordWritten(ctx, held, verdicts, r.Catalog.HeldVerdictsWritten); err != nil {
 		return nil, err
+	}
+	if err := r.recordWritten(ctx, written, verdicts, r.Catalog.VerdictsWritten); err != nil {
+		return nil, err
+	}
+	return append(written, held...), nil
+}
+
+// recordWritten notes that verdict objects are written, and reports those that it is the first to note.
+func (r *Resources) recordWritten(ctx context.Context, written []catalog.Upload, verdicts map[catalog.Upload]catalog.Verdict, note func(context.Context, ...catalog.Upload) ([]bool, error)) error {
+	if len(written) == 0 {
+		return nil
+	}
+	first, err := note(ctx, written...)
+	if err != nil {
+		return err
 	}
 	for i, u := range written {
 		if first[i] { // or else another process was faster, and counts it
 			r.report(u, verdicts[u])
 		}
 	}
-	return written, nil
+	return nil
 }
 
 // errNoVerdict says that the catalog lost an upload which it had just listed.

@@ -25,6 +25,7 @@ import (
 type Push struct {
 	Target        string        `arg:"" help:"Target: owner/name/os/version[/component], such as acme/tools/ubuntu/jammy or acme/tools/el/9. Separate several with commas."`
 	Files         []string      `arg:"" help:"Packages, folders with packages, or quoted patterns such as 'dist/*.deb'."`
+	Train         string        `placeholder:"NAME" help:"Hold the packages until repomill train publish makes all that were pushed for this release train visible at once, in all repositories of the owner. They are checked and stored."`
 	Wait          bool          `help:"Wait for the verdicts: until clients can install the packages, or they are rejected."`
 	Timeout       time.Duration `default:"5m" help:"How long to wait."`
 	DryRun        bool          `help:"Check the packages as the server does, print its verdicts, and upload nothing. Checks that need the catalog are left out: the settings of the repository, and whether the names are free."`
@@ -48,11 +49,13 @@ func (Push) Help() string {
   2  usage
   3  timed out or interrupted; the standard error says at which stage
   4  staging or the server cannot be reached or written, which a retry may help; or the server refuses the token
+  6  with --train and --wait: all packages are held for the train, or duplicates of published ones; clients see none that is held
 
 Examples:
   ${program} push --wait acme/tools/ubuntu/jammy hello_1.0_amd64.deb
   ${program} push --wait acme/tools/ubuntu/jammy,acme/tools/debian/bookworm dist/
   ${program} push --wait --server https://packages.acme.example acme/tools/ubuntu/jammy dist/
+  ${program} push --wait --train 19.5.0 acme/tools/ubuntu/jammy,acme/tools/ubuntu/noble dist/
   ${program} push --dry-run acme/tools/el/9 'dist/*.rpm'`
 }
 
@@ -134,14 +137,21 @@ func (c *Push) stageAll(ctx context.Context, io Stdio, staging stager, plan plan
 	return nil
 }
 
-// exitOf returns an error without text if an upload was rejected.
+// exitOf returns an error without text if an upload was rejected or, if none was, one is held.
 func exitOf(ups []*pushed) error {
+	code := command.OK
 	for _, p := range ups {
-		if p.verdict.State == catalog.Rejected {
+		switch p.verdict.State {
+		case catalog.Rejected:
 			return command.Exit(command.Failed)
+		case catalog.Held:
+			code = command.Held
 		}
 	}
-	return nil
+	if code == command.OK {
+		return nil
+	}
+	return command.Exit(code)
 }
 
 // defaultStaging is the staging of repomill up in this folder.

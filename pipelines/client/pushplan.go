@@ -33,6 +33,11 @@ func (c *Push) plan(io Stdio) (plan, error) {
 	if c.Retries < 0 {
 		return plan{}, command.Usage("--retries %d: use 0 or more", c.Retries)
 	}
+	if c.Train != "" {
+		if err := layout.CheckTrain(c.Train); err != nil {
+			return plan{}, command.Usage("--%w", err)
+		}
+	}
 	table, err := layout.ReadTable(c.Distributions)
 	if err != nil {
 		return plan{}, command.Usage("--distributions: %w", err)
@@ -55,7 +60,7 @@ func (c *Push) plan(io Stdio) (plan, error) {
 				}
 				continue // of a folder: for another target
 			}
-			object := t.path + "/" + layout.StagedName(layout.NewID(), filepath.Base(f.path))
+			object := t.path + "/" + layout.StagedTrainName(layout.NewID(), c.Train, filepath.Base(f.path))
 			p.ups = append(p.ups, &pushed{file: f.path, target: t.path, object: object})
 		}
 		if len(p.ups) == n {

@@ -125,6 +125,9 @@ func (s *server) request(ctx context.Context, method, object, query string, body
 		return nil, err
 	}
 	req.Header.Set("Idempotency-Key", id)
+	if train := layout.TrainOf(object); train != "" {
+		req.Header.Set("Repomill-Train", train)
+	}
 	if !strings.ContainsFunc(by.Job, unicode.IsControl) { // which no header field may have
 		req.Header.Set("Repomill-Job", by.Job)
 	}

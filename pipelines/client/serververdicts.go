@@ -83,7 +83,7 @@ func (v *verdicts) follow(ctx context.Context, a *asked) {
 		if errors.Is(err, fs.ErrPermission) {
 			a.err = err
 		}
-		over := a.verdict.State.Final() || a.err != nil
+		over := a.verdict.State.Settled() || a.err != nil
 		v.mu.Unlock()
 		if over {
 			return

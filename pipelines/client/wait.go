@@ -69,8 +69,20 @@ func (c *Push) wait(ctx context.Context, io Stdio, staging stager, ups []*pushed
 	}
 	line.clear()
 	c.summarize(io, ups)
+	c.explainHeld(io, ups)
 	c.installLines(io, ups, w.private)
 	return exitOf(ups)
+}
+
+// explainHeld prints what holds packages, once for each repository and train.
+func (c *Push) explainHeld(io Stdio, ups []*pushed) {
+	said := map[string]bool{}
+	for _, p := range ups {
+		if text := p.verdict.Detail; p.verdict.State == catalog.Held && text != "" && !said[text] && !c.JSON {
+			said[text] = true
+			fmt.Fprintf(io.Err, "held: %s\n", command.Printable(text))
+		}
+	}
 }
 
 func unsettledOf(ups []*pushed) (n int) {
@@ -173,7 +185,7 @@ func (w *verdictPoller) poll(ctx context.Context, p *pushed) error {
 		return nil
 	}
 	p.verdict = v
-	p.settled = v.State.Final()
+	p.settled = v.State.Settled()
 	for _, r := range v.Releases {
 		if v.State != catalog.Rejected && !w.confirm(ctx, r) {
 			p.settled = false

@@ -116,7 +116,7 @@ func (c *Push) summarize(io Stdio, ups []*pushed) {
 		count[cmp.Or(state, staged)]++
 	}
 	var parts []string
-	for _, s := range []catalog.UploadState{catalog.Published, catalog.Duplicate, acceptable, staged, catalog.Rejected, "waiting"} {
+	for _, s := range []catalog.UploadState{catalog.Published, catalog.Duplicate, catalog.Held, acceptable, staged, catalog.Rejected, "waiting"} {
 		if count[s] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", count[s], s))
 		}

@@ -19,6 +19,7 @@ const (
 	Misused     = 2 // a wrong command line
 	Interrupted = 3 // by a signal or a timeout
 	Unreachable = 4 // a resource did not answer; a retry may help
+	Held        = 6 // what was pushed waits for its release train
 )
 
 // An Error ends the program with an exit code.

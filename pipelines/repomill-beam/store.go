@@ -150,7 +150,7 @@ func (s *storing) blame(ctx context.Context, t pipelines.Task, cause error) {
 // unfinished returns the uploads of tasks that are neither stored nor finished.
 func unfinished(tasks []pipelines.Task, states map[catalog.Upload]catalog.UploadState) (left []catalog.Upload) {
 	for _, t := range tasks {
-		if state := states[t.Upload()]; state != catalog.Stored && !state.Final() {
+		if state := states[t.Upload()]; state != catalog.Stored && !state.Settled() {
 			left = append(left, t.Upload())
 		}
 	}

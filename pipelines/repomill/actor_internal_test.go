@@ -11,7 +11,7 @@ import (
 func TestCommandsThatChangeHaveAnActor(t *testing.T) {
 	without := []string{"up", "worker", "api", "migrate", "push", "ls", "status", "hint", "verify", "check", "doctor", "diff", "log", "repo list", "snapshot list", "token list", "trust list",
 		"retain list", "key list", "key status", "key plan", "key package", "reindex list",
-		"stats run", "audit"} // stats show sums up --by something else
+		"stats run", "audit", "train list", "train show", "train plan"} // stats show sums up --by something else
 	for _, name := range leaves(t) {
 		var out, said bytes.Buffer
 		run(t.Context(), append(strings.Fields(name), "--help"), stdio{&out, &said})

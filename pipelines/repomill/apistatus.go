@@ -29,7 +29,7 @@ const (
 )
 
 // uploadStates are all states of uploads.
-var uploadStates = []catalog.UploadState{catalog.Received, catalog.Stored, catalog.Published, catalog.Duplicate, catalog.Rejected}
+var uploadStates = []catalog.UploadState{catalog.Received, catalog.Stored, catalog.Held, catalog.Published, catalog.Duplicate, catalog.Rejected}
 
 // Report implements [status.Source].
 func (a apiStatus) Report(ctx context.Context, r catalog.Repository) (model.StatusPage, error) {

@@ -31,6 +31,7 @@ type commands struct {
 	Promote  promoteCmd  `cmd:"" help:"Copy published packages to another component, distribution or repository."`
 	Retain   retainCmd   `cmd:"" help:"Rules by which packages stay; withdraw those that no rule keeps."`
 	Apply    applyCmd    `cmd:"" help:"Do what a plan says that --dry-run --plan has written."`
+	Train    trainCmd    `cmd:"" help:"Publish packages that were pushed for a release train, all at once."`
 	Repo     repoCmd     `cmd:"" help:"Create, change and list repositories."`
 	Key      keyCmd      `cmd:"" help:"Manage the keys that sign releases."`
 	Token    tokenCmd    `cmd:"" help:"Create, list and revoke tokens: those that open private repositories, and those of the API."`

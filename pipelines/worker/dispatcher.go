@@ -142,7 +142,7 @@ func (d *Dispatcher) settleFinished(ctx context.Context) {
 		return // the next pass asks again
 	}
 	for u, state := range states {
-		if state.Final() {
+		if state.Settled() {
 			d.inFlight.done(u)
 		}
 	}

@@ -110,7 +110,7 @@ func (l Leases) Reconcile(ctx context.Context, tasks []pipelines.Task) (states m
 	g.SetLimit(maxReturns)
 	for _, t := range tasks {
 		u := t.Upload()
-		if states[u] == catalog.Stored || states[u].Final() {
+		if states[u] == catalog.Stored || states[u].Settled() {
 			continue
 		}
 		g.Go(func() error {

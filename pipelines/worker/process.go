@@ -41,7 +41,7 @@ func (d *Dispatcher) triage(ctx context.Context, b *batch) (unknown []catalog.Up
 		switch {
 		case err != nil:
 			d.tryAgain(u, b.kind)
-		case state.Final():
+		case state.Settled():
 			d.inFlight.done(u)
 		case state == catalog.Stored: // until its releases are published
 			d.inFlight.park(u)
@@ -102,7 +102,7 @@ func (d *Dispatcher) endRefused(ctx context.Context, refused []Refused) {
 		switch {
 		case r.Err != nil:
 			d.tryAgain(r.Upload, again)
-		case r.State.Final():
+		case r.State.Settled():
 			if r.State == catalog.Rejected { // as poison, perhaps just now
 				d.settle(d.Resources.WriteVerdicts(ctx))
 			}
@@ -133,11 +133,11 @@ func (d *Dispatcher) reconcile(ctx context.Context, l Leases, tasks []pipelines.
 	for _, t := range tasks {
 		u := t.Upload()
 		state := states[u]
-		if !state.Final() {
+		if !state.Settled() {
 			unfinished = append(unfinished, u)
 		}
 		switch {
-		case state.Final():
+		case state.Settled():
 			d.inFlight.done(u)
 			if state == catalog.Rejected && !u.Promoted() {
 				d.enqueueNewer(ctx, u)
@@ -195,7 +195,7 @@ func (d *Dispatcher) writeProgress(ctx context.Context, uploads []catalog.Upload
 	}
 	for i, u := range uploads {
 		v, ok := verdicts[u]
-		if !ok || v.State.Final() || v.State == written[i] {
+		if !ok || v.State.Settled() || v.State == written[i] {
 			continue
 		}
 		if err := d.Resources.WriteVerdict(ctx, u, v); err == nil {

@@ -157,7 +157,7 @@ func (d drawing) statusHead(s model.StatusPage) head {
 }
 
 // waits are the states in which uploads wait, in words.
-var waits = map[catalog.UploadState]string{catalog.Received: "being read", catalog.Stored: "stored, not published yet"}
+var waits = map[catalog.UploadState]string{catalog.Received: "being read", catalog.Stored: "stored, not published yet", catalog.Held: "held for a release train"}
 
 // keySoon is how long before the end of a key the page warns of it.
 const keySoon = 30 * 24 * time.Hour

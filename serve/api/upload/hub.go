@@ -115,7 +115,7 @@ func (h *hub) deliver(uploads []catalog.Upload, verdicts map[catalog.Upload]cata
 			v, known := verdicts[w.upload]
 			w.seen = outcome{verdict: v, known: known}
 		}
-		if !w.final || err == nil && w.seen.verdict.State.Final() {
+		if !w.final || err == nil && w.seen.verdict.State.Settled() {
 			close(w.done)
 			delete(h.waiters, w)
 		}

@@ -85,7 +85,11 @@ func parse(r *http.Request, principal string, table *layout.Table) (req request,
 	if refused != nil {
 		return req, refused
 	}
-	if req.at, req.object, refused = parsePlace(r.URL.EscapedPath(), pushID(principal, key), table); refused != nil {
+	train, refused := parseTrain(r.Header)
+	if refused != nil {
+		return req, refused
+	}
+	if req.at, req.object, refused = parsePlace(r.URL.EscapedPath(), train, pushID(principal, key), table); refused != nil {
 		return req, refused
 	}
 	req.retriable = key != ""
@@ -107,6 +111,19 @@ func parseKey(h http.Header) (key string, refused *refusal) {
 	return key, nil
 }
 
+// parseTrain returns the release train that a package is to be held for; empty for none.
+func parseTrain(h http.Header) (train string, refused *refusal) {
+	const field = "Repomill-Train"
+	if len(h.Values(field)) == 0 {
+		return "", nil
+	}
+	train = h.Get(field)
+	if err := layout.CheckTrain(train); err != nil || len(h.Values(field)) > 1 {
+		return "", refuse("train", "%s: use one value: 1 to 64 letters, digits and any of . - _ +, the first one a letter or digit", field)
+	}
+	return train, nil
+}
+
 // parseEncoding refuses bodies that are not the package itself.
 func parseEncoding(h http.Header) *refusal {
 	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
@@ -123,7 +140,7 @@ var formats = map[string]catalog.Format{".deb": catalog.DEB, ".ddeb": catalog.DE
 
 // parsePlace reads the path of an upload. Slashes are as they were sent: one that is encoded is a character of a name,
 // and no name may have it.
-func parsePlace(escaped, id string, table *layout.Table) (at layout.Staged, object string, refused *refusal) {
+func parsePlace(escaped, train, id string, table *layout.Table) (at layout.Staged, object string, refused *refusal) {
 	parts := strings.Split(escaped, "/")
 	for i := range parts {
 		part, err := url.PathUnescape(parts[i])
@@ -140,15 +157,15 @@ func parsePlace(escaped, id string, table *layout.Table) (at layout.Staged, obje
 	if file == "" {
 		return at, "", refuse("path", "path %.200q has no file name at its end: use curl -T FILE, which appends it after a slash", escaped)
 	}
-	return placeOf(folders, file, id, table)
+	return placeOf(folders, file, train, id, table)
 }
 
 // placeOf returns the staging key of a file in a folder.
-func placeOf(folders []string, file, id string, table *layout.Table) (at layout.Staged, object string, refused *refusal) {
+func placeOf(folders []string, file, train, id string, table *layout.Table) (at layout.Staged, object string, refused *refusal) {
 	if err := checkFile(file); err != nil {
 		return at, "", refuse("path", "%s", err)
 	}
-	object = strings.Join(folders, "/") + "/" + layout.StagedName(id, file)
+	object = strings.Join(folders, "/") + "/" + layout.StagedTrainName(id, train, file)
 	at, rej := layout.ParseStaging(object)
 	format := formats[path.Ext(file)]
 	switch {

@@ -45,7 +45,7 @@ func (h *Handler) report(v catalog.Verdict) Report {
 	return Report{ID: id, URL: h.PublicURL + VerdictPath + id, Verdict: v}
 }
 
-// verdict answers what became of an upload, and waits for it if asked to. A final state is answered with 200, another one
+// verdict answers what became of an upload, and waits for it if asked to. A settled state is answered with 200, another one
 // with 202.
 func (h *Handler) verdict(w http.ResponseWriter, r *http.Request, p api.Principal) error {
 	wait, err := waitOf(r)
@@ -63,7 +63,7 @@ func (h *Handler) verdict(w http.ResponseWriter, r *http.Request, p api.Principa
 		return absent
 	case err != nil:
 		return &api.Error{Status: http.StatusServiceUnavailable, Message: "what became of the upload cannot be found out now; it goes on: ask again", RetryAfter: retryAfter, Cause: err}
-	case v.State.Final():
+	case v.State.Settled():
 		api.WriteJSON(w, http.StatusOK, h.report(v))
 	default:
 		api.WriteJSON(w, http.StatusAccepted, h.report(v))

@@ -1,0 +1,271 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"repomill/pipelines/client"
+	"repomill/pipelines/command"
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
+)
+
+type trainPlanCmd struct {
+	catalogFlags
+	trainArg
+	JSON bool `name:"json" help:"Print the plan as one JSON object."`
+}
+
+// Help describes the exit codes.
+func (trainPlanCmd) Help() string {
+	return `For each release, the plan lists what would come. It also says what is missing, as compared with the other distributions of the same
+format in the train: a package or an architecture that others get, and a distribution that has packages of the train and gets none; and
+what is a downgrade, because the release has a newer version. That keeps no train from going; what does is listed as not ready.
+
+Exit codes:
+  0  the train is published or dropped: nothing would change
+  1  there is no such train, or it is not ready; the standard error says why
+  2  usage
+  4  the catalog cannot be reached
+  5  the train is ready, and its packages would be published
+
+Example:
+  repomill train plan acme/19.5.0`
+}
+
+// Run prints a plan.
+func (c *trainPlanCmd) Run(ctx context.Context, io stdio) error {
+	n, err := c.name()
+	if err != nil {
+		return err
+	}
+	db, err := c.openToChange(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return planTrain(ctx, io, db, n, c.JSON)
+}
+
+// A trainPlan is what a train would publish.
+type trainPlan struct {
+	Train      catalog.TrainName  `json:"train"`
+	State      catalog.TrainState `json:"state"`
+	Ready      bool               `json:"ready"`
+	Releases   []trainRelease     `json:"releases"`
+	Missing    []string           `json:"missing,omitempty"`
+	Downgrades []string           `json:"downgrades,omitempty"`
+	Faults     []string           `json:"not_ready,omitempty"`
+}
+
+type trainRelease struct {
+	Release  string             `json:"release"`
+	Bytes    int64              `json:"bytes"`
+	Packages []catalog.PlanItem `json:"packages"`
+}
+
+// planTrain prints the plan of a train.
+func planTrain(ctx context.Context, io stdio, db *catalogdb.DB, n catalog.TrainName, asJSON bool) error {
+	t, members, err := db.Train(ctx, n)
+	if err != nil {
+		return trainError(n, err)
+	}
+	p := trainPlan{Train: n, State: t.State, Releases: []trainRelease{}}
+	if t.State == catalog.TrainOpen {
+		if p, err = newTrainPlan(ctx, db, t, members); err != nil {
+			return err
+		}
+	}
+	if asJSON {
+		client.PrintJSON(io.out, p)
+	} else {
+		p.print(io, t)
+	}
+	switch {
+	case t.State != catalog.TrainOpen:
+		return nil
+	case !p.Ready:
+		return command.Exit(command.Failed)
+	}
+	return command.Exit(exitDifferent)
+}
+
+func (p trainPlan) print(io stdio, t catalog.Train) {
+	packages := map[string]bool{}
+	var size int64
+	for _, r := range p.Releases {
+		fmt.Fprintf(io.out, "%s: %s would come, %d bytes\n", r.Release, layout.Counted(len(r.Packages), "package"), r.Bytes)
+		for _, i := range r.Packages {
+			in := ""
+			if i.Component != "" {
+				in = " in " + i.Component
+			}
+			fmt.Fprintf(io.out, "  %s %s %s%s, %d bytes\n", i.Name, i.Version, i.Arch, in, i.Bytes)
+			if key := strings.Join([]string{i.From, i.Name, i.Version, i.Arch}, " "); !packages[key] {
+				packages[key] = true
+				size += i.Bytes
+			}
+		}
+	}
+	for _, m := range p.Missing {
+		fmt.Fprintf(io.out, "missing: %s\n", m)
+	}
+	for _, d := range p.Downgrades {
+		fmt.Fprintf(io.out, "downgrade: %s\n", d)
+	}
+	printFaults(io.err, "not ready", p.Faults)
+	if t.State != catalog.TrainOpen {
+		fmt.Fprintf(io.out, "%s: %s: nothing would change\n", p.Train, trainText(t))
+		return
+	}
+	word := "ready"
+	if !p.Ready {
+		word = "not ready"
+	}
+	fmt.Fprintf(io.out, "%s: %s in %s, %d bytes: %s\n", p.Train, layout.Counted(len(packages), "package"), layout.Counted(len(p.Releases), "release"), size, word)
+}
+
+// newTrainPlan compares an open train with what its repositories show.
+func newTrainPlan(ctx context.Context, db *catalogdb.DB, t catalog.Train, members []catalog.TrainMember) (p trainPlan, err error) {
+	p = trainPlan{Train: t.Train, State: t.State, Releases: []trainRelease{}, Faults: catalogdb.TrainFaults(t, members)}
+	p.Ready = len(p.Faults) == 0
+	coming := map[catalog.Repository][]catalog.Package{}
+	for _, m := range members {
+		k := m.Package
+		if k == nil || m.State != catalog.Held && m.State != catalog.Duplicate {
+			continue
+		}
+		if !slices.ContainsFunc(coming[k.Repository], func(o catalog.Package) bool { return o.Place() == k.Place() && o.Key == k.Key }) {
+			coming[k.Repository] = append(coming[k.Repository], *k)
+		}
+	}
+	for _, r := range slices.SortedFunc(maps.Keys(coming), func(a, b catalog.Repository) int { return strings.Compare(a.String(), b.String()) }) {
+		shown, err := shownOf(ctx, db, r, coming[r])
+		if err != nil {
+			return p, err
+		}
+		p.addReleases(coming[r], shown.Settings)
+		p.addDowngrades(coming[r], shown)
+		p.Missing = append(p.Missing, missingIn(coming[r], shown)...)
+	}
+	return p, nil
+}
+
+// shownOf returns the active packages of a repository with the names of some.
+func shownOf(ctx context.Context, db *catalogdb.DB, r catalog.Repository, coming []catalog.Package) (catalogdb.Selected, error) {
+	s := catalogdb.Selection{Target: catalog.PackageTarget{Repository: r}, States: []catalog.PackageState{catalog.Active}}
+	names := map[string]bool{}
+	for _, k := range coming {
+		if !names[k.Name] {
+			names[k.Name] = true
+			s.Patterns = append(s.Patterns, catalog.Pattern{Name: k.Name})
+		}
+	}
+	found, err := db.Select(ctx, s)
+	if err != nil {
+		err = command.Fault(err)
+	}
+	return found, err
+}
+
+// addReleases adds what comes into each release. Packages that are published already do not come.
+func (p *trainPlan) addReleases(coming []catalog.Package, s catalog.Settings) {
+	at := map[string]*trainRelease{}
+	for _, k := range coming {
+		if k.State != catalog.Reserved {
+			continue
+		}
+		ds, _ := s.Find(k.Distribution)
+		arches := []string{""}
+		if k.Format == catalog.RPM {
+			arches = layout.RPMDirs(k, ds.Architectures)
+		}
+		for _, arch := range arches {
+			r := catalog.Release{Repository: k.Repository, Distribution: k.Distribution, Arch: arch}
+			i := catalog.ItemOf(r, k, catalog.PlanCopy)
+			i.From = k.Place().String()
+			to := at[r.String()]
+			if to == nil {
+				to = &trainRelease{Release: r.String()}
+				at[r.String()] = to
+			}
+			to.Packages, to.Bytes = append(to.Packages, i), to.Bytes+i.Bytes
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(at)) {
+		slices.SortFunc(at[name].Packages, func(a, b catalog.PlanItem) int { return strings.Compare(a.String(), b.String()) })
+		p.Releases = append(p.Releases, *at[name])
+	}
+}
+
+// addDowngrades adds the packages that are older than what their distribution shows.
+func (p *trainPlan) addDowngrades(coming []catalog.Package, shown catalogdb.Selected) {
+	type place struct {
+		catalog.Distribution
+		name, arch string
+	}
+	newest := map[place]catalog.Package{}
+	for _, s := range shown.Packages {
+		at := place{s.Package.Distribution, s.Package.Name, s.Package.Arch}
+		if n, has := newest[at]; !has || bytes.Compare(s.Package.SortKey, n.SortKey) > 0 {
+			newest[at] = s.Package
+		}
+	}
+	for _, k := range coming {
+		if n, has := newest[place{k.Distribution, k.Name, k.Arch}]; has && k.State == catalog.Reserved && bytes.Compare(n.SortKey, k.SortKey) > 0 {
+			p.Downgrades = append(p.Downgrades, fmt.Sprintf("%s in %s is older than %s there, which hosts keep", nameOf(k), k.Place(), n.Version))
+		}
+	}
+	slices.Sort(p.Downgrades)
+}
+
+// A trainPart is a package for an architecture, in any version.
+type trainPart struct{ name, arch string }
+
+// missingIn says what the distributions of a repository lack of what others of their format get.
+func missingIn(coming []catalog.Package, shown catalogdb.Selected) (missing []string) {
+	gets := map[catalog.Format]map[trainPart]catalog.Distribution{} // who gets a part first
+	has := map[catalog.Distribution]map[trainPart]bool{}
+	names := map[catalog.Distribution]map[string]bool{} // that it shows
+	for _, k := range coming {
+		part := trainPart{k.Name, k.Arch}
+		if gets[k.Format] == nil {
+			gets[k.Format] = map[trainPart]catalog.Distribution{}
+		}
+		if first, there := gets[k.Format][part]; !there || k.Distribution.String() < first.String() {
+			gets[k.Format][part] = k.Distribution
+		}
+		if has[k.Distribution] == nil {
+			has[k.Distribution] = map[trainPart]bool{}
+		}
+		has[k.Distribution][part] = true
+	}
+	for _, s := range shown.Packages {
+		if names[s.Package.Distribution] == nil {
+			names[s.Package.Distribution] = map[string]bool{}
+		}
+		names[s.Package.Distribution][s.Package.Name] = true
+	}
+	r := shown.Settings.Repository
+	for _, ds := range shown.Settings.Distributions {
+		d := ds.Distribution
+		if has[d] == nil {
+			if n := len(names[d]); n > 0 && len(gets[ds.Format]) > 0 {
+				missing = append(missing, fmt.Sprintf("%s/%s has %s of the train in other versions, such as %s, and gets none", r, d, layout.Counted(n, "package"), slices.Min(slices.Collect(maps.Keys(names[d])))))
+			}
+			continue
+		}
+		for part, other := range gets[ds.Format] {
+			if !has[d][part] {
+				missing = append(missing, fmt.Sprintf("%s %s in %s/%s, which %s gets", part.name, part.arch, r, d, other))
+			}
+		}
+	}
+	slices.Sort(missing)
+	return missing
+}
