@@ -16,8 +16,9 @@ import (
 // A statusReport is the JSON output of status.
 type statusReport struct {
 	Releases []releaseStatus `json:"releases"`
-	Uploads  []uploadStatus  `json:"uploads"` // newest first
-	Backlog  int             `json:"backlog"` // uploads without a verdict, of all repositories
+	Uploads  []uploadStatus  `json:"uploads"`          // newest first
+	Trains   []catalog.Train `json:"trains,omitempty"` // open release trains of the owner
+	Backlog  int             `json:"backlog"`          // uploads without a verdict, of all repositories
 	Worker   WorkerStatus    `json:"worker"`
 }
 
@@ -83,8 +84,23 @@ func (c *Status) report(ctx context.Context, db *catalogdb.DB) (statusReport, er
 	if report.Worker, err = WorkerOf(ctx, db); err != nil {
 		return report, err
 	}
+	if report.Trains, err = trainsBelow(ctx, db, c.Target); err != nil {
+		return report, err
+	}
 	report.Backlog, err = db.Backlog(ctx)
 	return report, err
+}
+
+// trainsBelow returns the open release trains of the owner of a target.
+func trainsBelow(ctx context.Context, db *catalogdb.DB, target string) (open []catalog.Train, err error) {
+	owner, _, _ := strings.Cut(target, "/")
+	all, err := db.Trains(ctx, owner)
+	for _, t := range all {
+		if t.State == catalog.TrainOpen {
+			open = append(open, t)
+		}
+	}
+	return open, err
 }
 
 // pendingReindexes returns the state of the reindexes that have not ended: waiting or running.
@@ -147,9 +163,24 @@ func printReport(io Stdio, r statusReport, now time.Time) {
 		r.uploads(now).print(io.Out)
 		fmt.Fprintln(io.Out)
 	}
+	for _, t := range r.Trains {
+		printTrain(io, t)
+	}
 	fmt.Fprintf(io.Out, "backlog: %s in all\n", layout.Counted(r.Backlog, "upload"))
 	if !r.Worker.Runs {
 		fmt.Fprintf(io.Out, "%s: nothing is published until one (or repomill up) is started\n", r.Worker.Absence())
+	}
+}
+
+// printTrain prints how far an open release train is.
+func printTrain(io Stdio, t catalog.Train) {
+	line := fmt.Sprintf("train %s: holds %s", t.Train, layout.Counted(t.Held, "upload"))
+	if t.NotBefore != nil {
+		line += ", goes at " + t.NotBefore.UTC().Format(time.DateTime+" MST")
+	}
+	fmt.Fprintln(io.Out, line)
+	for _, f := range t.Faults {
+		fmt.Fprintf(io.Out, "  not published: %s\n", command.Printable(f))
 	}
 }
 

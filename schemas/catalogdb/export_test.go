@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"database/sql"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -73,3 +74,6 @@ func SetMaxSelected(n int) (back func()) {
 	maxSelected = n
 	return func() { maxSelected = before }
 }
+
+// SetClock makes the database's clock say a time from now on, as after a jump.
+func (d *DB) SetClock(now time.Time) { d.clock = "SELECT " + strconv.FormatInt(millis(now), 10) }

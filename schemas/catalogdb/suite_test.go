@@ -177,6 +177,15 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"what is not published is not promoted", promoteGone},
 		{"of concurrent wishes for one copy one counts", promoteConcurrently},
 
+		{"a train holds packages, and gives them to all releases at once", trainPublishes},
+		{"a train with something missing does not go", trainRefused},
+		{"a train that changed since it was checked is checked again", trainMoved},
+		{"a train goes at its time by the database's clock", trainAt},
+		{"what is dropped from a train frees its identity", trainDrops},
+		{"a train that was dropped is opened again", trainDroppedWhole},
+		{"what a train holds is reserved", trainReserves},
+		{"of workers at one train one commits", trainConcurrently},
+
 		{"a yank takes a package out and keeps its record", yankOne},
 		{"what is unyanked is back as it was", unyank},
 		{"a yank changes the releases that show the package", yankArchitectures},

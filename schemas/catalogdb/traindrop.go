@@ -66,16 +66,23 @@ func (w TrainDrop) Dropped(members []catalog.TrainMember) (dropped []catalog.Tra
 // rejected; workers remove the files of their packages, and then their identities are free. The error wraps [ErrNotFound],
 // [ErrTrainPublished] or [ErrTrainBusy], or is an [UnmatchedError]: then nothing changes.
 func (d *DB) DropTrain(ctx context.Context, n catalog.TrainName, w TrainDrop) (dropped []catalog.TrainMember, err error) {
+	tried := map[int64]bool{}
 	err = d.changeTrain(ctx, n, func(tx *transaction, row trainRow, now time.Time) error {
-		dropped = nil
 		rows, err := trainMembers(ctx, tx, row.id)
 		if err != nil {
 			return err
+		}
+		if len(tried) > 0 && !slices.ContainsFunc(rows, func(m memberRow) bool { return tried[m.id] && w.has(m.member) }) {
+			return nil // an earlier try went through
 		}
 		if dropped, err = w.Dropped(membersOf(rows)); err != nil {
 			return err
 		}
 		out := slices.DeleteFunc(slices.Clone(rows), func(m memberRow) bool { return !w.has(m.member) })
+		clear(tried)
+		for _, m := range out {
+			tried[m.id] = true
+		}
 		if err := dropMembers(ctx, tx, n, out, now); err != nil {
 			return err
 		}

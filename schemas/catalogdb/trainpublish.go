@@ -44,6 +44,9 @@ func (d *DB) AskTrain(ctx context.Context, n catalog.TrainName, at time.Time) er
 			}
 		}
 		by := catalog.ActorOf(ctx)
+		if was := row.train.NotBefore; was != nil && (was.Equal(at) || detail == "now" && !was.After(now)) && row.train.By == cut(by.User, maxUser) && row.train.Why == by.Why {
+			return nil // asked for already, perhaps by an earlier try of this
+		}
 		_, err = tx.ExecContext(ctx, `UPDATE trains SET not_before = ?, actor = ?, why = ?, job = ?, attempts = 0, fault = '[]' WHERE id = ?`,
 			millis(at), cut(by.User, maxUser), by.Why, cut(by.Job, maxJob), row.id)
 		if err != nil {
@@ -56,9 +59,10 @@ func (d *DB) AskTrain(ctx context.Context, n catalog.TrainName, at time.Time) er
 // CancelTrain takes back what [DB.AskTrain] asked for, and reports whether anything was asked for.
 func (d *DB) CancelTrain(ctx context.Context, n catalog.TrainName) (cancelled bool, err error) {
 	err = d.changeTrain(ctx, n, func(tx *transaction, row trainRow, now time.Time) error {
-		if cancelled = row.train.NotBefore != nil; !cancelled {
-			return nil
+		if row.train.NotBefore == nil {
+			return nil // cancelled by an earlier try, if any
 		}
+		cancelled = true
 		members, err := trainMembers(ctx, tx, row.id)
 		if err == nil {
 			_, err = tx.ExecContext(ctx, `UPDATE trains SET not_before = NULL WHERE id = ?`, row.id)

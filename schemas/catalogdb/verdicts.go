@@ -122,11 +122,8 @@ func (d *DB) Recent(ctx context.Context, prefix string, limit int) ([]catalog.Ve
 	return verdicts, err
 }
 
-// The told column of an upload: which verdict object is recorded as written.
-const (
-	toldFinal = 1
-	toldHeld  = 2 // that it is held; the final one is not
-)
+// toldHeld says of an upload that its verdict object is written that it is held, and not the final one.
+const toldHeld = 2
 
 // VerdictsToWrite returns up to limit finished or held uploads whose verdict object is not recorded as written.
 func (d *DB) VerdictsToWrite(ctx context.Context, limit int) ([]catalog.Upload, error) {
@@ -142,7 +139,7 @@ func (d *DB) VerdictsWritten(ctx context.Context, uploads ...catalog.Upload) (fi
 
 // HeldVerdictsWritten is [DB.VerdictsWritten] of verdicts that say that the uploads are held. They may be more by now.
 func (d *DB) HeldVerdictsWritten(ctx context.Context, uploads ...catalog.Upload) (first []bool, err error) {
-	return d.recordTold(ctx, `told = 2 WHERE told = 0`, uploads)
+	return d.recordTold(ctx, fmt.Sprintf(`told = %d WHERE told = 0`, toldHeld), uploads)
 }
 
 func (d *DB) recordTold(ctx context.Context, told string, uploads []catalog.Upload) (first []bool, err error) {
