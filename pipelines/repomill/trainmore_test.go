@@ -269,3 +269,28 @@ func TestTrainOf54PackagesFor6Codenames(t *testing.T) {
 		t.Errorf("%d publishes of %d releases, want 6", publishes, len(before))
 	}
 }
+
+// What is pushed to a server for a train is held, by the program and by curl.
+func TestTrainThroughTheServer(t *testing.T) {
+	t.Parallel()
+	proctest.Need(t, "curl")
+	s := shared(t)
+	token := apiToken(t, s.data, "served", "ci", "push")
+	file := newFile(t, "token", []byte(token+"\n")).path
+	first, second := newDEB(t, debtest.Spec{}), newDEB(t, debtest.Spec{Name: "other"})
+	a := repomill(t, "push", "--wait", "--json", "--server", s.url, "--token-file", file, "--train", "1", "served/tools/ubuntu/jammy", first.path)
+	if vs := verdicts(t, a.Stdout); a.Code != 6 || len(vs) != 1 || vs[0].State != catalog.Held {
+		t.Errorf("push --server: %v", a)
+	}
+	url := s.url + "/api/v1/upload/served/tools/ubuntu/jammy/?wait=30s"
+	if status, body := curl(t, "-T", second.path, "-u", token+":", "-H", "Repomill-Train: 1", strings.Replace(url, "?", "second.deb?", 1)); status != "202" || !strings.Contains(body, `"state":"held"`) {
+		t.Errorf("curl: %s %s", status, body)
+	}
+	if status, body := curl(t, "-T", second.path, "-u", token+":", "-H", "Repomill-Train: a b", strings.Replace(url, "?", "second.deb?", 1)); status != "422" || !strings.Contains(body, "Repomill-Train: use one value") {
+		t.Errorf("curl with a bad train: %s %s", status, body)
+	}
+	s.does(t, 0, "", "train", "publish", "served/1")
+	if got := len(lsVersions(t, s, "served/tools/ubuntu/jammy")); got != 2 {
+		t.Errorf("%d packages are listed, want 2", got)
+	}
+}
