@@ -215,9 +215,22 @@ func (r statusReport) uploads(now time.Time) *table {
 		if u.State == catalog.Rejected {
 			note = strings.TrimSpace(string(u.Reason) + ": " + u.Detail)
 		}
+		note = strings.TrimPrefix(note+moveNote(u.Verdict), "; ")
 		t.add(command.Printable(note), command.Printable(layout.ShownStaging(u.Object)), age(now.Sub(u.Received))+" ago", string(u.State), command.Printable(u.Package))
 	}
 	return t
+}
+
+// moveNote says what is left to do of a move, or why there is none.
+func moveNote(v catalog.Verdict) string {
+	switch v.Move {
+	case catalog.MoveWaiting:
+		return "; it moves: it is withdrawn where it was once clients see it here"
+	case catalog.MoveKept:
+		return "; it was to move, and stays where it was: " + v.MoveDetail
+	default:
+		return ""
+	}
 }
 
 // age prints a duration in its largest unit.

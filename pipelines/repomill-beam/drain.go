@@ -53,7 +53,13 @@ func (d *drain) work(ctx context.Context) error {
 		return err
 	}
 	d.store(ctx, fresh, suspect)
-	return d.publish(ctx)
+	if err := d.publish(ctx); err != nil {
+		return err
+	}
+	if n, err := d.resources.Catalog.FinishMoves(ctx, d.resources.Now(ctx)); err != nil || n == 0 {
+		return err
+	}
+	return d.publish(ctx) // what was moved is withdrawn where it was
 }
 
 // submit submits one job that stores uploads, and does not wait for it. Running workers or the next job process the uploads that

@@ -14,14 +14,18 @@ import (
 type apiPromotions struct{ db *catalogdb.DB }
 
 // Promote implements [packagecloud.Promotions].
-func (a apiPromotions) Promote(ctx context.Context, k catalog.Package, to catalog.Repository, by api.Principal, wait time.Duration) (catalog.Upload, catalog.Verdict, error) {
+func (a apiPromotions) Promote(ctx context.Context, k catalog.Package, to catalog.Repository, move bool, by api.Principal, wait time.Duration) (catalog.Upload, catalog.Verdict, error) {
 	place := k.Place()
 	place.Repository = to
 	now, err := a.db.Clock(ctx)
 	if err != nil {
 		return catalog.Upload{}, catalog.Verdict{}, err
 	}
-	uploads, err := a.db.Promote(catalog.WithActor(ctx, by.Actor()), []catalogdb.Wish{{Source: k, To: place}}, now)
+	wish := catalogdb.Wish{Source: k, To: place}
+	if move {
+		wish.Withdraw = catalogdb.MovedTo + place.String()
+	}
+	uploads, err := a.db.Promote(catalog.WithActor(ctx, by.Actor()), []catalogdb.Wish{wish}, now)
 	if err != nil {
 		return catalog.Upload{}, catalog.Verdict{}, err
 	}
@@ -35,7 +39,7 @@ func (a apiPromotions) Promote(ctx context.Context, k catalog.Package, to catalo
 // Promoted implements [packagecloud.Promotions].
 func (a apiPromotions) Promoted(ctx context.Context, u catalog.Upload, wait time.Duration) (v catalog.Verdict, err error) {
 	for end := time.Now().Add(wait); ; {
-		if v, err = a.db.Verdict(ctx, u); err != nil || v.State.Final() || time.Now().After(end) {
+		if v, err = a.db.Verdict(ctx, u); err != nil || v.Settled() || time.Now().After(end) {
 			return v, err
 		}
 		select {

@@ -125,9 +125,6 @@ func (c *applyCmd) promote(ctx context.Context, io stdio, p catalog.Plan) error 
 	}
 	r, err := (&promoteCmd{awaitFlags: c.awaitFlags, actorFlags: c.actorFlags, From: p.Target.String(), To: args.To.String(), Packages: args.Patterns,
 		Move: args.Move, ToPublic: args.ToPublic, JSON: c.JSON}).parse()
-	if err == nil {
-		err = r.checkWait()
-	}
 	if err != nil {
 		return err
 	}

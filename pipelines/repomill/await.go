@@ -36,6 +36,7 @@ type awaited struct{ notYet, then string }
 
 var (
 	seenByClients = awaited{"clients do not see it", "clients see it"}
+	goneSource    = awaited{"the packages are not withdrawn where they were", "they are withdrawn where they were"}
 	goneStaging   = awaited{"its copy in staging is not removed", "the copy in staging is removed"}
 )
 

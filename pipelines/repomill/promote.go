@@ -29,12 +29,14 @@ func (promoteCmd) Help() string {
 place apply as to an upload: what it has with other bytes, or needs a signature for, is rejected. Interrupted, the copies go on;
 the same command again finds them.
 
+With --move, a worker withdraws each package where it was, once clients see it in the new place. A package that is rejected there
+stays. repomill status shows what is left to do, and repomill unyank takes the withdrawals back.
+
 Exit codes:
   0  clients see all packages in the new place; with --no-wait: it is recorded
-  1  a package does not exist, or was rejected; the standard error says why
+  1  a package does not exist, was rejected, or stays where it was; the standard error says why
   2  usage
-  3  recorded, but not published in time, or no worker runs: a worker completes it once one runs. With --move, run the command
-     again for packages that are still where they were
+  3  recorded, but not published in time, or no worker runs: a worker completes it once one runs, --move included
   4  the catalog cannot be reached
   5  with --dry-run: something would change
 
@@ -59,7 +61,9 @@ type copying struct {
 	to      catalog.Place
 	state   copyState
 	detail  string
-	upload  catalog.Upload // that makes the copy; of one that is there, none
+	upload  catalog.Upload // that makes the copy; of one that is there, none, unless it moves
+	move    catalog.MoveState
+	kept    string // why it stays where it was
 	verdict catalog.Verdict
 }
 
@@ -73,9 +77,12 @@ type copyJSON struct {
 	State   copyState      `json:"state"`
 	Reason  catalog.Reason `json:"reason,omitempty"`
 	Detail  string         `json:"detail,omitempty"`
+
+	Move       catalog.MoveState `json:"move,omitempty"` // with --move: what becomes of the package where it was
+	MoveDetail string            `json:"move_detail,omitempty"`
 }
 
-// Run asks for copies, waits until clients see them and, with --move, withdraws the packages where they were.
+// Run asks for copies, waits until clients see them and, with --move, until they do not see the packages where they were.
 func (c *promoteCmd) Run(ctx context.Context, io stdio) error {
 	if err := c.check(); err != nil {
 		return err
@@ -87,9 +94,6 @@ func (c *promoteCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	if err := r.checkWait(); err != nil {
-		return err
-	}
 	db, err := c.openToChange(ctx)
 	if err != nil {
 		return err
@@ -99,13 +103,6 @@ func (c *promoteCmd) Run(ctx context.Context, io stdio) error {
 		return r.dryRun(ctx, io, db, c.planFlags)
 	}
 	return r.run(ctx, io, db)
-}
-
-func (r *promoting) checkWait() error {
-	if r.args.Move && r.NoWait {
-		return command.Usage("--move withdraws packages once clients see them in the new place: leave out --no-wait")
-	}
-	return nil
 }
 
 // dryRun prints what would be copied.
@@ -146,6 +143,7 @@ func (r *promoting) run(ctx context.Context, io stdio, db *catalogdb.DB) error {
 		}
 		return recorded(io)
 	}
+	r.moving = r.args.Move
 	if err := r.follow(ctx, io, db, copies); err != nil {
 		return err
 	}
@@ -153,12 +151,12 @@ func (r *promoting) run(ctx context.Context, io stdio, db *catalogdb.DB) error {
 		fmt.Fprintln(io.out, counted(copies, copyState(catalog.Published), copyState(catalog.Duplicate), there, copyState(catalog.Rejected)))
 	}
 	if r.args.Move {
-		if err := r.withdraw(ctx, io, db, copies); err != nil {
+		if err := r.withdrawn(ctx, io, db, copies); err != nil {
 			return err
 		}
 	}
 	for _, p := range copies {
-		if p.verdict.State == catalog.Rejected {
+		if p.verdict.State == catalog.Rejected || p.move == catalog.MoveKept {
 			return command.Exit(command.Failed)
 		}
 	}
@@ -184,8 +182,8 @@ func (r *promoting) ask(ctx context.Context, db *catalogdb.DB) (copies []*copyin
 			copies = slices.DeleteFunc(copies, func(p *copying) bool { return p.state != toCopy && p.state != there })
 		}
 		for _, p := range copies {
-			if p.state != there {
-				wishes, asked = append(wishes, catalogdb.Wish{Source: p.source, To: p.to}), append(asked, p)
+			if w, asks := r.wish(p); asks {
+				wishes, asked = append(wishes, w), append(asked, p)
 			}
 		}
 		return wishes, refused
@@ -197,6 +195,16 @@ func (r *promoting) ask(ctx context.Context, db *catalogdb.DB) (copies []*copyin
 		p.upload = uploads[i]
 	}
 	return copies, nil
+}
+
+// wish returns the wish for a copy, or for a move of what is there already; false if there is nothing to ask for.
+func (r *promoting) wish(p *copying) (w catalogdb.Wish, asks bool) {
+	w = catalogdb.Wish{Source: p.source, To: p.to}
+	if r.args.Move && p.source.State == catalog.Active {
+		w.Withdraw, p.move = catalogdb.MovedTo+p.to.String(), catalog.MoveWaiting
+		return w, true
+	}
+	return w, p.state != there
 }
 
 // already returns the items of a plan that are as it says.

@@ -139,7 +139,6 @@ func TestPromoteRefuses(t *testing.T) {
 		{"to where they are", 2, []string{"acme/testing3", "acme/testing3", "hello"}, "acme/testing3 is where the packages are: name another target"},
 		{"all distributions to one", 2, []string{"acme/testing3", "acme/public3/ubuntu/jammy", "hello"}, "acme/testing3 has several distributions: name the one whose packages go to acme/public3/ubuntu/jammy"},
 		{"a broken pattern", 2, []string{"acme/testing3", "acme/public3", "hel[lo"}, `package "hel[lo": use NAME`},
-		{"a move without waiting", 2, []string{"acme/testing3", "acme/public3", "hello", "--move", "--no-wait"}, "leave out --no-wait"},
 		{"three parts", 2, []string{"acme/testing3/ubuntu", "acme/public3", "hello"}, `target "acme/testing3/ubuntu": use owner/name/os/version[/component], or owner/name`},
 	} {
 		t.Run(tt.fact, func(t *testing.T) {
@@ -173,6 +172,47 @@ func TestPromoteWithoutAWorker(t *testing.T) {
 	}
 	if n := strings.Count(s.does(t, 0, "", "log", "acme/stable").Stdout, "package.promote"); n != 1 {
 		t.Errorf("it was asked for %d times", n)
+	}
+}
+
+// A move that is asked for while no worker runs, or whose command has ended, is carried out by the worker that comes; status says
+// what is left. Killed at any moment, up goes on with it.
+func TestPromoteMovesByWorkers(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	const from, to = "acme/testing/ubuntu/jammy", "acme/stable/ubuntu/jammy"
+	s.publish(t, from, newDEB(t, debtest.Spec{}), newDEB(t, debtest.Spec{Name: "taken"}))
+	s.publish(t, to, newDEB(t, debtest.Spec{Name: "taken", Fields: []string{"Description: other bytes"}}))
+	if a := s.does(t, 5, "", "promote", from, to, "hello", "--move", "--dry-run", "--json"); !strings.Contains(a.Stdout, `"move":"waiting"`) {
+		t.Errorf("a dry run: %v", a)
+	}
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	s.does(t, 0, "recorded: ", "promote", from, to, "*", "--move", "--no-wait")
+	if a := s.does(t, 0, "", "status", "acme/stable"); strings.Count(a.Stdout, "it moves: it is withdrawn where it was once clients see it here") != 2 {
+		t.Errorf("status does not say what is left: %v", a)
+	}
+	for range 3 {
+		s = restart(t, s.data)
+		if err := s.Kill(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = restart(t, s.data)
+	proctest.Eventually(t, "the package is moved", func() bool {
+		return !strings.Contains(s.does(t, 0, "", "ls", from).Stdout, "hello") && strings.Contains(s.does(t, 0, "", "status", "acme/stable").Stdout, "it was to move, and stays where it was: there is no copy of it: that was rejected")
+	})
+	if got := s.does(t, 0, "", "ls", to).Stdout; !strings.Contains(got, "hello") {
+		t.Errorf("the new place has %s", got)
+	}
+	if got := s.does(t, 0, "", "ls", from).Stdout; !strings.Contains(got, "taken") {
+		t.Errorf("what was rejected is gone: %s", got)
+	}
+	a := s.does(t, 0, "", "promote", from, to, "hello", "--move", "--json")
+	var got struct{ State, Move string }
+	if err := json.Unmarshal([]byte(a.Stdout), &got); err != nil || got.State != "there" || got.Move != "done" {
+		t.Errorf("the same command again: %v, %v", a, err)
 	}
 }
 
@@ -220,5 +260,15 @@ func TestPromoteByTheAPI(t *testing.T) {
 	}
 	if a := s.does(t, 0, "", "log", "acme/stable"); !strings.Contains(a.Stdout, "  token releases of acme  package.promote  acme/stable/ubuntu/jammy/main  hello 1.0 amd64 from acme/testing/ubuntu/jammy/main") {
 		t.Errorf("the log says %s", a.Stdout)
+	}
+	status, body = curl(t, append([]string{"-d", "move=true"}, call...)...)
+	if err := json.Unmarshal([]byte(body), &got); err != nil || status != "200" {
+		t.Fatalf("a move: got %s %s", status, body)
+	}
+	if status, body := curl(t, "-u", token, got.PublishURL+"?wait=20s"); status != "200" || !strings.Contains(body, `"move":"done"`) {
+		t.Errorf("publish_url of a move: got %s %s", status, body)
+	}
+	if a := s.does(t, 0, "", "log", "acme/testing"); !strings.Contains(a.Stdout, "  token releases of acme  package.yank  acme/testing/ubuntu/jammy/main  hello 1.0 amd64  (moved to acme/stable/ubuntu/jammy/main)") {
+		t.Errorf("the log of a move says %s", a.Stdout)
 	}
 }

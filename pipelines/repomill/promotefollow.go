@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
-	"time"
 
 	"repomill/pipelines/client"
 	"repomill/pipelines/command"
@@ -64,6 +64,9 @@ func (r *promoting) follow(ctx context.Context, io stdio, db *catalogdb.DB, copi
 				continue
 			}
 			p.detail = p.verdict.Detail
+			if p.verdict.State == catalog.Rejected && p.move != "" {
+				p.move = catalog.MoveKept
+			}
 			r.print(io, p)
 		}
 		if left = append(waiting, left[len(looked):]...); len(left) == 0 {
@@ -86,35 +89,87 @@ func missingOf(left []*copying) string {
 	return text
 }
 
-// movedTo begins the reason of the withdrawals of --move; the new place follows.
-const movedTo = "moved to "
-
-// withdraw yanks the packages that are in the new place from the one where they were, and waits until clients see that.
-func (r *promoting) withdraw(ctx context.Context, io stdio, db *catalogdb.DB, copies []*copying) error {
-	var moved []*copying
-	now, err := db.Clock(ctx)
-	if err != nil {
-		return command.Fault(err)
+// withdrawn waits until workers have withdrawn the packages that are in the new place from the one where they were, and clients see
+// that.
+func (r *promoting) withdrawn(ctx context.Context, io stdio, db *catalogdb.DB, copies []*copying) error {
+	moved := slices.DeleteFunc(slices.Clone(copies), func(p *copying) bool { return p.verdict.State == catalog.Rejected })
+	if err := r.moves(ctx, db, moved); err != nil {
+		return err
 	}
-	for _, p := range copies {
-		if p.verdict.State == catalog.Rejected {
-			continue
-		}
-		record := catalog.Yank{Reason: movedTo + p.to.String(), By: r.by, At: now.UTC().Truncate(time.Second)}
-		if _, err := db.Yank(ctx, selectorAt(p.source, p.source.Place()), record, now); err != nil {
-			return command.Fault(err)
-		}
-		moved = append(moved, p)
+	if err := r.left(ctx, db, moved); err != nil {
+		return err
 	}
 	for _, p := range moved {
-		if err := r.packages(ctx, db, selectorAt(p.source, p.source.Place()), catalog.Yanked); err != nil {
-			return err
-		}
-		if !r.json {
+		switch {
+		case r.json:
+			r.printJSON(io, p)
+		case p.move != catalog.MoveKept:
 			fmt.Fprintf(io.out, "withdrawn: %s from %s\n", nameOf(p.source), p.source.Place())
+		}
+		if p.move == catalog.MoveKept {
+			fmt.Fprintf(io.err, "kept: %s in %s: %s\n", nameOf(p.source), p.source.Place(), command.Printable(p.kept))
 		}
 	}
 	return nil
+}
+
+// moves waits until workers have finished moves.
+func (r *promoting) moves(ctx context.Context, db *catalogdb.DB, moved []*copying) error {
+	var waiting []*copying
+	for _, p := range moved {
+		if p.move == catalog.MoveWaiting {
+			waiting = append(waiting, p)
+		} else {
+			p.move = catalog.MoveDone // by an earlier run
+		}
+	}
+	return r.until(ctx, db, goneSource, func(ctx context.Context) (missing string, err error) {
+		looked := waiting[:min(len(waiting), maxLook)]
+		uploads := make([]catalog.Upload, len(looked))
+		for i, p := range looked {
+			uploads[i] = p.upload
+		}
+		verdicts, err := db.Verdicts(ctx, uploads)
+		if err != nil {
+			return "", command.Fault(err)
+		}
+		var left []*copying
+		for _, p := range looked {
+			v, known := verdicts[p.upload]
+			if !known {
+				return "", command.Interrupt("recorded, and undone since: the catalog has lost the move of %s", nameOf(p.source))
+			}
+			if p.move, p.kept = v.Move, v.MoveDetail; p.move == catalog.MoveWaiting {
+				left = append(left, p)
+			}
+		}
+		if waiting = append(left, waiting[len(looked):]...); len(waiting) == 0 {
+			return "", nil
+		}
+		return fmt.Sprintf("%d packages wait for a worker, such as %s", len(waiting), nameOf(waiting[0].source)), nil
+	})
+}
+
+// left waits until clients do not see packages any more where they were.
+func (r *promoting) left(ctx context.Context, db *catalogdb.DB, moved []*copying) error {
+	done := catalogdb.SelectedChange{Revisions: map[catalog.Release]int64{}}
+	from := map[catalog.Distribution]bool{}
+	for _, p := range moved {
+		if p.move == catalog.MoveDone {
+			done.Packages = append(done.Packages, p.source)
+			from[p.source.Distribution] = true
+		}
+	}
+	states, err := db.ReleasesOf(ctx, r.from.Repository)
+	if err != nil {
+		return command.Fault(err)
+	}
+	for _, s := range states {
+		if from[s.Release.Distribution] {
+			done.Revisions[s.Release] = s.Revision.Number
+		}
+	}
+	return r.selected(ctx, db, done, catalog.Yanked)
 }
 
 // selectorAt selects a package in a place.
@@ -122,10 +177,15 @@ func selectorAt(k catalog.Package, at catalog.Place) catalogdb.PackageSelector {
 	return catalogdb.PackageSelector{Repository: at.Repository, Distribution: at.Distribution, Name: k.Name, Version: k.Version, Component: at.Component, Arch: k.Arch}
 }
 
-// print prints what became of a copy.
+// printJSON prints a copying as a JSON object.
+func (r *promoting) printJSON(io stdio, p *copying) {
+	client.PrintJSON(io.out, copyJSON{nameOf(p.source), p.source.Place().String(), p.to.String(), p.source.File.Size, p.source.File.SHA256, p.state, p.verdict.Reason, p.detail, p.move, p.kept})
+}
+
+// print prints what became of a copy. The JSON object of one that moves follows when it has.
 func (r *promoting) print(io stdio, p *copying) {
-	if r.json {
-		client.PrintJSON(io.out, copyJSON{nameOf(p.source), p.source.Place().String(), p.to.String(), p.source.File.Size, p.source.File.SHA256, p.state, p.verdict.Reason, p.detail})
+	if r.json && !(r.moving && p.state != copyState(catalog.Rejected)) {
+		r.printJSON(io, p)
 	}
 	line := fmt.Sprintf("%s: %s from %s to %s", p.state, nameOf(p.source), p.source.Place(), p.to)
 	switch {

@@ -23,6 +23,7 @@ type promoting struct {
 	patterns []catalog.Pattern
 	args     promoteArgs
 	want     *catalog.Plan // to be applied; nil for what is selected now
+	moving   bool          // the run waits for moves
 }
 
 // promoteArgs are the arguments of a plan to copy packages.
@@ -75,7 +76,7 @@ func (r *promoting) search() catalogdb.PromotionSearch {
 
 // moved reports whether an earlier run of the command has withdrawn a package.
 func (r *promoting) moved(k catalog.Package) bool {
-	return r.args.Move && k.Yank != nil && strings.HasPrefix(k.Yank.Reason+"/", movedTo+r.to.String()+"/")
+	return r.args.Move && k.Yank != nil && strings.HasPrefix(k.Yank.Reason+"/", catalogdb.MovedTo+r.to.String()+"/")
 }
 
 // meant returns the selected packages that are to be copied: the active ones, without the keyring package and, for a name that no
@@ -164,6 +165,7 @@ func (r *promoting) add(p *catalog.Plan, c catalogdb.Candidates, k catalogdb.Can
 		return
 	}
 	if r.args.Move && one.source.State == catalog.Active {
+		one.move = catalog.MoveWaiting
 		p.Items = append(p.Items, itemsOf(k.Source, catalog.PlanWithdraw)...)
 	}
 }

@@ -14,6 +14,9 @@ func (d *Dispatcher) drain(ctx, work context.Context) {
 	for ctx.Err() == nil {
 		quiet := time.Since(time.Unix(0, d.lastEvent.Load())) > quietOnce
 		if quiet && d.inFlight.idle() && d.releases.idle() && !d.queue.scans() {
+			if d.finishMoves(ctx, work) {
+				continue // what they withdrew is being published
+			}
 			d.publishLeft(ctx, work) // what failed is tried once more
 			for !d.releases.idle() && work.Err() == nil {
 				time.Sleep(50 * time.Millisecond)

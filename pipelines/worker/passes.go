@@ -38,6 +38,7 @@ func (d *Dispatcher) passes(ctx, work context.Context, stop func()) []pass {
 		{period: catchUpPeriod, do: func() { d.resumePromotions(ctx) }, once: true},
 		{period: catchUpPeriod, do: func() { d.advancePhases(ctx) }, once: true},
 		{period: catchUpPeriod, do: func() { d.publishTrains(ctx, work) }, once: true},
+		{period: catchUpPeriod, do: func() { d.finishMoves(ctx, work) }, once: true},
 		{period: catchUpPeriod, do: func() { d.publishLeft(ctx, work) }},
 		{period: catchUpPeriod, do: func() { d.settleFinished(work) }},
 		{period: catchUpPeriod, do: func() { d.catchUpSettings(work) }},

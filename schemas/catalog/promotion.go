@@ -26,6 +26,16 @@ func (p Place) String() string {
 	return s
 }
 
+// A MoveState says how far the withdrawal is of a package that a promotion moves.
+type MoveState string
+
+// The states of a move; an empty one is that of a copy. MoveDone and MoveKept are final.
+const (
+	MoveWaiting MoveState = "waiting" // until clients see the copy
+	MoveDone    MoveState = "done"    // the package is withdrawn where it was
+	MoveKept    MoveState = "kept"    // it stays where it was: there is no copy, or it was withdrawn
+)
+
 // A Promotion is a wish to copy a published package to another place.
 type Promotion struct {
 	Upload Upload

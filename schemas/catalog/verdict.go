@@ -38,7 +38,12 @@ type Verdict struct {
 	Releases   []VerdictRelease `json:"releases,omitempty"`
 	Received   time.Time        `json:"received,omitzero"`
 	Finished   *time.Time       `json:"finished,omitempty"`
+	Move       MoveState        `json:"move,omitempty"`        // of a promotion that moves its package
+	MoveDetail string           `json:"move_detail,omitempty"` // why it was kept
 }
+
+// Settled reports whether nothing is left to do for an upload: its state is final, and a package that moves has moved or stays.
+func (v Verdict) Settled() bool { return v.State.Final() && v.Move != MoveWaiting }
 
 // Checked says how much of a package's payload was verified at ingest.
 type Checked string

@@ -14,13 +14,24 @@ import (
 type Wish struct {
 	Source catalog.Package // its identity and digest
 	To     catalog.Place
+
+	// Withdraw is the reason with which the package is withdrawn where it is, once clients see the copy: the package moves. Empty
+	// for a copy.
+	Withdraw string
 }
+
+// maxReason bounds [Wish.Withdraw], in bytes.
+const maxReason = 4096
+
+// MovedTo begins the reason of the withdrawals of packages that were moved; the new place follows.
+const MovedTo = "moved to "
 
 // maxWishes is how many wishes one transaction records. It is a variable for tests.
 var maxWishes = 500
 
 // Promote asks for copies of published packages, in the name of the context's actor, and returns the upload that makes each:
-// any worker works on it as on one whose bytes are in staging. A wish that is not finished yet is not recorded twice. The error
+// any worker works on it as on one whose bytes are in staging. A wish that is not finished yet is not recorded twice; it moves the
+// package if one of them does. The package of a move may be in the new place already: its upload is a duplicate. The error
 // wraps [ErrNotFound] for a package that is not published; wishes before it may be recorded then.
 func (d *DB) Promote(ctx context.Context, wishes []Wish, now time.Time) (uploads []catalog.Upload, err error) {
 	for some := range slices.Chunk(wishes, maxWishes) {
@@ -30,6 +41,9 @@ func (d *DB) Promote(ctx context.Context, wishes []Wish, now time.Time) (uploads
 		}
 		asked := make([]catalog.Upload, len(some))
 		err := d.tx(ctx, func(tx *transaction) error {
+			if err := lockMoves(ctx, tx, some); err != nil {
+				return err
+			}
 			for i, w := range some {
 				var err error
 				if asked[i], err = promote(ctx, tx, w, fresh[i], now); err != nil {
@@ -60,39 +74,73 @@ func promote(ctx context.Context, tx *transaction, w Wish, fresh catalog.Upload,
 	case source.State != catalog.Active || source.File.SHA256 != w.Source.File.SHA256:
 		return fresh, fmt.Errorf("%s is not published any more: %w", what, ErrNotFound)
 	}
-	there, err := collect(ctx, tx, scanUpload, `SELECT u.bucket, u.object, u.generation, u.size FROM promotions m JOIN uploads u ON u.id = m.upload_id
-		WHERE m.package_id = ? AND m.target = ? AND (u.state IN (?, ?) OR u.object = ?) ORDER BY u.id LIMIT 1`,
-		id, w.To.String(), catalog.Received, catalog.Stored, fresh.Object)
-	if err != nil || len(there) > 0 {
-		return append(there, fresh)[0], err
+	type pending struct {
+		upload catalog.Upload
+		id     int64
+		move   catalog.MoveState
 	}
+	there, err := collect(ctx, tx, func(scan func(...any) error) (p pending, err error) {
+		return p, scan(&p.upload.Bucket, &p.upload.Object, &p.upload.Generation, &p.upload.Size, &p.id, &p.move)
+	}, `SELECT u.bucket, u.object, u.generation, u.size, u.id, m.move FROM promotions m JOIN uploads u ON u.id = m.upload_id
+		WHERE m.package_id = ? AND m.target = ? AND (u.state IN (?, ?) OR m.move = ? OR u.object = ?) ORDER BY u.id LIMIT 1`,
+		id, w.To.String(), catalog.Received, catalog.Stored, catalog.MoveWaiting, fresh.Object)
+	if err != nil {
+		return fresh, err
+	}
+	if len(there) > 0 {
+		if w.Withdraw == "" || there[0].move != "" {
+			return there[0].upload, nil
+		}
+		return there[0].upload, moveToo(ctx, tx, there[0].id, source, w, now)
+	}
+	upload, err := insertWish(ctx, tx, id, w, fresh, now)
+	if err != nil {
+		return fresh, err
+	}
+	if w.Withdraw != "" {
+		if err := duplicateOf(ctx, tx, upload, source, w.To, now); err != nil {
+			return fresh, err
+		}
+	}
+	return fresh, record(ctx, tx, now, promotionEntries(source, w)...)
+}
+
+// insertWish inserts the rows of a wish for a row of packages, and returns the id of its upload.
+func insertWish(ctx context.Context, tx *transaction, pkg int64, w Wish, fresh catalog.Upload, now time.Time) (upload int64, err error) {
 	by := catalog.ActorOf(ctx)
 	res, err := tx.ExecContext(ctx, `INSERT INTO uploads (bucket, object, generation, size, state, outcome, reason, detail, lease_owner, lease_token, lease_until, attempts, received_at, told, staged, pushed_by, pushed_job, repository)
 		VALUES (?, ?, ?, ?, ?, '', '', '', '', '', 0, 0, ?, 0, ?, ?, ?, ?)`,
 		fresh.Bucket, fresh.Object, fresh.Generation, fresh.Size, catalog.Received, millis(now), objectGone, cut(by.User, maxUser), cut(by.Job, maxJob), repositoryOf(fresh.Object))
 	if err != nil {
-		return fresh, err
+		return 0, err
 	}
-	upload, err := res.LastInsertId()
-	if err != nil {
-		return fresh, err
+	if upload, err = res.LastInsertId(); err != nil {
+		return 0, err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO promotions (upload_id, package_id, target, actor, why, job) VALUES (?, ?, ?, ?, ?, ?)`,
-		upload, id, w.To.String(), cut(by.User, maxUser), by.Why, cut(by.Job, maxJob))
-	if err != nil {
-		return fresh, err
+	move := catalog.MoveState("")
+	if w.Withdraw != "" {
+		move = catalog.MoveWaiting
 	}
-	return fresh, record(ctx, tx, now, promotionEntries(source, w.To)...)
+	_, err = tx.ExecContext(ctx, `INSERT INTO promotions (upload_id, package_id, target, actor, why, job, move, withdraw_reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		upload, pkg, w.To.String(), cut(by.User, maxUser), by.Why, cut(by.Job, maxJob), move, cut(w.Withdraw, maxReason))
+	return upload, err
 }
 
 // promotionEntries returns the entries of the audit log for a wish: that of the target and, if it is another repository, that of
 // the source.
-func promotionEntries(k catalog.Package, to catalog.Place) []catalog.AuditEntry {
+func promotionEntries(k catalog.Package, w Wish) []catalog.AuditEntry {
+	to, moves := w.To, ""
+	if w.Withdraw != "" {
+		moves = ", to be withdrawn there"
+	}
 	entry := packageEntry(catalog.ActionPromote, k, catalog.Yank{})
 	name, from := entry.Detail, entry.Target
-	entries := []catalog.AuditEntry{{Action: catalog.ActionPromote, Target: to.String(), Detail: name + " from " + from}}
+	entries := []catalog.AuditEntry{{Action: catalog.ActionPromote, Target: to.String(), Detail: name + " from " + from + moves}}
 	if k.Repository != to.Repository {
-		entry.Detail = name + " to " + to.String()
+		if moves != "" {
+			moves = ", to be withdrawn here"
+		}
+		entry.Detail = name + " to " + to.String() + moves
 		entries = append(entries, entry)
 	}
 	return entries

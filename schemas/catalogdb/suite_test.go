@@ -176,6 +176,11 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a promotion has nothing in staging to be removed", promoteRemoved},
 		{"what is not published is not promoted", promoteGone},
 		{"of concurrent wishes for one copy one counts", promoteConcurrently},
+		{"a package is moved once clients see its copy", moveFinishes},
+		{"what has no copy stays where it is", moveKeeps},
+		{"a copy becomes a move", moveOfACopy},
+		{"what goes to two places is withdrawn once it is in both", moveToTwo},
+		{"workers that finish moves at once do it once", moveConcurrently},
 
 		{"a train holds packages, and gives them to all releases at once", trainPublishes},
 		{"a train with something missing does not go", trainRefused},

@@ -132,6 +132,14 @@ var scenarios = []scenario{
 		},
 	},
 	{
+		name:   "a move to another distribution",
+		before: func(s *site) error { return errors.Join(old(s), declareNext(s), s.publish()) },
+		do:     move,
+		want: map[string]string{
+			jammy: "", el9: "", aarch64: "", "acme/tools/ubuntu/noble": "old 1.0 amd64", "acme/tools/el/8/x86_64": "old 1.0-1 noarch", "acme/tools/el/8/aarch64": "old 1.0-1 noarch",
+		},
+	},
+	{
 		name:   "settings",
 		before: old,
 		do:     settings,
@@ -192,7 +200,20 @@ func declareNext(s *site) error {
 }
 
 // promote copies the old packages. A repeat finds the wishes that are not finished, and wishes for the others once more.
-func promote(s *site) error {
+func promote(s *site) error { return promoteWith(s, "") }
+
+// move moves the old packages.
+func move(s *site) error {
+	if err := promoteWith(s, "moved"); err != nil {
+		return err
+	}
+	if _, err := s.Catalog.FinishMoves(s.t.Context(), noon); err != nil {
+		return err
+	}
+	return s.publish()
+}
+
+func promoteWith(s *site, withdraw string) error {
 	var wishes []catalogdb.Wish
 	for from, to := range next {
 		page, err := s.Catalog.ListPackages(s.t.Context(), catalog.PackageQuery{Repository: tools, OS: from.OS, OSVersion: from.Version, Limit: 10})
@@ -202,7 +223,7 @@ func promote(s *site) error {
 		for _, k := range page.Packages {
 			place := k.Place()
 			place.Distribution = to
-			wishes = append(wishes, catalogdb.Wish{Source: k.Package, To: place})
+			wishes = append(wishes, catalogdb.Wish{Source: k.Package, To: place, Withdraw: withdraw})
 		}
 	}
 	slices.SortFunc(wishes, func(a, b catalogdb.Wish) int { return strings.Compare(a.To.String(), b.To.String()) })

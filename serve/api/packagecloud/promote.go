@@ -19,11 +19,11 @@ import (
 // Promotions copies packages to other repositories.
 type Promotions interface {
 	// Promote copies a package to the same distribution and component of another repository, and waits until it has its
-	// verdict, for at most wait. It returns the upload that makes the copy, and what is known of it then. An error means that
-	// the copy is not asked for.
-	Promote(ctx context.Context, k catalog.Package, to catalog.Repository, by api.Principal, wait time.Duration) (catalog.Upload, catalog.Verdict, error)
+	// verdict, for at most wait. To move it is to withdraw it where it is, once clients see the copy; then the wait is for that, too. It
+	// returns the upload that makes the copy, and what is known of it then. An error means that the copy is not asked for.
+	Promote(ctx context.Context, k catalog.Package, to catalog.Repository, move bool, by api.Principal, wait time.Duration) (catalog.Upload, catalog.Verdict, error)
 
-	// Promoted returns what is known of such an upload, after at most wait. The error wraps [catalog.ErrNotFound] if there is
+	// Promoted returns what is known of such an upload once nothing is left to do, or after at most wait. The error wraps [catalog.ErrNotFound] if there is
 	// none.
 	Promoted(ctx context.Context, u catalog.Upload, wait time.Duration) (catalog.Verdict, error)
 }
@@ -33,10 +33,11 @@ type promotion struct {
 	call
 	source catalog.Package
 	to     catalog.Settings
+	move   bool
 }
 
 // promote copies the package of a file to the same distribution of another repository, and answers with it there. What
-// packagecloud moves, it copies.
+// packagecloud moves, it copies, unless the form says move=true.
 func (h *handler) promote(c call, d catalog.Distribution, file string) {
 	if !c.by.May(api.Manage, c.repo) {
 		c.forbidden(api.Manage)
@@ -48,6 +49,13 @@ func (h *handler) promote(c call, d catalog.Distribution, file string) {
 		return
 	}
 	p := promotion{call: c}
+	switch text := form.Get("move"); text {
+	case "", "false", "true":
+		p.move = text == "true"
+	default:
+		c.invalid("move", "use true, or leave it out to copy")
+		return
+	}
 	if !h.destination(&p, form, d) {
 		return
 	}
@@ -59,10 +67,14 @@ func (h *handler) promote(c call, d catalog.Distribution, file string) {
 		h.fault(c, err)
 		return
 	}
+	if p.move && p.source.Name == layout.KeyringName(c.repo, p.source.Format) {
+		p.invalid("move", "the package has the keys of its repository, where clients need it")
+		return
+	}
 	if h.alreadyThere(p) {
 		return
 	}
-	u, v, err := h.Promotions.Promote(c.Context(), p.source, p.to.Repository, c.by, maxWait)
+	u, v, err := h.Promotions.Promote(c.Context(), p.source, p.to.Repository, p.move, c.by, maxWait)
 	switch {
 	case errors.Is(err, catalog.ErrNotFound): // withdrawn just now
 		c.noSuchFile(d, file)
@@ -126,7 +138,7 @@ func (h *handler) alreadyThere(p promotion) bool {
 		p.answer(http.StatusUnprocessableEntity, map[string][]string{
 			"filename": {taken}, "sha256": {fmt.Sprintf("%s there, %s here", there.File.SHA256, p.source.File.SHA256)},
 		})
-	case there.Component != p.source.Component:
+	case there.Component != p.source.Component, p.move:
 		return false
 	default:
 		p.w.Header().Set("X-Already-Published", "identical sha256")
@@ -156,6 +168,9 @@ func (h *handler) promoted(p promotion, u catalog.Upload, v catalog.Verdict) {
 	if !v.State.Final() {
 		p.w.Header().Set(notVisible, "yes")
 	}
+	if p.move {
+		p.w.Header().Set("X-Move", string(v.Move))
+	}
 	p.answer(http.StatusOK, d)
 }
 
@@ -164,8 +179,8 @@ func promotionID(u catalog.Upload) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(u.Generation + "/" + u.Object))
 }
 
-// showPromotion answers with the verdict of a promotion into the repository, and waits for it if asked to: 200 with a final one,
-// 202 with another one.
+// showPromotion answers with the verdict of a promotion into the repository, and waits for it if asked to: 200 if nothing is left to
+// do, else 202.
 func (h *handler) showPromotion(c call, id string) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(id)
 	generation, object, _ := strings.Cut(string(raw), "/")
@@ -196,7 +211,7 @@ func (h *handler) showPromotion(c call, id string) {
 		}
 	}
 	status := http.StatusAccepted
-	if v.State.Final() {
+	if v.Settled() {
 		status = http.StatusOK
 	}
 	c.answer(status, v)

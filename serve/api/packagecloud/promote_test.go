@@ -27,11 +27,15 @@ type copier struct {
 	asked   []string
 }
 
-func (c *copier) Promote(ctx context.Context, k catalog.Package, to catalog.Repository, by api.Principal, _ time.Duration) (catalog.Upload, catalog.Verdict, error) {
+func (c *copier) Promote(ctx context.Context, k catalog.Package, to catalog.Repository, move bool, by api.Principal, _ time.Duration) (catalog.Upload, catalog.Verdict, error) {
 	place := k.Place()
 	place.Repository = to
 	c.asked = append(c.asked, fmt.Sprintf("%s: %s %s to %s", by.Name, k.Name, k.Version, place))
-	uploads, err := c.db.Promote(ctx, []catalogdb.Wish{{Source: k, To: place}}, now)
+	wish := catalogdb.Wish{Source: k, To: place}
+	if move {
+		wish.Withdraw = catalogdb.MovedTo + place.String()
+	}
+	uploads, err := c.db.Promote(ctx, []catalogdb.Wish{wish}, now)
 	if err != nil {
 		return catalog.Upload{}, catalog.Verdict{}, err
 	}
@@ -187,6 +191,7 @@ func TestPromoteRefuses(t *testing.T) {
 		{"a file that is not there", "all", strings.Replace(promoteHello, "hello", "none", 1), toStable, 404, `{"error":["not_found: acme/tools has no none_1.0-7_amd64.deb in ubuntu/jammy"]}`},
 		{"to where it is", "all", promoteHello, to("acme/tools"), 422, `{"destination":["is where the package is"]}`},
 		{"from private to public", "all", secret, toStable, 422, `everybody could read the package there; add to_public=true`},
+		{"a move of another word", "all", promoteHello, url.Values{"destination": {"acme/stable"}, "move": {"yes"}}, 422, `{"move":["use true, or leave it out to copy"]}`},
 		{"of others", "other", secret, toStable, 404, `{"error":"not_found"}`},
 	} {
 		t.Run(tt.fact, func(t *testing.T) {

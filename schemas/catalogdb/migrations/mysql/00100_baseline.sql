@@ -427,13 +427,17 @@ CREATE TABLE IF NOT EXISTS audit (
 
 -- Uploads whose bytes are those of a published package, package_id. target is owner/name/os/version[/component].
 CREATE TABLE IF NOT EXISTS promotions (
-    upload_id  BIGINT          NOT NULL PRIMARY KEY,
-    package_id BIGINT          NOT NULL,
-    target     VARBINARY(1024) NOT NULL,
-    actor      VARBINARY(255)  NOT NULL,
-    why        MEDIUMBLOB      NOT NULL,
-    job        VARBINARY(2048) NOT NULL,
+    upload_id       BIGINT          NOT NULL PRIMARY KEY,
+    package_id      BIGINT          NOT NULL,
+    target          VARBINARY(1024) NOT NULL,
+    actor           VARBINARY(255)  NOT NULL,
+    why             MEDIUMBLOB      NOT NULL,
+    job             VARBINARY(2048) NOT NULL,
+    move            VARBINARY(16)   NOT NULL DEFAULT '',
+    withdraw_reason VARBINARY(4096) NOT NULL DEFAULT '',
+    move_detail     VARBINARY(4096) NOT NULL DEFAULT '',
     KEY promotions_by_package (package_id, target),
+    KEY promotions_to_move (move, upload_id),
     FOREIGN KEY (upload_id) REFERENCES uploads (id),
     FOREIGN KEY (package_id) REFERENCES packages (id)
 ) ENGINE = InnoDB;

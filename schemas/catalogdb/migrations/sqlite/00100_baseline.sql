@@ -385,16 +385,22 @@ CREATE TABLE audit (
 CREATE INDEX audit_by_time ON audit (at, id);
 CREATE INDEX audit_by_repository ON audit (owner, name, at);
 
--- Uploads whose bytes are those of a published package, package_id. target is owner/name/os/version[/component].
+-- Uploads whose bytes are those of a published package, package_id. target is owner/name/os/version[/component]. move is empty for a
+-- copy; waiting: the package is withdrawn with withdraw_reason once clients see the copy; done or kept after that, and move_detail
+-- says why it was kept.
 CREATE TABLE promotions (
-    upload_id  INTEGER NOT NULL PRIMARY KEY REFERENCES uploads (id),
-    package_id INTEGER NOT NULL REFERENCES packages (id),
-    target     TEXT    NOT NULL,
-    actor      TEXT    NOT NULL,
-    why        TEXT    NOT NULL,
-    job        TEXT    NOT NULL
+    upload_id       INTEGER NOT NULL PRIMARY KEY REFERENCES uploads (id),
+    package_id      INTEGER NOT NULL REFERENCES packages (id),
+    target          TEXT    NOT NULL,
+    actor           TEXT    NOT NULL,
+    why             TEXT    NOT NULL,
+    job             TEXT    NOT NULL,
+    move            TEXT    NOT NULL DEFAULT '',
+    withdraw_reason TEXT    NOT NULL DEFAULT '',
+    move_detail     TEXT    NOT NULL DEFAULT ''
 );
 CREATE INDEX promotions_by_package ON promotions (package_id, target);
+CREATE INDEX promotions_to_move ON promotions (move, upload_id);
 
 -- Release trains: packages of the repositories of an owner that become active in one transaction. not_before is when a worker is to do
 -- that, NULL while it is not asked to; actor, why and job are of who asked. fault is a JSON array of why the last attempt did not.
