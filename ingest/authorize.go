@@ -43,6 +43,9 @@ func (g *Ingester) authorize(ctx context.Context, k catalog.Package, distro layo
 		return adm, err
 	}
 	declared := err == nil
+	if s.Deleted != nil {
+		return adm, catalogdb.DeletedRejection(s.Repository, *s.Deleted)
+	}
 	adm.verify = s.VerifyPayload
 	if adm.signers, err = signersOf(s, k.Format); err != nil {
 		return adm, err

@@ -55,9 +55,13 @@ func (p *Publisher) publishSettings(ctx context.Context, r catalog.Repository) e
 	for _, ds := range s.Distributions {
 		all = append(all, catalog.Release{Repository: r, Distribution: ds.Distribution})
 	}
-	installs, err := p.clientFiles().installs(s)
-	if err == nil {
-		err = p.writeSettings(ctx, old, s, installs, all...)
+	if s.Deleted != nil && s.Deleted.Removing {
+		_, err = p.swapSettings(ctx, old, s) // the others are being removed
+	} else {
+		var installs []pairFile
+		if installs, err = p.clientFiles().installs(s); err == nil {
+			err = p.writeSettings(ctx, old, s, installs, all...)
+		}
 	}
 	if err != nil {
 		return err
@@ -136,16 +140,10 @@ func (p *Publisher) importSettings(ctx context.Context, old tree.Declared) error
 // settings first, and checks afterwards that they are unchanged: a publisher that has lost them to another one gets [ErrConflict],
 // before or after writing the other objects.
 func (p *Publisher) writeSettings(ctx context.Context, old tree.Declared, s catalog.Settings, more []pairFile, of ...catalog.Release) error {
-	key, fence := layout.SettingsKey(s.Repository), old.Version
-	if fence == "" || old.Revision != s.Revision {
-		body, err := json.MarshalIndent(s, "", "  ")
-		if err != nil {
-			return err
-		}
-		// A crash here leaves static objects of older settings. The next run replaces those.
-		if fence, err = p.bucket.Swap(ctx, fence, layout.ObjectOf(key), bytes.NewReader(append(body, '\n'))); err != nil {
-			return err
-		}
+	// A crash behind it leaves static objects of older settings. The next run replaces those.
+	fence, err := p.swapSettings(ctx, old, s)
+	if err != nil {
+		return err
 	}
 	wrote := false
 	statics, err := p.clientFiles().statics(s, of)
@@ -163,10 +161,23 @@ func (p *Publisher) writeSettings(ctx context.Context, old tree.Declared, s cata
 		return nil
 	}
 	// Another publisher may have written newer settings, and its objects before these.
+	key := layout.SettingsKey(s.Repository)
 	if v, err := tree.VersionOf(ctx, p.bucket, key); err != nil || v != fence {
 		return errors.Join(err, fmt.Errorf("%s: %w", key, ErrConflict))
 	}
 	return nil
+}
+
+// swapSettings publishes settings, unless the bucket has their revision, and returns the version of the object.
+func (p *Publisher) swapSettings(ctx context.Context, old tree.Declared, s catalog.Settings) (layout.Version, error) {
+	if old.Version != "" && old.Revision == s.Revision {
+		return old.Version, nil
+	}
+	body, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return "", err
+	}
+	return p.bucket.Swap(ctx, old.Version, layout.ObjectOf(layout.SettingsKey(s.Repository)), bytes.NewReader(append(body, '\n')))
 }
 
 // writeStatic replaces an object that has other bytes. Several repositories may have one package key in different states: the latest

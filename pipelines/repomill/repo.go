@@ -24,6 +24,9 @@ type repoCmd struct {
 	Create repoCreateCmd `cmd:"" help:"Declare a repository."`
 	Set    repoSetCmd    `cmd:"" help:"Change the settings of a repository, or add distributions."`
 	List   repoListCmd   `cmd:"" help:"List repositories."`
+
+	Delete   repoDeleteCmd   `cmd:"" help:"Delete a repository: empty at once, and removed after a time."`
+	Undelete repoUndeleteCmd `cmd:"" help:"Bring a deleted repository back."`
 }
 
 // repositoryFlags are the settings that a repository is declared with, and that repo set changes or adds.
@@ -48,6 +51,8 @@ type repoCreateCmd struct {
 	Visibility string `default:"public" enum:"public,private" help:"Who may read it: all clients, or those with a token."`
 	Origin     string `help:"Origin of the Release files; default: owner/name. It never changes: apt refuses that."`
 	Label      string `help:"Label of the Release files; default: the name. It never changes: apt refuses that."`
+
+	ReuseDeletedName bool `help:"Take the name of a repository that was deleted and removed. Hosts trust it still: origin and label stay as they were."`
 }
 
 // Run declares a repository. It returns an error if the repository exists, and leaves its settings unchanged.
@@ -85,16 +90,36 @@ func (c *repoCreateCmd) Run(ctx context.Context, io stdio) error {
 	}
 	c.describe(&s)
 	c.keyring(&s)
-	err = db.CreateRepository(ctx, s, time.Now())
-	if errors.Is(err, catalogdb.ErrExists) {
-		return fmt.Errorf("repository %s exists already; change it with repomill repo set", r)
-	}
-	if err != nil {
-		return command.Fault(err)
+	if s, err = c.create(ctx, db, s); err != nil {
+		return err
 	}
 	c.warnOfKeys(io, s)
 	c.warnOfFolder(io, catalog.Settings{}, s)
 	return c.declare(ctx, io, db, r, declarations, c.KeyringPackage == "on", unknownAge)
+}
+
+// create creates the repository, and returns its settings.
+func (c *repoCreateCmd) create(ctx context.Context, db *catalogdb.DB, s catalog.Settings) (created catalog.Settings, err error) {
+	if c.ReuseDeletedName {
+		if c.Origin+c.Label != "" {
+			return s, command.Usage("--reuse-deleted-name keeps origin and label as they were: leave out --origin and --label")
+		}
+		created, err = db.RecreateRepository(ctx, s, time.Now())
+		if errors.Is(err, catalogdb.ErrNotFound) {
+			return s, fmt.Errorf("no repository %s was deleted: leave out --reuse-deleted-name", s.Repository)
+		}
+	} else {
+		created, err = s, db.CreateRepository(ctx, s, time.Now())
+	}
+	switch {
+	case errors.Is(err, catalogdb.ErrExists):
+		return s, fmt.Errorf("repository %s exists already; change it with repomill repo set", s.Repository)
+	case errors.Is(err, catalogdb.ErrDeleted):
+		return s, err
+	case err != nil:
+		return s, command.Fault(err)
+	}
+	return created, nil
 }
 
 type repoSetCmd struct {
@@ -155,6 +180,9 @@ func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
 	})
 	if misused != nil {
 		return misused
+	}
+	if errors.Is(err, catalogdb.ErrDeleted) {
+		return err
 	}
 	if err != nil {
 		return client.NotDeclared(ctx, db, r, err)
@@ -227,7 +255,11 @@ func mergeKeys(keys, add []catalog.PackageKey, remove []string) []catalog.Packag
 func (f awaitFlags) declare(ctx context.Context, io stdio, db *catalogdb.DB, r catalog.Repository, declarations []catalogdb.Declaration, keyring bool, age time.Duration) error {
 	var declared []catalog.Distribution
 	for _, d := range declarations {
-		if _, err := db.Declare(ctx, d, time.Now()); err != nil {
+		_, err := db.Declare(ctx, d, time.Now())
+		if errors.Is(err, catalogdb.ErrDeleted) {
+			return err
+		}
+		if err != nil {
 			return command.Fault(err)
 		}
 		declared = append(declared, d.Distro.Distribution)
@@ -270,6 +302,9 @@ func printRepository(io stdio, s catalog.Settings) {
 	}
 	fmt.Fprintf(io.out, "%s: %s, origin %q, label %q, %s, %s%s\n", s.Repository, s.Visibility, s.Origin, s.Label,
 		pipelines.Counted(len(s.PackageKeys), "package key"), pipelines.Counted(len(s.Tokens), "token"), verified+signedText(s)+keyringText(s))
+	if s.Deleted != nil {
+		fmt.Fprintf(io.out, "  %s\n", s.Deleted)
+	}
 	if s.Description != "" {
 		fmt.Fprintf(io.out, "  %s\n", command.Printable(s.Description))
 	}

@@ -62,6 +62,12 @@ func (c *repoListCmd) Run(ctx context.Context, io stdio) error {
 			for _, d := range s.Distributions {
 				names = append(names, d.Distribution.String())
 			}
+			if s.Deleted != nil {
+				names = []string{"(deleted; empty until " + s.Deleted.Until.UTC().Format("2006-01-02 15:04 MST") + ", then removed)"}
+				if s.Deleted.Removing {
+					names = []string{"(deleted and removed)"}
+				}
+			}
 			fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", s.Repository, s.Visibility, len(s.Tokens), strings.Join(names, " "))
 		}
 	}

@@ -33,6 +33,9 @@ const (
 	ActionRepoCreate     Action = "repo.create"
 	ActionRepoDeclare    Action = "repo.declare" // a distribution, component or architecture was added
 	ActionRepoSet        Action = "repo.set"
+	ActionRepoDelete     Action = "repo.delete"
+	ActionRepoUndelete   Action = "repo.undelete"
+	ActionRepoRemove     Action = "repo.remove" // the objects of a deleted repository are being removed
 	ActionRepoImport     Action = "repo.import" // settings were taken over from the bucket
 	ActionTokenCreate    Action = "token.create"
 	ActionTokenRevoke    Action = "token.revoke"

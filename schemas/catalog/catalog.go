@@ -192,6 +192,7 @@ type Settings struct {
 	Keyring       *KeyringPackage        `json:"keyring_package,omitempty"`
 	Retention     []Retention            `json:"retention,omitempty"` // one for all distributions at most, and one for each; sorted
 	Snapshots     *SnapshotRule          `json:"snapshots,omitempty"` // nil for none by a rule
+	Deleted       *Deletion              `json:"deleted,omitempty"`   // nil for a repository that is not
 }
 
 // A PackageKey is an OpenPGP public key with which the packages themselves are signed.

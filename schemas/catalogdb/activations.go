@@ -27,7 +27,7 @@ var ErrDirectoryAdded = errors.New("an architecture directory was added since")
 // Activate makes claimed packages active, in one transaction. Every release that changes gets one new revision, and
 // every upload waits for the releases that show its package. An upload of a release train only reserves its identity, and is held. An
 // upload whose package is active already becomes a duplicate. An upload whose lease another worker has now is skipped. An upload whose package was withdrawn since
-// the claim, or has other bytes since the catalog was restored, is rejected. A repeat changes nothing.
+// the claim, whose repository was deleted, or that has other bytes since the catalog was restored, is rejected. A repeat changes nothing.
 //
 // If a package belongs to a directory that lacks its file, the error wraps [ErrDirectoryAdded] and nothing changes:
 // read the settings, copy the file, and call again.
@@ -110,6 +110,13 @@ func activate(ctx context.Context, tx *transaction, s Stored, releases []release
 	upload, err := leased(ctx, tx, s.Upload, s.Token)
 	if err != nil || upload == 0 {
 		return packageChange{}, err
+	}
+	del, err := deletedOf(ctx, tx, s.Package.Repository)
+	if err != nil {
+		return packageChange{}, err
+	}
+	if del != nil {
+		return packageChange{}, reject(ctx, tx, upload, *DeletedRejection(s.Package.Repository, *del), now)
 	}
 	holder, id, err := find(ctx, tx, s.Package)
 	if err != nil {

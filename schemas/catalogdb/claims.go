@@ -17,7 +17,7 @@ import (
 // row excludes others exactly as an active one does. A repeated claim returns its own row: compare the digests. by,
 // unless it is zero, is the upload that makes the claim: it gets the pusher of k.
 //
-// The error is a [catalog.Rejection] for a fragment that is too large, and wraps [ErrNotFound] if the distribution,
+// The error is a [catalog.Rejection] for a fragment that is too large, or a deleted repository, and wraps [ErrNotFound] if the distribution,
 // component or architecture is not declared. Of concurrent claims of one identity, one inserts its row.
 func (d *DB) Claim(ctx context.Context, k catalog.Package, by catalog.Upload) (holder catalog.Package, claimed bool, err error) {
 	fragments, err := packAll(k)
@@ -77,6 +77,11 @@ func lockClaims(ctx context.Context, tx *transaction, k catalog.Package) (id int
 	}
 	if err != nil {
 		return 0, err
+	}
+	if del, err := deletedOf(ctx, tx, k.Repository); err != nil {
+		return 0, err
+	} else if del != nil {
+		return 0, DeletedRejection(k.Repository, *del)
 	}
 	if arch := layout.OfferedArch(k); arch != "" && !slices.Contains(ds.Architectures, arch) {
 		return 0, fmt.Errorf("architecture %s of %s %s: %w", arch, k.Repository, k.Distribution, ErrNotFound)

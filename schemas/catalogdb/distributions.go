@@ -44,6 +44,9 @@ func (d *DB) Declare(ctx context.Context, want Declaration, now time.Time) (crea
 		if err != nil || repository.settings.Revision.Nonce == nonce {
 			return err // if it is ours, then an earlier try went through
 		}
+		if repository.settings.Deleted != nil {
+			return deletedError{repository.settings}
+		}
 		created = nil
 		if isNew {
 			created = append(created, "repository "+want.Repository.String())
@@ -314,6 +317,9 @@ func revive(ctx context.Context, tx *transaction, release int64) error {
 func checkOffered(ctx context.Context, tx *transaction, k catalog.Package) error {
 	id, err := distributionID(ctx, tx, k.Repository, k.Distribution)
 	if err != nil {
+		return err
+	}
+	if err := checkNotDeleted(ctx, tx, k.Repository); err != nil {
 		return err
 	}
 	ds, err := readOffered(ctx, tx, id, "")

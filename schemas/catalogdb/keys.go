@@ -173,7 +173,7 @@ const keyringOn = `keyring_package LIKE '[{"on":true%'`
 func (d *DB) KeyringRepositories(ctx context.Context) (map[catalog.Repository]catalog.Revision, error) {
 	all, err := list(ctx, d, func(scan func(...any) error) (s catalog.Settings, err error) {
 		return s, scan(&s.Repository.Owner, &s.Repository.Name, &s.Revision.Number, &s.Revision.Nonce)
-	}, `SELECT owner, name, settings_revision, settings_nonce FROM repositories WHERE `+keyringOn)
+	}, `SELECT owner, name, settings_revision, settings_nonce FROM repositories WHERE deletion = '[]' AND `+keyringOn)
 	if err != nil {
 		return nil, fmt.Errorf("list repositories with a keyring package: %w", err)
 	}

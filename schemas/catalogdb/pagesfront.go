@@ -134,7 +134,7 @@ func (d *DB) PublicRepositories(ctx context.Context) ([]PublicRepository, error)
 		}
 		return p, err
 	}, `SELECT DISTINCT p.owner, p.name, p.description, d.format FROM repositories p LEFT JOIN distributions d ON d.repository_id = p.id
-		WHERE p.visibility = ? ORDER BY p.owner, p.name, d.format`, catalog.Public)
+		WHERE p.visibility = ? AND p.deletion = '[]' ORDER BY p.owner, p.name, d.format`, catalog.Public)
 	if err != nil {
 		return nil, fmt.Errorf("list public repositories: %w", err)
 	}

@@ -51,8 +51,8 @@ func (d *DB) queueChanges(ctx context.Context, limit int, now time.Time) (int, e
 		return s, scan(&s.repository, &s.visibility, &s.settings, &s.given, &s.keys)
 	}, `SELECT p.id, p.visibility, p.settings_revision, p.given_keys, l.revision
 		FROM repositories p CROSS JOIN (SELECT COALESCE(MAX(revision), 0) AS revision FROM key_list) l LEFT JOIN page_states s ON s.repository_id = p.id
-		WHERE s.repository_id IS NULL OR s.visibility <> p.visibility OR s.settings_revision <> p.settings_revision OR s.given_keys <> p.given_keys
-			OR s.key_list <> l.revision OR s.renderer < ? ORDER BY p.id LIMIT ?`, layout.PagesRenderer, limit)
+		WHERE p.removed = 0 AND (s.repository_id IS NULL OR s.visibility <> p.visibility OR s.settings_revision <> p.settings_revision OR s.given_keys <> p.given_keys
+			OR s.key_list <> l.revision OR s.renderer < ?) ORDER BY p.id LIMIT ?`, layout.PagesRenderer, limit)
 	if err != nil || len(changed) == 0 {
 		return 0, err
 	}

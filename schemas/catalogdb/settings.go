@@ -18,7 +18,7 @@ import (
 )
 
 // repositoryColumns and scanRepository read a repository without its distributions.
-const repositoryColumns = `id, owner, name, visibility, origin, label, settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, verify_payload, require_signed, keyring_package, description, retention, snapshot_rule, created_at`
+const repositoryColumns = `id, owner, name, visibility, origin, label, settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, verify_payload, require_signed, keyring_package, description, retention, snapshot_rule, created_at, deletion`
 
 // A repositoryRow is a repository as the tables have it, without its distributions.
 type repositoryRow struct {
@@ -31,11 +31,15 @@ type repositoryRow struct {
 func scanRepository(scan func(...any) error) (row repositoryRow, err error) {
 	s := &row.settings
 	var keyring []catalog.KeyringPackage
+	var deletion []catalog.Deletion
 	var rules []catalog.SnapshotRule
 	err = scan(&row.id, &s.Repository.Owner, &s.Repository.Name, &s.Visibility, &s.Origin, &s.Label,
-		&s.Revision.Number, &s.Revision.Nonce, &row.published, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, &s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, jsonList[catalog.KeyringPackage]{&keyring}, &s.Description, jsonList[catalog.Retention]{&s.Retention}, jsonList[catalog.SnapshotRule]{&rules}, (*scanTime)(&row.created))
+		&s.Revision.Number, &s.Revision.Nonce, &row.published, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, &s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, jsonList[catalog.KeyringPackage]{&keyring}, &s.Description, jsonList[catalog.Retention]{&s.Retention}, jsonList[catalog.SnapshotRule]{&rules}, (*scanTime)(&row.created), jsonList[catalog.Deletion]{&deletion})
 	if len(keyring) > 0 {
 		s.Keyring = &keyring[0]
+	}
+	if len(deletion) > 0 {
+		s.Deleted = &deletion[0]
 	}
 	if len(s.PackageKeys) == 0 {
 		s.PackageKeys = nil
@@ -92,7 +96,7 @@ func scanDistribution(scan func(...any) error) (row distributionRow, err error) 
 }
 
 func (row *repositoryRow) addDistributions(ctx context.Context, q querier) error {
-	rows, err := collect(ctx, q, scanDistribution, `SELECT `+distributionColumns+` FROM distributions WHERE repository_id = ? ORDER BY os, version`, row.id)
+	rows, err := collect(ctx, q, scanDistribution, `SELECT `+distributionColumns+` FROM distributions WHERE repository_id = ? AND architectures <> '[]' ORDER BY os, version`, row.id)
 	for _, d := range rows {
 		row.settings.Distributions = append(row.settings.Distributions, d.settings)
 	}
@@ -107,7 +111,7 @@ func (d *DB) Repositories(ctx context.Context) (all []catalog.Settings, err erro
 		if err != nil {
 			return err
 		}
-		distributions, err := collect(ctx, q, scanDistribution, `SELECT `+distributionColumns+` FROM distributions ORDER BY os, version`)
+		distributions, err := collect(ctx, q, scanDistribution, `SELECT `+distributionColumns+` FROM distributions WHERE architectures <> '[]' ORDER BY os, version`)
 		if err != nil {
 			return err
 		}
@@ -142,6 +146,8 @@ func (d *DB) CreateRepository(ctx context.Context, s catalog.Settings, now time.
 		switch {
 		case err == nil && row.settings.Revision.Nonce == nonce:
 			return nil // an earlier try went through
+		case err == nil && row.settings.Deleted != nil:
+			return deletedError{row.settings}
 		case err == nil:
 			return ErrExists
 		case !errors.Is(err, ErrNotFound):
@@ -175,6 +181,9 @@ func (d *DB) ChangeSettings(ctx context.Context, r catalog.Repository, now time.
 		}
 		if after = row.settings; err != nil || after.Revision.Nonce == nonce {
 			return err // if it is ours, then an earlier try went through
+		}
+		if after.Deleted != nil && after.Deleted.Removing {
+			return deletedError{after}
 		}
 		before := cloned(row.settings)
 		changed, err := applyChange(&after, change)
@@ -317,8 +326,9 @@ func insertRepository(ctx context.Context, tx *transaction, s catalog.Settings, 
 
 // update writes everything but the distributions and the revision.
 func (row *repositoryRow) update(ctx context.Context, tx *transaction, s catalog.Settings) error {
-	_, err := tx.ExecContext(ctx, `UPDATE repositories SET visibility = ?, origin = ?, label = ?, package_keys = ?, tokens = ?, verify_payload = ?, require_signed = ?, keyring_package = ?, description = ?, retention = ?, snapshot_rule = ? WHERE id = ?`,
-		s.Visibility, s.Origin, s.Label, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, keyringColumn(s), s.Description, jsonList[catalog.Retention]{&s.Retention}, snapshotRuleColumn(s), row.id)
+	_, err := tx.ExecContext(ctx, `UPDATE repositories SET visibility = ?, origin = ?, label = ?, package_keys = ?, tokens = ?, verify_payload = ?, require_signed = ?, keyring_package = ?, description = ?, retention = ?, snapshot_rule = ?, deletion = ?, removed = ? WHERE id = ?`,
+		s.Visibility, s.Origin, s.Label, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, keyringColumn(s), s.Description, jsonList[catalog.Retention]{&s.Retention}, snapshotRuleColumn(s),
+		deletionColumn(s), s.Deleted != nil && s.Deleted.Removing, row.id)
 	return err
 }
 

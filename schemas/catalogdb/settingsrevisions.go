@@ -112,8 +112,8 @@ func checkRevision(revision catalog.Revision) error {
 
 // ImportSettings imports the settings that the bucket has under a revision that this catalog did not issue: it was
 // restored from an old copy. The bucket's visibility, description, origin, label, keys and tokens replace those of the catalog,
-// with two exceptions: a repository that was made private here stays private, and a token that was revoked here
-// stays revoked, if the bucket does not have that change yet. Of distributions, components and architectures the
+// with these exceptions: a repository that was made private here stays private, one that was deleted here stays deleted, and a token that
+// was revoked here stays revoked, if the bucket does not have that change yet. Of distributions, components and architectures the
 // union is kept, with the releases that follow from it. Then a revision after both is issued. If this catalog knows
 // the revision already, nothing changes.
 func (d *DB) ImportSettings(ctx context.Context, from catalog.Settings, now time.Time) error {
@@ -143,6 +143,9 @@ func importSettings(ctx context.Context, tx *transaction, from catalog.Settings,
 	has := row.settings
 	if has.Visibility == catalog.Private && has.Revision.Number > row.published {
 		from.Visibility = catalog.Private
+	}
+	if has.Deleted != nil && from.Deleted == nil && has.Revision.Number > row.published {
+		from.Deleted = has.Deleted
 	}
 	from.Keyring = newerKeyring(from.Keyring, has.Keyring)
 	if from.Tokens, err = row.withoutRevoked(ctx, tx, from.Tokens); err != nil {

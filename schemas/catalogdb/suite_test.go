@@ -181,6 +181,10 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a copy becomes a move", moveOfACopy},
 		{"what goes to two places is withdrawn once it is in both", moveToTwo},
 		{"workers that finish moves at once do it once", moveConcurrently},
+		{"a deleted repository is empty, and comes back", deleteAndBack},
+		{"a deleted repository goes step by step", deleteForGood},
+		{"a repository that was never used goes at once", deleteUnused},
+		{"pushes that meet a deletion end in it", deleteRace},
 
 		{"a train holds packages, and gives them to all releases at once", trainPublishes},
 		{"a train with something missing does not go", trainRefused},

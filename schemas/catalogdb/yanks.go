@@ -183,9 +183,9 @@ const (
 )
 
 // DueForRemoval returns packages yanked before a time whose files are still there and which no snapshot has, oldest first. All
-// releases that showed them are published without them.
+// releases that showed them are published without them. The packages of a deleted repository stay as long as that can be undone.
 func (d *DB) DueForRemoval(ctx context.Context, yankedBefore time.Time, limit int) ([]catalog.Package, error) {
-	return d.due(ctx, `k.removed IN (?, ?) AND k.yanked_at < ? AND (k.removed = ? OR NOT `+heldBySnapshot+`)`, limit, fileKept, fileDoomed, millis(yankedBefore), fileDoomed)
+	return d.due(ctx, `k.removed IN (?, ?) AND k.yanked_at < ? AND (k.removed = ? OR p.deletion = '[]' AND NOT `+heldBySnapshot+`)`, limit, fileKept, fileDoomed, millis(yankedBefore), fileDoomed)
 }
 
 // DueNow is [DB.DueForRemoval] for the packages that were yanked with [Withdrawal.Now], whenever that was, and for those that were

@@ -180,6 +180,11 @@ func removeRowsSoon(ctx context.Context, tx *transaction, rows []SelectedPackage
 
 // unyankRows is unyank of many rows, with their entries in the audit log.
 func unyankRows(ctx context.Context, tx *transaction, rows []SelectedPackage, now time.Time) error {
+	if len(rows) > 0 {
+		if err := checkNotDeleted(ctx, tx, rows[0].Package.Repository); err != nil {
+			return err
+		}
+	}
 	for _, p := range rows {
 		if p.Back != nil {
 			return fmt.Errorf("%s %s %s: %w", p.Package.Name, p.Package.Version, p.Package.Arch, p.Back)

@@ -226,6 +226,16 @@ func VerdictKey(object string) string { return ".results/" + object + ".json" }
 // SettingsPrefix is the prefix of the keys of all settings.
 const SettingsPrefix = ".repomill/"
 
+// RepositoryPrefixes returns the prefixes of the keys of all objects of a repository, but for its settings.
+func RepositoryPrefixes(r catalog.Repository) []string {
+	return []string{r.String() + "/", installDir(r) + "/", SettingsPrefix + r.String() + "/", ".history/" + r.String() + "/", ".prepared/" + r.String() + "/", SnapshotsPrefix(r)}
+}
+
+// IsPointer reports whether a key has the name of a pointer.
+func IsPointer(key string) bool {
+	return strings.HasSuffix(key, "/InRelease") || strings.HasSuffix(key, "/repodata/repomd.xml")
+}
+
 // HistoryPrefix returns the prefix of the keys of a release's manifests.
 func HistoryPrefix(r catalog.Release) string { return ".history/" + r.String() + "/" }
 

@@ -140,6 +140,23 @@ var scenarios = []scenario{
 		},
 	},
 	{
+		name:   "the deletion of a repository",
+		before: old,
+		do:     func(s *site) error { return errors.Join(deleteTools(s, grace), s.publish()) },
+		want:   map[string]string{jammy: "", el9: "", aarch64: ""},
+	},
+	{
+		name:   "the return of a deleted repository",
+		before: func(s *site) error { return errors.Join(old(s), deleteTools(s, grace), s.publish()) },
+		do:     undelete,
+		want:   onlyOld,
+	},
+	{
+		name:   "the removal of a deleted repository",
+		before: func(s *site) error { return errors.Join(old(s), deleteTools(s, 0), s.publish()) },
+		do:     removeTools,
+	},
+	{
 		name:   "settings",
 		before: old,
 		do:     settings,
@@ -232,6 +249,43 @@ func promoteWith(s *site, withdraw string) error {
 		return err
 	}
 	return s.ingestAll(copies)
+}
+
+const grace = 30 * 24 * time.Hour
+
+func deleteTools(s *site, grace time.Duration) error {
+	_, _, err := s.Catalog.DeleteRepository(s.t.Context(), tools, grace, noon)
+	return err
+}
+
+func undelete(s *site) error {
+	_, _, err := s.Catalog.UndeleteRepository(s.t.Context(), tools, noon)
+	return errors.Join(err, s.publish())
+}
+
+// removeTools does what workers do, pass by pass, until the leases of an earlier call have ended, and nothing is left to do.
+func removeTools(s *site) error {
+	ctx := s.t.Context()
+	for pass := range 6 {
+		now := noon.Add(time.Duration(2*pass+2) * time.Hour)
+		ready, err := s.Catalog.BeginRemoval(ctx, tools, time.Minute, now)
+		if err == nil {
+			err = s.Collector.RemoveUrgent(ctx)
+		}
+		if ready && err == nil {
+			if _, err = s.Collector.RemoveRepository(ctx, tools); err == nil {
+				err = s.Catalog.EndRemoval(ctx, tools, noon) // at a time that is the same in a repeat
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	due, err := s.Catalog.DueRemovals(ctx, noon.Add(1000*time.Hour))
+	if len(due) > 0 {
+		err = fmt.Errorf("left to be removed: %v", due)
+	}
+	return errors.Join(err, s.publish())
 }
 
 // settings makes the repository private and has the change published.

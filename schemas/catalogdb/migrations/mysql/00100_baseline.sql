@@ -2,7 +2,8 @@
 -- +goose Up
 -- Names and keys are bytes: nothing is folded or padded. Times are milliseconds since 1970, UTC. Lists are JSON arrays.
 -- (settings_revision, settings_nonce) is issued with every change of settings; revision 0 was never issued. given_keys are the
--- keys that clients were given; keyring_package says whether there is a package with them, and what it held last.
+-- keys that clients were given; keyring_package says whether there is a package with them, and what it held last. deletion is a list of
+-- one while the repository is deleted; removed: its objects are gone, and the row keeps the name. Until removing_until a process removes them.
 CREATE TABLE IF NOT EXISTS repositories (
     id                          BIGINT           NOT NULL AUTO_INCREMENT,
     owner                       VARBINARY(255)   NOT NULL,
@@ -23,6 +24,9 @@ CREATE TABLE IF NOT EXISTS repositories (
     description                 VARBINARY(1200)  NOT NULL DEFAULT '',
     retention                   MEDIUMBLOB       NOT NULL DEFAULT ('[]'),
     snapshot_rule               VARBINARY(200)   NOT NULL DEFAULT '[]',
+    deletion                    VARBINARY(8000)  NOT NULL DEFAULT '[]',
+    removed                     TINYINT          NOT NULL DEFAULT 0,
+    removing_until              BIGINT           NOT NULL DEFAULT 0,
     PRIMARY KEY (id),
     UNIQUE KEY repositories_by_name (owner, name)
 ) ENGINE = InnoDB;
