@@ -16,7 +16,7 @@ import (
 	"repomill/schemas/catalogdb"
 )
 
-// maxGrace bounds --grace: longer than that is not a deletion.
+// maxGrace bounds --undo-period: longer than that is not a deletion.
 const maxGrace = 10 * 365 * 24 * time.Hour
 
 type repoDeleteCmd struct {
@@ -24,7 +24,7 @@ type repoDeleteCmd struct {
 	awaitFlags
 	actorFlags
 	Repository string        `arg:"" help:"owner/name."`
-	Grace      time.Duration `default:"720h" help:"How long the repository stays as an empty one, and can be brought back, before its objects are removed."`
+	Grace      time.Duration `name:"undo-period" default:"720h" help:"How long the repository stays as an empty one, and can be brought back, before its objects are removed."`
 	Yes        bool          `help:"Do not ask for the name once more."`
 	DryRun     bool          `help:"Print what would be withdrawn and removed, and change nothing."`
 	JSON       bool          `name:"json" help:"Print JSON."`
@@ -32,7 +32,7 @@ type repoDeleteCmd struct {
 
 // Help describes the exit codes.
 func (repoDeleteCmd) Help() string {
-	return `The command withdraws all packages of a repository. Clients see an empty, signed repository for the time of --grace, in which
+	return `The command withdraws all packages of a repository. Clients see an empty, signed repository for the time of --undo-period, in which
 repomill repo undelete brings it back; pushes are rejected. Then a worker removes all its objects, pages and snapshots, and its tokens and
 trusts end. Installed packages stay installed. A repository that never had a package is removed at once.
 
@@ -70,7 +70,7 @@ func (c *repoDeleteCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	if c.Grace < 0 || c.Grace > maxGrace {
-		return command.Usage("--grace %s: use 0s to %s", c.Grace, maxGrace)
+		return command.Usage("--undo-period %s: use 0s to %s", c.Grace, maxGrace)
 	}
 	db, err := c.openToChange(ctx)
 	if err != nil {

@@ -69,7 +69,7 @@ func TestRepoDeleteRemoves(t *testing.T) {
 	s.publish(t, "acme/gone2/ubuntu/jammy", newDEB(t, debtest.Spec{Arch: "amd64"}))
 	s.publish(t, "acme/gone2/el/9", newRPM(t, rpmtest.Spec{Arch: "noarch"}))
 	proctest.Eventually(t, "the repository has pages", func() bool { return strings.Contains(s.page(t, "index.html"), "acme/gone2") })
-	s.does(t, 0, "", "repo", "delete", "acme/gone2", "--yes", "--grace", "0s", "--no-wait")
+	s.does(t, 0, "", "repo", "delete", "acme/gone2", "--yes", "--undo-period", "0s", "--no-wait")
 	proctest.Eventually(t, "all objects are removed", func() bool {
 		left := s.objects(t, "acme/gone2/")
 		return slices.Equal(left, []string{".repomill/acme/gone2.json"}) && s.deletion(t, "acme/gone2").Removed != ""
