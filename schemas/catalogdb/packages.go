@@ -16,7 +16,11 @@ const (
 	packageColumns = `p.owner, p.name, d.os, d.version, d.format, k.component, k.name, k.version, k.canonical, k.arch, k.variant, k.dir,
 		k.sort_key, k.object_key, k.size, k.sha256, k.md5, k.uploaded_at, k.state,
 		k.pushed_by, k.pushed_job, k.yanked_at, COALESCE(k.yank_reason, ''), k.yanked_by, k.signer`
-	packageTables = `packages k JOIN distributions d ON d.id = k.distribution_id JOIN repositories p ON p.id = d.repository_id`
+	packageTables = `packages k` + ofPackages
+	ofPackages    = ` JOIN distributions d ON d.id = k.distribution_id JOIN repositories p ON p.id = d.repository_id`
+
+	// packagesByID are the tables for a list of ids. MariaDB, which alone reads the comment, would look through the whole distribution.
+	packagesByID = `packages k /*! FORCE INDEX (PRIMARY) */` + ofPackages
 )
 
 // scanPackage reads a row into k; more stands for the columns before those of the package.

@@ -194,7 +194,7 @@ func (s Selection) readRows(ctx context.Context, q querier, targets []targetDist
 				p.Back = ErrRemoved
 			}
 			return p, nil
-		}, `SELECT k.id, k.removed > 0, k.stanza IS NULL AND k.primary_xml IS NULL, `+packageColumns+` FROM `+packageTables+` WHERE `+where, args...)
+		}, `SELECT k.id, k.removed > 0, k.stanza IS NULL AND k.primary_xml IS NULL, `+packageColumns+` FROM `+packagesByID+` WHERE `+where, args...)
 		if err != nil {
 			return err
 		}
