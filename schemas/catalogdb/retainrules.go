@@ -40,7 +40,6 @@ type keeper struct {
 	floor   int64   // what came later is young, in milliseconds
 	cutoffs []int64 // of sets: what came later stays
 
-	format catalog.Format
 	decide func(row retainRow, by KeptBy) error // by is empty if no rule keeps the row
 
 	version []retainRow // of one name and canonical version
