@@ -7,6 +7,7 @@ import (
 
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
 )
 
 // destination returns the place of a package's copy. The repository has to have its distribution and component.
@@ -48,6 +49,8 @@ func (p *copying) look(holder *catalog.Package) {
 		if !same {
 			p.detail = "a file with other bytes was withdrawn there; no other file takes its name"
 		}
+	case holder.State == catalog.Reserved:
+		p.state, p.detail = inTheWay, catalogdb.ReservedBy(*holder).Detail
 	case !same:
 		p.state, p.detail = inTheWay, fmt.Sprintf("it has other bytes there: sha256 %s, not %s", holder.File.SHA256, p.source.File.SHA256)
 	case holder.State == catalog.Active:
