@@ -115,9 +115,7 @@ func (s *Snapshot) Changes(ctx context.Context, since catalog.Revision, limit in
 	if since == s.Revision {
 		return nil, true, nil
 	}
-	issued, err := scanID(s.tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM publications WHERE release_id = ? AND revision = ? AND nonce = ?`,
-		s.release, since.Number, since.Nonce).Scan)
-	if err != nil || issued == 0 || since.Number > s.Revision.Number {
+	if known, err := s.issued(ctx, since); err != nil || !known {
 		return nil, false, err
 	}
 	for _, where := range []string{`v.came > ?`, `v.went > ?`} { // one index range each
@@ -156,6 +154,13 @@ func (s *Snapshot) rephased(ctx context.Context, since int64, limit int) ([]Chan
 		WHERE f.distribution_id = ? AND f.revision > ? LIMIT ?`, catalog.Active, s.distribution, since, limit)
 }
 
+// issued reports whether this catalog issued a revision of the release, not later than that of the snapshot.
+func (s *Snapshot) issued(ctx context.Context, revision catalog.Revision) (bool, error) {
+	n, err := scanID(s.tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM publications WHERE release_id = ? AND revision = ? AND nonce = ?`,
+		s.release, revision.Number, revision.Nonce).Scan)
+	return n > 0 && revision.Number <= s.Revision.Number, err
+}
+
 // An Entry is what the indexes of a release say of one active row, as bytes that are valid until the next
 // entry is asked for.
 type Entry struct {
@@ -184,7 +189,7 @@ func (s *Snapshot) Entries(ctx context.Context, in Range) iter.Seq2[*Entry, erro
 	return func(yield func(*Entry, error) bool) {
 		e := &Entry{Fragments: make([]Fragment, len(s.fragmentColumns()))}
 		for {
-			part, err := s.nextPart(ctx, in)
+			part, err := s.nextPart(ctx, catalog.Active, in)
 			if err == nil && !s.entries(ctx, part, e, yield) {
 				return
 			}
@@ -204,15 +209,15 @@ func (s *Snapshot) Entries(ctx context.Context, in Range) iter.Seq2[*Entry, erro
 // tests.
 var partSize = 1000
 
-// nextPart returns the beginning of a range. The index has the rows of one directory in order, so that
+// nextPart returns the beginning of a range of the rows in a state. The index has the rows of one directory in order, so that
 // those of an RPM release, which shows several, have to be merged; a part is small enough for any database.
-func (s *Snapshot) nextPart(ctx context.Context, in Range) (Range, error) {
+func (s *Snapshot) nextPart(ctx context.Context, state catalog.PackageState, in Range) (Range, error) {
 	dirs := dirsOf(s.Release.Arch)
 	if len(dirs) == 1 {
 		return in, nil
 	}
 	for _, dir := range dirs {
-		where, args := s.condition(in, dir)
+		where, args := s.condition(state, in, dir)
 		var boundary []byte
 		err := s.tx.QueryRowContext(ctx, `SELECT k.sort_key FROM packages k WHERE `+where+` ORDER BY k.sort_key LIMIT 1 OFFSET ?`,
 			append(args, partSize)...).Scan(&boundary)
@@ -226,9 +231,9 @@ func (s *Snapshot) nextPart(ctx context.Context, in Range) (Range, error) {
 	return in, nil
 }
 
-// condition returns the condition on the active rows of some directories in a range.
-func (s *Snapshot) condition(in Range, dirs ...string) (where string, args []any) {
-	where, args = `k.distribution_id = ? AND k.state = ? AND k.dir IN (?`, []any{s.distribution, catalog.Active, dirs[0]}
+// condition returns the condition on the rows of some directories that are in a state and in a range.
+func (s *Snapshot) condition(state catalog.PackageState, in Range, dirs ...string) (where string, args []any) {
+	where, args = `k.distribution_id = ? AND k.state = ? AND k.dir IN (?`, []any{s.distribution, state, dirs[0]}
 	for _, dir := range dirs[1:] {
 		where, args = where+`, ?`, append(args, dir)
 	}
@@ -278,7 +283,7 @@ func (s *Snapshot) entries(ctx context.Context, in Range, e *Entry, yield func(*
 	for _, i := range wanted {
 		columns += `, ` + names[i]
 	}
-	where, args := s.condition(in, dirsOf(s.Release.Arch)...)
+	where, args := s.condition(catalog.Active, in, dirsOf(s.Release.Arch)...)
 	rows, err := s.tx.QueryContext(ctx, columns+` FROM packages k WHERE `+where+inOrder, args...)
 	if err != nil {
 		return yield(nil, err) && false

@@ -200,6 +200,8 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a yank changes the releases that show the package", yankArchitectures},
 		{"what is not published cannot be yanked", yankUnknown},
 		{"what is yanked on its way is rejected", yankOnItsWay},
+		{"all changes of withdrawn packages since a revision are known", withdrawnChanges},
+		{"withdrawn packages are read in ranges", withdrawnRanges},
 		{"files of yanked packages go when no index has them", removal},
 		{"patterns select packages of a target", selects},
 		{"one yank of a repository is one revision of each release", yankSelected},
