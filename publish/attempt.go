@@ -128,14 +128,18 @@ func (p *Publisher) replace(ctx context.Context, f format, k Keys, snap *catalog
 	defer p.renderings.Put(snap.Release, rd)
 	date := nextDate(old)
 	d := buildRelease(f, snap, rd, date, extras{k.hints(), p.publicURL})
-	defer func() { d.close() }()
-	if err := d.listYanked(ctx, p.renderings.Dir, snap); err != nil {
+	if d.withdrawn, err = p.listWithdrawn(ctx, snap, old, opt.whole); err != nil {
 		return d.packages, err
 	}
+	defer d.withdrawn.close()
 	snap.Close() //nolint:errcheck // a read; writing to a distant store may take long
 	// A crash from here on leaves index files that no pointer names. The next run writes the same files.
 	live := old.Live()
-	aged, err := createIndexes(ctx, p.bucket, d.stored(), live, rd.Fetched())
+	aged, err := createIndexes(ctx, p.bucket, d.indexes, live, rd.Fetched())
+	if err != nil {
+		return 0, err
+	}
+	agedList, err := d.withdrawn.create(ctx, p.bucket)
 	if err != nil {
 		return 0, err
 	}
@@ -152,7 +156,10 @@ func (p *Publisher) replace(ctx context.Context, f format, k Keys, snap *catalog
 	if err := p.commit(ctx, f, old, s); err != nil {
 		return d.packages, err
 	}
-	_, err = createIndexes(ctx, p.bucket, aged, nil, false)
+	if _, err = createIndexes(ctx, p.bucket, aged, nil, false); err != nil {
+		return d.packages, err
+	}
+	_, err = createEach(ctx, p.bucket, agedList, nil, false)
 	return d.packages, err
 }
 

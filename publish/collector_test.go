@@ -351,20 +351,36 @@ func checkKept(w *world, r catalog.Release, n int) {
 	m := newestManifest(w, r)
 	for i := range n {
 		checkObjects(w, m.Indexes)
-		checkObjects(w, []tree.Object{*m.Yanked})
+		checkObjects(w, listObjects(w, r, m))
 		if i < n-1 {
 			m = manifestOf(w, r, m.Revision-1, m.Previous)
 		}
 	}
 	manifests := 0
 	for _, key := range contents(w, r) {
-		if strings.HasPrefix(key, ".history/") && !strings.Contains(key, "/yanked-") {
+		if _, ok := tree.PointerOf(r, key); ok {
 			manifests++
 		}
 	}
 	if manifests != n {
 		w.t.Errorf("%s: %d manifests are left, want %d", r, manifests, n)
 	}
+}
+
+// listObjects returns the objects of the list of withdrawn packages that a manifest names.
+func listObjects(w *world, r catalog.Release, m tree.Manifest) (all []tree.Object) {
+	w.t.Helper()
+	if m.Withdrawn == nil {
+		return nil
+	}
+	l, err := tree.ReadWithdrawnList(w.t.Context(), w.bucket, r, m)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, c := range l.Chunks {
+		all = append(all, c.Object)
+	}
+	return append(all, *m.Withdrawn)
 }
 
 // An index may be old and have been superseded a moment ago: clients are still reading it.

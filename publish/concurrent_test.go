@@ -138,6 +138,7 @@ func TestI06Zombie(t *testing.T) {
 		{jammy, "Get", layout.PointerKey(jammy)},
 		{jammy, "Stat", layout.DebDir(jammy) + "/Release"},
 		{jammy, "Create", "by-hash/SHA256/*"},
+		{jammy, "Create", ".history/*/*/*/*/withdrawn-chunk-*"},
 		{jammy, "Create", ".history/*/*/*/*/*.json"},
 		{jammy, "Swap", layout.PointerKey(jammy)},
 		{el9, "Get", layout.PointerKey(el9)},

@@ -51,7 +51,7 @@ func generate(name string) *sign.Signer {
 
 // A world is a catalog and a bucket.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	db      *catalogdb.DB
 	file    string // of db
 	log     logged
@@ -59,7 +59,7 @@ type world struct {
 	uploads atomic.Int64
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, bucket: publishtest.NewBucket(t)}
 	w.restore(empty(t))
@@ -86,7 +86,7 @@ var emptyCatalog = sync.OnceValues(func() ([]byte, error) {
 	return os.ReadFile(file)
 })
 
-func empty(t *testing.T) []byte {
+func empty(t testing.TB) []byte {
 	t.Helper()
 	file, err := emptyCatalog()
 	if err != nil {
@@ -203,7 +203,7 @@ func (w *world) config() publish.Config {
 	}
 }
 
-func newPublisher(t *testing.T, c publish.Config) *publish.Publisher {
+func newPublisher(t testing.TB, c publish.Config) *publish.Publisher {
 	t.Helper()
 	p, err := publish.New(c)
 	if err != nil {
@@ -245,7 +245,7 @@ func (w *world) state(r catalog.Release) catalogdb.ReleaseState {
 	return all[i]
 }
 
-func keyring(t *testing.T) sign.Keyring {
+func keyring(t testing.TB) sign.Keyring {
 	t.Helper()
 	k, err := sign.ReadKeyring(signer().Public())
 	if err != nil {
@@ -297,7 +297,7 @@ func (w *world) checkSilent(why string) {
 	}
 }
 
-func mustParse(t *testing.T, r catalog.Release, pointer []byte) catalog.Revision {
+func mustParse(t testing.TB, r catalog.Release, pointer []byte) catalog.Revision {
 	t.Helper()
 	revision, err := tree.RevisionOf(r, pointer)
 	if err != nil {
@@ -307,7 +307,7 @@ func mustParse(t *testing.T, r catalog.Release, pointer []byte) catalog.Revision
 }
 
 // withCancel returns a context that the test can end.
-func withCancel(t *testing.T) (context.Context, context.CancelFunc) {
+func withCancel(t testing.TB) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	return ctx, cancel

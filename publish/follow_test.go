@@ -172,7 +172,7 @@ func (w *world) indexBytes(r catalog.Release) map[string][]byte {
 	return all
 }
 
-func publishWith(t *testing.T, p *publish.Publisher, r catalog.Release) publish.Result {
+func publishWith(t testing.TB, p *publish.Publisher, r catalog.Release) publish.Result {
 	t.Helper()
 	res, err := p.Release(t.Context(), r)
 	if err != nil {

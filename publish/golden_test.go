@@ -162,7 +162,7 @@ func plainName(w *world, r catalog.Release, dir string, x tree.Object) string {
 	return ""
 }
 
-func gunzip(t *testing.T, b []byte) []byte {
+func gunzip(t testing.TB, b []byte) []byte {
 	t.Helper()
 	z, err := gzip.NewReader(bytes.NewReader(b))
 	if err != nil {

@@ -97,7 +97,7 @@ func checkNothingLost(w *world, r catalog.Release, was live) {
 	if diff := cmp.Diff(was.indexes, listed(w, r)); diff != "" {
 		w.t.Errorf("%s: indexes (-before +after):\n%s", r, diff)
 	}
-	if m := newestManifest(w, r); !m.Date.After(was.date) || m.Yanked == nil {
+	if m := newestManifest(w, r); !m.Date.After(was.date) || m.Withdrawn == nil {
 		w.t.Errorf("%s: manifest %+v after one of %v", r, m, was.date)
 	}
 	if s := w.settings(); s.Visibility != catalog.Private || !cmp.Equal(s.Tokens, []catalog.Token{keptToken}) {

@@ -16,6 +16,7 @@ import (
 func writeManifest(ctx context.Context, b Bucket, d unsignedRelease, s signed, old tree.Published) error {
 	m := tree.Manifest{
 		Release: d.release.String(), Revision: d.revision.Number, Nonce: d.revision.Nonce, Date: d.date, Packages: d.packages,
+		Withdrawn: d.withdrawn.object, WithdrawnFormat: tree.WithdrawnFormat, Generation: d.generation,
 	}
 	s.name(d.release, &m)
 	if old.Exists {
@@ -23,10 +24,6 @@ func writeManifest(ctx context.Context, b Bucket, d unsignedRelease, s signed, o
 	}
 	for _, x := range d.indexes {
 		m.Indexes = append(m.Indexes, x.object())
-	}
-	for _, x := range d.yanked {
-		o := x.object()
-		m.Yanked = &o
 	}
 	return createManifest(ctx, b, d.release, d.revision, m)
 }

@@ -53,7 +53,7 @@ func TestManifests(t *testing.T) {
 			for i := publishes - 1; i >= 0; i-- {
 				revision := mustParse(t, r, pointers[i])
 				want := tree.Manifest{
-					Release: r.String(), Revision: revision.Number, Nonce: revision.Nonce, Packages: i + 1, Date: m.Date, Indexes: m.Indexes,
+					Release: r.String(), Revision: revision.Number, Nonce: revision.Nonce, Packages: i + 1, Date: m.Date, Indexes: m.Indexes, WithdrawnFormat: tree.WithdrawnFormat,
 					Pointer: tree.Object{Key: layout.PointerKey(r), Size: int64(len(pointers[i])), SHA256: sum(pointers[i])},
 				}
 				if r == el9 {

@@ -133,6 +133,7 @@ type options struct {
 	repair   bool      // check the pair files of a release that is up to date
 	redate   bool      // publish although the last date is in the future
 	once     bool      // return after a lost swap
+	whole    bool      // make the list of withdrawn packages from all rows
 	prepared *Prepared // index files to publish, if they are of the present revision
 }
 

@@ -23,12 +23,12 @@ import (
 var nextSigner = sync.OnceValue(func() *sign.Signer { return generate("acme repomill next signing key") })
 
 // twoSigners has the keys of both.
-func twoSigners(t *testing.T) *sign.Signer { return bothSigners(t, signer(), nextSigner()) }
+func twoSigners(t testing.TB) *sign.Signer { return bothSigners(t, signer(), nextSigner()) }
 
 func name(s *sign.Signer) string { return s.Fingerprints()[0] }
 
 // keySet has the key of signer, which signs, and that of nextSigner in a role.
-func keySet(t *testing.T, role keys.Role) keys.Set {
+func keySet(t testing.TB, role keys.Role) keys.Set {
 	t.Helper()
 	set := keys.Set{}
 	for role, s := range map[keys.Role]*sign.Signer{keys.Signing: signer()} {
@@ -43,7 +43,7 @@ func keySet(t *testing.T, role keys.Role) keys.Set {
 	return set
 }
 
-func described(t *testing.T, s *sign.Signer) sign.Key {
+func described(t testing.TB, s *sign.Signer) sign.Key {
 	t.Helper()
 	all, err := s.Keys()
 	if err != nil {

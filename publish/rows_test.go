@@ -41,11 +41,13 @@ func (w *world) rows(r catalog.Release) (all []catalog.Package) {
 		}
 		all = append(all, clone(k))
 	}
-	yanked, err := snap.Yanked(w.t.Context())
-	if err != nil {
-		w.t.Fatal(err)
+	for k, err := range snap.Withdrawn(w.t.Context(), nil, nil) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		all = append(all, k)
 	}
-	return sorted(append(all, yanked...))
+	return sorted(all)
 }
 
 // published returns the rows of a release as they are read back from the bucket.
@@ -188,7 +190,7 @@ func (w *world) forgeYanks(r catalog.Release, k catalog.Package) {
 	z.Write(append(line, '\n')) //nolint:errcheck // memory
 	z.Close()                   //nolint:errcheck // memory
 	m := newestManifest(w, r)
-	m.Yanked = &tree.Object{Key: layout.HistoryPrefix(r) + "yanked-x.json.gz", Size: int64(list.Len()), SHA256: sum(list.Bytes())}
+	m.Withdrawn, m.Yanked = nil, &tree.Object{Key: layout.HistoryPrefix(r) + "yanked-x.json.gz", Size: int64(list.Len()), SHA256: sum(list.Bytes())}
 	w.bucket.Put(m.Yanked.Key, list.Bytes())
 	body, err := json.Marshal(m)
 	if err != nil {
@@ -224,7 +226,7 @@ func TestRowsThatWereTamperedWith(t *testing.T) {
 		w.yank(gone)
 		w.publish(r)
 		m := newestManifest(w, r)
-		keys := map[string]string{"the list of yanks": m.Yanked.Key, "the pointer": layout.PointerKey(r), "the manifest": ""}
+		keys := map[string]string{"the list of yanks": m.Withdrawn.Key, "a chunk of it": listObjects(w, r, m)[0].Key, "the pointer": layout.PointerKey(r), "the manifest": ""}
 		for i, key := range listed(w, r) {
 			if !strings.Contains(key, "/source/") {
 				keys[fmt.Sprintf("index %d", i)] = key

@@ -236,7 +236,7 @@ func TestSharedKeyIsTheLatest(t *testing.T) {
 }
 
 // bothSigners returns a signer with the keys of two.
-func bothSigners(t *testing.T, a, b *sign.Signer) *sign.Signer {
+func bothSigners(t testing.TB, a, b *sign.Signer) *sign.Signer {
 	t.Helper()
 	one, err := a.Private()
 	if err != nil {

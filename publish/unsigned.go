@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"repomill/publish/render"
@@ -18,34 +17,24 @@ import (
 
 // An unsignedRelease is a rendered release whose pointer is not signed yet.
 type unsignedRelease struct {
-	release  catalog.Release
-	revision catalog.Revision
-	date     time.Time
-	indexes  []indexFile
-	yanked   []indexFile       // the list of withdrawn packages; empty if there are none
-	list     *render.Rendering // the bytes of that list
-	pointer  []byte            // unsigned
-	packages int
+	release    catalog.Release
+	revision   catalog.Revision
+	generation int64 // of the snapshot
+	date       time.Time
+	indexes    []indexFile
+	withdrawn  withdrawnList
+	pointer    []byte // unsigned
+	packages   int
 }
 
 // buildRelease makes the unsigned pointer of a rendering.
 func buildRelease(f format, snap *catalogdb.Snapshot, rd *render.Rendering, date time.Time, x extras) unsignedRelease {
-	d := unsignedRelease{release: snap.Release, revision: snap.Revision, date: date, packages: rd.Packages}
+	d := unsignedRelease{release: snap.Release, revision: snap.Revision, generation: snap.Generation, date: date, packages: rd.Packages}
 	for _, i := range rd.Indexes {
 		d.indexes = append(d.indexes, f.file(snap.Release, i))
 	}
 	d.pointer = f.pointer(snap, rd, snap.Revision, date, x)
 	return d
-}
-
-// stored returns the files that are stored under content names.
-func (d unsignedRelease) stored() []indexFile { return slices.Concat(d.indexes, d.yanked) }
-
-// close releases the list of withdrawn packages.
-func (d unsignedRelease) close() {
-	if d.list != nil {
-		d.list.Close()
-	}
 }
 
 // An indexFile is an index with its key, which never changes, and, for DEB, its plain key.

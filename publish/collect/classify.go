@@ -12,12 +12,12 @@ import (
 // indexName matches the names of RPM indexes, which contain their digest.
 var indexName = regexp.MustCompile(`^[0-9a-f]{64}-[a-z]+\.xml\.gz$`)
 
-// indexOf returns the release of an index, a manifest, a list of withdrawn packages or a prepared index file by
+// indexOf returns the release of an index, a manifest, a part of a list of withdrawn packages or a prepared index file by
 // its key. It reports false for packages and for keys of unknown kind.
 func (s *repositorySweep) indexOf(key string) (r catalog.Release, ok bool) {
 	if layout.Hidden(key) {
 		for r := range s.releases {
-			if _, ok := tree.PointerOf(r, key); ok || strings.HasPrefix(key, tree.WithdrawnPrefix(r)) || strings.HasPrefix(key, layout.PreparedPrefix(r)) {
+			if _, ok := tree.PointerOf(r, key); ok || tree.IsWithdrawnKey(r, key) || strings.HasPrefix(key, layout.PreparedPrefix(r)) {
 				return r, true
 			}
 		}

@@ -126,9 +126,37 @@ func (s *repositorySweep) markManifest(ctx context.Context, r catalog.Release, k
 	for _, x := range m.Indexes {
 		keys = append(keys, x.Key)
 	}
-	if m.Yanked != nil {
-		keys = append(keys, m.Yanked.Key)
-	}
+	s.markWithdrawn(ctx, r, m)
 	s.mark(keys...)
 	return m.Previous, nil
 }
+
+// markWithdrawn marks the list of withdrawn packages that a manifest names, and its chunks, which it reads once in a sweep. If they cannot be
+// read, all chunks of the release stay.
+func (s *repositorySweep) markWithdrawn(ctx context.Context, r catalog.Release, m tree.Manifest) {
+	if m.Yanked != nil {
+		s.mark(m.Yanked.Key)
+	}
+	if m.Withdrawn == nil {
+		return
+	}
+	s.lists.Do(m.Withdrawn.Key, func() (any, error) { //nolint:errcheck // it returns none
+		if s.marked(m.Withdrawn.Key) {
+			return nil, nil
+		}
+		keys := []string{m.Withdrawn.Key}
+		l, err := tree.ReadWithdrawnList(ctx, s.collector.bucket, r, m)
+		if err != nil {
+			s.collector.log.Warn("list of withdrawn packages not read: all parts of such lists of its release stay", "key", m.Withdrawn.Key, "error", err)
+			keys = append(keys, tree.WithdrawnChunkKey(r, unread))
+		}
+		for _, c := range l.Chunks {
+			keys = append(keys, c.Object.Key)
+		}
+		s.mark(keys...)
+		return nil, nil
+	})
+}
+
+// unread is marked in place of the digests of chunks whose list was not read.
+const unread = "unread"

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
@@ -24,6 +26,8 @@ type repositorySweep struct {
 	named     map[string]bool // keys that must stay, package files and objects of snapshots left out
 	snapshots map[string]bool // identifiers of those whose objects must stay
 	lost      bool            // the catalog lacks published rows, so a missing row proves nothing
+
+	lists singleflight.Group // of keys: lists of withdrawn packages that are being read
 }
 
 // prefixes returns the prefixes of all keys of a repository that may be garbage: those of its snapshots and of its releases. The pages of a
@@ -121,8 +125,8 @@ func (s *repositorySweep) garbage(ctx context.Context, key string) (bool, error)
 	if id, ok := layout.SnapshotObject(s.repository, key); ok {
 		return !s.recorded(id), nil
 	}
-	if _, ok := s.indexOf(key); ok {
-		return !s.marked(key), nil
+	if r, ok := s.indexOf(key); ok {
+		return !s.marked(key) && !(tree.IsWithdrawnKey(r, key) && s.marked(tree.WithdrawnChunkKey(r, unread))), nil
 	}
 	k, ok := s.packageOf(key)
 	if !ok || s.proofless() {

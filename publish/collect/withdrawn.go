@@ -32,7 +32,7 @@ func (c *Collector) RemoveYanked(ctx context.Context) (removed int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	seen := withdrawals{}
+	seen := pastLists{}
 	for {
 		due, err := c.catalog.DueForRemoval(ctx, now.Add(-c.retention), dueBatch)
 		if err != nil {
@@ -46,7 +46,7 @@ func (c *Collector) RemoveYanked(ctx context.Context) (removed int, err error) {
 	}
 }
 
-func (c *Collector) removeDue(ctx context.Context, due []catalog.Package, now time.Time, seen withdrawals) (removed int, err error) {
+func (c *Collector) removeDue(ctx context.Context, due []catalog.Package, now time.Time, seen pastLists) (removed int, err error) {
 	var unread faults
 	var out []catalog.Package
 	for _, k := range due {
@@ -208,86 +208,4 @@ func releasesOf(k catalog.Package, ds catalog.DistributionSettings) []catalog.Re
 		all = append(all, r)
 	}
 	return all
-}
-
-// withdrawals are the packages that no pointer of the last retention period named, by release.
-type withdrawals map[catalog.Release]withdrawal
-
-type withdrawal struct {
-	unpublished bool
-	withdrawn   map[string]bool // by identity
-}
-
-func identityOf(k catalog.Package) string {
-	return k.Component + "\x00" + k.Name + "\x00" + k.Canonical + "\x00" + k.Arch + "\x00" + k.Variant
-}
-
-// unreferenced reports whether no pointer of the last retention period names a withdrawn package. The row alone
-// cannot decide it: the withdrawal may have been published long after it was recorded, or taken back in a catalog that
-// was lost since.
-func (c *Collector) unreferenced(ctx context.Context, k catalog.Package, now time.Time, seen withdrawals) (bool, error) {
-	ds, err := c.distribution(ctx, k)
-	if err != nil {
-		return false, err
-	}
-	for _, r := range releasesOf(k, ds) {
-		p, ok := seen[r]
-		if !ok {
-			if p, err = c.withdrawnSince(ctx, r, now.Add(-c.retention-slack)); err != nil {
-				return false, err
-			}
-			seen[r] = p
-		}
-		if !p.unpublished && !p.withdrawn[identityOf(k)] {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
-// withdrawnSince follows the manifests of a release back from the live pointer to the one that was live at a time,
-// and returns the packages that all of them list as withdrawn; none if the chain does not reach that far.
-func (c *Collector) withdrawnSince(ctx context.Context, r catalog.Release, at time.Time) (withdrawal, error) {
-	h, err := c.history(ctx, r)
-	if err != nil || h.live == "" {
-		return withdrawal{unpublished: true}, err
-	}
-	var withdrawn map[string]bool
-	lists := map[string]bool{} // that were read
-	seen := map[string]bool{}  // pointers: one that is published again leads back to itself
-	for sum := h.live; ; {
-		w, ok := h.manifests[sum]
-		if !ok || seen[sum] {
-			return withdrawal{}, nil
-		}
-		seen[sum] = true
-		m, err := tree.ReadManifest(ctx, c.bucket, r, w.key)
-		if err != nil || m.Yanked == nil {
-			return withdrawal{}, err
-		}
-		if sum = m.Previous; !lists[m.Yanked.SHA256] {
-			lists[m.Yanked.SHA256] = true
-			if withdrawn, err = c.intersect(ctx, m, withdrawn); err != nil {
-				return withdrawal{}, err
-			}
-		}
-		if !w.at.After(at) {
-			return withdrawal{withdrawn: withdrawn}, nil
-		}
-	}
-}
-
-// intersect returns the identities that are in both a manifest's list of withdrawn packages and set. A nil set is the set
-// of all.
-func (c *Collector) intersect(ctx context.Context, m tree.Manifest, set map[string]bool) (map[string]bool, error) {
-	both := map[string]bool{}
-	for k, err := range tree.Withdrawn(ctx, c.bucket, m) {
-		if err != nil {
-			return nil, err
-		}
-		if id := identityOf(k); set == nil || set[id] {
-			both[id] = true
-		}
-	}
-	return both, nil
 }

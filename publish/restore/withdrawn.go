@@ -17,7 +17,7 @@ func (rd *Release) yanked(ctx context.Context) iter.Seq2[catalog.Package, error]
 			yield(catalog.Package{}, err)
 			return
 		}
-		for k, err := range tree.Withdrawn(ctx, rd.bucket, m) {
+		for k, err := range tree.Withdrawn(ctx, rd.bucket, rd.release, m) {
 			if err == nil {
 				err = rd.withdrawn(&k)
 			}

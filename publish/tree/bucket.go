@@ -5,7 +5,7 @@
 //	<owner>/<name>/…               pointers ([ParsePointer], [OpenPointer]) and the files beside them, indexes, packages
 //	.repomill/<owner>/<name>.json  settings of a repository ([ReadSettings], [Repositories])
 //	.snapshots/<owner>/<name>/…    records of snapshots ([ReadSnapshot], [Snapshots])
-//	.history/<release>/…           a manifest of each publish ([ReadManifest]), and lists of withdrawn packages ([Withdrawn])
+//	.history/<release>/…           a manifest of each publish ([ReadManifest]), and lists of withdrawn packages ([ReadWithdrawnList])
 //
 // Package layout has the keys. [Read] reads what clients see of one release, and the versions on whose condition it may be
 // replaced.

@@ -32,7 +32,14 @@ type Manifest struct {
 	Signature string `json:"signature,omitempty"`
 
 	Indexes []Object `json:"indexes"`
-	Yanked  *Object  `json:"yanked,omitempty"` // the list of withdrawn packages; none if there are none
+
+	// Withdrawn names the chunks of the list of withdrawn packages ([WithdrawnList]); none if there are none. WithdrawnFormat is the
+	// [WithdrawnFormat] of that list, and Generation that of the rows: a list of another format or generation is not updated. Without
+	// a format nothing is known of withdrawn packages, unless an earlier version wrote their list as one object, Yanked.
+	Withdrawn       *Object `json:"withdrawn,omitempty"`
+	WithdrawnFormat int     `json:"withdrawn_format,omitempty"`
+	Generation      int64   `json:"generation,omitempty"`
+	Yanked          *Object `json:"yanked,omitempty"`
 }
 
 // An Object is an object that a publish wrote.

@@ -26,7 +26,8 @@ func TestPointerOfIsTheInverseOfManifestKey(t *testing.T) {
 			t.Errorf("%s: got %q, %t", key, got, ok)
 		}
 		for name, other := range map[string]string{
-			"a list of withdrawn packages": tree.WithdrawnPrefix(r) + digest + ".json.gz",
+			"a list of withdrawn packages": tree.WithdrawnListKey(r, digest),
+			"a chunk of one":               tree.WithdrawnChunkKey(r, digest),
 			"a digest in capitals":         tree.ManifestKey(r, catalog.Revision{Number: 12}, strings.ToUpper(digest)),
 			"something below it":           key + "/more",
 			"the pointer":                  layout.PointerKey(r),

@@ -89,19 +89,6 @@ func (s *Snapshot) Packages(ctx context.Context) iter.Seq2[catalog.Package, erro
 	return packages(ctx, s.tx, s.Release, catalog.Active, true)
 }
 
-// Yanked returns the yanked rows that the release would show if they were active, in sort-key order,
-// without fragments, whether their files are still there or not.
-func (s *Snapshot) Yanked(ctx context.Context) ([]catalog.Package, error) {
-	var all []catalog.Package
-	for k, err := range packages(ctx, s.tx, s.Release, catalog.Yanked, false) {
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, k)
-	}
-	return all, nil
-}
-
 // A Change is a row that joined a release, or left it, or has another phase.
 type Change struct {
 	SortKey         []byte

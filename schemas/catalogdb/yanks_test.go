@@ -46,11 +46,10 @@ func yankedNames(t *testing.T, db *catalogdb.DB, r catalog.Release) (all []strin
 	t.Helper()
 	s := snapshot(t, db, r)
 	defer s.Close()
-	yanked, err := s.Yanked(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, k := range yanked {
+	for k, err := range s.Withdrawn(t.Context(), nil, nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		if k.Yank == nil || k.State != catalog.Yanked || k.Primary != nil || k.Stanza != nil {
 			t.Errorf("%s has record %v in state %s", k.Name, k.Yank, k.State)
 		}
