@@ -36,6 +36,27 @@ func (p *Publisher) compare(ctx context.Context, f format, old tree.Published, s
 	}
 }
 
+// compareWithdrawn makes the list of withdrawn packages from all rows, and sets in res whether the published one of the same revision
+// differs. One of another format is not compared. The caller closes the list.
+func (p *Publisher) compareWithdrawn(ctx context.Context, snap *catalogdb.Snapshot, old tree.Published, res *Reindexed) (withdrawnList, error) {
+	l, err := p.listWithdrawn(ctx, snap, old, true)
+	if err != nil || old.Revision != snap.Revision {
+		return l, err
+	}
+	if m, known := p.liveManifest(ctx, old); known && m.WithdrawnFormat == tree.WithdrawnFormat && object(m.Withdrawn) != object(l.object) {
+		res.Different = true
+	}
+	return l, nil
+}
+
+// object returns the object, or none for nil.
+func object(o *tree.Object) tree.Object {
+	if o == nil {
+		return tree.Object{}
+	}
+	return *o
+}
+
 // difference counts the packages that the published indexes lack, and those that only they have. It removes common ones from seen.
 func (p *Publisher) difference(ctx context.Context, old tree.Published, seen identities) (added, removed int, err error) {
 	rd, err := restore.Open(ctx, p.bucket, p.keys.Load().trusted, p.rows, old.Release, old.Body)

@@ -16,7 +16,7 @@ const maxLost = 2
 // time with cached segments, so it compares their indexes, too.
 func (p *Publisher) publishRebuilt(ctx context.Context, f format, old tree.Published, revision catalog.Revision, prepared *Prepared, res *Reindexed) error {
 	before, r := old.Revision, old.Release
-	opt := options{repair: true, once: true, prepared: prepared}
+	opt := options{repair: true, once: true, whole: true, prepared: prepared}
 	for different, n := res.Different, 1; ; n++ {
 		if different && old.Exists && revision == old.Revision {
 			if err := p.raiseGeneration(ctx, r, revision, old, &opt); err != nil {

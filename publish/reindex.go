@@ -103,13 +103,19 @@ func (p *Publisher) reindex(ctx context.Context, r catalog.Release, how Reindexi
 		return res, err
 	}
 	p.compare(ctx, f, old, snap, rd, seen, &res)
+	list, err := p.compareWithdrawn(ctx, snap, old, &res)
+	if err != nil {
+		rd.Close()
+		return res, err
+	}
+	defer list.close()
 	if how.DryRun { // the rendering is not kept: new directories did not get their copies
 		rd.Close()
 		return res, nil
 	}
 	snap.Close() //nolint:errcheck // the catalog is about to be written to
 	if damaged {
-		res.Repaired, err = p.restoreIndexes(ctx, r, rd)
+		res.Repaired, err = p.restoreIndexes(ctx, r, rd, list)
 	}
 	if p.renderings.Put(r, rd); err != nil {
 		return res, err

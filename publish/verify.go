@@ -30,19 +30,36 @@ func (p *Publisher) verify(ctx context.Context, f format, old tree.Published, re
 			return false, fmt.Errorf("the published release does not verify: %s: %w", key, err)
 		}
 	}
+	var named []tree.Object
 	for _, x := range old.Indexes {
-		problem, err := problemOf(ctx, p.bucket, x.Packed)
+		named = append(named, x.Packed)
+	}
+	for _, o := range append(named, p.withdrawnObjects(ctx, old)...) {
+		problem, err := problemOf(ctx, p.bucket, o)
 		switch {
 		case err != nil:
 			return false, err
 		case problem == "":
 		case !repair:
-			return false, fmt.Errorf("the published release does not verify: %s, which %s names, %s: find out why; --repair writes it again from the rows", x.Packed.Key, key, problem)
+			return false, fmt.Errorf("the published release does not verify: %s, which %s or its manifest names, %s: find out why; --repair writes it again from the rows", o.Key, key, problem)
 		default:
 			damaged = true
 		}
 	}
 	return damaged, nil
+}
+
+// withdrawnObjects returns the objects of the list of withdrawn packages that the manifest of the live pointer names.
+func (p *Publisher) withdrawnObjects(ctx context.Context, old tree.Published) (all []tree.Object) {
+	m, _ := p.liveManifest(ctx, old)
+	if m.Withdrawn == nil {
+		return nil
+	}
+	l, _ := p.liveWithdrawn(ctx, old, m)
+	for _, c := range l.Chunks {
+		all = append(all, c.Object)
+	}
+	return append(all, *m.Withdrawn)
 }
 
 // problemOf describes how a stored object differs from its description; empty if it does not.
@@ -67,10 +84,14 @@ func problemOf(ctx context.Context, b Bucket, o tree.Object) (string, error) {
 	return "", nil
 }
 
-// restoreIndexes writes missing or damaged index files again, if the rows still render to them.
-func (p *Publisher) restoreIndexes(ctx context.Context, r catalog.Release, rd *render.Rendering) (repaired int, err error) {
+// restoreIndexes writes missing or damaged index files again, and those of the list of withdrawn packages, if the rows still render to
+// them.
+func (p *Publisher) restoreIndexes(ctx context.Context, r catalog.Release, rd *render.Rendering, list withdrawnList) (repaired int, err error) {
+	files := list.files()
 	for _, x := range rd.Indexes {
-		file := formatOf(r).file(r, x)
+		files = append(files, formatOf(r).file(r, x))
+	}
+	for _, file := range files {
 		problem, err := problemOf(ctx, p.bucket, file.object())
 		if err != nil {
 			return repaired, err
@@ -82,7 +103,7 @@ func (p *Publisher) restoreIndexes(ctx context.Context, r catalog.Release, rd *r
 		if err != nil {
 			return repaired, err
 		}
-		if _, err = p.bucket.Swap(ctx, v, layout.ObjectOf(file.key), x.Body()); err != nil {
+		if _, err = p.bucket.Swap(ctx, v, layout.ObjectOf(file.key), file.index.Body()); err != nil {
 			return repaired, err
 		}
 		repaired++
