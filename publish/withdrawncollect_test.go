@@ -207,3 +207,38 @@ func TestRemoveYankedReadsEachChunkOnce(t *testing.T) {
 		}
 	})
 }
+
+// Collection reads lists of earlier versions: it keeps them while a manifest of the retention period names them, and removes files of
+// packages that they have.
+func TestCollectionReadsListsOfEarlierVersions(t *testing.T) {
+	skipUnderRace(t)
+	simulate(t, func(t *testing.T, w *world) {
+		w.manyOld(600)
+		w.publishSettings()
+		w.publish(jammy)
+		w.asEarlier()
+		earlier := w.bucketKeys("/yanked-")
+		time.Sleep(6 * day)
+		w.bringBack("1.5")
+		w.publish(jammy) // its list is in chunks
+		time.Sleep(5 * day)
+		w.withdraw("1.5")
+		w.publish(jammy)
+		w.sweep(2)
+		if len(earlier) != 1 || !w.has(earlier[0]) {
+			t.Errorf("%q was removed", earlier)
+		}
+		if n := w.removeYanked(); n != 599 {
+			t.Errorf("removed %d packages, want all that were withdrawn for a retention period", n)
+		}
+		for range 3 {
+			time.Sleep(10 * day)
+			w.push(w.some(jammy, fmt.Sprint("more", w.uploads.Load())))
+			w.publish(jammy)
+		}
+		w.sweep(2)
+		if w.has(earlier[0]) {
+			t.Errorf("%s is left", earlier[0])
+		}
+	})
+}
