@@ -32,7 +32,7 @@ func row(name string) upload {
 }
 
 // members returns the gzip members of an index, each decompressed.
-func members(t *testing.T, index []byte) []string {
+func members(t testing.TB, index []byte) []string {
 	t.Helper()
 	in := bufio.NewReader(bytes.NewReader(index))
 	var all []string
