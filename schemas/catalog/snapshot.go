@@ -64,7 +64,7 @@ type SnapshotName struct {
 // A SnapshotRule has workers take a snapshot of the whole repository in each period, and delete those that it took before the newest ones.
 type SnapshotRule struct {
 	Every SnapshotPeriod `json:"every"`
-	Keep  int            `json:"keep"` // how many; those that somebody asked for do not count
+	Keep  int            `json:"keep"` // how many; those of snapshot create do not count
 }
 
 // A SnapshotPeriod is a period in which one snapshot is taken.
