@@ -256,13 +256,13 @@ func (r *rollingBack) explained(ctx context.Context, db *catalogdb.DB, refused, 
 		return command.Usage("--to %s: a revision is of one release, and %s has several: name a time, or a target with one release", r.args.To, r.target)
 	case errors.Is(err, catalogdb.ErrNoSnapshot):
 		_, unknown := findSnapshot(ctx, db, r.target.Repository, r.args.To)
-		return command.Usage("--to %q is no revision and no time: %w", r.args.To, unknown)
+		return command.Usage("--to %q: use a revision, such as 41, or a time in UTC, such as 2026-11-29T02:15, or a snapshot: %w", r.args.To, unknown)
 	case errors.Is(err, catalogdb.ErrInexact):
 		return fmt.Errorf("snapshot %s: %w", r.args.To, catalogdb.ErrInexact)
 	case errors.Is(err, catalogdb.ErrNotPublished) && r.to.Revision != 0:
 		return fmt.Errorf("revision %s of %s was never published, or nothing is known of it any more: repomill log and its pages say what was published when", r.args.To, r.target)
 	case errors.Is(err, catalogdb.ErrNotPublished):
-		return fmt.Errorf("at %s a release of %s was not published yet, or is not in the snapshot, or nothing is known of that time any more: %w; name a later time, or one distribution", r.args.To, r.target, err)
+		return fmt.Errorf("at %s a release of %s was not published yet, or nothing is known of that time any more: %w; name a later time, or one distribution", r.args.To, r.target, err)
 	case errors.Is(err, catalogdb.ErrTooMany), errors.Is(err, catalogdb.ErrRemoved), errors.Is(err, catalogdb.ErrRetired), errors.Is(err, catalogdb.ErrDeleted):
 		return err
 	case errors.Is(err, catalogdb.ErrNotFound):

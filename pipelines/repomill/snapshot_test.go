@@ -115,7 +115,7 @@ func TestSnapshotRefuses(t *testing.T) {
 	} {
 		s.does(t, tt.code, tt.says, append([]string{"snapshot"}, tt.args...)...)
 	}
-	s.does(t, 2, `--to "r2" is no revision and no time: acme/refused has no snapshot "r2"; it has `, "rollback", jammy, "--to", "r2")
+	s.does(t, 2, `or a snapshot: acme/refused has no snapshot "r2"; it has `, "rollback", jammy, "--to", "r2")
 	a := s.does(t, 0, "", "snapshot", "list", "acme/refused", "--json")
 	if got := strings.Count(a.Stdout, "\n"); got != 1 {
 		t.Errorf("there are %d snapshots: %s", got, a.Stdout)

@@ -216,7 +216,7 @@ func snapshotStates(ctx context.Context, q querier, r catalog.Repository, name s
 		err := q.QueryRowContext(ctx, `SELECT t.revision, t.went_after, s.asked_at FROM snapshot_releases t JOIN snapshots s ON s.id = t.snapshot_id
 			WHERE t.snapshot_id = ? AND t.release_id = ?`, numbers[0], s.id).Scan(&s.Revision, &exactly, (*scanTime)(&s.Since))
 		if err = notFound(err); errors.Is(err, ErrNotFound) {
-			return true, fmt.Errorf("%s: %w", s.Release, ErrNotPublished)
+			return true, fmt.Errorf("%s is not in the snapshot: %w", s.Release, ErrNotPublished)
 		}
 		if err == nil && exactly != s.Revision {
 			err = ErrInexact
