@@ -39,8 +39,11 @@ func (a apiSnapshots) Take(ctx context.Context, s catalog.Snapshot, keep time.Du
 		s.Until = &end
 	}
 	taken, err := a.db.AskSnapshot(ctx, s, now)
-	if errors.Is(err, catalogdb.ErrExists) {
+	switch {
+	case errors.Is(err, catalogdb.ErrExists):
 		err = snapshots.ErrTaken
+	case errors.Is(err, catalogdb.ErrDeleted): // as one without releases
+		err = catalog.ErrNotFound
 	}
 	return taken, err
 }

@@ -94,6 +94,9 @@ func (c *repoDeleteCmd) Run(ctx context.Context, io stdio) error {
 		return command.Fault(err)
 	}
 	s, revisions, err := db.DeleteRepository(ctx, r, c.Grace, now)
+	if errors.Is(err, catalogdb.ErrTrainHolds) {
+		return fmt.Errorf("%s is not deleted: %w", r, catalogdb.ErrTrainHolds)
+	}
 	if err != nil {
 		return client.NotDeclared(ctx, db, r, err)
 	}

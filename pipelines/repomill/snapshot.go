@@ -113,6 +113,8 @@ func (c *snapshotCreateCmd) ask(ctx context.Context, db *catalogdb.DB, target ca
 		return asked, fmt.Errorf("snapshot %s of %s is being deleted: wait for that, or choose another name", asked, target.Repository)
 	case errors.Is(err, catalogdb.ErrExists):
 		return asked, fmt.Errorf("snapshot %s of %s has that name: choose another one, or delete that snapshot", asked, target.Repository)
+	case errors.Is(err, catalogdb.ErrDeleted):
+		return asked, err
 	case errors.Is(err, catalogdb.ErrNotFound):
 		if _, missing := db.Settings(ctx, target.Repository); missing != nil {
 			return asked, client.NotDeclared(ctx, db, target.Repository, missing)

@@ -12,6 +12,9 @@ import (
 // ErrDeleted is returned for a change of a repository that is deleted.
 var ErrDeleted = errors.New("the repository is deleted")
 
+// ErrTrainHolds is returned for the deletion of a repository while a release train holds packages of it.
+var ErrTrainHolds = errors.New("release trains hold packages of it: publish them, or drop the packages with repomill train drop")
+
 // A deletedError is [ErrDeleted] of a repository.
 type deletedError struct{ settings catalog.Settings }
 
@@ -76,7 +79,7 @@ func (row *deletionRow) change(ctx context.Context, tx *transaction, d *catalog.
 // empty, uploads that wait for it are rejected, and so are those that come. After grace, workers remove its objects
 // ([DB.BeginRemoval]); until then [DB.UndeleteRepository] brings it back. A repository that never had a package is removed at once. A
 // repeat changes nothing. It returns the settings, and the latest revision of each release. The error wraps [ErrNotFound] for an unknown
-// repository.
+// repository, and [ErrTrainHolds].
 func (d *DB) DeleteRepository(ctx context.Context, r catalog.Repository, grace time.Duration, now time.Time) (s catalog.Settings, revisions map[catalog.Release]int64, err error) {
 	at := now.UTC().Truncate(time.Second)
 	err = d.tx(ctx, func(tx *transaction) error {
@@ -104,6 +107,13 @@ func (d *DB) DeleteRepository(ctx context.Context, r catalog.Repository, grace t
 func (row *deletionRow) delete(ctx context.Context, tx *transaction, del *catalog.Deletion, now time.Time) error {
 	del.Unused = true
 	for _, d := range row.distributions {
+		held, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM packages WHERE distribution_id = ? AND state = ?`, d.id, catalog.Reserved).Scan)
+		if err != nil {
+			return err
+		}
+		if held > 0 {
+			return ErrTrainHolds
+		}
 		ever, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM packages WHERE distribution_id = ?`, d.id).Scan)
 		if err != nil {
 			return err

@@ -160,7 +160,7 @@ func (row *deletionRow) retireAll(ctx context.Context, tx *transaction, now time
 		for _, query := range []string{
 			`UPDATE releases SET retired = 1, published_revision = revision, fault = '' WHERE distribution_id = ?`,
 			`DELETE FROM page_cursors WHERE release_id IN (SELECT id FROM releases WHERE distribution_id = ?)`,
-			`DELETE FROM retentions WHERE distribution_id = ?`,
+			`DELETE FROM retentions WHERE distribution_id = ?`, `DELETE FROM phases WHERE distribution_id = ?`, `DELETE FROM exact_needs WHERE distribution_id = ?`,
 			`DELETE FROM snapshot_releases WHERE release_id IN (SELECT id FROM releases WHERE distribution_id = ?)`,
 			`UPDATE packages SET stanza = NULL, primary_xml = NULL, filelists_xml = NULL, other_xml = NULL WHERE distribution_id = ?`,
 			`UPDATE distributions SET components = '[]', architectures = '[]' WHERE id = ?`,
@@ -190,7 +190,7 @@ func (row *deletionRow) retireAll(ctx context.Context, tx *transaction, now time
 	if err := record(ctx, tx, now, catalog.AuditEntry{Action: catalog.ActionRepoRemove, Target: r.String(), Detail: detail}); err != nil {
 		return err
 	}
-	row.settings.Tokens, row.settings.Keyring, row.settings.Retention = nil, nil, nil
+	row.settings.Tokens, row.settings.Keyring, row.settings.Retention, row.settings.Snapshots = nil, nil, nil, nil
 	return row.change(ctx, tx, row.settings.Deleted, now)
 }
 

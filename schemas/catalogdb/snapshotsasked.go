@@ -32,7 +32,7 @@ func scanSnapshot(scan func(...any) error) (s catalog.Snapshot, err error) {
 
 // AskSnapshot asks for a snapshot of a target, with a name or without, and returns it with its number. A worker takes it. The time
 // until which it is kept is rounded to seconds. The error wraps [ErrExists], with the other snapshot returned, if one of the repository
-// has that name, and [ErrNotFound] if the target has no releases.
+// has that name, [ErrNotFound] if the target has no releases, and [ErrDeleted].
 func (d *DB) AskSnapshot(ctx context.Context, s catalog.Snapshot, now time.Time) (asked catalog.Snapshot, err error) {
 	return d.askSnapshot(ctx, s, s.Name, now)
 }
@@ -51,6 +51,9 @@ func (d *DB) askSnapshot(ctx context.Context, s catalog.Snapshot, slot string, n
 		row, err := lockRepository(ctx, tx, s.Target.Repository)
 		if err != nil {
 			return err
+		}
+		if row.settings.Deleted != nil {
+			return deletedError{row.settings}
 		}
 		there, err := collect(ctx, tx, scanSnapshot, `SELECT `+snapshotColumns+` FROM `+snapshotTables+` WHERE s.repository_id = ? AND s.slot = ?`, row.id, slot)
 		if err != nil {

@@ -32,7 +32,7 @@ func (d *DB) askRuled(ctx context.Context, row repositoryRow, now time.Time) err
 	if err == nil && len(there) == 0 {
 		s := catalog.Snapshot{Target: catalog.PackageTarget{Repository: row.settings.Repository}, Automatic: true}
 		_, err = d.askSnapshot(catalog.WithActor(ctx, catalog.Actor{Why: "snapshots " + rule.String()}), s, slot, now)
-		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrExists) {
+		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrExists) || errors.Is(err, ErrDeleted) {
 			err = nil
 		}
 	}

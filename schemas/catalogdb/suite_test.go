@@ -183,6 +183,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"workers that finish moves at once do it once", moveConcurrently},
 		{"a deleted repository is empty, and comes back", deleteAndBack},
 		{"a deleted repository goes step by step", deleteForGood},
+		{"a deletion waits for trains, and ends rules", deleteAmong},
 		{"a repository that was never used goes at once", deleteUnused},
 		{"pushes that meet a deletion end in it", deleteRace},
 
