@@ -29,7 +29,7 @@ type Check struct {
 
 // Help describes the exit codes.
 func (Check) Help() string {
-	return `The last line is the verdict. In a folder, the command searches for releases. A server has no list of them: below the URL of a
+	return `The last line is the verdict. In a folder, the command searches for releases, but not in snapshots. A server has no list of them: below the URL of a
 repository the command tries each distribution, for RPM in its usual architectures. For other architectures, name the baseurl.
 For a private repository, put a token into the URL: https://TOKEN@HOST/owner/name.
 

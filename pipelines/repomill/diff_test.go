@@ -51,7 +51,7 @@ func (s *site) differences(t *testing.T, code int, a, b string) (all []string, t
 // Diff compares revisions, times, distributions, components and repositories as clients saw them.
 func TestDiff(t *testing.T) {
 	t.Parallel()
-	s := newSite(t) // check of a folder reads snapshots, whose pool is elsewhere
+	s := newSite(t)
 	const repository, jammy, noble, el9 = "acme/diff", "acme/diff/ubuntu/jammy", "acme/diff/ubuntu/noble", "acme/diff/el/9"
 	check := func(when string, code int, a, b string, want ...string) (text string) {
 		t.Helper()

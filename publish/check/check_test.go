@@ -193,17 +193,19 @@ func list(problems []check.Problem) string {
 
 func TestFind(t *testing.T) {
 	tree := memTree{
-		"acme/tools/ubuntu/dists/jammy/InRelease":                 nil,
-		"acme/tools/ubuntu/dists/noble/Release":                   nil,
-		"acme/tools/ubuntu/dists/.new/InRelease":                  nil,
-		"acme/tools/ubuntu/pool/jammy/main/dists/x/InRelease":     nil,
-		"acme/tools/el/9/x86_64/repodata/repomd.xml":              nil,
-		"acme/tools/el/9/aarch64/repodata/primary.xml.gz":         nil,
-		"pool/dists/el/9/SRPMS/repodata/repomd.xml":               nil,
-		"pool/tools/el/9/SRPMS/repodata/repomd.xml":               nil,
-		".history/acme/tools/el/9/x86_64/repodata/repomd.xml":     nil,
-		"acme/.trash/ubuntu/dists/jammy/InRelease":                nil,
-		"acme/tools/ubuntu/dists/jammy/main/binary-amd64/Release": nil,
+		"acme/tools/ubuntu/dists/jammy/InRelease":                               nil,
+		"acme/tools/ubuntu/dists/noble/Release":                                 nil,
+		"acme/tools/ubuntu/dists/.new/InRelease":                                nil,
+		"acme/tools/ubuntu/pool/jammy/main/dists/x/InRelease":                   nil,
+		"acme/tools/el/9/x86_64/repodata/repomd.xml":                            nil,
+		"acme/tools/el/9/aarch64/repodata/primary.xml.gz":                       nil,
+		"pool/dists/el/9/SRPMS/repodata/repomd.xml":                             nil,
+		"pool/tools/el/9/SRPMS/repodata/repomd.xml":                             nil,
+		".history/acme/tools/el/9/x86_64/repodata/repomd.xml":                   nil,
+		"acme/.trash/ubuntu/dists/jammy/InRelease":                              nil,
+		"acme/tools/snapshots/20261129T021500Z/ubuntu/dists/jammy/InRelease":    nil,
+		"acme/tools/snapshots/20261129T021500Z/el/9/x86_64/repodata/repomd.xml": nil,
+		"acme/tools/ubuntu/dists/jammy/main/binary-amd64/Release":               nil,
 	}
 	got, err := check.Find(tree.fs())
 	if err != nil {

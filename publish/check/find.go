@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 )
 
 // A Found is a release that has a pointer.
@@ -17,7 +18,8 @@ type Found struct {
 }
 
 // Find lists the releases in a tree by their pointers, dists/*/InRelease and repodata/repomd.xml at any
-// depth, in order of path. Folders whose names start with "." are ignored.
+// depth, in order of path. Folders whose names start with "." are ignored, and snapshots: packages and indexes of these are where the
+// releases of the repository have them.
 func Find(fsys fs.FS) ([]Found, error) {
 	var found []Found
 	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
@@ -41,7 +43,7 @@ func Find(fsys fs.FS) ([]Found, error) {
 				return fs.SkipDir
 			}
 		}
-		if name != "." && strings.HasPrefix(d.Name(), ".") {
+		if _, snapshot := layout.ParseSnapshotID(d.Name()); snapshot && path.Base(base) == "snapshots" || name != "." && strings.HasPrefix(d.Name(), ".") {
 			return fs.SkipDir
 		}
 		return nil
