@@ -57,7 +57,7 @@ func (c *phaseCmd) list(ctx context.Context, io stdio) error {
 
 // phaseLine describes a phase for people.
 func phaseLine(s catalog.PhaseState) string {
-	line := fmt.Sprintf("%s %s in %s: %s, %d packages", s.Source, s.Version, s.Place, catalog.PhaseText(s.Percent), s.Packages)
+	line := fmt.Sprintf("%s %s in %s: %s, %s", s.Source, s.Version, s.Place, catalog.PhaseText(s.Percent), counts(s.Packages, "package"))
 	switch {
 	case s.Since == nil:
 		line += ", as the packages or their index say"
