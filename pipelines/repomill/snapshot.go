@@ -84,7 +84,7 @@ func (c *snapshotCreateCmd) Run(ctx context.Context, io stdio) error {
 		}
 	}
 	if c.JSON {
-		printJSON(io, snapshotJSONOf(asked))
+		printJSON(io, asked.Body(layout.SnapshotFiles(asked)))
 		return nil
 	}
 	if c.NoWait {
@@ -170,38 +170,4 @@ func keptUntil(s catalog.Snapshot) string {
 		return "kept until it is deleted"
 	}
 	return "kept until " + dateTime(s.Until, "")
-}
-
-// A snapshotJSON is a snapshot as JSON.
-type snapshotJSON struct {
-	Repository string                `json:"repository"`
-	Target     string                `json:"target"`
-	ID         string                `json:"id,omitempty"` // none before a worker has begun with it
-	Name       string                `json:"name,omitempty"`
-	State      catalog.SnapshotState `json:"state"`
-	Asked      time.Time             `json:"asked"`
-	Until      *time.Time            `json:"until,omitempty"`
-	By         string                `json:"by,omitempty"`
-	Why        string                `json:"why,omitempty"`
-	Automatic  bool                  `json:"automatic,omitempty"`
-	Fault      string                `json:"fault,omitempty"`
-	Releases   []snapshotReleaseJSON `json:"releases,omitempty"`
-	Files      []string              `json:"files,omitempty"` // paths of the configuration of clients
-}
-
-type snapshotReleaseJSON struct {
-	Release  string `json:"release"`
-	Revision int64  `json:"revision"`
-}
-
-func snapshotJSONOf(s catalog.Snapshot) snapshotJSON {
-	j := snapshotJSON{
-		Repository: s.Target.Repository.String(), Target: s.Target.String(), ID: s.ID, Name: s.Name, State: s.State, Asked: s.Asked, Until: s.Until,
-		By: s.By.User, Why: s.By.Why, Automatic: s.Automatic, Fault: s.Fault,
-	}
-	for _, one := range s.Releases {
-		j.Releases = append(j.Releases, snapshotReleaseJSON{one.Release.String(), one.Revision})
-	}
-	j.Files = layout.SnapshotFiles(s)
-	return j
 }

@@ -11,6 +11,7 @@ import (
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
 )
 
 type snapshotListCmd struct {
@@ -51,7 +52,7 @@ func (c *snapshotListCmd) Run(ctx context.Context, io stdio) error {
 			if err != nil {
 				return command.Fault(err)
 			}
-			printJSON(io, snapshotJSONOf(whole))
+			printJSON(io, whole.Body(layout.SnapshotFiles(whole)))
 		}
 		return nil
 	}

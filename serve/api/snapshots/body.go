@@ -3,50 +3,24 @@ package snapshots
 import (
 	"fmt"
 	"net/http"
-	"time"
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 	"repomill/serve/api"
 )
 
-// A Snapshot is the body of an answer about one.
-type Snapshot struct {
-	Number    int64                 `json:"number"`
-	Target    string                `json:"target"`
-	ID        string                `json:"id,omitempty"` // none before a worker has begun with it
-	Name      string                `json:"name,omitempty"`
-	State     catalog.SnapshotState `json:"state"`
-	Asked     time.Time             `json:"asked"`
-	Until     *time.Time            `json:"until,omitempty"`
-	By        string                `json:"by,omitempty"`
-	Why       string                `json:"why,omitempty"`
-	Automatic bool                  `json:"automatic,omitempty"`
-	Fault     string                `json:"fault,omitempty"`
-	Releases  []Release             `json:"releases,omitempty"` // of one, not in a list
-	Files     []string              `json:"files,omitempty"`    // URLs of the configuration of clients, of one
-	URL       string                `json:"url"`                // of this answer
+// A body is that of an answer about a snapshot. Its files are URLs.
+type body struct {
+	catalog.SnapshotBody
+	URL string `json:"url"` // of this answer
 }
 
-// A Release is a release as a snapshot has it.
-type Release struct {
-	Release  string `json:"release"`
-	Revision int64  `json:"revision"`
-}
-
-func (h *handler) describe(s catalog.Snapshot) Snapshot {
-	b := Snapshot{
-		Number: s.Number, Target: s.Target.String(), ID: s.ID, Name: s.Name, State: s.State, Asked: s.Asked, Until: s.Until,
-		By: s.By.User, Why: s.By.Why, Automatic: s.Automatic, Fault: s.Fault,
-		URL: h.PublicURL + repositories + s.Target.Repository.String() + "/snapshots/" + fmt.Sprint(s.Number),
-	}
-	for _, one := range s.Releases {
-		b.Releases = append(b.Releases, Release{one.Release.String(), one.Revision})
-	}
+func (h *handler) describe(s catalog.Snapshot) body {
+	var files []string
 	for _, path := range layout.SnapshotFiles(s) {
-		b.Files = append(b.Files, h.PublicURL+"/"+path)
+		files = append(files, h.PublicURL+"/"+path)
 	}
-	return b
+	return body{s.Body(files), h.PublicURL + repositories + s.Target.Repository.String() + "/snapshots/" + fmt.Sprint(s.Number)}
 }
 
 // write answers with a snapshot: 200 if nothing is left to do for it, else 202.

@@ -128,7 +128,7 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request, repo catalog.Repo
 	if err != nil {
 		return api.Unavailable(err)
 	}
-	all := make([]Snapshot, len(found))
+	all := make([]body, len(found))
 	for i, s := range found {
 		all[i] = h.describe(s)
 	}
@@ -206,14 +206,14 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, repo catalog.Repo
 
 func parse(r *http.Request, repo catalog.Repository) (s catalog.Snapshot, keep time.Duration, err error) {
 	var q request
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	text, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	switch {
 	case err != nil:
 		return s, 0, &api.Error{Status: http.StatusBadRequest, Message: "the body cannot be read"}
-	case len(body) > maxBody:
+	case len(text) > maxBody:
 		return s, 0, &api.Error{Status: http.StatusRequestEntityTooLarge, Message: "the body is too large"}
-	case len(body) > 0:
-		d := json.NewDecoder(strings.NewReader(string(body)))
+	case len(text) > 0:
+		d := json.NewDecoder(strings.NewReader(string(text)))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&q); err != nil {
 			return s, 0, &api.Error{Status: http.StatusBadRequest, Message: `the body is no JSON object with "name", "keep" and "distribution": ` + err.Error()}
