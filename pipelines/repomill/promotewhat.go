@@ -76,7 +76,7 @@ func (r *promoting) search() catalogdb.PromotionSearch {
 
 // moved reports whether an earlier run of the command has withdrawn a package.
 func (r *promoting) moved(k catalog.Package) bool {
-	return r.args.Move && k.Yank != nil && strings.HasPrefix(k.Yank.Reason+"/", catalogdb.MovedTo+r.to.String()+"/")
+	return r.args.Move && k.Yank != nil && (strings.HasPrefix(k.Yank.Reason+"/", catalogdb.MovedTo+r.to.String()+"/") || k.Yank.Reason == catalogdb.MovedElsewhere)
 }
 
 // meant returns the selected packages that are to be copied: the active ones, without the keyring package and, for a name that no

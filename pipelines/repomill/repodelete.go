@@ -238,7 +238,7 @@ func (c *repoUndeleteCmd) Run(ctx context.Context, io stdio) error {
 	}
 	s, revisions, err := db.UndeleteRepository(ctx, r, now)
 	switch {
-	case errors.Is(err, catalogdb.ErrDeleted):
+	case errors.Is(err, catalogdb.ErrDeleted), errors.Is(err, catalogdb.ErrForgotten):
 		return err
 	case err != nil:
 		return client.NotDeclared(ctx, db, r, err)

@@ -41,6 +41,13 @@ const maxDeletedWhy = 1000
 // deletedReason is the reason of the withdrawals of a deletion.
 const deletedReason = "the repository was deleted"
 
+// deletedEarly is the reason for what was not published before a deletion.
+const deletedEarly = "the repository was deleted before the package was published"
+
+// ErrForgotten is returned for the return of a deleted repository whose packages the catalog has lost, and taken from the bucket without
+// their index entries.
+var ErrForgotten = errors.New("the catalog was lost since, and has no index entries of the withdrawn packages: restore a backup of the catalog, or repomill repo create --reuse-deleted-name once the repository is removed, and push them again")
+
 // A deletionRow is a repository that is deleted or brought back, locked with all that it has.
 type deletionRow struct {
 	repositoryRow
@@ -144,8 +151,16 @@ func withdrawAll(ctx context.Context, tx *transaction, distribution int64, del *
 	if _, err := tx.ExecContext(ctx, `DELETE FROM unyanks WHERE package_id IN `+active, distribution, catalog.Active); err != nil {
 		return 0, err
 	}
-	_, err := tx.ExecContext(ctx, `UPDATE uploads SET state = ?, reason = ?, detail = ?, finished_at = ? WHERE state = ? AND package_id IN `+active,
-		catalog.Rejected, catalog.UnknownRepository, "the repository was deleted before the package was published", millis(now), catalog.Stored, distribution, catalog.Active)
+	// What clients never saw is rejected, and stays away when the repository comes back.
+	_, err := tx.ExecContext(ctx, `UPDATE packages SET state = ?, yanked_at = ?, yank_reason = ?, yanked_by = ?, removed = 0 WHERE distribution_id = ? AND state = ?
+		AND id IN (SELECT package_id FROM uploads WHERE state = ? AND outcome = ?)`,
+		catalog.Yanked, millis(del.At), deletedEarly, del.By, distribution, catalog.Active, catalog.Stored, catalog.Published)
+	if err != nil {
+		return 0, err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE uploads SET state = ?, reason = ?, detail = ?, finished_at = ? WHERE state = ? AND package_id IN
+		(SELECT id FROM packages WHERE distribution_id = ? AND (state = ? OR state = ? AND yanked_at = ? AND yank_reason = ?))`,
+		catalog.Rejected, catalog.UnknownRepository, deletedEarly, millis(now), catalog.Stored, distribution, catalog.Active, catalog.Yanked, millis(del.At), deletedEarly)
 	if err != nil {
 		return 0, err
 	}
@@ -183,7 +198,7 @@ func revisionsOf(ctx context.Context, q querier, r catalog.Repository) (map[cata
 
 // UndeleteRepository brings a deleted repository back, in one transaction, with the packages that were withdrawn with it. A
 // repository that is not deleted stays as it is. It returns the settings, and the latest revision of each release. The error wraps
-// [ErrDeleted] if the objects are being removed, and [ErrNotFound] for an unknown repository.
+// [ErrDeleted] if the objects are being removed, [ErrForgotten], and [ErrNotFound] for an unknown repository.
 func (d *DB) UndeleteRepository(ctx context.Context, r catalog.Repository, now time.Time) (s catalog.Settings, revisions map[catalog.Release]int64, err error) {
 	err = d.tx(ctx, func(tx *transaction) error {
 		row, err := lockWhole(ctx, tx, r)
@@ -227,6 +242,14 @@ func (row *deletionRow) undelete(ctx context.Context, tx *transaction, del catal
 func restoreAll(ctx context.Context, tx *transaction, d targetDistribution, del catalog.Deletion, now time.Time) (int64, error) {
 	const withdrawn = `distribution_id = ? AND state = ? AND yanked_at = ? AND yank_reason = ? AND removed = 0 AND NOT (stanza IS NULL AND primary_xml IS NULL)`
 	args := []any{d.id, catalog.Yanked, millis(del.At), deletedReason}
+	lost, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM packages WHERE distribution_id = ? AND state = ? AND yanked_at = ? AND yank_reason = ?
+		AND removed = 0 AND stanza IS NULL AND primary_xml IS NULL`, args...).Scan)
+	if err == nil && lost > 0 {
+		err = ErrForgotten
+	}
+	if err != nil {
+		return 0, err
+	}
 	if _, err := tx.ExecContext(ctx, `REPLACE INTO unyanks (package_id, at) SELECT id, ? FROM packages WHERE `+withdrawn, append([]any{millis(now)}, args...)...); err != nil {
 		return 0, err
 	}

@@ -31,6 +31,9 @@ func deleteAndBack(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, el9)
 	hello, other, tool := deb(jammy, "hello", "1"), deb(jammy, "other", "1"), rpm(el9, "tool", "1", "noarch")
 	pushAll(t, db, hello, other, tool)
+	for _, r := range releases(t, db) {
+		publish(t, db, r.Release, r.Revision.Number, start)
+	}
 	if _, err := db.Yank(t.Context(), selectorOf(other), catalog.Yank{Reason: "bad"}, start); err != nil {
 		t.Fatal(err)
 	}

@@ -45,3 +45,51 @@ func deleteAmong(t *testing.T, db *catalogdb.DB) {
 		t.Errorf("snapshots: %+v, %v", all, err)
 	}
 }
+
+// deleteHolds: what is done to a deleted repository does not change what its return brings back.
+func deleteHolds(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy, "riscv64")
+	seen, early := deb(jammy, "seen", "1"), deb(jammy, "early", "1")
+	pushAll(t, db, seen)
+	publish(t, db, jammy, revisionOf(t, db, jammy), start)
+	waiting := store(t, db, early, "1")
+	activate(t, db, waiting) // and is not published
+	deleteTools(t, db, start)
+	checkUpload(t, db, waiting.Upload, catalog.Rejected)
+	_, yanked := db.Yank(t.Context(), selectorOf(seen), catalog.Yank{Reason: "CVE"}, start)
+	_, removed := db.RemoveArch(t.Context(), tools, distro(jammy), "riscv64", start)
+	_, selected := db.YankSelected(t.Context(), catalogdb.Selection{
+		Target: catalog.PackageTarget{Repository: tools}, Patterns: []catalog.Pattern{{Name: "seen"}}, States: []catalog.PackageState{catalog.Active, catalog.Yanked},
+	}, catalogdb.Withdrawal{Yank: catalog.Yank{Reason: "CVE"}}, start, func(s catalogdb.Selected) ([]catalogdb.SelectedPackage, error) { return s.Packages, nil })
+	for what, err := range map[string]error{"yank": yanked, "yank of a selection": selected, "an architecture": removed} {
+		if !errors.Is(err, catalogdb.ErrDeleted) {
+			t.Errorf("%s: got %v", what, err)
+		}
+	}
+	if _, _, err := db.UndeleteRepository(t.Context(), tools, after(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	checkPackage(t, db, seen, catalog.Active)
+	checkPackage(t, db, early, catalog.Yanked) // it was rejected
+}
+
+// movesElsewhere: the reason of a move into a private repository does not name it, since pages show it.
+func movesElsewhere(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	declare(t, db, stable)
+	_, err := db.ChangeSettings(t.Context(), stable.Repository, start, func(s *catalog.Settings) error { s.Visibility = catalog.Private; return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := deb(jammy, "hello", "1")
+	pushAll(t, db, k)
+	publish(t, db, jammy, revisionOf(t, db, jammy), start)
+	uploads := promote(t, db, moving(k))
+	copied(t, db, uploads[0], k)
+	publish(t, db, stable, revisionOf(t, db, stable), after(time.Second))
+	finishMoves(t, db, 1)
+	found, err := db.Find(t.Context(), k)
+	if err != nil || found.State != catalog.Yanked || found.Yank.Reason != catalogdb.MovedElsewhere {
+		t.Errorf("got %s, %+v, %v", found.State, found.Yank, err)
+	}
+}

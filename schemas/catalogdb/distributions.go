@@ -220,6 +220,9 @@ func (d *DB) RemoveArch(ctx context.Context, r catalog.Repository, distro layout
 		if err != nil {
 			return err
 		}
+		if repository.settings.Deleted != nil {
+			return deletedError{repository.settings}
+		}
 		id, err := distributionID(ctx, tx, r, distro.Distribution)
 		if err != nil {
 			return err

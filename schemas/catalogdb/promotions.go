@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -25,6 +26,22 @@ const maxReason = 4096
 
 // MovedTo begins the reason of the withdrawals of packages that were moved; the new place follows.
 const MovedTo = "moved to "
+
+// MovedElsewhere is the reason of such a withdrawal if the new place is in a private repository: pages show reasons, and not its name.
+const MovedElsewhere = "moved to another repository"
+
+// reason returns why the source of a wish is withdrawn: empty if it is not.
+func (w Wish) reason(ctx context.Context, q querier) (string, error) {
+	if !strings.HasPrefix(w.Withdraw, MovedTo) || w.To.Repository == w.Source.Repository {
+		return w.Withdraw, nil
+	}
+	var v catalog.Visibility
+	err := q.QueryRowContext(ctx, `SELECT visibility FROM repositories WHERE owner = ? AND name = ?`, w.To.Repository.Owner, w.To.Repository.Name).Scan(&v)
+	if err == nil && v != catalog.Public {
+		return MovedElsewhere, nil
+	}
+	return w.Withdraw, notFound(err)
+}
 
 // maxWishes is how many wishes one transaction records. It is a variable for tests.
 var maxWishes = 500
@@ -73,6 +90,9 @@ func promote(ctx context.Context, tx *transaction, w Wish, fresh catalog.Upload,
 		return fresh, fmt.Errorf("%s: %w", what, notFound(err))
 	case source.State != catalog.Active || source.File.SHA256 != w.Source.File.SHA256:
 		return fresh, fmt.Errorf("%s is not published any more: %w", what, ErrNotFound)
+	}
+	if w.Withdraw, err = w.reason(ctx, tx); err != nil {
+		return fresh, err
 	}
 	type pending struct {
 		upload catalog.Upload

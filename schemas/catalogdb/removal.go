@@ -245,6 +245,9 @@ func (d *DB) RecreateRepository(ctx context.Context, s catalog.Settings, now tim
 			return deletedError{was}
 		default:
 			s.Origin, s.Label = was.Origin, was.Label
+			if was.Visibility == catalog.Private { // caches and clients may have what only some may read
+				s.Visibility = catalog.Private
+			}
 		}
 		if err := checkSettings(&s); err != nil {
 			return err

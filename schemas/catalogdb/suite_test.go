@@ -184,6 +184,8 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a deleted repository is empty, and comes back", deleteAndBack},
 		{"a deleted repository goes step by step", deleteForGood},
 		{"a deletion waits for trains, and ends rules", deleteAmong},
+		{"what is done to a deleted repository does not change what comes back", deleteHolds},
+		{"a move into a private repository does not name it", movesElsewhere},
 		{"a repository that was never used goes at once", deleteUnused},
 		{"pushes that meet a deletion end in it", deleteRace},
 

@@ -218,7 +218,8 @@ func refuseTrain(ctx context.Context, tx *transaction, row trainRow, rows []memb
 	if _, err := tx.ExecContext(ctx, `UPDATE trains SET not_before = NULL, fault = ? WHERE id = ?`, catalog.FaultsText(faults), row.id); err != nil {
 		return err
 	}
-	return recordTrain(ctx, tx, now, catalog.ActionTrainRefuse, row.train.Train, rows, strings.Join(faults, "; "))
+	// Those who may look into one of the repositories read what has its name: the reasons may be of another one.
+	return recordTrain(ctx, tx, now, catalog.ActionTrainRefuse, row.train.Train, rows, fmt.Sprintf("for %d reasons, which repomill train show prints", len(faults)))
 }
 
 // RefuseTrain records why a release train that is due cannot be published, unless it is not due any more.

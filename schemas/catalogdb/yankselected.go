@@ -38,6 +38,11 @@ func (d *DB) YankSelected(ctx context.Context, s Selection, w Withdrawal, now ti
 	}
 	w.At, w.By = w.At.UTC().Truncate(time.Second), cut(w.By, maxUser)
 	done, err = d.changeDecided(ctx, s, now, decide, func(tx *transaction, all []SelectedPackage) (changed []SelectedPackage, err error) {
+		if !w.Now && len(all) > 0 { // it would not outlive the return of the repository
+			if err := checkNotDeleted(ctx, tx, all[0].Package.Repository); err != nil {
+				return nil, err
+			}
+		}
 		for _, p := range all {
 			if p.Package.State == catalog.Active {
 				changed = append(changed, p)
