@@ -206,6 +206,7 @@ func (w *world) asEarlier() {
 // A lost catalog gets all withdrawals back with their reasons, from the lists of this version and of earlier ones.
 func TestWithdrawalsAreRecovered(t *testing.T) {
 	skipUnderRace(t)
+	skipUnderRace(t)
 	for name, age := range map[string]func(*world){"a list in chunks": func(*world) {}, "a list of an earlier version": (*world).asEarlier} {
 		t.Run(name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, w *world) {
@@ -230,6 +231,7 @@ func TestWithdrawalsAreRecovered(t *testing.T) {
 
 // The first publish of this version replaces the list of an earlier one.
 func TestWithdrawnListOfAnEarlierVersionIsReplaced(t *testing.T) {
+	skipUnderRace(t)
 	simulate(t, func(t *testing.T, w *world) {
 		w.manyOld(1500)
 		w.publish(jammy)
@@ -246,6 +248,7 @@ func TestWithdrawnListOfAnEarlierVersionIsReplaced(t *testing.T) {
 
 // Damage of a list is mended: what a publish cannot read is made of all rows, and a reindex looks at everything.
 func TestDamagedWithdrawnListIsMended(t *testing.T) {
+	skipUnderRace(t)
 	skipUnderRace(t)
 	for name, tt := range map[string]struct {
 		damage    func(w *world)

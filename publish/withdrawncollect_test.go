@@ -22,6 +22,7 @@ import (
 // moment.
 func TestAgedChunkIsWrittenAgain(t *testing.T) {
 	skipUnderRace(t)
+	skipUnderRace(t)
 	for _, collected := range []bool{false, true} {
 		simulate(t, func(t *testing.T, w *world) {
 			w.manyOld(1500)
@@ -171,6 +172,7 @@ func (b countingBucket) Get(ctx context.Context, key string) (io.ReadCloser, lay
 // Files of withdrawn packages go when all lists of the retention period have them. Each list and each chunk is read once.
 func TestRemoveYankedReadsEachChunkOnce(t *testing.T) {
 	skipUnderRace(t)
+	skipUnderRace(t)
 	simulate(t, func(t *testing.T, w *world) {
 		w.manyOld(1500)
 		w.publish(jammy)
@@ -211,6 +213,7 @@ func TestRemoveYankedReadsEachChunkOnce(t *testing.T) {
 // Collection reads lists of earlier versions: it keeps them while a manifest of the retention period names them, and removes files of
 // packages that they have.
 func TestCollectionReadsListsOfEarlierVersions(t *testing.T) {
+	skipUnderRace(t)
 	skipUnderRace(t)
 	simulate(t, func(t *testing.T, w *world) {
 		w.manyOld(600)
