@@ -52,7 +52,7 @@ type repoCreateCmd struct {
 	Origin     string `help:"Origin of the Release files; default: owner/name. It never changes: apt refuses that."`
 	Label      string `help:"Label of the Release files; default: the name. It never changes: apt refuses that."`
 
-	ReuseDeletedName bool `help:"Take the name of a repository that was deleted and removed. Hosts trust it still: origin and label stay as they were."`
+	ReuseDeletedName bool `help:"Take the name of a repository that was deleted and removed. Hosts trust it still: origin and label stay as they were, and a private one is private."`
 }
 
 // Run declares a repository. It returns an error if the repository exists, and leaves its settings unchanged.
