@@ -64,7 +64,7 @@ go-version:
 		echo "Go $$have is too old: get Go $$want or later from https://go.dev/dl, or run with GOTOOLCHAIN=go$$want" >&2; exit 1; fi
 
 test: go-version tools lint
-	$(GO) test -timeout 15m $$($(GO) list $(PACKAGES) | grep -vxF "$$($(GO) list $(BUILDERS))")
+	$(GO) test -timeout 20m $$($(GO) list $(PACKAGES) | grep -vxF "$$($(GO) list $(BUILDERS))")
 	$(GO) test -count=1 -timeout 15m $(BUILDERS)
 	@$(MAKE) --no-print-directory race RACY_PIPELINES=
 
