@@ -76,7 +76,23 @@ func (r *Resources) makeSnapshot(ctx context.Context, s catalog.Snapshot) (final
 	if err != nil {
 		return false, err
 	}
-	return false, r.Catalog.SnapshotMade(ctx, s.Number, kept.Releases, kept.SignedBy)
+	if err := r.Catalog.SnapshotMade(ctx, s.Number, kept.Releases, kept.SignedBy); err != nil {
+		return false, err
+	}
+	return false, r.unmake(ctx, s)
+}
+
+// unmake deletes the objects of a snapshot whose deletion was asked for while they were made: the worker that deleted it may have ended
+// before the record was written, and no row would know of that.
+func (r *Resources) unmake(ctx context.Context, s catalog.Snapshot) error {
+	now, err := r.Catalog.SnapshotByNumber(ctx, s.Number)
+	if err == nil && now.State == catalog.SnapshotKept {
+		return nil
+	}
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		return err
+	}
+	return r.Snapshots.Delete(ctx, s.Target.Repository, s.ID)
 }
 
 // nameSnapshot gives a snapshot the identifier of the present second, or of one of the next if others have those.

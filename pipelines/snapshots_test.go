@@ -69,6 +69,27 @@ func TestSnapshotOfThen(t *testing.T) {
 	}
 }
 
+// A snapshot that was deleted while it was made leaves nothing.
+func TestSnapshotDeletedInTheMaking(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, runDirect)
+	s.push(jammy, debtest.Spec{})
+	asked := s.askSnapshot("r1")
+	asked.ID = layout.SnapshotID(time.Now())
+	if named, err := s.Catalog.NameSnapshot(t.Context(), asked.Number, asked.ID); err != nil || !named {
+		t.Fatal(named, err)
+	}
+	s.must(s.Catalog.AskSnapshotDeletion(t.Context(), asked.Number, time.Now()))
+	deleting := asked
+	deleting.State = catalog.SnapshotDeleting
+	s.must(s.WorkOnSnapshot(t.Context(), deleting)) // by another worker, and faster
+	s.must(s.WorkOnSnapshot(t.Context(), asked))
+	left, err := s.Resources.Snapshots.List(t.Context(), jammy.Repository)
+	if err != nil || len(left) > 0 || len(s.snapshotKeys(asked.ID)) > 0 {
+		t.Errorf("left are %+v, %v, and %q", left, err, s.snapshotKeys(asked.ID))
+	}
+}
+
 // A snapshot of nothing, or with the name that another one has in the bucket, is given up, and leaves nothing.
 func TestSnapshotOfNothing(t *testing.T) {
 	t.Parallel()
