@@ -64,9 +64,11 @@ func elsewhere(w http.ResponseWriter, key string) int {
 		key+"\nwith the codename of the distribution, such as jammy, for "+layout.Codename+"\n")
 }
 
-// notFoundNow is notFound without caching, for a cause that is expected to pass.
-func notFoundNow(w http.ResponseWriter) int {
-	return text(w, http.StatusNotFound, "no-store", "not found\n")
+// undecided writes the response for a repository of which it cannot be found out now whether it exists. It is not 404, which
+// apt and dnf take as the end of a repository: after a 503 they try again, and keep what they have.
+func undecided(w http.ResponseWriter) int {
+	w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+	return text(w, http.StatusServiceUnavailable, "no-store", "the repository cannot be looked up at the moment: try again\n")
 }
 
 // unauthenticated writes the same bytes for every path of a private repository, present or absent, with

@@ -9,9 +9,7 @@ package serve
 import (
 	"cmp"
 	"context"
-	"errors"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -131,12 +129,10 @@ func (s *resolver) file(w http.ResponseWriter, r *http.Request, escaped string, 
 	a := Answer{Visibility: access.Visibility, Spelling: spelling}
 	known := err == nil && (access.Visibility == catalog.Public || access.Visibility == catalog.Private)
 	switch {
+	case isFault(err): // the same for every path and every repository, whether it exists or not
+		a.Status = undecided(w)
 	case !known && (ref.IsKey() || ref.IsInstall()):
 		a.Status = unauthenticated(w) // as for a private repository: a request for keys does not reveal which repositories exist
-	case errors.Is(err, fs.ErrNotExist):
-		a.Status = notFound(w)
-	case err != nil:
-		a.Status = notFoundNow(w)
 	case !known:
 		a.Status = notFound(w)
 	case access.Visibility == catalog.Private && !access.Opens(secrets(r, token), now):

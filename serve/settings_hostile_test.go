@@ -1,17 +1,21 @@
 package serve_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 	"repomill/serve"
 	"repomill/testdata/proctest"
 )
@@ -25,7 +29,8 @@ func floodOfUnknownNamesIsRefused(t *testing.T) {
 	g := &gate{opened: make(chan struct{})}
 	g.set(0, publicTools, nil)
 	var log proctest.Output
-	c := newSettings(g, slog.New(slog.NewTextHandler(&log, nil)), g.now)
+	declared := catalog.Repository{Owner: "acme", Name: "declared"}
+	c := newSettings(beside{g, layout.SettingsKey(declared), strings.Replace(publicTools, "tools", declared.Name, 1)}, slog.New(slog.NewTextHandler(&log, nil)), g.now)
 	go func() { g.opened <- struct{}{} }()
 	if _, err := c.Access(t.Context(), tools); err != nil {
 		t.Fatal(err)
@@ -51,11 +56,31 @@ func floodOfUnknownNamesIsRefused(t *testing.T) {
 	if a, err := c.Access(t.Context(), tools); err != nil || a.Visibility != catalog.Public {
 		t.Errorf("what is known is not served: %+v, %v", a, err)
 	}
+	if _, err := c.Access(t.Context(), declared); err == nil || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a declared repository that is not cached: got %v, want an error that does not deny it", err)
+	}
 	close(g.opened)
 	queued.Wait()
+	g.set(time.Second, publicTools, nil)
+	if a, err := c.Access(t.Context(), declared); err != nil || a.Visibility != catalog.Public {
+		t.Errorf("a declared repository, a second later: %+v, %v", a, err)
+	}
 	if len(refused) != 0 || strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), "too many unknown") {
 		t.Errorf("%d more are refused, and the log has\n%s", len(refused), log.String())
 	}
+}
+
+// beside is a store with one more settings object, which is read at once.
+type beside struct {
+	*gate
+	key, text string
+}
+
+func (b beside) Get(ctx context.Context, key string) (io.ReadCloser, layout.Meta, error) {
+	if key == b.key {
+		return io.NopCloser(strings.NewReader(b.text)), layout.Meta{Version: "1"}, nil
+	}
+	return b.gate.Get(ctx, key)
 }
 
 // FuzzSettings checks that a settings object that is not JSON serves nothing, that a token which it does not

@@ -343,18 +343,18 @@ func TestPanicWhileReadingIsNotPublic(t *testing.T) {
 	}
 }
 
-// While the bucket cannot be read, a repository that nothing is known of is not there.
-func TestUnreadableIsNotFound(t *testing.T) {
+// While the bucket cannot be read, no path says whether a repository exists: to apt and dnf a 404 is its end.
+func TestUnreadableIsUndecided(t *testing.T) {
 	s := &store{}
 	s.set(0, publicTools, errors.New("no connection to 10.0.0.1"))
 	var log proctest.Output
 	site := newSiteWith(t, newBucket(), newKey(t), func(cfg *serve.ResolverConfig) {
 		cfg.Settings = newSettings(s, slog.New(slog.NewTextHandler(&log, nil)), s.now)
 	})
-	for _, target := range []string{"/" + debKey, "/acme/secret/el/9.repo", "/acme/nothing/el/9.repo"} {
+	for _, target := range []string{"/" + debKey, "/acme/secret/el/9.repo", "/acme/nothing/el/9.repo", "/acme/nothing/gpgkey"} {
 		resp, body := raw(t, site.resolver, "GET", target)
-		if resp.StatusCode != http.StatusNotFound || body != "not found\n" || resp.Header.Get("Cache-Control") != "no-store" {
-			t.Errorf("%s: got %d, %q, %v, want a 404 that nobody keeps", target, resp.StatusCode, body, resp.Header)
+		if resp.StatusCode != http.StatusServiceUnavailable || strings.Contains(body, "10.0.0.1") || resp.Header.Get("Retry-After") != "1" || resp.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: got %d, %q, %v, want a 503 that nobody keeps", target, resp.StatusCode, body, resp.Header)
 		}
 	}
 	if got := strings.Count(log.String(), "\n"); got != 1 || !strings.Contains(log.String(), "no connection") {
