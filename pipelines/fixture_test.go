@@ -12,9 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -36,6 +34,7 @@ import (
 	"repomill/schemas/layout"
 	"repomill/testdata/debtest"
 	"repomill/testdata/mysqltest"
+	"repomill/testdata/proctest"
 )
 
 func TestMain(m *testing.M) {
@@ -49,18 +48,8 @@ func TestMain(m *testing.M) {
 	if cfg := os.Getenv(mortalConfig); cfg != "" {
 		os.Exit(mortalProcess(cfg))
 	}
-	waitTogether()
+	proctest.WaitTogether(3)
 	os.Exit(inOwnTemp(func() int { return mysqltest.Main(m) }))
-}
-
-// waitTogether lets more tests run at a time than there are processors, unless a flag says how many: most
-// of their time they wait.
-func waitTogether() {
-	set := false
-	flag.Visit(func(f *flag.Flag) { set = set || f.Name == "test.parallel" })
-	if !set {
-		flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0))) //nolint:errcheck // it is a number
-	}
 }
 
 // inOwnTemp runs the tests with a folder for temporary files that goes with them: Prism leaves one for

@@ -16,6 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	proctest.WaitTogether(2)
 	code := m.Run()
 	if err := tearDown(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
