@@ -29,25 +29,27 @@ const (
 // cleanExpired removes from staging the uploads that got their verdict longer ago than the retention period.
 func (d *Dispatcher) cleanExpired(ctx context.Context) {
 	r := d.Resources
-	d.removeAll(ctx, func() ([]catalog.Upload, error) {
-		return r.Catalog.Expired(ctx, r.Staging.Name(), time.Now().Add(-cmp.Or(r.Config.Retention, pipelines.DefaultRetention)), cleanPage)
+	before := time.Now().Add(-cmp.Or(r.Config.Retention, pipelines.DefaultRetention))
+	d.removeAll(ctx, &d.expiredFailed, func(skip int) ([]catalog.Upload, error) {
+		return r.Catalog.Expired(ctx, r.Staging.Name(), before, skip, cleanPage)
 	})
 }
 
 // cleanDoomed removes from staging the packages whose published files are removed.
 func (d *Dispatcher) cleanDoomed(ctx context.Context) {
 	r := d.Resources
-	d.removeAll(ctx, func() ([]catalog.Upload, error) {
-		return r.Catalog.Doomed(ctx, r.Staging.Name(), r.Now(ctx).Add(-verdictTime), cleanPage)
+	before := r.Now(ctx).Add(-verdictTime)
+	d.removeAll(ctx, &d.doomedFailed, func(skip int) ([]catalog.Upload, error) {
+		return r.Catalog.Doomed(ctx, r.Staging.Name(), before, skip, cleanPage)
 	})
 }
 
-// removeAll removes finished uploads from staging, until next returns no more. One that cannot be removed keeps no other
-// one there.
-func (d *Dispatcher) removeAll(ctx context.Context, next func() ([]catalog.Upload, error)) {
+// removeAll removes finished uploads from staging, until next returns no more, or none can be removed. Those that cannot keep no other
+// one there: they are counted in failed, and next skips them, also in the next pass; the one after its end begins again.
+func (d *Dispatcher) removeAll(ctx context.Context, failed *int, next func(skip int) ([]catalog.Upload, error)) {
 	r := d.Resources
 	for ctx.Err() == nil {
-		uploads, err := next()
+		uploads, err := next(*failed)
 		if err != nil && ctx.Err() == nil {
 			r.Log.Error("finished uploads not read", "error", err)
 		}
@@ -66,7 +68,12 @@ func (d *Dispatcher) removeAll(ctx context.Context, next func() ([]catalog.Uploa
 			})
 		}
 		g.Wait() //nolint:errcheck // they are logged
-		if len(uploads) < cleanPage || removed.Load() == 0 {
+		*failed += len(uploads) - int(removed.Load())
+		if len(uploads) < cleanPage {
+			*failed = 0
+			return
+		}
+		if removed.Load() == 0 {
 			return
 		}
 	}

@@ -53,6 +53,8 @@ type Dispatcher struct {
 	unlisted          error     // with Once: why it was not
 	collectFrom       time.Time // when superseded objects are looked for next
 	garbage           garbage
+	expiredFailed     int                              // uploads that could not be removed from staging, and are skipped
+	doomedFailed      int                              // the same, of packages that are removed
 	urgentFrom        time.Time                        // when removals that failed are tried again
 	unsignedSnapshots map[catalog.Repository]time.Time // that could not be signed again, and when
 	keysRead          time.Time                        // when the keys were read last

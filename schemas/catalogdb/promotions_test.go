@@ -141,7 +141,7 @@ func promoteEnds(t *testing.T, db *catalogdb.DB) {
 	publish(t, db, stable, 2, after(time.Second))
 	checkUpload(t, db, u, catalog.Published)
 	checkPackage(t, db, c, catalog.Active)
-	if due, err := db.Expired(t.Context(), catalog.PromotionBucket, after(1000*time.Hour), 10); err != nil || len(due) > 0 {
+	if due, err := db.Expired(t.Context(), catalog.PromotionBucket, after(1000*time.Hour), 0, 10); err != nil || len(due) > 0 {
 		t.Errorf("staged objects of promotions: %v, %v", due, err)
 	}
 }

@@ -171,22 +171,22 @@ const (
 	objectDoomed = 2
 )
 
-// Expired returns uploads of a staging bucket whose staged objects may be deleted, oldest first: they have a final
-// verdict since before a time, its object is written, and no release that they waited for is behind its rows.
-func (d *DB) Expired(ctx context.Context, bucket string, before time.Time, limit int) ([]catalog.Upload, error) {
+// Expired returns uploads of a staging bucket whose staged objects may be deleted, oldest first, but for the first skip of them: they
+// have a final verdict since before a time, its object is written, and no release that they waited for is behind its rows.
+func (d *DB) Expired(ctx context.Context, bucket string, before time.Time, skip, limit int) ([]catalog.Upload, error) {
 	return list(ctx, d, scanUpload, `SELECT bucket, object, generation, size FROM uploads
 		WHERE bucket = ? AND staged = ? AND finished_at < ? AND told = 1 AND state IN (?, ?, ?)
 		AND NOT EXISTS (SELECT 1 FROM upload_releases w JOIN releases r ON r.id = w.release_id
 			WHERE w.upload_id = uploads.id AND r.revision > r.published_revision)
-		ORDER BY finished_at LIMIT ?`, bucket, objectKept, millis(before), catalog.Published, catalog.Duplicate, catalog.Rejected, limit)
+		ORDER BY finished_at, id LIMIT ? OFFSET ?`, bucket, objectKept, millis(before), catalog.Published, catalog.Duplicate, catalog.Rejected, limit, skip)
 }
 
-// Doomed returns uploads of a staging bucket whose staged objects are to be deleted now, oldest first: the file of their package
-// is removed. They have a final verdict since before a time, and its object is written.
-func (d *DB) Doomed(ctx context.Context, bucket string, before time.Time, limit int) ([]catalog.Upload, error) {
+// Doomed returns uploads of a staging bucket whose staged objects are to be deleted now, oldest first, but for the first skip of them:
+// the file of their package is removed. They have a final verdict since before a time, and its object is written.
+func (d *DB) Doomed(ctx context.Context, bucket string, before time.Time, skip, limit int) ([]catalog.Upload, error) {
 	return list(ctx, d, scanUpload, `SELECT bucket, object, generation, size FROM uploads
 		WHERE bucket = ? AND staged = ? AND finished_at < ? AND told = 1 AND state IN (?, ?, ?)
-		ORDER BY finished_at LIMIT ?`, bucket, objectDoomed, millis(before), catalog.Published, catalog.Duplicate, catalog.Rejected, limit)
+		ORDER BY finished_at, id LIMIT ? OFFSET ?`, bucket, objectDoomed, millis(before), catalog.Published, catalog.Duplicate, catalog.Rejected, limit, skip)
 }
 
 // DoomedOf returns the uploads of a package, in all staging buckets, that [DB.Doomed] returns now or will.

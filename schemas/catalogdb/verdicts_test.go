@@ -130,7 +130,7 @@ func expired(t *testing.T, db *catalogdb.DB) {
 		for _, s := range want {
 			uploads = append(uploads, s.Upload)
 		}
-		got, err := db.Expired(t.Context(), "staging", before, limit)
+		got, err := db.Expired(t.Context(), "staging", before, 0, limit)
 		if diff := cmp.Diff(uploads, got); diff != "" || err != nil {
 			t.Errorf("%s: %v (-want +got):\n%s", fact, err, diff)
 		}
@@ -168,7 +168,7 @@ func doomed(t *testing.T, db *catalogdb.DB) {
 	}
 	check := func(fact string, before time.Time, want ...catalog.Upload) {
 		t.Helper()
-		got, err := db.Doomed(t.Context(), "staging", before, 9)
+		got, err := db.Doomed(t.Context(), "staging", before, 0, 9)
 		if diff := cmp.Diff(want, got, nothingIsNil); diff != "" || err != nil {
 			t.Errorf("%s: %v (-want +got):\n%s", fact, err, diff)
 		}
@@ -193,10 +193,10 @@ func doomed(t *testing.T, db *catalogdb.DB) {
 		check("the file goes", later, first.Upload, again.Upload)
 	}
 	check("not just finished", after(-time.Hour))
-	if got, err := db.Expired(t.Context(), "staging", later, 9); err != nil || !cmp.Equal(got, []catalog.Upload{kept.Upload}) {
+	if got, err := db.Expired(t.Context(), "staging", later, 0, 9); err != nil || !cmp.Equal(got, []catalog.Upload{kept.Upload}) {
 		t.Errorf("got %v, %v, want the package that stays", got, err)
 	}
-	if got, err := db.Doomed(t.Context(), "another", later, 9); err != nil || len(got) > 0 {
+	if got, err := db.Doomed(t.Context(), "another", later, 0, 9); err != nil || len(got) > 0 {
 		t.Errorf("in another bucket there is %v, %v", got, err)
 	}
 	if err := errors.Join(db.Unstaged(t.Context(), first.Upload), db.Removed(t.Context(), hello)); err != nil {
