@@ -43,6 +43,7 @@ type Config struct {
 	Create         bool              // create what is not declared
 	MaxPackageSize int64             // bytes
 	Retention      time.Duration     // of what was superseded or withdrawn, and of finished uploads in staging; 0 for [DefaultRetention]
+	History        time.Duration     // of what happened: uploads, published revisions, changes; 0 for [DefaultHistory]
 	AWS            awsidentity.Flags // who a worker of an engine is to AWS; zero for what the context has
 	MaxContents    int64             // bytes of the largest DEB whose list of files and changelog are read for pages; 0 for none
 	UploadLimit    time.Duration     // how long one attempt at an upload may take, besides a second for each MiB; 0 for [DefaultUploadLimit]
@@ -50,6 +51,13 @@ type Config struct {
 
 // DefaultRetention is how long what clients may still ask for is kept, unless configured otherwise.
 const DefaultRetention = collect.DefaultRetention
+
+// DefaultHistory is how long it is remembered what happened, unless configured otherwise, and MinHistory how long at least: Pub/Sub
+// repeats notifications for up to 31 days.
+const (
+	DefaultHistory = 365 * 24 * time.Hour
+	MinHistory     = 32 * 24 * time.Hour
+)
 
 // DefaultUploadLimit is how long one attempt at a small upload may take, unless configured otherwise.
 const DefaultUploadLimit = 5 * time.Minute

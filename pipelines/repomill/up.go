@@ -45,6 +45,7 @@ type upCmd struct {
 	Distributions            string         `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
 	MaxPackageSize           int64          `default:"${maxPackageSize}" help:"Largest package, in bytes."`
 	Retention                time.Duration  `default:"168h" help:"Retention period of superseded indexes, withdrawn packages and finished uploads in staging; at least 24h."`
+	History                  time.Duration  `default:"8760h" help:"How long it is remembered who pushed and changed what, and which revisions were published, for log, status and rollback; at least 768h."`
 	CacheSize                int64          `default:"${cacheSize}" help:"Size limit of the cache of rendered indexes below --data, in bytes. Without the cache, publishing is slower and nothing else changes."`
 	ContentsMaxSize          int64          `default:"${contentsMaxSize}" help:"Size limit, in bytes, of the DEBs whose list of files and changelog the pages show; 0 for none. Each is read once after its publish, and unpacked on at most half a processor: 16 MiB take some 4 s of a processor in xz, 1 s in gzip, and less in zstd."`
 	LogLevel                 string         `default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: debug, info, warn or error."`
@@ -170,7 +171,7 @@ func (s *site) config() pipelines.Config {
 		Staging: "file://" + c.path("staging"), Bucket: "file://" + c.path("bucket"),
 		Catalog: "sqlite://" + c.path("catalog.db"), SigningKey: cmp.Or(pipelines.JoinKeys(c.SigningKey), c.ownKey()), PassphraseFile: c.SigningKeyPassphraseFile,
 		PublicURL: s.publicURL(), Distributions: c.Distributions, Create: c.Create == "auto", MaxPackageSize: c.MaxPackageSize,
-		Retention: c.Retention, CacheDir: c.path("cache"), CacheSize: c.CacheSize, MaxContents: c.ContentsMaxSize,
+		Retention: c.Retention, History: c.History, CacheDir: c.path("cache"), CacheSize: c.CacheSize, MaxContents: c.ContentsMaxSize,
 	}
 }
 

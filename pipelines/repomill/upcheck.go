@@ -4,6 +4,7 @@ import (
 	"net"
 	"time"
 
+	"repomill/pipelines"
 	"repomill/pipelines/command"
 	"repomill/publish/collect"
 	"repomill/schemas/layout"
@@ -14,7 +15,7 @@ func (c *upCmd) check() error {
 	if c.Data == "" {
 		return command.Usage("--data: name a folder, such as ./data")
 	}
-	if err := checkSizes(c.MaxPackageSize, c.CacheSize, c.ContentsMaxSize, c.Retention); err != nil {
+	if err := checkSizes(c.MaxPackageSize, c.CacheSize, c.ContentsMaxSize, c.Retention, c.History); err != nil {
 		return err
 	}
 	if _, err := layout.ReadTable(c.Distributions); err != nil {
@@ -29,7 +30,7 @@ func (c *upCmd) check() error {
 }
 
 // checkSizes returns an error for sizes and times that up and the worker cannot use.
-func checkSizes(maxPackage, cache, contents int64, retention time.Duration) error {
+func checkSizes(maxPackage, cache, contents int64, retention, history time.Duration) error {
 	switch {
 	case maxPackage < 1:
 		return command.Usage("--max-package-size %d: use a number of bytes", maxPackage)
@@ -39,6 +40,8 @@ func checkSizes(maxPackage, cache, contents int64, retention time.Duration) erro
 		return command.Usage("--contents-max-size %d: use a number of bytes, or 0 to read none", contents)
 	case retention < collect.MinRetention:
 		return command.Usage("--retention %s: use %s or more: clients need superseded files for that long", retention, collect.MinRetention)
+	case history < max(retention, pipelines.MinHistory):
+		return command.Usage("--history %s: use %s or more: until then uploads may be announced again, and files of what they pushed may be kept", history, max(retention, pipelines.MinHistory))
 	}
 	return nil
 }

@@ -29,6 +29,7 @@ type workerCmd struct {
 	Distributions            string        `type:"path" help:"JSON file with more distributions, in the form of the built-in table."`
 	MaxPackageSize           int64         `default:"${maxPackageSize}" help:"Largest package, in bytes."`
 	Retention                time.Duration `default:"168h" help:"Retention period of superseded indexes, withdrawn packages and finished uploads in staging; at least 24h."`
+	History                  time.Duration `default:"8760h" help:"How long it is remembered who pushed and changed what, and which revisions were published, for log, status and rollback; at least 768h."`
 	UploadTimeout            time.Duration `default:"5m" help:"Time limit of one attempt at an upload, plus one second per MiB. An upload that fails five attempts is rejected."`
 	Cache                    string        `type:"path" help:"Folder of the cache of rendered indexes, on a local disk; default: the system's temporary folder."`
 	CacheSize                int64         `default:"${cacheSize}" help:"Size limit of the cache, in bytes. Without the cache, publishing is slower and nothing else changes."`
@@ -147,7 +148,7 @@ func (c *workerCmd) config() pipelines.Config {
 	return pipelines.Config{
 		Staging: c.Staging, Bucket: c.Bucket, Catalog: c.Catalog, SigningKey: pipelines.JoinKeys(c.SigningKey), PassphraseFile: c.SigningKeyPassphraseFile,
 		PublicURL: strings.TrimRight(c.PublicURL, "/"), Distributions: c.Distributions, Create: c.Create == "auto", MaxPackageSize: c.MaxPackageSize,
-		Retention: c.Retention, UploadLimit: c.UploadTimeout, CacheDir: c.Cache, CacheSize: c.CacheSize, MaxContents: c.ContentsMaxSize,
+		Retention: c.Retention, History: c.History, UploadLimit: c.UploadTimeout, CacheDir: c.Cache, CacheSize: c.CacheSize, MaxContents: c.ContentsMaxSize,
 	}
 }
 
@@ -155,7 +156,7 @@ func (c *workerCmd) check() error {
 	if err := c.checkURLs(); err != nil {
 		return err
 	}
-	if err := checkSizes(c.MaxPackageSize, c.CacheSize, c.ContentsMaxSize, c.Retention); err != nil {
+	if err := checkSizes(c.MaxPackageSize, c.CacheSize, c.ContentsMaxSize, c.Retention, c.History); err != nil {
 		return err
 	}
 	if c.OpsListen != "" {

@@ -16,6 +16,7 @@ const (
 	collectPeriod = 6 * time.Hour    // superseded objects; it takes two passes, an hour or more apart
 	retainPeriod  = time.Minute      // rules of retention that are due: each daily
 	removalPeriod = 10 * time.Second // deleted repositories
+	historyPeriod = 6 * time.Hour    // rows that say what happened long ago
 	formatPeriod  = time.Minute      // whether a later version of the program has written to the bucket
 	minRescan     = 5 * time.Second  // between two scans, if one left uploads in staging
 	minRetryDelay = 10 * time.Second // of a release whose publish failed
@@ -53,6 +54,7 @@ func (d *Dispatcher) passes(ctx, work context.Context, stop func()) []pass {
 		{period: scanPeriod, do: func() { d.removeWithdrawn(ctx) }, once: true},
 		{period: scanPeriod, do: func() { d.collect(ctx) }, once: true},
 		{period: removalPeriod, do: func() { d.removeDeleted(ctx) }, once: true},
+		{period: historyPeriod, do: func() { d.forgetHistory(ctx) }, once: true},
 		{period: formatPeriod, do: func() { d.checkFormat(ctx, stop) }},
 		{period: verifyPeriod, do: func() { d.verifyPublished(ctx) }},
 		// Keys.

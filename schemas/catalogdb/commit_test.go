@@ -112,6 +112,13 @@ var writings = []writing{
 		return err
 	}},
 	{"phase", phaseWriting},
+	{"forget history", func(ctx context.Context, db *catalogdb.DB, s catalogdb.Stored) error {
+		f, err := db.ForgetHistory(ctx, after(1000*day))
+		if f.Audit != 1 {
+			err = errors.Join(err, fmt.Errorf("removed %+v", f))
+		}
+		return err
+	}},
 	{"recover", func(ctx context.Context, db *catalogdb.DB, s catalogdb.Stored) error {
 		got, err := db.Recover(ctx, jammy, published(deb(jammy, "old", "1"), deb(jammy, "lost", "1")), foreign, start)
 		if got.Inserted != 1 {

@@ -65,6 +65,13 @@ func SetRetainPage(t *testing.T, rows int) {
 	t.Cleanup(func() { retainPage = was })
 }
 
+// SetHistoryPage has fewer rows of the history removed at a time for a test.
+func SetHistoryPage(t *testing.T, rows int) {
+	was := historyPage
+	historyPage = rows
+	t.Cleanup(func() { historyPage = was })
+}
+
 // Exec executes a statement.
 func (d *DB) Exec(ctx context.Context, statement string) error { return d.exec(ctx, statement) }
 

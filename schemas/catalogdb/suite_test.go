@@ -170,6 +170,11 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"the log of an owner has what is of it and of all", auditTargets},
 		{"a change of keys is recorded with its actor", auditKeys},
 
+		{"old history is forgotten, and what clients saw since is known", historyForgotten},
+		{"history that something needs stays", historyNeeded},
+		{"trains are forgotten with their uploads", historyOfTrains},
+		{"old changes are forgotten, and those of keys stay", historyOfChanges},
+
 		{"a wish to copy a package is an upload", promoteAsked},
 		{"the same wish is one upload until it ends", promoteAgain},
 		{"a promotion ends as an upload does", promoteEnds},
