@@ -60,8 +60,10 @@ func (g *Ingester) authorize(ctx context.Context, k catalog.Package, distro layo
 		g.admissions.note(k, arch, adm.terms, now)
 		return adm, nil
 	}
-	if g.Create && k.Format == catalog.RPM && !hasArch && !layout.KnownRPMArch(k.Arch) {
-		return adm, input.Reject(catalog.UnknownArchitecture, "neither rpm nor dnf knows the architecture %q, and an architecture stays in a repository; if systems of yours have it, add it with repomill repo set --arch, and push again", k.Arch)
+	if g.Create && !hasArch && !slices.Contains(distro.Architectures, arch) {
+		if err := strangeArch(k); err != nil {
+			return adm, err
+		}
 	}
 	if g.Create {
 		adm.needed = &catalogdb.Declaration{Repository: k.Repository, Distro: distro, Component: k.Component, Arch: arch}
@@ -77,6 +79,21 @@ func (g *Ingester) authorize(ctx context.Context, k catalog.Package, distro layo
 	default:
 		return adm, input.Reject(catalog.UnknownArchitecture, "repository %s does not have architecture %q in %s; it has %s", k.Repository, arch, k.Distribution, strings.Join(ds.Architectures, ", "))
 	}
+}
+
+// strangeArch returns a rejection if the clients of a format do not know the architecture of a package: that of a typing error would stay
+// in the repository, and have an index with all packages for every architecture.
+func strangeArch(k catalog.Package) error {
+	switch {
+	case k.Format == catalog.RPM && !layout.KnownRPMArch(k.Arch):
+		return input.Reject(catalog.UnknownArchitecture, "neither rpm nor dnf knows the architecture %q, and an architecture stays in a repository; if systems of yours have it, add it with repomill repo set --arch, and push again", k.Arch)
+	case k.Format == catalog.DEB && !layout.KnownDebArch(k.Arch):
+		if right := layout.DebArchOf(k.Arch); right != "" {
+			return input.Reject(catalog.UnknownArchitecture, "no system of Debian or Ubuntu installs packages of the architecture %q; build the package for %s, as Debian calls it", k.Arch, right)
+		}
+		return input.Reject(catalog.UnknownArchitecture, "%q is not an architecture of Debian or its ports, and an architecture stays in a repository; if systems of yours have it, add it with repomill repo set --arch, and push again", k.Arch)
+	}
+	return nil
 }
 
 // An admissionCache keeps positive admissions for [TermsAge], so that a batch of packages reads the settings once.
