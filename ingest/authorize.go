@@ -88,9 +88,6 @@ func strangeArch(k catalog.Package) error {
 	case k.Format == catalog.RPM && !layout.KnownRPMArch(k.Arch):
 		return input.Reject(catalog.UnknownArchitecture, "neither rpm nor dnf knows the architecture %q, and an architecture stays in a repository; if systems of yours have it, add it with repomill repo set --arch, and push again", k.Arch)
 	case k.Format == catalog.DEB && !layout.KnownDebArch(k.Arch):
-		if right := layout.DebArchOf(k.Arch); right != "" {
-			return input.Reject(catalog.UnknownArchitecture, "no system of Debian or Ubuntu installs packages of the architecture %q; build the package for %s, as Debian calls it", k.Arch, right)
-		}
 		return input.Reject(catalog.UnknownArchitecture, "%q is not an architecture of Debian or its ports, and an architecture stays in a repository; if systems of yours have it, add it with repomill repo set --arch, and push again", k.Arch)
 	}
 	return nil

@@ -28,7 +28,6 @@ func TestWhatNoClientInstallsIsRejected(t *testing.T) {
 		{"any", "el/9", arch("any"), catalog.UnknownArchitecture, "build the package for noarch"},
 		{"an architecture that nothing knows", "el/9", arch("vax"), catalog.UnknownArchitecture, `knows the architecture "vax"`},
 		{"an architecture that is none of Debian", "debian/bookworm", debtest.Build(t, debtest.Spec{Arch: "x000q"}), catalog.UnknownArchitecture, `"x000q" is not an architecture of Debian or its ports`},
-		{"the name that others have for amd64", "debian/bookworm", debtest.Build(t, debtest.Spec{Arch: "x64"}), catalog.UnknownArchitecture, "build the package for amd64"},
 		{"a port of Debian", "debian/bookworm", debtest.Build(t, debtest.Spec{Arch: "loong64"}), "", ""},
 		{"all architectures of Debian", "debian/bookworm", debtest.Build(t, debtest.Spec{Arch: "all"}), "", ""},
 		{"an architecture that few have", "el/9", arch("riscv64"), "", ""},

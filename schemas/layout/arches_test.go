@@ -19,14 +19,6 @@ func TestRPMArchOf(t *testing.T) {
 	}
 }
 
-func TestDebArchOf(t *testing.T) {
-	for arch, want := range map[string]string{"X64": "amd64", "i686": "i386", "aarch64": "arm64", "armv7l": "armhf", "any": "all", "amd64": "", "x000q": "", "": ""} {
-		if got := layout.DebArchOf(arch); got != want {
-			t.Errorf("%q: got %q, want %q", arch, got, want)
-		}
-	}
-}
-
 func TestKnownDebArch(t *testing.T) {
 	for arch, want := range map[string]bool{"amd64": true, "loong64": true, "hurd-i386": true, "lpia": true, "x86_64": false, "x000q": false, "all": false, "any": false, "": false} {
 		if got := layout.KnownDebArch(arch); got != want {

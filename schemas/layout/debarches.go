@@ -1,9 +1,6 @@
 package layout
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // debArches are the architectures of Debian and its ports, past and present, with the names of dpkg (cputable and tupletable of
 // dpkg 1.22), and lpia of Ubuntu. Those of other systems and C libraries, such as musl-linux-amd64, are not among them: there are
@@ -17,26 +14,3 @@ var debArches = []string{
 
 // KnownDebArch reports whether an architecture is one of Debian or its ports. It does not hold for "all".
 func KnownDebArch(arch string) bool { return slices.Contains(debArches, arch) }
-
-// DebArchOf returns Debian's name of an architecture that others call so, such as amd64 for "x64"; "" if there is none.
-func DebArchOf(arch string) string {
-	switch strings.ReplaceAll(strings.ToLower(arch), "_", "-") {
-	case "x86-64", "x64", "ia32e":
-		return "amd64"
-	case "i486", "i586", "i686", "i786", "x86":
-		return "i386"
-	case "aarch64", "armv8":
-		return "arm64"
-	case "armv7", "armv7l", "armv7hl":
-		return "armhf"
-	case "armv5", "armv5tel", "armv6":
-		return "armel"
-	case "ppc64le":
-		return "ppc64el"
-	case "loongarch64":
-		return "loong64"
-	case "noarch", "any":
-		return "all"
-	}
-	return ""
-}
