@@ -11,6 +11,7 @@ import (
 
 	"repomill/publish"
 	"repomill/schemas/catalog"
+	"repomill/schemas/stall"
 )
 
 func init() {
@@ -74,8 +75,12 @@ func (f *prepareFn) ProcessElement(ctx context.Context, _ int, names func(*strin
 }
 
 func (f *prepareFn) prepare(ctx context.Context, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, PublishLimit)
+	ctx, cancel := stall.Limit(ctx, PublishLimit)
 	defer cancel()
+	return stall.Explain(ctx, f.prepareRelease(ctx, name))
+}
+
+func (f *prepareFn) prepareRelease(ctx context.Context, name string) error {
 	r, err := catalog.ParseRelease(name)
 	if err != nil {
 		return err

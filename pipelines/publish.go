@@ -9,9 +9,10 @@ import (
 
 	"repomill/publish"
 	"repomill/schemas/catalog"
+	"repomill/schemas/stall"
 )
 
-// PublishLimit is how long one publish of one release may take before it is left to the next round.
+// PublishLimit is how long a publish of a release may make no progress before it is left to the next round.
 const PublishLimit = 5 * time.Minute
 
 // A PublishResult is how a publish of a release ended.
@@ -72,9 +73,10 @@ func (r *Resources) publish(ctx context.Context, release catalog.Release, job st
 			r.Log.Warn("not published as it was prepared; this process renders it", "release", release.String(), "error", err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, PublishLimit)
+	ctx, cancel := stall.Limit(ctx, PublishLimit)
 	defer cancel()
-	return r.Publisher.Release(ctx, release)
+	got, err := r.Publisher.Release(ctx, release)
+	return got, stall.Explain(ctx, err)
 }
 
 // errNotPrepared says that a job prepared no index files of a release.

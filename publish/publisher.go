@@ -65,7 +65,7 @@ type Publisher struct {
 func New(c Config) (*Publisher, error) {
 	p := &Publisher{
 		Preparer: Preparer{
-			bucket: c.Bucket, snapshots: c.Catalog, now: c.Now, log: c.Log,
+			bucket: moving{c.Bucket}, snapshots: c.Catalog, now: c.Now, log: c.Log,
 			renderings: render.Cache{Dir: c.CacheDir, Limit: c.CacheSize},
 		},
 		catalog: c.Catalog, rows: c.Rows, publicURL: c.PublicURL, table: c.Table, leaveOut: c.LeaveOut, name: "publisher-" + rand.Text(),

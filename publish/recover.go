@@ -13,6 +13,7 @@ import (
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
+	"repomill/schemas/stall"
 )
 
 // recover imports the rows of a published release whose revision the catalog never issued, because it lost history (a restored
@@ -49,7 +50,19 @@ func (p *Publisher) importRows(ctx context.Context, old tree.Published, take row
 	if err := p.importSnapshots(ctx, old.Release, rd.Revision, old.Now); err != nil {
 		return catalogdb.Recovered{}, err
 	}
-	return take(ctx, old.Release, rd.All(ctx), rd.Revision, old.Now)
+	return take(ctx, old.Release, moved(ctx, rd.All(ctx)), rd.Revision, old.Now)
+}
+
+// moved yields rows, and says that each is progress.
+func moved(ctx context.Context, rows iter.Seq2[catalog.Package, error]) iter.Seq2[catalog.Package, error] {
+	return func(yield func(catalog.Package, error) bool) {
+		for k, err := range rows {
+			stall.Moved(ctx)
+			if !yield(k, err) {
+				return
+			}
+		}
+	}
 }
 
 // importSnapshots imports the snapshots of the bucket that have a release.

@@ -7,6 +7,7 @@ import (
 
 	"repomill/pipelines"
 	"repomill/schemas/catalogdb"
+	"repomill/schemas/stall"
 )
 
 // maxRepairs bounds how many releases are looked after at the same time.
@@ -39,8 +40,8 @@ func (d *Dispatcher) repairReleases(ctx context.Context) {
 }
 
 func (d *Dispatcher) repair(ctx context.Context, s catalogdb.ReleaseState) error {
-	ctx, cancel := context.WithTimeout(ctx, pipelines.PublishLimit)
+	ctx, cancel := stall.Limit(ctx, pipelines.PublishLimit)
 	defer cancel()
 	_, err := d.Resources.Publisher.Repair(ctx, s.Release)
-	return err
+	return stall.Explain(ctx, err)
 }

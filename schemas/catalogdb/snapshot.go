@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"repomill/schemas/catalog"
+	"repomill/schemas/stall"
 )
 
 // A Snapshot is one consistent view of a release: its revision, its repository's settings and its rows.
@@ -282,9 +283,12 @@ func (s *Snapshot) entries(ctx context.Context, in Range, e *Entry, yield func(*
 	for i := range fragments {
 		dest = append(dest, &fragments[i])
 	}
-	for rows.Next() {
+	for n := 1; rows.Next(); n++ {
 		if err := rows.Scan(dest...); err != nil {
 			return yield(nil, err) && false
+		}
+		if n%partSize == 0 {
+			stall.Moved(ctx)
 		}
 		e.SortKey, e.Name, e.Version, e.Canonical, e.Arch, e.Component, e.Key = raw[0], raw[1], raw[2], raw[3], raw[4], raw[5], raw[6]
 		for n, i := range wanted {
