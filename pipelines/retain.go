@@ -15,6 +15,7 @@ import (
 const (
 	retainEvery = 24 * time.Hour
 	retainAgain = time.Hour
+	retainMore  = time.Minute // if copies to the archive are under way, and more are to follow
 )
 
 // A RetentionRefusal says why rules of retention change nothing. It is a sentence for the user.
@@ -25,8 +26,11 @@ func (e *RetentionRefusal) Error() string { return e.why }
 // maxNamed is how many releases a refusal names.
 const maxNamed = 5
 
-// CheckNotEmptied returns a [RetentionRefusal] if rules would leave a release without packages.
-func CheckNotEmptied(s catalogdb.RetentionState) error {
+// CheckRetention returns a [RetentionRefusal] if rules would leave a release without packages, or their archive cannot take any.
+func CheckRetention(s catalogdb.RetentionState) error {
+	if err := s.CheckArchive(); err != nil {
+		return &RetentionRefusal{err.Error() + "; nothing is changed"}
+	}
 	var names []string
 	for _, r := range s.Emptied() {
 		names = append(names, r.String())
@@ -91,33 +95,43 @@ func (r *Resources) applyRetention(ctx context.Context, x catalogdb.DueRetention
 	if err != nil || !taken {
 		return err
 	}
-	withdrawn, stopped := 0, ""
-	for left := 1; left > 0; {
-		var done catalogdb.SelectedChange
-		var refused *RetentionRefusal
-		done, left, err = r.Catalog.Retain(ctx, x.Target, now, catalog.Yank{Reason: catalog.Expired}, now, func(s catalogdb.RetentionState, _ []catalogdb.SelectedPackage) error {
-			if err := CheckNotEmptied(s); err != nil {
+	withdrawn, archived, stopped, next := 0, 0, "", now.Add(retainEvery)
+	for more := true; more; {
+		done, err := r.Catalog.Retain(ctx, x.Target, catalogdb.Retaining{At: now, Yank: catalog.Yank{Reason: catalog.Expired}}, now, func(s catalogdb.RetentionState, _ []catalogdb.LeavingPackage) error {
+			if err := CheckRetention(s); err != nil {
 				return err
 			}
-			if withdrawn > 0 || x.AllowShrink { // what is left of a run was allowed with it
+			if withdrawn+archived > 0 || x.AllowShrink { // what is left of a run was allowed with it
 				return nil
 			}
 			return checkNotShrunk(s, x.Target)
 		})
+		var refused *RetentionRefusal
 		switch {
 		case errors.As(err, &refused):
 			stopped = refused.Error()
 		case err != nil:
 			return err
-		case len(done.Packages) == 0:
-			left = 0
+		case done.Aside > 0:
+			stopped = asideText(done, x.Target)
 		}
-		withdrawn += len(done.Packages)
+		withdrawn, archived = withdrawn+len(done.Packages), archived+done.Asked
+		if more = err == nil && done.Left > 0 && len(done.Packages) > 0; !more && done.Left > 0 {
+			next = now.Add(retainMore)
+		}
 	}
 	if stopped != "" {
 		r.Log.Error("retention stopped", "target", x.Target.String(), "why", stopped)
-	} else if withdrawn > 0 {
-		r.Log.Info("packages expired", "target", x.Target.String(), "packages", withdrawn)
 	}
-	return r.Catalog.EndRetention(ctx, x, withdrawn, stopped, now, now.Add(retainEvery))
+	if withdrawn+archived > 0 {
+		r.Log.Info("packages expired", "target", x.Target.String(), "packages", withdrawn, "archived", archived)
+	}
+	return r.Catalog.EndRetention(ctx, x, withdrawn, archived, stopped, now, next)
+}
+
+// asideText says why packages stay that no rule keeps.
+func asideText(done catalogdb.Retained, t catalog.PackageTarget) string {
+	k := done.First.Package
+	return fmt.Sprintf("%d packages stay that no rule keeps, since they cannot go to %s, such as %s %s %s: %s; repomill retain plan %s lists them",
+		done.Aside, done.First.Archive.Repository, k.Name, k.Version, k.Arch, done.First.Detail, t)
 }

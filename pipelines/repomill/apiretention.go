@@ -30,8 +30,11 @@ func (a apiRetention) Rules(ctx context.Context, r catalog.Repository) ([]retent
 	for _, set := range s.Retention {
 		of := retention.RuleSet{Target: catalog.PackageTarget{Repository: r, Distribution: set.Distribution}.String(), Rules: set.Rules(),
 			Automatic: set.Automatic, AllowShrink: set.AllowShrink, Runs: []retention.Run{}}
+		if set.Archive != nil {
+			of.Archive = set.Archive.Repository.String()
+		}
 		for _, run := range runsOf(runs, r, set, catalog.PackageTarget{Repository: r}) {
-			of.Runs = append(of.Runs, retention.Run{Target: run.Target.String(), At: run.At, Withdrawn: run.Withdrawn, Stopped: run.Stopped})
+			of.Runs = append(of.Runs, retention.Run{Target: run.Target.String(), At: run.At, Withdrawn: run.Withdrawn, Archived: run.Archived, Stopped: run.Stopped})
 		}
 		all = append(all, of)
 	}
@@ -53,7 +56,7 @@ func (a apiRetention) Plan(ctx context.Context, t catalog.PackageTarget, most in
 		return p, api.Conflict(err.Error())
 	}
 	p = retention.Plan{Target: t.String(), At: now, Packages: s.Leave, Bytes: s.Bytes, Kept: map[string]int{}, Releases: []retention.Release{}, Leaving: []retention.Package{}}
-	if err := pipelines.CheckNotEmptied(s); err != nil {
+	if err := pipelines.CheckRetention(s); err != nil {
 		p.Refused = err.Error()
 	}
 	for by, n := range s.Kept {
@@ -65,19 +68,37 @@ func (a apiRetention) Plan(ctx context.Context, t catalog.PackageTarget, most in
 	if s.Leave > maxPlanned {
 		return p, api.Conflict(fmt.Sprintf("%d packages would leave, and a plan has %d at most: name one distribution, or use repomill retain run", s.Leave, maxPlanned))
 	}
-	var packages []catalogdb.SelectedPackage
+	var packages []catalogdb.LeavingPackage
+	var sums archiveSums
 	for k, err := range a.db.Leaving(ctx, s) {
 		if err != nil {
 			return p, err
 		}
 		packages = append(packages, k)
+		sums.add(k)
 		if len(p.Leaving) < most {
-			p.Leaving = append(p.Leaving, retention.Package{Place: k.Package.Place().String(), Name: k.Package.Name, Version: k.Package.Version, Arch: k.Package.Arch, Size: k.Package.File.Size, SHA256: k.Package.File.SHA256})
+			p.Leaving = append(p.Leaving, leavingOf(k))
 		}
+	}
+	if sums != (archiveSums{}) {
+		p.Archive = &retention.Archive{Copied: sums.Copied, Bytes: sums.Bytes, There: sums.There, Moving: sums.UnderWay, Stay: sums.Stay}
+	}
+	if n := sums.Copied + sums.There + sums.UnderWay; n > catalogdb.MaxArchiving {
+		return p, api.Conflict(fmt.Sprintf("%d packages would go to the archive, and a plan has %d of them at most: name one distribution, or use repomill retain run", n, catalogdb.MaxArchiving))
 	}
 	sealed, err := r.plan(s, packages)
 	p.Digest = sealed.Digest
 	return p, err
+}
+
+// leavingOf describes a package that would leave.
+func leavingOf(p catalogdb.LeavingPackage) retention.Package {
+	k := p.Package
+	j := retention.Package{Place: k.Place().String(), Name: k.Name, Version: k.Version, Arch: k.Arch, Size: k.File.Size, SHA256: k.File.SHA256}
+	if p.Copy != "" {
+		j.Archive, j.Copy, j.Detail = p.Archive.String(), p.Copy, p.Detail
+	}
+	return j
 }
 
 // Run implements [retention.Source].
@@ -88,9 +109,9 @@ func (a apiRetention) Run(ctx context.Context, t catalog.PackageTarget, at time.
 		return done, err
 	}
 	var refused error
-	changed, _, err := a.db.Retain(ctx, t, at, catalog.Yank{Reason: catalog.Expired, By: by.Name}, now, func(s catalogdb.RetentionState, packages []catalogdb.SelectedPackage) error {
+	changed, err := a.db.Retain(ctx, t, catalogdb.Retaining{At: at, Yank: catalog.Yank{Reason: catalog.Expired, By: by.Name}, Again: true}, now, func(s catalogdb.RetentionState, packages []catalogdb.LeavingPackage) error {
 		if refused = r.checkRules(s); refused == nil {
-			refused = pipelines.CheckNotEmptied(s)
+			refused = pipelines.CheckRetention(s)
 		}
 		if refused != nil {
 			return refused
@@ -107,8 +128,8 @@ func (a apiRetention) Run(ctx context.Context, t catalog.PackageTarget, at time.
 	if err != nil {
 		return done, err
 	}
-	done = retention.Result{Target: t.String(), Withdrawn: len(changed.Packages)}
-	done.Published = a.published(ctx, t.Repository, changed, wait)
+	done = retention.Result{Target: t.String(), Withdrawn: len(changed.Packages), Archiving: len(changed.Archiving)}
+	done.Published = a.published(ctx, t.Repository, changed.SelectedChange, wait)
 	return done, nil
 }
 

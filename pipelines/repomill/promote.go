@@ -46,13 +46,13 @@ Examples:
 }
 
 // A copyState says what is with a package in the place that it is to be copied to: one of these, or later that of its upload.
-type copyState string
+type copyState = catalog.CopyState
 
 const (
-	toCopy    copyState = "copy"      // there is none of its name and version
-	there     copyState = "there"     // these bytes
-	inTheWay  copyState = "conflict"  // other bytes
-	withdrawn copyState = "withdrawn" // these bytes or others, withdrawn
+	toCopy    = catalog.ToCopy
+	there     = catalog.CopyThere
+	inTheWay  = catalog.CopyConflict
+	withdrawn = catalog.CopyWithdrawn
 )
 
 // A copying is one package on its way to another place.

@@ -32,10 +32,14 @@ type retainSetCmd struct {
 	Younger         period   `placeholder:"90d" help:"Keep what came, or was brought back, within this time. The last 14 days always stay."`
 	Downloaded      period   `placeholder:"60d" help:"Keep what was downloaded within this time (repomill stats). Everything stays until downloads have been counted for as long, and if none were counted in the last week."`
 	Keep            []string `sep:"none" placeholder:"NAME=VERSION" help:"Keep what a pattern selects, as yank takes it: NAME, NAME=VERSION, NAME=VERSION:ARCH, with * ? and [a-z]. May be repeated."`
+	Archive         string   `placeholder:"OWNER/NAME" help:"Copy what leaves to this repository first, into the same distribution and component, and withdraw it only once clients see it there. It stays with later rules of the target; none takes it away."`
+	ToPublic        bool     `name:"to-public" help:"With --archive: needed from a private repository to a public archive: everybody can read the packages there."`
 	Automatic       bool     `help:"Let workers apply the rules each day. They stop, change nothing and say so if more than 20 % of a release would leave."`
 	AllowShrink     bool     `help:"With --automatic: also if more than 20 % of a release leaves."`
 	Paused          bool     `help:"Let nothing leave but by repomill retain run."`
 	Off             bool     `help:"Remove the rules of the target: everything stays."`
+
+	archive *catalog.Archive
 }
 
 // Help describes rules and exit codes.
@@ -46,12 +50,17 @@ command replace those that the target had, and start paused: nothing leaves unti
 Rules that would leave a release without packages are refused. What leaves is withdrawn as expired: its file stays for the retention
 period, and repomill unyank brings it back until then. A package that was brought back counts as new.
 
+With --archive, what leaves goes to another repository first, by a copy in the bucket. What cannot go there (other bytes of its version are
+there, it was withdrawn there, or the archive lacks the distribution, the component or a signature) stays where it is: retain plan lists
+it, and the command, repomill status and an alert say so. Another archive is another rule: it starts paused.
+
 ` + settingsHelp + `
 
 Examples:
   repomill retain set acme/tools --newest 3 --younger 90d --keep 'tools=1.0*'
   repomill retain plan acme/tools
-  repomill retain set acme/tools --automatic`
+  repomill retain set acme/tools --automatic
+  repomill retain set acme/tools --newest 3 --archive acme/archive`
 }
 
 // rules returns the rules of the command line, and whether there are any.
@@ -69,13 +78,17 @@ func days(p period) int { return int((time.Duration(p) + 24*time.Hour - 1) / (24
 // check returns what is wrong with the flags.
 func (c *retainSetCmd) check(rules bool) error {
 	switch {
+	case c.ToPublic && (c.Archive == "" || c.Archive == noArchive):
+		return command.Usage("--to-public is for the archive: add --archive")
+	case c.Archive != "" && c.Off:
+		return command.Usage("--off removes all rules of the target: leave out the others")
 	case c.Automatic && c.Paused:
 		return command.Usage("--automatic and --paused: use one of them")
 	case c.AllowShrink && !c.Automatic:
 		return command.Usage("--allow-shrink is for what workers do each day: add --automatic; repomill retain run has no such limit")
 	case c.Off && (rules || c.Automatic || c.Paused):
 		return command.Usage("--off removes all rules of the target: leave out the others")
-	case !c.Off && !rules && !c.Automatic && !c.Paused:
+	case !c.Off && !rules && !c.Automatic && !c.Paused && c.Archive == "":
 		return command.Usage("name rules, such as --newest 3, or --automatic, --paused or --off")
 	}
 	return nil
@@ -103,6 +116,9 @@ func (c *retainSetCmd) Run(ctx context.Context, io stdio) error {
 	if err := c.check(has); err != nil {
 		return err
 	}
+	if err := c.readArchive(); err != nil {
+		return err
+	}
 	db, err := c.openToChange(ctx)
 	if err != nil {
 		return err
@@ -127,7 +143,7 @@ func (c *retainSetCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return command.Fault(err)
 	}
-	if err := pipelines.CheckNotEmptied(state); err != nil {
+	if err := pipelines.CheckRetention(state); err != nil {
 		return err
 	}
 	return c.change(ctx, io, db, t, set, has, state)
@@ -145,9 +161,20 @@ func (c *retainSetCmd) changed(sets []catalog.Retention, set catalog.Retention, 
 	case i < 0 && !has:
 		return nil, fmt.Errorf("%s has no rules of retention: name some, such as --newest 3", t)
 	case i < 0:
+		set.Archive = c.archive
 		sets, i = append(sets, set), len(sets)
-	case has && !sets[i].SameRules(set):
-		sets[i] = set // paused
+	default:
+		was := sets[i]
+		if !has {
+			set = was
+		}
+		set.Archive = was.Archive
+		if c.Archive != "" {
+			set.Archive = c.archive
+		}
+		if has || c.Archive != "" {
+			c.replace(&sets[i], set)
+		}
 	}
 	switch {
 	case c.Automatic:
@@ -156,6 +183,27 @@ func (c *retainSetCmd) changed(sets []catalog.Retention, set catalog.Retention, 
 		sets[i].Automatic, sets[i].AllowShrink = false, false
 	}
 	return sets, nil
+}
+
+// noArchive is the value of --archive that takes the archive away.
+const noArchive = "none"
+
+// readArchive reads --archive.
+func (c *retainSetCmd) readArchive() error {
+	if c.Archive == "" || c.Archive == noArchive {
+		return nil
+	}
+	r, err := client.ParseRepository(c.Archive)
+	c.archive = &catalog.Archive{Repository: r, ToPublic: c.ToPublic}
+	return err
+}
+
+// replace makes a rule set another one, which is paused, unless it is the same.
+func (c *retainSetCmd) replace(was *catalog.Retention, set catalog.Retention) {
+	if !was.SameRules(set) {
+		set.Automatic, set.AllowShrink = false, false
+		*was = set
+	}
 }
 
 // change changes the rules, waits, and prints them.

@@ -38,6 +38,7 @@ type ruleSetJSON struct {
 	Rules       []string                 `json:"rules"`
 	Automatic   bool                     `json:"automatic"` // else it is paused
 	AllowShrink bool                     `json:"allow_shrink,omitempty"`
+	Archive     *catalog.Archive         `json:"archive,omitempty"`
 	Runs        []catalogdb.RetentionRun `json:"runs"` // the last one of each distribution that it is for
 }
 
@@ -90,7 +91,7 @@ func (c *retainListCmd) Run(ctx context.Context, io stdio) error {
 // print prints a rule set.
 func (c *retainListCmd) print(io stdio, r catalog.Repository, set catalog.Retention, runs []catalogdb.RetentionRun, t catalog.PackageTarget) {
 	of := catalog.PackageTarget{Repository: r, Distribution: set.Distribution}
-	j := ruleSetJSON{Target: of.String(), Rules: set.Rules(), Automatic: set.Automatic, AllowShrink: set.AllowShrink, Runs: []catalogdb.RetentionRun{}}
+	j := ruleSetJSON{Target: of.String(), Rules: set.Rules(), Automatic: set.Automatic, AllowShrink: set.AllowShrink, Archive: set.Archive, Runs: []catalogdb.RetentionRun{}}
 	j.Runs = append(j.Runs, runsOf(runs, r, set, t)...)
 	if c.JSON {
 		printJSON(io, j)
@@ -111,6 +112,9 @@ func (c *retainListCmd) print(io stdio, r catalog.Repository, set catalog.Retent
 			text = "stopped: " + run.Stopped
 		case run.At != nil:
 			text = fmt.Sprintf("%d packages withdrawn", run.Withdrawn)
+			if run.Archived > 0 {
+				text = fmt.Sprintf("%d packages asked for in the archive, and withdrawn once they are there", run.Archived)
+			}
 		}
 		if run.At != nil {
 			text = run.At.UTC().Format(time.DateTime+" MST") + ", " + text

@@ -88,6 +88,10 @@ type retainedJSON struct {
 	Place   string `json:"place"`
 	Size    int64  `json:"size"`
 	SHA256  string `json:"sha256"`
+
+	Archive string            `json:"archive,omitempty"` // the place that it goes to first
+	Copy    catalog.CopyState `json:"copy,omitempty"`    // what it meets there
+	Detail  string            `json:"detail,omitempty"`  // why it cannot go there, and stays
 }
 
 // A retentionJSON sums up what would leave.
@@ -100,6 +104,7 @@ type retentionJSON struct {
 	Bytes     int64                    `json:"bytes"`
 	Without   []string                 `json:"without_rules,omitempty"`
 	Downloads *catalogdb.Collected     `json:"downloads,omitempty"`
+	Archive   *archiveSums             `json:"archive,omitempty"` // nil if nothing goes to one
 	Refused   string                   `json:"refused,omitempty"`
 }
 
@@ -121,11 +126,12 @@ func (r *retaining) dryRun(ctx context.Context, io stdio, db *catalogdb.DB, f pl
 	if err := r.checkRules(s); err != nil {
 		return err
 	}
-	refused := pipelines.CheckNotEmptied(s)
+	refused := pipelines.CheckRetention(s)
 	if f.Plan != "" && s.Leave > maxPlanned {
 		return fmt.Errorf("%d packages would leave, and a plan has %d at most: name one distribution, or use retain run, which withdraws as many at a time", s.Leave, maxPlanned)
 	}
-	var packages []catalogdb.SelectedPackage
+	var packages []catalogdb.LeavingPackage
+	var sums archiveSums
 	for p, err := range db.Leaving(ctx, s) {
 		if err != nil {
 			return command.Fault(err)
@@ -133,7 +139,11 @@ func (r *retaining) dryRun(ctx context.Context, io stdio, db *catalogdb.DB, f pl
 		if f.Plan != "" {
 			packages = append(packages, p)
 		}
-		r.printLeaving(io, p.Package)
+		sums.add(p)
+		r.printLeaving(io, p)
+	}
+	if n := sums.Copied + sums.There + sums.UnderWay; f.Plan != "" && n > catalogdb.MaxArchiving {
+		return fmt.Errorf("%d packages would go to the archive, and a plan has %d of them at most: name one distribution, or use retain run, which asks for as many at a time", n, catalogdb.MaxArchiving)
 	}
 	if f.Plan != "" && refused == nil {
 		p, err := r.plan(s, packages)
@@ -144,12 +154,14 @@ func (r *retaining) dryRun(ctx context.Context, io stdio, db *catalogdb.DB, f pl
 			return err
 		}
 	}
-	r.printSums(io, s, refused)
+	r.printSums(io, s, sums, refused)
 	switch {
 	case refused != nil:
 		return refused
-	case s.Leave > 0:
+	case s.Leave > sums.Stay:
 		return command.Exit(5)
+	case sums.Stay > 0:
+		return command.Exit(command.Failed)
 	}
 	return nil
 }
@@ -162,16 +174,68 @@ func (r *retaining) checkRules(s catalogdb.RetentionState) error {
 	return fmt.Errorf("no rules of retention are for %s: everything stays; repomill retain set %s --newest 3 sets one", r.target, r.target)
 }
 
-func (r *retaining) printLeaving(io stdio, k catalog.Package) {
+func (r *retaining) printLeaving(io stdio, p catalogdb.LeavingPackage) {
+	k := p.Package
+	j := retainedJSON{Package: nameOf(k), Place: k.Place().String(), Size: k.File.Size, SHA256: k.File.SHA256, Copy: p.Copy, Detail: p.Detail}
+	if p.Copy != "" {
+		j.Archive = p.Archive.String()
+	}
 	if r.json {
-		printJSON(io, retainedJSON{nameOf(k), k.Place().String(), k.File.Size, k.File.SHA256})
+		printJSON(io, j)
 		return
 	}
-	fmt.Fprintf(io.out, "leaves: %s in %s, %d bytes\n", nameOf(k), k.Place(), k.File.Size)
+	verb, more := "leaves", ""
+	switch {
+	case p.Stays():
+		verb, more = "stays", fmt.Sprintf(", cannot go to %s: %s", j.Archive, command.Printable(p.Detail))
+	case p.Copy == catalog.CopyUnderWay:
+		more = ", is on its way to " + j.Archive
+		if p.Detail != "" {
+			more = ", " + p.Detail
+		}
+	case p.Copy == catalog.CopyRefused:
+		more = fmt.Sprintf(", by hand only: %s rejected it: %s", j.Archive, command.Printable(p.Detail))
+	case p.Copy == catalog.CopyThere:
+		more = ", is in " + j.Archive + " already"
+	case p.Copy != "":
+		more = ", goes to " + j.Archive
+	}
+	fmt.Fprintf(io.out, "%s: %s in %s, %d bytes%s\n", verb, nameOf(k), k.Place(), k.File.Size, more)
+}
+
+// archiveSums counts what goes to archives.
+type archiveSums struct {
+	Copied   int   `json:"copied"` // packages that are to be copied
+	Bytes    int64 `json:"bytes"`  // of them
+	There    int   `json:"there"`  // packages that are there already
+	UnderWay int   `json:"moving"` // packages that are on their way
+	Stay     int   `json:"stay"`   // packages that cannot go there
+}
+
+func (a *archiveSums) add(p catalogdb.LeavingPackage) {
+	switch {
+	case p.Copy == "":
+	case p.Stays():
+		a.Stay++
+	case p.Copy == catalog.CopyUnderWay:
+		a.UnderWay++
+	case p.Copy == catalog.CopyThere:
+		a.There++
+	default:
+		a.Copied, a.Bytes = a.Copied+1, a.Bytes+p.Package.File.Size
+	}
+}
+
+// String returns the sums in words; empty without an archive.
+func (a archiveSums) String() string {
+	if a == (archiveSums{}) {
+		return ""
+	}
+	return fmt.Sprintf("archive: %d to copy, %d bytes; %d are there, %d on their way, %d cannot go there and stay", a.Copied, a.Bytes, a.There, a.UnderWay, a.Stay)
 }
 
 // printSums prints what leaves and stays in all.
-func (r *retaining) printSums(io stdio, s catalogdb.RetentionState, refused error) {
+func (r *retaining) printSums(io stdio, s catalogdb.RetentionState, sums archiveSums, refused error) {
 	j := retentionJSON{Target: r.target.String(), Kept: s.Kept, Packages: s.Leave, Bytes: s.Bytes, Downloads: s.Downloads, Releases: []retentionReleaseJSON{}}
 	for _, set := range s.Settings.Retention {
 		if r.target.Whole() || set.Distribution == (catalog.Distribution{}) || set.Distribution == r.target.Distribution {
@@ -186,6 +250,9 @@ func (r *retaining) printSums(io stdio, s catalogdb.RetentionState, refused erro
 	}
 	if refused != nil {
 		j.Refused = refused.Error()
+	}
+	if sums != (archiveSums{}) {
+		j.Archive = &sums
 	}
 	if r.json {
 		printJSON(io, j)
@@ -205,6 +272,9 @@ func (r *retaining) printSums(io stdio, s catalogdb.RetentionState, refused erro
 	}
 	if d := s.Downloads; d != nil {
 		fmt.Fprintln(io.out, downloadsText(*d))
+	}
+	if text := sums.String(); text != "" {
+		fmt.Fprintln(io.out, text)
 	}
 	fmt.Fprintf(io.out, "packages: %d, releases: %d, bytes: %d; the files stay for the retention period, and unyank brings packages back until then\n", s.Leave, len(s.Releases), s.Bytes)
 }
@@ -232,16 +302,27 @@ func downloadsText(d catalogdb.Collected) string {
 }
 
 // plan returns what leaves as a plan.
-func (r *retaining) plan(s catalogdb.RetentionState, packages []catalogdb.SelectedPackage) (p catalog.Plan, err error) {
+func (r *retaining) plan(s catalogdb.RetentionState, packages []catalogdb.LeavingPackage) (p catalog.Plan, err error) {
 	if p, err = newPlan(catalog.PlanRetain, r.target, r.args); err != nil {
 		return p, err
 	}
+	stay := map[catalog.Release]int{}
 	for _, k := range packages {
-		p.Items = append(p.Items, itemsOf(k, catalog.PlanWithdraw)...)
+		if k.Stays() || k.Copy == catalog.CopyUnderWay && k.Detail != "" {
+			p.LeftOut = append(p.LeftOut, catalog.PlanLeftOut{Place: k.Archive.String(), Package: nameOf(k.Package), Why: k.Detail})
+			for _, of := range k.Releases {
+				stay[of]++
+			}
+			continue
+		}
+		p.Items = append(p.Items, itemsOf(k.SelectedPackage, catalog.PlanWithdraw)...)
+		if k.Copy != "" { // also if it is there: it may be there by the plan
+			p.Items = append(p.Items, copyItems(catalogdb.Candidate{Source: k.SelectedPackage, To: k.Archive}, s.ArchiveSettings(k.Package.Distribution))...)
+		}
 	}
 	for _, of := range s.Releases {
-		if of.Leave > 0 {
-			p.Releases = append(p.Releases, catalog.PlanRelease{Release: of.Release.String(), Packages: of.Leave, Bytes: of.Bytes, Stay: of.Stay})
+		if n := of.Leave - stay[of.Release]; n > 0 {
+			p.Releases = append(p.Releases, catalog.PlanRelease{Release: of.Release.String(), Packages: n, Bytes: of.Bytes, Stay: of.Stay + stay[of.Release]})
 		}
 	}
 	return p, p.Seal()

@@ -73,40 +73,40 @@ func (r *retaining) run(ctx context.Context, io stdio, db *catalogdb.DB) error {
 		return command.Usage("the plan has no time: %w; make it again", err)
 	}
 	var all catalogdb.SelectedChange
-	total, bytes := 0, int64(0)
+	sum := retained{}
 	for {
-		done, left, err := r.withdraw(ctx, db, at)
+		done, err := r.withdraw(ctx, db, at)
 		if err != nil {
 			return err
 		}
 		if len(done.Packages) > 0 {
 			maps.Copy(done.Revisions, newer(all.Revisions, done.Revisions))
-			all = done
+			all = done.SelectedChange
 		}
 		for _, k := range done.Packages {
-			total, bytes = total+1, bytes+k.File.Size
+			sum.withdrawn, sum.bytes = sum.withdrawn+1, sum.bytes+k.File.Size
 			r.print(io, k)
 		}
-		if left == 0 || len(done.Packages) == 0 {
+		if err := sum.archive(ctx, io, db, r, done); err != nil {
+			return err
+		}
+		if done.Left == 0 || done.Empty() || r.NoWait && done.Asked == 0 {
+			sum.left = done.Left
 			break
 		}
 	}
 	switch {
-	case total == 0:
-	case r.NoWait:
-		err = recorded(io)
-	default:
+	case sum.withdrawn == 0:
+	case !r.NoWait:
 		err = r.selected(ctx, db, all, catalog.Yanked)
 	}
-	if err != nil || r.json {
+	if err == nil && r.NoWait && sum.withdrawn+sum.archived > 0 {
+		err = recorded(io)
+	}
+	if err != nil {
 		return err
 	}
-	if total == 0 {
-		fmt.Fprintf(io.out, "%s: nothing leaves: rules keep all packages\n", r.target)
-		return nil
-	}
-	fmt.Fprintf(io.out, "%s: %d packages withdrawn, %d bytes; unyank brings them back until their files go, after the retention period\n", r.target, total, bytes)
-	return nil
+	return sum.print(io, r)
 }
 
 // newer returns the revisions of releases that others do not have.
@@ -121,16 +121,16 @@ func newer(revisions, others map[catalog.Release]int64) map[catalog.Release]int6
 }
 
 // withdraw withdraws what one transaction takes.
-func (r *retaining) withdraw(ctx context.Context, db *catalogdb.DB, at time.Time) (done catalogdb.SelectedChange, left int, err error) {
+func (r *retaining) withdraw(ctx context.Context, db *catalogdb.DB, at time.Time) (done catalogdb.Retained, err error) {
 	now, err := db.Clock(ctx)
 	if err != nil {
-		return done, 0, command.Fault(err)
+		return done, command.Fault(err)
 	}
 	var refused error
 	var planned catalog.Plan
-	done, left, err = db.Retain(ctx, r.target, at, catalog.Yank{Reason: catalog.Expired, By: r.by.User}, now, func(s catalogdb.RetentionState, packages []catalogdb.SelectedPackage) error {
+	done, err = db.Retain(ctx, r.target, catalogdb.Retaining{At: at, Yank: catalog.Yank{Reason: catalog.Expired, By: r.by.User}, Again: true}, now, func(s catalogdb.RetentionState, packages []catalogdb.LeavingPackage) error {
 		if refused = r.checkRules(s); refused == nil {
-			refused = pipelines.CheckNotEmptied(s)
+			refused = pipelines.CheckRetention(s)
 		}
 		if refused == nil && r.want != nil {
 			if planned, refused = r.plan(s, packages); refused == nil {
@@ -141,34 +141,53 @@ func (r *retaining) withdraw(ctx context.Context, db *catalogdb.DB, at time.Time
 	})
 	switch {
 	case err == nil:
-		return done, left, nil
-	case errors.Is(refused, errMoved) && len(planned.Items) == 0:
-		return r.applied(ctx, db, refused)
+		return done, nil
+	case errors.Is(refused, errMoved):
+		done.SelectedChange, err = r.applied(ctx, db, planned, refused)
+		if err != nil || len(planned.Items) == 0 {
+			return done, err
+		}
+		r.want = &planned
+		return r.withdraw(ctx, db, at)
 	case refused != nil && errors.Is(err, refused):
-		return done, 0, refused
+		return done, refused
 	case errors.Is(err, catalogdb.ErrNotFound):
-		return done, 0, retentionFault(ctx, db, r.target, err)
+		return done, retentionFault(ctx, db, r.target, err)
 	}
-	return done, 0, command.Fault(err)
+	return done, command.Fault(err)
 }
 
-// applied returns what a plan has withdrawn, if it was applied already and nothing of it is back, and moved otherwise.
-func (r *retaining) applied(ctx context.Context, db *catalogdb.DB, moved error) (done catalogdb.SelectedChange, left int, err error) {
+// applied returns what a plan has withdrawn, if it was applied already, but for what is planned now, and nothing of it is back; and moved
+// otherwise.
+func (r *retaining) applied(ctx context.Context, db *catalogdb.DB, planned catalog.Plan, moved error) (done catalogdb.SelectedChange, err error) {
 	s := catalogdb.Selection{Target: r.target, States: []catalog.PackageState{catalog.Yanked}}
+	left := map[catalog.PlanItem]bool{}
+	for _, i := range planned.Items {
+		left[i] = true
+	}
+	var gone []catalog.PlanItem
 	for _, i := range r.want.Items {
-		s.Patterns = append(s.Patterns, catalog.Pattern{Name: i.Name, Version: i.Version + ":" + i.Arch})
+		if left[i] {
+			delete(left, i)
+		} else if i.Action == catalog.PlanWithdraw {
+			gone = append(gone, i)
+			s.Patterns = append(s.Patterns, catalog.Pattern{Name: i.Name, Version: i.Version + ":" + i.Arch})
+		}
+	}
+	if len(left) > 0 || len(gone) == 0 {
+		return done, moved
 	}
 	found, err := db.Select(ctx, s)
 	if err != nil {
-		return done, 0, command.Fault(err)
+		return done, command.Fault(err)
 	}
 	is, wanted := map[catalog.PlanItem]bool{}, map[string]bool{}
 	for _, i := range already(found.Packages, catalog.Yanked, catalog.PlanWithdraw) {
 		is[i] = true
 	}
-	for _, i := range r.want.Items {
+	for _, i := range gone {
 		if !is[i] {
-			return done, 0, moved
+			return done, moved
 		}
 		wanted[i.SHA256] = true
 	}
@@ -178,7 +197,7 @@ func (r *retaining) applied(ctx context.Context, db *catalogdb.DB, moved error) 
 		}
 	}
 	done.Revisions = map[catalog.Release]int64{}
-	return done, 0, nil
+	return done, nil
 }
 
 func (r *retaining) print(io stdio, k catalog.Package) {

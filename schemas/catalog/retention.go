@@ -20,6 +20,40 @@ type Retention struct {
 	DownloadedDays  int          `json:"downloaded_days,omitempty"`   // packages that were downloaded within so many days stay; 0: no such rule
 	Automatic       bool         `json:"automatic,omitempty"`         // workers apply it each day; if not, it is paused
 	AllowShrink     bool         `json:"allow_shrink,omitempty"`      // also if more than [MaxShrink] of a release leaves
+	Archive         *Archive     `json:"archive,omitempty"`           // where packages that leave are copied to first; nil: nowhere
+}
+
+// An Archive is the repository that packages go to which no rule keeps: to the same distribution and component. They are withdrawn only
+// where clients see them there.
+type Archive struct {
+	Repository Repository `json:"repository"`
+	ToPublic   bool       `json:"to_public,omitempty"` // also if it is public, and the packages come from a private repository
+}
+
+// Check returns why the archive cannot take packages of a repository. archive are its settings; nil if it is not declared. The error is a
+// sentence for the user.
+func (a Archive) Check(from Settings, archive *Settings) error {
+	switch {
+	case a.Repository == from.Repository:
+		return fmt.Errorf("%s cannot be its own archive: name another repository with --archive", from.Repository)
+	case archive == nil:
+		return fmt.Errorf("the archive %s is not declared; declare it with repomill repo create", a.Repository)
+	case archive.Deleted != nil:
+		return fmt.Errorf("the archive %s takes no packages: %s; or name another repository with --archive", a.Repository, archive.Deleted)
+	case from.Visibility != Public && archive.Visibility == Public && !a.ToPublic:
+		return fmt.Errorf("%s is private and its archive %s is public: everybody could read the packages there; use retain set --archive %s --to-public if that is meant", from.Repository, a.Repository, a.Repository)
+	}
+	return nil
+}
+
+// ArchiveOf returns the archive of a distribution: that of its own rule set or, without one, that of the repository's; nil for none.
+func (s Settings) ArchiveOf(d Distribution) (a *Archive) {
+	for _, r := range s.RetentionOf(d) {
+		if r.Archive != nil && (a == nil || r.Distribution == d) {
+			a = r.Archive
+		}
+	}
+	return a
 }
 
 // RetentionFloor is how long each package stays under any rules, after it came or was brought back.
@@ -84,6 +118,9 @@ func (r Retention) Rules() (rules []string) {
 	for _, k := range r.Keep {
 		rules = append(rules, "keep "+k)
 	}
+	if r.Archive != nil {
+		rules = append(rules, "archive "+r.Archive.Repository.String())
+	}
 	return rules
 }
 
@@ -104,9 +141,10 @@ func (r Retention) String() string {
 	return s
 }
 
-// SameRules reports whether two sets have the same rules, be they paused or not.
+// SameRules reports whether two sets have the same rules and the same archive, be they paused or not.
 func (r Retention) SameRules(o Retention) bool {
-	return r.Newest == o.Newest && r.NewestPerSeries == o.NewestPerSeries && r.YoungerDays == o.YoungerDays && r.DownloadedDays == o.DownloadedDays &&
+	sameArchive := (r.Archive == nil) == (o.Archive == nil) && (r.Archive == nil || *r.Archive == *o.Archive)
+	return sameArchive && r.Newest == o.Newest && r.NewestPerSeries == o.NewestPerSeries && r.YoungerDays == o.YoungerDays && r.DownloadedDays == o.DownloadedDays &&
 		slices.Equal(r.Keep, o.Keep)
 }
 

@@ -72,6 +72,13 @@ func SetHistoryPage(t *testing.T, rows int) {
 	t.Cleanup(func() { historyPage = was })
 }
 
+// SetMaxArchiving makes so few copies be under way to archives, until the test ends.
+func SetMaxArchiving(t *testing.T, n int) {
+	was := maxArchiving
+	maxArchiving = n
+	t.Cleanup(func() { maxArchiving = was })
+}
+
 // Exec executes a statement.
 func (d *DB) Exec(ctx context.Context, statement string) error { return d.exec(ctx, statement) }
 

@@ -39,8 +39,8 @@ func wholeOf(p catalog.Place) catalog.PackageTarget {
 // moveToo makes a copy that is under way a move, in the name of the context's actor.
 func moveToo(ctx context.Context, tx *transaction, upload int64, source catalog.Package, w Wish, now time.Time) error {
 	by := catalog.ActorOf(ctx)
-	_, err := tx.ExecContext(ctx, `UPDATE promotions SET move = ?, withdraw_reason = ?, actor = ?, why = ?, job = ? WHERE upload_id = ?`,
-		catalog.MoveWaiting, cut(w.Withdraw, maxReason), cut(by.User, maxUser), by.Why, cut(by.Job, maxJob), upload)
+	_, err := tx.ExecContext(ctx, `UPDATE promotions SET move = ?, withdraw_reason = ?, rules = ?, actor = ?, why = ?, job = ? WHERE upload_id = ?`,
+		catalog.MoveWaiting, cut(w.Withdraw, maxReason), w.rules, cut(by.User, maxUser), by.Why, cut(by.Job, maxJob), upload)
 	if err != nil {
 		return err
 	}
@@ -77,11 +77,13 @@ func duplicateOf(ctx context.Context, tx *transaction, upload int64, k catalog.P
 // A dueMove is a move whose copy has its verdict.
 type dueMove struct {
 	upload, pkg int64
+	from        int64 // id of the distribution
 	source      catalog.Package
 	target      string
 	state       catalog.UploadState
 	generation  string // digest of what was copied
 	reason      string
+	rules       string // of retention, by which it leaves; empty for another reason
 	by          catalog.Actor
 
 	end    catalog.MoveState
@@ -99,8 +101,8 @@ func dueMoves(ctx context.Context, q querier, of catalog.Repository, limit int) 
 		where, args = ` AND p.owner = ? AND p.name = ?`, append(args, of.Owner, of.Name)
 	}
 	return collect(ctx, q, func(scan func(...any) error) (m dueMove, err error) {
-		return m, scanPackage(&m.source, scan, &m.upload, &m.pkg, &m.target, &m.state, &m.generation, &m.reason, &m.by.User, &m.by.Why, &m.by.Job)
-	}, `SELECT u.id, k.id, m.target, u.state, u.generation, m.withdraw_reason, m.actor, m.why, m.job, `+packageColumns+`
+		return m, scanPackage(&m.source, scan, &m.upload, &m.pkg, &m.from, &m.target, &m.state, &m.generation, &m.reason, &m.rules, &m.by.User, &m.by.Why, &m.by.Job)
+	}, `SELECT u.id, k.id, d.id, m.target, u.state, u.generation, m.withdraw_reason, m.rules, m.actor, m.why, m.job, `+packageColumns+`
 		FROM promotions m JOIN uploads u ON u.id = m.upload_id JOIN packages k ON k.id = m.package_id
 		JOIN distributions d ON d.id = k.distribution_id JOIN repositories p ON p.id = d.repository_id
 		WHERE m.move = ? AND u.state IN (?, ?, ?)
@@ -178,6 +180,9 @@ func finishMoves(ctx context.Context, tx *transaction, due []dueMove, now time.T
 	for i := range due {
 		m := &due[i]
 		if err := m.judge(ctx, tx); err != nil {
+			return err
+		}
+		if err := m.judgeRules(ctx, tx); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE promotions SET move = ?, move_detail = ? WHERE upload_id = ?`, m.end, cut(m.detail, maxReason), m.upload); err != nil {

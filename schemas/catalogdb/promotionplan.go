@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"path"
 	"time"
 
@@ -86,13 +88,35 @@ func holderOf(ctx context.Context, q querier, k catalog.Package, to catalog.Plac
 	return &holder, err
 }
 
+// CopyMeets returns what a copy of a package meets in a place that has holder, or nothing, and why it cannot be there.
+func CopyMeets(k catalog.Package, holder *catalog.Package) (catalog.CopyState, string) {
+	if holder == nil {
+		return catalog.ToCopy, ""
+	}
+	same := holder.File.SHA256 == k.File.SHA256
+	switch {
+	case holder.State == catalog.Yanked && same:
+		return catalog.CopyWithdrawn, "it was withdrawn there; repomill unyank brings it back"
+	case holder.State == catalog.Yanked:
+		return catalog.CopyWithdrawn, "a file with other bytes was withdrawn there; no other file takes its name"
+	case holder.State == catalog.Reserved:
+		return catalog.CopyConflict, ReservedBy(*holder).Detail
+	case !same:
+		return catalog.CopyConflict, fmt.Sprintf("it has other bytes there: sha256 %s, not %s", holder.File.SHA256, k.File.SHA256)
+	case holder.State == catalog.Active:
+		return catalog.CopyThere, ""
+	default:
+		return catalog.ToCopy, "" // an upload or an earlier copy is under way
+	}
+}
+
 // PromoteSelected records the wishes that decide returns for what a search finds, in one transaction, and returns the upload that
 // makes each; see [DB.Promote]. decide is called in the transaction, once for each try of it, and asks the catalog for nothing;
 // its error ends the transaction, and nothing is recorded.
 func (d *DB) PromoteSelected(ctx context.Context, s PromotionSearch, now time.Time, decide func(Candidates) ([]Wish, error)) (asked []catalog.Upload, err error) {
 	fresh := map[wishKey]catalog.Upload{}
 	err = d.tx(ctx, func(tx *transaction) error {
-		if done, err := committed(ctx, tx, fresh); done || err != nil {
+		if done, err := committed(ctx, tx, maps.Values(fresh)); done || err != nil {
 			return err // an earlier try went through unreported
 		}
 		targets, err := tx.lockedTargets(ctx, s.From.Target, catalog.PackageTarget{Repository: s.To})
@@ -133,8 +157,8 @@ type wishKey struct {
 }
 
 // committed reports whether the uploads of an earlier try are in the catalog: all of them are, or none.
-func committed(ctx context.Context, tx *transaction, fresh map[wishKey]catalog.Upload) (done bool, err error) {
-	for _, u := range fresh {
+func committed(ctx context.Context, tx *transaction, fresh iter.Seq[catalog.Upload]) (done bool, err error) {
+	for u := range fresh {
 		n, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM uploads WHERE bucket = ? AND object = ? AND generation = ?`, u.Bucket, u.Object, u.Generation).Scan)
 		if n > 0 || err != nil {
 			return n > 0, err

@@ -19,6 +19,8 @@ type Wish struct {
 	// Withdraw is the reason with which the package is withdrawn where it is, once clients see the copy: the package moves. Empty
 	// for a copy.
 	Withdraw string
+
+	rules string // digest of the rules of retention by which it leaves; empty for another reason
 }
 
 // maxReason bounds [Wish.Withdraw], in bytes.
@@ -141,8 +143,8 @@ func insertWish(ctx context.Context, tx *transaction, pkg int64, w Wish, fresh c
 	if w.Withdraw != "" {
 		move = catalog.MoveWaiting
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO promotions (upload_id, package_id, target, actor, why, job, move, withdraw_reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		upload, pkg, w.To.String(), cut(by.User, maxUser), by.Why, cut(by.Job, maxJob), move, cut(w.Withdraw, maxReason))
+	_, err = tx.ExecContext(ctx, `INSERT INTO promotions (upload_id, package_id, target, actor, why, job, move, withdraw_reason, rules) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		upload, pkg, w.To.String(), cut(by.User, maxUser), by.Why, cut(by.Job, maxJob), move, cut(w.Withdraw, maxReason), w.rules)
 	return upload, err
 }
 

@@ -3,8 +3,6 @@ package catalogdb
 import (
 	"context"
 	"fmt"
-	"iter"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -35,13 +33,15 @@ type RetentionState struct {
 	Downloads *Collected             // how long downloads have been counted; nil if no rule asks for that
 
 	leaving []distributionLeaving
+	archive []archiveOf     // of all rule sets for the target
 	states  map[int64]int64 // revisions of the releases that it was computed from
 }
 
 // A distributionLeaving is what leaves a distribution.
 type distributionLeaving struct {
 	targetDistribution
-	rows []leavingRow // in descending order of name and version
+	archive *archiveOf   // nil: none
+	rows    []leavingRow // in descending order of name and version
 }
 
 type leavingRow struct {
@@ -101,6 +101,9 @@ func (d *DB) retention(ctx context.Context, t catalog.PackageTarget, at time.Tim
 
 func (d *DB) readRetention(ctx context.Context, q querier, t catalog.PackageTarget, of catalog.Settings, targets []targetDistribution, at time.Time) (s RetentionState, err error) {
 	s = RetentionState{Settings: of, At: at, Kept: map[KeptBy]int{}, states: map[int64]int64{}}
+	if s.archive, err = archivesOf(ctx, q, of, t); err != nil {
+		return s, err
+	}
 	if len(targets) == 0 && !t.Whole() {
 		return s, fmt.Errorf("distribution %s: %w", t, ErrNotFound)
 	}
@@ -141,7 +144,7 @@ func (s *RetentionState) addDistribution(ctx context.Context, a *applying) error
 		s.Bytes += row.size
 	}
 	s.Leave += len(a.leaving)
-	s.leaving = append(s.leaving, distributionLeaving{d, a.leaving})
+	s.leaving = append(s.leaving, distributionLeaving{d, s.archiveFor(d.distribution), a.leaving})
 	for _, r := range d.releases {
 		sum := RetentionRelease{Release: catalog.Release{Repository: s.Settings.Repository, Distribution: d.distribution, Arch: r.arch}}
 		for _, dir := range dirsOf(r.arch) {
@@ -152,162 +155,4 @@ func (s *RetentionState) addDistribution(ctx context.Context, a *applying) error
 		s.Releases = append(s.Releases, sum)
 	}
 	return nil
-}
-
-// Leaving yields the packages that leave, in order, as they are now: one that was withdrawn since is left out. It reads 500 at a time.
-func (d *DB) Leaving(ctx context.Context, s RetentionState) iter.Seq2[SelectedPackage, error] {
-	return func(yield func(SelectedPackage, error) bool) {
-		for _, l := range s.leaving {
-			for rows := range slices.Chunk(inNameOrder(l.rows), selectChunk) {
-				var some []SelectedPackage
-				err := d.ask(ctx, func(q querier) (err error) {
-					some, err = l.read(ctx, q, rows, s.Settings)
-					return err
-				})
-				if err != nil {
-					yield(SelectedPackage{}, fmt.Errorf("read packages that leave: %w", err))
-					return
-				}
-				for _, p := range some {
-					if !yield(p, nil) {
-						return
-					}
-				}
-			}
-		}
-	}
-}
-
-func inNameOrder(rows []leavingRow) []leavingRow {
-	rows = slices.Clone(rows)
-	slices.Reverse(rows)
-	return rows
-}
-
-// read reads some rows that leave, and are active, in order.
-func (l distributionLeaving) read(ctx context.Context, q querier, rows []leavingRow, settings catalog.Settings) ([]SelectedPackage, error) {
-	marks := map[int64]*SelectedPackage{}
-	for _, r := range rows {
-		marks[r.id] = &SelectedPackage{id: r.id}
-	}
-	found := Selected{Settings: settings}
-	s := Selection{States: []catalog.PackageState{catalog.Active}}
-	if err := s.readRows(ctx, q, []targetDistribution{l.targetDistribution}, marks, &found); err != nil {
-		return nil, err
-	}
-	sortSelected(found.Packages)
-	return found.Packages, nil
-}
-
-// A RetentionDecision says whether a transaction withdraws what leaves. packages are those that it would withdraw. It is called in
-// the transaction, once for each try of it, and asks the catalog for nothing. Its error ends the transaction: nothing changes.
-type RetentionDecision func(s RetentionState, packages []SelectedPackage) error
-
-// Retain withdraws the packages of a target that no rule keeps at a time, in one transaction that issues one revision for each release
-// they leave, if decide agrees. Ages are as of at. A transaction withdraws 100,000 packages at most: left says how many more leave,
-// with another call. Errors are those of [DB.Retention] and of decide.
-func (d *DB) Retain(ctx context.Context, t catalog.PackageTarget, at time.Time, y catalog.Yank, now time.Time, decide RetentionDecision) (done SelectedChange, left int, err error) {
-	if y.At.IsZero() {
-		y.At = now
-	}
-	y.At, y.By = y.At.UTC().Truncate(time.Second), cut(y.By, maxUser)
-	read, err := d.Retention(ctx, t, at) // outside of the transaction: it may take seconds, and often nothing leaves
-	if err != nil {
-		return done, 0, err
-	}
-	if read.Leave == 0 {
-		return done, 0, decide(read, nil)
-	}
-	err = d.tx(ctx, func(tx *transaction) error {
-		done, left = SelectedChange{Revisions: map[catalog.Release]int64{}}, 0
-		targets, err := tx.lockedTargets(ctx, t)
-		if err != nil {
-			return err
-		}
-		of, err := settings(ctx, tx, t.Repository)
-		if err != nil {
-			return err
-		}
-		s := read
-		if !s.holds(of, targets[0]) {
-			if s, err = d.readRetention(ctx, tx, t, of, targets[0], at); err != nil {
-				return err
-			}
-		}
-		left, err = done.retain(ctx, tx, t, s, y, now, decide)
-		return err
-	})
-	if err != nil {
-		return done, 0, fmt.Errorf("apply the rules of retention of %s: %w", t, err)
-	}
-	return done, left, nil
-}
-
-// retain withdraws what leaves, and returns how many packages are left.
-func (c *SelectedChange) retain(ctx context.Context, tx *transaction, t catalog.PackageTarget, s RetentionState, y catalog.Yank, now time.Time, decide RetentionDecision) (left int, err error) {
-	packages, err := s.first(ctx, tx, maxSelected)
-	if err != nil {
-		return 0, err
-	}
-	if err := decide(s, packages); err != nil || len(packages) == 0 {
-		return 0, err
-	}
-	if err := yankRows(ctx, tx, packages, y, now); err != nil {
-		return 0, err
-	}
-	changes := make([]packageChange, len(packages))
-	for i, p := range packages {
-		changes[i] = packageChange{pkg: p.id, releases: p.releases, changed: true}
-	}
-	if _, err := recordChanges(ctx, tx, changes, now); err != nil {
-		return 0, err
-	}
-	err = record(ctx, tx, now, catalog.AuditEntry{Action: catalog.ActionRetain, Target: t.String(), By: y.By, Detail: s.detail(len(packages))})
-	if err != nil {
-		return 0, err
-	}
-	for _, l := range s.leaving { // people have looked at it
-		if _, err := tx.ExecContext(ctx, `UPDATE retentions SET stopped = '' WHERE distribution_id = ?`, l.id); err != nil {
-			return 0, err
-		}
-	}
-	for _, p := range packages {
-		k := p.Package
-		k.State, k.Yank = catalog.Yanked, &y
-		c.Packages = append(c.Packages, k)
-	}
-	return s.Leave - len(packages), c.readRevisions(ctx, tx, t, packages)
-}
-
-// detail says in the audit log what was withdrawn, and by which rules.
-func (s RetentionState) detail(packages int) string {
-	var rules []string
-	for _, r := range s.Settings.Retention {
-		rules = append(rules, r.String())
-	}
-	return fmt.Sprintf("%d of %d packages withdrawn that no rule keeps; the rules are: %s", packages, s.Leave, strings.Join(rules, " | "))
-}
-
-// first reads the first packages that leave.
-func (s RetentionState) first(ctx context.Context, q querier, most int) (packages []SelectedPackage, err error) {
-	for _, l := range s.leaving {
-		rows := inNameOrder(l.rows)
-		some, err := l.read(ctx, q, rows[:min(len(rows), most-len(packages))], s.Settings)
-		if err != nil {
-			return nil, err
-		}
-		packages = append(packages, some...)
-	}
-	return packages, nil
-}
-
-// holds reports whether settings and releases are those that the state was computed from.
-func (s RetentionState) holds(of catalog.Settings, targets []targetDistribution) bool {
-	states := map[int64]int64{}
-	for _, d := range targets {
-		for _, r := range d.releases {
-			states[r.id] = r.revision
-		}
-	}
-	return of.Revision == s.Settings.Revision && maps.Equal(states, s.states)
 }

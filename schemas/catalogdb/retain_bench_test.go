@@ -72,9 +72,9 @@ func benchmarkRetention(b *testing.B, db *catalogdb.DB, leave int) {
 		b.ReportMetric(time.Since(begin).Seconds(), "s/plan+list")
 		b.ReportMetric(float64(peak())/(1<<20), "MiB-heap")
 		begin = time.Now()
-		done, left, err := db.Retain(b.Context(), wholeTools, start.AddDate(0, 0, 90), asExpired, start.AddDate(0, 0, 90), agree)
-		if err != nil || len(done.Packages) != 100_000 || left != leave-100_000 || listed != leave {
-			b.Fatal(len(done.Packages), left, listed, err)
+		done, err := db.Retain(b.Context(), wholeTools, catalogdb.Retaining{At: start.AddDate(0, 0, 90), Yank: asExpired}, start.AddDate(0, 0, 90), agree)
+		if err != nil || len(done.Packages) != 100_000 || done.Left != leave-100_000 || listed != leave {
+			b.Fatal(len(done.Packages), done.Left, listed, err)
 		}
 		b.ReportMetric(time.Since(begin).Seconds(), "s/run")
 	}

@@ -46,7 +46,7 @@ func retained(t *testing.T, db *catalogdb.DB, sets ...catalog.Retention) {
 }
 
 // agree decides for all that leaves.
-func agree(catalogdb.RetentionState, []catalogdb.SelectedPackage) error { return nil }
+func agree(catalogdb.RetentionState, []catalogdb.LeavingPackage) error { return nil }
 
 var asExpired = catalog.Yank{Reason: catalog.Expired}
 
@@ -64,9 +64,9 @@ func retain(t *testing.T, db *catalogdb.DB, target catalog.PackageTarget, at tim
 		}
 		planned = append(planned, p.Package.Name+" "+p.Package.Version+" "+p.Package.Arch)
 	}
-	done, more, err := db.Retain(t.Context(), target, at, asExpired, at, agree)
-	if err != nil || more != 0 || s.Leave != len(planned) {
-		t.Fatalf("%d leave, %d of them are listed, %d are left, %v", s.Leave, len(planned), more, err)
+	done, err := db.Retain(t.Context(), target, catalogdb.Retaining{At: at, Yank: asExpired}, at, agree)
+	if err != nil || done.Left != 0 || s.Leave != len(planned) {
+		t.Fatalf("%d leave, %d of them are listed, %d are left, %v", s.Leave, len(planned), done.Left, err)
 	}
 	for _, k := range done.Packages {
 		left = append(left, k.Name+" "+k.Version+" "+k.Arch)
@@ -137,9 +137,9 @@ func retainsInParts(t *testing.T, db *catalogdb.DB) {
 	retained(t, db, catalog.Retention{Newest: 1})
 	t.Cleanup(catalogdb.SetMaxSelected(4))
 	for _, want := range []struct{ gone, left int }{{4, 2}, {2, 0}, {0, 0}} {
-		done, left, err := db.Retain(t.Context(), wholeTools, start, asExpired, start, agree)
-		if err != nil || len(done.Packages) != want.gone || left != want.left {
-			t.Errorf("%d left, %d are left to go, %v, want %+v", len(done.Packages), left, err, want)
+		done, err := db.Retain(t.Context(), wholeTools, catalogdb.Retaining{At: start, Yank: asExpired}, start, agree)
+		if err != nil || len(done.Packages) != want.gone || done.Left != want.left {
+			t.Errorf("%d left, %d are left to go, %v, want %+v", len(done.Packages), done.Left, err, want)
 		}
 	}
 	if a, b := names(t, db, jammy), names(t, db, el9); len(a) != 1 || len(b) != 1 {
@@ -196,7 +196,7 @@ func retainsAll(t *testing.T, db *catalogdb.DB) {
 	}
 	refused := errors.New("refused")
 	revision := stateOf(t, db, el9).Revision
-	_, _, err = db.Retain(t.Context(), wholeTools, start, asExpired, start, func(catalogdb.RetentionState, []catalogdb.SelectedPackage) error { return refused })
+	_, err = db.Retain(t.Context(), wholeTools, catalogdb.Retaining{At: start, Yank: asExpired}, start, func(catalogdb.RetentionState, []catalogdb.LeavingPackage) error { return refused })
 	if !errors.Is(err, refused) || stateOf(t, db, el9).Revision != revision {
 		t.Errorf("got %v, want a refusal that changes nothing", err)
 	}

@@ -16,7 +16,8 @@ type RetentionRun struct {
 	Target    catalog.PackageTarget `json:"target"`
 	At        *time.Time            `json:"at,omitempty"` // nil if it has not ended yet
 	Withdrawn int                   `json:"withdrawn"`
-	Stopped   string                `json:"stopped,omitempty"` // why it changed nothing, and what to do
+	Archived  int                   `json:"archived,omitempty"` // packages that it asked for in the archive, to be withdrawn once they are there
+	Stopped   string                `json:"stopped,omitempty"`  // why packages stay that no rule keeps, and what to do
 	Next      time.Time             `json:"next"`
 
 	distribution int64
@@ -28,12 +29,12 @@ func (d *DB) RetentionRuns(ctx context.Context) ([]RetentionRun, error) {
 	all, err := list(ctx, d, func(scan func(...any) error) (r RetentionRun, err error) {
 		var at int64
 		t := &r.Target
-		err = scan(&r.distribution, &t.Repository.Owner, &t.Repository.Name, &t.Distribution.OS, &t.Distribution.Version, (*scanTime)(&r.Next), &r.rules, &at, &r.Withdrawn, &r.Stopped)
+		err = scan(&r.distribution, &t.Repository.Owner, &t.Repository.Name, &t.Distribution.OS, &t.Distribution.Version, (*scanTime)(&r.Next), &r.rules, &at, &r.Withdrawn, &r.Archived, &r.Stopped)
 		if at > 0 {
 			r.At = optional(sql.NullInt64{Int64: at, Valid: true})
 		}
 		return r, err
-	}, `SELECT d.id, p.owner, p.name, d.os, d.version, x.next_at, x.rules, x.applied_at, x.withdrawn, x.stopped
+	}, `SELECT d.id, p.owner, p.name, d.os, d.version, x.next_at, x.rules, x.applied_at, x.withdrawn, x.archived, x.stopped
 		FROM retentions x JOIN distributions d ON d.id = x.distribution_id JOIN repositories p ON p.id = d.repository_id ORDER BY p.owner, p.name, d.os, d.version`)
 	if err != nil {
 		return nil, fmt.Errorf("list runs of retention: %w", err)
@@ -121,7 +122,7 @@ func (d *DB) TakeRetention(ctx context.Context, x DueRetention, now, again time.
 		err := tx.QueryRowContext(ctx, `SELECT next_at, rules FROM retentions WHERE distribution_id = ?`+tx.forUpdate, x.distribution).Scan(&next, &rules)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
-			_, err = tx.ExecContext(ctx, `INSERT INTO retentions (distribution_id, next_at, rules, applied_at, withdrawn, stopped) VALUES (?, ?, ?, 0, 0, '')`,
+			_, err = tx.ExecContext(ctx, `INSERT INTO retentions (distribution_id, next_at, rules, applied_at, withdrawn, archived, stopped) VALUES (?, ?, ?, 0, 0, 0, '')`,
 				x.distribution, millis(again), x.rules)
 		case err == nil && rules == x.rules && next > millis(now):
 			return nil
@@ -140,10 +141,11 @@ func (d *DB) TakeRetention(ctx context.Context, x DueRetention, now, again time.
 // maxStopped is what the column holds, in bytes.
 const maxStopped = 2000
 
-// EndRetention records what rules did, and when they are due again. stopped is empty unless they changed nothing for a reason.
-func (d *DB) EndRetention(ctx context.Context, x DueRetention, withdrawn int, stopped string, now, next time.Time) error {
-	err := d.exec(ctx, `UPDATE retentions SET next_at = ?, applied_at = ?, withdrawn = ?, stopped = ? WHERE distribution_id = ? AND rules = ?`,
-		millis(next), millis(now), withdrawn, cut(stopped, maxStopped), x.distribution, x.rules)
+// EndRetention records what rules did, and when they are due again: how many packages they withdrew, and asked for in the archive.
+// stopped is empty unless packages stay, for that reason, that no rule keeps.
+func (d *DB) EndRetention(ctx context.Context, x DueRetention, withdrawn, archived int, stopped string, now, next time.Time) error {
+	err := d.exec(ctx, `UPDATE retentions SET next_at = ?, applied_at = ?, withdrawn = ?, archived = ?, stopped = ? WHERE distribution_id = ? AND rules = ?`,
+		millis(next), millis(now), withdrawn, archived, cut(stopped, maxStopped), x.distribution, x.rules)
 	if err != nil {
 		return fmt.Errorf("record the run of retention of %s: %w", x.Target, err)
 	}

@@ -44,7 +44,7 @@ func retentionDue(t *testing.T, db *catalogdb.DB) {
 		t.Errorf("rules that are being applied are due: %v", due)
 	}
 	take(after(time.Hour), true) // that worker was ended
-	if err := db.EndRetention(t.Context(), x, 0, "too much", after(time.Hour), after(25*time.Hour)); err != nil {
+	if err := db.EndRetention(t.Context(), x, 0, 0, "too much", after(time.Hour), after(25*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	stopped := func(want int) {
@@ -70,11 +70,11 @@ func retentionDue(t *testing.T, db *catalogdb.DB) {
 		t.Errorf("%+v are due, want both", due)
 	}
 	stopped(1)
-	if err := db.EndRetention(t.Context(), x, 5, "", after(3*time.Hour), after(48*time.Hour)); err != nil {
+	if err := db.EndRetention(t.Context(), x, 5, 0, "", after(3*time.Hour), after(48*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	stopped(0)
-	if err := db.EndRetention(t.Context(), x, 0, "again", after(3*time.Hour), after(48*time.Hour)); err != nil {
+	if err := db.EndRetention(t.Context(), x, 0, 0, "again", after(3*time.Hour), after(48*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	retained(t, db)

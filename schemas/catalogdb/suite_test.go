@@ -233,6 +233,11 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"what was downloaded stays", retainsDownloaded},
 		{"packages with keys stay", retainsKeyring},
 		{"many packages leave in parts", retainsInParts},
+		{"what leaves goes to the archive first", retainsArchived},
+		{"what the archive cannot take stays", archiveRefuses},
+		{"a copy that is rejected is asked for again by hand alone", archiveRejects},
+		{"rules that changed withdraw nothing that is on its way", archiveOfOldRules},
+		{"the archive exists, and is no more open", archiveChecked},
 		{"automatic rules are due once a day, to one process", retentionDue},
 
 		{"an empty catalog recovers what was published", recoverFromNothing},

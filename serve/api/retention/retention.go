@@ -32,6 +32,7 @@ type RuleSet struct {
 	Rules       []string `json:"rules"`
 	Automatic   bool     `json:"automatic"` // else it is paused
 	AllowShrink bool     `json:"allow_shrink"`
+	Archive     string   `json:"archive,omitempty"` // the repository that packages which leave are copied to first
 	Runs        []Run    `json:"runs"`
 }
 
@@ -40,6 +41,7 @@ type Run struct {
 	Target    string     `json:"target"`
 	At        *time.Time `json:"at"`
 	Withdrawn int        `json:"withdrawn"`
+	Archived  int        `json:"archived,omitempty"` // packages that were asked for in the archive, to be withdrawn once they are there
 	Stopped   string     `json:"stopped,omitempty"`
 }
 
@@ -53,7 +55,17 @@ type Plan struct {
 	Packages int            `json:"packages"`
 	Bytes    int64          `json:"bytes"`
 	Leaving  []Package      `json:"leaving"` // the first of them
+	Archive  *Archive       `json:"archive,omitempty"`
 	Refused  string         `json:"refused,omitempty"`
+}
+
+// An Archive counts the packages that would go to an archive before they leave.
+type Archive struct {
+	Copied int   `json:"copied"`
+	Bytes  int64 `json:"bytes"`  // of those that are copied
+	There  int   `json:"there"`  // packages that are there already
+	Moving int   `json:"moving"` // packages that are on their way
+	Stay   int   `json:"stay"`   // packages that cannot go there
 }
 
 // A Release is what would leave one release.
@@ -72,13 +84,18 @@ type Package struct {
 	Arch    string `json:"arch"`
 	Size    int64  `json:"size"`
 	SHA256  string `json:"sha256"`
+
+	Archive string            `json:"archive,omitempty"` // the place that it goes to first
+	Copy    catalog.CopyState `json:"copy,omitempty"`    // what it meets there
+	Detail  string            `json:"detail,omitempty"`  // why it cannot go there, and stays
 }
 
 // A Result is what a run did.
 type Result struct {
 	Target    string `json:"target"`
 	Withdrawn int    `json:"withdrawn"`
-	Published bool   `json:"published"` // clients do not see the packages; else workers are about to publish
+	Archiving int    `json:"archiving,omitempty"` // packages that workers withdraw once clients see them in the archive
+	Published bool   `json:"published"`           // clients do not see the packages; else workers are about to publish
 }
 
 // New returns the handler of the paths of [IsPath].

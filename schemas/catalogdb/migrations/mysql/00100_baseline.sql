@@ -321,13 +321,15 @@ CREATE TABLE IF NOT EXISTS exact_needs (
 ) ENGINE = InnoDB;
 
 -- When rules of retention are applied to a distribution by workers: next at next_at. rules are the rule sets (JSON) that were applied
--- at applied_at, and stopped says why that changed nothing, for people.
+-- at applied_at, when withdrawn packages left and archived were to be copied to the archive;
+-- stopped says why others that no rule keeps stayed, for people.
 CREATE TABLE IF NOT EXISTS retentions (
     distribution_id BIGINT          NOT NULL,
     next_at         BIGINT          NOT NULL,
     rules           MEDIUMBLOB      NOT NULL,
     applied_at      BIGINT          NOT NULL,
     withdrawn       BIGINT          NOT NULL,
+    archived        BIGINT          NOT NULL,
     stopped         VARBINARY(2000) NOT NULL,
     PRIMARY KEY (distribution_id),
     FOREIGN KEY (distribution_id) REFERENCES distributions (id)
@@ -430,6 +432,7 @@ CREATE TABLE IF NOT EXISTS audit (
 ) ENGINE = InnoDB;
 
 -- Uploads whose bytes are those of a published package, package_id. target is owner/name/os/version[/component].
+-- rules is the digest of the rules of retention by which it leaves.
 CREATE TABLE IF NOT EXISTS promotions (
     upload_id       BIGINT          NOT NULL PRIMARY KEY,
     package_id      BIGINT          NOT NULL,
@@ -440,6 +443,7 @@ CREATE TABLE IF NOT EXISTS promotions (
     move            VARBINARY(16)   NOT NULL DEFAULT '',
     withdraw_reason VARBINARY(4096) NOT NULL DEFAULT '',
     move_detail     VARBINARY(4096) NOT NULL DEFAULT '',
+    rules           VARBINARY(64)   NOT NULL DEFAULT '',
     KEY promotions_by_package (package_id, target),
     KEY promotions_to_move (move, upload_id),
     FOREIGN KEY (upload_id) REFERENCES uploads (id),

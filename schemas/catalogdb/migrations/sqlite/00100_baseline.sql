@@ -292,13 +292,15 @@ CREATE TABLE exact_needs (
 ) WITHOUT ROWID;
 
 -- When rules of retention are applied to a distribution by workers: next at next_at. rules are the rule sets (JSON) that were applied
--- at applied_at, and stopped says why that changed nothing, for people.
+-- at applied_at, when withdrawn packages left and archived were to be copied to the archive;
+-- stopped says why others that no rule keeps stayed, for people.
 CREATE TABLE retentions (
     distribution_id INTEGER NOT NULL PRIMARY KEY REFERENCES distributions (id),
     next_at         INTEGER NOT NULL,
     rules           TEXT    NOT NULL,
     applied_at      INTEGER NOT NULL,
     withdrawn       INTEGER NOT NULL,
+    archived        INTEGER NOT NULL,
     stopped         TEXT    NOT NULL
 );
 
@@ -391,7 +393,7 @@ CREATE INDEX audit_by_repository ON audit (owner, name, at);
 
 -- Uploads whose bytes are those of a published package, package_id. target is owner/name/os/version[/component]. move is empty for a
 -- copy; waiting: the package is withdrawn with withdraw_reason once clients see the copy; done or kept after that, and move_detail
--- says why it was kept.
+-- says why it was kept. rules is the digest of the rules of retention by which it leaves.
 CREATE TABLE promotions (
     upload_id       INTEGER NOT NULL PRIMARY KEY REFERENCES uploads (id),
     package_id      INTEGER NOT NULL REFERENCES packages (id),
@@ -401,7 +403,8 @@ CREATE TABLE promotions (
     job             TEXT    NOT NULL,
     move            TEXT    NOT NULL DEFAULT '',
     withdraw_reason TEXT    NOT NULL DEFAULT '',
-    move_detail     TEXT    NOT NULL DEFAULT ''
+    move_detail     TEXT    NOT NULL DEFAULT '',
+    rules           TEXT    NOT NULL DEFAULT ''
 );
 CREATE INDEX promotions_by_package ON promotions (package_id, target);
 CREATE INDEX promotions_to_move ON promotions (move, upload_id);
