@@ -17,9 +17,8 @@ type retained struct {
 
 // archive prints what goes to the archive and, unless the run does not wait, follows it until it is withdrawn where it was.
 func (s *retained) archive(ctx context.Context, io stdio, db *catalogdb.DB, r *retaining, done catalogdb.Retained) error {
-	s.aside = done.Aside
-	if done.Aside > 0 && done.First != nil {
-		p := done.First
+	if p := done.First; p != nil && r.want == nil { // a plan says what it leaves out
+		s.aside = done.Aside
 		fmt.Fprintf(io.err, "stays: %s in %s, which cannot go to %s: %s\n", nameOf(p.Package), p.Package.Place(), p.Archive, command.Printable(p.Detail))
 	}
 	if len(done.Archiving) == 0 {
