@@ -29,7 +29,7 @@ type retainSetCmd struct {
 	Target          string   `arg:"" help:"owner/name for all its distributions, or owner/name/os/version for one."`
 	Newest          int      `placeholder:"N" help:"Keep the newest N versions of each name, component and architecture, in the order of the format. A version with several architectures counts once; one for all architectures counts in each."`
 	NewestPerSeries int      `placeholder:"N" help:"Keep the newest N versions of each major.minor, such as 15.11 and 16.2."`
-	Younger         period   `placeholder:"90d" help:"Keep what came, or was brought back, within this time. The last 14 days always stay."`
+	Younger         period   `placeholder:"90d" help:"Keep what clients see, or see again, since this time or less. What they see since 14 days or less, or not yet, always stays."`
 	Downloaded      period   `placeholder:"60d" help:"Keep what was downloaded within this time (repomill stats). Everything stays until downloads have been counted for as long, and if none were counted in the last week."`
 	Keep            []string `sep:"none" placeholder:"NAME=VERSION" help:"Keep what a pattern selects, as yank takes it: NAME, NAME=VERSION, NAME=VERSION:ARCH, with * ? and [a-z]. May be repeated."`
 	Archive         string   `placeholder:"OWNER/NAME" help:"Copy what leaves to this repository first, into the same distribution and component, and withdraw it only once clients see it there. It stays with later rules of the target; none takes it away."`
@@ -48,7 +48,9 @@ func (retainSetCmd) Help() string {
 stays needs by exact version (Depends: x (= 1.0), Requires: x = 1.0-1) stays, too, and so does the keyring package. The rules of one
 command replace those that the target had, and start paused: nothing leaves until repomill retain run, or retain set --automatic.
 Rules that would leave a release without packages are refused. What leaves is withdrawn as expired: its file stays for the retention
-period, and repomill unyank brings it back until then. A package that was brought back counts as new.
+period, and repomill unyank brings it back until then. A package is as young as the publish with which clients saw it, also one that
+waited for a release train, was promoted or was brought back. (After the loss of the catalog, a DEB is as young as the publish that it was
+rebuilt from, and an RPM as its push.) A version at less than 100 % (repomill phase) stays as one of the newest, and pushes no other out.
 
 With --archive, what leaves goes to another repository first, by a copy in the bucket. What cannot go there (other bytes of its version are
 there, it was withdrawn there, or the archive lacks the distribution, the component or a signature) stays where it is: retain plan lists

@@ -16,7 +16,7 @@ import (
 	"repomill/testdata/rpmtest"
 )
 
-// age makes the packages of a repository look as if they had come earlier: none leaves within 14 days.
+// age makes the packages of a repository look as if they had come, and been seen, earlier: none leaves within 14 days.
 func (s *site) age(t *testing.T, repository string, by time.Duration) {
 	t.Helper()
 	owner, name, _ := strings.Cut(repository, "/")
@@ -25,10 +25,12 @@ func (s *site) age(t *testing.T, repository string, by time.Duration) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	_, err = db.Exec(`UPDATE packages SET uploaded_at = uploaded_at - ? WHERE distribution_id IN
-		(SELECT d.id FROM distributions d JOIN repositories p ON p.id = d.repository_id WHERE p.owner = ? AND p.name = ?)`, by.Milliseconds(), owner, name)
-	if err != nil {
-		t.Fatal(err)
+	const of = ` WHERE distribution_id IN (SELECT d.id FROM distributions d JOIN repositories p ON p.id = d.repository_id WHERE p.owner = ? AND p.name = ?)`
+	for _, statement := range []string{`UPDATE packages SET uploaded_at = uploaded_at - ?` + of,
+		`UPDATE visibility SET came_at = came_at - ? WHERE release_id IN (SELECT id FROM releases` + of + `)`} {
+		if _, err := db.Exec(statement, by.Milliseconds(), owner, name); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ type retainPlanCmd struct {
 // Help describes the exit codes.
 func (retainPlanCmd) Help() string {
 	return `The command changes nothing. Of each release it prints which packages would leave, how many stay and by which rule: a package that
-several rules keep counts for the first of keyring (has the keys of the repository), young (came, or was brought back, within 14 days),
+several rules keep counts for the first of keyring (has the keys of the repository), young (clients see it since 14 days or less, or not yet),
 younger, newest, pinned, downloaded, needed (by exact version, by one that stays).
 
 Exit codes:

@@ -15,7 +15,7 @@ type Retention struct {
 	Distribution    Distribution `json:"distribution,omitzero"`       // zero for all of the repository
 	Newest          int          `json:"newest,omitempty"`            // versions of each name and architecture that stay; 0: no such rule
 	NewestPerSeries int          `json:"newest_per_series,omitempty"` // the same within each major.minor
-	YoungerDays     int          `json:"younger_days,omitempty"`      // packages younger than so many days stay; 0: see [RetentionFloor]
+	YoungerDays     int          `json:"younger_days,omitempty"`      // packages that clients see since so many days or less stay; 0: see [RetentionFloor]
 	Keep            []string     `json:"keep,omitempty"`              // patterns of packages that stay ([ParsePattern]); sorted
 	DownloadedDays  int          `json:"downloaded_days,omitempty"`   // packages that were downloaded within so many days stay; 0: no such rule
 	Automatic       bool         `json:"automatic,omitempty"`         // workers apply it each day; if not, it is paused
@@ -56,7 +56,7 @@ func (s Settings) ArchiveOf(d Distribution) (a *Archive) {
 	return a
 }
 
-// RetentionFloor is how long each package stays under any rules, after it came or was brought back.
+// RetentionFloor is how long each package stays under any rules, after clients saw it first, or again.
 const RetentionFloor = 14 * 24 * time.Hour
 
 // MaxShrink is how much of a release may leave in one automatic run, in per cent.

@@ -116,7 +116,7 @@ func (d *DB) readRetention(ctx context.Context, q querier, t catalog.PackageTarg
 			s.Without = append(s.Without, of.distribution)
 			continue
 		}
-		a := &applying{q: q, inOrder: d.inOrder, keeper: newKeeper(s.Settings, ds, s.At), distribution: of, sums: map[string]*dirSum{}}
+		a := &applying{q: q, inOrder: d.inOrder, keeper: newKeeper(s.Settings, ds, s.At), at: s.At, distribution: of, sums: map[string]*dirSum{}}
 		if err := s.addDistribution(ctx, a); err != nil {
 			return s, err
 		}
@@ -129,6 +129,9 @@ func (d *DB) readRetention(ctx context.Context, q querier, t catalog.PackageTarg
 func (s *RetentionState) addDistribution(ctx context.Context, a *applying) error {
 	d := a.distribution
 	if err := a.readDownloads(ctx, s); err != nil {
+		return err
+	}
+	if err := a.readYoung(ctx); err != nil {
 		return err
 	}
 	if err := a.read(ctx); err != nil {

@@ -37,9 +37,18 @@ func aged(r catalog.Release, name string, minor, patch int, arch string, days in
 	return k
 }
 
-// retained sets the rule sets of a repository.
+// seenSinceUpload makes clients have seen packages since they were uploaded, that none has seen yet.
+func seenSinceUpload(t *testing.T, db *catalogdb.DB) {
+	t.Helper()
+	if err := db.Exec(t.Context(), `UPDATE visibility SET came_at = (SELECT k.uploaded_at FROM packages k WHERE k.id = package_id) WHERE came_at IS NULL`); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// retained sets the rule sets of a repository, whose packages clients have seen since their upload.
 func retained(t *testing.T, db *catalogdb.DB, sets ...catalog.Retention) {
 	t.Helper()
+	seenSinceUpload(t, db)
 	if _, err := db.ChangeSettings(t.Context(), tools, start, func(s *catalog.Settings) error { s.Retention = sets; return nil }); err != nil {
 		t.Fatal(err)
 	}
@@ -107,6 +116,10 @@ func retains(t *testing.T, db *catalogdb.DB) {
 	if _, err := db.Unyank(t.Context(), selectorOf(old), start); err != nil {
 		t.Fatal(err)
 	}
+	if got := retain(t, db, wholeTools, start.Add(2*catalog.RetentionFloor)); len(got) > 0 {
+		t.Errorf("%v leave again before clients see what was brought back", got)
+	}
+	publish(t, db, jammy, stateOf(t, db, jammy).Revision.Number, start)
 	if got := retain(t, db, wholeTools, start.Add(catalog.RetentionFloor-time.Second)); len(got) > 0 {
 		t.Errorf("%v leave again soon after they were brought back", got)
 	}
@@ -221,6 +234,7 @@ func retainsKeyring(t *testing.T, db *catalogdb.DB) {
 		pushAll(t, db, aged(jammy, keyring, 1, patch, "all", 90))
 	}
 	pushAll(t, db, aged(jammy, "app", 1, 0, "amd64", 90))
+	seenSinceUpload(t, db)
 	_, err := db.ChangeSettings(t.Context(), tools, start, func(s *catalog.Settings) error {
 		s.Keyring, s.Retention = &catalog.KeyringPackage{On: true}, []catalog.Retention{{YoungerDays: 30}}
 		return nil
@@ -288,6 +302,7 @@ func TestL5KeepWins(t *testing.T) {
 				}
 			}
 			pushAll(t, db, all...)
+			phased := randomPhases(t, db, random, all)
 			sets := []catalog.Retention{randomRules(random), randomRules(random)}
 			sets[1].Distribution = el9.Distribution
 			retained(t, db, sets...)
@@ -298,7 +313,7 @@ func TestL5KeepWins(t *testing.T) {
 				if k.Format == catalog.RPM {
 					of = sets
 				}
-				if !k.Uploaded.After(start.Add(-catalog.RetentionFloor)) && !slices.ContainsFunc(of, func(s catalog.Retention) bool { return modelKeeps(s, k, all) }) {
+				if !k.Uploaded.After(start.Add(-catalog.RetentionFloor)) && !slices.ContainsFunc(of, func(s catalog.Retention) bool { return modelKeeps(s, k, all, phased) }) {
 					want = append(want, k.Name+" "+k.Version+" "+k.Arch)
 				}
 			}
@@ -329,8 +344,23 @@ func randomRules(random *rand.Rand) catalog.Retention {
 	return r
 }
 
-// modelKeeps is the plainest form of the rules: it counts, for each package, the versions that are newer.
-func modelKeeps(s catalog.Retention, k catalog.Package, all []catalog.Package) bool {
+// randomPhases gives some of the DEB packages a phase at random, and returns them.
+func randomPhases(t *testing.T, db *catalogdb.DB, random *rand.Rand, all []catalog.Package) map[string]bool {
+	t.Helper()
+	phased := map[string]bool{}
+	for _, k := range all {
+		if k.Format == catalog.DEB && random.IntN(4) == 0 {
+			phased[k.Key] = true
+			if err := db.Exec(t.Context(), fmt.Sprintf(`UPDATE packages SET phase = %d WHERE object_key = '%s'`, random.IntN(100), k.Key)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return phased
+}
+
+// modelKeeps is the plainest form of the rules: it counts, for each package, the versions that are newer, and that all hosts upgrade to.
+func modelKeeps(s catalog.Retention, k catalog.Package, all []catalog.Package, phased map[string]bool) bool {
 	if s.YoungerDays > 0 && k.Uploaded.After(start.AddDate(0, 0, -s.YoungerDays)) {
 		return true
 	}
@@ -344,7 +374,7 @@ func modelKeeps(s catalog.Retention, k catalog.Package, all []catalog.Package) b
 	newer, inSeries := map[string]bool{}, map[string]bool{}
 	for _, o := range all {
 		visible := o.Arch == k.Arch || o.Arch == "all" || o.Arch == "noarch" // to hosts of its architecture
-		if o.Distribution != k.Distribution || o.Name != k.Name || !visible || cmp.Compare(order(o), order(k)) <= 0 {
+		if o.Distribution != k.Distribution || o.Name != k.Name || !visible || phased[o.Key] || cmp.Compare(order(o), order(k)) <= 0 {
 			continue
 		}
 		newer[o.Version] = true
@@ -356,3 +386,72 @@ func modelKeeps(s catalog.Retention, k catalog.Package, all []catalog.Package) b
 }
 
 func matches(pattern, s string) bool { ok, _ := path.Match(pattern, s); return ok }
+
+// retainsPhased: a version that not all hosts upgrade to stays, as one of the newest, and pushes none out.
+func retainsPhased(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	for patch := range 4 {
+		pushAll(t, db, aged(jammy, "app", 1, patch, "amd64", 90-patch))
+	}
+	retained(t, db, catalog.Retention{Newest: 1})
+	phase := func(patch int, percent string) {
+		t.Helper()
+		if err := db.Exec(t.Context(), fmt.Sprintf(`UPDATE packages SET phase = %s WHERE version = '1.1.%d-1'`, percent, patch)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	phase(3, "0") // paused
+	phase(2, "99")
+	if diff := gocmp.Diff([]string{"app 1.1.0-1 amd64"}, retain(t, db, wholeTools, start)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	phase(3, "NULL") // all hosts
+	if diff := gocmp.Diff([]string{"app 1.1.1-1 amd64", "app 1.1.2-1 amd64"}, retain(t, db, wholeTools, start)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// retainsSeen: the age of a package counts from when clients saw it, and not from its upload.
+func retainsSeen(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	declare(t, db, el9)
+	pushAll(t, db, aged(jammy, "app", 1, 0, "amd64", 90), aged(el9, "doc", 1, 0, "noarch", 90))
+	retained(t, db, catalog.Retention{Newest: 1})
+	pushAll(t, db, aged(jammy, "app", 1, 1, "amd64", 80), aged(el9, "doc", 1, 1, "noarch", 80)) // as of a release train
+	pushAll(t, db, aged(jammy, "app", 1, 2, "amd64", 70), aged(el9, "doc", 1, 2, "noarch", 70))
+	leave := func(when string, days int, want ...string) {
+		t.Helper()
+		s, err := db.Retention(t.Context(), wholeTools, start.AddDate(0, 0, days))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for p, err := range db.Leaving(t.Context(), s) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, p.Package.Name+" "+p.Package.Version)
+		}
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", when, diff)
+		}
+	}
+	old := []string{"app 1.1.0-1", "doc 1.1.0-1"}
+	all := []string{"app 1.1.0-1", "app 1.1.1-1", "doc 1.1.0-1", "doc 1.1.1-1"}
+	leave("before clients see the others", 100, old...)
+	publish(t, db, jammy, revisionOf(t, db, jammy), after(time.Second))
+	for _, arch := range []string{"SRPMS", "aarch64", "x86_64"} {
+		r := el9
+		r.Arch = arch
+		publish(t, db, r, revisionOf(t, db, r), after(time.Second))
+	}
+	leave("while the others are young", 13, old...)
+	leave("once they are old", 15, all...)
+	retained(t, db, catalog.Retention{Newest: 1, YoungerDays: 30})
+	leave("while a rule has them as younger", 29, old...)
+	leave("once no rule has", 31, all...)
+	if err := db.Exec(t.Context(), `UPDATE visibility SET came_at = 0`); err != nil { // as after the loss of the catalog
+		t.Fatal(err)
+	}
+	leave("since their upload, if that is all that is known", 0, all...)
+}

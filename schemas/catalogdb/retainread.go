@@ -17,6 +17,7 @@ var retainPage = 2000
 // An applying is the application of rules to one distribution.
 type applying struct {
 	*keeper
+	at           time.Time
 	q            querier
 	inOrder      string
 	distribution targetDistribution
@@ -29,6 +30,50 @@ type applying struct {
 	leaving []leavingRow
 	dirs    []string     // of numbers
 	asked   []leavingRow // rows that stay only if they were downloaded
+	young   []youngRow   // by id
+}
+
+// A youngRow is a package that clients see since a time, or not yet.
+type youngRow struct{ id, since int64 }
+
+// readYoung reads which packages of the distribution clients see since the earliest time that rules ask for, or later.
+func (a *applying) readYoung(ctx context.Context) error {
+	after := a.floor
+	for _, cutoff := range a.cutoffs {
+		after = min(after, cutoff)
+	}
+	for _, r := range a.distribution.releases {
+		// What came with revisions that were published before is older: the others are few.
+		rows, err := a.q.QueryContext(ctx, `SELECT package_id, COALESCE(came_at, ?) FROM visibility
+			WHERE release_id = ? AND went IS NULL AND (came_at IS NULL OR came_at > ?)
+			AND came > (SELECT COALESCE(MAX(u.revision), -1) FROM publications u WHERE u.release_id = ? AND u.published_at <= ?)`, millis(a.at), r.id, after, r.id, after)
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+			var y youngRow
+			if err := rows.Scan(&y.id, &y.since); err != nil {
+				rows.Close() //nolint:errcheck // the other error counts
+				return err
+			}
+			a.young = append(a.young, y)
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		rows.Close() //nolint:errcheck // it was read to its end
+	}
+	slices.SortFunc(a.young, func(y, z youngRow) int { return cmp.Or(cmp.Compare(y.id, z.id), cmp.Compare(z.since, y.since)) }) // of several releases, the last
+	return nil
+}
+
+// seenSince returns since when clients see a package, if that is later than it was uploaded.
+func (a *applying) seenSince(id, uploaded int64) int64 {
+	i, found := slices.BinarySearchFunc(a.young, id, func(y youngRow, id int64) int { return cmp.Compare(y.id, id) })
+	if !found {
+		return uploaded
+	}
+	return max(a.young[i].since, uploaded)
 }
 
 // A dirSum counts the packages of a directory.
@@ -136,14 +181,13 @@ func (c *retainCursor) fill(ctx context.Context, a *applying) (err error) {
 		args = append(args, l.sortKey, l.sortKey, l.component, l.component, l.variant)
 	}
 	c.rows, err = collect(ctx, a.q, func(scan func(...any) error) (r orderedRow, err error) {
-		var back int64
 		r.dir = c.dir
-		err = scan(&r.id, &r.name, &r.version, &r.canonical, &r.arch, &r.component, &r.variant, &r.sortKey, &r.size, &r.since, &back)
-		r.since = max(r.since, back)
+		err = scan(&r.id, &r.name, &r.version, &r.canonical, &r.arch, &r.component, &r.variant, &r.sortKey, &r.size, &r.since, &r.phased)
+		r.since = a.seenSince(r.id, r.since)
 		return r, err
-	}, `SELECT k.id, k.name, k.version, k.canonical, k.arch, k.component, k.variant, k.sort_key, k.size, k.uploaded_at, COALESCE(u.at, 0)
-		FROM packages k`+a.inOrder+` LEFT JOIN unyanks u ON u.package_id = k.id WHERE `+where+`
-		ORDER BY k.sort_key DESC, k.component DESC, k.variant DESC LIMIT ?`, append(args, retainPage)...)
+	}, `SELECT k.id, k.name, k.version, k.canonical, k.arch, k.component, k.variant, k.sort_key, k.size, k.uploaded_at, COALESCE(k.phase, ?) < ?
+		FROM packages k`+a.inOrder+` WHERE `+where+`
+		ORDER BY k.sort_key DESC, k.component DESC, k.variant DESC LIMIT ?`, append(append([]any{catalog.Everyone, catalog.Everyone}, args...), retainPage)...)
 	if c.ended = len(c.rows) < retainPage; err == nil && len(c.rows) > 0 {
 		c.last = &c.rows[len(c.rows)-1]
 	}

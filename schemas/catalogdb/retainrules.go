@@ -1,6 +1,7 @@
 package catalogdb
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +15,7 @@ type KeptBy string
 // What keeps packages.
 const (
 	KeptKeyring    KeptBy = "keyring"    // it has the keys of its repository
-	KeptYoung      KeptBy = "young"      // it came, or was brought back, within [catalog.RetentionFloor]
+	KeptYoung      KeptBy = "young"      // clients see it, or see it again, since [catalog.RetentionFloor] or less, or not yet
 	KeptYounger    KeptBy = "younger"    // the same within the days of a rule
 	KeptNewest     KeptBy = "newest"     // it is one of the newest versions of its name and architecture
 	KeptPinned     KeptBy = "pinned"     // a pattern has it
@@ -28,7 +29,8 @@ type retainRow struct {
 	name, version, canonical, arch, component string
 	dir                                       string
 	size                                      int64
-	since                                     int64 // when it came, or was brought back, in milliseconds
+	since                                     int64 // when clients saw it first, or again, in milliseconds
+	phased                                    bool  // not all hosts upgrade to it yet
 }
 
 // A keeper applies rule sets to the packages of a distribution. They come in descending order of name and version, so that it holds
@@ -101,21 +103,21 @@ func (k *keeper) end() error {
 	return nil
 }
 
-// count counts the current version: once for all architectures if it is for all of them, and else once for each that it has.
+// count counts the current version: once for all architectures if it is for all of them, and else once for each that it has. One that
+// not all hosts upgrade to pushes no other out.
 func (k *keeper) count(series string) {
-	keys := map[newerKey]bool{}
-	for _, row := range k.version {
-		if everyArch(row.arch) {
-			keys[newerKey{row.component, series, ""}] = true
+	for i, row := range k.version {
+		counts := func(o retainRow) bool { return !o.phased && o.component == row.component }
+		switch {
+		case row.phased:
+		case everyArch(row.arch):
+			if !slices.ContainsFunc(k.version[:i], func(o retainRow) bool { return counts(o) && everyArch(o.arch) }) {
+				k.newer[newerKey{row.component, series, ""}]++
+			}
+		case slices.ContainsFunc(k.version, func(o retainRow) bool { return counts(o) && everyArch(o.arch) }):
+		case !slices.ContainsFunc(k.version[:i], func(o retainRow) bool { return counts(o) && o.arch == row.arch }):
+			k.newer[newerKey{row.component, series, row.arch}]++
 		}
-	}
-	for _, row := range k.version {
-		if !keys[newerKey{row.component, series, ""}] {
-			keys[newerKey{row.component, series, row.arch}] = true
-		}
-	}
-	for key := range keys {
-		k.newer[key]++
 	}
 }
 

@@ -233,6 +233,8 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"what was downloaded stays", retainsDownloaded},
 		{"packages with keys stay", retainsKeyring},
 		{"many packages leave in parts", retainsInParts},
+		{"versions that not all hosts upgrade to push none out", retainsPhased},
+		{"ages count from when clients saw a package", retainsSeen},
 		{"what leaves goes to the archive first", retainsArchived},
 		{"what the archive cannot take stays", archiveRefuses},
 		{"a copy that is rejected is asked for again by hand alone", archiveRejects},
