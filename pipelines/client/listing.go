@@ -17,7 +17,8 @@ import (
 // A Listing selects the packages of the releases at or below a target, or of one component of a DEB release.
 type Listing struct {
 	Target        string
-	Name, Version string // empty: all
+	Name, Version string            // empty: all
+	Patterns      []catalog.Pattern // none: all; not together with a name
 }
 
 // Show calls f for each package in the order of the indexes, and once for a package that several releases have. If there is
@@ -28,9 +29,12 @@ func (l Listing) Show(ctx context.Context, db *catalogdb.DB, f func(catalog.Pack
 	if err != nil {
 		return command.Fault(err)
 	}
+	if len(l.Patterns) > 0 {
+		return l.showMatching(ctx, db, states, f)
+	}
 	shown := false
 	var versions []string // of the name
-	for k, err := range l.packages(ctx, db, states, l.Name) {
+	for k, err := range l.packages(ctx, states, func(r catalog.Release) iter.Seq2[catalog.Package, error] { return db.List(ctx, r, l.Name) }) {
 		if err != nil {
 			return command.Fault(err)
 		}
@@ -59,8 +63,71 @@ func newestOf(versions []string) string {
 	return strings.Join(versions, ", ")
 }
 
-// packages yields the packages of a name, or of all, in the releases that the target names.
-func (l Listing) packages(ctx context.Context, db *catalogdb.DB, states []catalogdb.ReleaseState, name string) iter.Seq2[catalog.Package, error] {
+// showMatching is Show of what patterns select. A pattern that selects nothing is an error, after all others are shown.
+func (l Listing) showMatching(ctx context.Context, db *catalogdb.DB, states []catalogdb.ReleaseState, f func(catalog.Package)) error {
+	found := make([]bool, len(l.Patterns))
+	for k, err := range l.packages(ctx, states, func(r catalog.Release) iter.Seq2[catalog.Package, error] { return l.candidates(ctx, db, r) }) {
+		if err != nil {
+			return command.Fault(err)
+		}
+		any := false
+		for i, p := range l.Patterns {
+			if p.Matches(k) {
+				any, found[i] = true, true
+			}
+		}
+		if any {
+			f(k)
+		}
+	}
+	if !slices.ContainsFunc(states, func(s catalogdb.ReleaseState) bool { _, covered := l.covers(s.Release); return covered }) {
+		return l.nothing(ctx, db, states)
+	}
+	for i, p := range l.Patterns {
+		if found[i] {
+			continue
+		}
+		if name := p.LiteralName(); name != "" { // an error that names what there is
+			one := Listing{Target: l.Target, Name: name, Version: p.LiteralVersion()}
+			if err := one.Show(ctx, db, func(catalog.Package) {}); err != nil {
+				return err
+			}
+		}
+		return fmt.Errorf("there is no %s in %s; repomill ls %s lists its packages", p, l.Target, l.Target)
+	}
+	return nil
+}
+
+// candidates yields the packages of a release whose names patterns may select, in order: those of all names that begin as a pattern does,
+// each once.
+func (l Listing) candidates(ctx context.Context, db *catalogdb.DB, r catalog.Release) iter.Seq2[catalog.Package, error] {
+	var prefixes []string
+	for _, p := range l.Patterns {
+		prefix := p.NamePrefix()
+		if p.LiteralName() != "" {
+			prefix += "\x00" // this name alone
+		}
+		prefixes = append(prefixes, prefix)
+	}
+	slices.Sort(prefixes)
+	return func(yield func(catalog.Package, error) bool) {
+		last := ""
+		for i, prefix := range prefixes {
+			if i > 0 && strings.HasPrefix(prefix, last) {
+				continue // the one before has it
+			}
+			last = prefix
+			for k, err := range db.ListPrefix(ctx, r, prefix) {
+				if !yield(k, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// packages yields the packages of the releases that the target names, as list has them.
+func (l Listing) packages(ctx context.Context, states []catalogdb.ReleaseState, list func(catalog.Release) iter.Seq2[catalog.Package, error]) iter.Seq2[catalog.Package, error] {
 	return func(yield func(catalog.Package, error) bool) {
 		seen := map[string]bool{} // of packages that several releases show
 		for _, s := range states {
@@ -68,7 +135,7 @@ func (l Listing) packages(ctx context.Context, db *catalogdb.DB, states []catalo
 			if !covered {
 				continue
 			}
-			for k, err := range db.List(ctx, s.Release, name) {
+			for k, err := range list(s.Release) {
 				if err == nil && (component != "" && k.Component != component || seen[k.Key]) {
 					continue
 				}
@@ -100,19 +167,12 @@ func (l Listing) nothing(ctx context.Context, db *catalogdb.DB, states []catalog
 		r := s.Release
 		component, is := l.covers(r)
 		covered, whole = covered || is, whole || is && component == ""
-		known = append(known, catalog.Release{Repository: r.Repository, Distribution: r.Distribution}.String(), r.String())
+		known = append(known, r.Repository.String(), catalog.Release{Repository: r.Repository, Distribution: r.Distribution}.String(), r.String())
 	}
 	if !covered {
-		if err := WhyNothing(ctx, db, l.Target); err != nil {
-			return err
-		}
+		return l.unknown(ctx, db, known)
 	}
-	switch near := layout.Nearest(l.Target, known); {
-	case !covered && near != "":
-		return fmt.Errorf("there is no %s; did you mean %s?", l.Target, near)
-	case !covered:
-		return fmt.Errorf("there is no %s; repomill status lists the releases", l.Target)
-	case l.Name == "" && whole:
+	if l.Name == "" && whole {
 		return nil // the release exists and is empty
 	}
 	names, err := l.names(ctx, db, states)
@@ -130,11 +190,22 @@ func (l Listing) nothing(ctx context.Context, db *catalogdb.DB, states []catalog
 	return fmt.Errorf("there is no %s in %s; repomill ls %s lists its packages", l.Name, l.Target, l.Target)
 }
 
+// unknown returns an error for a target that has no release, with one of the known ones that is near.
+func (l Listing) unknown(ctx context.Context, db *catalogdb.DB, known []string) error {
+	if err := WhyNothing(ctx, db, l.Target); err != nil {
+		return err
+	}
+	if near := layout.Nearest(l.Target, known); near != "" {
+		return fmt.Errorf("there is no %s; did you mean %s?", l.Target, near)
+	}
+	return fmt.Errorf("there is no %s; repomill status lists the releases", l.Target)
+}
+
 // maxNames bounds the number of names that are searched for a similar one.
 const maxNames = 50_000
 
 func (l Listing) names(ctx context.Context, db *catalogdb.DB, states []catalogdb.ReleaseState) (names []string, err error) {
-	for k, err := range l.packages(ctx, db, states, "") {
+	for k, err := range l.packages(ctx, states, func(r catalog.Release) iter.Seq2[catalog.Package, error] { return db.List(ctx, r, "") }) {
 		if err != nil {
 			return nil, err
 		}

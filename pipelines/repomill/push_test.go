@@ -248,6 +248,12 @@ func TestStatusAndLs(t *testing.T) {
 	if a := repomill(t, "ls", "--data", s.data, noble, "hello=1:0.1"); a.Code != 0 || strings.Count(a.Stdout, "hello ") != 1 || !strings.Contains(a.Stdout, " 1:0.1 ") {
 		t.Errorf("one version: %v", a)
 	}
+	if a := repomill(t, "ls", "--data", s.data, noble, "h*=1.0*", "hello=1:0.1:all", "he*=1.0"); a.Code != 0 || strings.Count(a.Stdout, "hello ") != 3 {
+		t.Errorf("by patterns: %v", a)
+	}
+	if a := repomill(t, "ls", "--data", s.data, "acme/status", "h*=1.0*"); a.Code != 0 || !strings.Contains(a.Stdout, "DISTRIBUTION") || !strings.Contains(a.Stdout, "el/9 ") || strings.Count(a.Stdout, "ubuntu/noble") != 2 {
+		t.Errorf("of all distributions: %v", a)
+	}
 	for _, tt := range []struct {
 		args []string
 		code int
@@ -261,9 +267,12 @@ func TestStatusAndLs(t *testing.T) {
 		{[]string{"ls", "--data", s.data, noble, "nope"}, 1, "there is no nope in " + noble + "; repomill ls " + noble + " lists its packages"},
 		{[]string{"ls", "--data", s.data, "acme/status/el/9", "helo"}, 1, "there is no helo in acme/status/el/9; did you mean hello?"},
 		{[]string{"ls", "--data", s.data, noble, "hello=2.0"}, 1, "there is no hello 2.0 in " + noble + "; it has version 1.0~rc1, 1.0, 1:0.1"},
-		{[]string{"ls", "--data", s.data, noble, "hello="}, 2, "use NAME or NAME=VERSION"},
+		{[]string{"ls", "--data", s.data, noble, "hello="}, 2, "use NAME, NAME=VERSION or NAME=VERSION:ARCH"},
+		{[]string{"ls", "--data", s.data, noble, "x*"}, 1, "there is no x* in " + noble + "; repomill ls " + noble + " lists its packages"},
+		{[]string{"ls", "--data", s.data, noble, "hello", "helo"}, 1, "there is no helo in " + noble + "; did you mean hello?"},
+		{[]string{"ls", "--data", s.data, "acme/statu"}, 1, "there is no acme/statu; did you mean acme/status?"},
 		{[]string{"ls", "--data", "", noble}, 2, "--data: name the folder of repomill up"},
-		{[]string{"ls", "--data", s.data, noble, "=1.0"}, 2, "use NAME or NAME=VERSION"},
+		{[]string{"ls", "--data", s.data, noble, "=1.0"}, 2, "use NAME, NAME=VERSION or"},
 		{[]string{"status", "--data", s.data, "acme/stat"}, 1, "nothing is known of acme/stat; did you mean acme/status?"},
 		{[]string{"status", "--data", s.data, "acme/stat", "hello"}, 1, "nothing is known of acme/stat; did you mean acme/status?"},
 		{[]string{"status", "--data", s.data, "acme/status/ubuntu/nobel", "hello"}, 1, "did you mean " + noble + "?"},
@@ -271,7 +280,7 @@ func TestStatusAndLs(t *testing.T) {
 		{[]string{"status", "--data", s.data, noble, "hello=9"}, 1, "hello=9 is not published below " + noble + "; repomill ls"},
 		{[]string{"status", "--data", s.data, noble, "hello="}, 2, "use NAME, NAME=VERSION or NAME=VERSION:ARCH"},
 		{[]string{"status", "--data", s.data, "--limit=-1"}, 2, "--limit -1: use 0 or more"},
-		{[]string{"ls", "--data", s.data, "acme"}, 2, "use owner/name/os/version"},
+		{[]string{"ls", "--data", s.data, "acme"}, 2, "use owner/name[/os/version"},
 		{[]string{"ls", "--data", t.TempDir(), noble}, 4, "--data"},
 		{[]string{"status", "--data", t.TempDir()}, 4, "--data"},
 	} {

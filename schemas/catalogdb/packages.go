@@ -169,48 +169,6 @@ func scanRow(rows *sql.Rows, buffers *[4]Fragment, fragments bool) (k catalog.Pa
 	return k, nil
 }
 
-// listPage is how many rows are asked for at a time. It is a variable for tests.
-var listPage = 10_000
-
-// List yields the active rows that a release shows, in order, without fragments: all versions of the given name, or
-// of every name if it is empty. It reads in pages, so that a slow caller holds no connection; it may or may not see
-// a change that is made between two pages.
-func (d *DB) List(ctx context.Context, r catalog.Release, name string) iter.Seq2[catalog.Package, error] {
-	return func(yield func(catalog.Package, error) bool) {
-		for after := (catalog.Package{}); ; {
-			page, err := d.page(ctx, r, name, after)
-			if err != nil {
-				yield(catalog.Package{}, fmt.Errorf("list %s: %w", r, err))
-				return
-			}
-			for _, k := range page {
-				after, k.SortKey = k, nil
-				if !yield(k, nil) {
-					return
-				}
-			}
-			if len(page) < listPage {
-				return
-			}
-		}
-	}
-}
-
-// page returns the next rows of a release behind one, or the first if that has no sort key.
-func (d *DB) page(ctx context.Context, r catalog.Release, name string, after catalog.Package) ([]catalog.Package, error) {
-	where, args := releaseCondition(r, catalog.Active)
-	if len(after.SortKey) > 0 {
-		where += ` AND k.sort_key >= ? AND (k.sort_key > ? OR k.component > ? OR k.component = ? AND k.variant > ?)`
-		args = append(args, after.SortKey, after.SortKey, after.Component, after.Component, after.Variant)
-	}
-	if name != "" {
-		where, args = where+` AND k.name = ?`, append(args, name)
-	}
-	return list(ctx, d, func(scan func(...any) error) (k catalog.Package, err error) {
-		return k, scanPackage(&k, scan)
-	}, `SELECT `+packageColumns+` FROM `+packageTables+` WHERE `+where+inOrder+` LIMIT ?`, append(args, listPage)...)
-}
-
 // PackagesNamed returns the rows of one name and format that a repository has, in any state, in order, without
 // fragments.
 func (d *DB) PackagesNamed(ctx context.Context, r catalog.Repository, f catalog.Format, name string) ([]catalog.Package, error) {
