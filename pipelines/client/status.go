@@ -175,9 +175,13 @@ func below(path, target string) bool {
 
 // Help describes the exit codes.
 func (Status) Help() string {
-	return `With a package: where it is out, since when and since which revision (place@revision), and why it is not elsewhere. It is waiting for a
-publish, claimed, received or rejected (an upload, known by the name of its file), yanked, or absent: then the name is there in other
-versions, or not at all. Of one version the snapshots are counted that have it. Places with equal states are printed together; --json has
+	return `Of a repository or a part of it, lines say what else is with it, if there is anything: snapshots and their rule, packages that release
+trains hold, rules of retention and what workers did by them last, phases that are not at 100 %, and its deletion.
+
+With a package: where it is out, since when and since which revision (place@revision), and why it is not elsewhere. It is waiting for a
+publish, held by a release train, claimed, received or rejected (an upload, known by the name of its file), yanked, or absent: then the
+name is there in other versions, or not at all. Of one version the snapshots are counted that have it. A package in a phase says how many
+hosts upgrade to it. Places with equal states are printed together; --json has
 one object for each release. An RPM has its release in
 its version: hello=1.0* is DEB 1.0 and RPM 1.0-1. --verify asks the server for pointer, index and file as a client does that has the keys
 which the repository gives out now.

@@ -32,6 +32,11 @@ func placed(release, component, version, arch string, state catalog.PackageState
 	return p
 }
 
+func phasedAt(p catalogdb.Placement, percent int) catalogdb.Placement {
+	p.Phase = &percent
+	return p
+}
+
 func other(place, component, arch, newest string, n int) catalogdb.OtherVersions {
 	os, version, _ := strings.Cut(place, "/")
 	return catalogdb.OtherVersions{Place: catalog.Place{Repository: statusTools, Distribution: catalog.Distribution{OS: os, Version: version}, Component: component},
@@ -116,6 +121,9 @@ out in 0 of 3 places where the name is
 			Others:     []catalogdb.OtherVersions{other("el/9", "", "aarch64", "1:0.9-1", 1)}},
 			[]catalogdb.PushedUpload{pushedAs("el/9/hello-1.0-1.x86_64.rpm", catalog.Rejected)}, 1, 1,
 			"out: hello 1:1.0-1 x86_64, since 2026-11-29 23:59:00 UTC\n  el/9@10\nout in 1 place, everywhere where the name is\n"},
+		{"a package in a phase, and one of a release train", "acme/tools", "hello=1.0", catalogdb.Located{Settings: statusSettings("ubuntu/jammy", "ubuntu/noble"),
+			Placements: []catalogdb.Placement{phasedAt(placed("ubuntu/jammy", "main", "1.0", "amd64", active, 0), 10), placed("ubuntu/noble", "main", "1.0", "amd64", catalog.Reserved, -1)}}, nil, 2, 1,
+			"out: hello 1.0 amd64, since 2026-11-29 23:59:00 UTC: 10 % of the hosts upgrade\n    to it\n  ubuntu/jammy@10\nheld: hello 1.0 amd64: it waits for a release train; repomill train list shows\n    those that are open\n  ubuntu/noble\nout in 1 of 2 places where the name is\n"},
 		{"a name that is nowhere", "acme/tools/ubuntu/noble", "hello", catalogdb.Located{Settings: everywhere}, nil, 0, 0,
 			"absent: nothing of that name was published or pushed here\n  ubuntu/noble\n"},
 		{"one of several versions is enough, with its last one yanked", "acme/tools/ubuntu/noble", "hello=1.*", catalogdb.Located{Settings: everywhere,

@@ -18,6 +18,7 @@ type placeState string
 const (
 	placeOut      placeState = "out"      // clients see it
 	placeWaiting  placeState = "waiting"  // its release is to be published
+	placeHeld     placeState = "held"     // it waits for a release train
 	placeClaimed  placeState = "claimed"  // its bytes are being stored
 	placeReceived placeState = "received" // an upload that is read, or waits for that
 	placeRejected placeState = "rejected"
@@ -44,8 +45,9 @@ type placement struct {
 	At        *time.Time     `json:"at,omitempty"`        // when it was yanked, or the upload received
 	Detail    string         `json:"detail,omitempty"`
 	Snapshots *snapshotCount `json:"snapshots,omitempty"`
-	Counts    bool           `json:"counts"`         // its name is here: it is to be out
-	Seen      *sighting      `json:"seen,omitempty"` // with --verify
+	Phase     *int           `json:"phase,omitempty"` // the percentage of hosts that upgrade to it, unless all do
+	Counts    bool           `json:"counts"`          // its name is here: it is to be out
+	Seen      *sighting      `json:"seen,omitempty"`  // with --verify
 
 	release catalog.Release
 	pkg     catalog.Package
@@ -62,7 +64,7 @@ type snapshotCount struct {
 func placementOf(p catalogdb.Placement, r catalogdb.ReleaseState) placement {
 	k := p.Package
 	row := placement{Release: p.Release.String(), Component: k.Component, Package: k.Name + " " + k.Version + " " + k.Arch, Name: k.Name, Version: k.Version, Arch: k.Arch,
-		Since: p.Since, Till: p.Till, Revision: p.Came, Published: r.Published, Counts: true, release: p.Release, pkg: k}
+		Since: p.Since, Till: p.Till, Revision: p.Came, Published: r.Published, Counts: true, Phase: p.Phase, release: p.Release, pkg: k}
 	if n := p.Snapshots; n.Count > 0 {
 		row.Snapshots = &snapshotCount{n.Count, n.Oldest, n.Newest}
 	}
@@ -70,10 +72,17 @@ func placementOf(p catalogdb.Placement, r catalogdb.ReleaseState) placement {
 	case k.State == catalog.Yanked:
 		row.State, row.Revision = placeYanked, p.Went
 		row.withdrawn(p, k)
+	case k.State == catalog.Reserved:
+		row.State, row.Detail = placeHeld, "it waits for a release train; repomill train list shows those that are open"
+	case k.State == catalog.Dropped:
+		row.State, row.Detail = placeAbsent, "it was dropped from a release train"
 	case k.State == catalog.Claimed:
 		row.State, row.Detail = placeClaimed, "its bytes are being stored"
 	case p.Visible:
 		row.State = placeOut
+		if p.Phase != nil {
+			row.Detail = fmt.Sprintf("%d %% of the hosts upgrade to it", *p.Phase)
+		}
 	default:
 		row.State, row.Since, row.Till, row.Detail = placeWaiting, nil, nil, "its release is not published yet"
 	}

@@ -72,7 +72,7 @@ func (g *placeGroup) key() string {
 }
 
 // stateOrder is the order in which states are printed.
-var stateOrder = []placeState{placeOut, placeWaiting, placeClaimed, placeReceived, placeRejected, placeYanked, placeAbsent}
+var stateOrder = []placeState{placeOut, placeWaiting, placeHeld, placeClaimed, placeReceived, placeRejected, placeYanked, placeAbsent}
 
 // placeOf returns "os/version[/component]", without a main component.
 func placeOf(row placement) string {

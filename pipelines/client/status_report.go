@@ -18,8 +18,10 @@ type statusReport struct {
 	Releases []releaseStatus `json:"releases"`
 	Uploads  []uploadStatus  `json:"uploads"`          // newest first
 	Trains   []catalog.Train `json:"trains,omitempty"` // open release trains of the owner
-	Backlog  int             `json:"backlog"`          // uploads without a verdict, of all repositories
-	Worker   WorkerStatus    `json:"worker"`
+
+	Repository *repositoryStatus `json:"repository,omitempty"` // of the target, if it names one
+	Backlog    int               `json:"backlog"`              // uploads without a verdict, of all repositories
+	Worker     WorkerStatus      `json:"worker"`
 }
 
 // An uploadStatus is the present verdict on an upload. File is the name of the pushed file, without the ID that the object's
@@ -85,6 +87,9 @@ func (c *Status) report(ctx context.Context, db *catalogdb.DB) (statusReport, er
 		return report, err
 	}
 	if report.Trains, err = trainsBelow(ctx, db, c.Target); err != nil {
+		return report, err
+	}
+	if report.Repository, err = lifecycle(ctx, db, c.Target); err != nil {
 		return report, err
 	}
 	report.Backlog, err = db.Backlog(ctx)
@@ -166,6 +171,7 @@ func printReport(io Stdio, r statusReport, now time.Time) {
 	for _, t := range r.Trains {
 		printTrain(io, t)
 	}
+	r.Repository.print(io)
 	fmt.Fprintf(io.Out, "backlog: %s in all\n", layout.Counted(r.Backlog, "upload"))
 	if !r.Worker.Runs {
 		fmt.Fprintf(io.Out, "%s: nothing is published until one (or repomill up) is started\n", r.Worker.Absence())

@@ -174,3 +174,43 @@ func TestStatusSeesWhatClientsMiss(t *testing.T) {
 		t.Errorf("a server that is away: %v", a)
 	}
 }
+
+// Status of a repository has a line for each thing that is with it, and none for what is not.
+func TestStatusOfALife(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	const repository, target = "acme/lives", "acme/lives/ubuntu/jammy"
+	s.publish(t, target, newDEB(t, debtest.Spec{}), newDEB(t, debtest.Spec{Version: "2.0"}))
+	if a := s.does(t, 0, "", "status", repository); strings.Contains(a.Stdout, "snapshots:") || strings.Contains(a.Stdout, "retention") || strings.Contains(a.Stdout, "phases:") || strings.Contains(a.Stdout, "held") {
+		t.Errorf("it says %s", a.Stdout)
+	}
+	id := s.snapshot(t, repository).ID
+	s.does(t, 0, "", "snapshot", "schedule", repository, "daily", "--keep", "7")
+	s.does(t, 0, "", "phase", target, "hello=2.0", "10%", "--steps", "50%,100%", "--every", "24h")
+	s.does(t, 0, "", "retain", "set", repository, "--newest", "3")
+	s.hold(t, "9.0", target, newDEB(t, debtest.Spec{Version: "9.0"}))
+	a := s.does(t, 0, "", "status", target)
+	says(t, a, "snapshot", "the newest ", "rule: daily, the newest 7 kept\n", "release trains: 1 package held\n", "retention of "+repository+": newest 3; paused\n",
+		"phases: 1 source package not at 100 %, next step at ")
+	var report struct {
+		Repository struct {
+			Snapshots struct {
+				Count  int
+				Newest string
+			}
+			Held      int
+			Retention []struct{ Rules []string }
+			Phases    struct{ Sources int }
+		}
+	}
+	a = s.does(t, 0, "", "status", repository, "--json")
+	r := &report.Repository
+	if err := json.Unmarshal([]byte(a.Stdout), &report); err != nil || r.Snapshots.Count == 0 || r.Snapshots.Newest < id || r.Held != 1 || len(r.Retention) != 1 || r.Phases.Sources != 1 {
+		t.Errorf("%v: %+v of %s", err, report, a.Stdout)
+	}
+	says(t, s.does(t, 0, "", "status", repository, "hello=2.0"), "10 % of the hosts upgrade to it")
+	says(t, s.does(t, 1, "", "status", repository, "hello=9.0"), "held: hello 9.0 all: it waits for a release train")
+	s.publish(t, "acme/dies/ubuntu/jammy", newDEB(t, debtest.Spec{}))
+	s.does(t, 0, "", "repo", "delete", "acme/dies", "--yes")
+	says(t, s.does(t, 0, "", "status", "acme/dies"), "deleted: it was deleted on ", "repomill repo undelete brings it back\n")
+}

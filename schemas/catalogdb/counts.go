@@ -3,6 +3,8 @@ package catalogdb
 import (
 	"context"
 	"fmt"
+
+	"repomill/schemas/catalog"
 )
 
 // CountUnpublishedSettings returns how many repositories have settings that are not in the bucket yet: resolvers use older ones.
@@ -20,6 +22,17 @@ func (d *DB) count(ctx context.Context, what, query string, args ...any) (n int,
 	err = d.ask(ctx, func(q querier) error { return q.QueryRowContext(ctx, query, args...).Scan(&n) })
 	if err != nil {
 		return 0, fmt.Errorf("count %s: %w", what, err)
+	}
+	return n, nil
+}
+
+// CountHeld returns how many packages of a repository wait for release trains.
+func (d *DB) CountHeld(ctx context.Context, r catalog.Repository) (n int, err error) {
+	err = d.ask(ctx, func(q querier) error {
+		return q.QueryRowContext(ctx, `SELECT COUNT(*) FROM `+packageTables+` WHERE p.owner = ? AND p.name = ? AND k.state = ?`, r.Owner, r.Name, catalog.Reserved).Scan(&n)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("count what release trains hold of %s: %w", r, err)
 	}
 	return n, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,6 +30,7 @@ type Placement struct {
 	Since, Till *time.Time      // when clients first saw that it came, and that it went; nil if they did not, or it is not known
 	Removed     bool            // its file is deleted, or about to be
 	Snapshots   SnapshotCount   // that have it in this release; only for a pattern with a version
+	Phase       *int            // the percentage of hosts that upgrade to it; nil for all
 }
 
 // A SnapshotCount is how many kept snapshots there are, and the identifiers of the first and the last of them.
@@ -179,8 +181,12 @@ func (l *Located) place(ctx context.Context, q querier, releases []releaseStateR
 		_, err = collect(ctx, q, func(scan func(...any) error) (none struct{}, err error) {
 			var p Placement
 			var id int64
-			if err := scanPackage(&p.Package, scan, &id, &p.Removed); err != nil {
+			var phase sql.NullInt64
+			if err := scanPackage(&p.Package, scan, &id, &p.Removed, &phase); err != nil {
 				return none, err
+			}
+			if percent := int(phase.Int64); phase.Valid && percent < catalog.Everyone {
+				p.Phase = &percent
 			}
 			for _, row := range releases {
 				r := row.state.Release
@@ -190,7 +196,7 @@ func (l *Located) place(ctx context.Context, q querier, releases []releaseStateR
 				}
 			}
 			return none, nil
-		}, `SELECT k.id, k.removed > 0, `+packageColumns+` FROM `+packageTables+` WHERE `+where, args...)
+		}, `SELECT k.id, k.removed > 0, k.phase, `+packageColumns+` FROM `+packageTables+` WHERE `+where, args...)
 		if err != nil {
 			return err
 		}
