@@ -91,7 +91,9 @@ func TestRetainArchiveRefuses(t *testing.T) {
 		{"an archive without rules", 1, []string{"--archive", "acme/openattic", "--to-public"}, "has no rules of retention"},
 		{"an archive that is wanted open", 0, []string{"--newest", "1", "--archive", "acme/openattic", "--to-public"}, ""},
 	} {
-		t.Run(tt.fact, func(t *testing.T) { s.does(t, tt.code, tt.says, append([]string{"retain", "set", repository}, tt.args...)...) })
+		t.Run(tt.fact, func(t *testing.T) {
+			s.does(t, tt.code, tt.says, append([]string{"retain", "set", repository}, tt.args...)...)
+		})
 	}
 	says(t, s.does(t, 0, "", "retain", "set", repository, "--newest", "2"), "newest 2, archive acme/openattic\n")
 	if a := s.does(t, 0, "", "retain", "set", repository, "--archive", "none"); !strings.Contains(a.Stdout, ": newest 2\n") {
