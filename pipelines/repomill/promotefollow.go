@@ -31,6 +31,30 @@ func counted(copies []*copying, states ...copyState) string {
 // maxLook is how many verdicts are asked for at a time: workers make copies in the order of the wishes.
 const maxLook = 500
 
+// unsettled asks for the verdicts of the first of some copies, and returns the copies without those that settle reports true for.
+func unsettled(ctx context.Context, db *catalogdb.DB, copies []*copying, settle func(p *copying, v catalog.Verdict, known bool) (bool, error)) (left []*copying, err error) {
+	looked := copies[:min(len(copies), maxLook)]
+	uploads := make([]catalog.Upload, len(looked))
+	for i, p := range looked {
+		uploads[i] = p.upload
+	}
+	verdicts, err := db.Verdicts(ctx, uploads)
+	if err != nil {
+		return copies, command.Fault(err)
+	}
+	for _, p := range looked {
+		v, known := verdicts[p.upload]
+		settled, err := settle(p, v, known)
+		if err != nil {
+			return copies, err
+		}
+		if !settled {
+			left = append(left, p)
+		}
+	}
+	return append(left, copies[len(looked):]...), nil
+}
+
 // follow waits until every copy has its verdict and clients see what is published, and prints each.
 func (r *promoting) follow(ctx context.Context, io stdio, db *catalogdb.DB, copies []*copying) error {
 	var left []*copying
@@ -47,30 +71,20 @@ func (r *promoting) follow(ctx context.Context, io stdio, db *catalogdb.DB, copi
 		return nil
 	}
 	return r.until(ctx, db, seenByClients, func(ctx context.Context) (missing string, err error) {
-		looked := left[:min(len(left), maxLook)]
-		uploads := make([]catalog.Upload, len(looked))
-		for i, p := range looked {
-			uploads[i] = p.upload
-		}
-		verdicts, err := db.Verdicts(ctx, uploads)
-		if err != nil {
-			return "", command.Fault(err)
-		}
-		var waiting []*copying
-		for _, p := range looked {
-			p.verdict = verdicts[p.upload]
-			if p.state = copyState(p.verdict.State); !p.verdict.State.Final() {
-				waiting = append(waiting, p)
-				continue
+		left, err = unsettled(ctx, db, left, func(p *copying, v catalog.Verdict, _ bool) (bool, error) {
+			p.verdict = v
+			if p.state = copyState(v.State); !v.State.Final() {
+				return false, nil
 			}
-			p.detail = p.verdict.Detail
-			if p.verdict.State == catalog.Rejected && p.move != "" {
+			p.detail = v.Detail
+			if v.State == catalog.Rejected && p.move != "" {
 				p.move = catalog.MoveKept
 			}
 			r.print(io, p)
-		}
-		if left = append(waiting, left[len(looked):]...); len(left) == 0 {
-			return "", nil
+			return true, nil
+		})
+		if err != nil || len(left) == 0 {
+			return "", err
 		}
 		return missingOf(left), nil
 	})
@@ -124,27 +138,15 @@ func (r *promoting) moves(ctx context.Context, db *catalogdb.DB, moved []*copyin
 		}
 	}
 	return r.until(ctx, db, goneSource, func(ctx context.Context) (missing string, err error) {
-		looked := waiting[:min(len(waiting), maxLook)]
-		uploads := make([]catalog.Upload, len(looked))
-		for i, p := range looked {
-			uploads[i] = p.upload
-		}
-		verdicts, err := db.Verdicts(ctx, uploads)
-		if err != nil {
-			return "", command.Fault(err)
-		}
-		var left []*copying
-		for _, p := range looked {
-			v, known := verdicts[p.upload]
+		waiting, err = unsettled(ctx, db, waiting, func(p *copying, v catalog.Verdict, known bool) (bool, error) {
 			if !known {
-				return "", command.Interrupt("recorded, and undone since: the catalog has lost the move of %s", nameOf(p.source))
+				return false, command.Interrupt("recorded, and undone since: the catalog has lost the move of %s", nameOf(p.source))
 			}
-			if p.move, p.kept = v.Move, v.MoveDetail; p.move == catalog.MoveWaiting {
-				left = append(left, p)
-			}
-		}
-		if waiting = append(left, waiting[len(looked):]...); len(waiting) == 0 {
-			return "", nil
+			p.move, p.kept = v.Move, v.MoveDetail
+			return p.move != catalog.MoveWaiting, nil
+		})
+		if err != nil || len(waiting) == 0 {
+			return "", err
 		}
 		return fmt.Sprintf("%d packages wait for a worker, such as %s", len(waiting), nameOf(waiting[0].source)), nil
 	})

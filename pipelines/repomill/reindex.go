@@ -71,7 +71,8 @@ With --pages it makes no indexes, but the static pages of whole repositories, fr
 Pages have the URL under which clients reach the server, and what the table of distributions says: run it after a change of --public-url or
 --distributions. Files of packages that could not be read for their pages are read again.
 
-With --from published the catalog may be empty: after a loss, run repomill migrate, and this command with --all.
+With --from published the catalog may be empty: after a loss, run repomill migrate, and this command with --all. Phases come back, but not
+their steps to come, nor who asked for them: set those again with repomill phase. A DEB is as young to rules of retention as the publish.
 
 ` + reindexExitCodes + `
 
