@@ -186,7 +186,7 @@ func TestStatusOfALife(t *testing.T) {
 	}
 	id := s.snapshot(t, repository).ID
 	s.does(t, 0, "", "snapshot", "schedule", repository, "daily", "--keep", "7")
-	s.does(t, 0, "", "phase", target, "hello=2.0", "10%", "--steps", "50%,100%", "--every", "24h")
+	s.does(t, 0, "", "phase", target, "hello=2.0", "--steps", "10%,50%,100%", "--every", "24h")
 	s.does(t, 0, "", "retain", "set", repository, "--newest", "3")
 	s.hold(t, "9.0", target, newDEB(t, debtest.Spec{Version: "9.0"}))
 	a := s.does(t, 0, "", "status", target)
