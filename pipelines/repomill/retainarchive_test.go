@@ -100,3 +100,25 @@ func TestRetainArchiveRefuses(t *testing.T) {
 		t.Errorf("it says %s", a.Stdout)
 	}
 }
+
+// Workers move what leaves to the archive each day, and say what cannot go there.
+func TestRetainArchiveAutomatic(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	const repository, target, there = "acme/daily", "acme/daily/ubuntu/jammy", "acme/dailyattic/ubuntu/jammy"
+	s.publish(t, target, newDEB(t, debtest.Spec{}), newDEB(t, debtest.Spec{Version: "2.0"}), newDEB(t, debtest.Spec{Version: "3.0"}))
+	s.publish(t, there, newDEB(t, debtest.Spec{Version: "2.0", Fields: []string{"Homepage: https://other.example"}}))
+	s.age(t, repository, longAgo)
+	s.does(t, 0, "", "retain", "set", repository, "--newest", "1", "--archive", "acme/dailyattic", "--automatic", "--allow-shrink")
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	s = restart(t, s.data) // a worker looks at its start
+	proctest.Eventually(t, "what cannot go to the archive is said", func() bool {
+		return strings.Contains(s.does(t, 0, "", "status", repository).Stdout, "1 packages stay that no rule keeps, since they cannot go to acme/dailyattic, such as hello 2.0 all: it has other bytes there")
+	})
+	proctest.Eventually(t, "a package moves to the archive", func() bool {
+		here, attic := s.does(t, 0, "", "ls", target).Stdout, s.does(t, 0, "", "ls", there).Stdout
+		return !strings.Contains(here, " 1.0 ") && strings.Contains(here, " 2.0 ") && strings.Contains(attic, " 1.0 ")
+	})
+}
