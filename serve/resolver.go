@@ -148,11 +148,16 @@ func (s *resolver) file(w http.ResponseWriter, r *http.Request, escaped string, 
 // object answers a client that may read ref with the bytes of the object, or with a redirect to it. Keys
 // outside of every repository are public.
 func (s *resolver) object(w http.ResponseWriter, r *http.Request, ref layout.Ref, a Answer, now time.Time) Answer {
-	if ref.IsPage() {
-		return s.page(w, r, ref, a)
-	}
 	if ref.Snapshot != "" {
 		return s.snapshot(w, r, ref, a, now)
+	}
+	return s.there(w, r, ref, a, now)
+}
+
+// there is object of a path that names no snapshot, or names one by its identifier.
+func (s *resolver) there(w http.ResponseWriter, r *http.Request, ref layout.Ref, a Answer, now time.Time) Answer {
+	if ref.IsPage() {
+		return s.page(w, r, ref, a)
 	}
 	return s.stored(w, r, ref, a, now)
 }

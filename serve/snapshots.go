@@ -130,7 +130,7 @@ func (s *resolver) snapshot(w http.ResponseWriter, r *http.Request, ref layout.R
 			s.faults.log(s.Log, slog.LevelWarn, now, "cannot read list of snapshots", "repository", ref.Repository.String(), "error", err)
 		}
 		if isID {
-			return s.stored(w, r, ref, a, now)
+			return s.there(w, r, ref, a, now)
 		}
 		w.Header().Set("Retry-After", "5")
 		a.Status = text(w, http.StatusServiceUnavailable, "no-store", "the snapshots of the repository cannot be read at the moment\n")
@@ -140,7 +140,7 @@ func (s *resolver) snapshot(w http.ResponseWriter, r *http.Request, ref layout.R
 	case err != nil:
 		a.Status = notFoundOf(w, a.Visibility)
 	case id == ref.Snapshot:
-		return s.stored(w, r, ref, a, now)
+		return s.there(w, r, ref, a, now)
 	default:
 		a.Status = inSnapshot(w, r, ref, id)
 	}
@@ -162,6 +162,9 @@ func inSnapshot(w http.ResponseWriter, r *http.Request, ref layout.Ref, id strin
 	from := rawPath(r.URL)
 	path, _ := cutToken(from)
 	rest := strings.TrimPrefix(ref.Key, layout.SnapshotDir(ref.Repository, ref.Snapshot))
+	if ref.IsPage() {
+		rest = ""
+	}
 	h := w.Header()
 	h.Set("Location", strings.TrimSuffix(from, path)+"/"+layout.SnapshotDir(ref.Repository, id)+rest)
 	h.Set("Cache-Control", "private, no-store")

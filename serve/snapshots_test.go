@@ -64,6 +64,40 @@ func TestSnapshotsAreFoundByTimeAndName(t *testing.T) {
 	}
 }
 
+// The page of a snapshot is found by the same names as its files.
+func TestPageOfASnapshotIsFoundByTimeAndName(t *testing.T) {
+	b := newSnapshotBucket()
+	b[layout.SnapshotPageKey(tools, oldID)] = "the page of a snapshot"
+	b[layout.SnapshotsPageKey(tools)] = "the list"
+	s := newSite(t, b)
+	for path, want := range map[string]struct {
+		status   int
+		location string
+		body     string
+	}{
+		"/acme/tools/snapshots/":                      {status: 200, body: "the list"},
+		"/acme/tools/snapshots/" + oldID + "/":        {status: 200, body: "the page of a snapshot"},
+		"/acme/tools/snapshots/" + oldID:              {status: 301, location: "./../../../acme/tools/snapshots/" + oldID + "/"},
+		"/acme/tools/snapshots/19.5/":                 {status: 302, location: "/acme/tools/snapshots/" + oldID + "/"},
+		"/acme/tools/snapshots/20260614T235959Z/":     {status: 302, location: "/acme/tools/snapshots/" + oldID + "/"},
+		"/acme/tools/snapshots/" + newID + "/":        {status: 404}, // its page is not made yet
+		"/acme/tools/snapshots/20260531T235959Z/":     {status: 404},
+		"/acme/tools/snapshots/nothing/":              {status: 404},
+		"/acme/tools/snapshots/" + oldID + "/x.html":  {status: 404},
+		"/acme/tools/snapshots/_1/":                   {status: 404},
+		"/acme/tools/snapshots/19.5/ubuntu/x/y/z.txt": {status: 404},
+	} {
+		resp, body := raw(t, s.resolver, "GET", path)
+		if got := resp.Header.Get("Location"); resp.StatusCode != want.status || got != want.location || want.body != "" && string(body) != want.body {
+			t.Errorf("%s: got %d, %q, %q; want %+v", path, resp.StatusCode, got, body, want)
+		}
+	}
+	secret := strings.ReplaceAll("/acme/tools/snapshots/19.5/", "tools", "secret")
+	if resp, _ := raw(t, s.resolver, "GET", secret); resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("%s without a token: got %d", secret, resp.StatusCode)
+	}
+}
+
 // The snapshots of a private repository need its token, and say nothing without.
 func TestI10SnapshotsOfAPrivateRepository(t *testing.T) {
 	s := newSite(t, newSnapshotBucket())

@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 //	owner/name/p/hello/2:9.0-1/                 is owner/name/p/hello/9.0-1/index.html
 //	owner/name                                  moved to owner/name/
 //	owner/name/packages/el/9/hello-1-1.src.rpm  moved to owner/name/p/hello/1-1/
+//	owner/name/snapshots/ID/                    is owner/name/snapshots/ID/index.html, with a name or a time for ID, too
 //	owner/name/status/                          moved to api/v1/repos/owner/name/status/
 //	app/owner/name/search                       moved to owner/name/names/
 //
@@ -43,7 +45,11 @@ func pageRef(p []string) (ref Ref, ok bool) {
 	for segment := range strings.SplitSeq(key, "/") {
 		ok = ok && len(segment) <= maxSegment // no page has a longer one, and file systems fail to look for it
 	}
-	return Ref{Repository: r, Key: key, MovedTo: to, Temporary: strings.HasPrefix(to, apiRepositories)}, ok
+	ref = Ref{Repository: r, Key: key, MovedTo: to, Temporary: strings.HasPrefix(to, apiRepositories)}
+	if len(p) == 5 && key == SnapshotPageKey(r, p[3]) && !olderPattern.MatchString(p[3]) {
+		ref.Snapshot = p[3]
+	}
+	return ref, ok
 }
 
 // maxSegment bounds in bytes the segments of keys of pages: that is what file systems take. Names of packages are shorter.
@@ -86,6 +92,8 @@ func repositoryPage(r catalog.Repository, p []string) (key, to string, ok bool) 
 	case p[0] == namesFolder:
 		key, ok = namesPage(r, p[1:])
 		return key, "", ok
+	case p[0] == snapshotsFolder:
+		return snapshotsPage(r, p[1:])
 	case len(p) == 1 && p[0] == installPage:
 		return "", dir, true
 	case p[0] == downloads:
@@ -114,6 +122,24 @@ func namesPage(r catalog.Repository, p []string) (key string, ok bool) {
 		ok = levelPattern.MatchString(p[0])
 	}
 	return r.String() + "/" + namesFolder + "/" + strings.Join(p, "/"), ok
+}
+
+// snapshotsPage takes the segments below "snapshots".
+func snapshotsPage(r catalog.Repository, p []string) (key, to string, ok bool) {
+	dir := SnapshotDir(r, "")
+	if len(p) == 0 {
+		return "", dir, true
+	}
+	older, twin := strings.CutSuffix(p[0], ".json")
+	_, isID := ParseSnapshotID(p[0])
+	switch folder := isID || olderPattern.MatchString(p[0]) || CheckSnapshotName(p[0]) == nil; {
+	case isFolder(p), len(p) == 1 && (p[0] == indexTwin || twin && olderPattern.MatchString(older)):
+		return dir + cmp.Or(p[0], indexPage), "", true
+	case len(p) == 1:
+		return "", dir + p[0] + "/", folder
+	default:
+		return dir + p[0] + "/" + indexPage, "", folder && isFolder(p[1:])
+	}
 }
 
 var (

@@ -110,6 +110,26 @@ func FilesPageKey(r catalog.Repository, name, sha256 string) string {
 	return nameDir(r, name) + "/" + filesFolder + "/" + sha256 + ".html"
 }
 
+// SnapshotsPageKey returns the key of the list of the snapshots of a repository, which has its newest ones. Older ones are on pages with
+// a number, from 1 for the oldest ([OlderSnapshotsPageKey]).
+func SnapshotsPageKey(r catalog.Repository) string { return SnapshotDir(r, "") + indexPage }
+
+// SnapshotsTwinKey returns the key of what [SnapshotsPageKey] says, for programs.
+func SnapshotsTwinKey(r catalog.Repository) string { return SnapshotDir(r, "") + indexTwin }
+
+// OlderSnapshotsPageKey returns the key of a page of older snapshots.
+func OlderSnapshotsPageKey(r catalog.Repository, number int) string {
+	return SnapshotDir(r, "_"+strconv.Itoa(number)) + indexPage
+}
+
+// OlderSnapshotsTwinKey returns the key of what [OlderSnapshotsPageKey] says, for programs.
+func OlderSnapshotsTwinKey(r catalog.Repository, number int) string {
+	return SnapshotDir(r, "") + "_" + strconv.Itoa(number) + ".json"
+}
+
+// SnapshotPageKey returns the key of the page of one snapshot.
+func SnapshotPageKey(r catalog.Repository, id string) string { return SnapshotDir(r, id) + indexPage }
+
 // nameDir returns the folder of the pages of a package. A name that ends like a twin, foo.json, gets a "~", which no name has:
 // the twin of foo and the folder of foo.json could not lie in one file system.
 func nameDir(r catalog.Repository, name string) string {
@@ -138,7 +158,7 @@ func IsPage(key string) bool {
 	case len(p) == 3:
 		return p[2] == indexPage || p[2] == indexTwin || p[2] == feedFile || p[2] == statusFile
 	}
-	return p[2] == pageFolder || p[2] == namesFolder
+	return p[2] == pageFolder || p[2] == namesFolder || p[2] == snapshotsFolder && len(p) <= 5
 }
 
 func pageHeaders(key string) (contentType, cacheControl string) {

@@ -6,4 +6,4 @@ const Renderer = 2
 
 // PagesRenderer is the version of the code that makes pages. Raise it with each change by which the same rows give other pages: all
 // pages are then made again.
-const PagesRenderer = 1
+const PagesRenderer = 2

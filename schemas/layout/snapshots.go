@@ -195,7 +195,7 @@ func snapshotObject(p []string) bool {
 	return false
 }
 
-// SnapshotObject reports whether a key is one of a snapshot of a repository, and of which.
+// SnapshotObject reports whether a key is one of a snapshot of a repository, and of which. The page of the snapshot is one.
 func SnapshotObject(r catalog.Repository, key string) (id string, ok bool) {
 	rest, ok := strings.CutPrefix(key, SnapshotDir(r, ""))
 	if !ok {
@@ -203,5 +203,5 @@ func SnapshotObject(r catalog.Repository, key string) (id string, ok bool) {
 	}
 	p := strings.Split(rest, "/")
 	_, ok = ParseSnapshotID(p[0])
-	return p[0], ok && len(p) > 1 && snapshotObject(p[1:])
+	return p[0], ok && len(p) > 1 && (snapshotObject(p[1:]) || len(p) == 2 && p[1] == indexPage)
 }

@@ -89,9 +89,15 @@ func TestParseBelowASnapshot(t *testing.T) {
 		dir + "19.5/snapshots/19.5/ubuntu/dists/jammy/InRelease": {},
 		dir + "pool/ubuntu/dists/jammy/InRelease":                {},
 		dir + aSnapshot + "/ubuntu":                              {},
-		dir + aSnapshot + "/":                                    {},
+		dir + aSnapshot + "/":                                    {Repository: tools, Key: layout.SnapshotPageKey(tools, aSnapshot), Snapshot: aSnapshot},
+		dir + aSnapshot + "/index.html":                          {Repository: tools, Key: layout.SnapshotPageKey(tools, aSnapshot), Snapshot: aSnapshot},
+		dir + "19.5/":                                            {Repository: tools, Key: layout.SnapshotPageKey(tools, "19.5"), Snapshot: "19.5"},
+		dir + "pool/":                                            {},
+		dir + ".19/":                                             {},
+		dir + "20269999T999999Z/":                                {},
+		dir + "19.5/index.json":                                  {},
 		dir + aSnapshot + "/ubuntu/":                             {},
-		dir:                                                      {},
+		dir:                                                      {Repository: tools, Key: layout.SnapshotsPageKey(tools)},
 	} {
 		if got, ok := layout.Parse(path); got != want || ok != (want.Key != "") {
 			t.Errorf("%s: got %+v, %v; want %+v", path, got, ok, want)
@@ -119,7 +125,10 @@ func TestSnapshotKeysHaveInverses(t *testing.T) {
 			}
 		}
 	}
-	for _, key := range []string{"acme/tools/snapshots/19.5/el/9.repo", "acme/tools/el/9.repo", "acme/tools/snapshots/" + aSnapshot + "/ubuntu/pool/a.deb", "acme/tools/snapshots/" + aSnapshot} {
+	if id, ok := layout.SnapshotObject(tools, layout.SnapshotPageKey(tools, aSnapshot)); !ok || id != aSnapshot {
+		t.Errorf("the page of a snapshot: got %q, %v", id, ok)
+	}
+	for _, key := range []string{layout.SnapshotsPageKey(tools), layout.OlderSnapshotsPageKey(tools, 1), "acme/tools/snapshots/19.5/el/9.repo", "acme/tools/el/9.repo", "acme/tools/snapshots/" + aSnapshot + "/ubuntu/pool/a.deb", "acme/tools/snapshots/" + aSnapshot} {
 		if id, ok := layout.SnapshotObject(tools, key); ok {
 			t.Errorf("%s is an object of %s", key, id)
 		}
