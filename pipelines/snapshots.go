@@ -76,7 +76,7 @@ func (r *Resources) makeSnapshot(ctx context.Context, s catalog.Snapshot) (final
 	if err != nil {
 		return false, err
 	}
-	if err := r.Catalog.SnapshotMade(ctx, s.Number, kept.Releases, kept.SignedBy); err != nil {
+	if err := r.Catalog.SnapshotMade(ctx, s.Number, kept.Releases, kept.SignedBy, r.Now(ctx)); err != nil {
 		return false, err
 	}
 	return false, r.unmake(ctx, s)

@@ -68,7 +68,11 @@ func (s Snapshot) Kept() (kept catalog.Snapshot, err error) {
 		if err != nil {
 			return kept, fmt.Errorf("read snapshot %s: %w", s.ID, err)
 		}
-		kept.Releases = append(kept.Releases, catalog.SnapshotRelease{Release: r, Revision: one.Revision})
+		packages := one.Packages
+		if one.Manifest == "" {
+			packages = -1
+		}
+		kept.Releases = append(kept.Releases, catalog.SnapshotRelease{Release: r, Revision: one.Revision, Packages: packages})
 		by := strings.Join(one.SignedBy, "+")
 		if i == 0 {
 			kept.SignedBy = by

@@ -36,6 +36,7 @@ const (
 type SnapshotRelease struct {
 	Release  Release
 	Revision int64
+	Packages int // that the release shows; -1 if that is not known
 }
 
 // String returns the name of a snapshot with its identifier, or the one that it has.

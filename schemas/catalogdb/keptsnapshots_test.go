@@ -30,7 +30,7 @@ func made(t *testing.T, db *catalogdb.DB, s catalog.Snapshot, id string, release
 	if named, err := db.NameSnapshot(t.Context(), s.Number, id); err != nil || !named {
 		t.Fatalf("named %v, %v", named, err)
 	}
-	if err := db.SnapshotMade(t.Context(), s.Number, releases, "K1"); err != nil {
+	if err := db.SnapshotMade(t.Context(), s.Number, releases, "K1", start); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -127,7 +127,7 @@ func snapshotsEnd(t *testing.T, db *catalogdb.DB) {
 	if got := takeSnapshots(t, db, until); len(got) != 1 {
 		t.Errorf("at its end a worker takes %v", got)
 	}
-	if err := db.SnapshotMade(t.Context(), s.Number, nil, ""); err != nil { // a worker that is late
+	if err := db.SnapshotMade(t.Context(), s.Number, nil, "", start); err != nil { // a worker that is late
 		t.Fatal(err)
 	}
 	if err := db.SnapshotGone(t.Context(), s.Number); err != nil {

@@ -29,9 +29,16 @@ func (d *DB) PageFront(ctx context.Context, r catalog.Repository, changes int) (
 		if f.Settings, err = settings(ctx, q, r); err != nil {
 			return err
 		}
-		if err := q.QueryRowContext(ctx, `SELECT COALESCE(MAX(packages), 0), COALESCE(MAX(names), 0) FROM page_states WHERE repository_id = ?`, id).
-			Scan(&f.Packages, &f.Names); err != nil {
+		if err := q.QueryRowContext(ctx, `SELECT COALESCE(MAX(packages), 0), COALESCE(MAX(names), 0), COALESCE(MAX(snapshots), 0) <> 0 FROM page_states WHERE repository_id = ?`, id).
+			Scan(&f.Packages, &f.Names, &f.Snapshots.Ever); err != nil {
 			return err
+		}
+		if f.Snapshots.Ever {
+			err := q.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(MAX(ident), '') FROM snapshots WHERE repository_id = ? AND state = ?`, id, catalog.SnapshotKept).
+				Scan(&f.Snapshots.Kept, &f.Snapshots.Newest)
+			if err != nil {
+				return err
+			}
 		}
 		return f.read(ctx, q, r, changes)
 	})

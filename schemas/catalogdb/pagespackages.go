@@ -46,7 +46,7 @@ func pageRows(ctx context.Context, q querier, r catalog.Repository, name string,
 			return struct{}{}, nil
 		}
 		if p.Since = known(last.cameAt); gone {
-			p.Since = known(last.wentAt)
+			p.Since, p.From = known(last.wentAt), known(last.cameAt)
 		}
 		row := rows[k.id]
 		if row == nil {

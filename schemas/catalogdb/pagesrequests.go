@@ -76,6 +76,19 @@ func (tx *transaction) askFront(ctx context.Context, repository int64, now time.
 	return err
 }
 
+// askSnapshotPages asks for the front page of a repository that has got a snapshot, and what is made with it. With the first one all
+// pages are wanted: those of versions link snapshots from then on.
+func (tx *transaction) askSnapshotPages(ctx context.Context, repository int64, now time.Time) error {
+	if err := tx.ensurePageState(ctx, repository); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE page_states SET wanted = wanted + 1, snapshots = 1 WHERE repository_id = ? AND snapshots = 0`, repository)
+	if err != nil {
+		return err
+	}
+	return tx.askFront(ctx, repository, now)
+}
+
 // frontAsked is what changes in a row of page_states; its argument is the time.
 const frontAsked = `front_since = CASE WHEN front_asked = front_done THEN ? ELSE front_since END, front_asked = front_asked + 1, front_not_before = 0`
 

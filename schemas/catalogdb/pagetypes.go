@@ -45,6 +45,7 @@ type PagePackage struct {
 type PagePlacement struct {
 	Release catalog.Release
 	Since   *time.Time // when the revision with which it came, or went, was published
+	From    *time.Time // of one that went, when the revision with which it came was
 }
 
 // A PageVersion is a version of a package of which clients see a package, or saw one whose file is still there.
@@ -69,6 +70,14 @@ type PageFront struct {
 	Releases        []PageRelease
 	Changes         []PageChange // newest first
 	Newest          []PageChange // some of each release, however long ago they came or went; newest first
+	Snapshots       PageSnapshotCount
+}
+
+// A PageSnapshotCount is what the front page says of snapshots.
+type PageSnapshotCount struct {
+	Ever   bool   // there was one
+	Kept   int    // that there are
+	Newest string // identifier of the newest one; empty if there is none
 }
 
 // A PageRelease is a release and what is published of it.

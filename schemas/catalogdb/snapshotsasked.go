@@ -142,8 +142,8 @@ func (d *DB) findSnapshot(ctx context.Context, where string, args ...any) (s cat
 func releasesOfSnapshot(ctx context.Context, q querier, number int64) ([]catalog.SnapshotRelease, error) {
 	return collect(ctx, q, func(scan func(...any) error) (one catalog.SnapshotRelease, err error) {
 		r := &one.Release
-		return one, scan(&r.Repository.Owner, &r.Repository.Name, &r.Distribution.OS, &r.Distribution.Version, &r.Arch, &one.Revision)
-	}, `SELECT p.owner, p.name, d.os, d.version, r.arch, t.revision FROM snapshot_releases t JOIN releases r ON r.id = t.release_id
+		return one, scan(&r.Repository.Owner, &r.Repository.Name, &r.Distribution.OS, &r.Distribution.Version, &r.Arch, &one.Revision, &one.Packages)
+	}, `SELECT p.owner, p.name, d.os, d.version, r.arch, t.revision, t.packages FROM snapshot_releases t JOIN releases r ON r.id = t.release_id
 		JOIN distributions d ON d.id = r.distribution_id JOIN repositories p ON p.id = d.repository_id WHERE t.snapshot_id = ?`+releaseOrder, number)
 }
 
@@ -175,6 +175,13 @@ func askSnapshotDeletion(ctx context.Context, tx *transaction, number int64, now
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE snapshots SET state = ?, attempts = 0, not_before = 0, fault = '' WHERE id = ?`, catalog.SnapshotDeleting, number)
 	if err != nil || s.State == catalog.SnapshotFailed {
+		return err
+	}
+	repository, err := repositoryID(ctx, tx, s.Target.Repository)
+	if err == nil && s.State == catalog.SnapshotKept {
+		err = tx.askFront(ctx, repository, now)
+	}
+	if err != nil {
 		return err
 	}
 	entry := snapshotEntry(catalog.ActionSnapshotDelete, s)

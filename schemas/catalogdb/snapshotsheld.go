@@ -64,6 +64,9 @@ func (d *DB) ImportSnapshots(ctx context.Context, r catalog.Release, kept []cata
 		}
 		for _, s := range kept {
 			number, err := importSnapshot(ctx, tx, repository, s)
+			if err == nil {
+				err = tx.askSnapshotPages(ctx, repository, now)
+			}
 			if err != nil {
 				return err
 			}
@@ -72,7 +75,7 @@ func (d *DB) ImportSnapshots(ctx context.Context, r catalog.Release, kept []cata
 					continue
 				}
 				until := nextRevisionAfter(rec.release.revision, foreign.Number)
-				if err := holdRelease(ctx, tx, number, r, one.Revision, until, -1); err != nil {
+				if err := holdRelease(ctx, tx, number, one, until, -1); err != nil {
 					return err
 				}
 			}

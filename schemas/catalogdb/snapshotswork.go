@@ -96,12 +96,12 @@ func (d *DB) NameSnapshot(ctx context.Context, number int64, id string) (named b
 	return named, nil
 }
 
-// SnapshotMade records that the objects of a snapshot are written, with what releases it has and who signed them. One whose deletion was
-// asked for since is left to that.
-func (d *DB) SnapshotMade(ctx context.Context, number int64, releases []catalog.SnapshotRelease, signedBy string) error {
+// SnapshotMade records that the objects of a snapshot are written, with what releases it has and who signed them. Its pages are due. One
+// whose deletion was asked for since is left to that.
+func (d *DB) SnapshotMade(ctx context.Context, number int64, releases []catalog.SnapshotRelease, signedBy string, now time.Time) error {
 	err := d.tx(ctx, func(tx *transaction) error {
-		state := catalog.SnapshotState("")
-		err := tx.QueryRowContext(ctx, `SELECT state FROM snapshots WHERE id = ?`+tx.forUpdate, number).Scan(&state)
+		state, repository := catalog.SnapshotState(""), int64(0)
+		err := tx.QueryRowContext(ctx, `SELECT state, repository_id FROM snapshots WHERE id = ?`+tx.forUpdate, number).Scan(&state, &repository)
 		if err = notFound(err); errors.Is(err, ErrNotFound) {
 			return nil
 		}
@@ -109,11 +109,14 @@ func (d *DB) SnapshotMade(ctx context.Context, number int64, releases []catalog.
 			return err
 		}
 		for _, one := range releases {
-			if err := holdRelease(ctx, tx, number, one.Release, one.Revision, one.Revision, one.Revision); err != nil {
+			if err := holdRelease(ctx, tx, number, one, one.Revision, one.Revision); err != nil {
 				return err
 			}
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE snapshots SET state = ?, fault = '', signed_by = ?, attempts = 0 WHERE id = ?`, catalog.SnapshotKept, signedBy, number)
+		if err == nil {
+			err = tx.askSnapshotPages(ctx, repository, now)
+		}
 		return err
 	})
 	if err != nil {
@@ -124,11 +127,11 @@ func (d *DB) SnapshotMade(ctx context.Context, number int64, releases []catalog.
 
 // holdRelease records that a snapshot has a revision of a release, and which packages it holds. A release that is not there, or is there
 // already, is left out. One whose architecture was taken out of the repository has its row still.
-func holdRelease(ctx context.Context, tx *transaction, number int64, r catalog.Release, revision, cameUntil, wentAfter int64) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO snapshot_releases (snapshot_id, release_id, revision, came_until, went_after)
-		SELECT ?, r.id, ?, ?, ? FROM releases r JOIN distributions d ON d.id = r.distribution_id JOIN repositories p ON p.id = d.repository_id
+func holdRelease(ctx context.Context, tx *transaction, number int64, one catalog.SnapshotRelease, cameUntil, wentAfter int64) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO snapshot_releases (snapshot_id, release_id, revision, came_until, went_after, packages)
+		SELECT ?, r.id, ?, ?, ?, ? FROM releases r JOIN distributions d ON d.id = r.distribution_id JOIN repositories p ON p.id = d.repository_id
 		WHERE `+releaseKey+` AND r.arch = ? AND NOT EXISTS (SELECT 1 FROM snapshot_releases t WHERE t.snapshot_id = ? AND t.release_id = r.id)`,
-		append(append([]any{number, revision, cameUntil, wentAfter}, distributionArgs(r)...), r.Arch, number)...)
+		append(append([]any{number, one.Revision, cameUntil, wentAfter, one.Packages}, distributionArgs(one.Release)...), one.Release.Arch, number)...)
 	return err
 }
 

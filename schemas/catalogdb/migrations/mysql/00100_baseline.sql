@@ -288,13 +288,15 @@ CREATE TABLE IF NOT EXISTS snapshots (
 ) ENGINE = InnoDB;
 
 -- The releases of a kept snapshot. A package that came with came_until or before, and went after went_after, or not, is held: its file
--- stays. Both are revision, but after a loss of the catalog, when it is not known exactly what the snapshot has.
+-- stays. Both are revision, but after a loss of the catalog, when it is not known exactly what the snapshot has. packages are as many
+-- as the pointer shows; -1 if that is not known.
 CREATE TABLE IF NOT EXISTS snapshot_releases (
     snapshot_id BIGINT NOT NULL,
     release_id  BIGINT NOT NULL,
     revision    BIGINT NOT NULL,
     came_until  BIGINT NOT NULL,
     went_after  BIGINT NOT NULL,
+    packages    BIGINT NOT NULL DEFAULT -1,
     PRIMARY KEY (snapshot_id, release_id),
     KEY snapshot_releases_by_release (release_id, went_after, came_until),
     FOREIGN KEY (snapshot_id) REFERENCES snapshots (id),
@@ -559,8 +561,8 @@ CREATE TABLE IF NOT EXISTS package_contents (
 
 -- How far the pages of a repository are. wanted: how often all of them were asked for; up to walk they are being queued, behind
 -- next_name, and up to queued they are. front_asked counts what changed the front page: settings_revision, given_keys, key_list and
--- visibility are what it was last asked for, and front_done is what it has. packages and names sum up page_names. failing counts the
--- requests that failed last. renderer is the version of what makes pages. A lease ends early if lease_until is 0.
+-- visibility are what it was last asked for, and front_done is what it has. packages and names sum up page_names. snapshots is 1
+-- once the repository has had a snapshot: pages of versions link them. failing counts the requests that failed last. renderer is the version of what makes pages. A lease ends early if lease_until is 0.
 CREATE TABLE IF NOT EXISTS page_states (
     repository_id     BIGINT          NOT NULL,
     visibility        VARBINARY(32)   NOT NULL,
@@ -580,6 +582,7 @@ CREATE TABLE IF NOT EXISTS page_states (
     front_not_before  BIGINT          NOT NULL DEFAULT 0,
     packages          BIGINT          NOT NULL DEFAULT 0,
     names             BIGINT          NOT NULL DEFAULT 0,
+    snapshots         BIGINT          NOT NULL DEFAULT 0,
     failing           BIGINT          NOT NULL DEFAULT 0,
     fault             VARBINARY(2000) NOT NULL DEFAULT '',
     lease_owner       VARBINARY(255)  NOT NULL DEFAULT '',

@@ -263,13 +263,15 @@ CREATE INDEX snapshots_by_ident ON snapshots (repository_id, ident);
 CREATE INDEX snapshots_by_state ON snapshots (state, not_before);
 
 -- The releases of a kept snapshot. A package that came with came_until or before, and went after went_after, or not, is held: its file
--- stays. Both are revision, but after a loss of the catalog, when it is not known exactly what the snapshot has.
+-- stays. Both are revision, but after a loss of the catalog, when it is not known exactly what the snapshot has. packages are as many
+-- as the pointer shows; -1 if that is not known.
 CREATE TABLE snapshot_releases (
     snapshot_id INTEGER NOT NULL REFERENCES snapshots (id),
     release_id  INTEGER NOT NULL REFERENCES releases (id),
     revision    INTEGER NOT NULL,
     came_until  INTEGER NOT NULL,
     went_after  INTEGER NOT NULL,
+    packages    INTEGER NOT NULL DEFAULT -1,
     PRIMARY KEY (snapshot_id, release_id)
 ) WITHOUT ROWID;
 CREATE INDEX snapshot_releases_by_release ON snapshot_releases (release_id, went_after, came_until);
@@ -511,8 +513,8 @@ CREATE INDEX package_contents_in_order ON package_contents (state, not_before);
 
 -- How far the pages of a repository are. wanted: how often all of them were asked for; up to walk they are being queued, behind
 -- next_name, and up to queued they are. front_asked counts what changed the front page: settings_revision, given_keys, key_list and
--- visibility are what it was last asked for, and front_done is what it has. packages and names sum up page_names. failing counts the
--- requests that failed last. renderer is the version of what makes pages. A lease ends early if lease_until is 0.
+-- visibility are what it was last asked for, and front_done is what it has. packages and names sum up page_names. snapshots is 1
+-- once the repository has had a snapshot: pages of versions link them. failing counts the requests that failed last. renderer is the version of what makes pages. A lease ends early if lease_until is 0.
 CREATE TABLE page_states (
     repository_id     INTEGER NOT NULL REFERENCES repositories (id),
     visibility        TEXT    NOT NULL,
@@ -532,6 +534,7 @@ CREATE TABLE page_states (
     front_not_before  INTEGER NOT NULL DEFAULT 0,
     packages          INTEGER NOT NULL DEFAULT 0,
     names             INTEGER NOT NULL DEFAULT 0,
+    snapshots         INTEGER NOT NULL DEFAULT 0,
     failing           INTEGER NOT NULL DEFAULT 0,
     fault             TEXT    NOT NULL DEFAULT '',
     lease_owner       TEXT    NOT NULL DEFAULT '',
