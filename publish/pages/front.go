@@ -21,10 +21,15 @@ const (
 	frontChanges = twin.MaxEntries // of the feed; the page has fewer
 )
 
-// whole brings up to date what says something of the whole repository. A fault of one page keeps none of the others back.
-func (w *work) whole(ctx context.Context) error {
+// whole brings up to date what says something of the whole repository; the pages of snapshots only if settings or snapshots have changed. A
+// fault of one page keeps none of the others back.
+func (w *work) whole(ctx context.Context, snapshots bool) error {
+	all := []func(context.Context) error{w.top, w.front, w.status}
+	if snapshots {
+		all = slices.Insert(all, 0, w.snapshots)
+	}
 	var errs []error
-	for _, do := range []func(context.Context) error{w.top, w.front, w.status} {
+	for _, do := range all {
 		errs = append(errs, w.guard(func() error { return do(ctx) }))
 	}
 	return errors.Join(errs...)
@@ -51,9 +56,13 @@ func (w *work) front(ctx context.Context) error {
 func (w *work) frontOf(rows catalogdb.PageFront, set keys.Set) model.Front {
 	s := rows.Settings
 	f := model.Front{
-		Repository: model.Repository{Name: w.repository, Description: s.Description, Private: s.Visibility != catalog.Public},
+		Repository: model.Repository{Name: w.repository, Description: s.Description, Private: s.Visibility != catalog.Public, Snapshots: rows.Snapshots.Ever},
 		Packages:   rows.Packages, Names: rows.Names, Releases: releasesOf(rows),
 		Keyring: s.Keyring != nil && s.Keyring.On, Changes: changesOf(rows.Changes),
+		Retention: s.Retention, SnapshotRule: s.Snapshots, Kept: rows.Snapshots.Kept, Newest: rows.Snapshots.Newest,
+	}
+	if del := s.Deleted; del != nil {
+		f.Deleted = &model.Deleted{At: del.At, Until: del.Until, Removing: del.Removing}
 	}
 	for _, r := range f.Releases {
 		if r.Published.After(f.AsOf) {

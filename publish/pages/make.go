@@ -45,7 +45,7 @@ func (m *Maker) Make(ctx context.Context, of catalogdb.PageWork) (failed map[int
 		return nil, done, err
 	}
 	private := front.Settings.Visibility != catalog.Public
-	w.about = model.Repository{Name: of.Repository, Private: private}
+	w.about = model.Repository{Name: of.Repository, Private: private, Snapshots: front.Snapshots.Ever}
 	if of.Front && private { // first of all: others shall not read of it
 		if err := w.roots(ctx); err != nil {
 			return nil, done, err
@@ -57,7 +57,7 @@ func (m *Maker) Make(ctx context.Context, of catalogdb.PageWork) (failed map[int
 	failed, err = w.requests(ctx, of.Requests)
 	alone := !slices.ContainsFunc(of.Requests, func(q catalogdb.PageRequest) bool { return !q.Alone })
 	if err == nil && (of.Front || !alone) {
-		err = w.whole(ctx)
+		err = w.whole(ctx, of.Front)
 	}
 	if err == nil && of.Front && !private {
 		err = w.guard(func() error { return w.roots(ctx) })

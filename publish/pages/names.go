@@ -150,19 +150,32 @@ func (w *work) olderPage(ctx context.Context, name string, number int) error {
 
 // hasOlder reports whether there is a page of older versions or its twin, and whether there are both: an attempt that failed leaves one.
 func (w *work) hasOlder(ctx context.Context, name string, number int) (some, all bool, err error) {
-	page, err := w.has(ctx, layout.OlderPageKey(w.repository, name, number))
+	return w.hasBoth(ctx, layout.OlderPageKey(w.repository, name, number), layout.OlderTwinKey(w.repository, name, number))
+}
+
+// hasBoth reports whether there is a page or its twin, and whether there are both.
+func (w *work) hasBoth(ctx context.Context, page, twin string) (some, all bool, err error) {
+	first, err := w.has(ctx, page)
 	if err != nil {
 		return false, false, err
 	}
-	twin, err := w.has(ctx, layout.OlderTwinKey(w.repository, name, number))
-	return page || twin, page && twin, err
+	second, err := w.has(ctx, twin)
+	return first || second, first && second, err
 }
 
-// removeOlder removes the pages of older versions beyond the last one: the highest first, so that none is overlooked after a crash.
+// removeOlder removes the pages of older versions beyond the last one.
 func (w *work) removeOlder(ctx context.Context, name string, pages int) error {
+	return w.removeNumbered(ctx, pages, func(n int) (page, twin string) {
+		return layout.OlderPageKey(w.repository, name, n), layout.OlderTwinKey(w.repository, name, n)
+	})
+}
+
+// removeNumbered removes numbered pages beyond the last one, and their twins: the highest first, so that none is overlooked after a crash.
+func (w *work) removeNumbered(ctx context.Context, pages int, keys func(number int) (page, twin string)) error {
 	last := pages
 	for {
-		some, _, err := w.hasOlder(ctx, name, last+1)
+		page, twin := keys(last + 1)
+		some, _, err := w.hasBoth(ctx, page, twin)
 		if err != nil {
 			return err
 		}
@@ -172,10 +185,11 @@ func (w *work) removeOlder(ctx context.Context, name string, pages int) error {
 		last++
 	}
 	for n := last; n > pages; n-- {
-		if err := w.removeKey(ctx, layout.OlderTwinKey(w.repository, name, n)); err != nil {
+		page, twin := keys(n)
+		if err := w.removeKey(ctx, twin); err != nil {
 			return err
 		}
-		if err := w.removeKey(ctx, layout.OlderPageKey(w.repository, name, n)); err != nil {
+		if err := w.removeKey(ctx, page); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@
 //	versions   versions.go, files.go: the pages of versions, and of the files of packages
 //	names      names.go: the pages of all versions of a package, and its row in the list of names
 //	lists      parts.go, top.go: the list of names, whose parts have content-defined borders
+//	snapshots  snapshots.go: the pages of snapshots, and their list
 //	front      front.go, status.go, root.go: what says something of the whole repository, or of all
 //	objects    objects.go: each page is read before its rows, and is replaced only if it is still the one that was read
 package pages
@@ -77,6 +78,10 @@ type Catalog interface {
 
 	// PageFront returns what the front page says, with up to so many changes.
 	PageFront(ctx context.Context, r catalog.Repository, changes int) (catalogdb.PageFront, error)
+
+	// PageSnapshots returns some of the kept snapshots, in the order of their times, and how many there are: up to limit behind the first
+	// offset ones.
+	PageSnapshots(ctx context.Context, r catalog.Repository, offset, limit int) (some []catalogdb.PageSnapshot, total int, err error)
 
 	// PublicRepositories returns all public repositories, in the order of their names.
 	PublicRepositories(ctx context.Context) ([]catalogdb.PublicRepository, error)

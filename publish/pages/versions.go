@@ -101,7 +101,7 @@ func (w *work) packageOf(row catalogdb.PagePackage, withFacts bool) model.Packag
 	}
 	p.Stanza, p.Primary, p.Filelists, p.Other = nil, nil, nil, nil
 	for _, in := range row.In {
-		at := model.Placement{Release: in.Release, Since: in.Since, Key: row.Key}
+		at := model.Placement{Release: in.Release, Since: in.Since, From: in.From, Key: row.Key}
 		if row.Format == catalog.RPM {
 			at.Key = layout.RPMKey(row.Package, in.Release.Arch)
 		}

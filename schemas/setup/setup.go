@@ -22,25 +22,29 @@ const Placeholder = "TOKEN"
 // A token is never an argument of a command, which every user of a machine can read, and never in a file that other users can
 // read.
 func Lines(publicURL string, s catalog.Settings, distro layout.Distro, pkg, token string) []string {
-	c := clientSetup{url: publicURL, settings: s, distro: distro, name: layout.SourceName(s.Repository), pkg: pkg}
+	return clientSetup{url: publicURL, settings: s, distro: distro, name: layout.SourceName(s.Repository), pkg: pkg}.lines(token)
+}
+
+func (c clientSetup) lines(token string) []string {
 	var steps []string
 	if c.private() {
 		steps = []string{"token=" + ShellWord(token)}
 	}
-	switch distro.Client {
+	pkg := c.pkg
+	switch c.distro.Client {
 	case layout.Yum:
 		steps = append(append(steps, c.yum()...), orElse("sudo yum install -y", pkg, "sudo yum makecache"))
 	case layout.Dnf:
 		steps = append(append(steps, c.yum()...), orElse("sudo dnf install -y", pkg, "sudo dnf makecache"))
 	case layout.Zypper:
 		steps = append(append(steps, c.zypper()...),
-			orElse("sudo zypper --non-interactive --gpg-auto-import-keys install", pkg, "sudo zypper --non-interactive --gpg-auto-import-keys refresh "+c.name))
+			orElse("sudo zypper --non-interactive --gpg-auto-import-keys install", pkg, "sudo zypper --non-interactive --gpg-auto-import-keys refresh "+c.alias()))
 	case layout.AptList:
 		steps = append(append(steps, c.aptList()...), "sudo apt-get update")
 	default:
 		steps = append(append(steps, c.apt()...), "sudo apt-get update")
 	}
-	if pkg != "" && (distro.Client == layout.Apt || distro.Client == layout.AptList) {
+	if pkg != "" && (c.distro.Client == layout.Apt || c.distro.Client == layout.AptList) {
 		steps = append(steps, "sudo apt-get install -y "+pkg)
 	}
 	for i := range steps[:len(steps)-1] {
@@ -57,9 +61,16 @@ func orElse(install, pkg, other string) string {
 	return install + " " + pkg
 }
 
+// SnapshotLines returns the commands that set up a client of a distribution, as [Lines] does, for the state of a repository that a snapshot
+// has. On a host that is set up for the repository they replace its configuration; those of [Lines] take that back.
+func SnapshotLines(publicURL string, s catalog.Settings, distro layout.Distro, id, token string) []string {
+	return clientSetup{url: publicURL, settings: s, distro: distro, name: layout.SourceName(s.Repository), snapshot: id}.lines(token)
+}
+
 // A clientSetup makes the steps of [Lines].
 type clientSetup struct {
 	url      string // of the resolver
+	snapshot string // identifier of the one that clients use; empty for the present state
 	settings catalog.Settings
 	distro   layout.Distro
 	name     string // of the client's files
@@ -81,6 +92,22 @@ func (c clientSetup) fetch(key, path string) string {
 	return "sudo curl " + line
 }
 
+// place returns the key of an object of the repository, or of the one below the snapshot.
+func (c clientSetup) place(key string) string {
+	if c.snapshot == "" {
+		return key
+	}
+	return layout.InSnapshot(c.settings.Repository, c.snapshot, key)
+}
+
+// alias returns the name of the repository in a .repo file.
+func (c clientSetup) alias() string {
+	if c.snapshot == "" {
+		return c.name
+	}
+	return c.name + "-" + c.snapshot
+}
+
 // secret returns the command that writes a file with mode 0600. format has one "%s", for the token.
 func secret(format, path string) string {
 	return fmt.Sprintf(`printf '%s\n' "$token" | sudo install -D -m 600 /dev/stdin %s`, format, path)
@@ -95,7 +122,7 @@ func (c clientSetup) apt() []string {
 	if c.keyring() {
 		steps = []string{c.fetch(layout.GPGKeyKey(c.settings.Repository), layout.KeyringPath(c.settings.Repository, catalog.DEB))}
 	}
-	steps = append(append(steps, c.fetch(layout.SourcesKey(c.settings.Repository, c.distro.Distribution), path)), c.addArchitecture()...)
+	steps = append(append(steps, c.fetch(c.place(layout.SourcesKey(c.settings.Repository, c.distro.Distribution)), path)), c.addArchitecture()...)
 	return append(append(steps,
 		`sudo sed -i "/^Suites:/a Architectures: $(echo `+c.hostArchitectures()+`)" `+path,
 	), c.aptAuth()...)
@@ -145,8 +172,8 @@ func (c clientSetup) aptList() []string {
 	}
 	steps := []string{c.fetch(layout.GPGKeyKey(c.settings.Repository), keyring)} // fails for a wrong token
 	steps = append(append(steps, c.addArchitecture()...),
-		fmt.Sprintf(`echo "deb [arch=$(echo %s | tr ' ' ,) signed-by=%s] %s/%s/%s %s %s" | sudo tee /etc/apt/sources.list.d/%s.list >/dev/null`,
-			c.hostArchitectures(), keyring, c.url, c.settings.Repository, d.OS, d.Version, strings.Join(components, " "), c.name))
+		fmt.Sprintf(`echo "deb [arch=$(echo %s | tr ' ' ,) signed-by=%s] %s/%s %s %s" | sudo tee /etc/apt/sources.list.d/%s.list >/dev/null`,
+			c.hostArchitectures(), keyring, c.url, c.place(c.settings.Repository.String()+"/"+d.OS), d.Version, strings.Join(components, " "), c.name))
 	return append(steps, c.aptAuth()...)
 }
 
@@ -162,7 +189,7 @@ func (c clientSetup) aptAuth() []string {
 
 func (c clientSetup) yum() []string {
 	path := layout.RepoPath(c.settings.Repository, layout.Yum)
-	steps := []string{c.fetch(layout.RepoKey(c.settings.Repository, c.distro.Distribution), path)}
+	steps := []string{c.fetch(c.place(layout.RepoKey(c.settings.Repository, c.distro.Distribution)), path)}
 	if c.private() {
 		steps = append(steps, "sudo chmod 600 "+path,
 			`printf '/^baseurl=/a %s\n' "username=$token" password=x | sudo sed -i -f - `+path)
@@ -172,7 +199,7 @@ func (c clientSetup) yum() []string {
 
 func (c clientSetup) zypper() []string {
 	path := layout.RepoPath(c.settings.Repository, layout.Zypper)
-	steps := []string{c.fetch(layout.RepoKey(c.settings.Repository, c.distro.Distribution), path)}
+	steps := []string{c.fetch(c.place(layout.RepoKey(c.settings.Repository, c.distro.Distribution)), path)}
 	if c.private() {
 		steps = append(steps, secret(`username=%s\npassword=x`, "/etc/zypp/credentials.d/"+c.name),
 			"sudo sed -i '/^baseurl=/s/$/?credentials="+c.name+"/' "+path)

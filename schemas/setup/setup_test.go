@@ -56,6 +56,33 @@ sudo zypper --non-interactive --gpg-auto-import-keys install hello`,
 	}
 }
 
+// testdata/clients runs these lines in real systems.
+func TestSetupLinesOfSnapshots(t *testing.T) {
+	const id = "20261129T021500Z"
+	for distribution, want := range map[string]string{
+		"ubuntu/jammy": `sudo curl -fsSLo /etc/apt/sources.list.d/acme_tools.sources https://p.example.org/acme/tools/snapshots/20261129T021500Z/ubuntu/jammy.sources &&
+sudo sed -i "/^Suites:/a Architectures: $(echo $(dpkg --print-architecture; dpkg --print-foreign-architectures | grep -xE 'amd64|arm64'))" /etc/apt/sources.list.d/acme_tools.sources &&
+sudo apt-get update`,
+		"ubuntu/focal": `sudo curl -fsSLo /usr/share/keyrings/acme_tools.asc https://p.example.org/acme/tools/gpgkey &&
+echo "deb [arch=$(echo $(dpkg --print-architecture; dpkg --print-foreign-architectures | grep -xE 'amd64|arm64') | tr ' ' ,) signed-by=/usr/share/keyrings/acme_tools.asc] https://p.example.org/acme/tools/snapshots/20261129T021500Z/ubuntu focal main" | sudo tee /etc/apt/sources.list.d/acme_tools.list >/dev/null &&
+sudo apt-get update`,
+		"el/9": `sudo curl -fsSLo /etc/yum.repos.d/acme_tools.repo https://p.example.org/acme/tools/snapshots/20261129T021500Z/el/9.repo &&
+sudo dnf makecache`,
+		"opensuse/15.6": `sudo curl -fsSLo /etc/zypp/repos.d/acme_tools.repo https://p.example.org/acme/tools/snapshots/20261129T021500Z/opensuse/15.6.repo &&
+sudo zypper --non-interactive --gpg-auto-import-keys refresh acme_tools-20261129T021500Z`,
+	} {
+		system, version, _ := strings.Cut(distribution, "/")
+		distro, rej := layout.DefaultTable().Lookup(catalog.Distribution{OS: system, Version: version})
+		if rej != nil {
+			t.Fatal(rej)
+		}
+		s := catalog.Settings{Repository: catalog.Repository{Owner: "acme", Name: "tools"}, Visibility: catalog.Public}
+		if diff := cmp.Diff(want, strings.Join(setup.SnapshotLines("https://p.example.org", s, distro, id, "T"), "\n")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", distribution, diff)
+		}
+	}
+}
+
 // The words of a plain http URL have its scheme: without, apt keeps the token for https (apt_auth.conf(5)).
 func TestAptGetsTheTokenOverHTTP(t *testing.T) {
 	distro, rej := layout.DefaultTable().Lookup(catalog.Distribution{OS: "ubuntu", Version: "jammy"})

@@ -35,6 +35,11 @@ var pictured = []struct{ name, path string }{
 	{"version-of-all-distributions", "acme/wide/p/acme-agent/7.4.1-1/"},
 	{"version-private", "acme/secret/p/probe/1.0-1/"},
 	{"files", ""}, // the path has a digest
+	{"snapshots", "acme/tools/snapshots/"},
+	{"snapshots-older", "acme/tools/snapshots/_1/"},
+	{"snapshots-empty", "acme/new/snapshots/"},
+	{"snapshot", "acme/tools/snapshots/20261129T021500Z/"},
+	{"snapshot-private", "acme/secret/snapshots/20261129T021500Z/"},
 	{"names", "acme/tools/names/"},
 	{"names-empty", "acme/new/names/"},
 	{"names-parts", "globex/big/names/"},

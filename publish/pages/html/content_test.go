@@ -49,9 +49,31 @@ func TestPagesSayWhatTheModelHas(t *testing.T) {
 			"hello-mill 2.12-1 2026-11-29 · debian bookworm, trixie · ubuntu jammy, noble hello-mill 2.12-1.el9 2026-11-29 · el 9 · opensuse 15.6 libmill++1 1:3.0~rc2+dfsg-1 2026-11-28 · debian trixie " +
 				"hello-mill 2.11-1 withdrawn 2026-11-27 · debian bookworm, trixie · ubuntu jammy, noble It deletes configuration on upgrade; use 2.12-1"}},
 		{"a private repository says so", "acme/secret/index.html", "h1", "", "", []string{"acme/secret private"}},
-		{"a notice with reason and day, and without the user", hello + "2.11-1/index.html", "div", "class", "notice", []string{"Withdrawn on 2026-11-27. Clients are not offered it any more. It deletes configuration on upgrade; use 2.12-1"}},
+		{"a notice with reason and day, and without the user", hello + "2.11-1/index.html", "div", "class", "notice", []string{"Withdrawn on 2026-11-27. Clients are not offered it any more. It deletes configuration on upgrade; use 2.12-1 Snapshots that were taken while it was published have it."}},
 		{"a notice for a part of the packages", hello + "2.12-1/index.html", "div", "class", "notice",
-			[]string{"Withdrawn in ubuntu/focal (arm64), ubuntu/jammy (arm64), ubuntu/noble (arm64) on 2026-11-29. Clients are not offered it any more. Built with the wrong compiler"}},
+			[]string{"Withdrawn in ubuntu/focal (arm64), ubuntu/jammy (arm64), ubuntu/noble (arm64) on 2026-11-29. Clients are not offered it any more. Built with the wrong compiler Snapshots that were taken while it was published have it."}},
+		{"what is in a snapshot and is not withdrawn", hello + "2.12-1.el9/index.html", "dl", "class", "facts", []string{"Published2026-11-29Homepagehttps://hello.acme.example/mill?lang=en&page=1LicenseGPL-3.0-or-laterMaintainerJane Müller <jane@acme.example>SectionutilsSourcehello-millBuilt2026-11-29Installed size1.8 MBSnapshotsthose since it was published Versionsall of hello-mill"}},
+		{"nothing of snapshots without any", "acme/wide/p/acme-agent/7.4.1-1/index.html", "dl", "class", "facts", []string{"Published2026-11-29Homepagehttps://agent.acme.example/ Versionsall of acme-agent"}},
+		{"rules of retention and snapshots", acme, "section", "aria-labelledby", "retention", []string{
+			"Old versions Keeps the newest 3 versions of each package, all that came within the last 14 days, and hello-mill=1.*, libacme*. Other versions leave by themselves, within a day. " +
+				"For ubuntu/noble it keeps besides the newest 2 versions in each series such as 1.2 of a package and all that came within the last 90 days. " +
+				"The rule is paused: other versions leave when the owner of the repository runs it. " +
+				"A snapshot is taken each day; the newest 90 of these are kept. 112 snapshots are kept, the newest is 20261129T021500Z."}},
+		{"no rules of retention", "acme/wide/index.html", "section", "aria-labelledby", "retention", []string{"Old versions Versions stay until they are withdrawn: no rule removes old ones."}},
+		{"a rule that has taken no snapshot", "acme/new/index.html", "section", "aria-labelledby", "retention", []string{
+			"Old versions Versions stay until they are withdrawn: no rule removes old ones. A snapshot is taken each week, and replaces the one before. No snapshot is kept."}},
+		{"a deleted repository", "acme/new/index.html", "div", "class", "notice", []string{"Deleted on 2026-11-26. The repository is empty. It can be brought back until 2026-12-26 21:58 UTC, and is removed then."}},
+		{"snapshots, newest first", "acme/tools/snapshots/index.html", "tr", "", "", []string{
+			"SnapshotTakenDistributionsPackagesSince the one beforeKept until",
+			"20261129T021500Z before-19.5.0~rc2+security^20261129-with-a-long-name-of-a-release2026-11-29 02:15 UTC911 313324 camedeleted",
+			"20261128T021500Z by rule2026-11-28 02:15 UTC911 250216 came, 72 wentdeleted"}},
+		{"older snapshots", "acme/tools/snapshots/_1/index.html", "nav", "class", "pages", []string{"Newer snapshots page 1 of 2, from the oldest"}},
+		{"the newest snapshots lead to older ones", "acme/tools/snapshots/index.html", "nav", "class", "pages", []string{"page 2 of 2, from the oldest Older snapshots"}},
+		{"a private snapshot has lines with a token", "acme/secret/snapshots/20261129T021500Z/index.html", "details", "id", "use-el/7", []string{
+			"el/7 yum By hand token=TOKEN && printf 'user = \"%s:x\"\\n' \"$token\" | sudo curl -K - -fsSLo /etc/yum.repos.d/acme_secret.repo https://packages.example.org/acme/secret/snapshots/20261129T021500Z/el/7.repo && " +
+				"sudo chmod 600 /etc/yum.repos.d/acme_secret.repo && printf '/^baseurl=/a %s\\n' \"username=$token\" password=x | sudo sed -i -f - /etc/yum.repos.d/acme_secret.repo && sudo yum makecache " +
+				"In a file of configuration baseurl=https://packages.example.org/acme/secret/snapshots/20261129T021500Z/el/7/$basearch Configuration file: 7.repo"}},
+
 		{"dependencies by distribution", hello + "2.12-1/index.html", "section", "aria-labelledby", "relations", []string{
 			"Dependencies debian/bookworm (amd64, arm64), debian/trixie (amd64, arm64) Dependslibc6 (>= 2.36)libmill++1 (= 1:3.0~rc2+dfsg-1)Recommendslocales | locales-allConflictshello-traditional " +
 				"ubuntu/focal (amd64, arm64), ubuntu/jammy (amd64, arm64), ubuntu/noble (amd64, arm64) Dependslibc6 (>= 2.35)libmill++1 (= 1:3.0~rc2+dfsg-1)Recommendslocales | locales-allConflictshello-traditional"}},

@@ -27,6 +27,17 @@ type frontPage struct {
 	Keyring     []string
 	Changes     []changeView
 	Programs    []program
+	Deleted     *model.Deleted
+	Keeps       []keepsView // how long versions stay
+	Snapshots   *frontSnapshots
+}
+
+// frontSnapshots is what the front page says of snapshots.
+type frontSnapshots struct {
+	Rule         string // empty if no rule takes them
+	Kept         int
+	List         string // empty if there was none yet
+	Newest, Link string // empty if there is none
 }
 
 // A scriptLine sets up any host that has packages of one format. Then, for example, one of the commands installs one.
@@ -81,7 +92,26 @@ func (r *Renderer) Front(f model.Front) []model.Page {
 	}
 	p.Programs = []program{{"index.json", p.Twin, "this page"}, {"names/index.json", p.Search, "all names of packages"}, {"feed.atom", p.Feed, "changes"},
 		{"status.json", d.to(layout.StatusKey(f.Name)), "revisions, for mirrors"}, {"status/", "status/", "for people, with a token"}}
+	p.Deleted, p.Keeps, p.Snapshots = f.Deleted, keeps(f), d.frontSnapshots(f)
+	if f.Snapshots {
+		p.Programs = append(p.Programs, program{"snapshots/index.json", d.to(layout.SnapshotsTwinKey(f.Name)), "snapshots"})
+	}
 	return []model.Page{d.page("front", p)}
+}
+
+// frontSnapshots returns what the front page says of snapshots; nil if there was none, and no rule takes any.
+func (d drawing) frontSnapshots(f model.Front) *frontSnapshots {
+	if !f.Snapshots && f.SnapshotRule == nil {
+		return nil
+	}
+	s := frontSnapshots{Rule: taken(f.SnapshotRule), Kept: f.Kept, Newest: f.Newest}
+	if f.Snapshots {
+		s.List = d.to(layout.SnapshotsPageKey(f.Name))
+	}
+	if f.Newest != "" {
+		s.Link = d.to(layout.SnapshotPageKey(f.Name, f.Newest))
+	}
+	return &s
 }
 
 // keyID returns the 16 last digits of a fingerprint, by which package keys are known.

@@ -19,6 +19,7 @@ type versionPage struct {
 	NameLink   string
 	Setup      string
 	KeysLink   string
+	Snapshots  string // link to the list of snapshots; empty if the repository has none
 	First      time.Time
 	Facts      *facts.Facts
 	Homepage   string // a link, or empty
@@ -58,6 +59,7 @@ type row struct {
 	Size      string
 	SHA256    string
 	Since     *time.Time
+	From      *time.Time // of one that was withdrawn at Since
 	File      link
 	Places    string // directories, if there are several
 	Files     string // link to its files
@@ -78,6 +80,9 @@ func (r *Renderer) VersionPage(v model.VersionPage) []model.Page {
 	p.head = d.headOf(v.Repository, v.Package+" "+version+" · "+v.Name.String(), crumb{v.Package, p.NameLink}, crumb{Text: version})
 	p.Setup = d.to(layout.FrontPageKey(v.Name)) + "#install"
 	p.KeysLink = d.to(layout.FrontPageKey(v.Name)) + "#keys"
+	if v.Snapshots {
+		p.Snapshots = d.to(layout.SnapshotsPageKey(v.Name))
+	}
 	p.Twin, p.Feed = d.to(layout.NameTwinKey(v.Name, v.Package)), d.to(layout.NameFeedKey(v.Name, v.Package))
 	if p.Facts = factsOf(v.Packages); p.Facts != nil {
 		p.Homepage, p.HomeText = outside(p.Facts.Homepage), shortened(p.Facts.Homepage, 200)
@@ -182,6 +187,9 @@ func (d drawing) row(k model.Package) row {
 	for _, in := range k.In {
 		if in.Since != nil && (r.Since == nil || in.Since.Before(*r.Since)) {
 			r.Since = in.Since
+		}
+		if in.From != nil && (r.From == nil || in.From.Before(*r.From)) {
+			r.From = in.From
 		}
 		if in.Release.Arch != "" {
 			places = append(places, in.Release.Arch)

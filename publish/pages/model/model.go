@@ -15,6 +15,7 @@ type Repository struct {
 	Name        catalog.Repository
 	Description string // one line of its owner; may be empty
 	Private     bool
+	Snapshots   bool // it has a list of snapshots, which may be empty by now
 }
 
 // A Front is the page of a repository, and its twin.
@@ -29,6 +30,17 @@ type Front struct {
 	PackageKeys   []Key // with which packages are signed, besides
 	Keyring       bool  // a package keeps the keys of DEB clients up to date
 	Changes       []Change
+	Retention     []catalog.Retention   // rules by which versions stay; none: until they are withdrawn
+	SnapshotRule  *catalog.SnapshotRule // nil for none
+	Kept          int                   // snapshots
+	Newest        string                // identifier of the newest snapshot; empty if there is none
+	Deleted       *Deleted              // nil for a repository that is not
+}
+
+// A Deleted is what pages say of the deletion of a repository: not who deleted it, and why.
+type Deleted struct {
+	At, Until time.Time
+	Removing  bool // it cannot be brought back any more
 }
 
 // A Distribution is one for which a repository has packages.
@@ -103,6 +115,7 @@ type Package struct {
 type Placement struct {
 	Release catalog.Release
 	Since   *time.Time // when that was published; nil if it is not known
+	From    *time.Time // of a package that was withdrawn, since when the release showed it; nil if it is not known
 	Key     string     // of the package file for this release
 }
 

@@ -20,7 +20,7 @@ var (
 )
 
 func (s *Site) tools() {
-	r := model.Repository{Name: Tools, Description: "Command-line tools of Acme for servers and desktops"}
+	r := model.Repository{Name: Tools, Description: "Command-line tools of Acme for servers and desktops", Snapshots: true}
 	f := model.Front{Repository: r, AsOf: Now, Keys: []model.Key{signingKey, nextKey}, PackageKeys: []model.Key{vendorKey}, Keyring: true}
 	for _, d := range []string{"debian/bookworm", "debian/trixie", "el/8", "el/9", "fedora/43", "opensuse/15.6", "ubuntu/focal", "ubuntu/jammy", "ubuntu/noble"} {
 		os, version, _ := strings.Cut(d, "/")
@@ -49,6 +49,10 @@ func (s *Site) tools() {
 		{Name: "hello-mill", Version: "2.12-1.el9", Format: catalog.RPM, At: at(0, 1), Distributions: []string{"el/9", "opensuse/15.6"}},
 		{Name: "libmill++1", Version: "1:3.0~rc2+dfsg-1", Format: catalog.DEB, At: at(1, 2), Distributions: []string{"debian/trixie"}},
 		{Name: "hello-mill", Version: "2.11-1", Format: catalog.DEB, At: at(2, 0), Distributions: in, Withdrawn: true, Reason: "It deletes configuration on upgrade; use 2.12-1"}}
+	f.SnapshotRule = &catalog.SnapshotRule{Every: catalog.Daily, Keep: 90}
+	f.Retention = []catalog.Retention{{Newest: 3, Keep: []string{"hello-mill=1.*", "libacme*"}, Automatic: true},
+		{Distribution: catalog.Distribution{OS: "ubuntu", Version: "noble"}, NewestPerSeries: 2, YoungerDays: 90}}
+	s.snapshots(&f, 112)
 	s.Fronts, s.Lists = append(s.Fronts, f), append(s.Lists, list)
 	s.objects(f)
 }
@@ -61,6 +65,7 @@ func (s *Site) hello(r model.Repository, distros []model.Distribution, list *mod
 	}
 	withdrawn := s.helloVersion(distros, "2.11-1", at(9, 0), about, distros)
 	for i, k := range withdrawn.Packages {
+		k.In[0].From, k.In[0].Since = k.In[0].Since, ptr(at(2, 0))
 		withdrawn.Packages[i] = yank(k, "It deletes configuration on upgrade; use 2.12-1", "anna", at(2, 0))
 	}
 	newest := s.helloVersion(distros, "2.12-1", Now, about, distros)
@@ -121,7 +126,7 @@ func (s *Site) plus(r model.Repository, distros []model.Distribution, list *mode
 }
 
 func (s *Site) secret() {
-	r := model.Repository{Name: Secret, Description: "What customers of the support contract get", Private: true}
+	r := model.Repository{Name: Secret, Description: "What customers of the support contract get", Private: true, Snapshots: true}
 	f := model.Front{Repository: r, Packages: 3, Names: 1, AsOf: at(5, 0), Keys: []model.Key{signingKey},
 		Distributions: []model.Distribution{distribution("amazon", "2023", "probe"), distribution("debian", "bullseye", "probe"), distribution("el", "7", "probe"),
 			distribution("opensuse", "15.6", "probe"), distribution("ubuntu", "jammy", "probe")}}
@@ -136,6 +141,7 @@ func (s *Site) secret() {
 	}
 	s.add(r, "probe", about, v)
 	f.Changes = []model.Change{{Name: "probe", Version: "1.0-1", Format: catalog.DEB, At: at(5, 0), Distributions: []string{"ubuntu/jammy"}}}
+	s.snapshots(&f, 1)
 	s.Fronts = append(s.Fronts, f)
 	s.Lists = append(s.Lists, model.Names{Repository: r, Level: -1, Total: 1, Lines: []model.Line{line("probe", about.Summary, "1.0-1", at(5, 0), bothFormats...)}})
 	s.objects(f)
@@ -167,8 +173,9 @@ func (s *Site) wide() {
 }
 
 func (s *Site) empty() {
-	r := model.Repository{Name: New}
-	f := model.Front{Repository: r}
+	r := model.Repository{Name: New, Snapshots: true}
+	f := model.Front{Repository: r, Deleted: &model.Deleted{At: at(3, 0), Until: at(-27, 0)}, SnapshotRule: &catalog.SnapshotRule{Every: catalog.Weekly, Keep: 1}}
+	s.snapshots(&f, 0)
 	s.Fronts, s.Lists = append(s.Fronts, f), append(s.Lists, model.Names{Repository: r, Level: -1})
 	s.objects(f)
 }

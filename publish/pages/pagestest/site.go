@@ -26,6 +26,9 @@ type Site struct {
 	Files    []model.Files
 	Lists    []model.Names
 	Objects  []string
+
+	Snapshots     []model.SnapshotPage
+	SnapshotLists []model.Snapshots
 }
 
 // Pages returns the site as a renderer draws it, with what pages load.
@@ -48,6 +51,12 @@ func (s Site) Pages(r *html.Renderer) []model.Page {
 	}
 	for _, v := range s.Lists {
 		pages = append(pages, r.Names(v)...)
+	}
+	for _, v := range s.Snapshots {
+		pages = append(pages, r.SnapshotPage(v)...)
+	}
+	for _, v := range s.SnapshotLists {
+		pages = append(pages, r.Snapshots(v)...)
 	}
 	return pages
 }

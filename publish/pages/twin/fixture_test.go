@@ -31,8 +31,10 @@ func release(d catalog.Distribution, arch string) catalog.Release {
 }
 
 func front() model.Front {
+	about := tools
+	about.Snapshots = true
 	return model.Front{
-		Repository: tools, Packages: 12, Names: 3, AsOf: day(9),
+		Repository: about, Packages: 12, Names: 3, AsOf: day(9),
 		Distributions: []model.Distribution{
 			{Distro: layout.Distro{Distribution: trixie, Format: catalog.DEB, Client: layout.Apt}, Settings: catalog.DistributionSettings{Components: []string{"main", "extra"}, Architectures: []string{"amd64"}}},
 			{Distro: layout.Distro{Distribution: jammy, Format: catalog.DEB, Client: layout.AptList}, Settings: catalog.DistributionSettings{Components: []string{"main"}, Architectures: []string{"amd64"}}},
@@ -49,6 +51,9 @@ func front() model.Front {
 			{Name: "hello", Version: "1:1.0+b-2", Format: catalog.DEB, At: day(9), Distributions: []string{"debian/trixie"}},
 			{Name: "hello", Version: "0.9", Format: catalog.RPM, At: day(8), Distributions: []string{"el/9"}, Withdrawn: true, Reason: "broken"},
 		},
+		Retention:    []catalog.Retention{{Newest: 3, Keep: []string{"hello=1.*"}, Automatic: true}, {Distribution: jammy, YoungerDays: 90}},
+		SnapshotRule: &catalog.SnapshotRule{Every: catalog.Daily, Keep: 30}, Kept: 2, Newest: "20260108T100000Z",
+		Deleted: &model.Deleted{At: day(10), Until: day(31)},
 	}
 }
 

@@ -23,6 +23,27 @@ type front struct {
 	NamesTwin     string         `json:"names_twin"`
 	Feed          string         `json:"feed"`
 	Status        string         `json:"status"`
+	Retention     []retention    `json:"retention"`
+	Snapshots     *snapshots     `json:"snapshots"`
+	Deleted       *deleted       `json:"deleted"`
+}
+
+type retention struct {
+	Distribution string   `json:"distribution"` // empty for all
+	Rules        []string `json:"rules"`
+	Automatic    bool     `json:"automatic"`
+}
+
+type snapshots struct {
+	Kept   int                   `json:"kept"`
+	Newest *string               `json:"newest"`
+	Rule   *catalog.SnapshotRule `json:"rule"`
+	Twin   *string               `json:"twin"`
+}
+
+type deleted struct {
+	At    string `json:"at"`
+	Until string `json:"until"`
 }
 
 type distribution struct {
@@ -61,7 +82,39 @@ func (r *Renderer) Front(f model.Front) model.Page {
 		KeysURL: r.url(keys), Keys: list(f.Keys, keyOf), PackageKeys: list(f.PackageKeys, keyOf),
 		NamesTwin: relative(f.Name, layout.NamesTwinKey(f.Name, -1, "")),
 		Feed:      relative(f.Name, layout.FeedKey(f.Name)), Status: relative(f.Name, layout.StatusKey(f.Name)),
+		Retention: list(f.Retention, retentionOf), Snapshots: snapshotsOf(f), Deleted: deletedOf(f.Deleted),
 	}, 2)
+}
+
+func retentionOf(set catalog.Retention) retention {
+	r := retention{Rules: set.Rules(), Automatic: set.Automatic}
+	if set.Distribution != (catalog.Distribution{}) {
+		r.Distribution = set.Distribution.String()
+	}
+	return r
+}
+
+// snapshotsOf is nil for a repository that had no snapshot, and has no rule for them.
+func snapshotsOf(f model.Front) *snapshots {
+	if !f.Snapshots && f.SnapshotRule == nil {
+		return nil
+	}
+	s := snapshots{Kept: f.Kept, Rule: f.SnapshotRule}
+	if f.Newest != "" {
+		s.Newest = &f.Newest
+	}
+	if f.Snapshots {
+		key := relative(f.Name, layout.SnapshotsTwinKey(f.Name))
+		s.Twin = &key
+	}
+	return &s
+}
+
+func deletedOf(d *model.Deleted) *deleted {
+	if d == nil {
+		return nil
+	}
+	return &deleted{stamp(d.At), stamp(d.Until)}
 }
 
 func (r *Renderer) distribution(repo catalog.Repository, d model.Distribution) distribution {

@@ -50,7 +50,21 @@ func TestFront(t *testing.T) {
  ],
  "names_twin":"names/index.json",
  "feed":"feed.atom",
- "status":"status.json"
+ "status":"status.json",
+ "retention":[
+  {"distribution":"","rules":["newest 3","keep hello=1.*"],"automatic":true},
+  {"distribution":"ubuntu/jammy","rules":["younger than 90 days"],"automatic":false}
+ ],
+ "snapshots":{
+  "kept":2,
+  "newest":"20260108T100000Z",
+  "rule":{"every":"daily","keep":30},
+  "twin":"snapshots/index.json"
+ },
+ "deleted":{
+  "at":"2026-01-10T10:00:00Z",
+  "until":"2026-01-31T10:00:00Z"
+ }
 }
 `)
 }
@@ -73,9 +87,65 @@ func TestFrontOfAnEmptyPrivateRepository(t *testing.T) {
  "package_keys":[],
  "names_twin":"names/index.json",
  "feed":"feed.atom",
- "status":"status.json"
+ "status":"status.json",
+ "retention":[],
+ "snapshots":null,
+ "deleted":null
 }
 `)
+}
+
+func TestSnapshots(t *testing.T) {
+	s := model.Snapshots{Repository: tools, Rule: &catalog.SnapshotRule{Every: catalog.Weekly, Keep: 4}, Total: 52, Page: 2, Pages: 2, Snapshots: []model.Snapshot{
+		{ID: "20260108T100000Z", Alias: "r1", Taken: day(8), Until: pointer(day(31)), Releases: []model.KeptRelease{
+			{Release: release(trixie, ""), Revision: 7, Packages: 12, Known: true, Came: 3},
+			{Release: release(el9, "x86_64"), Revision: 2, Packages: -1}}},
+		{ID: "20260107T100000Z", Taken: day(7), Automatic: true}}}
+	compare(t, renderer.Snapshots(s), "acme/tools/snapshots/index.json", `{
+ "repository":"acme/tools",
+ "as_of":"2026-01-08T10:00:00Z",
+ "total":52,
+ "rule":{
+  "every":"weekly",
+  "keep":4
+ },
+ "page":"snapshots/",
+ "newest":"snapshots/index.json",
+ "older":"snapshots/_1.json",
+ "snapshots":[
+  {
+   "id":"20260108T100000Z",
+   "name":"r1",
+   "taken":"2026-01-08T10:00:00Z",
+   "until":"2026-01-31T10:00:00Z",
+   "automatic":false,
+   "page":"snapshots/20260108T100000Z/",
+   "configuration":[
+    "https://packages.example.org/acme/tools/snapshots/20260108T100000Z/debian/trixie.sources",
+    "https://packages.example.org/acme/tools/snapshots/20260108T100000Z/el/9.repo"
+   ],
+   "releases":[
+    {"release":"acme/tools/debian/trixie","revision":7,"packages":12,"came":3,"went":0},
+    {"release":"acme/tools/el/9/x86_64","revision":2,"packages":null,"came":null,"went":null}
+   ]
+  },
+  {
+   "id":"20260107T100000Z",
+   "name":"",
+   "taken":"2026-01-07T10:00:00Z",
+   "until":null,
+   "automatic":true,
+   "page":"snapshots/20260107T100000Z/",
+   "configuration":[],
+   "releases":[]
+  }
+ ]
+}
+`)
+	s.Page = 1
+	if p := renderer.Snapshots(s); p.Key != "acme/tools/snapshots/_1.json" || !bytes.Contains(p.Body, []byte(`"older":null`)) || !bytes.Contains(p.Body, []byte(`"page":"snapshots/_1/"`)) {
+		t.Errorf("the older page: %s\n%s", p.Key, p.Body)
+	}
 }
 
 func TestStatus(t *testing.T) {

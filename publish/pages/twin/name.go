@@ -39,6 +39,7 @@ type pkg struct {
 	MD5          string         `json:"md5,omitempty"`
 	URL          *string        `json:"url"`
 	Since        *string        `json:"since"`
+	From         *string        `json:"from,omitempty"`
 	Releases     []string       `json:"releases"`
 	Signer       string         `json:"signer"`
 	Phase        *int           `json:"phase,omitempty"`
@@ -78,6 +79,7 @@ func (r *Renderer) packageOf(p model.Package) pkg {
 		Releases: list(p.In, func(in model.Placement) string { return in.Release.String() }),
 	}
 	if y := p.Yank; y != nil {
+		out.From = stampPointer(from(p))
 		out.Withdrawn = &withdrawn{stamp(y.At), y.Reason} // and no URL: its file is not to be installed
 		return out
 	}
@@ -96,6 +98,16 @@ func since(p model.Package) (first *time.Time) {
 	for _, in := range p.In {
 		if in.Since != nil && (first == nil || in.Since.Before(*first)) {
 			first = in.Since
+		}
+	}
+	return first
+}
+
+// from returns when the first of its releases was published with a package that was withdrawn; nil if that is not known.
+func from(p model.Package) (first *time.Time) {
+	for _, in := range p.In {
+		if in.From != nil && (first == nil || in.From.Before(*first)) {
+			first = in.From
 		}
 	}
 	return first
