@@ -351,6 +351,46 @@ func (w *world) withdraw(p pkg) {
 	}
 }
 
+// keep takes a snapshot of what is published, and returns its number and identifier.
+func (w *world) keep(name string, until *time.Time) (number int64, id string) {
+	w.t.Helper()
+	w.pass(2 * time.Second)
+	s, err := w.db.AskSnapshot(w.t.Context(), catalog.Snapshot{Target: catalog.PackageTarget{Repository: tools}, Name: name, Until: until}, w.at())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	id = layout.SnapshotID(w.at())
+	if named, err := w.db.NameSnapshot(w.t.Context(), s.Number, id); err != nil || !named {
+		w.t.Fatal(named, err)
+	}
+	states, err := w.db.ReleasesOf(w.t.Context(), tools)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var kept []catalog.SnapshotRelease
+	for _, state := range states {
+		if state.Published > 0 {
+			kept = append(kept, catalog.SnapshotRelease{Release: state.Release, Revision: state.Published, Packages: int(state.Published)})
+		}
+	}
+	if err := w.db.SnapshotMade(w.t.Context(), s.Number, kept, "", w.at()); err != nil {
+		w.t.Fatal(err)
+	}
+	return s.Number, id
+}
+
+// end deletes a snapshot, as a worker does: its page goes with its objects.
+func (w *world) end(number int64, id string) {
+	w.t.Helper()
+	if err := w.db.AskSnapshotDeletion(w.t.Context(), number, w.at()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.bucket.Put(layout.SnapshotPageKey(tools, id), nil)
+	if err := w.db.SnapshotGone(w.t.Context(), number); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // removeWithdrawn removes the files of packages that are withdrawn, as the collector does after the retention period.
 func (w *world) removeWithdrawn() (n int) {
 	w.t.Helper()

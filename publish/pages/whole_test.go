@@ -17,6 +17,7 @@ type history struct {
 	next      int
 	pushed    []pkg
 	withdrawn []pkg
+	snapshots map[int64]string // identifiers by number
 }
 
 func (h *history) step() {
@@ -46,6 +47,15 @@ func (h *history) step() {
 		h.withdrawn = nil
 	case n < 17:
 		h.setVisibility([]catalog.Visibility{catalog.Public, catalog.Private}[h.rand.IntN(2)])
+	case n < 18:
+		number, id := h.keep("", nil)
+		h.snapshots[number] = id
+		for number, id := range h.snapshots {
+			if len(h.snapshots) > 9 {
+				h.end(number, id)
+				delete(h.snapshots, number)
+			}
+		}
 	default:
 		h.publish()
 	}
@@ -60,7 +70,7 @@ func TestPagesFollowFromRows(t *testing.T) {
 		for _, seed := range []uint64{0, 1, 19} {
 			t.Run(fmt.Sprintf("%s, seed %d", tt.fact, seed), func(t *testing.T) {
 				t.Parallel()
-				h := &history{world: newWorld(t), rand: rand.New(rand.NewPCG(seed, 15))}
+				h := &history{world: newWorld(t), rand: rand.New(rand.NewPCG(seed, 15)), snapshots: map[int64]string{}}
 				for range 3 {
 					for range 40 {
 						h.step()

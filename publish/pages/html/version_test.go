@@ -49,7 +49,7 @@ func TestAVersionThatWasWithdrawnInSeveralPlaces(t *testing.T) {
 	if strings.Contains(body, "anna") {
 		t.Error("the page says who withdrew the version")
 	}
-	if n := strings.Count(body, "<td>until <time"); n != 3 {
+	if n := strings.Count(body, "<td><span class=\"word\">until <time"); n != 3 {
 		t.Errorf("%d rows say until when clients were offered the package, want 3:\n%s", n, body)
 	}
 }
