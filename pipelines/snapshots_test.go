@@ -136,8 +136,12 @@ func TestL3SnapshotsOutliveTheCatalog(t *testing.T) {
 	later.publishBehind()
 	all, err := later.Catalog.SnapshotsOf(t.Context(), jammy.Repository)
 	if err != nil || len(all) != 1 || all[0].Name != "r1" || all[0].State != catalog.SnapshotKept {
-		t.Errorf("the new catalog has %+v, %v", all, err)
+		t.Fatalf("the new catalog has %+v, %v", all, err)
 	}
+	later.makePages()
+	later.wantPage(layout.SnapshotsPageKey(jammy.Repository), all[0].ID, "r1")
+	later.wantPage(layout.SnapshotPageKey(jammy.Repository, all[0].ID), `<td class="number">2</td>`, all[0].ID+"/ubuntu/jammy.sources")
+	later.wantPage(layout.VersionPageKey(jammy.Repository, "kept", "1.0"), "those since it was published")
 	due, err := later.Catalog.DueForRemoval(t.Context(), time.Now().Add(time.Hour), 9)
 	if err != nil || len(due) > 0 {
 		t.Errorf("due for removal are %+v, %v", due, err)

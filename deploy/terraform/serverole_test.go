@@ -45,6 +45,10 @@ func TestServeRoleReadsWhatTheResolverReads(t *testing.T) {
 		layout.NamesPageKey(r, -1, ""): true, layout.NamesTwinKey(r, 0, "hello"): true, layout.NamePageKey(r, "hello"): true, layout.NameTwinKey(r, "hello"): true,
 		layout.NameFeedKey(r, "hello"): true, layout.OlderPageKey(r, "hello", 1): true, layout.OlderTwinKey(r, "hello", 1): true,
 		layout.VersionPageKey(r, "hello", "1-1"): true, layout.FilesPageKey(r, "hello", sum): true, layout.AssetKey("style-0123456789abcdef.css"): true,
+		layout.SnapshotsPageKey(r): true, layout.SnapshotsTwinKey(r): true, layout.OlderSnapshotsPageKey(r, 1): true, layout.OlderSnapshotsTwinKey(r, 1): true,
+		layout.SnapshotPageKey(r, "20261129T021500Z"): true,
+
+		layout.SnapshotKey(r, "20261129T021500Z"): false, layout.InSnapshot(r, "20261129T021500Z", layout.SourcesKey(r, deb)): false,
 
 		layout.PointerKey(catalog.Release{Repository: r, Distribution: deb}):                 false,
 		layout.HistoryPrefix(catalog.Release{Repository: odd, Distribution: deb}) + "1.json": false, ".collect/tombstones/p/names/p/index.json": false,

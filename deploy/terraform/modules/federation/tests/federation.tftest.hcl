@@ -75,7 +75,7 @@ run "serve" {
           "arn:aws:s3:::acme-packages/assets/*", "arn:aws:s3:::acme-packages/index.html", "arn:aws:s3:::acme-packages/*/index.html",
           "arn:aws:s3:::acme-packages/*/index.json", "arn:aws:s3:::acme-packages/*/status.json", "arn:aws:s3:::acme-packages/*/feed.atom",
           "arn:aws:s3:::acme-packages/*/p/*.html", "arn:aws:s3:::acme-packages/*/p/*.json",
-          "arn:aws:s3:::acme-packages/*/names/*.html", "arn:aws:s3:::acme-packages/*/names/*.json",
+          "arn:aws:s3:::acme-packages/*/names/*.html", "arn:aws:s3:::acme-packages/*/names/*.json", "arn:aws:s3:::acme-packages/*/snapshots/*.json",
         ]
       },
       {
