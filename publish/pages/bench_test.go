@@ -267,3 +267,36 @@ func (s *sums) Delete(_ context.Context, key string, _ layout.Version) error {
 	delete(s.found, key)
 	return nil
 }
+
+// BenchmarkPagesOfSnapshots takes one more snapshot of a repository that has many, and makes the pages.
+func BenchmarkPagesOfSnapshots(b *testing.B) {
+	for _, n := range []int{10, 1_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			w := newWorld(b)
+			w.large = true
+			w.push(pkg{jammy, "hello", "1.0", "says hello"}, pkg{noble, "hello", "1.0", "says hello"}, pkg{el9, "tool", "1.0", "a tool"})
+			w.publish()
+			for range n {
+				w.keep("", nil)
+			}
+			m := w.maker()
+			w.make(m)
+			var done pages.Counts
+			rounds, used, begin := 0, time.Duration(0), time.Now()
+			for b.Loop() {
+				rounds++
+				w.keep("", nil)
+				from := cpu()
+				counts, failures := w.make(m)
+				used += cpu() - from
+				if done.Add(counts); failures > 0 {
+					b.Fatal(failures)
+				}
+			}
+			b.ReportMetric(time.Since(begin).Seconds()/float64(rounds), "s/op")
+			b.ReportMetric(float64(used.Microseconds())/1000/float64(rounds), "pages-cpu-ms/op")
+			b.ReportMetric(float64(done.Written)/float64(rounds), "written/op")
+			b.ReportMetric(float64(done.Same)/float64(rounds), "read/op")
+		})
+	}
+}

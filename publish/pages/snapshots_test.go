@@ -88,6 +88,26 @@ func TestOlderSnapshots(t *testing.T) {
 	w.want(layout.FrontPageKey(tools), "No snapshot", "is kept")
 }
 
+// A publish makes no page of a snapshot, however many there are.
+func TestPublishMakesNoPagesOfSnapshots(t *testing.T) {
+	counts := func(snapshots int) string {
+		w := newWorld(t)
+		w.push(pkg{jammy, "hello", "1.0", "says hello"})
+		w.publish()
+		for range snapshots {
+			w.keep("", nil)
+		}
+		w.make(w.maker())
+		w.push(pkg{jammy, "hello", "2.0", "says hello"})
+		w.publish()
+		done, _ := w.make(w.maker())
+		return fmt.Sprintf("%d written, %d removed, %d the same", done.Written, done.Removed, done.Same)
+	}
+	if few, many := counts(1), counts(40); few != many {
+		t.Errorf("with a snapshot: %s; with 40: %s", few, many)
+	}
+}
+
 // Each write of a page of snapshots may fail, and a snapshot may come or go while they are made.
 func TestPagesOfSnapshotsAfterFaults(t *testing.T) {
 	begin := func(t *testing.T) (w *world, first int64, firstID string) {

@@ -10,9 +10,8 @@ import (
 type Snapshots struct {
 	Repository
 	Rule        *catalog.SnapshotRule // nil for none
-	Total       int                   // of all pages
+	Total       int                   // of all pages; of the newest page alone
 	Page, Pages int                   // from 1
-	DEB         bool                  // the repository has distributions of DEB
 	Snapshots   []Snapshot
 }
 

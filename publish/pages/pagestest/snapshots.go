@@ -59,7 +59,10 @@ func (s *Site) snapshots(f *model.Front, days int) {
 			part = part[:perPage]
 			s.Objects = append(s.Objects, layout.OlderSnapshotsTwinKey(f.Name, number))
 		}
-		l := model.Snapshots{Repository: f.Repository, Rule: f.SnapshotRule, Total: days, Page: number, Pages: older + 1}
+		l := model.Snapshots{Repository: f.Repository, Rule: f.SnapshotRule, Page: number, Pages: older + 1}
+		if number > older {
+			l.Total = days
+		}
 		for i := range part {
 			l.Snapshots = append(l.Snapshots, part[len(part)-1-i])
 		}

@@ -10,7 +10,7 @@ import (
 type snapshotList struct {
 	Repository string                `json:"repository"`
 	AsOf       *string               `json:"as_of"`
-	Total      int                   `json:"total"`
+	Total      *int                  `json:"total,omitempty"`
 	Rule       *catalog.SnapshotRule `json:"rule"`
 	Page       string                `json:"page"`
 	Newest     string                `json:"newest"`
@@ -44,8 +44,11 @@ func (r *Renderer) Snapshots(s model.Snapshots) model.Page {
 		key, page = layout.OlderSnapshotsTwinKey(s.Name, s.Page), layout.OlderSnapshotsPageKey(s.Name, s.Page)
 	}
 	doc := snapshotList{
-		Repository: s.Name.String(), Total: s.Total, Rule: s.Rule, Page: relative(s.Name, page), Newest: relative(s.Name, layout.SnapshotsTwinKey(s.Name)),
+		Repository: s.Name.String(), Rule: s.Rule, Page: relative(s.Name, page), Newest: relative(s.Name, layout.SnapshotsTwinKey(s.Name)),
 		Snapshots: list(s.Snapshots, func(one model.Snapshot) snapshot { return r.snapshotOf(s.Name, one) }),
+	}
+	if s.Page >= s.Pages {
+		doc.Total = &s.Total
 	}
 	if len(s.Snapshots) > 0 {
 		doc.AsOf = stampIf(s.Snapshots[0].Taken)
