@@ -78,7 +78,10 @@ func (w *work) snapshotList(ctx context.Context, number, older, total int) error
 		if all != total || !slices.EqualFunc(now, some, sameSnapshot) {
 			return nil, errMoved
 		}
-		s := model.Snapshots{Repository: w.about, Rule: front.Settings.Snapshots, Page: number, Pages: older + 1}
+		s := model.Snapshots{Repository: w.about, Page: number, Pages: older + 1}
+		if front.Settings.Deleted == nil {
+			s.Rule = front.Settings.Snapshots
+		}
 		if number > older {
 			s.Total = total
 		}

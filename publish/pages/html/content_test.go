@@ -60,8 +60,7 @@ func TestPagesSayWhatTheModelHas(t *testing.T) {
 				"The rule is paused: other versions leave when the owner of the repository runs it. " +
 				"A snapshot is taken each day; the newest 90 of these are kept. 112 snapshots are kept, the newest is 20261129T021500Z."}},
 		{"no rules of retention", "acme/wide/index.html", "section", "aria-labelledby", "retention", []string{"Old versions Versions stay until they are withdrawn: no rule removes old ones."}},
-		{"a rule that has taken no snapshot", "acme/new/index.html", "section", "aria-labelledby", "retention", []string{
-			"Old versions Versions stay until they are withdrawn: no rule removes old ones. A snapshot is taken each week, and replaces the one before. No snapshot is kept."}},
+		{"no rules of a deleted repository", "acme/new/index.html", "section", "aria-labelledby", "retention", []string{"Old versions No snapshot is kept."}},
 		{"a deleted repository", "acme/new/index.html", "div", "class", "notice", []string{"Deleted on 2026-11-26. The repository is empty. It can be brought back until 2026-12-26 21:58 UTC, and is removed then."}},
 		{"snapshots, newest first", "acme/tools/snapshots/index.html", "tr", "", "", []string{
 			"SnapshotTakenDistributionsPackagesSince the one beforeKept until",

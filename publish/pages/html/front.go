@@ -92,7 +92,10 @@ func (r *Renderer) Front(f model.Front) []model.Page {
 	}
 	p.Programs = []program{{"index.json", p.Twin, "this page"}, {"names/index.json", p.Search, "all names of packages"}, {"feed.atom", p.Feed, "changes"},
 		{"status.json", d.to(layout.StatusKey(f.Name)), "revisions, for mirrors"}, {"status/", "status/", "for people, with a token"}}
-	p.Deleted, p.Keeps, p.Snapshots = f.Deleted, keeps(f), d.frontSnapshots(f)
+	p.Deleted, p.Snapshots = f.Deleted, d.frontSnapshots(f)
+	if f.Deleted == nil { // until it is brought back, no rule does anything
+		p.Keeps = keeps(f)
+	}
 	if f.Snapshots {
 		p.Programs = append(p.Programs, program{"snapshots/index.json", d.to(layout.SnapshotsTwinKey(f.Name)), "snapshots"})
 	}
@@ -101,10 +104,14 @@ func (r *Renderer) Front(f model.Front) []model.Page {
 
 // frontSnapshots returns what the front page says of snapshots; nil if there was none, and no rule takes any.
 func (d drawing) frontSnapshots(f model.Front) *frontSnapshots {
-	if !f.Snapshots && f.SnapshotRule == nil {
+	rule := f.SnapshotRule
+	if f.Deleted != nil {
+		rule = nil
+	}
+	if !f.Snapshots && rule == nil {
 		return nil
 	}
-	s := frontSnapshots{Rule: taken(f.SnapshotRule), Kept: f.Kept, Newest: f.Newest}
+	s := frontSnapshots{Rule: taken(rule), Kept: f.Kept, Newest: f.Newest}
 	if f.Snapshots {
 		s.List = d.to(layout.SnapshotsPageKey(f.Name))
 	}
