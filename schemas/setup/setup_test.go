@@ -56,7 +56,7 @@ sudo zypper --non-interactive --gpg-auto-import-keys install hello`,
 	}
 }
 
-// testdata/clients runs these lines in real systems.
+// They are the lines for the repository, with places below the snapshot: testdata/clients runs such lines in real systems.
 func TestSetupLinesOfSnapshots(t *testing.T) {
 	const id = "20261129T021500Z"
 	for distribution, want := range map[string]string{
