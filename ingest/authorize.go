@@ -43,8 +43,8 @@ func (g *Ingester) authorize(ctx context.Context, k catalog.Package, distro layo
 		return adm, err
 	}
 	declared := err == nil
-	if s.Deleted != nil {
-		return adm, catalogdb.DeletedRejection(s.Repository, *s.Deleted)
+	if t, del := s.DeletedTarget(k.Distribution, k.Component); del != nil {
+		return adm, catalogdb.DeletedRejection(t, *del)
 	}
 	adm.verify = s.VerifyPayload
 	if adm.signers, err = signersOf(s, k.Format); err != nil {

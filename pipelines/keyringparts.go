@@ -37,7 +37,7 @@ type keyringSource struct {
 func (k keyringSource) parts(s catalog.Settings) (all []keyringPart, without []string) {
 	base := keypack.Spec{Repository: s.Repository, URL: k.url + "/" + s.Repository.String(), Keys: k.public, Fingerprints: k.given}
 	deb := keyringPart{of: forDEB, format: catalog.DEB, spec: base}
-	for _, ds := range s.Distributions {
+	for _, ds := range s.Offered().Distributions {
 		distro, rej := k.table.Lookup(ds.Distribution)
 		if rej != nil {
 			continue // published by another program, with another table

@@ -113,12 +113,19 @@ func (r *Resources) nameSnapshot(ctx context.Context, s catalog.Snapshot) (id st
 }
 
 func (r *Resources) createSnapshot(ctx context.Context, s catalog.Snapshot) (tree.Snapshot, error) {
+	of, err := r.Catalog.Settings(ctx, s.Target.Repository)
+	if err != nil {
+		return tree.Snapshot{}, err
+	}
 	states, err := r.Catalog.ReleasesOf(ctx, s.Target.Repository)
 	if err != nil {
 		return tree.Snapshot{}, err
 	}
 	q := snapshot.Request{Repository: s.Target.Repository, ID: s.ID, Name: s.Name, By: s.By.User, Why: s.By.Why, Until: s.Until, Automatic: s.Automatic}
 	for _, state := range states {
+		if _, deleted := of.DeletedTarget(state.Release.Distribution, ""); deleted != nil {
+			continue // it would be named as long as the snapshot is kept
+		}
 		if s.Target.Whole() || state.Release.Distribution == s.Target.Distribution {
 			q.Releases = append(q.Releases, state.Release)
 		}

@@ -84,7 +84,7 @@ func (c clientFiles) scriptDistributions(b *bytes.Buffer, s catalog.Settings, f 
 	table := c.table
 	var all []string
 	b.WriteString("known() {\ncase $1 in\n")
-	for _, ds := range s.Distributions {
+	for _, ds := range s.Offered().Distributions {
 		if ds.Format != f {
 			continue
 		}

@@ -25,8 +25,8 @@ type repoCmd struct {
 	Set    repoSetCmd    `cmd:"" help:"Change the settings of a repository, or add distributions."`
 	List   repoListCmd   `cmd:"" help:"List repositories."`
 
-	Delete   repoDeleteCmd   `cmd:"" help:"Delete a repository: empty at once, and removed after a time."`
-	Undelete repoUndeleteCmd `cmd:"" help:"Bring a deleted repository back."`
+	Delete   repoDeleteCmd   `cmd:"" help:"Delete a repository, or a distribution or component of it: empty at once, and removed after a time."`
+	Undelete repoUndeleteCmd `cmd:"" help:"Bring back a deleted repository, distribution or component."`
 }
 
 // repositoryFlags are the settings that a repository is declared with, and that repo set changes or adds.
@@ -307,6 +307,9 @@ func printRepository(io stdio, s catalog.Settings) {
 	}
 	if s.Description != "" {
 		fmt.Fprintf(io.out, "  %s\n", command.Printable(s.Description))
+	}
+	for _, p := range s.DeletedParts {
+		fmt.Fprintf(io.out, "  %s: %s\n", strings.TrimPrefix(p.Target(s.Repository).String(), s.Repository.String()+"/"), p.Deletion)
 	}
 	for _, d := range s.Distributions {
 		fmt.Fprintf(io.out, "  %s: %s\n", d.Distribution, strings.TrimSpace(strings.Join(d.Components, " ")+"  "+strings.Join(d.Architectures, " ")))

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,26 +25,30 @@ type repoDeleteCmd struct {
 	catalogFlags
 	awaitFlags
 	actorFlags
-	Repository string        `arg:"" help:"owner/name."`
-	Grace      time.Duration `name:"undo-period" default:"720h" help:"How long the repository stays as an empty one, and can be brought back, before its objects are removed."`
-	Yes        bool          `help:"Do not ask for the name once more."`
-	DryRun     bool          `help:"Print what would be withdrawn and removed, and change nothing."`
-	JSON       bool          `name:"json" help:"Print JSON."`
+	Target string        `arg:"" help:"owner/name, owner/name/os/version for one distribution of it, or owner/name/os/version/component."`
+	Grace  time.Duration `name:"undo-period" default:"720h" help:"How long the target stays as an empty one, and can be brought back, before its objects are removed."`
+	Yes    bool          `help:"Do not ask for the name once more."`
+	DryRun bool          `help:"Print what would be withdrawn and removed, and change nothing."`
+	JSON   bool          `name:"json" help:"Print JSON."`
 }
 
 // Help describes the exit codes.
 func (repoDeleteCmd) Help() string {
-	return `The command withdraws all packages of a repository. Clients see an empty, signed repository for the time of --undo-period, in which
-repomill repo undelete brings it back; pushes are rejected. Then a worker removes all its objects, pages and snapshots, and its tokens and
-trusts end. Installed packages stay installed. A repository that never had a package is removed at once.
+	return `The command withdraws all packages of a repository, distribution or component. Clients see an empty, signed one for the time of
+--undo-period, in which repomill repo undelete brings it back; pushes are rejected, also by workers that declare what is new. Then a worker
+removes all its objects: of a repository also pages, snapshots, tokens and trusts; a distribution leaves the repository, and a component the
+Release file. Installed packages stay installed. What never had a package is removed at once.
 
-The name stays taken, since hosts trust it and CDNs have copies: repomill repo create --reuse-deleted-name takes it again, with the same
-Origin and Label. What had a name, version and architecture keeps other files out there, too. Take the repository from hosts first: apt
-and dnf report errors for one that is removed.
+What a snapshot names stays until the snapshot is deleted: as long as one has a distribution, or packages of a component, that stays empty and
+can be brought back. repo set --distribution, or --component, adds it again later; what had a name, version and architecture keeps other
+files out, then as before. The name of a repository stays taken, since hosts trust it and CDNs have copies: repomill repo create
+--reuse-deleted-name takes it again, with the same Origin and Label.
+
+Take what you delete from hosts first: apt and dnf report errors for a repository or distribution that is removed, and apt warns of a component.
 
 Exit codes:
-  0  clients see an empty repository; with --no-wait: it is recorded
-  1  not declared, or the name that was typed is another one; nothing is changed
+  0  clients see an empty repository, distribution or component; with --no-wait: it is recorded
+  1  not declared, the only component of its distribution, or the name that was typed is another one; nothing is changed
   2  usage
   3  recorded, but not published in time, or no worker runs: a worker completes it once one runs
   4  the catalog cannot be reached
@@ -50,12 +56,15 @@ Exit codes:
 
 Examples:
   repomill repo delete acme/old --dry-run
-  repomill repo delete acme/old --yes --why "replaced by acme/tools"`
+  repomill repo delete acme/old --yes --why "replaced by acme/tools"
+  repomill repo delete acme/tools/ubuntu/bionic --yes --why "end of life"
+  repomill repo delete acme/tools/ubuntu/jammy/contrib --dry-run`
 }
 
 // deletedJSON is how --json prints a repository that is, or would be, deleted or brought back.
 type deletedJSON struct {
 	Repository string            `json:"repository"`
+	Target     string            `json:"target"`
 	Packages   int               `json:"packages"` // that are withdrawn, or come back
 	Files      int               `json:"files"`
 	Bytes      int64             `json:"bytes"`
@@ -65,7 +74,7 @@ type deletedJSON struct {
 
 // Run deletes a repository. A repeat waits for what an earlier one has recorded.
 func (c *repoDeleteCmd) Run(ctx context.Context, io stdio) error {
-	r, err := client.ParseRepository(c.Repository)
+	t, err := parsePackageTarget(c.Target)
 	if err != nil {
 		return err
 	}
@@ -77,15 +86,18 @@ func (c *repoDeleteCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer db.Close()
-	p, err := db.PreviewDeletion(ctx, r)
+	p, err := db.PreviewDeletion(ctx, t)
 	if err != nil {
-		return client.NotDeclared(ctx, db, r, err)
+		return client.NotDeclared(ctx, db, t.Repository, err)
+	}
+	if err := checkThere(p.Settings, t); err != nil {
+		return err
 	}
 	if c.DryRun {
-		return c.preview(io, p)
+		return c.preview(io, t, p)
 	}
-	if p.Settings.Deleted == nil && !c.Yes {
-		if err := confirm(io, os.Stdin, p); err != nil {
+	if p.Settings.DeletedPart(t) == nil && !c.Yes {
+		if err := confirm(io, os.Stdin, t, p); err != nil {
 			return err
 		}
 	}
@@ -93,40 +105,78 @@ func (c *repoDeleteCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return command.Fault(err)
 	}
-	s, revisions, err := db.DeleteRepository(ctx, r, c.Grace, now)
-	if errors.Is(err, catalogdb.ErrTrainHolds) {
-		return fmt.Errorf("%s is not deleted: %w", r, catalogdb.ErrTrainHolds)
-	}
-	if err != nil {
-		return client.NotDeclared(ctx, db, r, err)
+	s, revisions, err := db.Delete(ctx, t, c.Grace, now)
+	switch {
+	case errors.Is(err, catalogdb.ErrTrainHolds):
+		return fmt.Errorf("%s is not deleted: %w", t, catalogdb.ErrTrainHolds)
+	case errors.Is(err, catalogdb.ErrOnlyComponent):
+		return fmt.Errorf("%s is not deleted: %w; repomill repo delete %s deletes that", t, catalogdb.ErrOnlyComponent, t.WithoutComponent())
+	case errors.Is(err, catalogdb.ErrDeleted):
+		return err
+	case err != nil:
+		return client.NotDeclared(ctx, db, t.Repository, err)
 	}
 	if c.NoWait {
 		err = recorded(io)
 	} else {
-		err = c.awaitDeletion(ctx, db, s, revisions)
+		err = c.awaitDeletion(ctx, db, t, *s.DeletedPart(t), revisions)
 	}
 	if err != nil {
 		return err
 	}
-	if now, again := db.Settings(ctx, r); again == nil {
-		s = now
+	del := s.DeletedPart(t)
+	if now, again := db.Settings(ctx, t.Repository); again == nil && now.DeletedPart(t) != nil {
+		del = now.DeletedPart(t)
 	}
-	printDeletion(io, s, p, c.JSON)
+	printDeletion(io, t, del, p, c.JSON)
+	return nil
+}
+
+// checkThere returns an error unless a repository has the distribution and component of a target, or they are deleted.
+func checkThere(s catalog.Settings, t catalog.PackageTarget) error {
+	if t.Whole() || s.DeletedPart(t) != nil {
+		return nil
+	}
+	ds, has := s.Find(t.Distribution)
+	switch {
+	case !has:
+		return fmt.Errorf("repository %s does not have distribution %s; repomill repo list %s shows those it has", t.Repository, t.Distribution, t.Repository)
+	case t.Component != "" && ds.Format == catalog.RPM:
+		return command.Usage("target %s: RPM distributions have no components: leave out /%s", t, t.Component)
+	case t.Component != "" && !slices.Contains(ds.Components, t.Component):
+		return fmt.Errorf("%s does not have component %s; it has %s", t.WithoutComponent(), t.Component, strings.Join(ds.Components, ", "))
+	}
 	return nil
 }
 
 // preview prints what would be deleted.
-func (c *repoDeleteCmd) preview(io stdio, p catalogdb.DeletionPreview) error {
-	if c.JSON || p.Settings.Deleted != nil {
-		printDeletion(io, p.Settings, p, c.JSON)
-	} else {
+func (c *repoDeleteCmd) preview(io stdio, t catalog.PackageTarget, p catalogdb.DeletionPreview) error {
+	del := p.Settings.DeletedPart(t)
+	switch {
+	case c.JSON || del != nil:
+		printDeletion(io, t, del, p, c.JSON)
+	case t.Whole():
 		fmt.Fprintf(io.out, "%s: %s in %d distributions would be withdrawn; after %s, %d files of %d bytes, %d snapshots and all pages would be removed, and %d read tokens would end\n",
-			p.Settings.Repository, counts(p.Packages, "package"), len(p.Settings.Distributions), c.Grace, p.Files, p.Bytes, p.Snapshots, len(p.Settings.Tokens))
+			t, counts(p.Packages, "package"), len(p.Settings.Distributions), c.Grace, p.Files, p.Bytes, p.Snapshots, len(p.Settings.Tokens))
+	default:
+		fmt.Fprintf(io.out, "%s: %s would be withdrawn; after %s, %s of %d bytes would be removed%s\n",
+			t, counts(p.Packages, "package"), c.Grace, counts(p.Files, "file"), p.Bytes, heldText(p))
 	}
-	if p.Settings.Deleted != nil {
+	if del != nil {
 		return nil
 	}
 	return command.Exit(5)
+}
+
+// heldText says that snapshots keep files of a part of a repository.
+func heldText(p catalogdb.DeletionPreview) string {
+	switch p.Snapshots {
+	case 0:
+		return ""
+	case 1:
+		return ", but not before 1 snapshot that has it is deleted"
+	}
+	return fmt.Sprintf(", but not before %d snapshots that have it are deleted", p.Snapshots)
 }
 
 func counts(n int, what string) string {
@@ -136,42 +186,45 @@ func counts(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// confirm asks for the name of the repository on a terminal.
-func confirm(io stdio, from *os.File, p catalogdb.DeletionPreview) error {
+// confirm asks for the name of what is to be deleted on a terminal.
+func confirm(io stdio, from *os.File, t catalog.PackageTarget, p catalogdb.DeletionPreview) error {
 	info, err := from.Stat()
 	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return command.Usage("the standard input is not a terminal, on which the name could be asked for: add --yes if %s is to be deleted", p.Settings.Repository)
+		return command.Usage("the standard input is not a terminal, on which the name could be asked for: add --yes if %s is to be deleted", t)
 	}
-	fmt.Fprintf(io.err, "%s of %s leave all clients. Type the name of the repository to delete it: ", counts(p.Packages, "package"), p.Settings.Repository)
-	return checkTyped(from, p.Settings.Repository)
+	fmt.Fprintf(io.err, "%s of %s leave all clients. Type its name to delete it: ", counts(p.Packages, "package"), t)
+	return checkTyped(from, t)
 }
 
-// checkTyped returns an error unless the first line is the name of the repository.
-func checkTyped(from io.Reader, r catalog.Repository) error {
+// checkTyped returns an error unless the first line is the name of the target.
+func checkTyped(from io.Reader, t catalog.PackageTarget) error {
 	line, err := bufio.NewReader(io.LimitReader(from, 1000)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	if strings.TrimSpace(line) != r.String() {
-		return fmt.Errorf("the name is not %s: nothing is changed", r)
+	if strings.TrimSpace(line) != t.String() {
+		return fmt.Errorf("the name is not %s: nothing is changed", t)
 	}
 	return nil
 }
 
-// awaitDeletion waits until clients see an empty repository, or one that is removed.
-func (f awaitFlags) awaitDeletion(ctx context.Context, db *catalogdb.DB, s catalog.Settings, revisions map[catalog.Release]int64) error {
-	at := s.Deleted.At
+// awaitDeletion waits until clients see an empty target, or one that is removed.
+func (f awaitFlags) awaitDeletion(ctx context.Context, db *catalogdb.DB, t catalog.PackageTarget, was catalog.Deletion, revisions map[catalog.Release]int64) error {
 	return f.until(ctx, db, seenByClients, func(ctx context.Context) (missing string, err error) {
-		now, err := db.Settings(ctx, s.Repository)
-		switch {
-		case err != nil:
+		s, err := db.Settings(ctx, t.Repository)
+		if err != nil {
 			return "", command.Fault(err)
-		case now.Deleted == nil || !now.Deleted.At.Equal(at):
-			return "", command.Interrupt("recorded, and undone since: %s is not deleted", s.Repository)
-		case now.Deleted.Unused && !now.Deleted.Final:
+		}
+		del := s.DeletedPart(t)
+		switch {
+		case del == nil && was.Unused && !t.Whole():
+			return "", nil // nothing is left of it
+		case del == nil || !del.At.Equal(was.At):
+			return "", command.Interrupt("recorded, and undone since: %s is not deleted", t)
+		case del.Unused && !del.Final && !(del.Removing && !t.Whole()):
 			return "its objects are not removed", nil
 		}
-		return f.published(ctx, db, s.Repository, revisions)
+		return f.published(ctx, db, t.Repository, revisions)
 	})
 }
 
@@ -184,30 +237,35 @@ func (f awaitFlags) published(ctx context.Context, db *catalogdb.DB, r catalog.R
 	return behind(states, revisions), nil
 }
 
-// printDeletion prints what is with a repository.
-func printDeletion(io stdio, s catalog.Settings, p catalogdb.DeletionPreview, asJSON bool) {
-	if asJSON {
-		printJSON(io, deletedJSON{s.Repository.String(), p.Packages, p.Files, p.Bytes, p.Snapshots, s.Deleted})
-		return
+// printDeletion prints what is with a target.
+func printDeletion(io stdio, t catalog.PackageTarget, del *catalog.Deletion, p catalogdb.DeletionPreview, asJSON bool) {
+	switch {
+	case asJSON:
+		printJSON(io, deletedJSON{t.Repository.String(), t.String(), p.Packages, p.Files, p.Bytes, p.Snapshots, del})
+	case del == nil:
+		fmt.Fprintf(io.out, "%s is not deleted\n", t)
+	case del.Unused && !t.Whole():
+		fmt.Fprintf(io.out, "%s is deleted: it never had a package\n", t)
+	default:
+		held := ""
+		if !t.Whole() {
+			held = heldText(p)
+		}
+		fmt.Fprintf(io.out, "%s: %s%s; %s withdrawn\n", t, del, held, counts(del.Packages, "package"))
 	}
-	if s.Deleted == nil {
-		fmt.Fprintf(io.out, "%s is not deleted\n", s.Repository)
-		return
-	}
-	fmt.Fprintf(io.out, "%s: %s; %s withdrawn\n", s.Repository, s.Deleted, counts(s.Deleted.Packages, "package"))
 }
 
 type repoUndeleteCmd struct {
 	catalogFlags
 	awaitFlags
 	actorFlags
-	Repository string `arg:"" help:"owner/name."`
-	JSON       bool   `name:"json" help:"Print JSON."`
+	Target string `arg:"" help:"What repo delete was given: owner/name, owner/name/os/version or owner/name/os/version/component."`
+	JSON   bool   `name:"json" help:"Print JSON."`
 }
 
 // Help describes the exit codes.
 func (repoUndeleteCmd) Help() string {
-	return `The command brings a deleted repository back, with the packages that were withdrawn by its deletion, as long as the objects are not
+	return `The command brings a deleted repository, distribution or component back, with the packages that were withdrawn by its deletion, as long as the objects are not
 being removed. What was pushed since was rejected: push it again.
 
 Exit codes:
@@ -217,13 +275,14 @@ Exit codes:
   3  recorded, but not published in time, or no worker runs
   4  the catalog cannot be reached
 
-Example:
-  repomill repo undelete acme/old`
+Examples:
+  repomill repo undelete acme/old
+  repomill repo undelete acme/tools/ubuntu/bionic`
 }
 
-// Run brings a repository back.
+// Run brings a target back.
 func (c *repoUndeleteCmd) Run(ctx context.Context, io stdio) error {
-	r, err := client.ParseRepository(c.Repository)
+	t, err := parsePackageTarget(c.Target)
 	if err != nil {
 		return err
 	}
@@ -236,27 +295,30 @@ func (c *repoUndeleteCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return command.Fault(err)
 	}
-	s, revisions, err := db.UndeleteRepository(ctx, r, now)
+	s, revisions, err := db.Undelete(ctx, t, now)
+	if of, has := db.Settings(ctx, t.Repository); has == nil && errors.Is(err, catalogdb.ErrNotFound) {
+		return cmp.Or(checkThere(of, t), err)
+	}
 	switch {
 	case errors.Is(err, catalogdb.ErrDeleted), errors.Is(err, catalogdb.ErrForgotten):
 		return err
 	case err != nil:
-		return client.NotDeclared(ctx, db, r, err)
+		return client.NotDeclared(ctx, db, t.Repository, err)
 	case c.NoWait:
 		return recorded(io)
 	}
-	err = c.until(ctx, db, seenByClients, func(ctx context.Context) (string, error) { return c.published(ctx, db, r, revisions) })
+	err = c.until(ctx, db, seenByClients, func(ctx context.Context) (string, error) { return c.published(ctx, db, t.Repository, revisions) })
 	if err != nil {
 		return err
 	}
-	p, err := db.PreviewDeletion(ctx, r)
+	p, err := db.PreviewDeletion(ctx, t)
 	if err != nil {
 		return command.Fault(err)
 	}
 	if c.JSON {
-		printDeletion(io, s, p, true)
+		printDeletion(io, t, s.DeletedPart(t), p, true)
 		return nil
 	}
-	fmt.Fprintf(io.out, "%s: clients see %s\n", r, counts(p.Packages, "package"))
+	fmt.Fprintf(io.out, "%s: clients see %s\n", t, counts(p.Packages, "package"))
 	return nil
 }

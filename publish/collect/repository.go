@@ -13,27 +13,41 @@ import (
 	"repomill/schemas/layout"
 )
 
-// RemoveRepository removes all objects of a repository that is deleted, but for its settings, pointers first: a client never sees a
-// pointer whose files are gone. It returns how many it has removed. A repeat goes on where an earlier call has ended. In a bucket of a later
-// format it removes nothing and returns a [*tree.NewerFormat]. The caller makes sure that no process publishes the repository, and has
-// ctx end before another process may create it again.
-func (c *Collector) RemoveRepository(ctx context.Context, r catalog.Repository) (removed int, err error) {
+// RemoveTarget removes all objects of a repository, distribution or component that is deleted, but for the settings of a repository,
+// pointers first: a client never sees a pointer whose files are gone. Indexes of a component under their digests are left to
+// [Collector.Sweep]: earlier pointers name them. It returns how many objects it has removed. A repeat goes on where an earlier call has
+// ended. In a bucket of a later format it removes nothing and returns a [*tree.NewerFormat]. The caller makes sure that no process
+// publishes the target, and has ctx end before another process may create it again.
+func (c *Collector) RemoveTarget(ctx context.Context, t catalog.PackageTarget) (removed int, err error) {
 	if _, err := tree.CheckFormat(ctx, c.bucket); err != nil {
 		return 0, err
 	}
-	var all []string
-	for _, prefix := range layout.RepositoryPrefixes(r) {
-		all = append(all, prefix, quarantinePrefix+prefix)
+	r := t.Repository
+	prefixes, keys := layout.RepositoryPrefixes(r), []string{tombstonesKey(r)}
+	every := func(string) bool { return true }
+	switch {
+	case t.Component != "":
+		prefixes, keys = layout.ComponentPrefixes(r, t.Distribution, t.Component), nil
+		every = func(key string) bool { return !layout.IsByHash(key) }
+	case !t.Whole():
+		prefixes, keys = layout.DistributionPrefixes(r, t.Distribution), layout.DistributionKeys(r, t.Distribution)
 	}
-	for _, chosen := range []func(string) bool{layout.IsPointer, func(string) bool { return true }} {
-		for _, prefix := range all {
-			n, err := c.removeBelow(ctx, prefix, chosen)
-			if removed += n; err != nil {
-				return removed, fmt.Errorf("remove %s: %w", prefix, err)
+	for _, chosen := range []func(string) bool{layout.IsPointer, every} {
+		for _, prefix := range prefixes {
+			for _, below := range []string{prefix, quarantinePrefix + prefix} {
+				n, err := c.removeBelow(ctx, below, chosen)
+				if removed += n; err != nil {
+					return removed, fmt.Errorf("remove %s: %w", below, err)
+				}
 			}
 		}
 	}
-	return removed, c.removeObject(ctx, layout.Meta{}, tombstonesKey(r))
+	for _, key := range keys {
+		if err := c.removeObject(ctx, layout.Meta{}, key); err != nil {
+			return removed, fmt.Errorf("remove %s: %w", key, err)
+		}
+	}
+	return removed, nil
 }
 
 // removeBelow removes the objects below a prefix whose keys are chosen, several at a time.

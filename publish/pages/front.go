@@ -69,7 +69,7 @@ func (w *work) frontOf(rows catalogdb.PageFront, set keys.Set) model.Front {
 			f.AsOf = r.Published
 		}
 	}
-	for _, ds := range s.Distributions {
+	for _, ds := range s.Offered().Distributions {
 		d := model.Distribution{Settings: ds, Package: exampleOf(rows.Newest, ds.Distribution)}
 		d.Distro, _ = w.Table.Lookup(ds.Distribution) // the zero one is of a table that has lost it
 		d.Distro.Distribution, d.Distro.Format = ds.Distribution, ds.Format

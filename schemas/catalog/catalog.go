@@ -190,9 +190,10 @@ type Settings struct {
 	PackageKeys   []PackageKey           `json:"package_keys,omitempty"`   // keys of the vendor's package signatures; sorted by ID
 	Tokens        []Token                `json:"tokens,omitempty"`         // secrets that open a private repository, as digests; sorted by name
 	Keyring       *KeyringPackage        `json:"keyring_package,omitempty"`
-	Retention     []Retention            `json:"retention,omitempty"` // one for all distributions at most, and one for each; sorted
-	Snapshots     *SnapshotRule          `json:"snapshots,omitempty"` // nil for none by a rule
-	Deleted       *Deletion              `json:"deleted,omitempty"`   // nil for a repository that is not
+	Retention     []Retention            `json:"retention,omitempty"`     // one for all distributions at most, and one for each; sorted
+	Snapshots     *SnapshotRule          `json:"snapshots,omitempty"`     // nil for none by a rule
+	Deleted       *Deletion              `json:"deleted,omitempty"`       // nil for a repository that is not
+	DeletedParts  []DeletedPart          `json:"deleted_parts,omitempty"` // sorted
 }
 
 // A PackageKey is an OpenPGP public key with which the packages themselves are signed.

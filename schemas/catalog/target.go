@@ -33,6 +33,17 @@ func ParsePackageTarget(s string) (t PackageTarget, err error) {
 // Whole reports whether the target is a repository with all its distributions.
 func (t PackageTarget) Whole() bool { return t.Distribution == Distribution{} }
 
+// Kind returns what the target is: "repository", "distribution" or "component".
+func (t PackageTarget) Kind() string {
+	switch {
+	case t.Whole():
+		return "repository"
+	case t.Component == "":
+		return "distribution"
+	}
+	return "component"
+}
+
 // WithoutComponent returns the target with all components.
 func (t PackageTarget) WithoutComponent() PackageTarget {
 	t.Component = ""

@@ -111,12 +111,12 @@ func activate(ctx context.Context, tx *transaction, s Stored, releases []release
 	if err != nil || upload == 0 {
 		return packageChange{}, err
 	}
-	del, err := deletedOf(ctx, tx, s.Package.Repository)
+	gone, err := deletions(ctx, tx, s.Package.Repository)
 	if err != nil {
 		return packageChange{}, err
 	}
-	if del != nil {
-		return packageChange{}, reject(ctx, tx, upload, *DeletedRejection(s.Package.Repository, *del), now)
+	if t, del := gone.DeletedTarget(s.Package.Distribution, s.Package.Component); del != nil {
+		return packageChange{}, reject(ctx, tx, upload, *DeletedRejection(t, *del), now)
 	}
 	holder, id, err := find(ctx, tx, s.Package)
 	if err != nil {

@@ -78,10 +78,10 @@ func lockClaims(ctx context.Context, tx *transaction, k catalog.Package) (id int
 	if err != nil {
 		return 0, err
 	}
-	if del, err := deletedOf(ctx, tx, k.Repository); err != nil {
+	if gone, err := deletions(ctx, tx, k.Repository); err != nil {
 		return 0, err
-	} else if del != nil {
-		return 0, DeletedRejection(k.Repository, *del)
+	} else if t, del := gone.DeletedTarget(k.Distribution, k.Component); del != nil {
+		return 0, DeletedRejection(t, *del)
 	}
 	if arch := layout.OfferedArch(k); arch != "" && !slices.Contains(ds.Architectures, arch) {
 		return 0, fmt.Errorf("architecture %s of %s %s: %w", arch, k.Repository, k.Distribution, ErrNotFound)

@@ -4,23 +4,35 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"repomill/schemas/catalog"
 )
 
-// ErrDeleted is returned for a change of a repository that is deleted.
-var ErrDeleted = errors.New("the repository is deleted")
+// ErrDeleted is returned for a change of a repository, distribution or component that is deleted.
+var ErrDeleted = errors.New("it is deleted")
 
-// ErrTrainHolds is returned for the deletion of a repository while a release train holds packages of it.
+// ErrTrainHolds is returned for a deletion while a release train holds packages of the target.
 var ErrTrainHolds = errors.New("release trains hold packages of it: publish them, or drop the packages with repomill train drop")
 
-// A deletedError is [ErrDeleted] of a repository.
-type deletedError struct{ settings catalog.Settings }
+// ErrOnlyComponent is returned for the deletion or removal of the last component of a distribution.
+var ErrOnlyComponent = errors.New("it is the only component of its distribution")
+
+// A deletedError is [ErrDeleted] of a target.
+type deletedError struct {
+	target  catalog.PackageTarget
+	deleted *catalog.Deletion
+}
+
+// deletedRepository is [ErrDeleted] of a repository.
+func deletedRepository(s catalog.Settings) error {
+	return deletedError{catalog.PackageTarget{Repository: s.Repository}, s.Deleted}
+}
 
 // Error says since when, and what can be done.
 func (e deletedError) Error() string {
-	return fmt.Sprintf("repository %s: %s", e.settings.Repository, e.settings.Deleted)
+	return fmt.Sprintf("%s %s: %s", e.target.Kind(), e.target, e.deleted)
 }
 
 // Is reports whether the target is [ErrDeleted].
@@ -39,42 +51,116 @@ func deletionColumn(s catalog.Settings) jsonList[catalog.Deletion] {
 const maxDeletedWhy = 1000
 
 // deletedReason is the reason of the withdrawals of a deletion.
-const deletedReason = "the repository was deleted"
+func deletedReason(t catalog.PackageTarget) string { return "the " + t.Kind() + " was deleted" }
 
 // deletedEarly is the reason for what was not published before a deletion.
-const deletedEarly = "the repository was deleted before the package was published"
+func deletedEarly(t catalog.PackageTarget) string {
+	return "the " + t.Kind() + " was deleted before the package was published"
+}
 
-// ErrForgotten is returned for the return of a deleted repository whose packages the catalog has lost, and taken from the bucket without
+// ErrForgotten is returned for the return of a deleted target whose packages the catalog has lost, and taken from the bucket without
 // their index entries.
-var ErrForgotten = errors.New("the catalog was lost since, and has no index entries of the withdrawn packages: restore a backup of the catalog, or repomill repo create --reuse-deleted-name once the repository is removed, and push them again")
+var ErrForgotten = errors.New("the catalog was lost since, and has no index entries of the withdrawn packages: restore a backup of the catalog, or wait until the files are removed, add it again and push later versions")
 
-// A deletionRow is a repository that is deleted or brought back, locked with all that it has.
+// A deletionRow is a target that is deleted or brought back: its repository, and the distributions of which it has packages, locked.
 type deletionRow struct {
 	repositoryRow
+	target        catalog.PackageTarget
 	distributions []targetDistribution
 }
 
-// lockWhole locks a repository, its distributions and releases: no upload becomes active until the transaction ends.
-func lockWhole(ctx context.Context, tx *transaction, r catalog.Repository) (row deletionRow, err error) {
-	if row.repositoryRow, err = lockRepository(ctx, tx, r); err != nil {
+// lockWhole locks the repository of a target, and its distributions and releases: no upload of the target becomes active until the
+// transaction ends.
+func lockWhole(ctx context.Context, tx *transaction, t catalog.PackageTarget) (row deletionRow, err error) {
+	row.target = t
+	if row.repositoryRow, err = lockRepository(ctx, tx, t.Repository); err != nil {
 		return row, err
 	}
-	if tx.forUpdate != "" { // claims hold a shared lock on their distribution
-		if _, err := collect(ctx, tx, scanID, `SELECT id FROM distributions WHERE repository_id = ? ORDER BY id`+tx.forUpdate, row.id); err != nil {
+	if err := row.addDistributions(ctx, tx); err != nil {
+		return row, err
+	}
+	t = t.WithoutComponent()
+	found, err := targetDistributions(ctx, tx, t)
+	if err != nil {
+		return row, err
+	}
+	for _, d := range found { // claims hold a shared lock on their distribution
+		if tx.forUpdate == "" {
+			break
+		}
+		if _, err := scanID(tx.QueryRowContext(ctx, `SELECT id FROM distributions WHERE id = ?`+tx.forUpdate, d.id).Scan); err != nil {
 			return row, err
 		}
 	}
-	all, err := tx.lockedTargets(ctx, catalog.PackageTarget{Repository: r})
+	all, err := tx.lockedTargets(ctx, t)
 	if err == nil {
 		row.distributions = all[0]
-		err = row.addDistributions(ctx, tx)
 	}
 	return row, err
 }
 
-// change stores settings with another deletion, and issues their revision.
+// packages returns the condition of the rows of the target's packages in one of its distributions.
+func (row *deletionRow) packages(distribution int64) (where string, args []any) {
+	if row.target.Component == "" {
+		return `distribution_id = ?`, []any{distribution}
+	}
+	return `distribution_id = ? AND component = ?`, []any{distribution, row.target.Component}
+}
+
+// deleted returns the deletion of the target, or nil.
+func (row *deletionRow) deleted() *catalog.Deletion { return row.settings.DeletedPart(row.target) }
+
+// check returns an error if the target does not exist, or is in another one that is deleted.
+func (row *deletionRow) check() error {
+	t := row.target
+	if t.Whole() {
+		return nil
+	}
+	if s := row.settings; s.Deleted != nil {
+		return deletedRepository(s)
+	}
+	ds, has := row.settings.Find(t.Distribution)
+	del := row.deleted()
+	if !has && (del == nil || t.Component != "") {
+		return fmt.Errorf("distribution %s of %s: %w", t.Distribution, t.Repository, ErrNotFound)
+	}
+	if t.Component == "" {
+		return nil
+	}
+	if of, whole := row.settings.DeletedTarget(t.Distribution, ""); whole != nil {
+		return deletedError{of, whole}
+	}
+	if del == nil && !slices.Contains(ds.Components, t.Component) {
+		return fmt.Errorf("component %s of %s: %w", t.Component, t.WithoutComponent(), ErrNotFound)
+	}
+	return nil
+}
+
+// isLast reports whether the target is the only component that its distribution has, but for deleted ones.
+func (row *deletionRow) isLast() bool {
+	t := row.target
+	if t.Component == "" {
+		return false
+	}
+	ds, _ := row.settings.Find(t.Distribution)
+	return !slices.ContainsFunc(ds.Components, func(c string) bool {
+		_, del := row.settings.DeletedTarget(t.Distribution, c)
+		return c != t.Component && del == nil
+	})
+}
+
+// change stores settings with another deletion of the target, or none, and issues their revision.
 func (row *deletionRow) change(ctx context.Context, tx *transaction, d *catalog.Deletion, now time.Time) error {
-	row.settings.Deleted = d
+	if t := row.target; t.Whole() {
+		row.settings.Deleted = d
+	} else {
+		parts := slices.DeleteFunc(slices.Clone(row.settings.DeletedParts), func(p catalog.DeletedPart) bool { return p.Target(t.Repository) == t })
+		if d != nil {
+			parts = append(parts, catalog.DeletedPart{Distribution: t.Distribution, Component: t.Component, Deletion: *d})
+		}
+		slices.SortFunc(parts, catalog.CompareDeletedParts)
+		row.settings.DeletedParts = parts
+	}
 	if err := row.update(ctx, tx, row.settings); err != nil {
 		return err
 	}
@@ -82,19 +168,25 @@ func (row *deletionRow) change(ctx context.Context, tx *transaction, d *catalog.
 	return row.issueRevision(ctx, tx, row.settings.Revision.Number, row.settings.Revision.Nonce, now)
 }
 
-// DeleteRepository deletes a repository, in one transaction: all its packages are withdrawn, each release gets a revision that is
-// empty, uploads that wait for it are rejected, and so are those that come. After grace, workers remove its objects
-// ([DB.BeginRemoval]); until then [DB.UndeleteRepository] brings it back. A repository that never had a package is removed at once. A
-// repeat changes nothing. It returns the settings, and the latest revision of each release. The error wraps [ErrNotFound] for an unknown
-// repository, and [ErrTrainHolds].
-func (d *DB) DeleteRepository(ctx context.Context, r catalog.Repository, grace time.Duration, now time.Time) (s catalog.Settings, revisions map[catalog.Release]int64, err error) {
+// Delete deletes a repository, or a distribution or component of it, in one transaction: all its packages are withdrawn, each release
+// gets a revision without them, uploads that wait for it are rejected, and so are those that come. After grace, workers remove its objects
+// ([DB.BeginRemoval]); until then [DB.Undelete] brings it back. A target that never had a package is removed at once. A repeat changes
+// nothing. It returns the settings, and the latest revision of each release of the target's distributions. The error wraps [ErrNotFound]
+// for an unknown target, [ErrDeleted] for one in another that is deleted, [ErrTrainHolds], and [ErrOnlyComponent].
+func (d *DB) Delete(ctx context.Context, t catalog.PackageTarget, grace time.Duration, now time.Time) (s catalog.Settings, revisions map[catalog.Release]int64, err error) {
 	at := now.UTC().Truncate(time.Second)
 	err = d.tx(ctx, func(tx *transaction) error {
-		row, err := lockWhole(ctx, tx, r)
+		row, err := lockWhole(ctx, tx, t)
+		if err == nil {
+			err = row.check()
+		}
 		if err != nil {
 			return err
 		}
-		if row.settings.Deleted == nil {
+		if row.deleted() == nil {
+			if row.isLast() {
+				return ErrOnlyComponent
+			}
 			by := catalog.ActorOf(ctx)
 			del := &catalog.Deletion{At: at, Until: at.Add(grace), By: cut(by.User, maxUser), Why: cut(by.Why, maxDeletedWhy)}
 			if err := row.delete(ctx, tx, del, now); err != nil {
@@ -102,11 +194,11 @@ func (d *DB) DeleteRepository(ctx context.Context, r catalog.Repository, grace t
 			}
 		}
 		s = row.settings
-		revisions, err = revisionsOf(ctx, tx, r)
+		revisions, err = revisionsOf(ctx, tx, t)
 		return err
 	})
 	if err != nil {
-		return s, nil, fmt.Errorf("delete repository %s: %w", r, err)
+		return s, nil, fmt.Errorf("delete %s %s: %w", t.Kind(), t, err)
 	}
 	return s, revisions, nil
 }
@@ -114,30 +206,31 @@ func (d *DB) DeleteRepository(ctx context.Context, r catalog.Repository, grace t
 func (row *deletionRow) delete(ctx context.Context, tx *transaction, del *catalog.Deletion, now time.Time) error {
 	del.Unused = true
 	for _, d := range row.distributions {
-		held, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM packages WHERE distribution_id = ? AND state = ?`, d.id, catalog.Reserved).Scan)
+		where, args := row.packages(d.id)
+		held, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM packages WHERE `+where+` AND state = ?`, append(args, catalog.Reserved)...).Scan)
 		if err != nil {
 			return err
 		}
 		if held > 0 {
 			return ErrTrainHolds
 		}
-		ever, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM packages WHERE distribution_id = ?`, d.id).Scan)
+		ever, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM packages WHERE `+where, args...).Scan)
 		if err != nil {
 			return err
 		}
-		n, err := withdrawAll(ctx, tx, d.id, del, now)
+		n, err := row.withdrawAll(ctx, tx, d.id, del, now)
 		if err != nil {
 			return err
 		}
 		del.Unused, del.Packages = del.Unused && ever == 0, del.Packages+int(n)
-		if err := emptyReleases(ctx, tx, d, now); err != nil {
+		if err := row.emptyReleases(ctx, tx, d, now); err != nil {
 			return err
 		}
 	}
 	if del.Unused {
 		del.Until = del.At
 	}
-	entry := catalog.AuditEntry{Action: catalog.ActionRepoDelete, Target: row.settings.Repository.String(),
+	entry := catalog.AuditEntry{Action: catalog.ActionRepoDelete, Target: row.target.String(),
 		Detail: fmt.Sprintf("%d packages withdrawn; can be undone until %s", del.Packages, del.Until.Format(time.RFC3339))}
 	if err := record(ctx, tx, now, entry); err != nil {
 		return err
@@ -145,39 +238,44 @@ func (row *deletionRow) delete(ctx context.Context, tx *transaction, del *catalo
 	return row.change(ctx, tx, del, now)
 }
 
-// withdrawAll withdraws all active packages of a distribution, and rejects the uploads that wait for one to be published.
-func withdrawAll(ctx context.Context, tx *transaction, distribution int64, del *catalog.Deletion, now time.Time) (int64, error) {
-	const active = `(SELECT id FROM packages WHERE distribution_id = ? AND state = ?)`
-	if _, err := tx.ExecContext(ctx, `DELETE FROM unyanks WHERE package_id IN `+active, distribution, catalog.Active); err != nil {
+// withdrawAll withdraws all active packages of the target in a distribution, and rejects the uploads that wait for one to be published.
+func (row *deletionRow) withdrawAll(ctx context.Context, tx *transaction, distribution int64, del *catalog.Deletion, now time.Time) (int64, error) {
+	where, of := row.packages(distribution)
+	early := deletedEarly(row.target)
+	args := func(before []any, after ...any) []any { return slices.Concat(before, of, after) }
+	_, err := tx.ExecContext(ctx, `DELETE FROM unyanks WHERE package_id IN (SELECT id FROM packages WHERE `+where+` AND state = ?)`, args(nil, catalog.Active)...)
+	if err != nil {
 		return 0, err
 	}
-	// What clients never saw is rejected, and stays away when the repository comes back.
-	_, err := tx.ExecContext(ctx, `UPDATE packages SET state = ?, yanked_at = ?, yank_reason = ?, yanked_by = ?, removed = 0 WHERE distribution_id = ? AND state = ?
+	// What clients never saw is rejected, and stays away when the target comes back.
+	_, err = tx.ExecContext(ctx, `UPDATE packages SET state = ?, yanked_at = ?, yank_reason = ?, yanked_by = ?, removed = 0 WHERE `+where+` AND state = ?
 		AND id IN (SELECT package_id FROM uploads WHERE state = ? AND outcome = ?)`,
-		catalog.Yanked, millis(del.At), deletedEarly, del.By, distribution, catalog.Active, catalog.Stored, catalog.Published)
+		args([]any{catalog.Yanked, millis(del.At), early, del.By}, catalog.Active, catalog.Stored, catalog.Published)...)
 	if err != nil {
 		return 0, err
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE uploads SET state = ?, reason = ?, detail = ?, finished_at = ? WHERE state = ? AND package_id IN
-		(SELECT id FROM packages WHERE distribution_id = ? AND (state = ? OR state = ? AND yanked_at = ? AND yank_reason = ?))`,
-		catalog.Rejected, catalog.UnknownRepository, deletedEarly, millis(now), catalog.Stored, distribution, catalog.Active, catalog.Yanked, millis(del.At), deletedEarly)
+		(SELECT id FROM packages WHERE `+where+` AND (state = ? OR state = ? AND yanked_at = ? AND yank_reason = ?))`,
+		args([]any{catalog.Rejected, deletedWord(row.target), early, millis(now), catalog.Stored}, catalog.Active, catalog.Yanked, millis(del.At), early)...)
 	if err != nil {
 		return 0, err
 	}
-	res, err := tx.ExecContext(ctx, `UPDATE packages SET state = ?, yanked_at = ?, yank_reason = ?, yanked_by = ?, removed = 0 WHERE distribution_id = ? AND state = ?`,
-		catalog.Yanked, millis(del.At), deletedReason, del.By, distribution, catalog.Active)
+	res, err := tx.ExecContext(ctx, `UPDATE packages SET state = ?, yanked_at = ?, yank_reason = ?, yanked_by = ?, removed = 0 WHERE `+where+` AND state = ?`,
+		args([]any{catalog.Yanked, millis(del.At), deletedReason(row.target), del.By}, catalog.Active)...)
 	if err != nil {
 		return 0, err
 	}
 	return res.RowsAffected()
 }
 
-// emptyReleases issues a revision for each release of a distribution, from which on it shows nothing.
-func emptyReleases(ctx context.Context, tx *transaction, d targetDistribution, now time.Time) error {
+// emptyReleases issues a revision for each release of a distribution, from which on it shows nothing of the target.
+func (row *deletionRow) emptyReleases(ctx context.Context, tx *transaction, d targetDistribution, now time.Time) error {
+	where, args := row.packages(d.id)
 	for _, r := range d.releases {
 		revision, err := issueNext(ctx, tx, r.id, now)
 		if err == nil {
-			_, err = tx.ExecContext(ctx, `UPDATE visibility SET went = ? WHERE release_id = ? AND went IS NULL`, revision, r.id)
+			_, err = tx.ExecContext(ctx, `UPDATE visibility SET went = ? WHERE release_id = ? AND went IS NULL AND package_id IN (SELECT id FROM packages WHERE `+where+`)`,
+				append([]any{revision, r.id}, args...)...)
 		}
 		if err != nil {
 			return err
@@ -186,9 +284,13 @@ func emptyReleases(ctx context.Context, tx *transaction, d targetDistribution, n
 	return nil
 }
 
-// revisionsOf returns the latest revision of each release of a repository.
-func revisionsOf(ctx context.Context, q querier, r catalog.Repository) (map[catalog.Release]int64, error) {
-	states, err := collect(ctx, q, scanRelease, `SELECT `+releaseColumns+` FROM `+releaseTables+` WHERE p.owner = ? AND p.name = ?`, r.Owner, r.Name)
+// revisionsOf returns the latest revision of each release of a target.
+func revisionsOf(ctx context.Context, q querier, t catalog.PackageTarget) (map[catalog.Release]int64, error) {
+	where, args := `p.owner = ? AND p.name = ?`, []any{t.Repository.Owner, t.Repository.Name}
+	if !t.Whole() {
+		where, args = releaseKey, append(args, t.Distribution.OS, t.Distribution.Version)
+	}
+	states, err := collect(ctx, q, scanRelease, `SELECT `+releaseColumns+` FROM `+releaseTables+` WHERE `+where, args...)
 	revisions := map[catalog.Release]int64{}
 	for _, s := range states {
 		revisions[s.Release] = s.Revision.Number
@@ -196,28 +298,32 @@ func revisionsOf(ctx context.Context, q querier, r catalog.Repository) (map[cata
 	return revisions, err
 }
 
-// UndeleteRepository brings a deleted repository back, in one transaction, with the packages that were withdrawn with it. A
-// repository that is not deleted stays as it is. It returns the settings, and the latest revision of each release. The error wraps
-// [ErrDeleted] if the objects are being removed, [ErrForgotten], and [ErrNotFound] for an unknown repository.
-func (d *DB) UndeleteRepository(ctx context.Context, r catalog.Repository, now time.Time) (s catalog.Settings, revisions map[catalog.Release]int64, err error) {
+// Undelete brings a deleted target back, in one transaction, with the packages that were withdrawn with it. One that is not deleted
+// stays as it is. It returns the settings, and the latest revision of each release of the target's distributions. The error wraps
+// [ErrDeleted] if the objects are being removed, or if it is in another target that is deleted, [ErrForgotten], and [ErrNotFound] for an
+// unknown target.
+func (d *DB) Undelete(ctx context.Context, t catalog.PackageTarget, now time.Time) (s catalog.Settings, revisions map[catalog.Release]int64, err error) {
 	err = d.tx(ctx, func(tx *transaction) error {
-		row, err := lockWhole(ctx, tx, r)
+		row, err := lockWhole(ctx, tx, t)
+		if err == nil {
+			err = row.check()
+		}
 		if err != nil {
 			return err
 		}
-		if del := row.settings.Deleted; del != nil && del.Removing {
-			return deletedError{row.settings}
+		if del := row.deleted(); del != nil && del.Removing {
+			return deletedError{t, del}
 		} else if del != nil {
 			if err := row.undelete(ctx, tx, *del, now); err != nil {
 				return err
 			}
 		}
 		s = row.settings
-		revisions, err = revisionsOf(ctx, tx, r)
+		revisions, err = revisionsOf(ctx, tx, t)
 		return err
 	})
 	if err != nil {
-		return s, nil, fmt.Errorf("undelete repository %s: %w", r, err)
+		return s, nil, fmt.Errorf("undelete %s %s: %w", t.Kind(), t, err)
 	}
 	return s, revisions, nil
 }
@@ -225,35 +331,35 @@ func (d *DB) UndeleteRepository(ctx context.Context, r catalog.Repository, now t
 func (row *deletionRow) undelete(ctx context.Context, tx *transaction, del catalog.Deletion, now time.Time) error {
 	back := int64(0)
 	for _, d := range row.distributions {
-		n, err := restoreAll(ctx, tx, d, del, now)
+		n, err := row.restoreAll(ctx, tx, d, del, now)
 		if err != nil {
 			return err
 		}
 		back += n
 	}
-	entry := catalog.AuditEntry{Action: catalog.ActionRepoUndelete, Target: row.settings.Repository.String(), Detail: fmt.Sprintf("%d packages are back", back)}
+	entry := catalog.AuditEntry{Action: catalog.ActionRepoUndelete, Target: row.target.String(), Detail: fmt.Sprintf("%d packages are back", back)}
 	if err := record(ctx, tx, now, entry); err != nil {
 		return err
 	}
 	return row.change(ctx, tx, nil, now)
 }
 
-// restoreAll makes the packages of a distribution active again that were withdrawn with its repository, and returns how many.
-func restoreAll(ctx context.Context, tx *transaction, d targetDistribution, del catalog.Deletion, now time.Time) (int64, error) {
-	const withdrawn = `distribution_id = ? AND state = ? AND yanked_at = ? AND yank_reason = ? AND removed = 0 AND NOT (stanza IS NULL AND primary_xml IS NULL)`
-	args := []any{d.id, catalog.Yanked, millis(del.At), deletedReason}
-	lost, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM packages WHERE distribution_id = ? AND state = ? AND yanked_at = ? AND yank_reason = ?
-		AND removed = 0 AND stanza IS NULL AND primary_xml IS NULL`, args...).Scan)
+// restoreAll makes the packages of a distribution active again that were withdrawn with the target, and returns how many.
+func (row *deletionRow) restoreAll(ctx context.Context, tx *transaction, d targetDistribution, del catalog.Deletion, now time.Time) (int64, error) {
+	where, args := row.packages(d.id)
+	where += ` AND state = ? AND yanked_at = ? AND yank_reason = ? AND removed = 0`
+	args = append(args, catalog.Yanked, millis(del.At), deletedReason(row.target))
+	lost, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM packages WHERE `+where+` AND stanza IS NULL AND primary_xml IS NULL`, args...).Scan)
 	if err == nil && lost > 0 {
 		err = ErrForgotten
 	}
 	if err != nil {
 		return 0, err
 	}
-	if _, err := tx.ExecContext(ctx, `REPLACE INTO unyanks (package_id, at) SELECT id, ? FROM packages WHERE `+withdrawn, append([]any{millis(now)}, args...)...); err != nil {
+	if _, err := tx.ExecContext(ctx, `REPLACE INTO unyanks (package_id, at) SELECT id, ? FROM packages WHERE `+where, append([]any{millis(now)}, args...)...); err != nil {
 		return 0, err
 	}
-	res, err := tx.ExecContext(ctx, `UPDATE packages SET state = ?, yanked_at = NULL, yank_reason = '', yanked_by = '' WHERE `+withdrawn, append([]any{catalog.Active}, args...)...)
+	res, err := tx.ExecContext(ctx, `UPDATE packages SET state = ?, yanked_at = NULL, yank_reason = '', yanked_by = '' WHERE `+where, append([]any{catalog.Active}, args...)...)
 	if err != nil {
 		return 0, err
 	}
@@ -267,57 +373,4 @@ func restoreAll(ctx context.Context, tx *transaction, d targetDistribution, del 
 		}
 	}
 	return res.RowsAffected()
-}
-
-// deletedOf returns the deletion of a repository, or nil.
-func deletedOf(ctx context.Context, q querier, r catalog.Repository) (*catalog.Deletion, error) {
-	var list []catalog.Deletion
-	err := q.QueryRowContext(ctx, `SELECT deletion FROM repositories WHERE owner = ? AND name = ?`, r.Owner, r.Name).Scan(jsonList[catalog.Deletion]{&list})
-	if err != nil || len(list) == 0 {
-		return nil, notFound(err)
-	}
-	return &list[0], nil
-}
-
-// checkNotDeleted returns [ErrDeleted], wrapped, for a deleted repository. It stays so if a lock on its releases is held.
-func checkNotDeleted(ctx context.Context, q querier, r catalog.Repository) error {
-	del, err := deletedOf(ctx, q, r)
-	if err == nil && del != nil {
-		return deletedError{catalog.Settings{Repository: r, Deleted: del}}
-	}
-	return err
-}
-
-// DeletedRejection returns the rejection of an upload to a deleted repository.
-func DeletedRejection(r catalog.Repository, del catalog.Deletion) *catalog.Rejection {
-	return &catalog.Rejection{Reason: catalog.UnknownRepository, Detail: fmt.Sprintf("repository %s takes no packages: %s", r, del)}
-}
-
-// A DeletionPreview is what the deletion of a repository would withdraw, and remove later.
-type DeletionPreview struct {
-	Settings  catalog.Settings
-	Packages  int   // that clients see, or will
-	Files     int   // that there are, also of withdrawn packages
-	Bytes     int64 // of these files
-	Snapshots int
-}
-
-// PreviewDeletion returns what the deletion of a repository would do now, read in one transaction. The error wraps [ErrNotFound] for an
-// unknown one.
-func (d *DB) PreviewDeletion(ctx context.Context, r catalog.Repository) (p DeletionPreview, err error) {
-	err = d.askOnce(ctx, func(q querier) error {
-		if p.Settings, err = settings(ctx, q, r); err != nil {
-			return err
-		}
-		err := q.QueryRowContext(ctx, `SELECT COALESCE(SUM(CASE WHEN k.state = ? THEN 1 ELSE 0 END), 0), COUNT(*), COALESCE(SUM(k.size), 0)
-			FROM `+packageTables+` WHERE p.owner = ? AND p.name = ? AND k.removed < ?`, catalog.Active, r.Owner, r.Name, fileDeleted).Scan(&p.Packages, &p.Files, &p.Bytes)
-		if err != nil {
-			return err
-		}
-		return q.QueryRowContext(ctx, `SELECT COUNT(*) FROM snapshots s JOIN repositories p ON p.id = s.repository_id WHERE p.owner = ? AND p.name = ?`, r.Owner, r.Name).Scan(&p.Snapshots)
-	})
-	if err != nil {
-		return p, fmt.Errorf("read what repository %s has: %w", r, err)
-	}
-	return p, nil
 }

@@ -15,10 +15,12 @@ import (
 
 const grace = 30 * 24 * time.Hour
 
+var toolsTarget = catalog.PackageTarget{Repository: tools}
+
 func deleteTools(t *testing.T, db *catalogdb.DB, now time.Time) map[catalog.Release]int64 {
 	t.Helper()
 	ctx := catalog.WithActor(t.Context(), catalog.Actor{User: "jo", Why: "old"})
-	s, revisions, err := db.DeleteRepository(ctx, tools, grace, now)
+	s, revisions, err := db.Delete(ctx, toolsTarget, grace, now)
 	if err != nil || s.Deleted == nil {
 		t.Fatalf("got %+v, %v", s, err)
 	}
@@ -67,7 +69,7 @@ func deleteAndBack(t *testing.T, db *catalogdb.DB) {
 	if due, err := db.DueForRemoval(t.Context(), after(grace), 10); err != nil || len(due) > 0 {
 		t.Errorf("files are due for removal: %v, %v", due, err)
 	}
-	if _, back, err := db.UndeleteRepository(t.Context(), tools, after(time.Hour)); err != nil || back[jammy] != revisions[jammy]+1 {
+	if _, back, err := db.Undelete(t.Context(), toolsTarget, after(time.Hour)); err != nil || back[jammy] != revisions[jammy]+1 {
 		t.Fatalf("got %v, %v", back, err)
 	}
 	checkPackage(t, db, hello, catalog.Active)
@@ -90,7 +92,7 @@ func deleteAndBack(t *testing.T, db *catalogdb.DB) {
 // beginRemoval fails unless the next step of a removal ends so.
 func beginRemoval(t *testing.T, db *catalogdb.DB, now time.Time, ready bool) {
 	t.Helper()
-	if got, err := db.BeginRemoval(t.Context(), tools, time.Minute, now); got != ready || err != nil {
+	if got, err := db.BeginRemoval(t.Context(), toolsTarget, time.Minute, now); got != ready || err != nil {
 		t.Errorf("the objects can be removed: %v, %v; want %v", got, err, ready)
 	}
 }
@@ -118,7 +120,7 @@ func deleteForGood(t *testing.T, db *catalogdb.DB) {
 	publish(t, db, jammy, revision, end)
 	beginRemoval(t, db, end.Add(time.Minute), false) // the list of repositories has it
 	beginRemoval(t, db, end.Add(2*time.Hour), false) // the files are there
-	if _, _, err := db.UndeleteRepository(t.Context(), tools, end); !errors.Is(err, catalogdb.ErrDeleted) {
+	if _, _, err := db.Undelete(t.Context(), toolsTarget, end); !errors.Is(err, catalogdb.ErrDeleted) {
 		t.Errorf("it comes back: %v", err)
 	}
 	due, err := db.DueNow(t.Context(), 10)
@@ -162,7 +164,7 @@ func deleteForGood(t *testing.T, db *catalogdb.DB) {
 
 func endRemoval(t *testing.T, db *catalogdb.DB, now time.Time) {
 	t.Helper()
-	if err := db.EndRemoval(t.Context(), tools, now); err != nil {
+	if err := db.EndRemoval(t.Context(), toolsTarget, now); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -234,7 +236,7 @@ func deleteRace(t *testing.T, db *catalogdb.DB) {
 			t.Errorf("push %d: the upload is %v, %v", i, states, err)
 		}
 	}
-	if _, _, err := db.UndeleteRepository(t.Context(), tools, after(time.Hour)); err != nil {
+	if _, _, err := db.Undelete(t.Context(), toolsTarget, after(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	for i, k := range packages { // those that were active come back, and no claim does

@@ -16,7 +16,7 @@ func deleteAmong(t *testing.T, db *catalogdb.DB) {
 	pushAll(t, db, hello)
 	publish(t, db, jammy, revisionOf(t, db, jammy), start)
 	waiting := held(t, db, deb(jammy, "late", "1"))
-	if _, _, err := db.DeleteRepository(t.Context(), tools, grace, start); !errors.Is(err, catalogdb.ErrTrainHolds) {
+	if _, _, err := db.Delete(t.Context(), toolsTarget, grace, start); !errors.Is(err, catalogdb.ErrTrainHolds) {
 		t.Errorf("while a train holds a package: %v", err)
 	}
 	checkPackage(t, db, hello, catalog.Active)
@@ -66,7 +66,7 @@ func deleteHolds(t *testing.T, db *catalogdb.DB) {
 			t.Errorf("%s: got %v", what, err)
 		}
 	}
-	if _, _, err := db.UndeleteRepository(t.Context(), tools, after(time.Hour)); err != nil {
+	if _, _, err := db.Undelete(t.Context(), toolsTarget, after(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	checkPackage(t, db, seen, catalog.Active)

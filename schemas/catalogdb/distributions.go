@@ -21,16 +21,26 @@ type Declaration struct {
 	Arch       string // one more architecture (DEB) or directory (RPM); empty, "all" and "noarch" add none
 }
 
-// wants returns the settings that a declaration asks of its distribution.
-func (w Declaration) wants() catalog.DistributionSettings {
-	ds := catalog.DistributionSettings{Distribution: w.Distro.Distribution, Format: w.Distro.Format, Architectures: slices.Clone(w.Distro.Architectures)}
+// wants returns the settings that a declaration asks of its distribution. The default component is added to one without components
+// only: it may have been deleted from others.
+func (w Declaration) wants(ctx context.Context, tx *transaction, repository int64) (catalog.DistributionSettings, error) {
+	dist := w.Distro.Distribution
+	ds := catalog.DistributionSettings{Distribution: dist, Format: w.Distro.Format, Architectures: slices.Clone(w.Distro.Architectures)}
 	if w.Distro.Format == catalog.DEB {
-		ds.Components = []string{layout.DefaultComponent, w.Component}
+		ds.Components = []string{w.Component}
+		n, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM distributions WHERE repository_id = ? AND os = ? AND version = ? AND components <> '[]'`,
+			repository, dist.OS, dist.Version).Scan)
+		if err != nil {
+			return ds, err
+		}
+		if n == 0 {
+			ds.Components = append(ds.Components, layout.DefaultComponent)
+		}
 	}
 	if w.Arch != "" && w.Arch != "all" && w.Arch != layout.Noarch {
 		ds.Architectures = append(ds.Architectures, w.Arch)
 	}
-	return ds
+	return ds, nil
 }
 
 // Declare creates what is missing of a repository, its distribution, component, architecture and releases, in one
@@ -44,14 +54,18 @@ func (d *DB) Declare(ctx context.Context, want Declaration, now time.Time) (crea
 		if err != nil || repository.settings.Revision.Nonce == nonce {
 			return err // if it is ours, then an earlier try went through
 		}
-		if repository.settings.Deleted != nil {
-			return deletedError{repository.settings}
+		if t, del := repository.settings.DeletedTarget(want.Distro.Distribution, want.Component); del != nil {
+			return deletedError{t, del}
 		}
 		created = nil
 		if isNew {
 			created = append(created, "repository "+want.Repository.String())
 		}
-		grown, err := ensureDistribution(ctx, tx, repository.id, want.wants(), now)
+		wants, err := want.wants(ctx, tx, repository.id)
+		if err != nil {
+			return err
+		}
+		grown, err := ensureDistribution(ctx, tx, repository.id, wants, now)
 		if created = append(created, grown...); err != nil || len(created) == 0 {
 			return err
 		}
@@ -221,7 +235,7 @@ func (d *DB) RemoveArch(ctx context.Context, r catalog.Repository, distro layout
 			return err
 		}
 		if repository.settings.Deleted != nil {
-			return deletedError{repository.settings}
+			return deletedRepository(repository.settings)
 		}
 		id, err := distributionID(ctx, tx, r, distro.Distribution)
 		if err != nil {
@@ -322,7 +336,7 @@ func checkOffered(ctx context.Context, tx *transaction, k catalog.Package) error
 	if err != nil {
 		return err
 	}
-	if err := checkNotDeleted(ctx, tx, k.Repository); err != nil {
+	if err := checkNotDeleted(ctx, tx, k.Place()); err != nil {
 		return err
 	}
 	ds, err := readOffered(ctx, tx, id, "")

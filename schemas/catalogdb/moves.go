@@ -188,15 +188,21 @@ func finishMoves(ctx context.Context, tx *transaction, due []dueMove, now time.T
 		if _, err := tx.ExecContext(ctx, `UPDATE promotions SET move = ?, move_detail = ? WHERE upload_id = ?`, m.end, cut(m.detail, maxReason), m.upload); err != nil {
 			return err
 		}
-		if m.end != catalog.MoveDone || m.source.State != catalog.Active || withdrawn[m.pkg] {
+		if m.end != catalog.MoveDone || withdrawn[m.pkg] {
+			continue
+		}
+		if m.source.State == catalog.Active {
+			c, err := leaving(ctx, tx, m.pkg, m.source)
+			if err != nil {
+				return err
+			}
+			changes = append(changes, c)
+		} else if gone, err := deletions(ctx, tx, m.source.Repository); err != nil {
+			return err
+		} else if withdrawnWith(gone, m.source) == nil { // else it would come back with what was deleted
 			continue
 		}
 		withdrawn[m.pkg] = true
-		c, err := leaving(ctx, tx, m.pkg, m.source)
-		if err != nil {
-			return err
-		}
-		changes = append(changes, c)
 		r := moveRecord{m.reason, m.by}
 		if rows[r] == nil {
 			records = append(records, r)

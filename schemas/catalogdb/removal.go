@@ -17,15 +17,27 @@ const (
 	pagesPatience = time.Hour
 )
 
-// DueRemovals returns the deleted repositories whose objects are to be removed, or looked for once more.
-func (d *DB) DueRemovals(ctx context.Context, now time.Time) (due []catalog.Repository, err error) {
-	rows, err := list(ctx, d, scanRepository, `SELECT `+repositoryColumns+` FROM repositories WHERE deletion <> '[]' AND removing_until <= ? ORDER BY owner, name`, millis(now))
+// DueRemovals returns the deleted targets whose objects are to be removed, or looked for once more. Of a repository, or a distribution,
+// that is deleted as a whole, no part is among them.
+func (d *DB) DueRemovals(ctx context.Context, now time.Time) (due []catalog.PackageTarget, err error) {
+	rows, err := list(ctx, d, scanRepository, `SELECT `+repositoryColumns+` FROM repositories
+		WHERE (deletion <> '[]' OR deleted_parts <> '[]') AND removing_until <= ? ORDER BY owner, name`, millis(now))
 	if err != nil {
-		return nil, fmt.Errorf("list repositories to be removed: %w", err)
+		return nil, fmt.Errorf("list what is to be removed: %w", err)
 	}
 	for _, row := range rows {
-		if removalDue(*row.settings.Deleted, now) {
-			due = append(due, row.settings.Repository)
+		s := row.settings
+		if s.Deleted != nil {
+			if removalDue(*s.Deleted, now) {
+				due = append(due, catalog.PackageTarget{Repository: s.Repository})
+			}
+			continue
+		}
+		for _, p := range s.DeletedParts {
+			t := p.Target(s.Repository)
+			if of, _ := s.DeletedTarget(t.Distribution, ""); removalDue(p.Deletion, now) && (t.Component == "" || of == (catalog.PackageTarget{})) {
+				due = append(due, t)
+			}
 		}
 	}
 	return due, nil
@@ -38,77 +50,108 @@ func removalDue(del catalog.Deletion, now time.Time) bool {
 	return !now.Before(del.Until)
 }
 
-// BeginRemoval takes the next step to remove a deleted repository whose time is over, and reports whether the objects can be removed
+// BeginRemoval takes the next step to remove a deleted target whose time is over, and reports whether the objects can be removed
 // now: then the caller has a lease on that for a while, and calls [DB.EndRemoval] when none is left. The steps are: all releases are
-// published without packages; from then on nothing brings the repository back, and the files of packages are removed as those of every
-// withdrawn package; then releases are retired, tokens and trusts of the repository end, and its rows are removed but for those that keep
-// names: of the repository, its releases, and identities. A repeat goes on where an earlier call has ended.
-func (d *DB) BeginRemoval(ctx context.Context, r catalog.Repository, lease time.Duration, now time.Time) (ready bool, err error) {
-	err = d.tx(ctx, func(tx *transaction) error {
-		ready = false
-		row, err := lockWhole(ctx, tx, r)
-		if errors.Is(err, ErrNotFound) {
-			return nil
+// published without its packages and, of a part of a repository, no snapshot names it; from then on nothing brings the target back, and the
+// files of packages are removed as those of every withdrawn package; then index entries and statistics are deleted, in batches; then releases
+// are retired, tokens and trusts of a repository end, and the rows are removed but for those that keep names: of the repository,
+// distributions, releases, and identities. A repeat goes on where an earlier call has ended.
+func (d *DB) BeginRemoval(ctx context.Context, t catalog.PackageTarget, lease time.Duration, now time.Time) (ready bool, err error) {
+	step := waitRemoval
+	for range 2 { // the second time without the rows of many packages
+		err = d.tx(ctx, func(tx *transaction) (err error) {
+			step, err = beginRemoval(ctx, tx, t, step == clearRows, lease, now)
+			return err
+		})
+		if err == nil && step == clearRows {
+			err = d.clearRows(ctx, t)
 		}
 		if err != nil {
-			return err
+			return false, fmt.Errorf("remove %s %s: %w", t.Kind(), t, err)
 		}
-		held, err := scanID(tx.QueryRowContext(ctx, `SELECT removing_until FROM repositories WHERE id = ?`, row.id).Scan)
-		if err != nil || held > millis(now) || row.settings.Deleted == nil || !removalDue(*row.settings.Deleted, now) {
-			return err
+		if step != clearRows {
+			break
 		}
-		if row.settings.Deleted.Removed == nil {
-			if done, err := row.clear(ctx, tx, now); err != nil || !done {
-				return err
-			}
-		}
-		ready = true
-		_, err = tx.ExecContext(ctx, `UPDATE repositories SET removing_until = ? WHERE id = ?`, millis(now.Add(lease)), row.id)
-		return err
-	})
-	if err != nil {
-		return false, fmt.Errorf("remove repository %s: %w", r, err)
 	}
-	return ready, nil
+	return step == removeObjects, nil
 }
 
-// clear takes the steps in the catalog, and reports whether none is left.
-func (row *deletionRow) clear(ctx context.Context, tx *transaction, now time.Time) (done bool, err error) {
-	if del := *row.settings.Deleted; !del.Removing {
+// A removalStep is what is next in the removal of a deleted target.
+type removalStep int
+
+const (
+	waitRemoval   removalStep = iota // nothing yet
+	clearRows                        // the rows of its packages, in batches
+	removeObjects                    // its objects
+)
+
+// beginRemoval takes a step in one transaction. cleared: the rows of packages were cleared.
+func beginRemoval(ctx context.Context, tx *transaction, t catalog.PackageTarget, cleared bool, lease time.Duration, now time.Time) (removalStep, error) {
+	row, err := lockWhole(ctx, tx, t)
+	if errors.Is(err, ErrNotFound) {
+		return waitRemoval, nil
+	}
+	if err != nil {
+		return waitRemoval, err
+	}
+	held, err := scanID(tx.QueryRowContext(ctx, `SELECT removing_until FROM repositories WHERE id = ?`, row.id).Scan)
+	del := row.deleted()
+	if err != nil || held > millis(now) || del == nil || !removalDue(*del, now) || row.check() != nil {
+		return waitRemoval, err // with a repository or distribution that is deleted as a whole
+	}
+	if del.Removed == nil {
+		if step, err := row.clear(ctx, tx, cleared, now); err != nil || step != removeObjects {
+			return step, err
+		}
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE repositories SET removing_until = ? WHERE id = ?`, millis(now.Add(lease)), row.id)
+	return removeObjects, err
+}
+
+// clear takes the steps in the catalog, and returns the one after that.
+func (row *deletionRow) clear(ctx context.Context, tx *transaction, cleared bool, now time.Time) (removalStep, error) {
+	if del := *row.deleted(); !del.Removing {
 		if seen, err := row.seenEmpty(ctx, tx, now); err != nil || !seen {
-			return false, err
+			return waitRemoval, err
 		}
 		del.Removing = true
 		if err := row.doom(ctx, tx, del, now); err != nil {
-			return false, err
+			return waitRemoval, err
 		}
 	}
 	left := int64(0)
 	for _, d := range row.distributions {
+		where, args := row.packages(d.id)
 		// Files whose removal a crash or fault has interrupted are removed now, too, and not after the retention period.
-		if _, err := tx.ExecContext(ctx, `UPDATE packages SET removed = ? WHERE distribution_id = ? AND state = ? AND removed = ?`, fileUrgent, d.id, catalog.Yanked, fileDoomed); err != nil {
-			return false, err
+		if _, err := tx.ExecContext(ctx, `UPDATE packages SET removed = ? WHERE state = ? AND removed = ? AND `+where, append([]any{fileUrgent, catalog.Yanked, fileDoomed}, args...)...); err != nil {
+			return waitRemoval, err
 		}
-		n, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM packages WHERE distribution_id = ? AND removed < ?`, d.id, fileDeleted).Scan)
+		n, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM packages WHERE removed < ? AND `+where, append([]any{fileDeleted}, args...)...).Scan)
 		if err != nil {
-			return false, err
+			return waitRemoval, err
 		}
 		left += n
 	}
-	if left > 0 {
-		return false, nil
+	switch {
+	case left > 0:
+		return waitRemoval, nil
+	case !cleared:
+		return clearRows, nil
+	case row.target.Whole():
+		return removeObjects, row.retireAll(ctx, tx, now)
 	}
-	return true, row.retireAll(ctx, tx, now)
+	return row.retirePart(ctx, tx, now)
 }
 
-// seenEmpty reports whether clients see no package any more, and the list of repositories does not have this one.
+// seenEmpty reports whether clients see no package of the target any more, and nothing names it: not the list of repositories, and no
+// snapshot of its repository.
 func (row *deletionRow) seenEmpty(ctx context.Context, tx *transaction, now time.Time) (bool, error) {
-	for _, d := range row.distributions {
-		for _, r := range d.releases {
-			if r.published < r.revision {
-				return false, nil
-			}
-		}
+	if !row.published() {
+		return false, nil
+	}
+	if !row.target.Whole() {
+		n, err := snapshotsNaming(ctx, tx, row.target)
+		return n == 0, err
 	}
 	if now.After(row.settings.Deleted.Until.Add(pagesPatience)) {
 		return true, nil
@@ -118,23 +161,57 @@ func (row *deletionRow) seenEmpty(ctx context.Context, tx *transaction, now time
 	return n > 0, err
 }
 
+// published reports whether the latest revision of each release is published.
+func (row *deletionRow) published() bool {
+	for _, d := range row.distributions {
+		for _, r := range d.releases {
+			if r.published < r.revision {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // doom makes the end certain: the files of all packages are to be removed now, also of those that were claimed only.
 func (row *deletionRow) doom(ctx context.Context, tx *transaction, del catalog.Deletion, now time.Time) error {
 	for _, d := range row.distributions {
-		_, err := tx.ExecContext(ctx, `UPDATE packages SET state = ?, yanked_at = ?, yank_reason = ?, yanked_by = ?, removed = 0 WHERE distribution_id = ? AND state = ?`,
-			catalog.Yanked, millis(del.At), deletedReason, del.By, d.id, catalog.Claimed)
+		where, args := row.packages(d.id)
+		_, err := tx.ExecContext(ctx, `UPDATE packages SET state = ?, yanked_at = ?, yank_reason = ?, yanked_by = ?, removed = 0 WHERE state = ? AND `+where,
+			append([]any{catalog.Yanked, millis(del.At), deletedReason(row.target), del.By, catalog.Claimed}, args...)...)
 		if err == nil {
-			_, err = tx.ExecContext(ctx, `UPDATE packages SET removed = ? WHERE distribution_id = ? AND state = ? AND removed = ?`, fileUrgent, d.id, catalog.Yanked, fileKept)
+			_, err = tx.ExecContext(ctx, `UPDATE packages SET removed = ? WHERE state = ? AND removed = ? AND `+where, append([]any{fileUrgent, catalog.Yanked, fileKept}, args...)...)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	entry := catalog.AuditEntry{Action: catalog.ActionRepoRemove, Target: row.settings.Repository.String(), Detail: "all files are removed: this cannot be undone"}
+	entry := catalog.AuditEntry{Action: catalog.ActionRepoRemove, Target: row.target.String(), Detail: "all files are removed: this cannot be undone"}
 	if err := record(ctx, tx, now, entry); err != nil {
 		return err
 	}
 	return row.change(ctx, tx, &del, now)
+}
+
+// retireDistribution retires the releases of a distribution, and removes its rows that keep no names.
+func retireDistribution(ctx context.Context, tx *transaction, d targetDistribution, now time.Time) error {
+	for _, of := range d.releases {
+		if err := hideAll(ctx, tx, of.id, now); err != nil {
+			return err
+		}
+	}
+	for _, query := range []string{
+		`UPDATE releases SET retired = 1, published_revision = revision, fault = '' WHERE distribution_id = ?`,
+		`DELETE FROM page_cursors WHERE release_id IN (SELECT id FROM releases WHERE distribution_id = ?)`,
+		`DELETE FROM retentions WHERE distribution_id = ?`, `DELETE FROM phases WHERE distribution_id = ?`,
+		`DELETE FROM snapshot_releases WHERE release_id IN (SELECT id FROM releases WHERE distribution_id = ?)`,
+		`UPDATE distributions SET components = '[]', architectures = '[]' WHERE id = ?`,
+	} {
+		if _, err := tx.ExecContext(ctx, query, d.id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // retireAll retires the releases of a repository, and removes the rows that keep no names.
@@ -152,27 +229,13 @@ func (row *deletionRow) retireAll(ctx context.Context, tx *transaction, now time
 		return err
 	}
 	for _, d := range row.distributions {
-		for _, of := range d.releases {
-			if err := hideAll(ctx, tx, of.id, now); err != nil {
-				return err
-			}
-		}
-		for _, query := range []string{
-			`UPDATE releases SET retired = 1, published_revision = revision, fault = '' WHERE distribution_id = ?`,
-			`DELETE FROM page_cursors WHERE release_id IN (SELECT id FROM releases WHERE distribution_id = ?)`,
-			`DELETE FROM retentions WHERE distribution_id = ?`, `DELETE FROM phases WHERE distribution_id = ?`, `DELETE FROM exact_needs WHERE distribution_id = ?`,
-			`DELETE FROM snapshot_releases WHERE release_id IN (SELECT id FROM releases WHERE distribution_id = ?)`,
-			`UPDATE packages SET stanza = NULL, primary_xml = NULL, filelists_xml = NULL, other_xml = NULL WHERE distribution_id = ?`,
-			`UPDATE distributions SET components = '[]', architectures = '[]' WHERE id = ?`,
-		} {
-			if _, err := tx.ExecContext(ctx, query, d.id); err != nil {
-				return err
-			}
+		if err := retireDistribution(ctx, tx, d, now); err != nil {
+			return err
 		}
 	}
 	for _, query := range []string{
 		`DELETE FROM page_states WHERE repository_id = ?`, `DELETE FROM page_requests WHERE repository_id = ?`, `DELETE FROM page_names WHERE repository_id = ?`,
-		`DELETE FROM package_contents WHERE repository_id = ?`, `DELETE FROM snapshots WHERE repository_id = ?`,
+		`DELETE FROM package_contents WHERE repository_id = ?`, `DELETE FROM snapshots WHERE repository_id = ?`, `DELETE FROM log_requests WHERE repository_id = ?`,
 	} {
 		if _, err := tx.ExecContext(ctx, query, row.id); err != nil {
 			return err
@@ -190,20 +253,25 @@ func (row *deletionRow) retireAll(ctx context.Context, tx *transaction, now time
 	if err := record(ctx, tx, now, catalog.AuditEntry{Action: catalog.ActionRepoRemove, Target: r.String(), Detail: detail}); err != nil {
 		return err
 	}
-	row.settings.Tokens, row.settings.Keyring, row.settings.Retention, row.settings.Snapshots = nil, nil, nil, nil
+	row.settings.Tokens, row.settings.Keyring, row.settings.Retention, row.settings.Snapshots, row.settings.DeletedParts = nil, nil, nil, nil, nil
 	return row.change(ctx, tx, row.settings.Deleted, now)
 }
 
-// EndRemoval records that a deleted repository has no objects any more. When they have been looked for twice, its name can be used
+// EndRemoval records that a deleted target has no objects any more. When they have been looked for twice, its name can be used
 // again; once is enough if it never had a package.
-func (d *DB) EndRemoval(ctx context.Context, r catalog.Repository, now time.Time) error {
+func (d *DB) EndRemoval(ctx context.Context, t catalog.PackageTarget, now time.Time) error {
 	at := now.UTC().Truncate(time.Second)
 	err := d.tx(ctx, func(tx *transaction) error {
-		row, err := lockRepository(ctx, tx, r)
-		if err != nil || row.settings.Deleted == nil || !row.settings.Deleted.Removing || row.settings.Deleted.Final {
+		row := deletionRow{target: t}
+		var err error
+		if row.repositoryRow, err = lockRepository(ctx, tx, t.Repository); err != nil {
 			return err
 		}
-		del := *row.settings.Deleted
+		was := row.deleted()
+		if was == nil || !was.Removing || was.Final {
+			return nil
+		}
+		del := *was
 		del.Final = del.Removed != nil || del.Unused
 		if del.Removed == nil {
 			del.Removed = &at
@@ -212,16 +280,19 @@ func (d *DB) EndRemoval(ctx context.Context, r catalog.Repository, now time.Time
 		if !del.Final {
 			detail = "the objects are removed, and looked for once more later"
 		}
-		if err := record(ctx, tx, now, catalog.AuditEntry{Action: catalog.ActionRepoRemove, Target: r.String(), Detail: detail}); err != nil {
+		if err := record(ctx, tx, now, catalog.AuditEntry{Action: catalog.ActionRepoRemove, Target: t.String(), Detail: detail}); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE repositories SET removing_until = 0 WHERE id = ?`, row.id); err != nil {
 			return err
 		}
-		return (&deletionRow{repositoryRow: row}).change(ctx, tx, &del, now)
+		if del.Final && !t.Whole() {
+			return row.forgetPart(ctx, tx, now)
+		}
+		return row.change(ctx, tx, &del, now)
 	})
 	if err != nil {
-		return fmt.Errorf("record the removal of repository %s: %w", r, err)
+		return fmt.Errorf("record the removal of %s %s: %w", t.Kind(), t, err)
 	}
 	return nil
 }
@@ -242,7 +313,7 @@ func (d *DB) RecreateRepository(ctx context.Context, s catalog.Settings, now tim
 		case was.Deleted == nil:
 			return ErrExists
 		case !was.Deleted.Final:
-			return deletedError{was}
+			return deletedRepository(was)
 		default:
 			s.Origin, s.Label = was.Origin, was.Label
 			if was.Visibility == catalog.Private { // caches and clients may have what only some may read

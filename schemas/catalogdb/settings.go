@@ -18,7 +18,7 @@ import (
 )
 
 // repositoryColumns and scanRepository read a repository without its distributions.
-const repositoryColumns = `id, owner, name, visibility, origin, label, settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, verify_payload, require_signed, keyring_package, description, retention, snapshot_rule, created_at, deletion`
+const repositoryColumns = `id, owner, name, visibility, origin, label, settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, verify_payload, require_signed, keyring_package, description, retention, snapshot_rule, created_at, deletion, deleted_parts`
 
 // A repositoryRow is a repository as the tables have it, without its distributions.
 type repositoryRow struct {
@@ -34,7 +34,8 @@ func scanRepository(scan func(...any) error) (row repositoryRow, err error) {
 	var deletion []catalog.Deletion
 	var rules []catalog.SnapshotRule
 	err = scan(&row.id, &s.Repository.Owner, &s.Repository.Name, &s.Visibility, &s.Origin, &s.Label,
-		&s.Revision.Number, &s.Revision.Nonce, &row.published, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, &s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, jsonList[catalog.KeyringPackage]{&keyring}, &s.Description, jsonList[catalog.Retention]{&s.Retention}, jsonList[catalog.SnapshotRule]{&rules}, (*scanTime)(&row.created), jsonList[catalog.Deletion]{&deletion})
+		&s.Revision.Number, &s.Revision.Nonce, &row.published, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, &s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, jsonList[catalog.KeyringPackage]{&keyring}, &s.Description, jsonList[catalog.Retention]{&s.Retention}, jsonList[catalog.SnapshotRule]{&rules}, (*scanTime)(&row.created), jsonList[catalog.Deletion]{&deletion},
+		jsonList[catalog.DeletedPart]{&s.DeletedParts})
 	if len(keyring) > 0 {
 		s.Keyring = &keyring[0]
 	}
@@ -52,6 +53,9 @@ func scanRepository(scan func(...any) error) (row repositoryRow, err error) {
 	}
 	if len(s.Retention) == 0 {
 		s.Retention = nil
+	}
+	if len(s.DeletedParts) == 0 {
+		s.DeletedParts = nil
 	}
 	if len(rules) > 0 {
 		s.Snapshots = &rules[0]
@@ -147,7 +151,7 @@ func (d *DB) CreateRepository(ctx context.Context, s catalog.Settings, now time.
 		case err == nil && row.settings.Revision.Nonce == nonce:
 			return nil // an earlier try went through
 		case err == nil && row.settings.Deleted != nil:
-			return deletedError{row.settings}
+			return deletedRepository(row.settings)
 		case err == nil:
 			return ErrExists
 		case !errors.Is(err, ErrNotFound):
@@ -183,7 +187,7 @@ func (d *DB) ChangeSettings(ctx context.Context, r catalog.Repository, now time.
 			return err // if it is ours, then an earlier try went through
 		}
 		if after.Deleted != nil && after.Deleted.Removing {
-			return deletedError{after}
+			return deletedRepository(after)
 		}
 		before := cloned(row.settings)
 		changed, err := applyChange(&after, change)
@@ -326,9 +330,9 @@ func insertRepository(ctx context.Context, tx *transaction, s catalog.Settings, 
 
 // update writes everything but the distributions and the revision.
 func (row *repositoryRow) update(ctx context.Context, tx *transaction, s catalog.Settings) error {
-	_, err := tx.ExecContext(ctx, `UPDATE repositories SET visibility = ?, origin = ?, label = ?, package_keys = ?, tokens = ?, verify_payload = ?, require_signed = ?, keyring_package = ?, description = ?, retention = ?, snapshot_rule = ?, deletion = ?, removed = ? WHERE id = ?`,
+	_, err := tx.ExecContext(ctx, `UPDATE repositories SET visibility = ?, origin = ?, label = ?, package_keys = ?, tokens = ?, verify_payload = ?, require_signed = ?, keyring_package = ?, description = ?, retention = ?, snapshot_rule = ?, deletion = ?, removed = ?, deleted_parts = ? WHERE id = ?`,
 		s.Visibility, s.Origin, s.Label, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, keyringColumn(s), s.Description, jsonList[catalog.Retention]{&s.Retention}, snapshotRuleColumn(s),
-		deletionColumn(s), s.Deleted != nil && s.Deleted.Removing, row.id)
+		deletionColumn(s), s.Deleted != nil && s.Deleted.Removing, jsonList[catalog.DeletedPart]{&s.DeletedParts}, row.id)
 	return err
 }
 

@@ -112,7 +112,7 @@ func checkRevision(revision catalog.Revision) error {
 
 // ImportSettings imports the settings that the bucket has under a revision that this catalog did not issue: it was
 // restored from an old copy. The bucket's visibility, description, origin, label, keys and tokens replace those of the catalog,
-// with these exceptions: a repository that was made private here stays private, one that was deleted here stays deleted, and a token that
+// with these exceptions: a repository that was made private here stays private, one that was deleted here stays deleted, as does a part of it, and a token that
 // was revoked here stays revoked, if the bucket does not have that change yet. Of distributions, components and architectures the
 // union is kept, with the releases that follow from it. Then a revision after both is issued. If this catalog knows
 // the revision already, nothing changes.
@@ -147,6 +147,9 @@ func importSettings(ctx context.Context, tx *transaction, from catalog.Settings,
 	if has.Deleted != nil && from.Deleted == nil && has.Revision.Number > row.published {
 		from.Deleted = has.Deleted
 	}
+	if has.Revision.Number > row.published {
+		from.DeletedParts = unitedParts(from.DeletedParts, has.DeletedParts)
+	}
 	from.Keyring = newerKeyring(from.Keyring, has.Keyring)
 	if from.Tokens, err = row.withoutRevoked(ctx, tx, from.Tokens); err != nil {
 		return err
@@ -171,6 +174,20 @@ func importSettings(ctx context.Context, tx *transaction, from catalog.Settings,
 		return err
 	}
 	return row.issueRevision(ctx, tx, nextRevisionAfter(has.Revision.Number, from.Revision.Number), random(), now)
+}
+
+// unitedParts returns the deleted distributions and components of the bucket, with those of the catalog that the bucket does not have.
+func unitedParts(bucket, here []catalog.DeletedPart) []catalog.DeletedPart {
+	all := slices.Clone(bucket)
+	for _, p := range here {
+		if !slices.ContainsFunc(bucket, func(o catalog.DeletedPart) bool {
+			return o.Distribution == p.Distribution && o.Component == p.Component
+		}) {
+			all = append(all, p)
+		}
+	}
+	slices.SortFunc(all, catalog.CompareDeletedParts)
+	return all
 }
 
 // newerKeyring returns the bucket's record of a keyring package or, if a newer version was made here, the record of

@@ -53,7 +53,10 @@ func (d *DB) askSnapshot(ctx context.Context, s catalog.Snapshot, slot string, n
 			return err
 		}
 		if row.settings.Deleted != nil {
-			return deletedError{row.settings}
+			return deletedRepository(row.settings)
+		}
+		if t, del := row.settings.DeletedTarget(s.Target.Distribution, ""); del != nil {
+			return deletedError{t, del}
 		}
 		there, err := collect(ctx, tx, scanSnapshot, `SELECT `+snapshotColumns+` FROM `+snapshotTables+` WHERE s.repository_id = ? AND s.slot = ?`, row.id, slot)
 		if err != nil {

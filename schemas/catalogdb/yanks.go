@@ -23,7 +23,7 @@ func (d *DB) Yank(ctx context.Context, w PackageSelector, y catalog.Yank, now ti
 	y.At = y.At.UTC().Truncate(time.Second)
 	found, err := d.changeSelected(ctx, w, now, func(tx *transaction, row packageRow) (bool, error) {
 		if row.pkg.State == catalog.Yanked {
-			return false, checkNotDeleted(ctx, tx, row.pkg.Repository)
+			return false, checkNotDeleted(ctx, tx, row.pkg.Place())
 		}
 		if err := yank(ctx, tx, row.id, y, now); err != nil {
 			return false, err

@@ -38,15 +38,23 @@ func (d *DB) YankSelected(ctx context.Context, s Selection, w Withdrawal, now ti
 	}
 	w.At, w.By = w.At.UTC().Truncate(time.Second), cut(w.By, maxUser)
 	done, err = d.changeDecided(ctx, s, now, decide, func(tx *transaction, all []SelectedPackage) (changed []SelectedPackage, err error) {
-		if !w.Now && len(all) > 0 { // it would not outlive the return of the repository
-			if err := checkNotDeleted(ctx, tx, all[0].Package.Repository); err != nil {
-				return nil, err
-			}
+		gone, err := deletions(ctx, tx, s.Target.Repository)
+		if err != nil {
+			return nil, err
 		}
+		if !w.Now && len(all) > 0 && gone.Deleted != nil { // it would not outlive the return of the repository
+			return nil, deletedRepository(gone)
+		}
+		var again []SelectedPackage
 		for _, p := range all {
 			if p.Package.State == catalog.Active {
 				changed = append(changed, p)
+			} else if withdrawnWith(gone, p.Package) != nil {
+				again = append(again, p) // it does not come back with its distribution or component
 			}
+		}
+		if err := yankRows(ctx, tx, again, w.Yank, now); err != nil {
+			return nil, err
 		}
 		if err := yankRows(ctx, tx, changed, w.Yank, now); err != nil || !w.Now {
 			return changed, err
@@ -185,10 +193,8 @@ func removeRowsSoon(ctx context.Context, tx *transaction, rows []SelectedPackage
 
 // unyankRows is unyank of many rows, with their entries in the audit log.
 func unyankRows(ctx context.Context, tx *transaction, rows []SelectedPackage, now time.Time) error {
-	if len(rows) > 0 {
-		if err := checkNotDeleted(ctx, tx, rows[0].Package.Repository); err != nil {
-			return err
-		}
+	if err := checkNoneDeleted(ctx, tx, rows); err != nil {
+		return err
 	}
 	for _, p := range rows {
 		if p.Back != nil {

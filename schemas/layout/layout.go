@@ -231,6 +231,27 @@ func RepositoryPrefixes(r catalog.Repository) []string {
 	return []string{r.String() + "/", installDir(r) + "/", SettingsPrefix + r.String() + "/", ".history/" + r.String() + "/", ".prepared/" + r.String() + "/", SnapshotsPrefix(r)}
 }
 
+// DistributionPrefixes returns the prefixes of the keys of all objects of a distribution of either format, but for those of
+// [DistributionKeys].
+func DistributionPrefixes(r catalog.Repository, d catalog.Distribution) []string {
+	of := catalog.Release{Repository: r, Distribution: d}
+	return []string{DebDir(of) + "/", PackagesPrefix(of), of.String() + "/", installDir(r) + "/" + d.String() + "/", HistoryPrefix(of), PreparedPrefix(of)}
+}
+
+// DistributionKeys returns the keys of the objects of a distribution that lie beside those of others.
+func DistributionKeys(r catalog.Repository, d catalog.Distribution) []string {
+	return []string{SourcesKey(r, d), RepoKey(r, d)}
+}
+
+// ComponentPrefixes returns the prefixes of the keys of the indexes of a component, and of its packages.
+func ComponentPrefixes(r catalog.Repository, d catalog.Distribution, component string) []string {
+	of := catalog.Release{Repository: r, Distribution: d}
+	return []string{DebDir(of) + "/" + component + "/", PackagesPrefix(of) + component + "/"}
+}
+
+// IsByHash reports whether a key is that of a DEB index under its immutable name ([ByHashKey]).
+func IsByHash(key string) bool { return strings.Contains(key, "/by-hash/") }
+
 // IsPointer reports whether a key has the name of a pointer.
 func IsPointer(key string) bool {
 	return strings.HasSuffix(key, "/InRelease") || strings.HasSuffix(key, "/repodata/repomd.xml")

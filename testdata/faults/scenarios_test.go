@@ -254,12 +254,12 @@ func promoteWith(s *site, withdraw string) error {
 const grace = 30 * 24 * time.Hour
 
 func deleteTools(s *site, grace time.Duration) error {
-	_, _, err := s.Catalog.DeleteRepository(s.t.Context(), tools, grace, noon)
+	_, _, err := s.Catalog.Delete(s.t.Context(), catalog.PackageTarget{Repository: tools}, grace, noon)
 	return err
 }
 
 func undelete(s *site) error {
-	_, _, err := s.Catalog.UndeleteRepository(s.t.Context(), tools, noon)
+	_, _, err := s.Catalog.Undelete(s.t.Context(), catalog.PackageTarget{Repository: tools}, noon)
 	return errors.Join(err, s.publish())
 }
 
@@ -268,13 +268,13 @@ func removeTools(s *site) error {
 	ctx := s.t.Context()
 	for pass := range 6 {
 		now := noon.Add(time.Duration(2*pass+2) * time.Hour)
-		ready, err := s.Catalog.BeginRemoval(ctx, tools, time.Minute, now)
+		ready, err := s.Catalog.BeginRemoval(ctx, catalog.PackageTarget{Repository: tools}, time.Minute, now)
 		if err == nil {
 			err = s.Collector.RemoveUrgent(ctx)
 		}
 		if ready && err == nil {
-			if _, err = s.Collector.RemoveRepository(ctx, tools); err == nil {
-				err = s.Catalog.EndRemoval(ctx, tools, noon) // at a time that is the same in a repeat
+			if _, err = s.Collector.RemoveTarget(ctx, catalog.PackageTarget{Repository: tools}); err == nil {
+				err = s.Catalog.EndRemoval(ctx, catalog.PackageTarget{Repository: tools}, noon) // at a time that is the same in a repeat
 			}
 		}
 		if err != nil {

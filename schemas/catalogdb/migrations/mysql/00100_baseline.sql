@@ -3,7 +3,8 @@
 -- Names and keys are bytes: nothing is folded or padded. Times are milliseconds since 1970, UTC. Lists are JSON arrays.
 -- (settings_revision, settings_nonce) is issued with every change of settings; revision 0 was never issued. given_keys are the
 -- keys that clients were given; keyring_package says whether there is a package with them, and what it held last. deletion is a list of
--- one while the repository is deleted; removed: its objects are gone, and the row keeps the name. Until removing_until a process removes them.
+-- one while the repository is deleted; removed: its objects are gone, and the row keeps the name. deleted_parts are its distributions and
+-- components that are deleted. Until removing_until a process removes objects.
 CREATE TABLE IF NOT EXISTS repositories (
     id                          BIGINT           NOT NULL AUTO_INCREMENT,
     owner                       VARBINARY(255)   NOT NULL,
@@ -25,6 +26,7 @@ CREATE TABLE IF NOT EXISTS repositories (
     retention                   MEDIUMBLOB       NOT NULL DEFAULT ('[]'),
     snapshot_rule               VARBINARY(200)   NOT NULL DEFAULT '[]',
     deletion                    VARBINARY(8000)  NOT NULL DEFAULT '[]',
+    deleted_parts               MEDIUMBLOB       NOT NULL DEFAULT ('[]'),
     removed                     TINYINT          NOT NULL DEFAULT 0,
     removing_until              BIGINT           NOT NULL DEFAULT 0,
     PRIMARY KEY (id),

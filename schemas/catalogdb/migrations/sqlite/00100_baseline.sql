@@ -2,7 +2,8 @@
 -- Text compares as bytes. Times are milliseconds since 1970, UTC. Lists are JSON arrays.
 -- (settings_revision, settings_nonce) is issued with every change of settings; revision 0 was never issued. given_keys are the
 -- keys that clients were given; keyring_package says whether there is a package with them, and what it held last. deletion is a list of
--- one while the repository is deleted; removed: its objects are gone, and the row keeps the name. Until removing_until a process removes them.
+-- one while the repository is deleted; removed: its objects are gone, and the row keeps the name. deleted_parts are its distributions and
+-- components that are deleted. Until removing_until a process removes objects.
 CREATE TABLE repositories (
     id                          INTEGER PRIMARY KEY,
     owner                       TEXT    NOT NULL,
@@ -24,6 +25,7 @@ CREATE TABLE repositories (
     retention                   TEXT    NOT NULL DEFAULT '[]',
     snapshot_rule               TEXT    NOT NULL DEFAULT '[]',
     deletion                    TEXT    NOT NULL DEFAULT '[]',
+    deleted_parts               TEXT    NOT NULL DEFAULT '[]',
     removed                     INTEGER NOT NULL DEFAULT 0,
     removing_until              INTEGER NOT NULL DEFAULT 0,
     UNIQUE (owner, name)
