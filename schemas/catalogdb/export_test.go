@@ -91,3 +91,10 @@ func SetMaxSelected(n int) (back func()) {
 
 // SetClock makes the database's clock say a time from now on, as after a jump.
 func (d *DB) SetClock(now time.Time) { d.clock = "SELECT " + strconv.FormatInt(millis(now), 10) }
+
+// SetClearBatch has the rows of deleted targets cleared n at a time, until the function that it returns is called.
+func SetClearBatch(n int) func() {
+	was := clearBatch
+	clearBatch = n
+	return func() { clearBatch = was }
+}

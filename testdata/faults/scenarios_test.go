@@ -16,6 +16,7 @@ import (
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
+	"repomill/testdata/debtest"
 )
 
 const (
@@ -154,7 +155,25 @@ var scenarios = []scenario{
 	{
 		name:   "the removal of a deleted repository",
 		before: func(s *site) error { return errors.Join(old(s), deleteTools(s, 0), s.publish()) },
-		do:     removeTools,
+		do:     func(s *site) error { return removeTarget(s, whole) },
+	},
+	{
+		name:   "the deletion of a distribution",
+		before: old,
+		do:     func(s *site) error { return errors.Join(deleteTarget(s, onlyEL9, grace), s.publish()) },
+		want:   map[string]string{jammy: "old 1.0 amd64", el9: "", aarch64: ""},
+	},
+	{
+		name:   "the removal of a deleted distribution",
+		before: func(s *site) error { return errors.Join(old(s), deleteTarget(s, onlyEL9, 0), s.publish()) },
+		do:     func(s *site) error { return removeTarget(s, onlyEL9) },
+		want:   map[string]string{jammy: "old 1.0 amd64"},
+	},
+	{
+		name:   "the removal of a deleted component",
+		before: func(s *site) error { return errors.Join(withExtra(s), deleteTarget(s, onlyExtra, 0), s.publish()) },
+		do:     func(s *site) error { return removeTarget(s, onlyExtra) },
+		want:   map[string]string{jammy: "old 1.0 amd64"},
 	},
 	{
 		name:   "settings",
@@ -253,28 +272,46 @@ func promoteWith(s *site, withdraw string) error {
 
 const grace = 30 * 24 * time.Hour
 
-func deleteTools(s *site, grace time.Duration) error {
-	_, _, err := s.Catalog.Delete(s.t.Context(), catalog.PackageTarget{Repository: tools}, grace, noon)
+// What is deleted.
+var (
+	whole     = catalog.PackageTarget{Repository: tools}
+	onlyEL9   = catalog.PackageTarget{Repository: tools, Distribution: catalog.Distribution{OS: "el", Version: "9"}}
+	onlyExtra = catalog.PackageTarget{Repository: tools, Distribution: catalog.Distribution{OS: "ubuntu", Version: "jammy"}, Component: "extra"}
+)
+
+// withExtra publishes the old packages, and one in another component.
+func withExtra(s *site) error {
+	if err := old(s); err != nil {
+		return err
+	}
+	s.put(jammy+"/extra/more.deb", debtest.Build(s.t, debtest.Spec{Name: "more", Arch: "amd64"}))
+	return s.ingest()
+}
+
+func deleteTools(s *site, grace time.Duration) error { return deleteTarget(s, whole, grace) }
+
+func deleteTarget(s *site, target catalog.PackageTarget, grace time.Duration) error {
+	_, _, err := s.Catalog.Delete(s.t.Context(), target, grace, noon)
 	return err
 }
 
 func undelete(s *site) error {
-	_, _, err := s.Catalog.Undelete(s.t.Context(), catalog.PackageTarget{Repository: tools}, noon)
+	_, _, err := s.Catalog.Undelete(s.t.Context(), whole, noon)
 	return errors.Join(err, s.publish())
 }
 
-// removeTools does what workers do, pass by pass, until the leases of an earlier call have ended, and nothing is left to do.
-func removeTools(s *site) error {
+// removeTarget does what workers do, pass by pass, until the leases of an earlier call have ended, and nothing is left to do.
+func removeTarget(s *site, target catalog.PackageTarget) error {
 	ctx := s.t.Context()
-	for pass := range 6 {
+	for pass := range 7 {
 		now := noon.Add(time.Duration(2*pass+2) * time.Hour)
-		ready, err := s.Catalog.BeginRemoval(ctx, catalog.PackageTarget{Repository: tools}, time.Minute, now)
+		ready, err := s.Catalog.BeginRemoval(ctx, target, time.Minute, now)
 		if err == nil {
-			err = s.Collector.RemoveUrgent(ctx)
+			err = errors.Join(s.Collector.RemoveUrgent(ctx), s.publish())
 		}
 		if ready && err == nil {
-			if _, err = s.Collector.RemoveTarget(ctx, catalog.PackageTarget{Repository: tools}); err == nil {
-				err = s.Catalog.EndRemoval(ctx, catalog.PackageTarget{Repository: tools}, noon) // at a time that is the same in a repeat
+			if _, err = s.Collector.RemoveTarget(ctx, target); err == nil {
+				err = s.Catalog.EndRemoval(ctx, target, noon) // at a time that is the same in a repeat
 			}
 		}
 		if err != nil {
