@@ -22,6 +22,8 @@ import (
 func (g *Ingester) store(ctx context.Context, u catalog.Upload, k catalog.Package, pkg source, needed *catalogdb.Declaration, copyOf string) (catalog.Package, error) {
 	owner, err := g.Catalog.Find(ctx, k)
 	switch {
+	case err == nil && owner.State == catalog.Yanked && copyOf != "" && owner.File.SHA256 == u.Generation: // it comes back
+		k.Key, needed = owner.Key, nil
 	case err == nil && owner.State != catalog.Claimed:
 		return g.compareWithOwner(ctx, u, k, owner, pkg)
 	case err == nil:

@@ -13,18 +13,26 @@ func destination(k catalog.Package, to catalog.Place, s catalog.Settings) (catal
 	if to.Distribution == (catalog.Distribution{}) {
 		to.Distribution = k.Distribution
 	}
+	if to.Component == "" && k.Format == catalog.DEB {
+		to.Component = k.Component
+	}
+	if t, del := s.DeletedTarget(to.Distribution, to.Component); del != nil {
+		return to, fmt.Errorf("%s %s takes no packages: %s", t.Kind(), t, del)
+	}
 	if to.Component != "" && k.Format == catalog.RPM {
 		return to, command.Usage("target %s: RPM distributions have no components: leave out /%s", to, to.Component)
-	}
-	if to.Component == "" {
-		to.Component = k.Component
 	}
 	return to, s.Takes(k, to.Distribution, to.Component)
 }
 
-// look finds out what becomes of a copy that meets holder, or nothing.
-func (p *copying) look(holder *catalog.Package) {
+// look finds out what becomes of a copy that meets holder, or nothing. The same bytes that were withdrawn there come back if they were
+// moved away, or if the package is named with its version: a glob does not undo a withdrawal.
+func (p *copying) look(holder *catalog.Package, exact bool) {
 	p.state, p.detail = catalogdb.CopyMeets(p.source, holder)
+	moved := holder.Yank != nil && (strings.HasPrefix(holder.Yank.Reason, catalogdb.MovedTo) || holder.Yank.Reason == catalogdb.MovedElsewhere)
+	case holder.State == catalog.Yanked && same && holder.Place() == p.to && (moved || exact):
+		p.state, p.detail = toCopy, "it was withdrawn there, and comes back"
+@@THEIRS 		p.state, p.detail = withdrawn, "it was withdrawn there; NAME=VERSION, or repomill unyank, brings it back"
 }
 
 // printPlan prints what would be copied, and of how many bytes. It ends with exit code 5 if something would be.

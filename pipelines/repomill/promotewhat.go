@@ -136,7 +136,7 @@ func (r *promoting) plan(c catalogdb.Candidates) (copies []*copying, p catalog.P
 			return nil, p, k.Err
 		}
 		one := &copying{source: k.Source.Package, to: k.To}
-		one.look(k.Holder)
+		one.look(k.Holder, k.Source.Exact)
 		copies = append(copies, one)
 		r.add(&p, c, k, one)
 	}

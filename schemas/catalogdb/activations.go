@@ -141,6 +141,11 @@ func activate(ctx context.Context, tx *transaction, s Stored, releases []release
 		if _, err := tx.ExecContext(ctx, `UPDATE packages SET state = ? WHERE id = ?`, catalog.Active, id); err != nil {
 			return packageChange{}, err
 		}
+		if holder.Yank != nil {
+			if err := returned(ctx, tx, id, holder, now); err != nil {
+				return packageChange{}, err
+			}
+		}
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE uploads SET state = ?, outcome = ?, detail = '', package_id = ?, checked = ? WHERE id = ?`, catalog.Stored, outcome, id, s.Checked, upload)
 	return c, err

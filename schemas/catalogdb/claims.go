@@ -14,7 +14,8 @@ import (
 // Claim inserts a claimed row for k, and returns it and true. If the identity of k is taken, it returns the row that
 // takes it, and false: the row with that identity or, for a DEB, a row of another component with the same name,
 // version and architecture that has other bytes, or that is withdrawn while no component has it active. A claimed
-// row excludes others exactly as an active one does. A repeated claim returns its own row: compare the digests. by,
+// row excludes others exactly as an active one does. A repeated claim returns its own row: compare the digests. A promotion claims the
+// row of the same bytes that were withdrawn: it brings them back. by,
 // unless it is zero, is the upload that makes the claim: it gets the pusher of k.
 //
 // The error is a [catalog.Rejection] for a fragment that is too large, or a deleted repository, and wraps [ErrNotFound] if the distribution,
@@ -30,6 +31,10 @@ func (d *DB) Claim(ctx context.Context, k catalog.Package, by catalog.Upload) (h
 		holder, id, err = find(ctx, tx, k)
 		if err == nil && holder.State == catalog.Claimed && holder.File.SHA256 == k.File.SHA256 {
 			return claimedBy(ctx, tx, by, k.Pusher, id)
+		}
+		if err == nil && by.Promoted() && holder.State == catalog.Yanked && holder.File.SHA256 == k.File.SHA256 {
+			holder, claimed, err = reclaim(ctx, tx, id, k, fragments, by)
+			return err
 		}
 		if !errors.Is(err, ErrNotFound) {
 			return err

@@ -276,6 +276,9 @@ func (d *DB) Reject(ctx context.Context, u catalog.Upload, token string, r catal
 func reject(ctx context.Context, tx *transaction, id int64, r catalog.Rejection, now time.Time) error {
 	_, err := tx.ExecContext(ctx, `UPDATE uploads SET state = ?, reason = ?, detail = ?, finished_at = ? WHERE id = ?`,
 		catalog.Rejected, r.Reason, r.Detail, millis(now), id)
+	if err == nil {
+		err = leaveWithdrawn(ctx, tx, id)
+	}
 	return err
 }
 
