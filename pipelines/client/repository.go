@@ -27,6 +27,9 @@ func ParseRepository(s string) (catalog.Repository, error) {
 // NotDeclared turns [catalogdb.ErrNotFound] for a repository into an error that names a similar one. Other errors become faults
 // of the catalog.
 func NotDeclared(ctx context.Context, db *catalogdb.DB, r catalog.Repository, err error) error {
+	if errors.Is(err, catalogdb.ErrDeleted) {
+		return err
+	}
 	if !errors.Is(err, catalogdb.ErrNotFound) {
 		return command.Fault(err)
 	}

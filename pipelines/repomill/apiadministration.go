@@ -11,6 +11,7 @@ import (
 	"repomill/publish/sign"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/serve/api"
 	"repomill/serve/api/packagecloud"
 )
 
@@ -24,6 +25,9 @@ type apiAdministration struct {
 var apiErrors = map[error]error{catalogdb.ErrExists: packagecloud.ErrTaken, catalogdb.ErrRevoked: packagecloud.ErrRevoked}
 
 func apiError(err error) error {
+	if errors.Is(err, catalogdb.ErrDeleted) {
+		return api.Conflict(err.Error())
+	}
 	for is, as := range apiErrors {
 		if errors.Is(err, is) {
 			return fmt.Errorf("%w: %w", as, err)

@@ -75,7 +75,7 @@ func newAPI(c apiConfig) *apiHandler {
 		uploads:  receiver,
 		exchange: m.observed("exchange", api.LimitedByAddress(gate.Limits, &oidc.Exchange{Authenticator: ids, Uses: c.catalog, Used: catalogdb.ErrExists, Issuer: jobs})),
 		state: m.observed("status", status.New(status.Config{
-			Source: apiStatus{c.catalog, downloads}, Gate: gate, PublicURL: c.publicURL,
+			Source: apiStatus{db: c.catalog, downloads: downloads}, Gate: gate, PublicURL: c.publicURL,
 		})),
 		kept:   m.observed("snapshots", snapshots.New(snapshots.Config{Catalog: apiSnapshots{c.catalog}, Gate: gate, PublicURL: c.publicURL})),
 		retain: m.observed("retention", retention.New(apiRetention{c.catalog}, gate)),

@@ -19,6 +19,7 @@ import (
 type apiStatus struct {
 	db        *catalogdb.DB
 	downloads *downloadCounts
+	hidden    hiddenNames // of one report
 }
 
 const (
@@ -32,7 +33,8 @@ const (
 var uploadStates = []catalog.UploadState{catalog.Received, catalog.Stored, catalog.Held, catalog.Published, catalog.Duplicate, catalog.Rejected}
 
 // Report implements [status.Source].
-func (a apiStatus) Report(ctx context.Context, r catalog.Repository) (model.StatusPage, error) {
+func (a apiStatus) Report(ctx context.Context, r catalog.Repository, sees func(catalog.Repository) bool) (model.StatusPage, error) {
+	a.hidden = hiddenNames{sees: sees, known: map[catalog.Repository]bool{}}
 	var p model.StatusPage
 	s, err := a.db.Settings(ctx, r)
 	if err != nil {
@@ -79,6 +81,9 @@ func (a apiStatus) recent(ctx context.Context, r catalog.Repository, states ...c
 	uploads, err := a.db.RecentUploads(ctx, r, statusRows, states...)
 	for _, u := range uploads {
 		dir, file := path.Split(layout.ShownStaging(u.Object))
+		if u.Detail, err = a.hide(ctx, u.Detail, u.From, r); err != nil {
+			return nil, err
+		}
 		all = append(all, model.UploadStatus{
 			File: file, Target: strings.TrimSuffix(dir, "/"), State: u.State, Reason: u.Reason, Detail: shortText(u.Detail), Package: u.Package,
 			Size: u.Size, Received: u.Received, Finished: u.Finished, By: u.Pusher.User, Job: u.Pusher.Job,
@@ -128,6 +133,11 @@ func (a apiStatus) keys(ctx context.Context, p *model.StatusPage) error {
 func (a apiStatus) changes(ctx context.Context, p *model.StatusPage) error {
 	entries, err := a.db.RecentChanges(ctx, p.Name, statusRows)
 	for _, e := range entries {
+		if e.Elsewhere != nil {
+			if e.Detail, err = a.hide(ctx, e.Detail, *e.Elsewhere, p.Name); err != nil {
+				return err
+			}
+		}
 		p.Changes = append(p.Changes, model.ChangeStatus{At: e.At, By: e.By, Action: e.Action, Target: e.Target, Detail: shortText(e.Detail), Why: shortText(e.Why), Job: e.Job})
 	}
 	return err

@@ -74,6 +74,9 @@ func nothingSelected(ctx context.Context, db *catalogdb.DB, t catalog.PackageTar
 	if err != nil && (t.Whole() || !errors.Is(err, catalogdb.ErrNotFound)) {
 		return client.NotDeclared(ctx, db, t.Repository, err)
 	}
+	if of, del := s.DeletedTarget(t.Distribution, t.Component); err == nil && del != nil {
+		return fmt.Errorf("%s %s: %s", of.Kind(), of, del)
+	}
 	if err := client.WhyNothing(ctx, db, target); err != nil {
 		return err
 	}

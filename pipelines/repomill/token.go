@@ -136,6 +136,8 @@ func (c *tokenCreateCmd) createAPI(ctx context.Context, io stdio, db *catalogdb.
 	switch {
 	case errors.Is(err, catalogdb.ErrExists):
 		return c.taken(target)
+	case errors.Is(err, catalogdb.ErrDeleted):
+		return err
 	case err != nil:
 		return command.Fault(err)
 	}

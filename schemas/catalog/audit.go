@@ -67,4 +67,6 @@ type AuditEntry struct {
 	Package string    `json:"package,omitempty"` // name version architecture, of an upload that has been read
 	Why     string    `json:"why,omitempty"`
 	Job     string    `json:"job,omitempty"`
+
+	Elsewhere *Repository `json:"-"` // another repository that Detail names: not all who may see the entry may see that
 }

@@ -27,7 +27,7 @@ func scanAPIToken(scan func(...any) error) (t catalog.APIToken, err error) {
 }
 
 // CreateAPIToken stores a token of the API, and returns it with its ID and number. The error wraps [ErrExists] if the
-// target has a live token of that name, be it a read token in the settings, and [ErrRevoked] if the parent is not live.
+// target has a live token of that name, be it a read token in the settings, [ErrRevoked] if the parent is not live, and [ErrDeleted].
 // The target may be a repository that does not exist: its first push declares it.
 func (d *DB) CreateAPIToken(ctx context.Context, t catalog.APIToken, now time.Time) (made catalog.APIToken, err error) {
 	t.ID = random()
@@ -100,6 +100,9 @@ func checkReadTokens(ctx context.Context, tx *transaction, t catalog.APIToken) e
 	row, err := scanRepository(tx.QueryRowContext(ctx, `SELECT `+repositoryColumns+` FROM repositories WHERE owner = ? AND name = ?`, t.Target.Owner, t.Target.Name).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
+	}
+	if err == nil && row.settings.Deleted != nil && !row.settings.Deleted.Final {
+		return deletedRepository(row.settings)
 	}
 	if err == nil && slices.ContainsFunc(row.settings.Tokens, func(o catalog.Token) bool { return o.Name == t.Name }) {
 		err = ErrExists

@@ -37,15 +37,22 @@ func record(ctx context.Context, tx *transaction, now time.Time, entries ...cata
 				name = p[1]
 			}
 			args = append(args, millis(now), cut(cmp.Or(e.By, actor.User), maxUser), e.Action, owner, name, cut(e.Target, maxTarget), e.Detail,
-				cmp.Or(e.Why, actor.Why), cut(cmp.Or(e.Job, actor.Job), maxJob))
+				cmp.Or(e.Why, actor.Why), cut(cmp.Or(e.Job, actor.Job), maxJob), elsewhereColumn(e))
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO audit (at, actor, action, owner, name, target, detail, why, job) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`+
-			strings.Repeat(`, (?, ?, ?, ?, ?, ?, ?, ?, ?)`, len(some)-1), args...)
+		_, err := tx.ExecContext(ctx, `INSERT INTO audit (at, actor, action, owner, name, target, detail, why, job, elsewhere) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`+
+			strings.Repeat(`, (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, len(some)-1), args...)
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func elsewhereColumn(e catalog.AuditEntry) string {
+	if e.Elsewhere == nil {
+		return ""
+	}
+	return e.Elsewhere.String()
 }
 
 // recordNow is [record] for a change whose caller names no time: it goes by the database's clock.

@@ -159,6 +159,7 @@ func promotionEntries(k catalog.Package, w Wish) []catalog.AuditEntry {
 	name, from := entry.Detail, entry.Target
 	entries := []catalog.AuditEntry{{Action: catalog.ActionPromote, Target: to.String(), Detail: name + " from " + from + moves}}
 	if k.Repository != to.Repository {
+		entries[0].Elsewhere, entry.Elsewhere = &k.Repository, &to.Repository
 		if moves != "" {
 			moves = ", to be withdrawn here"
 		}

@@ -29,6 +29,7 @@ func repositoryOf(object string) string {
 type PushedUpload struct {
 	catalog.Verdict
 	Pusher catalog.Pusher
+	From   catalog.Repository // of a promotion: where the package is; zero for others
 	id     int64
 }
 
@@ -38,7 +39,7 @@ func (d *DB) RecentUploads(ctx context.Context, r catalog.Repository, limit int,
 	err = d.askOnce(ctx, func(q querier) error {
 		uploads = nil
 		for _, s := range states {
-			some, err := collect(ctx, q, scanPushed, `SELECT u.pushed_by, u.pushed_job, `+verdictColumns+` FROM `+verdictTables+`
+			some, err := collect(ctx, q, scanPushed, `SELECT u.pushed_by, u.pushed_job, `+promotedFrom+verdictColumns+` FROM `+verdictTables+`
 				WHERE u.repository = ? AND u.state = ? ORDER BY u.received_at DESC, u.id DESC LIMIT ?`, r.String(), s, limit)
 			if err != nil {
 				return err
@@ -56,9 +57,15 @@ func (d *DB) RecentUploads(ctx context.Context, r catalog.Repository, limit int,
 	return uploads[:min(len(uploads), limit)], nil
 }
 
+// promotedFrom are the columns of the repository that the package of a promotion is in.
+const promotedFrom = `COALESCE((SELECT sp.owner` + promotionSource + `), ''), COALESCE((SELECT sp.name` + promotionSource + `), ''), `
+
+const promotionSource = ` FROM promotions sm JOIN packages sk ON sk.id = sm.package_id JOIN distributions sd ON sd.id = sk.distribution_id
+	JOIN repositories sp ON sp.id = sd.repository_id WHERE sm.upload_id = u.id`
+
 func scanPushed(scan func(...any) error) (u PushedUpload, err error) {
 	row, err := scanVerdict(func(dest ...any) error {
-		return scan(append([]any{&u.Pusher.User, &u.Pusher.Job}, dest...)...)
+		return scan(append([]any{&u.Pusher.User, &u.Pusher.Job, &u.From.Owner, &u.From.Name}, dest...)...)
 	})
 	u.Verdict, u.id = row.verdict, row.id
 	return u, err
@@ -99,8 +106,13 @@ func (d *DB) WaitingUploads(ctx context.Context, r catalog.Repository) (all []Wa
 // about all repositories.
 func (d *DB) RecentChanges(ctx context.Context, r catalog.Repository, limit int) ([]catalog.AuditEntry, error) {
 	all, err := list(ctx, d, func(scan func(...any) error) (e catalog.AuditEntry, err error) {
-		return e, scan((*scanTime)(&e.At), &e.By, &e.Action, &e.Target, &e.Detail, &e.Why, &e.Job)
-	}, `SELECT at, actor, action, target, detail, why, job FROM audit WHERE owner = ? AND name = ? ORDER BY at DESC, id DESC LIMIT ?`, r.Owner, r.Name, limit)
+		var elsewhere string
+		err = scan((*scanTime)(&e.At), &e.By, &e.Action, &e.Target, &e.Detail, &e.Why, &e.Job, &elsewhere)
+		if owner, name, is := strings.Cut(elsewhere, "/"); is {
+			e.Elsewhere = &catalog.Repository{Owner: owner, Name: name}
+		}
+		return e, err
+	}, `SELECT at, actor, action, target, detail, why, job, elsewhere FROM audit WHERE owner = ? AND name = ? ORDER BY at DESC, id DESC LIMIT ?`, r.Owner, r.Name, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list the newest changes of %s: %w", r, err)
 	}

@@ -175,7 +175,8 @@ func (d *DB) CreateRepository(ctx context.Context, s catalog.Settings, now time.
 // that. change may set the visibility, description, package keys, tokens, verification, required signatures, keyring
 // package, retention and rule of snapshots. If nothing differs, no revision is issued. If change returns an error, nothing changes. change may be called
 // several times, each time with the current settings. The audit log gets an entry for each kind of change. The error
-// wraps [ErrRevoked] for a new token whose parent is not live.
+// wraps [ErrRevoked] for a new token whose parent is not live, and [ErrDeleted] for a deleted repository, of which tokens can be revoked, and
+// nothing else changes.
 func (d *DB) ChangeSettings(ctx context.Context, r catalog.Repository, now time.Time, change func(*catalog.Settings) error) (after catalog.Settings, err error) {
 	nonce := random()
 	err = d.tx(ctx, func(tx *transaction) error {
@@ -186,13 +187,16 @@ func (d *DB) ChangeSettings(ctx context.Context, r catalog.Repository, now time.
 		if after = row.settings; err != nil || after.Revision.Nonce == nonce {
 			return err // if it is ours, then an earlier try went through
 		}
+		before := cloned(row.settings)
 		if after.Deleted != nil && after.Deleted.Removing {
 			return deletedRepository(after)
 		}
-		before := cloned(row.settings)
 		changed, err := applyChange(&after, change)
 		if err != nil || !changed {
 			return err
+		}
+		if after.Deleted != nil && !revokesOnly(before, after) {
+			return deletedRepository(after)
 		}
 		if err := checkParents(ctx, tx, before, after); err != nil {
 			return err
@@ -210,6 +214,18 @@ func (d *DB) ChangeSettings(ctx context.Context, r catalog.Repository, now time.
 		return catalog.Settings{}, fmt.Errorf("change settings of %s: %w", r, err)
 	}
 	return after, nil
+}
+
+// revokesOnly reports whether settings differ in tokens that were taken away, and in nothing else. That is possible also in a deleted
+// repository, which may come back.
+func revokesOnly(before, after catalog.Settings) bool {
+	if slices.ContainsFunc(after.Tokens, func(t catalog.Token) bool { return !hasToken(before, t) }) {
+		return false
+	}
+	before.Tokens, after.Tokens = nil, nil
+	was, _, err := encode(before)
+	is, _, err2 := encode(after)
+	return err == nil && err2 == nil && was == is
 }
 
 // applyChange applies change to settings, and reports whether they differ.

@@ -17,7 +17,7 @@ import (
 const maxClaims = 8000
 
 // AddTrust stores a trust under its ID. The error wraps [ErrExists] if there is one with that ID, and [ErrNotFound] if
-// the trust is for a repository that is not declared.
+// the trust is for a repository that is not declared, and [ErrDeleted] if that is deleted.
 func (d *DB) AddTrust(ctx context.Context, t catalog.Trust) error {
 	claims, err := json.Marshal(t.Claims)
 	if err == nil && len(claims) > maxClaims {
@@ -31,8 +31,12 @@ func (d *DB) AddTrust(ctx context.Context, t catalog.Trust) error {
 		again := tried
 		tried = true
 		if t.Name != "" {
-			if _, err := lockRepository(ctx, tx, catalog.Repository{Owner: t.Owner, Name: t.Name}); err != nil {
+			row, err := lockRepository(ctx, tx, catalog.Repository{Owner: t.Owner, Name: t.Name})
+			if err != nil {
 				return err
+			}
+			if row.settings.Deleted != nil {
+				return deletedRepository(row.settings)
 			}
 		}
 		var created int64

@@ -20,8 +20,9 @@ import (
 
 // A Source reports the state of repositories. It is called concurrently.
 type Source interface {
-	// Report returns the state of a repository. For one that does not exist the error wraps [catalog.ErrNotFound].
-	Report(ctx context.Context, r catalog.Repository) (model.StatusPage, error)
+	// Report returns the state of a repository, for a caller who sees it, and others that sees reports. The names of private ones that the
+	// caller does not see are left out. For a repository that does not exist the error wraps [catalog.ErrNotFound].
+	Report(ctx context.Context, r catalog.Repository, sees func(catalog.Repository) bool) (model.StatusPage, error)
 }
 
 // A Config configures the handler.
@@ -115,7 +116,7 @@ func (h *handler) state(w http.ResponseWriter, r *http.Request, by api.Principal
 	case !by.Looks(repo): // tokens on hosts of customers
 		return api.Forbidden(api.Read, repo)
 	}
-	report, err := h.config.Source.Report(r.Context(), repo)
+	report, err := h.config.Source.Report(r.Context(), repo, by.Looks)
 	switch {
 	case errors.Is(err, catalog.ErrNotFound):
 		return api.NoRepository(repo)

@@ -35,7 +35,7 @@ var (
 // A source has two repositories, and one whose catalog does not answer.
 type source struct{}
 
-func (source) Report(_ context.Context, r catalog.Repository) (model.StatusPage, error) {
+func (source) Report(_ context.Context, r catalog.Repository, _ func(catalog.Repository) bool) (model.StatusPage, error) {
 	switch r {
 	case tools:
 		return report(), nil

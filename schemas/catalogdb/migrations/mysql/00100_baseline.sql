@@ -418,7 +418,8 @@ CREATE TABLE IF NOT EXISTS job_tokens (
     KEY job_tokens_by_expiry (expires_at)
 ) ENGINE = InnoDB;
 
--- Who changed what, and why. owner and name are of the target, and empty for all.
+-- Who changed what, and why. owner and name are of the target, and empty for all. elsewhere is another repository that
+-- detail names.
 CREATE TABLE IF NOT EXISTS audit (
     id     BIGINT          NOT NULL AUTO_INCREMENT,
     at     BIGINT          NOT NULL,
@@ -430,6 +431,7 @@ CREATE TABLE IF NOT EXISTS audit (
     detail MEDIUMBLOB      NOT NULL,
     why    MEDIUMBLOB      NOT NULL,
     job    VARBINARY(2048) NOT NULL,
+    elsewhere VARBINARY(511) NOT NULL DEFAULT '',
     PRIMARY KEY (id),
     KEY audit_by_time (at, id),
     KEY audit_by_repository (owner, name, at)

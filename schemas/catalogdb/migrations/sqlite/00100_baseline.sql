@@ -379,7 +379,8 @@ CREATE TABLE job_tokens (
 );
 CREATE INDEX job_tokens_by_expiry ON job_tokens (expires_at);
 
--- Who changed what, and why. owner and name are of the target, and empty for all.
+-- Who changed what, and why. owner and name are of the target, and empty for all. elsewhere is another repository that
+-- detail names.
 CREATE TABLE audit (
     id     INTEGER PRIMARY KEY AUTOINCREMENT,
     at     INTEGER NOT NULL,
@@ -390,7 +391,8 @@ CREATE TABLE audit (
     target TEXT    NOT NULL,
     detail TEXT    NOT NULL,
     why    TEXT    NOT NULL,
-    job    TEXT    NOT NULL
+    job    TEXT    NOT NULL,
+    elsewhere TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX audit_by_time ON audit (at, id);
 CREATE INDEX audit_by_repository ON audit (owner, name, at);
