@@ -130,7 +130,8 @@ type repoSetCmd struct {
 	Repository       string   `arg:"" help:"owner/name."`
 	Visibility       string   `enum:"public,private," default:"" help:"Who may read it: all clients, or those with a token."`
 	RemovePackageKey []string `placeholder:"KEYID" help:"Package key to remove. May be repeated."`
-	RemoveArch       []string `placeholder:"ARCH" help:"Architecture to remove from the distributions, if it has no packages and is not a usual one. May be repeated."`
+	RemoveComponent  []string `placeholder:"COMPONENT" help:"Component to remove from the DEB distributions, if it has no packages; repomill repo delete removes one that has. May be repeated."`
+	RemoveArch       []string `aliases:"remove-architecture" placeholder:"ARCH" help:"Architecture to remove from the distributions, if it has no packages and is not a usual one. May be repeated."`
 	VerifyPayload    string   `enum:"always,default," default:"" help:"always: workers unpack every payload to check that clients can, which takes time. default: workers check its structure."`
 }
 
@@ -190,7 +191,7 @@ func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
 	c.warnOfKeys(io, after)
 	c.warnOfKeyring(io, was, after)
 	c.warnOfFolder(io, was, after)
-	if err := c.removeArches(ctx, db, r, declarations); err != nil {
+	if err := cmp.Or(c.removeArches(ctx, db, r, declarations), c.removeComponents(ctx, db, r, declarations)); err != nil {
 		return err
 	}
 	age := time.Duration(0)
@@ -205,8 +206,13 @@ func (c *repoSetCmd) Run(ctx context.Context, io stdio) error {
 
 // checkRemoved returns an error for architectures that cannot be removed.
 func (c *repoSetCmd) checkRemoved() error {
-	if len(c.RemoveArch) > 0 && len(c.Distribution) == 0 {
-		return command.Usage("--remove-arch: name the distributions with --distribution")
+	if len(c.RemoveArch)+len(c.RemoveComponent) > 0 && len(c.Distribution) == 0 {
+		return command.Usage("--remove-arch and --remove-component: name the distributions with --distribution")
+	}
+	for _, component := range c.RemoveComponent {
+		if slices.Contains(c.Component, component) {
+			return command.Usage("--component and --remove-component both name %s", component)
+		}
 	}
 	for _, arch := range c.RemoveArch {
 		if slices.Contains(c.Arch, arch) {
@@ -232,6 +238,39 @@ func (c *repoSetCmd) removeArches(ctx context.Context, db *catalogdb.DB, r catal
 			}
 			if err != nil {
 				return command.Fault(err)
+			}
+		}
+	}
+	return nil
+}
+
+// removeComponents removes components from the distributions of declarations, and waits until they are gone.
+func (c *repoSetCmd) removeComponents(ctx context.Context, db *catalogdb.DB, r catalog.Repository, declarations []catalogdb.Declaration) error {
+	for _, d := range declarations {
+		if d.Component != "" || d.Arch != "" || d.Distro.Format != catalog.DEB { // one more of the same distribution
+			continue
+		}
+		for _, component := range c.RemoveComponent {
+			t := catalog.PackageTarget{Repository: r, Distribution: d.Distro.Distribution, Component: component}
+			now, err := db.Clock(ctx)
+			if err != nil {
+				return command.Fault(err)
+			}
+			s, err := db.RemoveComponent(ctx, t, now)
+			switch {
+			case errors.Is(err, catalogdb.ErrNotFound):
+				continue // a repeat, or another distribution has it
+			case errors.Is(err, catalogdb.ErrInUse), errors.Is(err, catalogdb.ErrDeleted):
+				return err
+			case errors.Is(err, catalogdb.ErrOnlyComponent):
+				return fmt.Errorf("%s is not removed: %w; repomill repo delete %s deletes that", t, catalogdb.ErrOnlyComponent, t.WithoutComponent())
+			case err != nil:
+				return command.Fault(err)
+			}
+			if !c.NoWait {
+				if err := c.awaitDeletion(ctx, db, t, *s.DeletedPart(t), nil); err != nil {
+					return err
+				}
 			}
 		}
 	}

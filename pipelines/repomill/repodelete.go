@@ -37,7 +37,7 @@ func (repoDeleteCmd) Help() string {
 	return `The command withdraws all packages of a repository, distribution or component. Clients see an empty, signed one for the time of
 --undo-period, in which repomill repo undelete brings it back; pushes are rejected, also by workers that declare what is new. Then a worker
 removes all its objects: of a repository also pages, snapshots, tokens and trusts; a distribution leaves the repository, and a component the
-Release file. Installed packages stay installed. What never had a package is removed at once.
+Release file. Installed packages stay installed. What has no package is removed at once.
 
 What a snapshot names stays until the snapshot is deleted: as long as one has a distribution, or packages of a component, that stays empty and
 can be brought back. repo set --distribution, or --component, adds it again later; what had a name, version and architecture keeps other
@@ -245,7 +245,7 @@ func printDeletion(io stdio, t catalog.PackageTarget, del *catalog.Deletion, p c
 	case del == nil:
 		fmt.Fprintf(io.out, "%s is not deleted\n", t)
 	case del.Unused && !t.Whole():
-		fmt.Fprintf(io.out, "%s is deleted: it never had a package\n", t)
+		fmt.Fprintf(io.out, "%s is deleted: it had no package\n", t)
 	default:
 		held := ""
 		if !t.Whole() {

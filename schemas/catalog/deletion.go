@@ -16,7 +16,7 @@ type Deletion struct {
 	By       string     `json:"by,omitempty"`
 	Why      string     `json:"why,omitempty"`
 	Packages int        `json:"packages"`           // that were withdrawn with it
-	Unused   bool       `json:"unused,omitempty"`   // it never had a package
+	Unused   bool       `json:"unused,omitempty"`   // it never had a package; of a part of a repository, it has no file of one
 	Removing bool       `json:"removing,omitempty"` // it cannot be brought back any more
 	Removed  *time.Time `json:"removed,omitempty"`  // when its objects were
 	Final    bool       `json:"final,omitempty"`    // they were looked for once more: the name can be used again

@@ -170,8 +170,8 @@ func (row *deletionRow) change(ctx context.Context, tx *transaction, d *catalog.
 
 // Delete deletes a repository, or a distribution or component of it, in one transaction: all its packages are withdrawn, each release
 // gets a revision without them, uploads that wait for it are rejected, and so are those that come. After grace, workers remove its objects
-// ([DB.BeginRemoval]); until then [DB.Undelete] brings it back. A target that never had a package is removed at once. A repeat changes
-// nothing. It returns the settings, and the latest revision of each release of the target's distributions. The error wraps [ErrNotFound]
+// ([DB.BeginRemoval]); until then [DB.Undelete] brings it back. A repository that never had a package, and a part of it that has no file of
+// one, is removed at once. A repeat changes nothing. It returns the settings, and the latest revision of each release of the target's distributions. The error wraps [ErrNotFound]
 // for an unknown target, [ErrDeleted] for one in another that is deleted, [ErrTrainHolds], and [ErrOnlyComponent].
 func (d *DB) Delete(ctx context.Context, t catalog.PackageTarget, grace time.Duration, now time.Time) (s catalog.Settings, revisions map[catalog.Release]int64, err error) {
 	at := now.UTC().Truncate(time.Second)
@@ -203,6 +203,46 @@ func (d *DB) Delete(ctx context.Context, t catalog.PackageTarget, grace time.Dur
 	return s, revisions, nil
 }
 
+// RemoveComponent deletes a component that has no packages, for which there is no time of grace. The error wraps [ErrInUse] if it has
+// files of packages, also of withdrawn ones, and otherwise is that of [DB.Delete].
+func (d *DB) RemoveComponent(ctx context.Context, t catalog.PackageTarget, now time.Time) (s catalog.Settings, err error) {
+	err = d.tx(ctx, func(tx *transaction) error {
+		row, err := lockWhole(ctx, tx, t)
+		if err == nil {
+			err = row.check()
+		}
+		if err != nil {
+			return err
+		}
+		s = row.settings
+		if row.deleted() != nil {
+			return nil
+		}
+		if row.isLast() {
+			return ErrOnlyComponent
+		}
+		for _, of := range row.distributions {
+			where, args := row.packages(of.id)
+			n, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM packages WHERE removed < ? AND `+where, append([]any{fileDeleted}, args...)...).Scan)
+			if err != nil {
+				return err
+			}
+			if n > 0 {
+				return fmt.Errorf("%w: it has files of %d packages, withdrawn ones included; repomill repo delete %s deletes it with them", ErrInUse, n, t)
+			}
+		}
+		at := now.UTC().Truncate(time.Second)
+		by := catalog.ActorOf(ctx)
+		err = row.delete(ctx, tx, &catalog.Deletion{At: at, Until: at, By: cut(by.User, maxUser), Why: cut(by.Why, maxDeletedWhy)}, now)
+		s = row.settings
+		return err
+	})
+	if err != nil {
+		return s, fmt.Errorf("remove component %s: %w", t, err)
+	}
+	return s, nil
+}
+
 func (row *deletionRow) delete(ctx context.Context, tx *transaction, del *catalog.Deletion, now time.Time) error {
 	del.Unused = true
 	for _, d := range row.distributions {
@@ -213,6 +253,9 @@ func (row *deletionRow) delete(ctx context.Context, tx *transaction, del *catalo
 		}
 		if held > 0 {
 			return ErrTrainHolds
+		}
+		if !row.target.Whole() { // its identities stay in any case
+			where, args = where+` AND removed < ?`, append(args, fileDeleted)
 		}
 		ever, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM packages WHERE `+where, args...).Scan)
 		if err != nil {

@@ -289,7 +289,7 @@ func checkUnused(ctx context.Context, tx *transaction, distribution int64, forma
 		if n > 1 {
 			packages = fmt.Sprintf("%d packages have it", n)
 		}
-		err = fmt.Errorf("%w: %s; withdraw what repomill ls lists of it first", ErrInUse, packages)
+		err = fmt.Errorf("%w: %s; withdraw what repomill ls lists of it first, with repomill yank", ErrInUse, packages)
 	}
 	return err
 }
