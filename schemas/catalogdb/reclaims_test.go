@@ -72,7 +72,9 @@ func movesBack(t *testing.T, db *catalogdb.DB) {
 			t.Errorf("round %d: clients would see %d packages, %v", round, n, err)
 		}
 	}
-	if lines := logOf(t, db, "acme/tools", start); !slices.ContainsFunc(lines, func(l string) bool { return l == "|package.unyank|acme/tools/ubuntu/jammy/main|hello 1 amd64|it was promoted again|" }) {
+	if lines := logOf(t, db, "acme/tools", start); !slices.ContainsFunc(lines, func(l string) bool {
+		return l == "|package.unyank|acme/tools/ubuntu/jammy/main|hello 1 amd64|it was promoted again|"
+	}) {
 		t.Errorf("the log is %q", lines)
 	}
 }
@@ -127,7 +129,9 @@ func deletedSettings(t *testing.T, db *catalogdb.DB) {
 	_, phased := db.AskSnapshot(context.WithoutCancel(t.Context()), catalog.Snapshot{Target: toolsTarget}, start)
 	for what, err := range map[string]error{
 		"visibility": change(func(s *catalog.Settings) { s.Visibility = catalog.Private }), "description": change(func(s *catalog.Settings) { s.Description = "x" }),
-		"a read token":     change(func(s *catalog.Settings) { s.Tokens = append(s.Tokens, catalog.Token{Name: "new", SHA256: "33", Created: start}) }),
+		"a read token": change(func(s *catalog.Settings) {
+			s.Tokens = append(s.Tokens, catalog.Token{Name: "new", SHA256: "33", Created: start})
+		}),
 		"retention":        change(func(s *catalog.Settings) { s.Retention = []catalog.Retention{{Newest: 3}} }),
 		"snapshots":        change(func(s *catalog.Settings) { s.Snapshots = &catalog.SnapshotRule{Every: catalog.Daily, Keep: 1} }),
 		"a swapped token":  change(func(s *catalog.Settings) { s.Tokens = []catalog.Token{{Name: "new", SHA256: "33", Created: start}} }),
