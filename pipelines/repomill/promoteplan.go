@@ -29,10 +29,15 @@ func destination(k catalog.Package, to catalog.Place, s catalog.Settings) (catal
 // moved away, or if the package is named with its version: a glob does not undo a withdrawal.
 func (p *copying) look(holder *catalog.Package, exact bool) {
 	p.state, p.detail = catalogdb.CopyMeets(p.source, holder)
+	if p.state != withdrawn || holder.File.SHA256 != p.source.File.SHA256 {
+		return
+	}
 	moved := holder.Yank != nil && (strings.HasPrefix(holder.Yank.Reason, catalogdb.MovedTo) || holder.Yank.Reason == catalogdb.MovedElsewhere)
-	case holder.State == catalog.Yanked && same && holder.Place() == p.to && (moved || exact):
+	if holder.Place() == p.to && (moved || exact) {
 		p.state, p.detail = toCopy, "it was withdrawn there, and comes back"
-@@THEIRS 		p.state, p.detail = withdrawn, "it was withdrawn there; NAME=VERSION, or repomill unyank, brings it back"
+		return
+	}
+	p.detail = "it was withdrawn there; NAME=VERSION, or repomill unyank, brings it back"
 }
 
 // printPlan prints what would be copied, and of how many bytes. It ends with exit code 5 if something would be.
