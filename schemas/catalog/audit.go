@@ -45,6 +45,7 @@ const (
 	ActionYank           Action = "package.yank"
 	ActionRemove         Action = "package.remove" // the file of a yanked package is to go at once
 	ActionUnyank         Action = "package.unyank"
+	ActionReplace        Action = "package.replace"  // a version got other bytes, in a mutable repository
 	ActionPromote        Action = "package.promote"  // a copy was asked for
 	ActionRollback       Action = "package.rollback" // a target was brought back to an earlier state
 	ActionRetain         Action = "package.retain"   // packages left that no rule keeps

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -111,7 +112,8 @@ const (
 
 // A Package is one row of the catalog. Its identity is its name, canonical version, architecture and variant in
 // one component of one distribution of one repository. Several components of a distribution may have the same
-// bytes under one name, version and architecture, and never different ones.
+// bytes under one name, version and architecture, and never different ones. In a mutable repository one of the variants is active at
+// most, also of all components.
 type Package struct {
 	Repository   Repository   `json:"repository"`
 	Distribution Distribution `json:"distribution"`
@@ -123,7 +125,7 @@ type Package struct {
 	Canonical string `json:"canonical"`          // equal for versions that the package manager holds equal
 	Arch      string `json:"arch"`               // as in the package: "amd64", "all", "x86_64", "noarch", "src"
 	Multilib  bool   `json:"multilib,omitempty"` // RPM for 32-bit x86: x86_64 systems install it, too
-	Variant   string `json:"variant,omitempty"`  // always empty; reserved for several packages of one name, version and architecture
+	Variant   string `json:"variant,omitempty"`  // in a mutable repository: the beginning of the digest of its file, in hexadecimal; else empty
 	SortKey   []byte `json:"-"`                  // orders as dpkg and rpm do: name, version, exact version, arch
 
 	Key      string    `json:"key"` // object key; for noarch that of the first architecture directory
@@ -151,6 +153,14 @@ type Pusher struct {
 	Job  string `json:"job,omitempty"`  // URL of the CI job
 }
 
+// ReplacedReason is the reason of the withdrawal of a package of a mutable repository whose version has other bytes now.
+const ReplacedReason = "replaced"
+
+// Replaced reports whether a package was withdrawn because its version got other bytes.
+func (k Package) Replaced() bool {
+	return k.Variant != "" && k.State == Yanked && k.Yank != nil && k.Yank.Reason == ReplacedReason
+}
+
 // A Yank is the record of a withdrawal. It is kept after the file was removed, so that other bytes never get the
 // identity.
 type Yank struct {
@@ -173,6 +183,19 @@ type Upload struct {
 	Size       int64  `json:"size"` // bytes, as listed; a hint
 }
 
+// Staged returns when a store got the bytes, and whether the generation says it: that of Cloud Storage is a number of microseconds since
+// 1970, and that of a folder begins with nanoseconds, in hexadecimal.
+func (u Upload) Staged() (at time.Time, known bool) {
+	if nanoseconds, _, folder := strings.Cut(u.Generation, "-"); folder {
+		n, err := strconv.ParseInt(nanoseconds, 16, 64)
+		at, known = time.Unix(0, n).UTC(), err == nil
+	} else {
+		n, err := strconv.ParseInt(u.Generation, 10, 64)
+		at, known = time.UnixMicro(n).UTC(), err == nil
+	}
+	return at, known && at.Year() >= 2000 && at.Year() < 2200
+}
+
 // String returns the object with its generation.
 func (u Upload) String() string { return u.Object + "#" + u.Generation }
 
@@ -181,6 +204,7 @@ type Settings struct {
 	Repository    Repository             `json:"repository"`
 	Revision      Revision               `json:"revision"` // issued with every change
 	Visibility    Visibility             `json:"visibility"`
+	Mutable       bool                   `json:"mutable,omitempty"`     // set once, at creation: the same version with other bytes replaces the older ones
 	Origin        string                 `json:"origin"`                // set once, at creation: apt refuses a change
 	Label         string                 `json:"label"`                 // set once, as Origin
 	Description   string                 `json:"description,omitempty"` // one line for people; see [CheckDescription]

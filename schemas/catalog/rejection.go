@@ -31,7 +31,7 @@ const (
 	ReservedIdentity    Reason = "reserved"             // this identity waits for a release train
 	TrainPublished      Reason = "train-published"      // the release train that it was pushed for is published already
 	DroppedFromTrain    Reason = "dropped"              // it was dropped from its release train
-	Replaced            Reason = "replaced"             // the staged object was replaced or removed before it was read
+	Replaced            Reason = "replaced"             // the staged object was replaced or removed before it was read, or a later upload of its version was published before it
 	Late                Reason = "late"                 // it was complete after its session had ended
 	ParserPanic         Reason = "parser-panic"         // the parser panicked: a bug of repomill, which a retry would meet again
 	Poison              Reason = "poison"               // handling it failed too often

@@ -31,6 +31,7 @@ type Verdict struct {
 	Reason     Reason           `json:"reason,omitempty"`
 	Detail     string           `json:"detail,omitempty"`
 	SHA256     string           `json:"sha256,omitempty"`
+	Replaced   string           `json:"replaced,omitempty"` // SHA-256 of the bytes that the version had before, in a mutable repository
 	Size       int64            `json:"size,omitempty"`
 	Package    string           `json:"package,omitempty"` // name version architecture
 	Key        string           `json:"key,omitempty"`     // published object key
@@ -40,6 +41,14 @@ type Verdict struct {
 	Finished   *time.Time       `json:"finished,omitempty"`
 	Move       MoveState        `json:"move,omitempty"`        // of a promotion that moves its package
 	MoveDetail string           `json:"move_detail,omitempty"` // why it was kept
+}
+
+// Outcome returns the state in the word that people read: replaced, for a published package that took the place of other bytes.
+func (v Verdict) Outcome() string {
+	if v.State == Published && v.Replaced != "" {
+		return "replaced"
+	}
+	return string(v.State)
 }
 
 // Settled reports whether nothing is left to do for an upload: its state is final, and a package that moves has moved or stays.

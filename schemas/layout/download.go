@@ -34,7 +34,8 @@ func download(p []string) (rest []string, file string, ok bool) {
 		}
 		return []string{d.OS, "pool", d.Version, DefaultComponent, poolPrefix(name), name, file}, file, true
 	case "rpm":
-		_, arch := cutLast(stem, ".")
+		plain, _ := CutVariant(file)
+		_, arch := cutLast(strings.TrimSuffix(plain, ".rpm"), ".")
 		return []string{d.OS, d.Version, downloadDir(d, arch), file}, file, arch != ""
 	}
 	return nil, "", false

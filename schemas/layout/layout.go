@@ -37,7 +37,8 @@ func PointerKey(r catalog.Release) string {
 // PoolName returns the name of a DEB package relative to [OSDir], as its Filename field has it, such
 // as "pool/jammy/main/h/hello/hello_2.10-3_amd64.deb". The prefix is the first letter of the package
 // name, or the first four if it starts with "lib". The epoch is left out of file names, as
-// dpkg-name(1) does; if it is not zero, the file lies in a folder of the epoch, such as "e1".
+// dpkg-name(1) does; if it is not zero, the file lies in a folder of the epoch, such as "e1". The name of
+// a variant has that before its ending ([CutVariant]).
 func PoolName(p catalog.Package) string {
 	folder, _ := epochFolder(p.Version)
 	return strings.Join([]string{"pool", p.Distribution.Version, p.Component, poolPrefix(p.Name), p.Name, folder + DebFile(p)}, "/")
@@ -53,7 +54,7 @@ func poolPrefix(name string) string {
 // DebFile returns the last element of [PoolName], such as "hello_2.10-3_amd64.deb".
 func DebFile(p catalog.Package) string {
 	_, version := epochFolder(p.Version)
-	return p.Name + "_" + version + "_" + p.Arch + ".deb"
+	return p.Name + "_" + version + "_" + p.Arch + variantEnd(p.Variant) + ".deb"
 }
 
 // PoolKey returns the object key of a DEB package.
@@ -63,9 +64,10 @@ func PoolKey(p catalog.Package) string {
 
 // RPMName returns the name of an RPM package relative to [RPMDir], as its location has it, such as
 // "hello-2.10-3.el9.x86_64.rpm", or "e1/hello-2.10-3.el9.x86_64.rpm" with a non-zero epoch.
+// The name of a variant has that before its ending ([CutVariant]).
 func RPMName(p catalog.Package) string {
 	folder, version := epochFolder(p.Version)
-	return folder + p.Name + "-" + version + "." + p.Arch + ".rpm"
+	return folder + p.Name + "-" + version + "." + p.Arch + variantEnd(p.Variant) + ".rpm"
 }
 
 // RPMKey returns the object key of an RPM package in one architecture directory.

@@ -29,10 +29,29 @@ func StagedName(id, file string) string { return StagedTrainName(id, "", file) }
 // StagedTrainName is [StagedName] of a file that is pushed for a release train of its owner: "@ID+TRAIN~FILE". The name has the
 // train, and not what a store keeps beside an object: a store that loses that would have the file published.
 func StagedTrainName(id, train, file string) string {
-	const dots = "..."
 	if train != "" {
 		id += "+" + train
 	}
+	return stagedName(id, file)
+}
+
+// ifAbsent is what stands behind the ID of a push that replaces nothing.
+const ifAbsent = "!"
+
+// StagedIfAbsentName is [StagedName] of a file that is to be published only if its name and version have no other bytes, also in a
+// mutable repository: "@ID!~FILE". The name says so for the reason for which it has a train.
+func StagedIfAbsentName(id, file string) string { return stagedName(id+ifAbsent, file) }
+
+// IsIfAbsent reports whether a staging key says that the file replaces nothing.
+func IsIfAbsent(key string) bool {
+	name := path.Base(key)
+	id, file := CutID(name)
+	return id != "" && name == "@"+id+ifAbsent+"~"+file
+}
+
+// stagedName puts what says how a file is pushed before its name.
+func stagedName(id, file string) string {
+	const dots = "..."
 	if limit := MaxFileName + idLength - len(id); len(file) > limit {
 		begin, end := limit-len(dots)-keptEnd, len(file)-keptEnd
 		for begin > 0 && !utf8.RuneStart(file[begin]) {
@@ -47,7 +66,7 @@ func StagedTrainName(id, train, file string) string {
 }
 
 // CutID splits a staged name into the ID of its push and the file's own name. A name in another form than
-// "@ID~FILE" or "@ID+TRAIN~FILE" is a plain name, and its ID is empty.
+// "@ID~FILE", "@ID!~FILE" or "@ID+TRAIN~FILE" is a plain name, and its ID is empty.
 func CutID(name string) (id, file string) {
 	id, _, file = cutStaged(name)
 	return id, file
@@ -66,6 +85,9 @@ func cutStaged(name string) (id, train, file string) {
 		return "", "", name
 	}
 	id, rest = rest[:idLength], rest[idLength:]
+	if absent, ok := strings.CutPrefix(rest, ifAbsent+"~"); ok && absent != "" {
+		return id, "", absent
+	}
 	if file, ok := strings.CutPrefix(rest, "~"); ok {
 		return id, "", file
 	}
