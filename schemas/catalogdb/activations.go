@@ -25,7 +25,8 @@ type Stored struct {
 var ErrDirectoryAdded = errors.New("an architecture directory was added since")
 
 // Activate makes claimed packages active, in one transaction. Every release that changes gets one new revision, and
-// every upload waits for the releases that show its package. An upload of a release train only reserves its identity, and is held. An
+// every upload waits for the releases that show its package. An upload of a release train only reserves its identity, and is held. In a mutable
+// repository, a package takes the place of the active one with other bytes, in the same revision, unless that was pushed later. An
 // upload whose package is active already becomes a duplicate. An upload whose lease another worker has now is skipped. An upload whose package was withdrawn since
 // the claim, whose repository was deleted, or that has other bytes since the catalog was restored, is rejected. A repeat changes nothing.
 //
@@ -37,15 +38,17 @@ func (d *DB) Activate(ctx context.Context, stored []Stored, now time.Time) error
 		if err != nil {
 			return err
 		}
+		ordered, err := latestFirst(ctx, tx, stored)
+		if err != nil {
+			return err
+		}
 		var changes []packageChange
-		for _, s := range stored {
-			change, err := activate(ctx, tx, s, releases[distributionOf(s)], now)
+		for _, s := range ordered {
+			some, err := activate(ctx, tx, s, releases[distributionOf(s)], now)
 			if err != nil {
 				return fmt.Errorf("activate %s: %w", s.Upload, err)
 			}
-			if change.upload != 0 {
-				changes = append(changes, change)
-			}
+			changes = append(changes, some...)
 		}
 		return recordActivation(ctx, tx, changes, now)
 	})
@@ -97,49 +100,53 @@ func lockReleasesOf(ctx context.Context, tx *transaction, stored []Stored) (rele
 	return releases, nil
 }
 
-// A packageChange is what a transaction changes of one package, on behalf of an upload if there is one.
+// A packageChange is what a transaction changes of one package, on behalf of an upload if there is one: else upload is 0.
 type packageChange struct {
 	upload, pkg int64
 	releases    []releaseRow // that show the package
 	changed     bool         // they did not before
 }
 
-// activate makes one package active. releases are those of its distribution. The change of an upload whose lease is
-// lost has no upload.
-func activate(ctx context.Context, tx *transaction, s Stored, releases []releaseRow, now time.Time) (packageChange, error) {
+// activate makes one package active. releases are those of its distribution. An upload whose lease is lost, or that is rejected or held,
+// changes nothing.
+func activate(ctx context.Context, tx *transaction, s Stored, releases []releaseRow, now time.Time) ([]packageChange, error) {
 	upload, err := leased(ctx, tx, s.Upload, s.Token)
 	if err != nil || upload == 0 {
-		return packageChange{}, err
+		return nil, err
 	}
 	gone, err := deletions(ctx, tx, s.Package.Repository)
 	if err != nil {
-		return packageChange{}, err
+		return nil, err
 	}
 	if t, del := gone.DeletedTarget(s.Package.Distribution, s.Package.Component); del != nil {
 		return packageChange{}, reject(ctx, tx, upload, *DeletedRejection(t, *del), now)
+@@THEIRS 		return nil, reject(ctx, tx, upload, *DeletedRejection(s.Package.Repository, *del), now)
 	}
 	holder, id, err := find(ctx, tx, s.Package)
 	if err != nil {
-		return packageChange{}, err
+		return nil, err
 	}
 	if train := layout.TrainOf(s.Upload.Object); train != "" && holder.State != catalog.Active {
-		return packageChange{}, hold(ctx, tx, s, upload, holder, id, now)
+		return nil, hold(ctx, tx, s, upload, holder, id, now)
 	}
-	if holder.State == catalog.Dropped {
-		return packageChange{}, droppedYet(holder)
+	switch {
+	case holder.State == catalog.Dropped:
+		return nil, droppedYet(holder)
+	case holder.Variant != "":
+		return activateVariant(ctx, tx, s, upload, holder, id, releases, now)
 	}
 	if rej := checkActivatable(s.Package, holder); rej != nil {
-		return packageChange{}, reject(ctx, tx, upload, *rej, now)
+		return nil, reject(ctx, tx, upload, *rej, now)
 	}
 	c := packageChange{upload: upload, pkg: id, changed: holder.State == catalog.Claimed}
 	if c.releases, err = releasesShowing(s, releases); err != nil {
-		return packageChange{}, err
+		return nil, err
 	}
 	outcome := catalog.Duplicate
 	if c.changed {
 		outcome = catalog.Published
 		if _, err := tx.ExecContext(ctx, `UPDATE packages SET state = ? WHERE id = ?`, catalog.Active, id); err != nil {
-			return packageChange{}, err
+			return nil, err
 		}
 		if holder.Yank != nil {
 			if err := returned(ctx, tx, id, holder, now); err != nil {
@@ -148,7 +155,7 @@ func activate(ctx context.Context, tx *transaction, s Stored, releases []release
 		}
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE uploads SET state = ?, outcome = ?, detail = '', package_id = ?, checked = ? WHERE id = ?`, catalog.Stored, outcome, id, s.Checked, upload)
-	return c, err
+	return []packageChange{c}, err
 }
 
 // checkActivatable returns why a claimed package cannot become active any more: it was withdrawn, or its identity
@@ -191,7 +198,7 @@ func releasesShowing(s Stored, releases []releaseRow) (showing []releaseRow, err
 func recordActivation(ctx context.Context, tx *transaction, changes []packageChange, now time.Time) error {
 	var came []int64
 	for _, c := range changes {
-		if c.changed {
+		if c.changed && c.upload != 0 {
 			came = append(came, c.pkg)
 		}
 	}
@@ -204,6 +211,9 @@ func recordActivation(ctx context.Context, tx *transaction, changes []packageCha
 	}
 	var uploads []int64
 	for _, c := range changes {
+		if c.upload == 0 { // it was replaced
+			continue
+		}
 		uploads = append(uploads, c.upload)
 		for _, r := range c.releases {
 			revision := max(r.revision, revisions[r.id])

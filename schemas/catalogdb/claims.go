@@ -16,7 +16,9 @@ import (
 // version and architecture that has other bytes, or that is withdrawn while no component has it active. A claimed
 // row excludes others exactly as an active one does. A repeated claim returns its own row: compare the digests. A promotion claims the
 // row of the same bytes that were withdrawn: it brings them back. by,
-// unless it is zero, is the upload that makes the claim: it gets the pusher of k.
+// unless it is zero, is the upload that makes the claim: it gets the pusher of k. In a mutable repository a row with other bytes takes
+// the identity only if it is active in another component. A row that was replaced, whose file is gone, is claimed again as it is
+// by the same bytes.
 //
 // The error is a [catalog.Rejection] for a fragment that is too large, or a deleted repository, and wraps [ErrNotFound] if the distribution,
 // component or architecture is not declared. Of concurrent claims of one identity, one inserts its row.
@@ -35,6 +37,14 @@ func (d *DB) Claim(ctx context.Context, k catalog.Package, by catalog.Upload) (h
 		if err == nil && by.Promoted() && holder.State == catalog.Yanked && holder.File.SHA256 == k.File.SHA256 {
 			holder, claimed, err = reclaim(ctx, tx, id, k, fragments, by)
 			return err
+		}
+		if err == nil && holder.Replaced() {
+			if claimed, err = claimAgain(ctx, tx, id, k, fragments); err != nil || !claimed {
+				return err
+			}
+			k.Key = holder.Key
+			holder = k
+			return claimedBy(ctx, tx, by, k.Pusher, id)
 		}
 		if !errors.Is(err, ErrNotFound) {
 			return err
@@ -84,9 +94,15 @@ func lockClaims(ctx context.Context, tx *transaction, k catalog.Package) (id int
 		return 0, err
 	}
 	if gone, err := deletions(ctx, tx, k.Repository); err != nil {
+@@THEIRS 	del, mutable, err := termsOf(ctx, tx, k.Repository)
+@@THEIRS 	switch {
+@@THEIRS 	case err != nil:
 		return 0, err
 	} else if t, del := gone.DeletedTarget(k.Distribution, k.Component); del != nil {
 		return 0, DeletedRejection(t, *del)
+@@THEIRS 	case del != nil:
+	case mutable != (k.Variant != ""):
+		return 0, fmt.Errorf("%s was created while the package was read: it is read again", k.Repository)
 	}
 	if arch := layout.OfferedArch(k); arch != "" && !slices.Contains(ds.Architectures, arch) {
 		return 0, fmt.Errorf("architecture %s of %s %s: %w", arch, k.Repository, k.Distribution, ErrNotFound)
@@ -121,6 +137,11 @@ func (d *DB) Blocked(ctx context.Context, k catalog.Package) (holder catalog.Pac
 // one.
 func blocking(ctx context.Context, q querier, k catalog.Package) (holder catalog.Package, blocked bool, err error) {
 	rows, err := namesakes(ctx, q, k)
+	if k.Variant != "" {
+		rows = slices.DeleteFunc(rows, func(row packageRow) bool {
+			return row.pkg.Replaced() || row.pkg.File.SHA256 != k.File.SHA256 && row.pkg.State != catalog.Active
+		})
+	}
 	if err != nil || len(rows) == 0 {
 		return k, false, err
 	}

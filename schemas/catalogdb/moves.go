@@ -50,6 +50,10 @@ func moveToo(ctx context.Context, tx *transaction, upload int64, source catalog.
 // duplicateOf ends an upload that was just asked for as a duplicate, if the new place has the package already: nothing has to be
 // read then, and its move goes on once clients see it. The releases of the new place are locked.
 func duplicateOf(ctx context.Context, tx *transaction, upload int64, k catalog.Package, to catalog.Place, now time.Time) error {
+	k, err := variantIn(ctx, tx, k, to.Repository)
+	if err != nil {
+		return err
+	}
 	k.Repository, k.Distribution, k.Component = to.Repository, to.Distribution, to.Component
 	holder, id, err := find(ctx, tx, k)
 	if errors.Is(err, ErrNotFound) || err == nil && (holder.State != catalog.Active || holder.File.SHA256 != k.File.SHA256) {
@@ -246,8 +250,11 @@ func (m *dueMove) judge(ctx context.Context, tx *transaction) error {
 	case k.File.SHA256 != m.generation || k.State == catalog.Claimed:
 		return keep("it has other bytes than the copy: the catalog was rebuilt since")
 	}
-	k.Repository, k.Distribution, k.Component = to.Repository, to.Distribution, to.Component
-	there, _, err := find(ctx, tx, k)
+	there, err := catalog.Package{}, error(nil)
+	if k, err = variantIn(ctx, tx, k, to.Repository); err == nil {
+		k.Repository, k.Distribution, k.Component = to.Repository, to.Distribution, to.Component
+		there, _, err = find(ctx, tx, k)
+	}
 	switch {
 	case err != nil && !errors.Is(err, ErrNotFound):
 		return err

@@ -206,9 +206,18 @@ func (l *Located) place(ctx context.Context, q querier, releases []releaseStateR
 		slices.SortFunc(some, func(a, b Placement) int {
 			return cmp.Or(bytes.Compare(a.Package.SortKey, b.Package.SortKey), cmp.Compare(a.Package.Component, b.Package.Component), cmp.Compare(a.Package.Variant, b.Package.Variant))
 		})
-		l.Placements = append(l.Placements, some...)
+		l.Placements = append(l.Placements, withoutReplaced(some)...)
 	}
 	return nil
+}
+
+// withoutReplaced leaves out the packages of a release whose version has other bytes there now, or has been withdrawn since.
+func withoutReplaced(some []Placement) []Placement {
+	return slices.DeleteFunc(slices.Clone(some), func(p Placement) bool {
+		return p.Package.Replaced() && slices.ContainsFunc(some, func(o Placement) bool {
+			return !o.Package.Replaced() && bytes.Equal(o.Package.SortKey, p.Package.SortKey)
+		})
+	})
 }
 
 // in returns the placement with what its release has last shown of it.

@@ -67,7 +67,7 @@ func (s PromotionSearch) read(ctx context.Context, q querier, targets []targetDi
 		if copied.To == p.Package.Place() {
 			continue // of all components, this one
 		}
-		if copied.Holder, err = holderOf(ctx, q, p.Package, copied.To); err != nil {
+		if copied.Holder, err = holderOf(ctx, q, withVariant(p.Package, c.Target.Mutable), copied.To); err != nil {
 			return c, err
 		}
 		c.Copies = append(c.Copies, copied)
@@ -79,6 +79,9 @@ func (s PromotionSearch) read(ctx context.Context, q querier, targets []targetDi
 func holderOf(ctx context.Context, q querier, k catalog.Package, to catalog.Place) (*catalog.Package, error) {
 	k.Repository, k.Distribution, k.Component = to.Repository, to.Distribution, to.Component
 	holder, _, err := find(ctx, q, k)
+	if err == nil && holder.Replaced() { // the same bytes may come back
+		return nil, nil
+	}
 	if errors.Is(err, ErrNotFound) {
 		var blocked bool
 		if holder, blocked, err = blocking(ctx, q, k); err == nil && !blocked {

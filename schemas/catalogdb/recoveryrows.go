@@ -19,6 +19,9 @@ func (rec *recovery) recoverRow(ctx context.Context, k catalog.Package) error {
 	}
 	k = rec.keepPhase(k)
 	evicted, err := rec.evict(ctx, k)
+	if err == nil && k.State == catalog.Active {
+		err = rec.replaceOthers(ctx, k)
+	}
 	if err != nil {
 		return err
 	}
@@ -81,6 +84,9 @@ func (rec *recovery) recoverRow(ctx context.Context, k catalog.Package) error {
 // version and architecture: they were never published, and no client can have both. It rejects the uploads that wait
 // for them, and returns how many rows it deleted.
 func (rec *recovery) evict(ctx context.Context, k catalog.Package) (evicted int, err error) {
+	if k.Variant != "" { // see replaceOthers
+		return 0, nil
+	}
 	rows, err := namesakes(ctx, rec.tx, k)
 	if err != nil {
 		return 0, err
@@ -113,6 +119,25 @@ func (rec *recovery) evict(ctx context.Context, k catalog.Package) (evicted int,
 		evicted++
 	}
 	return evicted, nil
+}
+
+// replaceOthers withdraws what is active here with other bytes than a published package of a mutable repository: no client can have both.
+func (rec *recovery) replaceOthers(ctx context.Context, k catalog.Package) error {
+	others, err := otherBytes(ctx, rec.tx, k)
+	if err != nil || len(others) == 0 {
+		return err
+	}
+	if _, _, err := replaceOthers(ctx, rec.tx, k, catalog.Pusher{}, others, nil, rec.now); err != nil {
+		return err
+	}
+	for _, row := range others {
+		rec.counts.Yanked++
+		row.pkg.State = catalog.Yanked
+		if err := rec.recordChange(ctx, row.id, row.pkg); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // mergeMultilib decides in which directories a package for 32-bit x86 is, if the catalog and what was published

@@ -297,8 +297,8 @@ func (d *DB) EndRemoval(ctx context.Context, t catalog.PackageTarget, now time.T
 	return nil
 }
 
-// RecreateRepository creates a repository under the name of one that was deleted and removed. Hosts trust that name still: origin and
-// label stay as they were, revisions go on from those of before, and what had a name, version and architecture keeps others out.
+// RecreateRepository creates a repository under the name of one that was deleted and removed. Hosts trust that name still: origin,
+// label and whether it is mutable stay as they were, revisions go on from those of before, and what had a name, version and architecture keeps others out.
 // It returns the settings. The error wraps [ErrExists] for a repository that is not deleted, [ErrDeleted] for one that still has objects,
 // and [ErrNotFound] for a name that was never used.
 func (d *DB) RecreateRepository(ctx context.Context, s catalog.Settings, now time.Time) (catalog.Settings, error) {
@@ -315,7 +315,7 @@ func (d *DB) RecreateRepository(ctx context.Context, s catalog.Settings, now tim
 		case !was.Deleted.Final:
 			return deletedRepository(was)
 		default:
-			s.Origin, s.Label = was.Origin, was.Label
+			s.Origin, s.Label, s.Mutable = was.Origin, was.Label, was.Mutable
 			if was.Visibility == catalog.Private { // caches and clients may have what only some may read
 				s.Visibility = catalog.Private
 			}

@@ -33,6 +33,7 @@ type SelectedPackage struct {
 
 	id       int64
 	releases []releaseRow
+	went     int64 // in a mutable repository, the revision that withdrew it
 }
 
 // A Selected is what a selection has at one moment.
@@ -92,6 +93,11 @@ func (s Selection) read(ctx context.Context, q querier, targets []targetDistribu
 	}
 	if err := s.readRows(ctx, q, targets, marks, &found); err != nil {
 		return found, err
+	}
+	if found.Settings.Mutable {
+		if err := found.readWent(ctx, q); err != nil {
+			return found, err
+		}
 	}
 	sortSelected(found.Packages)
 	found.Shown, err = s.shown(ctx, q, found)

@@ -19,6 +19,7 @@ import (
 
 // repositoryColumns and scanRepository read a repository without its distributions.
 const repositoryColumns = `id, owner, name, visibility, origin, label, settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, verify_payload, require_signed, keyring_package, description, retention, snapshot_rule, created_at, deletion, deleted_parts`
+@@THEIRS const repositoryColumns = `id, owner, name, visibility, origin, label, settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, verify_payload, require_signed, keyring_package, description, retention, snapshot_rule, created_at, deletion, mutable`
 
 // A repositoryRow is a repository as the tables have it, without its distributions.
 type repositoryRow struct {
@@ -36,6 +37,7 @@ func scanRepository(scan func(...any) error) (row repositoryRow, err error) {
 	err = scan(&row.id, &s.Repository.Owner, &s.Repository.Name, &s.Visibility, &s.Origin, &s.Label,
 		&s.Revision.Number, &s.Revision.Nonce, &row.published, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, &s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, jsonList[catalog.KeyringPackage]{&keyring}, &s.Description, jsonList[catalog.Retention]{&s.Retention}, jsonList[catalog.SnapshotRule]{&rules}, (*scanTime)(&row.created), jsonList[catalog.Deletion]{&deletion},
 		jsonList[catalog.DeletedPart]{&s.DeletedParts})
+@@THEIRS 		&s.Revision.Number, &s.Revision.Nonce, &row.published, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, &s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, jsonList[catalog.KeyringPackage]{&keyring}, &s.Description, jsonList[catalog.Retention]{&s.Retention}, jsonList[catalog.SnapshotRule]{&rules}, (*scanTime)(&row.created), jsonList[catalog.Deletion]{&deletion}, &s.Mutable)
 	if len(keyring) > 0 {
 		s.Keyring = &keyring[0]
 	}
@@ -242,7 +244,7 @@ func applyChange(s *catalog.Settings, change func(*catalog.Settings) error) (cha
 	}
 	after, stillFixed, err := encode(*s)
 	if err == nil && stillFixed != fixed {
-		err = errors.New("only the visibility, description, package keys, tokens, verification, signing, keyring package, retention and snapshots of a repository change: apt refuses another origin or label, and distributions are declared")
+		err = errors.New("only the visibility, description, package keys, tokens, verification, signing, keyring package, retention and snapshots of a repository change: apt refuses another origin or label, a repository is mutable from its creation on or never, and distributions are declared")
 	}
 	return after != before, err
 }
@@ -335,9 +337,9 @@ func lockRepository(ctx context.Context, tx *transaction, r catalog.Repository) 
 
 func insertRepository(ctx context.Context, tx *transaction, s catalog.Settings, now time.Time) (int64, error) {
 	res, err := tx.ExecContext(ctx, `INSERT INTO repositories (owner, name, visibility, origin, label,
-			settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, verify_payload, require_signed, keyring_package, description, retention, snapshot_rule, created_at)
-		VALUES (?, ?, ?, ?, ?, 0, '', 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, s.Repository.Owner, s.Repository.Name, s.Visibility, s.Origin, s.Label,
-		jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, keyringColumn(s), s.Description, jsonList[catalog.Retention]{&s.Retention}, snapshotRuleColumn(s), millis(now))
+			settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, verify_payload, require_signed, keyring_package, description, retention, snapshot_rule, created_at, mutable)
+		VALUES (?, ?, ?, ?, ?, 0, '', 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, s.Repository.Owner, s.Repository.Name, s.Visibility, s.Origin, s.Label,
+		jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, keyringColumn(s), s.Description, jsonList[catalog.Retention]{&s.Retention}, snapshotRuleColumn(s), millis(now), s.Mutable)
 	if err != nil {
 		return 0, err
 	}
@@ -347,8 +349,10 @@ func insertRepository(ctx context.Context, tx *transaction, s catalog.Settings, 
 // update writes everything but the distributions and the revision.
 func (row *repositoryRow) update(ctx context.Context, tx *transaction, s catalog.Settings) error {
 	_, err := tx.ExecContext(ctx, `UPDATE repositories SET visibility = ?, origin = ?, label = ?, package_keys = ?, tokens = ?, verify_payload = ?, require_signed = ?, keyring_package = ?, description = ?, retention = ?, snapshot_rule = ?, deletion = ?, removed = ?, deleted_parts = ? WHERE id = ?`,
+@@THEIRS 	_, err := tx.ExecContext(ctx, `UPDATE repositories SET visibility = ?, origin = ?, label = ?, package_keys = ?, tokens = ?, verify_payload = ?, require_signed = ?, keyring_package = ?, description = ?, retention = ?, snapshot_rule = ?, deletion = ?, removed = ?, mutable = ? WHERE id = ?`,
 		s.Visibility, s.Origin, s.Label, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, keyringColumn(s), s.Description, jsonList[catalog.Retention]{&s.Retention}, snapshotRuleColumn(s),
 		deletionColumn(s), s.Deleted != nil && s.Deleted.Removing, jsonList[catalog.DeletedPart]{&s.DeletedParts}, row.id)
+@@THEIRS 		deletionColumn(s), s.Deleted != nil && s.Deleted.Removing, s.Mutable, row.id)
 	return err
 }
 

@@ -41,6 +41,16 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a claim needs a declared distribution", claimUndeclared},
 		{"a fragment that is too large is a rejection", claimTooLarge},
 
+		{"other bytes take the place of those before them in one revision", replaceInOne},
+		{"uploads of one version take effect in the order in which they reached staging", replaceInOrder},
+		{"of uploads of one version that race the last one is active", replaceConcurrently},
+		{"other bytes are refused beside another component, and with --if-absent", replaceRefused},
+		{"bytes whose file was removed come back", replaceAfterRemoval},
+		{"old uploads replace nothing after the loss of the catalog", replaceRecovered},
+		{"a train takes the place of what is published", replaceByTrain},
+		{"a train with two files of one version is refused", replaceByTrainTwice},
+		{"a repository is mutable from its creation on", mutableForGood},
+
 		{"a snapshot is asked for once, and taken by one worker", snapshotsAsked},
 		{"a snapshot that fails is tried again, or given up", snapshotsFail},
 		{"a snapshot ends at its time", snapshotsEnd},

@@ -161,7 +161,13 @@ func (d *DB) PublishTrain(ctx context.Context, n catalog.TrainName, dirs map[cat
 		if rows, stored, err = readDue(ctx, tx, row, dirs); err != nil { // as they are under the locks
 			return err
 		}
-		if faults := TrainFaults(row.train, membersOf(rows)); len(faults) > 0 {
+		faults := TrainFaults(row.train, membersOf(rows))
+		if len(faults) == 0 {
+			if faults, err = trainVariantFaults(ctx, tx, n, stored); err != nil {
+				return err
+			}
+		}
+		if len(faults) > 0 {
 			refused = &TrainRefusal{faults}
 			return refuseTrain(ctx, tx, row, rows, faults, now)
 		}
@@ -279,10 +285,14 @@ func commitTrain(ctx context.Context, tx *transaction, row trainRow, rows []memb
 			}
 		}
 	}
-	if err := recordActivation(ctx, tx, changes, now); err != nil {
+	gone, err := replaceByTrain(ctx, tx, rows, stored, releases, now)
+	if err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `UPDATE trains SET state = ?, ended_at = ?, not_before = NULL, fault = '[]' WHERE id = ?`, catalog.TrainGone, millis(now), row.id)
+	if err := recordActivation(ctx, tx, append(changes, gone...), now); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE trains SET state = ?, ended_at = ?, not_before = NULL, fault = '[]' WHERE id = ?`, catalog.TrainGone, millis(now), row.id)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 // verdictColumns and scanVerdict read an upload; the tables are u, k and m.
 const (
 	verdictColumns = `u.id, u.object, u.generation, u.state, u.reason, u.detail, u.size, u.received_at, u.finished_at,
-		COALESCE(k.name, ''), COALESCE(k.version, ''), COALESCE(k.arch, ''), COALESCE(k.sha256, ''), COALESCE(k.object_key, ''), u.checked,
+		COALESCE(k.name, ''), COALESCE(k.version, ''), COALESCE(k.arch, ''), COALESCE(k.sha256, ''), COALESCE(k.object_key, ''), u.checked, u.replaced,
 		COALESCE(m.move, ''), COALESCE(m.move_detail, '')`
 	verdictTables = `uploads u LEFT JOIN packages k ON k.id = u.package_id LEFT JOIN promotions m ON m.upload_id = u.id`
 )
@@ -29,7 +29,7 @@ func scanVerdict(scan func(...any) error) (uploadRow, error) {
 	var finished sql.NullInt64
 	var name, version, arch string
 	err := scan(&row.id, &v.Object, &v.Generation, &v.State, &v.Reason, &v.Detail, &v.Size, (*scanTime)(&v.Received), &finished,
-		&name, &version, &arch, &v.SHA256, &v.Key, &v.Checked, &v.Move, &v.MoveDetail)
+		&name, &version, &arch, &v.SHA256, &v.Key, &v.Checked, &v.Replaced, &v.Move, &v.MoveDetail)
 	v.Finished = optional(finished)
 	if name != "" {
 		v.Package = name + " " + version + " " + arch

@@ -95,6 +95,9 @@ func unyank(ctx context.Context, tx *transaction, row packageRow, now time.Time)
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE packages SET state = ?, yanked_at = NULL, yank_reason = '', yanked_by = '', removed = 0 WHERE id = ?`, catalog.Active, row.id)
 	if err == nil {
+		err = checkAlone(ctx, tx, row.pkg)
+	}
+	if err == nil {
 		_, err = tx.ExecContext(ctx, `REPLACE INTO unyanks (package_id, at) VALUES (?, ?)`, row.id, millis(now))
 	}
 	return err
@@ -179,6 +182,7 @@ const (
 	fileKept     = 0
 	fileDoomed   = 1
 	fileDeleted  = 2
+	fileAgain    = 3 // it is being stored again, in a mutable repository ([claimAgain])
 	packageTerms = `distribution_id = ? AND component = ? AND name = ? AND canonical = ? AND arch = ? AND variant = ? AND state IN (?, ?)`
 )
 

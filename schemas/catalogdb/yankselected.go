@@ -223,6 +223,11 @@ func unyankRows(ctx context.Context, tx *transaction, rows []SelectedPackage, no
 			return err
 		}
 	}
+	for _, p := range rows {
+		if err := checkAlone(ctx, tx, p.Package); err != nil {
+			return err
+		}
+	}
 	return recordRows(ctx, tx, now, catalog.ActionUnyank, rows, catalog.Yank{})
 }
 

@@ -5,6 +5,7 @@
 -- keys that clients were given; keyring_package says whether there is a package with them, and what it held last. deletion is a list of
 -- one while the repository is deleted; removed: its objects are gone, and the row keeps the name. deleted_parts are its distributions and
 -- components that are deleted. Until removing_until a process removes objects.
+-- mutable: the same version with other bytes replaces the older ones.
 CREATE TABLE IF NOT EXISTS repositories (
     id                          BIGINT           NOT NULL AUTO_INCREMENT,
     owner                       VARBINARY(255)   NOT NULL,
@@ -29,6 +30,7 @@ CREATE TABLE IF NOT EXISTS repositories (
     deleted_parts               MEDIUMBLOB       NOT NULL DEFAULT ('[]'),
     removed                     TINYINT          NOT NULL DEFAULT 0,
     removing_until              BIGINT           NOT NULL DEFAULT 0,
+    mutable                     TINYINT          NOT NULL DEFAULT 0,
     PRIMARY KEY (id),
     UNIQUE KEY repositories_by_name (owner, name)
 ) ENGINE = InnoDB;
@@ -129,9 +131,9 @@ CREATE TABLE IF NOT EXISTS reindexes (
     FOREIGN KEY (release_id) REFERENCES releases (id)
 ) ENGINE = InnoDB;
 
--- dir is the RPM architecture directory, "noarch" for all of them, "" for DEB. variant is part of the identity, and empty.
+-- dir is the RPM architecture directory, "noarch" for all of them, "" for DEB. variant is part of the identity: the beginning of sha256 in a mutable repository, else empty.
 -- file is the last part of object_key.
--- removed: 1, the file of a yanked package is about to be deleted; 2, it is. signer: the key that a package says it was signed with.
+-- removed: 1, the file of a yanked package is about to be deleted; 2, it is; 3, it is being stored again, in a mutable repository. signer: the key that a package says it was signed with.
 -- source is that of a DEB, "name version"; phase is the percentage in its stanza, NULL for none.
 CREATE TABLE IF NOT EXISTS packages (
     id              BIGINT          NOT NULL AUTO_INCREMENT,
@@ -198,7 +200,8 @@ CREATE TABLE IF NOT EXISTS phases (
 -- One generation of one staged object. outcome is the final state that a stored upload will have. detail explains a rejection or,
 -- before the end, the last fault. An upload refers to its package from the claim on. staged: the object still lies in the staging
 -- bucket. told: its verdict object is written. checked: what was looked at of the payload. pushed_by, pushed_job: what is known of
--- the pusher once the object was opened. repository is owner/name, the first part of object.
+-- the pusher once the object was opened. repository is owner/name, the first part of object. replaced: the digest whose place its package took, in a
+-- mutable repository.
 CREATE TABLE IF NOT EXISTS uploads (
     id          BIGINT          NOT NULL AUTO_INCREMENT,
     bucket      VARBINARY(255)  NOT NULL,
@@ -221,6 +224,7 @@ CREATE TABLE IF NOT EXISTS uploads (
     checked     VARBINARY(16)   NOT NULL DEFAULT '',
     pushed_by   VARBINARY(255)  NOT NULL DEFAULT '',
     pushed_job  VARBINARY(2048) NOT NULL DEFAULT '',
+    replaced    VARBINARY(64)   NOT NULL DEFAULT '',
     repository  VARBINARY(511)  NOT NULL DEFAULT '',
     PRIMARY KEY (id),
     UNIQUE KEY uploads_by_name (bucket, object, generation),

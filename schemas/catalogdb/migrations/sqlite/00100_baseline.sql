@@ -4,6 +4,7 @@
 -- keys that clients were given; keyring_package says whether there is a package with them, and what it held last. deletion is a list of
 -- one while the repository is deleted; removed: its objects are gone, and the row keeps the name. deleted_parts are its distributions and
 -- components that are deleted. Until removing_until a process removes objects.
+-- mutable: the same version with other bytes replaces the older ones.
 CREATE TABLE repositories (
     id                          INTEGER PRIMARY KEY,
     owner                       TEXT    NOT NULL,
@@ -28,6 +29,7 @@ CREATE TABLE repositories (
     deleted_parts               TEXT    NOT NULL DEFAULT '[]',
     removed                     INTEGER NOT NULL DEFAULT 0,
     removing_until              INTEGER NOT NULL DEFAULT 0,
+    mutable                     INTEGER NOT NULL DEFAULT 0,
     UNIQUE (owner, name)
 );
 
@@ -116,9 +118,9 @@ CREATE TABLE reindexes (
     finished_at INTEGER
 );
 
--- dir is the RPM architecture directory, "noarch" for all of them, "" for DEB. variant is part of the identity, and empty.
+-- dir is the RPM architecture directory, "noarch" for all of them, "" for DEB. variant is part of the identity: the beginning of sha256 in a mutable repository, else empty.
 -- file is the last part of object_key.
--- removed: 1, the file of a yanked package is about to be deleted; 2, it is. signer: the key that a package says it was signed with.
+-- removed: 1, the file of a yanked package is about to be deleted; 2, it is; 3, it is being stored again, in a mutable repository. signer: the key that a package says it was signed with.
 -- source is that of a DEB, "name version"; phase is the percentage in its stanza, NULL for none.
 CREATE TABLE packages (
     id              INTEGER PRIMARY KEY,
@@ -182,7 +184,8 @@ CREATE INDEX phases_by_time ON phases (next_at);
 -- One generation of one staged object. outcome is the final state that a stored upload will have. detail explains a rejection or,
 -- before the end, the last fault. An upload refers to its package from the claim on. staged: the object still lies in the staging
 -- bucket. told: its verdict object is written. checked: what was looked at of the payload. pushed_by, pushed_job: what is known of
--- the pusher once the object was opened. repository is owner/name, the first part of object.
+-- the pusher once the object was opened. repository is owner/name, the first part of object. replaced: the digest whose place its package took, in a
+-- mutable repository.
 CREATE TABLE uploads (
     id          INTEGER PRIMARY KEY,
     bucket      TEXT    NOT NULL,
@@ -205,6 +208,7 @@ CREATE TABLE uploads (
     checked     TEXT    NOT NULL DEFAULT '',
     pushed_by   TEXT    NOT NULL DEFAULT '',
     pushed_job  TEXT    NOT NULL DEFAULT '',
+    replaced    TEXT    NOT NULL DEFAULT '',
     repository  TEXT    NOT NULL DEFAULT '',
     UNIQUE (bucket, object, generation)
 );
