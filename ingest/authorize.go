@@ -25,6 +25,7 @@ type admission struct {
 type terms struct {
 	verify  catalog.VerifyPayload
 	signers *pgp.Ring // keys of which one must have signed it; nil if it need not be signed
+	mutable bool      // the same version with other bytes replaces the older ones
 }
 
 // authorize checks that the repository accepts packages with this distribution, component and architecture, or, with
@@ -46,7 +47,7 @@ func (g *Ingester) authorize(ctx context.Context, k catalog.Package, distro layo
 	if t, del := s.DeletedTarget(k.Distribution, k.Component); del != nil {
 		return adm, catalogdb.DeletedRejection(t, *del)
 	}
-	adm.verify = s.VerifyPayload
+	adm.verify, adm.mutable = s.VerifyPayload, s.Mutable
 	if adm.signers, err = signersOf(s, k.Format); err != nil {
 		return adm, err
 	}

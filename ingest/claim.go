@@ -11,6 +11,7 @@ import (
 	"io"
 
 	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 )
 
 // A claimOnEOF is a body that commits its claim before it returns io.EOF. A store makes an object visible only after
@@ -46,6 +47,9 @@ func (c *claimOnEOF) Read(p []byte) (n int, err error) {
 func (g *Ingester) claim(ctx context.Context, u catalog.Upload, k catalog.Package, f catalog.File, pkg source) (catalog.Package, error) {
 	if err := g.checkReserved(ctx, k, f); err != nil {
 		return k, err
+	}
+	if k.Variant != "" && k.Variant != layout.VariantOf(f.SHA256) {
+		return k, fmt.Errorf("read %s: it has other bytes than when it was read before: sha256 %s, and %s before", u, f.SHA256, k.Variant)
 	}
 	k.File, k.Uploaded = f, g.Now().UTC().Truncate(uploadResolution)
 	if err := guard(func() error { return pkg.Describe(&k) }); err != nil {

@@ -26,6 +26,11 @@ func (g *Ingester) checkConflict(ctx context.Context, u catalog.Upload, k, owner
 		return k, fmt.Errorf("%s in %s: %w", name, at, catalogdb.ErrBeingRemoved)
 	case owner.State == catalog.Reserved:
 		return g.checkReservation(ctx, u, k, owner, f)
+	case owner.Replaced() && owner.File.SHA256 == f.SHA256:
+		if layout.TrainOf(u.Object) != "" {
+			return k, input.Reject(catalog.YankedIdentity, "%s was published in %s with these bytes before, and replaced; push it without --train", name, strings.TrimSuffix(at, ","))
+		}
+		return owner, nil
 	case owner.State == catalog.Yanked:
 		if owner.File.SHA256 != f.SHA256 {
 			u = catalog.Upload{}
@@ -33,6 +38,10 @@ func (g *Ingester) checkConflict(ctx context.Context, u catalog.Upload, k, owner
 		back, err := g.Catalog.CanUnyank(ctx, owner, u)
 		if err != nil {
 			return k, err
+		}
+		if owner.Variant != "" {
+			return k, input.Reject(catalog.YankedIdentity, "%s with these bytes was withdrawn from %s%s: they come back by repomill unyank or rollback alone; push other bytes, or raise the version",
+				name, strings.TrimSuffix(at, ","), yankPhrase(owner.Yank))
 		}
 		advice := "; no other file takes its name: raise the version, or take the withdrawal back with repomill unyank"
 		if !back {

@@ -14,6 +14,7 @@
 //	store.go        the bytes
 //	claim.go        the row, committed within the last read of the bytes
 //	conflict.go     two packages of one identity
+//	variant.go      one after the other, in a mutable repository
 //
 // Package input has what the readers of packages share, deb and rpm are the readers, and pgp verifies their
 // signatures.
@@ -74,6 +75,7 @@ type Catalog interface {
 	ClaimLeased(ctx context.Context, k catalog.Package, now time.Time) (bool, error)
 	HeldFor(ctx context.Context, k catalog.Package) (train catalog.TrainName, held bool, err error)
 	CanUnyank(ctx context.Context, k catalog.Package, by catalog.Upload) (back bool, err error)
+	RefuseOther(ctx context.Context, u catalog.Upload, k catalog.Package) (*catalog.Rejection, error)
 	RecordPusher(ctx context.Context, u catalog.Upload, by catalog.Pusher) error
 }
 
@@ -109,9 +111,21 @@ func (g *Ingester) Store(ctx context.Context, u catalog.Upload) (Stored, error) 
 	if rej != nil {
 		return Stored{}, g.recordUnread(ctx, u, rej)
 	}
-	k, checked, err := g.open(ctx, u, at, distro, false)
-	if _, unclear := errors.AsType[*deb.Unclear](err); unclear { // read again, so that the verdict is that of push and dpkg
-		k, checked, err = g.open(ctx, u, at, distro, true)
+	as := request{at: at, distro: distro}
+	k, checked, err := g.open(ctx, u, as)
+	for again := true; again; {
+		_, unclear := errors.AsType[*deb.Unclear](err)
+		named, isNamed := errors.AsType[*errNamed](err)
+		switch {
+		case unclear && !as.verify: // read again, so that the verdict is that of push and dpkg
+			as.verify = true
+		case isNamed && as.variant == "":
+			as.variant = layout.VariantOf(named.file.SHA256)
+		default:
+			again = false
+			continue
+		}
+		k, checked, err = g.open(ctx, u, as)
 	}
 	if err != nil {
 		return Stored{}, replaced(u, err)
@@ -133,8 +147,8 @@ func (g *Ingester) place(u catalog.Upload) (layout.Staged, layout.Distro, *catal
 	return at, distro, rej
 }
 
-// open reads an upload from its start. verify unpacks its payload even if the repository does not require it.
-func (g *Ingester) open(ctx context.Context, u catalog.Upload, at layout.Staged, distro layout.Distro, verify bool) (k catalog.Package, checked catalog.Checked, err error) {
+// open reads an upload from its start.
+func (g *Ingester) open(ctx context.Context, u catalog.Upload, as request) (k catalog.Package, checked catalog.Checked, err error) {
 	body, by, err := g.Staging.Open(ctx, u)
 	if err != nil {
 		return catalog.Package{}, "", g.recordPusher(ctx, u, by, err)
@@ -142,11 +156,14 @@ func (g *Ingester) open(ctx context.Context, u catalog.Upload, at layout.Staged,
 	defer body.Close()
 	returned := false
 	defer func() { // after a panic, too
-		if err != nil || !returned || k.State == catalog.Active { // else the claim has it
+		if _, again := errors.AsType[*errNamed](err); again {
+			return
+		}
+		if err != nil || !returned || k.State == catalog.Active || k.Replaced() { // else the claim has it
 			err = g.recordPusher(ctx, u, by, err)
 		}
 	}()
-	as := request{at: at, distro: distro, by: by, verify: verify}
+	as.by = by
 	if published, ok := body.(interface{ Key() string }); ok {
 		as.copyOf = published.Key()
 	}
@@ -162,6 +179,8 @@ type request struct {
 	by     catalog.Pusher
 	verify bool   // unpack the payload even if the repository does not require it
 	copyOf string // key of the object of the bucket that has the bytes; empty if none has
+
+	variant string // in a mutable repository, once the upload was read whole
 }
 
 // checkName rejects files whose name says that they are not binary packages. It does not use other names.
@@ -223,7 +242,12 @@ func (g *Ingester) readFrom(ctx context.Context, u catalog.Upload, as request, r
 	if as.verify && verifyClosely(pkg) {
 		checked = catalog.CheckedWhole
 	}
-	stored, err := g.store(ctx, u, k, pkg, adm.needed, as.copyOf)
+	var stored catalog.Package
+	if k.Variant = as.variant; adm.mutable && k.Variant == "" {
+		stored, err = g.nameVariant(ctx, u, k, pkg)
+	} else {
+		stored, err = g.store(ctx, u, k, pkg, adm.needed, as.copyOf)
+	}
 	if own != nil {
 		err = explainReserved(k, err)
 	}

@@ -51,6 +51,10 @@ func Row(stanza []byte) (catalog.Package, error) {
 	if len(p) < 6 {
 		return k, fmt.Errorf("read stanza of %s: Filename is %s", k.Name, input.Quote(name))
 	}
+	_, k.Variant = layout.CutVariant(name)
+	if k.Variant != "" && k.Variant != layout.VariantOf(k.File.SHA256) {
+		return k, fmt.Errorf("read stanza of %s: Filename %s is not of a file with SHA-256 %s", k.Name, input.Quote(name), k.File.SHA256)
+	}
 	if k.Distribution.Version, k.Component = p[1], p[2]; layout.PoolName(k) != name {
 		return k, fmt.Errorf("read stanza of %s: Filename is %s, and not %s", k.Name, input.Quote(name), input.Quote(layout.PoolName(k)))
 	}

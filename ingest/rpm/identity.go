@@ -117,6 +117,10 @@ func Row(element []byte) (catalog.Package, error) {
 	if k.File.Size <= 0 || len(k.File.SHA256) != 64 {
 		return k, fmt.Errorf("read <package> %s: it has no size or digest", k.Name)
 	}
+	_, k.Variant = layout.CutVariant(x.Location.Href)
+	if k.Variant != "" && k.Variant != layout.VariantOf(k.File.SHA256) {
+		return k, fmt.Errorf("read <package> %s: location %s is not of a file with SHA-256 %s", k.Name, input.Quote(x.Location.Href), k.File.SHA256)
+	}
 	if name := layout.RPMName(k); x.Location.Href != name {
 		return k, fmt.Errorf("read <package> %s: its location is %s, and not %s", k.Name, input.Quote(x.Location.Href), input.Quote(name))
 	}

@@ -56,7 +56,8 @@ func (s *repositorySweep) packageOf(key string) (k catalog.Package, ok bool) {
 		return k, false
 	}
 	format, name, version, arch := catalog.DEB, "", "", ""
-	file, epoch := p[len(p)-1], ""
+	file, variant := layout.CutVariant(p[len(p)-1])
+	epoch := ""
 	if e, isEpoch := strings.CutPrefix(p[len(p)-2], "e"); isEpoch && strings.Trim(e, "0123456789") == "" && e != "" {
 		epoch = e + ":"
 	}
@@ -70,7 +71,7 @@ func (s *repositorySweep) packageOf(key string) (k catalog.Package, ok bool) {
 	if err != nil {
 		return k, false
 	}
-	k.Repository, k.Distribution = r.Repository, r.Distribution
+	k.Repository, k.Distribution, k.Variant = r.Repository, r.Distribution, variant
 	if format == catalog.DEB {
 		k.Component = p[5]
 	}

@@ -39,6 +39,8 @@ func TestKeysAreClassified(t *testing.T) {
 	}
 	hello := packaged(jammy, catalog.DEB, "hello", "2:1.0-1", "amd64")
 	world := packaged(el9, catalog.RPM, "world", "1.0-1.el9", "x86_64")
+	helloVariant, worldVariant := hello, world
+	helloVariant.Variant, worldVariant.Variant = layout.VariantOf(digest), layout.VariantOf(digest)
 	const index, file, unknown = "an index", "a package", "unknown"
 	for _, tt := range []struct{ name, key, want string }{
 		{"an index of apt by its digest", layout.ByHashKey(layout.DebDir(jammy)+"/main/binary-amd64/Packages.gz", digest), index},
@@ -50,6 +52,8 @@ func TestKeysAreClassified(t *testing.T) {
 		{"a part of a future index", layout.PreparedPrefix(el9) + "7-nonce/job/0.gz", index},
 		{"a DEB with an epoch", layout.PoolKey(hello), file},
 		{"an RPM", layout.RPMKey(world, "x86_64"), file},
+		{"a DEB of a mutable repository", layout.PoolKey(helloVariant), file},
+		{"an RPM of a mutable repository", layout.RPMKey(worldVariant, "x86_64"), file},
 		{"a pointer of apt", layout.PointerKey(jammy), unknown},
 		{"a pointer of dnf", layout.PointerKey(el9), unknown},
 		{"its signature", tree.SignatureKey(el9), unknown},
@@ -66,8 +70,8 @@ func TestKeysAreClassified(t *testing.T) {
 			if _, ok := s.indexOf(tt.key); ok {
 				got = index
 			} else if k, ok := s.packageOf(tt.key); ok {
-				if got = file; k.Canonical != hello.Canonical && k.Canonical != world.Canonical {
-					t.Errorf("%s is of %s %s", tt.key, k.Name, k.Canonical)
+				if got = file; k.Canonical != hello.Canonical && k.Canonical != world.Canonical || (k.Variant != "") != strings.Contains(tt.key, "."+layout.VariantOf(digest)) {
+					t.Errorf("%s is of %s %s, variant %q", tt.key, k.Name, k.Canonical, k.Variant)
 				}
 			}
 			if got != tt.want {

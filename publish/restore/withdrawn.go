@@ -7,6 +7,7 @@ import (
 
 	"repomill/publish/tree"
 	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 )
 
 // yanked yields the packages that were withdrawn when the release was published.
@@ -38,7 +39,8 @@ func (rd *Release) withdrawn(k *catalog.Package) error {
 	r := rd.release
 	switch {
 	case k.Repository != r.Repository || k.Distribution != r.Distribution || (k.Format == catalog.DEB) != (r.Arch == ""),
-		k.Canonical != id.Canonical, k.State != catalog.Yanked || k.Yank == nil, !tree.IsKeyOf(k.Key, *k):
+		k.Canonical != id.Canonical, k.State != catalog.Yanked || k.Yank == nil, !tree.IsKeyOf(k.Key, *k),
+		k.Variant != "" && k.Variant != layout.VariantOf(k.File.SHA256):
 		return fmt.Errorf("%s lists what is no withdrawn package of it: %.300q", rd.manifest, k.Key)
 	}
 	k.SortKey = id.SortKey
