@@ -57,6 +57,7 @@ func (w *work) frontOf(rows catalogdb.PageFront, set keys.Set) model.Front {
 	s := rows.Settings
 	f := model.Front{
 		Repository: model.Repository{Name: w.repository, Description: s.Description, Private: s.Visibility != catalog.Public, Snapshots: rows.Snapshots.Ever},
+@@THEIRS 		Repository: model.Repository{Name: w.repository, Description: s.Description, Private: s.Visibility != catalog.Public, Mutable: s.Mutable},
 		Packages:   rows.Packages, Names: rows.Names, Releases: releasesOf(rows),
 		Keyring: s.Keyring != nil && s.Keyring.On, Changes: changesOf(rows.Changes),
 		Retention: s.Retention, SnapshotRule: s.Snapshots, Kept: rows.Snapshots.Kept, Newest: rows.Snapshots.Newest,
@@ -117,6 +118,9 @@ func keysOf(armored []byte) (all []model.Key) {
 func changesOf(rows []catalogdb.PageChange) (all []model.Change) {
 	for _, row := range rows {
 		k := row.Package
+		if k.Replaced() { // what took its place is a change
+			continue
+		}
 		c := model.Change{Name: k.Name, Version: k.Version, Format: k.Format, At: row.At, Withdrawn: k.State == catalog.Yanked}
 		if c.Withdrawn && k.Yank != nil {
 			c.Reason = k.Yank.Reason
@@ -147,7 +151,7 @@ func exampleOf(rows []catalogdb.PageChange, d catalog.Distribution) (name string
 	gone, last := map[string]bool{}, ""
 	for _, row := range rows {
 		k := row.Package
-		if k.Distribution != d || k.Arch == "src" || k.Arch == "nosrc" {
+		if k.Distribution != d || k.Arch == "src" || k.Arch == "nosrc" || k.Replaced() {
 			continue
 		}
 		if k.State == catalog.Yanked {

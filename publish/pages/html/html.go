@@ -58,6 +58,7 @@ type head struct {
 	Twin    string
 	Feed    string
 	Private bool
+	Mutable bool
 	AsOf    time.Time
 	Root    string
 }
@@ -90,7 +91,7 @@ func (d drawing) headOf(r model.Repository, title string, crumbs ...crumb) head 
 		above[1].Link = d.to(layout.FrontPageKey(r.Name))
 	}
 	h := d.head(title, append(above, crumbs...)...)
-	h.Private = r.Private
+	h.Private, h.Mutable = r.Private, r.Mutable
 	return h
 }
 

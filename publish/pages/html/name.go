@@ -85,6 +85,7 @@ func (r *Renderer) Name(n model.Name) []model.Page {
 }
 
 func (d drawing) versionLine(n model.Name, v model.Version) versionLine {
+	v.Packages = model.Current(v.Packages)
 	l := versionLine{Version: v.Version, Link: d.to(layout.VersionPageKey(n.Name, n.Package, v.Version)), First: v.First,
 		In:    where(distinct(v.Packages, distribution)),
 		Archs: strings.Join(distinct(v.Packages, func(k model.Package) string { return k.Arch }), ", "), Withdrawn: withdrawn(v.Packages)}

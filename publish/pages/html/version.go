@@ -65,6 +65,7 @@ type row struct {
 	Files     string // link to its files
 	NoFiles   string // why there is no such link
 	Withdrawn bool
+	Replaced  bool   // by other bytes of the version
 	Phase     string // the part of the hosts that upgrade; empty for all
 }
 
@@ -84,17 +85,17 @@ func (r *Renderer) VersionPage(v model.VersionPage) []model.Page {
 		p.Snapshots = d.to(layout.SnapshotsPageKey(v.Name))
 	}
 	p.Twin, p.Feed = d.to(layout.NameTwinKey(v.Name, v.Package)), d.to(layout.NameFeedKey(v.Name, v.Package))
-	if p.Facts = factsOf(v.Packages); p.Facts != nil {
+	if p.Facts = factsOf(model.Current(v.Packages)); p.Facts != nil {
 		p.Homepage, p.HomeText = outside(p.Facts.Homepage), shortened(p.Facts.Homepage, 200)
 		p.Paragraphs = paragraphs(p.Facts)
 		p.Changelog = p.Facts.Changelog
 	}
-	p.Notices, p.Gone = notices(v.Packages)
+	p.Notices, p.Gone = notices(model.Current(v.Packages))
 	p.Commands = commands(v.Packages, true)
 	p.Components, p.Epochs = hasComponents(v.Packages), len(distinct(v.Packages, func(k model.Package) string { return k.Package.Version })) > 1
 	p.Groups = d.rows(v.Packages)
-	p.Relations = relations(v.Packages)
-	p.Signers, p.Unsigned = signers(v.Packages)
+	p.Relations = relations(model.Current(v.Packages))
+	p.Signers, p.Unsigned = signers(model.Current(v.Packages))
 	return []model.Page{d.page("version", p)}
 }
 
@@ -181,7 +182,7 @@ func (d drawing) rows(packages []model.Package) (groups []rowGroup) {
 }
 
 func (d drawing) row(k model.Package) row {
-	r := row{Component: k.Component, Version: k.Version, Arch: k.Arch, Size: size(k.File.Size), SHA256: k.File.SHA256, Withdrawn: k.State == catalog.Yanked}
+	r := row{Component: k.Component, Version: k.Version, Arch: k.Arch, Size: size(k.File.Size), SHA256: k.File.SHA256, Withdrawn: k.State == catalog.Yanked, Replaced: k.Replaced()}
 	key := k.Key
 	var places []string
 	for _, in := range k.In {

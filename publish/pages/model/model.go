@@ -3,6 +3,7 @@
 package model
 
 import (
+	"slices"
 	"time"
 
 	"repomill/publish/pages/facts"
@@ -16,6 +17,7 @@ type Repository struct {
 	Description string // one line of its owner; may be empty
 	Private     bool
 	Snapshots   bool // it has a list of snapshots, which may be empty by now
+	Mutable     bool // a version can get other bytes
 }
 
 // A Front is the page of a repository, and its twin.
@@ -109,6 +111,15 @@ type Package struct {
 	Files           string // key of the page of its files; empty if there is none
 	Phase           *int   // the percentage of hosts that upgrade to it; nil for all
 	NoFiles         string // why there is none: "not read: larger than 16 MiB"; may be empty
+}
+
+// Current returns the packages without those whose version has other bytes now, unless there are no others.
+func Current(packages []Package) []Package {
+	current := slices.DeleteFunc(slices.Clone(packages), func(k Package) bool { return k.Replaced() })
+	if len(current) == 0 {
+		return packages
+	}
+	return current
 }
 
 // A Placement is a release that shows a package.

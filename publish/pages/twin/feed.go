@@ -72,7 +72,7 @@ func (r *Renderer) NameFeed(n model.Name) model.Page {
 // changesOf returns when a version came, in each of its formats, and when packages of it went.
 func changesOf(name string, v model.Version) (changes []model.Change) {
 	came := map[catalog.Format]int{} // index in changes
-	for _, p := range v.Packages {
+	for _, p := range model.Current(v.Packages) {
 		at, where := v.First, []string{p.Distribution.String()}
 		if y := p.Yank; y != nil {
 			gone := y.At

@@ -12,6 +12,7 @@ type front struct {
 	URL           string         `json:"url"`
 	Description   string         `json:"description"`
 	Private       bool           `json:"private"`
+	Mutable       bool           `json:"mutable,omitempty"`
 	Packages      int            `json:"packages"`
 	Names         int            `json:"names"`
 	AsOf          *string        `json:"as_of"`
@@ -73,7 +74,7 @@ func (r *Renderer) Front(f model.Front) model.Page {
 		keys = layout.InstanceKeyKey // without a token, as in the configuration of clients
 	}
 	return document(layout.FrontTwinKey(f.Name), front{
-		Repository: f.Name.String(), URL: r.url(layout.FrontPageKey(f.Name)), Description: f.Description, Private: f.Private,
+		Repository: f.Name.String(), URL: r.url(layout.FrontPageKey(f.Name)), Description: f.Description, Private: f.Private, Mutable: f.Mutable,
 		Packages: f.Packages, Names: f.Names, AsOf: stampIf(f.AsOf),
 		Distributions: list(f.Distributions, func(d model.Distribution) distribution { return r.distribution(f.Name, d) }),
 		Releases: list(f.Releases, func(rel model.Release) frontRelease {
