@@ -26,6 +26,7 @@ type Push struct {
 	Target        string        `arg:"" help:"Target: owner/name/os/version[/component], such as acme/tools/ubuntu/jammy or acme/tools/el/9. Separate several with commas."`
 	Files         []string      `arg:"" help:"Packages, folders with packages, or quoted patterns such as 'dist/*.deb'."`
 	Train         string        `placeholder:"NAME" help:"Hold the packages until repomill train publish makes all that were pushed for this release train visible at once, in all repositories of the owner. They are checked and stored."`
+	IfAbsent      bool          `help:"Replace nothing: in a mutable repository, too, a version that is published with other bytes is rejected."`
 	Wait          bool          `help:"Wait for the verdicts: until clients can install the packages, or they are rejected."`
 	Timeout       time.Duration `default:"5m" help:"How long to wait."`
 	DryRun        bool          `help:"Check the packages as the server does, print its verdicts, and upload nothing. Checks that need the catalog are left out: the settings of the repository, and whether the names are free."`
@@ -44,7 +45,8 @@ type Push struct {
 // Help describes the exit codes.
 func (Push) Help() string {
 	return `Exit codes:
-  0  all packages are published, or duplicates of published ones; without --wait: all are in staging
+  0  all packages are published, or duplicates of published ones, or took the place of other bytes in a mutable repository; without
+     --wait: all are in staging
   1  at least one was rejected; the standard error has the reasons
   2  usage
   3  timed out or interrupted; the standard error says at which stage
@@ -56,6 +58,7 @@ Examples:
   ${program} push --wait acme/tools/ubuntu/jammy,acme/tools/debian/bookworm dist/
   ${program} push --wait --server https://packages.acme.example acme/tools/ubuntu/jammy dist/
   ${program} push --wait --train 19.5.0 acme/tools/ubuntu/jammy,acme/tools/ubuntu/noble dist/
+  ${program} push --wait --if-absent acme/nightly/el/9 'dist/*.rpm'
   ${program} push --dry-run acme/tools/el/9 'dist/*.rpm'`
 }
 

@@ -38,6 +38,9 @@ func (c *Push) plan(io Stdio) (plan, error) {
 			return plan{}, command.Usage("--%w", err)
 		}
 	}
+	if c.IfAbsent && c.Train != "" {
+		return plan{}, command.Usage("--if-absent and --train: name one of them; a train takes the place of what is published")
+	}
 	table, err := layout.ReadTable(c.Distributions)
 	if err != nil {
 		return plan{}, command.Usage("--distributions: %w", err)
@@ -60,7 +63,11 @@ func (c *Push) plan(io Stdio) (plan, error) {
 				}
 				continue // of a folder: for another target
 			}
-			object := t.path + "/" + layout.StagedTrainName(layout.NewID(), c.Train, filepath.Base(f.path))
+			name := layout.StagedTrainName(layout.NewID(), c.Train, filepath.Base(f.path))
+			if c.IfAbsent {
+				name = layout.StagedIfAbsentName(layout.NewID(), filepath.Base(f.path))
+			}
+			object := t.path + "/" + name
 			p.ups = append(p.ups, &pushed{file: f.path, target: t.path, object: object})
 		}
 		if len(p.ups) == n {

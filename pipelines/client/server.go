@@ -128,6 +128,9 @@ func (s *server) request(ctx context.Context, method, object, query string, body
 	if train := layout.TrainOf(object); train != "" {
 		req.Header.Set("Repomill-Train", train)
 	}
+	if layout.IsIfAbsent(object) {
+		req.Header.Set("Repomill-If-Absent", "true")
+	}
 	if !strings.ContainsFunc(by.Job, unicode.IsControl) { // which no header field may have
 		req.Header.Set("Repomill-Job", by.Job)
 	}

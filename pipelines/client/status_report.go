@@ -222,7 +222,7 @@ func (r statusReport) uploads(now time.Time) *table {
 			note = strings.TrimSpace(string(u.Reason) + ": " + u.Detail)
 		}
 		note = strings.TrimPrefix(note+moveNote(u.Verdict), "; ")
-		t.add(command.Printable(note), command.Printable(layout.ShownStaging(u.Object)), age(now.Sub(u.Received))+" ago", string(u.State), command.Printable(u.Package))
+		t.add(command.Printable(note), command.Printable(layout.ShownStaging(u.Object)), age(now.Sub(u.Received))+" ago", u.Outcome(), command.Printable(u.Package))
 	}
 	return t
 }

@@ -96,21 +96,38 @@ func unsettledOf(ups []*pushed) (n int) {
 
 // A fileVerdict is the verdict on a file of the command line.
 type fileVerdict struct {
-	File string `json:"file"`
+	File    string `json:"file"`
+	Outcome string `json:"outcome,omitempty"` // replaced, of a published package that took the place of other bytes
 	catalog.Verdict
+}
+
+func verdictOf(p *pushed) fileVerdict {
+	v := fileVerdict{File: p.file, Verdict: p.verdict}
+	if outcome := v.Verdict.Outcome(); outcome != string(v.State) {
+		v.Outcome = outcome
+	}
+	return v
 }
 
 func (c *Push) print(io Stdio, p *pushed) {
 	v := p.verdict
 	if c.JSON {
-		PrintJSON(io.Out, fileVerdict{p.file, v})
+		PrintJSON(io.Out, verdictOf(p))
 	}
 	switch {
 	case v.State == catalog.Rejected:
 		fmt.Fprintf(io.Err, "%s: rejected: %s: %s\n", c.nameOf(p), command.Printable(string(v.Reason)), command.Printable(v.Detail))
 	case !c.JSON:
-		fmt.Fprintf(io.Out, "%s: %s: %s\n", c.nameOf(p), command.Printable(string(v.State)), command.Printable(v.Package))
+		fmt.Fprintf(io.Out, "%s: %s: %s%s\n", c.nameOf(p), command.Printable(v.Outcome()), command.Printable(v.Package), inPlaceOf(v))
 	}
+}
+
+// inPlaceOf says whose place a package of a mutable repository took, for the end of a line.
+func inPlaceOf(v catalog.Verdict) string {
+	if v.Replaced == "" {
+		return ""
+	}
+	return fmt.Sprintf(": sha256 %s in place of %s; hosts that have the version keep the old bytes", v.SHA256, v.Replaced)
 }
 
 // cause returns why the wait ended early.
@@ -148,7 +165,7 @@ func (c *Push) printTimeout(io Stdio, staging stager, ups []*pushed, cause strin
 		if c.JSON {
 			p.verdict.Object, p.verdict.Generation = p.upload.Object, p.upload.Generation
 			p.verdict.State = cmp.Or(p.verdict.State, staged)
-			PrintJSON(io.Out, fileVerdict{p.file, p.verdict})
+			PrintJSON(io.Out, verdictOf(p))
 		}
 	}
 	if f, ok := staging.(interface{ Fault() error }); ok && f.Fault() != nil {

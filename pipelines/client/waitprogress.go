@@ -106,7 +106,7 @@ func (c *Push) summarize(io Stdio, ups []*pushed) {
 	}
 	count := map[catalog.UploadState]int{}
 	for _, p := range ups {
-		state := p.verdict.State
+		state := catalog.UploadState(p.verdict.Outcome())
 		if !p.settled && !c.DryRun {
 			state = "waiting"
 			if !c.Wait {
@@ -116,7 +116,7 @@ func (c *Push) summarize(io Stdio, ups []*pushed) {
 		count[cmp.Or(state, staged)]++
 	}
 	var parts []string
-	for _, s := range []catalog.UploadState{catalog.Published, catalog.Duplicate, catalog.Held, acceptable, staged, catalog.Rejected, "waiting"} {
+	for _, s := range []catalog.UploadState{catalog.Published, "replaced", catalog.Duplicate, catalog.Held, acceptable, staged, catalog.Rejected, "waiting"} {
 		if count[s] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", count[s], s))
 		}

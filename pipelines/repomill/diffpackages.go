@@ -178,7 +178,7 @@ func (p diffPair) compareVersions(key diffKey, a, b []catalog.Package, report fu
 	common := 0
 	var onlyA []catalog.Package
 	for _, k := range a {
-		i := slices.IndexFunc(b, func(o catalog.Package) bool { return o.Canonical == k.Canonical && o.Variant == k.Variant })
+		i := slices.IndexFunc(b, func(o catalog.Package) bool { return o.Canonical == k.Canonical })
 		switch {
 		case i < 0:
 			onlyA = append(onlyA, k)

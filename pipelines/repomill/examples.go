@@ -21,6 +21,7 @@ func (repoCreateCmd) Help() string {
 
 Examples:
   repomill repo create acme/tools --distribution ubuntu/jammy --distribution el/9
+  repomill repo create acme/nightly --mutable --distribution ubuntu/jammy
   repomill repo create acme/tools --description "Compilers and linkers of the build farm"`
 }
 

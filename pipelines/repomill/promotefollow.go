@@ -190,6 +190,9 @@ func (r *promoting) print(io stdio, p *copying) {
 		r.printJSON(io, p)
 	}
 	line := fmt.Sprintf("%s: %s from %s to %s", p.state, nameOf(p.source), p.source.Place(), p.to)
+	if p.verdict.Replaced != "" {
+		line += ": it has the place of sha256 " + p.verdict.Replaced
+	}
 	switch {
 	case p.state == copyState(catalog.Rejected):
 		fmt.Fprintf(io.err, "%s: %s: %s\n", line, p.verdict.Reason, command.Printable(p.detail))

@@ -51,6 +51,7 @@ type repoCreateCmd struct {
 	Visibility string `default:"public" enum:"public,private" help:"Who may read it: all clients, or those with a token."`
 	Origin     string `help:"Origin of the Release files; default: owner/name. It never changes: apt refuses that."`
 	Label      string `help:"Label of the Release files; default: the name. It never changes: apt refuses that."`
+	Mutable    bool   `help:"Take the same version with other bytes in place of the older ones. It cannot be switched on or off later. Hosts that have a version keep its old bytes."`
 
 	ReuseDeletedName bool `help:"Take the name of a repository that was deleted and removed. Hosts trust it still: origin and label stay as they were, and a private one is private."`
 }
@@ -61,7 +62,7 @@ func (c *repoCreateCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	s := catalog.Settings{Repository: r, Visibility: catalog.Visibility(c.Visibility), Origin: cmp.Or(c.Origin, r.String()), Label: cmp.Or(c.Label, r.Name)}
+	s := catalog.Settings{Repository: r, Visibility: catalog.Visibility(c.Visibility), Origin: cmp.Or(c.Origin, r.String()), Label: cmp.Or(c.Label, r.Name), Mutable: c.Mutable}
 	for flag, v := range map[string]string{"--origin": s.Origin, "--label": s.Label} {
 		if !plainText(v) {
 			return command.Usage("%s %q: use printable characters on one line, at most 200", flag, v)
@@ -104,6 +105,9 @@ func (c *repoCreateCmd) create(ctx context.Context, db *catalogdb.DB, s catalog.
 		if c.Origin+c.Label != "" {
 			return s, command.Usage("--reuse-deleted-name keeps origin and label as they were: leave out --origin and --label")
 		}
+		if c.Mutable {
+			return s, command.Usage("--reuse-deleted-name keeps whether the repository is mutable as it was: leave out --mutable")
+		}
 		created, err = db.RecreateRepository(ctx, s, time.Now())
 		if errors.Is(err, catalogdb.ErrNotFound) {
 			return s, fmt.Errorf("no repository %s was deleted: leave out --reuse-deleted-name", s.Repository)
@@ -113,6 +117,9 @@ func (c *repoCreateCmd) create(ctx context.Context, db *catalogdb.DB, s catalog.
 	}
 	switch {
 	case errors.Is(err, catalogdb.ErrExists):
+		if c.Mutable {
+			return s, fmt.Errorf("repository %s exists already, and whether it is mutable is decided when it is created: create another one, and promote its packages there", s.Repository)
+		}
 		return s, fmt.Errorf("repository %s exists already; change it with repomill repo set", s.Repository)
 	case errors.Is(err, catalogdb.ErrDeleted):
 		return s, err
@@ -339,7 +346,11 @@ func printRepository(io stdio, s catalog.Settings) {
 	if s.VerifyPayload == catalog.VerifyAlways {
 		verified = ", payloads verified"
 	}
-	fmt.Fprintf(io.out, "%s: %s, origin %q, label %q, %s, %s%s\n", s.Repository, s.Visibility, s.Origin, s.Label,
+	mutable := ""
+	if s.Mutable {
+		mutable = ", mutable"
+	}
+	fmt.Fprintf(io.out, "%s: %s%s, origin %q, label %q, %s, %s%s\n", s.Repository, s.Visibility, mutable, s.Origin, s.Label,
 		pipelines.Counted(len(s.PackageKeys), "package key"), pipelines.Counted(len(s.Tokens), "token"), verified+signedText(s)+keyringText(s))
 	if s.Deleted != nil {
 		fmt.Fprintf(io.out, "  %s\n", s.Deleted)

@@ -68,7 +68,11 @@ func (c *repoListCmd) Run(ctx context.Context, io stdio) error {
 					names = []string{"(deleted and removed)"}
 				}
 			}
-			fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", s.Repository, s.Visibility, len(s.Tokens), strings.Join(names, " "))
+			visibility := string(s.Visibility)
+			if s.Mutable {
+				visibility += ", mutable"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", s.Repository, visibility, len(s.Tokens), strings.Join(names, " "))
 		}
 	}
 	return nil

@@ -263,7 +263,7 @@ func (r *rollingBack) explained(ctx context.Context, db *catalogdb.DB, refused, 
 		return fmt.Errorf("revision %s of %s was never published, or nothing is known of it any more: repomill log and its pages say what was published when", r.args.To, r.target)
 	case errors.Is(err, catalogdb.ErrNotPublished):
 		return fmt.Errorf("at %s a release of %s was not published yet, or nothing is known of that time any more: %w; name a later time, or one distribution", r.args.To, r.target, err)
-	case errors.Is(err, catalogdb.ErrTooMany), errors.Is(err, catalogdb.ErrRemoved), errors.Is(err, catalogdb.ErrRetired), errors.Is(err, catalogdb.ErrDeleted):
+	case errors.Is(err, catalogdb.ErrTooMany), errors.Is(err, catalogdb.ErrRemoved), errors.Is(err, catalogdb.ErrRetired), errors.Is(err, catalogdb.ErrDeleted), errors.Is(err, catalogdb.ErrOtherBytes):
 		return err
 	case errors.Is(err, catalogdb.ErrNotFound):
 		if _, missing := db.Settings(ctx, r.target.Repository); missing != nil {

@@ -61,7 +61,7 @@ func explained(ctx context.Context, db *catalogdb.DB, s catalogdb.Selection, ref
 		return refused
 	case errors.Is(err, catalogdb.ErrNotFound):
 		return nothingSelected(ctx, db, s.Target, s.Arch, s.Patterns[0])
-	case errors.Is(err, catalogdb.ErrTooMany), errors.Is(err, catalogdb.ErrRemoved), errors.Is(err, catalogdb.ErrRetired), errors.Is(err, catalogdb.ErrDeleted):
+	case errors.Is(err, catalogdb.ErrTooMany), errors.Is(err, catalogdb.ErrRemoved), errors.Is(err, catalogdb.ErrRetired), errors.Is(err, catalogdb.ErrDeleted), errors.Is(err, catalogdb.ErrOtherBytes):
 		return err
 	}
 	return command.Fault(err)

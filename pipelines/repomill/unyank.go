@@ -19,7 +19,8 @@ type unyankCmd struct {
 // Help describes the exit codes.
 func (unyankCmd) Help() string {
 	return `All packages that the patterns select return, or none. A glob leaves out those whose file was removed. It also selects what was
-withdrawn for another reason, long ago: see what --dry-run prints.
+withdrawn for another reason, long ago: see what --dry-run prints. In a mutable repository it brings back what clients saw last of a
+version; bytes that others took the place of come back if they are pushed again, or by a rollback.
 
 Exit codes:
   0  clients see the packages again, or they were not withdrawn; with --dry-run: nothing would change
@@ -134,12 +135,18 @@ func (u *unyanking) plan(s catalogdb.Selected) (chosen []catalogdb.SelectedPacka
 	if p, err = newPlan(catalog.PlanUnyank, u.which.Target, u.args); err != nil {
 		return nil, p, err
 	}
-	for _, k := range s.Packages {
+	var replaced *catalogdb.SelectedPackage
+	for _, k := range s.OneVariant() {
 		why := ""
 		switch {
 		case k.Package.State == catalog.Active:
 			chosen = append(chosen, k)
 			why = "it was not yanked"
+		case errors.Is(k.Back, catalogdb.ErrOtherBytes):
+			if k.Exact {
+				replaced = &k
+			}
+			why = fmt.Sprintf("its version has other bytes now, in place of sha256 %s: push that file again, or roll back", k.Package.File.SHA256)
 		case k.Back != nil && k.Exact:
 			return nil, p, cannotReturn(k)
 		case errors.Is(k.Back, catalogdb.ErrRemoved):
@@ -153,6 +160,9 @@ func (u *unyanking) plan(s catalogdb.Selected) (chosen []catalogdb.SelectedPacka
 		if why != "" {
 			p.LeftOut = append(p.LeftOut, catalog.PlanLeftOut{Place: k.Package.Place().String(), Package: nameOf(k.Package), Why: why})
 		}
+	}
+	if replaced != nil && len(p.Items) == 0 {
+		return nil, p, fmt.Errorf("%s in %s is published with other bytes, in place of sha256 %s: push that file again, or roll back; nothing is changed", nameOf(replaced.Package), replaced.Package.Place(), replaced.Package.File.SHA256)
 	}
 	if len(chosen) == 0 {
 		return nil, p, fmt.Errorf("nothing is restored: %s in %s is left out: %s", p.LeftOut[0].Package, p.LeftOut[0].Place, p.LeftOut[0].Why)

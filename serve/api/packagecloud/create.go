@@ -20,6 +20,9 @@ func (h *handler) createRepository(c call) {
 	}
 	s := catalog.Settings{}
 	if s.Visibility, err = visibility(first(p, "repository[private]", "private")); err == nil {
+		s.Mutable, err = mutable(first(p, "repository[mutable]", "mutable"))
+	}
+	if err == nil {
 		s.Repository, err = newName(c.by, first(p, "repository[name]", "name"))
 	}
 	if err != nil {
@@ -47,6 +50,18 @@ func visibility(private string) (catalog.Visibility, error) {
 		return catalog.Public, nil
 	default:
 		return "", api.Invalid("private", "is 1 or 0")
+	}
+}
+
+// mutable reads the field of that name. The error is the answer.
+func mutable(text string) (bool, error) {
+	switch strings.ToLower(text) {
+	case "1", "true":
+		return true, nil
+	case "", "0", "false":
+		return false, nil
+	default:
+		return false, api.Invalid("mutable", "is 1 or 0")
 	}
 }
 

@@ -181,11 +181,11 @@ func (in *Intake) place(d catalog.Distribution, file string) (req request, refus
 		file += "." + string(distro.Format)
 	}
 	folders := []string{in.repo.Owner, in.repo.Name, d.OS, d.Version}
-	train, refused := parseTrain(in.r.Header)
+	how, refused := parseHow(in.r.Header)
 	if refused != nil {
 		return req, refused
 	}
-	if req.at, req.object, refused = placeOf(folders, file, train, pushID(in.by.ID, in.key), in.h.Table); refused != nil && refused.field == "path" {
+	if req.at, req.object, refused = placeOf(folders, file, how, pushID(in.by.ID, in.key), in.h.Table); refused != nil && refused.field == "path" {
 		refused.field = fileField
 	}
 	return req, refused

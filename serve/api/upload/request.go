@@ -85,11 +85,11 @@ func parse(r *http.Request, principal string, table *layout.Table) (req request,
 	if refused != nil {
 		return req, refused
 	}
-	train, refused := parseTrain(r.Header)
+	how, refused := parseHow(r.Header)
 	if refused != nil {
 		return req, refused
 	}
-	if req.at, req.object, refused = parsePlace(r.URL.EscapedPath(), train, pushID(principal, key), table); refused != nil {
+	if req.at, req.object, refused = parsePlace(r.URL.EscapedPath(), how, pushID(principal, key), table); refused != nil {
 		return req, refused
 	}
 	req.retriable = key != ""
@@ -124,6 +124,37 @@ func parseTrain(h http.Header) (train string, refused *refusal) {
 	return train, nil
 }
 
+// A manner is how a package is pushed, besides where to.
+type manner struct {
+	train    string // that it is to be held for; empty for none
+	ifAbsent bool   // it replaces nothing
+}
+
+// staged returns the name of a file in staging.
+func (m manner) staged(id, file string) string {
+	if m.ifAbsent {
+		return layout.StagedIfAbsentName(id, file)
+	}
+	return layout.StagedTrainName(id, m.train, file)
+}
+
+func parseHow(h http.Header) (how manner, refused *refusal) {
+	const field = "Repomill-If-Absent"
+	if how.train, refused = parseTrain(h); refused != nil {
+		return how, refused
+	}
+	switch values := h.Values(field); {
+	case len(values) > 1 || len(values) == 1 && values[0] != "true" && values[0] != "false":
+		return how, refuse("if_absent", "%s: use true, or leave it out", field)
+	case len(values) == 1:
+		how.ifAbsent = values[0] == "true"
+	}
+	if how.ifAbsent && how.train != "" {
+		return how, refuse("if_absent", "%s and Repomill-Train: use one of them; a train takes the place of what is published", field)
+	}
+	return how, nil
+}
+
 // parseEncoding refuses bodies that are not the package itself.
 func parseEncoding(h http.Header) *refusal {
 	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
@@ -140,7 +171,7 @@ var formats = map[string]catalog.Format{".deb": catalog.DEB, ".ddeb": catalog.DE
 
 // parsePlace reads the path of an upload. Slashes are as they were sent: one that is encoded is a character of a name,
 // and no name may have it.
-func parsePlace(escaped, train, id string, table *layout.Table) (at layout.Staged, object string, refused *refusal) {
+func parsePlace(escaped string, how manner, id string, table *layout.Table) (at layout.Staged, object string, refused *refusal) {
 	parts := strings.Split(escaped, "/")
 	for i := range parts {
 		part, err := url.PathUnescape(parts[i])
@@ -157,15 +188,15 @@ func parsePlace(escaped, train, id string, table *layout.Table) (at layout.Stage
 	if file == "" {
 		return at, "", refuse("path", "path %.200q has no file name at its end: use curl -T FILE, which appends it after a slash", escaped)
 	}
-	return placeOf(folders, file, train, id, table)
+	return placeOf(folders, file, how, id, table)
 }
 
 // placeOf returns the staging key of a file in a folder.
-func placeOf(folders []string, file, train, id string, table *layout.Table) (at layout.Staged, object string, refused *refusal) {
+func placeOf(folders []string, file string, how manner, id string, table *layout.Table) (at layout.Staged, object string, refused *refusal) {
 	if err := checkFile(file); err != nil {
 		return at, "", refuse("path", "%s", err)
 	}
-	object = strings.Join(folders, "/") + "/" + layout.StagedTrainName(id, train, file)
+	object = strings.Join(folders, "/") + "/" + how.staged(id, file)
 	at, rej := layout.ParseStaging(object)
 	format := formats[path.Ext(file)]
 	switch {
