@@ -125,6 +125,34 @@ var scenarios = []scenario{
 		want:   onlyOld,
 	},
 	{
+		name:   "other bytes of a version, in a mutable repository",
+		before: func(s *site) error { return errors.Join(makeMutable(s), old(s)) },
+		staged: others,
+		do:     (*site).ingest,
+		want:   onlyOld,
+	},
+	{
+		name: "the first bytes of a version again, whose files were removed",
+		before: func(s *site) error {
+			err := errors.Join(makeMutable(s), old(s))
+			others(s)
+			return errors.Join(err, s.ingest(), removeReplaced(s))
+		},
+		staged: func(s *site) { s.putDEB("old"); s.putRPM("old", "noarch") },
+		do:     (*site).ingest,
+		want:   onlyOld,
+	},
+	{
+		name: "a reindex of what a mutable repository has published, after the catalog was lost",
+		before: func(s *site) error {
+			err := errors.Join(makeMutable(s), two(s))
+			s.putOther("old", "x86_64")
+			return errors.Join(err, s.ingest(), lose(s))
+		},
+		do:   rebuild,
+		want: onlyTwo,
+	},
+	{
 		name:   "a promotion to another distribution",
 		before: func(s *site) error { return errors.Join(old(s), declareNext(s), s.publish()) },
 		do:     promote,
@@ -214,6 +242,37 @@ var scenarios = []scenario{
 		later:  15 * 24 * time.Hour,
 		want:   map[string]string{jammy: "g1 1.0 amd64, g2 1.0 amd64, g3 1.0 amd64, g4 1.0 amd64"},
 	},
+}
+
+func makeMutable(s *site) error {
+	return s.Catalog.CreateRepository(s.t.Context(), catalog.Settings{Repository: tools, Mutable: true}, noon)
+}
+
+// others stages other bytes of the old packages.
+func others(s *site) { s.putOther("old", "noarch") }
+
+// removeReplaced removes the files of what was replaced, as a worker does after the retention period.
+func removeReplaced(s *site) error {
+	due, err := s.Catalog.DueForRemoval(s.t.Context(), time.Now().Add(time.Hour), 10)
+	if err == nil && len(due) != 2 {
+		err = fmt.Errorf("%d packages were replaced", len(due))
+	}
+	for _, k := range due {
+		err = errors.Join(err, s.Catalog.Removing(s.t.Context(), k))
+		for _, key := range s.filesOf(k) {
+			err = errors.Join(err, os.Remove(filepath.Join(s.dir, "bucket", key)))
+		}
+		err = errors.Join(err, s.Catalog.Removed(s.t.Context(), k))
+	}
+	return err
+}
+
+// filesOf returns the keys of the files of a package.
+func (s *site) filesOf(k catalog.Package) []string {
+	if k.Format == catalog.DEB {
+		return []string{k.Key}
+	}
+	return []string{layout.RPMKey(k, "aarch64"), layout.RPMKey(k, "x86_64")}
 }
 
 // next are the distributions that packages are promoted to, by those where they are.

@@ -164,6 +164,12 @@ func (s *site) putRPM(name, arch string) {
 	s.put("acme/tools/el/9/"+name+".rpm", rpmtest.Build(s.t, rpmtest.Spec{Name: name, Arch: arch}))
 }
 
+// putOther stages a package of each format that has the name and version of others, and other bytes.
+func (s *site) putOther(name, arch string) {
+	s.put("acme/tools/ubuntu/jammy/other-"+name+".deb", debtest.Build(s.t, debtest.Spec{Name: name, Arch: "amd64", Files: map[string]string{"usr/share/other": name}}))
+	s.put("acme/tools/el/9/other-"+name+".rpm", rpmtest.Build(s.t, rpmtest.Spec{Name: name, Arch: arch, Files: map[string]string{"/usr/share/other": name}}))
+}
+
 // ingest processes uploads without a final verdict, and publishes changed releases, as a worker does. After a fault, the catalog
 // records the work that is left for the next call.
 func (s *site) ingest() error { return s.ingestAll(s.uploads) }
