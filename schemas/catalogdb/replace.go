@@ -202,7 +202,7 @@ func (d *DB) RefuseOther(ctx context.Context, u catalog.Upload, k catalog.Packag
 	return rej, err
 }
 
-// dropClaim gives up a claim whose upload is refused: a worker removes the files, and then the row goes. A row that is no claim stays.
+// dropClaim gives up a claim whose upload is refused: a worker removes the files, and then the row goes. A row in another state stays.
 func dropClaim(ctx context.Context, tx *transaction, pkg int64, now time.Time) error {
 	_, err := tx.ExecContext(ctx, `UPDATE packages SET state = ?, removed = ?, yanked_at = ? WHERE id = ? AND state = ?`, catalog.Dropped, fileUrgent, millis(now), pkg, catalog.Claimed)
 	return err

@@ -149,7 +149,7 @@ func replaceInOne(t *testing.T, db *catalogdb.DB) {
 	}
 }
 
-// The order is that in which bytes reached staging, whatever workers do first.
+// The order is that in which bytes reached staging, and not that in which workers get to them.
 func replaceInOrder(t *testing.T, db *catalogdb.DB) {
 	declareMutable(t, db, jammy)
 	one, two, three := build(jammy, 1), build(jammy, 2), build(jammy, 3)
@@ -255,7 +255,7 @@ func replaceRefused(t *testing.T, db *catalogdb.DB) {
 		t.Errorf("unyank beside other bytes: %v", err)
 	}
 	checkActive(t, db, jammy, extra)
-	again := storeAt(t, db, one, 4) // what somebody withdrew stays withdrawn
+	again := storeAt(t, db, one, 4) // what a person withdrew stays withdrawn
 	activate(t, db, again)
 	checkRejected(t, db, again, catalog.YankedIdentity, "withdrawn")
 }

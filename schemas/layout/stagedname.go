@@ -35,7 +35,7 @@ func StagedTrainName(id, train, file string) string {
 	return stagedName(id, file)
 }
 
-// ifAbsent is what stands behind the ID of a push that replaces nothing.
+// ifAbsent is what is behind the ID of a push that replaces nothing.
 const ifAbsent = "!"
 
 // StagedIfAbsentName is [StagedName] of a file that is to be published only if its name and version have no other bytes, also in a
