@@ -50,6 +50,7 @@ func TestRowRefuses(t *testing.T) {
 		"no architecture":      strings.Replace(good, "Architecture: amd64", "Architecture: any", 1),
 		"another place":        strings.Replace(good, "pool/jammy/main/h/", "pool/jammy/main/x/", 1),
 		"a short place":        strings.Replace(good, "pool/jammy/main/h/hello/", "pool/", 1),
+		"another digest":       strings.Replace(good, "_amd64.deb", "_amd64."+strings.Repeat("0", 32)+".deb", 1),
 		"no size":              strings.Replace(good, "\nSize: ", "\nX-Size: ", 1),
 		"no digest":            strings.Replace(good, "\nSHA256: ", "\nSHA1: ", 1),
 	} {

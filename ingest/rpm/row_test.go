@@ -56,6 +56,7 @@ func TestRowRefuses(t *testing.T) {
 	good := string(described(t, rpmtest.Build(t, rpmtest.Spec{})).Primary)
 	for name, element := range map[string]string{
 		"nothing":             "",
+		"another digest":      strings.Replace(good, ".x86_64.rpm", ".x86_64."+strings.Repeat("0", 32)+".rpm", 1),
 		"no format":           strings.Replace(good, "<format>", "<layout>", 1),
 		"bad XML":             strings.Replace(good, "</name>", "</nome>", 1),
 		"another name":        strings.Replace(good, "<name>hello", "<name>../x", 1),
