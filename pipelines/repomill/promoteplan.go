@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"

@@ -56,8 +56,7 @@ func (w *work) front(ctx context.Context) error {
 func (w *work) frontOf(rows catalogdb.PageFront, set keys.Set) model.Front {
 	s := rows.Settings
 	f := model.Front{
-		Repository: model.Repository{Name: w.repository, Description: s.Description, Private: s.Visibility != catalog.Public, Snapshots: rows.Snapshots.Ever},
-@@THEIRS 		Repository: model.Repository{Name: w.repository, Description: s.Description, Private: s.Visibility != catalog.Public, Mutable: s.Mutable},
+		Repository: model.Repository{Name: w.repository, Description: s.Description, Private: s.Visibility != catalog.Public, Snapshots: rows.Snapshots.Ever, Mutable: s.Mutable},
 		Packages:   rows.Packages, Names: rows.Names, Releases: releasesOf(rows),
 		Keyring: s.Keyring != nil && s.Keyring.On, Changes: changesOf(rows.Changes),
 		Retention: s.Retention, SnapshotRule: s.Snapshots, Kept: rows.Snapshots.Kept, Newest: rows.Snapshots.Newest,

@@ -45,8 +45,7 @@ func (m *Maker) Make(ctx context.Context, of catalogdb.PageWork) (failed map[int
 		return nil, done, err
 	}
 	private := front.Settings.Visibility != catalog.Public
-	w.about = model.Repository{Name: of.Repository, Private: private, Snapshots: front.Snapshots.Ever}
-@@THEIRS 	w.about = model.Repository{Name: of.Repository, Private: private, Mutable: front.Settings.Mutable}
+	w.about = model.Repository{Name: of.Repository, Private: private, Snapshots: front.Snapshots.Ever, Mutable: front.Settings.Mutable}
 	if of.Front && private { // first of all: others shall not read of it
 		if err := w.roots(ctx); err != nil {
 			return nil, done, err

@@ -119,8 +119,7 @@ func activate(ctx context.Context, tx *transaction, s Stored, releases []release
 		return nil, err
 	}
 	if t, del := gone.DeletedTarget(s.Package.Distribution, s.Package.Component); del != nil {
-		return packageChange{}, reject(ctx, tx, upload, *DeletedRejection(t, *del), now)
-@@THEIRS 		return nil, reject(ctx, tx, upload, *DeletedRejection(s.Package.Repository, *del), now)
+		return nil, reject(ctx, tx, upload, *DeletedRejection(t, *del), now)
 	}
 	holder, id, err := find(ctx, tx, s.Package)
 	if err != nil {
@@ -150,7 +149,7 @@ func activate(ctx context.Context, tx *transaction, s Stored, releases []release
 		}
 		if holder.Yank != nil {
 			if err := returned(ctx, tx, id, holder, now); err != nil {
-				return packageChange{}, err
+				return nil, err
 			}
 		}
 	}

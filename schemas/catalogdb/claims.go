@@ -34,10 +34,6 @@ func (d *DB) Claim(ctx context.Context, k catalog.Package, by catalog.Upload) (h
 		if err == nil && holder.State == catalog.Claimed && holder.File.SHA256 == k.File.SHA256 {
 			return claimedBy(ctx, tx, by, k.Pusher, id)
 		}
-		if err == nil && by.Promoted() && holder.State == catalog.Yanked && holder.File.SHA256 == k.File.SHA256 {
-			holder, claimed, err = reclaim(ctx, tx, id, k, fragments, by)
-			return err
-		}
 		if err == nil && holder.Replaced() {
 			if claimed, err = claimAgain(ctx, tx, id, k, fragments); err != nil || !claimed {
 				return err
@@ -45,6 +41,10 @@ func (d *DB) Claim(ctx context.Context, k catalog.Package, by catalog.Upload) (h
 			k.Key = holder.Key
 			holder = k
 			return claimedBy(ctx, tx, by, k.Pusher, id)
+		}
+		if err == nil && by.Promoted() && holder.State == catalog.Yanked && holder.File.SHA256 == k.File.SHA256 {
+			holder, claimed, err = reclaim(ctx, tx, id, k, fragments, by)
+			return err
 		}
 		if !errors.Is(err, ErrNotFound) {
 			return err
@@ -93,15 +93,15 @@ func lockClaims(ctx context.Context, tx *transaction, k catalog.Package) (id int
 	if err != nil {
 		return 0, err
 	}
-	if gone, err := deletions(ctx, tx, k.Repository); err != nil {
-@@THEIRS 	del, mutable, err := termsOf(ctx, tx, k.Repository)
-@@THEIRS 	switch {
-@@THEIRS 	case err != nil:
+	terms, err := deletions(ctx, tx, k.Repository)
+	if err != nil {
 		return 0, err
-	} else if t, del := gone.DeletedTarget(k.Distribution, k.Component); del != nil {
+	}
+	t, del := terms.DeletedTarget(k.Distribution, k.Component)
+	switch {
+	case del != nil:
 		return 0, DeletedRejection(t, *del)
-@@THEIRS 	case del != nil:
-	case mutable != (k.Variant != ""):
+	case terms.Mutable != (k.Variant != ""):
 		return 0, fmt.Errorf("%s was created while the package was read: it is read again", k.Repository)
 	}
 	if arch := layout.OfferedArch(k); arch != "" && !slices.Contains(ds.Architectures, arch) {

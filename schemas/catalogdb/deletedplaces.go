@@ -7,12 +7,12 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// deletions returns the settings of a repository as far as they say what is deleted of it.
+// deletions returns the settings of a repository as far as they say what is deleted of it, and whether it is mutable.
 func deletions(ctx context.Context, q querier, r catalog.Repository) (s catalog.Settings, err error) {
 	s.Repository = r
 	var list []catalog.Deletion
-	err = q.QueryRowContext(ctx, `SELECT deletion, deleted_parts FROM repositories WHERE owner = ? AND name = ?`, r.Owner, r.Name).
-		Scan(jsonList[catalog.Deletion]{&list}, jsonList[catalog.DeletedPart]{&s.DeletedParts})
+	err = q.QueryRowContext(ctx, `SELECT deletion, deleted_parts, mutable FROM repositories WHERE owner = ? AND name = ?`, r.Owner, r.Name).
+		Scan(jsonList[catalog.Deletion]{&list}, jsonList[catalog.DeletedPart]{&s.DeletedParts}, &s.Mutable)
 	if len(list) > 0 {
 		s.Deleted = &list[0]
 	}

@@ -417,12 +417,3 @@ func (row *deletionRow) restoreAll(ctx context.Context, tx *transaction, d targe
 	}
 	return res.RowsAffected()
 }
-	del, _, err := termsOf(ctx, q, r)
-	return del, err
-}
-
-// termsOf is deletedOf that also says whether the repository is mutable.
-func termsOf(ctx context.Context, q querier, r catalog.Repository) (del *catalog.Deletion, mutable bool, err error) {
-@@THEIRS 	err = q.QueryRowContext(ctx, `SELECT deletion, mutable FROM repositories WHERE owner = ? AND name = ?`, r.Owner, r.Name).Scan(jsonList[catalog.Deletion]{&list}, &mutable)
-@@THEIRS 		return nil, mutable, notFound(err)
-@@THEIRS 	return &list[0], mutable, nil

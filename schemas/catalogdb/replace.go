@@ -135,8 +135,10 @@ func activateVariant(ctx context.Context, tx *transaction, s Stored, upload int6
 		return nil, err
 	}
 	if rej != nil {
-		if err := dropClaim(ctx, tx, id, now); err != nil {
-			return nil, err
+		if holder.Yank == nil { // else it stays withdrawn
+			if err := dropClaim(ctx, tx, id, now); err != nil {
+				return nil, err
+			}
 		}
 		return nil, reject(ctx, tx, upload, *rej, now)
 	}
@@ -144,6 +146,11 @@ func activateVariant(ctx context.Context, tx *transaction, s Stored, upload int6
 		return nil, err
 	} else if rej != nil {
 		return nil, reject(ctx, tx, upload, *rej, now)
+	}
+	if holder.State == catalog.Claimed && holder.Yank != nil {
+		if err := returned(ctx, tx, id, holder, now); err != nil {
+			return nil, err
+		}
 	}
 	gone, replaced, err := replaceOthers(ctx, tx, holder, u.by, others, releases, now)
 	if err != nil {

@@ -227,7 +227,7 @@ func archiveChecked(t *testing.T, db *catalogdb.DB) {
 	check("")
 	private(tools, catalog.Public) // narrower
 	check("")
-	if _, _, err := db.DeleteRepository(t.Context(), stable.Repository, time.Hour, start); err != nil {
+	if _, _, err := db.Delete(t.Context(), catalog.PackageTarget{Repository: stable.Repository}, time.Hour, start); err != nil {
 		t.Fatal(err)
 	}
 	check("the archive acme/stable takes no packages: it was deleted on")

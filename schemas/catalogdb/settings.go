@@ -18,8 +18,7 @@ import (
 )
 
 // repositoryColumns and scanRepository read a repository without its distributions.
-const repositoryColumns = `id, owner, name, visibility, origin, label, settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, verify_payload, require_signed, keyring_package, description, retention, snapshot_rule, created_at, deletion, deleted_parts`
-@@THEIRS const repositoryColumns = `id, owner, name, visibility, origin, label, settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, verify_payload, require_signed, keyring_package, description, retention, snapshot_rule, created_at, deletion, mutable`
+const repositoryColumns = `id, owner, name, visibility, origin, label, settings_revision, settings_nonce, published_settings_revision, package_keys, tokens, verify_payload, require_signed, keyring_package, description, retention, snapshot_rule, created_at, deletion, deleted_parts, mutable`
 
 // A repositoryRow is a repository as the tables have it, without its distributions.
 type repositoryRow struct {
@@ -36,8 +35,7 @@ func scanRepository(scan func(...any) error) (row repositoryRow, err error) {
 	var rules []catalog.SnapshotRule
 	err = scan(&row.id, &s.Repository.Owner, &s.Repository.Name, &s.Visibility, &s.Origin, &s.Label,
 		&s.Revision.Number, &s.Revision.Nonce, &row.published, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, &s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, jsonList[catalog.KeyringPackage]{&keyring}, &s.Description, jsonList[catalog.Retention]{&s.Retention}, jsonList[catalog.SnapshotRule]{&rules}, (*scanTime)(&row.created), jsonList[catalog.Deletion]{&deletion},
-		jsonList[catalog.DeletedPart]{&s.DeletedParts})
-@@THEIRS 		&s.Revision.Number, &s.Revision.Nonce, &row.published, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, &s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, jsonList[catalog.KeyringPackage]{&keyring}, &s.Description, jsonList[catalog.Retention]{&s.Retention}, jsonList[catalog.SnapshotRule]{&rules}, (*scanTime)(&row.created), jsonList[catalog.Deletion]{&deletion}, &s.Mutable)
+		jsonList[catalog.DeletedPart]{&s.DeletedParts}, &s.Mutable)
 	if len(keyring) > 0 {
 		s.Keyring = &keyring[0]
 	}
@@ -348,11 +346,9 @@ func insertRepository(ctx context.Context, tx *transaction, s catalog.Settings, 
 
 // update writes everything but the distributions and the revision.
 func (row *repositoryRow) update(ctx context.Context, tx *transaction, s catalog.Settings) error {
-	_, err := tx.ExecContext(ctx, `UPDATE repositories SET visibility = ?, origin = ?, label = ?, package_keys = ?, tokens = ?, verify_payload = ?, require_signed = ?, keyring_package = ?, description = ?, retention = ?, snapshot_rule = ?, deletion = ?, removed = ?, deleted_parts = ? WHERE id = ?`,
-@@THEIRS 	_, err := tx.ExecContext(ctx, `UPDATE repositories SET visibility = ?, origin = ?, label = ?, package_keys = ?, tokens = ?, verify_payload = ?, require_signed = ?, keyring_package = ?, description = ?, retention = ?, snapshot_rule = ?, deletion = ?, removed = ?, mutable = ? WHERE id = ?`,
+	_, err := tx.ExecContext(ctx, `UPDATE repositories SET visibility = ?, origin = ?, label = ?, package_keys = ?, tokens = ?, verify_payload = ?, require_signed = ?, keyring_package = ?, description = ?, retention = ?, snapshot_rule = ?, deletion = ?, removed = ?, deleted_parts = ?, mutable = ? WHERE id = ?`,
 		s.Visibility, s.Origin, s.Label, jsonList[catalog.PackageKey]{&s.PackageKeys}, jsonList[catalog.Token]{&s.Tokens}, s.VerifyPayload, jsonList[catalog.Format]{&s.RequireSigned}, keyringColumn(s), s.Description, jsonList[catalog.Retention]{&s.Retention}, snapshotRuleColumn(s),
-		deletionColumn(s), s.Deleted != nil && s.Deleted.Removing, jsonList[catalog.DeletedPart]{&s.DeletedParts}, row.id)
-@@THEIRS 		deletionColumn(s), s.Deleted != nil && s.Deleted.Removing, s.Mutable, row.id)
+		deletionColumn(s), s.Deleted != nil && s.Deleted.Removing, jsonList[catalog.DeletedPart]{&s.DeletedParts}, s.Mutable, row.id)
 	return err
 }
 
