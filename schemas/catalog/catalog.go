@@ -128,7 +128,8 @@ type Package struct {
 	Variant   string `json:"variant,omitempty"`  // in a mutable repository: the beginning of the digest of its file, in hexadecimal; else empty
 	SortKey   []byte `json:"-"`                  // orders as dpkg and rpm do: name, version, exact version, arch
 
-	Key      string    `json:"key"` // object key; for noarch that of the first architecture directory
+	Key      string    `json:"key"`               // object key; for noarch that of the first architecture directory
+	Embargo  string    `json:"embargo,omitempty"` // random: until its train is published the file has the key that follows from this; empty for none
 	File     File      `json:"file"`
 	Uploaded time.Time `json:"uploaded"` // time of the claim, whole seconds, UTC
 

@@ -30,6 +30,7 @@ const (
 	YankedIdentity      Reason = "yanked"               // this identity was withdrawn
 	ReservedIdentity    Reason = "reserved"             // this identity waits for a release train
 	TrainPublished      Reason = "train-published"      // the release train that it was pushed for is published already
+	TrainEmbargo        Reason = "train-embargo"        // its release train is under embargo and the push was not, or the reverse
 	DroppedFromTrain    Reason = "dropped"              // it was dropped from its release train
 	Replaced            Reason = "replaced"             // the staged object was replaced or removed before it was read, or a later upload of its version was published before it
 	Late                Reason = "late"                 // it was complete after its session had ended

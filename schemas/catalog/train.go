@@ -51,6 +51,8 @@ const (
 type Train struct {
 	Train     TrainName  `json:"train"`
 	State     TrainState `json:"state"`
+	Embargo   bool       `json:"embargo,omitempty"` // nothing public names or serves its packages before it is published
+	Copying   bool       `json:"copying,omitempty"` // of one under embargo: its files are on their way to their public keys, and only a drop stops that
 	Opened    time.Time  `json:"opened"`
 	NotBefore *time.Time `json:"not_before,omitempty"` // when a worker is to publish it; nil if it is not asked to
 	By        string     `json:"by,omitempty"`         // who asked for that

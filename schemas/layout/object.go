@@ -63,6 +63,8 @@ func headers(key string) (contentType, cacheControl string) {
 	switch {
 	case Hidden(key) && ext == ".asc":
 		return "application/pgp-keys", cachePrivate
+	case strings.HasPrefix(key, EmbargoPrefix):
+		return "application/octet-stream", cachePrivate
 	case Hidden(key):
 		return "application/json", cachePrivate
 	case IsPage(key):

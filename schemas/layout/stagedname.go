@@ -132,8 +132,9 @@ func ShownIn(text, key string) string {
 	return text
 }
 
-// ShownStaging returns a staging key as users know it: without the ID of the push.
+// ShownStaging returns a staging key as users know it: without the ID of the push, and without the prefix of an embargo.
 func ShownStaging(key string) string {
+	key, _ = CutEmbargo(key)
 	dir, name := path.Split(key)
 	_, file := CutID(name)
 	return dir + file

@@ -28,11 +28,36 @@ type Staged struct {
 	Component    string               // as written; empty if the key names none
 	ID           string               // of the push; empty for a file that was copied into staging
 	Train        string               // the release train of its owner that it is pushed for; empty for none
+	Embargo      bool                 // nothing may show it before the train is published
 	File         string               // the uploader's name for it: shown, never trusted
 }
 
-// ParseStaging reads a staging key, owner/name/os/version/[component/]file, whose last part may be a [StagedName].
+// ParseStaging reads a staging key, owner/name/os/version/[component/]file, whose last part may be a [StagedName]. An upload under
+// embargo has the key of [EmbargoedStaging].
 func ParseStaging(key string) (Staged, *catalog.Rejection) {
+	if open, embargo := CutEmbargo(key); embargo {
+		return parseEmbargoed(key, open)
+	}
+	return parseOpen(key)
+}
+
+// parseEmbargoed reads the staging key of an upload under embargo. Without a train it would never be published, and without an ID
+// its key could be guessed.
+func parseEmbargoed(key, open string) (Staged, *catalog.Rejection) {
+	at, rej := parseOpen(open)
+	at.Embargo = true
+	switch {
+	case rej != nil:
+		return at, rej
+	case len(key) > MaxStagingKey:
+		return at, &catalog.Rejection{Reason: catalog.BadPath, Detail: fmt.Sprintf("path %.200q is too long", ShownStaging(key))}
+	case at.ID == "" || at.Train == "":
+		return at, &catalog.Rejection{Reason: catalog.BadPath, Detail: "an upload under embargo is for a release train: use repomill push --train NAME --embargo"}
+	}
+	return at, nil
+}
+
+func parseOpen(key string) (Staged, *catalog.Rejection) {
 	p := strings.Split(key, "/")
 	if len(p) < 5 || len(p) > 6 || len(key) > MaxStagingKey || !utf8.ValidString(key) {
 		return Staged{}, &catalog.Rejection{Reason: catalog.BadPath, Detail: fmt.Sprintf("path %.200q: use owner/name/os/version/[component/]file", ShownStaging(key)) + placeAdvice(p)}
