@@ -29,8 +29,8 @@ type terms struct {
 }
 
 // authorize checks that the repository accepts packages with this distribution, component and architecture, or, with
-// [Ingester.Create], that what it lacks may be declared. The error is a rejection or a fault of the catalog.
-func (g *Ingester) authorize(ctx context.Context, k catalog.Package, distro layout.Distro) (adm admission, err error) {
+// [Ingester.Create], that what it lacks may be declared; nothing is under embargo. The error is a rejection or a fault of the catalog.
+func (g *Ingester) authorize(ctx context.Context, k catalog.Package, distro layout.Distro, embargo bool) (adm admission, err error) {
 	arch := layout.OfferedArch(k)
 	if k.Format == catalog.RPM && (arch == k.Arch && arch == layout.SRPMS || arch == "repodata") {
 		return adm, input.Reject(catalog.BadField, "architecture %q is the name of a folder of every RPM repository; build the package for a real one", k.Arch)
@@ -66,6 +66,10 @@ func (g *Ingester) authorize(ctx context.Context, k catalog.Package, distro layo
 			return adm, err
 		}
 	}
+	if g.Create && embargo {
+		return adm, input.Reject(catalog.UnknownRepository, "%s does not have all that this package needs (%s), and clients would see that it is added: an upload under embargo adds nothing; declare it with repomill repo create, or repo set, and push again",
+			k.Repository, lacking(k, declared, has, hasComponent, arch))
+	}
 	if g.Create {
 		adm.needed = &catalogdb.Declaration{Repository: k.Repository, Distro: distro, Component: k.Component, Arch: arch}
 		return adm, nil
@@ -92,6 +96,19 @@ func strangeArch(k catalog.Package) error {
 		return input.Reject(catalog.UnknownArchitecture, "%q is not an architecture of Debian or its ports, and an architecture stays in a repository; if systems of yours have it, add it with repomill repo set --arch, and push again", k.Arch)
 	}
 	return nil
+}
+
+// lacking says what a repository lacks for a package.
+func lacking(k catalog.Package, declared, has, hasComponent bool, arch string) string {
+	switch {
+	case !declared:
+		return "the repository itself"
+	case !has:
+		return "distribution " + k.Distribution.String()
+	case !hasComponent:
+		return "component " + k.Component
+	}
+	return "architecture " + arch
 }
 
 // An admissionCache keeps positive admissions for [TermsAge], so that a batch of packages reads the settings once.

@@ -61,8 +61,8 @@ func (g *Ingester) claim(ctx context.Context, u catalog.Upload, k catalog.Packag
 		return k, err
 	}
 	if !claimed {
-		if owner, err = g.checkConflict(ctx, u, k, owner, f); err == nil && owner.Key != k.Key {
-			err = fmt.Errorf("store %s: another upload claimed it at the same time, as %s", k.Key, owner.Key)
+		if owner, err = g.checkConflict(ctx, u, k, owner, f); err == nil && (owner.Key != k.Key || owner.Embargo != k.Embargo) {
+			err = fmt.Errorf("store %s: another upload claimed it at the same time", k.Key)
 		}
 		return owner, err
 	}

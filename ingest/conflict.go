@@ -31,6 +31,10 @@ func (g *Ingester) checkConflict(ctx context.Context, u catalog.Upload, k, owner
 			return k, input.Reject(catalog.YankedIdentity, "%s was published in %s with these bytes before, and replaced; push it without --train", name, strings.TrimSuffix(at, ","))
 		}
 		return owner, nil
+	case owner.Embargo != "" && (owner.File.SHA256 != f.SHA256 || !embargoed(u)): // nothing is said of its bytes
+		return k, catalogdb.ReservedBy(owner)
+	case owner.State == catalog.Claimed && owner.Embargo == "" && embargoed(u):
+		return k, input.Reject(catalog.Conflict, "%s in %s is claimed since %s by an upload without an embargo, which did not finish: its file may be seen already; push that again, or raise the version", name, at, since)
 	case owner.State == catalog.Yanked:
 		if owner.File.SHA256 != f.SHA256 {
 			u = catalog.Upload{}

@@ -130,6 +130,9 @@ func (g *Ingester) Store(ctx context.Context, u catalog.Upload) (Stored, error) 
 	if err != nil {
 		return Stored{}, replaced(u, err)
 	}
+	if k.Embargo != "" { // its directories get it when its train is published
+		return Stored{Package: k, Checked: checked}, nil
+	}
 	dirs, err := g.CopyToArchDirs(ctx, k)
 	return Stored{Package: k, Dirs: dirs, Checked: checked}, err
 }
@@ -226,7 +229,7 @@ func (g *Ingester) readFrom(ctx context.Context, u catalog.Upload, as request, r
 		return k, "", err
 	}
 	k.Pusher = as.by
-	adm, err := g.authorize(ctx, k, as.distro)
+	adm, err := g.authorize(ctx, k, as.distro, as.at.Embargo)
 	if err != nil {
 		return k, "", err
 	}

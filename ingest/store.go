@@ -18,18 +18,24 @@ import (
 // store writes the bytes of a package to the bucket under its key, unless another package has its identity. The
 // object becomes visible only after the claim is committed ([claimOnEOF]; publish/PROTOCOL.md, "One upload"). What
 // the repository lacks is declared only after the last byte of the package was read. Of a package that is an object of the
-// bucket, copyOf, that is copied.
+// bucket, copyOf, that is copied. A package under embargo is stored under its hidden key; its own key has no object.
 func (g *Ingester) store(ctx context.Context, u catalog.Upload, k catalog.Package, pkg source, needed *catalogdb.Declaration, copyOf string) (catalog.Package, error) {
 	owner, err := g.Catalog.Find(ctx, k)
 	switch {
 	case err == nil && owner.State == catalog.Yanked && copyOf != "" && owner.File.SHA256 == u.Generation: // it comes back
 		k.Key, needed = owner.Key, nil
 	case err == nil && owner.State != catalog.Claimed && !owner.Replaced():
+@@THEIRS 	case err == nil && (owner.State != catalog.Claimed || (owner.Embargo != "") != embargoed(u)):
 		return g.compareWithOwner(ctx, u, k, owner, pkg)
 	case err == nil:
 		k.Key = owner.Key // the key of the attempt that made the claim, or of the bytes that were replaced
 		needed = nil      // that attempt declared what its package needs, and other packages are rejected
+@@THEIRS 		k.Key, k.Embargo = owner.Key, owner.Embargo // those of the attempt that made the claim
+@@THEIRS 		needed = nil                                // that attempt declared what its package needs, and other packages are rejected
 	case errors.Is(err, catalogdb.ErrNotFound):
+		if embargoed(u) {
+			k.Embargo = layout.NewEmbargo()
+		}
 		k.Key, err = g.packageKey(ctx, k, needed)
 	}
 	if err != nil {
@@ -41,10 +47,11 @@ func (g *Ingester) store(ctx context.Context, u catalog.Upload, k catalog.Packag
 		}
 		return g.claim(ctx, u, k, f, pkg)
 	}}
+	key := storedKey(k)
 	if copyOf == "" {
-		err = g.Bucket.Create(ctx, layout.ObjectOf(k.Key), body)
+		err = g.Bucket.Create(ctx, layout.ObjectOf(key), body)
 	} else if _, err = io.Copy(io.Discard, body); err == nil {
-		err = g.Bucket.Copy(ctx, copyOf, layout.ObjectOf(k.Key))
+		err = g.Bucket.Copy(ctx, copyOf, layout.ObjectOf(key))
 	}
 	switch {
 	case errors.Is(err, fs.ErrExist):
@@ -52,9 +59,23 @@ func (g *Ingester) store(ctx context.Context, u catalog.Upload, k catalog.Packag
 	case body.err != nil && !errors.Is(body.err, io.EOF):
 		return k, body.err // the store's error has no other cause
 	case err != nil:
-		return k, fmt.Errorf("store %s: %w", k.Key, err)
+		return k, fmt.Errorf("store %s: %w", key, err)
 	}
 	return body.owner, nil
+}
+
+// embargoed reports whether an upload is under embargo.
+func embargoed(u catalog.Upload) bool {
+	_, embargo := layout.CutEmbargo(u.Object)
+	return embargo
+}
+
+// storedKey returns the key under which the bytes of a package lie.
+func storedKey(k catalog.Package) string {
+	if k.Embargo != "" {
+		return layout.EmbargoKey(k.Embargo)
+	}
+	return k.Key
 }
 
 // packageKey returns the key of a package: for noarch, in the first of its directories; for multilib, in that of
@@ -88,7 +109,13 @@ func (g *Ingester) confirmStored(ctx context.Context, body *claimOnEOF) (catalog
 	if _, err := io.Copy(io.Discard, body); err != nil {
 		return body.owner, err
 	}
-	return body.owner, g.verifyStored(ctx, body.owner.Key, body.owner.File)
+	return body.owner, g.verifyStored(ctx, storedKey(body.owner), body.owner.File)
+}
+
+// Verify checks that the object under a key of the bucket is file f. The error is a *[catalog.Rejection] for other bytes, and
+// fs.ErrNotExist if there is none.
+func (g *Ingester) Verify(ctx context.Context, key string, f catalog.File) error {
+	return g.verifyStored(ctx, key, f)
 }
 
 // verifyStored checks that the object under a key is file f.

@@ -20,7 +20,7 @@ import (
 const maxTrainChecks = 32
 
 // PublishTrain makes a release train that is due active, after it has found all files of it in the bucket, and returns the
-// repositories that changed. If something is missing, nothing changes, and the train's row says what. Several processes may do so at
+// repositories that changed. The files of a train under embargo are copied to their public keys just before that. If something is missing, nothing changes, and the train's row says what. Several processes may do so at
 // once, and repeat it: one of them commits. The error is a fault of a resource.
 func (r *Resources) PublishTrain(ctx context.Context, n catalog.TrainName) (changed []catalog.Repository, err error) {
 	for range maxGrown {
@@ -34,10 +34,18 @@ func (r *Resources) PublishTrain(ctx context.Context, n catalog.TrainName) (chan
 		}
 		if len(faults) > 0 {
 			faults = append(catalogdb.TrainFaults(t, members), faults...)
-			r.Log.Error("release train not published", "train", n.String(), "why", strings.Join(catalog.FewFaults(faults), "; "))
-			return nil, r.Catalog.RefuseTrain(ctx, n, faults)
+			refused, err := r.Catalog.RefuseTrain(ctx, n, faults)
+			if refused { // or else another process was faster
+				r.Log.Error("release train not published", "train", n.String(), "why", strings.Join(catalog.FewFaults(faults), "; "))
+			}
+			return nil, err
 		}
-		committed, err := r.Catalog.PublishTrain(ctx, n, dirs)
+		committed := false
+		if !t.Embargo {
+			committed, err = r.Catalog.PublishTrain(ctx, n, dirs)
+		} else {
+			committed, err = r.publishEmbargo(ctx, n, members)
+		}
 		refused, isRefused := errors.AsType[*catalogdb.TrainRefusal](err)
 		switch {
 		case errors.Is(err, catalogdb.ErrTrainMoved), errors.Is(err, catalogdb.ErrDirectoryAdded):
@@ -64,6 +72,16 @@ func repositoriesOf(members []catalog.TrainMember) (all []catalog.Repository) {
 	return all
 }
 
+// heldOf returns the uploads of a train whose packages wait for it.
+func heldOf(members []catalog.TrainMember) (held []catalog.TrainMember) {
+	for _, m := range members {
+		if m.State == catalog.Held && m.Package != nil && m.Package.State == catalog.Reserved {
+			held = append(held, m)
+		}
+	}
+	return held
+}
+
 // findTrainFiles looks for the files of all held packages, and copies those of RPM into directories that were added since they were
 // stored. It returns the directories that have the file of each upload, and what is missing or has another size.
 func (r *Resources) findTrainFiles(ctx context.Context, members []catalog.TrainMember) (dirs map[catalog.Upload][]string, faults []string, err error) {
@@ -77,12 +95,13 @@ func (r *Resources) findTrainFiles(ctx context.Context, members []catalog.TrainM
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(maxTrainChecks)
-	for _, m := range members {
-		if m.State != catalog.Held || m.Package == nil || m.Package.State != catalog.Reserved {
-			continue
-		}
+	for _, m := range heldOf(members) {
 		g.Go(func() error {
-			in, fault, err := r.findFiles(ctx, *m.Package, settings[m.Package.Repository])
+			find := r.findFiles
+			if m.Package.Embargo != "" {
+				find = r.findEmbargoed
+			}
+			in, fault, err := find(ctx, *m.Package, settings[m.Package.Repository])
 			mu.Lock()
 			defer mu.Unlock()
 			if dirs[m.Upload] = in; fault != "" {

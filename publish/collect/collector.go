@@ -54,6 +54,9 @@ type Records interface {
 	// of a repository, or imported what was published under it.
 	KnowsRevision(ctx context.Context, r catalog.Release, revision catalog.Revision) (bool, error)
 	KnowsSettingsRevision(ctx context.Context, r catalog.Repository, revision catalog.Revision) (bool, error)
+
+	// Embargoes returns the random names of the files of packages under embargo.
+	Embargoes(ctx context.Context) (map[string]bool, error)
 }
 
 // Removals are the withdrawn packages whose files have to be removed.

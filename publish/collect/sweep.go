@@ -31,10 +31,11 @@ type Swept struct {
 	Full    int // repositories with more garbage than one sweep marks: sweep again after [MinWait]
 }
 
-// Sweep removes superseded indexes, old manifests, and package files that no row names. An object must be older
-// than two retention periods, and an earlier sweep, at least MinWait ago, must have marked it. Sweep marks the objects
-// that the next one may remove. An error in one repository does not stop the sweep of others, nor does an object that cannot be
-// removed; the errors are joined. In a bucket of a later format it removes nothing and returns a [*tree.NewerFormat].
+// Sweep removes superseded indexes, old manifests, package files that no row names, and, after an hour, files under embargo that none
+// does. Any other object must be older than two retention periods, and an earlier sweep, at least MinWait ago, must have marked it.
+// Sweep marks the objects that the next one may remove. An error in one repository does not stop the sweep of others, nor does an
+// object that cannot be removed; the errors are joined. In a bucket of a later format it removes nothing and returns a
+// [*tree.NewerFormat].
 func (c *Collector) Sweep(ctx context.Context) (Swept, error) {
 	if _, err := tree.CheckFormat(ctx, c.bucket); err != nil {
 		return Swept{}, err
@@ -60,6 +61,10 @@ func (c *Collector) Sweep(ctx context.Context) (Swept, error) {
 	}
 	g.Wait() //nolint:errcheck // they are joined
 	var all Swept
+	var failed error
+	if all.Removed, failed = c.sweepEmbargoes(ctx); failed != nil {
+		faults = append(faults, fmt.Errorf("sweep %s: %w", layout.EmbargoPrefix, failed))
+	}
 	for _, res := range results {
 		all.Marked += res.Marked
 		all.Removed += res.Removed

@@ -165,6 +165,9 @@ func (c *Collector) removeFiles(ctx context.Context, k catalog.Package) (keys []
 	}
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
+	if k.Embargo != "" { // before the others: who copies it at this moment ends then
+		keys = slices.Insert(keys, 0, layout.EmbargoKey(k.Embargo))
+	}
 	if err := c.catalog.Removing(ctx, k); errors.Is(err, catalogdb.ErrNotFound) {
 		return nil, nil
 	} else if err != nil {

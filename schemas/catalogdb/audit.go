@@ -143,13 +143,15 @@ func (d *DB) auditPage(ctx context.Context, target catalog.Target, at, id int64)
 	}, `SELECT id, at, actor, action, target, detail, why, job FROM audit WHERE `+where+` ORDER BY at, id LIMIT ?`, append(args, logPage)...)
 }
 
-// uploadPage returns uploads as lines of the log. Who pushed one is known once a worker has read it.
+// uploadPage returns uploads as lines of the log, without those that are under embargo. Who pushed one is known once a worker has read it.
 func (d *DB) uploadPage(ctx context.Context, target catalog.Target, at, id int64) ([]logRow, error) {
 	where, args := `u.received_at >= ? AND (u.received_at > ? OR u.id > ?)`, []any{at, at, id}
+	prefix := ""
 	if target.Owner != "" {
-		prefix := target.String() + "/"
-		where, args = where+` AND u.object >= ? AND u.object < ?`, append(args, prefix, prefix+"\xff") // no UTF-8 has this byte
+		prefix = target.String() + "/"
 	}
+	terms, more := below(prefix)
+	where, args = where+` AND `+terms, append(args, more...)
 	return list(ctx, d, func(scan func(...any) error) (row logRow, err error) {
 		e := &row.entry
 		var object, state string

@@ -15,7 +15,7 @@ import (
 const (
 	packageColumns = `p.owner, p.name, d.os, d.version, d.format, k.component, k.name, k.version, k.canonical, k.arch, k.variant, k.dir,
 		k.sort_key, k.object_key, k.size, k.sha256, k.md5, k.uploaded_at, k.state,
-		k.pushed_by, k.pushed_job, k.yanked_at, COALESCE(k.yank_reason, ''), k.yanked_by, k.signer`
+		k.pushed_by, k.pushed_job, k.yanked_at, COALESCE(k.yank_reason, ''), k.yanked_by, k.signer, k.embargo`
 	packageTables = `packages k` + ofPackages
 	ofPackages    = ` JOIN distributions d ON d.id = k.distribution_id JOIN repositories p ON p.id = d.repository_id`
 
@@ -35,7 +35,7 @@ func scanPackageAnd(k *catalog.Package, after []any, scan func(...any) error, be
 	dest := append(before, &k.Repository.Owner, &k.Repository.Name, &k.Distribution.OS, &k.Distribution.Version, &k.Format,
 		&k.Component, &k.Name, &k.Version, &k.Canonical, &k.Arch, &k.Variant, &dir,
 		&k.SortKey, &k.Key, &k.File.Size, &k.File.SHA256, &k.File.MD5, (*scanTime)(&k.Uploaded), &k.State,
-		&k.Pusher.User, &k.Pusher.Job, &yankedAt, &yank.Reason, &yank.By, &k.Signer)
+		&k.Pusher.User, &k.Pusher.Job, &yankedAt, &yank.Reason, &yank.By, &k.Signer, &k.Embargo)
 	if err := scan(append(dest, after...)...); err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ const (
 
 // factColumns and facts are the columns of a row that say what the package is.
 const factColumns = `component, name, version, canonical, arch, variant, dir, sort_key, object_key, file,
-	size, sha256, md5, uploaded_at, state, pushed_by, pushed_job, yanked_at, yank_reason, yanked_by, signer, source, phase,
+	size, sha256, md5, uploaded_at, state, pushed_by, pushed_job, yanked_at, yank_reason, yanked_by, signer, source, phase, embargo,
 	stanza, primary_xml, filelists_xml, other_xml`
 
 func facts(k catalog.Package, fragments []any) []any {
@@ -98,12 +98,12 @@ func facts(k catalog.Package, fragments []any) []any {
 	}
 	return append([]any{k.Component, k.Name, k.Version, k.Canonical, k.Arch, k.Variant, dirOf(k), k.SortKey, k.Key, path.Base(k.Key),
 		k.File.Size, k.File.SHA256, k.File.MD5, millis(k.Uploaded), k.State, cut(k.Pusher.User, maxUser), cut(k.Pusher.Job, maxJob),
-		yankedAt, yank.Reason, cut(yank.By, maxUser), k.Signer, sourceColumn(k.Stanza), phaseColumn(k.Stanza)}, fragments...)
+		yankedAt, yank.Reason, cut(yank.By, maxUser), k.Signer, sourceColumn(k.Stanza), phaseColumn(k.Stanza), k.Embargo}, fragments...)
 }
 
 func insertPackage(ctx context.Context, tx *transaction, distribution int64, k catalog.Package, fragments []any) (id int64, err error) {
 	res, err := tx.ExecContext(ctx, `INSERT INTO packages (distribution_id, `+factColumns+`)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, append([]any{distribution}, facts(k, fragments)...)...)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, append([]any{distribution}, facts(k, fragments)...)...)
 	if err == nil {
 		id, err = res.LastInsertId()
 	}

@@ -10,14 +10,18 @@ import (
 	"time"
 
 	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 )
 
 // maxRepository is what the column of a repository holds: two names and a slash.
 const maxRepository = 511
 
 // repositoryOf returns the repository of an upload as its column has it: the first two segments of the object. Of an object
-// that can be in no repository it is empty.
+// that can be in no repository, or is under embargo, it is empty.
 func repositoryOf(object string) string {
+	if _, embargo := layout.CutEmbargo(object); embargo {
+		return ""
+	}
 	p := strings.SplitN(object, "/", 3)
 	if len(p) < 3 || p[0] == "" || p[1] == "" || len(p[0])+len(p[1])+1 > maxRepository {
 		return ""

@@ -87,7 +87,7 @@ func (d *DB) DropTrain(ctx context.Context, n catalog.TrainName, w TrainDrop) (d
 			return err
 		}
 		if w.All {
-			_, err = tx.ExecContext(ctx, `UPDATE trains SET state = ?, ended_at = ?, not_before = NULL, fault = '[]' WHERE id = ?`, catalog.TrainDropped, millis(now), row.id)
+			_, err = tx.ExecContext(ctx, `UPDATE trains SET state = ?, ended_at = ?, not_before = NULL, copying = 0, fault = '[]' WHERE id = ?`, catalog.TrainDropped, millis(now), row.id)
 		}
 		if err != nil || len(out) == 0 && !w.All {
 			return err
@@ -96,7 +96,7 @@ func (d *DB) DropTrain(ctx context.Context, n catalog.TrainName, w TrainDrop) (d
 		if w.All {
 			detail = "all of it"
 		}
-		return recordTrain(ctx, tx, now, catalog.ActionTrainDrop, n, out, detail)
+		return recordTrain(ctx, tx, now, catalog.ActionTrainDrop, row.train, out, detail)
 	})
 	return dropped, err
 }

@@ -11,11 +11,15 @@ import (
 	"time"
 
 	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 )
 
 var (
 	// ErrTrainPublished is returned for a release train that was published before.
 	ErrTrainPublished = errors.New("the train is published already")
+	// ErrTrainGoing is returned for a release train under embargo whose files are being copied to their public keys. It is published as
+	// soon as they are, unless it is dropped.
+	ErrTrainGoing = errors.New("the files of the train are being copied to their public keys")
 	// ErrTrainMoved is returned by [DB.PublishTrain] if an upload of the train was not among those that were checked: read the train,
 	// check it, and call again.
 	ErrTrainMoved = errors.New("the train has other uploads by now")
@@ -28,10 +32,16 @@ type TrainRefusal struct{ Faults []string }
 func (r *TrainRefusal) Error() string { return strings.Join(catalog.FewFaults(r.Faults), "; ") }
 
 // AskTrain asks workers, in the name of the context's actor, to publish a release train at a time, or now if that is zero. It
-// replaces what was asked before. The error wraps [ErrNotFound] or [ErrTrainPublished]; it is a [TrainRefusal] if the train is to be
+// replaces what was asked before. The error wraps [ErrNotFound], [ErrTrainPublished] or [ErrTrainGoing]; it is a [TrainRefusal] if the train is to be
 // published now and cannot be. Then nothing changes.
 func (d *DB) AskTrain(ctx context.Context, n catalog.TrainName, at time.Time) error {
 	return d.changeTrain(ctx, n, func(tx *transaction, row trainRow, now time.Time) error {
+		switch {
+		case row.train.Copying && at.IsZero():
+			return nil // it goes now
+		case row.train.Copying:
+			return ErrTrainGoing
+		}
 		members, err := trainMembers(ctx, tx, row.id)
 		if err != nil {
 			return err
@@ -52,15 +62,18 @@ func (d *DB) AskTrain(ctx context.Context, n catalog.TrainName, at time.Time) er
 		if err != nil {
 			return err
 		}
-		return recordTrain(ctx, tx, now, catalog.ActionTrainAsk, row.train.Train, members, detail)
+		return recordTrain(ctx, tx, now, catalog.ActionTrainAsk, row.train, members, detail)
 	})
 }
 
 // CancelTrain takes back what [DB.AskTrain] asked for, and reports whether anything was asked for.
 func (d *DB) CancelTrain(ctx context.Context, n catalog.TrainName) (cancelled bool, err error) {
 	err = d.changeTrain(ctx, n, func(tx *transaction, row trainRow, now time.Time) error {
-		if row.train.NotBefore == nil {
+		switch {
+		case row.train.NotBefore == nil:
 			return nil // cancelled by an earlier try, if any
+		case row.train.Copying:
+			return ErrTrainGoing
 		}
 		cancelled = true
 		members, err := trainMembers(ctx, tx, row.id)
@@ -70,7 +83,7 @@ func (d *DB) CancelTrain(ctx context.Context, n catalog.TrainName) (cancelled bo
 		if err != nil {
 			return err
 		}
-		return recordTrain(ctx, tx, now, catalog.ActionTrainCancel, n, members, "")
+		return recordTrain(ctx, tx, now, catalog.ActionTrainCancel, row.train, members, "")
 	})
 	return cancelled, err
 }
@@ -97,19 +110,24 @@ func (d *DB) changeTrain(ctx context.Context, n catalog.TrainName, change func(t
 	return nil
 }
 
-// recordTrain records an entry of the audit log in each repository that has uploads in a release train.
-func recordTrain(ctx context.Context, tx *transaction, now time.Time, action catalog.Action, n catalog.TrainName, members []memberRow, detail string) error {
+// recordTrain records an entry of the audit log in each repository that has uploads in a release train. Under embargo, repositories
+// read of its publish alone.
+func recordTrain(ctx context.Context, tx *transaction, now time.Time, action catalog.Action, t catalog.Train, members []memberRow, detail string) error {
+	n, hidden := t.Train, t.Embargo && action != catalog.ActionTrainPublish
 	counts := map[catalog.Repository]int{}
 	for _, row := range members {
-		if k := row.member.Package; k != nil && row.member.State == catalog.Held {
+		if k := row.member.Package; k != nil && row.member.State == catalog.Held && !hidden {
 			counts[k.Repository]++
 		}
 	}
 	var entries []catalog.AuditEntry
 	for _, r := range slices.SortedFunc(maps.Keys(counts), func(a, b catalog.Repository) int { return strings.Compare(a.String(), b.String()) }) {
-		entries = append(entries, trainEntry(action, r, n, strings.TrimSpace(fmt.Sprintf("(%d packages) %s", counts[r], detail))))
+		entries = append(entries, trainEntry(action, layout.Staged{Repository: r}, n, strings.TrimSpace(fmt.Sprintf("(%d packages) %s", counts[r], detail))))
 	}
 	if len(entries) == 0 {
+		if hidden {
+			detail = strings.TrimSpace(fmt.Sprintf("(%d uploads under embargo) %s", len(members), detail))
+		}
 		entries = append(entries, catalog.AuditEntry{Action: action, Target: n.Owner, Detail: strings.TrimSpace("train " + n.String() + " " + detail)})
 	}
 	return record(ctx, tx, now, entries...)
@@ -138,6 +156,7 @@ func (d *DB) DueTrains(ctx context.Context) (due []catalog.TrainName, err error)
 // bucket, the RPM directories that have the file. If the train is not due, because it was published, dropped or postponed since,
 // nothing changes and committed is false. If something is missing, nothing changes but that the train is not to be published any
 // more, and says why: the error is a [TrainRefusal]. It wraps [ErrTrainMoved] or [ErrDirectoryAdded] for what has to be checked again.
+// A train under embargo has to have begun ([DB.BeginTrainCopies]); dirs then has the uploads whose files are copied.
 func (d *DB) PublishTrain(ctx context.Context, n catalog.TrainName, dirs map[catalog.Upload][]string) (committed bool, err error) {
 	var refused *TrainRefusal
 	err = d.tx(ctx, func(tx *transaction) error {
@@ -145,6 +164,9 @@ func (d *DB) PublishTrain(ctx context.Context, n catalog.TrainName, dirs map[cat
 		row, now, err := d.dueTrain(ctx, tx, n)
 		if err != nil || row.id == 0 {
 			return err
+		}
+		if row.train.Embargo && !row.train.Copying {
+			return ErrTrainMoved
 		}
 		rows, stored, err := readDue(ctx, tx, row, dirs)
 		if err != nil {
@@ -218,29 +240,37 @@ func readDue(ctx context.Context, tx *transaction, row trainRow, dirs map[catalo
 	return rows, stored, nil
 }
 
-// refuseTrain records why a release train is not published. It stays open, and is not tried again by itself.
+// refuseTrain records why a release train is not published. It stays open, and is not tried again by itself. One under embargo whose
+// files are being copied goes as soon as it can, unless that is dropped which is at fault.
 func refuseTrain(ctx context.Context, tx *transaction, row trainRow, rows []memberRow, faults []string, now time.Time) error {
 	faults = catalog.FewFaults(faults)
+	if row.train.Copying {
+		_, err := tx.ExecContext(ctx, `UPDATE trains SET attempts = attempts + 1, fault = ? WHERE id = ?`, catalog.FaultsText(faults), row.id)
+		return err
+	}
 	if _, err := tx.ExecContext(ctx, `UPDATE trains SET not_before = NULL, fault = ? WHERE id = ?`, catalog.FaultsText(faults), row.id); err != nil {
 		return err
 	}
 	// Those who may look into one of the repositories read what has its name: the reasons may be of another one.
-	return recordTrain(ctx, tx, now, catalog.ActionTrainRefuse, row.train.Train, rows, fmt.Sprintf("for %d reasons, which repomill train show prints", len(faults)))
+	return recordTrain(ctx, tx, now, catalog.ActionTrainRefuse, row.train, rows, fmt.Sprintf("for %d reasons, which repomill train show prints", len(faults)))
 }
 
-// RefuseTrain records why a release train that is due cannot be published, unless it is not due any more.
-func (d *DB) RefuseTrain(ctx context.Context, n catalog.TrainName, faults []string) error {
-	return d.tx(ctx, func(tx *transaction) error {
+// RefuseTrain records why a release train that is due cannot be published, unless it is not due any more. It reports whether it was
+// due.
+func (d *DB) RefuseTrain(ctx context.Context, n catalog.TrainName, faults []string) (refused bool, err error) {
+	err = d.tx(ctx, func(tx *transaction) error {
 		row, now, err := d.dueTrain(ctx, tx, n)
 		if err != nil || row.id == 0 {
 			return err
 		}
+		refused = true
 		rows, err := trainMembers(ctx, tx, row.id)
 		if err != nil {
 			return err
 		}
 		return refuseTrain(ctx, tx, row, rows, faults, now)
 	})
+	return refused, err
 }
 
 // RecordTrainFault records the fault of a resource in an attempt to publish a release train that is due. It is tried again.
@@ -271,7 +301,7 @@ func commitTrain(ctx context.Context, tx *transaction, row trainRow, rows []memb
 	}
 	for some := range slices.Chunk(packages, selectChunk) {
 		where, args := in("id", some)
-		if _, err := tx.ExecContext(ctx, `UPDATE packages SET state = ? WHERE state = ? AND `+where, append([]any{catalog.Active, catalog.Reserved}, args...)...); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE packages SET state = ?, embargo = '' WHERE state = ? AND `+where, append([]any{catalog.Active, catalog.Reserved}, args...)...); err != nil {
 			return err
 		}
 	}
@@ -285,6 +315,11 @@ func commitTrain(ctx context.Context, tx *transaction, row trainRow, rows []memb
 			}
 		}
 	}
+	if row.train.Embargo {
+		if err := disclose(ctx, tx, rows); err != nil {
+			return err
+		}
+	}
 	gone, err := replaceByTrain(ctx, tx, rows, stored, releases, now)
 	if err != nil {
 		return err
@@ -293,10 +328,11 @@ func commitTrain(ctx context.Context, tx *transaction, row trainRow, rows []memb
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE trains SET state = ?, ended_at = ?, not_before = NULL, fault = '[]' WHERE id = ?`, catalog.TrainGone, millis(now), row.id)
+@@THEIRS 	_, err := tx.ExecContext(ctx, `UPDATE trains SET state = ?, ended_at = ?, not_before = NULL, copying = 0, fault = '[]' WHERE id = ?`, catalog.TrainGone, millis(now), row.id)
 	if err != nil {
 		return err
 	}
-	return recordTrain(asked(ctx, row), tx, now, catalog.ActionTrainPublish, row.train.Train, rows, "")
+	return recordTrain(asked(ctx, row), tx, now, catalog.ActionTrainPublish, row.train, rows, "")
 }
 
 // asked returns a context in which who asked for a release train to be published is the actor.

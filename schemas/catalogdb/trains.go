@@ -16,7 +16,7 @@ import (
 )
 
 // trainColumns and scanTrain read a release train, the table t.
-const trainColumns = `t.id, t.owner, t.name, t.state, t.opened_at, t.not_before, t.actor, t.why, t.job, t.attempts, t.fault, t.ended_at`
+const trainColumns = `t.id, t.owner, t.name, t.state, t.embargo, t.copying, t.opened_at, t.not_before, t.actor, t.why, t.job, t.attempts, t.fault, t.ended_at`
 
 type trainRow struct {
 	id    int64
@@ -28,7 +28,7 @@ func scanTrain(scan func(...any) error) (row trainRow, err error) {
 	t := &row.train
 	var notBefore, ended sql.NullInt64
 	var faults string
-	err = scan(&row.id, &t.Train.Owner, &t.Train.Name, &t.State, (*scanTime)(&t.Opened), &notBefore, &t.By, &t.Why, &row.job, &t.Attempts, &faults, &ended)
+	err = scan(&row.id, &t.Train.Owner, &t.Train.Name, &t.State, &t.Embargo, &t.Copying, (*scanTime)(&t.Opened), &notBefore, &t.By, &t.Why, &row.job, &t.Attempts, &faults, &ended)
 	if err == nil {
 		err = json.Unmarshal([]byte(faults), &t.Faults)
 	}
@@ -43,7 +43,8 @@ func findTrain(ctx context.Context, q querier, n catalog.TrainName, lock string)
 }
 
 // joinTrain records that a new upload, which has the lease with a token, is of the release train that its name has. The first one
-// opens the train. If the train is published already, the upload is rejected.
+// opens the train, and says whether that is under embargo. If the train is published already, or the upload is not under embargo as
+// the train is, the upload is rejected.
 func joinTrain(ctx context.Context, tx *transaction, u catalog.Upload, inserted sql.Result, token string, now time.Time) (string, catalog.UploadState, error) {
 	upload, err := inserted.LastInsertId()
 	if err != nil {
@@ -57,16 +58,18 @@ func joinTrain(ctx context.Context, tx *transaction, u catalog.Upload, inserted 
 	row, err := findTrain(ctx, tx, n, tx.forUpdate)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		row.id, err = openTrain(ctx, tx, n, at.Repository, now)
+		row.id, err = openTrain(ctx, tx, n, at, now)
 	case err == nil && row.train.State == catalog.TrainGone:
 		rej := catalog.Rejection{Reason: catalog.TrainPublished, Detail: fmt.Sprintf("release train %s was published on %s and takes no more packages: push without --train, or use another name",
 			n, row.train.Ended.UTC().Format(time.DateTime+" MST"))}
 		return "", catalog.Rejected, reject(ctx, tx, upload, rej, now)
 	case err == nil && row.train.State == catalog.TrainDropped:
-		_, err = tx.ExecContext(ctx, `UPDATE trains SET state = ?, opened_at = ?, ended_at = NULL, fault = '[]' WHERE id = ?`, catalog.TrainOpen, millis(now), row.id)
+		_, err = tx.ExecContext(ctx, `UPDATE trains SET state = ?, embargo = ?, opened_at = ?, ended_at = NULL, fault = '[]' WHERE id = ?`, catalog.TrainOpen, at.Embargo, millis(now), row.id)
 		if err == nil {
-			err = record(ctx, tx, now, trainEntry(catalog.ActionTrainOpen, at.Repository, n, "again"))
+			err = record(ctx, tx, now, trainEntry(catalog.ActionTrainOpen, at, n, "again"))
 		}
+	case err == nil && (row.train.Embargo != at.Embargo || row.train.Copying):
+		return "", catalog.Rejected, keepOut(ctx, tx, row.train, upload, now)
 	}
 	if err == nil {
 		_, err = tx.ExecContext(ctx, `INSERT INTO train_uploads (upload_id, train_id) VALUES (?, ?)`, upload, row.id)
@@ -74,21 +77,44 @@ func joinTrain(ctx context.Context, tx *transaction, u catalog.Upload, inserted 
 	return token, catalog.Received, err
 }
 
-func openTrain(ctx context.Context, tx *transaction, n catalog.TrainName, r catalog.Repository, now time.Time) (int64, error) {
-	res, err := tx.ExecContext(ctx, `INSERT INTO trains (owner, name, state, opened_at, actor, why, job, attempts, fault) VALUES (?, ?, ?, ?, '', '', '', 0, '[]')`,
-		n.Owner, n.Name, catalog.TrainOpen, millis(now))
+// keepOut rejects an upload for an open train that does not take it. One that should have been under embargo lies where others may
+// read it, and is removed from there.
+func keepOut(ctx context.Context, tx *transaction, t catalog.Train, upload int64, now time.Time) error {
+	rej := catalog.Rejection{Reason: catalog.TrainEmbargo}
+	switch {
+	case t.Copying:
+		rej = catalog.Rejection{Reason: catalog.TrainPublished, Detail: fmt.Sprintf("release train %s is being published and takes no more packages: push without --train, or use another name", t.Train)}
+	case t.Embargo:
+		rej.Detail = fmt.Sprintf("release train %s is under embargo, and this push is not: its file was removed from staging, where others may have seen it; push with --embargo", t.Train)
+		if _, err := tx.ExecContext(ctx, `UPDATE uploads SET staged = ? WHERE id = ?`, objectDoomed, upload); err != nil {
+			return err
+		}
+	default:
+		rej.Detail = fmt.Sprintf("release train %s is not under embargo: push without --embargo, or use another name", t.Train)
+	}
+	return reject(ctx, tx, upload, rej, now)
+}
+
+func openTrain(ctx context.Context, tx *transaction, n catalog.TrainName, at layout.Staged, now time.Time) (int64, error) {
+	res, err := tx.ExecContext(ctx, `INSERT INTO trains (owner, name, state, embargo, opened_at, actor, why, job, attempts, fault) VALUES (?, ?, ?, ?, ?, '', '', '', 0, '[]')`,
+		n.Owner, n.Name, catalog.TrainOpen, at.Embargo, millis(now))
 	if err != nil {
 		return 0, err
 	}
-	if err := record(ctx, tx, now, trainEntry(catalog.ActionTrainOpen, r, n, "")); err != nil {
+	if err := record(ctx, tx, now, trainEntry(catalog.ActionTrainOpen, at, n, "")); err != nil {
 		return 0, err
 	}
 	return res.LastInsertId()
 }
 
-// trainEntry returns an entry of the audit log about a release train, for one of the repositories that have a part in it.
-func trainEntry(action catalog.Action, r catalog.Repository, n catalog.TrainName, detail string) catalog.AuditEntry {
-	return catalog.AuditEntry{Action: action, Target: r.String(), Detail: strings.TrimSpace("train " + n.String() + " " + detail)}
+// trainEntry returns an entry of the audit log about a release train, for the repository of an upload of it. Those who may look into
+// that repository do not read of an embargo: then the entry is the owner's.
+func trainEntry(action catalog.Action, at layout.Staged, n catalog.TrainName, detail string) catalog.AuditEntry {
+	e := catalog.AuditEntry{Action: action, Target: at.Repository.String(), Detail: strings.TrimSpace("train " + n.String() + " " + detail)}
+	if at.Embargo {
+		e.Target, e.Detail = n.Owner, strings.TrimSpace(e.Detail+" under embargo")
+	}
+	return e
 }
 
 // ErrBeingRemoved is returned for a package that was dropped from its release train, and whose file is being removed. The upload is
@@ -99,8 +125,12 @@ func droppedYet(k catalog.Package) error {
 	return fmt.Errorf("%s %s %s: %w", k.Name, k.Version, k.Arch, ErrBeingRemoved)
 }
 
-// ReservedBy returns the rejection of an upload whose identity, that of k, waits for a release train. It says nothing of the bytes.
+// ReservedBy returns the rejection of an upload whose identity, that of k, waits for a release train. It says nothing of the bytes, and
+// under embargo nothing of a train.
 func ReservedBy(k catalog.Package) *catalog.Rejection {
+	if k.Embargo != "" {
+		return &catalog.Rejection{Reason: catalog.ReservedIdentity, Detail: fmt.Sprintf("%s %s %s in %s is reserved: raise the version", k.Name, k.Version, k.Arch, k.Place())}
+	}
 	return &catalog.Rejection{Reason: catalog.ReservedIdentity, Detail: fmt.Sprintf("%s %s %s in %s is reserved: it waits for a release train of %s; publish the train, drop the package from it, or raise the version",
 		k.Name, k.Version, k.Arch, k.Place(), k.Repository.Owner)}
 }
@@ -143,6 +173,9 @@ func heldInTrainOf(ctx context.Context, q querier, upload, pkg int64) (bool, err
 // heldDetail says what the pusher is to know of an upload that is held.
 func heldDetail(ctx context.Context, q querier, s Stored) (string, error) {
 	r := s.Package.Repository
+	if s.Package.Embargo != "" {
+		return fmt.Sprintf("it waits for release train %s/%s, under embargo: no index, page or URL has it before the train is published", r.Owner, layout.TrainOf(s.Upload.Object)), nil
+	}
 	var visibility catalog.Visibility
 	err := q.QueryRowContext(ctx, `SELECT visibility FROM repositories WHERE owner = ? AND name = ?`, r.Owner, r.Name).Scan(&visibility)
 	detail := fmt.Sprintf("it waits for release train %s/%s", r.Owner, layout.TrainOf(s.Upload.Object))

@@ -112,10 +112,11 @@ func awaited(ctx context.Context, q querier, uploads []uploadRow) (map[int64][]c
 	return awaited, err
 }
 
-// Recent returns the newest uploads below a staging prefix, newest first.
+// Recent returns the newest uploads below a staging prefix, newest first, without those that are under embargo.
 func (d *DB) Recent(ctx context.Context, prefix string, limit int) ([]catalog.Verdict, error) {
+	where, args := below(prefix)
 	rows, err := list(ctx, d, scanVerdict, `SELECT `+verdictColumns+` FROM `+verdictTables+`
-		WHERE u.object >= ? AND u.object < ? ORDER BY u.received_at DESC, u.id DESC LIMIT ?`, prefix, prefix+"\xff", limit) // no UTF-8 has this byte
+		WHERE `+where+` ORDER BY u.received_at DESC, u.id DESC LIMIT ?`, append(args, limit)...)
 	verdicts := make([]catalog.Verdict, len(rows))
 	for i, row := range rows {
 		verdicts[i] = row.verdict

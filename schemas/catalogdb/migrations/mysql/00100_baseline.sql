@@ -135,6 +135,7 @@ CREATE TABLE IF NOT EXISTS reindexes (
 -- file is the last part of object_key.
 -- removed: 1, the file of a yanked package is about to be deleted; 2, it is; 3, it is being stored again, in a mutable repository. signer: the key that a package says it was signed with.
 -- source is that of a DEB, "name version"; phase is the percentage in its stanza, NULL for none.
+-- embargo: the file lies under the hidden key that has it, until the train of the package is published; empty for none.
 CREATE TABLE IF NOT EXISTS packages (
     id              BIGINT          NOT NULL AUTO_INCREMENT,
     distribution_id BIGINT          NOT NULL,
@@ -166,6 +167,7 @@ CREATE TABLE IF NOT EXISTS packages (
     signer          VARBINARY(64)   NOT NULL DEFAULT '',
     source          VARBINARY(768)  NOT NULL DEFAULT '',
     phase           INT             NULL,
+    embargo         VARBINARY(32)   NOT NULL DEFAULT '',
     PRIMARY KEY (id),
     UNIQUE KEY packages_by_identity (distribution_id, name, canonical, arch, component, variant),
     KEY packages_to_remove (removed, yanked_at),
@@ -173,6 +175,7 @@ CREATE TABLE IF NOT EXISTS packages (
     KEY packages_in_order (distribution_id, state, dir, sort_key, component, variant),
     KEY packages_by_source (distribution_id, component, source),
     KEY packages_by_phase (distribution_id, phase),
+    KEY packages_by_embargo (embargo),
     FOREIGN KEY (distribution_id) REFERENCES distributions (id)
 ) ENGINE = InnoDB;
 
@@ -462,11 +465,14 @@ CREATE TABLE IF NOT EXISTS promotions (
 
 -- Release trains: packages of the repositories of an owner that become active in one transaction. not_before is when a worker is to do
 -- that, NULL while it is not asked to; actor, why and job are of who asked. fault is a JSON array of why the last attempt did not.
+-- embargo: nothing shows its packages before. copying: their files are on the way to their public keys.
 CREATE TABLE IF NOT EXISTS trains (
     id         BIGINT          NOT NULL AUTO_INCREMENT PRIMARY KEY,
     owner      VARBINARY(63)   NOT NULL,
     name       VARBINARY(64)   NOT NULL,
     state      VARBINARY(16)   NOT NULL,
+    embargo    TINYINT         NOT NULL DEFAULT 0,
+    copying    TINYINT         NOT NULL DEFAULT 0,
     opened_at  BIGINT          NOT NULL,
     not_before BIGINT          NULL,
     actor      VARBINARY(255)  NOT NULL,

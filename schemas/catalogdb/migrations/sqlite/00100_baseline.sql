@@ -122,6 +122,7 @@ CREATE TABLE reindexes (
 -- file is the last part of object_key.
 -- removed: 1, the file of a yanked package is about to be deleted; 2, it is; 3, it is being stored again, in a mutable repository. signer: the key that a package says it was signed with.
 -- source is that of a DEB, "name version"; phase is the percentage in its stanza, NULL for none.
+-- embargo: the file lies under the hidden key that has it, until the train of the package is published; empty for none.
 CREATE TABLE packages (
     id              INTEGER PRIMARY KEY,
     distribution_id INTEGER NOT NULL REFERENCES distributions (id),
@@ -153,8 +154,10 @@ CREATE TABLE packages (
     signer          TEXT    NOT NULL DEFAULT '',
     source          TEXT    NOT NULL DEFAULT '',
     phase           INTEGER NULL,
+    embargo         TEXT    NOT NULL DEFAULT '',
     UNIQUE (distribution_id, name, canonical, arch, component, variant)
 );
+CREATE INDEX packages_by_embargo ON packages (embargo) WHERE embargo <> '';
 CREATE INDEX packages_by_file ON packages (distribution_id, state, file);
 CREATE INDEX packages_in_order ON packages (distribution_id, state, dir, sort_key, component, variant);
 CREATE INDEX packages_to_remove ON packages (removed, yanked_at);
@@ -421,11 +424,14 @@ CREATE INDEX promotions_to_move ON promotions (move, upload_id);
 
 -- Release trains: packages of the repositories of an owner that become active in one transaction. not_before is when a worker is to do
 -- that, NULL while it is not asked to; actor, why and job are of who asked. fault is a JSON array of why the last attempt did not.
+-- embargo: nothing shows its packages before. copying: their files are on the way to their public keys.
 CREATE TABLE trains (
     id         INTEGER PRIMARY KEY,
     owner      TEXT    NOT NULL,
     name       TEXT    NOT NULL,
     state      TEXT    NOT NULL,
+    embargo    INTEGER NOT NULL DEFAULT 0,
+    copying    INTEGER NOT NULL DEFAULT 0,
     opened_at  INTEGER NOT NULL,
     not_before INTEGER NULL,
     actor      TEXT    NOT NULL,

@@ -1,0 +1,90 @@
+package catalogdb
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
+)
+
+// BeginTrainCopies records that the files of a release train under embargo, which is due, are copied to their public keys from now on.
+// checked has the uploads whose files were found in the bucket. From then on the train takes no uploads, and only a drop keeps it from
+// being published. It reports false for a train that is not due any more. The error is a [TrainRefusal] if something is missing: then
+// the train is not to be published any more, and says why. It wraps [ErrTrainMoved] if an upload was not checked. A repeat changes nothing.
+func (d *DB) BeginTrainCopies(ctx context.Context, n catalog.TrainName, checked map[catalog.Upload]bool) (begun bool, err error) {
+	var refused *TrainRefusal
+	err = d.tx(ctx, func(tx *transaction) error {
+		begun, refused = false, nil
+		row, now, err := d.dueTrain(ctx, tx, n)
+		if err != nil || row.id == 0 {
+			return err
+		}
+		rows, err := trainMembers(ctx, tx, row.id)
+		if err != nil {
+			return err
+		}
+		if faults := TrainFaults(row.train, membersOf(rows)); len(faults) > 0 {
+			refused = &TrainRefusal{faults}
+			return refuseTrain(ctx, tx, row, rows, faults, now)
+		}
+		if slices.ContainsFunc(rows, func(m memberRow) bool { return m.member.State == catalog.Held && !checked[m.member.Upload] }) {
+			return ErrTrainMoved
+		}
+		begun = true
+		_, err = tx.ExecContext(ctx, `UPDATE trains SET copying = 1 WHERE id = ?`, row.id)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("begin to copy release train %s: %w", n, err)
+	}
+	if refused != nil {
+		return false, refused
+	}
+	return begun, nil
+}
+
+// disclose shows the uploads of a train that was under embargo among those of their repositories.
+func disclose(ctx context.Context, tx *transaction, rows []memberRow) error {
+	of := map[string][]int64{}
+	for _, m := range rows {
+		open, _ := layout.CutEmbargo(m.member.Upload.Object)
+		of[repositoryOf(open)] = append(of[repositoryOf(open)], m.id)
+	}
+	for repository, ids := range of {
+		for some := range slices.Chunk(ids, selectChunk) {
+			where, args := in("id", some)
+			if _, err := tx.ExecContext(ctx, `UPDATE uploads SET repository = ? WHERE `+where, append([]any{repository}, args...)...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Embargoes returns the random names under which the files of packages under embargo lie. A name that is not among them a while after
+// its file was written is that of no package.
+func (d *DB) Embargoes(ctx context.Context) (map[string]bool, error) {
+	all, err := list(ctx, d, func(scan func(...any) error) (s string, err error) { return s, scan(&s) }, `SELECT embargo FROM packages WHERE embargo <> ''`)
+	if err != nil {
+		return nil, fmt.Errorf("list embargoes: %w", err)
+	}
+	names := map[string]bool{}
+	for _, s := range all {
+		names[s] = true
+	}
+	return names, nil
+}
+
+// below returns the condition on the uploads u below a staging prefix, empty for all, without those that are under embargo.
+func below(prefix string) (where string, args []any) {
+	const end = "\xff" // no UTF-8 has this byte
+	disclosed := []any{catalog.Stored, catalog.Published, catalog.Duplicate}
+	if prefix == "" {
+		return `(u.object < ? OR u.object >= ? OR u.state IN (?, ?, ?))`, append([]any{layout.StagedEmbargo, layout.StagedEmbargo + end}, disclosed...)
+	}
+	hidden := layout.EmbargoedStaging(prefix)
+	return `(u.object >= ? AND u.object < ? OR u.object >= ? AND u.object < ? AND u.state IN (?, ?, ?))`,
+		append([]any{prefix, prefix + end, hidden, hidden + end}, disclosed...)
+}
