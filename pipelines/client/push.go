@@ -27,6 +27,7 @@ type Push struct {
 	Files         []string      `arg:"" help:"Packages, folders with packages, or quoted patterns such as 'dist/*.deb'."`
 	Train         string        `placeholder:"NAME" help:"Hold the packages until repomill train publish makes all that were pushed for this release train visible at once, in all repositories of the owner. They are checked and stored."`
 	IfAbsent      bool          `help:"Replace nothing: in a mutable repository, too, a version that is published with other bytes is rejected."`
+	Embargo       bool          `help:"With --train: nothing public names or serves the packages before the train is published: no index, page, log or URL, and no one who may read the repositories. All pushes for the train need it. The repositories must have their distributions."`
 	Wait          bool          `help:"Wait for the verdicts: until clients can install the packages, or they are rejected."`
 	Timeout       time.Duration `default:"5m" help:"How long to wait."`
 	DryRun        bool          `help:"Check the packages as the server does, print its verdicts, and upload nothing. Checks that need the catalog are left out: the settings of the repository, and whether the names are free."`
@@ -59,6 +60,7 @@ Examples:
   ${program} push --wait --server https://packages.acme.example acme/tools/ubuntu/jammy dist/
   ${program} push --wait --train 19.5.0 acme/tools/ubuntu/jammy,acme/tools/ubuntu/noble dist/
   ${program} push --wait --if-absent acme/nightly/el/9 'dist/*.rpm'
+  ${program} push --wait --train may --embargo acme/tools/ubuntu/jammy,acme/tools/el/9 dist/
   ${program} push --dry-run acme/tools/el/9 'dist/*.rpm'`
 }
 

@@ -41,6 +41,9 @@ func (c *Push) plan(io Stdio) (plan, error) {
 	if c.IfAbsent && c.Train != "" {
 		return plan{}, command.Usage("--if-absent and --train: name one of them; a train takes the place of what is published")
 	}
+	if c.Embargo && c.Train == "" {
+		return plan{}, command.Usage("--embargo holds back a release train: add --train NAME")
+	}
 	table, err := layout.ReadTable(c.Distributions)
 	if err != nil {
 		return plan{}, command.Usage("--distributions: %w", err)
@@ -68,6 +71,9 @@ func (c *Push) plan(io Stdio) (plan, error) {
 				name = layout.StagedIfAbsentName(layout.NewID(), filepath.Base(f.path))
 			}
 			object := t.path + "/" + name
+			if c.Embargo {
+				object = layout.EmbargoedStaging(object)
+			}
 			p.ups = append(p.ups, &pushed{file: f.path, target: t.path, object: object})
 		}
 		if len(p.ups) == n {

@@ -77,13 +77,22 @@ func (s *server) Put(ctx context.Context, object string, body io.Reader, by cata
 	if err != nil {
 		return catalog.Upload{}, err
 	}
-	if c.file != nil && c.size >= s.directFrom && !s.closed.Load() {
-		u, err := s.putDirectly(ctx, object, c, by)
-		if !errors.Is(err, errNotDirectly) {
-			return u, err
+	put := func() (catalog.Upload, error) {
+		if c.file != nil && c.size >= s.directFrom && !s.closed.Load() {
+			u, err := s.putDirectly(ctx, object, c, by)
+			if !errors.Is(err, errNotDirectly) {
+				return u, err
+			}
+		}
+		return s.putThrough(ctx, object, body, c, by)
+	}
+	u, err := put()
+	if _, want := layout.CutEmbargo(object); err == nil && want {
+		if _, is := layout.CutEmbargo(u.Object); !is {
+			return u, &catalog.Rejection{Reason: catalog.TrainEmbargo, Detail: "the server is older than embargoes, and has taken the file without one: drop it from the train, and upgrade the server"}
 		}
 	}
-	return s.putThrough(ctx, object, body, c, by)
+	return u, err
 }
 
 // putThrough sends a file to the server itself.
@@ -119,6 +128,7 @@ func (s *server) accepted(r serverReport) catalog.Upload {
 
 // request returns a request about the place of an upload. The ID of the push is its Idempotency-Key.
 func (s *server) request(ctx context.Context, method, object, query string, body io.Reader, by catalog.Pusher) (*http.Request, error) {
+	object, embargo := layout.CutEmbargo(object)
 	id, file := layout.CutID(path.Base(object))
 	req, err := http.NewRequestWithContext(ctx, method, s.url+"/api/v1/upload/"+path.Dir(object)+"/"+url.PathEscape(file)+query, body)
 	if err != nil {
@@ -130,6 +140,9 @@ func (s *server) request(ctx context.Context, method, object, query string, body
 	}
 	if layout.IsIfAbsent(object) {
 		req.Header.Set("Repomill-If-Absent", "true")
+	}
+	if embargo {
+		req.Header.Set("Repomill-Embargo", "yes")
 	}
 	if !strings.ContainsFunc(by.Job, unicode.IsControl) { // which no header field may have
 		req.Header.Set("Repomill-Job", by.Job)

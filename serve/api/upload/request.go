@@ -86,10 +86,12 @@ func parse(r *http.Request, principal string, table *layout.Table) (req request,
 		return req, refused
 	}
 	how, refused := parseHow(r.Header)
+@@THEIRS 	hold, refused := parseTrain(r.Header)
 	if refused != nil {
 		return req, refused
 	}
 	if req.at, req.object, refused = parsePlace(r.URL.EscapedPath(), how, pushID(principal, key), table); refused != nil {
+@@THEIRS 	if req.at, req.object, refused = parsePlace(r.URL.EscapedPath(), hold, pushID(principal, key), table); refused != nil {
 		return req, refused
 	}
 	req.retriable = key != ""
@@ -111,17 +113,27 @@ func parseKey(h http.Header) (key string, refused *refusal) {
 	return key, nil
 }
 
-// parseTrain returns the release train that a package is to be held for; empty for none.
-func parseTrain(h http.Header) (train string, refused *refusal) {
-	const field = "Repomill-Train"
-	if len(h.Values(field)) == 0 {
-		return "", nil
+// A hold is the release train that a package is to be held for, and whether that is under embargo. The zero value is none.
+type hold struct {
+	train   string
+	embargo bool
+}
+
+// parseTrain returns what a package is to be held for.
+func parseTrain(header http.Header) (h hold, refused *refusal) {
+	const field, embargoField = "Repomill-Train", "Repomill-Embargo"
+	if values := header.Values(field); len(values) > 0 {
+		h.train = values[0]
+		if err := layout.CheckTrain(h.train); err != nil || len(values) > 1 {
+			return hold{}, refuse("train", "%s: use one value: 1 to 64 letters, digits and any of . - _ +, the first one a letter or digit", field)
+		}
 	}
-	train = h.Get(field)
-	if err := layout.CheckTrain(train); err != nil || len(h.Values(field)) > 1 {
-		return "", refuse("train", "%s: use one value: 1 to 64 letters, digits and any of . - _ +, the first one a letter or digit", field)
+	if values := header.Values(embargoField); len(values) > 0 {
+		if h.embargo = len(values) == 1 && values[0] == "yes"; !h.embargo || h.train == "" {
+			return hold{}, refuse("embargo", "%s: its one value is yes, beside %s", embargoField, field)
+		}
 	}
-	return train, nil
+	return h, nil
 }
 
 // A manner is how a package is pushed, besides where to.
@@ -172,6 +184,7 @@ var formats = map[string]catalog.Format{".deb": catalog.DEB, ".ddeb": catalog.DE
 // parsePlace reads the path of an upload. Slashes are as they were sent: one that is encoded is a character of a name,
 // and no name may have it.
 func parsePlace(escaped string, how manner, id string, table *layout.Table) (at layout.Staged, object string, refused *refusal) {
+@@THEIRS func parsePlace(escaped string, to hold, id string, table *layout.Table) (at layout.Staged, object string, refused *refusal) {
 	parts := strings.Split(escaped, "/")
 	for i := range parts {
 		part, err := url.PathUnescape(parts[i])
@@ -189,14 +202,20 @@ func parsePlace(escaped string, how manner, id string, table *layout.Table) (at 
 		return at, "", refuse("path", "path %.200q has no file name at its end: use curl -T FILE, which appends it after a slash", escaped)
 	}
 	return placeOf(folders, file, how, id, table)
+@@THEIRS 	return placeOf(folders, file, to, id, table)
 }
 
 // placeOf returns the staging key of a file in a folder.
 func placeOf(folders []string, file string, how manner, id string, table *layout.Table) (at layout.Staged, object string, refused *refusal) {
+@@THEIRS func placeOf(folders []string, file string, to hold, id string, table *layout.Table) (at layout.Staged, object string, refused *refusal) {
 	if err := checkFile(file); err != nil {
 		return at, "", refuse("path", "%s", err)
 	}
 	object = strings.Join(folders, "/") + "/" + how.staged(id, file)
+@@THEIRS 	object = strings.Join(folders, "/") + "/" + layout.StagedTrainName(id, to.train, file)
+@@THEIRS 	if to.embargo {
+@@THEIRS 		object = layout.EmbargoedStaging(object)
+@@THEIRS 	}
 	at, rej := layout.ParseStaging(object)
 	format := formats[path.Ext(file)]
 	switch {

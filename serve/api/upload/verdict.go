@@ -53,7 +53,7 @@ func (h *Handler) verdict(w http.ResponseWriter, r *http.Request, p api.Principa
 		return api.Invalid("wait", err.Error())
 	}
 	object, at, ok := parseID(strings.TrimPrefix(r.URL.Path, VerdictPath))
-	if !ok || !p.Looks(at.Repository) {
+	if !ok || !p.Looks(at.Repository) || at.Embargo && !p.May(api.Push, at.Repository) && !p.May(api.Manage, at.Repository) {
 		return absent
 	}
 	h.allowWait(w)
