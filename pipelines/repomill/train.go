@@ -53,6 +53,8 @@ func trainError(n catalog.TrainName, err error) error {
 		return fmt.Errorf("there is no release train %s: push --train %s opens it, and repomill train list %s lists what is", n, n.Name, n.Owner)
 	case errors.Is(err, catalogdb.ErrTrainPublished):
 		return fmt.Errorf("release train %s is published already, and stays as it is: repomill yank or rollback withdraws packages", n)
+	case errors.Is(err, catalogdb.ErrTrainGoing):
+		return fmt.Errorf("files of release train %s are on their way to their public keys, and it goes as soon as they are there: repomill train show %s says what keeps it; only repomill train drop stops it now; nothing is changed", n, n)
 	case errors.Is(err, catalogdb.ErrTrainBusy):
 		return fmt.Errorf("files of release train %s are still being read: wait until repomill train show %s has none, and drop it then; nothing is changed", n, n)
 	case errors.Is(err, catalogdb.ErrTooMany):
@@ -117,8 +119,14 @@ func trainText(t catalog.Train) string {
 		return "dropped " + t.Ended.UTC().Format(time.DateTime+" MST")
 	}
 	text := fmt.Sprintf("open, holds %s", layout.Counted(t.Held, "upload"))
+	if t.Embargo {
+		text += " under embargo"
+	}
 	if t.Others > 0 {
 		text += fmt.Sprintf(", and %d that are being read or were rejected", t.Others)
+	}
+	if t.Copying {
+		return text + ", is being published"
 	}
 	if t.NotBefore != nil {
 		text += ", goes at " + t.NotBefore.UTC().Format(time.DateTime+" MST")

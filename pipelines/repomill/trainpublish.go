@@ -31,6 +31,9 @@ anything is missing, nothing changes, and the reasons are printed. Else one tran
 all repositories; the releases are published side by side, and a worker that ends in between leaves that to the next one. The command
 waits until clients see all of them, and prints the milliseconds between the first and the last pointer.
 
+Files under embargo are copied to their public keys just before the transaction, when all is found: between the first copy and the
+publish of the indexes, a URL that is guessed can be fetched. From the first copy on, only train drop stops the train.
+
 At the time of --at the same is done. A train with something missing then does not go, and train show says why. What is still in
 staging and not yet seen by a worker is not known here: push with --wait, and publish when all pushes have ended.
 
