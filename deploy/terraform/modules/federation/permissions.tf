@@ -9,7 +9,7 @@ locals {
   # What a resolver answers with bytes. A "*" is any text, with slashes: of published objects, pages alone have these endings, and
   # those that are internal are denied.
   pages    = ["assets/*", "index.html", "*/index.html", "*/index.json", "*/status.json", "*/feed.atom", "*/p/*.html", "*/p/*.json", "*/names/*.html", "*/names/*.json", "*/snapshots/*.json"]
-  internal = [".history/*", ".prepared/*", ".collect/*", ".snapshots/*"]
+  internal = [".history/*", ".prepared/*", ".collect/*", ".snapshots/*", ".embargo/*"]
 
   # s3:ListBucket is on the bucket: without it S3 answers that an absent object is forbidden.
   permissions = {

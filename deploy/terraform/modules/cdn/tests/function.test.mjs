@@ -20,7 +20,7 @@ for (const { name, path, key } of cases) {
 
 for (const uri of [
   '/', '//', '/acme/tools/', '/acme/tools/ubuntu/dists/jammy/', '/acme//tools/gpgkey',
-  '/.repomill/acme/tools.json', '/%2Erepomill/acme/tools.json', '/%2erepomill/keys.json', '/.history/acme/tools/ubuntu/jammy/1.json', '/.prepared/x', '/.collect/x',
+  '/.repomill/acme/tools.json', '/%2Erepomill/acme/tools.json', '/%2erepomill/keys.json', '/.history/acme/tools/ubuntu/jammy/1.json', '/.prepared/x', '/.collect/x', '/.embargo/0123456789abcdef0123456789abcdef', '/%2eembargo/x', '/.embargo/',
   '/acme/tools/../tools/gpgkey', '/acme/tools/./gpgkey', '/acme/tools/%2e%2e/gpgkey', '/acme/tools/.hidden',
   '/acme%2Ftools/gpgkey', '/acme%2ftools/gpgkey', '/acme\\tools/gpgkey', '/acme%5Ctools/gpgkey',
 ]) {

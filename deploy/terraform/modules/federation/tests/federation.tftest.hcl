@@ -80,7 +80,7 @@ run "serve" {
       },
       {
         Effect   = "Deny", Action = ["s3:GetObject"],
-        Resource = ["arn:aws:s3:::acme-packages/.history/*", "arn:aws:s3:::acme-packages/.prepared/*", "arn:aws:s3:::acme-packages/.collect/*", "arn:aws:s3:::acme-packages/.snapshots/*"]
+        Resource = ["arn:aws:s3:::acme-packages/.history/*", "arn:aws:s3:::acme-packages/.prepared/*", "arn:aws:s3:::acme-packages/.collect/*", "arn:aws:s3:::acme-packages/.snapshots/*", "arn:aws:s3:::acme-packages/.embargo/*"]
       },
       { Effect = "Allow", Action = ["s3:ListBucket"], Resource = ["arn:aws:s3:::acme-packages"] },
     ]
