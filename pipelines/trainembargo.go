@@ -54,18 +54,13 @@ func publicKeys(k catalog.Package, dirs []string) (keys []string) {
 // publishEmbargo copies the files of a train under embargo to their public keys, makes its packages active, and removes the files
 // under embargo. From the beginning of the copies the train can be dropped, and else only goes on, in any process: so no process
 // removes what another one has published. A crash behind the commit leaves files under embargo that no row names.
-func (r *Resources) publishEmbargo(ctx context.Context, n catalog.TrainName, members []catalog.TrainMember) (committed bool, err error) {
+func (r *Resources) publishEmbargo(ctx context.Context, n catalog.TrainName, members []catalog.TrainMember, dirs map[catalog.Upload][]string) (committed bool, err error) {
 	held := heldOf(members)
-	checked := map[catalog.Upload]bool{}
-	for _, m := range held {
-		checked[m.Upload] = true
-	}
-	begun, err := r.Catalog.BeginTrainCopies(ctx, n, checked)
+	begun, err := r.Catalog.BeginTrainCopies(ctx, n, dirs)
 	if err != nil || !begun {
 		return false, err
 	}
-	dirs, err := r.copyEmbargoed(ctx, held)
-	if err != nil {
+	if dirs, err = r.copyEmbargoed(ctx, held); err != nil {
 		return false, err
 	}
 	if committed, err = r.Catalog.PublishTrain(ctx, n, dirs); err != nil || !committed {

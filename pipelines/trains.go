@@ -44,7 +44,7 @@ func (r *Resources) PublishTrain(ctx context.Context, n catalog.TrainName) (chan
 		if !t.Embargo {
 			committed, err = r.Catalog.PublishTrain(ctx, n, dirs)
 		} else {
-			committed, err = r.publishEmbargo(ctx, n, members)
+			committed, err = r.publishEmbargo(ctx, n, members, dirs)
 		}
 		refused, isRefused := errors.AsType[*catalogdb.TrainRefusal](err)
 		switch {

@@ -49,6 +49,7 @@ var planKinds = map[catalog.PlanKind]func(c *applyCmd, ctx context.Context, io s
 	catalog.PlanRollback: (*applyCmd).rollback,
 	catalog.PlanRetain:   (*applyCmd).retain,
 	catalog.PlanPhase:    (*applyCmd).phase,
+	catalog.PlanTrain:    (*applyCmd).train,
 }
 
 func kindNames() (names []string) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"repomill/pipelines/client"
@@ -55,6 +56,8 @@ func trainError(n catalog.TrainName, err error) error {
 		return fmt.Errorf("release train %s is published already, and stays as it is: repomill yank or rollback withdraws packages", n)
 	case errors.Is(err, catalogdb.ErrTrainGoing):
 		return fmt.Errorf("files of release train %s are on their way to their public keys, and it goes as soon as they are there: repomill train show %s says what keeps it; only repomill train drop stops it now; nothing is changed", n, n)
+	case errors.Is(err, catalogdb.ErrNothingHeld):
+		return fmt.Errorf("release train %s holds nothing that could be dropped: all its packages are published, and stay; that the train was published is not known, as after a loss of the catalog; nothing is changed", n)
 	case errors.Is(err, catalogdb.ErrTrainBusy):
 		return fmt.Errorf("files of release train %s are still being read: wait until repomill train show %s has none, and drop it then; nothing is changed", n, n)
 	case errors.Is(err, catalogdb.ErrTooMany):
@@ -163,23 +166,7 @@ Example:
 }
 
 // trainJSON is what show prints with --json.
-type trainJSON struct {
-	catalog.Train
-	Uploads []trainUploadJSON    `json:"uploads"`
-	Spread  *catalog.TrainSpread `json:"spread,omitempty"` // of a published one
-	Millis  *int64               `json:"milliseconds_between_pointers,omitempty"`
-}
-
-type trainUploadJSON struct {
-	File    string              `json:"file"`
-	State   catalog.UploadState `json:"state"`
-	Reason  catalog.Reason      `json:"reason,omitempty"`
-	Detail  string              `json:"detail,omitempty"`
-	Package string              `json:"package,omitempty"`
-	Place   string              `json:"place,omitempty"`
-	Size    int64               `json:"size"`
-	SHA256  string              `json:"sha256,omitempty"`
-}
+type trainJSON struct{ catalog.TrainReport }
 
 // Run prints a train.
 func (c *trainShowCmd) Run(ctx context.Context, io stdio) error {
@@ -192,22 +179,11 @@ func (c *trainShowCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer db.Close()
-	t, members, err := db.Train(ctx, n)
+	report, err := reportTrain(ctx, db, n)
 	if err != nil {
 		return trainError(n, err)
 	}
-	shown := trainJSON{Train: t, Uploads: []trainUploadJSON{}}
-	if t.State == catalog.TrainGone {
-		s, err := db.TrainSpread(ctx, n)
-		if err != nil {
-			return command.Fault(err)
-		}
-		millis := s.Millis()
-		shown.Spread, shown.Millis = &s, &millis
-	}
-	for _, m := range members {
-		shown.Uploads = append(shown.Uploads, uploadOf(m))
-	}
+	shown := trainJSON{report}
 	if c.JSON {
 		client.PrintJSON(io.out, shown)
 		return nil
@@ -216,8 +192,29 @@ func (c *trainShowCmd) Run(ctx context.Context, io stdio) error {
 	return nil
 }
 
-func uploadOf(m catalog.TrainMember) trainUploadJSON {
-	u := trainUploadJSON{File: layout.ShownStaging(m.Upload.Object), State: m.State, Reason: m.Reason, Detail: m.Detail, Size: m.Upload.Size}
+// reportTrain returns a train with its uploads. The error is one of the catalog.
+func reportTrain(ctx context.Context, db *catalogdb.DB, n catalog.TrainName) (r catalog.TrainReport, err error) {
+	t, members, err := db.Train(ctx, n)
+	if err != nil {
+		return r, err
+	}
+	r = catalog.TrainReport{Train: t, Uploads: []catalog.TrainUpload{}}
+	if t.State == catalog.TrainGone {
+		s, err := db.TrainSpread(ctx, n)
+		if err != nil {
+			return r, err
+		}
+		millis := s.Millis()
+		r.Spread, r.Millis = &s, &millis
+	}
+	for _, m := range members {
+		r.Uploads = append(r.Uploads, uploadOf(m))
+	}
+	return r, nil
+}
+
+func uploadOf(m catalog.TrainMember) catalog.TrainUpload {
+	u := catalog.TrainUpload{File: layout.ShownStaging(m.Upload.Object), State: m.State, Reason: m.Reason, Detail: m.Detail, Size: m.Upload.Size}
 	if k := m.Package; k != nil {
 		u.Package, u.Place, u.Size, u.SHA256 = nameOf(*k), k.Place().String(), k.File.Size, k.File.SHA256
 	}
@@ -237,6 +234,9 @@ func (s trainJSON) print(io stdio) {
 		fmt.Fprintln(io.out, line)
 	}
 	fmt.Fprintf(io.out, "%s: %s\n", s.Train.Train, trainText(s.Train))
+	if s.State == catalog.TrainOpen && s.Held == 0 && slices.ContainsFunc(s.Uploads, func(u catalog.TrainUpload) bool { return u.State == catalog.Duplicate }) {
+		fmt.Fprintln(io.out, "its packages are published already; whether that was as a train is not known, as after a loss of the catalog")
+	}
 	if s.Spread != nil {
 		fmt.Fprintln(io.out, spreadText(*s.Spread))
 	}

@@ -94,24 +94,33 @@ var fileGone = awaited{"its files are not removed", "the files are removed"}
 
 // removed waits until a worker has removed the files of the dropped packages.
 func (c *trainDropCmd) removed(ctx context.Context, db *catalogdb.DB, dropped []catalog.TrainMember) error {
-	var packages []catalog.Package
-	for _, m := range dropped {
-		if m.State == catalog.Held && m.Package != nil {
-			packages = append(packages, *m.Package)
+	return c.until(ctx, db, fileGone, func(ctx context.Context) (missing string, err error) {
+		if dropped, err = leftOf(ctx, db, dropped); err != nil {
+			return "", command.Fault(err)
+		}
+		if len(dropped) == 0 {
+			return "", nil
+		}
+		k := *dropped[0].Package
+		return fmt.Sprintf("%s in %s and %d more", nameOf(k), k.Place(), len(dropped)-1), nil
+	})
+}
+
+// leftOf returns dropped uploads without those at the beginning whose files are removed: none comes back.
+func leftOf(ctx context.Context, db *catalogdb.DB, dropped []catalog.TrainMember) ([]catalog.TrainMember, error) {
+	for ; len(dropped) > 0; dropped = dropped[1:] {
+		if dropped[0].State != catalog.Held || dropped[0].Package == nil {
+			continue
+		}
+		now, err := db.Find(ctx, *dropped[0].Package)
+		if err != nil && !errors.Is(err, catalogdb.ErrNotFound) {
+			return dropped, err
+		}
+		if err == nil && now.State == catalog.Dropped {
+			return dropped, nil
 		}
 	}
-	return c.until(ctx, db, fileGone, func(ctx context.Context) (missing string, err error) {
-		for ; len(packages) > 0; packages = packages[1:] { // none comes back
-			now, err := db.Find(ctx, packages[0])
-			if err != nil && !errors.Is(err, catalogdb.ErrNotFound) {
-				return "", command.Fault(err)
-			}
-			if err == nil && now.State == catalog.Dropped {
-				return fmt.Sprintf("%s in %s and %d more", nameOf(now), now.Place(), len(packages)-1), nil
-			}
-		}
-		return "", nil
-	})
+	return nil, nil
 }
 
 func (c *trainDropCmd) print(io stdio, n catalog.TrainName, dropped []catalog.TrainMember, word string) {

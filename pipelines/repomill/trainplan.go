@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,7 +19,8 @@ import (
 type trainPlanCmd struct {
 	catalogFlags
 	trainArg
-	JSON bool `name:"json" help:"Print the plan as one JSON object."`
+	Plan string `placeholder:"FILE" help:"Write the plan to a file, for repomill apply, which publishes just that, or nothing."`
+	JSON bool   `name:"json" help:"Print the plan as one JSON object."`
 }
 
 // Help describes the exit codes.
@@ -34,8 +36,9 @@ Exit codes:
   4  the catalog cannot be reached
   5  the train is ready, and its packages would be published
 
-Example:
-  repomill train plan acme/19.5.0`
+Examples:
+  repomill train plan acme/19.5.0
+  repomill train plan acme/19.5.0 --plan train.json`
 }
 
 // Run prints a plan.
@@ -49,33 +52,32 @@ func (c *trainPlanCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer db.Close()
-	return planTrain(ctx, io, db, n, c.JSON)
+	return planTrain(ctx, io, db, n, c.JSON, func(p trainPlan) error {
+		if c.Plan == "" {
+			return nil
+		}
+		sealed, err := n.Plan(p.items)
+		now, failed := db.Clock(ctx)
+		if err = errors.Join(err, failed); err != nil {
+			return command.Fault(err)
+		}
+		return planFlags{Plan: c.Plan}.write(io, sealed, "", now)
+	})
 }
 
 // A trainPlan is what a train would publish.
 type trainPlan struct {
-	Train      catalog.TrainName  `json:"train"`
-	State      catalog.TrainState `json:"state"`
-	Ready      bool               `json:"ready"`
-	Releases   []trainRelease     `json:"releases"`
-	Missing    []string           `json:"missing,omitempty"`
-	Downgrades []string           `json:"downgrades,omitempty"`
-	Faults     []string           `json:"not_ready,omitempty"`
+	catalog.TrainPlan
+	items []catalog.PlanItem
 }
 
-type trainRelease struct {
-	Release  string             `json:"release"`
-	Bytes    int64              `json:"bytes"`
-	Packages []catalog.PlanItem `json:"packages"`
-}
-
-// planTrain prints the plan of a train.
-func planTrain(ctx context.Context, io stdio, db *catalogdb.DB, n catalog.TrainName, asJSON bool) error {
+// planTrain prints the plan of a train, and keeps one that is ready.
+func planTrain(ctx context.Context, io stdio, db *catalogdb.DB, n catalog.TrainName, asJSON bool, keep func(trainPlan) error) error {
 	t, members, err := db.Train(ctx, n)
 	if err != nil {
 		return trainError(n, err)
 	}
-	p := trainPlan{Train: n, State: t.State, Releases: []trainRelease{}}
+	p := trainPlan{TrainPlan: catalog.TrainPlan{Train: n, State: t.State, Releases: []catalog.TrainRelease{}}}
 	if t.State == catalog.TrainOpen {
 		if p, err = newTrainPlan(ctx, db, t, members); err != nil {
 			return err
@@ -91,6 +93,9 @@ func planTrain(ctx context.Context, io stdio, db *catalogdb.DB, n catalog.TrainN
 		return nil
 	case !p.Ready:
 		return command.Exit(command.Failed)
+	}
+	if err := keep(p); err != nil {
+		return err
 	}
 	return command.Exit(exitDifferent)
 }
@@ -132,7 +137,7 @@ func (p trainPlan) print(io stdio, t catalog.Train) {
 
 // newTrainPlan compares an open train with what its repositories show.
 func newTrainPlan(ctx context.Context, db *catalogdb.DB, t catalog.Train, members []catalog.TrainMember) (p trainPlan, err error) {
-	p = trainPlan{Train: t.Train, State: t.State, Releases: []trainRelease{}, Faults: catalogdb.TrainFaults(t, members)}
+	p.TrainPlan = catalog.TrainPlan{Train: t.Train, State: t.State, Releases: []catalog.TrainRelease{}, Faults: catalogdb.TrainFaults(t, members)}
 	p.Ready = len(p.Faults) == 0
 	coming := map[catalog.Repository][]catalog.Package{}
 	for _, m := range members {
@@ -153,7 +158,9 @@ func newTrainPlan(ctx context.Context, db *catalogdb.DB, t catalog.Train, member
 		p.addDowngrades(coming[r], shown)
 		p.Missing = append(p.Missing, missingIn(coming[r], shown)...)
 	}
-	return p, nil
+	sealed, err := t.Train.Plan(p.items)
+	p.Digest = sealed.Digest
+	return p, err
 }
 
 // shownOf returns the active packages of a repository with the names of some.
@@ -175,32 +182,36 @@ func shownOf(ctx context.Context, db *catalogdb.DB, r catalog.Repository, coming
 
 // addReleases adds what comes into each release. Packages that are published already do not come.
 func (p *trainPlan) addReleases(coming []catalog.Package, s catalog.Settings) {
-	at := map[string]*trainRelease{}
-	for _, k := range coming {
-		if k.State != catalog.Reserved {
-			continue
+	at := map[string]*catalog.TrainRelease{}
+	for _, i := range trainItems(coming, s) {
+		p.items = append(p.items, i)
+		to := at[i.Release]
+		if to == nil {
+			to = &catalog.TrainRelease{Release: i.Release}
+			at[i.Release] = to
 		}
-		ds, _ := s.Find(k.Distribution)
-		arches := []string{""}
-		if k.Format == catalog.RPM {
-			arches = layout.RPMDirs(k, ds.Architectures)
-		}
-		for _, arch := range arches {
-			r := catalog.Release{Repository: k.Repository, Distribution: k.Distribution, Arch: arch}
-			i := catalog.ItemOf(r, k, catalog.PlanCopy)
-			i.From = k.Place().String()
-			to := at[r.String()]
-			if to == nil {
-				to = &trainRelease{Release: r.String()}
-				at[r.String()] = to
-			}
-			to.Packages, to.Bytes = append(to.Packages, i), to.Bytes+i.Bytes
-		}
+		to.Packages, to.Bytes = append(to.Packages, i), to.Bytes+i.Bytes
 	}
 	for _, name := range slices.Sorted(maps.Keys(at)) {
 		slices.SortFunc(at[name].Packages, func(a, b catalog.PlanItem) int { return strings.Compare(a.String(), b.String()) })
 		p.Releases = append(p.Releases, *at[name])
 	}
+}
+
+// trainItems returns what held packages of a repository bring into its releases.
+func trainItems(packages []catalog.Package, s catalog.Settings) (items []catalog.PlanItem) {
+	for _, k := range packages {
+		if k.State != catalog.Reserved {
+			continue
+		}
+		var dirs []string
+		if k.Format == catalog.RPM {
+			ds, _ := s.Find(k.Distribution)
+			dirs = layout.RPMDirs(k, ds.Architectures)
+		}
+		items = append(items, catalog.TrainItems(k, dirs)...)
+	}
+	return items
 }
 
 // addDowngrades adds the packages that are older than what their distribution shows.

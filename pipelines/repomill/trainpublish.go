@@ -63,13 +63,13 @@ func (c *trainPublishCmd) Run(ctx context.Context, io stdio) error {
 	defer db.Close()
 	switch {
 	case c.DryRun:
-		return planTrain(ctx, io, db, n, c.JSON)
+		return planTrain(ctx, io, db, n, c.JSON, func(trainPlan) error { return nil })
 	case c.Cancel:
 		return c.cancel(ctx, io, db, n)
 	case !at.IsZero():
 		return c.schedule(ctx, io, db, n, at)
 	}
-	err = db.AskTrain(ctx, n, time.Time{})
+	err = db.AskTrain(ctx, n, catalogdb.TrainAsk{})
 	if err != nil && !errors.Is(err, catalogdb.ErrTrainPublished) { // that is waited for: a repeat finds it
 		return trainError(n, err)
 	}
@@ -132,7 +132,7 @@ func (c *trainPublishCmd) schedule(ctx context.Context, io stdio, db *catalogdb.
 	if !at.After(now) {
 		return command.Usage("--at %s: it is %s now by the catalog's clock: name a later time, or leave out --at", c.At, now.UTC().Format(time.RFC3339))
 	}
-	if err := db.AskTrain(ctx, n, at); err != nil {
+	if err := db.AskTrain(ctx, n, catalogdb.TrainAsk{At: at}); err != nil {
 		return trainError(n, err)
 	}
 	t, members, err := db.Train(ctx, n)
@@ -176,7 +176,7 @@ func (c *trainPublishCmd) follow(ctx context.Context, io stdio, db *catalogdb.DB
 	}
 	if c.JSON {
 		millis := spread.Millis()
-		client.PrintJSON(io.out, trainJSON{Train: t, Uploads: []trainUploadJSON{}, Spread: &spread, Millis: &millis})
+		client.PrintJSON(io.out, catalog.TrainReport{Train: t, Uploads: []catalog.TrainUpload{}, Spread: &spread, Millis: &millis})
 		return nil
 	}
 	fmt.Fprintf(io.out, "published: release train %s\n%s\n", n, spreadText(spread))

@@ -23,6 +23,7 @@ const (
 	PlanRollback PlanKind = "rollback"
 	PlanRetain   PlanKind = "retain"
 	PlanPhase    PlanKind = "phase"
+	PlanTrain    PlanKind = "train"
 )
 
 // A PlanAction is what a plan does to a package in a release.

@@ -55,6 +55,7 @@ type Train struct {
 	Copying   bool       `json:"copying,omitempty"` // of one under embargo: its files are on their way to their public keys, and only a drop stops that
 	Opened    time.Time  `json:"opened"`
 	NotBefore *time.Time `json:"not_before,omitempty"` // when a worker is to publish it; nil if it is not asked to
+	Planned   string     `json:"planned,omitempty"`    // digest of the plan that is to be published then, and nothing else
 	By        string     `json:"by,omitempty"`         // who asked for that
 	Why       string     `json:"why,omitempty"`
 	Attempts  int        `json:"attempts,omitempty"` // that ended in a fault of a resource since then

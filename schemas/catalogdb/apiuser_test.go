@@ -65,6 +65,20 @@ func TestMySQLUserThatChangesSettings(t *testing.T) {
 	if err := phase(open(t, userOfAPI(t, s, url, "phases", rights...))); err != nil {
 		t.Error(err)
 	}
+	all := held(t, root, deb(jammy, "waits", "1"), deb(jammy, "goes", "1"))
+	train := open(t, userOfAPI(t, s, url, "trains", append(withdraw, "UPDATE ON trains", "DELETE ON train_uploads")...))
+	if err := train.AskTrain(t.Context(), acme1, catalogdb.TrainAsk{At: time.Now().Add(time.Hour)}); err != nil {
+		t.Error(err)
+	}
+	if cancelled, err := train.CancelTrain(t.Context(), acme1); err != nil || !cancelled {
+		t.Errorf("cancelled: %v, %v", cancelled, err)
+	}
+	if dropped, err := train.DropTrain(t.Context(), acme1, catalogdb.TrainDrop{All: true}); err != nil || len(dropped) != len(all) {
+		t.Errorf("dropped %+v, %v", dropped, err)
+	}
+	if err := db.AskTrain(t.Context(), acme1, catalogdb.TrainAsk{At: time.Now().Add(time.Hour)}); err == nil {
+		t.Error("it publishes trains")
+	}
 	if err := db.AddTrust(t.Context(), trust("acme", "", gitlab, start)); err == nil {
 		t.Error("it adds trusts")
 	}

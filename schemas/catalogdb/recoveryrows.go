@@ -193,7 +193,12 @@ func (rec *recovery) replace(ctx context.Context, id int64, holder, k catalog.Pa
 	} else if err := dropContents(ctx, rec.tx, id); err != nil {
 		return err
 	}
-	if err := rec.write(ctx, id, k); err != nil || holder.File.SHA256 == k.File.SHA256 {
+	err := rec.write(ctx, id, k)
+	if err == nil && holder.State == catalog.Reserved && holder.File.SHA256 == k.File.SHA256 {
+		// Its train was published, and staging has it once more.
+		_, err = rec.tx.ExecContext(ctx, `UPDATE uploads SET state = ?, detail = '', finished_at = ? WHERE package_id = ? AND state = ?`, catalog.Duplicate, millis(rec.now), id, catalog.Held)
+	}
+	if err != nil || holder.File.SHA256 == k.File.SHA256 {
 		return err
 	}
 	return rejectWaiting(ctx, rec.tx, id, *conflict(k.Name+" "+k.Version+" "+k.Arch, holder.File.SHA256, k.File.SHA256), rec.now)
@@ -206,7 +211,7 @@ func (rec *recovery) write(ctx context.Context, id int64, k catalog.Package) err
 		return err
 	}
 	_, err = rec.tx.ExecContext(ctx, `UPDATE packages SET component = ?, name = ?, version = ?, canonical = ?, arch = ?, variant = ?, dir = ?, sort_key = ?, object_key = ?, file = ?,
-			size = ?, sha256 = ?, md5 = ?, uploaded_at = ?, state = ?, pushed_by = ?, pushed_job = ?, yanked_at = ?, yank_reason = ?, yanked_by = ?, signer = ?, source = ?, phase = ?,
+			size = ?, sha256 = ?, md5 = ?, uploaded_at = ?, state = ?, pushed_by = ?, pushed_job = ?, yanked_at = ?, yank_reason = ?, yanked_by = ?, signer = ?, source = ?, phase = ?, embargo = ?,
 			stanza = ?, primary_xml = ?, filelists_xml = ?, other_xml = ?, removed = 0 WHERE id = ?`, append(facts(k, fragments), id)...)
 	if err == nil {
 		err = replaceNeeds(ctx, rec.tx, rec.distribution, id, k.Needs)

@@ -46,6 +46,10 @@ func (e *UnmatchedError) Error() string { return "it holds no " + e.Pattern.Stri
 // ErrTrainBusy is returned for a release train that cannot be dropped whole yet: uploads of it are being read.
 var ErrTrainBusy = errors.New("files of the train are still being read")
 
+// ErrNothingHeld is returned for a release train all of whose packages are published, although its row does not say that the train is:
+// the catalog was lost, and found the train in staging.
+var ErrNothingHeld = errors.New("all packages of the train are published already")
+
 // Dropped returns the uploads that a drop takes out of a release train. The error is that of [DB.DropTrain].
 func (w TrainDrop) Dropped(members []catalog.TrainMember) (dropped []catalog.TrainMember, err error) {
 	if p, none := w.unmatched(members); none {
@@ -59,12 +63,20 @@ func (w TrainDrop) Dropped(members []catalog.TrainMember) (dropped []catalog.Tra
 			dropped = append(dropped, m)
 		}
 	}
+	if w.All && len(dropped) == 0 && slices.ContainsFunc(members, isOut) {
+		return nil, ErrNothingHeld
+	}
 	return dropped, nil
+}
+
+// isOut reports whether the package of an upload is published.
+func isOut(m catalog.TrainMember) bool {
+	return m.State == catalog.Stored || m.State == catalog.Published || m.State == catalog.Duplicate
 }
 
 // DropTrain takes uploads out of a release train, in the name of the context's actor, and returns them. Those that were held are
 // rejected; workers remove the files of their packages, and then their identities are free. The error wraps [ErrNotFound],
-// [ErrTrainPublished] or [ErrTrainBusy], or is an [UnmatchedError]: then nothing changes.
+// [ErrTrainPublished], [ErrTrainBusy] or [ErrNothingHeld], or is an [UnmatchedError]: then nothing changes.
 func (d *DB) DropTrain(ctx context.Context, n catalog.TrainName, w TrainDrop) (dropped []catalog.TrainMember, err error) {
 	tried := map[int64]bool{}
 	err = d.changeTrain(ctx, n, func(tx *transaction, row trainRow, now time.Time) error {
@@ -77,6 +89,9 @@ func (d *DB) DropTrain(ctx context.Context, n catalog.TrainName, w TrainDrop) (d
 		}
 		if dropped, err = w.Dropped(membersOf(rows)); err != nil {
 			return err
+		}
+		if len(dropped) == 0 && row.train.State == catalog.TrainDropped {
+			return nil // it was before
 		}
 		out := slices.DeleteFunc(slices.Clone(rows), func(m memberRow) bool { return !w.has(m.member) })
 		clear(tried)

@@ -10,10 +10,10 @@ import (
 )
 
 // BeginTrainCopies records that the files of a release train under embargo, which is due, are copied to their public keys from now on.
-// checked has the uploads whose files were found in the bucket. From then on the train takes no uploads, and only a drop keeps it from
+// dirs has the uploads whose files were found in the bucket, as in [DB.PublishTrain]. From then on the train takes no uploads, and only a drop keeps it from
 // being published. It reports false for a train that is not due any more. The error is a [TrainRefusal] if something is missing: then
 // the train is not to be published any more, and says why. It wraps [ErrTrainMoved] if an upload was not checked. A repeat changes nothing.
-func (d *DB) BeginTrainCopies(ctx context.Context, n catalog.TrainName, checked map[catalog.Upload]bool) (begun bool, err error) {
+func (d *DB) BeginTrainCopies(ctx context.Context, n catalog.TrainName, dirs map[catalog.Upload][]string) (begun bool, err error) {
 	var refused *TrainRefusal
 	err = d.tx(ctx, func(tx *transaction) error {
 		begun, refused = false, nil
@@ -21,16 +21,20 @@ func (d *DB) BeginTrainCopies(ctx context.Context, n catalog.TrainName, checked 
 		if err != nil || row.id == 0 {
 			return err
 		}
-		rows, err := trainMembers(ctx, tx, row.id)
+		rows, stored, err := readDue(ctx, tx, row, dirs)
 		if err != nil {
 			return err
 		}
-		if faults := TrainFaults(row.train, membersOf(rows)); len(faults) > 0 {
+		faults := TrainFaults(row.train, membersOf(rows))
+		if len(faults) == 0 {
+			faults, err = offPlan(row.train, stored)
+		}
+		if err != nil {
+			return err
+		}
+		if len(faults) > 0 {
 			refused = &TrainRefusal{faults}
 			return refuseTrain(ctx, tx, row, rows, faults, now)
-		}
-		if slices.ContainsFunc(rows, func(m memberRow) bool { return m.member.State == catalog.Held && !checked[m.member.Upload] }) {
-			return ErrTrainMoved
 		}
 		begun = true
 		_, err = tx.ExecContext(ctx, `UPDATE trains SET copying = 1 WHERE id = ?`, row.id)

@@ -31,34 +31,46 @@ type TrainRefusal struct{ Faults []string }
 // Error implements error.
 func (r *TrainRefusal) Error() string { return strings.Join(catalog.FewFaults(r.Faults), "; ") }
 
-// AskTrain asks workers, in the name of the context's actor, to publish a release train at a time, or now if that is zero. It
+// A TrainAsk is the wish to publish a release train.
+type TrainAsk struct {
+	At time.Time // zero for now
+
+	// Planned is the digest of a plan ([catalog.TrainName.Plan]); if it is not empty, the train is published as that says, or not.
+	// Check compares the uploads of the train with it, in the transaction. It may be called again; an error of it is returned.
+	Planned string
+	Check   func(members []catalog.TrainMember) error
+}
+
+// AskTrain asks workers, in the name of the context's actor, to publish a release train. It
 // replaces what was asked before. The error wraps [ErrNotFound], [ErrTrainPublished] or [ErrTrainGoing]; it is a [TrainRefusal] if the train is to be
 // published now and cannot be. Then nothing changes.
-func (d *DB) AskTrain(ctx context.Context, n catalog.TrainName, at time.Time) error {
+func (d *DB) AskTrain(ctx context.Context, n catalog.TrainName, a TrainAsk) error {
 	return d.changeTrain(ctx, n, func(tx *transaction, row trainRow, now time.Time) error {
-		switch {
-		case row.train.Copying && at.IsZero():
-			return nil // it goes now
-		case row.train.Copying:
+		if row.train.Copying && !a.At.IsZero() {
 			return ErrTrainGoing
 		}
 		members, err := trainMembers(ctx, tx, row.id)
 		if err != nil {
 			return err
 		}
+		if a.Check != nil {
+			if err := a.Check(membersOf(members)); err != nil {
+				return err
+			}
+		}
 		faults := TrainFaults(row.train, membersOf(members))
-		detail := "at " + at.UTC().Format(time.RFC3339)
+		at, detail := a.At, "at "+a.At.UTC().Format(time.RFC3339)
 		if at.IsZero() {
 			if at, detail = now, "now"; len(faults) > 0 {
 				return &TrainRefusal{faults}
 			}
 		}
 		by := catalog.ActorOf(ctx)
-		if was := row.train.NotBefore; was != nil && (was.Equal(at) || detail == "now" && !was.After(now)) && row.train.By == cut(by.User, maxUser) && row.train.Why == by.Why {
+		if was := row.train.NotBefore; was != nil && (was.Equal(at) || detail == "now" && !was.After(now)) && row.train.By == cut(by.User, maxUser) && row.train.Why == by.Why && row.train.Planned == a.Planned {
 			return nil // asked for already, perhaps by an earlier try of this
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE trains SET not_before = ?, actor = ?, why = ?, job = ?, attempts = 0, fault = '[]' WHERE id = ?`,
-			millis(at), cut(by.User, maxUser), by.Why, cut(by.Job, maxJob), row.id)
+		_, err = tx.ExecContext(ctx, `UPDATE trains SET not_before = ?, planned = ?, actor = ?, why = ?, job = ?, attempts = 0, fault = '[]' WHERE id = ?`,
+			millis(at), a.Planned, cut(by.User, maxUser), by.Why, cut(by.Job, maxJob), row.id)
 		if err != nil {
 			return err
 		}
@@ -190,6 +202,14 @@ func (d *DB) PublishTrain(ctx context.Context, n catalog.TrainName, dirs map[cat
 			}
 		}
 		if len(faults) > 0 {
+@@THEIRS 		faults := TrainFaults(row.train, membersOf(rows))
+@@THEIRS 		if len(faults) == 0 {
+@@THEIRS 			faults, err = offPlan(row.train, stored)
+@@THEIRS 		}
+@@THEIRS 		if err != nil {
+@@THEIRS 			return err
+@@THEIRS 		}
+@@THEIRS 		if len(faults) > 0 {
 			refused = &TrainRefusal{faults}
 			return refuseTrain(ctx, tx, row, rows, faults, now)
 		}
@@ -203,6 +223,22 @@ func (d *DB) PublishTrain(ctx context.Context, n catalog.TrainName, dirs map[cat
 		return false, refused
 	}
 	return committed, nil
+}
+
+// offPlan returns why a train is not as the plan says that is to be published; nothing if it is, or there is no plan.
+func offPlan(t catalog.Train, stored []Stored) (faults []string, err error) {
+	if t.Planned == "" {
+		return nil, nil
+	}
+	var items []catalog.PlanItem
+	for _, s := range stored {
+		items = append(items, catalog.TrainItems(s.Package, s.Dirs)...)
+	}
+	p, err := t.Train.Plan(items)
+	if err == nil && p.Digest != t.Planned {
+		faults = []string{"it does not hold what its plan says any more: make a new plan, and apply that"}
+	}
+	return faults, err
 }
 
 // dueTrain returns a release train, locked, if it is to be published by now, with who asked for that as the actor; else no row.

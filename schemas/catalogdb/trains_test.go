@@ -60,7 +60,7 @@ func dirsOf(all []catalogdb.Stored) map[catalog.Upload][]string {
 func ask(t *testing.T, db *catalogdb.DB, at time.Time) {
 	t.Helper()
 	ctx := catalog.WithActor(t.Context(), catalog.Actor{User: "kim", Why: "release day"})
-	if err := db.AskTrain(ctx, acme1, at); err != nil {
+	if err := db.AskTrain(ctx, acme1, catalogdb.TrainAsk{At: at}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -157,7 +157,7 @@ func trainRefused(t *testing.T, db *catalogdb.DB) {
 	all := held(t, db, k, deb(noble, "hello", "1"))
 	refused := func(want string) {
 		t.Helper()
-		err := db.AskTrain(t.Context(), acme1, time.Time{})
+		err := db.AskTrain(t.Context(), acme1, catalogdb.TrainAsk{})
 		if r, is := errors.AsType[*catalogdb.TrainRefusal](err); !is || !strings.Contains(r.Error(), want) {
 			t.Errorf("asked for, it says %v, want %q", err, want)
 		}
@@ -250,7 +250,7 @@ func trainAt(t *testing.T, db *catalogdb.DB) {
 		}
 	}
 	checkRevision(t, db, jammy, 2)
-	if err := db.AskTrain(t.Context(), acme1, time.Time{}); !errors.Is(err, catalogdb.ErrTrainPublished) {
+	if err := db.AskTrain(t.Context(), acme1, catalogdb.TrainAsk{}); !errors.Is(err, catalogdb.ErrTrainPublished) {
 		t.Errorf("asked for again: %v", err)
 	}
 }

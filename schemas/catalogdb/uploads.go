@@ -282,10 +282,10 @@ func reject(ctx context.Context, tx *transaction, id int64, r catalog.Rejection,
 	return err
 }
 
-// rejectWaiting rejects the uploads that wait for a package to be published.
+// rejectWaiting rejects the uploads that wait for a package to be published, also with its release train.
 func rejectWaiting(ctx context.Context, tx *transaction, pkg int64, r catalog.Rejection, now time.Time) error {
-	_, err := tx.ExecContext(ctx, `UPDATE uploads SET state = ?, reason = ?, detail = ?, finished_at = ? WHERE package_id = ? AND state = ?`,
-		catalog.Rejected, r.Reason, r.Detail, millis(now), pkg, catalog.Stored)
+	_, err := tx.ExecContext(ctx, `UPDATE uploads SET state = ?, reason = ?, detail = ?, finished_at = ? WHERE package_id = ? AND state IN (?, ?)`,
+		catalog.Rejected, r.Reason, r.Detail, millis(now), pkg, catalog.Stored, catalog.Held)
 	return err
 }
 

@@ -466,6 +466,7 @@ CREATE TABLE IF NOT EXISTS promotions (
 -- Release trains: packages of the repositories of an owner that become active in one transaction. not_before is when a worker is to do
 -- that, NULL while it is not asked to; actor, why and job are of who asked. fault is a JSON array of why the last attempt did not.
 -- embargo: nothing shows its packages before. copying: their files are on the way to their public keys.
+-- planned is the digest of the plan that is to be published, and nothing else; empty for what the train holds.
 CREATE TABLE IF NOT EXISTS trains (
     id         BIGINT          NOT NULL AUTO_INCREMENT PRIMARY KEY,
     owner      VARBINARY(63)   NOT NULL,
@@ -473,6 +474,7 @@ CREATE TABLE IF NOT EXISTS trains (
     state      VARBINARY(16)   NOT NULL,
     embargo    TINYINT         NOT NULL DEFAULT 0,
     copying    TINYINT         NOT NULL DEFAULT 0,
+    planned    VARBINARY(64)   NOT NULL DEFAULT '',
     opened_at  BIGINT          NOT NULL,
     not_before BIGINT          NULL,
     actor      VARBINARY(255)  NOT NULL,

@@ -425,6 +425,7 @@ CREATE INDEX promotions_to_move ON promotions (move, upload_id);
 -- Release trains: packages of the repositories of an owner that become active in one transaction. not_before is when a worker is to do
 -- that, NULL while it is not asked to; actor, why and job are of who asked. fault is a JSON array of why the last attempt did not.
 -- embargo: nothing shows its packages before. copying: their files are on the way to their public keys.
+-- planned is the digest of the plan that is to be published, and nothing else; empty for what the train holds.
 CREATE TABLE trains (
     id         INTEGER PRIMARY KEY,
     owner      TEXT    NOT NULL,
@@ -432,6 +433,7 @@ CREATE TABLE trains (
     state      TEXT    NOT NULL,
     embargo    INTEGER NOT NULL DEFAULT 0,
     copying    INTEGER NOT NULL DEFAULT 0,
+    planned    TEXT    NOT NULL DEFAULT '',
     opened_at  INTEGER NOT NULL,
     not_before INTEGER NULL,
     actor      TEXT    NOT NULL,
