@@ -22,6 +22,7 @@ import (
 	"repomill/serve/api/retention"
 	"repomill/serve/api/snapshots"
 	"repomill/serve/api/status"
+	"repomill/serve/api/trains"
 	"repomill/serve/api/upload"
 )
 
@@ -45,6 +46,7 @@ type apiHandler struct {
 	state    http.Handler // of repositories, for people
 	kept     http.Handler // snapshots
 	retain   http.Handler // rules of retention
+	trains   http.Handler // release trains
 	rest     http.Handler // packagecloud's calls
 	tokens   *api.Tokens
 	metrics  *apiMetrics
@@ -79,6 +81,7 @@ func newAPI(c apiConfig) *apiHandler {
 		})),
 		kept:   m.observed("snapshots", snapshots.New(snapshots.Config{Catalog: apiSnapshots{c.catalog}, Gate: gate, PublicURL: c.publicURL})),
 		retain: m.observed("retention", retention.New(apiRetention{c.catalog}, gate)),
+		trains: m.observed("trains", trains.New(apiTrains{c.catalog}, gate)),
 		rest: m.observed("packagecloud", packagecloud.New(packagecloud.Config{
 			Catalog: c.catalog, Changes: apiChanges{c.catalog}, Promotions: apiPromotions{c.catalog}, Phases: apiPhases{c.catalog}, Uploads: receiver, Gate: gate, Table: c.table, PublicURL: c.publicURL, Log: c.log, Now: time.Now,
 			Administration: admin, Tokens: admin, Keys: admin,
@@ -118,6 +121,8 @@ func (h *apiHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.kept.ServeHTTP(w, r)
 	case retention.IsPath(path):
 		h.retain.ServeHTTP(w, r)
+	case trains.IsPath(path):
+		h.trains.ServeHTTP(w, r)
 	default:
 		h.rest.ServeHTTP(w, r)
 	}
