@@ -68,7 +68,9 @@ func (rec *recovery) recoverRow(ctx context.Context, k catalog.Package) error {
 	case holder.State == k.State:
 		return nil
 	case k.State == catalog.Active:
-		err = rec.write(ctx, id, k) // with fragments, which the record of a yank has not
+		if err = rec.write(ctx, id, k); err == nil { // with fragments, which the record of a yank has not
+			err = rec.endHeld(ctx, id)
+		}
 		rec.counts.Inserted++
 	default:
 		err = yank(ctx, rec.tx, id, *k.Yank, rec.now)
@@ -177,6 +179,12 @@ func keepYank(holder, k catalog.Package) catalog.Package {
 	return k
 }
 
+// endHeld ends the uploads that are held with the bytes of a package which was published: staging has those of its train once more.
+func (rec *recovery) endHeld(ctx context.Context, id int64) error {
+	_, err := rec.tx.ExecContext(ctx, `UPDATE uploads SET state = ?, detail = '', finished_at = ? WHERE package_id = ? AND state = ?`, catalog.Duplicate, millis(rec.now), id, catalog.Held)
+	return err
+}
+
 func (rec *recovery) insert(ctx context.Context, k catalog.Package) (int64, error) {
 	fragments, err := packAll(k)
 	if err != nil {
@@ -194,9 +202,8 @@ func (rec *recovery) replace(ctx context.Context, id int64, holder, k catalog.Pa
 		return err
 	}
 	err := rec.write(ctx, id, k)
-	if err == nil && holder.State == catalog.Reserved && holder.File.SHA256 == k.File.SHA256 {
-		// Its train was published, and staging has it once more.
-		_, err = rec.tx.ExecContext(ctx, `UPDATE uploads SET state = ?, detail = '', finished_at = ? WHERE package_id = ? AND state = ?`, catalog.Duplicate, millis(rec.now), id, catalog.Held)
+	if err == nil && holder.File.SHA256 == k.File.SHA256 {
+		err = rec.endHeld(ctx, id)
 	}
 	if err != nil || holder.File.SHA256 == k.File.SHA256 {
 		return err
