@@ -24,14 +24,11 @@ func (g *Ingester) store(ctx context.Context, u catalog.Upload, k catalog.Packag
 	switch {
 	case err == nil && owner.State == catalog.Yanked && copyOf != "" && owner.File.SHA256 == u.Generation: // it comes back
 		k.Key, needed = owner.Key, nil
-	case err == nil && owner.State != catalog.Claimed && !owner.Replaced():
-@@THEIRS 	case err == nil && (owner.State != catalog.Claimed || (owner.Embargo != "") != embargoed(u)):
+	case err == nil && (owner.State != catalog.Claimed && !owner.Replaced() || (owner.Embargo != "") != embargoed(u)):
 		return g.compareWithOwner(ctx, u, k, owner, pkg)
 	case err == nil:
-		k.Key = owner.Key // the key of the attempt that made the claim, or of the bytes that were replaced
-		needed = nil      // that attempt declared what its package needs, and other packages are rejected
-@@THEIRS 		k.Key, k.Embargo = owner.Key, owner.Embargo // those of the attempt that made the claim
-@@THEIRS 		needed = nil                                // that attempt declared what its package needs, and other packages are rejected
+		k.Key, k.Embargo = owner.Key, owner.Embargo // those of the attempt that made the claim, or of the bytes that were replaced
+		needed = nil                                // that attempt declared what its package needs, and other packages are rejected
 	case errors.Is(err, catalogdb.ErrNotFound):
 		if embargoed(u) {
 			k.Embargo = layout.NewEmbargo()

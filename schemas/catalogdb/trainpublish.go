@@ -201,15 +201,12 @@ func (d *DB) PublishTrain(ctx context.Context, n catalog.TrainName, dirs map[cat
 				return err
 			}
 		}
+		if len(faults) == 0 {
+			if faults, err = offPlan(row.train, stored); err != nil {
+				return err
+			}
+		}
 		if len(faults) > 0 {
-@@THEIRS 		faults := TrainFaults(row.train, membersOf(rows))
-@@THEIRS 		if len(faults) == 0 {
-@@THEIRS 			faults, err = offPlan(row.train, stored)
-@@THEIRS 		}
-@@THEIRS 		if err != nil {
-@@THEIRS 			return err
-@@THEIRS 		}
-@@THEIRS 		if len(faults) > 0 {
 			refused = &TrainRefusal{faults}
 			return refuseTrain(ctx, tx, row, rows, faults, now)
 		}
@@ -363,8 +360,7 @@ func commitTrain(ctx context.Context, tx *transaction, row trainRow, rows []memb
 	if err := recordActivation(ctx, tx, append(changes, gone...), now); err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE trains SET state = ?, ended_at = ?, not_before = NULL, fault = '[]' WHERE id = ?`, catalog.TrainGone, millis(now), row.id)
-@@THEIRS 	_, err := tx.ExecContext(ctx, `UPDATE trains SET state = ?, ended_at = ?, not_before = NULL, copying = 0, fault = '[]' WHERE id = ?`, catalog.TrainGone, millis(now), row.id)
+	_, err = tx.ExecContext(ctx, `UPDATE trains SET state = ?, ended_at = ?, not_before = NULL, copying = 0, fault = '[]' WHERE id = ?`, catalog.TrainGone, millis(now), row.id)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,6 @@ import (
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 	"repomill/testdata/debtest"
-	"repomill/testdata/debtest"
 	"repomill/testdata/rpmtest"
 )
 

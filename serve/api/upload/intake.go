@@ -182,12 +182,10 @@ func (in *Intake) place(d catalog.Distribution, file string) (req request, refus
 	}
 	folders := []string{in.repo.Owner, in.repo.Name, d.OS, d.Version}
 	how, refused := parseHow(in.r.Header)
-@@THEIRS 	to, refused := parseTrain(in.r.Header)
 	if refused != nil {
 		return req, refused
 	}
 	if req.at, req.object, refused = placeOf(folders, file, how, pushID(in.by.ID, in.key), in.h.Table); refused != nil && refused.field == "path" {
-@@THEIRS 	if req.at, req.object, refused = placeOf(folders, file, to, pushID(in.by.ID, in.key), in.h.Table); refused != nil && refused.field == "path" {
 		refused.field = fileField
 	}
 	return req, refused

@@ -86,12 +86,10 @@ func parse(r *http.Request, principal string, table *layout.Table) (req request,
 		return req, refused
 	}
 	how, refused := parseHow(r.Header)
-@@THEIRS 	hold, refused := parseTrain(r.Header)
 	if refused != nil {
 		return req, refused
 	}
 	if req.at, req.object, refused = parsePlace(r.URL.EscapedPath(), how, pushID(principal, key), table); refused != nil {
-@@THEIRS 	if req.at, req.object, refused = parsePlace(r.URL.EscapedPath(), hold, pushID(principal, key), table); refused != nil {
 		return req, refused
 	}
 	req.retriable = key != ""
@@ -138,21 +136,26 @@ func parseTrain(header http.Header) (h hold, refused *refusal) {
 
 // A manner is how a package is pushed, besides where to.
 type manner struct {
-	train    string // that it is to be held for; empty for none
-	ifAbsent bool   // it replaces nothing
+	hold
+	ifAbsent bool // it replaces nothing
 }
 
-// staged returns the name of a file in staging.
-func (m manner) staged(id, file string) string {
+// staged returns the key of a file in staging.
+func (m manner) staged(folders []string, id, file string) string {
+	folder := strings.Join(folders, "/") + "/"
 	if m.ifAbsent {
-		return layout.StagedIfAbsentName(id, file)
+		return folder + layout.StagedIfAbsentName(id, file)
 	}
-	return layout.StagedTrainName(id, m.train, file)
+	object := folder + layout.StagedTrainName(id, m.train, file)
+	if m.embargo {
+		object = layout.EmbargoedStaging(object)
+	}
+	return object
 }
 
 func parseHow(h http.Header) (how manner, refused *refusal) {
 	const field = "Repomill-If-Absent"
-	if how.train, refused = parseTrain(h); refused != nil {
+	if how.hold, refused = parseTrain(h); refused != nil {
 		return how, refused
 	}
 	switch values := h.Values(field); {
@@ -184,7 +187,6 @@ var formats = map[string]catalog.Format{".deb": catalog.DEB, ".ddeb": catalog.DE
 // parsePlace reads the path of an upload. Slashes are as they were sent: one that is encoded is a character of a name,
 // and no name may have it.
 func parsePlace(escaped string, how manner, id string, table *layout.Table) (at layout.Staged, object string, refused *refusal) {
-@@THEIRS func parsePlace(escaped string, to hold, id string, table *layout.Table) (at layout.Staged, object string, refused *refusal) {
 	parts := strings.Split(escaped, "/")
 	for i := range parts {
 		part, err := url.PathUnescape(parts[i])
@@ -202,20 +204,14 @@ func parsePlace(escaped string, how manner, id string, table *layout.Table) (at 
 		return at, "", refuse("path", "path %.200q has no file name at its end: use curl -T FILE, which appends it after a slash", escaped)
 	}
 	return placeOf(folders, file, how, id, table)
-@@THEIRS 	return placeOf(folders, file, to, id, table)
 }
 
 // placeOf returns the staging key of a file in a folder.
 func placeOf(folders []string, file string, how manner, id string, table *layout.Table) (at layout.Staged, object string, refused *refusal) {
-@@THEIRS func placeOf(folders []string, file string, to hold, id string, table *layout.Table) (at layout.Staged, object string, refused *refusal) {
 	if err := checkFile(file); err != nil {
 		return at, "", refuse("path", "%s", err)
 	}
-	object = strings.Join(folders, "/") + "/" + how.staged(id, file)
-@@THEIRS 	object = strings.Join(folders, "/") + "/" + layout.StagedTrainName(id, to.train, file)
-@@THEIRS 	if to.embargo {
-@@THEIRS 		object = layout.EmbargoedStaging(object)
-@@THEIRS 	}
+	object = how.staged(folders, id, file)
 	at, rej := layout.ParseStaging(object)
 	format := formats[path.Ext(file)]
 	switch {
