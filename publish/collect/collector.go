@@ -64,7 +64,7 @@ type Removals interface {
 	// DueForRemoval returns up to limit rows that were withdrawn before a time and whose files were not removed.
 	DueForRemoval(ctx context.Context, yankedBefore time.Time, limit int) ([]catalog.Package, error)
 
-	// DueNow returns up to limit rows that were withdrawn for immediate removal, and whose withdrawal is published.
+	// DueNow returns up to limit rows that were withdrawn for immediate removal, or whose removal has begun, and whose withdrawal is published.
 	DueNow(ctx context.Context, limit int) ([]catalog.Package, error)
 
 	// Removing records that the files of a withdrawn row are about to be removed, so that the withdrawal cannot be

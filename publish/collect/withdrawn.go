@@ -64,7 +64,7 @@ func (c *Collector) removeDue(ctx context.Context, due []catalog.Package, now ti
 }
 
 // RemoveUrgent removes the files of packages that were withdrawn for immediate removal, and whose command was interrupted
-// before it removed them.
+// before it removed them, and ends removals that a crash or a fault has interrupted.
 func (c *Collector) RemoveUrgent(ctx context.Context) error {
 	due, err := c.catalog.DueNow(ctx, dueBatch)
 	if err != nil {

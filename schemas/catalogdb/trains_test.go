@@ -289,6 +289,13 @@ func trainDrops(t *testing.T, db *catalogdb.DB) {
 	if err := db.Removing(t.Context(), now[0]); err != nil {
 		t.Fatal(err)
 	}
+	if again, err := db.DueNow(t.Context(), 9); err != nil || len(again) > 0 {
+		t.Errorf("to be removed while a process removes it: %v, %v", again, err)
+	}
+	db.SetClock(time.Now().Add(time.Hour))
+	if again, err := db.DueNow(t.Context(), 9); err != nil || len(again) != 1 {
+		t.Errorf("to be removed when that process is gone: %v, %v", again, err)
+	}
 	if err := db.Removed(t.Context(), now[0]); err != nil {
 		t.Fatal(err)
 	}

@@ -192,10 +192,18 @@ func (d *DB) DueForRemoval(ctx context.Context, yankedBefore time.Time, limit in
 	return d.due(ctx, `k.removed IN (?, ?) AND k.yanked_at < ? AND (k.removed = ? OR p.deletion = '[]' AND NOT `+heldBySnapshot+`)`, limit, fileKept, fileDoomed, millis(yankedBefore), fileDoomed)
 }
 
-// DueNow is [DB.DueForRemoval] for the packages that were yanked with [Withdrawal.Now], whenever that was, and for those that were
-// dropped from their release train: no release showed them.
+// removalTime is how long the removal of the files of one package may take. Its identity is free afterwards if it was dropped from its release
+// train: a second process that removes the same files then could meet those of the next package.
+const removalTime = 5 * time.Minute
+
+// DueNow is [DB.DueForRemoval] for the packages that were yanked with [Withdrawal.Now], whenever that was, for those that were
+// dropped from their release train, which no release showed, and for all whose removal has begun, and was perhaps interrupted.
 func (d *DB) DueNow(ctx context.Context, limit int) ([]catalog.Package, error) {
-	return d.due(ctx, `k.removed = ?`, limit, fileUrgent)
+	now, err := d.Clock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return d.due(ctx, `(k.removed = ? OR k.removed = ? AND (k.state <> ? OR k.yanked_at < ?))`, limit, fileUrgent, fileDoomed, catalog.Dropped, millis(now.Add(-removalTime)))
 }
 
 func (d *DB) due(ctx context.Context, terms string, limit int, args ...any) ([]catalog.Package, error) {
