@@ -136,6 +136,18 @@ func deleteForGood(t *testing.T, db *catalogdb.DB) {
 	beginRemoval(t, db, end, true)
 	beginRemoval(t, db, end.Add(30*time.Second), false) // another process has the lease
 	beginRemoval(t, db, end.Add(2*time.Minute), true)   // it died
+	ends := 0
+	for e, err := range db.Log(t.Context(), catalog.Target{}, time.Time{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Action == catalog.ActionRepoRemove && strings.Contains(e.Detail, "trusts end") {
+			ends++
+		}
+	}
+	if ends != 1 {
+		t.Errorf("the log has %d entries of the end of tokens and trusts, want 1", ends)
+	}
 	s, err := db.Settings(t.Context(), tools)
 	if err != nil || len(s.Distributions)+len(s.Tokens) > 0 {
 		t.Errorf("left is %+v, %v", s, err)

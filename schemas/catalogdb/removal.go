@@ -218,6 +218,10 @@ func retireDistribution(ctx context.Context, tx *transaction, d targetDistributi
 func (row *deletionRow) retireAll(ctx context.Context, tx *transaction, now time.Time) error {
 	var revoked Revocation
 	r := row.settings.Repository
+	alive, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM releases r JOIN distributions d ON d.id = r.distribution_id WHERE d.repository_id = ? AND r.retired = 0`, row.id).Scan)
+	if err != nil {
+		return err
+	}
 	tokens, err := collect(ctx, tx, scanAPIToken, `SELECT `+apiTokenColumns+` FROM api_tokens WHERE owner = ? AND name = ? AND slot = ''`+tx.forUpdate, r.Owner, r.Name)
 	if err != nil {
 		return err
@@ -250,6 +254,9 @@ func (row *deletionRow) retireAll(ctx context.Context, tx *transaction, now time
 		return err
 	}
 	detail := fmt.Sprintf("%d read tokens, %d tokens of the API and %d trusts end", len(row.settings.Tokens), len(revoked.Tokens), trusts)
+	if alive == 0 && len(row.settings.Tokens)+len(revoked.Tokens) == 0 && trusts == 0 {
+		return nil // a repeat: it is recorded already
+	}
 	if err := record(ctx, tx, now, catalog.AuditEntry{Action: catalog.ActionRepoRemove, Target: r.String(), Detail: detail}); err != nil {
 		return err
 	}
