@@ -94,6 +94,9 @@ func (d *DB) DropTrain(ctx context.Context, n catalog.TrainName, w TrainDrop) (d
 			return nil // it was before
 		}
 		out := slices.DeleteFunc(slices.Clone(rows), func(m memberRow) bool { return !w.has(m.member) })
+		if row.train.State == catalog.TrainDropped && len(out) == 0 {
+			return nil // by an earlier call: it is recorded
+		}
 		clear(tried)
 		for _, m := range out {
 			tried[m.id] = true

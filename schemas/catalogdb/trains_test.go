@@ -331,6 +331,21 @@ func trainDroppedWhole(t *testing.T, db *catalogdb.DB) {
 	if due(t, db) {
 		t.Error("it is due")
 	}
+	if dropped, err := db.DropTrain(t.Context(), acme1, catalogdb.TrainDrop{All: true}); err != nil || len(dropped) > 0 {
+		t.Errorf("dropped once more: %v, %v", dropped, err)
+	}
+	drops := 0
+	for e, err := range db.Log(t.Context(), catalog.Target{}, time.Time{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Action == catalog.ActionTrainDrop {
+			drops++
+		}
+	}
+	if drops != 1 {
+		t.Errorf("the log has %d entries of the drop, want 1", drops)
+	}
 	all = held(t, db, deb(jammy, "second", "1"))
 	checkTrain(t, db, catalog.TrainOpen, "")
 	ask(t, db, time.Time{})
