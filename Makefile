@@ -10,6 +10,7 @@
 # make fuzz   every fuzz target for FUZZTIME each
 # make release  what is published of a version, in dist: programs, packages of repomill itself, bills of materials, checksums
 # make image   the images repomill and repomill-resolver in dist/images, without an engine: OCI layouts, bills of materials, and oci, which pushes
+# make faults  every write and commit of everything fails in every way; make test has one way of each in turn
 # make soak   the real program under KILLS random kills, on files and on servers, while packages keep coming
 
 GO ?= go
@@ -37,7 +38,7 @@ BUILDERS = ./deploy ./deploy/dataflow ./deploy/monitoring ./testdata/clients ./t
 RACY = ./serve/... ./publish ./pipelines/objects/file
 RACY_PIPELINES = ./pipelines ./pipelines/queue
 
-.PHONY: bin/repomill-beam bin/repomill-client run build test screenshots test-clients test-flink verify-deploy lint race real bench fuzz soak release image tools go-version
+.PHONY: bin/repomill-beam bin/repomill-client run build test screenshots test-clients test-flink verify-deploy lint race real bench fuzz faults soak release image tools go-version
 
 run: build
 	bin/repomill up --data ./data
@@ -124,6 +125,9 @@ bench: build
 
 fuzz: go-version
 	GO="$(GO)" deploy/fuzz $(FUZZTIME)
+
+faults: go-version tools
+	$(GO) test -count=1 -timeout 60m ./testdata/faults -args -faults.all
 
 soak: go-version
 	$(GO) test -count=1 -v -timeout 90m ./testdata/soak -args -soak.kills $(KILLS)

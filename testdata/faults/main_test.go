@@ -5,6 +5,7 @@ import (
 	"flag"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"testing"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
@@ -20,6 +21,7 @@ func TestMain(m *testing.M) {
 	beam.Init()
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // the stores' faults are ours
 	beamlog.SetLogger(silent{})
+	debug.SetGCPercent(400) // a quarter of the time would go into it
 	waitTogether()
 	os.Exit(inMemory(func() int { return mysqltest.Main(m) }))
 }

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"repomill/testdata/faults"
 )
 
 // A scenario is something that is done to a site, and what is to come of it.
@@ -24,10 +22,8 @@ type scenario struct {
 	damaged bool              // what clients see at first, and may see until it is done
 }
 
-// Every write to the stores and every commit of a scenario fails: once lost, and once stored although it reported
-// failure. Every second one, and every swap of a pointer, is also lost with nothing written after it, as when the process
-// dies there. Clients find whole
-// what they find then. The same is done again, and what comes of it is what comes of it without a fault.
+// Every write to the stores and every commit of a scenario fails, as plansOf says. Clients find whole what they find then. The same is
+// done again, and what comes of it is what comes of it without a fault.
 func TestI01EveryWriteAndCommitFails(t *testing.T) {
 	for _, sc := range scenarios {
 		t.Run(sc.name, func(t *testing.T) {
@@ -36,17 +32,11 @@ func TestI01EveryWriteAndCommitFails(t *testing.T) {
 			want, writes := sc.record(t, base)
 			var n tally
 			t.Cleanup(func() { n.check(t) })
-			for i, write := range writes {
-				plans := []plan{{write, faults.Lost, false}, {write, faults.Stored, false}}
-				if i%2 == 0 || strings.HasPrefix(write, "swap") {
-					plans = append(plans, plan{write, faults.Lost, true})
-				}
-				for _, p := range plans {
-					t.Run(p.String(), func(t *testing.T) {
-						t.Parallel()
-						n.add(t, p, sc.fail(t, base, p, want))
-					})
-				}
+			for _, p := range plansOf(writes, true) {
+				t.Run(p.String(), func(t *testing.T) {
+					t.Parallel()
+					n.add(t, p, sc.fail(t, base, p, want))
+				})
 			}
 		})
 	}

@@ -31,6 +31,10 @@ type outcome struct {
 	Verdicts map[string]string            // state and reason, by object, in the verdict for the uploader
 	Staged   []string                     // what lies in staging
 	Settings []catalog.Settings           // that are published
+
+	Audit     []string // entries of the audit log, without times
+	Asked     []string // uploads, promotions and release trains that the catalog has, and phases
+	Snapshots []string // and what clients see in those that are kept
 }
 
 // outcome reads everything. It fails the test if clients find anything wrong.
@@ -44,6 +48,7 @@ func (s *site) outcome() outcome {
 		s.readRelease(r, &got)
 	}
 	s.readObjects(&got)
+	s.readLifecycle(&got)
 	for _, u := range s.uploads {
 		got.Uploads[u.Object], got.Verdicts[u.Object] = s.state(u), s.verdict(u)
 		_, err := s.Staging.Stat(s.t.Context(), u.Object)
@@ -175,6 +180,7 @@ func (s *site) readObjects(got *outcome) {
 	err := s.Bucket.List(s.t.Context(), "", func(key string, _ layout.Meta) error {
 		base := path.Base(key)
 		switch {
+		case base == path.Base(layout.SnapshotListKey(tools)): // snapshots are read by themselves
 		case strings.HasPrefix(key, layout.SettingsPrefix):
 			var c catalog.Settings
 			if err := json.Unmarshal(s.bytes(key), &c); err != nil {
@@ -183,6 +189,8 @@ func (s *site) readObjects(got *outcome) {
 			c.Revision = catalog.Revision{}
 			got.Settings = append(got.Settings, c)
 		case layout.Hidden(key), strings.Contains(key, "/by-hash/"), strings.Contains(key, "/repodata/"):
+		case strings.HasPrefix(key, layout.SnapshotDir(tools, "")):
+			got.Objects[shape(key)] = ""
 		case base == "InRelease" || slices.Contains(besidePointers, base):
 			got.Objects[key] = ""
 		default:

@@ -14,6 +14,7 @@ import (
 	"repomill/pipelines"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/testdata/debtest"
 	"repomill/testdata/faults"
 	"repomill/testdata/mysqltest"
 	"repomill/testdata/s3test"
@@ -38,6 +39,15 @@ var steps = []step{
 	{"a reindex finds something to publish", jammy, func(s *site, name string) error { return errors.Join(pushDEB(s, name), withdraw(s, name)) },
 		func(s *site, _ string) error { return reindex(s, catalogdb.FromRows, false) }, false},
 	{"settings change", jammy, pushDEB, changeSettings, true},
+	{"a DEB moves to another distribution", noble, pushDEB, asking(promoteOne), true},
+	{"a release train is published", jammy, holdDEB, asking(func(s *site, name string) error {
+		return s.Catalog.AskTrain(s.as(), catalog.TrainName{Owner: "acme", Name: name}, time.Time{})
+	}), true},
+	{"a DEB is dropped from its release train", jammy, holdDEB, asking(func(s *site, name string) error {
+		_, err := s.Catalog.DropTrain(s.as(), catalog.TrainName{Owner: "acme", Name: name}, catalogdb.TrainDrop{All: true})
+		return err
+	}), false},
+	{"a DEB is for a part of the hosts", jammy, pushDEB, asking(phaseOne), true},
 	{collected, jammy, doom, func(s *site, _ string) error { return sweepTwice(s) }, false},
 }
 
@@ -47,6 +57,39 @@ func stageRPM(s *site, name string) error { s.putRPM(name, "noarch"); return nil
 func pushDEB(s *site, name string) error {
 	s.putDEB(name)
 	return s.ingest()
+}
+
+// holdDEB pushes a package for a release train of its name.
+func holdDEB(s *site, name string) error {
+	s.put(forTrain(jammy, name, name+".deb"), debtest.Build(s.t, debtest.Spec{Name: name, Arch: "amd64"}))
+	return s.ingest()
+}
+
+// asking returns what asks for something, unless the audit log has that already, and then does what workers do.
+func asking(ask func(s *site, name string) error) func(s *site, name string) error {
+	return func(s *site, name string) error {
+		if !s.accepted() {
+			if err := ask(s, name); err != nil {
+				return err
+			}
+		}
+		return s.passes()
+	}
+}
+
+// promoteOne moves a package from jammy to noble.
+func promoteOne(s *site, name string) error {
+	sel := of(catalog.Active, name)
+	sel.Target.Distribution = catalog.Distribution{OS: "ubuntu", Version: "jammy"}
+	return promoteSelected(s, sel, tools, next, true)
+}
+
+// phaseOne has a tenth of the hosts upgrade to a package.
+func phaseOne(s *site, name string) error {
+	sel := of(catalog.Active, name)
+	sel.Target.Distribution = catalog.Distribution{OS: "ubuntu", Version: "jammy"}
+	_, err := s.Catalog.PhaseSelected(s.as(), sel, catalog.Phasing{Percent: 10}, noon, func(found catalogdb.Phased) ([]catalogdb.PhasedPackage, error) { return found.All, nil })
+	return err
 }
 
 func withdraw(s *site, name string) error {
@@ -79,8 +122,8 @@ type lane struct {
 	packages map[string][]string // that clients see, by release, in order
 }
 
-// operations are the requests with which the writes of a bucket take effect.
-var operations = map[string]string{"create": s3test.PutObject, "swap": s3test.PutObject, "copy": s3test.CompleteMultipartUpload, "delete": s3test.DeleteObject}
+// requests are those with which the writes of a bucket take effect.
+var requests = map[string]string{"create": s3test.PutObject, "swap": s3test.PutObject, "copy": s3test.CompleteMultipartUpload, "delete": s3test.DeleteObject}
 
 // newLane makes a site with a bucket and a database of its own.
 func newLane(t *testing.T, store *s3test.Server, db string, name string) *lane {
@@ -98,13 +141,13 @@ func newLane(t *testing.T, store *s3test.Server, db string, name string) *lane {
 		Catalog: "mysql://root@127.0.0.1:" + proxy.Port + u.Path,
 	})
 	s.bucket.inject = func(op, key string, f faults.Fault) func() int {
-		operation, ok := operations[op]
+		operation, ok := requests[op]
 		if !ok {
 			s.t.Errorf("no fault of S3 is known for %s", op)
 		}
 		return store.Break(operation, "/"+name+"/"+key, f) // every attempt of the SDK, or the second would hide it
 	}
-	if err := old(s); err != nil {
+	if err := errors.Join(old(s), declare(s, tools, map[catalog.Distribution]catalog.Distribution{{}: {OS: "ubuntu", Version: "noble"}}), s.publish()); err != nil {
 		t.Fatal(err)
 	}
 	return &lane{s, map[string][]string{jammy: {"old"}, el9: {"old"}}}
@@ -117,6 +160,7 @@ func (l *lane) pass(t *testing.T, st step, name string, p plan) (writes []string
 	if err := st.prepare(l.site, name); err != nil {
 		t.Fatal(err)
 	}
+	l.entries = l.asked()
 	l.clock.advance(2 * time.Second) // or else each publish waits for the next second
 	l.script.begin(p)
 	failed := st.do(l.site, name)
@@ -127,12 +171,29 @@ func (l *lane) pass(t *testing.T, st step, name string, p plan) (writes []string
 	if err := st.do(l.site, name); err != nil {
 		t.Errorf("the second time: %v (the first time: %v)", err, failed)
 	}
+	l.wantOneEntry()
 	if st.there {
 		l.packages[st.release] = append(l.packages[st.release], name)
 	}
 	l.clock.advance(2 * time.Second)
 	l.wantPackages(st)
 	return writes, met
+}
+
+// wantOneEntry checks that the audit log has nothing twice that was asked for.
+func (l *lane) wantOneEntry() {
+	l.t.Helper()
+	seen := map[string]bool{}
+	for e, err := range l.Catalog.Log(l.t.Context(), catalog.Target{}, time.Time{}) {
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		entry := fmt.Sprint(e.Action, " ", e.Target, " ", e.Detail)
+		if e.By == asker && seen[entry] {
+			l.t.Errorf("the audit log has twice: %s", entry)
+		}
+		seen[entry] = true
+	}
 }
 
 // touched returns the states of the releases that a step changes.
@@ -159,7 +220,7 @@ func (l *lane) wantPackages(st step) {
 	}
 	for _, u := range l.uploads {
 		// The verdict of a package that was withdrawn at once may name the withdrawal instead of the publication.
-		if state, told := l.state(u), l.verdict(u); state != "published" && state != "rejected yanked" || told != state {
+		if state, told := l.state(u), l.verdict(u); state != "published" && state != "rejected yanked" && state != "rejected dropped" || told != state {
 			l.t.Errorf("%s is %q, and its uploader is told %q", u, state, told)
 		}
 	}
@@ -182,8 +243,8 @@ func TestI01EveryWriteAndCommitFailsOnS3AndMySQL(t *testing.T) {
 		if st.name == collected { // the first time there is more to collect
 			writes, _ = recorded.pass(t, st, fmt.Sprintf("pkg%04d", 2*i+1), plan{})
 		}
-		for _, write := range writes {
-			tasks = append(tasks, task{st, plan{write, faults.Lost, false}}, task{st, plan{write, faults.Stored, false}})
+		for _, p := range plansOf(writes, false) {
+			tasks = append(tasks, task{st, p})
 		}
 	}
 	const lanes = 6

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"repomill/pipelines"
@@ -15,7 +13,6 @@ import (
 	"repomill/pipelines/worker"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
-	"repomill/schemas/layout"
 	"repomill/testdata/debtest"
 	"repomill/testdata/rpmtest"
 )

@@ -20,6 +20,7 @@ import (
 	"repomill/publish"
 	"repomill/publish/collect"
 	"repomill/publish/sign"
+	"repomill/publish/snapshot"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/testdata/debtest"
@@ -38,6 +39,8 @@ type site struct {
 	clock   *clock
 	bucket  *bucket
 	uploads []catalog.Upload // that were staged, in order
+	after   time.Duration    // how much later than noon workers make steps and removals
+	entries int              // of the audit log, that the asker had before
 }
 
 // signingKey is made once: that takes long.
@@ -130,6 +133,7 @@ func (s *site) restart() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	s.Snapshots = snapshot.New(snapshot.Config{Bucket: s.bucket, Publisher: s.Publisher, Log: s.Log})
 }
 
 // rowReader makes rows of published index entries, as the product does.
@@ -205,18 +209,29 @@ func (s *site) publish() error {
 	if err != nil {
 		return err
 	}
-	for i, r := range releases {
-		if r.Published == r.Revision.Number && i < len(releases)-1 { // the last call writes verdicts that are left
-			continue
-		}
-		s.PublishRelease(s.t.Context(), r.Release, "") // the catalog says how it ended
+	if n := len(releases); n > 0 && releases[n-1].Published == releases[n-1].Revision.Number {
+		s.PublishRelease(s.t.Context(), releases[n-1].Release, "") // nothing is to be done
 	}
-	behind, err := s.Catalog.UnpublishedSettings(s.t.Context())
+	return s.publishBehind()
+}
+
+// publishBehind publishes the releases and settings that are behind, one after the other, and writes the verdicts.
+func (s *site) publishBehind() error {
+	ctx := s.t.Context()
+	releases, err := s.Catalog.Unpublished(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range releases {
+		s.PublishRelease(ctx, r, "") // the catalog says how it ended
+	}
+	s.WriteVerdicts(ctx)
+	behind, err := s.Catalog.UnpublishedSettings(ctx)
 	if err != nil {
 		return err
 	}
 	for _, r := range behind {
-		if err := s.Publisher.Settings(s.t.Context(), r); err != nil {
+		if err := s.Publisher.Settings(ctx, r); err != nil {
 			return err
 		}
 	}
