@@ -33,6 +33,7 @@ type site struct {
 	t          *testing.T
 	name       string
 	staging    objects.Staging
+	catalogURL string
 	catalog    *catalogdb.DB
 	tree       check.Tree // what clients can read
 	bucket     objects.Bucket
@@ -60,6 +61,7 @@ func newEmbedded(t *testing.T) *site {
 	s.open("file://"+data+"/staging", "file://"+data+"/bucket", "sqlite://"+data+"/catalog.db")
 	s.tree, s.trees = check.Dir(data+"/bucket"), []string{data + "/bucket"}
 	s.catalogs, s.everything = []string{"--data", data}, []string{"--data", data, "--public-url", "http://packages.example.org"}
+	s.manage()
 	s.backlog = 60
 	return s
 }
@@ -76,6 +78,7 @@ func newProduction(t *testing.T) *site {
 	s.everything = []string{"--catalog", catalog, "--bucket", bucket, "--signing-key", key, "--public-url", "http://packages.example.org"}
 	s.must("migrate", "--catalog", catalog)
 	s.must("repo", "create", "--no-wait", "--catalog", catalog, "acme/tools", "--distribution", "ubuntu/jammy", "--distribution", "ubuntu/noble", "--distribution", "el/9", "--component", "extra")
+	s.manage()
 	for _, name := range []string{"production-worker-1", "production-worker-2"} {
 		s.daemons = append(s.daemons, newDaemon(t, name, "worker started", "worker", "--staging", staging, "--events", events, "--catalog", catalog, "--bucket", bucket,
 			"--signing-key", key, "--public-url", "http://packages.example.org", "--cache", filepath.Join(data, name), "--ops-listen", "127.0.0.1:0"))
@@ -90,6 +93,17 @@ func newProduction(t *testing.T) *site {
 	s.backlog, s.reclaim = 300, true
 	return s
 }
+
+// manage creates the repositories of the manager.
+func (s *site) manage() {
+	s.t.Helper()
+	for name, visibility := range map[string]string{"life": "public", "vault": "private"} {
+		s.must(append([]string{"repo", "create", "--no-wait", "acme/" + name, "--visibility", visibility, "--distribution", "ubuntu/jammy,ubuntu/noble,el/9"}, s.catalogs...)...)
+	}
+}
+
+// absent reports whether an error says that an object is not there.
+func (s *site) absent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 // newSite makes what both have: a folder with the keys.
 func newSite(t *testing.T, name, data string) *site {
@@ -114,6 +128,7 @@ func newSite(t *testing.T, name, data string) *site {
 func (s *site) open(staging, bucket, catalog string) {
 	s.t.Helper()
 	var err, failed error
+	s.catalogURL = catalog
 	s.staging, err = objects.OpenStaging(s.t.Context(), staging)
 	failed = errors.Join(failed, err)
 	s.bucket, err = objects.OpenBucket(s.t.Context(), bucket)

@@ -15,10 +15,11 @@ import (
 
 // A soaking is one configuration under fire.
 type soaking struct {
-	site   *site
-	ledger *ledger
-	judge  *judge
-	pusher *pusher
+	site    *site
+	ledger  *ledger
+	judge   *judge
+	pusher  *pusher
+	manager *manager
 
 	kills, commandKills, freezes     atomic.Int64 // what was done to programs
 	reads, pointers, objects, rounds atomic.Int64 // of the reader
@@ -42,6 +43,8 @@ func soak(t *testing.T, s *site, n int, all *results) {
 	j := newJudge(t.Errorf)
 	k := &soaking{site: s, judge: j, ledger: newLedger(j), phases: map[string]int{}, left: map[string]bool{}}
 	k.pusher = &pusher{soaking: k, rand: k.source(1), moved: make(chan struct{})}
+	k.manager = newManager(k)
+	life := newLifeReader(k, k.manager)
 	g, err := newGPGV(k)
 	if err != nil {
 		t.Fatal(err)
@@ -49,11 +52,12 @@ func soak(t *testing.T, s *site, n int, all *results) {
 	r := &reader{soaking: k, rand: k.source(2), seen: map[catalog.Release]*view{}, kept: map[string]fact{}, gpgv: g}
 	k.begin(t)
 	begin := time.Now()
-	stopReading := k.background(t, r.run, (&checker{k}).run, k.verdicts, k.progress)
+	stopReading := k.background(t, r.run, life.run, (&checker{k}).run, k.verdicts, k.progress)
 	k.kill(t, n)
 	killed := time.Since(begin)
 	lost := k.await(t)
 	stopReading()
+	life.final(t)
 	k.final(t, r)
 	all.add(k, killed, time.Since(begin), lost)
 }
@@ -70,6 +74,9 @@ func (k *soaking) begin(t *testing.T) {
 	if err := k.pusher.first(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if err := k.manager.seed(); err != nil {
+		t.Fatal(err)
+	}
 	for end := time.Now().Add(5 * time.Minute); len(k.ledger.waiting()) > 0; pause(t.Context(), 100*time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("the first packages have no verdicts: %v", k.ledger.waiting())
@@ -83,7 +90,7 @@ func (k *soaking) begin(t *testing.T) {
 // kill kills while packages are pushed and withdrawn, and returns when no more of that goes on.
 func (k *soaking) kill(t *testing.T, n int) {
 	t.Helper()
-	stopWork := k.background(t, k.pusher.run, (&operator{k, k.source(3)}).run)
+	stopWork := k.background(t, k.pusher.run, (&operator{k, k.source(3)}).run, k.manager.run)
 	var killing errgroup.Group
 	for i, d := range k.site.daemons {
 		share := n / len(k.site.daemons)
@@ -95,11 +102,18 @@ func (k *soaking) kill(t *testing.T, n int) {
 		})
 	}
 	err := killing.Wait()
+	for end := time.Now().Add(maxMore); err == nil && patient() && !k.manager.complete() && time.Now().Before(end); {
+		pause(t.Context(), time.Duration(2+k.source(20).IntN(6))*time.Second)
+		err = (&killer{k, k.site.daemons[0], 4, k.source(uint64(k.kills.Load()))}).run(t.Context(), 1)
+	}
 	stopWork()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
+
+// maxMore is how long a long soak goes on killing until the manager has done everything once.
+const maxMore = 10 * time.Minute
 
 // background starts what goes on until stop is called, which returns when all of it has ended.
 func (k *soaking) background(t *testing.T, what ...func(context.Context) error) (stop func()) {

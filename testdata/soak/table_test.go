@@ -46,6 +46,16 @@ func (r *results) add(k *soaking, killed, wall time.Duration, lost int) {
 		put("  "+end, ends[end])
 	}
 	put("yanks, unyanks, reindexes", fmt.Sprintf("%d, %d, %d", k.yanks.Load(), k.unyanks.Load(), k.reindexes.Load()))
+	ended := 0
+	for _, n := range k.manager.done {
+		ended += n
+	}
+	put("operations of a release manager", ended)
+	for _, name := range slices.Sorted(maps.Keys(k.manager.done)) {
+		put("  "+name, k.manager.done[name])
+	}
+	put("  found once in the audit log", k.manager.audited)
+	put("snapshots read", k.manager.snapshotReads.Load())
 	put("pointers read", k.reads.Load())
 	put("  of them new", k.pointers.Load())
 	put("objects read", k.objects.Load())
