@@ -63,7 +63,9 @@ func TestL1EveryOperationOutlivesAKill(t *testing.T) {
 		{name: "a rollback", args: []string{"rollback", "acme/life", "--to", "first"}, life: all, vault: "a=1.0 b=1.0 c=1.0-1",
 			entries: []string{"package.rollback acme/life", "package.unyank acme/life/el/9", "package.unyank " + jammy + "/main"}},
 		{name: "a phase", args: []string{"phase", jammy, "a=2.0", "10%"}, life: all, vault: "a=1.0 b=1.0 c=1.0-1", entries: []string{"package.phase " + jammy + "/main"},
-			done: func(s *site) bool { return strings.Contains(s.index(t), "Phased-Update-Percentage: 10\n") }},
+			done: func(s *site) bool {
+				return strings.Contains(s.indexOf(t, "acme/life"), "Phased-Update-Percentage: 10\n")
+			}},
 		{name: "a run of retention", before: func(s *site) {
 			s.does(t, 0, "", "retain", "set", "acme/life", "--newest", "1")
 			s.age(t, "acme/life", 60*24*time.Hour)
@@ -169,10 +171,10 @@ func (s *site) has(key string) bool {
 	return err == nil
 }
 
-// index returns the plain index of a DEB distribution of acme/life.
-func (s *site) index(t *testing.T) string {
+// indexOf returns the plain index of jammy in a repository.
+func (s *site) indexOf(t *testing.T, repository string) string {
 	t.Helper()
-	f, err := os.Open(s.data + "/bucket/acme/life/ubuntu/dists/jammy/main/binary-amd64/Packages.gz")
+	f, err := os.Open(s.data + "/bucket/" + repository + "/ubuntu/dists/jammy/main/binary-amd64/Packages.gz")
 	if err != nil {
 		t.Fatal(err)
 	}

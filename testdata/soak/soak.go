@@ -15,6 +15,13 @@
 // all commands. Files beside a pointer, such as repomd.xml.asc, may be torn until 5 s after a restart. Collection is not part of
 // it, because no object is old enough (--retention is 24 h at least); a test of package publish kills it half-way.
 //
+// A release manager works in repositories of its own, one of them private, with commands that are killed, too: it pushes, promotes, moves, withdraws
+// and restores with patterns, takes and deletes snapshots, rolls back, publishes and drops release trains, phases, applies rules of retention, deletes
+// the repository and brings it back. It notes each state of each release before it asks for it. A reader checks that clients see these
+// states in their order and nothing between two of them (promotions and moves may be seen in parts), that none comes back, that what a command has said is seen from then on, that what moves
+// is never nowhere, and that a snapshot has what it had until its deletion begins (L1, L3). In the end the audit log has
+// each operation once (L6). A long soak goes on killing until each of these was done.
+//
 // In the end, nothing may be lost: each upload has the verdict of its kind, clients see exactly the right packages, a reindex
 // would change nothing, and another start writes nothing. A table shows the counts. Without -soak.kills there are 20 kills.
 // -soak.seed repeats the random choices of a run, but not its times; -soak.binary names a repomill that was built before;
