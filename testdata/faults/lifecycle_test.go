@@ -74,10 +74,8 @@ var operations = []operation{
 		name:   "a run of retention",
 		before: versions,
 		ask: func(s *site) error {
-			_, _, err := s.Catalog.Retain(s.as(), catalog.PackageTarget{Repository: tools}, time.Now(), catalog.Yank{Reason: catalog.Expired, By: asker}, noon,
-				func(r catalogdb.RetentionState, _ []catalogdb.SelectedPackage) error {
-					return pipelines.CheckNotEmptied(r)
-				})
+			_, _, err := s.Catalog.Retain(s.as(), catalog.PackageTarget{Repository: tools}, catalogdb.Retaining{At: time.Now(), Yank: catalog.Yank{Reason: catalog.Expired, By: asker}}, noon,
+				func(r catalogdb.RetentionState, _ []catalogdb.LeavingPackage) error { return pipelines.CheckNotEmptied(r) })
 			return err
 		},
 		want: map[string]string{jammy: "old 3.0 amd64"},
@@ -130,7 +128,7 @@ var operations = []operation{
 	{
 		name:   "the publish of a release train",
 		before: func(s *site) error { train(s); return errors.Join(old(s), s.ingest()) },
-		ask:    func(s *site) error { return s.Catalog.AskTrain(s.as(), trainName, time.Time{}) },
+		ask:    func(s *site) error { return s.Catalog.AskTrain(s.as(), trainName, catalogdb.TrainAsk{}) },
 		want: map[string]string{
 			jammy: "old 1.0 amd64, train 1.0 amd64", noble: "train 1.0 amd64", el9: "old 1.0-1 noarch, train 1.0-1 noarch", aarch64: "old 1.0-1 noarch, train 1.0-1 noarch",
 		},
@@ -166,7 +164,7 @@ var operations = []operation{
 		name:   "the return of a deleted repository",
 		before: func(s *site) error { return errors.Join(old(s), deleteTools(s, grace), s.publish()) },
 		ask: func(s *site) error {
-			_, _, err := s.Catalog.UndeleteRepository(s.as(), tools, noon)
+			_, _, err := s.Catalog.Undelete(s.as(), whole, noon)
 			return err
 		},
 		want: onlyOld,
@@ -306,6 +304,6 @@ func phase(s *site) error {
 const grace = 30 * 24 * time.Hour
 
 func deleteTools(s *site, grace time.Duration) error {
-	_, _, err := s.Catalog.DeleteRepository(s.as(), tools, grace, noon)
+	_, _, err := s.Catalog.Delete(s.as(), whole, grace, noon)
 	return err
 }

@@ -82,7 +82,7 @@ func (s *site) removals(ctx context.Context) error {
 		for _, of := range due {
 			ready, failed := s.Catalog.BeginRemoval(ctx, of, time.Minute, now)
 			if failed == nil && ready {
-				if _, failed = s.Collector.RemoveRepository(ctx, of); failed == nil {
+				if _, failed = s.Collector.RemoveTarget(ctx, of); failed == nil {
 					failed = s.Catalog.EndRemoval(ctx, of, noon)
 				}
 			}

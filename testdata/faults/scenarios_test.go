@@ -151,44 +151,11 @@ var scenarios = []scenario{
 		want: onlyTwo,
 	},
 	{
-		name:   "a promotion to another distribution",
-		before: func(s *site) error { return errors.Join(old(s), declareNext(s), s.publish()) },
-		do:     promote,
-		want: map[string]string{
-			jammy: "old 1.0 amd64", "acme/tools/ubuntu/noble": "old 1.0 amd64", "acme/tools/el/8/x86_64": "old 1.0-1 noarch", "acme/tools/el/8/aarch64": "old 1.0-1 noarch",
-		},
-	},
-	{
-		name:   "a move to another distribution",
-		before: func(s *site) error { return errors.Join(old(s), declareNext(s), s.publish()) },
-		do:     move,
-		want: map[string]string{
-			jammy: "", el9: "", aarch64: "", "acme/tools/ubuntu/noble": "old 1.0 amd64", "acme/tools/el/8/x86_64": "old 1.0-1 noarch", "acme/tools/el/8/aarch64": "old 1.0-1 noarch",
-		},
-	},
-	{
 		name:   "a train under embargo",
 		before: old,
 		staged: embargoed,
 		do:     publishTrain,
 		want:   oldAndMore,
-	},
-	{
-		name:   "the deletion of a repository",
-		before: old,
-		do:     func(s *site) error { return errors.Join(deleteTools(s, grace), s.publish()) },
-		want:   map[string]string{jammy: "", el9: "", aarch64: ""},
-	},
-	{
-		name:   "the return of a deleted repository",
-		before: func(s *site) error { return errors.Join(old(s), deleteTools(s, grace), s.publish()) },
-		do:     undelete,
-		want:   onlyOld,
-	},
-	{
-		name:   "the removal of a deleted repository",
-		before: func(s *site) error { return errors.Join(old(s), deleteTools(s, 0), s.publish()) },
-		do:     func(s *site) error { return removeTarget(s, whole) },
 	},
 	{
 		name:   "the deletion of a distribution",
@@ -280,60 +247,6 @@ func (s *site) filesOf(k catalog.Package) []string {
 	return []string{layout.RPMKey(k, "aarch64"), layout.RPMKey(k, "x86_64")}
 }
 
-// next are the distributions that packages are promoted to, by those where they are.
-var next = map[catalog.Distribution]catalog.Distribution{
-	{OS: "ubuntu", Version: "jammy"}: {OS: "ubuntu", Version: "noble"},
-	{OS: "el", Version: "9"}:         {OS: "el", Version: "8"},
-}
-
-func declareNext(s *site) error {
-	for _, d := range next {
-		distro, rej := layout.DefaultTable().Lookup(d)
-		if rej != nil {
-			return rej
-		}
-		if _, err := s.Catalog.Declare(s.t.Context(), catalogdb.Declaration{Repository: tools, Distro: distro}, noon); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// promote copies the old packages. A repeat finds the wishes that are not finished, and wishes for the others once more.
-func promote(s *site) error { return promoteWith(s, "") }
-
-// move moves the old packages.
-func move(s *site) error {
-	if err := promoteWith(s, "moved"); err != nil {
-		return err
-	}
-	if _, err := s.Catalog.FinishMoves(s.t.Context(), noon); err != nil {
-		return err
-	}
-	return s.publish()
-}
-
-func promoteWith(s *site, withdraw string) error {
-	var wishes []catalogdb.Wish
-	for from, to := range next {
-		page, err := s.Catalog.ListPackages(s.t.Context(), catalog.PackageQuery{Repository: tools, OS: from.OS, OSVersion: from.Version, Limit: 10})
-		if err != nil {
-			return err
-		}
-		for _, k := range page.Packages {
-			place := k.Place()
-			place.Distribution = to
-			wishes = append(wishes, catalogdb.Wish{Source: k.Package, To: place, Withdraw: withdraw})
-		}
-	}
-	slices.SortFunc(wishes, func(a, b catalogdb.Wish) int { return strings.Compare(a.To.String(), b.To.String()) })
-	copies, err := s.Catalog.Promote(s.t.Context(), wishes, noon)
-	if err != nil {
-		return err
-	}
-	return s.ingestAll(copies)
-}
-
 // embargoed stages another package of each format, for a train under embargo.
 func embargoed(s *site) {
 	const deb, rpm = "acme/tools/ubuntu/jammy/@aaaaaaaaaaaaaaaaaaaaaaaaaa+may~more.deb", "acme/tools/el/9/@aaaaaaaaaaaaaaaaaaaaaaaaab+may~more.rpm"
@@ -364,8 +277,6 @@ func publishTrain(s *site) error {
 	return errors.Join(err, s.publish())
 }
 
-const grace = 30 * 24 * time.Hour
-
 // What is deleted.
 var (
 	whole     = catalog.PackageTarget{Repository: tools}
@@ -382,16 +293,9 @@ func withExtra(s *site) error {
 	return s.ingest()
 }
 
-func deleteTools(s *site, grace time.Duration) error { return deleteTarget(s, whole, grace) }
-
 func deleteTarget(s *site, target catalog.PackageTarget, grace time.Duration) error {
 	_, _, err := s.Catalog.Delete(s.t.Context(), target, grace, noon)
 	return err
-}
-
-func undelete(s *site) error {
-	_, _, err := s.Catalog.Undelete(s.t.Context(), whole, noon)
-	return errors.Join(err, s.publish())
 }
 
 // removeTarget does what workers do, pass by pass, until the leases of an earlier call have ended, and nothing is left to do.
