@@ -41,7 +41,7 @@ var steps = []step{
 	{"settings change", jammy, pushDEB, changeSettings, true},
 	{"a DEB moves to another distribution", noble, pushDEB, asking(promoteOne), true},
 	{"a release train is published", jammy, holdDEB, asking(func(s *site, name string) error {
-		return s.Catalog.AskTrain(s.as(), catalog.TrainName{Owner: "acme", Name: name}, time.Time{})
+		return s.Catalog.AskTrain(s.as(), catalog.TrainName{Owner: "acme", Name: name}, catalogdb.TrainAsk{})
 	}), true},
 	{"a DEB is dropped from its release train", jammy, holdDEB, asking(func(s *site, name string) error {
 		_, err := s.Catalog.DropTrain(s.as(), catalog.TrainName{Owner: "acme", Name: name}, catalogdb.TrainDrop{All: true})
