@@ -75,7 +75,9 @@ var operations = []operation{
 		before: versions,
 		ask: func(s *site) error {
 			_, err := s.Catalog.Retain(s.as(), catalog.PackageTarget{Repository: tools}, catalogdb.Retaining{At: time.Now(), Yank: catalog.Yank{Reason: catalog.Expired, By: asker}}, noon,
-				func(r catalogdb.RetentionState, _ []catalogdb.LeavingPackage) error { return pipelines.CheckRetention(r) })
+				func(r catalogdb.RetentionState, _ []catalogdb.LeavingPackage) error {
+					return pipelines.CheckRetention(r)
+				})
 			return err
 		},
 		want: map[string]string{jammy: "old 3.0 amd64"},

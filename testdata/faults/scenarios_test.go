@@ -13,6 +13,7 @@ import (
 	"repomill/pipelines/worker"
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
 	"repomill/testdata/debtest"
 	"repomill/testdata/rpmtest"
 )
