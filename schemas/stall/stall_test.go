@@ -10,11 +10,14 @@ import (
 	"repomill/schemas/stall"
 )
 
+// other is a key of another package.
+type other struct{}
+
 func TestWorkThatMovesGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := stall.Limit(t.Context(), time.Minute)
 		defer cancel()
-		below, done := context.WithTimeout(context.WithValue(ctx, "a", "b"), time.Hour)
+		below, done := context.WithTimeout(context.WithValue(ctx, other{}, "b"), time.Hour)
 		defer done()
 		for range 30 {
 			time.Sleep(59 * time.Second)
