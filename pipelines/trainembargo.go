@@ -52,8 +52,8 @@ func publicKeys(k catalog.Package, dirs []string) (keys []string) {
 }
 
 // publishEmbargo copies the files of a train under embargo to their public keys, makes its packages active, and removes the files
-// under embargo. From the beginning of the copies the train can be dropped, and else only goes on, in any process: so no process
-// removes what another one has published. A crash behind the commit leaves files under embargo that no row names.
+// under embargo. From the beginning of the copies the train can be dropped, and else goes on, in any process, until it is committed or
+// refused: so no process removes what another one has published. A crash behind the commit leaves files under embargo that no row names.
 func (r *Resources) publishEmbargo(ctx context.Context, n catalog.TrainName, members []catalog.TrainMember, dirs map[catalog.Upload][]string) (committed bool, err error) {
 	held := heldOf(members)
 	begun, err := r.Catalog.BeginTrainCopies(ctx, n, dirs)
@@ -62,6 +62,13 @@ func (r *Resources) publishEmbargo(ctx context.Context, n catalog.TrainName, mem
 	}
 	if dirs, err = r.copyEmbargoed(ctx, held); err != nil {
 		return false, err
+	}
+	t, err := r.Catalog.TrainState(ctx, n)
+	if err != nil {
+		return false, err
+	}
+	if t.State == catalog.TrainOpen && (!t.Copying || t.TakingBack) { // it was refused in another process, which may have looked for copies before
+		return false, r.removeCopies(ctx, held)
 	}
 	if committed, err = r.Catalog.PublishTrain(ctx, n, dirs); err != nil || !committed {
 		return false, err
@@ -72,6 +79,50 @@ func (r *Resources) publishEmbargo(ctx context.Context, n catalog.TrainName, mem
 		}
 	}
 	return true, nil
+}
+
+// takeBack removes the public copies of a train under embargo that was refused, and opens it again. It does nothing for another one. Until
+// it has ended, no process begins to copy, or makes packages active.
+func (r *Resources) takeBack(ctx context.Context, n catalog.TrainName, members []catalog.TrainMember) error {
+	t, err := r.Catalog.TrainState(ctx, n)
+	if err != nil || !t.TakingBack {
+		return err
+	}
+	if err := r.removeCopies(ctx, heldOf(members)); err != nil {
+		return err
+	}
+	return r.Catalog.EndTakingBack(ctx, n)
+}
+
+// removeCopies removes the copies of files under embargo from their public keys. Other bytes that lie there stay.
+func (r *Resources) removeCopies(ctx context.Context, held []catalog.TrainMember) error {
+	for _, m := range held {
+		k := *m.Package
+		if k.Embargo == "" {
+			continue
+		}
+		s, err := r.Catalog.Settings(ctx, k.Repository)
+		if err != nil {
+			return err
+		}
+		var dirs []string
+		if ds, ok := s.Find(k.Distribution); ok && k.Format == catalog.RPM {
+			dirs = layout.RPMDirs(k, ds.Architectures)
+		}
+		for _, key := range publicKeys(k, dirs) {
+			err := r.Ingester.Verify(ctx, key, k.File)
+			if _, other := errors.AsType[*catalog.Rejection](err); other || errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err == nil {
+				err = r.remove(ctx, key)
+			}
+			if err != nil {
+				return fmt.Errorf("take back the copy of %s %s %s: %w", k.Name, k.Version, k.Arch, err)
+			}
+		}
+	}
+	return nil
 }
 
 // copyEmbargoed copies the files of packages, several at a time, and returns the directories that have that of each upload.

@@ -28,6 +28,9 @@ func (r *Resources) PublishTrain(ctx context.Context, n catalog.TrainName) (chan
 		if err != nil {
 			return nil, err
 		}
+		if t.TakingBack {
+			return nil, r.takeBack(ctx, n, members)
+		}
 		dirs, faults, err := r.findTrainFiles(ctx, members)
 		if err != nil {
 			return nil, err
@@ -52,6 +55,9 @@ func (r *Resources) PublishTrain(ctx context.Context, n catalog.TrainName) (chan
 			continue
 		case isRefused:
 			r.Log.Error("release train not published", "train", n.String(), "why", refused.Error())
+			if t.Embargo {
+				return nil, r.takeBack(ctx, n, members)
+			}
 			return nil, nil
 		case err != nil || !committed:
 			return nil, err

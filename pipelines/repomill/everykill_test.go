@@ -67,6 +67,7 @@ func TestL1EveryOperationOutlivesAKill(t *testing.T) {
 				return strings.Contains(s.indexOf(t, "acme/life"), "Phased-Update-Percentage: 10\n")
 			}},
 		{name: "a run of retention", before: func(s *site) {
+			s.does(t, 0, "", "phase", jammy, "a=2.0", "100%") // below, it pushes nothing out
 			s.does(t, 0, "", "retain", "set", "acme/life", "--newest", "1")
 			s.age(t, "acme/life", 60*24*time.Hour)
 			s.forgetUnyanks(t)

@@ -204,7 +204,7 @@ func (r *promoting) wish(p *copying) (w catalogdb.Wish, asks bool) {
 		w.Withdraw, p.move = catalogdb.MovedTo+p.to.String(), catalog.MoveWaiting
 		return w, true
 	}
-	return w, p.state != there
+	return w, p.state != there && p.state != withdrawn
 }
 
 // already returns the items of a plan that are as it says.

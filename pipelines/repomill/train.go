@@ -128,6 +128,9 @@ func trainText(t catalog.Train) string {
 	if t.Others > 0 {
 		text += fmt.Sprintf(", and %d that are being read or were rejected", t.Others)
 	}
+	if t.TakingBack {
+		return text + ", was refused: its copies are being removed"
+	}
 	if t.Copying {
 		return text + ", is being published"
 	}

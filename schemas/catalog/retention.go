@@ -40,6 +40,8 @@ func (a Archive) Check(from Settings, archive *Settings) error {
 		return fmt.Errorf("the archive %s is not declared; declare it with repomill repo create", a.Repository)
 	case archive.Deleted != nil:
 		return fmt.Errorf("the archive %s takes no packages: %s; or name another repository with --archive", a.Repository, archive.Deleted)
+	case archive.Mutable:
+		return fmt.Errorf("the archive %s is mutable: a later package of the same name and version would replace what it keeps; name another repository with --archive", a.Repository)
 	case from.Visibility != Public && archive.Visibility == Public && !a.ToPublic:
 		return fmt.Errorf("%s is private and its archive %s is public: everybody could read the packages there; use retain set --archive %s --to-public if that is meant", from.Repository, a.Repository, a.Repository)
 	}

@@ -49,20 +49,21 @@ const (
 
 // A Train is a release train.
 type Train struct {
-	Train     TrainName  `json:"train"`
-	State     TrainState `json:"state"`
-	Embargo   bool       `json:"embargo,omitempty"` // nothing public names or serves its packages before it is published
-	Copying   bool       `json:"copying,omitempty"` // of one under embargo: its files are on their way to their public keys, and only a drop stops that
-	Opened    time.Time  `json:"opened"`
-	NotBefore *time.Time `json:"not_before,omitempty"` // when a worker is to publish it; nil if it is not asked to
-	Planned   string     `json:"planned,omitempty"`    // digest of the plan that is to be published then, and nothing else
-	By        string     `json:"by,omitempty"`         // who asked for that
-	Why       string     `json:"why,omitempty"`
-	Attempts  int        `json:"attempts,omitempty"` // that ended in a fault of a resource since then
-	Faults    []string   `json:"faults,omitempty"`   // why the last attempt to publish it did not
-	Ended     *time.Time `json:"ended,omitempty"`    // when it was published or dropped
-	Held      int        `json:"held"`               // uploads that wait in it
-	Others    int        `json:"others"`             // uploads of it that are being read, or were rejected
+	Train      TrainName  `json:"train"`
+	State      TrainState `json:"state"`
+	Embargo    bool       `json:"embargo,omitempty"`     // nothing public names or serves its packages before it is published
+	TakingBack bool       `json:"taking_back,omitempty"` // it was refused while its files were copied: the copies are being removed
+	Copying    bool       `json:"copying,omitempty"`     // of one under embargo: its files are on their way to their public keys, and only a drop stops that
+	Opened     time.Time  `json:"opened"`
+	NotBefore  *time.Time `json:"not_before,omitempty"` // when a worker is to publish it; nil if it is not asked to
+	Planned    string     `json:"planned,omitempty"`    // digest of the plan that is to be published then, and nothing else
+	By         string     `json:"by,omitempty"`         // who asked for that
+	Why        string     `json:"why,omitempty"`
+	Attempts   int        `json:"attempts,omitempty"` // that ended in a fault of a resource since then
+	Faults     []string   `json:"faults,omitempty"`   // why the last attempt to publish it did not
+	Ended      *time.Time `json:"ended,omitempty"`    // when it was published or dropped
+	Held       int        `json:"held"`               // uploads that wait in it
+	Others     int        `json:"others"`             // uploads of it that are being read, or were rejected
 }
 
 // A TrainMember is an upload of a release train.

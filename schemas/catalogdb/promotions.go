@@ -104,8 +104,8 @@ func promote(ctx context.Context, tx *transaction, w Wish, fresh catalog.Upload,
 	there, err := collect(ctx, tx, func(scan func(...any) error) (p pending, err error) {
 		return p, scan(&p.upload.Bucket, &p.upload.Object, &p.upload.Generation, &p.upload.Size, &p.id, &p.move)
 	}, `SELECT u.bucket, u.object, u.generation, u.size, u.id, m.move FROM promotions m JOIN uploads u ON u.id = m.upload_id
-		WHERE m.package_id = ? AND m.target = ? AND (u.state IN (?, ?) OR m.move = ? OR u.object = ?) ORDER BY u.id LIMIT 1`,
-		id, w.To.String(), catalog.Received, catalog.Stored, catalog.MoveWaiting, fresh.Object)
+		WHERE m.package_id = ? AND m.target = ? AND (u.state IN (?, ?) OR m.move = ? AND ? <> '' OR u.object = ?) ORDER BY u.id LIMIT 1`,
+		id, w.To.String(), catalog.Received, catalog.Stored, catalog.MoveWaiting, w.Withdraw, fresh.Object)
 	if err != nil {
 		return fresh, err
 	}

@@ -158,8 +158,8 @@ func (rec *recovery) mergeMultilib(ctx context.Context, id int64, k catalog.Pack
 // change. Then a yank counts as later, because it cannot do harm, and an unyank if it is later than the published
 // withdrawal. A package that was pushed and not published yet is older than its withdrawal in any case.
 func (rec *recovery) pending(ctx context.Context, id int64, holder, k catalog.Package) (bool, error) {
-	if holder.State == k.State || holder.State != catalog.Yanked && holder.State != catalog.Active {
-		return false, nil
+	if holder.State == k.State || holder.State != catalog.Yanked && holder.State != catalog.Active || rec.next == 0 && holder.Replaced() {
+		return false, nil // what replaced it here did not know of the published revision
 	}
 	n, err := scanID(rec.tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM visibility WHERE package_id = ? AND release_id = ? AND (came > ? OR went > ?)`,
 		id, rec.release.id, rec.read, rec.read).Scan)

@@ -186,9 +186,11 @@ func (d *DB) RefuseOther(ctx context.Context, u catalog.Upload, k catalog.Packag
 	return rej, err
 }
 
-// dropClaim gives up a claim whose upload is refused: a worker removes the files, and then the row goes. A row in another state stays.
+// dropClaim gives up a claim whose upload is refused: its row is as one whose bytes were replaced, so that the file stays for the retention
+// period. It may be published: a catalog that was lost reads staging before it has the rows of the release. A row in another state stays.
 func dropClaim(ctx context.Context, tx *transaction, pkg int64, now time.Time) error {
-	_, err := tx.ExecContext(ctx, `UPDATE packages SET state = ?, removed = ?, yanked_at = ? WHERE id = ? AND state = ?`, catalog.Dropped, fileUrgent, millis(now), pkg, catalog.Claimed)
+	_, err := tx.ExecContext(ctx, `UPDATE packages SET state = ?, yanked_at = ?, yank_reason = ?, yanked_by = '' WHERE id = ? AND state = ?`,
+		catalog.Yanked, millis(now), catalog.ReplacedReason, pkg, catalog.Claimed)
 	return err
 }
 

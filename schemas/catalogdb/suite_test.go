@@ -180,6 +180,9 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"the log of an owner has what is of it and of all", auditTargets},
 		{"a change of keys is recorded with its actor", auditKeys},
 
+		{"what clients see of a mutable repository outlives the loss of the catalog", replaceAfterLoss},
+		{"what was replaced in a deleted component stays so", replaceInDeleted},
+
 		{"old history is forgotten, and what clients saw since is known", historyForgotten},
 		{"history that something needs stays", historyNeeded},
 		{"trains are forgotten with their uploads", historyOfTrains},

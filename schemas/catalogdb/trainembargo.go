@@ -9,26 +9,30 @@ import (
 	"repomill/schemas/layout"
 )
 
+// The column copying of a release train.
+const (
+	trainStill      = 0
+	trainCopying    = 1 // files are on their way to their public keys
+	trainTakingBack = 2 // it was refused then: the copies are being removed
+)
+
 // BeginTrainCopies records that the files of a release train under embargo, which is due, are copied to their public keys from now on.
-// dirs has the uploads whose files were found in the bucket, as in [DB.PublishTrain]. From then on the train takes no uploads, and only a drop keeps it from
-// being published. It reports false for a train that is not due any more. The error is a [TrainRefusal] if something is missing: then
+// dirs has the uploads whose files were found in the bucket, as in [DB.PublishTrain]. From then on the train takes no uploads, and only a drop, or a
+// refusal by [DB.PublishTrain], keeps it from being published. It reports false for a train that is not due any more. The error is a [TrainRefusal] if something is missing: then
 // the train is not to be published any more, and says why. It wraps [ErrTrainMoved] if an upload was not checked. A repeat changes nothing.
 func (d *DB) BeginTrainCopies(ctx context.Context, n catalog.TrainName, dirs map[catalog.Upload][]string) (begun bool, err error) {
 	var refused *TrainRefusal
 	err = d.tx(ctx, func(tx *transaction) error {
 		begun, refused = false, nil
 		row, now, err := d.dueTrain(ctx, tx, n)
-		if err != nil || row.id == 0 {
+		if err != nil || row.id == 0 || row.train.TakingBack {
 			return err
 		}
 		rows, stored, err := readDue(ctx, tx, row, dirs)
 		if err != nil {
 			return err
 		}
-		faults := TrainFaults(row.train, membersOf(rows))
-		if len(faults) == 0 {
-			faults, err = offPlan(row.train, stored)
-		}
+		faults, err := dueFaults(ctx, tx, row, rows, stored)
 		if err != nil {
 			return err
 		}
@@ -37,7 +41,7 @@ func (d *DB) BeginTrainCopies(ctx context.Context, n catalog.TrainName, dirs map
 			return refuseTrain(ctx, tx, row, rows, faults, now)
 		}
 		begun = true
-		_, err = tx.ExecContext(ctx, `UPDATE trains SET copying = 1 WHERE id = ?`, row.id)
+		_, err = tx.ExecContext(ctx, `UPDATE trains SET copying = ? WHERE id = ?`, trainCopying, row.id)
 		return err
 	})
 	if err != nil {
@@ -47,6 +51,30 @@ func (d *DB) BeginTrainCopies(ctx context.Context, n catalog.TrainName, dirs map
 		return false, refused
 	}
 	return begun, nil
+}
+
+// EndTakingBack records that no copy of the files of a refused release train lies under a public key any more: the train is open again, and is
+// not to be published before someone asks. A repeat changes nothing.
+func (d *DB) EndTakingBack(ctx context.Context, n catalog.TrainName) error {
+	err := d.tx(ctx, func(tx *transaction) error {
+		row, now, err := d.dueTrain(ctx, tx, n)
+		if err != nil || row.id == 0 || !row.train.TakingBack {
+			return err
+		}
+		rows, err := trainMembers(ctx, tx, row.id)
+		if err != nil {
+			return err
+		}
+		row.train.Copying = false
+		if _, err := tx.ExecContext(ctx, `UPDATE trains SET copying = ? WHERE id = ?`, trainStill, row.id); err != nil {
+			return err
+		}
+		return refuseTrain(ctx, tx, row, rows, row.train.Faults, now)
+	})
+	if err != nil {
+		return fmt.Errorf("open release train %s again: %w", n, err)
+	}
+	return nil
 }
 
 // disclose shows the uploads of a train that was under embargo among those of their repositories.

@@ -177,7 +177,7 @@ func (d *DB) PublishTrain(ctx context.Context, n catalog.TrainName, dirs map[cat
 		if err != nil || row.id == 0 {
 			return err
 		}
-		if row.train.Embargo && !row.train.Copying {
+		if row.train.Embargo && (!row.train.Copying || row.train.TakingBack) {
 			return ErrTrainMoved
 		}
 		rows, stored, err := readDue(ctx, tx, row, dirs)
@@ -195,16 +195,9 @@ func (d *DB) PublishTrain(ctx context.Context, n catalog.TrainName, dirs map[cat
 		if rows, stored, err = readDue(ctx, tx, row, dirs); err != nil { // as they are under the locks
 			return err
 		}
-		faults := TrainFaults(row.train, membersOf(rows))
-		if len(faults) == 0 {
-			if faults, err = trainVariantFaults(ctx, tx, n, stored); err != nil {
-				return err
-			}
-		}
-		if len(faults) == 0 {
-			if faults, err = offPlan(row.train, stored); err != nil {
-				return err
-			}
+		faults, err := dueFaults(ctx, tx, row, rows, stored)
+		if err != nil {
+			return err
 		}
 		if len(faults) > 0 {
 			refused = &TrainRefusal{faults}
@@ -220,6 +213,17 @@ func (d *DB) PublishTrain(ctx context.Context, n catalog.TrainName, dirs map[cat
 		return false, refused
 	}
 	return committed, nil
+}
+
+// dueFaults returns why a release train cannot be published now, as sentences for people; none if it can.
+func dueFaults(ctx context.Context, q querier, row trainRow, rows []memberRow, stored []Stored) (faults []string, err error) {
+	if faults = TrainFaults(row.train, membersOf(rows)); len(faults) > 0 {
+		return faults, nil
+	}
+	if faults, err = trainVariantFaults(ctx, q, row.train.Train, stored); err != nil || len(faults) > 0 {
+		return faults, err
+	}
+	return offPlan(row.train, stored)
 }
 
 // offPlan returns why a train is not as the plan says that is to be published; nothing if it is, or there is no plan.
@@ -273,12 +277,12 @@ func readDue(ctx context.Context, tx *transaction, row trainRow, dirs map[catalo
 	return rows, stored, nil
 }
 
-// refuseTrain records why a release train is not published. It stays open, and is not tried again by itself. One under embargo whose
-// files are being copied goes as soon as it can, unless that is dropped which is at fault.
+// refuseTrain records why a release train is not published. It stays open, and is not tried again by itself. The copies of one under
+// embargo, if they were begun, are removed first ([DB.EndTakingBack]).
 func refuseTrain(ctx context.Context, tx *transaction, row trainRow, rows []memberRow, faults []string, now time.Time) error {
 	faults = catalog.FewFaults(faults)
 	if row.train.Copying {
-		_, err := tx.ExecContext(ctx, `UPDATE trains SET attempts = attempts + 1, fault = ? WHERE id = ?`, catalog.FaultsText(faults), row.id)
+		_, err := tx.ExecContext(ctx, `UPDATE trains SET copying = ?, attempts = attempts + 1, fault = ? WHERE id = ?`, trainTakingBack, catalog.FaultsText(faults), row.id)
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, `UPDATE trains SET not_before = NULL, fault = ? WHERE id = ?`, catalog.FaultsText(faults), row.id); err != nil {

@@ -16,7 +16,7 @@ import (
 )
 
 // trainColumns and scanTrain read a release train, the table t.
-const trainColumns = `t.id, t.owner, t.name, t.state, t.embargo, t.copying, t.planned, t.opened_at, t.not_before, t.actor, t.why, t.job, t.attempts, t.fault, t.ended_at`
+const trainColumns = `t.id, t.owner, t.name, t.state, t.embargo, t.copying <> 0, t.copying = 2, t.planned, t.opened_at, t.not_before, t.actor, t.why, t.job, t.attempts, t.fault, t.ended_at`
 
 type trainRow struct {
 	id    int64
@@ -28,7 +28,7 @@ func scanTrain(scan func(...any) error) (row trainRow, err error) {
 	t := &row.train
 	var notBefore, ended sql.NullInt64
 	var faults string
-	err = scan(&row.id, &t.Train.Owner, &t.Train.Name, &t.State, &t.Embargo, &t.Copying, &t.Planned, (*scanTime)(&t.Opened), &notBefore, &t.By, &t.Why, &row.job, &t.Attempts, &faults, &ended)
+	err = scan(&row.id, &t.Train.Owner, &t.Train.Name, &t.State, &t.Embargo, &t.Copying, &t.TakingBack, &t.Planned, (*scanTime)(&t.Opened), &notBefore, &t.By, &t.Why, &row.job, &t.Attempts, &faults, &ended)
 	if err == nil {
 		err = json.Unmarshal([]byte(faults), &t.Faults)
 	}

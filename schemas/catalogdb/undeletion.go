@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -71,6 +72,9 @@ func (row *deletionRow) restoreAll(ctx context.Context, tx *transaction, d targe
 	if err != nil {
 		return 0, err
 	}
+	if err := row.replacedSince(ctx, tx, d, where, args); err != nil {
+		return 0, err
+	}
 	if _, err := tx.ExecContext(ctx, `REPLACE INTO unyanks (package_id, at) SELECT id, ? FROM packages WHERE `+where, append([]any{millis(now)}, args...)...); err != nil {
 		return 0, err
 	}
@@ -88,4 +92,24 @@ func (row *deletionRow) restoreAll(ctx context.Context, tx *transaction, d targe
 		}
 	}
 	return res.RowsAffected()
+}
+
+// replacedSince leaves those packages withdrawn, as replaced, whose versions have got other bytes since, in another component of a mutable
+// repository. where selects the packages that come back.
+func (row *deletionRow) replacedSince(ctx context.Context, tx *transaction, d targetDistribution, where string, args []any) error {
+	if !row.settings.Mutable {
+		return nil
+	}
+	ids, err := collect(ctx, tx, scanID, `SELECT id FROM packages WHERE `+where+` AND EXISTS (SELECT 1 FROM packages o WHERE o.distribution_id = ? AND o.state = ?
+		AND o.name = packages.name AND o.canonical = packages.canonical AND o.arch = packages.arch AND o.sha256 <> packages.sha256)`, append(args[:len(args):len(args)], d.id, catalog.Active)...)
+	if err != nil {
+		return err
+	}
+	for some := range slices.Chunk(ids, selectChunk) {
+		in, args := in("id", some)
+		if _, err := tx.ExecContext(ctx, `UPDATE packages SET yank_reason = ? WHERE `+in, append([]any{catalog.ReplacedReason}, args...)...); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -276,7 +276,10 @@ func versions(s *site) error {
 			return nil
 		})
 	}
-	return errors.Join(err, s.publish())
+	if err = errors.Join(err, s.publish()); err != nil {
+		return err
+	}
+	return s.exec("UPDATE visibility SET came_at = ?", long.UnixMilli()) // ages count from it
 }
 
 var trainName = catalog.TrainName{Owner: "acme", Name: "19.5"}

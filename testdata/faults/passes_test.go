@@ -101,16 +101,21 @@ func (s *site) hoursLater() {
 	s.t.Helper()
 	s.clock.advance(3 * time.Minute) // of snapshots, which have to be made within an hour
 	s.after += 6 * time.Hour
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, "catalog.db")+"?_pragma=busy_timeout(10000)")
+	err := errors.Join(s.exec("UPDATE retentions SET next_at = next_at - 3600000"), s.exec("UPDATE packages SET yanked_at = yanked_at - 3600000 WHERE state = 'dropped'"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer db.Close()
-	for _, query := range []string{"UPDATE retentions SET next_at = next_at - 3600000", "UPDATE packages SET yanked_at = yanked_at - 3600000 WHERE state = 'dropped'"} {
-		if _, err := db.ExecContext(s.t.Context(), query); err != nil {
-			s.t.Fatal(err)
-		}
+}
+
+// exec changes rows of the catalog behind its back.
+func (s *site) exec(query string, args ...any) error {
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, "catalog.db")+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		return err
 	}
+	defer db.Close()
+	_, err = db.ExecContext(s.t.Context(), query, args...)
+	return err
 }
 
 // as returns a context in which the asker acts.
