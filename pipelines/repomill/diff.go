@@ -44,6 +44,7 @@ Examples:
 // A diffSide is A or B of a comparison.
 type diffSide struct {
 	text   string // as it was typed
+	point  string // of that; empty for now
 	target catalog.PackageTarget
 	at     catalogdb.Point // zero for now
 	states []catalogdb.PublishedState
@@ -52,12 +53,12 @@ type diffSide struct {
 // parseSide reads TARGET[@POINT]. No name in a target has an @.
 func parseSide(s string) (d diffSide, err error) {
 	target, point, has := strings.Cut(s, "@")
-	d.text = s
+	d.text, d.point = s, point
 	if d.target, err = parsePackageTarget(target); err != nil || !has {
 		return d, err
 	}
 	if d.at, err = parsePoint(point); err != nil {
-		return d, command.Usage("%q: name behind the @ a revision, such as 41, a snapshot, or a time in UTC, such as 2026-11-29T02:15 or 2026-11-29", s)
+		return d, command.Usage("%q: name behind the @ "+pointForms, s)
 	}
 	return d, nil
 }
@@ -112,20 +113,12 @@ func (d *diffSide) read(ctx context.Context, db *catalogdb.DB, now time.Time) (e
 		return command.Usage("%s: it is %s now: name an earlier time", d.text, now.UTC().Format(time.RFC3339))
 	}
 	d.states, err = db.StatesAt(ctx, d.target, d.at)
-	_, point, _ := strings.Cut(d.text, "@")
+	if wrong := d.wrongPoint(err); wrong != nil {
+		return command.Usage("%s: %w", d.text, wrong)
+	}
 	switch {
 	case err == nil:
 		return d.checkComponent(ctx, db)
-	case errors.Is(err, catalogdb.ErrSeveralReleases):
-		return command.Usage("%s: a revision is of one release, and %s has several: name a time, or a target with one release", d.text, d.target)
-	case errors.Is(err, catalogdb.ErrNoSnapshot):
-		return command.Usage("%s: %s is no revision, no snapshot of %s, and no time: use a revision, such as 41, or a time in UTC, such as 2026-11-29T02:15", d.text, point, d.target.Repository)
-	case errors.Is(err, catalogdb.ErrInexact):
-		return command.Usage("%s: %w", d.text, catalogdb.ErrInexact)
-	case errors.Is(err, catalogdb.ErrNotPublished) && d.at.Revision != 0:
-		return command.Usage("%s: that revision was never published, or nothing is known of it any more", d.text)
-	case errors.Is(err, catalogdb.ErrNotPublished):
-		return command.Usage("%s: nothing is known of that time, or the snapshot does not have it: %w", d.text, err)
 	case errors.Is(err, catalogdb.ErrNotFound):
 		return d.unknown(ctx, db)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"repomill/pipelines/client"
@@ -62,29 +61,6 @@ type rollingBack struct {
 type rollbackArgs struct {
 	To      string `json:"to"` // a revision, a snapshot or a time
 	Partial bool   `json:"partial,omitempty"`
-}
-
-// pointLayouts are the forms of times that a command takes, in UTC unless they have an offset; the last one is that of snapshots.
-var pointLayouts = []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly, "20060102T150405Z"}
-
-// parsePoint reads a revision, a time, or what may be the identifier or name of a snapshot.
-func parsePoint(s string) (p catalogdb.Point, err error) {
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n > 0 {
-		return catalogdb.Point{Revision: n}, nil
-	}
-	if _, isID := layout.ParseSnapshotID(s); isID || layout.CheckSnapshotName(s) == nil {
-		p.Snapshot = s
-	}
-	for _, l := range pointLayouts {
-		if at, err := time.Parse(l, s); err == nil {
-			p.At = at.UTC()
-			return p, nil
-		}
-	}
-	if p.Snapshot == "" {
-		err = command.Usage("--to %q: use a revision, such as 41, a snapshot, or a time in UTC, such as 2026-11-29T02:15 or 2026-11-29", s)
-	}
-	return p, err
 }
 
 // newRollback reads a target and a point.
@@ -163,26 +139,13 @@ func (r *rollingBack) run(ctx context.Context, io stdio, db *catalogdb.DB) error
 	if err != nil {
 		return err
 	}
-	reason := "rollback to " + r.args.To
-	if r.to.Revision != 0 {
-		reason = "rollback to revision " + r.args.To
-	}
-	if r.by.Why != "" {
-		reason += ": " + r.by.Why
-	}
-	var refused error
-	var left catalog.Plan // what it leaves out
-	withdrawn, restored, err := db.RollBack(ctx, r.target, r.to, catalog.Yank{Reason: reason, By: r.by.User}, now, func(s catalogdb.Rollback) (out, back []catalogdb.SelectedPackage, err error) {
-		var p catalog.Plan
-		if out, back, p, refused = r.plan(s); refused == nil {
-			refused = compared(r.want, p, func() []catalog.PlanItem { return r.want.Items }) // nothing differs from that time
-		}
-		left = p
-		return out, back, refused
+	done, err := r.change(ctx, db, now, func(p catalog.Plan) error {
+		return compared(r.want, p, func() []catalog.PlanItem { return r.want.Items }) // nothing differs from that time
 	})
 	if err != nil {
-		return r.explained(ctx, db, refused, err)
+		return r.explained(ctx, db, done.refused, err)
 	}
+	withdrawn, restored := done.withdrawn, done.restored
 	switch {
 	case len(withdrawn.Packages)+len(restored.Packages) == 0:
 	case r.NoWait:
@@ -191,9 +154,34 @@ func (r *rollingBack) run(ctx context.Context, io stdio, db *catalogdb.DB) error
 		err = r.wait(ctx, db, withdrawn, restored)
 	}
 	if err == nil {
-		r.print(io, withdrawn, restored, left.LeftOut)
+		r.print(io, withdrawn, restored, done.plan.LeftOut)
 	}
 	return err
+}
+
+// A rolledBack is what a rollback made of a target in the catalog.
+type rolledBack struct {
+	withdrawn, restored catalogdb.SelectedChange
+	plan                catalog.Plan
+	refused             error // why nothing changed, if that is not the catalog's error
+}
+
+// change brings the target back in the catalog, if its plan is accepted.
+func (r *rollingBack) change(ctx context.Context, db *catalogdb.DB, now time.Time, accept func(catalog.Plan) error) (done rolledBack, err error) {
+	reason := "rollback to " + r.args.To
+	if r.to.Revision != 0 {
+		reason = "rollback to revision " + r.args.To
+	}
+	if r.by.Why != "" {
+		reason += ": " + r.by.Why
+	}
+	done.withdrawn, done.restored, err = db.RollBack(ctx, r.target, r.to, catalog.Yank{Reason: reason, By: r.by.User}, now, func(s catalogdb.Rollback) (out, back []catalogdb.SelectedPackage, err error) {
+		if out, back, done.plan, done.refused = r.plan(s); done.refused == nil {
+			done.refused = accept(done.plan)
+		}
+		return out, back, done.refused
+	})
+	return done, err
 }
 
 // wait waits until clients see what was changed.
@@ -235,8 +223,7 @@ func (r *rollingBack) plan(s catalogdb.Rollback) (out, back []catalogdb.Selected
 		}
 	}
 	if len(gone) > 0 && !r.args.Partial {
-		return nil, nil, p, fmt.Errorf("%d packages of then cannot come back, their files are gone: %s; nothing is changed: add --partial to go back without them, and --dry-run to see all",
-			len(gone), few(gone[:min(len(gone), shownDifferences)], len(gone)))
+		return nil, nil, p, &goneError{gone}
 	}
 	sum(&p, shownBy(selected), func(i catalog.PlanItem) int {
 		if i.Action == catalog.PlanRestore || s.Settings.Keyring != nil && i.Name == layout.KeyringName(s.Settings.Repository, formatOf(i)) {
@@ -249,21 +236,15 @@ func (r *rollingBack) plan(s catalogdb.Rollback) (out, back []catalogdb.Selected
 
 // explained returns the error of a transaction as the user reads it.
 func (r *rollingBack) explained(ctx context.Context, db *catalogdb.DB, refused, err error) error {
+	if wrong, isUsage := r.wrongPoint(ctx, db, err); isUsage {
+		return command.Usage("--to %q: %w", r.args.To, wrong)
+	} else if wrong != nil {
+		return wrong
+	}
 	switch {
 	case refused != nil && errors.Is(err, refused):
 		return refused
-	case errors.Is(err, catalogdb.ErrSeveralReleases):
-		return command.Usage("--to %s: a revision is of one release, and %s has several: name a time, or a target with one release", r.args.To, r.target)
-	case errors.Is(err, catalogdb.ErrNoSnapshot):
-		_, unknown := findSnapshot(ctx, db, r.target.Repository, r.args.To)
-		return command.Usage("--to %q: use a revision, such as 41, or a time in UTC, such as 2026-11-29T02:15, or a snapshot: %w", r.args.To, unknown)
-	case errors.Is(err, catalogdb.ErrInexact):
-		return fmt.Errorf("snapshot %s: %w", r.args.To, catalogdb.ErrInexact)
-	case errors.Is(err, catalogdb.ErrNotPublished) && r.to.Revision != 0:
-		return fmt.Errorf("revision %s of %s was never published, or nothing is known of it any more: repomill log and its pages say what was published when", r.args.To, r.target)
-	case errors.Is(err, catalogdb.ErrNotPublished):
-		return fmt.Errorf("at %s a release of %s was not published yet, or nothing is known of that time any more: %w; name a later time, or one distribution", r.args.To, r.target, err)
-	case errors.Is(err, catalogdb.ErrTooMany), errors.Is(err, catalogdb.ErrRemoved), errors.Is(err, catalogdb.ErrRetired), errors.Is(err, catalogdb.ErrDeleted), errors.Is(err, catalogdb.ErrOtherBytes):
+	case isRefusal(err):
 		return err
 	case errors.Is(err, catalogdb.ErrNotFound):
 		if _, missing := db.Settings(ctx, r.target.Repository); missing != nil {
@@ -275,43 +256,4 @@ func (r *rollingBack) explained(ctx context.Context, db *catalogdb.DB, refused, 
 		return fmt.Errorf("%s has no releases", r.target)
 	}
 	return command.Fault(err)
-}
-
-// print prints what was changed.
-func (r *rollingBack) print(io stdio, withdrawn, restored catalogdb.SelectedChange, leftOut []catalog.PlanLeftOut) {
-	for _, change := range []struct {
-		word string
-		of   catalogdb.SelectedChange
-	}{{"withdrawn", withdrawn}, {"restored", restored}} {
-		for _, k := range change.of.Packages {
-			if r.json {
-				printJSON(io, yankJSON{nameOf(k), k.Place().String(), k.File.Size, k.File.SHA256, k.State, k.Yank, false})
-				continue
-			}
-			fmt.Fprintf(io.out, "%s: %s, %s %s\n", change.word, nameOf(k), k.Repository, within(k.Distribution, k.Component))
-		}
-	}
-	if r.json {
-		return
-	}
-	for n, l := range leftOut {
-		if n == shownLeftOut {
-			fmt.Fprintf(io.out, "left out: %d more\n", len(leftOut)-n)
-			break
-		}
-		fmt.Fprintf(io.out, "left out: %s in %s: %s\n", l.Package, l.Place, l.Why)
-	}
-	is := fmt.Sprintf("%s is as it was at %s", r.target, r.args.To)
-	if r.to.Revision != 0 {
-		is = fmt.Sprintf("%s is as it was at revision %s", r.target, r.args.To)
-	}
-	if len(leftOut) > 0 {
-		is += fmt.Sprintf(", but for %d packages whose files are gone", len(leftOut))
-	}
-	if len(withdrawn.Packages)+len(restored.Packages) == 0 {
-		fmt.Fprintf(io.out, "%s: nothing changed\n", is)
-		return
-	}
-	fmt.Fprintf(io.out, "%s: %d withdrawn, %d restored. Hosts that have a newer version keep it: apt install NAME=VERSION or dnf downgrade NAME goes back\n",
-		is, len(withdrawn.Packages), len(restored.Packages))
 }

@@ -189,9 +189,14 @@ func findSnapshot(ctx context.Context, db *catalogdb.DB, r catalog.Repository, n
 	if _, err := db.Settings(ctx, r); err != nil {
 		return s, client.NotDeclared(ctx, db, r, err)
 	}
+	return s, noSnapshotCalled(ctx, db, r, name)
+}
+
+// noSnapshotCalled returns an error that names the snapshots that a repository has.
+func noSnapshotCalled(ctx context.Context, db *catalogdb.DB, r catalog.Repository, name string) error {
 	all, err := db.SnapshotsOf(ctx, r)
 	if err != nil {
-		return s, command.Fault(err)
+		return command.Fault(err)
 	}
 	var names []string
 	for _, s := range all {
@@ -200,7 +205,7 @@ func findSnapshot(ctx context.Context, db *catalogdb.DB, r catalog.Repository, n
 		}
 	}
 	if len(names) == 0 {
-		return s, fmt.Errorf("%s has no snapshots; repomill snapshot create takes one", r)
+		return fmt.Errorf("%s has no snapshots; repomill snapshot create takes one", r)
 	}
-	return s, fmt.Errorf("%s has no snapshot %q; it has %s", r, name, few(names[:min(len(names), shownDifferences)], len(names)))
+	return fmt.Errorf("%s has no snapshot %q; it has %s", r, name, few(names[:min(len(names), shownDifferences)], len(names)))
 }
