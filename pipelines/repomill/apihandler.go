@@ -17,6 +17,7 @@ import (
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 	"repomill/serve/api"
+	"repomill/serve/api/history"
 	"repomill/serve/api/oidc"
 	"repomill/serve/api/packagecloud"
 	"repomill/serve/api/retention"
@@ -47,6 +48,7 @@ type apiHandler struct {
 	kept     http.Handler // snapshots
 	retain   http.Handler // rules of retention
 	trains   http.Handler // release trains
+	history  http.Handler // diff and rollback
 	rest     http.Handler // packagecloud's calls
 	tokens   *api.Tokens
 	metrics  *apiMetrics
@@ -79,9 +81,10 @@ func newAPI(c apiConfig) *apiHandler {
 		state: m.observed("status", status.New(status.Config{
 			Source: apiStatus{db: c.catalog, downloads: downloads}, Gate: gate, PublicURL: c.publicURL,
 		})),
-		kept:   m.observed("snapshots", snapshots.New(snapshots.Config{Catalog: apiSnapshots{c.catalog}, Gate: gate, PublicURL: c.publicURL})),
-		retain: m.observed("retention", retention.New(apiRetention{c.catalog}, gate)),
-		trains: m.observed("trains", trains.New(apiTrains{c.catalog}, gate)),
+		kept:    m.observed("snapshots", snapshots.New(snapshots.Config{Catalog: apiSnapshots{c.catalog}, Gate: gate, PublicURL: c.publicURL})),
+		retain:  m.observed("retention", retention.New(apiRetention{c.catalog}, gate)),
+		trains:  m.observed("trains", trains.New(apiTrains{c.catalog}, gate)),
+		history: m.observed("history", history.New(apiHistory{c.catalog}, gate)),
 		rest: m.observed("packagecloud", packagecloud.New(packagecloud.Config{
 			Catalog: c.catalog, Changes: apiChanges{c.catalog}, Promotions: apiPromotions{c.catalog}, Phases: apiPhases{c.catalog}, Uploads: receiver, Gate: gate, Table: c.table, PublicURL: c.publicURL, Log: c.log, Now: time.Now,
 			Administration: admin, Tokens: admin, Keys: admin,
@@ -121,6 +124,8 @@ func (h *apiHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.kept.ServeHTTP(w, r)
 	case retention.IsPath(path):
 		h.retain.ServeHTTP(w, r)
+	case history.IsPath(path):
+		h.history.ServeHTTP(w, r)
 	case trains.IsPath(path):
 		h.trains.ServeHTTP(w, r)
 	default:

@@ -129,14 +129,14 @@ func (a apiRetention) Run(ctx context.Context, t catalog.PackageTarget, at time.
 		return done, err
 	}
 	done = retention.Result{Target: t.String(), Withdrawn: len(changed.Packages), Archiving: len(changed.Archiving)}
-	done.Published = a.published(ctx, t.Repository, changed.SelectedChange, wait)
+	done.Published = seenRevisions(ctx, a.db, t.Repository, changed.Revisions, wait)
 	return done, nil
 }
 
-// published waits until clients see a change, and reports whether they do.
-func (a apiRetention) published(ctx context.Context, r catalog.Repository, done catalogdb.SelectedChange, wait time.Duration) bool {
+// seenRevisions waits until clients see revisions of releases of a repository, or later ones, and reports whether they do.
+func seenRevisions(ctx context.Context, db *catalogdb.DB, r catalog.Repository, revisions map[catalog.Release]int64, wait time.Duration) bool {
 	for end := time.Now().Add(wait); ; {
-		if states, err := a.db.ReleasesOf(ctx, r); err == nil && behind(states, done.Revisions) == "" {
+		if states, err := db.ReleasesOf(ctx, r); err == nil && behind(states, revisions) == "" {
 			return true
 		}
 		if time.Now().After(end) {

@@ -32,7 +32,13 @@ func loseCatalog(t *testing.T, data string) {
 // lists reports whether clients see a version of hello in acme/tools.
 func (s *site) lists(t *testing.T, version string) bool {
 	t.Helper()
-	z, err := gzip.NewReader(bytes.NewReader(s.fetch(t, "acme/tools/ubuntu/dists/jammy/main/binary-amd64/Packages.gz")))
+	return bytes.Contains(s.index(t, "acme/tools"), []byte("Version: "+version+"\n"))
+}
+
+// index returns what clients of jammy on amd64 find in a repository.
+func (s *site) index(t *testing.T, repository string) []byte {
+	t.Helper()
+	z, err := gzip.NewReader(bytes.NewReader(s.fetch(t, repository+"/ubuntu/dists/jammy/main/binary-amd64/Packages.gz")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +46,7 @@ func (s *site) lists(t *testing.T, version string) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return bytes.Contains(index, []byte("Version: "+version+"\n"))
+	return index
 }
 
 // does runs a command on the site's folder, which has to end with a code and say something on the standard error.
