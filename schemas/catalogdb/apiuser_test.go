@@ -24,6 +24,19 @@ func userOfAPI(t *testing.T, s *mysqltest.Server, url, user string, more ...stri
 	return strings.Replace(url, "root@", user+"@", 1)
 }
 
+// publishedIn publishes a release, replaces its packages by another one, and returns the point before that.
+func publishedIn(t *testing.T, root *catalogdb.DB, r catalog.Release) catalogdb.Point {
+	t.Helper()
+	then := deb(r, "then", "1")
+	pushAll(t, root, then)
+	publishLatest(t, root, seconds(1), r)
+	point := catalogdb.Point{Revision: revisionOf(t, root, r)}
+	yankAll(t, root, selectorOf(then))
+	pushAll(t, root, deb(r, "now", "1"))
+	publishLatest(t, root, seconds(2), r)
+	return point
+}
+
 // What packagecloud's calls need that change repositories, read tokens and keys of packages. It is not enough to withdraw packages,
 // which needs more.
 func TestMySQLUserThatChangesSettings(t *testing.T) {
@@ -51,6 +64,14 @@ func TestMySQLUserThatChangesSettings(t *testing.T) {
 	db = open(t, userOfAPI(t, s, url, "wide", withdraw...))
 	if _, err := db.Yank(t.Context(), selectorOf(hello), catalog.Yank{Reason: "r"}, start); err != nil {
 		t.Error(err)
+	}
+	changed := publishedIn(t, root, jammy)
+	if _, _, err := db.RollBack(t.Context(), catalog.PackageTarget{Repository: tools}, changed, catalog.Yank{Reason: "r"}, start, whole); err == nil {
+		t.Error("it brings packages back")
+	}
+	both := open(t, userOfAPI(t, s, url, "back", append(withdraw[:len(withdraw)-1:len(withdraw)-1], "INSERT, DELETE ON unyanks")...))
+	if withdrawn, restored, err := both.RollBack(t.Context(), catalog.PackageTarget{Repository: tools}, changed, catalog.Yank{Reason: "r"}, start, whole); err != nil || len(withdrawn.Packages)+len(restored.Packages) != 2 {
+		t.Errorf("rolled back %+v %+v, %v", withdrawn, restored, err)
 	}
 	phase := func(db *catalogdb.DB) error {
 		w := selection(t, "acme/tools", []string{"app"})
