@@ -65,6 +65,7 @@ var house = []place{
 	{"serve imports its signer, data and paths, and no database", []string{"serve"}, []string{"serve/cloudfront", "schemas/catalog", "schemas/layout"}},
 	{"the API's ground imports serve, data and paths, and no database", []string{"serve/api"}, []string{"serve", "schemas/catalog", "schemas/layout"}},
 	{"a door of the API stands on its ground", []string{"serve/api/history", "serve/api/oidc", "serve/api/retention", "serve/api/trains", "serve/api/upload"},
+@@THEIRS 	{"a door of the API stands on its ground", []string{"serve/api/deletion", "serve/api/oidc", "serve/api/retention", "serve/api/trains", "serve/api/upload"},
 		[]string{"serve", "serve/api", "schemas/catalog", "schemas/layout"}},
 	{"the state of a repository is drawn as its pages are", []string{"serve/api/status"},
 		[]string{"publish/pages/html", "publish/pages/model", "serve", "serve/api", "schemas/catalog", "schemas/layout"}},

@@ -18,6 +18,7 @@ import (
 	"repomill/schemas/layout"
 	"repomill/serve/api"
 	"repomill/serve/api/history"
+	"repomill/serve/api/deletion"
 	"repomill/serve/api/oidc"
 	"repomill/serve/api/packagecloud"
 	"repomill/serve/api/retention"
@@ -49,6 +50,7 @@ type apiHandler struct {
 	retain   http.Handler // rules of retention
 	trains   http.Handler // release trains
 	history  http.Handler // diff and rollback
+	deletion http.Handler // of repositories and their parts
 	rest     http.Handler // packagecloud's calls
 	tokens   *api.Tokens
 	metrics  *apiMetrics
@@ -85,6 +87,10 @@ func newAPI(c apiConfig) *apiHandler {
 		retain:  m.observed("retention", retention.New(apiRetention{c.catalog}, gate)),
 		trains:  m.observed("trains", trains.New(apiTrains{c.catalog}, gate)),
 		history: m.observed("history", history.New(apiHistory{c.catalog}, gate)),
+@@THEIRS 		kept:     m.observed("snapshots", snapshots.New(snapshots.Config{Catalog: apiSnapshots{c.catalog}, Gate: gate, PublicURL: c.publicURL})),
+@@THEIRS 		retain:   m.observed("retention", retention.New(apiRetention{c.catalog}, gate)),
+@@THEIRS 		trains:   m.observed("trains", trains.New(apiTrains{c.catalog}, gate)),
+@@THEIRS 		deletion: m.observed("deletion", deletion.New(apiDeletion{c.catalog}, gate)),
 		rest: m.observed("packagecloud", packagecloud.New(packagecloud.Config{
 			Catalog: c.catalog, Changes: apiChanges{c.catalog}, Promotions: apiPromotions{c.catalog}, Phases: apiPhases{c.catalog}, Uploads: receiver, Gate: gate, Table: c.table, PublicURL: c.publicURL, Log: c.log, Now: time.Now,
 			Administration: admin, Tokens: admin, Keys: admin,
@@ -128,6 +134,8 @@ func (h *apiHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.history.ServeHTTP(w, r)
 	case trains.IsPath(path):
 		h.trains.ServeHTTP(w, r)
+	case deletion.IsPath(path):
+		h.deletion.ServeHTTP(w, r)
 	default:
 		h.rest.ServeHTTP(w, r)
 	}

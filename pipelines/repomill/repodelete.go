@@ -106,14 +106,10 @@ func (c *repoDeleteCmd) Run(ctx context.Context, io stdio) error {
 		return command.Fault(err)
 	}
 	s, revisions, err := db.Delete(ctx, t, c.Grace, now)
-	switch {
-	case errors.Is(err, catalogdb.ErrTrainHolds):
-		return fmt.Errorf("%s is not deleted: %w", t, catalogdb.ErrTrainHolds)
-	case errors.Is(err, catalogdb.ErrOnlyComponent):
-		return fmt.Errorf("%s is not deleted: %w; repomill repo delete %s deletes that", t, catalogdb.ErrOnlyComponent, t.WithoutComponent())
-	case errors.Is(err, catalogdb.ErrDeleted):
-		return err
-	case err != nil:
+	if refused := refusedDeletion(t, err); refused != nil {
+		return refused
+	}
+	if err != nil {
 		return client.NotDeclared(ctx, db, t.Repository, err)
 	}
 	if c.NoWait {
@@ -129,6 +125,19 @@ func (c *repoDeleteCmd) Run(ctx context.Context, io stdio) error {
 		del = now.DeletedPart(t)
 	}
 	printDeletion(io, t, del, p, c.JSON)
+	return nil
+}
+
+// refusedDeletion returns why the catalog does not delete a target or bring it back, or nil for other errors.
+func refusedDeletion(t catalog.PackageTarget, err error) error {
+	switch {
+	case errors.Is(err, catalogdb.ErrTrainHolds):
+		return fmt.Errorf("%s is not deleted: %w", t, catalogdb.ErrTrainHolds)
+	case errors.Is(err, catalogdb.ErrOnlyComponent):
+		return fmt.Errorf("%s is not deleted: %w; repomill repo delete %s deletes that", t, catalogdb.ErrOnlyComponent, t.WithoutComponent())
+	case errors.Is(err, catalogdb.ErrDeleted), errors.Is(err, catalogdb.ErrForgotten):
+		return err
+	}
 	return nil
 }
 
@@ -211,25 +220,30 @@ func checkTyped(from io.Reader, t catalog.PackageTarget) error {
 // awaitDeletion waits until clients see an empty target, or one that is removed.
 func (f awaitFlags) awaitDeletion(ctx context.Context, db *catalogdb.DB, t catalog.PackageTarget, was catalog.Deletion, revisions map[catalog.Release]int64) error {
 	return f.until(ctx, db, seenByClients, func(ctx context.Context) (missing string, err error) {
-		s, err := db.Settings(ctx, t.Repository)
-		if err != nil {
-			return "", command.Fault(err)
-		}
-		del := s.DeletedPart(t)
-		switch {
-		case del == nil && was.Unused && !t.Whole():
-			return "", nil // nothing is left of it
-		case del == nil || !del.At.Equal(was.At):
-			return "", command.Interrupt("recorded, and undone since: %s is not deleted", t)
-		case del.Unused && !del.Final && !(del.Removing && !t.Whole()):
-			return "its objects are not removed", nil
-		}
-		return f.published(ctx, db, t.Repository, revisions)
+		return deletionMissing(ctx, db, t, was, revisions)
 	})
 }
 
-// published says which release of a repository is behind a revision.
-func (f awaitFlags) published(ctx context.Context, db *catalogdb.DB, r catalog.Repository, revisions map[catalog.Release]int64) (missing string, err error) {
+// deletionMissing says what is missing until clients see an empty target, or one that is removed.
+func deletionMissing(ctx context.Context, db *catalogdb.DB, t catalog.PackageTarget, was catalog.Deletion, revisions map[catalog.Release]int64) (missing string, err error) {
+	s, err := db.Settings(ctx, t.Repository)
+	if err != nil {
+		return "", command.Fault(err)
+	}
+	del := s.DeletedPart(t)
+	switch {
+	case del == nil && was.Unused && !t.Whole():
+		return "", nil // nothing is left of it
+	case del == nil || !del.At.Equal(was.At):
+		return "", command.Interrupt("recorded, and undone since: %s is not deleted", t)
+	case del.Unused && !del.Final && !(del.Removing && !t.Whole()):
+		return "its objects are not removed", nil
+	}
+	return publishMissing(ctx, db, t.Repository, revisions)
+}
+
+// publishMissing says which release of a repository is behind a revision.
+func publishMissing(ctx context.Context, db *catalogdb.DB, r catalog.Repository, revisions map[catalog.Release]int64) (missing string, err error) {
 	states, err := db.ReleasesOf(ctx, r)
 	if err != nil {
 		return "", command.Fault(err)
@@ -299,15 +313,16 @@ func (c *repoUndeleteCmd) Run(ctx context.Context, io stdio) error {
 	if of, has := db.Settings(ctx, t.Repository); has == nil && errors.Is(err, catalogdb.ErrNotFound) {
 		return cmp.Or(checkThere(of, t), err)
 	}
+	if refused := refusedDeletion(t, err); refused != nil {
+		return refused
+	}
 	switch {
-	case errors.Is(err, catalogdb.ErrDeleted), errors.Is(err, catalogdb.ErrForgotten):
-		return err
 	case err != nil:
 		return client.NotDeclared(ctx, db, t.Repository, err)
 	case c.NoWait:
 		return recorded(io)
 	}
-	err = c.until(ctx, db, seenByClients, func(ctx context.Context) (string, error) { return c.published(ctx, db, t.Repository, revisions) })
+	err = c.until(ctx, db, seenByClients, func(ctx context.Context) (string, error) { return publishMissing(ctx, db, t.Repository, revisions) })
 	if err != nil {
 		return err
 	}

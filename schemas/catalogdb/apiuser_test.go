@@ -73,6 +73,8 @@ func TestMySQLUserThatChangesSettings(t *testing.T) {
 	if withdrawn, restored, err := both.RollBack(t.Context(), catalog.PackageTarget{Repository: tools}, changed, catalog.Yank{Reason: "r"}, start, whole); err != nil || len(withdrawn.Packages)+len(restored.Packages) != 2 {
 		t.Errorf("rolled back %+v %+v, %v", withdrawn, restored, err)
 	}
+	pushAll(t, root, deb(jammy, "back", "1"))
+	deletes(t, db, open(t, userOfAPI(t, s, url, "deletes", append(withdraw, "INSERT ON unyanks")...)))
 	phase := func(db *catalogdb.DB) error {
 		w := selection(t, "acme/tools", []string{"app"})
 		_, err := db.PhaseSelected(t.Context(), w, catalog.Phasing{Percent: 10, Steps: []int{20}, Every: time.Hour}, start, func(f catalogdb.Phased) ([]catalogdb.PhasedPackage, error) { return f.All, nil })
@@ -102,6 +104,20 @@ func TestMySQLUserThatChangesSettings(t *testing.T) {
 	}
 	if err := db.AddTrust(t.Context(), trust("acme", "", gitlab, start)); err == nil {
 		t.Error("it adds trusts")
+	}
+}
+
+// deletes deletes a distribution, and brings it back by the second catalog alone: that needs one right more.
+func deletes(t *testing.T, db, wide *catalogdb.DB) {
+	t.Helper()
+	if _, _, err := db.Delete(t.Context(), jammyTarget, time.Hour, start); err != nil {
+		t.Errorf("it does not delete: %v", err)
+	}
+	if _, _, err := db.Undelete(t.Context(), jammyTarget, start); err == nil {
+		t.Error("it brings back what was deleted")
+	}
+	if s, _, err := wide.Undelete(t.Context(), jammyTarget, start); err != nil || s.DeletedPart(jammyTarget) != nil {
+		t.Errorf("it does not bring back what was deleted: %v", err)
 	}
 }
 

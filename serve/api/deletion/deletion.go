@@ -1,0 +1,158 @@
+// Package deletion answers calls that delete a repository, a distribution or a component, and bring it back. Workers do what is
+// asked for.
+//
+//	GET    /api/v1/repos/OWNER/NAME/deletion  what is deleted, and what a deletion would withdraw
+//	POST   /api/v1/repos/OWNER/NAME/deletion  delete: a form with confirm, the name once more, and with undo_period and why
+//	DELETE /api/v1/repos/OWNER/NAME/deletion  bring back, as long as the objects are not being removed
+//
+// All take distribution=OS/VERSION and component=NAME; without them it is the repository.
+package deletion
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"repomill/schemas/catalog"
+	"repomill/serve/api"
+)
+
+// A Source deletes and brings back. It is called concurrently. The actor is that of the context. For a repository that does not exist
+// errors wrap [catalog.ErrNotFound]; an error may be an [*api.Error].
+type Source interface {
+	// State returns what is with a target.
+	State(ctx context.Context, t catalog.PackageTarget) (State, error)
+
+	// Delete deletes a target, and waits until clients see an empty one, for at most wait. grace is how long it can be brought back. A
+	// repeat changes nothing.
+	Delete(ctx context.Context, t catalog.PackageTarget, grace, wait time.Duration) (State, error)
+
+	// Undelete brings a target back, and waits until clients see its packages, for at most wait. A repeat changes nothing.
+	Undelete(ctx context.Context, t catalog.PackageTarget, wait time.Duration) (State, error)
+}
+
+// A State is what is with a target.
+type State struct {
+	Target    string    `json:"target"`
+	Packages  int       `json:"packages"`  // that are, or would be, withdrawn; or that are back
+	Files     int       `json:"files"`     // that there are, also of withdrawn packages
+	Bytes     int64     `json:"bytes"`     // of these files
+	Snapshots int       `json:"snapshots"` // of a repository: that are removed with it; of a part: that keep its files
+	Deleted   *Deletion `json:"deleted"`   // of the target, or of what it is in; null if neither is deleted
+	Parts     []Part    `json:"parts"`     // deleted ones in the target
+	Published bool      `json:"published"` // clients see that; else workers are about to publish
+}
+
+// A Deletion is one, as a client of the API reads it.
+type Deletion struct {
+	Part
+	Sentence string `json:"sentence"` // what can be done
+}
+
+// A Part is the deletion of a target, from the time at on.
+type Part struct {
+	Target string `json:"target"`
+	catalog.Deletion
+}
+
+// New returns the handler of the paths of [IsPath].
+func New(s Source, gate *api.Gate) http.Handler {
+	h := &handler{s}
+	return gate.Handle(h.serve)
+}
+
+type handler struct{ source Source }
+
+const (
+	maxWait  = 20 * time.Second
+	grace    = 30 * 24 * time.Hour       // unless undo_period says more or less
+	maxGrace = 10 * 365 * 24 * time.Hour // longer than that is not a deletion
+)
+
+// IsPath reports whether the handler answers a path.
+func IsPath(p string) bool {
+	_, call, ok := api.RepositoryCall(p)
+	return ok && call == "deletion"
+}
+
+// fields are those of each method.
+var fields = map[string][]string{
+	http.MethodGet:    {"distribution", "component"},
+	http.MethodHead:   {"distribution", "component"},
+	http.MethodPost:   {"confirm", "distribution", "component", "undo_period", "why"},
+	http.MethodDelete: {"distribution", "component", "why"},
+}
+
+func (h *handler) serve(w http.ResponseWriter, r *http.Request, by api.Principal) error {
+	repo, _, _ := api.RepositoryCall(r.URL.Path)
+	takes, ok := fields[r.Method]
+	if !ok {
+		return api.NotAllowed(w, "GET, HEAD, POST, DELETE")
+	}
+	if err := api.Authorize(by, api.Manage, repo); err != nil {
+		return err
+	}
+	form, err := api.Fields(w, r, takes)
+	if err != nil {
+		return err
+	}
+	t, err := api.FieldTarget(repo, form)
+	if err != nil {
+		return err
+	}
+	actor, err := api.FieldActor(by, form)
+	if err != nil {
+		return err
+	}
+	s, err := h.answer(catalog.WithActor(r.Context(), actor), r.Method, t, form)
+	var answer *api.Error
+	switch {
+	case errors.As(err, &answer):
+		return answer
+	case errors.Is(err, catalog.ErrNotFound):
+		return api.NoRepository(repo)
+	case err != nil:
+		return api.Unavailable(err)
+	}
+	status := http.StatusOK
+	if !s.Published && r.Method != http.MethodGet && r.Method != http.MethodHead {
+		status = http.StatusAccepted
+	}
+	api.WriteJSON(w, status, s)
+	return nil
+}
+
+func (h *handler) answer(ctx context.Context, method string, t catalog.PackageTarget, form url.Values) (State, error) {
+	switch method {
+	case http.MethodPost:
+		period, err := periodOf(form.Get("undo_period"))
+		if err != nil {
+			return State{}, err
+		}
+		if form.Get("confirm") != t.String() {
+			return State{}, api.Invalid("confirm", fmt.Sprintf("the name is not %s: nothing is changed; send confirm=%s to delete it", t, t))
+		}
+		return h.source.Delete(ctx, t, period, maxWait)
+	case http.MethodDelete:
+		return h.source.Undelete(ctx, t, maxWait)
+	}
+	return h.source.State(ctx, t)
+}
+
+// periodOf reads how long a target can be brought back, which may be no time.
+func periodOf(text string) (time.Duration, error) {
+	if text == "" {
+		return grace, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		d, err = catalog.ParsePeriod(text)
+	}
+	if err != nil || d < 0 || d > maxGrace {
+		return 0, api.Invalid("undo_period", "use a period of 0s to 10y, such as 720h or 30d")
+	}
+	return d, nil
+}
