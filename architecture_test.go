@@ -66,6 +66,7 @@ var house = []place{
 	{"the API's ground imports serve, data and paths, and no database", []string{"serve/api"}, []string{"serve", "schemas/catalog", "schemas/layout"}},
 	{"a door of the API stands on its ground", []string{"serve/api/history", "serve/api/oidc", "serve/api/retention", "serve/api/trains", "serve/api/upload"},
 @@THEIRS 	{"a door of the API stands on its ground", []string{"serve/api/deletion", "serve/api/oidc", "serve/api/retention", "serve/api/trains", "serve/api/upload"},
+@@THEIRS 	{"a door of the API stands on its ground", []string{"serve/api/deletion", "serve/api/oidc", "serve/api/retention", "serve/api/trains", "serve/api/upload", "serve/api/yank"},
 		[]string{"serve", "serve/api", "schemas/catalog", "schemas/layout"}},
 	{"the state of a repository is drawn as its pages are", []string{"serve/api/status"},
 		[]string{"publish/pages/html", "publish/pages/model", "serve", "serve/api", "schemas/catalog", "schemas/layout"}},

@@ -26,6 +26,7 @@ import (
 	"repomill/serve/api/status"
 	"repomill/serve/api/trains"
 	"repomill/serve/api/upload"
+	"repomill/serve/api/yank"
 )
 
 // An apiConfig is what the handlers of the API need.
@@ -51,6 +52,7 @@ type apiHandler struct {
 	trains   http.Handler // release trains
 	history  http.Handler // diff and rollback
 	deletion http.Handler // of repositories and their parts
+	yank     http.Handler // of what patterns select, and its return
 	rest     http.Handler // packagecloud's calls
 	tokens   *api.Tokens
 	metrics  *apiMetrics
@@ -91,6 +93,7 @@ func newAPI(c apiConfig) *apiHandler {
 @@THEIRS 		retain:   m.observed("retention", retention.New(apiRetention{c.catalog}, gate)),
 @@THEIRS 		trains:   m.observed("trains", trains.New(apiTrains{c.catalog}, gate)),
 @@THEIRS 		deletion: m.observed("deletion", deletion.New(apiDeletion{c.catalog}, gate)),
+		yank:     m.observed("yank", yank.New(apiYank{c.catalog}, gate)),
 		rest: m.observed("packagecloud", packagecloud.New(packagecloud.Config{
 			Catalog: c.catalog, Changes: apiChanges{c.catalog}, Promotions: apiPromotions{c.catalog}, Phases: apiPhases{c.catalog}, Uploads: receiver, Gate: gate, Table: c.table, PublicURL: c.publicURL, Log: c.log, Now: time.Now,
 			Administration: admin, Tokens: admin, Keys: admin,
@@ -136,6 +139,8 @@ func (h *apiHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.trains.ServeHTTP(w, r)
 	case deletion.IsPath(path):
 		h.deletion.ServeHTTP(w, r)
+	case yank.IsPath(path):
+		h.yank.ServeHTTP(w, r)
 	default:
 		h.rest.ServeHTTP(w, r)
 	}

@@ -17,16 +17,21 @@ const (
 	maxAppearances = 1000
 )
 
-// selected waits until every release that has the packages is published with their new state. While releases are behind the
-// revisions of the change, it asks for those alone; the packages are read once they are there, and now and then before, since
-// another command may undo the change.
+// selected waits until every release that has the packages is published with their new state.
 func (f awaitFlags) selected(ctx context.Context, db *catalogdb.DB, done catalogdb.SelectedChange, want catalog.PackageState) error {
-	if len(done.Packages) == 0 {
-		return nil
-	}
-	repository, looked := done.Packages[0].Repository, time.Time{}
-	return f.until(ctx, db, seenByClients, func(ctx context.Context) (missing string, err error) {
-		states, err := db.ReleasesOf(ctx, repository)
+	return f.until(ctx, db, seenByClients, selectedMissing(db, done, want))
+}
+
+// selectedMissing returns what looks whether every release that has the packages is published with their new state. While releases are
+// behind the revisions of the change, it asks for those alone; the packages are read once they are there, and now and then before,
+// since another command may undo the change.
+func selectedMissing(db *catalogdb.DB, done catalogdb.SelectedChange, want catalog.PackageState) func(context.Context) (missing string, err error) {
+	looked := time.Time{}
+	return func(ctx context.Context) (missing string, err error) {
+		if len(done.Packages) == 0 {
+			return "", nil
+		}
+		states, err := db.ReleasesOf(ctx, done.Packages[0].Repository)
 		if err != nil {
 			return "", command.Fault(err)
 		}
@@ -43,14 +48,14 @@ func (f awaitFlags) selected(ctx context.Context, db *catalogdb.DB, done catalog
 		case other != nil:
 			return "", command.Interrupt("recorded, and undone since: %s is %s now", nameOf(*other), other.State)
 		case missing == "" && len(done.Packages) <= maxAppearances:
-			return f.appear(ctx, db, done.Packages, want)
+			return appear(ctx, db, done.Packages, want)
 		}
 		return missing, nil
-	})
+	}
 }
 
 // appear looks at each package in each release: rows that were rebuilt since may be published later than the change was.
-func (f awaitFlags) appear(ctx context.Context, db *catalogdb.DB, packages []catalog.Package, want catalog.PackageState) (missing string, err error) {
+func appear(ctx context.Context, db *catalogdb.DB, packages []catalog.Package, want catalog.PackageState) (missing string, err error) {
 	all, err := db.AppearancesOf(ctx, packages)
 	if err != nil {
 		return "", command.Fault(err)

@@ -107,7 +107,7 @@ func TestMySQLUserThatChangesSettings(t *testing.T) {
 	}
 }
 
-// deletes deletes a distribution, and brings it back by the second catalog alone: that needs one right more.
+// deletes deletes a distribution, and brings it back by the second catalog alone: that needs one right more. So does it with packages.
 func deletes(t *testing.T, db, wide *catalogdb.DB) {
 	t.Helper()
 	if _, _, err := db.Delete(t.Context(), jammyTarget, time.Hour, start); err != nil {
@@ -116,8 +116,16 @@ func deletes(t *testing.T, db, wide *catalogdb.DB) {
 	if _, _, err := db.Undelete(t.Context(), jammyTarget, start); err == nil {
 		t.Error("it brings back what was deleted")
 	}
+	all := func(s catalogdb.Selected) ([]catalogdb.SelectedPackage, error) { return s.Packages, nil }
+	back := selection(t, "acme/tools", []string{"back"})
 	if s, _, err := wide.Undelete(t.Context(), jammyTarget, start); err != nil || s.DeletedPart(jammyTarget) != nil {
 		t.Errorf("it does not bring back what was deleted: %v", err)
+	}
+	if done, err := db.YankSelected(t.Context(), back, catalogdb.Withdrawal{Yank: catalog.Yank{Reason: "r"}}, start, all); err != nil || len(done.Packages) != 1 {
+		t.Errorf("it does not withdraw %+v: %v", done, err)
+	}
+	if done, err := wide.UnyankSelected(t.Context(), back, start, all); err != nil || len(done.Packages) != 1 {
+		t.Errorf("it does not restore %+v: %v", done, err)
 	}
 }
 
