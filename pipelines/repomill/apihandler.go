@@ -17,8 +17,8 @@ import (
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 	"repomill/serve/api"
-	"repomill/serve/api/history"
 	"repomill/serve/api/deletion"
+	"repomill/serve/api/history"
 	"repomill/serve/api/oidc"
 	"repomill/serve/api/packagecloud"
 	"repomill/serve/api/retention"
@@ -85,14 +85,11 @@ func newAPI(c apiConfig) *apiHandler {
 		state: m.observed("status", status.New(status.Config{
 			Source: apiStatus{db: c.catalog, downloads: downloads}, Gate: gate, PublicURL: c.publicURL,
 		})),
-		kept:    m.observed("snapshots", snapshots.New(snapshots.Config{Catalog: apiSnapshots{c.catalog}, Gate: gate, PublicURL: c.publicURL})),
-		retain:  m.observed("retention", retention.New(apiRetention{c.catalog}, gate)),
-		trains:  m.observed("trains", trains.New(apiTrains{c.catalog}, gate)),
-		history: m.observed("history", history.New(apiHistory{c.catalog}, gate)),
-@@THEIRS 		kept:     m.observed("snapshots", snapshots.New(snapshots.Config{Catalog: apiSnapshots{c.catalog}, Gate: gate, PublicURL: c.publicURL})),
-@@THEIRS 		retain:   m.observed("retention", retention.New(apiRetention{c.catalog}, gate)),
-@@THEIRS 		trains:   m.observed("trains", trains.New(apiTrains{c.catalog}, gate)),
-@@THEIRS 		deletion: m.observed("deletion", deletion.New(apiDeletion{c.catalog}, gate)),
+		kept:     m.observed("snapshots", snapshots.New(snapshots.Config{Catalog: apiSnapshots{c.catalog}, Gate: gate, PublicURL: c.publicURL})),
+		retain:   m.observed("retention", retention.New(apiRetention{c.catalog}, gate)),
+		trains:   m.observed("trains", trains.New(apiTrains{c.catalog}, gate)),
+		history:  m.observed("history", history.New(apiHistory{c.catalog}, gate)),
+		deletion: m.observed("deletion", deletion.New(apiDeletion{c.catalog}, gate)),
 		yank:     m.observed("yank", yank.New(apiYank{c.catalog}, gate)),
 		rest: m.observed("packagecloud", packagecloud.New(packagecloud.Config{
 			Catalog: c.catalog, Changes: apiChanges{c.catalog}, Promotions: apiPromotions{c.catalog}, Phases: apiPhases{c.catalog}, Uploads: receiver, Gate: gate, Table: c.table, PublicURL: c.publicURL, Log: c.log, Now: time.Now,
