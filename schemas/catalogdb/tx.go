@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"math/rand/v2"
+	"net"
 	"time"
 )
 
@@ -31,8 +32,8 @@ func (d *DB) retry(ctx context.Context, try func() error) error {
 	var last error // of the database
 	for n := 1; ; n++ {
 		err := try()
-		if err != nil && last != nil && errors.Is(err, ctx.Err()) {
-			return last // time ran out in a try: what the database said explains more
+		if last != nil && outOfTime(ctx, err) {
+			return last // what the database said explains more
 		}
 		if err == nil || n == maxTries || ctx.Err() != nil {
 			return err
@@ -41,7 +42,13 @@ func (d *DB) retry(ctx context.Context, try func() error) error {
 			return &schemaError{err}
 		}
 		r := d.remedy(err)
-		if r == none || !pause(ctx, backoff(r, n)) {
+		if r == none {
+			return err
+		}
+		if !pause(ctx, backoff(r, n)) {
+			if last != nil && outOfTime(ctx, err) {
+				return last
+			}
 			return err
 		}
 		last = err
@@ -49,6 +56,15 @@ func (d *DB) retry(ctx context.Context, try func() error) error {
 			d.closeIdle()
 		}
 	}
+}
+
+// outOfTime reports whether a try ended because the time of its context did. A new connection that is cut short by that says "i/o timeout".
+func outOfTime(ctx context.Context, err error) bool {
+	if err == nil || ctx.Err() == nil {
+		return false
+	}
+	var network net.Error
+	return errors.Is(err, ctx.Err()) || errors.As(err, &network) && network.Timeout()
 }
 
 // closeIdle closes connections that are not in use: after a fail-over they lead to the wrong server.

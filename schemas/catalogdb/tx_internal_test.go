@@ -3,6 +3,8 @@ package catalogdb
 import (
 	"context"
 	"errors"
+	"net"
+	"os"
 	"testing"
 )
 
@@ -22,6 +24,7 @@ func TestWhatARepetitionIsForIsSaidWhenTimeRunsOut(t *testing.T) {
 		second, want error
 	}{
 		{"the repetition is cut short", context.Canceled, refused},
+		{"the repetition is cut short while it connects", &net.OpError{Op: "dial", Net: "unix", Err: os.ErrDeadlineExceeded}, refused},
 		{"the repetition ends by itself, at the last moment", missing, missing},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
