@@ -354,7 +354,7 @@ func TestUnreadableIsUndecided(t *testing.T) {
 	for _, target := range []string{"/" + debKey, "/acme/secret/el/9.repo", "/acme/nothing/el/9.repo", "/acme/nothing/gpgkey"} {
 		resp, body := raw(t, site.resolver, "GET", target)
 		if resp.StatusCode != http.StatusServiceUnavailable || strings.Contains(body, "10.0.0.1") || resp.Header.Get("Retry-After") != "1" || resp.Header.Get("Cache-Control") != "no-store" {
-			t.Errorf("%s: got %d, %q, %v, want a 503 that nobody keeps", target, resp.StatusCode, body, resp.Header)
+			t.Errorf("%s: got %d, %q, %v, want a 503 that is not cached", target, resp.StatusCode, body, resp.Header)
 		}
 	}
 	if got := strings.Count(log.String(), "\n"); got != 1 || !strings.Contains(log.String(), "no connection") {

@@ -396,5 +396,29 @@ func TestL1EmbargoIsNeverHalf(t *testing.T) {
 	}
 }
 
+// A train under embargo that cannot be published is refused before any file of it has a public key.
+func TestL4RefusedEmbargoStaysHidden(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	s := restart(t, data)
+	jammy, _ := s.mutable(t, "acme/nightly")
+	s.publish(t, "acme/plain/ubuntu/jammy", newDEB(t, debtest.Spec{Name: "before"}))
+	debs, _ := builds(t, 2)
+	s.embargo(t, "twice", jammy, debs...)
+	s.embargo(t, "twice", "acme/plain/ubuntu/jammy", newDEB(t, debtest.Spec{Name: "secret"}))
+	s.does(t, 1, "and nothing is changed: it holds two files of hello 1.0 amd64", "train", "publish", "acme/twice")
+	if a := s.does(t, 0, "", "train", "show", "acme/twice"); strings.Contains(a.Stdout, "being") {
+		t.Errorf("the train is %s", a.Stdout)
+	}
+	for _, file := range filesBelow(t, data+"/bucket/acme") {
+		if strings.Contains(file, "secret") {
+			t.Errorf("%s is public", file)
+		}
+	}
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // uploadID returns the ID that the API gives an upload.
 func uploadID(object string) string { return base64.RawURLEncoding.EncodeToString([]byte(object)) }
