@@ -87,7 +87,13 @@ func restartUnder(t *testing.T, wrapper []string, data string, args ...string) *
 func (s *site) logIfFailed(t *testing.T) {
 	if t.Failed() {
 		log := s.Stderr.String()
-		t.Logf("up of %s said\n%s", s.data, log[max(0, len(log)-8000):])
+		var failures []string
+		for line := range strings.Lines(log) {
+			if strings.Contains(line, "level=ERROR") {
+				failures = append(failures, line)
+			}
+		}
+		t.Logf("up of %s said\n%s\nits last errors were\n%s", s.data, log[max(0, len(log)-8000):], strings.Join(failures[max(0, len(failures)-20):], ""))
 	}
 }
 

@@ -136,6 +136,11 @@ func deleteForGood(t *testing.T, db *catalogdb.DB) {
 	beginRemoval(t, db, end, true)
 	beginRemoval(t, db, end.Add(30*time.Second), false) // another process has the lease
 	beginRemoval(t, db, end.Add(2*time.Minute), true)   // it died
+	returnRemoval(t, db, end, end.Add(2*time.Minute))   // an attempt that lost the lease gives nothing back
+	beginRemoval(t, db, end.Add(2*time.Minute+time.Second), false)
+	returnRemoval(t, db, end.Add(2*time.Minute), end.Add(2*time.Minute+10*time.Second)) // the attempt failed
+	beginRemoval(t, db, end.Add(2*time.Minute+9*time.Second), false)
+	beginRemoval(t, db, end.Add(2*time.Minute+10*time.Second), true)
 	ends := 0
 	for e, err := range db.Log(t.Context(), catalog.Target{}, time.Time{}) {
 		if err != nil {
@@ -172,6 +177,13 @@ func deleteForGood(t *testing.T, db *catalogdb.DB) {
 		t.Errorf("afterwards: %v, %v", due, err)
 	}
 	checkRecreated(t, db, hello, revision, end)
+}
+
+func returnRemoval(t *testing.T, db *catalogdb.DB, began, again time.Time) {
+	t.Helper()
+	if err := db.ReturnRemoval(t.Context(), toolsTarget, time.Minute, began, again); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func endRemoval(t *testing.T, db *catalogdb.DB, now time.Time) {

@@ -264,6 +264,17 @@ func (row *deletionRow) retireAll(ctx context.Context, tx *transaction, now time
 	return row.change(ctx, tx, row.settings.Deleted, now)
 }
 
+// ReturnRemoval gives back the lease of an attempt that [DB.BeginRemoval] began at a time and that did not end well: another one, of any
+// process, may begin at the time again.
+func (d *DB) ReturnRemoval(ctx context.Context, t catalog.PackageTarget, lease time.Duration, began, again time.Time) error {
+	err := d.exec(ctx, `UPDATE repositories SET removing_until = ? WHERE owner = ? AND name = ? AND removing_until = ?`,
+		millis(again), t.Repository.Owner, t.Repository.Name, millis(began.Add(lease)))
+	if err != nil {
+		return fmt.Errorf("return the removal of %s %s: %w", t.Kind(), t, err)
+	}
+	return nil
+}
+
 // EndRemoval records that a deleted target has no objects any more. When they have been looked for twice, its name can be used
 // again; once is enough if it never had a package.
 func (d *DB) EndRemoval(ctx context.Context, t catalog.PackageTarget, now time.Time) error {
