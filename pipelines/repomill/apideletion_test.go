@@ -111,7 +111,7 @@ func TestDeletionOfPartsByAPI(t *testing.T) {
 	calls(http.MethodDelete, manage, path+"?distribution=el/9", "", 200, `"packages":1,`, `"deleted":null`, `"published":true`)
 	calls(http.MethodPost, manage, path, "confirm="+repository+"/debian/bookworm&distribution=debian/bookworm", 200, `"unused":true`, `"published":true`) // it had no package
 	calls(http.MethodGet, manage, path, "", 200, `"packages":3,`, `"deleted":null`)
-	if err := s.checkBucket(); err != nil {
+	if err := s.checkBucket(repository); err != nil {
 		t.Error(err)
 	}
 }

@@ -57,7 +57,7 @@ func TestYankByAPI(t *testing.T) {
 	}
 	says(t, s.does(t, 0, "", "log", repository), "  token release of apiyank  package.yank  apiyank/tools/el/9  other 1.0-1 noarch  (breaks the login)\n",
 		"  token release of apiyank  package.unyank  apiyank/tools/el/9  other 1.0-1 noarch  (needed)\n")
-	if err := s.checkBucket(); err != nil {
+	if err := s.checkBucket(repository); err != nil {
 		t.Error(err)
 	}
 }

@@ -86,5 +86,5 @@ func TestPromoteMovesBack(t *testing.T) {
 	if !strings.Contains(all.body, "acme/secret7/ubuntu/jammy/main") {
 		t.Errorf("a token of the owner sees %d %s", all.status, all.body)
 	}
-	proctest.Eventually(t, "the bucket is sound", func() bool { return s.checkBucket() == nil })
+	proctest.Eventually(t, "the bucket is sound", func() bool { return s.checkBucket("acme/moving7") == nil })
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -119,8 +120,9 @@ func (s *site) ownKeyring() (string, error) {
 	return path, os.WriteFile(path, key.Public(), 0o644)
 }
 
-// checkBucket returns what `repomill check` finds wrong in the published folder, in which nothing is going on.
-func (s *site) checkBucket() error {
+// checkBucket returns what `repomill check` finds wrong in a repository of the published folder, or in all of it, if nothing is going on
+// there: other tests may be at work in a shared site.
+func (s *site) checkBucket(repository ...string) error {
 	path, err := program()
 	if err != nil {
 		return err
@@ -132,7 +134,7 @@ func (s *site) checkBucket() error {
 	if entries, err := os.ReadDir(s.data + "/bucket"); err == nil && !slices.ContainsFunc(entries, visible) {
 		return nil // the tests that ran published nothing
 	}
-	out, err := exec.Command(path, "check", s.data+"/bucket", "--keyring", ring).CombinedOutput()
+	out, err := exec.Command(path, "check", filepath.Join(append([]string{s.data, "bucket"}, repository...)...), "--keyring", ring).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("check %s: %w\n%s", s.data, err, out)
 	}
