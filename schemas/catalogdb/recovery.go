@@ -20,73 +20,79 @@ type Recovered struct {
 
 // Recover imports a published release whose revision this catalog did not issue: the catalog was restored from an
 // old copy, or failed over to one. rows yields what was published (active, with fragments) and what was withdrawn
-// (yanked, with its record). It is read one row at a time, in one transaction, and may be read again from the
-// beginning. Other changes of the repository wait for that, about a millisecond for each row.
+// (yanked, with its record). It is read twice: to its end, so that nothing of what is broken is imported, and then in batches of some
+// hundred rows, each of which is a transaction. What was imported stays: after an error, or a crash, the next call goes on behind it.
+// Concurrent calls divide the work. Each row and each batch says that work moves ([stall.Moved]).
 //
 // What was published replaces the rows of the catalog, but no change made here is lost: active rows that were not
 // published stay, and so does a yank, or an unyank, that no published revision had yet. An upload that waits with
-// other bytes than those published is rejected as a conflict. Then the release gets a revision after both, with a
-// new nonce, and so do others of its distribution if noarch packages changed. If this catalog knows the revision
-// already, nothing changes.
+// other bytes than those published is rejected as a conflict. With the last batch, the release gets a revision after both, with a
+// new nonce, and so do others of its distribution if noarch packages changed. Until then this catalog does not know the foreign revision
+// ([DB.KnowsRevision]), so that no one may replace what is published, and [Snapshot.Recovering] is set for those others. If this catalog
+// knows the revision already, nothing changes.
 //
 // A release that does not exist is created. Its distribution must exist ([DB.ImportSettings]), or the error wraps
-// [ErrNotFound]. An error that rows yields is returned, wrapped, and nothing changes.
+// [ErrNotFound]. An error that rows yields is returned, wrapped; of the first reading, it changes nothing.
 func (d *DB) Recover(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], foreign catalog.Revision, now time.Time) (Recovered, error) {
 	return d.recover(ctx, r, rows, foreign, false, now)
 }
 
 // Rebuild is [DB.Recover] without trust in the rows of the catalog: each becomes what was published, also under a
-// revision that this catalog issued. If rows changed, the release gets the next revision. If this catalog has
-// published a later revision, the error wraps [ErrOutdated].
+// revision that this catalog issued. Then it is one transaction, for which other changes of the repository wait, and if rows changed, the
+// release gets the next revision. If this catalog has published a later revision, the error wraps [ErrOutdated].
 func (d *DB) Rebuild(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], published catalog.Revision, now time.Time) (Recovered, error) {
 	return d.recover(ctx, r, rows, published, true, now)
 }
 
-func (d *DB) recover(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], foreign catalog.Revision, rebuild bool, now time.Time) (Recovered, error) {
-	if err := checkRevision(foreign); err != nil {
-		return Recovered{}, fmt.Errorf("recover %s: %w", r, err)
+func (d *DB) recover(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], published catalog.Revision, rebuild bool, now time.Time) (counts Recovered, err error) {
+	err = checkRevision(published)
+	known := false
+	if err == nil {
+		known, err = d.KnowsRevision(ctx, r, published)
 	}
-	var counts Recovered // of a try whose commit may have gone through unreported
-	var unread error
-	err := d.tx(ctx, func(tx *transaction) error {
-		rec, err := beginRecovery(ctx, tx, r, now)
-		if err != nil {
-			return err
-		}
-		known, err := knowsRevision(ctx, tx, rec.release.id, foreign)
-		if err != nil || known && !rebuild {
-			return err
-		}
-		if known && foreign.Number < rec.release.published {
-			return ErrOutdated
-		}
-		if err := rec.readPublished(ctx, foreign, known, rebuild); err != nil {
-			return err
-		}
-		if err := rec.readPhases(ctx); err != nil {
-			return err
-		}
-		for k, err := range rows {
-			if err != nil {
-				unread = err
-				return errUnread
-			}
-			if err := rec.recoverRow(ctx, k); err != nil {
-				return err
-			}
-		}
-		if counts = rec.counts; known {
-			return rec.endRebuild(ctx)
-		}
-		return rec.end(ctx, foreign)
-	})
-	if errors.Is(err, errUnread) {
-		err = unread
+	switch {
+	case err != nil || known && !rebuild:
+	case known:
+		counts, err = d.rebuild(ctx, r, rows, published, now)
+	default:
+		counts, err = d.recoverForeign(ctx, foreignRows{r, rows, published, rebuild, now})
 	}
 	if err != nil {
 		return Recovered{}, fmt.Errorf("recover %s: %w", r, err)
 	}
 	return counts, nil
+}
+
+// rebuild imports rows of a revision that this catalog knows.
+func (d *DB) rebuild(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], published catalog.Revision, now time.Time) (counts Recovered, err error) {
+	var unread error
+	err = d.tx(ctx, func(tx *transaction) error {
+		rec, err := beginRecovery(ctx, tx, r, now)
+		if err != nil {
+			return err
+		}
+		if published.Number < rec.release.published {
+			return ErrOutdated
+		}
+		if err := rec.readPublished(ctx, published, true, true); err != nil {
+			return err
+		}
+		for batch, err := range recoveryBatches(rows) {
+			if err != nil {
+				unread = err
+				return errUnread
+			}
+			if err := rec.importBatch(ctx, batch.rows); err != nil {
+				return err
+			}
+		}
+		counts = rec.counts // of a try whose commit may go through unreported
+		return rec.endRebuild(ctx)
+	})
+	if errors.Is(err, errUnread) {
+		err = unread
+	}
+	return counts, err
 }
 
 // ErrOutdated is returned by [DB.Rebuild] if this catalog has published a later revision than the one that was read
@@ -97,7 +103,7 @@ var ErrOutdated = errors.New("a newer revision was published since")
 // is not taken for one to the database, and the transaction is not repeated.
 var errUnread = errors.New("the published rows cannot be read")
 
-// A recovery is one transaction that imports a release.
+// A recovery is one transaction that imports rows of a release.
 type recovery struct {
 	tx           *transaction
 	now          time.Time
@@ -107,7 +113,7 @@ type recovery struct {
 	others       []releaseRow // of the distribution, that show noarch packages too
 	counts       Recovered
 	shared       bool  // something that others show changed
-	rebuild      bool  // write every row
+	rebuild      bool  // trust no row
 	read         int64 // the newest own revision that may be part of what was read
 	phases       recoveredPhases
 	next         int64 // the revision with which changes come into the release; 0: clients see them already, and the revision is foreign
@@ -167,19 +173,21 @@ func (rec *recovery) create(ctx context.Context, repository repositoryRow) error
 }
 
 // readPublished finds which own revisions may be part of what was read: those up to revision if this catalog issued
-// it, whether its publication was recorded or not, else those that are recorded as published.
+// it, whether its publication was recorded or not, else those that are recorded as published. It reads the phases that were asked for since.
 func (rec *recovery) readPublished(ctx context.Context, revision catalog.Revision, known, rebuild bool) error {
 	rec.rebuild, rec.read = rebuild, rec.release.published
-	if !known {
-		return nil
+	if known {
+		rec.next = rec.release.revision + 1
+		issued, err := scanID(rec.tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM publications WHERE release_id = ? AND revision = ? AND nonce = ?`,
+			rec.release.id, revision.Number, revision.Nonce).Scan)
+		if err != nil {
+			return err
+		}
+		if issued > 0 {
+			rec.read = revision.Number
+		}
 	}
-	rec.next = rec.release.revision + 1
-	issued, err := scanID(rec.tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM publications WHERE release_id = ? AND revision = ? AND nonce = ?`,
-		rec.release.id, revision.Number, revision.Nonce).Scan)
-	if issued > 0 {
-		rec.read = revision.Number
-	}
-	return err
+	return rec.readPhases(ctx)
 }
 
 // end records the foreign revision, and issues one after it.
@@ -187,6 +195,9 @@ func (rec *recovery) end(ctx context.Context, foreign catalog.Revision) error {
 	_, err := rec.tx.ExecContext(ctx, `INSERT INTO foreign_pairs (release_id, revision, nonce, adopted_at) VALUES (?, ?, ?, ?)`,
 		rec.release.id, foreign.Number, foreign.Nonce, millis(rec.now))
 	if err != nil {
+		return err
+	}
+	if err := deleteMark(ctx, rec.tx, rec.release.id); err != nil {
 		return err
 	}
 	revision := catalog.Revision{Number: nextRevisionAfter(rec.release.revision, foreign.Number), Nonce: random()}

@@ -6,29 +6,19 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// A recoveredPhases is what a recovery knows of phases before it reads rows. An index has the phases that were published.
+// A recoveredPhases is what a recovery knows of phases. An index has the phases that were published.
 type recoveredPhases struct {
-	rows    map[int64]int    // of rows that do not have [catalog.Everyone], by id
+	rows    map[int64]int    // of rows that do not have [catalog.Everyone], by id; filled by [recovery.readHolders]
 	pending map[phaseKey]int // that were asked for here after the revision that is read
 }
 
-// readPhases reads the phases of the distribution.
+// readPhases reads what was asked for in the distribution.
 func (rec *recovery) readPhases(ctx context.Context) error {
 	rec.phases = recoveredPhases{map[int64]int{}, map[phaseKey]int{}}
 	if rec.r.Arch != "" {
 		return nil
 	}
 	_, err := collect(ctx, rec.tx, func(scan func(...any) error) (_ struct{}, err error) {
-		var id int64
-		var percent int
-		err = scan(&id, &percent)
-		rec.phases.rows[id] = percent
-		return struct{}{}, err
-	}, `SELECT id, phase FROM packages WHERE distribution_id = ? AND phase IS NOT NULL`, rec.distribution)
-	if err != nil {
-		return err
-	}
-	_, err = collect(ctx, rec.tx, func(scan func(...any) error) (_ struct{}, err error) {
 		key, percent := phaseKey{distribution: rec.distribution}, 0
 		err = scan(&key.component, &key.source, &percent)
 		rec.phases.pending[key] = percent

@@ -11,13 +11,17 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// recoverRow imports one row.
-func (rec *recovery) recoverRow(ctx context.Context, k catalog.Package) error {
-	if k.Repository != rec.r.Repository || k.Distribution != rec.r.Distribution || !shows(rec.r.Arch, dirOf(k)) ||
+// checkRecovered returns an error for a row that is not published in a release.
+func checkRecovered(r catalog.Release, k catalog.Package) error {
+	if k.Repository != r.Repository || k.Distribution != r.Distribution || !shows(r.Arch, dirOf(k)) ||
 		k.State != catalog.Active && (k.State != catalog.Yanked || k.Yank == nil) {
 		return fmt.Errorf("%s %s %s, %s in %s %s, is not a row of this release", k.Name, k.Version, k.Arch, k.State, k.Repository, k.Distribution)
 	}
-	k = rec.keepPhase(k)
+	return nil
+}
+
+// recoverRow imports one row.
+func (rec *recovery) recoverRow(ctx context.Context, k catalog.Package) error {
 	evicted, err := rec.evict(ctx, k)
 	if err == nil && k.State == catalog.Active {
 		err = rec.replaceOthers(ctx, k)

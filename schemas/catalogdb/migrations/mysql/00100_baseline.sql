@@ -90,6 +90,24 @@ CREATE TABLE IF NOT EXISTS foreign_pairs (
     FOREIGN KEY (release_id) REFERENCES releases (id)
 ) ENGINE = InnoDB;
 
+-- The releases whose rows are being taken over from pointers that this catalog did not issue. The first done of total rows are, whose
+-- digest is sum. shared: they changed other releases of the distribution, too, which are not published until the end.
+CREATE TABLE IF NOT EXISTS recoveries (
+    release_id BIGINT        NOT NULL,
+    revision   BIGINT        NOT NULL,
+    nonce      VARBINARY(64) NOT NULL,
+    done       BIGINT        NOT NULL,
+    total      BIGINT        NOT NULL,
+    sum        VARBINARY(64) NOT NULL,
+    inserted   BIGINT        NOT NULL,
+    replaced   BIGINT        NOT NULL,
+    yanked     BIGINT        NOT NULL,
+    shared     TINYINT       NOT NULL,
+    began_at   BIGINT        NOT NULL,
+    PRIMARY KEY (release_id),
+    FOREIGN KEY (release_id) REFERENCES releases (id)
+) ENGINE = InnoDB;
+
 -- Every pair of settings that this catalog issued, or took over from the bucket.
 CREATE TABLE IF NOT EXISTS settings_pairs (
     repository_id BIGINT        NOT NULL,
@@ -692,6 +710,7 @@ DROP TABLE IF EXISTS packages;
 DROP TABLE IF EXISTS reindexes;
 DROP TABLE IF EXISTS release_holds;
 DROP TABLE IF EXISTS settings_pairs;
+DROP TABLE IF EXISTS recoveries;
 DROP TABLE IF EXISTS foreign_pairs;
 DROP TABLE IF EXISTS publications;
 DROP TABLE IF EXISTS releases;

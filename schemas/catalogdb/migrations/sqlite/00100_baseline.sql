@@ -82,6 +82,22 @@ CREATE TABLE foreign_pairs (
     PRIMARY KEY (release_id, revision, nonce)
 );
 
+-- The releases whose rows are being taken over from pointers that this catalog did not issue. The first done of total rows are, whose
+-- digest is sum. shared: they changed other releases of the distribution, too, which are not published until the end.
+CREATE TABLE recoveries (
+    release_id INTEGER PRIMARY KEY REFERENCES releases (id),
+    revision   INTEGER NOT NULL,
+    nonce      TEXT    NOT NULL,
+    done       INTEGER NOT NULL,
+    total      INTEGER NOT NULL,
+    sum        TEXT    NOT NULL,
+    inserted   INTEGER NOT NULL,
+    replaced   INTEGER NOT NULL,
+    yanked     INTEGER NOT NULL,
+    shared     INTEGER NOT NULL,
+    began_at   INTEGER NOT NULL
+);
+
 -- Every pair of settings that this catalog issued, or took over from the bucket.
 CREATE TABLE settings_pairs (
     repository_id INTEGER NOT NULL REFERENCES repositories (id),
@@ -641,6 +657,7 @@ DROP TABLE packages;
 DROP TABLE reindexes;
 DROP TABLE release_holds;
 DROP TABLE settings_pairs;
+DROP TABLE recoveries;
 DROP TABLE foreign_pairs;
 DROP TABLE publications;
 DROP TABLE releases;

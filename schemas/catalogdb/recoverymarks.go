@@ -1,0 +1,63 @@
+package catalogdb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"repomill/schemas/catalog"
+)
+
+// A recoveryMark is how far the rows of a release are imported.
+type recoveryMark struct {
+	published   catalog.Revision
+	done, total int    // rows
+	sum         string // digest of the first done rows; empty for no mark
+	counts      Recovered
+	shared      bool // other releases of the distribution show changed rows
+	began       time.Time
+}
+
+func (m *recoveryMark) add(c Recovered) {
+	m.counts.Inserted += c.Inserted
+	m.counts.Replaced += c.Replaced
+	m.counts.Yanked += c.Yanked
+}
+
+// recoveryMark reads the mark of a release; none if it does not exist.
+func (d *DB) recoveryMark(ctx context.Context, r catalog.Release) (m recoveryMark, err error) {
+	err = d.ask(ctx, func(q querier) error {
+		id, err := releaseID(ctx, q, r)
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err == nil {
+			m, err = readMark(ctx, q, id)
+		}
+		return err
+	})
+	return m, err
+}
+
+func readMark(ctx context.Context, q querier, release int64) (m recoveryMark, err error) {
+	err = q.QueryRowContext(ctx, `SELECT revision, nonce, done, total, sum, inserted, replaced, yanked, shared, began_at FROM recoveries WHERE release_id = ?`, release).
+		Scan(&m.published.Number, &m.published.Nonce, &m.done, &m.total, &m.sum, &m.counts.Inserted, &m.counts.Replaced, &m.counts.Yanked, &m.shared, (*scanTime)(&m.began))
+	if errors.Is(err, sql.ErrNoRows) {
+		return recoveryMark{}, nil
+	}
+	return m, err
+}
+
+func (m recoveryMark) write(ctx context.Context, tx *transaction, release int64) error {
+	_, err := tx.ExecContext(ctx, `REPLACE INTO recoveries (release_id, revision, nonce, done, total, sum, inserted, replaced, yanked, shared, began_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, release, m.published.Number, m.published.Nonce, m.done, m.total, m.sum,
+		m.counts.Inserted, m.counts.Replaced, m.counts.Yanked, m.shared, millis(m.began))
+	return err
+}
+
+// deleteMark deletes the mark of a release, if it has one.
+func deleteMark(ctx context.Context, tx *transaction, release int64) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM recoveries WHERE release_id = ?`, release)
+	return err
+}
