@@ -31,11 +31,18 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, opt options)
 	}
 	defer snap.Close()                                                                         //nolint:errcheck // a read
 	if snap.Lock.HeldByOther(p.name, old.Now) && snap.Lock.Until.Sub(old.Now) < 2*lockLength { // a longer lock is from a holder with a wrong clock
-		return attemptResult{}, errLocked
+		if snap.Recovering { // which takes minutes
+			snap.Close() //nolint:errcheck // a read
+			err = wait(ctx, recoveryPoll)
+		}
+		return attemptResult{}, errors.Join(errLocked, err)
 	}
 	res := attemptResult{Result: Result{Release: r, Revision: snap.Revision, Changed: old.Revision != snap.Revision}}
 	if err := p.checkReplace(ctx, old, snap, opt); err != nil {
 		return res, err
+	}
+	if other := snap.OtherRecovering; other != "" && res.Changed {
+		return res, fmt.Errorf("not published before the packages of %s/%s are recovered from its published indexes: it shows a part of them, too", r.Distribution, other)
 	}
 	if err := p.writeSettings(ctx, old.Settings, snap.Settings, nil, r); err != nil {
 		return res, err

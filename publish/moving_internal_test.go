@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"io"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,7 +69,8 @@ func TestASlowStoreIsNoStall(t *testing.T) {
 			return err
 		},
 		"rows": func(ctx context.Context, _ Bucket) error {
-			for range moved(ctx, func(yield func(catalog.Package, error) bool) {
+			w := recoveryWatch{p: &Publisher{Preparer: Preparer{now: time.Now, log: slog.New(slog.DiscardHandler)}}}
+			for range w.watch(ctx, func(yield func(catalog.Package, error) bool) {
 				for range 3 {
 					time.Sleep(40 * time.Second)
 					if !yield(catalog.Package{}, nil) {

@@ -147,6 +147,8 @@ const (
 	lockLength = 20 * time.Second
 	// lockPoll is the pause between two checks of another publisher's lock.
 	lockPoll = 100 * time.Millisecond
+	// recoveryPoll is that pause while the other publisher recovers the rows of the release.
+	recoveryPoll = 5 * time.Second
 )
 
 var (

@@ -13,7 +13,6 @@ import (
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
-	"repomill/schemas/stall"
 )
 
 // recover imports the rows of a published release whose revision the catalog never issued, because it lost history (a restored
@@ -21,7 +20,8 @@ import (
 // publishes a revision after the one that clients have seen. It returns errRecovered when it has imported them.
 func (p *Publisher) recover(ctx context.Context, old tree.Published) error {
 	key := layout.PointerKey(old.Release)
-	recovered, err := p.importRows(ctx, old, p.catalog.Recover)
+	defer p.lockRelease(ctx, old.Release)() // another process would read and write the same
+	recovered, err := p.importRows(ctx, old, true, p.catalog.Recover)
 	if errors.Is(err, tree.ErrForeign) {
 		// The signature was read after the pointer, and may be that of a newer one.
 		if v, err := tree.VersionOf(ctx, p.bucket, key); err != nil || v != old.Versions[key] {
@@ -41,8 +41,8 @@ func (p *Publisher) recover(ctx context.Context, old tree.Published) error {
 // A rowImporter is a method of [Recovery].
 type rowImporter func(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], published catalog.Revision, now time.Time) (catalogdb.Recovered, error)
 
-// importRows imports the rows of a published release into the catalog.
-func (p *Publisher) importRows(ctx context.Context, old tree.Published, take rowImporter) (catalogdb.Recovered, error) {
+// importRows imports the rows of a published release into the catalog. locked: this publisher has the lock on the release, and keeps it.
+func (p *Publisher) importRows(ctx context.Context, old tree.Published, locked bool, take rowImporter) (catalogdb.Recovered, error) {
 	rd, err := restore.Open(ctx, p.bucket, p.keys.Load().trusted, p.rows, old.Release, old.Body)
 	if err != nil {
 		return catalogdb.Recovered{}, err
@@ -50,19 +50,8 @@ func (p *Publisher) importRows(ctx context.Context, old tree.Published, take row
 	if err := p.importSnapshots(ctx, old.Release, rd.Revision, old.Now); err != nil {
 		return catalogdb.Recovered{}, err
 	}
-	return take(ctx, old.Release, moved(ctx, rd.All(ctx)), rd.Revision, old.Now)
-}
-
-// moved yields rows, and says that each is progress.
-func moved(ctx context.Context, rows iter.Seq2[catalog.Package, error]) iter.Seq2[catalog.Package, error] {
-	return func(yield func(catalog.Package, error) bool) {
-		for k, err := range rows {
-			stall.Moved(ctx)
-			if !yield(k, err) {
-				return
-			}
-		}
-	}
+	w := &recoveryWatch{p: p, release: old.Release, locked: locked, due: p.now().Add(recoveryLog)}
+	return take(ctx, old.Release, w.watch(ctx, rd.All(ctx)), rd.Revision, old.Now)
 }
 
 // importSnapshots imports the snapshots of the bucket that have a release.
@@ -125,7 +114,7 @@ func (p *Publisher) Rebuild(ctx context.Context, r catalog.Release) (catalogdb.R
 		}
 		var done catalogdb.Recovered
 		if err == nil {
-			done, err = p.importRows(ctx, old, p.catalog.Rebuild)
+			done, err = p.importRows(ctx, old, false, p.catalog.Rebuild)
 		}
 		if errors.Is(err, tree.ErrForeign) {
 			err = p.repairSignature(ctx, old, err)

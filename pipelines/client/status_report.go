@@ -32,14 +32,15 @@ type uploadStatus struct {
 }
 
 type releaseStatus struct {
-	Release   string     `json:"release"`
-	Revision  int64      `json:"revision"`  // of the rows
-	Published int64      `json:"published"` // what clients see
-	Since     *time.Time `json:"since,omitempty"`
-	Packages  int        `json:"packages"`
-	Fault     string     `json:"fault,omitempty"`     // why the last publish failed
-	Reindex   string     `json:"reindex,omitempty"`   // waiting or running
-	Retention string     `json:"retention,omitempty"` // why the rules of retention changed nothing the last time
+	Release   string                   `json:"release"`
+	Revision  int64                    `json:"revision"`  // of the rows
+	Published int64                    `json:"published"` // what clients see
+	Since     *time.Time               `json:"since,omitempty"`
+	Packages  int                      `json:"packages"`
+	Fault     string                   `json:"fault,omitempty"`     // why the last publish failed
+	Reindex   string                   `json:"reindex,omitempty"`   // waiting or running
+	Recovery  *catalogdb.RecoveryState `json:"recovery,omitempty"`  // of the rows from the published indexes, while it runs
+	Retention string                   `json:"retention,omitempty"` // why the rules of retention changed nothing the last time
 }
 
 // A WorkerStatus says whether a worker runs. Workers record that in the catalog.
@@ -70,7 +71,7 @@ func (c *Status) report(ctx context.Context, db *catalogdb.DB) (statusReport, er
 		if err != nil {
 			return report, err
 		}
-		report.Releases = append(report.Releases, releaseStatus{s.Release.String(), s.Revision.Number, s.Published, s.Since, n, s.Fault, reindexes[s.Release], stopped[catalog.PackageTarget{Repository: s.Release.Repository, Distribution: s.Release.Distribution}]})
+		report.Releases = append(report.Releases, releaseStatus{s.Release.String(), s.Revision.Number, s.Published, s.Since, n, s.Fault, reindexes[s.Release], s.Recovery, stopped[catalog.PackageTarget{Repository: s.Release.Repository, Distribution: s.Release.Distribution}]})
 	}
 	prefix := c.Target
 	if prefix != "" {
@@ -203,6 +204,9 @@ func (r statusReport) releases(now time.Time) *table {
 		}
 		if s.Reindex != "" {
 			since += ", reindex: " + s.Reindex
+		}
+		if s.Recovery != nil {
+			since += ", recovering: " + s.Recovery.String()
 		}
 		note := s.Fault
 		if note == "" && s.Retention != "" {

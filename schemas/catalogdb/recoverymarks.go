@@ -4,10 +4,25 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
 	"repomill/schemas/catalog"
 )
+
+// A RecoveryState says how many of the published rows of a release the catalog has again ([DB.Recover]).
+type RecoveryState struct {
+	Done  int64 `json:"done"`
+	Total int64 `json:"total"`
+}
+
+// String returns "DONE of TOTAL rows".
+func (s RecoveryState) String() string { return fmt.Sprintf("%d of %d rows", s.Done, s.Total) }
+
+// otherRecoveries is the architecture of another release of the distribution of a release r whose recovery has changed packages that r may
+// show, and is not at its end; empty for none.
+const otherRecoveries = `COALESCE((SELECT MIN(o.arch) FROM recoveries c JOIN releases o ON o.id = c.release_id AND o.retired = 0
+	WHERE o.distribution_id = r.distribution_id AND o.id <> r.id AND c.shared <> 0), '')`
 
 // A recoveryMark is how far the rows of a release are imported.
 type recoveryMark struct {

@@ -26,6 +26,7 @@ type ReleaseState struct {
 	Published int64            // the newest revision that clients see; 0 if none
 	Since     *time.Time       // when that was published; only from [DB.Releases] and [DB.ReleasesOf]
 	Fault     string           // why the last publish failed; likewise
+	Recovery  *RecoveryState   // of the rows, while that is not at its end; likewise
 }
 
 func scanRelease(scan func(...any) error) (ReleaseState, error) {
@@ -45,6 +46,16 @@ func scanReleaseSince(scan func(...any) error) (ReleaseState, error) {
 	return s, err
 }
 
+// scanReleaseRecovery is scanReleaseSince with how far its recovery is.
+func scanReleaseRecovery(scan func(...any) error) (ReleaseState, error) {
+	var done, total sql.NullInt64
+	s, err := scanReleaseSince(func(dest ...any) error { return scan(append(dest, &done, &total)...) })
+	if done.Valid {
+		s.Recovery = &RecoveryState{done.Int64, total.Int64}
+	}
+	return s, err
+}
+
 func distributionArgs(r catalog.Release) []any {
 	return []any{r.Repository.Owner, r.Repository.Name, r.Distribution.OS, r.Distribution.Version}
 }
@@ -60,8 +71,8 @@ func (d *DB) ReleasesOf(ctx context.Context, r catalog.Repository) ([]ReleaseSta
 }
 
 func (d *DB) releaseStates(ctx context.Context, where string, args ...any) ([]ReleaseState, error) {
-	return list(ctx, d, scanReleaseSince, `SELECT `+releaseColumns+`, u.published_at, r.fault FROM `+releaseTables+`
-		LEFT JOIN publications u ON u.release_id = r.id AND u.revision = r.published_revision`+where+releaseOrder, args...)
+	return list(ctx, d, scanReleaseRecovery, `SELECT `+releaseColumns+`, u.published_at, r.fault, c.done, c.total FROM `+releaseTables+`
+		LEFT JOIN publications u ON u.release_id = r.id AND u.revision = r.published_revision LEFT JOIN recoveries c ON c.release_id = r.id`+where+releaseOrder, args...)
 }
 
 // Unpublished returns the releases whose latest revision is not published, in order.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -53,6 +54,7 @@ type DueRetention struct {
 
 // RetentionDue returns the distributions whose rule sets are all automatic and are to be applied at a time: they never were, or have
 // changed, or it is their time. Runs of other distributions, whose rules were paused or removed since, count as stopped no more.
+// Distributions of which a release is being recovered are not due: rules would see a part of it.
 func (d *DB) RetentionDue(ctx context.Context, now time.Time) (due []DueRetention, err error) {
 	runs, err := d.RetentionRuns(ctx)
 	if err != nil {
@@ -65,6 +67,10 @@ func (d *DB) RetentionDue(ctx context.Context, now time.Time) (due []DueRetentio
 	err = d.askOnce(ctx, func(q querier) error {
 		due = nil
 		rows, err := collect(ctx, q, scanRepository, `SELECT `+repositoryColumns+` FROM repositories WHERE retention <> '[]' ORDER BY owner, name`)
+		if err != nil {
+			return err
+		}
+		recovering, err := collect(ctx, q, scanID, `SELECT r.distribution_id FROM recoveries c JOIN releases r ON r.id = c.release_id AND r.retired = 0`)
 		if err != nil {
 			return err
 		}
@@ -81,7 +87,7 @@ func (d *DB) RetentionDue(ctx context.Context, now time.Time) (due []DueRetentio
 				if automatic {
 					delete(stopped, t.id)
 				}
-				if run, has := of[t.id]; automatic && (!has || run.rules != x.rules || !run.Next.After(now)) {
+				if run, has := of[t.id]; automatic && !slices.Contains(recovering, t.id) && (!has || run.rules != x.rules || !run.Next.After(now)) {
 					due = append(due, x)
 				}
 			}

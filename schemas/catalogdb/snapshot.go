@@ -25,7 +25,12 @@ type Snapshot struct {
 	Generation int64
 	SignedBy   string // how what is published is signed ([DB.RecordSignedBy]); empty if that is not known
 	Lock       ReleaseLock
-	Settings   catalog.Settings
+	// Recovering says that rows of the release are being imported, and are not all here. OtherRecovering is the architecture of a release of the
+	// same distribution of which that is so, if it has changed packages that this release shows, too: it is not to be published with a part
+	// of them. It is empty for none.
+	Recovering      bool
+	OtherRecovering string
+	Settings        catalog.Settings
 
 	tx           *sql.Tx
 	distribution int64
@@ -62,9 +67,10 @@ func (d *DB) snapshot(ctx context.Context, r catalog.Release) (*Snapshot, error)
 }
 
 func (s *Snapshot) begin(ctx context.Context) error {
-	err := s.tx.QueryRowContext(ctx, `SELECT r.id, d.id, r.revision, r.nonce, r.published_revision, r.generation, r.signed_by
+	err := s.tx.QueryRowContext(ctx, `SELECT r.id, d.id, r.revision, r.nonce, r.published_revision, r.generation, r.signed_by,
+		(SELECT COUNT(*) FROM recoveries WHERE release_id = r.id), `+otherRecoveries+`
 		FROM `+releaseTables+` WHERE `+releaseKey+` AND r.arch = ?`, append(distributionArgs(s.Release), s.Release.Arch)...).
-		Scan(&s.release, &s.distribution, &s.Revision.Number, &s.Revision.Nonce, &s.Published, &s.Generation, &s.SignedBy)
+		Scan(&s.release, &s.distribution, &s.Revision.Number, &s.Revision.Nonce, &s.Published, &s.Generation, &s.SignedBy, &s.Recovering, &s.OtherRecovering)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
