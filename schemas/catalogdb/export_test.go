@@ -89,6 +89,13 @@ func SetMaxSelected(n int) (back func()) {
 	return func() { maxSelected = before }
 }
 
+// SetRecovery has so many rows recovered in one transaction, and each by itself if alone is set, until the function that it returns is called.
+func SetRecovery(rows int, alone bool) (back func()) {
+	was, wasAlone := recoveryRows, recoverAlone
+	recoveryRows, recoverAlone = rows, alone
+	return func() { recoveryRows, recoverAlone = was, wasAlone }
+}
+
 // SetClock makes the database's clock say a time from now on, as after a jump.
 func (d *DB) SetClock(now time.Time) { d.clock = "SELECT " + strconv.FormatInt(millis(now), 10) }
 

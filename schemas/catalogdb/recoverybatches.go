@@ -34,34 +34,37 @@ type recoveryBatch struct {
 // end returns the number of rows up to its end.
 func (b recoveryBatch) end() int { return b.from + len(b.rows) }
 
-// recoveryBatches yields rows in batches: at least one, which may be empty. How rows are divided depends on the rows alone. An error is the
-// last value, and the rows before it in its batch are not yielded.
+// recoveryBatches yields rows in batches: at least one, which is empty if there are no rows. How rows are divided depends on the rows alone. An
+// error is the last value; the rows before it in its batch are not to be used.
 func recoveryBatches(rows iter.Seq2[catalog.Package, error]) iter.Seq2[recoveryBatch, error] {
 	return func(yield func(recoveryBatch, error) bool) {
 		var b recoveryBatch
 		var size int
 		digest := sha256.New()
+		send := func(err error) bool {
+			b.sum = hex.EncodeToString(digest.Sum(nil))
+			done := b
+			b, size = recoveryBatch{from: b.end()}, 0
+			return yield(done, err)
+		}
 		for k, err := range rows {
-			if err == nil && (len(b.rows) == recoveryRows || size >= recoveryBytes) { // the last one is not empty unless all are
-				b.sum = hex.EncodeToString(digest.Sum(nil))
-				if !yield(b, nil) {
-					return
-				}
-				b, size = recoveryBatch{from: b.end()}, 0
-			}
 			if err == nil {
 				k = kept(k)
 				err = addRow(digest, k)
 			}
 			if err != nil {
-				yield(b, err)
+				send(err)
 				return
 			}
 			b.rows = append(b.rows, k)
 			size += len(k.Stanza) + len(k.Primary) + len(k.Filelists) + len(k.Other)
+			if (len(b.rows) == recoveryRows || size >= recoveryBytes) && !send(nil) {
+				return
+			}
 		}
-		b.sum = hex.EncodeToString(digest.Sum(nil))
-		yield(b, nil)
+		if len(b.rows) > 0 || b.from == 0 {
+			send(nil)
+		}
 	}
 }
 
