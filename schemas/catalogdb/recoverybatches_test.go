@@ -257,3 +257,29 @@ func TestRecoveryHoldsOthersBack(t *testing.T) {
 		checkRevision(t, db, in(el9, "SRPMS"), 1)
 	})
 }
+
+// TestRecoveryIsAbandoned has a revision of this catalog published while another one is recovered: the bucket was restored from a copy.
+func TestRecoveryIsAbandoned(t *testing.T) {
+	defer catalogdb.SetRecovery(3, false)()
+	onBoth(t, func(t *testing.T, e database) {
+		db := open(t, e.url)
+		declare(t, db, el9)
+		_, err := db.Recover(t.Context(), el9, watched(ten(el9), func(reading, row int) error {
+			if reading == 2 && row == 5 {
+				return errKilled
+			}
+			return nil
+		}), foreign, start)
+		if !errors.Is(err, errKilled) {
+			t.Fatal(err)
+		}
+		publish(t, db, el9, 1, start)
+		checkProgress(t, db, el9, 0, 0)
+		checkRevision(t, db, in(el9, "aarch64"), 2) // it shows noarch packages that came
+		s := snapshot(t, db, in(el9, "aarch64"))
+		defer s.Close()
+		if s.OtherRecovering != "" {
+			t.Errorf("it waits for %q", s.OtherRecovering)
+		}
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"repomill/schemas/catalog"
+	"repomill/schemas/layout"
 )
 
 // A RecoveryState says how many of the published rows of a release the catalog has again ([DB.Recover]).
@@ -74,5 +75,28 @@ func (m recoveryMark) write(ctx context.Context, tx *transaction, release int64)
 // deleteMark deletes the mark of a release, if it has one.
 func deleteMark(ctx context.Context, tx *transaction, release int64) error {
 	_, err := tx.ExecContext(ctx, `DELETE FROM recoveries WHERE release_id = ?`, release)
+	return err
+}
+
+// abandonRecovery ends the recovery of a release before its end. Rows that it has imported stay. Other releases of the distribution that show
+// some of them get a revision.
+func abandonRecovery(ctx context.Context, tx *transaction, release int64, now time.Time) error {
+	mark, err := readMark(ctx, tx, release)
+	if err == nil {
+		err = deleteMark(ctx, tx, release)
+	}
+	if err != nil || !mark.shared {
+		return err
+	}
+	others, err := collect(ctx, tx, scanID, `SELECT o.id FROM releases r JOIN releases o ON o.distribution_id = r.distribution_id AND o.id <> r.id AND o.retired = 0
+		WHERE r.id = ? AND o.arch <> ? ORDER BY o.id`, release, layout.SRPMS)
+	for _, other := range others {
+		if _, err = issueNext(ctx, tx, other, now); err == nil {
+			err = raiseGeneration(ctx, tx, other)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return err
 }

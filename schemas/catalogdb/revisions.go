@@ -125,7 +125,7 @@ func publish(ctx context.Context, tx *transaction, release, revision int64, now 
 		return err
 	}
 	if recovering { // a revision is published that this catalog knows: what was being recovered was replaced, as by a copy of the bucket
-		if err := deleteMark(ctx, tx, release); err != nil {
+		if err := abandonRecovery(ctx, tx, release, now); err != nil {
 			return err
 		}
 	}
