@@ -233,6 +233,7 @@ func TestRecoveryHoldsOthersBack(t *testing.T) {
 	onBoth(t, func(t *testing.T, e database) {
 		db := open(t, e.url)
 		declare(t, db, el9)
+		retained(t, db, catalog.Retention{Newest: 3, Automatic: true})
 		recovering := func(r catalog.Release) (own bool, other string) {
 			s := snapshot(t, db, r)
 			defer s.Close()
@@ -242,6 +243,9 @@ func TestRecoveryHoldsOthersBack(t *testing.T) {
 			if reading == 2 && row == 5 {
 				own, other := recovering(el9)
 				_, beside := recovering(in(el9, "aarch64"))
+				if due := dueAt(t, db, start); len(due) > 0 {
+					t.Errorf("rules are applied to a part of the release: %+v", due)
+				}
 				if !own || other != "" || beside != "x86_64" {
 					t.Errorf("recovering %v, %q; beside it %q", own, other, beside)
 				}
@@ -255,6 +259,9 @@ func TestRecoveryHoldsOthersBack(t *testing.T) {
 		}
 		checkRevision(t, db, in(el9, "aarch64"), 2)
 		checkRevision(t, db, in(el9, "SRPMS"), 1)
+		if due := dueAt(t, db, start); len(due) != 1 {
+			t.Errorf("at the end %d rule sets are due", len(due))
+		}
 	})
 }
 
