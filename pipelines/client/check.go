@@ -80,7 +80,7 @@ func (c *Check) Run(ctx context.Context, io Stdio, replicas ReplicaChecker) erro
 		return checkError(ctx, err)
 	}
 	report := checkReport{Releases: []check.Release{}, Problems: []check.Problem{}}
-	opt := check.Options{Content: !c.Quick, Now: time.Now()}
+	opt := check.Options{Content: !c.Quick, Now: time.Now(), ByHash: p.snapshot}
 	for _, f := range p.found {
 		read := check.RPM
 		if f.Format == catalog.DEB {

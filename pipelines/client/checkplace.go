@@ -22,6 +22,8 @@ type checkPlace struct {
 	tree  check.Tree
 	shown string // name of the place in messages
 	found []check.Found
+
+	snapshot bool // the releases are below a snapshot
 }
 
 // nameOf returns the name of a release in messages.
@@ -81,10 +83,10 @@ func findInFolder(place string) (checkPlace, error) {
 		return checkPlace{}, command.Fault(err)
 	}
 	if len(found) > 0 {
-		return checkPlace{check.Dir(dir), place, found}, nil
+		return checkPlace{tree: check.Dir(dir), shown: place, found: found}, nil
 	}
 	if _, err := os.Stat(filepath.Join(dir, "InRelease")); err == nil && path.Base(path.Dir(dir)) == "dists" {
-		return checkPlace{check.Dir(path.Dir(path.Dir(dir))), place, []check.Found{{Format: catalog.DEB, Codename: path.Base(dir)}}}, nil
+		return checkPlace{tree: check.Dir(path.Dir(path.Dir(dir))), shown: place, found: []check.Found{{Format: catalog.DEB, Codename: path.Base(dir)}}}, nil
 	}
 	return checkPlace{}, command.Fault(fmt.Errorf("there is no release at or below %s: neither dists/CODENAME/InRelease nor repodata/repomd.xml", place))
 }

@@ -45,11 +45,20 @@ func findAtURL(ctx context.Context, place string, table *layout.Table) (checkPla
 			return checkPlace{}, unreadableURL(shown, err)
 		}
 		if len(found) > 0 {
-			return checkPlace{tree, shown, found}, nil
+			return checkPlace{tree, shown, found, isSnapshot(m.root)}, nil
 		}
 	}
 	return checkPlace{}, noRelease(ctx, client, place, shown, refused)
 }
+
+// isSnapshot reports whether a URL is of a snapshot, or of something below one.
+func isSnapshot(root string) bool {
+	u, err := url.Parse(root)
+	return err == nil && belowSnapshot.MatchString(u.Path)
+}
+
+// belowSnapshot matches owner/name/snapshots/ID, and what may be before and behind it.
+var belowSnapshot = regexp.MustCompile(`/[^/]+/[^/]+/snapshots/[^/]+(/|$)`)
 
 // patientTransport returns a transport that waits up to a minute for the header of a response.
 func patientTransport() http.RoundTripper {

@@ -52,6 +52,16 @@ func TestSnapshot(t *testing.T) {
 	s.publish(t, el9, newRPM(t, rpmtest.Spec{Version: "2.0"}))
 	s.does(t, 0, "", "yank", "acme/kept", "hello=1.0*", "--reason", "old")
 
+	ring, err := s.ownKeyring()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, place := range []string{taken.ID, "r1"} { // with what it lacks on purpose
+		if c := repomill(t, "check", s.url+"/acme/kept/snapshots/"+place, "--keyring", ring); c.Code != 0 || !strings.HasPrefix(lastLine(c.Stdout), "sound: ") {
+			t.Errorf("check of snapshot %s: %v", place, c)
+		}
+	}
+
 	a := newApt(t, "amd64")
 	a.Source(t, "sources", string(s.fetch(t, taken.Files[1])))
 	a.Update(t)

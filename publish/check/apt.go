@@ -93,7 +93,7 @@ func (a *aptRun) pairFiles(ctx context.Context, body []byte) []Problem {
 		err := a.compare(ctx, key, a.entries[name])
 		if err == nil {
 			a.good[name] = key
-		} else if !errors.Is(err, errMissing) || !a.optional(name) {
+		} else if !errors.Is(err, errMissing) || !a.optional(name) && !a.opt.ByHash {
 			report(name, err)
 		}
 	}

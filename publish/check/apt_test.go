@@ -144,6 +144,29 @@ func apt(t *testing.T, tree check.Tree, o check.Options) (check.Release, []check
 	return r, problems
 }
 
+// Below a snapshot there are no plain-named indexes; one that is there has to be right.
+func TestAptByHashAlone(t *testing.T) {
+	tree := newAptSource(t).publish()
+	for name := range tree {
+		if strings.HasPrefix(path.Base(name), "Packages") {
+			delete(tree, name)
+		}
+	}
+	byHash := opt
+	byHash.ByHash = true
+	if got, problems := apt(t, tree, byHash); len(problems) > 0 || got.Packages != 2 {
+		t.Errorf("%d packages, and problems:\n%s", got.Packages, list(problems))
+	}
+	if _, problems := apt(t, tree, opt); len(problems) == 0 {
+		t.Error("a release that without the option needs plain-named indexes")
+	}
+	key := aptBase + "/dists/jammy/main/binary-amd64/Packages.gz"
+	tree[key] = gz([]byte("Package: x\n"))
+	if _, problems := apt(t, tree, byHash); len(problems) != 1 || problems[0].Path != key {
+		t.Errorf("a wrong one is reported as:\n%s", list(problems))
+	}
+}
+
 func TestAptSoundTree(t *testing.T) {
 	tree := newAptSource(t).publish()
 	got, problems := apt(t, tree, opt)

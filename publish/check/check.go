@@ -26,6 +26,10 @@ type Options struct {
 	Now     time.Time     // the client's clock, with which Date, Valid-Until and expiry of keys are compared; zero: they are not
 	Settle  time.Duration // how long files beside the pointer may lag behind it before they count as wrong; 0 means 1 s
 	Budget  *Budget       // of bytes that [Sample] may read; nil: any number
+
+	// ByHash says that a DEB release may lack the plain-named indexes, such as Packages.gz: below a snapshot there are none, and its
+	// clients ask for indexes by their digests (serve/CONTRACT.md). One that is there has to be right.
+	ByHash bool
 }
 
 // A Release summarizes a release that was read.
