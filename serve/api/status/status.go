@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -123,6 +124,9 @@ func (h *handler) state(w http.ResponseWriter, r *http.Request, by api.Principal
 	case err != nil:
 		return api.Unavailable(err)
 	}
+	if !by.May(api.Push, repo) && !by.May(api.Manage, repo) {
+		report.Pushes, report.Rejections = notReserved(report.Pushes), notReserved(report.Rejections)
+	}
 	switch form {
 	case without:
 		w.Header().Set("Cache-Control", "no-store")
@@ -134,6 +138,12 @@ func (h *handler) state(w http.ResponseWriter, r *http.Request, by api.Principal
 		h.write(w, report)
 	}
 	return nil
+}
+
+// notReserved leaves out the uploads that were rejected because a release train holds their name: it may be under embargo, and who may not
+// push does not learn of it.
+func notReserved(all []model.UploadStatus) []model.UploadStatus {
+	return slices.DeleteFunc(all, func(u model.UploadStatus) bool { return u.Reason == catalog.ReservedIdentity })
 }
 
 func (h *handler) write(w http.ResponseWriter, report model.StatusPage) {

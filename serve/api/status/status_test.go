@@ -41,6 +41,9 @@ func (source) Report(_ context.Context, r catalog.Repository, _ func(catalog.Rep
 		return report(), nil
 	case empty:
 		return model.StatusPage{Repository: model.Repository{Name: empty}, At: now}, nil
+	case catalog.Repository{Owner: "acme", Name: "holds"}:
+		reserved := model.UploadStatus{File: "secret_19.5.1.deb", Target: "acme/holds/ubuntu/jammy", State: catalog.Rejected, Reason: catalog.ReservedIdentity, Received: now}
+		return model.StatusPage{Repository: model.Repository{Name: r}, At: now, Pushes: []model.UploadStatus{reserved}, Rejections: []model.UploadStatus{reserved}}, nil
 	case catalog.Repository{Owner: "acme", Name: "down"}:
 		return model.StatusPage{}, errors.New("mysql is away, at db.internal")
 	}
@@ -93,6 +96,16 @@ func get(t *testing.T, path, token string) *httptest.ResponseRecorder {
 	}
 	handler().ServeHTTP(w, r)
 	return w
+}
+
+// That a name waits for a release train is said to those who may push it, or manage the repository.
+func TestStatusKeepsReservedNames(t *testing.T) {
+	t.Parallel()
+	for right, want := range map[string]int{"has-read": 0, "has-push": 2, "has-manage": 2} {
+		if got := strings.Count(get(t, "/api/v1/repos/acme/holds/status.json", right).Body.String(), "secret_19.5.1.deb"); got != want {
+			t.Errorf("%s: the name is in status.json %d times, want %d", right, got, want)
+		}
+	}
 }
 
 func TestStatusIsForThoseWhoMayLook(t *testing.T) {
