@@ -17,14 +17,14 @@ import (
 // process ends a batch: with its uploads stored, finished, or to be tried again, and the releases scheduled that got rows. What the
 // queue knew of an upload may be old: the catalog says what is to be done.
 func (d *Dispatcher) process(ctx, work context.Context, b *batch) {
-	uploads := b.uploads
-	if b.kind == fresh || b.kind == large { // of the others it is known
+	uploads, unknown := b.uploads, b.kind == fresh || b.kind == large // of the others it is known
+	if unknown {
 		uploads = d.triage(work, b)
 	}
 	if len(uploads) == 0 {
 		return
 	}
-	if stored := d.ingest(work, uploads, b.kind != fresh); stored {
+	if stored := d.ingest(work, uploads, b.kind != fresh, unknown); stored {
 		d.publishBehind(ctx, work, b.repository)
 	}
 }
@@ -76,8 +76,8 @@ func (d *Dispatcher) statSizes(ctx context.Context, uploads []catalog.Upload) {
 
 // ingest takes leases on uploads and runs the pipeline that makes rows of those that it got. It reports whether releases have to be
 // published, as far as the catalog answers. An upload that an earlier attempt did not finish comes alone: it may be what stopped the
-// program, and if it does so again, that counts against no other.
-func (d *Dispatcher) ingest(ctx context.Context, uploads []catalog.Upload, alone bool) (stored bool) {
+// program, and if it does so again, that counts against no other. Of unknown uploads the catalog has no row: it may be a new one.
+func (d *Dispatcher) ingest(ctx context.Context, uploads []catalog.Upload, alone, unknown bool) (stored bool) {
 	l := Leases{d.Resources, catalogdb.Lease{Owner: d.owner + "-" + rand.Text()[:8], For: leaseTime}}
 	tasks, refused := l.Take(ctx, uploads)
 	d.endRefused(ctx, refused)
@@ -85,7 +85,11 @@ func (d *Dispatcher) ingest(ctx context.Context, uploads []catalog.Upload, alone
 		return false
 	}
 	stop := d.heartbeat(ctx, l, tasks)
-	if ready := d.withSettings(ctx, tasks); len(ready) > 0 {
+	ready := d.withSettings(ctx, tasks)
+	if unknown {
+		ready = d.notRejected(ctx, ready)
+	}
+	if len(ready) > 0 {
 		p, s := beam.NewPipelineWithRoot()
 		pipelines.Ingest(s, d.Resources.Config, beam.Create(s, pipelines.Batch{Tasks: ready, Alone: alone}))
 		if err := d.Run(ctx, p); err != nil {
@@ -121,6 +125,34 @@ func (d *Dispatcher) withSettings(ctx context.Context, tasks []pipelines.Task) (
 			continue
 		}
 		ready = append(ready, t)
+	}
+	return ready
+}
+
+// notRejected returns the tasks whose uploads have no rejection beside them in staging, and rejects the others again. That of a catalog
+// which was lost stays: what it rejected must not take the names of packages that wait for a release train, and are to be held again. An
+// upload whose verdict cannot be read meets a fault.
+func (d *Dispatcher) notRejected(ctx context.Context, tasks []pipelines.Task) (ready []pipelines.Task) {
+	rejected, failed := make([]*catalog.Rejection, len(tasks)), make([]error, len(tasks))
+	var g errgroup.Group
+	g.SetLimit(batchStores)
+	for i, t := range tasks {
+		g.Go(func() error {
+			rejected[i], failed[i] = d.Resources.RejectedBefore(ctx, t.Upload())
+			return nil
+		})
+	}
+	g.Wait() //nolint:errcheck // failed has the errors
+	for i, t := range tasks {
+		err := failed[i]
+		if err == nil && rejected[i] != nil {
+			err = d.Resources.Catalog.Reject(ctx, t.Upload(), t.Token, *rejected[i], d.Resources.Now(ctx))
+		} else if err == nil {
+			ready = append(ready, t)
+		}
+		if err != nil {
+			d.Resources.RecordFault(ctx, t.Upload(), t.Token, err.Error())
+		}
 	}
 	return ready
 }
