@@ -49,6 +49,7 @@ func (g *Ingester) nameVariant(ctx context.Context, u catalog.Upload, k catalog.
 	case errors.Is(err, catalogdb.ErrNotFound), err == nil && owner.State == catalog.Claimed:
 	case err != nil:
 		return k, err
+	case owner.State == catalog.Yanked && !owner.Replaced() && u.Promoted() && owner.File.SHA256 == u.Generation: // it comes back
 	default:
 		if stored, err := g.checkConflict(ctx, u, k, owner, k.File); err != nil || !owner.Replaced() {
 			return stored, err
