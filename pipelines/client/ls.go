@@ -57,17 +57,25 @@ func (c *Ls) Run(ctx context.Context, io Stdio) error {
 type packageTable struct {
 	out           *tabwriter.Writer
 	distributions bool // a column has them
+	digests       bool // the last column has them: the repository is mutable
 	lines         int
 }
 
 const maxLines = 10_000 // in memory
 
 func (t *packageTable) add(k catalog.Package) {
+	if t.lines == 0 {
+		t.digests = k.Variant != ""
+	}
 	t.begin()
 	if t.distributions {
 		fmt.Fprintf(t.out, "%s\t", k.Distribution)
 	}
-	fmt.Fprintf(t.out, "%s\t%s\t%s\t%s\t%d\t%s\n", k.Name, k.Version, k.Arch, cmp.Or(k.Component, "-"), k.File.Size, k.Uploaded.Format("2006-01-02 15:04:05"))
+	digest := ""
+	if t.digests {
+		digest = "\t" + k.File.SHA256
+	}
+	fmt.Fprintf(t.out, "%s\t%s\t%s\t%s\t%d\t%s%s\n", k.Name, k.Version, k.Arch, cmp.Or(k.Component, "-"), k.File.Size, k.Uploaded.Format("2006-01-02 15:04:05"), digest)
 	if t.lines++; t.lines%maxLines == 0 {
 		t.out.Flush() //nolint:errcheck // the last one returns the error, too
 	}
@@ -78,7 +86,11 @@ func (t *packageTable) begin() {
 		if t.distributions {
 			fmt.Fprint(t.out, "DISTRIBUTION\t")
 		}
-		fmt.Fprintln(t.out, "NAME\tVERSION\tARCH\tCOMPONENT\tSIZE\tSINCE")
+		fmt.Fprint(t.out, "NAME\tVERSION\tARCH\tCOMPONENT\tSIZE\tSINCE")
+		if t.digests {
+			fmt.Fprint(t.out, "\tSHA256")
+		}
+		fmt.Fprintln(t.out)
 		t.lines++
 	}
 }

@@ -35,6 +35,7 @@ type placement struct {
 	Name      string         `json:"name,omitempty"`
 	Version   string         `json:"version,omitempty"`
 	Arch      string         `json:"arch,omitempty"`
+	SHA256    string         `json:"sha256,omitempty"` // in a mutable repository, where the version may get other bytes
 	State     placeState     `json:"state"`
 	Since     *time.Time     `json:"since,omitempty"`     // when clients first saw it
 	Till      *time.Time     `json:"till,omitempty"`      // when they first did not any more
@@ -85,6 +86,10 @@ func placementOf(p catalogdb.Placement, r catalogdb.ReleaseState) placement {
 		}
 	default:
 		row.State, row.Since, row.Till, row.Detail = placeWaiting, nil, nil, "its release is not published yet"
+	}
+	if k.Variant != "" {
+		row.SHA256 = k.File.SHA256
+		row.Detail = strings.TrimSuffix("sha256 "+row.SHA256+"; "+row.Detail, "; ")
 	}
 	if r.Fault != "" && r.Published < r.Revision.Number {
 		row.Detail = strings.TrimPrefix(row.Detail+"; the last publish failed: "+r.Fault, "; ")
