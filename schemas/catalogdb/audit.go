@@ -55,6 +55,15 @@ func elsewhereColumn(e catalog.AuditEntry) string {
 	return e.Elsewhere.String()
 }
 
+// elsewhereOf returns the repository that a column names, or nil.
+func elsewhereOf(column string) *catalog.Repository {
+	owner, name, is := strings.Cut(column, "/")
+	if !is || owner == "" {
+		return nil
+	}
+	return &catalog.Repository{Owner: owner, Name: name}
+}
+
 // recordNow is [record] for a change whose caller names no time: it goes by the database's clock.
 func (d *DB) recordNow(ctx context.Context, tx *transaction, entries ...catalog.AuditEntry) error {
 	var now time.Time
@@ -78,20 +87,64 @@ const logPage = 500
 // target of one repository, or of an owner, has also what was done to its owner, or to all.
 func (d *DB) Log(ctx context.Context, target catalog.Target, since time.Time) iter.Seq2[catalog.AuditEntry, error] {
 	return func(yield func(catalog.AuditEntry, error) bool) {
-		sources := []*logSource{{read: d.auditPage, at: millis(since), id: -1}, {read: d.uploadPage, at: millis(since), id: -1}}
+		for line, err := range d.LogFrom(ctx, target, LogSince(since)) {
+			if !yield(line.AuditEntry, err) {
+				return
+			}
+		}
+	}
+}
+
+// A LogPlace is a place between two lines of a log.
+type LogPlace struct {
+	Audit, Uploads LogMark
+}
+
+// A LogMark is the last line of one of the tables that a log is made of.
+type LogMark struct {
+	At int64 // milliseconds since 1970
+	ID int64
+}
+
+// LogSince returns the place before the first line of a time.
+func LogSince(t time.Time) LogPlace {
+	m := LogMark{millis(t), -1}
+	return LogPlace{m, m}
+}
+
+// A LogLine is a line of a log.
+type LogLine struct {
+	catalog.AuditEntry
+	Behind LogPlace // the place behind it
+}
+
+// LogFrom is [DB.Log] of what is behind a place. Lines that are recorded in the meantime come at the end, as far as their time is not before
+// that of the last line.
+func (d *DB) LogFrom(ctx context.Context, target catalog.Target, from LogPlace) iter.Seq2[LogLine, error] {
+	return func(yield func(LogLine, error) bool) {
+		audit, uploads := &logSource{read: d.auditPage, at: from.Audit.At, id: from.Audit.ID}, &logSource{read: d.uploadPage, at: from.Uploads.At, id: from.Uploads.ID}
 		for {
 			var first *logSource
-			for _, s := range sources {
+			for _, s := range []*logSource{audit, uploads} {
 				row, err := s.peek(ctx, target)
 				if err != nil {
-					yield(catalog.AuditEntry{}, fmt.Errorf("read the log: %w", err))
+					yield(LogLine{}, fmt.Errorf("read the log: %w", err))
 					return
 				}
 				if row != nil && (first == nil || row.at < first.rows[0].at) {
 					first = s
 				}
 			}
-			if first == nil || !yield(first.rows[0].entry, nil) {
+			if first == nil {
+				return
+			}
+			row := first.rows[0]
+			if mark := (LogMark{row.at, row.id}); first == audit {
+				from.Audit = mark
+			} else {
+				from.Uploads = mark
+			}
+			if !yield(LogLine{row.entry, from}, nil) {
 				return
 			}
 			first.rows = first.rows[1:]
@@ -137,10 +190,11 @@ func (d *DB) auditPage(ctx context.Context, target catalog.Target, at, id int64)
 	}
 	return list(ctx, d, func(scan func(...any) error) (row logRow, err error) {
 		e := &row.entry
-		err = scan(&row.id, &row.at, &e.By, &e.Action, &e.Target, &e.Detail, &e.Why, &e.Job)
-		e.At = instant(row.at)
+		var elsewhere string
+		err = scan(&row.id, &row.at, &e.By, &e.Action, &e.Target, &e.Detail, &e.Why, &e.Job, &elsewhere)
+		e.At, e.Elsewhere = instant(row.at), elsewhereOf(elsewhere)
 		return row, err
-	}, `SELECT id, at, actor, action, target, detail, why, job FROM audit WHERE `+where+` ORDER BY at, id LIMIT ?`, append(args, logPage)...)
+	}, `SELECT id, at, actor, action, target, detail, why, job, elsewhere FROM audit WHERE `+where+` ORDER BY at, id LIMIT ?`, append(args, logPage)...)
 }
 
 // uploadPage returns uploads as lines of the log, without those that are under embargo. Who pushed one is known once a worker has read it.
@@ -157,14 +211,16 @@ func (d *DB) uploadPage(ctx context.Context, target catalog.Target, at, id int64
 		var object, state string
 		var reason, detail sql.NullString
 		var k [3]string
-		if err = scan(&row.id, &row.at, &object, &state, &reason, &detail, &e.By, &e.Job, &k[0], &k[1], &k[2]); err != nil {
+		var from [2]string
+		if err = scan(&from[0], &from[1], &row.id, &row.at, &object, &state, &reason, &detail, &e.By, &e.Job, &k[0], &k[1], &k[2]); err != nil {
 			return row, err
 		}
+		e.Elsewhere = elsewhereOf(from[0] + "/" + from[1])
 		e.At, e.Action, e.Package = instant(row.at), catalog.ActionUpload, strings.TrimSpace(strings.Join(k[:], " "))
 		dir, file := path.Split(layout.ShownStaging(object))
 		said := slices.DeleteFunc([]string{file + " " + state, reason.String, detail.String}, func(s string) bool { return s == "" })
 		e.Target, e.Detail = strings.TrimSuffix(dir, "/"), strings.Join(said, ": ")
 		return row, nil
-	}, `SELECT u.id, u.received_at, u.object, u.state, u.reason, u.detail, u.pushed_by, u.pushed_job,
+	}, `SELECT `+promotedFrom+`u.id, u.received_at, u.object, u.state, u.reason, u.detail, u.pushed_by, u.pushed_job,
 			COALESCE(k.name, ''), COALESCE(k.version, ''), COALESCE(k.arch, '') FROM `+verdictTables+` WHERE `+where+` ORDER BY u.received_at, u.id LIMIT ?`, append(args, logPage)...)
 }

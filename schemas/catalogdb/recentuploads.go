@@ -112,9 +112,7 @@ func (d *DB) RecentChanges(ctx context.Context, r catalog.Repository, limit int)
 	all, err := list(ctx, d, func(scan func(...any) error) (e catalog.AuditEntry, err error) {
 		var elsewhere string
 		err = scan((*scanTime)(&e.At), &e.By, &e.Action, &e.Target, &e.Detail, &e.Why, &e.Job, &elsewhere)
-		if owner, name, is := strings.Cut(elsewhere, "/"); is {
-			e.Elsewhere = &catalog.Repository{Owner: owner, Name: name}
-		}
+		e.Elsewhere = elsewhereOf(elsewhere)
 		return e, err
 	}, `SELECT at, actor, action, target, detail, why, job, elsewhere FROM audit WHERE owner = ? AND name = ? ORDER BY at DESC, id DESC LIMIT ?`, r.Owner, r.Name, limit)
 	if err != nil {

@@ -1,8 +1,9 @@
 // Package history answers calls about what clients saw of a repository: it compares two states, and plans and makes rollbacks to one.
-// Workers publish what a rollback changes.
+// Workers publish what a rollback changes. It also answers what was changed, by whom and why.
 //
 //	GET  /api/v1/repos/OWNER/NAME/diff?from=41&to=release-19.4  what differs; each may be left out for now
 //	GET  /api/v1/repos/OWNER/NAME/rollback/plan?to=41           what a rollback would change, and its digest
+//	GET  /api/v1/repos/OWNER/NAME/log?since=7d                  who changed what, and when, in pages
 //	POST /api/v1/repos/OWNER/NAME/rollback                      roll back: a form with to and, each may be left out, digest, partial=yes and why
 //
 // A state is named by the revision of a release, a snapshot or a time. All take distribution=OS/VERSION.
@@ -34,6 +35,9 @@ type Source interface {
 	// RollBack rolls back, if its plan has the digest of b or that is empty, and waits until clients see it, for at most wait. If
 	// nothing differs from then, it changes nothing.
 	RollBack(ctx context.Context, b Back, most int, wait time.Duration) (Result, error)
+
+	// Log returns a page of the log of a repository.
+	Log(ctx context.Context, q LogQuery) (LogPage, error)
 }
 
 // A Back says what is rolled back to which point.
@@ -65,6 +69,7 @@ const (
 	diff     = "diff"
 	plan     = "rollback/plan"
 	rollback = "rollback"
+	log      = "log"
 )
 
 // fields are those that each call takes: another one is an error, since a caller who misspells it would get more than was asked for.
@@ -72,6 +77,7 @@ var fields = map[string][]string{
 	diff:     {"from", "to", "distribution"},
 	plan:     {"to", "distribution", "partial"},
 	rollback: {"to", "distribution", "partial", "digest", "why"},
+	log:      {"since", "distribution", "package", "cursor", "limit"},
 }
 
 // IsPath reports whether the handler answers a path.
@@ -136,6 +142,14 @@ func (h *handler) answer(ctx context.Context, form url.Values, repo catalog.Repo
 		return 0, nil, err
 	}
 	status = http.StatusOK
+	if call == log {
+		q, err := logQuery(form, t, by)
+		if err != nil {
+			return 0, nil, err
+		}
+		v, err = h.source.Log(ctx, q)
+		return status, v, err
+	}
 	if call == diff {
 		from, to := form.Get("from"), form.Get("to")
 		if from == "" && to == "" {
