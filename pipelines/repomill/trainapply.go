@@ -77,7 +77,7 @@ func heldPlan(n catalog.TrainName, members []catalog.TrainMember, settings map[c
 	var items []catalog.PlanItem
 	for _, m := range members {
 		if k := m.Package; k != nil && m.State == catalog.Held {
-			items = append(items, trainItems([]catalog.Package{*k}, settings[k.Repository])...)
+			items = append(items, trainItems(*k, m.Replaces, settings[k.Repository])...)
 		}
 	}
 	return n.Plan(items)

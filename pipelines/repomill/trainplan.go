@@ -27,7 +27,7 @@ type trainPlanCmd struct {
 func (trainPlanCmd) Help() string {
 	return `For each release, the plan lists what would come. It also says what is missing, as compared with the other distributions of the same
 format in the train: a package or an architecture that others get, and a distribution that has packages of the train and gets none; and
-what is a downgrade, because the release has a newer version. That keeps no train from going; what does is listed as not ready.
+what is a downgrade, because the release has a newer version; and, in a mutable repository, which bytes get others in their place. That keeps no train from going; what does is listed as not ready.
 
 Exit codes:
   0  the train is published or dropped: nothing would change
@@ -104,8 +104,9 @@ func (p trainPlan) print(io stdio, t catalog.Train) {
 	packages := map[string]bool{}
 	var size int64
 	for _, r := range p.Releases {
-		fmt.Fprintf(io.out, "%s: %s would come, %d bytes\n", r.Release, layout.Counted(len(r.Packages), "package"), r.Bytes)
-		for _, i := range r.Packages {
+		coming := slices.DeleteFunc(slices.Clone(r.Packages), func(i catalog.PlanItem) bool { return i.Action != catalog.PlanCopy })
+		fmt.Fprintf(io.out, "%s: %s would come, %d bytes\n", r.Release, layout.Counted(len(coming), "package"), r.Bytes)
+		for _, i := range coming {
 			in := ""
 			if i.Component != "" {
 				in = " in " + i.Component
@@ -119,6 +120,9 @@ func (p trainPlan) print(io stdio, t catalog.Train) {
 	}
 	for _, m := range p.Missing {
 		fmt.Fprintf(io.out, "missing: %s\n", m)
+	}
+	for _, r := range p.Replaced {
+		fmt.Fprintf(io.out, "replaced: %s\n", r)
 	}
 	for _, d := range p.Downgrades {
 		fmt.Fprintf(io.out, "downgrade: %s\n", d)
@@ -139,7 +143,7 @@ func (p trainPlan) print(io stdio, t catalog.Train) {
 func newTrainPlan(ctx context.Context, db *catalogdb.DB, t catalog.Train, members []catalog.TrainMember) (p trainPlan, err error) {
 	p.TrainPlan = catalog.TrainPlan{Train: t.Train, State: t.State, Releases: []catalog.TrainRelease{}, Faults: catalogdb.TrainFaults(t, members)}
 	p.Ready = len(p.Faults) == 0
-	coming := map[catalog.Repository][]catalog.Package{}
+	coming, replaces := map[catalog.Repository][]catalog.Package{}, map[string][]catalog.Package{}
 	for _, m := range members {
 		k := m.Package
 		if k == nil || m.State != catalog.Held && m.State != catalog.Duplicate {
@@ -147,6 +151,8 @@ func newTrainPlan(ctx context.Context, db *catalogdb.DB, t catalog.Train, member
 		}
 		if !slices.ContainsFunc(coming[k.Repository], func(o catalog.Package) bool { return o.Place() == k.Place() && o.Key == k.Key }) {
 			coming[k.Repository] = append(coming[k.Repository], *k)
+			replaces[k.Key] = m.Replaces
+			p.addReplaced(*k, m.Replaces)
 		}
 	}
 	for _, r := range slices.SortedFunc(maps.Keys(coming), func(a, b catalog.Repository) int { return strings.Compare(a.String(), b.String()) }) {
@@ -154,7 +160,7 @@ func newTrainPlan(ctx context.Context, db *catalogdb.DB, t catalog.Train, member
 		if err != nil {
 			return p, err
 		}
-		p.addReleases(coming[r], shown.Settings)
+		p.addReleases(coming[r], replaces, shown.Settings)
 		p.addDowngrades(coming[r], shown)
 		p.Missing = append(p.Missing, missingIn(coming[r], shown)...)
 	}
@@ -181,16 +187,22 @@ func shownOf(ctx context.Context, db *catalogdb.DB, r catalog.Repository, coming
 }
 
 // addReleases adds what comes into each release. Packages that are published already do not come.
-func (p *trainPlan) addReleases(coming []catalog.Package, s catalog.Settings) {
+func (p *trainPlan) addReleases(coming []catalog.Package, replaces map[string][]catalog.Package, s catalog.Settings) {
 	at := map[string]*catalog.TrainRelease{}
-	for _, i := range trainItems(coming, s) {
+	var items []catalog.PlanItem
+	for _, k := range coming {
+		items = append(items, trainItems(k, replaces[k.Key], s)...)
+	}
+	for _, i := range items {
 		p.items = append(p.items, i)
 		to := at[i.Release]
 		if to == nil {
 			to = &catalog.TrainRelease{Release: i.Release}
 			at[i.Release] = to
 		}
-		to.Packages, to.Bytes = append(to.Packages, i), to.Bytes+i.Bytes
+		if to.Packages = append(to.Packages, i); i.Action == catalog.PlanCopy {
+			to.Bytes += i.Bytes
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(at)) {
 		slices.SortFunc(at[name].Packages, func(a, b catalog.PlanItem) int { return strings.Compare(a.String(), b.String()) })
@@ -198,20 +210,24 @@ func (p *trainPlan) addReleases(coming []catalog.Package, s catalog.Settings) {
 	}
 }
 
-// trainItems returns what held packages of a repository bring into its releases.
-func trainItems(packages []catalog.Package, s catalog.Settings) (items []catalog.PlanItem) {
-	for _, k := range packages {
-		if k.State != catalog.Reserved {
-			continue
-		}
-		var dirs []string
-		if k.Format == catalog.RPM {
-			ds, _ := s.Find(k.Distribution)
-			dirs = layout.RPMDirs(k, ds.Architectures)
-		}
-		items = append(items, catalog.TrainItems(k, dirs)...)
+// trainItems returns what a held package brings into its releases, and what it takes the place of there; nothing for another package.
+func trainItems(k catalog.Package, replaces []catalog.Package, s catalog.Settings) []catalog.PlanItem {
+	if k.State != catalog.Reserved {
+		return nil
 	}
-	return items
+	var dirs []string
+	if k.Format == catalog.RPM {
+		ds, _ := s.Find(k.Distribution)
+		dirs = layout.RPMDirs(k, ds.Architectures)
+	}
+	return catalog.TrainItems(k, replaces, dirs)
+}
+
+// addReplaced adds what a held package takes the place of.
+func (p *trainPlan) addReplaced(k catalog.Package, replaces []catalog.Package) {
+	for _, o := range replaces {
+		p.Replaced = append(p.Replaced, fmt.Sprintf("%s in %s: sha256 %s in place of %s; hosts that have the version keep the old bytes", nameOf(k), k.Place(), k.File.SHA256, o.File.SHA256))
+	}
 }
 
 // addDowngrades adds the packages that are older than what their distribution shows.

@@ -74,6 +74,9 @@ type TrainMember struct {
 	Detail   string
 	Received time.Time
 	Package  *Package // without fragments; nil if the upload has none
+
+	// Replaces are the active packages whose place a held one takes, in a mutable repository: its version with other bytes.
+	Replaces []Package
 }
 
 // A TrainSpread says when clients saw the releases of a train.

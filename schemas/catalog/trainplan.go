@@ -26,7 +26,7 @@ type TrainReport struct {
 type TrainRelease struct {
 	Release  string     `json:"release"`
 	Bytes    int64      `json:"bytes"`
-	Packages []PlanItem `json:"packages"`
+	Packages []PlanItem `json:"packages"` // that come, and that they take the place of
 }
 
 // A TrainPlan is what a train would publish, as compared with what its repositories show.
@@ -37,6 +37,7 @@ type TrainPlan struct {
 	Releases   []TrainRelease `json:"releases"`
 	Missing    []string       `json:"missing,omitempty"`    // what some distributions get and others do not
 	Downgrades []string       `json:"downgrades,omitempty"` // packages that are older than what is there
+	Replaced   []string       `json:"replaced,omitempty"`   // packages of mutable repositories whose version gets other bytes
 	Faults     []string       `json:"not_ready,omitempty"`
 	Digest     string         `json:"digest,omitempty"` // of an open one: for a publish of just this, or of nothing
 }
@@ -47,15 +48,20 @@ func (n TrainName) Plan(items []PlanItem) (Plan, error) {
 	return p, p.Seal()
 }
 
-// TrainItems returns what a held package brings into its releases: of RPM, those of its directories.
-func TrainItems(k Package, dirs []string) (items []PlanItem) {
+// TrainItems returns what a held package brings into its releases, and what it takes the place of there: of RPM, in those of its
+// directories.
+func TrainItems(k Package, replaces []Package, dirs []string) (items []PlanItem) {
 	if k.Format == DEB {
 		dirs = []string{""}
 	}
 	for _, arch := range dirs {
-		i := ItemOf(Release{Repository: k.Repository, Distribution: k.Distribution, Arch: arch}, k, PlanCopy)
+		r := Release{Repository: k.Repository, Distribution: k.Distribution, Arch: arch}
+		i := ItemOf(r, k, PlanCopy)
 		i.From = k.Place().String()
 		items = append(items, i)
+		for _, other := range replaces {
+			items = append(items, ItemOf(r, other, PlanWithdraw))
+		}
 	}
 	return items
 }

@@ -57,6 +57,9 @@ func (d *DB) Claim(ctx context.Context, k catalog.Package, by catalog.Upload) (h
 		if holder, blocked, err = blocking(ctx, tx, k); err != nil || blocked {
 			return err
 		}
+		if holder, blocked, err = heldElsewhere(ctx, tx, k, by); err != nil || blocked {
+			return err
+		}
 		holder, claimed = k, true
 		k.State = catalog.Claimed
 		if id, err = insertPackage(ctx, tx, distribution, k, fragments); err != nil {

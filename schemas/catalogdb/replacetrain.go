@@ -36,6 +36,24 @@ func trainVariantFaults(ctx context.Context, q querier, n catalog.TrainName, sto
 	return faults, nil
 }
 
+// readReplaced sets what the held packages of mutable repositories take the place of.
+func readReplaced(ctx context.Context, q querier, rows []memberRow) error {
+	for i := range rows {
+		m := &rows[i].member
+		if m.Package == nil || m.State != catalog.Held {
+			continue
+		}
+		others, err := otherBytes(ctx, q, *m.Package)
+		if err != nil {
+			return err
+		}
+		for _, o := range others {
+			m.Replaces = append(m.Replaces, o.pkg)
+		}
+	}
+	return nil
+}
+
 // replaceByTrain withdraws what the packages of a release train take the place of, and returns what that changes.
 func replaceByTrain(ctx context.Context, tx *transaction, rows []memberRow, stored []Stored, releases map[distributionKey][]releaseRow, now time.Time) (changes []packageChange, err error) {
 	for i, s := range stored {

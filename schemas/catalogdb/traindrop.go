@@ -19,17 +19,23 @@ type TrainDrop struct {
 
 // has reports whether an upload is dropped.
 func (w TrainDrop) has(m catalog.TrainMember) bool {
-	if m.State != catalog.Held {
+	switch m.State {
+	case catalog.Held:
+		if w.All {
+			return true
+		}
+	case catalog.Duplicate: // the train forgets it, and it stays as it is
+	default:
 		return m.State == catalog.Rejected && m.Reason != catalog.DroppedFromTrain && (w.All || w.Rejected)
 	}
-	return w.All || m.Package != nil && slices.ContainsFunc(w.Patterns, func(p catalog.Pattern) bool { return p.Matches(*m.Package) })
+	return m.Package != nil && slices.ContainsFunc(w.Patterns, func(p catalog.Pattern) bool { return p.Matches(*m.Package) })
 }
 
-// unmatched returns the first pattern that matches no held package.
+// unmatched returns the first pattern that matches no package which is held, or was published before.
 func (w TrainDrop) unmatched(members []catalog.TrainMember) (none catalog.Pattern, found bool) {
 	for _, p := range w.Patterns {
 		if !slices.ContainsFunc(members, func(m catalog.TrainMember) bool {
-			return m.State == catalog.Held && m.Package != nil && p.Matches(*m.Package)
+			return (m.State == catalog.Held || m.State == catalog.Duplicate) && m.Package != nil && p.Matches(*m.Package)
 		}) {
 			return p, true
 		}
@@ -119,16 +125,16 @@ func (d *DB) DropTrain(ctx context.Context, n catalog.TrainName, w TrainDrop) (d
 	return dropped, err
 }
 
-// dropMembers rejects held uploads, forgets rejected ones, and has the files of the packages removed that no other upload holds.
+// dropMembers rejects held uploads, forgets rejected ones and those whose packages were published before, and has the files of the packages removed that no other upload holds.
 func dropMembers(ctx context.Context, tx *transaction, n catalog.TrainName, rows []memberRow, now time.Time) error {
 	why := "it was dropped from release train " + n.String()
 	if by := catalog.ActorOf(ctx); by.Why != "" {
 		why += ": " + by.Why
 	}
-	var held, rejected, packages []int64
+	var held, forgotten, packages []int64
 	for _, m := range rows {
 		if m.member.State != catalog.Held {
-			rejected = append(rejected, m.id)
+			forgotten = append(forgotten, m.id)
 			continue
 		}
 		held = append(held, m.id)
@@ -144,7 +150,7 @@ func dropMembers(ctx context.Context, tx *transaction, n catalog.TrainName, rows
 	}{
 		{held, "id", `UPDATE uploads SET state = ?, reason = ?, detail = ?, finished_at = ?, staged = CASE WHEN staged = ? THEN ? ELSE staged END WHERE `,
 			[]any{catalog.Rejected, catalog.DroppedFromTrain, why, millis(now), objectKept, objectDoomed}},
-		{rejected, "upload_id", `DELETE FROM train_uploads WHERE `, nil},
+		{forgotten, "upload_id", `DELETE FROM train_uploads WHERE `, nil},
 		{packages, "id", `UPDATE packages SET state = ?, removed = ?, yanked_at = ? WHERE state = ? AND `, []any{catalog.Dropped, fileUrgent, millis(now), catalog.Reserved}},
 	} {
 		for some := range slices.Chunk(s.ids, selectChunk) {

@@ -120,3 +120,26 @@ func below(prefix string) (where string, args []any) {
 	return `(u.object >= ? AND u.object < ? OR u.object >= ? AND u.object < ? AND u.state IN (?, ?, ?))`,
 		append([]any{prefix, prefix + end, hidden, hidden + end}, disclosed...)
 }
+
+// heldElsewhere returns the row of another component that a release train holds under the name, version and architecture of k, and
+// whether there is one that keeps k out: also one with the same bytes, of which the pusher of an upload for another train, or for none,
+// must not learn that they are the same.
+func heldElsewhere(ctx context.Context, tx *transaction, k catalog.Package, by catalog.Upload) (holder catalog.Package, held bool, err error) {
+	if k.Variant != "" { // other bytes do not keep it out either
+		return k, false, nil
+	}
+	rows, err := namesakes(ctx, tx, k)
+	for _, row := range rows {
+		if row.pkg.State != catalog.Reserved {
+			continue
+		}
+		var n int
+		err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM uploads h JOIN train_uploads m ON m.upload_id = h.id WHERE h.package_id = ? AND h.state = ? AND m.train_id IN
+			(SELECT o.train_id FROM train_uploads o JOIN uploads u ON u.id = o.upload_id WHERE u.bucket = ? AND u.object = ? AND u.generation = ?)`,
+			row.id, catalog.Held, by.Bucket, by.Object, by.Generation).Scan(&n)
+		if err != nil || n == 0 {
+			return row.pkg, err == nil, err
+		}
+	}
+	return k, false, err
+}

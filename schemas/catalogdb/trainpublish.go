@@ -223,21 +223,25 @@ func dueFaults(ctx context.Context, q querier, row trainRow, rows []memberRow, s
 	if faults, err = trainVariantFaults(ctx, q, row.train.Train, stored); err != nil || len(faults) > 0 {
 		return faults, err
 	}
-	return offPlan(row.train, stored)
+	return offPlan(row.train, rows, stored)
 }
 
 // offPlan returns why a train is not as the plan says that is to be published; nothing if it is, or there is no plan.
-func offPlan(t catalog.Train, stored []Stored) (faults []string, err error) {
+func offPlan(t catalog.Train, rows []memberRow, stored []Stored) (faults []string, err error) {
 	if t.Planned == "" {
 		return nil, nil
 	}
+	replaces := map[catalog.Upload][]catalog.Package{}
+	for _, row := range rows {
+		replaces[row.member.Upload] = row.member.Replaces
+	}
 	var items []catalog.PlanItem
 	for _, s := range stored {
-		items = append(items, catalog.TrainItems(s.Package, s.Dirs)...)
+		items = append(items, catalog.TrainItems(s.Package, replaces[s.Upload], s.Dirs)...)
 	}
 	p, err := t.Train.Plan(items)
 	if err == nil && p.Digest != t.Planned {
-		faults = []string{"it does not hold what its plan says any more: make a new plan, and apply that"}
+		faults = []string{"it does not hold, or take the place of, what its plan says any more: make a new plan, and apply that"}
 	}
 	return faults, err
 }

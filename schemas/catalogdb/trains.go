@@ -308,6 +308,9 @@ func trainMembers(ctx context.Context, q querier, train int64) ([]memberRow, err
 	if err := readMemberPackages(ctx, q, rows); err != nil {
 		return nil, err
 	}
+	if err := readReplaced(ctx, q, rows); err != nil {
+		return nil, err
+	}
 	slices.SortStableFunc(rows, func(a, b memberRow) int {
 		return strings.Compare(memberPlace(a.member), memberPlace(b.member))
 	})
@@ -356,6 +359,10 @@ func TrainFaults(t catalog.Train, members []catalog.TrainMember) (faults []strin
 			faults = append(faults, fmt.Sprintf("%s was rejected (%s: %s): push it again for the train, or leave it out with repomill train drop %s --rejected", name, m.Reason, m.Detail, t.Train))
 		case m.State == catalog.Held && (m.Package == nil || m.Package.State != catalog.Reserved):
 			faults = append(faults, notReserved(t, m, name))
+		case m.State == catalog.Duplicate && m.Package != nil && m.Package.State != catalog.Active:
+			k := m.Package
+			faults = append(faults, fmt.Sprintf("%s %s %s was published in %s when it was pushed for the train, and is not any more: bring it back with repomill unyank, or leave it out with repomill train drop %s %s=%s",
+				k.Name, k.Version, k.Arch, k.Place(), t.Train, k.Name, k.Version))
 		case m.State != catalog.Rejected:
 			accepted[place] = true
 		}

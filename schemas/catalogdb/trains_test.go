@@ -486,3 +486,68 @@ func TestMySQLTrainsOnceWithoutAnAnswer(t *testing.T) {
 		})
 	}
 }
+
+// What a train holds in one component keeps all others out of the others, the same bytes and other ones alike: their pusher learns nothing
+// of the bytes. The train itself may hold them in both.
+func trainReservesComponents(t *testing.T, db *catalogdb.DB) {
+	declareComponent(t, db, jammy, "testing")
+	k := deb(jammy, "hello", "1")
+	held(t, db, k)
+	other := k
+	other.File = file("other")
+	for _, c := range []catalog.Package{inComponent(k, "testing"), inComponent(other, "testing")} {
+		u := uploadOf(c)
+		u.Generation += c.File.SHA256
+		token := take(t, db, u, start)
+		holder, claimed, err := db.Claim(t.Context(), c, u)
+		if err != nil || claimed || holder.State != catalog.Reserved || holder.Component != "main" {
+			t.Errorf("sha256 %s: got %+v, %v, %v", c.File.SHA256, holder, claimed, err)
+		}
+		if err := db.Reject(t.Context(), u, token, *catalogdb.ReservedBy(holder), start); err != nil {
+			t.Fatal(err)
+		}
+	}
+	both := inComponent(k, "testing")
+	u := uploadOf(both)
+	u.Object = both.Place().String() + "/" + layout.StagedTrainName(layout.NewID(), acme1.Name, "hello_1_amd64")
+	token := take(t, db, u, start)
+	if _, claimed, err := db.Claim(t.Context(), both, u); err != nil || !claimed {
+		t.Fatalf("the train itself: %v, %v", claimed, err)
+	}
+	activate(t, db, catalogdb.Stored{Upload: u, Token: token, Package: both})
+	checkPackage(t, db, both, catalog.Reserved)
+}
+
+// A package that was published already when it was pushed for the train has to be there when that is published.
+func trainWatchesDuplicates(t *testing.T, db *catalogdb.DB) {
+	there, k := deb(jammy, "there", "1"), deb(jammy, "hello", "1")
+	declare(t, db, jammy)
+	activate(t, db, store(t, db, there, "1"))
+	all := held(t, db, k)
+	duplicate := storeFor(t, db, there)
+	activate(t, db, duplicate)
+	publish(t, db, jammy, revisionOf(t, db, jammy), after(time.Second))
+	checkUpload(t, db, duplicate.Upload, catalog.Duplicate)
+	if _, err := db.Yank(t.Context(), selectorOf(there), catalog.Yank{Reason: "bad"}, start); err != nil {
+		t.Fatal(err)
+	}
+	err := db.AskTrain(t.Context(), acme1, catalogdb.TrainAsk{})
+	if r, is := errors.AsType[*catalogdb.TrainRefusal](err); !is || !strings.HasPrefix(r.Error(), "there 1 amd64 was published in acme/tools/ubuntu/jammy/main when it was pushed for the train, and is not any more: bring it back") {
+		t.Errorf("it says %v", err)
+	}
+	ask(t, db, start)
+	if committed, err := db.PublishTrain(t.Context(), acme1, dirsOf(all)); committed || err == nil {
+		t.Errorf("without it the train is published: %v", err)
+	}
+	dropped, err := db.DropTrain(t.Context(), acme1, catalogdb.TrainDrop{Patterns: []catalog.Pattern{{Name: "there"}}})
+	if err != nil || len(dropped) != 1 || dropped[0].State != catalog.Duplicate {
+		t.Fatal(dropped, err)
+	}
+	checkUpload(t, db, duplicate.Upload, catalog.Duplicate)
+	ask(t, db, time.Time{})
+	if committed, err := db.PublishTrain(t.Context(), acme1, dirsOf(all)); err != nil || !committed {
+		t.Errorf("left out: %v, %v", committed, err)
+	}
+	checkPackage(t, db, k, catalog.Active)
+	checkPackage(t, db, there, catalog.Yanked)
+}
