@@ -88,25 +88,6 @@ func workerRuns(ctx context.Context, db *catalogdb.DB, what awaited) error {
 	return command.Interrupt("recorded; %s: %s once one (or repomill up) is started", w.Absence(), what.then)
 }
 
-// packages waits until every release that has the packages is published with their new state.
-func (f awaitFlags) packages(ctx context.Context, db *catalogdb.DB, w catalogdb.PackageSelector, want catalog.PackageState) error {
-	return f.until(ctx, db, seenByClients, func(ctx context.Context) (missing string, err error) {
-		all, err := db.Appearances(ctx, w)
-		if err != nil {
-			return "", command.Fault(err)
-		}
-		for _, a := range all {
-			if a.Package.State != want {
-				return "", command.Interrupt("recorded, and undone since: %s %s %s is %s now", a.Package.Name, a.Package.Version, a.Package.Arch, a.Package.State)
-			}
-			if !a.Published {
-				missing = notPublished(a.Release, a.Fault)
-			}
-		}
-		return missing, nil
-	})
-}
-
 // unstaged waits until a worker has removed the uploads of packages from staging.
 func (f awaitFlags) unstaged(ctx context.Context, db *catalogdb.DB, packages []catalog.Package) error {
 	return f.until(ctx, db, goneStaging, func(ctx context.Context) (missing string, err error) {

@@ -61,7 +61,8 @@ type copying struct {
 	to      catalog.Place
 	state   copyState
 	detail  string
-	upload  catalog.Upload // that makes the copy; of one that is there, none, unless it moves
+	holder  *catalog.Package // of what is there already
+	upload  catalog.Upload   // that makes the copy; of one that is there, none, unless it moves
 	move    catalog.MoveState
 	kept    string // why it stays where it was
 	verdict catalog.Verdict
@@ -136,32 +137,44 @@ func (r *promoting) run(ctx context.Context, io stdio, db *catalogdb.DB) error {
 	}
 	if r.NoWait {
 		for _, p := range copies {
-			if p.state != there {
+			if p.state != there && p.state != withdrawn {
 				p.state = copyState(catalog.Received)
 			}
 			r.print(io, p)
 		}
-		return recorded(io)
+		if asked := slices.ContainsFunc(copies, func(p *copying) bool { return p.state != withdrawn }); asked {
+			err = recorded(io)
+		}
+		if err == nil {
+			err = failed(copies)
+		}
+		return err
 	}
 	r.moving = r.args.Move
 	if err := r.follow(ctx, io, db, copies); err != nil {
 		return err
 	}
 	if len(copies) > 1 && !r.json {
-		fmt.Fprintln(io.out, counted(copies, copyState(catalog.Published), copyState(catalog.Duplicate), there, copyState(catalog.Rejected)))
+		fmt.Fprintln(io.out, counted(copies, copyState(catalog.Published), copyState(catalog.Duplicate), there, withdrawn, copyState(catalog.Rejected)))
 	}
 	if r.args.Move {
 		if err := r.withdrawn(ctx, io, db, copies); err != nil {
 			return err
 		}
 	}
-	for _, p := range copies {
-		if p.verdict.State == catalog.Rejected || p.move == catalog.MoveKept {
-			return command.Exit(command.Failed)
-		}
+	return failed(copies)
+}
+
+// failed returns the error with the exit code if a package is not in the new place, or stays where it was.
+func failed(copies []*copying) error {
+	if slices.ContainsFunc(copies, func(p *copying) bool { return !p.copied() || p.move == catalog.MoveKept }) {
+		return command.Exit(command.Failed)
 	}
 	return nil
 }
+
+// copied reports whether the new place has, or will have, the package.
+func (p *copying) copied() bool { return p.verdict.State != catalog.Rejected && p.state != withdrawn }
 
 // ask records the wishes for the copies that are not there, in the transaction that finds them. A plan that is applied copies
 // what is in it, and leaves alone what is in the way.
@@ -197,14 +210,18 @@ func (r *promoting) ask(ctx context.Context, db *catalogdb.DB) (copies []*copyin
 	return copies, nil
 }
 
-// wish returns the wish for a copy, or for a move of what is there already; false if there is nothing to ask for.
+// wish returns the wish for a copy, or for a move of what is there already; false if there is nothing to ask for: the copy is there, or was
+// withdrawn there and does not come back.
 func (r *promoting) wish(p *copying) (w catalogdb.Wish, asks bool) {
 	w = catalogdb.Wish{Source: p.source, To: p.to}
+	if p.state == withdrawn {
+		return w, false
+	}
 	if r.args.Move && p.source.State == catalog.Active {
 		w.Withdraw, p.move = catalogdb.MovedTo+p.to.String(), catalog.MoveWaiting
 		return w, true
 	}
-	return w, p.state != there && p.state != withdrawn
+	return w, p.state != there
 }
 
 // already returns the items of a plan that are as it says.

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -59,9 +60,11 @@ func unsettled(ctx context.Context, db *catalogdb.DB, copies []*copying, settle 
 func (r *promoting) follow(ctx context.Context, io stdio, db *catalogdb.DB, copies []*copying) error {
 	var left []*copying
 	for _, p := range copies {
-		if p.state != there {
+		if p.state == withdrawn {
+			r.print(io, p)
+		} else if p.state != there {
 			left = append(left, p)
-		} else if err := r.packages(ctx, db, selectorAt(p.source, p.to), catalog.Active); err != nil {
+		} else if err := r.until(ctx, db, seenByClients, p.seen(db)); err != nil {
 			return err
 		} else {
 			r.print(io, p)
@@ -106,7 +109,7 @@ func missingOf(left []*copying) string {
 // withdrawn waits until workers have withdrawn the packages that are in the new place from the one where they were, and clients see
 // that.
 func (r *promoting) withdrawn(ctx context.Context, io stdio, db *catalogdb.DB, copies []*copying) error {
-	moved := slices.DeleteFunc(slices.Clone(copies), func(p *copying) bool { return p.verdict.State == catalog.Rejected })
+	moved := slices.DeleteFunc(slices.Clone(copies), func(p *copying) bool { return !p.copied() })
 	if err := r.moves(ctx, db, moved); err != nil {
 		return err
 	}
@@ -174,9 +177,16 @@ func (r *promoting) left(ctx context.Context, db *catalogdb.DB, moved []*copying
 	return r.selected(ctx, db, done, catalog.Yanked)
 }
 
-// selectorAt selects a package in a place.
-func selectorAt(k catalog.Package, at catalog.Place) catalogdb.PackageSelector {
-	return catalogdb.PackageSelector{Repository: at.Repository, Distribution: at.Distribution, Name: k.Name, Version: k.Version, Component: at.Component, Arch: k.Arch}
+// seen returns what looks whether clients see the package that the new place has already. Others of its version, with bytes that were
+// replaced, are not asked for.
+func (p *copying) seen(db *catalogdb.DB) func(context.Context) (string, error) {
+	return func(ctx context.Context) (missing string, err error) {
+		missing, err = appear(ctx, db, []catalog.Package{*p.holder}, catalog.Active)
+		if errors.Is(err, catalogdb.ErrNotFound) {
+			return "", command.Interrupt("recorded, and undone since: the catalog has lost %s of %s", nameOf(p.source), p.to)
+		}
+		return missing, err
+	}
 }
 
 // printJSON prints a copying as a JSON object.
@@ -186,7 +196,7 @@ func (r *promoting) printJSON(io stdio, p *copying) {
 
 // print prints what became of a copy. The JSON object of one that moves follows when it has.
 func (r *promoting) print(io stdio, p *copying) {
-	if r.json && !(r.moving && p.state != copyState(catalog.Rejected)) {
+	if r.json && !(r.moving && p.copied()) {
 		r.printJSON(io, p)
 	}
 	line := fmt.Sprintf("%s: %s from %s to %s", p.state, nameOf(p.source), p.source.Place(), p.to)
@@ -197,6 +207,8 @@ func (r *promoting) print(io stdio, p *copying) {
 	case p.state == copyState(catalog.Rejected):
 		fmt.Fprintf(io.err, "%s: %s: %s\n", line, p.verdict.Reason, command.Printable(p.detail))
 	case r.json:
+	case p.state == withdrawn && !r.planning:
+		fmt.Fprintf(io.err, "%s: %s\n", line, command.Printable(p.detail))
 	case p.detail != "":
 		fmt.Fprintf(io.out, "%s: %s\n", line, command.Printable(p.detail))
 	default:

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"repomill/pipelines/command"
 	"repomill/schemas/catalog"
@@ -30,11 +29,11 @@ func destination(k catalog.Package, to catalog.Place, s catalog.Settings) (catal
 // moved away, or if the package is named with its version: a glob does not undo a withdrawal.
 func (p *copying) look(holder *catalog.Package, exact bool) {
 	p.state, p.detail = catalogdb.CopyMeets(p.source, holder)
+	p.holder = holder
 	if p.state != withdrawn || holder.File.SHA256 != p.source.File.SHA256 {
 		return
 	}
-	moved := holder.Yank != nil && (strings.HasPrefix(holder.Yank.Reason, catalogdb.MovedTo) || holder.Yank.Reason == catalogdb.MovedElsewhere)
-	if holder.Place() == p.to && (moved || exact) {
+	if holder.Place() == p.to && (catalogdb.MovedAway(*holder) || exact) {
 		p.state, p.detail = toCopy, "it was withdrawn there, and comes back"
 		return
 	}
@@ -43,6 +42,7 @@ func (p *copying) look(holder *catalog.Package, exact bool) {
 
 // printPlan prints what would be copied, and of how many bytes. It ends with exit code 5 if something would be.
 func (r *promoting) printPlan(io stdio, copies []*copying) error {
+	r.planning = true
 	counts, bytes := map[copyState]int{}, int64(0)
 	for _, p := range copies {
 		counts[p.state]++

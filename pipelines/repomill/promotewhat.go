@@ -24,6 +24,7 @@ type promoting struct {
 	args     promoteArgs
 	want     *catalog.Plan // to be applied; nil for what is selected now
 	moving   bool          // the run waits for moves
+	planning bool          // nothing is asked for
 }
 
 // promoteArgs are the arguments of a plan to copy packages.

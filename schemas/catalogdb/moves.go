@@ -50,17 +50,9 @@ func moveToo(ctx context.Context, tx *transaction, upload int64, source catalog.
 // duplicateOf ends an upload that was just asked for as a duplicate, if the new place has the package already: nothing has to be
 // read then, and its move goes on once clients see it. The releases of the new place are locked.
 func duplicateOf(ctx context.Context, tx *transaction, upload int64, k catalog.Package, to catalog.Place, now time.Time) error {
-	k, err := variantIn(ctx, tx, k, to.Repository)
-	if err != nil {
-		return err
-	}
-	k.Repository, k.Distribution, k.Component = to.Repository, to.Distribution, to.Component
-	holder, id, err := find(ctx, tx, k)
-	if errors.Is(err, ErrNotFound) || err == nil && (holder.State != catalog.Active || holder.File.SHA256 != k.File.SHA256) {
-		return nil // a worker makes the copy, or says why there is none
-	}
-	if err != nil {
-		return err
+	holder, id, there, err := copyIn(ctx, tx, k, to)
+	if err != nil || !there {
+		return err // a worker makes the copy, or says why there is none
 	}
 	releases, err := releasesOf(ctx, tx, to.Repository, to.Distribution)
 	if err != nil {
@@ -76,6 +68,18 @@ func duplicateOf(ctx context.Context, tx *transaction, upload int64, k catalog.P
 		return err
 	}
 	return recordActivation(ctx, tx, []packageChange{c}, now)
+}
+
+// copyIn returns the row of a place that has the bytes of a package, and whether there is one that is active.
+func copyIn(ctx context.Context, q querier, k catalog.Package, to catalog.Place) (holder catalog.Package, id int64, there bool, err error) {
+	if k, err = variantIn(ctx, q, k, to.Repository); err == nil {
+		k.Repository, k.Distribution, k.Component = to.Repository, to.Distribution, to.Component
+		holder, id, err = find(ctx, q, k)
+	}
+	if errors.Is(err, ErrNotFound) {
+		return holder, 0, false, nil
+	}
+	return holder, id, holder.State == catalog.Active && holder.File.SHA256 == k.File.SHA256, err
 }
 
 // A dueMove is a move whose copy has its verdict.
@@ -250,15 +254,11 @@ func (m *dueMove) judge(ctx context.Context, tx *transaction) error {
 	case k.File.SHA256 != m.generation || k.State == catalog.Claimed:
 		return keep("it has other bytes than the copy: the catalog was rebuilt since")
 	}
-	there, err := catalog.Package{}, error(nil)
-	if k, err = variantIn(ctx, tx, k, to.Repository); err == nil {
-		k.Repository, k.Distribution, k.Component = to.Repository, to.Distribution, to.Component
-		there, _, err = find(ctx, tx, k)
-	}
+	_, _, there, err := copyIn(ctx, tx, k, catalog.Place(to))
 	switch {
-	case err != nil && !errors.Is(err, ErrNotFound):
+	case err != nil:
 		return err
-	case err != nil || there.State != catalog.Active || there.File.SHA256 != m.generation:
+	case !there:
 		return keep("its copy was withdrawn from " + m.target + " before it was withdrawn here")
 	}
 	m.end = catalog.MoveDone

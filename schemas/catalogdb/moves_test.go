@@ -149,6 +149,32 @@ func moveOfACopy(t *testing.T, db *catalogdb.DB) {
 	checkPackage(t, db, there, catalog.Yanked)
 }
 
+// A move that is asked for once more, when its copy was withdrawn from the new place before it was finished, makes another copy.
+func moveAfterWithdrawal(t *testing.T, db *catalogdb.DB) {
+	k := deb(jammy, "hello", "1")
+	activated(t, db, k)
+	first := promote(t, db, moving(k))[0]
+	c := copied(t, db, first, k)
+	publish(t, db, stable, revisionOf(t, db, stable), after(time.Second))
+	if _, err := db.Yank(t.Context(), selectorOf(c), catalog.Yank{Reason: "by mistake"}, start); err != nil {
+		t.Fatal(err)
+	}
+	second := promote(t, db, moving(k))[0]
+	if second == first {
+		t.Fatal("the copy that was withdrawn answers")
+	}
+	if third := promote(t, db, moving(k))[0]; third != second {
+		t.Errorf("got %s, want %s", third, second)
+	}
+	finishMoves(t, db, 0) // the second copy is not made
+	checkPackage(t, db, k, catalog.Active)
+	copied(t, db, second, k)
+	publish(t, db, stable, revisionOf(t, db, stable), after(2*time.Second))
+	finishMoves(t, db, 2)
+	checkPackage(t, db, k, catalog.Yanked)
+	checkPackage(t, db, c, catalog.Active)
+}
+
 // A package that goes to two places is withdrawn once it is in both.
 func moveToTwo(t *testing.T, db *catalogdb.DB) {
 	k := deb(jammy, "hello", "1")

@@ -32,6 +32,11 @@ const MovedTo = "moved to "
 // MovedElsewhere is the reason of such a withdrawal if the new place is in a private repository: pages show reasons, and not its name.
 const MovedElsewhere = "moved to another repository"
 
+// MovedAway reports whether a package is withdrawn because it was moved to another place: a copy of the same bytes brings it back.
+func MovedAway(k catalog.Package) bool {
+	return k.State == catalog.Yanked && k.Yank != nil && (strings.HasPrefix(k.Yank.Reason, MovedTo) || k.Yank.Reason == MovedElsewhere)
+}
+
 // reason returns why the source of a wish is withdrawn: empty if it is not.
 func (w Wish) reason(ctx context.Context, q querier) (string, error) {
 	if !strings.HasPrefix(w.Withdraw, MovedTo) || w.To.Repository == w.Source.Repository {
@@ -96,24 +101,9 @@ func promote(ctx context.Context, tx *transaction, w Wish, fresh catalog.Upload,
 	if w.Withdraw, err = w.reason(ctx, tx); err != nil {
 		return fresh, err
 	}
-	type pending struct {
-		upload catalog.Upload
-		id     int64
-		move   catalog.MoveState
-	}
-	there, err := collect(ctx, tx, func(scan func(...any) error) (p pending, err error) {
-		return p, scan(&p.upload.Bucket, &p.upload.Object, &p.upload.Generation, &p.upload.Size, &p.id, &p.move)
-	}, `SELECT u.bucket, u.object, u.generation, u.size, u.id, m.move FROM promotions m JOIN uploads u ON u.id = m.upload_id
-		WHERE m.package_id = ? AND m.target = ? AND (u.state IN (?, ?) OR m.move = ? AND ? <> '' OR u.object = ?) ORDER BY u.id LIMIT 1`,
-		id, w.To.String(), catalog.Received, catalog.Stored, catalog.MoveWaiting, w.Withdraw, fresh.Object)
-	if err != nil {
-		return fresh, err
-	}
-	if len(there) > 0 {
-		if w.Withdraw == "" || there[0].move != "" {
-			return there[0].upload, nil
-		}
-		return there[0].upload, moveToo(ctx, tx, there[0].id, source, w, now)
+	answer, answers, err := wished(ctx, tx, id, source, w, fresh, now)
+	if err != nil || answers {
+		return answer, err
 	}
 	upload, err := insertWish(ctx, tx, id, w, fresh, now)
 	if err != nil {
@@ -125,6 +115,39 @@ func promote(ctx context.Context, tx *transaction, w Wish, fresh catalog.Upload,
 		}
 	}
 	return fresh, record(ctx, tx, now, promotionEntries(source, w)...)
+}
+
+// wished returns the upload that answers a wish for a row of packages already, and whether there is one: it makes the copy, or did and waits
+// to move the package. A copy that was made and withdrawn since answers no wish.
+func wished(ctx context.Context, tx *transaction, pkg int64, source catalog.Package, w Wish, fresh catalog.Upload, now time.Time) (answer catalog.Upload, answers bool, err error) {
+	type pending struct {
+		upload catalog.Upload
+		id     int64
+		state  catalog.UploadState
+		move   catalog.MoveState
+	}
+	all, err := collect(ctx, tx, func(scan func(...any) error) (p pending, err error) {
+		return p, scan(&p.upload.Bucket, &p.upload.Object, &p.upload.Generation, &p.upload.Size, &p.id, &p.state, &p.move)
+	}, `SELECT u.bucket, u.object, u.generation, u.size, u.id, u.state, m.move FROM promotions m JOIN uploads u ON u.id = m.upload_id
+		WHERE m.package_id = ? AND m.target = ? AND (u.state IN (?, ?) OR m.move = ? AND ? <> '' OR u.object = ?) ORDER BY u.id`,
+		pkg, w.To.String(), catalog.Received, catalog.Stored, catalog.MoveWaiting, w.Withdraw, fresh.Object)
+	if err != nil || len(all) == 0 {
+		return fresh, false, err
+	}
+	_, _, there, err := copyIn(ctx, tx, source, w.To)
+	if err != nil {
+		return fresh, false, err
+	}
+	for _, p := range all {
+		switch {
+		case p.state.Final() && !there && p.upload != fresh:
+			continue
+		case w.Withdraw == "" || p.move != "":
+			return p.upload, true, nil
+		}
+		return p.upload, true, moveToo(ctx, tx, p.id, source, w, now)
+	}
+	return fresh, false, nil
 }
 
 // insertWish inserts the rows of a wish for a row of packages, and returns the id of its upload.
