@@ -44,6 +44,7 @@ type archiveOf struct {
 	catalog.Archive
 	of       catalog.Distribution // of the set; zero for all
 	settings *catalog.Settings    // nil if it is not declared
+	round    []catalog.Repository // archives from this one on that lead back to the repository; none if they do not
 }
 
 // archivesOf returns the archives of the rule sets for a target.
@@ -57,12 +58,57 @@ func archivesOf(ctx context.Context, q querier, s catalog.Settings, t catalog.Pa
 		switch {
 		case err == nil:
 			a.settings = &of
+			if a.round, err = archivesBack(ctx, q, s.Repository, of, nil); err != nil {
+				return nil, err
+			}
 		case !errors.Is(err, ErrNotFound):
 			return nil, err
 		}
 		all = append(all, a)
 	}
 	return all, nil
+}
+
+// archivesBack returns the archives, of a repository and of those, that lead back to another one, which is the last of them; nil if none does.
+// seen are those on the way.
+func archivesBack(ctx context.Context, q querier, to catalog.Repository, from catalog.Settings, seen []catalog.Repository) ([]catalog.Repository, error) {
+	seen = append(seen[:len(seen):len(seen)], from.Repository)
+	for _, set := range from.Retention {
+		if set.Archive == nil || slices.Contains(seen, set.Archive.Repository) {
+			continue
+		}
+		if set.Archive.Repository == to {
+			return append(seen, to), nil
+		}
+		next, err := settings(ctx, q, set.Archive.Repository)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if round, err := archivesBack(ctx, q, to, next, seen); err != nil || round != nil {
+			return round, err
+		}
+	}
+	return nil, nil
+}
+
+// archivedIn returns the repositories whose rules of retention name an archive, in order.
+func archivedIn(ctx context.Context, q querier, archive catalog.Repository) (all []catalog.Repository, err error) {
+	type ruled struct {
+		of   catalog.Repository
+		sets []catalog.Retention
+	}
+	rows, err := collect(ctx, q, func(scan func(...any) error) (r ruled, err error) {
+		return r, scan(&r.of.Owner, &r.of.Name, jsonList[catalog.Retention]{&r.sets})
+	}, `SELECT owner, name, retention FROM repositories WHERE retention <> '[]' ORDER BY owner, name`)
+	for _, r := range rows {
+		if slices.ContainsFunc(r.sets, func(set catalog.Retention) bool { return set.Archive != nil && set.Archive.Repository == archive }) {
+			all = append(all, r.of)
+		}
+	}
+	return all, err
 }
 
 // archiveFor returns the archive of a distribution; nil for none.
@@ -97,6 +143,9 @@ func (s RetentionState) CheckArchive() error {
 		if err := a.Check(s.Settings, a.settings); err != nil {
 			return err
 		}
+		if n := len(a.round); n > 0 {
+			return fmt.Errorf("packages would go round: %s is the archive of %s, which is to be an archive of it; name another repository with --archive, or take the archive from the rules of %s", s.Settings.Repository, a.round[n-2], a.round[n-2])
+		}
 	}
 	return nil
 }
@@ -117,6 +166,9 @@ func (a *archiveOf) look(ctx context.Context, q querier, packages []LeavingPacka
 			p.Copy, p.Detail = catalog.CopyRefused, err.Error()
 		} else {
 			p.Copy, p.Detail = CopyMeets(p.Package, meets[p.id])
+			if h := meets[p.id]; h != nil && MovedAway(*h) && h.File.SHA256 == p.Package.File.SHA256 && h.Component == p.Package.Component {
+				p.Copy, p.Detail = catalog.ToCopy, "" // it comes back
+			}
 		}
 	}
 	return lookUnderWay(ctx, q, packages)
@@ -128,12 +180,12 @@ func (a *archiveOf) holders(ctx context.Context, q querier, d catalog.Distributi
 		id                 int64
 		component, variant string
 		state              catalog.PackageState
-		sha256             string
+		sha256, reason     string
 	}
 	where, args := in("s.id", leavingIDs(packages))
 	rows, err := collect(ctx, q, func(scan func(...any) error) (h holder, err error) {
-		return h, scan(&h.id, &h.component, &h.variant, &h.state, &h.sha256)
-	}, `SELECT s.id, k.component, k.variant, k.state, k.sha256 FROM packages s
+		return h, scan(&h.id, &h.component, &h.variant, &h.state, &h.sha256, &h.reason)
+	}, `SELECT s.id, k.component, k.variant, k.state, k.sha256, k.yank_reason FROM packages s
 		JOIN repositories p ON p.owner = ? AND p.name = ? JOIN distributions d ON d.repository_id = p.id AND d.os = ? AND d.version = ?
 		JOIN packages k ON k.distribution_id = d.id AND k.name = s.name AND k.canonical = s.canonical AND k.arch = s.arch WHERE `+where+` ORDER BY s.id, k.component`,
 		append([]any{a.Repository.Owner, a.Repository.Name, d.OS, d.Version}, args...)...)
@@ -151,8 +203,9 @@ func (a *archiveOf) holders(ctx context.Context, q querier, d catalog.Distributi
 		for _, h := range of[p.id] {
 			k := p.Package
 			k.Repository, k.Component, k.State, k.File.SHA256 = a.Repository, h.component, h.state, h.sha256
+			k.Yank = &catalog.Yank{Reason: h.reason}
 			switch {
-			case h.component == p.Package.Component && h.variant == p.Package.Variant:
+			case h.component == p.Package.Component && h.variant == withVariant(p.Package, a.settings != nil && a.settings.Mutable).Variant:
 				meets[p.id] = &k
 			case h.sha256 != p.Package.File.SHA256 && (blocks == nil || blocks.File.SHA256 == p.Package.File.SHA256):
 				blocks = &k

@@ -10,6 +10,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
 )
 
 // archived are rules that keep the newest version, with an archive.
@@ -125,6 +126,78 @@ func archiveRefuses(t *testing.T, db *catalogdb.DB) {
 	checkPackage(t, db, all[3], catalog.Active)
 	for _, k := range all[:2] {
 		checkPackage(t, db, k, catalog.Active)
+	}
+}
+
+// archiveComesBack: what was moved from the archive to where it had been goes there once more.
+func archiveComesBack(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	declare(t, db, stable)
+	old, bad := aged(jammy, "app", 1, 0, "amd64", 90), aged(jammy, "app", 1, 1, "amd64", 90)
+	pushAll(t, db, old, bad, aged(jammy, "app", 1, 2, "amd64", 80))
+	for _, k := range []catalog.Package{old, bad} {
+		k.Repository = stable.Repository
+		pushAll(t, db, k)
+		reason := catalogdb.MovedTo + "acme/tools/ubuntu/jammy/main"
+		if k.Version == bad.Version {
+			reason = "moved by mistake"
+		}
+		if _, err := db.Yank(t.Context(), selectorOf(k), catalog.Yank{Reason: reason}, start); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish(t, db, stable, revisionOf(t, db, stable), after(time.Second))
+	retained(t, db, archived())
+	if diff := gocmp.Diff([]string{"1.1.0-1 main: copy, false", "1.1.1-1 main: withdrawn, true"}, leavingOf(t, db)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	done := applyRules(t, db, false)
+	if done.Asked != 1 || done.Aside != 1 {
+		t.Fatalf("the run did %+v", done)
+	}
+	copied(t, db, done.Archiving[0].Upload, old)
+	publish(t, db, stable, revisionOf(t, db, stable), after(2*time.Second))
+	finishMoves(t, db, 1)
+	checkPackage(t, db, old, catalog.Yanked)
+	checkPackage(t, db, bad, catalog.Active)
+}
+
+// archiveOfMutable: a plan for a mutable repository says what its archive has under the same names with other bytes: its files have
+// other names there.
+func archiveOfMutable(t *testing.T, db *catalogdb.DB) {
+	declareMutable(t, db, jammy, el9)
+	for _, r := range []catalog.Release{jammy, el9} {
+		r.Repository = stable.Repository
+		declare(t, db, r)
+	}
+	push := func(k catalog.Package, of string) {
+		k.File = file(of)
+		if of == "there" {
+			k.Repository = stable.Repository
+		} else {
+			k.Variant = layout.VariantOf(k.File.SHA256)
+		}
+		pushAll(t, db, k)
+	}
+	for _, k := range []catalog.Package{aged(jammy, "app", 1, 0, "amd64", 90), aged(el9, "app", 1, 0, "x86_64", 90)} {
+		push(k, "there")
+		push(k, "here")
+	}
+	push(aged(jammy, "app", 1, 1, "amd64", 80), "newer deb")
+	push(aged(el9, "app", 1, 1, "x86_64", 80), "newer rpm")
+	retained(t, db, archived())
+	s, err := db.Retention(t.Context(), wholeTools, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for p, err := range db.Leaving(t.Context(), s) {
+		if n++; err != nil || p.Copy != catalog.CopyConflict || !strings.Contains(p.Detail, "it has other bytes there") {
+			t.Errorf("%s in %s: %s (%s), %v", p.Package.Version, p.Package.Distribution, p.Copy, p.Detail, err)
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d packages leave, want 2", n)
 	}
 }
 
