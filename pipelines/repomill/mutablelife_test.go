@@ -50,7 +50,7 @@ func TestReplacedAmongOperations(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	jammy, _ := s.mutable(t, "acme/rolling")
-	debs, _ := builds(t, 4)
+	debs, _ := builds(t, 5)
 	then := strconv.FormatInt(s.publish(t, jammy, debs[0])[0].Releases[0].Revision, 10)
 	s.does(t, 0, "", "snapshot", "create", "acme/rolling", "--name", "first")
 	s.publish(t, jammy, debs[1])
@@ -79,11 +79,16 @@ func TestReplacedAmongOperations(t *testing.T) {
 	s.shows(t, "unyanked", jammy, debs[0])
 	s.publish(t, jammy, debs[3])
 	s.does(t, 0, "", "yank", "--now", jammy, "hello=1.0", "--reason", "all of it")
-	v := s.publish(t, jammy, debs[0])[0] // whose file is gone
+	for i, f := range debs[:4] {
+		if a, vs := s.push(t, jammy, f); a.Code != 1 || len(vs) != 1 || vs[0].Reason != catalog.YankedIdentity {
+			t.Errorf("build %d comes back, though it was withdrawn at once: %v", i, a)
+		}
+	}
+	v := s.publish(t, jammy, debs[4])[0]
 	if v.Replaced != "" {
 		t.Errorf("it took the place of nothing: %+v", v)
 	}
-	s.shows(t, "stored again", jammy, debs[0])
+	s.shows(t, "other bytes", jammy, debs[4])
 	proctest.Eventually(t, "the page of the repository says that it is mutable", func() bool {
 		return strings.Contains(s.page(t, "acme/rolling/index.html"), "The repository is mutable: a version can get other bytes.")
 	})

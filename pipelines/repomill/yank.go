@@ -42,7 +42,7 @@ type yankCmd struct {
 	nowFlags
 	Reason string `required:"" help:"Why: recorded with the withdrawal, and named when the package is pushed again."`
 	By     string `env:"REPOMILL_BY,GITLAB_USER_LOGIN,GITHUB_ACTOR,USER" help:"Who withdraws it, for the record."`
-	Now    bool   `help:"Remove the file and its copy in staging at once, and not after the retention period. Running downloads may break."`
+	Now    bool   `help:"Remove the file and its copy in staging at once, and not after the retention period; what was replaced or moved away before does not come back by itself. Running downloads may break."`
 	All    bool   `help:"Needed if a glob, or a name without a version, leaves a release without packages."`
 }
 
@@ -233,7 +233,7 @@ func (y *yanking) plan(s catalogdb.Selected) (chosen []catalogdb.SelectedPackage
 		switch {
 		case s.Keyring(k.Package) && !k.Named:
 			why = "it has the keys of " + s.Settings.Repository.String() + ", and is withdrawn by its name alone"
-		case k.Package.State == catalog.Yanked && (!y.args.Now || k.Removed):
+		case k.Package.State == catalog.Yanked && (!y.args.Now || k.Removed && !catalogdb.Withdrawal{Now: true}.Bans(k.Package)):
 			why = "it is withdrawn already"
 			chosen = append(chosen, k)
 		case k.Package.State == catalog.Yanked:

@@ -171,6 +171,64 @@ func yankSelected(t *testing.T, db *catalogdb.DB) {
 	}
 }
 
+// What was replaced or moved away does not come back by itself after it was yanked with Now, and what is published of it says so.
+func yankBans(t *testing.T, db *catalogdb.DB) {
+	declareMutable(t, db, jammy, noble)
+	for i, k := range []catalog.Package{build(jammy, 1), build(jammy, 2), build(noble, 1)} {
+		activate(t, db, storeAt(t, db, k, i))
+	}
+	yank := func(k catalog.Package, reason string) {
+		t.Helper()
+		if _, err := db.Yank(t.Context(), selectorOf(k), catalog.Yank{Reason: reason, At: start}, start); err != nil {
+			t.Fatal(err)
+		}
+	}
+	yank(build(jammy, 2), "broken")
+	yank(build(noble, 1), catalogdb.MovedElsewhere)
+	all := selection(t, "acme/tools", []string{"hello"})
+	before := map[catalog.Release]int64{}
+	for _, r := range []catalog.Release{jammy, noble} {
+		s := snapshot(t, db, r)
+		before[r] = s.Generation
+		s.Close()
+	}
+	reasons := func() (got []string) {
+		for _, k := range []catalog.Package{build(jammy, 1), build(jammy, 2), build(noble, 1)} {
+			found, err := db.Find(t.Context(), k)
+			if err != nil || found.Yank == nil {
+				t.Fatal(found, err)
+			}
+			got = append(got, found.Yank.Reason)
+		}
+		return got
+	}
+	if _, err := db.YankSelected(t.Context(), all, catalogdb.Withdrawal{Yank: record}, record.At, everything); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{catalog.ReplacedReason, "broken", catalogdb.MovedElsewhere}, reasons()); diff != "" {
+		t.Errorf("without Now (-want +got):\n%s", diff)
+	}
+	for range 2 { // a repeat changes nothing
+		done, err := db.YankSelected(t.Context(), all, catalogdb.Withdrawal{Yank: record, Now: true}, record.At, everything)
+		if err != nil || len(done.Packages) != 3 {
+			t.Fatal(done, err)
+		}
+	}
+	if diff := cmp.Diff([]string{record.Reason, "broken", record.Reason}, reasons()); diff != "" {
+		t.Errorf("with Now (-want +got):\n%s", diff)
+	}
+	for r, generation := range before {
+		s := snapshot(t, db, r)
+		if s.Generation != generation+1 {
+			t.Errorf("the generation of %s went from %d to %d", r, generation, s.Generation)
+		}
+		s.Close()
+	}
+	if n := strings.Count(strings.Join(logOf(t, db, "acme/tools", start), "\n"), "kim|package.yank|"); n != 2 {
+		t.Errorf("the log has %d withdrawals by kim, want 2", n)
+	}
+}
+
 // What cannot come back is said before, and keeps all others where they are if it is decided for.
 func unyankSelectedRefuses(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)

@@ -3,6 +3,7 @@ package catalogdb
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +24,10 @@ type Withdrawal struct {
 	Now bool
 }
 
+// Bans reports whether a withdrawal takes the place of the record that a package has, by which its bytes could come back with a push or a
+// promotion: they were replaced, or moved away.
+func (w Withdrawal) Bans(k catalog.Package) bool { return w.Now && (k.Replaced() || MovedAway(k)) }
+
 // A SelectedChange is what a transaction made of selected packages.
 type SelectedChange struct {
 	Packages  []catalog.Package         // all that were decided for, as they are now; without fragments
@@ -30,7 +35,8 @@ type SelectedChange struct {
 }
 
 // YankSelected withdraws the packages of a selection that decide returns, in one transaction that issues one revision for each
-// release they leave. Packages that were withdrawn before keep their record. Otherwise it is [DB.Yank]. The error wraps
+// release they leave. Packages that were withdrawn before keep their record; with Now, those that were replaced or moved away get this one,
+// and do not come back by themselves. Otherwise it is [DB.Yank]. The error wraps
 // [ErrNotFound] if there is no such repository, [ErrTooMany], or that of decide.
 func (d *DB) YankSelected(ctx context.Context, s Selection, w Withdrawal, now time.Time, decide Decision) (done SelectedChange, err error) {
 	if w.At.IsZero() {
@@ -45,23 +51,28 @@ func (d *DB) YankSelected(ctx context.Context, s Selection, w Withdrawal, now ti
 		if !w.Now && len(all) > 0 && gone.Deleted != nil { // it would not outlive the return of the repository
 			return nil, deletedRepository(gone)
 		}
-		var again []SelectedPackage
+		var again, banned []SelectedPackage
 		for _, p := range all {
 			if p.Package.State == catalog.Active {
 				changed = append(changed, p)
 			} else if withdrawnWith(gone, p.Package) != nil {
 				again = append(again, p) // it does not come back with its distribution or component
+			} else if w.Bans(p.Package) {
+				banned = append(banned, p)
 			}
 		}
 		if err := yankRows(ctx, tx, again, w.Yank, now); err != nil {
 			return nil, err
 		}
+		if err := banRows(ctx, tx, banned, w.Yank, now); err != nil {
+			return nil, err
+		}
 		if err := yankRows(ctx, tx, changed, w.Yank, now); err != nil || !w.Now {
 			return changed, err
 		}
-		return changed, removeRowsSoon(ctx, tx, all, now)
+		return append(changed, banned...), removeRowsSoon(ctx, tx, all, now)
 	}, func(k *catalog.Package) {
-		if k.State == catalog.Active {
+		if k.State == catalog.Active || w.Bans(*k) {
 			k.State, k.Yank = catalog.Yanked, &w.Yank
 		}
 	})
@@ -163,6 +174,31 @@ func yankRows(ctx context.Context, tx *transaction, rows []SelectedPackage, y ca
 			if _, err := tx.ExecContext(ctx, s.query, append(s.args, args...)...); err != nil {
 				return err
 			}
+		}
+	}
+	return recordRows(ctx, tx, now, catalog.ActionYank, rows, y)
+}
+
+// banRows gives rows that are yanked another record. The lists of withdrawn packages of their releases are made in whole: what changed
+// in them is found by the revisions with which rows came and went.
+func banRows(ctx context.Context, tx *transaction, rows []SelectedPackage, y catalog.Yank, now time.Time) error {
+	raised := map[int64]bool{}
+	for some := range slices.Chunk(rows, selectChunk) {
+		ids, args := in("id", idsOf(some))
+		_, err := tx.ExecContext(ctx, `UPDATE packages SET yanked_at = ?, yank_reason = ?, yanked_by = ? WHERE state = ? AND `+ids,
+			append([]any{millis(y.At), y.Reason, y.By, catalog.Yanked}, args...)...)
+		if err != nil {
+			return err
+		}
+		for _, p := range some {
+			for _, r := range p.releases {
+				raised[r.id] = true
+			}
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(raised)) {
+		if err := raiseGeneration(ctx, tx, id); err != nil {
+			return err
 		}
 	}
 	return recordRows(ctx, tx, now, catalog.ActionYank, rows, y)
