@@ -198,7 +198,7 @@ func TestHistoryByAPIRefuses(t *testing.T) {
 	manage.says(t, 422, `{"dry_run":["GET rollback/plan`, "POST", "/rollback", form)
 	form.Del("dry_run")
 	s.does(t, 0, "", "yank", jammy, "hello=1.0", "--reason", "x", "--now")
-	const gone = "1 packages of then cannot come back, their files are gone: hello 1.0 all in " + jammy + "/main; nothing is changed: add partial=yes"
+	const gone = "1 package of then cannot come back, their files are gone: hello 1.0 all in " + jammy + "/main; nothing is changed: add partial=yes"
 	manage.says(t, 409, gone, "GET", "/rollback/plan", form)
 	manage.says(t, 409, gone, "POST", "/rollback", form)
 	form.Set("partial", "perhaps")

@@ -74,7 +74,10 @@ func (d *diffSide) wrongPoint(err error) error {
 }
 
 // A goneError says that packages cannot come back: their files are gone.
-type goneError struct{ packages []string }
+type goneError struct {
+	packages []string
+	deleted  error // the deletion of the place of some of them; nil: their files are gone
+}
 
 // Error returns the sentence with the flags of the command.
 func (e *goneError) Error() string {
@@ -83,8 +86,11 @@ func (e *goneError) Error() string {
 
 // with returns the sentence with what can be done.
 func (e *goneError) with(advice string) string {
-	n := len(e.packages)
-	return fmt.Sprintf("%d packages of then cannot come back, their files are gone: %s; nothing is changed: %s", n, few(e.packages[:min(n, shownDifferences)], n), advice)
+	n, why := len(e.packages), "their files are gone"
+	if e.deleted != nil {
+		why = e.deleted.Error()
+	}
+	return fmt.Sprintf("%s of then cannot come back, %s: %s; nothing is changed: %s", counts(n, "package"), why, few(e.packages[:min(n, shownDifferences)], n), advice)
 }
 
 // isRefusal reports whether an error of the catalog is a sentence about the packages that were to be changed.

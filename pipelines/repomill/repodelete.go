@@ -96,6 +96,7 @@ func (c *repoDeleteCmd) Run(ctx context.Context, io stdio) error {
 	if c.DryRun {
 		return c.preview(io, t, p)
 	}
+	warnArchive(io, p)
 	if p.Settings.DeletedPart(t) == nil && !c.Yes {
 		if err := confirm(io, os.Stdin, t, p); err != nil {
 			return err
@@ -160,16 +161,20 @@ func checkThere(s catalog.Settings, t catalog.PackageTarget) error {
 
 // preview prints what would be deleted.
 func (c *repoDeleteCmd) preview(io stdio, t catalog.PackageTarget, p catalogdb.DeletionPreview) error {
+	if p.Refused != nil {
+		return cmp.Or(refusedDeletion(t, p.Refused), p.Refused)
+	}
+	warnArchive(io, p)
 	del := p.Settings.DeletedPart(t)
 	switch {
 	case c.JSON || del != nil:
 		printDeletion(io, t, del, p, c.JSON)
 	case t.Whole():
-		fmt.Fprintf(io.out, "%s: %s in %d distributions would be withdrawn; after %s, %d files of %d bytes, %d snapshots and all pages would be removed, and %d read tokens would end\n",
-			t, counts(p.Packages, "package"), len(p.Settings.Distributions), c.Grace, p.Files, p.Bytes, p.Snapshots, len(p.Settings.Tokens))
+		fmt.Fprintf(io.out, "%s: %s in %s would be withdrawn; after %s, %s of %d bytes, %s and all pages would be removed, and %s would end\n",
+			t, counts(p.Packages, "package"), counts(len(p.Settings.Distributions), "distribution"), periodText(c.Grace), counts(p.Files, "file"), p.Bytes, counts(p.Snapshots, "snapshot"), counts(len(p.Settings.Tokens), "read token"))
 	default:
 		fmt.Fprintf(io.out, "%s: %s would be withdrawn; after %s, %s of %d bytes would be removed%s\n",
-			t, counts(p.Packages, "package"), c.Grace, counts(p.Files, "file"), p.Bytes, heldText(p))
+			t, counts(p.Packages, "package"), periodText(c.Grace), counts(p.Files, "file"), p.Bytes, heldText(p))
 	}
 	if del != nil {
 		return nil
@@ -183,9 +188,32 @@ func heldText(p catalogdb.DeletionPreview) string {
 	case 0:
 		return ""
 	case 1:
-		return ", but not before 1 snapshot that has it is deleted"
+		return "; a snapshot has it, and it stays until that is deleted"
 	}
-	return fmt.Sprintf(", but not before %d snapshots that have it are deleted", p.Snapshots)
+	return fmt.Sprintf("; %d snapshots have it, and it stays until those are deleted", p.Snapshots)
+}
+
+// periodText returns a duration in days, if it is whole days, or else as Go writes it.
+func periodText(d time.Duration) string {
+	if days := d / (24 * time.Hour); days > 0 && d%(24*time.Hour) == 0 {
+		return counts(int(days), "day")
+	}
+	return d.String()
+}
+
+// warnArchive says on the standard error whose archive a repository is.
+func warnArchive(io stdio, p catalogdb.DeletionPreview) {
+	if n := len(p.ArchiveOf); n > 0 {
+		fmt.Fprintf(io.err, "%s is the archive of %s: what no rule of retention keeps there stays, until repomill retain set names another archive, or none\n",
+			p.Settings.Repository, few(names(p.ArchiveOf[:min(n, shownDifferences)]), n))
+	}
+}
+
+func names(all []catalog.Repository) (texts []string) {
+	for _, r := range all {
+		texts = append(texts, r.String())
+	}
+	return texts
 }
 
 func counts(n int, what string) string {

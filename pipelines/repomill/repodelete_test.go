@@ -27,7 +27,7 @@ func TestRepoDelete(t *testing.T) {
 	client.Source(t, "sources", string(s.fetch(t, "acme/gone1/ubuntu/jammy.sources")))
 	client.Update(t)
 
-	says(t, s.does(t, 5, "", "repo", "delete", "acme/gone1", "--dry-run"), "acme/gone1: 2 packages in 2 distributions would be withdrawn; after 720h0m0s, 2 files of ")
+	says(t, s.does(t, 5, "", "repo", "delete", "acme/gone1", "--dry-run"), "acme/gone1: 2 packages in 2 distributions would be withdrawn; after 30 days, 2 files of ")
 	s.does(t, 1, "the name is not acme/gone1: nothing is changed", "repo", "delete", "acme/gone1") // the standard input is empty
 	if got := client.versions(t, "hello"); !slices.Equal(got, []string{"1.0"}) {
 		t.Errorf("before, apt knows versions %q", got)

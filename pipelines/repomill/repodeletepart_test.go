@@ -23,7 +23,7 @@ func TestRepoDeleteComponent(t *testing.T) {
 	client.Source(t, "sources", string(s.fetch(t, "acme/part1/ubuntu/jammy.sources")))
 	client.Update(t)
 
-	says(t, s.does(t, 5, "", "repo", "delete", contrib, "--dry-run"), contrib+": 2 packages would be withdrawn; after 720h0m0s, 2 files of ")
+	says(t, s.does(t, 5, "", "repo", "delete", contrib, "--dry-run"), contrib+": 2 packages would be withdrawn; after 30 days, 2 files of ")
 	s.does(t, 1, "the name is not "+contrib, "repo", "delete", contrib)
 	says(t, s.does(t, 0, "", "repo", "delete", contrib, "--yes", "--by", "jo", "--why", "moved"), contrib+": it was deleted on ", "2 packages withdrawn")
 	client.Update(t) // without a word
@@ -72,7 +72,7 @@ func TestRepoDeleteDistribution(t *testing.T) {
 	s.publish(t, "acme/part2/ubuntu/jammy", newDEB(t, debtest.Spec{Arch: "amd64"}))
 	s.publish(t, el9, newRPM(t, rpmtest.Spec{Arch: "noarch"}))
 	s.does(t, 0, "", "snapshot", "create", "acme/part2", "--name", "keep")
-	says(t, s.does(t, 5, "", "repo", "delete", el9, "--dry-run"), "but not before 1 snapshot that has it is deleted")
+	says(t, s.does(t, 5, "", "repo", "delete", el9, "--dry-run"), "a snapshot has it, and it stays until that is deleted")
 	s.does(t, 2, "RPM distributions have no components", "repo", "delete", el9+"/main", "--yes")
 	s.does(t, 1, "does not have distribution el/8", "repo", "delete", "acme/part2/el/8", "--yes")
 	says(t, s.does(t, 0, "", "repo", "delete", el9, "--yes", "--undo-period", "0s", "--json"), `"target":"acme/part2/el/9","packages":1`)

@@ -210,12 +210,16 @@ func (r *rollingBack) plan(s catalogdb.Rollback) (out, back []catalogdb.Selected
 		p.Items = append(p.Items, itemsOf(k, catalog.PlanWithdraw)...)
 	}
 	var gone []string
+	var deleted error // why some of them are
 	for _, k := range s.Went {
 		switch {
 		case selected.Keyring(k.Package):
 			continue
 		case k.Back != nil:
 			gone = append(gone, nameOf(k.Package)+" in "+k.Package.Place().String())
+			if errors.Is(k.Back, catalogdb.ErrDeleted) {
+				deleted = k.Back
+			}
 			leave(k, k.Back.Error())
 		default:
 			back = append(back, k)
@@ -223,7 +227,7 @@ func (r *rollingBack) plan(s catalogdb.Rollback) (out, back []catalogdb.Selected
 		}
 	}
 	if len(gone) > 0 && !r.args.Partial {
-		return nil, nil, p, &goneError{gone}
+		return nil, nil, p, &goneError{gone, deleted}
 	}
 	sum(&p, shownBy(selected), func(i catalog.PlanItem) int {
 		if i.Action == catalog.PlanRestore || s.Settings.Keyring != nil && i.Name == layout.KeyringName(s.Settings.Repository, formatOf(i)) {

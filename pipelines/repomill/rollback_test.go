@@ -99,7 +99,7 @@ func TestRollbackRefuses(t *testing.T) {
 		})
 	}
 	s.does(t, 0, "", "yank", jammy, "hello=1.0", "--reason", "x", "--now")
-	s.does(t, 1, "1 packages of then cannot come back, their files are gone: hello 1.0 all in acme/back/ubuntu/jammy/main; nothing is changed: add --partial", "rollback", jammy, "--to", then)
+	s.does(t, 1, "1 package of then cannot come back, their files are gone: hello 1.0 all in acme/back/ubuntu/jammy/main; nothing is changed: add --partial", "rollback", jammy, "--to", then)
 	if a := s.does(t, 0, "", "rollback", jammy, "--to", then, "--partial"); !strings.Contains(a.Stdout, "but for 1 packages whose files are gone: nothing changed") {
 		t.Errorf("without the package it says %s", a.Stdout)
 	}

@@ -31,6 +31,9 @@ func (d Deletion) String() string {
 	case d.Removing:
 		return fmt.Sprintf("it was deleted on %s, and its objects are being removed", day(d.At))
 	default:
+		if d.Until.Sub(d.At) < time.Hour {
+			day = func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }
+		}
 		return fmt.Sprintf("it was deleted on %s; until %s, repomill repo undelete brings it back", day(d.At), day(d.Until))
 	}
 }

@@ -87,6 +87,9 @@ type DeletionPreview struct {
 	Files     int   // that there are, also of withdrawn packages
 	Bytes     int64 // of these files
 	Snapshots int   // of a repository: that are removed with it; of a part: that name it, and keep its files until they are deleted
+
+	ArchiveOf []catalog.Repository // whose rules of retention send packages to it; of a repository
+	Refused   error                // why [DB.Delete] would refuse; nil if it would not
 }
 
 // PreviewDeletion returns what a deletion would do now, read in one transaction. The error wraps [ErrNotFound] for an unknown
@@ -108,7 +111,14 @@ func (d *DB) PreviewDeletion(ctx context.Context, t catalog.PackageTarget) (p De
 		if err != nil {
 			return err
 		}
+		row := deletionRow{repositoryRow: repositoryRow{settings: p.Settings}, target: t}
+		if p.Refused, err = row.refused(ctx, q, where, args); err != nil {
+			return err
+		}
 		if t.Whole() {
+			if p.ArchiveOf, err = archivedIn(ctx, q, t.Repository); err != nil {
+				return err
+			}
 			return q.QueryRowContext(ctx, `SELECT COUNT(*) FROM snapshots s JOIN repositories p ON p.id = s.repository_id WHERE `+where, args...).Scan(&p.Snapshots)
 		}
 		p.Snapshots, err = snapshotsNaming(ctx, q, t)
@@ -118,6 +128,24 @@ func (d *DB) PreviewDeletion(ctx context.Context, t catalog.PackageTarget) (p De
 		return p, fmt.Errorf("read what %s has: %w", t, err)
 	}
 	return p, nil
+}
+
+// refused returns why the target would not be deleted. where selects its packages.
+func (row *deletionRow) refused(ctx context.Context, q querier, where string, args []any) (refused, err error) {
+	if row.deleted() != nil {
+		return nil, nil // a repeat changes nothing
+	}
+	if refused := row.check(); refused != nil {
+		return refused, nil
+	}
+	if row.isLast() {
+		return ErrOnlyComponent, nil
+	}
+	held, err := scanID(q.QueryRowContext(ctx, `SELECT COUNT(*) FROM `+packageTables+` WHERE `+where+` AND k.state = ?`, append(args[:len(args):len(args)], catalog.Reserved)...).Scan)
+	if err == nil && held > 0 {
+		refused = ErrTrainHolds
+	}
+	return refused, err
 }
 
 // snapshotsNaming returns how many snapshots name a distribution, or have packages of a component. One that is in the making may, and is

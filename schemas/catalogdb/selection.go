@@ -29,7 +29,7 @@ type SelectedPackage struct {
 	Named    bool              // some pattern has its name, and not a glob
 	Exact    bool              // some pattern has its name and version, without a glob
 	Removed  bool              // its file is deleted, or about to be
-	Back     error             // why it cannot be active again: [ErrRemoved], [ErrRetired], or nil
+	Back     error             // why it cannot be active again: [ErrRemoved], [ErrRetired], [ErrDeleted], or nil
 
 	id       int64
 	releases []releaseRow
@@ -223,6 +223,9 @@ func (p *SelectedPackage) place(releases []releaseRow, s catalog.Settings) {
 			p.releases = append(p.releases, r)
 			p.Releases = append(p.Releases, catalog.Release{Repository: k.Repository, Distribution: k.Distribution, Arch: r.arch})
 		}
+	}
+	if t, del := s.DeletedTarget(k.Distribution, k.Component); p.Back == nil && del != nil {
+		p.Back = deletedError{t, del}
 	}
 	ds, _ := s.Find(k.Distribution)
 	if arch := layout.OfferedArch(k); p.Back == nil && arch != "" && !slices.Contains(ds.Architectures, arch) {
