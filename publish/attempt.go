@@ -71,7 +71,7 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, opt options)
 		}
 	}
 	if snap.Published < snap.Revision.Number {
-		if err := p.catalog.Publish(ctx, r, snap.Revision.Number, old.Now); err != nil {
+		if err := p.catalog.Publish(ctx, r, snap.Revision.Number, p.storeTime(old)); err != nil {
 			return res, err
 		}
 	}
@@ -79,6 +79,11 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, opt options)
 		return res, nil
 	}
 	return res, p.catalog.RecordSignedBy(ctx, r, by)
+}
+
+// storeTime returns the store's time now: that of a read, and what has passed since, which may be the time of a long render.
+func (p *Publisher) storeTime(read tree.Published) time.Time {
+	return read.Now.Add(max(0, p.now().Sub(read.Answered)))
 }
 
 // checkReplace returns an error if replacing the pointer could take packages away from clients.

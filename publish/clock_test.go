@@ -204,3 +204,31 @@ func TestRedate(t *testing.T) {
 		})
 	}
 }
+
+// What is recorded of a publish is when clients see it, by the store's clock: a rollback to a time before
+// is one to what they saw then.
+func TestPublishIsRecordedWhenClientsSeeIt(t *testing.T) {
+	skipUnderRace(t)
+	for _, r := range []catalog.Release{jammy, el9} {
+		t.Run(r.Distribution.String(), func(t *testing.T) {
+			simulate(t, func(t *testing.T, w *world) {
+				begin(w, r, true)
+				w.bucket.Before("Create", "*", func() { time.Sleep(time.Hour) }) // as a render may take
+				w.publish(r)
+				seen, err := w.bucket.Stat(t.Context(), layout.PointerKey(r))
+				if err != nil {
+					t.Fatal(err)
+				}
+				states, err := w.db.Releases(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, s := range states {
+					if s.Release == r && (s.Since == nil || seen.Now.Sub(*s.Since).Abs() > time.Minute) {
+						t.Errorf("%s was published at %s, and is recorded as of %v", r, seen.Now, s.Since)
+					}
+				}
+			})
+		})
+	}
+}
