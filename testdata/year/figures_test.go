@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 )
 
@@ -27,24 +26,33 @@ type month struct {
 // A size is how many objects there are, and their bytes.
 type size struct{ objects, bytes int64 }
 
-// A figure is one of a month. Those that are bounded must not grow.
+// A figure is one of a month.
 type figure struct {
-	name    string
-	of      func(month) float64
-	bounded bool
+	name string
+	of   func(month) float64
+	kind kind
 }
 
-// figures are those besides the rows of tables. The bucket's files of packages and indexes are bounded by retention; what it keeps for good
-// are lists of withdrawn packages, which name each.
+// A kind says what is demanded of a figure.
+type kind int
+
+const (
+	bounded  kind = iota // it must not grow
+	grows                // it grows with what is kept for good
+	measured             // it depends on what else the machine does: it is shown
+)
+
+// figures are those besides the rows of tables. Files of packages and indexes are bounded by retention; what grows in the bucket is the list of
+// withdrawn packages, which names each.
 var figures = []figure{
-	{"database, kB", func(m month) float64 { return float64(m.bytes) / 1000 }, false},
-	{"objects in the bucket", func(m month) float64 { return float64(m.bucket.objects) }, true},
-	{"bucket, kB", func(m month) float64 { return float64(m.bucket.bytes) / 1000 }, false},
-	{"objects in staging", func(m month) float64 { return float64(m.staging.objects) }, true},
-	{"staging, kB", func(m month) float64 { return float64(m.staging.bytes) / 1000 }, true},
-	{"heap, MB", func(m month) float64 { return float64(m.heap) / 1e6 }, true},
-	{"CPU of the worker for an upload, ms", func(m month) float64 { return m.spent.Seconds() * 1000 / float64(max(m.uploads, 1)) }, true},
-	{"publish of one package, ms", func(m month) float64 { return m.slow.Seconds() * 1000 }, true},
+	{"database, kB", func(m month) float64 { return float64(m.bytes) / 1000 }, grows},
+	{"objects in the bucket", func(m month) float64 { return float64(m.bucket.objects) }, bounded},
+	{"bucket, kB", func(m month) float64 { return float64(m.bucket.bytes) / 1000 }, grows},
+	{"objects in staging", func(m month) float64 { return float64(m.staging.objects) }, bounded},
+	{"staging, kB", func(m month) float64 { return float64(m.staging.bytes) / 1000 }, bounded},
+	{"heap, MB", func(m month) float64 { return float64(m.heap) / 1e6 }, bounded},
+	{"CPU of the worker for an upload, ms", func(m month) float64 { return m.spent.Seconds() * 1000 / float64(max(m.uploads, 1)) }, measured},
+	{"publish of one package, ms", func(m month) float64 { return m.slow.Seconds() * 1000 }, measured},
 }
 
 // count counts what there is now.
@@ -115,13 +123,4 @@ func measure(root string) (s size, err error) {
 		return err
 	})
 	return s, err
-}
-
-// inMB returns a number of bytes as megabytes.
-func inMB(bytes int64) float64 { return float64(bytes) / 1e6 }
-
-// short returns the part of a name before a comma.
-func short(name string) string {
-	before, _, _ := strings.Cut(name, ",")
-	return before
 }

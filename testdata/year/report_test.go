@@ -95,31 +95,37 @@ func (y *year) plot() string {
 	type panel struct {
 		title string
 		of    func(month) float64
-		keeps bool
+		kind  kind
 	}
 	var panels []panel
 	for _, f := range figures {
-		panels = append(panels, panel{f.name, f.of, !f.bounded})
+		panels = append(panels, panel{f.name, f.of, f.kind})
 	}
 	for _, name := range tablesOf(y.months)[:7] {
-		panels = append(panels, panel{"rows of " + name, func(m month) float64 { return float64(m.rows[name]) }, kept[name] != ""})
+		k := bounded
+		if kept[name] != "" {
+			k = grows
+		}
+		panels = append(panels, panel{"rows of " + name, func(m month) float64 { return float64(m.rows[name]) }, k})
 	}
 	rows := (len(panels) + panelsInRow - 1) / panelsInRow
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="11">`+"\n", panelsInRow*panelWidth, rows*panelHeight)
 	b.WriteString(`<rect width="100%" height="100%" fill="#fff"/>` + "\n")
 	for i, p := range panels {
-		y.panel(&b, (i%panelsInRow)*panelWidth, (i/panelsInRow)*panelHeight, p.title, column(y.months, p.of), p.keeps)
+		y.panel(&b, (i%panelsInRow)*panelWidth, (i/panelsInRow)*panelHeight, p.title, column(y.months, p.of), p.kind)
 	}
 	b.WriteString("</svg>\n")
 	return b.String()
 }
 
-// panel draws one line from 0 to its maximum: what is bounded in blue, and what is kept for good in grey.
-func (y *year) panel(b *strings.Builder, left, top int, title string, values []float64, keeps bool) {
+// panel draws one line from 0 to its maximum: what is bounded in blue, and the rest in grey.
+func (y *year) panel(b *strings.Builder, left, top int, title string, values []float64, k kind) {
 	color, most := "#1f6feb", 0.0
-	if keeps {
+	if k == grows {
 		color, title = "#888", title+" (grows by design)"
+	} else if k == measured {
+		color = "#888"
 	}
 	for _, v := range values {
 		most = max(most, v)

@@ -199,14 +199,18 @@ func (f *traffic) build(p *repository, k pushed, seed uint64) []byte {
 	return debtest.Build(f.t, debtest.Spec{Name: k.name, Version: k.version, Arch: "amd64", Fields: []string{fmt.Sprint("X-Build: ", seed)}})
 }
 
+// ext returns how names of package files end.
+func (p *repository) ext() string {
+	if p.release.Arch != "" {
+		return ".rpm"
+	}
+	return ".deb"
+}
+
 // put stages a file.
 func (f *traffic) put(p *repository, body []byte, want catalog.UploadState, why catalog.Reason) (upload, error) {
 	f.n++
-	ext := ".deb"
-	if p.release.Arch != "" {
-		ext = ".rpm"
-	}
-	object := fmt.Sprintf("%s/%s/%d%s", p.release.Repository, p.release.Distribution, f.n, ext)
+	object := fmt.Sprintf("%s/%s/%d%s", p.release.Repository, p.release.Distribution, f.n, p.ext())
 	u, err := f.r.Staging.Put(f.t.Context(), object, bytes.NewReader(body), catalog.Pusher{User: "ci"})
 	return upload{u, want, why}, err
 }

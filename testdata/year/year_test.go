@@ -29,9 +29,9 @@ import (
 )
 
 var (
-	days         = flag.Int("year.days", 72, "how many days pass")
+	days         = flag.Int("year.days", 54, "how many days pass")
 	repositories = flag.Int("year.repositories", 6, "how many repositories there are")
-	uploads      = flag.Int("year.uploads", 6, "how many uploads there are on each day, in all repositories together")
+	uploads      = flag.Int("year.uploads", 3, "how many uploads there are on each day, in all repositories together")
 	history      = flag.Int("year.history", 8, "days for which history is kept; repomill keeps 32 at least")
 	retention    = flag.Int("year.retention", 1, "days for which superseded objects and finished uploads are kept")
 	each         = flag.Int("year.month", 6, "days of a month")
@@ -177,10 +177,15 @@ func (y *year) pass() error {
 // day is one day: people and CI by day, and the worker at night.
 func (y *year) day(n int) error {
 	night := time.Now().Add(day)
+	held, err := y.traffic.week(n)
+	if err != nil {
+		return fmt.Errorf("day %d: %w", n, err)
+	}
 	all, err := y.traffic.day(*uploads)
 	if err != nil {
 		return err
 	}
+	all = append(all, held...)
 	spent, err := y.work(all)
 	if err != nil {
 		return fmt.Errorf("day %d: %w", n, err)
