@@ -167,6 +167,14 @@ func (s *Server) Restart(t testing.TB, options ...string) {
 	}
 }
 
+// Revive starts a server that was killed again, on the same data, and returns when it answers. It may be called by any goroutine.
+func (s *Server) Revive() error {
+	if s.process != nil {
+		return nil
+	}
+	return s.start()
+}
+
 // Exec runs statements as root, outside of any database.
 func (s *Server) Exec(t testing.TB, statements ...string) {
 	t.Helper()

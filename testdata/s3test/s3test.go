@@ -6,6 +6,7 @@
 package s3test
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -52,6 +53,7 @@ type Server struct {
 	t        testing.TB
 	Endpoint string // http://127.0.0.1:port
 	client   *s3.Client
+	gateway  *proctest.Server
 
 	making  sync.Mutex
 	buckets map[string]bool
@@ -74,8 +76,8 @@ func Start(t testing.TB) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{t: t, buckets: map[string]bool{}}
-	transport := proctest.Serve(t, program, AccessKey, SecretKey, Region)
+	s := &Server{t: t, buckets: map[string]bool{}, gateway: proctest.NewServer(t, program, AccessKey, SecretKey, Region)}
+	transport := s.gateway.Transport
 	transport.ExpectContinueTimeout = time.Minute // so that a body is sent only to a server that wants it
 	s.Endpoint = s.serve(t, s.proxy(transport))
 	s.client = s3.New(s3.Options{
@@ -89,6 +91,12 @@ func Start(t testing.TB) *Server {
 
 // Client returns a client of the server.
 func (s *Server) Client() *s3.Client { return s.client }
+
+// Kill ends the server with SIGKILL: until [Server.Restart], connections of clients break before there is an answer. What was stored stays.
+func (s *Server) Kill() error { return s.gateway.Kill() }
+
+// Restart starts a server that was killed, on the objects that it had.
+func (s *Server) Restart(ctx context.Context) error { return s.gateway.Start(ctx) }
 
 // URL returns the URL of a bucket, which it makes if it is not there.
 func (s *Server) URL(bucket string) string {

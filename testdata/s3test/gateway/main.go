@@ -4,7 +4,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -28,7 +30,10 @@ const socketName = "socket"
 // run serves until the process ends.
 func run(dir, accessKey, secretKey, region string) error {
 	root := filepath.Join(dir, "objects")
-	if err := os.Mkdir(root, 0o700); err != nil {
+	if err := os.MkdirAll(root, 0o700); err != nil { // it is there after a kill
+		return err
+	}
+	if err := os.Remove(filepath.Join(dir, socketName)); err != nil && !errors.Is(err, fs.ErrNotExist) { // likewise
 		return err
 	}
 	opts := posix.PosixOpts{CopyObjectThreshold: 5 << 30, Concurrency: 100}
@@ -60,7 +65,7 @@ func storeAttributes(dir, root string, opts *posix.PosixOpts) (meta.MetadataStor
 		return meta.XattrMeta{}, nil
 	}
 	opts.SideCarDir = filepath.Join(dir, "attributes")
-	if err := os.Mkdir(opts.SideCarDir, 0o700); err != nil {
+	if err := os.MkdirAll(opts.SideCarDir, 0o700); err != nil {
 		return nil, err
 	}
 	return meta.NewSideCar(opts.SideCarDir)
