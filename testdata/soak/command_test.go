@@ -12,9 +12,13 @@ import (
 
 // An answer is the exit code and the output of a command.
 type answer struct {
-	args []string
+	args   []string
+	outage bool // a server was down at some time
 	proctest.Answer
 }
+
+// excused reports whether a command failed because a server was down, and said so by its exit code.
+func (a answer) excused() bool { return a.outage && (a.Code == 3 || a.Code == 4) }
 
 func (a answer) String() string { return fmt.Sprintf("repomill %.300q: %v", a.args, a.Answer) }
 
@@ -35,12 +39,13 @@ func (s *site) ask(killAfter time.Duration, args ...string) (answer, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append(os.Environ(), "REPOMILL_BY=soak")
+	begin := time.Now()
 	out, err := proctest.Finish(cmd)
 	if cmd.ProcessState == nil {
 		return answer{}, err
 	}
 	s.spent.Add(int64(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()))
-	a := answer{args, out}
+	a := answer{args, s.outages.met(begin), out}
 	if ctx.Err() != nil && killAfter == 0 {
 		return a, fmt.Errorf("after %s it goes on: %v", maxCommand, a)
 	}

@@ -53,7 +53,7 @@ func (k *soaking) reclaim(t *testing.T) {
 	t.Helper()
 	var err error
 	for _, d := range k.site.daemons {
-		err = errors.Join(err, d.kill())
+		err = errors.Join(err, d.awaitReady(), d.kill())
 	}
 	if err == nil {
 		err = k.site.catalog.EndLeases(t.Context())

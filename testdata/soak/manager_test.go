@@ -191,6 +191,8 @@ func (m *manager) persist(args []string) error {
 			return err
 		case a.Code == -1:
 			m.commandKills.Add(1)
+		case a.excused():
+			m.excuses.Add(1)
 		case a.Code == 3: // not in time
 		case a.Code == 1 && try > 0 && (strings.Contains(said, "has that name") || strings.Contains(said, "there is no snapshot")):
 			return nil // an earlier try has made or deleted it
@@ -271,7 +273,8 @@ func (m *manager) put(body []byte, want []catalog.UploadState, dir, train, name 
 		}
 		var v catalog.Verdict
 		for end := time.Now().Add(maxCommand); ; pause(ctx, 50*time.Millisecond) {
-			if v, err = m.site.catalog.Verdict(ctx, u); err != nil && !errors.Is(err, catalogdb.ErrNotFound) {
+			err = m.site.despite(func() (err error) { v, err = m.site.catalog.Verdict(ctx, u); return err })
+			if err != nil && !errors.Is(err, catalogdb.ErrNotFound) {
 				return err
 			}
 			if err == nil && (v.State.Final() || v.State == catalog.Held) {

@@ -78,6 +78,7 @@ func (r *lifeReader) read(ctx context.Context, release catalog.Release) (shown s
 		return nil, false
 	}
 	r.reads.Add(1)
+	r.registers.of(layout.PointerKey(release)).saw(digest(body), begin, end)
 	if release.Arch == "" {
 		if _, err := r.site.trusted.VerifyClear(body); err != nil {
 			r.judge.violated("I8", "%s: %v", release, err)

@@ -71,7 +71,11 @@ func (m *manager) snapshot() error {
 		return err
 	}
 	for try := 0; ; try++ {
-		found, err := m.site.catalog.FindSnapshot(context.Background(), lifeReleases[0].Repository, s.name)
+		var found catalog.Snapshot
+		err := m.site.despite(func() (err error) {
+			found, err = m.site.catalog.FindSnapshot(context.Background(), lifeReleases[0].Repository, s.name)
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -261,16 +265,26 @@ func (m *manager) retain() error {
 	return nil
 }
 
+// database returns how the catalog is opened without the program.
+func (s *site) database() (driver, dsn string, err error) {
+	u, err := url.Parse(s.catalogURL)
+	if err != nil {
+		return "", "", err
+	}
+	if u.Scheme == "mysql" {
+		return "mysql", u.User.Username() + "@unix(" + u.Query().Get("socket") + ")" + u.Path, nil
+	}
+	return "sqlite", "file:" + u.Path + "?_pragma=busy_timeout(30000)", nil
+}
+
 // age has all packages that are active be two months older, or younger again: rules of retention keep what is younger than two weeks. What was withdrawn
 // stays as it is published.
 func (s *site) age(older bool) error {
-	u, err := url.Parse(s.catalogURL)
+	s.outages.whole.RLock() // a statement that is repeated would count twice
+	defer s.outages.whole.RUnlock()
+	driver, dsn, err := s.database()
 	if err != nil {
 		return err
-	}
-	driver, dsn := "sqlite", "file:"+u.Path+"?_pragma=busy_timeout(30000)"
-	if u.Scheme == "mysql" {
-		driver, dsn = "mysql", u.User.Username()+"@unix("+u.Query().Get("socket")+")"+u.Path
 	}
 	db, err := sql.Open(driver, dsn)
 	if err != nil {

@@ -80,6 +80,8 @@ func (o *operator) insist(args []string) error {
 		switch {
 		case a.Code == -1:
 			o.commandKills.Add(1)
+		case a.excused():
+			o.excuses.Add(1)
 		case a.Code != 3: // not in time
 			o.judge.violated("command", "%v", a)
 		}
@@ -110,6 +112,8 @@ func (o *operator) reindex() error {
 		o.reindexes.Add(1)
 	case a.Code == -1:
 		o.commandKills.Add(1)
+	case a.excused():
+		o.excuses.Add(1)
 	default:
 		o.judge.violated("command", "%v", a)
 	}

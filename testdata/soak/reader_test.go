@@ -89,6 +89,7 @@ func (r *reader) read(ctx context.Context, release catalog.Release) {
 		return
 	}
 	r.reads.Add(1)
+	r.registers.of(layout.PointerKey(release)).saw(digest(body), begin, end)
 	r.signature(ctx, release, body, calm)
 	if last == nil || last.digest != digest(body) {
 		next, err := r.newView(ctx, release, body)

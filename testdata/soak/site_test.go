@@ -41,11 +41,15 @@ type site struct {
 	catalogs   []string // flags of commands that need the catalog alone
 	everything []string // flags of commands that need all
 	trees      []string // arguments of repomill check: what to read, one after the other
+	web        string   // URL of a web server of the same, which is never down
 	keyring    string   // file
 	trusted    sign.Keyring
 	backlog    int          // how many uploads without a verdict keep new ones from being pushed
 	spent      atomic.Int64 // CPU time of commands, as a time.Duration
-	reclaim    bool         // leases of the dead keep others away for a minute
+	servers    []*server    // that are killed, too
+	outages    outages
+	clockStep  time.Duration // by which the store's clock, of which publishes are recorded, may be behind
+	reclaim    bool          // leases of the dead keep others away for a minute
 }
 
 // newEmbedded makes the site of repomill up.
@@ -53,7 +57,7 @@ func newEmbedded(t *testing.T) *site {
 	t.Helper()
 	data := filepath.Join(work, "embedded")
 	s := newSite(t, "files and SQLite", data)
-	s.daemons = []*daemon{newDaemon(t, "embedded-up", "repomill ready", "up", "--data", data, "--listen", "127.0.0.1:0", "--edge-listen", "127.0.0.1:0",
+	s.daemons = []*daemon{newDaemon(t, &s.outages, "embedded-up", "repomill ready", "up", "--data", data, "--listen", "127.0.0.1:0", "--edge-listen", "127.0.0.1:0",
 		"--ops-listen", "127.0.0.1:0", "--public-url", "http://packages.example.org", "--edge-url", "http://edge.example.org", "--log-format", "json")}
 	if err := errors.Join(s.daemons[0].start(), s.daemons[0].awaitReady(), s.daemons[0].stop()); err != nil { // makes everything
 		t.Fatal(err)
@@ -61,8 +65,9 @@ func newEmbedded(t *testing.T) *site {
 	s.open("file://"+data+"/staging", "file://"+data+"/bucket", "sqlite://"+data+"/catalog.db")
 	s.tree, s.trees = check.Dir(data+"/bucket"), []string{data + "/bucket"}
 	s.catalogs, s.everything = []string{"--data", data}, []string{"--data", data, "--public-url", "http://packages.example.org"}
+	s.serve()
 	s.manage()
-	s.backlog = 60
+	s.backlog, s.clockStep = 60, 2*time.Millisecond // the catalog has milliseconds
 	return s
 }
 
@@ -71,7 +76,12 @@ func newProduction(t *testing.T) *site {
 	t.Helper()
 	data := filepath.Join(work, "production")
 	s := newSite(t, "S3 and MySQL", data)
-	catalog, gcs, pubsub, s3 := mysqltest.Start(t), gcstest.Start(t), pubsubtest.Start(t), s3test.Start(t)
+	database, gcs, pubsub, s3 := mysqltest.NewServer(t), gcstest.Start(t), pubsubtest.Start(t), s3test.Start(t)
+	catalog := database.Database(t)
+	s.servers = []*server{
+		{name: "MariaDB", kill: func() error { database.Kill(t); return nil }, start: func(context.Context) error { return database.Revive() }},
+		{name: "S3", kill: s3.Kill, start: s3.Restart},
+	}
 	gcs.Notify = func(payload []byte, attrs map[string]string) { pubsub.Publish(payload, attrs) }
 	staging, events, bucket, key := gcs.URL("acme-staging"), pubsub.URL("repomill"), s3.URL("acme-packages"), "file://"+data+"/signing-key.asc"
 	s.catalogs = []string{"--catalog", catalog}
@@ -80,17 +90,17 @@ func newProduction(t *testing.T) *site {
 	s.must("repo", "create", "--no-wait", "--catalog", catalog, "acme/tools", "--distribution", "ubuntu/jammy", "--distribution", "ubuntu/noble", "--distribution", "el/9", "--component", "extra")
 	s.manage()
 	for _, name := range []string{"production-worker-1", "production-worker-2"} {
-		s.daemons = append(s.daemons, newDaemon(t, name, "worker started", "worker", "--staging", staging, "--events", events, "--catalog", catalog, "--bucket", bucket,
+		s.daemons = append(s.daemons, newDaemon(t, &s.outages, name, "worker started", "worker", "--staging", staging, "--events", events, "--catalog", catalog, "--bucket", bucket,
 			"--signing-key", key, "--public-url", "http://packages.example.org", "--cache", filepath.Join(data, name), "--ops-listen", "127.0.0.1:0"))
 	}
 	s.open(staging, bucket, catalog)
-	s.tree = objectTree{s3.Client(), "acme-packages"}
-	web := httptest.NewServer(s.serveTree())
-	t.Cleanup(web.Close)
+	s.tree = steadyTree{objectTree{s3.Client(), "acme-packages"}, s}
+	s.serve()
 	for _, place := range []string{"ubuntu/dists/jammy", "ubuntu/dists/noble", "el/9/x86_64", "el/9/aarch64", "el/9/SRPMS"} {
-		s.trees = append(s.trees, web.URL+"/acme/tools/"+place)
+		s.trees = append(s.trees, s.web+"/acme/tools/"+place)
 	}
 	s.backlog, s.reclaim = 300, true
+	s.clockStep = 3 * time.Second // HTTP has whole seconds, and the server reads its clock once in a second
 	return s
 }
 
@@ -154,9 +164,12 @@ func (s *site) must(args ...string) answer {
 	return a
 }
 
-// calm returns for how long all daemons have been at work undisturbed.
+// calm returns for how long all daemons have been at work undisturbed, with all servers.
 func (s *site) calm() time.Duration {
 	least := time.Duration(1<<63 - 1)
+	if last := s.outages.last(); !last.IsZero() {
+		least = time.Since(last)
+	}
 	for _, d := range s.daemons {
 		up := d.calm()
 		if up.IsZero() {
@@ -183,6 +196,13 @@ func (o objectTree) Open(ctx context.Context, name string) (io.ReadCloser, error
 		return nil, err
 	}
 	return out.Body, nil
+}
+
+// serve serves that with a web server.
+func (s *site) serve() {
+	web := httptest.NewServer(s.serveTree())
+	s.t.Cleanup(web.Close)
+	s.web = web.URL
 }
 
 // serveTree serves what clients can read, as a web server in front of the bucket does.

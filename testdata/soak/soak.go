@@ -3,9 +3,10 @@
 //	go test -count=1 -v -timeout 90m ./testdata/soak -args -soak.kills 500
 //
 // It has two configurations at a time: files and SQLite (repomill up), and S3 and MySQL (two repomill workers, with
-// Cloud Storage and Pub/Sub in front). Their servers keep running; only the programs are ended, with SIGKILL, and started
-// again at once. Some are frozen first, so that they wake up after others have continued. Each release has its first
-// package before that begins, so that every unreadable file is a fault.
+// Cloud Storage and Pub/Sub in front). The programs are ended with SIGKILL and started again at once. Some are frozen first, so that they
+// wake up after others have continued. MariaDB and the S3 server are killed, too, and are down for up to 2.5 s; what was committed or
+// stored stays. A worker may end by itself if it starts then, and a command may fail with the exit codes 3 and 4; both are tried again.
+// Each release has its first package before that begins, so that every unreadable file is a fault.
 //
 // At the same time packages of both formats are pushed, repeated, pushed with other bytes under their names, as garbage, and
 // over one another; some are withdrawn and restored, and indexes are rendered in whole. A reader fetches every pointer, its
@@ -14,6 +15,11 @@
 // upload has one verdict), I4 (an identity keeps its bytes) and I8 (every pointer is signed). They also check the exit codes of
 // all commands. Files beside a pointer, such as repomd.xml.asc, may be torn until 5 s after a restart. Collection is not part of
 // it, because no object is old enough (--retention is 24 h at least); a test of package publish kills it half-way.
+//
+// Real clients read along, one after the other, through a web server that is never down: apt-get update and download of four codenames, dnf
+// of three repositories. One that fails is a violation. All reads of each pointer are noted, of three readers at a time. In the end they
+// must be linearizable: each state that was read was published, in the order in which the manifests name each other, none was read after
+// a later one, or after the catalog had recorded that a later one is published.
 //
 // A release manager works in repositories of its own, one of them private, with commands that are killed, too: it pushes, promotes, moves, withdraws
 // and restores with patterns, takes and deletes snapshots, rolls back, publishes and drops release trains, phases, applies rules of retention, deletes

@@ -2,6 +2,7 @@ package soak_test
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -22,11 +23,17 @@ type soaking struct {
 	manager *manager
 
 	kills, commandKills, freezes     atomic.Int64 // what was done to programs
+	excuses                          atomic.Int64 // commands that failed because a server was down
 	reads, pointers, objects, rounds atomic.Int64 // of the reader
 	gpgvs, checks, commands          atomic.Int64 // of the other judges
 	yanks, unyanks, reindexes        atomic.Int64 // of the operator, that have ended
+	watched                          atomic.Int64 // pointers that were read besides, to judge their order
+	clientReads, clientFiles         atomic.Int64 // of apt and dnf
 	given                            atomic.Int64 // uploads that were given up as poison, and pushed again
 	quiet                            atomic.Bool  // nothing new is begun
+
+	registers registers
+	states    int // that were published, of all releases
 
 	mu     sync.Mutex
 	phases map[string]int  // what kills interrupted
@@ -52,12 +59,13 @@ func soak(t *testing.T, s *site, n int, all *results) {
 	r := &reader{soaking: k, rand: k.source(2), seen: map[catalog.Release]*view{}, kept: map[string]fact{}, gpgv: g}
 	k.begin(t)
 	begin := time.Now()
-	stopReading := k.background(t, r.run, life.run, (&checker{k}).run, k.verdicts, k.progress)
+	stopReading := k.background(t, r.run, life.run, (&checker{k}).run, k.verdicts, k.progress, k.watch, newClients(t, k).run)
 	k.kill(t, n)
 	killed := time.Since(begin)
 	lost := k.await(t)
 	stopReading()
 	life.final(t)
+	k.wantLinearizable(t)
 	k.final(t, r)
 	all.add(k, killed, time.Since(begin), lost)
 }
@@ -101,12 +109,17 @@ func (k *soaking) kill(t *testing.T, n int) {
 			return (&killer{k, d, i * perLongFreeze / 2, k.source(10 + uint64(i))}).run(t.Context(), share)
 		})
 	}
+	stopServers := k.background(t, func(ctx context.Context) error { return k.killServers(ctx, k.source(30)) })
 	err := killing.Wait()
 	for end := time.Now().Add(maxMore); err == nil && patient() && !k.manager.complete() && time.Now().Before(end); {
 		pause(t.Context(), time.Duration(2+k.source(20).IntN(6))*time.Second)
 		err = (&killer{k, k.site.daemons[0], 4, k.source(uint64(k.kills.Load()))}).run(t.Context(), 1)
 	}
+	stopServers()
 	stopWork()
+	for _, d := range k.site.daemons {
+		err = errors.Join(err, d.awaitReady())
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

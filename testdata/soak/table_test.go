@@ -37,6 +37,10 @@ func (r *results) add(k *soaking, killed, wall time.Duration, lost int) {
 	}
 	put("kills of commands", k.commandKills.Load())
 	put("freezes", k.freezes.Load())
+	for _, v := range k.site.servers {
+		put("kills of "+v.name, v.kills)
+	}
+	put("commands that met a killed server, and said so", k.excuses.Load())
 	put("uploads", len(k.ledger.uploads))
 	ends := map[string]int{}
 	for _, u := range k.ledger.uploads {
@@ -59,6 +63,8 @@ func (r *results) add(k *soaking, killed, wall time.Duration, lost int) {
 	put("pointers read", k.reads.Load())
 	put("  of them new", k.pointers.Load())
 	put("objects read", k.objects.Load())
+	put("reads of pointers besides, and published states that explain all", fmt.Sprintf("%d, %d", k.watched.Load(), k.states))
+	put("updates of apt and dnf, and downloads", fmt.Sprintf("%d, %d", k.clientReads.Load(), k.clientFiles.Load()))
 	put("checks", k.checks.Load()+k.commands.Load())
 	put("signatures judged by gpgv", k.gpgvs.Load())
 	m := k.judge.mends[byReader]

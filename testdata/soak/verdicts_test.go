@@ -33,7 +33,8 @@ func (k *soaking) askAll(ctx context.Context) error {
 	for i, u := range waiting {
 		uploads[i] = u.Upload
 	}
-	states, err := k.site.catalog.States(ctx, uploads)
+	var states map[catalog.Upload]catalog.UploadState
+	err := k.site.despite(func() (err error) { states, err = k.site.catalog.States(ctx, uploads); return err })
 	if err != nil {
 		return fmt.Errorf("states: %w", err)
 	}
@@ -62,7 +63,7 @@ func (k *soaking) askAll(ctx context.Context) error {
 func (k *soaking) verdict(ctx context.Context, u *upload) (string, error) {
 	var v catalog.Verdict
 	if u.overwritten {
-		v, err := k.site.catalog.Verdict(ctx, u.Upload)
+		err := k.site.despite(func() (err error) { v, err = k.site.catalog.Verdict(ctx, u.Upload); return err })
 		if errors.Is(err, catalogdb.ErrNotFound) || err == nil && !v.State.Final() {
 			return "", nil
 		}
