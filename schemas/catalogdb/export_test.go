@@ -105,3 +105,8 @@ func SetClearBatch(n int) func() {
 	clearBatch = n
 	return func() { clearBatch = was }
 }
+
+// CountRows returns how many rows a table has.
+func (d *DB) CountRows(ctx context.Context, table string) (n int, err error) {
+	return n, d.ask(ctx, func(q querier) error { return q.QueryRowContext(ctx, `SELECT COUNT(*) FROM `+table).Scan(&n) })
+}

@@ -278,3 +278,26 @@ func phaseWriting(ctx context.Context, db *catalogdb.DB, _ catalogdb.Stored) err
 	}
 	return err
 }
+
+// goesWithFiles: the phase of a source stays until the files of its last package are removed, and what a package needs until its own are.
+func goesWithFiles(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	lib, tool, other := built(deb(jammy, "lib", "1"), "hello (1)", ""), built(deb(jammy, "tool", "1"), "hello (1)", ""), deb(jammy, "zoo", "1")
+	lib.Needs = []catalog.Need{{Name: "zoo", From: "1", Until: "1"}}
+	other.Needs = []catalog.Need{{Name: "lib", From: "1", Until: "1"}}
+	pushAll(t, db, lib, tool, other)
+	phaseAll(t, db, "lib=1", seconds(5), 10)
+	publish(t, db, jammy, stateOf(t, db, jammy).Revision.Number, seconds(6))
+	for i, want := range []struct{ needs, phases int }{{1, 1}, {1, 0}} {
+		k := []catalog.Package{lib, tool}[i]
+		yankAll(t, db, selectorOf(k))
+		if err := errors.Join(db.Removing(t.Context(), k), db.Removed(t.Context(), k)); err != nil {
+			t.Fatal(err)
+		}
+		needs, err := db.CountRows(t.Context(), "exact_needs")
+		phases, failed := db.CountRows(t.Context(), "phases")
+		if err != nil || failed != nil || needs != want.needs || phases != want.phases {
+			t.Errorf("without %s there are %d needs, %v, and %d phases, %v; want %v", k.Name, needs, err, phases, failed, want)
+		}
+	}
+}

@@ -245,6 +245,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 
 		{"the binaries of a source have one phase", phases},
 		{"a pass makes one step of each phase that is due", phaseSteps},
+		{"what is recorded of packages goes with the last of their files", goesWithFiles},
 		{"pages follow phases that clients see", phasePages},
 		{"phases are recovered from what was published", phasesRecover},
 		{"phases that are refused change nothing", phasesRefused},

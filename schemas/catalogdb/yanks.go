@@ -230,6 +230,26 @@ func (d *DB) Removed(ctx context.Context, k catalog.Package) error {
 	return d.setRemoved(ctx, k, fileDeleted)
 }
 
+// forgetGone removes what is recorded of a package for the time while clients may see it: what it needs by exact version and, with the
+// last package of its source, the phase of that.
+func forgetGone(ctx context.Context, tx *transaction, distribution, id int64) error {
+	if err := replaceNeeds(ctx, tx, distribution, id, nil); err != nil {
+		return err
+	}
+	var component, source string
+	err := tx.QueryRowContext(ctx, `SELECT component, source FROM packages WHERE id = ?`, id).Scan(&component, &source)
+	if err != nil || source == "" {
+		return err
+	}
+	of := []any{distribution, component, source}
+	stays, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM packages WHERE distribution_id = ? AND component = ? AND source = ? AND removed <> ?`,
+		append(of, fileDeleted)...).Scan)
+	if err == nil && stays == 0 {
+		_, err = tx.ExecContext(ctx, `DELETE FROM phases WHERE distribution_id = ? AND component = ? AND source = ?`, of...)
+	}
+	return err
+}
+
 func (d *DB) setRemoved(ctx context.Context, k catalog.Package, removed int) error {
 	return d.tx(ctx, func(tx *transaction) error {
 		distribution, err := distributionID(ctx, tx, k.Repository, k.Distribution)
@@ -264,7 +284,7 @@ func (d *DB) setRemoved(ctx context.Context, k catalog.Package, removed int) err
 		if state == catalog.Dropped {
 			return forgetDropped(ctx, tx, id)
 		}
-		if err := dropContents(ctx, tx, id); err != nil {
+		if err := errors.Join(dropContents(ctx, tx, id), forgetGone(ctx, tx, distribution, id)); err != nil {
 			return err
 		}
 		var now time.Time
