@@ -35,7 +35,9 @@ func (f *traffic) promote(move bool) error {
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(p.pushed, func(o pushed) bool { return o.name == k.Name && (o.version == k.Version || o.version+"-1" == k.Version) }) {
+		if slices.ContainsFunc(p.pushed, func(o pushed) bool {
+			return o.name == k.Name && (o.version == k.Version || o.version+"-1" == k.Version)
+		}) {
 			continue
 		}
 		wish := catalogdb.Wish{Source: k, To: k.Place()}

@@ -150,7 +150,7 @@ func (f *traffic) again(p *repository, want catalog.UploadState, why catalog.Rea
 	return f.put(p, f.build(p, *f.old(p), seed), want, why)
 }
 
-// junk pushes what is no package.
+// junk pushes what cannot be a package.
 func (f *traffic) junk(p *repository) (upload, error) {
 	f.n++
 	return f.put(p, fmt.Appendf(nil, "junk %d", f.n), catalog.Rejected, "not-a-package")
