@@ -13,7 +13,7 @@ import (
 )
 
 // week is what release managers do once in a week: on its first day a package is copied or moved to another repository, and packages are
-// pushed for a release train; on the next one the train is published, or dropped.
+// pushed for a release train; on the next one the train is published, or dropped; then a part of the hosts upgrades to a package.
 func (f *traffic) week(n int) (held []upload, err error) {
 	switch n % 7 {
 	case 0:
@@ -22,6 +22,8 @@ func (f *traffic) week(n int) (held []upload, err error) {
 		}
 	case 1:
 		err = f.endTrain(n/7, n/7%3 == 2)
+	case 2:
+		err = f.phase()
 	}
 	return held, err
 }
@@ -51,6 +53,26 @@ func (f *traffic) promote(move bool) error {
 	return nil
 }
 
+// phase has a part of the hosts upgrade to a package of DEBs.
+func (f *traffic) phase() error {
+	for _, p := range f.repositories {
+		k := f.old(p)
+		if p.release.Arch != "" || k == nil {
+			continue
+		}
+		pattern, err := catalog.ParsePattern(k.name + "=" + k.version)
+		if err != nil {
+			return err
+		}
+		s := catalogdb.Selection{Target: catalog.PackageTarget{Repository: p.release.Repository}, Patterns: []catalog.Pattern{pattern},
+			States: []catalog.PackageState{catalog.Active, catalog.Yanked}}
+		_, err = f.r.Catalog.PhaseSelected(context.WithoutCancel(f.t.Context()), s, catalog.Phasing{Percent: 10}, time.Now(),
+			func(found catalogdb.Phased) ([]catalogdb.PhasedPackage, error) { return found.All, nil })
+		return err
+	}
+	return nil
+}
+
 // trainName names the train of a week.
 func trainName(week int) catalog.TrainName {
 	return catalog.TrainName{Owner: "acme", Name: fmt.Sprintf("w%d", week)}
@@ -61,7 +83,7 @@ func (f *traffic) pushTrain(week int) (held []upload, err error) {
 	for range 2 {
 		f.n++
 		p := f.repositories[f.rand.IntN(len(f.repositories))]
-		k := pushed{"train", fmt.Sprintf("1.%d", f.n), time.Now()}
+		k := pushed{name: "train", version: fmt.Sprintf("1.%d", f.n), needs: "none", at: time.Now()}
 		object := p.release.Repository.String() + "/" + p.release.Distribution.String() + "/" + layout.StagedTrainName(layout.NewID(), trainName(week).Name, "train"+p.ext())
 		u, err := f.r.Staging.Put(f.t.Context(), object, bytes.NewReader(f.build(p, k, 0)), catalog.Pusher{User: "ci"})
 		if err != nil {

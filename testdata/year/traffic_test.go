@@ -34,6 +34,7 @@ type repository struct {
 // A pushed is a package that was published.
 type pushed struct {
 	name, version string
+	needs         string // the package that it needs by exact version, as in Depends
 	at            time.Time
 }
 
@@ -122,7 +123,10 @@ func (f *traffic) day(n int) (all []upload, err error) {
 // fresh pushes a new version.
 func (f *traffic) fresh(p *repository) (upload, error) {
 	f.n++
-	k := pushed{fmt.Sprintf("tool%d", f.rand.IntN(namesEach)), fmt.Sprintf("1.%d", f.n), time.Now()}
+	k := pushed{name: fmt.Sprintf("tool%d", f.rand.IntN(namesEach)), version: fmt.Sprintf("1.%d", f.n), needs: "none", at: time.Now()}
+	if n := len(p.pushed); n > 0 && f.n%5 == 0 {
+		k.needs = fmt.Sprintf("%s (= %s)", p.pushed[n-1].name, p.pushed[n-1].version)
+	}
 	p.pushed = append(p.pushed, k)
 	if len(p.pushed) > 20 {
 		p.pushed = p.pushed[1:]
@@ -196,7 +200,7 @@ func (f *traffic) build(p *repository, k pushed, seed uint64) []byte {
 	if p.release.Arch != "" {
 		return rpmtest.Build(f.t, rpmtest.Spec{Name: k.name, Version: k.version, Release: "1", Arch: "x86_64", Description: fmt.Sprint("build ", seed)})
 	}
-	return debtest.Build(f.t, debtest.Spec{Name: k.name, Version: k.version, Arch: "amd64", Fields: []string{fmt.Sprint("X-Build: ", seed)}})
+	return debtest.Build(f.t, debtest.Spec{Name: k.name, Version: k.version, Arch: "amd64", Fields: []string{fmt.Sprint("X-Build: ", seed), "Depends: " + k.needs}})
 }
 
 // ext returns how names of package files end.
