@@ -81,9 +81,10 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, opt options)
 	return res, p.catalog.RecordSignedBy(ctx, r, by)
 }
 
-// storeTime returns the store's time now: that of a read, and what has passed since, which may be the time of a long render.
+// storeTime returns the store's time now, or a little later: that of a read, and what has passed since it was asked for, which may be the time
+// of a long render.
 func (p *Publisher) storeTime(read tree.Published) time.Time {
-	return read.Now.Add(max(0, p.now().Sub(read.Answered)))
+	return read.Now.Add(max(0, p.now().Sub(read.Asked)))
 }
 
 // checkReplace returns an error if replacing the pointer could take packages away from clients.

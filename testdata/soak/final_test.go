@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -213,6 +215,10 @@ func (k *soaking) wantWell(t *testing.T, args ...string) {
 func (k *soaking) wantQuiet(t *testing.T) {
 	t.Helper()
 	k.awaitPages(t)
+	wanted, err := k.site.catalog.CountWantedContents(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	var before, after map[string]layout.Meta
 	for run := range 2 {
 		for _, d := range k.site.daemons {
@@ -232,6 +238,9 @@ func (k *soaking) wantQuiet(t *testing.T) {
 			}
 		}
 		before, after = after, k.objectsNow(t)
+		if wanted > 0 { // what a killed process was reading is read again at any moment, and pages follow
+			maps.DeleteFunc(after, func(key string, _ layout.Meta) bool { return strings.Contains(key, "/p/") })
+		}
 	}
 	if diff := cmp.Diff(before, after); diff != "" {
 		k.judge.violated("rerun", "another start writes (-before +after):\n%s", diff)

@@ -20,7 +20,15 @@ type killer struct {
 
 // run kills the daemon, which runs, n times, and starts it again.
 func (k *killer) run(ctx context.Context, n int) error {
+	moved, still := int64(0), 0
 	for i := range n {
+		if still++; k.pointers.Load() != moved {
+			moved, still = k.pointers.Load(), 0
+		}
+		if still == maxStill { // the machine is so slow that each kill comes before anything is done
+			k.progressed(ctx, moved)
+			still = 0
+		}
 		early, err := k.wait(ctx, k.first+i)
 		if err != nil {
 			return err
@@ -48,6 +56,19 @@ const (
 	perLongFreeze = 60
 	longFreeze    = 65 * time.Second
 )
+
+// maxStill is how many kills may follow each other without a new pointer.
+const maxStill = 6
+
+// progressed waits for a while until clients see a new pointer.
+func (k *killer) progressed(ctx context.Context, pointers int64) {
+	if err := k.daemon.awaitReady(); err != nil {
+		return // the next wait reports it
+	}
+	for end := time.Now().Add(longFreeze); time.Now().Before(end) && k.pointers.Load() == pointers && ctx.Err() == nil; {
+		pause(ctx, 100*time.Millisecond)
+	}
+}
 
 // wait waits for the moment of kill i, and reports whether that is early, perhaps before the daemon is ready.
 func (k *killer) wait(ctx context.Context, i int) (early bool, err error) {

@@ -183,7 +183,7 @@ func (m *manager) change(to map[string]set, atomic bool, do func() error) error 
 
 // persist runs a command until it ends well, as an operator does who is patient. What an earlier try has done is found.
 func (m *manager) persist(args []string) error {
-	for try := 0; ; try++ {
+	for try, again := 0, 0; ; try++ {
 		a, err := m.site.ask(m.fate(), args...)
 		said := a.Stdout + a.Stderr
 		switch {
@@ -193,6 +193,9 @@ func (m *manager) persist(args []string) error {
 			m.commandKills.Add(1)
 		case a.excused():
 			m.excuses.Add(1)
+			again++ // the next try may meet none
+		case a.Code == 3 && m.site.calm() < busy: // not in time, since programs were killed
+			again++
 		case a.Code == 3: // not in time
 		case a.Code == 1 && try > 0 && (strings.Contains(said, "has that name") || strings.Contains(said, "there is no snapshot")):
 			return nil // an earlier try has made or deleted it
@@ -204,7 +207,7 @@ func (m *manager) persist(args []string) error {
 		default:
 			m.judge.violated("command", "%v", a)
 		}
-		if try == maxTries {
+		if try-again == maxTries {
 			return fmt.Errorf("%d tries: %v", try+1, a)
 		}
 	}

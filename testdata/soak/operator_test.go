@@ -82,6 +82,9 @@ func (o *operator) insist(args []string) error {
 			o.commandKills.Add(1)
 		case a.excused():
 			o.excuses.Add(1)
+			try-- // the next one may meet none
+		case a.Code == 3 && o.site.calm() < busy: // not in time, since programs were killed
+			try--
 		case a.Code != 3: // not in time
 			o.judge.violated("command", "%v", a)
 		}

@@ -112,17 +112,20 @@ func (k *soaking) killServers(ctx context.Context, r *rand.Rand) error {
 	if patient() {
 		pace = 12_000
 	}
+	var last time.Duration // of the last outage
 	for {
-		pause(ctx, time.Duration(1000+r.IntN(pace))*time.Millisecond)
+		pause(ctx, time.Duration(1000+r.IntN(pace))*time.Millisecond+2*last) // a slow machine has time for work
 		if ctx.Err() != nil {
 			return nil
 		}
 		if k.quiet.Load() {
 			continue
 		}
+		begin := time.Now()
 		if err := k.site.outage(ctx, k.site.servers[r.IntN(len(k.site.servers))], time.Duration(r.IntN(2500))*time.Millisecond); err != nil {
 			return err
 		}
+		last = time.Since(begin)
 	}
 }
 
