@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"repomill/publish/pages/model"
@@ -36,13 +37,17 @@ func New(publicURL string) *Renderer {
 	if u, err := url.Parse(r.publicURL); err == nil && u.Host != "" {
 		r.site = u.Host
 	}
-	r.templates = template.Must(template.New("").Funcs(template.FuncMap{
-		"count": count, "counted": counted, "day": day, "minute": minute, "machine": machine, "size": size, "quarters": quarters,
-	}).ParseFS(templateFiles, "templates/*.html"))
-	r.assets = assets()
+	r.templates, r.assets = parsed(), assets()
 	r.style, r.script, r.icon = r.assets[0].Key, r.assets[1].Key, r.assets[2].Key
 	return r
 }
+
+// parsed returns the templates. They are parsed once, which takes milliseconds.
+var parsed = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{
+		"count": count, "counted": counted, "day": day, "minute": minute, "machine": machine, "size": size, "quarters": quarters,
+	}).ParseFS(templateFiles, "templates/*.html"))
+})
 
 // Assets returns what all pages load: a style sheet, a script and an icon. Their keys contain digests of them, so that they never change.
 func (r *Renderer) Assets() []model.Page { return r.assets }
