@@ -13,7 +13,7 @@ const (
 	contentsEnding = 5 * time.Second       // to give back a package
 )
 
-// contentsBehind reads the contents of packages that pages want, one after the other, until ctx ends. Then it stops, and leaves the
+// contentsBehind reads the contents of packages that pages want, one after the other, until ctx ends, while not many uploads wait. Then it stops, and leaves the
 // rest to other workers. Nothing waits for it.
 func (d *Dispatcher) contentsBehind(ctx context.Context) {
 	if d.Once {
@@ -24,7 +24,7 @@ func (d *Dispatcher) contentsBehind(ctx context.Context) {
 		if again != nil && again() {
 			again = nil
 		}
-		for ctx.Err() == nil && d.readNext(ctx) {
+		for ctx.Err() == nil && !d.queue.crowded() && d.readNext(ctx) {
 			select {
 			case <-time.After(contentsPause):
 			case <-ctx.Done():

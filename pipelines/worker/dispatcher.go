@@ -21,8 +21,9 @@ import (
 
 const (
 	leaseTime        = time.Minute
-	progressAfter    = time.Second     // when the uploader reads that work is going on,
-	maxProgressDelay = 6 * time.Second // of many in one batch a little later
+	progressAfter    = time.Second      // when the uploader reads that work is going on, of several in one batch a little later,
+	maxProgress      = 20               // of so many,
+	allProgressAfter = 30 * time.Second // and of the others if they are not finished by then
 	maxRetryDelay    = time.Minute
 )
 
@@ -50,6 +51,7 @@ type Dispatcher struct {
 
 	// Of one pass each.
 	scanned           time.Time // when staging was scanned last
+	scanTook          time.Duration
 	unlisted          error     // with Once: why it was not
 	collectFrom       time.Time // when superseded objects are looked for next
 	garbage           garbage

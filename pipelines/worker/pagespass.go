@@ -21,6 +21,7 @@ const (
 	maxPageShares = 5                      // that one repository has before the others have their turn
 	pagesOnce     = 2 * time.Minute        // for the pages of a dispatcher that runs once
 	verifyPeriod  = 10 * time.Second       // between two looks at pointers
+	pagesDelay    = 30 * time.Second       // for which pages wait at most while many uploads do
 )
 
 // A pagesPass makes the pages that are due. No publish waits for it. The zero value is ready, but for its channel.
@@ -61,7 +62,14 @@ func (d *Dispatcher) pagesBehind(ctx context.Context) {
 	if d.Once {
 		return // at the end
 	}
-	every(ctx, catchUpPeriod, d.pages.wished, func() { d.makePages(ctx) })
+	last := time.Now()
+	every(ctx, catchUpPeriod, d.pages.wished, func() {
+		if d.queue.crowded() && time.Since(last) < pagesDelay { // those pages would be made again soon
+			return
+		}
+		last = time.Now()
+		d.makePages(ctx)
+	})
 }
 
 // makePages begins with the pages of all repositories that are behind, as soon as there is a place for each. It returns how many there

@@ -18,7 +18,7 @@ const (
 	removalPeriod = 10 * time.Second // deleted repositories
 	historyPeriod = 6 * time.Hour    // rows that say what happened long ago
 	formatPeriod  = time.Minute      // whether a later version of the program has written to the bucket
-	minRescan     = 5 * time.Second  // between two scans, if one left uploads in staging
+	maxRescanWait = 5 * time.Second  // between two scans, if one left uploads in staging; less if it was quick
 	minRetryDelay = 10 * time.Second // of a release whose publish failed
 )
 

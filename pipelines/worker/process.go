@@ -204,15 +204,19 @@ func (d *Dispatcher) heartbeat(ctx context.Context, l Leases, tasks []pipelines.
 	renewed := l.Renew(ctx)
 	var running sync.WaitGroup
 	running.Go(func() {
+		uploads, written, begun := uploadsOf(tasks), make([]catalog.UploadState, len(tasks)), time.Now()
 		progress := time.NewTicker(progressDelay(len(tasks)))
 		defer progress.Stop()
-		uploads, written := uploadsOf(tasks), make([]catalog.UploadState, len(tasks))
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-progress.C:
-				d.writeProgress(ctx, uploads, written)
+				if time.Since(begun) < allProgressAfter {
+					d.writeProgress(ctx, firstOf(uploads), written)
+				} else {
+					d.writeProgress(ctx, uploads, written)
+				}
 			}
 		}
 	})
@@ -243,16 +247,32 @@ func (d *Dispatcher) writeProgressLater(ctx context.Context, uploads []catalog.U
 		return
 	}
 	d.reporting.Go(func() {
-		select {
-		case <-time.After(progressDelay(len(uploads))):
-		case <-d.ending:
+		written := make([]catalog.UploadState, len(uploads))
+		d.pauseUnlessEnding(progressDelay(len(uploads)))
+		d.writeProgress(ctx, firstOf(uploads), written)
+		if len(uploads) > maxProgress {
+			d.pauseUnlessEnding(allProgressAfter)
+			d.writeProgress(ctx, uploads, written)
 		}
-		d.writeProgress(ctx, uploads, make([]catalog.UploadState, len(uploads)))
 	})
 }
 
-// progressDelay is how long so many uploads have to be unfinished before verdict objects say how far they
+// pauseUnlessEnding waits, or returns at once when the dispatcher ends.
+func (d *Dispatcher) pauseUnlessEnding(t time.Duration) {
+	select {
+	case <-time.After(t):
+	case <-d.ending:
+	}
+}
+
+// firstOf returns those of many uploads whose progress is written soon: the others are finished together with them, as a rule, and a
+// verdict object of progress costs more than a final one, which has to replace it.
+func firstOf(uploads []catalog.Upload) []catalog.Upload {
+	return uploads[:min(len(uploads), maxProgress)]
+}
+
+// progressDelay is how long so many uploads have to be unfinished before verdict objects say how far the first of them
 // are: each costs what a final verdict does.
 func progressDelay(uploads int) time.Duration {
-	return min(progressAfter+time.Duration(uploads)*progressAfter/20, maxProgressDelay)
+	return progressAfter + time.Duration(min(uploads, maxProgress))*progressAfter/maxProgress
 }

@@ -11,13 +11,14 @@ import (
 // scan looks through staging for uploads whose notification was lost, or for which there was no room. It asks for the states of
 // many at a time, since most have their verdict.
 func (d *Dispatcher) scan(ctx context.Context) {
-	if wait := time.Until(d.scanned.Add(minRescan)); wait > 0 {
+	if wait := time.Until(d.scanned.Add(min(4*d.scanTook, maxRescanWait))); wait > 0 { // at most a fifth of the time is for scans
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
 			return
 		}
 	}
+	begun := time.Now()
 	d.queue.beginScan()
 	defer d.queue.endScan()
 	var some []catalog.Upload
@@ -31,7 +32,8 @@ func (d *Dispatcher) scan(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		d.Resources.Log.Error("staging not scanned", "error", err)
 	}
-	if d.scanned = time.Now(); d.Once {
+	d.scanned = time.Now()
+	if d.scanTook = d.scanned.Sub(begun); d.Once {
 		d.unlisted = err
 	}
 }

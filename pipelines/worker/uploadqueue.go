@@ -249,6 +249,13 @@ func (q *uploadQueue) scans() bool {
 	return q.scanning || len(q.left) > 0
 }
 
+// crowded reports whether more uploads wait than one batch takes.
+func (q *uploadQueue) crowded() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.count > maxBatch
+}
+
 // signal puts an element into a channel, unless it has one.
 func signal(c chan struct{}) {
 	select {
