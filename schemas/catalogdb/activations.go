@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -42,13 +43,20 @@ func (d *DB) Activate(ctx context.Context, stored []Stored, now time.Time) error
 		if err != nil {
 			return err
 		}
+		all, err := newActivator(ctx, tx, ordered, now)
+		if err != nil {
+			return err
+		}
 		var changes []packageChange
 		for _, s := range ordered {
-			some, err := activate(ctx, tx, s, releases[distributionOf(s)], now)
+			some, err := all.activate(ctx, s, releases[distributionOf(s)])
 			if err != nil {
 				return fmt.Errorf("activate %s: %w", s.Upload, err)
 			}
 			changes = append(changes, some...)
+		}
+		if err := all.flush(ctx); err != nil {
+			return err
 		}
 		return recordActivation(ctx, tx, changes, now)
 	})
@@ -209,16 +217,24 @@ func recordActivation(ctx context.Context, tx *transaction, changes []packageCha
 		return err
 	}
 	var uploads []int64
+	var awaited [][3]any // an upload, a release, its revision
 	for _, c := range changes {
 		if c.upload == 0 { // it was replaced
 			continue
 		}
 		uploads = append(uploads, c.upload)
 		for _, r := range c.releases {
-			revision := max(r.revision, revisions[r.id])
-			if _, err := tx.ExecContext(ctx, `INSERT INTO upload_releases (upload_id, release_id, revision) VALUES (?, ?, ?)`, c.upload, r.id, revision); err != nil {
-				return err
-			}
+			awaited = append(awaited, [3]any{c.upload, r.id, max(r.revision, revisions[r.id])})
+		}
+	}
+	for some := range sized(awaited) {
+		var args []any
+		for _, a := range some {
+			args = append(args, a[:]...)
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO upload_releases (upload_id, release_id, revision) VALUES (?, ?, ?)`+strings.Repeat(`, (?, ?, ?)`, len(some)-1), args...)
+		if err != nil {
+			return err
 		}
 	}
 	return finishUploads(ctx, tx, uploads, now) // duplicates of what is visible already

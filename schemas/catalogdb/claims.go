@@ -2,6 +2,7 @@ package catalogdb
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -78,10 +79,7 @@ func (d *DB) Claim(ctx context.Context, k catalog.Package, by catalog.Upload) (h
 // lock keeps the list of components unchanged; with several, claims run one at a time. The error wraps [ErrNotFound]
 // if the component or architecture of k is not declared.
 func lockClaims(ctx context.Context, tx *transaction, k catalog.Package) (id int64, err error) {
-	if id, err = distributionID(ctx, tx, k.Repository, k.Distribution); err != nil {
-		return 0, err
-	}
-	ds, err := readOffered(ctx, tx, id, "")
+	id, ds, terms, err := readPlace(ctx, tx, k)
 	for locked := ""; err == nil && tx.forUpdate != "" && locked != tx.forUpdate; {
 		lock := " LOCK IN SHARE MODE"
 		if len(ds.Components) > 1 {
@@ -93,10 +91,9 @@ func lockClaims(ctx context.Context, tx *transaction, k catalog.Package) (id int
 		locked = lock
 		ds, err = readOffered(ctx, tx, id, locked)
 	}
-	if err != nil {
-		return 0, err
+	if err == nil && tx.forUpdate != "" { // as it is under the lock
+		terms, err = deletions(ctx, tx, k.Repository)
 	}
-	terms, err := deletions(ctx, tx, k.Repository)
 	if err != nil {
 		return 0, err
 	}
@@ -114,6 +111,22 @@ func lockClaims(ctx context.Context, tx *transaction, k catalog.Package) (id int
 		return 0, fmt.Errorf("component %q of %s %s: %w", k.Component, k.Repository, k.Distribution, ErrNotFound)
 	}
 	return id, nil
+}
+
+// readPlace reads what a distribution offers, and what is deleted of its repository. The error wraps [ErrNotFound].
+func readPlace(ctx context.Context, q querier, k catalog.Package) (id int64, ds catalog.DistributionSettings, terms catalog.Settings, err error) {
+	terms.Repository = k.Repository
+	var list []catalog.Deletion
+	err = q.QueryRowContext(ctx, `SELECT d.id, d.components, d.architectures, p.deletion, p.deleted_parts, p.mutable FROM distributions d JOIN repositories p ON p.id = d.repository_id
+		WHERE p.owner = ? AND p.name = ? AND d.os = ? AND d.version = ?`, k.Repository.Owner, k.Repository.Name, k.Distribution.OS, k.Distribution.Version).
+		Scan(&id, jsonList[string]{&ds.Components}, jsonList[string]{&ds.Architectures}, jsonList[catalog.Deletion]{&list}, jsonList[catalog.DeletedPart]{&terms.DeletedParts}, &terms.Mutable)
+	if len(list) > 0 {
+		terms.Deleted = &list[0]
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("distribution %s %s: %w", k.Repository, k.Distribution, ErrNotFound)
+	}
+	return id, ds, terms, err
 }
 
 // claimedBy records which upload works on a claimed package, and who pushed it.

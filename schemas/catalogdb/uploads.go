@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -90,6 +91,22 @@ func padded[T any](values []T) []T {
 	return all
 }
 
+// sizes are how many rows one statement writes: few sizes, so that the statements are few, too.
+var sizes = []int{50, 10, 1}
+
+// sized yields all values in groups that have one of the sizes.
+func sized[T any](all []T) iter.Seq[[]T] {
+	return func(yield func([]T) bool) {
+		for _, n := range sizes {
+			for ; len(all) >= n; all = all[n:] {
+				if !yield(all[:n:n]) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Backlog returns how many uploads have no final verdict yet.
 func (d *DB) Backlog(ctx context.Context) (n int, err error) {
 	err = d.ask(ctx, func(q querier) error {
@@ -158,8 +175,14 @@ func (d *DB) TakeAll(ctx context.Context, uploads []catalog.Upload, l Lease, now
 	}
 	err = d.tx(ctx, func(tx *transaction) error {
 		taken = make([]Taken, len(uploads))
+		if err := leaseNew(ctx, tx, uploads, l, tokens, now, taken); err != nil {
+			return err
+		}
 		for i, u := range uploads {
 			t := &taken[i]
+			if t.Token != "" {
+				continue
+			}
 			if t.Token, t.State, err = leaseUpload(ctx, tx, u, l, tokens[i], now); err != nil {
 				return fmt.Errorf("lease %s: %w", u, err)
 			}
@@ -167,6 +190,52 @@ func (d *DB) TakeAll(ctx context.Context, uploads []catalog.Upload, l Lease, now
 		return nil
 	})
 	return taken, err
+}
+
+// uploadColumns are those of an upload that is new, with its lease.
+const uploadColumns = `bucket, object, generation, size, state, outcome, reason, detail, lease_owner, lease_token, lease_until, attempts, received_at, told, repository`
+
+func newUpload(u catalog.Upload, l Lease, token string, now time.Time) []any {
+	return []any{u.Bucket, u.Object, u.Generation, u.Size, catalog.Received, "", "", "", cut(l.Owner, maxUser), token, millis(now.Add(l.For)), 1, millis(now), 0, repositoryOf(u.Object)}
+}
+
+// leaseNew records those uploads that are new and of no release train, with their leases, many in one statement. It sets taken of them.
+func leaseNew(ctx context.Context, tx *transaction, uploads []catalog.Upload, l Lease, tokens []string, now time.Time, taken []Taken) error {
+	known := map[catalog.Upload]bool{} // or of no use here
+	for some := range byBucket(uploads) {
+		where, args := uploadsCondition(some)
+		_, err := collect(ctx, tx, func(scan func(...any) error) (none struct{}, err error) {
+			u := catalog.Upload{Bucket: some[0].Bucket}
+			err = scan(&u.Object, &u.Generation)
+			known[u] = true
+			return none, err
+		}, `SELECT u.object, u.generation FROM uploads u WHERE `+where, args...)
+		if err != nil {
+			return err
+		}
+	}
+	var fresh []int
+	for i, u := range uploads {
+		if u = keyOf(u); known[u] || layout.TrainOf(u.Object) != "" {
+			continue
+		}
+		known[u] = true
+		fresh = append(fresh, i)
+	}
+	for some := range sized(fresh) {
+		var args []any
+		for _, i := range some {
+			args = append(args, newUpload(uploads[i], l, tokens[i], now)...)
+		}
+		row := `(?` + strings.Repeat(`, ?`, len(args)/len(some)-1) + `)`
+		if _, err := tx.ExecContext(ctx, `INSERT INTO uploads (`+uploadColumns+`) VALUES `+row+strings.Repeat(`, `+row, len(some)-1), args...); err != nil {
+			return err
+		}
+		for _, i := range some {
+			taken[i] = Taken{tokens[i], catalog.Received}
+		}
+	}
+	return nil
 }
 
 // leaseUpload gives an upload the lease with token ours, if it is free, and returns the token then. An upload that
@@ -179,9 +248,8 @@ func leaseUpload(ctx context.Context, tx *transaction, u catalog.Upload, l Lease
 		u.Bucket, u.Object, u.Generation).Scan(&id, &state, &token, &until, &attempts, &last)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		res, err := tx.ExecContext(ctx, `INSERT INTO uploads (bucket, object, generation, size, state, outcome, reason, detail, lease_owner, lease_token, lease_until, attempts, received_at, told, repository)
-			VALUES (?, ?, ?, ?, ?, '', '', '', ?, ?, ?, 1, ?, 0, ?)`,
-			u.Bucket, u.Object, u.Generation, u.Size, catalog.Received, cut(l.Owner, maxUser), ours, millis(now.Add(l.For)), millis(now), repositoryOf(u.Object))
+		args := newUpload(u, l, ours, now)
+		res, err := tx.ExecContext(ctx, `INSERT INTO uploads (`+uploadColumns+`) VALUES (?`+strings.Repeat(`, ?`, len(args)-1)+`)`, args...)
 		if err == nil && layout.TrainOf(u.Object) != "" {
 			return joinTrain(ctx, tx, u, res, ours, now)
 		}

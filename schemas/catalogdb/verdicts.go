@@ -136,32 +136,56 @@ func (d *DB) VerdictsToWrite(ctx context.Context, limit int) ([]catalog.Upload, 
 // VerdictsWritten records that the verdict objects of finished uploads are written, in one transaction, and reports
 // for each upload whether it is the first to record that.
 func (d *DB) VerdictsWritten(ctx context.Context, uploads ...catalog.Upload) (first []bool, err error) {
-	return d.recordTold(ctx, `told = 1 WHERE told <> 1`, uploads)
+	return d.recordTold(ctx, 1, `u.told <> 1`, uploads)
 }
 
 // HeldVerdictsWritten is [DB.VerdictsWritten] of verdicts that say that the uploads are held. They may be more by now.
 func (d *DB) HeldVerdictsWritten(ctx context.Context, uploads ...catalog.Upload) (first []bool, err error) {
-	return d.recordTold(ctx, fmt.Sprintf(`told = %d WHERE told = 0`, toldHeld), uploads)
+	return d.recordTold(ctx, toldHeld, `u.told = 0`, uploads)
 }
 
-func (d *DB) recordTold(ctx context.Context, told string, uploads []catalog.Upload) (first []bool, err error) {
+// recordTold sets the column told of uploads that fulfil a condition, and reports which of them these are.
+func (d *DB) recordTold(ctx context.Context, told int, condition string, uploads []catalog.Upload) (first []bool, err error) {
 	err = d.tx(ctx, func(tx *transaction) error {
 		first = make([]bool, len(uploads))
+		changed := map[catalog.Upload]bool{}
+		var ids []int64
+		for some := range byBucket(uploads) {
+			given := map[catalog.Upload]bool{}
+			for _, u := range some {
+				given[keyOf(u)] = true
+			}
+			where, args := uploadsCondition(some)
+			_, err := collect(ctx, tx, func(scan func(...any) error) (id int64, err error) {
+				u := catalog.Upload{Bucket: some[0].Bucket}
+				if err = scan(&id, &u.Object, &u.Generation); err == nil && given[u] {
+					ids, changed[u] = append(ids, id), true
+				}
+				return id, err
+			}, `SELECT u.id, u.object, u.generation FROM uploads u WHERE `+where+` AND `+condition+tx.forUpdate, args...)
+			if err != nil {
+				return err
+			}
+		}
+		for some := range sized(ids) {
+			where, args := in("id", some)
+			if _, err := tx.ExecContext(ctx, `UPDATE uploads SET told = ? WHERE `+where, append([]any{told}, args...)...); err != nil {
+				return err
+			}
+		}
 		for i, u := range uploads {
-			res, err := tx.ExecContext(ctx, `UPDATE uploads SET `+told+` AND bucket = ? AND object = ? AND generation = ?`,
-				u.Bucket, u.Object, u.Generation)
-			if err != nil {
-				return err
-			}
-			n, err := res.RowsAffected()
-			if err != nil {
-				return err
-			}
-			first[i] = n > 0
+			first[i] = changed[keyOf(u)]
+			delete(changed, keyOf(u)) // for one that is given twice
 		}
 		return nil
 	})
 	return first, err
+}
+
+// keyOf returns an upload without its size, which does not identify it.
+func keyOf(u catalog.Upload) catalog.Upload {
+	u.Size = 0
+	return u
 }
 
 // The staged column of an upload: its object is gone, or lies in the staging bucket until the retention period is over, or
