@@ -13,6 +13,7 @@ import (
 	"path"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,8 +23,10 @@ import (
 // A Bucket is a published bucket in a folder. The version of an object is the SHA-256 of its
 // bytes, and its headers follow from its key. Several processes may use one folder.
 type Bucket struct {
-	root *os.Root
-	path string
+	root    *os.Root
+	path    string
+	folders *folders
+	unnamed atomic.Bool // files without a name cannot be made here
 
 	mu       sync.Mutex
 	versions map[string]cachedVersion // of recently read and written objects, so that large ones are hashed once
@@ -53,11 +56,14 @@ func OpenBucket(rawURL string) (*Bucket, error) {
 		root.Close()
 		return nil, fmt.Errorf("open bucket: %w", err)
 	}
-	return &Bucket{root: root, path: dir, versions: map[string]cachedVersion{}}, nil
+	return &Bucket{root: root, path: dir, folders: newFolders(root), versions: map[string]cachedVersion{}}, nil
 }
 
 // Close releases the folder.
-func (b *Bucket) Close() error { return b.root.Close() }
+func (b *Bucket) Close() error {
+	b.folders.close()
+	return b.root.Close()
+}
 
 // Get implements the publish package's Bucket.
 func (b *Bucket) Get(_ context.Context, key string) (io.ReadCloser, layout.Meta, error) {
@@ -173,12 +179,51 @@ func (b *Bucket) Create(_ context.Context, o layout.Object, body io.Reader) erro
 	if err := b.absent(o.Key); err != nil {
 		return err
 	}
+	f, err := b.writeUnnamed(body)
+	if err == nil {
+		defer f.Close() //nolint:errcheck // it is durable
+		return b.link(o.Key, func(d dir, name string) error { return d.linkFile(f, name) })
+	}
+	if !errors.Is(err, errNamed) {
+		return fmt.Errorf("create %s: %w", o.Key, err)
+	}
 	t, err := writeTemp(b.root, body)
 	if err != nil {
 		return fmt.Errorf("create %s: %w", o.Key, err)
 	}
 	defer t.remove()
-	return b.link(t.name, o.Key)
+	return b.linkFrom(t.name, o.Key)
+}
+
+// errNamed says that a file needs a name while it is written. Nothing of its body was read.
+var errNamed = errors.New("the file system makes no files without a name")
+
+// writeUnnamed is [writeTemp] without a name, which takes fewer steps: nothing is left of it after a crash.
+func (b *Bucket) writeUnnamed(body io.Reader) (*os.File, error) {
+	if b.unnamed.Load() {
+		return nil, errNamed
+	}
+	d, err := b.folders.get(tempDir)
+	if err != nil {
+		return nil, err
+	}
+	defer b.folders.put(d)
+	f, err := d.createUnnamed()
+	if err != nil {
+		b.unnamed.Store(true)
+		return nil, errNamed
+	}
+	if err = fill(f, body); err == nil {
+		err = f.Chmod(0o644) // independent of the umask: a web server of another user may read it
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		f.Close() //nolint:errcheck // nothing is left of it
+		return nil, err
+	}
+	return f, nil
 }
 
 // Copy implements the Bucket of package ingest. The copy is a hard link to the same file.
@@ -189,44 +234,45 @@ func (b *Bucket) Copy(_ context.Context, from string, o layout.Object) error {
 	if err := b.absent(o.Key); err != nil {
 		return err
 	}
-	return b.link(from, o.Key)
+	return b.linkFrom(from, o.Key)
 }
 
 func (b *Bucket) absent(key string) error {
 	if err := checkKey(key); err != nil {
 		return err
 	}
-	d, err := openDir(b.root, key)
+	d, err := b.folders.get(path.Dir(key))
 	if err != nil {
 		return nil //nolint:nilerr // there is no such folder yet; if it is something else, link says it
 	}
-	defer d.f.Close()
+	defer b.folders.put(d)
 	if d.has(path.Base(key)) {
 		return fmt.Errorf("create %s: %w", key, fs.ErrExist)
 	}
 	return nil
 }
 
-// link gives a durable file its public name. An existing name is fs.ErrExist.
-func (b *Bucket) link(from, key string) error {
-	if err := b.linkIn(from, key); err != nil {
+// linkFrom gives a durable file another name. An existing name is fs.ErrExist.
+func (b *Bucket) linkFrom(from, key string) error {
+	source, err := b.folders.get(path.Dir(from))
+	if err != nil {
+		return fmt.Errorf("create %s: %w", key, err)
+	}
+	defer b.folders.put(source)
+	return b.link(key, func(d dir, name string) error { return d.link(source.dir, path.Base(from), name) })
+}
+
+// link has a durable file get its public name, in a folder that it makes. An existing name is fs.ErrExist.
+func (b *Bucket) link(key string, link func(d dir, name string) error) error {
+	d, parents, err := b.folders.make(path.Dir(key))
+	if err == nil {
+		err = link(d.dir, path.Base(key))
+		parents = append(parents, d)
+	}
+	if err = errors.Join(err, b.folders.sync(parents...)); err != nil {
 		return fmt.Errorf("create %s: %w", key, err)
 	}
 	return nil
-}
-
-func (b *Bucket) linkIn(from, key string) error {
-	source, err := openDir(b.root, from)
-	if err != nil {
-		return err
-	}
-	defer source.f.Close()
-	d, parents, err := makeDir(b.root, key)
-	if err != nil {
-		return err
-	}
-	err = d.link(source, path.Base(from), path.Base(key))
-	return errors.Join(err, finish(append(parents, d)))
 }
 
 // Swap implements the publish package's Bucket.

@@ -296,7 +296,10 @@ func TestOpenBucketRemovesLeftovers(t *testing.T) {
 	writer := openBucket(t, dir)
 	body, rest := io.Pipe()
 	written := make(chan error, 1)
-	go func() { written <- writer.Create(t.Context(), layout.ObjectOf(pool), body) }()
+	go func() { // a swap needs a name while it is written
+		_, err := writer.Swap(t.Context(), "", layout.ObjectOf(pool), body)
+		written <- err
+	}()
 	if _, err := rest.Write([]byte("begun")); err != nil { // returns when the file is there
 		t.Fatal(err)
 	}

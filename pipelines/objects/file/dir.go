@@ -122,6 +122,15 @@ func (d dir) open(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
+// create makes a file in this folder that must not exist, for writing.
+func (d dir) create(name string) (*os.File, error) {
+	fd, err := unix.Openat(d.fd(), name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
 // finish makes the names in folders durable and closes them, the last one first.
 func finish(dirs []dir) (err error) {
 	for len(dirs) > 0 {

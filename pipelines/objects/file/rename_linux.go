@@ -2,6 +2,8 @@ package file
 
 import (
 	"errors"
+	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,6 +16,26 @@ func (d dir) renameNew(from dir, old, name string) error {
 		return d.linkNew(from, old, name)
 	}
 	return err
+}
+
+// createUnnamed makes a file without a name on the file system of this folder, for writing. linkFile gives it one.
+func (d dir) createUnnamed() (*os.File, error) {
+	fd, err := unix.Openat(d.fd(), ".", unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if unix.Access(procName(fd), unix.F_OK) != nil { // linkFile needs it
+		unix.Close(fd) //nolint:errcheck // nothing was written
+		return nil, unix.ENOSYS
+	}
+	return os.NewFile(uintptr(fd), "unnamed"), nil
+}
+
+func procName(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
+
+// linkFile gives an open file a name in this folder, or returns fs.ErrExist.
+func (d dir) linkFile(f *os.File, name string) error {
+	return unix.Linkat(unix.AT_FDCWD, procName(int(f.Fd())), d.fd(), name, unix.AT_SYMLINK_FOLLOW)
 }
 
 // Free returns how many bytes may still be written to staging.

@@ -22,6 +22,7 @@ const FolderName = "staging"
 type Staging struct {
 	root    *os.Root
 	path    string
+	folders *folders
 	skipped skipSet
 }
 
@@ -35,7 +36,7 @@ func OpenStaging(rawURL string) (*Staging, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open staging: %w", err)
 	}
-	return &Staging{root: root, path: dir}, nil
+	return &Staging{root: root, path: dir, folders: newFolders(root)}, nil
 }
 
 // Name returns [FolderName].
@@ -45,7 +46,10 @@ func (s *Staging) Name() string { return FolderName }
 func (s *Staging) Path() string { return s.path }
 
 // Close releases the folder.
-func (s *Staging) Close() error { return s.root.Close() }
+func (s *Staging) Close() error {
+	s.folders.close()
+	return s.root.Close()
+}
 
 // Stat returns the current generation of a staged file, or fs.ErrNotExist.
 func (s *Staging) Stat(_ context.Context, object string) (catalog.Upload, error) {
@@ -112,11 +116,11 @@ func (s *Staging) openFile(object string) (*os.File, error) {
 	if err := checkKey(object); err != nil {
 		return nil, err
 	}
-	d, err := openDir(s.root, object)
+	d, err := s.folders.get(path.Dir(object))
 	if err != nil {
 		return nil, err
 	}
-	defer d.f.Close()
+	defer s.folders.put(d)
 	return d.open(path.Base(object))
 }
 

@@ -128,25 +128,26 @@ func (s *Staging) create(key string, body []byte) error {
 }
 
 func (s *Staging) createIn(key string, body []byte) error {
-	d, parents, err := makeDir(s.root, key)
-	if err != nil {
-		return err
+	d, parents, err := s.folders.make(path.Dir(key))
+	if err == nil {
+		defer s.folders.put(d)
 	}
-	defer d.f.Close()
-	if err := finish(parents); err != nil {
+	if err = errors.Join(err, s.folders.sync(parents...)); err != nil {
 		return err
 	}
 	temp, err := s.writePart(key, body)
 	if err != nil {
 		return err
 	}
-	defer s.root.Remove(temp) //nolint:errcheck // hidden from ingest
-	top, err := openDir(s.root, temp)
+	top, err := s.folders.get(path.Dir(temp))
 	if err != nil {
 		return err
 	}
-	defer top.f.Close()
-	return d.link(top, path.Base(temp), path.Base(key))
+	defer s.folders.put(top)
+	if err = d.renameNew(top.dir, path.Base(temp), path.Base(key)); err != nil {
+		s.root.Remove(temp) //nolint:errcheck // hidden from ingest
+	}
+	return err
 }
 
 // replace replaces a verdict atomically.
@@ -167,7 +168,12 @@ func (s *Staging) replace(key string, body []byte) error {
 func (s *Staging) writePart(key string, body []byte) (temp string, err error) {
 	top, _, _ := strings.Cut(key, "/")
 	temp = partName(top + "/part")
-	f, err := s.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	d, err := s.folders.get(path.Dir(temp))
+	if err != nil {
+		return "", err
+	}
+	defer s.folders.put(d)
+	f, err := d.create(path.Base(temp))
 	if err != nil {
 		return "", err
 	}
