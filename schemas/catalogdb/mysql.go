@@ -68,6 +68,7 @@ func (t *mysqlTarget) pool(isolation string, timeout time.Duration) (*sql.DB, er
 	cfg.Params = session
 	cfg.ClientFoundRows = true // as SQLite counts
 	cfg.ParseTime = true       // for the table of migrations
+	cfg.InterpolateParams = true // a statement is one round trip instead of two
 	cfg.Logger = &mysql.NopLogger{}
 	err := cfg.Apply(mysql.Charset("binary", ""), mysql.BeforeConnect(func(_ context.Context, cfg *mysql.Config) (err error) {
 		cfg.Passwd, err = t.password()
@@ -106,7 +107,44 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, c.target.explain(err)
 	}
 	c.target.reached.Store(true)
-	return conn, nil
+	return &mysqlConn{conn.(mysqlDriverConn)}, nil
+}
+
+// A mysqlDriverConn is what the driver's connections can do.
+type mysqlDriverConn interface {
+	driver.Conn
+	driver.ConnPrepareContext
+	driver.ConnBeginTx
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.NamedValueChecker
+	driver.Pinger
+	driver.SessionResetter
+	driver.Validator
+}
+
+// A mysqlConn sends small arguments within their statement, and large ones after it, in pieces: escaped, a fragment might be larger than the
+// packets that the server takes.
+type mysqlConn struct{ mysqlDriverConn }
+
+// maxInterpolated is how many bytes arguments have that are sent within their statement.
+const maxInterpolated = 256 << 10
+
+// ExecContext implements [driver.ExecerContext].
+func (c *mysqlConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	size := 0
+	for _, a := range args {
+		switch v := a.Value.(type) {
+		case []byte:
+			size += len(v)
+		case string:
+			size += len(v)
+		}
+	}
+	if size > maxInterpolated {
+		return nil, driver.ErrSkip // the statement is prepared
+	}
+	return c.mysqlDriverConn.ExecContext(ctx, query, args)
 }
 
 // A connectError says why there is no connection.
