@@ -44,6 +44,36 @@ func Start(t testing.TB) (url string) {
 	return shared.server.Database(t)
 }
 
+// Statements returns how many statements clients have sent to the server that tests share. Each is a round trip, and so is the
+// preparation of one.
+func Statements(t testing.TB) (n int) {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	db, err := shared.server.open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.QueryContext(t.Context(), "SHOW GLOBAL STATUS WHERE Variable_name IN ('Questions', 'Com_stmt_prepare')")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		var count int
+		if err := rows.Scan(&name, &count); err != nil {
+			t.Fatal(err)
+		}
+		n += count
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 // use skips a test unless there is a server, and makes the template for as long as tests use it.
 func use(t testing.TB) {
 	t.Helper()

@@ -84,6 +84,10 @@ func (s *Server) takeFault(r *http.Request) (Fault, func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	operation := operationOf(r)
+	if s.served == nil {
+		s.served = map[string]int{}
+	}
+	s.served[operation+" "+r.URL.Path]++
 	for _, f := range s.faults {
 		if f.times != 0 && f.operation == operation && strings.HasSuffix(r.URL.Path, f.suffix) {
 			if f.times > 0 {

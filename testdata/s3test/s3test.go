@@ -60,6 +60,7 @@ type Server struct {
 
 	mu     sync.Mutex
 	faults []*fault
+	served map[string]int // by operation and path
 }
 
 // Start starts a server that ends with the test. It sets the environment of the process as [Env] has it,
@@ -124,6 +125,18 @@ func (s *Server) serve(t testing.TB, h http.Handler) string {
 	go server.Serve(l) //nolint:errcheck // it ends with Close
 	t.Cleanup(func() { server.Close() })
 	return "http://" + l.Addr().String()
+}
+
+// Served returns how many requests of an operation came for paths that contain part.
+func (s *Server) Served(operation, part string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for request, times := range s.served {
+		if of, path, _ := strings.Cut(request, " "); of == operation && strings.Contains(path, part) {
+			n += times
+		}
+	}
+	return n
 }
 
 // proxy passes requests on as they are, with the Host that was signed.
