@@ -36,7 +36,7 @@ type Config struct {
 	Catalog        string            // mysql:// or sqlite:// URL
 	SigningKey     string            // URLs of the signing keys, see [JoinKeys]: file:// with armoured private keys, gcpkms:// or awskms://; empty for a worker, who only prepares
 	PassphraseFile string            // path of a file with the passphrases of keys in files, one a line; empty for none
-	CacheDir       string            // where rendered indexes are kept for the next revision; empty for the system's temporary folder
+	CacheDir       string            // where rendered indexes are kept for the next revision and the next process; empty for temporary files of the system
 	CacheSize      int64             // how many bytes of them; 0 for [publish.DefaultCache]
 	PublicURL      string            // where clients find the bucket's keys, without a slash at the end
 	Distributions  string            // path of a file that extends the distribution table; empty for none
@@ -135,7 +135,7 @@ func (r *Resources) open(ctx context.Context) (err error) {
 	}
 	if cfg.CacheDir != "" {
 		if err := os.MkdirAll(cfg.CacheDir, 0o700); err != nil {
-			return fmt.Errorf("--cache: %w", err)
+			r.Log.Warn("the folder of the cache cannot be made; publishing is slower without it, and nothing else changes", "error", err)
 		}
 	}
 	if err := checkKeyFiles(cfg.SigningKey, cfg.PassphraseFile); err != nil { // before anything is asked that is far away
@@ -202,6 +202,9 @@ func (r *Resources) Ready(ctx context.Context) error {
 
 func (r *Resources) closeAll() {
 	r.keys.close()
+	if r.Publisher != nil {
+		r.Publisher.Close()
+	}
 	if r.Staging != nil {
 		r.Staging.Close()
 	}

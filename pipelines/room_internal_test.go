@@ -21,7 +21,7 @@ func TestRoom(t *testing.T) {
 		{"as much as is needed is enough", all, map[string]room{"/d/bucket": with(func(r *room) { r.bytes = minRoom })}, ""},
 		{"staging is full", all, map[string]room{"/d/staging": {bounded: true, nodes: 1 << 20, writeable: true}}, "staging: "},
 		{"the catalog's folder is full", all, map[string]room{"/d/db": {writeable: true}}, "catalog: the file system of /d/db is full"},
-		{"the cache is full", all, map[string]room{"/d/cache": {writeable: true}}, "cache: "},
+		{"the cache is full", all, map[string]room{"/d/cache": {writeable: true}}, ""},
 		{"no file can be made", all, map[string]room{"/d/bucket": with(func(r *room) { r.nodes = 0 })}, "bucket: the file system of /d/bucket has room for 0 more files"},
 		{"a file system without a bound of files", all, map[string]room{"/d/bucket": with(func(r *room) { r.nodes, r.bounded = 0, false })}, ""},
 		{"a file system that became read-only", all, map[string]room{"/d/bucket": with(func(r *room) { r.writeable = false })}, "bucket: the file system of /d/bucket is mounted read-only"},

@@ -23,6 +23,9 @@ type Catalog interface {
 type Snapshots interface {
 	// Snapshot opens a view of a release, or returns [catalogdb.ErrNotFound].
 	Snapshot(ctx context.Context, r catalog.Release) (*catalogdb.Snapshot, error)
+
+	// CacheSecret returns the secret that authenticates what processes keep of the rows outside of the catalog. It stays the same.
+	CacheSecret(ctx context.Context) ([]byte, error)
 }
 
 // Releases are the revisions of releases, and the records of what is published.

@@ -141,6 +141,13 @@ func (l *logged) Write(b []byte) (int, error) {
 	return l.text.Write(b)
 }
 
+// String returns all of it.
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 // alarms counts the alarms that were raised.
 func (l *logged) alarms() int {
 	l.mu.Lock()

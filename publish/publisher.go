@@ -40,7 +40,7 @@ type Config struct {
 	Table     *layout.Table    // by which install scripts know systems; nil for the built-in one
 	Now       func() time.Time // this machine's clock, which is compared with the store's
 	Log       *slog.Logger
-	CacheDir  string // folder of the cache of rendered indexes; empty for the system's temporary folder
+	CacheDir  string // folder of the cache of rendered indexes, which outlives the process; empty for temporary files of the system
 	CacheSize int64  // size limit of the cache in bytes; 0 for [DefaultCache]
 
 	// LeaveOut, if set, is called when a key fails to sign. It returns true if it has called [Publisher.SetKeys] without that key;
@@ -66,7 +66,7 @@ func New(c Config) (*Publisher, error) {
 	p := &Publisher{
 		Preparer: Preparer{
 			bucket: moving{c.Bucket}, snapshots: c.Catalog, now: c.Now, log: c.Log,
-			renderings: render.Cache{Dir: c.CacheDir, Limit: c.CacheSize},
+			renderings: render.Cache{Dir: c.CacheDir, Limit: c.CacheSize, Secret: c.Catalog.CacheSecret, Log: c.Log, Version: layout.Renderer},
 		},
 		catalog: c.Catalog, rows: c.Rows, publicURL: c.PublicURL, table: c.Table, leaveOut: c.LeaveOut, name: "publisher-" + rand.Text(),
 	}
@@ -83,6 +83,10 @@ func New(c Config) (*Publisher, error) {
 	}
 	return p, err
 }
+
+// Close saves rendered indexes for the next process with the same CacheDir, and leaves that folder to it. The publisher is not used
+// afterwards. Without Close, the next process follows some more changes.
+func (p *Publisher) Close() { p.renderings.Close() }
 
 // SetKeys sets the keys for all later publishes. [Publisher.Release] and [Publisher.Settings] sign and publish again what has other
 // keys. It may be called while publishes run: each attempt uses one set of keys.

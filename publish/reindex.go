@@ -154,7 +154,7 @@ func (p *Publisher) renderWhole(ctx context.Context, f format, snap *catalogdb.S
 		return nil, seen, err
 	}
 	if old := p.renderings.Take(snap.Release); old != nil {
-		old.Close()
+		p.renderings.Leave(old)
 	}
 	spread := ensureCopies(ctx, p.bucket, snap)
 	see := func(e *catalogdb.Entry) error {
@@ -178,7 +178,7 @@ func (p *Publisher) renderWhole(ctx context.Context, f format, snap *catalogdb.S
 	case rd != nil:
 		err = seeAll(ctx, snap, see)
 	default:
-		rd, err = render.Whole(ctx, p.renderings.Dir, plan, snap, see)
+		rd, err = p.renderings.Whole(ctx, plan, snap, see)
 	}
 	if err == nil {
 		err = files.problem()

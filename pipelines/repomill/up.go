@@ -46,7 +46,7 @@ type upCmd struct {
 	MaxPackageSize           int64          `default:"${maxPackageSize}" help:"Largest package, in bytes."`
 	Retention                time.Duration  `default:"168h" help:"Retention period of superseded indexes, withdrawn packages and finished uploads in staging; at least 24h."`
 	History                  time.Duration  `default:"8760h" help:"How long it is remembered who pushed and changed what, and which revisions were published, for log, status and rollback; at least 768h."`
-	CacheSize                int64          `default:"${cacheSize}" help:"Size limit of the cache of rendered indexes below --data, in bytes. Without the cache, publishing is slower and nothing else changes."`
+	CacheSize                int64          `default:"${cacheSize}" help:"Size limit of the cache of rendered indexes below --data, in bytes; it outlives the process, and may be removed. Without the cache, publishing is slower and nothing else changes."`
 	ContentsMaxSize          int64          `default:"${contentsMaxSize}" help:"Size limit, in bytes, of the DEBs whose list of files and changelog the pages show; 0 for none. Each is read once after its publish, and unpacked on at most half a processor: 16 MiB take some 4 s of a processor in xz, 1 s in gzip, and less in zstd."`
 	LogLevel                 string         `default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: debug, info, warn or error."`
 	LogFormat                string         `default:"text" enum:"text,json" help:"Format of the log on the standard error."`

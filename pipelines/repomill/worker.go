@@ -31,8 +31,8 @@ type workerCmd struct {
 	Retention                time.Duration `default:"168h" help:"Retention period of superseded indexes, withdrawn packages and finished uploads in staging; at least 24h."`
 	History                  time.Duration `default:"8760h" help:"How long it is remembered who pushed and changed what, and which revisions were published, for log, status and rollback; at least 768h."`
 	UploadTimeout            time.Duration `default:"5m" help:"Time limit of one attempt at an upload, plus one second per MiB. An upload that fails five attempts is rejected."`
-	Cache                    string        `type:"path" help:"Folder of the cache of rendered indexes, on a local disk; default: the system's temporary folder."`
-	CacheSize                int64         `default:"${cacheSize}" help:"Size limit of the cache, in bytes. Without the cache, publishing is slower and nothing else changes."`
+	Cache                    string        `type:"path" help:"Folder of the cache of rendered indexes, on a local disk that outlives the process: the next one continues with them. One process uses it at a time, and it may be removed. Default: the system's temporary folder, and nothing is kept for the next process."`
+	CacheSize                int64         `default:"${cacheSize}" help:"Size limit of the cache, in bytes; what was least recently used goes. Without the cache, publishing is slower and nothing else changes."`
 	ContentsMaxSize          int64         `default:"${contentsMaxSize}" help:"Size limit, in bytes, of the DEBs whose list of files and changelog the pages show; 0 for none. Each is read once from the published bucket after its publish, and unpacked on at most half a processor: 16 MiB take some 4 s of a processor in xz, 1 s in gzip, and less in zstd."`
 	Once                     bool          `help:"Exit when no work is left, for cron and CI."`
 	Grace                    time.Duration `default:"30s" help:"How long running work may continue after SIGTERM."`

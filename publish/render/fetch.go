@@ -25,7 +25,7 @@ func Fetch(dir string, p Plan, snap *catalogdb.Snapshot, packages int, files []F
 	if err != nil {
 		return nil, err
 	}
-	rd := &Rendering{Packages: packages, revision: snap.Revision, generation: snap.Generation, shape: p.shape(), scratch: to, fetched: true}
+	rd := &Rendering{Packages: packages, release: snap.Release.String(), revision: snap.Revision, generation: snap.Generation, shape: p.shape(), scratch: to, fetched: true}
 	for i, f := range files {
 		x := &Index{Name: f.Name, scratch: to, Packed: f.Packed, Plain: f.Plain}
 		if err = x.fetch(open(i)); err == nil && f.Name != p.Indexes[i].Name {
@@ -42,7 +42,7 @@ func Fetch(dir string, p Plan, snap *catalogdb.Snapshot, packages int, files []F
 
 // fetch reads an index file into the scratch file and compares its digests.
 func (x *Index) fetch(file io.Reader) error {
-	e, all := extent{offset: x.scratch.size.Load()}, scratchWriter{x.scratch}
+	all := &scratchWriter{scratch: x.scratch}
 	packed, plain, err := digestsOf(io.TeeReader(file, all))
 	if err != nil {
 		return err
@@ -50,8 +50,7 @@ func (x *Index) fetch(file io.Reader) error {
 	if packed != x.Packed || plain != x.Plain {
 		return errors.New("it has other digests")
 	}
-	e.size = x.scratch.size.Load() - e.offset
-	x.head = &segment{member: e}
+	x.stored = func() io.Reader { return x.scratch.read(all.written) }
 	return nil
 }
 

@@ -2,6 +2,7 @@
 package render
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding"
 	"encoding/hex"
@@ -23,7 +24,7 @@ type Index struct {
 	rows    []*segment // of rows, in order
 	tail    *segment
 	scratch *scratch         // holds their bytes
-	stored  func() io.Reader // returns the file from the bucket; set by Stored alone, and then no segments are
+	stored  func() io.Reader // returns the file; set by Stored and Fetch alone, and then no segments are
 	summed  []*segment       // the segments that the digests cover
 }
 
@@ -37,7 +38,12 @@ type segment struct {
 
 	// The states of both digests at its end. After a change further down, hashing resumes from here.
 	textState, memberState []byte
+
+	unproven *stateChange // what its text, which was read from a folder, has to do to the state of a digest; nil if that is proven
 }
+
+// A stateChange is the state of a digest before and after some bytes; before is nil at the begin.
+type stateChange struct{ before, after []byte }
 
 // A Digest is the size and the SHA-256 of some bytes.
 type Digest struct {
@@ -124,7 +130,17 @@ func (x *Index) sum(segments []*segment, same int, of func(*segment) (extent, *[
 		if d.Size += e.size; i < same {
 			continue
 		}
-		if _, err := io.CopyBuffer(struct{ io.Writer }{h}, x.scratch.read([]extent{e}), buf); err != nil {
+		var to io.Writer = h
+		prove := func() error { return nil }
+		if state == &s.textState && s.unproven != nil {
+			to, prove = s.prove(h)
+		}
+		_, err := io.CopyBuffer(struct{ io.Writer }{to}, x.scratch.read([]extent{e}), buf)
+		if err == nil {
+			err = prove()
+		}
+		if err != nil {
+			x.scratch.broken.Store(true)
 			return d, err
 		}
 		if *state, err = h.(encoding.BinaryAppender).AppendBinary((*state)[:0]); err != nil {
@@ -133,6 +149,27 @@ func (x *Index) sum(segments []*segment, same int, of func(*segment) (extent, *[
 	}
 	d.SHA256 = hex.EncodeToString(h.Sum(nil))
 	return d, nil
+}
+
+// prove returns a writer to h for the text of a segment. done is called at its end, and returns [errDamaged] for another text than the one
+// that was saved.
+func (s *segment) prove(h io.Writer) (to io.Writer, done func() error) {
+	saved := sha256.New()
+	err := error(nil)
+	if s.unproven.before != nil {
+		err = saved.(encoding.BinaryUnmarshaler).UnmarshalBinary(s.unproven.before)
+	}
+	return io.MultiWriter(h, saved), func() error {
+		if err != nil {
+			return errDamaged
+		}
+		state, err := saved.(encoding.BinaryMarshaler).MarshalBinary()
+		if err != nil || !bytes.Equal(state, s.unproven.after) {
+			return errDamaged
+		}
+		s.unproven = nil
+		return nil
+	}
 }
 
 // moveTo copies the live extents of an index to another scratch file.

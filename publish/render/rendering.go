@@ -3,6 +3,7 @@ package render
 import (
 	"context"
 	"runtime"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,11 +18,15 @@ type Rendering struct {
 	Packages int
 	Indexes  []*Index // as planned
 
+	release    string
 	revision   catalog.Revision
 	generation int64  // of the snapshot
 	shape      string // of the plan
 	scratch    *scratch
 	fetched    bool // its files were read from the bucket: it has no segments to reuse
+
+	unsaved int       // rows that have changed since it was saved
+	changed time.Time // when its file had changed when it was last put into a cache
 }
 
 // Close releases the bytes of all indexes.
@@ -34,7 +39,7 @@ func (rd *Rendering) Fetched() bool { return rd.fetched }
 // another revision than at is unchanged.
 func (rd *Rendering) Reissue(at, as catalog.Revision) {
 	if rd.revision == at {
-		rd.revision, rd.generation = as, rd.generation+1
+		rd.revision, rd.generation, rd.unsaved = as, rd.generation+1, saveAfter
 	}
 }
 
@@ -46,14 +51,12 @@ func (rd *Rendering) live() (n int64) {
 	return n
 }
 
-// Whole renders the indexes of a snapshot from its rows alone. If see is set, it is called with each entry first; its error
-// ends the rendering. dir is the folder for temporary files; empty for the system's. The caller closes the rendering.
-func Whole(ctx context.Context, dir string, p Plan, snap *catalogdb.Snapshot, see func(*catalogdb.Entry) error) (*Rendering, error) {
-	to, err := newScratch(dir)
-	if err != nil {
-		return nil, err
+// whole renders the indexes of a snapshot from its rows alone. If see is set, it is called with each entry first; its error ends the
+// rendering. It closes the scratch after an error.
+func whole(ctx context.Context, to *scratch, p Plan, snap *catalogdb.Snapshot, see func(*catalogdb.Entry) error) (*Rendering, error) {
+	rd := &Rendering{
+		release: snap.Release.String(), revision: snap.Revision, generation: snap.Generation, shape: p.shape(), scratch: to, unsaved: saveAfter,
 	}
-	rd := &Rendering{revision: snap.Revision, generation: snap.Generation, shape: p.shape(), scratch: to}
 	if err := rd.fill(ctx, p, snap, see); err != nil {
 		rd.Close()
 		return nil, err
@@ -134,22 +137,17 @@ func (rd *Rendering) finish(p Plan, changed []*Index) error {
 	return g.Wait()
 }
 
-// compact moves a rendering to a new scratch file when most of the old one, and more than slack bytes, is garbage.
-func (rd *Rendering) compact(dir string, slack int64) error {
-	if live := rd.live(); rd.scratch.size.Load() <= 2*live+slack {
-		return nil
-	}
-	to, err := newScratch(dir)
-	if err != nil {
-		return err
-	}
+// moveTo moves a rendering to a new scratch file, which it closes after an error. The file before stays as long as a saved description
+// names it.
+func (rd *Rendering) moveTo(to *scratch) error {
 	for _, x := range rd.Indexes {
 		if err := x.moveTo(to); err != nil {
+			rd.scratch.broken.Store(true) // half of it has moved
 			to.close()
 			return err
 		}
 	}
 	rd.scratch.close()
-	rd.scratch = to
+	rd.scratch, rd.unsaved = to, saveAfter
 	return nil
 }

@@ -46,6 +46,7 @@ func (rd *Rendering) update(ctx context.Context, p Plan, snap *catalogdb.Snapsho
 	}
 	if err == nil {
 		rd.revision = snap.Revision
+		rd.unsaved += len(changes)
 		err = rd.finish(p, changed)
 	}
 	return true, err

@@ -59,7 +59,7 @@ func (e database) exec(t *testing.T, query string, args ...any) {
 }
 
 // tables are those of a catalog, those before that refer to them.
-var tables = []string{"package_contents", "page_names", "page_requests", "page_cursors", "page_states", "log_requests", "downloads", "log_files", "log_batches", "train_uploads", "trains", "promotions", "job_tokens", "trust_uses", "trusts", "audit", "api_tokens", "key_list", "workers", "retentions", "exact_needs", "unyanks", "phases", "snapshot_releases", "snapshots", "reindexes", "release_holds", "visibility", "upload_releases", "uploads", "packages", "recoveries", "foreign_pairs", "publications", "releases", "distributions", "settings_pairs", "repositories"}
+var tables = []string{"package_contents", "page_names", "page_requests", "page_cursors", "page_states", "log_requests", "downloads", "log_files", "log_batches", "train_uploads", "trains", "promotions", "job_tokens", "trust_uses", "trusts", "audit", "api_tokens", "key_list", "secrets", "workers", "retentions", "exact_needs", "unyanks", "phases", "snapshot_releases", "snapshots", "reindexes", "release_holds", "visibility", "upload_releases", "uploads", "packages", "recoveries", "foreign_pairs", "publications", "releases", "distributions", "settings_pairs", "repositories"}
 
 // cleared opens the catalog, migrated and without any row, which is quicker than a new one.
 func (e database) cleared(t *testing.T) *catalogdb.DB {

@@ -364,6 +364,12 @@ CREATE TABLE IF NOT EXISTS retentions (
     FOREIGN KEY (distribution_id) REFERENCES distributions (id)
 ) ENGINE = InnoDB;
 
+-- Random secrets that are made when they are first needed: cache authenticates what processes keep of the rows outside of the catalog.
+CREATE TABLE IF NOT EXISTS secrets (
+    name  VARCHAR(32) NOT NULL PRIMARY KEY,
+    value VARBINARY(64) NOT NULL
+) ENGINE = InnoDB;
+
 -- A copy of the list of keys in the bucket, for when the bucket loses it.
 CREATE TABLE IF NOT EXISTS key_list (
     id       BIGINT     NOT NULL,
@@ -697,6 +703,7 @@ DROP TABLE IF EXISTS trusts;
 DROP TABLE IF EXISTS api_tokens;
 DROP TABLE IF EXISTS workers;
 DROP TABLE IF EXISTS key_list;
+DROP TABLE IF EXISTS secrets;
 DROP TABLE IF EXISTS retentions;
 DROP TABLE IF EXISTS exact_needs;
 DROP TABLE IF EXISTS unyanks;

@@ -331,6 +331,12 @@ CREATE TABLE retentions (
     stopped         TEXT    NOT NULL
 );
 
+-- Random secrets that are made when they are first needed: cache authenticates what processes keep of the rows outside of the catalog.
+CREATE TABLE secrets (
+    name  TEXT NOT NULL PRIMARY KEY,
+    value BLOB NOT NULL
+);
+
 -- A copy of the list of keys in the bucket, for when the bucket loses it.
 CREATE TABLE key_list (
     id       INTEGER NOT NULL PRIMARY KEY,
@@ -644,6 +650,7 @@ DROP TABLE trusts;
 DROP TABLE api_tokens;
 DROP TABLE workers;
 DROP TABLE key_list;
+DROP TABLE secrets;
 DROP TABLE retentions;
 DROP TABLE exact_needs;
 DROP TABLE unyanks;
