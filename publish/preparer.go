@@ -47,5 +47,13 @@ func (p *Preparer) render(ctx context.Context, f format, snap *catalogdb.Snapsho
 	if err != nil {
 		return nil, err
 	}
-	return p.renderings.Render(ctx, plan, snap, ensureCopies(ctx, p.bucket, snap))
+	see, wait := ensureCopies(ctx, p.bucket, snap)
+	rd, err := p.renderings.Render(ctx, plan, snap, see)
+	if copyErr := wait(); copyErr != nil { // it is also the cause of a rendering that ended early
+		if err == nil {
+			p.renderings.Leave(rd)
+		}
+		return nil, copyErr
+	}
+	return rd, err
 }

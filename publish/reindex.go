@@ -156,7 +156,7 @@ func (p *Publisher) renderWhole(ctx context.Context, f format, snap *catalogdb.S
 	if old := p.renderings.Take(snap.Release); old != nil {
 		p.renderings.Leave(old)
 	}
-	spread := ensureCopies(ctx, p.bucket, snap)
+	spread, wait := ensureCopies(ctx, p.bucket, snap)
 	see := func(e *catalogdb.Entry) error {
 		seen.add(string(e.Component), string(e.Name), string(e.Version), string(e.Arch))
 		if how.Progress != nil {
@@ -179,6 +179,9 @@ func (p *Publisher) renderWhole(ctx context.Context, f format, snap *catalogdb.S
 		err = seeAll(ctx, snap, see)
 	default:
 		rd, err = p.renderings.Whole(ctx, plan, snap, see)
+	}
+	if copyErr := wait(); copyErr != nil {
+		err = copyErr
 	}
 	if err == nil {
 		err = files.problem()

@@ -104,7 +104,14 @@ func (p *Preparer) renderShard(ctx context.Context, s Shard) (parts []Part, err 
 	if stale {
 		return parts, nil
 	}
-	rd, err := plan.Section(ctx, p.renderings.Dir, snap, s.section(), ensureCopies(ctx, p.bucket, snap))
+	see, wait := ensureCopies(ctx, p.bucket, snap)
+	rd, err := plan.Section(ctx, p.renderings.Dir, snap, s.section(), see)
+	if copyErr := wait(); copyErr != nil {
+		if err == nil {
+			rd.Close()
+		}
+		return nil, copyErr
+	}
 	if err != nil {
 		return nil, err
 	}
