@@ -118,6 +118,7 @@ type Collector struct {
 	retention time.Duration
 	maxMarked int
 	log       *slog.Logger
+	manifests manifests
 }
 
 // New returns a collector. A retention period under MinRetention is an error.
@@ -128,7 +129,7 @@ func New(c Config) (*Collector, error) {
 	if c.Retention < MinRetention {
 		return nil, fmt.Errorf("retention is %s; clients may need what was superseded for %s: set --retention to that or more", c.Retention, MinRetention)
 	}
-	return &Collector{bucket: c.Bucket, catalog: c.Catalog, rows: c.Rows, retention: c.Retention, maxMarked: cmp.Or(c.MaxMarked, DefaultMaxMarked), log: c.Log}, nil
+	return &Collector{bucket: c.Bucket, catalog: c.Catalog, rows: c.Rows, retention: c.Retention, maxMarked: cmp.Or(c.MaxMarked, DefaultMaxMarked), log: c.Log, manifests: manifests{limit: DefaultRemembered}}, nil
 }
 
 // clock returns the store's time, from a read.

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"repomill/publish/tree"
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
@@ -71,40 +69,32 @@ func packed(indexes []tree.Index) (keys []string) {
 // and the last minPublishes publishes name. A manifest counts whether its swap succeeded or not.
 func (s *repositorySweep) markHistory(ctx context.Context, h history, after time.Time) error {
 	s.mark(packed(h.indexes)...)
-	var recent []string // SHA-256 of pointers
-	for sum, m := range h.manifests {
-		if !m.at.Before(after) {
-			recent = append(recent, sum)
-		}
-	}
-	previous := make([]string, len(recent))
-	g, reading := errgroup.WithContext(ctx)
-	g.SetLimit(maxRequests)
-	for i, sum := range recent {
-		g.Go(func() (err error) {
-			previous[i], err = s.markManifest(reading, h.release, h.manifests[sum].key)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	recent, err := s.collector.manifestsSince(ctx, h, after)
+	if err != nil {
 		return err
 	}
-	read := map[string]string{} // manifests that were read: what each of them replaced
-	for i, sum := range recent {
-		read[sum] = previous[i]
-	}
+	read := map[string]string{} // manifests that were marked: what each of them replaced
 	visit := func(sum string) (previous string, err error) {
-		m, ok := h.manifests[sum]
+		at, ok := h.manifests[sum]
 		previous, seen := read[sum]
 		if !ok || seen {
 			return previous, nil
 		}
-		read[sum], err = s.markManifest(ctx, h.release, m.key)
-		return read[sum], err
+		m, ok := recent[sum]
+		if !ok {
+			if m, err = s.collector.manifest(ctx, h.release, at); err != nil {
+				return "", err
+			}
+		}
+		s.markRead(ctx, h.release, at.key, m)
+		read[sum] = m.Previous
+		return m.Previous, nil
 	}
-	for _, sum := range previous { // was live when the next one was written
-		if _, err := visit(sum); err != nil {
-			return err
+	for sum, m := range recent {
+		for _, sum := range []string{sum, m.Previous} { // what was replaced was live when this one was written
+			if _, err := visit(sum); err != nil {
+				return err
+			}
 		}
 	}
 	for n, sum := 0, h.live; n < minPublishes && sum != ""; n++ {
@@ -122,16 +112,21 @@ func (s *repositorySweep) markManifest(ctx context.Context, r catalog.Release, k
 	if err != nil {
 		return "", err
 	}
+	s.markRead(ctx, r, key, m)
+	return m.Previous, nil
+}
+
+// markRead marks a manifest that was read and the keys that it names.
+func (s *repositorySweep) markRead(ctx context.Context, r catalog.Release, key string, m tree.Manifest) {
 	keys := []string{key}
 	for _, x := range m.Indexes {
 		keys = append(keys, x.Key)
 	}
 	s.markWithdrawn(ctx, r, m)
 	s.mark(keys...)
-	return m.Previous, nil
 }
 
-// markWithdrawn marks the list of withdrawn packages that a manifest names, and its chunks, which it reads once in a sweep. If they cannot be
+// markWithdrawn marks the list of withdrawn packages that a manifest names, and its chunks, which it reads once. If they cannot be
 // read, all chunks of the release stay.
 func (s *repositorySweep) markWithdrawn(ctx context.Context, r catalog.Release, m tree.Manifest) {
 	if m.Yanked != nil {
@@ -145,6 +140,10 @@ func (s *repositorySweep) markWithdrawn(ctx context.Context, r catalog.Release, 
 			return nil, nil
 		}
 		keys := []string{m.Withdrawn.Key}
+		if chunks, ok := s.collector.manifests.findList(m.Withdrawn.Key); ok {
+			s.mark(append(keys, chunks...)...)
+			return nil, nil
+		}
 		l, err := tree.ReadWithdrawnList(ctx, s.collector.bucket, r, m)
 		if err != nil {
 			s.collector.log.Warn("list of withdrawn packages not read: all parts of such lists of its release stay", "key", m.Withdrawn.Key, "error", err)
@@ -152,6 +151,9 @@ func (s *repositorySweep) markWithdrawn(ctx context.Context, r catalog.Release, 
 		}
 		for _, c := range l.Chunks {
 			keys = append(keys, c.Object.Key)
+		}
+		if err == nil {
+			s.collector.manifests.keepList(m.Withdrawn.Key, keys[1:])
 		}
 		s.mark(keys...)
 		return nil, nil

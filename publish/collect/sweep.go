@@ -44,6 +44,7 @@ func (c *Collector) Sweep(ctx context.Context) (Swept, error) {
 	if err != nil {
 		return Swept{}, err
 	}
+	c.manifests.nextSweep()
 	results := make([]Swept, len(repositories))
 	faults := make([]error, len(repositories))
 	var g errgroup.Group

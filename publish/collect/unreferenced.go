@@ -62,6 +62,10 @@ func (c *Collector) listsSince(ctx context.Context, r catalog.Release, at time.T
 		p.unpublished = true
 		return p, err
 	}
+	recent, err := c.manifestsSince(ctx, h, at)
+	if err != nil {
+		return p, err
+	}
 	read := map[string]bool{} // lists, by digest
 	seen := map[string]bool{} // pointers: one that is published again leads back to itself
 	for sum := h.live; ; {
@@ -70,9 +74,11 @@ func (c *Collector) listsSince(ctx context.Context, r catalog.Release, at time.T
 			return p, nil
 		}
 		seen[sum] = true
-		m, err := tree.ReadManifest(ctx, c.bucket, r, w.key)
-		if err != nil {
-			return p, err
+		m, ok := recent[sum]
+		if !ok {
+			if m, err = c.manifest(ctx, r, w); err != nil {
+				return p, err
+			}
 		}
 		list := m.Withdrawn
 		if list == nil {
