@@ -85,7 +85,7 @@ func newAPI(c apiConfig) *apiHandler {
 		state: m.observed("status", status.New(status.Config{
 			Source: apiStatus{db: c.catalog, downloads: downloads}, Gate: gate, PublicURL: c.publicURL,
 		})),
-		kept:     m.observed("snapshots", snapshots.New(snapshots.Config{Catalog: apiSnapshots{c.catalog}, Gate: gate, PublicURL: c.publicURL})),
+		kept:     m.observed("snapshots", snapshots.New(snapshots.Config{Catalog: apiSnapshots{c.catalog}, Scheduler: apiSnapshots{c.catalog}, Gate: gate, PublicURL: c.publicURL})),
 		retain:   m.observed("retention", retention.New(apiRetention{c.catalog}, gate)),
 		trains:   m.observed("trains", trains.New(apiTrains{c.catalog}, gate)),
 		history:  m.observed("history", history.New(apiHistory{c.catalog}, gate)),

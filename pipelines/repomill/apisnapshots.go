@@ -7,6 +7,7 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
+	"repomill/serve/api"
 	"repomill/serve/api/snapshots"
 )
 
@@ -58,4 +59,16 @@ func (a apiSnapshots) Delete(ctx context.Context, number int64) error {
 		return err
 	}
 	return nil // it is gone
+}
+
+// Schedule implements [snapshots.Scheduler].
+func (a apiSnapshots) Schedule(ctx context.Context, r catalog.Repository, rule *catalog.SnapshotRule, wait time.Duration) (published bool, err error) {
+	s, err := a.db.ChangeSettings(ctx, r, time.Now(), func(s *catalog.Settings) error { s.Snapshots = rule; return nil })
+	if errors.Is(err, catalogdb.ErrDeleted) {
+		return false, api.Conflict(err.Error())
+	}
+	if err != nil {
+		return false, err
+	}
+	return settingsSeen(ctx, a.db, s, wait)
 }

@@ -1,10 +1,11 @@
-// Package retention answers which rules of retention a repository has, and what would leave by them, and applies them.
+// Package retention answers which rules of retention a repository has, and what would leave by them, and sets and applies them.
 package retention
 
 import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,10 @@ type Source interface {
 	// Run withdraws what leaves, if the digest of its plan as of a time is the given one, and waits until clients do not see it, for
 	// at most wait. An error may be an [*api.Error].
 	Run(ctx context.Context, t catalog.PackageTarget, at time.Time, digest string, by api.Principal, wait time.Duration) (Result, error)
+
+	// Set changes the rules of a target, in the name of the actor of the context, and waits until they are published, for at most wait. An
+	// error may be an [*api.Error].
+	Set(ctx context.Context, t catalog.PackageTarget, c Change, wait time.Duration) (SetResult, error)
 }
 
 // A RuleSet is the rules of a repository or a distribution.
@@ -139,13 +144,10 @@ func cut(p string) (r catalog.Repository, call string, ok bool) {
 
 func (h *handler) serve(w http.ResponseWriter, r *http.Request, by api.Principal) error {
 	repo, call, _ := cut(r.URL.Path)
-	method := http.MethodGet
-	if call == run {
-		method = http.MethodPost
-	}
-	if r.Method != method {
-		w.Header().Set("Allow", method)
-		return &api.Error{Status: http.StatusMethodNotAllowed, Message: "use " + method + " for this path"}
+	methods := map[string]string{rules: "GET, POST", plan: "GET", run: "POST"}[call]
+	if !slices.Contains(strings.Split(methods, ", "), r.Method) {
+		w.Header().Set("Allow", methods)
+		return &api.Error{Status: http.StatusMethodNotAllowed, Message: "use " + methods + " for this path"}
 	}
 	switch {
 	case !by.Known(repo):
@@ -190,14 +192,17 @@ func target(r catalog.Repository, distribution string) (catalog.PackageTarget, e
 }
 
 func (h *handler) answer(r *http.Request, call string, t catalog.PackageTarget, by api.Principal) (any, error) {
-	switch call {
-	case rules:
+	switch {
+	case call == rules && r.Method == http.MethodGet:
 		return h.source.Rules(r.Context(), t.Repository)
-	case plan:
+	case call == plan:
 		return h.source.Plan(r.Context(), t, maxLeaving)
 	}
 	if err := api.Authorize(by, api.Manage, t.Repository); err != nil {
 		return nil, err
+	}
+	if call == rules {
+		return h.set(r, t, by)
 	}
 	digest := r.PostForm.Get("digest")
 	at, err := time.Parse(time.RFC3339, r.PostForm.Get("at"))

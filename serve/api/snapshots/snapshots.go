@@ -40,12 +40,20 @@ type Catalog interface {
 	Delete(ctx context.Context, number int64) error
 }
 
+// A Scheduler has the rules by which snapshots are taken. It is called concurrently.
+type Scheduler interface {
+	// Schedule sets the rule of a repository, or none, in the name of the actor of the context, and waits until it is published, for at
+	// most wait. An error may be an [*api.Error].
+	Schedule(ctx context.Context, r catalog.Repository, rule *catalog.SnapshotRule, wait time.Duration) (published bool, err error)
+}
+
 // ErrTaken is returned by [Catalog.Take] for a name that another snapshot has.
 var ErrTaken = errors.New("another snapshot has the name")
 
 // A Config configures the handler.
 type Config struct {
 	Catalog   Catalog
+	Scheduler Scheduler
 	Gate      *api.Gate
 	PublicURL string // of the resolver, without a slash at the end
 }
@@ -108,6 +116,8 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, by api.Principa
 	switch {
 	case r.Method == http.MethodPost && which == "":
 		return h.take(w, r, repo, by)
+	case r.Method == http.MethodPost && which == schedule:
+		return h.schedule(w, r, repo, by)
 	case r.Method == http.MethodDelete && which != "":
 		return h.delete(w, r, repo, which, by)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
