@@ -11,11 +11,14 @@
 # make release  what is published of a version, in dist: programs, packages of repomill itself, bills of materials, checksums
 # make image   the images repomill and repomill-resolver in dist/images, without an engine: OCI layouts, bills of materials, and oci, which pushes
 # make faults  every write and commit of everything fails in every way; make test has one way of each in turn
-# make soak   the real program under KILLS random kills, on files and on servers, while packages keep coming
+# make soak   the real program under KILLS random kills, on files and on servers that are killed, too, while packages keep coming
+# make year   a year of traffic on a simulated clock, in the size YEAR: what is bounded must not grow; make test has a short one
 
 GO ?= go
 FUZZTIME ?= 30s
 KILLS ?= 500
+# Some ten minutes of two processors. The whole is -year.days 365 -year.repositories 500 -year.uploads 10000, in some days.
+YEAR ?= -year.days 360 -year.repositories 60 -year.uploads 15
 # -versus.full measures at the sizes of testdata/versus/RESULTS.md, in about an hour; without it, in minutes.
 VERSUS ?=
 # Programs are built without symbols and paths of this machine, which are a third of them, and say which revision they are
@@ -30,7 +33,7 @@ export PATH := $(PATH):$(CURDIR)/bin/tools/usr/bin:$(CURDIR)/bin/tools/usr/sbin:
 
 # ./... leaves testdata out.
 PACKAGES = ./... ./testdata/awstest ./testdata/debtest ./testdata/rpmtest ./testdata/gcstest ./testdata/mysqltest ./testdata/pubsubtest ./testdata/s3test \
-	./testdata/browsertest ./testdata/intaketest ./testdata/kmstest ./testdata/porttest ./testdata/proctest ./testdata/clients ./testdata/corpus ./testdata/deploytest ./testdata/faults ./testdata/flinktest ./testdata/real ./testdata/soak ./testdata/versus
+	./testdata/browsertest ./testdata/intaketest ./testdata/kmstest ./testdata/porttest ./testdata/proctest ./testdata/clients ./testdata/corpus ./testdata/deploytest ./testdata/faults ./testdata/flinktest ./testdata/real ./testdata/soak ./testdata/versus ./testdata/year
 # These test programs that they build: Go, which keeps the results of tests, does not see when those change.
 BUILDERS = ./deploy ./deploy/dataflow ./deploy/monitoring ./testdata/clients ./testdata/soak
 # Where goroutines meet: what the race detector is worth its time for. make test leaves the pipelines out, for which it
@@ -38,7 +41,7 @@ BUILDERS = ./deploy ./deploy/dataflow ./deploy/monitoring ./testdata/clients ./t
 RACY = ./serve/... ./publish ./pipelines/objects/file
 RACY_PIPELINES = ./pipelines ./pipelines/queue
 
-.PHONY: bin/repomill-beam bin/repomill-client run build test screenshots test-clients test-flink verify-deploy lint race real bench fuzz faults soak release image tools go-version
+.PHONY: bin/repomill-beam bin/repomill-client run build test screenshots test-clients test-flink verify-deploy lint race real bench fuzz faults soak year release image tools go-version
 
 run: build
 	bin/repomill up --data ./data
@@ -131,6 +134,9 @@ faults: go-version tools
 
 soak: go-version
 	$(GO) test -count=1 -v -timeout 90m ./testdata/soak -args -soak.kills $(KILLS)
+
+year: go-version
+	$(GO) test -count=1 -v -timeout 0 -run TestYear ./testdata/year -args $(YEAR) -year.history 32 -year.retention 7 -year.month 30 -year.out $(CURDIR)/testdata/year
 
 # Of the commit that is checked out; a tag names the version. See deploy/RELEASING.md.
 release: go-version

@@ -98,7 +98,7 @@ func (f *traffic) pushTrain(week int) (held []upload, err error) {
 func (f *traffic) endTrain(week int, drop bool) error {
 	ctx := context.WithoutCancel(f.t.Context())
 	if drop {
-		_, err := f.r.Catalog.DropTrain(ctx, trainName(week), catalogdb.TrainDrop{})
+		_, err := f.r.Catalog.DropTrain(ctx, trainName(week), catalogdb.TrainDrop{All: true})
 		return err
 	}
 	return f.r.Catalog.AskTrain(ctx, trainName(week), catalogdb.TrainAsk{})
