@@ -47,7 +47,9 @@ func TestRepoDeleteComponent(t *testing.T) {
 
 	s.does(t, 0, "", "repo", "delete", contrib, "--yes", "--undo-period", "0s")
 	proctest.Eventually(t, "all objects are removed", func() bool {
-		left := slices.DeleteFunc(s.objects(t, "acme/part1/"), func(key string) bool { return !strings.Contains(key, "/contrib/") || strings.Contains(key, "/by-hash/") })
+		left := slices.DeleteFunc(s.objects(t, "acme/part1/"), func(key string) bool {
+			return !strings.Contains(key, "/contrib/") || strings.Contains(key, "/by-hash/")
+		})
 		return len(left) == 0
 	})
 	says(t, s.does(t, 0, "", "repo", "list", "acme/part1"), "its objects are being removed", "  ubuntu/jammy: main ")

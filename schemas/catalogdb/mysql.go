@@ -66,8 +66,8 @@ func (t *mysqlTarget) pool(isolation string, timeout time.Duration) (*sql.DB, er
 	cfg.Net, cfg.Addr = t.network, t.address
 	cfg.Timeout, cfg.ReadTimeout, cfg.WriteTimeout = dialTimeout, timeout, timeout
 	cfg.Params = session
-	cfg.ClientFoundRows = true // as SQLite counts
-	cfg.ParseTime = true       // for the table of migrations
+	cfg.ClientFoundRows = true   // as SQLite counts
+	cfg.ParseTime = true         // for the table of migrations
 	cfg.InterpolateParams = true // a statement is one round trip instead of two
 	cfg.Logger = &mysql.NopLogger{}
 	err := cfg.Apply(mysql.Charset("binary", ""), mysql.BeforeConnect(func(_ context.Context, cfg *mysql.Config) (err error) {

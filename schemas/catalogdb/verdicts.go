@@ -144,7 +144,7 @@ func (d *DB) HeldVerdictsWritten(ctx context.Context, uploads ...catalog.Upload)
 	return d.recordTold(ctx, toldHeld, `u.told = 0`, uploads)
 }
 
-// recordTold sets the column told of uploads that fulfil a condition, and reports which of them these are.
+// recordTold records of uploads that fulfil a condition which verdict object they have, and reports which of them these are.
 func (d *DB) recordTold(ctx context.Context, told int, condition string, uploads []catalog.Upload) (first []bool, err error) {
 	err = d.tx(ctx, func(tx *transaction) error {
 		first = make([]bool, len(uploads))
