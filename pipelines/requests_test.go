@@ -21,7 +21,7 @@ import (
 // requestsPerPackage are the requests that one small package more takes, from its notification to its verdict, on the servers of production:
 // what a batch or a publish needs besides is left out. A change of it is a change of what a company pays for each package.
 var requestsPerPackage = map[string]int{
-	"GCS GET":      2, // metadata, bytes
+	"GCS GET":      3, // metadata, bytes, and whether a catalog that was lost rejected it
 	"GCS POST":     1, // the verdict
 	"S3 PutObject": 1, // the package
 	"S3 Read":      0,
