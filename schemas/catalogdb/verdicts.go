@@ -145,7 +145,6 @@ func (d *DB) HeldVerdictsWritten(ctx context.Context, uploads ...catalog.Upload)
 }
 
 // recordTold records of uploads that fulfil a condition which verdict object they have, and reports which of them these are.
-@@THEIRS // recordTold records in a column that verdict objects of uploads that fulfil a condition are written, and reports which of them these are.
 func (d *DB) recordTold(ctx context.Context, told int, condition string, uploads []catalog.Upload) (first []bool, err error) {
 	err = d.tx(ctx, func(tx *transaction) error {
 		first = make([]bool, len(uploads))
