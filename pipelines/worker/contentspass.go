@@ -11,20 +11,23 @@ const (
 	contentsPause  = 50 * time.Millisecond // between two packages
 	contentsOnce   = 2 * time.Minute       // for the contents of a dispatcher that runs once
 	contentsEnding = 5 * time.Second       // to give back a package
+	contentsDelay  = 30 * time.Second      // between two packages while many uploads wait
 )
 
-// contentsBehind reads the contents of packages that pages want, one after the other, until ctx ends, while not many uploads wait. Then it stops, and leaves the
-// rest to other workers. Nothing waits for it.
+// contentsBehind reads the contents of packages that pages want, one after the other, and fewer while many uploads wait. When ctx ends,
+// it stops and leaves the rest to other workers. Nothing waits for it.
 func (d *Dispatcher) contentsBehind(ctx context.Context) {
 	if d.Once {
 		return // at the end
 	}
+	var last time.Time
 	again := func() bool { return d.wantSkipped(ctx) }
 	every(ctx, catchUpPeriod, nil, func() {
 		if again != nil && again() {
 			again = nil
 		}
-		for ctx.Err() == nil && !d.queue.crowded() && d.readNext(ctx) {
+		for ctx.Err() == nil && (!d.queue.crowded() || time.Since(last) >= contentsDelay) && d.readNext(ctx) {
+			last = time.Now()
 			select {
 			case <-time.After(contentsPause):
 			case <-ctx.Done():
