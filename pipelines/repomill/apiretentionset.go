@@ -50,6 +50,9 @@ func (a apiRetention) Set(ctx context.Context, t catalog.PackageTarget, want ret
 		return r, err
 	}
 	if err := pipelines.CheckRetention(state); err != nil {
+		if round, is := errors.AsType[*catalogdb.RoundError](err); is { // it may name a repository that the caller knows nothing of
+			return r, api.Conflict("packages would go round: the archive has archives that lead back to " + round.Archive.String())
+		}
 		return r, api.Conflict(asFields(err))
 	}
 	after, err := a.change(ctx, t, func(s *catalog.Settings) (err error) {

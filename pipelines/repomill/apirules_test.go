@@ -29,7 +29,11 @@ func TestRulesByAPI(t *testing.T) {
 	calls(http.MethodPost, manage, rules, "", 422, `{"rules":["name rules, such as newest 3`)
 	calls(http.MethodPost, manage, rules, "automatic=yes", 409, "apirules/tools has no rules of retention: name some, such as newest 3")
 	calls(http.MethodPost, manage, rules, "newest=3&distribution=ubuntu/none", 404, "there is no distribution ubuntu/none")
-	calls(http.MethodPost, manage, rules, "newest=3&archive=apirules/none", 409, "the archive apirules/none is not declared")
+	s.does(t, 0, "", "repo", "create", "apirules/old", "--distribution", "ubuntu/jammy")
+	calls(http.MethodPost, manage, rules, "newest=3&archive=apirules/old", 403, "push") // packages are published there
+	calls(http.MethodPost, manage, rules, "newest=3&archive=otherrules/old", 404, "there is no repository")
+	both := apiToken(t, s.data, "apirules", "both", "push,manage")
+	calls(http.MethodPost, both, rules, "newest=3&archive=apirules/none", 409, "the archive apirules/none is not declared")
 	calls(http.MethodGet, manage, rules, "", 200, "[]")
 
 	calls(http.MethodPost, manage, rules, "newest=3&younger=90d&keep=rules=1*&keep=other&why=as+agreed", 200, `{"target":"apirules/tools","rules":[{"target":"apirules/tools","rules":["newest 3"`, `"automatic":false`, `"leave":0,"published":true}`)

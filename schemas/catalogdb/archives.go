@@ -8,12 +8,17 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// archivesBack returns the archives, of a repository and of those, that lead back to another one, which is the last of them; nil if none does.
-// seen are those on the way.
-func archivesBack(ctx context.Context, q querier, to catalog.Repository, from catalog.Settings, seen []catalog.Repository) ([]catalog.Repository, error) {
+// archivesBack returns the archives, of a distribution of a repository (zero for all) and of those, that lead back to another one, which is the
+// last of them; nil if none does. Copies stay in their distribution. seen are those on the way.
+func archivesBack(ctx context.Context, q querier, to catalog.Repository, from catalog.Settings, of catalog.Distribution, seen []catalog.Repository) ([]catalog.Repository, error) {
 	seen = append(seen[:len(seen):len(seen)], from.Repository)
+	all := catalog.Distribution{}
 	for _, set := range from.Retention {
-		if set.Archive == nil || slices.Contains(seen, set.Archive.Repository) {
+		at := of
+		if at == all {
+			at = set.Distribution
+		}
+		if set.Archive == nil || slices.Contains(seen, set.Archive.Repository) || set.Distribution != all && set.Distribution != at {
 			continue
 		}
 		if set.Archive.Repository == to {
@@ -26,7 +31,7 @@ func archivesBack(ctx context.Context, q querier, to catalog.Repository, from ca
 		if err != nil {
 			return nil, err
 		}
-		if round, err := archivesBack(ctx, q, to, next, seen); err != nil || round != nil {
+		if round, err := archivesBack(ctx, q, to, next, at, seen); err != nil || round != nil {
 			return round, err
 		}
 	}

@@ -33,8 +33,14 @@ const MovedTo = "moved to "
 const MovedElsewhere = "moved to another repository"
 
 // MovedAway reports whether a package is withdrawn because it was moved to another place: a copy of the same bytes brings it back.
+// The reason is a place and nothing else: people may write more after the same words.
 func MovedAway(k catalog.Package) bool {
-	return k.State == catalog.Yanked && k.Yank != nil && (strings.HasPrefix(k.Yank.Reason, MovedTo) || k.Yank.Reason == MovedElsewhere)
+	if k.State != catalog.Yanked || k.Yank == nil {
+		return false
+	}
+	place, moved := strings.CutPrefix(k.Yank.Reason, MovedTo)
+	t, err := catalog.ParsePackageTarget(place)
+	return moved && err == nil && !t.Whole() && !strings.ContainsAny(place, " ,;") || k.Yank.Reason == MovedElsewhere
 }
 
 // reason returns why the source of a wish is withdrawn: empty if it is not.

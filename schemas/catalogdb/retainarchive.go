@@ -58,7 +58,7 @@ func archivesOf(ctx context.Context, q querier, s catalog.Settings, t catalog.Pa
 		switch {
 		case err == nil:
 			a.settings = &of
-			if a.round, err = archivesBack(ctx, q, s.Repository, of, nil); err != nil {
+			if a.round, err = archivesBack(ctx, q, s.Repository, of, set.Distribution, nil); err != nil {
 				return nil, err
 			}
 		case !errors.Is(err, ErrNotFound):
@@ -95,6 +95,14 @@ func (s RetentionState) archiveTargets() (all []catalog.PackageTarget) {
 	return all
 }
 
+// A RoundError says that the archives of rules lead back to the repository that has them.
+type RoundError struct{ Archive, Of catalog.Repository } // the repository, and the last one on the way
+
+// Error implements error.
+func (e *RoundError) Error() string {
+	return fmt.Sprintf("packages would go round: %s is the archive of %s, which is to be an archive of it; name another repository with --archive, or take the archive from the rules of %s", e.Archive, e.Of, e.Of)
+}
+
 // CheckArchive returns why an archive of the rules cannot take packages. The error is a sentence for the user.
 func (s RetentionState) CheckArchive() error {
 	for _, a := range s.archive {
@@ -102,7 +110,7 @@ func (s RetentionState) CheckArchive() error {
 			return err
 		}
 		if n := len(a.round); n > 0 {
-			return fmt.Errorf("packages would go round: %s is the archive of %s, which is to be an archive of it; name another repository with --archive, or take the archive from the rules of %s", s.Settings.Repository, a.round[n-2], a.round[n-2])
+			return &RoundError{Archive: s.Settings.Repository, Of: a.round[n-2]}
 		}
 	}
 	return nil

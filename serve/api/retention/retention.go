@@ -123,7 +123,8 @@ const (
 const (
 	maxLeaving = 1000 // packages of an answer
 	maxWait    = 20 * time.Second
-	maxForm    = 4 << 10 // bytes
+	maxForm    = 4 << 10   // bytes
+	maxRules   = 256 << 10 // bytes of a form with rules: they may keep many patterns
 )
 
 // IsPath reports whether the handler answers a path.
@@ -155,7 +156,11 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, by api.Principal
 	case !by.Looks(repo): // tokens on hosts of customers
 		return api.Forbidden(api.Read, repo)
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	limit := int64(maxForm)
+	if call == rules {
+		limit = maxRules
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
 	if err := r.ParseForm(); err != nil {
 		return &api.Error{Status: http.StatusBadRequest, Message: "the form cannot be read: send few fields, as application/x-www-form-urlencoded"}
 	}

@@ -57,11 +57,22 @@ func (h *handler) set(r *http.Request, t catalog.PackageTarget, by api.Principal
 	if err != nil {
 		return nil, err
 	}
+	if archive, named := c.archive(); named { // packages are published there
+		if err := api.Authorize(by, api.Push, archive); err != nil {
+			return nil, err
+		}
+	}
 	actor := by.Actor()
 	if actor.Why = form.Get("why"); len(actor.Why) > maxWhy || catalog.CheckDescription(actor.Why) != nil {
 		return nil, api.Invalid("why", "use one line of printable text, of at most 300 characters")
 	}
 	return h.source.Set(catalog.WithActor(r.Context(), actor), t, c, maxWait)
+}
+
+// archive returns the repository that a change names as the archive. A name that is none is refused later.
+func (c Change) archive() (r catalog.Repository, named bool) {
+	r.Owner, r.Name, named = strings.Cut(c.Archive, "/")
+	return r, named
 }
 
 // changeOf reads a form.

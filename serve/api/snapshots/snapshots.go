@@ -122,7 +122,11 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, by api.Principa
 		return h.delete(w, r, repo, which, by)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		allow := "GET, HEAD, POST"
-		if which != "" {
+		switch which {
+		case "":
+		case schedule:
+			allow = "POST"
+		default:
 			allow = "GET, HEAD, DELETE"
 		}
 		w.Header().Set("Allow", allow)
