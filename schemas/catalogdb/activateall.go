@@ -75,6 +75,11 @@ func (a *activator) activate(ctx context.Context, s Stored, releases []releaseRo
 		if err := a.flush(ctx); err != nil {
 			return nil, err
 		}
+		for _, other := range a.ready { // what this does to their package is to be read
+			if of := other.holder; of.Name == s.Package.Name && of.Canonical == s.Package.Canonical && of.Arch == s.Package.Arch {
+				other.holder.State = ""
+			}
+		}
 		return activate(ctx, a.tx, s, releases, a.now)
 	}
 	gone, known := a.gone[s.Package.Repository]

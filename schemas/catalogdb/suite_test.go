@@ -219,6 +219,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 
 		{"a train holds packages, and gives them to all releases at once", trainPublishes},
 		{"a train with something missing does not go", trainRefused},
+		{"the same bytes for a train and beside it come in one batch", trainAndBeside},
 		{"a train that changed since it was checked is checked again", trainMoved},
 		{"a train goes at its time by the database's clock", trainAt},
 		{"what is dropped from a train frees its identity", trainDrops},

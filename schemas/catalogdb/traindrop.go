@@ -13,7 +13,7 @@ import (
 // A TrainDrop says what is dropped from a release train.
 type TrainDrop struct {
 	All      bool // the whole train
-	Rejected bool // what was rejected
+	Rejected bool // what was rejected, or has been withdrawn since it was pushed
 	Patterns []catalog.Pattern
 }
 
@@ -25,6 +25,9 @@ func (w TrainDrop) has(m catalog.TrainMember) bool {
 			return true
 		}
 	case catalog.Duplicate: // the train forgets it, and it stays as it is
+		if w.Rejected && withdrawnSince(m) {
+			return true
+		}
 	default:
 		return m.State == catalog.Rejected && m.Reason != catalog.DroppedFromTrain && (w.All || w.Rejected)
 	}

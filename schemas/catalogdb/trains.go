@@ -346,6 +346,11 @@ func readMemberPackages(ctx context.Context, q querier, rows []memberRow) error 
 	return nil
 }
 
+// withdrawnSince reports whether clients had a package when it was pushed for a train, and do not have it any more.
+func withdrawnSince(m catalog.TrainMember) bool {
+	return m.State == catalog.Duplicate && m.Package != nil && m.Package.State != catalog.Active
+}
+
 // TrainFaults returns why a release train with these uploads cannot be published, as sentences for people; none if it can.
 func TrainFaults(t catalog.Train, members []catalog.TrainMember) (faults []string) {
 	accepted := map[string]bool{} // places whose last upload is held, or published already
@@ -359,10 +364,11 @@ func TrainFaults(t catalog.Train, members []catalog.TrainMember) (faults []strin
 			faults = append(faults, fmt.Sprintf("%s was rejected (%s: %s): push it again for the train, or leave it out with repomill train drop %s --rejected", name, m.Reason, m.Detail, t.Train))
 		case m.State == catalog.Held && (m.Package == nil || m.Package.State != catalog.Reserved):
 			faults = append(faults, notReserved(t, m, name))
-		case m.State == catalog.Duplicate && m.Package != nil && m.Package.State != catalog.Active:
+		case withdrawnSince(m) && !accepted[place]:
 			k := m.Package
-			faults = append(faults, fmt.Sprintf("%s %s %s was published in %s when it was pushed for the train, and is not any more: bring it back with repomill unyank, or leave it out with repomill train drop %s %s=%s",
-				k.Name, k.Version, k.Arch, k.Place(), t.Train, k.Name, k.Version))
+			faults = append(faults, fmt.Sprintf("%s %s %s was published in %s when it was pushed for the train, and is not any more: bring it back with repomill unyank, or leave it out with repomill train drop %s --rejected",
+				k.Name, k.Version, k.Arch, k.Place(), t.Train))
+		case withdrawnSince(m): // a later upload took its place in the train
 		case m.State != catalog.Rejected:
 			accepted[place] = true
 		}

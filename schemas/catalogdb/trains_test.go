@@ -539,7 +539,7 @@ func trainWatchesDuplicates(t *testing.T, db *catalogdb.DB) {
 	if committed, err := db.PublishTrain(t.Context(), acme1, dirsOf(all)); committed || err == nil {
 		t.Errorf("without it the train is published: %v", err)
 	}
-	dropped, err := db.DropTrain(t.Context(), acme1, catalogdb.TrainDrop{Patterns: []catalog.Pattern{{Name: "there"}}})
+	dropped, err := db.DropTrain(t.Context(), acme1, catalogdb.TrainDrop{Rejected: true}) // as it says
 	if err != nil || len(dropped) != 1 || dropped[0].State != catalog.Duplicate {
 		t.Fatal(dropped, err)
 	}
@@ -550,4 +550,20 @@ func trainWatchesDuplicates(t *testing.T, db *catalogdb.DB) {
 	}
 	checkPackage(t, db, k, catalog.Active)
 	checkPackage(t, db, there, catalog.Yanked)
+}
+
+// A file that is pushed for a train and one with the same bytes beside it come in one batch: neither makes the other visible before its time.
+func trainAndBeside(t *testing.T, db *catalogdb.DB) {
+	declare(t, db, jammy)
+	first, second := deb(jammy, "first", "1"), deb(jammy, "second", "1")
+	forTrain, beside := storeFor(t, db, first), store(t, db, first, "2")
+	activate(t, db, forTrain, beside)
+	checkPackage(t, db, first, catalog.Reserved)
+	checkUpload(t, db, forTrain.Upload, catalog.Held)
+	checkUpload(t, db, beside.Upload, catalog.Rejected)
+
+	beside, forTrain = store(t, db, second, "2"), storeFor(t, db, second)
+	activate(t, db, beside, forTrain)
+	checkPackage(t, db, second, catalog.Active)
+	checkUpload(t, db, beside.Upload, catalog.Stored)
 }
