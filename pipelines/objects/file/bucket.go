@@ -56,7 +56,12 @@ func OpenBucket(rawURL string) (*Bucket, error) {
 		root.Close()
 		return nil, fmt.Errorf("open bucket: %w", err)
 	}
-	return &Bucket{root: root, path: dir, folders: newFolders(root), versions: map[string]cachedVersion{}}, nil
+	folders, err := newFolders(root)
+	if err != nil {
+		root.Close()
+		return nil, fmt.Errorf("open bucket: %w", err)
+	}
+	return &Bucket{root: root, path: dir, folders: folders, versions: map[string]cachedVersion{}}, nil
 }
 
 // Close releases the folder.

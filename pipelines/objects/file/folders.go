@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How long, and how many, folders stay open for their next use. Another program that renames a folder is noticed after that time, as it
-// would be between two steps of one write; one that is removed is noticed at once.
+// How long, and how many, folders stay open for their next use. Each use looks whether the path leads there still: another program may have
+// removed the folder, or put another one in its place.
 const (
 	maxFolderAge = 200 * time.Millisecond
 	maxFolders   = 64
@@ -23,6 +23,7 @@ const (
 // one folder, or in folders of one, and an os.Root walks the whole path for each. Methods may be called concurrently.
 type folders struct {
 	root *os.Root
+	top  dir // the root, for questions by path
 
 	mu   sync.Mutex
 	open map[string]*sharedDir
@@ -31,11 +32,21 @@ type folders struct {
 // A sharedDir is an open folder that several callers may use.
 type sharedDir struct {
 	dir
+	is     folderID
 	opened time.Time
 	users  int // the map is one
 }
 
-func newFolders(root *os.Root) *folders { return &folders{root: root, open: map[string]*sharedDir{}} }
+// newFolders opens the root itself. The caller calls close.
+func newFolders(root *os.Root) (*folders, error) {
+	top, err := openDir(root, "x")
+	return &folders{root: root, top: top, open: map[string]*sharedDir{}}, err
+}
+
+// A folderID tells a folder from all others that there are.
+type folderID struct{ dev, ino uint64 }
+
+func idOf(st unix.Stat_t) folderID { return folderID{uint64(st.Dev), st.Ino} } //nolint:unconvert // its type depends on the platform
 
 // get opens a folder. The caller must pass it to put.
 func (c *folders) get(name string) (*sharedDir, error) {
@@ -46,7 +57,7 @@ func (c *folders) get(name string) (*sharedDir, error) {
 		f.users++
 	}
 	c.mu.Unlock()
-	if f != nil && f.linked() {
+	if f != nil && c.leads(name, f) {
 		return f, nil
 	}
 	if f != nil {
@@ -81,6 +92,10 @@ func (c *folders) walk(name string) (dir, error) {
 // keep keeps an open folder for its next use, and returns it as get does.
 func (c *folders) keep(name string, d dir) *sharedDir {
 	f := &sharedDir{dir: d, opened: time.Now(), users: 2}
+	var st unix.Stat_t
+	if unix.Fstat(d.fd(), &st) == nil { // else no path leads there, and the next use opens it again
+		f.is = idOf(st)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.open) >= maxFolders {
@@ -117,11 +132,12 @@ func (c *folders) forget(which func(*sharedDir) bool) {
 	}
 }
 
-// close closes the folders that are not in use.
+// close closes the root, and the folders that are not in use.
 func (c *folders) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.forget(func(*sharedDir) bool { return true })
+	c.top.f.Close() //nolint:errcheck // it was only read
 }
 
 // make opens a folder, and creates it with mode 0755 if it is absent. The caller must pass it to put, and parents to sync, which makes
@@ -159,8 +175,8 @@ func (c *folders) sync(all ...*sharedDir) (err error) {
 	return err
 }
 
-// linked reports whether an open folder still has a name.
-func (d dir) linked() bool {
+// leads reports whether a path leads to an open folder.
+func (c *folders) leads(name string, f *sharedDir) bool {
 	var st unix.Stat_t
-	return unix.Fstat(d.fd(), &st) == nil && st.Nlink > 0
+	return unix.Fstatat(c.top.fd(), name, &st, 0) == nil && idOf(st) == f.is
 }

@@ -1,11 +1,11 @@
 package file_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"repomill/schemas/layout"
 )
@@ -15,16 +15,18 @@ func TestCreateInFolderThatChanged(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		change func(folder string) error
-		wait   time.Duration
 	}{
-		{"removed", os.RemoveAll, 0},
+		{"removed", os.RemoveAll},
 		{"removed and made again", func(folder string) error {
 			if err := os.RemoveAll(folder); err != nil {
 				return err
 			}
 			return os.MkdirAll(folder, 0o755)
-		}, 0},
-		{"renamed", func(folder string) error { return os.Rename(folder, folder+".old") }, 300 * time.Millisecond},
+		}},
+		{"renamed", func(folder string) error { return os.Rename(folder, folder+".old") }},
+		{"put in the place of another", func(folder string) error {
+			return errors.Join(os.MkdirAll(folder+".new/c", 0o755), os.Rename(folder, folder+".old"), os.Rename(folder+".new", folder))
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -42,7 +44,6 @@ func TestCreateInFolderThatChanged(t *testing.T) {
 			if err := tt.change(filepath.Join(dir, "a/b")); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(tt.wait) // until open folders are closed
 			create("a/b/c/two", "second")
 		})
 	}

@@ -36,7 +36,12 @@ func OpenStaging(rawURL string) (*Staging, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open staging: %w", err)
 	}
-	return &Staging{root: root, path: dir, folders: newFolders(root)}, nil
+	folders, err := newFolders(root)
+	if err != nil {
+		root.Close()
+		return nil, fmt.Errorf("open staging: %w", err)
+	}
+	return &Staging{root: root, path: dir, folders: folders}, nil
 }
 
 // Name returns [FolderName].
