@@ -41,6 +41,13 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, opt options)
 	if err := p.checkReplace(ctx, old, snap, opt); err != nil {
 		return res, err
 	}
+	if snap.Recovering { // another pointer, in whose place this one was put
+		snap.Close() //nolint:errcheck // a read, and the catalog is about to be written to
+		if err := p.catalog.AbandonRecovery(ctx, r, old.Now); err != nil {
+			return res, err
+		}
+		return res, errRecovered
+	}
 	if other := snap.OtherRecovering; other != "" && res.Changed {
 		return res, fmt.Errorf("not published before the packages of %s/%s are recovered from its published indexes: it shows a part of them, too", r.Distribution, other)
 	}

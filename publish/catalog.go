@@ -60,6 +60,9 @@ type Recovery interface {
 	// after it. It changes nothing unless rows ends without an error; it may read them more than once.
 	Recover(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], foreign catalog.Revision, now time.Time) (catalogdb.Recovered, error)
 
+	// AbandonRecovery ends an interrupted Recover of a release whose pointer is one that this catalog knows.
+	AbandonRecovery(ctx context.Context, r catalog.Release, now time.Time) error
+
 	// ImportSnapshots takes over snapshots that have a release whose rows are recovered next, so that what they hold is held then.
 	ImportSnapshots(ctx context.Context, r catalog.Release, kept []catalog.Snapshot, foreign catalog.Revision, now time.Time) error
 

@@ -20,10 +20,10 @@ var engine = []string{"db.go", "tx.go", "group.go", "sqlite.go", "sqlitedriver.g
 // notRecorded are the methods that write rows which are no change of state for people, and so have no entry in the audit log: what workers do to
 // carry out what was recorded, leases, figures, and what is read from the bucket.
 var notRecorded = strings.Fields(`
-	AskReindexOfRendered EndLeases EndPages EndReindex EndRetention FailContents ForgetContents GiveUp HeldVerdictsWritten
+	AbandonRecovery AskReindexOfRendered CacheSecret EndLeases EndPages EndReindex EndRetention FailContents ForgetContents GiveUp HeldVerdictsWritten
 	LockRelease LogFilesSeen PruneStatistics Publish PublishSettings PutContents RaiseGeneration RecordGivenKeys
 	RecordPusher RecordReleaseFault RecordSignedBy RecordTrainFault RecordUploadFault Reject Renew RenewPages RenewReindex
-	RenewReindexes Return ReturnContents ReturnPages ReturnReindex SeeWorker SnapshotFailed SnapshotGone SnapshotMade
+	RenewReindexes Return ReturnContents ReturnPages ReturnReindex ReturnRemoval SeeWorker SnapshotFailed SnapshotGone SnapshotMade
 	SnapshotsSigned TakePages TakeReindex TakeRetention UnlockRelease Unstaged UseAPIToken UseIDToken VerdictsWritten
 	WantSkippedContents
 `)

@@ -77,7 +77,7 @@ func (d *DB) rebuild(ctx context.Context, r catalog.Release, rows iter.Seq2[cata
 		if err := rec.readPublished(ctx, published, true, true); err != nil {
 			return err
 		}
-		for batch, err := range recoveryBatches(rows) {
+		for batch, err := range recoveryBatches(rows, true) {
 			if err != nil {
 				unread = err
 				return errUnread

@@ -36,11 +36,15 @@ func (b recoveryBatch) end() int { return b.from + len(b.rows) }
 
 // recoveryBatches yields rows in batches: at least one, which is empty if there are no rows. How rows are divided depends on the rows alone. An
 // error is the last value; the rows before it in its batch are not to be used.
-func recoveryBatches(rows iter.Seq2[catalog.Package, error]) iter.Seq2[recoveryBatch, error] {
+// Digests of a rebuild differ from those of a recovery, which trusts rows that are here: neither goes on where the other has ended.
+func recoveryBatches(rows iter.Seq2[catalog.Package, error], rebuild bool) iter.Seq2[recoveryBatch, error] {
 	return func(yield func(recoveryBatch, error) bool) {
 		var b recoveryBatch
 		var size int
 		digest := sha256.New()
+		if rebuild {
+			digest.Write([]byte("rebuild ")) //nolint:errcheck // never fails (hash.Hash)
+		}
 		send := func(err error) bool {
 			b.sum = hex.EncodeToString(digest.Sum(nil))
 			done := b
@@ -107,7 +111,7 @@ type survey struct {
 // survey reads rows to their end. The error is theirs, or says which of them is not of the release.
 func (f foreignRows) survey(ctx context.Context) (survey, error) {
 	s := survey{sums: map[int]string{}}
-	for b, err := range recoveryBatches(f.rows) {
+	for b, err := range recoveryBatches(f.rows, f.rebuild) {
 		if err != nil {
 			return s, err
 		}
@@ -145,7 +149,7 @@ func (d *DB) recoverForeign(ctx context.Context, f foreignRows) (Recovered, erro
 		return Recovered{}, err
 	}
 	at := s.begin(mark, f.published)
-	for b, err := range recoveryBatches(f.rows) {
+	for b, err := range recoveryBatches(f.rows, f.rebuild) {
 		switch {
 		case err != nil:
 			return Recovered{}, err
@@ -178,7 +182,9 @@ func (d *DB) recoverBatch(ctx context.Context, f foreignRows, s survey, b recove
 			return err
 		}
 		if known, err := knowsRevision(ctx, tx, rec.release.id, f.published); err != nil || known {
-			next = ended // counts are those of a try whose commit went through unreported
+			if next = ended; err == nil && f.rebuild && counts == (Recovered{}) { // else they are those of a try whose commit went through unreported
+				err = errMoved // another process was faster, and may have trusted rows that are here
+			}
 			return err
 		}
 		mark, err := readMark(ctx, tx, rec.release.id)

@@ -265,7 +265,7 @@ func TestRecoveryHoldsOthersBack(t *testing.T) {
 	})
 }
 
-// TestRecoveryIsAbandoned has a revision of this catalog published while another one is recovered: the bucket was restored from a copy.
+// TestRecoveryIsAbandoned has a recovery end because the pointer is one of this catalog: the bucket was restored from a copy.
 func TestRecoveryIsAbandoned(t *testing.T) {
 	defer catalogdb.SetRecovery(3, false)()
 	onBoth(t, func(t *testing.T, e database) {
@@ -280,7 +280,11 @@ func TestRecoveryIsAbandoned(t *testing.T) {
 		if !errors.Is(err, errKilled) {
 			t.Fatal(err)
 		}
-		publish(t, db, el9, 1, start)
+		publish(t, db, el9, 1, start) // late: the recovery goes on
+		if err := db.AbandonRecovery(t.Context(), el9, start); err != nil {
+			t.Fatal(err)
+		}
+		checkRevision(t, db, el9, 2) // with the rows that came
 		checkProgress(t, db, el9, 0, 0)
 		checkRevision(t, db, in(el9, "aarch64"), 2) // it shows noarch packages that came
 		s := snapshot(t, db, in(el9, "aarch64"))

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -78,25 +79,38 @@ func deleteMark(ctx context.Context, tx *transaction, release int64) error {
 	return err
 }
 
-// abandonRecovery ends the recovery of a release before its end. Rows that it has imported stay. Other releases of the distribution that show
-// some of them get a revision.
-func abandonRecovery(ctx context.Context, tx *transaction, release int64, now time.Time) error {
-	mark, err := readMark(ctx, tx, release)
-	if err == nil {
-		err = deleteMark(ctx, tx, release)
-	}
-	if err != nil || !mark.shared {
-		return err
-	}
-	others, err := collect(ctx, tx, scanID, `SELECT o.id FROM releases r JOIN releases o ON o.distribution_id = r.distribution_id AND o.id <> r.id AND o.retired = 0
-		WHERE r.id = ? AND o.arch <> ? ORDER BY o.id`, release, layout.SRPMS)
-	for _, other := range others {
-		if _, err = issueNext(ctx, tx, other, now); err == nil {
-			err = raiseGeneration(ctx, tx, other)
-		}
+// AbandonRecovery ends the recovery of a release before its end: its pointer is one that this catalog knows, since the bucket was restored
+// from a copy. Rows that were imported stay, and are published with the next revision of the release, and of the other releases of the
+// distribution that show some of them.
+func (d *DB) AbandonRecovery(ctx context.Context, r catalog.Release, now time.Time) error {
+	err := d.tx(ctx, func(tx *transaction) error {
+		releases, err := tx.lockedReleases(ctx, r.Repository, r.Distribution)
 		if err != nil {
 			return err
 		}
+		at := slices.IndexFunc(releases, func(row releaseRow) bool { return row.arch == r.Arch })
+		if at < 0 {
+			return ErrNotFound
+		}
+		mark, err := readMark(ctx, tx, releases[at].id)
+		if err != nil || mark.sum == "" { // an earlier try, or another process, did
+			return err
+		}
+		for _, row := range releases {
+			if row.arch != r.Arch && (!mark.shared || row.arch == layout.SRPMS) {
+				continue
+			}
+			if _, err = issueNext(ctx, tx, row.id, now); err == nil {
+				err = raiseGeneration(ctx, tx, row.id)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return deleteMark(ctx, tx, releases[at].id)
+	})
+	if err != nil {
+		return fmt.Errorf("abandon the recovery of %s: %w", r, err)
 	}
-	return err
+	return nil
 }

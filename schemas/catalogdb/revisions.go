@@ -119,15 +119,8 @@ func (d *DB) Publish(ctx context.Context, r catalog.Release, revision int64, now
 
 func publish(ctx context.Context, tx *transaction, release, revision int64, now time.Time) error {
 	var before int64
-	var recovering bool
-	if err := tx.QueryRowContext(ctx, `SELECT published_revision, (SELECT COUNT(*) FROM recoveries WHERE release_id = releases.id) FROM releases WHERE id = ?`, release).
-		Scan(&before, &recovering); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT published_revision FROM releases WHERE id = ?`, release).Scan(&before); err != nil {
 		return err
-	}
-	if recovering { // a revision is published that this catalog knows: what was being recovered was replaced, as by a copy of the bucket
-		if err := abandonRecovery(ctx, tx, release, now); err != nil {
-			return err
-		}
 	}
 	if revision > before {
 		if _, err := tx.ExecContext(ctx, `UPDATE releases SET published_revision = ?, fault = '' WHERE id = ?`, revision, release); err != nil {
