@@ -10,8 +10,9 @@ import (
 	"repomill/schemas/catalog"
 )
 
-// RejectedBefore returns the rejection that the verdict object of an upload has, if it is of the same generation; nil if there is none. An
-// upload that the catalog does not know may have been rejected by one that was lost: its rejection is final still.
+// RejectedBefore returns the rejection that the verdict object of an upload has, if it is of the same generation and protects a name; nil if
+// there is none. A catalog that was lost may have rejected the upload: its rejection is final still. What was rejected for another reason is
+// judged by its bytes and today's settings.
 func (r *Resources) RejectedBefore(ctx context.Context, u catalog.Upload) (*catalog.Rejection, error) {
 	if u.Promoted() {
 		return nil, nil
@@ -24,8 +25,17 @@ func (r *Resources) RejectedBefore(ctx context.Context, u catalog.Upload) (*cata
 		return nil, fmt.Errorf("read verdict: %w", err)
 	}
 	var v catalog.Verdict
-	if json.Unmarshal(body, &v) != nil || v.Generation != u.Generation || v.State != catalog.Rejected || v.Reason == "" {
+	if json.Unmarshal(body, &v) != nil || v.Generation != u.Generation || v.State != catalog.Rejected || !staysRejected(v.Reason) {
 		return nil, nil
 	}
 	return &catalog.Rejection{Reason: v.Reason, Detail: v.Detail}, nil
+}
+
+// staysRejected reports whether a reason is about the name of a package, which another had.
+func staysRejected(reason catalog.Reason) bool {
+	switch reason {
+	case catalog.Conflict, catalog.YankedIdentity, catalog.ReservedIdentity, catalog.TrainPublished, catalog.TrainEmbargo, catalog.DroppedFromTrain, catalog.Late:
+		return true
+	}
+	return false
 }

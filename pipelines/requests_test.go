@@ -65,6 +65,11 @@ func (p *production) carry(uploads []catalog.Upload) {
 	if len(refused) > 0 {
 		p.t.Fatalf("no lease: %+v", refused)
 	}
+	for _, u := range uploads { // as a worker does
+		if r, err := p.Resources.RejectedBefore(p.t.Context(), u); r != nil || err != nil {
+			p.t.Fatalf("%s was rejected before: %v, %v", u, r, err)
+		}
+	}
 	p.ingest(pipelines.Batch{Tasks: tasks})
 	p.wantVerdict(uploads[len(uploads)-1], catalog.Published)
 }

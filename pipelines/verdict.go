@@ -218,7 +218,8 @@ func (r *Resources) WriteVerdict(ctx context.Context, u catalog.Upload, v catalo
 }
 
 // hasLater reports whether the verdict object is that of a later upload than u, whose verdict is v. An
-// upload that was overtaken may well be received later, so what is in staging now counts more than times.
+// upload that was overtaken may well be received later, so what is in staging now counts more than times. A rejection of u that stays is as
+// good as a later one.
 // version is that of the verdict object.
 func (r *Resources) hasLater(ctx context.Context, u catalog.Upload, v catalog.Verdict) (later bool, version layout.Version, err error) {
 	body, version, err := r.Staging.Verdict(ctx, u.Object)
@@ -229,8 +230,11 @@ func (r *Resources) hasLater(ctx context.Context, u catalog.Upload, v catalog.Ve
 		return false, "", fmt.Errorf("read verdict: %w", err)
 	}
 	var there catalog.Verdict
-	if json.Unmarshal(body, &there) != nil || there.Generation == v.Generation {
+	if json.Unmarshal(body, &there) != nil {
 		return false, version, nil
+	}
+	if there.Generation == v.Generation { // progress does not replace a rejection by a catalog that was lost: see RejectedBefore
+		return !v.State.Final() && there.State == catalog.Rejected && staysRejected(there.Reason), version, nil
 	}
 	if now, err := r.Staging.Stat(ctx, u.Object); err == nil && (now.Generation == there.Generation || now.Generation == v.Generation) {
 		return now.Generation == there.Generation, version, nil

@@ -76,7 +76,7 @@ func (d *diffSide) wrongPoint(err error) error {
 // A goneError says that packages cannot come back: their files are gone.
 type goneError struct {
 	packages []string
-	deleted  error // the deletion of the place of some of them; nil: their files are gone
+	deleted  error // the deletion of their place; nil if the files of some are gone
 }
 
 // Error returns the sentence with the flags of the command.

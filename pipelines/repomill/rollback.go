@@ -210,21 +210,23 @@ func (r *rollingBack) plan(s catalogdb.Rollback) (out, back []catalogdb.Selected
 		p.Items = append(p.Items, itemsOf(k, catalog.PlanWithdraw)...)
 	}
 	var gone []string
-	var deleted error // why some of them are
+	var deleted error // why they are; nil if the files of some are gone
+	all := true
 	for _, k := range s.Went {
 		switch {
 		case selected.Keyring(k.Package):
 			continue
 		case k.Back != nil:
 			gone = append(gone, nameOf(k.Package)+" in "+k.Package.Place().String())
-			if errors.Is(k.Back, catalogdb.ErrDeleted) {
-				deleted = k.Back
-			}
+			deleted, all = k.Back, all && errors.Is(k.Back, catalogdb.ErrDeleted)
 			leave(k, k.Back.Error())
 		default:
 			back = append(back, k)
 			p.Items = append(p.Items, itemsOf(k, catalog.PlanRestore)...)
 		}
+	}
+	if !all {
+		deleted = nil
 	}
 	if len(gone) > 0 && !r.args.Partial {
 		return nil, nil, p, &goneError{gone, deleted}

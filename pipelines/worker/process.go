@@ -17,14 +17,14 @@ import (
 // process ends a batch: with its uploads stored, finished, or to be tried again, and the releases scheduled that got rows. What the
 // queue knew of an upload may be old: the catalog says what is to be done.
 func (d *Dispatcher) process(ctx, work context.Context, b *batch) {
-	uploads, unknown := b.uploads, b.kind == fresh || b.kind == large // of the others it is known
-	if unknown {
+	uploads := b.uploads
+	if b.kind == fresh || b.kind == large { // of the others it is known
 		uploads = d.triage(work, b)
 	}
 	if len(uploads) == 0 {
 		return
 	}
-	if stored := d.ingest(work, uploads, b.kind != fresh, unknown); stored {
+	if stored := d.ingest(work, uploads, b.kind != fresh); stored {
 		d.publishBehind(ctx, work, b.repository)
 	}
 }
@@ -76,8 +76,8 @@ func (d *Dispatcher) statSizes(ctx context.Context, uploads []catalog.Upload) {
 
 // ingest takes leases on uploads and runs the pipeline that makes rows of those that it got. It reports whether releases have to be
 // published, as far as the catalog answers. An upload that an earlier attempt did not finish comes alone: it may be what stopped the
-// program, and if it does so again, that counts against no other. Of unknown uploads the catalog has no row: it may be a new one.
-func (d *Dispatcher) ingest(ctx context.Context, uploads []catalog.Upload, alone, unknown bool) (stored bool) {
+// program, and if it does so again, that counts against no other.
+func (d *Dispatcher) ingest(ctx context.Context, uploads []catalog.Upload, alone bool) (stored bool) {
 	l := Leases{d.Resources, catalogdb.Lease{Owner: d.owner + "-" + rand.Text()[:8], For: leaseTime}}
 	tasks, refused := l.Take(ctx, uploads)
 	d.endRefused(ctx, refused)
@@ -85,10 +85,7 @@ func (d *Dispatcher) ingest(ctx context.Context, uploads []catalog.Upload, alone
 		return false
 	}
 	stop := d.heartbeat(ctx, l, tasks)
-	ready := d.withSettings(ctx, tasks)
-	if unknown {
-		ready = d.notRejected(ctx, ready)
-	}
+	ready := d.withSettings(ctx, d.notRejected(ctx, tasks)) // also those that met a fault before, whose row may be a new one
 	if len(ready) > 0 {
 		p, s := beam.NewPipelineWithRoot()
 		pipelines.Ingest(s, d.Resources.Config, beam.Create(s, pipelines.Batch{Tasks: ready, Alone: alone}))
