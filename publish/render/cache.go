@@ -228,7 +228,13 @@ func (k *Cache) Whole(ctx context.Context, p Plan, snap *catalogdb.Snapshot, see
 	if err != nil {
 		return nil, err
 	}
-	return whole(ctx, to, p, snap, see)
+	rd, err := whole(ctx, to, p, snap, see)
+	if err != nil && to.broken.Load() { // the next attempt has more room
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.evict(k.total() / 2)
+	}
+	return rd, err
 }
 
 // Leave closes a rendering that was taken. What is saved of it stays: a later call may follow the changes since.

@@ -29,6 +29,10 @@ func (rd *Rendering) update(ctx context.Context, p Plan, snap *catalogdb.Snapsho
 			return false, nil
 		}
 	}
+	if len(changes) == 0 {
+		rd.revision = snap.Revision
+		return true, nil
+	}
 	work := newCompressor(rd.scratch)
 	var changed []*Index
 	for i, x := range rd.Indexes {

@@ -284,7 +284,10 @@ func (d *DB) setRemoved(ctx context.Context, k catalog.Package, removed int) err
 		if state == catalog.Dropped {
 			return forgetDropped(ctx, tx, id)
 		}
-		if err := errors.Join(dropContents(ctx, tx, id), forgetGone(ctx, tx, distribution, id)); err != nil {
+		if err := dropContents(ctx, tx, id); err != nil {
+			return err
+		}
+		if err := forgetGone(ctx, tx, distribution, id); err != nil {
 			return err
 		}
 		var now time.Time
