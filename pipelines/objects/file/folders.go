@@ -43,7 +43,7 @@ func newFolders(root *os.Root) (*folders, error) {
 	return &folders{root: root, top: top, open: map[string]*sharedDir{}}, err
 }
 
-// A folderID tells a folder from all others that there are.
+// A folderID identifies a folder among all others.
 type folderID struct{ dev, ino uint64 }
 
 func idOf(st unix.Stat_t) folderID { return folderID{uint64(st.Dev), st.Ino} } //nolint:unconvert // its type depends on the platform
