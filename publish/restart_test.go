@@ -115,6 +115,7 @@ func segmentStarts(t *testing.T, rows []catalog.Package) (names []string) {
 
 // A process that starts with the folder of another one reads the rows that have changed since and those of their segments, and no others.
 func TestRestartReadsNoOtherRows(t *testing.T) {
+	skipUnderRace(t)
 	for _, r := range []catalog.Release{jammy, el9} {
 		for how, next := range map[string]func(*restarting){"ended": (*restarting).restart, "killed": (*restarting).kill} {
 			t.Run(r.Distribution.OS+"/"+how, func(t *testing.T) {
@@ -146,6 +147,7 @@ func TestRestartReadsNoOtherRows(t *testing.T) {
 
 // What was done to the folder makes the next publish slower and never wrong, and the log says it once.
 func TestRestartWithADamagedFolder(t *testing.T) {
+	skipUnderRace(t)
 	overwrite := func(at float64) func(*testing.T, string) {
 		return func(t *testing.T, path string) {
 			b, err := os.ReadFile(path)
@@ -301,6 +303,7 @@ func TestRestartWithoutTheFolder(t *testing.T) {
 
 // The folder keeps to its limit, also one that an earlier process has filled: the least recently used renderings go.
 func TestRestartKeepsToTheLimit(t *testing.T) {
+	skipUnderRace(t)
 	w := newWorld(t)
 	releases := []catalog.Release{jammy, el9}
 	for _, arch := range []string{"aarch64", "ppc64le", "s390x"} {
