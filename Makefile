@@ -28,6 +28,8 @@ STRIPPED = -tags disable_grpc_modules -buildvcs=auto -trimpath -ldflags "-s -w"
 TOOLS = -modfile=deploy/tools/go.mod
 # Worker binaries are built without cgo; so is what we test, but for the race detector.
 export CGO_ENABLED = 0
+# What programs are built with, so that what tests and linters compile serves them, too, instead of a second time for each.
+export GOFLAGS := $(shell $(GO) env GOFLAGS 2>/dev/null) -trimpath
 # Where deploy/install-test-tools unpacks what cannot be installed.
 export PATH := $(PATH):$(CURDIR)/bin/tools/usr/bin:$(CURDIR)/bin/tools/usr/sbin:$(CURDIR)/bin/tools/ministack/bin
 
@@ -36,10 +38,10 @@ PACKAGES = ./... ./testdata/awstest ./testdata/debtest ./testdata/rpmtest ./test
 	./testdata/browsertest ./testdata/intaketest ./testdata/kmstest ./testdata/porttest ./testdata/proctest ./testdata/clients ./testdata/corpus ./testdata/deploytest ./testdata/faults ./testdata/flinktest ./testdata/real ./testdata/soak ./testdata/versus ./testdata/year
 # These test programs that they build: Go, which keeps the results of tests, does not see when those change.
 BUILDERS = ./deploy ./deploy/dataflow ./deploy/monitoring ./testdata/clients ./testdata/soak
-# Where goroutines meet: what the race detector is worth its time for. make test leaves the pipelines out, for which it
-# compiles every SDK anew; make race has them.
-RACY = ./serve/... ./publish ./pipelines/objects/file
-RACY_PIPELINES = ./pipelines ./pipelines/queue
+# Where goroutines meet: what the race detector is worth its time for. It compiles all that a package needs once more, every SDK
+# for the pipelines: make test has those alone that need none, and make race has all.
+RACY_QUICK = ./serve ./pipelines/objects/file
+RACY = ./serve/... ./publish ./pipelines ./pipelines/queue ./pipelines/objects/file
 
 .PHONY: bin/repomill-beam bin/repomill-client run build test screenshots test-clients test-flink verify-deploy lint race real bench fuzz faults soak year release image tools go-version
 
@@ -67,10 +69,11 @@ go-version:
 	if [ "$$(printf '%s\n%s\n' "$$want" "$$have" | sort -V | head -n 1)" != "$$want" ]; then \
 		echo "Go $$have is too old: get Go $$want or later from https://go.dev/dl, or run with GOTOOLCHAIN=go$$want" >&2; exit 1; fi
 
+# lint vets all packages, with every check: go test need not.
 test: go-version tools lint
-	$(GO) test -timeout 20m $$($(GO) list $(PACKAGES) | grep -vxF "$$($(GO) list $(BUILDERS))")
-	$(GO) test -count=1 -timeout 15m $(BUILDERS)
-	@$(MAKE) --no-print-directory race RACY_PIPELINES=
+	$(GO) test -vet=off -timeout 20m $$($(GO) list $(PACKAGES) | grep -vxF "$$($(GO) list $(BUILDERS))")
+	$(GO) test -vet=off -count=1 -timeout 15m $(BUILDERS)
+	@$(MAKE) --no-print-directory race RACY="$(RACY_QUICK)"
 
 screenshots: go-version tools
 	REPOMILL_SCREENSHOTS=$(CURDIR)/bin/screenshots $(GO) test -count=1 ./publish/pages/html ./pipelines/repomill -run InABrowser
@@ -108,8 +111,8 @@ lint: go-version
 
 race:
 	@if command -v gcc >/dev/null; then \
-		echo CGO_ENABLED=1 $(GO) test -race -short $(RACY) $(RACY_PIPELINES); \
-		CGO_ENABLED=1 $(GO) test -race -short -timeout 15m $(RACY) $(RACY_PIPELINES); \
+		echo CGO_ENABLED=1 $(GO) test -race -short $(RACY); \
+		CGO_ENABLED=1 $(GO) test -race -short -vet=off -timeout 15m $(RACY); \
 	else echo "race detector: skipped, it needs gcc"; fi
 
 real: go-version

@@ -12,8 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
-	"runtime"
 	"sync"
 	"testing"
 
@@ -61,8 +59,7 @@ func Start(t testing.TB) *Server {
 
 // program returns the path of the server's program.
 var program = sync.OnceValues(func() (string, error) {
-	_, here, _, _ := runtime.Caller(0)
-	return proctest.Tool(filepath.Join(filepath.Dir(here), "server"), "server")
+	return proctest.Tool("testdata/gcstest/server", "server")
 })
 
 // URL returns the URL of a bucket, which it creates unless it is there.

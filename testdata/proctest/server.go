@@ -15,10 +15,14 @@ import (
 )
 
 // Tool builds the program of a module below testdata that has it as a tool, and returns its path. Go keeps the program, and
-// builds it again only when its sources change.
+// builds it again only when its sources change. The module's folder is relative to that of repomill's go.mod.
 func Tool(dir, name string) (path string, err error) {
-	cmd := exec.Command("go", "-C", dir, "tool", "-n", name)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return "", fmt.Errorf("find the folder of go.mod: %w", err)
+	}
+	cmd := exec.Command("go", "-C", filepath.Join(strings.TrimSpace(string(root)), dir), "tool", "-n", name)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath")
 	out, err := cmd.Output()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return "", fmt.Errorf("build %s: %w: %s", dir, err, exit.Stderr)

@@ -12,8 +12,6 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -172,6 +170,5 @@ func (d discard) WriteHeader(int)             {}
 
 // gateway returns the path of the server's program.
 var gateway = sync.OnceValues(func() (string, error) {
-	_, here, _, _ := runtime.Caller(0)
-	return proctest.Tool(filepath.Join(filepath.Dir(here), "gateway"), "gateway")
+	return proctest.Tool("testdata/s3test/gateway", "gateway")
 })
