@@ -14,6 +14,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,6 +56,8 @@ type Server struct {
 
 	making  sync.Mutex
 	buckets map[string]bool
+
+	limiter atomic.Pointer[limiter]
 
 	mu     sync.Mutex
 	faults []*fault
@@ -148,6 +151,10 @@ func (s *Server) proxy(transport http.RoundTripper) http.Handler {
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if l := s.limiter.Load(); l != nil && !l.allow() {
+			slowDown(w, r)
+			return
+		}
 		f, then := s.takeFault(r)
 		if f == faults.None {
 			pass.ServeHTTP(w, r)

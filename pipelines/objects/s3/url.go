@@ -97,12 +97,13 @@ func (at place) options() []func(*config.LoadOptions) error {
 	return options
 }
 
-// apply sets the options of the client. A request that conflicts with a concurrent one (409) is retried.
+// apply sets the options of the client. A request that conflicts with a concurrent one (409) is retried, and one that is throttled for longer.
 func (at place) apply(o *s3.Options) {
 	if at.endpoint != "" {
 		o.BaseEndpoint = aws.String(at.endpoint)
 	}
 	o.UsePathStyle = at.pathStyle
 	o.Retryer = retry.AddWithErrorCodes(o.Retryer, codeConcurrent, "OperationAborted")
+	bePatient(o)
 	o.DisableLogOutputChecksumValidationSkipped = true // a store without checksums is not worth a log line
 }

@@ -1,0 +1,99 @@
+package s3
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+const (
+	// throttledAttempts is how often a request is sent while the store answers that it gets too many. With the waits between
+	// them, which double up to [throttledWait], that is a minute or two: a store that divides a prefix takes that long.
+	throttledAttempts = 12
+	throttledWait     = 20 * time.Second
+
+	sayThrottled = time.Minute // between two lines of the log
+)
+
+// A patientRetryer repeats a request that the store throttles (503 SlowDown, 429) more often than one that fails otherwise, of which it leaves the
+// number to the SDK. A throttled request takes nothing from the SDK's quota of retries either: when that is used up,
+// requests would fail at once, and what they belong to would begin again and ask for more.
+// See "Best practices design patterns: optimizing Amazon S3 performance" in the manual of Amazon S3.
+type patientRetryer struct {
+	aws.RetryerV2
+	attempts  int // of a request that is not throttled
+	throttles retry.IsErrorThrottles
+	backoff   retry.BackoffDelayer
+	said      atomic.Int64 // when the log named it, in Unix nanoseconds
+}
+
+// bePatient gives a client a [patientRetryer] around the retryer that it has.
+func bePatient(o *s3.Options) {
+	inner, ok := o.Retryer.(aws.RetryerV2)
+	if !ok {
+		return // the SDK's own are of the second version
+	}
+	o.Retryer = &patientRetryer{
+		RetryerV2: inner,
+		attempts:  cmp.Or(o.RetryMaxAttempts, inner.MaxAttempts()),
+		throttles: append(retry.IsErrorThrottles{retry.IsErrorThrottleFunc(isTooMany)}, retry.DefaultThrottles...),
+		backoff:   retry.NewExponentialJitterBackoff(throttledWait),
+	}
+	o.RetryMaxAttempts = 0 // which would limit the attempts of throttled requests, too
+}
+
+// MaxAttempts implements [aws.Retryer].
+func (p *patientRetryer) MaxAttempts() int { return max(p.attempts, throttledAttempts) }
+
+// RetryDelay implements [aws.Retryer]. An error ends the attempts.
+func (p *patientRetryer) RetryDelay(attempt int, err error) (time.Duration, error) {
+	switch {
+	case p.throttled(err):
+		p.say()
+		return p.backoff.BackoffDelay(attempt, err)
+	case attempt >= p.attempts:
+		return 0, &retry.MaxAttemptsError{Attempt: attempt, Err: err}
+	default:
+		return p.RetryerV2.RetryDelay(attempt, err)
+	}
+}
+
+// GetRetryToken implements [aws.Retryer].
+func (p *patientRetryer) GetRetryToken(ctx context.Context, err error) (release func(error) error, _ error) {
+	if p.throttled(err) {
+		return func(error) error { return nil }, nil
+	}
+	return p.RetryerV2.GetRetryToken(ctx, err)
+}
+
+// isTooMany looks at the status: an answer to HEAD has no body, which would have the code.
+func isTooMany(err error) aws.Ternary {
+	var answer *awshttp.ResponseError
+	if errors.As(err, &answer) {
+		switch answer.HTTPStatusCode() {
+		case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+			return aws.TrueTernary
+		}
+	}
+	return aws.UnknownTernary
+}
+
+func (p *patientRetryer) throttled(err error) bool { return p.throttles.IsErrorThrottle(err).Bool() }
+
+// say writes to the log, once in a while, that the store throttles.
+func (p *patientRetryer) say() {
+	now, last := time.Now().UnixNano(), p.said.Load()
+	if now-last >= int64(sayThrottled) && p.said.CompareAndSwap(last, now) {
+		slog.Warn("the bucket's store answers that it gets too many requests (503 SlowDown); they are repeated with pauses, and all work that writes to it is slower",
+			"attempts", throttledAttempts)
+	}
+}
