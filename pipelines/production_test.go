@@ -56,11 +56,17 @@ var buckets atomic.Int64
 // newProduction makes an empty site. S3 is shared: its server is a process.
 func newProduction(t *testing.T, s3 *s3test.Server) *production {
 	t.Helper()
+	return newProductionWith(t, s3, mysqltest.Start(t))
+}
+
+// newProductionWith has its catalog at a URL.
+func newProductionWith(t *testing.T, s3 *s3test.Server, catalog string) *production {
+	t.Helper()
 	p := &production{gcs: gcstest.Start(t), pubsub: pubsubtest.Start(t), s3: s3, bucket: fmt.Sprintf("packages-%d", buckets.Add(1))}
 	p.gcs.Notify = p.notify
 	p.events = p.pubsub.URL("repomill")
 	cfg := pipelines.Config{
-		Staging: p.gcs.URL("staging"), Bucket: s3.URL(p.bucket), Catalog: mysqltest.Start(t),
+		Staging: p.gcs.URL("staging"), Bucket: s3.URL(p.bucket), Catalog: catalog,
 		SigningKey: "file://" + writeKey(t, t.TempDir()), PublicURL: "https://packages.example.org", Create: true, MaxPackageSize: ingest.DefaultMaxSize,
 	}
 	migrate(t, cfg.Catalog)

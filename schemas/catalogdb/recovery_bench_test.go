@@ -27,7 +27,7 @@ func BenchmarkRecover(b *testing.B) {
 		"MariaDB": func(b *testing.B) string { return mysqltest.NewServer(b).Database(b) },
 		"MariaDB 2 ms away": func(b *testing.B) string {
 			s := mysqltest.NewServer(b)
-			return tcpURL(s.Database(b), faults.NewSlow(b, s.Socket(), 2*time.Millisecond))
+			return mysqltest.AtPort(s.Database(b), faults.NewSlow(b, s.Socket(), 2*time.Millisecond))
 		},
 	} {
 		b.Run(name, func(b *testing.B) {
@@ -87,10 +87,4 @@ func manyRows(n int) iter.Seq2[catalog.Package, error] {
 			}
 		}
 	}
-}
-
-// tcpURL returns the URL of a database whose server is reached through a port of this machine.
-func tcpURL(socketURL, port string) string {
-	database := strings.TrimPrefix(socketURL[:strings.Index(socketURL, "?")], "mysql://root@")
-	return "mysql://root@127.0.0.1:" + port + database[strings.Index(database, "/"):]
 }

@@ -111,7 +111,7 @@ func TestMySQLRecoversOnceWithoutAnAnswer(t *testing.T) {
 	s := mysqltest.NewServer(t)
 	p := newProxy(t, s.Socket())
 	direct := onMySQL(s.Database(t))
-	db := open(t, tcpURL(direct.url, p.port))
+	db := open(t, mysqltest.AtPort(direct.url, p.port))
 	var want string
 	for n := range 5 { // before which row a commit is broken, and before none
 		for _, f := range []fault{lost, stored} {

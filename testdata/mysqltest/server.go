@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -210,4 +211,10 @@ func (s *Server) Database(t testing.TB) (rawURL string) {
 // URL returns the URL of a database, as --catalog takes it.
 func (s *Server) URL(database string) string {
 	return "mysql://root@localhost/" + database + "?" + url.Values{"socket": {s.Socket()}}.Encode()
+}
+
+// AtPort returns the URL of a database whose server is reached through a port of this machine, such as that of a proxy.
+func AtPort(socketURL, port string) string {
+	database := strings.TrimPrefix(socketURL[:strings.Index(socketURL, "?")], "mysql://root@")
+	return "mysql://root@127.0.0.1:" + port + database[strings.Index(database, "/"):]
 }

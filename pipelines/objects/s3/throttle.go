@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -16,10 +17,11 @@ import (
 )
 
 const (
-	// throttledAttempts is how often a request is sent while the store answers that it gets too many. With the waits between
-	// them, which double up to [throttledWait], that is a minute or two: a store that divides a prefix takes that long.
-	throttledAttempts = 12
-	throttledWait     = 20 * time.Second
+	// throttledAttempts is how often a request is sent while the store answers that it gets too many. With the pauses between
+	// them, which double from the first to the longest, that is more than a minute: a store that divides a prefix takes that long.
+	throttledAttempts = 24
+	firstPause        = 200 * time.Millisecond
+	longestPause      = 5 * time.Second
 
 	sayThrottled = time.Minute // between two lines of the log
 )
@@ -32,7 +34,6 @@ type patientRetryer struct {
 	aws.RetryerV2
 	attempts  int // of a request that is not throttled
 	throttles retry.IsErrorThrottles
-	backoff   retry.BackoffDelayer
 	said      atomic.Int64 // when the log named it, in Unix nanoseconds
 }
 
@@ -46,7 +47,6 @@ func bePatient(o *s3.Options) {
 		RetryerV2: inner,
 		attempts:  cmp.Or(o.RetryMaxAttempts, inner.MaxAttempts()),
 		throttles: append(retry.IsErrorThrottles{retry.IsErrorThrottleFunc(isTooMany)}, retry.DefaultThrottles...),
-		backoff:   retry.NewExponentialJitterBackoff(throttledWait),
 	}
 	o.RetryMaxAttempts = 0 // which would limit the attempts of throttled requests, too
 }
@@ -59,12 +59,19 @@ func (p *patientRetryer) RetryDelay(attempt int, err error) (time.Duration, erro
 	switch {
 	case p.throttled(err):
 		p.say()
-		return p.backoff.BackoffDelay(attempt, err)
+		return pause(attempt), nil
 	case attempt >= p.attempts:
 		return 0, &retry.MaxAttemptsError{Attempt: attempt, Err: err}
 	default:
 		return p.RetryerV2.RetryDelay(attempt, err)
 	}
+}
+
+// pause returns how long to wait after so many attempts: a random part, at least half, of what doubles, so that those that were refused together
+// do not come back together.
+func pause(attempt int) time.Duration {
+	longest := min(firstPause<<min(attempt-1, 10), longestPause)
+	return longest/2 + rand.N(longest/2)
 }
 
 // GetRetryToken implements [aws.Retryer].
