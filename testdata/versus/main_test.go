@@ -30,6 +30,7 @@ var sizes struct {
 	big      int   // packages with 100,000 files
 	queued   int   // packages in each of six releases
 	pushes   int   // of one package each, for one figure of a running process, whose CPU is counted in steps of 10 ms
+	latency  int   // pushes, one at a time; 50 times as many under load
 	bytes    int64 // of one large package
 	large    int   // times that package is measured
 }
@@ -75,10 +76,10 @@ func run(m *testing.M) (code int, err error) {
 
 func setSizes() error {
 	s := &sizes
-	s.packages, s.big, s.queued, s.pushes, s.bytes, s.large = cmp.Or(*n, 1000), 3, 1000, 4, 256<<20, 3
+	s.packages, s.big, s.queued, s.pushes, s.latency, s.bytes, s.large = cmp.Or(*n, 1000), 3, 1000, 4, 20, 256<<20, 3
 	list := cmp.Or(*rows, "5000")
 	if *full {
-		s.packages, s.big, s.queued, s.pushes, s.bytes, s.large = cmp.Or(*n, 20_000), 100, 14_000, 10, 1<<30, 5
+		s.packages, s.big, s.queued, s.pushes, s.latency, s.bytes, s.large = cmp.Or(*n, 20_000), 100, 14_000, 10, 100, 1<<30, 5
 		list = cmp.Or(*rows, "100000")
 	}
 	for text := range strings.SplitSeq(list, ",") {
