@@ -20,6 +20,7 @@ var (
 	n      = flag.Int("versus.n", 0, "packages in a repository; default 1,000, or 20,000 with -versus.full")
 	rows   = flag.String("versus.rows", "", "packages in repositories that are rows only, such as 100000,1000000; default 5000, or 100000 with -versus.full")
 	binary = flag.String("versus.binary", "", "the repomill to measure; built if empty")
+	plotTo = flag.String("versus.plot", "", "file for a plot (SVG) of what one more package costs, by the sizes of -versus.rows")
 	dir    = flag.String("versus.dir", "", "where to put everything; default a new temporary folder")
 )
 
@@ -71,6 +72,9 @@ func run(m *testing.M) (code int, err error) {
 	}
 	code = m.Run()
 	printTable(os.Stdout)
+	if grown := curves(figures); *plotTo != "" && len(grown) > 0 {
+		return code, os.WriteFile(*plotTo, []byte(plot(grown)), 0o644)
+	}
 	return code, nil
 }
 

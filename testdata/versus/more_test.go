@@ -115,6 +115,7 @@ func (p pushing) measure(b *testing.B) {
 	p.s.start(b)
 	p.s.drained(b, map[string]int{p.r.String(): p.s.rows})
 	p.next(b) // what comes once, comes here
+	p.s.idle(b)
 	var es, clients, stored, plain []expense
 	var mb float64
 	for range *runs {

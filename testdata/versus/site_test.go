@@ -127,6 +127,26 @@ func (s *site) drained(b *testing.B, want map[string]int) {
 	b.Fatalf("not published: %v; the log ends with\n%s", want, s.logEnd())
 }
 
+// idle waits until the process has done what it does beside publishing, such as the pages of rows that it found: until it takes a tenth of a
+// processor at most, for some seconds.
+func (s *site) idle(b *testing.B) {
+	b.Helper()
+	const look = time.Second
+	still, end := 0, time.Now().Add(time.Hour)
+	for before := cpuOf(b, s.up.Cmd.Process.Pid); still < 3; {
+		if time.Now().After(end) {
+			b.Fatalf("the process does not come to rest; its log ends with\n%s", s.logEnd())
+		}
+		time.Sleep(look)
+		now := cpuOf(b, s.up.Cmd.Process.Pid)
+		still++
+		if now-before > look/10 {
+			still = 0
+		}
+		before = now
+	}
+}
+
 func isDrained(ctx context.Context, db *catalogdb.DB, want map[string]int) (bool, error) {
 	backlog, err := db.Backlog(ctx)
 	if err != nil || backlog > 0 {
