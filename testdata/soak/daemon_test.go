@@ -16,12 +16,13 @@ import (
 
 // A daemon is a long-running command of repomill that is killed and started again.
 type daemon struct {
-	t     testing.TB
-	name  string
-	args  []string
-	ready string // what it prints when it is
-	log   *os.File
-	ends  *outages // during which it may end by itself before it is ready, as one does that systemd starts again
+	t       testing.TB
+	name    string
+	program func() (string, error) // returns its path
+	args    []string
+	ready   string // what it prints when it is
+	log     *os.File
+	ends    *outages // during which it may end by itself before it is ready, as one does that systemd starts again
 
 	mu    sync.Mutex
 	life  *life         // nil while it is down
@@ -45,7 +46,7 @@ func newDaemon(t testing.TB, ends *outages, name, ready string, args ...string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &daemon{t: t, name: name, args: args, ready: ready, log: log, ends: ends}
+	d := &daemon{t: t, name: name, program: program, args: args, ready: ready, log: log, ends: ends}
 	t.Cleanup(func() {
 		d.kill() //nolint:errcheck // it may be down
 		if t.Failed() {
@@ -59,7 +60,7 @@ func newDaemon(t testing.TB, ends *outages, name, ready string, args ...string) 
 
 // start starts the daemon. It returns before that is ready.
 func (d *daemon) start() error {
-	path, err := program()
+	path, err := d.program()
 	if err != nil {
 		return err
 	}

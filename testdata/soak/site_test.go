@@ -24,6 +24,7 @@ import (
 	"repomill/schemas/catalogdb"
 	"repomill/testdata/gcstest"
 	"repomill/testdata/mysqltest"
+	"repomill/testdata/porttest"
 	"repomill/testdata/pubsubtest"
 	"repomill/testdata/s3test"
 )
@@ -35,7 +36,8 @@ type site struct {
 	staging    objects.Staging
 	catalogURL string
 	catalog    *catalogdb.DB
-	tree       check.Tree // what clients can read
+	tree       check.Tree // what clients can read, where they read it: the private repository through its door
+	door       *door
 	bucket     objects.Bucket
 	daemons    []*daemon
 	catalogs   []string // flags of commands that need the catalog alone
@@ -57,16 +59,19 @@ func newEmbedded(t *testing.T) *site {
 	t.Helper()
 	data := filepath.Join(work, "embedded")
 	s := newSite(t, "files and SQLite", data)
-	s.daemons = []*daemon{newDaemon(t, &s.outages, "embedded-up", "repomill ready", "up", "--data", data, "--listen", "127.0.0.1:0", "--edge-listen", "127.0.0.1:0",
-		"--ops-listen", "127.0.0.1:0", "--public-url", "http://packages.example.org", "--edge-url", "http://edge.example.org", "--log-format", "json")}
+	resolver, edge := porttest.Free(t), porttest.Free(t)
+	s.daemons = []*daemon{newDaemon(t, &s.outages, "embedded-up", "repomill ready", "up", "--data", data, "--listen", resolver, "--edge-listen", edge,
+		"--ops-listen", "127.0.0.1:0", "--public-url", "http://packages.example.org", "--log-format", "json")}
 	if err := errors.Join(s.daemons[0].start(), s.daemons[0].awaitReady(), s.daemons[0].stop()); err != nil { // makes everything
 		t.Fatal(err)
 	}
 	s.open("file://"+data+"/staging", "file://"+data+"/bucket", "sqlite://"+data+"/catalog.db")
 	s.tree, s.trees = check.Dir(data+"/bucket"), []string{data + "/bucket"}
 	s.catalogs, s.everything = []string{"--data", data}, []string{"--data", data, "--public-url", "http://packages.example.org"}
-	s.serve()
 	s.manage()
+	s.door = newDoor(s, s.tree, "http://"+resolver, "http://"+edge)
+	s.tree = s.door
+	s.serve()
 	s.backlog, s.clockStep = 60, 2*time.Millisecond // the catalog has milliseconds
 	return s
 }
@@ -95,6 +100,8 @@ func newProduction(t *testing.T) *site {
 	}
 	s.open(staging, bucket, catalog)
 	s.tree = steadyTree{objectTree{s3.Client(), "acme-packages"}, s}
+	s.door = newProductionDoor(s, bucket, data)
+	s.tree = s.door
 	s.serve()
 	for _, place := range []string{"ubuntu/dists/jammy", "ubuntu/dists/noble", "el/9/x86_64", "el/9/aarch64", "el/9/SRPMS"} {
 		s.trees = append(s.trees, s.web+"/acme/tools/"+place)

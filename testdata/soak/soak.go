@@ -16,7 +16,11 @@
 // all commands. Files beside a pointer, such as repomd.xml.asc, may be torn until 5 s after a restart. Collection is not part of
 // it, because no object is old enough (--retention is 24 h at least); a test of package publish kills it half-way.
 //
-// Real clients read along, one after the other, through a web server that is never down: apt-get update and download of four codenames, dnf
+// The private repository is read as clients do: a resolver wants the token and redirects to a signed URL, and an edge verifies that. repomill up
+// is both, and is killed; beside S3 a resolver of its own is killed, too. A read that meets none is repeated; a right token that opens nothing, a
+// redirect that may be cached or leads elsewhere, and an answer without token or with another signature are violations.
+//
+// Real clients read along, one after the other, through a web server that is never down, and has the token: apt-get update and download of four codenames, dnf
 // of three repositories. One that fails is a violation. All reads of each pointer are noted, of three readers at a time. In the end they
 // must be linearizable: each state that was read was published, in the order in which the manifests name each other, none was read after
 // a later one, or after the catalog had recorded that a later one is published.

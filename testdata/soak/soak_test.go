@@ -27,6 +27,7 @@ type soaking struct {
 	reads, pointers, objects, rounds atomic.Int64 // of the reader
 	gpgvs, checks, commands          atomic.Int64 // of the other judges
 	yanks, unyanks, reindexes        atomic.Int64 // of the operator, that have ended
+	resolverKills                    atomic.Int64 // of the resolver, if it is a process of its own
 	watched                          atomic.Int64 // pointers that were read besides, to judge their order
 	clientReads, clientFiles         atomic.Int64 // of apt and dnf
 	given                            atomic.Int64 // uploads that were given up as poison, and pushed again
@@ -85,6 +86,9 @@ func (k *soaking) begin(t *testing.T) {
 	if err := k.manager.seed(); err != nil {
 		t.Fatal(err)
 	}
+	if err := k.site.door.await(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	for end := time.Now().Add(5 * time.Minute); len(k.ledger.waiting()) > 0; pause(t.Context(), 100*time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("the first packages have no verdicts: %v", k.ledger.waiting())
@@ -109,7 +113,8 @@ func (k *soaking) kill(t *testing.T, n int) {
 			return (&killer{k, d, i * perLongFreeze / 2, k.source(10 + uint64(i))}).run(t.Context(), share)
 		})
 	}
-	stopServers := k.background(t, func(ctx context.Context) error { return k.killServers(ctx, k.source(30)) })
+	stopServers := k.background(t, func(ctx context.Context) error { return k.killServers(ctx, k.source(30)) },
+		func(ctx context.Context) error { return k.killResolver(ctx, k.source(31)) })
 	err := killing.Wait()
 	for end := time.Now().Add(maxMore); err == nil && patient() && !k.manager.complete() && time.Now().Before(end); {
 		pause(t.Context(), time.Duration(2+k.source(20).IntN(6))*time.Second)

@@ -40,6 +40,7 @@ func (r *results) add(k *soaking, killed, wall time.Duration, lost int) {
 	for _, v := range k.site.servers {
 		put("kills of "+v.name, v.kills)
 	}
+	put("kills of a resolver of its own", k.resolverKills.Load())
 	put("commands that met a killed server, and said so", k.excuses.Load())
 	put("uploads", len(k.ledger.uploads))
 	ends := map[string]int{}
@@ -63,6 +64,10 @@ func (r *results) add(k *soaking, killed, wall time.Duration, lost int) {
 	put("pointers read", k.reads.Load())
 	put("  of them new", k.pointers.Load())
 	put("objects read", k.objects.Load())
+	d := k.site.door
+	put("objects read through a resolver with a token", d.opened.Load())
+	put("  requests that were refused, as they had to be", d.refused.Load())
+	put("  requests repeated, because the resolver was down", d.again.Load())
 	put("reads of pointers besides, and published states that explain all", fmt.Sprintf("%d, %d", k.watched.Load(), k.states))
 	put("updates of apt and dnf, and downloads", fmt.Sprintf("%d, %d", k.clientReads.Load(), k.clientFiles.Load()))
 	put("checks", k.checks.Load()+k.commands.Load())
@@ -87,7 +92,11 @@ var phases = []string{"during the start", "while a package was read", "between r
 // cpu returns the CPU time of all processes of repomill that have ended.
 func (k *soaking) cpu() time.Duration {
 	spent := time.Duration(k.site.spent.Load())
-	for _, d := range k.site.daemons {
+	daemons := k.site.daemons
+	if d := k.site.door.daemon; d != nil {
+		daemons = append(slices.Clone(daemons), d)
+	}
+	for _, d := range daemons {
 		d.mu.Lock()
 		spent += d.spent
 		d.mu.Unlock()
