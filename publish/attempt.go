@@ -48,8 +48,9 @@ func (p *Publisher) attempt(ctx context.Context, r catalog.Release, opt options)
 		}
 		return res, errRecovered
 	}
-	if other := snap.OtherRecovering; other != "" && res.Changed {
-		return res, fmt.Errorf("not published before the packages of %s/%s are recovered from its published indexes: it shows a part of them, too", r.Distribution, other)
+	if other := snap.OtherRecovering; other != nil && res.Changed {
+		snap.Close() //nolint:errcheck // a read, and the catalog may be about to be written to
+		return res, p.pass(ctx, r, *other, old.Now)
 	}
 	if err := p.writeSettings(ctx, old.Settings, snap.Settings, nil, r); err != nil {
 		return res, err

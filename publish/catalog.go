@@ -63,6 +63,9 @@ type Recovery interface {
 	// AbandonRecovery ends an interrupted Recover of a release whose pointer is one that this catalog knows.
 	AbandonRecovery(ctx context.Context, r catalog.Release, now time.Time) error
 
+	// PassRecovery has other releases go on that show a part of the packages of one whose recovery has failed.
+	PassRecovery(ctx context.Context, r catalog.Release, now time.Time) error
+
 	// ImportSnapshots takes over snapshots that have a release whose rows are recovered next, so that what they hold is held then.
 	ImportSnapshots(ctx context.Context, r catalog.Release, kept []catalog.Snapshot, foreign catalog.Revision, now time.Time) error
 

@@ -38,6 +38,18 @@ func (p *Publisher) recover(ctx context.Context, old tree.Published) error {
 	return errRecovered
 }
 
+// pass has a release go on beside another one whose recovery has failed, and returns errRecovered then. Else it is not to be published yet.
+func (p *Publisher) pass(ctx context.Context, r catalog.Release, other catalogdb.OtherRecovery, now time.Time) error {
+	if !other.Failed(now) {
+		return fmt.Errorf("not published before the packages of %s are recovered from its published indexes: it shows a part of them, too", other.Release)
+	}
+	if err := p.catalog.PassRecovery(ctx, other.Release, now); err != nil {
+		return err
+	}
+	p.log.Error("a release cannot be recovered; others of its distribution go on with those of its packages that were", "release", other.Release.String(), "fault", other.Fault, "publishing", r.String())
+	return errRecovered
+}
+
 // A rowImporter is a method of [Recovery].
 type rowImporter func(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], published catalog.Revision, now time.Time) (catalogdb.Recovered, error)
 

@@ -41,7 +41,7 @@ func (c dying) Recover(ctx context.Context, r catalog.Release, rows iter.Seq2[ca
 }
 
 // A worker dies in the middle of a recovery: one of two noarch packages is in the catalog again. Neither the release nor the one beside it is
-// published before the next worker has recovered the rest.
+// published before the next worker has recovered the rest, but for the one beside it if that recovery has failed.
 func TestHalfOfARecoveryIsNotPublished(t *testing.T) {
 	skipUnderRace(t)
 	simulate(t, func(t *testing.T, w *world) {
@@ -68,7 +68,7 @@ func TestHalfOfARecoveryIsNotPublished(t *testing.T) {
 			if s.Recovery == nil || *s.Recovery != (catalogdb.RecoveryState{Done: 1, Total: 2}) || s.Revision != before.Revision {
 				t.Errorf("after the kill: %+v, recovered %v", s, s.Recovery)
 			}
-			if _, err := newPublisher(t, c).Release(t.Context(), arm); err == nil || !strings.Contains(err.Error(), "el/9/x86_64 are recovered") {
+			if _, err := newPublisher(t, c).Release(t.Context(), arm); err == nil || !strings.Contains(err.Error(), "el/9/x86_64 are recovered from") {
 				t.Errorf("beside it: got %v", err)
 			}
 			for r, want := range map[catalog.Release]int{el9: 2, arm: 0} {
@@ -76,6 +76,15 @@ func TestHalfOfARecoveryIsNotPublished(t *testing.T) {
 					t.Errorf("of %s clients see %d packages, want %d; %v", r, got.Packages, want, problems)
 				}
 			}
+		}
+		// It fails, and no worker tries it again: the one beside it goes on with what is recovered.
+		if err := w.db.RecordReleaseFault(t.Context(), el9, "its indexes cannot be read"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		w.publish(arm)
+		if got := w.check(arm); got.Packages != 2 {
+			t.Errorf("beside a recovery that failed clients see %d packages, want mine and a-large", got.Packages)
 		}
 		w.publish(el9)
 		w.publish(arm)

@@ -134,7 +134,7 @@ func (a apiHistory) unknown(ctx context.Context, t catalog.PackageTarget, err er
 		return api.Conflict(err.Error())
 	}
 	if !errors.Is(err, catalogdb.ErrNotFound) {
-		return err
+		return whileRecovering(err)
 	}
 	if _, err := a.db.Settings(ctx, t.Repository); err != nil {
 		return err // there is no such repository, or it is not known now

@@ -33,7 +33,7 @@ func (a apiPhases) Phase(ctx context.Context, k catalog.Package, p catalog.Phasi
 		return f.All, nil
 	})
 	if err != nil {
-		return state, false, err
+		return state, false, whileRecovering(err)
 	}
 	actor := catalog.ActorOf(ctx)
 	state.Since, state.By, state.Why, state.Job = &now, actor.User, actor.Why, actor.Job

@@ -50,7 +50,7 @@ func (a apiRetention) Plan(ctx context.Context, t catalog.PackageTarget, most in
 	}
 	s, err := a.db.Retention(ctx, t, now)
 	if err != nil {
-		return p, err
+		return p, whileRecovering(err)
 	}
 	if err := r.checkRules(s); err != nil {
 		return p, api.Conflict(err.Error())
@@ -126,7 +126,7 @@ func (a apiRetention) Run(ctx context.Context, t catalog.PackageTarget, at time.
 		return done, api.Conflict(refused.Error() + "; ask for a new plan")
 	}
 	if err != nil {
-		return done, err
+		return done, whileRecovering(err)
 	}
 	done = retention.Result{Target: t.String(), Withdrawn: len(changed.Packages), Archiving: len(changed.Archiving)}
 	done.Published = seenRevisions(ctx, a.db, t.Repository, changed.Revisions, wait)

@@ -47,7 +47,7 @@ func (a apiRetention) Set(ctx context.Context, t catalog.PackageTarget, want ret
 	}
 	state, err := a.db.RetentionUnder(ctx, sets, t, now)
 	if err != nil {
-		return r, err
+		return r, whileRecovering(err)
 	}
 	if err := pipelines.CheckRetention(state); err != nil {
 		if round, is := errors.AsType[*catalogdb.RoundError](err); is { // it may name a repository that the caller knows nothing of

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"time"
 
@@ -139,9 +140,20 @@ func (a apiYank) refusal(ctx context.Context, which catalogdb.Selection, refused
 	err = explained(ctx, a.db, which, refused, err)
 	switch command.CodeOf(err) {
 	case command.Unreachable:
-		return err
+		return whileRecovering(err)
 	case command.Misused:
 		return api.Invalid("component", err.Error())
 	}
 	return api.Conflict(strings.Replace(err.Error(), "add --all if", "send all=yes if", 1))
 }
+
+// whileRecovering returns an error as the API answers it: who asks for packages of a release that is being recovered may try again.
+func whileRecovering(err error) error {
+	if recovering, is := errors.AsType[*catalogdb.RecoveringError](err); is {
+		return &api.Error{Status: http.StatusServiceUnavailable, Message: recovering.Error(), RetryAfter: recoveringFor, Cause: err}
+	}
+	return err
+}
+
+// recoveringFor is when a caller may try again while a release is being recovered.
+const recoveringFor = time.Minute

@@ -35,8 +35,9 @@ const (
 	ActionRepoSet        Action = "repo.set"
 	ActionRepoDelete     Action = "repo.delete"
 	ActionRepoUndelete   Action = "repo.undelete"
-	ActionRepoRemove     Action = "repo.remove" // the objects of a deleted repository are being removed
-	ActionRepoImport     Action = "repo.import" // settings were taken over from the bucket
+	ActionRepoRemove     Action = "repo.remove"     // the objects of a deleted repository are being removed
+	ActionRepoImport     Action = "repo.import"     // settings were taken over from the bucket
+	ActionRecover        Action = "release.recover" // packages were taken over from published indexes
 	ActionTokenCreate    Action = "token.create"
 	ActionTokenRevoke    Action = "token.revoke"
 	ActionTrustAdd       Action = "trust.add"

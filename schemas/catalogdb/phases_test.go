@@ -214,6 +214,11 @@ func phasesRecover(t *testing.T, db *catalogdb.DB) {
 	}
 	app, bye, zoo := deb(jammy, "app", "1"), deb(jammy, "bye", "1"), deb(jammy, "zoo", "1")
 	recoverAll(t, db, jammy, with(app, 10), with(bye, 20), zoo)
+	for _, s := range releases(t, db) {
+		if err := db.AbandonRecovery(t.Context(), s.Release, start); err != nil { // the others were never published
+			t.Fatal(err)
+		}
+	}
 	checkPhases(t, db, "from nothing", "app/amd64 10, bye/amd64 20, zoo/amd64 100")
 	if diff := cmp.Diff([]string{"main: app 1 10% of 1", "main: bye 1 20% of 1"}, phasesList(t, db, "acme/tools")); diff != "" {
 		t.Errorf("phases (-want +got):\n%s", diff)

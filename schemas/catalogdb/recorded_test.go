@@ -20,8 +20,8 @@ var engine = []string{"db.go", "tx.go", "group.go", "sqlite.go", "sqlitedriver.g
 // notRecorded are the methods that write rows which are no change of state for people, and so have no entry in the audit log: what workers do to
 // carry out what was recorded, leases, figures, and what is read from the bucket.
 var notRecorded = strings.Fields(`
-	AbandonRecovery AskReindexOfRendered CacheSecret EndLeases EndPages EndReindex EndRetention FailContents ForgetContents GiveUp HeldVerdictsWritten
-	LockRelease LogFilesSeen PruneStatistics Publish PublishSettings PutContents RaiseGeneration RecordGivenKeys
+	AskReindexOfRendered CacheSecret EndLeases EndPages EndReindex EndRetention FailContents ForgetContents GiveUp HeldVerdictsWritten
+	LockRelease LogFilesSeen PassRecovery PruneStatistics Publish PublishSettings PutContents RaiseGeneration RecordGivenKeys
 	RecordPusher RecordReleaseFault RecordSignedBy RecordTrainFault RecordUploadFault Reject Renew RenewPages RenewReindex
 	RenewReindexes Return ReturnContents ReturnPages ReturnReindex ReturnRemoval SeeWorker SnapshotFailed SnapshotGone SnapshotMade
 	SnapshotsSigned TakePages TakeReindex TakeRetention UnlockRelease Unstaged UseAPIToken UseIDToken VerdictsWritten

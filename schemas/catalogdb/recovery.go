@@ -87,7 +87,7 @@ func (d *DB) rebuild(ctx context.Context, r catalog.Release, rows iter.Seq2[cata
 			}
 		}
 		counts = rec.counts // of a try whose commit may go through unreported
-		return rec.endRebuild(ctx)
+		return rec.endRebuild(ctx, published)
 	})
 	if errors.Is(err, errUnread) {
 		err = unread
@@ -190,14 +190,23 @@ func (rec *recovery) readPublished(ctx context.Context, revision catalog.Revisio
 	return rec.readPhases(ctx)
 }
 
-// end records the foreign revision, and issues one after it.
-func (rec *recovery) end(ctx context.Context, foreign catalog.Revision) error {
+// recordRecovered adds to the audit log what the whole recovery changed.
+func (rec *recovery) recordRecovered(ctx context.Context, counts Recovered, from catalog.Revision) error {
+	return record(ctx, rec.tx, rec.now, catalog.AuditEntry{Action: catalog.ActionRecover, Target: rec.r.String(),
+		Detail: fmt.Sprintf("from the indexes of revision %d: %d packages were missing, %d were replaced, %d withdrawn", from.Number, counts.Inserted, counts.Replaced, counts.Yanked)})
+}
+
+// end records the foreign revision, and issues one after it. counts is what the whole recovery changed.
+func (rec *recovery) end(ctx context.Context, counts Recovered, foreign catalog.Revision) error {
 	_, err := rec.tx.ExecContext(ctx, `INSERT INTO foreign_pairs (release_id, revision, nonce, adopted_at) VALUES (?, ?, ?, ?)`,
 		rec.release.id, foreign.Number, foreign.Nonce, millis(rec.now))
 	if err != nil {
 		return err
 	}
 	if err := deleteMark(ctx, rec.tx, rec.release.id); err != nil {
+		return err
+	}
+	if err := rec.recordRecovered(ctx, counts, foreign); err != nil {
 		return err
 	}
 	revision := catalog.Revision{Number: nextRevisionAfter(rec.release.revision, foreign.Number), Nonce: random()}
@@ -211,14 +220,14 @@ func (rec *recovery) end(ctx context.Context, foreign catalog.Revision) error {
 }
 
 // endRebuild issues the next revision if rows changed, so that the release is published again.
-func (rec *recovery) endRebuild(ctx context.Context) error {
+func (rec *recovery) endRebuild(ctx context.Context, from catalog.Revision) error {
 	if rec.counts == (Recovered{}) {
 		return nil
 	}
-	if _, err := issueNext(ctx, rec.tx, rec.release.id, rec.now); err != nil {
+	if err := rec.recordRecovered(ctx, rec.counts, from); err != nil {
 		return err
 	}
-	if err := raiseGeneration(ctx, rec.tx, rec.release.id); err != nil {
+	if err := advance(ctx, rec.tx, rec.release, rec.now); err != nil {
 		return err
 	}
 	return rec.advanceOthers(ctx)
@@ -226,16 +235,29 @@ func (rec *recovery) endRebuild(ctx context.Context) error {
 
 // advanceOthers issues a revision for the other releases that show what changed.
 func (rec *recovery) advanceOthers(ctx context.Context) error {
-	for _, other := range rec.others {
-		if !rec.shared || !shows(other.arch, layout.Noarch) {
+	if !rec.shared {
+		return nil
+	}
+	return advanceShown(ctx, rec.tx, rec.others, rec.now)
+}
+
+// advanceShown issues a revision for those of some releases that show noarch packages.
+func advanceShown(ctx context.Context, tx *transaction, releases []releaseRow, now time.Time) error {
+	for _, r := range releases {
+		if !shows(r.arch, layout.Noarch) {
 			continue
 		}
-		if _, err := issueNext(ctx, rec.tx, other.id, rec.now); err != nil {
-			return err
-		}
-		if err := raiseGeneration(ctx, rec.tx, other.id); err != nil {
+		if err := advance(ctx, tx, r, now); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// advance issues the next revision of a release, which is rendered whole.
+func advance(ctx context.Context, tx *transaction, r releaseRow, now time.Time) error {
+	if _, err := issueNext(ctx, tx, r.id, now); err != nil {
+		return err
+	}
+	return raiseGeneration(ctx, tx, r.id)
 }

@@ -207,7 +207,7 @@ func (d *DB) recoverBatch(ctx context.Context, f foreignRows, s survey, b recove
 		rec.shared = rec.shared || mark.shared
 		if b.end() == s.total {
 			counts, next = mark.counts, ended
-			return rec.end(ctx, f.published)
+			return rec.end(ctx, mark.counts, f.published)
 		}
 		mark.shared, mark.done, mark.total, mark.sum, next = rec.shared, b.end(), s.total, b.sum, b.end()
 		return mark.write(ctx, tx, rec.release.id)

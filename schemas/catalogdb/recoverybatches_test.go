@@ -237,7 +237,10 @@ func TestRecoveryHoldsOthersBack(t *testing.T) {
 		recovering := func(r catalog.Release) (own bool, other string) {
 			s := snapshot(t, db, r)
 			defer s.Close()
-			return s.Recovering, s.OtherRecovering
+			if o := s.OtherRecovering; o != nil {
+				other = o.Release.Arch
+			}
+			return s.Recovering, other
 		}
 		_, err := db.Recover(t.Context(), el9, watched(ten(el9), func(reading, row int) error {
 			if reading == 2 && row == 5 {
@@ -289,8 +292,123 @@ func TestRecoveryIsAbandoned(t *testing.T) {
 		checkRevision(t, db, in(el9, "aarch64"), 2) // it shows noarch packages that came
 		s := snapshot(t, db, in(el9, "aarch64"))
 		defer s.Close()
-		if s.OtherRecovering != "" {
-			t.Errorf("it waits for %q", s.OtherRecovering)
+		if s.OtherRecovering != nil {
+			t.Errorf("it waits for %v", s.OtherRecovering)
+		}
+	})
+}
+
+// TestRecoveryRefusesSelections asks for what patterns, rules and a point select while a part of the packages is here, and before any is.
+func TestRecoveryRefusesSelections(t *testing.T) {
+	defer catalogdb.SetRecovery(3, false)()
+	onBoth(t, func(t *testing.T, e database) {
+		db := open(t, e.url)
+		declare(t, db, jammy)
+		publish(t, db, jammy, 1, start)
+		all := selection(t, "acme/tools/ubuntu/jammy", []string{"*"}, catalog.Active)
+		ask := func() (errs []error) {
+			_, err := db.Select(t.Context(), all)
+			errs = append(errs, err)
+			_, err = db.YankSelected(t.Context(), all, catalogdb.Withdrawal{Yank: catalog.Yank{Reason: "bad"}}, start, everything)
+			errs = append(errs, err)
+			_, err = db.Retention(t.Context(), all.Target, start)
+			errs = append(errs, err)
+			_, err = db.ReadRollback(t.Context(), all.Target, catalogdb.Point{Revision: 1})
+			errs = append(errs, err)
+			_, err = db.Candidates(t.Context(), catalogdb.PromotionSearch{From: all, To: tools})
+			return append(errs, err)
+		}
+		refused := func(when, how string) {
+			t.Helper()
+			for i, err := range ask() {
+				if said, is := errors.AsType[*catalogdb.RecoveringError](err); !is || said.Release != jammy || !strings.Contains(err.Error(), how) {
+					t.Errorf("%s, question %d: %v", when, i, err)
+				}
+			}
+		}
+		_, err := db.Recover(t.Context(), jammy, watched(ten(jammy), func(reading, row int) error {
+			if reading == 2 && row == 5 {
+				refused("half-way", "(3 of 10 rows)")
+			}
+			return nil
+		}), foreign, start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		publish(t, db, jammy, revisionOf(t, db, jammy), start)
+		for i, err := range ask() {
+			if err != nil && !(i == 3 && errors.Is(err, catalogdb.ErrNotPublished)) {
+				t.Errorf("at the end, question %d: %v", i, err)
+			}
+		}
+
+		from := settingsOf(t, db, tools) // of another catalog, which is lost
+		e.cleared(t)
+		from.Revision = catalog.Revision{Number: 99, Nonce: "ffffffffffffffff"}
+		if err := db.ImportSettings(t.Context(), from, start); err != nil {
+			t.Fatal(err)
+		}
+		refused("before it begins", "(not begun)")
+		if err := db.AbandonRecovery(t.Context(), jammy, start); err != nil { // it was never published
+			t.Fatal(err)
+		}
+		if _, err := db.Select(t.Context(), all); err != nil {
+			t.Errorf("nothing is to be recovered: %v", err)
+		}
+	})
+}
+
+// TestRecoveryIsPassed has a recovery fail half-way: another directory shows what came by then, and the rest once it comes.
+func TestRecoveryIsPassed(t *testing.T) {
+	defer catalogdb.SetRecovery(3, false)()
+	onBoth(t, func(t *testing.T, e database) {
+		db := open(t, e.url)
+		declare(t, db, el9)
+		_, err := db.Recover(t.Context(), el9, watched(ten(el9), func(reading, row int) error {
+			if reading == 2 && row == 5 {
+				return errKilled
+			}
+			return nil
+		}), foreign, start)
+		if !errors.Is(err, errKilled) {
+			t.Fatal(err)
+		}
+		other := func() *catalogdb.OtherRecovery {
+			s := snapshot(t, db, in(el9, "aarch64"))
+			defer s.Close()
+			return s.OtherRecovering
+		}
+		if o := other(); o == nil || o.Failed(start) {
+			t.Errorf("before it has failed: %+v", o)
+		}
+		if err := db.RecordReleaseFault(t.Context(), el9, "an index is broken"); err != nil {
+			t.Fatal(err)
+		}
+		if held, err := db.LockRelease(t.Context(), el9, "one", time.Minute, start); err != nil || !held {
+			t.Fatal(held, err)
+		}
+		if o := other(); o == nil || o.Failed(start) || !o.Failed(after(2*time.Minute)) {
+			t.Errorf("while it is tried again: %+v", o)
+		}
+		for range 2 {
+			if err := db.PassRecovery(t.Context(), el9, start); err != nil {
+				t.Fatal(err)
+			}
+		}
+		checkRevision(t, db, in(el9, "aarch64"), 2)
+		checkRevision(t, db, el9, 1)
+		if o := other(); o != nil {
+			t.Errorf("it waits for %+v", o)
+		}
+		checkProgress(t, db, el9, 3, 10)
+		if got, err := db.Recover(t.Context(), el9, published(ten(el9)...), foreign, start); err != nil || got.Inserted != 10 {
+			t.Errorf("%+v, %v", got, err)
+		}
+		checkRevision(t, db, in(el9, "aarch64"), 3)
+		if log := logOf(t, db, "acme/tools", time.Time{}); !slices.ContainsFunc(log, func(line string) bool {
+			return strings.HasPrefix(line, "|release.recover|acme/tools/el/9/x86_64|from the indexes of revision") && strings.Contains(line, ": 10 packages were missing, 0 were replaced, 0 withdrawn")
+		}) {
+			t.Errorf("the log: %q", log)
 		}
 	})
 }

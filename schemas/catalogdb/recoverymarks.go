@@ -1,6 +1,7 @@
 package catalogdb
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -9,7 +10,6 @@ import (
 	"time"
 
 	"repomill/schemas/catalog"
-	"repomill/schemas/layout"
 )
 
 // A RecoveryState says how many of the published rows of a release the catalog has again ([DB.Recover]).
@@ -18,13 +18,109 @@ type RecoveryState struct {
 	Total int64 `json:"total"`
 }
 
-// String returns "DONE of TOTAL rows".
-func (s RecoveryState) String() string { return fmt.Sprintf("%d of %d rows", s.Done, s.Total) }
+// String returns "DONE of TOTAL rows", or that it has not begun.
+func (s RecoveryState) String() string {
+	if s.Total == 0 {
+		return "not begun"
+	}
+	return fmt.Sprintf("%d of %d rows", s.Done, s.Total)
+}
 
-// otherRecoveries is the architecture of another release of the distribution of a release r whose recovery has changed packages that r may
-// show, and is not at its end; empty for none.
-const otherRecoveries = `COALESCE((SELECT MIN(o.arch) FROM recoveries c JOIN releases o ON o.id = c.release_id AND o.retired = 0
-	WHERE o.distribution_id = r.distribution_id AND o.id <> r.id AND c.shared <> 0), '')`
+// A RecoveringError says that the catalog does not have all packages of a release again: what asks for those that patterns, rules or a point
+// select would get a part of them. Nothing is changed. The same command succeeds when the recovery is at its end.
+type RecoveringError struct {
+	Release catalog.Release
+	RecoveryState
+}
+
+func (e *RecoveringError) Error() string {
+	return fmt.Sprintf("the packages of %s are being recovered from its published indexes (%s), and a part of them would be selected: try again when repomill status says recovering of it no more; nothing is changed",
+		e.Release, e.RecoveryState)
+}
+
+// checkWhole returns a [RecoveringError] if a release of some distributions is being recovered, or is to be.
+func checkWhole(ctx context.Context, q querier, r catalog.Repository, targets []targetDistribution) error {
+	for _, d := range targets {
+		e := &RecoveringError{Release: catalog.Release{Repository: r, Distribution: d.distribution}}
+		err := q.QueryRowContext(ctx, `SELECT r.arch, c.done, c.total FROM recoveries c JOIN releases r ON r.id = c.release_id AND r.retired = 0
+			WHERE r.distribution_id = ? ORDER BY r.arch LIMIT 1`, d.id).Scan(&e.Release.Arch, &e.Done, &e.Total)
+		if !errors.Is(err, sql.ErrNoRows) {
+			return cmp.Or(err, error(e))
+		}
+	}
+	return nil
+}
+
+// expected is the digest in the mark of a release whose settings were taken over from the bucket, and whose recovery has not begun.
+const expected = "expected"
+
+// expectRecovery marks the releases of a distribution that this catalog never published: most of them are published by another, and until a
+// publisher has looked, it is not known that all packages are here.
+func expectRecovery(ctx context.Context, tx *transaction, distribution int64, now time.Time) error {
+	ids, err := collect(ctx, tx, scanID, `SELECT id FROM releases WHERE distribution_id = ? AND published_revision = 0 AND retired = 0
+		AND id NOT IN (SELECT release_id FROM recoveries) ORDER BY id`, distribution)
+	for _, id := range ids {
+		if err == nil {
+			err = recoveryMark{sum: expected, began: now}.write(ctx, tx, id)
+		}
+	}
+	return err
+}
+
+// An OtherRecovery is a release of a distribution whose recovery has changed packages that others show, and is not at its end.
+type OtherRecovery struct {
+	Release catalog.Release
+	Fault   string // why its last publish failed; empty if none did
+	Lock    ReleaseLock
+}
+
+// Failed reports whether the recovery has failed, and is not being tried again at a time.
+func (o OtherRecovery) Failed(now time.Time) bool {
+	return o.Fault != "" && !o.Lock.HeldByOther("", now)
+}
+
+// readOtherRecovery returns a recovery that a snapshot shows a part of, or nil.
+func readOtherRecovery(ctx context.Context, q querier, s *Snapshot) (*OtherRecovery, error) {
+	o, id := &OtherRecovery{Release: s.Release}, int64(0)
+	err := q.QueryRowContext(ctx, `SELECT o.id, o.arch, o.fault FROM recoveries c JOIN releases o ON o.id = c.release_id AND o.retired = 0
+		WHERE o.distribution_id = ? AND o.id <> ? AND c.shared <> 0 ORDER BY o.arch LIMIT 1`, s.distribution, s.release).Scan(&id, &o.Release.Arch, &o.Fault)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err == nil {
+		o.Lock, err = readLock(ctx, q, id)
+	}
+	return o, err
+}
+
+// PassRecovery has the other releases of a distribution go on without a release whose recovery has failed: they show what it has changed by
+// now with their next revision. What it changes when it goes on comes with a later one.
+func (d *DB) PassRecovery(ctx context.Context, r catalog.Release, now time.Time) error {
+	err := d.tx(ctx, func(tx *transaction) error {
+		releases, err := tx.lockedReleases(ctx, r.Repository, r.Distribution)
+		if err != nil {
+			return err
+		}
+		at := slices.IndexFunc(releases, func(row releaseRow) bool { return row.arch == r.Arch })
+		if at < 0 {
+			return ErrNotFound
+		}
+		mark, err := readMark(ctx, tx, releases[at].id)
+		if err != nil || !mark.shared { // an earlier try, or another process, did
+			return err
+		}
+		release := releases[at]
+		if err := advanceShown(ctx, tx, slices.Delete(releases, at, at+1), now); err != nil {
+			return err
+		}
+		mark.shared = false
+		return mark.write(ctx, tx, release.id)
+	})
+	if err != nil {
+		return fmt.Errorf("go on without the recovery of %s: %w", r, err)
+	}
+	return nil
+}
 
 // A recoveryMark is how far the rows of a release are imported.
 type recoveryMark struct {
@@ -80,7 +176,7 @@ func deleteMark(ctx context.Context, tx *transaction, release int64) error {
 }
 
 // AbandonRecovery ends the recovery of a release before its end: its pointer is one that this catalog knows, since the bucket was restored
-// from a copy. Rows that were imported stay, and are published with the next revision of the release, and of the other releases of the
+// from a copy, or it has none. Rows that were imported stay, and are published with the next revision of the release, and of the other releases of the
 // distribution that show some of them.
 func (d *DB) AbandonRecovery(ctx context.Context, r catalog.Release, now time.Time) error {
 	err := d.tx(ctx, func(tx *transaction) error {
@@ -96,18 +192,23 @@ func (d *DB) AbandonRecovery(ctx context.Context, r catalog.Release, now time.Ti
 		if err != nil || mark.sum == "" { // an earlier try, or another process, did
 			return err
 		}
-		for _, row := range releases {
-			if row.arch != r.Arch && (!mark.shared || row.arch == layout.SRPMS) {
-				continue
-			}
-			if _, err = issueNext(ctx, tx, row.id, now); err == nil {
-				err = raiseGeneration(ctx, tx, row.id)
-			}
-			if err != nil {
-				return err
-			}
+		if mark.sum == expected { // nothing was to be recovered: it was never published
+			return deleteMark(ctx, tx, releases[at].id)
 		}
-		return deleteMark(ctx, tx, releases[at].id)
+		release := releases[at]
+		if err = advance(ctx, tx, release, now); err == nil && mark.shared {
+			err = advanceShown(ctx, tx, slices.Delete(releases, at, at+1), now)
+		}
+		if err != nil {
+			return err
+		}
+		err = record(ctx, tx, now, catalog.AuditEntry{Action: catalog.ActionRecover, Target: r.String(),
+			Detail: fmt.Sprintf("ended after %s of the indexes of revision %d, because a revision of this catalog is published: %d packages were missing, %d were replaced, %d withdrawn",
+				RecoveryState{int64(mark.done), int64(mark.total)}, mark.published.Number, mark.counts.Inserted, mark.counts.Replaced, mark.counts.Yanked)})
+		if err != nil {
+			return err
+		}
+		return deleteMark(ctx, tx, release.id)
 	})
 	if err != nil {
 		return fmt.Errorf("abandon the recovery of %s: %w", r, err)

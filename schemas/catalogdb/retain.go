@@ -70,7 +70,7 @@ func (s RetentionState) Shrunk() (shrunk []RetentionRelease) {
 }
 
 // Retention returns what the rules of retention say of a target, without a component, if it were at now. It reads in one
-// transaction. The error wraps [ErrNotFound] if there is no such repository or distribution.
+// transaction. The error wraps [ErrNotFound] if there is no such repository or distribution, and [RecoveringError].
 func (d *DB) Retention(ctx context.Context, t catalog.PackageTarget, at time.Time) (RetentionState, error) {
 	return d.retention(ctx, t, at, func(s []catalog.Retention) []catalog.Retention { return s })
 }
@@ -106,6 +106,9 @@ func (d *DB) readRetention(ctx context.Context, q querier, t catalog.PackageTarg
 	}
 	if len(targets) == 0 && !t.Whole() {
 		return s, fmt.Errorf("distribution %s: %w", t, ErrNotFound)
+	}
+	if err := checkWhole(ctx, q, t.Repository, targets); err != nil {
+		return s, err
 	}
 	for _, of := range targets {
 		for _, r := range of.releases {

@@ -58,7 +58,7 @@ var (
 )
 
 // ReadRollback returns what would bring a target, without a component, back to a point. The error wraps [ErrNotFound],
-// [ErrNotPublished], [ErrSeveralReleases], [ErrNoSnapshot], [ErrInexact] or [ErrTooMany].
+// [ErrNotPublished], [ErrSeveralReleases], [ErrNoSnapshot], [ErrInexact], [ErrTooMany] or [RecoveringError].
 func (d *DB) ReadRollback(ctx context.Context, t catalog.PackageTarget, to Point) (r Rollback, err error) {
 	err = d.askOnce(ctx, func(q querier) error {
 		targets, err := targetDistributions(ctx, q, t)
@@ -137,6 +137,9 @@ func (d *DB) RollBack(ctx context.Context, t catalog.PackageTarget, to Point, y 
 
 func readRollback(ctx context.Context, q querier, t catalog.PackageTarget, targets []targetDistribution, to Point) (r Rollback, err error) {
 	if r.Settings, err = settings(ctx, q, t.Repository); err != nil {
+		return r, err
+	}
+	if err := checkWhole(ctx, q, t.Repository, targets); err != nil {
 		return r, err
 	}
 	if r.Then, err = publishedStates(ctx, q, t, targets, to); err != nil {

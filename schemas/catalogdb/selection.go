@@ -59,7 +59,7 @@ const selectChunk = 500
 var ErrTooMany = errors.New("too many packages for one command: name fewer, such as one distribution or a longer name")
 
 // Select returns what a selection has, read in one transaction. The error wraps [ErrNotFound] if there is no such repository,
-// and [ErrTooMany].
+// [ErrTooMany] and [RecoveringError], as those of all changes of selected packages.
 func (d *DB) Select(ctx context.Context, s Selection) (found Selected, err error) {
 	err = d.askOnce(ctx, func(q querier) error {
 		targets, err := targetDistributions(ctx, q, s.Target)
@@ -77,6 +77,9 @@ func (d *DB) Select(ctx context.Context, s Selection) (found Selected, err error
 // read returns what the selection has of some distributions.
 func (s Selection) read(ctx context.Context, q querier, targets []targetDistribution) (found Selected, err error) {
 	if found.Settings, err = settings(ctx, q, s.Target.Repository); err != nil {
+		return found, err
+	}
+	if err := checkWhole(ctx, q, s.Target.Repository, targets); err != nil {
 		return found, err
 	}
 	matched := make([]bool, len(s.Patterns))

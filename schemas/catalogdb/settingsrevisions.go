@@ -164,6 +164,13 @@ func importSettings(ctx context.Context, tx *transaction, from catalog.Settings,
 		if _, err := ensureDistribution(ctx, tx, row.id, ds, now); err != nil {
 			return err
 		}
+		id, err := distributionID(ctx, tx, from.Repository, ds.Distribution)
+		if err == nil {
+			err = expectRecovery(ctx, tx, id, now)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	if err := row.recordRevision(ctx, tx, from.Revision, now); err != nil {
 		return err

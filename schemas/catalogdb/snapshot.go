@@ -25,11 +25,11 @@ type Snapshot struct {
 	Generation int64
 	SignedBy   string // how what is published is signed ([DB.RecordSignedBy]); empty if that is not known
 	Lock       ReleaseLock
-	// Recovering says that rows of the release are being imported, and are not all here. OtherRecovering is the architecture of a release of the
-	// same distribution of which that is so, if it has changed packages that this release shows, too: it is not to be published with a part
-	// of them. It is empty for none.
+	// Recovering says that rows of the release are being imported, and are not all here. OtherRecovering is a release of the same distribution
+	// of which that is so, if it has changed packages that this release shows, too: it is not to be published with a part of them, unless that
+	// recovery has failed. It is nil for none.
 	Recovering      bool
-	OtherRecovering string
+	OtherRecovering *OtherRecovery
 	Settings        catalog.Settings
 
 	tx           *sql.Tx
@@ -68,9 +68,9 @@ func (d *DB) snapshot(ctx context.Context, r catalog.Release) (*Snapshot, error)
 
 func (s *Snapshot) begin(ctx context.Context) error {
 	err := s.tx.QueryRowContext(ctx, `SELECT r.id, d.id, r.revision, r.nonce, r.published_revision, r.generation, r.signed_by,
-		(SELECT COUNT(*) FROM recoveries WHERE release_id = r.id), `+otherRecoveries+`
+		(SELECT COUNT(*) FROM recoveries WHERE release_id = r.id)
 		FROM `+releaseTables+` WHERE `+releaseKey+` AND r.arch = ?`, append(distributionArgs(s.Release), s.Release.Arch)...).
-		Scan(&s.release, &s.distribution, &s.Revision.Number, &s.Revision.Nonce, &s.Published, &s.Generation, &s.SignedBy, &s.Recovering, &s.OtherRecovering)
+		Scan(&s.release, &s.distribution, &s.Revision.Number, &s.Revision.Nonce, &s.Published, &s.Generation, &s.SignedBy, &s.Recovering)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
@@ -78,6 +78,9 @@ func (s *Snapshot) begin(ctx context.Context) error {
 		return err
 	}
 	if s.Lock, err = readLock(ctx, s.tx, s.release); err != nil {
+		return err
+	}
+	if s.OtherRecovering, err = readOtherRecovery(ctx, s.tx, s); err != nil {
 		return err
 	}
 	s.Settings, err = settings(ctx, s.tx, s.Release.Repository)

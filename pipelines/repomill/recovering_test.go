@@ -1,0 +1,48 @@
+package main_test
+
+import (
+	"database/sql"
+	"net/http"
+	"path/filepath"
+	"testing"
+
+	"repomill/testdata/debtest"
+)
+
+// While the packages of a release are recovered, commands and calls that select some of them change nothing, and say until when.
+func TestSelectingWhileRecovering(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	const repository, jammy, path = "recovering/tools", "recovering/tools/ubuntu/jammy", "/api/v1/repos/recovering/tools"
+	s.publish(t, jammy, newDEB(t, debtest.Spec{}), newDEB(t, debtest.Spec{Version: "2.0"}))
+	s.does(t, 0, "", "retain", "set", repository, "--newest", "1")
+	manage := apiToken(t, s.data, repository, "release", "manage")
+	calls := s.apiCalls(t)
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.data, "catalog.db")+"?_pragma=busy_timeout(20000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	// What a recovery has that is under way: no worker touches it, because the release is published as it is.
+	_, err = db.ExecContext(t.Context(), `INSERT INTO recoveries (release_id, revision, nonce, done, total, sum, inserted, replaced, yanked, shared, began_at)
+		SELECT r.id, 7, 'other', 3000, 10000, 'x', 3000, 0, 0, 0, 1 FROM releases r JOIN distributions d ON d.id = r.distribution_id JOIN repositories p ON p.id = d.repository_id
+		WHERE p.owner = 'recovering'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const sentence = "the packages of recovering/tools/ubuntu/jammy are being recovered from its published indexes (3000 of 10000 rows)"
+	for _, args := range [][]string{
+		{"yank", repository, "hel*", "--reason", "bad"}, {"yank", repository, "hel*", "--reason", "bad", "--dry-run"}, {"unyank", repository, "hello"},
+		{"retain", "plan", repository}, {"retain", "run", repository}, {"rollback", jammy, "--to", "1"}, {"promote", repository, "recovering/other", "hello"},
+	} {
+		s.does(t, 4, sentence, args...)
+	}
+	calls(http.MethodPost, manage, path+"/yank", "package=hello&reason=bad&all=yes", 503, sentence, "try again when repomill status")
+	calls(http.MethodPost, manage, path+"/unyank", "package=hello", 503, sentence)
+	calls(http.MethodGet, manage, path+"/retention/plan.json?distribution=ubuntu/jammy", "", 503, sentence)
+	says(t, s.does(t, 0, "", "status", jammy), "recovering: 3000 of 10000 rows")
+	if _, err := db.ExecContext(t.Context(), `DELETE FROM recoveries`); err != nil {
+		t.Fatal(err)
+	}
+	s.does(t, 0, "", "yank", repository, "hello=1.0", "--reason", "bad")
+}
