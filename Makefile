@@ -12,6 +12,7 @@
 # make image   the images repomill and repomill-resolver in dist/images, without an engine: OCI layouts, bills of materials, and oci, which pushes
 # make faults  every write and commit of everything fails in every way; make test has one way of each in turn
 # make soak   the real program under KILLS random kills, on files and on servers that are killed, too, while packages keep coming
+# make scale  figures at size: 10,000 uploads without events, 200 packages and 4 workers that are killed, pushes beside a poisoned repository, Architecture: all
 # make year   a year of traffic on a simulated clock, in the size YEAR: what is bounded must not grow; make test has a short one
 
 GO ?= go
@@ -43,7 +44,7 @@ BUILDERS = ./deploy ./deploy/dataflow ./deploy/monitoring ./testdata/clients ./t
 RACY_QUICK = ./serve ./pipelines/objects/file
 RACY = ./serve/... ./publish ./pipelines ./pipelines/queue ./pipelines/objects/file
 
-.PHONY: bin/repomill-beam bin/repomill-client run build test screenshots test-clients test-flink verify-deploy lint race real bench fuzz faults soak year release image tools go-version
+.PHONY: bin/repomill-beam bin/repomill-client run build test screenshots test-clients test-flink verify-deploy lint race real bench fuzz faults scale soak year release image tools go-version
 
 run: build
 	bin/repomill up --data ./data
@@ -137,6 +138,10 @@ faults: go-version tools
 
 soak: go-version
 	$(GO) test -count=1 -v -timeout 90m ./testdata/soak -args -soak.kills $(KILLS)
+
+scale: go-version
+	$(GO) test -count=1 -v -timeout 90m -parallel 1 ./pipelines -run 'TestI03LostEventsAtScale|TestI06WorkersKilledAtRandom|TestI07PoisonDelaysNoOther' \
+		-args -scale.lost 10000 -scale.packages 200 -scale.workers 4 -scale.kills 40 -scale.pushes 200
 
 year: go-version
 	$(GO) test -count=1 -v -timeout 0 -run TestYear ./testdata/year -args $(YEAR) -year.history 32 -year.retention 7 -year.month 30 -year.out $(CURDIR)/testdata/year

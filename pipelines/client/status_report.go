@@ -170,7 +170,7 @@ func printReport(io Stdio, r statusReport, now time.Time) {
 		fmt.Fprintln(io.Out)
 	}
 	for _, t := range r.Trains {
-		printTrain(io, t)
+		printTrain(io, t, now)
 	}
 	r.Repository.print(io)
 	fmt.Fprintf(io.Out, "backlog: %s in all\n", layout.Counted(r.Backlog, "upload"))
@@ -180,10 +180,13 @@ func printReport(io Stdio, r statusReport, now time.Time) {
 }
 
 // printTrain prints how far an open release train is.
-func printTrain(io Stdio, t catalog.Train) {
+func printTrain(io Stdio, t catalog.Train, now time.Time) {
 	line := fmt.Sprintf("train %s: holds %s", t.Train, layout.Counted(t.Held, "upload"))
 	if t.NotBefore != nil {
 		line += ", goes at " + t.NotBefore.UTC().Format(time.DateTime+" MST")
+	}
+	if t.Old(now) {
+		line += fmt.Sprintf(", open for %s: repomill train publish or train drop ends it, and until then its files stay in staging", age(now.Sub(t.Opened)))
 	}
 	fmt.Fprintln(io.Out, line)
 	for _, f := range t.Faults {

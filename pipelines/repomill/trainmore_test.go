@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"database/sql"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -102,6 +103,7 @@ func TestTrainAt(t *testing.T) {
 		t.Errorf("status says %s", a.Stdout)
 	}
 	s.does(t, 0, "", "train", "drop", "timed/1", "--rejected")
+	wantOldTrain(t, s, "timed")
 	s.does(t, 0, "", "train", "publish", "timed/1", "--at", "2099-01-01")
 	if a := s.does(t, 0, "", "train", "list", "timed"); !strings.HasPrefix(a.Stdout, "timed/1: open, holds 2 uploads, goes at 2099-01-01 00:00:00 UTC") {
 		t.Errorf("list says %s", a.Stdout)
@@ -293,4 +295,36 @@ func TestTrainThroughTheServer(t *testing.T) {
 	if got := len(lsVersions(t, s, "served/tools/ubuntu/jammy")); got != 2 {
 		t.Errorf("%d packages are listed, want 2", got)
 	}
+}
+
+// wantOldTrain demands that a train of an owner is named as one that may have been forgotten, once it is open for long.
+func wantOldTrain(t *testing.T, s *site, owner string) {
+	t.Helper()
+	old := func() (names []string) {
+		trains, err := s.openCatalog(t).OldTrains(t.Context(), time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range trains {
+			if o.Train.Owner == owner {
+				names = append(names, o.Train.String())
+			}
+		}
+		return names
+	}
+	if names := old(); len(names) > 0 {
+		t.Errorf("%v are old", names)
+	}
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.data, "catalog.db")+"?_pragma=busy_timeout(20000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), `UPDATE trains SET opened_at = opened_at - ? WHERE owner = ?`, (40 * 24 * time.Hour).Milliseconds(), owner); err != nil {
+		t.Fatal(err)
+	}
+	if names := old(); len(names) != 1 {
+		t.Errorf("%v are old, want one", names)
+	}
+	says(t, s.does(t, 0, "", "status", owner+"/tools"), ", open for 40d: repomill train publish or train drop ends it, and until then its files stay in staging")
 }

@@ -20,4 +20,17 @@ func (d *Dispatcher) forgetHistory(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		r.Log.Error("old history not removed from the catalog; will be tried again", "error", err)
 	}
+	d.nameOldTrains(ctx)
+}
+
+// nameOldTrains logs the release trains that are open for so long that they may have been forgotten: what they hold is not removed.
+func (d *Dispatcher) nameOldTrains(ctx context.Context) {
+	r := d.Resources
+	old, err := r.Catalog.OldTrains(ctx, time.Now())
+	if err != nil && ctx.Err() == nil {
+		r.Log.Error("old release trains not listed; will be tried again", "error", err)
+	}
+	for _, t := range old {
+		r.Log.Error("a release train is open for more than a month: publish or drop it; until then its files stay in staging", "train", t.Train.String(), "opened", t.Opened.UTC().Format(time.DateOnly))
+	}
 }

@@ -59,3 +59,13 @@ func (p Plan) row(x Planned, e *catalogdb.Entry, boundary bool) row {
 func Unshown(snap *catalogdb.Snapshot, e *catalogdb.Entry) error {
 	return fmt.Errorf("row %s of %s is in component %q, which the repository does not have for that architecture", e, snap.Release, e.Component)
 }
+
+// compressor returns a compressor for indexes of the plan. Some of them may have segments with the same text if packages of one architecture
+// are in several.
+func (p Plan) compressor(to *scratch) *compressor {
+	c := newCompressor(to)
+	if slices.ContainsFunc(p.Indexes, func(x Planned) bool { return len(x.Arches) > 1 }) {
+		return c.share()
+	}
+	return c
+}

@@ -65,7 +65,7 @@ func whole(ctx context.Context, to *scratch, p Plan, snap *catalogdb.Snapshot, s
 }
 
 func (rd *Rendering) fill(ctx context.Context, p Plan, snap *catalogdb.Snapshot, see func(*catalogdb.Entry) error) error {
-	work := newCompressor(rd.scratch)
+	work := p.compressor(rd.scratch)
 	segmenters := make([]*segmenter, len(p.Indexes))
 	for i, x := range p.Indexes {
 		segmenters[i] = &segmenter{compressor: work}

@@ -33,7 +33,7 @@ func (rd *Rendering) update(ctx context.Context, p Plan, snap *catalogdb.Snapsho
 		rd.revision = snap.Revision
 		return true, nil
 	}
-	work := newCompressor(rd.scratch)
+	work := p.compressor(rd.scratch)
 	var changed []*Index
 	for i, x := range rd.Indexes {
 		keys := keysOf(p.Indexes[i], changes)

@@ -66,6 +66,15 @@ type Train struct {
 	Others     int        `json:"others"`             // uploads of it that are being read, or were rejected
 }
 
+// OldTrain is the age from which an open release train that is not to be published yet is shown to people: what it holds stays in staging, and
+// keeps the names of its packages, until the train is published or dropped.
+const OldTrain = 30 * 24 * time.Hour
+
+// Old reports whether a train is such a one at a time.
+func (t Train) Old(now time.Time) bool {
+	return t.State == TrainOpen && t.NotBefore == nil && now.Sub(t.Opened) >= OldTrain
+}
+
 // A TrainMember is an upload of a release train.
 type TrainMember struct {
 	Upload   Upload

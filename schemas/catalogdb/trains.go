@@ -206,6 +206,19 @@ func (d *DB) HeldFor(ctx context.Context, k catalog.Package) (n catalog.TrainNam
 	return n, held, err
 }
 
+// OldTrains returns open release trains that are old at a time ([catalog.Train.Old]), the oldest first, without what they hold.
+func (d *DB) OldTrains(ctx context.Context, now time.Time) ([]catalog.Train, error) {
+	all, err := list(ctx, d, func(scan func(...any) error) (catalog.Train, error) {
+		row, err := scanTrain(scan)
+		return row.train, err
+	}, `SELECT `+trainColumns+` FROM trains t WHERE t.state = ? AND t.not_before IS NULL AND t.opened_at <= ? ORDER BY t.opened_at, t.id LIMIT ?`,
+		catalog.TrainOpen, millis(now.Add(-catalog.OldTrain)), trainsListed)
+	if err != nil {
+		return nil, fmt.Errorf("list old release trains: %w", err)
+	}
+	return all, nil
+}
+
 // trainsListed is how many release trains are listed.
 const trainsListed = 100
 
