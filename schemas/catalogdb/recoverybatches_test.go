@@ -412,3 +412,42 @@ func TestRecoveryIsPassed(t *testing.T) {
 		}
 	})
 }
+
+// TestRebuildGoesOn interrupts a rebuild half-way. What it has done stays and is published, others change the repository between two batches,
+// and the next one does the rest.
+func TestRebuildGoesOn(t *testing.T) {
+	defer catalogdb.SetRecovery(3, false)()
+	onBoth(t, func(t *testing.T, e database) {
+		db := open(t, e.url)
+		declare(t, db, jammy)
+		pair := stateOf(t, db, jammy).Revision
+		_, err := db.Rebuild(t.Context(), jammy, watched(ten(jammy), func(reading, row int) error {
+			if reading == 2 && row == 5 {
+				pushAll(t, db, deb(jammy, "beside", "1"))
+				return errKilled
+			}
+			return nil
+		}), pair, start)
+		if want := []string{"beside 1 amd64", "p0 1 amd64", "p1 1 amd64", "p2 1 amd64"}; !errors.Is(err, errKilled) || !slices.Equal(names(t, db, jammy), want) {
+			t.Errorf("%v, it shows %v", err, names(t, db, jammy))
+		}
+		checkRevision(t, db, jammy, pair.Number+2)
+		for _, want := range []int{7, 0} {
+			if got, err := db.Rebuild(t.Context(), jammy, published(ten(jammy)...), pair, start); err != nil || got != (catalogdb.Recovered{Inserted: want}) {
+				t.Errorf("%+v, %v; want %d", got, err, want)
+			}
+		}
+		if n := len(names(t, db, jammy)); n != 10 {
+			t.Errorf("it shows %d packages", n)
+		}
+		recorded := 0
+		for _, line := range logOf(t, db, "acme/tools", time.Time{}) {
+			if strings.Contains(line, "release.recover") {
+				recorded++
+			}
+		}
+		if recorded != 4 {
+			t.Errorf("%d batches are in the log, want 4", recorded)
+		}
+	})
+}
