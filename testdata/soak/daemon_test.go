@@ -106,6 +106,9 @@ const maxStart = 3 * time.Minute
 
 // awaitReady waits until the daemon is ready. One that could not start without a server is started again.
 func (d *daemon) awaitReady() error {
+	if d.life == nil {
+		return fmt.Errorf("%s is down", d.name)
+	}
 	select {
 	case <-d.life.ready:
 		return nil
