@@ -44,21 +44,30 @@ type apiConfig struct {
 
 // An apiHandler is the API, and what a server does with it.
 type apiHandler struct {
-	uploads  *upload.Handler
-	exchange http.Handler // of ID tokens of CI jobs
-	state    http.Handler // of repositories, for people
-	kept     http.Handler // snapshots
-	retain   http.Handler // rules of retention
-	trains   http.Handler // release trains
-	history  http.Handler // diff and rollback
-	deletion http.Handler // of repositories and their parts
-	yank     http.Handler // of what patterns select, and its return
-	rest     http.Handler // packagecloud's calls
-	tokens   *api.Tokens
-	metrics  *apiMetrics
+	uploads *upload.Handler
+	doors   []apiDoor // the first one that answers a path is its handler
+	rest    http.Handler
+	routes  []api.Route // of all
+	tokens  *api.Tokens
+	metrics *apiMetrics
 
 	downloads *downloadCounts
 }
+
+// An apiDoor is the handler of some paths.
+type apiDoor struct {
+	answers func(path string) bool
+	handler http.Handler
+}
+
+// add adds the handler of some paths, whose answers are counted as those of a call.
+func (h *apiHandler) add(call string, answers func(path string) bool, handler http.Handler, routes ...api.Route) {
+	h.doors = append(h.doors, apiDoor{answers, h.metrics.observed(call, handler)})
+	h.routes = append(h.routes, routes...)
+}
+
+// addDoor adds the calls of a door.
+func (h *apiHandler) addDoor(call string, d *api.Door) { h.add(call, d.Answers, d, d.Routes()...) }
 
 func newAPI(c apiConfig) *apiHandler {
 	m := newAPIMetrics()
@@ -79,26 +88,24 @@ func newAPI(c apiConfig) *apiHandler {
 	}
 	receiver := upload.New(uploads)
 	downloads := newDownloadCounts(c.catalog.Downloads, c.log)
-	return &apiHandler{
-		uploads:  receiver,
-		exchange: m.observed("exchange", api.LimitedByAddress(gate.Limits, &oidc.Exchange{Authenticator: ids, Uses: c.catalog, Used: catalogdb.ErrExists, Issuer: jobs})),
-		state: m.observed("status", status.New(status.Config{
-			Source: apiStatus{db: c.catalog, downloads: downloads}, Gate: gate, PublicURL: c.publicURL,
-		})),
-		kept:     m.observed("snapshots", snapshots.New(snapshots.Config{Catalog: apiSnapshots{c.catalog}, Scheduler: apiSnapshots{c.catalog}, Gate: gate, PublicURL: c.publicURL})),
-		retain:   m.observed("retention", retention.New(apiRetention{c.catalog}, gate)),
-		trains:   m.observed("trains", trains.New(apiTrains{c.catalog}, gate)),
-		history:  m.observed("history", history.New(apiHistory{c.catalog}, gate)),
-		deletion: m.observed("deletion", deletion.New(apiDeletion{c.catalog}, gate)),
-		yank:     m.observed("yank", yank.New(apiYank{c.catalog}, gate)),
-		rest: m.observed("packagecloud", packagecloud.New(packagecloud.Config{
-			Catalog: c.catalog, Changes: apiChanges{c.catalog}, Promotions: apiPromotions{c.catalog}, Phases: apiPhases{c.catalog}, Uploads: receiver, Gate: gate, Table: c.table, PublicURL: c.publicURL, Log: c.log, Now: time.Now,
-			Administration: admin, Tokens: admin, Keys: admin,
-		})),
-		tokens:    tokens,
-		downloads: downloads,
-		metrics:   m,
-	}
+	h := &apiHandler{uploads: receiver, tokens: tokens, downloads: downloads, metrics: m}
+	h.doors = append(h.doors, apiDoor{upload.IsPath, receiver}) // which counts its answers itself
+	h.routes = upload.Routes()
+	exchange := &oidc.Exchange{Authenticator: ids, Uses: c.catalog, Used: catalogdb.ErrExists, Issuer: jobs}
+	h.add("exchange", func(path string) bool { return path == oidc.ExchangePath }, api.LimitedByAddress(gate.Limits, exchange), api.Route{Method: http.MethodPost, Path: oidc.ExchangePath})
+	h.add("status", status.IsPath, status.New(status.Config{Source: apiStatus{db: c.catalog, downloads: downloads}, Gate: gate, PublicURL: c.publicURL}))
+	h.addDoor("snapshots", snapshots.New(snapshots.Config{Catalog: apiSnapshots{c.catalog}, Scheduler: apiSnapshots{c.catalog}, Gate: gate, PublicURL: c.publicURL}))
+	h.addDoor("retention", retention.New(apiRetention{c.catalog}, gate))
+	h.addDoor("history", history.New(apiHistory{c.catalog}, gate))
+	h.add("trains", trains.IsPath, trains.New(apiTrains{c.catalog}, gate), trains.Routes()...)
+	h.addDoor("deletion", deletion.New(apiDeletion{c.catalog}, gate))
+	h.addDoor("yank", yank.New(apiYank{c.catalog}, gate))
+	h.rest = m.observed("packagecloud", packagecloud.New(packagecloud.Config{
+		Catalog: c.catalog, Changes: apiChanges{c.catalog}, Promotions: apiPromotions{c.catalog}, Phases: apiPhases{c.catalog}, Uploads: receiver, Gate: gate, Table: c.table, PublicURL: c.publicURL, Log: c.log, Now: time.Now,
+		Administration: admin, Tokens: admin, Keys: admin,
+	}))
+	h.routes = append(h.routes, packagecloud.Routes()...)
+	return h
 }
 
 // close waits shortly for what calls have left to do in the catalog. It is called when the server has ended, and before the
@@ -119,28 +126,13 @@ func (h *apiHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		api.WriteError(w, err)
 		return
 	}
-	switch path := r.URL.Path; {
-	case strings.HasPrefix(path, upload.ReceivePath), strings.HasPrefix(path, upload.VerdictPath):
-		h.uploads.ServeHTTP(w, r)
-	case path == oidc.ExchangePath:
-		h.exchange.ServeHTTP(w, r)
-	case status.IsPath(path):
-		h.state.ServeHTTP(w, r)
-	case snapshots.IsPath(path):
-		h.kept.ServeHTTP(w, r)
-	case retention.IsPath(path):
-		h.retain.ServeHTTP(w, r)
-	case history.IsPath(path):
-		h.history.ServeHTTP(w, r)
-	case trains.IsPath(path):
-		h.trains.ServeHTTP(w, r)
-	case deletion.IsPath(path):
-		h.deletion.ServeHTTP(w, r)
-	case yank.IsPath(path):
-		h.yank.ServeHTTP(w, r)
-	default:
-		h.rest.ServeHTTP(w, r)
+	for _, d := range h.doors {
+		if d.answers(r.URL.Path) {
+			d.handler.ServeHTTP(w, r)
+			return
+		}
 	}
+	h.rest.ServeHTTP(w, r)
 }
 
 // serverOf returns a server with the API in it. When it is shut down, those who wait for a verdict are answered.

@@ -76,6 +76,6 @@ func TestLogByAPI(t *testing.T) {
 	calls(http.MethodGet, manage, path+"?limit=0", "", 422, "use a number from 1 to 1000")
 	calls(http.MethodGet, manage, path+"?cursor=1-2.3", "", 422, "use what the page before has in next")
 	calls(http.MethodGet, manage, path+"?package=a=", "", 422, `{"package":[`)
-	calls(http.MethodGet, manage, path+"?name=log2", "", 422, "this call takes since, distribution, package, cursor, limit")
+	calls(http.MethodGet, manage, path+"?name=log2", "", 422, "this call has no such field: use since, distribution, package, cursor, limit")
 	s.does(t, 0, "", "train", "drop", "apilog/apilog19")
 }

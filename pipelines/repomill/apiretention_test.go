@@ -36,7 +36,7 @@ func TestAPIRetention(t *testing.T) {
 	s.does(t, 0, "", "retain", "set", repository, "--newest", "1")
 	says(http.StatusOK, `"rules":["newest 1"],"automatic":false`, http.MethodGet, reader, path+".json", "")
 	says(http.StatusNotFound, "", http.MethodGet, reader, "/api/v1/repos/acme/unknown/retention.json", "")
-	says(http.StatusNotFound, "there is no distribution ubuntu/noble", http.MethodGet, reader, path+"/plan.json?distribution=ubuntu/noble", "")
+	says(http.StatusNotFound, "there is no distribution "+repository+"/ubuntu/noble", http.MethodGet, reader, path+"/plan.json?distribution=ubuntu/noble", "")
 	says(http.StatusMethodNotAllowed, "use POST", http.MethodGet, manager, path+"/run.json", "")
 	says(http.StatusUnprocessableEntity, "send the digest", http.MethodPost, manager, path+"/run.json", "")
 	var plan struct{ At, Digest string }

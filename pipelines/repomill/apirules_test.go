@@ -20,15 +20,15 @@ func TestRulesByAPI(t *testing.T) {
 
 	calls(http.MethodPost, push, rules, "newest=3", 403, "manage")
 	calls(http.MethodPost, other, rules, "newest=3", 404, "there is no repository")
-	calls(http.MethodDelete, manage, rules, "", 405, "use GET, POST")
+	calls(http.MethodDelete, manage, rules, "", 405, "use GET, HEAD, POST")
 	calls(http.MethodPost, manage, rules, "newest=none", 422, `{"newest":["use a number of versions`)
 	calls(http.MethodPost, manage, rules, "younger=soon", 422, `{"younger":[`)
-	calls(http.MethodPost, manage, rules, "newst=3", 422, `{"newst":["this call takes distribution, newest,`)
+	calls(http.MethodPost, manage, rules, "newst=3", 422, `{"newst":["this call has no such field: use distribution, newest,`)
 	calls(http.MethodPost, manage, rules, "newest=3&automatic=true", 422, `{"automatic":["its one value is yes`)
 	calls(http.MethodPost, manage, rules, "newest=3&automatic=yes&paused=yes", 422, `{"rules":["automatic and paused: use one of them`)
 	calls(http.MethodPost, manage, rules, "", 422, `{"rules":["name rules, such as newest 3`)
 	calls(http.MethodPost, manage, rules, "automatic=yes", 409, "apirules/tools has no rules of retention: name some, such as newest 3")
-	calls(http.MethodPost, manage, rules, "newest=3&distribution=ubuntu/none", 404, "there is no distribution ubuntu/none")
+	calls(http.MethodPost, manage, rules, "newest=3&distribution=ubuntu/none", 404, "there is no distribution apirules/tools/ubuntu/none")
 	s.does(t, 0, "", "repo", "create", "apirules/old", "--distribution", "ubuntu/jammy")
 	calls(http.MethodPost, manage, rules, "newest=3&archive=apirules/old", 403, "push") // packages are published there
 	calls(http.MethodPost, manage, rules, "newest=3&archive=otherrules/old", 404, "there is no repository")

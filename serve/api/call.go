@@ -11,23 +11,10 @@ import (
 	"repomill/schemas/layout"
 )
 
-// RepositoryCall returns the repository and the last segment of a path /api/v1/repos/OWNER/NAME/CALL, which may end with ".json".
-func RepositoryCall(path string) (r catalog.Repository, call string, ok bool) {
-	rest, ok := strings.CutPrefix(path, "/api/v1/repos/")
-	part := strings.Split(rest, "/")
-	if !ok || len(part) != 3 || part[0] == "" || part[1] == "" {
-		return r, "", false
-	}
-	return catalog.Repository{Owner: part[0], Name: part[1]}, strings.TrimSuffix(part[2], ".json"), true
-}
-
-// maxFields is how many bytes the body of a call with a form may have.
-const maxFields = 64 << 10
-
-// Fields returns the form of a call, with what its URL has. Each field may be there once, and those in many more often; a call with
-// another one is refused: one that is misspelled must not be left out of what the call does.
-func Fields(w http.ResponseWriter, r *http.Request, once []string, many ...string) (url.Values, error) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxFields)
+// fields returns the form of a call, of at most limit bytes, with what its URL has. Each field may be there once, and those in many more
+// often; a call with another one is refused.
+func fields(w http.ResponseWriter, r *http.Request, limit int64, once []string, many ...string) (url.Values, error) {
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
 	if err := r.ParseForm(); err != nil {
 		if _, isLarge := errors.AsType[*http.MaxBytesError](err); isLarge {
 			return nil, &Error{Status: http.StatusRequestEntityTooLarge, Message: "the form is too large: send fewer fields"}

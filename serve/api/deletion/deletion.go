@@ -10,10 +10,8 @@ package deletion
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -58,10 +56,17 @@ type Part struct {
 	catalog.Deletion
 }
 
-// New returns the handler of the paths of [IsPath].
-func New(s Source, gate *api.Gate) http.Handler {
+// New returns the handler of the calls.
+func New(s Source, gate *api.Gate) *api.Door {
 	h := &handler{s}
-	return gate.Handle(h.serve)
+	call := func(method string, do func(context.Context, api.Asked) (int, any, error), fields ...string) api.Call {
+		return api.Call{Method: method, Path: "deletion", Right: api.Manage, Once: append(fields, "distribution", "component"), Do: do}
+	}
+	return &api.Door{Gate: gate, Calls: []api.Call{
+		call(http.MethodGet, h.state),
+		call(http.MethodPost, h.delete, "confirm", "undo_period", "why"),
+		call(http.MethodDelete, h.undelete, "why"),
+	}}
 }
 
 type handler struct{ source Source }
@@ -72,74 +77,26 @@ const (
 	maxGrace = 10 * 365 * 24 * time.Hour // longer than that is not a deletion
 )
 
-// IsPath reports whether the handler answers a path.
-func IsPath(p string) bool {
-	_, call, ok := api.RepositoryCall(p)
-	return ok && call == "deletion"
+func (h *handler) state(ctx context.Context, a api.Asked) (status int, v any, err error) {
+	v, err = h.source.State(ctx, a.Target)
+	return http.StatusOK, v, err
 }
 
-// fields are those of each method.
-var fields = map[string][]string{
-	http.MethodGet:    {"distribution", "component"},
-	http.MethodHead:   {"distribution", "component"},
-	http.MethodPost:   {"confirm", "distribution", "component", "undo_period", "why"},
-	http.MethodDelete: {"distribution", "component", "why"},
+func (h *handler) delete(ctx context.Context, a api.Asked) (status int, v any, err error) {
+	period, err := periodOf(a.Form.Get("undo_period"))
+	if err != nil {
+		return 0, nil, err
+	}
+	if t := a.Target; a.Form.Get("confirm") != t.String() {
+		return 0, nil, api.Invalid("confirm", fmt.Sprintf("the name is not %s: nothing is changed; send confirm=%s to delete it", t, t))
+	}
+	s, err := h.source.Delete(ctx, a.Target, period, maxWait)
+	return api.Soon(s.Published), s, err
 }
 
-func (h *handler) serve(w http.ResponseWriter, r *http.Request, by api.Principal) error {
-	repo, _, _ := api.RepositoryCall(r.URL.Path)
-	takes, ok := fields[r.Method]
-	if !ok {
-		return api.NotAllowed(w, "GET, HEAD, POST, DELETE")
-	}
-	if err := api.Authorize(by, api.Manage, repo); err != nil {
-		return err
-	}
-	form, err := api.Fields(w, r, takes)
-	if err != nil {
-		return err
-	}
-	t, err := api.FieldTarget(repo, form)
-	if err != nil {
-		return err
-	}
-	actor, err := api.FieldActor(by, form)
-	if err != nil {
-		return err
-	}
-	s, err := h.answer(catalog.WithActor(r.Context(), actor), r.Method, t, form)
-	var answer *api.Error
-	switch {
-	case errors.As(err, &answer):
-		return answer
-	case errors.Is(err, catalog.ErrNotFound):
-		return api.NoRepository(repo)
-	case err != nil:
-		return api.Unavailable(err)
-	}
-	status := http.StatusOK
-	if !s.Published && r.Method != http.MethodGet && r.Method != http.MethodHead {
-		status = http.StatusAccepted
-	}
-	api.WriteJSON(w, status, s)
-	return nil
-}
-
-func (h *handler) answer(ctx context.Context, method string, t catalog.PackageTarget, form url.Values) (State, error) {
-	switch method {
-	case http.MethodPost:
-		period, err := periodOf(form.Get("undo_period"))
-		if err != nil {
-			return State{}, err
-		}
-		if form.Get("confirm") != t.String() {
-			return State{}, api.Invalid("confirm", fmt.Sprintf("the name is not %s: nothing is changed; send confirm=%s to delete it", t, t))
-		}
-		return h.source.Delete(ctx, t, period, maxWait)
-	case http.MethodDelete:
-		return h.source.Undelete(ctx, t, maxWait)
-	}
-	return h.source.State(ctx, t)
+func (h *handler) undelete(ctx context.Context, a api.Asked) (status int, v any, err error) {
+	s, err := h.source.Undelete(ctx, a.Target, maxWait)
+	return api.Soon(s.Published), s, err
 }
 
 // periodOf reads how long a target can be brought back, which may be no time.

@@ -11,12 +11,7 @@ package history
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -48,161 +43,69 @@ type Back struct {
 	Digest  string // of the plan that is to be done
 }
 
-// New returns the handler of the paths of [IsPath].
-func New(s Source, gate *api.Gate) http.Handler {
+// New returns the handler of the calls.
+func New(s Source, gate *api.Gate) *api.Door {
 	h := &handler{s}
-	return gate.Handle(h.serve)
+	return &api.Door{Gate: gate, Calls: []api.Call{
+		{Method: http.MethodGet, Path: "diff", Right: api.Read, Once: []string{"from", "to", "distribution"}, Do: h.diff},
+		{Method: http.MethodGet, Path: "rollback/plan", Right: api.Read, Once: []string{"to", "distribution", "partial"}, Do: h.plan},
+		{Method: http.MethodGet, Path: "log", Right: api.Read, Once: []string{"since", "distribution", "package", "cursor", "limit"}, Do: h.log},
+		{Method: http.MethodPost, Path: "rollback", Right: api.Manage, Once: []string{"to", "distribution", "partial", "digest", "why", "dry_run"}, Do: h.rollback},
+	}}
 }
 
 type handler struct{ source Source }
 
 const (
-	repositories = "/api/v1/repos/"
-	maxListed    = 1000 // packages of a list of an answer
-	maxWait      = 20 * time.Second
-	maxForm      = 64 << 10 // bytes
-	maxWhy       = 300      // bytes
+	maxListed = 1000 // packages of a list of an answer
+	maxWait   = 20 * time.Second
 )
 
-// The calls.
-const (
-	diff     = "diff"
-	plan     = "rollback/plan"
-	rollback = "rollback"
-	log      = "log"
-)
-
-// fields are those that each call takes: another one is an error, since a caller who misspells it would get more than was asked for.
-var fields = map[string][]string{
-	diff:     {"from", "to", "distribution"},
-	plan:     {"to", "distribution", "partial"},
-	rollback: {"to", "distribution", "partial", "digest", "why"},
-	log:      {"since", "distribution", "package", "cursor", "limit"},
+func (h *handler) diff(ctx context.Context, a api.Asked) (status int, v any, err error) {
+	from, to := a.Form.Get("from"), a.Form.Get("to")
+	if from == "" && to == "" {
+		return 0, nil, api.Invalid("from", "name a revision, a snapshot or a time in from, in to, or in both: without one of them it is now")
+	}
+	v, err = h.source.Diff(ctx, a.Target, from, to, maxListed)
+	return http.StatusOK, v, err
 }
 
-// IsPath reports whether the handler answers a path.
-func IsPath(p string) bool {
-	_, _, ok := cut(p)
-	return ok
-}
-
-func cut(p string) (r catalog.Repository, call string, ok bool) {
-	rest, ok := strings.CutPrefix(p, repositories)
-	parts := strings.SplitN(strings.TrimSuffix(strings.TrimSuffix(rest, "/"), ".json"), "/", 3)
-	if !ok || len(parts) != 3 || parts[0] == "" || parts[1] == "" {
-		return r, "", false
-	}
-	call = parts[2]
-	return catalog.Repository{Owner: parts[0], Name: parts[1]}, call, fields[call] != nil
-}
-
-// serve answers a caller who may look into the repository, and changes it for one who may manage it.
-func (h *handler) serve(w http.ResponseWriter, r *http.Request, by api.Principal) error {
-	repo, call, _ := cut(r.URL.Path)
-	methods := "GET, HEAD"
-	if call == rollback {
-		methods = http.MethodPost
-	}
-	if !slices.Contains(strings.Split(methods, ", "), r.Method) {
-		w.Header().Set("Allow", methods)
-		return &api.Error{Status: http.StatusMethodNotAllowed, Message: "use " + methods + " for this path"}
-	}
-	switch {
-	case !by.Known(repo):
-		return api.NoRepository(repo)
-	case call == rollback && !by.May(api.Manage, repo):
-		return api.Forbidden(api.Manage, repo)
-	case !by.Looks(repo): // tokens on hosts of customers
-		return api.Forbidden(api.Read, repo)
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	if err := r.ParseForm(); err != nil {
-		return &api.Error{Status: http.StatusBadRequest, Message: "the form cannot be read: send few fields, as application/x-www-form-urlencoded"}
-	}
-	status, v, err := h.answer(r.Context(), r.Form, repo, call, by)
-	var answer *api.Error
-	switch {
-	case errors.As(err, &answer):
-		return answer
-	case errors.Is(err, catalog.ErrNotFound):
-		return api.NoRepository(repo)
-	case err != nil:
-		return api.Unavailable(err)
-	}
-	api.WriteJSON(w, status, v)
-	return nil
-}
-
-func (h *handler) answer(ctx context.Context, form url.Values, repo catalog.Repository, call string, by api.Principal) (status int, v any, err error) {
-	if err := checkFields(form, call); err != nil {
-		return 0, nil, err
-	}
-	t, err := target(repo, form.Get("distribution"))
+func (h *handler) log(ctx context.Context, a api.Asked) (status int, v any, err error) {
+	q, err := logQuery(a.Form, a.Target, a.By)
 	if err != nil {
 		return 0, nil, err
 	}
-	status = http.StatusOK
-	if call == log {
-		q, err := logQuery(form, t, by)
-		if err != nil {
-			return 0, nil, err
-		}
-		v, err = h.source.Log(ctx, q)
-		return status, v, err
+	v, err = h.source.Log(ctx, q)
+	return http.StatusOK, v, err
+}
+
+func (h *handler) plan(ctx context.Context, a api.Asked) (status int, v any, err error) {
+	b, err := back(a)
+	if err != nil {
+		return 0, nil, err
 	}
-	if call == diff {
-		from, to := form.Get("from"), form.Get("to")
-		if from == "" && to == "" {
-			return 0, nil, api.Invalid("from", "name a revision, a snapshot or a time in from, in to, or in both: without one of them it is now")
-		}
-		v, err = h.source.Diff(ctx, t, from, to, maxListed)
-		return status, v, err
+	v, err = h.source.Plan(ctx, b, maxListed)
+	return http.StatusOK, v, err
+}
+
+func (h *handler) rollback(ctx context.Context, a api.Asked) (status int, v any, err error) {
+	if a.Form.Has("dry_run") {
+		return 0, nil, api.Invalid("dry_run", "GET rollback/plan answers what would change")
 	}
-	b := Back{t, form.Get("to"), form.Get("partial") == "yes", form.Get("digest")}
+	b, err := back(a)
+	if err != nil {
+		return 0, nil, err
+	}
+	result, err := h.source.RollBack(ctx, b, maxListed, maxWait)
+	return api.Soon(result.Published), result, err
+}
+
+// back reads what is rolled back.
+func back(a api.Asked) (b Back, err error) {
+	b = Back{Target: a.Target, To: a.Form.Get("to"), Digest: a.Form.Get("digest")}
 	if b.To == "" {
-		return 0, nil, api.Invalid("to", "name a revision, a snapshot or a time to go back to")
+		return b, api.Invalid("to", "name a revision, a snapshot or a time to go back to")
 	}
-	if form.Get("partial") != "" && !b.Partial {
-		return 0, nil, api.Invalid("partial", "its one value is yes")
-	}
-	if call == plan {
-		v, err = h.source.Plan(ctx, b, maxListed)
-		return status, v, err
-	}
-	actor := by.Actor()
-	if actor.Why = form.Get("why"); len(actor.Why) > maxWhy || catalog.CheckDescription(actor.Why) != nil {
-		return 0, nil, api.Invalid("why", "use one line of printable text, of at most 300 characters")
-	}
-	result, err := h.source.RollBack(catalog.WithActor(ctx, actor), b, maxListed, maxWait)
-	if !result.Published {
-		status = http.StatusAccepted
-	}
-	return status, result, err
-}
-
-// checkFields returns an error for a field that a call does not take, or that is there twice.
-func checkFields(form url.Values, call string) error {
-	for name, values := range form {
-		switch {
-		case name == "dry_run":
-			return api.Invalid(name, "GET rollback/plan answers what would change")
-		case !slices.Contains(fields[call], name):
-			return api.Invalid(fmt.Sprintf("%.50s", name), "this call takes "+strings.Join(fields[call], ", "))
-		case len(values) > 1:
-			return api.Invalid(name, "send it once")
-		}
-	}
-	return nil
-}
-
-// target returns what a call is about.
-func target(r catalog.Repository, distribution string) (catalog.PackageTarget, error) {
-	if distribution == "" {
-		return catalog.PackageTarget{Repository: r}, nil
-	}
-	t, err := catalog.ParsePackageTarget(r.String() + "/" + distribution)
-	if err != nil || t.Whole() || t.Component != "" {
-		return t, api.Invalid("distribution", "use OS/VERSION, such as ubuntu/jammy")
-	}
-	return t, nil
+	b.Partial, err = api.Yes(a.Form, "partial")
+	return b, err
 }

@@ -28,38 +28,25 @@ const (
 	keyOfPackages = "package"
 )
 
-// gpgKeys answers the paths below gpg_keys.
-func (h *handler) gpgKeys(c call, path []string) {
-	switch {
-	case len(path) == 0 && c.Method == http.MethodPost:
-		h.createKey(c)
-	case len(path) == 0:
-		c.only(http.MethodGet, func(c call) {
-			if all, ok := h.keys(c); ok {
-				c.answer(http.StatusOK, map[string][]jsonKey{"gpg_keys": all})
-			}
-		})
-	case len(path) == 1:
-		h.oneKey(c, path[0])
-	default:
-		c.notFound()
+func (h *handler) listKeys(c call) {
+	if all, ok := h.keys(c); ok {
+		c.answer(http.StatusOK, map[string][]jsonKey{"gpg_keys": all})
 	}
 }
 
-func (h *handler) oneKey(c call, name string) {
+func (h *handler) showKey(c call, k jsonKey) { c.answer(http.StatusOK, k) }
+
+// withKey calls do with the key that has a name.
+func (h *handler) withKey(c call, name string, do func(*handler, call, jsonKey)) {
 	all, ok := h.keys(c)
 	if !ok {
 		return
 	}
-	i := slices.IndexFunc(all, func(k jsonKey) bool { return k.Name == name })
-	switch {
-	case i < 0:
-		c.notFound()
-	case c.Method == http.MethodDelete:
-		h.deleteKey(c, all[i])
-	default:
-		c.only(http.MethodGet, func(c call) { c.answer(http.StatusOK, all[i]) })
+	if i := slices.IndexFunc(all, func(k jsonKey) bool { return k.Name == name }); i >= 0 {
+		do(h, c, all[i])
+		return
 	}
+	c.notFound()
 }
 
 // keys returns the keys of a repository: those of its releases, and then those of its packages. If it cannot, it answers.

@@ -140,99 +140,58 @@ func segments(u *url.URL) (parts []string, ok bool) {
 	return parts, true
 }
 
-// route calls what answers a path. Paths of one repository have owner and name behind "repos".
-func (h *handler) route(c call, path []string) {
-	switch {
-	case len(path) == 1 && path[0] == "distributions":
-		c.only(http.MethodGet, h.distributions)
-	case len(path) == 1 && path[0] == "gem_version":
-		c.only(http.MethodGet, h.gemVersion)
-	case len(path) == 1 && path[0] == "token":
-		c.only(http.MethodGet, h.token)
-	case len(path) == 1 && path[0] == "repos" && c.Method == http.MethodPost:
-		h.createRepository(c)
-	case len(path) == 1 && path[0] == "repos":
-		c.only(http.MethodGet, h.repositories)
-	case len(path) >= 3 && path[0] == "repos":
-		h.inRepository(c, catalog.Repository{Owner: path[1], Name: path[2]}, path[3:])
-	default:
-		c.notFound()
-	}
-}
-
 // packagePaths begin the paths that show packages.
 var packagePaths = []string{"packages", "search", "package", "stats", "phases"}
 
-// inRepository answers a call about one repository.
-func (h *handler) inRepository(c call, r catalog.Repository, path []string) {
+// route answers a path. Paths of one repository have owner and name behind "repos".
+func (h *handler) route(c call, path []string) {
+	if len(path) >= 3 && path[0] == "repos" && !h.inRepository(&c, catalog.Repository{Owner: path[1], Name: path[2]}, path[3:]) {
+		return
+	}
+	var methods []string
+	for _, r := range routes {
+		names, is := api.Match(r.path, path)
+		if !is {
+			continue
+		}
+		if r.method == c.Method {
+			r.do(h, c, names)
+			return
+		}
+		if !r.quiet {
+			methods = append(methods, r.method)
+		}
+	}
+	if len(methods) == 0 {
+		c.notFound()
+		return
+	}
+	c.notAllowed(methods)
+}
+
+// notAllowed answers a call of a path that has other methods.
+func (c call) notAllowed(methods []string) {
+	api.WriteError(c.w, api.NotAllowed(c.w, api.Allowed(methods)))
+}
+
+// inRepository adds the repository to a call about one, or answers a caller who may not see it.
+func (h *handler) inRepository(c *call, r catalog.Repository, path []string) bool {
 	var err error
 	c.repo = r
 	c.set, err = h.Catalog.Settings(c.Context(), r)
 	switch {
 	case errors.Is(err, catalog.ErrNotFound):
 		c.notFound()
-		return
 	case err != nil:
-		h.fault(c, err)
-		return
+		h.fault(*c, err)
 	case c.set.Visibility != catalog.Public && !c.by.Known(r):
 		c.notFound() // as one that does not exist
-		return
-	}
-	first := ""
-	if len(path) > 0 {
-		first = path[0]
-	}
-	if c.private() && slices.Contains(packagePaths, first) && !c.by.Looks(r) {
+	case c.private() && len(path) > 0 && slices.Contains(packagePaths, path[0]) && !c.by.Looks(r):
 		c.forbidden(api.Read)
-		return
-	}
-	switch {
-	case len(path) == 0:
-		c.only(http.MethodGet, h.repository)
-	case first == "master_tokens":
-		h.masterTokens(c, path[1:])
-	case first == "gpg_keys":
-		h.gpgKeys(c, path[1:])
-	case len(path) == 4 && path[3] == "promote" && c.Method == http.MethodPost:
-		h.promote(c, catalog.Distribution{OS: path[0], Version: path[1]}, path[2])
-	case len(path) == 4 && path[3] == "phase" && c.Method == http.MethodPost:
-		h.phase(c, catalog.Distribution{OS: path[0], Version: path[1]}, path[2])
-	case first == "phases" && len(path) == 1:
-		c.only(http.MethodGet, h.phases)
-	case first == "promotions" && len(path) == 2:
-		c.only(http.MethodGet, func(c call) { h.showPromotion(c, path[1]) })
-	case first == "packages" && len(path) == 1 && c.Method == http.MethodGet:
-		h.allPackages(c)
-	case first == "packages" && len(path) == 1:
-		c.only(http.MethodPost, h.push)
-	case first == "packages" && len(path) == 2 && path[1] == "contents" && c.Method == http.MethodPost:
-		c.invalid("package_file", noSources)
-	case first == "packages" && len(path) >= 2 && len(path) <= 5:
-		c.only(http.MethodGet, func(c call) { h.groups(c, path[1:]) })
-	case first == "search" && len(path) == 1:
-		c.only(http.MethodGet, h.search)
-	case first == "package" && len(path) >= 6:
-		c.only(http.MethodGet, func(c call) { h.onePackage(c, path[1:]) })
-	case first == "stats" && len(path) >= 2:
-		c.only(http.MethodGet, func(c call) { h.repositoryStatistics(c, path[1:]) })
-	case len(path) == 3 && c.Method == http.MethodDelete:
-		h.destroy(c, catalog.Distribution{OS: path[0], Version: path[1]}, path[2])
+	case len(path) > 0 && path[0] == "master_tokens" && !c.by.MayMakeTokens(r):
+		c.forbidden(api.Manage)
 	default:
-		c.notFound()
+		return true
 	}
-}
-
-// only calls f if the request has a method.
-func (c call) only(method string, f func(call)) {
-	if c.Method == method {
-		f(c)
-		return
-	}
-	allow := method
-	if method == http.MethodGet {
-		allow += ", " + http.MethodHead
-	}
-	c.w.Header().Set("Allow", allow)
-	c.fail(http.StatusMethodNotAllowed, "use "+method+" for this path")
+	return false
 }

@@ -43,7 +43,7 @@ func (h *handler) installToken(c call, r catalog.Repository) {
 	}
 	switch {
 	case c.Method != http.MethodPost:
-		c.only(http.MethodPost, nil)
+		c.notAllowed([]string{http.MethodPost})
 		return
 	case !c.by.May(api.MakeTokens, r):
 		c.forbidden(api.MakeTokens)

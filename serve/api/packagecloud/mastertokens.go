@@ -33,28 +33,8 @@ const unshownPrefix = "shown-once-"
 // defaultMaster is the name of the master token that a deletion replaces.
 const defaultMaster = "default"
 
-// masterTokens answers the paths below master_tokens.
-func (h *handler) masterTokens(c call, path []string) {
-	switch {
-	case !c.by.MayMakeTokens(c.repo):
-		c.forbidden(api.Manage)
-	case len(path) == 0 && c.Method == http.MethodPost:
-		h.createMaster(c)
-	case len(path) == 0:
-		c.only(http.MethodGet, h.listMasters)
-	case len(path) == 1 && path[0] == "search":
-		c.only(http.MethodGet, h.searchMasters)
-	case len(path) == 1 && c.Method == http.MethodDelete:
-		h.withMaster(c, path[0], h.deleteMaster)
-	case len(path) == 1:
-		c.only(http.MethodGet, func(c call) {
-			h.withMaster(c, path[0], func(c call, t catalog.APIToken) { c.answer(http.StatusOK, []jsonMaster{c.shown(t)}) })
-		})
-	case path[1] == "read_tokens" && len(path) <= 3:
-		h.withMaster(c, path[0], func(c call, t catalog.APIToken) { h.readTokens(c, t, path[2:]) })
-	default:
-		c.notFound()
-	}
+func (h *handler) showMaster(c call, t catalog.APIToken) {
+	c.answer(http.StatusOK, []jsonMaster{c.shown(t)})
 }
 
 // masters returns the master tokens of the repository that the caller may see: its holder sees one alone.

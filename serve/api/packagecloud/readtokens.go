@@ -48,27 +48,19 @@ func madeBy(s catalog.Settings, master catalog.APIToken) []jsonReadToken {
 	return list
 }
 
-// readTokens answers the paths of the read tokens of a master token.
-func (h *handler) readTokens(c call, master catalog.APIToken, path []string) {
-	if len(path) == 0 {
-		if c.Method == http.MethodPost {
-			h.createRead(c, master)
-			return
-		}
-		c.only(http.MethodGet, func(c call) {
-			c.answer(http.StatusOK, map[string][]jsonReadToken{"read_tokens": madeBy(c.set, master)})
-		})
-		return
+func (h *handler) listReads(c call, master catalog.APIToken) {
+	c.answer(http.StatusOK, map[string][]jsonReadToken{"read_tokens": madeBy(c.set, master)})
+}
+
+func (h *handler) showRead(c call, t catalog.Token) { c.answer(http.StatusOK, shownRead(t)) }
+
+// readToken returns the token of a master token that a segment of a path means.
+func (c call) readToken(master catalog.APIToken, segment string) (t catalog.Token, ok bool) {
+	i := slices.IndexFunc(c.set.Tokens, func(t catalog.Token) bool { return t.Parent == master.ID && meansRead(segment, t) })
+	if i < 0 {
+		return t, false
 	}
-	i := slices.IndexFunc(c.set.Tokens, func(t catalog.Token) bool { return t.Parent == master.ID && meansRead(path[0], t) })
-	switch {
-	case i < 0:
-		c.notFound()
-	case c.Method == http.MethodDelete:
-		h.deleteRead(c, c.set.Tokens[i])
-	default:
-		c.only(http.MethodGet, func(c call) { c.answer(http.StatusOK, shownRead(c.set.Tokens[i])) })
-	}
+	return c.set.Tokens[i], true
 }
 
 // meansRead reports whether a segment of a path means a read token: by its number, by its value, or by what is shown in its place.

@@ -3,10 +3,7 @@ package retention
 
 import (
 	"context"
-	"errors"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -103,116 +100,40 @@ type Result struct {
 	Published bool   `json:"published"`           // clients do not see the packages; else workers are about to publish
 }
 
-// New returns the handler of the paths of [IsPath].
-func New(s Source, gate *api.Gate) http.Handler {
+// New returns the handler of the calls.
+func New(s Source, gate *api.Gate) *api.Door {
 	h := &handler{s}
-	return gate.Handle(h.serve)
+	return &api.Door{Gate: gate, Calls: []api.Call{
+		{Method: http.MethodGet, Path: "retention", Right: api.Read, Once: []string{"distribution"}, Do: h.rules},
+		{Method: http.MethodGet, Path: "retention/plan", Right: api.Read, Once: []string{"distribution"}, Do: h.plan},
+		{Method: http.MethodPost, Path: "retention", Right: api.Manage, Once: setFields, Many: []string{"keep"}, Large: true, Do: h.set},
+		{Method: http.MethodPost, Path: "retention/run", Right: api.Manage, Once: []string{"distribution", "digest", "at"}, Do: h.run},
+	}}
 }
 
 type handler struct{ source Source }
 
-const repositories = "/api/v1/repos/"
-
-// The calls.
-const (
-	rules = "retention.json"
-	plan  = "retention/plan.json"
-	run   = "retention/run.json"
-)
-
 const (
 	maxLeaving = 1000 // packages of an answer
 	maxWait    = 20 * time.Second
-	maxForm    = 4 << 10   // bytes
-	maxRules   = 256 << 10 // bytes of a form with rules: they may keep many patterns
 )
 
-// IsPath reports whether the handler answers a path.
-func IsPath(p string) bool {
-	_, _, ok := cut(p)
-	return ok
+func (h *handler) rules(ctx context.Context, a api.Asked) (status int, v any, err error) {
+	v, err = h.source.Rules(ctx, a.Target.Repository)
+	return http.StatusOK, v, err
 }
 
-func cut(p string) (r catalog.Repository, call string, ok bool) {
-	rest, ok := strings.CutPrefix(p, repositories)
-	parts := strings.SplitN(rest, "/", 3)
-	if !ok || len(parts) != 3 || parts[0] == "" || parts[1] == "" {
-		return r, "", false
-	}
-	call = parts[2]
-	return catalog.Repository{Owner: parts[0], Name: parts[1]}, call, call == rules || call == plan || call == run
+func (h *handler) plan(ctx context.Context, a api.Asked) (status int, v any, err error) {
+	v, err = h.source.Plan(ctx, a.Target, maxLeaving)
+	return http.StatusOK, v, err
 }
 
-func (h *handler) serve(w http.ResponseWriter, r *http.Request, by api.Principal) error {
-	repo, call, _ := cut(r.URL.Path)
-	methods := map[string]string{rules: "GET, POST", plan: "GET", run: "POST"}[call]
-	if !slices.Contains(strings.Split(methods, ", "), r.Method) {
-		w.Header().Set("Allow", methods)
-		return &api.Error{Status: http.StatusMethodNotAllowed, Message: "use " + methods + " for this path"}
-	}
-	switch {
-	case !by.Known(repo):
-		return api.NoRepository(repo)
-	case !by.Looks(repo): // tokens on hosts of customers
-		return api.Forbidden(api.Read, repo)
-	}
-	limit := int64(maxForm)
-	if call == rules {
-		limit = maxRules
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, limit)
-	if err := r.ParseForm(); err != nil {
-		return &api.Error{Status: http.StatusBadRequest, Message: "the form cannot be read: send few fields, as application/x-www-form-urlencoded"}
-	}
-	t, err := target(repo, r.Form.Get("distribution"))
-	if err != nil {
-		return err
-	}
-	v, err := h.answer(r, call, t, by)
-	var answer *api.Error
-	switch {
-	case errors.As(err, &answer):
-		return answer
-	case errors.Is(err, catalog.ErrNotFound) && t.Whole():
-		return api.NoRepository(repo)
-	case errors.Is(err, catalog.ErrNotFound):
-		return api.NotFound("there is no distribution " + t.Distribution.String() + " in " + repo.String())
-	case err != nil:
-		return api.Unavailable(err)
-	}
-	api.WriteJSON(w, http.StatusOK, v)
-	return nil
-}
-
-// target returns what a call is about.
-func target(r catalog.Repository, distribution string) (catalog.PackageTarget, error) {
-	if distribution == "" {
-		return catalog.PackageTarget{Repository: r}, nil
-	}
-	t, err := catalog.ParsePackageTarget(r.String() + "/" + distribution)
-	if err != nil || t.Whole() || t.Component != "" {
-		return t, api.Invalid("distribution", "use OS/VERSION, such as ubuntu/jammy")
-	}
-	return t, nil
-}
-
-func (h *handler) answer(r *http.Request, call string, t catalog.PackageTarget, by api.Principal) (any, error) {
-	switch {
-	case call == rules && r.Method == http.MethodGet:
-		return h.source.Rules(r.Context(), t.Repository)
-	case call == plan:
-		return h.source.Plan(r.Context(), t, maxLeaving)
-	}
-	if err := api.Authorize(by, api.Manage, t.Repository); err != nil {
-		return nil, err
-	}
-	if call == rules {
-		return h.set(r, t, by)
-	}
-	digest := r.PostForm.Get("digest")
-	at, err := time.Parse(time.RFC3339, r.PostForm.Get("at"))
+func (h *handler) run(ctx context.Context, a api.Asked) (status int, v any, err error) {
+	digest := a.Form.Get("digest")
+	at, err := time.Parse(time.RFC3339, a.Form.Get("at"))
 	if err != nil || digest == "" {
-		return nil, api.Invalid("digest", "send the digest and the at of a plan: what it says is done, or nothing")
+		return 0, nil, api.Invalid("digest", "send the digest and the at of a plan: what it says is done, or nothing")
 	}
-	return h.source.Run(r.Context(), t, at, digest, by, maxWait)
+	v, err = h.source.Run(ctx, a.Target, at, digest, a.By, maxWait)
+	return http.StatusOK, v, err
 }

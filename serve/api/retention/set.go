@@ -1,10 +1,9 @@
 package retention
 
 import (
-	"fmt"
+	"context"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,35 +37,21 @@ type SetResult struct {
 	Published bool      `json:"published"` // the bucket has them; else workers are about to publish
 }
 
-// setFields are those that the call takes: another one is an error, since a rule that is misspelt keeps nothing.
-var setFields = []string{"distribution", "newest", "newest_per_series", "younger", "downloaded", "keep", "archive", "to_public", "automatic", "allow_shrink", "paused", "off", "why"}
+// setFields are those that the call takes once.
+var setFields = []string{"distribution", "newest", "newest_per_series", "younger", "downloaded", "archive", "to_public", "automatic", "allow_shrink", "paused", "off", "why"}
 
-const maxWhy = 300 // bytes
-
-func (h *handler) set(r *http.Request, t catalog.PackageTarget, by api.Principal) (any, error) {
-	form := r.Form
-	for name, values := range form {
-		switch {
-		case !slices.Contains(setFields, name):
-			return nil, api.Invalid(fmt.Sprintf("%.50s", name), "this call takes "+strings.Join(setFields, ", "))
-		case len(values) > 1 && name != "keep":
-			return nil, api.Invalid(name, "send it once")
-		}
-	}
-	c, err := changeOf(form)
+func (h *handler) set(ctx context.Context, a api.Asked) (status int, v any, err error) {
+	c, err := changeOf(a.Form)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	if archive, named := c.archive(); named { // packages are published there
-		if err := api.Authorize(by, api.Push, archive); err != nil {
-			return nil, err
+		if err := api.Authorize(a.By, api.Push, archive); err != nil {
+			return 0, nil, err
 		}
 	}
-	actor := by.Actor()
-	if actor.Why = form.Get("why"); len(actor.Why) > maxWhy || catalog.CheckDescription(actor.Why) != nil {
-		return nil, api.Invalid("why", "use one line of printable text, of at most 300 characters")
-	}
-	return h.source.Set(catalog.WithActor(r.Context(), actor), t, c, maxWait)
+	v, err = h.source.Set(ctx, a.Target, c, maxWait)
+	return http.StatusOK, v, err
 }
 
 // archive returns the repository that a change names as the archive. A name that is none is refused later.
@@ -93,10 +78,8 @@ func changeOf(form url.Values) (c Change, err error) {
 		}
 	}
 	for name, b := range map[string]*bool{"to_public": &c.ToPublic, "automatic": &c.Automatic, "allow_shrink": &c.AllowShrink, "paused": &c.Paused, "off": &c.Off} {
-		if s := form.Get(name); s != "" {
-			if *b = s == "yes"; !*b {
-				return c, api.Invalid(name, "its one value is yes")
-			}
+		if *b, err = api.Yes(form, name); err != nil {
+			return c, err
 		}
 	}
 	return c, nil

@@ -10,9 +10,6 @@ import (
 	"repomill/serve/api"
 )
 
-// schedule is what a call has in the place of a snapshot to set the rule by which workers take them.
-const schedule = "schedule"
-
 const maxWhy = 300 // bytes
 
 // off is the period of no rule.
@@ -27,7 +24,8 @@ type scheduling struct {
 }
 
 // schedule sets the rule of a repository.
-func (h *handler) schedule(w http.ResponseWriter, r *http.Request, repo catalog.Repository, by api.Principal) error {
+func (h *handler) schedule(w http.ResponseWriter, r *http.Request, a api.Asked) error {
+	repo := a.Target.Repository
 	var q scheduling
 	d := json.NewDecoder(io.LimitReader(r.Body, maxBody))
 	d.DisallowUnknownFields()
@@ -41,7 +39,7 @@ func (h *handler) schedule(w http.ResponseWriter, r *http.Request, repo catalog.
 	if err := catalog.CheckSnapshotRule(rule); err != nil {
 		return api.Invalid("every", err.Error()+"; or every off")
 	}
-	actor := by.Actor()
+	actor := a.By.Actor()
 	if actor.Why = q.Why; len(actor.Why) > maxWhy || catalog.CheckDescription(actor.Why) != nil {
 		return api.Invalid("why", "use one line of printable text, of at most 300 characters")
 	}

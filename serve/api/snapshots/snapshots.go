@@ -58,10 +58,16 @@ type Config struct {
 	PublicURL string // of the resolver, without a slash at the end
 }
 
-// New returns the handler of the paths of [IsPath].
-func New(c Config) http.Handler {
+// New returns the handler of the calls.
+func New(c Config) *api.Door {
 	h := &handler{c}
-	return c.Gate.Handle(h.answer)
+	return &api.Door{Gate: c.Gate, Calls: []api.Call{
+		{Method: http.MethodGet, Path: "snapshots", Right: api.Read, Serve: h.there(h.list)},
+		{Method: http.MethodPost, Path: "snapshots", Right: api.Manage, Serve: h.there(h.take)},
+		{Method: http.MethodPost, Path: "snapshots/schedule", Right: api.Manage, Serve: h.there(h.schedule)},
+		{Method: http.MethodGet, Path: "snapshots/ID", Right: api.Read, Serve: h.there(h.show)},
+		{Method: http.MethodDelete, Path: "snapshots/ID", Right: api.Manage, Serve: h.there(h.delete)},
+	}}
 }
 
 type handler struct{ Config }
@@ -74,71 +80,22 @@ const (
 	lookPeriod   = 200 * time.Millisecond
 )
 
-// IsPath reports whether the handler answers a path.
-func IsPath(p string) bool {
-	_, _, ok := cut(p)
-	return ok
-}
-
-// cut returns the repository of a path, and which of its snapshots it means: empty for all.
-func cut(p string) (r catalog.Repository, which string, ok bool) {
-	rest, ok := strings.CutPrefix(p, repositories)
-	parts := strings.Split(strings.TrimSuffix(strings.TrimSuffix(rest, "/"), ".json"), "/")
-	if !ok || len(parts) < 3 || len(parts) > 4 || parts[0] == "" || parts[1] == "" || parts[2] != "snapshots" {
-		return r, "", false
-	}
-	if len(parts) == 4 {
-		if which = parts[3]; which == "" {
-			return r, "", false
+// there returns a call that is made if the repository exists.
+func (h *handler) there(call func(http.ResponseWriter, *http.Request, api.Asked) error) func(http.ResponseWriter, *http.Request, api.Asked) error {
+	return func(w http.ResponseWriter, r *http.Request, a api.Asked) error {
+		repo := a.Target.Repository
+		switch _, err := h.Catalog.Settings(r.Context(), repo); {
+		case errors.Is(err, catalog.ErrNotFound):
+			return api.NoRepository(repo)
+		case err != nil:
+			return api.Unavailable(err)
 		}
+		return call(w, r, a)
 	}
-	return catalog.Repository{Owner: parts[0], Name: parts[1]}, which, true
 }
 
-// answer answers a caller who may look into the repository, and changes it for one who may manage it.
-func (h *handler) answer(w http.ResponseWriter, r *http.Request, by api.Principal) error {
-	repo, which, _ := cut(r.URL.Path)
-	right := api.Read
-	if r.Method == http.MethodPost || r.Method == http.MethodDelete {
-		right = api.Manage
-	}
-	switch {
-	case !by.Known(repo):
-		return api.NoRepository(repo)
-	case right == api.Read && !by.Looks(repo), right == api.Manage && !by.May(api.Manage, repo):
-		return api.Forbidden(right, repo)
-	}
-	if _, err := h.Catalog.Settings(r.Context(), repo); errors.Is(err, catalog.ErrNotFound) {
-		return api.NoRepository(repo)
-	} else if err != nil {
-		return api.Unavailable(err)
-	}
-	switch {
-	case r.Method == http.MethodPost && which == "":
-		return h.take(w, r, repo, by)
-	case r.Method == http.MethodPost && which == schedule:
-		return h.schedule(w, r, repo, by)
-	case r.Method == http.MethodDelete && which != "":
-		return h.delete(w, r, repo, which, by)
-	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		allow := "GET, HEAD, POST"
-		switch which {
-		case "":
-		case schedule:
-			allow = "POST"
-		default:
-			allow = "GET, HEAD, DELETE"
-		}
-		w.Header().Set("Allow", allow)
-		return &api.Error{Status: http.StatusMethodNotAllowed, Message: "use one of " + allow + " for this path"}
-	case which == "":
-		return h.list(w, r, repo)
-	}
-	return h.show(w, r, repo, which)
-}
-
-func (h *handler) list(w http.ResponseWriter, r *http.Request, repo catalog.Repository) error {
-	found, err := h.Catalog.Snapshots(r.Context(), repo)
+func (h *handler) list(w http.ResponseWriter, r *http.Request, a api.Asked) error {
+	found, err := h.Catalog.Snapshots(r.Context(), a.Target.Repository)
 	if err != nil {
 		return api.Unavailable(err)
 	}
@@ -151,7 +108,8 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request, repo catalog.Repo
 }
 
 // show answers with a snapshot: 202 while it is in the making or being deleted, and the call does not wait for longer.
-func (h *handler) show(w http.ResponseWriter, r *http.Request, repo catalog.Repository, which string) error {
+func (h *handler) show(w http.ResponseWriter, r *http.Request, a api.Asked) error {
+	repo, which := a.Target.Repository, a.Names[0]
 	wait := time.Duration(0)
 	if text := r.URL.Query().Get("wait"); text != "" {
 		var err error
@@ -196,12 +154,13 @@ type request struct {
 }
 
 // take asks for a snapshot, and waits for it shortly. A repeat while it is not made yet finds it by its name.
-func (h *handler) take(w http.ResponseWriter, r *http.Request, repo catalog.Repository, by api.Principal) error {
+func (h *handler) take(w http.ResponseWriter, r *http.Request, a api.Asked) error {
+	repo := a.Target.Repository
 	want, keep, err := parse(r, repo)
 	if err != nil {
 		return err
 	}
-	ctx := catalog.WithActor(r.Context(), by.Actor())
+	ctx := catalog.WithActor(r.Context(), a.By.Actor())
 	taken, err := h.Catalog.Take(ctx, want, keep)
 	switch {
 	case errors.Is(err, ErrTaken) && (taken.State != catalog.SnapshotAsked || taken.Target != want.Target):
@@ -254,10 +213,11 @@ func parse(r *http.Request, repo catalog.Repository) (s catalog.Snapshot, keep t
 	return s, keep, nil
 }
 
-func (h *handler) delete(w http.ResponseWriter, r *http.Request, repo catalog.Repository, which string, by api.Principal) error {
+func (h *handler) delete(w http.ResponseWriter, r *http.Request, a api.Asked) error {
+	repo, which := a.Target.Repository, a.Names[0]
 	s, err := h.Catalog.Snapshot(r.Context(), repo, which)
 	if err == nil {
-		err = h.Catalog.Delete(catalog.WithActor(r.Context(), by.Actor()), s.Number)
+		err = h.Catalog.Delete(catalog.WithActor(r.Context(), a.By.Actor()), s.Number)
 	}
 	if err != nil {
 		return noSnapshot(repo, which, err)

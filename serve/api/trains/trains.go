@@ -107,6 +107,22 @@ func cut(p string) (n catalog.TrainName, call string, ok bool) {
 // methods are the methods of each call.
 var methods = map[string]string{list: "GET, HEAD", "": "GET, HEAD", plan: "GET, HEAD", publish: "POST, DELETE", drop: "POST"}
 
+// Routes returns the calls.
+func Routes() (all []api.Route) {
+	for call, of := range methods {
+		path := prefix + "OWNER"
+		if call != list {
+			path = strings.TrimSuffix(path+"/NAME/"+call, "/")
+		}
+		for method := range strings.SplitSeq(of, ", ") {
+			if method != http.MethodHead {
+				all = append(all, api.Route{Method: method, Path: path})
+			}
+		}
+	}
+	return all
+}
+
 // serve answers who may push to all repositories of the owner, and changes trains for who may manage them: a train has packages of any
 // of them.
 func (h *handler) serve(w http.ResponseWriter, r *http.Request, by api.Principal) error {

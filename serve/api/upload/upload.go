@@ -88,6 +88,11 @@ const (
 	VerdictPath = "/api/v1/uploads/"
 )
 
+// IsPath reports whether the handler answers a path.
+func IsPath(path string) bool {
+	return strings.HasPrefix(path, ReceivePath) || strings.HasPrefix(path, VerdictPath)
+}
+
 // A Handler answers the calls.
 type Handler struct {
 	Config
@@ -112,21 +117,41 @@ func New(c Config) *Handler {
 // Stop ends all waits, so that a server which is shut down has answers for who waits. Uploads that have begun go on.
 func (h *Handler) Stop() { h.stop() }
 
+// A way is a call: how its answers are counted, where it is, and by which method. A session is a call of its own at the path of uploads.
+type way struct {
+	call, prefix, path, method string
+	session                    bool
+	of                         func(h *Handler, body *received) api.Handler
+}
+
+var ways = []way{
+	{"session", ReceivePath, "OWNER/NAME/OS/VERSION/FILE?session", http.MethodPost, true, func(h *Handler, _ *received) api.Handler { return h.session }},
+	{"upload", ReceivePath, "OWNER/NAME/OS/VERSION/FILE", http.MethodPut, false, func(h *Handler, body *received) api.Handler {
+		return func(w http.ResponseWriter, r *http.Request, p api.Principal) error { return h.receive(w, r, p, body) }
+	}},
+	{"verdict", VerdictPath, "ID", http.MethodGet, false, func(h *Handler, _ *received) api.Handler { return h.verdict }},
+}
+
+// Routes returns the calls.
+func Routes() (all []api.Route) {
+	for _, x := range ways {
+		all = append(all, api.Route{Method: x.method, Path: x.prefix + x.path})
+	}
+	return all
+}
+
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start, a := h.Now(), &answering{ResponseWriter: w}
 	call, body := "verdict", &received{began: start}
-	switch {
-	case strings.HasPrefix(r.URL.Path, ReceivePath) && r.Method == http.MethodPost && r.URL.Query().Has("session"):
-		call = "session"
-		h.handle(a, r, h.session, http.MethodPost)
-	case strings.HasPrefix(r.URL.Path, ReceivePath):
-		call = "upload"
-		h.handle(a, r, func(w http.ResponseWriter, r *http.Request, p api.Principal) error { return h.receive(w, r, p, body) }, http.MethodPut)
-	case strings.HasPrefix(r.URL.Path, VerdictPath):
-		h.handle(a, r, h.verdict, http.MethodGet, http.MethodHead)
-	default:
+	i := slices.IndexFunc(ways, func(x way) bool {
+		return strings.HasPrefix(r.URL.Path, x.prefix) && (!x.session || r.Method == x.method && r.URL.Query().Has("session"))
+	})
+	if i < 0 {
 		api.WriteError(a, nothingHere)
+	} else {
+		call = ways[i].call
+		h.handle(a, r, ways[i].of(h, body), api.Allowed([]string{ways[i].method}))
 	}
 	if h.Observe != nil {
 		h.Observe(Answer{Call: call, Status: a.status, Bytes: body.n, Took: h.Now().Sub(start)})
@@ -136,13 +161,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 var nothingHere = api.NotFound("there is nothing here: an upload is PUT " + ReceivePath + "OWNER/NAME/OS/VERSION/[COMPONENT/]FILE")
 
 // handle lets a call with one of some methods through the gate.
-func (h *Handler) handle(w http.ResponseWriter, r *http.Request, call api.Handler, methods ...string) {
-	if slices.Contains(methods, r.Method) {
+func (h *Handler) handle(w http.ResponseWriter, r *http.Request, call api.Handler, methods string) {
+	if slices.Contains(strings.Split(methods, ", "), r.Method) {
 		h.Gate.Handle(call).ServeHTTP(w, r)
 		return
 	}
-	w.Header().Set("Allow", strings.Join(methods, ", "))
-	api.WriteError(w, &api.Error{Status: http.StatusMethodNotAllowed, Message: "use " + strings.Join(methods, " or ") + " here; an upload is curl -T FILE URL"})
+	w.Header().Set("Allow", methods)
+	api.WriteError(w, &api.Error{Status: http.StatusMethodNotAllowed, Message: "use " + strings.ReplaceAll(methods, ", ", " or ") + " here; an upload is curl -T FILE URL"})
 }
 
 // An answering remembers the status of an answer.

@@ -8,9 +8,7 @@ package yank
 
 import (
 	"context"
-	"errors"
 	"net/http"
-	"net/url"
 	"time"
 
 	"repomill/schemas/catalog"
@@ -74,10 +72,13 @@ type LeftOut struct {
 	Why     string `json:"why"`
 }
 
-// New returns the handler of the paths of [IsPath].
-func New(s Source, gate *api.Gate) http.Handler {
+// New returns the handler of the calls.
+func New(s Source, gate *api.Gate) *api.Door {
 	h := &handler{s}
-	return gate.Handle(h.serve)
+	return &api.Door{Gate: gate, Calls: []api.Call{
+		{Method: http.MethodPost, Path: "yank", Right: api.Manage, Once: []string{"distribution", "component", "reason", "all", "dry_run"}, Many: []string{"package"}, Do: h.yank},
+		{Method: http.MethodPost, Path: "unyank", Right: api.Manage, Once: []string{"distribution", "component", "why", "dry_run"}, Many: []string{"package"}, Do: h.unyank},
+	}}
 }
 
 type handler struct{ source Source }
@@ -87,87 +88,45 @@ const (
 	maxPackages = 1000 // of an answer
 )
 
-// The calls.
-const (
-	yank   = "yank"
-	unyank = "unyank"
-)
-
-// fields are those of each call that are sent once.
-var fields = map[string][]string{
-	yank:   {"distribution", "component", "reason", "all", "dry_run"},
-	unyank: {"distribution", "component", "why", "dry_run"},
+func (h *handler) yank(ctx context.Context, a api.Asked) (status int, v any, err error) {
+	c, err := parse(a)
+	if err == nil && c.Reason == "" {
+		err = api.Invalid("reason", "say why: it is recorded with the withdrawal, and named when the package is pushed again")
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	done, err := h.source.Yank(ctx, c, maxWait)
+	return api.Soon(done.Published || done.DryRun), done, err
 }
 
-// IsPath reports whether the handler answers a path.
-func IsPath(p string) bool {
-	_, call, ok := api.RepositoryCall(p)
-	return ok && fields[call] != nil
-}
-
-func (h *handler) serve(w http.ResponseWriter, r *http.Request, by api.Principal) error {
-	repo, call, _ := api.RepositoryCall(r.URL.Path)
-	if r.Method != http.MethodPost {
-		return api.NotAllowed(w, http.MethodPost)
-	}
-	if err := api.Authorize(by, api.Manage, repo); err != nil {
-		return err
-	}
-	form, err := api.Fields(w, r, fields[call], "package")
+func (h *handler) unyank(ctx context.Context, a api.Asked) (status int, v any, err error) {
+	c, err := parse(a)
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
-	c, err := parse(repo, call, form)
-	if err != nil {
-		return err
-	}
-	actor, err := api.FieldActor(by, form)
-	if err != nil {
-		return err
-	}
-	run := h.source.Yank
-	if call == unyank {
-		run = h.source.Unyank
-	}
-	done, err := run(catalog.WithActor(r.Context(), actor), c, maxWait)
-	var answer *api.Error
-	switch {
-	case errors.As(err, &answer):
-		return answer
-	case err != nil:
-		return api.Unavailable(err)
-	}
-	status := http.StatusOK
-	if !done.Published && !done.DryRun {
-		status = http.StatusAccepted
-	}
-	api.WriteJSON(w, status, done)
-	return nil
+	done, err := h.source.Unyank(ctx, c, maxWait)
+	return api.Soon(done.Published || done.DryRun), done, err
 }
 
 // parse reads the form of a call.
-func parse(repo catalog.Repository, call string, form url.Values) (c Call, err error) {
-	c = Call{Reason: form.Get("reason"), All: form.Get("all") == "yes", DryRun: form.Get("dry_run") == "yes", Most: maxPackages}
-	if c.Target, err = api.FieldTarget(repo, form); err != nil {
+func parse(a api.Asked) (c Call, err error) {
+	c = Call{Target: a.Target, Reason: a.Form.Get("reason"), Most: maxPackages}
+	if c.All, err = api.Yes(a.Form, "all"); err != nil {
 		return c, err
 	}
-	for _, name := range []string{"all", "dry_run"} {
-		if text := form.Get(name); text != "" && text != "yes" {
-			return c, api.Invalid(name, "its one value is yes")
-		}
+	if c.DryRun, err = api.Yes(a.Form, "dry_run"); err != nil {
+		return c, err
 	}
-	if len(form["package"]) == 0 {
+	if len(a.Form["package"]) == 0 {
 		return c, api.Invalid("package", "name what is selected: NAME, NAME=VERSION or NAME=VERSION:ARCH, with globs; it may be repeated")
 	}
-	for _, text := range form["package"] {
+	for _, text := range a.Form["package"] {
 		p, err := catalog.ParsePattern(text)
 		if err != nil {
 			return c, api.Invalid("package", err.Error())
 		}
 		c.Patterns = append(c.Patterns, p)
-	}
-	if call == yank && c.Reason == "" {
-		return c, api.Invalid("reason", "say why: it is recorded with the withdrawal, and named when the package is pushed again")
 	}
 	return c, nil
 }
