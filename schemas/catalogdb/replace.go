@@ -275,3 +275,12 @@ func claimAgain(ctx context.Context, tx *transaction, id int64, k catalog.Packag
 	}
 	return true, err
 }
+
+// notAgain has the file removed that a rejected upload may have stored once more ([claimAgain]): as the withdrawal of the row says or, if that
+// is another one by now, at once. Another upload of the same bytes that is on its way meets [ErrReturning].
+func notAgain(ctx context.Context, tx *transaction, upload int64) error {
+	_, err := tx.ExecContext(ctx, `UPDATE packages SET removed = CASE WHEN yank_reason = ? THEN ? ELSE ? END
+		WHERE state = ? AND removed = ? AND id = (SELECT package_id FROM uploads WHERE id = ?)`,
+		catalog.ReplacedReason, fileKept, fileUrgent, catalog.Yanked, fileAgain, upload)
+	return err
+}

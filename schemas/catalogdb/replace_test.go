@@ -301,6 +301,65 @@ func replaceAfterRemoval(t *testing.T, db *catalogdb.DB) {
 	}
 }
 
+// Bytes that are stored again are removed if their upload is refused: because they were banned in the meantime, at once; because others were
+// pushed after them, with the retention period of their withdrawal.
+func replaceRefusedAgain(t *testing.T, db *catalogdb.DB) {
+	declareMutable(t, db, jammy)
+	one, two := build(jammy, 1), build(jammy, 2)
+	activate(t, db, storeAt(t, db, one, 1))
+	activate(t, db, storeAt(t, db, two, 2))
+	publish(t, db, jammy, 3, start)
+	again := func(generation string) catalogdb.Stored { // whose file was removed
+		t.Helper()
+		gone, err := db.Find(t.Context(), one)
+		if err == nil {
+			err = errors.Join(db.Removing(t.Context(), gone), db.Removed(t.Context(), gone))
+		}
+		u := uploadOf(one)
+		u.Generation = generation
+		s := catalogdb.Stored{Upload: u, Token: take(t, db, u, after(2*time.Hour)), Package: one}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, claimed, err := db.Claim(t.Context(), one, u); err != nil || !claimed {
+			t.Fatalf("claimed again: %v, %v", claimed, err)
+		}
+		return s
+	}
+	keys := func(due []catalog.Package, err error) (keys []string) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range due {
+			keys = append(keys, k.Key)
+		}
+		return keys
+	}
+	early := again(fmt.Sprint(after(time.Second).UnixMicro()))
+	if due := keys(db.DueForRemoval(t.Context(), after(1000*time.Hour), 9)); len(due) > 0 {
+		t.Errorf("while it is stored, to be removed is %q", due)
+	}
+	activate(t, db, early)
+	checkRejected(t, db, early, catalog.Replaced, "pushed after this file")
+	if due := keys(db.DueForRemoval(t.Context(), after(1000*time.Hour), 9)); !slices.Equal(due, []string{one.Key}) {
+		t.Errorf("after a refusal, to be removed is %q, want %q", due, one.Key)
+	}
+
+	late := again(fmt.Sprint(after(time.Hour).UnixMicro()))
+	_, err := db.YankSelected(t.Context(), catalogdb.Selection{Target: catalog.PackageTarget{Repository: tools}, Patterns: []catalog.Pattern{{Name: "hello"}}, States: []catalog.PackageState{catalog.Active, catalog.Yanked}},
+		catalogdb.Withdrawal{Yank: catalog.Yank{Reason: "malware"}, Now: true}, after(2*time.Hour), func(s catalogdb.Selected) ([]catalogdb.SelectedPackage, error) { return s.Packages, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish(t, db, jammy, 4, start)
+	activate(t, db, late)
+	checkRejected(t, db, late, catalog.YankedIdentity, "was withdrawn while this file was on its way")
+	if due := keys(db.DueNow(t.Context(), 9)); !slices.Contains(due, one.Key) {
+		t.Errorf("after a ban, to be removed at once is %q, and lacks %q", due, one.Key)
+	}
+}
+
 // After the loss of the catalog the uploads of before change nothing, in any order.
 func replaceRecovered(t *testing.T, db *catalogdb.DB) {
 	declareMutable(t, db, jammy)

@@ -347,6 +347,9 @@ func reject(ctx context.Context, tx *transaction, id int64, r catalog.Rejection,
 	if err == nil {
 		err = leaveWithdrawn(ctx, tx, id)
 	}
+	if err == nil {
+		err = notAgain(ctx, tx, id)
+	}
 	return err
 }
 
