@@ -61,6 +61,9 @@ func TestYankNowBans(t *testing.T) {
 	debs, _ := builds(t, 2)
 	s.publish(t, jammy, debs[0])
 	s.publish(t, jammy, debs[1])
+	for _, more := range [][]string{nil, {"--now"}, {"--dry-run"}} { // with that reason a push would bring it back
+		s.does(t, 1, `the reason "replaced" is what a mutable repository itself records`, append([]string{"yank", jammy, "hello=1.0", "--reason", "replaced"}, more...)...)
+	}
 	s.does(t, 0, "", "yank", "--now", jammy, "hello=1.0", "--reason", "malware")
 	for i, f := range debs {
 		if a, vs := s.push(t, jammy, f); a.Code != 1 || len(vs) != 1 || vs[0].Reason != catalog.YankedIdentity || !strings.Contains(vs[0].Detail, "malware") {

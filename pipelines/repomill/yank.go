@@ -134,6 +134,9 @@ func (y *yanking) checkNow(ctx context.Context, dryRun bool) error {
 	return nil
 }
 
+// errReplaced refuses a reason by which what is withdrawn would come back.
+var errReplaced = fmt.Errorf("the reason %q is what a mutable repository itself records of bytes that others replaced, and a push brings those back: say more, such as \"replaced by 1.1\"", catalog.ReplacedReason)
+
 // dryRun prints what would be withdrawn.
 func (y *yanking) dryRun(ctx context.Context, io stdio, db *catalogdb.DB, f planFlags) error {
 	found, err := db.Select(ctx, y.which)
@@ -229,6 +232,9 @@ func (y *yanking) plan(s catalogdb.Selected) (chosen []catalogdb.SelectedPackage
 		return nil, p, err
 	}
 	for _, k := range s.Packages {
+		if k.Package.Variant != "" && y.args.Reason == catalog.ReplacedReason {
+			return nil, p, errReplaced
+		}
 		why := ""
 		switch {
 		case s.Keyring(k.Package) && !k.Named:
