@@ -23,8 +23,10 @@ type apiStatus struct {
 }
 
 const (
-	// statusRows is how many uploads, rejections and changes a report has.
+	// statusRows is how many uploads and rejections a report has.
 	statusRows = 20
+	// statusChanges is how many entries of the audit log a report has.
+	statusChanges = 50
 	// maxStatusText is how many characters of a detail a report has: a program that fails may say much.
 	maxStatusText = 1000
 )
@@ -131,7 +133,7 @@ func (a apiStatus) keys(ctx context.Context, p *model.StatusPage) error {
 }
 
 func (a apiStatus) changes(ctx context.Context, p *model.StatusPage) error {
-	entries, err := a.db.RecentChanges(ctx, p.Name, statusRows)
+	entries, err := a.db.RecentChanges(ctx, p.Name, statusChanges)
 	for _, e := range entries {
 		if e.Elsewhere != nil {
 			if e.Detail, err = a.hide(ctx, e.Detail, *e.Elsewhere, p.Name); err != nil {

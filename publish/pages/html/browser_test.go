@@ -8,8 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"repomill/publish/pages/model"
 	"repomill/publish/pages/pagestest"
 	"repomill/publish/pages/twin"
+	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
 	"repomill/testdata/browsertest"
 	"repomill/testdata/proctest"
@@ -44,6 +46,33 @@ var pictured = []struct{ name, path string }{
 	{"names-empty", "acme/new/names/"},
 	{"names-parts", "globex/big/names/"},
 	{"names-part", "globex/big/names/0/golang-acme.html"},
+	{"status", statusPath},
+	{"status-empty", emptyStatusPath},
+}
+
+const statusPath, emptyStatusPath = "api/v1/repos/acme/tools/status/", "api/v1/repos/acme/new/status/"
+
+// fullStatus has a row of each kind, and a history of as many entries as the page has.
+func fullStatus() model.StatusPage {
+	const tools, job = "acme/tools", "https://ci.example/job/17"
+	at := statusAt.Add(-90 * time.Minute)
+	upload := model.UploadStatus{File: "hello-mill_2.12-1_amd64.deb", Target: tools + "/ubuntu/jammy", State: catalog.Published, Package: "hello-mill 2.12-1 amd64", Size: 4711, Received: at, Finished: &at, By: "jo", Job: job}
+	refused := upload
+	refused.State, refused.Reason, refused.Detail = catalog.Rejected, catalog.Conflict, "hello-mill 2.12-1 amd64 has other bytes"
+	s := model.StatusPage{
+		Repository: model.Repository{Name: catalog.Repository{Owner: "acme", Name: "tools"}, Description: "Tools of the farm"}, At: statusAt,
+		Releases: []model.ReleaseStatus{{Release: tools + "/ubuntu/jammy", Latest: 8, Published: 7, Since: &at, Fault: "no space left", Waiting: true}, {Release: tools + "/el/9/x86_64", Latest: 4, Published: 4, Since: &at}},
+		Waiting:  []model.WaitingStatus{{State: catalog.Received, Count: 3, Oldest: at}},
+		Pushes:   []model.UploadStatus{upload, refused}, Rejections: []model.UploadStatus{refused},
+		Worker: model.WorkerStatus{Runs: true, Seen: &statusAt}, Pages: &model.PagesStatus{Waiting: 2, Oldest: &at},
+		Keys:      []model.KeyStatus{{Fingerprint: strings.Repeat("0123456789", 4), Role: "signing", Expires: &at}},
+		Downloads: &model.DownloadsStatus{At: at, Since: "2026-11-01", Total: 12, Top: []model.DownloadCount{{Package: "hello-mill", Downloads: 12}}},
+	}
+	for n := range 50 {
+		s.Changes = append(s.Changes, model.ChangeStatus{At: at.Add(-time.Duration(n) * time.Hour), By: "token release of acme", Action: catalog.ActionRollback, Target: tools + "/ubuntu/jammy/main",
+			Detail: "to revision 41: hello-mill 2.12-1 amd64 withdrawn, hello-mill 2.11-1 amd64 restored", Why: "2.12-1 loses data of hosts that have a large cache", Job: job})
+	}
+	return s
 }
 
 // serve answers with the objects of the site, as a plain web server does, and forbids what the product's servers forbid. Other objects
@@ -60,6 +89,12 @@ func serve(t *testing.T, site pagestest.Site) (url string, files string) {
 			files = p.Key
 		}
 	}
+	html := pages.New(pagestest.PublicURL)
+	objects[statusPath+"index.html"] = html.Status(fullStatus())
+	objects[emptyStatusPath+"index.html"] = html.Status(model.StatusPage{Repository: model.Repository{Name: catalog.Repository{Owner: "acme", Name: "new"}}, At: statusAt})
+	for _, a := range html.Assets() {
+		objects["api/v1/"+a.Key] = a.Body
+	}
 	for _, list := range site.Lists { // which the search reads
 		p := twin.New(pagestest.PublicURL).Names(list)
 		objects[p.Key] = p.Body
@@ -74,7 +109,10 @@ func serve(t *testing.T, site pagestest.Site) (url string, files string) {
 			http.NotFound(w, r)
 			return
 		}
-		o := layout.ObjectOf(key)
+		o := layout.ObjectOf(strings.TrimPrefix(key, "api/v1/"))
+		if strings.HasPrefix(key, "api/v1/repos/") {
+			o.ContentType = "text/html; charset=utf-8" // as the API answers
+		}
 		w.Header().Set("Content-Type", o.ContentType)
 		w.Header().Set("Content-Security-Policy", "default-src 'self'")
 		http.ServeContent(w, r, key, time.Time{}, bytes.NewReader(body))

@@ -133,8 +133,12 @@ func TestStatusSaysHowDownloadsAreCounted(t *testing.T) {
 	s := model.StatusPage{Repository: model.Repository{Name: catalog.Repository{Owner: "acme", Name: "tools"}}, At: statusAt,
 		Downloads: &model.DownloadsStatus{At: statusAt, Since: "2026-11-01"},
 		Changes:   []model.ChangeStatus{{At: statusAt, Action: catalog.ActionYank, Target: "acme/tools/el/9"}}}
-	text := statusNodes(t, s, func(*markup.Node) {})
-	for _, want := range []string{"None are counted since 2026-11-01: repomill stats run counts them in logs.", "package.yank now el/9"} {
+	log := false
+	text := statusNodes(t, s, func(n *markup.Node) { log = log || statusAttribute(n, "href") == "../log.json?since=30d" })
+	if !log {
+		t.Error("the page has no link to the log")
+	}
+	for _, want := range []string{"None are counted since 2026-11-01: repomill stats run counts them in logs.", "package.yank 2026-11-30 12:00 UTC now el/9"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q:\n%s", want, text)
 		}
