@@ -37,17 +37,30 @@ func noPart(err error) error {
 }
 
 // State implements [deletion.Source].
-func (a apiDeletion) State(ctx context.Context, t catalog.PackageTarget) (s deletion.State, err error) {
+func (a apiDeletion) State(ctx context.Context, t catalog.PackageTarget, grace time.Duration) (s deletion.State, err error) {
 	p, err := a.preview(ctx, t)
 	if err != nil {
 		return s, err
+	}
+	digest := ""
+	if p.Settings.DeletedPart(t) == nil && p.Refused == nil {
+		of, selected, err := a.db.PlanDeletion(ctx, t)
+		if err == nil {
+			p = of
+			var plan catalog.Plan
+			plan, _, err = (&deleting{target: t, grace: grace}).plan(of, selected)
+			digest = plan.Digest
+		}
+		if err != nil && !errors.Is(err, catalogdb.ErrTooMany) { // a plan has not so many: the digest is left out
+			return s, a.answer(ctx, t, err)
+		}
 	}
 	states, err := a.db.ReleasesOf(ctx, t.Repository)
 	if err != nil {
 		return s, err
 	}
 	s = deletionState(t, p, p.Settings)
-	s.Published = true
+	s.Published, s.Digest = true, digest
 	for _, r := range states {
 		if t.Whole() || r.Release.Distribution == t.Distribution {
 			s.Published = s.Published && r.Published >= r.Revision.Number
@@ -75,7 +88,7 @@ func deletionOf(t catalog.PackageTarget, del catalog.Deletion) *deletion.Deletio
 }
 
 // Delete implements [deletion.Source].
-func (a apiDeletion) Delete(ctx context.Context, t catalog.PackageTarget, grace, wait time.Duration) (state deletion.State, err error) {
+func (a apiDeletion) Delete(ctx context.Context, t catalog.PackageTarget, grace time.Duration, digest string, wait time.Duration) (state deletion.State, err error) {
 	p, err := a.preview(ctx, t)
 	if err != nil {
 		return state, err
@@ -84,8 +97,22 @@ func (a apiDeletion) Delete(ctx context.Context, t catalog.PackageTarget, grace,
 	if err != nil {
 		return state, err
 	}
-	s, revisions, err := a.db.Delete(ctx, t, grace, now)
-	if err != nil {
+	var refused error
+	var agree func(catalogdb.DeletionPreview, catalogdb.Selected) error
+	if digest != "" {
+		agree = func(of catalogdb.DeletionPreview, s catalogdb.Selected) error {
+			var plan catalog.Plan
+			if plan, _, refused = (&deleting{target: t, grace: grace}).plan(of, s); refused == nil && plan.Digest != digest {
+				refused = errMoved
+			}
+			return refused
+		}
+	}
+	s, revisions, err := a.db.DeleteAs(ctx, t, grace, now, agree)
+	switch {
+	case err != nil && refused != nil && errors.Is(err, refused):
+		return state, api.Conflict(refused.Error() + "; ask for the state, and send its digest")
+	case err != nil:
 		return state, a.answer(ctx, t, err)
 	}
 	was := s.DeletedPart(t)

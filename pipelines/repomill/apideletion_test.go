@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -42,20 +43,26 @@ func TestDeletionByAPI(t *testing.T) {
 		calls(method, manage, "/api/v1/repos/apidel/none/deletion", "confirm=apidel/none", 404, "there is no repository")
 	}
 	calls(http.MethodPut, manage, path, "", 405)
-	calls(http.MethodGet, manage, path, "", 200, `{"target":"apidel/tools","packages":2,"files":2,`, `"deleted":null,"parts":[],"published":true}`)
+	calls(http.MethodGet, manage, path, "", 200, `{"target":"apidel/tools","packages":2,"files":2,`, `"deleted":null,"parts":[],"digest":"`)
 	calls(http.MethodPost, manage, path, "", 422, `{"confirm":["the name is not apidel/tools: nothing is changed`)
 	calls(http.MethodPost, manage, path, "confirm=apidel/tool", 422, `{"confirm":[`)
 	calls(http.MethodPost, manage, path, "confirm=apidel/tools&undo_period=-1h", 422, `{"undo_period":[`)
 	calls(http.MethodPost, manage, path, "confirm=apidel/tools&undo_period=11y", 422, `{"undo_period":[`)
 	calls(http.MethodPost, manage, path, "confirm=apidel/tools&why=a%0Ab", 422, `{"why":[`)
-	calls(http.MethodPost, manage, path, "confirm=apidel/tools&distributions=el/9", 422, `{"distributions":["this call has no such field: use confirm, distribution,`)
+	calls(http.MethodPost, manage, path, "confirm=apidel/tools&distributions=el/9", 422, `{"distributions":["this call has no such field: use confirm, `)
 	calls(http.MethodPost, manage, path, "confirm=apidel/tools&confirm=apidel/tools", 422, `{"confirm":["send it once`)
 	s.hold(t, "waits", jammy, newDEB(t, debtest.Spec{Name: "waits"}))
 	calls(http.MethodPost, manage, path, "confirm=apidel/tools", 409, "apidel/tools is not deleted: release trains hold packages of it")
 	calls(http.MethodGet, manage, path, "", 200, `"deleted":null`)
 	s.does(t, 0, "", "train", "drop", "apidel/waits")
-	for _, n := range []string{`"packages":2,"files"`, `"packages":0,"files"`} { // a repeat changes nothing
-		calls(http.MethodPost, manage, path, "confirm=apidel/tools&undo_period=30d&why=replaced", 200, n, `"deleted":{"target":"apidel/tools","at":"`, `"why":"replaced","packages":2,`,
+	var planned struct{ Digest string }
+	if err := json.Unmarshal([]byte(calls(http.MethodGet, manage, path, "", 200)), &planned); err != nil || len(planned.Digest) != 64 {
+		t.Errorf("%v: the digest is %q", err, planned.Digest)
+	}
+	calls(http.MethodPost, manage, path, "confirm=apidel/tools&undo_period=10d&digest="+planned.Digest, 409, "the plan does not hold any more, and nothing was changed") // another period
+	calls(http.MethodPost, manage, path, "confirm=apidel/tools&undo_period=30d&why=replaced&digest="+planned.Digest, 200, `"packages":2,"files"`)
+	for range 2 { // a repeat changes nothing
+		calls(http.MethodPost, manage, path, "confirm=apidel/tools&undo_period=30d&why=replaced", 200, `"packages":0,"files"`, `"deleted":{"target":"apidel/tools","at":"`, `"why":"replaced","packages":2,`,
 			`repomill repo undelete brings it back"}`, `"published":true`)
 	}
 	if left := lsVersions(t, s, jammy); len(left) > 0 {
@@ -104,6 +111,7 @@ func TestDeletionOfPartsByAPI(t *testing.T) {
 	calls(http.MethodPost, manage, path, "confirm="+jammy+"/main&"+main, 409, "it is the only component of its distribution; repomill repo delete "+jammy+" deletes that")
 	calls(http.MethodGet, manage, path, "", 200, `"packages":2,`, `"deleted":null,"parts":[{"target":"`+jammy+`/contrib","at":"`)
 	calls(http.MethodPost, manage, path, "confirm="+repository+"/el/9&distribution=el/9", 200, `"deleted":{"target":"`+repository+`/el/9"`, `"published":true`)
+	calls(http.MethodPost, manage, "/api/v1/repos/"+repository+"/retention", "newest=1&distribution=el/9", 409, "distribution "+repository+"/el/9: it was deleted on ")
 	if got := lsVersions(t, s, jammy); len(got) != 1 {
 		t.Errorf("jammy lists %q", got)
 	}

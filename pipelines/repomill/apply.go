@@ -50,6 +50,7 @@ var planKinds = map[catalog.PlanKind]func(c *applyCmd, ctx context.Context, io s
 	catalog.PlanRetain:   (*applyCmd).retain,
 	catalog.PlanPhase:    (*applyCmd).phase,
 	catalog.PlanTrain:    (*applyCmd).train,
+	catalog.PlanDelete:   (*applyCmd).delete,
 }
 
 func kindNames() (names []string) {

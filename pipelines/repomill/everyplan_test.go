@@ -49,6 +49,7 @@ func TestL2EveryPlanChangesWhatItLists(t *testing.T) {
 		{args: []string{"retain", "plan", "acme/other"}, before: func() {
 			s.does(t, 0, "", "retain", "set", "acme/other", "--keep", "none")
 		}},
+		{args: []string{"repo", "delete", "acme/other/el/9"}, n: 2},
 	} {
 		if x.before != nil {
 			x.before()

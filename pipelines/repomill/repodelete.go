@@ -25,10 +25,10 @@ type repoDeleteCmd struct {
 	catalogFlags
 	awaitFlags
 	actorFlags
+	planFlags
 	Target string        `arg:"" help:"owner/name, owner/name/os/version for one distribution of it, or owner/name/os/version/component."`
 	Grace  time.Duration `name:"undo-period" default:"720h" help:"How long the target stays as an empty one, and can be brought back, before its objects are removed."`
 	Yes    bool          `help:"Do not ask for the name once more."`
-	DryRun bool          `help:"Print what would be withdrawn and removed, and change nothing."`
 	JSON   bool          `name:"json" help:"Print JSON."`
 }
 
@@ -56,6 +56,7 @@ Exit codes:
 
 Examples:
   repomill repo delete acme/old --dry-run
+  repomill repo delete acme/old --dry-run --plan old.json && repomill apply old.json --why "replaced by acme/tools"
   repomill repo delete acme/old --yes --why "replaced by acme/tools"
   repomill repo delete acme/tools/ubuntu/bionic --yes --why "end of life"
   repomill repo delete acme/tools/ubuntu/jammy/contrib --dry-run`
@@ -81,6 +82,9 @@ func (c *repoDeleteCmd) Run(ctx context.Context, io stdio) error {
 	if c.Grace < 0 || c.Grace > maxGrace {
 		return command.Usage("--undo-period %s: use 0s to %s", c.Grace, maxGrace)
 	}
+	if err := c.planFlags.check(); err != nil {
+		return err
+	}
 	db, err := c.openToChange(ctx)
 	if err != nil {
 		return err
@@ -93,40 +97,21 @@ func (c *repoDeleteCmd) Run(ctx context.Context, io stdio) error {
 	if err := checkThere(p.Settings, t); err != nil {
 		return err
 	}
-	if c.DryRun {
+	d := &deleting{awaitFlags: c.awaitFlags, json: c.JSON, target: t, grace: c.Grace}
+	switch {
+	case c.DryRun && c.Plan != "" && p.Settings.DeletedPart(t) == nil:
+		return d.writePlan(ctx, io, db, c.planFlags, c.By)
+	case c.DryRun:
 		return c.preview(io, t, p)
-	}
-	warnArchive(io, p)
-	if p.Settings.DeletedPart(t) == nil && !c.Yes {
+	case p.Settings.DeletedPart(t) == nil && !c.Yes:
+		warnArchive(io, p)
 		if err := confirm(io, os.Stdin, t, p); err != nil {
 			return err
 		}
+	default:
+		warnArchive(io, p)
 	}
-	now, err := db.Clock(ctx)
-	if err != nil {
-		return command.Fault(err)
-	}
-	s, revisions, err := db.Delete(ctx, t, c.Grace, now)
-	if refused := refusedDeletion(t, err); refused != nil {
-		return refused
-	}
-	if err != nil {
-		return client.NotDeclared(ctx, db, t.Repository, err)
-	}
-	if c.NoWait {
-		err = recorded(io)
-	} else {
-		err = c.awaitDeletion(ctx, db, t, *s.DeletedPart(t), revisions)
-	}
-	if err != nil {
-		return err
-	}
-	del := s.DeletedPart(t)
-	if now, again := db.Settings(ctx, t.Repository); again == nil && now.DeletedPart(t) != nil {
-		del = now.DeletedPart(t)
-	}
-	printDeletion(io, t, del, p, c.JSON)
-	return nil
+	return d.run(ctx, io, db, p)
 }
 
 // refusedDeletion returns why the catalog does not delete a target or bring it back, or nil for other errors.

@@ -62,6 +62,39 @@ func TestRepoDelete(t *testing.T) {
 	says(t, s.does(t, 0, "", "log", "acme/gone1"), "  jo  repo.delete  acme/gone1  2 packages withdrawn; can be undone until ", "(replaced)", "repo.undelete  acme/gone1  2 packages are back")
 }
 
+// A plan of a deletion is done as it is, or not at all: packages, snapshots and files count.
+func TestRepoDeletePlan(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	const jammy = "acme/goneplan/ubuntu/jammy"
+	s.publish(t, jammy, newDEB(t, debtest.Spec{Name: "a"}), newDEB(t, debtest.Spec{Name: "b"}))
+	plan := filepath.Join(t.TempDir(), "plan.json")
+	dryRun := func(says string) {
+		t.Helper()
+		a := s.does(t, 5, "repomill apply makes it so", "repo", "delete", "acme/goneplan", "--undo-period", "240h", "--dry-run", "--plan", plan)
+		if !strings.Contains(a.Stdout, says) || !strings.Contains(a.Stdout, "  withdraw: a 1.0 all in main, ") {
+			t.Errorf("the dry run says %s, want %q", a.Stdout, says)
+		}
+	}
+	s.does(t, 2, "add --dry-run", "repo", "delete", "acme/goneplan", "--plan", plan)
+	dryRun("packages: 2, releases: 1, bytes: ")
+	s.publish(t, jammy, newDEB(t, debtest.Spec{Name: "c"}))
+	s.does(t, 1, "nothing was changed: new: withdraw c 1.0 all in "+jammy, "apply", plan)
+	dryRun("; after 10 days, 3 files of ")
+	s.does(t, 0, "", "snapshot", "create", "acme/goneplan", "--name", "last")
+	s.does(t, 1, "the packages are those of the plan, and now after 10 days, 3 files of ", "apply", plan)
+	if n := s.status(t, jammy).Releases[0].Packages; n != 3 {
+		t.Errorf("%d packages stay, want 3", n)
+	}
+	dryRun(", 1 distribution, 1 snapshot, 0 read tokens and all pages")
+	for range 2 { // a repeat changes nothing
+		says(t, s.does(t, 0, "", "apply", plan, "--by", "jo", "--why", "end of life"), "acme/goneplan: it was deleted on ", "3 packages withdrawn")
+	}
+	if log := s.does(t, 0, "", "log", "acme/goneplan").Stdout; strings.Count(log, "  jo  repo.delete  acme/goneplan  3 packages withdrawn") != 1 || !strings.Contains(log, "(end of life)") {
+		t.Errorf("the log says %s", log)
+	}
+}
+
 // After its time, nothing is left of a repository but its settings. The name is kept.
 func TestRepoDeleteRemoves(t *testing.T) {
 	t.Parallel()

@@ -25,4 +25,3 @@ func init() {
 		return append([]string{}, changing...)
 	}))
 }
-

@@ -24,6 +24,7 @@ const (
 	PlanRetain   PlanKind = "retain"
 	PlanPhase    PlanKind = "phase"
 	PlanTrain    PlanKind = "train"
+	PlanDelete   PlanKind = "delete"
 )
 
 // A PlanAction is what a plan does to a package in a release.

@@ -95,6 +95,39 @@ type DeletionPreview struct {
 // PreviewDeletion returns what a deletion would do now, read in one transaction. The error wraps [ErrNotFound] for an unknown
 // repository.
 func (d *DB) PreviewDeletion(ctx context.Context, t catalog.PackageTarget) (p DeletionPreview, err error) {
+	err = d.askOnce(ctx, func(q querier) error {
+		p, err = previewDeletion(ctx, q, t)
+		return err
+	})
+	if err != nil {
+		return p, fmt.Errorf("read what %s has: %w", t, err)
+	}
+	return p, nil
+}
+
+// PlanDeletion is [DB.PreviewDeletion] with the packages that a deletion would withdraw. The error wraps [ErrTooMany] for more than a plan has.
+func (d *DB) PlanDeletion(ctx context.Context, t catalog.PackageTarget) (p DeletionPreview, s Selected, err error) {
+	err = d.askOnce(ctx, func(q querier) error {
+		targets, err := targetDistributions(ctx, q, t)
+		if err == nil {
+			p, s, err = planDeletion(ctx, q, t, targets)
+		}
+		return err
+	})
+	if err != nil {
+		return p, s, fmt.Errorf("plan the deletion of %s: %w", t, err)
+	}
+	return p, s, nil
+}
+
+func planDeletion(ctx context.Context, q querier, t catalog.PackageTarget, in []targetDistribution) (p DeletionPreview, s Selected, err error) {
+	if p, err = previewDeletion(ctx, q, t); err == nil {
+		s, err = Selection{Target: t, Patterns: []catalog.Pattern{{Name: "*"}}, States: []catalog.PackageState{catalog.Active}}.read(ctx, q, in)
+	}
+	return p, s, err
+}
+
+func previewDeletion(ctx context.Context, q querier, t catalog.PackageTarget) (p DeletionPreview, err error) {
 	where, args := `p.owner = ? AND p.name = ?`, []any{t.Repository.Owner, t.Repository.Name}
 	if !t.Whole() {
 		where, args = releaseKey, append(args, t.Distribution.OS, t.Distribution.Version)
@@ -102,32 +135,26 @@ func (d *DB) PreviewDeletion(ctx context.Context, t catalog.PackageTarget) (p De
 	if t.Component != "" {
 		where, args = where+` AND k.component = ?`, append(args, t.Component)
 	}
-	err = d.askOnce(ctx, func(q querier) error {
-		if p.Settings, err = settings(ctx, q, t.Repository); err != nil {
-			return err
-		}
-		err := q.QueryRowContext(ctx, `SELECT COALESCE(SUM(CASE WHEN k.state = ? THEN 1 ELSE 0 END), 0), COUNT(*), COALESCE(SUM(k.size), 0)
-			FROM `+packageTables+` WHERE k.removed < ? AND `+where, append([]any{catalog.Active, fileDeleted}, args...)...).Scan(&p.Packages, &p.Files, &p.Bytes)
-		if err != nil {
-			return err
-		}
-		row := deletionRow{repositoryRow: repositoryRow{settings: p.Settings}, target: t}
-		if p.Refused, err = row.refused(ctx, q, where, args); err != nil {
-			return err
-		}
-		if t.Whole() {
-			if p.ArchiveOf, err = archivedIn(ctx, q, t.Repository); err != nil {
-				return err
-			}
-			return q.QueryRowContext(ctx, `SELECT COUNT(*) FROM snapshots s JOIN repositories p ON p.id = s.repository_id WHERE `+where, args...).Scan(&p.Snapshots)
-		}
-		p.Snapshots, err = snapshotsNaming(ctx, q, t)
-		return err
-	})
-	if err != nil {
-		return p, fmt.Errorf("read what %s has: %w", t, err)
+	if p.Settings, err = settings(ctx, q, t.Repository); err != nil {
+		return p, err
 	}
-	return p, nil
+	err = q.QueryRowContext(ctx, `SELECT COALESCE(SUM(CASE WHEN k.state = ? THEN 1 ELSE 0 END), 0), COUNT(*), COALESCE(SUM(k.size), 0)
+		FROM `+packageTables+` WHERE k.removed < ? AND `+where, append([]any{catalog.Active, fileDeleted}, args...)...).Scan(&p.Packages, &p.Files, &p.Bytes)
+	if err != nil {
+		return p, err
+	}
+	row := deletionRow{repositoryRow: repositoryRow{settings: p.Settings}, target: t}
+	if p.Refused, err = row.refused(ctx, q, where, args); err != nil {
+		return p, err
+	}
+	if !t.Whole() {
+		p.Snapshots, err = snapshotsNaming(ctx, q, t)
+		return p, err
+	}
+	if p.ArchiveOf, err = archivedIn(ctx, q, t.Repository); err != nil {
+		return p, err
+	}
+	return p, q.QueryRowContext(ctx, `SELECT COUNT(*) FROM snapshots s JOIN repositories p ON p.id = s.repository_id WHERE `+where, args...).Scan(&p.Snapshots)
 }
 
 // refused returns why the target would not be deleted. where selects its packages.

@@ -170,6 +170,12 @@ func (row *deletionRow) change(ctx context.Context, tx *transaction, d *catalog.
 // one, is removed at once. A repeat changes nothing. It returns the settings, and the latest revision of each release of the target's distributions. The error wraps [ErrNotFound]
 // for an unknown target, [ErrDeleted] for one in another that is deleted, [ErrTrainHolds], and [ErrOnlyComponent].
 func (d *DB) Delete(ctx context.Context, t catalog.PackageTarget, grace time.Duration, now time.Time) (s catalog.Settings, revisions map[catalog.Release]int64, err error) {
+	return d.DeleteAs(ctx, t, grace, now, nil)
+}
+
+// DeleteAs is [DB.Delete] if agree, which is called in the transaction with what [DB.PlanDeletion] returns, and once for each try of it, agrees:
+// its error ends the transaction, and nothing changes. It is not asked about what is deleted already.
+func (d *DB) DeleteAs(ctx context.Context, t catalog.PackageTarget, grace time.Duration, now time.Time, agree func(DeletionPreview, Selected) error) (s catalog.Settings, revisions map[catalog.Release]int64, err error) {
 	at := now.UTC().Truncate(time.Second)
 	err = d.tx(ctx, func(tx *transaction) error {
 		row, err := lockWhole(ctx, tx, t)
@@ -182,6 +188,15 @@ func (d *DB) Delete(ctx context.Context, t catalog.PackageTarget, grace time.Dur
 		if row.deleted() == nil {
 			if row.isLast() {
 				return ErrOnlyComponent
+			}
+			if agree != nil {
+				p, selected, err := planDeletion(ctx, tx, t, row.distributions)
+				if err == nil {
+					err = agree(p, selected)
+				}
+				if err != nil {
+					return err
+				}
 			}
 			by := catalog.ActorOf(ctx)
 			del := &catalog.Deletion{At: at, Until: at.Add(grace), By: cut(by.User, maxUser), Why: cut(by.Why, maxDeletedWhy)}
