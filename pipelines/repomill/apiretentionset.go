@@ -41,7 +41,7 @@ func (a apiRetention) Set(ctx context.Context, t catalog.PackageTarget, want ret
 	if err != nil {
 		return r, err
 	}
-	sets, err := c.changed(was.Retention, set, has, t)
+	sets, err := c.changed(was, set, has, t)
 	if err != nil {
 		return r, api.Conflict(asFields(err))
 	}
@@ -56,7 +56,7 @@ func (a apiRetention) Set(ctx context.Context, t catalog.PackageTarget, want ret
 		return r, api.Conflict(asFields(err))
 	}
 	after, err := a.change(ctx, t, func(s *catalog.Settings) (err error) {
-		s.Retention, err = c.changed(s.Retention, set, has, t)
+		s.Retention, err = c.changed(*s, set, has, t)
 		return err
 	})
 	if err != nil {

@@ -49,6 +49,9 @@ func TestRepoDeleteRefusesChanges(t *testing.T) {
 	s.publish(t, jammy, newDEB(t, debtest.Spec{}))
 	s.publish(t, from, newDEB(t, debtest.Spec{Name: "more"}))
 	s.does(t, 0, "", "token", "create", "acme/part6", "host", "--no-wait")
+	s.publish(t, "acme/part6/ubuntu/noble", newDEB(t, debtest.Spec{}))
+	s.does(t, 0, "", "repo", "delete", "acme/part6/ubuntu/noble", "--yes", "--no-wait")
+	s.does(t, 1, "distribution acme/part6/ubuntu/noble: it was deleted on ", "retain", "set", "acme/part6/ubuntu/noble", "--newest", "3")
 	s.does(t, 0, "", "repo", "delete", "acme/part6", "--yes")
 	for _, args := range [][]string{
 		{"repo", "set", "acme/part6", "--visibility", "private"}, {"token", "create", "acme/part6", "ci", "--scope", "push"}, {"token", "create", "acme/part6", "other"},

@@ -137,7 +137,7 @@ func (c *retainSetCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return command.Fault(err)
 	}
-	sets, err := c.changed(was.Retention, set, has, t)
+	sets, err := c.changed(was, set, has, t)
 	if err != nil {
 		return err
 	}
@@ -151,9 +151,12 @@ func (c *retainSetCmd) Run(ctx context.Context, io stdio) error {
 	return c.change(ctx, io, db, t, set, has, state)
 }
 
-// changed returns rule sets with those of a target as the command line has them.
-func (c *retainSetCmd) changed(sets []catalog.Retention, set catalog.Retention, has bool, t catalog.PackageTarget) ([]catalog.Retention, error) {
-	sets = slices.Clone(sets)
+// changed returns the rule sets of a repository with those of a target as the command line has them. What is deleted takes none.
+func (c *retainSetCmd) changed(of catalog.Settings, set catalog.Retention, has bool, t catalog.PackageTarget) ([]catalog.Retention, error) {
+	if in, del := of.DeletedTarget(t.Distribution, ""); del != nil && !c.Off {
+		return nil, fmt.Errorf("%s %s: %s", in.Kind(), in, del)
+	}
+	sets := slices.Clone(of.Retention)
 	i := slices.IndexFunc(sets, func(r catalog.Retention) bool { return r.Distribution == t.Distribution })
 	switch {
 	case c.Off && i < 0:
@@ -213,7 +216,7 @@ func (c *retainSetCmd) change(ctx context.Context, io stdio, db *catalogdb.DB, t
 	var refused error
 	after, err := db.ChangeSettings(ctx, t.Repository, time.Now(), func(s *catalog.Settings) error {
 		var sets []catalog.Retention
-		if sets, refused = c.changed(s.Retention, set, has, t); refused == nil {
+		if sets, refused = c.changed(*s, set, has, t); refused == nil {
 			s.Retention = sets
 		}
 		return refused
