@@ -36,27 +36,14 @@ type apiChange struct {
 	want  []string
 }
 
-// Every call of the API that changes something leaves its entries in the audit log, in the name of the caller, each once. The routes are those
-// by which the API finds its handlers: none is left out here.
-func TestL6EveryCallHasItsAuditRow(t *testing.T) {
-	t.Parallel()
-	s, _, keyFile := commandsSite(t)
-	const owner, tools, jammy = "apiaudit", "apiaudit/tools", "apiaudit/tools/ubuntu/jammy"
+// apiChanges are the calls, in an order in which a caller could make them.
+func apiChanges(t *testing.T) []apiChange {
+	const tools, jammy = "apiaudit/tools", "apiaudit/tools/ubuntu/jammy"
 	const repos, r, trains = "/api/v1/repos", "/api/v1/repos/OWNER/NAME", "/api/v1/trains/OWNER/NAME"
 	const vault, file = repos + "/apiaudit/vault", repos + "/" + jammy + "/hello_2.0_all.deb"
-	s.does(t, 0, "", "repo", "create", "apiaudit/stable", "--distribution", "ubuntu/jammy")
-	s.publish(t, jammy, newDEB(t, debtest.Spec{Name: "hello", Version: "1.0"}), newDEB(t, debtest.Spec{Name: "hello", Version: "2.0"}), newDEB(t, debtest.Spec{Name: "other", Version: "1.0"}))
-	for _, train := range []string{"one", "two"} {
-		s.hold(t, train, jammy, newDEB(t, debtest.Spec{Name: train}))
-	}
-	key, err := os.ReadFile(keyFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	names := map[string]string{"TOKEN": apiToken(t, s.data, owner, "ci", "manage,push"), "KEYDATA": url.QueryEscape(string(key))}
 	deb := func(name string) string { return string(debtest.Build(t, debtest.Spec{Name: name})) }
 	in := func(actions ...string) []string { return actions }
-	calls := []apiChange{
+	return []apiChange{
 		{route: "POST " + repos, path: repos, body: "repository[name]=vault&repository[private]=1", want: in("repo.create apiaudit/vault")},
 		{route: "POST " + r + "/gpg_keys", path: vault + "/gpg_keys", body: "gpg_key[keydata]=KEYDATA", want: in("repo.set apiaudit/vault")},
 		{route: "DELETE " + r + "/gpg_keys/KEY", path: vault + "/gpg_keys/KEYNAME", want: in("repo.set apiaudit/vault")},
@@ -89,8 +76,26 @@ func TestL6EveryCallHasItsAuditRow(t *testing.T) {
 		{route: "DELETE " + r + "/deletion", want: in("repo.undelete " + tools)},
 		{route: "POST " + r + "/snapshots/schedule", body: `{"every":"weekly","keep":2}`, want: in("repo.set " + tools)},
 	}
+}
+
+// Every call of the API that changes something leaves its entries in the audit log, in the name of the caller, each once. The routes are those
+// by which the API finds its handlers: none is left out here.
+func TestL6EveryCallHasItsAuditRow(t *testing.T) {
+	t.Parallel()
+	s, _, keyFile := commandsSite(t)
+	const owner, tools, jammy = "apiaudit", "apiaudit/tools", "apiaudit/tools/ubuntu/jammy"
+	s.does(t, 0, "", "repo", "create", "apiaudit/stable", "--distribution", "ubuntu/jammy")
+	s.publish(t, jammy, newDEB(t, debtest.Spec{Name: "hello", Version: "1.0"}), newDEB(t, debtest.Spec{Name: "hello", Version: "2.0"}), newDEB(t, debtest.Spec{Name: "other", Version: "1.0"}))
+	for _, train := range []string{"one", "two"} {
+		s.hold(t, train, jammy, newDEB(t, debtest.Spec{Name: train}))
+	}
+	key, err := os.ReadFile(keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]string{"TOKEN": apiToken(t, s.data, owner, "ci", "manage,push"), "KEYDATA": url.QueryEscape(string(key))}
 	made, before := map[string]bool{}, len(s.ownLog(t, owner))
-	for _, c := range calls {
+	for _, c := range apiChanges(t) {
 		made[c.route] = true
 		method, path, _ := strings.Cut(c.route, " ")
 		if c.path != "" {
