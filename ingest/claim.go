@@ -42,9 +42,10 @@ func (c *claimOnEOF) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// claim commits the row of a package, with all that indexes have of it. The bucket has its bytes, but does not show
+// claimFile commits the row of a package, with all that indexes have of it. The bucket has its bytes, but does not show
 // them yet. It returns the package that has the identity: k, or an equal one that was claimed before.
-func (g *Ingester) claim(ctx context.Context, u catalog.Upload, k catalog.Package, f catalog.File, pkg source) (catalog.Package, error) {
+func (t *Together) claimFile(ctx context.Context, u catalog.Upload, k catalog.Package, f catalog.File, pkg source) (catalog.Package, error) {
+	g := t.Ingester
 	if err := g.checkReserved(ctx, k, f); err != nil {
 		return k, err
 	}
@@ -56,7 +57,7 @@ func (g *Ingester) claim(ctx context.Context, u catalog.Upload, k catalog.Packag
 		return k, err
 	}
 	k.Signer = signerOf(pkg)
-	owner, claimed, err := g.Catalog.Claim(ctx, k, u)
+	owner, claimed, err := t.claim(ctx, k, u)
 	if err != nil {
 		return k, err
 	}

@@ -12,6 +12,7 @@
 //	keyring.go      the name of a repository's keyring package
 //	signed.go       whether it is signed by a registered key
 //	store.go        the bytes
+//	together.go     questions that uploads of a batch have for the catalog at the same time
 //	claim.go        the row, committed within the last read of the bytes
 //	conflict.go     two packages of one identity
 //	variant.go      one after the other, in a mutable repository
@@ -70,7 +71,9 @@ type Catalog interface {
 	Repositories(ctx context.Context) ([]catalog.Settings, error)
 	Declare(ctx context.Context, d catalogdb.Declaration, now time.Time) (created []string, err error)
 	Find(ctx context.Context, identity catalog.Package) (catalog.Package, error)
+	FindAll(ctx context.Context, identities []catalog.Package) (found map[int]catalog.Package, err error)
 	Claim(ctx context.Context, k catalog.Package, by catalog.Upload) (holder catalog.Package, claimed bool, err error)
+	ClaimNew(ctx context.Context, claims []catalogdb.NewClaim) (claimed []bool, err error)
 	Blocked(ctx context.Context, k catalog.Package) (holder catalog.Package, blocked bool, err error)
 	ClaimLeased(ctx context.Context, k catalog.Package, now time.Time) (bool, error)
 	HeldFor(ctx context.Context, k catalog.Package) (train catalog.TrainName, held bool, err error)
@@ -107,11 +110,17 @@ type Stored struct {
 // Store reads an upload, claims its identity and stores its bytes. The error is a *[catalog.Rejection], which is
 // final, or a fault: after a fault the caller calls Store again, which continues from what is stored.
 func (g *Ingester) Store(ctx context.Context, u catalog.Upload) (Stored, error) {
+	return g.Together(1, 1).Store(ctx, u)
+}
+
+// Store is [Ingester.Store] of an upload of the batch.
+func (t *Together) Store(ctx context.Context, u catalog.Upload) (Stored, error) {
+	g := t.Ingester
 	at, distro, rej := g.place(u)
 	if rej != nil {
 		return Stored{}, g.recordUnread(ctx, u, rej)
 	}
-	as := request{at: at, distro: distro}
+	as := request{at: at, distro: distro, with: t}
 	k, checked, err := g.open(ctx, u, as)
 	for again := true; again; {
 		_, unclear := errors.AsType[*deb.Unclear](err)
@@ -180,6 +189,7 @@ type request struct {
 	at     layout.Staged
 	distro layout.Distro
 	by     catalog.Pusher
+	with   *Together
 	verify bool   // unpack the payload even if the repository does not require it
 	copyOf string // key of the object of the bucket that has the bytes; empty if none has
 
@@ -249,7 +259,7 @@ func (g *Ingester) readFrom(ctx context.Context, u catalog.Upload, as request, r
 	if k.Variant = as.variant; adm.mutable && k.Variant == "" {
 		stored, err = g.nameVariant(ctx, u, k, pkg)
 	} else {
-		stored, err = g.store(ctx, u, k, pkg, adm.needed, as.copyOf)
+		stored, err = as.with.store(ctx, u, k, pkg, adm.needed, as.copyOf)
 	}
 	if own != nil {
 		err = explainReserved(k, err)

@@ -19,8 +19,9 @@ import (
 // object becomes visible only after the claim is committed ([claimOnEOF]; publish/PROTOCOL.md, "One upload"). What
 // the repository lacks is declared only after the last byte of the package was read. Of a package that is an object of the
 // bucket, copyOf, that is copied. A package under embargo is stored under its hidden key; its own key has no object.
-func (g *Ingester) store(ctx context.Context, u catalog.Upload, k catalog.Package, pkg source, needed *catalogdb.Declaration, copyOf string) (catalog.Package, error) {
-	owner, err := g.Catalog.Find(ctx, k)
+func (t *Together) store(ctx context.Context, u catalog.Upload, k catalog.Package, pkg source, needed *catalogdb.Declaration, copyOf string) (catalog.Package, error) {
+	g := t.Ingester
+	owner, err := t.find(ctx, k)
 	switch {
 	case err == nil && owner.State == catalog.Yanked && copyOf != "" && owner.File.SHA256 == u.Generation: // it comes back
 		k.Key, needed = owner.Key, nil
@@ -42,7 +43,7 @@ func (g *Ingester) store(ctx context.Context, u catalog.Upload, k catalog.Packag
 		if err := g.declareNeeded(ctx, u, k, f, needed); err != nil {
 			return k, err
 		}
-		return g.claim(ctx, u, k, f, pkg)
+		return t.claimFile(ctx, u, k, f, pkg)
 	}}
 	key := storedKey(k)
 	if copyOf == "" {

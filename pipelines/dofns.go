@@ -68,11 +68,14 @@ func (f *storeFn) ProcessElement(ctx context.Context, batch Batch, stored func(S
 	}
 	outcomes := make([]outcome, len(batch.Tasks))
 	var g errgroup.Group
-	g.SetLimit(max(minStores, runtime.GOMAXPROCS(0)))
+	slots := max(minStores, runtime.GOMAXPROCS(0))
+	g.SetLimit(slots)
+	together := f.r.Ingester.Together(len(batch.Tasks), slots)
 	for i, t := range batch.Tasks {
 		g.Go(func() error {
+			defer together.Finished()
 			start := time.Now()
-			outcomes[i].Stored, outcomes[i].err = f.store(ctx, t.Upload(), batch.Alone)
+			outcomes[i].Stored, outcomes[i].err = f.store(ctx, together, t.Upload(), batch.Alone)
 			tracing.Span(t.Upload(), "store", start, time.Now(), outcomes[i].err)
 			return nil
 		})
@@ -102,7 +105,7 @@ var errBlamed = errors.New("the upload may be to blame")
 
 // store makes an attempt at an upload, limited in time. One that takes too long for its batch is only put
 // off: it will be read alone. A panic is a fault too: the other uploads must not suffer from it.
-func (f *storeFn) store(ctx context.Context, u catalog.Upload, alone bool) (stored ingest.Stored, err error) {
+func (f *storeFn) store(ctx context.Context, together *ingest.Together, u catalog.Upload, alone bool) (stored ingest.Stored, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("%w: panic: %v\n%s", errBlamed, v, debug.Stack())
@@ -111,7 +114,7 @@ func (f *storeFn) store(ctx context.Context, u catalog.Upload, alone bool) (stor
 	limit := f.Config.limit(u.Size, alone)
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	stored, err = f.storeAgain(limited, u)
+	stored, err = f.storeAgain(limited, together, u)
 	switch {
 	case err == nil || limited.Err() == nil || ctx.Err() != nil:
 		return stored, err
@@ -140,9 +143,9 @@ func (r *Resources) answers(ctx context.Context, u catalog.Upload) bool {
 }
 
 // storeAgain tries a fault again, twice, before it is passed on.
-func (f *storeFn) storeAgain(ctx context.Context, u catalog.Upload) (stored ingest.Stored, err error) {
+func (f *storeFn) storeAgain(ctx context.Context, together *ingest.Together, u catalog.Upload) (stored ingest.Stored, err error) {
 	for wait := 50 * time.Millisecond; ; wait *= 4 {
-		stored, err = f.r.Ingester.Store(ctx, u)
+		stored, err = together.Store(ctx, u)
 		_, rejected := errors.AsType[*catalog.Rejection](err)
 		if err == nil || rejected || wait > 500*time.Millisecond {
 			return stored, err

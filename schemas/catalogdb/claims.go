@@ -79,7 +79,16 @@ func (d *DB) Claim(ctx context.Context, k catalog.Package, by catalog.Upload) (h
 // lock keeps the list of components unchanged; with several, claims run one at a time. The error wraps [ErrNotFound]
 // if the component or architecture of k is not declared.
 func lockClaims(ctx context.Context, tx *transaction, k catalog.Package) (id int64, err error) {
-	id, ds, terms, err := readPlace(ctx, tx, k)
+	id, ds, terms, err := lockPlace(ctx, tx, k)
+	if err == nil {
+		err = checkPlace(k, ds, terms)
+	}
+	return id, err
+}
+
+// lockPlace reads and locks the distribution of package k for [lockClaims]. terms say what is deleted of the repository.
+func lockPlace(ctx context.Context, tx *transaction, k catalog.Package) (id int64, ds catalog.DistributionSettings, terms catalog.Settings, err error) {
+	id, ds, terms, err = readPlace(ctx, tx, k)
 	for locked := ""; err == nil && tx.forUpdate != "" && locked != tx.forUpdate; {
 		lock := " LOCK IN SHARE MODE"
 		if len(ds.Components) > 1 {
@@ -94,23 +103,25 @@ func lockClaims(ctx context.Context, tx *transaction, k catalog.Package) (id int
 	if err == nil && tx.forUpdate != "" { // as it is under the lock
 		terms, err = deletions(ctx, tx, k.Repository)
 	}
-	if err != nil {
-		return 0, err
-	}
+	return id, ds, terms, err
+}
+
+// checkPlace returns why package k cannot be claimed in its distribution, or nil.
+func checkPlace(k catalog.Package, ds catalog.DistributionSettings, terms catalog.Settings) error {
 	t, del := terms.DeletedTarget(k.Distribution, k.Component)
 	switch {
 	case del != nil:
-		return 0, DeletedRejection(t, *del)
+		return DeletedRejection(t, *del)
 	case terms.Mutable != (k.Variant != ""):
-		return 0, fmt.Errorf("%s was created while the package was read: it is read again", k.Repository)
+		return fmt.Errorf("%s was created while the package was read: it is read again", k.Repository)
 	}
 	if arch := layout.OfferedArch(k); arch != "" && !slices.Contains(ds.Architectures, arch) {
-		return 0, fmt.Errorf("architecture %s of %s %s: %w", arch, k.Repository, k.Distribution, ErrNotFound)
+		return fmt.Errorf("architecture %s of %s %s: %w", arch, k.Repository, k.Distribution, ErrNotFound)
 	}
 	if k.Format == catalog.DEB && !slices.Contains(ds.Components, k.Component) {
-		return 0, fmt.Errorf("component %q of %s %s: %w", k.Component, k.Repository, k.Distribution, ErrNotFound)
+		return fmt.Errorf("component %q of %s %s: %w", k.Component, k.Repository, k.Distribution, ErrNotFound)
 	}
-	return id, nil
+	return nil
 }
 
 // readPlace reads what a distribution offers, and what is deleted of its repository. The error wraps [ErrNotFound].
@@ -158,18 +169,27 @@ func blocking(ctx context.Context, q querier, k catalog.Package) (holder catalog
 			return row.pkg.Replaced() || row.pkg.File.SHA256 != k.File.SHA256 && row.pkg.State != catalog.Active
 		})
 	}
-	if err != nil || len(rows) == 0 {
+	if err != nil {
 		return k, false, err
+	}
+	holder, blocked = blockedBy(k, rows)
+	return holder, blocked, nil
+}
+
+// blockedBy returns which of the rows of other components keeps k out, and whether one does.
+func blockedBy(k catalog.Package, rows []packageRow) (holder catalog.Package, blocked bool) {
+	if len(rows) == 0 {
+		return k, false
 	}
 	for _, row := range rows {
 		if row.pkg.File.SHA256 != k.File.SHA256 {
-			return row.pkg, true, nil
+			return row.pkg, true
 		}
 	}
 	if slices.ContainsFunc(rows, func(row packageRow) bool { return row.pkg.State != catalog.Yanked }) {
-		return k, false, nil
+		return k, false
 	}
-	return rows[0].pkg, true, nil
+	return rows[0].pkg, true
 }
 
 // namesakes returns the rows of other components that have the name, version and architecture of k.

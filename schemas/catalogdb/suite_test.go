@@ -38,6 +38,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"a claim knows whether somebody works on it", atWork},
 		{"a package for 32-bit x86 is in the directories of both", multilibShows},
 		{"a package of both x86 directories is recovered from either", multilibRecovers},
+		{"claims together are as one after the other", claimTogether},
 		{"a claim needs a declared distribution", claimUndeclared},
 		{"a fragment that is too large is a rejection", claimTooLarge},
 

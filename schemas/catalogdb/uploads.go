@@ -82,20 +82,35 @@ func uploadsCondition(uploads []catalog.Upload) (where string, args []any) {
 	return `u.bucket = ? AND ` + where, append([]any{uploads[0].Bucket}, args...)
 }
 
-// padded repeats the last value, so that statements with more or fewer of them are the same one.
+// padded repeats the last value, so that statements with more or fewer of them are the same one, of a few sizes.
 func padded[T any](values []T) []T {
-	all := make([]T, maxPerStatement)
+	all := make([]T, leastSize(len(values), paddedSizes))
 	for i := range all {
 		all[i] = values[min(i, len(values)-1)]
 	}
 	return all
 }
 
+var paddedSizes = []int{maxPerStatement, 10, 1}
+
+// leastSize returns the least of some sizes, the largest one first, that has room for n; n if none has.
+func leastSize(n int, sizes []int) int {
+	least := n
+	for _, size := range sizes {
+		if size >= n {
+			least = size
+		}
+	}
+	return least
+}
+
 // sizes are how many rows one statement writes: few sizes, so that the statements are few, too.
 var sizes = []int{50, 10, 1}
 
 // sized yields all values in groups that have one of the sizes.
-func sized[T any](all []T) iter.Seq[[]T] {
+func sized[T any](all []T) iter.Seq[[]T] { return sizedBy(all, sizes) }
+
+func sizedBy[T any](all []T, sizes []int) iter.Seq[[]T] {
 	return func(yield func([]T) bool) {
 		for _, n := range sizes {
 			for ; len(all) >= n; all = all[n:] {
