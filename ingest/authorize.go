@@ -156,3 +156,45 @@ func (c *admissionCache) note(k catalog.Package, arch string, t terms, now time.
 	}
 	c.entries[admissionKey{k.Repository, k.Distribution, k.Component, arch}] = cachedTerms{now, t}
 }
+
+// A settingsCache keeps settings for [TermsAge], for packages whose directories depend on them: [catalogdb.DB.Activate] finds a directory
+// that was added since. The zero value is ready; methods may be called concurrently.
+type settingsCache struct {
+	mu      sync.Mutex
+	entries map[catalog.Repository]cachedSettings
+}
+
+type cachedSettings struct {
+	at time.Time
+	catalog.Settings
+}
+
+// recentSettings returns the settings of a repository as they were not longer than [TermsAge] ago. The error wraps
+// [catalogdb.ErrNotFound].
+func (g *Ingester) recentSettings(ctx context.Context, r catalog.Repository) (catalog.Settings, error) {
+	c, now := &g.settings, g.Now()
+	c.mu.Lock()
+	s, ok := c.entries[r]
+	c.mu.Unlock()
+	if ok && now.Sub(s.at) < TermsAge {
+		return s.Settings, nil
+	}
+	read, err := g.Catalog.Settings(ctx, r)
+	if err != nil {
+		return read, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.entries == nil || len(c.entries) >= maxAdmissions {
+		c.entries = map[catalog.Repository]cachedSettings{}
+	}
+	c.entries[r] = cachedSettings{now, read}
+	return read, nil
+}
+
+// forget has the settings of a repository read again: this process has changed them.
+func (c *settingsCache) forget(r catalog.Repository) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.entries, r)
+}

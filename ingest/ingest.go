@@ -94,6 +94,7 @@ type Ingester struct {
 	Log     *slog.Logger
 
 	admissions admissionCache
+	settings   settingsCache
 }
 
 // DefaultMaxSize is the default of [Ingester.MaxSize]: 8 GiB, in bytes.
@@ -142,7 +143,7 @@ func (t *Together) Store(ctx context.Context, u catalog.Upload) (Stored, error) 
 	if k.Embargo != "" { // its directories get it when its train is published
 		return Stored{Package: k, Checked: checked}, nil
 	}
-	dirs, err := g.CopyToArchDirs(ctx, k)
+	dirs, err := g.copyToArchDirs(ctx, k, g.recentSettings)
 	return Stored{Package: k, Dirs: dirs, Checked: checked}, err
 }
 
@@ -300,6 +301,7 @@ func (g *Ingester) declareNeeded(ctx context.Context, u catalog.Upload, k catalo
 	}
 	by := catalog.Actor{User: k.Pusher.User, Job: k.Pusher.Job}
 	created, err := g.Catalog.Declare(catalog.WithActor(ctx, by), *needed, g.Now())
+	g.settings.forget(needed.Repository)
 	if len(created) > 0 {
 		g.Log.Info("created", "repository", needed.Repository.String(), "distribution", needed.Distro.Distribution.String(), "new", strings.Join(created, ", "), "upload", u.String())
 	}
@@ -310,10 +312,17 @@ func (g *Ingester) declareNeeded(ctx context.Context, u catalog.Upload, k catalo
 // from the one where it was stored to the others. It returns the directories that have the package; none for DEB. It
 // may be called again after a fault.
 func (g *Ingester) CopyToArchDirs(ctx context.Context, k catalog.Package) (dirs []string, err error) {
+	return g.copyToArchDirs(ctx, k, g.Catalog.Settings)
+}
+
+// A readSettings reads the settings of a repository.
+type readSettings func(context.Context, catalog.Repository) (catalog.Settings, error)
+
+func (g *Ingester) copyToArchDirs(ctx context.Context, k catalog.Package, settings readSettings) (dirs []string, err error) {
 	if k.Format == catalog.DEB {
 		return nil, nil
 	}
-	if dirs, err = g.archDirs(ctx, k); err != nil {
+	if dirs, err = archDirs(ctx, k, settings); err != nil {
 		return nil, err
 	}
 	for _, dir := range dirs {
@@ -336,12 +345,12 @@ func (g *Ingester) CopyToArchDirs(ctx context.Context, k catalog.Package) (dirs 
 }
 
 // archDirs returns the directories of an RPM package: for one that belongs into several, those of the repository's
-// architectures now.
-func (g *Ingester) archDirs(ctx context.Context, k catalog.Package) ([]string, error) {
+// architectures.
+func archDirs(ctx context.Context, k catalog.Package, settings readSettings) ([]string, error) {
 	if k.Arch != layout.Noarch && !k.Multilib {
 		return layout.RPMDirs(k, nil), nil
 	}
-	s, err := g.Catalog.Settings(ctx, k.Repository)
+	s, err := settings(ctx, k.Repository)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -127,6 +128,7 @@ func TestCrashBetweenClaimAndBlobOfAGrowingSet(t *testing.T) {
 		t.Fatalf("got %v, want the fault", err)
 	}
 	s.declare(el9, "aarch32")
+	s.Now = func() time.Time { return noon.Add(ingest.TermsAge) } // the settings are read again
 	got := s.accept(u)
 	if want := []string{"aarch32", "aarch64", "x86_64"}; !slices.Equal(got.Dirs, want) {
 		t.Errorf("got directories %q, want %q", got.Dirs, want)

@@ -38,8 +38,8 @@ const (
 	quiet         = 40 * time.Millisecond  // a batch is complete when nothing of its repository arrived for so long,
 	maxCollect    = 250 * time.Millisecond // or after so long
 
-	maxWaiting   = 20_000         // uploads in memory; then the source is held back
-	maxWaitingOf = maxWaiting / 4 // of one repository; the others of it are left in staging
+	maxWaiting   = 80_000         // uploads in memory, some 400 bytes each; then the source is held back
+	maxWaitingOf = maxWaiting / 4 // of one repository; the others of it are left in staging, which is listed again once most of these are done
 
 	// Runs that take longer than they should give up their places. So many may have done so.
 	maxOverdue   = 8

@@ -70,6 +70,14 @@ func (f *inFlight) add(u catalog.Upload, settle func(bool), now time.Time) (adde
 	return added
 }
 
+// isActive reports whether an upload is in a queue or a run, or waits to be tried again.
+func (f *inFlight) isActive(u catalog.Upload) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	e, known := f.entries[keyOf(u)]
+	return known && e.active
+}
+
 // park ends work on an upload that has no final verdict yet: another process works on it, or it is stored and its releases are to
 // be published. Its events stay unsettled, unless too many are.
 func (f *inFlight) park(u catalog.Upload) {

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"repomill/pipelines/queue"
@@ -41,8 +42,12 @@ func (d *Dispatcher) scan(ctx context.Context) {
 // maxAsked is how many states a scan asks for at a time.
 const maxAsked = 100
 
-// enqueueUnfinished queues those of some uploads that the catalog does not know. The other passes find those that it knows.
+// enqueueUnfinished queues those of some uploads that the catalog does not know. The other passes find those that it knows. It does not
+// ask for those that are active here.
 func (d *Dispatcher) enqueueUnfinished(ctx context.Context, some []catalog.Upload) {
+	if some = slices.DeleteFunc(some, d.inFlight.isActive); len(some) == 0 {
+		return
+	}
 	states, err := d.Resources.Catalog.States(ctx, some)
 	if err != nil && ctx.Err() == nil {
 		d.Resources.Log.Error("states not read; all that is in staging is looked at", "error", err)

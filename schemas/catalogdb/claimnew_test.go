@@ -75,7 +75,7 @@ func (p *claimPair) random(round int) (claims []pairedClaim) {
 		}
 		claims = append(claims, pairedClaim{pkg: k, train: k.Variant == "" && rnd.IntN(4) == 0, after: rnd.IntN(4)})
 	}
-	held := deb(jammy, "held", "1") // by the train; then the same bytes come to another component
+	held := deb(jammy, "held", "1") // by the train; later rounds have the same bytes in another component
 	if round > 0 {
 		held.Component = "contrib"
 	}
