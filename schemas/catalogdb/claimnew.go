@@ -212,7 +212,7 @@ func claimedByAll(ctx context.Context, tx *transaction, all []claimant) error {
 				cases, uploads = append(cases, p[:]...), append(uploads, p[0])
 			}
 			_, err := tx.ExecContext(ctx, `UPDATE uploads SET package_id = CASE id`+strings.Repeat(` WHEN ? THEN ?`, len(some))+` END, pushed_by = ?, pushed_job = ?
-				WHERE id IN (?`+strings.Repeat(`, ?`, len(some)-1)+`) AND state = ?`, append(append(append(cases, by.User, by.Job), uploads...), catalog.Received)...)
+				WHERE id IN (?`+strings.Repeat(`, ?`, len(some)-1)+`)`, append(append(cases, by.User, by.Job), uploads...)...)
 			if err != nil {
 				return err
 			}
@@ -221,8 +221,8 @@ func claimedByAll(ctx context.Context, tx *transaction, all []claimant) error {
 	return nil
 }
 
-// receivedIDs returns the rows of those uploads that have no outcome yet.
-func receivedIDs(ctx context.Context, q querier, all []claimant) (map[catalog.Upload]int64, error) {
+// receivedIDs returns the rows of those uploads that have no outcome yet, and locks them.
+func receivedIDs(ctx context.Context, tx *transaction, all []claimant) (map[catalog.Upload]int64, error) {
 	var uploads []catalog.Upload
 	for _, c := range all {
 		uploads = append(uploads, c.upload)
@@ -230,7 +230,7 @@ func receivedIDs(ctx context.Context, q querier, all []claimant) (map[catalog.Up
 	ids := map[catalog.Upload]int64{}
 	for some := range byBucket(uploads) {
 		where, args := uploadsCondition(some)
-		_, err := collect(ctx, q, func(scan func(...any) error) (none struct{}, err error) {
+		_, err := collect(ctx, tx, func(scan func(...any) error) (none struct{}, err error) {
 			u := catalog.Upload{Bucket: some[0].Bucket}
 			var id int64
 			var state catalog.UploadState
@@ -238,7 +238,7 @@ func receivedIDs(ctx context.Context, q querier, all []claimant) (map[catalog.Up
 				ids[u] = id
 			}
 			return none, err
-		}, `SELECT u.id, u.object, u.generation, u.state FROM uploads u WHERE `+where, args...)
+		}, `SELECT u.id, u.object, u.generation, u.state FROM uploads u WHERE `+where+tx.forUpdate, args...)
 		if err != nil {
 			return nil, err
 		}
