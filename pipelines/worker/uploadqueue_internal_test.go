@@ -48,7 +48,7 @@ func TestQueueGivesRepositoriesTurns(t *testing.T) {
 func TestQueueLeavesTheExcessOfARepositoryInStaging(t *testing.T) {
 	q := newUploadQueue()
 	taken := 0
-	for i := range 10_000 {
+	for i := range 2 * maxWaitingOf {
 		if q.offer(t.Context(), of("flood", strconv.Itoa(i))) {
 			taken++
 		}
