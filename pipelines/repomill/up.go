@@ -73,6 +73,7 @@ type site struct {
 
 // Run serves until ctx ends.
 func (c *upCmd) Run(ctx context.Context, io stdio) error {
+	calmGC()
 	s := &site{cmd: c, io: io, log: newLogger(io, c.LogFormat, c.LogLevel)}
 	defer s.close()
 	s.log.Info("starting", "version", command.Version())

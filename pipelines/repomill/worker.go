@@ -67,6 +67,7 @@ Exit codes:
 
 // Run works until ctx ends.
 func (c *workerCmd) Run(ctx context.Context, io stdio) error {
+	calmGC()
 	log := newLogger(io, c.LogFormat, c.LogLevel)
 	if err := c.check(); err != nil {
 		return err
