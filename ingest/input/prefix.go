@@ -11,8 +11,8 @@ type Prefix struct {
 	kept []byte
 }
 
-// The memory that is allocated at once: firstStep bytes, then growth times what has arrived, but not more than was asked
-// for. The steps are few, so that what is copied between them stays below a third of the whole.
+// The memory that is allocated at once: firstStep bytes, then growth times what has arrived, or as much as a buffered reader holds, but
+// not more than was asked for. The steps are few, so that what is copied between them stays below a third of the whole.
 const (
 	firstStep = 4 << 10
 	growth    = 4
@@ -23,7 +23,7 @@ const (
 func (p *Prefix) More(n int64) error {
 	for n > 0 {
 		if len(p.kept) == cap(p.kept) {
-			room := max(firstStep, min(int64(len(p.kept))+n, growth*int64(len(p.kept))))
+			room := max(firstStep, min(int64(len(p.kept))+n, max(growth*int64(len(p.kept)), int64(len(p.kept))+p.buffered())))
 			p.kept = append(make([]byte, 0, room), p.kept...)
 		}
 		at := len(p.kept)
@@ -34,6 +34,14 @@ func (p *Prefix) More(n int64) error {
 		}
 	}
 	return nil
+}
+
+// buffered returns how many bytes R holds in memory already.
+func (p *Prefix) buffered() int64 {
+	if b, ok := p.R.(interface{ Buffered() int }); ok {
+		return int64(b.Buffered())
+	}
+	return 0
 }
 
 // Bytes returns all that was read. It is valid until the next read.

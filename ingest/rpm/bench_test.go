@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"repomill/ingest/rpm"
+	"repomill/testdata/corpus"
 	"repomill/testdata/rpmtest"
 )
 
@@ -17,8 +18,8 @@ func BenchmarkRead(b *testing.B) {
 	for i := range 100_000 {
 		large.Files[fmt.Sprintf("/usr/share/hello/%03d/file-with-a-name-%d", i/1000, i)] = ""
 	}
-	for name, spec := range map[string]rpmtest.Spec{"small": small, "100000-files": large} {
-		pkg := rpmtest.Build(b, spec)
+	_, typical := corpus.Corpus{Seed: 4}.RPM(b, 0)
+	for name, pkg := range map[string][]byte{"small": rpmtest.Build(b, small), "typical": typical, "100000-files": rpmtest.Build(b, large)} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

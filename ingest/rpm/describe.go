@@ -1,7 +1,9 @@
 package rpm
 
 import (
+	"bytes"
 	"strconv"
+	"sync"
 
 	"repomill/ingest/input"
 	"repomill/schemas/catalog"
@@ -21,6 +23,8 @@ const (
 // limit.
 func (p *Package) Describe(c *catalog.Package) error {
 	h := p.header
+	room := rooms.Get().(*[]byte)
+	defer rooms.Put(room)
 	left := min(maxFragments, freeFragments+2*(h.end-h.start))
 	for _, part := range []struct {
 		fragment *[]byte
@@ -32,16 +36,21 @@ func (p *Package) Describe(c *catalog.Package) error {
 		{&c.Other, h.other, 0},
 	} {
 		f := fragment{remaining: left}
-		f.grow(part.size)
+		f.grow(part.size, *room)
 		if part.write(&f, c); f.overflow {
 			return input.Reject(catalog.TooLarge, "the package needs more room in the indexes of its repository than a header of its size may ask for; split it, or shorten its paths and texts")
 		}
-		*part.fragment = f.b
+		if *part.fragment = f.b; len(f.b) > 0 && &f.b[:1][0] == &(*room)[:1][0] {
+			*part.fragment = bytes.Clone(f.b)
+		}
 		left -= len(f.b)
 	}
 	c.Needs = needsOf(c.Primary)
 	return nil
 }
+
+// rooms are reused for fragments of small packages, which are copied once their size is known.
+var rooms = sync.Pool{New: func() any { return new(make([]byte, 0, 32<<10)) }}
 
 // primary writes the element of primary.xml, by which clients select a package.
 func (h *header) primary(f *fragment, c *catalog.Package) {
@@ -92,11 +101,12 @@ func entries(f *fragment, name string, deps []dependency) {
 		return
 	}
 	f.start(name)
+	var buf [12]string
 	for _, d := range deps {
-		attributes := []string{"name", d.name}
+		attributes := append(buf[:0], "name", d.name)
 		if comparison := d.comparison(); comparison != "" {
 			attributes = append(attributes, "flags", comparison)
-			attributes = append(attributes, versionAttributes(d.version)...)
+			attributes = appendVersionAttributes(attributes, d.version)
 		}
 		if name == "rpm:requires" && d.isPre() {
 			attributes = append(attributes, "pre", "1")
@@ -106,12 +116,12 @@ func entries(f *fragment, name string, deps []dependency) {
 	f.end(name)
 }
 
-func versionAttributes(s string) []string {
+func appendVersionAttributes(attributes []string, s string) []string {
 	if s == "" {
-		return nil
+		return attributes
 	}
 	epoch, version, release := splitVersion(s)
-	attributes := []string{"epoch", epoch}
+	attributes = append(attributes, "epoch", epoch)
 	if version != "" {
 		attributes = append(attributes, "ver", version)
 	}

@@ -17,13 +17,14 @@ type headerKind struct {
 	entries uint32 // the most that are accepted
 	data    uint32 // the most bytes that are accepted
 	types   map[uint32]tagType
+	minimal map[uint32]uint32 // for each tag that a minimal package has, the most values of it
 }
 
 // The two headers, with the limits of librpm (lib/header.c: hdrblobRead). One is tighter: librpm accepts 256 MiB of
 // data in a main header. Where files have IMA signatures, a signature header has megabytes.
 var (
-	signatureHeader = headerKind{what: "signature header", region: tagSignatureRegion, entries: 32, data: 64 << 20, types: signatureTypes}
-	mainHeader      = headerKind{what: "main header", region: tagMainRegion, entries: 65_535, data: 64 << 20, types: mainTypes}
+	signatureHeader = headerKind{what: "signature header", region: tagSignatureRegion, entries: 32, data: 64 << 20, types: signatureTypes, minimal: minimalCounts(signatureTypes)}
+	mainHeader      = headerKind{what: "main header", region: tagMainRegion, entries: 65_535, data: 64 << 20, types: mainTypes, minimal: minimalCounts(mainTypes)}
 )
 
 const (
@@ -40,6 +41,7 @@ type headerIndex struct {
 	raw     []byte // the whole header without its padding, as header digests cover it
 	data    []byte
 	entries map[uint32]entry
+	minimal []entry // those that a minimal package has, cut to the values that it has
 }
 
 // An entry is the index entry of one tag. Its values are data[offset:end].
@@ -71,7 +73,7 @@ func readHeaderIndex(s *input.Prefix, before int, k headerKind) (*headerIndex, e
 	if err := need(s, int64(entries)*entrySize+int64(size), before, k.what); err != nil {
 		return nil, err
 	}
-	x := &headerIndex{kind: k, raw: s.From(start), entries: make(map[uint32]entry, entries)}
+	x := &headerIndex{kind: k, raw: s.From(start), entries: make(map[uint32]entry, entries), minimal: make([]entry, 0, min(int(entries), len(k.minimal)))}
 	x.data = x.raw[introSize+entries*entrySize:]
 	if err := x.readEntries(int(entries)); err != nil {
 		return nil, err
@@ -123,6 +125,9 @@ func (x *headerIndex) readEntries(n int) error {
 		}
 		last = e.end
 		x.entries[e.tag] = e
+		if most, ok := x.kind.minimal[e.tag]; ok {
+			x.minimal = append(x.minimal, x.cut(e, most))
+		}
 		if i == inside-1 && last != region.offset {
 			return x.malformed(region.tag, "has a gap before its trailer")
 		}

@@ -3,7 +3,6 @@ package rpm
 import (
 	"bytes"
 	"encoding/binary"
-	"maps"
 	"slices"
 
 	"repomill/ingest/input"
@@ -32,7 +31,12 @@ func minimalPackage(signature, main *headerIndex) ([]byte, error) {
 // appendMinimal appends a header with the values of x that are read. ok is false if the result has more than
 // maxMinimal bytes.
 func (x *headerIndex) appendMinimal(b []byte) (_ []byte, ok bool) {
-	entries, size := x.minimalEntries()
+	size := 0
+	for _, e := range x.minimal {
+		size += int(e.end - e.offset)
+	}
+	size += -size & 7 // as that of a signature header must be; go-rpmutils needs no other alignment
+	entries := x.minimal
 	all := introSize + len(entries)*entrySize + size
 	if len(b)+all > maxMinimal {
 		return nil, false
@@ -53,33 +57,21 @@ func (x *headerIndex) appendMinimal(b []byte) (_ []byte, ok bool) {
 	return append(b, make([]byte, size-int(offset))...), true
 }
 
-// minimalEntries returns the entries whose values are read, in the order of tags and cut to the values that are read.
-// size is the number of bytes of the values, rounded up to a multiple of 8, as that of a signature header must be.
-// go-rpmutils needs no other alignment.
-func (x *headerIndex) minimalEntries() (entries []entry, size int) {
-	for _, tag := range slices.Sorted(maps.Keys(x.entries)) {
-		if most, wanted := minimalCount(x.kind.types, tag); wanted {
-			e := x.cut(x.entries[tag], most)
-			entries = append(entries, e)
-			size += int(e.end - e.offset)
+// minimalCounts returns the tags whose values are read, each with the largest number of them that is.
+func minimalCounts(shapes map[uint32]tagType) map[uint32]uint32 {
+	counts := map[uint32]uint32{}
+	for tag, s := range shapes {
+		switch {
+		case s == anyBytes || slices.Contains(notMinimal, tag):
+		case s == oneText:
+			counts[tag] = 1
+		case tag == tagChangeTime || tag == tagChangeName || tag == tagChangeText:
+			counts[tag] = maxIndexedChanges
+		default:
+			counts[tag] = maxCount
 		}
 	}
-	return entries, size + -size&7
-}
-
-// minimalCount returns the largest number of values of a tag that are read. wanted is false for a tag that is not
-// read.
-func minimalCount(shapes map[uint32]tagType, tag uint32) (most uint32, wanted bool) {
-	s, known := shapes[tag]
-	switch {
-	case !known || s == anyBytes || slices.Contains(notMinimal, tag):
-		return 0, false
-	case s == oneText:
-		return 1, true
-	case tag == tagChangeTime || tag == tagChangeName || tag == tagChangeText:
-		return maxIndexedChanges, true
-	}
-	return maxCount, true
+	return counts
 }
 
 // notMinimal are tags that are read without go-rpmutils: files, and digests, which do not match a minimal package.

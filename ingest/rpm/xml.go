@@ -15,11 +15,15 @@ type fragment struct {
 	overflow  bool
 }
 
-// grow allocates room for n bytes of files and for the elements around them. It sets overflow if n exceeds what
-// remains.
-func (f *fragment) grow(n int) {
+// grow allocates room for n bytes of files and for the elements around them, or uses room if that is enough. It sets overflow if n exceeds
+// what remains.
+func (f *fragment) grow(n int, room []byte) {
 	const around = 2 << 10
-	if f.overflow = n > f.remaining; !f.overflow {
+	switch f.overflow = n > f.remaining; {
+	case f.overflow:
+	case n+around <= cap(room):
+		f.b = room[:0]
+	default:
 		f.b = make([]byte, 0, n+around)
 	}
 }
@@ -121,10 +125,22 @@ func escape[T string | []byte](f *fragment, s T) {
 // entities are the escapes of the bytes that text cannot have.
 var entities = [256]string{'&': "&amp;", '<': "&lt;", '>': "&gt;", '\r': "&#13;"}
 
+// escapedInAttributes are the bytes that the value of an attribute cannot have as they are.
+var escapedInAttributes = func() (is [256]bool) {
+	for c := range is {
+		is[c] = c >= utf8.RuneSelf || strings.IndexByte("&<>\"\t\n\r", byte(c)) >= 0
+	}
+	return is
+}()
+
 // escapeAttribute escapes the value of an attribute. It writes characters beyond ASCII as numbers, as createrepo_c
 // does, whose attributes have no document with an encoding.
 func escapeAttribute(s string) string {
-	if !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf || strings.ContainsRune("&<>\"\t\n\r", r) }) {
+	plain := true
+	for i := range len(s) {
+		plain = plain && !escapedInAttributes[s[i]]
+	}
+	if plain {
 		return s
 	}
 	var b strings.Builder
