@@ -83,6 +83,7 @@ func (d *Dispatcher) Serve(ctx context.Context, grace time.Duration) error {
 	d.queue = newUploadQueue()
 	d.pages = newPagesPass()
 	d.releases = newSchedule(d.publishRelease, d.queue.aheadOf)
+	d.releases.many = d.queue.manyOf
 
 	// The source ends last: until then, no other process gets the events that are not settled.
 	ended := make(chan error, 1)

@@ -14,14 +14,17 @@ const (
 	minSpacing   = time.Second      // between the starts of two publishes of one release
 	maxHold      = 30 * time.Second // how long a publish waits for uploads that came before it
 	maxPublishes = 32               // releases published at the same time
+	rests        = 8                // times what a publish took: from its start to the next one, while many uploads wait
 )
 
 // A schedule publishes releases, each in a run of its own: none waits for another. A release that
 // changes while it is published, or waits to be, is published once more and not more often. Before a
-// publish, the small uploads of its repository that are queued already get their rows, so that one publish shows them all.
+// publish, the small uploads of its repository that are queued already get their rows, so that one publish shows them all. While many wait,
+// a release is published in an eighth of the time at most: most of its segments change each time.
 type schedule struct {
 	publish func(context.Context, catalog.Release)
 	ahead   func(catalog.Repository) (reached func() bool) // reports whether all uploads queued now have their rows
+	many    func(catalog.Repository) bool                  // reports whether many uploads wait; nil for never
 	places  chan struct{}
 	running sync.WaitGroup
 
@@ -59,11 +62,14 @@ func (q *schedule) add(ctx, work context.Context, releases []catalog.Release) {
 
 // run publishes a release until nothing has changed since the publish began.
 func (q *schedule) run(ctx, work context.Context, r catalog.Release, d *due) {
+	var rest time.Time
 	for {
-		q.hold(ctx, r.Repository, q.spacing(r))
+		q.hold(ctx, r.Repository, q.spacing(r), rest)
 		q.places <- struct{}{}
 		q.begin(r, d)
+		start := time.Now()
 		q.publish(work, r)
+		rest = start.Add(rests * time.Since(start))
 		<-q.places
 		if q.end(r, d, work.Err() != nil) {
 			return
@@ -103,8 +109,8 @@ func (q *schedule) spacing(r catalog.Release) time.Duration {
 	return time.Until(q.started[r].Add(minSpacing))
 }
 
-// hold waits for a while, and for the uploads that are ahead; not for long, and not once ctx has ended.
-func (q *schedule) hold(ctx context.Context, r catalog.Repository, spacing time.Duration) {
+// hold waits for a while, for the uploads that are ahead and, while many uploads wait, until a time; not for long, and not once ctx has ended.
+func (q *schedule) hold(ctx context.Context, r catalog.Repository, spacing time.Duration, rest time.Time) {
 	if spacing > 0 {
 		select {
 		case <-time.After(spacing):
@@ -112,7 +118,8 @@ func (q *schedule) hold(ctx context.Context, r catalog.Repository, spacing time.
 		}
 	}
 	reached := q.ahead(r)
-	for end := time.Now().Add(maxHold); !reached() && time.Now().Before(end) && ctx.Err() == nil; {
+	rested := func() bool { return q.many == nil || !time.Now().Before(rest) || !q.many(r) }
+	for end := time.Now().Add(maxHold); (!reached() || !rested()) && time.Now().Before(end) && ctx.Err() == nil; {
 		select {
 		case <-time.After(5 * time.Millisecond):
 		case <-ctx.Done():

@@ -94,3 +94,39 @@ func scheduleHolds(t *testing.T) {
 	<-published // although something is ahead
 	q.running.Wait()
 }
+
+// While many uploads wait, a release that takes long is published less often, but not more seldom than maxHold; the last publish does
+// not wait once few are left.
+func TestScheduleRestsWhileManyUploadsWait(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		many       time.Duration // from the begin on
+		took, want time.Duration // of a publish; between the starts of two
+	}{
+		{"few", 0, 3 * time.Second, 3 * time.Second},
+		{"many", time.Hour, 3 * time.Second, rests * 3 * time.Second},
+		{"many, of a small release", time.Hour, 50 * time.Millisecond, minSpacing},
+		{"many, of a slow store", time.Hour, 10 * time.Second, 10*time.Second + maxHold},
+		{"few are left soon", 5 * time.Second, 3 * time.Second, 5 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begin, starts := time.Now(), []time.Duration{}
+				var q *schedule
+				q = newSchedule(func(ctx context.Context, r catalog.Release) {
+					starts = append(starts, time.Since(begin))
+					time.Sleep(tt.took)
+					if len(starts) == 1 {
+						q.add(ctx, ctx, []catalog.Release{r}) // a change came while it was published
+					}
+				}, reached)
+				q.many = func(catalog.Repository) bool { return time.Since(begin) < tt.many }
+				q.add(t.Context(), t.Context(), []catalog.Release{at(0)})
+				q.running.Wait()
+				if len(starts) != 2 || starts[1]-starts[0] < tt.want || starts[1]-starts[0] > tt.want+10*time.Millisecond {
+					t.Errorf("starts at %s, want two, %s apart", starts, tt.want)
+				}
+			})
+		})
+	}
+}

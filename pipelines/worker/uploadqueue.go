@@ -228,6 +228,14 @@ func (q *uploadQueue) aheadOf(r catalog.Repository) (reached func() bool) {
 	}
 }
 
+// manyOf reports whether more small uploads of a repository wait than one batch takes.
+func (q *uploadQueue) manyOf(r catalog.Repository) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.lines[r]
+	return l != nil && len(l.uploads[fresh]) > maxBatch
+}
+
 // beginScan notes that staging is looked through from here on: what was left in it is found.
 func (q *uploadQueue) beginScan() {
 	q.mu.Lock()
