@@ -28,13 +28,36 @@ func (m arMember) padded() int64 { return m.size + m.size&1 }
 // extra reports whether every reader skips the member, as deb(5) requires of names such as "_gpgorigin" of debsigs.
 func (m arMember) extra() bool { return strings.HasPrefix(m.name, "_") }
 
-// The forms of names and numbers that all tools read alike. They disagree about others, and about the long names of
-// GNU ("/0") and BSD ("#1/20").
-var (
-	arName   = regexp.MustCompile(`^([!-.0-~]{1,16})/? *$`)
-	arNumber = regexp.MustCompile(`^[0-9]* *$`)
-	arTime   = regexp.MustCompile(`^[0-9]*(\.[0-9]*)? *$`) // some tools write fractions of a second; dpkg does not read the time
-)
+// arName returns the name in a field of 16 bytes, if that has the form that all tools read alike: printable characters but slashes, perhaps
+// a slash, and blanks. They disagree about others, and about the long names of GNU ("/0") and BSD ("#1/20").
+func arName(field []byte) (name []byte, ok bool) {
+	name = bytes.TrimSuffix(bytes.TrimRight(field, " "), []byte("/"))
+	for _, c := range name {
+		ok = '!' <= c && c <= '~' && c != '/'
+		if !ok {
+			break
+		}
+	}
+	return name, ok
+}
+
+// isArNumber reports whether a field has digits and then blanks. Tools disagree about others.
+func isArNumber(field []byte) bool { return onlyDigits(bytes.TrimRight(field, " ")) }
+
+// isArTime is isArNumber of a time: some tools write fractions of a second. dpkg does not read it.
+func isArTime(field []byte) bool {
+	whole, fraction, _ := bytes.Cut(bytes.TrimRight(field, " "), []byte("."))
+	return onlyDigits(whole) && onlyDigits(fraction)
+}
+
+func onlyDigits(b []byte) bool {
+	for _, c := range b {
+		if !isDigit(c) {
+			return false
+		}
+	}
+	return true
+}
 
 // parseMember reads a member header of 60 bytes: name, time, owner, group, mode, size, and two closing bytes
 // (deb(5)).
@@ -42,23 +65,23 @@ func parseMember(h []byte) (arMember, error) {
 	if !bytes.HasSuffix(h, []byte("`\n")) {
 		return arMember{}, input.Reject(catalog.Malformed, "the archive has %s where the header of a member should be; rebuild the package with dpkg-deb", input.Quote(h))
 	}
-	name := arName.FindSubmatch(h[:16])
-	if name == nil {
+	name, ok := arName(h[:16])
+	if !ok {
 		return arMember{}, input.Reject(catalog.Malformed, "the archive has a member named %s; rebuild the package with dpkg-deb", input.Quote(h[:16]))
 	}
-	if time := h[16:28]; !arTime.Match(time) {
-		return arMember{}, input.Reject(catalog.Malformed, "archive member %s has %s where a time should be; rebuild the package with dpkg-deb", input.Quote(name[1]), input.Quote(time))
+	if time := h[16:28]; !isArTime(time) {
+		return arMember{}, input.Reject(catalog.Malformed, "archive member %s has %s where a time should be; rebuild the package with dpkg-deb", input.Quote(name), input.Quote(time))
 	}
 	for _, number := range [][]byte{h[28:34], h[34:40], h[40:48], h[48:58]} {
-		if !arNumber.Match(number) {
-			return arMember{}, input.Reject(catalog.Malformed, "archive member %s has %s where a number should be; rebuild the package with dpkg-deb", input.Quote(name[1]), input.Quote(number))
+		if !isArNumber(number) {
+			return arMember{}, input.Reject(catalog.Malformed, "archive member %s has %s where a number should be; rebuild the package with dpkg-deb", input.Quote(name), input.Quote(number))
 		}
 	}
 	size, err := strconv.ParseInt(strings.TrimRight(string(h[48:58]), " "), 10, 64)
 	if err != nil {
-		return arMember{}, input.Reject(catalog.Malformed, "archive member %s has no size; rebuild the package with dpkg-deb", input.Quote(name[1]))
+		return arMember{}, input.Reject(catalog.Malformed, "archive member %s has no size; rebuild the package with dpkg-deb", input.Quote(name))
 	}
-	return arMember{name: string(name[1]), size: size}, nil
+	return arMember{name: string(name), size: size}, nil
 }
 
 // An archiveStart reads a package up to the end of its control member, and keeps what it read for the body.
@@ -133,6 +156,10 @@ func (h *archiveStart) debianBinary() error {
 		return err
 	}
 	b = b[:m.size]
+	if string(b) == "2.0\n" { // as dpkg-deb writes it
+		h.formatVersion = bytes.Clone(b)
+		return nil
+	}
 	version := debianBinary.FindSubmatch(b)
 	var major, minor error
 	two := uint64(0)

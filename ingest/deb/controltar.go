@@ -7,6 +7,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"sync"
 
 	"repomill/ingest/input"
 	"repomill/schemas/catalog"
@@ -199,9 +200,14 @@ func unpackRejection(err error, format string, args ...any) error {
 	return input.Reject(catalog.Malformed, format, args...)
 }
 
+// paddings are reused by checkPadding.
+var paddings = sync.Pool{New: func() any { return new([4096]byte) }}
+
 // checkPadding checks that only zeros follow the end of the archive.
 func checkPadding(r io.Reader) error {
-	for b := make([]byte, 4096); ; {
+	room := paddings.Get().(*[4096]byte)
+	defer paddings.Put(room)
+	for b := room[:]; ; {
 		n, err := r.Read(b)
 		if !isZero(b[:n]) {
 			return input.Reject(catalog.Malformed, "control.tar goes on after its end; rebuild the package with dpkg-deb")

@@ -17,6 +17,7 @@
 //	conffiles.go     and triggers.go: two of them
 //	stanza.go        the control file
 //	fields.go        its values
+//	relation.go      one relation to another package
 //	version.go       order of versions
 //	row.go           rows of the catalog
 //	needs.go         dependencies on exact versions

@@ -10,10 +10,17 @@ import (
 	"repomill/schemas/layout"
 )
 
-// namePattern matches the package names of Debian Policy 5.6.1, and those that dpkg and apt accept besides: with
+// validName reports whether a package may have this name: those of Debian Policy 5.6.1, and those that dpkg and apt accept besides: with
 // underscores, and of one letter. dpkg and apt write capital letters in lower case, so that such a package is not
 // found under its name, and two names can be one; they are refused.
-var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9+._-]*$`)
+func validName(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !isDigit(c) && (c < 'a' || c > 'z') && (i == 0 || strings.IndexByte("+._-", c) < 0) {
+			return false
+		}
+	}
+	return s != ""
+}
 
 // identity returns the identity of the package, and checks all fields. The error is a rejection.
 func (fs fields) identity() (catalog.Package, error) {
@@ -29,10 +36,10 @@ func (fs fields) identity() (catalog.Package, error) {
 			return catalog.Package{}, input.Reject(catalog.BadField, "%s has more than one line; write %s on the first", f.name, input.Quote(*f.value))
 		}
 	}
-	if lower := strings.ToLower(p.Name); lower != p.Name && namePattern.MatchString(lower) {
+	if lower := strings.ToLower(p.Name); lower != p.Name && validName(lower) {
 		return catalog.Package{}, input.Reject(catalog.BadField, "Package is %s; dpkg and apt read it as %s, and find it under that name alone: write it so", input.Quote(p.Name), input.Quote(lower))
 	}
-	if len(p.Name) > maxName || !namePattern.MatchString(p.Name) {
+	if len(p.Name) > maxName || !validName(p.Name) {
 		return catalog.Package{}, input.Reject(catalog.BadField, "Package is %s; use 1 to %d lower-case letters, digits, '+', '-', '.' and '_', starting with a letter or digit", input.Quote(p.Name), maxName)
 	}
 	v, err := ParseVersion(p.Version)
@@ -179,10 +186,6 @@ var relationFields = map[string]bool{
 	"breaks": false, "conflicts": false, "replaces": false, "provides": false, "obsoletes": false,
 }
 
-// relationPattern matches one package: name, architecture, operator, version, with any white space between them.
-// Without an operator, dpkg and apt compare for equality.
-var relationPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+._-]*(?::[A-Za-z0-9][A-Za-z0-9-]*)?[ \t\n]*(?:\([ \t\n]*(?:<<|<=|<|=|>=|>>|>)?[ \t\n]*([^ \t\n()]+)[ \t\n]*\))?$`)
-
 // checkRelation returns an error, as the end of a sentence, if dpkg or apt cannot read the value of a relation field.
 // alternatives reports whether the field may have them.
 func checkRelation(value string, alternatives bool) error {
@@ -201,14 +204,14 @@ func checkRelation(value string, alternatives bool) error {
 		}
 		for one := range strings.SplitSeq(group, "|") {
 			one = strings.Trim(one, " \t\n")
-			m := relationPattern.FindStringSubmatch(one)
-			if m == nil || len(one) > maxString {
+			version, ok := parseRelation(one)
+			if !ok || len(one) > maxString {
 				return fmt.Errorf("%s is not a package, such as libc6 or libc6:any (>= 2.31); dpkg or apt cannot read it", input.Quote(one))
 			}
-			if m[1] == "" {
+			if version == "" {
 				continue
 			}
-			if _, err := ParseVersion(m[1]); err != nil {
+			if _, err := ParseVersion(version); err != nil {
 				return fmt.Errorf("%s: %w", input.Quote(one), err)
 			}
 		}

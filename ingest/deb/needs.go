@@ -24,6 +24,9 @@ func (fs fields) needs() (needs []catalog.Need) {
 			continue
 		}
 		for _, relation := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == '|' }) {
+			if _, behind, _ := strings.Cut(relation, "("); !strings.HasPrefix(strings.TrimLeft(behind, " \t\n\f\r"), "=") {
+				continue // most name another relation or none
+			}
 			m := exactRelation.FindStringSubmatch(strings.TrimSpace(relation))
 			if m == nil || m[1] == self || len(m[1]) > maxName {
 				continue

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/mikelolasagasti/xz"
 	"github.com/ulikunitz/xz/lzma"
@@ -59,6 +59,9 @@ func (p *payload) write(b []byte) error {
 		p.bzip2.write(b)
 	}
 	if from := max(0, p.size-maxTail-begin); from < int64(len(b)) {
+		if p.tail == nil {
+			p.tail = takeRoom()
+		}
 		p.tail = append(p.tail, b[from:]...)
 	}
 	if p.verification != nil {
@@ -68,20 +71,39 @@ func (p *payload) write(b []byte) error {
 	if !p.startPending {
 		return nil
 	}
+	if p.start == nil {
+		p.start = takeRoom()
+	}
 	p.start = append(p.start, b[:min(len(b), maxStart-len(p.start))]...)
 	if len(p.start) < maxStart && p.written < p.size {
 		return nil
 	}
 	lead := p.start
 	p.start, p.startPending = nil, false
+	defer putRoom(lead)
 	return input.Guard("the reader of payloads", func() (err error) {
 		p.readWhole, err = checkStart(p.name, lead, p.written == p.size && len(lead) == int(p.size), p.files)
 		return err
 	})
 }
 
+// rooms hold the starts and tails of small members, of which nothing is kept.
+var rooms = sync.Pool{New: func() any { return new(make([]byte, 0, 16<<10)) }}
+
+func takeRoom() []byte { return (*rooms.Get().(*[]byte))[:0] }
+
+func putRoom(b []byte) {
+	if 0 < cap(b) && cap(b) <= maxTail {
+		rooms.Put(&b)
+	}
+}
+
 // end checks the end of the member, after all of its bytes were written.
 func (p *payload) end() error {
+	defer func() {
+		putRoom(p.tail)
+		p.tail = nil
+	}()
 	if p.verification != nil {
 		if err := p.verification.Result(); err != nil {
 			return err
@@ -175,8 +197,10 @@ func decompress(name string, r io.Reader) (out, behind io.Reader, done func(), e
 	switch name {
 	case "data.tar.gz":
 		var g *gzipStream
-		if g, err = newGzipStream(r, new(gzip.Reader)); err == nil {
-			out, behind = g, g.in
+		if g, err = newGzipStream(r); err == nil {
+			out, behind, done = g, g.in, g.done
+		} else {
+			g.done()
 		}
 	case "data.tar.bz2":
 		b := newBzip2Stream(r)

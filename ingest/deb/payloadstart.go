@@ -8,7 +8,6 @@ import (
 	"io"
 	"sync"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/mikelolasagasti/xz"
 	"github.com/ulikunitz/xz/lzma"
@@ -74,9 +73,9 @@ func startReader(name string, start []byte, whole bool) (r io.Reader, done func(
 	done = func() {}
 	switch name {
 	case "data.tar.gz":
-		z := gunzips.Get().(*gzip.Reader)
-		done = func() { gunzips.Put(z) }
-		if r, err = newGzipStream(in, z); err != nil {
+		var g *gzipStream
+		g, err = newGzipStream(in)
+		if r, done = g, g.done; err != nil {
 			done()
 		}
 	case "data.tar.bz2":

@@ -18,7 +18,7 @@ func Identity(name, version, arch string) (catalog.Package, error) {
 	switch {
 	case err != nil:
 		return catalog.Package{}, fmt.Errorf("version %s: %w", input.Quote(version), err)
-	case len(name) > maxName || !namePattern.MatchString(name):
+	case len(name) > maxName || !validName(name):
 		return catalog.Package{}, fmt.Errorf("%s is not a package name", input.Quote(name))
 	case !validArch(arch):
 		return catalog.Package{}, fmt.Errorf("%s is not an architecture", input.Quote(arch))

@@ -6,6 +6,7 @@ import (
 	"compress/bzip2"
 	"errors"
 	"io"
+	"sync"
 
 	"github.com/klauspost/compress/gzip"
 )
@@ -39,9 +40,20 @@ type gzipStream struct {
 	z  *gzip.Reader
 }
 
-func newGzipStream(r io.Reader, z *gzip.Reader) (*gzipStream, error) {
-	g := &gzipStream{bufio.NewReader(r), z}
+// gzipStreams hold streams between two packages: each has a window of 32 KiB.
+var gzipStreams = sync.Pool{New: func() any { return &gzipStream{bufio.NewReader(nil), new(gzip.Reader)} }}
+
+// newGzipStream returns a stream of which the caller calls done, also after an error.
+func newGzipStream(r io.Reader) (*gzipStream, error) {
+	g := gzipStreams.Get().(*gzipStream)
+	g.in.Reset(r)
 	return g, g.next()
+}
+
+// done ends the use of the stream.
+func (g *gzipStream) done() {
+	g.in.Reset(nil)
+	gzipStreams.Put(g)
 }
 
 func (g *gzipStream) next() error {
