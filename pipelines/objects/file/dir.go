@@ -48,6 +48,9 @@ func makeDir(root *os.Root, key string) (d dir, parents []dir, err error) {
 	return d, parents, nil
 }
 
+// readFlags open a file for reading, without waiting and without following a link.
+const readFlags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOFOLLOW | unix.O_CLOEXEC
+
 const dirFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 
 // openDir opens a folder in this one. A link is an error.
@@ -71,7 +74,15 @@ func (d dir) stat(name string) (size int64, modified time.Time, err error) {
 // makeDir opens a folder in this one, creates it if it is absent, and reports whether it did. Its group may write to it if that of the
 // parent may: where people copy packages into staging, they also do below folders that an upload has made.
 func (d dir) makeDir(name string) (sub dir, made bool, err error) {
-	fd, err := unix.Openat(d.fd(), name, dirFlags, 0)
+	return d.makeAbsentDir(name, false)
+}
+
+// makeAbsentDir is [dir.makeDir] for a name that was absent a moment ago, so that it is not looked for first.
+func (d dir) makeAbsentDir(name string, absent bool) (sub dir, made bool, err error) {
+	fd, err := -1, error(fs.ErrNotExist)
+	if !absent {
+		fd, err = unix.Openat(d.fd(), name, dirFlags, 0)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = unix.Mkdirat(d.fd(), name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return sub, false, err
@@ -115,7 +126,7 @@ func (d dir) has(name string) bool {
 
 // open opens a file for reading. It does not block on a pipe or a device, and does not follow a link.
 func (d dir) open(name string) (*os.File, error) {
-	fd, err := unix.Openat(d.fd(), name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	fd, err := unix.Openat(d.fd(), name, readFlags, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -159,7 +159,7 @@ func (c *folders) make(name string) (f *sharedDir, parents []*sharedDir, err err
 		return nil, parents, err
 	}
 	parents = append(parents, parent)
-	d, _, err := parent.makeDir(path.Base(name))
+	d, _, err := parent.makeAbsentDir(path.Base(name), true)
 	if err != nil {
 		return nil, parents, err
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"strconv"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,12 +25,18 @@ func (d dir) createUnnamed() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if unix.Access(procName(fd), unix.F_OK) != nil { // linkFile needs it
-		unix.Close(fd) //nolint:errcheck // nothing was written
-		return nil, unix.ENOSYS
+	if !procSeen.Load() { // linkFile needs it
+		if unix.Access(procName(fd), unix.F_OK) != nil {
+			unix.Close(fd) //nolint:errcheck // nothing was written
+			return nil, unix.ENOSYS
+		}
+		procSeen.Store(true)
 	}
 	return os.NewFile(uintptr(fd), "unnamed"), nil
 }
+
+// procSeen says that /proc was there. It does not go while a process runs; if it did, linkFile would return an error.
+var procSeen atomic.Bool
 
 func procName(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 

@@ -3,7 +3,6 @@ package file
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"syscall"
 	"time"
 
@@ -30,29 +29,29 @@ func inode(info fs.FileInfo) uint64 {
 // (fcntl(2)) only if none has. known is false for files of other users, and on file systems that other machines
 // write to.
 func (d dir) written(name string) (open, known bool) {
-	f, err := d.open(name)
+	fd, err := unix.Openat(d.fd(), name, readFlags, 0)
 	if err != nil {
 		return false, false
 	}
-	defer f.Close()
-	if remote(f) {
+	defer unix.Close(fd) //nolint:errcheck // nothing is written
+	if remote(fd) {
 		return false, false
 	}
-	_, err = unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_RDLCK)
+	_, err = unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_RDLCK)
 	if errors.Is(err, unix.EAGAIN) {
 		return true, true
 	}
 	if err != nil {
 		return false, false
 	}
-	_, err = unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
+	_, err = unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_UNLCK)
 	return false, err == nil
 }
 
 // remote reports whether a file lies on a file system that other machines may write to.
-func remote(f *os.File) bool {
+func remote(fd int) bool {
 	var st unix.Statfs_t
-	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil {
+	if err := unix.Fstatfs(fd, &st); err != nil {
 		return true
 	}
 	switch uint32(st.Type) { //nolint:gosec // the magic numbers have 32 bits
