@@ -9,7 +9,6 @@ import (
 
 	"repomill/schemas/catalog"
 	"repomill/schemas/layout"
-	"repomill/schemas/stall"
 )
 
 // A Recovered counts what [DB.Recover] changed.
@@ -17,12 +16,6 @@ type Recovered struct {
 	Inserted int // rows that were missing here, or not active
 	Replaced int // rows that had other bytes here: the published ones won
 	Yanked   int // rows that were withdrawn there and not here
-}
-
-func (c *Recovered) add(more Recovered) {
-	c.Inserted += more.Inserted
-	c.Replaced += more.Replaced
-	c.Yanked += more.Yanked
 }
 
 // Recover imports a published release whose revision this catalog did not issue: the catalog was restored from an
@@ -45,8 +38,8 @@ func (d *DB) Recover(ctx context.Context, r catalog.Release, rows iter.Seq2[cata
 }
 
 // Rebuild is [DB.Recover] without trust in the rows of the catalog: each becomes what was published, also under a
-// revision that this catalog issued. Then each batch that changes rows has the release get the next revision: clients see those rows already,
-// so that a part of them may be published. If this catalog has published a later revision, the error wraps [ErrOutdated].
+// revision that this catalog issued. Then it is one transaction, for which other changes of the repository wait, and if rows changed, the
+// release gets the next revision. If this catalog has published a later revision, the error wraps [ErrOutdated].
 func (d *DB) Rebuild(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], published catalog.Revision, now time.Time) (Recovered, error) {
 	return d.recover(ctx, r, rows, published, true, now)
 }
@@ -60,7 +53,7 @@ func (d *DB) recover(ctx context.Context, r catalog.Release, rows iter.Seq2[cata
 	switch {
 	case err != nil || known && !rebuild:
 	case known:
-		counts, err = d.rebuild(ctx, foreignRows{r, rows, published, true, now})
+		counts, err = d.rebuild(ctx, r, rows, published, now)
 	default:
 		counts, err = d.recoverForeign(ctx, foreignRows{r, rows, published, rebuild, now})
 	}
@@ -70,56 +63,45 @@ func (d *DB) recover(ctx context.Context, r catalog.Release, rows iter.Seq2[cata
 	return counts, nil
 }
 
-// rebuild imports rows of a revision that this catalog knows, in batches, each in a transaction. One that changes rows issues a revision, so that
-// what a crash leaves is published; a repeat finds those rows as they are to be.
-func (d *DB) rebuild(ctx context.Context, f foreignRows) (all Recovered, err error) {
-	s, err := f.survey(ctx)
-	if err != nil {
-		return all, err
-	}
-	for b, err := range recoveryBatches(f.rows, true) {
-		switch {
-		case err != nil:
-			return all, err
-		case s.sums[b.end()] != b.sum:
-			return all, changedWhileRead(b)
-		}
-		counts, err := d.rebuildBatch(ctx, f, b)
-		if err != nil {
-			return all, err
-		}
-		all.add(counts)
-		stall.Moved(ctx)
-	}
-	return all, nil
-}
-
-func (d *DB) rebuildBatch(ctx context.Context, f foreignRows, b recoveryBatch) (counts Recovered, err error) {
+// rebuild imports rows of a revision that this catalog knows.
+func (d *DB) rebuild(ctx context.Context, r catalog.Release, rows iter.Seq2[catalog.Package, error], published catalog.Revision, now time.Time) (counts Recovered, err error) {
+	var unread error
 	err = d.tx(ctx, func(tx *transaction) error {
-		rec, err := beginRecovery(ctx, tx, f.release, f.now)
+		rec, err := beginRecovery(ctx, tx, r, now)
 		if err != nil {
 			return err
 		}
-		if f.published.Number < rec.release.published {
+		if published.Number < rec.release.published {
 			return ErrOutdated
 		}
-		if err := rec.readPublished(ctx, f.published, true, true); err != nil {
+		if err := rec.readPublished(ctx, published, true, true); err != nil {
 			return err
 		}
-		if err := rec.importBatch(ctx, b.rows); err != nil {
-			return err
+		for batch, err := range recoveryBatches(rows, true) {
+			if err != nil {
+				unread = err
+				return errUnread
+			}
+			if err := rec.importBatch(ctx, batch.rows); err != nil {
+				return err
+			}
 		}
-		if rec.counts != (Recovered{}) { // else they are those of a try whose commit may have gone through unreported
-			counts = rec.counts
-		}
-		return rec.endRebuild(ctx, f.published)
+		counts = rec.counts // of a try whose commit may go through unreported
+		return rec.endRebuild(ctx, published)
 	})
+	if errors.Is(err, errUnread) {
+		err = unread
+	}
 	return counts, err
 }
 
 // ErrOutdated is returned by [DB.Rebuild] if this catalog has published a later revision than the one that was read
 // back.
 var ErrOutdated = errors.New("a newer revision was published since")
+
+// errUnread stands for an error of the rows to be recovered, so that a connection that is lost while they are read
+// is not taken for one to the database, and the transaction is not repeated.
+var errUnread = errors.New("the published rows cannot be read")
 
 // A recovery is one transaction that imports rows of a release.
 type recovery struct {

@@ -135,10 +135,6 @@ func (s survey) begin(m recoveryMark, published catalog.Revision) int {
 	return 0
 }
 
-func changedWhileRead(b recoveryBatch) error {
-	return fmt.Errorf("the published rows %d to %d changed while they were read", b.from+1, b.end())
-}
-
 // errMoved says that another process imports the same rows, and has begun again.
 var errMoved = errors.New("another process recovers the release, too: try again")
 
@@ -158,7 +154,7 @@ func (d *DB) recoverForeign(ctx context.Context, f foreignRows) (Recovered, erro
 		case err != nil:
 			return Recovered{}, err
 		case s.sums[b.end()] != b.sum:
-			return Recovered{}, changedWhileRead(b)
+			return Recovered{}, fmt.Errorf("the published rows %d to %d changed while they were read", b.from+1, b.end())
 		case b.from > at:
 			return Recovered{}, errMoved
 		case b.from < at:
@@ -207,7 +203,7 @@ func (d *DB) recoverBatch(ctx context.Context, f foreignRows, s survey, b recove
 		if err := rec.importBatch(ctx, b.rows); err != nil {
 			return err
 		}
-		mark.counts.add(rec.counts)
+		mark.add(rec.counts)
 		rec.shared = rec.shared || mark.shared
 		if b.end() == s.total {
 			counts, next = mark.counts, ended

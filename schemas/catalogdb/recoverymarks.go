@@ -132,6 +132,12 @@ type recoveryMark struct {
 	began       time.Time
 }
 
+func (m *recoveryMark) add(c Recovered) {
+	m.counts.Inserted += c.Inserted
+	m.counts.Replaced += c.Replaced
+	m.counts.Yanked += c.Yanked
+}
+
 // recoveryMark reads the mark of a release; none if it does not exist.
 func (d *DB) recoveryMark(ctx context.Context, r catalog.Release) (m recoveryMark, err error) {
 	err = d.ask(ctx, func(q querier) error {

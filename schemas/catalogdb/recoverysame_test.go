@@ -176,7 +176,7 @@ func (h *recoveryHistory) recover() {
 			take, pair = twin.db.Rebuild, stateOf(h.t, twin.db, h.release).Revision
 		}
 		rowsAtOnce := 1 << 30
-		if twin.batches || own { // each batch of a rebuild that changes rows issues a revision
+		if twin.batches {
 			rowsAtOnce = size
 		}
 		back := catalogdb.SetRecovery(rowsAtOnce, !twin.batches)
