@@ -277,9 +277,10 @@ func claimAgain(ctx context.Context, tx *transaction, id int64, k catalog.Packag
 }
 
 // notAgain has the file removed that a rejected upload may have stored once more ([claimAgain]): as the withdrawal of the row says or, if that
-// is another one by now, at once. Another upload of the same bytes that is on its way meets [ErrReturning].
+// is another one by now, at once. It may as well have stored none, if it hung: without its index entry the row does not come back before an
+// upload has stored the file again. One of the same bytes that is on its way meets [ErrReturning].
 func notAgain(ctx context.Context, tx *transaction, upload int64) error {
-	_, err := tx.ExecContext(ctx, `UPDATE packages SET removed = CASE WHEN yank_reason = ? THEN ? ELSE ? END
+	_, err := tx.ExecContext(ctx, `UPDATE packages SET removed = CASE WHEN yank_reason = ? THEN ? ELSE ? END, stanza = NULL, primary_xml = NULL, filelists_xml = NULL, other_xml = NULL
 		WHERE state = ? AND removed = ? AND id = (SELECT package_id FROM uploads WHERE id = ?)`,
 		catalog.ReplacedReason, fileKept, fileUrgent, catalog.Yanked, fileAgain, upload)
 	return err

@@ -360,6 +360,53 @@ func replaceRefusedAgain(t *testing.T, db *catalogdb.DB) {
 	}
 }
 
+// Bytes whose file was removed, and whose upload hung until it was given up, have no file: they come back neither with unyank nor with another
+// upload before that has stored it.
+func replaceUnstoredAgain(t *testing.T, db *catalogdb.DB) {
+	declareMutable(t, db, jammy)
+	one, two := build(jammy, 1), build(jammy, 2)
+	activate(t, db, storeAt(t, db, one, 1))
+	activate(t, db, storeAt(t, db, two, 2))
+	publish(t, db, jammy, 3, start)
+	gone, err := db.Find(t.Context(), one)
+	if err == nil {
+		err = errors.Join(db.Removing(t.Context(), gone), db.Removed(t.Context(), gone))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	hangs := uploadOf(one)
+	hangs.Generation = fmt.Sprint(after(time.Hour).UnixMicro())
+	for n := range catalogdb.MaxAttempts {
+		now := after(time.Duration(2+n) * time.Hour)
+		token := take(t, db, hangs, now)
+		if _, claimed, err := db.Claim(t.Context(), one, hangs); err != nil || !claimed {
+			t.Fatalf("claimed again: %v, %v", claimed, err)
+		}
+		if err := db.GiveUp(t.Context(), hangs, token, "hung", now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	checkRejected(t, db, catalogdb.Stored{Upload: hangs}, catalog.Poison, "hung")
+	if back, err := db.CanUnyank(t.Context(), gone, catalog.Upload{}); err != nil || back {
+		t.Errorf("without a file it can come back: %v, %v", back, err)
+	}
+	next := uploadOf(one)
+	next.Generation = fmt.Sprint(after(9 * time.Hour).UnixMicro())
+	s := catalogdb.Stored{Upload: next, Token: take(t, db, next, after(10*time.Hour)), Package: one}
+	if err := db.Activate(t.Context(), []catalogdb.Stored{s}, start); !errors.Is(err, catalogdb.ErrReturning) {
+		t.Errorf("active without a file: %v", err)
+	}
+	if _, claimed, err := db.Claim(t.Context(), one, next); err != nil || !claimed {
+		t.Fatalf("claimed by the next upload: %v, %v", claimed, err)
+	}
+	activate(t, db, s)
+	checkActive(t, db, jammy, one)
+	if body := content(t, db, jammy); len(body) != 1 || !strings.Contains(body[0], "hello") {
+		t.Errorf("the index has %q", body)
+	}
+}
+
 // After the loss of the catalog the uploads of before change nothing, in any order.
 func replaceRecovered(t *testing.T, db *catalogdb.DB) {
 	declareMutable(t, db, jammy)

@@ -48,6 +48,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"other bytes are refused beside another component, and with --if-absent", replaceRefused},
 		{"bytes whose file was removed come back", replaceAfterRemoval},
 		{"bytes that are stored again and refused are removed", replaceRefusedAgain},
+		{"bytes that were to be stored again, and were not, do not come back", replaceUnstoredAgain},
 		{"old uploads replace nothing after the loss of the catalog", replaceRecovered},
 		{"a train takes the place of what is published", replaceByTrain},
 		{"a train with two files of one version is refused", replaceByTrainTwice},
