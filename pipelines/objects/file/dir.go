@@ -79,7 +79,7 @@ func (d dir) makeDir(name string) (sub dir, made bool, err error) {
 
 // makeAbsentDir is [dir.makeDir] for a name that was absent a moment ago, so that it is not looked for first.
 func (d dir) makeAbsentDir(name string, absent bool) (sub dir, made bool, err error) {
-	fd, err := -1, error(fs.ErrNotExist)
+	fd, mine, err := -1, false, error(fs.ErrNotExist)
 	if !absent {
 		fd, err = unix.Openat(d.fd(), name, dirFlags, 0)
 	}
@@ -87,14 +87,14 @@ func (d dir) makeAbsentDir(name string, absent bool) (sub dir, made bool, err er
 		if err = unix.Mkdirat(d.fd(), name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return sub, false, err
 		}
-		made = true
+		made, mine = true, err == nil // another program may have made it just now: its name is not durable yet, and its mode is that program's
 		fd, err = unix.Openat(d.fd(), name, dirFlags, 0)
 	}
 	if err != nil {
 		return sub, made, err
 	}
 	sub = dir{os.NewFile(uintptr(fd), name)}
-	if made {
+	if mine {
 		var parent unix.Stat_t
 		if err = unix.Fstat(d.fd(), &parent); err == nil {
 			err = sub.f.Chmod(0o755 | os.FileMode(parent.Mode&0o020)) // independent of the umask
