@@ -51,6 +51,11 @@ func bePatient(o *s3.Options) {
 	o.RetryMaxAttempts = 0 // which would limit the attempts of throttled requests, too
 }
 
+// IsErrorRetryable implements [aws.Retryer]. The SDK repeats no 429 of which it does not know the code, or that has none.
+func (p *patientRetryer) IsErrorRetryable(err error) bool {
+	return p.throttled(err) || p.RetryerV2.IsErrorRetryable(err)
+}
+
 // MaxAttempts implements [aws.Retryer].
 func (p *patientRetryer) MaxAttempts() int { return max(p.attempts, throttledAttempts) }
 
