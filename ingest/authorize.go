@@ -169,17 +169,19 @@ type cachedSettings struct {
 	catalog.Settings
 }
 
-// recentSettings returns the settings of a repository as they were not longer than [TermsAge] ago. The error wraps
-// [catalogdb.ErrNotFound].
-func (g *Ingester) recentSettings(ctx context.Context, r catalog.Repository) (catalog.Settings, error) {
+// recentSettings returns the settings of the repository of package k as they were not longer than [TermsAge] ago, or as they are if they
+// had no directory for it: its distribution may be newer, and a package is refused for good. The error wraps [catalogdb.ErrNotFound].
+func (g *Ingester) recentSettings(ctx context.Context, k catalog.Package) (catalog.Settings, error) {
 	c, now := &g.settings, g.Now()
 	c.mu.Lock()
-	s, ok := c.entries[r]
+	s, ok := c.entries[k.Repository]
 	c.mu.Unlock()
 	if ok && now.Sub(s.at) < TermsAge {
-		return s.Settings, nil
+		if ds, _ := s.Find(k.Distribution); len(layout.RPMDirs(k, ds.Architectures)) > 0 {
+			return s.Settings, nil
+		}
 	}
-	read, err := g.Catalog.Settings(ctx, r)
+	read, err := g.settingsNow(ctx, k)
 	if err != nil {
 		return read, err
 	}
@@ -188,8 +190,13 @@ func (g *Ingester) recentSettings(ctx context.Context, r catalog.Repository) (ca
 	if c.entries == nil || len(c.entries) >= maxAdmissions {
 		c.entries = map[catalog.Repository]cachedSettings{}
 	}
-	c.entries[r] = cachedSettings{now, read}
+	c.entries[k.Repository] = cachedSettings{now, read}
 	return read, nil
+}
+
+// settingsNow returns the settings of the repository of package k as they are.
+func (g *Ingester) settingsNow(ctx context.Context, k catalog.Package) (catalog.Settings, error) {
+	return g.Catalog.Settings(ctx, k.Repository)
 }
 
 // forget has the settings of a repository read again: this process has changed them.

@@ -312,11 +312,11 @@ func (g *Ingester) declareNeeded(ctx context.Context, u catalog.Upload, k catalo
 // from the one where it was stored to the others. It returns the directories that have the package; none for DEB. It
 // may be called again after a fault.
 func (g *Ingester) CopyToArchDirs(ctx context.Context, k catalog.Package) (dirs []string, err error) {
-	return g.copyToArchDirs(ctx, k, g.Catalog.Settings)
+	return g.copyToArchDirs(ctx, k, g.settingsNow)
 }
 
-// A readSettings reads the settings of a repository.
-type readSettings func(context.Context, catalog.Repository) (catalog.Settings, error)
+// A readSettings reads the settings of the repository of a package.
+type readSettings func(context.Context, catalog.Package) (catalog.Settings, error)
 
 func (g *Ingester) copyToArchDirs(ctx context.Context, k catalog.Package, settings readSettings) (dirs []string, err error) {
 	if k.Format == catalog.DEB {
@@ -350,7 +350,7 @@ func archDirs(ctx context.Context, k catalog.Package, settings readSettings) ([]
 	if k.Arch != layout.Noarch && !k.Multilib {
 		return layout.RPMDirs(k, nil), nil
 	}
-	s, err := settings(ctx, k.Repository)
+	s, err := settings(ctx, k)
 	if err != nil {
 		return nil, err
 	}

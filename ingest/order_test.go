@@ -186,6 +186,18 @@ func TestNoarchWhenTheSetGrew(t *testing.T) {
 	s.wantObjects(string(body), noarchKey("aarch64"), noarchKey("s390x"), noarchKey("x86_64"))
 }
 
+// A distribution that another process adds to a repository takes noarch packages at once, although the settings were read just before.
+func TestNoarchOfADistributionThatIsNew(t *testing.T) {
+	s := newSite(t)
+	body := rpmtest.Build(t, rpmtest.Spec{Arch: "noarch"})
+	s.accept(s.put(rpmObject, body))
+	s.declare(catalog.Distribution{OS: "el", Version: "8"}, "")
+	got := s.accept(s.put("acme/tools/el/8/hello.rpm", body))
+	if want := []string{"aarch64", "x86_64"}; !slices.Equal(got.Dirs, want) {
+		t.Errorf("got directories %q, want %q", got.Dirs, want)
+	}
+}
+
 // plant puts an object into the bucket behind the ingester's back.
 func (s *site) plant(key string, body []byte) {
 	s.t.Helper()

@@ -85,7 +85,7 @@ func (g *Ingester) packageKey(ctx context.Context, k catalog.Package, needed *ca
 	if k.Arch != layout.Noarch {
 		return layout.RPMKey(k, layout.OfferedArch(k)), nil
 	}
-	s, err := g.recentSettings(ctx, k.Repository)
+	s, err := g.recentSettings(ctx, k)
 	if err != nil && needed == nil {
 		return "", err
 	}
