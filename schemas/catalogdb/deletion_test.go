@@ -232,9 +232,14 @@ func deleteUnused(t *testing.T, db *catalogdb.DB) {
 	}
 }
 
-// Pushes that meet a deletion are in it, or are rejected: none is left between.
+// Pushes that meet a deletion are in it, or are rejected: none is left between, and of those only what clients saw comes back.
 func deleteRace(t *testing.T, db *catalogdb.DB) {
 	declare(t, db, jammy)
+	seen := deb(jammy, "seen", "1")
+	if err := push(t, db, seen); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, db, jammy, revisionOf(t, db, jammy), start)
 	const pushes = 12
 	var packages []catalog.Package
 	for i := range pushes {
@@ -242,11 +247,19 @@ func deleteRace(t *testing.T, db *catalogdb.DB) {
 	}
 	var wg sync.WaitGroup
 	errs := make([]error, pushes)
+	pushed := make(chan struct{}, pushes)
 	for i, k := range packages {
-		wg.Go(func() { errs[i] = push(t, db, k) })
+		wg.Go(func() {
+			errs[i] = push(t, db, k)
+			pushed <- struct{}{}
+		})
 	}
-	wg.Go(func() { deleteTools(t, db, start) })
+	wg.Go(func() {
+		<-pushed // one comes before it
+		deleteTools(t, db, start)
+	})
 	wg.Wait()
+	early := 0
 	for i, k := range packages {
 		var rej *catalog.Rejection
 		if errs[i] != nil && !errors.As(errs[i], &rej) {
@@ -256,16 +269,29 @@ func deleteRace(t *testing.T, db *catalogdb.DB) {
 		if !errors.Is(err, catalogdb.ErrNotFound) && (err != nil || found.State == catalog.Active) {
 			t.Errorf("push %d: the package is %s, %v", i, found.State, err)
 		}
-		if states, err := db.States(t.Context(), []catalog.Upload{uploadOf(k)}); err != nil || states[uploadOf(k)] == catalog.Stored {
+		states, err := db.States(t.Context(), []catalog.Upload{uploadOf(k)})
+		if err != nil || states[uploadOf(k)] == catalog.Stored {
 			t.Errorf("push %d: the upload is %v, %v", i, states, err)
 		}
+		if found.State == catalog.Yanked {
+			early++
+			if states[uploadOf(k)] != catalog.Rejected || !strings.Contains(found.Yank.Reason, "before the package was published") {
+				t.Errorf("push %d: withdrawn, %q, and the upload is %v", i, found.Yank.Reason, states)
+			}
+		}
+	}
+	if early == 0 {
+		t.Error("no push came before the deletion")
 	}
 	if _, _, err := db.Undelete(t.Context(), toolsTarget, after(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	for i, k := range packages { // those that were active come back, and no claim does
-		if found, err := db.Find(t.Context(), k); err == nil && found.State == catalog.Yanked {
-			t.Errorf("push %d: the package stays withdrawn", i)
+	if found, err := db.Find(t.Context(), seen); err != nil || found.State != catalog.Active {
+		t.Errorf("what clients saw is %s, %v", found.State, err)
+	}
+	for i, k := range packages {
+		if found, err := db.Find(t.Context(), k); err == nil && found.State == catalog.Active {
+			t.Errorf("push %d: the package came back, and its upload was rejected", i)
 		}
 	}
 }
