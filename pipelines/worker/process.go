@@ -25,7 +25,7 @@ func (d *Dispatcher) process(ctx, work context.Context, b *batch) {
 		return
 	}
 	if stored := d.ingest(work, uploads, b.kind != fresh); stored {
-		d.publishBehind(ctx, work, b.repository)
+		d.publishBehind(ctx, work, b.repository, d.releases.add)
 	}
 }
 

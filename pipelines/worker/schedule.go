@@ -36,6 +36,7 @@ type schedule struct {
 // A due release is waiting or being published.
 type due struct {
 	again bool // something changed since the publish began
+	soon  bool // it does not rest before it is published
 }
 
 func newSchedule(publish func(context.Context, catalog.Release), ahead func(catalog.Repository) func() bool) *schedule {
@@ -47,14 +48,23 @@ func newSchedule(publish func(context.Context, catalog.Release), ahead func(cata
 
 // add has releases published soon. When ctx ends, they are published at once; work bounds that.
 func (q *schedule) add(ctx, work context.Context, releases []catalog.Release) {
+	q.addAll(ctx, work, releases, false)
+}
+
+// addSoon is add of releases that are to be published at the same time: none of them rests, however many uploads wait.
+func (q *schedule) addSoon(ctx, work context.Context, releases []catalog.Release) {
+	q.addAll(ctx, work, releases, true)
+}
+
+func (q *schedule) addAll(ctx, work context.Context, releases []catalog.Release, soon bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, r := range releases {
 		if d, there := q.due[r]; there {
-			d.again = true
+			d.again, d.soon = true, d.soon || soon
 			continue
 		}
-		d := &due{}
+		d := &due{soon: soon}
 		q.due[r] = d
 		q.running.Go(func() { q.run(ctx, work, r, d) })
 	}
@@ -64,7 +74,7 @@ func (q *schedule) add(ctx, work context.Context, releases []catalog.Release) {
 func (q *schedule) run(ctx, work context.Context, r catalog.Release, d *due) {
 	var rest time.Time
 	for {
-		q.hold(ctx, r.Repository, q.spacing(r), rest)
+		q.hold(ctx, r.Repository, q.spacing(r), func() bool { return !time.Now().Before(rest) || q.isSoon(d) })
 		q.places <- struct{}{}
 		q.begin(r, d)
 		start := time.Now()
@@ -81,7 +91,7 @@ func (q *schedule) run(ctx, work context.Context, r catalog.Release, d *due) {
 func (q *schedule) begin(r catalog.Release, d *due) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	d.again = false
+	d.again, d.soon = false, false
 	now := time.Now()
 	for old, at := range q.started {
 		if now.Sub(at) > minSpacing {
@@ -109,8 +119,15 @@ func (q *schedule) spacing(r catalog.Release) time.Duration {
 	return time.Until(q.started[r].Add(minSpacing))
 }
 
-// hold waits for a while, for the uploads that are ahead and, while many uploads wait, until a time; not for long, and not once ctx has ended.
-func (q *schedule) hold(ctx context.Context, r catalog.Repository, spacing time.Duration, rest time.Time) {
+// isSoon reports whether a release is not to rest.
+func (q *schedule) isSoon(d *due) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return d.soon
+}
+
+// hold waits for a while, for the uploads that are ahead and, while many uploads wait, until it has rested; not for long, and not once ctx has ended.
+func (q *schedule) hold(ctx context.Context, r catalog.Repository, spacing time.Duration, rest func() (ended bool)) {
 	if spacing > 0 {
 		select {
 		case <-time.After(spacing):
@@ -118,7 +135,7 @@ func (q *schedule) hold(ctx context.Context, r catalog.Repository, spacing time.
 		}
 	}
 	reached := q.ahead(r)
-	rested := func() bool { return q.many == nil || !time.Now().Before(rest) || !q.many(r) }
+	rested := func() bool { return q.many == nil || rest() || !q.many(r) }
 	for end := time.Now().Add(maxHold); (!reached() || !rested()) && time.Now().Before(end) && ctx.Err() == nil; {
 		select {
 		case <-time.After(5 * time.Millisecond):
@@ -145,8 +162,8 @@ func (d *Dispatcher) publishRelease(ctx context.Context, r catalog.Release) {
 	}
 }
 
-// publishBehind schedules the releases of a repository that are behind.
-func (d *Dispatcher) publishBehind(ctx, work context.Context, of catalog.Repository) {
+// publishBehind schedules the releases of a repository that are behind, by [schedule.add] or [schedule.addSoon].
+func (d *Dispatcher) publishBehind(ctx, work context.Context, of catalog.Repository, add func(ctx, work context.Context, releases []catalog.Release)) {
 	behind, err := d.Resources.Catalog.Unpublished(work)
 	if err != nil {
 		if work.Err() == nil {
@@ -154,5 +171,5 @@ func (d *Dispatcher) publishBehind(ctx, work context.Context, of catalog.Reposit
 		}
 		return
 	}
-	d.releases.add(ctx, work, slices.DeleteFunc(behind, func(r catalog.Release) bool { return r.Repository != of }))
+	add(ctx, work, slices.DeleteFunc(behind, func(r catalog.Release) bool { return r.Repository != of }))
 }

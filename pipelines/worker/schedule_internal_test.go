@@ -130,3 +130,24 @@ func TestScheduleRestsWhileManyUploadsWait(t *testing.T) {
 		})
 	}
 }
+
+// The releases of a train do not rest: clients are to see all of them at once.
+func TestScheduleOfATrainDoesNotRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin, starts := time.Now(), []time.Duration{}
+		q := newSchedule(func(context.Context, catalog.Release) {
+			starts = append(starts, time.Since(begin))
+			time.Sleep(3 * time.Second)
+		}, reached)
+		q.many = func(catalog.Repository) bool { return true }
+		q.add(t.Context(), t.Context(), []catalog.Release{at(0)})
+		time.Sleep(2 * time.Second)
+		q.add(t.Context(), t.Context(), []catalog.Release{at(0)}) // uploads came
+		time.Sleep(3 * time.Second)
+		q.addSoon(t.Context(), t.Context(), []catalog.Release{at(0)}) // while it rests
+		q.running.Wait()
+		if len(starts) != 2 || starts[1] > 5*time.Second+10*time.Millisecond {
+			t.Errorf("starts at %s, want the second one after 5 s", starts)
+		}
+	})
+}

@@ -21,7 +21,7 @@ func (d *Dispatcher) publishTrains(ctx, work context.Context) {
 			}
 		}
 		for _, of := range changed {
-			d.publishBehind(ctx, work, of)
+			d.publishBehind(ctx, work, of, d.releases.addSoon)
 		}
 	}
 }
