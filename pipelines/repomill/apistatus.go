@@ -136,7 +136,10 @@ func (a apiStatus) changes(ctx context.Context, p *model.StatusPage) error {
 	entries, err := a.db.RecentChanges(ctx, p.Name, statusChanges)
 	for _, e := range entries {
 		if e.Elsewhere != nil {
-			if e.Detail, err = a.hide(ctx, e.Detail, *e.Elsewhere, p.Name); err != nil {
+			if e.Detail, err = a.hide(ctx, e.Detail, *e.Elsewhere, p.Name); err == nil {
+				e.Why, err = a.hide(ctx, e.Why, *e.Elsewhere, p.Name)
+			}
+			if err != nil {
 				return err
 			}
 		}

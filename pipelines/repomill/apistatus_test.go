@@ -167,6 +167,24 @@ func TestStatusPageIsBehindRights(t *testing.T) {
 	}
 }
 
+// The history names no private repository that the caller has no right in, neither in what was done nor in why.
+func TestStatusHistoryHidesOtherRepositories(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	const name, secret, jammy = "statushides/tools", "statushides/secretname", "statushides/tools/ubuntu/jammy"
+	s.does(t, 0, "", "repo", "create", "--visibility", "private", secret, "--distribution", "ubuntu/jammy")
+	s.publish(t, jammy, newDEB(t, debtest.Spec{Name: "moves"}))
+	s.does(t, 0, "", "promote", jammy, secret+"/ubuntu/jammy", "moves", "--why", "asked for by "+secret)
+	for token, named := range map[string]int{apiToken(t, s.data, name, "pushers", "push"): 0, apiToken(t, s.data, "statushides", "managers", "manage"): 2} {
+		for _, form := range []string{"status/", "status.json"} {
+			got := visit(t, s.url+"/api/v1/repos/"+name+"/"+form, token)
+			if n := strings.Count(got.body, "secretname"); n != named || !strings.Contains(got.body, "asked for by ") {
+				t.Errorf("%s: %d, and the name of another repository %d times, want %d: %s", form, got.status, n, named, got.body)
+			}
+		}
+	}
+}
+
 // The API alone, on a host of its own, answers the page and its style sheet, without a worker and without the published bucket.
 func TestStatusPageOfTheAPIAlone(t *testing.T) {
 	t.Parallel()
