@@ -84,3 +84,22 @@ func commandsOf(overview string) (names []string) {
 	}
 	return names
 }
+
+// A dry run that finds something to do ends with 5: what is behind it and "&&" never runs.
+func TestNoExampleChainsToADryRun(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("*.md")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	chained := regexp.MustCompile(`(--dry-run|--plan [^-\s]\S*|retain plan|train plan)[^\n|;]* && `)
+	for _, file := range append(files, "../README.md") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range chained.FindAllString(string(text), -1) {
+			t.Errorf("%s: %q: what follows does not run", file, line)
+		}
+	}
+}

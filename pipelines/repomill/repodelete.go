@@ -56,7 +56,8 @@ Exit codes:
 
 Examples:
   repomill repo delete acme/old --dry-run
-  repomill repo delete acme/old --dry-run --plan old.json && repomill apply old.json --why "replaced by acme/tools"
+  repomill repo delete acme/old --dry-run --plan old.json
+  repomill apply old.json --why "replaced by acme/tools"
   repomill repo delete acme/old --yes --why "replaced by acme/tools"
   repomill repo delete acme/tools/ubuntu/bionic --yes --why "end of life"
   repomill repo delete acme/tools/ubuntu/jammy/contrib --dry-run`

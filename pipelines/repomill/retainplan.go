@@ -35,7 +35,8 @@ Exit codes:
 
 Examples:
   repomill retain plan acme/tools
-  repomill retain plan acme/tools/ubuntu/jammy --plan expired.json && repomill apply expired.json`
+  repomill retain plan acme/tools/ubuntu/jammy --plan expired.json
+  repomill apply expired.json`
 }
 
 // A retaining is one run of retain plan or run, or of apply on its plan.

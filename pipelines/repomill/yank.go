@@ -63,7 +63,8 @@ Exit codes:
 
 Examples:
   repomill yank acme/tools/ubuntu/jammy hello=1.0 --reason "breaks the login"
-  repomill yank acme/tools 'hello*' --reason "breaks the login" --dry-run --plan hello.json && repomill apply hello.json
+  repomill yank acme/tools 'hello*' --reason "breaks the login" --dry-run --plan hello.json
+  repomill apply hello.json
   repomill yank acme/tools/el/9 hello=1.0-1 --arch x86_64 --now --reason "has a password in it"`
 }
 
