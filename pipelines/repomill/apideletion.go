@@ -51,7 +51,8 @@ func (a apiDeletion) State(ctx context.Context, t catalog.PackageTarget, grace t
 			plan, _, err = (&deleting{target: t, grace: grace}).plan(of, selected)
 			digest = plan.Digest
 		}
-		if err != nil && !errors.Is(err, catalogdb.ErrTooMany) { // a plan has not so many: the digest is left out
+		_, recovering := errors.AsType[*catalogdb.RecoveringError](err)
+		if err != nil && !recovering && !errors.Is(err, catalogdb.ErrTooMany) { // no plan has so many, or those that are not known yet: the digest is left out
 			return s, a.answer(ctx, t, err)
 		}
 	}
@@ -164,5 +165,5 @@ func (a apiDeletion) answer(ctx context.Context, t catalog.PackageTarget, err er
 			return part
 		}
 	}
-	return err
+	return whileRecovering(err)
 }

@@ -34,12 +34,15 @@ func TestSelectingWhileRecovering(t *testing.T) {
 	for _, args := range [][]string{
 		{"yank", repository, "hel*", "--reason", "bad"}, {"yank", repository, "hel*", "--reason", "bad", "--dry-run"}, {"unyank", repository, "hello"},
 		{"retain", "plan", repository}, {"retain", "run", repository}, {"rollback", jammy, "--to", "1"}, {"promote", repository, "recovering/other", "hello"},
+		{"repo", "delete", repository, "--dry-run", "--plan", filepath.Join(t.TempDir(), "plan.json")},
 	} {
 		s.does(t, 4, sentence, args...)
 	}
 	calls(http.MethodPost, manage, path+"/yank", "package=hello&reason=bad&all=yes", 503, sentence, "try again when repomill status")
 	calls(http.MethodPost, manage, path+"/unyank", "package=hello", 503, sentence)
 	calls(http.MethodGet, manage, path+"/retention/plan.json?distribution=ubuntu/jammy", "", 503, sentence)
+	calls(http.MethodPost, manage, path+"/deletion", "confirm="+repository+"&digest=that", 503, sentence)
+	calls(http.MethodGet, manage, path+"/deletion", "", 200, `"packages":2,"files":2,`, `"deleted":null,"parts":[],"published":`) // what is known, without the digest of a plan
 	says(t, s.does(t, 0, "", "status", jammy), "recovering: 3000 of 10000 rows")
 	if _, err := db.ExecContext(t.Context(), `DELETE FROM recoveries`); err != nil {
 		t.Fatal(err)
