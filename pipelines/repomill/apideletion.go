@@ -113,6 +113,8 @@ func (a apiDeletion) Delete(ctx context.Context, t catalog.PackageTarget, grace 
 	switch {
 	case err != nil && refused != nil && errors.Is(err, refused):
 		return state, api.Conflict(refused.Error() + "; ask for the state, and send its digest")
+	case errors.Is(err, catalogdb.ErrTooMany): // no state has a digest of so many
+		return state, api.Conflict(err.Error() + "; send no digest")
 	case err != nil:
 		return state, a.answer(ctx, t, err)
 	}

@@ -57,6 +57,9 @@ func (d *deleting) plan(of catalogdb.DeletionPreview, s catalogdb.Selected) (p c
 // writePlan prints what would be deleted, each package, and writes it as a plan.
 func (d *deleting) writePlan(ctx context.Context, io stdio, db *catalogdb.DB, f planFlags, by string) error {
 	of, s, err := db.PlanDeletion(ctx, d.target)
+	if errors.Is(err, catalogdb.ErrTooMany) {
+		return fmt.Errorf("%w; without --plan, %s can be deleted as a whole", err, d.target)
+	}
 	if err != nil {
 		return client.NotDeclared(ctx, db, d.target.Repository, err)
 	}
@@ -120,6 +123,8 @@ func (d *deleting) run(ctx context.Context, io stdio, db *catalogdb.DB, p catalo
 	case err == nil:
 	case refused != nil && errors.Is(err, refused):
 		return refused
+	case errors.Is(err, catalogdb.ErrTooMany):
+		return err
 	default:
 		return cmp.Or(refusedDeletion(t, err), client.NotDeclared(ctx, db, t.Repository, err))
 	}

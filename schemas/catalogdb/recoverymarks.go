@@ -34,7 +34,7 @@ type RecoveringError struct {
 }
 
 func (e *RecoveringError) Error() string {
-	return fmt.Sprintf("the packages of %s are being recovered from its published indexes (%s), and a part of them would be selected: try again when repomill status says recovering of it no more; nothing is changed",
+	return fmt.Sprintf("the packages of %s are being recovered from its published indexes (%s), and a part of them would be selected: nothing is changed; try again when repomill status says recovering of it no more and, if it names a fault there, mend that first",
 		e.Release, e.RecoveryState)
 }
 

@@ -22,7 +22,7 @@ import (
 
 // A Bucket is a published bucket in S3, or the part of one below a prefix. The version of an object is
 // its ETag. The SDK retries requests as by default; AWS_MAX_ATTEMPTS and AWS_RETRY_MODE configure it. What the store
-// throttles (503 SlowDown) is repeated for more than a minute. Its methods may be called concurrently.
+// throttles (503 SlowDown) is repeated for some ten seconds. Its methods may be called concurrently.
 type Bucket struct {
 	client   *s3.Client
 	place    place

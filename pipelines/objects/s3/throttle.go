@@ -17,9 +17,10 @@ import (
 )
 
 const (
-	// throttledAttempts is how often a request is sent while the store answers that it gets too many. With the pauses between
-	// them, which double from the first to the longest, that is more than a minute: a store that divides a prefix takes that long.
-	throttledAttempts = 24
+	// throttledAttempts is how often a request is sent while the store answers that it gets too many. The pauses between them, which double from
+	// the first to the longest, are 8 to 16 seconds: less than the 20 that an upload has in a batch, and the minute of a commit. What
+	// fails then begins again later, and does not count as a fault of the upload.
+	throttledAttempts = 8
 	firstPause        = 200 * time.Millisecond
 	longestPause      = 5 * time.Second
 
