@@ -197,7 +197,7 @@ func refusesPlans(t *testing.T, s *site, plan string) {
 		{"a part", string(text[:len(text)/2]), 2, "is not a plan, or not a whole one"},
 		{"something else", `{"a":1}`, 2, "is not a plan"},
 		{"of a later version", strings.Replace(string(text), `"format": 1`, `"format": 9`, 1), 1, "the plan has format 9"},
-		{"of an unknown kind", sealed(t, string(text), "explode", ""), 2, `is a plan of "explode", which this version does not know: it applies those of phase, promote, retain, rollback, train, unyank, yank`},
+		{"of an unknown kind", sealed(t, string(text), "explode", ""), 2, `is a plan of "explode", which this version does not know: it applies those of delete, phase, promote, retain, rollback, train, unyank, yank`},
 		{"with unknown arguments", sealed(t, string(text), "yank", `{"patterns":["hello*"],"reason":"bad","more":1}`), 2, `unknown field "more"`},
 		{"of a kind that does not fit", sealed(t, string(text), "unyank", ""), 2, "unknown field"},
 	} {
