@@ -93,24 +93,31 @@ func readOtherRecovery(ctx context.Context, q querier, s *Snapshot) (*OtherRecov
 	return o, err
 }
 
+// lockMarked locks the releases of a distribution, and returns the one of r, the others, and how far the recovery of r is. The error is
+// [ErrNotFound] if there is no such release.
+func lockMarked(ctx context.Context, tx *transaction, r catalog.Release) (release releaseRow, others []releaseRow, mark recoveryMark, err error) {
+	releases, err := tx.lockedReleases(ctx, r.Repository, r.Distribution)
+	if err != nil {
+		return release, nil, mark, err
+	}
+	at := slices.IndexFunc(releases, func(row releaseRow) bool { return row.arch == r.Arch })
+	if at < 0 {
+		return release, nil, mark, ErrNotFound
+	}
+	release = releases[at] // before it is deleted there
+	mark, err = readMark(ctx, tx, release.id)
+	return release, slices.Delete(releases, at, at+1), mark, err
+}
+
 // PassRecovery has the other releases of a distribution go on without a release whose recovery has failed: they show what it has changed by
 // now with their next revision. What it changes when it goes on comes with a later one.
 func (d *DB) PassRecovery(ctx context.Context, r catalog.Release, now time.Time) error {
 	err := d.tx(ctx, func(tx *transaction) error {
-		releases, err := tx.lockedReleases(ctx, r.Repository, r.Distribution)
-		if err != nil {
-			return err
-		}
-		at := slices.IndexFunc(releases, func(row releaseRow) bool { return row.arch == r.Arch })
-		if at < 0 {
-			return ErrNotFound
-		}
-		mark, err := readMark(ctx, tx, releases[at].id)
+		release, others, mark, err := lockMarked(ctx, tx, r)
 		if err != nil || !mark.shared { // an earlier try, or another process, did
 			return err
 		}
-		release := releases[at]
-		if err := advanceShown(ctx, tx, slices.Delete(releases, at, at+1), now); err != nil {
+		if err := advanceShown(ctx, tx, others, now); err != nil {
 			return err
 		}
 		mark.shared = false
@@ -180,24 +187,15 @@ func deleteMark(ctx context.Context, tx *transaction, release int64) error {
 // distribution that show some of them.
 func (d *DB) AbandonRecovery(ctx context.Context, r catalog.Release, now time.Time) error {
 	err := d.tx(ctx, func(tx *transaction) error {
-		releases, err := tx.lockedReleases(ctx, r.Repository, r.Distribution)
-		if err != nil {
-			return err
-		}
-		at := slices.IndexFunc(releases, func(row releaseRow) bool { return row.arch == r.Arch })
-		if at < 0 {
-			return ErrNotFound
-		}
-		mark, err := readMark(ctx, tx, releases[at].id)
+		release, others, mark, err := lockMarked(ctx, tx, r)
 		if err != nil || mark.sum == "" { // an earlier try, or another process, did
 			return err
 		}
 		if mark.sum == expected { // nothing was to be recovered: it was never published
-			return deleteMark(ctx, tx, releases[at].id)
+			return deleteMark(ctx, tx, release.id)
 		}
-		release := releases[at]
 		if err = advance(ctx, tx, release, now); err == nil && mark.shared {
-			err = advanceShown(ctx, tx, slices.Delete(releases, at, at+1), now)
+			err = advanceShown(ctx, tx, others, now)
 		}
 		if err != nil {
 			return err
