@@ -42,7 +42,7 @@ BUILDERS = ./deploy ./deploy/dataflow ./deploy/monitoring ./testdata/clients ./t
 # Where goroutines meet: what the race detector is worth its time for. It compiles all that a package needs once more, every SDK
 # for the pipelines: make test has those alone that need none, and make race has all.
 RACY_QUICK = ./serve ./pipelines/objects/file
-RACY = ./serve/... ./publish ./pipelines ./pipelines/queue ./pipelines/objects/file
+RACY = ./serve/... ./ingest ./publish ./pipelines ./pipelines/queue ./pipelines/worker ./pipelines/objects/file
 
 .PHONY: bin/repomill-beam bin/repomill-client run build test screenshots test-clients test-flink verify-deploy lint race real bench fuzz faults scale soak year release image tools go-version
 

@@ -220,7 +220,7 @@ const (
 func (f fault) String() string { return [...]string{"no fault", "lost", "stored"}[f] }
 
 // A bucket is a bucket in a folder whose next write can be made to fail, and in which a test can look around
-// just before an object becomes visible. It is for one caller at a time.
+// just before an object becomes visible. It is for one caller at a time while a write is to fail.
 type bucket struct {
 	*file.Bucket
 	create, copy  fault // of the next such write
@@ -233,7 +233,9 @@ func (b *bucket) Create(ctx context.Context, o layout.Object, body io.Reader) er
 		body = &endReader{body, func() { b.beforeVisible(o.Key) }}
 	}
 	f := b.create
-	b.create = 0
+	if f != 0 {
+		b.create = 0
+	}
 	if f == lost {
 		_, err := io.Copy(io.Discard, body)
 		return errors.Join(errFault, err)
@@ -248,7 +250,9 @@ func (b *bucket) Create(ctx context.Context, o layout.Object, body io.Reader) er
 // Copy copies an object, or not.
 func (b *bucket) Copy(ctx context.Context, from string, o layout.Object) error {
 	f := b.copy
-	b.copy = 0
+	if f != 0 {
+		b.copy = 0
+	}
 	if f == lost {
 		return errFault
 	}
