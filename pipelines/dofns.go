@@ -6,15 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
-	"golang.org/x/sync/errgroup"
-
 	"repomill/ingest"
 	"repomill/pipelines/tracing"
 	"repomill/schemas/catalog"
@@ -54,9 +51,6 @@ func (o *opener) Setup(ctx context.Context) (err error) {
 	return err
 }
 
-// minStores is how many packages are stored at a time at least: distant stores are waited for.
-const minStores = 8
-
 // storeFn stores the packages of a batch, several at a time.
 type storeFn struct{ opener }
 
@@ -67,20 +61,14 @@ func (f *storeFn) ProcessElement(ctx context.Context, batch Batch, stored func(S
 		err error
 	}
 	outcomes := make([]outcome, len(batch.Tasks))
-	var g errgroup.Group
-	slots := max(minStores, runtime.GOMAXPROCS(0))
-	g.SetLimit(slots)
+	slots := slotsOf()
 	together := f.r.Ingester.Together(len(batch.Tasks), slots)
-	for i, t := range batch.Tasks {
-		g.Go(func() error {
-			defer together.Finished()
-			start := time.Now()
-			outcomes[i].Stored, outcomes[i].err = f.store(ctx, together, t.Upload(), batch.Alone)
-			tracing.Span(t.Upload(), "store", start, time.Now(), outcomes[i].err)
-			return nil
-		})
-	}
-	g.Wait() //nolint:errcheck // outcomes have the errors
+	inSlots(batch.Tasks, slots, func(i int) {
+		defer together.Finished()
+		start, u := time.Now(), batch.Tasks[i].Upload()
+		outcomes[i].Stored, outcomes[i].err = f.store(ctx, together, u, batch.Alone)
+		tracing.Span(u, "store", start, time.Now(), outcomes[i].err)
+	})
 	for i, o := range outcomes {
 		task := batch.Tasks[i]
 		if rej, ok := errors.AsType[*catalog.Rejection](o.err); ok {

@@ -94,6 +94,9 @@ func (r *Resources) writeVerdicts(ctx context.Context) (finished []catalog.Uploa
 	return finished
 }
 
+// verdictsAtATime is how many verdict objects are written at the same time: a distant store is waited for.
+const verdictsAtATime = 8
+
 // writeVerdictsOf writes the verdict objects of some finished uploads, several at a time, then notes that they are
 // written, and returns those that were. A crash between has them written again.
 func (r *Resources) writeVerdictsOf(ctx context.Context, uploads []catalog.Upload) (written []catalog.Upload, err error) {
@@ -103,7 +106,7 @@ func (r *Resources) writeVerdictsOf(ctx context.Context, uploads []catalog.Uploa
 	}
 	failed := make([]error, len(uploads))
 	var g errgroup.Group
-	g.SetLimit(minStores)
+	g.SetLimit(verdictsAtATime)
 	for i, u := range uploads {
 		g.Go(func() error {
 			v, ok := verdicts[u]
