@@ -216,15 +216,20 @@ func recordActivation(ctx context.Context, tx *transaction, changes []packageCha
 	if err != nil {
 		return err
 	}
-	var uploads []int64
+	var visible []int64  // uploads of what clients may see already: duplicates
 	var awaited [][3]any // an upload, a release, its revision
 	for _, c := range changes {
 		if c.upload == 0 { // it was replaced
 			continue
 		}
-		uploads = append(uploads, c.upload)
+		waits := false
 		for _, r := range c.releases {
-			awaited = append(awaited, [3]any{c.upload, r.id, max(r.revision, revisions[r.id])})
+			revision, issued := revisions[r.id]
+			waits = waits || issued // what was issued just now is not published
+			awaited = append(awaited, [3]any{c.upload, r.id, max(r.revision, revision)})
+		}
+		if !waits {
+			visible = append(visible, c.upload)
 		}
 	}
 	for some := range sized(awaited) {
@@ -237,7 +242,7 @@ func recordActivation(ctx context.Context, tx *transaction, changes []packageCha
 			return err
 		}
 	}
-	return finishUploads(ctx, tx, uploads, now) // duplicates of what is visible already
+	return finishUploads(ctx, tx, visible, now)
 }
 
 // issueForChanged issues a revision for each release that changed, in ascending order of ids, and returns the

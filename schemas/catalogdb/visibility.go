@@ -10,7 +10,7 @@ import (
 )
 
 // recordVisibility records that packages joined a release with a revision or, if they are yanked now, left it. A package that it
-// shows already, or does not show, stays as it is.
+// shows already, or does not show any more, stays as it is.
 func recordVisibility(ctx context.Context, tx *transaction, release, revision int64, packages []int64) error {
 	for some := range slices.Chunk(packages, maxPerStatement) {
 		where, ids := in("package_id", some)
@@ -20,7 +20,15 @@ func recordVisibility(ctx context.Context, tx *transaction, release, revision in
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO visibility (release_id, package_id, came) SELECT ?, k.id, ? FROM packages k
+	}
+	return recordJoined(ctx, tx, release, revision, packages)
+}
+
+// recordJoined is recordVisibility of packages of which none left.
+func recordJoined(ctx context.Context, tx *transaction, release, revision int64, packages []int64) error {
+	for some := range slices.Chunk(packages, maxPerStatement) {
+		_, ids := in("id", some)
+		_, err := tx.ExecContext(ctx, `INSERT INTO visibility (release_id, package_id, came) SELECT ?, k.id, ? FROM packages k
 			LEFT JOIN visibility v ON v.release_id = ? AND v.package_id = k.id AND v.went IS NULL WHERE v.package_id IS NULL AND k.state = ? AND k.`+inID(some),
 			append([]any{release, revision, release, catalog.Active}, ids...)...)
 		if err != nil {
@@ -43,16 +51,22 @@ func recordChanges(ctx context.Context, tx *transaction, changes []packageChange
 	if err != nil {
 		return nil, err
 	}
-	changed := map[int64][]int64{}
+	joined, others := map[int64][]int64{}, map[int64][]int64{} // packages by release
 	for _, c := range changes {
 		for _, r := range c.releases {
-			if c.changed {
-				changed[r.id] = append(changed[r.id], c.pkg)
+			switch {
+			case c.changed && c.upload != 0: // a package leaves on behalf of no upload
+				joined[r.id] = append(joined[r.id], c.pkg)
+			case c.changed:
+				others[r.id] = append(others[r.id], c.pkg)
 			}
 		}
 	}
-	for release, packages := range changed {
-		if err := recordVisibility(ctx, tx, release, revisions[release], packages); err != nil {
+	for release, revision := range revisions {
+		if err := recordVisibility(ctx, tx, release, revision, others[release]); err != nil {
+			return nil, err
+		}
+		if err := recordJoined(ctx, tx, release, revision, joined[release]); err != nil {
 			return nil, err
 		}
 	}
