@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"crypto/rand"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -220,19 +222,28 @@ func (d *Dispatcher) heartbeat(ctx context.Context, l Leases, tasks []pipelines.
 	return func() { cancel(); renewed(); running.Wait() }
 }
 
-// writeProgress writes the verdict objects of unfinished uploads whose state is not the one written before.
+// writeProgress writes the verdict objects of unfinished uploads whose state is not the one written before. Most are finished when it looks.
 func (d *Dispatcher) writeProgress(ctx context.Context, uploads []catalog.Upload, written []catalog.UploadState) {
-	verdicts, err := d.Resources.Catalog.Verdicts(ctx, uploads)
+	states, err := d.Resources.Catalog.States(ctx, uploads)
 	if err != nil {
 		return // the final verdicts are written for certain
 	}
+	numbers := map[catalog.Upload]int{} // of what there is to write
 	for i, u := range uploads {
-		v, ok := verdicts[u]
-		if !ok || v.State.Settled() || v.State == written[i] {
+		if state, known := states[u]; known && !state.Settled() && state != written[i] {
+			numbers[u] = i
+		}
+	}
+	verdicts, err := d.Resources.Catalog.Verdicts(ctx, slices.Collect(maps.Keys(numbers)))
+	if err != nil {
+		return
+	}
+	for u, v := range verdicts {
+		if v.State.Settled() {
 			continue
 		}
 		if err := d.Resources.WriteVerdict(ctx, u, v); err == nil {
-			written[i] = v.State
+			written[numbers[u]] = v.State
 		}
 	}
 }
