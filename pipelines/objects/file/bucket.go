@@ -181,13 +181,14 @@ func (b *Bucket) remember(key string, info fs.FileInfo, v layout.Version) {
 
 // Create implements the Buckets of packages publish and ingest.
 func (b *Bucket) Create(_ context.Context, o layout.Object, body io.Reader) error {
-	if err := b.absent(o.Key); err != nil {
+	folder, err := b.absent(o.Key)
+	if err != nil {
 		return err
 	}
 	f, err := b.writeUnnamed(body)
 	if err == nil {
 		defer f.Close() //nolint:errcheck // it is durable
-		return b.link(o.Key, func(d dir, name string) error { return d.linkFile(f, name) })
+		return b.link(o.Key, !folder, func(d dir, name string) error { return d.linkFile(f, name) })
 	}
 	if !errors.Is(err, errNamed) {
 		return fmt.Errorf("create %s: %w", o.Key, err)
@@ -197,7 +198,7 @@ func (b *Bucket) Create(_ context.Context, o layout.Object, body io.Reader) erro
 		return fmt.Errorf("create %s: %w", o.Key, err)
 	}
 	defer t.remove()
-	return b.linkFrom(t.name, o.Key)
+	return b.linkFrom(t.name, o.Key, !folder)
 }
 
 // errNamed says that a file needs a name while it is written. Nothing of its body was read.
@@ -236,40 +237,43 @@ func (b *Bucket) Copy(_ context.Context, from string, o layout.Object) error {
 	if err := checkKey(from); err != nil {
 		return err
 	}
-	if err := b.absent(o.Key); err != nil {
+	folder, err := b.absent(o.Key)
+	if err != nil {
 		return err
 	}
-	return b.linkFrom(from, o.Key)
+	return b.linkFrom(from, o.Key, !folder)
 }
 
-func (b *Bucket) absent(key string) error {
+// absent returns fs.ErrExist if there is an object under key. folder reports whether there may be a folder for it.
+func (b *Bucket) absent(key string) (folder bool, err error) {
 	if err := checkKey(key); err != nil {
-		return err
+		return false, err
 	}
 	d, err := b.folders.get(path.Dir(key))
 	if err != nil {
-		return nil //nolint:nilerr // there is no such folder yet; if it is something else, link says it
+		return !errors.Is(err, fs.ErrNotExist), nil //nolint:nilerr // if it is something else, link says it
 	}
 	defer b.folders.put(d)
 	if d.has(path.Base(key)) {
-		return fmt.Errorf("create %s: %w", key, fs.ErrExist)
+		return true, fmt.Errorf("create %s: %w", key, fs.ErrExist)
 	}
-	return nil
+	return true, nil
 }
 
-// linkFrom gives a durable file another name. An existing name is fs.ErrExist.
-func (b *Bucket) linkFrom(from, key string) error {
+// linkFrom gives a durable file another name, in a folder that was absent a moment ago or not. An existing name is fs.ErrExist.
+func (b *Bucket) linkFrom(from, key string, absent bool) error {
 	source, err := b.folders.get(path.Dir(from))
 	if err != nil {
 		return fmt.Errorf("create %s: %w", key, err)
 	}
 	defer b.folders.put(source)
-	return b.link(key, func(d dir, name string) error { return d.link(source.dir, path.Base(from), name) })
+	return b.link(key, absent, func(d dir, name string) error { return d.link(source.dir, path.Base(from), name) })
 }
 
-// link has a durable file get its public name, in a folder that it makes. An existing name is fs.ErrExist.
-func (b *Bucket) link(key string, link func(d dir, name string) error) error {
-	d, parents, err := b.folders.make(path.Dir(key))
+// link has a durable file get its public name, in a folder that it makes if it was absent a moment ago, or is by now. An existing name is
+// fs.ErrExist.
+func (b *Bucket) link(key string, absent bool, link func(d dir, name string) error) error {
+	d, parents, err := b.folders.make(path.Dir(key), absent)
 	if err == nil {
 		err = link(d.dir, path.Base(key))
 		parents = append(parents, d)

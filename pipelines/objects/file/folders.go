@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How long, and how many, folders stay open for their next use. Each use looks whether the path leads there still: another program may have
+// How long, up to twice as long, and how many folders stay open for their next use. Each use looks whether the path leads there still: another program may have
 // removed the folder, or put another one in its place.
 const (
-	maxFolderAge = 200 * time.Millisecond
+	maxFolderAge = time.Second
 	maxFolders   = 64
 )
 
@@ -25,8 +25,9 @@ type folders struct {
 	root *os.Root
 	top  dir // the root, for questions by path
 
-	mu   sync.Mutex
-	open map[string]*sharedDir
+	mu    sync.Mutex
+	open  map[string]*sharedDir
+	swept time.Time // when those that were open for long were forgotten
 }
 
 // A sharedDir is an open folder that several callers may use.
@@ -51,7 +52,7 @@ func idOf(st unix.Stat_t) folderID { return folderID{uint64(st.Dev), st.Ino} } /
 // get opens a folder. The caller must pass it to put.
 func (c *folders) get(name string) (*sharedDir, error) {
 	c.mu.Lock()
-	c.forget(func(f *sharedDir) bool { return time.Since(f.opened) > maxFolderAge })
+	c.sweep(time.Now())
 	f := c.open[name]
 	if f != nil {
 		f.users++
@@ -122,6 +123,14 @@ func (c *folders) release(f *sharedDir) {
 	}
 }
 
+// sweep forgets the folders that were open for long. It goes through all of them, and so not at every use. The caller holds the lock.
+func (c *folders) sweep(now time.Time) {
+	if now.Sub(c.swept) > maxFolderAge {
+		c.swept = now
+		c.forget(func(f *sharedDir) bool { return now.Sub(f.opened) > maxFolderAge })
+	}
+}
+
 // forget forgets folders. The caller holds the lock.
 func (c *folders) forget(which func(*sharedDir) bool) {
 	for name, f := range c.open {
@@ -141,10 +150,12 @@ func (c *folders) close() {
 }
 
 // make opens a folder, and creates it with mode 0755 if it is absent. The caller must pass it to put, and parents to sync, which makes
-// the names of new folders durable, also after an error.
-func (c *folders) make(name string) (f *sharedDir, parents []*sharedDir, err error) {
-	if f, err = c.get(name); err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return f, nil, err
+// the names of new folders durable, also after an error. A folder that was absent a moment ago is not looked for first.
+func (c *folders) make(name string, absent bool) (f *sharedDir, parents []*sharedDir, err error) {
+	if !absent {
+		if f, err = c.get(name); err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return f, nil, err
+		}
 	}
 	above := path.Dir(name)
 	if above == "." {
@@ -154,7 +165,7 @@ func (c *folders) make(name string) (f *sharedDir, parents []*sharedDir, err err
 		}
 		return c.keep(name, d), nil, nil
 	}
-	parent, parents, err := c.make(above)
+	parent, parents, err := c.make(above, false)
 	if err != nil {
 		return nil, parents, err
 	}

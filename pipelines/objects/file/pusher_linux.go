@@ -3,6 +3,7 @@ package file
 import (
 	"encoding/json"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -37,9 +38,14 @@ func setPusher(f *os.File, by catalog.Pusher) {
 	}
 }
 
+// pusherTexts hold room for the attribute between two files.
+var pusherTexts = sync.Pool{New: func() any { return new([maxPusherText]byte) }}
+
 // pusherOf returns the pusher of a file; none if that is not known.
 func pusherOf(f *os.File) catalog.Pusher {
-	text := make([]byte, maxPusherText)
+	room := pusherTexts.Get().(*[maxPusherText]byte)
+	defer pusherTexts.Put(room)
+	text := room[:]
 	n, err := unix.Fgetxattr(int(f.Fd()), pusherName, text)
 	if err != nil {
 		return catalog.Pusher{}

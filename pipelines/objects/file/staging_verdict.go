@@ -10,8 +10,9 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"repomill/schemas/layout"
 )
@@ -45,7 +46,7 @@ func (s *Staging) Verdict(_ context.Context, object string) ([]byte, layout.Vers
 	if err != nil {
 		return nil, "", err
 	}
-	f, err := s.root.Open(key)
+	f, err := s.openVerdict(key)
 	if err != nil {
 		return nil, "", misplaced(err)
 	}
@@ -56,6 +57,20 @@ func (s *Staging) Verdict(_ context.Context, object string) ([]byte, layout.Vers
 	}
 	sum := sha256.Sum256(body)
 	return body, layout.Version(hex.EncodeToString(sum[:])), nil
+}
+
+// openVerdict opens a verdict. A link is followed as far as it stays below the root.
+func (s *Staging) openVerdict(key string) (*os.File, error) {
+	d, err := s.folders.get(path.Dir(key))
+	if err != nil {
+		return nil, err
+	}
+	defer s.folders.put(d)
+	f, err := d.open(path.Base(key))
+	if errors.Is(err, syscall.ELOOP) {
+		return s.root.Open(key)
+	}
+	return f, err
 }
 
 // PutVerdict replaces version old of the verdict object of a staging key, or creates it if old is
@@ -128,58 +143,52 @@ func (s *Staging) create(key string, body []byte) error {
 }
 
 func (s *Staging) createIn(key string, body []byte) error {
-	d, parents, err := s.folders.make(path.Dir(key))
+	d, parents, err := s.folders.make(path.Dir(key), false)
 	if err == nil {
 		defer s.folders.put(d)
 	}
 	if err = errors.Join(err, s.folders.sync(parents...)); err != nil {
 		return err
 	}
-	temp, err := s.writePart(key, body)
+	temp, err := d.writePart(body)
 	if err != nil {
 		return err
 	}
-	top, err := s.folders.get(path.Dir(temp))
-	if err != nil {
-		return err
-	}
-	defer s.folders.put(top)
-	if err = d.renameNew(top.dir, path.Base(temp), path.Base(key)); err != nil {
-		s.root.Remove(temp) //nolint:errcheck // hidden from ingest
+	if err = d.renameNew(d.dir, temp, path.Base(key)); err != nil {
+		unix.Unlinkat(d.fd(), temp, 0) //nolint:errcheck // hidden from ingest
 	}
 	return err
 }
 
 // replace replaces a verdict atomically.
 func (s *Staging) replace(key string, body []byte) error {
-	temp, err := s.writePart(key, body)
+	d, err := s.folders.get(path.Dir(key))
 	if err != nil {
 		return fmt.Errorf("write verdict: %w", misplaced(err))
 	}
-	if err := s.root.Rename(temp, key); err != nil {
-		s.root.Remove(temp) //nolint:errcheck // hidden from ingest
+	defer s.folders.put(d)
+	temp, err := d.writePart(body)
+	if err != nil {
+		return fmt.Errorf("write verdict: %w", misplaced(err))
+	}
+	if err := unix.Renameat(d.fd(), temp, d.fd(), path.Base(key)); err != nil {
+		unix.Unlinkat(d.fd(), temp, 0) //nolint:errcheck // hidden from ingest
 		return fmt.Errorf("write verdict: %w", misplaced(err))
 	}
 	return nil
 }
 
-// writePart writes a verdict under a hidden name, in the first folder of its key, which is the fastest to open. It is
-// not made durable: after a crash of the machine, the catalog still has the state of the upload.
-func (s *Staging) writePart(key string, body []byte) (temp string, err error) {
-	top, _, _ := strings.Cut(key, "/")
-	temp = partName(top + "/part")
-	d, err := s.folders.get(path.Dir(temp))
-	if err != nil {
-		return "", err
-	}
-	defer s.folders.put(d)
-	f, err := d.create(path.Base(temp))
+// writePart writes a verdict under a hidden name in its folder. It is not made durable: after a crash of the machine, the
+// catalog still has the state of the upload.
+func (d dir) writePart(body []byte) (temp string, err error) {
+	temp = path.Base(partName("part"))
+	f, err := d.create(temp)
 	if err != nil {
 		return "", err
 	}
 	_, err = f.Write(body)
 	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
-		s.root.Remove(temp) //nolint:errcheck // hidden from ingest
+		unix.Unlinkat(d.fd(), temp, 0) //nolint:errcheck // hidden from ingest
 	}
 	return temp, err
 }
