@@ -31,6 +31,9 @@ func newCompressor(s *scratch) *compressor {
 // buffers hold text until it is in a scratch file.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
+// members hold a gzip member until it is in a scratch file.
+var members = sync.Pool{New: func() any { return new([]byte) }}
+
 // share has equal texts compressed and stored once: packages for all architectures are in the index of each.
 func (p *compressor) share() *compressor {
 	p.texts = map[[sha256.Size]byte]*segment{}
@@ -51,7 +54,12 @@ func (p *compressor) put(s *segment, text *bytes.Buffer, packed []byte) {
 	}
 	p.running.Go(func() (err error) {
 		if packed == nil {
-			packed = gzipmember.Append(nil, text.Bytes())
+			room := members.Get().(*[]byte)
+			defer members.Put(room)
+			packed = gzipmember.Append((*room)[:0], text.Bytes())
+			if cap(packed) < 8*gzipmember.Oversized {
+				*room = packed
+			}
 		}
 		if s.text, err = p.scratch.append(text.Bytes()); err == nil {
 			s.member, err = p.scratch.append(packed)
