@@ -21,6 +21,7 @@ type peer struct {
 	more    func(dir string, file string) []*exec.Cmd       // publishes one more
 	again   func(dir string) []*exec.Cmd                    // writes the indexes of what it has; nil if it cannot
 	own     func(b *testing.B, dir string, files ...string) // puts files where it wants them; nil if it copies them itself
+	stores  []string                                        // folders of packages that somebody has to fill, since it stores nothing itself; nil if it does
 }
 
 var debPeers = []peer{aptly, reprepro, aptFtparchive}
@@ -111,7 +112,7 @@ func generate(dir string) []*exec.Cmd {
 
 var createrepo = peer{
 	name: "createrepo_c", needs: []string{"createrepo_c", "gpg"}, version: []string{"createrepo_c", "--version"},
-	index: "repodata/*-primary.xml.gz",
+	index: "repodata/*-primary.xml.gz", stores: []string{"."},
 	own:   func(b *testing.B, dir string, files ...string) { link(b, dir, files...) },
 	cold:  func(dir string, _ []string) []*exec.Cmd { return createrepoCommands(dir) },
 	more:  func(dir, _ string) []*exec.Cmd { return createrepoCommands(dir, "--update") },
@@ -121,7 +122,7 @@ var createrepo = peer{
 // createrepoEach makes a repository of each architecture, as clients have them.
 var createrepoEach = peer{
 	name: "createrepo_c, two repositories", needs: createrepo.needs, version: createrepo.version,
-	index: "x86_64/repodata/*-primary.xml.gz", lacks: ".aarch64.rpm",
+	index: "x86_64/repodata/*-primary.xml.gz", lacks: ".aarch64.rpm", stores: []string{"x86_64", "aarch64"},
 	own: func(b *testing.B, dir string, files ...string) {
 		for _, f := range files {
 			for _, arch := range []string{"x86_64", "aarch64"} {

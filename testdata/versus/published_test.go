@@ -42,6 +42,7 @@ func more(b *testing.B, format catalog.Format, i int) string {
 type published struct {
 	dir     string
 	expense expense // of one run from nothing
+	copied  expense // of a copy of its packages, if it stores none
 	next    int     // the package that it gets next
 }
 
@@ -56,19 +57,31 @@ func (p peer) publish(b *testing.B, format catalog.Format, times int) *published
 	key(b)
 	r := &published{next: sizes.packages}
 	all := files(b, format, sizes.packages)
-	var es []expense
+	var es, copies []expense
 	for range times {
 		if r.dir != "" {
 			remove(b, r.dir)
 		}
 		r.dir = filepath.Join(work, p.name)
 		p.begin(b, r.dir, all)
+		copies = append(copies, p.copyPackages(b, r.dir))
 		es = append(es, measure(b, p.cold(r.dir, all)...))
 		p.check(b, r.dir, all)
 	}
-	r.expense = median(es)
+	r.expense, r.copied = median(es), median(copies)
 	repositories[p.name] = r
 	return r
+}
+
+// copyPackages measures what it takes to put packages where a peer finds them that stores none: cp -r of their folders.
+func (p peer) copyPackages(b *testing.B, dir string) (e expense) {
+	b.Helper()
+	for _, folder := range p.stores {
+		stored := filepath.Join(work, "stored")
+		e = e.plus(measure(b, command(dir, "cp", "-r", filepath.Join(dir, folder), stored)))
+		remove(b, stored)
+	}
+	return e
 }
 
 // check makes sure that an index has the packages: all of them or, of reprepro, one version of each name.

@@ -16,8 +16,16 @@ import (
 type figure struct {
 	work, who string
 	e         expense
-	bar       float64 // the most that repomill may use, as a share of this one; 0 if this is not a bar
+	bar       float64 // the most CPU that repomill may use, as a share of this one; 0 if this is not a bar
+	wallBar   float64 // the same of wall time
+	limits    []limit // bars of this figure itself
 	note      string
+}
+
+// A limit is a bar that is a figure of its own, such as the peak of memory.
+type limit struct {
+	text string // such as "peak ≤ 512 MB"
+	met  bool
 }
 
 var figures []figure
@@ -49,23 +57,17 @@ func printTable(w io.Writer) {
 	if len(figures) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\n| work | who | CPU | wall | peak MB | repomill's share of that CPU | bar | |\n|---|---|---|---|---|---|---|---|\n")
-	own := map[string]time.Duration{}
+	fmt.Fprintf(w, "\n| work | who | CPU | wall | peak MB | repomill's share of that CPU | of that wall | bars | |\n|---|---|---|---|---|---|---|---|---|\n")
+	own := map[string]expense{}
 	for _, f := range figures {
 		if f.who == ours {
-			own[f.work] = f.e.cpu
+			own[f.work] = f.e
 		}
 	}
 	for _, f := range figures {
-		share, bar := "", ""
-		if cpu, ok := own[f.work]; ok && !strings.HasPrefix(f.who, ours) && f.e.cpu > 0 {
-			ratio := float64(cpu) / float64(f.e.cpu)
-			share = fmt.Sprintf("%.3f", ratio)
-			if f.bar > 0 {
-				bar = fmt.Sprintf("≤ %g: %s", f.bar, map[bool]string{true: "met", false: "**not met**"}[ratio <= f.bar])
-			}
-		}
-		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", f.work, f.who, shown(f.e.cpu), shown(f.e.wall), shownMB(f.e.peak), share, bar, f.note)
+		cpu, wall, bars := f.beside(own[f.work])
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n",
+			f.work, f.who, shown(f.e.cpu), shown(f.e.wall), shownMB(f.e.peak), cpu, wall, strings.Join(bars, "; "), f.note)
 	}
 	fmt.Fprintf(w, "\n%s, %d CPUs (%s), %s", runtime.GOOS, runtime.NumCPU(), processor(), runtime.Version())
 	for _, p := range slices.Concat(debPeers, rpmPeers) {
@@ -75,6 +77,31 @@ func printTable(w io.Writer) {
 	}
 	fmt.Fprintf(w, "\n\n")
 }
+
+// beside returns what repomill takes as shares of another figure of the same work, and which bars it meets.
+func (f figure) beside(own expense) (cpu, wall string, bars []string) {
+	for _, l := range f.limits {
+		bars = append(bars, l.text+": "+verdict(l.met))
+	}
+	if strings.HasPrefix(f.who, ours) {
+		return "", "", bars
+	}
+	share := func(what string, own, other time.Duration, bar float64) string {
+		if own <= 0 || other <= 0 {
+			return ""
+		}
+		ratio := float64(own) / float64(other)
+		if bar > 0 {
+			bars = append(bars, fmt.Sprintf("%s ≤ %g: %s", what, bar, verdict(ratio <= bar)))
+		}
+		return fmt.Sprintf("%.3f", ratio)
+	}
+	cpu = share("CPU", own.cpu, f.e.cpu, f.bar)
+	wall = share("wall", own.wall, f.e.wall, f.wallBar)
+	return cpu, wall, bars
+}
+
+func verdict(met bool) string { return map[bool]string{true: "met", false: "**not met**"}[met] }
 
 // processor returns the name of the machine's processor.
 func processor() string {
