@@ -19,6 +19,7 @@ var (
 	runs   = flag.Int("versus.runs", 3, "take the median of so many")
 	n      = flag.Int("versus.n", 0, "packages in a repository; default 1,000, or 20,000 with -versus.full")
 	rows   = flag.String("versus.rows", "", "packages in repositories that are rows only, such as 100000,1000000; default 5000, or 100000 with -versus.full")
+	many   = flag.Int("versus.releases", 0, "releases that get a package each at the same time; default 100, or 1,000 with -versus.full")
 	binary = flag.String("versus.binary", "", "the repomill to measure; built if empty")
 	plotTo = flag.String("versus.plot", "", "file for a plot (SVG) of what one more package costs, by the sizes of -versus.rows")
 	dir    = flag.String("versus.dir", "", "where to put everything; default a new temporary folder")
@@ -30,6 +31,7 @@ var sizes struct {
 	rows     []int // packages in repositories of rows
 	big      int   // packages with 100,000 files
 	queued   int   // packages in each of six releases
+	releases int   // that get a package each at the same time
 	pushes   int   // of one package each, for one figure of a running process, whose CPU is counted in steps of 10 ms
 	latency  int   // pushes, one at a time; 50 times as many under load
 	bytes    int64 // of one large package
@@ -82,9 +84,11 @@ func setSizes() error {
 	s := &sizes
 	s.packages, s.big, s.queued, s.pushes, s.latency, s.bytes, s.large = cmp.Or(*n, 1000), 3, 1000, 4, 20, 256<<20, 3
 	list := cmp.Or(*rows, "5000")
+	s.releases = cmp.Or(*many, 100)
 	if *full {
 		s.packages, s.big, s.queued, s.pushes, s.latency, s.bytes, s.large = cmp.Or(*n, 20_000), 100, 14_000, 10, 100, 1<<30, 5
 		list = cmp.Or(*rows, "100000")
+		s.releases = cmp.Or(*many, 1000)
 	}
 	for text := range strings.SplitSeq(list, ",") {
 		size, err := strconv.Atoi(text)

@@ -23,6 +23,7 @@ func BenchmarkQueued(b *testing.B) {
 		for b.Loop() {
 			s := newSite(b, "queued")
 			defer remove(b, s.data)
+			s.ofRows(sizes.queued)
 			want := map[string]int{}
 			var releases []catalog.Release
 			for _, name := range codenames {

@@ -25,7 +25,7 @@ func seeded(b *testing.B, r catalog.Release, count int, rows func() corpus.Rows)
 		start := time.Now()
 		corpus.Seed(b, s.data, r, rows())
 		b.Logf("%d rows of %s made in %s", count, r, time.Since(start).Round(time.Second))
-		s.rows, s.next = count, count
+		s.ofRows(count)
 		copyFile(b, filepath.Join(s.data, "catalog.db"), s.data+".db")
 		seededSites[name] = s
 	}

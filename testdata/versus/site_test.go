@@ -29,8 +29,9 @@ func target(r catalog.Release) string { return r.Repository.String() + "/" + r.D
 type site struct {
 	data string
 	up   *proctest.Process
-	rows int // that it begins with, if it was seeded
-	next int // the package that is pushed next; no two pushes are of the same one
+	rows int      // that it begins with, if it was seeded
+	more []string // flags
+	next int      // the package that is pushed next; no two pushes are of the same one
 }
 
 // newSite makes a data folder with a signing key of RSA-4096.
@@ -52,13 +53,18 @@ func newSite(b *testing.B, name string) *site {
 	return s
 }
 
+// ofRows makes a site one whose first packages are rows alone. No contents can be read of them, and a process that tries does nothing else.
+func (s *site) ofRows(count int) {
+	s.rows, s.next, s.more = count, count, []string{"--contents-max-size", "0"}
+}
+
 // staging returns the folder into which the packages of a release go.
 func (s *site) staging(r catalog.Release) string { return filepath.Join(s.data, "staging", target(r)) }
 
 // start starts the process and waits until it is ready.
 func (s *site) start(b *testing.B) {
 	b.Helper()
-	cmd := command(s.data, *binary, proctest.UpArgs(s.data)...)
+	cmd := command(s.data, *binary, proctest.UpArgs(s.data, s.more...)...)
 	log, err := os.Create(s.data + ".log")
 	if err != nil {
 		b.Fatal(err)
