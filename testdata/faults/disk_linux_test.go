@@ -1,7 +1,9 @@
 package faults_test
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,12 +81,49 @@ func TestDiskIsFull(t *testing.T) {
 			if err := s.ingest(); err != nil {
 				t.Fatal(err)
 			}
-			got := s.outcome()
-			for release, want := range oldAndMore {
-				if names := strings.Join(got.Packages[release], ", "); names != want {
-					t.Errorf("%s has %q, want %q", release, names, want)
-				}
-			}
+			s.wantPackages(oldAndMore)
 		})
+	}
+}
+
+// The disk of the cache is full. Everything is published as it is with room, in this process and the next one, and the log says what the cache
+// lacks.
+func TestCacheIsFull(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	fill := mount(t, filepath.Join(dir, "cache"))
+	s := newSiteIn(t, dir, "")
+	if err := old(s); err != nil {
+		t.Fatal(err)
+	}
+	defer fill()()
+	var log bytes.Buffer
+	s.Log = slog.New(slog.NewTextHandler(&log, nil))
+	s.Publisher.Close() // or the next one finds the folder in use
+	s.restart()
+	more(s)
+	s.clock.advance(time.Minute)
+	if err := s.ingest(); err != nil {
+		t.Fatal(err)
+	}
+	s.wantPackages(oldAndMore)
+	if says := log.String(); !strings.Contains(says, "no room for a rendering") || !strings.Contains(says, "folder="+filepath.Join(dir, "cache")) {
+		t.Errorf("the log does not say that the cache has no room: %s", says)
+	}
+	s.restart()
+	if err := yank(s); err != nil {
+		t.Fatal(err)
+	}
+	s.wantPackages(map[string]string{jammy: "more 1.0 amd64", el9: "more 1.0-1 noarch", aarch64: "more 1.0-1 noarch"})
+}
+
+// wantPackages fails unless clients see these packages of each release.
+func (s *site) wantPackages(want map[string]string) {
+	s.t.Helper()
+	got := s.outcome()
+	for release, names := range want {
+		if seen := strings.Join(got.Packages[release], ", "); seen != names {
+			s.t.Errorf("%s has %q, want %q", release, seen, names)
+		}
 	}
 }

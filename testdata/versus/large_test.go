@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"repomill/schemas/catalog"
 	"repomill/testdata/debtest"
 )
 
@@ -29,7 +30,7 @@ func BenchmarkLarge(b *testing.B) {
 				copied := file + ".copy"
 				bare = append(bare, measure(b, command(work, "cp", file, copied), command(work, "sha256sum", file)))
 				remove(b, copied)
-				es = append(es, s.during(b, func() { s.stage(b, file) }))
+				es = append(es, s.during(b, func() { s.stage(b, jammy, file) }))
 			}
 			s.stop(b)
 			record(b, figure{who: ours, e: median(es), note: "the running process"})
@@ -58,13 +59,13 @@ func largeDeb(b *testing.B, i int) string {
 }
 
 // stage moves a file into staging, waits until its verdict says published, and removes it.
-func (s *site) stage(b *testing.B, file string) {
+func (s *site) stage(b *testing.B, r catalog.Release, file string) {
 	b.Helper()
-	staged := filepath.Join(s.staging(jammy), filepath.Base(file))
+	staged := filepath.Join(s.staging(r), filepath.Base(file))
 	if err := os.Rename(file, staged); err != nil {
 		b.Fatal(err)
 	}
-	verdict := filepath.Join(s.data, "staging", ".results", target(jammy), filepath.Base(file)+".json")
+	verdict := filepath.Join(s.data, "staging", ".results", target(r), filepath.Base(file)+".json")
 	for end := time.Now().Add(10 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		body, err := os.ReadFile(verdict)
 		if err == nil && strings.Contains(string(body), `"published"`) {

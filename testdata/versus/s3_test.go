@@ -44,24 +44,37 @@ func onS3(b *testing.B, r catalog.Release, count int) {
 	server, meter := s3test.Start(b), &meter{counts: map[string]traffic{}}
 	s.startWorker(b, meter.before(b, server.URL("packages")))
 	s.drained(b, map[string]int{r.String(): count})
-	p := pushing{r: r, s: s, count: 1, file: func(i int) string {
-		if r.Arch == "" {
-			return more(b, catalog.DEB, i)
-		}
-		return more(b, catalog.RPM, i)
-	}}
-	p.next(b) // what comes once, comes here
+	s.stageNext(b, r) // what comes once, comes here
 	meter.reset()
 	for range sizes.pushes {
-		p.once(b)
+		s.stageNext(b, r)
 	}
 	counts := meter.reset()
 	s.kill() // pages are made beside, of all rows
 	record(b, figure{who: ours, note: counts.said(sizes.pushes)})
+	var lines strings.Builder
 	for _, what := range slices.Sorted(maps.Keys(counts)) {
 		c := counts[what]
-		b.Logf("%-60s %6.2f requests %12.3f MB for each publish", what, float64(c.requests)/float64(sizes.pushes), float64(c.bytes)/1e6/float64(sizes.pushes))
+		fmt.Fprintf(&lines, "\n%-50s %8.2f requests %10.3f MB", what, float64(c.requests)/float64(sizes.pushes), float64(c.bytes)/1e6/float64(sizes.pushes))
 	}
+	b.Logf("for each publish, pages of all rows beside:%s", lines.String())
+}
+
+// stageNext stages the next package that the release can take, and waits until it is published.
+func (s *site) stageNext(b *testing.B, r catalog.Release) {
+	b.Helper()
+	for packages.RPMArch(s.next) != "x86_64" {
+		s.next++
+	}
+	format := catalog.DEB
+	if r.Arch != "" {
+		format = catalog.RPM
+	}
+	if err := os.MkdirAll(s.staging(r), 0o755); err != nil {
+		b.Fatal(err)
+	}
+	s.stage(b, r, more(b, format, s.next))
+	s.next++
 }
 
 // startWorker starts a worker on a bucket, with the staging folder and the catalog of the site.
@@ -132,7 +145,11 @@ func (m *meter) before(b *testing.B, bucket string) string {
 func (m *meter) count(r *http.Request) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	what := s3Operation(r) + " " + purpose(r.URL.Path)
+	path := r.URL.Path
+	if q := r.URL.Query(); q.Has("list-type") {
+		path = "/" + q.Get("prefix")
+	}
+	what := s3Operation(r) + " " + purpose(path)
 	c := m.counts[what]
 	c.requests++
 	c.bytes += max(r.ContentLength, 0)
