@@ -13,6 +13,10 @@
 // The peers are set up as their manuals say, for the least work that gives clients the same: two
 // architectures, one component, indexes compressed with gzip only, no Contents, no databases for yum, and one
 // OpenPGP signature (gpg, RSA-4096, a key without passphrase; what gpg-agent spends is not counted).
+// createrepo_c stores no packages: cp -r of them, measured in the same run, is added to what a cold run takes of it.
+// The bars are in the table, each met or not: shares of the CPU and the wall time of the peer that does the same
+// work, and memory, latency and time of repomill alone. The bar of one more package beside aptly holds at each size
+// of -versus.n.
 // reprepro keeps one version of a name, and so indexes a sixth less than the others. What is compared with a
 // cold run is the same files for all. One more package and a reindex find the repository made from rows at
 // repomill, those of RPM for one architecture as createrepo_c has them in one folder. repomill does more than the
