@@ -35,6 +35,7 @@ func (a apiYank) Yank(ctx context.Context, c yank.Call, wait time.Duration) (res
 	if err != nil {
 		return result, err
 	}
+	which.Back = true
 	by := catalog.ActorOf(ctx).User
 	y := &yanking{by: by, which: which, args: yankArgs{Patterns: textsOf(c.Patterns), Reason: c.Reason, All: c.All}}
 	p := &plannedOnce{plan: y.plan}

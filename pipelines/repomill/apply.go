@@ -98,6 +98,7 @@ func (c *applyCmd) yank(ctx context.Context, io stdio, p catalog.Plan) error {
 	err := c.readArgs(p, &y.args)
 	if err == nil {
 		y.which, err = (yankTarget{Target: p.Target.String(), Packages: y.args.Patterns, Arch: y.args.Arch}).selection()
+		y.which.Back = true
 	}
 	if err == nil {
 		err = y.checkNow(ctx, false)

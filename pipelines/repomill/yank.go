@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"repomill/pipelines/command"
@@ -52,13 +53,16 @@ func (yankCmd) Help() string {
 release. Their files stay for the retention period, for clients that have an old index. Name, version and architecture are never used
 for other bytes. Installed packages stay installed. The keyring package of the repository is withdrawn by its name alone, not by a glob.
 
+While the packages of a release are recovered from its published indexes, after the catalog was lost, only NAME=VERSION of what is back already
+is withdrawn: repomill status says how far that is. The recovery does not bring it back, and clients see the withdrawal once it ends.
+
 Exit codes:
   0  clients no longer see the packages; with --dry-run: nothing would change
   1  a pattern selects nothing, or a release would be left without packages; nothing is changed
   2  usage
   3  recorded, but not published in time, or no worker runs; with --now: or a copy in staging is not removed yet.
      A worker completes it once one runs, except for --invalidate
-  4  the catalog, bucket or CDN cannot be reached; run the command again to complete it
+  4  the catalog, bucket or CDN cannot be reached, or a release is being recovered; run the command again to complete it
   5  with --dry-run: something would change
 
 Examples:
@@ -95,6 +99,7 @@ func (c *yankCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
+	s.Back = true
 	if !plainText(c.Reason) {
 		return command.Usage("--reason %q: use printable characters on one line, at most 200", c.Reason)
 	}
@@ -192,6 +197,9 @@ func (y *yanking) run(ctx context.Context, io stdio, db *catalogdb.DB) error {
 	if err != nil {
 		return explained(ctx, db, y.which, refused, err)
 	}
+	for _, l := range notBack(y.which, done.Recovering) {
+		fmt.Fprintf(io.err, "note: %s in %s: %s\n", l.Package, l.Place, command.Printable(l.Why))
+	}
 	var r *removal
 	if y.args.Now {
 		if r, err = y.begin(ctx, db, done.Packages); err != nil {
@@ -254,6 +262,7 @@ func (y *yanking) plan(s catalogdb.Selected) (chosen []catalogdb.SelectedPackage
 			p.LeftOut = append(p.LeftOut, catalog.PlanLeftOut{Place: k.Package.Place().String(), Package: nameOf(k.Package), Why: why})
 		}
 	}
+	p.LeftOut = append(p.LeftOut, notBack(y.which, s.Recovering)...)
 	if len(chosen) == 0 {
 		return nil, p, fmt.Errorf("nothing is withdrawn: %s in %s is left out: %s", p.LeftOut[0].Package, p.LeftOut[0].Place, p.LeftOut[0].Why)
 	}
@@ -267,6 +276,15 @@ func (y *yanking) plan(s catalogdb.Selected) (chosen []catalogdb.SelectedPackage
 		return nil, p, err
 	}
 	return chosen, p, y.checkEmptied(s, p)
+}
+
+// notBack says of each release that is being recovered what is withdrawn of it.
+func notBack(s catalogdb.Selection, recovering []*catalogdb.RecoveringError) (all []catalog.PlanLeftOut) {
+	for _, e := range recovering {
+		all = append(all, catalog.PlanLeftOut{Place: e.Release.String(), Package: strings.Join(textsOf(s.Patterns), " "),
+			Why: e.State() + ": what is back by now is withdrawn, and stays so; clients see that once the recovery ends, and what comes back later is not withdrawn: " + e.Way()})
+	}
+	return all
 }
 
 // formatOf returns the format of an item: DEB packages have components.

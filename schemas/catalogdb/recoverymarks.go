@@ -1,11 +1,11 @@
 package catalogdb
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -31,21 +31,103 @@ func (s RecoveryState) String() string {
 type RecoveringError struct {
 	Release catalog.Release
 	RecoveryState
+	Fault  string // why its last try failed; empty if none did
+	Absent string // the exact pattern that selects nothing by now; empty for another reason
 }
 
 func (e *RecoveringError) Error() string {
-	return fmt.Sprintf("the packages of %s are being recovered from its published indexes (%s), and a part of them would be selected: nothing is changed; try again when repomill status says recovering of it no more and, if it names a fault there, mend that first",
-		e.Release, e.RecoveryState)
+	why := ", and a part of them would be selected"
+	if e.Absent != "" {
+		why = ", and " + e.Absent + " is not among those that are back"
+	}
+	return e.State() + why + ": nothing is changed; " + e.Way()
+}
+
+// State says in what state the recovery is.
+func (e *RecoveringError) State() string {
+	fault := ""
+	if e.Fault != "" {
+		fault = "; the last try failed: " + e.Fault
+	}
+	return fmt.Sprintf("the packages of %s are being recovered from its published indexes (%s%s)", e.Release, e.RecoveryState, fault)
+}
+
+// Way says when to try again.
+func (e *RecoveringError) Way() string {
+	if e.Fault != "" {
+		return "mend that fault, and try again when repomill status says recovering of it no more"
+	}
+	return "try again when repomill status says recovering of it no more and, if it names a fault there, mend that first"
 }
 
 // checkWhole returns a [RecoveringError] if a release of some distributions is being recovered, or is to be.
 func checkWhole(ctx context.Context, q querier, r catalog.Repository, targets []targetDistribution) error {
+	all, err := recoveringIn(ctx, q, r, targets)
+	if err == nil && len(all) > 0 {
+		return all[0]
+	}
+	return err
+}
+
+// recoveringIn returns an error for each release of some distributions that is being recovered, or is to be.
+func recoveringIn(ctx context.Context, q querier, r catalog.Repository, targets []targetDistribution) (all []*RecoveringError, err error) {
 	for _, d := range targets {
-		e := &RecoveringError{Release: catalog.Release{Repository: r, Distribution: d.distribution}}
-		err := q.QueryRowContext(ctx, `SELECT r.arch, c.done, c.total FROM recoveries c JOIN releases r ON r.id = c.release_id AND r.retired = 0
-			WHERE r.distribution_id = ? ORDER BY r.arch LIMIT 1`, d.id).Scan(&e.Release.Arch, &e.Done, &e.Total)
-		if !errors.Is(err, sql.ErrNoRows) {
-			return cmp.Or(err, error(e))
+		some, err := collect(ctx, q, func(scan func(...any) error) (*RecoveringError, error) {
+			e := &RecoveringError{Release: catalog.Release{Repository: r, Distribution: d.distribution}}
+			return e, scan(&e.Release.Arch, &e.Fault, &e.Done, &e.Total)
+		}, `SELECT r.arch, r.fault, c.done, c.total FROM recoveries c JOIN releases r ON r.id = c.release_id AND r.retired = 0
+			WHERE r.distribution_id = ? ORDER BY r.arch`, d.id)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
+// unheld returns those of some withdrawn packages that a recovery could bring back: no revision after those that are published here withdraws them.
+func unheld(ctx context.Context, tx *transaction, packages []SelectedPackage) (all []SelectedPackage, err error) {
+	for _, p := range packages {
+		for _, r := range p.releases {
+			n, err := scanID(tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM visibility WHERE release_id = ? AND package_id = ? AND went > ?`, r.id, p.id, r.published).Scan)
+			if err != nil {
+				return nil, err
+			}
+			if n == 0 {
+				all = append(all, p)
+				break
+			}
+		}
+	}
+	return all, nil
+}
+
+// holdWithdrawn has a recovery leave packages withdrawn that are withdrawn here with the next revisions of their releases, also those that were
+// before: what is published may still show them. revisions are by release.
+func holdWithdrawn(ctx context.Context, tx *transaction, packages []SelectedPackage, revisions map[int64]int64) error {
+	of, releases := map[int64][]int64{}, map[int64]releaseRow{}
+	for _, p := range packages {
+		for _, r := range p.releases {
+			of[r.id], releases[r.id] = append(of[r.id], p.id), r
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(of)) {
+		r, revision := releases[id], revisions[id]
+		for some := range slices.Chunk(of[id], selectChunk) {
+			ids, args := in("k.id", some)
+			// As [recovery.recordShown]: clients may see it, and it is not known since when.
+			const unheld = ` AND k.state = ? AND NOT EXISTS (SELECT 1 FROM visibility v WHERE v.release_id = ? AND v.package_id = k.id AND (v.went > ? OR v.came = ?))`
+			_, err := tx.ExecContext(ctx, `INSERT INTO visibility (release_id, package_id, came, went, came_at) SELECT ?, k.id, ?, ?, 0 FROM packages k WHERE `+ids+unheld,
+				append(append([]any{id, r.published, revision}, args...), catalog.Yanked, id, r.published, r.published)...)
+			if err != nil {
+				return err
+			}
+			ids, args = in("package_id", some)
+			_, err = tx.ExecContext(ctx, `UPDATE visibility SET went = ?, went_at = NULL, came_at = COALESCE(came_at, 0) WHERE release_id = ? AND came = ? AND went <= ? AND `+ids,
+				append([]any{revision, id, r.published, r.published}, args...)...)
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil

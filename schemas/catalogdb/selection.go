@@ -20,6 +20,10 @@ type Selection struct {
 	Patterns []catalog.Pattern // a package that one of them matches is selected
 	Arch     string            // empty for all
 	States   []catalog.PackageState
+
+	// Back selects, while the packages of a release are being recovered, from those that are back by now, if each pattern has one name and one
+	// version, and selects some. Else that is a [RecoveringError].
+	Back bool
 }
 
 // A SelectedPackage is a package that a selection has.
@@ -42,6 +46,8 @@ type Selected struct {
 	Packages  []SelectedPackage       // in the order of lists: by distribution, and there as in indexes
 	Unmatched []catalog.Pattern       // patterns that select nothing
 	Shown     map[catalog.Release]int // how many active packages each release of a selected package shows, without the keyring package
+
+	Recovering []*RecoveringError // releases of the target whose packages are not all back ([Selection.Back])
 }
 
 // Keyring reports whether a package has the keys of its repository: globs do not mean it.
@@ -79,8 +85,11 @@ func (s Selection) read(ctx context.Context, q querier, targets []targetDistribu
 	if found.Settings, err = settings(ctx, q, s.Target.Repository); err != nil {
 		return found, err
 	}
-	if err := checkWhole(ctx, q, s.Target.Repository, targets); err != nil {
+	if found.Recovering, err = recoveringIn(ctx, q, s.Target.Repository, targets); err != nil {
 		return found, err
+	}
+	if len(found.Recovering) > 0 && !(s.Back && s.exact()) {
+		return found, found.Recovering[0]
 	}
 	matched := make([]bool, len(s.Patterns))
 	marks := map[int64]*SelectedPackage{}
@@ -94,6 +103,11 @@ func (s Selection) read(ctx context.Context, q querier, targets []targetDistribu
 			found.Unmatched = append(found.Unmatched, p)
 		}
 	}
+	if len(found.Unmatched) > 0 && len(found.Recovering) > 0 {
+		absent := *found.Recovering[0]
+		absent.Absent = found.Unmatched[0].String()
+		return found, &absent
+	}
 	if err := s.readRows(ctx, q, targets, marks, &found); err != nil {
 		return found, err
 	}
@@ -105,6 +119,16 @@ func (s Selection) read(ctx context.Context, q querier, targets []targetDistribu
 	sortSelected(found.Packages)
 	found.Shown, err = s.shown(ctx, q, found)
 	return found, err
+}
+
+// recovers reports whether a release of the distribution of a package is being recovered.
+func (s Selected) recovers(k catalog.Package) bool {
+	return slices.ContainsFunc(s.Recovering, func(e *RecoveringError) bool { return e.Release.Distribution == k.Distribution })
+}
+
+// exact reports whether each pattern has one name and one version.
+func (s Selection) exact() bool {
+	return !slices.ContainsFunc(s.Patterns, func(p catalog.Pattern) bool { return !p.Exact() })
 }
 
 // sortSelected sorts packages as lists do: by distribution, and there as in indexes.

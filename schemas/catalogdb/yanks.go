@@ -187,7 +187,7 @@ const (
 )
 
 // DueForRemoval returns packages yanked before a time whose files are still there and which no snapshot has, oldest first. All
-// releases that showed them are published without them. The packages of a deleted repository stay as long as that can be undone.
+// releases that showed them are published without them, and none of these is being recovered. The packages of a deleted repository stay as long as that can be undone.
 func (d *DB) DueForRemoval(ctx context.Context, yankedBefore time.Time, limit int) ([]catalog.Package, error) {
 	return d.due(ctx, `k.removed IN (?, ?) AND k.yanked_at < ? AND (k.removed = ? OR p.deletion = '[]' AND NOT `+heldBySnapshot+`)`, limit, fileKept, fileDoomed, millis(yankedBefore), fileDoomed)
 }
@@ -213,7 +213,7 @@ func (d *DB) due(ctx context.Context, terms string, limit int, args ...any) ([]c
 		WHERE `+terms+` AND k.state IN (?, ?)
 		AND (k.state = ? OR NOT EXISTS (SELECT 1 FROM releases r WHERE r.distribution_id = k.distribution_id
 			AND (r.arch = k.dir OR k.dir = 'noarch' AND r.arch <> 'SRPMS' OR k.dir = '`+multilib+`' AND r.arch IN ('i386', 'x86_64'))
-			AND r.revision > r.published_revision AND r.retired = 0))
+			AND (r.revision > r.published_revision OR r.id IN (SELECT release_id FROM recoveries)) AND r.retired = 0))
 		ORDER BY k.yanked_at, k.id LIMIT ?`, append(args, catalog.Yanked, catalog.Dropped, catalog.Dropped, limit)...)
 }
 

@@ -32,18 +32,23 @@ func (w Withdrawal) Bans(k catalog.Package) bool { return w.Now && (k.Replaced()
 type SelectedChange struct {
 	Packages  []catalog.Package         // all that were decided for, as they are now; without fragments
 	Revisions map[catalog.Release]int64 // the latest of each release that they belong to: clients see the change with it
+
+	Recovering []*RecoveringError // as [Selected] has it
 }
 
 // YankSelected withdraws the packages of a selection that decide returns, in one transaction that issues one revision for each
 // release they leave. Packages that were withdrawn before keep their record; with Now, those that were replaced or moved away get this one,
-// and do not come back by themselves. Otherwise it is [DB.Yank]. The error wraps
+// and do not come back by themselves. With [Selection.Back], the recovery leaves them withdrawn, and writes what was withdrawn here before into the
+// audit log again. Otherwise it is [DB.Yank]. The error wraps
 // [ErrNotFound] if there is no such repository, [ErrTooMany], or that of decide.
 func (d *DB) YankSelected(ctx context.Context, s Selection, w Withdrawal, now time.Time, decide Decision) (done SelectedChange, err error) {
 	if w.At.IsZero() {
 		w.At = now
 	}
 	w.At, w.By = w.At.UTC().Truncate(time.Second), cut(w.By, maxUser)
-	done, err = d.changeDecided(ctx, s, now, decide, func(tx *transaction, all []SelectedPackage) (changed []SelectedPackage, err error) {
+	var bans func(catalog.Package) bool
+	done, err = d.changeDecided(ctx, s, now, decide, func(tx *transaction, found Selected, all []SelectedPackage) (changed []SelectedPackage, err error) {
+		bans = func(k catalog.Package) bool { return Withdrawal{Now: w.Now || found.recovers(k)}.Bans(k) } // a recovery would bring it back
 		gone, err := deletions(ctx, tx, s.Target.Repository)
 		if err != nil {
 			return nil, err
@@ -51,14 +56,16 @@ func (d *DB) YankSelected(ctx context.Context, s Selection, w Withdrawal, now ti
 		if !w.Now && len(all) > 0 && gone.Deleted != nil { // it would not outlive the return of the repository
 			return nil, deletedRepository(gone)
 		}
-		var again, banned []SelectedPackage
+		var again, banned, held []SelectedPackage
 		for _, p := range all {
 			if p.Package.State == catalog.Active {
 				changed = append(changed, p)
 			} else if withdrawnWith(gone, p.Package) != nil {
 				again = append(again, p) // it does not come back with its distribution or component
-			} else if w.Bans(p.Package) {
+			} else if bans(p.Package) {
 				banned = append(banned, p)
+			} else if found.recovers(p.Package) {
+				held = append(held, p)
 			}
 		}
 		if err := yankRows(ctx, tx, again, w.Yank, now); err != nil {
@@ -67,12 +74,26 @@ func (d *DB) YankSelected(ctx context.Context, s Selection, w Withdrawal, now ti
 		if err := banRows(ctx, tx, banned, w.Yank, now); err != nil {
 			return nil, err
 		}
-		if err := yankRows(ctx, tx, changed, w.Yank, now); err != nil || !w.Now {
+		if held, err = unheld(ctx, tx, held); err == nil {
+			err = recordRows(ctx, tx, now, catalog.ActionYank, held, w.Yank)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := yankRows(ctx, tx, changed, w.Yank, now); err != nil {
 			return changed, err
 		}
-		return append(changed, banned...), removeRowsSoon(ctx, tx, all, now)
+		for _, p := range slices.Concat(held, again, banned) {
+			if found.recovers(p.Package) || w.Now && bans(p.Package) {
+				changed = append(changed, p)
+			}
+		}
+		if w.Now {
+			err = removeRowsSoon(ctx, tx, all, now)
+		}
+		return changed, err
 	}, func(k *catalog.Package) {
-		if k.State == catalog.Active || w.Bans(*k) {
+		if k.State == catalog.Active || bans(*k) {
 			k.State, k.Yank = catalog.Yanked, &w.Yank
 		}
 	})
@@ -85,7 +106,7 @@ func (d *DB) YankSelected(ctx context.Context, s Selection, w Withdrawal, now ti
 // UnyankSelected makes the packages of a selection active again that decide returns, in one transaction that issues one revision
 // for each release they join. Otherwise it is [DB.Unyank].
 func (d *DB) UnyankSelected(ctx context.Context, s Selection, now time.Time, decide Decision) (done SelectedChange, err error) {
-	done, err = d.changeDecided(ctx, s, now, decide, func(tx *transaction, all []SelectedPackage) (changed []SelectedPackage, err error) {
+	done, err = d.changeDecided(ctx, s, now, decide, func(tx *transaction, _ Selected, all []SelectedPackage) (changed []SelectedPackage, err error) {
 		for _, p := range all {
 			if p.Package.State == catalog.Yanked {
 				changed = append(changed, p)
@@ -102,7 +123,7 @@ func (d *DB) UnyankSelected(ctx context.Context, s Selection, now time.Time, dec
 // changeDecided applies change to the packages that decide returns, and issues a revision for each release of those that changed.
 // after makes a package what the change made of it.
 func (d *DB) changeDecided(ctx context.Context, s Selection, now time.Time, decide Decision,
-	change func(*transaction, []SelectedPackage) (changed []SelectedPackage, err error), after func(*catalog.Package)) (done SelectedChange, err error) {
+	change func(*transaction, Selected, []SelectedPackage) (changed []SelectedPackage, err error), after func(*catalog.Package)) (done SelectedChange, err error) {
 	err = d.tx(ctx, func(tx *transaction) error {
 		done = SelectedChange{Revisions: map[catalog.Release]int64{}}
 		targets, err := tx.lockedTargets(ctx, s.Target)
@@ -117,7 +138,7 @@ func (d *DB) changeDecided(ctx context.Context, s Selection, now time.Time, deci
 		if err != nil {
 			return err
 		}
-		changed, err := change(tx, all)
+		changed, err := change(tx, found, all)
 		if err != nil {
 			return err
 		}
@@ -125,9 +146,14 @@ func (d *DB) changeDecided(ctx context.Context, s Selection, now time.Time, deci
 		for i, p := range changed {
 			changes[i] = packageChange{pkg: p.id, releases: p.releases, changed: true}
 		}
-		if _, err := recordChanges(ctx, tx, changes, now); err != nil {
+		revisions, err := recordChanges(ctx, tx, changes, now)
+		if err == nil { // with [Selection.Back], what changes is withdrawn
+			err = holdWithdrawn(ctx, tx, slices.DeleteFunc(changed, func(p SelectedPackage) bool { return !found.recovers(p.Package) }), revisions)
+		}
+		if err != nil {
 			return err
 		}
+		done.Recovering = found.Recovering
 		for _, p := range all {
 			k := p.Package
 			after(&k)
