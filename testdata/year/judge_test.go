@@ -20,7 +20,7 @@ func TestGrewFindsWhatHasNoBound(t *testing.T) {
 		"a few rows in an almost empty one": {[]float64{0, 0, 0, 1, 1, 1, 2, 2, 2}, false},
 		"two months":                        {[]float64{1, 1000}, false},
 	} {
-		if _, _, got := grew(test.months); got != test.want {
+		if _, _, got := grew(test.months, slack); got != test.want {
 			t.Errorf("%s: grew = %t", name, got)
 		}
 	}

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -47,6 +49,19 @@ func (y *year) table() string {
 	return b.String()
 }
 
+// where says when, of what and on which machine the year passed.
+func where() string {
+	commit, err := exec.Command("git", "describe", "--always", "--dirty").Output()
+	if err != nil {
+		commit = []byte("unknown")
+	}
+	info, _ := os.ReadFile("/proc/cpuinfo") // empty on other systems
+	_, after, _ := strings.Cut(string(info), "model name\t: ")
+	name, _, _ := strings.Cut(after, "\n")
+	return fmt.Sprintf("%s, commit %s, %s, %d CPUs (%s), %s.", time.Now().UTC().Format("2 January 2006"), strings.TrimSpace(string(commit)), runtime.GOOS,
+		runtime.NumCPU(), name, runtime.Version())
+}
+
 func digits(x float64) string {
 	if x < 100 && x != float64(int(x)) {
 		return fmt.Sprintf("%.1f", x)
@@ -69,7 +84,9 @@ func (y *year) report(dir string, took time.Duration) error {
 History is kept for %d days, and superseded objects for %d. The clock is simulated, all else is the product: [year.go](year.go) says what happens on a day.
 A column is a month of %d days; the figures are those at its end.
 
-`, *days, *repositories, *uploads, *history, *retention, *each, *days, *repositories, *uploads, total, took.Round(time.Second), *history, *retention, *each)
+%s
+
+`, *days, *repositories, *uploads, *history, *retention, *each, *days, *repositories, *uploads, total, took.Round(time.Second), *history, *retention, *each, where())
 	b.WriteString(y.table() + "\n![Rows, objects and bytes, month by month](rows.svg)\n\n")
 	if wrong := judge(y.months); len(wrong) > 0 {
 		b.WriteString("Judgement: these grew without a bound.\n\n- " + strings.Join(wrong, "\n- ") + "\n")

@@ -60,6 +60,7 @@ type year struct {
 	r       *pipelines.Resources
 	traffic *traffic
 	months  []month
+	begun   time.Duration // when the month began, by the stopwatch
 	log     *logged
 }
 
@@ -161,7 +162,7 @@ func (y *year) pass() error {
 	}
 	for n := 0; n < *days && err == nil; n++ {
 		if n%*each == 0 {
-			y.months = append(y.months, month{})
+			y.months, y.begun = append(y.months, month{}), stopwatch()
 		}
 		err = y.day(n)
 		if err == nil && n%*each == *each-1 {
@@ -238,47 +239,49 @@ func (y *year) endMonth() (err error) {
 		return err
 	}
 	last := &y.months[len(y.months)-1]
-	m.uploads, m.spent = last.uploads, last.spent
-	m.slow, err = y.publishes(5)
+	m.uploads, m.spent, m.took = last.uploads, last.spent, stopwatch()-y.begun
+	m.slow, m.least, err = y.publishes(publishesEnd)
 	*last = m
+	y.t.Logf("month %d of %d: %.1f s, CPU %.1f s", len(y.months), *days / *each, m.took.Seconds(), m.spent.Seconds())
 	return err
 }
 
-// publishes returns the median of how long it takes from an upload until clients see it, one at a time, without other work.
-func (y *year) publishes(n int) (time.Duration, error) {
+// publishes returns the median of how long it takes from an upload until clients see it, one at a time, without other work, and the
+// least processor time.
+func (y *year) publishes(n int) (median, least time.Duration, err error) {
 	ctx := context.WithoutCancel(y.t.Context())
 	since, err := machineTime(y.dir)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	var took []time.Duration
+	var took, spent []time.Duration
 	for i := range n {
 		p := y.traffic.repositories[i%len(y.traffic.repositories)]
 		u, err := y.traffic.fresh(p)
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		begin := stopwatch()
+		begin, used := stopwatch(), cpu()
 		token, _, err := y.r.Catalog.Take(ctx, u.Upload, catalogdb.Lease{Owner: "year", For: time.Minute}, time.Now())
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		pipe, root := beam.NewPipelineWithRoot()
 		task := pipelines.Task{Bucket: u.Bucket, Object: u.Object, Generation: u.Generation, Size: u.Size, Token: token}
 		pipelines.Ingest(root, y.r.Config, beam.Create(root, pipelines.Batch{Tasks: []pipelines.Task{task}}))
 		if err := runDirect(ctx, pipe); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		if res := y.r.PublishRelease(ctx, p.release, ""); res.Err != nil {
-			return 0, res.Err
+			return 0, 0, res.Err
 		}
-		took = append(took, stopwatch()-begin)
+		took, spent = append(took, stopwatch()-begin), append(spent, cpu()-used)
 		if state, err := y.r.Catalog.State(ctx, u.Upload); err != nil || state != catalog.Published {
-			return 0, fmt.Errorf("%s is %s, %w", u.Upload, state, err)
+			return 0, 0, fmt.Errorf("%s is %s, %w", u.Upload, state, err)
 		}
 	}
 	slices.Sort(took)
-	return took[n/2], date(y.dir+"/bucket", since, time.Now())
+	return took[n/2], slices.Min(spent), date(y.dir+"/bucket", since, time.Now())
 }
 
 // An eventSource is the events of some uploads.
