@@ -69,8 +69,8 @@ func digits(x float64) string {
 	return fmt.Sprintf("%.0f", x)
 }
 
-// report writes RESULTS.md and the plot into a folder.
-func (y *year) report(dir string, took time.Duration) error {
+// report writes RESULTS.md and the plot into a folder: of the months that are over, with the judgement once the year is.
+func (y *year) report(dir string, over bool) error {
 	total := 0
 	for _, m := range y.months {
 		total += m.uploads
@@ -86,9 +86,11 @@ A column is a month of %d days; the figures are those at its end.
 
 %s
 
-`, *days, *repositories, *uploads, *history, *retention, *each, *days, *repositories, *uploads, total, took.Round(time.Second), *history, *retention, *each, where())
+`, *days, *repositories, *uploads, *history, *retention, *each, len(y.months)**each, *repositories, *uploads, total, (stopwatch() - y.began).Round(time.Second), *history, *retention, *each, y.where)
 	b.WriteString(y.table() + "\n![Rows, objects and bytes, month by month](rows.svg)\n\n")
-	if wrong := judge(y.months); len(wrong) > 0 {
+	if wrong := judge(y.months); !over {
+		b.WriteString("The year was ended before it was over: there is not a judgement.\n")
+	} else if len(wrong) > 0 {
 		b.WriteString("Judgement: these grew without a bound.\n\n- " + strings.Join(wrong, "\n- ") + "\n")
 	} else {
 		b.WriteString("Judgement: nothing grew from the last third but one of the months to the last third, but for what is kept by design:\n\n")

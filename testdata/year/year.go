@@ -11,10 +11,11 @@
 // repositories have snapshots by a rule. Then a worker runs once, as repomill worker --once does: it publishes, makes pages and
 // snapshots, applies retention, cleans staging, collects superseded objects in two passes, each on another day, and forgets history.
 //
-// Once in a simulated month the rows of all tables are counted, the bytes of the database, the objects of bucket and staging, the heap, and what
-// the worker needs for an upload and for publishes of one package. Each upload must have the verdict of its kind. In the end the last months are compared with those
-// before: what is bounded by design and grew fails the test. What is kept for good is named in kept_test.go, with the reason.
+// Once in a simulated month the rows of all tables are counted, the bytes of the database, the objects of bucket and staging, the heap,
+// and what the worker needs for an upload and for publishes of one package. Each upload must have the verdict of its kind. In the end
+// the last months are compared with those before: what is bounded by design and grew fails the test. What is kept for good is named in
+// kept_test.go, with the reason.
 //
 // -year.history, -year.retention and -year.month are periods in days; a short year has short ones. -year.out is a folder for
-// RESULTS.md and rows.svg.
+// RESULTS.md and rows.svg, which are written at the end of each month.
 package year

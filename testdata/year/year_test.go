@@ -60,7 +60,9 @@ type year struct {
 	r       *pipelines.Resources
 	traffic *traffic
 	months  []month
-	begun   time.Duration // when the month began, by the stopwatch
+	began   time.Duration // when the year began, by the stopwatch
+	begun   time.Duration // when the month did
+	where   string        // the machine, its date, and the commit
 	log     *logged
 }
 
@@ -74,8 +76,7 @@ func TestYear(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	began := stopwatch()
-	y := &year{dir: dir, log: &logged{}}
+	y := &year{dir: dir, log: &logged{}, began: stopwatch(), where: where()}
 	synctest.Test(t, func(t *testing.T) {
 		y.t = t
 		// The simulation ends before the time of the machine: files that are written within a day are younger than it.
@@ -92,7 +93,7 @@ func TestYear(t *testing.T) {
 		t.Error(sentence)
 	}
 	if *out != "" {
-		if err := y.report(*out, stopwatch()-began); err != nil {
+		if err := y.report(*out, true); err != nil {
 			t.Error(err)
 		}
 	}
@@ -243,6 +244,9 @@ func (y *year) endMonth() (err error) {
 	m.slow, m.least, err = y.publishes(publishesEnd)
 	*last = m
 	y.t.Logf("month %d of %d: %.1f s, CPU %.1f s", len(y.months), *days / *each, m.took.Seconds(), m.spent.Seconds())
+	if err == nil && *out != "" { // a year that is ended early leaves what it has
+		err = y.report(*out, false)
+	}
 	return err
 }
 
