@@ -211,7 +211,11 @@ func finishMoves(ctx context.Context, tx *transaction, due []dueMove, now time.T
 			continue
 		}
 		withdrawn[m.pkg] = true
-		r := moveRecord{m.reason, m.by}
+		reason, err := shownReason(ctx, tx, m.source, m.reason)
+		if err != nil {
+			return err
+		}
+		r := moveRecord{reason, m.by}
 		if rows[r] == nil {
 			records = append(records, r)
 		}

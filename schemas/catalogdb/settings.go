@@ -207,6 +207,11 @@ func (d *DB) ChangeSettings(ctx context.Context, r catalog.Repository, now time.
 		if err := record(ctx, tx, now, settingsChanged(before, after)...); err != nil {
 			return err
 		}
+		if before.Visibility == catalog.Public && after.Visibility != catalog.Public {
+			if err := hideMovedPlaces(ctx, tx, r, now); err != nil {
+				return err
+			}
+		}
 		after.Revision = catalog.Revision{Number: after.Revision.Number + 1, Nonce: nonce}
 		return row.issueRevision(ctx, tx, after.Revision.Number, nonce, now)
 	})

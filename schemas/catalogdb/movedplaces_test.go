@@ -1,0 +1,69 @@
+package catalogdb_test
+
+import (
+	"testing"
+	"time"
+
+	"repomill/schemas/catalog"
+	"repomill/schemas/catalogdb"
+)
+
+// TestMovedPlacesAreHidden has the repository become private that packages were moved to: what all can read of their old place names it no more, and
+// is published again. A move that waits at that time does not name it, either.
+func TestMovedPlacesAreHidden(t *testing.T) {
+	onBoth(t, func(t *testing.T, e database) {
+		db := open(t, e.url)
+		declare(t, db, jammy)
+		declare(t, db, stable)
+		k, late, said := deb(jammy, "hello", "1"), deb(jammy, "late", "1"), deb(jammy, "said", "1")
+		activated(t, db, k, late, said)
+		move := func(k catalog.Package) func() {
+			uploads, err := db.Promote(t.Context(), []catalogdb.Wish{moving(k)}, start)
+			if err != nil {
+				t.Fatal(err)
+			}
+			copied(t, db, uploads[0], k)
+			return func() {
+				publish(t, db, stable, revisionOf(t, db, stable), after(time.Second))
+				finishMoves(t, db, 1)
+			}
+		}
+		move(k)()
+		people := catalogdb.MovedTo + place(stable).String() + ", says jo"
+		if _, err := db.Yank(t.Context(), selectorOf(said), catalog.Yank{Reason: people}, start); err != nil {
+			t.Fatal(err)
+		}
+		finish := move(late)
+		reason := func(k catalog.Package, want string) {
+			t.Helper()
+			if found, err := db.Find(t.Context(), k); err != nil || found.Yank == nil || found.Yank.Reason != want {
+				t.Errorf("%s is withdrawn: %+v, %v; want %q", k.Name, found.Yank, err, want)
+			}
+		}
+		reason(k, catalogdb.MovedTo+place(stable).String())
+		publish(t, db, jammy, revisionOf(t, db, jammy), start)
+		before := revisionOf(t, db, jammy)
+		become := func(v catalog.Visibility) {
+			if _, err := db.ChangeSettings(t.Context(), stable.Repository, start, func(s *catalog.Settings) error {
+				s.Visibility = v
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		become(catalog.Private)
+		reason(k, catalogdb.MovedElsewhere)
+		reason(said, people)
+		if now := revisionOf(t, db, jammy); now != before+1 {
+			t.Errorf("the old place went from revision %d to %d", before, now)
+		}
+		finish()
+		reason(late, catalogdb.MovedElsewhere)
+		before = revisionOf(t, db, jammy)
+		become(catalog.Public)
+		become(catalog.Private)
+		if now := revisionOf(t, db, jammy); now != before {
+			t.Errorf("with nothing to hide, the old place went from revision %d to %d", before, now)
+		}
+	})
+}
