@@ -109,7 +109,7 @@ func (a apiDeletion) Delete(ctx context.Context, t catalog.PackageTarget, grace 
 			return refused
 		}
 	}
-	s, revisions, err := a.db.DeleteAs(ctx, t, grace, now, agree)
+	s, revisions, err := a.db.DeleteAs(ctx, t, grace, now, digest, agree)
 	switch {
 	case err != nil && refused != nil && errors.Is(err, refused):
 		return state, api.Conflict(refused.Error() + "; ask for the state, and send its digest")

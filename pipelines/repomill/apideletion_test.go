@@ -61,7 +61,9 @@ func TestDeletionByAPI(t *testing.T) {
 	}
 	calls(http.MethodPost, manage, path, "confirm=apidel/tools&undo_period=10d&digest="+planned.Digest, 409, "the plan does not hold any more, and nothing was changed") // another period
 	calls(http.MethodPost, manage, path, "confirm=apidel/tools&undo_period=30d&why=replaced&digest="+planned.Digest, 200, `"packages":2,"files"`)
-	for range 2 { // a repeat changes nothing
+	calls(http.MethodPost, manage, path, "confirm=apidel/tools&undo_period=30d&digest="+planned.Digest, 200, `"packages":2,`) // a repeat changes nothing
+	calls(http.MethodPost, manage, path, "confirm=apidel/tools&undo_period=30d&digest=other", 409, "apidel/tools is deleted already, and not by this plan: it was deleted on ")
+	for range 2 {
 		calls(http.MethodPost, manage, path, "confirm=apidel/tools&undo_period=30d&why=replaced", 200, `"packages":0,"files"`, `"deleted":{"target":"apidel/tools","at":"`, `"why":"replaced","packages":2,`,
 			`repomill repo undelete brings it back"}`, `"published":true`)
 	}

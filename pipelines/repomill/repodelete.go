@@ -99,8 +99,11 @@ func (c *repoDeleteCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	d := &deleting{awaitFlags: c.awaitFlags, json: c.JSON, target: t, grace: c.Grace}
+	if del := p.Settings.DeletedPart(t); del != nil && c.Plan != "" {
+		return fmt.Errorf("%s is deleted already, and there is nothing to plan: %s", t, del)
+	}
 	switch {
-	case c.DryRun && c.Plan != "" && p.Settings.DeletedPart(t) == nil:
+	case c.DryRun && c.Plan != "":
 		return d.writePlan(ctx, io, db, c.planFlags, c.By)
 	case c.DryRun:
 		return c.preview(io, t, p)
@@ -122,6 +125,9 @@ func refusedDeletion(t catalog.PackageTarget, err error) error {
 		return fmt.Errorf("%s is not deleted: %w", t, catalogdb.ErrTrainHolds)
 	case errors.Is(err, catalogdb.ErrOnlyComponent):
 		return fmt.Errorf("%s is not deleted: %w; repomill repo delete %s deletes that", t, catalogdb.ErrOnlyComponent, t.WithoutComponent())
+	case errors.Is(err, catalogdb.ErrOtherPlan):
+		_, why, _ := strings.Cut(err.Error(), catalogdb.ErrOtherPlan.Error()+": ")
+		return fmt.Errorf("%s is %w: %s", t, catalogdb.ErrOtherPlan, why)
 	case errors.Is(err, catalogdb.ErrDeleted), errors.Is(err, catalogdb.ErrForgotten):
 		return err
 	}
@@ -153,8 +159,13 @@ func (c *repoDeleteCmd) preview(io stdio, t catalog.PackageTarget, p catalogdb.D
 	warnArchive(io, p)
 	del := p.Settings.DeletedPart(t)
 	switch {
-	case c.JSON || del != nil:
-		printDeletion(io, t, del, p, c.JSON)
+	case c.JSON:
+		printDeletion(io, t, del, p, true)
+	case del != nil:
+		printDeletion(io, t, del, p, false)
+		fmt.Fprintf(io.out, "%s is deleted already: repo delete would change nothing\n", t)
+	case p.Unused:
+		fmt.Fprintf(io.out, "%s has no package, and would be removed at once: that cannot be undone\n", t)
 	case t.Whole():
 		fmt.Fprintf(io.out, "%s: %s in %s would be withdrawn; after %s, %s of %d bytes, %s and all pages would be removed, and %s would end\n",
 			t, counts(p.Packages, "package"), counts(len(p.Settings.Distributions), "distribution"), periodText(c.Grace), counts(p.Files, "file"), p.Bytes, counts(p.Snapshots, "snapshot"), counts(len(p.Settings.Tokens), "read token"))

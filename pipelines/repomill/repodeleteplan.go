@@ -111,14 +111,16 @@ func (d *deleting) run(ctx context.Context, io stdio, db *catalogdb.DB, p catalo
 		return command.Fault(err)
 	}
 	var refused error
+	digest := ""
 	var agree func(catalogdb.DeletionPreview, catalogdb.Selected) error
 	if d.want != nil {
+		digest = d.want.Digest
 		agree = func(of catalogdb.DeletionPreview, s catalogdb.Selected) error {
 			refused = d.agree(of, s)
 			return refused
 		}
 	}
-	s, revisions, err := db.DeleteAs(ctx, t, d.grace, now, agree)
+	s, revisions, err := db.DeleteAs(ctx, t, d.grace, now, digest, agree)
 	switch {
 	case err == nil:
 	case refused != nil && errors.Is(err, refused):

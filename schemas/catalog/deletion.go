@@ -20,6 +20,7 @@ type Deletion struct {
 	Removing bool       `json:"removing,omitempty"` // it cannot be brought back any more
 	Removed  *time.Time `json:"removed,omitempty"`  // when its objects were
 	Final    bool       `json:"final,omitempty"`    // they were looked for once more: the name can be used again
+	Digest   string     `json:"digest,omitempty"`   // of the plan that it was done by; empty for none
 }
 
 // String says in one sentence what is with the repository.

@@ -90,6 +90,7 @@ type DeletionPreview struct {
 
 	ArchiveOf []catalog.Repository // whose rules of retention send packages to it; of a repository
 	Refused   error                // why [DB.Delete] would refuse; nil if it would not
+	Unused    bool                 // it never had a package; of a part of a repository, it has no file of one: it would be removed at once
 }
 
 // PreviewDeletion returns what a deletion would do now, read in one transaction. The error wraps [ErrNotFound] for an unknown
@@ -147,9 +148,15 @@ func previewDeletion(ctx context.Context, q querier, t catalog.PackageTarget) (p
 	if p.Refused, err = row.refused(ctx, q, where, args); err != nil {
 		return p, err
 	}
-	if !t.Whole() {
+	if p.Unused = p.Files == 0; !t.Whole() {
 		p.Snapshots, err = snapshotsNaming(ctx, q, t)
 		return p, err
+	}
+	if p.Unused { // the names of packages that are gone stay
+		n, err := scanID(q.QueryRowContext(ctx, `SELECT COUNT(*) FROM `+packageTables+` WHERE `+where, args...).Scan)
+		if p.Unused = n == 0; err != nil {
+			return p, err
+		}
 	}
 	if p.ArchiveOf, err = archivedIn(ctx, q, t.Repository); err != nil {
 		return p, err

@@ -170,12 +170,16 @@ func (row *deletionRow) change(ctx context.Context, tx *transaction, d *catalog.
 // one, is removed at once. A repeat changes nothing. It returns the settings, and the latest revision of each release of the target's distributions. The error wraps [ErrNotFound]
 // for an unknown target, [ErrDeleted] for one in another that is deleted, [ErrTrainHolds], and [ErrOnlyComponent].
 func (d *DB) Delete(ctx context.Context, t catalog.PackageTarget, grace time.Duration, now time.Time) (s catalog.Settings, revisions map[catalog.Release]int64, err error) {
-	return d.DeleteAs(ctx, t, grace, now, nil)
+	return d.DeleteAs(ctx, t, grace, now, "", nil)
 }
 
+// ErrOtherPlan is returned for a plan to delete what another plan, or none, has deleted already.
+var ErrOtherPlan = errors.New("deleted already, and not by this plan")
+
 // DeleteAs is [DB.Delete] if agree, which is called in the transaction with what [DB.PlanDeletion] returns, and once for each try of it, agrees:
-// its error ends the transaction, and nothing changes. It is not asked about what is deleted already.
-func (d *DB) DeleteAs(ctx context.Context, t catalog.PackageTarget, grace time.Duration, now time.Time, agree func(DeletionPreview, Selected) error) (s catalog.Settings, revisions map[catalog.Release]int64, err error) {
+// its error ends the transaction, and nothing changes. It is not asked about what is deleted already: then the error wraps [ErrOtherPlan] unless
+// that was done by a plan with the same digest. An empty one is no plan.
+func (d *DB) DeleteAs(ctx context.Context, t catalog.PackageTarget, grace time.Duration, now time.Time, digest string, agree func(DeletionPreview, Selected) error) (s catalog.Settings, revisions map[catalog.Release]int64, err error) {
 	at := now.UTC().Truncate(time.Second)
 	err = d.tx(ctx, func(tx *transaction) error {
 		row, err := lockWhole(ctx, tx, t)
@@ -199,10 +203,12 @@ func (d *DB) DeleteAs(ctx context.Context, t catalog.PackageTarget, grace time.D
 				}
 			}
 			by := catalog.ActorOf(ctx)
-			del := &catalog.Deletion{At: at, Until: at.Add(grace), By: cut(by.User, maxUser), Why: cut(by.Why, maxDeletedWhy)}
+			del := &catalog.Deletion{At: at, Until: at.Add(grace), By: cut(by.User, maxUser), Why: cut(by.Why, maxDeletedWhy), Digest: digest}
 			if err := row.delete(ctx, tx, del, now); err != nil {
 				return err
 			}
+		} else if del := row.deleted(); digest != "" && del.Digest != digest {
+			return fmt.Errorf("%w: %s", ErrOtherPlan, del)
 		}
 		s = row.settings
 		revisions, err = revisionsOf(ctx, tx, t)
