@@ -40,6 +40,11 @@ const (
 	keepPeriod   = 2 * time.Second
 	keepLimit    = 10 * time.Second
 
+	// A server that is started again breaks what is read at that time. An outcome is for good, so the reindex is tried again before it
+	// has failed, after 1 s, 2 s and so on.
+	lostTries = 5
+	lostPause = time.Second
+
 	// The transaction that rebuilds the rows of a release, a millisecond for each, keeps signs of life of it out of the catalog.
 	rebuildLease = 15 * time.Minute
 )
@@ -190,15 +195,31 @@ func (f *reindexFn) work(ctx context.Context, x catalogdb.Reindex, rendered *ato
 		res.Release, res.Seconds = x.Release.String(), time.Since(start).Seconds()
 	}()
 	var err error
-	if x.Request.Source == catalogdb.FromPublished {
-		res, err = f.r.rebuild(ctx, x.Release)
-	} else {
-		res, err = f.render(ctx, x, rendered)
+	for n := 1; ; n++ {
+		if x.Request.Source == catalogdb.FromPublished {
+			res, err = f.r.rebuild(ctx, x.Release)
+		} else {
+			res, err = f.render(ctx, x, rendered)
+		}
+		if err == nil || n == lostTries || !catalogdb.IsLost(err) || !pause(ctx, lostPause<<(n-1)) {
+			break
+		}
+		f.r.Log.Warn("reindex again", "release", x.Release.String(), "cause", err)
 	}
 	if err != nil {
 		res = ReindexResult{Outcome: catalogdb.OutcomeFailed, Error: err.Error()}
 	}
 	return res
+}
+
+// pause waits, and reports whether ctx lives on.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // render publishes the indexes that the rows make, if they are others.

@@ -2,9 +2,11 @@ package pipelines_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -190,6 +192,41 @@ func TestReindexFails(t *testing.T) {
 		s.wantRelease(noble, 1)
 		s.Publisher = whole
 		s.wantReindex(fromRows, counts{catalogdb.OutcomeIdentical: 1, catalogdb.OutcomePublished: 1})
+		s.wantRelease(jammy, 1)
+	})
+}
+
+// A lossyBucket loses the first connection that creates an object, as when a server is started again.
+type lossyBucket struct {
+	objects.Bucket
+	lost *atomic.Bool
+}
+
+func (b lossyBucket) Create(ctx context.Context, o layout.Object, body io.Reader) error {
+	if b.lost.CompareAndSwap(false, true) {
+		return fmt.Errorf("create %s: %w", o.Key, io.ErrUnexpectedEOF)
+	}
+	return b.Bucket.Create(ctx, o, body)
+}
+
+// A lost connection does not end a reindex: its outcome is for good.
+func TestReindexGoesOnAfterLostConnection(t *testing.T) {
+	onEachRunner(t, func(t *testing.T, run runner) {
+		s := newSite(t, run)
+		s.ingest(s.batch(s.putDebs(jammy, "p", 2)...))
+		s.yank(jammy, "p0001", "1.0")
+		var lost atomic.Bool
+		p, err := publish.New(publish.Config{
+			Bucket: lossyBucket{s.Bucket, &lost}, Catalog: s.Catalog, Signer: s.Signer(), Rows: debRows{}, PublicURL: s.Config.PublicURL, Now: time.Now, Log: s.Log,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Publisher = p
+		s.wantReindex(fromRows, counts{catalogdb.OutcomePublished: 1})
+		if !lost.Load() {
+			t.Error("the connection was not lost")
+		}
 		s.wantRelease(jammy, 1)
 	})
 }
