@@ -21,7 +21,7 @@ type peer struct {
 	more    func(dir string, file string) []*exec.Cmd       // publishes one more
 	again   func(dir string) []*exec.Cmd                    // writes the indexes of what it has; nil if it cannot
 	own     func(b *testing.B, dir string, files ...string) // puts files where it wants them; nil if it copies them itself
-	stores  []string                                        // folders of packages that somebody has to fill, since it stores nothing itself; nil if it does
+	stores  []string                                        // folders that have to be filled with packages by other means; nil if it stores them itself
 }
 
 var debPeers = []peer{aptly, reprepro, aptFtparchive}
