@@ -178,7 +178,7 @@ var ErrOtherPlan = errors.New("deleted already, and not by this plan")
 
 // DeleteAs is [DB.Delete] if agree, which is called in the transaction with what [DB.PlanDeletion] returns, and once for each try of it, agrees:
 // its error ends the transaction, and nothing changes. It is not asked about what is deleted already: then the error wraps [ErrOtherPlan] unless
-// that was done by a plan with the same digest. An empty one is no plan.
+// that was done by a plan with the same digest. Without a plan it is empty.
 func (d *DB) DeleteAs(ctx context.Context, t catalog.PackageTarget, grace time.Duration, now time.Time, digest string, agree func(DeletionPreview, Selected) error) (s catalog.Settings, revisions map[catalog.Release]int64, err error) {
 	at := now.UTC().Truncate(time.Second)
 	err = d.tx(ctx, func(tx *transaction) error {
