@@ -4,7 +4,6 @@
 // In reading order:
 //
 //	ingest.go       Ingester, Store: the steps of an upload
-//	stack.go        the stack of its goroutine
 //	pusher.go       who pushed what is not claimed
 //	source.go       the readers of both formats, behind one interface
 //	examine.go      what can be decided without a catalog
@@ -117,7 +116,6 @@ func (g *Ingester) Store(ctx context.Context, u catalog.Upload) (Stored, error) 
 
 // Store is [Ingester.Store] of an upload of the batch.
 func (t *Together) Store(ctx context.Context, u catalog.Upload) (Stored, error) {
-	growStack(0)
 	g := t.Ingester
 	at, distro, rej := g.place(u)
 	if rej != nil {
